@@ -1,0 +1,19 @@
+"""`python -m llmsim` and the llmsim command."""
+
+import sys
+
+INTERRUPTED = 130  # SIGINT, as hosts.native.ExitStatus has it; here before anything is imported
+
+
+def main() -> int:
+    """Runs the command line of this process and returns its exit status."""
+    try:
+        from llmsim import cli  # here, so that an interrupt during the imports is met too
+
+        return cli.main(sys.argv[1:])
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""From a model's size to its architecture, and from the architecture to the exact count.
+
+The shape is the one decoder-only models share since Llama: rotary positions,
+RMSNorm, grouped-query attention, a gated (SwiGLU) feed-forward block, no
+biases. Published shapes are used as they are; sizes between them get a shape of
+the same proportions.
+"""
+
+from typing import NamedTuple
+
+
+class Architecture(NamedTuple):
+    """The shape of a decoder-only transformer. Widths are in elements, context in tokens."""
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    head_width: int
+    feed_forward: int  # inner width of one expert (or of the dense block)
+    vocabulary: int
+    context: int
+    experts: int = 1  # feed-forward experts per layer; 1 is a dense model
+    active_experts: int = 1  # experts that a token visits
+    tied: bool = False  # input and output embedding share their weights
+
+
+def attention_parameters(shape: Architecture) -> int:
+    """Weights of one attention block: query, key, value and output projections."""
+    query = shape.heads * shape.head_width
+    key_value = shape.kv_heads * shape.head_width
+    return shape.width * (2 * query + 2 * key_value)
+
+
+def expert_parameters(shape: Architecture) -> int:
+    """Weights of one gated feed-forward expert: up, gate and down projections."""
+    return 3 * shape.width * shape.feed_forward
+
+
+def _layer_parameters(shape: Architecture, experts: int) -> int:
+    router = shape.width * shape.experts if shape.experts > 1 else 0
+    norms = 2 * shape.width
+    return attention_parameters(shape) + experts * expert_parameters(shape) + router + norms
+
+
+def embedding_parameters(shape: Architecture) -> int:
+    """Weights of the input embedding: vocabulary x width."""
+    return shape.vocabulary * shape.width
+
+
+def _count(shape: Architecture, experts: int) -> int:
+    embeddings = embedding_parameters(shape) * (1 if shape.tied else 2)
+    return embeddings + shape.layers * _layer_parameters(shape, experts) + shape.width
+
+
+def parameter_count(shape: Architecture) -> int:
+    """Every trainable weight, exactly. Llama-3-8B: 8,030,261,248."""
+    return _count(shape, shape.experts)
+
+
+def active_parameter_count(shape: Architecture) -> int:
+    """The weights that one token passes through; all of them in a dense model."""
+    return _count(shape, shape.active_experts)
+
+
+# Published shapes, used as they are when a size falls within 3 % of their exact count.
+# Sources: GPT-2/GPT-3 Table 2.1 widths with a gated feed-forward of equal cost, TinyLlama,
+# Llama 2, Llama 3.x and Qwen2.5 model cards (config.json).
+PUBLISHED = (
+    Architecture(12, 768, 12, 12, 64, 2048, 50_257, 1024, tied=True),  # 124M
+    Architecture(24, 1024, 16, 16, 64, 2752, 50_257, 1024, tied=True),  # 355M
+    Architecture(24, 1536, 16, 16, 96, 4096, 50_257, 2048, tied=True),  # 757M
+    Architecture(22, 2048, 32, 4, 64, 5632, 32_000, 2048),  # 1.1B, TinyLlama
+    Architecture(16, 2048, 32, 8, 64, 8192, 128_256, 4096, tied=True),  # 1.24B, Llama 3.2
+    Architecture(28, 3072, 24, 8, 128, 8192, 128_256, 4096, tied=True),  # 3.2B, Llama 3.2
+    Architecture(32, 4096, 32, 32, 128, 11_008, 32_000, 4096),  # 6.7B, Llama 2
+    Architecture(32, 4096, 32, 8, 128, 14_336, 128_256, 8192),  # 8.03B, Llama 3
+    Architecture(40, 5120, 40, 40, 128, 13_824, 32_000, 4096),  # 13.0B, Llama 2
+    Architecture(48, 5120, 40, 8, 128, 13_824, 152_064, 8192),  # 14.8B, Qwen2.5
+    Architecture(64, 5120, 40, 8, 128, 27_648, 152_064, 8192),  # 32.8B, Qwen2.5
+    Architecture(80, 8192, 64, 8, 128, 28_672, 128_256, 8192),  # 70.6B, Llama 3
+    Architecture(126, 16_384, 128, 8, 128, 53_248, 128_256, 8192),  # 405.9B, Llama 3
+    Architecture(32, 4096, 32, 8, 128, 14_336, 32_000, 8192, 8, 2),  # 46.7B-A12.9B, Mixtral
+    Architecture(48, 2048, 32, 4, 128, 768, 151_936, 8192, 128, 8),  # 30.5B-A3.3B, Qwen3
+)
+
+_CONTEXTS = ((0.5e9, 1024), (1.5e9, 2048), (6e9, 4096))  # up to this size, this many tokens
+_LONGEST_CONTEXT = 8192
+_SMALL = 1_500_000_000  # below this, GPT-2's proportions; from here on, Llama's
+
+
+def shape_for(parameters: int, active: int | None = None, experts: int = 1) -> Architecture:
+    """The architecture of a model of this nominal size.
+
+    `parameters` and `active` (what a token passes through, for mixture-of-experts
+    models) are counts of weights. A published shape within 3 % is taken as it is;
+    otherwise the exact count of the answer lies within a few per cent of the size.
+    """
+    active = active or parameters
+    for shape in PUBLISHED:
+        if shape.experts == experts and _close(parameter_count(shape), parameters):
+            return shape
+    if experts > 1:
+        return _mixture_shape(parameters, active, experts)
+    return _dense_shape(parameters)
+
+
+def _close(exact: int, nominal: int) -> bool:
+    return abs(exact - nominal) <= 0.03 * nominal
+
+
+def _skeleton(width: int, size: int) -> Architecture:
+    """A shape of this width in Llama's proportions: 128 of width per layer, 8 key-value heads.
+
+    Below 1.5B it follows GPT-2: heads are 64 wide and each has its own keys and values,
+    there is a layer for each 64 of width, and the vocabulary is GPT-2's.
+    """
+    small = size < _SMALL
+    head_width = 64 if small else 128
+    heads = width // head_width
+    return Architecture(
+        layers=max(2, round(width / _width_per_layer(size))),
+        width=width,
+        heads=heads,
+        kv_heads=heads if small else 8,
+        head_width=head_width,
+        feed_forward=_rounded(3.5 * width, 128),
+        vocabulary=50_257 if small else 128_256,
+        context=next((c for limit, c in _CONTEXTS if size <= limit), _LONGEST_CONTEXT),
+        tied=size < 4_000_000_000,
+    )
+
+
+def _width_per_layer(size: int) -> int:
+    return 64 if size < _SMALL else 128
+
+
+def _rounded(value: float, multiple: int) -> int:
+    return max(multiple, round(value / multiple) * multiple)
+
+
+def _widths(size: int) -> range:
+    """Candidate widths; the steps keep the heads divisible by 2 and by 8, for tensor parallelism."""
+    return range(128, 2048, 128) if size < _SMALL else range(1024, 65_536, 1024)
+
+
+def _dense_shape(size: int) -> Architecture:
+    candidates = (_with_layers_for(size, _skeleton(width, size)) for width in _widths(size))
+    proportion = _width_per_layer(size)
+    shape = min(candidates, key=lambda s: max(s.width / s.layers, proportion**2 * s.layers / s.width))
+    # What is still missing or too much goes into the feed-forward width.
+    missing = size - parameter_count(shape)
+    step = 3 * shape.layers * shape.width  # weights per unit of feed-forward width
+    return shape._replace(feed_forward=_rounded(shape.feed_forward + missing / step, 128))
+
+
+def _with_layers_for(size: int, shape: Architecture) -> Architecture:
+    """The shape with as many layers, in pairs, as come nearest to the size."""
+    per_layer = _layer_parameters(shape, 1)
+    missing = size - parameter_count(shape)
+    return shape._replace(layers=max(2, shape.layers + 2 * round(missing / per_layer / 2)))
+
+
+def _mixture_shape(size: int, active: int, experts: int) -> Architecture:
+    """Attention and embeddings take what is left of the active weights after the experts.
+
+    With E experts of f weights per layer and k of them active, size - active =
+    L f (E - k); the rest, active - L f k, is attention and embeddings and gives the width.
+    """
+    all_experts = {k: (size - active) * experts / (experts - k) for k in (8, 4, 2, 1) if k < experts}
+    rest = {k: size - total for k, total in all_experts.items()}
+    visited = next((k for k in rest if rest[k] > 0.1 * active), min(rest))
+    wanted = max(rest[visited], 0.05 * active)
+    large = max(size, 4_000_000_000)  # untied, with Llama 3's vocabulary, however small
+    skeletons = (_skeleton(width, large) for width in _widths(large))
+    shape = min(skeletons, key=lambda s: abs(_without_experts(s) - wanted))
+    per_unit = 3 * shape.layers * shape.width * experts
+    feed_forward = _rounded((size - _without_experts(shape)) / per_unit, 64)
+    return shape._replace(feed_forward=feed_forward, experts=experts, active_experts=visited)
+
+
+def _without_experts(shape: Architecture) -> int:
+    return _count(shape, 0)

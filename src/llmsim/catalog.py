@@ -1,0 +1,359 @@
+"""The lists in data/*.txt as records. The only module outside the edge that opens a file.
+
+A list is text that a person edits: one record a line, columns separated by "|", and "#"
+begins a comment line. Whatever is wrong with it, or with a name that was asked for, is a
+CatalogError.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
+from os import sep
+from typing import Any, NamedTuple, TypeVar
+
+
+class Model(NamedTuple):
+    """A model's name and nominal size. The architecture follows from the size."""
+
+    name: str
+    parameters: int  # nominal, from the suffix: "ButtGPT-420B" has 420e9
+    active_parameters: int  # what a token passes through; equals parameters in a dense model
+    experts: int = 1  # feed-forward experts per layer; 1 is a dense model
+
+
+class Dataset(NamedTuple):
+    """A data set's name, size and kind."""
+
+    name: str
+    tokens: int
+    kind: str  # web, code, chat, math, books, multilingual ...
+
+
+class Gpu(NamedTuple):
+    """An accelerator, with dense (not sparse) peak figures."""
+
+    name: str  # as nvidia-smi prints it: "NVIDIA H100 80GB HBM3"
+    memory_mib: int  # total memory as nvidia-smi prints it: 81559
+    tdp_watts: int
+    tflops: float  # dense bf16 peak, TFLOP/s
+    hbm_tb_s: float  # memory bandwidth, TB/s
+    link_gb_s: float  # NVLink, XGMI or PCIe bandwidth of one GPU, one direction, GB/s
+    nic_gb_s: float  # one GPU's share of its node's network, one direction, GB/s
+    per_node: int
+
+
+class Framework(NamedTuple):
+    """A piece of software and a version of it that was released."""
+
+    name: str
+    version: str
+
+
+class CatalogError(ValueError):
+    """A list, or a name that was looked up in it, is wrong: one sentence for a person."""
+
+
+KINDS = (
+    "web", "code", "chat", "math", "books",
+    "science", "multilingual", "reference", "mixed", "preference",
+)  # fmt: skip
+SMALLEST_MODEL = 10**6  # parameters
+LARGEST_MODEL = 100 * 10**12
+
+_Record = TypeVar("_Record", Model, Dataset, Gpu, Framework)
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """data/llm_models.txt, in its order. Raises CatalogError for a missing or bad file."""
+    return parse_models(_read("llm_models.txt"), "data/llm_models.txt")
+
+
+@cache
+def datasets() -> tuple[Dataset, ...]:
+    """data/llm_datasets.txt, in its order. Raises CatalogError for a missing or bad file."""
+    return parse_datasets(_read("llm_datasets.txt"), "data/llm_datasets.txt")
+
+
+@cache
+def gpus() -> tuple[Gpu, ...]:
+    """data/llm_gpus.txt, in its order. Raises CatalogError for a missing or bad file."""
+    return parse_gpus(_read("llm_gpus.txt"), "data/llm_gpus.txt")
+
+
+@cache
+def frameworks() -> tuple[Framework, ...]:
+    """data/llm_frameworks.txt, in its order. Raises CatalogError for a missing or bad file."""
+    return parse_frameworks(_read("llm_frameworks.txt"), "data/llm_frameworks.txt")
+
+
+def _read(file_name: str) -> str:
+    """The text of a list: inside the package where it is installed, else in the checkout."""
+    loader: Any = __spec__.loader  # its get_data reads from a zip archive as from a folder
+    package = __file__.rpartition(sep)[0]
+    checkout = package.rpartition(sep)[0].rpartition(sep)[0]
+    for home in (package, checkout):
+        try:
+            content: bytes = loader.get_data(f"{home}{sep}data{sep}{file_name}")
+        except OSError:
+            continue
+        return content.decode("utf-8", "replace")  # a bad byte is then refused with its line
+    raise CatalogError(f"data/{file_name} is missing from this copy of llmsim: install it again.")
+
+
+def model_named(name: str) -> Model:
+    """The listed model of that name (in any case), or one made from a name that says its size.
+
+    The size is the last piece between dashes that is one: "Foo-7B", "Foo-7B-Instruct".
+    "Foo-8x7B" is a mixture of 8 experts, "Foo-30B-A3B" one of 30B with 3B active.
+    Raises CatalogError for any other name and for sizes outside 1M to 100T.
+    """
+    if listed := _exact(name, models()):
+        return listed
+    try:
+        made = _model_of_its_size(_plain_name(name))
+    except CatalogError as error:
+        raise CatalogError(f"model {error}") from None
+    if made:
+        return made
+    raise CatalogError(
+        f"model {_quoted(name)} is not in data/llm_models.txt and does not end in a size "
+        f"such as -7B, -8x7B or -30B-A3B; {_nearest(name, models())}"
+    )
+
+
+def dataset_named(name: str) -> Dataset:
+    """The listed data set of that name, in any case. Raises CatalogError if there is none."""
+    if listed := _exact(name, datasets()):
+        return listed
+    hint = _nearest(name, datasets())
+    raise CatalogError(f"data set {_quoted(name)} is not in data/llm_datasets.txt; {hint}")
+
+
+def gpu_named(name: str) -> Gpu:
+    """The listed GPU of that name, or the only one with that part in its name, in any case.
+
+    Whole words go before parts of words, and the end of a name before its middle, so
+    "H200" is the NVIDIA H200 and neither the H200 NVL nor the GH200.
+    Raises CatalogError for an unknown name and for a part that several names share.
+    """
+    part = _words(name)
+    words = {gpu: _words(gpu.name) for gpu in gpus()}
+    found = (
+        [gpu for gpu, text in words.items() if text.endswith(part)]
+        or [gpu for gpu, text in words.items() if part in text]
+        or [gpu for gpu, text in words.items() if part.strip() in text]
+    )
+    if len(found) == 1:
+        return found[0]
+    if found:
+        candidates = ", ".join(gpu.name for gpu in found[:6]) + " ..." * (len(found) > 6)
+        raise CatalogError(f"GPU {_quoted(name)} may be any of {candidates}: say which.")
+    hint = _nearest(name, gpus())
+    raise CatalogError(f"GPU {_quoted(name)} is not in data/llm_gpus.txt; {hint}")
+
+
+def _words(name: str) -> str:
+    return f" {' '.join(name.casefold().replace('-', ' ').split())} "
+
+
+def _exact(name: str, records: Sequence[_Record]) -> _Record | None:
+    wanted = name.casefold()
+    return next((record for record in records if record.name.casefold() == wanted), None)
+
+
+def _nearest(name: str, records: Sequence[_Record]) -> str:
+    from difflib import get_close_matches  # imports re: only on the way to an error
+
+    names = {record.name.casefold(): record.name for record in records}
+    (near,) = get_close_matches(name[:_LONGEST_NAME].casefold(), names, n=1, cutoff=0)
+    return f"did you mean {names[near]!r}?"
+
+
+def _quoted(value: str) -> str:
+    return ascii(value if len(value) <= 60 else value[:57] + "...")
+
+
+_EXPONENTS = {"K": 3, "M": 6, "B": 9, "T": 12}
+
+
+def parse_size(text: str) -> int:
+    """The whole number that a size means: "420B" is 420,000,000,000, "1.1b" 1,100,000,000.
+
+    Raises CatalogError unless the text is a positive number with K, M, B or T.
+    """
+    size = _size(text) or 0
+    _checked(text, "is not a positive size such as 124M, 1.1B or 15T", good=size > 0)
+    return size
+
+
+def _size(text: str) -> int | None:
+    whole, dot, fraction = text[:-1].partition(".")
+    exponent = _EXPONENTS.get(text[-1:].upper(), 0)
+    exact = len(fraction) <= exponent and bool(dot) == bool(fraction)
+    if not (whole and exact and _is_digits(whole + fraction)):
+        return None
+    return int(whole + fraction) * 10 ** (exponent - len(fraction)) if exponent else None
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 32  # quick to convert
+
+
+# Mixtral 8x7B has 46.7B parameters, and a token visits 2 of the 8 experts: 12.9B. From
+# shared + 8 experts = 46.7 and shared + 2 experts = 12.9, one expert has 5.63 and the shared
+# part 1.63: 805 and 233 thousandths of the nominal 7. (Mixtral 8x22B: 147B and 40.5B by this
+# arithmetic, 141B and 39.1B in truth.)
+_EXPERT, _SHARED, _VISITED = 805, 233, 2
+
+# "30B-A3B" does not say how many experts share the 30B. Qwen3's and gpt-oss's have 128.
+_FINE_GRAINED_EXPERTS = 128
+
+
+def _model_of_its_size(name: str) -> Model | None:
+    """The model that the last size in a name describes; None where no piece of it is a size."""
+    for piece, following in reversed([*pairwise([*name.split("-"), ""])]):
+        count, times, nominal = piece.lower().rpartition("x")
+        size = _size(nominal)
+        if size is not None and not times:
+            active = _size(following[1:]) if following[:1] in ("A", "a") else None
+            visited = (size, 1) if active is None else (active, _FINE_GRAINED_EXPERTS)
+            return _plausible(Model(name, size, *visited))
+        if size is not None and _is_digits(count) and 2 <= int(count) <= 1024:
+            return _plausible(_mixture_of(int(count), size, name))
+    return None
+
+
+def _mixture_of(experts: int, nominal: int, name: str) -> Model:
+    total, active = (nominal * (_SHARED + n * _EXPERT) // 1000 for n in (experts, _VISITED))
+    return Model(name, int(float(f"{total:.3g}")), int(float(f"{active:.3g}")), experts)
+
+
+def _plausible(model: Model) -> Model:
+    name, total, active, _ = model
+    if not SMALLEST_MODEL <= total <= LARGEST_MODEL:
+        raise CatalogError(f"{name!r} has {total:,} parameters, where 1M to 100T would be right.")
+    if not 0 < active <= total:
+        raise CatalogError(f"{name!r} has {active:,} active parameters, where {total:,} are all.")
+    return model
+
+
+def parse_models(text: str, source: str) -> tuple[Model, ...]:
+    """The models in the text of a list. Raises CatalogError, naming source and line."""
+    return _parse(text, source, _MODEL, _model, optional=1)
+
+
+def parse_datasets(text: str, source: str) -> tuple[Dataset, ...]:
+    """The data sets in the text of a list. Raises CatalogError, naming source and line."""
+    return _parse(text, source, _DATASET, Dataset)
+
+
+def parse_gpus(text: str, source: str) -> tuple[Gpu, ...]:
+    """The GPUs in the text of a list. Raises CatalogError, naming source and line."""
+    return _parse(text, source, _GPU, Gpu)
+
+
+def parse_frameworks(text: str, source: str) -> tuple[Framework, ...]:
+    """The versions in the text of a list. Raises CatalogError, naming source and line."""
+    return _parse(text, source, _FRAMEWORK, Framework, key=2)
+
+
+_Columns = Mapping[str, Callable[[str], object]]  # a column's name and how its cells are read
+
+
+def _parse(
+    text: str,
+    source: str,
+    columns: _Columns,
+    make: Callable[..., _Record],
+    optional: int = 0,  # columns at the end that a line may leave out
+    key: int = 1,  # columns at the start that no two lines share
+) -> tuple[_Record, ...]:
+    records: dict[str, _Record] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = [cell.strip() for cell in line.split("|")]
+        try:
+            record = make(*_read_cells(cells, columns, optional))
+        except CatalogError as error:
+            raise CatalogError(f"{source} line {number}: {error}") from None
+        name = " ".join(cells[:key])
+        if name.casefold() in records:
+            raise CatalogError(f"{source} line {number}: {name!r} is listed already.")
+        records[name.casefold()] = record
+    if not records:
+        raise CatalogError(f"{source} lists nothing; its columns are {' | '.join(columns)}.")
+    return tuple(records.values())
+
+
+def _read_cells(cells: list[str], columns: _Columns, optional: int) -> list[object]:
+    if not len(columns) - optional <= len(cells) <= len(columns):
+        raise CatalogError(f"columns are {' | '.join(columns)}, but this line has {len(cells)}.")
+    values = []
+    for (column, read), cell in zip(columns.items(), cells, strict=False):
+        try:
+            values.append(read(cell))
+        except CatalogError as error:
+            raise CatalogError(f"{column} {error}") from None
+    return values
+
+
+_LONGEST_NAME = 48
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_IN_NAMES = _LETTERS.union("._+-")
+
+
+def _checked(cell: str, complaint: str, *, good: bool) -> str:
+    if not good:
+        raise CatalogError(f"{_quoted(cell)} {complaint}.")
+    return cell
+
+
+def _plain_name(cell: str) -> str:
+    good = cell[:1] in _LETTERS and _IN_NAMES.issuperset(cell) and len(cell) <= _LONGEST_NAME
+    rule = "a letter or digit, then up to 47 letters, digits or ._+- would be right"
+    return _checked(cell, f"is not a name: {rule}", good=good)
+
+
+def _device_name(cell: str) -> str:
+    good = cell.isascii() and cell.isprintable() and 0 < len(cell) <= 64
+    return _checked(cell, "is not a device name such as NVIDIA H200", good=good)
+
+
+def _kind(cell: str) -> str:
+    return _checked(cell, f"is not one of {', '.join(KINDS)}", good=cell in KINDS)
+
+
+def _number(cell: str) -> float:
+    digits = cell.removeprefix("-").replace(".", "", 1)
+    number = float(_checked(cell, "is not a number", good=_is_digits(digits)))
+    _checked(cell, "is not positive", good=number > 0)
+    return number
+
+
+def _whole(cell: str) -> int:
+    number = _number(cell)
+    _checked(cell, "is not a whole number", good=number % 1 == 0)
+    return int(number)
+
+
+def _mixture(cell: str) -> tuple[int, int]:
+    """Active parameters and experts, from "active=12.9B experts=8"."""
+    active, _, experts = cell.partition(" ")
+    good = active.startswith("active=") and experts.strip().startswith("experts=")
+    _checked(cell, "is not of the form active=12.9B experts=8", good=good)
+    return parse_size(active.partition("=")[2]), _whole(experts.partition("=")[2])
+
+
+def _model(name: str, parameters: int, mixture: tuple[int, int] | None = None) -> Model:
+    return _plausible(Model(name, parameters, *(mixture or (parameters, 1))))
+
+
+_MODEL = {"name": _plain_name, "total parameters": parse_size, "mixture of experts": _mixture}
+_DATASET = {"name": _plain_name, "tokens": parse_size, "kind": _kind}
+_GPU = {
+    "name": _device_name, "memory": _whole, "TDP": _whole, "bf16": _number,
+    "HBM": _number, "link": _number, "NIC": _number, "GPUs": _whole,
+}  # fmt: skip
+_FRAMEWORK = {"software": _plain_name, "version": _plain_name}

@@ -1,0 +1,105 @@
+"""A job: what trains on what. Frozen records, nothing more; planning.py makes them."""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from llmsim.architecture import Architecture
+from llmsim.catalog import Dataset, Gpu, Model
+
+Sharding = Literal["ddp", "zero1", "zero2", "zero3", "fsdp2"]
+Recompute = Literal["none", "selective", "full"]
+Decay = Literal["cosine", "wsd", "linear"]
+
+
+class Layout(NamedTuple):
+    """How the model is spread: gpus = data x tensor x pipeline."""
+
+    gpus: int
+    nodes: int
+    data: int  # data-parallel ranks, over which states are sharded
+    tensor: int = 1  # tensor-parallel ranks, within a node
+    pipeline: int = 1  # pipeline stages
+    sharding: Sharding = "fsdp2"
+    recompute: Recompute = "none"
+    micro_batch: int = 1  # sequences per data-parallel rank per forward pass
+    accumulation: int = 1  # micro-batches per optimizer step
+
+
+class Schedule(NamedTuple):
+    """What happens when. Everything is counted in optimizer steps unless named otherwise."""
+
+    steps: int
+    warmup: int
+    peak_lr: float
+    final_lr: float
+    decay: Decay
+    sequence: int  # tokens in a sequence
+    global_batch: int  # sequences per step = data x micro_batch x accumulation
+    epochs: int
+    log_every: int
+    validate_every: int
+    validation_batches: int  # global batches in one validation, forward only
+    save_every: int
+
+
+class Software(NamedTuple):
+    """Versions a launch prints."""
+
+    python: str
+    torch: str
+    platform: str  # "CUDA", or "ROCm" on AMD
+    platform_version: str
+    collectives: str  # the communication library: "NCCL", or "RCCL" on AMD
+    collectives_version: str
+    driver: str
+    transformers: str
+
+
+class Job(NamedTuple):
+    """One training run, wholly determined. Every number shown follows from this record."""
+
+    seed: int
+    start: datetime  # the time stamp of the first line
+    recipe: str  # "pretrain" ...
+    model: Model
+    architecture: Architecture
+    dataset: Dataset
+    gpu: Gpu
+    layout: Layout
+    schedule: Schedule
+    software: Software
+    run_name: str  # "quiet-gradient-42"
+    cluster: str  # the stem of the hostnames: "toaster" gives toaster-01, toaster-02 ...
+    storage_gb_s: float  # what the file system takes from the whole cluster, GB/s
+    command: str  # what plays this run again
+
+
+def batch_tokens(job: Job) -> int:
+    """Tokens in one optimizer step: sequences x tokens in a sequence."""
+    return job.schedule.global_batch * job.schedule.sequence
+
+
+def gpus_per_node(job: Job) -> int:
+    """GPUs of each node that the job uses; torchrun starts equally many on each."""
+    return job.layout.gpus // job.layout.nodes
+
+
+def steps_per_epoch(job: Job) -> int:
+    """Optimizer steps in one pass over the training data."""
+    return job.schedule.steps // job.schedule.epochs
+
+
+def validations(job: Job) -> int:
+    """How often the run validates: at its interval, and at the end if that is not one."""
+    return -(-job.schedule.steps // job.schedule.validate_every)
+
+
+def checkpoints(job: Job) -> int:
+    """How often the run saves: at its interval, and at the end if that is not one."""
+    return -(-job.schedule.steps // job.schedule.save_every)
+
+
+def hostname(job: Job, node: int) -> str:
+    """The node's name, counted from 1: "toaster-01"."""
+    digits = max(2, len(str(job.layout.nodes)))
+    return f"{job.cluster}-{node + 1:0{digits}d}"

@@ -1,0 +1,85 @@
+"""Which parallel layout puts a model on a cluster: the simplest one whose memory fits."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+from llmsim.architecture import Architecture, parameter_count
+from llmsim.catalog import Gpu
+from llmsim.job import Layout, Recompute, Sharding
+from llmsim.physics import memory
+
+# What is left free of a GPU: fragmentation and the odd spike (5 %).
+USABLE = 0.95
+
+# Tensor x pipeline splits, simplest first: none, then within a node, then across nodes.
+SPLITS = tuple((t, p) for p in (1, 2, 4, 8, 16, 32) for t in (1, 2, 4, 8) if p == 1 or t > 1)
+
+MICRO_BATCHES = (16, 8, 4, 2, 1)
+
+
+def node_size(gpus: int, per_node: int) -> int:
+    """GPUs used of each node: torchrun starts equally many processes on every node."""
+    return next(size for size in range(min(gpus, per_node), 0, -1) if gpus % size == 0)
+
+
+def _splits(shape: Architecture, gpus: int, per_node: int) -> Iterator[tuple[int, int]]:
+    """The tensor x pipeline splits that divide the cluster, the node, the heads and the layers."""
+    for tensor, pipeline in SPLITS:
+        if (
+            gpus % (tensor * pipeline) == 0
+            and per_node % tensor == 0
+            and shape.kv_heads % tensor == 0
+            and pipeline <= shape.layers // 2
+        ):
+            yield tensor, pipeline
+
+
+def _shardings(shape: Architecture, gpus: int) -> tuple[Sharding, ...]:
+    """Plain data parallelism for what is small, then ZeRO-1, then fully sharded."""
+    if gpus == 1:
+        return ("ddp",)
+    small = parameter_count(shape) < 1_000_000_000
+    return ("ddp", "zero1", "fsdp2") if small else ("fsdp2",)
+
+
+def fitting_layout(shape: Architecture, gpu: Gpu, gpus: int, sequences: int) -> Layout | None:
+    """The first layout that fits the GPU's memory, for a global batch of about `sequences`.
+
+    Prefers layouts with no more data-parallel ranks than the batch has sequences; if there is
+    none, the batch grows. None if nothing fits.
+    """
+    layouts = [*_fitting(shape, gpu, gpus, sequences)]
+    fewer = [layout for layout in layouts if layout.data <= sequences]
+    return next(iter(fewer or layouts[-1:]), None)
+
+
+def _fitting(shape: Architecture, gpu: Gpu, gpus: int, sequences: int) -> Iterator[Layout]:
+    """The leanest-enough layout of each split, simplest split first."""
+    size = node_size(gpus, gpu.per_node)
+    limit = USABLE * memory.capacity(gpu)
+    for tensor, pipeline in _splits(shape, gpus, size):
+        data = gpus // (tensor * pipeline)
+        for sharding in _shardings(shape, gpus) if tensor * pipeline == 1 else ("fsdp2",):
+            base = Layout(gpus, gpus // size, data, tensor, pipeline, sharding)
+            if layout := _with_micro_batch(base, shape, limit, sequences):
+                yield layout
+                break
+
+
+def _with_micro_batch(
+    base: Layout, shape: Architecture, limit: float, sequences: int
+) -> Layout | None:
+    """The layout with the largest micro-batch that fits; recomputation only where it must be."""
+    largest = max(1, sequences // (base.data * base.pipeline))
+    for recompute in get_args(Recompute):
+        for micro_batch in MICRO_BATCHES:
+            if micro_batch > largest:
+                continue
+            # Each pipeline stage wants a micro-batch to work on.
+            accumulation = max(base.pipeline, round(sequences / (base.data * micro_batch)))
+            layout = base._replace(
+                recompute=recompute, micro_batch=micro_batch, accumulation=accumulation
+            )
+            if memory.total(memory.estimate(shape, layout, shape.context)) <= limit:
+                return layout
+    return None

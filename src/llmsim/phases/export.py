@@ -1,0 +1,74 @@
+"""From the last checkpoint to files that the world can load, and the run in numbers."""
+
+from llmsim.events import (
+    Consolidated,
+    ExportStarted,
+    Progress,
+    ShardWritten,
+    Summary,
+)
+from llmsim.job import Job, batch_tokens, checkpoints
+from llmsim.phases.status import status
+from llmsim.phases.timing import Phase, announced, took, watched
+from llmsim.phases.training import Trained
+from llmsim.physics import compute, loss, storage
+
+# Shards are told one by one up to this number; of more, the bar tells.
+TOLD_SHARDS = 8
+
+
+def export(job: Job, trained: Trained) -> Phase:
+    """Consolidates, writes safetensors and sums up."""
+    return (yield from announced("export", trained.at, _files(job, trained)))
+
+
+def path(job: Job) -> str:
+    """The folder of the exported model."""
+    return f"exports/{job.model.name}"
+
+
+def _files(job: Job, trained: Trained) -> Phase:
+    at = trained.at
+    shards = storage.export_shards(job)
+    size = sum(shard.size for shard in shards)
+    yield ExportStarted(at, path(job), size, len(shards))
+    seconds = storage.consolidate_seconds(job)
+    yield from watched(at, seconds, "consolidate", "Consolidating", size, "B")
+    at += seconds
+    yield Consolidated(at, size, seconds)
+    begun, written = at, 0
+    for index, shard in enumerate(shards):
+        seconds = storage.write_seconds(job, shard.size, index)
+        at += seconds
+        written += shard.size
+        elapsed = round(at - begun, 6)
+        yield Progress(at, "export", "Writing model shards", index + 1, len(shards), "it", elapsed)
+        if len(shards) <= TOLD_SHARDS:
+            yield ShardWritten(at, shard, seconds)
+    yield status(job, at, "export", trained.at, "training", "after training")
+    at += took(job, "summary", 0.5)
+    yield _summary(job, at, trained, size)
+    return at
+
+
+def _summary(job: Job, at: float, trained: Trained, exported: int) -> Summary:
+    steps = job.schedule.steps
+    tokens = steps * batch_tokens(job)
+    rate = tokens / trained.in_steps
+    return Summary(
+        at=at,
+        steps=steps,
+        tokens=tokens,
+        seconds=at,
+        training_seconds=round(trained.at - trained.began, 6),
+        gpu_hours=at * job.layout.gpus / 3600,
+        first_loss=loss.training(job, 1),
+        final_loss=loss.training(job, steps),
+        best_validation=trained.best,
+        final_validation=loss.validation(job, steps),
+        tokens_per_second=rate,
+        mfu=compute.mfu(job, rate),
+        checkpoints=checkpoints(job),
+        exported=exported,
+        path=path(job),
+    )

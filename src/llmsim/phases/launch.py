@@ -1,0 +1,180 @@
+"""From the typed command to the first step."""
+
+from math import ceil
+
+from llmsim.architecture import (
+    active_parameter_count,
+    embedding_parameters,
+    parameter_count,
+)
+from llmsim.events import (
+    BackendReady,
+    Broadcast,
+    DatasetReady,
+    Launched,
+    MemoryPlanned,
+    MeshBuilt,
+    ModelBuilt,
+    ModelSharded,
+    NodeDetected,
+    NodesDetected,
+    RankJoined,
+    RanksJoined,
+    Rendezvous,
+    TokenizerLoaded,
+    TrainerReady,
+)
+from llmsim.job import Job, batch_tokens, gpus_per_node, hostname, steps_per_epoch
+from llmsim.phases.status import status
+from llmsim.phases.timing import Phase, took, watched
+from llmsim.physics import compute, memory, network, noise
+
+# Nodes and ranks are told one by one up to these numbers, then summed up.
+TOLD_NODES = 8
+TOLD_RANKS = 16
+
+# PCI addresses of the eight GPUs of HGX baseboards, as public nvidia-smi tables show them.
+BUSES = (
+    ("18", "2A", "3A", "5D", "84", "8B", "91", "E4"),
+    ("8D", "91", "95", "99", "AB", "AF", "B3", "B7"),
+    ("19", "3B", "4C", "5D", "9B", "BB", "CB", "DB"),
+    ("19", "2D", "3F", "66", "9B", "AE", "BF", "E4"),
+)
+
+# Tokenized data is stored in 2 or 4 bytes a token, by the size of the vocabulary; the
+# compressed text that is downloaded takes about 2.1 bytes a token.
+TEXT_BYTES_PER_TOKEN = 2.1
+# One node downloads 2.5 GB/s from an object store and tokenizes 180M tokens/s on its cores.
+DOWNLOAD_BYTES_PER_SECOND = 2.5e9
+TOKENS_PER_SECOND = 1.8e8
+# A shard holds 100M tokens, as the FineWeb shards of llm.c and nanochat do.
+SHARD_TOKENS = 100_000_000
+
+
+def launch(job: Job, at: float) -> Phase:
+    """The command, the nodes, the ranks, the data and the model, in the order a log has them."""
+    yield Launched(at)
+    at += took(job, "import torch", 4.2)
+    process = noise.integer(job.seed, "launch/process", 2_000, 60_000)
+    yield Rendezvous(at, hostname(job, 0), 29500, process)
+    at = yield from _cluster(job, at, process)
+    at = yield from _data(job, at)
+    return (yield from _model(job, at))
+
+
+def _cluster(job: Job, at: float, process: int) -> Phase:
+    """Nodes and ranks report; then the backend and the mesh."""
+    layout = job.layout
+    at += took(job, "rendezvous", 1.4)
+    for node in range(min(layout.nodes, TOLD_NODES)):
+        at += took(job, "detect", 0.08, node)
+        yield NodeDetected(at, node, hostname(job, node), gpus_per_node(job))
+    if layout.nodes > TOLD_NODES:
+        at += took(job, "detect", 0.6, TOLD_NODES)
+        yield NodesDetected(at, layout.nodes, layout.nodes - TOLD_NODES)
+    at = yield from _ranks(job, at, process)
+    # Communicator initialisation: 2.5 to 3.7 s on 8 GPUs, longer with every doubling of nodes.
+    seconds = took(job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length())
+    at += seconds
+    yield BackendReady(at, channels=16 if layout.nodes > 1 else 24, seconds=seconds)
+    at += took(job, "mesh", 0.2)
+    yield MeshBuilt(at, mesh(job))
+    at += took(job, "broadcast seed", 0.05)
+    yield Broadcast(at, network.startup_broadcast(job))
+    return at
+
+
+def mesh(job: Job) -> tuple[tuple[str, int], ...]:
+    """The dimensions of the device mesh that are larger than one, outermost first."""
+    layout = job.layout
+    data = "dp_shard" if layout.sharding == "fsdp2" else "dp_replicate"
+    dimensions = (("pp", layout.pipeline), (data, layout.data), ("tp", layout.tensor))
+    return tuple((name, size) for name, size in dimensions if size > 1) or ((data, 1),)
+
+
+def bus_address(job: Job, node: int, local_rank: int) -> str:
+    """A GPU's PCI address, as nvidia-smi prints it."""
+    buses = noise.pick(job.seed, "launch/buses", BUSES, node)
+    # More than eight in a node sit behind a second PCI domain.
+    domain, slot = divmod(local_rank, len(buses))
+    return f"{domain:08X}:{buses[slot]}:00.0"
+
+
+def _ranks(job: Job, at: float, process: int) -> Phase:
+    layout, size = job.layout, gpus_per_node(job)
+    begun = at
+    for rank in range(min(layout.gpus, TOLD_RANKS)):
+        at += took(job, "rank", 0.045, rank)
+        node, local = divmod(rank, size)
+        yield RankJoined(
+            at,
+            rank,
+            hostname(job, node),
+            local,
+            bus_address(job, node, local),
+            # Each node counts its own processes; those of a node are started one after another.
+            process + 1 + local + (noise.integer(job.seed, "launch/process", 0, 9000, node) if node else 66),
+            round(at - begun, 6),
+        )
+    at += took(job, "last rank", 0.15 * layout.nodes.bit_length())
+    untold = max(0, layout.gpus - TOLD_RANKS)
+    slowest = noise.integer(job.seed, "launch/slowest", layout.gpus - max(1, untold), layout.gpus - 1)
+    yield RanksJoined(at, layout.gpus, untold, slowest, round(at - begun, 6))
+    return at
+
+
+def _data(job: Job, at: float) -> Phase:
+    """The tokenizer; then this run's part of the data set is downloaded and tokenized."""
+    seconds = took(job, "tokenizer", 0.7)
+    at += seconds
+    yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
+    sequences = steps_per_epoch(job) * job.schedule.global_batch
+    tokens = steps_per_epoch(job) * batch_tokens(job)
+    shards = ceil(tokens / SHARD_TOKENS)
+    size = int(tokens * TEXT_BYTES_PER_TOKEN)
+    begun = at
+    nodes = job.layout.nodes
+    seconds = took(job, "download", 2 + size / (nodes * DOWNLOAD_BYTES_PER_SECOND))
+    yield from watched(at, seconds, "download", job.dataset.name, size, "B")
+    at += seconds
+    seconds = took(job, "tokenize", 2 + tokens / (nodes * TOKENS_PER_SECOND))
+    yield from watched(at, seconds, "tokenize", "Tokenizing", shards, "shard")
+    at += seconds
+    width = 2 if job.architecture.vocabulary <= 65_536 else 4
+    yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
+    return at
+
+
+def _model(job: Job, at: float) -> Phase:
+    """The model is built on the meta device, sharded and counted."""
+    shape, layout = job.architecture, job.layout
+    seconds = took(job, "build", 0.2 + 0.01 * shape.layers)
+    at += seconds
+    yield ModelBuilt(
+        at,
+        parameter_count(shape),
+        active_parameter_count(shape),
+        embedding_parameters(shape),
+        seconds,
+    )
+    split = layout.tensor * layout.pipeline
+    sharded = layout.data if layout.sharding in ("zero3", "fsdp2") else 1
+    seconds = took(job, "shard", 0.8 + 0.03 * shape.layers)
+    at += seconds
+    yield ModelSharded(at, ceil(parameter_count(shape) / split / sharded), seconds)
+    at += took(job, "memory", 0.02)
+    yield MemoryPlanned(
+        at,
+        memory.after_build(job),
+        memory.estimate(shape, layout, job.schedule.sequence),
+        memory.capacity(job.gpu),
+    )
+    yield status(job, at, "loading", at, "idle", "before training")
+    at += took(job, "trainer", 0.4)
+    yield TrainerReady(
+        at,
+        compute.flops_per_token(shape, job.schedule.sequence),
+        compute.expected_mfu(shape, job.gpu, layout),
+    )
+    return at
+

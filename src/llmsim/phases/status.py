@@ -1,0 +1,22 @@
+"""The cluster at a glance, at the moments when a person would look."""
+
+from llmsim.events import Status
+from llmsim.job import Job
+from llmsim.physics import gpu
+from llmsim.physics.gpu import Activity
+
+MOST_GPUS = 64  # above this the cluster is told node by node
+MOST_NODES = 16  # and above this number of nodes, only the first ones
+
+
+def status(
+    job: Job, at: float, activity: Activity, since: float, before: Activity, reason: str
+) -> Status:
+    """What every GPU, or every node of a large cluster, is doing at `at`."""
+    layout = job.layout
+    if layout.gpus <= MOST_GPUS:
+        readings = (gpu.reading(job, i, at, activity, since, before) for i in range(layout.gpus))
+        return Status(at, reason, tuple(readings), (), 0)
+    told = min(layout.nodes, MOST_NODES)
+    nodes = (gpu.node_summary(job, node, at, activity, since, before) for node in range(told))
+    return Status(at, reason, (), tuple(nodes), layout.nodes - told)

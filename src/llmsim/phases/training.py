@@ -1,0 +1,131 @@
+"""The training loop, with the validations and checkpoints that interrupt it."""
+
+from collections.abc import Generator, Iterator
+from typing import NamedTuple
+
+from llmsim.events import (
+    Collectives,
+    EpochEnded,
+    EpochStarted,
+    Event,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    Slowed,
+    Step,
+)
+from llmsim.job import Job, batch_tokens, gpus_per_node, hostname, steps_per_epoch
+from llmsim.phases import checkpoint, validation
+from llmsim.phases.status import status
+from llmsim.physics import compute, gradient, loss, memory, network, schedule
+
+# Between two logged steps the epoch's bar moves this often.
+BAR_MOVES = 6
+
+# Collectives are told at the first logged step and at every so many after it.
+COLLECTIVES_EVERY = 25
+
+# When somebody looks at the GPUs, as parts of the run.
+LOOKS = (0.04, 0.36, 0.7)
+
+
+class Trained(NamedTuple):
+    """What the export has to know of the training before it."""
+
+    began: float
+    at: float  # its end
+    in_steps: float  # seconds spent in optimizer steps
+    best: float  # lowest validation loss
+
+
+def logged_steps(job: Job) -> Iterator[tuple[int, int]]:
+    """Pairs of (the logged step before, this logged step): the first step, then each interval."""
+    every, steps = job.schedule.log_every, job.schedule.steps
+    if every > 1:
+        yield 0, 1
+    before = 1 if every > 1 else 0
+    for step in range(every, steps + 1, every):
+        yield before, step
+        before = step
+
+
+def epoch_of(job: Job, step: int) -> int:
+    """The epoch that a step belongs to, counted from 1."""
+    return min((step - 1) // steps_per_epoch(job) + 1, job.schedule.epochs)
+
+
+def training(job: Job, at: float) -> Generator[Event, None, Trained]:
+    """Steps, epochs, and at their intervals validations and checkpoints."""
+    plan = job.schedule
+    yield PhaseStarted(at, "training", compute.training_seconds(job))
+    looks, began = _look_steps(job), at
+    in_steps, epoch_began, best = 0.0, at, float("inf")
+    for index, (before, step) in enumerate(logged_steps(job)):
+        epoch = epoch_of(job, step)
+        if before % steps_per_epoch(job) == 0 and epoch_of(job, before + 1) == epoch:
+            epoch_began = at
+            yield EpochStarted(at, epoch)
+        seconds = compute.interval_seconds(job, before + 1, step)
+        yield from _bar(job, at, epoch_began, before, step, seconds)
+        at, in_steps = at + seconds, in_steps + seconds
+        yield _step(job, at, in_steps, before, step, seconds)
+        if slow := compute.disturbance(job, before + 1, step):
+            host = hostname(job, slow.rank // gpus_per_node(job))
+            yield Slowed(at, step, slow.kind, slow.rank, host, slow.seconds)
+        if index % COLLECTIVES_EVERY == 1:
+            transfers = network.step_transfers(job, step)
+            yield Collectives(at, step, transfers, seconds / (step - before))
+        if step in looks:
+            yield status(job, at, "training", at - in_steps, "loading", f"step {step:,}")
+        if step % plan.validate_every == 0 or step == plan.steps:
+            at = yield from validation.validation(job, at, step, best)
+            best = min(best, loss.validation(job, step))
+        if step % plan.save_every == 0 or step == plan.steps:
+            at = yield from checkpoint.checkpoint(job, at, step)
+        if step % steps_per_epoch(job) == 0:
+            final = loss.training(job, step)
+            yield EpochEnded(at, epoch, final, round(at - epoch_began, 6))
+    yield PhaseEnded(at, "training")
+    return Trained(began, at, in_steps, best)
+
+
+def _look_steps(job: Job) -> set[int]:
+    every = job.schedule.log_every
+    return {max(1, round(part * job.schedule.steps / every)) * every for part in LOOKS}
+
+
+def _bar(
+    job: Job, begun: float, epoch_began: float, before: int, step: int, seconds: float
+) -> Iterator[Event]:
+    """The epoch's bar between two logged steps; it counts optimizer steps."""
+    per_epoch, epoch = steps_per_epoch(job), epoch_of(job, step)
+    label = f"Epoch {epoch}/{job.schedule.epochs}"
+    moves = min(BAR_MOVES, step - before)
+    for move in range(1, moves + 1):
+        done = before + (step - before) * move // moves - (epoch - 1) * per_epoch
+        at = begun + round(seconds * move / moves, 6)
+        elapsed = round(at - epoch_began, 6)
+        yield Progress(at, "epoch", label, done, per_epoch, "it", elapsed)
+
+
+def _step(job: Job, at: float, in_steps: float, before: int, step: int, seconds: float) -> Step:
+    plan = job.schedule
+    interval_tokens = (step - before) * batch_tokens(job)
+    rate = interval_tokens / seconds
+    return Step(
+        at=at,
+        step=step,
+        epoch=epoch_of(job, step),
+        loss=loss.training(job, step),
+        gradient_norm=gradient.norm(job, step),
+        learning_rate=schedule.learning_rate(job, step),
+        step_seconds=seconds / (step - before),
+        tokens=step * batch_tokens(job),
+        tokens_per_second=rate,
+        samples_per_second=rate / plan.sequence,
+        mfu=compute.mfu(job, rate),
+        allocated=memory.allocated(job, step),
+        reserved=memory.reserved(job, step),
+        capacity=memory.capacity(job.gpu),
+        remaining=in_steps / step * (plan.steps - step),
+    )

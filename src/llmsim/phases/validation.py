@@ -1,0 +1,22 @@
+"""A pause in training: the loss on held-out data, forward passes only."""
+
+from llmsim.events import Validated
+from llmsim.job import Job, batch_tokens
+from llmsim.phases.timing import Phase, announced, watched
+from llmsim.physics import compute, loss
+
+
+def validation(job: Job, at: float, step: int, best: float) -> Phase:
+    """Validates after `step`; `best` is the lowest validation loss before."""
+    return (yield from announced("validation", at, _passes(job, at, step, best)))
+
+
+def _passes(job: Job, at: float, step: int, best: float) -> Phase:
+    seconds = compute.validation_seconds(job, step)
+    batches = job.schedule.validation_batches
+    yield from watched(at, seconds, "validation", "Validating", batches, "batch")
+    at += seconds
+    value = loss.validation(job, step)
+    tokens = batches * batch_tokens(job)
+    yield Validated(at, step, value, loss.perplexity(value), min(best, value), tokens, seconds)
+    return at

@@ -1,0 +1,218 @@
+"""How fast the cluster trains.
+
+    FLOPs/token  = 6 (N - input embedding) + 12 L H Q T     N active parameters, L layers,
+                                                            H heads of width Q, T tokens
+    step seconds = batch tokens * FLOPs/token / (GPUs * peak * MFU)
+
+torchtitan, models/utils.py:436-459; the causal half of attention is not discounted. MFU is
+what published runs reached (PHYSICS.md section 4) by GPU, model and cluster size, lowered
+where the network cannot keep up. FLOP/s, seconds and tokens throughout; peaks are dense bf16.
+"""
+
+from functools import lru_cache
+from math import log2, pi, pow
+from typing import NamedTuple
+
+from llmsim.architecture import Architecture, active_parameter_count, embedding_parameters
+from llmsim.catalog import Gpu
+from llmsim.job import Job, Layout
+from llmsim.physics import jitter, noise
+from llmsim.physics.fabric import flows, total_excess
+
+# MFU of a dense 7B model on one node, by GPU: MosaicML llm-foundry benchmarks (A100 52-58 %,
+# H100 42-44 %), torchtitan (H200 41.5 %); the others from the largest matrix product they
+# sustain (stas00/ml-engineering, MAMF) relative to H100's 80 %. First match wins.
+_PUBLISHED = (
+    ("A100-PC", 0.50), ("A100 80GB PC", 0.50), ("A100", 0.57), ("A800", 0.57), ("V100", 0.38),
+    ("H100 PCIe", 0.37), ("NVL", 0.40), ("H100", 0.43), ("H200", 0.43), ("H800", 0.43),
+    ("H20", 0.60), ("B200", 0.41), ("B300", 0.42),
+    ("L40S", 0.34), ("6000 Ada", 0.34), ("4090", 0.52), ("5090", 0.55), ("3090", 0.52),
+    ("MI325", 0.37), ("MI35", 0.36), ("MI3", 0.33), ("MI2", 0.35),
+)  # fmt: skip
+_OTHERWISE = 0.40
+_RECOMPUTE = {"none": 1.0, "selective": 0.97, "full": 0.76}  # full: 8 N D instead of 6 N D
+_MIXTURE = 0.58  # Mixtral 24 % where a dense model has 42 %
+
+
+class Disturbance(NamedTuple):
+    """Why an interval was slow."""
+
+    kind: jitter.Kind
+    seconds: float  # lost in the interval, already part of interval_seconds
+    rank: int  # where it came from
+
+
+@lru_cache(maxsize=1024)
+def flops_per_token(shape: Architecture, sequence: int) -> float:
+    """FLOPs of forward and backward for one token. Llama-3-8B at 8,192: 57.914e9.
+
+    A tied embedding is also the output projection, so it counts.
+    """
+    weights = active_parameter_count(shape)
+    if not shape.tied:
+        weights -= embedding_parameters(shape)
+    attention = 12 * shape.layers * shape.heads * shape.head_width * sequence
+    return float(6 * weights + attention)
+
+
+def typical_mfu(gpu: Gpu) -> float:
+    """MFU of a dense 7B model on one node of this GPU, 0..1."""
+    return next((share for name, share in _PUBLISHED if name in gpu.name), _OTHERWISE)
+
+
+def _by_size(shape: Architecture, gpu: Gpu) -> float:
+    """Small models leave a fast GPU waiting for launches, wide ones fill it.
+
+    A100: 125M 44-53 %, 1B 57-61 %, 1T 56 %. H100: 760M 36-40 %, 7B 42-44 %.
+    """
+    parameters = active_parameter_count(shape)
+    launches = 80e6 * gpu.tflops / 989.0
+    dense = parameters / (parameters + launches) * pow(parameters / 7e9, 0.02)
+    return dense * (_MIXTURE if shape.experts > 1 else 1.0)
+
+
+def _by_layout(shape: Architecture, layout: Layout, sequence: int) -> float:
+    """Recompute, cluster size, tensor slices, pipeline bubble, tokens per micro-batch.
+
+    Cluster: torchtitan 8B -2.7 % from 8 to 128 GPUs, MosaicML 13B -2.5 % from 128 to 512.
+    Bubble: (p - 1) / (v m) with v interleaved stages of at least one layer, at most 8.
+    """
+    doublings = log2(layout.nodes)
+    cluster = 1.0 - 0.005 * doublings - 0.0002 * doublings**2
+    slices = 1.0 - min(0.3, 60.0 * (layout.tensor - 1) / shape.width)
+    interleaved = min(8, -(-shape.layers // layout.pipeline))
+    bubble = 1.0 + (layout.pipeline - 1) / (interleaved * layout.accumulation)
+    tokens = layout.micro_batch * sequence
+    short = 1.0 - min(0.4, 0.05 * max(0.0, log2(8192 / tokens)))
+    return _RECOMPUTE[layout.recompute] * cluster * slices / bubble * short
+
+
+@lru_cache(maxsize=1024)
+def _throughput(
+    shape: Architecture, gpu: Gpu, layout: Layout, sequence: int
+) -> tuple[float, float]:
+    """Seconds of a step with an ideal network, and with this one."""
+    share = typical_mfu(gpu) * _by_size(shape, gpu) * _by_layout(shape, layout, sequence)
+    ranks = layout.tensor * layout.pipeline
+    tokens = layout.micro_batch * layout.accumulation * sequence / ranks  # per GPU
+    compute = tokens * flops_per_token(shape, sequence) / (gpu.tflops * 1e12 * share)
+    excess = total_excess(flows(shape, gpu, layout, sequence), compute)
+    return compute, compute + excess
+
+
+def expected_mfu(
+    shape: Architecture, gpu: Gpu, layout: Layout, sequence: int | None = None
+) -> float:
+    """Model FLOPs utilization in the steady state, 0..1; at the model's context by default."""
+    sequence = sequence or shape.context
+    tokens = layout.micro_batch * layout.accumulation * sequence
+    tokens_per_second = tokens / _throughput(shape, gpu, layout, sequence)[1]
+    peak = gpu.tflops * 1e12 * layout.tensor * layout.pipeline
+    return tokens_per_second * flops_per_token(shape, sequence) / peak
+
+
+def mfu(job: Job, tokens_per_second: float) -> float:
+    """Model FLOPs utilization, 0..1, from the whole cluster's tokens per second."""
+    flops = flops_per_token(job.architecture, job.schedule.sequence)
+    return tokens_per_second * flops / (job.layout.gpus * job.gpu.tflops * 1e12)
+
+
+def compute_seconds(job: Job) -> float:
+    """Mean seconds of one step if no communication stood in the way."""
+    return _throughput(job.architecture, job.gpu, job.layout, job.schedule.sequence)[0]
+
+
+def step_seconds(job: Job) -> float:
+    """Steady mean of one optimizer step, in seconds."""
+    layout = job.layout
+    seconds = _throughput(job.architecture, job.gpu, layout, job.schedule.sequence)[1]
+    return (
+        seconds
+        * job.schedule.global_batch
+        / (layout.data * layout.micro_batch * layout.accumulation)
+    )
+
+
+@lru_cache(maxsize=16)
+def rhythm(job: Job) -> jitter.Rhythm:
+    """The constants of this run's timing."""
+    seed, layout, mean = job.seed, job.layout, step_seconds(job)
+
+    def between(stream: str, low: float, high: float) -> float:
+        return low + (high - low) * noise.uniform(seed, stream)
+
+    doublings = log2(layout.nodes)
+    sigma = between("step sigma", 0.0025, 0.008) * (1.0 + 0.1 * doublings) + 0.0008 / mean
+    if job.architecture.experts > 1:  # tokens reach experts unevenly: Mixtral 3.2, Qwen3 2.5 %
+        sigma += 0.018
+    sigma = min(sigma, 0.04)
+    clock = job.start.hour * 3600 + job.start.minute * 60 + job.start.second
+    return jitter.Rhythm(
+        seed=seed,
+        steps=job.schedule.steps,
+        mean=mean,
+        sigma=sigma,
+        first_extra=_first_extra(job, mean) * between("compile", 0.85, 1.15),
+        hiccup_every=noise.integer(seed, "hiccup every", 20, 50),
+        hiccup=4.0 * sigma * mean,
+        gc_every=50,  # torchtitan's gc_freq
+        gc=min(between("gc", 0.03, 0.12), 0.15 * mean),
+        swing=between("swing", 0.005, 0.01),
+        phase=2.0 * pi * (clock / 86_400.0 - 9.0 / 24.0),  # slowest 6 h after 9:00
+        episodes=jitter.episodes(seed, job.schedule.steps, mean, layout.gpus, layout.nodes),
+    )
+
+
+def _first_extra(job: Job, mean: float) -> float:
+    """Seconds that step 1 takes longer: compilation block by block, NCCL's lazy connections.
+
+    torchtitan's first tps is 2-21 % of the steady rate, so 3.8 to 49 steps; at least 5 s, at
+    most 50 s (Mixtral: 92.4 s for a step of 9.0 s), and only 4 % for very long steps (a 52B
+    model: 150 s for 145 s).
+    """
+    layers = job.architecture.layers / job.layout.pipeline
+    compiling = 8.0 + 0.4 * layers + 0.5 * log2(job.layout.nodes)
+    if mean > 50.0:
+        return 0.04 * mean
+    return min(50.0, max(5.8, 3.8 * mean, min(compiling, 49.0 * mean)))
+
+
+def interval_seconds(job: Job, first: int, last: int) -> float:
+    """Seconds that steps first..last took together, both included, counted from 1.
+
+    Validation, checkpoints and logging are not in it. Intervals add up: 1..10 is 1..4 and
+    5..10. Rounded to microseconds.
+    """
+    own = rhythm(job)
+    return round(jitter.elapsed(own, last) - jitter.elapsed(own, first - 1), 6)
+
+
+def first_step_seconds(job: Job) -> float:
+    """Seconds of step 1, which compiles and fills caches: 5-60 s more than a steady step."""
+    return interval_seconds(job, 1, 1)
+
+
+def training_seconds(job: Job) -> float:
+    """Seconds of all optimizer steps together; what the intervals add up to."""
+    return interval_seconds(job, 1, job.schedule.steps)
+
+
+def disturbance(job: Job, first: int, last: int) -> Disturbance | None:
+    """The notable disturbance in an interval; None in almost all of them."""
+    worst = jitter.worst_episode(rhythm(job), first, last)
+    if worst is None:
+        return None
+    episode, seconds = worst
+    return Disturbance(episode.kind, round(seconds, 6), episode.rank)
+
+
+def validation_seconds(job: Job, step: int) -> float:
+    """Seconds of one validation: forward only, a third of the FLOPs, and some overhead.
+
+    Forward is as fast with recompute as without, so its time is a third of the step without.
+    """
+    batches = job.schedule.validation_batches
+    forward = step_seconds(job) * _RECOMPUTE[job.layout.recompute] / 3.0
+    spread = 1.0 + 0.015 * noise.normal(job.seed, "validation time", step)
+    overhead = 0.4 + 0.8 * noise.uniform(job.seed, "validation overhead", step)
+    return round(batches * forward * max(0.9, spread) + overhead, 6)

@@ -1,0 +1,277 @@
+"""What one GPU must hold, in bytes.
+
+States, per parameter (P of them on the GPU's pipeline stage and tensor slice, N data ranks;
+Rajbhandari et al. 2020, "ZeRO"; FSDP2 keeps its one copy of the weights in fp32):
+
+            weights   gradients   optimizer
+    ddp      2 P        2 P        12 P       bf16, bf16, fp32 master + m + v
+    zero1    2 P        2 P        12 P / N
+    zero2    2 P        2 P / N    12 P / N
+    zero3    2 P / N    2 P / N    12 P / N
+    fsdp2    4 P / N    4 P / N     8 P / N   fp32, fp32, fp32 m + v
+
+Activations are counted tensor by tensor for a Llama block with flash attention and divided by
+the tensor ranks (sequence parallelism; Korthikanti et al. 2022 count 34 s b h for GPT-3's
+block in the same way). "selective" keeps what torchtitan's per-operator checkpointing keeps:
+the block's input, the attention's output and every second matrix product. "full" keeps the
+block's input alone and recomputes one block at a time. Stage 0 of a 1F1B pipeline keeps as
+many micro-batches as there are stages.
+
+Calibrated on torchtitan's peak reserved memory, Llama-3-8B at 8,192 tokens on 8 GPUs.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from llmsim.architecture import (
+    Architecture,
+    attention_parameters,
+    embedding_parameters,
+    expert_parameters,
+)
+from llmsim.catalog import Gpu
+from llmsim.job import Job, Layout, Recompute, Sharding
+from llmsim.physics import noise
+
+GB = 10**9
+MIB = 2**20
+GIB = 2**30
+
+# Bytes per parameter of weights, gradients and optimizer ...
+_STATES: dict[Sharding, tuple[int, int, int]] = {
+    "ddp": (2, 2, 12),
+    "zero1": (2, 2, 12),
+    "zero2": (2, 2, 12),
+    "zero3": (2, 2, 12),
+    "fsdp2": (4, 4, 8),
+}
+# ... and whether each is divided among the data ranks.
+_SHARDED: dict[Sharding, tuple[bool, bool, bool]] = {
+    "ddp": (False, False, False),
+    "zero1": (False, False, True),
+    "zero2": (False, True, True),
+    "zero3": (True, True, True),
+    "fsdp2": (True, True, True),
+}
+
+# Eager mode keeps fp32 copies in norms and rotary embeddings and fragments more.
+_EAGER_ACTIVATIONS = 1.2
+# Bytes per logit: a fused loss writes the gradient over the bf16 logits; otherwise there are
+# bf16 logits, an fp32 copy, its log-softmax, that one's gradient and a bf16 gradient.
+_FUSED_LOGIT, _EAGER_LOGIT = 2, 2 + 4 + 4 + 4 + 2
+
+
+class Memory(NamedTuple):
+    """Bytes on the most loaded GPU, by purpose."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    logits: int
+    gathered: int  # blocks that FSDP or ZeRO-3 has gathered and not yet freed
+    context: int  # CUDA context, NCCL buffers: outside of what torch counts
+
+
+def total(memory: Memory) -> int:
+    """All of it, in bytes."""
+    return sum(memory)
+
+
+def capacity(gpu: Gpu) -> int:
+    """Bytes that torch can use: what nvidia-smi shows less the driver's share.
+
+    The driver takes about 0.25 GiB and 0.3 %: 81,559 MiB of an H100 are 79.2 GiB to torch
+    (logs: 79.1-79.6), 143,771 MiB of an H200 are 139.7 (139.81), 183,359 MiB of a B200 are
+    178.3 (178.4), 24,564 MiB of an RTX 4090 are 23.7.
+    """
+    return max(0, gpu.memory_mib * MIB * 997 // 1000 - GIB // 4)
+
+
+def _block_parameters(shape: Architecture) -> int:
+    router = shape.width * shape.experts if shape.experts > 1 else 0
+    experts = shape.experts * expert_parameters(shape)
+    return attention_parameters(shape) + experts + router + 2 * shape.width
+
+
+def stage_layers(shape: Architecture, layout: Layout) -> int:
+    """Transformer blocks on the fullest pipeline stage."""
+    return -(-shape.layers // layout.pipeline)
+
+
+def stage_parameters(shape: Architecture, layout: Layout, stage: int) -> int:
+    """Parameters on one GPU of a pipeline stage, before data-parallel sharding."""
+    parameters = stage_layers(shape, layout) * _block_parameters(shape)
+    first, last = stage == 0, stage == layout.pipeline - 1
+    if first:
+        parameters += embedding_parameters(shape)
+    if last:
+        parameters += shape.width
+        if not (shape.tied and first):
+            parameters += embedding_parameters(shape)
+    return -(-parameters // layout.tensor)
+
+
+def _saved_elements(shape: Architecture, recompute: Recompute, *, compiled: bool) -> int:
+    """bf16 elements that one block keeps per token for the backward pass."""
+    width, query = shape.width, shape.heads * shape.head_width
+    key_value = 2 * shape.kv_heads * shape.head_width
+    inner = shape.active_experts * shape.feed_forward
+    if recompute == "full":
+        return width
+    if recompute == "selective":
+        down = shape.active_experts * width
+        products = query + key_value + width + 2 * inner + down
+        return width + query + products // 2
+    # Block input, query, key, value, attention output, residual, gate and up projection.
+    # Without a compiler also both norms' outputs, the activated gate and its product with up.
+    kept = 2 * width + 2 * query + key_value + 2 * inner
+    return kept if compiled else kept + 2 * width + 2 * inner
+
+
+def _activations(
+    shape: Architecture, layout: Layout, tokens: int, in_flight: int, *, compiled: bool
+) -> int:
+    layers = stage_layers(shape, layout)
+    elements = layers * in_flight * _saved_elements(shape, layout.recompute, compiled=compiled)
+    if layout.recompute == "full":  # the block being recomputed is there in full
+        elements += _saved_elements(shape, "none", compiled=compiled)
+    size = 2 * elements * tokens // layout.tensor
+    return size if compiled else int(size * _EAGER_ACTIVATIONS)
+
+
+def _gathered(shape: Architecture, layout: Layout) -> int:
+    """One block in use and one prefetched (or the output head), bf16."""
+    if not _SHARDED[layout.sharding][0] or layout.data == 1:
+        return 0
+    block = _block_parameters(shape)
+    return 2 * (block + max(block, embedding_parameters(shape))) // layout.tensor
+
+
+def _context(layout: Layout) -> int:
+    """CUDA context and cuBLAS workspace 0.6 GiB; NCCL 0.9 GiB, more per mesh dimension."""
+    if layout.gpus == 1:
+        return 6 * GIB // 10
+    dimensions = sum(ranks > 1 for ranks in (layout.data, layout.tensor, layout.pipeline))
+    return (120 + 30 * dimensions + 4 * layout.nodes.bit_length()) * GIB // 100
+
+
+@lru_cache(maxsize=1024)
+def stage(
+    shape: Architecture,
+    layout: Layout,
+    sequence: int,
+    index: int,
+    *,
+    compiled: bool = True,
+    fused_loss: bool = True,
+) -> Memory:
+    """Bytes on one GPU of pipeline stage `index`, counted from 0. Source: module docstring."""
+    parameters = stage_parameters(shape, layout, index)
+    weights, gradients, optimizer = (
+        -(-size * parameters // (layout.data if sharded else 1))
+        for size, sharded in zip(_STATES[layout.sharding], _SHARDED[layout.sharding], strict=True)
+    )
+    tokens = layout.micro_batch * sequence
+    in_flight = min(layout.pipeline - index, layout.accumulation)
+    logits = 0
+    if index == layout.pipeline - 1:
+        per_logit = _FUSED_LOGIT if fused_loss else _EAGER_LOGIT
+        logits = per_logit * tokens * shape.vocabulary // layout.tensor
+    return Memory(
+        weights,
+        gradients,
+        optimizer,
+        _activations(shape, layout, tokens, in_flight, compiled=compiled),
+        logits,
+        _gathered(shape, layout),
+        _context(layout),
+    )
+
+
+@lru_cache(maxsize=1024)
+def estimate(
+    shape: Architecture,
+    layout: Layout,
+    sequence: int,
+    *,
+    compiled: bool = True,
+    fused_loss: bool = True,
+) -> Memory:
+    """Bytes on the most loaded GPU: the first pipeline stage or the last.
+
+    compiled: torch.compile of the blocks; fused_loss: the loss is compiled too (the default
+    since 2025). Calibration (PHYSICS.md section 5): test_memory.py.
+    """
+    ends = {0, layout.pipeline - 1}
+    return max(
+        (
+            stage(shape, layout, sequence, end, compiled=compiled, fused_loss=fused_loss)
+            for end in sorted(ends)
+        ),
+        key=total,
+    )
+
+
+def _tenths(size: int) -> int:
+    """Tenths of a GB, rounded up, so that a sum too large never looks as if it fitted."""
+    return -(-size * 10 // GB)
+
+
+def explain(shape: Architecture, layout: Layout, sequence: int, gpu: Gpu) -> str:
+    """One sentence with the arithmetic; the parts shown add up to the total shown. GB = 1e9."""
+    memory = estimate(shape, layout, sequence)
+    parts = {
+        "weights": memory.weights,
+        "gradients": memory.gradients,
+        "optimizer": memory.optimizer,
+        "activations": memory.activations,
+        "logits": memory.logits,
+        "gathered blocks": memory.gathered,
+        "CUDA context": memory.context,
+    }
+    shown = {name: _tenths(size) for name, size in parts.items() if size}
+    listed = " + ".join(f"{name} {tenths / 10:,.1f} GB" for name, tenths in shown.items())
+    limit = capacity(gpu)
+    link = "but" if total(memory) > limit else "and"
+    whole, have = sum(shown.values()) / 10, limit * 10 // GB / 10
+    return f"{listed} = {whole:,.1f} GB per GPU, {link} {gpu.name} has {have:,.1f} GB"
+
+
+def after_build(job: Job) -> int:
+    """Bytes allocated once the model is built and sharded: the weights.
+
+    FSDP2: 4 P / N, 3.7 GiB for Llama-3-8B on 8 GPUs.
+    """
+    return estimate(job.architecture, job.layout, job.schedule.sequence).weights
+
+
+def reserved(job: Job, step: int, stage_index: int | None = None) -> int:
+    """Peak bytes that torch's allocator holds in a step, in its pages of 2 MiB.
+
+    On the most loaded GPU, or on one of a given pipeline stage. Constant from step 2 on; step
+    1 is 5-25 % lower (27.3 -> 31.0, 87.9 -> 116.2, 26.7 -> 33.1 GiB), since the optimizer's
+    state appears only at its end. Step 0: after the build.
+    """
+    shape, layout, sequence = job.architecture, job.layout, job.schedule.sequence
+    if stage_index is None:
+        memory = estimate(shape, layout, sequence)
+    else:
+        memory = stage(shape, layout, sequence, stage_index)
+    limit = _pages(max(0, capacity(job.gpu) - memory.context))
+    if step < 1:
+        return min(_pages(memory.weights), limit)
+    steady = min(_pages(total(memory) - memory.context), limit)
+    if step > 1:
+        return steady
+    return _pages(int(steady * (0.75 + 0.20 * noise.uniform(job.seed, "memory first step"))))
+
+
+def _pages(size: int) -> int:
+    return -(-size // (2 * MIB)) * (2 * MIB)
+
+
+def allocated(job: Job, step: int) -> int:
+    """Peak bytes in tensors in a step: 92-98 % of the reserved bytes, the rest is fragments."""
+    share = 0.92 + 0.06 * noise.uniform(job.seed, "memory allocated")
+    return int(reserved(job, step) * share) // 512 * 512

@@ -1,0 +1,78 @@
+"""The collectives that one run issues, with their times.
+
+What a step moves follows from the layout (fabric.flows), how long one call takes from size,
+ranks and links (fabric.collective: latency + bytes / bandwidth, fitted to nccl-tests). What
+does not hide under compute is exposed, and is a part of compute.step_seconds. Sizes in bytes,
+bandwidth in GB/s (1e9), times in seconds. Source: PHYSICS.md section 10.
+"""
+
+from math import fsum
+from typing import NamedTuple
+
+from llmsim.architecture import parameter_count
+from llmsim.job import Job
+from llmsim.physics import noise
+from llmsim.physics.compute import compute_seconds, step_seconds
+from llmsim.physics.fabric import (
+    Operation,
+    Transfer,
+    collective,
+    exposed_seconds,
+    flows,
+    sent_per_byte,
+)
+
+__all__ = ["StepTransfer", "Transfer", "collective", "startup_broadcast", "step_transfers"]
+
+_MOST_EXPOSED = 0.93  # of a step
+
+
+class StepTransfer(NamedTuple):
+    """One kind of collective in one optimizer step, as one GPU sees it."""
+
+    purpose: str  # "weights, forward", "gradients" ...
+    operation: Operation
+    size: int  # bytes per call
+    calls: int
+    ranks: int
+    seconds: float  # of all calls together
+    exposed: float  # seconds of these for which the GPU waited
+    bus_gb_s: float  # bus bandwidth, as nccl-tests defines it
+
+
+def step_transfers(job: Job, step: int) -> tuple[StepTransfer, ...]:
+    """What one optimizer step moves; empty on a single GPU. Times vary by some per cent."""
+    compute = compute_seconds(job)
+    found = flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
+    mean_exposed = fsum(exposed_seconds(flow, compute) for flow in found)
+    spread = 1.0 + 0.02 * max(-2.5, min(4.0, noise.normal(job.seed, "network step", step)))
+    waiting = spread
+    if mean_exposed > 0.0:
+        waiting = min(spread, _MOST_EXPOSED * step_seconds(job) / mean_exposed)
+    transfers = []
+    for index, flow in enumerate(found):
+        own = 1.0 + 0.01 * (noise.uniform(job.seed, f"network flow {index}", step) - 0.5)
+        seconds = flow.seconds * spread * own
+        bus = flow.calls * flow.size * sent_per_byte(flow.operation, flow.ranks) / seconds / 1e9
+        exposed = min(seconds, exposed_seconds(flow, compute) * waiting)
+        transfers.append(
+            StepTransfer(
+                flow.purpose, flow.operation, flow.size, flow.calls, flow.ranks,
+                round(seconds, 6), round(exposed, 6), round(bus, 2),
+            )
+        )  # fmt: skip
+    return tuple(transfers)
+
+
+def startup_broadcast(job: Job) -> Transfer:
+    """What rank 0 sends to all before the first step.
+
+    The bf16 weights where each rank has a copy (DDP, ZeRO-1, ZeRO-2); otherwise the buffers
+    that are not sharded: cosine and sine tables of the rotary embedding, fp32.
+    """
+    shape, layout = job.architecture, job.layout
+    if layout.sharding in ("ddp", "zero1", "zero2"):
+        size = 2 * parameter_count(shape) // (layout.tensor * layout.pipeline)
+    else:
+        size = 2 * 4 * job.schedule.sequence * shape.head_width
+    return collective(job.gpu, "broadcast", size, layout.gpus, layout.gpus // layout.nodes)

@@ -1,0 +1,67 @@
+"""Counter-based random numbers: value = f(seed, stream, index).
+
+A stream is a name such as "loss"; an index is a step, a second, a rank. Any
+value can be asked for directly and in any order, and a new stream shifts no
+other. The generator is splitmix64 (Steele, Lea, Flood 2014, "Fast splittable
+pseudorandom number generators"): its i-th output is mix(key + i * GOLDEN), so
+it is a counter-based generator as it stands. A stream's key is the FNV-1a hash
+of its name, mixed with the seed.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import cos, log, pi, sqrt
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_MASK = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+_FNV_OFFSET = 0xCBF29CE484222325
+_FNV_PRIME = 0x100000001B3
+
+
+def _mix(value: int) -> int:
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+    return value ^ (value >> 31)
+
+
+@lru_cache(maxsize=1024)
+def _key(seed: int, stream: str) -> int:
+    name = _FNV_OFFSET
+    for byte in stream.encode():
+        name = ((name ^ byte) * _FNV_PRIME) & _MASK
+    return _mix(_mix(seed & _MASK) ^ name)
+
+
+def bits(seed: int, stream: str, index: int = 0) -> int:
+    """Sixty-four random bits, as an integer in [0, 2**64)."""
+    return _mix((_key(seed, stream) + index * _GOLDEN) & _MASK)
+
+
+def uniform(seed: int, stream: str, index: int = 0) -> float:
+    """A number drawn uniformly from the open interval (0, 1).
+
+    The upper 53 bits fill a double's mantissa; half a unit keeps 0 and 1 out,
+    so that log(u) is always finite.
+    """
+    return ((bits(seed, stream, index) >> 11) + 0.5) * 2.0**-53
+
+
+def normal(seed: int, stream: str, index: int = 0) -> float:
+    """A standard normal number (Box-Muller transform), |value| < 8.7."""
+    radius = sqrt(-2.0 * log(uniform(seed, stream, 2 * index)))
+    return radius * cos(2.0 * pi * uniform(seed, stream, 2 * index + 1))
+
+
+def integer(seed: int, stream: str, low: int, high: int, index: int = 0) -> int:
+    """A whole number drawn uniformly from low..high, both included."""
+    return low + bits(seed, stream, index) % (high - low + 1)
+
+
+def pick(seed: int, stream: str, items: Sequence[T], index: int = 0) -> T:
+    """One of the items, each equally likely. Raises IndexError if there is none."""
+    if not items:
+        raise IndexError(f"nothing to pick from in stream {stream!r}")
+    return items[bits(seed, stream, index) % len(items)]

@@ -1,0 +1,132 @@
+"""A run as frames: the events' lines, each after its delay. The only exchange office of clocks.
+
+    simulate -> (event, delay) -> lines -> frames
+
+`Event.at` is simulated seconds, `Frame.delay` show seconds at speed 1. Each phase gets its
+share of the show; within a phase the rhythm is the simulation's.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from llmsim.dialects import lines_of
+from llmsim.dialects.line import Bar, Line
+from llmsim.events import Event, PhaseEnded, PhaseStarted
+from llmsim.job import Job, checkpoints, validations
+from llmsim.options import REAL_TIME, Options
+from llmsim.physics import noise
+from llmsim.simulation import simulate
+from llmsim.terminal.ink import Span, paint
+from llmsim.terminal.screen import Screen
+
+# Parts of a show: training proper 0.62, with its validations and checkpoints 0.77.
+SHARES = {"launch": 0.14, "training": 0.62, "validation": 0.08, "checkpoint": 0.07, "export": 0.09}
+
+# A pipe shows a bar at every quarter.
+NOTCHES = 4
+
+
+class Frame(NamedTuple):
+    """Text to write after waiting `delay` show seconds."""
+
+    delay: float
+    text: str
+
+
+def exchange_rate(started: PhaseStarted, job: Job, duration: float) -> float:
+    """Show seconds per simulated second in a phase, when the whole show takes `duration`."""
+    if duration == REAL_TIME:
+        return 1.0
+    times = {"validation": validations(job), "checkpoint": checkpoints(job)}
+    share = SHARES[started.phase] / times.get(started.phase, 1)
+    return share * duration / started.seconds
+
+
+def paced(events: Iterable[Event], job: Job, duration: float) -> Iterator[tuple[float, Event]]:
+    """Each event with the show seconds since the one before it; phases nest."""
+    rates: list[float] = []
+    before = 0.0
+    for event in events:
+        gap, before = event.at - before, event.at
+        yield gap * rates[-1] if rates else 0.0, event
+        if isinstance(event, PhaseStarted):
+            rates.append(exchange_rate(event, job, duration))
+        elif isinstance(event, PhaseEnded):
+            rates.pop()
+
+
+def on_terminal(lines: Iterable[Line | Bar], below: str, color: bool) -> tuple[str, str]:
+    """The text that shows the lines above the live line `below`, and the new live line.
+
+    A live line stands without a line end. Whatever comes next starts with a carriage
+    return, wipes what is longer than itself, and draws the live line again below.
+    """
+    text = ""
+    for line in lines:
+        start = "\r" if below else ""
+        wipe = _wipe(below, line.text, color)
+        if isinstance(line, Bar):
+            text += start + line.text + wipe
+            below = line.text
+        else:
+            text += start + line.text + wipe + "\n"
+            below = ""
+    return text, below
+
+
+def _wipe(old: str, new: str, color: bool) -> str:
+    if not old:
+        return ""
+    # Without colours there is no escape code either: blanks do it, as in tqdm.
+    return "\x1b[K" if color else " " * (len(old) - len(new))
+
+
+def in_pipe(lines: Iterable[Line | Bar], notches: dict[str, int]) -> str:
+    """The text of the lines, of a bar only the first in each notch; `notches` is kept up."""
+    text = ""
+    for line in lines:
+        if isinstance(line, Bar):
+            notch = int(line.fraction * NOTCHES)
+            seen, notches[line.task] = notches.get(line.task, 0), notch
+            if notch <= seen:
+                continue
+        text += line.text + "\n"
+    return text
+
+
+def play(job: Job, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
+    """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold."""
+    told = lines_of(options.dialect)
+    delay, below, printed = 0.0, "", 0
+    notches: dict[str, int] = {}
+    for gap, event in paced(simulate(job), job, options.duration):
+        delay += gap
+        tell = told.get(type(event))
+        if tell is None:
+            continue
+        surface = screen()
+        lines = tell(event, job, surface)
+        if surface.live:
+            text, below = on_terminal(lines, below, surface.color)
+        else:
+            text = in_pipe(lines, notches)
+        if text:
+            yield Frame(0.0 if printed < options.instant_print_lines else delay, text)
+            printed += text.count("\n")
+            delay = 0.0
+
+
+FAREWELLS = (
+    "Interrupted. The loss would surely have gone down.",
+    "Stopped. The GPUs thank you; the electricity company does not.",
+    "Killed the run. It was overfitting to your attention anyway.",
+    "Stopped early, which is a form of regularization.",
+    "Job cancelled. 1,482 others move up in the queue.",
+    "Leaving. The checkpoint is in our hearts.",
+)
+
+
+def farewell(seed: int, screen: Screen) -> str:
+    """The dry line that a stopped run ends with."""
+    spans: list[Span] = [("joke", noise.pick(seed, "farewell", FAREWELLS))]
+    return paint(spans, screen)

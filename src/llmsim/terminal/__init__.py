@@ -1,0 +1,1 @@
+"""What a terminal is: its size and abilities, colours, progress bars."""

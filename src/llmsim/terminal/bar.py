@@ -1,0 +1,73 @@
+"""Progress bars in tqdm's format, byte for byte (tqdm 4.70, `tqdm.std.tqdm.format_meter`)."""
+
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+_ASCII = " 123456789#"
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
+
+
+def interval(seconds: float) -> str:
+    """Seconds as MM:SS, or H:MM:SS from an hour on."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute:02d}:{second:02d}"
+
+
+def scaled(number: float, divisor: float = 1000) -> str:
+    """A number with three digits and an SI prefix: 1.23k, 12.3M, 123G."""
+    for prefix in _PREFIXES:
+        if abs(number) < 9.995:
+            return f"{number:1.2f}{prefix}"
+        if abs(number) < 99.95:
+            return f"{number:2.1f}{prefix}"
+        if abs(number) < 999.5:
+            return f"{number:3.0f}{prefix}"
+        number /= divisor
+    return f"{number:3.1f}Y"
+
+
+def blocks(fraction: float, width: int, unicode: bool = True) -> str:
+    """A bar of this many cells, filled to the fraction (0..1) in eighths or tenths of a cell."""
+    charset = _BLOCKS if unicode else _ASCII
+    full, part = divmod(int(fraction * width * (len(charset) - 1)), len(charset) - 1)
+    bar = charset[-1] * full
+    if full < width:
+        bar += charset[part] + charset[0] * (width - full - 1)
+    return bar
+
+
+def _rate(rate: float | None, unit: str, scale: bool) -> str:
+    """Units per second, or seconds per unit where a unit takes more than a second."""
+    inverse = 1 / rate if rate else None
+    if inverse and inverse > 1:
+        return (scaled(inverse) if scale else f"{inverse:5.2f}") + "s/" + unit
+    if not rate:
+        return "?" + unit + "/s"
+    return (scaled(rate) if scale else f"{rate:5.2f}") + unit + "/s"
+
+
+def meter(
+    done: int,
+    total: int,
+    elapsed: float,
+    width: int | None,
+    label: str = "",
+    unit: str = "it",
+    scale: bool = False,
+    note: str = "",
+    unicode: bool = True,
+) -> str:
+    """One bar: `label:  42%|████▏     | 420/1000 [00:42<00:58, 10.00it/s, note]`.
+
+    `elapsed` is in seconds, `width` the whole line's cells (the bar takes what the text
+    leaves, at least one cell; without a width it takes ten), `scale` writes counts with SI
+    prefixes.
+    """
+    rate = done / elapsed if elapsed else None
+    left = interval((total - done) / rate) if rate else "?"
+    count = f"{scaled(done)}/{scaled(total)}" if scale else f"{done}/{total}"
+    tail = f", {note}" if note else ""
+    head = f"{label}: " if label else ""
+    before = f"{head}{done / total * 100:3.0f}%|"
+    after = f"| {count} [{interval(elapsed)}<{left}, {_rate(rate, unit, scale)}{tail}]"
+    room = 10 if width is None else max(1, width - len(before) - len(after))
+    return (before + blocks(done / total, room, unicode) + after)[:width]

@@ -1,0 +1,40 @@
+"""Where lines go: how wide it is and what it can show."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+NARROWEST = 20
+WIDEST = 400
+PIPE_WIDTH = 200  # a pipe has no edge: a line tells all
+
+
+class Screen(NamedTuple):
+    """Size in cells, and what may be written: colours, characters beyond ASCII, rewritten lines."""
+
+    width: int
+    height: int
+    color: bool
+    unicode: bool
+    live: bool  # a terminal, where progress bars rewrite their line; a pipe has notches instead
+
+
+def fitted(width: int) -> int:
+    """The width to lay out for; outside 20..400 the nearest of these."""
+    return min(max(width, NARROWEST), WIDEST)
+
+
+def wants_color(choice: str, environment: Mapping[str, str], terminal: bool) -> bool:
+    """Whether to colour: --color first, then NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, TERM, CLICOLOR.
+
+    NO_COLOR counts when not empty (no-color.org); FORCE_COLOR and CLICOLOR_FORCE when
+    neither empty nor 0; then a terminal that is not "dumb" is coloured, unless CLICOLOR=0.
+    """
+    if choice != "auto":
+        return choice == "always"
+    if environment.get("NO_COLOR"):
+        return False
+    if any(environment.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    if environment.get("TERM") == "dumb" or environment.get("CLICOLOR") == "0":
+        return False
+    return terminal
