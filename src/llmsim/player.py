@@ -59,17 +59,18 @@ def on_terminal(lines: Iterable[Line | Bar], below: str, color: bool) -> tuple[s
     """The text that shows the lines above the live line `below`, and the new live line.
 
     A live line stands without a line end. Whatever comes next starts with a carriage
-    return, wipes what is longer than itself, and draws the live line again below.
+    return, wipes what is longer than itself, and draws the live line again below. A bar
+    that is full stays, and leaves no live line.
     """
     text = ""
     for line in lines:
-        start = "\r" if below else ""
-        wipe = _wipe(below, line.text, color)
-        if isinstance(line, Bar):
-            text += start + line.text + wipe
+        text += ("\r" if below else "") + line.text + _wipe(below, line.text, color)
+        if isinstance(line, Line):
+            text += "\n" + below
+        elif line.fraction < 1:
             below = line.text
         else:
-            text += start + line.text + wipe + "\n"
+            text += "\n"
             below = ""
     return text, below
 
@@ -85,7 +86,7 @@ def in_pipe(lines: Iterable[Line | Bar], notches: dict[str, int]) -> str:
     """The text of the lines, of a bar only the first in each notch; `notches` is kept up."""
     text = ""
     for line in lines:
-        if isinstance(line, Bar):
+        if isinstance(line, Bar) and line.fraction < 1:
             notch = int(line.fraction * NOTCHES)
             seen, notches[line.task] = notches.get(line.task, 0), notch
             if notch <= seen:

@@ -10,7 +10,7 @@ class Line(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A line that the next one of its kind, or any other, replaces."""
+    """A line that the next bar replaces and that lines are printed above; a full one stays."""
 
     text: str
     task: str

@@ -134,8 +134,8 @@ def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     """Weights and gradients between data ranks, bf16: 2 bytes a parameter.
 
     FSDP and ZeRO-3 move them block by block in every micro-batch, forward under the forward
-    pass (a third of the step), backward under the backward pass. The others move them once
-    a step, under the last micro-batch.
+    pass (a third of the step), backward under the backward pass. The others, and pipelines,
+    move them once a step, under the last micro-batch.
     """
     ranks = layout.data
     if ranks == 1:
@@ -152,6 +152,11 @@ def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
 
     micro = layout.accumulation
     match layout.sharding:
+        case "fsdp2" | "zero3" if layout.pipeline > 1:  # gathers once: see memory._gathered
+            return [
+                flow("weights", "all-gather", 1, 0.28 / micro),
+                flow("gradients", "reduce-scatter", 1, 0.57 / micro),
+            ]
         case "fsdp2" | "zero3":
             return [
                 flow("weights, forward", "all-gather", micro, 0.30),

@@ -69,7 +69,7 @@ class Memory(NamedTuple):
     optimizer: int
     activations: int
     logits: int
-    gathered: int  # blocks that FSDP or ZeRO-3 has gathered and not yet freed
+    gathered: int  # what FSDP or ZeRO-3 has gathered and not yet freed
     context: int  # CUDA context, NCCL buffers: outside of what torch counts
 
 
@@ -81,11 +81,11 @@ def total(memory: Memory) -> int:
 def capacity(gpu: Gpu) -> int:
     """Bytes that torch can use: what nvidia-smi shows less the driver's share.
 
-    The driver takes about 0.25 GiB and 0.3 %: 81,559 MiB of an H100 are 79.2 GiB to torch
-    (logs: 79.1-79.6), 143,771 MiB of an H200 are 139.7 (139.81), 183,359 MiB of a B200 are
-    178.3 (178.4), 24,564 MiB of an RTX 4090 are 23.7.
+    The driver takes about 0.25 GiB and a quarter per cent: 81,559 MiB of an H100 are 79.2 GiB to torch
+    (logs: 79.1-79.6), 143,771 MiB of an H200 are 139.8 (139.81), 183,359 MiB of a B200 are
+    178.4 (178.4), 24,564 MiB of an RTX 4090 are 23.7.
     """
-    return max(0, gpu.memory_mib * MIB * 997 // 1000 - GIB // 4)
+    return max(0, gpu.memory_mib * MIB * 9975 // 10_000 - GIB // 4)
 
 
 def _block_parameters(shape: Architecture) -> int:
@@ -140,10 +140,16 @@ def _activations(
     return size if compiled else int(size * _EAGER_ACTIVATIONS)
 
 
-def _gathered(shape: Architecture, layout: Layout) -> int:
-    """One block in use and one prefetched (or the output head), bf16."""
+def _gathered(shape: Architecture, layout: Layout, parameters: int) -> int:
+    """bf16: one block in use and one prefetched (or the output head).
+
+    A pipeline runs many micro-batches through the same weights, so it gathers all of its
+    stage once and reduces whole gradients once (Llama 3 paper, section 3.3.2).
+    """
     if not _SHARDED[layout.sharding][0] or layout.data == 1:
         return 0
+    if layout.pipeline > 1:
+        return 2 * 2 * parameters
     block = _block_parameters(shape)
     return 2 * (block + max(block, embedding_parameters(shape))) // layout.tensor
 
@@ -184,7 +190,7 @@ def stage(
         optimizer,
         _activations(shape, layout, tokens, in_flight, compiled=compiled),
         logits,
-        _gathered(shape, layout),
+        _gathered(shape, layout, parameters),
         _context(layout),
     )
 
@@ -227,7 +233,7 @@ def explain(shape: Architecture, layout: Layout, sequence: int, gpu: Gpu) -> str
         "optimizer": memory.optimizer,
         "activations": memory.activations,
         "logits": memory.logits,
-        "gathered blocks": memory.gathered,
+        "gathered": memory.gathered,
         "CUDA context": memory.context,
     }
     shown = {name: _tenths(size) for name, size in parts.items() if size}

@@ -36,7 +36,7 @@ class Spike(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def _in_block(seed: int, block: int, chance: float) -> Spike | None:
+def _spike(seed: int, block: int, chance: float) -> Spike | None:
     if block == 0 or noise.uniform(seed, "spike", block) > chance:
         return None
     # 0.12 / sqrt(u) has a heavy tail: half below 0.17 nats, one in a hundred above 1.2.
@@ -49,17 +49,17 @@ def _in_block(seed: int, block: int, chance: float) -> Spike | None:
     )
 
 
-def spike_near(job: Job, step: int) -> Spike | None:
+def in_block(job: Job, step: int) -> Spike | None:
     """The spike in the block of 1000 steps around this step, if it holds one."""
     if job.recipe not in ("pretrain", "continue"):
         return None
     chance = CHANCE_LARGE if job.model.parameters >= LARGE else CHANCE_SMALL
-    return _in_block(job.seed, step // BLOCK, chance)
+    return _spike(job.seed, step // BLOCK, chance)
 
 
 def loss_excess(job: Job, step: int) -> float:
     """Nats that a spike adds to the training loss of this step; 0.0 nearly always."""
-    spike = spike_near(job, step)
+    spike = in_block(job, step)
     if spike is None or step < spike.onset:
         return 0.0
     return spike.height * exp((spike.onset - step) / spike.recovery)
@@ -67,7 +67,7 @@ def loss_excess(job: Job, step: int) -> float:
 
 def gradient_factor(job: Job, step: int) -> float:
     """The factor by which a spike raises the gradient norm of this step; 1.0 nearly always."""
-    spike = spike_near(job, step)
+    spike = in_block(job, step)
     if spike is None or step < spike.onset - spike.lead:
         return 1.0
     peak = 1.0 + 500.0 * spike.height**2

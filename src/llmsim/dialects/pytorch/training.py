@@ -110,11 +110,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
         event.label, event.unit,
         scale=event.unit == "B", note=event.note, unicode=screen.unicode,
     )  # fmt: skip
-    text = text[: screen.width]
-    if event.done == event.total:
-        yield Line(text)
-    else:
-        yield Bar(text, event.task, event.done / event.total)
+    yield Bar(text[: screen.width], event.task, event.done / event.total)
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
