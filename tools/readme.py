@@ -1,0 +1,69 @@
+"""Fills the README's generated parts: the excerpt of a run and the table of options.
+
+    python -m tools.readme            writes README.md
+    python -m tools.readme --check    fails when it is out of date
+"""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from llmsim.options import OPTIONS, Options
+from llmsim.planning import plan
+from llmsim.player import play
+from llmsim.terminal.screen import Screen
+
+README = Path(__file__).parents[1] / "README.md"
+
+EXCERPT_WIDTH = 100
+# Lines of the log that the excerpt shows: from one that contains this text, so many.
+EXCERPT_PARTS = (("torchrun --nnodes", 2), ("PyTorch", 4), ("parameters", 3), ("step 1,", 4),
+                 ("validation at", 3), ("Training complete", 19))  # fmt: skip
+
+
+def excerpt() -> str:
+    """Lines of run 7 as a pipe of 100 columns shows them."""
+    options = Options(seed=7, start=datetime(2026, 1, 30, 12))
+    screen = Screen(EXCERPT_WIDTH, 40, color=False, unicode=True, live=False)
+    text = "".join(frame.text for frame in play(plan(options), options, lambda: screen))
+    lines = text.splitlines()
+    parts = []
+    for first, count in EXCERPT_PARTS:
+        start = next(number for number, line in enumerate(lines) if first in line)
+        parts.append("\n".join(lines[start : start + count]))
+    return "```\n" + "\n   ...\n".join(parts) + "\n```"
+
+
+def option_table() -> str:
+    """The README's table of flags, a row for each option."""
+    rows = ["| flag | meaning | default |", "|---|---|---|"]
+    for option in OPTIONS:
+        short = f", `-{option.short}`" if option.short else ""
+        default = f"{option.default}" if option.default else ""
+        rows.append(f"| `--{option.name}`{short} | {option.meaning} | {default} |")
+    return "\n".join(rows)
+
+
+def filled(text: str) -> str:
+    """The README's text with each generated part between its markers made anew."""
+    for name, make in (("excerpt", excerpt), ("options", option_table)):
+        before, start, rest = text.partition(f"<!-- {name} -->")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        text = f"{before}{start}\n{make()}\n{end}{after}"
+    return text
+
+
+def main() -> int:
+    """Writes the README, or with --check says whether it is up to date."""
+    text = README.read_text(encoding="utf-8")
+    new = filled(text)
+    if "--check" in sys.argv[1:]:
+        if text != new:
+            print("README.md is out of date: run make docs.")
+        return int(text != new)
+    README.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
