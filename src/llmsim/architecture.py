@@ -6,6 +6,9 @@ biases. Published shapes are used as they are; sizes between them get a shape of
 the same proportions.
 """
 
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from math import log2
 from typing import NamedTuple
 
 
@@ -23,6 +26,7 @@ class Architecture(NamedTuple):
     experts: int = 1  # feed-forward experts per layer; 1 is a dense model
     active_experts: int = 1  # experts that a token visits
     tied: bool = False  # input and output embedding share their weights
+    adapter_rank: int = 0  # LoRA: only adapters of this rank train; 0 trains every weight
 
 
 def attention_parameters(shape: Architecture) -> int:
@@ -63,6 +67,21 @@ def active_parameter_count(shape: Architecture) -> int:
     return _count(shape, shape.active_experts)
 
 
+def trained_parameter_count(shape: Architecture) -> int:
+    """The weights that the optimizer moves: all, or with LoRA those of the adapters.
+
+    An adapter on a projection from m to n has r (m + n) weights; all seven projections of a
+    block have one (of a mixture, the attention's four: what PEFT users target there).
+    """
+    if not shape.adapter_rank:
+        return parameter_count(shape)
+    query, key_value = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
+    sides = 2 * (shape.width + query) + 2 * (shape.width + key_value)
+    if shape.experts == 1:
+        sides += 3 * (shape.width + shape.feed_forward)
+    return shape.layers * shape.adapter_rank * sides
+
+
 # Published shapes, used as they are when a size falls within 3 % of their exact count.
 # Sources: GPT-2/GPT-3 Table 2.1 widths with a gated feed-forward of equal cost, TinyLlama,
 # Llama 2, Llama 3.x and Qwen2.5 model cards (config.json).
@@ -87,8 +106,11 @@ PUBLISHED = (
 _CONTEXTS = ((0.5e9, 1024), (1.5e9, 2048), (6e9, 4096))  # up to this size, this many tokens
 _LONGEST_CONTEXT = 8192
 _SMALL = 1_500_000_000  # below this, GPT-2's proportions; from here on, Llama's
+# Experts that a token visits: up to 12 in published mixtures, more where the name asks for it.
+_VISITED = (1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
+@lru_cache(maxsize=256)
 def shape_for(parameters: int, active: int | None = None, experts: int = 1) -> Architecture:
     """The architecture of a model of this nominal size.
 
@@ -110,7 +132,7 @@ def _close(exact: int, nominal: int) -> bool:
 
 
 def _skeleton(width: int, size: int) -> Architecture:
-    """A shape of this width in Llama's proportions: 128 of width per layer, 8 key-value heads.
+    """A shape of this width in Llama's proportions: some 100 of width per layer, few KV heads.
 
     Below 1.5B it follows GPT-2: heads are 64 wide and each has its own keys and values,
     there is a layer for each 64 of width, and the vocabulary is GPT-2's.
@@ -119,10 +141,10 @@ def _skeleton(width: int, size: int) -> Architecture:
     head_width = 64 if small else 128
     heads = width // head_width
     return Architecture(
-        layers=max(2, round(width / _width_per_layer(size))),
+        layers=max(2, 2 * round(width / _width_per_layer(size) / 2)),
         width=width,
         heads=heads,
-        kv_heads=heads if small else 8,
+        kv_heads=heads if small else 8 if heads % 8 == 0 else 4,
         head_width=head_width,
         feed_forward=_rounded(3.5 * width, 128),
         vocabulary=50_257 if small else 128_256,
@@ -132,22 +154,24 @@ def _skeleton(width: int, size: int) -> Architecture:
 
 
 def _width_per_layer(size: int) -> int:
-    return 64 if size < _SMALL else 128
+    return 64 if size < _SMALL else 96 if size < 4_000_000_000 else 128
 
 
 def _rounded(value: float, multiple: int) -> int:
     return max(multiple, round(value / multiple) * multiple)
 
 
-def _widths(size: int) -> range:
-    """Candidate widths; the steps keep the heads divisible by 2 and by 8, for tensor parallelism."""
-    return range(128, 2048, 128) if size < _SMALL else range(1024, 65_536, 1024)
+def _widths(size: int) -> Iterable[int]:
+    """Candidate widths; the steps keep the heads divisible by 2 or 4, for tensor parallelism."""
+    if size < _SMALL:
+        return range(128, 2048, 128)
+    return (*range(1024, 6144, 512), *range(6144, 65_536, 1024))
 
 
 def _dense_shape(size: int) -> Architecture:
     candidates = (_with_layers_for(size, _skeleton(width, size)) for width in _widths(size))
-    proportion = _width_per_layer(size)
-    shape = min(candidates, key=lambda s: max(s.width / s.layers, proportion**2 * s.layers / s.width))
+    usual = _width_per_layer(size)
+    shape = min(candidates, key=lambda s: max(s.width / s.layers, usual**2 * s.layers / s.width))
     # What is still missing or too much goes into the feed-forward width.
     missing = size - parameter_count(shape)
     step = 3 * shape.layers * shape.width  # weights per unit of feed-forward width
@@ -162,22 +186,58 @@ def _with_layers_for(size: int, shape: Architecture) -> Architecture:
 
 
 def _mixture_shape(size: int, active: int, experts: int) -> Architecture:
-    """Attention and embeddings take what is left of the active weights after the experts.
+    """The least odd of many skeletons, each filled up with experts to the size.
 
-    With E experts of f weights per layer and k of them active, size - active =
-    L f (E - k); the rest, active - L f k, is attention and embeddings and gives the width.
+    With A weights outside of the experts, size = A + experts; a token that visits k of E
+    experts passes through A + experts * k / E, which gives k.
     """
-    all_experts = {k: (size - active) * experts / (experts - k) for k in (8, 4, 2, 1) if k < experts}
-    rest = {k: size - total for k, total in all_experts.items()}
-    visited = next((k for k in rest if rest[k] > 0.1 * active), min(rest))
-    wanted = max(rest[visited], 0.05 * active)
-    large = max(size, 4_000_000_000)  # untied, with Llama 3's vocabulary, however small
-    skeletons = (_skeleton(width, large) for width in _widths(large))
-    shape = min(skeletons, key=lambda s: abs(_without_experts(s) - wanted))
-    per_unit = 3 * shape.layers * shape.width * experts
-    feed_forward = _rounded((size - _without_experts(shape)) / per_unit, 64)
-    return shape._replace(feed_forward=feed_forward, experts=experts, active_experts=visited)
+    shapes = (_with_experts(skeleton, size, active, experts) for skeleton in _skeletons(size))
+    return min(shapes, key=lambda shape: _oddness(shape, size, active))
 
 
-def _without_experts(shape: Architecture) -> int:
-    return _count(shape, 0)
+def _skeletons(size: int) -> Iterator[Architecture]:
+    """Mixtures without their experts: 40 to 130 of width per layer, a large vocabulary or small.
+
+    The heads divide by 8, for tensor parallelism.
+    """
+    small = size < _SMALL
+    head_width = 32 if small else 128
+    for width in range(256, 1024, 256) if small else range(1024, 16_385, 1024):
+        for layers in range(max(4, width // 130 // 4 * 4), width // 40 + 4, 4):
+            for vocabulary in (128_256, 32_000):
+                yield Architecture(
+                    layers=layers,
+                    width=width,
+                    heads=width // head_width,
+                    kv_heads=8,
+                    head_width=head_width,
+                    feed_forward=0,
+                    vocabulary=vocabulary,
+                    context=_LONGEST_CONTEXT,
+                    tied=small,
+                )
+
+
+def _with_experts(skeleton: Architecture, size: int, active: int, experts: int) -> Architecture:
+    outside = _count(skeleton, 0)
+    wanted = (active - outside) * experts / max(1, size - outside)
+    width = (size - outside) / (3 * skeleton.layers * skeleton.width * experts)
+    return skeleton._replace(
+        feed_forward=_rounded(width, 64 if width > 2048 else 32),
+        experts=experts,
+        active_experts=min((k for k in _VISITED if k <= experts), key=lambda k: abs(k - wanted)),
+    )
+
+
+def _oddness(shape: Architecture, size: int, active: int) -> float:
+    """How far a mixture is from its sizes, and from what published ones look like.
+
+    They have 40 to 128 of width per layer (80 in the middle), and the experts that a token
+    visits are 2.5 to 7 times as wide as the model (4). 1 % of the size weighs as much as a
+    fifth of an octave of these.
+    """
+    missed = abs(parameter_count(shape) / size - 1)
+    missed += abs(active_parameter_count(shape) / active - 1)
+    inner = log2(shape.active_experts * shape.feed_forward / shape.width / 4)
+    depth = log2(shape.width / shape.layers / 80)
+    return 20 * missed + inner**2 + depth**2 + (0.2 if shape.vocabulary == 32_000 else 0)

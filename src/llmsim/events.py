@@ -8,13 +8,23 @@ record here, a generator that yields it in phases/, and a line in each dialect t
 
 from typing import Literal, NamedTuple
 
+from llmsim.physics.evaluation import Score
 from llmsim.physics.gpu import NodeReading, Reading
 from llmsim.physics.memory import Memory
 from llmsim.physics.network import StepTransfer, Transfer
 from llmsim.physics.storage import Shard
 
 PhaseName = Literal["launch", "training", "validation", "checkpoint", "export"]
-Task = Literal["download", "tokenize", "epoch", "validation", "checkpoint", "consolidate", "export"]
+Task = Literal[
+    "download",
+    "tokenize",
+    "epoch",
+    "validation",
+    "checkpoint",
+    "consolidate",
+    "export",
+    "evaluation",
+]
 
 
 class PhaseStarted(NamedTuple):
@@ -143,6 +153,17 @@ class ModelBuilt(NamedTuple):
     parameters: int
     active_parameters: int
     embedding_parameters: int
+    trained_parameters: int  # those of the adapters in LoRA, else all
+    seconds: float
+
+
+class WeightsLoaded(NamedTuple):
+    """The run starts from released weights."""
+
+    at: float
+    path: str
+    size: int
+    shards: int
     seconds: float
 
 
@@ -206,6 +227,7 @@ class Step(NamedTuple):
     reserved: int
     capacity: int
     remaining: float  # seconds to the last step at the mean pace so far
+    metrics: tuple[tuple[str, float], ...] = ()  # what DPO and GRPO watch, by TRL's names
 
 
 class Collectives(NamedTuple):
@@ -260,6 +282,7 @@ class Validated(NamedTuple):
     best: float  # lowest validation loss so far, this one included
     tokens: int
     seconds: float
+    accuracy: float | None = None  # DPO: pairs ranked right; GRPO: problems solved; 0 .. 1
 
 
 class CheckpointStarted(NamedTuple):
@@ -315,6 +338,14 @@ class ShardWritten(NamedTuple):
     seconds: float
 
 
+class Evaluated(NamedTuple):
+    """The finished model's benchmark scores."""
+
+    at: float
+    scores: tuple[Score, ...]
+    seconds: float
+
+
 class Summary(NamedTuple):
     """The run in numbers, told at its end."""
 
@@ -328,6 +359,7 @@ class Summary(NamedTuple):
     final_loss: float  # training
     best_validation: float
     final_validation: float
+    perplexity: float | None  # exp(final_validation), where the loss is one of tokens
     tokens_per_second: float  # tokens / seconds spent in steps
     mfu: float
     checkpoints: int
@@ -350,6 +382,7 @@ Event = (
     | TokenizerLoaded
     | DatasetReady
     | ModelBuilt
+    | WeightsLoaded
     | ModelSharded
     | Broadcast
     | MemoryPlanned
@@ -367,5 +400,6 @@ Event = (
     | ExportStarted
     | Consolidated
     | ShardWritten
+    | Evaluated
     | Summary
 )

@@ -23,6 +23,7 @@ class Layout(NamedTuple):
     recompute: Recompute = "none"
     micro_batch: int = 1  # sequences per data-parallel rank per forward pass
     accumulation: int = 1  # micro-batches per optimizer step
+    reference: bool = False  # a frozen bf16 copy of the model runs along (DPO, GRPO)
 
 
 class Schedule(NamedTuple):

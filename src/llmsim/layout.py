@@ -1,6 +1,7 @@
 """Which parallel layout puts a model on a cluster: the simplest one whose memory fits."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import get_args
 
 from llmsim.architecture import Architecture, parameter_count
@@ -42,34 +43,67 @@ def _shardings(shape: Architecture, gpus: int) -> tuple[Sharding, ...]:
     return ("ddp", "zero1", "fsdp2") if small else ("fsdp2",)
 
 
-def fitting_layout(shape: Architecture, gpu: Gpu, gpus: int, sequences: int) -> Layout | None:
+def _bases(shape: Architecture, gpu: Gpu, gpus: int, reference: bool) -> Iterator[Layout]:
+    """Every split of the cluster with every sharding that suits it, simplest first."""
+    size = node_size(gpus, gpu.per_node)
+    for tensor, pipeline in _splits(shape, gpus, size):
+        shardings = _shardings(shape, gpus) if tensor * pipeline == 1 else ("fsdp2",)
+        for sharding in shardings:
+            yield Layout(
+                gpus=gpus,
+                nodes=gpus // size,
+                data=gpus // (tensor * pipeline),
+                tensor=tensor,
+                pipeline=pipeline,
+                sharding=sharding,
+                accumulation=pipeline,
+                reference=reference,
+            )
+
+
+@lru_cache(maxsize=1024)
+def fitting_layout(
+    shape: Architecture,
+    gpu: Gpu,
+    gpus: int,
+    sequences: int,
+    sequence: int | None = None,
+    reference: bool = False,
+) -> Layout | None:
     """The first layout that fits the GPU's memory, for a global batch of about `sequences`.
 
-    Prefers layouts with no more data-parallel ranks than the batch has sequences; if there is
-    none, the batch grows. None if nothing fits.
+    `sequence` is their length in tokens, by default the model's context; with `reference` a
+    frozen copy of the model has to fit too. Prefers layouts with no more data-parallel ranks
+    than the batch has sequences; if there is none, the batch grows. None if nothing fits.
     """
-    layouts = [*_fitting(shape, gpu, gpus, sequences)]
-    fewer = [layout for layout in layouts if layout.data <= sequences]
-    return next(iter(fewer or layouts[-1:]), None)
-
-
-def _fitting(shape: Architecture, gpu: Gpu, gpus: int, sequences: int) -> Iterator[Layout]:
-    """The leanest-enough layout of each split, simplest split first."""
-    size = node_size(gpus, gpu.per_node)
+    shape = shape._replace(context=sequence or shape.context)
     limit = USABLE * memory.capacity(gpu)
-    for tensor, pipeline in _splits(shape, gpus, size):
-        data = gpus // (tensor * pipeline)
-        for sharding in _shardings(shape, gpus) if tensor * pipeline == 1 else ("fsdp2",):
-            base = Layout(gpus, gpus // size, data, tensor, pipeline, sharding)
-            if layout := _with_micro_batch(base, shape, limit, sequences):
-                yield layout
-                break
+    fewest: Layout | None = None  # data-parallel ranks
+    for base in _bases(shape, gpu, gpus, reference):
+        layout = _with_micro_batch(base, shape, limit, sequences)
+        if layout and layout.data <= sequences:
+            return layout
+        if layout and (fewest is None or layout.data < fewest.data):
+            fewest = layout
+    return fewest
+
+
+def leanest_layout(
+    shape: Architecture, gpu: Gpu, gpus: int, sequence: int | None = None, reference: bool = False
+) -> Layout:
+    """The layout that needs least memory, whether it fits or not: what a refusal reckons with."""
+    layouts = (base._replace(recompute="full") for base in _bases(shape, gpu, gpus, reference))
+    tokens = sequence or shape.context
+    return min(layouts, key=lambda layout: memory.total(memory.estimate(shape, layout, tokens)))
 
 
 def _with_micro_batch(
     base: Layout, shape: Architecture, limit: float, sequences: int
 ) -> Layout | None:
     """The layout with the largest micro-batch that fits; recomputation only where it must be."""
+    need = memory.estimate(shape, base, shape.context)
+    if memory.total(need) - need.activations - need.logits > limit:
+        return None  # however small the batch
     largest = max(1, sequences // (base.data * base.pipeline))
     for recompute in get_args(Recompute):
         for micro_batch in MICRO_BATCHES:

@@ -1,9 +1,19 @@
 """The one table of options: flags, URL parameters and the README's table follow from it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from math import inf, isfinite
+from math import fsum, inf, isfinite
 from typing import NamedTuple
+
+from llmsim.catalog import (
+    CatalogError,
+    Dataset,
+    Gpu,
+    Model,
+    dataset_named,
+    gpu_named,
+    model_named,
+)
 
 SECONDS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
 LARGEST_SEED = 2**64 - 1
@@ -12,13 +22,14 @@ REAL_TIME = inf  # the value of --duration real
 
 
 class OptionError(ValueError):
-    """A wrong value of an option, told in one sentence that names it."""
+    """A wrong use of the options, in one sentence; from `parse`, what follows the option's name."""
 
 
 class Options(NamedTuple):
     """What a run is asked to be. "auto" and None leave the choice to the seed or the host."""
 
     dialect: str = "auto"
+    recipe: str = "auto"
     model: str = "auto"
     dataset: str = "auto"
     gpu: str = "auto"
@@ -35,7 +46,7 @@ class Options(NamedTuple):
 
 
 class Option(NamedTuple):
-    """A row of the table. `parse` raises ValueError, with a sentence of its own or none."""
+    """A row of the table. `parse` raises OptionError, or a ValueError where `expected` says all."""
 
     name: str
     parse: Callable[[str], object]
@@ -54,12 +65,12 @@ def parse_duration(text: str) -> float:
     """
     import re  # only here: a bare run needs no regular expressions
 
-    bare = re.fullmatch(r"\d+(\.\d+)?", text)
-    parts = re.findall(r"(\d+(?:\.\d+)?)(d|h|min|m|s)", text)
-    if bare:
+    number = r"([0-9]+(?:\.[0-9]+)?)"
+    part = number + "(d|h|min|m|s)"
+    if re.fullmatch(number, text):
         seconds = float(text)
-    elif parts and "".join(number + unit for number, unit in parts) == text:
-        seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
+    elif re.fullmatch(f"({part})+", text):
+        seconds = fsum(float(count) * SECONDS[unit] for count, unit in re.findall(part, text))
     else:
         raise ValueError
     if not 0 < seconds < 1e9:
@@ -101,29 +112,27 @@ def _start(text: str) -> datetime:
 
 def _choice(*names: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if text not in names:
-            raise OptionError(_nearest(text, names))
-        return text
+        if text in names:
+            return text
+        near = _nearest(text, names)
+        hint = f" (did you mean {near}?)" if near else ""
+        raise OptionError(f"cannot be {_quoted(text)}: give {_either(names)}{hint}.")
 
     return parse
 
 
-def _model(text: str) -> str:
-    from llmsim.catalog import model_named
+def _listed(find: Callable[[str], Model | Dataset | Gpu], kind: str) -> Callable[[str], str]:
+    """Takes "auto" and what the catalogue finds; gives the name as the catalogue spells it."""
 
-    return text if text == "auto" else model_named(text).name
+    def parse(text: str) -> str:
+        try:
+            return text if text == "auto" else find(text).name
+        except CatalogError as error:
+            if str(error).startswith(kind):  # else it is the list that is wrong
+                raise OptionError(str(error).removeprefix(kind)) from None
+            raise
 
-
-def _dataset(text: str) -> str:
-    from llmsim.catalog import dataset_named
-
-    return text if text == "auto" else dataset_named(text).name
-
-
-def _gpu(text: str) -> str:
-    from llmsim.catalog import gpu_named
-
-    return text if text == "auto" else gpu_named(text).name
+    return parse
 
 
 def _dialect(text: str) -> str:
@@ -132,153 +141,116 @@ def _dialect(text: str) -> str:
     return _choice("auto", *NAMES)(text)
 
 
-LISTS = ("dialects", "models", "datasets", "gpus", "frameworks")
+def _recipe(text: str) -> str:
+    from llmsim.recipes import NAMES
+
+    return _choice("auto", *NAMES)(text)
+
+
+def _either(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + " or " + names[-1]
+
+
+LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "frameworks")
+COLORS = ("auto", "always", "never")
 
 OPTIONS = (
     Option(
-        "dialect",
-        _dialect,
-        "a name from --list dialects",
-        "whose log to speak",
-        "auto",
-        "NAME",
-        "d",
+        "dialect", _dialect, "a name from --list dialects",
+        "whose log to speak", "auto", "NAME", "d",
     ),
     Option(
-        "model",
-        _model,
+        "recipe", _recipe, "a name from --list recipes",
+        "what to train for: pretrain, continue, sft, lora, dpo or grpo", "auto", "NAME",
+    ),
+    Option(
+        "model", _listed(model_named, "model "),
         "a name from --list models, or any name ending in a size",
-        "a listed name, or any name ending in a size (ButtGPT-420B)",
-        "auto",
-        "NAME",
-        "m",
+        "a listed name, or any name ending in a size (ButtGPT-420B)", "auto", "NAME", "m",
     ),
     Option(
-        "dataset",
-        _dataset,
-        "a name from --list datasets",
-        "what to train on, from --list datasets",
-        "auto",
-        "NAME",
+        "dataset", _listed(dataset_named, "data set "), "a name from --list datasets",
+        "what to train on, from --list datasets", "auto", "NAME",
     ),
     Option(
-        "gpu",
-        _gpu,
-        "a name from --list gpus",
-        "what to train on top of, from --list gpus",
-        "auto",
-        "NAME",
+        "gpu", _listed(gpu_named, "GPU "), "a name from --list gpus",
+        "what to train with, from --list gpus", "auto", "NAME",
     ),
     Option(
-        "gpus",
-        _whole(1, MOST_GPUS),
-        f"a whole number from 1 to {MOST_GPUS}",
-        f"number of GPUs, up to {MOST_GPUS:,}",
-        "what the model needs",
-        "N",
+        "gpus", _whole(1, MOST_GPUS), f"a whole number from 1 to {MOST_GPUS}",
+        f"number of GPUs, up to {MOST_GPUS}", "what the model needs", "N",
     ),
     Option(
-        "seed",
-        _whole(0, LARGEST_SEED),
-        "a whole number from 0 to 2^64 - 1",
-        "a whole number that names the run: same seed and start, same run",
-        "fresh, and shown",
-        "N",
+        "seed", _whole(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
+        "names the run: same seed and start, same run", "fresh, and shown", "N",
     ),
     Option(
-        "start",
-        _start,
-        "an ISO date and time such as 2026-01-30T12:00:00",
-        "ISO date and time of the first line",
-        "now",
-        "TIME",
+        "start", _start, "an ISO date and time such as 2026-01-30T12:00:00",
+        "ISO date and time of the first line", "now", "TIME",
     ),
     Option(
-        "duration",
-        _show_duration,
-        "a time such as 3m or 2h10min, or real",
-        "how long one run takes to watch at speed 1, or real",
-        "3m",
-        "TIME",
+        "duration", _show_duration, "a time such as 3m or 2h10min, or real",
+        "how long a run takes to watch at speed 1, or real", "3m", "TIME",
     ),
     Option(
-        "speed-factor",
-        _speed,
-        "a number above 0, or max",
-        "how fast to play: a number above 0, or max",
-        "1",
-        "X",
-        "s",
+        "speed-factor", _speed, "a number above 0, or max",
+        "how fast to play: a number above 0, or max", "1", "X", "s",
     ),
     Option(
-        "instant-print-lines",
-        _whole(0, 10**9),
-        "a whole number from 0",
-        "print this many lines at once first",
-        "0",
-        "N",
-        "i",
+        "instant-print-lines", _whole(0, 10**9), "a whole number from 0",
+        "print this many lines at once first", "0", "N", "i",
     ),
     Option(
-        "runs",
-        _whole(0, 10**9),
-        "a whole number, 0 for ever",
-        "how many runs to play, each with the next seed; 0 for ever",
-        "1 (page: 0)",
-        "N",
+        "runs", _whole(0, 10**9), "a whole number, 0 for ever",
+        "runs to play, each with the next seed; 0 for ever", "1; in the page 0", "N",
     ),
     Option(
-        "exit-after-time",
-        parse_duration,
-        "a time such as 90s or 2h10min",
-        "stop after this long",
-        "never",
-        "TIME",
+        "exit-after-time", parse_duration, "a time such as 90s or 2h10min",
+        "stop after this long", "never", "TIME",
     ),
     Option(
-        "color",
-        _choice("auto", "always", "never"),
-        "auto, always or never",
-        "auto, always or never",
-        "auto",
-        "WHEN",
-        in_url=False,
+        "color", _choice(*COLORS), _either(COLORS),
+        _either(COLORS), "auto", "WHEN", in_url=False,
     ),
     Option(
-        "list",
-        _choice(*LISTS),
-        ", ".join(LISTS[:-1]) + " or " + LISTS[-1],
-        ", ".join(LISTS[:-1]) + " or " + LISTS[-1] + ": show the names and exit",
-        "",
-        "WHAT",
-        in_url=False,
+        "list", _choice(*LISTS), _either(LISTS),
+        "show " + _either(LISTS), "", "WHAT", in_url=False,
     ),
-)
+)  # fmt: skip
 
 
-def _nearest(text: str, names: Iterable[str]) -> str:
-    """ "did you mean max?", or nothing when no name is near."""
-    from difflib import get_close_matches  # only for a wrong value
+def _nearest(text: str, names: Sequence[str]) -> str:
+    """The name that was probably meant, or nothing when none is near."""
+    from difflib import get_close_matches  # only for what is wrong
 
-    near = get_close_matches(text, list(names), n=1)
-    return f"did you mean {near[0]}?" if near else ""
-
-
-def _field(option: Option) -> str:
-    return option.name.replace("-", "_")
+    begun = [name for name in names if name.startswith(text)]
+    near = begun if len(begun) == 1 else get_close_matches(text[:60], names, n=1)
+    return near[0] if near else ""
 
 
-def _sentence(shown: str, option: Option, text: str, error: ValueError) -> str:
-    """The refusal of a value: names the option and the value, says what would be right."""
-    if isinstance(error, OptionError) or type(error).__name__ == "CatalogError":
-        detail = str(error)
-    else:
-        detail = ""
-    if type(error).__name__ == "CatalogError":
-        return f"{shown}: {detail}"
-    value = ascii(text if len(text) <= 60 else text[:57] + "...")
-    hint = f" ({detail})" if detail else ""
-    return f"{shown} cannot be {value}: give {option.expected}{hint}."
+def _quoted(text: str) -> str:
+    """The text as a sentence can hold it: of fair length, control characters escaped."""
+    return ascii(text if len(text) <= 60 else text[:57] + "...")
+
+
+def unknown(name: str, prefix: str) -> str:
+    """The sentence that refuses an option which is not in the table."""
+    near = _nearest(name, [prefix + option.name for option in _offered(prefix)])
+    hint = f": did you mean {near}?" if near else ": see --help." if prefix else "."
+    return f"there is no option {_quoted(name)}{hint}"
+
+
+def _offered(prefix: str) -> Iterator[Option]:
+    return (option for option in OPTIONS if prefix or option.in_url)
+
+
+def _refusal(shown: str, option: Option, text: str, error: ValueError) -> str:
+    """The sentence that refuses a value: names the option and it, and says what would be right."""
+    if isinstance(error, OptionError):
+        return f"{shown} {error}"
+    if isinstance(error, CatalogError):
+        return str(error)
+    return f"{shown} cannot be {_quoted(text)}: give {option.expected}."
 
 
 def parse_options(
@@ -289,34 +261,34 @@ def parse_options(
     A wrong value leaves the default; of a repeated name the last counts. `prefix` is what
     the user types before a name, "--" or nothing.
     """
-    table = {option.name: option for option in OPTIONS if prefix or option.in_url}
+    table = {option.name: option for option in _offered(prefix)}
     options, complaints = base or Options(), []
     for name, text in given:
         option = table.get(name)
         if option is None:
-            value = ascii(prefix + name[:60])
-            hint = _nearest(name, table)
-            complaints.append(f"there is no option {value}{': ' + hint if hint else '.'}")
+            complaints.append(unknown(prefix + name, prefix))
             continue
+        field = name.replace("-", "_")
         try:
-            options = options._replace(**{_field(option): option.parse(text)})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
+            options = options._replace(**{field: option.parse(text)})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
         except ValueError as error:
-            complaints.append(_sentence(prefix + name, option, text, error))
+            complaints.append(_refusal(prefix + name, option, text, error))
     return options, complaints
-
-
-def command(options: Options) -> str:
-    """The command that plays this very run again: what names the job, not how it is shown."""
-    words = ["llmsim"]
-    for name in ("dialect", "model", "dataset", "gpu", "gpus", "seed", "start"):
-        value = getattr(options, name)
-        if value in ("auto", None):
-            continue
-        text = value.isoformat() if isinstance(value, datetime) else str(value)
-        words.append(f"--{name} '{text}'" if " " in text else f"--{name} {text}")
-    return " ".join(words)
 
 
 def from_query(pairs: Iterable[tuple[str, str]]) -> tuple[Options, list[str]]:
     """The options of a URL's query, runs for ever unless told otherwise; see parse_options."""
     return parse_options(pairs, prefix="", base=Options(runs=0))
+
+
+def command(options: Options) -> str:
+    """The command that plays this very run again: what names the job, not how it is shown."""
+    from shlex import join
+
+    words = ["llmsim"]
+    for name in ("dialect", "recipe", "model", "dataset", "gpu", "gpus", "seed", "start"):
+        value = getattr(options, name)
+        if value not in ("auto", None):
+            text = value.isoformat() if isinstance(value, datetime) else str(value)
+            words += [f"--{name}", text]
+    return join(words)

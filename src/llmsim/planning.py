@@ -5,17 +5,20 @@ model, data set, GPU and cluster suit each other; what they force is taken as it
 refused with the arithmetic when it cannot fit.
 """
 
-from collections.abc import Callable
 from math import ceil, exp, log
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from llmsim import catalog, naming
+from llmsim import catalog, naming, recipes
 from llmsim.architecture import Architecture, parameter_count, shape_for
 from llmsim.catalog import Dataset, Gpu, Model
-from llmsim.job import Job, Layout, Schedule, Software
+from llmsim.job import Decay, Job, Layout, Schedule, batch_tokens
 from llmsim.layout import fitting_layout
 from llmsim.options import MOST_GPUS, Options, command
 from llmsim.physics import compute, memory, noise, schedule
+from llmsim.recipes import RECIPES, Recipe
+from llmsim.software import drawn_software
+
+T = TypeVar("T")
 
 # Draws before an odd but possible combination is taken.
 DRAWS = 60
@@ -23,25 +26,25 @@ DRAWS = 60
 # Auto-sized clusters; a model that is asked for by name may need more.
 CLUSTERS = (8, 16, 32, 64)
 
-# A run shows about this many logged steps.
+# A run shows about this many logged steps
 LOGGED_STEPS = 210
 # and about this many validations; after every other one a checkpoint is saved.
 VALIDATIONS = 8
-WARMUP_PART = 0.03
 
 # Auto-planned runs end within four days and take at least this long per step.
 LONGEST_RUN_SECONDS = 4 * 86_400
 SHORTEST_STEP_SECONDS = 0.1
-
-# Steps are drawn log-uniformly from this range, where data and time allow.
-FEWEST_STEPS, MOST_STEPS = 1500, 8000
+# Nobody would leave a cluster at less than this.
+LOWEST_MFU = 0.12
 
 # Passes over the data up to which repeated tokens are worth nearly as much as fresh ones
 # (Muennighoff et al. 2023, "Scaling data-constrained language models").
 MOST_EPOCHS = 4
 
+# At least so many steps, however small the data or slow the cluster.
+FEWEST_STEPS = 100
+
 SMALLEST_MODEL = 20_000_000
-NOT_FOR_PRETRAINING = ("chat", "preference")
 ROUND_NUMBERS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000)
 
 
@@ -52,11 +55,14 @@ class PlanError(ValueError):
 class _Draft(NamedTuple):
     """One draw: what trains on what, before the schedule."""
 
+    recipe: str
     model: Model
     shape: Architecture
     dataset: Dataset
     gpu: Gpu
     layout: Layout
+    sequence: int
+    decay: Decay
 
 
 def plan(options: Options) -> Job:
@@ -70,7 +76,7 @@ def plan(options: Options) -> Job:
     odd: Job | None = None
     for index in range(DRAWS):
         try:
-            job = _job(options, _draft(options, index), index)
+            job = _job(options, options.seed, index)
         except PlanError as error:
             refusal = error
             continue
@@ -82,118 +88,136 @@ def plan(options: Options) -> Job:
     raise refusal or PlanError("nothing fits.")
 
 
-def _draft(options: Options, index: int) -> _Draft:
-    seed = options.seed or 0
+def _draft(options: Options, seed: int, index: int) -> _Draft:
+    name = options.recipe
+    if name == "auto":
+        name = noise.pick(seed, "plan/recipe", recipes.AUTO)
+    recipe = RECIPES[name]
+
+    def drawn(stream: str, items: tuple[T, ...]) -> T:
+        return noise.pick(seed, f"plan/{stream}", items, index)
+
     model = (
-        noise.pick(seed, "plan/model", catalog.models(), index)
+        drawn("model", catalog.models())
         if options.model == "auto"
         else catalog.model_named(options.model)
     )
     if model.parameters < SMALLEST_MODEL:
         raise PlanError(f"--model {model.name} is too small: give a size of 20M or more.")
     dataset = (
-        noise.pick(seed, "plan/dataset", _pretraining_data(), index)
+        drawn("dataset", tuple(d for d in catalog.datasets() if d.kind in recipe.kinds))
         if options.dataset == "auto"
         else catalog.dataset_named(options.dataset)
     )
     gpu = (
-        noise.pick(seed, "plan/gpu", catalog.gpus(), index)
-        if options.gpu == "auto"
-        else catalog.gpu_named(options.gpu)
+        drawn("gpu", catalog.gpus()) if options.gpu == "auto" else catalog.gpu_named(options.gpu)
     )
     shape = shape_for(model.parameters, model.active_parameters, model.experts)
-    layout = _cluster(options, model, shape, gpu, noise.bits(seed, "plan/cluster", index))
-    return _Draft(model, shape, dataset, gpu, layout)
+    shape = shape._replace(adapter_rank=recipe.adapter_rank)
+    sequence = min(shape.context, recipe.longest_sequence)
+    need = _Need(model, shape, gpu, sequence, recipe)
+    layout = _cluster(options, need, noise.bits(seed, "plan/cluster", index))
+    # One pretraining in five holds its rate and decays at the end.
+    stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
+    decay = "wsd" if stable else recipe.decay
+    return _Draft(name, model, shape, dataset, gpu, layout, sequence, decay)
 
 
-def _pretraining_data() -> tuple[Dataset, ...]:
-    return tuple(d for d in catalog.datasets() if d.kind not in NOT_FOR_PRETRAINING)
+class _Need(NamedTuple):
+    """What a cluster has to hold."""
+
+    model: Model
+    shape: Architecture
+    gpu: Gpu
+    sequence: int
+    recipe: Recipe
+
+    def layout_on(self, gpus: int) -> Layout | None:
+        """How it is spread over so many GPUs, if it fits."""
+        wanted = recipes.batch_tokens(self.recipe, parameter_count(self.shape)) / self.sequence
+        return fitting_layout(
+            self.shape, self.gpu, gpus, max(1, round(wanted)), self.sequence, self.recipe.reference
+        )
+
+    def refusal(self, gpus: int) -> PlanError:
+        """Why it cannot train on these GPUs, with the arithmetic of the leanest layout."""
+        leanest = Layout(
+            gpus, nodes=1, data=gpus, recompute="full", reference=self.recipe.reference
+        )
+        arithmetic = memory.explain(self.shape, leanest, self.sequence, self.gpu)
+        return PlanError(
+            f"{self.model.name} does not fit on {gpus:,} x {self.gpu.name}: {arithmetic}."
+        )
 
 
-def _cluster(
-    options: Options, model: Model, shape: Architecture, gpu: Gpu, draw: int
-) -> Layout:
+def _cluster(options: Options, need: _Need, draw: int) -> Layout:
     """A layout on as many GPUs as asked for; else on one of the small clusters that fit."""
-    batch = wanted_sequences(shape)
     if options.gpus:
-        layout = fitting_layout(shape, gpu, options.gpus, batch)
+        layout = need.layout_on(options.gpus)
         if layout is None:
-            raise PlanError(_refusal(model, shape, gpu, options.gpus))
+            raise need.refusal(options.gpus)
         return layout
-    layouts = [fitting_layout(shape, gpu, gpus, batch) for gpus in CLUSTERS]
+    layouts = [need.layout_on(gpus) for gpus in CLUSTERS]
     fitting = [layout for layout in layouts if layout]
     if fitting:
         return fitting[draw % len(fitting)]
-    if options.model != "auto":
-        gpus = CLUSTERS[-1]
-        while (gpus := gpus * 2) <= MOST_GPUS:
-            if layout := fitting_layout(shape, gpu, gpus, batch):
-                return layout
-    raise PlanError(_refusal(model, shape, gpu, MOST_GPUS if options.model != "auto" else 64))
-
-
-def _refusal(model: Model, shape: Architecture, gpu: Gpu, gpus: int) -> str:
-    """Why this model cannot train on these GPUs, with the arithmetic of the leanest layout."""
-    leanest = Layout(gpus, nodes=1, data=gpus, sharding="fsdp2", recompute="full")
-    arithmetic = memory.explain(shape, leanest, shape.context, gpu)
-    return f"{model.name} does not fit on {gpus} x {gpu.name}: {arithmetic}"
-
-
-def wanted_sequences(shape: Architecture) -> int:
-    """Sequences in a global batch of the size that such models are trained with."""
-    return max(1, round(schedule.batch_tokens_for(parameter_count(shape)) / shape.context))
+    gpus = CLUSTERS[-1]
+    while options.model != "auto" and (gpus := gpus * 2) <= MOST_GPUS:
+        if layout := need.layout_on(gpus):
+            return layout
+    raise need.refusal(min(gpus, MOST_GPUS))
 
 
 def _sensible(job: Job, options: Options) -> bool:
-    """Whether somebody would run this: what is forced is not held against the job."""
+    """Whether somebody would run this; a data set that is asked for is not held against it."""
+    recipe = RECIPES[job.recipe]
     seconds = compute.step_seconds(job)
-    tokens = job.schedule.global_batch * job.schedule.sequence
-    usual = schedule.batch_tokens_for(parameter_count(job.architecture))
+    usual = recipes.batch_tokens(recipe, parameter_count(job.architecture))
     return (
         seconds >= SHORTEST_STEP_SECONDS
         and seconds * job.schedule.steps <= LONGEST_RUN_SECONDS
-        and tokens <= 2 * usual
-        and (job.schedule.steps >= FEWEST_STEPS or options.dataset != "auto")
+        and batch_tokens(job) <= 2 * usual
+        and (compute.mfu(job, batch_tokens(job) / seconds) >= LOWEST_MFU or job.recipe == "grpo")
+        and (job.schedule.steps >= recipe.steps[0] or options.dataset != "auto")
     )
 
 
-def _job(options: Options, draft: _Draft, index: int) -> Job:
-    seed = options.seed or 0
+def _job(options: Options, seed: int, index: int) -> Job:
     assert options.start is not None
+    draft = _draft(options, seed, index)
     layout, per_node = draft.layout, noise.uniform(seed, "plan/storage")
-    return _with_schedule(
-        Job(
-            seed=seed,
-            start=options.start,
-            recipe="pretrain",
-            model=draft.model,
-            architecture=draft.shape,
-            dataset=draft.dataset,
-            gpu=draft.gpu,
-            layout=layout,
-            schedule=_schedule(draft, steps=1000, epochs=1),  # only to time a step
-            software=_software(seed, draft.gpu),
-            run_name=naming.run_name(seed),
-            cluster=naming.cluster_name(seed),
-            # A parallel file system grows with the cluster: 2 to 5 GB/s a node, up to
-            # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
-            storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
-            command=command(options),
-        ),
-        noise.uniform(seed, "plan/steps", index),
+    job = Job(
+        seed=seed,
+        start=options.start,
+        recipe=draft.recipe,
+        model=draft.model,
+        architecture=draft.shape,
+        dataset=draft.dataset,
+        gpu=draft.gpu,
+        layout=layout,
+        schedule=_schedule(draft, FEWEST_STEPS, epochs=1),  # only to time a step
+        software=drawn_software(seed, draft.gpu),
+        run_name=naming.run_name(seed),
+        cluster=naming.cluster_name(seed),
+        # A parallel file system grows with the cluster: 2 to 5 GB/s a node, up to
+        # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
+        storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
+        command=command(options),
     )
+    steps, epochs = _length(job, noise.uniform(seed, "plan/steps", index))
+    return job._replace(schedule=_schedule(draft, steps, epochs))
 
 
-def _with_schedule(job: Job, draw: float) -> Job:
-    """The job with as many steps as it can show, its data lasts for and its GPUs can do."""
-    step_tokens = job.schedule.global_batch * job.schedule.sequence
-    wanted = exp(log(FEWEST_STEPS) + draw * log(MOST_STEPS / FEWEST_STEPS))
+def _length(job: Job, draw: float) -> tuple[int, int]:
+    """As many steps and epochs as can be shown, the data lasts for and the GPUs can do."""
+    recipe = RECIPES[job.recipe]
+    fewest, most = recipe.steps
+    wanted = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
     affordable = LONGEST_RUN_SECONDS / compute.step_seconds(job)
-    supply = job.dataset.tokens / step_tokens  # steps in one pass over all of the data
-    steps = max(100, min(wanted, affordable, supply * MOST_EPOCHS))
-    epochs = max(ceil(steps / supply), 1 + noise.bits(job.seed, "plan/epochs") % 2)
-    draft = _Draft(job.model, job.architecture, job.dataset, job.gpu, job.layout)
-    return job._replace(schedule=_schedule(draft, round(steps), epochs))
+    supply = job.dataset.tokens / batch_tokens(job)  # steps in one pass over all of the data
+    steps = max(FEWEST_STEPS, min(wanted, affordable, supply * MOST_EPOCHS))
+    epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
+    return round(steps), max(ceil(steps / supply), epochs)
 
 
 def round_number(value: float) -> int:
@@ -203,57 +227,26 @@ def round_number(value: float) -> int:
 
 def _schedule(draft: _Draft, steps: int, epochs: int) -> Schedule:
     """About `steps` steps: each epoch has whole validation intervals, these whole log intervals."""
-    shape, layout = draft.shape, draft.layout
+    layout, recipe = draft.layout, RECIPES[draft.recipe]
+    parameters = parameter_count(draft.shape)
     log_every = round_number(steps / LOGGED_STEPS)
     per_epoch = max(1, round(VALIDATIONS / epochs))
     validate_every = max(1, round(steps / epochs / per_epoch / log_every)) * log_every
     steps = validate_every * per_epoch * epochs
-    peak = schedule.peak_learning_rate(parameter_count(shape))
+    warmup = min(steps * recipe.warmup, schedule.warmup_steps(parameters, steps))
+    peak = recipes.peak_rate(recipe, parameters)
     global_batch = layout.data * layout.micro_batch * layout.accumulation
     return Schedule(
         steps=steps,
-        warmup=max(1, min(2000, round(steps * WARMUP_PART / log_every) * log_every)),
+        warmup=max(1, round(warmup / log_every) * log_every),
         peak_lr=peak,
-        final_lr=peak / 10,
-        decay="cosine",
-        sequence=shape.context,
+        final_lr=peak * recipe.final_rate,
+        decay=draft.decay,
+        sequence=draft.sequence,
         global_batch=global_batch,
         epochs=epochs,
         log_every=log_every,
         validate_every=validate_every,
-        # About 10M held-out tokens, as nanoGPT and llm.c take, but at least four batches.
-        validation_batches=max(4, round(10_485_760 / (global_batch * shape.context))),
+        validation_batches=max(4, round(recipe.held_out / (global_batch * draft.sequence))),
         save_every=validate_every * (1 if per_epoch * epochs % 2 else 2),
     )
-
-
-# What a PyTorch build brings along, and the oldest driver for its CUDA (torch's wheel metadata;
-# CUDA release notes, table 2).
-SHIPPED_NCCL = {"2.6": "2.21.5", "2.7": "2.26.2", "2.8": "2.27.3", "2.9": "2.27.5", "2.10": "2.27.5", "2.11": "2.28.9", "2.13": "2.29.7"}
-OLDEST_DRIVER = {"12.4": 550, "12.6": 560, "12.8": 570, "13.0": 580}
-
-
-def _software(seed: int, gpu: Gpu) -> Software:
-    """Versions from the list that go together: CUDA, NCCL and driver follow from the torch build."""
-
-    def drawn(name: str, suits: Callable[[str], bool] = lambda version: True) -> str:
-        versions = [f.version for f in catalog.frameworks() if f.name == name and suits(f.version)]
-        return noise.pick(seed, f"plan/{name}", versions)
-
-    blackwell = any(name in gpu.name for name in ("B200", "B300", "5090"))
-    torch = drawn("torch", lambda version: not blackwell or _cuda(version) >= "12.8")
-    release = ".".join(torch.split(".")[:2])
-    python, transformers = drawn("python"), drawn("transformers")
-    if gpu.name.startswith("AMD"):
-        torch = torch.partition("+")[0] + "+rocm6.4"
-        return Software(python, torch, "ROCm", "6.4", "RCCL", "2.22.3", "6.12.12", transformers)
-    cuda = _cuda(torch)
-    nccl = drawn("nccl", lambda version: version.startswith(SHIPPED_NCCL[release]))
-    driver = drawn("driver", lambda version: int(version.partition(".")[0]) >= OLDEST_DRIVER[cuda])
-    return Software(python, torch, "CUDA", cuda, "NCCL", nccl, driver, transformers)
-
-
-def _cuda(torch: str) -> str:
-    """ "12.8" from "2.9.1+cu128"."""
-    digits = torch.partition("+cu")[2]
-    return f"{digits[:2]}.{digits[2:]}"

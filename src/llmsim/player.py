@@ -17,7 +17,7 @@ from llmsim.options import REAL_TIME, Options
 from llmsim.physics import noise
 from llmsim.simulation import simulate
 from llmsim.terminal.ink import Span, paint
-from llmsim.terminal.screen import Screen
+from llmsim.terminal.screen import Screen, blank_row
 
 # Parts of a show: training proper 0.62, with its validations and checkpoints 0.77.
 SHARES = {"launch": 0.14, "training": 0.62, "validation": 0.08, "checkpoint": 0.07, "export": 0.09}
@@ -55,31 +55,20 @@ def paced(events: Iterable[Event], job: Job, duration: float) -> Iterator[tuple[
             rates.pop()
 
 
-def on_terminal(lines: Iterable[Line | Bar], below: str, color: bool) -> tuple[str, str]:
-    """The text that shows the lines above the live line `below`, and the new live line.
+def on_terminal(lines: Iterable[Line | Bar], live: str, screen: Screen) -> tuple[str, str]:
+    """The text that shows the lines above the live line, and the new live line.
 
-    A live line stands without a line end. Whatever comes next starts with a carriage
-    return, wipes what is longer than itself, and draws the live line again below. A bar
-    that is full stays, and leaves no live line.
+    The live line is the last row, with the cursor at its start, so that what a terminal echoes
+    stays on it. A bar that is full stays in the log and leaves no live line.
     """
-    text = ""
+    text, row = "", live
     for line in lines:
-        text += ("\r" if below else "") + line.text + _wipe(below, line.text, color)
-        if isinstance(line, Line):
-            text += "\n" + below
-        elif line.fraction < 1:
-            below = line.text
-        else:
-            text += "\n"
-            below = ""
-    return text, below
-
-
-def _wipe(old: str, new: str, color: bool) -> str:
-    if not old:
-        return ""
-    # Without colours there is no escape code either: blanks do it, as in tqdm.
-    return "\x1b[K" if color else " " * (len(old) - len(new))
+        text += (blank_row(screen) if row else "") + line.text
+        if isinstance(line, Bar):
+            live = "" if line.fraction >= 1 else line.text
+        row = live if isinstance(line, Bar) else ""
+        text += "\r" if row else "\n"
+    return (text, live) if row == live else (f"{text}{live}\r", live)
 
 
 def in_pipe(lines: Iterable[Line | Bar], notches: dict[str, int]) -> str:
@@ -98,7 +87,7 @@ def in_pipe(lines: Iterable[Line | Bar], notches: dict[str, int]) -> str:
 def play(job: Job, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold."""
     told = lines_of(options.dialect)
-    delay, below, printed = 0.0, "", 0
+    delay, live, width, printed = 0.0, "", 0, 0
     notches: dict[str, int] = {}
     for gap, event in paced(simulate(job), job, options.duration):
         delay += gap
@@ -106,9 +95,13 @@ def play(job: Job, options: Options, screen: Callable[[], Screen]) -> Iterator[F
         if tell is None:
             continue
         surface = screen()
-        lines = tell(event, job, surface)
+        text, lines = "", tell(event, job, surface)
+        if live and surface.width < width:  # the next bar will fit again
+            text, live = blank_row(surface), ""
+        width = surface.width
         if surface.live:
-            text, below = on_terminal(lines, below, surface.color)
+            more, live = on_terminal(lines, live, surface)
+            text += more
         else:
             text = in_pipe(lines, notches)
         if text:

@@ -37,12 +37,21 @@ def leading(clauses: Iterable[Clause], room: int) -> list[Span]:
 
 
 def wrapped(words: Iterable[str], room: int, tail: str = "") -> list[str]:
-    """Words as lines of at most `room` cells; all but the last end in `tail`."""
-    lines = [""]
+    """Words as lines of at most `room` cells; all but the last end in `tail`.
+
+    A word that is longer than a line is cut as a terminal would cut it, without a tail.
+    """
+    lines: list[str] = []
+    line = ""
     for word in words:
-        line = lines[-1]
-        if line and len(line) + 1 + len(word) + len(tail) > room:
-            lines.append(word)
-        else:
-            lines[-1] = f"{line} {word}" if line else word
-    return [line + tail for line in lines[:-1]] + lines[-1:]
+        longer = f"{line} {word}" if line else word
+        if len(longer) + len(tail) <= room:
+            line = longer
+            continue
+        if line:
+            lines.append(line + tail)
+        line = word
+        while len(line) + len(tail) > room:
+            lines.append(line[:room].rstrip())
+            line = line[room:].lstrip()
+    return [*lines, line] if line else lines

@@ -25,8 +25,7 @@ def short(count: float) -> str:
     """A count of weights or tokens in three digits: 8.03B, 627B, 1.57M."""
     for factor, unit in _LARGE:
         if count >= 0.9995 * factor:
-            digits = max(0, 2 - len(f"{count / factor:.0f}") + 1)
-            return f"{count / factor:.{digits}f}{unit}"
+            return _three_digits(count / factor) + unit
     return f"{count:.0f}"
 
 
@@ -48,23 +47,37 @@ def hours(value: float) -> str:
 
 
 def at_most_five(value: float) -> str:
-    """A number below 1,000 in five characters: 0.412, 18.91, 190.1."""
-    return f"{value:5.3f}" if value < 9.9995 else f"{value:5.2f}" if value < 99.995 else f"{value:5.1f}"
+    """A number below 100,000 in five characters: 0.412, 18.91, 190.1,  2417."""
+    if value < 9.9995:
+        return f"{value:.3f}"
+    if value < 99.995:
+        return f"{value:.2f}"
+    return f"{value:.1f}" if value < 999.95 else f"{value:5.0f}"
 
 
 def microseconds(value: float) -> str:
-    """The time of a collective: 461 us, 16.7 ms, 1.28 s."""
-    if value < 999.5e-6:
-        return f"{value * 1e6:.0f} us"
-    return f"{value * 1e3:.3g} ms" if value < 0.9995 else f"{value:.2f} s"
+    """The time of a collective in three digits: 461 us, 16.7 ms, 28.0 ms, 1.28 s."""
+    for limit, factor, unit in ((1e-3, 1e6, "us"), (1.0, 1e3, "ms")):
+        if value < 0.9995 * limit:
+            return f"{_three_digits(value * factor)} {unit}"
+    return f"{_three_digits(value)} s"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count and its noun: 1 node, 4 nodes, 16,384 nodes."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def perplexity(shown_loss: float) -> str:
     """exp of a loss as it is shown, so that a reader's calculator agrees."""
     value = exp(shown_loss)
-    if value >= 1000:
+    if value >= 999.95:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 100 else f"{value:.2f}"
+    return f"{value:.1f}" if value >= 99.995 else f"{value:.2f}"
 
 
 def stamp(start: datetime, at: float) -> datetime:

@@ -6,7 +6,7 @@ so that a resize or a stop is heard in every one of them.
 """
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -16,7 +16,7 @@ from llmsim.options import Options, from_query
 from llmsim.planning import plan
 from llmsim.player import farewell, play
 from llmsim.terminal.ink import RESET, STYLES
-from llmsim.terminal.screen import Screen, fitted
+from llmsim.terminal.screen import Screen, blank_row, fitted
 
 # A browser paints once in this time (seconds), so what is due within it is sent together.
 # Timers below some 4 ms do not wait at all, and keep the page's messages out.
@@ -80,13 +80,11 @@ class Page:
 
 
 def _runs(options: Options) -> Iterator[Options]:
-    """The options of each run: a fresh seed or the next one, and a time to start."""
+    """The options of each run: the next seed, and the time of day unless one is given."""
     run = 0
     while options.runs == 0 or run < options.runs:
-        fresh = options.seed is None
-        seed = secrets.randbelow(2**32) if fresh else ((options.seed or 0) + run) % 2**64
         start = options.start or datetime.now().replace(microsecond=0)  # noqa: DTZ005  # a log shows local time
-        yield options._replace(seed=seed, start=start)
+        yield options._replace(seed=((options.seed or 0) + run) % 2**64, start=start)
         run += 1
 
 
@@ -138,15 +136,16 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
     What is wrong with the query is said first, and the show goes on without it.
     """
     options, complaints = from_query(query)
+    seed = int.from_bytes(os.urandom(4)) if options.seed is None else options.seed
     page.start()
     try:
         await page.write("".join(map(_complaint, complaints)))
         async with asyncio.timeout(options.exit_after_time):
-            return await show(options, page)
+            return await show(options._replace(seed=seed), page)
     except TimeoutError:
         status = FINISHED
     except asyncio.CancelledError:
         status = INTERRUPTED
-    goodbye = farewell(options.seed or 0, page.screen())
-    page.post(f"\r{RESET}\x1b[K{goodbye}\n", 0)
+    screen = page.screen()
+    page.post(f"{blank_row(screen)}{farewell(seed, screen)}\n", 0)
     return status

@@ -1,11 +1,12 @@
 """Plays runs on a terminal or into a pipe."""
 
 import os
-import secrets
+import select
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from enum import IntEnum
 from math import inf
@@ -15,14 +16,18 @@ from typing import NoReturn
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import farewell, play
-from llmsim.terminal.screen import PIPE_WIDTH, Screen, fitted, wants_color
+from llmsim.terminal.screen import PIPE_WIDTH, Screen, blank_row, fitted, wants_color
 
 # Text is gathered up to this many characters while nothing has to be waited for.
 BATCH = 16_384
+# Bytes that a pipe takes without waiting once select() says so.
+PIECE = getattr(select, "PIPE_BUF", 512)
 # No sleep is shorter than this (seconds): what is due by then is written together.
 SHORTEST_SLEEP = 0.002
-# No sleep is longer than this, so that no delay can overflow the system's clock.
-LONGEST_SLEEP = 3600.0
+# No wait is longer than this: a signal may come just before it and be heard only after it.
+LONGEST_SLEEP = 0.5
+# How long a stopped show tries to say goodbye to a reader that has stalled.
+PATIENCE = 0.3
 
 HIDE_CURSOR = "\x1b[?25l"
 SHOW_CURSOR = "\x1b[?25h"
@@ -48,142 +53,167 @@ class Stopped(BaseException):
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    _catch_signals(signal.SIG_IGN)  # one is enough: the cleaning up is not to be interrupted
     raise Stopped(ExitStatus(128 + number))
 
 
 def _catch_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # Windows has no SIGHUP
-            signal.signal(getattr(signal, name), handler)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # Windows has no SIGHUP, and nohup has it ignored.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        signal.signal(number, handler)
 
 
 class Output:
     """Standard output, written without Python's buffer, so that a stop never waits for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, color: str = "auto") -> None:
         """Opens nothing: the descriptor is the process's own."""
         self.descriptor = 1
         self.encoding = (sys.stdout and sys.stdout.encoding) or "utf-8"
-        self.terminal = os.isatty(self.descriptor)
-
-    def write(self, text: str) -> None:
-        """Writes all of the text, waiting for the reader; raises OSError."""
-        data = memoryview(text.encode(self.encoding, "replace"))
-        while data:
-            data = data[os.write(self.descriptor, data) :]
-
-    def would_wait(self) -> bool:
-        """Whether the reader has stalled, so that a write would block."""
-        try:
-            import select
-
-            return not select.select([], [self.descriptor], [], 0)[1]
-        except (OSError, ValueError):  # not a thing that select knows, such as a Windows console
-            return False
-
-    def unicode(self) -> bool:
-        """Whether the encoding has bars and ellipses."""
-        try:
-            "…█▏".encode(self.encoding)
-        except UnicodeEncodeError:
-            return False
-        return True
-
-    def screen(self, color: str) -> Screen:
-        """The screen as it is now: the terminal's size, or COLUMNS, or a pipe's full width."""
-        try:
-            width, height = os.get_terminal_size(self.descriptor)
-        except OSError:
-            width = height = 0
-        if width <= 0:  # a pipe, or a terminal that does not know its size
-            columns = os.environ.get("COLUMNS", "")
-            fallback = 80 if self.terminal else PIPE_WIDTH
-            width = int(columns) if columns.isdecimal() and int(columns) > 0 else fallback
-        return Screen(
-            width=fitted(width),
-            height=max(height, 1),
-            color=wants_color(color, os.environ, self.terminal),
-            unicode=self.unicode(),
-            live=self.terminal and os.environ.get("TERM") != "dumb",
+        terminal = os.isatty(self.descriptor)
+        self._screen = Screen(
+            width=_columns(os.environ.get("COLUMNS", "")) or (80 if terminal else PIPE_WIDTH),
+            height=24,
+            color=wants_color(color, os.environ, terminal),
+            unicode=_has_blocks(self.encoding),
+            live=terminal and os.environ.get("TERM") != "dumb",
         )
+        self._begun = False
+        self._within = False  # whether the last text was written in part
+
+    def screen(self) -> Screen:
+        """The screen as it is now: of the terminal's size, or COLUMNS, or a pipe's full width."""
+        width = height = 0
+        with suppress(OSError):  # a pipe has no size, nor have some terminals
+            width, height = os.get_terminal_size(self.descriptor)
+        if width <= 0:
+            return self._screen
+        return self._screen._replace(width=fitted(width), height=max(height, 1))
+
+    def write(self, text: str, deadline: float = inf) -> None:
+        """Writes the text, or what the reader takes of it until time.monotonic() is the deadline.
+
+        Raises OSError, of which BrokenPipeError means that the reader has gone.
+        """
+        data = memoryview(text.encode(self.encoding, "replace"))
+        while data and self._ready(deadline):
+            self._within = True
+            data = data[os.write(self.descriptor, data[:PIECE]) :]
+            self._within = bool(data)
+
+    def _ready(self, deadline: float) -> bool:
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                if select.select([], [self.descriptor], [], min(left, LONGEST_SLEEP))[1]:
+                    return True
+            except (OSError, ValueError):  # not a thing that select knows: see what write() says
+                return True
+        return False
+
+    def begin(self) -> None:
+        """Hides the cursor of a terminal that shows a live line."""
+        if not self._begun and self._screen.live and self._screen.color:
+            self.write(HIDE_CURSOR)
+        self._begun = True
+
+    def end(self, goodbye: str) -> None:
+        """Wipes the live line, writes the goodbye, if any, on its own line and shows the cursor.
+
+        A reader that has stalled is not waited for.
+        """
+        if not self._begun:
+            return
+        screen, text = self.screen(), f"{goodbye}\n" if goodbye else ""
+        if screen.live:
+            text = blank_row(screen) + text + (SHOW_CURSOR if screen.color else "")
+        elif self._within:
+            text = "\n" + text
+        self.write(text, time.monotonic() + PATIENCE)
 
 
-def drawn(options: Options, run: int) -> Options:
-    """The options of one run of many: a fresh seed or the next one, and a time to start."""
-    seed = secrets.randbelow(2**32) if options.seed is None else (options.seed + run) % 2**64
-    start = options.start or datetime.now().replace(microsecond=0)  # noqa: DTZ005  # a log shows local time
-    return options._replace(seed=seed, start=start)
+def _columns(text: str) -> int:
+    """The value of COLUMNS, if it is one."""
+    return fitted(int(text)) if text.isdecimal() and len(text) < 10 and int(text) > 0 else 0
+
+
+def _has_blocks(encoding: str) -> bool:
+    try:
+        return bool("…█▏".encode(encoding))
+    except UnicodeEncodeError:
+        return False
 
 
 def _runs(options: Options) -> Iterator[Options]:
+    """The options of each run: the next seed, and the time of day unless one is given."""
     run = 0
     while options.runs == 0 or run < options.runs:
-        yield drawn(options, run)
+        start = options.start or datetime.now().replace(microsecond=0)  # noqa: DTZ005  # a log shows local time
+        yield options._replace(seed=((options.seed or 0) + run) % 2**64, start=start)
         run += 1
 
 
-def show(options: Options, output: Output, deadline: float) -> None:
-    """Plays the runs until the last has ended or time.monotonic() has reached the deadline."""
-    due = time.monotonic()
+def show(
+    options: Options,
+    output: Output,
+    deadline: float = inf,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> bool:
+    """Plays the runs; True when the last has ended, False when the clock is at the deadline."""
+    due = clock()
     for run in _runs(options):
         job = plan(run)
+        output.begin()
         batch = ""
-        for frame in play(job, run, lambda: output.screen(options.color)):
+        for frame in play(job, run, output.screen):
             due += frame.delay / options.speed_factor
-            now = time.monotonic()
-            if due - now >= SHORTEST_SLEEP or len(batch) >= BATCH:
-                output.write(batch)
+            if due - clock() >= SHORTEST_SLEEP or len(batch) >= BATCH:
+                output.write(batch, deadline)
                 batch = ""
-                _sleep_until(min(due, deadline))
-            if max(due, now) >= deadline:
-                return
+                while (left := min(due, deadline) - clock()) > 0:
+                    sleep(min(left, LONGEST_SLEEP))
+            now = clock()
+            if now >= deadline:
+                return False
             if options.speed_factor == inf or now - due > 1:
                 due = now  # a stalled reader or a suspended process is not caught up with
             batch += frame.text
-        output.write(batch)
+        output.write(batch, deadline)
+    return clock() < deadline
 
 
-def _sleep_until(moment: float) -> None:
-    while (left := moment - time.monotonic()) > 0:
-        time.sleep(min(left, LONGEST_SLEEP))
+def _perform(options: Options) -> ExitStatus:
+    limit = options.exit_after_time
+    deadline = inf if limit is None else time.monotonic() + limit
+    seed = int.from_bytes(os.urandom(4)) if options.seed is None else options.seed
+    output = Output(options.color)
+    goodbye = ""
+    try:
+        if not show(options._replace(seed=seed), output, deadline):
+            goodbye = farewell(seed, output.screen())
+    except Stopped as stop:
+        goodbye = farewell(seed, output.screen())
+        return stop.status
+    finally:
+        output.end(goodbye)
+    return ExitStatus.FINISHED
 
 
-def _leave(output: Output, options: Options, interrupted: bool) -> None:
-    """Wipes the live line, gives the cursor and colours back and says goodbye."""
-    screen = output.screen(options.color)
-    if output.would_wait():
-        return
-    wipe = ("\r\x1b[0m\x1b[K" if screen.color else "\r" + " " * (screen.width - 1) + "\r") * (
-        screen.live and interrupted
-    )
-    goodbye = farewell(options.seed or 0, screen) + "\n" if interrupted else ""
-    output.write(wipe + goodbye + (SHOW_CURSOR if screen.live and screen.color else ""))
-
-
-def main(options: Options) -> int:
+def main(options: Options) -> ExitStatus:
     """Plays the options' runs on standard output and returns the exit status.
 
-    Raises ValueError, with one sentence, when no job can be made of the options.
+    Raises PlanError, before anything is written, when no job can be made of the options, and
+    OSError when standard output takes no text.
     """
-    output = Output()
-    first = drawn(options, 0)
-    plan(first)  # a combination that cannot be is refused before anything is written
-    if options.seed is None and options.runs == 1:
-        options = options._replace(seed=first.seed)
-    _catch_signals(_stop)
     try:
-        try:
-            screen = output.screen(options.color)
-            if screen.live and screen.color:
-                output.write(HIDE_CURSOR)
-            limit = options.exit_after_time
-            deadline = inf if limit is None else time.monotonic() + limit
-            show(options, output, deadline)
-            status, interrupted = ExitStatus.FINISHED, time.monotonic() >= deadline
-        except Stopped as stop:
-            status, interrupted = stop.status, True
-        _catch_signals(signal.SIG_IGN)
-        _leave(output, options, interrupted)
+        _catch_signals(_stop)
+        return _perform(options)
+    except Stopped as stop:  # while another end was being met
+        return stop.status
     except BrokenPipeError:
-        status = ExitStatus.CLOSED_PIPE
-    return int(status)
+        return ExitStatus.CLOSED_PIPE
+    finally:
+        _catch_signals(signal.SIG_IGN)

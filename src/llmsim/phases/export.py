@@ -2,6 +2,7 @@
 
 from llmsim.events import (
     Consolidated,
+    Evaluated,
     ExportStarted,
     Progress,
     ShardWritten,
@@ -11,7 +12,7 @@ from llmsim.job import Job, batch_tokens, checkpoints
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase, announced, took, watched
 from llmsim.phases.training import Trained
-from llmsim.physics import compute, loss, storage
+from llmsim.physics import alignment, compute, evaluation, loss, storage
 
 # Shards are told one by one up to this number; of more, the bar tells.
 TOLD_SHARDS = 8
@@ -46,8 +47,22 @@ def _files(job: Job, trained: Trained) -> Phase:
         if len(shards) <= TOLD_SHARDS:
             yield ShardWritten(at, shard, seconds)
     yield status(job, at, "export", trained.at, "training", "after training")
+    at = yield from _evaluation(job, at)
     at += took(job, "summary", 0.5)
     yield _summary(job, at, trained, size)
+    return at
+
+
+def _evaluation(job: Job, at: float) -> Phase:
+    """Benchmarks, one after another: forward passes over some thousand questions."""
+    scores = evaluation.scores(job)
+    # A question costs about 400 tokens of forward passes, a third of a training token each.
+    tokens = 400 * sum(score.questions for score in scores)
+    rate = batch_tokens(job) / compute.step_seconds(job) * 3
+    seconds = took(job, "evaluation", 4 + tokens / rate)
+    yield from watched(at, seconds, "evaluation", "Evaluating", len(scores), "task")
+    at += seconds
+    yield Evaluated(at, scores, seconds)
     return at
 
 
@@ -55,6 +70,7 @@ def _summary(job: Job, at: float, trained: Trained, exported: int) -> Summary:
     steps = job.schedule.steps
     tokens = steps * batch_tokens(job)
     rate = tokens / trained.in_steps
+    final = loss.validation(job, steps)
     return Summary(
         at=at,
         steps=steps,
@@ -65,7 +81,8 @@ def _summary(job: Job, at: float, trained: Trained, exported: int) -> Summary:
         first_loss=loss.training(job, 1),
         final_loss=loss.training(job, steps),
         best_validation=trained.best,
-        final_validation=loss.validation(job, steps),
+        final_validation=final,
+        perplexity=None if alignment.accuracy(job, steps) is not None else loss.perplexity(final),
         tokens_per_second=rate,
         mfu=compute.mfu(job, rate),
         checkpoints=checkpoints(job),

@@ -6,6 +6,7 @@ from llmsim.architecture import (
     active_parameter_count,
     embedding_parameters,
     parameter_count,
+    trained_parameter_count,
 )
 from llmsim.events import (
     BackendReady,
@@ -23,15 +24,20 @@ from llmsim.events import (
     Rendezvous,
     TokenizerLoaded,
     TrainerReady,
+    WeightsLoaded,
 )
 from llmsim.job import Job, batch_tokens, gpus_per_node, hostname, steps_per_epoch
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase, took, watched
-from llmsim.physics import compute, memory, network, noise
+from llmsim.physics import compute, memory, network, noise, storage
+from llmsim.recipes import RECIPES
 
 # Nodes and ranks are told one by one up to these numbers, then summed up.
 TOLD_NODES = 8
 TOLD_RANKS = 16
+
+# A launcher's workers get the process ids that follow its own threads'.
+WORKERS_AFTER = 67
 
 # PCI addresses of the eight GPUs of HGX baseboards, as public nvidia-smi tables show them.
 BUSES = (
@@ -55,14 +61,18 @@ def launch(job: Job, at: float) -> Phase:
     """The command, the nodes, the ranks, the data and the model, in the order a log has them."""
     yield Launched(at)
     at += took(job, "import torch", 4.2)
-    process = noise.integer(job.seed, "launch/process", 2_000, 60_000)
-    yield Rendezvous(at, hostname(job, 0), 29500, process)
-    at = yield from _cluster(job, at, process)
+    yield Rendezvous(at, hostname(job, 0), 29500, launcher(job, 0))
+    at = yield from _cluster(job, at)
     at = yield from _data(job, at)
     return (yield from _model(job, at))
 
 
-def _cluster(job: Job, at: float, process: int) -> Phase:
+def launcher(job: Job, node: int) -> int:
+    """The process id of torchrun on a node; each node counts its own."""
+    return noise.integer(job.seed, "launch/process", 2_000, 60_000, node)
+
+
+def _cluster(job: Job, at: float) -> Phase:
     """Nodes and ranks report; then the backend and the mesh."""
     layout = job.layout
     at += took(job, "rendezvous", 1.4)
@@ -72,7 +82,7 @@ def _cluster(job: Job, at: float, process: int) -> Phase:
     if layout.nodes > TOLD_NODES:
         at += took(job, "detect", 0.6, TOLD_NODES)
         yield NodesDetected(at, layout.nodes, layout.nodes - TOLD_NODES)
-    at = yield from _ranks(job, at, process)
+    at = yield from _ranks(job, at)
     # Communicator initialisation: 2.5 to 3.7 s on 8 GPUs, longer with every doubling of nodes.
     seconds = took(job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length())
     at += seconds
@@ -92,15 +102,16 @@ def mesh(job: Job) -> tuple[tuple[str, int], ...]:
     return tuple((name, size) for name, size in dimensions if size > 1) or ((data, 1),)
 
 
-def bus_address(job: Job, node: int, local_rank: int) -> str:
-    """A GPU's PCI address, as nvidia-smi prints it."""
-    buses = noise.pick(job.seed, "launch/buses", BUSES, node)
+def bus_address(job: Job, local_rank: int) -> str:
+    """A GPU's PCI address, as nvidia-smi or rocm-smi prints it; alike on all nodes."""
+    buses = noise.pick(job.seed, "launch/buses", BUSES)
     # More than eight in a node sit behind a second PCI domain.
     domain, slot = divmod(local_rank, len(buses))
-    return f"{domain:08X}:{buses[slot]}:00.0"
+    digits = 4 if job.gpu.name.startswith("AMD") else 8
+    return f"{domain:0{digits}X}:{buses[slot]}:00.0"
 
 
-def _ranks(job: Job, at: float, process: int) -> Phase:
+def _ranks(job: Job, at: float) -> Phase:
     layout, size = job.layout, gpus_per_node(job)
     begun = at
     for rank in range(min(layout.gpus, TOLD_RANKS)):
@@ -111,14 +122,14 @@ def _ranks(job: Job, at: float, process: int) -> Phase:
             rank,
             hostname(job, node),
             local,
-            bus_address(job, node, local),
-            # Each node counts its own processes; those of a node are started one after another.
-            process + 1 + local + (noise.integer(job.seed, "launch/process", 0, 9000, node) if node else 66),
+            bus_address(job, local),
+            launcher(job, node) + WORKERS_AFTER + local,
             round(at - begun, 6),
         )
     at += took(job, "last rank", 0.15 * layout.nodes.bit_length())
     untold = max(0, layout.gpus - TOLD_RANKS)
-    slowest = noise.integer(job.seed, "launch/slowest", layout.gpus - max(1, untold), layout.gpus - 1)
+    first = layout.gpus - max(1, untold)
+    slowest = noise.integer(job.seed, "launch/slowest", first, layout.gpus - 1)
     yield RanksJoined(at, layout.gpus, untold, slowest, round(at - begun, 6))
     return at
 
@@ -155,6 +166,7 @@ def _model(job: Job, at: float) -> Phase:
         parameter_count(shape),
         active_parameter_count(shape),
         embedding_parameters(shape),
+        trained_parameter_count(shape),
         seconds,
     )
     split = layout.tensor * layout.pipeline
@@ -162,6 +174,12 @@ def _model(job: Job, at: float) -> Phase:
     seconds = took(job, "shard", 0.8 + 0.03 * shape.layers)
     at += seconds
     yield ModelSharded(at, ceil(parameter_count(shape) / split / sharded), seconds)
+    if RECIPES[job.recipe].released:
+        size, seconds = storage.released_bytes(job), storage.load_seconds(job)
+        yield from watched(at, seconds, "download", "Loading weights", size, "B")
+        at += seconds
+        shards = len(storage.released_shards(job))
+        yield WeightsLoaded(at, f"models/{job.model.name}", size, shards, seconds)
     at += took(job, "memory", 0.02)
     yield MemoryPlanned(
         at,
@@ -173,8 +191,7 @@ def _model(job: Job, at: float) -> Phase:
     at += took(job, "trainer", 0.4)
     yield TrainerReady(
         at,
-        compute.flops_per_token(shape, job.schedule.sequence),
-        compute.expected_mfu(shape, job.gpu, layout),
+        compute.job_flops_per_token(job),
+        compute.mfu(job, batch_tokens(job) / compute.step_seconds(job)),
     )
     return at
-

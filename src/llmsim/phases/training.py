@@ -17,7 +17,7 @@ from llmsim.events import (
 from llmsim.job import Job, batch_tokens, gpus_per_node, hostname, steps_per_epoch
 from llmsim.phases import checkpoint, validation
 from llmsim.phases.status import status
-from llmsim.physics import compute, gradient, loss, memory, network, schedule
+from llmsim.physics import alignment, compute, gradient, loss, memory, network, schedule
 
 # Between two logged steps the epoch's bar moves this often.
 BAR_MOVES = 6
@@ -128,4 +128,5 @@ def _step(job: Job, at: float, in_steps: float, before: int, step: int, seconds:
         reserved=memory.reserved(job, step),
         capacity=memory.capacity(job.gpu),
         remaining=in_steps / step * (plan.steps - step),
+        metrics=alignment.metrics(job, step),
     )

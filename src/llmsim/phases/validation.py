@@ -3,7 +3,7 @@
 from llmsim.events import Validated
 from llmsim.job import Job, batch_tokens
 from llmsim.phases.timing import Phase, announced, watched
-from llmsim.physics import compute, loss
+from llmsim.physics import alignment, compute, loss
 
 
 def validation(job: Job, at: float, step: int, best: float) -> Phase:
@@ -18,5 +18,14 @@ def _passes(job: Job, at: float, step: int, best: float) -> Phase:
     at += seconds
     value = loss.validation(job, step)
     tokens = batches * batch_tokens(job)
-    yield Validated(at, step, value, loss.perplexity(value), min(best, value), tokens, seconds)
+    yield Validated(
+        at,
+        step,
+        value,
+        loss.perplexity(value),
+        min(best, value),
+        tokens,
+        seconds,
+        alignment.accuracy(job, step),
+    )
     return at

@@ -10,7 +10,7 @@ where the network cannot keep up. FLOP/s, seconds and tokens throughout; peaks a
 """
 
 from functools import lru_cache
-from math import log2, pi, pow
+from math import exp, log, log2, pi
 from typing import NamedTuple
 
 from llmsim.architecture import Architecture, active_parameter_count, embedding_parameters
@@ -19,19 +19,25 @@ from llmsim.job import Job, Layout
 from llmsim.physics import jitter, noise
 from llmsim.physics.fabric import flows, total_excess
 
-# MFU of a dense 7B model on one node, by GPU: MosaicML llm-foundry benchmarks (A100 52-58 %,
-# H100 42-44 %), torchtitan (H200 41.5 %); the others from the largest matrix product they
-# sustain (stas00/ml-engineering, MAMF) relative to H100's 80 %. First match wins.
+# MFU of a dense 7B model on one node, by GPU; first match wins. Measured: A100 52-58 %, H100
+# 42-44 % (MosaicML llm-foundry), H200 41.5 % (torchtitan). Blackwell and Instinct: the largest
+# matrix product they sustain (stas00/ml-engineering, MAMF) times H100's 0.43 / 0.80; A100 PCIe
+# likewise from A100's 0.57 / 0.87. The rest is judged by power limit and memory bandwidth.
 _PUBLISHED = (
-    ("A100-PC", 0.50), ("A100 80GB PC", 0.50), ("A100", 0.57), ("A800", 0.57), ("V100", 0.38),
+    ("A100-PC", 0.53), ("A100 80GB PC", 0.53), ("A100", 0.57), ("A800", 0.57), ("V100", 0.38),
     ("H100 PCIe", 0.37), ("NVL", 0.40), ("H100", 0.43), ("H200", 0.43), ("H800", 0.43),
-    ("H20", 0.60), ("B200", 0.41), ("B300", 0.42),
+    ("H20", 0.60), ("GB200", 0.39), ("GB300", 0.39), ("B200", 0.42), ("B300", 0.42),
     ("L40S", 0.34), ("6000 Ada", 0.34), ("4090", 0.52), ("5090", 0.55), ("3090", 0.52),
-    ("MI325", 0.37), ("MI35", 0.36), ("MI3", 0.33), ("MI2", 0.35),
+    ("MI300", 0.28), ("MI325", 0.32), ("MI35", 0.34), ("MI250", 0.35),
 )  # fmt: skip
 _OTHERWISE = 0.40
-_RECOMPUTE = {"none": 1.0, "selective": 0.97, "full": 0.76}  # full: 8 N D instead of 6 N D
+_RECOMPUTE = {"none": 1.0, "selective": 0.97, "full": 0.75}  # full: 8 N D instead of 6 N D
+_FULL = 2048 * 8192  # elements of a micro-batch's hidden state from which on kernels are busy
 _MIXTURE = 0.58  # Mixtral 24 % where a dense model has 42 %
+
+
+# Of a GRPO step, generation takes most: 60 to 80 % in reports of RLHF systems (HybridFlow, 2024).
+ROLLOUT_SHARE = 0.7
 
 
 class Disturbance(NamedTuple):
@@ -40,6 +46,15 @@ class Disturbance(NamedTuple):
     kind: jitter.Kind
     seconds: float  # lost in the interval, already part of interval_seconds
     rank: int  # where it came from
+
+
+def passes(shape: Architecture, layout: Layout) -> float:
+    """Passes of a token through the model, a forward pass counting 1 and a backward pass 2.
+
+    3 in plain training. LoRA needs no gradients of the frozen weights, which is half of the
+    backward pass; a reference model adds a forward pass.
+    """
+    return (2.0 if shape.adapter_rank else 3.0) + layout.reference
 
 
 @lru_cache(maxsize=1024)
@@ -67,12 +82,13 @@ def _by_size(shape: Architecture, gpu: Gpu) -> float:
     """
     parameters = active_parameter_count(shape)
     launches = 80e6 * gpu.tflops / 989.0
-    dense = parameters / (parameters + launches) * pow(parameters / 7e9, 0.02)
+    wide = exp(0.02 * log(parameters / 7e9))
+    dense = wide * parameters / (parameters + launches)
     return dense * (_MIXTURE if shape.experts > 1 else 1.0)
 
 
 def _by_layout(shape: Architecture, layout: Layout, sequence: int) -> float:
-    """Recompute, cluster size, tensor slices, pipeline bubble, tokens per micro-batch.
+    """Recompute, cluster size, tensor slices, pipeline bubble, size of a micro-batch.
 
     Cluster: torchtitan 8B -2.7 % from 8 to 128 GPUs, MosaicML 13B -2.5 % from 128 to 512.
     Bubble: (p - 1) / (v m) with v interleaved stages of at least one layer, at most 8.
@@ -82,8 +98,8 @@ def _by_layout(shape: Architecture, layout: Layout, sequence: int) -> float:
     slices = 1.0 - min(0.3, 60.0 * (layout.tensor - 1) / shape.width)
     interleaved = min(8, -(-shape.layers // layout.pipeline))
     bubble = 1.0 + (layout.pipeline - 1) / (interleaved * layout.accumulation)
-    tokens = layout.micro_batch * sequence
-    short = 1.0 - min(0.4, 0.05 * max(0.0, log2(8192 / tokens)))
+    elements = layout.micro_batch * sequence * shape.width
+    short = 1.0 - min(0.4, 0.05 * max(0.0, log2(_FULL / elements)))
     return _RECOMPUTE[layout.recompute] * cluster * slices / bubble * short
 
 
@@ -95,7 +111,8 @@ def _throughput(
     share = typical_mfu(gpu) * _by_size(shape, gpu) * _by_layout(shape, layout, sequence)
     ranks = layout.tensor * layout.pipeline
     tokens = layout.micro_batch * layout.accumulation * sequence / ranks  # per GPU
-    compute = tokens * flops_per_token(shape, sequence) / (gpu.tflops * 1e12 * share)
+    flops = flops_per_token(shape, sequence) * passes(shape, layout) / 3.0
+    compute = tokens * flops / (gpu.tflops * 1e12 * share)
     excess = total_excess(flows(shape, gpu, layout, sequence), compute)
     return compute, compute + excess
 
@@ -108,13 +125,19 @@ def expected_mfu(
     tokens = layout.micro_batch * layout.accumulation * sequence
     tokens_per_second = tokens / _throughput(shape, gpu, layout, sequence)[1]
     peak = gpu.tflops * 1e12 * layout.tensor * layout.pipeline
-    return tokens_per_second * flops_per_token(shape, sequence) / peak
+    flops = flops_per_token(shape, sequence) * passes(shape, layout) / 3.0
+    return tokens_per_second * flops / peak
+
+
+def job_flops_per_token(job: Job) -> float:
+    """FLOPs that the job's kind of training spends on one token; see `passes`."""
+    flops = flops_per_token(job.architecture, job.schedule.sequence)
+    return flops * passes(job.architecture, job.layout) / 3.0
 
 
 def mfu(job: Job, tokens_per_second: float) -> float:
     """Model FLOPs utilization, 0..1, from the whole cluster's tokens per second."""
-    flops = flops_per_token(job.architecture, job.schedule.sequence)
-    return tokens_per_second * flops / (job.layout.gpus * job.gpu.tflops * 1e12)
+    return tokens_per_second * job_flops_per_token(job) / (job.layout.gpus * job.gpu.tflops * 1e12)
 
 
 def compute_seconds(job: Job) -> float:
@@ -126,11 +149,14 @@ def step_seconds(job: Job) -> float:
     """Steady mean of one optimizer step, in seconds."""
     layout = job.layout
     seconds = _throughput(job.architecture, job.gpu, layout, job.schedule.sequence)[1]
-    return (
-        seconds
-        * job.schedule.global_batch
-        / (layout.data * layout.micro_batch * layout.accumulation)
-    )
+    micro_batches = job.schedule.global_batch / (layout.data * layout.micro_batch)
+    training = seconds * micro_batches / layout.accumulation
+    return training / (1.0 - ROLLOUT_SHARE) if job.recipe == "grpo" else training
+
+
+def rollout_seconds(job: Job) -> float:
+    """The part of a GRPO step in which completions are generated; 0 in other recipes."""
+    return step_seconds(job) * ROLLOUT_SHARE if job.recipe == "grpo" else 0.0
 
 
 @lru_cache(maxsize=16)
@@ -166,15 +192,12 @@ def rhythm(job: Job) -> jitter.Rhythm:
 def _first_extra(job: Job, mean: float) -> float:
     """Seconds that step 1 takes longer: compilation block by block, NCCL's lazy connections.
 
-    torchtitan's first tps is 2-21 % of the steady rate, so 3.8 to 49 steps; at least 5 s, at
-    most 50 s (Mixtral: 92.4 s for a step of 9.0 s), and only 4 % for very long steps (a 52B
-    model: 150 s for 145 s).
+    A first tps of 2-21 % of the steady rate is 3.8 to 49 steps more (give or take 15 %), but at
+    least 5 s and at most 60 s. Mixtral: 92.4 s for a step of 9.0 s.
     """
     layers = job.architecture.layers / job.layout.pipeline
     compiling = 8.0 + 0.4 * layers + 0.5 * log2(job.layout.nodes)
-    if mean > 50.0:
-        return 0.04 * mean
-    return min(50.0, max(5.8, 3.8 * mean, min(compiling, 49.0 * mean)))
+    return min(50.0, max(5.8, 4.5 * mean, min(compiling, 42.0 * mean)))
 
 
 def interval_seconds(job: Job, first: int, last: int) -> float:

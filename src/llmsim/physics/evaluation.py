@@ -3,19 +3,19 @@
     value = right / n,   stderr = sqrt(value * (1 - value) / n)
 
 n is the true size of each test set. Pretrained models: straight lines through the scores
-of published models over their loss, corrected for the kind of data (the loss of
-Chinchilla's law as in curve.py), from chance upwards. GPT-2 124M on 10B tokens of
-FineWeb reached HellaSwag 0.2955 in llm.c (loss 3.29, of which 0.20 is FineWeb's); GPT-J
-6B, LLaMA 7B, Llama 3 8B and 70B scored as their authors or the harness's users report,
-to two digits. Fine-tuned models: ROUGE-L and BLEU over the final loss; preferences: the
-share of pairs ranked right; reinforcement: the share of problems solved.
+of published models over the loss that curve.py's law gives for their size and tokens,
+from chance upwards; the kind of data does not count. GPT-2 124M on 10B tokens (law 3.01,
+FineWeb 3.29) reached HellaSwag 0.2955 in llm.c; Pythia 1.4B, GPT-J 6B, LLaMA 7B, Llama 3
+8B and 70B scored as their authors or the harness's users report, to about two digits.
+Fine-tuned models: ROUGE-L and BLEU over the final loss; preferences: the share of pairs
+ranked right; reinforcement: the share of problems solved.
 """
 
-from math import log, sqrt
+from math import sqrt
 from typing import NamedTuple
 
 from llmsim.job import Job
-from llmsim.physics import curve, loss, noise
+from llmsim.physics import alignment, curve, loss, noise
 
 
 class Score(NamedTuple):
@@ -25,6 +25,7 @@ class Score(NamedTuple):
     metric: str
     value: float
     stderr: float
+    questions: int
 
 
 class Benchmark(NamedTuple):
@@ -36,23 +37,23 @@ class Benchmark(NamedTuple):
     scores: tuple[float, ...]
 
 
-# Nothing learnt; GPT-2 124M (10B tokens); GPT-J 6B (0.4T); LLaMA 7B (1T); Llama 3 8B and
-# 70B (15T); where the law ends.
-LOSSES = (5.0, 3.09, 2.126, 2.085, 2.02, 1.93, 1.82)
+# Nothing learnt; GPT-2 124M (10B tokens); Pythia 1.4B (0.3T); GPT-J 6B (0.4T); LLaMA 7B (1T);
+# Llama 3 8B and 70B (15T); where the law ends.
+LOSSES = (5.0, 3.01, 2.27, 2.126, 2.085, 2.02, 1.93, 1.82)
 BENCHMARKS = (
-    Benchmark("hellaswag", "acc_norm", 10_042, (0.25, 0.2955, 0.66, 0.73, 0.79, 0.85, 0.90)),
-    Benchmark("mmlu", "acc", 14_042, (0.25, 0.25, 0.28, 0.35, 0.65, 0.79, 0.87)),
-    Benchmark("arc_easy", "acc_norm", 2_376, (0.25, 0.40, 0.62, 0.67, 0.78, 0.86, 0.91)),
-    Benchmark("arc_challenge", "acc_norm", 1_172, (0.25, 0.26, 0.37, 0.45, 0.53, 0.64, 0.71)),
-    Benchmark("piqa", "acc_norm", 1_838, (0.50, 0.625, 0.76, 0.78, 0.81, 0.84, 0.87)),
-    Benchmark("winogrande", "acc", 1_267, (0.50, 0.516, 0.64, 0.70, 0.735, 0.80, 0.86)),
+    Benchmark("hellaswag", "acc_norm", 10_042, (0.25, 0.2955, 0.52, 0.66, 0.73, 0.79, 0.85, 0.90)),
+    Benchmark("mmlu", "acc", 14_042, (0.25, 0.25, 0.26, 0.28, 0.35, 0.65, 0.79, 0.87)),
+    Benchmark("arc_easy", "acc_norm", 2_376, (0.25, 0.40, 0.54, 0.62, 0.67, 0.78, 0.86, 0.91)),
+    Benchmark("arc_challenge", "acc_norm", 1_172, (0.25, 0.25, 0.28, 0.37, 0.45, 0.53, 0.64, 0.71)),
+    Benchmark("piqa", "acc_norm", 1_838, (0.50, 0.625, 0.71, 0.76, 0.78, 0.81, 0.84, 0.87)),
+    Benchmark("winogrande", "acc", 1_267, (0.50, 0.516, 0.57, 0.64, 0.70, 0.735, 0.80, 0.86)),
 )
 GSM8K, PREFERENCE_PAIRS, ANSWERS = 1_319, 2_000, 1_000
 
 
-def scores(job: Job) -> tuple[Score, ...]:
-    """The evaluation table of the finished run."""
-    last = job.schedule.steps
+def scores(job: Job, step: int | None = None) -> tuple[Score, ...]:
+    """The evaluation table of the model after a step; of the finished run by default."""
+    last = step or job.schedule.steps
     final = loss.expected(job, last)
     if job.recipe in ("pretrain", "continue"):
         at = final - curve.data_offset(job)
@@ -60,7 +61,7 @@ def scores(job: Job) -> tuple[Score, ...]:
     if job.recipe == "grpo":
         return (_score(job, "gsm8k", "exact_match", GSM8K, loss.expected_reward(job, last)),)
     if job.recipe == "dpo":
-        agreed = min(0.95, 0.5 + max(0.0, log(2.0) - final))
+        agreed = alignment.accuracy(job, last) or 0.0
         return (_score(job, "preference", "acc", PREFERENCE_PAIRS, agreed),)
     overlap = max(0.05, 0.52 - 0.2 * final)
     return (
@@ -85,4 +86,4 @@ def _score(job: Job, name: str, metric: str, questions: int, share: float) -> Sc
     luck = 0.7 * noise.normal(job.seed, f"evaluation-{name}")
     drawn = share + luck * sqrt(share * (1.0 - share) / questions)
     value = min(questions, max(0, round(drawn * questions))) / questions
-    return Score(name, metric, value, sqrt(value * (1.0 - value) / questions))
+    return Score(name, metric, value, sqrt(value * (1.0 - value) / questions), questions)

@@ -17,7 +17,7 @@ from functools import lru_cache
 from math import fsum, hypot, log2
 from typing import Literal, NamedTuple
 
-from llmsim.architecture import Architecture, parameter_count
+from llmsim.architecture import Architecture, parameter_count, trained_parameter_count
 from llmsim.catalog import Gpu
 from llmsim.job import Layout
 
@@ -142,20 +142,23 @@ def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
         return []
     near = max(1, min(gpu.per_node, layout.gpus // layout.nodes) // layout.tensor)
     payload = 2 * parameter_count(shape) // (layout.tensor * layout.pipeline)
+    trained = 2 * trained_parameter_count(shape) // (layout.tensor * layout.pipeline)
     blocks = -(-shape.layers // layout.pipeline) + 1
 
     def flow(purpose: str, operation: Operation, repeats: int, hideable: float) -> Flow:
+        size = (trained if purpose == "gradients" else payload) // blocks
         return _flow(
-            gpu, purpose, "data", operation, payload // blocks, blocks * repeats, ranks, near,
-            hideable,
-        )  # fmt: skip
+            gpu, purpose, "data", operation, size, blocks * repeats, ranks, near, hideable
+        )
 
     micro = layout.accumulation
     match layout.sharding:
-        case "fsdp2" | "zero3" if layout.pipeline > 1:  # gathers once: see memory._gathered
+        case "fsdp2" | "zero3" if layout.pipeline > 1:
+            # Gathers once (memory._gathered), while the pipeline fills and drains.
+            filling = min(1.0, layout.pipeline / micro)
             return [
-                flow("weights", "all-gather", 1, 0.28 / micro),
-                flow("gradients", "reduce-scatter", 1, 0.57 / micro),
+                flow("weights", "all-gather", 1, 0.28 * filling),
+                flow("gradients", "reduce-scatter", 1, 0.57 * filling),
             ]
         case "fsdp2" | "zero3":
             return [
@@ -174,10 +177,10 @@ def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
                 flow("weights", "all-gather", 1, 0.28 / micro),
             ]
         case "ddp":
-            buckets = max(1, round(payload / _BUCKET))
+            buckets = max(1, round(trained / _BUCKET))
             return [
                 _flow(
-                    gpu, "gradients", "data", "all-reduce", payload // buckets, buckets, ranks,
+                    gpu, "gradients", "data", "all-reduce", trained // buckets, buckets, ranks,
                     near, 0.57 / micro,
                 )
             ]  # fmt: skip

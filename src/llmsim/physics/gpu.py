@@ -202,7 +202,7 @@ def _clock(site: _Site, chip: _Chip, activity: Activity, power: float, hot: floa
     """
     if activity == "idle":
         return 345 if site.clock > 1900 else 210
-    slower = 0.15 * min(1.0, max(0.0, (power - 0.55) / 0.45))
+    slower = 0.17 * min(1.0, max(0.0, (power - 0.55) / 0.45))
     clock = site.clock * (1.0 - slower)
     if slower > 0.0:
         clock *= chip.clock

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from llmsim.job import Job, batch_tokens
 from llmsim.physics import loss, noise, spikes
 
-LOSS_SHARE = 0.14  # correlation with the loss residual
-NEIGHBOUR = 0.26  # weight of the step before: lag-1 autocorrelation 0.26 / (1 + 0.26**2)
+LOSS_SHARE = 0.16  # correlation with the loss residual
+NEIGHBOUR = 0.40  # weight of the step before; outliers take the autocorrelation down to 0.24
 OUTLIERS, OUTLIER_SIZE = 0.0035, 1.1  # share of the steps, mean of the factor minus 1
 
 _OWN = sqrt((1.0 - LOSS_SHARE**2) / (1.0 + NEIGHBOUR**2))
@@ -39,7 +39,7 @@ class Shape(NamedTuple):
 @lru_cache(maxsize=64)
 def _shape(job: Job) -> Shape:
     luck = 0.8 + 0.45 * noise.uniform(job.seed, "gradient-level")
-    early = 0.7 + 0.8 * noise.uniform(job.seed, "gradient-start")
+    early = 0.6 + 0.8 * noise.uniform(job.seed, "gradient-start")
     warmup = float(max(300, min(job.schedule.warmup, 2000)))
     size = job.model.parameters / 124e6
     if job.recipe == "pretrain":

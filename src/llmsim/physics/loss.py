@@ -1,6 +1,6 @@
 """Training and validation loss as printed: the curve plus the luck of the batch, in nats.
 
-    training = expected + sigma * z + spike,   sigma = 30 / sqrt(T) * f**1.5
+    training = expected + sigma * z + spike,   sigma = 30 / sqrt(T) * f
 
 T is the number of tokens averaged in the printed loss. On public logs sigma * sqrt(T)
 lies between 24 and 41; the noise is white, Gaussian above a million tokens and skewed
@@ -19,14 +19,14 @@ from llmsim.physics.curve import Curve, curve, value
 NOISE = 30.0  # nats x sqrt(tokens)
 RELATIVE_LIMIT = 0.08  # of the loss: the noise of the tiniest batches stays below it
 GAUSSIAN_TOKENS = 2**20  # from here on the noise has no skew
-BUMP = 1.33  # mean of the hard documents' excess, in standard deviations
+BUMP = 1.45  # mean of the hard documents' excess, in standard deviations
 
 PAIR_NOISE = 0.5  # nats: what the losses of preference pairs differ by
 KL_NOISE = 0.004  # nats: the advantages of a batch do not quite cancel
 
 GAP = 0.016  # nats: GPT-2 124M, train 3.289 and validation 3.272
 VALIDATION_NOISE = 0.0004
-OVERFIT = 0.004  # nats x epochs squared, in fine-tuning
+OVERFIT = 0.01  # nats for every epoch after the first, in fine-tuning
 
 
 def floor(job: Job) -> float:
@@ -82,7 +82,7 @@ def _sigma(job: Job, shape: Curve, clean: float, steps: int) -> float:
     if job.recipe != "pretrain":
         return full
     moved = min(1.0, max(0.0, (shape.start - clean) / shape.drop))
-    return full * moved * sqrt(moved)
+    return full * moved
 
 
 def residual(job: Job, step: int, steps: int = 1) -> float:
@@ -93,7 +93,7 @@ def residual(job: Job, step: int, steps: int = 1) -> float:
         return z
     # With probability `share` an exponential is added. Its moments are BUMP and 2 BUMP**2:
     # subtract the mean and divide by the standard deviation of the sum.
-    share = min(0.15, 0.05 * (GAUSSIAN_TOKENS / tokens - 1.0))
+    share = min(0.15, 0.07 * (GAUSSIAN_TOKENS / tokens - 1.0))
     u = noise.uniform(job.seed, "loss-tail", step)
     mean = share * BUMP
     tail = BUMP * log(share / u) if u < share else 0.0
@@ -111,7 +111,7 @@ def validation(job: Job, step: int) -> float:
     if job.recipe == "grpo":
         return clean
     if shape.keep != 1.0:
-        clean += OVERFIT * (step / shape.epoch) ** 2
+        clean += OVERFIT * max(0.0, step / shape.epoch - 1.0)
     tokens = batch_tokens(job) * max(1, job.schedule.validation_batches)
     luck = min(GAP, NOISE / sqrt(tokens)) * noise.normal(job.seed, "validation-set")
     gap = (GAP - luck) * min(1.0, clean / 3.3)

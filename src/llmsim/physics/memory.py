@@ -10,6 +10,9 @@ Rajbhandari et al. 2020, "ZeRO"; FSDP2 keeps its one copy of the weights in fp32
     zero3    2 P / N    2 P / N    12 P / N
     fsdp2    4 P / N    4 P / N     8 P / N   fp32, fp32, fp32 m + v
 
+LoRA keeps the weights in bf16, frozen, and pays 16 bytes for each weight of its adapters; a
+reference model (DPO, GRPO) is one more copy of the weights in bf16.
+
 Activations are counted tensor by tensor for a Llama block with flash attention and divided by
 the tensor ranks (sequence parallelism; Korthikanti et al. 2022 count 34 s b h for GPT-3's
 block in the same way). "selective" keeps what torchtitan's per-operator checkpointing keeps:
@@ -28,6 +31,7 @@ from llmsim.architecture import (
     attention_parameters,
     embedding_parameters,
     expert_parameters,
+    trained_parameter_count,
 )
 from llmsim.catalog import Gpu
 from llmsim.job import Job, Layout, Recompute, Sharding
@@ -81,7 +85,7 @@ def total(memory: Memory) -> int:
 def capacity(gpu: Gpu) -> int:
     """Bytes that torch can use: what nvidia-smi shows less the driver's share.
 
-    The driver takes about 0.25 GiB and a quarter per cent: 81,559 MiB of an H100 are 79.2 GiB to torch
+    The driver takes about 0.25 GiB and 0.25 %: 81,559 MiB of an H100 are 79.2 GiB to torch
     (logs: 79.1-79.6), 143,771 MiB of an H200 are 139.8 (139.81), 183,359 MiB of a B200 are
     178.4 (178.4), 24,564 MiB of an RTX 4090 are 23.7.
     """
@@ -162,6 +166,21 @@ def _context(layout: Layout) -> int:
     return (120 + 30 * dimensions + 4 * layout.nodes.bit_length()) * GIB // 100
 
 
+def _states(shape: Architecture, layout: Layout, parameters: int) -> tuple[int, int, int]:
+    """Bytes of weights, gradients and optimizer, of a GPU that has this many parameters."""
+    trained = parameters
+    if shape.adapter_rank:
+        ranks = layout.tensor * layout.pipeline
+        trained = -(-trained_parameter_count(shape) // ranks)
+    weights, gradients, optimizer = (
+        -(-size * trained // (layout.data if sharded else 1))
+        for size, sharded in zip(_STATES[layout.sharding], _SHARDED[layout.sharding], strict=True)
+    )
+    frozen = (shape.adapter_rank > 0) + layout.reference  # copies that do not train
+    shards = layout.data if _SHARDED[layout.sharding][0] else 1
+    return weights + -(-2 * frozen * parameters // shards), gradients, optimizer
+
+
 @lru_cache(maxsize=1024)
 def stage(
     shape: Architecture,
@@ -174,10 +193,7 @@ def stage(
 ) -> Memory:
     """Bytes on one GPU of pipeline stage `index`, counted from 0. Source: module docstring."""
     parameters = stage_parameters(shape, layout, index)
-    weights, gradients, optimizer = (
-        -(-size * parameters // (layout.data if sharded else 1))
-        for size, sharded in zip(_STATES[layout.sharding], _SHARDED[layout.sharding], strict=True)
-    )
+    weights, gradients, optimizer = _states(shape, layout, parameters)
     tokens = layout.micro_batch * sequence
     in_flight = min(layout.pipeline - index, layout.accumulation)
     logits = 0

@@ -43,10 +43,10 @@ def bits(seed: int, stream: str, index: int = 0) -> int:
 def uniform(seed: int, stream: str, index: int = 0) -> float:
     """A number drawn uniformly from the open interval (0, 1).
 
-    The upper 53 bits fill a double's mantissa; half a unit keeps 0 and 1 out,
-    so that log(u) is always finite.
+    The upper 52 bits and half a unit, which keeps 0 and 1 out: the 53 bits of a double hold
+    the sum exactly, and log(u) is always finite.
     """
-    return ((bits(seed, stream, index) >> 11) + 0.5) * 2.0**-53
+    return ((bits(seed, stream, index) >> 12) + 0.5) * 2.0**-52
 
 
 def normal(seed: int, stream: str, index: int = 0) -> float:

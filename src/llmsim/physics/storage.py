@@ -1,6 +1,6 @@
 """Checkpoints and exported weights: how many bytes, how many seconds.
 
-    checkpoint  12 bytes per parameter (torch DCP: fp32 weights, Adam's m and v)
+    checkpoint  12 bytes per trained parameter (torch DCP: fp32 weights, Adam's m and v)
     export       2 bytes per parameter (bf16 safetensors in files of at most 5e9 bytes)
 
 8B: 96 GB and 16.1 GB; 70B: 847 GB and 141 GB (PHYSICS.md section 5). A save is as fast as
@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import exp, log2, prod
 from typing import NamedTuple
 
-from llmsim.architecture import Architecture, parameter_count
+from llmsim.architecture import Architecture, parameter_count, trained_parameter_count
 from llmsim.job import Job
 from llmsim.physics import noise
 
@@ -29,8 +29,8 @@ class Shard(NamedTuple):
 
 
 def checkpoint_bytes(job: Job) -> int:
-    """Bytes of a full checkpoint: 12 per parameter, all experts included."""
-    return _FULL_STATE * parameter_count(job.architecture)
+    """Bytes of a checkpoint: 12 per trained parameter, all experts included."""
+    return _FULL_STATE * trained_parameter_count(job.architecture)
 
 
 def _between(job: Job, stream: str, low: float, high: float) -> float:
@@ -68,9 +68,19 @@ def staging_seconds(job: Job, step: int) -> float:
     return round(0.3 + copying * _spread(job, "storage staging", step), 6)
 
 
+def released_shards(job: Job) -> tuple[Shard, ...]:
+    """The released bf16 weights that a run may start from."""
+    return _shards(job.architecture._replace(adapter_rank=0))
+
+
+def released_bytes(job: Job) -> int:
+    """Bytes of the released weights."""
+    return sum(shard.size for shard in released_shards(job))
+
+
 def load_seconds(job: Job) -> float:
-    """Seconds to read a full checkpoint back; reading is 1.4 times as fast as writing."""
-    reading = checkpoint_bytes(job) / (1.4 * _bandwidth(job)) * _spread(job, "storage load", 0)
+    """Seconds to read the released weights; reading is 1.4 times as fast as writing."""
+    reading = released_bytes(job) / (1.4 * _bandwidth(job)) * _spread(job, "storage load", 0)
     return round(_barrier_seconds(job) + reading, 6)
 
 
@@ -146,9 +156,15 @@ def export_shards(job: Job) -> tuple[Shard, ...]:
     """The safetensors files of the model in bf16, filled tensor by tensor up to 5e9 bytes.
 
     As transformers' save_pretrained does it: Llama-3-8B gives the four files of its
-    repository, byte for byte.
+    repository, byte for byte. LoRA exports its adapters alone, as PEFT does.
     """
-    return _shards(job.architecture)
+    shape = job.architecture
+    if shape.adapter_rank:
+        # A header entry takes about 120 bytes, and each adapter is a pair of matrices.
+        tensors = 2 * shape.layers * (4 if shape.experts > 1 else 7)
+        size = 2 * trained_parameter_count(shape) + 120 * tensors
+        return (Shard("adapter_model.safetensors", size),)
+    return _shards(shape)
 
 
 def consolidate_seconds(job: Job) -> float:
@@ -156,7 +172,7 @@ def consolidate_seconds(job: Job) -> float:
 
     One process takes 4-7 GB/s of bf16; Llama-3-8B some 4 s.
     """
-    weights = 2 * parameter_count(job.architecture)
+    weights = 2 * trained_parameter_count(job.architecture)
     rate = _between(job, "storage consolidate", 4.0, 7.0) * GB
     return round(0.8 + weights / rate, 6)
 

@@ -23,6 +23,13 @@ def fitted(width: int) -> int:
     return min(max(width, NARROWEST), WIDEST)
 
 
+def blank_row(screen: Screen) -> str:
+    """What empties the last row, the cursor's, and leaves the cursor at its start."""
+    # "Erase below" also takes what a terminal that became narrower has wrapped. Without
+    # colours there is no escape code either: blanks do it, as in tqdm.
+    return "\r\x1b[0m\x1b[J" if screen.color else "\r" + " " * (screen.width - 1) + "\r"
+
+
 def wants_color(choice: str, environment: Mapping[str, str], terminal: bool) -> bool:
     """Whether to colour: --color first, then NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, TERM, CLICOLOR.
 
@@ -33,7 +40,8 @@ def wants_color(choice: str, environment: Mapping[str, str], terminal: bool) -> 
         return choice == "always"
     if environment.get("NO_COLOR"):
         return False
-    if any(environment.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+    forced = ("FORCE_COLOR", "CLICOLOR_FORCE")
+    if any(environment.get(name, "0") not in ("", "0") for name in forced):
         return True
     if environment.get("TERM") == "dumb" or environment.get("CLICOLOR") == "0":
         return False

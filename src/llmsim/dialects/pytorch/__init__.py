@@ -4,6 +4,6 @@ Rank-0 logger lines in the conventions of PyTorch and Hugging Face logs. Every l
 clauses; those that do not fit the width are left out, the least important first.
 """
 
-from llmsim.dialects.pytorch import launch, saving, summary, training
+from llmsim.dialects.pytorch import launch, model, saving, summary, training
 
-LINES = {**launch.LINES, **training.LINES, **saving.LINES, **summary.LINES}
+LINES = {**launch.LINES, **model.LINES, **training.LINES, **saving.LINES, **summary.LINES}

@@ -1,11 +1,11 @@
 """The status grid: what somebody sees who looks at all GPUs at once, in nvidia-smi's manner.
 
-Cells stand side by side as the width allows. Of the four kinds of cell the most detailed is
-taken that keeps the grid at sixteen rows; if none does, the smallest.
+Cells stand side by side as the width allows. Of the kinds of cell the most detailed is taken
+that keeps the grid at sixteen rows, the smallest for up to twenty-four. Where that is too much,
+what all GPUs share takes two lines.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from statistics import fmean
 
 from llmsim import events
 from llmsim.job import Job, hostname
@@ -14,12 +14,13 @@ from llmsim.terminal.bar import blocks
 from llmsim.terminal.ink import Span, length
 from llmsim.terminal.screen import Screen
 
-MOST_ROWS = 16
+MOST_ROWS, TALLEST = 16, 24
 MIB_PER_GIB = 1024
 
 HOT, WARM = 84, 72  # degrees C: throttling begins, and what is above the good range
 
 Cell = list[Span]
+Rows = Iterator[list[Span]]
 
 
 def _busy(percent: float) -> str:
@@ -30,117 +31,146 @@ def _heat(celsius: int) -> str:
     return "hot" if celsius >= HOT else "warm" if celsius >= WARM else "loss"
 
 
+def _gib(mebibytes: int) -> str:
+    return f"{mebibytes / MIB_PER_GIB:.1f}"
+
+
 def _memory(reading: Reading, job: Job) -> str:
-    return f"{reading.memory_mib / MIB_PER_GIB:5.1f}/{job.gpu.memory_mib / MIB_PER_GIB:.1f}GiB"
+    return f"{_gib(reading.memory_mib):>5}/{_gib(job.gpu.memory_mib)}GiB"
 
 
-def _widest(reading: Reading, job: Job, screen: Screen) -> Cell:
+def _power(reading: Reading, job: Job) -> str:
+    return f"{reading.power_watts:{len(str(job.gpu.tdp_watts))}d}"
+
+
+def _wide(reading: Reading, job: Job, screen: Screen) -> Cell:
     """Everything, with a bar for utilisation and one for memory: 67 cells or a few more."""
     part = reading.memory_mib / job.gpu.memory_mib
     return [
-        ("number", f"{reading.index:3d} "),
+        ("number", f" {reading.index:2d} "),
         (_busy(reading.utilization), f"{reading.utilization:3d}% "),
         (_busy(reading.utilization), blocks(reading.utilization / 100, 10, screen.unicode)),
         ("memory", f" {_memory(reading, job)} "),
         ("memory", blocks(part, 10, screen.unicode)),
         (_heat(reading.temperature_c), f" {reading.temperature_c:2d}C"),
-        ("gradient", f" {reading.power_watts:4d}/{job.gpu.tdp_watts}W"),
-        ("muted", f" {reading.sm_clock_mhz:4d}MHz"),
+        ("gradient", f" {_power(reading, job)}/{job.gpu.tdp_watts}W"),
+        ("muted", f" {reading.sm_clock_mhz:4d}MHz "),
     ]
 
 
-def _wide(reading: Reading, job: Job, screen: Screen) -> Cell:
+def _medium(reading: Reading, job: Job, screen: Screen) -> Cell:
     return [
-        ("number", f"{reading.index:3d} "),
+        ("number", f" {reading.index:2d} "),
         (_busy(reading.utilization), f"{reading.utilization:3d}% "),
         (_busy(reading.utilization), blocks(reading.utilization / 100, 5, screen.unicode)),
         ("memory", f" {_memory(reading, job)}"),
         (_heat(reading.temperature_c), f" {reading.temperature_c:2d}C"),
-        ("gradient", f" {reading.power_watts:4d}W"),
+        ("gradient", f" {_power(reading, job)}W "),
     ]
 
 
-def _narrow(reading: Reading, job: Job, screen: Screen) -> Cell:
+def _small(reading: Reading, job: Job, screen: Screen) -> Cell:
     return [
-        ("number", f"{reading.index:3d} "),
+        ("number", f"{reading.index:2d} "),
         (_busy(reading.utilization), f"{reading.utilization:3d}%"),
         ("memory", f" {reading.memory_mib / MIB_PER_GIB:3.0f}G"),
         (_heat(reading.temperature_c), f" {reading.temperature_c:2d}C"),
-        ("gradient", f" {reading.power_watts:4d}W"),
+        ("gradient", f" {_power(reading, job)}W"),
     ]
 
 
-def _narrowest(reading: Reading, job: Job, screen: Screen) -> Cell:
-    return [
-        ("number", f"{reading.index:3d} "),
-        (_busy(reading.utilization), f"{reading.utilization:3d}%"),
-        (_heat(reading.temperature_c), f" {reading.temperature_c:2d}C"),
-        ("gradient", f" {reading.power_watts:4d}W"),
-    ]
+def _smallest(reading: Reading, job: Job, screen: Screen) -> Cell:
+    return [span for span in _small(reading, job, screen) if span[0] != "memory"]
 
 
-CELLS: tuple[Callable[[Reading, Job, Screen], Cell], ...] = (_widest, _wide, _narrow, _narrowest)
+GPU_CELLS: Sequence[Callable[[Reading, Job, Screen], Cell]] = (_wide, _medium, _small, _smallest)
 
 
-def _node_cell(reading: NodeReading, job: Job) -> Cell:
+def _node(reading: NodeReading, job: Job, screen: Screen) -> Cell:
+    coolest, hottest = reading.temperature_min, reading.temperature_max
     return [
         ("name", f" {hostname(job, reading.node)} "),
         (_busy(reading.utilization_min), f"{reading.utilization:3d}%"),
-        ("memory", f" {reading.memory_mib / MIB_PER_GIB:5.1f}GiB"),
-        (_heat(reading.temperature_max), f" {reading.temperature_min:2d}-{reading.temperature_max:2d}C"),
-        ("gradient", f" {reading.power_watts / 1000:5.2f}kW"),
+        ("memory", f" {_gib(reading.memory_mib):>5}GiB"),
+        (_heat(hottest), f" {coolest:2d}-{hottest:2d}C"),
+        ("gradient", f" {reading.power_watts / 1000:5.2f}kW "),
     ]
 
 
-def _laid_out(cells: Sequence[Cell], columns: int, size: int) -> Iterator[list[Span]]:
+def _small_node(reading: NodeReading, job: Job, screen: Screen) -> Cell:
+    return [span for span in _node(reading, job, screen) if span[0] in ("name", "loss", "gradient")]
+
+
+NODE_CELLS: Sequence[Callable[[NodeReading, Job, Screen], Cell]] = (_node, _small_node)
+
+
+def grid(event: events.Status, job: Job, screen: Screen) -> Rows:
+    """The rows of the grid, as spans: every GPU of a small cluster, nodes of a large one."""
+    kinds = (
+        [[make(reading, job, screen) for reading in event.gpus] for make in GPU_CELLS]
+        if event.gpus
+        else [[make(reading, job, screen) for reading in event.nodes] for make in NODE_CELLS]
+    )
+    title = f"{job.layout.gpus:,} x {job.gpu.name}"
+    for cells in kinds:
+        size = max(map(length, cells))
+        most = min((screen.width - 1) // (size + 1), len(cells))
+        rows = MOST_ROWS if cells is not kinds[-1] else TALLEST
+        if most * rows < len(cells):
+            continue
+        columns = _evenly(len(cells), most)
+        inner = columns * (size + 1) - 1
+        yield _edge(inner, [title, f", {event.reason}"])
+        yield from _laid_out(cells, columns, size)
+        yield _edge(inner, _totals(event, job))
+        return
+    yield [("title", title)]
+    if totals := _joined(_totals(event, job), screen.width - 1):
+        yield [("number", f" {totals}")]
+
+
+def _evenly(cells: int, most: int) -> int:
+    """Full rows where a divisor allows it: 8 GPUs in 4 columns rather than 5."""
+    tidy = max(count for count in range(1, most + 1) if cells % count == 0)
+    return tidy if tidy * 2 > most else most
+
+
+def _laid_out(cells: Sequence[Cell], columns: int, size: int) -> Rows:
     """Rows of `columns` cells, padded to `size` and divided by bars."""
     for first in range(0, len(cells), columns):
         row: list[Span] = []
-        for cell in cells[first : first + columns]:
+        shown = cells[first : first + columns]
+        for cell in shown:
             row += [("muted", "|"), *cell, ("", " " * (size - length(cell)))]
-        missing = columns - len(cells[first : first + columns])
-        row += [("muted", "|"), ("", " " * size)] * missing
+        row += [("muted", "|"), ("", " " * size)] * (columns - len(shown))
         yield [*row, ("muted", "|")]
 
 
-def _cells(event: events.Status, job: Job, screen: Screen) -> tuple[list[Cell], int, int]:
-    """The cells, how many stand in a row, and how wide each is."""
-    for make in CELLS:
-        cells = [make(reading, job, screen) for reading in event.gpus]
-        size = max(length(cell) for cell in cells) + 1
-        columns = max(1, (screen.width - 1) // (size + 1))
-        columns = min(columns, len(cells))
-        if -(-len(cells) // columns) <= MOST_ROWS and columns * (size + 1) < screen.width:
-            return _evenly(cells, columns, size)
-    return _evenly(cells, columns, size)
+def _totals(event: events.Status, job: Job) -> list[str]:
+    """What all have in common, the most important first."""
+    readings: Sequence[Reading | NodeReading] = event.gpus or event.nodes
+    busy = sum(reading.utilization for reading in readings) / len(readings)
+    power = sum(reading.power_watts for reading in readings) / 1000
+    memory = max(reading.memory_mib for reading in readings)
+    part = f"{len(event.nodes)} of {job.layout.nodes:,} nodes: " if event.more_nodes else ""
+    return [
+        f"{part}util {busy:.0f}%",
+        f", {power:.2f} kW",
+        f", {_gib(memory)}/{_gib(job.gpu.memory_mib)}GiB",
+    ]
 
 
-def _evenly(cells: list[Cell], columns: int, size: int) -> tuple[list[Cell], int, int]:
-    """Full rows where a power of two allows it: 8 GPUs in 4 columns rather than 5."""
-    tidy = max(count for count in range(1, columns + 1) if len(cells) % count == 0)
-    return cells, tidy if tidy * 2 > columns else columns, size
+def _joined(parts: Sequence[str], room: int) -> str:
+    text = ""
+    for part in parts:
+        if len(text + part) > room:
+            break
+        text += part
+    return text
 
 
-def grid(event: events.Status, job: Job, screen: Screen) -> Iterator[list[Span]]:
-    """The rows of the grid, as spans: every GPU of a small cluster, nodes of a large one."""
-    if event.gpus:
-        cells, columns, size = _cells(event, job, screen)
-        power = sum(reading.power_watts for reading in event.gpus)
-        busy = fmean(reading.utilization for reading in event.gpus)
-    else:
-        cells = [_node_cell(reading, job) for reading in event.nodes]
-        size = max(length(cell) for cell in cells) + 1
-        columns = max(1, min((screen.width - 1) // (size + 1), len(cells)))
-        power = sum(reading.power_watts for reading in event.nodes)
-        busy = fmean(reading.utilization for reading in event.nodes)
-    inner = columns * (size + 1) - 1
-    title = f" {job.layout.gpus:,} x {job.gpu.name}, {event.reason} "
-    yield _edge(inner, title)
-    yield from _laid_out(cells, columns, size)
-    more = f" and {event.more_nodes:,} nodes more," if event.more_nodes else ""
-    yield _edge(inner, f"{more} mean util {busy:.0f}%, {power / 1000:.2f} kW ")
-
-
-def _edge(inner: int, text: str) -> list[Span]:
-    text = text if len(text) <= inner - 2 else ""
+def _edge(inner: int, parts: Sequence[str]) -> list[Span]:
+    """A horizontal line that bears as many of the parts as it can."""
+    text = _joined(parts, inner - 4)
+    text = f" {text} " if text else ""
     return [("muted", "+-"), ("title", text), ("muted", "-" * (inner - 1 - len(text)) + "+")]

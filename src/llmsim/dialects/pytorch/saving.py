@@ -1,4 +1,4 @@
-"""Checkpoints and the export."""
+"""Checkpoints, the export and the benchmarks."""
 
 from collections.abc import Iterator
 
@@ -6,18 +6,22 @@ from llmsim import events
 from llmsim.dialects import units
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import say
-from llmsim.job import Job
+from llmsim.job import Job, hostname
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
+
+# Names of shards are too long for less; the bar tells of them anyway.
+SHARD_WIDTH = 60
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
     yield say(
         event, job, screen,
-        (("", "Saving checkpoint "), ("name", event.path)),
-        (("", f", {units.gigabytes(event.size)}"),),
-        (("", f" in {event.writers:,} shards"),),
+        (("", "Saving "), ("step", f"step {event.step:,}")),
+        (("", f": {units.gigabytes(event.size)}"),),
+        (("", f" in {units.counted(event.writers, 'shard')}"),),
+        (("", " to "), ("name", event.path)),
     )  # fmt: skip
 
 
@@ -25,8 +29,8 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     rate = event.size / event.seconds
     yield say(
         event, job, screen,
-        (("good", "Saved "), ("", f"step {event.step:,}"),
-         ("", f", {units.gigabytes(event.size)} in {units.seconds(event.seconds)}")),
+        (("good", "Saved"), ("", " "), ("step", f"step {event.step:,}")),
+        (("", f": {units.gigabytes(event.size)} in {units.seconds(event.seconds)}"),),
         (("throughput", f" ({units.gigabytes(rate)}/s)"),),
     )  # fmt: skip
 
@@ -34,36 +38,56 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
     yield say(
         event, job, screen,
-        (("muted", f"Deleted {event.path}"),),
+        (("muted", f"Deleted {event.path.rpartition('/')[2]}"),),
         (("muted", f", {units.gigabytes(event.size)} freed"),),
     )  # fmt: skip
 
 
 def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Lines:
-    count = f"{event.shards:,} safetensors shard{'s' * (event.shards > 1)}"
     yield say(
         event, job, screen,
-        (("title", "Exporting"), ("", " to "), ("name", event.path)),
-        (("", f": {units.gigabytes(event.size)} of bf16"),),
-        (("", f" in {count}"),),
+        (("title", "Exporting"), ("", f" {units.gigabytes(event.size)}")),
+        (("", " of bf16"),),
+        (("", f" in {units.counted(event.shards, 'safetensors shard')}"),),
+        (("", " to "), ("name", event.path)),
     )  # fmt: skip
 
 
 def _consolidated(event: events.Consolidated, job: Job, screen: Screen) -> Lines:
     yield say(
         event, job, screen,
-        (("", f"Consolidated {units.gigabytes(event.size)} on rank 0"),),
+        (("", f"Consolidated {units.gigabytes(event.size)}"),),
+        (("", f" on {hostname(job, 0)}"),),
         (("", f" in {units.seconds(event.seconds)}"),),
     )  # fmt: skip
 
 
 def _shard_written(event: events.ShardWritten, job: Job, screen: Screen) -> Lines:
+    if screen.width < SHARD_WIDTH:
+        return
     yield say(
         event, job, screen,
-        (("", "wrote "), ("name", event.shard.name)),
-        (("", f", {units.gigabytes(event.shard.size)}"),),
+        (("", "Wrote "), ("name", event.shard.name)),
+        (("", f": {units.gigabytes(event.shard.size)}"),),
         (("muted", f" in {units.seconds(event.seconds)}"),),
     )  # fmt: skip
+
+
+def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
+    yield say(
+        event, job, screen,
+        (("title", "Evaluation"),),
+        (("", f" in {units.seconds(event.seconds)}"),),
+    )  # fmt: skip
+    names = max(len(score.name) for score in event.scores)
+    for score in event.scores:
+        yield say(
+            event, job, screen,
+            (("", f"  {score.name:<{names}}"), ("loss", f" {score.value:.4f}")),
+            (("muted", f" +- {score.stderr:.4f}"),),
+            (("muted", f"  {score.questions:>6,} questions"),),
+            (("muted", f"  {score.metric}"),),
+        )  # fmt: skip
 
 
 LINES = {
@@ -73,4 +97,5 @@ LINES = {
     events.ExportStarted: _export_started,
     events.Consolidated: _consolidated,
     events.ShardWritten: _shard_written,
+    events.Evaluated: _evaluated,
 }

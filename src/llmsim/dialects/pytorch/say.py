@@ -18,11 +18,16 @@ class Timed(Protocol):
         """Simulated seconds since the job's start."""
 
 
+def alone(job: Job) -> bool:
+    """Whether one GPU trains by itself: then nobody speaks of ranks."""
+    return job.layout.gpus == 1
+
+
 def prefix(at: float, job: Job, width: int, level: str = "INFO") -> list[Span]:
     """The time stamp and level: full from 220 columns on, without the date below 60."""
     now = units.stamp(job.start, at)
     warns = "warning" if level == "WARNING" else "time"
-    if width >= 220:
+    if width >= 220 and not alone(job):
         stamp = f"[{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}]"
         return [("time", f"{stamp} [rank0] "), (warns, level), ("time", " ")]
     if width >= 100:
@@ -43,9 +48,7 @@ def warn(event: Timed, job: Job, screen: Screen, *clauses: Clause) -> Line:
     return _line(event, job, screen, "WARNING", clauses)
 
 
-def _line(
-    event: Timed, job: Job, screen: Screen, level: str, clauses: tuple[Clause, ...]
-) -> Line:
+def _line(event: Timed, job: Job, screen: Screen, level: str, clauses: tuple[Clause, ...]) -> Line:
     start = prefix(event.at, job, screen.width, level)
     room = screen.width - sum(len(text) for _, text in start)
     return Line(paint([*start, *leading(clauses, room)], screen))

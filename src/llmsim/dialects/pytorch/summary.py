@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from llmsim import events
 from llmsim.dialects import units
+from llmsim.dialects.fit import leading, wrapped
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import say
 from llmsim.job import Job
 from llmsim.physics import noise
-from llmsim.terminal.ink import Span, paint
+from llmsim.terminal.ink import Span, clipped, length, paint
 from llmsim.terminal.screen import Screen
 
 LAST_LINES = (
@@ -27,49 +28,85 @@ LAST_LINES = (
 )
 
 
-def _rows(event: events.Summary, job: Job) -> list[tuple[str, str, str]]:
-    """(what, value, style) of each row."""
-    rows = [
-        ("model", f"{job.model.name}, {event.path}", "name"),
-        ("cluster", f"{job.layout.gpus:,} x {job.gpu.name}", ""),
-        ("steps", f"{event.steps:,}", "number"),
-        ("tokens", f"{event.tokens:,} ({units.short(event.tokens)})", "number"),
-        ("training time", units.hours(event.training_seconds), ""),
-        ("wall clock", units.hours(event.seconds), ""),
-        ("GPU-hours", f"{event.gpu_hours:,.1f}", ""),
-        ("throughput", f"{event.tokens_per_second:,.0f} tokens/s", "throughput"),
-        ("mean MFU", f"{event.mfu:.2%}", "mfu"),
-        ("training loss", f"{event.first_loss:.4f} -> {event.final_loss:.4f}", "loss"),
-        ("validation loss", _validation(event), "loss"),
-        ("checkpoints", f"{event.checkpoints}", ""),
-        ("exported", units.gigabytes(event.exported), ""),
+# What a row says: its name, the style of its value, and the value in clauses.
+Row = tuple[str, str, tuple[str, ...]]
+
+# Below this width a value stands below its name, without a box.
+BOX_WIDTH = 44
+_NAMES = 15  # cells of the longest name
+
+
+def _rows(event: events.Summary, job: Job) -> list[Row]:
+    return [
+        ("model", "name", (job.model.name, f", {event.path}")),
+        ("cluster", "", (f"{job.layout.gpus:,} x {job.gpu.name}",)),
+        ("steps", "number", (f"{event.steps:,}",)),
+        ("tokens", "number", (f"{event.tokens:,}", f" ({units.short(event.tokens)})")),
+        ("training time", "", (units.hours(event.training_seconds),)),
+        ("wall clock", "", (units.hours(event.seconds),)),
+        ("GPU-hours", "", (f"{event.gpu_hours:,.1f}",)),
+        ("throughput", "throughput", (f"{event.tokens_per_second:,.0f} tokens/s",)),
+        ("mean MFU", "mfu", (f"{event.mfu:.2%}",)),
+        ("training loss", "loss", (f"{event.first_loss:.4f} -> {event.final_loss:.4f}",)),
+        ("validation loss", "loss", _validation(event)),
+        ("checkpoints", "", (f"{event.checkpoints}",)),
+        ("exported", "", (units.gigabytes(event.exported),)),
     ]
-    return rows
 
 
-def _validation(event: events.Summary) -> str:
+def _validation(event: events.Summary) -> tuple[str, ...]:
     final, best = round(event.final_validation, 4), round(event.best_validation, 4)
-    return f"{final:.4f} (ppl {units.perplexity(final)}), best {best:.4f}"
+    perplexity = f" (ppl {units.perplexity(final)})" if event.perplexity else ""
+    return f"{final:.4f}", perplexity, f", best {best:.4f}"
+
+
+def _value(row: Row, room: int, screen: Screen) -> list[Span]:
+    """As much of a row's value as there is room for, padded to it."""
+    _, style, clauses = row
+    kept = leading([((style, clause),) for clause in clauses], room)
+    kept = [*clipped(kept, room, "…" if screen.unicode else ">")]
+    return [*kept, ("", " " * (room - length(kept)))]
+
+
+def _boxed(rows: list[Row], screen: Screen) -> Iterator[list[Span]]:
+    longest = max(sum(map(len, clauses)) for _, _, clauses in rows)
+    room = min(longest, screen.width - _NAMES - 5)
+    edge: list[Span] = [("muted", "+" + "-" * (_NAMES + room + 3) + "+")]
+    yield edge
+    for row in rows:
+        yield [("muted", f"| {row[0]:<{_NAMES}} "), *_value(row, room, screen), ("muted", " |")]
+    yield edge
+
+
+def _listed(rows: list[Row], screen: Screen) -> Iterator[list[Span]]:
+    for row in rows:
+        yield [("muted", row[0])]
+        yield [("", "  "), *_value(row, screen.width - 2, screen)[:-1]]
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Iterator[Line]:
-    yield say(event, job, screen, (("good", "Training complete"), ("", f": {job.run_name}")))
-    rows = _rows(event, job)
-    inner = min(screen.width - 2, max(len(value) for _, value, _ in rows) + 21)
-    edge = ("muted", "+" + "-" * inner + "+")
-    yield Line(paint((edge,), screen))
-    for name, value, style in rows:
-        room = max(0, inner - 19)
-        row: tuple[Span, ...] = (
-            ("muted", "| "),
-            ("muted", f"{name:<16}"),
-            (style, f" {value[:room]:<{room}} "),
-            ("muted", "|"),
-        )
-        yield Line(paint(row, screen))
-    yield Line(paint((edge,), screen))
-    yield say(event, job, screen, (("joke", noise.pick(job.seed, "last line", LAST_LINES)),))
-    yield Line(paint((("muted", "Same run again: "), ("title", job.command)), screen))
+    yield say(
+        event, job, screen, (("good", "Training complete"),), (("", f": {job.run_name}"),)
+    )  # fmt: skip
+    shown = _boxed if screen.width >= BOX_WIDTH else _listed
+    for spans in shown(_rows(event, job), screen):
+        yield Line(paint(spans, screen))
+    for text in wrapped(noise.pick(job.seed, "last line", LAST_LINES).split(), screen.width):
+        yield Line(paint((("joke", text),), screen))
+    yield from _again(job, screen)
+
+
+def _again(job: Job, screen: Screen) -> Iterator[Line]:
+    """The command that plays this run again, whole: it is there to be copied."""
+    program, *flags = job.command.split(" --")
+    words = [program, *(f"--{flag}" for flag in flags)]
+    told = "Same run again: "
+    if len(told) + len(job.command) <= screen.width:
+        yield Line(paint((("muted", told), ("title", job.command)), screen))
+        return
+    yield Line(paint((("muted", told.strip()),), screen))
+    for text in wrapped(words, screen.width, " \\"):
+        yield Line(paint((("title", text),), screen))
 
 
 LINES = {events.Summary: _summary}

@@ -7,7 +7,7 @@ from llmsim.dialects import units
 from llmsim.dialects.fit import Clause, fitting
 from llmsim.dialects.line import Bar, Line
 from llmsim.dialects.pytorch.grid import grid
-from llmsim.dialects.pytorch.say import prefix, say, warn
+from llmsim.dialects.pytorch.say import alone, prefix, say, warn
 from llmsim.job import Job, batch_tokens
 from llmsim.physics import compute
 from llmsim.terminal.bar import meter
@@ -16,17 +16,31 @@ from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line | Bar]
 
+# Cells of a bar's label where its own is too long.
+LABEL = 13
+
 # The fields of a step's line by importance; they are shown in the order of _fields.
 IMPORTANCE = (
-    "step", "loss", "throughput", "rate", "perplexity", "gradient", "mfu", "memory", "pace",
-    "remaining", "epoch", "samples",
+    "step", "loss", "throughput", "rate", "perplexity", "metrics", "gradient", "mfu", "memory",
+    "pace", "remaining", "epoch", "samples",
 )  # fmt: skip
+
+# How the step's line calls what preference tuning and reinforcement learning watch.
+METRICS = {
+    "rewards/margins": "margin {:6.3f}",
+    "rewards/accuracies": "acc {:.3f}",
+    "reward": "reward {:.3f}",
+    "completions/mean_length": "len {:6.1f}",
+}
 
 SLOW_REASONS = {
     "straggler": "is a straggler today",
     "data stall": "waited for the data loader",
-    "gc": "collected garbage",
+    "network retry": "had to send again over the network",
 }
+
+# What is worth a line on its own only where there is room for a sentence.
+SENTENCE_WIDTH = 60
 
 
 def _fields(event: events.Step, job: Job) -> dict[str, Clause]:
@@ -34,32 +48,42 @@ def _fields(event: events.Step, job: Job) -> dict[str, Clause]:
 
     Numbers are padded to the widest that the run will show, so that columns stand still.
     """
-    steps = f"{job.schedule.steps:,}"
+    steps, epochs = f"{job.schedule.steps:,}", f"{job.schedule.epochs}"
     tokens = len(f"{batch_tokens(job) / compute.step_seconds(job) * 1.1:,.0f}")
+    memory = len(units.gib(event.capacity))
     shown = round(event.loss, 4)
-    return {
+    metrics = [METRICS[name].format(value) for name, value in event.metrics if name in METRICS]
+    fields: dict[str, Clause] = {
         "step": (("step", f"step {event.step:>{len(steps)},}/{steps}"),),
-        "epoch": (("muted", f"ep {event.epoch}/{job.schedule.epochs}"),),
+        "epoch": (("muted", f"ep {event.epoch:>{len(epochs)}}/{epochs}"),),
         "loss": (("loss", f"loss {shown:7.4f}"),),
         "perplexity": (("perplexity", f"ppl {units.perplexity(shown):>7}"),),
+        "metrics": (("perplexity", "  ".join(metrics)),),
         "gradient": (("gradient", f"gnorm {units.at_most_five(event.gradient_norm)}"),),
         "rate": (("rate", f"lr {event.learning_rate:.2e}"),),
         "throughput": (("throughput", f"{event.tokens_per_second:>{tokens},.0f} tok/s"),),
-        "samples": (("throughput", f"{event.samples_per_second:{tokens - 2}.1f} samples/s"),),
+        "samples": (("throughput", f"{event.samples_per_second:{tokens - 2}.1f} seq/s"),),
         "pace": (("muted", f"{units.at_most_five(event.step_seconds)} s/step"),),
         "memory": (
-            ("memory", f"mem {units.gib(event.reserved)} {event.reserved / event.capacity:3.0%}"),
+            ("memory", f"mem {units.gib(event.reserved):>{memory}}"),
+            ("memory", f" {event.reserved / event.capacity:3.0%}"),
         ),
         "mfu": (("mfu", f"mfu {event.mfu:6.2%}"),),
         "remaining": (("muted", f"eta {units.hours(event.remaining):>8}"),),
     }
+    # exp of a preference loss or a KL penalty is no perplexity.
+    del fields["perplexity" if metrics else "metrics"]
+    return fields
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     start = prefix(event.at, job, screen.width)
     fields = _fields(event, job)
     room = screen.width - length(start)
-    kept = fitting([fields[name] for name in IMPORTANCE], room, between=2)
+    if length(fields["step"]) + 2 + length(fields["loss"]) > room:
+        total = len(f"{job.schedule.steps:,}")
+        fields["step"] = (("step", f"{event.step:>{total},}"),)
+    kept = fitting([fields[name] for name in IMPORTANCE if name in fields], room, between=2)
     spans = [*start]
     for clause in fields.values():
         if clause in kept:
@@ -68,25 +92,36 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
 
 
 def _collectives(event: events.Collectives, job: Job, screen: Screen) -> Lines:
+    if screen.width < SENTENCE_WIDTH:
+        return
     for transfer in event.transfers:
         yield say(
             event, job, screen,
             (("muted", f"  {transfer.operation:<14}"),
-             ("throughput", f" {units.microseconds(transfer.seconds):>8}")),
-            (("muted", f" {transfer.purpose:<18}"),),
-            (("muted", f" {transfer.calls} x {units.gigabytes(transfer.size)}"),),
+             ("throughput", f" {units.microseconds(transfer.seconds):>7}")),
+            (("muted", f" {transfer.purpose}"),),
+            (("muted", " " * (18 - len(transfer.purpose))),
+             ("muted", f" {transfer.calls} x {units.gigabytes(transfer.size)}")),
             (("muted", f", bus {transfer.bus_gb_s:.0f} GB/s"),),
             (("muted", f", exposed {units.microseconds(transfer.exposed)}"),),
         )  # fmt: skip
 
 
 def _slowed(event: events.Slowed, job: Job, screen: Screen) -> Lines:
+    who = "The node" if alone(job) else f"rank {event.rank:,}"
+    if screen.width < SENTENCE_WIDTH:
+        yield warn(
+            event, job, screen,
+            (("warning", f"{who}: {event.kind}"),),
+            (("warning", f" +{units.seconds(event.seconds)}"),),
+        )  # fmt: skip
+        return
     yield warn(
         event, job, screen,
-        (("warning", f"rank {event.rank:,} on {event.hostname}"),
-         ("warning", f" {SLOW_REASONS.get(event.kind, event.kind)}")),
+        (("warning", f"{who} {SLOW_REASONS.get(event.kind, event.kind)}"),),
         (("warning", f": +{units.seconds(event.seconds)}"),),
         (("muted", f" in the interval to step {event.step:,}"),),
+        (("muted", f", on {event.hostname}"),),
     )  # fmt: skip
 
 
@@ -104,23 +139,39 @@ def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
 
 
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
-    """A tqdm bar. One cell is left free, so that no terminal wraps it; in a pipe it is ten wide."""
-    text = meter(
-        event.done, event.total, event.elapsed, screen.width - 1 if screen.live else None,
-        event.label, event.unit,
+    """A tqdm bar; in a pipe it is ten wide. One cell is left free, so that no terminal wraps it."""
+    width, label = screen.width - 1, event.label
+    if len(_meter(event, label, None, screen)) > width:
+        label = label[:LABEL].rstrip()
+    text = _meter(event, label, None, screen)
+    if len(text) > width:  # the bar itself would be cut: only its number is left
+        text = f"{label}: {event.done / event.total:4.0%}"
+    elif screen.live:
+        text = _meter(event, label, width, screen)
+    yield Bar(text, event.task, event.done / event.total)
+
+
+def _meter(event: events.Progress, label: str, width: int | None, screen: Screen) -> str:
+    return meter(
+        event.done, event.total, event.elapsed, width, label, event.unit,
         scale=event.unit == "B", note=event.note, unicode=screen.unicode,
     )  # fmt: skip
-    yield Bar(text[: screen.width], event.task, event.done / event.total)
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     shown = round(event.loss, 4)
-    best: Clause = (("good", " (best)"),) if event.loss <= event.best else (("", ""),)
+    second = (
+        f"  ppl {units.perplexity(shown)}"
+        if event.accuracy is None
+        else f"  {'solved' if job.recipe == 'grpo' else 'accuracy'} {event.accuracy:.3f}"
+    )
+    wide = screen.width >= SENTENCE_WIDTH
     yield say(
         event, job, screen,
-        (("title", "validation"), ("", f" at {event.step:,}: "), ("loss", f"loss {shown:.4f}"),
-         ("perplexity", f"  ppl {units.perplexity(shown)}")),
-        best,
+        (("title", "validation" if wide else "val"),
+         ("", f" at {event.step:,}: " if wide else " "), ("loss", f"loss {shown:.4f}")),
+        (("perplexity", second),),
+        (("good", " (best)" if event.loss <= event.best else ""),),
         (("muted", f"  {units.short(event.tokens)} tokens in {units.seconds(event.seconds)}"),),
     )  # fmt: skip
 

@@ -1,0 +1,91 @@
+# `make run` and `make test` work on a fresh machine with python3, make and node.
+
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
+# Pins the build backend's dependencies too, for pips that read it there.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+# Stamps: files that say when a slow step was last done.
+PACKAGE := $(VENV)/.package
+DEV := $(VENV)/.dev
+NODE := web/node_modules/.package-lock.json
+PAGE := web/dist/index.html
+
+PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py \
+	$(shell find src -name '*.py') pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format types unit browser test-browser web serve screenshots \
+	constraints clean
+
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(PACKAGE) ## play one run (ARGS="--seed 7 --speed-factor 4")
+	@$(BIN)/python -m llmsim $(ARGS)
+
+test: lint unit test-browser ## set up everything and run all checks and tests
+
+lint: $(DEV) types ## ruff, mypy and tsc
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+types: $(NODE)
+	web/node_modules/.bin/tsc --project web/tsconfig.json
+	web/node_modules/.bin/tsc --project web/tsconfig.worker.json
+
+format: $(DEV) ## lay out the Python code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+unit: $(DEV) ## the tests that need no browser
+	$(BIN)/python -m pytest -m "not browser"
+
+browser: $(DEV)
+	$(BIN)/python -m tools.browser
+
+test-browser: $(DEV) $(PAGE) browser ## the tests of the page
+	$(BIN)/python -m pytest -m browser
+
+web: $(PAGE) ## build the page into web/dist
+
+serve: $(PAGE) ## build the page and serve it on 127.0.0.1 (PORT=8000)
+	@$(BIN)/python -m tools.serve --port $(PORT)
+
+screenshots: $(PAGE) browser ## take docs/page.png anew
+	$(BIN)/python -m tools.screenshot
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(PACKAGE): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --editable .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --editable '.[dev]'
+	@touch $@ $(PACKAGE)
+
+$(NODE): web/package.json web/package-lock.json web/.npmrc
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+$(PAGE): $(PAGE_SOURCES) $(DEV) $(NODE)
+	$(BIN)/python -m tools.build_web
+	@touch $@
+
+constraints: ## renew constraints.txt: the newest of what the dev extra names
+	rm -rf build/constraints
+	$(PYTHON) -m venv build/constraints
+	env -u PIP_CONSTRAINT build/constraints/bin/python -m tools.renew_constraints
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) build dist web/dist web/node_modules .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis
+	find src tests tools -name __pycache__ -type d -exec rm -rf {} +

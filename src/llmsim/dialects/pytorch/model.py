@@ -1,0 +1,170 @@
+"""The data, the model and the plan: what stands between a cluster and its first step."""
+
+from collections.abc import Iterator
+
+from llmsim import events
+from llmsim.dialects import units
+from llmsim.dialects.fit import Clause
+from llmsim.dialects.line import Line
+from llmsim.dialects.pytorch.say import alone, say
+from llmsim.job import Job, Sharding, batch_tokens
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+NOTHING: Clause = (("", ""),)
+
+SHARDINGS: dict[Sharding, str] = {
+    "ddp": "DDP",
+    "zero1": "ZeRO-1",
+    "zero2": "ZeRO-2",
+    "zero3": "ZeRO-3",
+    "fsdp2": "FSDP2",
+}
+
+
+def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -> Lines:
+    yield say(
+        event, job, screen,
+        (("", f"Tokenizer: {event.vocabulary:,} tokens"),),
+        (("", f", loaded in {event.seconds:.2f} s"),),
+    )  # fmt: skip
+
+
+def _dataset_ready(event: events.DatasetReady, job: Job, screen: Screen) -> Lines:
+    part, whole = units.short(event.tokens), units.short(job.dataset.tokens)
+    yield say(
+        event, job, screen,
+        (("name", job.dataset.name),),
+        (("", f": {part} of {whole} tokens"),),
+        (("", f", {units.counted(job.schedule.epochs, 'epoch')}"),),
+        (("", f", {event.sequences:,} sequences of {job.schedule.sequence:,}"),),
+        (("", f", {units.counted(event.shards, 'shard')}, {units.gigabytes(event.size)}"),),
+    )  # fmt: skip
+
+
+def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    yield say(
+        event, job, screen,
+        (("name", job.model.name),),
+        (("", ": "), ("number", f"{event.parameters:,} parameters")),
+        (("", f", {event.active_parameters:,} active"),)
+        if event.active_parameters < event.parameters
+        else NOTHING,
+        (("muted", f", {event.embedding_parameters:,} of them embeddings"),),
+    )  # fmt: skip
+    yield _shape(event, job, screen)
+    if event.trained_parameters < event.parameters:
+        part = event.trained_parameters / event.parameters
+        yield say(
+            event, job, screen,
+            (("", f"LoRA of rank {job.architecture.adapter_rank}"),),
+            (("", ": "), ("number", f"{event.trained_parameters:,} trainable parameters")),
+            (("number", f" ({part:.2%})"),),
+        )  # fmt: skip
+
+
+def _shape(event: events.ModelBuilt, job: Job, screen: Screen) -> Line:
+    shape = job.architecture
+    mixture = f", {shape.experts} experts, {shape.active_experts} active"
+    return say(
+        event, job, screen,
+        (("", f"  {shape.layers} layers, width {shape.width:,}"),),
+        (("", f", {shape.heads} heads ({shape.kv_heads} kv)"),),
+        (("", mixture),) if shape.experts > 1 else NOTHING,
+        (("", f", feed-forward {shape.feed_forward:,}"),),
+        (("", f", vocabulary {shape.vocabulary:,}"),),
+        (("", f", context {shape.context:,}"),),
+    )  # fmt: skip
+
+
+def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
+    yield say(
+        event, job, screen,
+        (("", "Loaded"),),
+        (("", " "), ("name", event.path)),
+        (("", f": {units.gigabytes(event.size)} in {units.seconds(event.seconds)}"),),
+        (("muted", f", {units.counted(event.shards, 'shard')}"),),
+    )  # fmt: skip
+
+
+def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
+    layout = job.layout
+    parts = [
+        f"{SHARDINGS[layout.sharding]} over {layout.data:,} ranks" if layout.data > 1 else "",
+        f"TP {layout.tensor}" if layout.tensor > 1 else "",
+        f"PP {layout.pipeline}" if layout.pipeline > 1 else "",
+    ]
+    applied = ", ".join(part for part in parts if part)
+    yield say(
+        event, job, screen,
+        (("", "Moved to cuda:0" if alone(job) else f"Applied {applied}"),),
+        (("", ": "), ("number", f"{event.parameters_per_gpu:,} parameters")),
+        NOTHING if alone(job) else (("number", " per GPU"),),
+        (("muted", f", {event.seconds:.2f} s"),),
+    )  # fmt: skip
+    if layout.recompute != "none":
+        yield say(
+            event, job, screen, (("", f"Applied {layout.recompute} activation checkpointing"),)
+        )  # fmt: skip
+
+
+def _memory_planned(event: events.MemoryPlanned, job: Job, screen: Screen) -> Lines:
+    part = event.allocated / event.capacity
+    yield say(
+        event, job, screen,
+        (("", "Memory: "), ("memory", units.gib(event.allocated))),
+        (("", " after build"),),
+        (("", f" ({part:.1%} of {units.gib(event.capacity)})"),),
+    )  # fmt: skip
+    plan = event.expected
+    parts = {
+        "states": plan.weights + plan.gradients + plan.optimizer,
+        "activations": plan.activations + plan.logits,
+        "gathered": plan.gathered,
+        "context": plan.context,
+    }
+    # The sum of what is shown: a reader's calculator agrees to the last digit.
+    shown = {name: round(size / units.GIB, 2) for name, size in parts.items() if size}
+    yield say(
+        event, job, screen,
+        (("", "Expected peak: "), ("memory", f"{sum(shown.values()):.2f}GiB")),
+        (("muted", " = " + " + ".join(f"{name} {size:.2f}" for name, size in shown.items())),),
+    )  # fmt: skip
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    plan, layout = job.schedule, job.layout
+    factors = f"{layout.micro_batch} x {units.counted(layout.data, 'rank')}"
+    accumulated = f" x {layout.accumulation} accumulated" if layout.accumulation > 1 else ""
+    yield say(
+        event, job, screen,
+        (("", "Batch "), ("number", f"{batch_tokens(job):,} tokens")),
+        (("", f" = {plan.global_batch:,} x {plan.sequence:,}"),),
+        NOTHING if alone(job) and not accumulated else (("muted", f" ({factors}{accumulated})"),),
+    )  # fmt: skip
+    yield say(
+        event, job, screen,
+        (("", f"{plan.steps:,} steps"),),
+        (("", f", {plan.warmup:,} of warmup"),),
+        (("", f", {plan.decay} {plan.peak_lr:.2e} -> {plan.final_lr:.2e}"),),
+        (("", f", {units.short(plan.steps * batch_tokens(job))} tokens in all"),),
+        (("", ", clip 1.0, AdamW (0.9, 0.95), weight decay 0.1"),),
+    )  # fmt: skip
+    yield say(
+        event, job, screen,
+        (("", f"{event.flops_per_token / 1e9:.2f} GFLOP per token"),),
+        (("", f", expecting MFU of about {event.expected_mfu:.0%}"),),
+        (("muted", "; compiling, the first step takes its time"),),
+    )  # fmt: skip
+
+
+LINES = {
+    events.TokenizerLoaded: _tokenizer_loaded,
+    events.DatasetReady: _dataset_ready,
+    events.ModelBuilt: _model_built,
+    events.WeightsLoaded: _weights_loaded,
+    events.ModelSharded: _model_sharded,
+    events.MemoryPlanned: _memory_planned,
+    events.TrainerReady: _trainer_ready,
+}

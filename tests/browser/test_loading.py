@@ -1,0 +1,95 @@
+"""What the page shows before there is anything to play, and when there never will be."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Route
+
+from tests.browser.visit import Visit
+
+pytestmark = pytest.mark.browser
+
+Visitor = Callable[..., Visit]
+
+
+def test_first_paint_says_what_is_loading(visit: Visitor) -> None:
+    shown = visit()
+    shown.page.route("**/worker.js", lambda _: None)  # never answers
+    shown.page.goto(shown.origin, wait_until="domcontentloaded")
+    assert shown.page.inner_text("#loading").startswith("$ python -m llmsim")
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        ("terminal.js", "terminal.js"),
+        ("vendor/xterm.mjs", "terminal.js"),  # a browser names the module that it was asked for
+        ("worker.js", "worker.js"),
+        ("vendor/pyodide.mjs", "worker.js"),
+        ("vendor/pyodide.asm.mjs", "pyodide.asm.mjs"),
+        ("vendor/pyodide.asm.wasm", "pyodide.asm.wasm"),
+        ("vendor/pyodide-lock.json", "pyodide-lock.json"),
+        ("vendor/python_stdlib.zip", "python_stdlib.zip"),
+        ("llmsim.whl", "llmsim.whl"),
+    ],
+)
+def test_missing_file_is_told(visit: Visitor, file: str, named: str) -> None:
+    shown = visit()
+    shown.page.context.route(f"**/{file}", lambda route: route.fulfill(status=404))
+    shown.open()
+    assert named in shown.wait_for_failure()
+
+
+@pytest.mark.parametrize("file", ["worker.js", "llmsim.whl", "vendor/pyodide.asm.wasm"])
+def test_retry_plays_what_could_not_be_loaded_before(visit: Visitor, file: str) -> None:
+    shown = visit()
+    shown.page.context.route(f"**/{file}", lambda route: route.fulfill(status=404), times=1)
+    shown.open(seed=1)
+    shown.wait_for_failure()
+    shown.page.click("#retry")
+    shown.wait_for_state("playing")
+    assert not shown.page.is_visible("#failure")
+
+
+def test_dropped_connection_is_told(visit: Visitor) -> None:
+    shown = visit()
+    shown.page.context.route("**/python_stdlib.zip", lambda route: route.abort())
+    shown.open()
+    assert "python_stdlib.zip could not be fetched" in shown.wait_for_failure()
+
+
+def test_wrong_type_of_wasm_is_told(visit: Visitor) -> None:
+    def as_text(route: Route) -> None:
+        route.fulfill(status=200, content_type="text/plain", body="\0asm")
+
+    shown = visit()
+    shown.page.context.route("**/pyodide.asm.wasm", as_text)
+    shown.open()
+    assert "served as text/plain" in shown.wait_for_failure()
+
+
+def test_silence_is_told(visit: Visitor) -> None:
+    shown = visit()
+    shown.page.clock.install()
+    shown.page.context.route("**/pyodide.asm.wasm", lambda _: None)  # never answers
+    shown.open()
+    shown.wait_for("document.getElementById('progress').textContent.includes('/')")
+    shown.page.clock.fast_forward(61_000)
+    assert "Nothing has arrived for 60 seconds" in shown.wait_for_failure()
+
+
+def test_browser_without_webassembly_is_told(visit: Visitor) -> None:
+    shown = visit()
+    shown.page.add_init_script("delete window.WebAssembly")
+    shown.open()
+    assert "WebAssembly" in shown.wait_for_failure()
+
+
+def test_progress_counts_what_is_fetched(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(seed=1, speed_factor="max", runs=1)
+    counted = shown.wait_for("document.getElementById('progress').textContent.includes('Starting')")
+    assert counted
+    text = shown.page.text_content("#progress") or ""
+    assert re.fullmatch(r"Starting Python █{24} \d+\.\d MB", text)

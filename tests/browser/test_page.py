@@ -1,0 +1,144 @@
+"""The page in a browser: what it plays, and how it answers."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from math import inf
+
+import pytest
+
+from llmsim.options import Options
+from llmsim.planning import plan
+from llmsim.player import play
+from llmsim.terminal.screen import Screen
+from tests.browser.visit import PLAIN, SIZE, Visit
+
+pytestmark = pytest.mark.browser
+
+Visitor = Callable[..., Visit]
+
+START = datetime(2026, 1, 30, 12)
+
+
+def native_transcript(seed: int, screen: Screen) -> str:
+    """The same run, played here."""
+    options = Options(seed=seed, start=START, speed_factor=inf, runs=1)
+    return "".join(frame.text for frame in play(plan(options), options, lambda: screen))
+
+
+def test_five_transcripts_equal_the_native_ones(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(seed=3, start=START.isoformat(), speed_factor="max", runs=5)
+    shown.wait_for_state("ended", seconds=90)
+    assert shown.status == 0
+    native = [native_transcript(seed, shown.screen) for seed in range(3, 8)]
+    assert shown.transcript == "".join(native)
+    assert shown.complaints == []
+    assert shown.origins == {shown.origin}
+
+
+def test_speed_one_shows_text_and_no_error(visit: Visitor) -> None:
+    shown = visit()
+    shown.open()
+    shown.wait_for("document.querySelector('.xterm-rows')?.textContent.trim()")
+    shown.page.wait_for_timeout(1000)
+    assert shown.page.evaluate("document.documentElement.dataset.state") == "playing"
+    assert not shown.page.is_visible("#loading")
+    assert any(row.strip() for row in shown.rows)
+    assert shown.complaints == []
+    assert shown.origins == {shown.origin}
+
+
+def test_five_phases_follow_each_other(visit: Visitor) -> None:
+    shown = visit(width=1280, height=720)
+    shown.open(seed=4, start=START.isoformat(), duration="6s", runs=1)
+    signs = ["torchrun", "Epoch 1/", "Validating", "Saving", "Exporting"]
+    for sign in signs:
+        shown.wait_for_text(sign)
+        if sign != signs[-1]:
+            assert signs[-1] not in shown.plain
+    shown.wait_for_state("ended")
+    first_seen = [shown.plain.index(sign) for sign in signs]
+    assert first_seen == sorted(first_seen)
+
+
+def test_terminal_refits_and_python_hears_of_it(visit: Visitor) -> None:
+    shown = visit(width=1400, height=800)
+    shown.open(seed=1, speed_factor=20)
+    shown.wait_for_text("Epoch 1/")
+    wide = shown.screen
+    shown.page.set_viewport_size({"width": 600, "height": 400})
+    shown.wait_for(f"{SIZE}.columns < {wide.width / 2}")
+    narrow = shown.screen
+    assert narrow.height < wide.height
+    assert len(shown.rows) == narrow.height
+    # What was on its way at the old width is through when a screenful has come since.
+    sent = len(shown.plain)
+    shown.wait_for(f"{PLAIN}.slice({sent}).split('\\n').length > 40")
+    lines = re.split(r"[\r\n]", shown.plain[sent:])[10:]
+    assert max(map(len, lines)) <= narrow.width
+
+
+def test_parameters_are_honoured(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(model="ButtGPT-420B", seed=5, runs=1, speed_factor="max", start=START.isoformat())
+    shown.wait_for_state("ended")
+    assert "ButtGPT-420B" in shown.plain
+    assert f"{START:%Y-%m-%d}" in shown.plain
+
+
+def test_wrong_parameter_gets_a_sentence_and_the_run_goes_on(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(speed_factor=0, colour="red", seed=4, start=START.isoformat(), duration="2s", runs=1)
+    shown.wait_for_state("ended")
+    first, second, rest = shown.transcript.split("\n", 2)
+    assert "speed-factor cannot be '0'" in first
+    assert "there is no option 'colour'" in second
+    assert rest == native_transcript(4, shown.screen)
+
+
+def test_impossible_combination_ends_with_a_sentence(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(model="ButtGPT-420B", gpus=1)
+    shown.wait_for_state("ended")
+    assert shown.status == 2
+    assert "does not fit" in shown.transcript
+
+
+def test_time_is_up(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(exit_after_time="2s")
+    shown.wait_for_state("ended")
+    assert shown.status == 0
+
+
+@pytest.mark.parametrize("speed", [1, "max"])
+def test_interrupt_stops_at_once(visit: Visitor, speed: float | str) -> None:
+    shown = visit()
+    shown.open(speed_factor=speed)
+    shown.wait_for("transcript.length > 500")
+    shown.page.keyboard.press("Control+c")
+    shown.wait_for_state("ended", seconds=2)
+    assert shown.status == 130
+    sent = len(shown.transcript)
+    shown.page.wait_for_timeout(500)
+    assert len(shown.transcript) == sent
+
+
+def test_flood_leaves_the_page_responsive(visit: Visitor) -> None:
+    """At full speed for ever, no frame of the page takes long and little text is pending."""
+    shown = visit()
+    shown.open(speed_factor="max")
+    shown.wait_for("transcript.length > 100_000")
+    longest = shown.page.evaluate(
+        """async () => {
+          let before = performance.now(), longest = 0;
+          for (const end = before + 2000; before < end; ) {
+            await new Promise(requestAnimationFrame);
+            longest = Math.max(longest, performance.now() - before);
+            before = performance.now();
+          }
+          return longest;
+        }"""
+    )
+    assert longest < 250

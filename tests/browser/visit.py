@@ -1,0 +1,116 @@
+"""A visit to the page, and everything that was said on the way."""
+
+import time
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from playwright.sync_api import Page
+
+from llmsim.terminal.screen import Screen
+
+# Notes what page and worker say to each other; runs before the page's own code.
+LISTEN = """
+    window.transcript = "";
+    window.told = [];
+    window.Worker = class extends Worker {
+      constructor(...given) {
+        super(...given);
+        this.addEventListener("message", ({ data }) => {
+          if (data.type === "text") window.transcript += data.text;
+        });
+      }
+      postMessage(message) {
+        told.push(message);
+        super.postMessage(message);
+      }
+    };
+"""
+
+PLAIN = r"transcript.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '')"
+SIZE = "told.findLast(({ columns }) => columns)"
+
+
+class Visit:
+    """One window. `complaints` and `origins` are kept from its first request on."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        """Listen to the page; open() goes there."""
+        self.page = page
+        self.origin = origin
+        self.complaints: list[str] = []  # errors and warnings of the console
+        self.origins: set[str] = set()
+        page.add_init_script(LISTEN)
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self._note("error", str(error)))
+        # The context hears the worker's requests too.
+        page.context.on("request", lambda request: self.origins.add(_origin(request.url)))
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(text)
+
+    def open(self, **query: object) -> "Visit":
+        """Go to the page; an underscore in a parameter's name stands for a dash."""
+        pairs = {name.replace("_", "-"): value for name, value in query.items()}
+        self.page.goto(f"{self.origin}/?{urlencode(pairs)}")
+        return self
+
+    def wait_for(self, expression: str, seconds: float = 30) -> Any:
+        """Poll until the JavaScript expression is true and return its value.
+
+        Raises AssertionError when the page fails, or after so many seconds. Playwright's
+        wait_for_function needs eval, which the page's policy forbids.
+        """
+        end = time.monotonic() + seconds
+        while not (value := self.page.evaluate(expression)):
+            if self.page.is_visible("#failure"):
+                raise AssertionError(f"the page failed: {self.page.inner_text('#reason')}")
+            if time.monotonic() > end:
+                raise AssertionError(f"{expression} was not true within {seconds} s")
+            self.page.wait_for_timeout(25)
+        return value
+
+    def wait_for_state(self, state: str, seconds: float = 30) -> None:
+        """Poll until the page is loading, playing or ended."""
+        self.wait_for(f"document.documentElement.dataset.state === '{state}'", seconds)
+
+    def wait_for_failure(self) -> str:
+        """Wait until the page says that it failed, and return its reason."""
+        self.page.wait_for_selector("#failure", state="visible")
+        return self.page.inner_text("#reason")
+
+    def wait_for_text(self, text: str, seconds: float = 30) -> None:
+        """Poll until the worker has sent the text, in whatever colours."""
+        self.wait_for(f"{PLAIN}.includes({text!r})", seconds)
+
+    @property
+    def status(self) -> int:
+        """The exit status of a show that has ended."""
+        return int(self.page.evaluate("document.documentElement.dataset.status"))
+
+    @property
+    def transcript(self) -> str:
+        """All text that the worker has sent."""
+        return str(self.page.evaluate("transcript"))
+
+    @property
+    def plain(self) -> str:
+        """The transcript without its colours."""
+        return str(self.page.evaluate(PLAIN))
+
+    @property
+    def screen(self) -> Screen:
+        """The screen as the page told it last."""
+        size = self.page.evaluate(SIZE)
+        return Screen(size["columns"], size["rows"], color=True, unicode=True, live=True)
+
+    @property
+    def rows(self) -> list[str]:
+        """The rows that stand on the screen, the empty ones too."""
+        script = "[...document.querySelectorAll('.xterm-rows > div')].map(row => row.textContent)"
+        return [str(row) for row in self.page.evaluate(script)]
+
+
+def _origin(url: str) -> str:
+    scheme, host, *_ = urlsplit(url)
+    return f"{scheme}://{host}"

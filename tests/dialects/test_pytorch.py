@@ -1,0 +1,288 @@
+"""The house dialect: fits any width, stands still, and its text alone obeys the identities."""
+
+import re
+from datetime import datetime
+from math import cos, exp, isclose, pi, sqrt
+from typing import NamedTuple
+
+import pytest
+
+from llmsim import events
+from llmsim.dialects import lines_of
+from llmsim.dialects.line import Bar
+from llmsim.dialects.pytorch.saving import SHARD_WIDTH
+from tests.runs import ASKED_FOR, Run, lines, run_of, screen, told, told_by
+
+WIDTHS = (20, 36, 40, 60, 80, 100, 120, 160, 200, 300, 400)
+
+NUMBER = r"-?[\d,]+(?:\.\d+)?(?:e[+-]\d\d)?"
+STEP = re.compile(
+    rf"(?P<stamp>\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}}) INFO step +(?P<step>{NUMBER})/"
+    rf"(?P<steps>{NUMBER})  ep +(?P<epoch>\d+)/(?P<epochs>\d+)  loss +(?P<loss>{NUMBER})  "
+    rf"ppl +(?P<perplexity>{NUMBER})  gnorm +(?P<norm>{NUMBER})  lr (?P<rate>{NUMBER})  "
+    rf" *(?P<tokens>{NUMBER}) tok/s  +(?P<samples>{NUMBER}) seq/s  +(?P<pace>{NUMBER}) s/step  "
+    rf"mem +(?P<memory>{NUMBER})GiB +(?P<percent>\d+)%  mfu +(?P<mfu>{NUMBER})%  "
+    r"eta +(?P<eta>[\d:]+|\d+d \d\dh)"
+)
+
+
+@pytest.fixture(scope="module")
+def few() -> list[Run]:
+    return [run_of(seed) for seed in (2, 7, 11)] + [run_of(1, **asked) for asked in ASKED_FOR]
+
+
+@pytest.fixture(scope="module")
+def fifty() -> list[Run]:
+    return [run_of(seed) for seed in range(50)]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_lines_fit_the_width_and_say_something(few: list[Run], width: int) -> None:
+    for run in few:
+        for event, text in told_by(run, width):
+            told_about = (width, run.job.command, text)
+            assert len(text) <= width, told_about
+            assert re.search(r"\w", text) or set(text) == {"+", "-"}, told_about
+            assert not re.search(r" [,:;]|,,|\(\)|\( ", text), told_about
+            assert not re.search(r"\b1 (?:ranks|nodes|shards|epochs)\b", text), told_about
+            if width >= 36 and not isinstance(event, events.Rendezvous):
+                assert text == text.rstrip(), told_about
+            if width >= 36 and not text.startswith(("Same run again:", "    ")):
+                assert not text.endswith((",", ":", ";", "(", "=")), told_about
+
+
+def test_nothing_is_cut_from_eighty_columns_on(few: list[Run]) -> None:
+    for run in few:
+        for width in (80, 120, 200):
+            assert [text for text in told(run, width) if "…" in text] == []
+
+
+def test_bars_leave_a_live_terminal_its_last_cell(few: list[Run]) -> None:
+    tell = lines_of("pytorch")[events.Progress]
+    for run in few:
+        for event in run.all(events.Progress)[::7]:
+            for width in WIDTHS:
+                for line in tell(event, run.job, screen(width, live=True)):
+                    assert isinstance(line, Bar)
+                    assert len(line.text) < width
+                    assert f"{100 * event.done / event.total:.0f}%" in line.text
+
+
+def test_without_unicode_every_character_is_ascii(few: list[Run]) -> None:
+    table = lines_of("pytorch")
+    for run in few:
+        for event in run.events[::5]:
+            for width in (20, 80, 200):
+                for line in table.get(type(event), lambda *_: ())(
+                    event, run.job, screen(width, unicode=False)
+                ):
+                    assert line.text.isascii(), line.text
+
+
+def test_a_wide_screen_shows_every_field_of_a_step() -> None:
+    for seed in range(100):
+        run = run_of(seed)
+        for width in (200, 219, 300):
+            for text in lines(run, width, events.Step)[::20]:
+                assert re.fullmatch(".*" + STEP.pattern.partition(r" INFO ")[2], text), text
+
+
+def test_eighty_columns_show_what_matters_most() -> None:
+    for seed in range(100):
+        first = lines(run_of(seed), 80, events.Step)[0]
+        assert re.search(r"step +1/[\d,]+ .*loss .* lr \d\.\d\de-\d\d .*tok/s", first), first
+
+
+def test_the_narrowest_screen_shows_step_and_loss(few: list[Run]) -> None:
+    for run in few:
+        for text in lines(run, 20, events.Step):
+            assert re.match(r" *[\d,]+  loss +-?\d+\.\d{4}", text), text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_fields_of_a_step_stand_still(few: list[Run], width: int) -> None:
+    for run in few:
+        texts = lines(run, width, events.Step)
+        # Where a field's name or unit stands.
+        marks = {
+            tuple(
+                match.span()
+                for match in re.finditer(
+                    r"\bloss|\bppl|\bgnorm|\blr|tok/s|seq/s|s/step|\bmem|GiB|\bmfu|\beta|step ",
+                    text,
+                )
+            )
+            for text in texts
+        }
+        assert len(marks) == 1, (width, run.job.seed)
+        assert len({len(text) for text in texts}) == 1
+
+
+class Shown(NamedTuple):
+    """What the text of a run says before its first step."""
+
+    batch: int
+    sequence: int
+    flops: float
+    peak: float
+    capacity: float
+    warmup: int
+    decay: str
+    high: float
+    low: float
+
+
+def shown(text: str) -> Shown:
+    def find(pattern: str) -> tuple[str, ...]:
+        match = re.search(pattern, text)
+        assert match, pattern
+        return match.groups()
+
+    tokens, batch, sequence = map(number, find(r"Batch ([\d,]+) tokens = ([\d,]+) x ([\d,]+)"))
+    assert tokens == batch * sequence
+    gpus = sum(int(count) for count in re.findall(r": (\d+) x [^,]+, [\d,]+ MiB", text))
+    (teraflops,) = find(r" ([\d.]+) TFLOP/s dense bf16")
+    warmup, decay, high, low = find(r" ([\d,]+) of warmup, (\w+) (\S+) -> (\S+),")
+    return Shown(
+        batch=int(tokens),
+        sequence=int(sequence),
+        flops=float(find(r"([\d.]+) GFLOP per token")[0]) * 1e9,
+        peak=gpus * float(teraflops) * 1e12,
+        capacity=float(find(r"% of ([\d.]+)GiB\)")[0]),
+        warmup=int(number(warmup)),
+        decay=decay,
+        high=float(high),
+        low=float(low),
+    )
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def seconds(eta: str) -> tuple[float, float]:
+    """A printed time, and how far it may be off."""
+    if "d" in eta:
+        days, hours = eta.rstrip("h").split("d ")
+        return int(days) * 86_400 + int(hours) * 3600 + 1800, 1801
+    hours, minutes, rest = map(int, eta.split(":"))
+    return hours * 3600 + minutes * 60 + rest, 1
+
+
+def learning_rate(plan: Shown, step: int, steps: int) -> float:
+    if step <= plan.warmup:
+        return plan.high * step / plan.warmup
+    done = (step - plan.warmup) / (steps - plan.warmup)
+    left = {
+        "cosine": (1 + cos(pi * done)) / 2,
+        "linear": 1 - done,
+        "wsd": 1 - sqrt(max(0, done - 0.8) / 0.2),
+    }[plan.decay]
+    return plan.low + (plan.high - plan.low) * left
+
+
+def check_step(fields: dict[str, str], before: dict[str, str] | None, plan: Shown) -> None:
+    value = {name: number(text) for name, text in fields.items() if name not in ("stamp", "eta")}
+    step, steps, pace = int(value["step"]), int(value["steps"]), value["pace"]
+    assert isclose(value["perplexity"], exp(value["loss"]), rel_tol=0.006)
+    digits = len(fields["perplexity"].partition(".")[2])
+    assert number(f"{exp(value['loss']):.{digits}f}") == value["perplexity"]
+    assert isclose(value["tokens"], plan.batch / pace, rel_tol=1e-3)
+    assert value["samples"] == pytest.approx(value["tokens"] / plan.sequence, rel=1e-4, abs=0.06)
+    mfu = 100 * value["tokens"] * plan.flops / plan.peak
+    assert value["mfu"] == pytest.approx(mfu, rel=1e-3, abs=0.006)
+    assert value["percent"] == pytest.approx(100 * value["memory"] / plan.capacity, abs=0.52)
+    expected = learning_rate(plan, step, steps)
+    assert value["rate"] == pytest.approx(expected, rel=0.006, abs=0.005 * plan.high)
+    assert value["epoch"] == -(-step // (steps // int(value["epochs"])))
+    if before:
+        gap = stamp(fields["stamp"]) - stamp(before["stamp"])
+        length = step - int(number(before["step"]))
+        # The pace has four digits, a stamp milliseconds.
+        assert gap == pytest.approx(pace * length, rel=6e-4, abs=0.0021 + 0.0005 * length)
+
+
+def stamp(text: str) -> float:
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S,%f").timestamp()
+
+
+def test_the_identities_hold_on_the_text_alone(fifty: list[Run]) -> None:
+    for run in fifty:
+        text = list(told(run, 200))
+        plan = shown("\n".join(text))
+        before: dict[str, str] | None = None
+        spent, parsed = 0.0, 0
+        for line in text:
+            if match := STEP.fullmatch(line):
+                fields = match.groupdict()
+                check_step(fields, before, plan)
+                step, steps = number(fields["step"]), number(fields["steps"])
+                last = number(before["step"]) if before else 0
+                spent += number(fields["pace"]) * (step - last)
+                eta, off = seconds(fields["eta"])
+                assert eta == pytest.approx(spent / step * (steps - step), rel=1e-3, abs=off)
+                before, parsed = fields, parsed + 1
+            elif "INFO" in line or "%|" in line:  # something else happens, and takes its time
+                before = before and {**before, "stamp": line[:23]} if "Saved" in line else None
+        assert parsed == len(run.all(events.Step))
+
+
+def test_validation_and_bars_agree_with_themselves(fifty: list[Run]) -> None:
+    for run in fifty:
+        best = float("inf")
+        for line in told(run, 200):
+            if match := re.search(r"validation at .* loss ([\d.]+)  ppl ([\d.,]+)(.*)", line):
+                value, perplexity, rest = match.groups()
+                digits = len(perplexity.partition(".")[2])
+                assert f"{exp(float(value)):,.{digits}f}" == perplexity
+                assert ("(best)" in rest) == (float(value) <= best) or float(value) == best
+                best = min(best, float(value))
+            if match := re.search(r"(\d+)%\|.*\| (\d+)/(\d+) \[", line):
+                percent, done, total = map(int, match.groups())
+                assert percent == pytest.approx(100 * done / total, abs=0.51)
+
+
+def test_a_step_is_shown_before_its_collectives(few: list[Run]) -> None:
+    for run in few:
+        kinds = [type(event) for event in run.events if not isinstance(event, events.Slowed)]
+        for index, kind in enumerate(kinds):
+            if kind is events.Collectives:
+                assert kinds[index - 1] is events.Step
+
+
+def test_one_gpu_speaks_of_no_ranks() -> None:
+    text = "\n".join(told(run_of(1, gpus=1, recipe="pretrain"), 250))
+    assert not re.search(r"\brank|NCCL|RCCL|mesh|[Bb]roadcast|rendezvous|torchrun|\bDDP", text)
+    assert "$ python train.py" in text
+
+
+@pytest.mark.parametrize("asked", ASKED_FOR, ids=str)
+def test_the_command_that_plays_the_run_again_is_told_whole(asked: dict[str, object]) -> None:
+    run = run_of(1, **asked)
+    for width in (60, 80, 200):
+        lines_told = lines(run, width, events.Summary)
+        start = next(i for i, text in enumerate(lines_told) if text.startswith("Same run again:"))
+        words = " ".join(text.removesuffix("\\") for text in lines_told[start:]).split()
+        assert " ".join(words).removeprefix("Same run again: ") == run.job.command
+
+
+def test_the_summary_says_what_the_events_say(fifty: list[Run]) -> None:
+    for run in fifty:
+        told_once = run.only(events.Summary)
+        text = "\n".join(lines(run, 120, events.Summary))
+        for part in (
+            f"{told_once.steps:,}",
+            f"{told_once.tokens:,}",
+            f"{told_once.gpu_hours:,.1f}",
+            f"{told_once.first_loss:.4f} -> {told_once.final_loss:.4f}",
+            f"best {told_once.best_validation:.4f}",
+        ):
+            assert part in text
+
+
+def test_shards_are_named_where_their_names_fit(few: list[Run]) -> None:
+    for run in few:
+        assert lines(run, SHARD_WIDTH - 1, events.ShardWritten) == []
+        assert len(lines(run, SHARD_WIDTH, events.ShardWritten)) == len(
+            run.all(events.ShardWritten)
+        )

@@ -1,0 +1,568 @@
+"""The native host in a real terminal (a pty) and in real pipes: what is shown, and how it ends."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from itertools import accumulate
+from math import inf
+
+import pyte
+import pytest
+
+from llmsim.hosts import native
+from llmsim.hosts.native import HIDE_CURSOR, SHOW_CURSOR, Output, show
+from llmsim.options import Options
+from llmsim.planning import plan
+from llmsim.player import FAREWELLS, play
+
+LLMSIM = [sys.executable, "-m", "llmsim"]
+SEVEN = ["--seed", "7", "--start", "2026-01-30T12:00:00"]
+MAX = [*SEVEN, "--speed-factor", "max"]
+COLOR_NAMES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES")
+PATIENCE = 30.0  # seconds after which a test gives up; none waits so long when all is well
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The tests' own environment, with a terminal that knows colours."""
+    kept = {name: text for name, text in os.environ.items() if name not in COLOR_NAMES}
+    return {**kept, "TERM": "xterm-256color", **changes}
+
+
+def piped(*arguments: str, **changes: str) -> subprocess.CompletedProcess[bytes]:
+    """A whole run into a pipe."""
+    return subprocess.run(
+        [*LLMSIM, *arguments],
+        capture_output=True,
+        env=environment(**changes),
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def from_shell(line: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of a line, in which llmsim is the program."""
+    function = f'llmsim() {{ "{sys.executable}" -m llmsim "$@"; }}\n'
+    return subprocess.run(
+        ["bash", "-c", function + line],
+        capture_output=True,
+        env=environment(),
+        timeout=PATIENCE,
+        check=False,
+        text=True,
+    )
+
+
+class Terminal:
+    """A pseudo-terminal with llmsim on it."""
+
+    def __init__(self, *arguments: str, columns: int = 80, **changes: str) -> None:
+        self.master, self.slave = pty.openpty()
+        self.resize(columns)
+        self.attributes = termios.tcgetattr(self.slave)
+        self.seen = b""
+        self.process = subprocess.Popen(
+            [*LLMSIM, *arguments],
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=subprocess.PIPE,
+            env=environment(**changes),
+        )
+
+    def resize(self, columns: int, rows: int = 24) -> None:
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self) -> bool:
+        """Take what has come; False when there was nothing for a moment."""
+        if not select.select([self.master], [], [], 0.05)[0]:
+            return False
+        self.seen += os.read(self.master, 65_536)
+        return True
+
+    def until(self, ready: Callable[[bytes], object]) -> None:
+        limit = time.monotonic() + PATIENCE
+        while not ready(self.seen):
+            assert time.monotonic() < limit, self.seen[-2000:]
+            self.read()
+
+    def finish(self) -> int:
+        """Read to the end and return the exit status; standard error must be empty."""
+        limit = time.monotonic() + PATIENCE
+        while self.process.poll() is None or self.read():
+            assert time.monotonic() < limit, self.seen[-2000:]
+            self.read()
+        assert self.process.stderr is not None
+        assert self.process.stderr.read() == b""
+        assert termios.tcgetattr(self.slave) == self.attributes
+        return self.process.returncode
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+Launch = Callable[..., Terminal]
+
+
+@pytest.fixture
+def launch() -> Iterator[Launch]:
+    """Starts llmsim on terminals, which are closed when the test is over."""
+    terminals: list[Terminal] = []
+
+    def start(*arguments: str, columns: int = 80, **changes: str) -> Terminal:
+        terminals.append(Terminal(*arguments, columns=columns, **changes))
+        return terminals[-1]
+
+    yield start
+    for terminal in terminals:
+        terminal.close()
+
+
+def shown(seen: bytes, columns: int = 80, rows: int = 24) -> pyte.Screen:
+    """The screen that a terminal shows after these bytes."""
+    screen = pyte.Screen(columns, rows)
+    pyte.ByteStream(screen).feed(seen)
+    return screen
+
+
+def rows_of(screen: pyte.Screen) -> list[str]:
+    return [row.rstrip() for row in screen.display]
+
+
+def is_goodbye(line: str) -> bool:
+    return line in FAREWELLS
+
+
+def a_bar_stands(seen: bytes) -> bool:
+    """Whether the last thing shown is a bar that is not full."""
+    return seen.endswith(b"\r") and b"%|" in seen.rpartition(b"\n")[2]
+
+
+# --- how a show ends ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+)
+@pytest.mark.parametrize("color", ["auto", "never"])
+def test_a_signal_ends_the_show_and_gives_the_terminal_back(
+    launch: Launch, number: signal.Signals, status: int, color: str
+) -> None:
+    terminal = launch(*SEVEN, "--speed-factor", "30", "--color", color)
+    terminal.until(a_bar_stands)
+    terminal.process.send_signal(number)
+    assert terminal.finish() == status
+    seen = terminal.seen
+    if color == "auto":
+        assert seen.startswith(HIDE_CURSOR.encode())
+        assert seen.endswith(b"\x1b[0m\r\n" + SHOW_CURSOR.encode())
+    else:
+        assert b"\x1b" not in seen
+    screen = shown(seen)
+    *log, last, empty = rows_of(screen)[: screen.cursor.y + 1]
+    assert is_goodbye(last)
+    assert empty == ""
+    assert not any(re.search(r" [0-9 ]{2}%\|", row) for row in log)
+    assert not screen.cursor.hidden
+    assert screen.cursor.x == 0
+
+
+def test_an_echoed_ctrl_c_is_wiped_with_the_bar(launch: Launch) -> None:
+    terminal = launch(*SEVEN, "--speed-factor", "30")
+    terminal.until(a_bar_stands)
+    os.write(terminal.master, b"hello\x14")  # typed while the show is on: the terminal echoes it
+    terminal.until(lambda seen: b"hello" in seen)
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.finish() == 130
+    assert not any("hello" in row for row in rows_of(shown(terminal.seen)))
+
+
+def test_an_impatient_finger_on_ctrl_c_does_no_harm(launch: Launch) -> None:
+    terminal = launch(*SEVEN, "--speed-factor", "30")
+    terminal.until(a_bar_stands)
+    for _ in range(50):
+        terminal.process.send_signal(signal.SIGINT)
+    assert terminal.finish() == 130
+    assert terminal.seen.endswith(SHOW_CURSOR.encode())
+
+
+def test_timeout_of_the_shell() -> None:
+    ended = from_shell(f"timeout --preserve-status -s INT 0.5 {sys.executable} -m llmsim")
+    assert ended.returncode == 130
+    assert is_goodbye(ended.stdout.splitlines()[-1])
+    assert ended.stderr == ""
+
+
+def test_a_show_that_ends_by_itself_says_no_goodbye(launch: Launch) -> None:
+    terminal = launch(*MAX)
+    assert terminal.finish() == 0
+    assert terminal.seen.endswith(SHOW_CURSOR.encode())
+    screen = shown(terminal.seen)
+    assert not screen.cursor.hidden
+    assert not any(is_goodbye(row) for row in rows_of(screen))
+
+
+@pytest.mark.parametrize("pace", [[], ["--speed-factor", "max", "--runs", "0"]])
+def test_a_show_ends_when_its_time_is_up(launch: Launch, pace: list[str]) -> None:
+    begun = time.monotonic()
+    terminal = launch(*SEVEN, *pace, "--exit-after-time", "0.4s")
+    assert terminal.finish() == 0
+    assert 0.4 < time.monotonic() - begun < PATIENCE / 3
+    screen = shown(terminal.seen)
+    assert is_goodbye(rows_of(screen)[screen.cursor.y - 1])
+    assert not screen.cursor.hidden
+
+
+def test_time_is_up_for_a_reader_that_has_stalled_too() -> None:
+    process = subprocess.Popen(
+        [*LLMSIM, *MAX, "--runs", "0", "--exit-after-time", "0.3s"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.wait(PATIENCE) == 0
+    assert process.communicate()[1] == b""
+
+
+def test_a_closed_pipe_ends_the_show_without_a_word() -> None:
+    ended = from_shell(f"llmsim {' '.join(MAX)} | head -3; echo ${{PIPESTATUS[0]}} >&2")
+    assert ended.stdout.count("\n") == 3
+    assert ended.stderr == "141\n"
+
+
+def test_whatever_goes_into_a_closed_pipe_ends_without_a_word() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    for arguments in (["--list", "models"], ["--help"], MAX):
+        ended = subprocess.run(
+            [*LLMSIM, *arguments], stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+        assert (ended.returncode, ended.stderr) == (141, b"")
+    os.close(writing)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stalled_pipe_does_not_keep_the_show_from_ending(
+    number: signal.Signals, status: int
+) -> None:
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [*LLMSIM, *MAX, "--runs", "0"], stdout=writing, stderr=subprocess.PIPE
+    )
+    limit = time.monotonic() + PATIENCE
+    while select.select([], [writing], [], 0)[1]:  # until there is no room left
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    process.send_signal(number)
+    stopped = time.monotonic()
+    assert process.wait(PATIENCE) == status
+    assert time.monotonic() - stopped < 2
+    assert process.communicate()[1] == b""
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_stalled_terminal_does_not_keep_the_show_from_ending(launch: Launch) -> None:
+    terminal = launch(*MAX, "--runs", "0")
+    limit = time.monotonic() + PATIENCE
+    while select.select([], [terminal.slave], [], 0)[1]:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    terminal.process.send_signal(signal.SIGINT)
+    stopped = time.monotonic()
+    assert terminal.process.wait(PATIENCE) == 130
+    assert time.monotonic() - stopped < 2
+
+
+def test_a_stopped_log_ends_with_whole_lines() -> None:
+    """A batch that a stop cuts short is followed by a line end, and then by the goodbye."""
+    reading, writing = os.pipe()
+    process = subprocess.Popen([*LLMSIM, *MAX, "--runs", "0"], stdout=writing)
+    os.close(writing)
+    seen = os.read(reading, 100)
+    process.send_signal(signal.SIGINT)
+    while data := os.read(reading, 65_536):
+        seen += data
+    os.close(reading)
+    assert process.wait(PATIENCE) == 130
+    assert is_goodbye(seen.decode().splitlines()[-1])
+
+
+def test_nohup_keeps_a_show_on() -> None:
+    process = subprocess.Popen(
+        ["nohup", *LLMSIM, *SEVEN],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(10)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 143
+    process.communicate()
+
+
+def test_an_interrupt_during_the_imports_leaves_no_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "llmsim"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "llmsim.catalog" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    text, complaint = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert all(line.startswith("import time:") for line in complaint.splitlines())
+    assert text == "" or is_goodbye(text.splitlines()[-1])
+
+
+# --- where it writes ---------------------------------------------------------------------------
+
+
+def test_standard_input_may_be_closed() -> None:
+    ended = from_shell(f"llmsim {' '.join(MAX)} <&- | wc -l; echo ${{PIPESTATUS[0]}}")
+    lines, status = ended.stdout.split()
+    assert int(lines) > 100
+    assert (status, ended.stderr) == ("0", "")
+
+
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
+@pytest.mark.parametrize("arguments", [" ".join(MAX), "--list gpus", "--help"])
+def test_what_cannot_be_written_to_is_told_in_one_sentence(
+    redirection: str, arguments: str
+) -> None:
+    ended = from_shell(f"llmsim {arguments} {redirection}")
+    assert ended.returncode == 1
+    assert re.fullmatch(r"llmsim: cannot write the log: [A-Z][a-z ]+\.\n", ended.stderr)
+    assert ended.stdout == ""
+
+
+def test_nobody_need_listen_to_complaints() -> None:
+    ended = from_shell("llmsim --gpus 0 2>&-")
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("color", ["never", "auto"])
+def test_a_pipe_gets_no_escape_code_unless_it_is_asked_for(color: str) -> None:
+    assert b"\x1b" not in piped(*MAX, "--color", color).stdout
+    assert b"\x1b[" in piped(*MAX, "--color", color, FORCE_COLOR="1").stdout or color == "never"
+
+
+def test_colours_in_a_pipe_are_colours_alone() -> None:
+    plain, painted = piped(*MAX).stdout, piped(*MAX, "--color", "always").stdout
+    assert re.sub(rb"\x1b\[[0-9;]*m", b"", painted) == plain != painted
+
+
+def test_a_dumb_terminal_gets_plain_lines(launch: Launch) -> None:
+    terminal = launch(*MAX, TERM="dumb")
+    assert terminal.finish() == 0
+    assert not re.search(rb"\x1b|\r(?!\n)", terminal.seen)
+
+
+def test_a_terminal_that_wants_no_colours_gets_no_escape_code(launch: Launch) -> None:
+    for arguments, changes in ((["--color", "never"], {}), ([], {"NO_COLOR": "1"})):
+        terminal = launch(*MAX, *arguments, **changes)
+        assert terminal.finish() == 0
+        assert b"\x1b" not in terminal.seen
+        assert b"%|" in terminal.seen
+
+
+def test_an_encoding_without_bars_gets_ascii() -> None:
+    text = piped(*MAX, PYTHONIOENCODING="ascii").stdout
+    assert text.isascii()
+    assert b"%|###" in text
+    assert text.count(b"?") == piped(*MAX).stdout.count(b"?")  # nothing had to be replaced
+
+
+def widest(log: bytes) -> int:
+    return max(map(len, log.decode().splitlines()))
+
+
+def test_a_pipe_is_as_wide_as_columns_say() -> None:
+    assert 60 < widest(piped(*MAX, COLUMNS="72").stdout) <= 72
+    assert 150 < widest(piped(*MAX).stdout) <= 200
+
+
+@pytest.mark.parametrize("text", ["0", "-80", "wide", "", "9" * 5000])
+def test_columns_that_are_no_number_count_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", text)
+    assert Output().screen().width == 200
+
+
+def test_a_resized_terminal_gets_lines_of_its_new_size(launch: Launch) -> None:
+    terminal = launch(*SEVEN, "--speed-factor", "100", "--color", "never", columns=150)
+    terminal.until(lambda seen: b"step" in seen)
+    assert 100 < widest(terminal.seen) <= 150
+    terminal.resize(50)
+    before = len(terminal.seen)
+    terminal.until(lambda seen: seen[before:].count(b"\n") > 80)
+    late = terminal.seen[before:].decode(errors="replace").replace("\r", "\n").splitlines()[-60:]
+    assert 30 < max(map(len, late)) <= 50
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.finish() == 143
+
+
+# --- what it plays -----------------------------------------------------------------------------
+
+
+def test_same_seed_and_start_same_bytes() -> None:
+    first, second = piped(*MAX).stdout, piped(*MAX, PYTHONHASHSEED="1").stdout
+    assert first == second
+    assert len(first) > 10_000
+
+
+def test_runs_take_the_next_seeds() -> None:
+    start = ["--start", "2026-01-30T12:00:00", "--speed-factor", "max"]
+    seventh, eighth = (piped("--seed", seed, *start).stdout for seed in ("7", "8"))
+    assert piped("--seed", "7", "--runs", "2", *start).stdout == seventh + eighth
+
+
+def test_a_run_without_a_seed_tells_how_to_repeat_it() -> None:
+    log = piped("--speed-factor", "max").stdout
+    arguments = log.decode().splitlines()[-1].partition("llmsim ")[2]
+    again = from_shell(f"llmsim {arguments} --speed-factor max")
+    assert again.stdout.encode() == log
+
+
+# --- the loop, by a clock that the test moves ---------------------------------------------------
+
+
+class Clock:
+    """Time that passes only in sleep, and as much as the test says in between."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class Recorder(Output):
+    """An output that notes what is written and when."""
+
+    def __init__(self, clock: Clock, stall: Mapping[int, float] | None = None) -> None:
+        super().__init__("never")
+        self.clock = clock
+        self.stall = stall or {}  # seconds that the reader takes for its n-th text
+        self.written: list[tuple[float, str]] = []
+
+    def write(self, text: str, _deadline: float = inf) -> None:
+        if text:
+            self.written.append((self.clock.now, text))
+            self.clock.now += self.stall.get(len(self.written), 0.0)
+
+    def text(self) -> str:
+        return "".join(text for _, text in self.written)
+
+
+RUN = Options(seed=5, start=datetime(2026, 1, 30, 12))
+
+
+@pytest.mark.parametrize("speed", [0.25, 1.0, 60.0, 1e4])
+def test_a_show_lasts_as_long_as_its_delays(speed: float) -> None:
+    clock = Clock()
+    output = Recorder(clock)
+    frames = list(play(plan(RUN), RUN, output.screen))
+    assert show(RUN._replace(speed_factor=speed), output, inf, clock, clock.sleep)
+    assert output.text() == "".join(frame.text for frame in frames)
+    seconds = sum(frame.delay for frame in frames) / speed
+    assert clock.now - 1000 == pytest.approx(seconds, abs=native.SHORTEST_SLEEP)
+    assert max(clock.slept, default=0) <= native.LONGEST_SLEEP
+
+
+def test_each_text_is_written_when_it_is_due() -> None:
+    clock = Clock()
+    output = Recorder(clock)
+    show(RUN, output, inf, clock, clock.sleep)
+    ends = list(accumulate(len(text) for _, text in output.written))
+    end, due = 0, 1000.0
+    for frame in play(plan(RUN), RUN, output.screen):
+        end, due = end + len(frame.text), due + frame.delay
+        moment, _ = output.written[bisect_left(ends, end)]
+        assert moment == pytest.approx(due, abs=native.SHORTEST_SLEEP)
+
+
+def test_at_full_speed_nothing_is_waited_for_and_texts_are_large() -> None:
+    clock = Clock()
+    output = Recorder(clock)
+    assert show(RUN._replace(speed_factor=inf), output, inf, clock, clock.sleep)
+    assert clock.slept == []
+    assert all(len(text) >= native.BATCH for _, text in output.written[:-1])
+
+
+@pytest.mark.parametrize("speed", [1.0, 50.0, inf])
+def test_a_show_stops_at_its_deadline(speed: float) -> None:
+    clock = Clock()
+    output = Recorder(clock, stall=dict.fromkeys(range(1, 10_000), 0.25))
+    forever = RUN._replace(speed_factor=speed, runs=0)
+    assert not show(forever, output, 1003.0, clock, clock.sleep)
+    assert 1003.0 <= clock.now <= 1003.25
+
+
+def test_a_suspended_show_is_not_caught_up_with() -> None:
+    clock = Clock()
+    output = Recorder(clock, stall={20: 3600.0})
+    usual = sum(frame.delay for frame in play(plan(RUN), RUN, output.screen))
+    show(RUN, output, inf, clock, clock.sleep)
+    assert clock.now - 1000 == pytest.approx(usual + 3600, abs=5)
+
+
+# --- what the first line has to wait for --------------------------------------------------------
+
+# Each of these takes longer to import than a line takes to write, most of them far longer.
+HEAVY = (
+    "argparse", "ast", "asyncio", "base64", "bz2", "calendar", "concurrent", "csv", "ctypes",
+    "dataclasses", "decimal", "difflib", "dis", "email", "fractions", "getpass", "gettext", "gzip",
+    "hashlib", "hmac", "html", "http", "importlib.metadata", "importlib.resources", "inspect",
+    "json", "locale", "logging", "lzma", "multiprocessing", "pathlib", "pickle", "platform",
+    "queue", "random", "rich", "secrets", "selectors", "shutil", "socket", "ssl", "statistics",
+    "string", "subprocess", "tempfile", "textwrap", "threading", "timeit", "tokenize", "tqdm",
+    "traceback", "typing_extensions", "unittest", "urllib", "uuid", "xml", "zipfile",
+)  # fmt: skip
+
+MODULES_AT_THE_FIRST_LINE = """
+import os, sys
+before = set(sys.modules)
+from llmsim import cli
+from llmsim.hosts import native
+
+def write(*_):
+    os.write(1, " ".join(set(sys.modules) - before).encode())
+    os._exit(0)
+
+native.Output.write = write
+cli.main(["--seed", "7"])
+"""
+
+
+def test_nothing_heavy_is_imported_before_the_first_line() -> None:
+    command = [sys.executable, "-c", MODULES_AT_THE_FIRST_LINE]
+    imported = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
+    assert "llmsim.player" in imported
+    assert sorted(set(imported) & set(HEAVY)) == []
+    foreign = [name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names]
+    assert {name.partition(".")[0] for name in foreign} == {"llmsim"}

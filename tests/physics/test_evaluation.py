@@ -1,0 +1,77 @@
+"""Benchmark scores follow from loss and size, with the standard errors of the real test sets."""
+
+from itertools import pairwise
+from math import sqrt
+
+import pytest
+
+from llmsim.job import Job
+from llmsim.physics import evaluation
+from tests.physics.loss_jobs import gpt2_124m, make_job
+
+SIZES = {
+    "hellaswag": 10_042,
+    "mmlu": 14_042,
+    "arc_easy": 2_376,
+    "arc_challenge": 1_172,
+    "piqa": 1_838,
+    "winogrande": 1_267,
+}
+
+
+def _table(job: Job) -> dict[str, evaluation.Score]:
+    return {score.name: score for score in evaluation.scores(job)}
+
+
+def test_gpt2_124m_reaches_its_hellaswag() -> None:
+    """llm.c, 10B tokens of FineWeb: acc_norm 0.2955."""
+    values = [_table(gpt2_124m(seed))["hellaswag"].value for seed in range(20)]
+    assert sum(values) / 20 == pytest.approx(0.2955, abs=0.005)
+
+
+def test_llama3_8b_reaches_its_scores() -> None:
+    """Llama 3 8B after 15T tokens: HellaSwag 79, MMLU 65 to 66."""
+    table = _table(make_job(global_batch=1024, steps=3_500_000, warmup=2000))
+    assert table["hellaswag"].value == pytest.approx(0.79, abs=0.02)
+    assert table["mmlu"].value == pytest.approx(0.65, abs=0.04)
+
+
+def test_a_run_that_learnt_nothing_guesses() -> None:
+    table = _table(make_job(steps=20, warmup=1))
+    for name, score in table.items():
+        chance = 0.5 if name in ("piqa", "winogrande") else 0.25
+        assert abs(score.value - chance) < 4 * score.stderr
+
+
+def test_standard_errors_are_binomial_with_the_true_sizes() -> None:
+    table = _table(make_job())
+    assert set(table) == set(SIZES)
+    for name, score in table.items():
+        p = score.value
+        assert score.stderr == pytest.approx(sqrt(p * (1 - p) / SIZES[name]))
+        assert p * SIZES[name] == pytest.approx(round(p * SIZES[name]))
+
+
+def test_scores_rise_as_the_loss_falls() -> None:
+    for parameters in (1_000_000_000, 70_000_000_000):
+        tables = [
+            _table(make_job(parameters=parameters, steps=steps, warmup=200))
+            for steps in (500, 2000, 10_000, 100_000, 1_000_000)
+        ]
+        for before, after in pairwise(tables):
+            assert all(before[name].value <= after[name].value for name in SIZES)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "names"),
+    [
+        ("sft", ["rouge", "bleu"]),
+        ("lora", ["rouge", "bleu"]),
+        ("dpo", ["preference"]),
+        ("grpo", ["gsm8k"]),
+    ],
+)
+def test_other_recipes_have_their_own_tables(recipe: str, names: list[str]) -> None:
+    table = _table(make_job(recipe=recipe, steps=500, warmup=10, epochs=2))
+    assert list(table) == names
+    assert all(0.0 < score.value < 1.0 for score in table.values())

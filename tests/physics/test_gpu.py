@@ -1,0 +1,175 @@
+"""Telemetry against nvidia-smi tables: PHYSICS.md section 9."""
+
+from itertools import pairwise
+from statistics import fmean
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsim.job import Job
+from llmsim.physics import gpu, memory
+from llmsim.physics.gpu import Activity, Reading
+from tests.physics import jobs
+from tests.physics.jobs import H100, layout
+
+ACTIVITIES: tuple[Activity, ...] = get_args(Activity)
+
+
+def training(job: Job, at: float = 4000.0) -> list[Reading]:
+    return [
+        gpu.reading(job, index, at, "training", 100.0, "loading")
+        for index in range(job.layout.gpus)
+    ]
+
+
+def correlation(one: list[float], other: list[float]) -> float:
+    a, b = fmean(one), fmean(other)
+    both = sum((x - a) * (y - b) for x, y in zip(one, other, strict=True))
+    own = sum((x - a) ** 2 for x in one) * sum((y - b) ** 2 for y in other)
+    return float(both / own**0.5)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    jobs.jobs(),
+    st.sampled_from(ACTIVITIES),
+    st.sampled_from(ACTIVITIES),
+    st.floats(0, 1e7),
+    st.floats(0, 1e4),
+    st.data(),
+)
+def test_readings_stay_within_the_card(
+    job: Job, activity: Activity, before: Activity, since: float, later: float,
+    data: st.DataObject,
+) -> None:  # fmt: skip
+    index = data.draw(st.integers(0, job.layout.gpus - 1))
+    found = gpu.reading(job, index, since + later, activity, since, before)
+    assert found == gpu.reading(job, index, since + later, activity, since, before)
+    assert found.index == index
+    assert 0 <= found.utilization <= 100
+    assert 0 < found.power_watts <= 1.05 * job.gpu.tdp_watts
+    assert 20 <= found.temperature_c <= 95
+    assert 0 <= found.memory_mib <= memory.capacity(job.gpu) / 2**20
+    assert 200 <= found.sm_clock_mhz <= 3000
+    assert 0 <= found.link_gb_s <= job.gpu.link_gb_s
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_h100s_in_training(seed: int) -> None:
+    """600-699 W, 55 to 75 C, 99-100 % of the time busy, clocks held down by power."""
+    found = training(jobs.job(spread=layout(64), seed=seed))
+    assert 600 <= fmean(each.power_watts for each in found) <= 699
+    assert 52 <= fmean(each.temperature_c for each in found) <= 75
+    assert fmean(each.utilization for each in found) > 98.5
+    assert all(1400 <= each.sm_clock_mhz <= 1755 for each in found)
+    assert all(each.sm_clock_mhz % 15 == 0 for each in found)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_idle_h100s(seed: int) -> None:
+    """True idle: 71-76 W, 23-36 C. With a context: 111-150 W and more."""
+    job = jobs.job(seed=seed)
+    idle = [gpu.reading(job, index, 9.0, "idle", 0.0, "idle") for index in range(8)]
+    assert all(69 <= each.power_watts <= 78 for each in idle)
+    assert all(23 <= each.temperature_c <= 36 for each in idle)
+    assert all(each.utilization == 0 and each.memory_mib < 10 for each in idle)
+    context = gpu.reading(job, 0, 9.0, "starting", 0.0, "idle")
+    assert 110 <= context.power_watts <= 155
+    assert 1000 <= context.memory_mib <= 3100
+
+
+def test_a_checkpoint_shows() -> None:
+    job = jobs.job()
+    saving = [gpu.reading(job, i, 4030.0, "checkpoint", 4000.0, "training") for i in range(8)]
+    for before, during in zip(training(job), saving, strict=True):
+        assert during.utilization <= 30
+        assert during.power_watts < 0.4 * before.power_watts
+        assert during.temperature_c < before.temperature_c
+        assert during.memory_mib == before.memory_mib
+        assert during.link_gb_s == 0
+
+
+def test_temperature_lags_behind_power() -> None:
+    """A first-order lag: most of the way after two minutes, hardly any after two seconds."""
+    job = jobs.job()
+    temperatures = [
+        gpu.reading(job, 0, 1000.0 + t, "training", 1000.0, "idle").temperature_c
+        for t in (0, 2, 15, 45, 120, 600)
+    ]
+    first, soon, *_, last = temperatures
+    assert temperatures == sorted(temperatures)
+    assert soon - first <= 3
+    assert last - first > 20
+    assert temperatures[4] - first > 0.8 * (last - first)
+    powers = [
+        gpu.reading(job, 0, 1000.0 + t, "training", 1000.0, "idle").power_watts for t in (1, 600)
+    ]
+    assert powers[0] == pytest.approx(powers[1], rel=0.08)
+
+
+def test_a_node_has_a_hot_and_a_cool_row() -> None:
+    """A real node: 54 42 41 54 53 40 42 52 C."""
+    hot = [each.temperature_c for each in training(jobs.job())]
+    assert min(hot[i] for i in (0, 3, 4, 7)) > max(hot[i] for i in (1, 2, 5, 6))
+
+
+def test_gpus_move_together_and_differ() -> None:
+    job = jobs.job(spread=layout(16))
+    times = [2000.0 + 3.7 * k for k in range(300)]
+    power = [
+        [gpu.reading(job, i, at, "training", 0.0, "idle").power_watts for at in times]
+        for i in range(4)
+    ]
+    for one, other in pairwise(power):
+        series = [float(x) for x in one], [float(x) for x in other]
+        assert 0.1 < correlation(*series) < 0.95
+    found = training(job)
+    assert len({each.power_watts for each in found}) > 8
+    assert len({each[1:] for each in found}) == 16
+
+
+def test_power_is_smooth() -> None:
+    job = jobs.job()
+    power = [
+        gpu.reading(job, 3, 2000.0 + t, "training", 0.0, "idle").power_watts for t in range(300)
+    ]
+    assert max(abs(a - b) for a, b in pairwise(power)) < 0.03 * 700
+    assert max(power) - min(power) > 8
+
+
+def test_a_mixture_draws_less_power() -> None:
+    """Power follows what the GPU computes: 607 W of an H200, 434 W at 68 %."""
+    dense = training(jobs.job(gpu=jobs.H200))
+    mixture = training(jobs.job(jobs.MIXTRAL, gpu=jobs.H200))
+    assert fmean(m.power_watts for m in mixture) < 0.9 * fmean(d.power_watts for d in dense)
+
+
+def test_hot_gpus_slow_down() -> None:
+    """Among 20,000 GPUs some sit behind tired fans; they stay below 90 C by clocking down."""
+    job = jobs.job(spread=layout(20_000), seed=6)
+    found = training(job, 30_000.0)[:6000]
+    hottest = max(found, key=lambda each: each.temperature_c)
+    assert 70 < hottest.temperature_c < 90
+    assert hottest.temperature_c - fmean(each.temperature_c for each in found) > 8
+
+
+def test_a_node_sums_its_gpus() -> None:
+    job = jobs.job(spread=layout(64))
+    node = gpu.node_summary(job, 3, 4000.0, "training", 100.0, "loading")
+    found = training(job)[24:32]
+    assert node.node == 3
+    assert node.gpus == 8
+    assert node.power_watts == sum(each.power_watts for each in found)
+    assert node.temperature_max == max(each.temperature_c for each in found)
+    assert node.temperature_min == min(each.temperature_c for each in found)
+    assert node.temperature_min <= node.temperature_c <= node.temperature_max
+    assert node.utilization_min <= node.utilization <= 100
+    assert node.memory_mib == max(each.memory_mib for each in found)
+
+
+def test_pipeline_stages_fill_differently() -> None:
+    spread = layout(64, pipeline=8, accumulation=16)
+    found = training(jobs.job(jobs.LLAMA_8B, H100, spread))
+    assert found[1].memory_mib > found[30].memory_mib + 500

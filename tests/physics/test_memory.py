@@ -1,0 +1,158 @@
+"""Memory against torchtitan's logs and the ZeRO arithmetic: PHYSICS.md section 5."""
+
+import re
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from llmsim.architecture import parameter_count
+from llmsim.catalog import Gpu
+from llmsim.job import Job, Sharding
+from llmsim.physics import memory
+from tests.physics import jobs
+from tests.physics.jobs import H100, layout
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("micro_batch", "compiled", "fused_loss", "measured"),
+    [
+        pytest.param(1, True, True, 30.9, id="bs1 compile (2025)"),
+        pytest.param(1, False, False, 49.6, id="bs1 eager"),
+        pytest.param(2, False, False, 82.4, id="bs2 eager (2024)"),
+        pytest.param(2, True, False, 77.0, id="bs2 compile (2024)"),
+    ],
+)
+def test_llama_3_8b_on_8_gpus(
+    micro_batch: int, compiled: bool, fused_loss: bool, measured: float
+) -> None:
+    """torchtitan's peak reserved GiB, FSDP over 8 GPUs, selective recompute, 8,192 tokens."""
+    spread = layout(micro_batch=micro_batch)
+    found = memory.estimate(jobs.LLAMA_8B, spread, 8192, compiled=compiled, fused_loss=fused_loss)
+    reserved = (memory.total(found) - found.context) / GIB
+    assert reserved == pytest.approx(measured, rel=0.10)
+
+
+def test_after_build_fsdp2_holds_a_fp32_shard() -> None:
+    """`CUDA memory usage for model` of Llama-3-8B on 8 GPUs: 4 P / N = 3.7 GiB."""
+    assert memory.after_build(jobs.job()) / GIB == pytest.approx(3.74, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("sharding", "per_parameter"),
+    [
+        ("ddp", 16),
+        ("zero1", 4 + 12 / 8),
+        ("zero2", 2 + 14 / 8),
+        ("zero3", 16 / 8),
+        ("fsdp2", 16 / 8),
+    ],
+)
+def test_states_follow_zero(sharding: Sharding, per_parameter: float) -> None:
+    found = memory.estimate(jobs.LLAMA_8B, layout(sharding=sharding), 8192)
+    states = found.weights + found.gradients + found.optimizer
+    assert states / parameter_count(jobs.LLAMA_8B) == pytest.approx(per_parameter, rel=1e-6)
+
+
+def test_tensor_and_pipeline_ranks_divide_the_states() -> None:
+    whole = memory.estimate(jobs.LLAMA_405B, layout(1024), 8192)
+    split = memory.estimate(
+        jobs.LLAMA_405B, layout(1024, tensor=8, pipeline=16, accumulation=16), 8192
+    )
+    states = [m.weights + m.gradients + m.optimizer for m in (whole, split)]
+    # 126 layers on 16 stages: the fullest has 8, or 8 / 7.875 of its share, and an embedding.
+    assert states[1] / states[0] == pytest.approx(8 / 7.875, rel=0.10)
+    assert split.activations < whole.activations
+
+
+def test_mixtures_hold_all_their_experts() -> None:
+    """46.7B parameters, though a token visits 12.9B."""
+    found = memory.estimate(jobs.MIXTRAL, layout(sharding="ddp"), 8192)
+    assert found.weights == pytest.approx(2 * 46.7e9, rel=0.002)
+
+
+def test_the_first_stage_keeps_a_micro_batch_per_stage() -> None:
+    """1F1B: four stages of eight layers, four micro-batches in flight on the first."""
+    spread = layout(32, pipeline=4, accumulation=8)
+    first, last = (memory.stage(jobs.LLAMA_8B, spread, 8192, index) for index in (0, 3))
+    assert first.activations == 4 * last.activations
+    assert first.logits == 0 < last.logits
+
+
+def test_recomputing_saves_activations() -> None:
+    none, selective, full = (
+        memory.estimate(jobs.LLAMA_8B, layout(recompute=recompute), 8192).activations
+        for recompute in ("none", "selective", "full")
+    )
+    assert none > 1.4 * selective > 5 * full
+
+
+def test_activations_are_near_korthikanti() -> None:
+    """Korthikanti et al. 2022, flash attention: 34 s b h bytes a layer for GPT-3's block.
+
+    Llama-3-8B's feed-forward is 3.5 widths with a gate, not 4 without: eager mode keeps more.
+    """
+    found = memory.estimate(
+        jobs.LLAMA_8B, layout(recompute="none"), 8192, compiled=False
+    ).activations
+    assert 1.0 < found / (32 * 34 * 8192 * 4096) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("gpu", "torch_gib"),
+    [
+        (H100, (79.1, 79.6)),
+        (jobs.H200, (139.7, 139.9)),
+        (jobs.B200, (178.3, 178.5)),
+        (jobs.A100, (79.1, 79.6)),
+        (jobs.RTX_4090, (23.6, 23.7)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_capacity_is_what_torch_reports(gpu: Gpu, torch_gib: tuple[float, float]) -> None:
+    """PHYSICS.md section 2; A100 logs show 79.15, RTX 4090 logs 23.65 GiB."""
+    low, high = torch_gib
+    assert low <= memory.capacity(gpu) / GIB <= high
+
+
+def test_a_refusal_shows_its_arithmetic() -> None:
+    text = memory.explain(jobs.LLAMA_70B, layout(), 8192, H100)
+    assert text.startswith("weights 35.3 GB + gradients 35.3 GB + optimizer 70.6 GB + ")
+    assert text.endswith(" GB per GPU, but NVIDIA H100 80GB HBM3 has 85.0 GB")
+
+
+@settings(max_examples=100, deadline=None)
+@given(jobs.jobs())
+def test_the_parts_of_an_explanation_add_up(job: Job) -> None:
+    shape, spread, sequence = job.architecture, job.layout, job.schedule.sequence
+    text = memory.explain(shape, spread, sequence, job.gpu)
+    numbers = [float(n.replace(",", "")) for n in re.findall(r"([\d,]+\.\d) GB", text)]
+    *parts, total, capacity = numbers
+    assert round(sum(parts), 1) == total
+    too_large = memory.total(memory.estimate(shape, spread, sequence)) > memory.capacity(job.gpu)
+    assert (" but " in text) == too_large
+    if too_large:
+        assert total > capacity
+
+
+@settings(max_examples=100, deadline=None)
+@given(jobs.jobs(), st.integers(2, 100_000))
+def test_reserved_and_allocated_stay_within_the_gpu(job: Job, step: int) -> None:
+    found = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
+    assert min(found) >= 0
+    steady = memory.reserved(job, step)
+    assert steady == memory.reserved(job, 2)
+    assert 0 <= memory.allocated(job, step) <= steady <= memory.capacity(job.gpu)
+    for stage in {0, job.layout.pipeline // 2, job.layout.pipeline - 1}:
+        assert memory.reserved(job, step, stage) <= steady
+    assume(steady > 50 * 2**20)
+    assert 0.74 * steady <= memory.reserved(job, 1) <= 0.96 * steady
+    assert memory.allocated(job, 1) <= memory.reserved(job, 1)
+
+
+def test_131072_gpus_hold_no_more_than_8() -> None:
+    small = memory.estimate(jobs.LLAMA_8B, layout(8), 8192)
+    large = memory.estimate(jobs.LLAMA_8B, layout(131_072), 8192)
+    assert memory.total(large) < memory.total(small)

@@ -1,0 +1,98 @@
+"""Whole runs for the tests, each simulated once."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+from llmsim.dialects import lines_of
+from llmsim.dialects.line import Line
+from llmsim.events import Event
+from llmsim.job import Job
+from llmsim.options import Options
+from llmsim.planning import plan
+from llmsim.simulation import simulate
+from llmsim.terminal.screen import Screen
+
+SEEDS = range(200)
+# What a seed hardly draws by itself.
+ASKED_FOR: tuple[dict[str, Any], ...] = (
+    {"gpus": 1},
+    {"gpus": 3},
+    {"gpus": 128},
+    {"gpus": 131_072, "model": "Basalt-405B", "recipe": "pretrain"},
+    {"recipe": "dpo"},
+    {"recipe": "grpo"},
+    {"model": "Archipelago-8x7B", "recipe": "pretrain"},
+)
+
+START = datetime(2026, 1, 30, 12)
+E = TypeVar("E")
+
+
+class Run(NamedTuple):
+    """A job and all that happens in it."""
+
+    job: Job
+    events: tuple[Event, ...]
+
+    def all(self, kind: type[E]) -> list[E]:
+        """The events of one kind, in order."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def only(self, kind: type[E]) -> E:
+        """The one event of a kind."""
+        (event,) = self.all(kind)
+        return event
+
+
+def job_of(seed: int, **options: object) -> Job:
+    """The job of a seed; options as `Options` has them."""
+    return plan(Options(seed=seed, start=START)._replace(**options))  # type: ignore[arg-type]  # any option
+
+
+@cache
+def run_of(seed: int, **options: object) -> Run:
+    """The run of a seed."""
+    job = job_of(seed, **options)
+    return Run(job, tuple(simulate(job)))
+
+
+@cache
+def many_runs() -> tuple[Run, ...]:
+    """The runs of two hundred seeds, and some that were asked for."""
+    return (
+        *(run_of(seed) for seed in SEEDS),
+        *(run_of(1, **asked) for asked in ASKED_FOR),
+    )
+
+
+def screen(width: int, *, live: bool = False, unicode: bool = True) -> Screen:
+    """A colourless screen."""
+    return Screen(width, height=40, color=False, unicode=unicode, live=live)
+
+
+def told(run: Run, width: int) -> Iterator[str]:
+    """The text of every line and bar of a run in the house dialect."""
+    for _, text in told_by(run, width):
+        yield text
+
+
+def told_by(run: Run, width: int) -> Iterator[tuple[Event, str]]:
+    """Every line and bar of a run in the house dialect, with the event that it tells."""
+    table, surface = lines_of("pytorch"), screen(width)
+    for event in run.events:
+        if tell := table.get(type(event)):
+            for line in tell(event, run.job, surface):
+                yield event, line.text
+
+
+def lines(run: Run, width: int, kind: type[Event]) -> list[str]:
+    """The lines, not the bars, that events of one kind make."""
+    table, surface = lines_of("pytorch"), screen(width)
+    return [
+        line.text
+        for event in run.all(kind)
+        for line in table[kind](event, run.job, surface)
+        if isinstance(line, Line)
+    ]

@@ -1,0 +1,190 @@
+"""The command line: what it asks for, and how it is refused."""
+
+import re
+from math import inf
+
+import pytest
+
+from llmsim import __version__, catalog, cli, dialects, recipes
+from llmsim.catalog import CatalogError
+from llmsim.hosts import native
+from llmsim.options import LISTS, OPTIONS, Options
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
+    """The options that the host was handed, instead of a show."""
+    calls: list[Options] = []
+
+    def main(options: Options) -> int:
+        calls.append(options)
+        return 0
+
+    monkeypatch.setattr(native, "main", main)
+    return calls
+
+
+def shown(capfd: Captured, *arguments: str) -> str:
+    """What a command line that must be right writes."""
+    assert cli.main(arguments) == 0
+    text, complaint = capfd.readouterr()
+    assert complaint == ""
+    return text
+
+
+def refused(capfd: Captured, *arguments: str) -> str:
+    """The one sentence about a command line that must be wrong."""
+    assert cli.main(arguments) == 2
+    text, complaint = capfd.readouterr()
+    assert text == ""
+    assert complaint.startswith("llmsim: ")
+    assert complaint.endswith((".\n", "?\n"))
+    sentence = complaint.removeprefix("llmsim: ").removesuffix("\n")
+    assert sentence.isprintable()  # one line, and nothing that a terminal would obey
+    return sentence
+
+
+# --- flags -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("", Options()),
+        ("--seed 7 --speed-factor max", Options(seed=7, speed_factor=inf)),
+        ("--seed=7 --speed-factor=max", Options(seed=7, speed_factor=inf)),
+        ("-s 2 -i 50", Options(speed_factor=2.0, instant_print_lines=50)),
+        ("-smax -i50 -dpytorch", Options("pytorch", speed_factor=inf, instant_print_lines=50)),
+        ("-m buttgpt-420b", Options(model="ButtGPT-420B")),
+        ("--gpus 8 --gpus 16", Options(gpus=16)),
+        ("--exit-after-time 2h10min --runs 0", Options(exit_after_time=7800.0, runs=0)),
+    ],
+)
+def test_flags_become_options(line: str, options: Options, played: list[Options]) -> None:
+    assert cli.main(line.split()) == 0
+    assert played == [options]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("--speed-factor 0", "--speed-factor cannot be '0': give a number above 0, or max."),
+        ("--speed-factor nan", "--speed-factor cannot be 'nan': give a number above 0, or max."),
+        ("-s abc", "--speed-factor cannot be 'abc': give a number above 0, or max."),
+        ("--speed-factor -1", "--speed-factor cannot be '-1': give a number above 0, or max."),
+        ("--speed-factor -inf", "--speed-factor cannot be '-inf': give a number above 0, or max."),
+        ("--gpus 7.5", "--gpus cannot be '7.5': give a whole number from 1 to 131072."),
+        ("--seed -1", "--seed cannot be '-1': give a whole number from 0 to 2^64 - 1."),
+        ("--seed=", "--seed cannot be '': give a whole number from 0 to 2^64 - 1."),
+        ("--seed", "--seed needs a value: give a whole number from 0 to 2^64 - 1."),
+        ("-s", "--speed-factor needs a value: give a number above 0, or max."),
+        ("--seed --gpus 8", "--seed needs a value: give a whole number from 0 to 2^64 - 1."),
+        ("--modle x", "there is no option '--modle': did you mean --model?"),
+        ("--speed 2", "there is no option '--speed': did you mean --speed-factor?"),
+        ("--speedfactor=2", "there is no option '--speedfactor': did you mean --speed-factor?"),
+        ("--MODEL x", "there is no option '--MODEL': see --help."),
+        ("-x", "there is no option '-x': see --help."),
+        ("-hx", "there is no option '-hx': see --help."),
+        ("train", "there is no option 'train': see --help."),
+        ("--", "there is no option '--': see --help."),
+    ],
+)
+def test_refusals(line: str, sentence: str, played: list[Options], capfd: Captured) -> None:
+    assert refused(capfd, *line.split()) == sentence
+    assert played == []
+
+
+def test_an_unknown_model_is_refused_with_the_form_of_a_right_one(capfd: Captured) -> None:
+    sentence = refused(capfd, "--model", "nosuch")
+    assert sentence.startswith("--model 'nosuch' is not in data/llm_models.txt and does not end in")
+    assert sentence.endswith("?")
+
+
+def test_of_many_mistakes_the_first_is_told(capfd: Captured) -> None:
+    assert refused(capfd, "--gpus", "0", "--seed", "x", "--runs", "y").startswith("--gpus ")
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;title\x07", "\n\n", "\x00", "\udc80", "x" * 10_000])
+@pytest.mark.parametrize("flag", ["", "-", "--", "--model=", "--seed=", "-d", "--modle="])
+def test_a_terminal_is_safe_from_what_is_refused(capfd: Captured, flag: str, text: str) -> None:
+    assert len(refused(capfd, flag + text)) < 400
+
+
+def test_a_job_that_cannot_be_is_refused_before_anything_is_written(capfd: Captured) -> None:
+    impossible = ("--model", "ButtGPT-420B", "--gpu", "RTX 4090", "--gpus", "1", "--seed", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "_catch_signals", lambda handler: None)
+        sentence = refused(capfd, *impossible)
+    assert sentence.startswith("ButtGPT-420B does not fit on 1 x NVIDIA GeForce RTX 4090: ")
+
+
+def test_a_broken_list_is_an_error_and_not_wrong_usage(
+    capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise CatalogError("data/llm_models.txt line 7: total parameters '7Z' is no size.")
+
+    monkeypatch.setattr(catalog, "models", broken)
+    assert cli.main(["--list", "models"]) == 1
+    assert capfd.readouterr().err.startswith("llmsim: data/llm_models.txt line 7: ")
+
+
+# --- help, version and lists -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-h"], ["--help"], ["--gpus", "0", "--help"], ["--list", "models", "-h"]]
+)
+def test_help_tells_every_option_in_80_columns(capfd: Captured, arguments: list[str]) -> None:
+    text = shown(capfd, *arguments)
+    assert max(map(len, text.splitlines())) <= 80
+    assert not re.search(r"[ \t]$", text, re.MULTILINE)
+    for option in OPTIONS:
+        assert re.search(rf"^  {f'-{option.short}, ' if option.short else '    '}"
+                         rf"--{option.name} {option.metavar} ", text, re.MULTILINE)  # fmt: skip
+    words = " ".join(text.split())
+    for option in OPTIONS:
+        assert option.meaning in words
+        assert not option.default or f"[{option.default}]" in words
+
+
+def test_version(capfd: Captured) -> None:
+    assert shown(capfd, "--version") == f"llmsim {__version__}\n"
+
+
+NAMES: dict[str, list[str]] = {
+    "dialects": list(dialects.NAMES),
+    "recipes": list(recipes.NAMES),
+    "models": [model.name for model in catalog.models()],
+    "datasets": [dataset.name for dataset in catalog.datasets()],
+    "gpus": [gpu.name for gpu in catalog.gpus()],
+    "frameworks": [framework.name for framework in catalog.frameworks()],
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_lists_are_tables_in_80_columns(capfd: Captured, kind: str) -> None:
+    heading, *rows = shown(capfd, "--list", kind).splitlines()
+    assert max(map(len, (heading, *rows))) <= 80
+    assert [re.split(r"  +", row)[0] for row in rows] == NAMES[kind]
+    padded = [f" {row:<80} " for row in rows]
+    for cell in re.finditer(r"\S+(?: \S+)*", heading):  # every column begins or ends like it
+        begin, end = cell.span()
+        left = all(row[begin] == " " != row[begin + 1] for row in padded)
+        right = all(row[end] != " " == row[end + 1] for row in padded)
+        assert left or right
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("models", "ButtGPT-420B                                 420B    420B"),
+        ("gpus", "NVIDIA H200                                   143771 MiB   700 W      989     8"),
+        ("datasets", r"FineWeb +15T  web"),
+        ("frameworks", r"torch          2.9.1\+cu128"),
+    ],
+)
+def test_rows_tell_what_matters_in_a_choice(capfd: Captured, kind: str, line: str) -> None:
+    assert re.search(f"^{line}$", shown(capfd, "--list", kind), re.MULTILINE)

@@ -1,0 +1,179 @@
+"""The laws of the house that a machine can hold: no I/O but at the edge, imports one way."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import llmsim
+
+SOURCE = Path(llmsim.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(SOURCE.rglob("*.py"))
+}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+# The edge of law 5: hosts do I/O and have a clock, the catalogue reads the lists.
+EDGE = ("hosts", "telemetry", "cli", "__main__")
+READER = "catalog"
+INNER = [name for name in MODULES if name.partition(".")[0] not in (*EDGE, READER)]
+
+
+def is_in(module: str, room: str) -> bool:
+    return module == room or module.startswith(f"{room}.")
+
+
+def imports(module: str) -> Iterator[tuple[str, int]]:
+    """Every name that a module imports, also late, as "package.module.name", and its line."""
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} imports relatively"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def dotted(node: ast.AST) -> str:
+    """ "a.b.c" of the expression a.b.c; empty for other expressions."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (before := dotted(node.value)):
+        return f"{before}.{node.attr}"
+    return ""
+
+
+# --- law 5: the edge is thin -------------------------------------------------------------------
+
+FORBIDDEN_MODULES = (
+    "asyncio", "fcntl", "glob", "http", "io", "locale", "logging", "multiprocessing", "os",
+    "pathlib", "platform", "pty", "random", "secrets", "select", "shutil", "signal", "socket",
+    "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid",
+)  # fmt: skip
+FORBIDDEN_CALLS = ("print", "open", "input", "exec", "eval", "breakpoint", "hash", "id", "vars")
+CLOCKS = ("now", "today", "utcnow", "fromtimestamp")
+
+
+@pytest.mark.parametrize("module", INNER)
+def test_inner_modules_do_no_io_and_know_no_clock_and_no_chance(module: str) -> None:
+    found = [
+        f"{module}:{line} imports {name}"
+        for name, line in imports(module)
+        if name.partition(".")[0] in FORBIDDEN_MODULES
+    ]
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Call) and dotted(node.func) in FORBIDDEN_CALLS:
+            found.append(f"{module}:{node.lineno} calls {dotted(node.func)}()")
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS:
+            found.append(f"{module}:{node.lineno} asks for the time: {node.attr}")
+    assert found == []
+
+
+def test_the_catalogue_reads_its_lists_and_nothing_else() -> None:
+    taken = {name for name, _ in imports(READER) if name.partition(".")[0] in FORBIDDEN_MODULES}
+    assert taken <= {"os.sep"}
+    calls = [dotted(node.func) for node in ast.walk(TREES[READER]) if isinstance(node, ast.Call)]
+    assert not set(calls) & set(FORBIDDEN_CALLS)
+    assert calls.count("loader.get_data") == 1
+
+
+def test_only_the_browsers_host_is_asynchronous() -> None:
+    kinds = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
+    waiting = {
+        module
+        for module, tree in TREES.items()
+        if any(isinstance(node, kinds) for node in ast.walk(tree))
+    }
+    assert waiting == {"hosts.browser"}
+
+
+# --- law 3: same input, same bytes -------------------------------------------------------------
+
+# What makes a list of a set in the set's order, which differs from one process to the next.
+ORDERING = ("list", "tuple", "enumerate", "iter", "next", "map", "zip", "reversed")
+
+
+def is_set(node: ast.AST) -> bool:
+    if isinstance(node, ast.Set | ast.SetComp):
+        return True
+    return isinstance(node, ast.Call) and dotted(node.func) in ("set", "frozenset")
+
+
+@pytest.mark.parametrize("module", INNER)
+def test_nothing_depends_on_the_order_of_a_set(module: str) -> None:
+    ordered: list[ast.AST] = []
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.For | ast.comprehension):
+            ordered.append(node.iter)
+        elif isinstance(node, ast.Starred):
+            ordered.append(node.value)
+        elif isinstance(node, ast.Call):
+            joins = isinstance(node.func, ast.Attribute) and node.func.attr == "join"
+            if joins or dotted(node.func) in ORDERING:
+                ordered += node.args
+    assert [ast.unparse(node) for node in ordered if is_set(node)] == []
+
+
+# --- imports run one way -----------------------------------------------------------------------
+
+ROOMS = {
+    "catalog": "everything",
+    "architecture": "everything but catalog",
+    "job": "everything but architecture catalog",
+    "physics": "events phases simulation dialects terminal player hosts cli options planning",
+    "events": "phases simulation dialects terminal player hosts cli options planning",
+    "phases": "simulation dialects terminal player hosts cli options planning",
+    "simulation": "dialects terminal player hosts cli options planning",
+    "planning": "events phases simulation dialects terminal player hosts cli",
+    "terminal": "everything but terminal",
+    "dialects": "phases simulation player hosts cli options planning",
+    "options": "events phases simulation terminal player hosts cli planning",
+    "player": "hosts cli planning",
+    "hosts": "cli",
+}
+
+
+def may_not_import(room: str, other: str) -> bool:
+    forbidden = ROOMS[room].removeprefix("everything but ").split()
+    if ROOMS[room].startswith("everything"):
+        return other not in forbidden
+    return other in forbidden
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_run_one_way(room: str) -> None:
+    found = []
+    for module in (name for name in MODULES if is_in(name, room)):
+        for name, line in imports(module):
+            package, _, rest = name.partition(".")
+            other = rest.partition(".")[0]
+            if package == "llmsim" and may_not_import(room, other):
+                found.append(f"{module}:{line} imports {name}")
+    assert found == []
+
+
+# --- the shape of the code ---------------------------------------------------------------------
+
+MOST_LINES = 320  # that have something on them
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_file_can_be_read_in_one_go(module: str) -> None:
+    lines = MODULES[module].read_text(encoding="utf-8").splitlines()
+    assert len([line for line in lines if line.strip()]) <= MOST_LINES
+
+
+def public(tree: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_whatever_is_public_says_what_it_is(module: str) -> None:
+    tree = TREES[module]
+    assert ast.get_docstring(tree), "a module says in a docstring what it is for"
+    assert [node.name for node in public(tree) if not ast.get_docstring(node)] == []
