@@ -87,12 +87,12 @@ def told_by(run: Run, width: int) -> Iterator[tuple[Event, str]]:
                 yield event, line.text
 
 
-def lines(run: Run, width: int, kind: type[Event]) -> list[str]:
-    """The lines, not the bars, that events of one kind make."""
+def lines(run: Run, width: int, kind: type[Event], every: int = 1) -> list[str]:
+    """The lines, not the bars, that every so many events of one kind make."""
     table, surface = lines_of("pytorch"), screen(width)
     return [
         line.text
-        for event in run.all(kind)
+        for event in run.all(kind)[::every]
         for line in table[kind](event, run.job, surface)
         if isinstance(line, Line)
     ]

@@ -58,7 +58,8 @@ def test_time_never_goes_back(runs: tuple[Run, ...]) -> None:
 
 def test_five_phases_follow_each_other_and_two_nest_in_training(runs: tuple[Run, ...]) -> None:
     for run in runs:
-        outer, open_phases = [], []
+        outer: list[str] = []
+        open_phases: list[str] = []
         for event in run.events:
             if isinstance(event, events.PhaseStarted):
                 assert open_phases in ([], ["training"])

@@ -74,10 +74,11 @@ def _count(value: float) -> str:
 
 def _rows(kind: str) -> list[tuple[str, ...]]:
     """The table of --list, its heading first."""
-    from llmsim import catalog, dialects, recipes
+    from llmsim import catalog, recipes, voices
 
     if kind == "dialects":
-        return [("dialect", "speaks as"), *dialects.REGISTRY.items()]
+        meanings = [(name, voice.meaning) for name, voice in voices.VOICES.items()]
+        return [("dialect", "speaks as"), *meanings]
     if kind == "recipes":
         meanings = [(name, recipe.meaning) for name, recipe in recipes.RECIPES.items()]
         return [("recipe", "trains"), *meanings]

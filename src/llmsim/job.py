@@ -73,6 +73,7 @@ class Job(NamedTuple):
     cluster: str  # the stem of the hostnames: "toaster" gives toaster-01, toaster-02 ...
     storage_gb_s: float  # what the file system takes from the whole cluster, GB/s
     command: str  # what plays this run again
+    dialect: str = "pytorch"  # whose log it speaks
 
 
 def batch_tokens(job: Job) -> int:

@@ -136,7 +136,7 @@ def _listed(find: Callable[[str], Model | Dataset | Gpu], kind: str) -> Callable
 
 
 def _dialect(text: str) -> str:
-    from llmsim.dialects import NAMES
+    from llmsim.voices import NAMES
 
     return _choice("auto", *NAMES)(text)
 

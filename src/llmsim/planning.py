@@ -8,7 +8,7 @@ refused with the arithmetic when it cannot fit.
 from math import ceil, exp, log
 from typing import NamedTuple, TypeVar
 
-from llmsim import catalog, naming, recipes
+from llmsim import catalog, naming, recipes, voices
 from llmsim.architecture import Architecture, parameter_count, shape_for
 from llmsim.catalog import Dataset, Gpu, Model
 from llmsim.job import Decay, Job, Layout, Schedule, batch_tokens
@@ -17,6 +17,7 @@ from llmsim.options import MOST_GPUS, Options, command
 from llmsim.physics import compute, memory, noise, schedule
 from llmsim.recipes import RECIPES, Recipe
 from llmsim.software import drawn_software
+from llmsim.voices import VOICES, device_of
 
 T = TypeVar("T")
 
@@ -55,6 +56,7 @@ class PlanError(ValueError):
 class _Draft(NamedTuple):
     """One draw: what trains on what, before the schedule."""
 
+    dialect: str
     recipe: str
     model: Model
     shape: Architecture
@@ -89,9 +91,12 @@ def plan(options: Options) -> Job:
 
 
 def _draft(options: Options, seed: int, index: int) -> _Draft:
+    dialect = _dialect(options, seed)
+    voice = VOICES[dialect]
     name = options.recipe
     if name == "auto":
-        name = noise.pick(seed, "plan/recipe", recipes.AUTO)
+        suiting = [recipe for recipe in recipes.AUTO if recipe in voice.recipes]
+        name = noise.pick(seed, "plan/recipe", suiting or voice.recipes)
     recipe = RECIPES[name]
 
     def drawn(stream: str, items: tuple[T, ...]) -> T:
@@ -110,7 +115,9 @@ def _draft(options: Options, seed: int, index: int) -> _Draft:
         else catalog.dataset_named(options.dataset)
     )
     gpu = (
-        drawn("gpu", catalog.gpus()) if options.gpu == "auto" else catalog.gpu_named(options.gpu)
+        drawn("gpu", tuple(g for g in catalog.gpus() if device_of(g) == voice.device))
+        if options.gpu == "auto"
+        else catalog.gpu_named(options.gpu)
     )
     shape = shape_for(model.parameters, model.active_parameters, model.experts)
     shape = shape._replace(adapter_rank=recipe.adapter_rank)
@@ -120,7 +127,16 @@ def _draft(options: Options, seed: int, index: int) -> _Draft:
     # One pretraining in five holds its rate and decays at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = "wsd" if stable else recipe.decay
-    return _Draft(name, model, shape, dataset, gpu, layout, sequence, decay)
+    return _Draft(dialect, name, model, shape, dataset, gpu, layout, sequence, decay)
+
+
+def _dialect(options: Options, seed: int) -> str:
+    """The dialect that is asked for, or one that suits what is asked for."""
+    if options.dialect != "auto":
+        return options.dialect
+    gpu = None if options.gpu == "auto" else catalog.gpu_named(options.gpu)
+    suiting = voices.suiting(options.recipe, gpu)
+    return noise.pick(seed, "plan/dialect", suiting or ("pytorch",))
 
 
 class _Need(NamedTuple):
@@ -171,6 +187,7 @@ def _cluster(options: Options, need: _Need, draw: int) -> Layout:
 def _sensible(job: Job, options: Options) -> bool:
     """Whether somebody would run this; a data set that is asked for is not held against it."""
     recipe = RECIPES[job.recipe]
+    fewest = step_range(job.dialect, recipe)[0]
     seconds = compute.step_seconds(job)
     usual = recipes.batch_tokens(recipe, parameter_count(job.architecture))
     return (
@@ -178,7 +195,7 @@ def _sensible(job: Job, options: Options) -> bool:
         and seconds * job.schedule.steps <= LONGEST_RUN_SECONDS
         and batch_tokens(job) <= 2 * usual
         and (compute.mfu(job, batch_tokens(job) / seconds) >= LOWEST_MFU or job.recipe == "grpo")
-        and (job.schedule.steps >= recipe.steps[0] or options.dataset != "auto")
+        and (job.schedule.steps >= fewest or options.dataset != "auto")
     )
 
 
@@ -203,6 +220,7 @@ def _job(options: Options, seed: int, index: int) -> Job:
         # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
         storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
         command=command(options),
+        dialect=draft.dialect,
     )
     steps, epochs = _length(job, noise.uniform(seed, "plan/steps", index))
     return job._replace(schedule=_schedule(draft, steps, epochs))
@@ -211,13 +229,21 @@ def _job(options: Options, seed: int, index: int) -> Job:
 def _length(job: Job, draw: float) -> tuple[int, int]:
     """As many steps and epochs as can be shown, the data lasts for and the GPUs can do."""
     recipe = RECIPES[job.recipe]
-    fewest, most = recipe.steps
+    fewest, most = step_range(job.dialect, recipe)
     wanted = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
     affordable = LONGEST_RUN_SECONDS / compute.step_seconds(job)
     supply = job.dataset.tokens / batch_tokens(job)  # steps in one pass over all of the data
     steps = max(FEWEST_STEPS, min(wanted, affordable, supply * MOST_EPOCHS))
     epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
     return round(steps), max(ceil(steps / supply), epochs)
+
+
+def step_range(dialect: str, recipe: Recipe) -> tuple[int, int]:
+    """The fewest and most steps of a run; no more than can be shown if each step is told."""
+    fewest, most = recipe.steps
+    if VOICES[dialect].every_step:
+        return LOGGED_STEPS, 2 * LOGGED_STEPS
+    return fewest, most
 
 
 def round_number(value: float) -> int:
@@ -229,7 +255,8 @@ def _schedule(draft: _Draft, steps: int, epochs: int) -> Schedule:
     """About `steps` steps: each epoch has whole validation intervals, these whole log intervals."""
     layout, recipe = draft.layout, RECIPES[draft.recipe]
     parameters = parameter_count(draft.shape)
-    log_every = round_number(steps / LOGGED_STEPS)
+    every_step = VOICES[draft.dialect].every_step
+    log_every = 1 if every_step else round_number(steps / LOGGED_STEPS)
     per_epoch = max(1, round(VALIDATIONS / epochs))
     validate_every = max(1, round(steps / epochs / per_epoch / log_every)) * log_every
     steps = validate_every * per_epoch * epochs

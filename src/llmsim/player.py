@@ -86,7 +86,7 @@ def in_pipe(lines: Iterable[Line | Bar], notches: dict[str, int]) -> str:
 
 def play(job: Job, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold."""
-    told = lines_of(options.dialect)
+    told = lines_of(job.dialect)
     delay, live, width, printed = 0.0, "", 0, 0
     notches: dict[str, int] = {}
     for gap, event in paced(simulate(job), job, options.duration):

@@ -24,7 +24,7 @@ ROCM_TORCH, ROCM, RCCL, AMD_DRIVER = "2.9.1+rocm6.4", "6.4", "2.22.3", "6.12.12"
 def drawn_software(seed: int, gpu: Gpu) -> Software:
     """The software of a cluster of these GPUs. Raises CatalogError for a broken list."""
 
-    def drawn(name: str, suits: Callable[[str], bool] = lambda version: True) -> str:
+    def drawn(name: str, suits: Callable[[str], bool] = lambda _version: True) -> str:
         versions = [f.version for f in catalog.frameworks() if f.name == name and suits(f.version)]
         return noise.pick(seed, f"plan/{name}", versions)
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from math import cos, exp, isclose, pi, sqrt
+from math import cos, exp, pi, sqrt
 from typing import NamedTuple
 
 import pytest
@@ -47,7 +47,8 @@ def test_lines_fit_the_width_and_say_something(few: list[Run], width: int) -> No
             assert not re.search(r"\b1 (?:ranks|nodes|shards|epochs)\b", text), told_about
             if width >= 36 and not isinstance(event, events.Rendezvous):
                 assert text == text.rstrip(), told_about
-            if width >= 36 and not text.startswith(("Same run again:", "    ")):
+            prose = isinstance(event, events.Summary | events.Launched)
+            if width >= 36 and not prose:
                 assert not text.endswith((",", ":", ";", "(", "=")), told_about
 
 
@@ -65,7 +66,7 @@ def test_bars_leave_a_live_terminal_its_last_cell(few: list[Run]) -> None:
                 for line in tell(event, run.job, screen(width, live=True)):
                     assert isinstance(line, Bar)
                     assert len(line.text) < width
-                    assert f"{100 * event.done / event.total:.0f}%" in line.text
+                    assert f"{event.done / event.total * 100:.0f}%" in line.text
 
 
 def test_without_unicode_every_character_is_ascii(few: list[Run]) -> None:
@@ -73,23 +74,22 @@ def test_without_unicode_every_character_is_ascii(few: list[Run]) -> None:
     for run in few:
         for event in run.events[::5]:
             for width in (20, 80, 200):
-                for line in table.get(type(event), lambda *_: ())(
-                    event, run.job, screen(width, unicode=False)
-                ):
-                    assert line.text.isascii(), line.text
+                if tell := table.get(type(event)):
+                    for line in tell(event, run.job, screen(width, unicode=False)):
+                        assert line.text.isascii(), line.text
 
 
 def test_a_wide_screen_shows_every_field_of_a_step() -> None:
     for seed in range(100):
         run = run_of(seed)
         for width in (200, 219, 300):
-            for text in lines(run, width, events.Step)[::20]:
+            for text in lines(run, width, events.Step, every=20):
                 assert re.fullmatch(".*" + STEP.pattern.partition(r" INFO ")[2], text), text
 
 
 def test_eighty_columns_show_what_matters_most() -> None:
     for seed in range(100):
-        first = lines(run_of(seed), 80, events.Step)[0]
+        first, *_ = lines(run_of(seed), 80, events.Step, every=1000)
         assert re.search(r"step +1/[\d,]+ .*loss .* lr \d\.\d\de-\d\d .*tok/s", first), first
 
 
@@ -101,19 +101,11 @@ def test_the_narrowest_screen_shows_step_and_loss(few: list[Run]) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_fields_of_a_step_stand_still(few: list[Run], width: int) -> None:
+    names = r"\bloss|\bppl|\bgnorm|\blr|tok/s|seq/s|s/step|\bmem|GiB|\bmfu|\beta|step "
     for run in few:
         texts = lines(run, width, events.Step)
         # Where a field's name or unit stands.
-        marks = {
-            tuple(
-                match.span()
-                for match in re.finditer(
-                    r"\bloss|\bppl|\bgnorm|\blr|tok/s|seq/s|s/step|\bmem|GiB|\bmfu|\beta|step ",
-                    text,
-                )
-            )
-            for text in texts
-        }
+        marks = {tuple(match.span() for match in re.finditer(names, text)) for text in texts}
         assert len(marks) == 1, (width, run.job.seed)
         assert len({len(text) for text in texts}) == 1
 
@@ -140,7 +132,7 @@ def shown(text: str) -> Shown:
 
     tokens, batch, sequence = map(number, find(r"Batch ([\d,]+) tokens = ([\d,]+) x ([\d,]+)"))
     assert tokens == batch * sequence
-    gpus = sum(int(count) for count in re.findall(r": (\d+) x [^,]+, [\d,]+ MiB", text))
+    (gpus,) = map(number, find(r"All ([\d,]+) ranks are up"))
     (teraflops,) = find(r" ([\d.]+) TFLOP/s dense bf16")
     warmup, decay, high, low = find(r" ([\d,]+) of warmup, (\w+) (\S+) -> (\S+),")
     return Shown(
@@ -160,13 +152,22 @@ def number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
+def decimals(text: str) -> int:
+    return len(text.partition(".")[2])
+
+
+def rounded(value: float, like: str) -> float:
+    """The value with as many decimals as the text has."""
+    return float(f"{value:.{decimals(like)}f}")
+
+
 def seconds(eta: str) -> tuple[float, float]:
     """A printed time, and how far it may be off."""
     if "d" in eta:
         days, hours = eta.rstrip("h").split("d ")
         return int(days) * 86_400 + int(hours) * 3600 + 1800, 1801
-    hours, minutes, rest = map(int, eta.split(":"))
-    return hours * 3600 + minutes * 60 + rest, 1
+    hour, minute, second = map(int, eta.split(":"))
+    return hour * 3600 + minute * 60 + second, 1
 
 
 def learning_rate(plan: Shown, step: int, steps: int) -> float:
@@ -184,22 +185,21 @@ def learning_rate(plan: Shown, step: int, steps: int) -> float:
 def check_step(fields: dict[str, str], before: dict[str, str] | None, plan: Shown) -> None:
     value = {name: number(text) for name, text in fields.items() if name not in ("stamp", "eta")}
     step, steps, pace = int(value["step"]), int(value["steps"]), value["pace"]
-    assert isclose(value["perplexity"], exp(value["loss"]), rel_tol=0.006)
-    digits = len(fields["perplexity"].partition(".")[2])
-    assert number(f"{exp(value['loss']):.{digits}f}") == value["perplexity"]
-    assert isclose(value["tokens"], plan.batch / pace, rel_tol=1e-3)
+    assert rounded(exp(value["loss"]), fields["perplexity"]) == value["perplexity"]
+    rounding = 0.51 * 0.1 ** decimals(fields["pace"])
+    assert pace == pytest.approx(plan.batch / value["tokens"], abs=rounding + 2e-4 * pace)
     assert value["samples"] == pytest.approx(value["tokens"] / plan.sequence, rel=1e-4, abs=0.06)
     mfu = 100 * value["tokens"] * plan.flops / plan.peak
     assert value["mfu"] == pytest.approx(mfu, rel=1e-3, abs=0.006)
     assert value["percent"] == pytest.approx(100 * value["memory"] / plan.capacity, abs=0.52)
     expected = learning_rate(plan, step, steps)
-    assert value["rate"] == pytest.approx(expected, rel=0.006, abs=0.005 * plan.high)
+    assert value["rate"] == pytest.approx(expected, rel=0.006, abs=0.01 * plan.high)
     assert value["epoch"] == -(-step // (steps // int(value["epochs"])))
     if before:
         gap = stamp(fields["stamp"]) - stamp(before["stamp"])
         length = step - int(number(before["step"]))
-        # The pace has four digits, a stamp milliseconds.
-        assert gap == pytest.approx(pace * length, rel=6e-4, abs=0.0021 + 0.0005 * length)
+        # Stamps have milliseconds, rounded down.
+        assert gap == pytest.approx(pace * length, abs=0.0011 + rounding * length)
 
 
 def stamp(text: str) -> float:
@@ -211,17 +211,16 @@ def test_the_identities_hold_on_the_text_alone(fifty: list[Run]) -> None:
         text = list(told(run, 200))
         plan = shown("\n".join(text))
         before: dict[str, str] | None = None
-        spent, parsed = 0.0, 0
+        spent, last, parsed = 0.0, 0.0, 0
         for line in text:
             if match := STEP.fullmatch(line):
                 fields = match.groupdict()
                 check_step(fields, before, plan)
                 step, steps = number(fields["step"]), number(fields["steps"])
-                last = number(before["step"]) if before else 0
                 spent += number(fields["pace"]) * (step - last)
                 eta, off = seconds(fields["eta"])
                 assert eta == pytest.approx(spent / step * (steps - step), rel=1e-3, abs=off)
-                before, parsed = fields, parsed + 1
+                before, last, parsed = fields, step, parsed + 1
             elif "INFO" in line or "%|" in line:  # something else happens, and takes its time
                 before = before and {**before, "stamp": line[:23]} if "Saved" in line else None
         assert parsed == len(run.all(events.Step))
@@ -233,8 +232,7 @@ def test_validation_and_bars_agree_with_themselves(fifty: list[Run]) -> None:
         for line in told(run, 200):
             if match := re.search(r"validation at .* loss ([\d.]+)  ppl ([\d.,]+)(.*)", line):
                 value, perplexity, rest = match.groups()
-                digits = len(perplexity.partition(".")[2])
-                assert f"{exp(float(value)):,.{digits}f}" == perplexity
+                assert rounded(exp(float(value)), perplexity) == number(perplexity)
                 assert ("(best)" in rest) == (float(value) <= best) or float(value) == best
                 best = min(best, float(value))
             if match := re.search(r"(\d+)%\|.*\| (\d+)/(\d+) \[", line):

@@ -20,7 +20,6 @@ from tests.physics.loss_jobs import (
     dense_15b,
     gpt2_124m,
     make_job,
-    mixtral_8x7b,
 )
 
 SEEDS = range(20)

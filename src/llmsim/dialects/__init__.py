@@ -1,4 +1,4 @@
-"""Whose log a run speaks. A dialect is one file here and one line in the registry.
+"""Whose log a run speaks. A dialect is one file here and one entry in voices.py.
 
 A dialect's module has `LINES`: for each kind of event that the framework prints, a function
 (event, job, screen) -> lines. Events that are not in it go untold. See docs/dialects.md.
@@ -14,14 +14,9 @@ from llmsim.terminal.screen import Screen
 
 Tell = Callable[[Any, Job, Screen], Iterable[Line | Bar]]
 
-REGISTRY = {
-    "pytorch": "a good lab's own train.py under torchrun: tells all, fits any width",
-}
-NAMES = tuple(REGISTRY)
-
 
 def lines_of(name: str) -> Mapping[type, Tell]:
-    """The event-to-lines table of a dialect in the registry; "auto" is the house dialect."""
-    module = import_module(f"llmsim.dialects.{'pytorch' if name == 'auto' else name}")
+    """The event-to-lines table of a dialect that voices.py lists."""
+    module = import_module(f"llmsim.dialects.{name}")
     table: Mapping[type, Tell] = module.LINES
     return table

@@ -198,6 +198,7 @@ def _perform(options: Options) -> ExitStatus:
         goodbye = farewell(seed, output.screen())
         return stop.status
     finally:
+        _catch_signals(signal.SIG_IGN)
         output.end(goodbye)
     return ExitStatus.FINISHED
 
@@ -211,9 +212,7 @@ def main(options: Options) -> ExitStatus:
     try:
         _catch_signals(_stop)
         return _perform(options)
-    except Stopped as stop:  # while another end was being met
+    except Stopped as stop:  # before the show began, or just when it had ended
         return stop.status
     except BrokenPipeError:
         return ExitStatus.CLOSED_PIPE
-    finally:
-        _catch_signals(signal.SIG_IGN)

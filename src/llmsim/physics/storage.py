@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import exp, log2, prod
 from typing import NamedTuple
 
-from llmsim.architecture import Architecture, parameter_count, trained_parameter_count
+from llmsim.architecture import Architecture, trained_parameter_count
 from llmsim.job import Job
 from llmsim.physics import noise
 

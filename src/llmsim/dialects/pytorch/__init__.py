@@ -4,6 +4,13 @@ Rank-0 logger lines in the conventions of PyTorch and Hugging Face logs. Every l
 clauses; those that do not fit the width are left out, the least important first.
 """
 
+from llmsim.dialects import Tell
 from llmsim.dialects.pytorch import launch, model, saving, summary, training
 
-LINES = {**launch.LINES, **model.LINES, **training.LINES, **saving.LINES, **summary.LINES}
+LINES: dict[type, Tell] = {
+    **launch.LINES,
+    **model.LINES,
+    **training.LINES,
+    **saving.LINES,
+    **summary.LINES,
+}

@@ -135,13 +135,17 @@ def _memory_planned(event: events.MemoryPlanned, job: Job, screen: Screen) -> Li
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     plan, layout = job.schedule, job.layout
-    factors = f"{layout.micro_batch} x {units.counted(layout.data, 'rank')}"
-    accumulated = f" x {layout.accumulation} accumulated" if layout.accumulation > 1 else ""
+    factors = [
+        f"{layout.micro_batch}",
+        f"{layout.data:,} ranks" if layout.data > 1 else "",
+        f"{layout.accumulation} accumulated" if layout.accumulation > 1 else "",
+    ]
+    product = " x ".join(factor for factor in factors if factor)
     yield say(
         event, job, screen,
         (("", "Batch "), ("number", f"{batch_tokens(job):,} tokens")),
         (("", f" = {plan.global_batch:,} x {plan.sequence:,}"),),
-        NOTHING if alone(job) and not accumulated else (("muted", f" ({factors}{accumulated})"),),
+        (("muted", f" ({product})" if " x " in product else ""),),
     )  # fmt: skip
     yield say(
         event, job, screen,
@@ -153,7 +157,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     )  # fmt: skip
     yield say(
         event, job, screen,
-        (("", f"{event.flops_per_token / 1e9:.2f} GFLOP per token"),),
+        (("", f"{units.at_most_five(event.flops_per_token / 1e9).strip()} GFLOP per token"),),
         (("", f", expecting MFU of about {event.expected_mfu:.0%}"),),
         (("muted", "; compiling, the first step takes its time"),),
     )  # fmt: skip

@@ -145,7 +145,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
         label = label[:LABEL].rstrip()
     text = _meter(event, label, None, screen)
     if len(text) > width:  # the bar itself would be cut: only its number is left
-        text = f"{label}: {event.done / event.total:4.0%}"
+        text = f"{label}: {event.done / event.total * 100:3.0f}%"
     elif screen.live:
         text = _meter(event, label, width, screen)
     yield Bar(text, event.task, event.done / event.total)
