@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from llmsim import __version__, catalog, cli, dialects, recipes
+from llmsim import __version__, catalog, cli, recipes, voices
 from llmsim.catalog import CatalogError
 from llmsim.hosts import native
 from llmsim.options import LISTS, OPTIONS, Options
@@ -155,7 +155,7 @@ def test_version(capfd: Captured) -> None:
 
 
 NAMES: dict[str, list[str]] = {
-    "dialects": list(dialects.NAMES),
+    "dialects": list(voices.NAMES),
     "recipes": list(recipes.NAMES),
     "models": [model.name for model in catalog.models()],
     "datasets": [dataset.name for dataset in catalog.datasets()],

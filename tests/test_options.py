@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim import catalog, dialects, recipes
+from llmsim import catalog, recipes, voices
 from llmsim.options import (
     OPTIONS,
     SECONDS,
@@ -235,7 +235,7 @@ def again(options: Options) -> Options:
 
 JOBS = st.fixed_dictionaries(
     {
-        "dialect": st.sampled_from(["auto", *dialects.NAMES]),
+        "dialect": st.sampled_from(["auto", *voices.NAMES]),
         "recipe": st.sampled_from(["auto", *recipes.NAMES]),
         "model": st.sampled_from(["auto", "My-Own-8x7B", *(m.name for m in catalog.models())]),
         "dataset": st.sampled_from(["auto", *(d.name for d in catalog.datasets())]),

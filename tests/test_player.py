@@ -27,8 +27,8 @@ SHORT_RUN = 5  # a seed
 
 
 @cache
-def job_of(seed: int) -> Job:
-    return plan(Options(seed=seed, start=START))
+def job_of(seed: int, dialect: str = "pytorch") -> Job:
+    return plan(Options(seed=seed, start=START, dialect=dialect))
 
 
 def frames(screen: Screen, options: Options | None = None, seed: int = SHORT_RUN) -> list[Frame]:
@@ -38,7 +38,7 @@ def frames(screen: Screen, options: Options | None = None, seed: int = SHORT_RUN
 def told(screen: Screen) -> Iterator[Line | Bar]:
     """Everything that the dialect tells of the short run."""
     job = job_of(SHORT_RUN)
-    tell = lines_of("auto")
+    tell = lines_of(job.dialect)
     for event in simulate(job):
         if type(event) in tell:
             yield from tell[type(event)](event, job, screen)
@@ -188,7 +188,7 @@ def shares(job: Job, duration: float) -> dict[str, float]:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_run_takes_about_three_minutes_and_each_phase_its_share(seed: int) -> None:
-    seconds = shares(job_of(seed), Options().duration)
+    seconds = shares(job_of(seed, "auto"), Options().duration)
     assert 150 < sum(seconds.values()) < 210
     assert seconds.keys() == player.SHARES.keys()
     for phase, share in player.SHARES.items():
@@ -213,7 +213,7 @@ def test_in_real_time_delays_are_the_simulated_gaps() -> None:
         after.at - before.at for (_, before), (_, after) in pairwise(timed)
     ]
     seconds = sum(frame.delay for frame in frames(PIPE, Options(duration=REAL_TIME)))
-    last = max(event.at for _, event in timed if type(event) in lines_of("auto"))
+    last = max(event.at for _, event in timed if type(event) in lines_of(job.dialect))
     assert seconds == pytest.approx(last)
 
 

@@ -55,7 +55,7 @@ class CatalogError(ValueError):
 
 KINDS = (
     "web", "code", "chat", "math", "books",
-    "science", "multilingual", "reference", "mixed", "preference",
+    "science", "multilingual", "reference", "mixed", "preference", "problems",
 )  # fmt: skip
 SMALLEST_MODEL = 10**6  # parameters
 LARGEST_MODEL = 100 * 10**12

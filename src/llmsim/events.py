@@ -51,7 +51,7 @@ class Progress(NamedTuple):
     done: int
     total: int
     unit: str  # "it", "B" (bytes) or "tok" ...
-    elapsed: float  # since the task began, the time of nested phases left out
+    elapsed: float  # since the task began, nested phases included, as tqdm counts
     note: str = ""  # what tqdm calls the postfix
 
 
@@ -214,6 +214,7 @@ class Step(NamedTuple):
 
     at: float
     step: int
+    previous: int  # the logged step before; 0 at the first
     epoch: int
     loss: float  # of this very step's global batch, nats per token
     gradient_norm: float  # before clipping
@@ -265,7 +266,7 @@ class EpochEnded(NamedTuple):
 
     at: float
     epoch: int
-    loss: float  # mean training loss of the epoch's last logged interval
+    loss: float  # training loss of the epoch's last step
     seconds: float  # validations and checkpoints included
 
 

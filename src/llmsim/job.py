@@ -11,6 +11,10 @@ Recompute = Literal["none", "selective", "full"]
 Decay = Literal["cosine", "wsd", "linear"]
 
 
+# GRPO samples so many completions of a prompt, which has about so many tokens (GSM8K, MATH).
+COMPLETIONS, PROMPT_TOKENS = 8, 200
+
+
 class Layout(NamedTuple):
     """How the model is spread: gpus = data x tensor x pipeline."""
 
@@ -79,6 +83,13 @@ class Job(NamedTuple):
 def batch_tokens(job: Job) -> int:
     """Tokens in one optimizer step: sequences x tokens in a sequence."""
     return job.schedule.global_batch * job.schedule.sequence
+
+
+def step_data_tokens(job: Job) -> int:
+    """Tokens that one step reads from the data set: its batch, or in GRPO its prompts."""
+    if job.recipe == "grpo":
+        return max(1, job.schedule.global_batch // COMPLETIONS) * PROMPT_TOKENS
+    return batch_tokens(job)
 
 
 def gpus_per_node(job: Job) -> int:

@@ -9,9 +9,6 @@ from llmsim.catalog import Gpu
 from llmsim.job import Layout, Recompute, Sharding
 from llmsim.physics import memory
 
-# What is left free of a GPU: fragmentation and the odd spike (5 %).
-USABLE = 0.95
-
 # Tensor x pipeline splits, simplest first: none, then within a node, then across nodes.
 SPLITS = tuple((t, p) for p in (1, 2, 4, 8, 16, 32) for t in (1, 2, 4, 8) if p == 1 or t > 1)
 
@@ -77,7 +74,7 @@ def fitting_layout(
     than the batch has sequences; if there is none, the batch grows. None if nothing fits.
     """
     shape = shape._replace(context=sequence or shape.context)
-    limit = USABLE * memory.capacity(gpu)
+    limit = memory.USABLE * memory.capacity(gpu)
     fewest: Layout | None = None  # data-parallel ranks
     for base in _bases(shape, gpu, gpus, reference):
         layout = _with_micro_batch(base, shape, limit, sequences)

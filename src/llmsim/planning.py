@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 from llmsim import catalog, naming, recipes, voices
 from llmsim.architecture import Architecture, parameter_count, shape_for
 from llmsim.catalog import Dataset, Gpu, Model
-from llmsim.job import Decay, Job, Layout, Schedule, batch_tokens
-from llmsim.layout import fitting_layout
+from llmsim.job import Decay, Job, Layout, Schedule, batch_tokens, step_data_tokens
+from llmsim.layout import fitting_layout, leanest_layout
 from llmsim.options import MOST_GPUS, Options, command
 from llmsim.physics import compute, memory, noise, schedule
 from llmsim.recipes import RECIPES, Recipe
@@ -157,8 +157,8 @@ class _Need(NamedTuple):
 
     def refusal(self, gpus: int) -> PlanError:
         """Why it cannot train on these GPUs, with the arithmetic of the leanest layout."""
-        leanest = Layout(
-            gpus, nodes=1, data=gpus, recompute="full", reference=self.recipe.reference
+        leanest = leanest_layout(
+            self.shape, self.gpu, gpus, self.sequence, self.recipe.reference
         )
         arithmetic = memory.explain(self.shape, leanest, self.sequence, self.gpu)
         return PlanError(
@@ -185,18 +185,20 @@ def _cluster(options: Options, need: _Need, draw: int) -> Layout:
 
 
 def _sensible(job: Job, options: Options) -> bool:
-    """Whether somebody would run this; a data set that is asked for is not held against it."""
+    """Whether somebody would run this; what is asked for is not held against it."""
     recipe = RECIPES[job.recipe]
     fewest = step_range(job.dialect, recipe)[0]
     seconds = compute.step_seconds(job)
     usual = recipes.batch_tokens(recipe, parameter_count(job.architecture))
-    return (
+    lasts = job.schedule.steps >= fewest and job.schedule.epochs <= MOST_EPOCHS
+    mfu = compute.mfu(job, batch_tokens(job) / seconds)
+    runs_well = (
         seconds >= SHORTEST_STEP_SECONDS
         and seconds * job.schedule.steps <= LONGEST_RUN_SECONDS
         and batch_tokens(job) <= 2 * usual
-        and (compute.mfu(job, batch_tokens(job) / seconds) >= LOWEST_MFU or job.recipe == "grpo")
-        and (job.schedule.steps >= fewest or options.dataset != "auto")
+        and (mfu >= LOWEST_MFU or job.recipe == "grpo")
     )
+    return (lasts or options.dataset != "auto") and (runs_well or options.gpus is not None)
 
 
 def _job(options: Options, seed: int, index: int) -> Job:
@@ -232,7 +234,7 @@ def _length(job: Job, draw: float) -> tuple[int, int]:
     fewest, most = step_range(job.dialect, recipe)
     wanted = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
     affordable = LONGEST_RUN_SECONDS / compute.step_seconds(job)
-    supply = job.dataset.tokens / batch_tokens(job)  # steps in one pass over all of the data
+    supply = job.dataset.tokens / step_data_tokens(job)  # steps in one pass over all of the data
     steps = max(FEWEST_STEPS, min(wanted, affordable, supply * MOST_EPOCHS))
     epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
     return round(steps), max(ceil(steps / supply), epochs)
@@ -258,7 +260,8 @@ def _schedule(draft: _Draft, steps: int, epochs: int) -> Schedule:
     every_step = VOICES[draft.dialect].every_step
     log_every = 1 if every_step else round_number(steps / LOGGED_STEPS)
     per_epoch = max(1, round(VALIDATIONS / epochs))
-    validate_every = max(1, round(steps / epochs / per_epoch / log_every)) * log_every
+    # Down, never up: an epoch has no more tokens than the data set.
+    validate_every = max(1, int(steps / epochs / per_epoch / log_every)) * log_every
     steps = validate_every * per_epoch * epochs
     warmup = min(steps * recipe.warmup, schedule.warmup_steps(parameters, steps))
     peak = recipes.peak_rate(recipe, parameters)

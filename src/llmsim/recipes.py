@@ -55,7 +55,7 @@ RECIPES = {
         5e-7, False, 1 << 18, 2048, (150, 2000), 1, 0.1, "linear", 0.0, 1 << 20, reference=True,
     ),
     "grpo": Recipe(
-        "reinforcement learning on problems with answers", ("math", "code"),
+        "reinforcement learning on problems with answers", ("problems",),
         1e-6, False, 1 << 20, 2048, (200, 600), 1, 0.1, "cosine", 0.1, 1 << 21, reference=True,
     ),
 }  # fmt: skip

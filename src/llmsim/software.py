@@ -18,7 +18,9 @@ BLACKWELL_ULTRA, BLACKWELL_ULTRA_DRIVER = "B300", 580
 # The first CUDA that knows Blackwell.
 BLACKWELL, BLACKWELL_CUDA = ("B200", "B300", "5090", "Blackwell"), "12.8"
 
-ROCM_TORCH, ROCM, RCCL, AMD_DRIVER = "2.9.1+rocm6.4", "6.4", "2.22.3", "6.12.12"
+# torch, ROCm, RCCL and kernel driver; CDNA 4 came with ROCm 7 (AMD's compatibility matrix).
+ROCM = ("2.9.1+rocm6.4", "6.4", "2.22.3", "6.12.12")
+ROCM_CDNA_4 = ("2.10.0+rocm7.0", "7.0", "2.26.6", "6.14.14")
 
 
 def drawn_software(seed: int, gpu: Gpu) -> Software:
@@ -30,9 +32,8 @@ def drawn_software(seed: int, gpu: Gpu) -> Software:
 
     python, transformers = drawn("python"), drawn("transformers")
     if gpu.name.startswith("AMD"):
-        return Software(
-            python, ROCM_TORCH, "ROCm", ROCM, "RCCL", RCCL, AMD_DRIVER, transformers
-        )  # fmt: skip
+        torch, rocm, rccl, driver = ROCM_CDNA_4 if "MI35" in gpu.name else ROCM
+        return Software(python, torch, "ROCm", rocm, "RCCL", rccl, driver, transformers)
     blackwell = any(name in gpu.name for name in BLACKWELL)
     torch = drawn("torch", lambda version: not blackwell or _cuda(version) >= BLACKWELL_CUDA)
     cuda, release = _cuda(torch), ".".join(torch.split(".")[:2])

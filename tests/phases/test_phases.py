@@ -47,6 +47,34 @@ def test_the_exported_shards_add_up(runs: tuple[Run, ...]) -> None:
             assert weights < started.size < weights * 1.001 + 1e6
 
 
+def test_a_launch_tells_things_in_the_order_in_which_they_can_be_known(
+    runs: tuple[Run, ...],
+) -> None:
+    order = (
+        events.Launched,
+        events.Rendezvous,
+        events.NodeDetected,
+        events.RankJoined,
+        events.RanksJoined,
+        events.BackendReady,
+        events.MeshBuilt,
+        events.TokenizerLoaded,
+        events.DatasetReady,
+        events.ModelBuilt,
+        events.ModelSharded,
+        events.Broadcast,
+        events.MemoryPlanned,
+        events.TrainerReady,
+        events.EpochStarted,
+        events.Step,
+    )
+    for run in runs:
+        kinds = [type(event) for event in run.events]
+        first = [kinds.index(kind) for kind in order]
+        assert first == sorted(first)
+        assert all(kind in kinds for kind in order)
+
+
 def test_ranks_and_nodes_report_in_order(runs: tuple[Run, ...]) -> None:
     for run in runs:
         job, size = run.job, run.job.layout.gpus // run.job.layout.nodes

@@ -94,9 +94,10 @@ class Output:
         return self._screen._replace(width=fitted(width), height=max(height, 1))
 
     def write(self, text: str, deadline: float = inf) -> None:
-        """Writes the text, or what the reader takes of it until time.monotonic() is the deadline.
+        """Writes the text; of a reader that has stalled at the deadline the rest is kept back.
 
-        Raises OSError, of which BrokenPipeError means that the reader has gone.
+        The deadline is one of time.monotonic(). Raises OSError; BrokenPipeError means that the
+        reader has gone.
         """
         data = memoryview(text.encode(self.encoding, "replace"))
         while data and self._ready(deadline):
@@ -105,13 +106,16 @@ class Output:
             self._within = bool(data)
 
     def _ready(self, deadline: float) -> bool:
-        while (left := deadline - time.monotonic()) > 0:
+        """Whether the reader takes more; waits until it does, or until the deadline."""
+        while True:
+            left = max(0.0, deadline - time.monotonic())
             try:
                 if select.select([], [self.descriptor], [], min(left, LONGEST_SLEEP))[1]:
                     return True
             except (OSError, ValueError):  # not a thing that select knows: see what write() says
                 return True
-        return False
+            if not left:
+                return False
 
     def begin(self) -> None:
         """Hides the cursor of a terminal that shows a live line."""

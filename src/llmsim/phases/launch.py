@@ -26,7 +26,15 @@ from llmsim.events import (
     TrainerReady,
     WeightsLoaded,
 )
-from llmsim.job import Job, batch_tokens, gpus_per_node, hostname, steps_per_epoch
+from llmsim.job import (
+    PROMPT_TOKENS,
+    Job,
+    batch_tokens,
+    gpus_per_node,
+    hostname,
+    step_data_tokens,
+    steps_per_epoch,
+)
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase, took, watched
 from llmsim.physics import compute, memory, network, noise, storage
@@ -83,14 +91,13 @@ def _cluster(job: Job, at: float) -> Phase:
         at += took(job, "detect", 0.6, TOLD_NODES)
         yield NodesDetected(at, layout.nodes, layout.nodes - TOLD_NODES)
     at = yield from _ranks(job, at)
-    # Communicator initialisation: 2.5 to 3.7 s on 8 GPUs, longer with every doubling of nodes.
-    seconds = took(job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length())
+    # Communicator initialisation: 2.5 to 3.7 s on 8 GPUs, longer with every doubling of nodes,
+    # and minutes where rank 0 has to talk to a hundred thousand others.
+    seconds = took(job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length() + 0.0008 * layout.gpus)
     at += seconds
     yield BackendReady(at, channels=16 if layout.nodes > 1 else 24, seconds=seconds)
     at += took(job, "mesh", 0.2)
     yield MeshBuilt(at, mesh(job))
-    at += took(job, "broadcast seed", 0.05)
-    yield Broadcast(at, network.startup_broadcast(job))
     return at
 
 
@@ -126,7 +133,8 @@ def _ranks(job: Job, at: float) -> Phase:
             launcher(job, node) + WORKERS_AFTER + local,
             round(at - begun, 6),
         )
-    at += took(job, "last rank", 0.15 * layout.nodes.bit_length())
+    # The more nodes import Python from one file system, the longer the last one takes.
+    at += took(job, "last rank", 0.15 * layout.nodes.bit_length() + 0.003 * layout.nodes)
     untold = max(0, layout.gpus - TOLD_RANKS)
     first = layout.gpus - max(1, untold)
     slowest = noise.integer(job.seed, "launch/slowest", first, layout.gpus - 1)
@@ -139,8 +147,8 @@ def _data(job: Job, at: float) -> Phase:
     seconds = took(job, "tokenizer", 0.7)
     at += seconds
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
-    sequences = steps_per_epoch(job) * job.schedule.global_batch
-    tokens = steps_per_epoch(job) * batch_tokens(job)
+    tokens = steps_per_epoch(job) * step_data_tokens(job)
+    sequences = tokens // (PROMPT_TOKENS if job.recipe == "grpo" else job.schedule.sequence)
     shards = ceil(tokens / SHARD_TOKENS)
     size = int(tokens * TEXT_BYTES_PER_TOKEN)
     begun = at
@@ -180,6 +188,9 @@ def _model(job: Job, at: float) -> Phase:
         at += seconds
         shards = len(storage.released_shards(job))
         yield WeightsLoaded(at, f"models/{job.model.name}", size, shards, seconds)
+    broadcast = network.startup_broadcast(job)
+    at += took(job, "broadcast", 0.02) + broadcast.seconds
+    yield Broadcast(at, broadcast)
     at += took(job, "memory", 0.02)
     yield MemoryPlanned(
         at,

@@ -22,7 +22,8 @@ from llmsim.physics import alignment, compute, gradient, loss, memory, network, 
 # Between two logged steps the epoch's bar moves this often.
 BAR_MOVES = 6
 
-# Collectives are told at the first logged step and at every so many after it.
+# Collectives are told at the second logged step, the first after compilation, and at every
+# so many after it.
 COLLECTIVES_EVERY = 25
 
 # When somebody looks at the GPUs, as parts of the run.
@@ -115,6 +116,7 @@ def _step(job: Job, at: float, in_steps: float, before: int, step: int, seconds:
     return Step(
         at=at,
         step=step,
+        previous=before,
         epoch=epoch_of(job, step),
         loss=loss.training(job, step),
         gradient_norm=gradient.norm(job, step),

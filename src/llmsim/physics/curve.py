@@ -47,6 +47,7 @@ DATA_OFFSETS = {
     "chat": -0.10,
     "science": -0.10,
     "math": -0.25,
+    "problems": -0.25,
     "code": -0.30,
 }
 

@@ -151,6 +151,8 @@ def _episode(seed: int, steps: int, mean: float, gpus: int, nodes: int, i: int) 
         return low + (high - low) * noise.uniform(seed, f"episode {what}", i)
 
     kinds: Sequence[Kind] = ("straggler", "data stall", "data stall", "network retry")
+    if gpus == 1:  # nobody to wait for
+        kinds = ("data stall",)
     kind = noise.pick(seed, "episode kind", kinds if nodes > 1 else kinds[:3], i)
     first = noise.integer(seed, "episode step", 3, steps, i)
     rank = noise.integer(seed, "episode rank", 0, gpus - 1, i)

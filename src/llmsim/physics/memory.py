@@ -37,6 +37,9 @@ from llmsim.catalog import Gpu
 from llmsim.job import Job, Layout, Recompute, Sharding
 from llmsim.physics import noise
 
+# What a plan may fill of a GPU: 5 % are left for fragmentation and the odd spike.
+USABLE = 0.95
+
 GB = 10**9
 MIB = 2**20
 GIB = 2**30
@@ -254,10 +257,13 @@ def explain(shape: Architecture, layout: Layout, sequence: int, gpu: Gpu) -> str
     }
     shown = {name: _tenths(size) for name, size in parts.items() if size}
     listed = " + ".join(f"{name} {tenths / 10:,.1f} GB" for name, tenths in shown.items())
-    limit = capacity(gpu)
+    limit = int(USABLE * capacity(gpu))
     link = "but" if total(memory) > limit else "and"
     whole, have = sum(shown.values()) / 10, limit * 10 // GB / 10
-    return f"{listed} = {whole:,.1f} GB per GPU, {link} {gpu.name} has {have:,.1f} GB"
+    return (
+        f"{listed} = {whole:,.1f} GB per GPU, "
+        f"{link} {gpu.name} has {have:,.1f} GB to spare when 5 % stay free"
+    )
 
 
 def after_build(job: Job) -> int:

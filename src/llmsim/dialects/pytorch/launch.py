@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim import events
-from llmsim.dialects import units
+from llmsim.dialects import Tell, units
 from llmsim.dialects.fit import wrapped
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import alone, say
@@ -13,6 +13,9 @@ from llmsim.terminal.ink import paint
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
+
+# With these, every rank has all of the weights, and gets them from rank 0.
+WHOLE_COPIES = ("ddp", "zero1", "zero2")
 
 # Below this width torchrun's banner would fill the screen.
 BANNER_WIDTH = 60
@@ -155,16 +158,17 @@ def _broadcast(event: events.Broadcast, job: Job, screen: Screen) -> Lines:
     if alone(job):
         return
     transfer = event.transfer
+    what = "weights" if job.layout.sharding in WHOLE_COPIES else "buffers"
     yield say(
         event, job, screen,
-        (("", f"Broadcast of {units.gigabytes(transfer.size)}"),),
-        (("", " from rank 0"),),
-        (("", ": "), ("throughput", units.microseconds(transfer.seconds))),
+        (("", f"Broadcast rank 0's {what}"),),
+        (("", f": {units.gigabytes(transfer.size)} in "),
+         ("throughput", units.microseconds(transfer.seconds))),
         (("", f", bus bandwidth {transfer.bus_gb_s:.0f} GB/s"),),
     )  # fmt: skip
 
 
-LINES = {
+LINES: dict[type, Tell] = {
     events.Launched: _launched,
     events.Rendezvous: _rendezvous,
     events.NodeDetected: _node_detected,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim import events
-from llmsim.dialects import units
+from llmsim.dialects import Tell, units
 from llmsim.dialects.fit import Clause
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import alone, say
@@ -13,6 +13,10 @@ from llmsim.terminal.screen import Screen
 Lines = Iterator[Line]
 
 NOTHING: Clause = (("", ""),)
+
+# What such runs set; in fine-tuning the defaults of torch and Hugging Face's trainer.
+FINE_TUNING = "AdamW (0.9, 0.999), no weight decay"
+OPTIMIZERS = dict.fromkeys(("pretrain", "continue"), "AdamW (0.9, 0.95), weight decay 0.1")
 
 SHARDINGS: dict[Sharding, str] = {
     "ddp": "DDP",
@@ -36,7 +40,7 @@ def _dataset_ready(event: events.DatasetReady, job: Job, screen: Screen) -> Line
     yield say(
         event, job, screen,
         (("name", job.dataset.name),),
-        (("", f": {part} of {whole} tokens"),),
+        (("", f": {part}{f' of {whole}' if event.tokens < job.dataset.tokens else ''} tokens"),),
         (("", f", {units.counted(job.schedule.epochs, 'epoch')}"),),
         (("", f", {event.sequences:,} sequences of {job.schedule.sequence:,}"),),
         (("", f", {units.counted(event.shards, 'shard')}, {units.gigabytes(event.size)}"),),
@@ -153,7 +157,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         (("", f", {plan.warmup:,} of warmup"),),
         (("", f", {plan.decay} {plan.peak_lr:.2e} -> {plan.final_lr:.2e}"),),
         (("", f", {units.short(plan.steps * batch_tokens(job))} tokens in all"),),
-        (("", ", clip 1.0, AdamW (0.9, 0.95), weight decay 0.1"),),
+        (("", f", clip 1.0, {OPTIMIZERS.get(job.recipe, FINE_TUNING)}"),),
     )  # fmt: skip
     yield say(
         event, job, screen,
@@ -163,7 +167,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     )  # fmt: skip
 
 
-LINES = {
+LINES: dict[type, Tell] = {
     events.TokenizerLoaded: _tokenizer_loaded,
     events.DatasetReady: _dataset_ready,
     events.ModelBuilt: _model_built,

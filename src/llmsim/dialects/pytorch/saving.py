@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim import events
-from llmsim.dialects import units
+from llmsim.dialects import Tell, units
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import say
 from llmsim.job import Job, hostname
@@ -90,7 +90,7 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
         )  # fmt: skip
 
 
-LINES = {
+LINES: dict[type, Tell] = {
     events.CheckpointStarted: _checkpoint_started,
     events.CheckpointSaved: _checkpoint_saved,
     events.CheckpointDeleted: _checkpoint_deleted,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim import events
-from llmsim.dialects import units
+from llmsim.dialects import Tell, units
 from llmsim.dialects.fit import leading, wrapped
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import say
@@ -48,16 +48,17 @@ def _rows(event: events.Summary, job: Job) -> list[Row]:
         ("throughput", "throughput", (f"{event.tokens_per_second:,.0f} tokens/s",)),
         ("mean MFU", "mfu", (f"{event.mfu:.2%}",)),
         ("training loss", "loss", (f"{event.first_loss:.4f} -> {event.final_loss:.4f}",)),
-        ("validation loss", "loss", _validation(event)),
+        ("validation loss", "loss", _validation(event, job)),
         ("checkpoints", "", (f"{event.checkpoints}",)),
         ("exported", "", (units.gigabytes(event.exported),)),
     ]
 
 
-def _validation(event: events.Summary) -> tuple[str, ...]:
+def _validation(event: events.Summary, job: Job) -> tuple[str, ...]:
     final, best = round(event.final_validation, 4), round(event.best_validation, 4)
     perplexity = f" (ppl {units.perplexity(final)})" if event.perplexity else ""
-    return f"{final:.4f}", perplexity, f", best {best:.4f}"
+    # In reinforcement learning the loss is a distance, and less of it no merit.
+    return f"{final:.4f}", perplexity, "" if job.recipe == "grpo" else f", best {best:.4f}"
 
 
 def _value(row: Row, room: int, screen: Screen) -> list[Span]:
@@ -109,4 +110,4 @@ def _again(job: Job, screen: Screen) -> Iterator[Line]:
         yield Line(paint((("title", text),), screen))
 
 
-LINES = {events.Summary: _summary}
+LINES: dict[type, Tell] = {events.Summary: _summary}

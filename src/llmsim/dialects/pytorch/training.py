@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim import events
-from llmsim.dialects import units
+from llmsim.dialects import Tell, units
 from llmsim.dialects.fit import Clause, fitting
 from llmsim.dialects.line import Bar, Line
 from llmsim.dialects.pytorch.grid import grid
@@ -171,7 +171,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
         (("title", "validation" if wide else "val"),
          ("", f" at {event.step:,}: " if wide else " "), ("loss", f"loss {shown:.4f}")),
         (("perplexity", second),),
-        (("good", " (best)" if event.loss <= event.best else ""),),
+        (("good", " (best)" if event.loss <= event.best and job.recipe != "grpo" else ""),),
         (("muted", f"  {units.short(event.tokens)} tokens in {units.seconds(event.seconds)}"),),
     )  # fmt: skip
 
@@ -181,7 +181,7 @@ def _status(event: events.Status, job: Job, screen: Screen) -> Lines:
         yield Line(paint(spans, screen))
 
 
-LINES = {
+LINES: dict[type, Tell] = {
     events.EpochStarted: _epoch_started,
     events.Progress: _progress,
     events.Step: _step,

@@ -1,0 +1,49 @@
+"""Which modules the page's library holds. It is made by tools/make_library.py, inside Pyodide."""
+
+import ast
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src"
+# What only a terminal needs.
+NATIVE = ("llmsim.__main__", "llmsim.cli", "llmsim.hosts.native", "llmsim.telemetry")
+
+
+def _name(file: Path) -> str:
+    return ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _is_native(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in NATIVE)
+
+
+def modules() -> dict[str, Path]:
+    """The package's modules that the page can import, and their files."""
+    files = {_name(file): file for file in sorted(SOURCE.rglob("*.py"))}
+    return {module: file for module, file in files.items() if not _is_native(module)}
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def importable() -> list[str]:
+    """Everything that the page can import: the modules, and what any line in them imports."""
+    names = set(modules())
+    for file in modules().values():
+        names.update(_imports(ast.parse(file.read_text(encoding="utf-8"))))
+    return sorted(name for name in names if not _is_native(name))
+
+
+def make(target: Path) -> None:
+    """Write the library."""
+    command = ["node", "tools/make_library.mjs", str(target.relative_to(ROOT))]
+    contents = {"modules": list(modules()), "importable": importable()}
+    subprocess.run(command, input=json.dumps(contents), text=True, check=True, cwd=ROOT)
