@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim import catalog
-from llmsim.catalog import CatalogError, Gpu, Model
+from llmsim import catalog, lists
+from llmsim.catalog import Gpu, Model
+from llmsim.lists import CatalogError
 
 ROOT = Path(__file__).parent.parent
 LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -128,11 +129,11 @@ def test_the_cuda_of_every_torch_is_listed() -> None:
 def test_a_size_means_exactly_what_it_says(thousandths: int, suffix: str) -> None:
     unit = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}[suffix.upper()]
     text = f"{thousandths // 1000}.{thousandths % 1000:03d}{suffix}"
-    assert catalog.parse_size(text) * 1000 == thousandths * unit
+    assert lists.parse_size(text) * 1000 == thousandths * unit
 
 
 def test_a_size_needs_no_fraction() -> None:
-    assert catalog.parse_size("420B") == 420_000_000_000
+    assert lists.parse_size("420B") == 420_000_000_000
 
 
 @pytest.mark.parametrize(
@@ -140,18 +141,18 @@ def test_a_size_needs_no_fraction() -> None:
     ["", "B", "7", "7Q", "-7B", "+7B", "7.B", ".5B", "1e3B", "1.2.3B", "7 B", "1_0B", "٣B", "0B"],
 )
 def test_anything_else_is_no_size(text: str) -> None:
-    assert "is not a positive size such as" in refusal(catalog.parse_size, text)
+    assert "is not a positive size such as" in refusal(lists.parse_size, text)
 
 
 def test_a_size_is_a_whole_number_and_not_endless() -> None:
-    refusal(catalog.parse_size, "1.2345K")
-    assert len(refusal(catalog.parse_size, "9" * 5000 + "B")) < 200
+    refusal(lists.parse_size, "1.2345K")
+    assert len(refusal(lists.parse_size, "9" * 5000 + "B")) < 200
 
 
 @given(st.text(max_size=12))
 def test_any_text_is_a_positive_size_or_refused(text: str) -> None:
     try:
-        assert catalog.parse_size(text) > 0
+        assert lists.parse_size(text) > 0
     except CatalogError:
         return
 
@@ -380,7 +381,7 @@ def test_an_empty_list_is_refused() -> None:
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from llmsim import catalog
+from llmsim import catalog, lists
 print(catalog.__file__)
 print(*(read()[0].name for read in (catalog.models, catalog.datasets, catalog.gpus)), sep="\\n")
 print(*sys.modules)
@@ -400,11 +401,12 @@ def run_python(package_path: Path) -> list[str]:
 
 
 def copy_package(folder: Path, *, with_data: bool) -> None:
-    """What a wheel holds of the catalogue: the module and, inside the package, the lists."""
+    """What a wheel holds of the catalogue: the modules and, inside the package, the lists."""
     package = folder / "llmsim"
     (package / "data").mkdir(parents=True)
     (package / "__init__.py").touch()
-    (package / "catalog.py").write_bytes((ROOT / "src/llmsim/catalog.py").read_bytes())
+    for module in ("catalog.py", "lists.py"):
+        (package / module).write_bytes((ROOT / "src/llmsim" / module).read_bytes())
     for path in (ROOT / "data").glob("*.txt") if with_data else ():
         (package / "data" / path.name).write_bytes(path.read_bytes())
 
@@ -442,7 +444,7 @@ def test_a_checkout_reads_the_lists_beside_src(tmp_path: Path) -> None:
 def test_a_missing_file_is_one_clear_sentence(tmp_path: Path) -> None:
     copy_package(tmp_path, with_data=False)
     assert run_python(tmp_path)[-1] == (
-        "llmsim.catalog.CatalogError: "
+        "llmsim.lists.CatalogError: "
         "data/llm_models.txt is missing from this copy of llmsim: install it again."
     )
 

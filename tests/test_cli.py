@@ -6,8 +6,8 @@ from math import inf
 import pytest
 
 from llmsim import __version__, catalog, cli, recipes, voices
-from llmsim.catalog import CatalogError
 from llmsim.hosts import native
+from llmsim.lists import CatalogError
 from llmsim.options import LISTS, OPTIONS, Options
 
 Captured = pytest.CaptureFixture[str]
@@ -99,7 +99,7 @@ def test_refusals(line: str, sentence: str, played: list[Options], capfd: Captur
 def test_an_unknown_model_is_refused_with_the_form_of_a_right_one(capfd: Captured) -> None:
     sentence = refused(capfd, "--model", "nosuch")
     assert sentence.startswith("--model 'nosuch' is not in data/llm_models.txt and does not end in")
-    assert sentence.endswith("?")
+    assert sentence.endswith(("?", "--list shows what there is."))
 
 
 def test_of_many_mistakes_the_first_is_told(capfd: Captured) -> None:

@@ -10,7 +10,7 @@ from llmsim import catalog
 from llmsim.architecture import shape_for
 from llmsim.catalog import Gpu, gpu_named
 from llmsim.job import Layout
-from llmsim.layout import USABLE, fitting_layout, leanest_layout, node_size
+from llmsim.layout import fitting_layout, leanest_layout, node_size
 from llmsim.physics import memory
 
 H100 = gpu_named("NVIDIA H100 80GB HBM3")
@@ -49,7 +49,7 @@ def test_a_layout_divides_evenly_and_fits(
     assert layout.pipeline <= shape.layers
     assert layout.accumulation >= layout.pipeline  # each stage has a micro-batch to work on
     used = memory.total(memory.estimate(shape, layout, shape.context))
-    assert used <= USABLE * memory.capacity(gpu)
+    assert used <= memory.USABLE * memory.capacity(gpu)
 
 
 @given(sizes, gpus_kinds, counts, batches)
@@ -59,7 +59,7 @@ def test_what_is_refused_does_not_fit_in_any_layout(
     shape = shape_for(size)
     assume(fitting_layout(shape, gpu, gpus, sequences) is None)
     leanest = memory.total(memory.estimate(shape, leanest_layout(shape, gpu, gpus), shape.context))
-    assert leanest > USABLE * memory.capacity(gpu)
+    assert leanest > memory.USABLE * memory.capacity(gpu)
     nodes = gpus // node_size(gpus, gpu.per_node)
     for tensor, pipeline in product((1, 2, 4, 8), (1, 2, 4, 8, 16, 32)):
         data, rest = divmod(gpus, tensor * pipeline)

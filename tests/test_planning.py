@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from llmsim import catalog
 from llmsim.architecture import parameter_count
 from llmsim.job import Job, gpus_per_node, steps_per_epoch
-from llmsim.layout import USABLE
 from llmsim.options import Options
 from llmsim.physics import memory
+from llmsim.physics.memory import USABLE
 from llmsim.planning import PlanError, plan, round_number
 from llmsim.recipes import RECIPES
 from tests.runs import START, job_of

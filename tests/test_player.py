@@ -191,8 +191,18 @@ def test_a_run_takes_about_three_minutes_and_each_phase_its_share(seed: int) -> 
     seconds = shares(job_of(seed, "auto"), Options().duration)
     assert 150 < sum(seconds.values()) < 210
     assert seconds.keys() == player.SHARES.keys()
-    for phase, share in player.SHARES.items():
-        assert seconds[phase] == pytest.approx(share * 180, rel=0.15), phase
+    shares_asked = dict(player.SHARES)
+    assert seconds.pop("launch") <= shares_asked.pop("launch") * 180 * 1.01
+    rest = sum(seconds.values()) / sum(shares_asked.values())
+    for phase, share in shares_asked.items():
+        assert seconds[phase] == pytest.approx(share * rest, rel=0.15), phase
+
+
+def test_a_launch_is_not_stretched() -> None:
+    job = job_of(SHORT_RUN)
+    launch = shares(job, 86_400.0)["launch"]
+    ended = next(e.at for e in simulate(job) if isinstance(e, PhaseEnded))
+    assert launch == pytest.approx(ended)
 
 
 def test_the_shares_make_a_whole() -> None:

@@ -1,16 +1,27 @@
-"""Build the page into web/dist: its sources, the wheel, and of npm's packages what is served."""
+"""Build the page into web/dist: the same bytes for the same sources.
 
+Each file stands in a folder that is named by its hash, so that what an address means never
+changes and a cache may keep it for ever: web/dist/<hash>/main.js. The exceptions are those
+whose addresses people and browsers keep: index.html and the service worker. web/dist/files.json
+lists everything.
+"""
+
+import json
+import re
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tools import library
+
+ROOT = library.ROOT
 WEB = ROOT / "web"
 DIST = WEB / "dist"
 PACKAGES = WEB / "node_modules"
+MADE = ROOT / "build" / "web"  # what is made rather than copied
 
-SOURCES = ("index.html", "style.css", "icon.svg", "main.js", "terminal.js", "worker.js")
 VENDOR = (
     "@xterm/addon-fit/lib/addon-fit.mjs",
     "@xterm/xterm/css/xterm.css",
@@ -21,50 +32,97 @@ VENDOR = (
     "pyodide/pyodide-lock.json",
     "pyodide/python_stdlib.zip",
 )
-# What the worker fetches, and so what the bar of the loading page counts.
-FETCHED = (
-    "llmsim.whl",
-    "vendor/pyodide.asm.wasm",
-    "vendor/pyodide-lock.json",
-    "vendor/python_stdlib.zip",
-)
+# What the worker fetches in each of its ways to start Python: see web/worker.js.
+PYODIDE = ("pyodide.asm.mjs", "pyodide.asm.wasm")
+LIBRARY = (*PYODIDE, "library.zip")
+STOCK = (*PYODIDE, "pyodide-lock.json", "python_stdlib.zip")  # and two wheels
+
+TEXTS = (".css", ".html", ".js", ".webmanifest")  # the page's own files, which name each other
+ADDRESS = re.compile(r'"\./(?:vendor/)?([\w.-]+\.\w+)"')  # "./main.js", "./vendor/xterm.mjs"
 
 
-def build_wheel(target: Path) -> None:
-    """Build the package's wheel. Its name is fixed, as the worker cannot know the version."""
-    folder = ROOT / "build" / "wheel"
-    shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "--quiet", "wheel", str(ROOT)]
+class Site:
+    """The files to serve: `placed` has the content of each by its address."""
+
+    def __init__(self, sources: dict[str, Path]) -> None:
+        """Sources by name; nothing is placed yet."""
+        self.sources = sources
+        self.placed: dict[str, bytes] = {}
+
+    def content(self, name: str, up: str = "../") -> bytes:
+        """A file as it is served: what it names is placed, and named by its address."""
+        file = self.sources[name]
+        if file.suffix not in TEXTS or PACKAGES in file.parents:
+            return file.read_bytes()
+        text = file.read_text(encoding="utf-8")
+        return ADDRESS.sub(lambda found: f'"{up}{self.place(found[1])}"', text).encode()
+
+    def place(self, name: str) -> str:
+        """Give a file its address."""
+        content = self.content(name)
+        address = f"{sha256(content).hexdigest()[:12]}/{name}"
+        self.placed[address] = content
+        return address
+
+    def listing(self) -> dict[str, dict[str, str | int]]:
+        """Every file's hash and size, by its address."""
+        return {
+            address: {"sha256": sha256(content).hexdigest(), "size": len(content)}
+            for address, content in sorted(self.placed.items())
+        }
+
+
+def build_wheels() -> None:
+    """The package's wheel, and micropip's: what `?boot=micropip` needs."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     # The build backend is in the dev extra already: no environment of its own, no download.
-    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
-    subprocess.run([*command, *options], check=True)
-    (wheel,) = folder.glob("llmsim-*.whl")
-    shutil.copyfile(wheel, target)
+    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(MADE)]
+    subprocess.run([*pip, "wheel", str(ROOT), *options], check=True)
+    options = ["--no-deps", "--only-binary=:all:", "--python-version=3.14", "--dest", str(MADE)]
+    subprocess.run([*pip, "download", *options, "-r", str(WEB / "micropip.txt")], check=True)
 
 
-def write_index(size: int) -> None:
-    """Copy the page, with the number of bytes that it will have to fetch."""
-    page = (WEB / "index.html").read_text(encoding="utf-8")
-    before, after = page.split('data-bytes="0"')
-    (DIST / "index.html").write_text(f'{before}data-bytes="{size}"{after}', encoding="utf-8")
+def sources() -> dict[str, Path]:
+    """Every file that may be served, by its name."""
+    own = [file for file in WEB.glob("*.*") if file.suffix in (*TEXTS, ".svg", ".png")]
+    vendor = [PACKAGES / name for name in VENDOR]
+    return {file.name: file for file in (*own, *vendor, *MADE.iterdir())}
 
 
-def main() -> None:
-    """Build everything anew."""
-    shutil.rmtree(DIST, ignore_errors=True)
-    (DIST / "vendor").mkdir(parents=True)
-    for name in VENDOR:
-        shutil.copyfile(PACKAGES / name, DIST / "vendor" / Path(name).name)
-    for name in SOURCES:
-        shutil.copyfile(WEB / name, DIST / name)
-    build_wheel(DIST / "llmsim.whl")
-    write_index(sum((DIST / name).stat().st_size for name in FETCHED))
-    print(f"page: {DIST.relative_to(ROOT)}, {_megabytes():.1f} MB")
+def write_files_module(site: Site) -> None:
+    """web/dist's files.js tells the worker where its files are, and how long."""
+    wheels = sorted(name for name in site.sources if name.endswith(".whl"))
+    boots = {"library": LIBRARY, "micropip": (*STOCK, *wheels)}
+    names = sorted({name for boot in boots.values() for name in boot})
+    files = {
+        name: {"url": f"../{site.place(name)}", "size": site.sources[name].stat().st_size}
+        for name in names
+    }
+    info = json.loads(site.content("pyodide-lock.json"))["info"]
+    lock = json.dumps({"info": info, "packages": {}})
+    constants = {"files": files, "boots": boots, "lock": lock}
+    lines = [f"export const {name} = {json.dumps(value)};\n" for name, value in constants.items()]
+    (MADE / "files.js").write_text("".join(lines), encoding="utf-8")
+    site.sources["files.js"] = MADE / "files.js"
 
 
-def _megabytes() -> float:
-    return sum(file.stat().st_size for file in DIST.rglob("*") if file.is_file()) / 1e6
+def make(target: Path) -> None:
+    """Build everything anew into the target folder."""
+    shutil.rmtree(MADE, ignore_errors=True)
+    MADE.mkdir(parents=True)
+    library.make(MADE / "library.zip")
+    build_wheels()
+    site = Site(sources())
+    write_files_module(site)
+    site.placed["index.html"] = site.content("index.html", up="./")
+    site.placed["files.json"] = json.dumps({"files": site.listing()}, indent=1).encode()
+    shutil.rmtree(target, ignore_errors=True)
+    for address, content in site.placed.items():
+        (target / address).parent.mkdir(parents=True, exist_ok=True)
+        (target / address).write_bytes(content)
+    size = sum(map(len, site.placed.values()))
+    print(f"page: {target}, {len(site.placed)} files, {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
-    main()
+    make(DIST)

@@ -30,17 +30,12 @@ async def _play_and_fail() -> None:
         await asyncio.sleep(0.5)
         page.stop()
         await asyncio.wait([show])
-        show.cancelled() or show.exception()
 
 
-def _used() -> list[tuple[str, str]]:
-    """Of the modules that have been imported, those that are in Python's own archive."""
-    found = set()
-    for name, module in [*sys.modules.items()]:
-        origin = getattr(getattr(module, "__spec__", None), "origin", None) or ""
-        if origin.startswith(STDLIB) and name not in ("__main__", __name__):
-            found.add((origin.removeprefix(STDLIB), "stdlib"))
-    return sorted(found)
+def _used() -> list[str]:
+    """The files in Python's own archive that modules have been imported from."""
+    files = (getattr(module, "__file__", None) or "" for module in sys.modules.values())
+    return [file.removeprefix(STDLIB) for file in files if file.startswith(STDLIB)]
 
 
 async def main(modules: Iterable[str], importable: Iterable[str], target: str) -> None:
@@ -48,8 +43,7 @@ async def main(modules: Iterable[str], importable: Iterable[str], target: str) -
     for name in importable:
         import_module(name)
     await _play_and_fail()
-    stdlib = [path for path, _ in _used()]
-    _write(stdlib, [*modules], target)
+    _write(_used(), modules, target)
 
 
 def _write(stdlib: Iterable[str], modules: Iterable[str], target: str) -> None:
@@ -73,11 +67,14 @@ def _write(stdlib: Iterable[str], modules: Iterable[str], target: str) -> None:
 
 
 def _compiled(source: bytes, path: str) -> bytes:
+    import py_compile
     from pathlib import Path
-    from py_compile import PycInvalidationMode, compile
 
-    file = Path("/tmp/module.py")
+    file, target = Path("/tmp/module.py"), Path("/tmp/module.pyc")
     file.write_bytes(source)
-    mode = PycInvalidationMode.UNCHECKED_HASH
-    compiled = compile(file, f"{file}c", f"{STDLIB}{path}", True, 2, mode)
-    return Path(compiled or "").read_bytes()
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    place = f"{STDLIB}{path}"  # for tracebacks
+    py_compile.compile(
+        str(file), str(target), place, doraise=True, optimize=2, invalidation_mode=unchecked
+    )
+    return target.read_bytes()

@@ -1,6 +1,6 @@
 """Draws a run to a PNG, with the loss curves of real runs beside it.
 
-    python -m tools.plot_run --seed 7 --output docs/run.png
+python -m tools.plot_run --seed 7 --output docs/run.png
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Fills the README's generated parts: the excerpt of a run and the table of options.
 
-    python -m tools.readme            writes README.md
-    python -m tools.readme --check    fails when it is out of date
+python -m tools.readme            writes README.md
+python -m tools.readme --check    fails when it is out of date
 """
 
 import sys

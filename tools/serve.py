@@ -1,12 +1,24 @@
 """Serve the built page on 127.0.0.1: `python -m tools.serve --port 8000`."""
 
 import argparse
+import gzip
+import re
 import sys
-from functools import partial
+from functools import cache, partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 DIST = Path(__file__).parent.parent / "web" / "dist"
+HASHED = re.compile("/[0-9a-f]{12}/")
+
+
+@cache
+def compressed(file: Path, _changed: int) -> bytes:
+    """The file's content, at the level that hosts commonly have."""
+    return gzip.compress(file.read_bytes(), 6)
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -21,13 +33,29 @@ class Handler(SimpleHTTPRequestHandler):
         ".mjs": "text/javascript; charset=utf-8",
         ".svg": "image/svg+xml",
         ".wasm": "application/wasm",
+        ".webmanifest": "application/manifest+json",
         ".whl": "application/zip",
         ".zip": "application/zip",
     }
 
+    def send_head(self) -> BytesIO | BinaryIO | None:
+        """Send text and programs compressed, as hosts do."""
+        file = Path(self.translate_path(self.path))
+        if "gzip" not in self.headers.get("Accept-Encoding", "") or not file.is_file():
+            return super().send_head()
+        content = compressed(file, file.stat().st_mtime_ns)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", self.guess_type(str(file)))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return BytesIO(content)
+
     def end_headers(self) -> None:
-        """Let the browser ask each time whether a file has changed: the page may be rebuilt."""
-        self.send_header("Cache-Control", "no-cache")
+        """A file in a folder named by its hash never changes; all others may, at any time."""
+        forever = HASHED.match(self.path)
+        caching = "public, max-age=31536000, immutable" if forever else "no-cache"
+        self.send_header("Cache-Control", caching)
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)

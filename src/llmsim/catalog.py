@@ -1,15 +1,28 @@
 """The lists in data/*.txt as records. The only module outside the edge that opens a file.
 
-A list is text that a person edits: one record a line, columns separated by "|", and "#"
-begins a comment line. Whatever is wrong with it, or with a name that was asked for, is a
-CatalogError.
+Whatever is wrong with a list, or with a name that was asked for, is a CatalogError.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from os import sep
 from typing import Any, NamedTuple, TypeVar
+
+from llmsim.lists import (
+    LONGEST_NAME,
+    CatalogError,
+    checked,
+    device_name,
+    is_digits,
+    number_in,
+    parse_size,
+    parsed,
+    plain_name,
+    quoted,
+    size_of,
+    whole_number_in,
+)
 
 
 class Model(NamedTuple):
@@ -49,10 +62,6 @@ class Framework(NamedTuple):
     version: str
 
 
-class CatalogError(ValueError):
-    """A list, or a name that was looked up in it, is wrong: one sentence for a person."""
-
-
 KINDS = (
     "web", "code", "chat", "math", "books",
     "science", "multilingual", "reference", "mixed", "preference", "problems",
@@ -60,7 +69,7 @@ KINDS = (
 SMALLEST_MODEL = 10**6  # parameters
 LARGEST_MODEL = 100 * 10**12
 
-_Record = TypeVar("_Record", Model, Dataset, Gpu, Framework)
+Record = TypeVar("Record", Model, Dataset, Gpu, Framework)
 
 
 @cache
@@ -111,13 +120,13 @@ def model_named(name: str) -> Model:
     if listed := _exact(name, models()):
         return listed
     try:
-        made = _model_of_its_size(_plain_name(name))
+        made = _model_of_its_size(plain_name(name))
     except CatalogError as error:
         raise CatalogError(f"model {error}") from None
     if made:
         return made
     raise CatalogError(
-        f"model {_quoted(name)} is not in data/llm_models.txt and does not end in a size "
+        f"model {quoted(name)} is not in data/llm_models.txt and does not end in a size "
         f"such as -7B, -8x7B or -30B-A3B; {_nearest(name, models())}"
     )
 
@@ -127,7 +136,7 @@ def dataset_named(name: str) -> Dataset:
     if listed := _exact(name, datasets()):
         return listed
     hint = _nearest(name, datasets())
-    raise CatalogError(f"data set {_quoted(name)} is not in data/llm_datasets.txt; {hint}")
+    raise CatalogError(f"data set {quoted(name)} is not in data/llm_datasets.txt; {hint}")
 
 
 def gpu_named(name: str) -> Gpu:
@@ -148,56 +157,26 @@ def gpu_named(name: str) -> Gpu:
         return found[0]
     if found:
         candidates = ", ".join(gpu.name for gpu in found[:6]) + " ..." * (len(found) > 6)
-        raise CatalogError(f"GPU {_quoted(name)} may be any of {candidates}: say which.")
+        raise CatalogError(f"GPU {quoted(name)} may be any of {candidates}: say which.")
     hint = _nearest(name, gpus())
-    raise CatalogError(f"GPU {_quoted(name)} is not in data/llm_gpus.txt; {hint}")
+    raise CatalogError(f"GPU {quoted(name)} is not in data/llm_gpus.txt; {hint}")
 
 
 def _words(name: str) -> str:
     return f" {' '.join(name.casefold().replace('-', ' ').split())} "
 
 
-def _exact(name: str, records: Sequence[_Record]) -> _Record | None:
+def _exact(name: str, records: Sequence[Record]) -> Record | None:
     wanted = name.casefold()
     return next((record for record in records if record.name.casefold() == wanted), None)
 
 
-def _nearest(name: str, records: Sequence[_Record]) -> str:
+def _nearest(name: str, records: Sequence[Record]) -> str:
     from difflib import get_close_matches  # imports re: only on the way to an error
 
     names = {record.name.casefold(): record.name for record in records}
-    (near,) = get_close_matches(name[:_LONGEST_NAME].casefold(), names, n=1, cutoff=0)
-    return f"did you mean {names[near]!r}?"
-
-
-def _quoted(value: str) -> str:
-    return ascii(value if len(value) <= 60 else value[:57] + "...")
-
-
-_EXPONENTS = {"K": 3, "M": 6, "B": 9, "T": 12}
-
-
-def parse_size(text: str) -> int:
-    """The whole number that a size means: "420B" is 420,000,000,000, "1.1b" 1,100,000,000.
-
-    Raises CatalogError unless the text is a positive number with K, M, B or T.
-    """
-    size = _size(text) or 0
-    _checked(text, "is not a positive size such as 124M, 1.1B or 15T", good=size > 0)
-    return size
-
-
-def _size(text: str) -> int | None:
-    whole, dot, fraction = text[:-1].partition(".")
-    exponent = _EXPONENTS.get(text[-1:].upper(), 0)
-    exact = len(fraction) <= exponent and bool(dot) == bool(fraction)
-    if not (whole and exact and _is_digits(whole + fraction)):
-        return None
-    return int(whole + fraction) * 10 ** (exponent - len(fraction)) if exponent else None
-
-
-def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 32  # quick to convert
+    near = get_close_matches(name[:LONGEST_NAME].casefold(), names, n=1, cutoff=0.3)
+    return f"did you mean {names[near[0]]!r}?" if near else "--list shows what there is."
 
 
 # Mixtral 8x7B has 46.7B parameters, and a token visits 2 of the 8 experts: 12.9B. From
@@ -214,12 +193,12 @@ def _model_of_its_size(name: str) -> Model | None:
     """The model that the last size in a name describes; None where no piece of it is a size."""
     for piece, following in reversed([*pairwise([*name.split("-"), ""])]):
         count, times, nominal = piece.lower().rpartition("x")
-        size = _size(nominal)
+        size = size_of(nominal)
         if size is not None and not times:
-            active = _size(following[1:]) if following[:1] in ("A", "a") else None
+            active = size_of(following[1:]) if following[:1] in ("A", "a") else None
             visited = (size, 1) if active is None else (active, _FINE_GRAINED_EXPERTS)
             return _plausible(Model(name, size, *visited))
-        if size is not None and _is_digits(count) and 2 <= int(count) <= 1024:
+        if size is not None and is_digits(count) and 2 <= int(count) <= 1024:
             return _plausible(_mixture_of(int(count), size, name))
     return None
 
@@ -240,120 +219,44 @@ def _plausible(model: Model) -> Model:
 
 def parse_models(text: str, source: str) -> tuple[Model, ...]:
     """The models in the text of a list. Raises CatalogError, naming source and line."""
-    return _parse(text, source, _MODEL, _model, optional=1)
+    return parsed(text, source, _MODEL, _model, optional=1)
 
 
 def parse_datasets(text: str, source: str) -> tuple[Dataset, ...]:
     """The data sets in the text of a list. Raises CatalogError, naming source and line."""
-    return _parse(text, source, _DATASET, Dataset)
+    return parsed(text, source, _DATASET, Dataset)
 
 
 def parse_gpus(text: str, source: str) -> tuple[Gpu, ...]:
     """The GPUs in the text of a list. Raises CatalogError, naming source and line."""
-    return _parse(text, source, _GPU, Gpu)
+    return parsed(text, source, _GPU, Gpu)
 
 
 def parse_frameworks(text: str, source: str) -> tuple[Framework, ...]:
     """The versions in the text of a list. Raises CatalogError, naming source and line."""
-    return _parse(text, source, _FRAMEWORK, Framework, key=2)
-
-
-_Columns = Mapping[str, Callable[[str], object]]  # a column's name and how its cells are read
-
-
-def _parse(
-    text: str,
-    source: str,
-    columns: _Columns,
-    make: Callable[..., _Record],
-    optional: int = 0,  # columns at the end that a line may leave out
-    key: int = 1,  # columns at the start that no two lines share
-) -> tuple[_Record, ...]:
-    records: dict[str, _Record] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        cells = [cell.strip() for cell in line.split("|")]
-        try:
-            record = make(*_read_cells(cells, columns, optional))
-        except CatalogError as error:
-            raise CatalogError(f"{source} line {number}: {error}") from None
-        name = " ".join(cells[:key])
-        if name.casefold() in records:
-            raise CatalogError(f"{source} line {number}: {name!r} is listed already.")
-        records[name.casefold()] = record
-    if not records:
-        raise CatalogError(f"{source} lists nothing; its columns are {' | '.join(columns)}.")
-    return tuple(records.values())
-
-
-def _read_cells(cells: list[str], columns: _Columns, optional: int) -> list[object]:
-    if not len(columns) - optional <= len(cells) <= len(columns):
-        raise CatalogError(f"columns are {' | '.join(columns)}, but this line has {len(cells)}.")
-    values = []
-    for (column, read), cell in zip(columns.items(), cells, strict=False):
-        try:
-            values.append(read(cell))
-        except CatalogError as error:
-            raise CatalogError(f"{column} {error}") from None
-    return values
-
-
-_LONGEST_NAME = 48
-_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-_IN_NAMES = _LETTERS.union("._+-")
-
-
-def _checked(cell: str, complaint: str, *, good: bool) -> str:
-    if not good:
-        raise CatalogError(f"{_quoted(cell)} {complaint}.")
-    return cell
-
-
-def _plain_name(cell: str) -> str:
-    good = cell[:1] in _LETTERS and _IN_NAMES.issuperset(cell) and len(cell) <= _LONGEST_NAME
-    rule = "a letter or digit, then up to 47 letters, digits or ._+- would be right"
-    return _checked(cell, f"is not a name: {rule}", good=good)
-
-
-def _device_name(cell: str) -> str:
-    good = cell.isascii() and cell.isprintable() and 0 < len(cell) <= 64
-    return _checked(cell, "is not a device name such as NVIDIA H200", good=good)
+    return parsed(text, source, _FRAMEWORK, Framework, key=2)
 
 
 def _kind(cell: str) -> str:
-    return _checked(cell, f"is not one of {', '.join(KINDS)}", good=cell in KINDS)
-
-
-def _number(cell: str) -> float:
-    digits = cell.removeprefix("-").replace(".", "", 1)
-    number = float(_checked(cell, "is not a number", good=_is_digits(digits)))
-    _checked(cell, "is not positive", good=number > 0)
-    return number
-
-
-def _whole(cell: str) -> int:
-    number = _number(cell)
-    _checked(cell, "is not a whole number", good=number % 1 == 0)
-    return int(number)
+    return checked(cell, f"is not one of {', '.join(KINDS)}", good=cell in KINDS)
 
 
 def _mixture(cell: str) -> tuple[int, int]:
     """Active parameters and experts, from "active=12.9B experts=8"."""
     active, _, experts = cell.partition(" ")
     good = active.startswith("active=") and experts.strip().startswith("experts=")
-    _checked(cell, "is not of the form active=12.9B experts=8", good=good)
-    return parse_size(active.partition("=")[2]), _whole(experts.partition("=")[2])
+    checked(cell, "is not of the form active=12.9B experts=8", good=good)
+    return parse_size(active.partition("=")[2]), whole_number_in(experts.partition("=")[2])
 
 
 def _model(name: str, parameters: int, mixture: tuple[int, int] | None = None) -> Model:
     return _plausible(Model(name, parameters, *(mixture or (parameters, 1))))
 
 
-_MODEL = {"name": _plain_name, "total parameters": parse_size, "mixture of experts": _mixture}
-_DATASET = {"name": _plain_name, "tokens": parse_size, "kind": _kind}
+_MODEL = {"name": plain_name, "total parameters": parse_size, "mixture of experts": _mixture}
+_DATASET = {"name": plain_name, "tokens": parse_size, "kind": _kind}
 _GPU = {
-    "name": _device_name, "memory": _whole, "TDP": _whole, "bf16": _number,
-    "HBM": _number, "link": _number, "NIC": _number, "GPUs": _whole,
+    "name": device_name, "memory": whole_number_in, "TDP": whole_number_in, "bf16": number_in,
+    "HBM": number_in, "link": number_in, "NIC": number_in, "GPUs": whole_number_in,
 }  # fmt: skip
-_FRAMEWORK = {"software": _plain_name, "version": _plain_name}
+_FRAMEWORK = {"software": plain_name, "version": plain_name}

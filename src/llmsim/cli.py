@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from llmsim.catalog import CatalogError
 from llmsim.hosts import native
 from llmsim.hosts.native import ExitStatus
+from llmsim.lists import CatalogError
 from llmsim.options import OPTIONS, OptionError, Options, parse_options, unknown
 from llmsim.planning import PlanError
 

@@ -6,7 +6,6 @@ from math import fsum, inf, isfinite
 from typing import NamedTuple
 
 from llmsim.catalog import (
-    CatalogError,
     Dataset,
     Gpu,
     Model,
@@ -14,6 +13,7 @@ from llmsim.catalog import (
     gpu_named,
     model_named,
 )
+from llmsim.lists import CatalogError
 
 SECONDS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
 LARGEST_SEED = 2**64 - 1

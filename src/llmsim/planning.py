@@ -157,9 +157,7 @@ class _Need(NamedTuple):
 
     def refusal(self, gpus: int) -> PlanError:
         """Why it cannot train on these GPUs, with the arithmetic of the leanest layout."""
-        leanest = leanest_layout(
-            self.shape, self.gpu, gpus, self.sequence, self.recipe.reference
-        )
+        leanest = leanest_layout(self.shape, self.gpu, gpus, self.sequence, self.recipe.reference)
         arithmetic = memory.explain(self.shape, leanest, self.sequence, self.gpu)
         return PlanError(
             f"{self.model.name} does not fit on {gpus:,} x {self.gpu.name}: {arithmetic}."

@@ -33,26 +33,31 @@ class Frame(NamedTuple):
     text: str
 
 
-def exchange_rate(started: PhaseStarted, job: Job, duration: float) -> float:
-    """Show seconds per simulated second in a phase, when the whole show takes `duration`."""
-    if duration == REAL_TIME:
-        return 1.0
+def exchange_rate(started: PhaseStarted, job: Job, left: float) -> float:
+    """Show seconds per simulated second in a phase; `left` are those for all but the launch.
+
+    A launch is not stretched: nothing is duller than a slow one. What it leaves, others get.
+    """
     times = {"validation": validations(job), "checkpoint": checkpoints(job)}
     share = SHARES[started.phase] / times.get(started.phase, 1)
-    return share * duration / started.seconds
+    if started.phase == "launch":
+        return min(1.0, share * left / (1.0 - share) / started.seconds)
+    return share / (1.0 - SHARES["launch"]) * left / started.seconds
 
 
 def paced(events: Iterable[Event], job: Job, duration: float) -> Iterator[tuple[float, Event]]:
     """Each event with the show seconds since the one before it; phases nest."""
     rates: list[float] = []
-    before = 0.0
+    before, left = 0.0, duration * (1.0 - SHARES["launch"])
     for event in events:
         gap, before = event.at - before, event.at
         yield gap * rates[-1] if rates else 0.0, event
         if isinstance(event, PhaseStarted):
-            rates.append(exchange_rate(event, job, duration))
+            rates.append(1.0 if duration == REAL_TIME else exchange_rate(event, job, left))
         elif isinstance(event, PhaseEnded):
-            rates.pop()
+            rate = rates.pop()
+            if event.phase == "launch":
+                left = duration - rate * event.at
 
 
 def on_terminal(lines: Iterable[Line | Bar], live: str, screen: Screen) -> tuple[str, str]:

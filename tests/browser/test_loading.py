@@ -24,14 +24,13 @@ def test_first_paint_says_what_is_loading(visit: Visitor) -> None:
     ("file", "named"),
     [
         ("terminal.js", "terminal.js"),
-        ("vendor/xterm.mjs", "terminal.js"),  # a browser names the module that it was asked for
+        ("xterm.mjs", "terminal.js"),  # a browser names the module that it was asked for
         ("worker.js", "worker.js"),
-        ("vendor/pyodide.mjs", "worker.js"),
-        ("vendor/pyodide.asm.mjs", "pyodide.asm.mjs"),
-        ("vendor/pyodide.asm.wasm", "pyodide.asm.wasm"),
-        ("vendor/pyodide-lock.json", "pyodide-lock.json"),
-        ("vendor/python_stdlib.zip", "python_stdlib.zip"),
-        ("llmsim.whl", "llmsim.whl"),
+        ("files.js", "worker.js"),
+        ("pyodide.mjs", "worker.js"),
+        ("pyodide.asm.mjs", "pyodide.asm.mjs"),
+        ("pyodide.asm.wasm", "pyodide.asm.wasm"),
+        ("library.zip", "library.zip"),
     ],
 )
 def test_missing_file_is_told(visit: Visitor, file: str, named: str) -> None:
@@ -41,7 +40,7 @@ def test_missing_file_is_told(visit: Visitor, file: str, named: str) -> None:
     assert named in shown.wait_for_failure()
 
 
-@pytest.mark.parametrize("file", ["worker.js", "llmsim.whl", "vendor/pyodide.asm.wasm"])
+@pytest.mark.parametrize("file", ["worker.js", "library.zip", "pyodide.asm.wasm"])
 def test_retry_plays_what_could_not_be_loaded_before(visit: Visitor, file: str) -> None:
     shown = visit()
     shown.page.context.route(f"**/{file}", lambda route: route.fulfill(status=404), times=1)
@@ -54,9 +53,23 @@ def test_retry_plays_what_could_not_be_loaded_before(visit: Visitor, file: str) 
 
 def test_dropped_connection_is_told(visit: Visitor) -> None:
     shown = visit()
-    shown.page.context.route("**/python_stdlib.zip", lambda route: route.abort())
+    shown.page.context.route("**/library.zip", lambda route: route.abort())
     shown.open()
-    assert "python_stdlib.zip could not be fetched" in shown.wait_for_failure()
+    assert "library.zip could not be fetched" in shown.wait_for_failure()
+
+
+@pytest.mark.parametrize("file", ["library.zip", "pyodide.asm.wasm"])
+def test_truncated_file_is_told(visit: Visitor, file: str) -> None:
+    def halve(route: Route) -> None:
+        response = route.fetch()
+        body = response.body()
+        kind = response.headers["content-type"]
+        route.fulfill(status=200, content_type=kind, body=body[: len(body) // 2])
+
+    shown = visit()
+    shown.page.context.route(f"**/{file}", halve)
+    shown.open()
+    assert f"{file} broke off" in shown.wait_for_failure()
 
 
 def test_wrong_type_of_wasm_is_told(visit: Visitor) -> None:

@@ -338,7 +338,10 @@ def test_an_interrupt_during_the_imports_leaves_no_traceback() -> None:
             break
     process.send_signal(signal.SIGINT)
     text, complaint = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
+    # CPython ends by the signal itself, which a shell shows as 130 too, when the interrupt falls
+    # into code that is evaluated from a string, as namedtuple() does (pythonrun.c,
+    # run_eval_code_obj: unhandled_keyboard_interrupt), handled or not.
+    assert process.returncode in (130, -signal.SIGINT)
     assert all(line.startswith("import time:") for line in complaint.splitlines())
     assert text == "" or is_goodbye(text.splitlines()[-1])
 

@@ -16,6 +16,7 @@ from llmsim.physics import alignment, compute, evaluation, loss, storage
 
 # Shards are told one by one up to this number; of more, the bar tells.
 TOLD_SHARDS = 8
+WRITING_REPORTS = 5  # of each shard's progress
 
 
 def export(job: Job, trained: Trained) -> Phase:
@@ -40,10 +41,12 @@ def _files(job: Job, trained: Trained) -> Phase:
     begun, written = at, 0
     for index, shard in enumerate(shards):
         seconds = storage.write_seconds(job, shard.size, index)
+        for part in range(1, WRITING_REPORTS + 1):
+            done = written + shard.size * part // WRITING_REPORTS
+            now = at + seconds * part / WRITING_REPORTS
+            yield Progress(now, "export", "Writing model shards", done, size, "B", round(now - begun, 6))
         at += seconds
         written += shard.size
-        elapsed = round(at - begun, 6)
-        yield Progress(at, "export", "Writing model shards", index + 1, len(shards), "it", elapsed)
         if len(shards) <= TOLD_SHARDS:
             yield ShardWritten(at, shard, seconds)
     yield status(job, at, "export", trained.at, "training", "after training")

@@ -2,6 +2,7 @@
 
 from math import ceil
 
+from llmsim import machine
 from llmsim.architecture import (
     active_parameter_count,
     embedding_parameters,
@@ -44,17 +45,6 @@ from llmsim.recipes import RECIPES
 TOLD_NODES = 8
 TOLD_RANKS = 16
 
-# A launcher's workers get the process ids that follow its own threads'.
-WORKERS_AFTER = 67
-
-# PCI addresses of the eight GPUs of HGX baseboards, as public nvidia-smi tables show them.
-BUSES = (
-    ("18", "2A", "3A", "5D", "84", "8B", "91", "E4"),
-    ("8D", "91", "95", "99", "AB", "AF", "B3", "B7"),
-    ("19", "3B", "4C", "5D", "9B", "BB", "CB", "DB"),
-    ("19", "2D", "3F", "66", "9B", "AE", "BF", "E4"),
-)
-
 # Tokenized data is stored in 2 or 4 bytes a token, by the size of the vocabulary; the
 # compressed text that is downloaded takes about 2.1 bytes a token.
 TEXT_BYTES_PER_TOKEN = 2.1
@@ -69,15 +59,10 @@ def launch(job: Job, at: float) -> Phase:
     """The command, the nodes, the ranks, the data and the model, in the order a log has them."""
     yield Launched(at)
     at += took(job, "import torch", 4.2)
-    yield Rendezvous(at, hostname(job, 0), 29500, launcher(job, 0))
+    yield Rendezvous(at, hostname(job, 0), 29500, machine.launcher(job, 0))
     at = yield from _cluster(job, at)
     at = yield from _data(job, at)
     return (yield from _model(job, at))
-
-
-def launcher(job: Job, node: int) -> int:
-    """The process id of torchrun on a node; each node counts its own."""
-    return noise.integer(job.seed, "launch/process", 2_000, 60_000, node)
 
 
 def _cluster(job: Job, at: float) -> Phase:
@@ -109,15 +94,6 @@ def mesh(job: Job) -> tuple[tuple[str, int], ...]:
     return tuple((name, size) for name, size in dimensions if size > 1) or ((data, 1),)
 
 
-def bus_address(job: Job, local_rank: int) -> str:
-    """A GPU's PCI address, as nvidia-smi or rocm-smi prints it; alike on all nodes."""
-    buses = noise.pick(job.seed, "launch/buses", BUSES)
-    # More than eight in a node sit behind a second PCI domain.
-    domain, slot = divmod(local_rank, len(buses))
-    digits = 4 if job.gpu.name.startswith("AMD") else 8
-    return f"{domain:0{digits}X}:{buses[slot]}:00.0"
-
-
 def _ranks(job: Job, at: float) -> Phase:
     layout, size = job.layout, gpus_per_node(job)
     begun = at
@@ -129,8 +105,8 @@ def _ranks(job: Job, at: float) -> Phase:
             rank,
             hostname(job, node),
             local,
-            bus_address(job, local),
-            launcher(job, node) + WORKERS_AFTER + local,
+            machine.bus_address(job, local),
+            machine.worker(job, rank),
             round(at - begun, 6),
         )
     # The more nodes import Python from one file system, the longer the last one takes.

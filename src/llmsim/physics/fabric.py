@@ -147,9 +147,7 @@ def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
 
     def flow(purpose: str, operation: Operation, repeats: int, hideable: float) -> Flow:
         size = (trained if purpose == "gradients" else payload) // blocks
-        return _flow(
-            gpu, purpose, "data", operation, size, blocks * repeats, ranks, near, hideable
-        )
+        return _flow(gpu, purpose, "data", operation, size, blocks * repeats, ranks, near, hideable)
 
     micro = layout.accumulation
     match layout.sharding:

@@ -257,12 +257,12 @@ def explain(shape: Architecture, layout: Layout, sequence: int, gpu: Gpu) -> str
     }
     shown = {name: _tenths(size) for name, size in parts.items() if size}
     listed = " + ".join(f"{name} {tenths / 10:,.1f} GB" for name, tenths in shown.items())
-    limit = int(USABLE * capacity(gpu))
-    link = "but" if total(memory) > limit else "and"
+    limit = capacity(gpu)
+    link = "but" if total(memory) > USABLE * limit else "and"
     whole, have = sum(shown.values()) / 10, limit * 10 // GB / 10
     return (
         f"{listed} = {whole:,.1f} GB per GPU, "
-        f"{link} {gpu.name} has {have:,.1f} GB to spare when 5 % stay free"
+        f"{link} {gpu.name} has {have:,.1f} GB, of which 5 % stay free"
     )
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 NARROWEST = 20
 WIDEST = 400
 PIPE_WIDTH = 200  # a pipe has no edge: a line tells all
+TRUECOLOR = 2**24
 
 
 class Screen(NamedTuple):
@@ -16,6 +17,7 @@ class Screen(NamedTuple):
     color: bool
     unicode: bool
     live: bool  # a terminal, where progress bars rewrite their line; a pipe has notches instead
+    colors: int = 256  # how many there are, if there are any: 16, 256 or TRUECOLOR
 
 
 def fitted(width: int) -> int:
@@ -46,3 +48,17 @@ def wants_color(choice: str, environment: Mapping[str, str], terminal: bool) -> 
     if environment.get("TERM") == "dumb" or environment.get("CLICOLOR") == "0":
         return False
     return terminal
+
+
+def color_count(environment: Mapping[str, str]) -> int:
+    """How many colours the terminal knows: COLORTERM first, then TERM; FORCE_COLOR=1 means 16.
+
+    16 is what a terminal has that says nothing; FORCE_COLOR=2 means 256 and 3 true colour.
+    """
+    forced = {"1": 16, "2": 256, "3": TRUECOLOR}.get(environment.get("FORCE_COLOR", ""))
+    if forced:
+        return forced
+    term = environment.get("TERM", "")
+    if environment.get("COLORTERM") in ("truecolor", "24bit") or term.endswith("-direct"):
+        return TRUECOLOR
+    return 256 if "256color" in term else 16
