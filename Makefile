@@ -21,7 +21,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py \
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format types unit browser test-browser web serve screenshots \
-	constraints clean
+	constraints clean docs statistics
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,13 @@ $(NODE): web/package.json web/package-lock.json web/.npmrc
 $(PAGE): $(PAGE_SOURCES) $(DEV) $(NODE)
 	$(BIN)/python -m tools.build_web
 	@touch $@
+
+docs: $(DEV) ## fill the README's generated parts, draw docs/run.png
+	$(BIN)/python -m tools.readme
+	$(BIN)/python -m tools.plot_run --seed 4 --output docs/run.png
+
+statistics: $(DEV) ## noise, spread and autocorrelation of 20 seeds beside public logs
+	$(BIN)/python -m tools.run_statistics
 
 constraints: ## renew constraints.txt: the newest of what the dev extra names
 	rm -rf build/constraints

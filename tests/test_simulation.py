@@ -248,3 +248,18 @@ def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
             assert loss.training(job, number) == step.loss
             assert schedule.learning_rate(job, number) == step.learning_rate
             assert memory.reserved(job, number) == step.reserved
+
+
+def test_a_save_in_the_background_lets_training_go_on(runs: tuple[Run, ...]) -> None:
+    saving = [run for run in runs if run.job.background_saves]
+    assert 0.2 < len(saving) / len(runs) < 0.5
+    for run in saving:
+        last = run.job.schedule.steps
+        starts = {e.step: e.at for e in run.events if isinstance(e, events.CheckpointStarted)}
+        staged = {e.step: e.at for e in run.events if isinstance(e, events.CheckpointStaged)}
+        saved = {e.step: e for e in run.events if isinstance(e, events.CheckpointSaved)}
+        assert starts.keys() == saved.keys() == {*staged, last}
+        for step, at in staged.items():
+            assert starts[step] < at
+            # noticed when it is durable, or when a validation that came between has ended
+            assert saved[step].at >= starts[step] + saved[step].seconds - 1e-6

@@ -92,7 +92,9 @@ def main() -> None:
     parser.add_argument("--output", default="docs/run.png")
     given = parser.parse_args()
     start = datetime(2026, 1, 30, 12)
-    options = Options(seed=given.seed, start=start, model=given.model, recipe=given.recipe)
+    options = Options(
+        dialect="pytorch", seed=given.seed, start=start, model=given.model, recipe=given.recipe
+    )
     draw(plan(options), given.output)
 
 

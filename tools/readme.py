@@ -15,15 +15,22 @@ from llmsim.terminal.screen import Screen
 
 README = Path(__file__).parents[1] / "README.md"
 
-EXCERPT_WIDTH = 100
+EXCERPT_WIDTH = 110
+SEED = 3
 # Lines of the log that the excerpt shows: from one that contains this text, so many.
-EXCERPT_PARTS = (("torchrun --nnodes", 2), ("PyTorch", 4), ("parameters", 3), ("step 1,", 4),
-                 ("validation at", 3), ("Training complete", 19))  # fmt: skip
+EXCERPT_PARTS = (
+    ("torchrun --nnodes", 2),
+    ("PyTorch", 4),
+    ("parameters", 3),
+    ("validation at", 3),
+    ("step 1,", 4),
+    ("Training complete", 19),
+)
 
 
 def excerpt() -> str:
-    """Lines of run 7 as a pipe of 100 columns shows them."""
-    options = Options(seed=7, start=datetime(2026, 1, 30, 12))
+    """Lines of a run as a pipe of 110 columns shows them."""
+    options = Options(dialect="pytorch", seed=SEED, start=datetime(2026, 1, 30, 12))
     screen = Screen(EXCERPT_WIDTH, 40, color=False, unicode=True, live=False)
     text = "".join(frame.text for frame in play(plan(options), options, lambda: screen))
     lines = text.splitlines()

@@ -39,7 +39,7 @@ def pairs(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
         if flag not in flags:
             raise OptionError(unknown(flag if long else word, prefix="--"))
         option = flags[flag]
-        if not given:
+        if not given and option.metavar:
             text = next(words, "--")
             if text.startswith("--"):
                 raise OptionError(f"--{option.name} needs a value: give {option.expected}.")

@@ -296,14 +296,22 @@ class CheckpointStarted(NamedTuple):
     writers: int
 
 
+class CheckpointStaged(NamedTuple):
+    """A copy is in host memory: training goes on while it is written."""
+
+    at: float
+    step: int
+    seconds: float
+
+
 class CheckpointSaved(NamedTuple):
-    """The save is durable."""
+    """The save is durable; one in the background may be noticed somewhat later."""
 
     at: float
     step: int
     path: str
     size: int
-    seconds: float
+    seconds: float  # since it began
 
 
 class CheckpointDeleted(NamedTuple):
@@ -396,6 +404,7 @@ Event = (
     | EpochEnded
     | Validated
     | CheckpointStarted
+    | CheckpointStaged
     | CheckpointSaved
     | CheckpointDeleted
     | ExportStarted

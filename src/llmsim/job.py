@@ -78,6 +78,8 @@ class Job(NamedTuple):
     storage_gb_s: float  # what the file system takes from the whole cluster, GB/s
     command: str  # what plays this run again
     dialect: str = "pytorch"  # whose log it speaks
+    tidy: bool = False  # no interleaved or torn lines at the launch
+    background_saves: bool = False  # checkpoints are staged, and written while training goes on
 
 
 def batch_tokens(job: Job) -> int:

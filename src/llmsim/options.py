@@ -41,12 +41,16 @@ class Options(NamedTuple):
     instant_print_lines: int = 0
     runs: int = 1
     exit_after_time: float | None = None  # show seconds
+    tidy: bool = False
     color: str = "auto"
     list: str | None = None
 
 
 class Option(NamedTuple):
-    """A row of the table. `parse` raises OptionError, or a ValueError where `expected` says all."""
+    """A row of the table; without a metavar it is a switch.
+
+    `parse` raises OptionError, or a plain ValueError where `expected` says all.
+    """
 
     name: str
     parse: Callable[[str], object]
@@ -108,6 +112,14 @@ def _start(text: str) -> datetime:
     if not 1970 <= start.year <= 9000:
         raise ValueError
     return start
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in ("", "1", "yes", "true", "on"):
+        return True
+    if text.lower() in ("0", "no", "false", "off"):
+        return False
+    raise ValueError
 
 
 def _choice(*names: str) -> Callable[[str], str]:
@@ -209,6 +221,10 @@ OPTIONS = (
         "stop after this long", "never", "TIME",
     ),
     Option(
+        "tidy", _switch, "yes or no", "no interleaved or torn lines, which real launches have",
+        "no", "",
+    ),
+    Option(
         "color", _choice(*COLORS), _either(COLORS),
         _either(COLORS), "auto", "WHEN", in_url=False,
     ),
@@ -286,9 +302,11 @@ def command(options: Options) -> str:
     from shlex import join
 
     words = ["llmsim"]
-    for name in ("dialect", "recipe", "model", "dataset", "gpu", "gpus", "seed", "start"):
+    for name in ("dialect", "recipe", "model", "dataset", "gpu", "gpus", "tidy", "seed", "start"):
         value = getattr(options, name)
-        if value not in ("auto", None):
+        if value is True:
+            words.append(f"--{name}")
+        elif value is not False and value not in ("auto", None):
             text = value.isoformat() if isinstance(value, datetime) else str(value)
             words += [f"--{name}", text]
     return join(words)

@@ -221,6 +221,9 @@ def _job(options: Options, seed: int, index: int) -> Job:
         storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
         command=command(options),
         dialect=draft.dialect,
+        tidy=options.tidy,
+        # One run in three saves in the background.
+        background_saves=noise.uniform(seed, "plan/saves") < 1 / 3,
     )
     steps, epochs = _length(job, noise.uniform(seed, "plan/steps", index))
     return job._replace(schedule=_schedule(draft, steps, epochs))

@@ -1,6 +1,11 @@
 """A pause in training: every rank writes its shard of the model and optimizer states."""
 
-from llmsim.events import CheckpointDeleted, CheckpointSaved, CheckpointStarted
+from llmsim.events import (
+    CheckpointDeleted,
+    CheckpointSaved,
+    CheckpointStaged,
+    CheckpointStarted,
+)
 from llmsim.job import Job
 from llmsim.phases.timing import Phase, announced, took, watched
 from llmsim.physics import storage
@@ -13,21 +18,50 @@ def path(job: Job, step: int) -> str:
     return f"checkpoints/{job.run_name}/step-{step:06d}"
 
 
+def waits(job: Job, step: int) -> bool:
+    """Whether training waits for the save after `step`: the last one is always waited for."""
+    return not job.background_saves or step == job.schedule.steps
+
+
 def checkpoint(job: Job, at: float, step: int) -> Phase:
-    """Saves after `step` and deletes what is too old."""
-    return (yield from announced("checkpoint", at, _save(job, at, step)))
+    """Saves after `step`: to the end, or until a copy is staged for `finished` to write."""
+    body = _save(job, at, step) if waits(job, step) else _stage(job, at, step)
+    return (yield from announced("checkpoint", at, body))
+
+
+def finished(
+    job: Job, step: int, started: float
+) -> tuple[CheckpointSaved | CheckpointDeleted, ...]:
+    """How a save that began at `started` ends: it is durable, and what is too old goes."""
+    size, seconds = storage.checkpoint_bytes(job), storage.save_seconds(job, step)
+    saved = CheckpointSaved(started + seconds, step, path(job, step), size, seconds)
+    old = _outdated(job, step)
+    if not old:
+        return (saved,)
+    return saved, CheckpointDeleted(saved.at + took(job, "delete", 0.4, step), path(job, old), size)
+
+
+def _start(job: Job, at: float, step: int) -> CheckpointStarted:
+    return CheckpointStarted(
+        at, step, path(job, step), storage.checkpoint_bytes(job), job.layout.gpus
+    )
 
 
 def _save(job: Job, at: float, step: int) -> Phase:
-    size, seconds = storage.checkpoint_bytes(job), storage.save_seconds(job, step)
-    yield CheckpointStarted(at, step, path(job, step), size, job.layout.gpus)
-    yield from watched(at, seconds, "checkpoint", "Saving", size, "B")
-    at += seconds
-    yield CheckpointSaved(at, step, path(job, step), size, seconds)
-    if old := _outdated(job, step):
-        at += took(job, "delete", 0.4, step)
-        yield CheckpointDeleted(at, path(job, old), size)
-    return at
+    yield _start(job, at, step)
+    ending = finished(job, step, at)
+    seconds = storage.save_seconds(job, step)
+    yield from watched(at, seconds, "checkpoint", "Saving", storage.checkpoint_bytes(job), "B")
+    yield from ending
+    return ending[-1].at
+
+
+def _stage(job: Job, at: float, step: int) -> Phase:
+    yield _start(job, at, step)
+    seconds = storage.staging_seconds(job, step)
+    yield from watched(at, seconds, "checkpoint", "Staging", storage.checkpoint_bytes(job), "B")
+    yield CheckpointStaged(at + seconds, step, seconds)
+    return at + seconds
 
 
 def _outdated(job: Job, step: int) -> int:

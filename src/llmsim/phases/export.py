@@ -44,7 +44,9 @@ def _files(job: Job, trained: Trained) -> Phase:
         for part in range(1, WRITING_REPORTS + 1):
             done = written + shard.size * part // WRITING_REPORTS
             now = at + seconds * part / WRITING_REPORTS
-            yield Progress(now, "export", "Writing model shards", done, size, "B", round(now - begun, 6))
+            yield Progress(
+                now, "export", "Writing model shards", done, size, "B", round(now - begun, 6)
+            )
         at += seconds
         written += shard.size
         if len(shards) <= TOLD_SHARDS:

@@ -4,6 +4,8 @@ from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 from llmsim.events import (
+    CheckpointDeleted,
+    CheckpointSaved,
     Collectives,
     EpochEnded,
     EpochStarted,
@@ -17,6 +19,7 @@ from llmsim.events import (
 from llmsim.job import Job, batch_tokens, gpus_per_node, hostname, steps_per_epoch
 from llmsim.phases import checkpoint, validation
 from llmsim.phases.status import status
+from llmsim.phases.timing import Phase
 from llmsim.physics import alignment, compute, gradient, loss, memory, network, schedule
 
 # Between two logged steps the epoch's bar moves this often.
@@ -28,6 +31,9 @@ COLLECTIVES_EVERY = 25
 
 # When somebody looks at the GPUs, as parts of the run.
 LOOKS = (0.04, 0.36, 0.7)
+
+
+Saving = CheckpointSaved | CheckpointDeleted
 
 
 class Trained(NamedTuple):
@@ -61,13 +67,15 @@ def training(job: Job, at: float) -> Generator[Event, None, Trained]:
     yield PhaseStarted(at, "training", compute.training_seconds(job))
     looks, began = _look_steps(job), at
     in_steps, epoch_began, best = 0.0, at, float("inf")
+    saving: list[Saving] = []  # what saves in the background will say
     for index, (before, step) in enumerate(logged_steps(job)):
         epoch = epoch_of(job, step)
         if before % steps_per_epoch(job) == 0 and epoch_of(job, before + 1) == epoch:
             epoch_began = at
             yield EpochStarted(at, epoch)
         seconds = compute.interval_seconds(job, before + 1, step)
-        yield from _bar(job, at, epoch_began, before, step, seconds)
+        bar = _bar(job, at, epoch_began, before, step, seconds)
+        yield from _with_noticed(bar, saving, at)
         at, in_steps = at + seconds, in_steps + seconds
         yield _step(job, at, in_steps, before, step, seconds)
         if slow := compute.disturbance(job, before + 1, step):
@@ -82,12 +90,33 @@ def training(job: Job, at: float) -> Generator[Event, None, Trained]:
             at = yield from validation.validation(job, at, step, best)
             best = min(best, loss.validation(job, step))
         if step % plan.save_every == 0 or step == plan.steps:
-            at = yield from checkpoint.checkpoint(job, at, step)
+            at = yield from _checkpoint(job, at, step, saving)
         if step % steps_per_epoch(job) == 0:
             final = loss.training(job, step)
             yield EpochEnded(at, epoch, final, round(at - epoch_began, 6))
     yield PhaseEnded(at, "training")
     return Trained(began, at, in_steps, best)
+
+
+def _checkpoint(job: Job, at: float, step: int, saving: list[Saving]) -> Phase:
+    """A save, which waits for the one before it, should that still be going on."""
+    while saving:
+        at = max(at, saving[0].at)
+        yield saving.pop(0)._replace(at=at)
+    if not checkpoint.waits(job, step):
+        saving += checkpoint.finished(job, step, at)
+    return (yield from checkpoint.checkpoint(job, at, step))
+
+
+def _with_noticed(events: Iterator[Event], saving: list[Saving], begun: float) -> Iterator[Event]:
+    """The events, and between them what is due of the background's; it leaves the list.
+
+    What fell due before `begun`, during a validation, is noticed then.
+    """
+    for event in events:
+        while saving and saving[0].at <= event.at:
+            yield saving[0]._replace(at=max(begun, saving.pop(0).at))
+        yield event
 
 
 def _look_steps(job: Job) -> set[int]:

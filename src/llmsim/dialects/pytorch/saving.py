@@ -25,6 +25,14 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
     )  # fmt: skip
 
 
+def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:
+    yield say(
+        event, job, screen,
+        (("", f"Staged step {event.step:,} in {units.seconds(event.seconds)}"),),
+        (("muted", ", writing it in the background"),),
+    )  # fmt: skip
+
+
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
     rate = event.size / event.seconds
     yield say(
@@ -92,6 +100,7 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
 
 LINES: dict[type, Tell] = {
     events.CheckpointStarted: _checkpoint_started,
+    events.CheckpointStaged: _checkpoint_staged,
     events.CheckpointSaved: _checkpoint_saved,
     events.CheckpointDeleted: _checkpoint_deleted,
     events.ExportStarted: _export_started,
