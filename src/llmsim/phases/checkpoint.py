@@ -10,6 +10,9 @@ from llmsim.job import Job
 from llmsim.phases.timing import Phase, announced, took, watched
 from llmsim.physics import storage
 
+# How a save ends: it is durable, and an old one goes.
+Saving = CheckpointSaved | CheckpointDeleted
+
 KEPT = 2  # checkpoints kept on disk; the one before them goes when a new one is safe
 
 
@@ -23,15 +26,23 @@ def waits(job: Job, step: int) -> bool:
     return not job.background_saves or step == job.schedule.steps
 
 
-def checkpoint(job: Job, at: float, step: int) -> Phase:
-    """Saves after `step`: to the end, or until a copy is staged for `finished` to write."""
-    body = _save(job, at, step) if waits(job, step) else _stage(job, at, step)
-    return (yield from announced("checkpoint", at, body))
+def checkpoint(job: Job, at: float, step: int, before: tuple[Saving, ...] = ()) -> Phase:
+    """Saves after `step`: to the end, or until a copy is staged for `finished` to write.
+
+    `before` is what is still to be said of the save before, which is waited for.
+    """
+    return (yield from announced("checkpoint", at, _body(job, at, step, before)))
 
 
-def finished(
-    job: Job, step: int, started: float
-) -> tuple[CheckpointSaved | CheckpointDeleted, ...]:
+def _body(job: Job, at: float, step: int, before: tuple[Saving, ...]) -> Phase:
+    for event in before:
+        at = max(at, event.at)
+        yield event._replace(at=at)
+    save = _save if waits(job, step) else _stage
+    return (yield from save(job, at, step))
+
+
+def finished(job: Job, step: int, started: float) -> tuple[Saving, ...]:
     """How a save that began at `started` ends: it is durable, and what is too old goes."""
     size, seconds = storage.checkpoint_bytes(job), storage.save_seconds(job, step)
     saved = CheckpointSaved(started + seconds, step, path(job, step), size, seconds)

@@ -4,8 +4,6 @@ from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 from llmsim.events import (
-    CheckpointDeleted,
-    CheckpointSaved,
     Collectives,
     EpochEnded,
     EpochStarted,
@@ -18,6 +16,7 @@ from llmsim.events import (
 )
 from llmsim.job import Job, batch_tokens, gpus_per_node, hostname, steps_per_epoch
 from llmsim.phases import checkpoint, validation
+from llmsim.phases.checkpoint import Saving
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase
 from llmsim.physics import alignment, compute, gradient, loss, memory, network, schedule
@@ -31,9 +30,6 @@ COLLECTIVES_EVERY = 25
 
 # When somebody looks at the GPUs, as parts of the run.
 LOOKS = (0.04, 0.36, 0.7)
-
-
-Saving = CheckpointSaved | CheckpointDeleted
 
 
 class Trained(NamedTuple):
@@ -100,12 +96,12 @@ def training(job: Job, at: float) -> Generator[Event, None, Trained]:
 
 def _checkpoint(job: Job, at: float, step: int, saving: list[Saving]) -> Phase:
     """A save, which waits for the one before it, should that still be going on."""
-    while saving:
-        at = max(at, saving[0].at)
-        yield saving.pop(0)._replace(at=at)
+    before = tuple(saving)
+    saving.clear()
     if not checkpoint.waits(job, step):
-        saving += checkpoint.finished(job, step, at)
-    return (yield from checkpoint.checkpoint(job, at, step))
+        started = max([at, *(event.at for event in before)])
+        saving += checkpoint.finished(job, step, started)
+    return (yield from checkpoint.checkpoint(job, at, step, before))
 
 
 def _with_noticed(events: Iterator[Event], saving: list[Saving], begun: float) -> Iterator[Event]:
