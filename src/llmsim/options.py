@@ -42,6 +42,7 @@ class Options(NamedTuple):
     runs: int = 1
     exit_after_time: float | None = None  # show seconds
     tidy: bool = False
+    view: str = "auto"
     color: str = "auto"
     list: str | None = None
 
@@ -148,8 +149,10 @@ def _listed(find: Callable[[str], Model | Dataset | Gpu], kind: str) -> Callable
 
 
 def _dialect(text: str) -> str:
-    from llmsim.voices import NAMES
+    from llmsim.voices import NAMES, plugin
 
+    if text in ("auto", *NAMES) or plugin(text):
+        return text
     return _choice("auto", *NAMES)(text)
 
 
@@ -165,6 +168,7 @@ def _either(names: Sequence[str]) -> str:
 
 LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "frameworks")
 COLORS = ("auto", "always", "never")
+VIEWS = ("auto", "board", "log")
 
 OPTIONS = (
     Option(
@@ -223,6 +227,11 @@ OPTIONS = (
     Option(
         "tidy", _switch, "yes or no", "no interleaved or torn lines, which real launches have",
         "no", "",
+    ),
+    Option(
+        "view", _choice(*VIEWS), _either(VIEWS),
+        "board (the log with a live region below), log, or auto: board on a terminal",
+        "auto", "VIEW",
     ),
     Option(
         "color", _choice(*COLORS), _either(COLORS),

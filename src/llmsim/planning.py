@@ -5,6 +5,7 @@ model, data set, GPU and cluster suit each other; what they force is taken as it
 refused with the arithmetic when it cannot fit.
 """
 
+from collections.abc import Callable
 from math import ceil, exp, log
 from typing import NamedTuple, TypeVar
 
@@ -17,7 +18,7 @@ from llmsim.options import MOST_GPUS, Options, command
 from llmsim.physics import compute, memory, noise, schedule
 from llmsim.recipes import RECIPES, Recipe
 from llmsim.software import drawn_software
-from llmsim.voices import VOICES, device_of
+from llmsim.voices import VOICES, Voice, device_of, voice_named
 
 T = TypeVar("T")
 
@@ -92,11 +93,8 @@ def plan(options: Options) -> Job:
 
 def _draft(options: Options, seed: int, index: int) -> _Draft:
     dialect = _dialect(options, seed)
-    voice = VOICES[dialect]
-    name = options.recipe
-    if name == "auto":
-        suiting = [recipe for recipe in recipes.AUTO if recipe in voice.recipes]
-        name = noise.pick(seed, "plan/recipe", suiting or voice.recipes)
+    voice = voice_named(dialect) or VOICES["pytorch"]
+    name = _recipe(options, seed, dialect, voice)
     recipe = RECIPES[name]
 
     def drawn(stream: str, items: tuple[T, ...]) -> T:
@@ -114,11 +112,8 @@ def _draft(options: Options, seed: int, index: int) -> _Draft:
         if options.dataset == "auto"
         else catalog.dataset_named(options.dataset)
     )
-    gpu = (
-        drawn("gpu", tuple(g for g in catalog.gpus() if device_of(g) == voice.device))
-        if options.gpu == "auto"
-        else catalog.gpu_named(options.gpu)
-    )
+    devices = tuple(gpu for gpu in catalog.gpus() if device_of(gpu) == voice.device)
+    gpu = _gpu(options, dialect, voice, lambda: drawn("gpu", devices))
     shape = shape_for(model.parameters, model.active_parameters, model.experts)
     shape = shape._replace(adapter_rank=recipe.adapter_rank)
     sequence = min(shape.context, recipe.longest_sequence)
@@ -137,6 +132,27 @@ def _dialect(options: Options, seed: int) -> str:
     gpu = None if options.gpu == "auto" else catalog.gpu_named(options.gpu)
     suiting = voices.suiting(options.recipe, gpu)
     return noise.pick(seed, "plan/dialect", suiting or ("pytorch",))
+
+
+def _recipe(options: Options, seed: int, dialect: str, voice: Voice) -> str:
+    """The recipe that is asked for, or one of those that the dialect is for."""
+    if options.recipe == "auto":
+        suiting = [recipe for recipe in recipes.AUTO if recipe in voice.recipes]
+        return noise.pick(seed, "plan/recipe", suiting or voice.recipes)
+    if options.recipe not in voice.recipes:
+        known = ", ".join(voice.recipes)
+        raise PlanError(f"--dialect {dialect} does not do {options.recipe}: it does {known}.")
+    return options.recipe
+
+
+def _gpu(options: Options, dialect: str, voice: Voice, drawn: Callable[[], Gpu]) -> Gpu:
+    """The accelerator that is asked for, which the dialect must know, or a drawn one."""
+    if options.gpu == "auto":
+        return drawn()
+    gpu = catalog.gpu_named(options.gpu)
+    if device_of(gpu) != voice.device:
+        raise PlanError(f"--dialect {dialect} does not run on {gpu.name}: give a {voice.device}.")
+    return gpu
 
 
 class _Need(NamedTuple):
@@ -241,10 +257,16 @@ def _length(job: Job, draw: float) -> tuple[int, int]:
     return round(steps), max(ceil(steps / supply), epochs)
 
 
+def tells_every_step(dialect: str) -> bool:
+    """Whether the dialect logs each step of a run."""
+    voice = voice_named(dialect)
+    return voice is not None and voice.every_step
+
+
 def step_range(dialect: str, recipe: Recipe) -> tuple[int, int]:
     """The fewest and most steps of a run; no more than can be shown if each step is told."""
     fewest, most = recipe.steps
-    if VOICES[dialect].every_step:
+    if tells_every_step(dialect):
         return LOGGED_STEPS, 2 * LOGGED_STEPS
     return fewest, most
 
@@ -258,8 +280,7 @@ def _schedule(draft: _Draft, steps: int, epochs: int) -> Schedule:
     """About `steps` steps: each epoch has whole validation intervals, these whole log intervals."""
     layout, recipe = draft.layout, RECIPES[draft.recipe]
     parameters = parameter_count(draft.shape)
-    every_step = VOICES[draft.dialect].every_step
-    log_every = 1 if every_step else round_number(steps / LOGGED_STEPS)
+    log_every = 1 if tells_every_step(draft.dialect) else round_number(steps / LOGGED_STEPS)
     per_epoch = max(1, round(VALIDATIONS / epochs))
     # Down, never up: an epoch has no more tokens than the data set.
     validate_every = max(1, int(steps / epochs / per_epoch / log_every)) * log_every

@@ -1,5 +1,6 @@
 """Whose log a run can speak, and which jobs suit it. A dialect's lines are in dialects/."""
 
+from types import ModuleType
 from typing import Literal, NamedTuple
 
 from llmsim.catalog import Gpu
@@ -26,8 +27,39 @@ VOICES = {
         tuple(RECIPES),
         share=8,
     ),
+    "torchtitan": Voice("torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours", TEXT),
+    "megatron": Voice(
+        "Megatron-LM with NCCL's INFO lines: all arguments, timers, E+00 losses", TEXT
+    ),
+    "hf": Voice(
+        "Hugging Face's Trainer (transformers 5): dicts above one bar",
+        (*TEXT, "sft", "lora"),
+    ),
 }
 NAMES = tuple(VOICES)
+
+# A package of somebody else adds a dialect by an entry point of this group: a name, and a
+# module that has VOICE, a Voice, and LINES, as the modules in dialects/ have.
+PLUGINS = "llmsim.dialects"
+
+
+def plugin(name: str) -> ModuleType | None:
+    """The module of a dialect that another package brings along; None if there is none."""
+    from importlib.metadata import entry_points  # slow: only for a name that is not ours
+
+    for entry in entry_points(group=PLUGINS, name=name):
+        module: ModuleType = entry.load()
+        return module
+    return None
+
+
+def voice_named(name: str) -> Voice | None:
+    """A dialect of ours or of another package; None if there is none."""
+    if name in VOICES:
+        return VOICES[name]
+    module = plugin(name)
+    voice: Voice | None = getattr(module, "VOICE", None)
+    return voice
 
 
 def device_of(gpu: Gpu) -> Device:

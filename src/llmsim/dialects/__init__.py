@@ -11,12 +11,15 @@ from typing import Any
 from llmsim.dialects.line import Bar, Line
 from llmsim.job import Job
 from llmsim.terminal.screen import Screen
+from llmsim.voices import VOICES, plugin
 
 Tell = Callable[[Any, Job, Screen], Iterable[Line | Bar]]
 
 
 def lines_of(name: str) -> Mapping[type, Tell]:
-    """The event-to-lines table of a dialect that voices.py lists."""
-    module = import_module(f"llmsim.dialects.{name}")
+    """The event-to-lines table of a dialect that voices.py lists, or another package has."""
+    module = import_module(f"llmsim.dialects.{name}") if name in VOICES else plugin(name)
+    if module is None:
+        raise KeyError(f"there is no dialect {name!r}")
     table: Mapping[type, Tell] = module.LINES
     return table
