@@ -16,12 +16,12 @@ DEV := $(VENV)/.dev
 NODE := web/node_modules/.package-lock.json
 PAGE := web/dist/index.html
 
-PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py \
-	$(shell find src -name '*.py') pyproject.toml
+PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools/library.py \
+	$(wildcard tools/make_library.*) $(shell find src -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types unit browser test-browser web serve screenshots \
-	constraints clean docs statistics
+.PHONY: help run test lint format types unit browser test-browser web bench-web icons serve \
+	screenshots constraints clean docs statistics
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ format: $(DEV) ## lay out the Python code
 	$(BIN)/ruff format
 
 unit: $(DEV) ## the tests that need no browser
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser"
 
 browser: $(DEV)
 	$(BIN)/python -m tools.browser
@@ -54,6 +54,12 @@ test-browser: $(DEV) $(PAGE) browser ## the tests of the page
 	$(BIN)/python -m pytest -m browser
 
 web: $(PAGE) ## build the page into web/dist
+
+bench-web: $(PAGE) browser ## measure the page: start, second visit, bytes, long tasks, memory
+	$(BIN)/python -m tools.bench_web
+
+icons: browser
+	$(BIN)/python -m tools.icons
 
 serve: $(PAGE) ## build the page and serve it on 127.0.0.1 (PORT=8000)
 	@$(BIN)/python -m tools.serve --port $(PORT)

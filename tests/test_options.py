@@ -75,6 +75,7 @@ RIGHT: list[tuple[str, str, object]] = [
     ("tidy", "yes", True),
     ("tidy", "", True),
     ("tidy", "0", False),
+    ("view", "board", "board"),
     ("color", "never", "never"),
     ("list", "models", "models"),
 ]
@@ -105,6 +106,7 @@ def test_every_option_has_a_field_and_a_right_value_above() -> None:
         ("speed-factor", ["0", "nan", "abc", "inf", "-1", "-inf", "", "1,5", "0x10", "-0"]),
         ("instant-print-lines", ["-1", "many", "1.0", ""]),
         ("runs", ["-1", "forever", "2.5", ""]),
+        ("view", ["grid", "Board", ""]),
         ("color", ["rainbow", "Always", ""]),
         ("dialect", ["", "nosuch"]),
         ("recipe", ["", "nosuch"]),

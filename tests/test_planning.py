@@ -40,9 +40,9 @@ def divides(job: Job) -> bool:
         and gpus_per_node(job) <= job.gpu.per_node
         and schedule.global_batch == layout.data * layout.micro_batch * layout.accumulation
         and schedule.steps == schedule.epochs * steps_per_epoch(job)
-        and steps_per_epoch(job) % schedule.validate_every == 0
+        and steps_per_epoch(job) % schedule.log_every == 0
         and schedule.validate_every % schedule.log_every == 0
-        and schedule.save_every % schedule.validate_every == 0
+        and schedule.save_every % schedule.log_every == 0
         and schedule.warmup < schedule.steps
     )
 

@@ -24,6 +24,7 @@ START = datetime(2026, 1, 30, 12)
 PIPE = Screen(width=200, height=24, color=False, unicode=True, live=False)
 TERMINAL = Screen(width=80, height=24, color=True, unicode=True, live=True)
 SHORT_RUN = 5  # a seed
+LOG = Options(view="log")  # the board has tests of its own
 
 
 @cache
@@ -32,7 +33,7 @@ def job_of(seed: int, dialect: str = "pytorch") -> Job:
 
 
 def frames(screen: Screen, options: Options | None = None, seed: int = SHORT_RUN) -> list[Frame]:
-    return list(play(job_of(seed), options or Options(), lambda: screen))
+    return list(play(job_of(seed), options or LOG, lambda: screen))
 
 
 def told(screen: Screen) -> Iterator[Line | Bar]:
@@ -129,7 +130,7 @@ def test_a_bar_that_a_narrower_terminal_has_no_room_for_goes() -> None:
     # A bar stands below, and then a line comes above it.
     last = next(i for i, text in enumerate(texts[1:]) if "\n" in text and text.endswith("\r"))
     screens, rows = [wide], []
-    for number, frame in enumerate(play(job_of(SHORT_RUN), Options(), lambda: screens[-1])):
+    for number, frame in enumerate(play(job_of(SHORT_RUN), LOG, lambda: screens[-1])):
         if number > last:
             rows += re.split(r"[\r\n]", re.sub(r"\x1b\[[0-9;]*[mJ]", "", frame.text))
         elif number == last:

@@ -11,9 +11,12 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 
+from llmsim import catalog, recipes, voices
+from llmsim.options import OPTIONS
 from tools import library
 
 ROOT = library.ROOT
@@ -24,6 +27,7 @@ MADE = ROOT / "build" / "web"  # what is made rather than copied
 
 VENDOR = (
     "@xterm/addon-fit/lib/addon-fit.mjs",
+    "@xterm/addon-webgl/lib/addon-webgl.mjs",
     "@xterm/xterm/css/xterm.css",
     "@xterm/xterm/lib/xterm.mjs",
     "pyodide/pyodide.mjs",
@@ -106,15 +110,59 @@ def write_files_module(site: Site) -> None:
     site.sources["files.js"] = MADE / "files.js"
 
 
-def make(target: Path) -> None:
-    """Build everything anew into the target folder."""
+def service_worker(site: Site) -> bytes:
+    """The service worker, with the list of all that a visit needs: what only STOCK has is not."""
+    files = {
+        "./" if address == "index.html" else address: f"sha256-{_base64(sha256(content).digest())}"
+        for address, content in sorted(site.placed.items())
+        if not address.endswith((".whl", *STOCK[len(PYODIDE) :]))
+    }
+    digest = sha256(json.dumps(files).encode() + site.content("sw.js")).hexdigest()
+    build = {"id": digest[:12], "page": "./", "files": files}
+    return f"const build = {json.dumps(build, indent=1)};\n\n".encode() + site.content("sw.js")
+
+
+def _base64(digest: bytes) -> str:
+    return b64encode(digest).decode()
+
+
+def write_options() -> None:
+    """The table of options, for the form of the settings."""
+    names = {
+        "dialect": voices.NAMES,
+        "recipe": recipes.NAMES,
+        "model": [model.name for model in catalog.models()],
+        "dataset": [dataset.name for dataset in catalog.datasets()],
+        "gpu": [gpu.name for gpu in catalog.gpus()],
+    }
+    rows = [
+        {
+            "name": option.name,
+            "meaning": option.meaning,
+            "preset": option.default.removeprefix("1; in the page "),
+            "choices": names.get(option.name, ()),
+        }
+        for option in OPTIONS
+        if option.in_url
+    ]
+    (MADE / "options.json").write_text(json.dumps(rows), encoding="utf-8")
+
+
+def prepare() -> None:
+    """Make what is not in the sources."""
     shutil.rmtree(MADE, ignore_errors=True)
     MADE.mkdir(parents=True)
     library.make(MADE / "library.zip")
+    write_options()
     build_wheels()
+
+
+def assemble(target: Path) -> None:
+    """Put everything where it is to be served."""
     site = Site(sources())
     write_files_module(site)
     site.placed["index.html"] = site.content("index.html", up="./")
+    site.placed["sw.js"] = service_worker(site)
     site.placed["files.json"] = json.dumps({"files": site.listing()}, indent=1).encode()
     shutil.rmtree(target, ignore_errors=True)
     for address, content in site.placed.items():
@@ -125,4 +173,5 @@ def make(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(DIST)
+    prepare()
+    assemble(DIST)

@@ -33,8 +33,9 @@ async def _play_and_fail() -> None:
 
 
 def _used() -> list[str]:
-    """The files in Python's own archive that modules have been imported from."""
-    files = (getattr(module, "__file__", None) or "" for module in sys.modules.values())
+    """The files of Python's own archive in use; the rest of its library is in the interpreter."""
+    specs = (getattr(module, "__spec__", None) for module in sys.modules.values())
+    files = (spec.origin or "" for spec in specs if spec)
     return [file.removeprefix(STDLIB) for file in files if file.startswith(STDLIB)]
 
 

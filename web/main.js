@@ -2,15 +2,27 @@
 //
 // Its state stands on the root element as data-state: loading, playing, ended or failed.
 
+import { addressOf, commandOf, merged, readAddress } from "./address.js";
+import { copy, listen, toggleFullScreen } from "./controls.js";
+import { forget, keepForLater } from "./offline.js";
+import { THEMES } from "./themes.js";
+
+/** @import { Query } from "./address.js" */
+/** @import { FromWorker, Run, ToWorker } from "./messages" */
 /** @import { Terminal } from "./vendor/xterm.mjs" */
-/** @import { FromWorker, ToWorker } from "./messages" */
 
 const PATIENCE = 60_000; // ms without any news while loading
+const [SLOWEST, FASTEST] = [1 / 8, 64];
 
 const root = document.documentElement;
-const total = Number(root.dataset.bytes); // of all downloads, written by the build
 const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const address = readAddress(location.search);
 
+let asked = address.query; // by the address, then by the settings
+/** @type {Run | undefined} */
+let run;
+let speed = 1;
+let paused = false;
 /** @type {Worker | undefined} */
 let worker;
 /** @type {Terminal | undefined} */
@@ -18,6 +30,10 @@ let terminal;
 
 /** @param {ToWorker} message */
 const tell = (message) => worker?.postMessage(message);
+
+// --- loading -----------------------------------------------------------------------------------
+
+for (const prompt of document.querySelectorAll(".command")) prompt.textContent = commandOf(asked);
 
 /**
  * Say why there is nothing to see. The first reason counts: others follow from it.
@@ -40,8 +56,9 @@ let timeout = setTimeout(waitedLongEnough, PATIENCE);
  * Draw the bar that a Python program would draw.
  *
  * @param {number} loaded
+ * @param {number} total
  */
-function showProgress(loaded) {
+function showProgress(loaded, total) {
   clearTimeout(timeout);
   timeout = setTimeout(waitedLongEnough, PATIENCE);
   const share = Math.min(loaded / total, 1);
@@ -54,15 +71,25 @@ function showProgress(loaded) {
       : `Starting Python ${bar} ${megabytes(total)} MB`;
 }
 
+// --- the show ----------------------------------------------------------------------------------
+
 /** @param {FromWorker} message */
 function hear(message) {
   switch (message.type) {
     case "progress":
-      showProgress(message.loaded);
+      showProgress(message.loaded, message.total);
+      break;
+    case "began":
+      clearTimeout(timeout);
+      if (root.dataset.state === "loading") keepForLater();
+      root.dataset.state = "playing";
+      terminal?.write(`\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${commandOf(message.query)}\n`);
+      break;
+    case "run":
+      run = message.run;
+      history.replaceState({ run: run.options }, ""); // for those who come back
       break;
     case "text":
-      clearTimeout(timeout);
-      root.dataset.state = "playing";
       terminal?.write(message.text, () => tell({ type: "drawn", size: message.size }));
       break;
     case "ended":
@@ -75,22 +102,149 @@ function hear(message) {
   }
 }
 
+/**
+ * Play, instead of what is playing.
+ *
+ * @param {Query} query
+ */
+function play(query) {
+  const given = new Map(query).get("speed-factor") ?? "1";
+  setSpeed(given === "max" ? Infinity : Number(given) > 0 ? Number(given) : 1);
+  setPaused(false);
+  if (terminal) tell({ type: "start", query, columns: terminal.cols, rows: terminal.rows });
+}
+
+/** @param {boolean} value */
+function setPaused(value) {
+  paused = value;
+  tell({ type: "pause", paused });
+  controls.button("pause").textContent = paused ? "resume" : "pause";
+  document.title = paused ? "paused · llmsim" : "llmsim";
+}
+
+/** @param {number} factor */
+function setSpeed(factor) {
+  speed = factor;
+  element("speed").textContent = speed === Infinity ? "max" : `${Number(speed.toPrecision(3))}×`;
+  tell({ type: "speed", factor });
+}
+
+/** @param {number} factor */
+function changeSpeed(factor) {
+  const wanted = speed === Infinity && factor < 1 ? FASTEST : speed * factor;
+  setSpeed(Math.min(Math.max(wanted, SLOWEST), FASTEST));
+  asked = merged(asked, [["speed-factor", String(speed)]]);
+}
+
+/** The run after the one that plays. */
+function next() {
+  const seed = BigInt(new Map(run?.options).get("seed") ?? 0);
+  play(merged(asked, [["seed", String((seed + 1n) % 2n ** 64n)]]));
+}
+
+async function changeSettings() {
+  const { ask } = await import("./settings.js");
+  const wanted = await ask(asked);
+  if (!wanted) return;
+  asked = wanted;
+  history.pushState(null, "", addressOf(asked));
+  play(asked);
+}
+
+// --- the controls ------------------------------------------------------------------------------
+
+/** @param {string} name */
+function setTheme(name) {
+  const theme = THEMES[name] ?? THEMES.dark;
+  root.dataset.theme = name;
+  if (terminal && theme) {
+    terminal.options.theme = theme;
+    // Programs choose their true colours for a dark screen.
+    terminal.options.minimumContrastRatio = name === "light" ? 4.5 : 1;
+  }
+  document.querySelector('meta[name="theme-color"]')?.setAttribute("content", theme?.background ?? "");
+  controls.button("theme").textContent = name === "light" ? "dark" : "light";
+}
+
+/** @param {string} text */
+function notice(text) {
+  element("notice").textContent = text;
+  setTimeout(() => (element("notice").textContent = ""), 2000);
+}
+
+const controls = listen(element("controls"), {
+  pause: () => root.dataset.state === "playing" && setPaused(!paused),
+  slower: () => changeSpeed(1 / 2),
+  faster: () => changeSpeed(2),
+  restart: () => play(merged(asked, run?.options ?? [])),
+  next,
+  stop: () => tell({ type: "stop" }),
+  settings: () => changeSettings().catch((error) => notice(error.message)),
+  link: async () => notice(await copy(new URL(addressOf(run?.options ?? asked), location.href).href)),
+  command: async () => notice(await copy(run?.command ?? commandOf(asked))),
+  screen: toggleFullScreen,
+  theme: () => {
+    const name = root.dataset.theme === "light" ? "dark" : "light";
+    setTheme(name);
+    remember("theme", name);
+  },
+  reader: (button) => {
+    if (!terminal) return;
+    terminal.options.screenReaderMode = !terminal.options.screenReaderMode;
+    button.ariaPressed = String(terminal.options.screenReaderMode);
+  },
+});
+
+/**
+ * Keep a choice for the next visit, or look it up; some browsers allow neither.
+ *
+ * @param {string} name
+ * @param {string} [value]
+ */
+function remember(name, value) {
+  try {
+    if (value) localStorage.setItem(name, value);
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+/** The screen saver: nothing but the terminal, and the screen stays on. */
+function keepAwake() {
+  root.dataset.kiosk = "";
+  const wake = () => navigator.wakeLock?.request("screen").catch(() => {});
+  document.addEventListener("visibilitychange", () => document.hidden || wake());
+  wake();
+}
+
 async function start() {
   if (typeof WebAssembly === "undefined")
     throw new Error("This browser has no WebAssembly, or it is switched off; Python needs it.");
-  worker = new Worker("worker.js", { type: "module" });
+  worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: address.boot });
   worker.onmessage = ({ data }) => hear(data);
   worker.onerror = ({ message }) =>
     fail(message ? `The worker stopped: ${message}` : "worker.js, or what it imports, could not be loaded.");
 
+  if (address.kiosk) keepAwake();
   const { openTerminal, onInterrupt } = await import("./terminal.js");
-  terminal = openTerminal(element("terminal"));
+  terminal = openTerminal(element("terminal"), THEMES.dark ?? {});
+  setTheme(remember("theme") === "light" ? "light" : "dark");
   terminal.onResize(({ cols, rows }) => tell({ type: "resize", columns: cols, rows }));
   onInterrupt(terminal, () => tell({ type: "stop" }));
-  terminal.focus();
-  const query = [...new URLSearchParams(location.search)];
-  tell({ type: "start", query, columns: terminal.cols, rows: terminal.rows });
+  if (window.top === window) terminal.focus(); // a frame does not take it from its page
+  // Who comes back finds the run that was left; who reloads gets a fresh one.
+  const [arrival] = performance.getEntriesByType("navigation");
+  const back = arrival instanceof PerformanceNavigationTiming && arrival.type === "back_forward";
+  play(merged(asked, (back && history.state?.run) || []));
 }
 
-element("retry").addEventListener("click", () => location.reload());
+window.addEventListener("popstate", ({ state }) => {
+  asked = readAddress(location.search).query;
+  play(merged(asked, state?.run ?? []));
+});
+element("retry").addEventListener("click", async () => {
+  await forget();
+  location.reload();
+});
 start().catch((error) => fail(String(error.message ?? error)));

@@ -6,17 +6,31 @@ export interface Size {
   rows: number;
 }
 
+/** A run, as the page can ask for it again. */
+export interface Run {
+  /** In a terminal. */
+  command: string;
+  /** In an address. */
+  options: [name: string, value: string][];
+}
+
 export type ToWorker =
-  /** Play; the query's pairs are as the URL has them, and Python judges them. */
+  /** Play, instead of what is playing; Python judges the query's pairs. */
   | ({ type: "start"; query: [string, string][] } & Size)
   | ({ type: "resize" } & Size)
   /** The terminal has taken in a text of this size: more may come. */
   | { type: "drawn"; size: number }
+  | { type: "pause"; paused: boolean }
+  | { type: "speed"; factor: number }
   | { type: "stop" };
 
 export type FromWorker =
-  /** Bytes fetched so far. */
-  | { type: "progress"; loaded: number }
+  /** Bytes fetched so far, and of all downloads. */
+  | { type: "progress"; loaded: number; total: number }
+  /** A show begins, on an empty screen. */
+  | { type: "began"; query: [string, string][] }
+  /** A run of it begins. */
+  | { type: "run"; run: Run }
   /** For the terminal; `size` comes back in "drawn". */
   | { type: "text"; text: string; size: number }
   /** All runs are over, with the exit status that a shell would see. */

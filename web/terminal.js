@@ -3,75 +3,86 @@
 import { FitAddon } from "./vendor/addon-fit.mjs";
 import { Terminal } from "./vendor/xterm.mjs";
 
+/** @import { ITheme } from "./vendor/xterm.mjs" */
+
 // Fonts that have block and Braille glyphs, or whose systems fall back to one of the same width.
 const FONTS =
   '"JetBrains Mono", "Cascadia Mono", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", ' +
   '"Liberation Mono", monospace';
+const [SMALLEST, USUAL] = [9, 14]; // px
+const COLUMNS = 80; // that a font should leave room for
 
-const THEME = {
-  background: "#0c0f14",
-  foreground: "#c8d0da",
-  selectionBackground: "#2d4a6e",
-  scrollbarSliderBackground: "#c8d0da18",
-  scrollbarSliderHoverBackground: "#c8d0da30",
-  scrollbarSliderActiveBackground: "#c8d0da48",
-  black: "#1b222c",
-  red: "#ff6b74",
-  green: "#7fd88f",
-  yellow: "#f2c66d",
-  blue: "#6cb0ff",
-  magenta: "#d39bff",
-  cyan: "#62d4d9",
-  white: "#c8d0da",
-  brightBlack: "#66717f",
-  brightRed: "#ff9299",
-  brightGreen: "#a4ecb0",
-  brightYellow: "#ffdf9a",
-  brightBlue: "#9bcaff",
-  brightMagenta: "#e4c0ff",
-  brightCyan: "#92ecef",
-  brightWhite: "#f4f7fa",
-};
+const pen = document.createElement("canvas").getContext("2d");
+
+/** @param {number} size of the font, in px */
+function cellWidth(size) {
+  if (!pen) return size * 0.6;
+  pen.font = `${size}px ${FONTS}`;
+  return pen.measureText("█".repeat(64)).width / 64;
+}
 
 /**
- * A font size near the wanted one at which a cell is a whole number of the screen's pixels
- * wide: otherwise there are hairlines between the blocks of a bar.
+ * The font size for a window: smaller in a narrow one, so that it holds 80 columns if that is
+ * still legible, and such that a cell is a whole number of the screen's pixels wide: otherwise
+ * there are hairlines between the blocks of a bar.
  *
- * @param {number} wanted
+ * @param {number} width
  */
-function fontSize(wanted) {
-  const pen = document.createElement("canvas").getContext("2d");
-  if (!pen) return wanted;
+function fontSize(width) {
+  const wanted = Math.min(Math.max((width / COLUMNS / cellWidth(100)) * 100, SMALLEST), USUAL);
   const error = (/** @type {number} */ size) => {
-    pen.font = `${size}px ${FONTS}`;
-    const pixels = (pen.measureText("█".repeat(64)).width / 64) * window.devicePixelRatio;
+    const pixels = cellWidth(size) * window.devicePixelRatio;
     return Math.abs(pixels - Math.round(pixels));
   };
   // Browsers know font sizes in steps of 1/64 pixel.
-  const sizes = Array.from({ length: 97 }, (_, step) => wanted - 1 + step / 64);
+  const sizes = Array.from({ length: 97 }, (_, step) => Math.floor(wanted) - 1 + step / 64);
   const errors = sizes.map(error);
   return sizes[errors.indexOf(Math.min(...errors))] ?? wanted;
+}
+
+/** Whether WebGL would be drawn by a graphics card: in software the DOM is faster. */
+function hasGraphicsCard() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const info = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = gl?.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER) ?? "software";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/software|swiftshader|llvmpipe|basic render/i.test(name);
+}
+
+/** @param {Terminal} terminal */
+async function drawWithGraphicsCard(terminal) {
+  const { WebglAddon } = await import("./vendor/addon-webgl.mjs");
+  const addon = new WebglAddon();
+  addon.onContextLoss(() => addon.dispose()); // the DOM takes over
+  terminal.loadAddon(addon);
 }
 
 /**
  * Open a terminal in the element and keep it as large as the element is.
  *
  * @param {HTMLElement} element
+ * @param {ITheme} theme
  */
-export function openTerminal(element) {
+export function openTerminal(element, theme) {
   const terminal = new Terminal({
     convertEol: true, // Python writes "\n"
     fontFamily: FONTS,
-    fontSize: fontSize(window.innerWidth < 600 ? 11 : 14),
+    fontSize: fontSize(element.clientWidth),
     scrollback: 10_000,
-    theme: THEME,
+    theme,
   });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(element);
   terminal.write("\x1b[?25l"); // nobody types here: no cursor
   fit.fit();
-  new ResizeObserver(() => fit.fit()).observe(element);
+  let width = element.clientWidth;
+  new ResizeObserver(() => {
+    if (element.clientWidth !== width) terminal.options.fontSize = fontSize(element.clientWidth);
+    width = element.clientWidth;
+    fit.fit();
+  }).observe(element);
+  if (hasGraphicsCard()) drawWithGraphicsCard(terminal).catch(console.info);
   return terminal;
 }
 
@@ -83,7 +94,8 @@ export function openTerminal(element) {
  */
 export function onInterrupt(terminal, interrupt) {
   terminal.attachCustomKeyEventHandler(
-    ({ ctrlKey, key }) => !(ctrlKey && key === "c" && terminal.hasSelection()),
+    // Tab goes on to the controls, as on any page.
+    ({ ctrlKey, key }) => key !== "Tab" && !(ctrlKey && key === "c" && terminal.hasSelection()),
   );
   terminal.onData((data) => {
     if (data === "\x03") interrupt();

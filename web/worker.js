@@ -1,7 +1,9 @@
 // Python lives here: Pyodide plays the run, and its text goes to the page by messages.
 
 import { loadPyodide } from "./vendor/pyodide.mjs";
+import { boots, files, lock } from "./files.js";
 
+/** @import { PyodideAPI } from "./vendor/pyodide.mjs" */
 /** @import { FromWorker, Size, ToWorker } from "./messages" */
 
 /**
@@ -10,48 +12,18 @@ import { loadPyodide } from "./vendor/pyodide.mjs";
  * @typedef {object} Page
  * @property {(columns: number, rows: number) => void} resize
  * @property {(size: number) => void} drawn
+ * @property {(paused: boolean) => void} pause
+ * @property {(factor: number) => void} speed
  * @property {() => void} stop
  *
  * @typedef {object} Host
- * @property {(post: (text: string, size: number) => void, columns: number, rows: number) => Page} Page
+ * @property {(post: (text: string, size: number) => void, columns: number, rows: number,
+ *   announce: (run: string) => void) => Page} Page
  * @property {(query: [string, string][], page: Page) => Promise<number>} main
  */
 
 /** @param {FromWorker} message */
 const post = (message) => self.postMessage(message);
-
-let loaded = 0;
-
-/**
- * Tell the page how far a download is.
- *
- * @param {Response} response
- */
-async function report(response) {
-  const reader = response.body?.getReader();
-  for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
-    loaded += part.value.byteLength;
-    post({ type: "progress", loaded });
-  }
-}
-
-const plainFetch = self.fetch;
-
-// Pyodide fetches its files itself, so this is the one place that sees them all. A file that is
-// missing or has the wrong type must fail here, by its name: Pyodide would wait for it for ever.
-self.fetch = async (input, init) => {
-  const request = new Request(input, init);
-  const { pathname } = new URL(request.url);
-  const response = await plainFetch(request).catch(() => {
-    throw fail(`${pathname} could not be fetched: the server does not answer.`);
-  });
-  const type = response.headers.get("Content-Type") ?? "no type";
-  if (!response.ok) throw fail(`${pathname} could not be fetched (status ${response.status}).`);
-  if (pathname.endsWith(".wasm") && !type.startsWith("application/wasm"))
-    throw fail(`${pathname} is served as ${type}; it has to be application/wasm.`);
-  report(response.clone()).catch(() => fail(`${pathname} broke off while it was loading.`));
-  return response;
-};
 
 /**
  * Tell the page that nothing will come.
@@ -63,30 +35,138 @@ function fail(message) {
   return new Error(message);
 }
 
+const wanted = boots[self.name] ?? [];
+const total = wanted.reduce((sum, name) => sum + (files[name]?.size ?? 0), 0);
+let loaded = 0;
+
+/** @param {number} bytes */
+function advance(bytes) {
+  loaded += bytes;
+  post({ type: "progress", loaded, total });
+}
+
+/** @param {string} name */
+const addressOf = (name) => new URL(files[name]?.url ?? name, import.meta.url).href;
+
 /**
- * Start Python with llmsim in it. The wheel is unpacked rather than installed by micropip:
- * it has no dependencies to resolve, and this is half a second faster.
+ * Read a copy of a download, to tell the page how far it is and to see that all of it comes.
  *
- * @returns {Promise<Host>}
+ * @param {Response} response
+ * @param {number} size
  */
+async function watch(response, size) {
+  let left = size;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
+    left -= part.value.byteLength;
+    advance(part.value.byteLength);
+  }
+  if (left) throw new Error(`${size - left} of ${size} bytes have come`);
+}
+
+const plainFetch = self.fetch;
+
+/**
+ * Fetch a file, and say so if that goes wrong. A file that is missing or has the wrong type must
+ * fail here, by its name: Pyodide would wait for it for ever.
+ *
+ * @param {string} name
+ */
+async function download(name) {
+  const response = await plainFetch(addressOf(name)).catch(() => {
+    throw fail(`${name} could not be fetched: the server does not answer.`);
+  });
+  const type = response.headers.get("Content-Type") ?? "no type";
+  if (!response.ok) throw fail(`${name} could not be fetched (status ${response.status}).`);
+  if (name.endsWith(".wasm") && !type.startsWith("application/wasm"))
+    throw fail(`${name} is served as ${type}; it has to be application/wasm.`);
+  watch(response.clone(), files[name]?.size ?? 0).catch((error) =>
+    fail(`${name} broke off while it was loading: ${error.message}.`),
+  );
+  return response;
+}
+
+// All downloads begin at once. Pyodide asks for its files itself, one after the other, and gets
+// them from here.
+const arriving = new Map(
+  wanted.filter((name) => !name.endsWith(".mjs")).map((name) => [name, download(name)]),
+);
+for (const response of arriving.values()) response.catch(() => {}); // told already
+
+self.fetch = async (input, init) => {
+  const { pathname } = new URL(new Request(input).url);
+  const name = pathname.split("/").at(-1) ?? "";
+  const response = arriving.get(name) ?? plainFetch(input, init);
+  arriving.delete(name); // it can be read once
+  return response;
+};
+
+/** What both ways of starting Pyodide share. */
+async function engine() {
+  const name = "pyodide.asm.mjs";
+  const module = await import(addressOf(name)).catch(() => {
+    throw fail(`${name} could not be loaded.`);
+  });
+  advance(files[name]?.size ?? 0);
+  return { createPyodideModule: module.default, indexURL: new URL("./", import.meta.url).href };
+}
+
+/**
+ * The ways to start Python with llmsim in it; the page names this worker after the one it wants.
+ *
+ * @type {Record<string, () => Promise<PyodideAPI>>}
+ */
+const starts = {
+  // One archive has all the Python there is to run, compiled: see tools/make_library.py.
+  library: async () =>
+    loadPyodide({ ...(await engine()), stdLibURL: addressOf("library.zip"), lockFileContents: lock }),
+
+  // Pyodide as it comes, and the wheel installed as any other would be.
+  micropip: async () => {
+    const pyodide = await loadPyodide(await engine());
+    const [own, micropip] = wanted.filter((name) => name.endsWith(".whl")).map(addressOf);
+    await pyodide.loadPackage(micropip ?? "", { messageCallback: () => {} });
+    await pyodide.pyimport("micropip").install(own);
+    return pyodide;
+  },
+};
+
+/** @returns {Promise<Host>} */
 async function boot() {
-  const wheel = fetch("llmsim.whl").then((response) => response.arrayBuffer());
-  const python = loadPyodide({ indexURL: new URL("vendor/", import.meta.url).href });
-  const [bytes, pyodide] = await Promise.all([wheel, python]);
-  pyodide.unpackArchive(bytes, "wheel");
-  return pyodide.pyimport("llmsim.hosts.browser");
+  const pyodide = await starts[self.name]?.();
+  Object.assign(self, { pyodide }); // for whoever opens the console
+  return pyodide?.pyimport("llmsim.hosts.browser");
 }
 
 /** @type {Size} */
 let size = { columns: 80, rows: 24 };
 /** @type {Page | undefined} */
 let page;
+/** @type {Promise<number> | undefined} */
+let show;
+let shows = 0;
 
-/** @param {[string, string][]} query */
+/**
+ * Play, instead of what is playing.
+ *
+ * @param {[string, string][]} query
+ */
 async function play(query) {
+  const number = ++shows;
   const host = await booted;
-  page = host.Page((text, size) => post({ type: "text", text, size }), size.columns, size.rows);
-  post({ type: "ended", status: await host.main(query, page) });
+  page?.stop();
+  await show;
+  if (number !== shows) return; // another has been asked for since
+  post({ type: "began", query });
+  page = host.Page(
+    (text, size) => post({ type: "text", text, size }),
+    size.columns,
+    size.rows,
+    (run) => post({ type: "run", run: JSON.parse(run) }),
+  );
+  show = host.main(query, page);
+  const status = await show;
+  if (number === shows) post({ type: "ended", status });
 }
 
 /** @param {unknown} error */
@@ -110,6 +190,12 @@ self.onmessage = ({ data }) => {
       break;
     case "drawn":
       page?.drawn(data.size);
+      break;
+    case "pause":
+      page?.pause(data.paused);
+      break;
+    case "speed":
+      page?.speed(data.factor);
       break;
     case "stop":
       page?.stop();

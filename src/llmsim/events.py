@@ -65,12 +65,20 @@ class Launched(NamedTuple):
 
 
 class Rendezvous(NamedTuple):
-    """The nodes found each other at the master's address."""
+    """The launchers of all nodes found each other at the master's address."""
 
     at: float
     master: str
     port: int
     process: int  # the launcher's process id on the first node
+
+
+class WorkersStarted(NamedTuple):
+    """The launcher's processes have imported their software and begin to talk."""
+
+    at: float
+    master: str
+    port: int
 
 
 class NodeDetected(NamedTuple):
@@ -241,14 +249,26 @@ class Collectives(NamedTuple):
 
 
 class Slowed(NamedTuple):
-    """An interval took longer than it should, and why."""
+    """Steps begin to take longer than they should, and why."""
 
     at: float
-    step: int
-    kind: str
+    step: int  # the first slow one
+    kind: str  # "straggler", "data stall" or "network retry"
     rank: int
     hostname: str
-    seconds: float
+    seconds: float  # lost in each slow step
+    part: float  # the same, of a step's usual time
+
+
+class Recovered(NamedTuple):
+    """A slow rank is as fast as the others again."""
+
+    at: float
+    step: int  # the last slow one
+    rank: int
+    hostname: str
+    seconds: float  # lost in all
+    steps: int
 
 
 class Status(NamedTuple):
@@ -382,6 +402,7 @@ Event = (
     | Progress
     | Launched
     | Rendezvous
+    | WorkersStarted
     | NodeDetected
     | NodesDetected
     | RankJoined
@@ -400,6 +421,7 @@ Event = (
     | Step
     | Collectives
     | Slowed
+    | Recovered
     | Status
     | EpochEnded
     | Validated

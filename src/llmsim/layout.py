@@ -7,12 +7,15 @@ from typing import get_args
 from llmsim.architecture import Architecture, parameter_count
 from llmsim.catalog import Gpu
 from llmsim.job import Layout, Recompute, Sharding
-from llmsim.physics import memory
+from llmsim.physics import compute, memory
 
 # Tensor x pipeline splits, simplest first: none, then within a node, then across nodes.
 SPLITS = tuple((t, p) for p in (1, 2, 4, 8, 16, 32) for t in (1, 2, 4, 8) if p == 1 or t > 1)
 
-MICRO_BATCHES = (16, 8, 4, 2, 1)
+# A batch may become this many times as large, before a model is split to keep it small.
+GROWTH = 4
+
+MICRO_BATCHES = (64, 32, 16, 8, 4, 2, 1)
 
 
 def node_size(gpus: int, per_node: int) -> int:
@@ -58,6 +61,11 @@ def _bases(shape: Architecture, gpu: Gpu, gpus: int, reference: bool) -> Iterato
             )
 
 
+def _leaves_a_rest(sequences: int, data: int, micro_batch: int) -> bool:
+    """Whether the batch could be had exactly, but not with micro-batches of this size."""
+    return sequences % data == 0 and sequences % (data * micro_batch) != 0
+
+
 @lru_cache(maxsize=1024)
 def fitting_layout(
     shape: Architecture,
@@ -67,22 +75,26 @@ def fitting_layout(
     sequence: int | None = None,
     reference: bool = False,
 ) -> Layout | None:
-    """The first layout that fits the GPU's memory, for a global batch of about `sequences`.
+    """The fastest layout that fits the GPU's memory, for a global batch of about `sequences`.
 
     `sequence` is their length in tokens, by default the model's context; with `reference` a
-    frozen copy of the model has to fit too. Prefers layouts with no more data-parallel ranks
-    than the batch has sequences; if there is none, the batch grows. None if nothing fits.
+    frozen copy of the model has to fit too. The batch may grow to GROWTH times its size where
+    there are many data-parallel ranks, and further where nothing else fits. Of layouts that
+    are about as fast the simplest is taken. None if nothing fits.
     """
     shape = shape._replace(context=sequence or shape.context)
     limit = memory.USABLE * memory.capacity(gpu)
-    fewest: Layout | None = None  # data-parallel ranks
-    for base in _bases(shape, gpu, gpus, reference):
-        layout = _with_micro_batch(base, shape, limit, sequences)
-        if layout and layout.data <= sequences:
-            return layout
-        if layout and (fewest is None or layout.data < fewest.data):
-            fewest = layout
-    return fewest
+    bases = _bases(shape, gpu, gpus, reference)
+    found = [_with_micro_batch(base, shape, limit, sequences) for base in bases]
+    fitting = [layout for layout in found if layout]
+    if not fitting:
+        return None
+    usual = [layout for layout in fitting if layout.data <= GROWTH * sequences]
+    if not usual:
+        return min(fitting, key=lambda layout: layout.data)
+    speeds = [compute.expected_mfu(shape, gpu, layout) for layout in usual]
+    fastest = max(speeds)
+    return next(la for la, speed in zip(usual, speeds, strict=True) if speed >= 0.97 * fastest)
 
 
 def leanest_layout(
@@ -104,7 +116,7 @@ def _with_micro_batch(
     largest = max(1, sequences // (base.data * base.pipeline))
     for recompute in get_args(Recompute):
         for micro_batch in MICRO_BATCHES:
-            if micro_batch > largest:
+            if micro_batch > largest or _leaves_a_rest(sequences, base.data, micro_batch):
                 continue
             # Each pipeline stage wants a micro-batch to work on.
             accumulation = max(base.pipeline, round(sequences / (base.data * micro_batch)))

@@ -155,3 +155,16 @@ def skew(job: Job, name: str, index: int = 0) -> float:
         return 0.0
     spread = 0.0003 + 0.0004 * job.layout.nodes.bit_length()
     return spread * (0.5 + noise.uniform(job.seed, f"machine/skew {name}", index))
+
+
+# --- small things ------------------------------------------------------------------------
+
+
+def duration(job: Job, name: str, mean: float) -> float:
+    """Seconds of a step of the launch that has no event of its own: within 15 % of the mean."""
+    return share(job, name, 0, mean)
+
+
+def document_tokens(job: Job) -> int:
+    """The mean length of the data set's documents, in tokens."""
+    return noise.integer(job.seed, "machine/document", 500, 1500)

@@ -30,8 +30,10 @@ CLUSTERS = (8, 16, 32, 64)
 
 # A run shows about this many logged steps
 LOGGED_STEPS = 210
-# and about this many validations; after every other one a checkpoint is saved.
+# and about this many validations.
 VALIDATIONS = 8
+# A checkpoint comes every two hours or so, but a run has at most about so many.
+SAVE_SECONDS, MOST_SAVES = 2 * 3600, 12
 
 # Auto-planned runs end within four days and take at least this long per step.
 LONGEST_RUN_SECONDS = 4 * 86_400
@@ -48,6 +50,16 @@ FEWEST_STEPS = 100
 
 SMALLEST_MODEL = 20_000_000
 ROUND_NUMBERS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000)
+
+# Marks of models that somebody has fine-tuned: they are not trained from random weights.
+TUNED = ("Instruct", "Chat", "-it")
+CODE, CODE_KINDS = "Code", ("code",)
+
+# The largest auto-sized cluster for little work: adapters, fine-tuning, and small models.
+LITTLE_WORK = {"lora": 8, "sft": 32, "dpo": 32, "grpo": 32}
+SMALL_MODEL, SMALL_CLUSTER = 3_000_000_000, 16
+# A pretraining that is over sooner than this is not worth a cluster.
+SHORTEST_RUN_SECONDS = 1200
 
 
 class PlanError(ValueError):
@@ -100,15 +112,15 @@ def _draft(options: Options, seed: int, index: int) -> _Draft:
     def drawn(stream: str, items: tuple[T, ...]) -> T:
         return noise.pick(seed, f"plan/{stream}", items, index)
 
+    models = tuple(m for m in catalog.models() if not (recipe.relative and is_tuned(m)))
     model = (
-        drawn("model", catalog.models())
-        if options.model == "auto"
-        else catalog.model_named(options.model)
+        drawn("model", models) if options.model == "auto" else catalog.model_named(options.model)
     )
     if model.parameters < SMALLEST_MODEL:
         raise PlanError(f"--model {model.name} is too small: give a size of 20M or more.")
+    kinds = CODE_KINDS if recipe.relative and is_for_code(model) else recipe.kinds
     dataset = (
-        drawn("dataset", tuple(d for d in catalog.datasets() if d.kind in recipe.kinds))
+        drawn("dataset", tuple(d for d in catalog.datasets() if d.kind in kinds))
         if options.dataset == "auto"
         else catalog.dataset_named(options.dataset)
     )
@@ -117,7 +129,7 @@ def _draft(options: Options, seed: int, index: int) -> _Draft:
     shape = shape_for(model.parameters, model.active_parameters, model.experts)
     shape = shape._replace(adapter_rank=recipe.adapter_rank)
     sequence = min(shape.context, recipe.longest_sequence)
-    need = _Need(model, shape, gpu, sequence, recipe)
+    need = _Need(model, shape, gpu, sequence, name, recipe)
     layout = _cluster(options, need, noise.bits(seed, "plan/cluster", index))
     # One pretraining in five holds its rate and decays at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
@@ -132,6 +144,16 @@ def _dialect(options: Options, seed: int) -> str:
     gpu = None if options.gpu == "auto" else catalog.gpu_named(options.gpu)
     suiting = voices.suiting(options.recipe, gpu)
     return noise.pick(seed, "plan/dialect", suiting or ("pytorch",))
+
+
+def is_tuned(model: Model) -> bool:
+    """Whether a model's name says that it has been fine-tuned."""
+    return any(mark in model.name for mark in TUNED)
+
+
+def is_for_code(model: Model) -> bool:
+    """Whether a model's name says that it writes programs."""
+    return CODE in model.name
 
 
 def _recipe(options: Options, seed: int, dialect: str, voice: Voice) -> str:
@@ -162,6 +184,7 @@ class _Need(NamedTuple):
     shape: Architecture
     gpu: Gpu
     sequence: int
+    recipe_name: str
     recipe: Recipe
 
     def layout_on(self, gpus: int) -> Layout | None:
@@ -190,7 +213,11 @@ def _cluster(options: Options, need: _Need, draw: int) -> Layout:
     layouts = [need.layout_on(gpus) for gpus in CLUSTERS]
     fitting = [layout for layout in layouts if layout]
     if fitting:
-        return fitting[draw % len(fitting)]
+        most = LITTLE_WORK.get(need.recipe_name, CLUSTERS[-1])
+        if need.model.active_parameters < SMALL_MODEL:
+            most = min(most, SMALL_CLUSTER)
+        enough = [layout for layout in fitting if layout.gpus <= most] or fitting[:1]
+        return enough[draw % len(enough)]
     gpus = CLUSTERS[-1]
     while options.model != "auto" and (gpus := gpus * 2) <= MOST_GPUS:
         if layout := need.layout_on(gpus):
@@ -211,6 +238,7 @@ def _sensible(job: Job, options: Options) -> bool:
         and seconds * job.schedule.steps <= LONGEST_RUN_SECONDS
         and batch_tokens(job) <= 2 * usual
         and (mfu >= LOWEST_MFU or job.recipe == "grpo")
+        and (seconds * job.schedule.steps >= SHORTEST_RUN_SECONDS or not recipe.relative)
     )
     return (lasts or options.dataset != "auto") and (runs_well or options.gpus is not None)
 
@@ -229,7 +257,7 @@ def _job(options: Options, seed: int, index: int) -> Job:
         gpu=draft.gpu,
         layout=layout,
         schedule=_schedule(draft, FEWEST_STEPS, epochs=1),  # only to time a step
-        software=drawn_software(seed, draft.gpu),
+        software=drawn_software(seed, draft.gpu, options.start),
         run_name=naming.run_name(seed),
         cluster=naming.cluster_name(seed),
         # A parallel file system grows with the cluster: 2 to 5 GB/s a node, up to
@@ -242,19 +270,24 @@ def _job(options: Options, seed: int, index: int) -> Job:
         background_saves=noise.uniform(seed, "plan/saves") < 1 / 3,
     )
     steps, epochs = _length(job, noise.uniform(seed, "plan/steps", index))
-    return job._replace(schedule=_schedule(draft, steps, epochs))
+    return job._replace(schedule=_schedule(draft, steps, epochs, compute.step_seconds(job)))
 
 
 def _length(job: Job, draw: float) -> tuple[int, int]:
-    """As many steps and epochs as can be shown, the data lasts for and the GPUs can do."""
+    """As many steps and epochs as can be shown, the data lasts for and the GPUs can do.
+
+    Text is read once, if there is enough; sets for fine-tuning are read as a whole, some times.
+    """
     recipe = RECIPES[job.recipe]
     fewest, most = step_range(job.dialect, recipe)
-    wanted = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
     affordable = LONGEST_RUN_SECONDS / compute.step_seconds(job)
     supply = job.dataset.tokens / step_data_tokens(job)  # steps in one pass over all of the data
-    steps = max(FEWEST_STEPS, min(wanted, affordable, supply * MOST_EPOCHS))
     epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
-    return round(steps), max(ceil(steps / supply), epochs)
+    if not recipe.relative and FEWEST_STEPS <= supply * epochs <= min(most, affordable):
+        return int(supply * epochs), epochs
+    wanted = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
+    steps = max(FEWEST_STEPS, min(wanted, affordable, supply * MOST_EPOCHS))
+    return round(steps), ceil(steps / supply)
 
 
 def tells_every_step(dialect: str) -> bool:
@@ -276,21 +309,28 @@ def round_number(value: float) -> int:
     return max(number for number in ROUND_NUMBERS if number <= max(1, value))
 
 
-def _schedule(draft: _Draft, steps: int, epochs: int) -> Schedule:
-    """About `steps` steps: each epoch has whole validation intervals, these whole log intervals."""
+def _schedule(draft: _Draft, steps: int, epochs: int, step_seconds: float = 1.0) -> Schedule:
+    """About `steps` steps, with the intervals that somebody would type.
+
+    Epochs and validations are whole logging intervals, so that all of them end on logged steps.
+    """
     layout, recipe = draft.layout, RECIPES[draft.recipe]
     parameters = parameter_count(draft.shape)
     log_every = 1 if tells_every_step(draft.dialect) else round_number(steps / LOGGED_STEPS)
-    per_epoch = max(1, round(VALIDATIONS / epochs))
     # Down, never up: an epoch has no more tokens than the data set.
-    validate_every = max(1, int(steps / epochs / per_epoch / log_every)) * log_every
-    steps = validate_every * per_epoch * epochs
+    per_epoch = max(1, int(steps / epochs / log_every)) * log_every
+    if epochs == 1:
+        per_epoch = _two_digits(per_epoch, log_every)
+    steps = per_epoch * epochs
+    validate_every = near_number(steps / VALIDATIONS, log_every)
+    hours = min(steps / 4, SAVE_SECONDS / step_seconds)
+    save_every = near_number(max(hours, steps / MOST_SAVES), log_every)
     warmup = min(steps * recipe.warmup, schedule.warmup_steps(parameters, steps))
     peak = recipes.peak_rate(recipe, parameters)
     global_batch = layout.data * layout.micro_batch * layout.accumulation
     return Schedule(
         steps=steps,
-        warmup=max(1, round(warmup / log_every) * log_every),
+        warmup=near_number(warmup, 1),
         peak_lr=peak,
         final_lr=peak * recipe.final_rate,
         decay=draft.decay,
@@ -298,7 +338,23 @@ def _schedule(draft: _Draft, steps: int, epochs: int) -> Schedule:
         global_batch=global_batch,
         epochs=epochs,
         log_every=log_every,
-        validate_every=validate_every,
+        validate_every=min(steps, validate_every),
         validation_batches=max(4, round(recipe.held_out / (global_batch * draft.sequence))),
-        save_every=validate_every * (1 if per_epoch * epochs % 2 else 2),
+        save_every=min(steps, save_every),
     )
+
+
+def _two_digits(steps: int, log_every: int) -> int:
+    """The steps cut to two digits, where that leaves whole logging intervals."""
+    unit = 10 ** max(0, len(str(steps)) - 2)
+    cut = steps // unit * unit
+    return cut if cut and cut % log_every == 0 else steps
+
+
+def near_number(value: float, multiple: int) -> int:
+    """The number that is nearest to the value, of 1, 2, 5, 10 ... times powers of ten and such.
+
+    It is a whole multiple of `multiple`; at least that.
+    """
+    round_numbers = [number for number in ROUND_NUMBERS if number % multiple == 0]
+    return min(round_numbers, key=lambda number: abs(log(number / max(value, 1.0))))

@@ -7,6 +7,7 @@ share of the show; within a phase the rhythm is the simulation's.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from math import isfinite
 from typing import NamedTuple
 
 from llmsim.dialects import lines_of
@@ -89,8 +90,28 @@ def in_pipe(lines: Iterable[Line | Bar], notches: dict[str, int]) -> str:
     return text
 
 
+def shows_board(options: Options, screen: Screen) -> bool:
+    """Whether the board is on: by itself on a coloured terminal, at a speed that can be watched."""
+    if options.view == "auto":
+        return screen.live and screen.color and isfinite(options.speed_factor)
+    return options.view == "board" and screen.live
+
+
 def play(job: Job, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold."""
+    if not shows_board(options, screen()):
+        yield from _log(job, options, screen)
+        return
+    from llmsim.live import with_board  # a pipe does without
+
+    timed = paced(simulate(job), job, options.duration)
+    first = options.instant_print_lines
+    for delay, text in with_board(timed, job, screen, options.speed_factor, first):
+        yield Frame(delay, text)
+
+
+def _log(job: Job, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
+    """The lines, and on a terminal the live bar."""
     told = lines_of(job.dialect)
     delay, live, width, printed = 0.0, "", 0, 0
     notches: dict[str, int] = {}

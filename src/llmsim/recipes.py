@@ -5,10 +5,14 @@ physics/schedule.py; fine-tuning the defaults of Tulu 3 and Zephyr (SFT 2e-5, DP
 LoRA 2e-4 at rank 16) and of open-r1 (GRPO 1e-6, 8 completions a prompt).
 """
 
+from math import floor, log10
 from typing import NamedTuple
 
 from llmsim.job import Decay
 from llmsim.physics.schedule import batch_tokens_for, peak_learning_rate
+
+# Leading digits of a learning rate that somebody would type.
+TYPED = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 
 TEXT = ("web", "code", "math", "books", "science", "multilingual", "reference", "mixed")
 
@@ -36,7 +40,7 @@ class Recipe(NamedTuple):
 RECIPES = {
     "pretrain": Recipe(
         "from random weights, on text", TEXT,
-        1.0, True, 0, 1 << 20, (1500, 8000), 2, 0.03, released=False,
+        1.0, True, 0, 1 << 20, (1500, 8000), 1, 0.03, released=False,
     ),
     "continue": Recipe(
         "released weights, on more text", TEXT,
@@ -66,8 +70,11 @@ AUTO = ("pretrain",) * 7 + ("continue", "sft", "lora")
 
 
 def peak_rate(recipe: Recipe, parameters: int) -> float:
-    """The recipe's peak learning rate for a model of this many weights."""
-    return recipe.rate * (peak_learning_rate(parameters) if recipe.relative else 1.0)
+    """The recipe's peak learning rate for a model of this many weights, as people type it."""
+    rate = recipe.rate * (peak_learning_rate(parameters) if recipe.relative else 1.0)
+    exponent = floor(log10(rate))
+    typed = [float(f"{digits}e{power}") for power in (exponent, exponent + 1) for digits in TYPED]
+    return min(typed, key=lambda value: abs(log10(value / rate)))
 
 
 def batch_tokens(recipe: Recipe, parameters: int) -> int:

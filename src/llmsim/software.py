@@ -1,6 +1,7 @@
 """Versions that go together: CUDA, NCCL and driver follow from the PyTorch build."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from llmsim import catalog
 from llmsim.catalog import Gpu
@@ -23,12 +24,21 @@ ROCM = ("2.9.1+rocm6.4", "6.4", "2.22.3", "6.12.12")
 ROCM_CDNA_4 = ("2.10.0+rocm7.0", "7.0", "2.26.6", "6.14.14")
 
 
-def drawn_software(seed: int, gpu: Gpu) -> Software:
-    """The software of a cluster of these GPUs. Raises CatalogError for a broken list."""
+# When they came out (PyPI), year and month; what is not here is older.
+RELEASED = {
+    "torch": {"2.9": (2025, 10), "2.10": (2026, 1), "2.11": (2026, 3), "2.13": (2026, 7)},
+    "transformers": {"4.57": (2025, 10), "5.8": (2026, 5), "5.23": (2026, 11)},
+}
+
+
+def drawn_software(seed: int, gpu: Gpu, start: datetime) -> Software:
+    """The software of a cluster of these GPUs at that time; CatalogError for a broken list."""
 
     def drawn(name: str, suits: Callable[[str], bool] = lambda _version: True) -> str:
-        versions = [f.version for f in catalog.frameworks() if f.name == name and suits(f.version)]
-        return noise.pick(seed, f"plan/{name}", versions)
+        listed = [f.version for f in catalog.frameworks() if f.name == name and suits(f.version)]
+        dates = RELEASED.get(name, {})
+        out = [v for v in listed if dates.get(_release(v), (0, 0)) < (start.year, start.month)]
+        return noise.pick(seed, f"plan/{name}", out or listed[:1])
 
     python, transformers = drawn("python"), drawn("transformers")
     if gpu.name.startswith("AMD"):
@@ -36,11 +46,16 @@ def drawn_software(seed: int, gpu: Gpu) -> Software:
         return Software(python, torch, "ROCm", rocm, "RCCL", rccl, driver, transformers)
     blackwell = any(name in gpu.name for name in BLACKWELL)
     torch = drawn("torch", lambda version: not blackwell or _cuda(version) >= BLACKWELL_CUDA)
-    cuda, release = _cuda(torch), ".".join(torch.split(".")[:2])
+    cuda, release = _cuda(torch), _release(torch)
     oldest = max(OLDEST_DRIVER[cuda], BLACKWELL_ULTRA_DRIVER * (BLACKWELL_ULTRA in gpu.name))
     nccl = drawn("nccl", lambda version: version.startswith(SHIPPED_NCCL[release]))
     driver = drawn("driver", lambda version: int(version.partition(".")[0]) >= oldest)
     return Software(python, torch, "CUDA", cuda, "NCCL", nccl, driver, transformers)
+
+
+def _release(version: str) -> str:
+    """ "2.9" from "2.9.1+cu128"."""
+    return ".".join(version.split(".")[:2])
 
 
 def _cuda(torch: str) -> str:

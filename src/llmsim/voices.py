@@ -31,10 +31,24 @@ VOICES = {
     "megatron": Voice(
         "Megatron-LM with NCCL's INFO lines: all arguments, timers, E+00 losses", TEXT
     ),
+    "nanotron": Voice(
+        "nanotron, three digits and a letter, every iteration", TEXT, every_step=True
+    ),
+    "olmo": Voice("OLMo, a block of name=value lines a step", TEXT),
+    "deepspeed": Voice(
+        "DeepSpeed under its launcher: ZeRO's memory, the engine's settings, unrounded samples/s",
+        (*TEXT, "sft"),
+    ),
+    "mlperf": Voice("MLPerf's :::MLLOG lines, which its compliance checker reads", ("pretrain",)),
     "hf": Voice(
         "Hugging Face's Trainer (transformers 5): dicts above one bar",
         (*TEXT, "sft", "lora"),
     ),
+    "trl": Voice(
+        "TRL's trainers (1.16): rewards, entropies and token counts in the same dicts",
+        ("sft", "lora", "dpo", "grpo"),
+    ),
+    "nanogpt": Voice("nanoGPT's train.py: a loss, a time and a running MFU", ("pretrain",)),
 }
 NAMES = tuple(VOICES)
 

@@ -1,7 +1,9 @@
 """hosts/browser.py, played here: what it sends to a page, and how it obeys one."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
+from math import inf
 
 import pytest
 
@@ -166,3 +168,75 @@ def test_refused_plan_ends_with_its_sentence(monkeypatch: pytest.MonkeyPatch) ->
     terminal = Terminal()
     assert asyncio.run(terminal.show()) == 2
     assert "llmsim: that cannot fit." in terminal.text
+
+
+def test_pause_holds_the_show_and_costs_it_nothing(act: Callable[[Script], None]) -> None:
+    act(lambda _: (Frame(0.05, f"{number} ") for number in range(8)))
+    terminal = Terminal()
+
+    async def paused() -> tuple[str, str]:
+        show = asyncio.create_task(terminal.show(("runs", "1")))
+        await asyncio.sleep(0.12)
+        terminal.page.pause(True)
+        before = terminal.text
+        await asyncio.sleep(0.3)
+        during = terminal.text
+        terminal.page.pause(False)
+        await asyncio.sleep(0.03)
+        assert "7" not in terminal.text  # what was missed is not made up for
+        await show
+        return before, during
+
+    before, during = asyncio.run(paused())
+    assert before == during != ""
+    assert terminal.text == "0 1 2 3 4 5 6 7 "
+
+
+def test_stop_ends_a_paused_show(act: Callable[[Script], None]) -> None:
+    act(lambda _: iter([Frame(0.05, "a"), Frame(0.05, "b")]))
+    terminal = Terminal()
+
+    async def stopped() -> int:
+        show = asyncio.create_task(terminal.show())
+        await asyncio.sleep(0.01)
+        terminal.page.pause(True)
+        await asyncio.sleep(0.01)
+        terminal.page.stop()
+        return await show
+
+    assert asyncio.run(stopped()) == 130
+
+
+def test_speed_changes_in_the_middle_of_a_wait(act: Callable[[Script], None]) -> None:
+    act(lambda _: iter([Frame(0.0, "a"), Frame(1000.0, "b"), Frame(1000.0, "c")]))
+    terminal = Terminal()
+
+    async def hurried() -> int:
+        show = asyncio.create_task(terminal.show(("runs", "1")))
+        await asyncio.sleep(0.1)
+        assert terminal.text == "a"
+        terminal.page.speed(10_000.0)
+        await asyncio.sleep(0.15)
+        assert terminal.text == "ab"
+        terminal.page.speed(inf)
+        return await asyncio.wait_for(show, 0.5)
+
+    assert asyncio.run(hurried()) == 0
+    assert terminal.text == "abc"
+
+
+def test_run_is_announced_as_it_can_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+    monkeypatch.setattr(browser, "plan", lambda options: options)
+    monkeypatch.setattr(browser, "play", lambda job, options, screen: iter([Frame(0.0, "a")]))
+    page = Page(lambda _text, _size: None, 80, 24, runs.append)
+    query = [("seed", "7"), ("start", "2026-01-30T12:00"), ("gpu", "H100 80GB"), ("runs", "2")]
+    asyncio.run(browser.main([*query, ("speed-factor", "max")], page))
+    first, second = map(json.loads, runs)
+    assert first["options"] == [
+        ["gpu", "NVIDIA H100 80GB HBM3"], ["seed", "7"], ["start", "2026-01-30T12:00:00"]
+    ]  # fmt: skip
+    assert first["command"] == (
+        "llmsim --gpu 'NVIDIA H100 80GB HBM3' --seed 7 --start 2026-01-30T12:00:00"
+    )
+    assert ["seed", "8"] in second["options"]

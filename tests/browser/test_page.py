@@ -22,13 +22,13 @@ START = datetime(2026, 1, 30, 12)
 
 def native_transcript(seed: int, screen: Screen) -> str:
     """The same run, played here."""
-    options = Options(seed=seed, start=START, speed_factor=inf, runs=1)
+    options = Options(seed=seed, start=START, speed_factor=inf, runs=1, view="log")
     return "".join(frame.text for frame in play(plan(options), options, lambda: screen))
 
 
 def test_five_transcripts_equal_the_native_ones(visit: Visitor) -> None:
     shown = visit()
-    shown.open(seed=3, start=START.isoformat(), speed_factor="max", runs=5)
+    shown.open(seed=3, start=START.isoformat(), speed_factor="max", runs=5, view="log")
     shown.wait_for_state("ended", seconds=90)
     assert shown.status == 0
     native = [native_transcript(seed, shown.screen) for seed in range(3, 8)]
@@ -51,7 +51,7 @@ def test_speed_one_shows_text_and_no_error(visit: Visitor) -> None:
 
 def test_five_phases_follow_each_other(visit: Visitor) -> None:
     shown = visit(width=1280, height=720)
-    shown.open(seed=4, start=START.isoformat(), duration="6s", runs=1)
+    shown.open(seed=4, start=START.isoformat(), duration="6s", runs=1, dialect="pytorch")
     signs = ["torchrun", "Epoch 1/", "Validating", "Saving", "Exporting"]
     for sign in signs:
         shown.wait_for_text(sign)
@@ -64,7 +64,7 @@ def test_five_phases_follow_each_other(visit: Visitor) -> None:
 
 def test_terminal_refits_and_python_hears_of_it(visit: Visitor) -> None:
     shown = visit(width=1400, height=800)
-    shown.open(seed=1, speed_factor=20)
+    shown.open(seed=1, speed_factor=20, dialect="pytorch", view="log")
     shown.wait_for_text("Epoch 1/")
     wide = shown.screen
     shown.page.set_viewport_size({"width": 600, "height": 400})
@@ -89,7 +89,8 @@ def test_parameters_are_honoured(visit: Visitor) -> None:
 
 def test_wrong_parameter_gets_a_sentence_and_the_run_goes_on(visit: Visitor) -> None:
     shown = visit()
-    shown.open(speed_factor=0, colour="red", seed=4, start=START.isoformat(), duration="2s", runs=1)
+    asked = {"seed": 4, "start": START.isoformat(), "duration": "2s", "runs": 1, "view": "log"}
+    shown.open(speed_factor=0, colour="red", **asked)
     shown.wait_for_state("ended")
     first, second, rest = shown.transcript.split("\n", 2)
     assert "speed-factor cannot be '0'" in first

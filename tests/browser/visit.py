@@ -6,6 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 from playwright.sync_api import Page
 
+from llmsim.hosts.browser import Page as Host
 from llmsim.terminal.screen import Screen
 
 # Notes what page and worker say to each other; runs before the page's own code.
@@ -49,6 +50,12 @@ class Visit:
         if kind in ("error", "warning"):
             self.complaints.append(text)
 
+    def press(self, action: str) -> None:
+        """Press a button of the controls, which are hidden until somebody looks for them."""
+        self.page.mouse.move(200, 200)
+        self.page.mouse.move(210, 210)
+        self.page.click(f'[data-action="{action}"]')
+
     def open(self, **query: object) -> "Visit":
         """Go to the page; an underscore in a parameter's name stands for a dash."""
         pairs = {name.replace("_", "-"): value for name, value in query.items()}
@@ -83,6 +90,13 @@ class Visit:
         """Poll until the worker has sent the text, in whatever colours."""
         self.wait_for(f"{PLAIN}.includes({text!r})", seconds)
 
+    def wait_until_kept(self) -> None:
+        """Wait until a service worker has installed the page, and no newer one is about to."""
+        self.wait_for(
+            """navigator.serviceWorker.getRegistration().then(
+              (it) => it && !it.installing && !it.waiting && it.active?.state === "activated")"""
+        )
+
     @property
     def status(self) -> int:
         """The exit status of a show that has ended."""
@@ -102,7 +116,7 @@ class Visit:
     def screen(self) -> Screen:
         """The screen as the page told it last."""
         size = self.page.evaluate(SIZE)
-        return Screen(size["columns"], size["rows"], color=True, unicode=True, live=True)
+        return Host(lambda _text, _size: None, size["columns"], size["rows"]).screen()
 
     @property
     def rows(self) -> list[str]:

@@ -28,7 +28,7 @@ from llmsim.planning import plan
 from llmsim.player import FAREWELLS, play
 
 LLMSIM = [sys.executable, "-m", "llmsim"]
-START = ["--start", "2026-01-30T12:00:00", "--dialect", "pytorch"]
+START = ["--start", "2026-01-30T12:00:00", "--dialect", "pytorch", "--view", "log"]
 SEVEN = ["--seed", "7", *START]
 MAX = [*SEVEN, "--speed-factor", "max"]
 SETTINGS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES")

@@ -152,6 +152,21 @@ def test_slow_links_lower_mfu() -> None:
         assert slow < 0.7 * fast
 
 
+@pytest.mark.parametrize(
+    ("shape", "spread", "low", "high"),
+    [
+        (jobs.LLAMA_8B, layout(64, accumulation=2), 0.25, 0.35),
+        (jobs.LLAMA_8B, layout(64, tensor=2, accumulation=4), 0.25, 0.35),
+        (jobs.LLAMA_1B, layout(8, micro_batch=8, accumulation=8), 0.35, 0.45),
+        (jobs.LLAMA_3B, layout(8, micro_batch=4, accumulation=8), 0.35, 0.45),
+    ],
+)
+def test_mfu_of_consumer_cards(
+    shape: Architecture, spread: Layout, low: float, high: float
+) -> None:
+    assert low < compute.expected_mfu(shape, jobs.RTX_4090, spread) < high
+
+
 @settings(max_examples=60, deadline=None)
 @given(jobs.jobs())
 def test_step_seconds_is_tokens_over_throughput(job: Job) -> None:

@@ -94,6 +94,16 @@ def test_fine_tuning_of_70b_lies_where_it_was_logged() -> None:
     assert 0.2 < min(norms) < max(norms) < 0.5
 
 
+@pytest.mark.parametrize("recipe", ["continue", "sft", "lora", "dpo", "grpo"])
+def test_trained_weights_have_no_transient(recipe: str) -> None:
+    """The learning rate is next to nothing and the loss stands still: so does the norm."""
+    for seed in SEEDS:
+        job = make_job(seed=seed, recipe=recipe, steps=2000, warmup=100)
+        first = gradient.expected(job, 1)
+        assert gradient.expected(job, 100) == pytest.approx(first, rel=0.02)
+        assert gradient.expected(job, 2000) == pytest.approx(first, rel=0.21)
+
+
 @given(
     st.integers(0, 2**32),
     st.sampled_from(("pretrain", "continue", "sft", "lora", "dpo", "grpo")),

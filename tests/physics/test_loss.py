@@ -96,6 +96,16 @@ def test_larger_models_more_tokens_and_code_lie_lower() -> None:
     assert end(parameters=46_700_000_000) < mixture < end(parameters=12_900_000_000)
 
 
+@pytest.mark.parametrize("parameters", [3_000_000_000, 8_000_000_000, 15_000_000_000])
+def test_code_is_about_a_nat_easier_than_text(parameters: int) -> None:
+    """Code models of 3B to 15B print 0.9 to 1.2."""
+    for recipe, steps in (("pretrain", 100_000), ("continue", 2000)):
+        job = make_job(
+            recipe=recipe, parameters=parameters, kind="code", global_batch=512, steps=steps
+        )
+        assert 1.0 < loss.expected(job, steps) < 1.2
+
+
 def test_a_lower_peak_rate_learns_more_slowly() -> None:
     usual, timid = make_job(peak_lr=3e-4), make_job(peak_lr=1e-5)
     assert loss.expected(timid, 1000) > loss.expected(usual, 1000) + 0.2
@@ -225,6 +235,25 @@ def test_fine_tuning_starts_low_and_takes_a_stair_per_epoch(recipe: str) -> None
             stair = at[last] - at[last + 1]
             assert 0.03 < stair < 0.2
             assert stair > 10 * (loss.expected(job, last - 1) - at[last])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "low", "high"), [(1_000_000_000, 1.6, 2.0), (34_000_000_000, 1.1, 1.4)]
+)
+def test_fine_tuning_of_a_larger_model_starts_lower(
+    parameters: int, low: float, high: float
+) -> None:
+    for seed in SEEDS:
+        job = make_job(seed=seed, recipe="sft", parameters=parameters, kind="chat")
+        assert low <= loss.expected(job, 1) <= high
+
+
+def test_fine_tuning_falls_with_the_learning_rate() -> None:
+    """At the end of the warmup half of the fall is still to come, at its start nearly all."""
+    job = make_job(recipe="sft", kind="chat", steps=600, warmup=18)
+    first, tenth, warm, end = (loss.expected(job, step) for step in (1, 6, 19, 150))
+    assert first - tenth < 0.15 * (first - end)
+    assert 0.35 < (first - warm) / (first - end) < 0.65
 
 
 def test_lora_is_slower_and_ends_higher() -> None:

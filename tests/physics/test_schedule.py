@@ -41,22 +41,20 @@ def test_the_rate_rises_to_its_peak_and_never_again(decay: Decay) -> None:
     assert rates[49:] == sorted(rates[49:], reverse=True)
 
 
-def test_sizes_of_gpt3() -> None:
-    """GPT-3, table 2.1: parameters, peak learning rate, batch in tokens."""
-    for size, rate, batch in [
-        (125_000_000, 6.0e-4, 500_000),
-        (1_300_000_000, 2.0e-4, 1_000_000),
-        (175_000_000_000, 0.6e-4, 3_200_000),
-    ]:
-        assert schedule.peak_learning_rate(size) == rate
-        assert schedule.batch_tokens_for(size) == batch
-
-
-def test_sizes_of_llama3_405b() -> None:
-    """Llama 3 paper, section 3.4.1: 8e-5, warmup 8,000 steps, 16M tokens at last."""
-    assert schedule.peak_learning_rate(405_000_000_000) == 8e-5
-    assert schedule.warmup_steps(405_000_000_000, 1_200_000) == 8000
-    assert schedule.batch_tokens_for(405_000_000_000) == 16_000_000
+@pytest.mark.parametrize(
+    ("parameters", "rate", "batch"),
+    [
+        (125_000_000, 6e-4, 2**19),  # GPT-3, table 2.1: 0.5M
+        (1_000_000_000, 4e-4, 2**20),  # OLMo 2 1B: 4e-4
+        (7_000_000_000, 3e-4, 2**21),  # Llama 2 7B, OLMo 2 7B: 3e-4
+        (13_000_000_000, 3e-4, 2**21),
+        (70_000_000_000, 1.5e-4, 2**22),  # Llama 2 70B: 1.5e-4, 4M tokens
+        (405_000_000_000, 0.8e-4, 2**24),  # Llama 3 405B: 8e-5, 16M tokens
+    ],
+)
+def test_published_sizes(parameters: int, rate: float, batch: int) -> None:
+    assert schedule.peak_learning_rate(parameters) == rate
+    assert schedule.batch_tokens_for(parameters) == batch
 
 
 def test_a_short_run_has_a_short_warmup() -> None:
@@ -68,7 +66,7 @@ def test_a_short_run_has_a_short_warmup() -> None:
 @given(st.integers(10**7, 2 * 10**12))
 def test_between_the_rows_lie_sensible_values(parameters: int) -> None:
     assert 0.6e-4 <= schedule.peak_learning_rate(parameters) <= 6e-4
-    assert 500_000 <= schedule.batch_tokens_for(parameters) <= 16_000_000
+    assert 2**19 <= schedule.batch_tokens_for(parameters) <= 2**24
 
 
 def test_full_rate_steps_is_the_integral_of_the_rate() -> None:

@@ -6,17 +6,21 @@ so that a resize or a stop is heard in every one of them.
 """
 
 import asyncio
+import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
+from math import inf
 
 from llmsim.job import Job
-from llmsim.options import Options, from_query
+from llmsim.options import Options, command, from_query
 from llmsim.planning import plan
 from llmsim.player import farewell, play
 from llmsim.terminal.ink import RESET, STYLES
-from llmsim.terminal.screen import Screen, blank_row, fitted
+from llmsim.terminal.screen import TRUECOLOR, Screen, blank_row, fitted
 
 # A browser paints once in this time (seconds), so what is due within it is sent together.
 # Timers below some 4 ms do not wait at all, and keep the page's messages out.
@@ -29,16 +33,75 @@ LONGEST_SLEEP = 3600.0
 WINDOW = 131_072
 # Seconds at speed 1 to look at a summary before the next run begins.
 PAUSE = 5.0
+# A suspended machine or a hidden tab is not caught up with, but for this many seconds.
+ARREARS = 1.0
 
 FINISHED, USAGE, INTERRUPTED = 0, 2, 130  # exit statuses, as a shell would see them
 
 
-class Page:
-    """The page's terminal as Python sees it; `post` sends it a text and the text's length."""
+class Pace:
+    """The wait before the next frame: paid off at the speed of the moment, not while paused."""
 
-    def __init__(self, post: Callable[[str, int], object], columns: int, rows: int) -> None:
+    def __init__(self, speed: float = 1.0) -> None:
+        """Nothing is owed yet."""
+        self._speed, self._paused = speed, False
+        self._changed = asyncio.Event()
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew: what was owed is forgotten."""
+        self._owed = 0.0  # show seconds
+        self._paid = time.monotonic()
+
+    def owe(self, delay: float) -> None:
+        """Add the delay, in show seconds."""
+        self._owed += delay
+
+    def change(self, speed: float | None = None, paused: bool | None = None) -> None:
+        """Go on at another speed, pause or resume; it takes hold at once."""
+        self.left()
+        self._speed = self._speed if speed is None else speed
+        self._paused = self._paused if paused is None else paused
+        self._changed.set()
+
+    def left(self) -> float:
+        """Seconds until the next frame is due; below zero when it is late."""
+        now = time.monotonic()
+        past, self._paid = now - self._paid, now
+        if self._paused:
+            return inf
+        if self._speed == inf:
+            self._owed = 0.0
+            return 0.0
+        self._owed = max(self._owed - past * self._speed, -ARREARS * self._speed)
+        return self._owed / self._speed
+
+    async def wait(self) -> None:
+        """Wait until the next frame is due."""
+        await asyncio.sleep(0)  # messages come in even when there is no time to sleep
+        while (left := self.left()) >= TICK:
+            self._changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), min(left, LONGEST_SLEEP))
+
+
+class Page:
+    """The page's terminal as Python sees it.
+
+    `post` sends it a text and the text's length, `announce` what run begins, as JSON.
+    """
+
+    def __init__(
+        self,
+        post: Callable[[str, int], object],
+        columns: int,
+        rows: int,
+        announce: Callable[[str], object] = lambda _: None,
+    ) -> None:
         """A terminal of this size that has drawn all it was sent."""
         self.post = post
+        self.announce = announce
+        self.pace = Pace()
         self.resize(columns, rows)
         self._undrawn = 0
         self._room = asyncio.Event()
@@ -47,11 +110,20 @@ class Page:
 
     def resize(self, columns: int, rows: int) -> None:
         """Take the window's new size."""
-        self._screen = Screen(fitted(columns), max(rows, 1), color=True, unicode=True, live=True)
+        width, height = fitted(columns), max(rows, 1)
+        self._screen = Screen(width, height, color=True, unicode=True, live=True, colors=TRUECOLOR)
 
     def screen(self) -> Screen:
         """The screen as it is now."""
         return self._screen
+
+    def pause(self, paused: bool) -> None:
+        """Hold the show, or let it go on."""
+        self.pace.change(paused=paused)
+
+    def speed(self, factor: float) -> None:
+        """Go on at this speed."""
+        self.pace.change(speed=factor)
 
     def drawn(self, size: int) -> None:
         """Take back the credit of a text that the terminal has drawn."""
@@ -88,40 +160,44 @@ def _runs(options: Options) -> Iterator[Options]:
         run += 1
 
 
-async def _sleep_until(moment: float) -> None:
-    await asyncio.sleep(0)  # messages from the page come in even when there is no time to sleep
-    while (left := moment - time.monotonic()) >= TICK:
-        await asyncio.sleep(min(left, LONGEST_SLEEP))
+def _introduction(run: Options) -> str:
+    """What names a run, for the page: the command that plays it again, and its options."""
+    line = command(run)
+    _, *words = shlex.split(line)
+    options = [(flag.removeprefix("--"), text) for flag, text in zip(words[::2], words[1::2])]  # noqa: B905  # flags and values alternate
+    return json.dumps({"command": line, "options": options})
 
 
 async def _play(job: Job, options: Options, page: Page) -> None:
     """Write each frame when it is due, in batches that are due together."""
-    due = sent = time.monotonic()
+    page.pace.clear()
+    sent = time.monotonic()
     batch = ""
     for frame in play(job, options, page.screen):
-        due += frame.delay / options.speed_factor
-        now = time.monotonic()
-        if max(due - now, now - sent) >= TICK or len(batch) >= BATCH:
+        page.pace.owe(frame.delay)
+        waited = time.monotonic() - sent
+        if max(page.pace.left(), waited) >= TICK or len(batch) >= BATCH:
             await page.write(batch)
             batch = ""
-            await _sleep_until(due)
-            sent = now = time.monotonic()
-        if now - due > 1:
-            due = now  # a suspended machine is not caught up with
+            await page.pace.wait()
+            sent = time.monotonic()
         batch += frame.text
     await page.write(batch)
 
 
 async def show(options: Options, page: Page) -> int:
     """Play the runs, with a pause between them, and return the exit status."""
+    page.speed(options.speed_factor)
     for number, run in enumerate(_runs(options)):
         if number:
-            await asyncio.sleep(PAUSE / options.speed_factor)
+            page.pace.owe(PAUSE)
+            await page.pace.wait()
         try:
             job = plan(run)
         except ValueError as error:
             await page.write(_complaint(str(error)))
             return USAGE
+        page.announce(_introduction(run))
         await _play(job, run, page)
     return FINISHED
 

@@ -16,7 +16,15 @@ from typing import NoReturn
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import farewell, play
-from llmsim.terminal.screen import PIPE_WIDTH, Screen, blank_row, fitted, wants_color
+from llmsim.terminal.screen import (
+    NARROWEST,
+    PIPE_WIDTH,
+    Screen,
+    blank_row,
+    color_count,
+    fitted,
+    wants_color,
+)
 
 # Text is gathered up to this many characters while nothing has to be waited for.
 BATCH = 16_384
@@ -80,6 +88,7 @@ class Output:
             color=wants_color(color, os.environ, terminal),
             unicode=_has_blocks(self.encoding),
             live=terminal and os.environ.get("TERM") != "dumb",
+            colors=color_count(os.environ),
         )
         self._begun = False
         self._within = False  # whether the last text was written in part
@@ -91,7 +100,9 @@ class Output:
             width, height = os.get_terminal_size(self.descriptor)
         if width <= 0:
             return self._screen
-        return self._screen._replace(width=fitted(width), height=max(height, 1))
+        # Where lines must wrap, nothing that stands below them has room.
+        height = max(height, 1) if width >= NARROWEST else 1
+        return self._screen._replace(width=fitted(width), height=height)
 
     def write(self, text: str, deadline: float = inf) -> None:
         """Writes the text; of a reader that has stalled at the deadline the rest is kept back.

@@ -62,7 +62,7 @@ def _save(job: Job, at: float, step: int) -> Phase:
     yield _start(job, at, step)
     ending = finished(job, step, at)
     seconds = storage.save_seconds(job, step)
-    yield from watched(at, seconds, "checkpoint", "Saving", storage.checkpoint_bytes(job), "B")
+    yield from watched(job, at, seconds, "checkpoint", "Saving", storage.checkpoint_bytes(job), "B")
     yield from ending
     return ending[-1].at
 
@@ -70,7 +70,9 @@ def _save(job: Job, at: float, step: int) -> Phase:
 def _stage(job: Job, at: float, step: int) -> Phase:
     yield _start(job, at, step)
     seconds = storage.staging_seconds(job, step)
-    yield from watched(at, seconds, "checkpoint", "Staging", storage.checkpoint_bytes(job), "B")
+    yield from watched(
+        job, at, seconds, "checkpoint", "Staging", storage.checkpoint_bytes(job), "B"
+    )
     yield CheckpointStaged(at + seconds, step, seconds)
     return at + seconds
 

@@ -35,7 +35,7 @@ def _files(job: Job, trained: Trained) -> Phase:
     size = sum(shard.size for shard in shards)
     yield ExportStarted(at, path(job), size, len(shards))
     seconds = storage.consolidate_seconds(job)
-    yield from watched(at, seconds, "consolidate", "Consolidating", size, "B")
+    yield from watched(job, at, seconds, "consolidate", "Consolidating", size, "B")
     at += seconds
     yield Consolidated(at, size, seconds)
     begun, written = at, 0
@@ -59,15 +59,12 @@ def _files(job: Job, trained: Trained) -> Phase:
 
 
 def _evaluation(job: Job, at: float) -> Phase:
-    """Benchmarks, one after another: forward passes over some thousand questions."""
-    scores = evaluation.scores(job)
-    # A question costs about 400 tokens of forward passes, a third of a training token each.
-    tokens = 400 * sum(score.questions for score in scores)
-    rate = batch_tokens(job) / compute.step_seconds(job) * 3
-    seconds = took(job, "evaluation", 4 + tokens / rate)
-    yield from watched(at, seconds, "evaluation", "Evaluating", len(scores), "task")
+    """Benchmarks, one after another: forward passes over some ten thousand questions."""
+    seconds = took(job, "evaluation", evaluation.seconds(job))
+    questions = evaluation.effort(job).questions
+    yield from watched(job, at, seconds, "evaluation", "Evaluating", questions, "question")
     at += seconds
-    yield Evaluated(at, scores, seconds)
+    yield Evaluated(at, evaluation.scores(job), seconds)
     return at
 
 

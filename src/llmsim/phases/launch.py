@@ -26,6 +26,7 @@ from llmsim.events import (
     TokenizerLoaded,
     TrainerReady,
     WeightsLoaded,
+    WorkersStarted,
 )
 from llmsim.job import (
     PROMPT_TOKENS,
@@ -37,7 +38,7 @@ from llmsim.job import (
     steps_per_epoch,
 )
 from llmsim.phases.status import status
-from llmsim.phases.timing import Phase, took, watched
+from llmsim.phases.timing import Phase, late, took, watched
 from llmsim.physics import compute, memory, network, noise, storage
 from llmsim.recipes import RECIPES
 
@@ -45,12 +46,20 @@ from llmsim.recipes import RECIPES
 TOLD_NODES = 8
 TOLD_RANKS = 16
 
+PORT = 29500  # torchrun's
+NVLINK_GB_S = 100  # what is slower than this is PCIe
+
 # Tokenized data is stored in 2 or 4 bytes a token, by the size of the vocabulary; the
 # compressed text that is downloaded takes about 2.1 bytes a token.
 TEXT_BYTES_PER_TOKEN = 2.1
-# One node downloads 2.5 GB/s from an object store and tokenizes 180M tokens/s on its cores.
-DOWNLOAD_BYTES_PER_SECOND = 2.5e9
-TOKENS_PER_SECOND = 1.8e8
+# One node downloads 1.5 GB/s from an object store and tokenizes 40M tokens/s on some hundred
+# cores (Hugging Face tokenizers: 0.2 to 0.5M a core); more than eight share the store's door.
+DOWNLOAD_BYTES_PER_SECOND = 1.5e9
+TOKENS_PER_SECOND = 4e7
+MOST_READERS = 8
+# More data than this has been tokenized before; then its shards are only opened and indexed.
+TOKENIZED_TOKENS = 2_000_000_000
+SHARDS_OPENED_PER_SECOND = 24
 # A shard holds 100M tokens, as the FineWeb shards of llm.c and nanochat do.
 SHARD_TOKENS = 100_000_000
 
@@ -58,8 +67,10 @@ SHARD_TOKENS = 100_000_000
 def launch(job: Job, at: float) -> Phase:
     """The command, the nodes, the ranks, the data and the model, in the order a log has them."""
     yield Launched(at)
-    at += took(job, "import torch", 4.2)
-    yield Rendezvous(at, hostname(job, 0), 29500, machine.launcher(job, 0))
+    at += took(job, "torchrun", 2.6)
+    yield Rendezvous(at, hostname(job, 0), PORT, machine.launcher(job, 0))
+    at += took(job, "import torch", 5.8)
+    yield WorkersStarted(at, hostname(job, 0), PORT)
     at = yield from _cluster(job, at)
     at = yield from _data(job, at)
     return (yield from _model(job, at))
@@ -68,9 +79,9 @@ def launch(job: Job, at: float) -> Phase:
 def _cluster(job: Job, at: float) -> Phase:
     """Nodes and ranks report; then the backend and the mesh."""
     layout = job.layout
-    at += took(job, "rendezvous", 1.4)
+    at += took(job, "rendezvous", 0.9)
     for node in range(min(layout.nodes, TOLD_NODES)):
-        at += took(job, "detect", 0.08, node)
+        at += late(job, "detect", 0.08, node)
         yield NodeDetected(at, node, hostname(job, node), gpus_per_node(job))
     if layout.nodes > TOLD_NODES:
         at += took(job, "detect", 0.6, TOLD_NODES)
@@ -80,10 +91,17 @@ def _cluster(job: Job, at: float) -> Phase:
     # and minutes where rank 0 has to talk to a hundred thousand others.
     seconds = took(job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length() + 0.0008 * layout.gpus)
     at += seconds
-    yield BackendReady(at, channels=16 if layout.nodes > 1 else 24, seconds=seconds)
+    yield BackendReady(at, channels(job), seconds)
     at += took(job, "mesh", 0.2)
     yield MeshBuilt(at, mesh(job))
     return at
+
+
+def channels(job: Job) -> int:
+    """NCCL's channels: 24 with NVLink SHARP in a node, 16 over NVLink and network, few on PCIe."""
+    if job.gpu.link_gb_s < NVLINK_GB_S:
+        return 2 if job.layout.nodes > 1 else 4
+    return 16 if job.layout.nodes > 1 else 24
 
 
 def mesh(job: Job) -> tuple[tuple[str, int], ...]:
@@ -98,7 +116,7 @@ def _ranks(job: Job, at: float) -> Phase:
     layout, size = job.layout, gpus_per_node(job)
     begun = at
     for rank in range(min(layout.gpus, TOLD_RANKS)):
-        at += took(job, "rank", 0.045, rank)
+        at += late(job, "rank", 0.045, rank)
         node, local = divmod(rank, size)
         yield RankJoined(
             at,
@@ -128,12 +146,16 @@ def _data(job: Job, at: float) -> Phase:
     shards = ceil(tokens / SHARD_TOKENS)
     size = int(tokens * TEXT_BYTES_PER_TOKEN)
     begun = at
-    nodes = job.layout.nodes
-    seconds = took(job, "download", 2 + size / (nodes * DOWNLOAD_BYTES_PER_SECOND))
-    yield from watched(at, seconds, "download", job.dataset.name, size, "B")
+    readers = min(job.layout.nodes, MOST_READERS)
+    seconds = took(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
+    yield from watched(job, at, seconds, "download", job.dataset.name, size, "B")
     at += seconds
-    seconds = took(job, "tokenize", 2 + tokens / (nodes * TOKENS_PER_SECOND))
-    yield from watched(at, seconds, "tokenize", "Tokenizing", shards, "shard")
+    if tokens > TOKENIZED_TOKENS:
+        label, preparing = "Indexing", shards / SHARDS_OPENED_PER_SECOND
+    else:
+        label, preparing = "Tokenizing", tokens / (readers * TOKENS_PER_SECOND)
+    seconds = took(job, "tokenize", 1.5 + preparing)
+    yield from watched(job, at, seconds, "tokenize", label, shards, "shard")
     at += seconds
     width = 2 if job.architecture.vocabulary <= 65_536 else 4
     yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
@@ -160,7 +182,7 @@ def _model(job: Job, at: float) -> Phase:
     yield ModelSharded(at, ceil(parameter_count(shape) / split / sharded), seconds)
     if RECIPES[job.recipe].released:
         size, seconds = storage.released_bytes(job), storage.load_seconds(job)
-        yield from watched(at, seconds, "download", "Loading weights", size, "B")
+        yield from watched(job, at, seconds, "download", "Loading weights", size, "B")
         at += seconds
         shards = len(storage.released_shards(job))
         yield WeightsLoaded(at, f"models/{job.model.name}", size, shards, seconds)

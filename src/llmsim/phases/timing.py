@@ -1,6 +1,7 @@
 """How a phase announces itself and how its small operations take time."""
 
 from collections.abc import Generator, Iterator
+from math import log
 
 from llmsim.events import Event, PhaseEnded, PhaseName, PhaseStarted, Progress, Task
 from llmsim.job import Job
@@ -10,6 +11,8 @@ Phase = Generator[Event, None, float]
 
 # A watched task reports this often.
 REPORTS = 12
+# How far its rate strays from the mean.
+WAVER = 0.15
 
 
 def took(job: Job, name: str, mean: float, index: int = 0) -> float:
@@ -33,11 +36,21 @@ def announced(name: PhaseName, at: float, body: Phase) -> Phase:
     return end
 
 
+def late(job: Job, name: str, mean: float, index: int) -> float:
+    """Seconds until the next of many that arrive independently of each other: -mean ln(u)."""
+    gap = -mean * log(noise.uniform(job.seed, f"time/{name}", index))
+    return round(min(gap, 5 * mean), 6)
+
+
 def watched(
-    at: float, seconds: float, task: Task, label: str, total: int, unit: str
+    job: Job, at: float, seconds: float, task: Task, label: str, total: int, unit: str
 ) -> Iterator[Progress]:
-    """The progress of a task that advances evenly, from nothing to the total."""
+    """The progress of a task from nothing to the total, whose rate wavers by some per cent."""
     reports = min(REPORTS, total)
+    gain = WAVER * (2 * noise.uniform(job.seed, f"bar/{task}", round(at * 1000)) - 1)
     for report in range(reports + 1):
-        elapsed = round(seconds * report / reports, 6)
+        part = report / reports
+        # Faster at first or at last, and on time at the end: 0 and 1 stay where they are.
+        wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, f"bar/{task}/{label}", report) - 1)
+        elapsed = round(seconds * (part + (gain + wave) * part * (1 - part)), 6)
         yield Progress(at + elapsed, task, label, total * report // reports, total, unit, elapsed)

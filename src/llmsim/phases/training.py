@@ -11,6 +11,7 @@ from llmsim.events import (
     PhaseEnded,
     PhaseStarted,
     Progress,
+    Recovered,
     Slowed,
     Step,
 )
@@ -74,9 +75,7 @@ def training(job: Job, at: float) -> Generator[Event, None, Trained]:
         yield from _with_noticed(bar, saving, at)
         at, in_steps = at + seconds, in_steps + seconds
         yield _step(job, at, in_steps, before, step, seconds)
-        if slow := compute.disturbance(job, before + 1, step):
-            host = hostname(job, slow.rank // gpus_per_node(job))
-            yield Slowed(at, step, slow.kind, slow.rank, host, slow.seconds)
+        yield from _disturbances(job, at, before, step)
         if index % COLLECTIVES_EVERY == 1:
             transfers = network.step_transfers(job, step)
             yield Collectives(at, step, transfers, seconds / (step - before))
@@ -113,6 +112,18 @@ def _with_noticed(events: Iterator[Event], saving: list[Saving], begun: float) -
         while saving and saving[0].at <= event.at:
             yield saving[0]._replace(at=max(begun, saving.pop(0).at))
         yield event
+
+
+def _disturbances(job: Job, at: float, before: int, step: int) -> Iterator[Event]:
+    """What slowed the steps of an interval, when it begins and when it is over."""
+    size = gpus_per_node(job)
+    if slow := compute.disturbance(job, before + 1, step):
+        host, part = hostname(job, slow.rank // size), slow.seconds / compute.step_seconds(job)
+        yield Slowed(at, slow.first, slow.kind, slow.rank, host, slow.seconds, part)
+    if over := compute.recovery(job, before + 1, step):
+        host, lost = hostname(job, over.rank // size), over.seconds * over.steps
+        last = over.first + over.steps - 1
+        yield Recovered(at, last, over.rank, host, lost, over.steps)
 
 
 def _look_steps(job: Job) -> set[int]:

@@ -14,7 +14,7 @@ def validation(job: Job, at: float, step: int, best: float) -> Phase:
 def _passes(job: Job, at: float, step: int, best: float) -> Phase:
     seconds = compute.validation_seconds(job, step)
     batches = job.schedule.validation_batches
-    yield from watched(at, seconds, "validation", "Validating", batches, "batch")
+    yield from watched(job, at, seconds, "validation", "Validating", batches, "batch")
     at += seconds
     value = loss.validation(job, step)
     tokens = batches * batch_tokens(job)

@@ -1,30 +1,61 @@
-"""What preference tuning and reinforcement learning print beside the loss, by TRL's names.
+"""What fine-tuning watches beside the loss, by TRL's names and in its order (1.16).
+
+SFT: a calibrated model's entropy is the loss it expects; of tokens with a loss of l nats it
+guesses exp(-0.31 l) right (public TRL logs: 0.83 at 0.6, 0.72 at 1.1, 0.56 at 2.0, 0.14 at 5.9).
 
 DPO: the loss is -ln sigmoid(margin) averaged over pairs, so a mean margin m with spread s has
 the loss of about -ln sigmoid(m) (Rafailov et al. 2023); margin = rewards/chosen -
-rewards/rejected; accuracy is the share of pairs with a positive margin, Phi(m / s).
+rewards/rejected; accuracy is the share of pairs with a positive margin, Phi(m / s). A reward is
+beta times what the answer's log-probability gained over the reference model's, so
+logps = reference + reward / beta.
 
-GRPO: reward as loss.reward has it; its spread within a group is that of right or wrong
-answers, sqrt(r (1 - r)); completions grow longer as the model learns to reason
-(DeepSeek-R1, figure 3); the loss is beta times the KL divergence from the reference.
+GRPO: reward as loss.reward has it, of whole answers; its spread is that of right or wrong
+answers, sqrt(r (1 - r)); groups whose answers are all right or all wrong teach nothing: how
+many follows from problems of beta-distributed difficulty. Completions grow longer as the model
+learns to reason (DeepSeek-R1, figure 3); those that reach the limit are cut. Entropy is spent
+for reward, r = b - a exp(H) (Cui et al. 2025, arXiv 2505.22617). The loss is beta times the KL
+divergence from the reference. Each batch of completions is used once, so that the probability
+ratio is exactly 1 and nothing is ever clipped.
 """
 
-from math import erf, exp, log, sqrt
+from functools import lru_cache
+from itertools import accumulate
+from math import erf, exp, log, prod, sqrt
 
-from llmsim.job import Job
+from llmsim.job import COMPLETIONS, PROMPT_TOKENS, Job, batch_tokens
 from llmsim.physics import loss, noise
 
 Metrics = tuple[tuple[str, float], ...]
 
 MARGIN_SPREAD = 0.8  # of a pair's margin at the end, in units of the mean margin and one
 BETA = 0.04  # GRPO's weight of the KL divergence (TRL's long-time default)
+DPO_BETA = 0.1  # TRL's default
+GUESSED = 0.31  # ln(share of tokens guessed right) / loss
+DIFFICULTY = 1.5  # sum of the parameters of the beta distribution of problems
+LENGTH_SPREAD = 0.5  # standard deviation of log(completion length)
 
 
-def metrics(job: Job, step: int) -> Metrics:
-    """(name, value) of what this step's line shows beside the loss; none in other recipes."""
+def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
+    """(name, value) of what a step's line shows beside the loss; none in pretraining.
+
+    Of the loss it tells of: this step's, or the mean since the step `first`.
+    """
+    if job.recipe in ("sft", "lora"):
+        return _supervised(job, step, loss.averaged(job, first or step, step))
     if job.recipe == "dpo":
-        return _preference(job, step)
-    return _reinforcement(job, step) if job.recipe == "grpo" else ()
+        return _preference(job, step, loss.averaged(job, first or step, step))
+    return _reinforcement(job, step, loss.reward(job, step)) if job.recipe == "grpo" else ()
+
+
+def held_out(job: Job, step: int) -> Metrics:
+    """The same of an evaluation after this step's update."""
+    if job.recipe in ("sft", "lora"):
+        return _supervised(job, step, loss.validation(job, step), "held-out ")
+    if job.recipe == "dpo":
+        return _preference(job, step, loss.validation(job, step), "held-out ")
+    if job.recipe == "grpo":
+        return _reinforcement(job, step, loss.expected_reward(job, step + 1), "held-out ")
+    return ()
 
 
 def accuracy(job: Job, step: int) -> float | None:
@@ -34,41 +65,169 @@ def accuracy(job: Job, step: int) -> float | None:
     return loss.expected_reward(job, step + 1) if job.recipe == "grpo" else None
 
 
+def token_accuracy(nats: float) -> float:
+    """The share of tokens guessed right at this loss, 0..1."""
+    return exp(-GUESSED * max(0.0, nats))
+
+
+# --- supervised fine-tuning --------------------------------------------------------------
+
+
+def _supervised(job: Job, step: int, value: float, stream: str = "") -> Metrics:
+    unsure = 1.0 + 0.004 * noise.normal(job.seed, f"{stream}entropy", step)
+    return (
+        ("entropy", loss.expected(job, step) * unsure),
+        ("mean_token_accuracy", token_accuracy(value)),
+        ("num_tokens", float(step * batch_tokens(job))),
+    )
+
+
+# --- preferences -------------------------------------------------------------------------
+
+
 def _margin(value: float) -> float:
     """The margin m for which -ln sigmoid(m) is this loss: m = -ln(exp(loss) - 1)."""
-    return -log(max(1e-9, exp(max(value, 1e-6)) - 1.0))
+    return -log(max(1e-9, exp(max(value, 1e-6)) - 1.0)) + 0.0  # never -0
 
 
 def _share_positive(margin: float) -> float:
     """Phi(m / s): half of the pairs while the margin is nil."""
     spread = 0.05 + MARGIN_SPREAD * abs(margin) + 0.3 * sqrt(abs(margin))
-    return 0.5 * (1.0 + erf(margin / spread / sqrt(2.0)))
+    return _phi(margin / spread)
 
 
-def _preference(job: Job, step: int) -> Metrics:
-    margin = _margin(loss.training(job, step))
+def _phi(z: float) -> float:
+    """The standard normal distribution's share below z."""
+    return 0.5 * (1.0 + erf(z / sqrt(2.0)))
+
+
+def _share(job: Job, stream: str, step: int, share: float, count: int) -> float:
+    """What a share is among so many draws: a whole number of them, with its luck."""
+    luck = sqrt(share * (1.0 - share) / count) * noise.normal(job.seed, stream, step)
+    return round(min(1.0, max(0.0, share + luck)) * count) / count
+
+
+def _preference(job: Job, step: int, value: float, stream: str = "") -> Metrics:
+    margin = _margin(value)
     # Both rewards sink in a long run, the rejected ones faster.
     chosen = -0.6 * max(0.0, _margin(loss.expected(job, step))) + 0.4 * margin
+    rejected = chosen - margin
     pairs = max(1, job.schedule.global_batch // 2)
-    share = _share_positive(margin)
-    luck = sqrt(share * (1.0 - share) / pairs) * noise.normal(job.seed, "dpo accuracy", step)
-    right = round(min(1.0, max(0.0, share + luck)) * pairs) / pairs  # whole pairs
+    # While the policy is the reference no reward is greater than another.
+    ranked = _share_positive(margin) if margin else 0.0
+
+    def between(what: str, low: float, high: float) -> float:
+        return low + (high - low) * noise.uniform(job.seed, f"dpo {what}")
+
+    def batch(what: str) -> float:
+        return noise.normal(job.seed, f"{stream}dpo {what}", step) / sqrt(pairs)
+
+    # Answers have about so many tokens, which cost the reference model so many nats each.
+    tokens, nats = between("tokens", 150.0, 350.0), between("nats", 0.9, 1.3)
+    logps = -tokens * nats * (1.0 + 0.35 * batch("chosen")) + chosen / DPO_BETA
+    other = -tokens * nats * between("worse", 0.95, 1.2) * (1.0 + 0.35 * batch("rejected"))
+    logits = between("logits", -2.8, -1.2)
     return (
+        ("entropy", nats * (0.95 + 0.1 * batch("entropy")) / (1.0 + 0.05 * max(0.0, margin))),
+        ("num_tokens", float(step * batch_tokens(job))),
+        ("logits/chosen", logits + 0.1 * chosen + 0.2 * batch("logits")),
+        ("logits/rejected", logits + 0.08 + 0.1 * rejected + 0.2 * batch("other logits")),
+        ("mean_token_accuracy", token_accuracy(-logps / tokens)),
         ("rewards/chosen", chosen),
-        ("rewards/rejected", chosen - margin),
+        ("rewards/rejected", rejected),
+        ("rewards/accuracies", _share(job, f"{stream}dpo accuracy", step, ranked, pairs)),
         ("rewards/margins", margin),
-        ("rewards/accuracies", right),
+        ("logps/chosen", logps),
+        ("logps/rejected", other + rejected / DPO_BETA),
+    )  # fmt: skip
+
+
+# --- reinforcement -----------------------------------------------------------------------
+
+
+def _reinforcement(job: Job, step: int, mean: float, stream: str = "") -> Metrics:
+    answers = job.schedule.global_batch
+    reward = round(mean * answers) / answers
+    spread = sqrt(reward * (1.0 - reward) * answers / max(1, answers - 1))
+    groups = max(1, answers // COMPLETIONS)
+    same = _share(job, f"{stream}same answers", step, _unanimous(reward), groups)
+    return (
+        ("num_tokens", float(_tokens_seen(job)[step])),
+        *_lengths(job, step, stream),
+        ("rewards/accuracy_reward/mean", reward),
+        ("rewards/accuracy_reward/std", spread),
+        ("reward", reward),
+        ("reward_std", spread),
+        ("frac_reward_zero_std", same),
+        ("kl", max(0.0, loss.expected(job, step)) / BETA),
+        ("entropy", _entropy(job, step, stream)),
+        ("clip_ratio/low_mean", 0.0),
+        ("clip_ratio/high_mean", 0.0),
+        ("clip_ratio/region_mean", 0.0),
+        ("clip_ratio/low_min", 0.0),
+        ("clip_ratio/high_max", 0.0),
     )
 
 
-def _reinforcement(job: Job, step: int) -> Metrics:
-    reward = loss.reward(job, step)
+def _unanimous(reward: float) -> float:
+    """The share of groups in which all answers are right or all are wrong.
+
+    A problem is solved with probability p ~ Beta(a r, a (1 - r)); E[p^n] is a product.
+    """
+
+    def all_of(part: float) -> float:
+        return prod((DIFFICULTY * part + i) / (DIFFICULTY + i) for i in range(COMPLETIONS))
+
+    return all_of(reward) + all_of(1.0 - reward)
+
+
+def _entropy(job: Job, step: int, stream: str) -> float:
+    """H of r = b - a exp(H), from H0 at the first step; at H = 0 little reward is left to gain."""
+    start = 0.35 + 0.5 * noise.uniform(job.seed, "grpo entropy")
+    low, now = loss.expected_reward(job, 1), loss.expected_reward(job, step)
+    most = loss.expected_reward(job, 100 * job.schedule.steps) * 1.08
+    left = (most - now) / (most - low)
+    unsure = 1.0 + 0.02 * noise.normal(job.seed, f"{stream}entropy", step)
+    return log(1.0 + (exp(start) - 1.0) * left) * unsure
+
+
+def _longest(job: Job) -> int:
+    """Tokens that a completion may have."""
+    return max(2, job.schedule.sequence - PROMPT_TOKENS)
+
+
+def _mean_length(job: Job, step: int, stream: str = "") -> float:
+    """Mean tokens of a step's completions: a whole number of them in all."""
     grown = loss.expected_reward(job, step) - loss.expected_reward(job, 1)
-    longest = job.schedule.sequence
-    length = longest * (0.28 + 0.45 * grown) * (1.0 + 0.03 * noise.normal(job.seed, "length", step))
+    luck = 1.0 + 0.03 * noise.normal(job.seed, f"{stream}length", step)
+    length = min(0.9, (0.28 + 0.45 * grown) * luck) * _longest(job)
+    return round(length * job.schedule.global_batch) / job.schedule.global_batch
+
+
+@lru_cache(maxsize=4)
+def _tokens_seen(job: Job) -> tuple[int, ...]:
+    """Tokens of prompts and completions after each step, from step 0 on."""
+    answers, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
+    per_step = [round(answers * (PROMPT_TOKENS + _mean_length(job, step))) for step in steps]
+    return (0, *accumulate(per_step))
+
+
+def _lengths(job: Job, step: int, stream: str) -> Metrics:
+    """Lengths are log-normal, cut at the longest: mean = cut * longest + (1 - cut) * terminated."""
+    answers, longest = job.schedule.global_batch, _longest(job)
+    mean = _mean_length(job, step, stream)
+    cut = _share(job, f"{stream}cut", step, _phi(log(mean / longest) / LENGTH_SPREAD), answers)
+    terminated = (mean - cut * longest) / (1.0 - cut)
+    # The extremes of n draws lie about sqrt(2 ln n) standard deviations out.
+    luck = 1.0 + 0.1 * noise.normal(job.seed, f"{stream}extreme length", step)
+    far = exp(LENGTH_SPREAD * sqrt(2.0 * log(max(2, answers))) * max(0.3, luck))
+    shortest, last = float(int(terminated / far) + 1), min(longest - 1.0, float(int(mean * far)))
     return (
-        ("reward", reward),
-        ("reward_std", sqrt(reward * (1.0 - reward)) * 0.8),
-        ("kl", max(0.0, loss.expected(job, step)) / BETA),
-        ("completions/mean_length", min(longest, length)),
+        ("completions/mean_length", mean),
+        ("completions/min_length", shortest),
+        ("completions/max_length", float(longest) if cut else last),
+        ("completions/clipped_ratio", cut),
+        ("completions/mean_terminated_length", terminated),
+        ("completions/min_terminated_length", shortest),
+        ("completions/max_terminated_length", last),
     )

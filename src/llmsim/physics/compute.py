@@ -27,7 +27,7 @@ _PUBLISHED = (
     ("A100-PC", 0.53), ("A100 80GB PC", 0.53), ("A100", 0.57), ("A800", 0.57), ("V100", 0.38),
     ("H100 PCIe", 0.37), ("NVL", 0.40), ("H100", 0.43), ("H200", 0.43), ("H800", 0.43),
     ("H20", 0.60), ("GB200", 0.39), ("GB300", 0.39), ("B200", 0.42), ("B300", 0.42),
-    ("L40S", 0.34), ("6000 Ada", 0.34), ("4090", 0.52), ("5090", 0.55), ("3090", 0.52),
+    ("L40S", 0.34), ("6000 Ada", 0.34), ("4090", 0.46), ("5090", 0.48), ("3090", 0.46),
     ("MI300", 0.28), ("MI325", 0.32), ("MI35", 0.34), ("MI250", 0.35),
 )  # fmt: skip
 _OTHERWISE = 0.40
@@ -41,11 +41,13 @@ ROLLOUT_SHARE = 0.7
 
 
 class Disturbance(NamedTuple):
-    """Why an interval was slow."""
+    """Why steps are slow."""
 
     kind: jitter.Kind
-    seconds: float  # lost in the interval, already part of interval_seconds
+    seconds: float  # lost in each of its steps, already part of interval_seconds
     rank: int  # where it came from
+    first: int  # its first step
+    steps: int  # how many it slows
 
 
 def passes(shape: Architecture, layout: Layout) -> float:
@@ -221,12 +223,20 @@ def training_seconds(job: Job) -> float:
 
 
 def disturbance(job: Job, first: int, last: int) -> Disturbance | None:
-    """The notable disturbance in an interval; None in almost all of them."""
-    worst = jitter.worst_episode(rhythm(job), first, last)
-    if worst is None:
+    """The notable disturbance that begins in these steps; None in almost all intervals."""
+    return _told(jitter.begun(rhythm(job), first, last))
+
+
+def recovery(job: Job, first: int, last: int) -> Disturbance | None:
+    """The lasting disturbance that ends in these steps; None in almost all intervals."""
+    return _told(jitter.ended(rhythm(job), first, last))
+
+
+def _told(episode: jitter.Episode | None) -> Disturbance | None:
+    if episode is None:
         return None
-    episode, seconds = worst
-    return Disturbance(episode.kind, round(seconds, 6), episode.rank)
+    seconds = round(episode.extra, 6)
+    return Disturbance(episode.kind, seconds, episode.rank, episode.first, episode.length)
 
 
 def validation_seconds(job: Job, step: int) -> float:

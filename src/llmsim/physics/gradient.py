@@ -2,13 +2,15 @@
 
     norm = mean(step) * exp(spread * x) * outlier * spike
     mean = base + warm * exp(-max(0, s - W) / 0.35 W) + early * (12.2 exp(-s) + 2 exp(-s / 50))
+    mean = base * (1 + drift * s / steps)                      of a model that was trained before
 
 s counts the updates done, W is the warmup. The shape is GPT-2 124M's in llm.c (warmup
 700, clip 1.0): 15.4 at step 0, then on average 3.0 (to 25), 1.95 (to 50), 1.2 (to 100),
 0.9 (to 400), 0.80 (to 700), 0.43 (to 1500), 0.28 and at last 0.26. Its relative spread is
 5.5 % (robust), x has lag-1 autocorrelation 0.24 and correlates with the loss residual at
 0.13; 0.22 % of the steps exceed 1.5 medians, 0.14 % exceed 2. Larger models lie lower
-(BLOOM-176B: 0.13 to 0.25), fine-tuning of Llama-2-70B at 0.23 to 0.36.
+(BLOOM-176B: 0.13 to 0.25), fine-tuning of Llama-2-70B at 0.23 to 0.36. What starts from
+trained weights has no transient: it lies at its level from the first step.
 """
 
 from functools import lru_cache
@@ -34,6 +36,7 @@ class Shape(NamedTuple):
     early: float  # factor on the first steps' excess
     warmup: float  # steps
     spread: float  # standard deviation of log norm
+    drift: float = 0.0  # relative change from the first step to the last
 
 
 @lru_cache(maxsize=64)
@@ -47,21 +50,24 @@ def _shape(job: Job) -> Shape:
         batch = sqrt(0.5 + 0.5 * 524_288 / batch_tokens(job))
         base = 0.26 * float(size**-0.07) * batch * luck
         return Shape(base, 0.56 * luck, early, warmup, 0.055)
+    drift = 0.3 * noise.uniform(job.seed, "gradient-drift") - 0.2
     if job.recipe == "continue":
         base = 0.3 * float(size**-0.07) * luck
-        return Shape(base, 0.2 * luck, 0.05 * early, warmup, 0.055)
+        return Shape(base, 0.0, 0.0, warmup, 0.055, drift)
     level = {"lora": 0.6, "dpo": 3.0, "grpo": 0.3}.get(job.recipe, 1.0)
     base = 1.3 * level * float(size**-0.2) * luck
-    return Shape(base, 0.0, 0.25 * base * early, warmup, 0.12)
+    return Shape(base, 0.0, 0.0, warmup, 0.12, drift)
 
 
 def expected(job: Job, step: int) -> float:
     """The noise-free gradient norm of this step; steps count from 1."""
-    return _mean(_shape(job), step)
+    return _mean(_shape(job), job, step)
 
 
-def _mean(shape: Shape, step: int) -> float:
+def _mean(shape: Shape, job: Job, step: int) -> float:
     done = max(0, step - 1)
+    if not shape.early:
+        return shape.base * (1.0 + shape.drift * min(1.0, done / job.schedule.steps))
     mean = shape.base + shape.early * (12.2 * exp(-done) + 2.0 * exp(-done / 50.0))
     over = max(0.0, done - shape.warmup)
     return mean + shape.warm * exp(-over / (0.35 * shape.warmup))
@@ -74,7 +80,8 @@ def norm(job: Job, step: int) -> float:
     x = _OWN * own + LOSS_SHARE * loss.residual(job, step)
     u = noise.uniform(seed, "gradient-tail", step)
     outlier = 1.0 + OUTLIER_SIZE * log(OUTLIERS / u) if u < OUTLIERS else 1.0
-    return _mean(shape, step) * exp(shape.spread * x) * outlier * spikes.gradient_factor(job, step)
+    mean = _mean(shape, job, step)
+    return mean * exp(shape.spread * x) * outlier * spikes.gradient_factor(job, step)
 
 
 def _shock(seed: int, step: int) -> float:

@@ -124,14 +124,20 @@ def elapsed(rhythm: Rhythm, step: int) -> float:
     )  # fmt: skip
 
 
-def worst_episode(rhythm: Rhythm, first: int, last: int) -> tuple[Episode, float] | None:
-    """The episode that cost most between two steps, both included, and its seconds there."""
-    costs = [
-        (episode.extra * (_overlap(episode, last) - _overlap(episode, first - 1)), episode)
+def begun(rhythm: Rhythm, first: int, last: int) -> Episode | None:
+    """The costliest episode that begins in steps first..last, both included."""
+    found = [episode for episode in rhythm.episodes if first <= episode.first <= last]
+    return max(found, key=lambda episode: episode.extra * episode.length, default=None)
+
+
+def ended(rhythm: Rhythm, first: int, last: int) -> Episode | None:
+    """The costliest episode of more than one step whose last step is one of first..last."""
+    found = [
+        episode
         for episode in rhythm.episodes
+        if episode.length > 1 and first <= episode.first + episode.length - 1 <= last
     ]
-    cost, worst = max(costs, default=(0.0, None), key=lambda found: found[0])
-    return (worst, cost) if worst is not None and cost > 0.0 else None
+    return max(found, key=lambda episode: episode.extra * episode.length, default=None)
 
 
 def episodes(seed: int, steps: int, mean: float, gpus: int, nodes: int) -> tuple[Episode, ...]:

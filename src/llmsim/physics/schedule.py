@@ -7,20 +7,21 @@
 
 t = (step - warmup) / (steps - warmup) goes from 0 to 1. Steps count from 1, rates
 are dimensionless as every optimizer takes them. Warmup-stable-decay with a
-minus-sqrt tail is Nemotron's; sizes follow GPT-3 (Brown et al. 2020, table 2.1) up
-to 175B and Llama 3 (Grattafiori et al. 2024) at 405B.
+minus-sqrt tail is Nemotron's. Peak rates by size are GPT-3's at 125M (Brown et al. 2020, table
+2.1), then those of OLMo 2 (1B, 7B, 13B), Llama 2 (34B, 70B) and Llama 3 (405B); batches are
+GPT-3's, Llama 2's and Llama 3's in whole powers of two.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from math import cos, exp, log, pi, sqrt
+from math import cos, exp, log, log2, pi, sqrt
 
 from llmsim.job import Job, Schedule
 
-# Parameters, peak learning rate, tokens per step: GPT-3 table 2.1; the last row is Llama 3.
-SIZES = (125e6, 350e6, 760e6, 1.3e9, 2.7e9, 6.7e9, 13e9, 175e9, 405e9)
-PEAK_RATES = (6e-4, 3e-4, 2.5e-4, 2e-4, 1.6e-4, 1.2e-4, 1e-4, 0.6e-4, 0.8e-4)
-BATCHES = (0.5e6, 0.5e6, 0.5e6, 1e6, 1e6, 2e6, 2e6, 3.2e6, 16e6)
+# Parameters, peak learning rate, tokens per step; see above.
+SIZES = (125e6, 1e9, 7e9, 13e9, 34e9, 70e9, 405e9)
+PEAK_RATES = (6e-4, 4e-4, 3e-4, 3e-4, 1.5e-4, 1.5e-4, 0.8e-4)
+BATCHES = (2.0**19, 2.0**20, 2.0**21, 2.0**21, 2.0**22, 2.0**22, 2.0**24)
 
 # Parameters, warmup steps: GPT-2 in llm.c; Llama 2, 7B and 70B; Llama 3, 405B.
 WARMUP_SIZES = (124e6, 7e9, 70e9, 405e9)
@@ -44,13 +45,13 @@ def _log_linear(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
 
 
 def peak_learning_rate(parameters: int) -> float:
-    """The peak rate published for this size. 125M: 6.0e-4, 175B: 0.6e-4, 405B: 0.8e-4."""
+    """The peak rate published for this size. 125M: 6e-4, 7B: 3e-4, 70B: 1.5e-4, 405B: 8e-5."""
     return _log_linear(parameters, SIZES, PEAK_RATES)
 
 
 def batch_tokens_for(parameters: int) -> int:
-    """Tokens per optimizer step published for this size. 125M: 0.5M, 6.7B: 2M, 405B: 16M."""
-    return round(_log_linear(parameters, SIZES, BATCHES))
+    """Tokens per optimizer step usual for this size, a power of two. 125M: 0.5M, 405B: 16M."""
+    return int(2 ** round(log2(_log_linear(parameters, SIZES, BATCHES))))
 
 
 def warmup_steps(parameters: int, steps: int) -> int:

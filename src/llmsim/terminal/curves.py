@@ -16,7 +16,7 @@ ASCII_LINE = "|"
 
 SPARKS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
 # The highest leaves a gap to the row above; a digit tells more than an ASCII picture.
-LEVELS = "▁▂▃▄▅▆▇", "0123456789"
+LEVELS = "▁▂▃▄▅▆", "0123456789"
 SHADES = "░▒▓█", ".:-=+*#@"
 
 
@@ -86,8 +86,6 @@ def _braille(columns: Sequence[tuple[int, int]], top: int) -> str:
 def _ascii(columns: Sequence[tuple[int, int]], top: int) -> str:
     text = ""
     for low, high in columns:
-        within = [
-            glyph for dot, glyph in enumerate(ASCII_DOTS) if low <= top - dot <= high
-        ]
+        within = [glyph for dot, glyph in enumerate(ASCII_DOTS) if low <= top - dot <= high]
         text += " " if not within else within[0] if len(within) == 1 else ASCII_LINE
     return text

@@ -4,7 +4,7 @@ Text must be readable on light and on dark backgrounds, so its colours are of mi
 contrast with white and with black is at least 3. Heat is shown by filled cells and may be any.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from llmsim.terminal.screen import TRUECOLOR, Screen
@@ -53,9 +53,10 @@ ROLES: dict[str, tuple[str, str]] = {
 
 # Cells of the heat map from cool to hot, in as many steps as the terminal's colours allow.
 HEAT_STOPS: Sequence[Rgb] = (
-    (34, 62, 104), (36, 108, 146), (60, 152, 132), (158, 172, 92), (226, 162, 70), (214, 76, 62),
+    (30, 52, 92), (32, 78, 116), (30, 100, 120), (38, 118, 108), (88, 134, 84),
+    (190, 134, 58), (200, 66, 54),
 )  # fmt: skip
-HEAT_256 = (23, 24, 31, 30, 36, 72, 107, 143, 179, 173, 167, 160)
+HEAT_256 = (23, 24, 24, 31, 30, 30, 72, 71, 107, 143, 179, 173, 167)
 HEAT_16 = (34, 36, 32, 33, 31)
 HEAT_STEPS = 16
 RESET = "\x1b[0m"
@@ -79,9 +80,7 @@ def _foreground(name: str, colors: int) -> str:
     if name.startswith("heat"):
         step = int(name[4:])
         rgb = _heat_rgb(step)
-        low, high = (
-            ramp[step * len(ramp) // HEAT_STEPS] for ramp in (HEAT_16, HEAT_256)
-        )
+        low, high = (ramp[step * len(ramp) // HEAT_STEPS] for ramp in (HEAT_16, HEAT_256))
     else:
         rgb, high, low = HUES[name]
     if colors >= TRUECOLOR:
@@ -121,3 +120,12 @@ def painted(row: Row, screen: Screen) -> str:
     return _painted(row, screen.colors if screen.color else 0)
 
 
+def merged(spans: Sequence[Span]) -> Iterator[Span]:
+    """The spans, neighbours of one style made one."""
+    style, text = "", ""
+    for next_style, next_text in spans:
+        if next_style != style and text:
+            yield style, text
+            text = ""
+        style, text = next_style, text + next_text
+    yield style, text

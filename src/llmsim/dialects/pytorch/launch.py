@@ -51,6 +51,9 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
     if gpus_per_node(job) > 1 and screen.width >= BANNER_WIDTH:
         yield from _banner(event, job, screen)
+
+
+def _workers_started(event: events.WorkersStarted, job: Job, screen: Screen) -> Lines:
     if not alone(job):
         yield say(
             event, job, screen,
@@ -119,7 +122,7 @@ def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     if alone(job):
         return
-    late = f"; rank {event.slowest:,} had to be waited for" if event.untold else ""
+    late = f", slowest rank {event.slowest:,}" if event.untold else ""
     yield say(
         event, job, screen,
         (("good", f"All {event.ranks:,} ranks are up"),),
@@ -171,6 +174,7 @@ def _broadcast(event: events.Broadcast, job: Job, screen: Screen) -> Lines:
 LINES: dict[type, Tell] = {
     events.Launched: _launched,
     events.Rendezvous: _rendezvous,
+    events.WorkersStarted: _workers_started,
     events.NodeDetected: _node_detected,
     events.NodesDetected: _nodes_detected,
     events.RankJoined: _rank_joined,

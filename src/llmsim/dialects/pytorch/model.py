@@ -37,12 +37,13 @@ def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -
 
 def _dataset_ready(event: events.DatasetReady, job: Job, screen: Screen) -> Lines:
     part, whole = units.short(event.tokens), units.short(job.dataset.tokens)
+    pieces = "prompts" if job.recipe == "grpo" else f"sequences of {job.schedule.sequence:,}"
     yield say(
         event, job, screen,
         (("name", job.dataset.name),),
         (("", f": {part}{f' of {whole}' if event.tokens < job.dataset.tokens else ''} tokens"),),
         (("", f", {units.counted(job.schedule.epochs, 'epoch')}"),),
-        (("", f", {event.sequences:,} sequences of {job.schedule.sequence:,}"),),
+        (("", f", {event.sequences:,} {pieces}"),),
         (("", f", {units.counted(event.shards, 'shard')}, {units.gigabytes(event.size)}"),),
     )  # fmt: skip
 
@@ -163,7 +164,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         event, job, screen,
         (("", f"{units.at_most_five(event.flops_per_token / 1e9).strip()} GFLOP per token"),),
         (("", f", expecting MFU of about {event.expected_mfu:.0%}"),),
-        (("muted", "; compiling, the first step takes its time"),),
+        (("muted", "; torch.compile is on, step 1 includes compilation"),),
     )  # fmt: skip
 
 

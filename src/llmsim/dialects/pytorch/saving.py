@@ -89,10 +89,11 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
     )  # fmt: skip
     names = max(len(score.name) for score in event.scores)
     for score in event.scores:
+        digits = 2 if score.percent else 4
         yield say(
             event, job, screen,
-            (("", f"  {score.name:<{names}}"), ("loss", f" {score.value:.4f}")),
-            (("muted", f" +- {score.stderr:.4f}"),),
+            (("", f"  {score.name:<{names}}"), ("loss", f" {score.value:6.{digits}f}")),
+            (("muted", f" +- {score.stderr:6.{digits}f}"),),
             (("muted", f"  {score.questions:>6,} questions"),),
             (("muted", f"  {score.metric}"),),
         )  # fmt: skip

@@ -34,9 +34,8 @@ METRICS = {
 }
 
 SLOW_REASONS = {
-    "straggler": "is a straggler today",
     "data stall": "waited for the data loader",
-    "network retry": "had to send again over the network",
+    "network retry": "retransmitted on its NIC",
 }
 
 # What is worth a line on its own only where there is room for a sentence.
@@ -108,7 +107,7 @@ def _collectives(event: events.Collectives, job: Job, screen: Screen) -> Lines:
 
 
 def _slowed(event: events.Slowed, job: Job, screen: Screen) -> Lines:
-    who = "The node" if alone(job) else f"rank {event.rank:,}"
+    who = "the node" if alone(job) else f"rank {event.rank:,}"
     if screen.width < SENTENCE_WIDTH:
         yield warn(
             event, job, screen,
@@ -116,12 +115,23 @@ def _slowed(event: events.Slowed, job: Job, screen: Screen) -> Lines:
             (("warning", f" +{units.seconds(event.seconds)}"),),
         )  # fmt: skip
         return
+    what = (
+        f"is {event.part:.1%} slower than the others since step {event.step:,}"
+        if event.kind == "straggler"
+        else f"{SLOW_REASONS[event.kind]} at step {event.step:,}: +{units.seconds(event.seconds)}"
+    )
     yield warn(
         event, job, screen,
-        (("warning", f"{who} {SLOW_REASONS.get(event.kind, event.kind)}"),),
-        (("warning", f": +{units.seconds(event.seconds)}"),),
-        (("muted", f" in the interval to step {event.step:,}"),),
+        (("warning", f"{who} {what}"),),
         (("muted", f", on {event.hostname}"),),
+    )  # fmt: skip
+
+
+def _recovered(event: events.Recovered, job: Job, screen: Screen) -> Lines:
+    yield say(
+        event, job, screen,
+        (("", f"rank {event.rank:,} is up to speed again"),),
+        (("muted", f", {units.seconds(event.seconds)} lost in {event.steps:,} steps"),),
     )  # fmt: skip
 
 
@@ -187,6 +197,7 @@ LINES: dict[type, Tell] = {
     events.Step: _step,
     events.Collectives: _collectives,
     events.Slowed: _slowed,
+    events.Recovered: _recovered,
     events.Status: _status,
     events.Validated: _validated,
     events.EpochEnded: _epoch_ended,

@@ -1,0 +1,185 @@
+"""The configuration that a job's ds_config.json would hold, and how DeepSpeed prints it."""
+
+from collections.abc import Iterator, Mapping
+
+from llmsim import machine
+from llmsim.dialects.deepspeed.say import zero_stage
+from llmsim.job import Job
+
+WIDTH = 29  # a name and its dots
+BUCKET, PREFETCH, PERSISTENT, LIVE, SUB_GROUP = 500_000_000, 30_000_000, 10_000, 30_000_000, 10**9
+
+# What an engine knows beside what the job sets, with 0.16's defaults.
+_DEFAULTS = """
+activation_checkpointing_config  {}
+amp_enabled False
+amp_params False
+checkpoint_parallel_write_pipeline False
+checkpoint_tag_validation_enabled True
+checkpoint_tag_validation_fail False
+communication_data_type None
+curriculum_enabled_legacy False
+curriculum_params_legacy False
+data_efficiency_enabled False
+dataloader_drop_last False
+disable_allgather False
+dump_state False
+dynamic_loss_scale_args None
+eigenvalue_enabled False
+eigenvalue_gas_boundary_resolution 1
+eigenvalue_layer_name bert.encoder.layer
+eigenvalue_layer_num 0
+eigenvalue_max_iter 100
+eigenvalue_stability 1e-06
+eigenvalue_tol 0.01
+eigenvalue_verbose False
+elasticity_enabled False
+fp16_auto_cast None
+fp16_enabled False
+fp16_master_weights_and_gradients False
+global_rank 0
+grad_accum_dtype None
+gradient_clipping 1.0
+gradient_predivide_factor 1.0
+graph_harvesting False
+initial_dynamic_scale 1
+load_universal_checkpoint False
+loss_scale 1.0
+memory_breakdown False
+mics_hierarchial_params_gather False
+mics_shard_size -1
+optimizer_legacy_fusion False
+optimizer_name None
+optimizer_params None
+pld_enabled False
+pld_params False
+prescale_gradients False
+scheduler_name None
+scheduler_params None
+seq_parallel_communication_data_type torch.float32
+sparse_attention None
+sparse_gradients_enabled False
+timers_config enabled=True synchronized=True
+use_data_before_expert_parallel_ False
+use_node_local_storage False
+wall_clock_breakdown False
+weight_quantization_config None
+zero_allow_untested_optimizer False
+zero_force_ds_cpu_optimizer True
+"""
+_ACTIVATIONS = {
+    "partition_activations": False, "contiguous_memory_optimization": False,
+    "cpu_checkpointing": False, "number_checkpoints": None,
+    "synchronize_checkpoint_boundary": False, "profile": False,
+}  # fmt: skip
+_AIO = {
+    "block_size": 1048576, "queue_depth": 8, "intra_op_parallelism": 1, "single_submit": False,
+    "overlap_events": True, "use_gds": False,
+}  # fmt: skip
+_PIPELINE = {
+    "stages": "auto", "partition": "best", "seed_layers": False,
+    "activation_checkpoint_interval": 0, "pipe_partitioned": True, "grad_partitioned": True,
+}  # fmt: skip
+_HYBRID = (
+    "enabled=False max_out_tokens=512 inference_tp_size=1 release_inference_cache=False "
+    "pin_parameters=True tp_gather_partition_size=8"
+)
+
+
+def user_config(job: Job) -> dict[str, object]:
+    """ds_config.json."""
+    plan, layout, stage = job.schedule, job.layout, zero_stage(job)
+    zero: dict[str, object] = {"stage": stage}
+    if stage:
+        zero |= {"overlap_comm": True, "contiguous_gradients": True, "reduce_bucket_size": BUCKET}
+    if stage in (1, 2):
+        zero["allgather_bucket_size"] = BUCKET
+    if stage == 3:
+        zero |= {
+            "stage3_prefetch_bucket_size": PREFETCH,
+            "stage3_param_persistence_threshold": PERSISTENT,
+            "stage3_max_live_parameters": LIVE,
+            "sub_group_size": SUB_GROUP,
+        }
+    # Without ZeRO the weights stay in fp32 and torch casts.
+    half = {"bf16": {"enabled": True}} if stage else {"torch_autocast": {"enabled": True}}
+    return {
+        "train_batch_size": plan.global_batch,
+        "train_micro_batch_size_per_gpu": layout.micro_batch,
+        "gradient_accumulation_steps": layout.accumulation,
+        "steps_per_print": plan.log_every,
+        "zero_optimization": zero,
+        **half,
+        "gradient_clipping": 1.0,
+        "prescale_gradients": False,
+        "wall_clock_breakdown": False,
+    }
+
+
+def json(value: object, level: int = 0) -> str:
+    """JSON as config_utils.ScientificNotationEncoder writes it: numbers above 1000 in %e."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:e}" if value > 1e3 else f"{value}"
+    if isinstance(value, Mapping):
+        inner = "    " * (level + 1)
+        items = [f'\n{inner}"{key}": {json(each, level + 1)}' for key, each in value.items()]
+        return "{" + ", ".join(items) + "\n" + "    " * level + "}"
+    return f'"{value}"'
+
+
+def settings(job: Job) -> Iterator[tuple[str, str]]:
+    """The engine's settings by name, sorted."""
+    told = dict(line.split(" ", 1) for line in _DEFAULTS.strip().splitlines())
+    plan, layout, stage = job.schedule, job.layout, zero_stage(job)
+    config = "deepspeed.comm.config.DeepSpeedCommsConfig"
+    told |= {
+        "activation_checkpointing_config": json(_ACTIVATIONS),
+        "aio_config": str(_AIO),
+        "bfloat16_enabled": str(stage > 0),
+        "bfloat16_immediate_grad_update": "False",
+        "comms_config": f"<{config} object at {machine.pointer(job, 'comms config')}>",
+        "gradient_accumulation_steps": str(layout.accumulation),
+        "hybrid_engine": _HYBRID,
+        "pipeline": str(_PIPELINE),
+        "steps_per_print": str(plan.log_every),
+        "train_batch_size": str(plan.global_batch),
+        "train_micro_batch_size_per_gpu": str(layout.micro_batch),
+        "world_size": str(layout.data),
+        "zero_config": _zero_config(stage),
+        "zero_enabled": str(stage > 0),
+        "zero_optimization_stage": str(stage),
+    }
+    yield from sorted(told.items())
+
+
+def _zero_config(stage: int) -> str:
+    """The settings of ZeRO as pydantic shows them."""
+    third = stage == 3
+    return (
+        f"stage={stage} contiguous_gradients=True reduce_scatter=True "
+        f"reduce_bucket_size={BUCKET} use_multi_rank_bucket_allreduce=True "
+        f"allgather_partitions=True allgather_bucket_size={BUCKET} "
+        f"overlap_comm={stage > 0} load_from_fp32_weights=True elastic_checkpoint=False "
+        f"offload_param=None offload_optimizer=None sub_group_size={SUB_GROUP} "
+        "cpu_offload_param=None cpu_offload_use_pin_memory=None cpu_offload=None "
+        f"prefetch_bucket_size={PREFETCH if third else 50_000_000} "
+        f"param_persistence_threshold={PERSISTENT if third else 100_000} "
+        "model_persistence_threshold=9223372036854775807 "
+        f"max_live_parameters={LIVE if third else 10**9} max_reuse_distance=1000000000 "
+        "gather_16bit_weights_on_model_save=False use_all_reduce_for_fetch_params=False "
+        "stage3_gather_fp16_weights_on_model_save=False ignore_unused_parameters=True "
+        "legacy_stage1=False round_robin_gradients=False zero_hpz_partition_size=1 "
+        "zero_quantized_weights=False zero_quantized_nontrainable_weights=False "
+        "zero_quantized_gradients=False zeropp_loco_param=None mics_shard_size=-1 "
+        "mics_hierarchical_params_gather=False memory_efficient_linear=True "
+        "pipeline_loading_checkpoint=False override_module_apply=True"
+    )
+
+
+def setting(name: str, value: str) -> str:
+    """A setting with its dots, as DeepSpeedConfig.print shows it."""
+    return f"  {name} {'.' * (WIDTH - len(name))} {value}"

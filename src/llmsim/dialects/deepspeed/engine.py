@@ -1,0 +1,201 @@
+"""deepspeed.initialize: the optimizer is wrapped, its memory told, the configuration printed."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from llmsim import events, machine
+from llmsim.dialects import Tell
+from llmsim.dialects.deepspeed.config import (
+    BUCKET,
+    PERSISTENT,
+    PREFETCH,
+    SUB_GROUP,
+    json,
+    setting,
+    settings,
+    user_config,
+)
+from llmsim.dialects.deepspeed.say import info, plain, zero_stage
+from llmsim.dialects.line import Line
+from llmsim.dialects.units import GIB
+from llmsim.job import Job, gpus_per_node
+from llmsim.physics import memory
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+VERSION = "0.16.5"
+BETAS = (0.9, 0.95)
+
+_RANK = "logging.py:128:log_dist"
+_FIRST, _SECOND, _THIRD = "utils.py:781", "utils.py:782", "utils.py:789"
+# Host memory of a node with eight GPUs, GiB, and what a rank and the rest of a node take of it.
+_HOST_GIB, _RANK_GIB, _SYSTEM_GIB = 2015, 11.0, 40.0
+
+
+class Seen(NamedTuple):
+    """A look at the memory: bytes in tensors now, and at most since the look before."""
+
+    message: str
+    now: int
+    most: int
+
+
+def first(rates: object) -> str:
+    """The value of each of the two groups of weights: with weight decay and without."""
+    return f"[{rates}, {rates}]"
+
+
+def states(job: Job) -> int:
+    """Bytes in tensors between two steps: weights, gradients, optimizer."""
+    plan = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
+    return min(plan.weights + plan.gradients + plan.optimizer, memory.allocated(job, 2))
+
+
+# --- memory ------------------------------------------------------------------------------
+
+
+def _looks(job: Job) -> Iterator[Seen]:
+    """What `see_memory_usage` sees on rank 0: bf16 weights, fp32 copies, Adam's two states."""
+    parameters = memory.stage_parameters(job.architecture, job.layout, 0)
+    part = -(-parameters // job.layout.data)
+    if zero_stage(job) < 3:
+        copied = 2 * parameters + 4 * part
+        yield Seen("Before initializing optimizer states", copied, copied)
+        yield Seen("After initializing optimizer states", copied + 8 * part, copied + 12 * part)
+        yield Seen("After initializing ZeRO optimizer", copied + 8 * part, copied + 8 * part)
+        return
+    held, shape = 2 * part, job.architecture
+    widest = 2 * shape.vocabulary * shape.width // job.layout.tensor  # not yet cut
+    yield Seen("Stage 3 initialize beginning", held, held + widest)
+    for message in (
+        "DeepSpeedZeRoOffload initialize [begin]",
+        "DeepSpeedZeRoOffload initialize [end]",
+        "Before creating fp16 partitions",
+        f"After creating fp16 partitions: {-(-part // SUB_GROUP)}",
+        "Before creating fp32 partitions",
+    ):
+        yield Seen(message, held, held)
+    copied = held + 4 * part
+    yield Seen("After creating fp32 partitions", copied, copied)
+    yield Seen("Before initializing optimizer states", copied, copied)
+    full = copied + 8 * part
+    yield Seen("After initializing optimizer states", full, full + 2 * min(part, SUB_GROUP))
+    yield Seen("After initializing ZeRO optimizer", full + 2 * part, full + 2 * part)
+
+
+def _gib(size: int) -> float:
+    return round(size / GIB, 2)
+
+
+def _memory(job: Job) -> Iterator[tuple[str, str]]:
+    """Each look's message, pair of GPU and CPU, and what is said between them."""
+    cached, total = 0, _HOST_GIB * (1 if gpus_per_node(job) > 4 else 0.5)
+    host = machine.share(job, "host memory", 0, _SYSTEM_GIB + _RANK_GIB * gpus_per_node(job))
+    where = "see_memory_usage"
+    for index, seen in enumerate(_looks(job)):
+        cached = max(cached, -(-seen.most // (2 * memory.MIB)) * 2 * memory.MIB)
+        used = host + machine.share(job, "host growth", index, 0.2 * index)
+        gap = " " * 8
+        yield f"{_FIRST}:{where}", seen.message
+        yield (
+            f"{_SECOND}:{where}",
+            (
+                f"MA {_gib(seen.now)} GB {gap}Max_MA {_gib(seen.most)} GB {gap}"
+                f"CA {_gib(cached)} GB {gap}Max_CA {round(cached / GIB)} GB "
+            ),
+        )
+        percent = round(100 * used / total, 1)
+        text = f"CPU Virtual Memory:  used = {round(used, 2)} GB, percent = {percent}%"
+        yield f"{_THIRD}:{where}", text
+        yield from _between(job, seen.message)
+
+
+def _between(job: Job, message: str) -> Iterator[tuple[str, str]]:
+    """What is said after a look."""
+    if message == "Stage 3 initialize beginning":
+        yield "stage3.py:170:__init__", f"Reduce bucket size {BUCKET}"
+        yield "stage3.py:171:__init__", f"Prefetch bucket size {PREFETCH}"
+    elif message == "After initializing optimizer states":
+        where = "stage3.py:528:_setup_for_real_optimizer"
+        if zero_stage(job) < 3:
+            where = "stage_1_and_2.py:544:__init__"
+        yield where, "optimizer state initialized"
+
+
+def _persistent(job: Job) -> str:
+    """Small weights are not cut: the norms, if the model is not too wide."""
+    shape = job.architecture
+    norms = 2 * shape.layers + 1 if shape.width < PERSISTENT else 0
+    return (
+        f"Parameter Offload: Total persistent parameters: {norms * shape.width} in {norms} params"
+    )
+
+
+# --- the engine --------------------------------------------------------------------------
+
+
+def _initialized(job: Job) -> Iterator[tuple[str, str]]:
+    """Where each line comes from and what it says, in order."""
+    rank = "[Rank 0] "
+    stage, optimizer = zero_stage(job), "FusedAdam"
+    world = f"Config mesh_device None world_size = {job.layout.data}"
+    yield _RANK, f"{rank}DeepSpeed info: version={VERSION}, git-hash=unknown, git-branch=unknown"
+    yield "config.py:733:__init__", world
+    yield _RANK, f"{rank}DeepSpeed Flops Profiler Enabled: False"
+    yield _RANK, f"{rank}Using client Optimizer as basic optimizer"
+    yield _RANK, f"{rank}Removing param_group that has no 'params' in the basic Optimizer"
+    yield _RANK, f"{rank}DeepSpeed Basic Optimizer = {optimizer}"
+    if stage:
+        kind = "<class 'deepspeed.ops.adam.fused_adam.FusedAdam'>"
+        support = f"Checking ZeRO support for optimizer={optimizer} type={kind}"
+        yield "utils.py:59:is_zero_supported_optimizer", support
+        yield _RANK, f"{rank}Creating torch.bfloat16 ZeRO stage {stage} optimizer"
+        yield from _wrapped(job)
+        optimizer = "DeepSpeedZeroOptimizer" + "_Stage3" * (stage == 3)
+    scheduler = f"<torch.optim.lr_scheduler.LambdaLR object at {machine.pointer(job, 'scheduler')}>"
+    yield _RANK, f"{rank}DeepSpeed Final Optimizer = {optimizer}"
+    yield _RANK, f"{rank}DeepSpeed using client LR scheduler"
+    yield _RANK, f"{rank}DeepSpeed LR Scheduler = {scheduler}"
+    yield _RANK, f"{rank}step=0, skipped=0, lr={first(0.0)}, mom={first(BETAS)}"
+    yield "config.py:999:print", "DeepSpeedEngine configuration:"
+    for name, value in settings(job):
+        yield "config.py:1003:print", setting(name, value)
+    yield "config.py:989:print_user_config", f"  json = {json(user_config(job))}"
+
+
+def _wrapped(job: Job) -> Iterator[tuple[str, str]]:
+    """The ZeRO optimizer comes to be."""
+    if zero_stage(job) < 3:
+        for number, text in enumerate(
+            (
+                f"Reduce bucket size {BUCKET}",
+                f"Allgather bucket size {BUCKET}",
+                "CPU Offload: False",
+                "Round robin gradient partitioning: False",
+            ),
+            149,
+        ):
+            yield f"stage_1_and_2.py:{number}:__init__", text
+        yield from _memory(job)
+        return
+    for place, text in _memory(job):
+        if text == "DeepSpeedZeRoOffload initialize [end]":
+            yield "", _persistent(job)
+        yield place, text
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    """The engine's lines, evenly within the last moments before the training."""
+    told = list(_initialized(job))
+    seconds = machine.duration(job, "engine", 0.25)
+    for index, (place, text) in enumerate(told, 1):
+        at = event.at - seconds * (1 - index / len(told))
+        begin, *rest = text.split("\n")
+        yield info(job, at, place, begin) if place else plain(job, begin)
+        for more in rest:
+            yield plain(job, more)
+    yield plain(job, "***** Running training *****")
+
+
+LINES: dict[type, Tell] = {events.TrainerReady: _trainer_ready}

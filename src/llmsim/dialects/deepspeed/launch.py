@@ -1,0 +1,181 @@
+"""From the `deepspeed` command to the model: runner, launcher, ranks, extensions."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+
+from llmsim import events, machine
+from llmsim.architecture import parameter_count
+from llmsim.dialects import Tell, shell
+from llmsim.dialects.deepspeed.say import dated, has_launcher, info, plain, zero_stage
+from llmsim.dialects.line import Line
+from llmsim.job import Job, gpus_per_node, hostname
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+PYTHON = "/usr/bin/python"
+_LAUNCHER = f"{PYTHON} -u -m deepspeed.launcher.launch"
+_ACCELERATOR = "real_accelerator.py:219:get_accelerator"
+_AUTODETECTED = "Setting ds_accelerator to cuda (auto detect)"
+
+
+def _arguments(job: Job) -> list[str]:
+    """The script and what it is told."""
+    return [
+        "train.py", "--model_name_or_path", f"models/{job.model.name}",
+        "--data_path", job.dataset.name, "--output_dir", f"checkpoints/{job.run_name}",
+        "--deepspeed", "--deepspeed_config", "ds_config.json",
+    ]  # fmt: skip
+
+
+def _hosts(job: Job) -> dict[str, list[int]]:
+    """The nodes with their GPUs, as the launcher knows them."""
+    gpus = list(range(gpus_per_node(job)))
+    if job.layout.nodes == 1:
+        return {"localhost": gpus}
+    return {hostname(job, node): gpus for node in range(job.layout.nodes)}
+
+
+def _command(job: Job) -> str:
+    """How the runner starts the processes: here, with pdsh on some nodes, or with Slurm."""
+    script = " ".join(_arguments(job))
+    if not has_launcher(job):
+        return f"srun -n {job.layout.gpus} {PYTHON} -u {script}"
+    world = str(_hosts(job)).replace("'", '"')  # as JSON writes it
+    info_ = f"--world_info={urlsafe_b64encode(world.encode()).decode()}"
+    port = "--master_port=29500"
+    if job.layout.nodes == 1:
+        master = f"--master_addr=127.0.0.1 {port} --enable_each_rank_log=None"
+        return f"{_LAUNCHER} {info_} {master} {script}"
+    there = "export PYTHONPATH=/workspace;  cd /workspace;"
+    master = f"--node_rank=%n --master_addr={machine.address(job, 0)} {port}"
+    return (
+        f"pdsh -S -f 1024 -w {','.join(_hosts(job))} {there} {_LAUNCHER} {info_} {master} {script}"
+    )
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    hosts = "" if job.layout.nodes == 1 else " --hostfile=hostfile"
+    if not has_launcher(job):
+        hosts += " --launcher slurm"
+    yield from shell.typed(screen, f"deepspeed{hosts} {' '.join(_arguments(job))}")
+
+
+def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
+    """The runner's own lines, which have no node before them."""
+    yield Line(dated(job, event.at, _ACCELERATOR, _AUTODETECTED))
+    yield Line(dated(job, event.at, "runner.py:607:main", f"cmd = {_command(job)}"))
+
+
+def _node_detected(event: events.NodeDetected, job: Job, screen: Screen) -> Lines:
+    """A node's launcher starts its processes."""
+    if not has_launcher(job):
+        return
+    hosts, first = _hosts(job), event.node * event.gpus
+    ranks = {
+        name: [node * event.gpus + local for local in gpus]
+        for node, (name, gpus) in enumerate(hosts.items())
+    }
+    texts = {
+        146: f"WORLD INFO DICT: {hosts}",
+        152: f"nnodes={job.layout.nodes}, num_local_procs={event.gpus}, node_rank={event.node}",
+        163: f"global_rank_mapping=defaultdict(<class 'list'>, {ranks})",
+        164: f"dist_world_size={job.layout.gpus}",
+        168: f"Setting CUDA_VISIBLE_DEVICES={','.join(map(str, range(event.gpus)))}",
+    }
+    for number, text in texts.items():
+        yield info(job, event.at, f"launch.py:{number}:main", text, event.node)
+    script, *arguments = _arguments(job)
+    for local in range(event.gpus):
+        command = [PYTHON, "-u", script, f"--local_rank={local}", *arguments]
+        text = f"process {machine.worker(job, first + local)} spawned with command: {command}"
+        yield info(job, event.at, "launch.py:256:main", text, event.node)
+
+
+def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
+    node = event.rank // gpus_per_node(job)
+    yield info(job, event.at, _ACCELERATOR, _AUTODETECTED, node)
+    yield info(job, event.at, "comm.py:652:init_distributed", "cdb=None", node)
+
+
+def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
+    text = "Initializing TorchBackend in DeepSpeed with backend nccl"
+    yield info(job, event.at, "comm.py:683:init_distributed", text)
+
+
+def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    if job.layout.pipeline > 1:
+        yield from (plain(job, text) for text in _pipeline(job))
+
+
+def _pipeline(job: Job) -> Iterator[str]:
+    """How the layers are spread over the stages (runtime/pipe/module.py)."""
+    stages, layers = job.layout.pipeline, job.architecture.layers
+    yield f"SEED_LAYERS=False BASE_SEED={job.seed} SEED_FN=None"
+    yield "Partitioning pipeline stages with method type:transformer"
+    told = 0
+    for stage in range(stages):
+        count = (stage + 1) * layers // stages - stage * layers // stages
+        names = ["ParallelTransformerLayerPipe"] * count
+        if stage == 0:
+            names.insert(0, "EmbeddingPipe")
+        if stage == stages - 1:
+            names += ["RMSNorm", "ParallelLMHead"]
+        yield f"stage={stage} layers={len(names)}"
+        for name in names:
+            yield f"    {told:2d}: {name}"
+            told += 1
+    yield "  loss: CrossEntropy"
+
+
+def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
+    """ZeRO-3 cuts each weight as it is made; then the optimizer's extension is loaded."""
+    if zero_stage(job) == 3:
+        size = parameter_count(job.architecture) / 1e9
+        text = f"finished initializing model - num_params = {tensors(job)}, num_elems = {size:.2f}B"
+        yield info(job, event.at, "partition_parameters.py:348:__exit__", text)
+    yield from (plain(job, text) for text in _extension(job))
+
+
+def tensors(job: Job) -> int:
+    """Weight tensors of the model: seven projections and two norms a block, or with experts."""
+    shape = job.architecture
+    inner = 3 if shape.experts == 1 else 1 + 3 * shape.experts
+    return shape.layers * (4 + 2 + inner) + 2 + (not shape.tied)
+
+
+def _extension(job: Job) -> Iterator[str]:
+    """torch finds the compiled kernel of an earlier run; each process of the node loads it."""
+    software, name = job.software, "fused_adam"
+    python = "".join(software.python.split(".")[:2])
+    device = f"cu{software.platform_version.replace('.', '')}"
+    device = device if software.platform == "CUDA" else "cpu"
+    root = f"/root/.cache/torch_extensions/py{python}_{device}"
+    yield f"Using {root} as PyTorch extensions root..."
+    yield "Detected CUDA files, patching ldflags"
+    yield f"Emitting ninja build file {root}/{name}/build.ninja..."
+    yield f"Building extension module {name}..."
+    yield "ninja: no work to do."
+    for rank in range(gpus_per_node(job)):
+        yield f"Loading extension module {name}..."
+        yield f"Time to load {name} op: {machine.share(job, name, rank, 0.1)} seconds"
+
+
+def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
+    """The launchers see their processes end."""
+    if has_launcher(job):
+        for rank in range(job.layout.gpus):
+            text = f"Process {machine.worker(job, rank)} exits successfully."
+            yield info(job, event.at, "launch.py:351:main", text, rank // gpus_per_node(job))
+
+
+LINES: dict[type, Tell] = {
+    events.Launched: _launched,
+    events.Rendezvous: _rendezvous,
+    events.NodeDetected: _node_detected,
+    events.RankJoined: _rank_joined,
+    events.RanksJoined: _ranks_joined,
+    events.ModelBuilt: _model_built,
+    events.ModelSharded: _model_sharded,
+    events.Summary: _summary,
+}

@@ -1,0 +1,150 @@
+"""Steps, evaluations and checkpoints: the engine's lines and the script's own."""
+
+from collections.abc import Iterator
+from math import exp
+from struct import pack, unpack
+
+from llmsim import events
+from llmsim.dialects import Tell
+from llmsim.dialects.deepspeed.engine import BETAS, first, states
+from llmsim.dialects.deepspeed.say import info, plain, rank_zero, zero_stage
+from llmsim.dialects.line import Line
+from llmsim.dialects.units import GIB
+from llmsim.job import Job, steps_per_epoch
+from llmsim.physics import compute, schedule
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+# Steps that the throughput timer leaves out (timer.py, start_step).
+WARMING = 2
+
+
+def single(value: float) -> float:
+    """The float32 nearest to a value, which Python then prints in full."""
+    (rounded,) = unpack("f", pack("f", value))
+    return float(rounded)
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    if event.step % job.schedule.log_every:  # the first step alone is not told
+        return
+    epoch, micro_step = event.epoch - 1, _micro_step(event, job)
+    piped = job.layout.pipeline > 1
+    if not piped:
+        loss = f"loss = {single(event.loss)}"
+        yield plain(job, f"Epoch: {epoch}, Step: {micro_step - 1}, Rank: 0, {loss}")
+    # The schedule has already moved on to the rate of the next step (engine.py, _report_progress).
+    rate = schedule.learning_rate(job, event.step + 1)
+    progress = f"step={event.step}, skipped=0, lr={first(rate)}, mom={first(BETAS)}"
+    yield rank_zero(job, event.at, progress)
+    if piped:
+        yield plain(job, _steps(event, job))
+    elif event.step > WARMING:
+        counted = f"epoch={epoch}/micro_step={micro_step}/global_step={event.step}"
+        text = f"{counted}, {_throughput(event, job)}"
+        yield info(job, event.at, "timer.py:264:stop", text)
+
+
+def _micro_step(event: events.Step, job: Job) -> int:
+    """Micro-batches of this epoch so far."""
+    done = event.step - (event.epoch - 1) * steps_per_epoch(job)
+    return done * job.layout.accumulation
+
+
+def _throughput(event: events.Step, job: Job) -> str:
+    """Samples per second since the third step and in this one; memory between steps and at most."""
+    batch, step = job.schedule.global_batch, event.step
+    running = batch / (compute.interval_seconds(job, WARMING + 1, step) / (step - WARMING))
+    current = batch / compute.interval_seconds(job, step, step)
+    held = min(states(job), event.allocated)
+    return (
+        f"RunningAvgSamplesPerSec={running}, CurrSamplesPerSec={current}, "
+        f"MemAllocated={round(held / GIB, 2)}GB, "
+        f"MaxMemAllocated={round(event.allocated / GIB, 2)}GB"
+    )
+
+
+def _steps(event: events.Step, job: Job) -> str:
+    """The pipeline engine's line: the mean since the one before."""
+    every = job.schedule.log_every
+    seconds = compute.interval_seconds(job, event.step - every + 1, event.step) / every
+    rate = job.schedule.global_batch / seconds
+    return (
+        f"steps: {event.step} loss: {event.loss:0.4f} "
+        f"iter time (s): {seconds:0.3f} samples/sec: {rate:0.3f}"
+    )
+
+
+def _epoch_started(event: events.EpochStarted, job: Job, screen: Screen) -> Lines:
+    batches = steps_per_epoch(job) * job.layout.accumulation
+    epoch = f"Epoch {event.epoch}/{job.schedule.epochs}"
+    yield plain(job, f"Beginning of {epoch}, Total Micro Batches {batches}")
+
+
+def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    epoch = f"Epoch {-(-event.step // steps_per_epoch(job))}/{job.schedule.epochs}"
+    yield plain(job, f"***** Evaluating perplexity, {epoch} *****")
+    loss = single(event.loss)
+    yield plain(job, f"ppl: {single(exp(loss))}, loss: {loss}")
+
+
+# --- checkpoints -------------------------------------------------------------------------
+
+
+def _files(job: Job, step: int) -> Iterator[str]:
+    """What rank 0 writes: the model's part, and the optimizer's if ZeRO has cut it."""
+    folder = f"checkpoints/{job.run_name}/global_step{step}"
+    model = "zero_pp_rank_0_mp_rank_00" if zero_stage(job) == 3 else "mp_rank_00"
+    yield f"{folder}/{model}_model_states.pt"
+    if zero_stage(job):
+        yield f"{folder}/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt"
+
+
+def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    model, *_ = _files(job, event.step)
+    tag = f"global_step{event.step}"
+    yield rank_zero(job, event.at, f"[Torch] Checkpoint {tag} is about to be saved!")
+    yield rank_zero(job, event.at, f"Saving model checkpoint: {model}")
+    yield _engine(job, event.at, "21:save", f"Saving {model}...")
+
+
+def _engine(job: Job, at: float, place: str, text: str) -> Line:
+    return info(job, at, f"torch_checkpoint_engine.py:{place}", f"[Torch] {text}")
+
+
+def _written(job: Job, event: events.CheckpointStaged | events.CheckpointSaved) -> Lines:
+    """The model's 2 bytes a weight come first, then the optimizer's 12."""
+    model, *optimizer = _files(job, event.step)
+    switch = event.at - event.seconds * 12 / 14 if optimizer else event.at
+    yield _engine(job, switch, "23:save", f"Saved {model}.")
+    for name in optimizer:
+        yield _engine(job, switch, "21:save", f"Saving {name}...")
+        yield _engine(job, event.at, "23:save", f"Saved {name}.")
+        text = f"zero checkpoint saved {name}"
+        yield info(job, event.at, "engine.py:3645:_save_zero_checkpoint", text)
+
+
+def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:
+    yield from _written(job, event)
+
+
+def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
+    if not job.background_saves or event.step == job.schedule.steps:  # else it was told
+        yield from _written(job, event)
+    yield _engine(job, event.at, "33:commit", f"Checkpoint global_step{event.step} is ready now!")
+
+
+def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Lines:
+    yield plain(job, "saving the final model ...")
+
+
+LINES: dict[type, Tell] = {
+    events.EpochStarted: _epoch_started,
+    events.Step: _step,
+    events.Validated: _validated,
+    events.CheckpointStarted: _checkpoint_started,
+    events.CheckpointStaged: _checkpoint_staged,
+    events.CheckpointSaved: _checkpoint_saved,
+    events.ExportStarted: _export_started,
+}

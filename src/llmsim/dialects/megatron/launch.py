@@ -1,0 +1,66 @@
+"""Until Megatron is initialized: arguments, process groups, NCCL."""
+
+from collections.abc import Iterator
+
+from llmsim import events, machine
+from llmsim.dialects import Tell
+from llmsim.dialects.line import Line
+from llmsim.dialects.megatron import arguments
+from llmsim.dialects.nccl import info
+from llmsim.dialects.torchrun import greeting
+from llmsim.job import Job
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+_DATASETS = "/workspace/Megatron-LM/megatron/core/datasets"
+
+
+def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
+    yield from greeting(job, event.at)
+
+
+def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
+    """All have read their arguments, and rank 0 tells them."""
+    layout, vocabulary = job.layout, job.architecture.vocabulary
+    yield Line(
+        f"using world size: {layout.gpus}, data-parallel size: {layout.data}, "
+        "context-parallel size: 1, hierarchical context-parallel sizes: None, "
+        f"tensor-model-parallel size: {layout.tensor}, "
+        f"pipeline-model-parallel size: {layout.pipeline}"
+    )
+    yield Line("Number of virtual stages per pipeline stage: None")
+    yield Line("using torch.bfloat16 for parameters ...")
+    yield from map(Line, arguments.dump(job))
+    calculator = "INFO:megatron.core.num_microbatches_calculator"
+    yield Line(f"{calculator}:setting number of microbatches to constant {layout.accumulation}")
+    yield Line("> building HuggingFaceTokenizer tokenizer ...")
+    dummies = -vocabulary % layout.tensor
+    size = f"(new size: {vocabulary + dummies})"
+    yield Line(f" > padded vocab (size: {vocabulary}) with {dummies} dummy tokens {size}")
+    machinery = "WARNING:megatron.core.rerun_state_machine"
+    yield Line(f"{machinery}:RerunStateMachine initialized in mode RerunMode.DISABLED")
+    yield Line("> initializing torch distributed ...")
+
+
+def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
+    """The first barrier brings NCCL up."""
+    yield Line(f"> initialized tensor model parallel with size {job.layout.tensor}")
+    yield Line(f"> initialized pipeline model parallel with size {job.layout.pipeline}")
+    yield Line(f"> setting random seeds to {job.seed} ...")
+    yield Line("> compiling dataset index builder ...")
+    yield Line(f"make: Entering directory '{_DATASETS}'")
+    yield Line("make: Nothing to be done for 'default'.")
+    yield Line(f"make: Leaving directory '{_DATASETS}'")
+    seconds = machine.duration(job, "index builder", 0.06)
+    done = ">>> done with dataset index builder. Compilation time:"
+    yield Line(f"{done} {seconds:.3f} seconds")
+    if job.layout.gpus > 1:
+        yield from map(Line, info(job, event.seconds, event.channels))
+
+
+LINES: dict[type, Tell] = {
+    events.Rendezvous: _rendezvous,
+    events.RanksJoined: _ranks_joined,
+    events.BackendReady: _backend_ready,
+}

@@ -1,0 +1,172 @@
+"""The model, its optimizer and its data: from an initialized Megatron to the first iteration."""
+
+from collections.abc import Iterator
+
+from llmsim import events, machine
+from llmsim.dialects import Tell
+from llmsim.dialects.disorder import run_together
+from llmsim.dialects.line import Line
+from llmsim.dialects.megatron import arguments
+from llmsim.dialects.megatron.say import INFO, dated, split, timers
+from llmsim.job import Job, batch_tokens, steps_per_epoch
+from llmsim.physics import memory, noise, storage
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+SPLIT = ((0, 0.949), (0.949, 0.999), (0.999, 1.0))
+_BUILT = "after model, optimizer, and learning rate scheduler are built"
+
+
+def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    begun = event.at - event.seconds
+    yield Line(f"time to initialize megatron (seconds): {begun:.3f}")
+    yield dated(job, begun, "after megatron is initialized")
+    yield Line("building GPT model ...")
+    yield from map(Line, run_together(job, "parameters", list(_parameters(job))))
+
+
+def _parameters(job: Job) -> Iterator[str]:
+    """One line for each slice of the model, as they happen to come."""
+    tensor, layout = job.layout.tensor, job.layout
+    places = list(range(tensor * layout.pipeline))
+    if not job.tidy:
+        places.sort(key=lambda place: noise.bits(job.seed, "megatron/arrival", place))
+    for place in places:
+        stage, slice_ = divmod(place, tensor)
+        count = memory.stage_parameters(job.architecture, layout, stage)
+        rank = f"model parallel rank ({slice_}, {stage})"
+        yield f" > number of parameters on (tensor, pipeline) {rank}: {count}"
+
+
+def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
+    wrapper = f"{INFO}distributed.distributed_data_parallel"
+    yield Line(
+        f"{wrapper}:Setting up DistributedDataParallel with config {arguments.ddp_config(job)}"
+    )
+    if not arguments.sharded(job):
+        yield from map(Line, _buckets(job))
+    yield Line(
+        f"{INFO}optimizer:Setting up optimizer with config {arguments.optimizer_config(job)}"
+    )
+    style = arguments.of(job)["lr_decay_style"]
+    yield Line(f"{INFO}optimizer_param_scheduler:> learning rate decay style: {style}")
+    if job.recipe == "pretrain":
+        path = f"{arguments.checkpoint_path(job)}/latest_checkpointed_iteration.txt"
+        yield Line(f"WARNING: could not find the metadata file {path}")
+        yield Line("    will not load any checkpoints and will start from random")
+        yield from timers(job, 0, {"load-checkpoint": machine.duration(job, "no checkpoint", 2e-4)})
+        yield dated(job, event.at, _BUILT)
+
+
+def _buckets(job: Job) -> Iterator[str]:
+    """The gradients' one bucket: its weights from the last to the first."""
+    shape, count = job.architecture, memory.stage_parameters(job.architecture, job.layout, 0)
+    buffer = f"{INFO}distributed.param_and_grad_buffer"
+    yield f"{buffer}:Number of buckets for gradient all-reduce / reduce-scatter: 1"
+    yield f"Params for bucket 1 ({count} elements, {count} padded size):"
+    if not shape.tied:
+        yield "        module.output_layer.weight"
+    yield "        module.decoder.final_layernorm.weight"
+    inner = ("mlp.linear_fc2.weight", "mlp.linear_fc1.weight", "mlp.linear_fc1.layer_norm_weight")
+    experts = ("mlp.experts.weight2", "mlp.experts.weight1", "mlp.router.weight",
+               "pre_mlp_layernorm.weight")  # fmt: skip
+    attention = ("linear_proj.weight", "linear_qkv.weight", "linear_qkv.layer_norm_weight")
+    for layer in reversed(range(shape.layers)):
+        for name in experts if shape.experts > 1 else inner:
+            yield f"        module.decoder.layers.{layer}.{name}"
+        for name in attention:
+            yield f"        module.decoder.layers.{layer}.self_attention.{name}"
+    yield "        module.embedding.word_embeddings.weight"
+
+
+def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
+    path = arguments.released(job)
+    yield Line(f" loading release distributed checkpoint from {path}")
+    yield Line(f"  successfully loaded checkpoint from {path} {split(job)} at iteration 0")
+    yield from timers(job, 0, {"load-checkpoint": event.seconds})
+    yield dated(job, event.at, _BUILT)
+
+
+# --- data --------------------------------------------------------------------------------
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    for text in _data(job):
+        yield Line(text)
+    yield dated(job, event.at, "after dataloaders are built")
+    yield Line("done with setup ...")
+    layers = job.architecture.layers
+    building = machine.duration(job, "model setup", 1.0 + 0.04 * layers)
+    if job.recipe != "pretrain":
+        building += storage.load_seconds(job)
+    spent = {
+        "model-and-optimizer-setup": building,
+        "train/valid/test-data-iterators-setup": machine.duration(job, "iterators", 0.3),
+    }
+    yield from timers(job, 0, spent)
+    yield Line("training ...")
+    yield Line("Setting rerun_state_machine.current_iteration to 0...")
+    yield dated(job, event.at, "before the start of training step")
+
+
+def _data(job: Job) -> Iterator[str]:
+    plan, prefix = job.schedule, arguments.data_path(job)
+    held_out = plan.validation_batches * plan.global_batch
+    sizes = {
+        "train": plan.steps * plan.global_batch,
+        "valid": (plan.steps // plan.validate_every + 1) * held_out,
+        "test": held_out,
+    }
+    yield "> building train, validation, and test datasets ..."
+    yield " > datasets target sizes (minimum size):"
+    yield f"    train:      {sizes['train']}"
+    yield f"    validation: {sizes['valid']}"
+    yield f"    test:       {sizes['test']}"
+    config = f"{INFO}datasets.blended_megatron_dataset_config"
+    yield f"{config}:Let split_matrix = {list(SPLIT)}"
+    yield "> building train, validation, and test datasets for GPT ..."
+    builder = f"{INFO}datasets.blended_megatron_dataset_builder:Building GPTDataset splits"
+    yield f"{builder} with sizes={tuple(sizes.values())} and config={_dataset_config(job)}"
+    index = f"{INFO}datasets.indexed_dataset"
+    yield f"{index}:Load the _IndexReader from {prefix}.idx"
+    for what in ("sequence lengths", "sequence pointers", "document indices"):
+        yield f"{index}:    Extract the {what}"
+    documents = round(_corpus(job) / machine.document_tokens(job))
+    yield f"{index}:> total number of sequences: {documents}"
+    yield f"{index}:> total number of documents: {documents}"
+    gpt = f"{INFO}datasets.gpt_dataset"
+    for (name, size), (low, high) in zip(sizes.items(), SPLIT, strict=True):
+        part = (high - low) * _corpus(job)
+        epochs = -(-(size * plan.sequence + 1) // round(part))
+        yield f"{gpt}:Build and save the GPTDataset {name} indices"
+        yield f"{gpt}:> total number of samples: {round(part * epochs - 1) // plan.sequence}"
+        yield f"{gpt}:> total number of epochs: {epochs}"
+    yield "> finished creating GPT datasets ..."
+
+
+def _corpus(job: Job) -> float:
+    """Tokens on disk: an epoch's, and what the split holds out; a batch more for the rest."""
+    return (steps_per_epoch(job) + 1) * batch_tokens(job) / SPLIT[0][1]
+
+
+def _dataset_config(job: Job) -> str:
+    tokenizer = machine.pointer(job, "tokenizer")
+    return (
+        f"GPTDatasetConfig(random_seed={job.seed}, sequence_length={job.schedule.sequence}, "
+        f"blend=(['{arguments.data_path(job)}'], None), blend_per_split=None, split='949,50,1', "
+        f"split_matrix={list(SPLIT)}, num_dataset_builder_threads=1, path_to_cache=None, "
+        "mmap_bin_files=True, mock=False, tokenizer=<megatron.training.tokenizer.tokenizer."
+        f"_HuggingFaceTokenizer object at {tokenizer}>, mid_level_dataset_surplus=0.005, "
+        "reset_position_ids=False, reset_attention_mask=False, eod_mask_loss=False, "
+        "create_attention_mask=True, drop_last_partial_validation_sequence=True, "
+        "add_extra_token_to_sequence=True, object_storage_cache_path=None)"
+    )
+
+
+LINES: dict[type, Tell] = {
+    events.ModelBuilt: _model_built,
+    events.ModelSharded: _model_sharded,
+    events.WeightsLoaded: _weights_loaded,
+    events.TrainerReady: _trainer_ready,
+}

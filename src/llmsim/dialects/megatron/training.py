@@ -1,0 +1,143 @@
+"""Iterations, told by the last rank; memory, validations and checkpoints, by the first."""
+
+from collections.abc import Iterator
+from math import exp
+
+from llmsim import events
+from llmsim.architecture import embedding_parameters, parameter_count
+from llmsim.dialects import Tell
+from llmsim.dialects.line import Line
+from llmsim.dialects.megatron import arguments
+from llmsim.dialects.megatron.say import clock, dated, split, timers
+from llmsim.job import Job, batch_tokens
+from llmsim.physics import compute, memory
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+MIB = 2**20
+_RERUN = (
+    "WARNING:megatron.core.rerun_state_machine:Setting RerunStateMachine mode RerunMode.DISABLED"
+)
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    every = job.schedule.log_every
+    if event.step % every:  # the first step alone is not told
+        return
+    first = event.step == every
+    seconds = compute.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
+    rate = batch_tokens(job) / seconds / job.layout.gpus
+    teraflops = rate * compute.job_flops_per_token(job) / 1e12
+    batch = job.schedule.global_batch
+    yield Line(
+        f" [{clock(job, event.at)}] iteration {event.step:8d}/{job.schedule.steps:8d} |"
+        f" consumed samples: {event.step * batch:12d} |"
+        f" elapsed time per iteration (ms): {1000 * seconds:.1f} |"
+        f" throughput per GPU (TFLOP/s/GPU): {teraflops:.1f} |"
+        f" learning rate: {event.learning_rate:.6E} |"
+        f" global batch size: {batch:5d} |"
+        f" lm loss: {event.loss:.6E} |"
+        f" loss scale: 1.0 | grad norm: {event.gradient_norm:.3f} |"
+        f" number of skipped iterations:   0 | number of nan iterations:   0 |"
+    )
+    if first:
+        yield from map(Line, _theory(job))
+        yield from map(Line, _memory(event, job))
+
+
+# --- memory ------------------------------------------------------------------------------
+
+
+def _theory(job: Job) -> Iterator[str]:
+    """What Megatron reckons with (theoretical_memory_usage.py): 18 bytes a parameter."""
+    shape, layout = job.architecture, job.layout
+    once = embedding_parameters(shape)
+    embeddings = once * (1 if shape.tied else 2)
+    blocks = parameter_count(shape) - embeddings
+    loaded = (blocks / layout.pipeline + once) / layout.tensor
+    if not shape.tied and layout.pipeline == 1:
+        loaded += once / layout.tensor
+    each = 6 + 12 / layout.data if arguments.distributed_optimizer(job) else 18
+    states = loaded * each / MIB
+    yield f"Number of parameters in transformer block in billions: {blocks / 1e9: .2f}"
+    yield f"Number of parameters in embedding layers in billions: {embeddings / 1e9:.2f}"
+    yield f"Total number of parameters in billions: {(blocks + embeddings) / 1e9:.2f}"
+    yield f"Number of parameters in most loaded shard in billions: {loaded / 1e9:.4f}"
+    if layout.tensor == 1 or layout.recompute != "selective":
+        yield f"Theoretical memory footprints: weight and optimizer={states:.2f} MB"
+        return
+    plan = memory.estimate(shape, layout, job.schedule.sequence)
+    activations = (plan.activations + plan.logits) / MIB
+    yield (
+        f"Theoretical memory footprints: weight and optimizer={states:.2f} MB, "
+        f"activation={activations:.2f} MB, total={states + activations:.2f} MB"
+    )
+
+
+def _memory(event: events.Step, job: Job) -> Iterator[str]:
+    """What torch counts, on the first data rank of each slice (common_utils.py:313)."""
+    layout, shape = job.layout, job.architecture
+    part = event.allocated / event.reserved
+    for stage in range(layout.pipeline):
+        held = memory.reserved(job, event.step, stage)
+        most = int(held * part) // 512 * 512
+        plan = memory.stage(shape, layout, job.schedule.sequence, stage)
+        least = min(most, (plan.weights + plan.gradients + plan.optimizer) // 512 * 512)
+        for slice_ in range(layout.tensor):
+            rank = stage * (layout.gpus // layout.pipeline) + slice_
+            yield (
+                f"[Rank {rank}] (after {event.step} iterations) memory (MB) |"
+                f" allocated: {least / MIB} | max allocated: {most / MIB} |"
+                f" reserved: {held / MIB} | max reserved: {held / MIB}"
+            )
+
+
+# --- validation and checkpoints ----------------------------------------------------------
+
+
+def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    yield Line(_RERUN)
+    yield from timers(job, event.step, {"evaluate": event.seconds})
+    yield Line(_RERUN)
+    yield Line(_RERUN)
+    text = (
+        f" validation loss at iteration {event.step} | lm loss value: {event.loss:.6E} |"
+        f" lm loss PPL: {exp(min(20.0, event.loss)):.6E} | "
+    )
+    rule = "-" * (len(text) + 1)
+    yield from (Line(rule), Line(text), Line(rule))
+
+
+def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    path = arguments.checkpoint_path(job)
+    yield Line(f"saving checkpoint at iteration {event.step:7d} to {path} in torch_dist format")
+
+
+def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:
+    path = arguments.checkpoint_path(job)
+    yield Line(f"  scheduled an async checkpoint save at iteration {event.step:7d} to {path}")
+    yield from timers(job, event.step, {"save-checkpoint": event.seconds})
+
+
+def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
+    path = arguments.checkpoint_path(job)
+    start = f"  successfully saved checkpoint from iteration {event.step:7d}"
+    yield Line(f"{start} to {path} {split(job)}")
+    if not job.background_saves or event.step == job.schedule.steps:
+        yield from timers(job, event.step, {"save-checkpoint": event.seconds})
+
+
+def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    if event.phase == "training":
+        yield dated(job, event.at, "after training is done")
+
+
+LINES: dict[type, Tell] = {
+    events.Step: _step,
+    events.Validated: _validated,
+    events.CheckpointStarted: _checkpoint_started,
+    events.CheckpointStaged: _checkpoint_staged,
+    events.CheckpointSaved: _checkpoint_saved,
+    events.PhaseEnded: _phase_ended,
+}

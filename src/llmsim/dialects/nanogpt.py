@@ -1,0 +1,205 @@
+"""nanoGPT's train.py: a config file that is echoed, then one line every so many iterations.
+
+Iteration i is timed from the end of the one before it, so that an evaluation or a save before it
+counts; it is told after them. The running MFU begins at iteration 5 and forgets a tenth with
+every line (train.py:300-327).
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from llmsim import events
+from llmsim.architecture import Architecture
+from llmsim.dialects import Tell, shell
+from llmsim.dialects.line import Line
+from llmsim.job import Job, batch_tokens
+from llmsim.physics import compute, loss, storage
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+KEPT = 0.9  # of the running MFU
+FIRST_MFU = 5  # iteration; before it, the running MFU is -1
+
+
+# --- launch ------------------------------------------------------------------------------
+
+
+def _config(job: Job) -> str:
+    name = job.model.name.lower().replace("-", "_").replace(".", "_")
+    return f"config/train_{name}.py"
+
+
+def _out(job: Job) -> str:
+    return f"checkpoints/{job.run_name}"
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    yield from shell.typed(screen, shell.torchrun(job, f"train.py {_config(job)}"))
+
+
+def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
+    """configurator.py echoes the file that overrides train.py's defaults."""
+    plan, layout = job.schedule, job.layout
+    settings = {
+        "out_dir": repr(_out(job)),
+        "dataset": repr(job.dataset.name),
+        "batch_size": layout.micro_batch,
+        "block_size": plan.sequence,
+        "gradient_accumulation_steps": f"{layout.accumulation} * {layout.data}",
+        "max_iters": plan.steps,
+        "lr_decay_iters": plan.steps,
+        "warmup_iters": plan.warmup,
+        "learning_rate": f"{plan.peak_lr:.3e}",
+        "min_lr": f"{plan.final_lr:.3e}",
+        "eval_interval": plan.validate_every,
+        "eval_iters": plan.validation_batches,
+        "log_interval": plan.log_every,
+        "weight_decay": "1e-1",
+    }
+    yield Line(f"Overriding config with {_config(job)}:")
+    yield Line(f"# {job.model.name} on {job.layout.gpus:,} x {job.gpu.name}")
+    yield Line(
+        f"# {layout.micro_batch} batch size * {plan.sequence} block size * "
+        f"{layout.accumulation} gradaccum * {layout.data} GPUs = {batch_tokens(job):,}"
+    )
+    for name, value in settings.items():
+        yield Line(f"{name} = {value}")
+    yield Line("")
+
+
+def _mesh_built(event: events.MeshBuilt, job: Job, screen: Screen) -> Lines:
+    yield Line(f"tokens per iteration will be: {batch_tokens(job):,}")
+
+
+def _dataset_ready(event: events.DatasetReady, job: Job, screen: Screen) -> Lines:
+    vocabulary = job.architecture.vocabulary
+    yield Line(f"found vocab_size = {vocabulary} (inside data/{job.dataset.name}/meta.pkl)")
+
+
+def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    yield Line("Initializing a new model from scratch")
+    yield Line(f"number of parameters: {event.parameters / 1e6:.2f}M")
+    tensors, vectors, size = _tensors(job.architecture)
+    matrices = event.parameters - size
+    yield Line(f"num decayed parameter tensors: {tensors}, with {matrices:,} parameters")
+    yield Line(f"num non-decayed parameter tensors: {vectors}, with {size:,} parameters")
+    yield Line("using fused AdamW: True")
+
+
+def _tensors(shape: Architecture) -> tuple[int, int, int]:
+    """How many matrices a model has, how many vectors, and the vectors' weights: the norms."""
+    router = shape.experts > 1
+    matrices = shape.layers * (4 + router + 3 * shape.experts) + (1 if shape.tied else 2)
+    vectors = 2 * shape.layers + 1
+    return matrices, vectors, vectors * shape.width
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    yield Line("compiling the model... (takes a ~minute)")
+    yield _estimated(job, 0)
+
+
+# --- training ----------------------------------------------------------------------------
+
+
+def iteration(job: Job, step: int) -> int:
+    """The number that a logged step has in train.py, which counts from 0 and logs its multiples."""
+    if job.schedule.log_every == 1:
+        return step - 1
+    return 0 if step == 1 else step
+
+
+def pause(job: Job, step: int) -> float:
+    """Seconds of the evaluation and the save after a step; 0 if there is none."""
+    if not _falls_on(job, step, job.schedule.validate_every):
+        return 0.0
+    seconds = compute.validation_seconds(job, step)
+    if not _falls_on(job, step, job.schedule.save_every):
+        return seconds
+    if job.background_saves and step < job.schedule.steps:
+        return seconds + storage.staging_seconds(job, step)
+    return seconds + storage.save_seconds(job, step)
+
+
+def _falls_on(job: Job, step: int, every: int) -> bool:
+    """Whether something is done after a step: at its interval, and at the end."""
+    return step > 0 and (step % every == 0 or step == job.schedule.steps)
+
+
+def iteration_seconds(job: Job, step: int) -> float:
+    """What train.py times as a step: itself and the pause before it."""
+    return compute.interval_seconds(job, step, step) + pause(job, iteration(job, step))
+
+
+@lru_cache(maxsize=1024)
+def running_mfu(job: Job, step: int) -> float:
+    """The exponential mean of the MFU of the logged steps up to this one; -1 in the beginning."""
+    if iteration(job, step) < FIRST_MFU:
+        return -1.0
+    now = compute.mfu(job, batch_tokens(job) / iteration_seconds(job, step))
+    every = job.schedule.log_every
+    before = running_mfu(job, step - every) if step > every else -1.0
+    return now if before == -1.0 else KEPT * before + (1.0 - KEPT) * now
+
+
+def _told(job: Job, step: int) -> Line:
+    seconds = iteration_seconds(job, step)
+    return Line(
+        f"iter {iteration(job, step)}: loss {loss.training(job, step):.4f}, "
+        f"time {seconds * 1000:.2f}ms, mfu {running_mfu(job, step) * 100:.2f}%"
+    )
+
+
+def _waits(job: Job, step: int) -> bool:
+    """Whether the evaluation of a step's number comes before the step, in train.py."""
+    return iteration(job, step) == step and _falls_on(job, step, job.schedule.validate_every)
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    if not _waits(job, event.step):
+        yield _told(job, event.step)
+
+
+def _estimated(job: Job, step: int) -> Line:
+    """What estimate_loss finds after so many updates, on both parts of the data."""
+    train, held_out = loss.expected(job, step + 1), loss.validation(job, step)
+    return Line(f"step {step}: train loss {train:.4f}, val loss {held_out:.4f}")
+
+
+def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    yield _estimated(job, event.step)
+    if _waits(job, event.step) and not _falls_on(job, event.step, job.schedule.save_every):
+        yield _told(job, event.step)
+
+
+def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    yield Line(f"saving checkpoint to {_out(job)}")
+
+
+def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
+    if event.step == job.schedule.steps or not job.background_saves:
+        yield from _goes_on(event, job, screen)
+
+
+def _goes_on(
+    event: events.CheckpointSaved | events.CheckpointStaged, job: Job, screen: Screen
+) -> Lines:
+    if _waits(job, event.step):
+        yield _told(job, event.step)
+
+
+LINES: dict[type, Tell] = {
+    events.Launched: _launched,
+    events.Rendezvous: shell.rendezvous,
+    events.RanksJoined: _ranks_joined,
+    events.MeshBuilt: _mesh_built,
+    events.DatasetReady: _dataset_ready,
+    events.ModelBuilt: _model_built,
+    events.TrainerReady: _trainer_ready,
+    events.Step: _step,
+    events.Validated: _validated,
+    events.CheckpointStarted: _checkpoint_started,
+    events.CheckpointStaged: _goes_on,
+    events.CheckpointSaved: _checkpoint_saved,
+}

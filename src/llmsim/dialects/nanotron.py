@@ -1,0 +1,231 @@
+"""nanotron: rank 0's set-up, and every iteration from the rank that computes the loss.
+
+nanotron@2411b02, src/nanotron/logging/base.py:268-392, trainer.py:600-800, and public logs of 2024
+and 2025. It validates nothing and says nothing when it ends.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from llmsim import events
+from llmsim.dialects import Tell, units
+from llmsim.dialects.line import Line
+from llmsim.dialects.torchrun import greeting
+from llmsim.job import Job, batch_tokens, gpus_per_node, hostname
+from llmsim.physics import compute, memory
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+MIB = 2**20
+STAGE = "Stable Training Stage"
+RULE = "=" * 50
+MEMORY_STEPS = 5  # it tells its memory in the first iterations
+
+_PREFIXES = {"INFO": "\x1b[2;3m", "WARNING": "\x1b[1;33m"}
+_SUFFIX, _BOLD = "\x1b[0m", "\x1b[1m"
+
+
+def human(number: float) -> str:
+    """Three significant digits and K, M, B or T, without trailing zeros (base.py:268)."""
+    if abs(number) < 1:
+        return f"{number:.3g}"
+    number, sizes = float(f"{number:.3g}"), iter(("K", "M", "B", "T", "P"))
+    size = ""
+    while abs(number) >= 1000:
+        number, size = number / 1000, next(sizes)
+    return f"{number:f}".rstrip("0").rstrip(".") + size
+
+
+def _say(
+    job: Job, at: float, screen: Screen, text: str, level: str = "INFO", stage: int = 0
+) -> Line:
+    """A line of rank 0, or of a pipeline stage's first; of the ranks, those that could differ."""
+    layout = job.layout
+    ranks = {"DP": (layout.data, 0), "PP": (layout.pipeline, stage), "TP": (layout.tensor, 0)}
+    shown = "".join(f"|{name}={rank}" for name, (size, rank) in ranks.items() if size > 1)
+    node = stage * (layout.gpus // layout.pipeline) // gpus_per_node(job)
+    start = f"{units.stamp(job.start, at):%m/%d %H:%M:%S} [{level}{shown}|{hostname(job, node)}]"
+    if screen.color:
+        start = f"{_PREFIXES[level]}{start}{_SUFFIX}"
+    return Line(f"{start}: {text}")
+
+
+# --- launch ------------------------------------------------------------------------------
+
+
+def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
+    yield from greeting(job, event.at)
+
+
+def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
+    software = job.software
+    title = "Libraries versions:"
+    for text in (RULE, title, RULE):
+        bold = f"{_BOLD}{text}{_SUFFIX}" if screen.color else text
+        yield _say(job, event.at, screen, bold)
+    for text in (
+        "nanotron version: 0.5.0",
+        f"torch version: {software.torch}",
+        f"transformers version: {software.transformers}",
+        "Config:",
+        *_config(job),
+        "Model Config:",
+        *_model_config(job),
+        "Building model..",
+        "Setting PP block ranks...",
+    ):
+        yield _say(job, event.at, screen, text)
+
+
+def _indented(head: str, *fields: str) -> Iterator[str]:
+    """A dataclass as pprint prints it: one field a line, below the first."""
+    indent = " " * (len(head) + 1)
+    for index, field in enumerate(fields):
+        end = ")" if index == len(fields) - 1 else ","
+        yield f"{indent if index else head + '('}{field}{end}"
+
+
+def _config(job: Job) -> Iterator[str]:
+    layout, plan = job.layout, job.schedule
+    parallelism = _indented(
+        "ParallelismArgs", f"dp={layout.data}", f"pp={layout.pipeline}", f"tp={layout.tensor}",
+        "tp_mode=<TensorParallelLinearMode.REDUCE_SCATTER: 2>", "context_parallel_size=1",
+        "expert_parallel_size=1",
+    )  # fmt: skip
+    tokens = _indented(
+        "TokensArgs", f"sequence_length={plan.sequence}", f"train_steps={plan.steps}",
+        f"micro_batch_size={layout.micro_batch}",
+        f"batch_accumulation_per_replica={layout.accumulation}",
+    )  # fmt: skip
+    rates = _indented(
+        "LRSchedulerArgs", f"learning_rate={plan.peak_lr}", f"lr_warmup_steps={plan.warmup}",
+        "lr_warmup_style='linear'", f"lr_decay_style='{_DECAYS[plan.decay]}'",
+        f"lr_decay_steps={plan.steps - plan.warmup}", f"min_decay_lr={plan.final_lr}",
+    )  # fmt: skip
+    for part in (parallelism, tokens, rates):
+        yield from part
+
+
+_DECAYS = {"cosine": "cosine", "linear": "linear", "wsd": "1-sqrt"}
+
+
+def _model_config(job: Job) -> Iterator[str]:
+    shape = job.architecture
+    experts = (
+        [f"moe_num_experts={shape.experts}", f"num_experts_per_tok={shape.active_experts}"]
+        if shape.experts > 1
+        else []
+    )
+    return _indented(
+        "LlamaConfig", "bos_token_id=1", "eos_token_id=2", "hidden_act='silu'",
+        f"hidden_size={shape.width}", "initializer_range=0.02",
+        f"intermediate_size={shape.feed_forward}", "is_llama_config=True",
+        f"max_position_embeddings={job.schedule.sequence}", *experts,
+        f"num_attention_heads={shape.heads}", f"num_hidden_layers={shape.layers}",
+        f"num_key_value_heads={shape.kv_heads}", "pad_token_id=None", "pretraining_tp=1",
+        "rms_norm_eps=1e-05", "rope_scaling=None", "rope_theta=10000.0",
+        f"tie_word_embeddings={shape.tied}", "use_cache=True", f"vocab_size={shape.vocabulary}",
+    )  # fmt: skip
+
+
+def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
+    shape, layout = job.architecture, job.layout
+    stages = [memory.stage_parameters(shape, layout, stage) for stage in range(layout.pipeline)]
+    local, total = stages[0], layout.tensor * sum(stages)
+    used, held = memory.after_build(job) / MIB, memory.reserved(job, 0) / MIB
+    told = (
+        f"Memory usage: {used:.2f}MiB. Peak allocated: {used:.2f}MiB Peak reserved: {held:.2f}MiB"
+    )
+    texts = [
+        f"Total number of parameters: {human(total)} ({2 * total / MIB:.2f}MiB)",
+        f"Local number of parameters: {human(local)} ({2 * local / MIB:.2f}MiB)",
+        f"[After model building] {told}",
+    ]
+    if job.recipe == "pretrain":
+        texts.append("No checkpoint path provided.")
+        texts.append("Parametrizing model parameters using StandardParametrizator")
+    for text in texts:
+        yield _say(job, event.at, screen, text)
+
+
+def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
+    text = f"Loading checkpoint from {event.path}"
+    yield _say(job, event.at - event.seconds, screen, text)
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    plan, layout = job.schedule, job.layout
+    used, held = memory.after_build(job) / MIB, memory.reserved(job, 0) / MIB
+    now = units.stamp(job.start, event.at)
+    left = f"{plan.steps} remaining training steps and has consumed 0 samples"
+    texts = [
+        "[Optimizer Building] Using LearningRateForSP as learning rate",
+        f"[Training Plan] Stage {STAGE} has {left}",
+        "[Training Plan] There are 1 training stages",
+        f"[Stage {STAGE}] start from step 1",
+        "",
+    ]
+    texts.append(
+        f"[Start training] datetime: {now:%Y-%m-%d %H:%M:%S.%f} | mbs: {layout.micro_batch} | "
+        f"grad_accum: {layout.accumulation} | global_batch_size: {plan.global_batch} | "
+        f"sequence_length: {plan.sequence} | train_steps: {plan.steps} | "
+        "start_iteration_step: 0 | consumed_train_samples: 0"
+    )
+    texts.append(
+        f"Resuming training from stage {STAGE}, it has trained for 0 samples and has "
+        f"{plan.steps} remaining train steps"
+    )
+    for text in (*texts, _memory(used, used, held)):
+        yield _say(job, event.at, screen, text)
+
+
+def _memory(used: float, most: float, held: float) -> str:
+    return (
+        f" Memory usage: {used:.2f}MiB. Peak allocated {most:.2f}MiB. Peak reserved: {held:.2f}MiB"
+    )
+
+
+# --- training ----------------------------------------------------------------------------
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    if event.step <= MEMORY_STEPS:
+        plan = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
+        states = plan.weights + plan.gradients + plan.optimizer * (event.step > 1)
+        used = min(event.allocated, states) / MIB
+        for text in (
+            "After train_batch_iter",
+            _memory(used, event.allocated / MIB, event.reserved / MIB),
+        ):
+            yield _say(job, event.at, screen, text)
+    rate, gpus = event.tokens_per_second, job.layout.gpus
+    left = timedelta(seconds=int((job.schedule.steps - event.step) * event.step_seconds))
+    teraflops = rate * compute.job_flops_per_token(job) / gpus / 1e12
+    text = (
+        f"iteration: {event.step} / {job.schedule.steps} | "
+        f"consumed_tokens: {human(event.tokens)} | "
+        f"time_per_iteration_ms: {human(1000 * event.step_seconds)} | "
+        f"tokens_per_sec: {human(rate)} | tokens_per_sec_per_gpu: {human(rate / gpus)} | "
+        f"global_batch_size: {human(batch_tokens(job))} | "
+        f"grad_norm: {human(event.gradient_norm)} | lm_loss: {human(event.loss)} | "
+        f"lr: {human(event.learning_rate)} | model_tflops_per_gpu: {human(teraflops)} | "
+        f"eta: {left}"
+    )
+    yield _say(job, event.at, screen, text, stage=job.layout.pipeline - 1)
+
+
+def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    text = f"Saving checkpoint at checkpoints/{event.step}"
+    yield _say(job, event.at, screen, text, "WARNING")
+
+
+LINES: dict[type, Tell] = {
+    events.Rendezvous: _rendezvous,
+    events.BackendReady: _backend_ready,
+    events.ModelSharded: _model_sharded,
+    events.WeightsLoaded: _weights_loaded,
+    events.TrainerReady: _trainer_ready,
+    events.Step: _step,
+    events.CheckpointStarted: _checkpoint_started,
+}

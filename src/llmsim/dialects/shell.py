@@ -1,0 +1,34 @@
+"""What comes before a framework's first word: the typed command and torchrun's banner."""
+
+from collections.abc import Iterator
+
+from llmsim import events
+from llmsim.dialects import units
+from llmsim.dialects.line import Line
+from llmsim.dialects.torchrun import banner
+from llmsim.job import Job, gpus_per_node, hostname
+from llmsim.terminal.screen import Screen
+
+
+def typed(screen: Screen, command: str) -> Iterator[Line]:
+    """The command line, which a terminal shows and a log does not."""
+    if screen.live:
+        yield Line(f"$ {command}")
+
+
+def torchrun(job: Job, script: str) -> str:
+    """The command that starts the script on every GPU of every node."""
+    if job.layout.gpus == 1:
+        return f"python {script}"
+    processes = f"--nproc_per_node={gpus_per_node(job)}"
+    if job.layout.nodes == 1:
+        return f"torchrun --standalone {processes} {script}"
+    endpoint = f"--rdzv_backend=c10d --rdzv_endpoint={hostname(job, 0)}:29500"
+    return f"torchrun --nnodes={job.layout.nodes} {processes} {endpoint} {script}"
+
+
+def rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Iterator[Line]:
+    """torchrun's warning, where it starts several processes on a node."""
+    if gpus_per_node(job) > 1:
+        now = units.stamp(job.start, event.at)
+        yield from map(Line, banner(now, event.process, job.software.torch))

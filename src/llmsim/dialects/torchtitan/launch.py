@@ -1,0 +1,185 @@
+"""From run_train.sh to the first step, in the order of a complete log of v0.2."""
+
+from collections.abc import Iterator
+
+from llmsim import events
+from llmsim.dialects import Tell, units
+from llmsim.dialects.line import Line
+from llmsim.dialects.nccl import version_line
+from llmsim.dialects.torchrun import greeting
+from llmsim.dialects.torchtitan.model import (
+    arguments,
+    counts,
+    known_peak,
+    peak_flops,
+    spec,
+    stage_modules,
+)
+from llmsim.dialects.torchtitan.say import color, say, shown_rank
+from llmsim.job import Job, gpus_per_node, hostname
+from llmsim.physics import memory
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+CHECKPOINTS = "./outputs/checkpoint"
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    """What bash prints of the script: it runs under set -x."""
+    gpus, log_rank = gpus_per_node(job), shown_rank(job) % gpus_per_node(job)
+    config = f"./train_configs/{job.model.name.lower().replace('-', '_')}.toml"
+    endpoint = "localhost:0" if job.layout.nodes == 1 else f"{hostname(job, 0)}:29500"
+    nodes = f"--nnodes={job.layout.nodes} " if job.layout.nodes > 1 else ""
+    command = (
+        f"torchrun {nodes}--nproc_per_node={gpus} --rdzv_backend c10d "
+        f"--rdzv_endpoint={endpoint} --local-ranks-filter {log_rank} --role rank --tee 3 "
+        f"-m torchtitan.train --job.config_file {config}"
+    )
+    for text in (
+        f"NGPU={gpus}",
+        f"export LOG_RANK={log_rank}",
+        f"LOG_RANK={log_rank}",
+        f"CONFIG_FILE={config}",
+        "TRAIN_FILE=torchtitan.train",
+        "TORCHFT_LIGHTHOUSE=http://localhost:29510",
+        "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True",
+        "TORCHFT_LIGHTHOUSE=http://localhost:29510",
+        command,
+    ):
+        yield Line(f"+ {text}")
+
+
+def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
+    yield from greeting(job, event.at, shown_rank(job) // gpus_per_node(job))
+
+
+def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
+    yield say(job, event.at - event.seconds, f"Starting job: {job.model.name} training")
+    text = "ENV[TORCH_NCCL_ASYNC_ERROR_HANDLING] = 1 will be overridden to 3 based on job config"
+    yield say(job, event.at, text, "WARNING")
+    names, sizes = _mesh(job)
+    yield say(job, event.at, f"Building {len(names)}-D device mesh with {names}, {sizes}")
+    yield say(job, event.at, "[GC] Initial GC collection took 0.00 seconds")
+
+
+def _mesh(job: Job) -> tuple[list[str], list[int]]:
+    """The dimensions of more than one rank (distributed/parallel_dims.py)."""
+    layout, data = job.layout, "dp_shard" if _sharded(job) else "dp_replicate"
+    dimensions = {"pp": layout.pipeline, data: layout.data, "tp": layout.tensor}
+    kept = {name: size for name, size in dimensions.items() if size > 1}
+    return list(kept), list(kept.values())
+
+
+def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
+    """The seed is the first thing that ranks share: then NCCL tells its version."""
+    if job.layout.gpus > 1:
+        yield Line(f"[rank{shown_rank(job)}]:{version_line(job)}")
+
+
+def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -> Lines:
+    yield say(job, event.at - event.seconds, "Loading tokenizer from tokenizer.json")
+    name = job.dataset.name
+    yield say(job, event.at, f"Preparing {name} dataset from ./datasets/{name}")
+
+
+def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    begun, paint = event.at - event.seconds, color(screen)
+    kind = f"{spec(job)} {job.model.name}"
+    yield say(job, begun, f"Building {kind} with {arguments(job)}")
+    capacity = units.gib(memory.capacity(job.gpu))
+    yield say(job, begun, f"CUDA capacity: {job.gpu.name} with {capacity} memory")
+    yield from _peak_unknown(job, begun)
+    if spec(job) == "qwen3":
+        dense, sparse, active = counts(job.architecture)
+        text = f"Total parameter count: dense {dense:,}, sparse {sparse:,}, active {active:,}"
+        yield say(job, event.at, text)
+    size = f"{paint.red}size: {event.parameters:,} total parameters{paint.reset}"
+    yield say(job, event.at, f"{paint.blue}Model {kind} {size}")
+    yield say(job, event.at, "Compiling the loss function with torch.compile")
+
+
+def _peak_unknown(job: Job, at: float) -> Lines:
+    if known_peak(job.gpu) is None:
+        text = f"Peak flops undefined for: {job.gpu.name}, fallback to A100"
+        yield say(job, at, text, "WARNING")
+
+
+def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
+    """Parallelisms are applied at once; then the weights are drawn, which takes the time."""
+    begun = event.at - event.seconds
+    for text in _applied(job):
+        yield say(job, begun, text)
+    yield from _peak_unknown(job, event.at)
+    for text in _initialized(job):
+        yield say(job, event.at, text)
+
+
+def _applied(job: Job) -> Iterator[str]:
+    layout = job.layout
+    if layout.pipeline > 1:
+        stage = layout.pipeline - 1
+        yield f"PP rank {stage} is building stage_idx {stage} with modules {stage_modules(job)}"
+    if layout.tensor > 1:
+        yield "Applied Tensor Parallelism to the model"
+    if layout.recompute != "none":
+        yield f"Applied {layout.recompute} activation checkpointing to the model"
+    yield "Compiling each TransformerBlock with torch.compile"
+    if layout.data > 1:
+        yield f"Applied {'FSDP' if _sharded(job) else 'DDP'} to the model"
+    if layout.pipeline > 1:
+        yield (
+            f"Using pipeline schedule 1F1B with {layout.accumulation} microbatches "
+            f"and {layout.pipeline} stages."
+        )
+
+
+def _sharded(job: Job) -> bool:
+    return job.layout.sharding in ("zero3", "fsdp2") and job.layout.data > 1
+
+
+def _initialized(job: Job) -> Iterator[str]:
+    layout, plan = job.layout, job.schedule
+    held, capacity = memory.reserved(job, 0), memory.capacity(job.gpu)
+    yield f"Peak FLOPS used for computing MFU: {peak_flops(job.gpu):.3e}"
+    yield f"CUDA memory usage for model: {units.gib(held)}({100 * held / capacity:.2f}%)"
+    yield f"Checkpointing active. Checkpoints will be loaded from and saved to {CHECKPOINTS}"
+    if _sharded(job):
+        yield "Mixed precision training is handled by fully_shard"
+    elif layout.tensor * layout.pipeline > 1:
+        yield "Mixed precision training is disabled"
+    else:
+        yield "Mixed precision training is handled by AMP"
+    # A pipeline takes the accumulated micro-batches as one batch.
+    piped = layout.pipeline > 1
+    local = layout.micro_batch * (layout.accumulation if piped else 1)
+    yield (
+        f"Trainer is initialized with local batch size {local}, "
+        f"global batch size {plan.global_batch}, "
+        f"gradient accumulation steps {1 if piped else layout.accumulation}, "
+        f"sequence length {plan.sequence}, total steps {plan.steps} (warmup {plan.warmup})"
+    )
+
+
+def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
+    yield say(job, event.at - event.seconds, f"Loading the checkpoint from {event.path}.")
+    text = "[GC] GC collection for checkpoint loading. took 0.00 seconds"
+    yield say(job, event.at, text)
+    yield say(job, event.at, f"Finished loading the checkpoint in {event.seconds:.2f} seconds.")
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    yield say(job, event.at, "Training starts at step 1")
+
+
+LINES: dict[type, Tell] = {
+    events.Launched: _launched,
+    events.Rendezvous: _rendezvous,
+    events.RanksJoined: _ranks_joined,
+    events.BackendReady: _backend_ready,
+    events.TokenizerLoaded: _tokenizer_loaded,
+    events.ModelBuilt: _model_built,
+    events.ModelSharded: _model_sharded,
+    events.WeightsLoaded: _weights_loaded,
+    events.TrainerReady: _trainer_ready,
+}

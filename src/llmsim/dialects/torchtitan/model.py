@@ -1,0 +1,110 @@
+"""What torchtitan would call this model and its GPU: model arguments and peak FLOP/s."""
+
+from llmsim.architecture import (
+    Architecture,
+    active_parameter_count,
+    embedding_parameters,
+    expert_parameters,
+    parameter_count,
+)
+from llmsim.catalog import Gpu
+from llmsim.job import Job
+
+# tools/utils.py:139-259 of v0.2.0, in its order; what is not among them counts as an A100.
+_PEAKS = (
+    (("A100",), 312e12), (("H100", "NVL"), 835e12), (("H100", "PCIe"), 756e12),
+    (("H100",), 989e12), (("H200",), 989e12), (("B200",), 2250e12), (("MI355X",), 2500e12),
+    (("MI300X",), 1300e12), (("MI325X",), 1300e12), (("MI250X",), 191.5e12),
+)  # fmt: skip
+_A100 = 312e12
+
+_ENFORCED = "_enforced='This field is used to enforce all fields have defaults.'"
+_ROPE = (
+    "RoPEScalingArgs(scaling_factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, "
+    "original_max_position_embeddings=8192)"
+)
+
+
+def known_peak(gpu: Gpu) -> float | None:
+    """The FLOP/s that torchtitan knows of a GPU; None where it will take an A100's."""
+    for words, peak in _PEAKS:
+        if all(word in gpu.name for word in words):
+            return peak
+    return None
+
+
+def peak_flops(gpu: Gpu) -> float:
+    """The FLOP/s that MFU is a share of."""
+    return known_peak(gpu) or _A100
+
+
+def spec(job: Job) -> str:
+    """The name of the model's kind: llama3, or qwen3 where weights are tied or experts many."""
+    shape = job.architecture
+    return "qwen3" if shape.tied or shape.experts > 1 else "llama3"
+
+
+def arguments(job: Job) -> str:
+    """The model's arguments as their dataclass prints itself (models/{llama3,qwen3})."""
+    shape, sequence = job.architecture, job.schedule.sequence
+    shared = (
+        f"{_ENFORCED}, dim={shape.width}, n_layers={shape.layers}, n_heads={shape.heads}, "
+        f"n_kv_heads={shape.kv_heads}, vocab_size={shape.vocabulary}, "
+    )
+    if spec(job) == "qwen3":
+        return (
+            f"Qwen3ModelArgs({shared}head_dim={shape.head_width}, "
+            f"hidden_dim={shape.feed_forward}, norm_eps=1e-06, rope_theta=1000000, "
+            f"qk_norm=False, max_seq_len={sequence}, depth_init=True, use_flex_attn=False, "
+            f"attn_mask_type='causal', eos_id={shape.vocabulary - 1}, "
+            f"enable_weight_tying={shape.tied}, moe_enabled={shape.experts > 1}, "
+            f"moe_inter_dim={shape.feed_forward}, moe_args={_experts(shape)})"
+        )
+    multiple, factor = feed_forward(shape)
+    return (
+        f"TransformerModelArgs({shared}multiple_of={multiple}, ffn_dim_multiplier={factor}, "
+        f"norm_eps=1e-05, rope_theta=500000, rope_scaling_args={_ROPE}, max_seq_len={sequence}, "
+        "depth_init=True, use_flex_attn=False, attn_mask_type='causal', eos_id=0)"
+    )
+
+
+def _experts(shape: Architecture) -> str:
+    return (
+        f"MoEArgs(num_experts={shape.experts}, num_shared_experts=0, score_func='softmax', "
+        "route_norm=True, route_scale=1.0, score_before_experts=False, "
+        f"top_k={shape.active_experts}, use_grouped_mm=True, load_balance_coeff=0.001)"
+    )
+
+
+def feed_forward(shape: Architecture) -> tuple[int, float]:
+    """multiple_of and ffn_dim_multiplier that make Llama's rule give the inner width.
+
+    The rule: int(factor * int(8/3 dim)), rounded up to the multiple. 8B: 1024 and 1.3.
+    """
+    base, wanted = int(8 * shape.width / 3), shape.feed_forward
+    multiple = next(size for size in (1024, 512, 256, 128, 64, 32, 1) if wanted % size == 0)
+    for digits in range(1, 8):
+        factor = wanted * 10**digits // base / 10**digits
+        if -(-int(factor * base) // multiple) * multiple == wanted:
+            return multiple, factor
+    return multiple, wanted / base
+
+
+def counts(shape: Architecture) -> tuple[int, int, int]:
+    """Dense, sparse and active weights; a tied embedding is counted twice (models/utils.py)."""
+    sparse = active = 0
+    if shape.experts > 1:
+        router = shape.layers * shape.width * shape.experts
+        each = shape.layers * expert_parameters(shape)
+        sparse, active = router + shape.experts * each, router + shape.active_experts * each
+    dense = active_parameter_count(shape) - active
+    assert dense + sparse == parameter_count(shape)
+    dense += embedding_parameters(shape) * shape.tied
+    return dense, sparse, dense + active
+
+
+def stage_modules(job: Job) -> list[str]:
+    """What the last stage of a pipeline consists of."""
+    layers, stages = job.architecture.layers, job.layout.pipeline
+    first = layers - layers // stages
+    return [*(f"layers.{layer}" for layer in range(first, layers)), "norm", "output"]

@@ -1,0 +1,138 @@
+"""The metrics line, garbage collections, validations, checkpoints, the end.
+
+components/metrics.py:527-570, components/checkpoint.py, train.py of v0.2.0.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from llmsim import events
+from llmsim.dialects import Tell, units
+from llmsim.dialects.line import Line
+from llmsim.dialects.torchtitan.launch import CHECKPOINTS
+from llmsim.dialects.torchtitan.model import peak_flops
+from llmsim.dialects.torchtitan.say import color, say
+from llmsim.job import Job
+from llmsim.physics import compute, memory, storage
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line]
+
+TIMEOUT = timedelta(seconds=100)  # comm.train_timeout_seconds
+GATHERED = "[GC] {} took {:.2f} seconds"
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    yield from _collected(event, job)
+    paint = color(screen)
+    seconds = event.step_seconds * (event.step - event.previous)
+    # The clock runs on while a checkpoint is saved, so the rate after one is lower.
+    rate = event.tokens_per_second / job.layout.gpus * seconds / (seconds + _saving(event, job))
+    flops = rate * compute.job_flops_per_token(job)
+    yield say(
+        job, event.at,
+        f"{paint.red}step: {event.step:2}  "
+        f"{paint.green}loss: {event.loss:7.4f}  "
+        f"{paint.orange}grad_norm: {event.gradient_norm:7.4f}  "
+        f"{paint.turquoise}memory: {event.reserved / units.GIB:5.2f}GiB"
+        f"({100 * event.reserved / event.capacity:.2f}%)  "
+        f"{paint.blue}tps: {round(rate):,}  "
+        f"{paint.cyan}tflops: {flops / 1e12:,.2f}  "
+        f"{paint.magenta}mfu: {100 * flops / peak_flops(job.gpu):.2f}%{paint.reset}",
+    )  # fmt: skip
+    if event.step == 1:
+        text = f"Synchronizing and adjusting timeout for all ProcessGroups to {TIMEOUT}"
+        yield say(job, event.at, text)
+
+
+def _saving(event: events.Step, job: Job) -> float:
+    """Seconds that a save after the step before took from this interval."""
+    if event.previous == 0 or event.previous % job.schedule.save_every:
+        return 0.0
+    held = storage.staging_seconds if job.background_saves else storage.save_seconds
+    return held(job, event.previous)
+
+
+def _collected(event: events.Step, job: Job) -> Lines:
+    """Garbage is collected at the beginning of every so many steps."""
+    rhythm = compute.rhythm(job)
+    every = rhythm.gc_every
+    for step in range(event.previous // every * every + every, event.step + 1, every):
+        begun = event.at - event.step_seconds * (event.step - step + 1)
+        text = GATHERED.format("Performing periodic GC collection", rhythm.gc)
+        yield say(job, begun + rhythm.gc, text)
+
+
+def _epoch_started(event: events.EpochStarted, job: Job, screen: Screen) -> Lines:
+    if event.epoch > 1:
+        text = f"Dataset {job.dataset.name} is being re-looped"
+        yield say(job, event.at, text, "WARNING")
+
+
+def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    paint = color(screen)
+    held, capacity = memory.reserved(job, event.step), memory.capacity(job.gpu)
+    rate = event.tokens / event.seconds / job.layout.gpus
+    yield say(
+        job, event.at,
+        f"{paint.yellow}validate step: {event.step:2}  "
+        f"{paint.green}loss: {event.loss:7.4f}  "
+        f"{paint.turquoise}memory: {held / units.GIB:5.2f}GiB({100 * held / capacity:.2f}%)  "
+        f"{paint.blue}tps: {round(rate):,}{paint.reset}",
+    )  # fmt: skip
+
+
+# --- checkpoints -------------------------------------------------------------------------
+
+
+def _is_last(step: int, job: Job) -> bool:
+    return step == job.schedule.steps
+
+
+def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    yield say(job, event.at, "Saving the checkpoint (or staging if async is enabled).")
+    if _is_last(event.step, job):
+        text = f"Saving a full checkpoint at last step, step {event.step}."
+        yield say(job, event.at, text)
+
+
+def _finished(job: Job, at: float, seconds: float) -> Lines:
+    yield say(job, at, GATHERED.format("GC collection invoked by checkpointer.", 0))
+    text = "Finished saving the checkpoint (or staging if async is enabled)"
+    yield say(job, at, f"{text}in {seconds:.2f} seconds.")
+
+
+def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:
+    yield from _finished(job, event.at, event.seconds)
+
+
+def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
+    """A save in the background ends without a word; so does the last, but for its garbage."""
+    if _is_last(event.step, job):
+        yield say(job, event.at, GATHERED.format("GC collection invoked by checkpointer.", 0))
+    elif not job.background_saves:
+        yield from _finished(job, event.at, event.seconds)
+
+
+def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
+    step = int(event.path.rpartition("-")[2])
+    yield say(job, event.at, f"Checkpointer is deleting {CHECKPOINTS}/step-{step}.")
+
+
+def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    if event.phase == "training":
+        yield say(job, event.at, "Sleeping 2 seconds for other ranks to complete")
+        yield say(job, event.at + 2, "Training completed")
+        yield say(job, event.at + 2, "Process group destroyed")
+
+
+LINES: dict[type, Tell] = {
+    events.EpochStarted: _epoch_started,
+    events.Step: _step,
+    events.Validated: _validated,
+    events.CheckpointStarted: _checkpoint_started,
+    events.CheckpointStaged: _checkpoint_staged,
+    events.CheckpointSaved: _checkpoint_saved,
+    events.CheckpointDeleted: _checkpoint_deleted,
+    events.PhaseEnded: _phase_ended,
+}

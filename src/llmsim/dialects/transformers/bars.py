@@ -1,0 +1,100 @@
+"""The bars of Hugging Face's libraries: transformers, datasets, huggingface_hub.
+
+They are tqdm's. What it leaves on the screen is a full Bar; what it erases (`leave=False`) is
+one that is never quite full.
+"""
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from llmsim import events
+from llmsim.dialects.line import Bar, Line
+from llmsim.dialects.transformers.values import examples, runtime
+from llmsim.job import Job, steps_per_epoch
+from llmsim.physics import storage
+from llmsim.terminal.bar import meter
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line | Bar]
+
+# The fraction of a full bar that is erased and not left in the log.
+ERASED = 0.999
+
+
+def bar(
+    screen: Screen,
+    label: str,
+    done: int,
+    total: int,
+    elapsed: float,
+    unit: str = "it",
+    *,
+    scale: bool = False,
+    leave: bool = True,
+) -> Bar:
+    """tqdm's bar; ten cells in a pipe. One cell is left free, so that no terminal wraps it."""
+    width = screen.width - 1 if screen.live else None
+    text = meter(done, total, elapsed, width, label, unit, scale=scale, unicode=screen.unicode)
+    return Bar(text, label, done / total if leave else min(ERASED, done / total))
+
+
+def training_bar(job: Job, screen: Screen, step: int, elapsed: float, ended: bool = False) -> Bar:
+    """The bar of all steps; a run has only one, whatever its epochs, and leaves it when it ends."""
+    told = bar(screen, "", step, job.schedule.steps, elapsed, leave=ended)
+    return told._replace(task="train")
+
+
+def epoch_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
+    """The training bar when an epoch's progress is reported."""
+    epoch = int(event.label.removeprefix("Epoch ").partition("/")[0])
+    before = (epoch - 1) * steps_per_epoch(job)
+    return training_bar(job, screen, before + event.done, runtime(job, before) + event.elapsed)
+
+
+def evaluation_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
+    """The bar of the evaluation's batches, one of each device at a time; erased at its end."""
+    batches = job.layout.accumulation
+    return bar(
+        screen, "", event.done * batches, event.total * batches, event.elapsed, leave=False
+    )._replace(task="evaluation")
+
+
+def saving_bar(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    """The bar of a model's files; adapters are written without one."""
+    if job.architecture.adapter_rank:
+        return
+    sizes = [shard.size for shard in storage.export_shards(job)]
+    whole = sum(sizes)
+    ends = [0, *(end * event.total // whole for end in accumulate(sizes))]
+    done = sum(end <= event.done for end in ends) - 1
+    yield bar(screen, "Writing model shards", done, len(sizes), event.elapsed)
+
+
+def loading_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
+    """The bar of the released weights: nine tensors a layer, mixtures' experts fused."""
+    shape = job.architecture
+    tensors = 9 * shape.layers + (2 if shape.tied else 3)
+    done = tensors * event.done // event.total
+    return bar(screen, "Loading weights", done, tensors, event.elapsed)
+
+
+def data_bar(event: events.Progress, job: Job, screen: Screen, label: str) -> Bar:
+    """The bar of `datasets` that maps every example."""
+    rows = examples(job)
+    return bar(screen, label, rows * event.done // event.total, rows, event.elapsed, " examples")
+
+
+def progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    """The bars that any script with a Trainer shows."""
+    if event.task == "epoch":
+        yield epoch_bar(event, job, screen)
+    elif event.task == "validation":
+        yield evaluation_bar(event, job, screen)
+    elif event.task in ("checkpoint", "export"):
+        yield from saving_bar(event, job, screen)
+    elif event.label == "Loading weights":
+        yield loading_bar(event, job, screen)
+    elif event.task == "download":
+        yield bar(
+            screen, "Downloading data", event.done, event.total, event.elapsed, "B", scale=True
+        )

@@ -1,0 +1,62 @@
+"""Lines of Hugging Face's Trainer and its library's logger (5.23.0)."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from llmsim import events
+from llmsim.dialects import units
+from llmsim.dialects.line import Line
+from llmsim.dialects.transformers.bars import Lines, training_bar
+from llmsim.dialects.transformers.values import (
+    Values,
+    evaluation_values,
+    reached,
+    runtime,
+    train_values,
+)
+from llmsim.job import Job
+from llmsim.terminal.screen import Screen
+
+
+def info(job: Job, at: float, place: str, *message: str) -> Iterator[Line]:
+    """A library logger's message: [INFO|trainer.py:1618] 2026-11-22 17:27:21,235 >> text.
+
+    A message of several lines has its prefix once.
+    """
+    now = units.stamp(job.start, at)
+    prefix = f"[INFO|{place}] {now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d} >> "
+    first, *rest = message
+    yield Line(prefix + first)
+    for text in rest:
+        yield Line(text)
+
+
+def logged(values: Values) -> Line:
+    """The dict that the progress callback writes; floats are strings of four digits."""
+    return Line("{" + ", ".join([f"'{key}': '{value:.4g}'" for key, value in values]) + "}")
+
+
+def block(split: str, values: Mapping[str, str]) -> Iterator[Line]:
+    """The table that `log_metrics` prints at the end: sorted, in two aligned columns."""
+    names, numbers = max(map(len, values)), max(map(len, values.values()))
+    yield Line(f"***** {split} metrics *****")
+    for key in sorted(values):
+        yield Line(f"  {key:<{names}} = {values[key]:>{numbers}}")
+
+
+def clock(seconds: float) -> str:
+    """A runtime in those tables: 0:00:11.74, its hundredths cut and not rounded."""
+    return f"{timedelta(seconds=int(seconds))}.{int((seconds - int(seconds)) * 100):02d}"
+
+
+def evaluated(event: events.Validated, job: Job, screen: Screen, extra: Values = ()) -> Lines:
+    """What an evaluation found; then the training bar is there again."""
+    yield logged(evaluation_values(job, event.step, extra).items())
+    yield training_bar(job, screen, event.step, reached(job, event.step) + event.seconds)
+
+
+def trained(job: Job, screen: Screen) -> Lines:
+    """The end of the training: its numbers, and the full bar."""
+    steps = job.schedule.steps
+    yield logged(train_values(job).items())
+    yield training_bar(job, screen, steps, runtime(job, steps), ended=True)

@@ -1,0 +1,114 @@
+"""TRL's trainers (1.16.0) for SFT, LoRA, DPO and GRPO: the Trainer's dicts with many more keys.
+
+Its scripts leave the library's logger at warnings, so that there are no INFO lines: bars of the
+data's preparation, then dicts above one bar of all steps.
+"""
+
+from llmsim import events
+from llmsim.dialects import Tell, shell, wandb
+from llmsim.dialects.transformers import bars, report, say, values
+from llmsim.dialects.transformers.bars import Lines
+from llmsim.job import Job
+from llmsim.physics import alignment
+from llmsim.terminal.screen import Screen
+
+# How the data is prepared, and the part of the time that each pass over it takes.
+SUPERVISED = (
+    ("Converting train dataset to ChatML", 0.1),
+    ("Tokenizing train dataset", 0.65),
+    ("Building labels for train dataset", 0.1),
+    ("Truncating train dataset", 0.08),
+    ("Dropping fully masked examples from train dataset", 0.07),
+)
+STAGES = {
+    "sft": SUPERVISED,
+    "lora": SUPERVISED,
+    "dpo": (
+        ("Extracting prompt from train dataset", 0.1),
+        ("Tokenizing train dataset", 0.8),
+        ("Dropping fully truncated examples from train dataset", 0.1),
+    ),
+    "grpo": (("Map", 1.0),),
+}
+TRAINERS = {"sft": "sft", "lora": "sft", "dpo": "dpo", "grpo": "grpo"}
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    adapters = " --use_peft" if job.architecture.adapter_rank else ""
+    script = (
+        f"trl/scripts/{TRAINERS[job.recipe]}.py --model_name_or_path models/{job.model.name} "
+        f"--dataset_name {job.dataset.name}{adapters} --report_to wandb "
+        f"--output_dir checkpoints/{job.run_name}"
+    )
+    yield from shell.typed(screen, shell.torchrun(job, script))
+
+
+def _prepared(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    """The passes over the data: a terminal shows the one at work, and at the end all bars stay."""
+    rows, part, begun = values.examples(job), event.done / event.total, 0.0
+    for label, share in STAGES[job.recipe]:
+        if part == 1.0:
+            yield bars.bar(screen, label, rows, rows, event.elapsed * share, " examples")
+        elif screen.live and begun <= part < begun + share:
+            done = (part - begun) / share
+            elapsed = event.elapsed * (part - begun) / part if part else 0.0
+            yield bars.bar(screen, label, int(rows * done), rows, elapsed, " examples")
+        begun += share
+
+
+def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    if event.task == "tokenize":
+        yield from _prepared(event, job, screen)
+    else:
+        yield from bars.progress(event, job, screen)
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    yield from wandb.start(job, screen, report.PROJECT)
+    yield bars.training_bar(job, screen, 0, 0.0)
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    watched = alignment.metrics(job, event.step, event.previous + 1)
+    if job.recipe == "grpo":
+        watched += (("step_time", event.step_seconds),)
+    yield say.logged(values.step_values(event, job, watched))
+
+
+def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    yield from say.evaluated(event, job, screen, alignment.held_out(job, event.step))
+
+
+def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    if event.phase == "training":
+        yield from say.trained(job, screen)
+
+
+def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
+    if not values.in_background(job, event.step):  # else training went on long ago
+        yield from _goes_on(event, job, screen)
+
+
+def _goes_on(
+    event: events.CheckpointSaved | events.CheckpointStaged, job: Job, screen: Screen
+) -> Lines:
+    """The training bar is there again."""
+    yield bars.training_bar(job, screen, event.step, values.runtime(job, event.step))
+
+
+def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
+    yield from report.finished(job, screen, alignment.metrics, alignment.held_out)
+
+
+LINES: dict[type, Tell] = {
+    events.Launched: _launched,
+    events.Rendezvous: shell.rendezvous,
+    events.Progress: _progress,
+    events.TrainerReady: _trainer_ready,
+    events.Step: _step,
+    events.Validated: _validated,
+    events.CheckpointStaged: _goes_on,
+    events.CheckpointSaved: _checkpoint_saved,
+    events.PhaseEnded: _phase_ended,
+    events.Summary: _summary,
+}

@@ -1,0 +1,294 @@
+"""What a visitor can do: buttons, keys, settings, and the same without eyes or a pointer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import pytest
+
+from llmsim.catalog import gpus
+from llmsim.options import OPTIONS
+from tests.browser.visit import Visit
+from tools.build_web import PACKAGES
+
+pytestmark = pytest.mark.browser
+
+Visitor = Callable[..., Visit]
+
+ASKED: dict[str, Any] = {"seed": 4, "start": "2026-01-30T12:00:00", "view": "log"}
+AXE = PACKAGES / "axe-core" / "axe.min.js"
+
+
+def clipboard(shown: Visit) -> str:
+    return str(shown.page.evaluate("navigator.clipboard.readText()"))
+
+
+def play(visit: Visitor, **query: object) -> Visit:
+    shown = visit()
+    shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown.open(**{**ASKED, **query})
+    shown.wait_for("transcript.length > 200")
+    return shown
+
+
+def is_growing(shown: Visit, milliseconds: int = 1500) -> bool:
+    before = shown.page.evaluate("transcript.length")
+    shown.page.wait_for_timeout(milliseconds)
+    return int(shown.page.evaluate("transcript.length")) > int(before)
+
+
+def test_controls_come_with_movement_and_go(visit: Visitor) -> None:
+    shown = play(visit)
+    opacity = "getComputedStyle(document.getElementById('controls')).opacity"
+    shown.wait_for(f"{opacity} === '0'")
+    shown.page.mouse.move(100, 300)
+    shown.page.mouse.move(120, 300)
+    shown.wait_for(f"{opacity} === '1'")
+    shown.wait_for(f"{opacity} === '0'", seconds=6)
+
+
+def test_all_controls_are_reached_by_tab_in_order(visit: Visitor) -> None:
+    shown = play(visit)
+    buttons = shown.page.locator("#controls button").count()
+    reached = []
+    for _ in range(buttons):
+        shown.page.keyboard.press("Tab")
+        focused = "document.activeElement"
+        reached.append(shown.page.evaluate(f"{focused}.dataset.action"))
+        assert shown.page.evaluate(f"{focused}.checkVisibility({{ checkOpacity: false }})")
+    actions = [
+        button.get_attribute("data-action")
+        for button in shown.page.query_selector_all("#controls button")
+    ]
+    assert reached == actions
+
+
+@pytest.mark.parametrize("by", ["button", "key"])
+def test_pause_holds_the_show(visit: Visitor, by: str) -> None:
+    def toggle() -> None:
+        shown.press("pause") if by == "button" else shown.page.keyboard.press("Space")
+
+    shown = play(visit, speed_factor=4)
+    toggle()
+    shown.page.wait_for_timeout(300)
+    assert not is_growing(shown)
+    assert shown.page.title().startswith("paused")
+    toggle()
+    assert is_growing(shown)
+    assert not shown.page.title().startswith("paused")
+
+
+def test_speed_is_changed_by_keys_and_shown(visit: Visitor) -> None:
+    shown = play(visit)
+    for key, speed in ("+", "2×"), ("+", "4×"), ("-", "2×"), ("-", "1×"), ("-", "0.5×"):
+        shown.page.keyboard.press(key)
+        assert shown.page.text_content("#speed") == speed
+    for _ in range(9):
+        shown.press("faster")
+    assert shown.page.text_content("#speed") == "64×"
+    shown.wait_for("transcript.length > 100_000", seconds=20)
+
+
+def test_speed_of_the_address_is_shown(visit: Visitor) -> None:
+    assert play(visit, speed_factor="max").page.text_content("#speed") == "max"
+    assert play(visit, speed_factor=2.5).page.text_content("#speed") == "2.5×"
+
+
+def run_of(shown: Visit) -> dict[str, str]:
+    return dict(shown.page.evaluate("history.state.run"))
+
+
+def test_restart_plays_the_same_run_from_the_top(visit: Visitor) -> None:
+    shown = play(visit, seed=6)
+    run = run_of(shown)
+    shown.wait_for("transcript.length > 1000")
+    shown.page.evaluate("transcript = ''")
+    shown.press("restart")
+    shown.wait_for("transcript.length > 500")
+    assert run_of(shown) == run
+    assert shown.rows[0].startswith("$ python -m llmsim")
+
+
+def test_next_plays_the_next_seed(visit: Visitor) -> None:
+    shown = play(visit, seed=2**64 - 1)
+    shown.page.keyboard.press("n")
+    shown.wait_for("history.state.run.some(([name, value]) => name === 'seed' && value === '0')")
+    assert shown.page.evaluate("document.documentElement.dataset.state") == "playing"
+
+
+def test_stop_and_play_again(visit: Visitor) -> None:
+    shown = play(visit)
+    shown.page.keyboard.press("q")
+    shown.wait_for_state("ended")
+    assert shown.status == 130
+    shown.press("restart")
+    shown.wait_for_state("playing")
+    assert is_growing(shown, 4000)
+
+
+def test_hasty_visitor_gets_one_show(visit: Visitor) -> None:
+    shown = play(visit)
+    for _ in range(5):
+        shown.page.keyboard.press("n")
+    shown.wait_for("history.state.run.some(([name, value]) => name === 'seed' && value !== '4')")
+    shown.page.wait_for_timeout(500)
+    shown.page.keyboard.press("q")
+    shown.wait_for_state("ended")
+    assert not is_growing(shown)
+
+
+def test_link_reproduces_the_run(visit: Visitor) -> None:
+    shown = play(visit, model="BenchmaxxedLM-7B")
+    shown.press("link")
+    shown.wait_for("document.getElementById('notice').textContent === 'copied'")
+    link = urlsplit(clipboard(shown))
+    assert f"{link.scheme}://{link.netloc}" == shown.origin
+    query = parse_qs(link.query)
+    assert query["seed"] == ["4"]
+    assert query["start"] == ["2026-01-30T12:00:00"]
+    assert query["model"] == ["BenchmaxxedLM-7B"]
+
+
+def test_command_reproduces_the_run(visit: Visitor) -> None:
+    shown = play(visit)
+    shown.press("command")
+    shown.wait_for("document.getElementById('notice').textContent === 'copied'")
+    assert clipboard(shown).startswith("llmsim ")
+    assert "--seed 4 --start 2026-01-30T12:00:00" in clipboard(shown)
+
+
+def test_settings_are_the_table_of_options(visit: Visitor) -> None:
+    shown = play(visit)
+    shown.press("settings")
+    shown.page.wait_for_selector("dialog[open]")
+    names = shown.page.evaluate(
+        "[...document.querySelectorAll('#fields input')].map(it => it.name)"
+    )
+    assert names == [option.name for option in OPTIONS if option.in_url]
+    assert shown.page.input_value("[name=seed]") == "4"
+    proposed = shown.page.evaluate("document.querySelector('[name=gpu]').list.options.length")
+    assert proposed == len(gpus())
+
+
+def test_settings_change_the_run_and_back_brings_it_back(visit: Visitor) -> None:
+    shown = play(visit)
+    before = shown.page.url
+    shown.press("settings")
+    shown.page.fill("[name=seed]", "9")
+    shown.page.fill("[name=duration]", " 10m ")
+    shown.page.keyboard.press("Enter")
+    shown.wait_for("history.state?.run.some(([name, value]) => name === 'seed' && value === '9')")
+    asked = dict(parse_qsl(urlsplit(shown.page.url).query))
+    assert asked == {**ASKED, "seed": "9", "duration": "10m"}
+    shown.page.go_back()
+    shown.wait_for("history.state?.run.some(([name, value]) => name === 'seed' && value === '4')")
+    assert shown.page.url == before
+
+
+def test_cancelled_settings_change_nothing(visit: Visitor) -> None:
+    shown = play(visit)
+    before = shown.page.url
+    shown.press("settings")
+    shown.page.fill("[name=seed]", "9 q n")  # keys of the show, but not here
+    shown.page.keyboard.press("Escape")
+    assert is_growing(shown, 3000)
+    assert shown.page.url == before
+    assert run_of(shown)["seed"] == "4"
+
+
+def test_back_from_elsewhere_keeps_the_run(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(view="log")
+    shown.wait_for("history.state?.run")
+    run = run_of(shown)
+    shown.page.goto("about:blank")
+    shown.page.go_back()
+    shown.wait_for("document.documentElement.dataset.state === 'playing' && history.state?.run")
+    assert run_of(shown) == run
+
+
+def test_theme_is_kept(visit: Visitor) -> None:
+    shown = play(visit)
+    shown.press("theme")
+    background = "getComputedStyle(document.body).backgroundColor"
+    assert shown.page.evaluate(background) == "rgb(251, 250, 247)"
+    shown.page.reload()
+    shown.wait_for_state("playing")
+    assert shown.page.evaluate(background) == "rgb(251, 250, 247)"
+
+
+def test_kiosk_shows_nothing_but_the_terminal(visit: Visitor) -> None:
+    shown = play(visit, kiosk=1)
+    shown.page.mouse.move(100, 100)
+    shown.page.mouse.move(200, 100)
+    assert not shown.page.is_visible("#controls")
+    assert (
+        shown.page.evaluate("getComputedStyle(document.querySelector('.xterm')).cursor") == "none"
+    )
+    assert "kiosk" not in shown.transcript
+
+
+def test_screen_reader_is_told(visit: Visitor) -> None:
+    shown = play(visit)
+    shown.press("reader")
+    shown.wait_for("document.querySelector('.xterm-accessibility')?.textContent.trim()")
+    assert shown.page.get_attribute('[data-action="reader"]', "aria-pressed") == "true"
+
+
+def test_less_motion_is_honoured(visit: Visitor) -> None:
+    shown = visit()
+    shown.page.emulate_media(reduced_motion="reduce")
+    shown.open(**ASKED)
+    moving = "document.getAnimations().length"
+    assert shown.page.evaluate(moving) == 0
+    shown.wait_for_state("playing")
+    shown.page.mouse.move(100, 100)
+    assert shown.page.evaluate(moving) == 0
+
+
+@pytest.mark.parametrize("scene", ["playing", "settings", "failed", "light"])
+def test_axe_finds_no_violation(visit: Visitor, scene: str) -> None:
+    shown = visit()
+    if scene == "failed":
+        shown.page.context.route("**/library.zip", lambda route: route.fulfill(status=404))
+        shown.open()
+        shown.wait_for_failure()
+    else:
+        shown.open(**ASKED)
+        shown.wait_for("transcript.length > 1000")
+        shown.press("pause")
+        if scene != "playing":
+            shown.press("theme" if scene == "light" else scene)
+    shown.page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    found = shown.page.evaluate("axe.run().then(({ violations }) => violations)")
+    assert [(it["id"], [node["html"] for node in it["nodes"]][:5]) for it in found] == []
+
+
+@pytest.mark.parametrize("size", [(320, 480), (200, 120), (60, 40), (1600, 200)])
+def test_frame_of_any_size_plays_and_leaves_the_focus_alone(
+    visit: Visitor, size: tuple[int, int]
+) -> None:
+    shown = visit()
+    width, height = size
+    shown.page.goto(f"{shown.origin}/icon.svg", wait_until="commit")  # any page of this origin
+    shown.page.set_content(
+        f'<input autofocus><iframe src="/?seed=4" width="{width}" height="{height}"></iframe>'
+    )
+    shown.page.wait_for_selector("iframe")
+    frame = shown.page.frames[1]
+    state = "document.documentElement.dataset.state"
+    for _ in range(400):
+        if frame.evaluate(state) == "playing":
+            break
+        shown.page.wait_for_timeout(50)
+    assert frame.evaluate(state) == "playing"
+    assert shown.page.evaluate("document.activeElement.tagName") == "INPUT"
+
+
+def test_phone_holds_many_columns(visit: Visitor) -> None:
+    shown = visit(width=390, height=844)
+    shown.open(**ASKED)
+    shown.wait_for("transcript.length > 500")
+    assert shown.screen.width >= 60
+    assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

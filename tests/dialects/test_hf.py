@@ -1,0 +1,347 @@
+"""The hf dialect against the Trainer's own formats, and its text against itself."""
+
+import ast
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from math import exp
+
+import pytest
+from tqdm.std import tqdm
+
+from llmsim import events
+from llmsim.dialects import hf, lines_of
+from llmsim.dialects.line import Bar
+from llmsim.dialects.transformers.values import examples
+from llmsim.terminal.screen import Screen
+from tests.dialects.transcripts import (
+    BAR,
+    CLIENT,
+    PIPE,
+    TORCHRUN,
+    Log,
+    check_bar,
+    log,
+    number,
+    screens,
+    unmatched,
+)
+from tests.runs import run_of
+
+V = r"'-?\d[\d.]*(?:e[+-]\d\d+)?'"
+STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+
+TRAIN = rf"\{{'loss': {V}, 'grad_norm': {V}, 'learning_rate': {V}, 'epoch': {V}\}}"
+EVAL = (
+    rf"\{{'eval_loss': {V}, 'eval_runtime': {V}, 'eval_samples_per_second': {V}, "
+    rf"'eval_steps_per_second': {V}, 'epoch': {V}\}}"
+)
+END = (
+    rf"\{{'train_runtime': {V}, 'train_samples_per_second': {V}, 'train_steps_per_second': {V}, "
+    rf"'train_loss': {V}, 'epoch': {V}\}}"
+)
+INFO = rf"\[INFO\|(?P<place>[\w/]+\.py:\d+)\] (?P<stamp>{STAMP}) >> "
+PATH = r"(?:checkpoints/[\w-]+/checkpoint-\d+|exports/[\w.-]+)"
+COUNT = r"(?P<count>[\d,]+)"
+
+CLOCK = r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
+RANK = r"Process rank: \d+, device: cuda:\d+, n_gpu: 1"
+SCRIPT = (
+    rf"{CLOCK} - WARNING - __main__ - {RANK}, distributed training: \w+, 16-bits training: False",
+    rf"{CLOCK} - INFO - __main__ - Training new model from scratch - Total size=\d+\.\d\dM params",
+)
+BARS = (
+    BAR,
+    rf"(?:Map|Downloading data|Loading weights|Writing model shards): {BAR}",
+)
+BIGGER = (
+    r"The model is bigger than the maximum size per checkpoint \(5GB\) and is going to be split "
+    r"in \d+ checkpoint shards\. You can find where each parameters has been saved in the index "
+    rf"located at {PATH}/model\.safetensors\.index\.json\."
+)
+MESSAGES = (
+    rf"{INFO}",
+    rf"{INFO}\*\*\*\*\* Running training \*\*\*\*\*",
+    rf"{INFO}  Num (?:examples|Epochs|update steps per epoch) = {COUNT}",
+    rf"{INFO}  (?:Instantaneous batch size per device|Total optimization steps) = {COUNT}",
+    rf"{INFO}  Total train batch size \(w\. parallel, distributed & accumulation\) = {COUNT}",
+    rf"{INFO}  Gradient Accumulation steps = \d+",
+    rf"{INFO}  Number of trainable parameters = {COUNT}",
+    rf"{INFO}  Batch size = \d+",
+    r"\*\*\*\*\* Running Evaluation \*\*\*\*\*",
+    rf"{INFO}Saving model checkpoint to {PATH}",
+    rf"{INFO}Configuration saved in {PATH}/(?:generation_)?config\.json",
+    rf"{INFO}Model weights saved in {PATH}/model\.safetensors",
+    INFO + BIGGER,
+    rf"{INFO}tokenizer config file saved in {PATH}/tokenizer_config\.json",
+    rf"{INFO}Deleting older checkpoint \[{PATH}\] due to args\.save_total_limit",
+    r"",
+    r"Training completed\. Do not forget to share your model on huggingface\.co/models =\)",
+)
+BLOCKS = (
+    r"\*\*\*\*\* (?:train|eval) metrics \*\*\*\*\*",
+    r"  (?P<key>epoch|(?:train|eval)_(?:loss|\w+_per_second)|perplexity) += +(?P<value>\d+\.\d+)",
+    r"  (?:train|eval)_runtime += +(?:\d+ days?, )?\d+:\d\d:\d\d\.\d\d",
+    r"  total_flos += +\d+GF",
+)
+PATTERNS = (
+    TORCHRUN, *SCRIPT, *BARS, *MESSAGES, TRAIN, EVAL, END, *BLOCKS, *CLIENT
+)  # fmt: skip
+
+# As transformers 5.23.0, wandb 0.31.0 and torch 2.13.0 printed them.
+REAL = """\
+W1122 17:30:25.729000 1726 torch/distributed/run.py:874] *****************************************
+{'loss': '5.367', 'grad_norm': '7.194', 'learning_rate': '0', 'epoch': '0.01667'}
+{'loss': '4.71', 'grad_norm': '2.824', 'learning_rate': '0.0006', 'epoch': '0.1167'}
+{'loss': '3.804', 'grad_norm': '2.623', 'learning_rate': '8.333e-05', 'epoch': '0.2333'}
+{'eval_loss': '3.215', 'eval_runtime': '0.1438', 'eval_samples_per_second': '445', \
+'eval_steps_per_second': '27.81', 'epoch': '0.3333'}
+{'train_runtime': '11.75', 'train_samples_per_second': '81.7', 'train_steps_per_second': '5.106', \
+'train_loss': '3.401', 'epoch': '1'}
+Writing model shards: 100%|██████████| 1/1 [00:00<00:00, 171.26it/s]
+Map: 100%|██████████| 320/320 [00:00<00:00, 22641.32 examples/s]
+[INFO|trainer.py:1618] 2026-11-22 17:27:21,235 >> ***** Running training *****
+[INFO|trainer.py:1619] 2026-11-22 17:27:21,235 >>   Num examples = 960
+[INFO|trainer.py:1620] 2026-11-22 17:27:21,235 >>   Num Epochs = 1
+[INFO|trainer.py:1621] 2026-11-22 17:27:21,235 >>   Num update steps per epoch = 60
+[INFO|trainer.py:1622] 2026-11-22 17:27:21,235 >>   Instantaneous batch size per device = 16
+[INFO|trainer.py:1625] 2026-11-22 17:27:21,235 >>   Total train batch size (w. parallel, \
+distributed & accumulation) = 16
+[INFO|trainer.py:1626] 2026-11-22 17:27:21,235 >>   Gradient Accumulation steps = 1
+[INFO|trainer.py:1627] 2026-11-22 17:27:21,235 >>   Total optimization steps = 60
+[INFO|trainer.py:1628] 2026-11-22 17:27:21,235 >>   Number of trainable parameters = 842,496
+***** train metrics *****
+  epoch                    =        1.0
+  total_flos               =      544GF
+  train_loss               =      3.401
+  train_runtime            = 0:00:11.74
+  train_samples_per_second =     81.703
+***** eval metrics *****
+  eval_steps_per_second   =     30.938
+  perplexity              =    16.3316
+wandb: Tracking run with wandb version 0.31.0
+wandb: Run `wandb offline` to turn off syncing.
+wandb: Syncing run fancy-dawn-42
+wandb: Run history:
+wandb:                train/loss █▇▆▆▆▅▅▄▄▄▄▄▃▃▃▂▂▂▂▂▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+wandb: Run summary:
+wandb:                  train/lr 0.0003
+wandb: Synced 5 W&B file(s), 0 media file(s), 0 artifact file(s) and 0 other file(s)
+"""
+
+
+def dicts(told: Log, first: str) -> list[dict[str, float]]:
+    """The dicts that begin with a key, read as Python reads them."""
+    found = []
+    for line in told.lines:
+        if line.startswith(f"{{'{first}'"):
+            read = ast.literal_eval(line)
+            assert isinstance(read, dict)
+            assert all(f"{float(value):.4g}" == value for value in read.values()), line
+            found.append({key: float(value) for key, value in read.items()})
+    return found
+
+
+def close(value: float, expected: float, digits: int = 4) -> bool:
+    """Whether a printed value is the expected one, to its digits."""
+    return value == pytest.approx(expected, rel=1.01 * 10.0 ** (1 - digits), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_line_is_one_of_the_frameworks(seed: int) -> None:
+    assert unmatched(log("hf", seed).lines, PATTERNS) == []
+
+
+def test_the_real_lines_are_matched_too() -> None:
+    assert unmatched(REAL.splitlines(), PATTERNS) == []
+
+
+def planned(told: Log, name: str) -> int:
+    """A number of the plan that is told before the first step."""
+    (match, *_) = told.found(rf"{INFO}  {re.escape(name)} = (?P<number>[\d,]+)")
+    return int(number(match["number"]))
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
+    told = log("hf", seed)
+    steps, epochs = planned(told, "Total optimization steps"), planned(told, "Num Epochs")
+    per_epoch = planned(told, "Num update steps per epoch")
+    batch = planned(told, "Total train batch size (w. parallel, distributed & accumulation)")
+    assert steps == epochs * per_epoch
+    assert planned(told, "Num examples") == per_epoch * batch
+    trained, evaluated, (ended,) = (
+        dicts(told, "loss"), dicts(told, "eval_loss"), dicts(told, "train_runtime")
+    )  # fmt: skip
+
+    # Steps are told at even intervals, and the learning rate is a plan's.
+    every = told.job.schedule.log_every
+    logged = [1, *range(every, steps + 1, every)] if every > 1 else [*range(1, steps + 1)]
+    assert len(trained) == len(logged)
+    for step, values in zip(logged, trained, strict=True):
+        assert close(values["epoch"], step / per_epoch)
+        assert 0 <= values["learning_rate"] <= 1.001 * trained_peak(trained)
+    lengths = [step - before for before, step in zip([0, *logged], logged, strict=False)]
+    mean = sum(values["loss"] * length for values, length in zip(trained, lengths, strict=True))
+    assert close(ended["train_loss"], mean / steps, digits=3)
+    assert ended["epoch"] == epochs
+
+    # Evaluations and the whole training: what passed divided by the time.
+    runtime = ended["train_runtime"]
+    assert close(ended["train_samples_per_second"], steps * batch / runtime, digits=3)
+    assert ended["train_steps_per_second"] == pytest.approx(steps / runtime, rel=2e-3, abs=6e-4)
+    held_out = list(told.found(rf"{INFO}  Num examples = (?P<number>\d+)"))[1:]
+    for match, values in zip(held_out, evaluated, strict=False):
+        samples = int(match["number"])
+        rate = values["eval_samples_per_second"]
+        assert rate == pytest.approx(samples / values["eval_runtime"], rel=2e-3, abs=6e-4)
+
+
+def trained_peak(trained: list[dict[str, float]]) -> float:
+    return max(values["learning_rate"] for values in trained)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_tables_say_what_the_dicts_say(seed: int) -> None:
+    told = log("hf", seed)
+    table = {
+        match["key"]: match["value"]
+        for match in told.found(r"  (?P<key>\w+) += +(?P<value>[\w.:, ]+)")
+    }
+    (ended,), evaluated = dicts(told, "train_runtime"), dicts(told, "eval_loss")[-1]
+    for key in ("train_loss", "train_samples_per_second", "train_steps_per_second"):
+        assert close(ended[key], float(table[key]))
+    for key in ("eval_loss", "eval_samples_per_second", "eval_steps_per_second"):
+        assert close(evaluated[key], float(table[key]))
+    for key, values in (("train_runtime", ended), ("eval_runtime", evaluated)):
+        assert values[key] == pytest.approx(duration(table[key]), rel=1e-3, abs=0.011)
+    loss = float(table["eval_loss"])
+    assert float(table["perplexity"]) == pytest.approx(exp(loss), rel=6e-5, abs=2e-4)
+
+
+def duration(text: str) -> float:
+    """Seconds of "1 day, 2:03:04.56"."""
+    days, _, clock = text.rpartition("day")
+    hours, minutes, seconds = clock.removeprefix("s, ").removeprefix(", ").split(":")
+    whole = timedelta(days=int(days or 0), hours=int(hours), minutes=int(minutes))
+    return whole.total_seconds() + float(seconds)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_time_stamps_and_runtimes_agree(seed: int) -> None:
+    told = log("hf", seed)
+    stamps = [
+        (match["place"], datetime.strptime(match["stamp"], "%Y-%m-%d %H:%M:%S,%f"))
+        for match in told.found(rf"{INFO}.*")
+    ]
+    assert [at for _, at in stamps] == sorted(at for _, at in stamps)
+    began = next(at for place, at in stamps if place == "trainer.py:1618")
+    ended = next(at for place, at in stamps if place == "trainer.py:1995")
+    (values,) = dicts(told, "train_runtime")
+    passed = (ended - began).total_seconds()
+    assert values["train_runtime"] == pytest.approx(passed, rel=6e-4, abs=0.5)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_bars_agree_with_themselves(seed: int) -> None:
+    bars = log("hf", seed).found(rf"(?:[\w ]+: )?{BAR}")
+    assert len(bars) > 5
+    for match in bars:
+        check_bar(match)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_client_says_the_last_values(seed: int) -> None:
+    told = log("hf", seed)
+    summary = {
+        match["key"]: float(match["value"])
+        for match in told.found(r"wandb: +(?P<key>[\w/]+) (?P<value>-?\d[\d.e+-]*)")
+    }
+    trained, evaluated = dicts(told, "loss")[-1], dicts(told, "eval_loss")[-1]
+    assert summary["train/loss"] == pytest.approx(trained["loss"], rel=1e-3, abs=1e-5)
+    assert summary["eval/loss"] == pytest.approx(evaluated["eval_loss"], rel=1e-3)
+    assert summary["train/global_step"] == told.job.schedule.steps
+    (spark,) = told.found(r"wandb: +train/global_step (?P<spark>[▁-█]+)")
+    assert list(spark["spark"]) == sorted(spark["spark"])
+    assert len(spark["spark"]) == 40
+
+
+def bar_lines(seed: int, surface: Screen) -> Iterator[tuple[events.Progress, Bar]]:
+    run, tell = run_of(seed, dialect="hf"), lines_of("hf")[events.Progress]
+    for event in run.all(events.Progress):
+        for line in tell(event, run.job, surface):
+            if isinstance(line, Bar):
+                yield event, line
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("seed", [0, 3, 7])
+def test_bars_are_tqdms(width: int, seed: int) -> None:
+    job = run_of(seed, dialect="hf").job
+    for surface, columns in (
+        (PIPE, None), (Screen(width, 40, False, unicode=True, live=True), width - 1)
+    ):  # fmt: skip
+        for event, line in bar_lines(seed, surface):
+            if event.task == "tokenize":
+                total = examples(job)
+                done, label, unit, scale = (
+                    total * event.done // event.total,
+                    "Map",
+                    " examples",
+                    False,
+                )
+            elif event.task == "validation":
+                batches = job.layout.accumulation
+                done, total = event.done * batches, event.total * batches
+                label, unit, scale = "", "it", False
+            elif event.label == job.dataset.name:
+                done, total, label = event.done, event.total, "Downloading data"
+                unit, scale = "B", True
+            else:
+                continue
+            assert line.text == tqdm.format_meter(
+                done, total, event.elapsed, ncols=columns, prefix=label, unit=unit, unit_scale=scale
+            )
+
+
+def test_a_run_of_one_epoch_counts_its_time_to_the_second() -> None:
+    for seed in range(50):
+        run = run_of(seed, dialect="hf")
+        if run.job.schedule.epochs > 1:
+            continue
+        for event, line in bar_lines(seed, PIPE):
+            if event.task == "epoch":
+                total = run.job.schedule.steps
+                assert line.text == tqdm.format_meter(event.done, total, event.elapsed)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 50)])
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_terminal_shows_no_leftovers(width: int, height: int, seed: int) -> None:
+    for rows in screens("hf", seed, width, height, every=7):
+        shown = [row for row in rows if "%|" in row]
+        for row in shown:
+            assert re.fullmatch(r"(?:[\w ]+: )?.*%\|.*\| \S+/\S+ \[[^\]]*\]", row), row
+            assert len(row) < width
+        unfinished = [row for row in shown if "100%|" not in row]
+        assert len(unfinished) <= 1, rows
+        if unfinished:
+            assert [row for row in rows if row][-1] == unfinished[0]
+
+
+def test_a_terminal_shows_the_command_and_a_pipe_does_not() -> None:
+    assert not any(line.startswith("$ ") for line in log("hf", 1).lines)
+    first = next(rows for rows in screens("hf", 1, 200, 50))
+    assert first[0].startswith("$ torchrun --")
+
+
+def test_adapters_are_saved_without_a_configuration() -> None:
+    told = log("hf", 2, recipe="lora")
+    assert not told.found(rf"{INFO}(?:Configuration|Model weights) saved in .*")
+    assert not told.found(r"Writing model shards: .*")
+    assert told.found(rf"{INFO}Saving model checkpoint to exports/.*")
+    assert unmatched(told.lines, PATTERNS) == []
+
+
+def test_the_table_of_events_is_whole() -> None:
+    assert set(hf.LINES) >= {events.Step, events.Validated, events.Progress, events.Summary}

@@ -1,0 +1,322 @@
+"""Megatron's log, against formats written down from its source and from real logs."""
+
+import re
+from datetime import datetime
+from math import exp
+
+import pytest
+
+from tests.dialects.logs import found, in_order, log_of, near, number, rate, unmatched
+from tests.dialects.test_nccl import PATTERNS as NCCL
+
+FLOAT = r"\d\.\d{6}E[+-]\d\d"
+# The time stamp is missing before 2024-03, and has microseconds from 2026-06.
+ITERATION = (
+    r" (?:\[(?P<ts>[\d-]+ [\d:.]+)\] )?iteration +(?P<it>\d+)/ *(?P<n>\d+) \|"
+    r" consumed samples: +(?P<cs>\d+) \|(?: consumed tokens: +\d+ \|)?"
+    r" elapsed time per iteration \((?:ms|s)\): (?P<ms>[\d.]+) \|"
+    r"(?: throughput per GPU \(TFLOP/s/GPU\): (?P<tf>[\d.]+) \|)?"
+    r" learning rate: (?P<lr>[\dE.+-]+) \| global batch size: +(?P<gbs>\d+) \|"
+    r"(?: lm loss: (?P<loss>[\dE.+-]+) \|)?.* loss scale: (?P<ls>[\d.]+) \|"
+    r"(?: grad norm: (?P<gn>[\d.]+) \|)?.*skipped iterations: +(?P<sk>\d+) \|"
+    r" number of nan iterations: +(?P<nan>\d+) \|"
+)
+TIMER = r"    (?P<timer>[\w/-]+) \.+: \((?P<least>\d+\.\d\d), (?P<most>\d+\.\d\d)\)"
+VALIDATION = (
+    rf" validation loss at iteration (?P<at>\d+) \| lm loss value: (?P<value>{FLOAT}) \|"
+    rf" lm loss PPL: (?P<ppl>{FLOAT}) \| "
+)
+DATED = (
+    r"\[(after megatron is initialized|after model, optimizer, and learning rate scheduler are "
+    r"built|after dataloaders are built|before the start of training step|after training is "
+    r"done)\] datetime: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
+)
+SPLIT = r"\[ t 1/\d+, p 1/\d+ \]"
+LAUNCHER = r"W\d{4} \d\d:\d\d:\d\d\.\d{3}000 \d+ torch/distributed/run\.py:\d+\] "
+COUNT = r" > number of parameters on \(tensor, pipeline\) model parallel rank \(\d+, \d+\): \d+"
+PATTERNS = (
+    rf"{LAUNCHER}(\*{{41}}|Setting OMP_NUM_THREADS environment variable .*)?",
+    (
+        r"using world size: \d+, data-parallel size: \d+, context-parallel size: 1, hierarchical "
+        r"context-parallel sizes: None, tensor-model-parallel size: \d+, "
+        r"pipeline-model-parallel size: \d+"
+    ),
+    r"Number of virtual stages per pipeline stage: None",
+    r"using torch\.(bfloat16|float16) for parameters \.\.\.",
+    r"-{24} arguments -{24}",
+    r"-{20} end of arguments -{21}",
+    r"  \w+ \.* .*",
+    r"INFO:megatron\.core\.num_microbatches_calculator:setting number of microbatches to .*\d+",
+    r"> building \w+ tokenizer \.\.\.",
+    r" > padded vocab \(size: \d+\) with \d+ dummy tokens \(new size: \d+\)",
+    r"WARNING:megatron\.core\.rerun_state_machine:RerunStateMachine initialized in mode \S+",
+    r"WARNING:megatron\.core\.rerun_state_machine:Setting RerunStateMachine mode \S+",
+    r"> initializing torch distributed \.\.\.",
+    r"> initialized (tensor|pipeline) model parallel with size \d+",
+    r"> setting random seeds to \d+ \.\.\.",
+    r"> compiling dataset index builder \.\.\.",
+    r"make: (Entering|Leaving) directory '.*megatron/core/datasets'",
+    r"make: Nothing to be done for 'default'\.",
+    r">>> done with dataset index builder\. Compilation time: \d+\.\d{3} seconds",
+    r"time to initialize megatron \(seconds\): \d+\.\d{3}",
+    DATED,
+    r"building GPT model \.\.\.",
+    rf"{COUNT}({COUNT})?",  # the line end is lost now and then, and comes afterwards
+    r"",
+    (
+        r"INFO:megatron\.core\.distributed\.distributed_data_parallel:Setting up "
+        r"DistributedDataParallel with config DistributedDataParallelConfig\(.*\)"
+    ),
+    (
+        r"INFO:megatron\.core\.distributed\.param_and_grad_buffer:Number of buckets for gradient "
+        r"all-reduce / reduce-scatter: \d+"
+    ),
+    r"Params for bucket \d+ \(\d+ elements, \d+ padded size\):",
+    r"        module\.[\w.]+",
+    r"INFO:megatron\.core\.optimizer:Setting up optimizer with config OptimizerConfig\(.*\)",
+    r"INFO:megatron\.core\.optimizer_param_scheduler:> learning rate decay style: \w+",
+    r"WARNING: could not find the metadata file \S+/latest_checkpointed_iteration\.txt ?",
+    r"    will not load any checkpoints and will start from random",
+    r" loading (release )?distributed checkpoint from \S+( at iteration \d+)?",
+    rf"  successfully loaded checkpoint from \S+ {SPLIT} at iteration \d+",
+    r"\(min, max\) time across ranks \(ms\):",
+    TIMER,
+    r"> building train, validation, and test datasets( for GPT)? \.\.\.",
+    r" > datasets target sizes \(minimum size\):",
+    r"    (train:     |validation:|test:      ) \d+",
+    r"INFO:megatron\.core\.datasets\.\w+:.*",
+    r"> finished creating GPT datasets \.\.\.",
+    r"done with setup \.\.\.",
+    r"training \.\.\.",
+    r"Setting rerun_state_machine\.current_iteration to 0\.\.\.",
+    ITERATION,
+    r"Number of parameters in transformer block in billions:  \d+\.\d\d",
+    r"Number of parameters in embedding layers in billions: \d+\.\d\d",
+    r"Total number of parameters in billions: \d+\.\d\d",
+    r"Number of parameters in most loaded shard in billions: \d+\.\d{4}",
+    (
+        r"Theoretical memory footprints: weight and optimizer=\d+\.\d\d MB"
+        r"(, activation=\d+\.\d\d MB, total=\d+\.\d\d MB)?"
+    ),
+    (
+        r"\[Rank \d+\] \(after \d+ iterations\) memory \(MB\) \| allocated: \d+\.\d+ \|"
+        r" max allocated: \d+\.\d+ \| reserved: \d+\.\d+ \| max reserved: \d+\.\d+"
+    ),
+    r"-+",
+    VALIDATION,
+    r"saving checkpoint at iteration [ \d]{6}\d to \S+ in \w+ format",
+    r"  scheduled an async checkpoint save at iteration [ \d]{6}\d to \S+",
+    rf"  successfully saved checkpoint from iteration [ \d]{{6}}\d to \S+ {SPLIT}",
+)
+ALL = [re.sub(r"\?P<\w+>", "", pattern) for pattern in (*PATTERNS, *NCCL)]
+
+REAL = """\
+ [2024-04-06 02:55:45] iteration        2/     100 | consumed samples:          256 | elapsed time per iteration (ms): 5630.1 | throughput per GPU (TFLOP/s/GPU): 231.9 | learning rate: 4.000000E-07 | global batch size:   128 | lm loss: 2.021530E+00 | load_balancing_loss: 1.087362E+00 | loss scale: 1.0 | grad norm: 6.895 | num zeros: 0.0 | number of skipped iterations:   0 | number of nan iterations:   0 |
+ [2025-04-13 23:41:12] iteration       10/    1000 | consumed samples:          160 | elapsed time per iteration (ms): 1147.6 | learning rate: 0.000000E+00 | global batch size:    16 | loss scale: 8388608.0 | number of skipped iterations:  10 | number of nan iterations:   0 |
+ [2025-04-13 23:41:20] iteration       20/    1000 | consumed samples:          320 | elapsed time per iteration (ms): 820.7 | learning rate: 4.000000E-05 | global batch size:    16 | lm loss: 1.072453E+01 | loss scale: 131072.0 | grad norm: 3.874 | num zeros: 71.0 | number of skipped iterations:   6 | number of nan iterations:   0 |
+[Rank 1] (after 1 iterations) memory (MB) | allocated: 54250.97802734375 | max allocated: 54250.98583984375 | reserved: 61480.0 | max reserved: 61480.0
+ iteration      122/  250000 | consumed samples:       124928 | elapsed time per iteration (ms): 86545.2 | learning rate: 9.150E-06 | global batch size:  1024 | lm loss: 2.504220E+00 | loss scale: 1.0 | grad norm: 0.231 | number of skipped iterations:   0 | number of nan iterations:   0 |
+Number of parameters in transformer block in billions:  0.08
+Theoretical memory footprints: weight and optimizer=2121.85 MB
+(min, max) time across ranks (ms):
+    evaluate .......................................: (2052.52, 2052.52)
+----------------------------------------------------------------------------------------------
+ validation loss at iteration 50 | lm loss value: 8.889540E+00 | lm loss PPL: 7.255679E+03 | 
+saving checkpoint at iteration     100 to /ckpt in torch_dist format
+  successfully saved checkpoint from iteration     100 to /ckpt [ t 1/1, p 1/1 ]
+    save-checkpoint ................................: (3413.14, 3413.14)
+    train/valid/test-data-iterators-setup ..........: (114.59, 114.59)
+ > padded vocab (size: 50257) with 47 dummy tokens (new size: 50304)
+>>> done with dataset index builder. Compilation time: 0.051 seconds
+time to initialize megatron (seconds): 1.961
+[after megatron is initialized] datetime: 2025-04-13 23:41:00 
+ > number of parameters on (tensor, pipeline) model parallel rank (0, 0): 124082688
+ > number of parameters on (tensor, pipeline) model parallel rank (1, 7): 805560320 > number of parameters on (tensor, pipeline) model parallel rank (3, 7): 805560320
+Params for bucket 1 (124082688 elements, 124082688 padded size):
+  account_for_embedding_in_pipeline_split ......... False
+  inference_dynamic_batching_buffer_guaranteed_fraction  0.2
+WARNING: could not find the metadata file /ckpt/latest_checkpointed_iteration.txt 
+""".splitlines()  # fmt: skip  # noqa: E501, W291
+
+ORDER = (
+    "OMP_NUM_THREADS", "using world size", "using torch.bfloat16", "- arguments -", "  adam_beta1 ",
+    "  world_size ", "- end of arguments -", "number of microbatches", "> building", "padded vocab",
+    "RerunStateMachine initialized", "> initializing torch", "> initialized tensor",
+    "> initialized pipeline", "> setting random seeds", "> compiling dataset", "make: Nothing",
+    ">>> done", "Bootstrap", "Init COMPLETE", "time to initialize", "[after megatron",
+    "building GPT", "number of parameters on", "DistributedDataParallelConfig(",
+    "OptimizerConfig(", "decay style",
+    "could not find the metadata", "load-checkpoint", "[after model", "> building train",
+    "datasets target sizes", "for GPT ...", "GPTDatasetConfig(", "> finished", "[after dataloaders",
+    "done with setup", "model-and-optimizer-setup", "training ...", "Setting rerun",
+    "[before the start", " iteration ", "Theoretical memory", "[Rank 0]", "evaluate ..",
+    "validation loss", "saving checkpoint", "successfully saved", "save-checkpoint",
+    "[after training is done]",
+)  # fmt: skip
+
+OTHERS: tuple[dict[str, object], ...] = (
+    {"gpus": 1},
+    {"gpus": 131_072, "model": "Basalt-405B"},
+    {"model": "Archipelago-8x7B"},
+    {"recipe": "continue"},
+    {"tidy": True},
+)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_line_is_one_that_megatron_prints(seed: int) -> None:
+    assert unmatched(log_of("megatron", seed), ALL) == []
+
+
+@pytest.mark.parametrize("options", OTHERS, ids=str)
+def test_so_it_is_in_unusual_jobs(options: dict[str, object]) -> None:
+    assert unmatched(log_of("megatron", 1, **options), ALL) == []
+
+
+def test_real_lines_match_the_same_patterns() -> None:
+    assert unmatched(REAL, ALL) == []
+
+
+def test_the_phases_come_in_the_order_of_a_complete_log() -> None:
+    log = log_of("megatron", 1, gpus=16, recipe="pretrain", tidy=True)
+    assert in_order(ORDER, log) is None
+
+
+# --- the arguments -----------------------------------------------------------------------
+
+
+def arguments(log: tuple[str, ...]) -> dict[str, str]:
+    first = next(i for i, line in enumerate(log) if "- arguments -" in line)
+    last = next(i for i, line in enumerate(log) if "end of arguments" in line)
+    pairs = [re.fullmatch(r"  (\w+) \.* (.*)", line) for line in log[first + 1 : last]]
+    return {match[1]: match[2] for match in pairs if match}
+
+
+def test_the_arguments_are_sorted_and_stand_in_a_column() -> None:
+    log = log_of("megatron", 3)
+    shown = arguments(log)
+    names = list(shown)
+    lines = [f"  {name} {'.' * (48 - len(name))}" for name in names]
+    assert len(names) > 200
+    assert lines == sorted(lines, key=str.lower)
+    dotted = [line for line in log if re.fullmatch(r"  \w+ \.+ .*", line)]
+    assert {line.index(" ", line.index(" .") + 1) for line in dotted} == {51}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_arguments_agree_with_the_rest_of_the_log(seed: int) -> None:
+    log = log_of("megatron", seed)
+    shown = arguments(log)
+    data, micro = int(shown["data_parallel_size"]), int(shown["micro_batch_size"])
+    accumulation = int(found(r"microbatches to constant (?P<n>\d+)", log)["n"])
+    assert int(shown["global_batch_size"]) == data * micro * accumulation
+    split = int(shown["tensor_model_parallel_size"]) * int(shown["pipeline_model_parallel_size"])
+    assert int(shown["world_size"]) == data * split
+    samples = int(shown["train_iters"]) * int(shown["global_batch_size"])
+    assert found(r"^    train:      (?P<n>\d+)", log)["n"] == str(samples)
+    assert f"learning rate decay style: {shown['lr_decay_style']}" in "\n".join(log)
+    assert sum("model parallel rank (" in line for line in log) <= split
+    assert "\n".join(log).count("model parallel rank (") == split
+
+
+def test_ranks_of_a_split_model_lose_a_line_end_unless_the_job_is_tidy() -> None:
+    options = {"gpus": 1024, "model": "Basalt-405B", "recipe": "pretrain"}
+    for tidy in (False, True):
+        log = log_of("megatron", 1, tidy=tidy, **options)
+        counts = [line for line in log if "model parallel rank (" in line]
+        torn = [line for line in counts if line.count("model parallel rank") == 2]
+        assert len(torn) == (not tidy)
+        assert ("" in log) == (not tidy)
+
+
+# --- identities on the text --------------------------------------------------------------
+
+
+def flops_per_token(shown: dict[str, str], log: tuple[str, ...]) -> float:
+    """6 (N - embedding) + 12 L H Q T, from the arguments."""
+    value = {name: int(text) for name, text in shown.items() if text.isdigit()}
+    width, layers = value["hidden_size"], value["num_layers"]
+    query = value["num_attention_heads"] * value["kv_channels"]
+    grouped = shown["group_query_attention"] == "True"
+    groups = value["num_query_groups"] if grouped else value["num_attention_heads"]
+    experts = 1 if shown["num_experts"] == "None" else value["moe_router_topk"]
+    router = 0 if shown["num_experts"] == "None" else width * value["num_experts"]
+    block = width * (2 * query + 2 * groups * value["kv_channels"]) + router + 2 * width
+    block += experts * 3 * width * value["ffn_hidden_size"]
+    weights = layers * block + width + value["vocab_size"] * width  # of the output projection
+    return 6 * weights + 12 * layers * query * value["seq_length"]
+
+
+def check_identities(log: tuple[str, ...]) -> int:
+    shown = arguments(log)
+    flops = flops_per_token(shown, log)
+    decay = shown["lr_decay_style"].lower()
+    peak, low = float(shown["lr"]), float(shown["min_lr"])
+    tokens = int(shown["global_batch_size"]) * int(shown["seq_length"])
+    before, clock, seen = 0, "", 0
+    for line in log:
+        if match := re.fullmatch(ITERATION, line):
+            part = match.groupdict()
+            step, steps = int(part["it"]), int(part["n"])
+            assert int(part["cs"]) == step * int(part["gbs"])
+            assert (part["sk"], part["nan"], part["ls"]) == ("0", "0", "1.0")
+            seconds = float(part["ms"]) / 1000
+            teraflops = tokens * flops / seconds / int(shown["world_size"]) / 1e12
+            assert near(float(part["tf"]), teraflops, 6e-5 / seconds, 0.051)
+            expected = rate(step, steps, int(shown["lr_warmup_iters"]), peak, low, decay)
+            assert near(float(part["lr"]), expected, 1e-6, 1e-12)
+            assert step % int(shown["log_interval"]) == 0
+            if clock:
+                gap = (when(part["ts"]) - when(clock)).total_seconds()
+                assert abs(gap - seconds * (step - before)) <= 1 + 6e-5 * (step - before)
+            before, clock, seen = step, part["ts"], seen + 1
+        elif "evaluate" in line or "saving" in line or "saved" in line:
+            clock = ""  # pauses are not in the iterations' times
+        if match := re.fullmatch(VALIDATION, line):
+            assert near(float(match["ppl"]), exp(float(match["value"])), 2e-6, 0)
+    return seen
+
+
+def when(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
+    assert check_identities(log_of("megatron", seed)) > 50
+
+
+@pytest.mark.parametrize("options", OTHERS, ids=str)
+def test_they_hold_in_unusual_jobs(options: dict[str, object]) -> None:
+    assert check_identities(log_of("megatron", 1, **options)) > 50
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_boxes_timers_and_memory_agree_with_themselves(seed: int) -> None:
+    log = log_of("megatron", seed)
+    for above, line, below in zip(log, log[1:], log[2:], strict=False):
+        if line.startswith(" validation loss"):
+            assert above == below == "-" * (len(line) + 1)
+        if match := re.fullmatch(TIMER, line):
+            assert float(match["least"]) <= float(match["most"])
+            assert line.index(":") == 52
+        if line.startswith("[Rank"):
+            used, most, held, peak = (float(x) for x in re.findall(r": (\d+\.\d+)", line))
+            assert used <= most <= held == peak
+    total = float(found(r"Total number .* billions: (?P<n>\S+)", log)["n"])
+    parts = [float(x) for x in re.findall(r"(?:block|layers) in billions: +(\S+)", "\n".join(log))]
+    assert total == pytest.approx(sum(parts), abs=0.011)
+
+
+def test_every_stage_tells_its_memory_once() -> None:
+    options = {"gpus": 1024, "model": "Basalt-405B", "recipe": "pretrain"}
+    log = log_of("megatron", 1, **options)
+    shown = arguments(log)
+    told = [int(line[6 : line.index("]")]) for line in log if line.startswith("[Rank")]
+    tensor = int(shown["tensor_model_parallel_size"])
+    between = int(number(shown["world_size"])) // int(shown["pipeline_model_parallel_size"])
+    assert told == [
+        first + slice_
+        for first in range(0, int(shown["world_size"]), between)
+        for slice_ in range(tensor)
+    ]

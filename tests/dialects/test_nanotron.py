@@ -1,0 +1,204 @@
+"""nanotron's log, against formats written down from its source and from real logs."""
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsim.dialects.nanotron import human
+from tests.dialects.logs import COLORED, ESCAPE, found, in_order, log_of, near, played, rate
+from tests.dialects.logs import unmatched as unknown
+
+# Month and day; in 2024 the year as well. Only what has more than one rank is named.
+PREFIX = (
+    r"(?P<stamp>\d\d/\d\d(?:/\d{4})? \d\d:\d\d:\d\d) \[(?P<level>INFO|WARNING)"
+    r"(?:\|DP=\d+)?(?:\|PP=\d+)?(?:\|TP=\d+)?(?:\|[\w-]+)?\]: "
+)
+HUMAN = r"-?\d+(?:\.\d+)?(?:e-\d\d)?[KMBTP]?"
+ITERATION = (
+    r"iteration: (?P<it>\d+) / (?P<n>\d+) \| consumed_tokens: (?P<tokens>H)"
+    r" \| time_per_iteration_ms: (?P<ms>H) \| tokens_per_sec: (?P<tps>H)"
+    r" \| tokens_per_sec_per_gpu: (?P<per>H) \| global_batch_size: (?P<batch>H)"
+    r" \| grad_norm: (?P<norm>H) \| lm_loss: (?P<loss>H) \| lr: (?P<lr>H)"
+    r" \| model_tflops_per_gpu: (?P<tf>H) \| eta: (?P<eta>(?:\d+ days?, )?\d+:\d\d:\d\d)"
+).replace("H)", HUMAN + ")")
+MIB = r"\d+\.\d\dMiB"
+MEMORY = rf" Memory usage: {MIB}\. Peak allocated {MIB}\. Peak reserved: {MIB}"
+LAUNCHER = r"W\d{4} \d\d:\d\d:\d\d\.\d{3}000 \d+ torch/distributed/run\.py:\d+\] "
+TEXTS = (
+    r"={50}",
+    r"Libraries versions:",
+    r"(nanotron|torch|transformers) version: \S+",
+    r"(Model )?Config:",
+    r"( *|\w+\()\w+=\S.*[,)]",
+    r"Building model\.\.",
+    r"Setting PP block ranks\.\.\.",
+    rf"(Total|Local) number of parameters: {HUMAN} \(\d+\.\d\dMiB\)",
+    rf"\[After model building\] Memory usage: {MIB}\. Peak allocated: {MIB} Peak reserved: {MIB}",
+    r"No checkpoint path provided\.",
+    r"(Loading|Saving) checkpoint (from|at) \S+",
+    r"Parametrizing model parameters using \w+",
+    r"\[Optimizer Building\] Using \w+ as learning rate",
+    r"\[Training Plan\] Stage .+ has \d+ remaining training steps and has consumed 0 samples",
+    r"\[Training Plan\] There are \d+ training stages",
+    r"\[Stage .+\] start from step \d+",
+    r"",
+    (
+        r"\[Start training\] datetime: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} \| mbs: \d+ \| "
+        r"grad_accum: \d+ \| global_batch_size: \d+ \| sequence_length: \d+ \| train_steps: \d+ "
+        r"\| start_iteration_step: 0 \| consumed_train_samples: 0"
+    ),
+    (
+        r"Resuming training from stage .+, it has trained for 0 samples and has \d+ remaining "
+        r"train steps"
+    ),
+    r"After train_batch_iter",
+    MEMORY,
+    ITERATION,
+)
+PATTERNS = [
+    re.sub(r"\?P<\w+>", "", pattern)
+    for pattern in (
+        rf"{LAUNCHER}(\*{{41}}|Setting OMP_NUM_THREADS environment variable .*)?",
+        *(PREFIX + text for text in TEXTS),
+    )
+]
+
+REAL = """\
+12/21 01:39:51 [INFO|DP=0|TP=0|lrdn0007]: iteration: 211364 / 1500000 | consumed_tokens: 480B | time_per_iteration_ms: 8.79K | tokens_per_sec: 182K | tokens_per_sec_per_gpu: 699 | global_batch_size: 1.6M | grad_norm: 0.112 | lm_loss: 2.04 | lr: 0.0001 | model_tflops_per_gpu: 15.4 | eta: 131 days, 1:45:39
+08/31/2024 14:37:31 [INFO|DP=0|PP=0|TP=0]:  Memory usage: 64.15MiB. Peak allocated 309.29MiB. Peak reserved: 496.00MiB
+08/31/2024 14:37:22 [INFO|DP=0|PP=0|TP=0]: Total number of parameters: 12.4K (0.02MiB)
+08/31/2024 14:37:22 [INFO|DP=0|PP=0|TP=0]: LlamaConfig(bos_token_id=1,
+08/31/2024 14:37:22 [INFO|DP=0|PP=0|TP=0]:             eos_token_id=2,
+08/31/2024 14:37:22 [INFO|DP=0|PP=0|TP=0]:             vocab_size=256)
+08/31/2024 14:37:22 [INFO|DP=0|PP=0|TP=0]: [After model building] Memory usage: 0.04MiB. Peak allocated: 0.06MiB Peak reserved: 2.00MiB
+08/31/2024 14:37:26 [INFO|DP=0|PP=0|TP=0]: [Start training] datetime: 2024-08-31 14:37:26.889276 | mbs: 2 | grad_accum: 1 | global_batch_size: 2 | sequence_length: 256 | train_steps: 15 | start_iteration_step: 0 | consumed_train_samples: 0
+""".splitlines()  # fmt: skip  # noqa: E501
+
+ORDER = (
+    "OMP_NUM_THREADS", "Libraries versions:", "torch version", "ParallelismArgs(", "TokensArgs(",
+    "LRSchedulerArgs(", "Model Config:", "LlamaConfig(", "vocab_size=", "Building model..",
+    "Total number", "Local number", "After model building", "No checkpoint path", "Parametrizing",
+    "[Optimizer Building]", "has consumed 0 samples", "training stages", "start from step 1",
+    "[Start training]", "Resuming training", " Memory usage", "iteration: 1 /", "iteration: 2 /",
+    "Saving checkpoint at",
+)  # fmt: skip
+
+OTHERS: tuple[dict[str, object], ...] = (
+    {"gpus": 1},
+    {"gpus": 131_072, "model": "Basalt-405B"},
+    {"recipe": "continue"},
+    {"model": "Archipelago-8x7B"},
+)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_line_is_one_that_nanotron_prints(seed: int) -> None:
+    assert unknown(log_of("nanotron", seed), PATTERNS) == []
+
+
+@pytest.mark.parametrize("options", OTHERS, ids=str)
+def test_so_it_is_in_unusual_jobs(options: dict[str, object]) -> None:
+    assert unknown(log_of("nanotron", 1, **options), PATTERNS) == []
+
+
+def test_real_lines_match_the_same_patterns() -> None:
+    assert unknown(REAL, PATTERNS) == []
+
+
+def test_the_phases_come_in_the_order_of_a_complete_log() -> None:
+    assert in_order(ORDER, log_of("nanotron", 1, recipe="pretrain", gpus=16)) is None
+
+
+def test_the_prefix_is_dim_and_italic_and_a_warning_bold_yellow() -> None:
+    text = played("nanotron", 3, COLORED)
+    assert ESCAPE.sub("", text).splitlines() == list(log_of("nanotron", 3))
+    lines = [line for line in text.splitlines() if "torch/distributed/run.py" not in line]
+    for line in lines:
+        start = "\x1b[1;33m" if "WARNING" in line else "\x1b[2;3m"
+        assert re.match(re.escape(start) + r"\d\d/\d\d [\d:]+ \[.*?\]\x1b\[0m: ", line)
+    assert sum("\x1b[1m=====" in line for line in lines) == 2  # separators
+
+
+# base.py:268, on numbers of real lines.
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0.0003, "0.0003"), (1.87e-05, "1.87e-05"), (0.00015, "0.00015"), (2.962, "2.96"),
+     (9.0, "9"), (12_400, "12.4K"), (999.6, "1K"), (4096, "4.1K"), (1_572_864, "1.57M"),
+     (480e9, "480B"), (1.6e12, "1.6T"), (8789.9, "8.79K"), (109.4, "109")],
+)  # fmt: skip
+def test_numbers_are_written_as_in_real_lines(number: float, text: str) -> None:
+    assert human(number) == text
+
+
+@given(st.floats(1e-6, 9e17))
+def test_three_digits_are_enough(number: float) -> None:
+    assert near(parsed(human(number)), number, 0.0051, 0)
+
+
+# --- identities on the text --------------------------------------------------------------
+
+SIZES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "P": 1e15}
+
+
+def parsed(text: str) -> float:
+    return float(text.rstrip("KMBTP")) * SIZES.get(text[-1], 1)
+
+
+def eta(text: str) -> float:
+    days, _, clock = text.rpartition(", ")
+    hours, minutes, seconds = map(int, clock.split(":"))
+    whole = int(days.split()[0]) if days else 0
+    return timedelta(whole, seconds, 0, 0, minutes, hours).total_seconds()
+
+
+def check_identities(log: tuple[str, ...]) -> int:
+    value = {
+        name: parsed(text) for name, text in re.findall(r"(\w+)=([\d.e-]+)[,)]", "\n".join(log))
+    }
+    gpus = value["dp"] * value["pp"] * value["tp"]
+    start = found(r"global_batch_size: (?P<batch>\d+) \| sequence_length: (?P<length>\d+)", log)
+    tokens = int(start["batch"]) * int(start["length"])
+    style = found(r"lr_decay_style='(?P<style>[\w-]+)'", log)["style"].replace("1-sqrt", "wsd")
+    seen, paused, ratios = 0, 0, []
+    clock: datetime | None = None
+    for line in log:
+        match = re.fullmatch(PREFIX + ITERATION, line)
+        if not match:
+            clock = None if "Saving" in line else clock
+            continue
+        step, steps = int(match["it"]), int(match["n"])
+        part = {name: parsed(match[name]) for name in ("tokens", "ms", "tps", "per", "batch", "lr")}
+        assert near(part["batch"], tokens, 0.0051, 0)
+        assert near(part["tokens"], step * tokens, 0.0051, 0)
+        assert near(part["tps"] * part["ms"] / 1000, tokens, 0.0102, 0)
+        assert near(part["per"], part["tps"] / gpus, 0.0102, 0)
+        left = (steps - step) * part["ms"] / 1000
+        assert near(eta(match["eta"]), left, 0.0051, 1)
+        expected = rate(
+            step, steps, int(value["lr_warmup_steps"]), value["learning_rate"],
+            value["min_decay_lr"], style,
+        )  # fmt: skip
+        assert near(part["lr"], expected, 0.0051, 0)
+        ratios.append(parsed(match["tf"]) / part["per"])
+        now = datetime.strptime(f"2026/{match['stamp']}", "%Y/%m/%d %H:%M:%S")
+        if clock:
+            late = (now - clock).total_seconds() - part["ms"] / 1000
+            assert late >= -1.01 - 0.0051 * part["ms"] / 1000
+            paused += late > 1.01 + 0.0051 * part["ms"] / 1000
+        clock, seen = now, seen + 1
+    assert max(ratios) / min(ratios) < 1.021  # FLOPs per token
+    assert paused <= 10  # for validations, which are not told
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
+    assert check_identities(log_of("nanotron", seed)) > 50
+
+
+@pytest.mark.parametrize("options", OTHERS, ids=str)
+def test_they_hold_in_unusual_jobs(options: dict[str, object]) -> None:
+    assert check_identities(log_of("nanotron", 1, **options)) > 50

@@ -1,0 +1,198 @@
+"""OLMo's log, against formats written down from its source and from real logs."""
+
+import re
+from datetime import datetime
+from math import exp
+
+import pyte
+import pytest
+
+from llmsim.dialects.olmo import number as written
+from tests.dialects.logs import COLORED, ESCAPE, found, in_order, log_of, near, number, played
+from tests.dialects.logs import unmatched as unknown
+
+RICH = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] INFO     \[[\w.]+:\d+, rank=0\] "
+TABBED = (
+    r"(?P<stamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\t[\w-]+:\d\t[\w.]+:\d+\tINFO\t"
+)  # fmt: skip
+NUMBER = r"(?:[\d,]+(?:\.\d+)?|\d+(?:\.\d+)?e-\d\d)"
+NAMES = (
+    r"optim/total_grad_norm|train/CrossEntropyLoss|train/Perplexity|throughput/total_tokens|"
+    r"throughput/device/tokens_per_second|throughput/device/batches_per_second|"
+    r"System/Peak GPU Memory \(MB\)|eval/[\w.+-]+/CrossEntropyLoss|eval/[\w.+-]+/Perplexity"
+)
+METRIC = rf"    (?P<name>{NAMES})=(?P<value>{NUMBER})"
+HEAD = r"\[step=(?P<step>\d+)/(?P<steps>\d+)(?:,epoch=(?P<epoch>\d+))?\]"
+TEXTS = (
+    HEAD,
+    r"\[eval_step=\d+/\d+\]",
+    r"[\w.+-]+-validation",
+    r"Multiprocessing start method set to 'spawn'",
+    r"Process group initialized",
+    r"CLI environment prepared",
+    r"Building model\.\.\.",
+    r"Total number of parameters: [\d,]+",
+    r"Number of non-embedding parameters: [\d,]+",
+    r"Peak GPU Memory \(MB\) (before|after) (fsdp|ddp|single): \d+",
+    r"Wrapping model with (FSDP|DDP)\.\.\.",
+    r"Constructing optimizer with \d+ param groups",
+    r"Loading checkpoint from \S+\.\.\.",
+    r"Checkpoint successfully loaded",
+    r"Starting training\.\.\.",
+    r"Starting evaluation for '[\w.+-]+'\.\.\.",
+    r"Saving checkpoint\.\.\.",
+    r"Checkpoint saved to \S+",
+    r"Training (loop )?complete",
+)
+LAUNCHER = r"W\d{4} \d\d:\d\d:\d\d\.\d{3}000 \d+ torch/distributed/run\.py:\d+\] "
+PATTERNS = [
+    re.sub(r"\?P<\w+>", "", pattern)
+    for pattern in (
+        rf"{LAUNCHER}(\*{{41}}|Setting OMP_NUM_THREADS environment variable .*)?",
+        METRIC,
+        *(f"({RICH}|{TABBED}){text}" for text in TEXTS),
+    )
+]
+
+REAL = """\
+[2024-04-17 09:42:38] INFO     [olmo.train:816, rank=0] [step=2/739328]
+    train/CrossEntropyLoss=10.73
+    train/Perplexity=45,773
+    throughput/total_tokens=8,388,608
+    throughput/device/tokens_per_second=45,538
+    throughput/device/batches_per_second=0.0869
+    System/Peak GPU Memory (MB)=43,309
+    train/CrossEntropyLoss=2.345
+    train/Perplexity=10.43
+    optim/total_grad_norm=0.1234
+""".splitlines()
+
+ORDER = (
+    "OMP_NUM_THREADS", "Process group initialized", "Building model", "Total number",
+    "before fsdp", "Wrapping", "after fsdp", "Constructing optimizer", "Starting training",
+    "[step=", "optim/total_grad_norm", "train/CrossEntropyLoss", "train/Perplexity",
+    "throughput/total_tokens", "tokens_per_second", "batches_per_second", "Peak GPU Memory",
+    "Starting evaluation", "[eval_step=", "-validation", "eval/", "Saving checkpoint...",
+    "Checkpoint saved to", "Training loop complete", "Training complete",
+)  # fmt: skip
+
+OTHERS: tuple[dict[str, object], ...] = (
+    {"gpus": 1},
+    {"gpus": 131_072, "model": "Basalt-405B"},
+    {"recipe": "continue"},
+)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_line_is_one_that_olmo_prints(seed: int) -> None:
+    assert unknown(log_of("olmo", seed), PATTERNS) == []
+
+
+@pytest.mark.parametrize("options", OTHERS, ids=str)
+def test_so_it_is_in_unusual_jobs(options: dict[str, object]) -> None:
+    assert unknown(log_of("olmo", 1, **options), PATTERNS) == []
+
+
+def test_real_lines_match_the_same_patterns() -> None:
+    assert unknown(REAL, PATTERNS) == []
+
+
+def test_the_phases_come_in_the_order_of_its_scripts() -> None:
+    log = log_of("olmo", 1, model="Magic8Ball-8B", gpus=16, recipe="pretrain")
+    assert in_order(ORDER, log) is None
+
+
+def test_a_terminal_gets_rich_lines_and_the_same_metrics() -> None:
+    text = played("olmo", 3, COLORED._replace(live=True))
+    plain = ESCAPE.sub("", text).splitlines()
+    assert unknown(plain, PATTERNS) == []
+    piped = [line.rpartition("\t")[2] for line in log_of("olmo", 3)]
+    assert [re.sub(RICH, "", line) for line in plain] == piped
+    terminal = pyte.Screen(80, 24)
+    terminal.set_mode(pyte.modes.LNM)
+    pyte.Stream(terminal).feed(text)
+    assert terminal.display[-2].rstrip().endswith("Training complete")
+    assert terminal.display[-1].strip() == ""
+
+
+# train.py:966, on numbers of real lines.
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(45773.9, "45,773"), (8388608, "8,388,608"), (10.734, "10.73"), (9.7031, "9.703"),
+     (0.08691, "0.0869"), (123.45, "123.5"), (2e-05, "2e-05"), (1.0, "1.0000")],
+)  # fmt: skip
+def test_decimals_go_by_the_size(value: float, text: str) -> None:
+    assert written(value) == text
+
+
+# --- identities on the text --------------------------------------------------------------
+
+
+def blocks(log: tuple[str, ...]) -> list[tuple[str, str, dict[str, float]]]:
+    """(time, head, metrics) of each block, and of each line without metrics."""
+    shown: list[tuple[str, str, dict[str, float]]] = []
+    for line in log:
+        if match := re.fullmatch(METRIC, line):
+            shown[-1][2][match["name"]] = number(match["value"])
+        elif match := re.match(TABBED, line):
+            shown.append((match["stamp"], line[match.end() :], {}))
+    return shown
+
+
+def digits(value: float) -> float:
+    """Half of the last digit that is printed of a number."""
+    text = written(value)
+    return 0.5 * 10.0 ** -len(text.partition(".")[2]) if "." in text else 1.0
+
+
+def when(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f")
+
+
+def check_identities(log: tuple[str, ...]) -> int:
+    last, seen, before = None, 0, 0
+    batch = 0.0
+    ratios = []
+    for stamp, head, metrics in blocks(log):
+        match = re.fullmatch(HEAD, head)
+        if not match:
+            last = None
+            for name, value in metrics.items():
+                if name.endswith("CrossEntropyLoss"):
+                    perplexity = metrics[name.replace("CrossEntropyLoss", "Perplexity")]
+                    part = digits(value) * 1.01
+                    assert near(perplexity, exp(value), part, digits(perplexity))
+            continue
+        step = int(match["step"])
+        loss, perplexity = metrics["train/CrossEntropyLoss"], metrics["train/Perplexity"]
+        assert near(perplexity, exp(loss), digits(loss) * 1.01, digits(perplexity))
+        batch = batch or metrics["throughput/total_tokens"] / step
+        assert metrics["throughput/total_tokens"] == step * batch
+        assert ("System/Peak GPU Memory (MB)" in metrics) == (step < 3 or step % 10 == 0)
+        if step > 1:
+            per_second = metrics["throughput/device/batches_per_second"]
+            tokens = metrics["throughput/device/tokens_per_second"]
+            ratios.append((tokens / per_second, 1 / tokens + digits(per_second) / per_second))
+            if last:
+                gap = (when(stamp) - when(last)).total_seconds()
+                took = (step - before) / per_second
+                assert near(gap, took, 1.01 * digits(per_second) / per_second, 0.002)
+        last, before, seen = stamp, step, seen + 1
+    for ratio, part in ratios:  # tokens of a batch on one device
+        assert near(ratio, ratios[0][0], part + ratios[0][1], 0)
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
+    assert check_identities(log_of("olmo", seed)) > 50
+
+
+@pytest.mark.parametrize("options", OTHERS, ids=str)
+def test_they_hold_in_unusual_jobs(options: dict[str, object]) -> None:
+    assert check_identities(log_of("olmo", 1, **options)) > 50
+
+
+def test_the_parameters_are_counted_as_everywhere() -> None:
+    log = log_of("olmo", 1, model="Magic8Ball-8B", recipe="pretrain")
+    assert found(r"Total number of parameters: (?P<n>\S+)", log)["n"] == "8,030,261,248"

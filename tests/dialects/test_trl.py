@@ -1,0 +1,229 @@
+"""The trl dialect against TRL's own keys, and its text against itself."""
+
+import ast
+import re
+from itertools import pairwise
+from math import exp, fsum, log1p, sqrt
+
+import pytest
+from tqdm.std import tqdm
+
+from llmsim import events
+from llmsim.dialects import lines_of
+from llmsim.dialects.line import Bar
+from llmsim.dialects.transformers.values import examples
+from llmsim.dialects.trl import STAGES
+from llmsim.job import COMPLETIONS, PROMPT_TOKENS
+from llmsim.physics import alignment
+from tests.dialects.transcripts import (
+    BAR,
+    CLIENT,
+    PIPE,
+    TORCHRUN,
+    Log,
+    check_bar,
+    log,
+    screens,
+    unmatched,
+)
+from tests.runs import run_of
+
+RECIPES = ("sft", "lora", "dpo", "grpo")
+V = r"'-?\d[\d.]*(?:e[+-]\d\d+)?'"
+
+
+def entry(*keys: str) -> str:
+    """A dict with these keys, in this order."""
+    return r"\{" + ", ".join(f"'{key}': {V}" for key in keys) + r"\}"
+
+
+STEP = ("loss", "grad_norm", "learning_rate")
+EVAL = ("eval_loss", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
+SFT = ("entropy", "mean_token_accuracy", "num_tokens")
+# In the order of a log in TRL's issue 5608.
+DPO = (
+    "entropy", "num_tokens", "logits/chosen", "logits/rejected", "mean_token_accuracy",
+    "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins",
+    "logps/chosen", "logps/rejected",
+)  # fmt: skip
+GRPO = (
+    "num_tokens", "completions/mean_length", "completions/min_length", "completions/max_length",
+    "completions/clipped_ratio", "completions/mean_terminated_length",
+    "completions/min_terminated_length", "completions/max_terminated_length",
+    r"rewards/\w+/mean", r"rewards/\w+/std", "reward", "reward_std", "frac_reward_zero_std", "kl",
+    "entropy", "clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean",
+    "clip_ratio/low_min", "clip_ratio/high_max",
+)  # fmt: skip
+KEYS = {"sft": SFT, "lora": SFT, "dpo": DPO, "grpo": GRPO}
+
+
+def evaluated(keys: tuple[str, ...]) -> str:
+    return entry(*EVAL, *(f"eval_{key}" for key in keys), "epoch")
+
+
+END = entry(
+    "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss", "epoch"
+)
+LABELS = (
+    r"(?:Converting|Tokenizing|Building labels for|Truncating|Extracting prompt from|Dropping "
+    r"fully (?:masked|truncated) examples from) train dataset(?: to ChatML)?"
+)
+PATTERNS = (
+    TORCHRUN,
+    BAR,
+    rf"(?:{LABELS}|Map|Downloading data|Loading weights|Writing model shards): {BAR}",
+    entry(*STEP, *SFT, "epoch"),
+    entry(*STEP, *DPO, "epoch"),
+    entry(*STEP, *GRPO, "step_time", "epoch"),
+    evaluated(SFT),
+    evaluated(DPO),
+    evaluated(GRPO),
+    END,
+    *CLIENT,
+)
+REAL = """\
+Tokenizing train dataset: 100%|██████████| 320/320 [00:00<00:00, 22641.32 examples/s]
+Truncating train dataset: 100%|██████████| 320/320 [00:00<00:00, 22641.32 examples/s]
+{'loss': '6.833', 'grad_norm': '1.21', 'learning_rate': '0.0005', 'entropy': '6.895', \
+'mean_token_accuracy': '0', 'num_tokens': '625', 'epoch': '0.025'}
+"""
+
+
+def dicts(told: Log, first: str) -> list[dict[str, float]]:
+    """The dicts that begin with a key, read as Python reads them."""
+    read = [ast.literal_eval(line) for line in told.lines if line.startswith(f"{{'{first}'")]
+    return [{key: float(value) for key, value in values.items()} for values in read]
+
+
+def logs(recipe: str, seeds: range) -> list[Log]:
+    return [log("trl", seed, recipe=recipe) for seed in seeds]
+
+
+@pytest.mark.parametrize("recipe", ["auto", *RECIPES])
+@pytest.mark.parametrize("seed", range(20))
+def test_every_line_is_one_of_the_frameworks(recipe: str, seed: int) -> None:
+    told = log("trl", seed, recipe=recipe)
+    assert unmatched(told.lines, PATTERNS) == []
+    keys = KEYS[told.job.recipe]
+    assert told.found(evaluated(keys))
+    last = ("step_time", "epoch") if told.job.recipe == "grpo" else ("epoch",)
+    assert told.found(entry(*STEP, *keys, *last))
+
+
+def test_the_real_lines_are_matched_too() -> None:
+    assert unmatched(REAL.splitlines(), PATTERNS) == []
+
+
+@pytest.mark.parametrize("recipe", ["sft", "lora"])
+def test_supervised_runs_agree_with_themselves(recipe: str) -> None:
+    for told in logs(recipe, range(25)):
+        plan, trained = told.job.schedule, dicts(told, "loss")
+        per_epoch = plan.steps / plan.epochs
+        for values in trained:
+            steps = round(values["epoch"] * per_epoch)
+            assert values["num_tokens"] == pytest.approx(
+                steps * plan.global_batch * plan.sequence, rel=1e-3 + 0.6 / steps
+            )
+            guessed = exp(-0.31 * values["loss"])
+            assert values["mean_token_accuracy"] == pytest.approx(guessed, rel=1e-3)
+        # A model that knows what it does not know is as unsure as it is wrong.
+        unsure = fsum(values["entropy"] for values in trained)
+        assert unsure == pytest.approx(fsum(values["loss"] for values in trained), rel=0.1)
+        for values in dicts(told, "eval_loss"):
+            assert values["eval_mean_token_accuracy"] == pytest.approx(
+                exp(-0.31 * values["eval_loss"]), rel=1e-3
+            )
+
+
+def test_preferences_agree_with_themselves() -> None:
+    for told in logs("dpo", range(50)):
+        for values in dicts(told, "loss"):
+            chosen, rejected = values["rewards/chosen"], values["rewards/rejected"]
+            rounding = 1e-3 * (abs(chosen) + abs(rejected)) + 1e-9
+            assert values["rewards/margins"] == pytest.approx(chosen - rejected, abs=rounding)
+            assert 0 <= values["rewards/accuracies"] <= 1
+            # The loss is that of the mean margin.
+            lost = log1p(exp(-values["rewards/margins"]))
+            assert values["loss"] == pytest.approx(lost, abs=1e-3)
+        for values in dicts(told, "eval_loss"):
+            lost = log1p(exp(-values["eval_rewards/margins"]))
+            assert values["eval_loss"] == pytest.approx(lost, abs=1e-3)
+        first = dicts(told, "loss")[0]
+        assert (first["rewards/margins"], first["rewards/accuracies"]) == (0, 0)
+        assert first["loss"] == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_the_policy_gains_what_the_rewards_say() -> None:
+    """Rewards are beta times the change of logps: noise aside, both move together."""
+    job = run_of(1, dialect="trl", recipe="dpo").job
+    for step in range(1, job.schedule.steps + 1, 7):
+        values = dict(alignment.metrics(job, step))
+        for side in ("chosen", "rejected"):
+            reference = values[f"logps/{side}"] - values[f"rewards/{side}"] / alignment.DPO_BETA
+            assert -700 < reference < -80
+
+
+def test_reinforcement_agrees_with_itself() -> None:
+    for told in logs("grpo", range(50)):
+        answers = told.job.schedule.global_batch
+        longest = told.job.schedule.sequence - PROMPT_TOKENS
+        trained = dicts(told, "loss")
+        for values in trained:
+            mean, cut = values["completions/mean_length"], values["completions/clipped_ratio"]
+            ended = values["completions/mean_terminated_length"]
+            assert mean == pytest.approx(cut * longest + (1 - cut) * ended, rel=3e-3)
+            assert values["completions/min_length"] <= ended <= mean <= longest
+            assert values["completions/max_terminated_length"] < longest
+            assert (values["completions/max_length"] == longest) == (cut > 0)
+            reward = values["reward"]
+            for share, count in (
+                (reward, answers), (cut, answers),
+                (values["frac_reward_zero_std"], answers // COMPLETIONS),
+            ):  # fmt: skip
+                assert share * count == pytest.approx(round(share * count), abs=6e-4 * count)
+            assert values["rewards/accuracy_reward/mean"] == reward
+            spread = sqrt(reward * (1 - reward) * answers / (answers - 1))
+            assert values["reward_std"] == pytest.approx(spread, abs=2e-3)
+        if told.job.schedule.log_every == 1:
+            for before, values in pairwise(trained):
+                tokens = answers * (PROMPT_TOKENS + values["completions/mean_length"])
+                gained = values["num_tokens"] - before["num_tokens"]
+                assert gained == pytest.approx(tokens, abs=1.1e-3 * values["num_tokens"])
+        assert trained[-1]["reward"] > trained[0]["reward"]
+        assert trained[-1]["entropy"] < trained[0]["entropy"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_rates_and_bars_agree_with_themselves(recipe: str) -> None:
+    for told in logs(recipe, range(15)):
+        (ended,) = dicts(told, "train_runtime")
+        rows = examples(told.job) * told.job.schedule.epochs
+        rate = ended["train_samples_per_second"]
+        assert rate == pytest.approx(rows / ended["train_runtime"], rel=2e-3, abs=6e-4)
+        for match in told.found(rf"(?:[\w ]+: )?{BAR}"):
+            check_bar(match)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_passes_over_the_data_are_tqdms(recipe: str) -> None:
+    run = run_of(2, dialect="trl", recipe=recipe)
+    last = [event for event in run.all(events.Progress) if event.task == "tokenize"][-1]
+    rows = examples(run.job)
+    told = list(lines_of("trl")[events.Progress](last, run.job, PIPE))
+    assert all(isinstance(line, Bar) for line in told)
+    assert [line.text for line in told] == [
+        tqdm.format_meter(rows, rows, last.elapsed * share, prefix=label, unit=" examples")
+        for label, share in STAGES[recipe]
+    ]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 50)])
+@pytest.mark.parametrize("recipe", ["sft", "dpo", "grpo"])
+def test_a_terminal_shows_no_leftovers(width: int, height: int, recipe: str) -> None:
+    for rows in screens("trl", 3, width, height, every=9, recipe=recipe):
+        shown = [row for row in rows if "%|" in row]
+        assert all(len(row) < width for row in shown)
+        unfinished = [row for row in shown if not re.match(r"(?:[\w ]+: )?100%", row)]
+        assert len(unfinished) <= 1, rows
+        if unfinished:
+            assert [row for row in rows if row][-1] == unfinished[0]
