@@ -20,7 +20,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 	$(wildcard tools/make_library.*) $(shell find src -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types unit browser test-browser web bench-web icons serve \
+.PHONY: help run test lint format types unit transcripts browser test-browser web bench-web icons serve \
 	screenshots constraints clean docs statistics
 
 help: ## show what can be made
@@ -29,7 +29,7 @@ help: ## show what can be made
 run: $(PACKAGE) ## play one run (ARGS="--seed 7 --speed-factor 4")
 	@$(BIN)/python -m llmsim $(ARGS)
 
-test: lint unit test-browser ## set up everything and run all checks and tests
+test: lint unit transcripts test-browser ## set up everything and run all checks and tests
 
 lint: $(DEV) types ## ruff, mypy and tsc
 	$(BIN)/ruff check
@@ -45,7 +45,10 @@ format: $(DEV) ## lay out the Python code
 	$(BIN)/ruff format
 
 unit: $(DEV) ## the tests that need no browser
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not transcripts"
+
+transcripts: $(DEV) ## the tests that read whole logs of every framework's dialect
+	$(BIN)/python -m pytest -n auto --dist worksteal -m transcripts
 
 browser: $(DEV)
 	$(BIN)/python -m tools.browser
@@ -88,6 +91,7 @@ $(PAGE): $(PAGE_SOURCES) $(DEV) $(NODE)
 
 docs: $(DEV) ## fill the README's generated parts, draw docs/run.png
 	$(BIN)/python -m tools.readme
+	$(BIN)/python -m tools.dialect_docs
 	$(BIN)/python -m tools.plot_run --seed 4 --output docs/run.png
 
 statistics: $(DEV) ## noise, spread and autocorrelation of 20 seeds beside public logs

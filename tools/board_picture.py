@@ -1,4 +1,4 @@
-"""Take docs/board-80.png, -120 and -200: a run with the board, as terminals of these widths show it.
+"""Take docs/board-80.png, -120 and -200: runs with the board on terminals of these widths.
 
 The text goes through a terminal emulator (pyte), its cells become an SVG, and a browser draws
 that. Lines, blocks and braille are drawn as shapes, so that no font can misplace them.
@@ -24,23 +24,26 @@ from tools.browser import launch
 
 DOCS = Path(__file__).parent.parent / "docs"
 START = datetime(2026, 1, 30, 12)
-# Width, height, and which run at which second of its show.
+RUN = Options(start=START, dialect="pytorch", recipe="pretrain")
+# Width and height, which run at which second of its show, and pixels per pixel.
 PICTURES = (
-    (80, 24, Options(seed=7, start=START, dialect="pytorch"), 95.0),
-    (120, 40, Options(seed=3, start=START, gpus=8, dialect="pytorch"), 110.0),
-    (200, 50, Options(seed=4, start=START, gpus=1024, dialect="pytorch"), 120.0),
+    (80, 24, RUN._replace(seed=3, gpus=8), 116.0, 2.0),
+    (120, 40, RUN._replace(seed=4, gpus=64), 130.0, 1.5),
+    (200, 50, RUN._replace(seed=4, gpus=1024), 122.0, 1.0),
 )
 CELL, LINE, SIZE = 8.4, 18, 14  # pixels: a cell's width and height, and the font's size
+BASELINE = 13.5
 MARGIN = 14
 FONT = "'JetBrains Mono', 'DejaVu Sans Mono', 'Liberation Mono', monospace"
-DARK = {"page": "#0c0f14", "default": "#c8d0da", "faint": "0.4"}
-LIGHT = {"page": "#fbfbf9", "default": "#2a2f36", "faint": "0.4"}
+FAINT_OPACITY = 0.4
+DARK = {"page": "#0c0f14", "default": "#c8d0da"}
+LIGHT = {"page": "#fbfbf9", "default": "#2a2f36"}
 NAMES = {
     "black": "#1b222c", "red": "#e0616a", "green": "#5fb572", "brown": "#c99a3c",
     "blue": "#5a9ae0", "magenta": "#b584e0", "cyan": "#45b5ba", "white": "#c8d0da",
     "brightblack": "#7c8794",
 }  # fmt: skip
-FAINT = "9"  # pyte knows no faint text; it is kept as struck out
+FAINT, STRUCK_OUT = 2, 9  # pyte knows no faint text; it is kept as struck out
 
 
 class Terminal(pyte.Screen):
@@ -48,10 +51,10 @@ class Terminal(pyte.Screen):
 
     def select_graphic_rendition(self, *attributes: int, **options: bool) -> None:
         """Note faint text as struck out."""
-        codes = list(attributes)
-        if codes[:1] == [2]:
-            codes[0] = int(FAINT)
-        super().select_graphic_rendition(*codes, **options)
+        first, *others = attributes or (0,)
+        super().select_graphic_rendition(
+            STRUCK_OUT if first == FAINT else first, *others, **options
+        )
 
 
 def screen_at(screen: Screen, options: Options, moment: float) -> Terminal:
@@ -95,53 +98,62 @@ def shapes(glyph: str) -> Iterator[tuple[float, float, float, float]]:
                 yield 0.12 + 0.5 * column, 0.045 + 0.25 * row, 0.3, 0.15
 
 
+def element(name: str, inside: str, /, **attributes: object) -> str:
+    """An SVG element; an underscore in an attribute's name stands for a dash."""
+    given = " ".join(f'{key.replace("_", "-")}="{value}"' for key, value in attributes.items())
+    return f"<{name} {given}>{inside}</{name}>"
+
+
+def rectangle(x: float, y: float, width: float, height: float, **attributes: object) -> str:
+    """A filled rectangle; what is as wide as a cell overlaps with the next a little."""
+    width += 0.3 if width == CELL else 0.0
+    place = {"x": f"{x:.2f}", "y": f"{y:.2f}", "width": f"{width:.2f}", "height": f"{height:.2f}"}
+    return element("rect", "", **place, **attributes)
+
+
 def ink(color: str, otherwise: str) -> str:
     """A colour of pyte's as one of SVG's."""
-    if color == "default":
-        return otherwise
-    return NAMES.get(color) or f"#{color}"
+    return otherwise if color == "default" else NAMES.get(color) or f"#{color}"
 
 
 def cell(char: Char, x: float, y: float, theme: dict[str, str]) -> Iterator[str]:
     """The SVG of one cell."""
-    color = ink(char.fg, theme["default"])
-    faint = f' opacity="{theme["faint"]}"' if char.strikethrough else ""
     if char.bg != "default":
-        yield f'<rect x="{x:.2f}" y="{y}" width="{CELL + 0.3}" height="{LINE}" fill="{ink(char.bg, "")}"/>'
-    drawn = False
-    for left, top, width, height in shapes(char.data):
-        drawn = True
-        wide = width * CELL + (0.3 if width == 1 else 0)
-        yield (
-            f'<rect x="{x + left * CELL:.2f}" y="{y + top * LINE:.2f}" width="{wide:.2f}" '
-            f'height="{height * LINE:.2f}" fill="{color}"{faint}/>'
-        )
-    if not drawn and char.data.strip():
-        bold = ' font-weight="bold"' if char.bold else ""
-        yield f'<text x="{x:.2f}" y="{y + 13.5}" fill="{color}"{bold}{faint}>{escape(char.data)}</text>'
+        yield rectangle(x, y, CELL, LINE, fill=ink(char.bg, ""))
+    style = {
+        "fill": ink(char.fg, theme["default"]),
+        "opacity": FAINT_OPACITY if char.strikethrough else 1,
+    }
+    filled = list(shapes(char.data))
+    for left, top, width, height in filled:
+        yield rectangle(x + left * CELL, y + top * LINE, width * CELL, height * LINE, **style)
+    if not filled and char.data.strip():
+        weight = "bold" if char.bold else "normal"
+        letter = escape(char.data)
+        yield element("text", letter, x=f"{x:.2f}", y=y + BASELINE, font_weight=weight, **style)
 
 
 def svg(terminal: Terminal, theme: dict[str, str]) -> str:
     """The whole terminal."""
-    width, height = terminal.columns * CELL + 2 * MARGIN, terminal.lines * LINE + 2 * MARGIN
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
-        f'font-family="{FONT}" font-size="{SIZE}" style="display:block">',
-        f'<rect width="100%" height="100%" fill="{theme["page"]}"/>',
-    ]
+    width = round(terminal.columns * CELL + 2 * MARGIN)
+    height = terminal.lines * LINE + 2 * MARGIN
+    parts = [rectangle(0, 0, width, height, fill=theme["page"])]
     for row in range(terminal.lines):
         for column in range(terminal.columns):
             x, y = MARGIN + column * CELL, MARGIN + row * LINE
             parts += cell(terminal.buffer[row][column], x, y, theme)
-    return "".join([*parts, "</svg>"])
+    return element(
+        "svg", "".join(parts), xmlns="http://www.w3.org/2000/svg", width=width, height=height,
+        font_family=FONT, font_size=SIZE, style="display:block",
+    )  # fmt: skip
 
 
-def shoot(pictures: list[tuple[str, Path]]) -> None:
+def shoot(pictures: list[tuple[str, Path, float]]) -> None:
     """Let a browser draw each SVG to its file."""
     with sync_playwright() as playwright:
         browser = launch(playwright.chromium)
-        page = browser.new_page(device_scale_factor=2)
-        for image, target in pictures:
+        for image, target, scale in pictures:
+            page = browser.new_page(device_scale_factor=scale)
             page.set_content(f'<body style="margin:0">{image}</body>')
             page.locator("svg").screenshot(path=target)
             print(f"picture: {target}")
@@ -156,10 +168,10 @@ def main() -> None:
     given = parser.parse_args()
     theme = LIGHT if given.light else DARK
     pictures = []
-    for width, height, options, moment in PICTURES:
+    for width, height, options, moment, scale in PICTURES:
         screen = Screen(width, height, color=True, unicode=True, live=True, colors=TRUECOLOR)
         terminal = screen_at(screen, options, moment)
-        pictures.append((svg(terminal, theme), given.folder / f"board-{width}.png"))
+        pictures.append((svg(terminal, theme), given.folder / f"board-{width}.png", scale))
     shoot(pictures)
 
 

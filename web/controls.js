@@ -41,7 +41,7 @@ export function listen(bar, actions) {
     clearTimeout(timer);
     timer = window.setTimeout(() => delete document.documentElement.dataset.active, IDLE);
   };
-  for (const movement of ["pointermove", "pointerdown", "focusin"])
+  for (const movement of ["pointermove", "pointerdown"])
     window.addEventListener(movement, show, { passive: true });
   return { button };
 }

@@ -101,6 +101,13 @@ self.fetch = async (input, init) => {
   return response;
 };
 
+// When the engine cannot start, as without enough memory, Pyodide warns and waits for ever.
+const instantiate = WebAssembly.instantiateStreaming;
+WebAssembly.instantiateStreaming = (source, imports) =>
+  instantiate(source, imports).catch((error) => {
+    throw fail(`Python could not be started: ${error.message}`);
+  });
+
 /** What both ways of starting Pyodide share. */
 async function engine() {
   const name = "pyodide.asm.mjs";

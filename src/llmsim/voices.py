@@ -25,19 +25,25 @@ VOICES = {
     "pytorch": Voice(
         "a good lab's own train.py under torchrun: tells all, fits any width",
         tuple(RECIPES),
-        share=8,
+        share=14,
     ),
     "torchtitan": Voice("torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours", TEXT),
     "megatron": Voice(
-        "Megatron-LM with NCCL's INFO lines: all arguments, timers, E+00 losses", TEXT
+        "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses", TEXT
     ),
     "nanotron": Voice(
         "nanotron, three digits and a letter, every iteration", TEXT, every_step=True
     ),
     "olmo": Voice("OLMo, a block of name=value lines a step", TEXT),
     "deepspeed": Voice(
-        "DeepSpeed under its launcher: ZeRO's memory, the engine's settings, unrounded samples/s",
+        "DeepSpeed under its launcher: ZeRO's memory, unrounded samples/s",
         (*TEXT, "sft"),
+    ),
+    "maxtext": Voice(
+        "MaxText on TPUs: a line of seconds, TFLOP/s and loss each step",
+        ("pretrain",),
+        device="TPU",
+        every_step=True,
     ),
     "mlperf": Voice("MLPerf's :::MLLOG lines, which its compliance checker reads", ("pretrain",)),
     "hf": Voice(
@@ -45,10 +51,19 @@ VOICES = {
         (*TEXT, "sft", "lora"),
     ),
     "trl": Voice(
-        "TRL's trainers (1.16): rewards, entropies and token counts in the same dicts",
+        "TRL's trainers (1.16): rewards, entropies and tokens in dicts",
         ("sft", "lora", "dpo", "grpo"),
     ),
     "nanogpt": Voice("nanoGPT's train.py: a loss, a time and a running MFU", ("pretrain",)),
+    "llmc": Voice(
+        "llm.c: a table of the configuration, then z-scores at every step",
+        ("pretrain",),
+        every_step=True,
+    ),
+    "lightning": Voice(
+        "PyTorch Lightning: a table of the model, then one tqdm bar an epoch", (*TEXT, "sft")
+    ),
+    "nemo": Voice("NeMo 2: keys and values of every iteration, four digits each", (*TEXT, "sft")),
 }
 NAMES = tuple(VOICES)
 

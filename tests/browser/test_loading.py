@@ -58,6 +58,26 @@ def test_dropped_connection_is_told(visit: Visitor) -> None:
     assert "library.zip could not be fetched" in shown.wait_for_failure()
 
 
+def test_engine_that_cannot_start_is_told(visit: Visitor) -> None:
+    """A rotten one, here; one for which there is no memory takes the same way."""
+
+    def spoil(route: Route) -> None:
+        size = len(route.fetch().body())
+        route.fulfill(status=200, content_type="application/wasm", body=b"\0" * size)
+
+    shown = visit()
+    shown.page.context.route("**/pyodide.asm.wasm", spoil)
+    shown.open()
+    assert "Python could not be started" in shown.wait_for_failure()
+
+
+def test_blocked_worker_is_told(visit: Visitor) -> None:
+    shown = visit()
+    shown.page.add_init_script("window.Worker = class { constructor() { throw Error('no'); } }")
+    shown.open()
+    assert "no" in shown.wait_for_failure()
+
+
 @pytest.mark.parametrize("file", ["library.zip", "pyodide.asm.wasm"])
 def test_truncated_file_is_told(visit: Visitor, file: str) -> None:
     def halve(route: Route) -> None:

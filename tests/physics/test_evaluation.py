@@ -113,7 +113,7 @@ def test_overlaps_are_means_over_texts() -> None:
     ("shape", "spread", "low", "high"),
     [
         (jobs.LLAMA_1B, jobs.layout(8, micro_batch=8), 1, 10),
-        (jobs.LLAMA_8B, jobs.layout(8, micro_batch=2), 10, 60),
+        (jobs.LLAMA_8B, jobs.layout(8, micro_batch=2), 5, 20),
         (jobs.LLAMA_405B, jobs.layout(1024, tensor=8, recompute="full"), 30, 75),
     ],
 )

@@ -120,7 +120,9 @@ def test_capacity_is_what_torch_reports(gpu: Gpu, torch_gib: tuple[float, float]
 def test_a_refusal_shows_its_arithmetic() -> None:
     text = memory.explain(jobs.LLAMA_70B, layout(), 8192, H100)
     assert text.startswith("weights 35.3 GB + gradients 35.3 GB + optimizer 70.6 GB + ")
-    assert text.endswith(" GB per GPU, but NVIDIA H100 80GB HBM3 has 85.0 GB, of which 5 % stay free")
+    assert text.endswith(
+        " GB per GPU, but NVIDIA H100 80GB HBM3 has 85.0 GB, of which 5 % stay free"
+    )
 
 
 @settings(max_examples=100, deadline=None)

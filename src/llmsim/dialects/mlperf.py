@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from llmsim import events
 from llmsim.dialects import Tell, units
 from llmsim.dialects.line import Line
-from llmsim.job import Job, hostname, steps_per_epoch
+from llmsim.job import Job, gpus_per_node, steps_per_epoch
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -31,14 +31,16 @@ _DECAYS = {
     "wsd": "warmup-stable-decay",
 }
 
-# Where a submission's code logs what: a file of /workspace/llm and a line of it.
+# Where a submission's code logs what.
 _SCRIPT, _CALLBACKS = "/workspace/llm/pretrain.py", "/workspace/llm/custom_callbacks.py"
-_LINES = {
-    "cache_clear": 31, "init_start": 58, "init_stop": 163, "run_start": 164, "run_stop": 171,
-    "block_start": 97, "block_stop": 112, "eval_start": 117, "eval_accuracy": 203,
-    "eval_stop": 209, "tracked_stats": 284,
+_PLACES = {
+    "cache_clear": (_SCRIPT, 31), "init_start": (_SCRIPT, 58), "init_stop": (_SCRIPT, 163),
+    "run_start": (_SCRIPT, 164), "block_start": (_CALLBACKS, 97), "block_stop": (_CALLBACKS, 112),
+    "eval_start": (_CALLBACKS, 117), "eval_accuracy": (_CALLBACKS, 203),
+    "eval_stop": (_CALLBACKS, 209), "run_stop": (_CALLBACKS, 217),
+    "tracked_stats": (_CALLBACKS, 284),
 }  # fmt: skip
-_SETTINGS_FROM = 71  # the settings are logged one a line
+_SUBMISSION_AT, _SETTINGS_AT = 60, 71  # from these lines on, one a line
 
 
 def milliseconds(job: Job, at: float) -> int:
@@ -50,18 +52,23 @@ def mllog(
     job: Job, at: float, kind: str, key: str, value: object = None, **metadata: object
 ) -> Line:
     """One event, its keys in mllog's order; srun -l puts the task's number before it."""
-    script = not metadata and key not in ("block_start", "run_stop")
-    place = {"file": _SCRIPT if script else _CALLBACKS, "lineno": _LINES.get(key, 0)}
+    file, number = _PLACES.get(key, (_SCRIPT, 0))
     told = {
         "namespace": "",
         "time_ms": milliseconds(job, at),
         "event_type": kind,
         "key": key,
         "value": value,
-        "metadata": place | metadata,
+        "metadata": {"file": file, "lineno": number, **metadata},
     }
     label = "0: " if job.layout.nodes > 1 else ""
     return Line(f"{label}:::MLLOG {json.dumps(told)}")
+
+
+def points(job: Job, at: float, values: dict[str, object], first: int) -> Lines:
+    """Values by key, logged in consecutive lines of the script."""
+    for number, (key, value) in enumerate(values.items(), first):
+        yield mllog(job, at, POINT, key, value, lineno=number)
 
 
 def samples(job: Job, step: int) -> int:
@@ -80,16 +87,23 @@ def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
     yield mllog(job, event.at, START, "init_start")
 
 
+def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
+    layout = job.layout
+    submission: dict[str, object] = {
+        "submission_benchmark": BENCHMARK,
+        "submission_division": "open",
+        "submission_org": job.cluster,
+        "submission_platform": f"{layout.nodes}x{gpus_per_node(job)}x{job.gpu.name}",
+        "submission_status": "research",
+    }
+    yield from points(job, event.at, submission, _SUBMISSION_AT)
+
+
 def settings(job: Job) -> dict[str, object]:
-    """What a submission says of itself, and every setting that the rules ask for."""
+    """Every setting that the rules ask for."""
     plan, layout = job.schedule, job.layout
     precisions = ("linear", "attn", "comm")
     return {
-        "submission_benchmark": BENCHMARK,
-        "submission_division": "open",
-        "submission_org": hostname(job, 0).partition("-")[0],
-        "submission_platform": f"{layout.nodes}x{job.gpu.name}x{layout.gpus // layout.nodes}",
-        "submission_status": "research",
         "global_batch_size": plan.global_batch,
         "max_sequence_length": plan.sequence,
         "opt_name": "adamw",
@@ -119,9 +133,7 @@ def settings(job: Job) -> dict[str, object]:
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    for number, (key, value) in enumerate(settings(job).items(), _SETTINGS_FROM):
-        place = {"file": _SCRIPT, "lineno": number}
-        yield mllog(job, event.at, POINT, key, value, **place)
+    yield from points(job, event.at, settings(job), _SETTINGS_AT)
     yield mllog(job, event.at, END, "init_stop")
     yield mllog(job, event.at, START, "run_start")
     yield mllog(job, event.at, START, "block_start", samples_count=0)
@@ -155,6 +167,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 LINES: dict[type, Tell] = {
     events.Launched: _launched,
     events.Rendezvous: _rendezvous,
+    events.RanksJoined: _ranks_joined,
     events.TrainerReady: _trainer_ready,
     events.Step: _step,
     events.Validated: _validated,

@@ -112,14 +112,14 @@ def iteration(job: Job, step: int) -> int:
 
 def pause(job: Job, step: int) -> float:
     """Seconds of the evaluation and the save after a step; 0 if there is none."""
-    if not _falls_on(job, step, job.schedule.validate_every):
-        return 0.0
-    seconds = compute.validation_seconds(job, step)
-    if not _falls_on(job, step, job.schedule.save_every):
-        return seconds
-    if job.background_saves and step < job.schedule.steps:
-        return seconds + storage.staging_seconds(job, step)
-    return seconds + storage.save_seconds(job, step)
+    plan, seconds = job.schedule, 0.0
+    if _falls_on(job, step, plan.validate_every):
+        seconds += compute.validation_seconds(job, step)
+    if _falls_on(job, step, plan.save_every):
+        waits = not job.background_saves or step == plan.steps
+        saving = storage.save_seconds if waits else storage.staging_seconds
+        seconds += saving(job, step)
+    return seconds
 
 
 def _falls_on(job: Job, step: int, every: int) -> bool:
@@ -152,8 +152,10 @@ def _told(job: Job, step: int) -> Line:
 
 
 def _waits(job: Job, step: int) -> bool:
-    """Whether the evaluation of a step's number comes before the step, in train.py."""
-    return iteration(job, step) == step and _falls_on(job, step, job.schedule.validate_every)
+    """Whether an evaluation or a save of a step's number comes before the step, in train.py."""
+    plan = job.schedule
+    pauses = _falls_on(job, step, plan.validate_every) or _falls_on(job, step, plan.save_every)
+    return pauses and iteration(job, step) == step
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:

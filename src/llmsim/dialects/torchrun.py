@@ -66,7 +66,7 @@ _WIDEST = 60  # cells of the block's rules
 class Failure(NamedTuple):
     """A process that ended with an error, or that a signal ended (then the code is negative)."""
 
-    now: datetime
+    ended: datetime
     hostname: str
     rank: int
     local_rank: int
@@ -86,9 +86,9 @@ def failure(
     _, signal, failed = _places(torch)
     for other in others:
         if other.exitcode == -15:
-            prefix = _prefix("W", other.now, launcher, _API, signal)
+            prefix = _prefix("W", other.ended, launcher, _API, signal)
             yield f"{prefix} Sending process {other.process} closing signal SIGTERM"
-    last = max(each.now for each in failures)
+    last = max(each.ended for each in failures)
     yield (
         f"{_prefix('E', last, launcher, _API, failed)} failed (exitcode: {first.exitcode}) "
         f"local_rank: {first.local_rank} (pid: {first.process}) of binary: {python}"
@@ -111,7 +111,7 @@ def _record(index: int, each: Failure) -> list[str]:
     reason = f"Signal {-each.exitcode} ({name}) received by PID {each.process}" if killed else _SEE
     return [
         f"[{index}]:",
-        f"  time      : {each.now:%Y-%m-%d_%H:%M:%S}",
+        f"  time      : {each.ended:%Y-%m-%d_%H:%M:%S}",
         f"  host      : {each.hostname}",
         f"  rank      : {each.rank} (local_rank: {each.local_rank})",
         f"  exitcode  : {each.exitcode} (pid: {each.process}) {f' ({name})' if killed else ''}",

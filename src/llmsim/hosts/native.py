@@ -16,6 +16,7 @@ from typing import NoReturn
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import farewell, play
+from llmsim.terminal.region import cleared
 from llmsim.terminal.screen import (
     NARROWEST,
     PIPE_WIDTH,
@@ -77,8 +78,12 @@ def _catch_signals(handler: Callable[[int, FrameType | None], object] | signal.H
 class Output:
     """Standard output, written without Python's buffer, so that a stop never waits for it."""
 
-    def __init__(self, color: str = "auto") -> None:
-        """Opens nothing: the descriptor is the process's own."""
+    def __init__(self, color: str = "auto", board: bool = False) -> None:
+        """Opens nothing: the descriptor is the process's own.
+
+        `board` says that the live region may have many rows even on a colourless terminal.
+        """
+        self._board = board
         self.descriptor = 1
         self.encoding = (sys.stdout and sys.stdout.encoding) or "utf-8"
         terminal = os.isatty(self.descriptor)
@@ -143,7 +148,8 @@ class Output:
             return
         screen, text = self.screen(), f"{goodbye}\n" if goodbye else ""
         if screen.live:
-            text = blank_row(screen) + text + (SHOW_CURSOR if screen.color else "")
+            wipe = cleared() if self._board else blank_row(screen)
+            text = wipe + text + (SHOW_CURSOR if screen.color else "")
         elif self._within:
             text = "\n" + text
         self.write(text, time.monotonic() + PATIENCE)
@@ -204,7 +210,7 @@ def _perform(options: Options) -> ExitStatus:
     limit = options.exit_after_time
     deadline = inf if limit is None else time.monotonic() + limit
     seed = int.from_bytes(os.urandom(4)) if options.seed is None else options.seed
-    output = Output(options.color)
+    output = Output(options.color, options.view == "board")
     goodbye = ""
     try:
         if not show(options._replace(seed=seed), output, deadline):

@@ -152,7 +152,7 @@ def entropy(job: Job) -> tuple[float, float]:
 
 def released(job: Job) -> float:
     """The loss by the law, on its own data, of the weights that a further training starts from."""
-    return ENTROPY + capacity(job) + DATA_SCALE / SEEN_TOKENS**DATA_EXPONENT
+    return ENTROPY + capacity(job) + DATA_SCALE / float(SEEN_TOKENS**DATA_EXPONENT)
 
 
 def capacity(job: Job) -> float:

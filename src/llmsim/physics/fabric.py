@@ -88,6 +88,8 @@ def _link_share(gpu: Gpu, operation: Operation) -> float:
         return 0.3 if "GeForce" in gpu.name else 0.5
     if "AMD" in gpu.name or "MI3" in gpu.name:
         return 0.70
+    if "TPU" in gpu.name:  # rings on a torus, without a switch that adds; judged
+        return 0.90
     if operation != "all-reduce":
         return 0.825
     if gpu.link_gb_s >= 800:

@@ -8,7 +8,8 @@ Span = tuple[str, str]
 
 # SGR codes, in the manner of torchtitan's metrics line (green loss, orange gradient norm,
 # turquoise memory, blue throughput, magenta MFU) and of Python loggers (yellow warnings,
-# red errors). 256-colour codes where the sixteen have no such colour.
+# red errors). 256-colour codes where the sixteen have no such colour, of middle lightness:
+# readable on white and on black.
 STYLES = {
     "": "",
     "time": "2",
@@ -16,11 +17,11 @@ STYLES = {
     "title": "1",
     "step": "1;36",
     "loss": "32",
-    "perplexity": "38;5;108",
-    "gradient": "38;5;208",
-    "rate": "38;5;180",
-    "throughput": "38;5;75",
-    "memory": "38;5;43",
+    "perplexity": "38;5;65",
+    "gradient": "38;5;166",
+    "rate": "38;5;136",
+    "throughput": "38;5;67",
+    "memory": "38;5;30",
     "mfu": "35",
     "good": "1;32",
     "number": "1",
@@ -30,7 +31,17 @@ STYLES = {
     "warning": "33",
     "error": "1;31",
     "prompt": "1;32",
-    "joke": "3;38;5;180",
+    "joke": "3;38;5;136",
+}
+# What a terminal that has but sixteen colours gets.
+SIXTEEN = {
+    **STYLES,
+    "perplexity": "32",
+    "gradient": "31",
+    "rate": "33",
+    "throughput": "34",
+    "memory": "36",
+    "joke": "3;33",
 }
 RESET = "\x1b[0m"
 
@@ -59,6 +70,7 @@ def paint(spans: Sequence[Span], screen: Screen) -> str:
     spans = clipped(spans, screen.width, "…" if screen.unicode else ">")
     if not screen.color:
         return "".join([text for _, text in spans])
+    styles = STYLES if screen.colors > 16 else SIXTEEN
     return "".join(
-        [f"\x1b[{STYLES[style]}m{text}{RESET}" if style else text for style, text in spans]
+        [f"\x1b[{styles[style]}m{text}{RESET}" if style else text for style, text in spans]
     )

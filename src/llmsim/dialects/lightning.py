@@ -1,0 +1,173 @@
+"""PyTorch Lightning (2.6.6) with its tqdm bars: a table of the model, then one bar an epoch.
+
+The bar counts micro-batches and has the last losses behind it; a validation's bar is erased, and
+so is a full epoch's, but for the last (callbacks/progress/tqdm_progress.py).
+"""
+
+from collections.abc import Iterator
+from math import log10
+
+from llmsim import events
+from llmsim.architecture import Architecture, parameter_count, trained_parameter_count
+from llmsim.dialects import Tell, shell
+from llmsim.dialects.line import Bar, Line
+from llmsim.job import Job, gpus_per_node, steps_per_epoch
+from llmsim.physics import loss
+from llmsim.terminal.bar import meter
+from llmsim.terminal.screen import Screen
+
+Lines = Iterator[Line | Bar]
+
+RULE = "-" * 100
+ERASED = 0.999  # the fraction of a full bar that does not stay
+_UNITS = (" ", "K", "M", "B", "T")
+_DIGITS = 5  # that a number in the bar is padded to
+
+
+# --- launch ------------------------------------------------------------------------------
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    script = f"train.py fit --model {job.model.name} --data {job.dataset.name}"
+    yield from shell.typed(screen, shell.torchrun(job, script))
+
+
+def rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
+    """Each process of the first node says who it is; the Trainer of rank 0 what it found."""
+    if event.rank >= gpus_per_node(job):
+        return
+    alone = job.layout.gpus == 1
+    yield Line(f"{'' if alone else f'[rank: {event.rank}] '}Seed set to {job.seed}")
+    if event.rank == 0:
+        yield Line("GPU available: True (cuda), used: True")
+        yield Line("TPU available: False, using: 0 TPU cores")
+    if not alone:
+        member = f"{event.rank + 1}/{job.layout.gpus}"
+        yield Line(f"Initializing distributed: GLOBAL_RANK: {event.rank}, MEMBER: {member}")
+
+
+def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
+    """All processes are there."""
+    size = gpus_per_node(job)
+    if job.layout.gpus > 1:
+        yield Line(RULE)
+        yield Line("distributed_backend=nccl")
+        yield Line(
+            f"All distributed processes registered. Starting with {job.layout.gpus} processes"
+        )
+        yield Line(RULE)
+        yield Line("")
+    devices = ",".join(map(str, range(size)))
+    for rank in range(size):
+        yield Line(f"LOCAL_RANK: {rank} - CUDA_VISIBLE_DEVICES: [{devices}]")
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    yield from summary(job)
+
+
+def summary(job: Job) -> Iterator[Line]:
+    """The model's table, plain (utilities/model_summary/model_summary.py)."""
+    shape = job.architecture
+    weights, trained = parameter_count(shape), trained_parameter_count(shape)
+    kind = "MixtralForCausalLM" if shape.experts > 1 else "LlamaForCausalLM"
+    row = ("0", "model", kind, count(weights), "train", count(0))
+    head = (" ", "Name", "Type", "Params", "Mode", "FLOPs")
+    widths = [max(len(name), len(value)) for name, value in zip(head, row, strict=True)]
+    rule = "-" * (sum(widths) + 3 * (1 + len(widths)))
+    yield Line(" | ".join(f"{name:<{size}}" for name, size in zip(head, widths, strict=True)))
+    yield Line(rule)
+    yield Line(" | ".join(f"{value:<{size}}" for value, size in zip(row, widths, strict=True)))
+    yield Line(rule)
+    for value, name in (
+        (count(trained), "Trainable params"),
+        (count(weights - trained), "Non-trainable params"),
+        (count(weights), "Total params"),
+        (f"{weights * 4e-6:,.3f}", "Total estimated model params size (MB)"),
+        (modules(shape), "Modules in train mode"),
+        (0, "Modules in eval mode"),
+        (count(0), "Total Flops"),
+    ):
+        yield Line(f"{value:<10}{name}")
+
+
+def count(number: int) -> str:
+    """A number of weights: 445 K, 1.4 B (get_human_readable_count)."""
+    digits = int(log10(number)) + 1 if number else 1
+    group = min(-(-digits // 3), len(_UNITS)) - 1
+    scaled = number * 10.0 ** (-3 * group)
+    form = f"{int(scaled):,d}" if group < 1 or scaled >= 100 else f"{scaled:,.1f}"
+    return f"{form} {_UNITS[group]}"
+
+
+def modules(shape: Architecture) -> int:
+    """Modules of a transformers model: 13 a layer (12 of a mixture), and 7 around them."""
+    return (12 if shape.experts > 1 else 13) * shape.layers + 7
+
+
+# --- training ----------------------------------------------------------------------------
+
+
+def padded(value: float) -> str:
+    """A number in the bar: three digits, padded so that the bar does not flicker."""
+    text = f"{value:.3g}"
+    if "e" in text:
+        return text.replace("e-0", "e-")
+    if "." not in text and len(text) < _DIGITS:
+        text += "."
+    return text + "0" * (_DIGITS - len(text))
+
+
+def _note(job: Job, step: int) -> str:
+    """The losses behind the bar: this step's, and the last validation's, once there is one."""
+    every = job.schedule.validate_every
+    validated = (step - 1) // every * every
+    note = f"train_loss={padded(loss.training(job, step))}"
+    if validated:
+        note += f", val_loss={padded(loss.validation(job, validated))}"
+    return note
+
+
+def _bar(
+    screen: Screen, label: str, done: int, total: int, elapsed: float, note: str, *, leave: bool
+) -> Bar:
+    width = screen.width - 1 if screen.live else None
+    text = meter(done, total, elapsed, width, label, note=note, unicode=screen.unicode)
+    return Bar(text, label, done / total if leave else min(ERASED, done / total))
+
+
+def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    batches = job.layout.accumulation
+    if event.task == "validation":
+        yield _bar(
+            screen, "Validation DataLoader 0", event.done * batches, event.total * batches,
+            event.elapsed, "", leave=False,
+        )  # fmt: skip
+    elif event.task == "epoch":
+        epoch = int(event.label.removeprefix("Epoch ").partition("/")[0]) - 1
+        step = epoch * steps_per_epoch(job) + event.done
+        yield _bar(
+            screen, f"Epoch {epoch}", event.done * batches, event.total * batches, event.elapsed,
+            _note(job, step), leave=step == job.schedule.steps,
+        )  # fmt: skip
+
+
+def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    if event.phase == "training":
+        yield stopped(job)
+
+
+def stopped(job: Job) -> Line:
+    """Why the Trainer ends."""
+    return Line(f"`Trainer.fit` stopped: `max_steps={job.schedule.steps}` reached.")
+
+
+LINES: dict[type, Tell] = {
+    events.Launched: _launched,
+    events.Rendezvous: shell.rendezvous,
+    events.RankJoined: rank_joined,
+    events.BackendReady: backend_ready,
+    events.TrainerReady: _trainer_ready,
+    events.Progress: _progress,
+    events.PhaseEnded: _phase_ended,
+}

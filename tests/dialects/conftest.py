@@ -1,0 +1,14 @@
+"""Tests of a framework's dialect read dozens of whole logs: they are run apart."""
+
+import pytest
+
+from llmsim.voices import NAMES
+
+FRAMEWORKS = {f"test_{name}.py" for name in NAMES if name != "pytorch"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of the frameworks' dialects; the house dialect's are unit tests."""
+    for item in items:
+        if item.path.name in FRAMEWORKS:
+            item.add_marker("transcripts")

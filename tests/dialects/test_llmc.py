@@ -1,0 +1,161 @@
+"""The llmc dialect against train_gpt2.cu's own formats, and its text against itself."""
+
+import re
+from math import fsum, isnan, sqrt
+
+import pytest
+
+from llmsim.dialects.llmc import WINDOW
+from tests.dialects.transcripts import Log, log, screens, unmatched
+
+EDGE = r"\+-{23}\+-{52}\+"
+ROW = r"\| (?P<name>.{21}) \| (?P<value>.{50,}) \|"
+Z = r"[+-](?:nan|\d+\.\d\d)"
+STEP = (
+    r"step (?P<step> *\d+)/(?P<steps>\d+) \| "
+    rf"loss (?P<loss>\d+\.\d{{6}}) \((?P<loss_z>{Z})z\)"
+    rf"\| norm (?P<norm>\d+\.\d{{4}}) \((?P<norm_z>{Z})z\)\| lr (?P<lr>\d\.\d\de-\d\d) \| "
+    r"(?P<ms>\d+\.\d\d) ms \| (?P<mfu>-?\d+\.\d)% bf16 MFU \| (?P<rate>\d+) tok/s"
+)
+HELLASWAG = r"HellaSwag: (?P<right>\d+)/(?P<all>\d+) = (?P<share>0\.\d{6})"
+BATCH = (
+    r"batch_size B=(?P<b>\d+) \* seq_len T=(?P<t>\d+) \* num_processes=(?P<n>\d+) and "
+    r"total_batch_size=(?P<total>\d+)"
+)
+SIZE = r"num_parameters: (?P<count>\d+) => bytes: (?P<bytes>\d+)"
+ACCUMULATION = r"=> setting grad_accum_steps=(?P<accumulation>\d+)"
+AVERAGE = r"total average iteration time: (?P<ms>\d+\.\d{6}) ms"
+MEMORY = r"device memory usage: (?P<used>\d+) MiB / (?P<total>\d+) MiB"
+PATTERNS = (
+    EDGE,
+    ROW,
+    SIZE,
+    r"allocated (?P<size>\d+) MiB for model parameters",
+    BATCH,
+    ACCUMULATION,
+    r"created directory: [\w/-]+",
+    r"allocating \d+ MiB for (?:parameter gradients|activations|master copy of params)",
+    r"allocating \d+ MiB for AdamW optimizer state [mv]",
+    MEMORY,
+    r"memory per sequence: \d+ MiB",
+    r" -> estimated maximum batch size: \d+",
+    r"val loss (?P<loss>\d+\.\d{6})",
+    STEP,
+    HELLASWAG,
+    r"Writing (?:model|state) to [\w/-]+/(?:model|state)_\d{8}(?:_\d{5})?\.bin",
+    r"(?:Writing|Deleting) checkpoint at step \d+",
+    AVERAGE,
+)
+# GPT-2 124M and 1558M on 8 H100, as their authors posted them.
+REAL = """\
++-----------------------+----------------------------------------------------+
+| Parameter             | Value                                              |
+| zero_stage            | 1                                                  |
+num_parameters: 1557686400 => bytes: 3115372800
+allocated 2971 MiB for model parameters
+batch_size B=16 * seq_len T=1024 * num_processes=8 and total_batch_size=1048576
+=> setting grad_accum_steps=8
+created directory: log_gpt2_1558M
+allocating 40409 MiB for activations
+val loss 11.129390
+allocating 2971 MiB for parameter gradients
+allocating 742 MiB for AdamW optimizer state m
+allocating 742 MiB for AdamW optimizer state v
+allocating 742 MiB for master copy of params
+device memory usage: 21315 MiB / 81100 MiB
+memory per sequence: 331 MiB
+ -> estimated maximum batch size: 236
+step    1/32000 | loss 11.133732 (+nanz)| norm 52.9732 (+nanz)| lr 8.57e-07 | 3056.36 ms | \
+42.6% bf16 MFU | 343080 tok/s
+step    2/21479 | loss 10.829729 (+nanz)| norm 15.0011 (+nanz)| lr 5.71e-06 | 2391.52 ms | \
+-100.0% bf16 MFU | 191824 tok/s
+step  200/18865 | loss 6.012345 (-0.52z)| norm 0.8123 (+1.04z)| lr 1.71e-04 | 2747.19 ms | \
+47.4% bf16 MFU | 381690 tok/s
+HellaSwag: 2951/10042 = 0.293866
+"""
+
+
+def rows(told: Log) -> dict[str, str]:
+    """The table of the configuration."""
+    return {match["name"].strip(): match["value"].strip() for match in told.found(ROW)}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_line_is_one_of_the_programs(seed: int) -> None:
+    assert unmatched(log("llmc", seed).lines, PATTERNS) == []
+
+
+def test_the_real_lines_are_matched_too() -> None:
+    assert unmatched(REAL.splitlines(), PATTERNS) == []
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_every_step_is_told_and_the_table_is_the_runs(seed: int) -> None:
+    told = log("llmc", seed)
+    table, steps = rows(told), told.found(STEP)
+    assert [int(match["step"]) for match in steps] == [*range(1, int(table["max_steps"]) + 1)]
+    (batch,) = told.found(BATCH)
+    product = int(batch["b"]) * int(batch["t"]) * int(batch["n"])
+    (accumulated,) = told.found(ACCUMULATION)
+    assert product * int(accumulated["accumulation"]) == int(table["total batch size"])
+    (size,) = told.found(SIZE)
+    assert int(size["bytes"]) == 2 * int(size["count"]) == 2 * int(table["num_parameters"])
+    assert max(float(match["lr"]) for match in steps) == pytest.approx(
+        float(table["learning rate (LR)"]), rel=6e-3
+    )
+    for match in told.found(MEMORY):
+        assert int(match["used"]) <= int(match["total"])
+    for match in told.found(HELLASWAG):
+        assert f"{int(match['right']) / int(match['all']):.6f}" == match["share"]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_z_scores_are_those_of_the_window(seed: int) -> None:
+    steps = log("llmc", seed).found(STEP)
+    for key, digits in (("loss", 6), ("norm", 4)):
+        values = [float(match[key]) for match in steps]
+        for index, match in enumerate(steps):
+            shown = float(match[f"{key}_z"])
+            if index < WINDOW:
+                assert isnan(shown)
+                continue
+            window = values[index - WINDOW + 1 : index + 1]
+            mean = fsum(window) / WINDOW
+            deviation = sqrt(fsum((value - mean) ** 2 for value in window) / WINDOW)
+            assert shown == pytest.approx(
+                (values[index] - mean) / deviation, abs=0.006 + 10.0**-digits / deviation
+            )
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_rates_times_and_mfu_agree(seed: int) -> None:
+    told = log("llmc", seed)
+    tokens = int(rows(told)["total batch size"])
+    steps = told.found(STEP)
+    mean, scale = 0.0, 0.0
+    for match in steps:
+        step, milliseconds = int(match["step"]), float(match["ms"])
+        rate = 1000 * tokens / milliseconds
+        if step == 1:
+            corrected = rate
+        else:
+            mean = 0.95 * mean + 0.05 * rate
+            corrected = mean / (1 - 0.95 ** (step - 1))
+        rounding = 0.006 / milliseconds + 1e-4
+        assert float(match["rate"]) == pytest.approx(corrected, rel=rounding, abs=0.6)
+        mfu = float(match["mfu"])
+        if step == 2:
+            scale = mfu * milliseconds
+        elif step > 2:
+            assert mfu == pytest.approx(scale / milliseconds, abs=0.11)
+    (average,) = told.found(AVERAGE)
+    total = fsum(float(match["ms"]) for match in steps[1:])
+    assert float(average["ms"]) == pytest.approx(total / (len(steps) - 1), abs=0.006)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 50)])
+def test_a_terminal_shows_no_leftovers(width: int, height: int) -> None:
+    for shown in screens("llmc", 3, width, height, every=20):
+        told = [row for row in shown if re.match(r"step +\d+/", row)]
+        if width > 120:
+            assert unmatched(told, [STEP]) == []

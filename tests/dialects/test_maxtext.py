@@ -1,0 +1,224 @@
+"""The maxtext dialect against MaxText's own formats, and its text against itself."""
+
+import ast
+import re
+from datetime import datetime
+
+import pytest
+
+from llmsim import catalog, events
+from llmsim.dialects import maxtext
+from llmsim.job import checkpoints
+from tests.dialects.transcripts import Log, log, unmatched
+from tests.runs import job_of
+
+F3 = r"\d+\.\d{3}"
+STEP = (
+    rf"completed step: (?P<step>\d+), seconds: (?P<seconds>{F3}), "
+    rf"TFLOP/s/device: (?P<tflops>{F3}), Tokens/s/device: (?P<tokens>{F3}), "
+    rf"total_weights: (?P<weights>\d+), loss: (?P<loss>{F3})"
+)
+EVAL = (
+    rf"eval metrics after step: (?P<step>\d+), loss=(?P<loss>{F3}), "
+    r"total_weights=(?P<weights>\d+)(?:\.0)?"
+)
+PARAM = r"Config param (?P<name>\w+): (?P<value>.*)"
+DEVICES = r"Num_devices: (?P<devices>\d+), shape \((?P<shape>\d+(?:, \d+){11})\)"
+MEMORY = (
+    r"Total memory size: (?P<total>\d+\.\d) GB, Output size: (?P<output>\d+\.\d) GB, "
+    r"Temp size: (?P<temp>\d+\.\d) GB, Argument size: (?P<argument>\d+\.\d) GB, "
+    r"Host temp size: 0\.0 GB\."
+)
+USING = (
+    r"\tUsing \(GB\) (?P<used>\d+\.\d{1,2}) / (?P<limit>\d+\.\d{1,2}) "
+    r"\((?P<share>\d+\.\d{6})%\) on TPU_(?P<device>\d+)\(process=\d+,\(\d+,\d+,\d+,\d+\)\)"
+)
+TFLOPS = r" Total TFLOPs: (?P<tflops>\d+\.\d\d) "
+SPLIT = (
+    r" split as (?P<weights>\d+\.\d\d)% learnable weight flops "
+    r"and (?P<attention>\d+\.\d\d)% attention flops"
+)
+ORBAX = r"I(?P<stamp>\d{4} \d\d:\d\d:\d\d\.\d{6}) \d+ (?:async_)?checkpointer\.py:\d+\] "
+PATH = r"gs://[\w/.-]+/checkpoints/(?P<saved>\d+)"
+PATTERNS = (
+    STEP,
+    EVAL,
+    r"Completed eval step \d+",
+    PARAM,
+    r"Updating keys from (?:env and command line|model): \['.*'\]",
+    r"Running Model: [\w.-]+",
+    r"Updating following parameters in config",
+    r"",
+    r"[a-z_]+: .+",
+    r"Attempting to initialize the jax distributed system\.\.\.",
+    r"Jax distributed system initialized!",
+    r"System Information: Jax(?:lib)? Version: \d+\.\d+\.\d+(?:\.dev\d{8})?",
+    r"System Information: Jax Backend: PJRT C API",
+    r"TFRT TPU ?v?\d\w*(?: lite)?",
+    DEVICES,
+    MEMORY,
+    r"number parameters: (?P<billions>\d+\.\d{3}) billion",
+    r"Memstats: After params initialized:",
+    USING,
+    r"Per train step:",
+    TFLOPS,
+    SPLIT,
+    r"To see full metrics 'tensorboard --logdir=gs://[\w/-]+/tensorboard/'",
+    (
+        rf"{ORBAX}Finished blocking save\. Time taken: \d+\.\d{{6}}s\. "
+        rf"Continuing background save to {PATH}\."
+    ),
+    (
+        rf"{ORBAX}\[process=0\]\[thread=async_save\] Background save thread done\. "
+        r"Time taken: \d+\.\d{6}s\."
+    ),
+    rf"{ORBAX}Finished synchronous save in \d+\.\d\d seconds to {PATH}",
+    r"Started an asynchronous checkpoint save for step \d+",
+    r"Saved a checkpoint at step \d+\.",
+)
+
+# A v5p-8 of 2025, and recipes of Llama 3.1 405B on v5p-1024 and of Mixtral 8x7B on v6e-256.
+REAL = """\
+Updating keys from env and command line: ['run_name', 'model_name', 'steps', 'max_target_length']
+Running Model: deepseek2-16b
+Updating following parameters in config
+
+base_emb_dim: 2048
+Config param opt_type: adamw
+Config param per_device_batch_size: 24.0
+System Information: Jax Version: 0.7.2.dev20250826
+System Information: Jaxlib Version: 0.7.2.dev20250826
+System Information: Jax Backend: PJRT C API
+TFRT TPU v5
+Num_devices: 4, shape (1, 1, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+Total memory size: 100.4 GB, Output size: 44.5 GB, Temp size: 55.9 GB, Argument size: 44.5 GB, \
+Host temp size: 0.0 GB.
+number parameters: 15.933 billion
+Memstats: After params initialized:
+\tUsing (GB) 44.63 / 95.74 (46.615835%) on TPU_0(process=0,(0,0,0,0))
+Per train step:
+ Total TFLOPs: 764.67 \n split as 94.54% learnable weight flops and 5.46% attention flops
+completed step: 0, seconds: 44.923, TFLOP/s/device: 17.022, Tokens/s/device: 1094.129, \
+total_weights: 196608, loss: 12.038
+completed step: 2, seconds: 5.658, TFLOP/s/device: 135.158, Tokens/s/device: 8687.815, \
+total_weights: 196608, loss: 11.689
+completed step: 10, seconds: 131.474, TFLOP/s/device: 314.530, Tokens/s/device: 124.618, \
+total_weights: 8388608, loss: 4.453
+completed step: 10, seconds: 13.360, TFLOP/s/device: 305.127, Tokens/s/device: 3679.158, \
+total_weights: 12582912, loss: 10.565
+"""
+
+
+def told_by(seed: int) -> Log:
+    return log("maxtext", seed)
+
+
+def parameters(told: Log) -> dict[str, str]:
+    """The configuration that the log begins with."""
+    return {match["name"]: match["value"] for match in told.found(PARAM)}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_line_is_one_of_the_frameworks(seed: int) -> None:
+    assert unmatched(told_by(seed).lines, PATTERNS) == []
+
+
+def test_the_real_lines_are_matched_too() -> None:
+    assert unmatched(REAL.splitlines(), PATTERNS) == []
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_steps_agree_with_each_other(seed: int) -> None:
+    told = told_by(seed)
+    (total,), (mesh,) = told.found(TFLOPS), told.found(DEVICES)
+    devices, config = int(mesh["devices"]), parameters(told)
+    steps = told.found(STEP)
+    assert [int(match["step"]) for match in steps] == [*range(int(config["steps"]))]
+    batch = int(config["global_batch_size_to_train_on"]) * int(config["max_target_length"])
+    for match in steps:
+        seconds = float(match["seconds"])
+        off = 0.0006 / seconds + 1e-6  # the seconds are rounded to milliseconds
+        assert int(match["weights"]) == batch
+        tokens, tflops = batch / devices / seconds, float(total["tflops"]) / seconds
+        assert float(match["tokens"]) == pytest.approx(tokens, abs=6e-4 + off * tokens)
+        rough = 0.006 / float(total["tflops"])
+        assert float(match["tflops"]) == pytest.approx(tflops, abs=6e-4 + (off + rough) * tflops)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_configuration_agrees_with_itself(seed: int) -> None:
+    told = told_by(seed)
+    config = parameters(told)
+    assert list(config) == sorted(config)
+    (mesh,), (split,) = told.found(DEVICES), told.found(SPLIT)
+    sizes = [int(size) for size in mesh["shape"].split(", ")]
+    names = ast.literal_eval(config["mesh_axes"])
+    product = 1
+    for name, size in zip(names, sizes, strict=True):
+        assert int(config[f"ici_{name}_parallelism"]) == size
+        product *= size
+    assert product == int(mesh["devices"])
+    each = float(config["per_device_batch_size"]) * int(config["gradient_accumulation_steps"])
+    assert each * product == int(config["global_batch_size_to_train_on"])
+    assert float(split["weights"]) + float(split["attention"]) == pytest.approx(100, abs=0.011)
+    (typed,) = (line for line in told.lines if line.startswith("Updating keys from env"))
+    assert set(ast.literal_eval(typed.partition(": ")[2])) <= set(config)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_memory_adds_up(seed: int) -> None:
+    told = told_by(seed)
+    (plan,) = told.found(MEMORY)
+    total, output, temp, argument = (
+        float(plan[name]) for name in ("total", "output", "temp", "argument")
+    )
+    assert output == argument
+    assert total == pytest.approx(argument + temp, abs=0.11)
+    uses = told.found(USING)
+    assert [int(match["device"]) for match in uses] == [*range(len(uses))]
+    for match in uses:
+        used, limit = float(match["used"]), float(match["limit"])
+        assert used == pytest.approx(argument, abs=0.056)
+        assert match["share"] == f"{100 * used / limit:.6f}"
+        assert total < limit
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_evaluations_and_saves_come_when_the_configuration_says(seed: int) -> None:
+    told = told_by(seed)
+    config = parameters(told)
+    every, steps = int(config["eval_interval"]), int(config["steps"])
+    evaluated = told.found(EVAL)
+    assert [int(match["step"]) + 1 for match in evaluated] == [*range(every, steps + 1, every)]
+    batches = told.found(r"Completed eval step (?P<step>\d+)")
+    assert len(batches) == len(evaluated) * int(config["eval_steps"])
+    saved = told.found(rf"{ORBAX}(?:Finished blocking|Finished synchronous).* \S+/(?P<at>\d+)\.?")
+    assert len(saved) == checkpoints(told.job)
+    for match in saved[:-1]:
+        assert (int(match["at"]) + 1) % int(config["checkpoint_period"]) == 0
+    assert int(saved[-1]["at"]) == steps - 1
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_saves_are_as_far_apart_as_the_steps_between_them(seed: int) -> None:
+    told = told_by(seed)
+    spent, before = 0.0, None
+    for line in told.lines:
+        if match := re.fullmatch(STEP, line):
+            spent += float(match["seconds"])
+        elif match := re.match(rf"{ORBAX}Finished", line):
+            now = datetime.strptime(f"2026{match['stamp']}", "%Y%m%d %H:%M:%S.%f")
+            if before is not None:
+                passed = (now - before).total_seconds()
+                assert spent - 0.3 < passed < 1.2 * spent + 120  # evaluations and the save itself
+            spent, before = 0.0, now
+
+
+@pytest.mark.parametrize("gpu", ["TPU v4", "TPU v5p", "TPU v6e", "TPU v7x"])
+def test_tpus_are_for_maxtext_alone(gpu: str) -> None:
+    job = job_of(1, gpu=gpu, recipe="pretrain")
+    assert (job.dialect, job.gpu) == ("maxtext", catalog.gpu_named(gpu))
+
+
+def test_the_table_of_events_is_whole() -> None:
+    assert set(maxtext.LINES) >= {events.Step, events.Validated, events.ModelSharded}

@@ -1,0 +1,93 @@
+"""Writes docs/dialects.md: what each dialect looks like, and how to add one.
+
+    python -m tools.dialect_docs
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from llmsim.dialects import lines_of
+from llmsim.dialects.line import Bar
+from llmsim.events import Event, Step, Validated
+from llmsim.options import Options
+from llmsim.planning import plan
+from llmsim.simulation import simulate
+from llmsim.terminal.screen import Screen
+from llmsim.voices import VOICES
+
+PAGE = Path(__file__).parents[1] / "docs" / "dialects.md"
+SEED = 5
+SCREEN = Screen(100, 40, color=False, unicode=True, live=False)
+LONGEST = 180  # characters of a line that are shown
+# Lines of the launch, of the steps and of the first validation that an excerpt shows.
+LAUNCH, STEPS, VALIDATION = 6, 4, 3
+
+HEAD = """\
+# Dialects
+
+The same run, told as each framework tells it. Made by `make docs` from run {seed}
+(`llmsim --dialect NAME --seed {seed} --start 2026-01-30T12:00:00`); long lines are cut here.
+What a framework does not print is not added: the house dialect, `pytorch`, tells all.
+
+"""
+
+TAIL = """\
+## How to add one
+
+1. Write `src/llmsim/dialects/NAME.py` with a table `LINES`: for each kind of event in
+   `llmsim.events` that the framework prints, a function `(event, job, screen)` that gives
+   `Line`s, and `Bar`s where it rewrites a line. It formats; it draws no number of its own.
+2. Add an entry to `VOICES` in `src/llmsim/voices.py`: what it is, and which recipes it does.
+3. Write `tests/dialects/test_NAME.py`: regular expressions from the framework's source, which
+   match every line of some runs.
+
+A package of its own can bring a dialect along, too. It names a module that has `VOICE` (a
+`llmsim.voices.Voice`) and `LINES` as an entry point:
+
+```toml
+[project.entry-points."llmsim.dialects"]
+laconic = "laconic_dialect"
+```
+"""
+
+
+def told(name: str) -> Iterator[tuple[Event, str]]:
+    """Every line of the run and the event that it tells, bars in progress left out."""
+    job = plan(Options(seed=SEED, start=datetime(2026, 1, 30, 12), dialect=name))
+    table = lines_of(name)
+    for event in simulate(job):
+        tell = table.get(type(event))
+        for line in tell(event, job, SCREEN) if tell else ():
+            if not (isinstance(line, Bar) and line.fraction < 1):
+                yield from ((event, text) for text in line.text.split("\n"))
+
+
+def excerpt(name: str) -> str:
+    """The launch's first lines, some steps, and the first validation."""
+    launch: list[str] = []
+    steps: list[str] = []
+    validation: list[str] = []
+    for event, text in told(name):
+        if isinstance(event, Step):
+            steps.append(text)
+        elif isinstance(event, Validated):
+            validation.append(text)
+        elif not steps:
+            launch.append(text)
+    parts = (launch[:LAUNCH], steps[1 : STEPS + 1], validation[:VALIDATION])
+    return "\n...\n".join("\n".join(line[:LONGEST] for line in part) for part in parts if part)
+
+
+def main() -> None:
+    """Writes the page."""
+    page = HEAD.format(seed=SEED)
+    for name, voice in VOICES.items():
+        recipes = ", ".join(voice.recipes)
+        page += f"## {name}\n\n{voice.meaning}. Recipes: {recipes}.\n\n"
+        page += f"```\n{excerpt(name)}\n```\n\n"
+    PAGE.write_text(page + TAIL, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
