@@ -15,14 +15,14 @@ from llmsim.planning import PlanError
 from llmsim.recipes import RECIPES
 from tests.runs import job_of
 
-PLUGIN = '''
+PLUGIN = """
 from llmsim.dialects.line import Line
 from llmsim.events import Step
 from llmsim.voices import Voice
 
 VOICE = Voice("says only that it goes on", ("pretrain",))
 LINES = {Step: lambda event, job, screen: [Line(f"still training at {event.step}")]}
-'''
+"""
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Writes docs/dialects.md: what each dialect looks like, and how to add one.
 
-    python -m tools.dialect_docs
+python -m tools.dialect_docs
 """
 
 from collections.abc import Iterator

@@ -65,6 +65,8 @@ async function watch(response, size) {
 }
 
 const plainFetch = self.fetch;
+/** @type {Promise<unknown>[]} */
+const watched = [];
 
 /**
  * Fetch a file, and say so if that goes wrong. A file that is missing or has the wrong type must
@@ -80,9 +82,10 @@ async function download(name) {
   if (!response.ok) throw fail(`${name} could not be fetched (status ${response.status}).`);
   if (name.endsWith(".wasm") && !type.startsWith("application/wasm"))
     throw fail(`${name} is served as ${type}; it has to be application/wasm.`);
-  watch(response.clone(), files[name]?.size ?? 0).catch((error) =>
+  const told = watch(response.clone(), files[name]?.size ?? 0).catch((error) =>
     fail(`${name} broke off while it was loading: ${error.message}.`),
   );
+  watched.push(told);
   return response;
 }
 
@@ -104,7 +107,8 @@ self.fetch = async (input, init) => {
 // When the engine cannot start, as without enough memory, Pyodide warns and waits for ever.
 const instantiate = WebAssembly.instantiateStreaming;
 WebAssembly.instantiateStreaming = (source, imports) =>
-  instantiate(source, imports).catch((error) => {
+  instantiate(source, imports).catch(async (error) => {
+    await Promise.all(watched); // a download that broke off says more
     throw fail(`Python could not be started: ${error.message}`);
   });
 

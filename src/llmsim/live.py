@@ -45,7 +45,7 @@ class Stage:
         """
         screen, rows = self._ask(), self._rows
         resized = screen != self._screen
-        if resized or not (lines and rows):
+        if resized or not lines:
             rows = [painted(row, screen) for row in board(view(), screen)]
             rows = rows or [self._bar] * bool(self._bar)
         text = region.redrawn(None if resized else self._rows, lines, rows)

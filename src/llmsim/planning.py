@@ -266,8 +266,9 @@ def _job(options: Options, seed: int, index: int) -> Job:
         command=command(options),
         dialect=draft.dialect,
         tidy=options.tidy,
-        # One run in three saves in the background.
-        background_saves=noise.uniform(seed, "plan/saves") < 1 / 3,
+        # One run in three saves in the background, if its framework can.
+        background_saves=noise.uniform(seed, "plan/saves") < 1 / 3
+        and not (voice_named(draft.dialect) or VOICES["pytorch"]).waits_for_saves,
     )
     steps, epochs = _length(job, noise.uniform(seed, "plan/steps", index))
     return job._replace(schedule=_schedule(draft, steps, epochs, compute.step_seconds(job)))

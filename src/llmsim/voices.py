@@ -18,6 +18,7 @@ class Voice(NamedTuple):
     recipes: tuple[str, ...]
     device: Device = "GPU"
     every_step: bool = False  # it logs each step, so its runs are shorter
+    waits_for_saves: bool = False  # it has no checkpoints in the background
     share: int = 1  # how often "auto" takes it, against the others' 1
 
 
@@ -28,9 +29,7 @@ VOICES = {
         share=14,
     ),
     "torchtitan": Voice("torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours", TEXT),
-    "megatron": Voice(
-        "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses", TEXT
-    ),
+    "megatron": Voice("Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses", TEXT),
     "nanotron": Voice(
         "nanotron, three digits and a letter, every iteration", TEXT, every_step=True
     ),
@@ -49,19 +48,26 @@ VOICES = {
     "hf": Voice(
         "Hugging Face's Trainer (transformers 5): dicts above one bar",
         (*TEXT, "sft", "lora"),
+        waits_for_saves=True,
     ),
     "trl": Voice(
         "TRL's trainers (1.16): rewards, entropies and tokens in dicts",
         ("sft", "lora", "dpo", "grpo"),
+        waits_for_saves=True,
     ),
-    "nanogpt": Voice("nanoGPT's train.py: a loss, a time and a running MFU", ("pretrain",)),
+    "nanogpt": Voice(
+        "nanoGPT's train.py: a loss, a time and a running MFU", ("pretrain",), waits_for_saves=True
+    ),
     "llmc": Voice(
         "llm.c: a table of the configuration, then z-scores at every step",
         ("pretrain",),
         every_step=True,
+        waits_for_saves=True,
     ),
     "lightning": Voice(
-        "PyTorch Lightning: a table of the model, then one tqdm bar an epoch", (*TEXT, "sft")
+        "PyTorch Lightning: a table of the model, then one tqdm bar an epoch",
+        (*TEXT, "sft"),
+        waits_for_saves=True,
     ),
     "nemo": Voice("NeMo 2: keys and values of every iteration, four digits each", (*TEXT, "sft")),
 }

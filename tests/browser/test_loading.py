@@ -46,7 +46,7 @@ def test_retry_plays_what_could_not_be_loaded_before(visit: Visitor, file: str) 
     shown.page.context.route(f"**/{file}", lambda route: route.fulfill(status=404), times=1)
     shown.open(seed=1)
     shown.wait_for_failure()
-    shown.page.click("#retry")
+    shown.retry()
     shown.wait_for_state("playing")
     assert not shown.page.is_visible("#failure")
 

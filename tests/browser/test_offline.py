@@ -167,7 +167,7 @@ def test_retry_forgets_what_is_kept(return_to: Return, host: Host) -> None:
     shown = return_to()
     shown.open(**QUERY)
     assert "library.zip" in shown.wait_for_failure()
-    shown.page.click("#retry")
+    shown.retry()
     shown.wait_for_state("ended")
 
 

@@ -90,6 +90,11 @@ class Visit:
         """Poll until the worker has sent the text, in whatever colours."""
         self.wait_for(f"{PLAIN}.includes({text!r})", seconds)
 
+    def retry(self) -> None:
+        """Press the button of a page that failed."""
+        with self.page.expect_navigation():
+            self.page.click("#retry")
+
     def wait_until_kept(self) -> None:
         """Wait until a service worker has installed the page, and no newer one is about to."""
         self.wait_for(

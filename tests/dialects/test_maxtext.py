@@ -189,7 +189,8 @@ def test_evaluations_and_saves_come_when_the_configuration_says(seed: int) -> No
     config = parameters(told)
     every, steps = int(config["eval_interval"]), int(config["steps"])
     evaluated = told.found(EVAL)
-    assert [int(match["step"]) + 1 for match in evaluated] == [*range(every, steps + 1, every)]
+    told_after = [int(match["step"]) + 1 for match in evaluated]
+    assert told_after == [*range(every, steps, every), steps]
     batches = told.found(r"Completed eval step (?P<step>\d+)")
     assert len(batches) == len(evaluated) * int(config["eval_steps"])
     saved = told.found(rf"{ORBAX}(?:Finished blocking|Finished synchronous).* \S+/(?P<at>\d+)\.?")
@@ -210,7 +211,7 @@ def test_saves_are_as_far_apart_as_the_steps_between_them(seed: int) -> None:
             now = datetime.strptime(f"2026{match['stamp']}", "%Y%m%d %H:%M:%S.%f")
             if before is not None:
                 passed = (now - before).total_seconds()
-                assert spent - 0.3 < passed < 1.2 * spent + 120  # evaluations and the save itself
+                assert spent - 0.3 < passed < 2 * spent + 120  # evaluations and the save itself
             spent, before = 0.0, now
 
 

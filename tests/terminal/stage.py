@@ -184,6 +184,7 @@ def picture(golden: Golden) -> str:
     stage, terminal = Stage(lambda: screen), Terminal(width, height)
     lines = [f"line {number} of the log"[: width - 1] for number in range(height)]
     view = still(seed, gpus, part)
+    terminal.stream.feed(stage.draw(lambda: view))
     for line in lines:
         terminal.stream.feed(stage.draw(lambda: view, [line]))
     edge = "+" + "-" * width + "+"

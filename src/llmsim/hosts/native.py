@@ -16,7 +16,7 @@ from typing import NoReturn
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import farewell, play
-from llmsim.terminal.region import cleared
+from llmsim.terminal.region import END, cleared
 from llmsim.terminal.screen import (
     NARROWEST,
     PIPE_WIDTH,
@@ -148,8 +148,9 @@ class Output:
             return
         screen, text = self.screen(), f"{goodbye}\n" if goodbye else ""
         if screen.live:
+            torn = END if self._within else ""  # a drawing that was cut short is shown all the same
             wipe = cleared() if self._board else blank_row(screen)
-            text = wipe + text + (SHOW_CURSOR if screen.color else "")
+            text = torn + wipe + text + (SHOW_CURSOR if screen.color else "")
         elif self._within:
             text = "\n" + text
         self.write(text, time.monotonic() + PATIENCE)

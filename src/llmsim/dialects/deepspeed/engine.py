@@ -34,10 +34,10 @@ _HOST_GIB, _RANK_GIB, _SYSTEM_GIB = 2015, 11.0, 40.0
 
 
 class Seen(NamedTuple):
-    """A look at the memory: bytes in tensors now, and at most since the look before."""
+    """A look at the memory: bytes held by tensors, and at most since the look before."""
 
     message: str
-    now: int
+    held: int
     most: int
 
 
@@ -101,7 +101,7 @@ def _memory(job: Job) -> Iterator[tuple[str, str]]:
         yield (
             f"{_SECOND}:{where}",
             (
-                f"MA {_gib(seen.now)} GB {gap}Max_MA {_gib(seen.most)} GB {gap}"
+                f"MA {_gib(seen.held)} GB {gap}Max_MA {_gib(seen.most)} GB {gap}"
                 f"CA {_gib(cached)} GB {gap}Max_CA {round(cached / GIB)} GB "
             ),
         )

@@ -1,6 +1,5 @@
 """From the `deepspeed` command to the model: runner, launcher, ranks, extensions."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 
 from llmsim import events, machine
@@ -41,6 +40,8 @@ def _command(job: Job) -> str:
     script = " ".join(_arguments(job))
     if not has_launcher(job):
         return f"srun -n {job.layout.gpus} {PYTHON} -u {script}"
+    from base64 import urlsafe_b64encode  # late: it is slow to import
+
     world = str(_hosts(job)).replace("'", '"')  # as JSON writes it
     info_ = f"--world_info={urlsafe_b64encode(world.encode()).decode()}"
     port = "--master_port=29500"
