@@ -1,5 +1,6 @@
 """From the `deepspeed` command to the model: runner, launcher, ranks, extensions."""
 
+from binascii import b2a_base64
 from collections.abc import Iterator
 
 from llmsim import events, machine
@@ -35,15 +36,18 @@ def _hosts(job: Job) -> dict[str, list[int]]:
     return {hostname(job, node): gpus for node in range(job.layout.nodes)}
 
 
+def _url_safe(text: str) -> str:
+    """Base64 with the alphabet for URLs; the base64 module is slow to import."""
+    return b2a_base64(text.encode(), newline=False).decode().translate({43: "-", 47: "_"})
+
+
 def _command(job: Job) -> str:
     """How the runner starts the processes: here, with pdsh on some nodes, or with Slurm."""
     script = " ".join(_arguments(job))
     if not has_launcher(job):
         return f"srun -n {job.layout.gpus} {PYTHON} -u {script}"
-    from base64 import urlsafe_b64encode  # late: it is slow to import
-
     world = str(_hosts(job)).replace("'", '"')  # as JSON writes it
-    info_ = f"--world_info={urlsafe_b64encode(world.encode()).decode()}"
+    info_ = f"--world_info={_url_safe(world)}"
     port = "--master_port=29500"
     if job.layout.nodes == 1:
         master = f"--master_addr=127.0.0.1 {port} --enable_each_rank_log=None"
