@@ -96,7 +96,8 @@ def test_an_interrupt_takes_the_board_away(
     last = max(number for number, row in enumerate(rows) if row)
     assert playing.terminal.cursor.y == last + 1
     assert not any(mark in row for row in rows for mark in ("━", "util %", "no step yet"))
-    assert playing.seen.count(b"\x1b[?2026h") == playing.seen.count(b"\x1b[?2026l")
+    # No drawing stays open; one that the signal met at its very end may be closed twice.
+    assert playing.seen.rfind(b"\x1b[?2026h") < playing.seen.rfind(b"\x1b[?2026l")
 
 
 def test_a_show_that_ends_leaves_the_log_alone(show: Callable[..., Show]) -> None:

@@ -118,7 +118,7 @@ class Output:
         data = memoryview(text.encode(self.encoding, "replace"))
         while data and self._ready(deadline):
             self._within = True
-            data = data[os.write(self.descriptor, data[:PIECE]) :]
+            data = data[os.write(self.descriptor, _piece(data)) :]
             self._within = bool(data)
 
     def _ready(self, deadline: float) -> bool:
@@ -154,6 +154,14 @@ class Output:
         elif self._within:
             text = "\n" + text
         self.write(text, time.monotonic() + PATIENCE)
+
+
+def _piece(data: memoryview) -> memoryview:
+    """As much as is written at once; a stop between two pieces cuts no UTF-8 character."""
+    end = min(PIECE, len(data))
+    while PIECE - 4 < end < len(data) and data[end] & 0xC0 == 0x80:
+        end -= 1
+    return data[:end]
 
 
 def _columns(text: str) -> int:
