@@ -35,6 +35,7 @@ lint: $(DEV) types ## ruff, mypy and tsc
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python -m tools.readme --check
 
 types: $(NODE)
 	web/node_modules/.bin/tsc --project web/tsconfig.json

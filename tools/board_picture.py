@@ -31,8 +31,8 @@ PICTURES = (
     (120, 40, RUN._replace(seed=4, gpus=64), 130.0, 1.5),
     (200, 50, RUN._replace(seed=4, gpus=1024), 122.0, 1.0),
 )
-CELL, LINE, SIZE = 8.4, 18, 14  # pixels: a cell's width and height, and the font's size
-BASELINE = 13.5
+CELL, LINE, SIZE = 8, 17, 13.3  # pixels: a cell's width and height, and the font's size
+BASELINE = 12.8
 MARGIN = 14
 FONT = "'JetBrains Mono', 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 FAINT_OPACITY = 0.4

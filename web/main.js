@@ -71,6 +71,13 @@ function showProgress(loaded, total) {
       : `Starting Python ${bar} ${megabytes(total)} MB`;
 }
 
+/** What can wait until the show has begun. */
+async function finish() {
+  keepForLater();
+  const { accelerate } = await import("./terminal.js");
+  if (terminal) accelerate(terminal).catch(console.info);
+}
+
 // --- the show ----------------------------------------------------------------------------------
 
 /** @param {FromWorker} message */
@@ -81,7 +88,7 @@ function hear(message) {
       break;
     case "began":
       clearTimeout(timeout);
-      if (root.dataset.state === "loading") keepForLater();
+      if (root.dataset.state === "loading") setTimeout(finish, 1000);
       root.dataset.state = "playing";
       terminal?.write(`\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${commandOf(message.query)}\n`);
       break;

@@ -49,8 +49,13 @@ function hasGraphicsCard() {
   return !/software|swiftshader|llvmpipe|basic render/i.test(name);
 }
 
-/** @param {Terminal} terminal */
-async function drawWithGraphicsCard(terminal) {
+/**
+ * Draw with the graphics card, if there is one. It takes its time to start.
+ *
+ * @param {Terminal} terminal
+ */
+export async function accelerate(terminal) {
+  if (!hasGraphicsCard()) return;
   const { WebglAddon } = await import("./vendor/addon-webgl.mjs");
   const addon = new WebglAddon();
   addon.onContextLoss(() => addon.dispose()); // the DOM takes over
@@ -82,7 +87,6 @@ export function openTerminal(element, theme) {
     width = element.clientWidth;
     fit.fit();
   }).observe(element);
-  if (hasGraphicsCard()) drawWithGraphicsCard(terminal).catch(console.info);
   return terminal;
 }
 

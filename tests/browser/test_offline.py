@@ -14,6 +14,7 @@ from tools.serve import DIST, server
 
 pytestmark = pytest.mark.browser
 
+REGISTERED = "navigator.serviceWorker.getRegistration()"
 QUERY: dict[str, object] = {
     "seed": 5,
     "start": "2026-01-30T12:00",
@@ -148,8 +149,9 @@ def test_page_of_one_build_and_files_of_another_are_not_mixed(
     for folder in DIST.glob("*/"):
         shutil.copytree(folder, host.folder / folder.name, dirs_exist_ok=True)
     shown = return_to()
-    assert play(shown) == "first"
-    shown.wait_for("navigator.serviceWorker.getRegistration().then(it => !it?.installing)")
+    with shown.page.context.expect_event("request", lambda request: "/sw.js" in request.url):
+        assert play(shown) == "first"
+    shown.wait_for(f"{REGISTERED}.then(it => !it)")  # it was refused, and is gone
     assert shown.page.evaluate("caches.keys()") == []
 
 
