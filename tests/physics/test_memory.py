@@ -151,7 +151,8 @@ def test_reserved_and_allocated_stay_within_the_gpu(job: Job, step: int) -> None
     for stage in {0, job.layout.pipeline // 2, job.layout.pipeline - 1}:
         assert memory.reserved(job, step, stage) <= steady
     assume(steady > 50 * 2**20)
-    assert 0.74 * steady <= memory.reserved(job, 1) <= 0.96 * steady
+    # 5 to 25 % below, up to a whole page of 2 MiB
+    assert 0.75 * steady <= memory.reserved(job, 1) <= 0.95 * steady + 2 * 2**20
     assert memory.allocated(job, 1) <= memory.reserved(job, 1)
 
 
