@@ -21,7 +21,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format types unit transcripts browser test-browser web bench-web icons serve \
-	screenshots constraints clean docs statistics
+	screenshots constraints clean docs statistics bench
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ docs: $(DEV) ## fill the README's generated parts, draw docs/run.png
 	$(BIN)/python -m tools.readme
 	$(BIN)/python -m tools.dialect_docs
 	$(BIN)/python -m tools.plot_run --seed 4 --output docs/run.png
+
+bench: $(DEV) ## speed and memory, as ratios
+	$(BIN)/python -m tools.bench
 
 statistics: $(DEV) ## noise, spread and autocorrelation of 20 seeds beside public logs
 	$(BIN)/python -m tools.run_statistics
