@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 8000
-ARGS ?=
+# The house dialect is what people see first; without it the seed chooses whose log it is.
+ARGS ?= --dialect pytorch
 
 VENV := .venv
 BIN := $(VENV)/bin
