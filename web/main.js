@@ -166,8 +166,8 @@ function setTheme(name) {
   root.dataset.theme = name;
   if (terminal && theme) {
     terminal.options.theme = theme;
-    // Programs choose their true colours for a dark screen.
-    terminal.options.minimumContrastRatio = name === "light" ? 4.5 : 1;
+    // The log chooses its colours for any screen: what is too faint on this one is lifted.
+    terminal.options.minimumContrastRatio = 4.5;
   }
   document.querySelector('meta[name="theme-color"]')?.setAttribute("content", theme?.background ?? "");
   controls.button("theme").textContent = name === "light" ? "dark" : "light";

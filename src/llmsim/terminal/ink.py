@@ -12,7 +12,7 @@ Span = tuple[str, str]
 # readable on white and on black.
 STYLES = {
     "": "",
-    "time": "2",
+    "time": "38;5;244",
     "name": "36",
     "title": "1",
     "step": "1;36",
@@ -25,7 +25,7 @@ STYLES = {
     "mfu": "35",
     "good": "1;32",
     "number": "1",
-    "muted": "2",
+    "muted": "38;5;244",
     "warm": "33",
     "hot": "31",
     "warning": "33",
@@ -36,6 +36,8 @@ STYLES = {
 # What a terminal that has but sixteen colours gets.
 SIXTEEN = {
     **STYLES,
+    "time": "2",
+    "muted": "2",
     "perplexity": "32",
     "gradient": "31",
     "rate": "33",
