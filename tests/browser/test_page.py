@@ -85,7 +85,8 @@ def test_terminal_refits_and_python_hears_of_it(visit: Visitor) -> None:
 
 def test_parameters_are_honoured(visit: Visitor) -> None:
     shown = visit()
-    shown.open(model="ButtGPT-420B", seed=5, runs=1, speed_factor="max", start=START.isoformat())
+    asked = {"model": "ButtGPT-420B", "dialect": "pytorch", "seed": 5, "start": START.isoformat()}
+    shown.open(speed_factor="max", runs=1, **asked)
     shown.wait_for_state("ended")
     assert "ButtGPT-420B" in shown.plain
     assert f"{START:%Y-%m-%d}" in shown.plain
