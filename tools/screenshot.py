@@ -11,7 +11,7 @@ from tools.browser import launch
 from tools.serve import server
 
 TARGET = Path(__file__).parent.parent / "docs" / "page.png"
-QUERY = {"seed": 4, "start": "2026-01-30T12:00:00", "speed-factor": 6}
+QUERY = {"dialect": "pytorch", "seed": 4, "start": "2026-01-30T12:00:00", "speed-factor": 6}
 # The moment to take: all of these are on the screen.
 SIGNS = ("Epoch", "validation", "util")
 PATIENCE = 120  # seconds
