@@ -200,6 +200,22 @@ def test_an_echoed_ctrl_c_is_wiped_with_the_bar(launch: Launch) -> None:
     assert not any("hello" in row for row in rows_of(shown(terminal.seen)))
 
 
+@pytest.mark.parametrize("color", ["always", "never"])
+def test_a_stop_within_a_line_writes_escape_codes_only_where_there_are_any(color: str) -> None:
+    master, slave = pty.openpty()
+    output = Output(color)
+    output.descriptor = slave
+    output._screen = output._screen._replace(live=True)
+    output.begin()
+    output._within = True  # a signal fell between a write and its return
+    output.end("Goodbye.")
+    seen = os.read(master, 4096)
+    assert b"Goodbye." in seen
+    assert (b"\x1b" in seen) == (color == "always")
+    os.close(master)
+    os.close(slave)
+
+
 def test_an_impatient_finger_on_ctrl_c_does_no_harm(launch: Launch) -> None:
     terminal = launch(*SEVEN, "--speed-factor", "30")
     terminal.until(a_bar_stands)

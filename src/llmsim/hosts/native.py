@@ -148,7 +148,10 @@ class Output:
             return
         screen, text = self.screen(), f"{goodbye}\n" if goodbye else ""
         if screen.live:
-            torn = END if self._within else ""  # a drawing that was cut short is shown all the same
+            # A drawing that was cut short is shown all the same; without the board or colours
+            # nothing was drawn that the escape code could end.
+            drawn = self._board or screen.color
+            torn = END if self._within and drawn else ""
             wipe = cleared() if self._board else blank_row(screen)
             text = torn + wipe + text + (SHOW_CURSOR if screen.color else "")
         elif self._within:
