@@ -12,8 +12,9 @@ from llmsim.job import Job, gpus_per_node, steps_per_epoch
 from llmsim.options import Options
 from llmsim.physics import memory
 from llmsim.physics.memory import USABLE
-from llmsim.planning import PlanError, plan, round_number
+from llmsim.planning import PlanError, plan
 from llmsim.recipes import RECIPES
+from llmsim.scheduling import round_number
 from tests.runs import START, job_of
 
 SEEDS = range(300)

@@ -238,34 +238,6 @@ def estimate(
     )
 
 
-def _tenths(size: int) -> int:
-    """Tenths of a GB, rounded up, so that a sum too large never looks as if it fitted."""
-    return -(-size * 10 // GB)
-
-
-def explain(shape: Architecture, layout: Layout, sequence: int, gpu: Gpu) -> str:
-    """One sentence with the arithmetic; the parts shown add up to the total shown. GB = 1e9."""
-    memory = estimate(shape, layout, sequence)
-    parts = {
-        "weights": memory.weights,
-        "gradients": memory.gradients,
-        "optimizer": memory.optimizer,
-        "activations": memory.activations,
-        "logits": memory.logits,
-        "gathered": memory.gathered,
-        "CUDA context": memory.context,
-    }
-    shown = {name: _tenths(size) for name, size in parts.items() if size}
-    listed = " + ".join(f"{name} {tenths / 10:,.1f} GB" for name, tenths in shown.items())
-    limit = capacity(gpu)
-    link = "but" if total(memory) > USABLE * limit else "and"
-    whole, have = sum(shown.values()) / 10, limit * 10 // GB / 10
-    return (
-        f"{listed} = {whole:,.1f} GB per GPU, "
-        f"{link} {gpu.name} has {have:,.1f} GB, of which 5 % stay free"
-    )
-
-
 def after_build(job: Job) -> int:
     """Bytes allocated once the model is built and sharded: the weights.
 

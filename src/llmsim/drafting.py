@@ -1,0 +1,201 @@
+"""What trains on what: one draw from the seed of everything that the options leave open.
+
+What they force is taken as it is, and refused with the arithmetic when it cannot fit.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from llmsim import catalog, recipes, voices
+from llmsim.architecture import Architecture, parameter_count, shape_for
+from llmsim.catalog import Dataset, Gpu, Model
+from llmsim.job import Decay, Layout
+from llmsim.layout import fitting_layout, leanest_layout
+from llmsim.options import MOST_GPUS, Options
+from llmsim.physics import memory, noise
+from llmsim.recipes import RECIPES, Recipe
+from llmsim.voices import VOICES, Voice, device_of, voice_named
+
+T = TypeVar("T")
+
+# Auto-sized clusters; a model that is asked for by name may need more.
+CLUSTERS = (8, 16, 32, 64)
+
+# The largest auto-sized cluster for little work: adapters, fine-tuning, and small models.
+LITTLE_WORK = {"lora": 8, "sft": 32, "dpo": 32, "grpo": 32}
+SMALL_MODEL, SMALL_CLUSTER = 3_000_000_000, 16
+
+SMALLEST_MODEL = 20_000_000
+
+# Marks of models that somebody has fine-tuned: they are not trained from random weights.
+TUNED = ("Instruct", "Chat", "-it")
+CODE, CODE_KINDS = "Code", ("code",)
+
+
+class PlanError(ValueError):
+    """Options that no job satisfies; says why, with the arithmetic."""
+
+
+class Draft(NamedTuple):
+    """One draw: what trains on what, before the schedule."""
+
+    dialect: str
+    recipe: str
+    model: Model
+    shape: Architecture
+    dataset: Dataset
+    gpu: Gpu
+    layout: Layout
+    sequence: int
+    decay: Decay
+
+
+def drafted(options: Options, seed: int, index: int) -> Draft:
+    """The draw of this index. Raises PlanError or CatalogError where nothing fits."""
+    dialect = _dialect(options, seed)
+    voice = voice_named(dialect) or VOICES["pytorch"]
+    name = _recipe(options, seed, dialect, voice)
+    recipe = RECIPES[name]
+
+    def drawn(stream: str, items: tuple[T, ...]) -> T:
+        return noise.pick(seed, f"plan/{stream}", items, index)
+
+    models = tuple(m for m in catalog.models() if not (recipe.relative and is_tuned(m)))
+    model = (
+        drawn("model", models) if options.model == "auto" else catalog.model_named(options.model)
+    )
+    if model.parameters < SMALLEST_MODEL:
+        raise PlanError(f"--model {model.name} is too small: give a size of 20M or more.")
+    kinds = CODE_KINDS if recipe.relative and is_for_code(model) else recipe.kinds
+    dataset = (
+        drawn("dataset", tuple(d for d in catalog.datasets() if d.kind in kinds))
+        if options.dataset == "auto"
+        else catalog.dataset_named(options.dataset)
+    )
+    devices = tuple(gpu for gpu in catalog.gpus() if device_of(gpu) == voice.device)
+    gpu = _gpu(options, dialect, voice, lambda: drawn("gpu", devices))
+    shape = shape_for(model.parameters, model.active_parameters, model.experts)
+    shape = shape._replace(adapter_rank=recipe.adapter_rank)
+    sequence = min(shape.context, recipe.longest_sequence)
+    need = _Need(model, shape, gpu, sequence, name, recipe)
+    layout = _cluster(options, need, noise.bits(seed, "plan/cluster", index))
+    # One pretraining in five holds its rate and decays at the end.
+    stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
+    decay = "wsd" if stable else recipe.decay
+    return Draft(dialect, name, model, shape, dataset, gpu, layout, sequence, decay)
+
+
+def _dialect(options: Options, seed: int) -> str:
+    """The dialect that is asked for, or one that suits what is asked for."""
+    if options.dialect != "auto":
+        return options.dialect
+    gpu = None if options.gpu == "auto" else catalog.gpu_named(options.gpu)
+    suiting = voices.suiting(options.recipe, gpu)
+    return noise.pick(seed, "plan/dialect", suiting or ("pytorch",))
+
+
+def is_tuned(model: Model) -> bool:
+    """Whether a model's name says that it has been fine-tuned."""
+    return any(mark in model.name for mark in TUNED)
+
+
+def is_for_code(model: Model) -> bool:
+    """Whether a model's name says that it writes programs."""
+    return CODE in model.name
+
+
+def _recipe(options: Options, seed: int, dialect: str, voice: Voice) -> str:
+    """The recipe that is asked for, or one of those that the dialect is for."""
+    if options.recipe == "auto":
+        suiting = [recipe for recipe in recipes.AUTO if recipe in voice.recipes]
+        return noise.pick(seed, "plan/recipe", suiting or voice.recipes)
+    if options.recipe not in voice.recipes:
+        known = ", ".join(voice.recipes)
+        raise PlanError(f"--dialect {dialect} does not do {options.recipe}: it does {known}.")
+    return options.recipe
+
+
+def _gpu(options: Options, dialect: str, voice: Voice, drawn: Callable[[], Gpu]) -> Gpu:
+    """The accelerator that is asked for, which the dialect must know, or a drawn one."""
+    if options.gpu == "auto":
+        return drawn()
+    gpu = catalog.gpu_named(options.gpu)
+    if device_of(gpu) != voice.device:
+        raise PlanError(f"--dialect {dialect} does not run on {gpu.name}: give a {voice.device}.")
+    return gpu
+
+
+class _Need(NamedTuple):
+    """What a cluster has to hold."""
+
+    model: Model
+    shape: Architecture
+    gpu: Gpu
+    sequence: int
+    recipe_name: str
+    recipe: Recipe
+
+    def layout_on(self, gpus: int) -> Layout | None:
+        """How it is spread over so many GPUs, if it fits."""
+        wanted = recipes.batch_tokens(self.recipe, parameter_count(self.shape)) / self.sequence
+        return fitting_layout(
+            self.shape, self.gpu, gpus, max(1, round(wanted)), self.sequence, self.recipe.reference
+        )
+
+    def refusal(self, gpus: int) -> PlanError:
+        """Why it cannot train on these GPUs, with the arithmetic of the leanest layout."""
+        leanest = leanest_layout(self.shape, self.gpu, gpus, self.sequence, self.recipe.reference)
+        arithmetic = explained(self.shape, leanest, self.sequence, self.gpu)
+        return PlanError(
+            f"{self.model.name} does not fit on {gpus:,} x {self.gpu.name}: {arithmetic}."
+        )
+
+
+def _cluster(options: Options, need: _Need, draw: int) -> Layout:
+    """A layout on as many GPUs as asked for; else on one of the small clusters that fit."""
+    if options.gpus:
+        layout = need.layout_on(options.gpus)
+        if layout is None:
+            raise need.refusal(options.gpus)
+        return layout
+    layouts = [need.layout_on(gpus) for gpus in CLUSTERS]
+    fitting = [layout for layout in layouts if layout]
+    if fitting:
+        most = LITTLE_WORK.get(need.recipe_name, CLUSTERS[-1])
+        if need.model.active_parameters < SMALL_MODEL:
+            most = min(most, SMALL_CLUSTER)
+        enough = [layout for layout in fitting if layout.gpus <= most] or fitting[:1]
+        return enough[draw % len(enough)]
+    gpus = CLUSTERS[-1]
+    while options.model != "auto" and (gpus := gpus * 2) <= MOST_GPUS:
+        if layout := need.layout_on(gpus):
+            return layout
+    raise need.refusal(min(gpus, MOST_GPUS))
+
+
+def _tenths(size: int) -> int:
+    """Tenths of a GB, rounded up, so that a sum too large never looks as if it fitted."""
+    return -(-size * 10 // memory.GB)
+
+
+def explained(shape: Architecture, layout: Layout, sequence: int, gpu: Gpu) -> str:
+    """One sentence with the arithmetic; the parts shown add up to the total shown. GB = 1e9."""
+    need = memory.estimate(shape, layout, sequence)
+    parts = {
+        "weights": need.weights,
+        "gradients": need.gradients,
+        "optimizer": need.optimizer,
+        "activations": need.activations,
+        "logits": need.logits,
+        "gathered": need.gathered,
+        "CUDA context": need.context,
+    }
+    shown = {name: _tenths(size) for name, size in parts.items() if size}
+    listed = " + ".join(f"{name} {tenths / 10:,.1f} GB" for name, tenths in shown.items())
+    limit = memory.capacity(gpu)
+    link = "but" if memory.total(need) > memory.USABLE * limit else "and"
+    whole, have = sum(shown.values()) / 10, limit * 10 // memory.GB / 10
+    return (
+        f"{listed} = {whole:,.1f} GB per GPU, "
+        f"{link} {gpu.name} has {have:,.1f} GB, of which 5 % stay free"
+    )
