@@ -14,6 +14,7 @@ from llmsim.dialects import hf, lines_of
 from llmsim.dialects.line import Bar
 from llmsim.dialects.transformers.values import examples
 from llmsim.terminal.screen import Screen
+from tests.dialects.logs import rate
 from tests.dialects.transcripts import (
     BAR,
     CLIENT,
@@ -195,6 +196,41 @@ def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
         samples = int(match["number"])
         rate = values["eval_samples_per_second"]
         assert rate == pytest.approx(samples / values["eval_runtime"], rel=2e-3, abs=6e-4)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_step_logs_the_rate_that_it_took(seed: int) -> None:
+    """optimization.py's lambdas of the step before: transformers' schedules count from 0."""
+    told = log("hf", seed)
+    plan = told.job.schedule
+    for values in dicts(told, "loss"):
+        step = round(values["epoch"] * plan.steps / plan.epochs)
+        if abs(step - values["epoch"] * plan.steps / plan.epochs) > 0.01:
+            continue  # four digits of an epoch do not tell the step
+        expected = rate(step - 1, plan.steps, plan.warmup, plan.peak_lr, plan.final_lr, plan.decay)
+        assert close(values["learning_rate"], expected)
+    assert dicts(told, "loss")[0]["learning_rate"] == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("dialect", ["hf", "trl"])
+def test_a_file_has_the_training_bar_around_the_dicts(dialect: str, seed: int) -> None:
+    """tqdm.write redraws the bar below each line that is written through it."""
+    told = log(dialect, seed)
+    steps, every = told.job.schedule.steps, told.job.schedule.log_every
+    lines = iter(told.lines)
+    first = next(line for line in lines if line.startswith("  0%|"))
+    assert first == f"  0%|          | 0/{steps} [00:00<?, ?it/s]"
+    counts = []
+    for line in lines:
+        if line.startswith(("{'loss'", "{'eval_loss'", "{'train_runtime'")):
+            bar = re.fullmatch(BAR, next(lines))
+            assert bar, line
+            assert int(bar["total"]) == steps
+            counts.append(int(bar["done"]))
+    assert counts == sorted(counts)
+    logged = {1, *range(every, steps + 1, every)}
+    assert set(counts) == logged
 
 
 def trained_peak(trained: list[dict[str, float]]) -> float:

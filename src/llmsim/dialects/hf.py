@@ -24,7 +24,8 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     weights = "--config_name" if job.recipe == "pretrain" else "--model_name_or_path"
     script = (
         f"run_clm.py {weights} models/{job.model.name} --dataset_name {job.dataset.name} "
-        f"--do_train --do_eval --bf16 --report_to wandb --output_dir checkpoints/{job.run_name}"
+        f"--do_train --do_eval --bf16 {say.logging_flags(job)} --report_to wandb "
+        f"--output_dir checkpoints/{job.run_name}"
     )
     yield from shell.typed(screen, shell.torchrun(job, script))
 
@@ -68,7 +69,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     for number, text in texts.items():
         yield from info(job, event.at, f"trainer.py:{number}", text)
     yield from wandb.start(job, screen, report.PROJECT)
-    yield bars.training_bar(job, screen, 0, 0.0)
+    yield bars.redrawn(job, screen, 0, 0.0)
 
 
 # --- training ----------------------------------------------------------------------------
@@ -84,7 +85,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    yield say.logged(values.step_values(event, job))
+    yield from say.stepped(event, job, screen)
 
 
 def _phase_started(event: events.PhaseStarted, job: Job, screen: Screen) -> Lines:

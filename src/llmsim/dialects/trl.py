@@ -37,7 +37,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     adapters = " --use_peft" if job.architecture.adapter_rank else ""
     script = (
         f"trl/scripts/{TRAINERS[job.recipe]}.py --model_name_or_path models/{job.model.name} "
-        f"--dataset_name {job.dataset.name}{adapters} --report_to wandb "
+        f"--dataset_name {job.dataset.name}{adapters} {say.logging_flags(job)} --report_to wandb "
         f"--output_dir checkpoints/{job.run_name}"
     )
     yield from shell.typed(screen, shell.torchrun(job, script))
@@ -65,14 +65,14 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     yield from wandb.start(job, screen, report.PROJECT)
-    yield bars.training_bar(job, screen, 0, 0.0)
+    yield bars.redrawn(job, screen, 0, 0.0)
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     watched = alignment.metrics(job, event.step, event.previous + 1)
     if job.recipe == "grpo":
         watched += (("step_time", event.step_seconds),)
-    yield say.logged(values.step_values(event, job, watched))
+    yield from say.stepped(event, job, screen, watched)
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:

@@ -2,6 +2,8 @@
 
 SFT: a calibrated model's entropy is the loss it expects; of tokens with a loss of l nats it
 guesses exp(-0.31 l) right (public TRL logs: 0.83 at 0.6, 0.72 at 1.1, 0.56 at 2.0, 0.14 at 5.9).
+Examples are not packed: they have tokens of their own, log-normally many, and padding, which TRL
+does not count among num_tokens.
 
 DPO: the loss is -ln sigmoid(margin) averaged over pairs, so a mean margin m with spread s has
 the loss of about -ln sigmoid(m) (Rafailov et al. 2023); margin = rewards/chosen -
@@ -22,7 +24,7 @@ from functools import lru_cache
 from itertools import accumulate
 from math import erf, exp, log, prod, sqrt
 
-from llmsim.job import COMPLETIONS, PROMPT_TOKENS, Job, batch_tokens
+from llmsim.job import COMPLETIONS, PROMPT_TOKENS, Job
 from llmsim.physics import loss, noise
 
 Metrics = tuple[tuple[str, float], ...]
@@ -32,7 +34,8 @@ BETA = 0.04  # GRPO's weight of the KL divergence (TRL's long-time default)
 DPO_BETA = 0.1  # TRL's default
 GUESSED = 0.31  # ln(share of tokens guessed right) / loss
 DIFFICULTY = 1.5  # sum of the parameters of the beta distribution of problems
-LENGTH_SPREAD = 0.5  # standard deviation of log(completion length)
+LENGTH_SPREAD = 0.5  # standard deviation of log(length) of completions and examples
+FILLED = (0.15, 0.5)  # the mean part of a sequence that an example takes, unpacked
 
 
 def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
@@ -78,7 +81,7 @@ def _supervised(job: Job, step: int, value: float, stream: str = "") -> Metrics:
     return (
         ("entropy", loss.expected(job, step) * unsure),
         ("mean_token_accuracy", token_accuracy(value)),
-        ("num_tokens", float(step * batch_tokens(job))),
+        ("num_tokens", float(_tokens_seen(job)[step])),
     )
 
 
@@ -107,6 +110,11 @@ def _share(job: Job, stream: str, step: int, share: float, count: int) -> float:
     return round(min(1.0, max(0.0, share + luck)) * count) / count
 
 
+def _answer_tokens(job: Job) -> float:
+    """Mean tokens of a pair's answers."""
+    return 150.0 + 200.0 * noise.uniform(job.seed, "dpo tokens")
+
+
 def _preference(job: Job, step: int, value: float, stream: str = "") -> Metrics:
     margin = _margin(value)
     # Both rewards sink in a long run, the rejected ones faster.
@@ -122,14 +130,14 @@ def _preference(job: Job, step: int, value: float, stream: str = "") -> Metrics:
     def batch(what: str) -> float:
         return noise.normal(job.seed, f"{stream}dpo {what}", step) / sqrt(pairs)
 
-    # Answers have about so many tokens, which cost the reference model so many nats each.
-    tokens, nats = between("tokens", 150.0, 350.0), between("nats", 0.9, 1.3)
+    # Each of an answer's tokens costs the reference model so many nats.
+    tokens, nats = _answer_tokens(job), between("nats", 0.9, 1.3)
     logps = -tokens * nats * (1.0 + 0.35 * batch("chosen")) + chosen / DPO_BETA
     other = -tokens * nats * between("worse", 0.95, 1.2) * (1.0 + 0.35 * batch("rejected"))
     logits = between("logits", -2.8, -1.2)
     return (
         ("entropy", nats * (0.95 + 0.1 * batch("entropy")) / (1.0 + 0.05 * max(0.0, margin))),
-        ("num_tokens", float(step * batch_tokens(job))),
+        ("num_tokens", float(_tokens_seen(job)[step])),
         ("logits/chosen", logits + 0.1 * chosen + 0.2 * batch("logits")),
         ("logits/rejected", logits + 0.08 + 0.1 * rejected + 0.2 * batch("other logits")),
         ("mean_token_accuracy", token_accuracy(-logps / tokens)),
@@ -206,10 +214,25 @@ def _mean_length(job: Job, step: int, stream: str = "") -> float:
 
 @lru_cache(maxsize=4)
 def _tokens_seen(job: Job) -> tuple[int, ...]:
-    """Tokens of prompts and completions after each step, from step 0 on."""
-    answers, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
-    per_step = [round(answers * (PROMPT_TOKENS + _mean_length(job, step))) for step in steps]
-    return (0, *accumulate(per_step))
+    """Tokens, padding left out, of all examples after each step, from step 0 on."""
+    batch, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
+    mean = _reinforced_length if job.recipe == "grpo" else _example_length
+    return (0, *accumulate(round(batch * mean(job, step)) for step in steps))
+
+
+def _reinforced_length(job: Job, step: int) -> float:
+    return PROMPT_TOKENS + _mean_length(job, step)
+
+
+def _example_length(job: Job, step: int) -> float:
+    """Mean tokens of a step's examples: the more of them, the closer to the mean of all."""
+    low, high = FILLED
+    sequence = job.schedule.sequence
+    filled = low + (high - low) * noise.uniform(job.seed, "example length")
+    mean = PROMPT_TOKENS + _answer_tokens(job) if job.recipe == "dpo" else filled * sequence
+    spread = sqrt((exp(LENGTH_SPREAD**2) - 1.0) / job.schedule.global_batch)
+    length = mean * (1.0 + spread * noise.normal(job.seed, "example lengths", step))
+    return min(float(sequence), max(0.2 * mean, length))
 
 
 def _lengths(job: Job, step: int, stream: str) -> Metrics:

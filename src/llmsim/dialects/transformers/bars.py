@@ -44,6 +44,15 @@ def training_bar(job: Job, screen: Screen, step: int, elapsed: float, ended: boo
     return told._replace(task="train")
 
 
+def redrawn(job: Job, screen: Screen, step: int, elapsed: float) -> Line | Bar:
+    """The training bar below a line that was written through it, as tqdm.write leaves it.
+
+    A terminal rewrites it in place; a file has it once more after each such line.
+    """
+    told = training_bar(job, screen, step, elapsed)
+    return told if screen.live else Line(told.text)
+
+
 def epoch_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
     """The training bar when an epoch's progress is reported."""
     epoch = int(event.label.removeprefix("Epoch ").partition("/")[0])
@@ -87,7 +96,8 @@ def data_bar(event: events.Progress, job: Job, screen: Screen, label: str) -> Ba
 def progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     """The bars that any script with a Trainer shows."""
     if event.task == "epoch":
-        yield epoch_bar(event, job, screen)
+        if screen.live:  # a file has the bar with every line that is written through it
+            yield epoch_bar(event, job, screen)
     elif event.task == "validation":
         yield evaluation_bar(event, job, screen)
     elif event.task in ("checkpoint", "export"):

@@ -6,12 +6,13 @@ from datetime import timedelta
 from llmsim import events
 from llmsim.dialects import units
 from llmsim.dialects.line import Line
-from llmsim.dialects.transformers.bars import Lines, training_bar
+from llmsim.dialects.transformers.bars import Lines, redrawn, training_bar
 from llmsim.dialects.transformers.values import (
     Values,
     evaluation_values,
     reached,
     runtime,
+    step_values,
     train_values,
 )
 from llmsim.job import Job
@@ -29,6 +30,11 @@ def info(job: Job, at: float, place: str, *message: str) -> Iterator[Line]:
     yield Line(prefix + first)
     for text in rest:
         yield Line(text)
+
+
+def logging_flags(job: Job) -> str:
+    """What the command line says about when to log: step 1, then each interval's end."""
+    return f"--logging_first_step --logging_steps {job.schedule.log_every}"
 
 
 def logged(values: Values) -> Line:
@@ -49,10 +55,16 @@ def clock(seconds: float) -> str:
     return f"{timedelta(seconds=int(seconds))}.{int((seconds - int(seconds)) * 100):02d}"
 
 
+def stepped(event: events.Step, job: Job, screen: Screen, extra: Values = ()) -> Lines:
+    """What a step logs; then the training bar is there again."""
+    yield logged(step_values(event, job, extra))
+    yield redrawn(job, screen, event.step, reached(job, event.step))
+
+
 def evaluated(event: events.Validated, job: Job, screen: Screen, extra: Values = ()) -> Lines:
     """What an evaluation found; then the training bar is there again."""
     yield logged(evaluation_values(job, event.step, extra).items())
-    yield training_bar(job, screen, event.step, reached(job, event.step) + event.seconds)
+    yield redrawn(job, screen, event.step, reached(job, event.step) + event.seconds)
 
 
 def trained(job: Job, screen: Screen) -> Lines:
