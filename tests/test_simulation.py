@@ -1,6 +1,7 @@
 """Runs at full speed: every number agrees with every other (PHYSICS.md, section 2)."""
 
-from itertools import pairwise
+from functools import lru_cache
+from itertools import accumulate, pairwise
 from math import cos, exp, fsum, isclose, log, pi, sqrt
 
 import pytest
@@ -36,11 +37,29 @@ def flops_per_token(job: Job) -> float:
     return forwards * (2.0 * weights + 2.0 * attention)
 
 
-def learning_rate(job: Job, step: int) -> float:
+def batches(job: Job) -> list[int]:
+    """Sequences of the steps 1, 2, 3 ..., counted out."""
     plan = job.schedule
-    if step <= plan.warmup:
-        return plan.peak_lr * step / plan.warmup
-    done = (step - plan.warmup) / (plan.steps - plan.warmup)
+    found = [plan.global_batch] * plan.steps
+    for stage in plan.ramp:
+        found[stage.first - 1 :] = [stage.batch] * (plan.steps - stage.first + 1)
+    return found
+
+
+@lru_cache(maxsize=4)
+def tokens_after(job: Job) -> list[int]:
+    """Tokens after the steps 0, 1, 2 ..., added up."""
+    return [n * job.schedule.sequence for n in accumulate(batches(job), initial=0)]
+
+
+def learning_rate(job: Job, step: int) -> float:
+    """By steps, or by sequences where the batch grows: then in full batches."""
+    plan = job.schedule
+    after, full = tokens_after(job), batch_tokens(job)
+    now, steps = after[step] / full, after[-1] / full
+    if now <= plan.warmup:
+        return plan.peak_lr * now / plan.warmup
+    done = (now - plan.warmup) / (steps - plan.warmup)
     left = {
         "linear": 1 - done,
         "cosine": (1 + cos(pi * done)) / 2,
@@ -94,6 +113,7 @@ def test_phases_take_as_long_as_they_announce(runs: tuple[Run, ...]) -> None:
 def test_between_logged_steps_passes_the_time_that_they_took(runs: tuple[Run, ...]) -> None:
     for run in runs:
         before, since, spent = 0, 0.0, 0.0
+        tokens = tokens_after(run.job)
         for event in run.events:
             if isinstance(event, events.PhaseStarted | events.PhaseEnded):
                 since = event.at
@@ -102,8 +122,7 @@ def test_between_logged_steps_passes_the_time_that_they_took(runs: tuple[Run, ..
                 took = event.step_seconds * steps
                 assert event.at - since == pytest.approx(took, abs=2e-6), run.job.seed
                 spent += took
-                mean = spent / event.step
-                left = run.job.schedule.steps - event.step
+                mean, left = spent / event.tokens, tokens[-1] - event.tokens
                 assert event.remaining == pytest.approx(left * mean, rel=1e-6)
                 before, since = event.step, event.at
 
@@ -111,15 +130,31 @@ def test_between_logged_steps_passes_the_time_that_they_took(runs: tuple[Run, ..
 def test_rates_follow_from_tokens_time_and_the_model(runs: tuple[Run, ...]) -> None:
     for run in runs:
         job = run.job
-        tokens = batch_tokens(job)
+        tokens = tokens_after(job)
         peak = job.layout.gpus * job.gpu.tflops * 1e12
         flops = flops_per_token(job)
         for step in run.all(events.Step):
-            assert step.tokens == step.step * tokens
-            assert isclose(step.tokens_per_second, tokens / step.step_seconds)
+            assert step.tokens == tokens[step.step]
+            mean = (step.tokens - tokens[step.previous]) / (step.step - step.previous)
+            assert isclose(step.tokens_per_second, mean / step.step_seconds)
             assert isclose(step.samples_per_second * job.schedule.sequence, step.tokens_per_second)
             assert isclose(step.mfu, step.tokens_per_second * flops / peak)
             assert 0 < step.mfu < 0.75
+
+
+def test_a_batch_grows_between_logged_steps_and_is_told(runs: tuple[Run, ...]) -> None:
+    growing = [run for run in runs if run.job.schedule.ramp]
+    assert 0.01 < len(growing) / len(runs) < 0.25
+    for run in growing:
+        sizes = batches(run.job)
+        told = {event.step: event for event in run.all(events.BatchGrew)}
+        grown = {step: pair for step, pair in enumerate(pairwise(sizes), 2) if pair[0] != pair[1]}
+        assert {step: (told[step].before, told[step].after) for step in told} == grown
+        assert {event.step for event in run.all(events.Step)} >= {step - 1 for step in grown}
+        assert {event.step for event in run.all(events.CheckpointSaved)} >= {s - 1 for s in grown}
+        layout = run.job.layout
+        for event in told.values():
+            assert event.after == layout.data * layout.micro_batch * event.accumulation
 
 
 def test_memory_fits_into_the_gpu(runs: tuple[Run, ...]) -> None:

@@ -235,7 +235,7 @@ class Step(NamedTuple):
     allocated: int
     reserved: int
     capacity: int
-    remaining: float  # seconds to the last step at the mean pace so far
+    remaining: float  # seconds to the last token at the mean rate so far
     metrics: tuple[tuple[str, float], ...] = ()  # what DPO and GRPO watch, by TRL's names
 
 
@@ -279,6 +279,16 @@ class Status(NamedTuple):
     gpus: tuple[Reading, ...]  # empty above 64 GPUs
     nodes: tuple[NodeReading, ...]  # the first ones; empty up to 64 GPUs
     more_nodes: int  # nodes left out
+
+
+class BatchGrew(NamedTuple):
+    """From this step on the global batch is larger."""
+
+    at: float
+    step: int
+    before: int  # sequences
+    after: int
+    accumulation: int  # micro-batches per step from now on
 
 
 class EpochEnded(NamedTuple):
@@ -423,6 +433,7 @@ Event = (
     | Slowed
     | Recovered
     | Status
+    | BatchGrew
     | EpochEnded
     | Validated
     | CheckpointStarted

@@ -30,21 +30,30 @@ class Layout(NamedTuple):
     reference: bool = False  # a frozen bf16 copy of the model runs along (DPO, GRPO)
 
 
+class Stage(NamedTuple):
+    """A stretch of steps with the same batch, in sequences."""
+
+    first: int  # step
+    batch: int  # sequences per step
+    before: int  # sequences consumed before it
+
+
 class Schedule(NamedTuple):
     """What happens when. Everything is counted in optimizer steps unless named otherwise."""
 
     steps: int
-    warmup: int
+    warmup: int  # in full batches, should the batch grow
     peak_lr: float
     final_lr: float
     decay: Decay
     sequence: int  # tokens in a sequence
-    global_batch: int  # sequences per step = data x micro_batch x accumulation
+    global_batch: int  # sequences per full step = data x micro_batch x accumulation
     epochs: int
     log_every: int
     validate_every: int
     validation_batches: int  # global batches in one validation, forward only
     save_every: int
+    ramp: tuple[Stage, ...] = ()  # how the batch grows, the full one last; () if it does not
 
 
 class Software(NamedTuple):
@@ -87,7 +96,7 @@ class Job(NamedTuple):
 
 
 def batch_tokens(job: Job) -> int:
-    """Tokens in one optimizer step: sequences x tokens in a sequence."""
+    """Tokens in one optimizer step with a full batch: sequences x tokens in a sequence."""
     return job.schedule.global_batch * job.schedule.sequence
 
 
@@ -113,9 +122,17 @@ def validations(job: Job) -> int:
     return -(-job.schedule.steps // job.schedule.validate_every)
 
 
+def saved_steps(job: Job) -> tuple[int, ...]:
+    """After which steps the run saves: at its interval, before its batch grows, and at the end."""
+    plan = job.schedule
+    grows = (stage.first - 1 for stage in plan.ramp[1:])
+    every = range(plan.save_every, plan.steps + 1, plan.save_every)
+    return tuple(sorted({*every, *grows, plan.steps}))
+
+
 def checkpoints(job: Job) -> int:
-    """How often the run saves: at its interval, and at the end if that is not one."""
-    return -(-job.schedule.steps // job.schedule.save_every)
+    """How often the run saves."""
+    return len(saved_steps(job))
 
 
 def hostname(job: Job, node: int) -> str:

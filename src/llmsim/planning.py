@@ -16,6 +16,7 @@ from llmsim.scheduling import (
     LONGEST_RUN_SECONDS,
     MOST_EPOCHS,
     length,
+    ramped,
     scheduled,
     step_range,
 )
@@ -86,7 +87,8 @@ def _job(options: Options, seed: int, index: int) -> Job:
         and not (voice_named(draft.dialect) or VOICES["pytorch"]).waits_for_saves,
     )
     steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
-    return job._replace(schedule=scheduled(draft, steps, epochs, compute.step_seconds(job)))
+    schedule = scheduled(draft, steps, epochs, compute.step_seconds(job))
+    return job._replace(schedule=schedule._replace(ramp=ramped(draft, schedule, seed)))
 
 
 def _sensible(job: Job, options: Options) -> bool:

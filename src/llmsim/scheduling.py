@@ -4,9 +4,9 @@ from math import ceil, exp, log
 
 from llmsim import recipes
 from llmsim.architecture import parameter_count
-from llmsim.drafting import Draft
-from llmsim.job import Job, Schedule, step_data_tokens
-from llmsim.physics import compute, noise, schedule
+from llmsim.drafting import SMALL_MODEL, Draft
+from llmsim.job import Job, Schedule, Stage, step_data_tokens
+from llmsim.physics import compute, noise, ramp, schedule
 from llmsim.recipes import RECIPES, Recipe
 from llmsim.voices import voice_named
 
@@ -99,6 +99,17 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
         validation_batches=max(4, round(recipe.held_out / (global_batch * draft.sequence))),
         save_every=min(steps, save_every),
     )
+
+
+def ramped(draft: Draft, plan: Schedule, seed: int) -> tuple[Stage, ...]:
+    """How the batch grows: in one of four of the pretrainings from 3B on that could do it."""
+    voice = voice_named(draft.dialect)
+    able = voice is not None and voice.ramps and draft.recipe == "pretrain" and plan.epochs == 1
+    if not able or draft.model.parameters < SMALL_MODEL or noise.uniform(seed, "plan/ramp") > 0.25:
+        return ()
+    share = 0.06 + 0.12 * noise.uniform(seed, "plan/ramp share")
+    draw = noise.bits(seed, "plan/ramp parts")
+    return ramp.planned(draft.layout, plan.steps, plan.log_every, share, draw)
 
 
 def _two_digits(steps: int, log_every: int) -> int:

@@ -19,6 +19,7 @@ class Voice(NamedTuple):
     device: Device = "GPU"
     every_step: bool = False  # it logs each step, so its runs are shorter
     waits_for_saves: bool = False  # it has no checkpoints in the background
+    ramps: bool = False  # its batch can grow
     share: int = 1  # how often "auto" takes it, against the others' 1
 
 
@@ -26,10 +27,13 @@ VOICES = {
     "pytorch": Voice(
         "a good lab's own train.py under torchrun: tells all, fits any width",
         tuple(RECIPES),
+        ramps=True,
         share=14,
     ),
     "torchtitan": Voice("torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours", TEXT),
-    "megatron": Voice("Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses", TEXT),
+    "megatron": Voice(
+        "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses", TEXT, ramps=True
+    ),
     "nanotron": Voice(
         "nanotron, three digits and a letter, every iteration", TEXT, every_step=True
     ),

@@ -10,8 +10,8 @@ from functools import lru_cache
 from llmsim import events
 from llmsim.dialects import units
 from llmsim.events import Event
-from llmsim.job import Job, batch_tokens, gpus_per_node, hostname, steps_per_epoch
-from llmsim.physics import compute, gpu, loss, schedule
+from llmsim.job import Job, gpus_per_node, hostname, steps_per_epoch
+from llmsim.physics import compute, gpu, loss, ramp, schedule
 from llmsim.physics.gpu import Activity
 from llmsim.terminal.board import View
 from llmsim.terminal.plots import Training
@@ -127,11 +127,12 @@ class Watch:
         return label, "", share, units.hours(max(0.0, outer.at + outer.seconds - at))
 
     def _left(self, done: int) -> float:
-        """Seconds until the last step at the mean pace so far."""
+        """Seconds until the last token at the mean rate so far."""
         if self.step is None or self.step.remaining == 0.0:
             return 0.0
-        steps = self.job.schedule.steps
-        return self.step.remaining * (steps - done) / (steps - self.step.step)
+        plan = self.job.schedule
+        told, now, last = (ramp.consumed(plan, s) for s in (self.step.step, done, plan.steps))
+        return self.step.remaining * (last - now) / (last - told)
 
     def _training(self, done: int) -> Training:
         step, plan = self.step, self.job.schedule
@@ -156,8 +157,7 @@ class Watch:
 
     def _throughput(self, first: int, last: int) -> float:
         """Tokens per second of these steps."""
-        tokens = (last - first + 1) * batch_tokens(self.job)
-        return tokens / compute.interval_seconds(self.job, first, last)
+        return ramp.tokens(self.job, first, last) / compute.interval_seconds(self.job, first, last)
 
     # --- gauges ----------------------------------------------------------------------------
 

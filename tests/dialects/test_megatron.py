@@ -1,6 +1,7 @@
 """Megatron's log, against formats written down from its source and from real logs."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from math import exp
 
@@ -47,6 +48,14 @@ PATTERNS = (
     r"-{20} end of arguments -{21}",
     r"  \w+ \.* .*",
     r"INFO:megatron\.core\.num_microbatches_calculator:setting number of microbatches to .*\d+",
+    (  # num_microbatches_calculator.py: two words run together there, too
+        r"INFO:megatron\.core\.num_microbatches_calculator:will use batch size rampup starting "
+        r"from global batch size \d+ to global batch size \d+ with batchsize increments \d+ over "
+        r"\d+ samples\."
+    ),
+    r"INFO:megatron\.core\.num_microbatches_calculator:setting initial batch size to \d+",
+    r"INFO:megatron\.core\.num_microbatches_calculator:ramping up batch size from \d+ to \d+",
+    r"setting training iterations to \d+",
     r"> building \w+ tokenizer \.\.\.",
     r" > padded vocab \(size: \d+\) with \d+ dummy tokens \(new size: \d+\)",
     r"WARNING:megatron\.core\.rerun_state_machine:RerunStateMachine initialized in mode \S+",
@@ -161,6 +170,8 @@ OTHERS: tuple[dict[str, object], ...] = (
     {"recipe": "continue"},
     {"tidy": True},
 )
+# Pretrainings of these seeds begin with a part of their batch.
+RAMPED = (17, 41, 48)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -208,11 +219,14 @@ def test_the_arguments_agree_with_the_rest_of_the_log(seed: int) -> None:
     log = log_of("megatron", seed)
     shown = arguments(log)
     data, micro = int(shown["data_parallel_size"]), int(shown["micro_batch_size"])
-    accumulation = int(found(r"microbatches to constant (?P<n>\d+)", log)["n"])
-    assert int(shown["global_batch_size"]) == data * micro * accumulation
+    full = int(shown["global_batch_size"])
+    assert full % (data * micro) == 0
+    if shown["rampup_batch_size"] == "None":
+        accumulation = int(found(r"microbatches to constant (?P<n>\d+)", log)["n"])
+        assert full == data * micro * accumulation
     split = int(shown["tensor_model_parallel_size"]) * int(shown["pipeline_model_parallel_size"])
     assert int(shown["world_size"]) == data * split
-    samples = int(shown["train_iters"]) * int(shown["global_batch_size"])
+    *_, samples = consumed_samples(shown, last_iteration(log))
     assert found(r"^    train:      (?P<n>\d+)", log)["n"] == str(samples)
     assert f"learning rate decay style: {shown['lr_decay_style']}" in "\n".join(log)
     assert sum("model parallel rank (" in line for line in log) <= split
@@ -247,23 +261,44 @@ def flops_per_token(shown: dict[str, str], log: tuple[str, ...]) -> float:
     return 6 * weights + 12 * layers * query * value["seq_length"]
 
 
+def last_iteration(log: Iterable[str]) -> int:
+    return max(int(match["it"]) for line in log if (match := re.fullmatch(ITERATION, line)))
+
+
+def consumed_samples(shown: dict[str, str], iterations: int) -> list[int]:
+    """After 0, 1, 2 ... iterations, counted as num_microbatches_calculator.py does."""
+    full, consumed = int(shown["global_batch_size"]), [0]
+    ramp = re.findall(r"'(\d+)'", shown["rampup_batch_size"])
+    start, increment, samples = map(int, ramp) if ramp else (full, 1, 0)
+    each = samples / ((full - start) // increment) if ramp else 1
+    for _ in range(iterations):
+        now = consumed[-1]
+        part = full if now > samples or not ramp else start + int(now / each) * increment
+        consumed.append(now + part)
+    return consumed
+
+
 def check_identities(log: tuple[str, ...]) -> int:
     shown = arguments(log)
     flops = flops_per_token(shown, log)
     decay = shown["lr_decay_style"].lower()
     peak, low = float(shown["lr"]), float(shown["min_lr"])
-    tokens = int(shown["global_batch_size"]) * int(shown["seq_length"])
+    consumed = consumed_samples(shown, last_iteration(log))
+    warmup = int(shown["lr_warmup_iters"]) * int(shown["global_batch_size"])
+    warmup += int(shown["lr_warmup_samples"])
     before, clock, seen = 0, "", 0
     for line in log:
         if match := re.fullmatch(ITERATION, line):
             part = match.groupdict()
             step, steps = int(part["it"]), int(part["n"])
-            assert int(part["cs"]) == step * int(part["gbs"])
+            assert int(part["cs"]) == consumed[step]
+            assert int(part["gbs"]) == consumed[step] - consumed[step - 1]
+            tokens = int(part["gbs"]) * int(shown["seq_length"])
             assert (part["sk"], part["nan"], part["ls"]) == ("0", "0", "1.0")
             seconds = float(part["ms"]) / 1000
             teraflops = tokens * flops / seconds / int(shown["world_size"]) / 1e12
             assert near(float(part["tf"]), teraflops, 6e-5 / seconds, 0.051)
-            expected = rate(step, steps, int(shown["lr_warmup_iters"]), peak, low, decay)
+            expected = rate(consumed[step], consumed[steps], warmup, peak, low, decay)
             assert near(float(part["lr"]), expected, 1e-6, 1e-12)
             assert step % int(shown["log_interval"]) == 0
             if clock:
@@ -284,6 +319,32 @@ def when(text: str) -> datetime:
 @pytest.mark.parametrize("seed", range(50))
 def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
     assert check_identities(log_of("megatron", seed)) > 50
+
+
+@pytest.mark.parametrize("seed", RAMPED)
+def test_a_batch_that_grows_is_megatrons_in_every_line(seed: int) -> None:
+    log = log_of("megatron", seed, recipe="pretrain")
+    assert unmatched(log, ALL) == []
+    assert check_identities(log) > 50
+    shown = arguments(log)
+    ramp = re.findall(r"'(\d+)'", shown["rampup_batch_size"])
+    start, increment, samples = ramp
+    told = found(
+        r"from global batch size (?P<start>\d+) to global batch size (?P<full>\d+) with "
+        r"batchsize increments (?P<increment>\d+) over (?P<samples>\d+) samples", log
+    )  # fmt: skip
+    full = shown["global_batch_size"]
+    assert told == {"start": start, "full": full, "increment": increment, "samples": samples}
+    # Arguments count either iterations or samples (arguments.py), and never both.
+    assert (shown["train_iters"], shown["lr_warmup_iters"]) == ("None", "0")
+    iterations = int(found(r"setting training iterations to (?P<n>\d+)", log)["n"])
+    consumed = consumed_samples(shown, iterations)
+    assert int(shown["train_samples"]) == consumed[-1]
+    # Before it grows the batch is saved (training.py), right after the line that says so.
+    grown = [i for i, line in enumerate(log) if "ramping up batch size" in line]
+    assert len(grown) == (int(full) - int(start)) // int(increment)
+    for index in grown:
+        assert "saving checkpoint at iteration" in log[index + 1]
 
 
 @pytest.mark.parametrize("options", OTHERS, ids=str)

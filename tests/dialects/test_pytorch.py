@@ -115,6 +115,7 @@ class Shown(NamedTuple):
 
     batch: int
     sequence: int
+    ramp: tuple[tuple[int, int], ...]  # steps, and the sequences from them on
     flops: float
     peak: float
     capacity: float
@@ -134,10 +135,13 @@ def shown(text: str) -> Shown:
     assert tokens == batch * sequence
     (gpus,) = map(number, find(r"All ([\d,]+) ranks are up"))
     (teraflops,) = find(r" ([\d.]+) TFLOP/s dense bf16")
-    warmup, decay, high, low = find(r" ([\d,]+) of warmup, (\w+) (\S+) -> (\S+),")
+    warmup, _, decay, high, low = find(r" ([\d,]+)( sequences)? of warmup, (\w+) (\S+) -> (\S+),")
+    ramp = re.search(r"Batch ramp: .*", text)
+    stages = re.findall(r"([\d,]+)(?: sequences| from step ([\d,]+))", ramp[0] if ramp else "")
     return Shown(
-        batch=int(tokens),
+        batch=int(batch),
         sequence=int(sequence),
+        ramp=tuple((int(number(first or "1")), int(number(size))) for size, first in stages),
         flops=float(find(r"([\d.]+) GFLOP per token")[0]) * 1e9,
         peak=gpus * float(teraflops) * 1e12,
         capacity=float(find(r"% of ([\d.]+)GiB\)")[0]),
@@ -170,7 +174,22 @@ def seconds(eta: str) -> tuple[float, float]:
     return hour * 3600 + minute * 60 + second, 1
 
 
+def batch_of(plan: Shown, step: int) -> int:
+    """Sequences of a step."""
+    return [plan.batch, *(size for first, size in plan.ramp if first <= step)][-1]
+
+
+def sequences(plan: Shown, step: int) -> int:
+    """Those of all steps so far."""
+    stages = plan.ramp or ((1, plan.batch),)
+    ends = [*(first for first, _ in stages[1:]), step + 1]
+    counts = [min(end, step + 1) - first for (first, _), end in zip(stages, ends, strict=True)]
+    return sum(size * max(0, n) for (_, size), n in zip(stages, counts, strict=True))
+
+
 def learning_rate(plan: Shown, step: int, steps: int) -> float:
+    if plan.ramp:  # the schedule goes by sequences
+        step, steps = sequences(plan, step), sequences(plan, steps)
     if step <= plan.warmup:
         return plan.high * step / plan.warmup
     done = (step - plan.warmup) / (steps - plan.warmup)
@@ -189,7 +208,7 @@ def check_step(fields: dict[str, str], before: dict[str, str] | None, plan: Show
     rounding = 0.51 * 0.1 ** decimals(fields["pace"])
     # Both numbers are rounded as they are shown: tokens/s to whole ones.
     off = rounding + 0.51 * pace / value["tokens"]
-    assert pace == pytest.approx(plan.batch / value["tokens"], abs=off)
+    assert pace == pytest.approx(batch_of(plan, step) * plan.sequence / value["tokens"], abs=off)
     assert value["samples"] == pytest.approx(value["tokens"] / plan.sequence, rel=1e-4, abs=0.06)
     mfu = 100 * value["tokens"] * plan.flops / plan.peak
     assert value["mfu"] == pytest.approx(mfu, rel=1e-3, abs=0.006)
@@ -221,7 +240,9 @@ def test_the_identities_hold_on_the_text_alone(fifty: list[Run]) -> None:
                 step, steps = number(fields["step"]), number(fields["steps"])
                 spent += number(fields["pace"]) * (step - last)
                 eta, off = seconds(fields["eta"])
-                assert eta == pytest.approx(spent / step * (steps - step), rel=1e-3, abs=off)
+                done = sequences(plan, int(step))
+                left = sequences(plan, int(steps)) - done
+                assert eta == pytest.approx(spent / done * left, rel=1e-3, abs=off)
                 before, last, parsed = fields, step, parsed + 1
             elif "INFO" in line or "%|" in line:  # something else happens, and takes its time
                 before = before and {**before, "stamp": line[:23]} if "Saved" in line else None

@@ -20,6 +20,7 @@ def test_checkpoints_are_saved_and_deleted_in_turn(runs: tuple[Run, ...]) -> Non
     for run in runs:
         plan = run.job.schedule
         due = {*range(plan.save_every, plan.steps + 1, plan.save_every), plan.steps}
+        due |= {stage.first - 1 for stage in plan.ramp[1:]}  # before the batch grows
         saved = run.all(events.CheckpointSaved)
         assert [event.step for event in saved] == sorted(due)
         kept: dict[str, int] = {}

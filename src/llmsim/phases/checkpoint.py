@@ -6,7 +6,7 @@ from llmsim.events import (
     CheckpointStaged,
     CheckpointStarted,
 )
-from llmsim.job import Job
+from llmsim.job import Job, saved_steps
 from llmsim.phases.timing import Phase, announced, took, watched
 from llmsim.physics import storage
 
@@ -79,6 +79,6 @@ def _stage(job: Job, at: float, step: int) -> Phase:
 
 def _outdated(job: Job, step: int) -> int:
     """The step whose checkpoint the one of `step` makes superfluous; 0 if there is none."""
-    every = job.schedule.save_every
-    saved = -(-step // every)  # the last save may come before its interval is full
-    return max(0, (saved - KEPT) * every)
+    saves = saved_steps(job)
+    older = saves.index(step) - KEPT
+    return saves[older] if older >= 0 else 0

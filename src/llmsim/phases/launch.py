@@ -39,7 +39,7 @@ from llmsim.job import (
 )
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase, late, took, watched
-from llmsim.physics import compute, memory, network, noise, storage
+from llmsim.physics import compute, memory, network, noise, ramp, storage
 from llmsim.recipes import RECIPES
 
 # Nodes and ranks are told one by one up to these numbers, then summed up.
@@ -141,8 +141,11 @@ def _data(job: Job, at: float) -> Phase:
     seconds = took(job, "tokenizer", 0.7)
     at += seconds
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
-    tokens = steps_per_epoch(job) * step_data_tokens(job)
-    sequences = tokens // (PROMPT_TOKENS if job.recipe == "grpo" else job.schedule.sequence)
+    steps = steps_per_epoch(job)
+    # Prompts are what reinforcement learning reads; answers are its own.
+    grpo = job.recipe == "grpo"
+    tokens = steps * step_data_tokens(job) if grpo else ramp.tokens(job, 1, steps)
+    sequences = tokens // (PROMPT_TOKENS if grpo else job.schedule.sequence)
     shards = ceil(tokens / SHARD_TOKENS)
     size = int(tokens * TEXT_BYTES_PER_TOKEN)
     begun = at

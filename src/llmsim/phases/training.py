@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 from llmsim.events import (
+    BatchGrew,
     Collectives,
     EpochEnded,
     EpochStarted,
@@ -15,12 +16,12 @@ from llmsim.events import (
     Slowed,
     Step,
 )
-from llmsim.job import Job, batch_tokens, gpus_per_node, hostname, steps_per_epoch
+from llmsim.job import Job, gpus_per_node, hostname, saved_steps, steps_per_epoch
 from llmsim.phases import checkpoint, validation
 from llmsim.phases.checkpoint import Saving
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase
-from llmsim.physics import alignment, compute, gradient, loss, memory, network, schedule
+from llmsim.physics import alignment, compute, gradient, loss, memory, network, ramp, schedule
 
 # Between two logged steps the epoch's bar moves this often.
 BAR_MOVES = 6
@@ -62,7 +63,7 @@ def training(job: Job, at: float) -> Generator[Event, None, Trained]:
     """Steps, epochs, and at their intervals validations and checkpoints."""
     plan = job.schedule
     yield PhaseStarted(at, "training", compute.training_seconds(job))
-    looks, began = _look_steps(job), at
+    looks, saves, began = _look_steps(job), saved_steps(job), at
     in_steps, epoch_began, best = 0.0, at, float("inf")
     saving: list[Saving] = []  # what saves in the background will say
     for index, (before, step) in enumerate(logged_steps(job)):
@@ -84,7 +85,8 @@ def training(job: Job, at: float) -> Generator[Event, None, Trained]:
         if step % plan.validate_every == 0 or step == plan.steps:
             at = yield from validation.validation(job, at, step, best)
             best = min(best, loss.validation(job, step))
-        if step % plan.save_every == 0 or step == plan.steps:
+        yield from _growth(job, at, step)
+        if step in saves:
             at = yield from _checkpoint(job, at, step, saving)
         if step % steps_per_epoch(job) == 0:
             final = loss.training(job, step)
@@ -118,12 +120,22 @@ def _disturbances(job: Job, at: float, before: int, step: int) -> Iterator[Event
     """What slowed the steps of an interval, when it begins and when it is over."""
     size = gpus_per_node(job)
     if slow := compute.disturbance(job, before + 1, step):
-        host, part = hostname(job, slow.rank // size), slow.seconds / compute.step_seconds(job)
+        host = hostname(job, slow.rank // size)
+        part = slow.seconds / compute.step_seconds(job, slow.first)
         yield Slowed(at, slow.first, slow.kind, slow.rank, host, slow.seconds, part)
     if over := compute.recovery(job, before + 1, step):
         host, lost = hostname(job, over.rank // size), over.seconds * over.steps
         last = over.first + over.steps - 1
         yield Recovered(at, last, over.rank, host, lost, over.steps)
+
+
+def _growth(job: Job, at: float, step: int) -> Iterator[BatchGrew]:
+    """The batch of the next step, if a stage of the ramp ends with this one."""
+    plan = job.schedule
+    before, after = ramp.batch(plan, step), ramp.batch(plan, step + 1)
+    if before != after:
+        accumulation = ramp.layout_at(job, step + 1).accumulation
+        yield BatchGrew(at, step + 1, before, after, accumulation)
 
 
 def _look_steps(job: Job) -> set[int]:
@@ -147,8 +159,7 @@ def _bar(
 
 def _step(job: Job, at: float, in_steps: float, before: int, step: int, seconds: float) -> Step:
     plan = job.schedule
-    interval_tokens = (step - before) * batch_tokens(job)
-    rate = interval_tokens / seconds
+    rate, tokens = ramp.tokens(job, before + 1, step) / seconds, ramp.tokens(job, 1, step)
     return Step(
         at=at,
         step=step,
@@ -158,13 +169,13 @@ def _step(job: Job, at: float, in_steps: float, before: int, step: int, seconds:
         gradient_norm=gradient.norm(job, step),
         learning_rate=schedule.learning_rate(job, step),
         step_seconds=seconds / (step - before),
-        tokens=step * batch_tokens(job),
+        tokens=tokens,
         tokens_per_second=rate,
         samples_per_second=rate / plan.sequence,
         mfu=compute.mfu(job, rate),
         allocated=memory.allocated(job, step),
         reserved=memory.reserved(job, step),
         capacity=memory.capacity(job.gpu),
-        remaining=in_steps / step * (plan.steps - step),
+        remaining=in_steps * ramp.tokens(job, step + 1, plan.steps) / tokens,
         metrics=alignment.metrics(job, step),
     )

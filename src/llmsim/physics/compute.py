@@ -10,13 +10,13 @@ where the network cannot keep up. FLOP/s, seconds and tokens throughout; peaks a
 """
 
 from functools import lru_cache
-from math import exp, log, log2, pi
+from math import exp, fsum, log, log2, pi
 from typing import NamedTuple
 
 from llmsim.architecture import Architecture, active_parameter_count, embedding_parameters
 from llmsim.catalog import Gpu
 from llmsim.job import Job, Layout
-from llmsim.physics import jitter, noise
+from llmsim.physics import jitter, noise, ramp
 from llmsim.physics.fabric import flows, total_excess
 
 # MFU of a dense 7B model on one node, by GPU; first match wins. Measured: A100 52-58 %, H100
@@ -144,16 +144,20 @@ def mfu(job: Job, tokens_per_second: float) -> float:
     return tokens_per_second * job_flops_per_token(job) / (job.layout.gpus * job.gpu.tflops * 1e12)
 
 
-def compute_seconds(job: Job) -> float:
-    """Mean seconds of one step if no communication stood in the way."""
-    return _throughput(job.architecture, job.gpu, job.layout, job.schedule.sequence)[0]
+def compute_seconds(job: Job, step: int) -> float:
+    """Mean seconds of such a step if no communication stood in the way."""
+    layout = ramp.layout_at(job, step)
+    return _throughput(job.architecture, job.gpu, layout, job.schedule.sequence)[0]
 
 
-def step_seconds(job: Job) -> float:
-    """Steady mean of one optimizer step, in seconds."""
-    layout = job.layout
-    seconds = _throughput(job.architecture, job.gpu, layout, job.schedule.sequence)[1]
-    micro_batches = job.schedule.global_batch / (layout.data * layout.micro_batch)
+def step_seconds(job: Job, step: int | None = None) -> float:
+    """Steady mean of one optimizer step, in seconds: of this one, or of one with a full batch."""
+    plan = job.schedule
+    layout, batch = job.layout, plan.global_batch
+    if step is not None and plan.ramp:
+        layout, batch = ramp.layout_at(job, step), ramp.batch(plan, step)
+    seconds = _throughput(job.architecture, job.gpu, layout, plan.sequence)[1]
+    micro_batches = batch / (layout.data * layout.micro_batch)
     training = seconds * micro_batches / layout.accumulation
     return training / (1.0 - ROLLOUT_SHARE) if job.recipe == "grpo" else training
 
@@ -163,10 +167,15 @@ def rollout_seconds(job: Job) -> float:
     return step_seconds(job) * ROLLOUT_SHARE if job.recipe == "grpo" else 0.0
 
 
-@lru_cache(maxsize=16)
-def rhythm(job: Job) -> jitter.Rhythm:
-    """The constants of this run's timing."""
-    seed, layout, mean = job.seed, job.layout, step_seconds(job)
+@lru_cache(maxsize=64)
+def rhythm(job: Job, number: int = 0) -> jitter.Rhythm:
+    """The constants of this run's timing, in one stage of its ramp; see _elapsed."""
+    seed, layout = job.seed, job.layout
+    first, begun = 1, 0.0
+    if number:
+        first = job.schedule.ramp[number].first
+        begun = _elapsed(job, first - 1)
+    mean = step_seconds(job, first)
 
     def between(stream: str, low: float, high: float) -> float:
         return low + (high - low) * noise.uniform(seed, stream)
@@ -176,7 +185,8 @@ def rhythm(job: Job) -> jitter.Rhythm:
     if job.architecture.experts > 1:  # tokens reach experts unevenly: Mixtral 3.2, Qwen3 2.5 %
         sigma += 0.018
     sigma = min(sigma, 0.04)
-    clock = job.start.hour * 3600 + job.start.minute * 60 + job.start.second
+    clock = job.start.hour * 3600.0 + job.start.minute * 60 + job.start.second
+    clock += begun - (first - 1) * mean  # as if all steps before had been such
     return jitter.Rhythm(
         seed=seed,
         steps=job.schedule.steps,
@@ -204,14 +214,29 @@ def _first_extra(job: Job, mean: float) -> float:
     return min(50.0, max(5.8, 4.5 * mean, min(compiling, 42.0 * mean)))
 
 
+def _elapsed(job: Job, step: int) -> float:
+    """Seconds until the end of a step. Each stage of a ramp goes on where the one before ended.
+
+    A stage is a stretch of a run that has its batch, and so its pace, from the first step on.
+    """
+    number = ramp.stage_number(job.schedule, step)
+    return jitter.elapsed(rhythm(job, number), step) + (_shift(job, number) if number else 0.0)
+
+
+@lru_cache(maxsize=64)
+def _shift(job: Job, number: int) -> float:
+    """Seconds by which a stage begins later than in a run that has its batch throughout."""
+    last = job.schedule.ramp[number].first - 1
+    return round(_elapsed(job, last) - jitter.elapsed(rhythm(job, number), last), 6)
+
+
 def interval_seconds(job: Job, first: int, last: int) -> float:
     """Seconds that steps first..last took together, both included, counted from 1.
 
     Validation, checkpoints and logging are not in it. Intervals add up: 1..10 is 1..4 and
     5..10. Rounded to microseconds.
     """
-    own = rhythm(job)
-    return round(jitter.elapsed(own, last) - jitter.elapsed(own, first - 1), 6)
+    return round(_elapsed(job, last) - _elapsed(job, first - 1), 6)
 
 
 def first_step_seconds(job: Job) -> float:
@@ -226,12 +251,23 @@ def training_seconds(job: Job) -> float:
 
 def disturbance(job: Job, first: int, last: int) -> Disturbance | None:
     """The notable disturbance that begins in these steps; None in almost all intervals."""
-    return _told(jitter.begun(rhythm(job), first, last))
+    return _told(jitter.begun(rhythm(job, ramp.stage_number(job.schedule, last)), first, last))
 
 
 def recovery(job: Job, first: int, last: int) -> Disturbance | None:
-    """The lasting disturbance that ends in these steps; None in almost all intervals."""
-    return _told(jitter.ended(rhythm(job), first, last))
+    """The lasting disturbance that ends in these steps; None in almost all intervals.
+
+    What it cost is the mean of its steps, should their batches differ.
+    """
+    number = ramp.stage_number(job.schedule, last)
+    found = jitter.ended(rhythm(job, number), first, last)
+    if found is None or ramp.stage_number(job.schedule, found.first) == number:
+        return _told(found)
+    index = rhythm(job, number).episodes.index(found)
+    steps = range(found.first, found.first + found.length)
+    stages = [ramp.stage_number(job.schedule, step) for step in steps]
+    lost = fsum([rhythm(job, stage).episodes[index].extra for stage in stages])
+    return _told(found._replace(extra=lost / found.length))
 
 
 def _told(episode: jitter.Episode | None) -> Disturbance | None:

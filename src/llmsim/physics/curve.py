@@ -32,7 +32,7 @@ from math import exp, fsum, log, log1p, sqrt
 from typing import NamedTuple
 
 from llmsim.job import Job, batch_tokens, steps_per_epoch
-from llmsim.physics import noise, schedule
+from llmsim.physics import noise, ramp, schedule
 
 ENTROPY = 1.8172  # E, nats
 SIZE_SCALE, SIZE_EXPONENT = 482.01, 0.3478  # A, alpha
@@ -115,10 +115,11 @@ def value(shape: Curve, job: Job, step: int) -> float:
 def lawful(shape: Curve, job: Job, step: int) -> float:
     """Nats above the floor by Chinchilla's law, whether or not it knows the floor."""
     done = max(0, step - 1)
+    read = ramp.position(job.schedule, done)  # full batches
     clocks = (
         schedule.full_rate_steps(done, shape.plateau),
         done,
-        fresh(schedule.full_rate_steps(done, job.schedule.warmup) * shape.pace, shape.epoch),
+        fresh(schedule.full_rate_steps(read, job.schedule.warmup) * shape.pace, shape.epoch),
     )
     above = shape.rest + fsum([a * exp(-k * clocks[clock]) for a, k, clock in shape.terms])
     if shape.keep != 1.0:
@@ -181,7 +182,9 @@ def _pretrain(job: Job) -> Curve:
     by_tokens = TOKEN_SHARE * to_learn
     # At D0 the law's B / D**beta is worth by_tokens: from there on the ladder follows it.
     scale = (DATA_SCALE / by_tokens) ** (1.0 / DATA_EXPONENT)
-    hurry = max(0.3, min(1.0, sqrt(job.schedule.warmup / UNIGRAM_WARMUP)))
+    plan = job.schedule
+    warmup = ramp.steps_until(plan, plan.warmup * plan.global_batch)
+    hurry = max(0.3, min(1.0, sqrt(warmup / UNIGRAM_WARMUP)))
     usual = schedule.peak_learning_rate(job.model.parameters)
     return Curve(
         floor=floor,

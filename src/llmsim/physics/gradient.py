@@ -17,8 +17,8 @@ from functools import lru_cache
 from math import exp, log, sqrt
 from typing import NamedTuple
 
-from llmsim.job import Job, batch_tokens
-from llmsim.physics import loss, noise, spikes
+from llmsim.job import Job
+from llmsim.physics import loss, noise, ramp, spikes
 
 LOSS_SHARE = 0.16  # correlation with the loss residual
 NEIGHBOUR = 0.40  # weight of the step before; outliers take the autocorrelation down to 0.24
@@ -40,14 +40,17 @@ class Shape(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _shape(job: Job) -> Shape:
+def _shape(job: Job, tokens: int) -> Shape:
+    """Of steps with so many tokens."""
     luck = 0.8 + 0.45 * noise.uniform(job.seed, "gradient-level")
     early = 0.6 + 0.8 * noise.uniform(job.seed, "gradient-start")
-    warmup = float(max(300, min(job.schedule.warmup, 2000)))
+    plan = job.schedule
+    rising = ramp.steps_until(plan, plan.warmup * plan.global_batch)
+    warmup = float(max(300, min(rising, 2000)))
     size = job.model.parameters / 124e6
     if job.recipe == "pretrain":
         # Half of the squared norm is the batch's own noise and shrinks with its tokens.
-        batch = sqrt(0.5 + 0.5 * 524_288 / batch_tokens(job))
+        batch = sqrt(0.5 + 0.5 * 524_288 / tokens)
         base = 0.26 * float(size**-0.07) * batch * luck
         return Shape(base, 0.56 * luck, early, warmup, 0.055)
     drift = 0.3 * noise.uniform(job.seed, "gradient-drift") - 0.2
@@ -61,7 +64,7 @@ def _shape(job: Job) -> Shape:
 
 def expected(job: Job, step: int) -> float:
     """The noise-free gradient norm of this step; steps count from 1."""
-    return _mean(_shape(job), job, step)
+    return _mean(_shape(job, ramp.tokens(job, step, step)), job, step)
 
 
 def _mean(shape: Shape, job: Job, step: int) -> float:
@@ -75,7 +78,7 @@ def _mean(shape: Shape, job: Job, step: int) -> float:
 
 def norm(job: Job, step: int) -> float:
     """The gradient norm of this step, before clipping."""
-    shape, seed = _shape(job), job.seed
+    shape, seed = _shape(job, ramp.tokens(job, step, step)), job.seed
     own = _shock(seed, step) + NEIGHBOUR * _shock(seed, step - 1)
     x = _OWN * own + LOSS_SHARE * loss.residual(job, step)
     u = noise.uniform(seed, "gradient-tail", step)

@@ -13,7 +13,7 @@ without a step upwards. A fixed validation set has no such noise, 0.0004 nats.
 from math import exp, fsum, log, sqrt
 
 from llmsim.job import Job, batch_tokens
-from llmsim.physics import noise, schedule, spikes
+from llmsim.physics import noise, ramp, schedule, spikes
 from llmsim.physics.curve import Curve, curve, value
 
 NOISE = 30.0  # nats x sqrt(tokens)
@@ -43,7 +43,7 @@ def training(job: Job, step: int) -> float:
     """The training loss of this single step, the mean over its global batch, in nats."""
     shape = curve(job)
     clean = value(shape, job, step)
-    return _printed(job, shape, clean, 1, step) + spikes.loss_excess(job, step)
+    return _printed(job, shape, clean, step, step) + spikes.loss_excess(job, step)
 
 
 def averaged(job: Job, first: int, last: int) -> float:
@@ -59,36 +59,40 @@ def averaged(job: Job, first: int, last: int) -> float:
     if spikes.in_block(job, last) is not None:
         block = range(max(first, last - spikes.BLOCK), last + 1)
         excess = fsum([spikes.loss_excess(job, step) for step in block]) / steps
-    return _printed(job, shape, clean, steps, last) + excess
+    return _printed(job, shape, clean, first, last) + excess
 
 
-def _printed(job: Job, shape: Curve, clean: float, steps: int, last: int) -> float:
-    """A mean over this many steps with its noise, which a low tail does not take below the floor.
+def _printed(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+    """A mean over these steps with its noise, which a low tail does not take below the floor.
 
     Folded, not cut, so that no value comes twice.
     """
-    noisy = clean + _sigma(job, shape, clean, steps) * residual(job, last, steps)
+    noisy = clean + _sigma(job, shape, clean, first, last) * residual(job, last, first)
     return shape.floor + abs(noisy - shape.floor)
 
 
-def _sigma(job: Job, shape: Curve, clean: float, steps: int) -> float:
-    """Standard deviation of a loss averaged over this many steps, in nats."""
+def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+    """Standard deviation of a loss averaged over these steps, in nats."""
+    steps = last - first + 1
     if job.recipe == "grpo":
         return KL_NOISE / sqrt(steps)
     if job.recipe == "dpo":  # all pairs cost ln 2 until the policy leaves the reference
         moved = min(1.0, max(0.0, (shape.start - clean) / 0.15))
         return PAIR_NOISE * moved / sqrt(job.schedule.global_batch * steps)
-    full = min(NOISE / sqrt(batch_tokens(job) * steps), RELATIVE_LIMIT * clean)
+    full = min(NOISE / sqrt(ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
     if job.recipe != "pretrain":
         return full
     moved = min(1.0, max(0.0, (shape.start - clean) / shape.drop))
     return full * moved
 
 
-def residual(job: Job, step: int, steps: int = 1) -> float:
-    """The batch's luck in units of sigma: mean 0, variance 1, skewed for small batches."""
+def residual(job: Job, step: int, first: int | None = None) -> float:
+    """The luck of a step's tokens, or of all since `first`, in units of sigma.
+
+    Mean 0, variance 1, skewed for small batches.
+    """
     z = noise.normal(job.seed, "loss", step)
-    tokens = batch_tokens(job) * steps
+    tokens = ramp.tokens(job, first or step, step)
     if tokens >= GAUSSIAN_TOKENS:
         return z
     # With probability `share` an exponential is added. Its moments are BUMP and 2 BUMP**2:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from llmsim.architecture import parameter_count
 from llmsim.job import Job
-from llmsim.physics import noise
+from llmsim.physics import noise, ramp
 from llmsim.physics.compute import compute_seconds, step_seconds
 from llmsim.physics.fabric import (
     Operation,
@@ -51,8 +51,9 @@ def step_transfers(job: Job, step: int) -> tuple[StepTransfer, ...]:
     def luck(stream: str) -> float:
         return max(-3.0, min(3.0, noise.normal(job.seed, f"network {stream}", step)))
 
-    compute = compute_seconds(job)
-    found = flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
+    compute = compute_seconds(job, step)
+    layout = ramp.layout_at(job, step)
+    found = flows(job.architecture, job.gpu, layout, job.schedule.sequence)
     busy = 1.0 + 0.02 * abs(luck("step"))
     slower = [busy * (1.0 + 0.015 * abs(luck(f"flow {index}"))) for index in range(len(found))]
     waits = [
@@ -60,7 +61,7 @@ def step_transfers(job: Job, step: int) -> tuple[StepTransfer, ...]:
         for index, flow in enumerate(found)
     ]
     # All of them together are part of the step.
-    part = min(1.0, _MOST_EXPOSED * step_seconds(job) / max(1e-9, fsum(waits)))
+    part = min(1.0, _MOST_EXPOSED * step_seconds(job, step) / max(1e-9, fsum(waits)))
     transfers = []
     for flow, slow, wait in zip(found, slower, waits, strict=True):
         seconds = flow.seconds * slow

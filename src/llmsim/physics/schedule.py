@@ -5,11 +5,11 @@
     linear   lr = peak + (final - peak) * t
     wsd      lr = peak while t < 0.8, then peak + (final - peak) * sqrt((t - 0.8) / 0.2)
 
-t = (step - warmup) / (steps - warmup) goes from 0 to 1. Steps count from 1, rates
-are dimensionless as every optimizer takes them. Warmup-stable-decay with a
-minus-sqrt tail is Nemotron's. Peak rates by size are GPT-3's at 125M (Brown et al. 2020, table
-2.1), then those of OLMo 2 (1B, 7B, 13B), Llama 2 (34B, 70B) and Llama 3 (405B); batches are
-GPT-3's, Llama 2's and Llama 3's in whole powers of two.
+t = (step - warmup) / (steps - warmup) goes from 0 to 1. Steps count from 1, and in full batches
+where the batch grows (ramp.py). Rates are dimensionless as every optimizer takes them.
+Warmup-stable-decay with a minus-sqrt tail is Nemotron's. Peak rates by size are GPT-3's at 125M
+(Brown et al. 2020, table 2.1), then those of OLMo 2 (1B, 7B, 13B), Llama 2 (34B, 70B) and Llama
+3 (405B); batches are GPT-3's, Llama 2's and Llama 3's in whole powers of two.
 """
 
 from bisect import bisect_right
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from math import cos, exp, log, log2, pi, sqrt
 
 from llmsim.job import Job, Schedule
+from llmsim.physics.ramp import position
 
 # Parameters, peak learning rate, tokens per step; see above.
 SIZES = (125e6, 1e9, 7e9, 13e9, 34e9, 70e9, 405e9)
@@ -63,16 +64,18 @@ def warmup_steps(parameters: int, steps: int) -> int:
 def learning_rate(job: Job, step: int) -> float:
     """The learning rate of optimizer step `step`, counted from 1; it stays final after the end."""
     plan = job.schedule
-    if step <= plan.warmup:
-        return plan.peak_lr * (step / plan.warmup)
+    done = position(plan, step)
+    if done <= plan.warmup:
+        return plan.peak_lr * (done / plan.warmup)
     return plan.final_lr + (plan.peak_lr - plan.final_lr) * remaining(plan, step)
 
 
 def remaining(plan: Schedule, step: int) -> float:
     """The decaying part of the rate: 1 until the warmup ends, 0 at the last step."""
-    if step <= plan.warmup:
+    done = position(plan, step)
+    if done <= plan.warmup:
         return 1.0
-    t = min(1.0, (step - plan.warmup) / max(1, plan.steps - plan.warmup))
+    t = min(1.0, (done - plan.warmup) / max(1, position(plan, plan.steps) - plan.warmup))
     if plan.decay == "cosine":
         return 0.5 * (1.0 + cos(pi * t))
     if plan.decay == "linear":

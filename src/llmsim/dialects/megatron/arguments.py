@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from llmsim import machine
 from llmsim.job import Job
 from llmsim.physics import schedule
+from llmsim.physics.ramp import consumed
 
 WIDTH = 48  # a name and its dots
 
@@ -158,12 +159,42 @@ def checkpoint_path(job: Job) -> str:
     return f"{SAVED}/{job.run_name}"
 
 
+def ramp(job: Job) -> tuple[int, int, int]:
+    """--rampup-batch-size: the first batch, what it grows by, over how many samples."""
+    first, second, *_ = job.schedule.ramp
+    return first.batch, second.batch - first.batch, job.schedule.ramp[-1].before
+
+
+def _lengths(job: Job) -> dict[str, object]:
+    """How long the run, its warmup and its decay are: by samples where the batch grows."""
+    plan = job.schedule
+    stable = plan.decay == "wsd"
+    if not plan.ramp:
+        decaying = round((1 - schedule.STABLE) * (plan.steps - plan.warmup))
+        return {
+            "lr_warmup_iters": plan.warmup,
+            "lr_wsd_decay_iters": decaying if stable else None,
+            "train_iters": plan.steps,
+        }
+    samples, warmup = consumed(plan, plan.steps), plan.warmup * plan.global_batch
+    return {
+        "lr_warmup_iters": 0,
+        "lr_warmup_samples": warmup,
+        "lr_wsd_decay_iters": None,
+        "lr_wsd_decay_samples": round((1 - schedule.STABLE) * (samples - warmup))
+        if stable
+        else None,
+        "rampup_batch_size": [str(number) for number in ramp(job)],
+        "train_iters": None,
+        "train_samples": samples,
+    }
+
+
 def of(job: Job) -> dict[str, object]:
     """The arguments that a job sets."""
     shape, layout, plan = job.architecture, job.layout, job.schedule
     full = layout.recompute == "full"
     stable = plan.decay == "wsd"
-    decaying = round((1 - schedule.STABLE) * (plan.steps - plan.warmup))
     experts = shape.experts if shape.experts > 1 else None
     return {
         "async_save": True if job.background_saves else None,
@@ -184,8 +215,6 @@ def of(job: Job) -> dict[str, object]:
         "log_interval": plan.log_every,
         "lr": plan.peak_lr,
         "lr_decay_style": _DECAYS[plan.decay],
-        "lr_warmup_iters": plan.warmup,
-        "lr_wsd_decay_iters": decaying if stable else None,
         "lr_wsd_decay_style": "minus_sqrt" if stable else "exponential",
         "max_position_embeddings": plan.sequence,
         "micro_batch_size": layout.micro_batch,
@@ -209,13 +238,13 @@ def of(job: Job) -> dict[str, object]:
         "sequence_parallel": layout.tensor > 1,
         "tensor_model_parallel_size": layout.tensor,
         "tokenizer_model": f"{SAVED}/tokenizer",
-        "train_iters": plan.steps,
         "untie_embeddings_and_output_weights": not shape.tied,
         "use_custom_fsdp": sharded(job),
         "use_distributed_optimizer": distributed_optimizer(job),
         "vocab_size": shape.vocabulary,
         "wandb_exp_name": job.run_name,
         "world_size": layout.gpus,
+        **_lengths(job),
     }
 
 

@@ -6,6 +6,7 @@ from llmsim import events, machine
 from llmsim.dialects import Tell
 from llmsim.dialects.line import Line
 from llmsim.dialects.megatron import arguments
+from llmsim.dialects.megatron.say import CALCULATOR
 from llmsim.dialects.nccl import info
 from llmsim.dialects.torchrun import greeting
 from llmsim.job import Job
@@ -32,8 +33,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     yield Line("Number of virtual stages per pipeline stage: None")
     yield Line("using torch.bfloat16 for parameters ...")
     yield from map(Line, arguments.dump(job))
-    calculator = "INFO:megatron.core.num_microbatches_calculator"
-    yield Line(f"{calculator}:setting number of microbatches to constant {layout.accumulation}")
+    yield from _batch(job)
     yield Line("> building HuggingFaceTokenizer tokenizer ...")
     dummies = -vocabulary % layout.tensor
     size = f"(new size: {vocabulary + dummies})"
@@ -41,6 +41,21 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     machinery = "WARNING:megatron.core.rerun_state_machine"
     yield Line(f"{machinery}:RerunStateMachine initialized in mode RerunMode.DISABLED")
     yield Line("> initializing torch distributed ...")
+
+
+def _batch(job: Job) -> Lines:
+    """How many micro-batches a step has; two words run together in the original, too."""
+    if not job.schedule.ramp:
+        count = job.layout.accumulation
+        yield Line(f"{CALCULATOR}:setting number of microbatches to constant {count}")
+        return
+    start, increment, samples = arguments.ramp(job)
+    yield Line(
+        f"{CALCULATOR}:will use batch size rampup starting from global batch size {start} to "
+        f"global batch size {job.schedule.global_batch} with batchsize increments {increment} "
+        f"over {samples} samples."
+    )
+    yield Line(f"{CALCULATOR}:setting initial batch size to {start}")
 
 
 def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:

@@ -8,6 +8,7 @@ from llmsim.dialects.line import Line
 from llmsim.job import Job
 
 INFO = "INFO:megatron.core."
+CALCULATOR = f"{INFO}num_microbatches_calculator"
 
 
 def clock(job: Job, at: float) -> str:

@@ -9,7 +9,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.say import INFO, dated, split, timers
 from llmsim.job import Job, batch_tokens, steps_per_epoch
-from llmsim.physics import memory, noise, storage
+from llmsim.physics import memory, noise, ramp, storage
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -49,6 +49,8 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
     yield Line(
         f"{INFO}optimizer:Setting up optimizer with config {arguments.optimizer_config(job)}"
     )
+    if job.schedule.ramp:  # arguments that count samples leave the iterations to be counted
+        yield Line(f"setting training iterations to {job.schedule.steps}")
     style = arguments.of(job)["lr_decay_style"]
     yield Line(f"{INFO}optimizer_param_scheduler:> learning rate decay style: {style}")
     if job.recipe == "pretrain":
@@ -114,7 +116,7 @@ def _data(job: Job) -> Iterator[str]:
     plan, prefix = job.schedule, arguments.data_path(job)
     held_out = plan.validation_batches * plan.global_batch
     sizes = {
-        "train": plan.steps * plan.global_batch,
+        "train": ramp.consumed(plan, plan.steps),
         "valid": (plan.steps // plan.validate_every + 1) * held_out,
         "test": held_out,
     }
@@ -147,7 +149,7 @@ def _data(job: Job) -> Iterator[str]:
 
 def _corpus(job: Job) -> float:
     """Tokens on disk: an epoch's, and what the split holds out; a batch more for the rest."""
-    return (steps_per_epoch(job) + 1) * batch_tokens(job) / SPLIT[0][1]
+    return (ramp.tokens(job, 1, steps_per_epoch(job)) + batch_tokens(job)) / SPLIT[0][1]
 
 
 def _dataset_config(job: Job) -> str:

@@ -8,9 +8,9 @@ from llmsim.architecture import embedding_parameters, parameter_count
 from llmsim.dialects import Tell
 from llmsim.dialects.line import Line
 from llmsim.dialects.megatron import arguments
-from llmsim.dialects.megatron.say import clock, dated, split, timers
-from llmsim.job import Job, batch_tokens
-from llmsim.physics import compute, memory
+from llmsim.dialects.megatron.say import CALCULATOR, clock, dated, split, timers
+from llmsim.job import Job
+from llmsim.physics import compute, memory, ramp
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -27,16 +27,16 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         return
     first = event.step == every
     seconds = compute.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
-    rate = batch_tokens(job) / seconds / job.layout.gpus
+    plan = job.schedule
+    rate = ramp.tokens(job, event.step, event.step) / seconds / job.layout.gpus
     teraflops = rate * compute.job_flops_per_token(job) / 1e12
-    batch = job.schedule.global_batch
     yield Line(
-        f" [{clock(job, event.at)}] iteration {event.step:8d}/{job.schedule.steps:8d} |"
-        f" consumed samples: {event.step * batch:12d} |"
+        f" [{clock(job, event.at)}] iteration {event.step:8d}/{plan.steps:8d} |"
+        f" consumed samples: {ramp.consumed(plan, event.step):12d} |"
         f" elapsed time per iteration (ms): {1000 * seconds:.1f} |"
         f" throughput per GPU (TFLOP/s/GPU): {teraflops:.1f} |"
         f" learning rate: {event.learning_rate:.6E} |"
-        f" global batch size: {batch:5d} |"
+        f" global batch size: {ramp.batch(plan, event.step):5d} |"
         f" lm loss: {event.loss:.6E} |"
         f" loss scale: 1.0 | grad norm: {event.gradient_norm:.3f} |"
         f" number of skipped iterations:   0 | number of nan iterations:   0 |"
@@ -44,6 +44,10 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if first:
         yield from map(Line, _theory(job))
         yield from map(Line, _memory(event, job))
+
+
+def _batch_grew(event: events.BatchGrew, job: Job, screen: Screen) -> Lines:
+    yield Line(f"{CALCULATOR}:ramping up batch size from {event.before} to {event.after}")
 
 
 # --- memory ------------------------------------------------------------------------------
@@ -135,6 +139,7 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
 
 LINES: dict[type, Tell] = {
     events.Step: _step,
+    events.BatchGrew: _batch_grew,
     events.Validated: _validated,
     events.CheckpointStarted: _checkpoint_started,
     events.CheckpointStaged: _checkpoint_staged,

@@ -7,7 +7,8 @@ from llmsim.dialects import Tell, units
 from llmsim.dialects.fit import Clause
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import alone, say
-from llmsim.job import Job, Sharding, batch_tokens
+from llmsim.job import Job, Schedule, Sharding, batch_tokens
+from llmsim.physics import ramp
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -138,6 +139,13 @@ def _memory_planned(event: events.MemoryPlanned, job: Job, screen: Screen) -> Li
     )  # fmt: skip
 
 
+def _warmup(plan: Schedule) -> str:
+    """How long the learning rate rises: in steps, or by sequences where the batch grows."""
+    if plan.ramp:
+        return f"{plan.warmup * plan.global_batch:,} sequences"
+    return f"{plan.warmup:,}"
+
+
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     plan, layout = job.schedule, job.layout
     factors = [
@@ -152,12 +160,18 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         (("", f" = {plan.global_batch:,} x {plan.sequence:,}"),),
         (("muted", f" ({product})" if " x " in product else ""),),
     )  # fmt: skip
+    if plan.ramp:
+        yield say(
+            event, job, screen,
+            (("", "Batch ramp: "), ("number", f"{plan.ramp[0].batch:,} sequences")),
+            *((("", f", {stage.batch:,} from step {stage.first:,}"),) for stage in plan.ramp[1:]),
+        )  # fmt: skip
     yield say(
         event, job, screen,
         (("", f"{plan.steps:,} steps"),),
-        (("", f", {plan.warmup:,} of warmup"),),
+        (("", f", {_warmup(plan)} of warmup"),),
         (("", f", {plan.decay} {plan.peak_lr:.2e} -> {plan.final_lr:.2e}"),),
-        (("", f", {units.short(plan.steps * batch_tokens(job))} tokens in all"),),
+        (("", f", {units.short(ramp.tokens(job, 1, plan.steps))} tokens in all"),),
         (("", f", clip 1.0, {OPTIMIZERS.get(job.recipe, FINE_TUNING)}"),),
     )  # fmt: skip
     yield say(

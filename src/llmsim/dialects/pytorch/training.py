@@ -135,6 +135,16 @@ def _recovered(event: events.Recovered, job: Job, screen: Screen) -> Lines:
     )  # fmt: skip
 
 
+def _batch_grew(event: events.BatchGrew, job: Job, screen: Screen) -> Lines:
+    tokens = event.after * job.schedule.sequence
+    yield say(
+        event, job, screen,
+        (("title", f"Batch grows from {event.before:,} to {event.after:,} sequences"),),
+        (("", f", {units.short(tokens)} tokens"),),
+        (("muted", f", {event.accumulation} accumulated"),),
+    )  # fmt: skip
+
+
 def _epoch_started(event: events.EpochStarted, job: Job, screen: Screen) -> Lines:
     yield say(event, job, screen, (("title", f"Epoch {event.epoch}/{job.schedule.epochs}"),))
 
@@ -198,6 +208,7 @@ LINES: dict[type, Tell] = {
     events.Collectives: _collectives,
     events.Slowed: _slowed,
     events.Recovered: _recovered,
+    events.BatchGrew: _batch_grew,
     events.Status: _status,
     events.Validated: _validated,
     events.EpochEnded: _epoch_ended,
