@@ -16,15 +16,9 @@ from llmsim.physics.storage import Shard
 
 PhaseName = Literal["launch", "training", "validation", "checkpoint", "export"]
 Task = Literal[
-    "download",
-    "tokenize",
-    "epoch",
-    "validation",
-    "checkpoint",
-    "consolidate",
-    "export",
+    "download", "tokenize", "epoch", "validation", "checkpoint", "consolidate", "export",
     "evaluation",
-]
+]  # fmt: skip
 
 
 class PhaseStarted(NamedTuple):
