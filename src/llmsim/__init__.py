@@ -1,7 +1,6 @@
 """llmsim plays a large language model's training run. Nothing is trained."""
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # of typing, which is slow to import
 if TYPE_CHECKING:
     from llmsim.job import Job as Job
     from llmsim.options import Options as Options

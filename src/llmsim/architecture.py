@@ -9,7 +9,8 @@ the same proportions.
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from math import log2
-from typing import NamedTuple
+
+from llmsim.typed import NamedTuple
 
 
 class Architecture(NamedTuple):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from os import sep
-from typing import Any, NamedTuple, TypeVar
 
 from llmsim.lists import (
     LONGEST_NAME,
@@ -23,6 +22,7 @@ from llmsim.lists import (
     size_of,
     whole_number_in,
 )
+from llmsim.typed import Any, NamedTuple, TypeVar
 
 
 class Model(NamedTuple):

@@ -4,16 +4,16 @@ What they force is taken as it is, and refused with the arithmetic when it canno
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
 
 from llmsim import catalog, recipes, voices
 from llmsim.architecture import Architecture, parameter_count, shape_for
 from llmsim.catalog import Dataset, Gpu, Model
 from llmsim.job import Decay, Layout
-from llmsim.layout import fitting_layout, leanest_layout
+from llmsim.layout import fits, fitting_layout, leanest_layout
 from llmsim.options import MOST_GPUS, Options
 from llmsim.physics import memory, noise
 from llmsim.recipes import RECIPES, Recipe
+from llmsim.typed import NamedTuple, TypeVar
 from llmsim.voices import VOICES, Voice, device_of, voice_named
 
 T = TypeVar("T")
@@ -137,10 +137,18 @@ class _Need(NamedTuple):
 
     def layout_on(self, gpus: int) -> Layout | None:
         """How it is spread over so many GPUs, if it fits."""
-        wanted = recipes.batch_tokens(self.recipe, parameter_count(self.shape)) / self.sequence
         return fitting_layout(
-            self.shape, self.gpu, gpus, max(1, round(wanted)), self.sequence, self.recipe.reference
+            self.shape, self.gpu, gpus, self._batch(), self.sequence, self.recipe.reference
         )
+
+    def fits_on(self, gpus: int) -> bool:
+        """Whether it fits on so many GPUs at all."""
+        return fits(self.shape, self.gpu, gpus, self._batch(), self.sequence, self.recipe.reference)
+
+    def _batch(self) -> int:
+        """Sequences of the global batch that the recipe is usually run with."""
+        wanted = recipes.batch_tokens(self.recipe, parameter_count(self.shape)) / self.sequence
+        return max(1, round(wanted))
 
     def refusal(self, gpus: int) -> PlanError:
         """Why it cannot train on these GPUs, with the arithmetic of the leanest layout."""
@@ -158,14 +166,14 @@ def _cluster(options: Options, need: _Need, draw: int) -> Layout:
         if layout is None:
             raise need.refusal(options.gpus)
         return layout
-    layouts = [need.layout_on(gpus) for gpus in CLUSTERS]
-    fitting = [layout for layout in layouts if layout]
+    fitting = [gpus for gpus in CLUSTERS if need.fits_on(gpus)]
     if fitting:
         most = LITTLE_WORK.get(need.recipe_name, CLUSTERS[-1])
         if need.model.active_parameters < SMALL_MODEL:
             most = min(most, SMALL_CLUSTER)
-        enough = [layout for layout in fitting if layout.gpus <= most] or fitting[:1]
-        return enough[draw % len(enough)]
+        enough = [gpus for gpus in fitting if gpus <= most] or fitting[:1]
+        if layout := need.layout_on(enough[draw % len(enough)]):
+            return layout
     gpus = CLUSTERS[-1]
     while options.model != "auto" and (gpus := gpus * 2) <= MOST_GPUS:
         if layout := need.layout_on(gpus):

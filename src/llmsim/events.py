@@ -6,13 +6,12 @@ seconds, all sizes bytes, unless the name says otherwise. A new kind of fact is 
 record here, a generator that yields it in phases/, and a line in each dialect that tells it.
 """
 
-from typing import Literal, NamedTuple
-
 from llmsim.physics.evaluation import Score
 from llmsim.physics.gpu import NodeReading, Reading
 from llmsim.physics.memory import Memory
 from llmsim.physics.network import StepTransfer, Transfer
 from llmsim.physics.storage import Shard
+from llmsim.typed import Literal, NamedTuple
 
 PhaseName = Literal["launch", "training", "validation", "checkpoint", "export"]
 Task = Literal[

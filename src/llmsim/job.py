@@ -1,13 +1,14 @@
 """A job: what trains on what. Frozen records, nothing more; planning.py makes them."""
 
 from datetime import datetime
-from typing import Literal, NamedTuple
 
 from llmsim.architecture import Architecture
 from llmsim.catalog import Dataset, Gpu, Model
+from llmsim.typed import Literal, NamedTuple
 
 Sharding = Literal["ddp", "zero1", "zero2", "zero3", "fsdp2"]
 Recompute = Literal["none", "selective", "full"]
+RECOMPUTES: tuple[Recompute, ...] = ("none", "selective", "full")
 Decay = Literal["cosine", "wsd", "linear"]
 
 

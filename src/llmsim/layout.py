@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import get_args
 
 from llmsim.architecture import Architecture, parameter_count
 from llmsim.catalog import Gpu
-from llmsim.job import Layout, Recompute, Sharding
+from llmsim.job import RECOMPUTES, Layout, Sharding
 from llmsim.physics import compute, memory
 
 # Tensor x pipeline splits, simplest first: none, then within a node, then across nodes.
@@ -66,6 +65,29 @@ def _leaves_a_rest(sequences: int, data: int, micro_batch: int) -> bool:
     return sequences % data == 0 and sequences % (data * micro_batch) != 0
 
 
+def _fitting(
+    shape: Architecture, gpu: Gpu, gpus: int, sequences: int, reference: bool
+) -> Iterator[Layout]:
+    """Every layout that fits, the simplest first."""
+    limit = memory.USABLE * memory.capacity(gpu)
+    for base in _bases(shape, gpu, gpus, reference):
+        if layout := _with_micro_batch(base, shape, limit, sequences):
+            yield layout
+
+
+def fits(
+    shape: Architecture,
+    gpu: Gpu,
+    gpus: int,
+    sequences: int,
+    sequence: int,
+    reference: bool = False,
+) -> bool:
+    """Whether there is a fitting layout; quicker than to ask for it."""
+    shape = shape._replace(context=sequence)
+    return any(True for _ in _fitting(shape, gpu, gpus, sequences, reference))
+
+
 @lru_cache(maxsize=1024)
 def fitting_layout(
     shape: Architecture,
@@ -83,10 +105,7 @@ def fitting_layout(
     are about as fast the simplest is taken. None if nothing fits.
     """
     shape = shape._replace(context=sequence or shape.context)
-    limit = memory.USABLE * memory.capacity(gpu)
-    bases = _bases(shape, gpu, gpus, reference)
-    found = [_with_micro_batch(base, shape, limit, sequences) for base in bases]
-    fitting = [layout for layout in found if layout]
+    fitting = [*_fitting(shape, gpu, gpus, sequences, reference)]
     if not fitting:
         return None
     usual = [layout for layout in fitting if layout.data <= GROWTH * sequences]
@@ -114,7 +133,7 @@ def _with_micro_batch(
     if memory.total(need) - need.activations - need.logits > limit:
         return None  # however small the batch
     largest = max(1, sequences // (base.data * base.pipeline))
-    for recompute in get_args(Recompute):
+    for recompute in RECOMPUTES:
         for micro_batch in MICRO_BATCHES:
             if micro_batch > largest or _leaves_a_rest(sequences, base.data, micro_batch):
                 continue

@@ -5,7 +5,8 @@ begins a comment line.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+
+from llmsim.typed import TypeVar
 
 Record = TypeVar("Record")
 Columns = Mapping[str, Callable[[str], object]]  # a column's name and how its cells are read

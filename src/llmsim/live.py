@@ -1,7 +1,6 @@
 """A run on a terminal with the board below its log."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from llmsim.dialects import Tell, lines_of
 from llmsim.dialects.line import Bar
@@ -11,6 +10,7 @@ from llmsim.terminal import region
 from llmsim.terminal.board import View, board
 from llmsim.terminal.palette import painted
 from llmsim.terminal.screen import Screen
+from llmsim.typed import Any
 from llmsim.watch import Watch
 
 TICK = 0.1  # show seconds at speed 1 after which the board is drawn anew

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from math import fsum, inf, isfinite
-from typing import NamedTuple
 
 from llmsim.catalog import (
     Dataset,
@@ -14,8 +13,10 @@ from llmsim.catalog import (
     model_named,
 )
 from llmsim.lists import CatalogError
+from llmsim.typed import NamedTuple
 
 SECONDS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
+_PLAIN_MARKS = {ord(mark): "x" for mark in "@%+=:,./-_"}
 LARGEST_SEED = 2**64 - 1
 MOST_GPUS = 131_072
 REAL_TIME = inf  # the value of --duration real
@@ -306,10 +307,17 @@ def from_query(pairs: Iterable[tuple[str, str]]) -> tuple[Options, list[str]]:
     return parse_options(pairs, prefix="", base=Options(runs=0))
 
 
+def quoted_word(word: str) -> str:
+    """The word as a POSIX shell takes it: quoted unless all of it is plain (as shlex.quote has it).
+
+    shlex itself imports re, which is slow, and every job knows its command.
+    """
+    plain = word.isascii() and word.translate(_PLAIN_MARKS).isalnum()
+    return word if plain else "'" + word.replace("'", "'\"'\"'") + "'"
+
+
 def command(options: Options) -> str:
     """The command that plays this very run again: what names the job, not how it is shown."""
-    from shlex import join
-
     words = ["llmsim"]
     for name in ("dialect", "recipe", "model", "dataset", "gpu", "gpus", "tidy", "seed", "start"):
         value = getattr(options, name)
@@ -318,4 +326,4 @@ def command(options: Options) -> str:
         elif value is not False and value not in ("auto", None):
             text = value.isoformat() if isinstance(value, datetime) else str(value)
             words += [f"--{name}", text]
-    return join(words)
+    return " ".join(map(quoted_word, words))

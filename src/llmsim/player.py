@@ -8,7 +8,6 @@ share of the show; within a phase the rhythm is the simulation's.
 
 from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
-from typing import NamedTuple
 
 from llmsim.dialects import lines_of
 from llmsim.dialects.line import Bar, Line
@@ -19,6 +18,7 @@ from llmsim.physics import noise
 from llmsim.simulation import simulate
 from llmsim.terminal.ink import Span, paint
 from llmsim.terminal.screen import Screen, blank_row
+from llmsim.typed import NamedTuple
 
 # Parts of a show: training proper 0.62, with its validations and checkpoints 0.77.
 SHARES = {"launch": 0.14, "training": 0.62, "validation": 0.08, "checkpoint": 0.07, "export": 0.09}

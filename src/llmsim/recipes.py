@@ -6,10 +6,10 @@ LoRA 2e-4 at rank 16) and of open-r1 (GRPO 1e-6, 8 completions a prompt).
 """
 
 from math import floor, log10
-from typing import NamedTuple
 
 from llmsim.job import Decay
 from llmsim.physics.schedule import batch_tokens_for, peak_learning_rate
+from llmsim.typed import NamedTuple
 
 # Leading digits of a learning rate that somebody would type.
 TYPED = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)

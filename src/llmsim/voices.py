@@ -1,10 +1,10 @@
 """Whose log a run can speak, and which jobs suit it. A dialect's lines are in dialects/."""
 
 from types import ModuleType
-from typing import Literal, NamedTuple
 
 from llmsim.catalog import Gpu
 from llmsim.recipes import AUTO, RECIPES
+from llmsim.typed import Literal, NamedTuple
 
 Device = Literal["GPU", "TPU"]
 

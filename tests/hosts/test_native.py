@@ -568,8 +568,8 @@ HEAVY = (
     "dataclasses", "decimal", "difflib", "dis", "email", "fractions", "getpass", "gettext", "gzip",
     "hashlib", "hmac", "html", "http", "importlib.metadata", "importlib.resources", "inspect",
     "json", "locale", "logging", "lzma", "multiprocessing", "pathlib", "pickle", "platform",
-    "queue", "random", "rich", "secrets", "selectors", "shutil", "socket", "ssl", "statistics",
-    "string", "subprocess", "tempfile", "textwrap", "threading", "timeit", "tokenize", "tqdm",
+    "queue", "random", "rich", "secrets", "selectors", "shutil", "socket", "ssl",
+    "statistics", "string", "subprocess", "tempfile", "textwrap", "threading", "timeit", "tokenize", "tqdm",
     "traceback", "typing_extensions", "unittest", "urllib", "uuid", "xml", "zipfile",
 )  # fmt: skip
 

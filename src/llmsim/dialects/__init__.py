@@ -6,11 +6,11 @@ A dialect's module has `LINES`: for each kind of event that the framework prints
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import Any
 
 from llmsim.dialects.line import Bar, Line
 from llmsim.job import Job
 from llmsim.terminal.screen import Screen
+from llmsim.typed import Any
 from llmsim.voices import VOICES, plugin
 
 Tell = Callable[[Any, Job, Screen], Iterable[Line | Bar]]

@@ -1,6 +1,6 @@
 """What a dialect makes of an event: lines that stay and bars that are rewritten."""
 
-from typing import NamedTuple
+from llmsim.typed import NamedTuple
 
 
 class Line(NamedTuple):

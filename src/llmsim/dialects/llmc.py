@@ -8,7 +8,6 @@ an exponential mean with its bias corrected, the first step left out.
 from collections.abc import Iterator
 from functools import lru_cache
 from math import fsum, nan, sqrt
-from typing import NamedTuple
 
 from llmsim import events
 from llmsim.architecture import parameter_count
@@ -17,6 +16,7 @@ from llmsim.dialects.line import Line
 from llmsim.job import Job, batch_tokens, gpus_per_node
 from llmsim.physics import compute, evaluation, gradient, loss, memory
 from llmsim.terminal.screen import Screen
+from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line]
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from llmsim import machine
 from llmsim.dialects import units
 from llmsim.dialects.line import Line
 from llmsim.job import Job, gpus_per_node
+from llmsim.typed import NamedTuple
 
 # Where the warning stands in run.py, and in elastic/multiprocessing/api.py the signal and the
 # failure; newest release last. Public logs of each release.

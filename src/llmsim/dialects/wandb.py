@@ -5,12 +5,12 @@ ten keys each, sparklines at most forty of a key's values.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
 
 from llmsim.dialects.line import Line
 from llmsim.job import Job
 from llmsim.physics import noise
 from llmsim.terminal.screen import Screen
+from llmsim.typed import TypeVar
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from enum import IntEnum
 from math import inf
 from types import FrameType
-from typing import NoReturn
 
 from llmsim.options import Options
 from llmsim.planning import plan
@@ -26,6 +25,7 @@ from llmsim.terminal.screen import (
     fitted,
     wants_color,
 )
+from llmsim.typed import NoReturn
 
 # Text is gathered up to this many characters while nothing has to be waited for.
 BATCH = 16_384

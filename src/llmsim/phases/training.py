@@ -1,7 +1,6 @@
 """The training loop, with the validations and checkpoints that interrupt it."""
 
 from collections.abc import Generator, Iterator
-from typing import NamedTuple
 
 from llmsim.events import (
     BatchGrew,
@@ -22,6 +21,7 @@ from llmsim.phases.checkpoint import Saving
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase
 from llmsim.physics import alignment, compute, gradient, loss, memory, network, ramp, schedule
+from llmsim.typed import NamedTuple
 
 # Between two logged steps the epoch's bar moves this often.
 BAR_MOVES = 6

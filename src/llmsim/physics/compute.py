@@ -11,13 +11,13 @@ where the network cannot keep up. FLOP/s, seconds and tokens throughout; peaks a
 
 from functools import lru_cache
 from math import exp, fsum, log, log2, pi
-from typing import NamedTuple
 
 from llmsim.architecture import Architecture, active_parameter_count, embedding_parameters
 from llmsim.catalog import Gpu
 from llmsim.job import Job, Layout
 from llmsim.physics import jitter, noise, ramp
 from llmsim.physics.fabric import flows, total_excess
+from llmsim.typed import NamedTuple
 
 # MFU of a dense 7B model on one node, by GPU; first match wins. Measured: A100 52-58 %, H100
 # 42-44 % (MosaicML llm-foundry), H200 41.5 % (torchtitan). Blackwell and Instinct: the largest

@@ -29,10 +29,10 @@ Fine-tuning, preferences and reinforcement fill the same record with less.
 
 from functools import lru_cache
 from math import exp, fsum, log, log1p, sqrt
-from typing import NamedTuple
 
 from llmsim.job import Job, batch_tokens, steps_per_epoch
 from llmsim.physics import noise, ramp, schedule
+from llmsim.typed import NamedTuple
 
 ENTROPY = 1.8172  # E, nats
 SIZE_SCALE, SIZE_EXPONENT = 482.01, 0.3478  # A, alpha

@@ -14,10 +14,10 @@ share of problems solved.
 """
 
 from math import ceil, sqrt
-from typing import NamedTuple
 
 from llmsim.job import Job, batch_tokens
 from llmsim.physics import alignment, compute, curve, loss, noise
+from llmsim.typed import NamedTuple
 
 
 class Score(NamedTuple):

@@ -17,11 +17,11 @@ InfiniBand, 2x8 B200 with RoCE, 8x H800 in one node; every row within 20 %.
 
 from functools import lru_cache
 from math import fsum, hypot, log2
-from typing import Literal, NamedTuple
 
 from llmsim.architecture import Architecture, parameter_count, trained_parameter_count
 from llmsim.catalog import Gpu
 from llmsim.job import Layout
+from llmsim.typed import Literal, NamedTuple
 
 Operation = Literal["all-reduce", "reduce-scatter", "all-gather", "broadcast", "send/recv"]
 

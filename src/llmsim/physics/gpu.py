@@ -13,13 +13,13 @@ each has its silicon, its place in the chassis and its own ripple. Sources: PHYS
 
 from functools import lru_cache
 from math import exp, fsum, pi, sin
-from typing import Literal, NamedTuple
 
 from llmsim.catalog import Gpu
 from llmsim.job import Job
 from llmsim.physics import memory, noise
 from llmsim.physics.compute import expected_mfu, step_seconds, typical_mfu
 from llmsim.physics.fabric import flows, sent_per_byte
+from llmsim.typed import Literal, NamedTuple
 
 Activity = Literal[
     "idle",  # no process yet

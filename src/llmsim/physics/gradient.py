@@ -15,10 +15,10 @@ trained weights has no transient: it lies at its level from the first step.
 
 from functools import lru_cache
 from math import exp, log, sqrt
-from typing import NamedTuple
 
 from llmsim.job import Job
 from llmsim.physics import loss, noise, ramp, spikes
+from llmsim.typed import NamedTuple
 
 LOSS_SHARE = 0.16  # correlation with the loss residual
 NEIGHBOUR = 0.40  # weight of the step before; outliers take the autocorrelation down to 0.24

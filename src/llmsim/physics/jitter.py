@@ -18,9 +18,9 @@ a gamma process on its total gives. Cost: one draw per level, cached.
 from collections.abc import Sequence
 from functools import lru_cache
 from math import cos, exp, fsum, pi, sqrt
-from typing import Literal, NamedTuple
 
 from llmsim.physics import noise
+from llmsim.typed import Literal, NamedTuple
 
 Kind = Literal["straggler", "data stall", "network retry"]
 

@@ -24,7 +24,6 @@ Calibrated on torchtitan's peak reserved memory, Llama-3-8B at 8,192 tokens on 8
 """
 
 from functools import lru_cache
-from typing import NamedTuple
 
 from llmsim.architecture import (
     Architecture,
@@ -36,6 +35,7 @@ from llmsim.architecture import (
 from llmsim.catalog import Gpu
 from llmsim.job import Job, Layout, Recompute, Sharding
 from llmsim.physics import noise
+from llmsim.typed import NamedTuple
 
 # What a plan may fill of a GPU: 5 % are left for fragmentation and the odd spike.
 USABLE = 0.95

@@ -7,7 +7,6 @@ bandwidth in GB/s (1e9), times in seconds. Source: PHYSICS.md section 10.
 """
 
 from math import exp, fsum
-from typing import NamedTuple
 
 from llmsim.architecture import parameter_count
 from llmsim.job import Job
@@ -21,6 +20,7 @@ from llmsim.physics.fabric import (
     flows,
     sent_per_byte,
 )
+from llmsim.typed import NamedTuple
 
 __all__ = ["StepTransfer", "Transfer", "collective", "startup_broadcast", "step_transfers"]
 

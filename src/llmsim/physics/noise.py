@@ -11,7 +11,8 @@ of its name, mixed with the seed.
 from collections.abc import Sequence
 from functools import lru_cache
 from math import cos, log, pi, sqrt
-from typing import TypeVar
+
+from llmsim.typed import TypeVar
 
 T = TypeVar("T")
 

@@ -15,10 +15,10 @@ five steps before, both back after about 30 steps. Its first spike came at itera
 
 from functools import lru_cache
 from math import exp, sqrt
-from typing import NamedTuple
 
 from llmsim.job import Job
 from llmsim.physics import noise
+from llmsim.typed import NamedTuple
 
 BLOCK = 1000  # steps; a spike begins and ends within its block
 LARGE = 10_000_000_000  # parameters; smaller models spike less often

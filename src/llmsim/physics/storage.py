@@ -10,11 +10,11 @@ the file system or as all nodes together, 2-6 GB/s each, whichever is less. GB =
 from collections.abc import Iterator
 from functools import lru_cache
 from math import exp, log2, prod
-from typing import NamedTuple
 
 from llmsim.architecture import Architecture, trained_parameter_count
 from llmsim.job import Job
 from llmsim.physics import noise
+from llmsim.typed import NamedTuple
 
 GB = 10**9
 SHARD_LIMIT = 5 * GB

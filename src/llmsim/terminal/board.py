@@ -13,7 +13,6 @@ Where there is less room, parts go by importance: what is left at last is the lo
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from llmsim.terminal import plots
 from llmsim.terminal.curves import rule
@@ -23,6 +22,7 @@ from llmsim.terminal.palette import Row, Span
 from llmsim.terminal.plots import Training
 from llmsim.terminal.reading import Cluster
 from llmsim.terminal.screen import NARROWEST, Screen
+from llmsim.typed import NamedTuple
 
 SHORTEST = 5  # rows of a screen that has room for a board
 SHARE = 0.4  # of the screen's rows

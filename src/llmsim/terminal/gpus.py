@@ -7,7 +7,6 @@ not, pages of nodes follow each other.
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from math import fsum
-from typing import NamedTuple
 
 from llmsim.terminal.curves import LEVELS, level, rule
 from llmsim.terminal.heat import degrees, heat_map
@@ -15,6 +14,7 @@ from llmsim.terminal.ink import length
 from llmsim.terminal.palette import Row, Span, merged
 from llmsim.terminal.reading import Cluster, Gauge
 from llmsim.terminal.screen import Screen
+from llmsim.typed import NamedTuple
 
 MOST_GPUS = 64  # shown one by one
 WIDEST_BAR = 14

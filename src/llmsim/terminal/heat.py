@@ -6,12 +6,12 @@ not fit is on other pages.
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
 
 from llmsim.terminal.curves import SHADES, level
 from llmsim.terminal.palette import Row, Span, heat, merged
 from llmsim.terminal.reading import Cluster
 from llmsim.terminal.screen import Screen
+from llmsim.typed import NamedTuple
 
 COOLEST, HOTTEST = 25, 85  # degrees C: the ends of the scale
 MOST_CELLS = 2048  # read at once: 20 ms

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 from llmsim.terminal.curves import Height, curve, spark
 from llmsim.terminal.ink import length
 from llmsim.terminal.palette import Row, Span
 from llmsim.terminal.screen import Screen
+from llmsim.typed import NamedTuple
 
 Value = Callable[[int], float]
 Mean = Callable[[int, int], float]  # of the steps from the first to the last, both included

@@ -1,7 +1,8 @@
 """What a board is told of a cluster: gauges of its GPUs, read only where they are shown."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+from llmsim.typed import NamedTuple
 
 
 class Gauge(NamedTuple):

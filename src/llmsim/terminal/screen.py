@@ -1,7 +1,8 @@
 """Where lines go: how wide it is and what it can show."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from llmsim.typed import NamedTuple
 
 NARROWEST = 20
 WIDEST = 400

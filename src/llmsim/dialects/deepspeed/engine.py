@@ -1,7 +1,6 @@
 """deepspeed.initialize: the optimizer is wrapped, its memory told, the configuration printed."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from llmsim import events, machine
 from llmsim.dialects import Tell
@@ -21,6 +20,7 @@ from llmsim.dialects.units import GIB
 from llmsim.job import Job, gpus_per_node
 from llmsim.physics import memory
 from llmsim.terminal.screen import Screen
+from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line]
 

@@ -1,21 +1,12 @@
 """A logger's line: time stamp, level and clauses, as much of each as the width allows."""
 
-from typing import Protocol
-
 from llmsim.dialects import units
 from llmsim.dialects.fit import Clause, leading
 from llmsim.dialects.line import Line
+from llmsim.events import Event
 from llmsim.job import Job
 from llmsim.terminal.ink import Span, paint
 from llmsim.terminal.screen import Screen
-
-
-class Timed(Protocol):
-    """Anything that happened at a time."""
-
-    @property
-    def at(self) -> float:
-        """Simulated seconds since the job's start."""
 
 
 def alone(job: Job) -> bool:
@@ -38,17 +29,17 @@ def prefix(at: float, job: Job, width: int, level: str = "INFO") -> list[Span]:
     return [(warns, f"{now:%H:%M:%S} ")] if width >= 36 else []
 
 
-def say(event: Timed, job: Job, screen: Screen, *clauses: Clause) -> Line:
+def say(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:
     """An INFO line of as many clauses, from the first on, as the width has room for."""
     return _line(event, job, screen, "INFO", clauses)
 
 
-def warn(event: Timed, job: Job, screen: Screen, *clauses: Clause) -> Line:
+def warn(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:
     """The same as a WARNING."""
     return _line(event, job, screen, "WARNING", clauses)
 
 
-def _line(event: Timed, job: Job, screen: Screen, level: str, clauses: tuple[Clause, ...]) -> Line:
+def _line(event: Event, job: Job, screen: Screen, level: str, clauses: tuple[Clause, ...]) -> Line:
     start = prefix(event.at, job, screen.width, level)
     room = screen.width - sum(len(text) for _, text in start)
     return Line(paint([*start, *leading(clauses, room)], screen))

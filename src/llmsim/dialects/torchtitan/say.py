@@ -1,11 +1,10 @@
 """torchtitan's logger and its colours (tools/logging.py:20-34, tools/utils.py:262-274)."""
 
-from typing import NamedTuple
-
 from llmsim.dialects import units
 from llmsim.dialects.line import Line
 from llmsim.job import Job
 from llmsim.terminal.screen import Screen
+from llmsim.typed import NamedTuple
 
 
 class Color(NamedTuple):
