@@ -405,7 +405,7 @@ def copy_package(folder: Path, *, with_data: bool) -> None:
     package = folder / "llmsim"
     (package / "data").mkdir(parents=True)
     (package / "__init__.py").touch()
-    for module in ("catalog.py", "lists.py"):
+    for module in ("catalog.py", "lists.py", "typed.py"):
         (package / module).write_bytes((ROOT / "src/llmsim" / module).read_bytes())
     for path in (ROOT / "data").glob("*.txt") if with_data else ():
         (package / "data" / path.name).write_bytes(path.read_bytes())

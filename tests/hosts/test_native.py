@@ -568,9 +568,10 @@ HEAVY = (
     "dataclasses", "decimal", "difflib", "dis", "email", "fractions", "getpass", "gettext", "gzip",
     "hashlib", "hmac", "html", "http", "importlib.metadata", "importlib.resources", "inspect",
     "json", "locale", "logging", "lzma", "multiprocessing", "pathlib", "pickle", "platform",
-    "queue", "random", "rich", "secrets", "selectors", "shutil", "socket", "ssl",
-    "statistics", "string", "subprocess", "tempfile", "textwrap", "threading", "timeit", "tokenize", "tqdm",
-    "traceback", "typing_extensions", "unittest", "urllib", "uuid", "xml", "zipfile",
+    "queue", "random", "re", "rich", "secrets", "selectors", "shlex", "shutil", "socket", "ssl",
+    "statistics", "string", "subprocess", "tempfile", "textwrap", "threading", "timeit",
+    "tokenize", "tqdm", "traceback", "typing", "typing_extensions", "unittest", "urllib", "uuid",
+    "xml", "zipfile",
 )  # fmt: skip
 
 MODULES_AT_THE_FIRST_LINE = """

@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 from statistics import fmean
-from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +13,7 @@ from llmsim.physics.gpu import Activity, Reading
 from tests.physics import jobs
 from tests.physics.jobs import H100, layout
 
-ACTIVITIES: tuple[Activity, ...] = get_args(Activity)
+ACTIVITIES: tuple[Activity, ...] = tuple(gpu._LOAD)
 
 
 def training(job: Job, at: float = 4000.0) -> list[Reading]:
