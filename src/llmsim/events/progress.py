@@ -1,0 +1,37 @@
+"""Phases, and tasks that somebody watches."""
+
+from llmsim.typed import Literal, NamedTuple
+
+PhaseName = Literal["launch", "training", "validation", "checkpoint", "export"]
+Task = Literal[
+    "download", "tokenize", "epoch", "validation", "checkpoint", "consolidate", "export",
+    "evaluation",
+]  # fmt: skip
+
+
+class PhaseStarted(NamedTuple):
+    """A phase begins; it will take about `seconds`, the phases nested in it left out."""
+
+    at: float
+    phase: PhaseName
+    seconds: float
+
+
+class PhaseEnded(NamedTuple):
+    """A phase is over."""
+
+    at: float
+    phase: PhaseName
+
+
+class Progress(NamedTuple):
+    """A task that a person watches has come this far: `done` of `total` units."""
+
+    at: float
+    task: Task
+    label: str
+    done: int
+    total: int
+    unit: str  # "it", "B" (bytes) or "tok" ...
+    elapsed: float  # since the task began, nested phases included, as tqdm counts
+    note: str = ""  # what tqdm calls the postfix
