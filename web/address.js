@@ -4,6 +4,8 @@
 
 // Parameters of the page itself; all others are options of llmsim, which Python judges.
 const OWN = ["boot", "kiosk"];
+// Options that need no value; a shell takes one only with an equals sign.
+const SWITCHES = ["tidy"];
 
 /** @param {string} search */
 export function readAddress(search) {
@@ -42,13 +44,15 @@ export const merged = (query, others) => [...new Map([...query, ...others])];
  */
 export function commandOf(query) {
   const words = ["python", "-m", "llmsim"];
-  for (const [name, value] of query) words.push(`--${name}`, value);
+  for (const [name, value] of query)
+    if (!SWITCHES.includes(name)) words.push(`--${name}`, value);
+    else words.push(value ? `--${name}=${value}` : `--${name}`);
   return words.map(quoted).join(" ");
 }
 
 /** @param {string} word */
 function quoted(word) {
   const printable = word.replace(/\p{C}/gu, "");
-  if (/^[\w.,:/+-]+$/.test(printable)) return printable;
+  if (/^[\w.,:/+=-]+$/.test(printable)) return printable;
   return `'${printable.replaceAll("'", "'\\''")}'`;
 }

@@ -23,6 +23,7 @@ let asked = address.query; // by the address, then by the settings
 let run;
 let speed = 1;
 let paused = false;
+let reached = ""; // phase and percentage
 /** @type {Worker | undefined} */
 let worker;
 /** @type {Terminal | undefined} */
@@ -96,11 +97,17 @@ function hear(message) {
       run = message.run;
       history.replaceState({ run: run.options }, ""); // for those who come back
       break;
+    case "reached":
+      reached = `${message.phase} ${message.percent}%`;
+      setTitle();
+      break;
     case "text":
       terminal?.write(message.text, () => tell({ type: "drawn", size: message.size }));
       break;
     case "ended":
       root.dataset.state = "ended";
+      reached = "";
+      setTitle();
       root.dataset.status = String(message.status);
       break;
     case "failed":
@@ -126,7 +133,12 @@ function setPaused(value) {
   paused = value;
   tell({ type: "pause", paused });
   controls.button("pause").textContent = paused ? "resume" : "pause";
-  document.title = paused ? "paused · llmsim" : "llmsim";
+  setTitle();
+}
+
+/** The tab says how far the run is. */
+function setTitle() {
+  document.title = [paused && "paused", reached, "llmsim"].filter(Boolean).join(" · ");
 }
 
 /** @param {number} factor */

@@ -31,6 +31,8 @@ export type FromWorker =
   | { type: "began"; query: [string, string][] }
   /** A run of it begins. */
   | { type: "run"; run: Run }
+  /** So much of a phase of it is over. */
+  | { type: "reached"; phase: string; percent: number }
   /** For the terminal; `size` comes back in "drawn". */
   | { type: "text"; text: string; size: number }
   /** All runs are over, with the exit status that a shell would see. */

@@ -18,7 +18,7 @@ import { boots, files, lock } from "./files.js";
  *
  * @typedef {object} Host
  * @property {(post: (text: string, size: number) => void, columns: number, rows: number,
- *   announce: (run: string) => void) => Page} Page
+ *   announce: (message: string) => void) => Page} Page
  * @property {(query: [string, string][], page: Page) => Promise<number>} main
  */
 
@@ -173,7 +173,7 @@ async function play(query) {
     (text, size) => post({ type: "text", text, size }),
     size.columns,
     size.rows,
-    (run) => post({ type: "run", run: JSON.parse(run) }),
+    (message) => post(JSON.parse(message)),
   );
   show = host.main(query, page);
   const status = await show;

@@ -316,14 +316,20 @@ def quoted_word(word: str) -> str:
     return word if plain else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-def command(options: Options) -> str:
-    """The command that plays this very run again: what names the job, not how it is shown."""
-    words = ["llmsim"]
+def identity(options: Options) -> Iterator[tuple[str, str]]:
+    """What names the job, not how it is shown: (name, text) pairs, "yes" for a switch."""
     for name in ("dialect", "recipe", "model", "dataset", "gpu", "gpus", "tidy", "seed", "start"):
         value = getattr(options, name)
         if value is True:
-            words.append(f"--{name}")
+            yield name, "yes"
         elif value is not False and value not in ("auto", None):
-            text = value.isoformat() if isinstance(value, datetime) else str(value)
-            words += [f"--{name}", text]
+            yield name, value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def command(options: Options) -> str:
+    """The command that plays this very run again."""
+    switches = {option.name for option in OPTIONS if not option.metavar}
+    words = ["llmsim"]
+    for name, text in identity(options):
+        words += [f"--{name}"] if name in switches else [f"--{name}", text]
     return " ".join(map(quoted_word, words))

@@ -97,25 +97,38 @@ def shows_board(options: Options, screen: Screen) -> bool:
     return options.view == "board" and screen.live
 
 
-def play(job: Job, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
-    """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold."""
+def play(
+    job: Job,
+    options: Options,
+    screen: Callable[[], Screen],
+    events: Iterable[Event] | None = None,
+) -> Iterator[Frame]:
+    """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold.
+
+    `events` are the job's own unless somebody who looks on hands them through.
+    """
+    timed = paced(simulate(job) if events is None else events, job, options.duration)
     if not shows_board(options, screen()):
-        yield from _log(job, options, screen)
+        yield from _log(job, options, screen, timed)
         return
     from llmsim.live import with_board  # a pipe does without
 
-    timed = paced(simulate(job), job, options.duration)
     first = options.instant_print_lines
     for delay, text in with_board(timed, job, screen, options.speed_factor, first):
         yield Frame(delay, text)
 
 
-def _log(job: Job, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
+def _log(
+    job: Job,
+    options: Options,
+    screen: Callable[[], Screen],
+    timed: Iterable[tuple[float, Event]],
+) -> Iterator[Frame]:
     """The lines, and on a terminal the live bar."""
     told = lines_of(job.dialect)
     delay, live, width, printed = 0.0, "", 0, 0
     notches: dict[str, int] = {}
-    for gap, event in paced(simulate(job), job, options.duration):
+    for gap, event in timed:
         delay += gap
         tell = told.get(type(event))
         if tell is None:

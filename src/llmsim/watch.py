@@ -82,6 +82,13 @@ class Watch:
             return (self.epoch - 1) * steps_per_epoch(self.job) + event.done
         return self.done
 
+    def reached(self) -> tuple[events.PhaseName, float]:
+        """The phase, and how much of it is over, 0 .. 1: of the training the steps, else time."""
+        phase = self.inner or self.outer
+        if phase.phase == "training":
+            return phase.phase, self.done / self.job.schedule.steps
+        return phase.phase, min(1.0, (self.at - phase.at) / (phase.seconds or 1.0))
+
     # --- what there is to see --------------------------------------------------------------
 
     def seen(self, upcoming: Event, part: float, shown: float) -> Callable[[], View]:

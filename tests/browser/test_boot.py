@@ -1,6 +1,8 @@
 """What the page is made of, and that Python starts from it, in either way."""
 
 import json
+import re
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
@@ -9,6 +11,8 @@ from zipfile import ZIP_STORED, ZipFile
 
 import pytest
 
+from llmsim.cli import pairs
+from llmsim.options import OPTIONS
 from tests.browser.visit import Visit
 from tools import build_web, library
 from tools.serve import DIST
@@ -127,6 +131,17 @@ def test_command_is_typed_and_stays(visit: Visitor) -> None:
     assert shown.rows[0].rstrip() == f"$ {typed}"
 
 
+def test_typed_command_means_the_same_in_a_shell(visit: Visitor) -> None:
+    switches = {option.name: "yes" for option in OPTIONS if option.in_url and not option.metavar}
+    query: dict[str, object] = {"model": "it's 7B", "gpus": 8, "seed": 5, **switches}
+    shown = visit()
+    shown.open(**query)
+    typed = shown.page.text_content("#loading .command") or ""
+    program, module, name, *words = shlex.split(typed)
+    assert [program, module, name] == ["python", "-m", "llmsim"]
+    assert dict(pairs(words)) == {name: str(value) for name, value in query.items()}
+
+
 def test_command_cannot_speak_to_the_terminal_or_the_page(visit: Visitor) -> None:
     shown = visit()
     shown.open(model="\x1b]0;owned\x07\x1b[2J<img src=x onerror=fail()>'; rm -rf /", seed=1)
@@ -138,4 +153,4 @@ def test_command_cannot_speak_to_the_terminal_or_the_page(visit: Visitor) -> Non
     shown.wait_for_state("playing")
     assert "\x1b]" not in shown.transcript
     assert shown.page.query_selector_all("img") == []
-    assert shown.page.title() == "llmsim"
+    assert re.fullmatch(r"([a-z]+ \d+% · )?llmsim", shown.page.title())

@@ -1,5 +1,6 @@
 """What a visitor can do: buttons, keys, settings, and the same without eyes or a pointer."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,17 @@ def test_all_controls_are_reached_by_tab_in_order(visit: Visitor) -> None:
         for button in shown.page.query_selector_all("#controls button")
     ]
     assert reached == actions
+
+
+def test_title_shows_phase_and_percentage(visit: Visitor) -> None:
+    shown = play(visit, speed_factor=32, runs=1)
+    shown.wait_for("/^training [1-9][0-9]?% · llmsim$/.test(document.title)")
+    shown.press("pause")
+    assert re.fullmatch(r"paused · [a-z]+ \d+% · llmsim", shown.page.title())
+    shown.press("pause")
+    shown.wait_for("/^export [0-9]+% · llmsim$/.test(document.title)")
+    shown.wait_for_state("ended")
+    assert shown.page.title() == "llmsim"
 
 
 @pytest.mark.parametrize("by", ["button", "key"])

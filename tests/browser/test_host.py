@@ -2,18 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from math import inf
+from typing import Any
 
 import pytest
 
+from llmsim.cli import pairs
+from llmsim.events import Event
 from llmsim.hosts import browser
 from llmsim.hosts.browser import TICK, WINDOW, Page
+from llmsim.hosts.runs import runs_of
 from llmsim.job import Job
-from llmsim.options import Options
+from llmsim.options import Options, from_query, parse_options
+from llmsim.planning import plan
 from llmsim.player import Frame
 from llmsim.terminal.screen import Screen, blank_row
 
+FULL_SPEED = ("speed-factor", "max")
 Script = Callable[[Callable[[], Screen]], Iterator[Frame]]
 
 
@@ -22,8 +30,7 @@ def act(monkeypatch: pytest.MonkeyPatch) -> Callable[[Script], None]:
     """A function that puts a script in the place of every run."""
 
     def replace(script: Script) -> None:
-        monkeypatch.setattr(browser, "plan", lambda options: options)
-        monkeypatch.setattr(browser, "play", lambda job, options, screen: script(screen))
+        monkeypatch.setattr(browser, "play", lambda job, options, screen, events: script(screen))
 
     return replace
 
@@ -142,10 +149,11 @@ def test_resize_reaches_the_next_line(act: Callable[[Script], None]) -> None:
 
 
 def test_runs_take_the_next_seed_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    def script(job: Job, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
+    def script(
+        job: Job, options: Options, screen: Callable[[], Screen], events: Iterable[Event]
+    ) -> Iterator[Frame]:
         yield Frame(0.0, f"{options.seed} ")
 
-    monkeypatch.setattr(browser, "plan", lambda options: options)
     monkeypatch.setattr(browser, "play", script)
     terminal = Terminal()
     asyncio.run(terminal.show(("seed", "41"), ("runs", "3"), ("speed-factor", "max")))
@@ -225,18 +233,59 @@ def test_speed_changes_in_the_middle_of_a_wait(act: Callable[[Script], None]) ->
     assert terminal.text == "abc"
 
 
-def test_run_is_announced_as_it_can_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs: list[str] = []
-    monkeypatch.setattr(browser, "plan", lambda options: options)
-    monkeypatch.setattr(browser, "play", lambda job, options, screen: iter([Frame(0.0, "a")]))
-    page = Page(lambda _text, _size: None, 80, 24, runs.append)
-    query = [("seed", "7"), ("start", "2026-01-30T12:00"), ("gpu", "H100 80GB"), ("runs", "2")]
-    asyncio.run(browser.main([*query, ("speed-factor", "max")], page))
-    first, second = map(json.loads, runs)
+def announcements(kind: str, *query: tuple[str, str]) -> list[Any]:
+    """What a page is told of this kind while the query's runs are played."""
+    told: list[str] = []
+    page = Page(lambda _text, size: page.drawn(size), 80, 24, told.append)
+    asyncio.run(browser.main(query, page))
+    return [message for message in map(json.loads, told) if message["type"] == kind]
+
+
+def test_run_is_announced_as_it_can_be_asked_for_again() -> None:
+    query = [("seed", "0"), ("start", "2026-01-30T12:00"), ("gpu", "H100 80GB"), FULL_SPEED]
+    first, second = (it["run"] for it in announcements("run", *query, ("runs", "2"), ("tidy", "1")))
     assert first["options"] == [
-        ["gpu", "NVIDIA H100 80GB HBM3"], ["seed", "7"], ["start", "2026-01-30T12:00:00"]
+        ["gpu", "NVIDIA H100 80GB HBM3"], ["tidy", "yes"],
+        ["seed", "0"], ["start", "2026-01-30T12:00:00"],
     ]  # fmt: skip
     assert first["command"] == (
-        "llmsim --gpu 'NVIDIA H100 80GB HBM3' --seed 7 --start 2026-01-30T12:00:00"
+        "llmsim --gpu 'NVIDIA H100 80GB HBM3' --tidy --seed 0 --start 2026-01-30T12:00:00"
     )
-    assert ["seed", "8"] in second["options"]
+    assert ["seed", "1"] in second["options"]
+
+
+def test_command_of_each_run_plays_it_in_a_terminal() -> None:
+    query = [
+        ("seed", str(2**64 - 1)),
+        ("start", "2026-01-30T12:00"),
+        ("runs", "2"),
+        ("tidy", ""),
+        FULL_SPEED,
+    ]
+    asked, _ = from_query(query)
+    runs = announcements("run", *query, FULL_SPEED)
+    assert len(runs) == 2
+    for told, run in zip(runs, runs_of(asked), strict=True):
+        program, *words = shlex.split(told["run"]["command"])
+        assert program == "llmsim"
+        options, complaints = parse_options(pairs(words), prefix="--")
+        assert complaints == []
+        assert plan(options) == plan(run)
+
+
+def test_page_hears_how_far_the_run_is() -> None:
+    reached = announcements("reached", ("seed", "4"), ("runs", "1"), ("duration", "2s"))
+    percents = [it["percent"] for it in reached if it["phase"] == "training"]
+    assert percents == sorted(percents)
+    assert len(set(percents)) > 5
+    assert {it["percent"] for it in reached} <= set(range(101))
+    outer = [it["phase"] for it in reached if it["phase"] in ("launch", "training", "export")]
+    assert [phase for phase, _ in groupby(outer)] == ["launch", "training", "export"]
+
+
+def test_nothing_new_is_not_announced() -> None:
+    told: list[str] = []
+    page = Page(lambda _text, _size: None, 80, 24, told.append)
+    for share in (0.101, 0.109, 0.11):
+        page.reach("training", share)
+    assert [json.loads(it)["percent"] for it in told] == [10, 11]

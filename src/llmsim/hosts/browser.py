@@ -7,20 +7,21 @@ so that a resize or a stop is heard in every one of them.
 
 import asyncio
 import json
-import os
-import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime
 from math import inf
 
+from llmsim.events import Event
+from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.job import Job
-from llmsim.options import Options, command, from_query
+from llmsim.options import Options, command, from_query, identity
 from llmsim.planning import plan
 from llmsim.player import farewell, play
+from llmsim.simulation import simulate
 from llmsim.terminal.ink import RESET, STYLES
 from llmsim.terminal.screen import TRUECOLOR, Screen, blank_row, fitted
+from llmsim.watch import Watch
 
 # A browser paints once in this time (seconds), so what is due within it is sent together.
 # Timers below some 4 ms do not wait at all, and keep the page's messages out.
@@ -88,7 +89,8 @@ class Pace:
 class Page:
     """The page's terminal as Python sees it.
 
-    `post` sends it a text and the text's length, `announce` what run begins, as JSON.
+    `post` sends it a text and the text's length, `announce` as JSON what else it is to know:
+    what run begins, and how far it is.
     """
 
     def __init__(
@@ -100,7 +102,8 @@ class Page:
     ) -> None:
         """A terminal of this size that has drawn all it was sent."""
         self.post = post
-        self.announce = announce
+        self._announce = announce
+        self._reached = ("", -1)
         self.pace = Pace()
         self.resize(columns, rows)
         self._undrawn = 0
@@ -131,6 +134,16 @@ class Page:
         if self._undrawn <= WINDOW:
             self._room.set()
 
+    def announce(self, message: dict[str, object]) -> None:
+        """Tell the page: see FromWorker in web/messages.d.ts."""
+        self._announce(json.dumps(message))
+
+    def reach(self, phase: str, share: float) -> None:
+        """Tell the page how far the run is, when that is another phase or percentage."""
+        if (reached := (phase, int(share * 100))) != self._reached:
+            self._reached = reached
+            self.announce({"type": "reached", "phase": phase, "percent": reached[1]})
+
     async def write(self, text: str) -> None:
         """Send a text, and wait while the terminal has too much to draw."""
         if not text:
@@ -151,21 +164,16 @@ class Page:
             self._show.cancel()
 
 
-def _runs(options: Options) -> Iterator[Options]:
-    """The options of each run: the next seed, and the time of day unless one is given."""
-    run = 0
-    while options.runs == 0 or run < options.runs:
-        start = options.start or datetime.now().replace(microsecond=0)  # noqa: DTZ005  # a log shows local time
-        yield options._replace(seed=((options.seed or 0) + run) % 2**64, start=start)
-        run += 1
-
-
-def _introduction(run: Options) -> str:
+def _introduction(run: Options) -> dict[str, object]:
     """What names a run, for the page: the command that plays it again, and its options."""
-    line = command(run)
-    _, *words = shlex.split(line)
-    options = [(flag.removeprefix("--"), text) for flag, text in zip(words[::2], words[1::2])]  # noqa: B905  # flags and values alternate
-    return json.dumps({"command": line, "options": options})
+    return {"type": "run", "run": {"command": command(run), "options": list(identity(run))}}
+
+
+def _followed(events: Iterable[Event], watch: Watch) -> Iterator[Event]:
+    """The events, seen by the watch in passing."""
+    for event in events:
+        watch.see(event)
+        yield event
 
 
 async def _play(job: Job, options: Options, page: Page) -> None:
@@ -173,11 +181,13 @@ async def _play(job: Job, options: Options, page: Page) -> None:
     page.pace.clear()
     sent = time.monotonic()
     batch = ""
-    for frame in play(job, options, page.screen):
+    watch = Watch(job)
+    for frame in play(job, options, page.screen, _followed(simulate(job), watch)):
         page.pace.owe(frame.delay)
         waited = time.monotonic() - sent
         if max(page.pace.left(), waited) >= TICK or len(batch) >= BATCH:
             await page.write(batch)
+            page.reach(*watch.reached())
             batch = ""
             await page.pace.wait()
             sent = time.monotonic()
@@ -188,7 +198,7 @@ async def _play(job: Job, options: Options, page: Page) -> None:
 async def show(options: Options, page: Page) -> int:
     """Play the runs, with a pause between them, and return the exit status."""
     page.speed(options.speed_factor)
-    for number, run in enumerate(_runs(options)):
+    for number, run in enumerate(runs_of(options)):
         if number:
             page.pace.owe(PAUSE)
             await page.pace.wait()
@@ -212,7 +222,7 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
     What is wrong with the query is said first, and the show goes on without it.
     """
     options, complaints = from_query(query)
-    seed = int.from_bytes(os.urandom(4)) if options.seed is None else options.seed
+    seed = fresh_seed() if options.seed is None else options.seed
     page.start()
     try:
         await page.write("".join(map(_complaint, complaints)))

@@ -5,13 +5,13 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from enum import IntEnum
 from math import inf
 from types import FrameType
 
+from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import farewell, play
@@ -179,15 +179,6 @@ def _has_blocks(encoding: str) -> bool:
         return False
 
 
-def _runs(options: Options) -> Iterator[Options]:
-    """The options of each run: the next seed, and the time of day unless one is given."""
-    run = 0
-    while options.runs == 0 or run < options.runs:
-        start = options.start or datetime.now().replace(microsecond=0)  # noqa: DTZ005  # a log shows local time
-        yield options._replace(seed=((options.seed or 0) + run) % 2**64, start=start)
-        run += 1
-
-
 def show(
     options: Options,
     output: Output,
@@ -197,7 +188,7 @@ def show(
 ) -> bool:
     """Plays the runs; True when the last has ended, False when the clock is at the deadline."""
     due = clock()
-    for run in _runs(options):
+    for run in runs_of(options):
         job = plan(run)
         output.begin()
         batch = ""
@@ -221,7 +212,7 @@ def show(
 def _perform(options: Options) -> ExitStatus:
     limit = options.exit_after_time
     deadline = inf if limit is None else time.monotonic() + limit
-    seed = int.from_bytes(os.urandom(4)) if options.seed is None else options.seed
+    seed = fresh_seed() if options.seed is None else options.seed
     output = Output(options.color, options.view == "board")
     goodbye = ""
     try:
