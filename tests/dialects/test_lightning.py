@@ -21,11 +21,12 @@ START = (
     r"distributed_backend=nccl",
     r"All distributed processes registered\. Starting with \d+ processes",
     r"LOCAL_RANK: \d+ - CUDA_VISIBLE_DEVICES: \[\d(?:,\d+)*\]",
+    r"💡 Tip: For seamless cloud logging .*litlogger.*",
 )
 COUNT = r"(?:\d[\d,]*(?:\.\d)? [ KMBT]|0 +)"
 TABLE = (
-    r"  \| Name  \| Type +\| Params \| Mode  \| FLOPs",
-    rf"0 \| model \| \w+ +\| {COUNT} +\| train \| 0 +",
+    r"  \| Name +\| Type +\| Params \| Mode  \| FLOPs",
+    rf"0 \| mod(?:el|ule) \| \w+ +\| {COUNT} +\| train \| 0 +",
     rf"{COUNT} *(?:Trainable|Non-trainable|Total) params",
     r"[\d,]+\.\d{3} *Total estimated model params size \(MB\)",
     r"\d+ +(?:Modules in (?:train|eval) mode|Total Flops)",
@@ -79,6 +80,9 @@ def test_bars_agree_with_themselves(seed: int) -> None:
     assert [match for match in epochs if match["percent"] == "100"] == epochs[-1:]
     (end,) = told.found(STOPPED)
     assert int(end["steps"]) == plan.steps
+    # The bar that stays knows what the last validation found.
+    held_out = lightning.padded(loss.validation(told.job, plan.steps))
+    assert epochs[-1]["note"].endswith(f"val_loss={held_out}")
     first, last = (float(epochs[i]["note"].split("=")[1].split(",")[0]) for i in (0, -1))
     assert first > 0.95 * last
 

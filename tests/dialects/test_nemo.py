@@ -6,6 +6,8 @@ from math import exp
 
 import pytest
 
+from llmsim.architecture import parameter_count
+from llmsim.dialects import lightning
 from tests.dialects.test_lightning import START, STOPPED, TABLE
 from tests.dialects.transcripts import TORCHRUN, Log, log, screens, unmatched
 
@@ -65,6 +67,23 @@ Validation: iteration 1/20
 """
 
 
+# Llama 3.1 Nemotron Nano 4B on four tensor ranks.
+REAL_TABLE = """\
+\n\
+  | Name   | Type | Params | Mode  | FLOPs
+------------------------------------------------
+0 | module | DDP  | 1.1 B  | train | 0    \n\
+------------------------------------------------
+1.1 B     Trainable params
+0         Non-trainable params
+1.1 B     Total params
+4,514.918 Total estimated model params size (MB)
+651       Modules in train mode
+0         Modules in eval mode
+0         Total Flops
+"""
+
+
 def metrics(told: Log) -> list[dict[str, float]]:
     """The keys and values of every line."""
     found = []
@@ -82,7 +101,28 @@ def test_every_line_is_one_of_the_frameworks(seed: int) -> None:
 
 
 def test_the_real_lines_are_matched_too() -> None:
-    assert unmatched(REAL.splitlines(), PATTERNS) == []
+    assert unmatched((REAL + REAL_TABLE).splitlines(), PATTERNS) == []
+
+
+def test_the_table_is_that_of_a_real_log() -> None:
+    weights = 1_128_729_600
+    lines = [line.text for line in lightning.table("module", "DDP", weights, weights, 651)]
+    assert lines == REAL_TABLE.split("\n")[:-1]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_table_tells_of_the_weights_on_one_rank(seed: int) -> None:
+    told = log("nemo", seed)
+    (local,) = told.found(rf"{SAID} > number of parameters on .*: (?P<count>\d+)")
+    (size,) = told.found(r"(?P<megabytes>[\d,.]+?) *Total estimated model params size \(MB\)")
+    megabytes = float(size["megabytes"].replace(",", ""))
+    layout, weights = told.job.layout, parameter_count(told.job.architecture)
+    split = layout.tensor * layout.pipeline
+    assert int(local["count"]) == -(-weights // split)
+    sharded = told.found(r"0 \| module \| FullyShardedDataParallel +\| .*")
+    assert bool(sharded) != bool(told.found(r"0 \| module \| DDP +\| .*"))
+    held = weights / split / (layout.data if sharded else 1)
+    assert megabytes == pytest.approx(4e-6 * held, rel=1e-6, abs=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -44,6 +44,7 @@ INFO = (
     r"Loading tokenizer from tokenizer\.json",
     r"Preparing \S+ dataset from \S+",
     r"Building (llama3|qwen3) \S+ with (TransformerModelArgs|Qwen3ModelArgs)\(\S.*\)",
+    r"TensorBoard logging enabled\. Logs will be saved at \./outputs/tb/\d{8}-\d{4}",
     r"CUDA capacity: .+ with \d+\.\d\dGiB memory",
     r"Total parameter count: dense [\d,]+, sparse [\d,]+, active [\d,]+",
     r"Model (llama3|qwen3) \S+ size: (?P<size>[\d,]+) total parameters",
@@ -114,7 +115,8 @@ REAL = """\
 # What stands in this order in a complete log.
 ORDER = (
     "+ torchrun", "OMP_NUM_THREADS", "Starting job", "ENV[TORCH", "device mesh", "[GC] Initial",
-    "CCL version", "Loading tokenizer", "Preparing", "with TransformerModelArgs", "CUDA capacity",
+    "CCL version", "Loading tokenizer", "Preparing", "with TransformerModelArgs",
+    "TensorBoard logging", "CUDA capacity",
     "total parameters", "Compiling each", "Applied FSDP", "Peak FLOPS", "CUDA memory usage",
     "Checkpointing active", "Mixed precision", "Trainer is initialized", "Training starts",
     "step:  1", "Synchronizing", "[GC] Performing", "validate step", "Saving the checkpoint",

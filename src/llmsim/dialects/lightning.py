@@ -19,6 +19,11 @@ from llmsim.terminal.screen import Screen
 Lines = Iterator[Line | Bar]
 
 RULE = "-" * 100
+TIP = (
+    "💡 Tip: For seamless cloud logging and experiment tracking, try installing "
+    "[litlogger](https://pypi.org/project/litlogger/) to enable LitLogger, which logs metrics and "
+    "artifacts automatically to the Lightning Experiments platform."
+)
 ERASED = 0.999  # the fraction of a full bar that does not stay
 _UNITS = (" ", "K", "M", "B", "T")
 _DIGITS = 5  # that a number in the bar is padded to
@@ -28,11 +33,18 @@ _DIGITS = 5  # that a number in the bar is padded to
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
-    script = f"train.py fit --model {job.model.name} --data {job.dataset.name}"
+    script = (
+        f"train.py fit --model {job.model.name} --data {job.dataset.name} "
+        f"--trainer.max_steps {job.schedule.steps} --trainer.num_sanity_val_steps 0"
+    )
     yield from shell.typed(screen, shell.torchrun(job, script))
 
 
-def rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
+def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
+    yield from joined(event, job, (TIP if screen.unicode else TIP.removeprefix("💡 "),))
+
+
+def joined(event: events.RankJoined, job: Job, tips: tuple[str, ...] = ()) -> Iterator[Line]:
     """Each process of the first node says who it is; the Trainer of rank 0 what it found."""
     if event.rank >= gpus_per_node(job):
         return
@@ -41,6 +53,7 @@ def rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
     if event.rank == 0:
         yield Line("GPU available: True (cuda), used: True")
         yield Line("TPU available: False, using: 0 TPU cores")
+        yield from map(Line, tips)
     if not alone:
         member = f"{event.rank + 1}/{job.layout.gpus}"
         yield Line(f"Initializing distributed: GLOBAL_RANK: {event.rank}, MEMBER: {member}")
@@ -67,14 +80,20 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 
 
 def summary(job: Job) -> Iterator[Line]:
-    """The model's table, plain (utilities/model_summary/model_summary.py)."""
+    """The table of the whole model."""
     shape = job.architecture
-    weights, trained = parameter_count(shape), trained_parameter_count(shape)
     kind = "MixtralForCausalLM" if shape.experts > 1 else "LlamaForCausalLM"
-    row = ("0", "model", kind, count(weights), "train", count(0))
+    weights, trained = parameter_count(shape), trained_parameter_count(shape)
+    yield from table("model", kind, weights, trained, modules(shape))
+
+
+def table(name: str, kind: str, weights: int, trained: int, modules: int) -> Iterator[Line]:
+    """A module's table below an empty line, plain (utilities/model_summary/model_summary.py)."""
+    row = ("0", name, kind, count(weights), "train", count(0))
     head = (" ", "Name", "Type", "Params", "Mode", "FLOPs")
     widths = [max(len(name), len(value)) for name, value in zip(head, row, strict=True)]
     rule = "-" * (sum(widths) + 3 * (1 + len(widths)))
+    yield Line("")
     yield Line(" | ".join(f"{name:<{size}}" for name, size in zip(head, widths, strict=True)))
     yield Line(rule)
     yield Line(" | ".join(f"{value:<{size}}" for value, size in zip(row, widths, strict=True)))
@@ -84,7 +103,7 @@ def summary(job: Job) -> Iterator[Line]:
         (count(weights - trained), "Non-trainable params"),
         (count(weights), "Total params"),
         (f"{weights * 4e-6:,.3f}", "Total estimated model params size (MB)"),
-        (modules(shape), "Modules in train mode"),
+        (modules, "Modules in train mode"),
         (0, "Modules in eval mode"),
         (count(0), "Total Flops"),
     ):
@@ -118,10 +137,8 @@ def padded(value: float) -> str:
     return text + "0" * (_DIGITS - len(text))
 
 
-def _note(job: Job, step: int) -> str:
-    """The losses behind the bar: this step's, and the last validation's, once there is one."""
-    every = job.schedule.validate_every
-    validated = (step - 1) // every * every
+def _note(job: Job, step: int, validated: int) -> str:
+    """The losses behind the bar: this step's, and that of the last validation; 0: of none."""
     note = f"train_loss={padded(loss.training(job, step))}"
     if validated:
         note += f", val_loss={padded(loss.validation(job, validated))}"
@@ -145,10 +162,21 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
         )  # fmt: skip
     elif event.task == "epoch":
         epoch = int(event.label.removeprefix("Epoch ").partition("/")[0]) - 1
-        step = epoch * steps_per_epoch(job) + event.done
+        step, every = epoch * steps_per_epoch(job) + event.done, job.schedule.validate_every
         yield _bar(
             screen, f"Epoch {epoch}", event.done * batches, event.total * batches, event.elapsed,
-            _note(job, step), leave=step == job.schedule.steps,
+            _note(job, step, (step - 1) // every * every), leave=False,
+        )  # fmt: skip
+
+
+def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
+    """The last epoch's bar stays, with what its validation found."""
+    plan = job.schedule
+    if event.epoch == plan.epochs:
+        batches = steps_per_epoch(job) * job.layout.accumulation
+        yield _bar(
+            screen, f"Epoch {event.epoch - 1}", batches, batches, event.seconds,
+            _note(job, plan.steps, plan.steps), leave=True,
         )  # fmt: skip
 
 
@@ -165,9 +193,10 @@ def stopped(job: Job) -> Line:
 LINES: dict[type, Tell] = {
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
-    events.RankJoined: rank_joined,
+    events.RankJoined: _rank_joined,
     events.BackendReady: backend_ready,
     events.TrainerReady: _trainer_ready,
     events.Progress: _progress,
+    events.EpochEnded: _epoch_ended,
     events.PhaseEnded: _phase_ended,
 }

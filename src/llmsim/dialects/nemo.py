@@ -30,6 +30,19 @@ def _said(job: Job, at: float, place: str, text: str) -> Line:
 # --- launch ------------------------------------------------------------------------------
 
 
+def _local_modules(job: Job) -> int:
+    """Modules of Megatron's GPT on rank 0: 20 in each of its layers, and 11 around them.
+
+    A Llama of 32 layers has 651 (public log of NeMo 25.07); a mixture has two more in a layer.
+    """
+    shape = job.architecture
+    return (22 if shape.experts > 1 else 20) * -(-shape.layers // job.layout.pipeline) + 11
+
+
+def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
+    yield from lightning.joined(event, job)
+
+
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     script = f"pretrain.py --model {job.model.name} --data {job.dataset.name}"
     yield from shell.typed(screen, shell.torchrun(job, script))
@@ -55,6 +68,9 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 
 def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -> Lines:
     """Megatron pads the vocabulary to a multiple of 128 times the tensor ranks."""
+    steps = job.schedule.steps
+    text = f"Copying Trainer's 'max_steps' ({steps}) to LR scheduler's 'max_steps'."
+    yield _said(job, event.at, "nemo_logging:393", text)
     multiple = 128 * job.layout.tensor
     size = -(-event.vocabulary // multiple) * multiple
     text = (
@@ -65,17 +81,13 @@ def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
-    split = job.layout.tensor * job.layout.pipeline
-    count = -(-parameter_count(job.architecture) // split)
+    """Megatron's count comes before the data-parallel wrapper, the wrapper's table after it."""
+    sharded = job.layout.sharding in ("zero3", "fsdp2") and job.layout.data > 1
+    count = -(-parameter_count(job.architecture) // (job.layout.tensor * job.layout.pipeline))
     text = f" > number of parameters on (tensor, pipeline) model parallel rank (0 ,0): {count}"
     yield _said(job, event.at, "nemo_logging:393", text)
-
-
-def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    steps = job.schedule.steps
-    text = f"Copying Trainer's 'max_steps' ({steps}) to LR scheduler's 'max_steps'."
-    yield _said(job, event.at, "nemo_logging:393", text)
-    yield from lightning.summary(job)
+    kind, local = "FullyShardedDataParallel" if sharded else "DDP", event.parameters_per_gpu
+    yield from lightning.table("module", kind, local, local, _local_modules(job))
 
 
 # --- training ----------------------------------------------------------------------------
@@ -158,12 +170,11 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
 LINES: dict[type, Tell] = {
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
-    events.RankJoined: lightning.rank_joined,
+    events.RankJoined: _rank_joined,
     events.RanksJoined: _ranks_joined,
     events.BackendReady: lightning.backend_ready,
     events.TokenizerLoaded: _tokenizer_loaded,
     events.ModelSharded: _model_sharded,
-    events.TrainerReady: _trainer_ready,
     events.Step: _step,
     events.Progress: _progress,
     events.CheckpointStarted: _checkpoint_started,

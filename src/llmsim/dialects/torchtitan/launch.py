@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim import events
-from llmsim.dialects import Tell, units
+from llmsim.dialects import Tell, tensorboard, units
 from llmsim.dialects.line import Line
 from llmsim.dialects.nccl import version_line
 from llmsim.dialects.torchrun import greeting
@@ -87,6 +87,8 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     begun, paint = event.at - event.seconds, color(screen)
     kind = f"{spec(job)} {job.model.name}"
     yield say(job, begun, f"Building {kind} with {arguments(job)}")
+    now = units.stamp(job.start, begun)
+    yield say(job, begun, tensorboard.enabled("./outputs/tb", now))
     capacity = units.gib(memory.capacity(job.gpu))
     yield say(job, begun, f"CUDA capacity: {job.gpu.name} with {capacity} memory")
     yield from _peak_unknown(job, begun)
