@@ -55,6 +55,7 @@ class Schedule(NamedTuple):
     validation_batches: int  # global batches in one validation, forward only
     save_every: int
     ramp: tuple[Stage, ...] = ()  # how the batch grows, the full one last; () if it does not
+    saves_first: bool = False  # steps count from 0, so the first is one of each interval's
 
 
 class Software(NamedTuple):
@@ -127,7 +128,8 @@ def saved_steps(job: Job) -> tuple[int, ...]:
     """After which steps the run saves: at its interval, before its batch grows, and at the end."""
     plan = job.schedule
     grows = (stage.first - 1 for stage in plan.ramp[1:])
-    every = range(plan.save_every, plan.steps + 1, plan.save_every)
+    first = 1 if plan.saves_first else plan.save_every
+    every = range(first, plan.steps + 1, plan.save_every)
     return tuple(sorted({*every, *grows, plan.steps}))
 
 

@@ -53,6 +53,12 @@ def tells_every_step(dialect: str) -> bool:
     return voice is not None and voice.every_step
 
 
+def saves_first(dialect: str) -> bool:
+    """Whether the dialect's framework saves after the very first step, and then at an interval."""
+    voice = voice_named(dialect)
+    return voice is not None and voice.saves_first
+
+
 def step_range(dialect: str, recipe: Recipe) -> tuple[int, int]:
     """The fewest and most steps of a run; no more than can be shown if each step is told."""
     fewest, most = recipe.steps
@@ -98,6 +104,7 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
         validate_every=min(steps, validate_every),
         validation_batches=max(4, round(recipe.held_out / (global_batch * draft.sequence))),
         save_every=min(steps, save_every),
+        saves_first=saves_first(draft.dialect),
     )
 
 

@@ -18,6 +18,7 @@ class Voice(NamedTuple):
     recipes: tuple[str, ...]
     device: Device = "GPU"
     every_step: bool = False  # it logs each step, so its runs are shorter
+    saves_first: bool = False  # it counts steps from 0 and saves whenever an interval divides them
     waits_for_saves: bool = False  # it has no checkpoints in the background
     ramps: bool = False  # its batch can grow
     share: int = 1  # how often "auto" takes it, against the others' 1
@@ -47,6 +48,7 @@ VOICES = {
         ("pretrain",),
         device="TPU",
         every_step=True,
+        saves_first=True,
     ),
     "mlperf": Voice("MLPerf's :::MLLOG lines, which its compliance checker reads", ("pretrain",)),
     "hf": Voice(

@@ -1,7 +1,9 @@
 """MaxText on TPUs as of autumn 2025, when a step's line ended with its loss.
 
 src/maxtext/common/metric_logger.py:174-230, src/MaxText/{pyconfig,max_utils,maxtext_utils}.py,
-and the log of a v5p-8 that its guide "Understand logs and metrics" explains. Steps count from 0.
+and the log of a v5p-8 that its guide "Understand logs and metrics" explains. Steps count from 0
+and are timed when JAX hands them to the devices: the first has the compilation, one after a pause
+both the pause and two steps, and the next almost nothing.
 MaxText prints without time stamps; its checkpoint library, Orbax, logs with absl's prefix.
 """
 
@@ -224,11 +226,11 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    seconds, step = event.step_seconds, event.step - 1
+    seconds, step = event.host_seconds, event.step - 1
     yield Line(
         f"completed step: {step}, seconds: {seconds:.3f}, "
         f"TFLOP/s/device: {step_flops(job) / seconds / 1e12:.3f}, "
-        f"Tokens/s/device: {event.tokens_per_second / job.layout.gpus:.3f}, "
+        f"Tokens/s/device: {batch_tokens(job) / job.layout.gpus / seconds:.3f}, "
         f"total_weights: {batch_tokens(job)}, loss: {event.loss:.3f}"
     )
     if step % LOG_PERIOD == 0:

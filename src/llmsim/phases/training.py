@@ -66,16 +66,21 @@ def training(job: Job, at: float) -> Generator[Event, None, Trained]:
     looks, saves, began = _look_steps(job), saved_steps(job), at
     in_steps, epoch_began, best = 0.0, at, float("inf")
     saving: list[Saving] = []  # what saves in the background will say
+    # A host that runs ahead: when it handed out the last step, and when it had waited enough.
+    handed = free = at
     for index, (before, step) in enumerate(logged_steps(job)):
         epoch = epoch_of(job, step)
         if before % steps_per_epoch(job) == 0 and epoch_of(job, before + 1) == epoch:
             epoch_began = at
             yield EpochStarted(at, epoch)
-        seconds = compute.interval_seconds(job, before + 1, step)
+        begun, seconds = at, compute.interval_seconds(job, before + 1, step)
         bar = _bar(job, at, epoch_began, before, step, seconds)
         yield from _with_noticed(bar, saving, at)
         at, in_steps = at + seconds, in_steps + seconds
-        yield _step(job, at, in_steps, before, step, seconds)
+        handing = compute.dispatch_seconds(job, step) if before else compute.compile_seconds(job)
+        host_seconds = max(handed, free) + handing - handed
+        handed, ended = handed + host_seconds, at
+        yield _step(job, at, in_steps, before, step, seconds, host_seconds)
         yield from _disturbances(job, at, before, step)
         if index % COLLECTIVES_EVERY == 1:
             transfers = network.step_transfers(job, step)
@@ -88,6 +93,8 @@ def training(job: Job, at: float) -> Generator[Event, None, Trained]:
         yield from _growth(job, at, step)
         if step in saves:
             at = yield from _checkpoint(job, at, step, saving)
+        # It reads the metrics of the step before, and whatever a pause is for.
+        free = at if at > ended else begun
         if step % steps_per_epoch(job) == 0:
             final = loss.training(job, step)
             yield EpochEnded(at, epoch, final, round(at - epoch_began, 6))
@@ -157,7 +164,15 @@ def _bar(
         yield Progress(at, "epoch", label, done, per_epoch, "it", elapsed)
 
 
-def _step(job: Job, at: float, in_steps: float, before: int, step: int, seconds: float) -> Step:
+def _step(
+    job: Job,
+    at: float,
+    in_steps: float,
+    before: int,
+    step: int,
+    seconds: float,
+    host_seconds: float,
+) -> Step:
     plan = job.schedule
     rate, tokens = ramp.tokens(job, before + 1, step) / seconds, ramp.tokens(job, 1, step)
     return Step(
@@ -170,6 +185,7 @@ def _step(job: Job, at: float, in_steps: float, before: int, step: int, seconds:
         learning_rate=schedule.learning_rate(job, step),
         step_seconds=seconds / (step - before),
         tokens=tokens,
+        host_seconds=host_seconds,
         tokens_per_second=rate,
         samples_per_second=rate / plan.sequence,
         mfu=compute.mfu(job, rate),
