@@ -11,10 +11,12 @@ from datetime import datetime
 from statistics import median
 from time import perf_counter
 
+from llmsim.job import Job
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import play
 from llmsim.terminal.screen import Screen
+from llmsim.voices import NAMES
 
 REPEATS = 9
 SCREEN = Screen(200, 40, color=True, unicode=True, live=False)
@@ -52,6 +54,29 @@ def lines_of_a_run(gpus: int | None = None) -> int:
     return sum(frame.text.count("\n") for frame in frames)
 
 
+def line_of(dialect: str) -> float:
+    """Seconds of a line, mean over some runs that a dialect tells to a pipe."""
+    surface, spent, lines = SCREEN._replace(color=False), 0.0, 0
+    for seed in range(3):
+        options = Options(seed=seed, start=START, dialect=dialect)
+        job = plan(options)
+
+        def tell(job: Job = job, options: Options = options) -> int:
+            return sum(frame.text.count("\n") for frame in play(job, options, lambda: surface))
+
+        lines += tell()  # which fills the caches
+        spent += seconds(tell)
+    return spent / lines
+
+
+def print_dialects() -> None:
+    """What a line costs in each dialect, against the house dialect's."""
+    house = line_of("pytorch")
+    for dialect in NAMES:
+        each = line_of(dialect)
+        print(f"  {dialect:12}{each * 1e6:8.1f} us {each / house:6.2f} x the house dialect's line")
+
+
 def bare_line(step: int) -> str:
     """A line of the same shape, by one f-string."""
     return (
@@ -78,6 +103,7 @@ def main() -> None:
     per_line = seconds(lines_of_a_run) / lines
     per_bare = seconds(lambda: [bare_line(step) for step in range(1000)]) / 1000
     print(f"a line        {per_line * 1e6:8.1f} us {per_line / per_bare:6.2f} x an f-string")
+    print_dialects()
     few, many = seconds(lambda: lines_of_a_run(8)), seconds(lambda: lines_of_a_run(131_072))
     print(f"131,072 GPUs  {many * 1e3:8.1f} ms {many / few:6.2f} x the time of 8")
     small, large = peak(8), peak(131_072)

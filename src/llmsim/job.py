@@ -119,6 +119,11 @@ def steps_per_epoch(job: Job) -> int:
     return job.schedule.steps // job.schedule.epochs
 
 
+def logged(job: Job, step: int) -> bool:
+    """Whether this step is logged: the first one, and the last of each interval."""
+    return step == 1 or step % job.schedule.log_every == 0
+
+
 def validations(job: Job) -> int:
     """How often the run validates: at its interval, and at the end if that is not one."""
     return -(-job.schedule.steps // job.schedule.validate_every)

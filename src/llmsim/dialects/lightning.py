@@ -1,7 +1,8 @@
 """PyTorch Lightning (2.6.6) with its tqdm bars: a table of the model, then one bar an epoch.
 
 The bar counts micro-batches and has the last losses behind it; a validation's bar is erased, and
-so is a full epoch's, but for the last (callbacks/progress/tqdm_progress.py).
+so is a full epoch's, but for the last (callbacks/progress/tqdm_progress.py). Nothing else tells the
+losses, so a file has the bar at every logged step.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from llmsim import events
 from llmsim.architecture import Architecture, parameter_count, trained_parameter_count
 from llmsim.dialects import Tell, shell
 from llmsim.dialects.line import Bar, Line
-from llmsim.job import Job, gpus_per_node, steps_per_epoch
+from llmsim.job import Job, gpus_per_node, logged, steps_per_epoch
 from llmsim.physics import loss
 from llmsim.terminal.bar import meter
 from llmsim.terminal.screen import Screen
@@ -163,10 +164,13 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     elif event.task == "epoch":
         epoch = int(event.label.removeprefix("Epoch ").partition("/")[0]) - 1
         step, every = epoch * steps_per_epoch(job) + event.done, job.schedule.validate_every
-        yield _bar(
+        if not screen.live and not logged(job, step):
+            return
+        told = _bar(
             screen, f"Epoch {epoch}", event.done * batches, event.total * batches, event.elapsed,
             _note(job, step, (step - 1) // every * every), leave=False,
         )  # fmt: skip
+        yield told if screen.live else Line(told.text)
 
 
 def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
