@@ -129,12 +129,28 @@ def test_numbers_in_the_bar_are_padded(value: float, told: str) -> None:
     assert lightning.padded(value) == told
 
 
+def test_processes_speak_at_once_unless_the_job_is_tidy() -> None:
+    seeds = re.compile(r"\[rank: (\d)\] Seed set to \d+")
+    spoken = {}
+    for tidy in (False, True):
+        told = log("lightning", 3, gpus=8, tidy=tidy)
+        spoken[tidy] = [int(match[1]) for match in told.found(seeds.pattern)]
+        (begun,) = (at for at, line in enumerate(told.lines) if "[rank: 7] Seed" in line)
+        (joined,) = (at for at, line in enumerate(told.lines) if "MEMBER: 8/8" in line)
+        assert begun < joined  # a process keeps its own order
+    assert spoken[True] == [*range(8)]
+    assert spoken[False] != spoken[True] == sorted(spoken[False])
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 50)])
 def test_a_terminal_shows_no_leftovers(width: int, height: int) -> None:
+    seen = 0
     for rows in screens("lightning", 3, width, height, every=7):
         shown = [row for row in rows if "%|" in row]
         assert all(len(row) < width for row in shown)
         unfinished = [row for row in shown if not re.match(r"Epoch \d+: 100%", row)]
         assert len(unfinished) <= 1, rows
+        seen += len(unfinished)
         if unfinished:
             assert [row for row in rows if row][-1] == unfinished[0]
+    assert seen > 10

@@ -142,8 +142,11 @@ def filled(cells: str) -> float:
 def screens(
     dialect: str, seed: int, width: int, height: int, every: int = 1, **asked: object
 ) -> Iterator[list[str]]:
-    """What a terminal of that size shows after every so many of a run's first FRAMES."""
-    options = Options(seed=seed, start=START, dialect=dialect)._replace(**asked)  # type: ignore[arg-type]
+    """What a terminal of that size shows after every so many of a run's first FRAMES.
+
+    Without the board, which has a bar of its own in the place of the dialect's.
+    """
+    options = Options(seed=seed, start=START, dialect=dialect, view="log")._replace(**asked)  # type: ignore[arg-type]
     surface = Screen(width, height, color=True, unicode=True, live=True)
     terminal = pyte.Screen(width, height)
     stream = pyte.Stream(terminal)

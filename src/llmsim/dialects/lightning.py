@@ -11,6 +11,7 @@ from math import log10
 from llmsim import events
 from llmsim.architecture import Architecture, parameter_count, trained_parameter_count
 from llmsim.dialects import Tell, shell
+from llmsim.dialects.disorder import mingled
 from llmsim.dialects.line import Bar, Line
 from llmsim.job import Job, gpus_per_node, logged, steps_per_epoch
 from llmsim.physics import loss
@@ -25,6 +26,7 @@ TIP = (
     "[litlogger](https://pypi.org/project/litlogger/) to enable LitLogger, which logs metrics and "
     "artifacts automatically to the Lightning Experiments platform."
 )
+_FOUND = ("GPU available: True (cuda), used: True", "TPU available: False, using: 0 TPU cores")
 ERASED = 0.999  # the fraction of a full bar that does not stay
 _UNITS = (" ", "K", "M", "B", "T")
 _DIGITS = 5  # that a number in the bar is padded to
@@ -41,23 +43,23 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     yield from shell.typed(screen, shell.torchrun(job, script))
 
 
-def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
-    yield from joined(event, job, (TIP if screen.unicode else TIP.removeprefix("💡 "),))
+def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
+    yield from started(job, (TIP if screen.unicode else TIP.removeprefix("💡 "),))
 
 
-def joined(event: events.RankJoined, job: Job, tips: tuple[str, ...] = ()) -> Iterator[Line]:
-    """Each process of the first node says who it is; the Trainer of rank 0 what it found."""
-    if event.rank >= gpus_per_node(job):
-        return
-    alone = job.layout.gpus == 1
-    yield Line(f"{'' if alone else f'[rank: {event.rank}] '}Seed set to {job.seed}")
-    if event.rank == 0:
-        yield Line("GPU available: True (cuda), used: True")
-        yield Line("TPU available: False, using: 0 TPU cores")
-        yield from map(Line, tips)
-    if not alone:
-        member = f"{event.rank + 1}/{job.layout.gpus}"
-        yield Line(f"Initializing distributed: GLOBAL_RANK: {event.rank}, MEMBER: {member}")
+def started(job: Job, tips: tuple[str, ...] = ()) -> Iterator[Line]:
+    """What the processes of the first node say while they start, all at once."""
+    ranks = range(gpus_per_node(job))
+    yield from map(Line, mingled(job, "seeds", [_start(job, rank, tips) for rank in ranks]))
+
+
+def _start(job: Job, rank: int, tips: tuple[str, ...]) -> list[str]:
+    """Who a process is; rank 0's Trainer tells what it found, too."""
+    if job.layout.gpus == 1:
+        return [f"Seed set to {job.seed}", *_FOUND, *tips]
+    member = f"GLOBAL_RANK: {rank}, MEMBER: {rank + 1}/{job.layout.gpus}"
+    seed, joined = f"[rank: {rank}] Seed set to {job.seed}", f"Initializing distributed: {member}"
+    return [seed, *_FOUND, *tips, joined] if rank == 0 else [seed, joined]
 
 
 def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
@@ -72,8 +74,8 @@ def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines
         yield Line(RULE)
         yield Line("")
     devices = ",".join(map(str, range(size)))
-    for rank in range(size):
-        yield Line(f"LOCAL_RANK: {rank} - CUDA_VISIBLE_DEVICES: [{devices}]")
+    told = [[f"LOCAL_RANK: {rank} - CUDA_VISIBLE_DEVICES: [{devices}]"] for rank in range(size)]
+    yield from map(Line, mingled(job, "devices", told))
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
@@ -197,7 +199,7 @@ def stopped(job: Job) -> Line:
 LINES: dict[type, Tell] = {
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
-    events.RankJoined: _rank_joined,
+    events.RanksJoined: _ranks_joined,
     events.BackendReady: backend_ready,
     events.TrainerReady: _trainer_ready,
     events.Progress: _progress,

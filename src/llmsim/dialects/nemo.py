@@ -39,10 +39,6 @@ def _local_modules(job: Job) -> int:
     return (22 if shape.experts > 1 else 20) * -(-shape.layers // job.layout.pipeline) + 11
 
 
-def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
-    yield from lightning.joined(event, job)
-
-
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     script = f"pretrain.py --model {job.model.name} --data {job.dataset.name}"
     yield from shell.typed(screen, shell.torchrun(job, script))
@@ -50,6 +46,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """The groups of rank 0: Megatron's order is tensor, data, pipeline."""
+    yield from lightning.started(job)
     layout = job.layout
     step = layout.tensor
     groups = (
@@ -170,7 +167,6 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
 LINES: dict[type, Tell] = {
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
-    events.RankJoined: _rank_joined,
     events.RanksJoined: _ranks_joined,
     events.BackendReady: lightning.backend_ready,
     events.TokenizerLoaded: _tokenizer_loaded,
