@@ -96,7 +96,7 @@ docs: $(DEV) ## fill the README's generated parts, draw docs/run.png
 	$(BIN)/python -m tools.dialect_docs
 	$(BIN)/python -m tools.plot_run --seed 4 --output docs/run.png
 
-bench: $(DEV) ## speed and memory, as ratios
+bench: $(DEV) ## speed and memory, as ratios (two commits: python -m tools.bench_compare OLDER NEWER)
 	$(BIN)/python -m tools.bench
 
 statistics: $(DEV) ## noise, spread and autocorrelation of 20 seeds beside public logs

@@ -111,7 +111,7 @@ def test_a_terminal_without_colours_gets_no_escape_code() -> None:
 
 
 def test_lines_stand_above_the_live_line_and_a_full_bar_stays() -> None:
-    half, full = Bar("half ", "epoch", 0.5), Bar("full", "epoch", 1.0)
+    half, full = Bar(lambda: "half ", "epoch", 0.5), Bar(lambda: "full", "epoch", 1.0)
     blank = blank_row(TERMINAL)
     assert on_terminal([Line("one")], "", TERMINAL) == ("one\n", "")
     assert on_terminal([half], "", TERMINAL) == ("half \r", "half ")
@@ -164,9 +164,9 @@ def test_a_pipe_gets_the_lines_of_the_terminal_and_bars_by_quarters(width: int) 
 def test_a_pipe_shows_a_bar_once_in_each_quarter() -> None:
     notches: dict[str, int] = {}
     parts = [0.0, 0.1, 0.3, 0.4, 0.49, 0.8, 0.99, 1.0, 0.05, 0.26]
-    bars = [Bar(f"{part}", "epoch", part) for part in parts]
+    bars = [Bar(f"{part}".__str__, "epoch", part) for part in parts]
     assert in_pipe(bars, notches) == "0.3\n0.8\n1.0\n0.26\n"
-    assert in_pipe([Bar("other", "validation", 0.3)], notches) == "other\n"
+    assert in_pipe([Bar(lambda: "other", "validation", 0.3)], notches) == "other\n"
 
 
 # --- when --------------------------------------------------------------------------------------

@@ -1,17 +1,23 @@
-"""Speed and memory, as ratios within one run: a busy machine slows both sides.
+"""Speed and memory, as ratios within one run: a busy machine slows both sides of a ratio.
 
-python -m tools.bench
+python -m tools.bench             all figures, each with its limit
+python -m tools.bench --json      the same as JSON, for tools.bench_compare
 """
 
+import json
+import os
+import pty
 import subprocess
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import NamedTuple
 
-from llmsim.job import Job
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import play
@@ -21,60 +27,68 @@ from llmsim.voices import NAMES
 REPEATS = 9
 SCREEN = Screen(200, 40, color=True, unicode=True, live=False)
 START = datetime(2026, 1, 30, 12)
+RUNS = range(10)
+PYTHON = [sys.executable]
+# What a user has: modules that were compiled at the first start.
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
+WATCHED_SECONDS = 20
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """The median time of some repetitions."""
-    times = []
+class Figure(NamedTuple):
+    """Something measured: in its unit, and as a ratio that has a limit."""
+
+    name: str
+    value: float
+    unit: str
+    ratio: float
+    of: str  # what the ratio is to
+    limit: float
+
+
+def medians(*works: Callable[[], object], clock: Callable[[], float]) -> list[float]:
+    """The median time of each work; they take turns, so that all meet the same weather."""
+    times: list[list[float]] = [[] for _ in works]
     for _ in range(REPEATS):
-        begun = perf_counter()
-        work()
-        times.append(perf_counter() - begun)
-    return median(times)
+        for work, taken in zip(works, times, strict=True):
+            begun = clock()
+            work()
+            taken.append(clock() - begun)
+    return [median(taken) for taken in times]
 
 
-def start_up() -> tuple[float, float]:
-    """Seconds until the first line of a run, and of a bare interpreter."""
+def first_line() -> Figure:
+    """From the start of the process to the first character of a run, against a bare interpreter."""
 
-    def first_line() -> None:
-        command = [sys.executable, "-m", "llmsim", "--seed", "7", "--speed-factor", "max"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    def shown() -> None:
+        command = [*PYTHON, "-m", "llmsim", "--seed", "7", "--instant-print-lines", "1"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
             assert process.stdout is not None
-            process.stdout.readline()
+            process.stdout.read(1)
             process.kill()
 
-    bare = [sys.executable, "-I", "-c", "pass"]
-    return seconds(first_line), seconds(lambda: subprocess.run(bare, check=True))
+    def bare() -> None:
+        subprocess.run([*PYTHON, "-I", "-c", "pass"], check=True)
+
+    shown()  # compiles
+    line, interpreter = medians(shown, bare, clock=perf_counter)
+    return Figure(
+        "first line", line * 1e3, "ms", line / interpreter, "a bare interpreter's start", 4
+    )
 
 
-def lines_of_a_run(gpus: int | None = None) -> int:
-    """Plays a run in the house dialect as fast as it goes; how many lines it had."""
-    options = Options(seed=7, start=START, dialect="pytorch", recipe="pretrain", gpus=gpus)
+def lines_of(seed: int, gpus: int | None = None) -> int:
+    """Plays a run as fast as it goes, into nothing; how many lines it had."""
+    recipe = "auto" if gpus is None else "pretrain"
+    options = Options(seed=seed, start=START, dialect="pytorch", recipe=recipe, gpus=gpus)
     frames = play(plan(options), options, lambda: SCREEN)
     return sum(frame.text.count("\n") for frame in frames)
 
 
-def line_of(dialect: str) -> float:
-    """Seconds of a line, mean over some runs that a dialect tells to a pipe."""
-    surface, spent, lines = SCREEN._replace(color=False), 0.0, 0
-    for seed in range(3):
-        options = Options(seed=seed, start=START, dialect=dialect)
-        job = plan(options)
-
-        def tell(job: Job = job, options: Options = options) -> int:
-            return sum(frame.text.count("\n") for frame in play(job, options, lambda: surface))
-
-        lines += tell()  # which fills the caches
-        spent += seconds(tell)
-    return spent / lines
-
-
-def print_dialects() -> None:
-    """What a line costs in each dialect, against the house dialect's."""
-    house = line_of("pytorch")
-    for dialect in NAMES:
-        each = line_of(dialect)
-        print(f"  {dialect:12}{each * 1e6:8.1f} us {each / house:6.2f} x the house dialect's line")
+def lines_of_runs() -> int:
+    """The lines of some runs, each planned anew."""
+    return sum(lines_of(seed) for seed in RUNS)
 
 
 def bare_line(step: int) -> str:
@@ -86,28 +100,105 @@ def bare_line(step: int) -> str:
     )
 
 
+def a_line() -> Figure:
+    """A line of the log at full speed, all that made it included."""
+    count = lines_of_runs()
+    ours, bare = medians(
+        lines_of_runs, lambda: [bare_line(step) for step in range(count)], clock=process_time
+    )
+    return Figure("a line", ours / count * 1e6, "us", ours / bare, "a bare f-string", 15)
+
+
+def rows_of(dialect: str) -> int:
+    """Plays a run of a dialect on a terminal; how many lines it had and bars it drew."""
+    options = Options(seed=1, start=START, dialect=dialect, view="log")
+    frames = play(plan(options), options, lambda: SCREEN._replace(live=True))
+    return sum(frame.text.count("\n") + frame.text.endswith("\r") for frame in frames)
+
+
+def dialects() -> list[Figure]:
+    """A line, or a bar that is drawn anew, of each dialect against a line of the house's."""
+    names = [name for name in NAMES if name != "pytorch"]
+    counts = [lines_of(1), *map(rows_of, names)]
+    works = [partial(lines_of, 1), *(partial(rows_of, name) for name in names)]
+    times = medians(*works, clock=process_time)
+    house, *others = [taken / count for taken, count in zip(times, counts, strict=True)]
+    return [
+        Figure(f"line: {name}", taken * 1e6, "us", taken / house, "the house dialect's line", 2)
+        for name, taken in zip(names, others, strict=True)
+    ]
+
+
 def peak(gpus: int) -> int:
     """Bytes that a run of so many GPUs has allocated at most."""
     tracemalloc.start()
-    lines_of_a_run(gpus)
+    lines_of(7, gpus=gpus)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return most
 
 
-def main() -> None:
-    """Prints each figure with its ratio."""
-    first, bare = start_up()
-    print(f"first line    {first * 1e3:8.1f} ms {first / bare:6.2f} x a bare interpreter")
-    lines = lines_of_a_run()
-    per_line = seconds(lines_of_a_run) / lines
-    per_bare = seconds(lambda: [bare_line(step) for step in range(1000)]) / 1000
-    print(f"a line        {per_line * 1e6:8.1f} us {per_line / per_bare:6.2f} x an f-string")
-    print_dialects()
-    few, many = seconds(lambda: lines_of_a_run(8)), seconds(lambda: lines_of_a_run(131_072))
-    print(f"131,072 GPUs  {many * 1e3:8.1f} ms {many / few:6.2f} x the time of 8")
+def large_cluster() -> list[Figure]:
+    """Runs on 131,072 GPUs against the same on 8: time of the processor, and memory."""
+
+    def played(gpus: int) -> int:
+        return sum(lines_of(seed, gpus=gpus) for seed in RUNS)
+
+    few, many = medians(lambda: played(8), lambda: played(131_072), clock=process_time)
     small, large = peak(8), peak(131_072)
-    print(f"              {large / 1e6:8.1f} MB {large / small:6.2f} x the memory of 8")
+    return [
+        Figure("131,072 GPUs", many / len(RUNS) * 1e3, "ms", many / few, "the time of 8", 1.3),
+        Figure("its memory", large / 1e6, "MB", large / small, "the memory of 8", 1.3),
+    ]
+
+
+def long_run() -> Figure:
+    """The most memory that sixty runs take, months of simulated time, against three."""
+
+    def resident(runs: int) -> int:
+        command = [*PYTHON, "-m", "llmsim", "--seed", "7", "--runs", f"{runs}", "-s", "max"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+        _, process.returncode, usage = os.wait4(process.pid, 0)
+        return usage.ru_maxrss
+
+    few, many = resident(3), resident(60)
+    return Figure("sixty runs", many / 1024, "MiB", many / few, "the memory of three", 1.1)
+
+
+def watched() -> Figure:
+    """The share of a core that a show with the board takes at speed 1, on a pseudo-terminal."""
+    master, slave = pty.openpty()
+    command = [*PYTHON, "-m", "llmsim", "--seed", "7", "--exit-after-time", f"{WATCHED_SECONDS}s"]
+    environment = {**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    process = subprocess.Popen(command, stdin=slave, stdout=slave, env=environment)
+    os.close(slave)
+    begun = time.monotonic()
+    while True:
+        try:
+            os.read(master, 65_536)
+        except OSError:  # the other end is closed
+            break
+    shown = time.monotonic() - begun
+    _, process.returncode, usage = os.wait4(process.pid, 0)
+    os.close(master)
+    share = (usage.ru_utime + usage.ru_stime) / shown
+    return Figure("the board", share * 100, "%", share, "a core", 0.03)
+
+
+def figures() -> list[Figure]:
+    """Everything that is measured."""
+    return [first_line(), a_line(), *dialects(), *large_cluster(), long_run(), watched()]
+
+
+def main() -> None:
+    """Prints each figure with its ratio and its limit."""
+    measured = figures()
+    if "--json" in sys.argv:
+        print(json.dumps({each.name.strip(): (each.value, each.ratio) for each in measured}))
+        return
+    for name, value, unit, ratio, of, limit in measured:
+        verdict = "" if ratio <= limit else "  over!"
+        print(f"{name:18}{value:8.1f} {unit:3}{ratio:7.2f} x {of} (limit {limit:g}){verdict}")
 
 
 if __name__ == "__main__":

@@ -69,9 +69,10 @@ def on_terminal(lines: Iterable[Line | Bar], live: str, screen: Screen) -> tuple
     """
     text, row = "", live
     for line in lines:
-        text += (blank_row(screen) if row else "") + line.text
+        shown = line.text
+        text += (blank_row(screen) if row else "") + shown
         if isinstance(line, Bar):
-            live = "" if line.fraction >= 1 else line.text
+            live = "" if line.fraction >= 1 else shown
         row = live if isinstance(line, Bar) else ""
         text += "\r" if row else "\n"
     return (text, live) if row == live else (f"{text}{live}\r", live)

@@ -5,7 +5,7 @@ so is a full epoch's, but for the last (callbacks/progress/tqdm_progress.py). No
 losses, so a file has the bar at every logged step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import log10
 
 from llmsim import events
@@ -149,11 +149,20 @@ def _note(job: Job, step: int, validated: int) -> str:
 
 
 def _bar(
-    screen: Screen, label: str, done: int, total: int, elapsed: float, note: str, *, leave: bool
+    screen: Screen,
+    label: str,
+    done: int,
+    total: int,
+    elapsed: float,
+    note: Callable[[], str] = str,
+    *,
+    leave: bool,
 ) -> Bar:
-    width = screen.width - 1 if screen.live else None
-    text = meter(done, total, elapsed, width, label, note=note, unicode=screen.unicode)
-    return Bar(text, label, done / total if leave else min(ERASED, done / total))
+    def drawn() -> str:
+        width = screen.width - 1 if screen.live else None
+        return meter(done, total, elapsed, width, label, note=note(), unicode=screen.unicode)
+
+    return Bar(drawn, label, done / total if leave else min(ERASED, done / total))
 
 
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
@@ -161,7 +170,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     if event.task == "validation":
         yield _bar(
             screen, "Validation DataLoader 0", event.done * batches, event.total * batches,
-            event.elapsed, "", leave=False,
+            event.elapsed, leave=False,
         )  # fmt: skip
     elif event.task == "epoch":
         epoch = int(event.label.removeprefix("Epoch ").partition("/")[0]) - 1
@@ -170,7 +179,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
             return
         told = _bar(
             screen, f"Epoch {epoch}", event.done * batches, event.total * batches, event.elapsed,
-            _note(job, step, (step - 1) // every * every), leave=False,
+            lambda: _note(job, step, (step - 1) // every * every), leave=False,
         )  # fmt: skip
         yield told if screen.live else Line(told.text)
 
@@ -182,7 +191,7 @@ def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
         batches = steps_per_epoch(job) * job.layout.accumulation
         yield _bar(
             screen, f"Epoch {event.epoch - 1}", batches, batches, event.seconds,
-            _note(job, plan.steps, plan.steps), leave=True,
+            lambda: _note(job, plan.steps, plan.steps), leave=True,
         )  # fmt: skip
 
 

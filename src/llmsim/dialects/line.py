@@ -1,5 +1,7 @@
 """What a dialect makes of an event: lines that stay and bars that are rewritten."""
 
+from collections.abc import Callable
+
 from llmsim.typed import NamedTuple
 
 
@@ -10,8 +12,16 @@ class Line(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A line that the next bar replaces and that lines are printed above; a full one stays."""
+    """A line that the next bar replaces and that lines are printed above; a full one stays.
 
-    text: str
+    It is drawn when it is shown: most bars of a run that goes into a pipe never are.
+    """
+
+    draw: Callable[[], str]
     task: str
     fraction: float  # 0 .. 1; a pipe shows a bar once per notch of this
+
+    @property
+    def text(self) -> str:
+        """The bar, drawn."""
+        return self.draw()

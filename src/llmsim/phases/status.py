@@ -6,7 +6,7 @@ from llmsim.physics import gpu
 from llmsim.physics.gpu import Activity
 
 MOST_GPUS = 64  # above this the cluster is told node by node
-MOST_NODES = 16  # and above this number of nodes, only the first ones
+MOST_NODES = 8  # and above this number of nodes, only the first ones, as in the launch
 
 
 def status(

@@ -24,7 +24,7 @@ from llmsim.physics import alignment, compute, gradient, loss, memory, network, 
 from llmsim.typed import NamedTuple
 
 # Between two logged steps the epoch's bar moves this often.
-BAR_MOVES = 6
+BAR_MOVES = 4
 
 # Collectives are told at the second logged step, the first after compilation, and at every
 # so many after it.

@@ -214,6 +214,7 @@ def _first_extra(job: Job, mean: float) -> float:
     return min(50.0, max(5.8, 4.5 * mean, min(compiling, 42.0 * mean)))
 
 
+@lru_cache(maxsize=64)  # an interval begins where the one before ended
 def _elapsed(job: Job, step: int) -> float:
     """Seconds until the end of a step. Each stage of a ramp goes on where the one before ended.
 

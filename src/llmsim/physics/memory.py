@@ -253,18 +253,22 @@ def reserved(job: Job, step: int, stage_index: int | None = None) -> int:
     1 is 5-25 % lower (27.3 -> 31.0, 87.9 -> 116.2, 26.7 -> 33.1 GiB), since the optimizer's
     state appears only at its end. Step 0: after the build.
     """
+    built, first, steady = _reserved(job, stage_index)
+    return steady if step > 1 else first if step == 1 else built
+
+
+@lru_cache(maxsize=256)
+def _reserved(job: Job, stage_index: int | None) -> tuple[int, int, int]:
+    """Bytes reserved after the build, in step 1, and from step 2 on."""
     shape, layout, sequence = job.architecture, job.layout, job.schedule.sequence
     if stage_index is None:
         memory = estimate(shape, layout, sequence)
     else:
         memory = stage(shape, layout, sequence, stage_index)
     limit = _pages(max(0, capacity(job.gpu) - memory.context))
-    if step < 1:
-        return min(_pages(memory.weights), limit)
     steady = min(_pages(total(memory) - memory.context), limit)
-    if step > 1:
-        return steady
-    return _pages(int(steady * (0.75 + 0.20 * noise.uniform(job.seed, "memory first step"))))
+    first = steady * (0.75 + 0.20 * noise.uniform(job.seed, "memory first step"))
+    return min(_pages(memory.weights), limit), _pages(int(first)), steady
 
 
 def _pages(size: int) -> int:

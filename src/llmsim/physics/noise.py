@@ -47,13 +47,17 @@ def uniform(seed: int, stream: str, index: int = 0) -> float:
     The upper 52 bits and half a unit, which keeps 0 and 1 out: the 53 bits of a double hold
     the sum exactly, and log(u) is always finite.
     """
-    return ((bits(seed, stream, index) >> 12) + 0.5) * 2.0**-52
+    return _unit(_key(seed, stream) + index * _GOLDEN)
+
+
+def _unit(counter: int) -> float:
+    return ((_mix(counter & _MASK) >> 12) + 0.5) * 2.0**-52
 
 
 def normal(seed: int, stream: str, index: int = 0) -> float:
     """A standard normal number (Box-Muller transform), |value| < 8.7."""
-    radius = sqrt(-2.0 * log(uniform(seed, stream, 2 * index)))
-    return radius * cos(2.0 * pi * uniform(seed, stream, 2 * index + 1))
+    counter = _key(seed, stream) + 2 * index * _GOLDEN
+    return sqrt(-2.0 * log(_unit(counter))) * cos(2.0 * pi * _unit(counter + _GOLDEN))
 
 
 def integer(seed: int, stream: str, low: int, high: int, index: int = 0) -> int:

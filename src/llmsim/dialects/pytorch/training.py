@@ -159,16 +159,18 @@ def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
 
 
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    yield Bar(lambda: _bar(event, screen), event.task, event.done / event.total)
+
+
+def _bar(event: events.Progress, screen: Screen) -> str:
     """A tqdm bar; in a pipe it is ten wide. One cell is left free, so that no terminal wraps it."""
     width, label = screen.width - 1, event.label
     if len(_meter(event, label, None, screen)) > width:
         label = label[:LABEL].rstrip()
     text = _meter(event, label, None, screen)
     if len(text) > width:  # the bar itself would be cut: only its number is left
-        text = f"{label}: {event.done / event.total * 100:3.0f}%"
-    elif screen.live:
-        text = _meter(event, label, width, screen)
-    yield Bar(text, event.task, event.done / event.total)
+        return f"{label}: {event.done / event.total * 100:3.0f}%"
+    return _meter(event, label, width, screen) if screen.live else text
 
 
 def _meter(event: events.Progress, label: str, width: int | None, screen: Screen) -> str:

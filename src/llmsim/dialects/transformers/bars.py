@@ -33,9 +33,12 @@ def bar(
     leave: bool = True,
 ) -> Bar:
     """tqdm's bar; ten cells in a pipe. One cell is left free, so that no terminal wraps it."""
-    width = screen.width - 1 if screen.live else None
-    text = meter(done, total, elapsed, width, label, unit, scale=scale, unicode=screen.unicode)
-    return Bar(text, label, done / total if leave else min(ERASED, done / total))
+
+    def drawn() -> str:
+        width = screen.width - 1 if screen.live else None
+        return meter(done, total, elapsed, width, label, unit, scale=scale, unicode=screen.unicode)
+
+    return Bar(drawn, label, done / total if leave else min(ERASED, done / total))
 
 
 def training_bar(job: Job, screen: Screen, step: int, elapsed: float, ended: bool = False) -> Bar:
