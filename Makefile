@@ -17,11 +17,13 @@ DEV := $(VENV)/.dev
 NODE := web/node_modules/.package-lock.json
 PAGE := web/dist/index.html
 
+BIOME := node_modules/.bin/biome check
+
 PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools/library.py \
 	$(wildcard tools/make_library.*) $(shell find src -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types unit transcripts browser test-browser web bench-web icons serve \
+.PHONY: help run test lint format types style unit transcripts browser test-browser web bench-web icons serve \
 	screenshots constraints clean docs statistics bench
 
 help: ## show what can be made
@@ -32,7 +34,7 @@ run: $(PACKAGE) ## play one run (ARGS="--seed 7 --speed-factor 4")
 
 test: lint unit transcripts test-browser ## set up everything and run all checks and tests
 
-lint: $(DEV) types ## ruff, mypy and tsc
+lint: $(DEV) types style ## ruff, mypy, tsc and biome
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -42,9 +44,13 @@ types: $(NODE)
 	web/node_modules/.bin/tsc --project web/tsconfig.json
 	web/node_modules/.bin/tsc --project web/tsconfig.worker.json
 
-format: $(DEV) ## lay out the Python code
+style: $(NODE)
+	cd web && $(BIOME) --error-on-warnings . ../tools
+
+format: $(DEV) $(NODE) ## lay out the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	cd web && $(BIOME) --write . ../tools
 
 unit: $(DEV) ## the tests that need no browser
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not transcripts"

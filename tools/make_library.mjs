@@ -6,7 +6,10 @@ import { readFileSync } from "node:fs";
 import { loadPyodide } from "../web/node_modules/pyodide/pyodide.mjs";
 
 // Without a fixed seed the order of a set, and with it the compiled code, would change.
-const pyodide = await loadPyodide({ stderr: () => {}, env: { PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1" } });
+const pyodide = await loadPyodide({
+  stderr: () => {},
+  env: { PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1" },
+});
 pyodide.mountNodeFS("/project", ".");
 pyodide.runPython("import sys; sys.path += ['/project', '/project/src']");
 

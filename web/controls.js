@@ -27,7 +27,11 @@ export function listen(bar, actions) {
     const { target, ctrlKey, altKey, metaKey } = event;
     if (!name || ctrlKey || altKey || metaKey) return;
     // A button has its own use for a space, a field for every key.
-    if (target instanceof Element && target.closest(".xterm, body") && !target.closest("dialog, [data-action]")) {
+    if (
+      target instanceof Element &&
+      target.closest(".xterm, body") &&
+      !target.closest("dialog, [data-action]")
+    ) {
       event.preventDefault();
       event.stopPropagation();
       act(name);

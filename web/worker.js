@@ -1,7 +1,7 @@
 // Python lives here: Pyodide plays the run, and its text goes to the page by messages.
 
-import { loadPyodide } from "./vendor/pyodide.mjs";
 import { boots, files, lock } from "./files.js";
+import { loadPyodide } from "./vendor/pyodide.mjs";
 
 /** @import { PyodideAPI } from "./vendor/pyodide.mjs" */
 /** @import { FromWorker, Size, ToWorker } from "./messages" */
