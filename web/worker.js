@@ -25,15 +25,30 @@ import { loadPyodide } from "./vendor/pyodide.mjs";
 /** @param {FromWorker} message */
 const post = (message) => self.postMessage(message);
 
+const NO_MEMORY = "The browser gives Python no more memory: close other tabs and windows, then try again.";
+
 /**
  * Tell the page that nothing will come.
  *
  * @param {string} message
  */
 function fail(message) {
-  post({ type: "failed", message });
-  return new Error(message);
+  const reason = /memory/i.test(message) ? NO_MEMORY : message;
+  post({ type: "failed", message: reason });
+  return new Error(reason);
 }
+
+// Python without memory dies as it chooses, often in silence, so its requests are listened to. It
+// asks for more than it needs first: what counts is that in the end it got nothing.
+const { grow } = WebAssembly.Memory.prototype;
+let starved = false;
+WebAssembly.Memory.prototype.grow = function (pages) {
+  starved = true;
+  setTimeout(() => starved && fail(NO_MEMORY));
+  const before = grow.call(this, pages);
+  starved = false;
+  return before;
+};
 
 const wanted = boots[self.name] ?? [];
 const total = wanted.reduce((sum, name) => sum + (files[name]?.size ?? 0), 0);

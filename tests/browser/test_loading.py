@@ -71,6 +71,67 @@ def test_engine_that_cannot_start_is_told(visit: Visitor) -> None:
     assert "Python could not be started" in shown.wait_for_failure()
 
 
+# Before the worker's own code: no memory is given once `starve` is set.
+STARVE = """
+    const give = WebAssembly.Memory.prototype.grow;
+    WebAssembly.Memory.prototype.grow = function (pages) {
+      if (self.starve) throw new RangeError("WebAssembly.Memory.grow(): no more");
+      return give.call(this, pages);
+    };
+"""
+NO_MEMORY_AT_ALL = """
+    WebAssembly.Memory = class extends WebAssembly.Memory {
+      constructor() { throw new RangeError("could not allocate memory"); }
+    };
+"""
+# Takes all the memory that Python has, so that the show is left with none.
+HOARD = """() => {
+    self.starve = true;
+    try {
+      self.pyodide.runPython(`
+    hoard, size = [], 2**24
+    while size > 64:
+        try:
+            hoard.append(bytearray(size))
+        except MemoryError:
+            size //= 2
+    `);
+    } catch {}
+}"""
+
+
+def before_worker(shown: Visit, script: str) -> None:
+    """Run the script before the worker's own, in this visit's first try."""
+
+    def prefix(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=script + response.text())
+
+    shown.page.context.route("**/worker.js", prefix, times=1)
+
+
+def test_memory_that_runs_out_is_told_and_retry_plays(visit: Visitor) -> None:
+    shown = visit()
+    before_worker(shown, STARVE)
+    shown.open(seed=1)
+    shown.wait_for("transcript.length > 500")
+    shown.page.workers[0].evaluate(HOARD)
+    assert "no more memory" in shown.wait_for_failure()
+    shown.retry()
+    shown.wait_for("transcript.length > 500")
+    assert not shown.page.is_visible("#failure")
+
+
+def test_memory_that_is_never_given_is_told_and_retry_plays(visit: Visitor) -> None:
+    shown = visit()
+    before_worker(shown, NO_MEMORY_AT_ALL)
+    shown.open(seed=1)
+    assert "no more memory" in shown.wait_for_failure()
+    shown.retry()
+    shown.wait_for_state("playing")
+    assert not shown.page.is_visible("#failure")
+
+
 def test_blocked_worker_is_told(visit: Visitor) -> None:
     shown = visit()
     shown.page.add_init_script("window.Worker = class { constructor() { throw Error('no'); } }")
