@@ -3,7 +3,16 @@
 const IDLE = 2500; // ms without movement until they go
 
 /** @type {Record<string, string>} */
-const KEYS = { " ": "pause", "+": "faster", "=": "faster", "-": "slower", n: "next", q: "stop" };
+const KEYS = {
+  " ": "pause",
+  "+": "faster",
+  "=": "faster",
+  "-": "slower",
+  n: "next",
+  g: "board",
+  q: "stop",
+  Escape: "stop",
+};
 
 /**
  * Call the action of each button that is pressed, and of each key that stands for one.
@@ -26,12 +35,9 @@ export function listen(bar, actions) {
     const name = KEYS[event.key];
     const { target, ctrlKey, altKey, metaKey } = event;
     if (!name || ctrlKey || altKey || metaKey) return;
-    // A button has its own use for a space, a field for every key.
-    if (
-      target instanceof Element &&
-      target.closest(".xterm, body") &&
-      !target.closest("dialog, [data-action]")
-    ) {
+    // A dialog has its own use for every key, a button for a space.
+    if (!(target instanceof Element) || target.closest("dialog")) return;
+    if (event.key !== " " || !target.closest("[data-action]")) {
       event.preventDefault();
       event.stopPropagation();
       act(name);

@@ -23,6 +23,7 @@ let asked = address.query; // by the address, then by the settings
 let run;
 let speed = 1;
 let paused = false;
+let board = true;
 let reached = ""; // phase and percentage
 /** @type {Worker | undefined} */
 let worker;
@@ -141,6 +142,13 @@ function setTitle() {
   document.title = [paused && "paused", reached, "llmsim"].filter(Boolean).join(" · ");
 }
 
+/** @param {boolean} shown */
+function setBoard(shown) {
+  board = shown;
+  tell({ type: "board", shown });
+  controls.button("board").ariaPressed = String(shown);
+}
+
 /** @param {number} factor */
 function setSpeed(factor) {
   speed = factor;
@@ -197,6 +205,7 @@ const controls = listen(element("controls"), {
   faster: () => changeSpeed(2),
   restart: () => play(merged(asked, run?.options ?? [])),
   next,
+  board: () => setBoard(!board),
   stop: () => tell({ type: "stop" }),
   settings: () => changeSettings().catch((error) => notice(error.message)),
   link: async () => notice(await copy(new URL(addressOf(run?.options ?? asked), location.href).href)),

@@ -22,6 +22,8 @@ export type ToWorker =
   | { type: "drawn"; size: number }
   | { type: "pause"; paused: boolean }
   | { type: "speed"; factor: number }
+  /** Show the board below the log, or the log alone. */
+  | { type: "board"; shown: boolean }
   | { type: "stop" };
 
 export type FromWorker =

@@ -14,6 +14,7 @@ import { loadPyodide } from "./vendor/pyodide.mjs";
  * @property {(size: number) => void} drawn
  * @property {(paused: boolean) => void} pause
  * @property {(factor: number) => void} speed
+ * @property {(shown: boolean) => void} board
  * @property {() => void} stop
  *
  * @typedef {object} Host
@@ -166,6 +167,7 @@ async function boot() {
 
 /** @type {Size} */
 let size = { columns: 80, rows: 24 };
+let board = true;
 /** @type {Page | undefined} */
 let page;
 /** @type {Promise<number> | undefined} */
@@ -190,6 +192,7 @@ async function play(query) {
     size.rows,
     (message) => post(JSON.parse(message)),
   );
+  page.board(board);
   show = host.main(query, page);
   const status = await show;
   if (number === shows) post({ type: "ended", status });
@@ -222,6 +225,10 @@ self.onmessage = ({ data }) => {
       break;
     case "speed":
       page?.speed(data.factor);
+      break;
+    case "board":
+      board = data.shown;
+      page?.board(board);
       break;
     case "stop":
       page?.stop();

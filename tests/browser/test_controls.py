@@ -91,6 +91,30 @@ def test_pause_holds_the_show(visit: Visitor, by: str) -> None:
     assert not shown.page.title().startswith("paused")
 
 
+CURVE = "/[\u2801-\u28ff]/.test(document.querySelector('.xterm-rows').textContent)"
+
+
+@pytest.mark.parametrize("by", ["button", "key"])
+def test_board_goes_and_comes(visit: Visitor, by: str) -> None:
+    def toggle() -> None:
+        shown.press("board") if by == "button" else shown.page.keyboard.press("g")
+
+    shown = play(visit, view="auto", speed_factor=4)
+    pressed = "document.querySelector('[data-action=board]').ariaPressed"
+    shown.wait_for(CURVE)
+    toggle()
+    assert shown.page.evaluate(pressed) == "false"
+    shown.wait_for(f"!({CURVE})")
+    assert is_growing(shown)
+    shown.page.keyboard.press("n")  # nor in the run after it
+    shown.wait_for("history.state.run.some(([name, value]) => name === 'seed' && value === '5')")
+    assert is_growing(shown)
+    assert not shown.page.evaluate(CURVE)
+    toggle()
+    assert shown.page.evaluate(pressed) == "true"
+    shown.wait_for(CURVE)
+
+
 def test_speed_is_changed_by_keys_and_shown(visit: Visitor) -> None:
     shown = play(visit)
     for key, speed in ("+", "2×"), ("+", "4×"), ("-", "2×"), ("-", "1×"), ("-", "0.5×"):
@@ -129,9 +153,10 @@ def test_next_plays_the_next_seed(visit: Visitor) -> None:
     assert shown.page.evaluate("document.documentElement.dataset.state") == "playing"
 
 
-def test_stop_and_play_again(visit: Visitor) -> None:
+@pytest.mark.parametrize("key", ["q", "Escape"])
+def test_stop_and_play_again(visit: Visitor, key: str) -> None:
     shown = play(visit)
-    shown.page.keyboard.press("q")
+    shown.page.keyboard.press(key)
     shown.wait_for_state("ended")
     assert shown.status == 130
     shown.press("restart")

@@ -100,11 +100,12 @@ class Page:
         rows: int,
         announce: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """A terminal of this size that has drawn all it was sent."""
+        """A terminal of this size that has drawn all it was sent, with room for the board."""
         self.post = post
         self._announce = announce
         self._reached = ("", -1)
         self.pace = Pace()
+        self._board = True
         self.resize(columns, rows)
         self._undrawn = 0
         self._room = asyncio.Event()
@@ -117,8 +118,12 @@ class Page:
         self._screen = Screen(width, height, color=True, unicode=True, live=True, colors=TRUECOLOR)
 
     def screen(self) -> Screen:
-        """The screen as it is now."""
-        return self._screen
+        """The screen as it is now; without the board it has no room for one."""
+        return self._screen if self._board else self._screen._replace(height=1)
+
+    def board(self, shown: bool) -> None:
+        """Show the board, or the log alone."""
+        self._board = shown
 
     def pause(self, paused: bool) -> None:
         """Hold the show, or let it go on."""
