@@ -19,6 +19,7 @@ from llmsim.job import Job
 from llmsim.options import Options, from_query, parse_options
 from llmsim.planning import plan
 from llmsim.player import Frame
+from llmsim.terminal.board import SHORTEST
 from llmsim.terminal.screen import Screen, blank_row
 
 FULL_SPEED = ("speed-factor", "max")
@@ -132,20 +133,24 @@ def test_time_limit_ends_any_show(act: Callable[[Script], None]) -> None:
 
 def test_resize_reaches_the_next_line(act: Callable[[Script], None]) -> None:
     def script(screen: Callable[[], Screen]) -> Iterator[Frame]:
-        for _ in range(3):
+        for columns in (80, 100, 1000):
+            terminal.page.resize(columns, 10)
             yield Frame(0.05, f"{screen().width} ")
 
     act(script)
     terminal = Terminal()
+    asyncio.run(terminal.show(("runs", "1")))
+    assert terminal.text == "80 100 400 "
 
-    async def resized() -> None:
-        show = asyncio.create_task(terminal.show(("runs", "1")))
-        await asyncio.sleep(0.07)
-        terminal.page.resize(1000, 10)
-        await show
 
-    asyncio.run(resized())
-    assert terminal.text == "80 80 400 "
+def test_screen_without_the_board_has_no_room_for_it() -> None:
+    page = Page(lambda _text, _size: None, 80, 24)
+    page.board(False)
+    assert page.screen().height < SHORTEST
+    page.resize(100, 50)
+    assert page.screen().height < SHORTEST
+    page.board(True)
+    assert page.screen().height == 50
 
 
 def test_runs_take_the_next_seed_each(monkeypatch: pytest.MonkeyPatch) -> None:
