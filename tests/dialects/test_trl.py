@@ -4,7 +4,7 @@ import ast
 import re
 from itertools import pairwise
 from math import exp, fsum, log1p, sqrt
-from statistics import fmean, stdev
+from statistics import NormalDist, fmean, stdev
 
 import pytest
 from tqdm.std import tqdm
@@ -15,7 +15,7 @@ from llmsim.dialects.line import Bar
 from llmsim.dialects.transformers.values import examples
 from llmsim.dialects.trl import STAGES
 from llmsim.job import COMPLETIONS, PROMPT_TOKENS
-from llmsim.physics import alignment
+from llmsim.physics import alignment, preference
 from tests.dialects.transcripts import (
     BAR,
     CLIENT,
@@ -152,21 +152,28 @@ def test_unpacked_batches_have_their_own_number_of_tokens(recipe: str, seed: int
 
 
 def test_preferences_agree_with_themselves() -> None:
+    off: list[float] = []
     for told in logs("dpo", range(50)):
         for values in dicts(told, "loss"):
             chosen, rejected = values["rewards/chosen"], values["rewards/rejected"]
             rounding = 1e-3 * (abs(chosen) + abs(rejected)) + 1e-9
             assert values["rewards/margins"] == pytest.approx(chosen - rejected, abs=rounding)
             assert 0 <= values["rewards/accuracies"] <= 1
-            # The loss is that of the mean margin.
-            lost = log1p(exp(-values["rewards/margins"]))
-            assert values["loss"] == pytest.approx(lost, abs=1e-3)
-        for values in dicts(told, "eval_loss"):
-            lost = log1p(exp(-values["eval_rewards/margins"]))
-            assert values["eval_loss"] == pytest.approx(lost, abs=1e-3)
+            # Margins differ from pair to pair, and the loss is convex (Jensen).
+            assert values["loss"] > log1p(exp(-values["rewards/margins"])) - 1e-3
+        last = dicts(told, "eval_loss")[-1]
+        assert last["eval_loss"] > 1.05 * log1p(exp(-last["eval_rewards/margins"]))
+        # Accuracies and margins give the spread, and the spread the loss.
+        share = NormalDist().inv_cdf(last["eval_rewards/accuracies"])
+        lost = preference.preference_loss(
+            last["eval_rewards/margins"], last["eval_rewards/margins"] / share
+        )
+        assert last["eval_loss"] == pytest.approx(lost, abs=0.12)  # of a few hundred pairs
+        off.append(last["eval_loss"] - lost)
         first = dicts(told, "loss")[0]
         assert (first["rewards/margins"], first["rewards/accuracies"]) == (0, 0)
         assert first["loss"] == pytest.approx(0.6931, abs=1e-4)
+    assert fmean(off) == pytest.approx(0.0, abs=0.015)
 
 
 def test_the_policy_gains_what_the_rewards_say() -> None:
@@ -175,7 +182,7 @@ def test_the_policy_gains_what_the_rewards_say() -> None:
     for step in range(1, job.schedule.steps + 1, 7):
         values = dict(alignment.metrics(job, step))
         for side in ("chosen", "rejected"):
-            reference = values[f"logps/{side}"] - values[f"rewards/{side}"] / alignment.DPO_BETA
+            reference = values[f"logps/{side}"] - values[f"rewards/{side}"] / preference.BETA
             assert -700 < reference < -80
 
 

@@ -5,11 +5,8 @@ guesses exp(-0.31 l) right (public TRL logs: 0.83 at 0.6, 0.72 at 1.1, 0.56 at 2
 Examples are not packed: they have tokens of their own, log-normally many, and padding, which TRL
 does not count among num_tokens.
 
-DPO: the loss is -ln sigmoid(margin) averaged over pairs, so a mean margin m with spread s has
-the loss of about -ln sigmoid(m) (Rafailov et al. 2023); margin = rewards/chosen -
-rewards/rejected; accuracy is the share of pairs with a positive margin, Phi(m / s). A reward is
-beta times what the answer's log-probability gained over the reference model's, so
-logps = reference + reward / beta.
+DPO: loss, margins and accuracies as preference.py has them. Both rewards sink in a long run, the
+rejected ones faster.
 
 GRPO: reward as loss.reward has it, of whole answers; its spread is that of right or wrong
 answers, sqrt(r (1 - r)); groups whose answers are all right or all wrong teach nothing: how
@@ -22,16 +19,14 @@ ratio is exactly 1 and nothing is ever clipped.
 
 from functools import lru_cache
 from itertools import accumulate
-from math import erf, exp, log, prod, sqrt
+from math import exp, log, prod, sqrt
 
 from llmsim.job import COMPLETIONS, PROMPT_TOKENS, Job
-from llmsim.physics import loss, noise
+from llmsim.physics import loss, noise, preference
 
 Metrics = tuple[tuple[str, float], ...]
 
-MARGIN_SPREAD = 0.8  # of a pair's margin at the end, in units of the mean margin and one
 BETA = 0.04  # GRPO's weight of the KL divergence (TRL's long-time default)
-DPO_BETA = 0.1  # TRL's default
 GUESSED = 0.31  # ln(share of tokens guessed right) / loss
 DIFFICULTY = 1.5  # sum of the parameters of the beta distribution of problems
 LENGTH_SPREAD = 0.5  # standard deviation of log(length) of completions and examples
@@ -46,7 +41,9 @@ def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
     if job.recipe in ("sft", "lora"):
         return _supervised(job, step, loss.averaged(job, first or step, step))
     if job.recipe == "dpo":
-        return _preference(job, step, loss.averaged(job, first or step, step))
+        first = first or step
+        seen = preference.pairs(job) * (step - first + 1)
+        return _preference(job, step, loss.averaged(job, first, step), seen)
     return _reinforcement(job, step, loss.reward(job, step)) if job.recipe == "grpo" else ()
 
 
@@ -55,7 +52,8 @@ def held_out(job: Job, step: int) -> Metrics:
     if job.recipe in ("sft", "lora"):
         return _supervised(job, step, loss.validation(job, step), "held-out ")
     if job.recipe == "dpo":
-        return _preference(job, step, loss.validation(job, step), "held-out ")
+        seen = preference.pairs(job) * job.schedule.validation_batches
+        return _preference(job, step, loss.validation(job, step), seen, "held-out ")
     if job.recipe == "grpo":
         return _reinforcement(job, step, loss.expected_reward(job, step + 1), "held-out ")
     return ()
@@ -64,7 +62,9 @@ def held_out(job: Job, step: int) -> Metrics:
 def accuracy(job: Job, step: int) -> float | None:
     """The share of held-out pairs ranked right, or of problems solved; None in other recipes."""
     if job.recipe == "dpo":
-        return _share_positive(_margin(loss.validation(job, step)))
+        _, spread = preference.expected(job, step)
+        margin = preference.margin_of(loss.validation(job, step), spread)
+        return preference.ranked_right(margin, spread)
     return loss.expected_reward(job, step + 1) if job.recipe == "grpo" else None
 
 
@@ -88,41 +88,18 @@ def _supervised(job: Job, step: int, value: float, stream: str = "") -> Metrics:
 # --- preferences -------------------------------------------------------------------------
 
 
-def _margin(value: float) -> float:
-    """The margin m for which -ln sigmoid(m) is this loss: m = -ln(exp(loss) - 1)."""
-    return -log(max(1e-9, exp(max(value, 1e-6)) - 1.0)) + 0.0  # never -0
-
-
-def _share_positive(margin: float) -> float:
-    """Phi(m / s): half of the pairs while the margin is nil."""
-    spread = 0.05 + MARGIN_SPREAD * abs(margin) + 0.3 * sqrt(abs(margin))
-    return _phi(margin / spread)
-
-
-def _phi(z: float) -> float:
-    """The standard normal distribution's share below z."""
-    return 0.5 * (1.0 + erf(z / sqrt(2.0)))
-
-
-def _share(job: Job, stream: str, step: int, share: float, count: int) -> float:
-    """What a share is among so many draws: a whole number of them, with its luck."""
-    luck = sqrt(share * (1.0 - share) / count) * noise.normal(job.seed, stream, step)
-    return round(min(1.0, max(0.0, share + luck)) * count) / count
-
-
 def _answer_tokens(job: Job) -> float:
     """Mean tokens of a pair's answers."""
     return 150.0 + 200.0 * noise.uniform(job.seed, "dpo tokens")
 
 
-def _preference(job: Job, step: int, value: float, stream: str = "") -> Metrics:
-    margin = _margin(value)
-    # Both rewards sink in a long run, the rejected ones faster.
-    chosen = -0.6 * max(0.0, _margin(loss.expected(job, step))) + 0.4 * margin
+def _preference(job: Job, step: int, value: float, pairs: int, stream: str = "") -> Metrics:
+    """Of a loss that is the mean of so many pairs."""
+    mean, spread = preference.expected(job, step)
+    margin = preference.margin_of(value, spread)
+    chosen = -0.6 * mean + 0.4 * margin
     rejected = chosen - margin
-    pairs = max(1, job.schedule.global_batch // 2)
-    # While the policy is the reference no reward is greater than another.
-    ranked = _share_positive(margin) if margin else 0.0
+    ranked = preference.ranked_right(margin, spread)
 
     def between(what: str, low: float, high: float) -> float:
         return low + (high - low) * noise.uniform(job.seed, f"dpo {what}")
@@ -132,7 +109,7 @@ def _preference(job: Job, step: int, value: float, stream: str = "") -> Metrics:
 
     # Each of an answer's tokens costs the reference model so many nats.
     tokens, nats = _answer_tokens(job), between("nats", 0.9, 1.3)
-    logps = -tokens * nats * (1.0 + 0.35 * batch("chosen")) + chosen / DPO_BETA
+    logps = -tokens * nats * (1.0 + 0.35 * batch("chosen")) + chosen / preference.BETA
     other = -tokens * nats * between("worse", 0.95, 1.2) * (1.0 + 0.35 * batch("rejected"))
     logits = between("logits", -2.8, -1.2)
     return (
@@ -143,10 +120,10 @@ def _preference(job: Job, step: int, value: float, stream: str = "") -> Metrics:
         ("mean_token_accuracy", token_accuracy(-logps / tokens)),
         ("rewards/chosen", chosen),
         ("rewards/rejected", rejected),
-        ("rewards/accuracies", _share(job, f"{stream}dpo accuracy", step, ranked, pairs)),
+        ("rewards/accuracies", noise.part(job.seed, f"{stream}dpo accuracy", ranked, pairs, step)),
         ("rewards/margins", margin),
         ("logps/chosen", logps),
-        ("logps/rejected", other + rejected / DPO_BETA),
+        ("logps/rejected", other + rejected / preference.BETA),
     )  # fmt: skip
 
 
@@ -158,7 +135,7 @@ def _reinforcement(job: Job, step: int, mean: float, stream: str = "") -> Metric
     reward = round(mean * answers) / answers
     spread = sqrt(reward * (1.0 - reward) * answers / max(1, answers - 1))
     groups = max(1, answers // COMPLETIONS)
-    same = _share(job, f"{stream}same answers", step, _unanimous(reward), groups)
+    same = noise.part(job.seed, f"{stream}same answers", _unanimous(reward), groups, step)
     return (
         ("num_tokens", float(_tokens_seen(job)[step])),
         *_lengths(job, step, stream),
@@ -239,7 +216,8 @@ def _lengths(job: Job, step: int, stream: str) -> Metrics:
     """Lengths are log-normal, cut at the longest: mean = cut * longest + (1 - cut) * terminated."""
     answers, longest = job.schedule.global_batch, _longest(job)
     mean = _mean_length(job, step, stream)
-    cut = _share(job, f"{stream}cut", step, _phi(log(mean / longest) / LENGTH_SPREAD), answers)
+    over = noise.normal_share(log(mean / longest) / LENGTH_SPREAD)
+    cut = noise.part(job.seed, f"{stream}cut", over, answers, step)
     terminated = (mean - cut * longest) / (1.0 - cut)
     # The extremes of n draws lie about sqrt(2 ln n) standard deviations out.
     luck = 1.0 + 0.1 * noise.normal(job.seed, f"{stream}extreme length", step)

@@ -13,7 +13,7 @@ without a step upwards. A fixed validation set has no such noise, 0.0004 nats.
 from math import exp, fsum, log, sqrt
 
 from llmsim.job import Job, batch_tokens
-from llmsim.physics import noise, ramp, schedule, spikes
+from llmsim.physics import noise, preference, ramp, schedule, spikes
 from llmsim.physics.curve import Curve, curve, value
 
 NOISE = 30.0  # nats x sqrt(tokens)
@@ -21,7 +21,6 @@ RELATIVE_LIMIT = 0.08  # of the loss: the noise of the tiniest batches stays bel
 GAUSSIAN_TOKENS = 2**20  # from here on the noise has no skew
 BUMP = 1.45  # mean of the hard documents' excess, in standard deviations
 
-PAIR_NOISE = 0.5  # nats: what the losses of preference pairs differ by
 KL_NOISE = 0.004  # nats: the advantages of a batch do not quite cancel
 
 GAP = 0.016  # nats: GPT-2 124M, train 3.289 and validation 3.272
@@ -76,9 +75,8 @@ def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float
     steps = last - first + 1
     if job.recipe == "grpo":
         return KL_NOISE / sqrt(steps)
-    if job.recipe == "dpo":  # all pairs cost ln 2 until the policy leaves the reference
-        moved = min(1.0, max(0.0, (shape.start - clean) / 0.15))
-        return PAIR_NOISE * moved / sqrt(job.schedule.global_batch * steps)
+    if job.recipe == "dpo":
+        return preference.loss_spread(job, last) / sqrt(preference.pairs(job) * steps)
     full = min(NOISE / sqrt(ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
     if job.recipe != "pretrain":
         return full

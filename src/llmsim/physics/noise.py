@@ -10,7 +10,7 @@ of its name, mixed with the seed.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import cos, log, pi, sqrt
+from math import cos, erf, log, pi, sqrt
 
 from llmsim.typed import TypeVar
 
@@ -58,6 +58,17 @@ def normal(seed: int, stream: str, index: int = 0) -> float:
     """A standard normal number (Box-Muller transform), |value| < 8.7."""
     counter = _key(seed, stream) + 2 * index * _GOLDEN
     return sqrt(-2.0 * log(_unit(counter))) * cos(2.0 * pi * _unit(counter + _GOLDEN))
+
+
+def normal_share(z: float) -> float:
+    """The standard normal distribution's share below z, 0..1."""
+    return 0.5 * (1.0 + erf(z / sqrt(2.0)))
+
+
+def part(seed: int, stream: str, share: float, count: int, index: int = 0) -> float:
+    """What a share is among so many draws: a whole number of them, with its luck (binomial)."""
+    luck = sqrt(share * (1.0 - share) / count) * normal(seed, stream, index)
+    return round(min(1.0, max(0.0, share + luck)) * count) / count
 
 
 def integer(seed: int, stream: str, low: int, high: int, index: int = 0) -> int:
