@@ -134,7 +134,7 @@ class Watch:
         return label, "", share, units.hours(max(0.0, outer.at + outer.seconds - at))
 
     def _left(self, done: int) -> float:
-        """Seconds until the last token at the mean rate so far."""
+        """Seconds until the last sequence at the mean rate so far."""
         if self.step is None or self.step.remaining == 0.0:
             return 0.0
         plan = self.job.schedule
@@ -164,7 +164,9 @@ class Watch:
 
     def _throughput(self, first: int, last: int) -> float:
         """Tokens per second of these steps."""
-        return ramp.tokens(self.job, first, last) / compute.interval_seconds(self.job, first, last)
+        return compute.tokens(self.job, first, last) / compute.interval_seconds(
+            self.job, first, last
+        )
 
     # --- gauges ----------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.job import Job, batch_tokens
-from llmsim.physics import curve, loss
+from llmsim.physics import curve, loss, reinforcement
 from tests.physics.loss_jobs import (
     MEASURED,
     ROWS,
@@ -281,6 +281,6 @@ def test_reinforcement_has_no_loss_and_a_rising_reward() -> None:
     for seed in SEEDS:
         job = make_job(seed=seed, recipe="grpo", steps=500, warmup=10)
         assert abs(loss.training(job, 300)) < 0.05
-        rewards = [loss.reward(job, step) for step in range(1, 501)]
+        rewards = [reinforcement.reward(job, step) for step in range(1, 501)]
         assert 0.0 <= min(rewards) <= max(rewards) <= 1.0
         assert fsum(rewards[400:]) / 100 > fsum(rewards[:100]) / 100 + 0.1

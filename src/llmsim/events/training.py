@@ -31,7 +31,7 @@ class Step(NamedTuple):
     allocated: int
     reserved: int
     capacity: int
-    remaining: float  # seconds to the last token at the mean rate so far
+    remaining: float  # seconds to the last sequence at the mean rate so far
     metrics: tuple[tuple[str, float], ...] = ()  # what DPO and GRPO watch, by TRL's names
 
 

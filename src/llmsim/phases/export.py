@@ -12,7 +12,7 @@ from llmsim.job import Job, checkpoints
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase, announced, took, watched
 from llmsim.phases.training import Trained
-from llmsim.physics import alignment, compute, evaluation, loss, ramp, storage
+from llmsim.physics import alignment, compute, evaluation, loss, storage
 
 # Shards are told one by one up to this number; of more, the bar tells.
 TOLD_SHARDS = 8
@@ -70,7 +70,7 @@ def _evaluation(job: Job, at: float) -> Phase:
 
 def _summary(job: Job, at: float, trained: Trained, exported: int) -> Summary:
     steps = job.schedule.steps
-    tokens = ramp.tokens(job, 1, steps)
+    tokens = compute.tokens(job, 1, steps)
     rate = tokens / trained.in_steps
     final = loss.validation(job, steps)
     return Summary(

@@ -174,7 +174,8 @@ def _step(
     host_seconds: float,
 ) -> Step:
     plan = job.schedule
-    rate, tokens = ramp.tokens(job, before + 1, step) / seconds, ramp.tokens(job, 1, step)
+    rate = compute.tokens(job, before + 1, step) / seconds
+    sequences, whole = ramp.consumed(plan, step), ramp.consumed(plan, plan.steps)
     return Step(
         at=at,
         step=step,
@@ -184,14 +185,14 @@ def _step(
         gradient_norm=gradient.norm(job, step),
         learning_rate=schedule.learning_rate(job, step),
         step_seconds=seconds / (step - before),
-        tokens=tokens,
+        tokens=compute.tokens(job, 1, step),
         host_seconds=host_seconds,
         tokens_per_second=rate,
-        samples_per_second=rate / plan.sequence,
+        samples_per_second=(sequences - ramp.consumed(plan, before)) / seconds,
         mfu=compute.mfu(job, rate),
         allocated=memory.allocated(job, step),
         reserved=memory.reserved(job, step),
         capacity=memory.capacity(job.gpu),
-        remaining=in_steps * ramp.tokens(job, step + 1, plan.steps) / tokens,
+        remaining=in_steps / sequences * (whole - sequences),
         metrics=alignment.metrics(job, step),
     )

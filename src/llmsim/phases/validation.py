@@ -3,7 +3,7 @@
 from llmsim.events import Validated
 from llmsim.job import Job, batch_tokens
 from llmsim.phases.timing import Phase, announced, watched
-from llmsim.physics import alignment, compute, loss
+from llmsim.physics import alignment, compute, loss, reinforcement
 
 
 def validation(job: Job, at: float, step: int, best: float) -> Phase:
@@ -17,7 +17,9 @@ def _passes(job: Job, at: float, step: int, best: float) -> Phase:
     yield from watched(job, at, seconds, "validation", "Validating", batches, "batch")
     at += seconds
     value = loss.validation(job, step)
-    tokens = batches * batch_tokens(job)
+    grpo = job.recipe == "grpo"
+    full = batches * batch_tokens(job)
+    tokens = reinforcement.held_out_tokens(job, step) if grpo else full
     yield Validated(
         at,
         step,

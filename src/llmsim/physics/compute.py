@@ -14,8 +14,8 @@ from math import exp, fsum, log, log2, pi
 
 from llmsim.architecture import Architecture, active_parameter_count, embedding_parameters
 from llmsim.catalog import Gpu
-from llmsim.job import Job, Layout
-from llmsim.physics import jitter, noise, ramp
+from llmsim.job import Job, Layout, batch_tokens
+from llmsim.physics import jitter, noise, ramp, reinforcement
 from llmsim.physics.fabric import flows, total_excess
 from llmsim.typed import NamedTuple
 
@@ -150,6 +150,21 @@ def compute_seconds(job: Job, step: int) -> float:
     return _throughput(job.architecture, job.gpu, layout, job.schedule.sequence)[0]
 
 
+def tokens(job: Job, first: int, last: int) -> int:
+    """Tokens that the steps first..last train on, both included; padding does not count."""
+    if job.recipe != "grpo":
+        return ramp.tokens(job, first, last)
+    seen = reinforcement.tokens_seen(job)
+    return seen[last] - seen[first - 1]
+
+
+def _filled(job: Job, first: int, last: int) -> float:
+    """Which part of so many full batches the tokens of these steps are; 1 but in GRPO."""
+    if job.recipe != "grpo":
+        return 1.0
+    return tokens(job, first, last) / ((last - first + 1) * batch_tokens(job))
+
+
 def step_seconds(job: Job, step: int | None = None) -> float:
     """Steady mean of one optimizer step, in seconds: of this one, or of one with a full batch."""
     plan = job.schedule
@@ -159,6 +174,8 @@ def step_seconds(job: Job, step: int | None = None) -> float:
     seconds = _throughput(job.architecture, job.gpu, layout, plan.sequence)[1]
     micro_batches = batch / (layout.data * layout.micro_batch)
     training = seconds * micro_batches / layout.accumulation
+    if step is not None:
+        training *= _filled(job, step, step)
     return training / (1.0 - ROLLOUT_SHARE) if job.recipe == "grpo" else training
 
 
@@ -175,7 +192,10 @@ def rhythm(job: Job, number: int = 0) -> jitter.Rhythm:
     if number:
         first = job.schedule.ramp[number].first
         begun = _elapsed(job, first - 1)
-    mean = step_seconds(job, first)
+    if job.recipe == "grpo":
+        mean = step_seconds(job) * _filled(job, 1, job.schedule.steps)
+    else:
+        mean = step_seconds(job, first)
 
     def between(stream: str, low: float, high: float) -> float:
         return low + (high - low) * noise.uniform(seed, stream)
@@ -219,8 +239,14 @@ def _elapsed(job: Job, step: int) -> float:
     """Seconds until the end of a step. Each stage of a ramp goes on where the one before ended.
 
     A stage is a stretch of a run that has its batch, and so its pace, from the first step on.
+    In GRPO time goes by tokens: the longer the answers, the slower a step.
     """
     number = ramp.stage_number(job.schedule, step)
+    if job.recipe == "grpo" and step > 0:
+        steps = job.schedule.steps
+        ahead = steps * tokens(job, 1, step) / tokens(job, 1, steps) - step
+        own = rhythm(job)
+        return round(jitter.elapsed(own, step) + own.mean * ahead, 6)
     return jitter.elapsed(rhythm(job, number), step) + (_shift(job, number) if number else 0.0)
 
 
@@ -299,7 +325,8 @@ def validation_seconds(job: Job, step: int) -> float:
     Forward is as fast with recompute as without, so its time is a third of the step without.
     """
     batches = job.schedule.validation_batches
-    forward = step_seconds(job) * _RECOMPUTE[job.layout.recompute] / 3.0
+    filled = _filled(job, step, step)
+    forward = step_seconds(job) * filled * _RECOMPUTE[job.layout.recompute] / 3.0
     spread = 1.0 + 0.015 * noise.normal(job.seed, "validation time", step)
     overhead = 0.4 + 0.8 * noise.uniform(job.seed, "validation overhead", step)
     return round(batches * forward * max(0.9, spread) + overhead, 6)

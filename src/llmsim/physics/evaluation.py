@@ -16,7 +16,7 @@ share of problems solved.
 from math import ceil, sqrt
 
 from llmsim.job import Job, batch_tokens
-from llmsim.physics import alignment, compute, curve, loss, noise
+from llmsim.physics import alignment, compute, curve, loss, noise, reinforcement
 from llmsim.typed import NamedTuple
 
 
@@ -81,7 +81,8 @@ def scores(job: Job, step: int | None = None) -> tuple[Score, ...]:
     if job.recipe in ("pretrain", "continue"):
         return tuple(_benchmark(job, test, last) for test in BENCHMARKS)
     if job.recipe == "grpo":
-        return (_score(job, "gsm8k", "exact_match", GSM8K, loss.expected_reward(job, last)),)
+        solved = reinforcement.expected_reward(job, last)
+        return (_score(job, "gsm8k", "exact_match", GSM8K, solved),)
     if job.recipe == "dpo":
         agreed = alignment.accuracy(job, last) or 0.0
         return (_score(job, "preference", "acc", PREFERENCE_PAIRS, agreed),)

@@ -13,7 +13,7 @@ without a step upwards. A fixed validation set has no such noise, 0.0004 nats.
 from math import exp, fsum, log, sqrt
 
 from llmsim.job import Job, batch_tokens
-from llmsim.physics import noise, preference, ramp, schedule, spikes
+from llmsim.physics import noise, preference, ramp, spikes
 from llmsim.physics.curve import Curve, curve, value
 
 NOISE = 30.0  # nats x sqrt(tokens)
@@ -124,18 +124,3 @@ def validation(job: Job, step: int) -> float:
 def perplexity(loss: float) -> float:
     """exp(loss). A Megatron line: loss 8.889540, perplexity 7.255679E+03."""
     return exp(loss)
-
-
-def reward(job: Job, step: int) -> float:
-    """The mean reward of this step's completions in reinforcement learning, 0..1."""
-    mean = expected_reward(job, step)
-    sigma = sqrt(mean * (1.0 - mean) / job.schedule.global_batch)
-    return min(1.0, max(0.0, mean + sigma * noise.normal(job.seed, "reward", step)))
-
-
-def expected_reward(job: Job, step: int) -> float:
-    """The noise-free reward of this step: from 0.10..0.35 towards 0.60..0.85."""
-    low = 0.10 + 0.25 * noise.uniform(job.seed, "reward-start")
-    high = 0.60 + 0.25 * noise.uniform(job.seed, "reward-end")
-    done = schedule.full_rate_steps(max(0, step - 1), job.schedule.warmup)
-    return high - (high - low) * exp(-3.0 * done / job.schedule.steps)

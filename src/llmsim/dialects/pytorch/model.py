@@ -7,7 +7,7 @@ from llmsim.dialects import Tell, units
 from llmsim.dialects.fit import Clause
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import alone, say
-from llmsim.job import Job, Schedule, Sharding, batch_tokens
+from llmsim.job import COMPLETIONS, Job, Schedule, Sharding, batch_tokens
 from llmsim.physics import ramp
 from llmsim.terminal.screen import Screen
 
@@ -154,11 +154,16 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         f"{layout.accumulation} accumulated" if layout.accumulation > 1 else "",
     ]
     product = " x ".join(factor for factor in factors if factor)
+    grpo = job.recipe == "grpo"
+    prompts = max(1, plan.global_batch // COMPLETIONS)
+    size = f"{plan.global_batch:,} answers" if grpo else f"{batch_tokens(job):,} tokens"
+    made_of = (prompts, COMPLETIONS) if grpo else (plan.global_batch, plan.sequence)
     yield say(
         event, job, screen,
-        (("", "Batch "), ("number", f"{batch_tokens(job):,} tokens")),
-        (("", f" = {plan.global_batch:,} x {plan.sequence:,}"),),
+        (("", "Batch "), ("number", size)),
+        (("", " = {:,} x {:,}".format(*made_of)),),
         (("muted", f" ({product})" if " x " in product else ""),),
+        (("", f", up to {plan.sequence:,} tokens"),) if grpo else NOTHING,
     )  # fmt: skip
     if plan.ramp:
         yield say(
@@ -171,7 +176,9 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         (("", f"{plan.steps:,} steps"),),
         (("", f", {_warmup(plan)} of warmup"),),
         (("", f", {plan.decay} {plan.peak_lr:.2e} -> {plan.final_lr:.2e}"),),
-        (("", f", {units.short(ramp.tokens(job, 1, plan.steps))} tokens in all"),),
+        (("", f", {prompts * plan.steps:,} prompts in all"),)
+        if grpo
+        else (("", f", {units.short(ramp.tokens(job, 1, plan.steps))} tokens in all"),),
         (("", f", clip 1.0, {OPTIMIZERS.get(job.recipe, FINE_TUNING)}"),),
     )  # fmt: skip
     yield say(

@@ -50,6 +50,7 @@ def _fields(event: events.Step, job: Job) -> dict[str, Clause]:
     steps, epochs = f"{job.schedule.steps:,}", f"{job.schedule.epochs}"
     tokens = len(f"{batch_tokens(job) / compute.step_seconds(job) * 1.1:,.0f}")
     memory = len(units.gib(event.capacity))
+    samples = tokens - 1 if job.recipe == "grpo" else tokens - 2  # answers are not full
     shown = round(event.loss, 4)
     metrics = [METRICS[name].format(value) for name, value in event.metrics if name in METRICS]
     fields: dict[str, Clause] = {
@@ -61,7 +62,7 @@ def _fields(event: events.Step, job: Job) -> dict[str, Clause]:
         "gradient": (("gradient", f"gnorm {units.at_most_five(event.gradient_norm)}"),),
         "rate": (("rate", f"lr {event.learning_rate:.2e}"),),
         "throughput": (("throughput", f"{event.tokens_per_second:>{tokens},.0f} tok/s"),),
-        "samples": (("throughput", f"{event.samples_per_second:{tokens - 2}.1f} seq/s"),),
+        "samples": (("throughput", f"{event.samples_per_second:{samples}.1f} seq/s"),),
         "pace": (("muted", f"{units.at_most_five(event.step_seconds)} s/step"),),
         "memory": (
             ("memory", f"mem {units.gib(event.reserved):>{memory}}"),
