@@ -11,6 +11,7 @@ from llmsim import catalog, voices
 from llmsim.dialects import lines_of
 from llmsim.events import Event
 from llmsim.options import parse_options
+from llmsim.physics import compute
 from llmsim.planning import PlanError
 from llmsim.recipes import RECIPES
 from tests.runs import job_of
@@ -71,6 +72,51 @@ def test_a_recipe_or_a_gpu_chooses_among_the_dialects() -> None:
         assert "grpo" in voices.VOICES[job_of(seed, dialect="auto", recipe="grpo").dialect].recipes
     gpu = catalog.gpu_named("NVIDIA H200")
     assert all(voices.VOICES[name].device == "GPU" for name in voices.suiting("auto", gpu))
+
+
+H100 = "NVIDIA H100 80GB HBM3"
+
+
+def test_who_splits_no_model_trains_small_dense_ones() -> None:
+    """nanoGPT and llm.c have data parallelism alone, llm.c with ZeRO-1."""
+    for name, shardings in (("nanogpt", {"ddp"}), ("llmc", {"ddp", "zero1"})):
+        for seed in range(40):
+            job = job_of(seed, dialect=name)
+            layout = job.layout
+            assert (layout.tensor, layout.pipeline) == (1, 1)
+            assert layout.sharding in shardings
+            assert job.architecture.experts == 1
+            assert job.model.parameters <= 1e9
+            assert job.architecture.kv_heads == job.architecture.heads
+        with pytest.raises(PlanError, match=rf"does not fit on 8 x .*--dialect {name}.* = .* GB"):
+            job_of(1, dialect=name, model="Basalt-405B", gpus=8, gpu=H100)
+        with pytest.raises(PlanError, match=f"--dialect {name} trains dense models"):
+            job_of(1, dialect=name, model="Archipelago-8x7B")
+        assert job_of(1, dialect=name, model="ButtGPT-3B", gpus=8, gpu=H100).layout.tensor == 1
+
+
+def test_auto_draws_nobody_who_could_not_do_it() -> None:
+    for seed in range(60):
+        job = job_of(seed, dialect="auto", model="Basalt-70B")
+        assert job.dialect not in ("nanogpt", "llmc")
+    # FSDP fits where a whole copy would not: whoever was drawn, somebody does it.
+    assert [
+        job_of(seed, dialect="auto", model="Basalt-70B", gpus=16, gpu=H100) for seed in range(30)
+    ]
+
+
+def test_megatron_and_nanotron_shard_no_weights() -> None:
+    for name in ("megatron", "nanotron"):
+        for seed in range(40):
+            layout = job_of(seed, dialect=name).layout
+            assert layout.sharding in ("ddp", "zero1")
+            assert layout.fp32_gradients
+
+
+def test_who_tells_every_step_does_not_take_minutes_for_one() -> None:
+    for name, voice in voices.VOICES.items():
+        if voice.every_step:
+            assert max(compute.step_seconds(job_of(seed, dialect=name)) for seed in range(60)) <= 60
 
 
 def test_another_package_brings_a_dialect(plugin: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from llmsim import catalog, recipes, voices
 from llmsim.architecture import Architecture, parameter_count, shape_for
 from llmsim.catalog import Dataset, Gpu, Model
-from llmsim.job import Decay, Layout
+from llmsim.job import Decay, Layout, Parallelism
 from llmsim.layout import fits, fitting_layout, leanest_layout
 from llmsim.options import MOST_GPUS, Options
 from llmsim.physics import memory, noise
@@ -61,9 +61,14 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
         return noise.pick(seed, f"plan/{stream}", items, index)
 
     models = tuple(m for m in catalog.models() if not (recipe.relative and is_tuned(m)))
+    models = tuple(m for m in models if voices.suits(voice, m))
     model = (
         drawn("model", models) if options.model == "auto" else catalog.model_named(options.model)
     )
+    if voice.dense and model.experts > 1:
+        raise PlanError(
+            f"--dialect {dialect} trains dense models, not {model.name}, a mixture of experts."
+        )
     if model.parameters < SMALLEST_MODEL:
         raise PlanError(f"--model {model.name} is too small: give a size of 20M or more.")
     kinds = CODE_KINDS if recipe.relative and is_for_code(model) else recipe.kinds
@@ -72,12 +77,16 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
         if options.dataset == "auto"
         else catalog.dataset_named(options.dataset)
     )
-    devices = tuple(gpu for gpu in catalog.gpus() if device_of(gpu) == voice.device)
+    devices = tuple(
+        gpu
+        for gpu in catalog.gpus()
+        if device_of(gpu) == voice.device and (not voice.gpus or gpu.name in voice.gpus)
+    )
     gpu = _gpu(options, dialect, voice, lambda: drawn("gpu", devices))
     shape = shape_for(model.parameters, model.active_parameters, model.experts)
     shape = shape._replace(adapter_rank=recipe.adapter_rank)
     sequence = min(shape.context, recipe.longest_sequence)
-    need = _Need(model, shape, gpu, sequence, name, recipe)
+    need = _Need(model, shape, gpu, sequence, name, recipe, dialect, voice.parallelism)
     layout = _cluster(options, need, noise.bits(seed, "plan/cluster", index))
     # One pretraining in five holds its rate and decays at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
@@ -90,7 +99,8 @@ def _dialect(options: Options, seed: int) -> str:
     if options.dialect != "auto":
         return options.dialect
     gpu = None if options.gpu == "auto" else catalog.gpu_named(options.gpu)
-    suiting = voices.suiting(options.recipe, gpu)
+    model = None if options.model == "auto" else catalog.model_named(options.model)
+    suiting = voices.suiting(options.recipe, gpu, model)
     return noise.pick(seed, "plan/dialect", suiting or ("pytorch",))
 
 
@@ -134,16 +144,20 @@ class _Need(NamedTuple):
     sequence: int
     recipe_name: str
     recipe: Recipe
+    dialect: str
+    able: Parallelism
 
     def layout_on(self, gpus: int) -> Layout | None:
         """How it is spread over so many GPUs, if it fits."""
+        reference = self.recipe.reference
         return fitting_layout(
-            self.shape, self.gpu, gpus, self._batch(), self.sequence, self.recipe.reference
+            self.shape, self.gpu, gpus, self._batch(), self.sequence, reference, self.able
         )
 
     def fits_on(self, gpus: int) -> bool:
         """Whether it fits on so many GPUs at all."""
-        return fits(self.shape, self.gpu, gpus, self._batch(), self.sequence, self.recipe.reference)
+        reference = self.recipe.reference
+        return fits(self.shape, self.gpu, gpus, self._batch(), self.sequence, reference, self.able)
 
     def _batch(self) -> int:
         """Sequences of the global batch that the recipe is usually run with."""
@@ -152,10 +166,13 @@ class _Need(NamedTuple):
 
     def refusal(self, gpus: int) -> PlanError:
         """Why it cannot train on these GPUs, with the arithmetic of the leanest layout."""
-        leanest = leanest_layout(self.shape, self.gpu, gpus, self.sequence, self.recipe.reference)
+        leanest = leanest_layout(
+            self.shape, self.gpu, gpus, self.sequence, self.recipe.reference, self.able
+        )
         arithmetic = explained(self.shape, leanest, self.sequence, self.gpu)
+        whole = "" if self.able.split else f" with --dialect {self.dialect}, which splits no model"
         return PlanError(
-            f"{self.model.name} does not fit on {gpus:,} x {self.gpu.name}: {arithmetic}."
+            f"{self.model.name} does not fit on {gpus:,} x {self.gpu.name}{whole}: {arithmetic}."
         )
 
 

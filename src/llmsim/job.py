@@ -29,6 +29,19 @@ class Layout(NamedTuple):
     micro_batch: int = 1  # sequences per data-parallel rank per forward pass
     accumulation: int = 1  # micro-batches per optimizer step
     reference: bool = False  # a frozen bf16 copy of the model runs along (DPO, GRPO)
+    fp32_gradients: bool = False  # bf16 gradients are added up in fp32 (ddp, ZeRO-1)
+
+
+class Parallelism(NamedTuple):
+    """How a framework can spread a model."""
+
+    # Over data ranks alone, leanest last; a large model takes the last at once.
+    whole: tuple[Sharding, ...] = ("ddp", "zero1", "fsdp2")
+    # Over data ranks where tensors or stages split it as well; None: it cannot split.
+    split: Sharding | None = "fsdp2"
+    tensors_alone: bool = True  # whether tensors can be split without stages
+    recomputes: tuple[Recompute, ...] = RECOMPUTES
+    fp32_gradients: bool = False
 
 
 class Stage(NamedTuple):

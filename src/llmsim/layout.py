@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from llmsim.architecture import Architecture, parameter_count
 from llmsim.catalog import Gpu
-from llmsim.job import RECOMPUTES, Layout, Sharding
+from llmsim.job import Layout, Parallelism, Recompute, Sharding
 from llmsim.physics import compute, memory
 
 # Tensor x pipeline splits, simplest first: none, then within a node, then across nodes.
@@ -13,6 +13,9 @@ SPLITS = tuple((t, p) for p in (1, 2, 4, 8, 16, 32) for t in (1, 2, 4, 8) if p =
 
 # A batch may become this many times as large, before a model is split to keep it small.
 GROWTH = 4
+
+# PyTorch's own: plain data parallelism, ZeRO-1 or FSDP2, with tensors and stages split.
+PYTORCH = Parallelism()
 
 MICRO_BATCHES = (64, 32, 16, 8, 4, 2, 1)
 
@@ -22,11 +25,14 @@ def node_size(gpus: int, per_node: int) -> int:
     return next(size for size in range(min(gpus, per_node), 0, -1) if gpus % size == 0)
 
 
-def _splits(shape: Architecture, gpus: int, per_node: int) -> Iterator[tuple[int, int]]:
+def _splits(
+    shape: Architecture, gpus: int, per_node: int, able: Parallelism
+) -> Iterator[tuple[int, int]]:
     """The tensor x pipeline splits that divide the cluster, the node, the heads and the layers."""
-    for tensor, pipeline in SPLITS:
+    for tensor, pipeline in SPLITS if able.split else SPLITS[:1]:
         if (
-            gpus % (tensor * pipeline) == 0
+            (able.tensors_alone or pipeline > 1 or tensor == 1)
+            and gpus % (tensor * pipeline) == 0
             and per_node % tensor == 0
             and shape.kv_heads % tensor == 0
             and pipeline <= shape.layers // 2
@@ -34,20 +40,24 @@ def _splits(shape: Architecture, gpus: int, per_node: int) -> Iterator[tuple[int
             yield tensor, pipeline
 
 
-def _shardings(shape: Architecture, gpus: int) -> tuple[Sharding, ...]:
+def _shardings(
+    shape: Architecture, gpus: int, split: bool, able: Parallelism
+) -> tuple[Sharding, ...]:
     """Plain data parallelism for what is small, then ZeRO-1, then fully sharded."""
     if gpus == 1:
         return ("ddp",)
-    small = parameter_count(shape) < 1_000_000_000
-    return ("ddp", "zero1", "fsdp2") if small else ("fsdp2",)
+    if split and able.split:
+        return (able.split,)
+    return able.whole if parameter_count(shape) < 1_000_000_000 else able.whole[-1:]
 
 
-def _bases(shape: Architecture, gpu: Gpu, gpus: int, reference: bool) -> Iterator[Layout]:
+def _bases(
+    shape: Architecture, gpu: Gpu, gpus: int, reference: bool, able: Parallelism
+) -> Iterator[Layout]:
     """Every split of the cluster with every sharding that suits it, simplest first."""
     size = node_size(gpus, gpu.per_node)
-    for tensor, pipeline in _splits(shape, gpus, size):
-        shardings = _shardings(shape, gpus) if tensor * pipeline == 1 else ("fsdp2",)
-        for sharding in shardings:
+    for tensor, pipeline in _splits(shape, gpus, size, able):
+        for sharding in _shardings(shape, gpus, tensor * pipeline > 1, able):
             yield Layout(
                 gpus=gpus,
                 nodes=gpus // size,
@@ -57,6 +67,7 @@ def _bases(shape: Architecture, gpu: Gpu, gpus: int, reference: bool) -> Iterato
                 sharding=sharding,
                 accumulation=pipeline,
                 reference=reference,
+                fp32_gradients=able.fp32_gradients,
             )
 
 
@@ -66,12 +77,12 @@ def _leaves_a_rest(sequences: int, data: int, micro_batch: int) -> bool:
 
 
 def _fitting(
-    shape: Architecture, gpu: Gpu, gpus: int, sequences: int, reference: bool
+    shape: Architecture, gpu: Gpu, gpus: int, sequences: int, reference: bool, able: Parallelism
 ) -> Iterator[Layout]:
     """Every layout that fits, the simplest first."""
     limit = memory.USABLE * memory.capacity(gpu)
-    for base in _bases(shape, gpu, gpus, reference):
-        if layout := _with_micro_batch(base, shape, limit, sequences):
+    for base in _bases(shape, gpu, gpus, reference, able):
+        if layout := _with_micro_batch(base, shape, limit, sequences, able.recomputes):
             yield layout
 
 
@@ -82,10 +93,11 @@ def fits(
     sequences: int,
     sequence: int,
     reference: bool = False,
+    able: Parallelism = PYTORCH,
 ) -> bool:
     """Whether there is a fitting layout; quicker than to ask for it."""
     shape = shape._replace(context=sequence)
-    return any(True for _ in _fitting(shape, gpu, gpus, sequences, reference))
+    return any(True for _ in _fitting(shape, gpu, gpus, sequences, reference, able))
 
 
 @lru_cache(maxsize=1024)
@@ -96,16 +108,18 @@ def fitting_layout(
     sequences: int,
     sequence: int | None = None,
     reference: bool = False,
+    able: Parallelism = PYTORCH,
 ) -> Layout | None:
     """The fastest layout that fits the GPU's memory, for a global batch of about `sequences`.
 
     `sequence` is their length in tokens, by default the model's context; with `reference` a
-    frozen copy of the model has to fit too. The batch may grow to GROWTH times its size where
-    there are many data-parallel ranks, and further where nothing else fits. Of layouts that
-    are about as fast the simplest is taken. None if nothing fits.
+    frozen copy of the model has to fit too; `able` is what the framework can do. The batch may
+    grow to GROWTH times its size where there are many data-parallel ranks, and further where
+    nothing else fits. Of layouts that are about as fast the simplest is taken. None if nothing
+    fits.
     """
     shape = shape._replace(context=sequence or shape.context)
-    fitting = [*_fitting(shape, gpu, gpus, sequences, reference)]
+    fitting = [*_fitting(shape, gpu, gpus, sequences, reference, able)]
     if not fitting:
         return None
     usual = [layout for layout in fitting if layout.data <= GROWTH * sequences]
@@ -117,23 +131,33 @@ def fitting_layout(
 
 
 def leanest_layout(
-    shape: Architecture, gpu: Gpu, gpus: int, sequence: int | None = None, reference: bool = False
+    shape: Architecture,
+    gpu: Gpu,
+    gpus: int,
+    sequence: int | None = None,
+    reference: bool = False,
+    able: Parallelism = PYTORCH,
 ) -> Layout:
     """The layout that needs least memory, whether it fits or not: what a refusal reckons with."""
-    layouts = (base._replace(recompute="full") for base in _bases(shape, gpu, gpus, reference))
+    bases = _bases(shape, gpu, gpus, reference, able)
+    layouts = (base._replace(recompute=able.recomputes[-1]) for base in bases)
     tokens = sequence or shape.context
     return min(layouts, key=lambda layout: memory.total(memory.estimate(shape, layout, tokens)))
 
 
 def _with_micro_batch(
-    base: Layout, shape: Architecture, limit: float, sequences: int
+    base: Layout,
+    shape: Architecture,
+    limit: float,
+    sequences: int,
+    recomputes: tuple[Recompute, ...],
 ) -> Layout | None:
     """The layout with the largest micro-batch that fits; recomputation only where it must be."""
     need = memory.estimate(shape, base, shape.context)
     if memory.total(need) - need.activations - need.logits > limit:
         return None  # however small the batch
     largest = max(1, sequences // (base.data * base.pipeline))
-    for recompute in RECOMPUTES:
+    for recompute in recomputes:
         for micro_batch in MICRO_BATCHES:
             if micro_batch > largest or _leaves_a_rest(sequences, base.data, micro_batch):
                 continue

@@ -19,17 +19,21 @@ from llmsim.scheduling import (
     ramped,
     scheduled,
     step_range,
+    voice_of,
 )
 from llmsim.software import drawn_software
-from llmsim.voices import VOICES, voice_named
 
 __all__ = ["PlanError", "plan"]
+
+HOUSE = "pytorch"
 
 # Draws before an odd but possible combination is taken.
 DRAWS = 60
 
 # Auto-planned runs take at least this long per step.
 SHORTEST_STEP_SECONDS = 0.1
+# Nobody watches a log in which each line takes longer.
+LONGEST_LINE_SECONDS = 60
 # Nobody would leave a cluster at less than this.
 LOWEST_MFU = 0.12
 # A pretraining that is over sooner than this is not worth a cluster.
@@ -43,11 +47,23 @@ def plan(options: Options) -> Job:
     """
     if options.seed is None or options.start is None:
         raise PlanError("plan() needs a seed and a start: the host draws them.")
+    try:
+        return _planned(options, options.seed)
+    except PlanError:
+        if options.dialect != "auto":
+            raise
+        # The dialect that was drawn cannot do what is asked for; the house's own does the most.
+        job = _planned(options._replace(dialect=HOUSE), options.seed)
+        return job._replace(command=command(options))
+
+
+def _planned(options: Options, seed: int) -> Job:
+    """The first sensible of many draws."""
     refusal: PlanError | None = None
     odd: Job | None = None
     for index in range(DRAWS):
         try:
-            job = _job(options, options.seed, index)
+            job = _job(options, seed, index)
         except PlanError as error:
             refusal = error
             continue
@@ -84,7 +100,7 @@ def _job(options: Options, seed: int, index: int) -> Job:
         tidy=options.tidy,
         # One run in three saves in the background, if its framework can.
         background_saves=noise.uniform(seed, "plan/saves") < 1 / 3
-        and not (voice_named(draft.dialect) or VOICES["pytorch"]).waits_for_saves,
+        and not voice_of(draft.dialect).waits_for_saves,
     )
     steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
     schedule = scheduled(draft, steps, epochs, compute.step_seconds(job))
@@ -101,6 +117,7 @@ def _sensible(job: Job, options: Options) -> bool:
     mfu = compute.mfu(job, batch_tokens(job) / seconds)
     runs_well = (
         seconds >= SHORTEST_STEP_SECONDS
+        and (seconds <= LONGEST_LINE_SECONDS or not voice_of(job.dialect).every_step)
         and seconds * job.schedule.steps <= LONGEST_RUN_SECONDS
         and batch_tokens(job) <= 2 * usual
         and (mfu >= LOWEST_MFU or job.recipe == "grpo")

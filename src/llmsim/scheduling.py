@@ -8,7 +8,7 @@ from llmsim.drafting import SMALL_MODEL, Draft
 from llmsim.job import Job, Schedule, Stage, step_data_tokens
 from llmsim.physics import compute, noise, ramp, schedule
 from llmsim.recipes import RECIPES, Recipe
-from llmsim.voices import voice_named
+from llmsim.voices import VOICES, Voice, voice_named
 
 # A run shows about this many logged steps
 LOGGED_STEPS = 210
@@ -47,22 +47,15 @@ def length(job: Job, draw: float) -> tuple[int, int]:
     return round(steps), ceil(steps / supply)
 
 
-def tells_every_step(dialect: str) -> bool:
-    """Whether the dialect logs each step of a run."""
-    voice = voice_named(dialect)
-    return voice is not None and voice.every_step
-
-
-def saves_first(dialect: str) -> bool:
-    """Whether the dialect's framework saves after the very first step, and then at an interval."""
-    voice = voice_named(dialect)
-    return voice is not None and voice.saves_first
+def voice_of(dialect: str) -> Voice:
+    """The dialect's voice; of one that is nobody's the house's."""
+    return voice_named(dialect) or VOICES["pytorch"]
 
 
 def step_range(dialect: str, recipe: Recipe) -> tuple[int, int]:
     """The fewest and most steps of a run; no more than can be shown if each step is told."""
     fewest, most = recipe.steps
-    if tells_every_step(dialect):
+    if voice_of(dialect).every_step:
         return LOGGED_STEPS, 2 * LOGGED_STEPS
     return fewest, most
 
@@ -79,15 +72,18 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
     """
     layout, recipe = draft.layout, RECIPES[draft.recipe]
     parameters = parameter_count(draft.shape)
-    log_every = 1 if tells_every_step(draft.dialect) else round_number(steps / LOGGED_STEPS)
+    voice = voice_of(draft.dialect)
+    log_every = 1 if voice.every_step else round_number(steps / LOGGED_STEPS)
     # Down, never up: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every
     if epochs == 1:
         per_epoch = _two_digits(per_epoch, log_every)
     steps = per_epoch * epochs
-    validate_every = near_number(steps / VALIDATIONS, log_every)
+    validate_every = min(steps, near_number(steps / VALIDATIONS, log_every))
     hours = min(steps / 4, SAVE_SECONDS / step_seconds)
     save_every = near_number(max(hours, steps / MOST_SAVES), log_every)
+    if voice.saves_what_it_validates:
+        save_every = validate_every
     warmup = min(steps * recipe.warmup, schedule.warmup_steps(parameters, steps))
     peak = recipes.peak_rate(recipe, parameters)
     global_batch = layout.data * layout.micro_batch * layout.accumulation
@@ -101,17 +97,16 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
         global_batch=global_batch,
         epochs=epochs,
         log_every=log_every,
-        validate_every=min(steps, validate_every),
+        validate_every=validate_every,
         validation_batches=max(4, round(recipe.held_out / (global_batch * draft.sequence))),
         save_every=min(steps, save_every),
-        saves_first=saves_first(draft.dialect),
+        saves_first=voice.saves_first,
     )
 
 
 def ramped(draft: Draft, plan: Schedule, seed: int) -> tuple[Stage, ...]:
     """How the batch grows: in one of four of the pretrainings from 3B on that could do it."""
-    voice = voice_named(draft.dialect)
-    able = voice is not None and voice.ramps and draft.recipe == "pretrain" and plan.epochs == 1
+    able = voice_of(draft.dialect).ramps and draft.recipe == "pretrain" and plan.epochs == 1
     if not able or draft.model.parameters < SMALL_MODEL or noise.uniform(seed, "plan/ramp") > 0.25:
         return ()
     share = 0.06 + 0.12 * noise.uniform(seed, "plan/ramp share")

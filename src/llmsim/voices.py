@@ -2,7 +2,8 @@
 
 from types import ModuleType
 
-from llmsim.catalog import Gpu
+from llmsim.catalog import Gpu, Model
+from llmsim.job import Parallelism
 from llmsim.recipes import AUTO, RECIPES
 from llmsim.typed import Literal, NamedTuple
 
@@ -21,8 +22,16 @@ class Voice(NamedTuple):
     saves_first: bool = False  # it counts steps from 0 and saves whenever an interval divides them
     waits_for_saves: bool = False  # it has no checkpoints in the background
     ramps: bool = False  # its batch can grow
+    saves_what_it_validates: bool = False  # a save follows each validation
+    dense: bool = False  # it has no mixtures of experts
+    largest: int = 0  # weights of the largest model that people train with it; 0 is any
+    gpus: tuple[str, ...] = ()  # those that it knows by name, which are drawn for it; () is all
+    parallelism: Parallelism = Parallelism()
     share: int = 1  # how often "auto" takes it, against the others' 1
 
+
+# ZeRO-1 over data ranks, tensors and stages split, gradients added up in fp32.
+MEGATRON = Parallelism(("ddp", "zero1"), "zero1", fp32_gradients=True)
 
 VOICES = {
     "pytorch": Voice(
@@ -33,15 +42,22 @@ VOICES = {
     ),
     "torchtitan": Voice("torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours", TEXT),
     "megatron": Voice(
-        "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses", TEXT, ramps=True
+        "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses",
+        TEXT,
+        ramps=True,
+        parallelism=MEGATRON,
     ),
     "nanotron": Voice(
-        "nanotron, three digits and a letter, every iteration", TEXT, every_step=True
+        "nanotron, three digits and a letter, every iteration",
+        TEXT,
+        every_step=True,
+        parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full")),
     ),
     "olmo": Voice("OLMo, a block of name=value lines a step", TEXT),
     "deepspeed": Voice(
         "DeepSpeed under its launcher: ZeRO's memory, unrounded samples/s",
         (*TEXT, "sft"),
+        parallelism=Parallelism(("zero1", "zero2", "zero3"), "zero1", False, ("none", "full")),
     ),
     "maxtext": Voice(
         "MaxText on TPUs: a line of seconds, TFLOP/s and loss each step",
@@ -62,13 +78,32 @@ VOICES = {
         waits_for_saves=True,
     ),
     "nanogpt": Voice(
-        "nanoGPT's train.py: a loss, a time and a running MFU", ("pretrain",), waits_for_saves=True
+        "nanoGPT's train.py: a loss, a time and a running MFU",
+        ("pretrain",),
+        waits_for_saves=True,
+        saves_what_it_validates=True,
+        dense=True,
+        largest=1_000_000_000,
+        parallelism=Parallelism(("ddp",), None, recomputes=("none",)),
     ),
     "llmc": Voice(
         "llm.c: a table of the configuration, then z-scores at every step",
         ("pretrain",),
         every_step=True,
         waits_for_saves=True,
+        dense=True,
+        largest=1_000_000_000,
+        gpus=(
+            "NVIDIA A100-PCIE-40GB",
+            "NVIDIA A100-SXM4-40GB",
+            "NVIDIA A100-SXM4-80GB",
+            "NVIDIA RTX A6000",
+            "NVIDIA GeForce RTX 3090",
+            "NVIDIA GeForce RTX 4090",
+            "NVIDIA H100 PCIe",
+            "NVIDIA H100 80GB HBM3",
+        ),  # llmc/mfu.h
+        parallelism=Parallelism(("ddp", "zero1"), None, recomputes=("none", "selective")),
     ),
     "lightning": Voice(
         "PyTorch Lightning: a table of the model, then one tqdm bar an epoch",
@@ -108,8 +143,14 @@ def device_of(gpu: Gpu) -> Device:
     return "TPU" if gpu.name.startswith("TPU") else "GPU"
 
 
-def suiting(recipe: str, gpu: Gpu | None) -> tuple[str, ...]:
-    """The voices that suit a recipe and a GPU; "auto" and None are content with any.
+def suits(voice: Voice, model: Model) -> bool:
+    """Whether people train models like this one with a framework."""
+    small = not voice.largest or model.parameters <= voice.largest
+    return small and not (voice.dense and model.experts > 1)
+
+
+def suiting(recipe: str, gpu: Gpu | None, model: Model | None = None) -> tuple[str, ...]:
+    """The voices that suit a recipe, a GPU and a model; "auto" and None are content with any.
 
     A name stands there as many times as "auto" should take it against the others.
     """
@@ -117,6 +158,9 @@ def suiting(recipe: str, gpu: Gpu | None) -> tuple[str, ...]:
     return tuple(
         name
         for name, voice in VOICES.items()
-        if recipes.intersection(voice.recipes) and (gpu is None or voice.device == device_of(gpu))
+        if recipes.intersection(voice.recipes)
+        and (gpu is None or voice.device == device_of(gpu))
+        and (gpu is None or not voice.gpus or gpu.name in voice.gpus)
+        and (model is None or suits(voice, model))
         for _ in range(voice.share)
     )

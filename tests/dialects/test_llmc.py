@@ -5,7 +5,7 @@ from math import fsum, isnan, sqrt
 
 import pytest
 
-from llmsim.dialects.llmc import WINDOW
+from llmsim.dialects.llmc import PEAKS, WINDOW
 from tests.dialects.transcripts import Log, log, screens, unmatched
 
 EDGE = r"\+-{23}\+-{52}\+"
@@ -151,6 +151,56 @@ def test_rates_times_and_mfu_agree(seed: int) -> None:
     (average,) = told.found(AVERAGE)
     total = fsum(float(match["ms"]) for match in steps[1:])
     assert float(average["ms"]) == pytest.approx(total / (len(steps) - 1), abs=0.006)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_mfu_is_what_the_program_estimates(seed: int) -> None:
+    """train_gpt2.cu, gpt2_estimate_mfu: 6 N + 6 L C T against the peak that the table shows."""
+    told = log("llmc", seed)
+    table = rows(told)
+    layers, width, length = (
+        int(table[name]) for name in ("num_layers L", "channels C", "sequence length T")
+    )
+    flops = 6 * int(table["num_parameters"]) + 6 * layers * width * length
+    tokens = int(table["total batch size"]) / int(table["num_processes"])
+    assert table["peak TFlops"] == f"{PEAKS[table['device']]:.1f}"
+    for match in told.found(STEP)[1:20]:
+        mfu = 100 * flops * tokens / (float(match["ms"]) / 1000) / (PEAKS[table["device"]] * 1e12)
+        assert float(match["mfu"]) == pytest.approx(mfu, abs=0.06)
+
+
+def test_a_gpu_that_the_program_does_not_know_has_no_mfu() -> None:
+    told = log("llmc", 1, gpu="NVIDIA H200")
+    assert rows(told)["peak TFlops"] == "-1.0"
+    assert {match["mfu"] for match in told.found(STEP)} == {"-100.0"}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "tflops"),
+    [("NVIDIA A100-SXM4-80GB", 312), ("NVIDIA GeForce RTX 4090", 165.2), ("NVIDIA H100 PCIe", 756),
+     ("NVIDIA H100 80GB HBM3", 989)],
+)  # fmt: skip
+def test_peaks_are_those_of_the_data_sheets(gpu: str, tflops: float) -> None:
+    assert PEAKS[gpu] == pytest.approx(tflops, rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_memory_is_the_sum_of_what_was_allocated(seed: int) -> None:
+    """Weights and gradients are whole on every GPU; ZeRO-1 cuts what Adam keeps (zero.cuh)."""
+    told = log("llmc", seed)
+    table = rows(told)
+    parameters, mib = int(table["num_parameters"]), 1 << 20
+    shards = int(table["num_processes"]) if table["zero_stage"] == "1" else 1
+    (weights,) = told.found(r"allocated (?P<size>\d+) MiB for model parameters")
+    parts = [int(match["size"]) for match in told.found(r"allocating (?P<size>\d+) MiB for .*")]
+    gradients, activations, *states = parts
+    assert int(weights["size"]) == gradients == 2 * parameters // mib
+    assert states == [4 * parameters // shards // mib] * 3
+    (used,) = told.found(MEMORY)
+    context = int(used["used"]) - int(weights["size"]) - sum(parts)
+    assert 500 < context < 3000  # CUDA and NCCL
+    assert int(used["used"]) <= int(used["total"])
+    assert activations > 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 50)])

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from math import exp
+from math import exp, sqrt
 
 import pytest
 
+from llmsim.physics import loss
 from tests.dialects.logs import found, in_order, log_of, near, number, rate, unmatched
 from tests.dialects.test_nccl import PATTERNS as NCCL
+from tests.runs import job_of
 
 FLOAT = r"\d\.\d{6}E[+-]\d\d"
 # The time stamp is missing before 2024-03, and has microseconds from 2026-06.
@@ -43,6 +45,7 @@ PATTERNS = (
         r"pipeline-model-parallel size: \d+"
     ),
     r"Number of virtual stages per pipeline stage: None",
+    r"accumulate and all-reduce gradients in fp32 for bfloat16 data type\.",
     r"using torch\.(bfloat16|float16) for parameters \.\.\.",
     r"-{24} arguments -{24}",
     r"-{20} end of arguments -{21}",
@@ -241,6 +244,54 @@ def test_ranks_of_a_split_model_lose_a_line_end_unless_the_job_is_tidy() -> None
         torn = [line for line in counts if line.count("model parallel rank") == 2]
         assert len(torn) == (not tidy)
         assert ("" in log) == (not tidy)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_gradients_are_added_up_in_fp32(seed: int) -> None:
+    """validate_args turns it on for bf16 and says so before it says what the weights are in."""
+    log = log_of("megatron", seed)
+    shown = arguments(log)
+    at = log.index("using torch.bfloat16 for parameters ...")
+    assert log[at - 1] == "accumulate and all-reduce gradients in fp32 for bfloat16 data type."
+    assert shown["accumulate_allreduce_grads_in_fp32"] == "True"
+    assert found(r"(?P<config>DistributedDataParallelConfig\(grad_reduce_in_fp32=True)", log)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ranks_hold_what_the_theory_says(seed: int) -> None:
+    """theoretical_memory_usage.py: 6 + 12 / d bytes of each weight of the most loaded rank."""
+    log = log_of("megatron", seed)
+    shown = arguments(log)
+    told = "\n".join(log)
+    data = int(shown["data_parallel_size"])
+    each = 6 + 12 / data if shown["use_distributed_optimizer"] == "True" else 18
+    theory = float(found(r"weight and optimizer=(?P<mb>[\d.]+) MB", log)["mb"])
+    ranks = re.findall(r"\[Rank (\d+)\].* allocated: ([\d.]+) \| max allocated: ([\d.]+)", told)
+    counts = re.findall(r"rank \((\d+), (\d+)\): (\d+)", told)
+    tensor, pipeline = (
+        int(shown[f"{name}_model_parallel_size"]) for name in ("tensor", "pipeline")
+    )
+    assert len(ranks) == len(counts) == tensor * pipeline
+    for slice_, stage, count in counts:
+        rank = int(stage) * int(shown["world_size"]) // pipeline + int(slice_)
+        ((held, most),) = [(float(a), float(b)) for r, a, b in ranks if int(r) == rank]
+        assert held == pytest.approx(each * int(count) / 2**20, rel=1e-3)
+        assert held <= most
+    assert max(float(held) for _, held, _ in ranks) == pytest.approx(theory, rel=0.06)
+
+
+def test_the_loss_is_the_mean_since_the_line_before() -> None:
+    job = job_of(3, dialect="megatron")
+    every = job.schedule.log_every
+    assert every > 1
+    matches = [m for line in log_of("megatron", 3) if (m := re.fullmatch(ITERATION, line))]
+    for match in matches[3:60]:
+        step = int(match["it"])
+        steps = range(step - every + 1, step + 1)
+        mean = sum(loss.training(job, each) for each in steps) / every
+        # Each mean has its own noise, as small as that of so many steps.
+        sigma = 30 / sqrt(every * job.schedule.global_batch * job.schedule.sequence)
+        assert abs(float(match["loss"]) - mean) < 8 * sigma
 
 
 # --- identities on the text --------------------------------------------------------------

@@ -195,6 +195,28 @@ def check_identities(log: tuple[str, ...]) -> int:
 
 
 @pytest.mark.parametrize("seed", range(50))
+def test_memory_holds_what_nanotron_keeps(seed: int) -> None:
+    """It shards no weights: bf16 weights, fp32 gradients and a part of Adam's states are there."""
+    log = log_of("nanotron", seed)
+    local = float(found(r"Local number of parameters: \S+ \((?P<n>[\d.]+)MiB\)", log)["n"])
+    built = found(r"After model building\] Memory usage: (?P<now>[\d.]+)MiB", log)
+    assert float(built["now"]) == pytest.approx(local, rel=1e-3)
+    values = dict(re.findall(r"\b(dp|pp|tp)=(\d+)[,)]", "\n".join(log)))
+    told = [
+        (float(m[1]), float(m[2]), float(m[3]))
+        for line in log
+        if (
+            m := re.search(r" usage: ([\d.]+)MiB\. Peak allocated ([\d.]+)MiB.*: ([\d.]+)MiB", line)
+        )
+    ]
+    assert told
+    for now, most, held in told:
+        assert local <= now + 0.01 <= most + 0.02 <= held + 0.03
+    least = local * (1 + 2 + 6 / int(values["dp"]))
+    assert told[-1][0] == pytest.approx(least, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", range(50))
 def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
     assert check_identities(log_of("nanotron", seed)) > 50
 

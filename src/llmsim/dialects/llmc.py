@@ -14,7 +14,7 @@ from llmsim.architecture import parameter_count
 from llmsim.dialects import Tell, shell
 from llmsim.dialects.line import Line
 from llmsim.job import Job, batch_tokens, gpus_per_node
-from llmsim.physics import compute, evaluation, gradient, loss, memory
+from llmsim.physics import compute, evaluation, gradient, loss, memory, utilization
 from llmsim.terminal.screen import Screen
 from llmsim.typed import NamedTuple
 
@@ -23,6 +23,17 @@ Lines = Iterator[Line]
 WINDOW = 128  # steps of an outlier detector
 KEPT = 0.95  # of the mean tokens per second
 MIB = 1 << 20
+# TFLOP/s in bf16 of the GPUs that llmc/mfu.h knows, from their cores and clocks; -1 of others.
+PEAKS = {
+    "NVIDIA A100-PCIE-40GB": 312.0,
+    "NVIDIA A100-SXM4-40GB": 312.0,
+    "NVIDIA A100-SXM4-80GB": 312.0,
+    "NVIDIA RTX A6000": 80 * 336 / 336 * 1800 / 1860,
+    "NVIDIA GeForce RTX 3090": 80 * 328 / 336 * 1695 / 1860,
+    "NVIDIA GeForce RTX 4090": 165.2,
+    "NVIDIA H100 PCIe": 756.0,
+    "NVIDIA H100 80GB HBM3": 756 * 528 / 456 * 1830 / 1620,
+}
 EDGE = "+-----------------------+----------------------------------------------------+"
 
 
@@ -38,6 +49,15 @@ def _zero_stage(job: Job) -> int:
     return 0 if job.layout.sharding == "ddp" else 1
 
 
+def _recompute(job: Job) -> int:
+    """0 keeps everything, 1 computes the activation function again, 2 the norms too."""
+    return 0 if job.layout.recompute == "none" else 2
+
+
+def _peak(job: Job) -> float:
+    return PEAKS.get(job.gpu.name, -1.0)
+
+
 def _batches(job: Job) -> int:
     """Micro-batches of a validation."""
     return job.schedule.validation_batches * job.layout.accumulation
@@ -51,7 +71,10 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     program = (
         f'./train_gpt2cu -i "{_data(job, "train")}" -j "{_data(job, "val")}" -o {_folder(job)} '
         f"-e d{job.architecture.layers} -b {layout.micro_batch} -t {plan.sequence} "
-        f"-d {batch_tokens(job)} -l {plan.peak_lr:.2e} -u {plan.warmup} -x {plan.steps} -h 1"
+        f"-d {batch_tokens(job)} -r {_recompute(job)} -z {_zero_stage(job)} -c 0.1 "
+        f"-k {plan.decay} -l {plan.peak_lr:.2e} -q {plan.final_lr / plan.peak_lr:g} "
+        f"-u {plan.warmup} -n {plan.save_every} -nk 2 -v {plan.validate_every} "
+        f"-m {_batches(job)} -s 0 -h 1 -x {plan.steps}"
     )
     yield from shell.typed(screen, f"mpirun -np {layout.gpus} {program}")
 
@@ -90,11 +113,11 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
         "overfit_single_batch": 0,
         "use_master_weights": "enabled",
         "gelu_fusion": 0,
-        "recompute": int(layout.recompute != "none"),
+        "recompute": _recompute(job),
     })  # fmt: skip
     yield from _table({
         "device": job.gpu.name,
-        "peak TFlops": f"{job.gpu.tflops:.1f}",
+        "peak TFlops": f"{_peak(job):.1f}",
         "precision": "BF16",
     })  # fmt: skip
 
@@ -139,10 +162,9 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     used = 4 * parameters + activations + 3 * state + planned.context
     total, sequence = memory.capacity(job.gpu), max(1, activations // layout.micro_batch)
     most = layout.micro_batch + (total - used) // sequence
-    if used <= total:  # llm.c shards no weights: what FSDP made fit would not have
-        yield Line(f"device memory usage: {used // MIB} MiB / {total // MIB} MiB")
-        yield Line(f"memory per sequence: {sequence // MIB} MiB")
-        yield Line(f" -> estimated maximum batch size: {most}")
+    yield Line(f"device memory usage: {used // MIB} MiB / {total // MIB} MiB")
+    yield Line(f"memory per sequence: {sequence // MIB} MiB")
+    yield Line(f" -> estimated maximum batch size: {most}")
     yield Line(f"val loss {loss.validation(job, 0):f}")
 
 
@@ -192,11 +214,12 @@ def _rates(job: Job) -> Iterator[float]:
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     derived = detected(job)[event.step - 1]
+    mfu = utilization.llmc(job, event.step_seconds, _peak(job))
     yield Line(
         f"step {event.step:4d}/{job.schedule.steps} | loss {event.loss:7.6f} "
         f"({derived.loss_z:+.2f}z)| norm {event.gradient_norm:6.4f} ({derived.norm_z:+.2f}z)| "
         f"lr {event.learning_rate:.2e} | {event.step_seconds * 1000:.2f} ms | "
-        f"{event.mfu * 100:.1f}% bf16 MFU | {derived.tokens_per_second:.0f} tok/s"
+        f"{mfu * 100:.1f}% bf16 MFU | {derived.tokens_per_second:.0f} tok/s"
     )
 
 

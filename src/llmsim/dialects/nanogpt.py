@@ -1,5 +1,8 @@
 """nanoGPT's train.py: a config file that is echoed, then one line every so many iterations.
 
+Every evaluation is followed by a save (always_save_checkpoint, train.py's default). The loss of a
+line is that of rank 0's last micro-batch, its MFU in units of an A100's peak (model.py).
+
 Iteration i is timed from the end of the one before it, so that an evaluation or a save before it
 counts; it is told after them. The running MFU begins at iteration 5 and forgets a tenth with
 every line (train.py:300-327).
@@ -13,7 +16,7 @@ from llmsim.architecture import Architecture
 from llmsim.dialects import Tell, shell
 from llmsim.dialects.line import Line
 from llmsim.job import Job, batch_tokens
-from llmsim.physics import compute, loss, storage
+from llmsim.physics import compute, loss, storage, utilization
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -41,6 +44,8 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """configurator.py echoes the file that overrides train.py's defaults."""
     plan, layout = job.schedule, job.layout
+    # One process evaluates, on both parts of the data, as long as all take for one.
+    evaluations = max(1, plan.validation_batches * layout.accumulation // 2)
     settings = {
         "out_dir": repr(_out(job)),
         "dataset": repr(job.dataset.name),
@@ -53,7 +58,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
         "learning_rate": f"{plan.peak_lr:.3e}",
         "min_lr": f"{plan.final_lr:.3e}",
         "eval_interval": plan.validate_every,
-        "eval_iters": plan.validation_batches,
+        "eval_iters": evaluations,
         "log_interval": plan.log_every,
         "weight_decay": "1e-1",
     }
@@ -112,19 +117,14 @@ def iteration(job: Job, step: int) -> int:
 
 def pause(job: Job, step: int) -> float:
     """Seconds of the evaluation and the save after a step; 0 if there is none."""
-    plan, seconds = job.schedule, 0.0
-    if _falls_on(job, step, plan.validate_every):
-        seconds += compute.validation_seconds(job, step)
-    if _falls_on(job, step, plan.save_every):
-        waits = not job.background_saves or step == plan.steps
-        saving = storage.save_seconds if waits else storage.staging_seconds
-        seconds += saving(job, step)
-    return seconds
+    if not _evaluates(job, step):
+        return 0.0
+    return compute.validation_seconds(job, step) + storage.save_seconds(job, step)
 
 
-def _falls_on(job: Job, step: int, every: int) -> bool:
-    """Whether something is done after a step: at its interval, and at the end."""
-    return step > 0 and (step % every == 0 or step == job.schedule.steps)
+def _evaluates(job: Job, step: int) -> bool:
+    """Whether train.py evaluates and saves after a step: it does nothing more at its end."""
+    return step > 0 and step % job.schedule.validate_every == 0
 
 
 def iteration_seconds(job: Job, step: int) -> float:
@@ -137,7 +137,7 @@ def running_mfu(job: Job, step: int) -> float:
     """The exponential mean of the MFU of the logged steps up to this one; -1 in the beginning."""
     if iteration(job, step) < FIRST_MFU:
         return -1.0
-    now = compute.mfu(job, batch_tokens(job) / iteration_seconds(job, step))
+    now = utilization.nanogpt(job, iteration_seconds(job, step))
     every = job.schedule.log_every
     before = running_mfu(job, step - every) if step > every else -1.0
     return now if before == -1.0 else KEPT * before + (1.0 - KEPT) * now
@@ -146,16 +146,14 @@ def running_mfu(job: Job, step: int) -> float:
 def _told(job: Job, step: int) -> Line:
     seconds = iteration_seconds(job, step)
     return Line(
-        f"iter {iteration(job, step)}: loss {loss.training(job, step):.4f}, "
+        f"iter {iteration(job, step)}: loss {loss.micro_batch(job, step):.4f}, "
         f"time {seconds * 1000:.2f}ms, mfu {running_mfu(job, step) * 100:.2f}%"
     )
 
 
 def _waits(job: Job, step: int) -> bool:
-    """Whether an evaluation or a save of a step's number comes before the step, in train.py."""
-    plan = job.schedule
-    pauses = _falls_on(job, step, plan.validate_every) or _falls_on(job, step, plan.save_every)
-    return pauses and iteration(job, step) == step
+    """Whether an evaluation of a step's number comes before the step, in train.py."""
+    return _evaluates(job, step) and iteration(job, step) == step
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
@@ -170,23 +168,17 @@ def _estimated(job: Job, step: int) -> Line:
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
-    yield _estimated(job, event.step)
-    if _waits(job, event.step) and not _falls_on(job, event.step, job.schedule.save_every):
-        yield _told(job, event.step)
+    if _evaluates(job, event.step):
+        yield _estimated(job, event.step)
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    yield Line(f"saving checkpoint to {_out(job)}")
+    if _evaluates(job, event.step):
+        yield Line(f"saving checkpoint to {_out(job)}")
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    if event.step == job.schedule.steps or not job.background_saves:
-        yield from _goes_on(event, job, screen)
-
-
-def _goes_on(
-    event: events.CheckpointSaved | events.CheckpointStaged, job: Job, screen: Screen
-) -> Lines:
+    """The training goes on."""
     if _waits(job, event.step):
         yield _told(job, event.step)
 
@@ -202,6 +194,5 @@ LINES: dict[type, Tell] = {
     events.Step: _step,
     events.Validated: _validated,
     events.CheckpointStarted: _checkpoint_started,
-    events.CheckpointStaged: _goes_on,
     events.CheckpointSaved: _checkpoint_saved,
 }

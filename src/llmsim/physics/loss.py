@@ -45,6 +45,21 @@ def training(job: Job, step: int) -> float:
     return _printed(job, shape, clean, step, step) + spikes.loss_excess(job, step)
 
 
+def micro_batch(job: Job, step: int) -> float:
+    """The loss of one rank's last micro-batch of a step, in nats: noisier than the step's own.
+
+    The micro-batch is one of data x accumulation in the global batch and shares in its luck.
+    """
+    layout, shape = ramp.layout_at(job, step), curve(job)
+    parts = layout.data * layout.accumulation
+    clean = value(shape, job, step)
+    own = sqrt(1.0 - 1.0 / parts) * noise.normal(job.seed, "loss micro-batch", step)
+    luck = residual(job, step) / sqrt(parts) + own
+    sigma = min(RELATIVE_LIMIT * clean, _sigma(job, shape, clean, step, step) * sqrt(parts))
+    noisy = clean + sigma * luck
+    return shape.floor + abs(noisy - shape.floor) + spikes.loss_excess(job, step)
+
+
 def averaged(job: Job, first: int, last: int) -> float:
     """The mean training loss of steps first..last, both included, in nats."""
     steps = last - first + 1

@@ -10,6 +10,9 @@ Rajbhandari et al. 2020, "ZeRO"; FSDP2 keeps its one copy of the weights in fp32
     zero3    2 P / N    2 P / N    12 P / N
     fsdp2    4 P / N    4 P / N     8 P / N   fp32, fp32, fp32 m + v
 
+Megatron-LM and nanotron add bf16 gradients up in fp32: 4 P instead of 2 P in ddp and zero1
+(Megatron's theoretical_memory_usage.py: 18 bytes, or 6 + 12 / N).
+
 LoRA keeps the weights in bf16, frozen, and pays 16 bytes for each weight of its adapters; a
 reference model (DPO, GRPO) is one more copy of the weights in bf16.
 
@@ -179,6 +182,8 @@ def _states(shape: Architecture, layout: Layout, parameters: int) -> tuple[int, 
         -(-size * trained // (layout.data if sharded else 1))
         for size, sharded in zip(_STATES[layout.sharding], _SHARDED[layout.sharding], strict=True)
     )
+    if layout.fp32_gradients:
+        gradients *= 2
     frozen = (shape.adapter_rank > 0) + layout.reference  # copies that do not train
     shards = layout.data if _SHARDED[layout.sharding][0] else 1
     return weights + -(-2 * frozen * parameters // shards), gradients, optimizer

@@ -15,7 +15,7 @@ WIDTH = 48  # a name and its dots
 DATA, SAVED = "/workspace/data", "/workspace/checkpoints"
 
 _FALSE = """
-accumulate_allreduce_grads_in_fp32 add_bias_linear add_qkv_bias adlr_autoresume
+add_bias_linear add_qkv_bias adlr_autoresume
 align_param_gather apply_layernorm_1p apply_query_key_layer_scaling
 apply_residual_connection_post_layernorm attention_softmax_in_fp32 auto_detect_ckpt_format
 calculate_per_token_loss check_for_large_grads check_for_spiky_loss
@@ -43,7 +43,8 @@ use_torch_fsdp2 use_tp_pp_dp_mapping variable_seq_lengths
 """
 
 _TRUE = """
-align_grad_reduce async_tensor_model_parallel_allreduce barrier_with_L1_time bf16
+accumulate_allreduce_grads_in_fp32 align_grad_reduce
+async_tensor_model_parallel_allreduce barrier_with_L1_time bf16
 bias_dropout_fusion bias_gelu_fusion bias_swiglu_fusion check_for_nan_in_loss_and_grad
 ckpt_fully_parallel_save create_attention_mask_in_dataloader data_sharding
 enable_gloo_process_groups fp8_wgrad gradient_accumulation_fusion
@@ -139,11 +140,6 @@ _OTHERS: dict[str, object] = {
 _DECAYS = {"cosine": "cosine", "linear": "linear", "wsd": "WSD"}
 
 
-def sharded(job: Job) -> bool:
-    """Whether the weights are spread over the data ranks (Megatron's own FSDP)."""
-    return job.layout.sharding in ("zero3", "fsdp2") and job.layout.data > 1
-
-
 def distributed_optimizer(job: Job) -> bool:
     """Whether the optimizer's states are."""
     return job.layout.sharding != "ddp" and job.layout.data > 1
@@ -198,7 +194,7 @@ def of(job: Job) -> dict[str, object]:
     experts = shape.experts if shape.experts > 1 else None
     return {
         "async_save": True if job.background_saves else None,
-        "data_parallel_sharding_strategy": "optim_grads_params" if sharded(job) else "no_shard",
+        "data_parallel_sharding_strategy": "no_shard",
         "data_parallel_size": layout.data,
         "data_path": [data_path(job)],
         "encoder_num_layers": shape.layers,
@@ -239,7 +235,7 @@ def of(job: Job) -> dict[str, object]:
         "tensor_model_parallel_size": layout.tensor,
         "tokenizer_model": f"{SAVED}/tokenizer",
         "untie_embeddings_and_output_weights": not shape.tied,
-        "use_custom_fsdp": sharded(job),
+        "use_custom_fsdp": False,
         "use_distributed_optimizer": distributed_optimizer(job),
         "vocab_size": shape.vocabulary,
         "wandb_exp_name": job.run_name,
@@ -291,15 +287,14 @@ def optimizer_config(job: Job) -> str:
 
 def ddp_config(job: Job) -> str:
     """DistributedDataParallelConfig likewise."""
-    strategy = "optim_grads_params" if sharded(job) else "no_shard"
     return (
-        "DistributedDataParallelConfig(grad_reduce_in_fp32=False, overlap_grad_reduce=False, "
+        "DistributedDataParallelConfig(grad_reduce_in_fp32=True, overlap_grad_reduce=False, "
         "overlap_param_gather=False, align_param_gather=False, "
         f"use_distributed_optimizer={distributed_optimizer(job)}, "
         "num_distributed_optimizer_instances=1, check_for_nan_in_grad=True, "
         "check_for_large_grads=False, bucket_size=None, pad_buckets_for_high_nccl_busbw=False, "
-        f"average_in_collective=False, fp8_param_gather=False, use_custom_fsdp={sharded(job)}, "
-        f"data_parallel_sharding_strategy='{strategy}', gradient_reduce_div_fusion=True, "
+        "average_in_collective=False, fp8_param_gather=False, use_custom_fsdp=False, "
+        "data_parallel_sharding_strategy='no_shard', gradient_reduce_div_fusion=True, "
         "suggested_communication_unit_size=None, preserve_fp32_weights=True, "
         "keep_fp8_transpose_cache_when_using_custom_fsdp=False)"
     )

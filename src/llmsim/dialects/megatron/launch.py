@@ -31,6 +31,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
         f"pipeline-model-parallel size: {layout.pipeline}"
     )
     yield Line("Number of virtual stages per pipeline stage: None")
+    yield Line("accumulate and all-reduce gradients in fp32 for bfloat16 data type.")
     yield Line("using torch.bfloat16 for parameters ...")
     yield from map(Line, arguments.dump(job))
     yield from _batch(job)

@@ -44,8 +44,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
     yield Line(
         f"{wrapper}:Setting up DistributedDataParallel with config {arguments.ddp_config(job)}"
     )
-    if not arguments.sharded(job):
-        yield from map(Line, _buckets(job))
+    yield from map(Line, _buckets(job))
     yield Line(
         f"{INFO}optimizer:Setting up optimizer with config {arguments.optimizer_config(job)}"
     )

@@ -10,7 +10,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.say import CALCULATOR, clock, dated, split, timers
 from llmsim.job import Job
-from llmsim.physics import compute, memory, ramp
+from llmsim.physics import compute, loss, memory, ramp
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -28,6 +28,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     first = event.step == every
     seconds = compute.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
     plan = job.schedule
+    mean = loss.averaged(job, event.step - every + 1, event.step)  # since the last line
     rate = ramp.tokens(job, event.step, event.step) / seconds / job.layout.gpus
     teraflops = rate * compute.job_flops_per_token(job) / 1e12
     yield Line(
@@ -37,7 +38,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         f" throughput per GPU (TFLOP/s/GPU): {teraflops:.1f} |"
         f" learning rate: {event.learning_rate:.6E} |"
         f" global batch size: {ramp.batch(plan, event.step):5d} |"
-        f" lm loss: {event.loss:.6E} |"
+        f" lm loss: {mean:.6E} |"
         f" loss scale: 1.0 | grad norm: {event.gradient_norm:.3f} |"
         f" number of skipped iterations:   0 | number of nan iterations:   0 |"
     )
