@@ -39,6 +39,8 @@ lint: $(DEV) types style ## ruff, mypy, tsc and biome
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m tools.readme --check
+	$(BIN)/python -m tools.option_docs --check
+	$(BIN)/python -m tools.manpage --check
 
 types: $(NODE)
 	web/node_modules/.bin/tsc --project web/tsconfig.json
@@ -97,8 +99,10 @@ $(PAGE): $(PAGE_SOURCES) $(DEV) $(NODE)
 	$(BIN)/python -m tools.build_web
 	@touch $@
 
-docs: $(DEV) ## fill the README's generated parts, draw docs/run.png
+docs: $(DEV) ## fill the README's generated parts, write docs/ and the man page
 	$(BIN)/python -m tools.readme
+	$(BIN)/python -m tools.option_docs
+	$(BIN)/python -m tools.manpage
 	$(BIN)/python -m tools.dialect_docs
 	$(BIN)/python -m tools.plot_run --seed 4 --output docs/run.png
 

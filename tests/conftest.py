@@ -1,6 +1,13 @@
 """Settings of all tests."""
 
+import os
+
 from hypothesis import settings
+
+# Nobody's own defaults: neither the config file nor variables.
+for name in [name for name in os.environ if name.startswith("LLMSIM_")]:
+    del os.environ[name]
+os.environ["LLMSIM_CONFIG"] = os.devnull
 
 # Speed is measured by `make bench`, never by a test: a busy machine makes no test fail. And the
 # same examples every time, so that a failure belongs to the change that is tested;

@@ -130,6 +130,8 @@ ROOMS = {
     "planning": "events phases simulation dialects terminal player hosts cli",
     "terminal": "everything but terminal typed",
     "dialects": "phases simulation player hosts cli options planning",
+    "values": "events phases simulation terminal player hosts cli options planning",
+    "choices": "events phases simulation terminal player hosts cli planning",
     "options": "events phases simulation terminal player hosts cli planning",
     "player": "hosts cli planning",
     "hosts": "cli",

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from llmsim import catalog, recipes, voices
 from llmsim.options import (
     OPTIONS,
-    SECONDS,
     Options,
     command,
     from_query,
-    parse_duration,
     parse_options,
 )
+from llmsim.values import SECONDS, parse_duration
 
 TEXTS = st.text() | st.text("0123456789.dhmins+-eE_ :TZ", max_size=40)
 NAMES = st.sampled_from([option.name for option in OPTIONS])
@@ -77,7 +76,12 @@ RIGHT: list[tuple[str, str, object]] = [
     ("tidy", "0", False),
     ("view", "board", "board"),
     ("color", "never", "never"),
+    ("inhibit", "on", True),
     ("list", "models", "models"),
+    ("print-config", "", True),
+    ("json", "", True),
+    ("print-completions", "fish", "fish"),
+    ("print-manpage", "", True),
 ]
 
 
@@ -110,7 +114,13 @@ def test_every_option_has_a_field_and_a_right_value_above() -> None:
         ("color", ["rainbow", "Always", ""]),
         ("dialect", ["", "nosuch"]),
         ("recipe", ["", "nosuch"]),
+        ("tidy", ["maybe", "2"]),
+        ("inhibit", ["never"]),
         ("list", ["", "nosuch"]),
+        ("print-config", ["json"]),
+        ("json", ["yaml"]),
+        ("print-completions", ["", "sh", "powershell"]),
+        ("print-manpage", ["man"]),
     ],
 )
 def test_wrong_values_are_named_with_what_would_be_right(name: str, texts: list[str]) -> None:

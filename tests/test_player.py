@@ -14,11 +14,12 @@ from llmsim.dialects import lines_of
 from llmsim.dialects.line import Bar, Line
 from llmsim.events import PhaseEnded, PhaseStarted
 from llmsim.job import Job
-from llmsim.options import REAL_TIME, Options
+from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import Frame, farewell, in_pipe, on_terminal, paced, play
 from llmsim.simulation import simulate
 from llmsim.terminal.screen import Screen, blank_row
+from llmsim.values import REAL_TIME
 
 START = datetime(2026, 1, 30, 12)
 PIPE = Screen(width=200, height=24, color=False, unicode=True, live=False)

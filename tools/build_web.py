@@ -15,7 +15,7 @@ from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 
-from llmsim import catalog, recipes, voices
+from llmsim.choices import choices
 from llmsim.options import OPTIONS
 from tools import library
 
@@ -128,19 +128,12 @@ def _base64(digest: bytes) -> str:
 
 def write_options() -> None:
     """The table of options, for the form of the settings."""
-    names = {
-        "dialect": voices.NAMES,
-        "recipe": recipes.NAMES,
-        "model": [model.name for model in catalog.models()],
-        "dataset": [dataset.name for dataset in catalog.datasets()],
-        "gpu": [gpu.name for gpu in catalog.gpus()],
-    }
     rows = [
         {
             "name": option.name,
             "meaning": option.meaning,
             "preset": option.default.removeprefix("1; in the page "),
-            "choices": names.get(option.name, ()),
+            "choices": choices(option.name),
         }
         for option in OPTIONS
         if option.in_url

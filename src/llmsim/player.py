@@ -13,12 +13,13 @@ from llmsim.dialects import lines_of
 from llmsim.dialects.line import Bar, Line
 from llmsim.events import Event, PhaseEnded, PhaseStarted
 from llmsim.job import Job, checkpoints, validations
-from llmsim.options import REAL_TIME, Options
+from llmsim.options import Options
 from llmsim.physics import noise
 from llmsim.simulation import simulate
 from llmsim.terminal.ink import Span, paint
 from llmsim.terminal.screen import Screen, blank_row
 from llmsim.typed import NamedTuple
+from llmsim.values import REAL_TIME
 
 # Parts of a show: training proper 0.62, with its validations and checkpoints 0.77.
 SHARES = {"launch": 0.14, "training": 0.62, "validation": 0.08, "checkpoint": 0.07, "export": 0.09}

@@ -51,7 +51,7 @@ RECIPES = {
         2e-5, False, 1 << 19, 4096, (150, 3000), 3, 0.03, "linear", 0.0, 1 << 21,
     ),
     "lora": Recipe(
-        "the same with low-rank adapters", ("chat",),
+        "supervised fine-tuning of low-rank adapters", ("chat",),
         2e-4, False, 1 << 17, 4096, (200, 4000), 2, 0.03, "cosine", 0.0, 1 << 20, adapter_rank=16,
     ),
     "dpo": Recipe(

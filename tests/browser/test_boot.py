@@ -11,7 +11,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 import pytest
 
-from llmsim.cli import pairs
+from llmsim.cli.flags import pairs
 from llmsim.options import OPTIONS
 from tests.browser.visit import Visit
 from tools import build_web, library

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llmsim.cli import pairs
+from llmsim.cli.flags import pairs
 from llmsim.events import Event
 from llmsim.hosts import browser
 from llmsim.hosts.browser import TICK, WINDOW, Page

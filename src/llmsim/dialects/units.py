@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from math import exp
 
+from llmsim.physics.memory import Memory
 from llmsim.terminal.bar import scaled
 
 GIB = 2**30
@@ -13,6 +14,17 @@ _LARGE = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
 def gib(size: float) -> str:
     """Memory as torch tells it: 61.21GiB."""
     return f"{size / GIB:.2f}GiB"
+
+
+def memory_parts(need: Memory) -> dict[str, float]:
+    """GiB by purpose, in hundredths: what is shown, so that a reader's sum agrees with ours."""
+    parts = {
+        "states": need.weights + need.gradients + need.optimizer,
+        "activations": need.activations + need.logits,
+        "gathered": need.gathered,
+        "context": need.context,
+    }
+    return {name: round(size / GIB, 2) for name, size in parts.items() if size}
 
 
 def gigabytes(size: float) -> str:

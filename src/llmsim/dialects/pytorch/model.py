@@ -123,15 +123,7 @@ def _memory_planned(event: events.MemoryPlanned, job: Job, screen: Screen) -> Li
         (("", " after build"),),
         (("", f" ({part:.1%} of {units.gib(event.capacity)})"),),
     )  # fmt: skip
-    plan = event.expected
-    parts = {
-        "states": plan.weights + plan.gradients + plan.optimizer,
-        "activations": plan.activations + plan.logits,
-        "gathered": plan.gathered,
-        "context": plan.context,
-    }
-    # The sum of what is shown: a reader's calculator agrees to the last digit.
-    shown = {name: round(size / units.GIB, 2) for name, size in parts.items() if size}
+    shown = units.memory_parts(event.expected)
     yield say(
         event, job, screen,
         (("", "Expected peak: "), ("memory", f"{sum(shown.values()):.2f}GiB")),

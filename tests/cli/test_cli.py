@@ -4,47 +4,14 @@ import re
 from math import inf
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from llmsim import __version__, catalog, cli, recipes, voices
+from llmsim import __version__, catalog, cli
 from llmsim.hosts import native
 from llmsim.lists import CatalogError
-from llmsim.options import LISTS, OPTIONS, Options
-
-Captured = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def played(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
-    """The options that the host was handed, instead of a show."""
-    calls: list[Options] = []
-
-    def main(options: Options) -> int:
-        calls.append(options)
-        return 0
-
-    monkeypatch.setattr(native, "main", main)
-    return calls
-
-
-def shown(capfd: Captured, *arguments: str) -> str:
-    """What a command line that must be right writes."""
-    assert cli.main(arguments) == 0
-    text, complaint = capfd.readouterr()
-    assert complaint == ""
-    return text
-
-
-def refused(capfd: Captured, *arguments: str) -> str:
-    """The one sentence about a command line that must be wrong."""
-    assert cli.main(arguments) == 2
-    text, complaint = capfd.readouterr()
-    assert text == ""
-    assert complaint.startswith("llmsim: ")
-    assert complaint.endswith((".\n", "?\n"))
-    sentence = complaint.removeprefix("llmsim: ").removesuffix("\n")
-    assert sentence.isprintable()  # one line, and nothing that a terminal would obey
-    return sentence
-
+from llmsim.options import OPTIONS, Options
+from tests.cli.asked import Captured, refused, shown
 
 # --- flags -------------------------------------------------------------------------------------
 
@@ -131,7 +98,7 @@ def test_a_broken_list_is_an_error_and_not_wrong_usage(
     assert capfd.readouterr().err.startswith("llmsim: data/llm_models.txt line 7: ")
 
 
-# --- help, version and lists -------------------------------------------------------------------
+# --- help and version ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -154,37 +121,59 @@ def test_version(capfd: Captured) -> None:
     assert shown(capfd, "--version") == f"llmsim {__version__}\n"
 
 
-NAMES: dict[str, list[str]] = {
-    "dialects": list(voices.NAMES),
-    "recipes": list(recipes.NAMES),
-    "models": [model.name for model in catalog.models()],
-    "datasets": [dataset.name for dataset in catalog.datasets()],
-    "gpus": [gpu.name for gpu in catalog.gpus()],
-    "frameworks": [framework.name for framework in catalog.frameworks()],
-}
-
-
-@pytest.mark.parametrize("kind", LISTS)
-def test_lists_are_tables_in_80_columns(capfd: Captured, kind: str) -> None:
-    heading, *rows = shown(capfd, "--list", kind).splitlines()
-    assert max(map(len, (heading, *rows))) <= 80
-    assert [re.split(r"  +", row)[0] for row in rows] == NAMES[kind]
-    padded = [f" {row:<80} " for row in rows]
-    for cell in re.finditer(r"\S+(?: \S+)*", heading):  # every column begins or ends like it
-        begin, end = cell.span()
-        left = all(row[begin] == " " != row[begin + 1] for row in padded)
-        right = all(row[end] != " " == row[end + 1] for row in padded)
-        assert left or right
+def test_help_fits_a_screen_and_ends_with_examples_that_are_right(
+    capfd: Captured, played: list[Options]
+) -> None:
+    rows = shown(capfd, "--help").splitlines()
+    assert len(rows) <= 50
+    examples = [row.split("  ")[1] for row in rows if row.startswith("  llmsim")]
+    assert len(examples) == 3
+    for example in examples:
+        assert cli.main(example.split()[1:]) == 0
+    assert [options.seed for options in played] == [None, None, 7]
 
 
 @pytest.mark.parametrize(
-    ("kind", "line"),
+    ("line", "sentence"),
     [
-        ("models", "ButtGPT-420B                                 420B    420B"),
-        ("gpus", "NVIDIA H200                                   143771 MiB   700 W      989     8"),
-        ("datasets", r"FineWeb +15T  web"),
-        ("frameworks", r"torch          2.9.1\+cu128"),
+        ("--json", "--json goes with --list or --print-config: give one of them."),
+        ("--seed 7 --json", "--json goes with --list or --print-config: give one of them."),
+        (
+            "--list gpus --print-config",
+            "--list and --print-config ask for different things: give one of them.",
+        ),
     ],
 )
-def test_rows_tell_what_matters_in_a_choice(capfd: Captured, kind: str, line: str) -> None:
-    assert re.search(f"^{line}$", shown(capfd, "--list", kind), re.MULTILINE)
+def test_questions_that_make_no_sense(line: str, sentence: str, capfd: Captured) -> None:
+    assert refused(capfd, *line.split()) == sentence
+
+
+# --- whatever is typed -------------------------------------------------------------------------
+
+FLAGS = [f"--{option.name}" for option in OPTIONS] + ["-d", "-m", "-s", "-i", "-h", "--version", ""]
+TEXTS = ["auto", "7", "max", "real", "gpus", "bash", "3m", "no", "H200", "Foo-7B", "="]
+WORDS = st.sampled_from([*FLAGS, *TEXTS]) | st.text(max_size=9)
+ARGUMENTS = WORDS | st.tuples(WORDS, WORDS).map("=".join) | st.tuples(WORDS, WORDS).map("".join)
+
+
+@given(st.lists(ARGUMENTS, max_size=6))
+def test_any_command_line_plays_or_answers_or_is_refused_in_one_sentence(
+    arguments: list[str],
+) -> None:
+    played: list[Options] = []
+
+    def main(options: Options) -> int:
+        played.append(options)
+        return 0
+
+    answers: list[str] = []
+    complaints: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "main", main)
+        patch.setattr(native.Output, "write", lambda output, text: answers.append(text))
+        patch.setattr(cli, "_complain", complaints.append)
+        status = cli.main(arguments)
+    assert len(played) + len(answers) + len(complaints) == 1
+    assert status == (2 if complaints else 0)
+    assert all(sentence.isprintable() for sentence in complaints)
+    assert all(sentence.endswith((".", "?")) for sentence in complaints)

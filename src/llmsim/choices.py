@@ -1,0 +1,27 @@
+"""The names that an option takes, to be proposed in a form or completed by a shell."""
+
+from collections.abc import Sequence
+
+from llmsim import catalog, recipes, voices
+from llmsim.options import COLORS, LISTS, SHELLS, VIEWS
+
+
+def choices(name: str) -> Sequence[str]:
+    """What to propose for the option of this name; none where any text may be right.
+
+    An option may take others, too: a model's name may be any that ends in a size.
+    """
+    found = {
+        "dialect": ("auto", *voices.NAMES),
+        "recipe": ("auto", *recipes.NAMES),
+        "model": ("auto", *(model.name for model in catalog.models())),
+        "dataset": ("auto", *(dataset.name for dataset in catalog.datasets())),
+        "gpu": ("auto", *(gpu.name for gpu in catalog.gpus())),
+        "duration": ("real",),
+        "speed-factor": ("max",),
+        "view": VIEWS,
+        "color": COLORS,
+        "list": LISTS,
+        "print-completions": SHELLS,
+    }
+    return found.get(name, ())

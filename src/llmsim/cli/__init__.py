@@ -1,0 +1,108 @@
+"""Flags, and the defaults below them, to Options; Options to a host, or to an answer."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+from llmsim.cli.defaults import default_options
+from llmsim.cli.flags import pairs
+from llmsim.hosts import native
+from llmsim.hosts.native import ExitStatus
+from llmsim.lists import CatalogError
+from llmsim.options import Options, parse_options
+from llmsim.planning import PlanError
+from llmsim.values import OptionError
+
+# Options that ask for an answer instead of a run.
+QUESTIONS = ("list", "print_config", "print_completions", "print_manpage")
+
+
+class MissingExtraError(Exception):
+    """What was asked for needs a package that is not installed; says which."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Does what the arguments ask for and returns the exit status."""
+    try:
+        return _perform(arguments)
+    except (OptionError, PlanError) as error:
+        _complain(str(error))
+        return ExitStatus.USAGE
+    except (CatalogError, MissingExtraError) as error:
+        _complain(str(error))
+    except BrokenPipeError:
+        return ExitStatus.CLOSED_PIPE
+    except OSError as error:
+        _complain(f"cannot write the log: {error.strerror}.")
+    return ExitStatus.ERROR
+
+
+def _perform(arguments: Sequence[str]) -> int:
+    if "-h" in arguments or "--help" in arguments:
+        from llmsim.cli.usage import usage
+
+        return _say(usage())
+    if "--version" in arguments:
+        from llmsim import __version__
+
+        return _say(f"llmsim {__version__}\n")
+    options = _options([*pairs(arguments)])
+    if any(getattr(options, question) for question in QUESTIONS):
+        return _say(_answer(options), options.color)
+    if options.inhibit:
+        from llmsim.cli.awake import kept_awake
+
+        with kept_awake(_complain):
+            return native.main(options)
+    return native.main(options)
+
+
+def _options(given: Sequence[tuple[str, str]]) -> Options:
+    """What the flags say, on top of the defaults unless no run is asked for."""
+    options = _parsed(given, Options())
+    asked = [f"--{name.replace('_', '-')}" for name in QUESTIONS if getattr(options, name)]
+    if len(asked) > 1:
+        raise OptionError(f"{' and '.join(asked)} ask for different things: give one of them.")
+    if options.json and not (options.list or options.print_config):
+        raise OptionError("--json goes with --list or --print-config: give one of them.")
+    if asked and not options.print_config:
+        return options  # a mistake in the defaults is not to hide the list of what is right
+    base = default_options(os.environ)
+    return options if base == Options() else _parsed(given, base)
+
+
+def _parsed(given: Sequence[tuple[str, str]], base: Options) -> Options:
+    options, complaints = parse_options(given, prefix="--", base=base)
+    if complaints:
+        raise OptionError(complaints[0])
+    return options
+
+
+def _answer(options: Options) -> str:
+    """What is shown instead of a run. Nothing of it is imported for a run."""
+    if options.list:
+        from llmsim.cli.listing import listing, listing_json
+
+        width = native.Output().screen().width
+        return listing_json(options.list) if options.json else listing(options.list, width)
+    if options.print_config:
+        from llmsim.cli.configuration import configuration
+
+        return configuration(options, native.Output(options.color).screen())
+    if options.print_completions:
+        from llmsim.cli.completions import completions
+
+        return completions(options.print_completions)
+    from llmsim.cli.manpage import manpage
+
+    return manpage()
+
+
+def _say(text: str, color: str = "auto") -> ExitStatus:
+    native.Output(color).write(text)
+    return ExitStatus.FINISHED
+
+
+def _complain(sentence: str) -> None:
+    with suppress(OSError):  # nobody reads it
+        os.write(2, f"llmsim: {sentence}\n".encode(errors="replace"))

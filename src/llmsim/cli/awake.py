@@ -1,0 +1,27 @@
+"""--inhibit: neither the machine nor its screen goes to sleep while a run plays."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from llmsim.cli import MissingExtraError
+
+REFUSED = (
+    "the system cannot be kept awake (--inhibit asks D-Bus on Linux, and others for themselves): "
+    "the run plays all the same."
+)
+
+
+@contextmanager
+def kept_awake(complain: Callable[[str], None]) -> Iterator[None]:
+    """Keeps the machine awake, or says in one sentence that the system does not let it.
+
+    Raises MissingExtraError where wakepy is not installed.
+    """
+    try:
+        from wakepy import keep
+    except ImportError:
+        raise MissingExtraError(
+            "--inhibit needs wakepy: install it with pip install 'llmsim[inhibit]'."
+        ) from None
+    with keep.presenting(on_fail=lambda _result: complain(REFUSED)):
+        yield

@@ -1,0 +1,174 @@
+"""What --print-config shows: the plan of a run, before it is played.
+
+Every number is the one that the run's log is going to have: it comes from the same functions.
+"""
+
+import json
+from math import isfinite
+
+from llmsim.architecture import (
+    active_parameter_count,
+    embedding_parameters,
+    parameter_count,
+    trained_parameter_count,
+)
+from llmsim.cli.listing import gpu_record
+from llmsim.cli.sheet import Facts, sheet
+from llmsim.events import Summary
+from llmsim.hosts.runs import fresh_seed, runs_of
+from llmsim.job import Job, batch_tokens, checkpoints, gpus_per_node, hostname, validations
+from llmsim.options import Options
+from llmsim.physics import compute, memory, ramp
+from llmsim.planning import plan
+from llmsim.simulation import simulate
+from llmsim.terminal.screen import Screen
+
+
+def configuration(options: Options, screen: Screen) -> str:
+    """The plan of the options' first run: for a person, or with `json` for a program.
+
+    Raises PlanError or CatalogError when no job can be made of the options.
+    """
+    seed = fresh_seed() if options.seed is None else options.seed
+    run = next(runs_of(options._replace(seed=seed, runs=1)))
+    job = plan(run)
+    told = facts(job, run)
+    if options.json:
+        return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    return "".join(f"{line}\n" for line in sheet(job, told, screen))
+
+
+def facts(job: Job, options: Options) -> Facts:
+    """The plan by subject, with units in the names; GB are 1e9 bytes, MFU is 0 .. 1."""
+    return {
+        "run": {
+            "name": job.run_name,
+            "dialect": job.dialect,
+            "recipe": job.recipe,
+            "seed": job.seed,
+            "start": job.start.isoformat(),
+            "command": job.command,
+        },
+        "model": _model(job),
+        "dataset": {
+            "name": job.dataset.name,
+            "kind": job.dataset.kind,
+            "tokens": job.dataset.tokens,
+            "epochs": job.schedule.epochs,
+        },
+        "cluster": {
+            "gpus": job.layout.gpus,
+            "nodes": job.layout.nodes,
+            "gpus_per_node": gpus_per_node(job),
+            "first_node": hostname(job, 0),
+            "storage_gb_per_s": job.storage_gb_s,
+            "gpu": gpu_record(job.gpu),
+        },
+        "layout": _layout(job),
+        "batch": {
+            "sequences": job.schedule.global_batch,
+            "sequence_tokens": job.schedule.sequence,
+            "tokens": batch_tokens(job),
+            "ramp": [
+                {"first_step": stage.first, "sequences": stage.batch} for stage in job.schedule.ramp
+            ],
+        },
+        "schedule": _schedule(job),
+        "memory_per_gpu": _memory(job),
+        "expected": _expected(job),
+        "software": job.software._asdict(),
+        "show": _show(options),
+    }
+
+
+def _model(job: Job) -> dict[str, object]:
+    shape = job.architecture
+    return {
+        "name": job.model.name,
+        "parameters": parameter_count(shape),
+        "active_parameters": active_parameter_count(shape),
+        "embedding_parameters": embedding_parameters(shape),
+        "trained_parameters": trained_parameter_count(shape),
+        "layers": shape.layers,
+        "width": shape.width,
+        "heads": shape.heads,
+        "kv_heads": shape.kv_heads,
+        "head_width": shape.head_width,
+        "feed_forward_width": shape.feed_forward,
+        "vocabulary_tokens": shape.vocabulary,
+        "context_tokens": shape.context,
+        "experts": shape.experts,
+        "active_experts": shape.active_experts,
+        "tied_embeddings": shape.tied,
+        "adapter_rank": shape.adapter_rank,
+    }
+
+
+def _layout(job: Job) -> dict[str, object]:
+    layout = job.layout
+    return {
+        "data_parallel": layout.data,
+        "tensor_parallel": layout.tensor,
+        "pipeline_parallel": layout.pipeline,
+        "sharding": layout.sharding,
+        "recompute": layout.recompute,
+        "micro_batch_sequences": layout.micro_batch,
+        "accumulated_micro_batches": layout.accumulation,
+        "reference_model": layout.reference,
+    }
+
+
+def _schedule(job: Job) -> dict[str, object]:
+    schedule = job.schedule
+    return {
+        "steps": schedule.steps,
+        "tokens": ramp.tokens(job, 1, schedule.steps),
+        # While the batch grows, the rate rises by the sequences that have been seen.
+        "warmup_steps": None if schedule.ramp else schedule.warmup,
+        "warmup_sequences": schedule.warmup * schedule.global_batch,
+        "decay": schedule.decay,
+        "peak_learning_rate": schedule.peak_lr,
+        "final_learning_rate": schedule.final_lr,
+        "log_every_steps": schedule.log_every,
+        "validate_every_steps": schedule.validate_every,
+        "validations": validations(job),
+        "save_every_steps": schedule.save_every,
+        "checkpoints": checkpoints(job),
+        "background_saves": job.background_saves,
+    }
+
+
+def _memory(job: Job) -> dict[str, int]:
+    need = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
+    parts = {f"{name}_bytes": size for name, size in need._asdict().items()}
+    return {
+        **parts,
+        "expected_bytes": memory.total(need),
+        "capacity_bytes": memory.capacity(job.gpu),
+    }
+
+
+def _expected(job: Job) -> dict[str, object]:
+    """What the job is going to do: rates of a steady step, and times of the whole run."""
+    seconds = compute.step_seconds(job)
+    rate = batch_tokens(job) / seconds
+    (summary,) = [event for event in simulate(job) if isinstance(event, Summary)]
+    return {
+        "step_seconds": seconds,
+        "tokens_per_second": rate,
+        "tokens_per_second_per_gpu": rate / job.layout.gpus,
+        "flops_per_token": compute.job_flops_per_token(job),
+        "mfu": compute.mfu(job, rate),
+        "training_seconds": summary.training_seconds,
+        "total_seconds": summary.seconds,
+        "gpu_hours": summary.gpu_hours,
+        "export_bytes": summary.exported,
+    }
+
+
+def _show(options: Options) -> dict[str, object]:
+    return {
+        "duration_seconds": options.duration if isfinite(options.duration) else "real",
+        "speed_factor": options.speed_factor if isfinite(options.speed_factor) else "max",
+        "runs": options.runs,
+    }

@@ -1,0 +1,30 @@
+"""A command line as pairs of names and texts.
+
+This is not argparse, which takes longer to import than a first line may take.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from llmsim.options import OPTIONS, unknown
+from llmsim.values import OptionError
+
+
+def pairs(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The (name, text) pairs of a command line: `--name text`, `--name=text`, `-n text`, `-ntext`.
+
+    Raises OptionError for a flag that is not in the table or has no value.
+    """
+    flags = {f"--{option.name}": option for option in OPTIONS}
+    flags |= {f"-{option.short}": option for option in OPTIONS if option.short}
+    words = iter(arguments)
+    for word in words:
+        long = word.startswith("--")
+        flag, given, text = word.partition("=") if long else (word[:2], word[2:], word[2:])
+        if flag not in flags:
+            raise OptionError(unknown(flag if long else word, prefix="--"))
+        option = flags[flag]
+        if not given and option.metavar:
+            text = next(words, "--")
+            if text.startswith("--"):
+                raise OptionError(f"--{option.name} needs a value: give {option.expected}.")
+        yield option.name, text

@@ -1,0 +1,151 @@
+"""What --list shows: a table that fits the screen, or everything as JSON."""
+
+import json
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from llmsim import catalog, recipes, voices
+from llmsim.architecture import active_parameter_count, parameter_count, shape_for
+
+NUMBERS = ("parameters", "active", "tokens", "memory", "TDP", "TFLOP/s", "node")
+GAP = "  "
+# A column of prose is not made narrower than this: then it goes, as a column of numbers does.
+NARROWEST_PROSE = 16
+
+Row = tuple[str, ...]
+
+
+def listing(kind: str, width: int) -> str:
+    """Aligned columns under a heading; what is beyond the width is wrapped or left out."""
+    heading, *rows = _fitted(_table(kind), width)
+    columns = []
+    for title, *cells in zip(heading, *rows, strict=True):
+        longest = max(map(len, (title, *cells)))
+        align = str.rjust if title in NUMBERS else str.ljust
+        columns.append([align(cell, longest) for cell in (title, *cells)])
+    return "".join(GAP.join(row).rstrip() + "\n" for row in zip(*columns, strict=True))
+
+
+def listing_json(kind: str) -> str:
+    """The list as an array of records, with units in the names of their fields."""
+    return json.dumps([*_records(kind)], indent=2, ensure_ascii=False) + "\n"
+
+
+def _fitted(rows: Sequence[Row], width: int) -> Sequence[Row]:
+    """The rows, their last column wrapped or left out where they are wider than the screen."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sum(widths) + len(GAP) * (len(widths) - 1) <= width or len(widths) == 1:
+        return rows
+    room = width - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
+    if rows[0][-1] in NUMBERS or room < NARROWEST_PROSE:
+        return _fitted([row[:-1] for row in rows], width)
+    empty = ("",) * (len(widths) - 1)
+    return [
+        (*(row[:-1] if index == 0 else empty), part)
+        for row in rows
+        for index, part in enumerate(wrap(row[-1], room) or [""])
+    ]
+
+
+def _table(kind: str) -> list[Row]:
+    """The list's columns that matter in a choice, their heading first."""
+    if kind == "dialects":
+        meanings = [(name, voice.meaning) for name, voice in voices.VOICES.items()]
+        return [("dialect", "speaks as"), *meanings]
+    if kind == "recipes":
+        aims = [(name, recipe.meaning) for name, recipe in recipes.RECIPES.items()]
+        return [("recipe", "trains"), *aims]
+    if kind == "models":
+        sizes = [(m.name, _count(m.parameters), _count(m.active_parameters))
+                 for m in catalog.models()]  # fmt: skip
+        return [("model", "parameters", "active"), *sizes]
+    if kind == "datasets":
+        data = [(d.name, _count(d.tokens), d.kind) for d in catalog.datasets()]
+        return [("dataset", "tokens", "kind"), *data]
+    if kind == "gpus":
+        cards = [(g.name, f"{g.memory_mib} MiB", f"{g.tdp_watts} W", f"{g.tflops:g}",
+                  f"{g.per_node}") for g in catalog.gpus()]  # fmt: skip
+        return [("gpu", "memory", "TDP", "TFLOP/s", "node"), *cards]
+    return [("framework", "version"), *catalog.frameworks()]
+
+
+def _count(value: float) -> str:
+    for factor, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M")):
+        if value >= factor:
+            return f"{value / factor:.4g}{unit}"
+    return f"{value:.0f}"
+
+
+def _records(kind: str) -> Iterator[dict[str, object]]:
+    """Everything that is known of what the list has."""
+    if kind == "dialects":
+        yield from ({"name": name, **_voice(voice)} for name, voice in voices.VOICES.items())
+    elif kind == "recipes":
+        yield from ({"name": name, **_recipe(recipe)} for name, recipe in recipes.RECIPES.items())
+    elif kind == "models":
+        yield from map(_model, catalog.models())
+    elif kind == "datasets":
+        yield from (data._asdict() for data in catalog.datasets())
+    elif kind == "gpus":
+        yield from map(gpu_record, catalog.gpus())
+    else:
+        yield from (framework._asdict() for framework in catalog.frameworks())
+
+
+def _voice(voice: voices.Voice) -> dict[str, object]:
+    return {
+        "meaning": voice.meaning,
+        "recipes": voice.recipes,
+        "device": voice.device,
+        "logs_every_step": voice.every_step,
+        "background_saves": not voice.waits_for_saves,
+    }
+
+
+def _recipe(recipe: recipes.Recipe) -> dict[str, object]:
+    fewest, most = recipe.steps
+    return {
+        "meaning": recipe.meaning,
+        "dataset_kinds": recipe.kinds,
+        # A pretraining's rate and batch follow from the model's size.
+        "peak_learning_rate": None if recipe.relative else recipe.rate,
+        "times_pretraining_learning_rate": recipe.rate if recipe.relative else None,
+        "batch_tokens": recipe.batch_tokens or None,
+        "longest_sequence_tokens": recipe.longest_sequence,
+        "fewest_steps": fewest,
+        "most_steps": most,
+        "most_epochs": recipe.epochs,
+        "warmup_share": recipe.warmup,
+        "decay": recipe.decay,
+        "final_learning_rate_share": recipe.final_rate,
+        "starts_from_released_weights": recipe.released,
+        "adapter_rank": recipe.adapter_rank,
+        "reference_model": recipe.reference,
+    }
+
+
+def _model(model: catalog.Model) -> dict[str, object]:
+    shape = shape_for(model.parameters, model.active_parameters, model.experts)
+    return {
+        **model._asdict(),
+        "exact_parameters": parameter_count(shape),
+        "exact_active_parameters": active_parameter_count(shape),
+        "layers": shape.layers,
+        "width": shape.width,
+        "vocabulary_tokens": shape.vocabulary,
+        "context_tokens": shape.context,
+    }
+
+
+def gpu_record(gpu: catalog.Gpu) -> dict[str, object]:
+    """An accelerator, with the units in the names; peaks are dense, links one direction."""
+    return {
+        "name": gpu.name,
+        "memory_mib": gpu.memory_mib,
+        "tdp_watts": gpu.tdp_watts,
+        "bf16_tflop_per_s": gpu.tflops,
+        "memory_bandwidth_tb_per_s": gpu.hbm_tb_s,
+        "link_gb_per_s": gpu.link_gb_s,
+        "network_gb_per_s": gpu.nic_gb_s,
+        "gpus_per_node": gpu.per_node,
+    }

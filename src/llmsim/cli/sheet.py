@@ -1,0 +1,200 @@
+"""The plan of a run as a person reads it: a row a subject, in the order of a log."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from llmsim.dialects import units
+from llmsim.dialects.fit import Clause, wrapped
+from llmsim.job import Job, hostname
+from llmsim.physics import memory
+from llmsim.recipes import RECIPES
+from llmsim.terminal.ink import Span, length, paint
+from llmsim.terminal.screen import Screen
+
+Facts = Mapping[str, Mapping[str, Any]]
+
+LABELS = 14  # cells of the longest, and a gap
+# Of a screen narrower than this, the labels take a row of their own.
+NARROW = 48
+
+
+def sheet(job: Job, told: Facts, screen: Screen) -> Iterator[str]:
+    """Aligned rows of clauses as painted lines; a clause that has no room goes on below."""
+    narrow = screen.width < NARROW
+    indent = 2 if narrow else LABELS
+    for label, clauses in _rows(job, told):
+        start: list[Span] = [("muted", label if narrow else f"{label:<{LABELS}}")]
+        if narrow:
+            yield paint(start, screen)
+            start = [("", " " * indent)]
+        for index, row in enumerate(_broken(clauses, screen.width - indent)):
+            yield paint([*(start if index == 0 else [("", " " * indent)]), *row], screen)
+    yield from _again(job, screen, indent)
+
+
+def _again(job: Job, screen: Screen, indent: int) -> Iterator[str]:
+    """The command that plays the run again, whole: it is there to be copied."""
+    program, *flags = job.command.split(" --")
+    words = [program, *(f"--{flag}" for flag in flags)]
+    if indent < LABELS:
+        yield paint((("muted", "again"),), screen)
+    for index, text in enumerate(wrapped(words, screen.width - indent, " \\")):
+        labelled = index == 0 and indent == LABELS
+        start = ("muted", f"{'again':<{LABELS}}") if labelled else ("", " " * indent)
+        yield paint((start, ("title", text)), screen)
+
+
+def _broken(clauses: Sequence[Clause], room: int) -> Iterator[list[Span]]:
+    """The clauses in rows, with commas between them; one that is wider than a row is cut."""
+    row: list[Span] = []
+    for index, clause in enumerate(clauses):
+        comma: list[Span] = [("", ",")] if index < len(clauses) - 1 else []
+        piece = [*clause, *comma]
+        if row and length(row) + 1 + length(piece) > room:
+            yield row
+            row = []
+        row += [("", " "), *piece] if row else piece
+    yield row
+
+
+def _rows(job: Job, told: Facts) -> Iterator[tuple[str, list[Clause]]]:
+    """Label and clauses of each subject, in the order in which a log tells them."""
+    run, model, dataset = told["run"], told["model"], told["dataset"]
+    yield "run", _said(("title", run["name"]), f"seed {run['seed']}", f"from {job.start}")
+    aim = RECIPES[job.recipe].meaning
+    yield "recipe", _said(("name", job.recipe), *aim.split(", "))
+    yield "dialect", _said(("name", run["dialect"]))
+    yield "model", _model_told(job, model)
+    yield "shape", _shape_told(model)
+    kind, epochs = dataset["kind"], units.counted(dataset["epochs"], "epoch")
+    tokens = f"{units.short(dataset['tokens'])} tokens"
+    yield "data", _said(("name", dataset["name"]), tokens, kind, epochs)
+    yield "cluster", _cluster_told(job)
+    yield "layout", _layout_told(told["layout"])
+    batch, schedule = told["batch"], told["schedule"]
+    yield "batch", _batch_told(batch)
+    yield "schedule", _schedule_told(schedule)
+    yield (
+        "intervals",
+        _said(
+            f"log every {schedule['log_every_steps']:,} steps",
+            f"validate every {schedule['validate_every_steps']:,}",
+            f"save every {schedule['save_every_steps']:,}"
+            + " in the background" * schedule["background_saves"],
+        ),
+    )
+    yield "memory", _memory_told(job)
+    yield from _expected_told(told["expected"], told["show"])
+
+
+def _said(*clauses: str | Span) -> list[Clause]:
+    return [(("", clause),) if isinstance(clause, str) else (clause,) for clause in clauses]
+
+
+def _model_told(job: Job, model: Mapping[str, Any]) -> list[Clause]:
+    told: list[str | Span] = [
+        ("name", model["name"]),
+        ("number", f"{model['parameters']:,} parameters"),
+    ]
+    if model["active_parameters"] < model["parameters"]:
+        told.append(f"{model['active_parameters']:,} active")
+    told.append(f"{model['embedding_parameters']:,} of them embeddings")
+    if job.architecture.adapter_rank:
+        told.append(f"{model['trained_parameters']:,} trainable")
+    return _said(*told)
+
+
+def _shape_told(model: Mapping[str, Any]) -> list[Clause]:
+    mixture = f"{model['experts']} experts ({model['active_experts']} active)"
+    return _said(
+        f"{model['layers']} layers",
+        f"width {model['width']:,}",
+        f"{model['heads']} heads ({model['kv_heads']} kv)",
+        f"feed-forward {model['feed_forward_width']:,}",
+        *([mixture] if model["experts"] > 1 else []),
+        f"vocabulary {model['vocabulary_tokens']:,}",
+        f"context {model['context_tokens']:,}",
+    )
+
+
+def _cluster_told(job: Job) -> list[Clause]:
+    gpu, layout = job.gpu, job.layout
+    return _said(
+        ("name", f"{layout.gpus:,} x {gpu.name}"),
+        f"{units.counted(layout.nodes, 'node')} from {hostname(job, 0)} on",
+        f"{gpu.memory_mib:,} MiB",
+        f"{gpu.tdp_watts} W",
+        f"{gpu.tflops:g} TFLOP/s dense bf16",
+        f"storage {job.storage_gb_s:g} GB/s",
+    )
+
+
+def _layout_told(layout: Mapping[str, Any]) -> list[Clause]:
+    return _said(
+        f"data {layout['data_parallel']:,}",
+        f"tensor {layout['tensor_parallel']}",
+        f"pipeline {layout['pipeline_parallel']}",
+        f"{layout['sharding']}",
+        f"recompute {layout['recompute']}",
+        f"micro-batch {layout['micro_batch_sequences']}",
+        f"{layout['accumulated_micro_batches']} accumulated",
+        *(["a reference model beside it"] if layout["reference_model"] else []),
+    )
+
+
+def _batch_told(batch: Mapping[str, Any]) -> list[Clause]:
+    product = f" = {batch['sequences']:,} x {batch['sequence_tokens']:,}"
+    growing = [
+        f"{'ramp: ' * (index == 0)}{stage['sequences']:,} from step {stage['first_step']:,}"
+        for index, stage in enumerate(batch["ramp"])
+    ]
+    return [(("number", f"{batch['tokens']:,} tokens"), ("", product)), *_said(*growing)]
+
+
+def _schedule_told(schedule: Mapping[str, Any]) -> list[Clause]:
+    steps, sequences = schedule["warmup_steps"], schedule["warmup_sequences"]
+    warmup = f"{sequences:,} sequences" if steps is None else f"{steps:,}"
+    peak, final = schedule["peak_learning_rate"], schedule["final_learning_rate"]
+    return _said(
+        ("number", f"{schedule['steps']:,} steps"),
+        f"{warmup} of warmup",
+        ("rate", f"{schedule['decay']} {peak:.2e} -> {final:.2e}"),
+        f"{units.short(schedule['tokens'])} tokens in all",
+    )
+
+
+def _memory_told(job: Job) -> list[Clause]:
+    need = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
+    parts = units.memory_parts(need)
+    shown = " + ".join(f"{name} {size:.2f}" for name, size in parts.items())
+    capacity = units.gib(memory.capacity(job.gpu))
+    return [
+        (("memory", f"{sum(parts.values()):.2f}GiB"), ("", f" of {capacity} expected per GPU")),
+        (("muted", shown),),
+    ]
+
+
+def _expected_told(
+    expected: Mapping[str, Any], show: Mapping[str, Any]
+) -> Iterator[tuple[str, list[Clause]]]:
+    yield (
+        "speed",
+        _said(
+            f"{units.seconds(expected['step_seconds'])} a step",
+            ("throughput", f"{expected['tokens_per_second']:,.0f} tokens/s"),
+            f"{expected['tokens_per_second_per_gpu']:,.0f} per GPU",
+            ("mfu", f"MFU {expected['mfu']:.2%}"),
+        ),
+    )
+    watched, factor = show["duration_seconds"], show["speed_factor"]
+    length_told = "as long" if watched == "real" else units.seconds(watched)
+    pace = "at once" if factor == "max" else length_told + f" at {factor:g}x" * (factor != 1)
+    yield (
+        "takes",
+        _said(
+            ("number", f"{units.hours(expected['total_seconds'])} from launch to export"),
+            f"{units.hours(expected['training_seconds'])} of it training",
+            f"{expected['gpu_hours']:,.1f} GPU-hours",
+            f"to watch: {pace}",
+        ),
+    )

@@ -1,0 +1,36 @@
+"""What --help shows."""
+
+from textwrap import fill
+
+from llmsim.options import OPTIONS
+
+ABOUT = """usage: llmsim [option ...]
+
+Plays a large language model's training run. Nothing is trained.
+
+options, each with its default in brackets:
+"""
+EXAMPLES = """
+examples:
+  llmsim                                  a run of about three minutes
+  llmsim --model ButtGPT-420B --runs 0    serious research, for ever
+  llmsim --seed 7 --speed-factor max      the whole log of run 7, at once
+
+your own defaults: ~/.config/llmsim/config.toml, or variables like LLMSIM_GPUS
+"""
+COLUMNS = 80
+
+
+def usage() -> str:
+    """The options, a row or two each, and the most useful examples; in 80 columns."""
+    rows = []
+    for option in OPTIONS:
+        short = f"-{option.short}, " if option.short else "    "
+        default = f" [{option.default}]" if option.default else ""
+        flag = f"{short}--{option.name} {option.metavar}".rstrip()
+        rows.append((flag, option.meaning + default))
+    rows += [("    --version", "show the version"), ("-h, --help", "show this")]
+    gap = max(len(flag) for flag, _ in rows) + 4
+    lines = [fill(f"  {flag:<{gap - 2}}{text}", COLUMNS, subsequent_indent=" " * gap)
+             for flag, text in rows]  # fmt: skip
+    return ABOUT + "\n".join(lines) + "\n" + EXAMPLES

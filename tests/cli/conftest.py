@@ -1,0 +1,19 @@
+"""What the tests of the command line share."""
+
+import pytest
+
+from llmsim.hosts import native
+from llmsim.options import Options
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
+    """The options that the host was handed, instead of a show."""
+    calls: list[Options] = []
+
+    def main(options: Options) -> int:
+        calls.append(options)
+        return 0
+
+    monkeypatch.setattr(native, "main", main)
+    return calls

@@ -1,0 +1,70 @@
+"""--print-manpage: a page that names every option and that needs no date."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from llmsim.options import OPTIONS
+from tests.cli.asked import Captured, shown
+from tools import manpage, option_docs
+
+
+def test_the_page_is_the_one_that_the_package_carries(capfd: Captured) -> None:
+    assert shown(capfd, "--print-manpage") == manpage.PAGE.read_text(encoding="utf-8")
+
+
+def plain(roff: str) -> str:
+    """The text of roff without its markup: escaped dashes, fonts, italic corrections."""
+    return re.sub(r"\\f[BIR]|\\[,/&]", "", roff.replace(r"\-", "-"))
+
+
+def test_every_option_and_variable_has_its_paragraph() -> None:
+    text = plain(manpage.page())
+    for option in OPTIONS:
+        flag = f"--{option.name} {option.metavar}".strip()
+        assert re.search(rf"\n\.TP\n(-\w \w+, )?{flag}\n{re.escape(option.meaning)}", text)
+    for name, _, _ in option_docs.VARIABLES:
+        assert f"\n.TP\n{name}\n" in text
+
+
+def test_the_sections_are_those_of_a_man_page_in_their_order() -> None:
+    """man-pages(7): NAME, SYNOPSIS, DESCRIPTION, OPTIONS, then the others."""
+    sections = re.findall(r"^\.SH (.*)$", manpage.page(), re.MULTILINE)
+    assert sections == [
+        "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS",
+        "EXAMPLES", "ENVIRONMENT", "FILES", "EXIT STATUS",
+    ]  # fmt: skip
+
+
+def test_the_page_has_no_date_and_is_made_the_same_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    first = manpage.page()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "2000000000")
+    assert manpage.page() == first
+    assert first.startswith('.TH LLMSIM "1" "" "llmsim ')
+
+
+def test_no_line_is_taken_for_a_request_that_it_is_not() -> None:
+    requests = {line.split()[0] for line in manpage.page().splitlines() if line[:1] in (".", "'")}
+    assert requests == {".TH", ".SH", ".TP", ".B"}
+
+
+@pytest.mark.parametrize("tool", [manpage, option_docs])
+def test_lint_finds_a_page_that_is_out_of_date(
+    tool: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Captured
+) -> None:
+    page = tmp_path / "page"
+    monkeypatch.setattr(tool, "PAGE", page)
+    monkeypatch.setattr("sys.argv", ["tool", "--check"])
+    main = tool.main  # type: ignore[attr-defined]  # both have one
+    assert main() == 1
+    monkeypatch.setattr("sys.argv", ["tool"])
+    assert main() == 0
+    monkeypatch.setattr("sys.argv", ["tool", "--check"])
+    assert main() == 0
+    page.write_text(page.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    assert main() == 1
+    assert capfd.readouterr().out.count("is out of date: run make docs.") == 2

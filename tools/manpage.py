@@ -1,0 +1,90 @@
+"""Writes src/llmsim/llmsim.1, the man page, which --print-manpage shows. It has no date.
+
+python -m tools.manpage            writes src/llmsim/llmsim.1
+python -m tools.manpage --check    fails when it is out of date
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from argparse_manpage.manpage import Manpage
+
+from llmsim import __version__
+from llmsim.cli.defaults import PREFIX
+from llmsim.cli.parser import parser
+from tools.option_docs import VARIABLES
+
+PAGE = Path(__file__).parents[1] / "src" / "llmsim" / "llmsim.1"
+
+EXAMPLES = (
+    ("llmsim", "A run of about three minutes."),
+    ("llmsim --model ButtGPT-420B --runs 0", "Serious research, for ever."),
+    ("llmsim --seed 7 --speed-factor max > train.log", "The whole log of run 7, at once."),
+    ("llmsim --seed 7 --print-config", "What run 7 is going to be."),
+)
+FILES = (
+    (
+        "~/.config/llmsim/config.toml",
+        (
+            "Defaults: TOML with the long options as keys, without their dashes: gpus = 64. On "
+            "Windows %APPDATA%\\llmsim\\config.toml."
+        ),
+    ),
+)
+STATUSES = (
+    ("0", "The runs have ended, or the time was up."),
+    ("1", "The log could not be written, or a package is missing that an option needs."),
+    ("2", "An option, a variable or the config file is wrong."),
+    ("129, 130, 143", "Stopped by SIGHUP, by Ctrl+C, by SIGTERM."),
+    ("141", "The reader has closed the pipe."),
+)
+
+
+def _escaped(text: str) -> str:
+    """Text that roff takes as it is."""
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "")
+    return f"\\&{text}" if text[:1] in (".", "'") else text
+
+
+def _list(entries: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(
+        f".TP\n\\fB{_escaped(term)}\\fR\n{_escaped(meaning)}" for term, meaning in entries
+    )
+
+
+def _variables() -> Iterator[tuple[str, str]]:
+    order = "a flag wins over it, and it wins over the config file"
+    yield f"{PREFIX}*", f"Defaults: {PREFIX}SPEED_FACTOR that of --speed-factor; {order}."
+    for name, meaning, winners in VARIABLES:
+        above = f" (What wins over it: {winners}.)" if winners else ""
+        yield name, f"{meaning[:1].upper()}{meaning[1:]}.{above}"
+
+
+def page() -> str:
+    """The page's source."""
+    made = Manpage(parser(usage="llmsim [option ...]"))
+    made.date = ""  # it would say when it was made, which is of no use to anybody
+    made.source = f"llmsim {__version__}"
+    made.manual = "User Commands"
+    made.description = "plays the log of a large language model's training run"
+    made.add_section("examples", ">", _list(EXAMPLES))
+    made.add_section("environment", ">", _list(_variables()))
+    made.add_section("files", ">", _list(FILES))
+    made.add_section("exit status", ">", _list(STATUSES))
+    return str(made)
+
+
+def main() -> int:
+    """Writes the page, or with --check says whether it is up to date."""
+    if "--check" in sys.argv[1:]:
+        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
+            print("src/llmsim/llmsim.1 is out of date: run make docs.")
+            return 1
+        return 0
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

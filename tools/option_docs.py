@@ -1,0 +1,129 @@
+"""Writes docs/options.md: every flag and variable, and which of them wins.
+
+python -m tools.option_docs            writes docs/options.md
+python -m tools.option_docs --check    fails when it is out of date
+"""
+
+import sys
+from pathlib import Path
+
+from llmsim.cli.defaults import ELSEWHERE, variable_of
+from llmsim.options import OPTIONS, Option
+
+PAGE = Path(__file__).parents[1] / "docs" / "options.md"
+
+# What else the environment says: its name, what it does, and what wins over it.
+VARIABLES = (
+    (ELSEWHERE, "a path: the config file is this one, and it has to be there", ""),
+    ("XDG_CONFIG_HOME", "an absolute path: the config file is `llmsim/config.toml` in it",
+     f"`{ELSEWHERE}`"),
+    ("HOME", "the config file is `.config/llmsim/config.toml` in it",
+     f"`{ELSEWHERE}`, `XDG_CONFIG_HOME`"),
+    ("APPDATA", "the same on Windows: `llmsim\\config.toml` in it", f"`{ELSEWHERE}`"),
+    ("NO_COLOR", "not empty: no colours", "`--color`"),
+    ("FORCE_COLOR", ("neither empty nor `0`: colours in a pipe, too; `1` means 16 of them, `2` "
+     "256, `3` all"), "`--color`, `NO_COLOR`"),
+    ("CLICOLOR_FORCE", "neither empty nor `0`: colours in a pipe, too", "`--color`, `NO_COLOR`"),
+    ("TERM", "`dumb`: no colours, no bars, no board; `*256color`: 256 colours; `*-direct`: all",
+     ("for whether to colour `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`; for how many "
+     "`FORCE_COLOR`, `COLORTERM`")),
+    ("CLICOLOR", "`0`: no colours", "`--color`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
+    ("COLORTERM", "`truecolor` or `24bit`: all colours", "`FORCE_COLOR`"),
+    ("COLUMNS", ("the width of a pipe, which is 200 otherwise, or of a terminal that does not "
+     "tell its own; from 20 to 400"), "the terminal's size"),
+)  # fmt: skip
+
+PAGE_TEXT = """\
+# Options
+
+Made by `make docs` from the table in [src/llmsim/options.py](../src/llmsim/options.py).
+
+What wins: **a flag, then its variable, then the config file, then the default.** In the page
+there are neither variables nor a file: its address has the flags as parameters
+(`?seed=7&speed-factor=4`), where the table says so.
+
+{options}
+
+`llmsim --version` and `llmsim --help` speak for themselves.
+
+A switch can be said no to, which matters where a default says yes: `--tidy=no`. A variable that
+is empty counts as not set.
+
+## The config file
+
+`~/.config/llmsim/config.toml`, or `%APPDATA%\\llmsim\\config.toml` on Windows; see the variables
+below. Its keys are the flags without dashes before them:
+
+```toml
+dialect = "megatron"
+gpus = 64
+speed-factor = 2.5
+duration = "10min"    # or a number of seconds
+tidy = true
+```
+
+`{elsewhere}=/dev/null llmsim` does without it for once (`NUL` on Windows). A wrong key or value,
+in the file or in a variable, is refused as a wrong flag is: in one sentence that names it, with
+exit status 2.
+
+## Variables of others
+
+{variables}
+
+## Completions
+
+`pip install 'llmsim[completions]'`, then once:
+
+```sh
+llmsim --print-completions bash > ~/.local/share/bash-completion/completions/llmsim
+llmsim --print-completions fish > ~/.config/fish/completions/llmsim.fish
+llmsim --print-completions zsh > ~/.zfunc/_llmsim      # a folder of $fpath
+llmsim --print-completions tcsh > ~/.llmsim.tcsh       # source it in ~/.tcshrc
+```
+
+## The man page
+
+An installed llmsim has it where `man llmsim` looks, in `share/man/man1` of its environment;
+`llmsim --print-manpage` writes it out: `llmsim --print-manpage | man -l -`.
+"""
+
+
+def _row(option: Option) -> str:
+    short = f", `-{option.short}`" if option.short else ""
+    variable = f"`{variable_of(option)}`" if option.in_config else ""
+    key = f"`{option.name}`" if option.in_config else ""
+    parameter = f"`{option.name}`" if option.in_url else ""
+    cells = (f"`--{option.name}`{short}", variable, key, parameter, option.meaning, option.default)
+    return f"| {' | '.join(cells)} |"
+
+
+def option_table() -> str:
+    """A row for each option: its flag, variable, key and parameter."""
+    head = ("flag", "variable", "in config.toml", "in the page's address", "meaning", "default")
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *map(_row, OPTIONS)])
+
+
+def variable_table() -> str:
+    """A row for each variable that is not an option's."""
+    rows = [f"| `{name}` | {meaning} | {winners} |" for name, meaning, winners in VARIABLES]
+    return "\n".join(["| variable | what it does | what wins over it |", "|---|---|---|", *rows])
+
+
+def page() -> str:
+    """The whole page."""
+    return PAGE_TEXT.format(options=option_table(), variables=variable_table(), elsewhere=ELSEWHERE)
+
+
+def main() -> int:
+    """Writes the page, or with --check says whether it is up to date."""
+    if "--check" in sys.argv[1:]:
+        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
+            print("docs/options.md is out of date: run make docs.")
+            return 1
+        return 0
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
