@@ -6,6 +6,12 @@ from llmsim.hosts import native
 from llmsim.options import Options
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for everything, wherever the tests run."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
     """The options that the host was handed, instead of a show."""

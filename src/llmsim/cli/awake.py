@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from llmsim.cli import MissingExtraError
 
 REFUSED = (
-    "the system cannot be kept awake (--inhibit asks D-Bus on Linux, and others for themselves): "
+    "--inhibit cannot keep this system awake (on Linux it takes a desktop session with D-Bus): "
     "the run plays all the same."
 )
 
