@@ -9,14 +9,14 @@ from llmsim.options import COLORS, LISTS, SHELLS, VIEWS
 def choices(name: str) -> Sequence[str]:
     """What to propose for the option of this name; none where any text may be right.
 
-    An option may take others, too: a model's name may be any that ends in a size.
+    An option may take others, too: what its default is, and any name that ends in a size.
     """
-    found = {
-        "dialect": ("auto", *voices.NAMES),
-        "recipe": ("auto", *recipes.NAMES),
-        "model": ("auto", *(model.name for model in catalog.models())),
-        "dataset": ("auto", *(dataset.name for dataset in catalog.datasets())),
-        "gpu": ("auto", *(gpu.name for gpu in catalog.gpus())),
+    found: dict[str, Sequence[str]] = {
+        "dialect": voices.NAMES,
+        "recipe": recipes.NAMES,
+        "model": [model.name for model in catalog.models()],
+        "dataset": [dataset.name for dataset in catalog.datasets()],
+        "gpu": [gpu.name for gpu in catalog.gpus()],
         "duration": ("real",),
         "speed-factor": ("max",),
         "view": VIEWS,

@@ -35,4 +35,6 @@ def _add(made: ArgumentParser, option: Option) -> None:
         made.add_argument(*flags, action="store_true", help=meaning)
         return
     names = choices(option.name)
+    if names and option.default == "auto" and "auto" not in names:
+        names = ["auto", *names]
     made.add_argument(*flags, metavar=option.metavar, help=meaning, choices=names or None)
