@@ -18,7 +18,7 @@ from llmsim.events import Summary
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.job import Job, batch_tokens, checkpoints, gpus_per_node, hostname, validations
 from llmsim.options import Options
-from llmsim.physics import compute, memory, ramp
+from llmsim.physics import compute, memory
 from llmsim.planning import plan
 from llmsim.simulation import simulate
 from llmsim.terminal.screen import Screen
@@ -122,7 +122,7 @@ def _schedule(job: Job) -> dict[str, object]:
     schedule = job.schedule
     return {
         "steps": schedule.steps,
-        "tokens": ramp.tokens(job, 1, schedule.steps),
+        "tokens": compute.tokens(job, 1, schedule.steps),
         # While the batch grows, the rate rises by the sequences that have been seen.
         "warmup_steps": None if schedule.ramp else schedule.warmup,
         "warmup_sequences": schedule.warmup * schedule.global_batch,
@@ -149,7 +149,7 @@ def _memory(job: Job) -> dict[str, int]:
 
 
 def _expected(job: Job) -> dict[str, object]:
-    """What the job is going to do: rates of a steady step, and times of the whole run."""
+    """What the job is going to do: rates of a steady step, full in GRPO, and times of the run."""
     seconds = compute.step_seconds(job)
     rate = batch_tokens(job) / seconds
     (summary,) = [event for event in simulate(job) if isinstance(event, Summary)]

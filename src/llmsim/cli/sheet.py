@@ -72,7 +72,7 @@ def _rows(job: Job, told: Facts) -> Iterator[tuple[str, list[Clause]]]:
     yield "cluster", _cluster_told(job)
     yield "layout", _layout_told(told["layout"])
     batch, schedule = told["batch"], told["schedule"]
-    yield "batch", _batch_told(batch)
+    yield "batch", _batch_told(job, batch)
     yield "schedule", _schedule_told(schedule)
     yield (
         "intervals",
@@ -84,7 +84,7 @@ def _rows(job: Job, told: Facts) -> Iterator[tuple[str, list[Clause]]]:
         ),
     )
     yield "memory", _memory_told(job)
-    yield from _expected_told(told["expected"], told["show"])
+    yield from _expected_told(job, told["expected"], told["show"])
 
 
 def _said(*clauses: str | Span) -> list[Clause]:
@@ -142,13 +142,19 @@ def _layout_told(layout: Mapping[str, Any]) -> list[Clause]:
     )
 
 
-def _batch_told(batch: Mapping[str, Any]) -> list[Clause]:
+def _batch_told(job: Job, batch: Mapping[str, Any]) -> list[Clause]:
     product = f" = {batch['sequences']:,} x {batch['sequence_tokens']:,}"
     growing = [
         f"{'ramp: ' * (index == 0)}{stage['sequences']:,} from step {stage['first_step']:,}"
         for index, stage in enumerate(batch["ramp"])
     ]
-    return [(("number", f"{batch['tokens']:,} tokens"), ("", product)), *_said(*growing)]
+    size = f"{_at_most(job)}{batch['tokens']:,} tokens"
+    return [(("number", size), ("", product)), *_said(*growing)]
+
+
+def _at_most(job: Job) -> str:
+    """The answers of reinforcement learning do not fill a batch."""
+    return "up to " if job.recipe == "grpo" else ""
 
 
 def _schedule_told(schedule: Mapping[str, Any]) -> list[Clause]:
@@ -175,12 +181,12 @@ def _memory_told(job: Job) -> list[Clause]:
 
 
 def _expected_told(
-    expected: Mapping[str, Any], show: Mapping[str, Any]
+    job: Job, expected: Mapping[str, Any], show: Mapping[str, Any]
 ) -> Iterator[tuple[str, list[Clause]]]:
     yield (
         "speed",
         _said(
-            f"{units.seconds(expected['step_seconds'])} a step",
+            f"{_at_most(job)}{units.seconds(expected['step_seconds'])} a step",
             ("throughput", f"{expected['tokens_per_second']:,.0f} tokens/s"),
             f"{expected['tokens_per_second_per_gpu']:,.0f} per GPU",
             ("mfu", f"MFU {expected['mfu']:.2%}"),
