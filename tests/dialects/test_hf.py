@@ -14,7 +14,7 @@ from llmsim.dialects import hf, lines_of
 from llmsim.dialects.line import Bar
 from llmsim.dialects.transformers.values import examples
 from llmsim.terminal.screen import Screen
-from tests.dialects.logs import rate
+from tests.dialects.logs import in_order, rate
 from tests.dialects.transcripts import (
     BAR,
     CLIENT,
@@ -49,6 +49,7 @@ CLOCK = r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
 RANK = r"Process rank: \d+, device: cuda:\d+, n_gpu: 1"
 SCRIPT = (
     rf"{CLOCK} - WARNING - __main__ - {RANK}, distributed training: \w+, 16-bits training: False",
+    rf"{CLOCK} - INFO - __main__ - \*\*\* Evaluate \*\*\*",  # run_clm.py, after trainer.train()
     rf"{CLOCK} - INFO - __main__ - Training new model from scratch - Total size=\d+\.\d\dM params",
 )
 BARS = (
@@ -261,6 +262,17 @@ def duration(text: str) -> float:
     hours, minutes, seconds = clock.removeprefix("s, ").removeprefix(", ").split(":")
     whole = timedelta(days=int(days or 0), hours=int(hours), minutes=int(minutes))
     return whole.total_seconds() + float(seconds)
+
+
+def test_the_script_ends_as_run_clm_does() -> None:
+    """Train, save_model, log_metrics("train"), evaluate, log_metrics("eval")."""
+    told = log("hf", 3)
+    marks = (
+        "Training completed.", "Saving model checkpoint to exports/", "***** train metrics *****",
+        "*** Evaluate ***", "***** Running Evaluation *****", "100%|", "***** eval metrics *****",
+        "Run history",
+    )  # fmt: skip
+    assert in_order(marks, told.lines) is None
 
 
 @pytest.mark.parametrize("seed", range(50))

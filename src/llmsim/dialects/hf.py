@@ -78,10 +78,15 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     if event.task == "tokenize":
         yield bars.data_bar(event, job, screen, "Map")
+    elif event.task == "evaluation":
+        yield bars.last_evaluation_bar(event, job, screen)
     else:
         yield from bars.progress(event, job, screen)
     if event.task == "export" and event.done == event.total:
         yield from _saved(job, event.at, f"exports/{job.model.name}")
+        yield from _train_metrics(job)
+        yield _script(job, event.at, "INFO", "*** Evaluate ***")
+        yield from _evaluating(job, event.at)
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
@@ -90,12 +95,14 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
 
 def _phase_started(event: events.PhaseStarted, job: Job, screen: Screen) -> Lines:
     if event.phase == "validation":
-        samples = job.schedule.validation_batches * job.schedule.global_batch
-        yield from info(job, event.at, "trainer.py:2949", "", "***** Running Evaluation *****")
-        yield from info(job, event.at, "trainer.py:2951", f"  Num examples = {samples}")
-        yield from info(
-            job, event.at, "trainer.py:2954", f"  Batch size = {job.layout.micro_batch}"
-        )
+        yield from _evaluating(job, event.at)
+
+
+def _evaluating(job: Job, at: float) -> Lines:
+    samples = job.schedule.validation_batches * job.schedule.global_batch
+    yield from info(job, at, "trainer.py:2949", "", "***** Running Evaluation *****")
+    yield from info(job, at, "trainer.py:2951", f"  Num examples = {samples}")
+    yield from info(job, at, "trainer.py:2954", f"  Batch size = {job.layout.micro_batch}")
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
@@ -178,8 +185,8 @@ def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Li
 # --- the end -----------------------------------------------------------------------------
 
 
-def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
-    """The tables, when the files are written and the last evaluation is known."""
+def _train_metrics(job: Job) -> Lines:
+    """The training's table, when the model is saved."""
     told = values.train_values(job)
     yield from say.block(
         "train",
@@ -192,6 +199,10 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
             "train_steps_per_second": f"{told['train_steps_per_second']}",
         },
     )
+
+
+def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
+    """The table of the evaluation that run_clm.py ends with."""
     told = values.evaluation_values(job, job.schedule.steps)
     yield from say.block(
         "eval",

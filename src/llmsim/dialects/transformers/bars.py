@@ -11,7 +11,7 @@ from llmsim import events
 from llmsim.dialects.line import Bar, Line
 from llmsim.dialects.transformers.values import examples, runtime
 from llmsim.job import Job, steps_per_epoch
-from llmsim.physics import storage
+from llmsim.physics import compute, storage
 from llmsim.terminal.bar import meter
 from llmsim.terminal.screen import Screen
 
@@ -69,6 +69,14 @@ def evaluation_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
     return bar(
         screen, "", event.done * batches, event.total * batches, event.elapsed, leave=False
     )._replace(task="evaluation")
+
+
+def last_evaluation_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
+    """The bar of the evaluation after the training, which stays: no other is above it."""
+    plan = job.schedule
+    batches = plan.validation_batches * job.layout.accumulation
+    done, seconds = batches * event.done // event.total, compute.validation_seconds(job, plan.steps)
+    return bar(screen, "", done, batches, seconds * done / batches)._replace(task="evaluated")
 
 
 def saving_bar(event: events.Progress, job: Job, screen: Screen) -> Lines:
