@@ -162,7 +162,7 @@ def make_bare(folder: Path) -> None:
     """The page to compare with."""
     for name, text in BARE.items():
         (folder / name).write_text(text, encoding="utf-8")
-    for name in ("pyodide.mjs", *STOCK):
+    for name in STOCK:
         shutil.copyfile(PACKAGES / "pyodide" / name, folder / name)
 
 

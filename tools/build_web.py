@@ -37,7 +37,7 @@ VENDOR = (
     "pyodide/python_stdlib.zip",
 )
 # What the worker fetches in each of its ways to start Python: see web/worker.js.
-PYODIDE = ("pyodide.asm.mjs", "pyodide.asm.wasm")
+PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 LIBRARY = (*PYODIDE, "library.zip")
 STOCK = (*PYODIDE, "pyodide-lock.json", "python_stdlib.zip")  # and two wheels
 

@@ -43,7 +43,21 @@ async function answer(request) {
   return kept ?? fetch(request);
 }
 
-worker.addEventListener("install", (event) => event.waitUntil(install()));
+/**
+ * Browsers that can are told to read this build's files from its cache without asking here first.
+ *
+ * @param {ExtendableEvent & { addRoutes?: (routes: object[]) => Promise<void> }} event
+ */
+async function route(event) {
+  const paths = Object.keys(build.files).filter((path) => path !== build.page);
+  const routes = paths.map((path) => ({
+    condition: { urlPattern: new URL(path, scope).href },
+    source: { cacheName: CACHE },
+  }));
+  await event.addRoutes?.(routes);
+}
+
+worker.addEventListener("install", (event) => event.waitUntil(Promise.all([install(), route(event)])));
 worker.addEventListener("activate", (event) => event.waitUntil(activate()));
 worker.addEventListener("fetch", (event) => {
   if (event.request.method === "GET" && event.request.url.startsWith(scope))

@@ -1,7 +1,6 @@
 // Python lives here: Pyodide plays the run, and its text goes to the page by messages.
 
 import { boots, files, lock } from "./files.js";
-import { loadPyodide } from "./vendor/pyodide.mjs";
 
 /** @import { PyodideAPI } from "./vendor/pyodide.mjs" */
 /** @import { FromWorker, Size, ToWorker } from "./messages" */
@@ -54,10 +53,14 @@ WebAssembly.Memory.prototype.grow = function (pages) {
 const wanted = boots[self.name] ?? [];
 const total = wanted.reduce((sum, name) => sum + (files[name]?.size ?? 0), 0);
 let loaded = 0;
+let told = 0; // when the page was told so last
 
 /** @param {number} bytes */
 function advance(bytes) {
   loaded += bytes;
+  const now = performance.now();
+  if (now - told < 40 && loaded < total) return;
+  told = now;
   post({ type: "progress", loaded, total });
 }
 
@@ -98,10 +101,10 @@ async function download(name) {
   if (!response.ok) throw fail(`${name} could not be fetched (status ${response.status}).`);
   if (name.endsWith(".wasm") && !type.startsWith("application/wasm"))
     throw fail(`${name} is served as ${type}; it has to be application/wasm.`);
-  const told = watch(response.clone(), files[name]?.size ?? 0).catch((error) =>
+  const whole = watch(response.clone(), files[name]?.size ?? 0).catch((error) =>
     fail(`${name} broke off while it was loading: ${error.message}.`),
   );
-  watched.push(told);
+  watched.push(whole);
   return response;
 }
 
@@ -128,14 +131,29 @@ WebAssembly.instantiateStreaming = (source, imports) =>
     throw fail(`Python could not be started: ${error.message}`);
   });
 
-/** What both ways of starting Pyodide share. */
-async function engine() {
-  const name = "pyodide.asm.mjs";
+/**
+ * Import one of the wanted modules.
+ *
+ * @param {string} name
+ */
+async function load(name) {
   const module = await import(addressOf(name)).catch(() => {
     throw fail(`${name} could not be loaded.`);
   });
   advance(files[name]?.size ?? 0);
-  return { createPyodideModule: module.default, indexURL: new URL("./", import.meta.url).href };
+  return module;
+}
+
+/**
+ * Start Pyodide; the options are those in which the ways to start differ.
+ *
+ * @param {Parameters<typeof import("./vendor/pyodide.mjs").loadPyodide>[0]} [options]
+ * @returns {Promise<PyodideAPI>}
+ */
+async function start(options) {
+  const [{ loadPyodide }, engine] = await Promise.all(["pyodide.mjs", "pyodide.asm.mjs"].map(load));
+  const indexURL = new URL("./", import.meta.url).href;
+  return loadPyodide({ createPyodideModule: engine.default, indexURL, ...options });
 }
 
 /**
@@ -145,12 +163,11 @@ async function engine() {
  */
 const starts = {
   // One archive has all the Python there is to run, compiled: see tools/make_library.py.
-  library: async () =>
-    loadPyodide({ ...(await engine()), stdLibURL: addressOf("library.zip"), lockFileContents: lock }),
+  library: () => start({ stdLibURL: addressOf("library.zip"), lockFileContents: lock }),
 
   // Pyodide as it comes, and the wheel installed as any other would be.
   micropip: async () => {
-    const pyodide = await loadPyodide(await engine());
+    const pyodide = await start();
     const [own, micropip] = wanted.filter((name) => name.endsWith(".whl")).map(addressOf);
     await pyodide.loadPackage(micropip ?? "", { messageCallback: () => {} });
     await pyodide.pyimport("micropip").install(own);

@@ -27,7 +27,7 @@ def test_first_paint_says_what_is_loading(visit: Visitor) -> None:
         ("xterm.mjs", "terminal.js"),  # a browser names the module that it was asked for
         ("worker.js", "worker.js"),
         ("files.js", "worker.js"),
-        ("pyodide.mjs", "worker.js"),
+        ("pyodide.mjs", "pyodide.mjs"),
         ("pyodide.asm.mjs", "pyodide.asm.mjs"),
         ("pyodide.asm.wasm", "pyodide.asm.wasm"),
         ("library.zip", "library.zip"),
