@@ -1,4 +1,4 @@
-"""Write constraints.txt anew: the newest versions of the dev extra and of all it needs.
+"""Write constraints.txt anew: the newest versions of the dev extras and of all they need.
 
 Run by `make constraints`, in a virtual environment of its own; then `make test`, and
 read the difference before committing it.
@@ -22,10 +22,11 @@ def _pip(*arguments: str) -> str:
 
 
 def main() -> None:
-    """Install the dev extra and write down what came."""
+    """Install the extras of those who build and test, and write down what came."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     build = project["build-system"]["requires"]
-    _pip("install", "--quiet", *build, *project["project"]["optional-dependencies"]["dev"])
+    extras = project["project"]["optional-dependencies"]
+    _pip("install", "--quiet", *build, *extras["dev"], *extras["browsers"])
     (ROOT / "constraints.txt").write_text(HEADER + _pip("freeze"), encoding="utf-8")
 
 
