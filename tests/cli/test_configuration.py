@@ -3,12 +3,16 @@
 import json
 import re
 from collections.abc import Iterator
+from math import fsum
 from typing import Any
 
 import pytest
 
 from llmsim.options import Options
+from llmsim.planning import plan
+from llmsim.player import play
 from llmsim.terminal.screen import Screen
+from llmsim.values import REAL_TIME
 from tests.cli.asked import Captured, refused, shown
 from tests.runs import START, Run, run_of, told
 
@@ -109,6 +113,18 @@ def test_the_text_says_what_the_log_says(asked: dict[str, Any], capfd: Captured)
     )
     assert text.endswith(f"again         {run.job.command}\n")
     assert f"{run.job.layout.gpus:,} x {run.job.gpu.name}" in text
+
+
+@pytest.mark.parametrize("view", ["log", "board"])
+def test_in_real_time_a_run_takes_as_long_as_its_plan_says(view: str, capfd: Captured) -> None:
+    told_of = json.loads(printed(capfd, {}, "--json", "--duration", "real"))
+    options = Options(seed=SEED, start=START, dialect="pytorch", view=view, duration=REAL_TIME)
+    # At a hundred times the speed the board is drawn as seldom; delays are those of speed 1.
+    options = options._replace(speed_factor=100.0)
+    screen = Screen(120, 40, color=True, unicode=True, live=True)
+    frames = play(plan(options), options, lambda: screen)
+    shown = fsum(frame.delay for frame in frames)
+    assert shown == pytest.approx(told_of["expected"]["total_seconds"], abs=1.0)
 
 
 def rows_at(width: int, **asked: Any) -> Iterator[str]:

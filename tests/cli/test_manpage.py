@@ -1,6 +1,8 @@
 """--print-manpage: a page that names every option and that needs no date."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,25 @@ def test_the_page_has_no_date_and_is_made_the_same_each_time(
 def test_no_line_is_taken_for_a_request_that_it_is_not() -> None:
     requests = {line.split()[0] for line in manpage.page().splitlines() if line[:1] in (".", "'")}
     assert requests == {".TH", ".SH", ".TP", ".B"}
+
+
+# What reads man pages, where it is installed; what stands above holds the page everywhere.
+READERS = [
+    reader
+    for reader in (
+        ("man", "--warnings=w", "-l"),
+        ("groff", "-man", "-ww", "-Tutf8"),
+        ("mandoc", "-T", "lint", "-W", "error"),
+    )
+    if shutil.which(reader[0])
+]
+
+
+@pytest.mark.skipif(not READERS, reason="neither man nor groff nor mandoc is here to read it")
+def test_those_who_read_man_pages_have_nothing_to_say_against_it() -> None:
+    for reader in READERS:
+        told = subprocess.run([*reader, str(manpage.PAGE)], capture_output=True, check=True)
+        assert told.stderr == b"", reader
 
 
 @pytest.mark.parametrize("tool", [manpage, option_docs])
