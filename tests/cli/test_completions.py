@@ -1,5 +1,6 @@
 """--print-completions: scripts that shells take, and what they complete."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,8 +39,16 @@ def completed(script: Path, *words: str) -> list[str]:
     return told.stdout.split()
 
 
-def test_bash_takes_the_script(script: Path) -> None:
-    subprocess.run(["bash", "-n", str(script)], check=True)
+# bash has to be here; the others are asked where they are.
+HERE = ["bash", *(shell for shell in SHELLS if shell != "bash" and shutil.which(shell))]
+
+
+@pytest.mark.parametrize("shell", HERE)
+def test_a_shell_takes_its_script(shell: str, tmp_path: Path) -> None:
+    path = tmp_path / "llmsim"
+    path.write_text(completions(shell))
+    read = subprocess.run([shell, "-n", str(path)], capture_output=True, check=True)
+    assert read.stderr == b""
 
 
 @pytest.mark.parametrize(

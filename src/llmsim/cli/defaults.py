@@ -81,8 +81,10 @@ def _from_file(environment: Mapping[str, str]) -> Options:
 def _content(path: str, named: bool) -> bytes:
     """The file's bytes; none if there is no file, which is an error only if it was `named`."""
     shown = _printable(path)
+    if path.lower() == os.devnull:
+        return b""
     try:
-        regular = S_ISREG(os.stat(path).st_mode) or path == os.devnull
+        regular = S_ISREG(os.stat(path).st_mode)
     except OSError as error:
         if named:
             raise OptionError(f"{ELSEWHERE} names {shown}: {_reason(error)}.") from None
