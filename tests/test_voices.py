@@ -113,6 +113,19 @@ def test_megatron_and_nanotron_shard_no_weights() -> None:
             assert layout.fp32_gradients
 
 
+def test_deepspeed_cuts_weights_unless_it_has_stages() -> None:
+    """Its pipeline engine takes ZeRO-1 at most, and no mixtures of experts."""
+    for seed in range(40):
+        job = job_of(seed, dialect="deepspeed")
+        layout = job.layout
+        if layout.pipeline > 1:
+            assert layout.sharding == "zero1"
+            assert job.architecture.experts == 1
+        else:
+            assert layout.tensor == 1
+            assert layout.sharding in ("zero1", "zero2", "zero3")
+
+
 def test_who_tells_every_step_does_not_take_minutes_for_one() -> None:
     for name, voice in voices.VOICES.items():
         if voice.every_step:

@@ -1,5 +1,6 @@
 """A job: what trains on what. Frozen records, nothing more; planning.py makes them."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from llmsim.architecture import Architecture
@@ -40,6 +41,7 @@ class Parallelism(NamedTuple):
     # Over data ranks where tensors or stages split it as well; None: it cannot split.
     split: Sharding | None = "fsdp2"
     tensors_alone: bool = True  # whether tensors can be split without stages
+    mixtures: bool = True  # whether mixtures of experts can be split
     recomputes: tuple[Recompute, ...] = RECOMPUTES
     fp32_gradients: bool = False
 
@@ -104,6 +106,7 @@ class Job(NamedTuple):
     dialect: str = "pytorch"  # whose log it speaks
     tidy: bool = False  # no interleaved or torn lines at the launch
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
+    gc_every: int = 50  # steps between garbage collections on all ranks at once; 0 is never
 
     def __hash__(self) -> int:
         """The seed: caches ask for a job's hash at every step, and its sixty fields take 3 us."""
@@ -154,6 +157,17 @@ def saved_steps(job: Job) -> tuple[int, ...]:
 def checkpoints(job: Job) -> int:
     """How often the run saves."""
     return len(saved_steps(job))
+
+
+def logged_steps(job: Job) -> Iterator[tuple[int, int]]:
+    """Pairs of (the logged step before, this logged step): the first step, then each interval."""
+    every, steps = job.schedule.log_every, job.schedule.steps
+    if every > 1:
+        yield 0, 1
+    before = 1 if every > 1 else 0
+    for step in range(every, steps + 1, every):
+        yield before, step
+        before = step
 
 
 def hostname(job: Job, node: int) -> str:

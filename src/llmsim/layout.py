@@ -29,7 +29,8 @@ def _splits(
     shape: Architecture, gpus: int, per_node: int, able: Parallelism
 ) -> Iterator[tuple[int, int]]:
     """The tensor x pipeline splits that divide the cluster, the node, the heads and the layers."""
-    for tensor, pipeline in SPLITS if able.split else SPLITS[:1]:
+    splits = able.split and (able.mixtures or shape.experts == 1)
+    for tensor, pipeline in SPLITS if splits else SPLITS[:1]:
         if (
             (able.tensors_alone or pipeline > 1 or tensor == 1)
             and gpus % (tensor * pipeline) == 0

@@ -101,6 +101,7 @@ def _job(options: Options, seed: int, index: int) -> Job:
         # One run in three saves in the background, if its framework can.
         background_saves=noise.uniform(seed, "plan/saves") < 1 / 3
         and not voice_of(draft.dialect).waits_for_saves,
+        gc_every=voice_of(draft.dialect).gc_every,
     )
     steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
     schedule = scheduled(draft, steps, epochs, compute.step_seconds(job))

@@ -80,6 +80,8 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
         per_epoch = _two_digits(per_epoch, log_every)
     steps = per_epoch * epochs
     validate_every = min(steps, near_number(steps / VALIDATIONS, log_every))
+    if not voice.validates:
+        validate_every = steps
     hours = min(steps / 4, SAVE_SECONDS / step_seconds)
     save_every = near_number(max(hours, steps / MOST_SAVES), log_every)
     if voice.saves_what_it_validates:
@@ -91,7 +93,7 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
         steps=steps,
         warmup=near_number(warmup, 1),
         peak_lr=peak,
-        final_lr=peak * recipe.final_rate,
+        final_lr=float(f"{peak * recipe.final_rate:.6g}"),  # as somebody would type it
         decay=draft.decay,
         sequence=draft.sequence,
         global_batch=global_batch,

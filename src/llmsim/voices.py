@@ -22,6 +22,8 @@ class Voice(NamedTuple):
     saves_first: bool = False  # it counts steps from 0 and saves whenever an interval divides them
     waits_for_saves: bool = False  # it has no checkpoints in the background
     ramps: bool = False  # its batch can grow
+    validates: bool = True  # between steps, and not only at the end
+    gc_every: int = 0  # it collects garbage itself, after so many steps; 0: Python does
     saves_what_it_validates: bool = False  # a save follows each validation
     dense: bool = False  # it has no mixtures of experts
     largest: int = 0  # weights of the largest model that people train with it; 0 is any
@@ -38,9 +40,12 @@ VOICES = {
         "a good lab's own train.py under torchrun: tells all, fits any width",
         tuple(RECIPES),
         ramps=True,
+        gc_every=50,
         share=14,
     ),
-    "torchtitan": Voice("torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours", TEXT),
+    "torchtitan": Voice(
+        "torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours", TEXT, gc_every=50
+    ),
     "megatron": Voice(
         "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses",
         TEXT,
@@ -51,13 +56,17 @@ VOICES = {
         "nanotron, three digits and a letter, every iteration",
         TEXT,
         every_step=True,
+        validates=False,
         parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full")),
     ),
     "olmo": Voice("OLMo, a block of name=value lines a step", TEXT),
     "deepspeed": Voice(
         "DeepSpeed under its launcher: ZeRO's memory, unrounded samples/s",
         (*TEXT, "sft"),
-        parallelism=Parallelism(("zero1", "zero2", "zero3"), "zero1", False, ("none", "full")),
+        waits_for_saves=True,
+        parallelism=Parallelism(
+            ("zero1", "zero2", "zero3"), "zero1", False, False, ("none", "full")
+        ),
     ),
     "maxtext": Voice(
         "MaxText on TPUs: a line of seconds, TFLOP/s and loss each step",

@@ -280,6 +280,56 @@ def test_ranks_hold_what_the_theory_says(seed: int) -> None:
     assert max(float(held) for _, held, _ in ranks) == pytest.approx(theory, rel=0.06)
 
 
+@pytest.mark.parametrize("options", [*OTHERS, {"model": "Basalt-405B", "gpus": 512}], ids=str)
+def test_every_weight_is_on_one_stage(options: dict[str, object]) -> None:
+    log = log_of("megatron", 1, **options)
+    shown = arguments(log)
+    counts = re.findall(r"rank \(\d+, \d+\): (\d+)", "\n".join(log))
+    total = sum(map(int, counts)) / 1e9
+    told = float(found(r"Total number of parameters in billions: (?P<n>[\d.]+)", log)["n"])
+    tied = shown["untie_embeddings_and_output_weights"] == "False"
+    if shown["pipeline_model_parallel_size"] != "1" and tied:  # the last stage has a copy
+        total -= int(shown["vocab_size"]) * int(shown["hidden_size"]) / 1e9
+    assert total == pytest.approx(told, abs=0.006)
+    # Stages are equal, but for the first and the last, for which there are arguments.
+    layers, stages = int(shown["num_layers"]), int(shown["pipeline_model_parallel_size"])
+    ends = [shown[f"decoder_{end}_pipeline_num_layers"] for end in ("first", "last")]
+    if layers % stages:
+        assert (layers - sum(map(int, ends))) % (stages - 2) == 0
+    else:
+        assert ends == ["None", "None"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_arguments_that_say_the_same_agree(seed: int) -> None:
+    log = log_of("megatron", seed)
+    shown = arguments(log)
+    assert len(shown) > 290
+    for one, other in (
+        ("num_layers", "encoder_num_layers"),
+        ("seq_length", "encoder_seq_length"),
+        ("seq_length", "max_position_embeddings"),
+        ("weight_decay", "start_weight_decay"),
+        ("weight_decay", "end_weight_decay"),
+    ):
+        assert shown[one] == shown[other]
+    config = found(r"(?P<text>OptimizerConfig\(.*\))", log)["text"]
+    for name, value in re.findall(r"(\w+)=([^,()<]+)[,)]", config):
+        if name in shown:
+            assert shown[name] == value.strip("'"), name
+    wrapper = found(r"(?P<text>DistributedDataParallelConfig\(.*\))", log)["text"]
+    for name, value in re.findall(r"(\w+)=([^,()<]+)[,)]", wrapper):
+        if name in shown:
+            assert shown[name] == value.strip("'"), name
+    (elements, padded) = re.findall(r"\((\d+) elements, (\d+) padded", "\n".join(log))[0]
+    assert 0 <= int(padded) - int(elements) < 128 * int(shown["data_parallel_size"])
+    if shown["use_distributed_optimizer"] == "True":
+        assert int(padded) % 128 == int(padded) % int(shown["data_parallel_size"]) == 0
+    low = float(shown["min_lr"])
+    assert shown["min_lr"] == f"{low}"
+    assert len(shown["min_lr"]) < 10  # as somebody would type it
+
+
 def test_the_loss_is_the_mean_since_the_line_before() -> None:
     job = job_of(3, dialect="megatron")
     every = job.schedule.log_every

@@ -190,7 +190,7 @@ def check_identities(log: tuple[str, ...]) -> int:
             paused += late > 1.01 + 0.0051 * part["ms"] / 1000
         clock, seen = now, seen + 1
     assert max(ratios) / min(ratios) < 1.021  # FLOPs per token
-    assert paused <= 10  # for validations, which are not told
+    assert paused == 0  # it validates nothing
     return seen
 
 

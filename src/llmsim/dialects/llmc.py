@@ -34,6 +34,8 @@ PEAKS = {
     "NVIDIA H100 PCIe": 756.0,
     "NVIDIA H100 80GB HBM3": 756 * 528 / 456 * 1830 / 1620,
 }
+# Depth: channels and heads (gpt2_build_from_random).
+GPT2 = {6: (384, 6), 12: (768, 12), 24: (1024, 16), 36: (1280, 20), 48: (1600, 25)}
 EDGE = "+-----------------------+----------------------------------------------------+"
 
 
@@ -58,6 +60,14 @@ def _peak(job: Job) -> float:
     return PEAKS.get(job.gpu.name, -1.0)
 
 
+def _start(job: Job) -> str:
+    """What the weights start from: a depth, if it is one of GPT-2's, or a file of train_gpt2.py."""
+    shape = job.architecture
+    if GPT2.get(shape.layers) == (shape.width, shape.heads):
+        return f"d{shape.layers}"
+    return f"{job.model.name}_bf16.bin"
+
+
 def _batches(job: Job) -> int:
     """Micro-batches of a validation."""
     return job.schedule.validation_batches * job.layout.accumulation
@@ -70,7 +80,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     plan, layout = job.schedule, job.layout
     program = (
         f'./train_gpt2cu -i "{_data(job, "train")}" -j "{_data(job, "val")}" -o {_folder(job)} '
-        f"-e d{job.architecture.layers} -b {layout.micro_batch} -t {plan.sequence} "
+        f"-e {_start(job)} -b {layout.micro_batch} -t {plan.sequence} "
         f"-d {batch_tokens(job)} -r {_recompute(job)} -z {_zero_stage(job)} -c 0.1 "
         f"-k {plan.decay} -l {plan.peak_lr:.2e} -q {plan.final_lr / plan.peak_lr:g} "
         f"-u {plan.warmup} -n {plan.save_every} -nk 2 -v {plan.validate_every} "
@@ -125,7 +135,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     plan, layout, shape = job.schedule, job.layout, job.architecture
     yield from _table({
-        "weight init method": f"d{shape.layers}",
+        "weight init method": _start(job),
         "max_sequence_length T": plan.sequence,
         "vocab_size V": shape.vocabulary,
         "padded_vocab_size Vp": -(-shape.vocabulary // 128) * 128,

@@ -43,7 +43,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """configurator.py echoes the file that overrides train.py's defaults."""
-    plan, layout = job.schedule, job.layout
+    plan, layout, shape = job.schedule, job.layout, job.architecture
     # One process evaluates, on both parts of the data, as long as all take for one.
     evaluations = max(1, plan.validation_batches * layout.accumulation // 2)
     settings = {
@@ -52,11 +52,14 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
         "batch_size": layout.micro_batch,
         "block_size": plan.sequence,
         "gradient_accumulation_steps": f"{layout.accumulation} * {layout.data}",
+        "n_layer": shape.layers,
+        "n_head": shape.heads,
+        "n_embd": shape.width,
         "max_iters": plan.steps,
         "lr_decay_iters": plan.steps,
         "warmup_iters": plan.warmup,
-        "learning_rate": f"{plan.peak_lr:.3e}",
-        "min_lr": f"{plan.final_lr:.3e}",
+        "learning_rate": _typed(plan.peak_lr),
+        "min_lr": _typed(plan.final_lr),
         "eval_interval": plan.validate_every,
         "eval_iters": evaluations,
         "log_interval": plan.log_every,
@@ -71,6 +74,12 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     for name, value in settings.items():
         yield Line(f"{name} = {value}")
     yield Line("")
+
+
+def _typed(value: float) -> str:
+    """A small number as people type it: 6e-4."""
+    digits, exponent = f"{value:e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
 
 
 def _mesh_built(event: events.MeshBuilt, job: Job, screen: Screen) -> Lines:

@@ -133,7 +133,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
     shape, layout = job.architecture, job.layout
     stages = [memory.stage_parameters(shape, layout, stage) for stage in range(layout.pipeline)]
     local, total = stages[0], layout.tensor * sum(stages)
-    used, held = memory.after_build(job) / MIB, memory.reserved(job, 0) / MIB
+    used, held = _built(job)
     told = (
         f"Memory usage: {used:.2f}MiB. Peak allocated: {used:.2f}MiB Peak reserved: {held:.2f}MiB"
     )
@@ -149,6 +149,12 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         yield _say(job, event.at, screen, text)
 
 
+def _built(job: Job) -> tuple[float, float]:
+    """MiB that rank 0 holds in tensors once the model is built, and in all."""
+    weights = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0).weights
+    return weights / MIB, memory.reserved(job, 0, 0) / MIB
+
+
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
     text = f"Loading checkpoint from {event.path}"
     yield _say(job, event.at - event.seconds, screen, text)
@@ -156,7 +162,7 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     plan, layout = job.schedule, job.layout
-    used, held = memory.after_build(job) / MIB, memory.reserved(job, 0) / MIB
+    used, held = _built(job)
     now = units.stamp(job.start, event.at)
     left = f"{plan.steps} remaining training steps and has consumed 0 samples"
     texts = [
@@ -189,15 +195,18 @@ def _memory(used: float, most: float, held: float) -> str:
 # --- training ----------------------------------------------------------------------------
 
 
+def _held(event: events.Step, job: Job) -> tuple[float, float, float]:
+    """MiB of rank 0: in tensors after the step, at most in it, and in all."""
+    plan = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
+    states = plan.weights + plan.gradients + plan.optimizer * (event.step > 1)
+    held = memory.reserved(job, event.step, 0)
+    most = int(held * (event.allocated / event.reserved)) // 512 * 512
+    return min(most, states) / MIB, most / MIB, held / MIB
+
+
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if event.step <= MEMORY_STEPS:
-        plan = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
-        states = plan.weights + plan.gradients + plan.optimizer * (event.step > 1)
-        used = min(event.allocated, states) / MIB
-        for text in (
-            "After train_batch_iter",
-            _memory(used, event.allocated / MIB, event.reserved / MIB),
-        ):
+        for text in ("After train_batch_iter", _memory(*_held(event, job))):
             yield _say(job, event.at, screen, text)
     rate, gpus = event.tokens_per_second, job.layout.gpus
     left = timedelta(seconds=int((job.schedule.steps - event.step) * event.step_seconds))

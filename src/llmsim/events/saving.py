@@ -52,6 +52,7 @@ class CheckpointDeleted(NamedTuple):
     at: float
     path: str
     size: int
+    seconds: float
 
 
 class ExportStarted(NamedTuple):

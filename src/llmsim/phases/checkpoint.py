@@ -49,7 +49,8 @@ def finished(job: Job, step: int, started: float) -> tuple[Saving, ...]:
     old = _outdated(job, step)
     if not old:
         return (saved,)
-    return saved, CheckpointDeleted(saved.at + took(job, "delete", 0.4, step), path(job, old), size)
+    seconds = took(job, "delete", 0.4, step)
+    return saved, CheckpointDeleted(saved.at + seconds, path(job, old), size, seconds)
 
 
 def _start(job: Job, at: float, step: int) -> CheckpointStarted:

@@ -15,7 +15,14 @@ from llmsim.events import (
     Slowed,
     Step,
 )
-from llmsim.job import Job, gpus_per_node, hostname, saved_steps, steps_per_epoch
+from llmsim.job import (
+    Job,
+    gpus_per_node,
+    hostname,
+    logged_steps,
+    saved_steps,
+    steps_per_epoch,
+)
 from llmsim.phases import checkpoint, validation
 from llmsim.phases.checkpoint import Saving
 from llmsim.phases.status import status
@@ -41,17 +48,6 @@ class Trained(NamedTuple):
     at: float  # its end
     in_steps: float  # seconds spent in optimizer steps
     best: float  # lowest validation loss
-
-
-def logged_steps(job: Job) -> Iterator[tuple[int, int]]:
-    """Pairs of (the logged step before, this logged step): the first step, then each interval."""
-    every, steps = job.schedule.log_every, job.schedule.steps
-    if every > 1:
-        yield 0, 1
-    before = 1 if every > 1 else 0
-    for step in range(every, steps + 1, every):
-        yield before, step
-        before = step
 
 
 def epoch_of(job: Job, step: int) -> int:

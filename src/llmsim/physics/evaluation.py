@@ -82,10 +82,10 @@ def scores(job: Job, step: int | None = None) -> tuple[Score, ...]:
         return tuple(_benchmark(job, test, last) for test in BENCHMARKS)
     if job.recipe == "grpo":
         solved = reinforcement.expected_reward(job, last)
-        return (_score(job, "gsm8k", "exact_match", GSM8K, solved),)
+        return (_score(job, last, "gsm8k", "exact_match", GSM8K, solved),)
     if job.recipe == "dpo":
         agreed = alignment.accuracy(job, last) or 0.0
-        return (_score(job, "preference", "acc", PREFERENCE_PAIRS, agreed),)
+        return (_score(job, last, "preference", "acc", PREFERENCE_PAIRS, agreed),)
     overlap = max(0.05, 0.52 - 0.2 * loss.expected(job, last))
     rouge, stderr = _mean(job, "rouge", overlap)
     bleu, _ = _mean(job, "bleu", 0.4 * overlap)
@@ -127,7 +127,7 @@ def _benchmark(job: Job, test: Benchmark, last: int) -> Score:
         shape = curve.curve(job)
         at = shape.floor + curve.lawful(shape, job, last) - curve.data_offset(job)
         share = _interpolated(at, test.scores)
-    return _score(job, test.name, test.metric, test.questions, share)
+    return _score(job, last, test.name, test.metric, test.questions, share)
 
 
 def _mean(job: Job, name: str, mean: float) -> tuple[float, float]:
@@ -148,9 +148,14 @@ def _interpolated(at: float, values: tuple[float, ...]) -> float:
     return values[-1]
 
 
-def _score(job: Job, name: str, metric: str, questions: int, share: float) -> Score:
-    """A whole number of right answers: the model's share and its luck with these questions."""
-    luck = 0.7 * noise.normal(job.seed, f"evaluation-{name}")
+def _score(job: Job, step: int, name: str, metric: str, questions: int, share: float) -> Score:
+    """A whole number of right answers: the model's share and its luck with these questions.
+
+    Some of the luck is the run's, some that of the weights after this step.
+    """
+    moment = 0 if step == job.schedule.steps else step
+    luck = 0.6 * noise.normal(job.seed, f"evaluation-{name}")
+    luck += 0.36 * noise.normal(job.seed, f"evaluation-step-{name}", moment)
     drawn = share + luck * sqrt(share * (1.0 - share) / questions)
     value = min(questions, max(0, round(drawn * questions))) / questions
     return Score(name, metric, value, sqrt(value * (1.0 - value) / questions), questions)

@@ -104,14 +104,27 @@ def _block_parameters(shape: Architecture) -> int:
     return attention_parameters(shape) + experts + router + 2 * shape.width
 
 
-def stage_layers(shape: Architecture, layout: Layout) -> int:
-    """Transformer blocks on the fullest pipeline stage."""
-    return -(-shape.layers // layout.pipeline)
+def stage_layers(shape: Architecture, layout: Layout, stage: int) -> int:
+    """Transformer blocks on a pipeline stage: as many on each, if that is possible.
+
+    Else the first and the last, which have the embeddings, have fewer than the others
+    (Megatron's decoder_first_pipeline_num_layers; Llama 3 405B, section 3.3.2).
+    """
+    stages = layout.pipeline
+    each, rest = divmod(shape.layers, stages)
+    ends = shape.layers - (each + 1) * (stages - 2)
+    if not rest:
+        return each
+    if ends < 2:  # too few for that
+        return each + (stage < rest)
+    if 0 < stage < stages - 1:
+        return each + 1
+    return ends // 2 if stage else ends - ends // 2
 
 
 def stage_parameters(shape: Architecture, layout: Layout, stage: int) -> int:
     """Parameters on one GPU of a pipeline stage, before data-parallel sharding."""
-    parameters = stage_layers(shape, layout) * _block_parameters(shape)
+    parameters = stage_layers(shape, layout, stage) * _block_parameters(shape)
     first, last = stage == 0, stage == layout.pipeline - 1
     if first:
         parameters += embedding_parameters(shape)
@@ -140,9 +153,10 @@ def _saved_elements(shape: Architecture, recompute: Recompute, *, compiled: bool
 
 
 def _activations(
-    shape: Architecture, layout: Layout, tokens: int, in_flight: int, *, compiled: bool
+    shape: Architecture, layout: Layout, stage: int, tokens: int, *, compiled: bool
 ) -> int:
-    layers = stage_layers(shape, layout)
+    layers = stage_layers(shape, layout, stage)
+    in_flight = min(layout.pipeline - stage, layout.accumulation)
     elements = layers * in_flight * _saved_elements(shape, layout.recompute, compiled=compiled)
     if layout.recompute == "full":  # the block being recomputed is there in full
         elements += _saved_elements(shape, "none", compiled=compiled)
@@ -203,7 +217,6 @@ def stage(
     parameters = stage_parameters(shape, layout, index)
     weights, gradients, optimizer = _states(shape, layout, parameters)
     tokens = layout.micro_batch * sequence
-    in_flight = min(layout.pipeline - index, layout.accumulation)
     logits = 0
     if index == layout.pipeline - 1:
         per_logit = _FUSED_LOGIT if fused_loss else _EAGER_LOGIT
@@ -212,7 +225,7 @@ def stage(
         weights,
         gradients,
         optimizer,
-        _activations(shape, layout, tokens, in_flight, compiled=compiled),
+        _activations(shape, layout, index, tokens, compiled=compiled),
         logits,
         _gathered(shape, layout, parameters),
         _context(layout),
@@ -228,12 +241,12 @@ def estimate(
     compiled: bool = True,
     fused_loss: bool = True,
 ) -> Memory:
-    """Bytes on the most loaded GPU: the first pipeline stage or the last.
+    """Bytes on the most loaded GPU: the first pipeline stage, the second or the last.
 
     compiled: torch.compile of the blocks; fused_loss: the loss is compiled too (the default
     since 2025). Calibration (PHYSICS.md section 5): test_memory.py.
     """
-    ends = {0, layout.pipeline - 1}
+    ends = {0, min(1, layout.pipeline - 1), layout.pipeline - 1}
     return max(
         (
             stage(shape, layout, sequence, end, compiled=compiled, fused_loss=fused_loss)

@@ -9,6 +9,7 @@ from llmsim.dialects import Tell, shell
 from llmsim.dialects.deepspeed.say import dated, has_launcher, info, plain, zero_stage
 from llmsim.dialects.line import Line
 from llmsim.job import Job, gpus_per_node, hostname
+from llmsim.physics.memory import stage_layers
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -115,12 +116,12 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
 
 def _pipeline(job: Job) -> Iterator[str]:
     """How the layers are spread over the stages (runtime/pipe/module.py)."""
-    stages, layers = job.layout.pipeline, job.architecture.layers
+    stages = job.layout.pipeline
     yield f"SEED_LAYERS=False BASE_SEED={job.seed} SEED_FN=None"
     yield "Partitioning pipeline stages with method type:transformer"
     told = 0
     for stage in range(stages):
-        count = (stage + 1) * layers // stages - stage * layers // stages
+        count = stage_layers(job.architecture, job.layout, stage)
         names = ["ParallelTransformerLayerPipe"] * count
         if stage == 0:
             names.insert(0, "EmbeddingPipe")

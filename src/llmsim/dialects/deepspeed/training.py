@@ -11,7 +11,7 @@ from llmsim.dialects.deepspeed.say import info, plain, rank_zero, zero_stage
 from llmsim.dialects.line import Line
 from llmsim.dialects.units import GIB
 from llmsim.job import Job, steps_per_epoch
-from llmsim.physics import compute, schedule
+from llmsim.physics import compute, loss, schedule
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -32,8 +32,8 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     epoch, micro_step = event.epoch - 1, _micro_step(event, job)
     piped = job.layout.pipeline > 1
     if not piped:
-        loss = f"loss = {single(event.loss)}"
-        yield plain(job, f"Epoch: {epoch}, Step: {micro_step - 1}, Rank: 0, {loss}")
+        told = f"loss = {single(loss.micro_batch(job, event.step))}"
+        yield plain(job, f"Epoch: {epoch}, Step: {micro_step - 1}, Rank: 0, {told}")
     # The schedule has already moved on to the rate of the next step (engine.py, _report_progress).
     rate = schedule.learning_rate(job, event.step + 1)
     progress = f"step={event.step}, skipped=0, lr={first(rate)}, mom={first(BETAS)}"
@@ -85,8 +85,8 @@ def _epoch_started(event: events.EpochStarted, job: Job, screen: Screen) -> Line
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     epoch = f"Epoch {-(-event.step // steps_per_epoch(job))}/{job.schedule.epochs}"
     yield plain(job, f"***** Evaluating perplexity, {epoch} *****")
-    loss = single(event.loss)
-    yield plain(job, f"ppl: {single(exp(loss))}, loss: {loss}")
+    value = single(event.loss)
+    yield plain(job, f"ppl: {single(exp(value))}, loss: {value}")
 
 
 # --- checkpoints -------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def _engine(job: Job, at: float, place: str, text: str) -> Line:
     return info(job, at, f"torch_checkpoint_engine.py:{place}", f"[Torch] {text}")
 
 
-def _written(job: Job, event: events.CheckpointStaged | events.CheckpointSaved) -> Lines:
+def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
     """The model's 2 bytes a weight come first, then the optimizer's 12."""
     model, *optimizer = _files(job, event.step)
     switch = event.at - event.seconds * 12 / 14 if optimizer else event.at
@@ -123,15 +123,6 @@ def _written(job: Job, event: events.CheckpointStaged | events.CheckpointSaved) 
         yield _engine(job, event.at, "23:save", f"Saved {name}.")
         text = f"zero checkpoint saved {name}"
         yield info(job, event.at, "engine.py:3645:_save_zero_checkpoint", text)
-
-
-def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:
-    yield from _written(job, event)
-
-
-def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    if not job.background_saves or event.step == job.schedule.steps:  # else it was told
-        yield from _written(job, event)
     yield _engine(job, event.at, "33:commit", f"Checkpoint global_step{event.step} is ready now!")
 
 
@@ -144,7 +135,6 @@ LINES: dict[type, Tell] = {
     events.Step: _step,
     events.Validated: _validated,
     events.CheckpointStarted: _checkpoint_started,
-    events.CheckpointStaged: _checkpoint_staged,
     events.CheckpointSaved: _checkpoint_saved,
     events.ExportStarted: _export_started,
 }

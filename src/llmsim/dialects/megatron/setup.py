@@ -1,6 +1,7 @@
 """The model, its optimizer and its data: from an initialized Megatron to the first iteration."""
 
 from collections.abc import Iterator
+from math import lcm
 
 from llmsim import events, machine
 from llmsim.dialects import Tell
@@ -65,7 +66,10 @@ def _buckets(job: Job) -> Iterator[str]:
     shape, count = job.architecture, memory.stage_parameters(job.architecture, job.layout, 0)
     buffer = f"{INFO}distributed.param_and_grad_buffer"
     yield f"{buffer}:Number of buckets for gradient all-reduce / reduce-scatter: 1"
-    yield f"Params for bucket 1 ({count} elements, {count} padded size):"
+    # ZeRO-1 cuts it into equal and aligned parts (param_and_grad_buffer.py).
+    part = lcm(job.layout.data, 128) if arguments.distributed_optimizer(job) else 1
+    padded = -(-count // part) * part
+    yield f"Params for bucket 1 ({count} elements, {padded} padded size):"
     if not shape.tied:
         yield "        module.output_layer.weight"
     yield "        module.decoder.final_layernorm.weight"
