@@ -14,7 +14,7 @@ import pyte
 from playwright.sync_api import sync_playwright
 from pyte.screens import Char
 
-from llmsim.live import with_board
+from llmsim.live import Stage, staged
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import paced
@@ -64,7 +64,7 @@ def screen_at(screen: Screen, options: Options, moment: float) -> Terminal:
     stream, clock = pyte.Stream(terminal), 0.0
     job = plan(options)
     timed = paced(simulate(job), job, options.duration)
-    for delay, text in with_board(timed, job, lambda: screen, 1.0, 0):
+    for delay, text in staged(timed, job, Stage(lambda: screen), 0):
         clock += delay
         if clock > moment:
             break

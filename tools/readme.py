@@ -1,4 +1,4 @@
-"""Fills the README's generated parts: the excerpt of a run and the table of options.
+"""Fills the README's generated parts: the excerpt of a run, the tables of options and keys.
 
 python -m tools.readme            writes README.md
 python -m tools.readme --check    fails when it is out of date
@@ -8,6 +8,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from llmsim.hosts.keys import KEYS
 from llmsim.options import OPTIONS, Options
 from llmsim.planning import plan
 from llmsim.player import play
@@ -51,9 +52,16 @@ def option_table() -> str:
     return "\n".join(rows)
 
 
+def key_table() -> str:
+    """The README's table of keys."""
+    rows = ["| key | what it does |", "|---|---|"]
+    rows += [f"| {key.label} | {key.meaning} |" for key in KEYS]
+    return "\n".join(rows)
+
+
 def filled(text: str) -> str:
     """The README's text with each generated part between its markers made anew."""
-    for name, make in (("excerpt", excerpt), ("options", option_table)):
+    for name, make in (("excerpt", excerpt), ("options", option_table), ("keys", key_table)):
         before, start, rest = text.partition(f"<!-- {name} -->")
         _, end, after = rest.partition(f"<!-- /{name} -->")
         text = f"{before}{start}\n{make()}\n{end}{after}"

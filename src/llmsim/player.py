@@ -21,6 +21,10 @@ from llmsim.terminal.screen import Screen, blank_row
 from llmsim.typed import NamedTuple
 from llmsim.values import REAL_TIME
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.live import Stage
+
 # Parts of a show: training proper 0.62, with its validations and checkpoints 0.77.
 SHARES = {"launch": 0.14, "training": 0.62, "validation": 0.08, "checkpoint": 0.07, "export": 0.09}
 
@@ -104,19 +108,21 @@ def play(
     options: Options,
     screen: Callable[[], Screen],
     events: Iterable[Event] | None = None,
+    stage: "Stage | None" = None,
 ) -> Iterator[Frame]:
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold.
 
-    `events` are the job's own unless somebody who looks on hands them through.
+    `events` are the job's own unless somebody who looks on hands them through. Who changes the
+    board or the speed in the middle of it hands in a stage of this screen.
     """
     timed = paced(simulate(job) if events is None else events, job, options.duration)
-    if not shows_board(options, screen()):
+    if not stage and not shows_board(options, screen()):
         yield from _log(job, options, screen, timed)
         return
-    from llmsim.live import with_board  # a pipe does without
+    from llmsim.live import Stage, staged  # a pipe does without
 
-    first = options.instant_print_lines
-    for delay, text in with_board(timed, job, screen, options.speed_factor, first):
+    stage = stage or Stage(screen, options.speed_factor)
+    for delay, text in staged(timed, job, stage, options.instant_print_lines):
         yield Frame(delay, text)
 
 

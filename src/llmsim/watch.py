@@ -29,10 +29,10 @@ BRANDS = ("NVIDIA ", "AMD Instinct ", "AMD ")
 class Watch:
     """Follows one run."""
 
-    def __init__(self, job: Job, pace: float = 1.0) -> None:
-        """Gauges are read so many times less often as `pace` is above 1."""
+    def __init__(self, job: Job) -> None:
+        """Gauges are read so many times less often as `pace`, which may change, is above 1."""
         self.job = job
-        self.refresh = (REFRESH if job.layout.gpus <= LARGE else REFRESH_LARGE) * pace
+        self.pace = 1.0
         self.outer = events.PhaseStarted(0.0, "launch", 1.0)
         self.inner: events.PhaseStarted | None = None  # a validation or checkpoint in training
         self.paused = 0.0  # seconds of such phases so far
@@ -171,7 +171,8 @@ class Watch:
     # --- gauges ----------------------------------------------------------------------------
 
     def _cluster(self, at: float, shown: float) -> Cluster:
-        page, phase = int(shown / self.refresh), self.inner or self.outer
+        refresh = REFRESH if self.job.layout.gpus <= LARGE else REFRESH_LARGE
+        page, phase = int(shown / (refresh * self.pace)), self.inner or self.outer
         if (page, phase) != self._looked:
             self._looked, self._moment = (page, phase), at
             self._read.cache_clear()

@@ -82,7 +82,8 @@ def test_a_terminal_is_safe_from_what_is_refused(capfd: Captured, flag: str, tex
 def test_a_job_that_cannot_be_is_refused_before_anything_is_written(capfd: Captured) -> None:
     impossible = ("--model", "ButtGPT-420B", "--gpu", "RTX 4090", "--gpus", "1", "--seed", "1")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "_catch_signals", lambda handler: None)
+        patch.setattr(native.Signals, "catch", lambda signals, terminal: None)
+        patch.setattr(native.Signals, "ignore", lambda signals: None)
         sentence = refused(capfd, *impossible)
     assert sentence.startswith("ButtGPT-420B does not fit on 1 x NVIDIA GeForce RTX 4090: ")
 

@@ -11,21 +11,15 @@ import subprocess
 import sys
 import termios
 import time
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import accumulate
-from math import inf
 
 import pyte
 import pytest
 
-from llmsim.hosts import native
-from llmsim.hosts.native import HIDE_CURSOR, SHOW_CURSOR, Output, show
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.player import FAREWELLS, play
+from llmsim.hosts.output import HIDE_CURSOR, PASTES_PLAIN, SHOW_CURSOR, Output
+from llmsim.player import FAREWELLS
+from llmsim.terminal.region import END
 
 LLMSIM = [sys.executable, "-m", "llmsim"]
 START = ["--start", "2026-01-30T12:00:00", "--dialect", "pytorch", "--view", "log"]
@@ -72,14 +66,16 @@ def from_shell(line: str) -> subprocess.CompletedProcess[str]:
 class Terminal:
     """A pseudo-terminal with llmsim on it."""
 
-    def __init__(self, *arguments: str, columns: int = 80, **changes: str) -> None:
+    def __init__(
+        self, *arguments: str, columns: int = 80, stdin: int | None = None, **changes: str
+    ) -> None:
         self.master, self.slave = pty.openpty()
         self.resize(columns)
         self.attributes = termios.tcgetattr(self.slave)
         self.seen = b""
         self.process = subprocess.Popen(
             [*LLMSIM, *arguments],
-            stdin=self.slave,
+            stdin=self.slave if stdin is None else stdin,
             stdout=self.slave,
             stderr=subprocess.PIPE,
             env={**os.environ, **changes},
@@ -127,8 +123,10 @@ def launch() -> Iterator[Launch]:
     """Starts llmsim on terminals, which are closed when the test is over."""
     terminals: list[Terminal] = []
 
-    def start(*arguments: str, columns: int = 80, **changes: str) -> Terminal:
-        terminals.append(Terminal(*arguments, columns=columns, **changes))
+    def start(
+        *arguments: str, columns: int = 80, stdin: int | None = None, **changes: str
+    ) -> Terminal:
+        terminals.append(Terminal(*arguments, columns=columns, stdin=stdin, **changes))
         return terminals[-1]
 
     yield start
@@ -153,7 +151,7 @@ def is_goodbye(line: str) -> bool:
 
 def a_bar_stands(seen: bytes) -> bool:
     """Whether the last thing shown is a bar that is not full."""
-    return seen.endswith(b"\r") and b"%|" in seen.rpartition(b"\n")[2]
+    return seen.removesuffix(END.encode()).endswith(b"\r") and b"%|" in seen.rpartition(b"\n")[2]
 
 
 # --- how a show ends ---------------------------------------------------------------------------
@@ -178,7 +176,7 @@ def test_a_signal_ends_the_show_and_gives_the_terminal_back(
     seen = terminal.seen
     if color == "auto":
         assert seen.startswith(HIDE_CURSOR.encode())
-        assert seen.endswith(b"\x1b[0m\r\n" + SHOW_CURSOR.encode())
+        assert seen.endswith(b"\x1b[0m\r\n" + (PASTES_PLAIN + SHOW_CURSOR).encode())
     else:
         assert b"\x1b" not in seen
     screen = shown(seen)
@@ -190,31 +188,32 @@ def test_a_signal_ends_the_show_and_gives_the_terminal_back(
     assert screen.cursor.x == 0
 
 
-def test_an_echoed_ctrl_c_is_wiped_with_the_bar(launch: Launch) -> None:
-    terminal = launch(*SEVEN, "--speed-factor", "30")
+def test_what_is_echoed_is_wiped_with_the_bar(launch: Launch) -> None:
+    terminal = launch(*SEVEN, "--speed-factor", "30", stdin=subprocess.DEVNULL)
     terminal.until(a_bar_stands)
-    os.write(terminal.master, b"hello\x14")  # typed while the show is on: the terminal echoes it
+    os.write(terminal.master, b"hello\x14")  # nobody listens to keys, so the terminal echoes
     terminal.until(lambda seen: b"hello" in seen)
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.finish() == 130
     assert not any("hello" in row for row in rows_of(shown(terminal.seen)))
 
 
-@pytest.mark.parametrize("color", ["always", "never"])
-def test_a_stop_within_a_line_writes_escape_codes_only_where_there_are_any(color: str) -> None:
-    master, slave = pty.openpty()
-    output = Output(color)
-    output.descriptor = slave
-    output._screen = output._screen._replace(live=True)
+@pytest.mark.parametrize("text", ["short", "a long line\n" * 10_000])
+def test_what_a_reader_had_no_time_for_comes_before_the_goodbye(text: str) -> None:
+    reading, writing = os.pipe()
+    output = Output("never")
     output.begin()
-    output._within = True  # a signal fell between a write and its return
+    output.descriptor = writing
+    output.write(text, time.monotonic() - 1)  # nothing, or what fits
+    seen = os.read(reading, 1_000_000)
     output.end("Goodbye.")
-    seen = b""
-    while b"Goodbye." not in seen:
-        seen += os.read(master, 4096)
-    assert (b"\x1b" in seen) == (color == "always")
-    os.close(master)
-    os.close(slave)
+    while select.select([reading], [], [], 0)[0]:
+        seen += os.read(reading, 1_000_000)
+        output.end()
+        output.write("", time.monotonic())
+    assert seen.decode() == f"{text}Goodbye.\n"
+    os.close(reading)
+    os.close(writing)
 
 
 def test_an_impatient_finger_on_ctrl_c_does_no_harm(launch: Launch) -> None:
@@ -304,9 +303,13 @@ def test_a_stalled_pipe_does_not_keep_the_show_from_ending(
 def test_a_stalled_terminal_does_not_keep_the_show_from_ending(launch: Launch) -> None:
     terminal = launch(*MAX, "--runs", "0")
     limit = time.monotonic() + PATIENCE
-    while select.select([], [terminal.slave], [], 0)[1]:
+    filled = [-1, 0]
+    while filled[-1] == 0 or len(set(filled[-20:])) > 1:  # until no more goes in
         assert time.monotonic() < limit
         time.sleep(0.01)
+        unread = bytearray(4)
+        fcntl.ioctl(terminal.master, termios.FIONREAD, unread)
+        filled.append(int.from_bytes(unread, sys.byteorder))
     terminal.process.send_signal(signal.SIGINT)
     stopped = time.monotonic()
     assert terminal.process.wait(PATIENCE) == 130
@@ -471,94 +474,6 @@ def test_a_run_without_a_seed_tells_how_to_repeat_it() -> None:
     arguments = log.decode().splitlines()[-1].partition("llmsim ")[2]
     again = from_shell(f"llmsim {arguments} --speed-factor max")
     assert again.stdout.encode() == log
-
-
-# --- the loop, by a clock that the test moves ---------------------------------------------------
-
-
-class Clock:
-    """Time that passes only in sleep, and as much as the test says in between."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
-class Recorder(Output):
-    """An output that notes what is written and when."""
-
-    def __init__(self, clock: Clock, stall: Mapping[int, float] | None = None) -> None:
-        super().__init__("never")
-        self.clock = clock
-        self.stall = stall or {}  # seconds that the reader takes for its n-th text
-        self.written: list[tuple[float, str]] = []
-
-    def write(self, text: str, _deadline: float = inf) -> None:
-        if text:
-            self.written.append((self.clock.now, text))
-            self.clock.now += self.stall.get(len(self.written), 0.0)
-
-    def text(self) -> str:
-        return "".join(text for _, text in self.written)
-
-
-RUN = Options("pytorch", seed=5, start=datetime(2026, 1, 30, 12))
-
-
-@pytest.mark.parametrize("speed", [0.25, 1.0, 60.0, 1e4])
-def test_a_show_lasts_as_long_as_its_delays(speed: float) -> None:
-    clock = Clock()
-    output = Recorder(clock)
-    frames = list(play(plan(RUN), RUN, output.screen))
-    assert show(RUN._replace(speed_factor=speed), output, inf, clock, clock.sleep)
-    assert output.text() == "".join(frame.text for frame in frames)
-    seconds = sum(frame.delay for frame in frames) / speed
-    assert clock.now - 1000 == pytest.approx(seconds, abs=native.SHORTEST_SLEEP)
-    assert max(clock.slept, default=0) <= native.LONGEST_SLEEP
-
-
-def test_each_text_is_written_when_it_is_due() -> None:
-    clock = Clock()
-    output = Recorder(clock)
-    show(RUN, output, inf, clock, clock.sleep)
-    ends = list(accumulate(len(text) for _, text in output.written))
-    end, due = 0, 1000.0
-    for frame in play(plan(RUN), RUN, output.screen):
-        end, due = end + len(frame.text), due + frame.delay
-        moment, _ = output.written[bisect_left(ends, end)]
-        assert moment == pytest.approx(due, abs=native.SHORTEST_SLEEP)
-
-
-def test_at_full_speed_nothing_is_waited_for_and_texts_are_large() -> None:
-    clock = Clock()
-    output = Recorder(clock)
-    assert show(RUN._replace(speed_factor=inf), output, inf, clock, clock.sleep)
-    assert clock.slept == []
-    assert all(len(text) >= native.BATCH for _, text in output.written[:-1])
-
-
-@pytest.mark.parametrize("speed", [1.0, 50.0, inf])
-def test_a_show_stops_at_its_deadline(speed: float) -> None:
-    clock = Clock()
-    output = Recorder(clock, stall=dict.fromkeys(range(1, 10_000), 0.25))
-    forever = RUN._replace(speed_factor=speed, runs=0)
-    assert not show(forever, output, 1003.0, clock, clock.sleep)
-    assert 1003.0 <= clock.now <= 1003.25
-
-
-def test_a_suspended_show_is_not_caught_up_with() -> None:
-    clock = Clock()
-    output = Recorder(clock, stall={20: 3600.0})
-    usual = sum(frame.delay for frame in play(plan(RUN), RUN, output.screen))
-    show(RUN, output, inf, clock, clock.sleep)
-    assert clock.now - 1000 == pytest.approx(usual + 3600, abs=5)
 
 
 # --- what the first line has to wait for --------------------------------------------------------

@@ -13,7 +13,7 @@ import pyte
 
 from llmsim.events import Event
 from llmsim.job import Job
-from llmsim.live import Stage, with_board
+from llmsim.live import Stage, staged
 from llmsim.physics import noise
 from llmsim.player import paced
 from llmsim.terminal.board import View
@@ -172,7 +172,7 @@ def drawn(
     """The moment and the text of everything that is written in a run."""
     job, events = timed(seed, gpus)
     clock = 0.0
-    for wait, text in with_board(iter(events), job, screen, speed, 0):
+    for wait, text in staged(iter(events), job, Stage(screen, speed), 0):
         clock += wait
         yield clock, text
 

@@ -124,5 +124,4 @@ def test_where_there_is_no_board(
 ) -> None:
     playing = show("--duration", "2s", "--speed-factor", "5", *arguments, **environment)
     playing.finish()
-    assert b"\x1b[?2026h" not in playing.seen
     assert "━" not in playing.seen.decode()

@@ -1,0 +1,96 @@
+"""The keys: what each asks for, and which of them the bytes of a terminal are."""
+
+from llmsim.typed import NamedTuple
+
+# So many characters that come together are a paste or an answer, and not somebody who types.
+PASTE = 8
+ESCAPE = b"\x1b"
+PASTE_BEGINS, PASTE_ENDS = b"\x1b[200~", b"\x1b[201~"  # bracketed paste, mode 2004
+# What a terminal sends for one key, or of its own accord.
+SEQUENCES = rb"\x1b+(?:" + rb"|".join((
+    rb"\[M...",  # xterm's oldest mouse report
+    rb"\[\[.",  # a function key of Linux's console
+    rb"\[(?![M[])[0-?]*[ -/]*[@-~]",  # CSI: ECMA-48, 5.4
+    rb"O.",  # SS3
+    rb"[PX^_\]][^\x07\x1b]*(?:\x07|\x1b\\)",  # strings, up to BEL or ST
+    rb"[^\x1b\[OPX^_\]]",  # Alt and a key
+)) + rb")"  # fmt: skip
+
+
+class Key(NamedTuple):
+    """A key, under all the characters that stand for it."""
+
+    name: str  # what it asks for
+    characters: str
+    label: str  # what is written on it
+    hint: str  # its meaning in a word
+    meaning: str
+
+
+KEYS = (
+    Key("pause", " ", "space", "pause", "hold the show, and let it go on"),
+    Key("faster", "+=", "+", "faster", "play twice as fast"),
+    Key("slower", "-_", "-", "slower", "play half as fast"),
+    Key("next", "nN", "n", "next", "leave this run for the next; it does not count for --runs"),
+    Key("board", "gG", "g", "board", "take the board away, and bring it back"),
+    Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too"),
+)
+NAMES = {character: key.name for key in KEYS for character in key.characters}
+UNKNOWN = "unknown"  # a key that asks for nothing
+# Where there is no room for all, the first of these are shown.
+IMPORTANCE = ("quit", "pause", "faster", "slower", "next", "board")
+GAP = "  "
+
+
+def hint(width: int) -> str:
+    """The keys and their meanings in one line of at most so many cells."""
+    texts = {key.name: f"{key.label} {key.hint}" for key in KEYS}
+    shown: list[str] = []
+    for name in IMPORTANCE:
+        if len(GAP.join(texts[each] for each in [*shown, name])) <= width:
+            shown.append(name)
+    return GAP.join(text for name, text in texts.items() if name in shown)
+
+
+class Decoder:
+    """Turns what a terminal sends into keys' names; arrows, mouse and pastes ask for nothing."""
+
+    def __init__(self) -> None:
+        """Nothing has come."""
+        self._rest = b""  # the beginning of a sequence or of a paste
+
+    @property
+    def waits(self) -> bool:
+        """Whether something has begun: a sequence, unless nothing follows soon."""
+        return self._rest.startswith(ESCAPE) and not self._rest.startswith(PASTE_BEGINS)
+
+    def feed(self, data: bytes) -> list[str]:
+        """The names of the keys in what has come at once."""
+        data, self._rest = self._rest + data, b""
+        if ESCAPE in data:
+            data = self._without_sequences(data)
+        if len(data) > PASTE:
+            return []
+        return [NAMES.get(chr(byte), UNKNOWN) for byte in data if byte < 128]
+
+    def quiet(self) -> list[str]:
+        """What it was that had begun when nothing has followed: the key Esc, or nothing."""
+        if not self.waits:
+            return []
+        rest, self._rest = self._rest, b""
+        return ["quit"] if rest.strip(ESCAPE) == b"" else []
+
+    def _without_sequences(self, data: bytes) -> bytes:
+        """What was typed as it stands; the beginning of something longer is kept for later."""
+        import re  # only here: see law 6
+
+        paste, within = re.escape(PASTE_BEGINS), re.DOTALL
+        data = re.sub(paste + b".*?" + re.escape(PASTE_ENDS), b"", data, flags=within)
+        typed, begun, pasted = data.partition(PASTE_BEGINS)
+        typed = re.sub(SEQUENCES, b"", typed, flags=within)
+        if begun:  # of the paste so far only what may be the beginning of its end is needed
+            self._rest = begun + pasted[-len(PASTE_ENDS) :]
+            return typed
+        typed, escape, rest = typed.partition(ESCAPE)
+        self._rest = escape + rest
+        return typed

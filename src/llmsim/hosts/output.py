@@ -1,0 +1,198 @@
+"""Standard output: what it can show, and writing that nobody has to wait for in vain."""
+
+import codecs
+import os
+import select
+import sys
+import time
+from contextlib import suppress
+from math import inf
+
+from llmsim.hosts.keyboard import in_foreground
+from llmsim.hosts.signals import Signals
+from llmsim.terminal.region import cleared
+from llmsim.terminal.screen import (
+    NARROWEST,
+    PIPE_WIDTH,
+    Screen,
+    blank_row,
+    color_count,
+    fitted,
+    wants_color,
+)
+
+# Bytes that a pipe takes without waiting once select() says so.
+PIECE = getattr(select, "PIPE_BUF", 512)
+# No wait for a reader is longer than this (seconds); a signal ends it earlier.
+LONGEST_WAIT = 0.5
+# How long a terminal is left to read what it has when there is not room enough for more.
+ROOM_TIME = 0.01
+# How long a stopped show tries to say goodbye to a reader that has stalled.
+PATIENCE = 0.15
+
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+# Bracketed paste: what is pasted says so, and is not taken for keys.
+PASTES_TOLD, PASTES_PLAIN = "\x1b[?2004h", "\x1b[?2004l"
+
+
+class Output:
+    """Standard output, written without Python's buffer, so that a stop never waits for it."""
+
+    def __init__(
+        self,
+        color: str = "auto",
+        board: bool = False,
+        signals: Signals | None = None,
+        keys: bool = False,
+    ) -> None:
+        """Raises OSError when there is no standard output.
+
+        `board` says that the live region may have many rows even on a colourless terminal,
+        `signals` can end a wait for the reader, and `keys` says that a keyboard is listened to.
+        """
+        os.fstat(1)
+        self._board, self._keys = board, keys
+        self._signals = signals or Signals()
+        self.encoding = (sys.stdout and sys.stdout.encoding) or "utf-8"
+        self._encode = codecs.getincrementalencoder(self.encoding)("replace").encode
+        terminal = os.isatty(1)
+        self.descriptor = _unwaiting(1) if terminal and signals else 1
+        self._screen = Screen(
+            width=_columns(os.environ.get("COLUMNS", "")) or (80 if terminal else PIPE_WIDTH),
+            height=24,
+            color=wants_color(color, os.environ, terminal),
+            unicode=_has_blocks(self.encoding),
+            live=terminal and os.environ.get("TERM") != "dumb",
+            colors=color_count(os.environ),
+        )
+        self._begun = self._hidden = False
+        self._rest = b""  # of what was written last
+
+    @property
+    def rewritable(self) -> bool:
+        """Whether it is a terminal where things can be rewritten, in whosever hands it is."""
+        return self._screen.live
+
+    def screen(self) -> Screen:
+        """The screen as it is now: of the terminal's size, or COLUMNS, or a pipe's full width.
+
+        While another job has the terminal, it is one where nothing is rewritten.
+        """
+        width = height = 0
+        with suppress(OSError):  # a pipe has no size, nor have some terminals
+            width, height = os.get_terminal_size(self.descriptor)
+        screen = self._screen
+        if screen.live and not in_foreground(self.descriptor):
+            screen = screen._replace(live=False)
+        if width <= 0:
+            return screen
+        # Where lines must wrap, nothing that stands below them has room.
+        height = max(height, 1) if width >= NARROWEST else 1
+        return screen._replace(width=fitted(width), height=height)
+
+    def write(self, text: str, deadline: float = inf) -> None:
+        """Writes the text; of a reader that has stalled at the deadline the rest is kept back.
+
+        The deadline is one of time.monotonic(). What is kept back is written before the next
+        text, so that a drawing is cut only where nobody reads. Raises Stopped when a signal ends
+        the wait for the reader, and OSError, of which BrokenPipeError means that it has gone.
+        """
+        data = memoryview(self._rest + self._encode(text))
+        try:
+            while data and self._ready(deadline):
+                try:
+                    data = data[os.write(self.descriptor, _piece(data)) :]
+                except BlockingIOError:  # room for one byte, but a terminal's line end takes two
+                    if self._left(deadline) <= 0:
+                        break
+                    time.sleep(ROOM_TIME)
+        except OSError:
+            self._signals.check()  # a terminal that has gone has sent SIGHUP as well
+            raise
+        self._rest = bytes(data)
+        if data:
+            self._signals.check()
+
+    def _left(self, deadline: float) -> float:
+        """Seconds until the deadline, or until a signal is to be obeyed; negative ones too."""
+        return min(deadline, self._signals.asked_at) - time.monotonic()
+
+    def _ready(self, deadline: float) -> bool:
+        """Whether the reader takes more; waits until it does, or until the deadline."""
+        while True:
+            left = self._left(deadline)
+            longest = max(0.0, min(left, LONGEST_WAIT))
+            try:
+                if select.select(self._signals.ears(), [self.descriptor], [], longest)[1]:
+                    return True
+            except (OSError, ValueError):  # not a thing that select knows: see what write() says
+                return True
+            self._signals.drain()
+            if left <= 0:
+                return False
+
+    def begin(self) -> None:
+        """Hides the cursor of a terminal that shows a live region."""
+        screen = self.screen()
+        if not self._hidden and screen.live and screen.color:
+            self.write(HIDE_CURSOR + (PASTES_TOLD if self._keys else ""))
+            self._hidden = True
+        self._begun = True
+
+    def end(self, goodbye: str = "", patience: float = PATIENCE) -> None:
+        """Wipes the live region, writes the goodbye, if any, on its own line, shows the cursor.
+
+        A reader that has stalled is waited for no longer than `patience` (seconds).
+        """
+        if not self._begun:
+            return
+        screen, text = self.screen(), f"{goodbye}\n" if goodbye else ""
+        if screen.live:
+            text = (cleared() if self._board else blank_row(screen)) + text
+        self._begun = False
+        self.write(text + self._shown(), time.monotonic() + patience)
+
+    def _shown(self) -> str:
+        """What shows the cursor again, if it was hidden."""
+        hidden, self._hidden = self._hidden, False
+        return (PASTES_PLAIN if self._keys else "") + SHOW_CURSOR if hidden else ""
+
+    def resume(self) -> None:
+        """Takes the terminal once more, whatever others have made of its cursor, or leaves it."""
+        if self.screen().live:
+            self._hidden = False
+            self.begin()
+        else:
+            self.write(self._shown(), time.monotonic() + PATIENCE)
+
+
+def _unwaiting(descriptor: int) -> int:
+    """The same terminal, opened for us alone, so that no write() to it waits for its reader.
+
+    Elsewhere it may: select() says that there is room, but not how much. The descriptor itself
+    is shared with the shell, and must stay as it is.
+    """
+    with suppress(OSError, AttributeError):  # Windows has none of this
+        flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
+        return os.open(os.ttyname(descriptor), flags)
+    return descriptor
+
+
+def _piece(data: memoryview) -> memoryview:
+    """As much as is written at once; a stop between two pieces cuts no UTF-8 character."""
+    end = min(PIECE, len(data))
+    while PIECE - 4 < end < len(data) and data[end] & 0xC0 == 0x80:
+        end -= 1
+    return data[:end]
+
+
+def _columns(text: str) -> int:
+    """The value of COLUMNS, if it is one."""
+    return fitted(int(text)) if text.isdecimal() and len(text) < 10 and int(text) > 0 else 0
+
+
+def _has_blocks(encoding: str) -> bool:
+    try:
+        return bool("…█▏".encode(encoding))
+    except UnicodeEncodeError:
+        return False

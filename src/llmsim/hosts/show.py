@@ -1,0 +1,224 @@
+"""The loop of the native host: writes each frame when it is due, and does what keys ask for."""
+
+import time
+from collections.abc import Callable
+from math import inf, isfinite
+
+from llmsim.hosts.keyboard import Keyboard
+from llmsim.hosts.keys import hint
+from llmsim.hosts.output import Output
+from llmsim.hosts.runs import runs_of
+from llmsim.hosts.signals import Signals
+from llmsim.options import Options
+from llmsim.planning import plan
+from llmsim.player import play, shows_board
+from llmsim.terminal.screen import blank_row
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.live import Note, Stage
+
+# Text is gathered up to this many characters while nothing has to be waited for.
+BATCH = 16_384
+# No sleep is shorter than this (seconds): what is due by then is written together.
+SHORTEST_SLEEP = 0.002
+# No sleep is longer: a shell may bring a job to the foreground without telling it.
+LONGEST_SLEEP = 0.5
+# Seconds for which the keys are shown at the beginning, and for which a change is.
+HINT_TIME, NOTE_TIME = 8.0, 2.0
+# Seconds that a terminal may take for the last drawing before Ctrl+Z stops the process.
+SUSPENSION = 2.0
+SLOWEST, FASTEST = 2.0**-6, 2.0**10  # that keys lead to
+
+
+class Show:
+    """Runs on an output, one after the other, and what keys have made of them."""
+
+    def __init__(
+        self,
+        options: Options,
+        output: Output,
+        deadline: float = inf,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+        keyboard: Keyboard | None = None,
+        signals: Signals | None = None,
+    ) -> None:
+        """Plays nothing yet; `sleep` may end early when there is a key or a signal."""
+        self.options, self.output, self.deadline = options, output, deadline
+        self.clock, self.sleep = clock, sleep
+        self.keyboard, self.signals = keyboard, signals or Signals()
+        self.speed = options.speed_factor
+        self.asked = ""  # "next" or "quit"
+        self._due = clock()  # when the next frame is
+        self._held: float | None = None  # of a paused show, seconds from now to the next frame
+        self._stage: Stage | None = None
+        self._hinted = False
+        self._note_ends = inf
+
+    # --- playing ---------------------------------------------------------------------------
+
+    def play(self) -> bool:
+        """Plays the runs; True when the last has ended, False when the time or a key came first.
+
+        Raises Stopped when a signal asks for the end.
+        """
+        left = self.options.runs
+        for run in runs_of(self.options._replace(runs=0)):
+            self._play(run)
+            if self.asked == "next":  # what is skipped does not count
+                self.asked = ""
+                continue
+            if self.asked or self.clock() >= self.deadline:
+                return False
+            left -= 1
+            if left == 0:
+                break
+        return True
+
+    def _play(self, run: Options) -> None:
+        job = plan(run)
+        output, clock, deadline = self.output, self.clock, self.deadline
+        output.begin()
+        self._set(run)
+        batch = ""
+        for frame in play(job, run, output.screen, stage=self._stage):
+            self._due += frame.delay / self.speed
+            if self._due - clock() >= SHORTEST_SLEEP or len(batch) >= BATCH:
+                output.write(batch, deadline)
+                batch = ""
+                self._wait()
+            now = clock()
+            if self.asked or now >= deadline:
+                break
+            if self.speed == inf or now - self._due > 1:
+                self._due = now  # a stalled reader or a suspended process is not caught up with
+            batch += frame.text
+        else:
+            output.write(batch, deadline)
+        if self.asked == "next":
+            output.write(self._cleared(), deadline)
+
+    def _set(self, run: Options) -> None:
+        """Sets the stage for a run: with a board, or with keys that can bring one."""
+        # A job in the background may come to the foreground.
+        screen = self.output.screen()._replace(live=self.output.rewritable)
+        before = self._stage
+        on = before.board if before else shows_board(run, screen)
+        rich = screen.live and screen.color and isfinite(run.speed_factor)
+        if on or before or (self.keyboard and rich):
+            from llmsim.live import Stage  # a pipe does without
+
+            self._stage = Stage(self.output.screen, self.speed, on)
+            self._stage.note = before.note if before else None
+            if self.keyboard and not self._hinted:
+                self._hinted = True
+                self._say(hint, HINT_TIME)
+
+    def _cleared(self) -> str:
+        """What takes the live region of a run away that is left."""
+        screen = self.output.screen()
+        if self._stage:
+            return self._stage.cleared()
+        return blank_row(screen) if screen.live else ""
+
+    # --- waiting ---------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Waits until the next frame is due, and attends to keys and signals meanwhile."""
+        while True:
+            self._attend()
+            now = self.clock()
+            left = min(self._due, self.deadline) - now
+            if self.asked or left <= 0:
+                return
+            patience = self.keyboard.patience() if self.keyboard else inf
+            self.sleep(max(0.0, min(left, self._note_ends - now, patience, LONGEST_SLEEP)))
+
+    def _attend(self) -> None:
+        signals, keyboard = self.signals, self.keyboard
+        signals.drain()
+        signals.check()
+        if signals.suspended:
+            self._suspend()
+        changed = signals.disturbed or (keyboard is not None and keyboard.changed_hands())
+        if changed:
+            self._look_up()
+        for name in keyboard.pressed() if keyboard else ():
+            self._obey(name)
+            changed = True
+        if self.clock() >= self._note_ends:
+            self._rest()
+            changed = True
+        if changed and self._stage and not self.asked:
+            self.output.write(self._stage.redrawn(), self.deadline)
+
+    def _suspend(self) -> None:
+        """Gives the terminal back, and stops until somebody continues the process."""
+        self.output.end(patience=SUSPENSION)
+        if self.keyboard:
+            self.keyboard.close()
+        self.signals.suspend()
+        self.signals.disturbed = True
+
+    def _look_up(self) -> None:
+        """Takes the terminal as it is now: resized, in other hands, or ours again."""
+        self.signals.disturbed = False
+        if self.keyboard:
+            self.keyboard.open()
+        self.output.resume()
+        if self._stage:
+            self._stage.forget()
+
+    # --- keys ------------------------------------------------------------------------------
+
+    def _obey(self, name: str) -> None:
+        """Does what the key of this name asks for."""
+        if name == "pause":
+            self._pause()
+        elif name == "faster":
+            self._go_at(max(self.speed, min(self.speed * 2, FASTEST)))
+        elif name == "slower":
+            self._go_at(min(self.speed, max(min(self.speed / 2, FASTEST), SLOWEST)))
+        elif name == "board":
+            if self._stage:
+                self._stage.board = not self._stage.board
+        elif name in ("next", "quit"):
+            self.asked = name
+            self._due, self._held = self.clock(), None
+            self._rest()
+        else:
+            self._say(hint, NOTE_TIME * 2)
+
+    def _pause(self) -> None:
+        """Holds the show, or lets it go on where it was."""
+        now, held = self.clock(), self._held
+        if held is None:
+            self._held, self._due = max(0.0, self._due - now), inf
+        else:
+            self._held, self._due = None, now + held
+        self._rest()
+
+    def _go_at(self, speed: float) -> None:
+        """Goes on at this speed; the wait under way, a tick, is as long as it was."""
+        self.speed = speed
+        if self._stage:
+            self._stage.speed = speed
+        text = "speed max" if speed == inf else f"speed {speed:g}"
+        self._say(lambda width: text[:width], NOTE_TIME)
+
+    def _say(self, note: "Note", seconds: float) -> None:
+        """Has a note below the log for some time."""
+        self._note_ends = self.clock() + seconds
+        if self._stage:
+            self._stage.note = note
+
+    def _rest(self) -> None:
+        """Has the note that stays: that the show is paused, or none."""
+        self._note_ends = inf
+        if self._stage:
+            self._stage.note = None if self._held is None else _paused
+
+
+def _paused(width: int) -> str:
+    return "paused: space goes on"[:width]

@@ -1,0 +1,115 @@
+"""Signals as flags. A handler that raised could do so between any two bytecodes.
+
+    signal -> flag, and a byte in a pipe -> select() returns -> whoever waited asks
+
+So a signal is acted on where the host waits, and nowhere else.
+"""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from enum import IntEnum
+from math import inf
+from types import FrameType
+
+
+class ExitStatus(IntEnum):
+    """What the process says when it ends; a signal that has ended it is 128 and its number."""
+
+    FINISHED = 0
+    ERROR = 1
+    USAGE = 2
+    SIGHUP = 129
+    SIGINT = 130
+    CLOSED_PIPE = 141
+    SIGTERM = 143
+
+
+class Stopped(BaseException):
+    """A signal asked for the end; `status` is what to exit with."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+# What ends a show. Windows has few of these.
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGUSR1",
+          "SIGUSR2", "SIGXCPU")  # fmt: skip
+# These end it even where they are ignored, as the first is in a script's background.
+ALWAYS = ("SIGINT", "SIGTERM")
+SUSPENDING, RETURNING, RESIZING = "SIGTSTP", "SIGCONT", "SIGWINCH"
+
+
+def _numbers(*names: str) -> list[signal.Signals]:
+    """Those of the signals that this system has."""
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+
+class Signals:
+    """What signals have asked for since they were caught."""
+
+    def __init__(self) -> None:
+        """Catches nothing yet."""
+        self.asked = 0  # the number of the first that asked for the end
+        self.asked_at = inf  # when, as time.monotonic() has it
+        self.suspended = False  # Ctrl+Z was pressed
+        self.disturbed = False  # the terminal was resized, or is ours again
+        self._ear = self._mouth = -1  # a pipe
+
+    def catch(self, terminal: bool) -> None:
+        """Catches what ends a show and, with a terminal, what suspends and disturbs it."""
+        with suppress(OSError, ValueError):  # without it a signal is heard a little later
+            self._ear, self._mouth = os.pipe()
+            os.set_blocking(self._ear, False)
+            os.set_blocking(self._mouth, False)
+            signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
+        for number in _numbers(*ENDING):
+            if number in _numbers(*ALWAYS) or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._end)
+        for number in _numbers(SUSPENDING) if terminal else ():
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._suspend)
+        for number in _numbers(RETURNING, RESIZING) if terminal else ():
+            signal.signal(number, self._disturb)
+        for number in _numbers("SIGTTIN") if terminal else ():
+            signal.signal(number, signal.SIG_IGN)  # a read in the background fails, and that is all
+
+    def ignore(self) -> None:
+        """From now on nothing ends the process: it is cleaning up and ends by itself."""
+        self.asked, self.asked_at = 0, inf
+        for number in _numbers(*ENDING, SUSPENDING):
+            signal.signal(number, signal.SIG_IGN)
+
+    def check(self) -> None:
+        """Raises Stopped if a signal has asked for the end."""
+        if self.asked:
+            raise Stopped(128 + self.asked)
+
+    def drain(self) -> None:
+        """Takes the bytes that have woken a select()."""
+        with suppress(OSError):
+            while self._ear >= 0 and os.read(self._ear, 512):
+                pass
+
+    def ears(self) -> list[int]:
+        """The descriptors that a select() has to listen to, so that a signal ends it."""
+        return [self._ear] if self._ear >= 0 else []
+
+    def suspend(self) -> None:
+        """Stops the process as Ctrl+Z does, and returns when it is continued."""
+        (number,) = _numbers(SUSPENDING)
+        self.suspended = False
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # nothing where nobody could continue it
+        signal.signal(number, self._suspend)
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        if not self.asked:
+            self.asked, self.asked_at = number, time.monotonic()
+
+    def _suspend(self, _number: int, _frame: FrameType | None) -> None:
+        self.suspended = True
+
+    def _disturb(self, _number: int, _frame: FrameType | None) -> None:
+        self.disturbed = True

@@ -1,0 +1,297 @@
+"""The loop, by a clock that the test moves: when what is written, and what keys make of it."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import accumulate, pairwise
+from math import inf
+
+import pytest
+
+from llmsim.hosts import output as output_module
+from llmsim.hosts.keyboard import Keyboard
+from llmsim.hosts.output import Output
+from llmsim.hosts.show import BATCH, HINT_TIME, LONGEST_SLEEP, NOTE_TIME, SHORTEST_SLEEP, Show
+from llmsim.options import Options
+from llmsim.planning import plan
+from llmsim.player import play
+from llmsim.terminal.board import rows_of
+from llmsim.terminal.screen import Screen
+from tests.terminal.stage import Terminal
+
+
+class Clock:
+    """Time that passes only in sleep, and as much as the test says in between."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class Recorder(Output):
+    """An output that notes what is written and when."""
+
+    def __init__(self, clock: Clock, stall: Mapping[int, float] | None = None) -> None:
+        super().__init__("never")
+        self.clock = clock
+        self.stall = stall or {}  # seconds that the reader takes for its n-th text
+        self.written: list[tuple[float, str]] = []
+
+    def write(self, text: str, _deadline: float = inf) -> None:
+        if text:
+            self.written.append((self.clock.now, text))
+            self.clock.now += self.stall.get(len(self.written), 0.0)
+
+    def text(self) -> str:
+        return "".join(text for _, text in self.written)
+
+
+RUN = Options("pytorch", seed=5, start=datetime(2026, 1, 30, 12))
+
+
+def length(options: Options, output: Output) -> float:
+    """Show seconds of a run."""
+    return sum(frame.delay for frame in play(plan(options), options, output.screen))
+
+
+@pytest.mark.parametrize("speed", [0.25, 1.0, 60.0, 1e4])
+def test_a_show_lasts_as_long_as_its_delays(speed: float) -> None:
+    clock = Clock()
+    output = Recorder(clock)
+    frames = list(play(plan(RUN), RUN, output.screen))
+    assert Show(RUN._replace(speed_factor=speed), output, inf, clock, clock.sleep).play()
+    assert output.text() == "".join(frame.text for frame in frames)
+    seconds = sum(frame.delay for frame in frames) / speed
+    assert clock.now - 1000 == pytest.approx(seconds, abs=SHORTEST_SLEEP)
+    assert max(clock.slept, default=0) <= LONGEST_SLEEP
+
+
+def test_each_text_is_written_when_it_is_due() -> None:
+    clock = Clock()
+    output = Recorder(clock)
+    Show(RUN, output, inf, clock, clock.sleep).play()
+    ends = list(accumulate(len(text) for _, text in output.written))
+    end, due = 0, 1000.0
+    for frame in play(plan(RUN), RUN, output.screen):
+        end, due = end + len(frame.text), due + frame.delay
+        moment, _ = output.written[bisect_left(ends, end)]
+        assert moment == pytest.approx(due, abs=SHORTEST_SLEEP)
+
+
+def test_at_full_speed_nothing_is_waited_for_and_texts_are_large() -> None:
+    clock = Clock()
+    output = Recorder(clock)
+    assert Show(RUN._replace(speed_factor=inf), output, inf, clock, clock.sleep).play()
+    assert clock.slept == []
+    assert all(len(text) >= BATCH for _, text in output.written[:-1])
+
+
+@pytest.mark.parametrize("speed", [1.0, 50.0, inf])
+def test_a_show_stops_at_its_deadline(speed: float) -> None:
+    clock = Clock()
+    output = Recorder(clock, stall=dict.fromkeys(range(1, 10_000), 0.25))
+    forever = RUN._replace(speed_factor=speed, runs=0)
+    assert not Show(forever, output, 1003.0, clock, clock.sleep).play()
+    assert 1003.0 <= clock.now <= 1003.25
+
+
+def test_a_suspended_show_is_not_caught_up_with() -> None:
+    clock = Clock()
+    output = Recorder(clock, stall={20: 3600.0})
+    usual = length(RUN, output)
+    Show(RUN, output, inf, clock, clock.sleep).play()
+    assert clock.now - 1000 == pytest.approx(usual + 3600, abs=5)
+
+
+# --- keys --------------------------------------------------------------------------------------
+
+
+class Fingers(Keyboard):
+    """Presses keys at moments of the clock."""
+
+    def __init__(self, clock: Clock, keys: Iterable[tuple[float, str]]) -> None:
+        super().__init__(-1)
+        self.clock, self.keys = clock, list(keys)
+
+    def changed_hands(self) -> bool:
+        return False
+
+    def pressed(self) -> list[str]:
+        names = []
+        while self.keys and 1000 + self.keys[0][0] <= self.clock.now:
+            names.append(self.keys.pop(0)[1])
+        return names
+
+    def patience(self) -> float:
+        return max(0.0, 1000 + self.keys[0][0] - self.clock.now) if self.keys else inf
+
+
+class Theatre(Recorder):
+    """A coloured terminal of some size, which shows what is written."""
+
+    def __init__(self, clock: Clock, width: int = 80, height: int = 24) -> None:
+        super().__init__(clock)
+        self._screen = Screen(width, height, color=True, unicode=True, live=True)
+        self.terminal = Terminal(width, height)
+
+    def screen(self) -> Screen:
+        return self._screen
+
+    def write(self, text: str, _deadline: float = inf) -> None:
+        super().write(text)
+        self.terminal.stream.feed(text)
+
+    def rows(self) -> list[str]:
+        return [self.terminal.row(number) for number in range(self._screen.height)]
+
+    def below(self) -> list[str]:
+        """The rows of the live region."""
+        rows = self.rows()[self.terminal.cursor.y :]
+        while rows and not rows[-1]:
+            rows.pop()
+        return rows
+
+
+SHORT = RUN._replace(duration=30.0)
+
+
+def played(
+    *keys: tuple[float, str],
+    until: float = inf,
+    options: Options = SHORT,
+    size: tuple[int, int] = (50, 12),
+) -> tuple[Theatre, Clock, bool]:
+    """A show with keys pressed at these seconds, up to a second; whether it came to its end."""
+    clock = Clock()
+    theatre = Theatre(clock, *size)
+    show = Show(options, theatre, 1000 + until, clock, clock.sleep, Fingers(clock, keys))
+    return theatre, clock, show.play()
+
+
+def test_a_pause_holds_the_show_and_costs_it_nothing() -> None:
+    usual, usual_clock, _ = played()
+    theatre, clock, ended = played((10.0, "pause"), (3610.0, "pause"))
+    assert ended
+    assert clock.now - usual_clock.now == pytest.approx(3600, abs=0.01)
+    assert theatre.terminal.shown() == usual.terminal.shown()
+    held = [text for moment, text in theatre.written if 1010.0 < moment < 4610.0]
+    assert held == []
+
+
+def test_a_paused_show_says_so() -> None:
+    theatre, _, _ = played((10.0, "pause"), until=20.0)
+    assert theatre.below()[-1].strip().startswith("paused")
+    theatre, _, _ = played((10.0, "pause"), (12.0, "faster"), until=15.0)
+    assert theatre.below()[-1].strip().startswith("paused")
+    theatre, _, _ = played((10.0, "pause"), (12.0, "pause"), until=13.0)
+    assert not any("paused" in row for row in theatre.rows())
+
+
+@pytest.mark.parametrize(("key", "factor"), [("faster", 2.0), ("slower", 0.5)])
+def test_speed_doubles_and_halves(key: str, factor: float) -> None:
+    clock = Clock()
+    usual, keys = length(SHORT, Recorder(clock)), Fingers(clock, [(20.0, key)])
+    assert Show(SHORT, Recorder(clock), inf, clock, clock.sleep, keys).play()
+    left = usual - 20
+    assert clock.now == pytest.approx(1020 + left / factor, abs=0.2)
+    told, _, _ = played((20.0, key), until=20.5)
+    assert told.below()[-1].strip() == f"speed {factor:g}"
+    later, _, _ = played((20.0, key), until=20.5 + NOTE_TIME)
+    assert not any("speed" in row for row in later.rows())
+
+
+def test_speed_has_bounds_and_comes_back_from_the_highest() -> None:
+    crazy = [(20.0 + number / 100, "faster") for number in range(50)]
+    theatre, clock, ended = played(*crazy)
+    assert ended
+    assert clock.now < 1022
+    calm = [(20.0 + number / 100, "slower") for number in range(50)]
+    theatre, _, _ = played(*calm, until=21.0)
+    assert theatre.below()[-1].strip() == f"speed {2**-6:g}"
+
+
+def test_slow_again_after_fast_shows_the_next_tick_soon() -> None:
+    keys = [(20.0, "faster")] * 6 + [(20.5, "slower")] * 6
+    theatre, _, _ = played(*keys, until=25.0, options=RUN._replace(duration=3600.0))
+    drawn = [moment for moment, _ in theatre.written if moment > 1020.5]
+    assert drawn[0] < 1020.7
+    assert max(b - a for a, b in pairwise(drawn)) < 3
+
+
+def test_next_goes_on_to_the_next_run_which_counts() -> None:
+    theatre, _, ended = played((10.0, "next"))
+    assert ended
+    log = "\n".join(theatre.terminal.shown())
+    assert "--seed 5" not in log.replace("\n", " ").partition("Same run again")[2]
+    assert "--seed 6" in "\n".join(theatre.terminal.shown()).partition("Same run again")[2]
+    assert "━" not in log
+    assert log.count("Same run again") == 1
+
+
+def test_the_board_goes_and_comes() -> None:
+    off, _, _ = played((15.0, "board"), until=20.0)
+    assert len(off.below()) <= 1
+    on, _, _ = played((15.0, "board"), (18.0, "board"), until=20.0)
+    assert len(on.below()) == rows_of(on.screen())
+    assert (
+        on.terminal.shown()[: len(on.terminal.gone)]
+        == played()[0].terminal.shown()[: len(on.terminal.gone)]
+    )
+
+
+def test_a_log_can_be_given_a_board() -> None:
+    log = SHORT._replace(view="log")
+    assert len(played(until=20.0, options=log)[0].below()) <= 1
+    theatre, _, _ = played((15.0, "board"), until=20.0, options=log)
+    assert len(theatre.below()) == rows_of(theatre.screen())
+
+
+def test_a_board_that_was_taken_away_stays_away_in_the_next_run() -> None:
+    theatre, _, _ = played((10.0, "board"), (12.0, "next"), until=25.0)
+    assert len(theatre.below()) <= 1
+
+
+@pytest.mark.parametrize("while_paused", [False, True])
+def test_quit_ends_the_show_early(while_paused: bool) -> None:
+    pause = [(10.0, "pause")] if while_paused else []
+    _, clock, ended = played(*pause, (20.0, "quit"), options=SHORT._replace(runs=0))
+    assert not ended
+    assert clock.now == pytest.approx(1020.0, abs=0.11)
+
+
+def test_keys_are_heard_at_full_speed() -> None:
+    options = RUN._replace(speed_factor=inf, runs=0)
+    clock = Clock()
+    theatre = Theatre(clock)
+    theatre.stall = dict.fromkeys(range(1, 10_000), 0.1)
+    show = Show(options, theatre, 1100.0, clock, clock.sleep, Fingers(clock, [(2.0, "quit")]))
+    assert not show.play()
+    assert clock.now < 1002.1
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 12), (80, 24), (120, 40)])
+def test_the_keys_are_shown_once_and_go_away(size: tuple[int, int]) -> None:
+    first, _, _ = played(until=HINT_TIME - 0.5, size=size)
+    assert "q quit" in first.below()[-1]
+    assert 1 < len(first.below()) <= rows_of(first.screen()) + 1
+    later, _, _ = played(until=HINT_TIME + 0.5, size=size, options=SHORT._replace(runs=0))
+    assert not any("q quit" in row for row in later.rows())
+    assert not any("q quit" in row for row in later.terminal.gone)
+    again, _, _ = played((15.0, "unknown"), until=16.0, size=size)
+    assert "q quit" in again.below()[-1]
+
+
+def test_without_a_keyboard_no_keys_are_shown() -> None:
+    clock = Clock()
+    theatre = Theatre(clock)
+    Show(RUN, theatre, 1005.0, clock, clock.sleep).play()
+    assert len(theatre.below()) == rows_of(theatre.screen())
+    assert "quit" not in theatre.text()
+    assert output_module.PASTES_TOLD not in theatre.text()
