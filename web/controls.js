@@ -8,10 +8,11 @@ const KEYS = {
   "+": "faster",
   "=": "faster",
   "-": "slower",
+  _: "slower",
   n: "next",
   g: "board",
   q: "stop",
-  Escape: "stop",
+  escape: "stop",
 };
 
 /**
@@ -32,7 +33,7 @@ export function listen(bar, actions) {
 
   // Before the terminal, which would take every key for its own.
   const hear = (/** @type {KeyboardEvent} */ event) => {
-    const name = KEYS[event.key];
+    const name = KEYS[event.key.toLowerCase()];
     const { target, ctrlKey, altKey, metaKey } = event;
     if (!name || ctrlKey || altKey || metaKey) return;
     // A dialog has its own use for every key, a button for a space.

@@ -11,6 +11,7 @@ const FONTS =
   '"Liberation Mono", monospace';
 const [SMALLEST, USUAL] = [9, 14]; // px
 const COLUMNS = 80; // that a font should leave room for
+const MOST_COLUMNS = 240; // and no more than these: lines are not so long
 
 const pen = document.createElement("canvas").getContext("2d");
 
@@ -23,13 +24,15 @@ function cellWidth(size) {
 
 /**
  * The font size for a window: smaller in a narrow one, so that it holds 80 columns if that is
- * still legible, and such that a cell is a whole number of the screen's pixels wide: otherwise
+ * still legible, larger in a very wide one, and such that a cell is a whole number of the screen's pixels wide: otherwise
  * there are hairlines between the blocks of a bar.
  *
  * @param {number} width
  */
 function fontSize(width) {
-  const wanted = Math.min(Math.max((width / COLUMNS / cellWidth(100)) * 100, SMALLEST), USUAL);
+  const sizeFor = (/** @type {number} */ columns) => (width / columns / cellWidth(100)) * 100;
+  const largest = Math.max(USUAL, sizeFor(MOST_COLUMNS));
+  const wanted = Math.min(Math.max(sizeFor(COLUMNS), SMALLEST), largest);
   const error = (/** @type {number} */ size) => {
     const pixels = cellWidth(size) * window.devicePixelRatio;
     return Math.abs(pixels - Math.round(pixels));

@@ -47,6 +47,11 @@ def test_controls_come_with_movement_and_go(visit: Visitor) -> None:
     shown.page.mouse.move(120, 300)
     shown.wait_for(f"{opacity} === '1'")
     shown.wait_for(f"{opacity} === '0'", seconds=6)
+    shown.press("pause")  # who has pressed a button does not keep them there
+    shown.page.mouse.move(100, 500)
+    shown.wait_for(f"{opacity} === '0'")
+    shown.page.keyboard.press("Tab")
+    shown.wait_for(f"{opacity} === '1'")
 
 
 def test_all_controls_are_reached_by_tab_in_order(visit: Visitor) -> None:
@@ -117,7 +122,7 @@ def test_board_goes_and_comes(visit: Visitor, by: str) -> None:
 
 def test_speed_is_changed_by_keys_and_shown(visit: Visitor) -> None:
     shown = play(visit)
-    for key, speed in ("+", "2×"), ("+", "4×"), ("-", "2×"), ("-", "1×"), ("-", "0.5×"):
+    for key, speed in ("+", "2×"), ("=", "4×"), ("_", "2×"), ("-", "1×"), ("-", "0.5×"):
         shown.page.keyboard.press(key)
         assert shown.page.text_content("#speed") == speed
     for _ in range(9):
@@ -153,7 +158,7 @@ def test_next_plays_the_next_seed(visit: Visitor) -> None:
     assert shown.page.evaluate("document.documentElement.dataset.state") == "playing"
 
 
-@pytest.mark.parametrize("key", ["q", "Escape"])
+@pytest.mark.parametrize("key", ["q", "Q", "Escape"])
 def test_stop_and_play_again(visit: Visitor, key: str) -> None:
     shown = play(visit)
     shown.page.keyboard.press(key)

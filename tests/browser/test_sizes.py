@@ -1,0 +1,89 @@
+"""What is in the picture on screens of several sizes."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from llmsim.terminal.board import SHORTEST
+from tests.browser.visit import Visit
+
+pytestmark = pytest.mark.browser
+
+Visitor = Callable[..., Visit]
+
+PHONE, LAPTOP, DESKTOP = (390, 844), (1280, 800), (2560, 1440)
+CURVE = "/[\u2801-\u28ff]/.test(document.querySelector('.xterm-rows').textContent)"
+TRAINING = "/^training [1-9][0-9]%/.test(document.title)"
+BOXES = """[...document.querySelectorAll('.xterm-rows > div')].map((row) => {
+    const { left, top, right, bottom } = row.getBoundingClientRect();
+    return [left, top, right, bottom];
+})"""
+
+
+def in_training(visit: Visitor, size: tuple[int, int]) -> Visit:
+    """A visit whose run stands still, well into its training."""
+    width, height = size
+    shown = visit(width=width, height=height)
+    shown.open(seed=4, start="2026-01-30T12:00:00", dialect="pytorch", speed_factor=8)
+    shown.wait_for(TRAINING, seconds=90)
+    shown.page.keyboard.press("Space")
+    shown.wait_for("document.title.startsWith('paused')")
+    return shown
+
+
+def ink(picture: Image.Image, box: list[float]) -> int:
+    """How many colours there are in a part of the picture."""
+    left, top, right, bottom = map(round, box)
+    return len(picture.crop((left, top, right, bottom)).getcolors(1 << 24) or ())
+
+
+@pytest.mark.parametrize("size", [PHONE, LAPTOP, DESKTOP])
+def test_picture_is_full(visit: Visitor, size: tuple[int, int]) -> None:
+    shown = in_training(visit, size)
+    width, height = size
+    rows, boxes = shown.rows, shown.page.evaluate(BOXES)
+    assert len(rows) == shown.screen.height
+
+    # The rows fill the window, but for its margins, and nothing is wider than it.
+    left, top = boxes[0][:2]
+    right, bottom = boxes[-1][2:]
+    assert left < 12
+    assert top < 12
+    assert width - 36 < right <= width
+    assert height - 36 < bottom <= height
+    assert shown.page.evaluate("document.documentElement.scrollWidth") == width
+    assert max(len(row.rstrip()) for row in rows) <= shown.screen.width
+
+    # What stands in a row is painted there, and few rows are empty.
+    picture = Image.open(BytesIO(shown.page.screenshot())).convert("RGB")
+    assert picture.size == size
+    filled = [row.strip() != "" for row in rows]
+    painted = [ink(picture, box) > 1 for box in boxes]
+    assert painted == filled
+    assert sum(filled) > 0.9 * len(rows)
+
+    # The log above, in many colours, and the board below.
+    assert ink(picture, [0, 0, width, height / 2]) > 16
+    board = "".join(rows[len(rows) // 2 :])
+    assert any("\u2801" <= sign <= "\u28ff" for sign in board)
+    assert "step" in rows[-1]
+    assert "eta" in rows[-1]
+
+
+def test_low_window_has_the_log_alone(visit: Visitor) -> None:
+    shown = in_training(visit, (800, 80))
+    assert shown.screen.height < SHORTEST
+    assert not shown.page.evaluate(CURVE)
+    assert any("loss" in row for row in shown.rows)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+def test_text_is_legible(visit: Visitor, size: tuple[int, int]) -> None:
+    """Columns enough for a log on a phone; on a large screen no more than lines are long."""
+    width, height = size
+    shown = visit(width=width, height=height)
+    shown.open(seed=4)
+    shown.wait_for("transcript.length > 200")
+    assert 60 <= shown.screen.width <= 260
