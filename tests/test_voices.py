@@ -61,7 +61,7 @@ def test_drawn_jobs_suit_their_dialect() -> None:
     for job in drawn:
         voice = voices.VOICES[job.dialect]
         assert job.recipe in voice.recipes
-        assert voices.device_of(job.gpu) == voice.device
+        assert job.gpu.name.startswith("TPU") == (voice.device == "TPU")
     assert {job.dialect for job in drawn} == set(voices.NAMES)
     house = [job for job in drawn if job.dialect == "pytorch"]
     assert len(house) > 0.25 * len(drawn)
@@ -71,10 +71,32 @@ def test_a_recipe_or_a_gpu_chooses_among_the_dialects() -> None:
     for seed in range(30):
         assert "grpo" in voices.VOICES[job_of(seed, dialect="auto", recipe="grpo").dialect].recipes
     gpu = catalog.gpu_named("NVIDIA H200")
-    assert all(voices.VOICES[name].device == "GPU" for name in voices.suiting("auto", gpu))
+    assert not any(voices.VOICES[name].device == "TPU" for name in voices.suiting("auto", gpu))
 
 
 H100 = "NVIDIA H100 80GB HBM3"
+
+
+def test_nvidias_framework_is_for_nvidias_gpus() -> None:
+    for seed in range(60):
+        assert job_of(seed, dialect="nemo").gpu.name.startswith("NVIDIA ")
+    with pytest.raises(PlanError, match=r"does not run on AMD Instinct MI300X: .* NVIDIA GPUs"):
+        job_of(1, dialect="nemo", gpu="AMD Instinct MI300X")
+    assert "nemo" not in voices.suiting("auto", catalog.gpu_named("AMD Instinct MI300X"))
+
+
+@pytest.mark.parametrize("dialect", ["hf", "trl", "lightning", "olmo"])
+def test_trainers_without_tensor_parallelism_split_no_model(dialect: str) -> None:
+    for seed in range(40):
+        layout = job_of(seed, dialect=dialect).layout
+        assert (layout.tensor, layout.pipeline, layout.data) == (1, 1, layout.gpus)
+
+
+def test_nemo_shards_adams_states_alone() -> None:
+    """Megatron's DistributedDataParallel and its distributed optimizer."""
+    layouts = [job_of(seed, dialect="nemo").layout for seed in range(40)]
+    assert {layout.sharding for layout in layouts} == {"ddp", "zero1"}
+    assert any(layout.tensor > 1 for layout in layouts)
 
 
 def test_who_splits_no_model_trains_small_dense_ones() -> None:

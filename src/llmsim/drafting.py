@@ -14,7 +14,7 @@ from llmsim.options import MOST_GPUS, Options
 from llmsim.physics import memory, noise
 from llmsim.recipes import RECIPES, Recipe
 from llmsim.typed import NamedTuple, TypeVar
-from llmsim.voices import VOICES, Voice, device_of, voice_named
+from llmsim.voices import VOICES, Voice, runs_on, voice_named
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
     devices = tuple(
         gpu
         for gpu in catalog.gpus()
-        if device_of(gpu) == voice.device and (not voice.gpus or gpu.name in voice.gpus)
+        if runs_on(voice, gpu) and (not voice.gpus or gpu.name in voice.gpus)
     )
     gpu = _gpu(options, dialect, voice, lambda: drawn("gpu", devices))
     shape = shape_for(model.parameters, model.active_parameters, model.experts)
@@ -130,8 +130,10 @@ def _gpu(options: Options, dialect: str, voice: Voice, drawn: Callable[[], Gpu])
     if options.gpu == "auto":
         return drawn()
     gpu = catalog.gpu_named(options.gpu)
-    if device_of(gpu) != voice.device:
-        raise PlanError(f"--dialect {dialect} does not run on {gpu.name}: give a {voice.device}.")
+    if not runs_on(voice, gpu):
+        raise PlanError(
+            f"--dialect {dialect} does not run on {gpu.name}: it is for {voice.device}s."
+        )
     return gpu
 
 

@@ -7,7 +7,7 @@ from llmsim.job import Parallelism
 from llmsim.recipes import AUTO, RECIPES
 from llmsim.typed import Literal, NamedTuple
 
-Device = Literal["GPU", "TPU"]
+Device = Literal["GPU", "NVIDIA GPU", "TPU"]
 
 TEXT = ("pretrain", "continue")
 
@@ -35,6 +35,9 @@ class Voice(NamedTuple):
 # ZeRO-1 over data ranks, tensors and stages split, gradients added up in fp32.
 MEGATRON = Parallelism(("ddp", "zero1"), "zero1", fp32_gradients=True)
 
+# DDP, ZeRO-1 or FSDP, as a trainer of models that it has not written; layers recomputed whole.
+DATA_ALONE = Parallelism(split=None, recomputes=("none", "full"))
+
 VOICES = {
     "pytorch": Voice(
         "a good lab's own train.py under torchrun: tells all, fits any width",
@@ -59,7 +62,9 @@ VOICES = {
         validates=False,
         parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full")),
     ),
-    "olmo": Voice("OLMo, a block of name=value lines a step", TEXT),
+    "olmo": Voice(
+        "OLMo, a block of name=value lines a step", TEXT, parallelism=Parallelism(split=None)
+    ),
     "deepspeed": Voice(
         "DeepSpeed under its launcher: ZeRO's memory, unrounded samples/s",
         (*TEXT, "sft"),
@@ -80,11 +85,13 @@ VOICES = {
         "Hugging Face's Trainer (transformers 5): dicts above one bar",
         (*TEXT, "sft", "lora"),
         waits_for_saves=True,
+        parallelism=DATA_ALONE,
     ),
     "trl": Voice(
         "TRL's trainers (1.16): rewards, entropies and tokens in dicts",
         ("sft", "lora", "dpo", "grpo"),
         waits_for_saves=True,
+        parallelism=DATA_ALONE,
     ),
     "nanogpt": Voice(
         "nanoGPT's train.py: a loss, a time and a running MFU",
@@ -118,8 +125,14 @@ VOICES = {
         "PyTorch Lightning: a table of the model, then one tqdm bar an epoch",
         (*TEXT, "sft"),
         waits_for_saves=True,
+        parallelism=DATA_ALONE,
     ),
-    "nemo": Voice("NeMo 2: keys and values of every iteration, four digits each", (*TEXT, "sft")),
+    "nemo": Voice(
+        "NeMo 2: keys and values of every iteration, four digits each",
+        (*TEXT, "sft"),
+        device="NVIDIA GPU",
+        parallelism=MEGATRON,
+    ),
 }
 NAMES = tuple(VOICES)
 
@@ -147,9 +160,11 @@ def voice_named(name: str) -> Voice | None:
     return voice
 
 
-def device_of(gpu: Gpu) -> Device:
-    """What kind of accelerator a catalogue's entry is."""
-    return "TPU" if gpu.name.startswith("TPU") else "GPU"
+def runs_on(voice: Voice, gpu: Gpu) -> bool:
+    """Whether a framework works on a catalogue's entry."""
+    if gpu.name.startswith("TPU"):
+        return voice.device == "TPU"
+    return voice.device == "GPU" or (voice.device == "NVIDIA GPU" and "NVIDIA" in gpu.name)
 
 
 def suits(voice: Voice, model: Model) -> bool:
@@ -168,7 +183,7 @@ def suiting(recipe: str, gpu: Gpu | None, model: Model | None = None) -> tuple[s
         name
         for name, voice in VOICES.items()
         if recipes.intersection(voice.recipes)
-        and (gpu is None or voice.device == device_of(gpu))
+        and (gpu is None or runs_on(voice, gpu))
         and (gpu is None or not voice.gpus or gpu.name in voice.gpus)
         and (model is None or suits(voice, model))
         for _ in range(voice.share)

@@ -9,7 +9,6 @@ from datetime import datetime
 from math import exp
 
 from llmsim import events
-from llmsim.architecture import parameter_count
 from llmsim.dialects import Tell, lightning, shell, units
 from llmsim.dialects.line import Line
 from llmsim.job import Job
@@ -78,13 +77,11 @@ def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
-    """Megatron's count comes before the data-parallel wrapper, the wrapper's table after it."""
-    sharded = job.layout.sharding in ("zero3", "fsdp2") and job.layout.data > 1
-    count = -(-parameter_count(job.architecture) // (job.layout.tensor * job.layout.pipeline))
-    text = f" > number of parameters on (tensor, pipeline) model parallel rank (0 ,0): {count}"
+    """What rank 0 has of the model: Megatron's count, then the table of its wrapper."""
+    local = event.parameters_per_gpu
+    text = f" > number of parameters on (tensor, pipeline) model parallel rank (0 ,0): {local}"
     yield _said(job, event.at, "nemo_logging:393", text)
-    kind, local = "FullyShardedDataParallel" if sharded else "DDP", event.parameters_per_gpu
-    yield from lightning.table("module", kind, local, local, _local_modules(job))
+    yield from lightning.table("module", "DDP", local, local, _local_modules(job))
 
 
 # --- training ----------------------------------------------------------------------------
