@@ -71,6 +71,7 @@ RIGHT: list[tuple[str, str, object]] = [
     ("runs", "3", 3),
     ("exit-after-time", "90", 90.0),
     ("exit-after-time", "1d", 86_400.0),
+    ("evaluate", "yes", True),
     ("tidy", "yes", True),
     ("tidy", "", True),
     ("tidy", "0", False),

@@ -8,7 +8,19 @@ import pytest
 
 from llmsim import events
 from llmsim.job import PROMPT_TOKENS, Job, batch_tokens, steps_per_epoch
-from llmsim.physics import alignment, compute, curve, gradient, loss, memory, noise, schedule
+from llmsim.physics import (
+    alignment,
+    compute,
+    curve,
+    gradient,
+    jitter,
+    loss,
+    memory,
+    noise,
+    preference,
+    reinforcement,
+    schedule,
+)
 from tests.runs import Run, many_runs
 
 NESTED = ("validation", "checkpoint")
@@ -283,9 +295,10 @@ def test_the_summary_agrees_with_the_run(runs: tuple[Run, ...]) -> None:
 
 
 def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
+    asked = (alignment, compute, curve, gradient, loss, memory, reinforcement, schedule)
     cached = [
         function
-        for module in (compute, curve, gradient, loss, memory, noise, schedule)
+        for module in (*asked, jitter, noise, preference)
         for function in vars(module).values()
         if hasattr(function, "cache_clear")
     ]
@@ -298,6 +311,10 @@ def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
             assert loss.training(job, number) == step.loss
             assert schedule.learning_rate(job, number) == step.learning_rate
             assert memory.reserved(job, number) == step.reserved
+            assert compute.tokens(job, 1, number) == step.tokens
+            assert alignment.metrics(job, number) == step.metrics
+            took = compute.interval_seconds(job, step.previous + 1, number)
+            assert took / (number - step.previous) == step.step_seconds
 
 
 def test_a_save_in_the_background_lets_training_go_on(runs: tuple[Run, ...]) -> None:

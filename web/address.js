@@ -5,7 +5,7 @@
 // Parameters of the page itself; all others are options of llmsim, which Python judges.
 const OWN = ["boot", "kiosk"];
 // Options that need no value; a shell takes one only with an equals sign.
-const SWITCHES = ["tidy"];
+const SWITCHES = ["evaluate", "tidy"];
 
 /** @param {string} search */
 export function readAddress(search) {

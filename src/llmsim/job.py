@@ -104,6 +104,7 @@ class Job(NamedTuple):
     storage_gb_s: float  # what the file system takes from the whole cluster, GB/s
     command: str  # what plays this run again
     dialect: str = "pytorch"  # whose log it speaks
+    evaluates: bool = False  # runs its benchmarks at every validation, not only at the end
     tidy: bool = False  # no interleaved or torn lines at the launch
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
     gc_every: int = 50  # steps between garbage collections on all ranks at once; 0 is never

@@ -44,6 +44,7 @@ class Options(NamedTuple):
     instant_print_lines: int = 0
     runs: int = 1
     exit_after_time: float | None = None  # show seconds
+    evaluate: bool = False
     tidy: bool = False
     view: str = "auto"
     color: str = "auto"
@@ -127,6 +128,10 @@ OPTIONS = (
     Option(
         "exit-after-time", parse_duration, "a time such as 90s or 2h10min",
         "stop after this long", "never", "TIME",
+    ),
+    Option(
+        "evaluate", parse_switch, "yes or no",
+        "benchmarks at every validation, not only at the end", "no", "",
     ),
     Option(
         "tidy", parse_switch, "yes or no", "no interleaved or torn lines, which real launches have",
@@ -237,7 +242,8 @@ def quoted_word(word: str) -> str:
 
 def identity(options: Options) -> Iterator[tuple[str, str]]:
     """What names the job, not how it is shown: (name, text) pairs, "yes" for a switch."""
-    for name in ("dialect", "recipe", "model", "dataset", "gpu", "gpus", "tidy", "seed", "start"):
+    names = ("dialect", "recipe", "model", "dataset", "gpu", "gpus", "evaluate", "tidy", "seed")
+    for name in (*names, "start"):
         value = getattr(options, name)
         if value is True:
             yield name, "yes"

@@ -97,6 +97,7 @@ def _job(options: Options, seed: int, index: int) -> Job:
         storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
         command=command(options),
         dialect=draft.dialect,
+        evaluates=options.evaluate,
         tidy=options.tidy,
         # One run in three saves in the background, if its framework can.
         background_saves=noise.uniform(seed, "plan/saves") < 1 / 3

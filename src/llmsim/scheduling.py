@@ -33,7 +33,7 @@ ROUND_NUMBERS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500, 
 def length(job: Job, draw: float) -> tuple[int, int]:
     """As many steps and epochs as can be shown, the data lasts for and the GPUs can do.
 
-    Text is read once, if there is enough; sets for fine-tuning are read as a whole, some times.
+    Text is read once, if there is enough, else as a whole, some times, as sets for fine-tuning.
     """
     recipe = RECIPES[job.recipe]
     fewest, most = step_range(job.dialect, recipe)
@@ -44,6 +44,9 @@ def length(job: Job, draw: float) -> tuple[int, int]:
         return int(supply * epochs), epochs
     wanted = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
     steps = max(FEWEST_STEPS, min(wanted, affordable, supply * MOST_EPOCHS))
+    passes = int(steps / supply)
+    if passes and supply * passes >= FEWEST_STEPS:
+        return int(supply * passes), passes
     return round(steps), ceil(steps / supply)
 
 

@@ -8,7 +8,10 @@ import pytest
 
 from llmsim import events
 from llmsim.job import hostname
-from tests.runs import Run, many_runs
+from llmsim.recipes import RECIPES
+from llmsim.voices import VOICES
+from tests.dialects.logs import log_of
+from tests.runs import Run, many_runs, run_of
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +128,28 @@ def test_gpus_stay_within_their_limits_differ_and_move_together(runs: tuple[Run,
         for before, *training, after in powers.values():
             assert min(training) > before > 0
             assert min(training) > after > 0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_benchmarks_come_at_the_end_and_when_asked_for(recipe: str) -> None:
+    plain, asked = run_of(3, recipe=recipe), run_of(3, recipe=recipe, evaluate=True)
+    steps = plain.job.schedule.steps
+    assert [event.step for event in plain.all(events.Evaluated)] == [steps]
+    validated, told = asked.all(events.Validated), asked.all(events.Evaluated)
+    assert [event.step for event in told] == [event.step for event in validated]
+    assert told[-1].scores == plain.only(events.Evaluated).scores
+    for before, event in zip(validated[:-1], told, strict=False):
+        assert event.at == pytest.approx(before.at + event.seconds)
+    # What is asked for changes nothing but the time.
+    losses = [[step.loss for step in run.all(events.Step)] for run in (plain, asked)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("dialect", [name for name in VOICES if name != "pytorch"])
+def test_no_framework_stumbles_over_benchmarks(dialect: str) -> None:
+    """Those that print none say nothing of them, and none says its last words before the end."""
+    recipe = VOICES[dialect].recipes[0]
+    plain, asked = (log_of(dialect, 3, recipe=recipe, evaluate=asked) for asked in (False, True))
+    assert abs(len(plain) - len(asked)) <= 0.1 * len(plain)
+    for words in ("train metrics", "Training completed", "after training is done"):
+        assert sum(words in line for line in asked) == sum(words in line for line in plain)

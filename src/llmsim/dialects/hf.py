@@ -203,6 +203,8 @@ def _train_metrics(job: Job) -> Lines:
 
 def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
     """The table of the evaluation that run_clm.py ends with."""
+    if event.step < job.schedule.steps:
+        return
     told = values.evaluation_values(job, job.schedule.steps)
     yield from say.block(
         "eval",

@@ -6,6 +6,7 @@ PhaseName = Literal["launch", "training", "validation", "checkpoint", "export"]
 Task = Literal[
     "download", "tokenize", "epoch", "validation", "checkpoint", "consolidate", "export",
     "evaluation",
+    "benchmark",
 ]  # fmt: skip
 
 

@@ -81,9 +81,10 @@ class ShardWritten(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """The finished model's benchmark scores."""
+    """Benchmark scores of the model after a step: the last one, or when they were asked for."""
 
     at: float
+    step: int
     scores: tuple[Score, ...]
     seconds: float
 

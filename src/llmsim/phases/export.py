@@ -2,17 +2,17 @@
 
 from llmsim.events import (
     Consolidated,
-    Evaluated,
     ExportStarted,
     Progress,
     ShardWritten,
     Summary,
 )
 from llmsim.job import Job, checkpoints
+from llmsim.phases.evaluation import evaluated
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase, announced, took, watched
 from llmsim.phases.training import Trained
-from llmsim.physics import alignment, compute, evaluation, loss, storage
+from llmsim.physics import alignment, compute, loss, storage
 
 # Shards are told one by one up to this number; of more, the bar tells.
 TOLD_SHARDS = 8
@@ -52,19 +52,9 @@ def _files(job: Job, trained: Trained) -> Phase:
         if len(shards) <= TOLD_SHARDS:
             yield ShardWritten(at, shard, seconds)
     yield status(job, at, "export", trained.at, "training", "after training")
-    at = yield from _evaluation(job, at)
+    at = yield from evaluated(job, at, job.schedule.steps)
     at += took(job, "summary", 0.5)
     yield _summary(job, at, trained, size)
-    return at
-
-
-def _evaluation(job: Job, at: float) -> Phase:
-    """Benchmarks, one after another: forward passes over some ten thousand questions."""
-    seconds = took(job, "evaluation", evaluation.seconds(job))
-    questions = evaluation.effort(job).questions
-    yield from watched(job, at, seconds, "evaluation", "Evaluating", questions, "question")
-    at += seconds
-    yield Evaluated(at, evaluation.scores(job), seconds)
     return at
 
 

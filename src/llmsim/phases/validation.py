@@ -1,7 +1,8 @@
-"""A pause in training: the loss on held-out data, forward passes only."""
+"""A pause in training: the loss on held-out data, and benchmarks if they were asked for."""
 
 from llmsim.events import Validated
 from llmsim.job import Job, batch_tokens
+from llmsim.phases.evaluation import evaluated
 from llmsim.phases.timing import Phase, announced, watched
 from llmsim.physics import alignment, compute, loss, reinforcement
 
@@ -30,4 +31,6 @@ def _passes(job: Job, at: float, step: int, best: float) -> Phase:
         seconds,
         alignment.accuracy(job, step),
     )
+    if job.evaluates and step < job.schedule.steps:  # the last step's come after the export
+        at = yield from evaluated(job, at, step)
     return at

@@ -87,8 +87,8 @@ def scores(job: Job, step: int | None = None) -> tuple[Score, ...]:
         agreed = alignment.accuracy(job, last) or 0.0
         return (_score(job, last, "preference", "acc", PREFERENCE_PAIRS, agreed),)
     overlap = max(0.05, 0.52 - 0.2 * loss.expected(job, last))
-    rouge, stderr = _mean(job, "rouge", overlap)
-    bleu, _ = _mean(job, "bleu", 0.4 * overlap)
+    rouge, stderr = _mean(job, last, "rouge", overlap)
+    bleu, _ = _mean(job, last, "bleu", 0.4 * overlap)
     return (
         Score("rouge", "rougeL", rouge, stderr, ANSWERS),
         Score("bleu", "bleu", 100.0 * bleu, 100.0 * stderr, ANSWERS, percent=True),
@@ -130,11 +130,17 @@ def _benchmark(job: Job, test: Benchmark, last: int) -> Score:
     return _score(job, last, test.name, test.metric, test.questions, share)
 
 
-def _mean(job: Job, name: str, mean: float) -> tuple[float, float]:
+def _luck(job: Job, name: str, step: int) -> float:
+    """In standard errors: some of it is the run's, some that of the weights after this step."""
+    moment = 0 if step == job.schedule.steps else step
+    lasting = noise.normal(job.seed, f"evaluation-{name}")
+    return 0.6 * lasting + 0.36 * noise.normal(job.seed, f"evaluation-step-{name}", moment)
+
+
+def _mean(job: Job, step: int, name: str, mean: float) -> tuple[float, float]:
     """The mean of one score a text, and its standard error."""
     stderr = TEXT_SPREAD / sqrt(ANSWERS)
-    luck = 0.7 * noise.normal(job.seed, f"evaluation-{name}")
-    return max(0.001, mean + luck * stderr), stderr
+    return max(0.001, mean + _luck(job, name, step) * stderr), stderr
 
 
 def _interpolated(at: float, values: tuple[float, ...]) -> float:
@@ -149,13 +155,7 @@ def _interpolated(at: float, values: tuple[float, ...]) -> float:
 
 
 def _score(job: Job, step: int, name: str, metric: str, questions: int, share: float) -> Score:
-    """A whole number of right answers: the model's share and its luck with these questions.
-
-    Some of the luck is the run's, some that of the weights after this step.
-    """
-    moment = 0 if step == job.schedule.steps else step
-    luck = 0.6 * noise.normal(job.seed, f"evaluation-{name}")
-    luck += 0.36 * noise.normal(job.seed, f"evaluation-step-{name}", moment)
-    drawn = share + luck * sqrt(share * (1.0 - share) / questions)
+    """A whole number of right answers: the model's share and its luck with these questions."""
+    drawn = share + _luck(job, name, step) * sqrt(share * (1.0 - share) / questions)
     value = min(questions, max(0, round(drawn * questions))) / questions
     return Score(name, metric, value, sqrt(value * (1.0 - value) / questions), questions)

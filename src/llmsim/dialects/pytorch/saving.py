@@ -85,6 +85,7 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
     yield say(
         event, job, screen,
         (("title", "Evaluation"),),
+        (("", f" of step {event.step:,}" if event.step < job.schedule.steps else ""),),
         (("", f" in {units.seconds(event.seconds)}"),),
     )  # fmt: skip
     names = max(len(score.name) for score in event.scores)
