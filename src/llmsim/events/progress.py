@@ -5,8 +5,7 @@ from llmsim.typed import Literal, NamedTuple
 PhaseName = Literal["launch", "training", "validation", "checkpoint", "export"]
 Task = Literal[
     "download", "tokenize", "epoch", "validation", "checkpoint", "consolidate", "export",
-    "evaluation",
-    "benchmark",
+    "evaluation", "benchmark",
 ]  # fmt: skip
 
 
