@@ -8,8 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
-# What only a terminal needs.
-NATIVE = ("llmsim.__main__", "llmsim.cli", "llmsim.hosts.native", "llmsim.telemetry")
+# What only a terminal needs, but for the hosts that follow.
+NATIVE = ("llmsim.__main__", "llmsim.choices", "llmsim.cli", "llmsim.hosts", "llmsim.telemetry")
+PAGE = ("llmsim.hosts", "llmsim.hosts.browser", "llmsim.hosts.runs")
 
 
 def _name(file: Path) -> str:
@@ -17,7 +18,8 @@ def _name(file: Path) -> str:
 
 
 def _is_native(module: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in NATIVE)
+    native = any(module == name or module.startswith(f"{name}.") for name in NATIVE)
+    return native and module not in PAGE
 
 
 def modules() -> dict[str, Path]:

@@ -19,4 +19,9 @@ for (const wrong of ["1/0", "asyncio", "if", "import nonsense", "import warnings
 
 const { modules, importable } = JSON.parse(readFileSync(0, "utf8"));
 const maker = pyodide.pyimport("tools.make_library");
-await maker.main(pyodide.toPy(modules), pyodide.toPy(importable), `/project/${process.argv[2]}`);
+await maker
+  .main(pyodide.toPy(modules), pyodide.toPy(importable), `/project/${process.argv[2]}`)
+  .catch((/** @type {Error} */ error) => {
+    console.error(error.message); // Node would print Pyodide's one line of a megabyte with it
+    process.exit(1);
+  });
