@@ -11,9 +11,10 @@ from tools.browser import launch
 from tools.serve import server
 
 TARGET = Path(__file__).parent.parent / "docs" / "page.png"
-QUERY = {"dialect": "pytorch", "seed": 4, "start": "2026-01-30T12:00:00", "speed-factor": 6}
-# The moment to take: all of these are on the screen.
-SIGNS = ("Epoch", "validation", "util")
+QUERY = {"dialect": "pytorch", "seed": 5, "start": "2026-01-30T12:00:00", "speed-factor": 6}
+# The moment to take: well into the training, with all of these on the screen.
+TITLE = "training 7"
+SIGNS = ("Saved", "util 9", "eta")
 PATIENCE = 120  # seconds
 
 
@@ -25,7 +26,7 @@ def screen_text(page: Page) -> str:
 def wait_for_moment(page: Page) -> None:
     """Watch the run until the moment is there; raises TimeoutError when it does not come."""
     end = time.monotonic() + PATIENCE
-    while not all(sign in screen_text(page) for sign in SIGNS):
+    while not (TITLE in page.title() and all(sign in screen_text(page) for sign in SIGNS)):
         if time.monotonic() > end:
             raise TimeoutError(f"{SIGNS} were not on the screen together within {PATIENCE} s")
         page.wait_for_timeout(20)
