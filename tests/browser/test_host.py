@@ -3,17 +3,18 @@
 import asyncio
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import groupby
 from math import inf
-from typing import Any
+from selectors import DefaultSelector, SelectorKey
+from typing import Any, TypeVar
 
 import pytest
 
 from llmsim.cli.flags import pairs
 from llmsim.events import Event
 from llmsim.hosts import browser
-from llmsim.hosts.browser import TICK, WINDOW, Page
+from llmsim.hosts.browser import ARREARS, TICK, WINDOW, Page
 from llmsim.hosts.runs import runs_of
 from llmsim.job import Job
 from llmsim.options import Options, from_query, parse_options
@@ -22,8 +23,53 @@ from llmsim.player import Frame
 from llmsim.terminal.board import SHORTEST
 from llmsim.terminal.screen import Screen, blank_row
 
+T = TypeVar("T")
 FULL_SPEED = ("speed-factor", "max")
 Script = Callable[[Callable[[], Screen]], Iterator[Frame]]
+
+
+class Clock:
+    """Seconds that pass when somebody waits, and hardly else."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+clock = Clock()
+TURN = 0.0001  # seconds that a turn of the event loop takes
+
+
+class Waits(DefaultSelector):
+    """Waits for nothing: the clock is put forward."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        assert timeout is not None, "everybody waits for somebody else"
+        clock.now += max(timeout, TURN)
+        return super().select(0)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop whose time is the clock's."""
+
+    def __init__(self) -> None:
+        super().__init__(Waits())
+
+    def time(self) -> float:
+        return clock.now
+
+
+def perform(play: Coroutine[object, object, T]) -> T:
+    """What asyncio.run does, in no time."""
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(play)
+
+
+@pytest.fixture(autouse=True)
+def _timeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "time", clock)
 
 
 @pytest.fixture
@@ -66,7 +112,7 @@ def flood(_: Callable[[], Screen]) -> Iterator[Frame]:
 def test_what_is_due_together_is_sent_together(act: Callable[[Script], None]) -> None:
     act(lambda _: iter([Frame(TICK / 8, "a")] * 4 + [Frame(0.1, "b")] + [Frame(TICK / 8, "c")] * 4))
     terminal = Terminal()
-    assert asyncio.run(terminal.show(("runs", "1"))) == 0
+    assert perform(terminal.show(("runs", "1"))) == 0
     assert terminal.texts == ["aaaa", "bcccc"]
 
 
@@ -75,19 +121,18 @@ def test_delays_are_kept_and_divided_by_the_speed(act: Callable[[Script], None])
     terminal = Terminal()
 
     async def timed() -> float:
-        clock = asyncio.get_running_loop().time
-        began = clock()
+        began = clock.now
         await terminal.show(("runs", "1"), ("speed-factor", "5"))
-        return clock() - began
+        return clock.now - began
 
-    assert 0.2 - TICK <= asyncio.run(timed()) < 0.5
+    assert 0.2 - TICK <= perform(timed()) < 0.2 + TICK
     assert terminal.texts == ["a", "b"]
 
 
 def test_all_arrives_when_the_terminal_keeps_up(act: Callable[[Script], None]) -> None:
     act(flood)
     terminal = Terminal()
-    assert asyncio.run(terminal.show(("runs", "1"))) == 0
+    assert perform(terminal.show(("runs", "1"))) == 0
     assert len(terminal.text) == 10_000_000
 
 
@@ -104,7 +149,7 @@ def test_slow_terminal_is_waited_for(act: Callable[[Script], None]) -> None:
         await show
         return before, len(terminal.text)
 
-    before, after = asyncio.run(watch())
+    before, after = perform(watch())
     assert WINDOW < before < 2 * WINDOW
     assert after == 1_000_000
 
@@ -120,7 +165,7 @@ def test_stop_ends_any_show(act: Callable[[Script], None], script: Script) -> No
         terminal.page.stop()
         return await show
 
-    assert asyncio.run(stopped()) == 130
+    assert perform(stopped()) == 130
     assert terminal.texts[-1].startswith(blank_row(terminal.page.screen()))
     assert terminal.texts[-1].endswith("\n")
 
@@ -128,7 +173,7 @@ def test_stop_ends_any_show(act: Callable[[Script], None], script: Script) -> No
 def test_time_limit_ends_any_show(act: Callable[[Script], None]) -> None:
     act(flood)
     limit = [("exit-after-time", "0.2s"), ("speed-factor", "max")]
-    assert asyncio.run(Terminal().show(*limit)) == 0
+    assert perform(Terminal().show(*limit)) == 0
 
 
 def test_resize_reaches_the_next_line(act: Callable[[Script], None]) -> None:
@@ -139,7 +184,7 @@ def test_resize_reaches_the_next_line(act: Callable[[Script], None]) -> None:
 
     act(script)
     terminal = Terminal()
-    asyncio.run(terminal.show(("runs", "1")))
+    perform(terminal.show(("runs", "1")))
     assert terminal.text == "80 100 400 "
 
 
@@ -161,14 +206,14 @@ def test_runs_take_the_next_seed_each(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(browser, "play", script)
     terminal = Terminal()
-    asyncio.run(terminal.show(("seed", "41"), ("runs", "3"), ("speed-factor", "max")))
+    perform(terminal.show(("seed", "41"), ("runs", "3"), ("speed-factor", "max")))
     assert terminal.text == "41 42 43 "
 
 
 def test_wrong_parameter_is_told_first(act: Callable[[Script], None]) -> None:
     act(lambda _: iter([Frame(0.0, "the run")]))
     terminal = Terminal()
-    assert asyncio.run(terminal.show(("gpus", "7.5"), ("runs", "1"))) == 0
+    assert perform(terminal.show(("gpus", "7.5"), ("runs", "1"))) == 0
     assert "gpus cannot be '7.5'" in terminal.texts[0]
     assert terminal.texts[1] == "the run"
 
@@ -179,7 +224,7 @@ def test_refused_plan_ends_with_its_sentence(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(browser, "plan", refuse)
     terminal = Terminal()
-    assert asyncio.run(terminal.show()) == 2
+    assert perform(terminal.show()) == 2
     assert "llmsim: that cannot fit." in terminal.text
 
 
@@ -200,9 +245,26 @@ def test_pause_holds_the_show_and_costs_it_nothing(act: Callable[[Script], None]
         await show
         return before, during
 
-    before, during = asyncio.run(paused())
+    before, during = perform(paused())
     assert before == during != ""
     assert terminal.text == "0 1 2 3 4 5 6 7 "
+
+
+def test_sleep_of_the_machine_is_not_made_up_for(act: Callable[[Script], None]) -> None:
+    act(lambda _: (Frame(0.05, "x") for _number in range(1000)))
+    terminal = Terminal()
+
+    async def slept() -> int:
+        show = asyncio.create_task(terminal.show(("runs", "1")))
+        await asyncio.sleep(1.0)
+        clock.now += 3600.0
+        await asyncio.sleep(1.0)
+        terminal.page.stop()
+        return await show
+
+    assert perform(slept()) == 130
+    awake, frames = 2.0, terminal.text.count("x")
+    assert awake / 0.05 - 2 <= frames <= (awake + ARREARS) / 0.05 + 2
 
 
 def test_stop_ends_a_paused_show(act: Callable[[Script], None]) -> None:
@@ -217,7 +279,7 @@ def test_stop_ends_a_paused_show(act: Callable[[Script], None]) -> None:
         terminal.page.stop()
         return await show
 
-    assert asyncio.run(stopped()) == 130
+    assert perform(stopped()) == 130
 
 
 def test_speed_changes_in_the_middle_of_a_wait(act: Callable[[Script], None]) -> None:
@@ -234,7 +296,7 @@ def test_speed_changes_in_the_middle_of_a_wait(act: Callable[[Script], None]) ->
         terminal.page.speed(inf)
         return await asyncio.wait_for(show, 0.5)
 
-    assert asyncio.run(hurried()) == 0
+    assert perform(hurried()) == 0
     assert terminal.text == "abc"
 
 
@@ -242,7 +304,7 @@ def announcements(kind: str, *query: tuple[str, str]) -> list[Any]:
     """What a page is told of this kind while the query's runs are played."""
     told: list[str] = []
     page = Page(lambda _text, size: page.drawn(size), 80, 24, told.append)
-    asyncio.run(browser.main(query, page))
+    perform(browser.main(query, page))
     return [message for message in map(json.loads, told) if message["type"] == kind]
 
 
