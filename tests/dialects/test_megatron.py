@@ -298,6 +298,9 @@ def test_every_weight_is_on_one_stage(options: dict[str, object]) -> None:
         assert (layers - sum(map(int, ends))) % (stages - 2) == 0
     else:
         assert ends == ["None", "None"]
+    listed = {line.split(".")[3] for line in log if "module.decoder.layers." in line}
+    own = ends[0] if ends[0] != "None" else layers // stages
+    assert listed == {str(layer) for layer in range(int(own))}  # rank 0's alone
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,13 +1,15 @@
 """nanotron's log, against formats written down from its source and from real logs."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pprint import pformat
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.dialects.nanotron import human
+from llmsim.dialects.nanotron import Record, human, pretty
 from tests.dialects.logs import COLORED, ESCAPE, found, in_order, log_of, near, played, rate
 from tests.dialects.logs import unmatched as unknown
 
@@ -192,6 +194,55 @@ def check_identities(log: tuple[str, ...]) -> int:
     assert max(ratios) / min(ratios) < 1.021  # FLOPs per token
     assert paused == 0  # it validates nothing
     return seen
+
+
+@dataclass
+class Inner:
+    dp: int
+    tp_mode: str
+
+
+@dataclass
+class Outer:
+    general: int
+    parallelism: Inner
+    stages: list[Inner]
+    profiler: None
+
+
+def test_the_configuration_is_shown_as_pprint_shows_it() -> None:
+    inner = Record("Inner", {"dp": 8, "tp_mode": f"'{'reduce' * 9}'"})
+    record = Record("Outer", {
+        "general": 1, "parallelism": inner, "stages": inner._replace(name="[Inner"),
+        "profiler": None,
+    })  # fmt: skip
+    real = Inner(8, "reduce" * 9)
+    assert pretty(record) == pformat(Outer(1, real, [real], None)).split("\n")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_configuration_is_the_runs(seed: int) -> None:
+    log = log_of("nanotron", seed)
+    value = dict(re.findall(r"(\w+)=(\d+)[,)]", "\n".join(log)))
+    start = found(
+        r"mbs: (?P<m>\d+) \| grad_accum: (?P<g>\d+) \| global_batch_size: (?P<b>\d+)", log
+    )
+    assert (value["micro_batch_size"], value["batch_accumulation_per_replica"]) == (
+        start["m"], start["g"]
+    )  # fmt: skip
+    assert int(start["b"]) == int(value["dp"]) * int(start["m"]) * int(start["g"])
+    saved = [int(n) for n in re.findall(r"Saving checkpoint at checkpoints/(\d+)", "\n".join(log))]
+    every, steps = int(value["checkpoint_interval"]), int(value["train_steps"])
+    assert saved == sorted({*range(every, steps + 1, every), steps})
+    assert value["zero_stage"] == "1"
+    # A rate that is held decays in the last fifth alone.
+    decay, warmup = int(value["lr_decay_steps"]), int(value["lr_warmup_steps"])
+    if "lr_decay_style='1-sqrt'" in "\n".join(log):
+        assert decay == pytest.approx(0.2 * (steps - warmup), abs=1)
+        assert int(value["lr_decay_starting_step"]) + decay == steps
+    else:
+        assert decay == steps - warmup
+    assert value["iteration_step_info_interval"] == "1"
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -70,14 +70,15 @@ def _buckets(job: Job) -> Iterator[str]:
     part = lcm(job.layout.data, 128) if arguments.distributed_optimizer(job) else 1
     padded = -(-count // part) * part
     yield f"Params for bucket 1 ({count} elements, {padded} padded size):"
-    if not shape.tied:
-        yield "        module.output_layer.weight"
-    yield "        module.decoder.final_layernorm.weight"
+    if job.layout.pipeline == 1:
+        if not shape.tied:
+            yield "        module.output_layer.weight"
+        yield "        module.decoder.final_layernorm.weight"
     inner = ("mlp.linear_fc2.weight", "mlp.linear_fc1.weight", "mlp.linear_fc1.layer_norm_weight")
     experts = ("mlp.experts.weight2", "mlp.experts.weight1", "mlp.router.weight",
                "pre_mlp_layernorm.weight")  # fmt: skip
     attention = ("linear_proj.weight", "linear_qkv.weight", "linear_qkv.layer_norm_weight")
-    for layer in reversed(range(shape.layers)):
+    for layer in reversed(range(memory.stage_layers(shape, job.layout, 0))):
         for name in experts if shape.experts > 1 else inner:
             yield f"        module.decoder.layers.{layer}.{name}"
         for name in attention:
