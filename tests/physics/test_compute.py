@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmsim.architecture import Architecture
 from llmsim.catalog import Gpu
 from llmsim.job import Job, Layout
-from llmsim.physics import compute
+from llmsim.physics import compute, disturbance
 from tests.physics import jobs
 from tests.physics.jobs import A100, H100, H200, layout
 
@@ -192,7 +192,7 @@ def steady_intervals(job: Job, size: int, last: int) -> list[float]:
     return [
         compute.interval_seconds(job, first, first + size - 1) / size
         for first in range(101, last - size + 2, size)
-        if compute.disturbance(job, first, first + size - 1) is None
+        if disturbance.begun(job, first, first + size - 1) is None
     ]
 
 
@@ -241,7 +241,7 @@ def test_intervals_add_up_in_any_order(job: Job, data: st.DataObject) -> None:
 def test_the_whole_run_takes_its_steps(job: Job) -> None:
     """Within 5 %, but for the first step and the disturbances."""
     mean, steps = compute.step_seconds(job), job.schedule.steps
-    slow = compute.disturbance(job, 1, steps)  # the worst of at most four
+    slow = disturbance.begun(job, 1, steps)  # the worst of at most four
     extra = compute.training_seconds(job) - (steps - 1) * mean - compute.first_step_seconds(job)
     assert (
         -0.05 * steps * mean
@@ -266,7 +266,7 @@ def test_disturbances_are_few_and_explain_their_interval(seed: int) -> None:
     mean = compute.step_seconds(job)
     found = 0
     for first in range(2, 2000, 10):
-        slow = compute.disturbance(job, first, first + 9)
+        slow = disturbance.begun(job, first, first + 9)
         if slow is None:
             continue
         found += 1

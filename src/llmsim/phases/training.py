@@ -27,7 +27,17 @@ from llmsim.phases import checkpoint, validation
 from llmsim.phases.checkpoint import Saving
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase
-from llmsim.physics import alignment, compute, gradient, loss, memory, network, ramp, schedule
+from llmsim.physics import (
+    alignment,
+    compute,
+    disturbance,
+    gradient,
+    loss,
+    memory,
+    network,
+    ramp,
+    schedule,
+)
 from llmsim.typed import NamedTuple
 
 # Between two logged steps the epoch's bar moves this often.
@@ -122,11 +132,11 @@ def _with_noticed(events: Iterator[Event], saving: list[Saving], begun: float) -
 def _disturbances(job: Job, at: float, before: int, step: int) -> Iterator[Event]:
     """What slowed the steps of an interval, when it begins and when it is over."""
     size = gpus_per_node(job)
-    if slow := compute.disturbance(job, before + 1, step):
+    if slow := disturbance.begun(job, before + 1, step):
         host = hostname(job, slow.rank // size)
         part = slow.seconds / compute.step_seconds(job, slow.first)
         yield Slowed(at, slow.first, slow.kind, slow.rank, host, slow.seconds, part)
-    if over := compute.recovery(job, before + 1, step):
+    if over := disturbance.ended(job, before + 1, step):
         host, lost = hostname(job, over.rank // size), over.seconds * over.steps
         last = over.first + over.steps - 1
         yield Recovered(at, last, over.rank, host, lost, over.steps)

@@ -10,14 +10,13 @@ where the network cannot keep up. FLOP/s, seconds and tokens throughout; peaks a
 """
 
 from functools import lru_cache
-from math import exp, fsum, log, log2, pi
+from math import exp, log, log2, pi
 
 from llmsim.architecture import Architecture, active_parameter_count, embedding_parameters
 from llmsim.catalog import Gpu
 from llmsim.job import Job, Layout, batch_tokens
 from llmsim.physics import jitter, noise, ramp, reinforcement
 from llmsim.physics.fabric import flows, total_excess
-from llmsim.typed import NamedTuple
 
 # MFU of a dense 7B model on one node, by GPU; first match wins. Measured: A100 52-58 %, H100
 # 42-44 % (MosaicML llm-foundry), H200 41.5 % (torchtitan). Blackwell and Instinct: the largest
@@ -40,16 +39,6 @@ _MIXTURE = 0.58  # Mixtral 24 % where a dense model has 42 %
 
 # Of a GRPO step, generation takes most: 60 to 80 % in reports of RLHF systems (HybridFlow, 2024).
 ROLLOUT_SHARE = 0.7
-
-
-class Disturbance(NamedTuple):
-    """Why steps are slow."""
-
-    kind: jitter.Kind
-    seconds: float  # lost in each of its steps, already part of interval_seconds
-    rank: int  # where it came from
-    first: int  # its first step
-    steps: int  # how many it slows
 
 
 def passes(shape: Architecture, layout: Layout) -> float:
@@ -289,34 +278,6 @@ def dispatch_seconds(job: Job, step: int) -> float:
 def training_seconds(job: Job) -> float:
     """Seconds of all optimizer steps together; what the intervals add up to."""
     return interval_seconds(job, 1, job.schedule.steps)
-
-
-def disturbance(job: Job, first: int, last: int) -> Disturbance | None:
-    """The notable disturbance that begins in these steps; None in almost all intervals."""
-    return _told(jitter.begun(rhythm(job, ramp.stage_number(job.schedule, last)), first, last))
-
-
-def recovery(job: Job, first: int, last: int) -> Disturbance | None:
-    """The lasting disturbance that ends in these steps; None in almost all intervals.
-
-    What it cost is the mean of its steps, should their batches differ.
-    """
-    number = ramp.stage_number(job.schedule, last)
-    found = jitter.ended(rhythm(job, number), first, last)
-    if found is None or ramp.stage_number(job.schedule, found.first) == number:
-        return _told(found)
-    index = rhythm(job, number).episodes.index(found)
-    steps = range(found.first, found.first + found.length)
-    stages = [ramp.stage_number(job.schedule, step) for step in steps]
-    lost = fsum([rhythm(job, stage).episodes[index].extra for stage in stages])
-    return _told(found._replace(extra=lost / found.length))
-
-
-def _told(episode: jitter.Episode | None) -> Disturbance | None:
-    if episode is None:
-        return None
-    seconds = round(episode.extra, 6)
-    return Disturbance(episode.kind, seconds, episode.rank, episode.first, episode.length)
 
 
 def validation_seconds(job: Job, step: int) -> float:
