@@ -17,10 +17,10 @@ from llmsim.hosts import browser
 from llmsim.hosts.browser import ARREARS, TICK, WINDOW, Page
 from llmsim.hosts.runs import runs_of
 from llmsim.job import Job
+from llmsim.live import Stage
 from llmsim.options import Options, from_query, parse_options
 from llmsim.planning import plan
 from llmsim.player import Frame
-from llmsim.terminal.board import SHORTEST
 from llmsim.terminal.screen import Screen, blank_row
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ def act(monkeypatch: pytest.MonkeyPatch) -> Callable[[Script], None]:
     """A function that puts a script in the place of every run."""
 
     def replace(script: Script) -> None:
-        monkeypatch.setattr(browser, "play", lambda job, options, screen, events: script(screen))
+        monkeypatch.setattr(browser, "play", lambda *given: script(given[2]))
 
     return replace
 
@@ -188,19 +188,26 @@ def test_resize_reaches_the_next_line(act: Callable[[Script], None]) -> None:
     assert terminal.text == "80 100 400 "
 
 
-def test_screen_without_the_board_has_no_room_for_it() -> None:
+def test_stage_has_the_speed_and_the_board_of_the_moment() -> None:
     page = Page(lambda _text, _size: None, 80, 24)
+    assert page.stage(Options(view="log")) is None
+    page.speed(4.0)
     page.board(False)
-    assert page.screen().height < SHORTEST
-    page.resize(100, 50)
-    assert page.screen().height < SHORTEST
+    stage = page.stage(Options(view="auto"))
+    assert stage
+    assert (stage.speed, stage.board) == (4.0, False)
+    page.speed(8.0)
     page.board(True)
-    assert page.screen().height == 50
+    assert (stage.speed, stage.board) == (8.0, True)
 
 
 def test_runs_take_the_next_seed_each(monkeypatch: pytest.MonkeyPatch) -> None:
     def script(
-        job: Job, options: Options, screen: Callable[[], Screen], events: Iterable[Event]
+        job: Job,
+        options: Options,
+        screen: Callable[[], Screen],
+        events: Iterable[Event],
+        stage: Stage | None,
     ) -> Iterator[Frame]:
         yield Frame(0.0, f"{options.seed} ")
 

@@ -15,9 +15,10 @@ from math import inf
 from llmsim.events import Event
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.job import Job
+from llmsim.live import Stage
 from llmsim.options import Options, command, from_query, identity
 from llmsim.planning import plan
-from llmsim.player import farewell, play
+from llmsim.player import farewell, play, shows_board
 from llmsim.simulation import simulate
 from llmsim.terminal.ink import RESET, STYLES
 from llmsim.terminal.screen import TRUECOLOR, Screen, blank_row, fitted
@@ -45,7 +46,7 @@ class Pace:
 
     def __init__(self, speed: float = 1.0) -> None:
         """Nothing is owed yet."""
-        self._speed, self._paused = speed, False
+        self.speed, self._paused = speed, False
         self._changed = asyncio.Event()
         self.clear()
 
@@ -61,7 +62,7 @@ class Pace:
     def change(self, speed: float | None = None, paused: bool | None = None) -> None:
         """Go on at another speed, pause or resume; it takes hold at once."""
         self.left()
-        self._speed = self._speed if speed is None else speed
+        self.speed = self.speed if speed is None else speed
         self._paused = self._paused if paused is None else paused
         self._changed.set()
 
@@ -71,11 +72,11 @@ class Pace:
         past, self._paid = now - self._paid, now
         if self._paused:
             return inf
-        if self._speed == inf:
+        if self.speed == inf:
             self._owed = 0.0
             return 0.0
-        self._owed = max(self._owed - past * self._speed, -ARREARS * self._speed)
-        return self._owed / self._speed
+        self._owed = max(self._owed - past * self.speed, -ARREARS * self.speed)
+        return self._owed / self.speed
 
     async def wait(self) -> None:
         """Wait until the next frame is due."""
@@ -100,12 +101,13 @@ class Page:
         rows: int,
         announce: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """A terminal of this size that has drawn all it was sent, with room for the board."""
+        """A terminal of this size that has drawn all it was sent, with the board."""
         self.post = post
         self._announce = announce
         self._reached = ("", -1)
         self.pace = Pace()
         self._board = True
+        self._stage: Stage | None = None
         self.resize(columns, rows)
         self._undrawn = 0
         self._room = asyncio.Event()
@@ -118,12 +120,20 @@ class Page:
         self._screen = Screen(width, height, color=True, unicode=True, live=True, colors=TRUECOLOR)
 
     def screen(self) -> Screen:
-        """The screen as it is now; without the board it has no room for one."""
-        return self._screen if self._board else self._screen._replace(height=1)
+        """The screen as it is now."""
+        return self._screen
+
+    def stage(self, options: Options) -> Stage | None:
+        """Set the stage for a run that has a board."""
+        on = shows_board(options, self._screen)
+        self._stage = Stage(self.screen, self.pace.speed, self._board) if on else None
+        return self._stage
 
     def board(self, shown: bool) -> None:
         """Show the board, or the log alone."""
         self._board = shown
+        if self._stage:
+            self._stage.board = shown
 
     def pause(self, paused: bool) -> None:
         """Hold the show, or let it go on."""
@@ -132,6 +142,8 @@ class Page:
     def speed(self, factor: float) -> None:
         """Go on at this speed."""
         self.pace.change(speed=factor)
+        if self._stage:
+            self._stage.speed = factor
 
     def drawn(self, size: int) -> None:
         """Take back the credit of a text that the terminal has drawn."""
@@ -187,7 +199,8 @@ async def _play(job: Job, options: Options, page: Page) -> None:
     sent = time.monotonic()
     batch = ""
     watch = Watch(job)
-    for frame in play(job, options, page.screen, _followed(simulate(job), watch)):
+    events, stage = _followed(simulate(job), watch), page.stage(options)
+    for frame in play(job, options, page.screen, events, stage):
         page.pace.owe(frame.delay)
         waited = time.monotonic() - sent
         if max(page.pace.left(), waited) >= TICK or len(batch) >= BATCH:
