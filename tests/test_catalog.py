@@ -296,7 +296,7 @@ GOOD_LINES: dict[Parse, str] = {
     catalog.parse_models: "First-1B | 1B",
     catalog.parse_datasets: "First | 1B | web",
     catalog.parse_gpus: "NVIDIA H100 | 81559 | 700 | 989 | 3.35 | 450 | 50 | 8",
-    catalog.parse_frameworks: "torch | 2.8.0+cu128",
+    catalog.parse_frameworks: "torch | 2.8.0+cu128 | nccl=2.27.3 driver=570",
 }
 
 # A line -> what is said of it.
@@ -342,9 +342,9 @@ BAD_LINES: dict[Parse, str] = {
         nvidia h100 | 8|7|9 | 3 | 4 | 5 | 8 -> 'nvidia h100' is listed already
     """,
     catalog.parse_frameworks: """
-        torch               -> columns are software | version, but this line has 1.
+        torch               -> columns are software | version | needs, but this line has 1.
         torch | 2.9.1 cu128 -> version '2.9.1 cu128' is not a name
-        torch | 2.8.0+cu128 -> 'torch 2.8.0+cu128' is listed already
+        torch | 2.8.0+cu128 | nccl=2 driver=5 -> 'torch 2.8.0+cu128' is listed already
     """,
 }
 

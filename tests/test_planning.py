@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_job_and_another_one_another(jobs: list[Job
 
 
 def test_versions_go_together(jobs: list[Job]) -> None:
-    # The table at the head of data/llm_frameworks.txt, from the wheels' metadata.
+    # From the wheels' metadata and the CUDA release notes.
     table = {
         "2.6.0+cu124": ("2.21.5+cuda12.4", 550),
         "2.7.1+cu126": ("2.26.2+cuda12.2", 560),
@@ -107,7 +107,7 @@ def test_versions_go_together(jobs: list[Job]) -> None:
             assert (software.platform, software.collectives) == ("ROCm", "RCCL")
             assert "+rocm" in software.torch
             continue
-        nccl, oldest = table[software.torch]
+        nccl, oldest = table[software.torch]  # a new torch is to be looked up for this table
         assert (software.platform, software.collectives) == ("CUDA", "NCCL")
         assert software.collectives_version == nccl
         assert int(software.driver.split(".")[0]) >= oldest

@@ -60,6 +60,9 @@ class Framework(NamedTuple):
 
     name: str
     version: str
+    released: str = ""  # "2025-10"; empty is before any run
+    nccl: str = ""  # what a torch is built with: "2.27.5"
+    driver: int = 0  # the oldest branch of NVIDIA's driver that a torch runs on: 570
 
 
 KINDS = (
@@ -234,7 +237,7 @@ def parse_gpus(text: str, source: str) -> tuple[Gpu, ...]:
 
 def parse_frameworks(text: str, source: str) -> tuple[Framework, ...]:
     """The versions in the text of a list. Raises CatalogError, naming source and line."""
-    return parsed(text, source, _FRAMEWORK, Framework, key=2)
+    return parsed(text, source, _FRAMEWORK, _framework, optional=1, key=2)
 
 
 def _kind(cell: str) -> str:
@@ -253,10 +256,46 @@ def _model(name: str, parameters: int, mixture: tuple[int, int] | None = None) -
     return _plausible(Model(name, parameters, *(mixture or (parameters, 1))))
 
 
+_NEEDS = ("nccl", "driver", "out")
+
+
+def _needs(cell: str) -> dict[str, str]:
+    """What stands in "nccl=2.27.5 driver=570 out=2025-10", whichever of the three."""
+    parts = [part.partition("=") for part in cell.split()]
+    good = all(name in _NEEDS and value for name, _, value in parts)
+    checked(cell, "is not of the form nccl=2.27.5 driver=570 out=2025-10", good=good)
+    needs = {name: value for name, _, value in parts}
+    month = needs.get("out", "2025-10")
+    dated = len(month) == 7 and month[4] == "-" and is_digits(month[:4] + month[5:])
+    checked(month, "is not a month such as 2025-10", good=dated)
+    checked(needs.get("driver", "570"), "is not a driver's branch such as 570",
+            good=is_digits(needs.get("driver", "570")))  # fmt: skip
+    return needs
+
+
+def _framework(name: str, version: str, needs: dict[str, str] | None = None) -> Framework:
+    """A version that other versions can be drawn for: the one place that says what it takes."""
+    needs = needs or {}
+    first, *others = version.partition("+")[0].split(".")
+    if name in ("nccl", "driver"):
+        good = is_digits(first) and bool(others) and is_digits(others[0])
+        checked(version, f"is not a version of {name}: it begins with two numbers", good=good)
+    if name == "torch":
+        cuda = version.partition("+cu")[2]
+        good = is_digits(cuda) and len(cuda) >= 3 and bool(others)
+        checked(version, "does not name its CUDA as in 2.9.1+cu128", good=good)
+        good = {"nccl", "driver"} <= needs.keys()
+        checked(
+            version, "needs a third column such as nccl=2.27.5 driver=570 out=2025-10", good=good
+        )
+    out, nccl, driver = needs.get("out", ""), needs.get("nccl", ""), needs.get("driver", "0")
+    return Framework(name, version, out, nccl, int(driver))
+
+
 _MODEL = {"name": plain_name, "total parameters": parse_size, "mixture of experts": _mixture}
 _DATASET = {"name": plain_name, "tokens": parse_size, "kind": _kind}
 _GPU = {
     "name": device_name, "memory": whole_number_in, "TDP": whole_number_in, "bf16": number_in,
     "HBM": number_in, "link": number_in, "NIC": number_in, "GPUs": whole_number_in,
 }  # fmt: skip
-_FRAMEWORK = {"software": plain_name, "version": plain_name}
+_FRAMEWORK = {"software": plain_name, "version": plain_name, "needs": _needs}

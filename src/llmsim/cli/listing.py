@@ -66,7 +66,7 @@ def _table(kind: str) -> list[Row]:
         cards = [(g.name, f"{g.memory_mib} MiB", f"{g.tdp_watts} W", f"{g.tflops:g}",
                   f"{g.per_node}") for g in catalog.gpus()]  # fmt: skip
         return [("gpu", "memory", "TDP", "TFLOP/s", "node"), *cards]
-    return [("framework", "version"), *catalog.frameworks()]
+    return [("framework", "version"), *(each[:2] for each in catalog.frameworks())]
 
 
 def _count(value: float) -> str:
