@@ -256,7 +256,12 @@ def _model(name: str, parameters: int, mixture: tuple[int, int] | None = None) -
     return _plausible(Model(name, parameters, *(mixture or (parameters, 1))))
 
 
+SOFTWARE = ("python", "torch", "nccl", "driver", "transformers")  # what a run draws from
 _NEEDS = ("nccl", "driver", "out")
+
+
+def _software(cell: str) -> str:
+    return checked(cell, f"is not one of {', '.join(SOFTWARE)}", good=cell in SOFTWARE)
 
 
 def _needs(cell: str) -> dict[str, str]:
@@ -298,4 +303,4 @@ _GPU = {
     "name": device_name, "memory": whole_number_in, "TDP": whole_number_in, "bf16": number_in,
     "HBM": number_in, "link": number_in, "NIC": number_in, "GPUs": whole_number_in,
 }  # fmt: skip
-_FRAMEWORK = {"software": plain_name, "version": plain_name, "needs": _needs}
+_FRAMEWORK = {"software": _software, "version": plain_name, "needs": _needs}

@@ -39,7 +39,7 @@ def test_lists_are_tables_in_80_columns(capfd: Captured, kind: str) -> None:
         ("models", "ButtGPT-420B                                 420B    420B"),
         ("gpus", "NVIDIA H200                                   143771 MiB   700 W      989     8"),
         ("datasets", r"FineWeb +15T  web"),
-        ("frameworks", r"torch          2.9.1\+cu128"),
+        ("frameworks", r"torch         2.9.1\+cu128"),
     ],
 )
 def test_rows_tell_what_matters_in_a_choice(capfd: Captured, kind: str, line: str) -> None:
