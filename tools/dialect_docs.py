@@ -1,11 +1,12 @@
 """Writes docs/dialects.md: what each dialect looks like, and how to add one.
 
-python -m tools.dialect_docs
+python -m tools.dialect_docs            writes docs/dialects.md
+python -m tools.dialect_docs --check    fails when it is out of date
 """
 
+import sys
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 from llmsim.dialects import lines_of
 from llmsim.dialects.line import Bar
@@ -15,8 +16,9 @@ from llmsim.planning import plan
 from llmsim.simulation import simulate
 from llmsim.terminal.screen import Screen
 from llmsim.voices import VOICES
+from tools.generated import ROOT, written
 
-PAGE = Path(__file__).parents[1] / "docs" / "dialects.md"
+PAGE = ROOT / "docs" / "dialects.md"
 SEED = 5
 SCREEN = Screen(100, 40, color=False, unicode=True, live=False)
 LONGEST = 180  # characters of a line that are shown
@@ -79,15 +81,20 @@ def excerpt(name: str) -> str:
     return "\n...\n".join("\n".join(line[:LONGEST] for line in part) for part in parts if part)
 
 
-def main() -> None:
-    """Writes the page."""
-    page = HEAD.format(seed=SEED)
+def page() -> str:
+    """The whole page."""
+    text = HEAD.format(seed=SEED)
     for name, voice in VOICES.items():
         recipes = ", ".join(voice.recipes)
-        page += f"## {name}\n\n{voice.meaning}. Recipes: {recipes}.\n\n"
-        page += f"```\n{excerpt(name)}\n```\n\n"
-    PAGE.write_text(page + TAIL, encoding="utf-8")
+        text += f"## {name}\n\n{voice.meaning}. Recipes: {recipes}.\n\n"
+        text += f"```\n{excerpt(name)}\n```\n\n"
+    return text + TAIL
+
+
+def main() -> int:
+    """Writes the page, or with --check says whether it is up to date."""
+    return written(PAGE, page())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,16 +6,16 @@ python -m tools.manpage --check    fails when it is out of date
 
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from argparse_manpage.manpage import Manpage
 
 from llmsim import __version__
 from llmsim.cli.defaults import PREFIX
 from llmsim.cli.parser import parser
+from tools.generated import ROOT, written
 from tools.option_docs import VARIABLES
 
-PAGE = Path(__file__).parents[1] / "src" / "llmsim" / "llmsim.1"
+PAGE = ROOT / "src" / "llmsim" / "llmsim.1"
 
 EXAMPLES = (
     ("llmsim", "A run of about three minutes."),
@@ -77,13 +77,7 @@ def page() -> str:
 
 def main() -> int:
     """Writes the page, or with --check says whether it is up to date."""
-    if "--check" in sys.argv[1:]:
-        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
-            print("src/llmsim/llmsim.1 is out of date: run make docs.")
-            return 1
-        return 0
-    PAGE.write_text(page(), encoding="utf-8")
-    return 0
+    return written(PAGE, page())
 
 
 if __name__ == "__main__":

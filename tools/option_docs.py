@@ -5,12 +5,12 @@ python -m tools.option_docs --check    fails when it is out of date
 """
 
 import sys
-from pathlib import Path
 
 from llmsim.cli.defaults import ELSEWHERE, variable_of
 from llmsim.options import OPTIONS, Option
+from tools.generated import ROOT, written
 
-PAGE = Path(__file__).parents[1] / "docs" / "options.md"
+PAGE = ROOT / "docs" / "options.md"
 
 # What else the environment says: its name, what it does, and what wins over it.
 VARIABLES = (
@@ -116,13 +116,7 @@ def page() -> str:
 
 def main() -> int:
     """Writes the page, or with --check says whether it is up to date."""
-    if "--check" in sys.argv[1:]:
-        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
-            print("docs/options.md is out of date: run make docs.")
-            return 1
-        return 0
-    PAGE.write_text(page(), encoding="utf-8")
-    return 0
+    return written(PAGE, page())
 
 
 if __name__ == "__main__":

@@ -6,15 +6,15 @@ python -m tools.readme --check    fails when it is out of date
 
 import sys
 from datetime import datetime
-from pathlib import Path
 
 from llmsim.hosts.keys import KEYS
 from llmsim.options import OPTIONS, Options
 from llmsim.planning import plan
 from llmsim.player import play
 from llmsim.terminal.screen import Screen
+from tools.generated import ROOT, written
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 
 EXCERPT_WIDTH = 110
 SEED = 3
@@ -70,14 +70,7 @@ def filled(text: str) -> str:
 
 def main() -> int:
     """Writes the README, or with --check says whether it is up to date."""
-    text = README.read_text(encoding="utf-8")
-    new = filled(text)
-    if "--check" in sys.argv[1:]:
-        if text != new:
-            print("README.md is out of date: run make docs.")
-        return int(text != new)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    return written(README, filled(README.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

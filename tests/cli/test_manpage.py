@@ -4,12 +4,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from llmsim.options import OPTIONS
 from tests.cli.asked import Captured, shown
-from tools import manpage, option_docs
+from tools import dialect_docs, generated, manpage, option_docs, readme
 
 
 def test_the_page_is_the_one_that_the_package_carries(capfd: Captured) -> None:
@@ -73,19 +74,33 @@ def test_those_who_read_man_pages_have_nothing_to_say_against_it() -> None:
         assert told.stderr == b"", reader
 
 
-@pytest.mark.parametrize("tool", [manpage, option_docs])
+@pytest.mark.parametrize("tool", [dialect_docs, manpage, option_docs, readme])
+def test_each_tool_holds_its_page_against_what_it_would_write(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def written(path: Path, _text: str) -> int:
+        asked.append(path)
+        return 1
+
+    monkeypatch.setattr(tool, "filled" if tool is readme else "page", lambda *_: "text")
+    monkeypatch.setattr(tool, "written", written)
+    assert tool.main() == 1
+    assert asked[0].exists()
+
+
 def test_lint_finds_a_page_that_is_out_of_date(
-    tool: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Captured
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Captured
 ) -> None:
     page = tmp_path / "page"
-    monkeypatch.setattr(tool, "PAGE", page)
     monkeypatch.setattr("sys.argv", ["tool", "--check"])
-    main = tool.main  # type: ignore[attr-defined]  # both have one
-    assert main() == 1
+    assert generated.written(page, "new") == 1
+    assert not page.exists()
     monkeypatch.setattr("sys.argv", ["tool"])
-    assert main() == 0
+    assert generated.written(page, "new") == 0
     monkeypatch.setattr("sys.argv", ["tool", "--check"])
-    assert main() == 0
-    page.write_text(page.read_text(encoding="utf-8") + " ", encoding="utf-8")
-    assert main() == 1
-    assert capfd.readouterr().out.count("is out of date: run make docs.") == 2
+    assert generated.written(page, "new") == 0
+    assert generated.written(page, "newer") == 1
+    assert page.read_text(encoding="utf-8") == "new"
+    assert capfd.readouterr().out == f"{page} is out of date: run make docs.\n" * 2
