@@ -26,7 +26,8 @@ ITERATION = (
 )
 TIMER = r"    (?P<timer>[\w/-]+) \.+: \((?P<least>\d+\.\d\d), (?P<most>\d+\.\d\d)\)"
 VALIDATION = (
-    rf" validation loss at iteration (?P<at>\d+) \| lm loss value: (?P<value>{FLOAT}) \|"
+    r" validation loss at iteration (?P<at>\d+)(?P<set> on validation set)? \|"
+    rf" lm loss value: (?P<value>{FLOAT}) \|"
     rf" lm loss PPL: (?P<ppl>{FLOAT}) \| "
 )
 DATED = (
@@ -331,6 +332,24 @@ def test_arguments_that_say_the_same_agree(seed: int) -> None:
     low = float(shown["min_lr"])
     assert shown["min_lr"] == f"{low}"
     assert len(shown["min_lr"]) < 10  # as somebody would type it
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_evaluated_last_follows_the_training(seed: int) -> None:
+    """pretrain(): the training is done, the last save, then the validation set once more."""
+    log = log_of("megatron", seed)
+    shown = arguments(log)
+    evaluated = [match for line in log if (match := re.fullmatch(VALIDATION, line))]
+    steps, every = last_iteration(log), int(shown["eval_interval"])
+    marks = [line for line in log if "after training is done" in line]
+    assert len(marks) == 1
+    done = log.index(marks[0])
+    for match in evaluated:
+        at = int(match["at"])
+        assert bool(match["set"]) == (at % every > 0) == (log.index(match.string) > done)
+    assert [int(match["at"]) for match in evaluated] == sorted(
+        {*range(every, steps + 1, every), steps}
+    )
 
 
 def test_the_loss_is_the_mean_since_the_line_before() -> None:

@@ -101,14 +101,27 @@ def _memory(event: events.Step, job: Job) -> Iterator[str]:
 # --- validation and checkpoints ----------------------------------------------------------
 
 
+def _after_training(job: Job, step: int) -> bool:
+    """Whether Megatron evaluates only when the training is done, after the last save."""
+    return step == job.schedule.steps and step % job.schedule.validate_every > 0
+
+
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    if _after_training(job, event.step):
+        yield dated(job, event.at - event.seconds, "after training is done")
+    else:
+        yield from _evaluation(job, event.step, f"iteration {event.step}")
+
+
+def _evaluation(job: Job, step: int, when: str) -> Lines:
     yield Line(_RERUN)
-    yield from timers(job, event.step, {"evaluate": event.seconds})
+    yield from timers(job, step, {"evaluate": compute.validation_seconds(job, step)})
     yield Line(_RERUN)
     yield Line(_RERUN)
+    value = loss.validation(job, step)
     text = (
-        f" validation loss at iteration {event.step} | lm loss value: {event.loss:.6E} |"
-        f" lm loss PPL: {exp(min(20.0, event.loss)):.6E} | "
+        f" validation loss at {when} | lm loss value: {value:.6E} |"
+        f" lm loss PPL: {exp(min(20.0, value)):.6E} | "
     )
     rule = "-" * (len(text) + 1)
     yield from (Line(rule), Line(text), Line(rule))
@@ -131,10 +144,12 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     yield Line(f"{start} to {path} {split(job)}")
     if not job.background_saves or event.step == job.schedule.steps:
         yield from timers(job, event.step, {"save-checkpoint": event.seconds})
+    if _after_training(job, event.step):
+        yield from _evaluation(job, event.step, f"iteration {event.step} on validation set")
 
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
-    if event.phase == "training":
+    if event.phase == "training" and not _after_training(job, job.schedule.steps):
         yield dated(job, event.at, "after training is done")
 
 
