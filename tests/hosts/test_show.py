@@ -12,6 +12,7 @@ from llmsim.hosts import output as output_module
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.output import Output
 from llmsim.hosts.show import BATCH, HINT_TIME, LONGEST_SLEEP, NOTE_TIME, SHORTEST_SLEEP, Show
+from llmsim.hosts.signals import Signals, Stopped
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import play
@@ -108,6 +109,18 @@ def test_a_suspended_show_is_not_caught_up_with() -> None:
     usual = length(RUN, output)
     Show(RUN, output, inf, clock, clock.sleep).play()
     assert clock.now - 1000 == pytest.approx(usual + 3600, abs=5)
+
+
+def test_a_signal_is_heard_where_nothing_is_waited_for_and_little_is_told() -> None:
+    """All lines of a run come at once, and they are fewer than are written together."""
+    clock, signals = Clock(), Signals()
+    output = Recorder(clock)
+    options = Options("lightning", seed=5, runs=0, instant_print_lines=10**6, duration=1e-6)
+    signals.asked = 15
+    with pytest.raises(Stopped) as stopped:
+        Show(options, output, inf, clock, clock.sleep, signals=signals).play()
+    assert stopped.value.status == 143
+    assert output.written == []
 
 
 # --- keys --------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 python -m tests.terminal.stage    writes the golden screens anew: look at them afterwards
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from math import sqrt
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pyte
 
 from llmsim.events import Event
+from llmsim.hosts.keys import hint
 from llmsim.job import Job
 from llmsim.live import Stage, staged
 from llmsim.physics import noise
@@ -27,7 +28,10 @@ DURATION = 30.0  # show seconds
 
 
 class Golden(NamedTuple):
-    """A screen that is kept: its size, how much of a run is over, and the run."""
+    """A screen that is kept: its size, how much of a run is over, and the run.
+
+    `before` is the size from which it was resized; `keys` says that these are shown.
+    """
 
     width: int
     height: int
@@ -36,11 +40,15 @@ class Golden(NamedTuple):
     unicode: bool = True
     color: bool = True
     seed: int = 7
+    before: tuple[int, int] | None = None
+    keys: bool = False
 
     @property
     def path(self) -> Path:
         """The file."""
         kind = "" if self.unicode else "-ascii"
+        kind += "-from-{}x{}".format(*self.before) if self.before else ""
+        kind += "-keys" if self.keys else ""
         return GOLDEN / f"{self.width}x{self.height}-{self.gpus}-gpus-{self.part:.0%}{kind}.txt"
 
 
@@ -58,6 +66,11 @@ GOLDENS = (
     Golden(200, 50, 131_072),
     Golden(200, 50, 1024, color=False),
     Golden(400, 100, 64),
+    Golden(20, 5, 8, keys=True),
+    Golden(80, 24, 8, 0.0, keys=True),
+    Golden(80, 24, 16, before=(200, 50)),
+    Golden(200, 50, 16, before=(80, 24)),
+    Golden(400, 100, 131_072, before=(20, 5)),
 )
 
 
@@ -179,14 +192,25 @@ def drawn(
 
 def picture(golden: Golden) -> str:
     """The screen as text, with a frame that shows where it ends."""
-    width, height, gpus, part, unicode, color, seed = golden
-    screen = Screen(width, height, color, unicode, live=True)
-    stage, terminal = Stage(lambda: screen), Terminal(width, height)
-    lines = [f"line {number} of the log"[: width - 1] for number in range(height)]
-    view = still(seed, gpus, part)
-    terminal.stream.feed(stage.draw(lambda: view))
-    for line in lines:
-        terminal.stream.feed(stage.draw(lambda: view, [line]))
+    width, height, gpus, part, unicode, color, seed, before, keys = golden
+    screens = [Screen(width, height, color, unicode, live=True)]
+    if before:
+        screens.insert(0, screens[0]._replace(width=before[0], height=before[1]))
+    terminal = Terminal(screens[0].width, screens[0].height)
+    stage, view = Stage(lambda: screens[0]), still(seed, gpus, part)
+    stage.note = hint if keys else None
+
+    def show(lines: Sequence[str] = ()) -> None:
+        terminal.stream.feed(stage.draw(lambda: view, lines))
+
+    show()
+    for number in range(screens[0].height):
+        show([f"line {number} of the log"[: screens[0].width - 1]])
+    if before:
+        terminal.grow_or_shrink(width, height)
+        del screens[0]
+        show()
+        show(["a line of the new size"[: width - 1]])
     edge = "+" + "-" * width + "+"
     return "\n".join([edge, *(f"|{row}|" for row in terminal.display), edge, ""])
 

@@ -1,7 +1,8 @@
 """The board on a terminal: golden screens, whole runs, resizes."""
 
 import re
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from math import inf
 
 import pytest
 
@@ -17,7 +18,6 @@ from tests.terminal.stage import DURATION, GOLDEN, GOLDENS, Golden, Terminal, dr
 
 TERMINAL = Screen(80, 24, color=True, unicode=True, live=True)
 PIPE = TERMINAL._replace(live=False, color=False)
-SIZES = [(20, 5), (80, 24), (120, 40), (200, 50), (400, 100)]
 
 
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.path.stem)
@@ -30,25 +30,29 @@ def test_there_are_no_other_golden_screens() -> None:
     assert {path.name for path in GOLDEN.iterdir()} == {golden.path.name for golden in GOLDENS}
 
 
-def log_of(gpus: int, screen: Screen) -> list[str]:
-    """The lines that stay: all but the bars that are not full."""
+def told(gpus: int, screen: Screen, start: float = -1.0, end: float = inf) -> list[str]:
+    """The lines that stay, of events from one moment until another: all but bars not full."""
     job, events = timed(7, gpus)
-    table = lines_of(job.dialect)
-    plain = screen._replace(color=False)
-    told = [
-        line
-        for _, event in events
-        if type(event) in table
+    table, plain = lines_of(job.dialect), screen._replace(color=False)
+    moments = accumulate(gap for gap, _ in events)
+    return [
+        line.text.rstrip()
+        for moment, (_, event) in zip(moments, events, strict=True)
+        if type(event) in table and start <= moment < end
         for line in table[type(event)](event, job, plain)
+        if isinstance(line, Line) or line.fraction >= 1
     ]
-    kept = [line for line in told if isinstance(line, Line) or line.fraction >= 1]
-    return [line.text.rstrip() for line in kept]
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES[:3])
-@pytest.mark.parametrize("gpus", [8, 1024])
+SIZES = [(20, 5), (80, 24), (120, 40)]  # a terminal made of Python is slow at larger ones
+
+
+@pytest.mark.parametrize(
+    ("gpus", "width", "height"),
+    [(gpus, *size) for gpus in (8, 1024) for size in SIZES],
+)
 def test_the_log_stands_above_the_board_and_nothing_is_left(
-    width: int, height: int, gpus: int
+    gpus: int, width: int, height: int
 ) -> None:
     screen = Screen(width, height, color=True, unicode=True, live=True)
     terminal = Terminal(width, height)
@@ -58,7 +62,27 @@ def test_the_log_stands_above_the_board_and_nothing_is_left(
             continue
         assert terminal.cursor.x == 0
         board_of(terminal, screen)
-    assert terminal.shown() == log_of(gpus, screen)
+    assert terminal.shown() == told(gpus, screen)
+
+
+@pytest.mark.parametrize(("before", "after"), [*pairwise(SIZES), ((120, 40), (20, 5))])
+def test_a_run_that_is_resized_in_the_middle_loses_no_line(
+    before: tuple[int, int], after: tuple[int, int]
+) -> None:
+    screens = [TERMINAL._replace(width=before[0], height=before[1])]
+    terminal, moment = Terminal(*before), 0.0
+    for clock, text in drawn(7, 8, lambda: screens[-1], 100.0):
+        if not text and clock > DURATION / 2 and len(screens) == 1:
+            moment = clock - 1e-6
+            board_of(terminal, screens[-1])
+            terminal.grow_or_shrink(*after)
+            screens.append(TERMINAL._replace(width=after[0], height=after[1]))
+        terminal.stream.feed(text)
+        if len(screens) == 2 and text and clock < DURATION - 4:
+            board_of(terminal, screens[-1])
+    log = told(8, screens[0], end=moment) + told(8, screens[1], start=moment)
+    for shown, line in zip(terminal.shown(), log, strict=True):  # a narrower terminal cuts
+        assert shown in (line, line[: after[0]].rstrip())
 
 
 RESIZES = [(80, 24), (60, 20), (120, 40), (20, 5), (200, 50), (80, 4), (80, 24), (19, 24), (40, 10)]

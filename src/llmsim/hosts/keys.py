@@ -47,9 +47,11 @@ def hint(width: int) -> str:
     texts = {key.name: f"{key.label} {key.hint}" for key in KEYS}
     shown: list[str] = []
     for name in IMPORTANCE:
-        if len(GAP.join(texts[each] for each in [*shown, name])) <= width:
+        if len(" ".join(texts[each] for each in [*shown, name])) <= width:
             shown.append(name)
-    return GAP.join(text for name, text in texts.items() if name in shown)
+    kept = [text for name, text in texts.items() if name in shown]
+    wide = GAP.join(kept)
+    return wide if len(wide) <= width else " ".join(kept)
 
 
 class Decoder:

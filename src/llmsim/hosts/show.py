@@ -1,17 +1,20 @@
 """The loop of the native host: writes each frame when it is due, and does what keys ask for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf, isfinite
 
+from llmsim.events import Event
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.keys import hint
 from llmsim.hosts.output import Output
 from llmsim.hosts.runs import runs_of
 from llmsim.hosts.signals import Signals
+from llmsim.job import Job
 from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import play, shows_board
+from llmsim.simulation import simulate
 from llmsim.terminal.screen import blank_row
 
 TYPE_CHECKING = False
@@ -82,7 +85,7 @@ class Show:
         output.begin()
         self._set(run)
         batch = ""
-        for frame in play(job, run, output.screen, stage=self._stage):
+        for frame in play(job, run, output.screen, self._interruptible(job), self._stage):
             self._due += frame.delay / self.speed
             if self._due - clock() >= SHORTEST_SLEEP or len(batch) >= BATCH:
                 output.write(batch, deadline)
@@ -96,8 +99,17 @@ class Show:
             batch += frame.text
         else:
             output.write(batch, deadline)
+            self._attend()  # a run may be over without ever having waited
         if self.asked == "next":
             output.write(self._cleared(), deadline)
+
+    def _interruptible(self, job: Job) -> Iterator[Event]:
+        """What happens, until time is up; a signal is heard however little there is to tell."""
+        for event in simulate(job):
+            self.signals.check()
+            if self.clock() >= self.deadline:
+                return
+            yield event
 
     def _set(self, run: Options) -> None:
         """Sets the stage for a run: with a board, or with keys that can bring one."""
