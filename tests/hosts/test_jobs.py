@@ -95,12 +95,13 @@ class Shell:
     def start(self, arguments: str = "") -> int:
         """Start a show, wait until its board stands, and give its process."""
         self.press(f"{LLMSIM} {arguments}\n")
-        self.until(lambda: HINT in self.text())  # the last row of the first drawing
+        self.until(lambda: HINT in self.text() and self.on_show())
         return os.tcgetpgrp(self.master)
 
     def on_show(self) -> bool:
-        """Whether the board stands."""
-        return any("──" in row for row in self.rows()[self.terminal.cursor.y :])
+        """Whether the board stands whole: the cursor is above its bar again."""
+        below = self.rows()[self.terminal.cursor.y + 1 :]
+        return any(re.search(r"[━╸─] +[0-9]+%", row) for row in below)
 
     def modes(self) -> list[object]:
         """The terminal's modes, without what a shell's own line editor sets."""
