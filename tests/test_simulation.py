@@ -1,4 +1,4 @@
-"""Runs at full speed: every number agrees with every other (PHYSICS.md, section 2)."""
+"""Runs at full speed: every number agrees with every other (docs/physics.md section 2)."""
 
 from functools import lru_cache
 from itertools import accumulate, pairwise

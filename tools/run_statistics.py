@@ -1,4 +1,4 @@
-"""Statistics of many runs beside what was measured on public logs (PHYSICS.md, 7 to 9).
+"""Statistics of many runs beside what was measured on public logs (docs/physics.md, 7 to 9).
 
     python -m tools.run_statistics [--seeds 20]
 

@@ -1,4 +1,4 @@
-"""Speed of training against published figures: PHYSICS.md sections 1, 4 and 9."""
+"""Speed of training against published figures: docs/physics.md sections 1, 4 and 9."""
 
 from itertools import pairwise
 from math import fsum

@@ -1,4 +1,4 @@
-"""Telemetry against nvidia-smi tables: PHYSICS.md section 9."""
+"""Telemetry against nvidia-smi tables: docs/physics.md section 9."""
 
 from itertools import pairwise
 from statistics import fmean

@@ -1,4 +1,4 @@
-"""Memory against torchtitan's logs and the ZeRO arithmetic: PHYSICS.md section 5."""
+"""Memory against torchtitan's logs and the ZeRO arithmetic: docs/physics.md section 5."""
 
 import pytest
 from hypothesis import assume, given, settings
@@ -110,7 +110,7 @@ def test_activations_are_near_korthikanti() -> None:
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_capacity_is_what_torch_reports(gpu: Gpu, torch_gib: tuple[float, float]) -> None:
-    """PHYSICS.md section 2; A100 logs show 79.15, RTX 4090 logs 23.65 GiB."""
+    """docs/physics.md section 2; A100 logs show 79.15, RTX 4090 logs 23.65 GiB."""
     low, high = torch_gib
     assert low <= memory.capacity(gpu) / GIB <= high
 

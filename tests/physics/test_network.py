@@ -1,4 +1,4 @@
-"""Collectives against nccl-tests tables: PHYSICS.md section 10."""
+"""Collectives against nccl-tests tables: docs/physics.md section 10."""
 
 from math import fsum
 from statistics import fmean, stdev

@@ -1,4 +1,4 @@
-"""Checkpoints and exports: PHYSICS.md section 5."""
+"""Checkpoints and exports: docs/physics.md section 5."""
 
 from itertools import pairwise
 from statistics import fmean, stdev

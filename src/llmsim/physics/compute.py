@@ -5,8 +5,9 @@
     step seconds = batch tokens * FLOPs/token / (GPUs * peak * MFU)
 
 torchtitan, models/utils.py:436-459; the causal half of attention is not discounted. MFU is
-what published runs reached (PHYSICS.md section 4) by GPU, model and cluster size, lowered
-where the network cannot keep up. FLOP/s, seconds and tokens throughout; peaks are dense bf16.
+what published runs reached (docs/physics.md section 4) by GPU, model and cluster size,
+lowered where the network cannot keep up. FLOP/s, seconds and tokens throughout; peaks are
+dense bf16.
 """
 
 from functools import lru_cache

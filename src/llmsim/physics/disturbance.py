@@ -2,7 +2,7 @@
 
 They are jitter.py's episodes, already part of compute.interval_seconds: a straggler slows dozens
 of steps by 2-6 % (BLOOM: 105.2 -> 111.1 s), a stall one step by up to 2.3 times, a retry by some
-seconds (PHYSICS.md section 9). Seconds; steps count from 1.
+seconds (docs/physics.md section 9). Seconds; steps count from 1.
 """
 
 from math import fsum

@@ -3,15 +3,15 @@
     seconds = hypot(a, S f / B) + r S / (S + 32 MiB)
 
 S bytes; f bytes that each rank sends per byte: 2 (n - 1) / n for an all-reduce over n ranks,
-(n - 1) / n for all-gather and reduce-scatter, 1 for broadcast and send/recv (nccl-tests,
-PERFORMANCE.md). B is the bandwidth of the slower of two ways: the links inside a node
+(n - 1) / n for all-gather and reduce-scatter, 1 for broadcast and send/recv (nccl-tests'
+notes on performance). B is the bandwidth of the slower of two ways: the links inside a node
 (NVLink, XGMI, PCIe) and the node's network cards. Gathers and scatters are rings: the cards
 carry what every link carries, so that bus bandwidth stays below theirs. An all-reduce adds
 up inside its m nodes first (trees, NVLSTree), and its cards carry f with m for n. `a` is the
 latency of a small message, `r` that of filling the pipeline of chunks (it saturates, hence
 the name). GB200 and GB300: 72 GPUs share one NVLink domain (NVL72) and count as one node.
 
-Constants fitted to nccl-tests tables of PHYSICS.md section 10: 2x8 H100 with NDR400
+Constants fitted to nccl-tests tables of docs/physics.md section 10: 2x8 H100 with NDR400
 InfiniBand, 2x8 B200 with RoCE, 8x H800 in one node; every row within 20 %.
 """
 

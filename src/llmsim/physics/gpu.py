@@ -7,8 +7,8 @@
     memory       allocator's pages + CUDA context (memory.py)
 
 GPUs move together (the same load, the hall's day, a common ripple) and are never identical:
-each has its silicon, its place in the chassis and its own ripple. Sources: PHYSICS.md section
-9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle 71-76 W, 345 MHz.
+each has its silicon, its place in the chassis and its own ripple. Sources: docs/physics.md
+section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle 71-76 W, 345 MHz.
 """
 
 from functools import lru_cache

@@ -7,7 +7,7 @@ and a tail to the right. Hiccups, one in every few dozen steps, make the tail he
 sigma = 0.97 % the 97th percentile is at +6 % and the 99th at +12 %, as measured on a 15B
 Megatron run; sigma itself lies between 0.25 % (torchtitan, nanoGPT) and 4 % (MoE). Drift is
 the day's 1-2 % swing with the temperature of the hall (Llama 3 paper, section 3.3.4), warming
-the 0.7 % that a cold GPU is faster in its first minute. Source: PHYSICS.md section 9.
+the 0.7 % that a cold GPU is faster in its first minute. Source: docs/physics.md section 9.
 
 Because the process is cumulative, intervals add up exactly, in whatever way they are cut.
 A sum over steps is found by halving: a node of a binary tree holds the sum over 2**level

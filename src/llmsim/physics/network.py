@@ -3,7 +3,7 @@
 What a step moves follows from the layout (fabric.flows), how long one call takes from size,
 ranks and links (fabric.collective: latency + bytes / bandwidth, fitted to nccl-tests). What
 does not hide under compute is exposed, and is a part of compute.step_seconds. Sizes in bytes,
-bandwidth in GB/s (1e9), times in seconds. Source: PHYSICS.md section 10.
+bandwidth in GB/s (1e9), times in seconds. Source: docs/physics.md section 10.
 """
 
 from math import exp, fsum

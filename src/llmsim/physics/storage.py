@@ -3,8 +3,8 @@
     checkpoint  12 bytes per trained parameter (torch DCP: fp32 weights, Adam's m and v)
     export       2 bytes per parameter (bf16 safetensors in files of at most 5e9 bytes)
 
-8B: 96 GB and 16.1 GB; 70B: 847 GB and 141 GB (PHYSICS.md section 5). A save is as fast as
-the file system or as all nodes together, 2-6 GB/s each, whichever is less. GB = 1e9 bytes.
+8B: 96 GB and 16.1 GB; 70B: 847 GB and 141 GB (docs/physics.md section 5). A save is as fast
+as the file system or as all nodes together, 2-6 GB/s each, whichever is less. GB = 1e9 bytes.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,47 @@
+"""What the code cites can be opened: pages, sections of the physics, laws."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CITING = ("src", "tools", "tests")
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    """Every file that cites, with its lines joined, so that a citation may span two."""
+    files = [path for folder in CITING for path in sorted((ROOT / folder).rglob("*.py"))]
+    for path in (*files, ROOT / "pyproject.toml", ROOT / "Makefile"):
+        yield path, " ".join(path.read_text(encoding="utf-8").split())
+
+
+def written(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_every_page_that_is_named_exists() -> None:
+    named = {(path, page) for path, text in texts() for page in re.findall(r"[\w./-]*\w\.md", text)}
+    assert len(named) > 10
+    missing = [
+        (path.name, page)
+        for path, page in named
+        if not any((folder / page.lstrip("/")).exists() for folder in (ROOT, ROOT / "docs"))
+    ]
+    assert missing == []
+
+
+def test_every_section_of_the_physics_that_is_cited_exists() -> None:
+    headings = re.findall(r"^## (\d+)\. ", written("docs/physics.md"), re.MULTILINE)
+    cited = set()
+    for _, text in texts():
+        for numbers in re.findall(r"physics\.md,? (?:sections? )?((?:\d+|, | and | to )+)", text):
+            cited |= set(re.findall(r"\d+", numbers))
+    assert {"1", "4", "5", "9", "10"} <= cited
+    assert cited <= set(headings)
+
+
+def test_every_law_that_is_cited_is_written_down() -> None:
+    laws = re.findall(r"^(\d)\. \*\*", written("CONTRIBUTING.md"), re.MULTILINE)
+    cited = {number for _, text in texts() for number in re.findall(r"\blaw ([1-9])\b", text)}
+    assert len(cited) > 3
+    assert cited <= set(laws)
