@@ -148,6 +148,17 @@ def test_deepspeed_cuts_weights_unless_it_has_stages() -> None:
             assert layout.sharding in ("zero1", "zero2", "zero3")
 
 
+def test_benchmarks_in_training_are_for_those_who_run_them() -> None:
+    """--evaluate takes minutes to hours of each validation; nobody's log leaves them unsaid."""
+    for name, voice in voices.VOICES.items():
+        if voice.evaluates:
+            assert job_of(3, dialect=name, evaluate=True).evaluates
+        else:
+            with pytest.raises(PlanError, match=f"--dialect {name} does not do --evaluate"):
+                job_of(3, dialect=name, evaluate=True)
+    assert {job_of(seed, evaluate=True).dialect for seed in range(40)} == {"pytorch"}
+
+
 def test_who_tells_every_step_does_not_take_minutes_for_one() -> None:
     for name, voice in voices.VOICES.items():
         if voice.every_step:

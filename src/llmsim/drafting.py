@@ -54,6 +54,10 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
     """The draw of this index. Raises PlanError or CatalogError where nothing fits."""
     dialect = _dialect(options, seed)
     voice = voice_named(dialect) or VOICES["pytorch"]
+    if options.evaluate and not voice.evaluates:
+        raise PlanError(
+            f"--dialect {dialect} does not do --evaluate: leave it out, or give --dialect pytorch."
+        )
     name = _recipe(options, seed, dialect, voice)
     recipe = RECIPES[name]
 
@@ -101,6 +105,8 @@ def _dialect(options: Options, seed: int) -> str:
     gpu = None if options.gpu == "auto" else catalog.gpu_named(options.gpu)
     model = None if options.model == "auto" else catalog.model_named(options.model)
     suiting = voices.suiting(options.recipe, gpu, model)
+    if options.evaluate:
+        suiting = tuple(name for name in suiting if VOICES[name].evaluates)
     return noise.pick(seed, "plan/dialect", suiting or ("pytorch",))
 
 

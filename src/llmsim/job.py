@@ -16,6 +16,8 @@ Decay = Literal["cosine", "wsd", "linear"]
 # GRPO samples so many completions of a prompt, which has about so many tokens (GSM8K, MATH).
 COMPLETIONS, PROMPT_TOKENS = 8, 200
 
+KEPT_SAVES = 2  # checkpoints kept on disk; the one before them goes when a new one is safe
+
 
 class Layout(NamedTuple):
     """How the model is spread: gpus = data x tensor x pipeline."""
@@ -153,6 +155,13 @@ def saved_steps(job: Job) -> tuple[int, ...]:
     first = 1 if plan.saves_first else plan.save_every
     every = range(first, plan.steps + 1, plan.save_every)
     return tuple(sorted({*every, *grows, plan.steps}))
+
+
+def outdated_save(job: Job, step: int) -> int:
+    """The step whose checkpoint the one of `step` makes superfluous; 0 if there is none."""
+    saves = saved_steps(job)
+    older = saves.index(step) - KEPT_SAVES
+    return saves[older] if older >= 0 else 0
 
 
 def checkpoints(job: Job) -> int:

@@ -131,7 +131,7 @@ OPTIONS = (
     ),
     Option(
         "evaluate", parse_switch, "yes or no",
-        "benchmarks at every validation, not only at the end", "no", "",
+        "benchmarks at every validation, not only at the end (in pytorch's log)", "no", "",
     ),
     Option(
         "tidy", parse_switch, "yes or no", "no interleaved or torn lines, which real launches have",

@@ -23,6 +23,7 @@ class Voice(NamedTuple):
     waits_for_saves: bool = False  # it has no checkpoints in the background
     ramps: bool = False  # its batch can grow
     validates: bool = True  # between steps, and not only at the end
+    evaluates: bool = False  # it can run its benchmarks at every validation
     gc_every: int = 0  # it collects garbage itself, after so many steps; 0: Python does
     saves_what_it_validates: bool = False  # a save follows each validation
     dense: bool = False  # it has no mixtures of experts
@@ -43,6 +44,7 @@ VOICES = {
         "a good lab's own train.py under torchrun: tells all, fits any width",
         tuple(RECIPES),
         ramps=True,
+        evaluates=True,
         gc_every=50,
         share=14,
     ),

@@ -1,13 +1,16 @@
 """The nanogpt dialect against train.py's own lines, and its text against itself."""
 
 import re
+from itertools import pairwise
 from math import prod, sqrt
 from statistics import median, pstdev
 
 import pytest
 
+from llmsim import events
 from llmsim.dialects import nanogpt
 from llmsim.physics import compute, loss
+from llmsim.simulation import simulate
 from tests.dialects.transcripts import TORCHRUN, Log, log, number, screens, unmatched
 from tests.runs import job_of
 
@@ -173,16 +176,15 @@ def test_evaluations_come_before_their_iteration_and_improve(seed: int) -> None:
     assert losses[0] > losses[-1]
 
 
-def test_the_times_of_all_iterations_are_the_runs() -> None:
-    """Where every step is told, the steps and the pauses between them add up."""
+def test_iterations_last_as_long_as_the_run_says() -> None:
+    """From the end of one to the end of the next, with the evaluation and save between them."""
     job = job_of(1, dialect="nanogpt")
     job = job._replace(schedule=job.schedule._replace(log_every=1))
-    steps = range(1, job.schedule.validate_every + 2)
-    total = sum(nanogpt.iteration_seconds(job, step) for step in steps)
-    alone = compute.interval_seconds(job, 1, steps[-1])
-    pauses = sum(nanogpt.pause(job, step) for step in steps[:-1])
-    assert pauses > 0
-    assert total - alone == pytest.approx(pauses)
+    steps = [event for event in simulate(job) if isinstance(event, events.Step)]
+    assert len(steps) == job.schedule.steps > 2 * job.schedule.validate_every
+    for before, event in pairwise(steps):
+        seconds = nanogpt.iteration_seconds(job, event.step)
+        assert seconds == pytest.approx(event.at - before.at, abs=5e-6)
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 50)])

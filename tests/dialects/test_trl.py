@@ -221,6 +221,10 @@ def test_rates_and_bars_agree_with_themselves(recipe: str) -> None:
     for told in logs(recipe, range(15)):
         (ended,) = dicts(told, "train_runtime")
         rows = examples(told.job) * told.job.schedule.epochs
+        run = run_of(told.job.seed, dialect="trl", recipe=recipe)
+        (began,) = [at for at, phase, _ in run.all(events.PhaseStarted) if phase == "training"]
+        (over,) = [at for at, phase, _ in run.all(events.PhaseEnded) if phase == "training"]
+        assert ended["train_runtime"] == pytest.approx(over - began, rel=6e-4)
         rate = ended["train_samples_per_second"]
         assert rate == pytest.approx(rows / ended["train_runtime"], rel=2e-3, abs=6e-4)
         for match in told.found(rf"(?:[\w ]+: )?{BAR}"):

@@ -82,11 +82,6 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
         yield bars.last_evaluation_bar(event, job, screen)
     else:
         yield from bars.progress(event, job, screen)
-    if event.task == "export" and event.done == event.total:
-        yield from _saved(job, event.at, f"exports/{job.model.name}")
-        yield from _train_metrics(job)
-        yield _script(job, event.at, "INFO", "*** Evaluate ***")
-        yield from _evaluating(job, event.at)
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
@@ -116,7 +111,7 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
             "Training completed. Do not forget to share your model on huggingface.co/models =)",
             "", "",
         )  # fmt: skip
-        yield from say.trained(job, screen)
+        yield from say.trained(event, job, screen)
 
 
 # --- files -------------------------------------------------------------------------------
@@ -159,17 +154,10 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    if not values.in_background(job, event.step):  # else it was told
-        yield from _checkpoint_written(event, job, screen)
-
-
-def _checkpoint_written(
-    event: events.CheckpointSaved | events.CheckpointStaged, job: Job, screen: Screen
-) -> Lines:
-    """The files are written, or on their way; the training bar is there again."""
+    """The files are written; the training bar is there again."""
     folder = f"checkpoints/{job.run_name}/checkpoint-{event.step}"
     yield from _saved(job, event.at, folder)
-    yield bars.training_bar(job, screen, event.step, values.runtime(job, event.step))
+    yield bars.training_bar(job, screen, event.step, event.training_seconds)
 
 
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
@@ -185,9 +173,16 @@ def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Li
 # --- the end -----------------------------------------------------------------------------
 
 
-def _train_metrics(job: Job) -> Lines:
-    """The training's table, when the model is saved."""
-    told = values.train_values(job)
+def _exported(event: events.Exported, job: Job, screen: Screen) -> Lines:
+    """The model is saved: the training's table, and one more evaluation."""
+    yield from _saved(job, event.at, event.path)
+    yield from _train_metrics(job, event.training_seconds)
+    yield _script(job, event.at, "INFO", "*** Evaluate ***")
+    yield from _evaluating(job, event.at)
+
+
+def _train_metrics(job: Job, seconds: float) -> Lines:
+    told = values.train_values(job, seconds)
     yield from say.block(
         "train",
         {
@@ -220,7 +215,7 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
-    yield from report.finished(job, screen)
+    yield from report.finished(event, job, screen)
 
 
 LINES: dict[type, Tell] = {
@@ -234,11 +229,11 @@ LINES: dict[type, Tell] = {
     events.PhaseStarted: _phase_started,
     events.Validated: _validated,
     events.CheckpointStarted: _checkpoint_started,
-    events.CheckpointStaged: _checkpoint_written,
     events.CheckpointSaved: _checkpoint_saved,
     events.CheckpointDeleted: _checkpoint_deleted,
     events.PhaseEnded: _phase_ended,
     events.ExportStarted: _export_started,
+    events.Exported: _exported,
     events.Evaluated: _evaluated,
     events.Summary: _summary,
 }

@@ -15,7 +15,7 @@ from llmsim import events
 from llmsim.architecture import Architecture
 from llmsim.dialects import Tell, shell
 from llmsim.dialects.line import Line
-from llmsim.job import Job, batch_tokens
+from llmsim.job import Job, batch_tokens, outdated_save
 from llmsim.physics import compute, loss, storage, utilization
 from llmsim.terminal.screen import Screen
 
@@ -125,10 +125,11 @@ def iteration(job: Job, step: int) -> int:
 
 
 def pause(job: Job, step: int) -> float:
-    """Seconds of the evaluation and the save after a step; 0 if there is none."""
+    """Seconds of the evaluation and the save after a step, with the old file's end; 0 if none."""
     if not _evaluates(job, step):
         return 0.0
-    return compute.validation_seconds(job, step) + storage.save_seconds(job, step)
+    seconds = compute.validation_seconds(job, step) + storage.save_seconds(job, step)
+    return seconds + (storage.delete_seconds(job, step) if outdated_save(job, step) else 0.0)
 
 
 def _evaluates(job: Job, step: int) -> bool:

@@ -81,23 +81,16 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
     if event.phase == "training":
-        yield from say.trained(job, screen)
+        yield from say.trained(event, job, screen)
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    if not values.in_background(job, event.step):  # else training went on long ago
-        yield from _goes_on(event, job, screen)
-
-
-def _goes_on(
-    event: events.CheckpointSaved | events.CheckpointStaged, job: Job, screen: Screen
-) -> Lines:
     """The training bar is there again."""
-    yield bars.training_bar(job, screen, event.step, values.runtime(job, event.step))
+    yield bars.training_bar(job, screen, event.step, event.training_seconds)
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
-    yield from report.finished(job, screen, alignment.metrics, alignment.held_out)
+    yield from report.finished(event, job, screen, alignment.metrics, alignment.held_out)
 
 
 LINES: dict[type, Tell] = {
@@ -107,7 +100,6 @@ LINES: dict[type, Tell] = {
     events.TrainerReady: _trainer_ready,
     events.Step: _step,
     events.Validated: _validated,
-    events.CheckpointStaged: _goes_on,
     events.CheckpointSaved: _checkpoint_saved,
     events.PhaseEnded: _phase_ended,
     events.Summary: _summary,

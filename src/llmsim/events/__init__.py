@@ -34,6 +34,7 @@ from llmsim.events.saving import (
     CheckpointStarted,
     Consolidated,
     Evaluated,
+    Exported,
     ExportStarted,
     ShardWritten,
     Summary,
@@ -66,6 +67,7 @@ __all__ = [
     "Evaluated",
     "Event",
     "ExportStarted",
+    "Exported",
     "Launched",
     "MemoryPlanned",
     "MeshBuilt",
@@ -131,6 +133,7 @@ Event = (
     | ExportStarted
     | Consolidated
     | ShardWritten
+    | Exported
     | Evaluated
     | Summary
 )

@@ -22,6 +22,7 @@ class PhaseEnded(NamedTuple):
 
     at: float
     phase: PhaseName
+    seconds: float  # since it began, nested phases included
 
 
 class Progress(NamedTuple):
@@ -35,3 +36,4 @@ class Progress(NamedTuple):
     unit: str  # "it", "B" (bytes) or "tok" ...
     elapsed: float  # since the task began, nested phases included, as tqdm counts
     note: str = ""  # what tqdm calls the postfix
+    training_seconds: float = 0.0  # of an epoch's: see Step

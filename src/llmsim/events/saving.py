@@ -16,6 +16,7 @@ class Validated(NamedTuple):
     tokens: int
     seconds: float
     accuracy: float | None = None  # DPO: pairs ranked right; GRPO: problems solved; 0 .. 1
+    training_seconds: float = 0.0  # as of a Step
 
 
 class CheckpointStarted(NamedTuple):
@@ -34,6 +35,7 @@ class CheckpointStaged(NamedTuple):
     at: float
     step: int
     seconds: float
+    training_seconds: float = 0.0  # as of a Step
 
 
 class CheckpointSaved(NamedTuple):
@@ -44,6 +46,7 @@ class CheckpointSaved(NamedTuple):
     path: str
     size: int
     seconds: float  # since it began
+    training_seconds: float = 0.0  # as of a Step
 
 
 class CheckpointDeleted(NamedTuple):
@@ -78,6 +81,17 @@ class ShardWritten(NamedTuple):
     at: float
     shard: Shard
     seconds: float
+
+
+class Exported(NamedTuple):
+    """All files are written."""
+
+    at: float
+    path: str
+    size: int
+    shards: int
+    seconds: float  # since the export began
+    training_seconds: float  # the whole training's, as of a Step
 
 
 class Evaluated(NamedTuple):

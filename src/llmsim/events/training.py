@@ -33,6 +33,7 @@ class Step(NamedTuple):
     capacity: int
     remaining: float  # seconds to the last sequence at the mean rate so far
     metrics: tuple[tuple[str, float], ...] = ()  # what DPO and GRPO watch, by TRL's names
+    training_seconds: float = 0.0  # since the first step began, validations and saves included
 
 
 class Collectives(NamedTuple):

@@ -6,14 +6,12 @@ from llmsim.events import (
     CheckpointStaged,
     CheckpointStarted,
 )
-from llmsim.job import Job, saved_steps
-from llmsim.phases.timing import Phase, announced, took, watched
+from llmsim.job import Job, outdated_save
+from llmsim.phases.timing import Phase, announced, watched
 from llmsim.physics import storage
 
 # How a save ends: it is durable, and an old one goes.
 Saving = CheckpointSaved | CheckpointDeleted
-
-KEPT = 2  # checkpoints kept on disk; the one before them goes when a new one is safe
 
 
 def path(job: Job, step: int) -> str:
@@ -46,10 +44,10 @@ def finished(job: Job, step: int, started: float) -> tuple[Saving, ...]:
     """How a save that began at `started` ends: it is durable, and what is too old goes."""
     size, seconds = storage.checkpoint_bytes(job), storage.save_seconds(job, step)
     saved = CheckpointSaved(started + seconds, step, path(job, step), size, seconds)
-    old = _outdated(job, step)
+    old = outdated_save(job, step)
     if not old:
         return (saved,)
-    seconds = took(job, "delete", 0.4, step)
+    seconds = storage.delete_seconds(job, step)
     return saved, CheckpointDeleted(saved.at + seconds, path(job, old), size, seconds)
 
 
@@ -76,10 +74,3 @@ def _stage(job: Job, at: float, step: int) -> Phase:
     )
     yield CheckpointStaged(at + seconds, step, seconds)
     return at + seconds
-
-
-def _outdated(job: Job, step: int) -> int:
-    """The step whose checkpoint the one of `step` makes superfluous; 0 if there is none."""
-    saves = saved_steps(job)
-    older = saves.index(step) - KEPT
-    return saves[older] if older >= 0 else 0

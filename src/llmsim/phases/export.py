@@ -2,6 +2,7 @@
 
 from llmsim.events import (
     Consolidated,
+    Exported,
     ExportStarted,
     Progress,
     ShardWritten,
@@ -51,6 +52,8 @@ def _files(job: Job, trained: Trained) -> Phase:
         written += shard.size
         if len(shards) <= TOLD_SHARDS:
             yield ShardWritten(at, shard, seconds)
+    trained_seconds = round(trained.at - trained.began, 6)
+    yield Exported(at, path(job), size, len(shards), at - trained.at, trained_seconds)
     yield status(job, at, "export", trained.at, "training", "after training")
     at = yield from evaluated(job, at, job.schedule.steps)
     at += took(job, "summary", 0.5)

@@ -32,7 +32,7 @@ def announced(name: PhaseName, at: float, body: Phase) -> Phase:
             break
     yield PhaseStarted(at, name, end - at)
     yield from events
-    yield PhaseEnded(end, name)
+    yield PhaseEnded(end, name, end - at)
     return end
 
 

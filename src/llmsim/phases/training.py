@@ -4,6 +4,8 @@ from collections.abc import Generator, Iterator
 
 from llmsim.events import (
     BatchGrew,
+    CheckpointSaved,
+    CheckpointStaged,
     Collectives,
     EpochEnded,
     EpochStarted,
@@ -14,6 +16,7 @@ from llmsim.events import (
     Recovered,
     Slowed,
     Step,
+    Validated,
 )
 from llmsim.job import (
     Job,
@@ -47,6 +50,9 @@ BAR_MOVES = 4
 # so many after it.
 COLLECTIVES_EVERY = 25
 
+# What says how long the training has been going on.
+CLOCKED = (Progress, Step, Validated, CheckpointStaged, CheckpointSaved)
+
 # When somebody looks at the GPUs, as parts of the run.
 LOOKS = (0.04, 0.36, 0.7)
 
@@ -67,6 +73,25 @@ def epoch_of(job: Job, step: int) -> int:
 
 def training(job: Job, at: float) -> Generator[Event, None, Trained]:
     """Steps, epochs, and at their intervals validations and checkpoints."""
+    return (yield from _clocked(_loop(job, at), at))
+
+
+def _clocked(
+    events: Generator[Event, None, Trained], began: float
+) -> Generator[Event, None, Trained]:
+    """The events with the seconds since the training began, for the frameworks that tell them."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as stop:
+            trained: Trained = stop.value
+            return trained
+        if isinstance(event, CLOCKED):
+            event = event._replace(training_seconds=round(event.at - began, 6))
+        yield event
+
+
+def _loop(job: Job, at: float) -> Generator[Event, None, Trained]:
     plan = job.schedule
     yield PhaseStarted(at, "training", compute.training_seconds(job))
     looks, saves, began = _look_steps(job), saved_steps(job), at
@@ -104,7 +129,7 @@ def training(job: Job, at: float) -> Generator[Event, None, Trained]:
         if step % steps_per_epoch(job) == 0:
             final = loss.training(job, step)
             yield EpochEnded(at, epoch, final, round(at - epoch_began, 6))
-    yield PhaseEnded(at, "training")
+    yield PhaseEnded(at, "training", round(at - began, 6))
     return Trained(began, at, in_steps, best)
 
 

@@ -59,6 +59,11 @@ def save_seconds(job: Job, step: int) -> float:
     return round(_barrier_seconds(job) + writing, 6)
 
 
+def delete_seconds(job: Job, step: int) -> float:
+    """Seconds to delete what the checkpoint of a step makes superfluous: some 0.4."""
+    return round(0.4 * _spread(job, "storage delete", step), 6)
+
+
 def staging_seconds(job: Job, step: int) -> float:
     """Seconds that an asynchronous save keeps the GPUs waiting: the copy to host memory.
 

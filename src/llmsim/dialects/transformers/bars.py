@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from llmsim import events
 from llmsim.dialects.line import Bar, Line
-from llmsim.dialects.transformers.values import examples, runtime
+from llmsim.dialects.transformers.values import examples
 from llmsim.job import Job, steps_per_epoch
 from llmsim.physics import compute, storage
 from llmsim.terminal.bar import meter
@@ -60,7 +60,7 @@ def epoch_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
     """The training bar when an epoch's progress is reported."""
     epoch = int(event.label.removeprefix("Epoch ").partition("/")[0])
     before = (epoch - 1) * steps_per_epoch(job)
-    return training_bar(job, screen, before + event.done, runtime(job, before) + event.elapsed)
+    return training_bar(job, screen, before + event.done, event.training_seconds)
 
 
 def evaluation_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from llmsim import events
 from llmsim.dialects import wandb
 from llmsim.dialects.line import Line
 from llmsim.dialects.transformers.values import (
@@ -28,7 +29,11 @@ def nothing(job: Job, step: int, first: int = 0) -> Values:
 
 
 def finished(
-    job: Job, screen: Screen, extra: Watched = nothing, held_out: Extra = nothing
+    event: events.Summary,
+    job: Job,
+    screen: Screen,
+    extra: Watched = nothing,
+    held_out: Extra = nothing,
 ) -> Iterator[Line]:
     """The client's last words on what the callback sent it: all logs, renamed to train/ and eval/.
 
@@ -59,7 +64,7 @@ def finished(
     summary = {
         **trained(*logs[-1]),
         **evaluated(plan.steps),
-        **train_values(job),
+        **train_values(job, event.training_seconds),
         "total_flos": flops(job),
     }
     del summary["epoch"]

@@ -10,8 +10,6 @@ from llmsim.dialects.transformers.bars import Lines, redrawn, training_bar
 from llmsim.dialects.transformers.values import (
     Values,
     evaluation_values,
-    reached,
-    runtime,
     step_values,
     train_values,
 )
@@ -58,17 +56,17 @@ def clock(seconds: float) -> str:
 def stepped(event: events.Step, job: Job, screen: Screen, extra: Values = ()) -> Lines:
     """What a step logs; then the training bar is there again."""
     yield logged(step_values(event, job, extra))
-    yield redrawn(job, screen, event.step, reached(job, event.step))
+    yield redrawn(job, screen, event.step, event.training_seconds)
 
 
 def evaluated(event: events.Validated, job: Job, screen: Screen, extra: Values = ()) -> Lines:
     """What an evaluation found; then the training bar is there again."""
     yield logged(evaluation_values(job, event.step, extra).items())
-    yield redrawn(job, screen, event.step, reached(job, event.step) + event.seconds)
+    yield redrawn(job, screen, event.step, event.training_seconds)
 
 
-def trained(job: Job, screen: Screen) -> Lines:
+def trained(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
     """The end of the training: its numbers, and the full bar."""
     steps = job.schedule.steps
-    yield logged(train_values(job).items())
-    yield training_bar(job, screen, steps, runtime(job, steps), ended=True)
+    yield logged(train_values(job, event.seconds).items())
+    yield training_bar(job, screen, steps, event.seconds, ended=True)

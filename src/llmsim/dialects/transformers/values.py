@@ -7,55 +7,9 @@ from math import fsum
 from llmsim import events
 from llmsim.architecture import embedding_parameters, parameter_count
 from llmsim.job import PROMPT_TOKENS, Job, batch_tokens, step_data_tokens, steps_per_epoch
-from llmsim.physics import compute, loss, schedule, storage
+from llmsim.physics import compute, loss, schedule
 
 Values = Iterable[tuple[str, float]]
-
-# A run keeps so many checkpoints and takes so many seconds to delete an older one.
-KEPT, DELETING = 2, 0.39
-
-
-# --- time --------------------------------------------------------------------------------
-
-
-def in_background(job: Job, step: int) -> bool:
-    """Whether training goes on while the checkpoint of a step is written."""
-    return job.background_saves and step < job.schedule.steps
-
-
-@lru_cache(maxsize=256)
-def paused(job: Job, step: int) -> float:
-    """Seconds that the validations and checkpoints after the steps up to this one take.
-
-    To a few tenths of a second: deleting an old checkpoint takes about as long as DELETING.
-    """
-    plan = job.schedule
-
-    def after(every: int) -> Iterator[int]:
-        yield from range(every, step + 1, every)
-        if step == plan.steps and step % every:
-            yield step
-
-    def saving(number: int, at: int) -> float:
-        if in_background(job, at):
-            return storage.staging_seconds(job, at)
-        return storage.save_seconds(job, at) + DELETING * (number > KEPT)
-
-    saves = enumerate(after(plan.save_every), 1)
-    return fsum(
-        [compute.validation_seconds(job, at) for at in after(plan.validate_every)]
-        + [saving(number, at) for number, at in saves]
-    )
-
-
-def runtime(job: Job, step: int) -> float:
-    """Seconds from the beginning of the training to what follows this step, pauses included."""
-    return compute.interval_seconds(job, 1, step) + paused(job, step) if step else 0.0
-
-
-def reached(job: Job, step: int) -> float:
-    """Seconds from the beginning of the training to the end of this step, before any pause."""
-    return compute.interval_seconds(job, 1, step) + paused(job, step - 1)
 
 
 # --- training ----------------------------------------------------------------------------
@@ -103,9 +57,9 @@ def mean_loss(job: Job) -> float:
     return fsum(sums) / job.schedule.steps
 
 
-def train_values(job: Job) -> dict[str, float]:
-    """What the Trainer logs when it is done, in its order."""
-    plan, seconds = job.schedule, runtime(job, job.schedule.steps)
+def train_values(job: Job, seconds: float) -> dict[str, float]:
+    """What the Trainer logs when it is done, after so many seconds, in its order."""
+    plan = job.schedule
     return {
         "train_runtime": round(seconds, 4),
         "train_samples_per_second": round(plan.epochs * examples(job) / seconds, 3),
