@@ -117,10 +117,9 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
 # --- files -------------------------------------------------------------------------------
 
 
-def _folder(path: str) -> str:
+def _folder(job: Job, step: int) -> str:
     """Where the Trainer saves a step: checkpoints/NAME/checkpoint-500."""
-    parent, _, name = path.rpartition("/")
-    return f"{parent}/checkpoint-{int(name.removeprefix('step-'))}"
+    return f"checkpoints/{job.run_name}/checkpoint-{step}"
 
 
 def _saving(job: Job, at: float, folder: str) -> Lines:
@@ -150,18 +149,17 @@ def _saved(job: Job, at: float, folder: str) -> Lines:
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    yield from _saving(job, event.at, _folder(event.path))
+    yield from _saving(job, event.at, _folder(job, event.step))
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
     """The files are written; the training bar is there again."""
-    folder = f"checkpoints/{job.run_name}/checkpoint-{event.step}"
-    yield from _saved(job, event.at, folder)
+    yield from _saved(job, event.at, _folder(job, event.step))
     yield bars.training_bar(job, screen, event.step, event.training_seconds)
 
 
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
-    folder = _folder(event.path)
+    folder = _folder(job, event.step)
     text = f"Deleting older checkpoint [{folder}] due to args.save_total_limit"
     yield from info(job, event.at, "trainer.py:2027", text)
 

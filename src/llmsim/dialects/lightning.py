@@ -173,7 +173,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
             event.elapsed, leave=False,
         )  # fmt: skip
     elif event.task == "epoch":
-        epoch = int(event.label.removeprefix("Epoch ").partition("/")[0]) - 1
+        epoch = event.epoch - 1
         step, every = epoch * steps_per_epoch(job) + event.done, job.schedule.validate_every
         if not screen.live and not logged(job, step):
             return

@@ -250,7 +250,7 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
 
 
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
-    yield Line(f"Deleting checkpoint at step {int(event.path.rpartition('-')[2])}")
+    yield Line(f"Deleting checkpoint at step {event.step}")
 
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:

@@ -36,4 +36,5 @@ class Progress(NamedTuple):
     unit: str  # "it", "B" (bytes) or "tok" ...
     elapsed: float  # since the task began, nested phases included, as tqdm counts
     note: str = ""  # what tqdm calls the postfix
-    training_seconds: float = 0.0  # of an epoch's: see Step
+    epoch: int = 0  # counted from 1, of an epoch's bar
+    training_seconds: float = 0.0  # of an epoch's bar: see Step

@@ -53,6 +53,7 @@ class CheckpointDeleted(NamedTuple):
     """An old checkpoint made room."""
 
     at: float
+    step: int  # that it was saved after
     path: str
     size: int
     seconds: float

@@ -48,7 +48,7 @@ def finished(job: Job, step: int, started: float) -> tuple[Saving, ...]:
     if not old:
         return (saved,)
     seconds = storage.delete_seconds(job, step)
-    return saved, CheckpointDeleted(saved.at + seconds, path(job, old), size, seconds)
+    return saved, CheckpointDeleted(saved.at + seconds, old, path(job, old), size, seconds)
 
 
 def _start(job: Job, at: float, step: int) -> CheckpointStarted:

@@ -192,7 +192,7 @@ def _bar(
         done = before + (step - before) * move // moves - (epoch - 1) * per_epoch
         at = begun + round(seconds * move / moves, 6)
         elapsed = round(at - epoch_began, 6)
-        yield Progress(at, "epoch", label, done, per_epoch, "it", elapsed)
+        yield Progress(at, "epoch", label, done, per_epoch, "it", elapsed, epoch=epoch)
 
 
 def _step(

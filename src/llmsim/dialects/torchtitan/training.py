@@ -115,8 +115,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
 
 
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
-    step = int(event.path.rpartition("-")[2])
-    yield say(job, event.at, f"Checkpointer is deleting {CHECKPOINTS}/step-{step}.")
+    yield say(job, event.at, f"Checkpointer is deleting {CHECKPOINTS}/step-{event.step}.")
 
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:

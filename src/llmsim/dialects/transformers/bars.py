@@ -58,8 +58,7 @@ def redrawn(job: Job, screen: Screen, step: int, elapsed: float) -> Line | Bar:
 
 def epoch_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
     """The training bar when an epoch's progress is reported."""
-    epoch = int(event.label.removeprefix("Epoch ").partition("/")[0])
-    before = (epoch - 1) * steps_per_epoch(job)
+    before = (event.epoch - 1) * steps_per_epoch(job)
     return training_bar(job, screen, before + event.done, event.training_seconds)
 
 
