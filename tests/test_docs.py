@@ -45,3 +45,24 @@ def test_every_law_that_is_cited_is_written_down() -> None:
     cited = {number for _, text in texts() for number in re.findall(r"\blaw ([1-9])\b", text)}
     assert len(cited) > 3
     assert cited <= set(laws)
+
+
+def test_the_readmes_map_has_every_room() -> None:
+    places = re.findall(r"`([\w./]+?)/?`", written("README.md").partition("| place |")[2])
+    rooms = {
+        path.stem
+        for path in (ROOT / "src/llmsim").iterdir()
+        if path.is_dir() or path.suffix == ".py"
+        if not path.name.startswith("__")
+    }
+    assert len(rooms) > 20
+    assert rooms - set(places) == set()
+
+
+def test_what_the_guide_to_contributing_names_is_there() -> None:
+    guide = written("CONTRIBUTING.md")
+    for path in re.findall(r"`((?:src|tests|tools|data)/[\w./]*)`", guide):
+        assert "NAME" in path or (ROOT / path).exists(), path
+    targets = re.findall(r"^([a-z-]+):", written("Makefile"), re.MULTILINE)
+    for words in re.findall(r"`make ([a-z -]+)", guide):
+        assert set(words.split()) <= set(targets), words

@@ -37,15 +37,11 @@ What a framework does not print is not added: the house dialect, `pytorch`, tell
 TAIL = """\
 ## How to add one
 
-1. Write `src/llmsim/dialects/NAME.py` with a table `LINES`: for each kind of event in
-   `llmsim.events` that the framework prints, a function `(event, job, screen)` that gives
-   `Line`s, and `Bar`s where it rewrites a line. It formats; it draws no number of its own.
-2. Add an entry to `VOICES` in `src/llmsim/voices.py`: what it is, and which recipes it does.
-3. Write `tests/dialects/test_NAME.py`: regular expressions from the framework's source, which
-   match every line of some runs.
+[CONTRIBUTING.md](../CONTRIBUTING.md#a-dialect) goes through it step by step.
 
 A package of its own can bring a dialect along, too. It names a module that has `VOICE` (a
-`llmsim.voices.Voice`) and `LINES` as an entry point:
+`llmsim.voices.Voice`, whose `parallelism` says how it can split a model) and `LINES` as an entry
+point:
 
 ```toml
 [project.entry-points."llmsim.dialects"]

@@ -1,4 +1,4 @@
-"""Fills the README's generated parts: the excerpt of a run, the tables of options and keys.
+"""Fills the README's generated parts: the excerpt of a run, tables of options and keys, dialects.
 
 python -m tools.readme            writes README.md
 python -m tools.readme --check    fails when it is out of date
@@ -12,6 +12,7 @@ from llmsim.options import OPTIONS, Options
 from llmsim.planning import plan
 from llmsim.player import play
 from llmsim.terminal.screen import Screen
+from llmsim.voices import VOICES
 from tools.generated import ROOT, written
 
 README = ROOT / "README.md"
@@ -59,9 +60,22 @@ def key_table() -> str:
     return "\n".join(rows)
 
 
+def dialect_list() -> str:
+    """The dialects but the house's own, and whose logs they are."""
+    return "\n".join(
+        f"- `{name}`: {voice.meaning}" for name, voice in VOICES.items() if name != "pytorch"
+    )
+
+
 def filled(text: str) -> str:
     """The README's text with each generated part between its markers made anew."""
-    for name, make in (("excerpt", excerpt), ("options", option_table), ("keys", key_table)):
+    parts = {
+        "excerpt": excerpt,
+        "options": option_table,
+        "keys": key_table,
+        "dialects": dialect_list,
+    }
+    for name, make in parts.items():
         before, start, rest = text.partition(f"<!-- {name} -->")
         _, end, after = rest.partition(f"<!-- /{name} -->")
         text = f"{before}{start}\n{make()}\n{end}{after}"
