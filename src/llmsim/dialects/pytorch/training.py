@@ -1,6 +1,7 @@
 """Epochs, steps, validations: the lines that a run is mostly made of."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from llmsim import events
 from llmsim.dialects import Tell, units
@@ -10,6 +11,7 @@ from llmsim.dialects.pytorch.grid import grid
 from llmsim.dialects.pytorch.say import alone, prefix, say, warn
 from llmsim.job import Job, batch_tokens
 from llmsim.physics import compute
+from llmsim.physics.memory import capacity
 from llmsim.terminal.bar import meter
 from llmsim.terminal.ink import length, paint
 from llmsim.terminal.screen import Screen
@@ -42,15 +44,21 @@ SLOW_REASONS = {
 SENTENCE_WIDTH = 60
 
 
+@lru_cache(maxsize=8)
+def _widest(job: Job) -> tuple[str, str, int, int, int]:
+    """Steps and epochs in full; cells for tokens per second, samples per second and memory."""
+    tokens = len(f"{batch_tokens(job) / compute.step_seconds(job) * 1.1:,.0f}")
+    samples = tokens - 1 if job.recipe == "grpo" else tokens - 2  # answers are not full
+    memory = len(units.gib(capacity(job.gpu)))
+    return f"{job.schedule.steps:,}", f"{job.schedule.epochs}", tokens, samples, memory
+
+
 def _fields(event: events.Step, job: Job) -> dict[str, Clause]:
     """Every field of a step's line, in the order of the line.
 
     Numbers are padded to the widest that the run will show, so that columns stand still.
     """
-    steps, epochs = f"{job.schedule.steps:,}", f"{job.schedule.epochs}"
-    tokens = len(f"{batch_tokens(job) / compute.step_seconds(job) * 1.1:,.0f}")
-    memory = len(units.gib(event.capacity))
-    samples = tokens - 1 if job.recipe == "grpo" else tokens - 2  # answers are not full
+    steps, epochs, tokens, samples, memory = _widest(job)
     shown = round(event.loss, 4)
     metrics = [METRICS[name].format(value) for name, value in event.metrics if name in METRICS]
     fields: dict[str, Clause] = {
