@@ -128,6 +128,11 @@ def step_data_tokens(job: Job) -> int:
     return batch_tokens(job)
 
 
+def shards_weights(layout: Layout) -> bool:
+    """Whether data ranks share the weights; otherwise each has all of them, or of its part."""
+    return layout.sharding in ("zero3", "fsdp2")
+
+
 def gpus_per_node(job: Job) -> int:
     """GPUs of each node that the job uses; torchrun starts equally many on each."""
     return job.layout.gpus // job.layout.nodes
@@ -155,6 +160,11 @@ def saved_steps(job: Job) -> tuple[int, ...]:
     first = 1 if plan.saves_first else plan.save_every
     every = range(first, plan.steps + 1, plan.save_every)
     return tuple(sorted({*every, *grows, plan.steps}))
+
+
+def waits_for_save(job: Job, step: int) -> bool:
+    """Whether training waits for the save after a step: the last one is always waited for."""
+    return not job.background_saves or step == job.schedule.steps
 
 
 def outdated_save(job: Job, step: int) -> int:

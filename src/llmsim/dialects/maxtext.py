@@ -13,7 +13,7 @@ from llmsim import events, machine
 from llmsim.architecture import parameter_count
 from llmsim.dialects import Tell, shell, units
 from llmsim.dialects.line import Line
-from llmsim.job import Job, batch_tokens, gpus_per_node
+from llmsim.job import Job, batch_tokens, gpus_per_node, shards_weights, waits_for_save
 from llmsim.physics import compute, memory
 from llmsim.terminal.screen import Screen
 
@@ -45,7 +45,7 @@ def _output(job: Job) -> str:
 def axes(job: Job) -> dict[str, int]:
     """The sizes of the mesh's axes."""
     layout = job.layout
-    data = "fsdp" if layout.sharding in ("zero3", "fsdp2") else "data"
+    data = "fsdp" if shards_weights(layout) else "data"
     split = {"stage": layout.pipeline, data: layout.data, "tensor": layout.tensor}
     return {name: split.get(name, 1) for name in AXES}
 
@@ -266,7 +266,7 @@ def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen)
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    if job.background_saves and event.step < job.schedule.steps:
+    if not waits_for_save(job, event.step):
         text = f"Background save thread done. Time taken: {event.seconds:f}s."
         text = f"[process=0][thread=async_save] {text}"
         yield _orbax(job, event.at, "async_checkpointer.py:162", text)

@@ -11,7 +11,7 @@ from math import exp
 from llmsim import events
 from llmsim.dialects import Tell, lightning, shell, units
 from llmsim.dialects.line import Line
-from llmsim.job import Job
+from llmsim.job import Job, waits_for_save
 from llmsim.physics import loss
 from llmsim.terminal.screen import Screen
 
@@ -146,7 +146,7 @@ def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen)
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
     path = _path(job, event.step)
-    waited = not job.background_saves or event.step == job.schedule.steps
+    waited = waits_for_save(job, event.step)
     if waited:
         yield from _saved(job, event.at, event.step, event.seconds)
     text = f"Successfully saved checkpoint from iteration {event.step - 1:7d} to {path}"

@@ -12,7 +12,7 @@ from llmsim.architecture import embedding_parameters, parameter_count
 from llmsim.dialects import Tell, units
 from llmsim.dialects.line import Line
 from llmsim.dialects.torchrun import greeting
-from llmsim.job import Job, batch_tokens, hostname
+from llmsim.job import Job, batch_tokens, hostname, shards_weights
 from llmsim.physics import memory
 from llmsim.terminal.screen import Screen
 
@@ -89,7 +89,7 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
 def _strategy(job: Job) -> str:
     if job.layout.gpus == 1:
         return "single"
-    return "fsdp" if job.layout.sharding in ("zero3", "fsdp2") else "ddp"
+    return "fsdp" if shards_weights(job.layout) else "ddp"
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:

@@ -6,7 +6,7 @@ from llmsim.events import (
     CheckpointStaged,
     CheckpointStarted,
 )
-from llmsim.job import Job, outdated_save
+from llmsim.job import Job, outdated_save, waits_for_save
 from llmsim.phases.timing import Phase, announced, watched
 from llmsim.physics import storage
 
@@ -17,11 +17,6 @@ Saving = CheckpointSaved | CheckpointDeleted
 def path(job: Job, step: int) -> str:
     """Where the checkpoint of a step is written."""
     return f"checkpoints/{job.run_name}/step-{step:06d}"
-
-
-def waits(job: Job, step: int) -> bool:
-    """Whether training waits for the save after `step`: the last one is always waited for."""
-    return not job.background_saves or step == job.schedule.steps
 
 
 def checkpoint(job: Job, at: float, step: int, before: tuple[Saving, ...] = ()) -> Phase:
@@ -36,7 +31,7 @@ def _body(job: Job, at: float, step: int, before: tuple[Saving, ...]) -> Phase:
     for event in before:
         at = max(at, event.at)
         yield event._replace(at=at)
-    save = _save if waits(job, step) else _stage
+    save = _save if waits_for_save(job, step) else _stage
     return (yield from save(job, at, step))
 
 

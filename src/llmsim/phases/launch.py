@@ -34,6 +34,7 @@ from llmsim.job import (
     batch_tokens,
     gpus_per_node,
     hostname,
+    shards_weights,
     step_data_tokens,
     steps_per_epoch,
 )
@@ -107,7 +108,7 @@ def channels(job: Job) -> int:
 def mesh(job: Job) -> tuple[tuple[str, int], ...]:
     """The dimensions of the device mesh that are larger than one, outermost first."""
     layout = job.layout
-    data = "dp_shard" if layout.sharding == "fsdp2" else "dp_replicate"
+    data = "dp_shard" if shards_weights(layout) else "dp_replicate"
     dimensions = (("pp", layout.pipeline), (data, layout.data), ("tp", layout.tensor))
     return tuple((name, size) for name, size in dimensions if size > 1) or ((data, 1),)
 
@@ -179,7 +180,7 @@ def _model(job: Job, at: float) -> Phase:
         seconds,
     )
     split = layout.tensor * layout.pipeline
-    sharded = layout.data if layout.sharding in ("zero3", "fsdp2") else 1
+    sharded = layout.data if shards_weights(layout) else 1
     seconds = took(job, "shard", 0.8 + 0.03 * shape.layers)
     at += seconds
     yield ModelSharded(at, ceil(parameter_count(shape) / split / sharded), seconds)

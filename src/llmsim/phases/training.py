@@ -25,6 +25,7 @@ from llmsim.job import (
     logged_steps,
     saved_steps,
     steps_per_epoch,
+    waits_for_save,
 )
 from llmsim.phases import checkpoint, validation
 from llmsim.phases.checkpoint import Saving
@@ -137,7 +138,7 @@ def _checkpoint(job: Job, at: float, step: int, saving: list[Saving]) -> Phase:
     """A save, which waits for the one before it, should that still be going on."""
     before = tuple(saving)
     saving.clear()
-    if not checkpoint.waits(job, step):
+    if not waits_for_save(job, step):
         started = max([at, *(event.at for event in before)])
         saving += checkpoint.finished(job, step, started)
     return (yield from checkpoint.checkpoint(job, at, step, before))

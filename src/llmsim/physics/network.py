@@ -9,7 +9,7 @@ bandwidth in GB/s (1e9), times in seconds. Source: docs/physics.md section 10.
 from math import exp, fsum
 
 from llmsim.architecture import parameter_count
-from llmsim.job import Job
+from llmsim.job import Job, shards_weights
 from llmsim.physics import noise, ramp
 from llmsim.physics.compute import compute_seconds, step_seconds
 from llmsim.physics.fabric import (
@@ -82,7 +82,7 @@ def startup_broadcast(job: Job) -> Transfer:
     that are not sharded: cosine and sine tables of the rotary embedding, fp32.
     """
     shape, layout = job.architecture, job.layout
-    if layout.sharding in ("ddp", "zero1", "zero2"):
+    if not shards_weights(layout):
         size = 2 * parameter_count(shape) // (layout.tensor * layout.pipeline)
     else:
         size = 2 * 4 * job.schedule.sequence * shape.head_width

@@ -9,7 +9,7 @@ from llmsim.dialects import Tell
 from llmsim.dialects.line import Line
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.say import CALCULATOR, clock, dated, split, timers
-from llmsim.job import Job
+from llmsim.job import Job, waits_for_save
 from llmsim.physics import compute, loss, memory, ramp
 from llmsim.terminal.screen import Screen
 
@@ -142,7 +142,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     path = arguments.checkpoint_path(job)
     start = f"  successfully saved checkpoint from iteration {event.step:7d}"
     yield Line(f"{start} to {path} {split(job)}")
-    if not job.background_saves or event.step == job.schedule.steps:
+    if waits_for_save(job, event.step):
         yield from timers(job, event.step, {"save-checkpoint": event.seconds})
     if _after_training(job, event.step):
         yield from _evaluation(job, event.step, f"iteration {event.step} on validation set")

@@ -8,14 +8,11 @@ from llmsim.dialects.fit import wrapped
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import alone, say
 from llmsim.dialects.torchrun import banner
-from llmsim.job import Job, gpus_per_node, hostname
+from llmsim.job import Job, gpus_per_node, hostname, shards_weights
 from llmsim.terminal.ink import paint
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
-
-# With these, every rank has all of the weights, and gets them from rank 0.
-WHOLE_COPIES = ("ddp", "zero1", "zero2")
 
 # Below this width torchrun's banner would fill the screen.
 BANNER_WIDTH = 60
@@ -161,7 +158,7 @@ def _broadcast(event: events.Broadcast, job: Job, screen: Screen) -> Lines:
     if alone(job):
         return
     transfer = event.transfer
-    what = "weights" if job.layout.sharding in WHOLE_COPIES else "buffers"
+    what = "buffers" if shards_weights(job.layout) else "weights"
     yield say(
         event, job, screen,
         (("", f"Broadcast rank 0's {what}"),),

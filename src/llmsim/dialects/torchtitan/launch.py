@@ -16,7 +16,7 @@ from llmsim.dialects.torchtitan.model import (
     stage_modules,
 )
 from llmsim.dialects.torchtitan.say import color, say, shown_rank
-from llmsim.job import Job, gpus_per_node, hostname
+from llmsim.job import Job, gpus_per_node, hostname, shards_weights
 from llmsim.physics import memory
 from llmsim.terminal.screen import Screen
 
@@ -137,7 +137,7 @@ def _applied(job: Job) -> Iterator[str]:
 
 
 def _sharded(job: Job) -> bool:
-    return job.layout.sharding in ("zero3", "fsdp2") and job.layout.data > 1
+    return shards_weights(job.layout) and job.layout.data > 1
 
 
 def _initialized(job: Job) -> Iterator[str]:

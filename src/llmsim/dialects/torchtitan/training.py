@@ -12,7 +12,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.torchtitan.launch import CHECKPOINTS
 from llmsim.dialects.torchtitan.model import peak_flops
 from llmsim.dialects.torchtitan.say import color, say
-from llmsim.job import Job
+from llmsim.job import Job, saved_steps, waits_for_save
 from llmsim.physics import compute, memory, storage
 from llmsim.terminal.screen import Screen
 
@@ -47,9 +47,9 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
 
 def _saving(event: events.Step, job: Job) -> float:
     """Seconds that a save after the step before took from this interval."""
-    if event.previous == 0 or event.previous % job.schedule.save_every:
+    if event.previous not in saved_steps(job):
         return 0.0
-    held = storage.staging_seconds if job.background_saves else storage.save_seconds
+    held = storage.save_seconds if waits_for_save(job, event.previous) else storage.staging_seconds
     return held(job, event.previous)
 
 
@@ -110,7 +110,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     """A save in the background ends without a word; so does the last, but for its garbage."""
     if _is_last(event.step, job):
         yield say(job, event.at, GATHERED.format("GC collection invoked by checkpointer.", 0))
-    elif not job.background_saves:
+    elif waits_for_save(job, event.step):
         yield from _finished(job, event.at, event.seconds)
 
 
