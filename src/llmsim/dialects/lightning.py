@@ -5,7 +5,7 @@ so is a full epoch's, but for the last (callbacks/progress/tqdm_progress.py). No
 losses, so a file has the bar at every logged step.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import log10
 
 from llmsim import events
@@ -13,9 +13,9 @@ from llmsim.architecture import Architecture, parameter_count, trained_parameter
 from llmsim.dialects import Tell, shell
 from llmsim.dialects.disorder import mingled
 from llmsim.dialects.line import Bar, Line
+from llmsim.dialects.tqdm import bar
 from llmsim.job import Job, gpus_per_node, logged, steps_per_epoch
 from llmsim.physics import loss
-from llmsim.terminal.bar import meter
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line | Bar]
@@ -27,7 +27,6 @@ TIP = (
     "artifacts automatically to the Lightning Experiments platform."
 )
 _FOUND = ("GPU available: True (cuda), used: True", "TPU available: False, using: 0 TPU cores")
-ERASED = 0.999  # the fraction of a full bar that does not stay
 _UNITS = (" ", "K", "M", "B", "T")
 _DIGITS = 5  # that a number in the bar is padded to
 
@@ -148,27 +147,10 @@ def _note(job: Job, step: int, validated: int) -> str:
     return note
 
 
-def _bar(
-    screen: Screen,
-    label: str,
-    done: int,
-    total: int,
-    elapsed: float,
-    note: Callable[[], str] = str,
-    *,
-    leave: bool,
-) -> Bar:
-    def drawn() -> str:
-        width = screen.width - 1 if screen.live else None
-        return meter(done, total, elapsed, width, label, note=note(), unicode=screen.unicode)
-
-    return Bar(drawn, label, done / total if leave else min(ERASED, done / total))
-
-
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     batches = job.layout.accumulation
     if event.task == "validation":
-        yield _bar(
+        yield bar(
             screen, "Validation DataLoader 0", event.done * batches, event.total * batches,
             event.elapsed, leave=False,
         )  # fmt: skip
@@ -177,9 +159,9 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
         step, every = epoch * steps_per_epoch(job) + event.done, job.schedule.validate_every
         if not screen.live and not logged(job, step):
             return
-        told = _bar(
+        told = bar(
             screen, f"Epoch {epoch}", event.done * batches, event.total * batches, event.elapsed,
-            lambda: _note(job, step, (step - 1) // every * every), leave=False,
+            note=lambda: _note(job, step, (step - 1) // every * every), leave=False,
         )  # fmt: skip
         yield told if screen.live else Line(told.text)
 
@@ -189,9 +171,9 @@ def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
     plan = job.schedule
     if event.epoch == plan.epochs:
         batches = steps_per_epoch(job) * job.layout.accumulation
-        yield _bar(
+        yield bar(
             screen, f"Epoch {event.epoch - 1}", batches, batches, event.seconds,
-            lambda: _note(job, plan.steps, plan.steps), leave=True,
+            note=lambda: _note(job, plan.steps, plan.steps), leave=True,
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ data's preparation, then dicts above one bar of all steps.
 
 from llmsim import events
 from llmsim.dialects import Tell, shell, wandb
+from llmsim.dialects.tqdm import bar
 from llmsim.dialects.transformers import bars, report, say, values
 from llmsim.dialects.transformers.bars import Lines
 from llmsim.job import Job
@@ -48,11 +49,11 @@ def _prepared(event: events.Progress, job: Job, screen: Screen) -> Lines:
     rows, part, begun = values.examples(job), event.done / event.total, 0.0
     for label, share in STAGES[job.recipe]:
         if part == 1.0:
-            yield bars.bar(screen, label, rows, rows, event.elapsed * share, " examples")
+            yield bar(screen, label, rows, rows, event.elapsed * share, " examples")
         elif screen.live and begun <= part < begun + share:
             done = (part - begun) / share
             elapsed = event.elapsed * (part - begun) / part if part else 0.0
-            yield bars.bar(screen, label, int(rows * done), rows, elapsed, " examples")
+            yield bar(screen, label, int(rows * done), rows, elapsed, " examples")
         begun += share
 
 

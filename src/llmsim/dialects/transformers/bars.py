@@ -1,44 +1,17 @@
-"""The bars of Hugging Face's libraries: transformers, datasets, huggingface_hub.
-
-They are tqdm's. What it leaves on the screen is a full Bar; what it erases (`leave=False`) is
-one that is never quite full.
-"""
+"""The bars of Hugging Face's libraries: transformers, datasets, huggingface_hub."""
 
 from collections.abc import Iterator
 from itertools import accumulate
 
 from llmsim import events
 from llmsim.dialects.line import Bar, Line
+from llmsim.dialects.tqdm import bar
 from llmsim.dialects.transformers.values import examples
 from llmsim.job import Job, steps_per_epoch
 from llmsim.physics import compute, storage
-from llmsim.terminal.bar import meter
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line | Bar]
-
-# The fraction of a full bar that is erased and not left in the log.
-ERASED = 0.999
-
-
-def bar(
-    screen: Screen,
-    label: str,
-    done: int,
-    total: int,
-    elapsed: float,
-    unit: str = "it",
-    *,
-    scale: bool = False,
-    leave: bool = True,
-) -> Bar:
-    """tqdm's bar; ten cells in a pipe. One cell is left free, so that no terminal wraps it."""
-
-    def drawn() -> str:
-        width = screen.width - 1 if screen.live else None
-        return meter(done, total, elapsed, width, label, unit, scale=scale, unicode=screen.unicode)
-
-    return Bar(drawn, label, done / total if leave else min(ERASED, done / total))
 
 
 def training_bar(job: Job, screen: Screen, step: int, elapsed: float, ended: bool = False) -> Bar:
