@@ -12,7 +12,6 @@ from tqdm.std import tqdm
 from llmsim import events
 from llmsim.dialects import hf, lines_of
 from llmsim.dialects.line import Bar
-from llmsim.dialects.transformers.values import examples
 from llmsim.terminal.screen import Screen
 from tests.dialects.logs import in_order, rate
 from tests.dialects.transcripts import (
@@ -338,7 +337,7 @@ def test_bars_are_tqdms(width: int, seed: int) -> None:
     ):  # fmt: skip
         for event, line in bar_lines(seed, surface):
             if event.task == "tokenize":
-                total = examples(job)
+                total = job.schedule.steps // job.schedule.epochs * job.schedule.global_batch
                 done, label, unit, scale = (
                     total * event.done // event.total,
                     "Map",
