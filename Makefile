@@ -23,7 +23,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 	$(wildcard tools/make_library.*) $(shell find src -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types style unit transcripts browser test-browser test-browsers web bench-web icons serve \
+.PHONY: help run test lint format types style unit transcripts browser test-browser test-browsers test-readers web bench-web icons serve \
 	screenshots constraints clean docs statistics bench
 
 help: ## show what can be made
@@ -69,6 +69,9 @@ test-browser: $(DEV) $(PAGE) browser ## the tests of the page
 test-browsers: $(DEV) $(PAGE) ## the page in Firefox and WebKit, which have to be there
 	$(PIP) install --editable '.[browsers]'
 	$(BIN)/python -m pytest -m browsers
+
+test-readers: $(DEV) ## completions and man page, by zsh, fish, tcsh, man, groff and mandoc, which have to be there
+	$(BIN)/python -m pytest -m readers
 
 web: $(PAGE) ## build the page into web/dist
 

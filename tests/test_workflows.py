@@ -44,3 +44,4 @@ def test_every_python_that_the_package_names_is_tested() -> None:
     for target in ("lint", "unit", "transcripts"):
         assert target in jobs("tests")["tests"]
     assert "make test-browser" in jobs("tests")["page"]
+    assert "make test-readers" in jobs("tests")["readers"]

@@ -55,23 +55,37 @@ def test_no_line_is_taken_for_a_request_that_it_is_not() -> None:
     assert requests == {".TH", ".SH", ".TP", ".B"}
 
 
-# What reads man pages, where it is installed; what stands above holds the page everywhere.
-READERS = [
-    reader
-    for reader in (
-        ("man", "--warnings=w", "-l"),
-        ("groff", "-man", "-ww", "-Tutf8"),
-        ("mandoc", "-T", "lint", "-W", "error"),
-    )
-    if shutil.which(reader[0])
-]
+def test_every_escape_is_one_that_roff_knows() -> None:
+    """groff(7): a backslash begins an escape, and what it does not know it prints or swallows."""
+    rest = re.sub(r"\\(?:f[BIRP]|[-,/&e])", "", manpage.page())
+    assert "\\" not in rest
 
 
-@pytest.mark.skipif(not READERS, reason="neither man nor groff nor mandoc is here to read it")
-def test_those_who_read_man_pages_have_nothing_to_say_against_it() -> None:
-    for reader in READERS:
-        told = subprocess.run([*reader, str(manpage.PAGE)], capture_output=True, check=True)
-        assert told.stderr == b"", reader
+def test_every_list_entry_has_a_term_and_a_text() -> None:
+    """man(7): .TP takes the next line as the term, and the lines after it as the text."""
+    for block in re.split(r"^\.TP$", manpage.page(), flags=re.MULTILINE)[1:]:
+        _, term, text, *_ = block.split("\n")
+        assert term
+        assert not term.startswith((".", "'"))
+        assert text
+        assert not text.startswith((".", "'"))
+
+
+# Those who read man pages, asked by `make test-readers`; what stands above needs none of them.
+READERS = (
+    ("man", "--warnings=w", "-l"),
+    ("groff", "-man", "-ww", "-Tutf8"),
+    ("mandoc", "-T", "lint", "-W", "error"),
+)
+
+
+@pytest.mark.readers
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader[0])
+def test_those_who_read_man_pages_have_nothing_to_say_against_it(reader: tuple[str, ...]) -> None:
+    if not shutil.which(reader[0]):
+        pytest.fail(f"{reader[0]} is not here: install it.", pytrace=False)
+    told = subprocess.run([*reader, str(manpage.PAGE)], capture_output=True, check=True)
+    assert told.stderr == b""
 
 
 @pytest.mark.parametrize("tool", [dialect_docs, manpage, option_docs, readme])
