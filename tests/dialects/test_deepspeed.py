@@ -11,6 +11,7 @@ import pytest
 
 from llmsim import events
 from llmsim.dialects import deepspeed, lines_of
+from tests.dialects.logs import rate as rate_of
 from tests.dialects.transcripts import PIPE, Log, log, unmatched
 from tests.runs import run_of
 
@@ -269,6 +270,18 @@ def test_steps_agree_with_each_other(seed: int) -> None:
         assert loss["epoch"] == match["epoch"]
         assert int(loss["step"]) + 1 == int(match["micro"])
         assert float(match["held"]) <= float(match["most"])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_rate_is_that_of_a_scheduler_stepped_as_often(seed: int) -> None:
+    """LambdaLR's, n steps after its 0: the engine steps it before it reports."""
+    told = told_by(seed)
+    plan = told.job.schedule
+    _, *progress = told.found(PROGRESS)
+    for match in progress:
+        step = int(match["step"])
+        expected = rate_of(step, plan.steps, plan.warmup, plan.peak_lr, plan.final_lr, plan.decay)
+        assert float(match["rate"]) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -34,8 +34,8 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if not piped:
         told = f"loss = {single(loss.micro_batch(job, event.step))}"
         yield plain(job, f"Epoch: {epoch}, Step: {micro_step - 1}, Rank: 0, {told}")
-    # The schedule has already moved on to the rate of the next step (engine.py, _report_progress).
-    rate = schedule.learning_rate(job, event.step + 1)
+    # LambdaLR starts at 0 and has already moved on to the next step (engine.py, _report_progress).
+    rate = schedule.learning_rate(job, event.step)
     progress = f"step={event.step}, skipped=0, lr={first(rate)}, mom={first(BETAS)}"
     yield rank_zero(job, event.at, progress)
     if piped:
