@@ -7,9 +7,10 @@ from math import exp
 import pytest
 
 from llmsim.architecture import parameter_count
-from llmsim.dialects import lightning
+from llmsim.dialects import lightning, nemo
 from tests.dialects.test_lightning import START, STOPPED, TABLE
 from tests.dialects.transcripts import TORCHRUN, Log, log, screens, unmatched
+from tests.physics import jobs as physics_jobs
 
 V = r"-?\d[\d.]*(?:e[+-]\d\d)?"
 # NeMo-Run puts the job and the rank before each line.
@@ -143,6 +144,14 @@ def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
     held_out = [line["val_loss"] for line in values if "val_loss" in line]
     changes = sum(before != after for before, after in pairwise(held_out))
     assert changes < len(values) / 4
+
+
+@pytest.mark.parametrize(("step", "told"), [(1, "9.804e-08"), (2, "1.961e-07"), (51, "5e-06")])
+def test_a_warmup_is_the_one_of_the_real_log(step: int, told: str) -> None:
+    """Fifty steps to 5e-6 in the first lines of REAL; the peak comes one step late."""
+    job = physics_jobs.job()
+    plan = job.schedule._replace(warmup=50, peak_lr=5e-6, final_lr=5e-7)
+    assert nemo.shown(nemo.learning_rate(job._replace(schedule=plan), step)) == told
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -12,7 +12,7 @@ from llmsim import events
 from llmsim.dialects import Tell, lightning, shell, units
 from llmsim.dialects.line import Line
 from llmsim.job import Job, waits_for_save
-from llmsim.physics import loss
+from llmsim.physics import loss, schedule
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -87,10 +87,21 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 # --- training ----------------------------------------------------------------------------
 
 
+def learning_rate(job: Job, step: int) -> float:
+    """The rate of a step, counted from 1; NeMo's warmup takes one step more than it is told.
+
+    peak * (iteration + 1) / (warmup + 1), iteration <= warmup (nemo/core/optim/lr_scheduler.py).
+    """
+    plan = job.schedule
+    if step <= plan.warmup:
+        return plan.peak_lr * step / (plan.warmup + 1)
+    return schedule.learning_rate(job, step - 1)
+
+
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     plan, iteration = job.schedule, event.step - 1
     values: dict[str, float] = {
-        "lr": event.learning_rate,
+        "lr": learning_rate(job, event.step),
         "global_batch_size": plan.global_batch,
         "global_step": iteration,
         "reduced_train_loss": event.loss,
