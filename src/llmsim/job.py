@@ -73,6 +73,7 @@ class Schedule(NamedTuple):
     save_every: int
     ramp: tuple[Stage, ...] = ()  # how the batch grows, the full one last; () if it does not
     saves_first: bool = False  # steps count from 0, so the first is one of each interval's
+    validates_first: bool = False  # after step 1 too, and at the end only if an interval ends there
 
 
 class Software(NamedTuple):
@@ -148,9 +149,16 @@ def logged(job: Job, step: int) -> bool:
     return step == 1 or step % job.schedule.log_every == 0
 
 
+def validated_steps(job: Job) -> tuple[int, ...]:
+    """After which steps the run validates: at its interval, and at the end or the beginning."""
+    plan = job.schedule
+    every = range(plan.validate_every, plan.steps + 1, plan.validate_every)
+    return tuple(sorted({*every, 1 if plan.validates_first else plan.steps}))
+
+
 def validations(job: Job) -> int:
-    """How often the run validates: at its interval, and at the end if that is not one."""
-    return -(-job.schedule.steps // job.schedule.validate_every)
+    """How often the run validates."""
+    return len(validated_steps(job))
 
 
 def saved_steps(job: Job) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ class Voice(NamedTuple):
     saves_first: bool = False  # it counts steps from 0 and saves whenever an interval divides them
     waits_for_saves: bool = False  # it has no checkpoints in the background
     ramps: bool = False  # its batch can grow
+    validates_first: bool = False  # it validates after step 1, and not for the end's sake
     validates: bool = True  # between steps, and not only at the end
     evaluates: bool = False  # it can run its benchmarks at every validation
     gc_every: int = 0  # it collects garbage itself, after so many steps; 0: Python does
@@ -49,7 +50,10 @@ VOICES = {
         share=14,
     ),
     "torchtitan": Voice(
-        "torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours", TEXT, gc_every=50
+        "torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours",
+        TEXT,
+        validates_first=True,
+        gc_every=50,
     ),
     "megatron": Voice(
         "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses",

@@ -119,7 +119,8 @@ ORDER = (
     "TensorBoard logging", "CUDA capacity",
     "total parameters", "Compiling each", "Applied FSDP", "Peak FLOPS", "CUDA memory usage",
     "Checkpointing active", "Mixed precision", "Trainer is initialized", "Training starts",
-    "step:  1", "Synchronizing", "[GC] Performing", "validate step", "Saving the checkpoint",
+    "step:  1", "validate step:  1", "Synchronizing", "[GC] Performing", "validate step",
+    "Saving the checkpoint",
     "Saving a full checkpoint", "Sleeping 2 seconds", "Training completed",
     "Process group destroyed",
 )  # fmt: skip

@@ -8,7 +8,7 @@ from llmsim.events import (
     ShardWritten,
     Summary,
 )
-from llmsim.job import Job, checkpoints
+from llmsim.job import Job, checkpoints, validated_steps
 from llmsim.phases.evaluation import evaluated
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase, announced, took, watched
@@ -65,7 +65,7 @@ def _summary(job: Job, at: float, trained: Trained, exported: int) -> Summary:
     steps = job.schedule.steps
     tokens = compute.tokens(job, 1, steps)
     rate = tokens / trained.in_steps
-    final = loss.validation(job, steps)
+    final = loss.validation(job, validated_steps(job)[-1])
     return Summary(
         at=at,
         steps=steps,

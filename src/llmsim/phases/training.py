@@ -25,6 +25,7 @@ from llmsim.job import (
     logged_steps,
     saved_steps,
     steps_per_epoch,
+    validated_steps,
     waits_for_save,
 )
 from llmsim.phases import checkpoint, validation
@@ -93,9 +94,9 @@ def _clocked(
 
 
 def _loop(job: Job, at: float) -> Generator[Event, None, Trained]:
-    plan = job.schedule
     yield PhaseStarted(at, "training", compute.training_seconds(job))
     looks, saves, began = _look_steps(job), saved_steps(job), at
+    validated = set(validated_steps(job))
     in_steps, epoch_began, best = 0.0, at, float("inf")
     saving: list[Saving] = []  # what saves in the background will say
     # A host that runs ahead: when it handed out the last step, and when it had waited enough.
@@ -119,7 +120,7 @@ def _loop(job: Job, at: float) -> Generator[Event, None, Trained]:
             yield Collectives(at, step, transfers, seconds / (step - before))
         if step in looks:
             yield status(job, at, "training", at - in_steps, "loading", f"step {step:,}")
-        if step % plan.validate_every == 0 or step == plan.steps:
+        if step in validated:
             at = yield from validation.validation(job, at, step, best)
             best = min(best, loss.validation(job, step))
         yield from _growth(job, at, step)

@@ -40,9 +40,6 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         f"{paint.cyan}tflops: {flops / 1e12:,.2f}  "
         f"{paint.magenta}mfu: {100 * flops / peak_flops(job.gpu):.2f}%{paint.reset}",
     )  # fmt: skip
-    if event.step == 1:
-        text = f"Synchronizing and adjusting timeout for all ProcessGroups to {TIMEOUT}"
-        yield say(job, event.at, text)
 
 
 def _saving(event: events.Step, job: Job) -> float:
@@ -80,6 +77,9 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
         f"{paint.turquoise}memory: {held / units.GIB:5.2f}GiB({100 * held / capacity:.2f}%)  "
         f"{paint.blue}tps: {round(rate):,}{paint.reset}",
     )  # fmt: skip
+    if event.step == 1:
+        text = f"Synchronizing and adjusting timeout for all ProcessGroups to {TIMEOUT}"
+        yield say(job, event.at, text)
 
 
 # --- checkpoints -------------------------------------------------------------------------
