@@ -65,6 +65,7 @@ VOICES = {
         "nanotron, three digits and a letter, every iteration",
         TEXT,
         every_step=True,
+        waits_for_saves=True,
         validates=False,
         parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full")),
     ),

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsim.architecture import parameter_count
 from llmsim.dialects.nanotron import Record, human, pretty
 from tests.dialects.logs import COLORED, ESCAPE, found, in_order, log_of, near, played, rate
 from tests.dialects.logs import unmatched as unknown
+from tests.runs import job_of
 
 # Month and day; in 2024 the year as well. Only what has more than one rank is named.
 PREFIX = (
@@ -194,6 +196,23 @@ def check_identities(log: tuple[str, ...]) -> int:
     assert max(ratios) / min(ratios) < 1.021  # FLOPs per token
     assert paused == 0  # it validates nothing
     return seen
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_iterations_wait_for_a_save(seed: int) -> None:
+    """Twelve bytes a weight and more take their time on the store; only an upload would not."""
+    job, begun, waits = job_of(seed, dialect="nanotron"), None, []
+    for line in log_of("nanotron", seed):
+        if match := re.fullmatch(PREFIX + ITERATION, line):
+            now = datetime.strptime(f"2026/{match['stamp']}", "%Y/%m/%d %H:%M:%S")
+            if begun:
+                waits.append((now - begun).total_seconds() - parsed(match["ms"]) / 1000)
+            begun = None
+        elif "Saving checkpoint at" in line:
+            begun = now
+    least = 12 * parameter_count(job.architecture) / (job.storage_gb_s * 1e9)
+    assert waits
+    assert min(waits) > 0.8 * least - 1.1
 
 
 @dataclass
