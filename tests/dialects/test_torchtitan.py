@@ -7,7 +7,7 @@ from itertools import pairwise
 import pyte
 import pytest
 
-from llmsim.architecture import PUBLISHED, Architecture, shape_for
+from llmsim.architecture import PUBLISHED, Architecture, parameter_count, shape_for
 from llmsim.dialects.torchtitan.model import feed_forward
 from tests.dialects.logs import (
     COLORED,
@@ -20,6 +20,7 @@ from tests.dialects.logs import (
     played,
     unmatched,
 )
+from tests.runs import job_of
 
 STAMP = r"(?P<stamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})"
 # Before 2025-03 without "[titan]"; without torchrun's --tee no rank.
@@ -307,3 +308,22 @@ def check_rule(width: int, inner: int, multiple: int, factor: float) -> None:
 def test_llama_3_8b_has_its_own_arguments() -> None:
     (shape,) = (each for each in PUBLISHED if (each.width, each.vocabulary) == (4096, 128_256))
     assert feed_forward(shape) == (1024, 1.3)
+
+
+@pytest.mark.parametrize("model", ["Fathom-671B-A37B", "Basalt-405B", "ButtGPT-420B"])
+def test_a_pipelines_log_is_of_its_last_stage(model: str) -> None:
+    """Its rank has the modules that it names, an fp32 part of each, and nothing else."""
+    gpu = "NVIDIA H100 80GB HBM3"
+    options: dict[str, object] = {"model": model, "gpus": 256, "gpu": gpu, "recipe": "pretrain"}
+    log, job = log_of("torchtitan", 4, **options), job_of(4, dialect="torchtitan", **options)
+    shape, layout = job.architecture, job.layout
+    assert layout.pipeline > 1
+    names = re.findall(r"'([\w.]+)'", found(r"with modules (?P<names>.*)", log)["names"])
+    layers = [int(name.removeprefix("layers.")) for name in names if name.startswith("layers.")]
+    assert layers == list(range(layers[0], shape.layers))
+    assert names[-2:] == ["norm", "output"]
+    embedding = shape.vocabulary * shape.width
+    block = (parameter_count(shape) - 2 * embedding - shape.width) / shape.layers
+    held = len(layers) * block + embedding + shape.width
+    told = float(found(r"memory usage for model: (?P<gib>[\d.]+)GiB", log)["gib"])
+    assert told == pytest.approx(4 * held / layout.tensor / layout.data / 2**30, abs=0.01)

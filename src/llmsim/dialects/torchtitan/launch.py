@@ -11,6 +11,7 @@ from llmsim.dialects.torchtitan.model import (
     arguments,
     counts,
     known_peak,
+    last_stage,
     peak_flops,
     spec,
     stage_modules,
@@ -120,7 +121,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 def _applied(job: Job) -> Iterator[str]:
     layout = job.layout
     if layout.pipeline > 1:
-        stage = layout.pipeline - 1
+        stage = last_stage(job)
         yield f"PP rank {stage} is building stage_idx {stage} with modules {stage_modules(job)}"
     if layout.tensor > 1:
         yield "Applied Tensor Parallelism to the model"
@@ -142,7 +143,7 @@ def _sharded(job: Job) -> bool:
 
 def _initialized(job: Job) -> Iterator[str]:
     layout, plan = job.layout, job.schedule
-    held, capacity = memory.reserved(job, 0), memory.capacity(job.gpu)
+    held, capacity = memory.reserved(job, 0, last_stage(job)), memory.capacity(job.gpu)
     yield f"Peak FLOPS used for computing MFU: {peak_flops(job.gpu):.3e}"
     yield f"CUDA memory usage for model: {units.gib(held)}({100 * held / capacity:.2f}%)"
     yield f"Checkpointing active. Checkpoints will be loaded from and saved to {CHECKPOINTS}"

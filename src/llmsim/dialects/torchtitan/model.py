@@ -9,6 +9,7 @@ from llmsim.architecture import (
 )
 from llmsim.catalog import Gpu
 from llmsim.job import Job
+from llmsim.physics import memory
 
 # tools/utils.py:139-259 of v0.2.0, in its order; what is not among them counts as an A100.
 _PEAKS = (
@@ -103,8 +104,13 @@ def counts(shape: Architecture) -> tuple[int, int, int]:
     return dense, sparse, dense + active
 
 
+def last_stage(job: Job) -> int:
+    """The pipeline stage whose first rank writes the log: it alone knows the loss."""
+    return job.layout.pipeline - 1
+
+
 def stage_modules(job: Job) -> list[str]:
     """What the last stage of a pipeline consists of."""
-    layers, stages = job.architecture.layers, job.layout.pipeline
-    first = layers - layers // stages
+    layers = job.architecture.layers
+    first = layers - memory.stage_layers(job.architecture, job.layout, last_stage(job))
     return [*(f"layers.{layer}" for layer in range(first, layers)), "norm", "output"]

@@ -10,7 +10,7 @@ from llmsim import events
 from llmsim.dialects import Tell, units
 from llmsim.dialects.line import Line
 from llmsim.dialects.torchtitan.launch import CHECKPOINTS
-from llmsim.dialects.torchtitan.model import peak_flops
+from llmsim.dialects.torchtitan.model import last_stage, peak_flops
 from llmsim.dialects.torchtitan.say import color, say
 from llmsim.job import Job, saved_steps, waits_for_save
 from llmsim.physics import compute, memory, storage
@@ -29,13 +29,13 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     # The clock runs on while a checkpoint is saved, so the rate after one is lower.
     rate = event.tokens_per_second / job.layout.gpus * seconds / (seconds + _saving(event, job))
     flops = rate * compute.job_flops_per_token(job)
+    held = memory.reserved(job, event.step, last_stage(job))
     yield say(
         job, event.at,
         f"{paint.red}step: {event.step:2}  "
         f"{paint.green}loss: {event.loss:7.4f}  "
         f"{paint.orange}grad_norm: {event.gradient_norm:7.4f}  "
-        f"{paint.turquoise}memory: {event.reserved / units.GIB:5.2f}GiB"
-        f"({100 * event.reserved / event.capacity:.2f}%)  "
+        f"{paint.turquoise}memory: {held / units.GIB:5.2f}GiB({100 * held / event.capacity:.2f}%)  "
         f"{paint.blue}tps: {round(rate):,}  "
         f"{paint.cyan}tflops: {flops / 1e12:,.2f}  "
         f"{paint.magenta}mfu: {100 * flops / peak_flops(job.gpu):.2f}%{paint.reset}",
@@ -68,7 +68,8 @@ def _epoch_started(event: events.EpochStarted, job: Job, screen: Screen) -> Line
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     paint = color(screen)
-    held, capacity = memory.reserved(job, event.step), memory.capacity(job.gpu)
+    held = memory.reserved(job, event.step, last_stage(job))
+    capacity = memory.capacity(job.gpu)
     rate = event.tokens / event.seconds / job.layout.gpus
     yield say(
         job, event.at,
