@@ -242,7 +242,7 @@ def test_the_whole_run_takes_its_steps(job: Job) -> None:
     """Within 5 %, but for the first step and the disturbances."""
     mean, steps = compute.step_seconds(job), job.schedule.steps
     slow = disturbance.begun(job, 1, steps)  # the worst of at most four
-    extra = compute.training_seconds(job) - (steps - 1) * mean - compute.first_step_seconds(job)
+    extra = compute.training_seconds(job) - (steps - 1) * mean - compute.interval_seconds(job, 1, 1)
     assert (
         -0.05 * steps * mean
         <= extra
@@ -255,7 +255,7 @@ def test_the_first_step_compiles(seed: int) -> None:
     """tps of step 1 is 2-21 % of the steady rate, and it takes 5 to 60 s more."""
     for shape in (jobs.LLAMA_1B, jobs.LLAMA_8B, jobs.MIXTRAL):
         job = jobs.job(shape, spread=layout(micro_batch=8), seed=seed)
-        first, mean = compute.first_step_seconds(job), compute.step_seconds(job)
+        first, mean = compute.interval_seconds(job, 1, 1), compute.step_seconds(job)
         assert 5 < first - mean < 60
         assert 0.02 <= mean / first <= 0.21 or mean > 12
 

@@ -256,11 +256,6 @@ def interval_seconds(job: Job, first: int, last: int) -> float:
     return round(_elapsed(job, last) - _elapsed(job, first - 1), 6)
 
 
-def first_step_seconds(job: Job) -> float:
-    """Seconds of step 1, which compiles and fills caches: 5-60 s more than a steady step."""
-    return interval_seconds(job, 1, 1)
-
-
 def compile_seconds(job: Job) -> float:
     """The part of step 1 in which the host compiles; its devices wait."""
     return round(rhythm(job).first_extra, 6)

@@ -26,7 +26,6 @@ Activity = Literal[
     "starting",  # processes with a CUDA context, NCCL coming up
     "loading",  # building and loading the model, preparing data
     "training",
-    "stall",  # waiting for data or for a straggler
     "validation",
     "checkpoint",
     "export",
@@ -38,7 +37,6 @@ _LOAD: dict[Activity, float] = {
     "starting": 0.03,
     "loading": 0.08,
     "training": 1.0,
-    "stall": 0.10,
     "validation": 0.90,
     "checkpoint": 0.07,
     "export": 0.02,
@@ -48,7 +46,6 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
     "starting": (0, 6),
     "loading": (0, 18),
     "training": (98, 100),
-    "stall": (0, 30),
     "validation": (95, 100),
     "checkpoint": (0, 28),
     "export": (0, 4),

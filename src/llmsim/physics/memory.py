@@ -244,7 +244,8 @@ def estimate(
     """Bytes on the most loaded GPU: the first pipeline stage, the second or the last.
 
     compiled: torch.compile of the blocks; fused_loss: the loss is compiled too (the default
-    since 2025). Calibration (docs/physics.md section 5): test_memory.py.
+    since 2025). All runs are both; others' logs without them serve the calibration
+    (docs/physics.md section 5): test_memory.py.
     """
     ends = {0, min(1, layout.pipeline - 1), layout.pipeline - 1}
     return max(
