@@ -1,5 +1,6 @@
 """The lists in data/ and their loader: what they hold, how names are found, what is refused."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -89,6 +90,8 @@ def test_published_token_counts() -> None:
 
 def test_every_kind_of_data_is_there() -> None:
     assert {dataset.kind for dataset in catalog.datasets()} == set(catalog.KINDS)
+    head = (ROOT / "data/llm_datasets.txt").read_text(encoding="ascii").partition("\n\n")[0]
+    assert [kind for kind in catalog.KINDS if not re.search(rf"\b{kind}\b", head)] == []
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,8 @@ VOICES = {
 NAMES = tuple(VOICES)
 
 # A package of somebody else adds a dialect by an entry point of this group: a name, and a
-# module that has VOICE, a Voice, and LINES, as the modules in dialects/ have.
+# module that has VOICE, a Voice, and LINES, as the modules in dialects/ have. The voice's
+# `parallelism` says how its framework can split a model: left out, in any way.
 PLUGINS = "llmsim.dialects"
 
 
