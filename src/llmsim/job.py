@@ -113,7 +113,7 @@ class Job(NamedTuple):
     gc_every: int = 50  # steps between garbage collections on all ranks at once; 0 is never
 
     def __hash__(self) -> int:
-        """The seed: caches ask for a job's hash at every step, and hashing all fields takes 3 us."""
+        """The seed: caches ask for a job's hash at every step; of all fields it takes 3 us."""
         return self.seed
 
 
