@@ -177,3 +177,11 @@ def test_validations_count_their_batches(seed: int) -> None:
 def test_a_terminal_shows_no_leftovers(width: int, height: int) -> None:
     for rows in screens("nemo", 3, width, height, every=25):
         assert not any("%|" in row for row in rows)
+
+
+def test_the_first_stage_has_fewer_layers() -> None:
+    """Llama 3 405B, 126 layers on 16 stages: one less on the first and last (section 3.3.2)."""
+    told = log(
+        "nemo", 4, model="Basalt-405B", gpus=256, gpu="NVIDIA H100 80GB HBM3", recipe="pretrain"
+    )
+    assert any(line.split()[:4] == ["151", "Modules", "in", "train"] for line in told.lines)

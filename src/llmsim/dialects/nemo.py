@@ -13,6 +13,7 @@ from llmsim.dialects import Tell, lightning, shell, units
 from llmsim.dialects.line import Line
 from llmsim.job import Job, waits_for_save
 from llmsim.physics import loss, schedule
+from llmsim.physics.memory import stage_layers
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -35,7 +36,7 @@ def _local_modules(job: Job) -> int:
     A Llama of 32 layers has 651 (public log of NeMo 25.07); a mixture has two more in a layer.
     """
     shape = job.architecture
-    return (22 if shape.experts > 1 else 20) * -(-shape.layers // job.layout.pipeline) + 11
+    return (22 if shape.experts > 1 else 20) * stage_layers(shape, job.layout, 0) + 11
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
