@@ -41,6 +41,7 @@ lint: $(DEV) types style ## ruff, mypy, tsc and biome
 	$(BIN)/python -m tools.readme --check
 	$(BIN)/python -m tools.option_docs --check
 	$(BIN)/python -m tools.manpage --check
+	$(BIN)/python -m tools.dialect_docs --check
 
 types: $(NODE)
 	web/node_modules/.bin/tsc --project web/tsconfig.json
