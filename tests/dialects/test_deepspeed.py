@@ -342,6 +342,31 @@ def test_every_save_becomes_ready(seed: int) -> None:
     assert [match["path"] for match in saving] == [match["path"] for match in saved]
 
 
+def test_stage_3_has_its_weights_in_the_optimizers_files() -> None:
+    """Its model files hold shapes: bf16 weights are made from the fp32 parts (zero_to_fp32.py)."""
+    stages = set()
+    for seed in range(20):
+        told = told_by(seed)
+        model, optimizer = r"\S+_model_states\.pt", r"\S+_optim_states\.pt"
+        times = [
+            [instant(match) for match in told.found(line)]
+            for line in (
+                rf"{TORCH}Saving {model}\.\.\.", rf"{TORCH}Saved {model}\.",
+                rf"{TORCH}Saved {optimizer}\."
+            )
+        ]  # fmt: skip
+        if not times[2]:
+            continue
+        stages.add(told.job.layout.sharding)
+        for began, switched, ended in zip(*times, strict=True):
+            part = (switched - began) / (ended - began)
+            if told.job.layout.sharding == "zero3":
+                assert part < 0.01
+            else:
+                assert part == pytest.approx(2 / 14, abs=0.01)
+    assert {"zero3", "zero1"} <= stages
+
+
 def test_the_launcher_knows_the_world() -> None:
     for seed in range(20):
         told = told_by(seed)
