@@ -276,9 +276,24 @@ def test_ranks_hold_what_the_theory_says(seed: int) -> None:
     for slice_, stage, count in counts:
         rank = int(stage) * int(shown["world_size"]) // pipeline + int(slice_)
         ((held, most),) = [(float(a), float(b)) for r, a, b in ranks if int(r) == rank]
-        assert held == pytest.approx(each * int(count) / 2**20, rel=1e-3)
+        assert held == pytest.approx(each * int(count) / 2**20, rel=1e-5)
         assert held <= most
     assert max(float(held) for _, held, _ in ranks) == pytest.approx(theory, rel=0.06)
+
+
+def test_the_last_stage_makes_logits() -> None:
+    """At its peak it has at least the bf16 logits of a micro-batch, a part on each tensor rank."""
+    log = log_of("megatron", 4, model="Archipelago-8x7B", gpus=64)
+    shown = arguments(log)
+    tensor, pipeline = (
+        int(shown[f"{name}_model_parallel_size"]) for name in ("tensor", "pipeline")
+    )
+    assert pipeline > 1
+    ranks = re.findall(r" allocated: ([\d.]+) \| max allocated: ([\d.]+)", "\n".join(log))
+    tokens = int(shown["micro_batch_size"]) * int(shown["seq_length"])
+    logits = 2 * tokens * 32_000 / tensor / 2**20  # Mixtral's vocabulary
+    for held, most in ranks[-tensor:]:
+        assert float(most) - float(held) > 0.9 * logits
 
 
 @pytest.mark.parametrize("options", [*OTHERS, {"model": "Basalt-405B", "gpus": 512}], ids=str)

@@ -86,9 +86,9 @@ def _memory(event: events.Step, job: Job) -> Iterator[str]:
     part = event.allocated / event.reserved
     for stage in range(layout.pipeline):
         held = memory.reserved(job, event.step, stage)
-        most = int(held * part) // 512 * 512
         plan = memory.stage(shape, layout, job.schedule.sequence, stage)
-        least = min(most, (plan.weights + plan.gradients + plan.optimizer) // 512 * 512)
+        least = min(held, plan.weights + plan.gradients + plan.optimizer) // 512 * 512
+        most = least + int((held - least) * part) // 512 * 512  # only what comes and goes fragments
         for slice_ in range(layout.tensor):
             rank = stage * (layout.gpus // layout.pipeline) + slice_
             yield (
