@@ -10,6 +10,7 @@ import pytest
 from llmsim.dialects.olmo import number as written
 from tests.dialects.logs import COLORED, ESCAPE, found, in_order, log_of, near, number, played
 from tests.dialects.logs import unmatched as unknown
+from tests.runs import job_of
 
 RICH = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] INFO     \[[\w.]+:\d+, rank=0\] "
 TABBED = (
@@ -123,6 +124,16 @@ def test_a_terminal_gets_rich_lines_and_the_same_metrics() -> None:
 )  # fmt: skip
 def test_decimals_go_by_the_size(value: float, text: str) -> None:
     assert written(value) == text
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_weights_are_in_fp32_before_training(seed: int) -> None:
+    """Four bytes each, twice with DDP's buckets; FSDP's ranks have a part each (train.py:172)."""
+    log, ranks = log_of("olmo", seed), job_of(seed, dialect="olmo").layout.data
+    weights = number(found(r"Total number of parameters: (?P<n>[\d,]+)", log)["n"])
+    told = found(r"Memory \(MB\) after (?P<how>\w+): (?P<mb>\d+)", log)
+    size = {"single": 4.0, "ddp": 8.0, "fsdp": 4 / ranks}[told["how"]]
+    assert int(told["mb"]) == int(size * weights / 1e6)
 
 
 # --- identities on the text --------------------------------------------------------------

@@ -13,7 +13,6 @@ from llmsim.dialects import Tell, units
 from llmsim.dialects.line import Line
 from llmsim.dialects.torchrun import greeting
 from llmsim.job import Job, batch_tokens, hostname, shards_weights
-from llmsim.physics import memory
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -92,8 +91,16 @@ def _strategy(job: Job) -> str:
     return "fsdp" if shards_weights(job.layout) else "ddp"
 
 
+def _wrapped_bytes(job: Job) -> int:
+    """OLMo's weights are in fp32; FSDP cuts them up, DDP has buckets for as many gradients."""
+    weights = 4 * parameter_count(job.architecture)
+    if _strategy(job) == "fsdp":
+        return weights // job.layout.data
+    return 2 * weights if _strategy(job) == "ddp" else weights
+
+
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
-    wrapped, used = _strategy(job), memory.after_build(job) // MEGABYTE
+    wrapped, used = _strategy(job), _wrapped_bytes(job) // MEGABYTE
     begun = event.at - event.seconds
     if wrapped != "single":
         text = f"Wrapping model with {wrapped.upper()}..."
