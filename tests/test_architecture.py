@@ -13,9 +13,11 @@ from llmsim.architecture import (
     Architecture,
     active_parameter_count,
     parameter_count,
+    position_parameters,
     shape_for,
     trained_parameter_count,
 )
+from llmsim.gpt2 import gpt2_shape
 
 # Exact counts from the model cards' safetensors indices.
 DENSE = {
@@ -29,6 +31,15 @@ DENSE = {
     "Llama-3.1-405B": 405_853_388_800,
 }
 MIXTRAL, MIXTRAL_ACTIVE = 46_702_792_704, 12_879_925_248
+
+# llm.c's depths (124M and 1558M as it prints them), with biases and 50,304 tokens:
+# layers, heads, width, parameters. nanoGPT's 124M without biases is 123.59M and 786,432 positions.
+GPT2 = (
+    (12, 12, 768, 124_475_904),
+    (24, 16, 1024, 354_871_296),
+    (36, 20, 1280, 774_090_240),
+    (48, 25, 1600, 1_557_686_400),
+)
 
 dense_sizes = st.floats(7.302, 12.301).map(lambda digits: int(10**digits))  # 20M to 2T
 mixtures = [model for model in catalog.models() if model.experts > 1]
@@ -107,6 +118,52 @@ def test_any_mixture_has_an_architecture(size: int, experts: int, share: float) 
     assert shape.heads % shape.kv_heads == 0
     if size > 1e9 * experts:  # smaller experts than that come in steps too coarse
         assert abs(parameter_count(shape) / size - 1) <= 0.03
+
+
+def gpt2_tensors(shape: Architecture) -> Iterator[tuple[int, ...]]:
+    """The sides of GPT-2's tensors: model.py, and fill_in_parameter_sizes in train_gpt2.cu."""
+    width = shape.width
+    yield from ((50_304, width), (1024, width))
+    norms, linears = 1, 0
+    for _ in range(shape.layers):
+        yield from ((width, 3 * width), (width, width), (width, 4 * width), (4 * width, width))
+        norms, linears = norms + 2, linears + 9 * width
+    yield (norms * width,)
+    if shape.biases:
+        yield from ((norms * width,), (linears,))
+
+
+@pytest.mark.parametrize(("layers", "heads", "width", "exact"), GPT2)
+def test_gpt2s_sizes_are_built_as_published(
+    layers: int, heads: int, width: int, exact: int
+) -> None:
+    shape = gpt2_shape(exact, biases=True)
+    assert (shape.layers, shape.heads, shape.width) == (layers, heads, width)
+    assert parameter_count(shape) == exact
+
+
+def test_gpt2_without_biases_is_nanogpts() -> None:
+    shape = gpt2_shape(124_000_000, biases=False)
+    assert parameter_count(shape) == 124_354_560 + 19_200
+    assert f"{(parameter_count(shape) - position_parameters(shape)) / 1e6:.2f}M" == "123.59M"
+
+
+def test_gpt2_of_1_5b_is_its_largest() -> None:
+    shape = gpt2_shape(1_500_000_000, biases=True)
+    assert (shape.layers, shape.heads, shape.width) == (48, 25, 1600)
+
+
+@given(dense_sizes, st.booleans())
+def test_any_gpt2_is_of_its_family(size: int, biases: bool) -> None:
+    shape = gpt2_shape(size, biases=biases)
+    assert parameter_count(shape) == sum(map(prod, gpt2_tensors(shape)))
+    assert abs(parameter_count(shape) / size - 1) <= 0.05
+    assert shape.heads == shape.kv_heads
+    assert shape.heads * shape.head_width == shape.width
+    assert shape.feed_forward == 4 * shape.width
+    assert (shape.vocabulary, shape.context, shape.tied) == (50_257, 1024, True)
+    if size > 100e6:
+        assert 25 <= shape.width / shape.layers <= 160
 
 
 def test_adapters_have_the_weights_that_peft_counts() -> None:

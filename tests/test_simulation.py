@@ -39,11 +39,16 @@ def pretraining(runs: tuple[Run, ...]) -> list[Run]:
 def flops_per_token(job: Job) -> float:
     """6 N + 12 L H Q T, twice this without gradients of frozen weights; see torchtitan."""
     shape = job.architecture
-    vocabulary = shape.vocabulary * shape.width
-    block = 2 * shape.width * shape.head_width * (shape.heads + shape.kv_heads)
-    block += 3 * shape.active_experts * shape.width * shape.feed_forward + 2 * shape.width
-    block += shape.width * shape.experts * (shape.experts > 1)
-    weights = shape.layers * block + shape.width + vocabulary
+    if shape.family == "gpt2":
+        norm = shape.width * (1 + shape.biases)
+        block = 12 * shape.width**2 + 9 * shape.width * shape.biases + 2 * norm
+        weights = shape.layers * block + norm + 50_304 * shape.width
+    else:
+        vocabulary = shape.vocabulary * shape.width
+        block = 2 * shape.width * shape.head_width * (shape.heads + shape.kv_heads)
+        block += 3 * shape.active_experts * shape.width * shape.feed_forward + 2 * shape.width
+        block += shape.width * shape.experts * (shape.experts > 1)
+        weights = shape.layers * block + shape.width + vocabulary
     attention = 2 * shape.layers * shape.heads * shape.head_width * job.schedule.sequence
     forwards = {"lora": 2, "dpo": 4, "grpo": 4}.get(job.recipe, 3)
     return forwards * (2.0 * weights + 2.0 * attention)

@@ -2,15 +2,19 @@
 
 The shape is the one decoder-only models share since Llama: rotary positions,
 RMSNorm, grouped-query attention, a gated (SwiGLU) feed-forward block, no
-biases. Published shapes are used as they are; sizes between them get a shape of
-the same proportions.
+biases. What is written for GPT-2 (nanoGPT, llm.c) has GPT-2's: learned positions,
+LayerNorm, as many keys and values as queries, a feed-forward block of GELU that is four
+times as wide, tied embeddings, biases or not. Published shapes are used as they are; sizes
+between them get a shape of the same proportions.
 """
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from math import log2
 
-from llmsim.typed import NamedTuple
+from llmsim.typed import Literal, NamedTuple
+
+Family = Literal["llama", "gpt2"]
 
 
 class Architecture(NamedTuple):
@@ -28,38 +32,66 @@ class Architecture(NamedTuple):
     active_experts: int = 1  # experts that a token visits
     tied: bool = False  # input and output embedding share their weights
     adapter_rank: int = 0  # LoRA: only adapters of this rank train; 0 trains every weight
+    family: Family = "llama"
+    biases: bool = False  # of GPT-2: beside each matrix and in each norm
+
+
+# GPT-2 learns a vector for each of so many positions, and its users pad its 50,257 tokens to a
+# multiple of 128, which matrix products like: 50,304 (train_gpt2.cu, nanoGPT's train.py).
+GPT2_POSITIONS, _PADDING = 1024, 128
 
 
 def attention_parameters(shape: Architecture) -> int:
     """Weights of one attention block: query, key, value and output projections."""
     query = shape.heads * shape.head_width
     key_value = shape.kv_heads * shape.head_width
-    return shape.width * (2 * query + 2 * key_value)
+    biases = query + 2 * key_value + shape.width if shape.biases else 0
+    return shape.width * (2 * query + 2 * key_value) + biases
 
 
 def expert_parameters(shape: Architecture) -> int:
-    """Weights of one gated feed-forward expert: up, gate and down projections."""
-    return 3 * shape.width * shape.feed_forward
+    """Weights of one feed-forward expert: up, gate and down projections; GPT-2's has no gate."""
+    matrices = 2 if shape.family == "gpt2" else 3
+    biases = shape.feed_forward + shape.width if shape.biases else 0
+    return matrices * shape.width * shape.feed_forward + biases
+
+
+def norm_parameters(shape: Architecture) -> int:
+    """Weights of one norm: a gain for each of the width, and GPT-2's bias."""
+    return shape.width * (2 if shape.biases else 1)
 
 
 def _layer_parameters(shape: Architecture, experts: int) -> int:
     router = shape.width * shape.experts if shape.experts > 1 else 0
-    norms = 2 * shape.width
+    norms = 2 * norm_parameters(shape)
     return attention_parameters(shape) + experts * expert_parameters(shape) + router + norms
 
 
+def padded_vocabulary(shape: Architecture) -> int:
+    """Rows of the embedding, and so logits of a token: GPT-2's 50,257 tokens are 50,304."""
+    if shape.family == "llama":
+        return shape.vocabulary
+    return -(-shape.vocabulary // _PADDING) * _PADDING
+
+
 def embedding_parameters(shape: Architecture) -> int:
-    """Weights of the input embedding: vocabulary x width."""
-    return shape.vocabulary * shape.width
+    """Weights of the input embedding: (padded) vocabulary x width."""
+    return padded_vocabulary(shape) * shape.width
+
+
+def position_parameters(shape: Architecture) -> int:
+    """Weights of learned positions; 0 where positions are rotary."""
+    return GPT2_POSITIONS * shape.width if shape.family == "gpt2" else 0
 
 
 def _count(shape: Architecture, experts: int) -> int:
     embeddings = embedding_parameters(shape) * (1 if shape.tied else 2)
-    return embeddings + shape.layers * _layer_parameters(shape, experts) + shape.width
+    embeddings += position_parameters(shape)
+    return embeddings + shape.layers * _layer_parameters(shape, experts) + norm_parameters(shape)
 
 
 def parameter_count(shape: Architecture) -> int:
-    """Every trainable weight, exactly. Llama-3-8B: 8,030,261,248."""
+    """Every trainable weight, exactly. Llama-3-8B: 8,030,261,248; llm.c's d12: 124,475,904."""
     return _count(shape, shape.experts)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from llmsim import catalog, recipes, voices
 from llmsim.architecture import Architecture, parameter_count, shape_for
 from llmsim.catalog import Dataset, Gpu, Model
+from llmsim.gpt2 import gpt2_shape
 from llmsim.job import Decay, Layout, Parallelism
 from llmsim.layout import fits, fitting_layout, leanest_layout
 from llmsim.options import MOST_GPUS, Options
@@ -87,8 +88,7 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
         if runs_on(voice, gpu) and (not voice.gpus or gpu.name in voice.gpus)
     )
     gpu = _gpu(options, dialect, voice, lambda: drawn("gpu", devices))
-    shape = shape_for(model.parameters, model.active_parameters, model.experts)
-    shape = shape._replace(adapter_rank=recipe.adapter_rank)
+    shape = _shape(voice, model)._replace(adapter_rank=recipe.adapter_rank)
     sequence = min(shape.context, recipe.longest_sequence)
     need = _Need(model, shape, gpu, sequence, name, recipe, dialect, voice.parallelism)
     layout = _cluster(options, need, noise.bits(seed, "plan/cluster", index))
@@ -96,6 +96,13 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = "wsd" if stable else recipe.decay
     return Draft(dialect, name, model, shape, dataset, gpu, layout, sequence, decay)
+
+
+def _shape(voice: Voice, model: Model) -> Architecture:
+    """A model's architecture, of the family that the framework builds."""
+    if voice.family == "gpt2":
+        return gpt2_shape(model.parameters, biases=voice.biases)
+    return shape_for(model.parameters, model.active_parameters, model.experts)
 
 
 def _dialect(options: Options, seed: int) -> str:

@@ -33,6 +33,7 @@ class Layout(NamedTuple):
     accumulation: int = 1  # micro-batches per optimizer step
     reference: bool = False  # a frozen bf16 copy of the model runs along (DPO, GRPO)
     fp32_gradients: bool = False  # bf16 gradients are added up in fp32 (ddp, ZeRO-1)
+    fp32_logits: bool = False  # the loss takes a copy of the logits in fp32
 
 
 class Parallelism(NamedTuple):
@@ -46,6 +47,7 @@ class Parallelism(NamedTuple):
     mixtures: bool = True  # whether mixtures of experts can be split
     recomputes: tuple[Recompute, ...] = RECOMPUTES
     fp32_gradients: bool = False
+    fp32_logits: bool = False
 
 
 class Stage(NamedTuple):

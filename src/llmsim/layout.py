@@ -69,6 +69,7 @@ def _bases(
                 accumulation=pipeline,
                 reference=reference,
                 fp32_gradients=able.fp32_gradients,
+                fp32_logits=able.fp32_logits,
             )
 
 

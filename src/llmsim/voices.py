@@ -2,6 +2,7 @@
 
 from types import ModuleType
 
+from llmsim.architecture import Family
 from llmsim.catalog import Gpu, Model
 from llmsim.job import Parallelism
 from llmsim.recipes import AUTO, RECIPES
@@ -28,6 +29,8 @@ class Voice(NamedTuple):
     gc_every: int = 0  # it collects garbage itself, after so many steps; 0: Python does
     saves_what_it_validates: bool = False  # a save follows each validation
     dense: bool = False  # it has no mixtures of experts
+    family: Family = "llama"  # what its models are built like
+    biases: bool = False  # its GPT-2 has biases
     largest: int = 0  # weights of the largest model that people train with it; 0 is any
     gpus: tuple[str, ...] = ()  # those that it knows by name, which are drawn for it; () is all
     parallelism: Parallelism = Parallelism()
@@ -106,8 +109,9 @@ VOICES = {
         waits_for_saves=True,
         saves_what_it_validates=True,
         dense=True,
+        family="gpt2",
         largest=1_000_000_000,
-        parallelism=Parallelism(("ddp",), None, recomputes=("none",)),
+        parallelism=Parallelism(("ddp",), None, recomputes=("none",), fp32_logits=True),
     ),
     "llmc": Voice(
         "llm.c: a table of the configuration, then z-scores at every step",
@@ -115,6 +119,8 @@ VOICES = {
         every_step=True,
         waits_for_saves=True,
         dense=True,
+        family="gpt2",
+        biases=True,
         largest=1_000_000_000,
         gpus=(
             "NVIDIA A100-PCIE-40GB",

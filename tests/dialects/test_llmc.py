@@ -75,6 +75,15 @@ HellaSwag: 2951/10042 = 0.293866
 """
 
 
+# What train_gpt2.cu prints of its depths 12, 24, 36 and 48. (1558M: discussion 677.)
+COUNTS = {
+    "Heron-124M": ("d12", 12, 12, 768, 124_475_904, 237),
+    "Heron-355M": ("d24", 24, 16, 1024, 354_871_296, 676),
+    "Heron-774M": ("d36", 36, 20, 1280, 774_090_240, 1476),
+    "Heron-1.5B": ("d48", 48, 25, 1600, 1_557_686_400, 2971),
+}
+
+
 def rows(told: Log) -> dict[str, str]:
     """The table of the configuration."""
     return {match["name"].strip(): match["value"].strip() for match in told.found(ROW)}
@@ -87,6 +96,20 @@ def test_every_line_is_one_of_the_programs(seed: int) -> None:
 
 def test_the_real_lines_are_matched_too() -> None:
     assert unmatched(REAL.splitlines(), PATTERNS) == []
+
+
+@pytest.mark.parametrize("model", COUNTS)
+def test_models_are_gpt2s_in_shape_and_in_count(model: str) -> None:
+    start, layers, heads, width, parameters, mib = COUNTS[model]
+    told = log("llmc", 5, model=model, gpus=8, gpu="NVIDIA H100 80GB HBM3")
+    table = rows(told)
+    assert table["weight init method"] == start
+    found = [int(table[name]) for name in ("num_layers L", "num_heads NH", "channels C")]
+    assert found == [layers, heads, width]
+    tokens = ("max_sequence_length T", "vocab_size V", "padded_vocab_size Vp")
+    assert [int(table[name]) for name in tokens] == [1024, 50257, 50304]
+    assert f"num_parameters: {parameters} => bytes: {2 * parameters}" in told.text
+    assert f"allocated {mib} MiB for model parameters" in told.text
 
 
 @pytest.mark.parametrize("seed", range(50))

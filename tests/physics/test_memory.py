@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from llmsim.architecture import parameter_count
 from llmsim.catalog import Gpu
+from llmsim.gpt2 import gpt2_shape
 from llmsim.job import Job, Sharding
 from llmsim.physics import memory
 from tests.physics import jobs
@@ -135,3 +136,27 @@ def test_131072_gpus_hold_no_more_than_8() -> None:
     small = memory.estimate(jobs.LLAMA_8B, layout(8), 8192)
     large = memory.estimate(jobs.LLAMA_8B, layout(131_072), 8192)
     assert memory.total(large) < memory.total(small)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "micro_batch", "mib"),
+    [
+        pytest.param(1_557_686_400, 16, 40_409, id="1558M, as its author posted it"),
+        # 16 widths of 12 layers 18,432, logits 6,288, scratch 672, sums of norms and heads 48.
+        pytest.param(124_475_904, 64, 25_440, id="124M, buffer by buffer"),
+    ],
+)
+def test_gpt2_needs_what_llm_c_allocates(parameters: int, micro_batch: int, mib: int) -> None:
+    """`allocating ... MiB for activations`, its logits among them (train_gpt2.cu, -r 0)."""
+    shape = gpt2_shape(parameters, biases=True)
+    spread = layout(sharding="ddp", micro_batch=micro_batch, recompute="none")
+    found = memory.estimate(shape, spread, 1024)
+    assert (found.activations + found.logits) // 2**20 == mib
+    assert found.weights == 2 * parameters
+
+
+def test_a_loss_in_fp32_has_another_copy_of_the_logits() -> None:
+    """s b V (2 + 4) bytes: Korthikanti et al. 2022."""
+    shape = gpt2_shape(124_000_000, biases=False)
+    spread = layout(sharding="ddp", micro_batch=64)._replace(fp32_logits=True)
+    assert memory.estimate(shape, spread, 1024).logits == 64 * 1024 * 50_304 * 6

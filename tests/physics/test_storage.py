@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.architecture import Architecture, parameter_count
+from llmsim.gpt2 import gpt2_shape
 from llmsim.job import Job
 from llmsim.physics import storage
 from tests.physics import jobs
@@ -52,7 +53,12 @@ def test_a_trillion_parameters_are_hundreds_of_files() -> None:
     assert len(shards) > 350
 
 
-@pytest.mark.parametrize("shape", jobs.SHAPES, ids=lambda s: f"{parameter_count(s) / 1e9:.1f}B")
+GPT2 = tuple(gpt2_shape(124_000_000, biases=biases) for biases in (True, False))
+
+
+@pytest.mark.parametrize(
+    "shape", [*jobs.SHAPES, *GPT2], ids=lambda s: f"{parameter_count(s) / 1e9:.1f}B"
+)
 def test_shards_sum_to_the_weights(shape: Architecture) -> None:
     shards = storage.export_shards(jobs.job(shape))
     weights = 2 * parameter_count(shape)

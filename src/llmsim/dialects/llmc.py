@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from math import fsum, nan, sqrt
 
-from llmsim import events
-from llmsim.architecture import parameter_count
+from llmsim import events, gpt2
+from llmsim.architecture import padded_vocabulary, parameter_count
 from llmsim.dialects import Tell, shell
 from llmsim.dialects.line import Line
 from llmsim.job import Job, batch_tokens, gpus_per_node
@@ -34,8 +34,6 @@ PEAKS = {
     "NVIDIA H100 PCIe": 756.0,
     "NVIDIA H100 80GB HBM3": 756 * 528 / 456 * 1830 / 1620,
 }
-# Depth: channels and heads (gpt2_build_from_random).
-GPT2 = {6: (384, 6), 12: (768, 12), 24: (1024, 16), 36: (1280, 20), 48: (1600, 25)}
 EDGE = "+-----------------------+----------------------------------------------------+"
 
 
@@ -63,7 +61,7 @@ def _peak(job: Job) -> float:
 def _start(job: Job) -> str:
     """What the weights start from: a depth, if it is one of GPT-2's, or a file of train_gpt2.py."""
     shape = job.architecture
-    if GPT2.get(shape.layers) == (shape.width, shape.heads):
+    if (shape.layers, shape.width) in gpt2.SIZES:
         return f"d{shape.layers}"
     return f"{job.model.name}_bf16.bin"
 
@@ -138,7 +136,7 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
         "weight init method": _start(job),
         "max_sequence_length T": plan.sequence,
         "vocab_size V": shape.vocabulary,
-        "padded_vocab_size Vp": -(-shape.vocabulary // 128) * 128,
+        "padded_vocab_size Vp": padded_vocabulary(shape),
         "num_layers L": shape.layers,
         "num_heads NH": shape.heads,
         "channels C": shape.width,

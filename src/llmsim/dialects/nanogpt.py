@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from llmsim import events
-from llmsim.architecture import Architecture
+from llmsim.architecture import Architecture, padded_vocabulary, position_parameters
 from llmsim.dialects import Tell, shell
 from llmsim.dialects.line import Line
 from llmsim.job import Job, batch_tokens, outdated_save
@@ -86,15 +86,16 @@ def _mesh_built(event: events.MeshBuilt, job: Job, screen: Screen) -> Lines:
     yield Line(f"tokens per iteration will be: {batch_tokens(job):,}")
 
 
-def _dataset_ready(event: events.DatasetReady, job: Job, screen: Screen) -> Lines:
-    vocabulary = job.architecture.vocabulary
-    yield Line(f"found vocab_size = {vocabulary} (inside data/{job.dataset.name}/meta.pkl)")
-
-
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    shape = job.architecture
     yield Line("Initializing a new model from scratch")
-    yield Line(f"number of parameters: {event.parameters / 1e6:.2f}M")
-    tensors, vectors, size = _tensors(job.architecture)
+    yield Line(
+        f"defaulting to vocab_size of GPT-2 to {padded_vocabulary(shape)} "
+        f"({shape.vocabulary} rounded up for efficiency)"
+    )
+    counted = event.parameters - position_parameters(shape)  # get_num_params leaves wpe out
+    yield Line(f"number of parameters: {counted / 1e6:.2f}M")
+    tensors, vectors, size = _tensors(shape)
     matrices = event.parameters - size
     yield Line(f"num decayed parameter tensors: {tensors}, with {matrices:,} parameters")
     yield Line(f"num non-decayed parameter tensors: {vectors}, with {size:,} parameters")
@@ -102,9 +103,11 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
 
 
 def _tensors(shape: Architecture) -> tuple[int, int, int]:
-    """How many matrices a model has, how many vectors, and the vectors' weights: the norms."""
-    router = shape.experts > 1
-    matrices = shape.layers * (4 + router + 3 * shape.experts) + (1 if shape.tied else 2)
+    """How many matrices a model has, how many vectors, and the vectors' weights: the norms.
+
+    c_attn, two c_proj and c_fc in each block, and the embeddings of tokens and positions.
+    """
+    matrices = 4 * shape.layers + 2
     vectors = 2 * shape.layers + 1
     return matrices, vectors, vectors * shape.width
 
@@ -198,7 +201,6 @@ LINES: dict[type, Tell] = {
     events.Rendezvous: shell.rendezvous,
     events.RanksJoined: _ranks_joined,
     events.MeshBuilt: _mesh_built,
-    events.DatasetReady: _dataset_ready,
     events.ModelBuilt: _model_built,
     events.TrainerReady: _trainer_ready,
     events.Step: _step,

@@ -13,7 +13,12 @@ dense bf16.
 from functools import lru_cache
 from math import exp, log, log2, pi
 
-from llmsim.architecture import Architecture, active_parameter_count, embedding_parameters
+from llmsim.architecture import (
+    Architecture,
+    active_parameter_count,
+    embedding_parameters,
+    position_parameters,
+)
 from llmsim.catalog import Gpu
 from llmsim.job import Job, Layout, batch_tokens
 from llmsim.physics import jitter, noise, ramp, reinforcement
@@ -55,9 +60,9 @@ def passes(shape: Architecture, layout: Layout) -> float:
 def flops_per_token(shape: Architecture, sequence: int) -> float:
     """FLOPs of forward and backward for one token. Llama-3-8B at 8,192: 57.914e9.
 
-    A tied embedding is also the output projection, so it counts.
+    A tied embedding is also the output projection, so it counts; learned positions do not.
     """
-    weights = active_parameter_count(shape)
+    weights = active_parameter_count(shape) - position_parameters(shape)
     if not shape.tied:
         weights -= embedding_parameters(shape)
     attention = 12 * shape.layers * shape.heads * shape.head_width * sequence

@@ -23,6 +23,10 @@ the block's input, the attention's output and every second matrix product. "full
 block's input alone and recomputes one block at a time. Stage 0 of a 1F1B pipeline keeps as
 many micro-batches as there are stages.
 
+GPT-2's blocks are counted as llm.c allocates them, buffer by buffer (train_gpt2.cu,
+fill_in_activation_sizes): 16 widths, or 10 where GELU and the norms are recomputed. nanoGPT,
+which is compiled, keeps about as much, and a copy of its logits in fp32.
+
 Calibrated on torchtitan's peak reserved memory, Llama-3-8B at 8,192 tokens on 8 GPUs.
 """
 
@@ -33,6 +37,9 @@ from llmsim.architecture import (
     attention_parameters,
     embedding_parameters,
     expert_parameters,
+    norm_parameters,
+    padded_vocabulary,
+    position_parameters,
     trained_parameter_count,
 )
 from llmsim.catalog import Gpu
@@ -68,7 +75,8 @@ _SHARDED: dict[Sharding, tuple[bool, bool, bool]] = {
 _EAGER_ACTIVATIONS = 1.2
 # Bytes per logit: a fused loss writes the gradient over the bf16 logits; otherwise there are
 # bf16 logits, an fp32 copy, its log-softmax, that one's gradient and a bf16 gradient.
-_FUSED_LOGIT, _EAGER_LOGIT = 2, 2 + 4 + 4 + 4 + 2
+# Compiled with the model, the loss keeps bf16 logits and the fp32 ones that it reckons with.
+_FUSED_LOGIT, _EAGER_LOGIT, _FP32_LOGIT = 2, 2 + 4 + 4 + 4 + 2, 2 + 4
 
 
 class Memory(NamedTuple):
@@ -101,7 +109,7 @@ def capacity(gpu: Gpu) -> int:
 def _block_parameters(shape: Architecture) -> int:
     router = shape.width * shape.experts if shape.experts > 1 else 0
     experts = shape.experts * expert_parameters(shape)
-    return attention_parameters(shape) + experts + router + 2 * shape.width
+    return attention_parameters(shape) + experts + router + 2 * norm_parameters(shape)
 
 
 def stage_layers(shape: Architecture, layout: Layout, stage: int) -> int:
@@ -127,9 +135,9 @@ def stage_parameters(shape: Architecture, layout: Layout, stage: int) -> int:
     parameters = stage_layers(shape, layout, stage) * _block_parameters(shape)
     first, last = stage == 0, stage == layout.pipeline - 1
     if first:
-        parameters += embedding_parameters(shape)
+        parameters += embedding_parameters(shape) + position_parameters(shape)
     if last:
-        parameters += shape.width
+        parameters += norm_parameters(shape)
         if not (shape.tied and first):
             parameters += embedding_parameters(shape)
     return -(-parameters // layout.tensor)
@@ -137,6 +145,10 @@ def stage_parameters(shape: Architecture, layout: Layout, stage: int) -> int:
 
 def _saved_elements(shape: Architecture, recompute: Recompute, *, compiled: bool) -> int:
     """bf16 elements that one block keeps per token for the backward pass."""
+    if shape.family == "gpt2":
+        # Query, key and value; the attention's output; two residuals; up projection. Without
+        # recompute also two norms and GELU. In fp32: two means and deviations, a sum a head.
+        return (10 if recompute == "selective" else 16) * shape.width + 2 * (4 + shape.heads)
     width, query = shape.width, shape.heads * shape.head_width
     key_value = 2 * shape.kv_heads * shape.head_width
     inner = shape.active_experts * shape.feed_forward
@@ -160,8 +172,19 @@ def _activations(
     elements = layers * in_flight * _saved_elements(shape, layout.recompute, compiled=compiled)
     if layout.recompute == "full":  # the block being recomputed is there in full
         elements += _saved_elements(shape, "none", compiled=compiled)
+    if shape.family == "gpt2":
+        elements += _once(shape, layout.recompute)
     size = 2 * elements * tokens // layout.tensor
     return size if compiled else int(size * _EAGER_ACTIVATIONS)
+
+
+def _once(shape: Architecture, recompute: Recompute) -> int:
+    """bf16 elements per token that GPT-2 has outside of its blocks.
+
+    The embedding, the last norm and scratch of five widths; one GELU, if it is recomputed. In
+    fp32: that norm's mean and deviation, and the loss.
+    """
+    return (11 if recompute == "selective" else 7) * shape.width + 2 * 3
 
 
 def _gathered(shape: Architecture, layout: Layout, parameters: int) -> int:
@@ -219,8 +242,9 @@ def stage(
     tokens = layout.micro_batch * sequence
     logits = 0
     if index == layout.pipeline - 1:
-        per_logit = _FUSED_LOGIT if fused_loss else _EAGER_LOGIT
-        logits = per_logit * tokens * shape.vocabulary // layout.tensor
+        fused = _FP32_LOGIT if layout.fp32_logits else _FUSED_LOGIT
+        per_logit = fused if fused_loss else _EAGER_LOGIT
+        logits = per_logit * tokens * padded_vocabulary(shape) // layout.tensor
     return Memory(
         weights,
         gradients,

@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from math import exp, log2, prod
 
-from llmsim.architecture import Architecture, trained_parameter_count
+from llmsim.architecture import (
+    GPT2_POSITIONS,
+    Architecture,
+    padded_vocabulary,
+    trained_parameter_count,
+)
 from llmsim.job import Job
 from llmsim.physics import noise
 from llmsim.typed import NamedTuple
@@ -111,7 +116,30 @@ def _layer_tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]
     yield "post_attention_layernorm", (shape.width,)
 
 
+def _gpt2_tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """GPT-2's, in the order of its modules in Hugging Face's transformers."""
+    width, inner = shape.width, shape.feed_forward
+    yield "transformer.wte.weight", (padded_vocabulary(shape), width)
+    yield "transformer.wpe.weight", (GPT2_POSITIONS, width)
+    block = {
+        "ln_1": (width,),
+        "attn.c_attn": (width, 3 * width),
+        "attn.c_proj": (width, width),
+        "ln_2": (width,),
+        "mlp.c_fc": (width, inner),
+        "mlp.c_proj": (inner, width),
+    }
+    modules = {f"h.{i}.{name}": sides for i in range(shape.layers) for name, sides in block.items()}
+    for name, sides in (modules | {"ln_f": (width,)}).items():
+        yield f"transformer.{name}.weight", sides
+        if shape.biases:
+            yield f"transformer.{name}.bias", sides[-1:]
+
+
 def _tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+    if shape.family == "gpt2":
+        yield from _gpt2_tensors(shape)
+        return
     yield "model.embed_tokens.weight", (shape.vocabulary, shape.width)
     layer = tuple(_layer_tensors(shape))
     for index in range(shape.layers):

@@ -4,7 +4,7 @@ Their FLOPs per token leave nothing out of N (compute.flops_per_token leaves out
 embedding), or halve the attention; their peaks are those of a list of their own.
 """
 
-from llmsim.architecture import parameter_count
+from llmsim.architecture import parameter_count, position_parameters
 from llmsim.job import Job, batch_tokens
 
 # What nanoGPT takes for the peak of any GPU.
@@ -14,12 +14,12 @@ A100_TFLOPS = 312.0
 def nanogpt(job: Job, seconds: float) -> float:
     """What nanoGPT's estimate_mfu (model.py) calls MFU for a step of so many seconds.
 
-    6 N + 12 L H Q T with every weight in N, in units of an A100's 312 TFLOP/s: on faster GPUs it
-    may exceed what the GPU does, and 1.
+    6 N + 12 L H Q T with every weight in N but the positions, in units of an A100's 312 TFLOP/s:
+    on faster GPUs it may exceed what the GPU does, and 1.
     """
     shape, sequence = job.architecture, job.schedule.sequence
     attention = 12 * shape.layers * shape.heads * shape.head_width * sequence
-    per_token = 6.0 * parameter_count(shape) + attention
+    per_token = 6.0 * (parameter_count(shape) - position_parameters(shape)) + attention
     per_gpu = batch_tokens(job) / job.layout.gpus / seconds
     return per_token * per_gpu / (A100_TFLOPS * 1e12)
 
