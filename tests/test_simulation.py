@@ -81,9 +81,13 @@ def sequences_after(job: Job) -> list[int]:
 
 
 def learning_rate(job: Job, step: int) -> float:
-    """By steps, or by sequences where the batch grows: then in full batches."""
+    """By steps, or by sequences where the batch grows: then in full batches.
+
+    transformers' schedules begin with lambda(0), so that they are a step behind.
+    """
     plan = job.schedule
     after, full = sequences_after(job), plan.global_batch
+    step -= job.dialect in ("hf", "trl")
     now, steps = after[step] / full, after[-1] / full
     if now <= plan.warmup:
         return plan.peak_lr * now / plan.warmup

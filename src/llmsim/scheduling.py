@@ -107,6 +107,7 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
         save_every=min(steps, save_every),
         saves_first=voice.saves_first,
         validates_first=voice.validates_first,
+        idle=voice.idle,
     )
 
 

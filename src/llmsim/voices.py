@@ -21,6 +21,7 @@ class Voice(NamedTuple):
     device: Device = "GPU"
     every_step: bool = False  # it logs each step, so its runs are shorter
     saves_first: bool = False  # it counts steps from 0 and saves whenever an interval divides them
+    idle: int = 0  # steps at the start without a learning rate, where schedules count from 0
     waits_for_saves: bool = False  # it has no checkpoints in the background
     ramps: bool = False  # its batch can grow
     validates_first: bool = False  # it validates after step 1, and not for the end's sake
@@ -94,12 +95,14 @@ VOICES = {
     "hf": Voice(
         "Hugging Face's Trainer (transformers 5): dicts above one bar",
         (*TEXT, "sft", "lora"),
+        idle=1,
         waits_for_saves=True,
         parallelism=DATA_ALONE,
     ),
     "trl": Voice(
         "TRL's trainers (1.16): rewards, entropies and tokens in dicts",
         ("sft", "lora", "dpo", "grpo"),
+        idle=1,
         waits_for_saves=True,
         parallelism=DATA_ALONE,
     ),

@@ -114,11 +114,11 @@ def value(shape: Curve, job: Job, step: int) -> float:
 
 def lawful(shape: Curve, job: Job, step: int) -> float:
     """Nats above the floor by Chinchilla's law, whether or not it knows the floor."""
-    done = max(0, step - 1)
-    read = ramp.position(job.schedule, done)  # full batches
+    done, trained = max(0, step - 1), max(0, step - 1 - job.schedule.idle)
+    read = ramp.position(job.schedule, trained)  # full batches
     clocks = (
-        schedule.full_rate_steps(done, shape.plateau),
-        done,
+        schedule.full_rate_steps(trained, shape.plateau),
+        trained,
         fresh(schedule.full_rate_steps(read, job.schedule.warmup) * shape.pace, shape.epoch),
     )
     above = shape.rest + fsum([a * exp(-k * clocks[clock]) for a, k, clock in shape.terms])
@@ -127,7 +127,7 @@ def lawful(shape: Curve, job: Job, step: int) -> float:
     if shape.rewarm:
         above += shape.anneal * schedule.learning_rate(job, step) / job.schedule.peak_lr
     elif shape.anneal:
-        above += shape.anneal * schedule.remaining(job.schedule, step)
+        above += shape.anneal * schedule.remaining(job.schedule, step - job.schedule.idle)
     return above
 
 

@@ -62,8 +62,12 @@ def warmup_steps(parameters: int, steps: int) -> int:
 
 
 def learning_rate(job: Job, step: int) -> float:
-    """The learning rate of optimizer step `step`, counted from 1; it stays final after the end."""
+    """The learning rate of optimizer step `step`, counted from 1; it stays final after the end.
+
+    Idle steps have none, and those after them the rates of a schedule that begins there.
+    """
     plan = job.schedule
+    step -= plan.idle
     done = position(plan, step)
     if done <= plan.warmup:
         return plan.peak_lr * (done / plan.warmup)

@@ -10,11 +10,10 @@ from llmsim.dialects.transformers.values import (
     evaluation_values,
     flops,
     intervals,
-    learning_rate,
     train_values,
 )
 from llmsim.job import Job, steps_per_epoch
-from llmsim.physics import gradient, loss
+from llmsim.physics import gradient, loss, schedule
 from llmsim.terminal.screen import Screen
 
 PROJECT = "huggingface"  # the callback's default
@@ -46,7 +45,7 @@ def finished(
             "train/global_step": step,
             "train/loss": loss.averaged(job, first, step),
             "train/grad_norm": gradient.norm(job, step),
-            "train/learning_rate": learning_rate(job, step),
+            "train/learning_rate": schedule.learning_rate(job, step),
             "train/epoch": step / steps_per_epoch(job),
             **{f"train/{key}": value for key, value in extra(job, step, first)},
         }

@@ -7,7 +7,7 @@ from math import fsum
 from llmsim import events
 from llmsim.architecture import embedding_parameters, parameter_count
 from llmsim.job import PROMPT_TOKENS, Job, batch_tokens, step_data_tokens, steps_per_epoch
-from llmsim.physics import compute, loss, schedule
+from llmsim.physics import compute, loss
 
 Values = Iterable[tuple[str, float]]
 
@@ -21,20 +21,12 @@ def examples(job: Job) -> int:
     return steps_per_epoch(job) * step_data_tokens(job) // length
 
 
-def learning_rate(job: Job, step: int) -> float:
-    """The rate that a step logs, which its optimizer took: transformers' schedules count from 0.
-
-    So the first step of a warmup has none (trainer.py:1939, before the scheduler's step).
-    """
-    return schedule.learning_rate(job, step - 1)
-
-
 def step_values(event: events.Step, job: Job, extra: Values = ()) -> Values:
     """What a step logs: the loss is the mean since the log before."""
     return (
         ("loss", loss.averaged(job, event.previous + 1, event.step)),
         ("grad_norm", event.gradient_norm),
-        ("learning_rate", learning_rate(job, event.step)),
+        ("learning_rate", event.learning_rate),
         *extra,
         ("epoch", event.step / steps_per_epoch(job)),
     )
