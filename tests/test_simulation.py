@@ -7,7 +7,7 @@ from math import cos, exp, fsum, isclose, log, pi, sqrt
 import pytest
 
 from llmsim import events
-from llmsim.job import PROMPT_TOKENS, Job, batch_tokens, steps_per_epoch
+from llmsim.job import Job, batch_tokens, steps_per_epoch
 from llmsim.physics import (
     alignment,
     compute,
@@ -66,11 +66,9 @@ def batches(job: Job) -> list[int]:
 @lru_cache(maxsize=4)
 def tokens_after(job: Job) -> list[int]:
     """Tokens after the steps 0, 1, 2 ..., added up."""
-    if job.recipe == "grpo":  # answers are as long as they are, and all read their prompt
-        told = [dict(alignment.metrics(job, step)) for step in range(1, job.schedule.steps + 1)]
-        lengths = (PROMPT_TOKENS + values["completions/mean_length"] for values in told)
-        each = [round(job.schedule.global_batch * length) for length in lengths]
-        return list(accumulate(each, initial=0))
+    if job.recipe == "grpo":  # prompts and answers are as long as they are
+        steps = range(1, job.schedule.steps + 1)
+        return [0, *(int(dict(alignment.metrics(job, step))["num_tokens"]) for step in steps)]
     return [n * job.schedule.sequence for n in sequences_after(job)]
 
 

@@ -4,6 +4,7 @@ import ast
 import re
 from itertools import pairwise
 from math import exp, fsum, log1p, sqrt
+from math import log as ln
 from statistics import NormalDist, fmean, stdev
 
 import pytest
@@ -12,7 +13,7 @@ from llmsim import events
 from llmsim.dialects import lines_of
 from llmsim.dialects.line import Bar
 from llmsim.job import COMPLETIONS, PROMPT_TOKENS, Job
-from llmsim.physics import alignment, preference
+from llmsim.physics import alignment, loss, preference
 from tests.dialects.transcripts import (
     BAR,
     CLIENT,
@@ -197,6 +198,22 @@ def test_preferences_agree_with_themselves() -> None:
     assert fmean(off) == pytest.approx(0.0, abs=0.015)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_step_without_a_learning_rate_changes_nothing(seed: int) -> None:
+    """transformers' schedules are lambda(0) = 0 at step 1: the next sees the same policy."""
+    job = run_of(seed, dialect="trl", recipe="dpo").job
+    for step in (1, 2):
+        values = dict(alignment.metrics(job, step))
+        assert values["rewards/margins"] == pytest.approx(0.0, abs=1e-12)
+        assert values["rewards/accuracies"] == 0
+        assert loss.training(job, step) == pytest.approx(0.693147, abs=1e-6)
+    assert dict(alignment.metrics(job, 3))["rewards/margins"] != 0
+    grpo = run_of(seed, dialect="trl", recipe="grpo").job
+    distances = [dict(alignment.metrics(grpo, step))["kl"] for step in (1, 2, 3, 4)]
+    assert distances[:2] == [0, 0]
+    assert 0 < distances[2] < distances[3]
+
+
 def test_the_policy_gains_what_the_rewards_say() -> None:
     """Rewards are beta times the change of logps: noise aside, both move together."""
     job = run_of(1, dialect="trl", recipe="dpo").job
@@ -230,11 +247,35 @@ def test_reinforcement_agrees_with_itself() -> None:
             assert values["reward_std"] == pytest.approx(spread, abs=2e-3)
         if told.job.schedule.log_every == 1:
             for before, values in pairwise(trained):
-                tokens = answers * (PROMPT_TOKENS + values["completions/mean_length"])
                 gained = values["num_tokens"] - before["num_tokens"]
-                assert gained == pytest.approx(tokens, abs=1.1e-3 * values["num_tokens"])
+                prompts = gained / answers - values["completions/mean_length"]
+                wide = 1.2 * PROMPT_TOKENS * sqrt(COMPLETIONS / answers)
+                rounding = 1.1e-3 * values["num_tokens"] / answers
+                assert prompts == pytest.approx(PROMPT_TOKENS, abs=wide + rounding)
         assert trained[-1]["reward"] > trained[0]["reward"]
         assert trained[-1]["entropy"] < trained[0]["entropy"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_lengths_are_those_of_a_sample(seed: int) -> None:
+    """Against draws from the same law: log-normal, 0.5 wide, cut off at the limit."""
+    job = run_of(seed, dialect="trl", recipe="grpo").job
+    answers, longest = job.schedule.global_batch, job.schedule.sequence - PROMPT_TOKENS
+    told = [dict(alignment.metrics(job, step)) for step in range(1, 61)]
+    mean = fmean(values["completions/mean_length"] for values in told)
+    law = NormalDist(ln(mean) - 0.125, 0.5)
+    drawn = [[exp(z) for z in law.samples(answers, seed=100 * seed + trial)] for trial in range(60)]
+    ended = [[length for length in batch if length < longest] for batch in drawn]
+    for key, expected in (
+        ("completions/max_terminated_length", [max(batch) for batch in ended]),
+        ("completions/min_terminated_length", [min(batch) for batch in ended]),
+    ):
+        seen = [values[key] for values in told]
+        assert fmean(seen) == pytest.approx(fmean(expected), rel=0.12)
+        assert len(set(seen)) > 20
+    cut = fmean(values["completions/clipped_ratio"] for values in told)
+    over = 1 - law.cdf(ln(longest))
+    assert cut == pytest.approx(over, abs=5 * sqrt(over / (60 * answers)) + 0.1 * over)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -65,6 +65,15 @@ def normal_share(z: float) -> float:
     return 0.5 * (1.0 + erf(z / sqrt(2.0)))
 
 
+def normal_quantile(share: float) -> float:
+    """Below which z this share of the standard normal distribution lies; by halving, +-8.5."""
+    low, high = -8.5, 8.5
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if normal_share(middle) < share else (low, middle)
+    return high
+
+
 def part(seed: int, stream: str, share: float, count: int, index: int = 0) -> float:
     """What a share is among so many draws: a whole number of them, with its luck (binomial)."""
     luck = sqrt(share * (1.0 - share) / count) * normal(seed, stream, index)

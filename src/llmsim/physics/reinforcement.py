@@ -19,7 +19,7 @@ model runs, so that a step takes as long as it has tokens.
 
 from functools import lru_cache
 from itertools import accumulate
-from math import exp, log, prod, sqrt
+from math import ceil, exp, log, prod, sqrt
 
 from llmsim.job import COMPLETIONS, PROMPT_TOKENS, Job
 from llmsim.physics import loss, noise, schedule
@@ -29,6 +29,7 @@ Metrics = tuple[tuple[str, float], ...]
 BETA = 0.04  # weight of the KL divergence (TRL's long-time default)
 DIFFICULTY = 1.5  # a, sum of the parameters of the beta distribution of problems
 LENGTH_SPREAD = 0.5  # standard deviation of log(length) of completions
+PROMPT_SPREAD = 0.45  # of the prompts' lengths, a part of their mean
 
 
 def metrics(job: Job, step: int) -> Metrics:
@@ -56,7 +57,8 @@ def expected_reward(job: Job, step: int) -> float:
     """The noise-free reward of this step: from 0.10..0.35 towards 0.60..0.85."""
     low = 0.10 + 0.25 * noise.uniform(job.seed, "reward-start")
     high = 0.60 + 0.25 * noise.uniform(job.seed, "reward-end")
-    done = schedule.full_rate_steps(max(0, step - 1), job.schedule.warmup)
+    moved = max(0, step - 1 - job.schedule.idle)
+    done = schedule.full_rate_steps(moved, job.schedule.warmup)
     return high - (high - low) * exp(-3.0 * done / job.schedule.steps)
 
 
@@ -122,31 +124,51 @@ def _mean_length(job: Job, step: int, stream: str = "") -> float:
     return round(length * job.schedule.global_batch) / job.schedule.global_batch
 
 
+def _prompt_length(job: Job, step: int, stream: str = "") -> float:
+    """Mean tokens of a step's prompts: problems differ, and each is one of COMPLETIONS answers'."""
+    groups = max(1, job.schedule.global_batch // COMPLETIONS)
+    spread = PROMPT_SPREAD / sqrt(groups)
+    luck = max(-2.5, min(2.5, noise.normal(job.seed, f"{stream}prompt length", step)))
+    return PROMPT_TOKENS * max(0.3, 1.0 + spread * luck)
+
+
 @lru_cache(maxsize=4)
 def tokens_seen(job: Job) -> tuple[int, ...]:
     """Tokens of all prompts and completions after each step, from step 0 on."""
     answers, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
-    lengths = (PROMPT_TOKENS + _mean_length(job, step) for step in steps)
+    lengths = (_prompt_length(job, step) + _mean_length(job, step) for step in steps)
     return (0, *accumulate(round(answers * length) for length in lengths))
 
 
 def held_out_tokens(job: Job, step: int) -> int:
     """Tokens of all prompts and completions of an evaluation after this step."""
     answers = job.schedule.global_batch * job.schedule.validation_batches
-    return round(answers * (PROMPT_TOKENS + _mean_length(job, step, "held-out ")))
+    stream = "held-out "
+    length = _prompt_length(job, step, stream) + _mean_length(job, step, stream)
+    return round(answers * length)
 
 
 def _lengths(job: Job, step: int, stream: str) -> Metrics:
-    """Lengths are log-normal, cut at the longest: mean = cut * longest + (1 - cut) * terminated."""
+    """Lengths are log-normal, cut at the longest: mean = cut * longest + (1 - cut) * terminated.
+
+    The longest of n that ended by themselves lies where the n-th root of a uniform number is of
+    all that do; the shortest likewise at the other end.
+    """
     answers, longest = job.schedule.global_batch, _longest(job)
     mean = _mean_length(job, step, stream)
-    over = noise.normal_share(log(mean / longest) / LENGTH_SPREAD)
-    cut = noise.part(job.seed, f"{stream}cut", over, answers, step)
+    median = mean * exp(-0.5 * LENGTH_SPREAD**2)
+    ends = noise.normal_share(log(longest / median) / LENGTH_SPREAD)
+    cut = noise.part(job.seed, f"{stream}cut", 1.0 - ends, answers, step)
     terminated = (mean - cut * longest) / (1.0 - cut)
-    # The extremes of n draws lie about sqrt(2 ln n) standard deviations out.
-    luck = 1.0 + 0.1 * noise.normal(job.seed, f"{stream}extreme length", step)
-    far = exp(LENGTH_SPREAD * sqrt(2.0 * log(max(2, answers))) * max(0.3, luck))
-    shortest, last = float(int(terminated / far) + 1), min(longest - 1.0, float(int(mean * far)))
+
+    def extreme(share: float) -> int:
+        return int(median * exp(LENGTH_SPREAD * noise.normal_quantile(ends * share)))
+
+    root = 1.0 / max(1, round((1.0 - cut) * answers))
+    most = noise.uniform(job.seed, f"{stream}longest length", step) ** root
+    least = 1.0 - noise.uniform(job.seed, f"{stream}shortest length", step) ** root
+    last = float(min(longest - 1, max(ceil(terminated), extreme(most))))
+    shortest = float(max(1, min(int(terminated), extreme(least))))
     return (
         ("completions/mean_length", mean),
         ("completions/min_length", shortest),
