@@ -56,7 +56,7 @@ BARS = (
     rf"(?:Map|Downloading data|Loading weights|Writing model shards): {BAR}",
 )
 BIGGER = (
-    r"The model is bigger than the maximum size per checkpoint \(5GB\) and is going to be split "
+    r"The model is bigger than the maximum size per checkpoint \(50GB\) and is going to be split "
     r"in \d+ checkpoint shards\. You can find where each parameters has been saved in the index "
     rf"located at {PATH}/model\.safetensors\.index\.json\."
 )

@@ -41,6 +41,16 @@ def test_mixtral_exports_19_files() -> None:
     assert shards[0].size == 4_892_809_584
 
 
+@pytest.mark.parametrize("dialect", ["hf", "trl"])
+def test_transformers_5_fills_files_up_to_50_gb(dialect: str) -> None:
+    """save_pretrained's max_shard_size="50GB": 16 GB are one file, 141 GB three."""
+    files = [
+        len(storage.export_shards(jobs.job(shape)._replace(dialect=dialect)))
+        for shape in (jobs.LLAMA_8B, jobs.LLAMA_70B)
+    ]
+    assert files == [1, 3]
+
+
 def test_a_small_model_is_one_file() -> None:
     (shard,) = storage.export_shards(jobs.job(jobs.GPT_124M))
     assert shard.name == "model.safetensors"

@@ -137,7 +137,7 @@ def _saved(job: Job, at: float, folder: str) -> Lines:
     if shards > 1:
         yield from info(
             job, at, "modeling_utils.py:3637",
-            "The model is bigger than the maximum size per checkpoint (5GB) and is going to be "
+            "The model is bigger than the maximum size per checkpoint (50GB) and is going to be "
             f"split in {shards} checkpoint shards. You can find where each parameters has been "
             f"saved in the index located at {folder}/model.safetensors.index.json.",
         )  # fmt: skip

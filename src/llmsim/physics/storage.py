@@ -1,7 +1,8 @@
 """Checkpoints and exported weights: how many bytes, how many seconds.
 
     checkpoint  12 bytes per trained parameter (torch DCP: fp32 weights, Adam's m and v)
-    export       2 bytes per parameter (bf16 safetensors in files of at most 5e9 bytes)
+    export       2 bytes per parameter (bf16 safetensors in files of at most 5e9 bytes; the
+                 Trainer of transformers 5 fills them up to 50e9: modeling_utils.py:3316)
 
 8B: 96 GB and 16.1 GB; 70B: 847 GB and 141 GB (docs/physics.md section 5). A save is as fast
 as the file system or as all nodes together, 2-6 GB/s each, whichever is less. GB = 1e9 bytes.
@@ -23,6 +24,7 @@ from llmsim.typed import NamedTuple
 
 GB = 10**9
 SHARD_LIMIT = 5 * GB
+TRAINER_SHARD_LIMIT, TRAINERS = 50 * GB, ("hf", "trl")
 _FULL_STATE = 12  # bytes per parameter
 
 
@@ -80,7 +82,7 @@ def staging_seconds(job: Job, step: int) -> float:
 
 def released_shards(job: Job) -> tuple[Shard, ...]:
     """The released bf16 weights that a run may start from."""
-    return _shards(job.architecture._replace(adapter_rank=0))
+    return _shards(job.architecture._replace(adapter_rank=0), SHARD_LIMIT)
 
 
 def released_bytes(job: Job) -> int:
@@ -165,12 +167,12 @@ def _header_bytes(tensors: list[tuple[str, tuple[int, ...]]]) -> int:
 
 
 @lru_cache(maxsize=16)
-def _shards(shape: Architecture) -> tuple[Shard, ...]:
+def _shards(shape: Architecture, limit: int) -> tuple[Shard, ...]:
     files: list[list[tuple[str, tuple[int, ...]]]] = [[]]
     filled = 0
     for name, sides in _tensors(shape):
         size = 2 * prod(sides)
-        if files[-1] and filled + size > SHARD_LIMIT:
+        if files[-1] and filled + size > limit:
             files.append([])
             filled = 0
         files[-1].append((name, sides))
@@ -186,7 +188,7 @@ def _shards(shape: Architecture) -> tuple[Shard, ...]:
 
 
 def export_shards(job: Job) -> tuple[Shard, ...]:
-    """The safetensors files of the model in bf16, filled tensor by tensor up to 5e9 bytes.
+    """The safetensors files of the model in bf16, filled tensor by tensor up to the limit.
 
     As transformers' save_pretrained does it: Llama-3-8B gives the four files of its
     repository, byte for byte. LoRA exports its adapters alone, as PEFT does.
@@ -197,7 +199,7 @@ def export_shards(job: Job) -> tuple[Shard, ...]:
         tensors = 2 * shape.layers * (4 if shape.experts > 1 else 7)
         size = 2 * trained_parameter_count(shape) + 120 * tensors
         return (Shard("adapter_model.safetensors", size),)
-    return _shards(shape)
+    return _shards(shape, TRAINER_SHARD_LIMIT if job.dialect in TRAINERS else SHARD_LIMIT)
 
 
 def consolidate_seconds(job: Job) -> float:
