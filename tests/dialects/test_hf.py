@@ -402,3 +402,15 @@ def test_adapters_are_saved_without_a_configuration() -> None:
 
 def test_the_table_of_events_is_whole() -> None:
     assert set(hf.LINES) >= {events.Step, events.Validated, events.Progress, events.Summary}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_weights_and_biases_begins_with_the_training(seed: int) -> None:
+    """The callback calls wandb.init in on_train_begin, after "Running training"."""
+    told = log("hf", seed)
+    running = told.found(rf"{INFO}\*\*\*\*\* Running training \*\*\*\*\*")[0]
+    began = datetime.strptime(running["stamp"][:19], "%Y-%m-%d %H:%M:%S")
+    folders = [m["at"] for m in told.found(r"wandb: .*wandb/run-(?P<at>\d{8}_\d{6})-\w{8}.*")]
+    assert len(folders) == 2
+    for folder in folders:
+        assert 0 <= (datetime.strptime(folder, "%Y%m%d_%H%M%S") - began).total_seconds() <= 2

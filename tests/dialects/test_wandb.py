@@ -28,7 +28,7 @@ def finish(surface: Screen, keys: int = 3) -> list[str]:
     history = {f"train/key_{index:02d}": [1.0, 2.0, 3.5] for index in range(keys)}
     summary = {key: values[-1] for key, values in history.items()}
     job = job_of(1)
-    return [line.text for line in wandb.finish(job, surface, "huggingface", history, summary)]
+    return [line.text for line in wandb.finish(job, surface, "huggingface", 59.0, history, summary)]
 
 
 def test_the_real_lines_are_matched() -> None:
@@ -37,7 +37,7 @@ def test_the_real_lines_are_matched() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_banner_is_the_clients(seed: int) -> None:
-    told = [line.text for line in wandb.start(job_of(seed), PIPE, "huggingface")]
+    told = [line.text for line in wandb.start(job_of(seed), PIPE, "huggingface", 59.0)]
     assert unmatched(told, CLIENT) == []
     assert len(told) == 7
 
@@ -56,10 +56,10 @@ def test_without_unicode_there_is_no_history() -> None:
 
 
 def test_colours_are_those_of_the_client() -> None:
-    (first, *_) = [line.text for line in wandb.start(job_of(1), COLORED, "huggingface")]
+    (first, *_) = [line.text for line in wandb.start(job_of(1), COLORED, "huggingface", 59.0)]
     assert first.startswith("\x1b[34m\x1b[1mwandb\x1b[0m: Currently logged in as: \x1b[33m")
     assert "to \x1b[32mhttps://api.wandb.ai\x1b[0m. " in first
-    saved = [line.text for line in wandb.start(job_of(1), COLORED, "huggingface")][2]
+    saved = [line.text for line in wandb.start(job_of(1), COLORED, "huggingface", 59.0)][2]
     assert "saved locally in \x1b[35m\x1b[1m/workspace/huggingface/wandb/run-" in saved
 
 
@@ -99,8 +99,10 @@ def test_numbers_of_the_summary(value: float, told: str) -> None:
 def test_a_run_has_one_name_everywhere() -> None:
     job = job_of(3)
     name = wandb.run_id(job)
-    started = [line.text for line in wandb.start(job, PIPE, "huggingface")]
-    ended = [line.text for line in wandb.finish(job, PIPE, "huggingface", {"a": [1.0]}, {"a": 1})]
+    started = [line.text for line in wandb.start(job, PIPE, "huggingface", 59.0)]
+    ended = [
+        line.text for line in wandb.finish(job, PIPE, "huggingface", 59.0, {"a": [1.0]}, {"a": 1})
+    ]
     assert sum(name in line for line in started) == 2
     assert sum(name in line for line in ended) == 2
 

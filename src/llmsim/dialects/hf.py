@@ -68,7 +68,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     }
     for number, text in texts.items():
         yield from info(job, event.at, f"trainer.py:{number}", text)
-    yield from wandb.start(job, screen, report.PROJECT)
+    yield from wandb.start(job, screen, report.PROJECT, event.at)
     yield bars.redrawn(job, screen, 0, 0.0)
 
 

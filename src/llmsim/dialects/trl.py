@@ -65,7 +65,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    yield from wandb.start(job, screen, report.PROJECT)
+    yield from wandb.start(job, screen, report.PROJECT, event.at)
     yield bars.redrawn(job, screen, 0, 0.0)
 
 

@@ -6,6 +6,7 @@ ten keys each, sparklines at most forty of a key's values.
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from llmsim.dialects import units
 from llmsim.dialects.line import Line
 from llmsim.job import Job
 from llmsim.physics import noise
@@ -75,9 +76,9 @@ def run_id(job: Job) -> str:
     return "".join([noise.pick(job.seed, "wandb/id", _LETTERS, i) for i in range(8)])
 
 
-def _folder(job: Job) -> str:
-    """The run's folder, named after the second in which the process began."""
-    return f"wandb/run-{job.start:%Y%m%d_%H%M%S}-{run_id(job)}"
+def _folder(job: Job, at: float) -> str:
+    """The run's folder, named after the second of wandb.init."""
+    return f"wandb/run-{units.stamp(job.start, at):%Y%m%d_%H%M%S}-{run_id(job)}"
 
 
 def _styled(screen: Screen, style: str, text: str) -> str:
@@ -100,13 +101,14 @@ def _emoji(screen: Screen, star: bool) -> str:
     return ("⭐️" if star else "🚀") if screen.unicode else ""
 
 
-def start(job: Job, screen: Screen, project: str) -> Iterator[Line]:
-    """The banner of wandb.init, online."""
+def start(job: Job, screen: Screen, project: str, at: float) -> Iterator[Line]:
+    """The banner of wandb.init, online, so many seconds after the launch."""
     user, team = (
         noise.pick(job.seed, "wandb/user", USERS),
         noise.pick(job.seed, "wandb/team", TEAMS),
     )
     home, url = _urls(job, project)
+    folder = f"/workspace/{project}/{_folder(job, at)}"
 
     def styled(style: str, text: str) -> str:
         return _styled(screen, style, text)
@@ -116,7 +118,7 @@ def start(job: Job, screen: Screen, project: str) -> Iterator[Line]:
     texts = (
         f"{login}. Use {styled('code', '`wandb login --relogin`')} to force relogin",
         f"Tracking run with wandb version {VERSION}",
-        f"Run data is saved locally in {styled('path', f'/workspace/{project}/{_folder(job)}')}",
+        f"Run data is saved locally in {styled('path', folder)}",
         f"Run {styled('code', '`wandb offline`')} to turn off syncing.",
         f"Syncing run {styled('name', job.run_name)}",
         f"{_emoji(screen, True)} View project at {styled('link', home)}",
@@ -130,19 +132,20 @@ def finish(
     job: Job,
     screen: Screen,
     project: str,
+    at: float,
     history: Mapping[str, Sequence[float]],
     summary: Mapping[str, float],
 ) -> Iterator[Line]:
     """The sparklines of the history, the last values, and where all that can be looked at.
 
-    `history` has a key's values or a downsampled part of them.
+    `at` is that of wandb.init; `history` has a key's values or a downsampled part of them.
     """
     home, url = _urls(job, project)
     # Without Unicode there are no sparklines, and then no history.
     sparks = {key: sparkline(downsampled(values)) for key, values in history.items()}
     rows = _grid("Run history:", sparks) if screen.unicode else []
     rows += _grid("Run summary:", {key: number(value) for key, value in summary.items()})
-    name, folder = _styled(screen, "name", job.run_name), f"./{_folder(job)}/logs"
+    name, folder = _styled(screen, "name", job.run_name), f"./{_folder(job, at)}/logs"
     texts = (
         *rows,
         "",

@@ -111,6 +111,7 @@ class Summary(NamedTuple):
     steps: int
     tokens: int
     seconds: float  # from launch to now
+    training_began: float  # seconds after the launch
     training_seconds: float  # from the first step to the last, nested phases included
     gpu_hours: float
     first_loss: float

@@ -71,6 +71,7 @@ def _summary(job: Job, at: float, trained: Trained, exported: int) -> Summary:
         steps=steps,
         tokens=tokens,
         seconds=at,
+        training_began=trained.began,
         training_seconds=round(trained.at - trained.began, 6),
         gpu_hours=at * job.layout.gpus / 3600,
         first_loss=loss.training(job, 1),

@@ -67,4 +67,4 @@ def finished(
         "total_flos": flops(job),
     }
     del summary["epoch"]
-    yield from wandb.finish(job, screen, PROJECT, history, summary)
+    yield from wandb.finish(job, screen, PROJECT, event.training_began, history, summary)
