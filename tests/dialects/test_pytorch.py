@@ -33,7 +33,7 @@ def few() -> list[Run]:
 
 @pytest.fixture(scope="module")
 def fifty() -> list[Run]:
-    return [run_of(seed) for seed in range(50)]
+    return [run_of(seed, dialect="pytorch") for seed in range(50)]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -89,7 +89,7 @@ def test_a_wide_screen_shows_every_field_of_a_step() -> None:
 
 def test_eighty_columns_show_what_matters_most() -> None:
     for seed in range(100):
-        first, *_ = lines(run_of(seed), 80, events.Step, every=1000)
+        first, *_ = lines(run_of(seed, dialect="pytorch"), 80, events.Step, every=1000)
         assert re.search(r"step +1/[\d,]+ .*loss .* lr \d\.\d\de-\d\d .*tok/s", first), first
 
 
