@@ -4,50 +4,54 @@ Its scripts leave the library's logger at warnings, so that there are no INFO li
 data's preparation, then dicts above one bar of all steps.
 """
 
+from math import fsum
+
 from llmsim import events
 from llmsim.dialects import Tell, shell, wandb
 from llmsim.dialects.tqdm import bar
-from llmsim.dialects.transformers import bars, report, say, values
+from llmsim.dialects.transformers import bars, report, say
 from llmsim.dialects.transformers.bars import Lines
 from llmsim.job import Job
-from llmsim.physics import alignment
+from llmsim.physics import alignment, preparation
 from llmsim.terminal.screen import Screen
 
-# How the data is prepared, and the part of the time that each pass over it takes.
+# How the passes over the data are called.
 SUPERVISED = (
-    ("Converting train dataset to ChatML", 0.1),
-    ("Tokenizing train dataset", 0.65),
-    ("Building labels for train dataset", 0.1),
-    ("Truncating train dataset", 0.08),
-    ("Dropping fully masked examples from train dataset", 0.07),
+    "Converting train dataset to ChatML",
+    "Tokenizing train dataset",
+    "Building labels for train dataset",
+    "Packing train dataset",
 )
 STAGES = {
     "sft": SUPERVISED,
     "lora": SUPERVISED,
     "dpo": (
-        ("Extracting prompt from train dataset", 0.1),
-        ("Tokenizing train dataset", 0.8),
-        ("Dropping fully truncated examples from train dataset", 0.1),
+        "Extracting prompt from train dataset",
+        "Tokenizing train dataset",
+        "Dropping fully truncated examples from train dataset",
     ),
-    "grpo": (("Map", 1.0),),
+    "grpo": ("Map",),
 }
 TRAINERS = {"sft": "sft", "lora": "sft", "dpo": "dpo", "grpo": "grpo"}
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    packing = " --packing" if TRAINERS[job.recipe] == "sft" else ""
     adapters = " --use_peft" if job.architecture.adapter_rank else ""
     script = (
         f"trl/scripts/{TRAINERS[job.recipe]}.py --model_name_or_path models/{job.model.name} "
-        f"--dataset_name {job.dataset.name}{adapters} {say.logging_flags(job)} --report_to wandb "
-        f"--output_dir checkpoints/{job.run_name}"
+        f"--dataset_name {job.dataset.name}{packing}{adapters} {say.logging_flags(job)} "
+        f"--report_to wandb --output_dir checkpoints/{job.run_name}"
     )
     yield from shell.typed(screen, shell.torchrun(job, script))
 
 
 def _prepared(event: events.Progress, job: Job, screen: Screen) -> Lines:
     """The passes over the data: a terminal shows the one at work, and at the end all bars stay."""
-    rows, part, begun = values.examples(job), event.done / event.total, 0.0
-    for label, share in STAGES[job.recipe]:
+    rows, part, begun = alignment.rows(job), event.done / event.total, 0.0
+    seconds = preparation.passes(job)
+    for label, taken in zip(STAGES[job.recipe], seconds, strict=True):
+        share = taken / fsum(seconds)
         if part == 1.0:
             yield bar(screen, label, rows, rows, event.elapsed * share, " examples")
         elif screen.live and begun <= part < begun + share:

@@ -1,6 +1,6 @@
 """From the typed command to the first step."""
 
-from math import ceil
+from math import ceil, fsum
 
 from llmsim import machine
 from llmsim.architecture import (
@@ -40,7 +40,7 @@ from llmsim.job import (
 )
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase, late, took, watched
-from llmsim.physics import compute, memory, network, noise, ramp, storage
+from llmsim.physics import compute, memory, network, noise, preparation, ramp, storage
 from llmsim.recipes import RECIPES
 
 # Nodes and ranks are told one by one up to these numbers, then summed up.
@@ -154,7 +154,9 @@ def _data(job: Job, at: float) -> Phase:
     seconds = took(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
     yield from watched(job, at, seconds, "download", job.dataset.name, size, "B")
     at += seconds
-    if tokens > TOKENIZED_TOKENS:
+    if job.dialect == "trl":  # one process for all, pass by pass
+        label, preparing = "Tokenizing", fsum(preparation.passes(job))
+    elif tokens > TOKENIZED_TOKENS:
         label, preparing = "Indexing", shards / SHARDS_OPENED_PER_SECOND
     else:
         label, preparing = "Tokenizing", tokens / (readers * TOKENS_PER_SECOND)
