@@ -11,13 +11,15 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.terminal.stage import Terminal
 
 PATIENCE = 60.0  # seconds after which a test gives up; none waits so long when all is well
-LLMSIM = f"{sys.executable} -m llmsim --seed 7 --dialect pytorch --gpus 8 --color always"
+# As typed, and as the shell repeats it: as long in every checkout, since a longer one would wrap.
+LLMSIM = "llmsim --seed 7 --dialect pytorch --gpus 8 --color always"
 PROMPT = "@@ "
 HINT = "q quit"
 
@@ -25,8 +27,13 @@ HINT = "q quit"
 class Shell:
     """bash with job control on a terminal of its own, and a person who types and looks."""
 
-    def __init__(self, columns: int = 100, rows: int = 30) -> None:
+    def __init__(self, programs: Path, columns: int = 100, rows: int = 30) -> None:
+        """`programs` is a folder that gets the command llmsim."""
+        command = programs / "llmsim"
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m llmsim "$@"\n', encoding="utf-8")
+        command.chmod(0o755)
         environment = {name: value for name, value in os.environ.items() if "COLOR" not in name}
+        environment["PATH"] = f"{programs}{os.pathsep}{environment['PATH']}"
         environment |= {"TERM": "xterm-256color", "PS1": PROMPT, "HISTFILE": "/dev/null"}
         pid, self.master = pty.fork()
         if pid == 0:  # in the child
@@ -118,9 +125,9 @@ class Shell:
 
 
 @pytest.fixture
-def shell() -> Iterator[Shell]:
+def shell(tmp_path: Path) -> Iterator[Shell]:
     """A shell that has just shown its prompt."""
-    opened = Shell()
+    opened = Shell(tmp_path)
     yield opened
     opened.close()
 
