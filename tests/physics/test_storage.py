@@ -80,10 +80,11 @@ def test_shards_sum_to_the_weights(shape: Architecture) -> None:
 
 
 def test_bloom_saves_in_40_seconds() -> None:
-    """2.3 TB from 384 GPUs at 57 GB/s; 14 bytes a parameter there, 12 here."""
+    """2.3 TB from 384 GPUs at 57 GB/s: with ZeRO-1, 14 bytes for each of 176B weights."""
     shape = jobs.LLAMA_70B._replace(layers=203)
-    assert storage.checkpoint_bytes(jobs.job(shape)) == pytest.approx(2.12e12, rel=0.05)
-    job = jobs.job(shape, spread=layout(384), storage_gb_s=57.0)
+    job = jobs.job(shape, spread=layout(384, sharding="zero1"), storage_gb_s=57.0)
+    assert parameter_count(shape) == pytest.approx(176e9, rel=0.02)
+    assert storage.checkpoint_bytes(job) == pytest.approx(2.3e12, rel=0.08)
     assert storage.save_seconds(job, 1000) == pytest.approx(40, rel=0.25)
 
 
@@ -123,7 +124,7 @@ def test_times_are_positive_and_repeatable(job: Job, step: int) -> None:
     for seconds in (storage.save_seconds, storage.staging_seconds):
         assert 0 < seconds(job, step) == seconds(job, step)
     least = storage.checkpoint_bytes(job) / (job.storage_gb_s * 1e9)
-    assert storage.save_seconds(job, step) > 0.8 * least
+    assert storage.save_seconds(job, step) > least  # no faster than the storage
     assert storage.load_seconds(job) > 0
     assert storage.consolidate_seconds(job) > 0
     assert storage.write_seconds(job, 5 * 10**9) > 2.4

@@ -1,6 +1,7 @@
 """Checkpoints and exported weights: how many bytes, how many seconds.
 
-    checkpoint  12 bytes per trained parameter (torch DCP: fp32 weights, Adam's m and v)
+    checkpoint  12 bytes per trained parameter (torch DCP: fp32 weights, Adam's m and v), or 14
+                where ZeRO keeps bf16 weights beside the optimizer's (BLOOM: 2.3 TB of 176B)
     export       2 bytes per parameter (bf16 safetensors in files of at most 5e9 bytes; the
                  Trainer of transformers 5 fills them up to 50e9: modeling_utils.py:3316)
 
@@ -25,7 +26,7 @@ from llmsim.typed import NamedTuple
 GB = 10**9
 SHARD_LIMIT = 5 * GB
 TRAINER_SHARD_LIMIT, TRAINERS = 50 * GB, ("hf", "trl")
-_FULL_STATE = 12  # bytes per parameter
+_FULL_STATE, _BESIDE_BF16 = 12, 14  # bytes per parameter
 
 
 class Shard(NamedTuple):
@@ -36,8 +37,9 @@ class Shard(NamedTuple):
 
 
 def checkpoint_bytes(job: Job) -> int:
-    """Bytes of a checkpoint: 12 per trained parameter, all experts included."""
-    return _FULL_STATE * trained_parameter_count(job.architecture)
+    """Bytes of a checkpoint: 12 or, with ZeRO, 14 per trained parameter, all experts included."""
+    zero = job.layout.sharding in ("zero1", "zero2", "zero3")
+    return (_BESIDE_BF16 if zero else _FULL_STATE) * trained_parameter_count(job.architecture)
 
 
 def _between(job: Job, stream: str, low: float, high: float) -> float:
@@ -47,6 +49,11 @@ def _between(job: Job, stream: str, low: float, high: float) -> float:
 def _spread(job: Job, stream: str, index: int) -> float:
     """A factor around 1: storage is shared, so it varies by 7 %."""
     return exp(0.07 * max(-2.5, min(3.0, noise.normal(job.seed, stream, index))))
+
+
+def _slowdown(job: Job, stream: str, index: int) -> float:
+    """A factor from 1: others use the storage too, and nobody gets more than it has."""
+    return exp(0.1 * min(3.0, abs(noise.normal(job.seed, stream, index))))
 
 
 def _bandwidth(job: Job) -> float:
@@ -62,7 +69,7 @@ def _barrier_seconds(job: Job) -> float:
 
 def save_seconds(job: Job, step: int) -> float:
     """Seconds until a checkpoint is durable. BLOOM: 2.3 TB in 40 s at 57 GB/s."""
-    writing = checkpoint_bytes(job) / _bandwidth(job) * _spread(job, "storage save", step)
+    writing = checkpoint_bytes(job) / _bandwidth(job) * _slowdown(job, "storage save", step)
     return round(_barrier_seconds(job) + writing, 6)
 
 
