@@ -113,6 +113,8 @@ class Job(NamedTuple):
     evaluates: bool = False  # runs its benchmarks at every validation, not only at the end
     tidy: bool = False  # no interleaved or torn lines at the launch
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
+    prepares_alone: bool = False  # one process maps the data, pass by pass
+    shard_gb: int = 5  # the largest file that the model is exported to
     gc_every: int = 50  # steps between garbage collections on all ranks at once; 0 is never
 
     def __hash__(self) -> int:

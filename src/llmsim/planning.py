@@ -103,6 +103,8 @@ def _job(options: Options, seed: int, index: int) -> Job:
         background_saves=noise.uniform(seed, "plan/saves") < 1 / 3
         and not voice_of(draft.dialect).waits_for_saves,
         gc_every=voice_of(draft.dialect).gc_every,
+        prepares_alone=voice_of(draft.dialect).prepares_alone,
+        shard_gb=voice_of(draft.dialect).shard_gb,
     )
     steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
     schedule = scheduled(draft, steps, epochs, compute.step_seconds(job))

@@ -29,6 +29,8 @@ class Voice(NamedTuple):
     evaluates: bool = False  # it can run its benchmarks at every validation
     gc_every: int = 0  # it collects garbage itself, after so many steps; 0: Python does
     saves_what_it_validates: bool = False  # a save follows each validation
+    prepares_alone: bool = False  # one process maps its data, pass by pass
+    shard_gb: int = 5  # the largest file that a model is exported to
     dense: bool = False  # it has no mixtures of experts
     family: Family = "llama"  # what its models are built like
     biases: bool = False  # its GPT-2 has biases
@@ -96,6 +98,7 @@ VOICES = {
         "Hugging Face's Trainer (transformers 5): dicts above one bar",
         (*TEXT, "sft", "lora"),
         idle=1,
+        shard_gb=50,  # transformers 5, modeling_utils.py: max_shard_size
         waits_for_saves=True,
         parallelism=DATA_ALONE,
     ),
@@ -103,6 +106,8 @@ VOICES = {
         "TRL's trainers (1.16): rewards, entropies and tokens in dicts",
         ("sft", "lora", "dpo", "grpo"),
         idle=1,
+        prepares_alone=True,
+        shard_gb=50,
         waits_for_saves=True,
         parallelism=DATA_ALONE,
     ),

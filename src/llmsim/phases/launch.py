@@ -154,7 +154,7 @@ def _data(job: Job, at: float) -> Phase:
     seconds = took(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
     yield from watched(job, at, seconds, "download", job.dataset.name, size, "B")
     at += seconds
-    if job.dialect == "trl":  # one process for all, pass by pass
+    if job.prepares_alone:
         label, preparing = "Tokenizing", fsum(preparation.passes(job))
     elif tokens > TOKENIZED_TOKENS:
         label, preparing = "Indexing", shards / SHARDS_OPENED_PER_SECOND

@@ -25,7 +25,6 @@ from llmsim.typed import NamedTuple
 
 GB = 10**9
 SHARD_LIMIT = 5 * GB
-TRAINER_SHARD_LIMIT, TRAINERS = 50 * GB, ("hf", "trl")
 _FULL_STATE, _BESIDE_BF16 = 12, 14  # bytes per parameter
 
 
@@ -206,7 +205,7 @@ def export_shards(job: Job) -> tuple[Shard, ...]:
         tensors = 2 * shape.layers * (4 if shape.experts > 1 else 7)
         size = 2 * trained_parameter_count(shape) + 120 * tensors
         return (Shard("adapter_model.safetensors", size),)
-    return _shards(shape, TRAINER_SHARD_LIMIT if job.dialect in TRAINERS else SHARD_LIMIT)
+    return _shards(shape, job.shard_gb * GB)
 
 
 def consolidate_seconds(job: Job) -> float:
