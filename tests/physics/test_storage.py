@@ -11,6 +11,7 @@ from llmsim.architecture import Architecture, parameter_count
 from llmsim.gpt2 import gpt2_shape
 from llmsim.job import Job
 from llmsim.physics import storage
+from llmsim.voices import VOICES
 from tests.physics import jobs
 from tests.physics.jobs import layout
 
@@ -45,7 +46,7 @@ def test_mixtral_exports_19_files() -> None:
 def test_transformers_5_fills_files_up_to_50_gb(dialect: str) -> None:
     """save_pretrained's max_shard_size="50GB": 16 GB are one file, 141 GB three."""
     files = [
-        len(storage.export_shards(jobs.job(shape)._replace(dialect=dialect)))
+        len(storage.export_shards(jobs.job(shape)._replace(shard_gb=VOICES[dialect].shard_gb)))
         for shape in (jobs.LLAMA_8B, jobs.LLAMA_70B)
     ]
     assert files == [1, 3]
