@@ -236,8 +236,10 @@ def test_stop_and_continue_from_elsewhere(shell: Shell) -> None:
     os.kill(process, signal.SIGSTOP)
     shell.until(shell.prompted)
     shell.enter("stty sane")
-    before = shell.modes()
+    before, place = shell.modes(), len(shell.seen)
     shell.press("fg\n")
+    # A board stands there already: the one that the show left when it was stopped.
+    shell.until(lambda: b"\x1b[?2026l" in shell.seen[place:])
     shell.until(lambda: listens(shell))
     shell.until(shell.on_show)
     shell.press("q")
