@@ -10,6 +10,7 @@ import struct
 import sys
 import termios
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class Shell:
             shell = "bash"
             os.execvpe(shell, [shell, "--norc", "--noprofile", "--noediting", "-i"], environment)
         self.pid, self.terminal, self.seen = pid, Terminal(columns, rows), b""
+        # A read may end within a character.
+        self.decode = getincrementaldecoder("utf-8")("replace").decode
         self.resize(columns, rows)
         self.until(self.prompted)
         self.enter("PS1='@''@ '")  # as typed it is not the prompt that the tests wait for
@@ -64,7 +67,7 @@ class Shell:
         if select.select([self.master], [], [], 0.05)[0]:
             data = os.read(self.master, 65_536)
             self.seen += data
-            self.terminal.stream.feed(data.decode(errors="replace"))
+            self.terminal.stream.feed(self.decode(data))
 
     def until(self, ready: Callable[[], object]) -> None:
         """Look at the screen until something is there."""
