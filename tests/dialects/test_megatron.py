@@ -178,7 +178,7 @@ OTHERS: tuple[dict[str, object], ...] = (
 RAMPED = (17, 41, 48)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(50))
 def test_every_line_is_one_that_megatron_prints(seed: int) -> None:
     assert unmatched(log_of("megatron", seed), ALL) == []
 
@@ -218,7 +218,7 @@ def test_the_arguments_are_sorted_and_stand_in_a_column() -> None:
     assert {line.index(" ", line.index(" .") + 1) for line in dotted} == {51}
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(50))
 def test_the_arguments_agree_with_the_rest_of_the_log(seed: int) -> None:
     log = log_of("megatron", seed)
     shown = arguments(log)
@@ -247,7 +247,7 @@ def test_ranks_of_a_split_model_lose_a_line_end_unless_the_job_is_tidy() -> None
         assert ("" in log) == (not tidy)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(50))
 def test_gradients_are_added_up_in_fp32(seed: int) -> None:
     """validate_args turns it on for bf16 and says so before it says what the weights are in."""
     log = log_of("megatron", seed)
@@ -258,7 +258,7 @@ def test_gradients_are_added_up_in_fp32(seed: int) -> None:
     assert found(r"(?P<config>DistributedDataParallelConfig\(grad_reduce_in_fp32=True)", log)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(50))
 def test_ranks_hold_what_the_theory_says(seed: int) -> None:
     """theoretical_memory_usage.py: 6 + 12 / d bytes of each weight of the most loaded rank."""
     log = log_of("megatron", seed)
@@ -319,7 +319,7 @@ def test_every_weight_is_on_one_stage(options: dict[str, object]) -> None:
     assert listed == {str(layer) for layer in range(int(own))}  # rank 0's alone
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(50))
 def test_arguments_that_say_the_same_agree(seed: int) -> None:
     log = log_of("megatron", seed)
     shown = arguments(log)
@@ -349,7 +349,7 @@ def test_arguments_that_say_the_same_agree(seed: int) -> None:
     assert len(shown["min_lr"]) < 10  # as somebody would type it
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(50))
 def test_what_is_evaluated_last_follows_the_training(seed: int) -> None:
     """pretrain(): the training is done, the last save, then the validation set once more."""
     log = log_of("megatron", seed)
@@ -490,7 +490,7 @@ def test_they_hold_in_unusual_jobs(options: dict[str, object]) -> None:
     assert check_identities(log_of("megatron", 1, **options)) > 50
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(50))
 def test_boxes_timers_and_memory_agree_with_themselves(seed: int) -> None:
     log = log_of("megatron", seed)
     for above, line, below in zip(log, log[1:], log[2:], strict=False):
