@@ -3,16 +3,23 @@
 The library is all the Python that a boot of the page needs: llmsim, its lists, and of
 Python's own library the modules that are in use. They are found by using them. All is
 compiled by the very Python that will run it, as .pyc files that it takes without a question
-(PEP 552), at -O2, in a zip archive without compression: the server's is better.
+(PEP 552), at -O2, in a zip archive without compression: the server's is better. Most is
+one member, from which tools/sitecustomize.py imports.
 """
 
 import asyncio
+import marshal
 import sys
 from collections.abc import Iterable
 from importlib import import_module
 
 STDLIB = "/lib/python314.zip/"  # where Pyodide puts the archive, be it its own or ours
 PROJECT = "/project/"
+CODE = "modules.marshal"  # as tools/sitecustomize.py calls it
+HEADER = 16  # bytes of a .pyc before its code
+BEFORE = "encodings/"  # is imported before sitecustomize; with it, only what Python holds itself
+# asyncio and shutil do without these, and so does the page.
+LEFT_OUT = ("_ssl", "ssl", "bz2", "lzma", "compression")
 QUERIES: tuple[dict[str, str], ...] = (
     {"speed-factor": "max", "runs": "1"},
     {"speed-factor": "max", "runs": "2", "exit-after-time": "0.1s"},
@@ -34,8 +41,9 @@ async def _play_and_fail() -> None:
 
 def _used() -> list[str]:
     """The files of Python's own archive in use; the rest of its library is in the interpreter."""
-    specs = (getattr(module, "__spec__", None) for module in sys.modules.values())
-    files = (spec.origin or "" for spec in specs if spec)
+    modules = [(name, getattr(module, "__spec__", None)) for name, module in sys.modules.items()]
+    wanted = [spec for name, spec in modules if spec and name.partition(".")[0] not in LEFT_OUT]
+    files = (spec.origin or "" for spec in wanted)
     return [file.removeprefix(STDLIB) for file in files if file.startswith(STDLIB)]
 
 
@@ -44,24 +52,46 @@ async def main(modules: Iterable[str], importable: Iterable[str], target: str) -
     for name in importable:
         import_module(name)
     await _play_and_fail()
-    _write(_used(), modules, target)
+    _write({**_stdlib(_used()), **_ours(modules)}, target)
 
 
-def _write(stdlib: Iterable[str], modules: Iterable[str], target: str) -> None:
+def _stdlib(paths: Iterable[str]) -> dict[str, bytes]:
+    """The sources of Python's own modules, by path."""
+    from zipfile import ZipFile
+
+    with ZipFile(STDLIB.rstrip("/")) as archive:
+        return {path: archive.read(path) for path in paths}
+
+
+def _ours(modules: Iterable[str]) -> dict[str, bytes]:
+    """The sources of llmsim's modules, by path."""
+    from pathlib import Path
+
+    files = (Path(sys.modules[name].__file__ or "") for name in modules)
+    return {str(file.relative_to(f"{PROJECT}src")): file.read_bytes() for file in files}
+
+
+def _write(sources: dict[str, bytes], target: str) -> None:
     """The archive: the same bytes for the same sources."""
     from pathlib import Path
     from zipfile import ZipFile, ZipInfo
 
-    members: dict[str, bytes] = {}
-    with ZipFile(STDLIB.rstrip("/")) as archive:
-        for path in stdlib:
-            members[f"{path}c"] = _compiled(archive.read(path), path)
-    for name in modules:
-        file = Path(sys.modules[name].__file__ or "")
-        path = str(file.relative_to(f"{PROJECT}src"))
-        members[f"{path}c"] = _compiled(file.read_bytes(), path)
-    for file in Path(f"{PROJECT}data").glob("*.txt"):
-        members[f"llmsim/data/{file.name}"] = file.read_bytes()
+    members = {
+        f"llmsim/data/{file.name}": file.read_bytes()
+        for file in Path(f"{PROJECT}data").glob("*.txt")
+    }
+    code: dict[str, tuple[bool, bytes]] = {}
+    for path, source in sorted(sources.items()):
+        pyc = _compiled(source, path)
+        if path.startswith(BEFORE):
+            members[f"{path}c"] = pyc
+        else:
+            name = path.removesuffix(".py").replace("/", ".")
+            code[name.removesuffix(".__init__")] = (name.endswith(".__init__"), pyc[HEADER:])
+    members["sitecustomize.pyc"] = _compiled(
+        Path(f"{PROJECT}tools/sitecustomize.py").read_bytes(), "sitecustomize.py"
+    )
+    members[CODE] = marshal.dumps(code, 2)  # later versions look at reference counts
     with ZipFile(target, "w") as archive:
         for path in sorted(members):
             archive.writestr(ZipInfo(path), members[path])

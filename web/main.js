@@ -76,6 +76,7 @@ function showProgress(loaded, total) {
 /** What can wait until the show has begun. */
 async function finish() {
   keepForLater();
+  document.head.append(/** @type {HTMLTemplateElement} */ (element("later")).content);
   const { accelerate } = await import("./terminal.js");
   if (terminal) accelerate(terminal).catch(console.info);
 }

@@ -176,6 +176,7 @@ def test_retry_forgets_what_is_kept(return_to: Return, host: Host) -> None:
 def test_page_can_be_installed(return_to: Return) -> None:
     shown = return_to()
     play(shown)
+    shown.wait_for("document.head.querySelector('link[rel=manifest]')")  # comes after the start
     session = shown.page.context.new_cdp_session(shown.page)
     manifest = session.send("Page.getAppManifest")
     assert manifest["errors"] == []
