@@ -65,6 +65,16 @@ def _aligned(base: int, bits: int) -> str:
     return f"{base + (bits >> 28 << 4):#x}"
 
 
+def turn(job: Job, name: str, among: int, index: int = 0) -> int:
+    """Which of so many processes, lines or places is next, counted from 0, where chance says so."""
+    return noise.integer(job.seed, f"disorder/{name}", 0, among - 1, index)
+
+
+def arrivals(job: Job, name: str, count: int) -> list[int]:
+    """So many processes, counted from 0, in the order in which they come to print."""
+    return sorted(range(count), key=lambda place: noise.bits(job.seed, f"{name}/arrival", place))
+
+
 # --- addresses ---------------------------------------------------------------------------
 
 
@@ -142,6 +152,11 @@ def communicator(job: Job, rank: int) -> str:
 def communicator_id(job: Job) -> str:
     """What all ranks of the communicator share: 0xd348dd38f6a77098."""
     return f"{noise.bits(job.seed, 'machine/communicator id'):#x}"
+
+
+def collectives_commit(job: Job) -> str:
+    """The commit that RCCL was built from, as its seven first digits: 9c5b1d0."""
+    return f"{noise.bits(job.seed, 'nccl/commit') >> 36:07x}"
 
 
 def share(job: Job, name: str, rank: int, mean: float) -> float:

@@ -1,4 +1,4 @@
-"""What people call things: runs, clusters. Drawn from the seed, funny in small doses."""
+"""What people call things and themselves, and say. Drawn from the seed, funny in small doses."""
 
 from llmsim.physics import noise
 
@@ -56,6 +56,40 @@ CLUSTERS = (
     "fondue",
 )
 
+USERS = (
+    "ada",
+    "gradstudent",
+    "night-shift",
+    "postdoc-3",
+    "not-a-bot",
+    "the-intern",
+    "cluster-fairy",
+)
+TEAMS = (
+    "overfit-labs",
+    "big-batch",
+    "scaling-hopes",
+    "frozen-layers",
+    "gpu-poor",
+    "loss-and-found",
+)
+LAST_LINES = (
+    "The model is done. Please do not ask it about last week.",
+    "It has read more than you ever will and understood about as much.",
+    "Now 0.3 points ahead of the baseline, within noise, in bold.",
+    "Next: a blog post, a leaderboard, and a model that beats it by Thursday.",
+    "The GPUs are cooling down. The electricity bill is not.",
+    "Ready for deployment to a product that did not need it.",
+    "Trained to predict the next word. The next word is: funding.",
+    "Results will be reproduced as soon as somebody finds the config.",
+    "The loss went down. This concludes the theory section.",
+    "No validation data was memorized. It just looks very familiar.",
+    "Safe, aligned and open, in the sense that the door was open.",
+    "Achieved human-level performance at spending money.",
+)
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
 
 def run_name(seed: int) -> str:
     """A run's name, as experiment trackers make them: "sleepless-walrus-417"."""
@@ -67,3 +101,23 @@ def run_name(seed: int) -> str:
 def cluster_name(seed: int) -> str:
     """The stem of the hostnames. Clusters are named after what they are used for: heating."""
     return noise.pick(seed, "name/cluster", CLUSTERS)
+
+
+def run_id(seed: int) -> str:
+    """The eight letters and digits by which Weights & Biases knows a run: "2j7nk4to"."""
+    return "".join([noise.pick(seed, "wandb/id", _LETTERS, i) for i in range(8)])
+
+
+def user(seed: int) -> str:
+    """Who started the run, as an account's name."""
+    return noise.pick(seed, "wandb/user", USERS)
+
+
+def team(seed: int) -> str:
+    """Whose run it is, as an account's name."""
+    return noise.pick(seed, "wandb/team", TEAMS)
+
+
+def last_line(seed: int) -> str:
+    """What there is to say once a model is trained."""
+    return noise.pick(seed, "last line", LAST_LINES)

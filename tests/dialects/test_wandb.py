@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsim import naming
 from llmsim.dialects import tensorboard, wandb
 from llmsim.terminal.screen import Screen
 from tests.dialects.transcripts import CLIENT, PIPE, unmatched
@@ -98,7 +99,7 @@ def test_numbers_of_the_summary(value: float, told: str) -> None:
 
 def test_a_run_has_one_name_everywhere() -> None:
     job = job_of(3)
-    name = wandb.run_id(job)
+    name = naming.run_id(job.seed)
     started = [line.text for line in wandb.start(job, PIPE, "huggingface", 59.0)]
     ended = [
         line.text for line in wandb.finish(job, PIPE, "huggingface", 59.0, {"a": [1.0]}, {"a": 1})

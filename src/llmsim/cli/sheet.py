@@ -1,6 +1,7 @@
 """The plan of a run as a person reads it: a row a subject, in the order of a log."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import fsum
 from typing import Any
 
 from llmsim.dialects import units
@@ -175,7 +176,7 @@ def _memory_told(job: Job) -> list[Clause]:
     shown = " + ".join(f"{name} {size:.2f}" for name, size in parts.items())
     capacity = units.gib(memory.capacity(job.gpu))
     return [
-        (("memory", f"{sum(parts.values()):.2f}GiB"), ("", f" of {capacity} expected per GPU")),
+        (("memory", f"{fsum(parts.values()):.2f}GiB"), ("", f" of {capacity} expected per GPU")),
         (("muted", shown),),
     ]
 

@@ -6,8 +6,8 @@ without the line end between them, which then follows as an empty line.
 
 from collections.abc import Iterator, Sequence
 
+from llmsim import machine
 from llmsim.job import Job
-from llmsim.physics import noise
 
 
 def mingled(job: Job, name: str, streams: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -21,7 +21,7 @@ def mingled(job: Job, name: str, streams: Sequence[Sequence[str]]) -> Iterator[s
     while waiting:
         # Processes keep about the same pace: the next is one of the three that said least.
         waiting.sort(key=len, reverse=True)
-        index = noise.bits(job.seed, f"disorder/{name}", count) % min(3, len(waiting))
+        index = machine.turn(job, name, min(3, len(waiting)), count)
         yield waiting[index].pop()
         if not waiting[index]:
             del waiting[index]
@@ -33,7 +33,7 @@ def torn(job: Job, name: str, lines: list[str], mark: str) -> list[str]:
     places = [at for at, line in enumerate(lines[:-1]) if mark in line]
     if job.tidy or not places:
         return lines
-    at = noise.pick(job.seed, f"disorder/{name}", places)
+    at = places[machine.turn(job, name, len(places))]
     cut = lines[at].rindex(mark)
     head, tail = lines[at][:cut], lines[at][cut:]
     return [*lines[:at], head + lines[at + 1], tail, *lines[at + 2 :]]
@@ -43,5 +43,5 @@ def run_together(job: Job, name: str, lines: list[str]) -> list[str]:
     """Two of the lines stand on one, and the line end that is missing comes after it."""
     if job.tidy or len(lines) < 2:
         return lines
-    at = noise.integer(job.seed, f"disorder/{name}", 0, len(lines) - 2)
+    at = machine.turn(job, name, len(lines) - 1)
     return [*lines[:at], lines[at] + lines[at + 1], "", *lines[at + 2 :]]

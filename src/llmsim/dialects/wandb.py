@@ -6,10 +6,10 @@ ten keys each, sparklines at most forty of a key's values.
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from llmsim import naming
 from llmsim.dialects import units
 from llmsim.dialects.line import Line
 from llmsim.job import Job
-from llmsim.physics import noise
 from llmsim.terminal.screen import Screen
 from llmsim.typed import TypeVar
 
@@ -21,25 +21,6 @@ POINTS = 40  # of a sparkline
 KEYS = 10  # max_end_of_run_history_metrics, max_end_of_run_summary_metrics
 
 _SPARKS = "▁▂▃▄▅▆▇█"
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-
-USERS = (
-    "ada",
-    "gradstudent",
-    "night-shift",
-    "postdoc-3",
-    "not-a-bot",
-    "the-intern",
-    "cluster-fairy",
-)
-TEAMS = (
-    "overfit-labs",
-    "big-batch",
-    "scaling-hopes",
-    "frozen-layers",
-    "gpu-poor",
-    "loss-and-found",
-)
 
 # SGR codes of click.style, as the client uses it.
 _STYLES = {"wandb": "34;1", "name": "33", "host": "32", "link": "34;4", "path": "35;1", "code": "1"}
@@ -71,14 +52,9 @@ def number(value: float) -> str:
     return whole + part.ljust(int(exponent), "0") if exponent else whole
 
 
-def run_id(job: Job) -> str:
-    """The eight letters and digits that name a run: 2j7nk4to."""
-    return "".join([noise.pick(job.seed, "wandb/id", _LETTERS, i) for i in range(8)])
-
-
 def _folder(job: Job, at: float) -> str:
     """The run's folder, named after the second of wandb.init."""
-    return f"wandb/run-{units.stamp(job.start, at):%Y%m%d_%H%M%S}-{run_id(job)}"
+    return f"wandb/run-{units.stamp(job.start, at):%Y%m%d_%H%M%S}-{naming.run_id(job.seed)}"
 
 
 def _styled(screen: Screen, style: str, text: str) -> str:
@@ -93,8 +69,8 @@ def _said(screen: Screen, text: str) -> Line:
 
 
 def _urls(job: Job, project: str) -> tuple[str, str]:
-    home = f"{HOST}/{noise.pick(job.seed, 'wandb/team', TEAMS)}/{project}"
-    return home, f"{home}/runs/{run_id(job)}"
+    home = f"{HOST}/{naming.team(job.seed)}/{project}"
+    return home, f"{home}/runs/{naming.run_id(job.seed)}"
 
 
 def _emoji(screen: Screen, star: bool) -> str:
@@ -103,10 +79,7 @@ def _emoji(screen: Screen, star: bool) -> str:
 
 def start(job: Job, screen: Screen, project: str, at: float) -> Iterator[Line]:
     """The banner of wandb.init, online, so many seconds after the launch."""
-    user, team = (
-        noise.pick(job.seed, "wandb/user", USERS),
-        noise.pick(job.seed, "wandb/team", TEAMS),
-    )
+    user, team = naming.user(job.seed), naming.team(job.seed)
     home, url = _urls(job, project)
     folder = f"/workspace/{project}/{_folder(job, at)}"
 

@@ -10,7 +10,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.say import INFO, dated, split, timers
 from llmsim.job import Job, batch_tokens, steps_per_epoch
-from llmsim.physics import memory, noise, ramp, storage
+from llmsim.physics import memory, ramp, storage
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -30,14 +30,12 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
 def _parameters(job: Job) -> Iterator[str]:
     """One line for each slice of the model, as they happen to come."""
     tensor, layout = job.layout.tensor, job.layout
-    places = list(range(tensor * layout.pipeline))
-    if not job.tidy:
-        places.sort(key=lambda place: noise.bits(job.seed, "megatron/arrival", place))
-    for place in places:
+    count = tensor * layout.pipeline
+    for place in range(count) if job.tidy else machine.arrivals(job, "megatron", count):
         stage, slice_ = divmod(place, tensor)
-        count = memory.stage_parameters(job.architecture, layout, stage)
+        parameters = memory.stage_parameters(job.architecture, layout, stage)
         rank = f"model parallel rank ({slice_}, {stage})"
-        yield f" > number of parameters on (tensor, pipeline) {rank}: {count}"
+        yield f" > number of parameters on (tensor, pipeline) {rank}: {parameters}"
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:

@@ -2,7 +2,6 @@
 
 from llmsim import machine
 from llmsim.job import Job, gpus_per_node, hostname
-from llmsim.physics import noise
 
 
 def release(job: Job) -> tuple[int, int]:
@@ -15,7 +14,7 @@ def version_line(job: Job) -> str:
     """The version, as rank 0 prints it without a prefix (init.cc:702)."""
     version = job.software.collectives_version
     if job.software.collectives == "RCCL":
-        return f"RCCL version : {version}-HEAD:{noise.bits(job.seed, 'nccl/commit') >> 36:07x}"
+        return f"RCCL version : {version}-HEAD:{machine.collectives_commit(job)}"
     return f"NCCL version {version}"
 
 

@@ -1,6 +1,7 @@
 """The data, the model and the plan: what stands between a cluster and its first step."""
 
 from collections.abc import Iterator
+from math import fsum
 
 from llmsim import events
 from llmsim.dialects import Tell, units
@@ -126,7 +127,7 @@ def _memory_planned(event: events.MemoryPlanned, job: Job, screen: Screen) -> Li
     shown = units.memory_parts(event.expected)
     yield say(
         event, job, screen,
-        (("", "Expected peak: "), ("memory", f"{sum(shown.values()):.2f}GiB")),
+        (("", "Expected peak: "), ("memory", f"{fsum(shown.values()):.2f}GiB")),
         (("muted", " = " + " + ".join(f"{name} {size:.2f}" for name, size in shown.items())),),
     )  # fmt: skip
 

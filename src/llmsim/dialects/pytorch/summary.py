@@ -2,31 +2,14 @@
 
 from collections.abc import Iterator
 
-from llmsim import events
+from llmsim import events, naming
 from llmsim.dialects import Tell, units
 from llmsim.dialects.fit import leading, wrapped
 from llmsim.dialects.line import Line
 from llmsim.dialects.pytorch.say import say
 from llmsim.job import Job
-from llmsim.physics import noise
 from llmsim.terminal.ink import Span, clipped, length, paint
 from llmsim.terminal.screen import Screen
-
-LAST_LINES = (
-    "The model is done. Please do not ask it about last week.",
-    "It has read more than you ever will and understood about as much.",
-    "Now 0.3 points ahead of the baseline, within noise, in bold.",
-    "Next: a blog post, a leaderboard, and a model that beats it by Thursday.",
-    "The GPUs are cooling down. The electricity bill is not.",
-    "Ready for deployment to a product that did not need it.",
-    "Trained to predict the next word. The next word is: funding.",
-    "Results will be reproduced as soon as somebody finds the config.",
-    "The loss went down. This concludes the theory section.",
-    "No validation data was memorized. It just looks very familiar.",
-    "Safe, aligned and open, in the sense that the door was open.",
-    "Achieved human-level performance at spending money.",
-)
-
 
 # What a row says: its name, the style of its value, and the value in clauses.
 Row = tuple[str, str, tuple[str, ...]]
@@ -92,7 +75,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Iterator[Line]:
     shown = _boxed if screen.width >= BOX_WIDTH else _listed
     for spans in shown(_rows(event, job), screen):
         yield Line(paint(spans, screen))
-    for text in wrapped(noise.pick(job.seed, "last line", LAST_LINES).split(), screen.width):
+    for text in wrapped(naming.last_line(job.seed).split(), screen.width):
         yield Line(paint((("joke", text),), screen))
     yield from _again(job, screen)
 
