@@ -47,13 +47,13 @@ def test_rows_tell_what_matters_in_a_choice(capfd: Captured, kind: str, line: st
 
 
 @pytest.mark.parametrize("kind", LISTS)
-@pytest.mark.parametrize("width", [*range(20, 90, 3), 200, 400])
-def test_a_table_fits_the_screen_and_keeps_its_names(kind: str, width: int) -> None:
+def test_a_table_fits_the_screen_and_keeps_its_names(kind: str) -> None:
     longest = max(len(name) for name in NAMES[kind])
-    heading, *rows = listing(kind, width).splitlines()
-    assert max(map(len, (heading, *rows))) <= max(width, longest)
-    begun = [row for row in rows if not row.startswith(" ")]  # the others go on below one
-    assert [re.split(r"  +", row)[0] for row in begun] == NAMES[kind]
+    for width in (*range(20, 90, 3), 200, 400):
+        heading, *rows = listing(kind, width).splitlines()
+        assert max(map(len, (heading, *rows))) <= max(width, longest)
+        begun = [row for row in rows if not row.startswith(" ")]  # the others go on below one
+        assert [re.split(r"  +", row)[0] for row in begun] == NAMES[kind]
 
 
 def test_prose_is_wrapped_and_not_cut() -> None:

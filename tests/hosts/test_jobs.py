@@ -252,7 +252,7 @@ def test_stop_and_continue_from_elsewhere(shell: Shell) -> None:
 
 def test_in_the_background_it_leaves_the_terminal_alone(shell: Shell) -> None:
     before = shell.modes()
-    shell.press(f"{LLMSIM} --speed-factor 4 &\n")
+    shell.press(f"{LLMSIM} --instant-print-lines 40 --speed-factor 8 &\n")
     shell.until(lambda: "ranks are up" in shell.text())
     assert shell.modes() == before
     assert not shell.terminal.cursor.hidden

@@ -86,12 +86,12 @@ def test_a_paste_asks_for_nothing() -> None:
     assert Decoder().feed(b"q" * (PASTE + 1)) == []
 
 
-@pytest.mark.parametrize("width", range(401))
-def test_the_hint_fits_and_tells_the_most_important(width: int) -> None:
-    line = hint(width)
-    assert len(line) <= width
-    assert ("q quit" in line) == (width >= len("q quit"))
-    assert ("space pause" in line) == (width >= 18)
+def test_the_hint_fits_and_tells_the_most_important() -> None:
+    for width in range(401):
+        line = hint(width)
+        assert len(line) <= width
+        assert ("q quit" in line) == (width >= len("q quit"))
+        assert ("space pause" in line) == (width >= 18)
 
 
 def test_the_hint_tells_every_key_in_80_columns() -> None:
