@@ -6,6 +6,7 @@ from math import fsum, isnan, sqrt
 import pytest
 
 from llmsim.dialects.llmc import PEAKS, WINDOW
+from tests.dialects.test_nvidia_smi import PATTERNS as SMI
 from tests.dialects.transcripts import Log, log, screens, unmatched
 
 EDGE = r"\+-{23}\+-{52}\+"
@@ -45,6 +46,7 @@ PATTERNS = (
     r"Writing (?:model|state) to [\w/-]+/(?:model|state)_\d{8}(?:_\d{5})?\.bin",
     r"(?:Writing|Deleting) checkpoint at step \d+",
     AVERAGE,
+    *SMI,
 )
 # GPT-2 124M and 1558M on 8 H100, as their authors posted them.
 REAL = """\

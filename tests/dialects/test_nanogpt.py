@@ -11,6 +11,7 @@ from llmsim import events
 from llmsim.dialects import nanogpt
 from llmsim.physics import compute, loss
 from llmsim.simulation import simulate
+from tests.dialects.test_nvidia_smi import PATTERNS as SMI
 from tests.dialects.transcripts import TORCHRUN, Log, log, number, screens, unmatched
 from tests.runs import job_of
 
@@ -42,6 +43,7 @@ PATTERNS = (
     r"saving checkpoint to [\w/-]+",
     ITER,
     STEP,
+    *SMI,
 )
 # GPT-2 124M on 8 A100, and a log in issue 110. (Of 50,304 tokens; 50,257 have 124,318,464.)
 REAL = """\

@@ -1,16 +1,16 @@
-"""nvidia-smi's table, against a real one of 2026-07-17 and the rule of the drivers before."""
+"""nvidia-smi's table, against real ones of 2025 and 2026 and the rule of the drivers before."""
 
 import re
 
 import pytest
 
-from llmsim import events
-from llmsim.dialects.nvidia_smi import table
-from llmsim.events import Status
+from llmsim.dialects.nvidia_smi import WIDTH, before, table
 from llmsim.job import Job
 from llmsim.physics.gpu import Reading
-from tests.dialects.logs import unmatched
-from tests.runs import run_of
+from tests.dialects.logs import PIPE, log_of, played, unmatched
+from tests.runs import job_of
+
+H100 = "NVIDIA H100 80GB HBM3"
 
 REAL = """\
 Fri Jul 17 12:22:51 2026       
@@ -31,7 +31,10 @@ Fri Jul 17 12:22:51 2026
 |  GPU   GI   CI              PID   Type   Process name                        GPU Memory |
 |        ID   ID                                                               Usage      |
 |=========================================================================================|
-|    0   N/A  N/A          979223      C   ...pt-challenge-py312/bin/python       1512MiB |
+|  No running processes found                                                             |
+|   0  NVIDIA GeForce RTX 5060 Ti     On  |   00000000:01:00.0 Off |                  N/A |
+|  0%   46C    P8             10W /  180W |       1MiB /  16311MiB |      0%      Default |
+|                                         |                        |                  N/A |
 """.splitlines()  # fmt: skip  # noqa: W291
 
 PATTERNS = (
@@ -46,8 +49,8 @@ PATTERNS = (
     r"\| {41}\| {24}\| {15}MIG M\. \|",
     r"\| [ \d]{2}\d  .{27}    On  \|   [\dA-F]{8}:[\dA-F]{2}:00\.0 Off \| {18,20}(  0|Off|N/A) \|",
     (
-        r"\| N/A  [ \d]{2}\dC    P\d [ \d]{14}W / [ \d]{4}W \| [ \d]{7}MiB / [ \d]{6}MiB \| "
-        r"[ \d]{6}%      Default \|"
+        r"\| (?:N/A| 0%|30%)  [ \d]{2}\dC    P\d [ \d]{14}W / [ \d]{4}W \| "
+        r"[ \d]{7}MiB / [ \d]{6}MiB \| [ \d]{6}%      Default \|"
     ),
     r"\| {41}\| {24}\| {13}(Disabled|     N/A) \|",
     r" {89}",
@@ -55,15 +58,13 @@ PATTERNS = (
     r"\|  GPU   GI   CI {14}PID   Type   Process name {24}GPU Memory \|",
     r"\|  GPU   GI   CI {8}PID   Type   Process name {30}GPU Memory \|",
     r"\| {8}ID   ID {63}Usage {6}\|",
-    r"\|  [ \d]{3}   N/A  N/A[ \d]{10,16}      C   \S+ +\d+MiB \|",
     r"\|  No running processes found {61}\|",
 )  # fmt: skip
 
 
-def status(gpus: int, **options: object) -> tuple[Status, Job]:
-    """How the GPUs of a job look while it trains."""
-    run = run_of(1, gpus=gpus, recipe="pretrain", **options)
-    return run.all(events.Status)[1], run.job
+def node(gpus: int, gpu: str = H100, seed: int = 1) -> Job:
+    """A job on so many GPUs."""
+    return job_of(seed, gpus=gpus, gpu=gpu, recipe="pretrain")
 
 
 def with_driver(job: Job, driver: str) -> Job:
@@ -73,68 +74,80 @@ def with_driver(job: Job, driver: str) -> Job:
 @pytest.mark.parametrize("gpus", range(1, 9))
 @pytest.mark.parametrize("driver", ["550.163.01", "570.195.03", "580.159.04", "595.71.05"])
 def test_every_row_is_one_that_nvidia_smi_prints(gpus: int, driver: str) -> None:
-    event, job = status(gpus, gpu="NVIDIA H100 80GB HBM3")
-    rows = table(event, with_driver(job, driver))
+    rows = before(with_driver(node(gpus), driver))
     assert unmatched(rows, PATTERNS) == []
-    assert {len(row) for row in rows} <= {31, 89, 91}
+    assert {len(row) for row in rows} <= {31, WIDTH - 2, WIDTH}
     assert sum("00000000:" in row for row in rows) == gpus
-    assert sum(" C   /opt" in row for row in rows) == gpus
+    assert any("No running processes found" in row for row in rows)
 
 
-def test_a_real_table_matches_the_same_patterns() -> None:
+def test_real_tables_match_the_same_patterns() -> None:
     assert unmatched(REAL, PATTERNS) == []
 
 
 def test_a_node_may_have_sixteen_gpus() -> None:
-    event, job = status(8, gpu="NVIDIA H100 80GB HBM3")
-    sixteen = [*event.gpus, *(each._replace(index=each.index + 8) for each in event.gpus)]
-    layout = job.layout._replace(gpus=16, data=16)
-    rows = table(event._replace(gpus=tuple(sixteen)), job._replace(layout=layout))
+    job = node(8)
+    job = job._replace(layout=job.layout._replace(gpus=16, data=16))
+    rows = before(job)
     assert unmatched(rows, PATTERNS) == []
     buses = [bus for row in rows for bus in re.findall(r"0000000\d:\w\w:00\.0", row)]
     assert len(set(buses)) == 16
 
 
 def test_the_rule_below_the_header_changed_with_580() -> None:
-    event, job = status(8, gpu="NVIDIA H100 80GB HBM3")
     for driver, ends in (("570.195.03", "||"), ("580.159.04", "++")):
-        rule = table(event, with_driver(job, driver))[3]
+        rule = before(with_driver(node(8), driver))[3]
         assert rule[0] + rule[-1] == ends
         assert rule[1:-1] == REAL[3][1:-1]
 
 
-def test_it_shows_what_was_read() -> None:
-    event, job = status(8, gpu="NVIDIA B200")
-    text = "\n".join(table(event, job))
-    for reading in event.gpus:
-        assert f" {reading.memory_mib}MiB / 183359MiB |" in text
-        assert f"{reading.power_watts}W / 1000W" in text
-        assert f"{reading.temperature_c}C    P0" in text
-        assert f" {reading.utilization}%      Default" in text
-
-
 def test_a_real_row_comes_out_to_the_byte() -> None:
-    event, job = status(1, gpu="NVIDIA H100 80GB HBM3")
     reading = Reading(0, 0, 1521, 54, 147, 1980, 0.0)
-    rows = table(event._replace(gpus=(reading,)), with_driver(job, "580.159.04"))
+    rows = table([reading], with_driver(node(1), "580.159.04"))
     bus = re.compile(r":[\dA-F]{2}:")
     assert rows[1:8] == REAL[1:8]
     assert bus.sub(":8D:", rows[8]) == REAL[8]
     assert rows[9:12] == REAL[9:12]
-    assert rows[13:18] == REAL[13:18]
+    assert rows[13:19] == REAL[13:19]
+
+
+@pytest.mark.parametrize("gpu", [H100, "NVIDIA B200", "NVIDIA GeForce RTX 4090"])
+def test_gpus_rest_before_the_job(gpu: str) -> None:
+    """H100 71 to 76 W, B200 136 to 195 W at idle (docs/physics.md, 9); an RTX 4090 21 W in P8."""
+    low, high, state, fan = {
+        H100: (69, 78, "P0", "N/A"),
+        "NVIDIA B200": (96, 195, "P0", "N/A"),
+        "NVIDIA GeForce RTX 4090": (15, 30, "P8", " 0%"),
+    }[gpu]
+    told = re.findall(
+        r"\| (.{3}) +(\d+)C +(P\d) +(\d+)W / .*\| +(\d+)MiB / .*\| +(\d+)% ",
+        "\n".join(before(node(8, gpu))),
+    )
+    assert len(told) == 8
+    assert {(each[0], each[2]) for each in told} == {(fan, state)}
+    for _, temperature, _, power, memory, utilization in told:
+        assert 20 <= int(temperature) <= 40
+        assert low <= int(power) <= high
+        assert int(memory) < 10
+        assert utilization == "0"
 
 
 def test_only_the_first_node_is_shown_and_amd_has_another_tool() -> None:
-    event, job = status(32, gpu="NVIDIA H100 80GB HBM3")
-    assert sum("00000000:" in row for row in table(event, job)) == 8
-    assert table(*status(8, gpu="AMD Instinct MI300X")) == []
-    assert table(*status(1024, gpu="NVIDIA H100 80GB HBM3")) == []
+    assert sum("00000000:" in row for row in before(node(1024))) == 8
+    assert before(node(8, "AMD Instinct MI300X")) == []
 
 
-def test_an_idle_node_runs_no_processes_and_long_names_are_cut() -> None:
-    event, job = status(8, gpu="NVIDIA RTX PRO 6000 Blackwell Server Edition")
-    idle = tuple(each._replace(memory_mib=4) for each in event.gpus)
-    rows = table(event._replace(gpus=idle), job)
+def test_long_names_are_cut() -> None:
+    rows = before(node(8, "NVIDIA RTX PRO 6000 Blackwell Server Edition"))
     assert unmatched(rows, PATTERNS) == []
-    assert any("No running processes found" in row for row in rows)
     assert sum("NVIDIA RTX PRO 6000 Blac...    On  |" in row for row in rows) == 8
+
+
+@pytest.mark.parametrize("dialect", ["nanogpt", "llmc"])
+def test_those_who_type_their_command_look_first_where_it_fits(dialect: str) -> None:
+    lines = log_of(dialect, 5, gpu=H100, gpus=8, model="Heron-124M")
+    assert [line for line in lines if "NVIDIA-SMI" in line] == [lines[2]]
+    for width, seen in ((WIDTH - 1, 0), (WIDTH, 1)):
+        screen = PIPE._replace(width=width)
+        text = played(dialect, 5, screen, gpu=H100, gpus=8, model="Heron-124M")
+        assert text.count("NVIDIA-SMI") == seen

@@ -84,6 +84,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
         f"-u {plan.warmup} -n {plan.save_every} -nk 2 -v {plan.validate_every} "
         f"-m {_batches(job)} -s 0 -h 1 -x {plan.steps}"
     )
+    yield from shell.looked(job, screen)
     yield from shell.typed(screen, f"mpirun -np {layout.gpus} {program}")
 
 

@@ -38,6 +38,7 @@ def _out(job: Job) -> str:
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    yield from shell.looked(job, screen)
     yield from shell.typed(screen, shell.torchrun(job, f"train.py {_config(job)}"))
 
 

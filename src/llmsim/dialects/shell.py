@@ -1,9 +1,9 @@
-"""What comes before a framework's first word: the typed command and torchrun's banner."""
+"""What comes before a framework's first word: a look at the GPUs, the command, the banner."""
 
 from collections.abc import Iterator
 
 from llmsim import events
-from llmsim.dialects import units
+from llmsim.dialects import nvidia_smi, units
 from llmsim.dialects.line import Line
 from llmsim.dialects.torchrun import banner
 from llmsim.job import Job, gpus_per_node, hostname
@@ -14,6 +14,14 @@ def typed(screen: Screen, command: str) -> Iterator[Line]:
     """The command line, which a terminal shows and a log does not."""
     if screen.live:
         yield Line(f"$ {command}")
+
+
+def looked(job: Job, screen: Screen) -> Iterator[Line]:
+    """nvidia-smi, first thing on the node, where its table fits."""
+    rows = nvidia_smi.before(job) if screen.width >= nvidia_smi.WIDTH else []
+    if rows:
+        yield from typed(screen, "nvidia-smi")
+        yield from map(Line, rows)
 
 
 def torchrun(job: Job, script: str) -> str:

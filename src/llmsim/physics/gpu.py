@@ -59,6 +59,7 @@ _CLOCKS = (
     ("TPU v4", 1050), ("TPU", 1750),
 )  # fmt: skip
 _IDLE_SHARE, _CONTEXT_SHARE = 0.105, 0.175  # of TDP: H100 71-76 W and 111-150 W
+_GEFORCE_IDLE_SHARE = 0.05  # in P8: RTX 4090 21 of 450 W, 5060 Ti 10 of 180 W, 3060 4 of 170 W
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
 
 
@@ -93,7 +94,8 @@ class NodeReading(NamedTuple):
 class _Site(NamedTuple):
     """Constants of a run."""
 
-    training: float  # share of TDP while training
+    idle: float  # share of TDP without a process
+    training: float  # while training
     inlet: float  # degrees C of the air at the chassis
     rise: float  # degrees C above it at full power
     lag: float  # seconds
@@ -156,6 +158,7 @@ def _site(job: Job) -> _Site:
 
     start = job.start.hour * 3600 + job.start.minute * 60 + job.start.second
     return _Site(
+        idle=_GEFORCE_IDLE_SHARE if "GeForce" in job.gpu.name else _IDLE_SHARE,
         # H100: 690 W at the MFU of dense models, 550 W for a mixture of experts, 380 W where
         # the GPU mostly waits for the network (NCCL's kernels spin).
         training=0.50 + 0.47 * min(1.0, reached),
@@ -180,7 +183,7 @@ def _ripple(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> f
 def _power_share(site: _Site, activity: Activity) -> float:
     """Share of TDP that an activity draws."""
     if activity == "idle":
-        return _IDLE_SHARE
+        return site.idle
     return _CONTEXT_SHARE + (site.training - _CONTEXT_SHARE) * _LOAD[activity]
 
 
