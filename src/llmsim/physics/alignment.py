@@ -103,17 +103,15 @@ def _preference(job: Job, step: int, value: float, pairs: int, stream: str = "")
     rejected = chosen - margin
     ranked = preference.ranked_right(margin, spread)
 
-    def between(what: str, low: float, high: float) -> float:
-        return low + (high - low) * noise.uniform(job.seed, f"dpo {what}")
-
     def batch(what: str) -> float:
         return noise.normal(job.seed, f"{stream}dpo {what}", step) / sqrt(pairs)
 
     # Each of an answer's tokens costs the reference model so many nats.
     tokens, nats = _answer_tokens(job), answer_nats(job)
     logps = -tokens * nats * (1.0 + 0.35 * batch("chosen")) + chosen / preference.BETA
-    other = -tokens * nats * between("worse", 0.95, 1.2) * (1.0 + 0.35 * batch("rejected"))
-    logits = between("logits", -2.8, -1.2)
+    worse = noise.between(job.seed, "dpo worse", 0.95, 1.2)
+    other = -tokens * nats * worse * (1.0 + 0.35 * batch("rejected"))
+    logits = noise.between(job.seed, "dpo logits", -2.8, -1.2)
     return (
         ("entropy", nats * (0.95 + 0.1 * batch("entropy")) / (1.0 + 0.05 * max(0.0, margin))),
         ("num_tokens", float(_tokens_seen(job)[step])),
@@ -156,8 +154,7 @@ def row_tokens(job: Job) -> float:
         return PROMPT_TOKENS + 2.0 * _answer_tokens(job)
     if job.recipe == "grpo":
         return float(PROMPT_TOKENS)
-    low, high = FILLED
-    return (low + (high - low) * noise.uniform(job.seed, "example length")) * job.schedule.sequence
+    return noise.between(job.seed, "example length", *FILLED) * job.schedule.sequence
 
 
 def rows(job: Job) -> int:

@@ -192,11 +192,9 @@ def rhythm(job: Job, number: int = 0) -> jitter.Rhythm:
     else:
         mean = step_seconds(job, first)
 
-    def between(stream: str, low: float, high: float) -> float:
-        return low + (high - low) * noise.uniform(seed, stream)
-
     doublings = log2(layout.nodes)
-    sigma = between("step sigma", 0.0025, 0.008) * (1.0 + 0.1 * doublings) + 0.0008 / mean
+    sigma = noise.between(seed, "step sigma", 0.0025, 0.008)
+    sigma = sigma * (1.0 + 0.1 * doublings) + 0.0008 / mean
     if job.architecture.experts > 1:  # tokens reach experts unevenly: Mixtral 3.2, Qwen3 2.5 %
         sigma += 0.018
     sigma = min(sigma, 0.04)
@@ -207,12 +205,12 @@ def rhythm(job: Job, number: int = 0) -> jitter.Rhythm:
         steps=job.schedule.steps,
         mean=mean,
         sigma=sigma,
-        first_extra=_first_extra(job, mean) * between("compile", 0.85, 1.15),
+        first_extra=_first_extra(job, mean) * noise.between(seed, "compile", 0.85, 1.15),
         hiccup_every=noise.integer(seed, "hiccup every", 20, 50),
         hiccup=4.0 * sigma * mean,
         gc_every=job.gc_every or 1,  # torchtitan's gc_freq is 50
-        gc=min(between("gc", 0.03, 0.12), 0.15 * mean) if job.gc_every else 0.0,
-        swing=between("swing", 0.005, 0.01),
+        gc=min(noise.between(seed, "gc", 0.03, 0.12), 0.15 * mean) if job.gc_every else 0.0,
+        swing=noise.between(seed, "swing", 0.005, 0.01),
         phase=2.0 * pi * (clock / 86_400.0 - 9.0 / 24.0),  # slowest 6 h after 9:00
         episodes=jitter.episodes(seed, job.schedule.steps, mean, layout.gpus, layout.nodes),
     )

@@ -167,14 +167,10 @@ def _power_law(amplitude: float, tokens_per_step: int, scale: float) -> tuple[Te
     return tuple((amplitude * w, x * tokens_per_step / scale, FULL_RATE_STEPS) for w, x in _LADDER)
 
 
-def _between(job: Job, stream: str, low: float, high: float) -> float:
-    return low + (high - low) * noise.uniform(job.seed, stream)
-
-
 def _pretrain(job: Job) -> Curve:
     """From scratch: unigrams, context, power law."""
     uniform = log(job.architecture.vocabulary)  # the loss of a model that knows nothing
-    start = uniform + _between(job, "loss-start", 0.0, 0.5)
+    start = uniform + noise.between(job.seed, "loss-start", 0.0, 0.5)
     floor, below = entropy(job)
     rest = capacity(job) - below
     unigram = min(4.0 + 0.31 * uniform, 0.8 * uniform)
@@ -206,7 +202,7 @@ def _continue(job: Job) -> Curve:
     """A trained model on new data: a bump as the rate warms up again, then a slow decline."""
     floor, below = entropy(job)
     rest = released(job) - ENTROPY - below
-    shift = _between(job, "loss-shift", 0.10, 0.25)
+    shift = noise.between(job.seed, "loss-shift", 0.10, 0.25)
     return Curve(
         floor=floor,
         rest=rest,
@@ -226,9 +222,9 @@ def _finetune(job: Job) -> Curve:
     lora = job.recipe == "lora"
     floor = 0.2
     size = log(job.model.parameters / 1e9)
-    start = max(1.1, 1.8 - 0.156 * size) * _between(job, "loss-start", 0.89, 1.11)
+    start = max(1.1, 1.8 - 0.156 * size) * noise.between(job.seed, "loss-start", 0.89, 1.11)
     end = min(1.05, max(0.8, 1.0 - 0.05 * size)) + 0.5 * max(-0.5, data_offset(job))
-    end += _between(job, "loss-end", -0.05, 0.05) + (0.08 if lora else 0.0)
+    end += noise.between(job.seed, "loss-end", -0.05, 0.05) + (0.08 if lora else 0.0)
     end = min(end, start - (0.2 if lora else 0.25))
     slow = 0.12  # of the fall, what takes the whole run
     return Curve(
@@ -245,7 +241,7 @@ def _finetune(job: Job) -> Curve:
 
 def _dpo(job: Job) -> Curve:
     """Preferences: ln 2 while the policy still is the reference, then 0.4..0.6."""
-    end = _between(job, "loss-end", 0.42, 0.58)
+    end = noise.between(job.seed, "loss-end", 0.42, 0.58)
     start = log(2.0)
     return Curve(
         floor=0.0,
@@ -258,7 +254,7 @@ def _dpo(job: Job) -> Curve:
 
 def _grpo(job: Job) -> Curve:
     """Advantages cancel, so the loss is the KL penalty, from 0 to about 0.01, and its noise."""
-    end = _between(job, "loss-end", 0.004, 0.02)
+    end = noise.between(job.seed, "loss-end", 0.004, 0.02)
     return Curve(
         floor=-0.5,
         rest=0.5 + end,

@@ -153,18 +153,15 @@ def _site(job: Job) -> _Site:
     typical = typical_mfu(job.gpu)
     reached = expected_mfu(job.architecture, job.gpu, job.layout, job.schedule.sequence) / typical
 
-    def between(stream: str, low: float, high: float) -> float:
-        return low + (high - low) * noise.uniform(job.seed, stream)
-
     start = job.start.hour * 3600 + job.start.minute * 60 + job.start.second
     return _Site(
         idle=_GEFORCE_IDLE_SHARE if "GeForce" in job.gpu.name else _IDLE_SHARE,
         # H100: 690 W at the MFU of dense models, 550 W for a mixture of experts, 380 W where
         # the GPU mostly waits for the network (NCCL's kernels spin).
         training=0.50 + 0.47 * min(1.0, reached),
-        inlet=between("gpu hall", 22.0, 27.0),
-        rise=between("gpu cooling", 33.0, 42.0) * _cooling(job.gpu),
-        lag=between("gpu lag", 35.0, 55.0),
+        inlet=noise.between(job.seed, "gpu hall", 22.0, 27.0),
+        rise=noise.between(job.seed, "gpu cooling", 33.0, 42.0) * _cooling(job.gpu),
+        lag=noise.between(job.seed, "gpu lag", 35.0, 55.0),
         clock=next((mhz for name, mhz in _CLOCKS if name in job.gpu.name), 1755),
         link=_link_rate(job),
         phase=2.0 * pi * (start / 86_400.0 - 9.0 / 24.0),  # warmest 6 h after 9:00

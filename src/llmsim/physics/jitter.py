@@ -152,19 +152,25 @@ def episodes(seed: int, steps: int, mean: float, gpus: int, nodes: int) -> tuple
     return tuple(_episode(seed, steps, mean, gpus, nodes, i) for i in range(count))
 
 
-def _episode(seed: int, steps: int, mean: float, gpus: int, nodes: int, i: int) -> Episode:
-    def between(what: str, low: float, high: float) -> float:
-        return low + (high - low) * noise.uniform(seed, f"episode {what}", i)
+# How much longer it makes a step: parts of a mean step, or seconds of a network retry.
+_SIZES: dict[Kind, tuple[float, float]] = {
+    "straggler": (0.02, 0.06),
+    "data stall": (0.15, 1.3),
+    "network retry": (0.8, 4.0),
+}
 
+
+def _episode(seed: int, steps: int, mean: float, gpus: int, nodes: int, i: int) -> Episode:
     kinds: Sequence[Kind] = ("straggler", "data stall", "data stall", "network retry")
     if gpus == 1:  # nobody to wait for
         kinds = ("data stall",)
     kind = noise.pick(seed, "episode kind", kinds if nodes > 1 else kinds[:3], i)
     first = noise.integer(seed, "episode step", 3, steps, i)
     rank = noise.integer(seed, "episode rank", 0, gpus - 1, i)
+    size = noise.between(seed, "episode size", *_SIZES[kind], i)
     if kind == "straggler":
         length = noise.integer(seed, "episode length", 3, min(60, steps // 4), i)
-        return Episode(kind, first, length, mean * between("size", 0.02, 0.06), rank)
+        return Episode(kind, first, length, mean * size, rank)
     if kind == "data stall":
-        return Episode(kind, first, 1, mean * between("size", 0.15, 1.3) + 0.1, rank)
-    return Episode(kind, first, 1, mean * 0.05 + between("size", 0.8, 4.0), rank)
+        return Episode(kind, first, 1, mean * size + 0.1, rank)
+    return Episode(kind, first, 1, mean * 0.05 + size, rank)

@@ -50,6 +50,11 @@ def uniform(seed: int, stream: str, index: int = 0) -> float:
     return _unit(_key(seed, stream) + index * _GOLDEN)
 
 
+def between(seed: int, stream: str, low: float, high: float, index: int = 0) -> float:
+    """A number drawn uniformly from the open interval (low, high)."""
+    return low + (high - low) * uniform(seed, stream, index)
+
+
 def _unit(counter: int) -> float:
     return ((_mix(counter & _MASK) >> 12) + 0.5) * 2.0**-52
 

@@ -37,6 +37,6 @@ def passes(job: Job) -> tuple[float, ...]:
 
 def _rate(job: Job, name: str) -> float:
     """Rows per second."""
-    low, high = TOKENIZED if name == "tokenize" else PASSES[name]
-    drawn = low + (high - low) * noise.uniform(job.seed, f"preparation/{name}")
+    rates = TOKENIZED if name == "tokenize" else PASSES[name]
+    drawn = noise.between(job.seed, f"preparation/{name}", *rates)
     return drawn / alignment.row_tokens(job) if name == "tokenize" else drawn

@@ -41,10 +41,6 @@ def checkpoint_bytes(job: Job) -> int:
     return (_BESIDE_BF16 if zero else _FULL_STATE) * trained_parameter_count(job.architecture)
 
 
-def _between(job: Job, stream: str, low: float, high: float) -> float:
-    return low + (high - low) * noise.uniform(job.seed, stream)
-
-
 def _spread(job: Job, stream: str, index: int) -> float:
     """A factor around 1: storage is shared, so it varies by 7 %."""
     return exp(0.07 * max(-2.5, min(3.0, noise.normal(job.seed, stream, index))))
@@ -57,13 +53,13 @@ def _slowdown(job: Job, stream: str, index: int) -> float:
 
 def _bandwidth(job: Job) -> float:
     """Bytes per second that the job writes: every node is a writer, the file system the cap."""
-    per_node = _between(job, "storage node", 2.5, 6.0)
+    per_node = noise.between(job.seed, "storage node", 2.5, 6.0)
     return min(job.storage_gb_s, job.layout.nodes * per_node) * GB
 
 
 def _barrier_seconds(job: Job) -> float:
     """Planning, metadata and the barrier at the end; grows with the ranks."""
-    return _between(job, "storage barrier", 0.8, 1.8) + 0.15 * log2(job.layout.gpus)
+    return noise.between(job.seed, "storage barrier", 0.8, 1.8) + 0.15 * log2(job.layout.gpus)
 
 
 def save_seconds(job: Job, step: int) -> float:
@@ -214,11 +210,11 @@ def consolidate_seconds(job: Job) -> float:
     One process takes 4-7 GB/s of bf16; Llama-3-8B some 4 s.
     """
     weights = 2 * trained_parameter_count(job.architecture)
-    rate = _between(job, "storage consolidate", 4.0, 7.0) * GB
+    rate = noise.between(job.seed, "storage consolidate", 4.0, 7.0) * GB
     return round(0.8 + weights / rate, 6)
 
 
 def write_seconds(job: Job, size: int, index: int = 0) -> float:
     """Seconds to write one exported file of `size` bytes: 1-2 GB/s for one process."""
-    rate = min(job.storage_gb_s, _between(job, "storage export", 1.15, 1.75)) * GB
+    rate = min(job.storage_gb_s, noise.between(job.seed, "storage export", 1.15, 1.75)) * GB
     return round(0.02 + size / rate * _spread(job, "storage export file", index), 6)
