@@ -10,6 +10,7 @@ from llmsim import events
 from llmsim.job import Job, batch_tokens, steps_per_epoch
 from llmsim.physics import (
     alignment,
+    allocator,
     compute,
     curve,
     gradient,
@@ -303,7 +304,7 @@ def test_the_summary_agrees_with_the_run(runs: tuple[Run, ...]) -> None:
 
 
 def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
-    asked = (alignment, compute, curve, gradient, loss, memory, reinforcement, schedule)
+    asked = (alignment, allocator, compute, curve, gradient, loss, memory, reinforcement, schedule)
     cached = [
         function
         for module in (*asked, jitter, noise, preference)
@@ -318,7 +319,7 @@ def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
             assert gradient.norm(job, number) == step.gradient_norm
             assert loss.training(job, number) == step.loss
             assert schedule.learning_rate(job, number) == step.learning_rate
-            assert memory.reserved(job, number) == step.reserved
+            assert allocator.reserved(job, number) == step.reserved
             assert compute.tokens(job, 1, number) == step.tokens
             assert alignment.metrics(job, number) == step.metrics
             took = compute.interval_seconds(job, step.previous + 1, number)

@@ -61,7 +61,8 @@ def norm_parameters(shape: Architecture) -> int:
     return shape.width * (2 if shape.biases else 1)
 
 
-def _layer_parameters(shape: Architecture, experts: int) -> int:
+def block_parameters(shape: Architecture, experts: int) -> int:
+    """Weights of one layer with so many of its experts: all, or those that a token visits."""
     router = shape.width * shape.experts if shape.experts > 1 else 0
     norms = 2 * norm_parameters(shape)
     return attention_parameters(shape) + experts * expert_parameters(shape) + router + norms
@@ -87,7 +88,7 @@ def position_parameters(shape: Architecture) -> int:
 def _count(shape: Architecture, experts: int) -> int:
     embeddings = embedding_parameters(shape) * (1 if shape.tied else 2)
     embeddings += position_parameters(shape)
-    return embeddings + shape.layers * _layer_parameters(shape, experts) + norm_parameters(shape)
+    return embeddings + shape.layers * block_parameters(shape, experts) + norm_parameters(shape)
 
 
 def parameter_count(shape: Architecture) -> int:
@@ -213,7 +214,7 @@ def _dense_shape(size: int) -> Architecture:
 
 def _with_layers_for(size: int, shape: Architecture) -> Architecture:
     """The shape with as many layers, in pairs, as come nearest to the size."""
-    per_layer = _layer_parameters(shape, 1)
+    per_layer = block_parameters(shape, 1)
     missing = size - parameter_count(shape)
     return shape._replace(layers=max(2, shape.layers + 2 * round(missing / per_layer / 2)))
 

@@ -8,7 +8,7 @@ from llmsim.architecture import parameter_count
 from llmsim.catalog import Gpu
 from llmsim.gpt2 import gpt2_shape
 from llmsim.job import Job, Sharding
-from llmsim.physics import memory
+from llmsim.physics import allocator, memory
 from tests.physics import jobs
 from tests.physics.jobs import H100, layout
 
@@ -36,7 +36,7 @@ def test_llama_3_8b_on_8_gpus(
 
 def test_after_build_fsdp2_holds_a_fp32_shard() -> None:
     """`CUDA memory usage for model` of Llama-3-8B on 8 GPUs: 4 P / N = 3.7 GiB."""
-    assert memory.after_build(jobs.job()) / GIB == pytest.approx(3.74, abs=0.01)
+    assert allocator.after_build(jobs.job()) / GIB == pytest.approx(3.74, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -121,15 +121,15 @@ def test_capacity_is_what_torch_reports(gpu: Gpu, torch_gib: tuple[float, float]
 def test_reserved_and_allocated_stay_within_the_gpu(job: Job, step: int) -> None:
     found = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
     assert min(found) >= 0
-    steady = memory.reserved(job, step)
-    assert steady == memory.reserved(job, 2)
-    assert 0 <= memory.allocated(job, step) <= steady <= memory.capacity(job.gpu)
+    steady = allocator.reserved(job, step)
+    assert steady == allocator.reserved(job, 2)
+    assert 0 <= allocator.allocated(job, step) <= steady <= memory.capacity(job.gpu)
     for stage in {0, job.layout.pipeline // 2, job.layout.pipeline - 1}:
-        assert memory.reserved(job, step, stage) <= steady
+        assert allocator.reserved(job, step, stage) <= steady
     assume(steady > 50 * 2**20)
     # 5 to 25 % below, up to a whole page of 2 MiB
-    assert 0.75 * steady <= memory.reserved(job, 1) <= 0.95 * steady + 2 * 2**20
-    assert memory.allocated(job, 1) <= memory.reserved(job, 1)
+    assert 0.75 * steady <= allocator.reserved(job, 1) <= 0.95 * steady + 2 * 2**20
+    assert allocator.allocated(job, 1) <= allocator.reserved(job, 1)
 
 
 def test_131072_gpus_hold_no_more_than_8() -> None:

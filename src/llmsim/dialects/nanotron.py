@@ -12,7 +12,8 @@ from llmsim.dialects import Tell, units
 from llmsim.dialects.line import Line
 from llmsim.dialects.torchrun import greeting
 from llmsim.job import Job, batch_tokens, gpus_per_node, hostname
-from llmsim.physics import compute, memory, schedule
+from llmsim.physics import allocator, compute, memory, schedule
+from llmsim.physics.stages import stage_parameters
 from llmsim.terminal.screen import Screen
 from llmsim.typed import NamedTuple
 
@@ -196,7 +197,7 @@ def _model_config(job: Job) -> Record:
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
     shape, layout = job.architecture, job.layout
-    stages = [memory.stage_parameters(shape, layout, stage) for stage in range(layout.pipeline)]
+    stages = [stage_parameters(shape, layout, stage) for stage in range(layout.pipeline)]
     local, total = stages[0], layout.tensor * sum(stages)
     used, held = _built(job)
     told = (
@@ -217,7 +218,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 def _built(job: Job) -> tuple[float, float]:
     """MiB that rank 0 holds in tensors once the model is built, and in all."""
     weights = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0).weights
-    return weights / MIB, memory.reserved(job, 0, 0) / MIB
+    return weights / MIB, allocator.reserved(job, 0, 0) / MIB
 
 
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
@@ -264,7 +265,7 @@ def _held(event: events.Step, job: Job) -> tuple[float, float, float]:
     """MiB of rank 0: in tensors after the step, at most in it, and in all."""
     plan = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
     states = plan.weights + plan.gradients + plan.optimizer * (event.step > 1)
-    held = memory.reserved(job, event.step, 0)
+    held = allocator.reserved(job, event.step, 0)
     most = int(held * (event.allocated / event.reserved)) // 512 * 512
     return min(most, states) / MIB, most / MIB, held / MIB
 

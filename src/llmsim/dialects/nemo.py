@@ -13,7 +13,7 @@ from llmsim.dialects import Tell, lightning, shell, units
 from llmsim.dialects.line import Line
 from llmsim.job import Job, waits_for_save
 from llmsim.physics import loss, schedule
-from llmsim.physics.memory import stage_layers
+from llmsim.physics.stages import stage_layers
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]

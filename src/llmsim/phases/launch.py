@@ -40,7 +40,7 @@ from llmsim.job import (
 )
 from llmsim.phases.status import status
 from llmsim.phases.timing import Phase, late, took, watched
-from llmsim.physics import compute, memory, network, noise, preparation, ramp, storage
+from llmsim.physics import allocator, compute, memory, network, noise, preparation, ramp, storage
 from llmsim.recipes import RECIPES
 
 # Nodes and ranks are told one by one up to these numbers, then summed up.
@@ -198,7 +198,7 @@ def _model(job: Job, at: float) -> Phase:
     at += took(job, "memory", 0.02)
     yield MemoryPlanned(
         at,
-        memory.after_build(job),
+        allocator.after_build(job),
         memory.estimate(shape, layout, job.schedule.sequence),
         memory.capacity(job.gpu),
     )

@@ -34,6 +34,7 @@ from llmsim.phases.status import status
 from llmsim.phases.timing import Phase
 from llmsim.physics import (
     alignment,
+    allocator,
     compute,
     disturbance,
     gradient,
@@ -223,8 +224,8 @@ def _step(
         tokens_per_second=rate,
         samples_per_second=(sequences - ramp.consumed(plan, before)) / seconds,
         mfu=compute.mfu(job, rate),
-        allocated=memory.allocated(job, step),
-        reserved=memory.reserved(job, step),
+        allocated=allocator.allocated(job, step),
+        reserved=allocator.reserved(job, step),
         capacity=memory.capacity(job.gpu),
         remaining=in_steps / sequences * (whole - sequences),
         metrics=alignment.metrics(job, step),

@@ -4,7 +4,7 @@
     temperature  first-order lag of power: T = T* + (T0 - T*) exp(-t / tau), tau 35-55 s
                  T* = inlet air + rise * power / TDP
     clock        falls as power nears the limit, and when hot
-    memory       allocator's pages + CUDA context (memory.py)
+    memory       allocator's pages + CUDA context (allocator.py, memory.py)
 
 GPUs move together (the same load, the hall's day, a common ripple) and are never identical:
 each has its silicon, its place in the chassis and its own ripple. Sources: docs/physics.md
@@ -16,7 +16,7 @@ from math import exp, fsum, pi, sin
 
 from llmsim.catalog import Gpu
 from llmsim.job import Job
-from llmsim.physics import memory, noise
+from llmsim.physics import allocator, memory, noise
 from llmsim.physics.compute import expected_mfu, step_seconds, typical_mfu
 from llmsim.physics.fabric import flows, sent_per_byte
 from llmsim.typed import Literal, NamedTuple
@@ -225,7 +225,7 @@ def _memory_mib(job: Job, chip: _Chip, index: int, activity: Activity) -> int:
     layout = job.layout
     stage = index // (layout.gpus // layout.pipeline)
     step = 0 if activity in ("starting", "loading") else 2
-    torch = 0 if activity == "starting" else memory.reserved(job, step, stage)
+    torch = 0 if activity == "starting" else allocator.reserved(job, step, stage)
     context = memory.estimate(job.architecture, layout, job.schedule.sequence).context
     used = (torch + context) // memory.MIB + chip.memory
     return min(used, memory.capacity(job.gpu) // memory.MIB)

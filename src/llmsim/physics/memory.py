@@ -34,17 +34,14 @@ from functools import lru_cache
 
 from llmsim.architecture import (
     Architecture,
-    attention_parameters,
+    block_parameters,
     embedding_parameters,
-    expert_parameters,
-    norm_parameters,
     padded_vocabulary,
-    position_parameters,
     trained_parameter_count,
 )
 from llmsim.catalog import Gpu
-from llmsim.job import Job, Layout, Recompute, Sharding
-from llmsim.physics import noise
+from llmsim.job import Layout, Recompute, Sharding
+from llmsim.physics.stages import stage_layers, stage_parameters
 from llmsim.typed import NamedTuple
 
 # What a plan may fill of a GPU: 5 % are left for fragmentation and the odd spike.
@@ -106,43 +103,6 @@ def capacity(gpu: Gpu) -> int:
     return max(0, gpu.memory_mib * MIB * 9975 // 10_000 - GIB // 4)
 
 
-def _block_parameters(shape: Architecture) -> int:
-    router = shape.width * shape.experts if shape.experts > 1 else 0
-    experts = shape.experts * expert_parameters(shape)
-    return attention_parameters(shape) + experts + router + 2 * norm_parameters(shape)
-
-
-def stage_layers(shape: Architecture, layout: Layout, stage: int) -> int:
-    """Transformer blocks on a pipeline stage: as many on each, if that is possible.
-
-    Else the first and the last, which have the embeddings, have fewer than the others
-    (Megatron's decoder_first_pipeline_num_layers; Llama 3 405B, section 3.3.2).
-    """
-    stages = layout.pipeline
-    each, rest = divmod(shape.layers, stages)
-    ends = shape.layers - (each + 1) * (stages - 2)
-    if not rest:
-        return each
-    if ends < 2:  # too few for that
-        return each + (stage < rest)
-    if 0 < stage < stages - 1:
-        return each + 1
-    return ends // 2 if stage else ends - ends // 2
-
-
-def stage_parameters(shape: Architecture, layout: Layout, stage: int) -> int:
-    """Parameters on one GPU of a pipeline stage, before data-parallel sharding."""
-    parameters = stage_layers(shape, layout, stage) * _block_parameters(shape)
-    first, last = stage == 0, stage == layout.pipeline - 1
-    if first:
-        parameters += embedding_parameters(shape) + position_parameters(shape)
-    if last:
-        parameters += norm_parameters(shape)
-        if not (shape.tied and first):
-            parameters += embedding_parameters(shape)
-    return -(-parameters // layout.tensor)
-
-
 def _saved_elements(shape: Architecture, recompute: Recompute, *, compiled: bool) -> int:
     """bf16 elements that one block keeps per token for the backward pass."""
     if shape.family == "gpt2":
@@ -197,7 +157,7 @@ def _gathered(shape: Architecture, layout: Layout, parameters: int) -> int:
         return 0
     if layout.pipeline > 1:
         return 2 * 2 * parameters
-    block = _block_parameters(shape)
+    block = block_parameters(shape, shape.experts)
     return 2 * (block + max(block, embedding_parameters(shape))) // layout.tensor
 
 
@@ -279,46 +239,3 @@ def estimate(
         ),
         key=total,
     )
-
-
-def after_build(job: Job) -> int:
-    """Bytes allocated once the model is built and sharded: the weights.
-
-    FSDP2: 4 P / N, 3.7 GiB for Llama-3-8B on 8 GPUs.
-    """
-    return estimate(job.architecture, job.layout, job.schedule.sequence).weights
-
-
-def reserved(job: Job, step: int, stage_index: int | None = None) -> int:
-    """Peak bytes that torch's allocator holds in a step, in its pages of 2 MiB.
-
-    On the most loaded GPU, or on one of a given pipeline stage. Constant from step 2 on; step
-    1 is 5-25 % lower (27.3 -> 31.0, 87.9 -> 116.2, 26.7 -> 33.1 GiB), since the optimizer's
-    state appears only at its end. Step 0: after the build.
-    """
-    built, first, steady = _reserved(job, stage_index)
-    return steady if step > 1 else first if step == 1 else built
-
-
-@lru_cache(maxsize=256)
-def _reserved(job: Job, stage_index: int | None) -> tuple[int, int, int]:
-    """Bytes reserved after the build, in step 1, and from step 2 on."""
-    shape, layout, sequence = job.architecture, job.layout, job.schedule.sequence
-    if stage_index is None:
-        memory = estimate(shape, layout, sequence)
-    else:
-        memory = stage(shape, layout, sequence, stage_index)
-    limit = _pages(max(0, capacity(job.gpu) - memory.context))
-    steady = min(_pages(total(memory) - memory.context), limit)
-    first = steady * (0.75 + 0.20 * noise.uniform(job.seed, "memory first step"))
-    return min(_pages(memory.weights), limit), _pages(int(first)), steady
-
-
-def _pages(size: int) -> int:
-    return -(-size // (2 * MIB)) * (2 * MIB)
-
-
-def allocated(job: Job, step: int) -> int:
-    """Peak bytes in tensors in a step: 92-98 % of the reserved bytes, the rest is fragments."""
-    share = 0.92 + 0.06 * noise.uniform(job.seed, "memory allocated")
-    return int(reserved(job, step) * share) // 512 * 512

@@ -18,7 +18,7 @@ from llmsim.dialects.deepspeed.say import info, plain, zero_stage
 from llmsim.dialects.line import Line
 from llmsim.dialects.units import GIB
 from llmsim.job import Job, gpus_per_node
-from llmsim.physics import memory
+from llmsim.physics import allocator, memory, stages
 from llmsim.terminal.screen import Screen
 from llmsim.typed import NamedTuple
 
@@ -49,7 +49,7 @@ def first(rates: object) -> str:
 def states(job: Job) -> int:
     """Bytes in tensors between two steps: weights, gradients, optimizer."""
     plan = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
-    return min(plan.weights + plan.gradients + plan.optimizer, memory.allocated(job, 2))
+    return min(plan.weights + plan.gradients + plan.optimizer, allocator.allocated(job, 2))
 
 
 # --- memory ------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def states(job: Job) -> int:
 
 def _looks(job: Job) -> Iterator[Seen]:
     """What `see_memory_usage` sees on rank 0: bf16 weights, fp32 copies, Adam's two states."""
-    parameters = memory.stage_parameters(job.architecture, job.layout, 0)
+    parameters = stages.stage_parameters(job.architecture, job.layout, 0)
     part = -(-parameters // job.layout.data)
     if zero_stage(job) < 3:
         copied = 2 * parameters + 4 * part

@@ -9,7 +9,7 @@ from llmsim.dialects import Tell, shell
 from llmsim.dialects.deepspeed.say import dated, has_launcher, info, plain, zero_stage
 from llmsim.dialects.line import Line
 from llmsim.job import Job, gpus_per_node, hostname
-from llmsim.physics.memory import stage_layers
+from llmsim.physics.stages import stage_layers
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]

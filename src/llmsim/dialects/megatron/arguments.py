@@ -9,8 +9,8 @@ from llmsim import machine
 from llmsim.dialects.megatron.defaults import FALSE, NONE, OTHERS, TRUE
 from llmsim.job import Job
 from llmsim.physics import schedule
-from llmsim.physics.memory import stage_layers
 from llmsim.physics.ramp import consumed
+from llmsim.physics.stages import stage_layers
 
 WIDTH = 48  # a name and its dots
 

@@ -10,7 +10,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.say import INFO, dated, split, timers
 from llmsim.job import Job, batch_tokens, steps_per_epoch
-from llmsim.physics import memory, ramp, storage
+from llmsim.physics import ramp, stages, storage
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -33,7 +33,7 @@ def _parameters(job: Job) -> Iterator[str]:
     count = tensor * layout.pipeline
     for place in range(count) if job.tidy else machine.arrivals(job, "megatron", count):
         stage, slice_ = divmod(place, tensor)
-        parameters = memory.stage_parameters(job.architecture, layout, stage)
+        parameters = stages.stage_parameters(job.architecture, layout, stage)
         rank = f"model parallel rank ({slice_}, {stage})"
         yield f" > number of parameters on (tensor, pipeline) {rank}: {parameters}"
 
@@ -61,7 +61,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 def _buckets(job: Job) -> Iterator[str]:
     """The gradients' one bucket: its weights from the last to the first."""
-    shape, count = job.architecture, memory.stage_parameters(job.architecture, job.layout, 0)
+    shape, count = job.architecture, stages.stage_parameters(job.architecture, job.layout, 0)
     buffer = f"{INFO}distributed.param_and_grad_buffer"
     yield f"{buffer}:Number of buckets for gradient all-reduce / reduce-scatter: 1"
     # ZeRO-1 cuts it into equal and aligned parts (param_and_grad_buffer.py).
@@ -76,7 +76,7 @@ def _buckets(job: Job) -> Iterator[str]:
     experts = ("mlp.experts.weight2", "mlp.experts.weight1", "mlp.router.weight",
                "pre_mlp_layernorm.weight")  # fmt: skip
     attention = ("linear_proj.weight", "linear_qkv.weight", "linear_qkv.layer_norm_weight")
-    for layer in reversed(range(memory.stage_layers(shape, job.layout, 0))):
+    for layer in reversed(range(stages.stage_layers(shape, job.layout, 0))):
         for name in experts if shape.experts > 1 else inner:
             yield f"        module.decoder.layers.{layer}.{name}"
         for name in attention:

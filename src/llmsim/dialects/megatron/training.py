@@ -10,7 +10,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.say import CALCULATOR, clock, dated, split, timers
 from llmsim.job import Job, waits_for_save
-from llmsim.physics import compute, loss, memory, ramp
+from llmsim.physics import allocator, compute, loss, memory, ramp
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -85,7 +85,7 @@ def _memory(event: events.Step, job: Job) -> Iterator[str]:
     layout, shape = job.layout, job.architecture
     part = event.allocated / event.reserved
     for stage in range(layout.pipeline):
-        held = memory.reserved(job, event.step, stage)
+        held = allocator.reserved(job, event.step, stage)
         plan = memory.stage(shape, layout, job.schedule.sequence, stage)
         least = min(held, plan.weights + plan.gradients + plan.optimizer) // 512 * 512
         most = least + int((held - least) * part) // 512 * 512  # only what comes and goes fragments

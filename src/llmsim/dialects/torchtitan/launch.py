@@ -18,7 +18,7 @@ from llmsim.dialects.torchtitan.model import (
 )
 from llmsim.dialects.torchtitan.say import color, say, shown_rank
 from llmsim.job import Job, gpus_per_node, hostname, shards_weights
-from llmsim.physics import memory
+from llmsim.physics import allocator, memory
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -143,7 +143,7 @@ def _sharded(job: Job) -> bool:
 
 def _initialized(job: Job) -> Iterator[str]:
     layout, plan = job.layout, job.schedule
-    held, capacity = memory.reserved(job, 0, last_stage(job)), memory.capacity(job.gpu)
+    held, capacity = allocator.reserved(job, 0, last_stage(job)), memory.capacity(job.gpu)
     yield f"Peak FLOPS used for computing MFU: {peak_flops(job.gpu):.3e}"
     yield f"CUDA memory usage for model: {units.gib(held)}({100 * held / capacity:.2f}%)"
     yield f"Checkpointing active. Checkpoints will be loaded from and saved to {CHECKPOINTS}"

@@ -9,7 +9,7 @@ from llmsim.architecture import (
 )
 from llmsim.catalog import Gpu
 from llmsim.job import Job
-from llmsim.physics import memory
+from llmsim.physics import stages
 
 # tools/utils.py:139-259 of v0.2.0, in its order; what is not among them counts as an A100.
 _PEAKS = (
@@ -112,5 +112,5 @@ def last_stage(job: Job) -> int:
 def stage_modules(job: Job) -> list[str]:
     """What the last stage of a pipeline consists of."""
     layers = job.architecture.layers
-    first = layers - memory.stage_layers(job.architecture, job.layout, last_stage(job))
+    first = layers - stages.stage_layers(job.architecture, job.layout, last_stage(job))
     return [*(f"layers.{layer}" for layer in range(first, layers)), "norm", "output"]

@@ -13,7 +13,7 @@ from llmsim.dialects.torchtitan.launch import CHECKPOINTS
 from llmsim.dialects.torchtitan.model import last_stage, peak_flops
 from llmsim.dialects.torchtitan.say import color, say
 from llmsim.job import Job, saved_steps, waits_for_save
-from llmsim.physics import compute, memory, storage
+from llmsim.physics import allocator, compute, memory, storage
 from llmsim.terminal.screen import Screen
 
 Lines = Iterator[Line]
@@ -29,7 +29,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     # The clock runs on while a checkpoint is saved, so the rate after one is lower.
     rate = event.tokens_per_second / job.layout.gpus * seconds / (seconds + _saving(event, job))
     flops = rate * compute.job_flops_per_token(job)
-    held = memory.reserved(job, event.step, last_stage(job))
+    held = allocator.reserved(job, event.step, last_stage(job))
     yield say(
         job, event.at,
         f"{paint.red}step: {event.step:2}  "
@@ -68,7 +68,7 @@ def _epoch_started(event: events.EpochStarted, job: Job, screen: Screen) -> Line
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     paint = color(screen)
-    held = memory.reserved(job, event.step, last_stage(job))
+    held = allocator.reserved(job, event.step, last_stage(job))
     capacity = memory.capacity(job.gpu)
     rate = event.tokens / event.seconds / job.layout.gpus
     yield say(
