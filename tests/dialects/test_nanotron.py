@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsim.architecture import parameter_count
-from llmsim.dialects.nanotron import Record, human, pretty
+from llmsim.dialects.nanotron import human
+from llmsim.dialects.nanotron.config import Record, pretty
 from tests.dialects.logs import COLORED, ESCAPE, found, in_order, log_of, near, played, rate
 from tests.dialects.logs import unmatched as unknown
 from tests.runs import job_of

@@ -7,20 +7,19 @@ and 2025. It validates nothing and says nothing when it ends.
 from collections.abc import Iterator
 from datetime import timedelta
 
-from llmsim import events, machine
+from llmsim import events
 from llmsim.dialects import Tell, units
 from llmsim.dialects.line import Line
+from llmsim.dialects.nanotron.config import STAGE, config, model_config, pretty
 from llmsim.dialects.torchrun import greeting
 from llmsim.job import Job, batch_tokens, gpus_per_node, hostname
-from llmsim.physics import allocator, compute, memory, schedule
+from llmsim.physics import allocator, compute, memory
 from llmsim.physics.stages import stage_parameters
 from llmsim.terminal.screen import Screen
-from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line]
 
 MIB = 2**20
-STAGE = "Stable Training Stage"
 RULE = "=" * 50
 MEMORY_STEPS = 5  # it tells its memory in the first iterations
 
@@ -71,128 +70,13 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
         f"torch version: {software.torch}",
         f"transformers version: {software.transformers}",
         "Config:",
-        *pretty(_config(job)),
+        *pretty(config(job)),
         "Model Config:",
-        *pretty(_model_config(job)),
+        *pretty(model_config(job)),
         "Building model..",
         "Setting PP block ranks...",
     ):
         yield _say(job, event.at, screen, text)
-
-
-class Record(NamedTuple):
-    """A dataclass: its name and fields, some of which are records themselves."""
-
-    name: str
-    fields: dict[str, object]
-
-
-def pretty(record: Record) -> list[str]:
-    """A record's lines as pprint shows a dataclass: one field a line, below the first."""
-    lines: list[str] = []
-    for name, value in record.fields.items():
-        first, *more = pretty(value) if isinstance(value, Record) else [str(value)]
-        lines += [f"{name}={first}", *(" " * (len(name) + 1) + line for line in more)]
-        lines[-1] += ","
-    lines[-1] = lines[-1][:-1] + (")]" if record.name.startswith("[") else ")")
-    indent = " " * (len(record.name) + 1)
-    return [f"{record.name}({lines[0]}", *(indent + line for line in lines[1:])]
-
-
-def _config(job: Job) -> Record:
-    """Config (src/nanotron/config/config.py), of which a person writes the most as YAML."""
-    layout, plan = job.layout, job.schedule
-    engine = "nanotron.parallel.pipeline_parallel.engine.OneForwardOneBackwardPipelineEngine"
-    parts: dict[str, object] = {
-        "general": Record("GeneralArgs", {
-            "project": "'llmsim'", "run": f"'{job.run_name}'", "seed": job.seed, "step": None,
-            "consumed_train_samples": None, "benchmark_csv_path": None,
-            "ignore_sanity_checks": True,
-        }),
-        "parallelism": Record("ParallelismArgs", {
-            "dp": layout.data, "pp": layout.pipeline, "tp": layout.tensor,
-            "pp_engine": f"<{engine} object at {machine.pointer(job, 'engine')}>",
-            "tp_mode": "<TensorParallelLinearMode.REDUCE_SCATTER: 2>",
-            "tp_linear_async_communication": layout.tensor > 1,
-            "recompute_layer": layout.recompute == "full", "tp_recompute_allgather": True,
-            "context_parallel_size": 1, "expert_parallel_size": 1,
-        }),
-        "model": Record("ModelArgs", {
-            "model_config": _model_config(job), "init_method": "RandomInit(std=0.02)",
-            "dtype": "torch.bfloat16", "make_vocab_size_divisible_by": 1, "ddp_bucket_cap_mb": 25,
-        }),
-        "tokenizer": Record("TokenizerArgs", {
-            "tokenizer_name_or_path": f"'models/{job.model.name}'", "tokenizer_revision": None,
-            "tokenizer_max_length": None,
-        }),
-        "checkpoints": Record("CheckpointsArgs", {
-            "checkpoints_path": "PosixPath('checkpoints')",
-            "checkpoint_interval": plan.save_every, "save_initial_state": False,
-            "save_final_state": True, "resume_checkpoint_path": None,
-            "checkpoints_path_is_shared_file_system": True,
-        }),
-        "logging": Record("LoggingArgs", {
-            "log_level": "'info'", "log_level_replica": "'info'",
-            "iteration_step_info_interval": plan.log_every,
-        }),
-        "tokens": Record("TokensArgs", {
-            "sequence_length": plan.sequence, "train_steps": plan.steps,
-            "micro_batch_size": layout.micro_batch,
-            "batch_accumulation_per_replica": layout.accumulation, "val_check_interval": -1,
-            "limit_val_batches": 0, "limit_test_batches": 0,
-        }),
-        "optimizer": _optimizer(job),
-        "data_stages": Record("[DatasetStageArgs", {
-            "name": f"'{STAGE}'", "start_training_step": 1,
-            "data": f"DataArgs(dataset='{job.dataset.name}', seed={job.seed})",
-        }),
-        "profiler": None,
-        "lighteval": None,
-    }  # fmt: skip
-    return Record("Config", parts)
-
-
-def _optimizer(job: Job) -> Record:
-    plan = job.schedule
-    stable = schedule.STABLE if plan.decay == "wsd" else 0.0  # of what follows the warmup
-    begins = plan.warmup + round(stable * (plan.steps - plan.warmup))
-    adam = Record("AdamWOptimizerArgs", {
-        "adam_eps": 1e-08, "adam_beta1": 0.9, "adam_beta2": 0.95, "torch_adam_is_fused": True,
-        "name": "'adamW'",
-    })  # fmt: skip
-    rates = Record("LRSchedulerArgs", {
-        "learning_rate": plan.peak_lr, "lr_warmup_steps": plan.warmup,
-        "lr_warmup_style": "'linear'", "lr_decay_style": f"'{_DECAYS[plan.decay]}'",
-        "lr_decay_steps": plan.steps - begins,
-        "lr_decay_starting_step": begins if stable else None,
-        "min_decay_lr": plan.final_lr,
-    })  # fmt: skip
-    return Record("OptimizerArgs", {
-        "optimizer_factory": adam, "zero_stage": int(job.layout.sharding != "ddp"),
-        "weight_decay": 0.1, "clip_grad": 1.0, "accumulate_grad_in_fp32": True,
-        "learning_rate_scheduler": rates,
-    })  # fmt: skip
-
-
-_DECAYS = {"cosine": "cosine", "linear": "linear", "wsd": "1-sqrt"}
-
-
-def _model_config(job: Job) -> Record:
-    shape = job.architecture
-    experts: dict[str, object] = (
-        {"moe_num_experts": shape.experts, "num_experts_per_tok": shape.active_experts}
-        if shape.experts > 1
-        else {}
-    )
-    return Record("LlamaConfig", {
-        "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "'silu'", "hidden_size": shape.width,
-        "initializer_range": 0.02, "intermediate_size": shape.feed_forward,
-        "is_llama_config": True, "max_position_embeddings": job.schedule.sequence, **experts,
-        "num_attention_heads": shape.heads, "num_hidden_layers": shape.layers,
-        "num_key_value_heads": shape.kv_heads, "pad_token_id": None, "pretraining_tp": 1,
-        "rms_norm_eps": 1e-05, "rope_scaling": None, "rope_theta": 10000.0,
-        "tie_word_embeddings": shape.tied, "use_cache": True, "vocab_size": shape.vocabulary,
-    })  # fmt: skip
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
