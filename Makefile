@@ -65,7 +65,7 @@ browser: $(DEV)
 	$(BIN)/python -m tools.browser
 
 test-browser: $(DEV) $(PAGE) browser ## the tests of the page
-	$(BIN)/python -m pytest -m "browser and not browsers"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "browser and not browsers"
 
 test-browsers: $(DEV) $(PAGE) ## the page in Firefox and WebKit, which have to be there
 	$(PIP) install --editable '.[browsers]'
