@@ -1,4 +1,4 @@
-"""torchrun's banner, against the format of real ones."""
+"""torchrun's banner and failure block, against the format of real ones."""
 
 import re
 from datetime import datetime
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsim import catalog
-from llmsim.dialects.torchrun import banner
+from llmsim.dialects.torchrun import Failure, banner, failure
 
 # Level, month and day, time, process, file, line (torch/_logging, TorchLogsFormatter).
 PREFIX = re.compile(r"^([WEI])(\d{4}) (\d\d:\d\d:\d\d\.\d{6}) (\d+) ([\w/.]+):(\d+)\] ")
@@ -67,3 +67,67 @@ def test_every_listed_release_is_known() -> None:
     listed = [each.version for each in catalog.frameworks() if each.name == "torch"]
     lines = {banner(NOW, 1, version)[0] for version in listed}
     assert len(lines) == len(listed)  # run.py changed in each
+
+
+# --- failures ----------------------------------------------------------------------------
+
+# As torch 2.13.0 ended in a run of two processes, the first of them with an error.
+REAL_SIGNAL = (
+    "W1122 17:30:31.665000 1805 torch/distributed/elastic/multiprocessing/api.py:1028] Sending "
+    "process 1826 closing signal SIGTERM"
+)
+REAL_FAILED = (
+    "E1122 17:30:31.861000 1805 torch/distributed/elastic/multiprocessing/api.py:1002] failed "
+    "(exitcode: 1) local_rank: 1 (pid: 1827) of binary: /opt/venv/bin/python3"
+)
+REAL_BLOCK = """\
+torch.distributed.elastic.multiprocessing.errors.ChildFailedError: 
+============================================================
+ddp.py FAILED
+------------------------------------------------------------
+Failures:
+[1]:
+  time      : 2026-11-22_17:30:31
+  host      : localhost
+  rank      : 0 (local_rank: 0)
+  exitcode  : -15 (pid: 1826)  (SIGTERM)
+  error_file: <N/A>
+  traceback : Signal 15 (SIGTERM) received by PID 1826
+------------------------------------------------------------
+Root Cause (first observed failure):
+[0]:
+  time      : 2026-11-22_17:30:31
+  host      : localhost
+  rank      : 1 (local_rank: 1)
+  exitcode  : 1 (pid: 1827) 
+  error_file: <N/A>
+  traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html
+============================================================""".splitlines()  # noqa: W291
+
+CAUSE = Failure(datetime(2026, 11, 22, 17, 30, 31, 861_000), "localhost", 1, 1, 1827, 1)
+VICTIM = Failure(datetime(2026, 11, 22, 17, 30, 31, 665_000), "localhost", 0, 0, 1826, -15)
+
+
+def failed(*failures: Failure) -> list[str]:
+    return list(failure(1805, "2.13.0+cu130", "/opt/venv/bin/python3", "ddp.py", failures))
+
+
+def test_the_failure_block_is_that_of_a_real_log() -> None:
+    told = failed(CAUSE, VICTIM)
+    assert told[:2] == [REAL_SIGNAL, REAL_FAILED]
+    assert told[2] == "Traceback (most recent call last):"
+    assert told[-len(REAL_BLOCK) :] == REAL_BLOCK
+
+
+def test_a_single_failure_has_no_others() -> None:
+    told = failed(CAUSE)
+    assert told[0] == REAL_FAILED
+    at = told.index("Failures:")
+    assert told[at + 1] == "  <NO_OTHER_FAILURES>"
+
+
+def test_a_killed_process_makes_a_narrower_block() -> None:
+    # errors/__init__.py: the rules are as long as the longest line, but at most 60.
+    told = failed(CAUSE._replace(exitcode=-9))
+    assert "  traceback : Signal 9 (SIGKILL) received by PID 1827" in told
+    assert told[-1] == "=" * 53
