@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 # What only a terminal needs, but for the hosts that follow.
 NATIVE = ("llmsim.__main__", "llmsim.choices", "llmsim.cli", "llmsim.hosts")
-PAGE = ("llmsim.hosts", "llmsim.hosts.browser", "llmsim.hosts.runs")
+PAGE = ("llmsim.hosts", "llmsim.hosts.browser", "llmsim.hosts.runs", "llmsim.hosts.status")
 
 
 def _name(file: Path) -> str:

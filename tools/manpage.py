@@ -12,6 +12,7 @@ from argparse_manpage.manpage import Manpage
 from llmsim import __version__
 from llmsim.cli.defaults import PREFIX
 from llmsim.cli.parser import parser
+from llmsim.hosts.status import MEANINGS
 from tools.generated import ROOT, written
 from tools.option_docs import VARIABLES
 
@@ -31,13 +32,6 @@ FILES = (
             "Windows %APPDATA%\\llmsim\\config.toml."
         ),
     ),
-)
-STATUSES = (
-    ("0", "The runs have ended, or the time was up."),
-    ("1", "The log could not be written, or a package is missing that an option needs."),
-    ("2", "An option, a variable or the config file is wrong."),
-    ("129, 130, 143", "Stopped by SIGHUP, by Ctrl+C, by SIGTERM."),
-    ("141", "The reader has closed the pipe."),
 )
 
 
@@ -61,6 +55,11 @@ def _variables() -> Iterator[tuple[str, str]]:
         yield name, f"{meaning[:1].upper()}{meaning[1:]}.{above}"
 
 
+def _statuses() -> Iterator[tuple[str, str]]:
+    for statuses, meaning in MEANINGS:
+        yield ", ".join(str(status.value) for status in statuses), meaning
+
+
 def page() -> str:
     """The page's source."""
     made = Manpage(parser(usage="llmsim [option ...]"))
@@ -71,7 +70,7 @@ def page() -> str:
     made.add_section("examples", ">", _list(EXAMPLES))
     made.add_section("environment", ">", _list(_variables()))
     made.add_section("files", ">", _list(FILES))
-    made.add_section("exit status", ">", _list(STATUSES))
+    made.add_section("exit status", ">", _list(_statuses()))
     return str(made)
 
 

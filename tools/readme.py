@@ -1,4 +1,4 @@
-"""Fills the README's generated parts: the excerpt of a run, tables of options and keys, dialects.
+"""Fills the README's generated parts: the excerpt of a run, tables, dialects.
 
 python -m tools.readme            writes README.md
 python -m tools.readme --check    fails when it is out of date
@@ -8,6 +8,7 @@ import sys
 from datetime import datetime
 
 from llmsim.hosts.keys import KEYS
+from llmsim.hosts.status import MEANINGS
 from llmsim.options import OPTIONS, Options
 from llmsim.planning import plan
 from llmsim.player import play
@@ -60,6 +61,14 @@ def key_table() -> str:
     return "\n".join(rows)
 
 
+def status_table() -> str:
+    """The README's table of exit statuses."""
+    rows = ["| exit status | meaning |", "|---|---|"]
+    for statuses, meaning in MEANINGS:
+        rows.append(f"| {', '.join(str(status.value) for status in statuses)} | {meaning} |")
+    return "\n".join(rows)
+
+
 def dialect_list() -> str:
     """The dialects but the house's own, and whose logs they are."""
     return "\n".join(
@@ -73,6 +82,7 @@ def filled(text: str) -> str:
         "excerpt": excerpt,
         "options": option_table,
         "keys": key_table,
+        "statuses": status_table,
         "dialects": dialect_list,
     }
     for name, make in parts.items():

@@ -2,7 +2,7 @@
 
 import sys
 
-INTERRUPTED = 130  # SIGINT, as hosts.native.ExitStatus has it; here before anything is imported
+INTERRUPTED = 130  # ExitStatus.SIGINT of hosts/status.py; here before anything is imported
 
 
 def main() -> int:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from llmsim import __version__, catalog, cli
 from llmsim.hosts import native
+from llmsim.hosts.output import Output
+from llmsim.hosts.signals import Signals
 from llmsim.lists import CatalogError
 from llmsim.options import OPTIONS, Options
 from tests.cli.asked import Captured, refused, shown
@@ -82,8 +84,8 @@ def test_a_terminal_is_safe_from_what_is_refused(capfd: Captured, flag: str, tex
 def test_a_job_that_cannot_be_is_refused_before_anything_is_written(capfd: Captured) -> None:
     impossible = ("--model", "ButtGPT-420B", "--gpu", "RTX 4090", "--gpus", "1", "--seed", "1")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native.Signals, "catch", lambda signals, terminal: None)
-        patch.setattr(native.Signals, "ignore", lambda signals: None)
+        patch.setattr(Signals, "catch", lambda signals, terminal: None)
+        patch.setattr(Signals, "ignore", lambda signals: None)
         sentence = refused(capfd, *impossible)
     assert sentence.startswith("ButtGPT-420B does not fit on 1 x NVIDIA GeForce RTX 4090: ")
 
@@ -171,7 +173,7 @@ def test_any_command_line_plays_or_answers_or_is_refused_in_one_sentence(
     complaints: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "main", main)
-        patch.setattr(native.Output, "write", lambda output, text: answers.append(text))
+        patch.setattr(Output, "write", lambda output, text: answers.append(text))
         patch.setattr(cli, "_complain", complaints.append)
         status = cli.main(arguments)
     assert len(played) + len(answers) + len(complaints) == 1

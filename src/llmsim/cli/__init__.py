@@ -7,7 +7,8 @@ from contextlib import suppress
 from llmsim.cli.defaults import default_options
 from llmsim.cli.flags import pairs
 from llmsim.hosts import native
-from llmsim.hosts.native import ExitStatus
+from llmsim.hosts.output import Output
+from llmsim.hosts.status import ExitStatus
 from llmsim.lists import CatalogError
 from llmsim.options import Options, parse_options
 from llmsim.planning import PlanError
@@ -83,12 +84,12 @@ def _answer(options: Options) -> str:
     if options.list:
         from llmsim.cli.listing import listing, listing_json
 
-        width = native.Output().screen().width
+        width = Output().screen().width
         return listing_json(options.list) if options.json else listing(options.list, width)
     if options.print_config:
         from llmsim.cli.configuration import configuration
 
-        return configuration(options, native.Output(options.color).screen())
+        return configuration(options, Output(options.color).screen())
     if options.print_completions:
         from llmsim.cli.completions import completions
 
@@ -99,7 +100,7 @@ def _answer(options: Options) -> str:
 
 
 def _say(text: str, color: str = "auto") -> ExitStatus:
-    native.Output(color).write(text)
+    Output(color).write(text)
     return ExitStatus.FINISHED
 
 

@@ -14,6 +14,7 @@ from math import inf
 
 from llmsim.events import Event
 from llmsim.hosts.runs import fresh_seed, runs_of
+from llmsim.hosts.status import ExitStatus
 from llmsim.job import Job
 from llmsim.live import Stage
 from llmsim.options import Options, command, from_query, identity
@@ -37,8 +38,6 @@ WINDOW = 131_072
 PAUSE = 5.0
 # A suspended machine or a hidden tab is not caught up with, but for this many seconds.
 ARREARS = 1.0
-
-FINISHED, USAGE, INTERRUPTED = 0, 2, 130  # exit statuses, as a shell would see them
 
 
 class Pace:
@@ -224,10 +223,10 @@ async def show(options: Options, page: Page) -> int:
             job = plan(run)
         except ValueError as error:
             await page.write(_complaint(str(error)))
-            return USAGE
+            return ExitStatus.USAGE.value
         page.announce(_introduction(run))
         await _play(job, run, page)
-    return FINISHED
+    return ExitStatus.FINISHED.value
 
 
 def _complaint(sentence: str) -> str:
@@ -247,9 +246,9 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
         async with asyncio.timeout(options.exit_after_time):
             return await show(options._replace(seed=seed), page)
     except TimeoutError:
-        status = FINISHED
+        status = ExitStatus.FINISHED.value
     except asyncio.CancelledError:
-        status = INTERRUPTED
+        status = ExitStatus.SIGINT.value
     screen = page.screen()
     page.post(f"{blank_row(screen)}{farewell(seed, screen)}\n", 0)
     return status

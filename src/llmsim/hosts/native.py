@@ -12,12 +12,11 @@ from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.output import Output
 from llmsim.hosts.runs import fresh_seed
 from llmsim.hosts.show import Show
-from llmsim.hosts.signals import ExitStatus, Signals, Stopped
+from llmsim.hosts.signals import Signals, Stopped
+from llmsim.hosts.status import ExitStatus
 from llmsim.hosts.windows import WindowsKeyboard, escape_codes
 from llmsim.options import Options
 from llmsim.player import farewell
-
-__all__ = ["ExitStatus", "Output", "Signals", "main"]
 
 # Where a wait cannot be ended by a key or a signal, it is cut into pieces of so many seconds.
 TICK = 0.05

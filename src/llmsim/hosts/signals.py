@@ -9,21 +9,8 @@ import os
 import signal
 import time
 from contextlib import suppress
-from enum import IntEnum
 from math import inf
 from types import FrameType
-
-
-class ExitStatus(IntEnum):
-    """What the process says when it ends; a signal that has ended it is 128 and its number."""
-
-    FINISHED = 0
-    ERROR = 1
-    USAGE = 2
-    SIGHUP = 129
-    SIGINT = 130
-    CLOSED_PIPE = 141
-    SIGTERM = 143
 
 
 class Stopped(BaseException):

@@ -1,0 +1,31 @@
+"""Exit statuses, and what each of them means."""
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What the process says when it ends; a signal that has ended it is 128 and its number."""
+
+    FINISHED = 0
+    ERROR = 1
+    USAGE = 2
+    SIGHUP = 129
+    SIGINT = 130
+    CLOSED_PIPE = 141
+    SIGTERM = 143
+
+
+# For the man page and the README, by number.
+MEANINGS: tuple[tuple[tuple[ExitStatus, ...], str], ...] = (
+    ((ExitStatus.FINISHED,), "The runs have ended, or the time was up."),
+    (
+        (ExitStatus.ERROR,),
+        "The log could not be written, or a package is missing that an option needs.",
+    ),
+    ((ExitStatus.USAGE,), "An option, a variable or the config file is wrong."),
+    (
+        (ExitStatus.SIGHUP, ExitStatus.SIGINT, ExitStatus.SIGTERM),
+        "Stopped by SIGHUP, by Ctrl+C, by SIGTERM; by any other signal it is 128 and its number.",
+    ),
+    ((ExitStatus.CLOSED_PIPE,), "The reader has closed the pipe."),
+)
