@@ -30,16 +30,19 @@ function cellWidth(size) {
  * @param {number} width
  */
 function fontSize(width) {
-  const sizeFor = (/** @type {number} */ columns) => (width / columns / cellWidth(100)) * 100;
+  const ratio = cellWidth(100) / 100;
+  const sizeFor = (/** @type {number} */ columns) => width / columns / ratio;
   const largest = Math.max(USUAL, sizeFor(MOST_COLUMNS));
   const wanted = Math.min(Math.max(sizeFor(COLUMNS), SMALLEST), largest);
-  const error = (/** @type {number} */ size) => {
-    const pixels = cellWidth(size) * window.devicePixelRatio;
+  const error = (/** @type {number} */ cell) => {
+    const pixels = cell * window.devicePixelRatio;
     return Math.abs(pixels - Math.round(pixels));
   };
-  // Browsers know font sizes in steps of 1/64 pixel.
-  const sizes = Array.from({ length: 97 }, (_, step) => Math.floor(wanted) - 1 + step / 64);
-  const errors = sizes.map(error);
+  // Browsers know font sizes in steps of 1/64 pixel. Measuring takes time: what is far off is not.
+  const sizes = Array.from({ length: 97 }, (_, step) => Math.floor(wanted) - 1 + step / 64).filter(
+    (size) => error(size * ratio) < 0.05,
+  );
+  const errors = sizes.map((size) => error(cellWidth(size)));
   return sizes[errors.indexOf(Math.min(...errors))] ?? wanted;
 }
 
