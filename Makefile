@@ -58,7 +58,7 @@ format: $(DEV) $(NODE) ## lay out the code
 unit: $(DEV) ## the tests that need no browser
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not transcripts"
 
-transcripts: $(DEV) ## the tests that read whole logs of every framework's dialect
+transcripts: $(DEV) ## the tests of whole runs, in every dialect and on large screens
 	$(BIN)/python -m pytest -n auto --dist worksteal -m transcripts
 
 browser: $(DEV)

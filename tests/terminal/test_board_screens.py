@@ -44,12 +44,17 @@ def told(gpus: int, screen: Screen, start: float = -1.0, end: float = inf) -> li
     ]
 
 
-SIZES = [(20, 5), (80, 24), (120, 40)]  # a terminal made of Python is slow at larger ones
+SIZES = [(20, 5), (80, 24), (120, 40), (200, 50), (400, 100)]
+
+
+def sized(width: int, *values: object) -> object:
+    """Values of a test; a terminal made of Python is too slow for the unit suite when wide."""
+    return pytest.param(*values, marks=pytest.mark.transcripts if width > 120 else ())
 
 
 @pytest.mark.parametrize(
     ("gpus", "width", "height"),
-    [(gpus, *size) for gpus in (8, 1024) for size in SIZES],
+    [sized(size[0], gpus, *size) for gpus in (8, 1024) for size in SIZES],
 )
 def test_the_log_stands_above_the_board_and_nothing_is_left(
     gpus: int, width: int, height: int
@@ -65,7 +70,13 @@ def test_the_log_stands_above_the_board_and_nothing_is_left(
     assert terminal.shown() == told(gpus, screen)
 
 
-@pytest.mark.parametrize(("before", "after"), [*pairwise(SIZES), ((120, 40), (20, 5))])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        sized(max(pair)[0], *pair)
+        for pair in (*pairwise(SIZES), (SIZES[2], SIZES[0]), (SIZES[4], SIZES[0]))
+    ],
+)
 def test_a_run_that_is_resized_in_the_middle_loses_no_line(
     before: tuple[int, int], after: tuple[int, int]
 ) -> None:
