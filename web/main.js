@@ -12,7 +12,7 @@ import { THEMES } from "./themes.js";
 /** @import { Terminal } from "./vendor/xterm.mjs" */
 
 const PATIENCE = 60_000; // ms without any news while loading
-const [SLOWEST, FASTEST] = [1 / 8, 64];
+const [SLOWEST, FASTEST] = [2 ** -6, 2 ** 10]; // that keys lead to
 
 const root = document.documentElement;
 const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -153,15 +153,15 @@ function setBoard(shown) {
 /** @param {number} factor */
 function setSpeed(factor) {
   speed = factor;
-  element("speed").textContent = speed === Infinity ? "max" : `${Number(speed.toPrecision(3))}×`;
+  element("speed").textContent = speed === Infinity ? "max" : `${Number(speed.toPrecision(6))}×`;
   tell({ type: "speed", factor });
 }
 
 /** @param {number} factor */
 function changeSpeed(factor) {
-  const wanted = speed === Infinity && factor < 1 ? FASTEST : speed * factor;
-  setSpeed(Math.min(Math.max(wanted, SLOWEST), FASTEST));
-  asked = merged(asked, [["speed-factor", String(speed)]]);
+  const within = Math.min(speed * factor, FASTEST);
+  setSpeed(factor > 1 ? Math.max(speed, within) : Math.min(speed, Math.max(within, SLOWEST)));
+  asked = merged(asked, [["speed-factor", speed === Infinity ? "max" : String(speed)]]);
 }
 
 /** The run after the one that plays. */

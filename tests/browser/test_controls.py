@@ -10,6 +10,7 @@ import pytest
 
 from llmsim.catalog import gpus
 from llmsim.hosts.keys import KEYS
+from llmsim.hosts.show import FASTEST, SLOWEST
 from llmsim.options import OPTIONS
 from tests.browser.visit import Visit
 from tools.build_web import PACKAGES, WEB
@@ -132,14 +133,20 @@ def test_keys_are_those_of_the_terminal() -> None:
     assert here == there
 
 
+def test_keys_lead_to_the_speeds_of_the_terminal() -> None:
+    source = (WEB / "main.js").read_text(encoding="utf-8")
+    (powers,) = re.findall(r"const \[SLOWEST, FASTEST\] = \[2 \*\* (-?\d+), 2 \*\* (\d+)\]", source)
+    assert [2.0 ** int(power) for power in powers] == [SLOWEST, FASTEST]
+
+
 def test_speed_is_changed_by_keys_and_shown(visit: Visitor) -> None:
     shown = play(visit)
     for key, speed in ("+", "2×"), ("=", "4×"), ("_", "2×"), ("-", "1×"), ("-", "0.5×"):
         shown.page.keyboard.press(key)
         assert shown.page.text_content("#speed") == speed
-    for _ in range(9):
+    for _ in range(12):
         shown.press("faster")
-    assert shown.page.text_content("#speed") == "64×"
+    assert shown.page.text_content("#speed") == "1024×"
     shown.wait_for("transcript.length > 100_000", seconds=20)
 
 
