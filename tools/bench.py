@@ -22,7 +22,7 @@ from llmsim.options import Options
 from llmsim.planning import plan
 from llmsim.player import play
 from llmsim.terminal.screen import Screen
-from llmsim.voices import NAMES
+from llmsim.voices import HOUSE, NAMES
 
 REPEATS = 9
 SCREEN = Screen(200, 40, color=True, unicode=True, live=False)
@@ -81,7 +81,7 @@ def first_line() -> Figure:
 def lines_of(seed: int, gpus: int | None = None) -> int:
     """Plays a run as fast as it goes, into nothing; how many lines it had."""
     recipe = "auto" if gpus is None else "pretrain"
-    options = Options(seed=seed, start=START, dialect="pytorch", recipe=recipe, gpus=gpus)
+    options = Options(seed=seed, start=START, dialect=HOUSE, recipe=recipe, gpus=gpus)
     frames = play(plan(options), options, lambda: SCREEN)
     return sum(frame.text.count("\n") for frame in frames)
 
@@ -118,7 +118,7 @@ def rows_of(dialect: str) -> int:
 
 def dialects() -> list[Figure]:
     """A line, or a bar that is drawn anew, of each dialect against a line of the house's."""
-    names = [name for name in NAMES if name != "pytorch"]
+    names = [name for name in NAMES if name != HOUSE]
     counts = [lines_of(1), *map(rows_of, names)]
     works = [partial(lines_of, 1), *(partial(rows_of, name) for name in names)]
     times = medians(*works, clock=process_time)

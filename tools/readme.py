@@ -13,7 +13,7 @@ from llmsim.options import OPTIONS, Options
 from llmsim.planning import plan
 from llmsim.player import play
 from llmsim.terminal.screen import Screen
-from llmsim.voices import VOICES
+from llmsim.voices import HOUSE, VOICES
 from tools.generated import ROOT, written
 
 README = ROOT / "README.md"
@@ -33,7 +33,7 @@ EXCERPT_PARTS = (
 
 def excerpt() -> str:
     """Lines of a run as a pipe of 110 columns shows them."""
-    options = Options(dialect="pytorch", seed=SEED, start=datetime(2026, 1, 30, 12))
+    options = Options(dialect=HOUSE, seed=SEED, start=datetime(2026, 1, 30, 12))
     screen = Screen(EXCERPT_WIDTH, 40, color=False, unicode=True, live=False)
     text = "".join(frame.text for frame in play(plan(options), options, lambda: screen))
     lines = text.splitlines()
@@ -72,7 +72,7 @@ def status_table() -> str:
 def dialect_list() -> str:
     """The dialects but the house's own, and whose logs they are."""
     return "\n".join(
-        f"- `{name}`: {voice.meaning}" for name, voice in VOICES.items() if name != "pytorch"
+        f"- `{name}`: {voice.meaning}" for name, voice in VOICES.items() if name != HOUSE
     )
 
 

@@ -15,7 +15,7 @@ from llmsim.options import MOST_GPUS, Options
 from llmsim.physics import memory, noise
 from llmsim.recipes import RECIPES, Recipe
 from llmsim.typed import NamedTuple, TypeVar
-from llmsim.voices import VOICES, Voice, runs_on, voice_named
+from llmsim.voices import HOUSE, VOICES, Voice, runs_on, voice_of
 
 T = TypeVar("T")
 
@@ -54,10 +54,10 @@ class Draft(NamedTuple):
 def drafted(options: Options, seed: int, index: int) -> Draft:
     """The draw of this index. Raises PlanError or CatalogError where nothing fits."""
     dialect = _dialect(options, seed)
-    voice = voice_named(dialect) or VOICES["pytorch"]
+    voice = voice_of(dialect)
     if options.evaluate and not voice.evaluates:
         raise PlanError(
-            f"--dialect {dialect} does not do --evaluate: leave it out, or give --dialect pytorch."
+            f"--dialect {dialect} does not do --evaluate: leave it out, or give --dialect {HOUSE}."
         )
     name = _recipe(options, seed, dialect, voice)
     recipe = RECIPES[name]
@@ -114,7 +114,7 @@ def _dialect(options: Options, seed: int) -> str:
     suiting = voices.suiting(options.recipe, gpu, model)
     if options.evaluate:
         suiting = tuple(name for name in suiting if VOICES[name].evaluates)
-    return noise.pick(seed, "plan/dialect", suiting or ("pytorch",))
+    return noise.pick(seed, "plan/dialect", suiting or (HOUSE,))
 
 
 def is_tuned(model: Model) -> bool:

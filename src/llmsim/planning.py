@@ -19,13 +19,11 @@ from llmsim.scheduling import (
     ramped,
     scheduled,
     step_range,
-    voice_of,
 )
 from llmsim.software import drawn_software
+from llmsim.voices import HOUSE, voice_of
 
 __all__ = ["PlanError", "plan"]
-
-HOUSE = "pytorch"
 
 # Draws before an odd but possible combination is taken.
 DRAWS = 60

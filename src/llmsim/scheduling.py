@@ -8,7 +8,7 @@ from llmsim.drafting import SMALL_MODEL, Draft
 from llmsim.job import Job, Schedule, Stage, step_data_tokens
 from llmsim.physics import compute, noise, ramp, schedule
 from llmsim.recipes import RECIPES, Recipe
-from llmsim.voices import VOICES, Voice, voice_named
+from llmsim.voices import voice_of
 
 # A run shows about this many logged steps
 LOGGED_STEPS = 210
@@ -48,11 +48,6 @@ def length(job: Job, draw: float) -> tuple[int, int]:
     if passes and supply * passes >= FEWEST_STEPS:
         return int(supply * passes), passes
     return round(steps), ceil(steps / supply)
-
-
-def voice_of(dialect: str) -> Voice:
-    """The dialect's voice; of one that is nobody's the house's."""
-    return voice_named(dialect) or VOICES["pytorch"]
 
 
 def step_range(dialect: str, recipe: Recipe) -> tuple[int, int]:

@@ -46,8 +46,9 @@ MEGATRON = Parallelism(("ddp", "zero1"), "zero1", fp32_gradients=True)
 # DDP, ZeRO-1 or FSDP, as a trainer of models that it has not written; layers recomputed whole.
 DATA_ALONE = Parallelism(split=None, recomputes=("none", "full"))
 
+HOUSE = "pytorch"  # the dialect that tells all
 VOICES = {
-    "pytorch": Voice(
+    HOUSE: Voice(
         "a good lab's own train.py under torchrun: tells all, fits any width",
         tuple(RECIPES),
         ramps=True,
@@ -173,13 +174,12 @@ def plugin(name: str) -> ModuleType | None:
     return None
 
 
-def voice_named(name: str) -> Voice | None:
-    """A dialect of ours or of another package; None if there is none."""
-    if name in VOICES:
-        return VOICES[name]
-    module = plugin(name)
-    voice: Voice | None = getattr(module, "VOICE", None)
-    return voice
+def voice_of(dialect: str) -> Voice:
+    """The voice of a dialect of ours or of another package; of one that is nobody's the house's."""
+    if dialect in VOICES:
+        return VOICES[dialect]
+    voice: Voice | None = getattr(plugin(dialect), "VOICE", None)
+    return voice or VOICES[HOUSE]
 
 
 def runs_on(voice: Voice, gpu: Gpu) -> bool:
