@@ -6,6 +6,8 @@ Each is a pure function of the job and a node or rank, drawn from a stream of it
 from llmsim.job import Job, gpus_per_node
 from llmsim.physics import noise
 
+PORT = 29500  # where torchrun's and DeepSpeed's processes meet, unless they are told another
+
 # A launcher's workers get the process ids that follow its own threads'.
 WORKERS_AFTER = 67
 

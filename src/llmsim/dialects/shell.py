@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim import events
+from llmsim import events, machine
 from llmsim.dialects import nvidia_smi, units
 from llmsim.dialects.line import Line
 from llmsim.dialects.torchrun import banner
@@ -31,7 +31,7 @@ def torchrun(job: Job, script: str) -> str:
     processes = f"--nproc_per_node={gpus_per_node(job)}"
     if job.layout.nodes == 1:
         return f"torchrun --standalone {processes} {script}"
-    endpoint = f"--rdzv_backend=c10d --rdzv_endpoint={hostname(job, 0)}:29500"
+    endpoint = f"--rdzv_backend=c10d --rdzv_endpoint={hostname(job, 0)}:{machine.PORT}"
     return f"torchrun --nnodes={job.layout.nodes} {processes} {endpoint} {script}"
 
 

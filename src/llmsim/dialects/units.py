@@ -95,3 +95,9 @@ def perplexity(shown_loss: float) -> str:
 def stamp(start: datetime, at: float) -> datetime:
     """The time of day of a moment of the run."""
     return start + timedelta(seconds=at)
+
+
+def asctime(start: datetime, at: float) -> str:
+    """The same as Python's logging writes it (Formatter.formatTime): 2026-01-30 12:00:09,483."""
+    now = stamp(start, at)
+    return f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"

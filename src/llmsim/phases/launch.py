@@ -47,7 +47,6 @@ from llmsim.recipes import RECIPES
 TOLD_NODES = 8
 TOLD_RANKS = 16
 
-PORT = 29500  # torchrun's
 NVLINK_GB_S = 100  # what is slower than this is PCIe
 
 # Tokenized data is stored in 2 or 4 bytes a token, by the size of the vocabulary; the
@@ -69,9 +68,9 @@ def launch(job: Job, at: float) -> Phase:
     """The command, the nodes, the ranks, the data and the model, in the order a log has them."""
     yield Launched(at)
     at += took(job, "torchrun", 2.6)
-    yield Rendezvous(at, hostname(job, 0), PORT, machine.launcher(job, 0))
+    yield Rendezvous(at, hostname(job, 0), machine.PORT, machine.launcher(job, 0))
     at += took(job, "import torch", 5.8)
-    yield WorkersStarted(at, hostname(job, 0), PORT)
+    yield WorkersStarted(at, hostname(job, 0), machine.PORT)
     at = yield from _cluster(job, at)
     at = yield from _data(job, at)
     return (yield from _model(job, at))

@@ -49,7 +49,7 @@ def _command(job: Job) -> str:
         return f"srun -n {job.layout.gpus} {PYTHON} -u {script}"
     world = str(_hosts(job)).replace("'", '"')  # as JSON writes it
     info_ = f"--world_info={_url_safe(world)}"
-    port = "--master_port=29500"
+    port = f"--master_port={machine.PORT}"
     if job.layout.nodes == 1:
         master = f"--master_addr=127.0.0.1 {port} --enable_each_rank_log=None"
         return f"{_LAUNCHER} {info_} {master} {script}"

@@ -21,9 +21,7 @@ def plain(job: Job, text: str, node: int = 0) -> Line:
 
 def dated(job: Job, at: float, place: str, text: str) -> str:
     """A message of the logger: [2025-02-20 02:13:56,542] [INFO] [comm.py:652:init_distributed] ."""
-    now = units.stamp(job.start, at)
-    stamp = f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"
-    return f"[{stamp}] [INFO] [{place}] {text}"
+    return f"[{units.asctime(job.start, at)}] [INFO] [{place}] {text}"
 
 
 def info(job: Job, at: float, place: str, text: str, node: int = 0) -> Line:

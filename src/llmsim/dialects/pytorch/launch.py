@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim import events
+from llmsim import events, machine
 from llmsim.dialects import Tell, units
 from llmsim.dialects.fit import wrapped
 from llmsim.dialects.line import Line
@@ -34,7 +34,7 @@ def _command(job: Job) -> list[str]:
         f"--nproc-per-node {gpus_per_node(job)}",
         f"--rdzv-id {job.run_name}",
         "--rdzv-backend c10d",
-        f"--rdzv-endpoint {hostname(job, 0)}:29500",
+        f"--rdzv-endpoint {hostname(job, 0)}:{machine.PORT}",
         *script,
     ]
 

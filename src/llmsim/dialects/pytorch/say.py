@@ -19,11 +19,10 @@ def prefix(at: float, job: Job, width: int, level: str = "INFO") -> list[Span]:
     now = units.stamp(job.start, at)
     warns = "warning" if level == "WARNING" else "time"
     if width >= 220 and not alone(job):
-        stamp = f"[{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}]"
-        return [("time", f"{stamp} [rank0] "), (warns, level), ("time", " ")]
+        stamp = units.asctime(job.start, at)
+        return [("time", f"[{stamp}] [rank0] "), (warns, level), ("time", " ")]
     if width >= 100:
-        stamp = f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"
-        return [("time", stamp + " "), (warns, level), ("time", " ")]
+        return [("time", units.asctime(job.start, at) + " "), (warns, level), ("time", " ")]
     if width >= 60:
         return [(warns, f"{now:%m-%d %H:%M:%S} ")]
     return [(warns, f"{now:%H:%M:%S} ")] if width >= 36 else []

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim import events
+from llmsim import events, machine
 from llmsim.dialects import Tell, tensorboard, units
 from llmsim.dialects.line import Line
 from llmsim.dialects.nccl import version_line
@@ -30,7 +30,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     """What bash prints of the script: it runs under set -x."""
     gpus, log_rank = gpus_per_node(job), shown_rank(job) % gpus_per_node(job)
     config = f"./train_configs/{job.model.name.lower().replace('-', '_')}.toml"
-    endpoint = "localhost:0" if job.layout.nodes == 1 else f"{hostname(job, 0)}:29500"
+    endpoint = "localhost:0" if job.layout.nodes == 1 else f"{hostname(job, 0)}:{machine.PORT}"
     nodes = f"--nnodes={job.layout.nodes} " if job.layout.nodes > 1 else ""
     command = (
         f"torchrun {nodes}--nproc_per_node={gpus} --rdzv_backend c10d "

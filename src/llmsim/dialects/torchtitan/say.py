@@ -38,9 +38,5 @@ def shown_rank(job: Job) -> int:
 
 def say(job: Job, at: float, text: str, level: str = "INFO") -> Line:
     """A line of the logger, behind the prefix that torchrun's --tee puts there."""
-    now = units.stamp(job.start, at)
-    millisecond = now.microsecond // 1000
-    return Line(
-        f"[rank{shown_rank(job)}]:[titan] {now:%Y-%m-%d %H:%M:%S},{millisecond:03d} - root - "
-        f"{level} - {text}"
-    )
+    now = units.asctime(job.start, at)
+    return Line(f"[rank{shown_rank(job)}]:[titan] {now} - root - {level} - {text}")

@@ -22,8 +22,7 @@ def info(job: Job, at: float, place: str, *message: str) -> Iterator[Line]:
 
     A message of several lines has its prefix once.
     """
-    now = units.stamp(job.start, at)
-    prefix = f"[INFO|{place}] {now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d} >> "
+    prefix = f"[INFO|{place}] {units.asctime(job.start, at)} >> "
     first, *rest = message
     yield Line(prefix + first)
     for text in rest:
