@@ -101,6 +101,7 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
         validation_batches=max(4, round(recipe.held_out / (global_batch * draft.sequence))),
         save_every=min(steps, save_every),
         saves_first=voice.saves_first,
+        validates_last=not voice.validates,
         validates_first=voice.validates_first,
         idle=voice.idle,
     )

@@ -26,7 +26,7 @@ ITERATION = (
 )
 TIMER = r"    (?P<timer>[\w/-]+) \.+: \((?P<least>\d+\.\d\d), (?P<most>\d+\.\d\d)\)"
 VALIDATION = (
-    r" validation loss at iteration (?P<at>\d+)(?P<set> on validation set)? \|"
+    r" validation loss at iteration (?P<at>\d+)(?: on (?P<set>validation|test) set)? \|"
     rf" lm loss value: (?P<value>{FLOAT}) \|"
     rf" lm loss PPL: (?P<ppl>{FLOAT}) \| "
 )
@@ -39,6 +39,8 @@ SPLIT = r"\[ t 1/\d+, p 1/\d+ \]"
 LAUNCHER = r"W\d{4} \d\d:\d\d:\d\d\.\d{3}000 \d+ torch/distributed/run\.py:\d+\] "
 COUNT = r" > number of parameters on \(tensor, pipeline\) model parallel rank \(\d+, \d+\): \d+"
 PATTERNS = (
+    r"Evaluating on \d+ samples",
+    r"Evaluating iter \d+/\d+",
     rf"{LAUNCHER}(\*{{41}}|Setting OMP_NUM_THREADS environment variable .*)?",
     (
         r"using world size: \d+, data-parallel size: \d+, context-parallel size: 1, hierarchical "
@@ -164,7 +166,7 @@ ORDER = (
     "done with setup", "model-and-optimizer-setup", "training ...", "Setting rerun",
     "[before the start", " iteration ", "Theoretical memory", "[Rank 0]", "evaluate ..",
     "validation loss", "saving checkpoint", "successfully saved", "save-checkpoint",
-    "[after training is done]",
+    "[after training is done]", "on validation set", "on test set",
 )  # fmt: skip
 
 OTHERS: tuple[dict[str, object], ...] = (
@@ -351,20 +353,41 @@ def test_arguments_that_say_the_same_agree(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(50))
 def test_what_is_evaluated_last_follows_the_training(seed: int) -> None:
-    """pretrain(): the training is done, the last save, then the validation set once more."""
+    """training.py: the loop evaluates and saves at the intervals; pretrain() does the rest.
+
+    That is a save, if the loop has not just done it, then the validation set and the test set.
+    """
     log = log_of("megatron", seed)
     shown = arguments(log)
-    evaluated = [match for line in log if (match := re.fullmatch(VALIDATION, line))]
     steps, every = last_iteration(log), int(shown["eval_interval"])
-    marks = [line for line in log if "after training is done" in line]
-    assert len(marks) == 1
-    done = log.index(marks[0])
-    for match in evaluated:
-        at = int(match["at"])
-        assert bool(match["set"]) == (at % every > 0) == (log.index(match.string) > done)
-    assert [int(match["at"]) for match in evaluated] == sorted(
-        {*range(every, steps + 1, every), steps}
-    )
+    (done,) = (at for at, line in enumerate(log) if "after training is done" in line)
+    told = [(at, match) for at, line in enumerate(log) if (match := re.fullmatch(VALIDATION, line))]
+    inside = [int(match["at"]) for at, match in told if at < done]
+    assert inside == [*range(every, steps + 1, every)]
+    assert [match["set"] for at, match in told if at < done] == [None] * len(inside)
+    assert [(match["set"], int(match["at"])) for at, match in told if at > done] == [
+        ("validation", steps),
+        ("test", steps),
+    ]
+    last = [match["value"] for _, match in told if int(match["at"]) == steps]
+    assert len(set(last)) == len(last)  # other tokens
+    assert max(map(float, last)) - min(map(float, last)) < 0.1
+    saved = next(at for at, line in enumerate(log) if f"at iteration {steps:7d} to " in line)
+    assert (saved > done) == (steps % int(shown["save_interval"]) > 0)
+    assert saved < told[-2][0]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_last_evaluations_tell_their_batches(seed: int) -> None:
+    log = log_of("megatron", seed)
+    shown = arguments(log)
+    batches, whole = int(shown["eval_iters"]), int(shown["global_batch_size"])
+    counted = [f"Evaluating iter {batch}/{batches}" for batch in range(1, batches + 1)]
+    starts = [at for at, line in enumerate(log) if line.startswith("Evaluating on")]
+    assert len(starts) == 2
+    for at in starts:
+        assert log[at] == f"Evaluating on {batches * whole} samples"
+        assert list(log[at + 1 : at + 1 + batches]) == counted
 
 
 def test_the_loss_is_the_mean_since_the_line_before() -> None:

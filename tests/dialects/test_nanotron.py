@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pprint import pformat
 
 import pytest
@@ -238,6 +239,16 @@ def test_the_configuration_is_shown_as_pprint_shows_it() -> None:
     })  # fmt: skip
     real = Inner(8, "reduce" * 9)
     assert pretty(record) == pformat(Outer(1, real, [real], None)).split("\n")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_saves_right_after_the_iteration(seed: int) -> None:
+    """trainer.py evaluates nothing: between an iteration's line and its save no time passes."""
+    log = log_of("nanotron", seed)
+    for before, line in pairwise(log):
+        if "Saving checkpoint at" in line:
+            assert "iteration: " in before
+            assert line[:14] == before[:14]
 
 
 @pytest.mark.parametrize("seed", range(20))

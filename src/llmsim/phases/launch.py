@@ -202,7 +202,7 @@ def _model(job: Job, at: float) -> Phase:
         memory.capacity(job.gpu),
     )
     yield status(job, at, "loading", at, "idle", "before training")
-    at += took(job, "trainer", 0.4)
+    at += took(job, "trainer", preparation.optimizer_seconds(job))
     yield TrainerReady(
         at,
         compute.job_flops_per_token(job),

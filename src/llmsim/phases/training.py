@@ -121,12 +121,15 @@ def _loop(job: Job, at: float) -> Generator[Event, None, Trained]:
             yield Collectives(at, step, transfers, seconds / (step - before))
         if step in looks:
             yield status(job, at, "training", at - in_steps, "loading", f"step {step:,}")
-        if step in validated:
+        if step in validated and not job.schedule.validates_last:
             at = yield from validation.validation(job, at, step, best)
-            best = min(best, loss.validation(job, step))
         yield from _growth(job, at, step)
         if step in saves:
             at = yield from _checkpoint(job, at, step, saving)
+        if step in validated and job.schedule.validates_last:
+            at = yield from validation.validation(job, at, step, best)
+        if step in validated:
+            best = min(best, loss.validation(job, step))
         # It reads the metrics of the step before, and whatever a pause is for.
         free = at if at > ended else begun
         if step % steps_per_epoch(job) == 0:

@@ -279,14 +279,15 @@ def training_seconds(job: Job) -> float:
     return interval_seconds(job, 1, job.schedule.steps)
 
 
-def validation_seconds(job: Job, step: int) -> float:
-    """Seconds of one validation: forward only, a third of the FLOPs, and some overhead.
+def validation_seconds(job: Job, step: int, part: str = "validation") -> float:
+    """Seconds of one validation, on a part of the held-out data.
 
+    It is forward only, a third of the FLOPs, and some overhead.
     Forward is as fast with recompute as without, so its time is a third of the step without.
     """
     batches = job.schedule.validation_batches
     filled = _filled(job, step, step)
     forward = step_seconds(job) * filled * _RECOMPUTE[job.layout.recompute] / 3.0
-    spread = 1.0 + 0.015 * noise.normal(job.seed, "validation time", step)
-    overhead = 0.4 + 0.8 * noise.uniform(job.seed, "validation overhead", step)
+    spread = 1.0 + 0.015 * noise.normal(job.seed, f"{part} time", step)
+    overhead = 0.4 + 0.8 * noise.uniform(job.seed, f"{part} overhead", step)
     return round(batches * forward * max(0.9, spread) + overhead, 6)

@@ -117,11 +117,12 @@ def residual(job: Job, step: int, first: int | None = None) -> float:
     return (z + tail - mean) / sqrt(1.0 + 2.0 * BUMP * mean - mean * mean)
 
 
-def validation(job: Job, step: int) -> float:
+def validation(job: Job, step: int, part: str = "validation") -> float:
     """The loss on the fixed validation set after this step's update, in nats.
 
     It lies a little below the training loss, by the luck of the set's own tokens. Data
-    seen in training for the second time is learnt by heart: that helps it nothing.
+    seen in training for the second time is learnt by heart: that helps it nothing. Another
+    `part` of the held-out data is as large, and has other tokens.
     """
     shape = curve(job)
     clean = value(shape._replace(keep=1.0), job, step + 1)
@@ -130,9 +131,9 @@ def validation(job: Job, step: int) -> float:
     if shape.keep != 1.0:
         clean += OVERFIT * max(0.0, step / shape.epoch - 1.0)
     tokens = batch_tokens(job) * max(1, job.schedule.validation_batches)
-    luck = min(GAP, NOISE / sqrt(tokens)) * noise.normal(job.seed, "validation-set")
+    luck = min(GAP, NOISE / sqrt(tokens)) * noise.normal(job.seed, f"{part}-set")
     gap = (GAP - luck) * min(1.0, clean / 3.3)
-    wobble = VALIDATION_NOISE * noise.normal(job.seed, "validation", step)
+    wobble = VALIDATION_NOISE * noise.normal(job.seed, part, step)
     return max(shape.floor, clean - gap + wobble)
 
 

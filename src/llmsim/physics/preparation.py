@@ -1,14 +1,15 @@
-"""A trainer's passes over its rows before the training: each has a rate of its own.
+"""A trainer's passes over its rows before the training, and its optimizer's states.
 
     seconds = rows / rate
 
 One process of `datasets` runs some ten thousand rows a second through a few lines of Python;
 filters and packing are Arrow's and faster. A chat template and a fast tokenizer take 1 to 2
-million tokens a second, which is 2 to 10 thousand rows of conversations.
+million tokens a second, which is 2 to 10 thousand rows of conversations. Copies of weights and
+states come to be in small parts, with garbage collected between: about 15 GB a second on a GPU.
 """
 
 from llmsim.job import Job
-from llmsim.physics import alignment, noise
+from llmsim.physics import alignment, memory, noise
 
 # Rows per second, lowest and highest.
 PASSES = {
@@ -20,6 +21,7 @@ PASSES = {
     "drop": (3e4, 8e4),
 }
 TOKENIZED = (1.0e6, 2.0e6)  # tokens per second
+STATES = 15e9  # bytes per second
 
 STAGES = {
     "sft": ("convert", "tokenize", "label", "pack"),
@@ -40,3 +42,9 @@ def _rate(job: Job, name: str) -> float:
     rates = TOKENIZED if name == "tokenize" else PASSES[name]
     drawn = noise.between(job.seed, f"preparation/{name}", *rates)
     return drawn / alignment.row_tokens(job) if name == "tokenize" else drawn
+
+
+def optimizer_seconds(job: Job) -> float:
+    """Seconds until the first stage's optimizer has its states, and the trainer with it."""
+    held = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
+    return 0.4 + held.optimizer / STATES

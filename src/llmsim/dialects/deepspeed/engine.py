@@ -1,6 +1,7 @@
 """deepspeed.initialize: the optimizer is wrapped, its memory told, the configuration printed."""
 
 from collections.abc import Iterator
+from math import fsum
 
 from llmsim import events, machine
 from llmsim.dialects import Tell
@@ -18,7 +19,7 @@ from llmsim.dialects.deepspeed.say import info, plain, zero_stage
 from llmsim.dialects.line import Line
 from llmsim.dialects.units import GIB
 from llmsim.job import Job, gpus_per_node
-from llmsim.physics import allocator, memory, stages
+from llmsim.physics import allocator, memory, preparation, stages
 from llmsim.terminal.screen import Screen
 from llmsim.typed import NamedTuple
 
@@ -27,6 +28,9 @@ Lines = Iterator[Line]
 VERSION = "0.16.5"
 BETAS = (0.9, 0.95)
 
+# The part of the trainer's time that is told, and how the looks at the memory begin.
+_USED = 0.75
+_LOOKED = ("Stage 3 initialize", "DeepSpeedZeRoOffload", "Before ", "After ")
 _RANK = "logging.py:128:log_dist"
 _FIRST, _SECOND, _THIRD = "utils.py:781", "utils.py:782", "utils.py:789"
 # Host memory of a node with eight GPUs, GiB, and what a rank and the rest of a node take of it.
@@ -186,16 +190,28 @@ def _wrapped(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    """The engine's lines, evenly within the last moments before the training."""
+    """The engine's lines, as long before the training as the optimizer takes."""
     told = list(_initialized(job))
-    seconds = machine.duration(job, "engine", 0.25)
-    for index, (place, text) in enumerate(told, 1):
-        at = event.at - seconds * (1 - index / len(told))
+    waits = [_wait(text) for _, text in told]
+    each = _USED * preparation.optimizer_seconds(job) / fsum(waits)
+    at = event.at - each * fsum(waits)
+    for wait, (place, text) in zip(waits, told, strict=True):
+        at += each * wait
         begin, *rest = text.split("\n")
         yield info(job, at, place, begin) if place else plain(job, begin)
         for more in rest:
             yield plain(job, more)
     yield plain(job, "***** Running training *****")
+
+
+def _wait(text: str) -> float:
+    """What passes before a line, in units of that before a look, which collects garbage first.
+
+    The copies of weights and Adam's states are made; else one line follows upon the other.
+    """
+    if text.startswith(("After creating fp32 partitions", "After initializing optimizer states")):
+        return 10.0
+    return 1.0 if text.startswith(_LOOKED) else 0.005
 
 
 LINES: dict[type, Tell] = {events.TrainerReady: _trainer_ready}

@@ -101,26 +101,53 @@ def _memory(event: events.Step, job: Job) -> Iterator[str]:
 # --- validation and checkpoints ----------------------------------------------------------
 
 
-def _after_training(job: Job, step: int) -> bool:
-    """Whether Megatron evaluates only when the training is done, after the last save."""
-    return step == job.schedule.steps and step % job.schedule.validate_every > 0
+def _in_loop(job: Job, step: int) -> bool:
+    """Whether Megatron evaluates after an iteration: it does so at the interval alone."""
+    return step % job.schedule.validate_every == 0
+
+
+def _saved_in_loop(job: Job) -> bool:
+    """Whether the last save is at its interval; else it waits until the training is done."""
+    return job.schedule.steps % job.schedule.save_every == 0
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
-    if _after_training(job, event.step):
-        yield dated(job, event.at - event.seconds, "after training is done")
-    else:
-        yield from _evaluation(job, event.step, f"iteration {event.step}")
+    if _in_loop(job, event.step):
+        yield from _evaluation(job, event.step)
+    if event.step == job.schedule.steps and not _saved_in_loop(job):
+        yield _done(job, event.at)
 
 
-def _evaluation(job: Job, step: int, when: str) -> Lines:
+def _done(job: Job, at: float) -> Line:
+    """The end of the loop, at `at` or before the evaluation that follows it."""
+    last = job.schedule.steps
+    before = 0.0 if _in_loop(job, last) else compute.validation_seconds(job, last)
+    return dated(job, at - before, "after training is done")
+
+
+def _after_training(job: Job) -> Lines:
+    """pretrain()'s end: more of the validation set, then the test set, each batch told."""
+    last = job.schedule.steps
+    yield from _evaluation(job, last, "validation", "more validation" * _in_loop(job, last))
+    yield from _evaluation(job, last, "test", "test")
+
+
+def _evaluation(job: Job, step: int, named: str = "", part: str = "") -> Lines:
+    """evaluate(), of a part of the data with luck of its own; `named` is the set's name at last."""
+    part, batches = part or "validation", job.schedule.validation_batches
     yield Line(_RERUN)
-    yield from timers(job, step, {"evaluate": compute.validation_seconds(job, step)})
+    if named:
+        yield Line(f"Evaluating on {batches * job.schedule.global_batch} samples")
+        for batch in range(1, batches + 1):
+            yield Line(f"Evaluating iter {batch}/{batches}")
+    index = step + len(named)  # each wait has ranks that are late
+    yield from timers(job, index, {"evaluate": compute.validation_seconds(job, step, part)})
     yield Line(_RERUN)
     yield Line(_RERUN)
-    value = loss.validation(job, step)
+    value = loss.validation(job, step, part)
+    at = f"iteration {step} on {named} set" if named else f"iteration {step}"
     text = (
-        f" validation loss at {when} | lm loss value: {value:.6E} |"
+        f" validation loss at {at} | lm loss value: {value:.6E} |"
         f" lm loss PPL: {exp(min(20.0, value)):.6E} | "
     )
     rule = "-" * (len(text) + 1)
@@ -144,13 +171,10 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     yield Line(f"{start} to {path} {split(job)}")
     if waits_for_save(job, event.step):
         yield from timers(job, event.step, {"save-checkpoint": event.seconds})
-    if _after_training(job, event.step):
-        yield from _evaluation(job, event.step, f"iteration {event.step} on validation set")
-
-
-def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
-    if event.phase == "training" and not _after_training(job, job.schedule.steps):
-        yield dated(job, event.at, "after training is done")
+    if event.step == job.schedule.steps:
+        if _saved_in_loop(job):
+            yield _done(job, event.at)
+        yield from _after_training(job)
 
 
 LINES: dict[type, Tell] = {
@@ -160,5 +184,4 @@ LINES: dict[type, Tell] = {
     events.CheckpointStarted: _checkpoint_started,
     events.CheckpointStaged: _checkpoint_staged,
     events.CheckpointSaved: _checkpoint_saved,
-    events.PhaseEnded: _phase_ended,
 }
