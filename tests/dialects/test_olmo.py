@@ -23,6 +23,7 @@ NAMES = (
     r"System/Peak GPU Memory \(MB\)|eval/[\w.+-]+/CrossEntropyLoss|eval/[\w.+-]+/Perplexity"
 )
 METRIC = rf"    (?P<name>{NAMES})=(?P<value>{NUMBER})"
+MODULE = r"(?:  )*(?:\(\w[\w-]*\): (?:\d+ x )?\w+\([^()]*\)?|\))"  # nn.Module.__repr__
 HEAD = r"\[step=(?P<step>\d+)/(?P<steps>\d+)(?:,epoch=(?P<epoch>\d+))?\]"
 TEXTS = (
     HEAD,
@@ -32,6 +33,9 @@ TEXTS = (
     r"Process group initialized",
     r"CLI environment prepared",
     r"Building model\.\.\.",
+    r"Saving config to /[\w/-]+/config\.yaml",
+    r"Model:",
+    r"(?:FullyShardedDataParallel|DistributedDataParallel|SingleAccelerator)\(",
     r"Total number of parameters: [\d,]+",
     r"Number of non-embedding parameters: [\d,]+",
     r"Peak GPU Memory \(MB\) (before|after) (fsdp|ddp|single): \d+",
@@ -51,6 +55,7 @@ PATTERNS = [
     for pattern in (
         rf"{LAUNCHER}(\*{{41}}|Setting OMP_NUM_THREADS environment variable .*)?",
         METRIC,
+        MODULE,
         *(f"({RICH}|{TABBED}){text}" for text in TEXTS),
     )
 ]
@@ -69,8 +74,10 @@ REAL = """\
 """.splitlines()
 
 ORDER = (
-    "OMP_NUM_THREADS", "Process group initialized", "Building model", "Total number",
-    "before fsdp", "Wrapping", "after fsdp", "Constructing optimizer", "Starting training",
+    "OMP_NUM_THREADS", "Process group initialized", "Saving config to", "Building model",
+    "Total number", "before fsdp", "Wrapping", "after fsdp", "Model:",
+    "(_fsdp_wrapped_module): OLMo(", "(wte)", "OLMoSequentialBlock(", "(ff_proj)",
+    "Constructing optimizer", "Starting training",
     "[step=", "optim/total_grad_norm", "train/CrossEntropyLoss", "train/Perplexity",
     "throughput/total_tokens", "tokens_per_second", "batches_per_second", "Peak GPU Memory",
     "Starting evaluation", "[eval_step=", "-validation", "eval/", "Saving checkpoint...",
@@ -101,6 +108,69 @@ def test_real_lines_match_the_same_patterns() -> None:
 def test_the_phases_come_in_the_order_of_its_scripts() -> None:
     log = log_of("olmo", 1, model="Magic8Ball-8B", gpus=16, recipe="pretrain")
     assert in_order(ORDER, log) is None
+
+
+# As torch 2 prints OLMo-1B's class under DDP, cut to one width (olmo/model.py, OLMo-1B.yaml).
+TREE = """\
+DistributedDataParallel(
+  (module): OLMo(
+    (transformer): ModuleDict(
+      (wte): Embedding({v}, {d})
+      (emb_drop): Dropout(p=0.0, inplace=False)
+      (ln_f): RMSLayerNorm()
+      (blocks): ModuleList(
+        (0-{last}): {n} x OLMoSequentialBlock(
+          (dropout): Dropout(p=0.0, inplace=False)
+          (act): SwiGLU()
+          (attn_out): Linear(in_features={d}, out_features={d}, bias=False)
+          (ff_out): Linear(in_features={f}, out_features={d}, bias=False)
+          (rotary_emb): RotaryEmbedding()
+          (attn_norm): RMSLayerNorm()
+          (ff_norm): RMSLayerNorm()
+          (att_proj): Linear(in_features={d}, out_features={qkv}, bias=False)
+          (ff_proj): Linear(in_features={d}, out_features={ff}, bias=False)
+        )
+      )
+    )
+  )
+)"""
+
+
+def test_the_modules_are_those_of_the_model() -> None:
+    options: dict[str, object] = {"model": "Heron-124M", "gpus": 8, "recipe": "pretrain"}
+    log, shape = log_of("olmo", 1, **options), job_of(1, dialect="olmo", **options).architecture
+    begin = next(at for at, line in enumerate(log) if line.endswith("Model:")) + 1
+    tree = TREE.format(
+        v=shape.vocabulary, d=shape.width, last=shape.layers - 1, n=shape.layers,
+        f=shape.feed_forward, ff=2 * shape.feed_forward,
+        qkv=(shape.heads + 2 * shape.kv_heads) * shape.head_width,
+    ).splitlines()  # fmt: skip
+    assert log[begin].endswith("\tscripts.train:174\tINFO\t" + tree[0])
+    assert list(log[begin + 1 : begin + len(tree)]) == tree[1:]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_modules_hold_the_weights_that_are_counted(seed: int) -> None:
+    """Matrices of every block, the embeddings, and a norm's vector wherever one stands."""
+    log = log_of("olmo", seed)
+    begin = next(at for at, line in enumerate(log) if line.endswith("Model:")) + 1
+    end = next(at for at, line in enumerate(log) if "Constructing optimizer" in line)
+    tree = "\n".join(log[begin:end])
+    (times,) = (int(each) for each in re.findall(r"\): (\d+) x ", tree))
+    ((words, width),) = (map(int, both) for both in re.findall(r"Embedding\((\d+), (\d+)\)", tree))
+    sizes = [
+        (int(rows) * int(columns), "          " in blanks)
+        for blanks, rows, columns in re.findall(
+            r"\n( +)\(\w+\): Linear\(in_features=(\d+), out_features=(\d+)", tree
+        )
+    ]
+    counted = words * width + width + times * 2 * width
+    counted += sum(size * (times if inside else 1) for size, inside in sizes)
+    if "dMoE" in tree:  # whose experts' three matrices are in no line
+        shape = job_of(seed, dialect="olmo").architecture
+        counted += times * 3 * shape.experts * width * shape.feed_forward
+    shown = found(r"Total number of parameters: (?P<all>[\d,]+)", log)["all"]
+    assert number(shown) == counted
 
 
 def test_a_terminal_gets_rich_lines_and_the_same_metrics() -> None:

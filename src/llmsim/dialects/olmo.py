@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from math import exp
 
 from llmsim import events
-from llmsim.architecture import embedding_parameters, parameter_count
+from llmsim.architecture import Architecture, embedding_parameters, parameter_count
 from llmsim.dialects import Tell, units
 from llmsim.dialects.line import Line
+from llmsim.dialects.modules import Module, linear, printed, repeated
 from llmsim.dialects.torchrun import greeting
 from llmsim.job import Job, batch_tokens, hostname, shards_weights
 from llmsim.terminal.screen import Screen
@@ -23,6 +24,7 @@ CHECKPOINTS = "/checkpoints"
 
 # Where messages come from: modules and lines.
 _MAIN, _METRICS, _TRAINER, _EVAL = "scripts.train:{}", "olmo.train:981", "olmo.train:{}", 1085
+_DROPOUT, _NORM = Module("Dropout", "p=0.0, inplace=False"), Module("RMSLayerNorm")
 _TIME, _INFO, _PLACE, _RESET = "\x1b[2;36m", "\x1b[34m", "\x1b[2m", "\x1b[0m"
 
 
@@ -69,6 +71,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
         (310, "Multiprocessing start method set to 'spawn'"),
         (318, "Process group initialized"),
         (321, "CLI environment prepared"),
+        (71, f"Saving config to {CHECKPOINTS}/{job.run_name}/config.yaml"),
     ):
         yield _say(job, event.at, screen, _MAIN.format(line), text)
 
@@ -107,8 +110,61 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         yield _say(job, begun, screen, _MAIN.format(120), text)
     text = f"Peak GPU Memory (MB) after {wrapped}: {used}"
     yield _say(job, event.at, screen, _MAIN.format(172), text)
+    yield _say(job, event.at, screen, _MAIN.format(173), "Model:")
+    first, *rest = printed(_wrapped(job))
+    yield _say(job, event.at, screen, _MAIN.format(174), first)
+    yield from map(Line, rest)
     text = "Constructing optimizer with 2 param groups"
     yield _say(job, event.at, screen, "olmo.optim:944", text)
+
+
+def _wrapped(job: Job) -> Module:
+    """The model as training sees it (scripts/train.py); FSDP wraps each block, too (by_block)."""
+    block, strategy = _block_modules(job.architecture), _strategy(job)
+    if strategy == "fsdp":
+        return _sharded(_modules(job.architecture, _sharded(block)))
+    name = {"ddp": "DistributedDataParallel", "single": "SingleAccelerator"}[strategy]
+    return Module(name, children=(("module", _modules(job.architecture, block)),))
+
+
+def _sharded(module: Module) -> Module:
+    return Module("FullyShardedDataParallel", children=(("_fsdp_wrapped_module", module),))
+
+
+def _modules(shape: Architecture, block: Module) -> Module:
+    """OLMo (olmo/model.py): its modules in the order in which they come to be."""
+    size = (shape.vocabulary, shape.width)
+    head = () if shape.tied else (("ff_out", linear(shape.width, shape.vocabulary)),)
+    transformer = Module("ModuleDict", children=(
+        ("wte", Module("Embedding", f"{size[0]}, {size[1]}")),
+        ("emb_drop", _DROPOUT),
+        ("ln_f", _NORM),
+        ("blocks", repeated(shape.layers, block)),
+        *head,
+    ))  # fmt: skip
+    return Module("OLMo", children=(("transformer", transformer),))
+
+
+def _block_modules(shape: Architecture) -> Module:
+    """OLMoSequentialBlock, or OLMoEBlock with the experts of megablocks."""
+    width, inner = shape.width, shape.feed_forward
+    query, key_value = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
+    projection = linear(width, query + 2 * key_value)
+    begin = (("dropout", _DROPOUT), ("act", Module("SwiGLU")), ("attn_out", linear(query, width)))
+    norms = (("rotary_emb", Module("RotaryEmbedding")), ("attn_norm", _NORM), ("ff_norm", _NORM))
+    if shape.experts > 1:
+        router = Module("LearnedRouter", children=(("layer", linear(width, shape.experts)),))
+        experts = Module("ParallelDroplessMLP", children=(("mlp", Module("SparseGLU")),))
+        mixture = Module("dMoE", children=(("router", router), ("experts", experts)))
+        children = (*begin, ("ffn", mixture), *norms, ("att_proj", projection))
+        return Module("OLMoEBlock", children=children)
+    return Module("OLMoSequentialBlock", children=(
+        *begin,
+        ("ff_out", linear(inner, width)),
+        *norms,
+        ("att_proj", projection),
+        ("ff_proj", linear(width, 2 * inner)),
+    ))  # fmt: skip
 
 
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
