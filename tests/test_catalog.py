@@ -88,6 +88,34 @@ def test_published_token_counts() -> None:
     assert tokens["DCLM-baseline"] == 4 * 10**12
 
 
+def test_published_row_counts() -> None:
+    """The number of examples that the data cards give for the training split."""
+    rows = {dataset.name: dataset.rows for dataset in catalog.datasets()}
+    assert rows["OpenThoughts-114k"] == 113_957
+    assert rows["DeepMath-103K"] == 97_870 + 5_152  # trl-lib/DeepMath-103K: train and test
+    assert rows["UltraChat-200k"] == 207_865
+    assert rows["GSM8K-train"] == 7_473
+    assert rows["Alpaca-52k"] == 52_002
+    assert rows["FineWeb"] == 0
+
+
+def test_a_set_has_about_the_rows_that_its_name_says() -> None:
+    kinds = ("chat", "preference", "problems")
+    counted = [dataset for dataset in catalog.datasets() if dataset.kind in kinds]
+    size_in = re.compile(r"-(\d+)([KM])$", re.IGNORECASE)
+    named = [(size_in.search(each.name), each.rows) for each in counted]
+    assert sum(bool(match) for match, _ in named) >= 6
+    for match, rows in named:
+        if match:
+            size = int(match[1]) * {"K": 10**3, "M": 10**6}[match[2].upper()]
+            assert rows == pytest.approx(size, rel=0.17), match[0]
+
+
+def test_a_set_without_rows_has_rows_of_a_usual_length() -> None:
+    (dataset,) = catalog.parse_datasets("Foo | 70M | chat", "list")
+    assert dataset.rows == 100_000
+
+
 def test_every_kind_of_data_is_there() -> None:
     assert {dataset.kind for dataset in catalog.datasets()} == set(catalog.KINDS)
     head = (ROOT / "data/llm_datasets.txt").read_text(encoding="ascii").partition("\n\n")[0]
@@ -321,7 +349,10 @@ BAD_LINES: dict[Parse, str] = {
         Foo | 7B | active=8B experts=8   -> 'Foo' has 8,000,000,000 active parameters
     """,
     catalog.parse_datasets: """
-        Foo | 1B          -> columns are name | tokens | kind, but this line has 2.
+        Foo | 1B          -> columns are name | tokens | kind | rows, but this line has 2.
+        Foo | 1M | chat | many -> rows 'many' is not a number
+        Foo | 1M | chat | 2000000 -> '2000000' rows are more than the 1000000 tokens
+        Foo | 1M | web | 1000 -> '1000' rows, where text of the kind web has none
         Foo | lots | web  -> tokens 'lots' is not a positive size
         Foo | 1B | gossip -> kind 'gossip' is not one of web, code, chat
         Café | 1B | web   -> name 'Caf\\xe9' is not a name

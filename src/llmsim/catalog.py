@@ -40,6 +40,7 @@ class Dataset(NamedTuple):
     name: str
     tokens: int
     kind: str  # web, code, chat, math, books, multilingual ...
+    rows: int = 0  # conversations, pairs of answers or problems; 0 of text, which is not counted
 
 
 class Gpu(NamedTuple):
@@ -227,7 +228,7 @@ def parse_models(text: str, source: str) -> tuple[Model, ...]:
 
 def parse_datasets(text: str, source: str) -> tuple[Dataset, ...]:
     """The data sets in the text of a list. Raises CatalogError, naming source and line."""
-    return parsed(text, source, _DATASET, Dataset)
+    return parsed(text, source, _DATASET, _dataset, optional=1)
 
 
 def parse_gpus(text: str, source: str) -> tuple[Gpu, ...]:
@@ -254,6 +255,21 @@ def _mixture(cell: str) -> tuple[int, int]:
 
 def _model(name: str, parameters: int, mixture: tuple[int, int] | None = None) -> Model:
     return _plausible(Model(name, parameters, *(mixture or (parameters, 1))))
+
+
+# Tokens of a usual row, for a set that does not say how many it has: Tulu 3's conversations and
+# UltraFeedback's pairs, and a problem of GSM8K with its answer.
+_ROW_TOKENS = {"chat": 700, "preference": 750, "problems": 200}
+
+
+def _dataset(name: str, tokens: int, kind: str, rows: int | None = None) -> Dataset:
+    usual = _ROW_TOKENS.get(kind)
+    if usual is None:
+        checked(f"{rows}", f"rows, where text of the kind {kind} has none", good=rows is None)
+        return Dataset(name, tokens, kind)
+    rows = rows or max(1, tokens // usual)
+    checked(f"{rows}", f"rows are more than the {tokens} tokens", good=rows <= tokens)
+    return Dataset(name, tokens, kind, rows)
 
 
 SOFTWARE = ("python", "torch", "nccl", "driver", "transformers")  # what a run draws from
@@ -298,7 +314,7 @@ def _framework(name: str, version: str, needs: dict[str, str] | None = None) -> 
 
 
 _MODEL = {"name": plain_name, "total parameters": parse_size, "mixture of experts": _mixture}
-_DATASET = {"name": plain_name, "tokens": parse_size, "kind": _kind}
+_DATASET = {"name": plain_name, "tokens": parse_size, "kind": _kind, "rows": whole_number_in}
 _GPU = {
     "name": device_name, "memory": whole_number_in, "TDP": whole_number_in, "bf16": number_in,
     "HBM": number_in, "link": number_in, "NIC": number_in, "GPUs": whole_number_in,

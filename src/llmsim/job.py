@@ -128,11 +128,17 @@ def batch_tokens(job: Job) -> int:
     return job.schedule.global_batch * job.schedule.sequence
 
 
-def step_data_tokens(job: Job) -> int:
-    """Tokens that one step reads from the data set: its batch, or in GRPO its prompts."""
-    if job.recipe == "grpo":
-        return max(1, job.schedule.global_batch // COMPLETIONS) * PROMPT_TOKENS
-    return batch_tokens(job)
+def step_rows(job: Job) -> int:
+    """What one full step counts as samples: sequences, pairs of two in DPO, prompts in GRPO."""
+    sequences = {"dpo": 2, "grpo": COMPLETIONS}.get(job.recipe, 1)
+    return max(1, job.schedule.global_batch // sequences)
+
+
+def step_data_tokens(job: Job) -> float:
+    """Tokens that one step reads from the data set: its batch, or its pairs' or problems'."""
+    if job.recipe in ("dpo", "grpo"):
+        return step_rows(job) * job.dataset.tokens / job.dataset.rows
+    return float(batch_tokens(job))
 
 
 def shards_weights(layout: Layout) -> bool:
@@ -146,7 +152,7 @@ def gpus_per_node(job: Job) -> int:
 
 
 def steps_per_epoch(job: Job) -> int:
-    """Optimizer steps in one pass over the training data."""
+    """Whole steps of one pass over the training data, as far as the run makes them."""
     return job.schedule.steps // job.schedule.epochs
 
 

@@ -45,9 +45,10 @@ def length(job: Job, draw: float) -> tuple[int, int]:
     wanted = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
     steps = max(FEWEST_STEPS, min(wanted, affordable, supply * MOST_EPOCHS))
     passes = int(steps / supply)
-    if passes and supply * passes >= FEWEST_STEPS:
-        return int(supply * passes), passes
-    return round(steps), ceil(steps / supply)
+    if not passes:
+        return round(steps), 1
+    passes = max(passes, ceil(FEWEST_STEPS / supply))
+    return int(supply * passes), passes
 
 
 def step_range(dialect: str, recipe: Recipe) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from math import exp
+from math import ceil, exp
 
 import pytest
 from tqdm.std import tqdm
@@ -169,8 +169,15 @@ def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
     steps, epochs = planned(told, "Total optimization steps"), planned(told, "Num Epochs")
     per_epoch = planned(told, "Num update steps per epoch")
     batch = planned(told, "Total train batch size (w. parallel, distributed & accumulation)")
-    assert steps == epochs * per_epoch
-    assert planned(told, "Num examples") == per_epoch * batch
+    accumulation = planned(told, "Gradient Accumulation steps")
+    # trainer.py: set_initial_training_values, of a run that is told its steps.
+    batches = ceil(planned(told, "Num examples") / (batch // accumulation))
+    assert per_epoch == ceil(batches / accumulation)
+    assert epochs == steps // per_epoch + (steps % per_epoch > 0)
+
+    def epoch(step: int) -> float:
+        return step // per_epoch + step % per_epoch * accumulation / batches
+
     trained, evaluated, (ended,) = (
         dicts(told, "loss"), dicts(told, "eval_loss"), dicts(told, "train_runtime")
     )  # fmt: skip
@@ -180,12 +187,17 @@ def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
     logged = [1, *range(every, steps + 1, every)] if every > 1 else [*range(1, steps + 1)]
     assert len(trained) == len(logged)
     for step, values in zip(logged, trained, strict=True):
-        assert close(values["epoch"], step / per_epoch)
+        assert close(values["epoch"], epoch(step))
         assert 0 <= values["learning_rate"] <= 1.001 * trained_peak(trained)
     lengths = [step - before for before, step in zip([0, *logged], logged, strict=False)]
     mean = sum(values["loss"] * length for values, length in zip(trained, lengths, strict=True))
     assert close(ended["train_loss"], mean / steps, digits=3)
-    assert ended["epoch"] == epochs
+    assert close(ended["epoch"], epoch(steps))
+    if told.job.dataset.rows:  # texts of all conversations in blocks, as run_clm.py groups them
+        blocks = told.job.dataset.tokens / told.job.schedule.sequence
+        assert planned(told, "Num examples") == pytest.approx(blocks, rel=0.005)
+    else:
+        assert ended["epoch"] == epochs
 
     # Evaluations and the whole training: what passed divided by the time.
     runtime = ended["train_runtime"]
@@ -204,8 +216,9 @@ def test_a_step_logs_the_rate_that_it_took(seed: int) -> None:
     told = log("hf", seed)
     plan = told.job.schedule
     for values in dicts(told, "loss"):
-        step = round(values["epoch"] * plan.steps / plan.epochs)
-        if abs(step - values["epoch"] * plan.steps / plan.epochs) > 0.01:
+        told_steps = values["epoch"] * planned(told, "Num update steps per epoch")
+        step = round(told_steps)
+        if abs(step - told_steps) > 0.01:
             continue  # four digits of an epoch do not tell the step
         expected = rate(step - 1, plan.steps, plan.warmup, plan.peak_lr, plan.final_lr, plan.decay)
         assert close(values["learning_rate"], expected)
@@ -337,7 +350,7 @@ def test_bars_are_tqdms(width: int, seed: int) -> None:
     ):  # fmt: skip
         for event, line in bar_lines(seed, surface):
             if event.task == "tokenize":
-                total = job.schedule.steps // job.schedule.epochs * job.schedule.global_batch
+                total = job.dataset.rows or job.schedule.steps * job.schedule.global_batch
                 done, label, unit, scale = (
                     total * event.done // event.total,
                     "Map",

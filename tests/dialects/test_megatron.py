@@ -220,6 +220,21 @@ def test_the_arguments_are_sorted_and_stand_in_a_column() -> None:
     assert {line.index(" ", line.index(" .") + 1) for line in dotted} == {51}
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_the_index_is_of_the_whole_data_set(seed: int) -> None:
+    """gpt_dataset.py: whole epochs of the split's documents, as few as hold what is wanted."""
+    log = "\n".join(log_of("megatron", seed))
+    job = job_of(seed, dialect="megatron")
+    wanted = map(int, re.findall(r"^    (?:train|validation|test): +(\d+)$", log, re.MULTILINE))
+    samples = map(int, re.findall(r"total number of samples: (\d+)", log))
+    epochs = map(int, re.findall(r"total number of epochs: (\d+)", log))
+    parts = (949, 50, 1)  # --split 949,50,1
+    for want, have, passes, part in zip(wanted, samples, epochs, parts, strict=True):
+        one = job.dataset.tokens * part / 1000 / job.schedule.sequence
+        assert have == pytest.approx(passes * one, abs=1.1)
+        assert want <= have < want + one + 1.1
+
+
 @pytest.mark.parametrize("seed", range(50))
 def test_the_arguments_agree_with_the_rest_of_the_log(seed: int) -> None:
     log = log_of("megatron", seed)

@@ -79,9 +79,15 @@ PASSES = {
 
 
 def rows_of_a_step(job: Job) -> int:
-    """Sequences, or GRPO's prompts, of which eight completions each are sampled."""
-    batch = job.schedule.global_batch
-    return batch // 8 if job.recipe == "grpo" else batch
+    """Sequences, pairs of two, or GRPO's prompts, of which eight completions each are sampled."""
+    return job.schedule.global_batch // {"grpo": 8, "dpo": 2}.get(job.recipe, 1)
+
+
+def steps_of_an_epoch(job: Job) -> float:
+    """Rows of the data set by those of a step; of packed conversations by their tokens."""
+    if job.recipe in ("dpo", "grpo"):
+        return job.dataset.rows / rows_of_a_step(job)
+    return job.dataset.tokens / (job.schedule.global_batch * job.schedule.sequence)
 
 
 END = entry(
@@ -141,9 +147,9 @@ def test_the_real_lines_are_matched_too() -> None:
 def test_supervised_runs_agree_with_themselves(recipe: str) -> None:
     for told in logs(recipe, range(25)):
         plan, trained = told.job.schedule, dicts(told, "loss")
-        per_epoch = plan.steps / plan.epochs
         for values in trained:
-            steps = round(values["epoch"] * per_epoch)
+            # An epoch's last step counts as a full one.
+            steps = values["epoch"] * steps_of_an_epoch(told.job) + values["epoch"] + 1
             # Padding is not counted, and no example is longer than a sequence.
             assert values["num_tokens"] < 1.001 * steps * plan.global_batch * plan.sequence
             guessed = exp(-0.31 * values["loss"])
@@ -229,7 +235,8 @@ def test_small_models_are_less_sure_of_the_answers() -> None:
     """zephyr-7b's logps, 0.9 to 1.1 nats a token; a 160M on HH-RLHF 2.2 to 2.4, half right."""
     told = {}
     for size in (160e6, 7e9, 310e9):
-        jobs = [make_job(seed=seed, parameters=int(size), recipe="dpo") for seed in range(20)]
+        jobs = [make_job(seed=seed, parameters=int(size), recipe="dpo", kind="preference")
+                for seed in range(20)]  # fmt: skip
         first = [dict(alignment.metrics(job, 1)) for job in jobs]
         told[size] = tuple(
             fmean(values[key] for values in first) for key in ("entropy", "mean_token_accuracy")
@@ -319,6 +326,22 @@ def test_rates_and_bars_agree_with_themselves(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
+def test_epochs_are_parts_of_the_data_set(recipe: str) -> None:
+    """Not of the run: what is read leaves a rest, and no run ends on a whole epoch by itself."""
+    ends = []
+    for told in logs(recipe, range(15)):
+        (ended,) = dicts(told, "train_runtime")
+        per_epoch = steps_of_an_epoch(told.job)
+        whole = told.job.schedule.steps / per_epoch
+        assert ended["epoch"] == pytest.approx(whole, rel=0.02, abs=1.5 / per_epoch)
+        ends.append(ended["epoch"])
+        if recipe in ("sft", "lora"):
+            tokens = dicts(told, "loss")[-1]["num_tokens"]
+            assert tokens == pytest.approx(ended["epoch"] * told.job.dataset.tokens, rel=0.02)
+    assert sum(end % 1 != 0 for end in ends) > 10
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_the_passes_over_the_data_are_tqdms(recipe: str) -> None:
     run = run_of(2, dialect="trl", recipe=recipe)
     last = [event for event in run.all(events.Progress) if event.task == "tokenize"][-1]
@@ -331,12 +354,10 @@ def test_the_passes_over_the_data_are_tqdms(recipe: str) -> None:
     assert done == rows
     rates = [float(re.findall(r" ([\d.]+) examples/s", line.text)[0]) for line in told]
     assert len(set(rates)) == len(rates)
-    packed = run.job.schedule.steps // run.job.schedule.epochs * rows_of_a_step(run.job)
-    if recipe in ("sft", "lora"):  # conversations, of which some fit into a sequence
-        assert 2 <= int(rows) / packed <= 7
-        assert 300 < rates[1] < 10_000  # one process: a template and a fast tokenizer
-    else:
-        assert int(rows) == packed
+    assert int(rows) == run.job.dataset.rows  # whatever the run then reads of them
+    if recipe in ("sft", "lora"):
+        length = run.job.dataset.tokens / run.job.dataset.rows
+        assert 1e6 <= rates[1] * length <= 2e6  # one process: a template and a fast tokenizer
     passed = 0
     for match in shown:
         assert match

@@ -13,7 +13,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.transformers import bars, report, say, values
 from llmsim.dialects.transformers.bars import Lines
 from llmsim.dialects.transformers.say import info
-from llmsim.job import Job, gpus_per_node, steps_per_epoch
+from llmsim.job import Job, gpus_per_node
 from llmsim.physics import storage
 from llmsim.terminal.screen import Screen
 
@@ -24,8 +24,8 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     weights = "--config_name" if job.recipe == "pretrain" else "--model_name_or_path"
     script = (
         f"run_clm.py {weights} models/{job.model.name} --dataset_name {job.dataset.name} "
-        f"--do_train --do_eval --bf16 {say.logging_flags(job)} --report_to wandb "
-        f"--output_dir checkpoints/{job.run_name}"
+        f"--do_train --do_eval {say.data_flags(job)} --bf16 {say.logging_flags(job)} "
+        f"--report_to wandb --output_dir checkpoints/{job.run_name}"
     )
     yield from shell.typed(screen, shell.torchrun(job, script))
 
@@ -56,9 +56,9 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     plan, layout = job.schedule, job.layout
     texts = {
         1618: "***** Running training *****",
-        1619: f"  Num examples = {steps_per_epoch(job) * plan.global_batch:,}",
-        1620: f"  Num Epochs = {plan.epochs:,}",
-        1621: f"  Num update steps per epoch = {steps_per_epoch(job):,}",
+        1619: f"  Num examples = {values.examples(job):,}",
+        1620: f"  Num Epochs = {values.epochs(job):,}",
+        1621: f"  Num update steps per epoch = {values.updates_per_epoch(job):,}",
         1622: f"  Instantaneous batch size per device = {layout.micro_batch:,}",
         1625: "  Total train batch size (w. parallel, distributed & accumulation) = "
         f"{plan.global_batch:,}",
@@ -184,7 +184,7 @@ def _train_metrics(job: Job, seconds: float) -> Lines:
     yield from say.block(
         "train",
         {
-            "epoch": f"{told['epoch']}",
+            "epoch": f"{round(told['epoch'], 4)}",
             "total_flos": f"{int(values.flops(job)) >> 30}GF",
             "train_loss": f"{round(told['train_loss'], 4)}",
             "train_runtime": say.clock(told["train_runtime"]),
@@ -202,7 +202,7 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
     yield from say.block(
         "eval",
         {
-            "epoch": f"{told['epoch']}",
+            "epoch": f"{round(told['epoch'], 4)}",
             "eval_loss": f"{round(told['eval_loss'], 4)}",
             "eval_runtime": say.clock(told["eval_runtime"]),
             "eval_samples_per_second": f"{told['eval_samples_per_second']}",

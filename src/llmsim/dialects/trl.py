@@ -40,15 +40,15 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     adapters = " --use_peft" if job.architecture.adapter_rank else ""
     script = (
         f"trl/scripts/{TRAINERS[job.recipe]}.py --model_name_or_path models/{job.model.name} "
-        f"--dataset_name {job.dataset.name}{packing}{adapters} {say.logging_flags(job)} "
-        f"--report_to wandb --output_dir checkpoints/{job.run_name}"
+        f"--dataset_name {job.dataset.name}{packing}{adapters} {say.data_flags(job)} "
+        f"{say.logging_flags(job)} --report_to wandb --output_dir checkpoints/{job.run_name}"
     )
     yield from shell.typed(screen, shell.torchrun(job, script))
 
 
 def _prepared(event: events.Progress, job: Job, screen: Screen) -> Lines:
     """The passes over the data: a terminal shows the one at work, and at the end all bars stay."""
-    rows, part, begun = alignment.rows(job), event.done / event.total, 0.0
+    rows, part, begun = job.dataset.rows, event.done / event.total, 0.0
     seconds = preparation.passes(job)
     for label, taken in zip(STAGES[job.recipe], seconds, strict=True):
         share = taken / fsum(seconds)

@@ -29,13 +29,13 @@ from llmsim.events import (
     WorkersStarted,
 )
 from llmsim.job import (
-    PROMPT_TOKENS,
     Job,
     batch_tokens,
     gpus_per_node,
     hostname,
     shards_weights,
     step_data_tokens,
+    step_rows,
     steps_per_epoch,
 )
 from llmsim.phases.status import status
@@ -137,15 +137,11 @@ def _ranks(job: Job, at: float) -> Phase:
 
 
 def _data(job: Job, at: float) -> Phase:
-    """The tokenizer; then this run's part of the data set is downloaded and tokenized."""
+    """The tokenizer; then the data, or the run's part of it, is downloaded and tokenized."""
     seconds = took(job, "tokenizer", 0.7)
     at += seconds
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
-    steps = steps_per_epoch(job)
-    # Prompts are what reinforcement learning reads; answers are its own.
-    grpo = job.recipe == "grpo"
-    tokens = steps * step_data_tokens(job) if grpo else ramp.tokens(job, 1, steps)
-    sequences = tokens // (PROMPT_TOKENS if grpo else job.schedule.sequence)
+    tokens, sequences = _taken(job)
     shards = ceil(tokens / SHARD_TOKENS)
     size = int(tokens * TEXT_BYTES_PER_TOKEN)
     begun = at
@@ -165,6 +161,17 @@ def _data(job: Job, at: float) -> Phase:
     width = 2 if job.architecture.vocabulary <= 65_536 else 4
     yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
     return at
+
+
+def _taken(job: Job) -> tuple[int, int]:
+    """Tokens and samples that are prepared: all of them where one process maps the data."""
+    steps = steps_per_epoch(job)
+    if job.prepares_alone:
+        return job.dataset.tokens, job.dataset.rows
+    if job.recipe in ("dpo", "grpo"):
+        return int(steps * step_data_tokens(job)), steps * step_rows(job)
+    tokens = ramp.tokens(job, 1, steps)
+    return tokens, tokens // job.schedule.sequence
 
 
 def _model(job: Job, at: float) -> Phase:

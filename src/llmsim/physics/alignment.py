@@ -13,16 +13,16 @@ GRPO: as reinforcement.py has it.
 
 from functools import lru_cache
 from itertools import accumulate
-from math import exp, sqrt
+from math import ceil, exp, sqrt
 
-from llmsim.job import PROMPT_TOKENS, Job, step_data_tokens, steps_per_epoch
+from llmsim.job import PROMPT_TOKENS, Job
 from llmsim.physics import curve, loss, noise, preference, reinforcement
 from llmsim.physics.reinforcement import Metrics
 
 EASIEST, SIZE_PART = 0.56, 2.42  # nats of an answer's token: for all, and of A / N**alpha
 GUESSED = 0.31  # ln(share of tokens guessed right) / loss
 LENGTH_SPREAD = 0.5  # standard deviation of log(tokens of an example)
-FILLED = (0.15, 0.5)  # the mean part of a sequence that an example takes
+SHORTEST_ANSWER = 20.0  # tokens
 EMPTY = 0.008  # what packing leaves of a sequence at most
 
 
@@ -91,8 +91,9 @@ def answer_nats(job: Job) -> float:
 
 
 def _answer_tokens(job: Job) -> float:
-    """Mean tokens of a pair's answers."""
-    return 150.0 + 200.0 * noise.uniform(job.seed, "dpo tokens")
+    """Mean tokens of a pair's answers: what the pairs have besides prompts; cut to a sequence."""
+    answers = (row_tokens(job) - PROMPT_TOKENS) / 2.0
+    return max(SHORTEST_ANSWER, min(answers, job.schedule.sequence - PROMPT_TOKENS))
 
 
 def _preference(job: Job, step: int, value: float, pairs: int, stream: str = "") -> Metrics:
@@ -149,17 +150,12 @@ def _example_length(job: Job, step: int) -> float:
 
 
 def row_tokens(job: Job) -> float:
-    """Mean tokens of a row of the data: a conversation, a pair with its prompt, or a prompt."""
-    if job.recipe == "dpo":
-        return PROMPT_TOKENS + 2.0 * _answer_tokens(job)
-    if job.recipe == "grpo":
-        return float(PROMPT_TOKENS)
-    return noise.between(job.seed, "example length", *FILLED) * job.schedule.sequence
+    """Mean tokens of a row of the data: a conversation, a pair with its prompt, or a problem."""
+    return job.dataset.tokens / job.dataset.rows
 
 
-def rows(job: Job) -> int:
-    """Rows of the data that an epoch reads: conversations, pairs or prompts."""
-    tokens = steps_per_epoch(job) * step_data_tokens(job)
-    if job.recipe == "dpo":  # padded
-        return tokens // job.schedule.sequence
-    return round(tokens / row_tokens(job))
+def samples(job: Job) -> int:
+    """What an epoch of a fine-tuning reads: packed sequences, or in DPO and GRPO the rows."""
+    if job.recipe in ("dpo", "grpo"):
+        return job.dataset.rows
+    return ceil(job.dataset.tokens / (job.schedule.sequence * (1.0 - EMPTY / 2.0)))

@@ -19,7 +19,7 @@ beta.
 from functools import lru_cache
 from math import exp, expm1, fsum, log, log1p, sqrt
 
-from llmsim.job import Job
+from llmsim.job import Job, step_rows
 from llmsim.physics import noise
 from llmsim.physics.curve import curve, value
 
@@ -53,7 +53,7 @@ def loss_spread(job: Job, step: int) -> float:
 
 def pairs(job: Job) -> int:
     """Preference pairs in a batch: two sequences are one."""
-    return max(1, job.schedule.global_batch // 2)
+    return step_rows(job)
 
 
 def _softplus(x: float) -> float:

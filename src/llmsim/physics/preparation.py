@@ -33,8 +33,7 @@ STAGES = {
 
 def passes(job: Job) -> tuple[float, ...]:
     """Seconds of each pass over the rows of a fine-tuning, in their order."""
-    rows = alignment.rows(job)
-    return tuple(rows / _rate(job, name) for name in STAGES[job.recipe])
+    return tuple(job.dataset.rows / _rate(job, name) for name in STAGES[job.recipe])
 
 
 def _rate(job: Job, name: str) -> float:

@@ -9,7 +9,7 @@ from llmsim.dialects.disorder import run_together
 from llmsim.dialects.line import Line
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.say import INFO, dated, split, timers
-from llmsim.job import Job, batch_tokens, steps_per_epoch
+from llmsim.job import Job
 from llmsim.physics import ramp, stages, storage
 from llmsim.terminal.screen import Screen
 
@@ -136,22 +136,18 @@ def _data(job: Job) -> Iterator[str]:
     yield f"{index}:Load the _IndexReader from {prefix}.idx"
     for what in ("sequence lengths", "sequence pointers", "document indices"):
         yield f"{index}:    Extract the {what}"
-    documents = round(_corpus(job) / machine.document_tokens(job))
+    corpus = job.dataset.tokens
+    documents = round(corpus / machine.document_tokens(job))
     yield f"{index}:> total number of sequences: {documents}"
     yield f"{index}:> total number of documents: {documents}"
     gpt = f"{INFO}datasets.gpt_dataset"
     for (name, size), (low, high) in zip(sizes.items(), SPLIT, strict=True):
-        part = (high - low) * _corpus(job)
+        part = (high - low) * corpus
         epochs = -(-(size * plan.sequence + 1) // round(part))
         yield f"{gpt}:Build and save the GPTDataset {name} indices"
         yield f"{gpt}:> total number of samples: {round(part * epochs - 1) // plan.sequence}"
         yield f"{gpt}:> total number of epochs: {epochs}"
     yield "> finished creating GPT datasets ..."
-
-
-def _corpus(job: Job) -> float:
-    """Tokens on disk: an epoch's, and what the split holds out; a batch more for the rest."""
-    return (ramp.tokens(job, 1, steps_per_epoch(job)) + batch_tokens(job)) / SPLIT[0][1]
 
 
 def _dataset_config(job: Job) -> str:

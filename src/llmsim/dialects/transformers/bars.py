@@ -72,7 +72,7 @@ def loading_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
 
 def data_bar(event: events.Progress, job: Job, screen: Screen, label: str) -> Bar:
     """The bar of `datasets` that maps every example."""
-    rows = examples(job)
+    rows = job.dataset.rows or examples(job)
     return bar(screen, label, rows * event.done // event.total, rows, event.elapsed, " examples")
 
 

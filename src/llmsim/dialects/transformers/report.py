@@ -7,12 +7,13 @@ from llmsim.dialects import wandb
 from llmsim.dialects.line import Line
 from llmsim.dialects.transformers.values import (
     Values,
+    epoch,
     evaluation_values,
     flops,
     intervals,
     train_values,
 )
-from llmsim.job import Job, steps_per_epoch
+from llmsim.job import Job
 from llmsim.physics import gradient, loss, schedule
 from llmsim.terminal.screen import Screen
 
@@ -46,7 +47,7 @@ def finished(
             "train/loss": loss.averaged(job, first, step),
             "train/grad_norm": gradient.norm(job, step),
             "train/learning_rate": schedule.learning_rate(job, step),
-            "train/epoch": step / steps_per_epoch(job),
+            "train/epoch": epoch(job, step),
             **{f"train/{key}": value for key, value in extra(job, step, first)},
         }
 

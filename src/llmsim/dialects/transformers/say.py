@@ -10,6 +10,7 @@ from llmsim.dialects.transformers.bars import Lines, redrawn, training_bar
 from llmsim.dialects.transformers.values import (
     Values,
     evaluation_values,
+    examples,
     step_values,
     train_values,
 )
@@ -32,6 +33,13 @@ def info(job: Job, at: float, place: str, *message: str) -> Iterator[Line]:
 def logging_flags(job: Job) -> str:
     """What the command line says about when to log: step 1, then each interval's end."""
     return f"--logging_first_step --logging_steps {job.schedule.log_every}"
+
+
+def data_flags(job: Job) -> str:
+    """What the command line says about how much to train: text is cut, rows are read in steps."""
+    if job.dataset.rows:
+        return f"--max_steps {job.schedule.steps}"
+    return f"--max_train_samples {examples(job)} --num_train_epochs {job.schedule.epochs}"
 
 
 def logged(values: Values) -> Line:

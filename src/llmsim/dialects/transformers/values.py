@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from math import fsum
+from math import ceil, fsum
 
 from llmsim import events
 from llmsim.architecture import embedding_parameters, parameter_count
-from llmsim.job import PROMPT_TOKENS, Job, batch_tokens, step_data_tokens, steps_per_epoch
-from llmsim.physics import compute, loss
+from llmsim.job import Job, batch_tokens, step_rows, steps_per_epoch
+from llmsim.physics import alignment, compute, loss
 
 Values = Iterable[tuple[str, float]]
 
@@ -16,9 +16,27 @@ Values = Iterable[tuple[str, float]]
 
 
 def examples(job: Job) -> int:
-    """Rows of the training data: its sequences, or in GRPO its prompts."""
-    length = PROMPT_TOKENS if job.recipe == "grpo" else job.schedule.sequence
-    return steps_per_epoch(job) * step_data_tokens(job) // length
+    """Rows of the training data: of text as many as the command takes of its sequences."""
+    if not job.dataset.rows:
+        return steps_per_epoch(job) * job.schedule.global_batch
+    return alignment.samples(job)
+
+
+def updates_per_epoch(job: Job) -> int:
+    """Optimizer steps in an epoch; the last may have fewer batches than the others."""
+    return ceil(examples(job) / step_rows(job))
+
+
+def epoch(job: Job, step: int) -> float:
+    """The epochs done after a step, in batches: the Trainer's `epoch`."""
+    whole, rest = divmod(step, updates_per_epoch(job))
+    batches = ceil(examples(job) * job.layout.accumulation / step_rows(job))
+    return whole + rest * job.layout.accumulation / batches
+
+
+def epochs(job: Job) -> int:
+    """Epochs that the run begins: the Trainer's `Num Epochs` where it is told the steps."""
+    return ceil(job.schedule.steps / updates_per_epoch(job))
 
 
 def step_values(event: events.Step, job: Job, extra: Values = ()) -> Values:
@@ -28,7 +46,7 @@ def step_values(event: events.Step, job: Job, extra: Values = ()) -> Values:
         ("grad_norm", event.gradient_norm),
         ("learning_rate", event.learning_rate),
         *extra,
-        ("epoch", event.step / steps_per_epoch(job)),
+        ("epoch", epoch(job, event.step)),
     )
 
 
@@ -54,10 +72,10 @@ def train_values(job: Job, seconds: float) -> dict[str, float]:
     plan = job.schedule
     return {
         "train_runtime": round(seconds, 4),
-        "train_samples_per_second": round(plan.epochs * examples(job) / seconds, 3),
+        "train_samples_per_second": round(plan.steps * step_rows(job) / seconds, 3),
         "train_steps_per_second": round(plan.steps / seconds, 3),
         "train_loss": mean_loss(job),
-        "epoch": float(plan.epochs),
+        "epoch": epoch(job, plan.steps),
     }
 
 
@@ -74,7 +92,7 @@ def flops(job: Job) -> float:
 def evaluation_values(job: Job, step: int, extra: Values = ()) -> dict[str, float]:
     """What an evaluation logs, in the Trainer's order."""
     plan, seconds = job.schedule, compute.validation_seconds(job, step)
-    samples = plan.validation_batches * plan.global_batch
+    samples = plan.validation_batches * step_rows(job)
     steps = plan.validation_batches * job.layout.accumulation
     return {
         "eval_loss": loss.validation(job, step),
@@ -82,5 +100,5 @@ def evaluation_values(job: Job, step: int, extra: Values = ()) -> dict[str, floa
         "eval_samples_per_second": round(samples / seconds, 3),
         "eval_steps_per_second": round(steps / seconds, 3),
         **{f"eval_{key}": number for key, number in extra},
-        "epoch": step / steps_per_epoch(job),
+        "epoch": epoch(job, step),
     }
