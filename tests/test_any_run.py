@@ -33,6 +33,7 @@ wishes = st.fixed_dictionaries(
     {
         "recipe": st.sampled_from(tuple(RECIPES)),
         "model": st.sampled_from([model.name for model in catalog.models()]),
+        "dataset": st.sampled_from([dataset.name for dataset in catalog.datasets()]),
         "gpu": st.sampled_from([gpu.name for gpu in catalog.gpus()]),
         "gpus": st.one_of(st.none(), st.integers(1, 64), st.integers(1, 131_072)),
     }

@@ -140,6 +140,14 @@ def test_any_listed_data_set_can_be_forced(dataset: catalog.Dataset) -> None:
     assert divides(job)
 
 
+@pytest.mark.parametrize("recipe", ["sft", "lora", "dpo", "grpo"])
+@pytest.mark.parametrize("dataset", ["FineWeb-Edu", "Alpaca-52k", "HH-RLHF", "GSM8K-train"])
+def test_whatever_is_read_in_rows_has_rows(recipe: str, dataset: str) -> None:
+    """Text has rows of a usual length, where somebody insists on it."""
+    data = job_of(1, recipe=recipe, dataset=dataset).dataset
+    assert 50 < data.tokens / data.rows < 1000
+
+
 @given(st.integers(0, 2**64 - 1), st.one_of(st.integers(1, 131_072), st.sampled_from(PRIMES)))
 @settings(max_examples=60)
 def test_any_number_of_gpus_gets_a_job(seed: int, gpus: int) -> None:

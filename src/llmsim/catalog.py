@@ -263,13 +263,17 @@ _ROW_TOKENS = {"chat": 700, "preference": 750, "problems": 200}
 
 
 def _dataset(name: str, tokens: int, kind: str, rows: int | None = None) -> Dataset:
-    usual = _ROW_TOKENS.get(kind)
-    if usual is None:
-        checked(f"{rows}", f"rows, where text of the kind {kind} has none", good=rows is None)
-        return Dataset(name, tokens, kind)
-    rows = rows or max(1, tokens // usual)
-    checked(f"{rows}", f"rows are more than the {tokens} tokens", good=rows <= tokens)
-    return Dataset(name, tokens, kind, rows)
+    fitting = rows is None or kind in _ROW_TOKENS
+    checked(f"{rows}", f"rows, where text of the kind {kind} has none", good=fitting)
+    checked(f"{rows}", f"rows are more than the {tokens} tokens", good=(rows or 0) <= tokens)
+    return in_rows(Dataset(name, tokens, kind, rows or 0), kind)
+
+
+def in_rows(dataset: Dataset, kind: str) -> Dataset:
+    """The data set as one of the kind is read: what has no rows gets the kind's usual ones."""
+    if dataset.rows or kind not in _ROW_TOKENS:
+        return dataset
+    return dataset._replace(rows=max(1, dataset.tokens // _ROW_TOKENS[kind]))
 
 
 SOFTWARE = ("python", "torch", "nccl", "driver", "transformers")  # what a run draws from

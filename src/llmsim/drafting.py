@@ -82,6 +82,7 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
         if options.dataset == "auto"
         else catalog.dataset_named(options.dataset)
     )
+    dataset = catalog.in_rows(dataset, recipe.kinds[0])
     devices = tuple(
         gpu
         for gpu in catalog.gpus()
