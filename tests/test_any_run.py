@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ def run_asked_for(seed: int, asked: dict[str, Any]) -> Run | None:
     return Run(job, tuple(simulate(job)))
 
 
+@pytest.mark.transcripts
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.integers(0, 2**32), wishes)
 def test_any_plan_that_fits_makes_a_run_in_which_all_agrees(

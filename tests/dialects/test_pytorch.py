@@ -79,6 +79,7 @@ def test_without_unicode_every_character_is_ascii(few: list[Run]) -> None:
                         assert line.text.isascii(), line.text
 
 
+@pytest.mark.transcripts
 def test_a_wide_screen_shows_every_field_of_a_step() -> None:
     for seed in range(100):
         run = run_of(seed)
@@ -87,6 +88,7 @@ def test_a_wide_screen_shows_every_field_of_a_step() -> None:
                 assert re.fullmatch(".*" + STEP.pattern.partition(r" INFO ")[2], text), text
 
 
+@pytest.mark.transcripts
 def test_eighty_columns_show_what_matters_most() -> None:
     for seed in range(100):
         first, *_ = lines(run_of(seed, dialect="pytorch"), 80, events.Step, every=1000)
@@ -227,6 +229,7 @@ def stamp(text: str) -> float:
     return datetime.strptime(text, "%Y-%m-%d %H:%M:%S,%f").timestamp()
 
 
+@pytest.mark.transcripts
 def test_the_identities_hold_on_the_text_alone(fifty: list[Run]) -> None:
     for run in fifty:
         text = list(told(run, 200))
@@ -249,6 +252,7 @@ def test_the_identities_hold_on_the_text_alone(fifty: list[Run]) -> None:
         assert parsed == len(run.all(events.Step))
 
 
+@pytest.mark.transcripts
 def test_validation_and_bars_agree_with_themselves(fifty: list[Run]) -> None:
     for run in fifty:
         best = float("inf")

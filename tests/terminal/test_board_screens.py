@@ -20,7 +20,14 @@ TERMINAL = Screen(80, 24, color=True, unicode=True, live=True)
 PIPE = TERMINAL._replace(live=False, color=False)
 
 
-@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.path.stem)
+def sized(width: int, *values: object) -> object:
+    """Values of a test; a terminal made of Python is too slow for the unit suite when wide."""
+    return pytest.param(*values, marks=pytest.mark.transcripts if width > 120 else ())
+
+
+@pytest.mark.parametrize(
+    "golden", [sized(golden.width, golden) for golden in GOLDENS], ids=lambda it: it.path.stem
+)
 def test_golden_screens(golden: Golden) -> None:
     """`python -m tests.terminal.stage` writes them anew."""
     assert picture(golden) == golden.path.read_text(encoding="utf-8")
@@ -45,11 +52,6 @@ def told(gpus: int, screen: Screen, start: float = -1.0, end: float = inf) -> li
 
 
 SIZES = [(20, 5), (80, 24), (120, 40), (200, 50), (400, 100)]
-
-
-def sized(width: int, *values: object) -> object:
-    """Values of a test; a terminal made of Python is too slow for the unit suite when wide."""
-    return pytest.param(*values, marks=pytest.mark.transcripts if width > 120 else ())
 
 
 @pytest.mark.parametrize(
