@@ -11,6 +11,9 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 # Pins the build backend's dependencies too, for pips that read it there.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
+# The commit before the timeline, which changed no transcript.
+BEFORE ?= 9ed004b
+
 # Stamps: files that say when a slow step was last done.
 PACKAGE := $(VENV)/.package
 DEV := $(VENV)/.dev
@@ -24,7 +27,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format types style unit transcripts browser test-browser test-browsers test-readers web bench-web icons serve \
-	screenshots constraints clean docs statistics bench
+	screenshots constraints clean docs statistics bench compare
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,6 +119,9 @@ docs: $(DEV) ## fill the README's generated parts, write docs/ and the man page
 
 bench: $(DEV) ## speed and memory, as ratios (two commits: python -m tools.bench_compare OLDER NEWER)
 	$(BIN)/python -m tools.bench
+
+compare: $(DEV) ## what two commits print, line by line (BEFORE=commit, AFTER=commit; else the work tree)
+	$(BIN)/python -m tools.compare_transcripts $(BEFORE) $(AFTER)
 
 statistics: $(DEV) ## noise, spread and autocorrelation of 20 seeds beside public logs
 	$(BIN)/python -m tools.run_statistics

@@ -5,14 +5,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from llmsim.dialects import lines_of
 from llmsim.dialects.line import Line
-from llmsim.events import Event
-from llmsim.job import Job
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.simulation import simulate
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.registry import lines_of
+from llmsim.job.records import Job
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.events import Event
+from llmsim.run.simulation import simulate
+from llmsim.text.screen import Screen
 
 SEEDS = range(200)
 # What a seed hardly draws by itself.

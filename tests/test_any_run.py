@@ -7,11 +7,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from llmsim import catalog, events
-from llmsim.planning import PlanError
-from llmsim.recipes import RECIPES
-from llmsim.simulation import simulate
-from tests import test_simulation as identities
+from llmsim.catalog import records
+from llmsim.errors import PlanError
+from llmsim.job.recipes import RECIPES
+from llmsim.run import events
+from llmsim.run.simulation import simulate
+from tests.run import test_simulation as identities
 from tests.runs import Run, job_of
 
 CHECKS: tuple[Callable[[tuple[Run, ...]], None], ...] = (
@@ -33,9 +34,9 @@ CHECKS: tuple[Callable[[tuple[Run, ...]], None], ...] = (
 wishes = st.fixed_dictionaries(
     {
         "recipe": st.sampled_from(tuple(RECIPES)),
-        "model": st.sampled_from([model.name for model in catalog.models()]),
-        "dataset": st.sampled_from([dataset.name for dataset in catalog.datasets()]),
-        "gpu": st.sampled_from([gpu.name for gpu in catalog.gpus()]),
+        "model": st.sampled_from([model.name for model in records.models()]),
+        "dataset": st.sampled_from([dataset.name for dataset in records.datasets()]),
+        "gpu": st.sampled_from([gpu.name for gpu in records.gpus()]),
         "gpus": st.one_of(st.none(), st.integers(1, 64), st.integers(1, 131_072)),
     }
 )

@@ -18,11 +18,11 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import NamedTuple
 
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.player import play
-from llmsim.terminal.screen import Screen
-from llmsim.voices import HOUSE, NAMES
+from llmsim.dialects.registry import HOUSE, NAMES
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.show.player import play
+from llmsim.text.screen import Screen
 
 REPEATS = 9
 SCREEN = Screen(200, 40, color=True, unicode=True, live=False)

@@ -14,12 +14,12 @@ import pyte
 from playwright.sync_api import sync_playwright
 from pyte.screens import Char
 
-from llmsim.live import Stage, staged
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.player import paced
-from llmsim.simulation import simulate
-from llmsim.terminal.screen import TRUECOLOR, Screen
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.simulation import simulate
+from llmsim.show.live_region import Stage, staged
+from llmsim.show.player import paced
+from llmsim.text.screen import TRUECOLOR, Screen
 from tools.browser import launch
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -15,8 +15,8 @@ from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 
-from llmsim.choices import choices
-from llmsim.options import OPTIONS
+from llmsim.options.choices import choices
+from llmsim.options.table import OPTIONS
 from tools import library
 
 ROOT = library.ROOT

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 
-from llmsim.dialects import lines_of
 from llmsim.dialects.line import Bar
-from llmsim.events import Event, Step, Validated
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.simulation import simulate
-from llmsim.terminal.screen import Screen
-from llmsim.voices import VOICES
+from llmsim.dialects.registry import VOICES, lines_of
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.events import Event, Step, Validated
+from llmsim.run.simulation import simulate
+from llmsim.text.screen import Screen
 from tools.generated import ROOT, written
 
 PAGE = ROOT / "docs" / "dialects.md"
@@ -40,8 +39,8 @@ TAIL = """\
 [CONTRIBUTING.md](../CONTRIBUTING.md#a-dialect) goes through it step by step.
 
 A package of its own can bring a dialect along, too. It names a module that has `VOICE` (a
-`llmsim.voices.Voice`, whose `parallelism` says how it can split a model) and `LINES` as an entry
-point:
+`llmsim.dialects.registry.Voice`, whose `parallelism` says how it can split a model) and `LINES`
+as an entry point:
 
 ```toml
 [project.entry-points."llmsim.dialects"]

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 # What only a terminal needs, but for the hosts that follow.
-NATIVE = ("llmsim.__main__", "llmsim.choices", "llmsim.cli", "llmsim.hosts")
+NATIVE = ("llmsim.__main__", "llmsim.options.choices", "llmsim.cli", "llmsim.hosts")
 PAGE = ("llmsim.hosts", "llmsim.hosts.browser", "llmsim.hosts.runs", "llmsim.hosts.status")
 
 

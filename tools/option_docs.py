@@ -7,7 +7,7 @@ python -m tools.option_docs --check    fails when it is out of date
 import sys
 
 from llmsim.cli.defaults import ELSEWHERE, variable_of
-from llmsim.options import OPTIONS, Option
+from llmsim.options.table import OPTIONS, Option
 from tools.generated import ROOT, written
 
 PAGE = ROOT / "docs" / "options.md"
@@ -36,7 +36,7 @@ VARIABLES = (
 PAGE_TEXT = """\
 # Options
 
-Made by `make docs` from the table in [src/llmsim/options.py](../src/llmsim/options.py).
+Made by `make docs` from the table in [src/llmsim/options/table.py](../src/llmsim/options/table.py).
 
 What wins: **a flag, then its variable, then the config file, then the default.** In the page
 there are neither variables nor a file: its address has the flags as parameters

@@ -12,12 +12,13 @@ import matplotlib as mpl
 mpl.use("Agg")  # draws to a file, without a screen
 import matplotlib.pyplot as plt
 
-from llmsim.events import Event, Step, Validated
-from llmsim.job import Job
-from llmsim.options import Options
-from llmsim.physics import gpu, loss
-from llmsim.planning import plan
-from llmsim.simulation import simulate
+from llmsim.job.records import Job
+from llmsim.options.table import Options
+from llmsim.physics.hardware import telemetry
+from llmsim.physics.learning import loss
+from llmsim.planning.plan import plan
+from llmsim.run.events import Event, Step, Validated
+from llmsim.run.simulation import simulate
 from tests.physics.loss_jobs import MEASURED, ROWS
 
 GPUS = 8  # telemetry of this many GPUs is drawn
@@ -62,7 +63,7 @@ def _telemetry(axes: Any, job: Job, steps: list[Step], what: str, title: str) ->
     began, ended = steps[0].at, steps[-1].at
     moments = [began + (ended - began) * k / MOMENTS for k in range(MOMENTS + 1)]
     for index in range(min(GPUS, job.layout.gpus)):
-        readings = (gpu.reading(job, index, t, "training", began, "loading") for t in moments)
+        readings = (telemetry.reading(job, index, t, "training", began, "loading") for t in moments)
         axes.plot([t / 60 for t in moments], [getattr(r, what) for r in readings], lw=0.6)
     axes.set(title=title, xlabel="minutes")
 

@@ -7,13 +7,13 @@ python -m tools.readme --check    fails when it is out of date
 import sys
 from datetime import datetime
 
+from llmsim.dialects.registry import HOUSE, VOICES
 from llmsim.hosts.keys import KEYS
 from llmsim.hosts.status import MEANINGS
-from llmsim.options import OPTIONS, Options
-from llmsim.planning import plan
-from llmsim.player import play
-from llmsim.terminal.screen import Screen
-from llmsim.voices import HOUSE, VOICES
+from llmsim.options.table import OPTIONS, Options
+from llmsim.planning.plan import plan
+from llmsim.show.player import play
+from llmsim.text.screen import Screen
 from tools.generated import ROOT, written
 
 README = ROOT / "README.md"

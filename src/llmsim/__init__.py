@@ -2,22 +2,22 @@
 
 TYPE_CHECKING = False  # of typing, which is slow to import
 if TYPE_CHECKING:
-    from llmsim.job import Job as Job
-    from llmsim.options import Options as Options
-    from llmsim.planning import plan as plan
-    from llmsim.player import Frame as Frame
-    from llmsim.player import play as play
-    from llmsim.simulation import simulate as simulate
+    from llmsim.job.records import Job as Job
+    from llmsim.options.table import Options as Options
+    from llmsim.planning.plan import plan as plan
+    from llmsim.run.simulation import simulate as simulate
+    from llmsim.show.player import Frame as Frame
+    from llmsim.show.player import play as play
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Job": "job",
-    "Options": "options",
-    "plan": "planning",
-    "Frame": "player",
-    "play": "player",
-    "simulate": "simulation",
+    "Job": "job.records",
+    "Options": "options.table",
+    "plan": "planning.plan",
+    "Frame": "show.player",
+    "play": "show.player",
+    "simulate": "run.simulation",
 }
 __all__ = ["Frame", "Job", "Options", "plan", "play", "simulate"]
 

@@ -12,7 +12,7 @@ from zipfile import ZIP_STORED, ZipFile
 import pytest
 
 from llmsim.cli.flags import pairs
-from llmsim.options import OPTIONS
+from llmsim.options.table import OPTIONS
 from tests.browser.visit import Visit
 from tools import build_web, library
 from tools.serve import DIST

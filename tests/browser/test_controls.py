@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from llmsim.catalog import gpus
+from llmsim.catalog.records import gpus
 from llmsim.hosts.keys import KEYS
 from llmsim.hosts.show import FASTEST, SLOWEST
-from llmsim.options import OPTIONS
+from llmsim.options.table import OPTIONS
 from tests.browser.visit import Visit
 from tools.build_web import PACKAGES, WEB
 

@@ -12,16 +12,16 @@ from typing import Any, TypeVar
 import pytest
 
 from llmsim.cli.flags import pairs
-from llmsim.events import Event
 from llmsim.hosts import browser
 from llmsim.hosts.browser import ARREARS, TICK, WINDOW, Page
 from llmsim.hosts.runs import runs_of
-from llmsim.job import Job
-from llmsim.live import Stage
-from llmsim.options import Options, from_query, parse_options
-from llmsim.planning import plan
-from llmsim.player import Frame
-from llmsim.terminal.screen import Screen, blank_row
+from llmsim.job.records import Job
+from llmsim.options.table import Options, from_query, parse_options
+from llmsim.planning.plan import plan
+from llmsim.run.events import Event
+from llmsim.show.live_region import Stage
+from llmsim.show.player import Frame
+from llmsim.text.screen import Screen, blank_row
 
 T = TypeVar("T")
 FULL_SPEED = ("speed-factor", "max")

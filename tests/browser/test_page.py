@@ -7,11 +7,11 @@ from math import inf
 
 import pytest
 
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.player import play
-from llmsim.terminal.screen import Screen
-from llmsim.voices import NAMES
+from llmsim.dialects.registry import NAMES
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.show.player import play
+from llmsim.text.screen import Screen
 from tests.browser.visit import PLAIN, SIZE, Visit
 
 pytestmark = pytest.mark.browser

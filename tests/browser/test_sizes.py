@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from llmsim.terminal.board import SHORTEST
+from llmsim.board.board import SHORTEST
 from tests.browser.visit import Visit
 
 pytestmark = pytest.mark.browser

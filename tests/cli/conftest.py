@@ -3,7 +3,7 @@
 import pytest
 
 from llmsim.hosts import native
-from llmsim.options import Options
+from llmsim.options.table import Options
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from wakepy import keep
 from llmsim import cli
 from llmsim.cli.awake import REFUSED
 from llmsim.hosts import native
-from llmsim.options import Options
+from llmsim.options.table import Options
 from tests.cli.asked import Captured, refused, sentences
 
 

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim import __version__, catalog, cli
+from llmsim import __version__, cli
+from llmsim.catalog import records
+from llmsim.errors import CatalogError
 from llmsim.hosts import native
 from llmsim.hosts.output import Output
 from llmsim.hosts.signals import Signals
-from llmsim.lists import CatalogError
-from llmsim.options import OPTIONS, Options
+from llmsim.options.table import OPTIONS, Options
 from tests.cli.asked import Captured, refused, shown
 
 # --- flags -------------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ def test_a_broken_list_is_an_error_and_not_wrong_usage(
     def broken() -> None:
         raise CatalogError("data/llm_models.txt line 7: total parameters '7Z' is no size.")
 
-    monkeypatch.setattr(catalog, "models", broken)
+    monkeypatch.setattr(records, "models", broken)
     assert cli.main(["--list", "models"]) == 1
     assert capfd.readouterr().err.startswith("llmsim: data/llm_models.txt line 7: ")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from llmsim import catalog
+from llmsim.catalog import records
 from llmsim.cli.completions import completions
-from llmsim.options import OPTIONS, SHELLS, parse_options
+from llmsim.options.table import OPTIONS, SHELLS, parse_options
 from tests.cli.asked import Captured, refused, shown
 
 # What readline does: it sets the words and calls the function that `complete` names.
@@ -83,7 +83,7 @@ def test_bash_proposes_every_option(script: Path) -> None:
 def test_what_is_proposed_for_a_gpu_is_understood(script: Path) -> None:
     proposed = completed(script, "--gpu", "")
     names = [parse_options([("gpu", name)], "--")[0].gpu for name in proposed]
-    assert names == ["auto", *(gpu.name for gpu in catalog.gpus())]
+    assert names == ["auto", *(gpu.name for gpu in records.gpus())]
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.player import play
-from llmsim.terminal.screen import Screen
-from llmsim.values import REAL_TIME
+from llmsim.options.parsing import REAL_TIME
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.show.player import play
+from llmsim.text.screen import Screen
 from tests.cli.asked import Captured, refused, shown
 from tests.runs import START, Run, run_of, told
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from llmsim import cli
 from llmsim.cli.defaults import LARGEST, config_path, default_options, variable_of
-from llmsim.options import OPTIONS, Options
-from llmsim.values import OptionError
+from llmsim.errors import OptionError
+from llmsim.options.table import OPTIONS, Options
 from tests.cli.asked import Captured, refused
 
 KEPT = [option for option in OPTIONS if option.in_config]

@@ -5,18 +5,20 @@ import re
 
 import pytest
 
-from llmsim import catalog, recipes, voices
+from llmsim.catalog import records
 from llmsim.cli.listing import listing
-from llmsim.options import LISTS
+from llmsim.dialects import registry
+from llmsim.job import recipes
+from llmsim.options.table import LISTS
 from tests.cli.asked import Captured, shown
 
 NAMES: dict[str, list[str]] = {
-    "dialects": list(voices.NAMES),
+    "dialects": list(registry.NAMES),
     "recipes": list(recipes.NAMES),
-    "models": [model.name for model in catalog.models()],
-    "datasets": [dataset.name for dataset in catalog.datasets()],
-    "gpus": [gpu.name for gpu in catalog.gpus()],
-    "frameworks": [framework.name for framework in catalog.frameworks()],
+    "models": [model.name for model in records.models()],
+    "datasets": [dataset.name for dataset in records.datasets()],
+    "gpus": [gpu.name for gpu in records.gpus()],
+    "frameworks": [framework.name for framework in records.frameworks()],
 }
 
 
@@ -58,7 +60,7 @@ def test_a_table_fits_the_screen_and_keeps_its_names(kind: str) -> None:
 
 def test_prose_is_wrapped_and_not_cut() -> None:
     narrow = " ".join(listing("dialects", 50).split())
-    for voice in voices.VOICES.values():
+    for voice in registry.VOICES.values():
         assert " ".join(voice.meaning.split()) in narrow
 
 
@@ -67,16 +69,16 @@ def test_prose_is_wrapped_and_not_cut() -> None:
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_json_is_an_array_of_records_of_one_shape(kind: str, capfd: Captured) -> None:
-    records = json.loads(shown(capfd, "--list", kind, "--json"))
-    assert [record["name"] for record in records] == NAMES[kind]
-    assert len({tuple(record) for record in records}) == 1
-    assert all(re.fullmatch("[a-z0-9_]+", key) for record in records for key in record)
+    rows = json.loads(shown(capfd, "--list", kind, "--json"))
+    assert [record["name"] for record in rows] == NAMES[kind]
+    assert len({tuple(record) for record in rows}) == 1
+    assert all(re.fullmatch("[a-z0-9_]+", key) for record in rows for key in record)
 
 
 def record_of(kind: str, name: str, capfd: Captured) -> dict[str, object]:
     """The record of one name."""
-    records = json.loads(shown(capfd, "--json", "--list", kind))
-    (found,) = [record for record in records if record["name"] == name]
+    rows = json.loads(shown(capfd, "--json", "--list", kind))
+    (found,) = [record for record in rows if record["name"] == name]
     return dict(found)
 
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from llmsim.options import OPTIONS
+from llmsim.options.table import OPTIONS
 from tests.cli.asked import Captured, shown
 from tools import dialect_docs, generated, manpage, option_docs, readme
 

@@ -5,8 +5,8 @@ from itertools import product
 
 import pytest
 
-from llmsim.options import OPTIONS
-from llmsim.terminal.screen import TRUECOLOR, color_count, wants_color
+from llmsim.options.table import OPTIONS
+from llmsim.text.screen import TRUECOLOR, color_count, wants_color
 from tools import option_docs
 
 # A value of each variable that colours a pipe, or takes the colours of a terminal.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsim.voices import NAMES
+from llmsim.dialects.registry import NAMES
 
 FRAMEWORKS = {f"test_{name}.py" for name in NAMES if name != "pytorch"}
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from math import cos, pi, sqrt
 
-from llmsim.options import Options
-from llmsim.player import play
-from llmsim.terminal.screen import Screen
+from llmsim.options.table import Options
+from llmsim.show.player import play
+from llmsim.text.screen import Screen
 from tests.runs import job_of
 
 PIPE = Screen(width=200, height=24, color=False, unicode=True, live=False)
@@ -54,7 +54,7 @@ def number(text: str) -> float:
 
 
 def rate(step: int, steps: int, warmup: int, peak: float, low: float, decay: str) -> float:
-    """The learning rate of a step, by the formulas of physics/schedule.py, written anew."""
+    """The learning rate of a step, by the formulas of learning_rate.py, written anew."""
     if step <= warmup:
         return peak * step / warmup
     done = (step - warmup) / (steps - warmup)

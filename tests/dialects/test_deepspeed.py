@@ -9,8 +9,9 @@ from math import exp
 
 import pytest
 
-from llmsim import events
-from llmsim.dialects import deepspeed, lines_of
+from llmsim.dialects.deepspeed import lines as deepspeed
+from llmsim.dialects.registry import lines_of
+from llmsim.run import events
 from tests.dialects.logs import rate as rate_of
 from tests.dialects.transcripts import PIPE, Log, log, unmatched
 from tests.runs import run_of

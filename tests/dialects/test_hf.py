@@ -9,10 +9,11 @@ from math import ceil, exp
 import pytest
 from tqdm.std import tqdm
 
-from llmsim import events
-from llmsim.dialects import hf, lines_of
+from llmsim.dialects.hf import lines as hf
 from llmsim.dialects.line import Bar
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.registry import lines_of
+from llmsim.run import events
+from llmsim.text.screen import Screen
 from tests.dialects.logs import in_order, rate
 from tests.dialects.transcripts import (
     BAR,

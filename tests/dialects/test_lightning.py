@@ -5,10 +5,11 @@ import re
 import pytest
 from tqdm.std import tqdm
 
-from llmsim import events
-from llmsim.dialects import lightning, lines_of
+from llmsim.dialects.lightning import lines as lightning
 from llmsim.dialects.line import Bar
-from llmsim.physics import loss
+from llmsim.dialects.registry import lines_of
+from llmsim.physics.learning import loss
+from llmsim.run import events
 from tests.dialects.transcripts import BAR, PIPE, TORCHRUN, check_bar, log, screens, unmatched
 from tests.runs import run_of
 

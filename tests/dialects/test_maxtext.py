@@ -7,9 +7,10 @@ from statistics import median
 
 import pytest
 
-from llmsim import catalog, events
-from llmsim.dialects import maxtext
-from llmsim.job import checkpoints
+from llmsim.catalog import records
+from llmsim.dialects.maxtext import lines as maxtext
+from llmsim.job.milestones import checkpoints
+from llmsim.run import events
 from tests.dialects.transcripts import Log, log, unmatched
 from tests.runs import job_of
 
@@ -251,7 +252,7 @@ def test_saves_are_as_far_apart_as_the_steps_between_them(seed: int) -> None:
 @pytest.mark.parametrize("gpu", ["TPU v4", "TPU v5p", "TPU v6e", "TPU v7x"])
 def test_tpus_are_for_maxtext_alone(gpu: str) -> None:
     job = job_of(1, gpu=gpu, recipe="pretrain")
-    assert (job.dialect, job.gpu) == ("maxtext", catalog.gpu_named(gpu))
+    assert (job.dialect, job.gpu) == ("maxtext", records.gpu_named(gpu))
 
 
 def test_the_table_of_events_is_whole() -> None:

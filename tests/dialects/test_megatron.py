@@ -7,7 +7,7 @@ from math import exp, sqrt
 
 import pytest
 
-from llmsim.physics import loss
+from llmsim.physics.learning import loss
 from tests.dialects.logs import found, in_order, log_of, near, number, rate, unmatched
 from tests.dialects.test_nccl import PATTERNS as NCCL
 from tests.runs import job_of

@@ -16,9 +16,9 @@ from mlperf_logging.compliance_checker.mlp_compliance import (  # type: ignore[i
 )
 from mlperf_logging.mllog import mllog  # type: ignore[import-untyped]
 
-from llmsim import events
-from llmsim.dialects import mlperf
-from llmsim.job import checkpoints
+from llmsim.dialects.mlperf import lines as mlperf
+from llmsim.job.milestones import checkpoints
+from llmsim.run import events
 from tests.dialects.transcripts import Log, log, unmatched
 from tests.runs import START
 

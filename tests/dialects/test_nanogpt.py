@@ -7,10 +7,11 @@ from statistics import median, pstdev
 
 import pytest
 
-from llmsim import events
-from llmsim.dialects import nanogpt
-from llmsim.physics import compute, loss
-from llmsim.simulation import simulate
+from llmsim.dialects.nanogpt import lines as nanogpt
+from llmsim.physics.learning import loss
+from llmsim.physics.speed import throughput
+from llmsim.run import events
+from llmsim.run.simulation import simulate
 from tests.dialects.test_nvidia_smi import PATTERNS as SMI
 from tests.dialects.transcripts import TORCHRUN, Log, log, number, screens, unmatched
 from tests.runs import job_of
@@ -177,8 +178,8 @@ def test_every_evaluation_is_followed_by_a_save(seed: int) -> None:
 def test_no_iteration_is_slower_by_its_number() -> None:
     """train.py leaves garbage to Python, where torchtitan collects it every 50 steps."""
     job = job_of(1, dialect="nanogpt")
-    fifty = [compute.interval_seconds(job, step, step) for step in range(550, 5000, 50)]
-    others = [compute.interval_seconds(job, step, step) for step in range(575, 5000, 50)]
+    fifty = [throughput.interval_seconds(job, step, step) for step in range(550, 5000, 50)]
+    others = [throughput.interval_seconds(job, step, step) for step in range(575, 5000, 50)]
     assert median(fifty) == pytest.approx(median(others), rel=0.01)
 
 

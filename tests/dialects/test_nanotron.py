@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.architecture import parameter_count
-from llmsim.dialects.nanotron import human
 from llmsim.dialects.nanotron.config import Record, pretty
+from llmsim.dialects.nanotron.lines import human
+from llmsim.model.architecture import parameter_count
 from tests.dialects.logs import COLORED, ESCAPE, found, in_order, log_of, near, played, rate
 from tests.dialects.logs import unmatched as unknown
 from tests.runs import job_of

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.catalog import frameworks
-from llmsim.dialects.nccl import info
-from llmsim.dialects.nccl.graph import binary_tree, double_tree
-from llmsim.job import Job
+from llmsim.catalog.records import frameworks
+from llmsim.dialects.parts.nccl import info
+from llmsim.dialects.parts.nccl.graph import binary_tree, double_tree
+from llmsim.job.records import Job
 from tests.dialects.logs import in_order, unmatched
 from tests.runs import job_of
 

@@ -6,8 +6,9 @@ from math import exp
 
 import pytest
 
-from llmsim.architecture import parameter_count
-from llmsim.dialects import lightning, nemo
+from llmsim.dialects.lightning import lines as lightning
+from llmsim.dialects.nemo import lines as nemo
+from llmsim.model.architecture import parameter_count
 from tests.dialects.test_lightning import START, STOPPED, TABLE
 from tests.dialects.transcripts import TORCHRUN, Log, log, screens, unmatched
 from tests.physics import jobs as physics_jobs
@@ -151,7 +152,7 @@ def test_a_warmup_is_the_one_of_the_real_log(step: int, told: str) -> None:
     """Fifty steps to 5e-6 in the first lines of REAL; the peak comes one step late."""
     job = physics_jobs.job()
     plan = job.schedule._replace(warmup=50, peak_lr=5e-6, final_lr=5e-7)
-    assert nemo.shown(nemo.learning_rate(job._replace(schedule=plan), step)) == told
+    assert nemo.shown(nemo.lagged_rate(job._replace(schedule=plan), step)) == told
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from llmsim.dialects.nvidia_smi import WIDTH, before, table
-from llmsim.job import Job
-from llmsim.physics.gpu import Reading
+from llmsim.dialects.parts.nvidia_smi import WIDTH, before, table
+from llmsim.job.records import Job
+from llmsim.physics.hardware.telemetry import Reading
 from tests.dialects.logs import PIPE, log_of, played, unmatched
 from tests.runs import job_of
 

@@ -7,7 +7,7 @@ from math import exp
 import pyte
 import pytest
 
-from llmsim.dialects.olmo import number as written
+from llmsim.dialects.olmo.lines import number as written
 from tests.dialects.logs import COLORED, ESCAPE, found, in_order, log_of, near, number, played
 from tests.dialects.logs import unmatched as unknown
 from tests.runs import job_of

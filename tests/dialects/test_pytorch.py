@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pytest
 
-from llmsim import events
-from llmsim.dialects import lines_of
 from llmsim.dialects.line import Bar
 from llmsim.dialects.pytorch.saving import SHARD_WIDTH
+from llmsim.dialects.registry import lines_of
+from llmsim.run import events
 from tests.runs import ASKED_FOR, Run, lines, run_of, screen, told, told_by
 
 WIDTHS = (20, 36, 40, 60, 80, 100, 120, 160, 200, 300, 400)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim import catalog
-from llmsim.dialects.torchrun import Failure, banner, failure
+from llmsim.catalog import records
+from llmsim.dialects.parts.torchrun import Failure, banner, failure
 
 # Level, month and day, time, process, file, line (torch/_logging, TorchLogsFormatter).
 PREFIX = re.compile(r"^([WEI])(\d{4}) (\d\d:\d\d:\d\d\.\d{6}) (\d+) ([\w/.]+):(\d+)\] ")
@@ -64,7 +64,7 @@ def test_the_line_number_is_that_of_the_release(torch: str, line: int) -> None:
 
 
 def test_every_listed_release_is_known() -> None:
-    listed = [each.version for each in catalog.frameworks() if each.name == "torch"]
+    listed = [each.version for each in records.frameworks() if each.name == "torch"]
     lines = {banner(NOW, 1, version)[0] for version in listed}
     assert len(lines) == len(listed)  # run.py changed in each
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pyte
 import pytest
 
-from llmsim.architecture import PUBLISHED, Architecture, parameter_count, shape_for
 from llmsim.dialects.torchtitan.model import feed_forward
+from llmsim.model.architecture import PUBLISHED, Architecture, parameter_count, shape_for
 from tests.dialects.logs import (
     COLORED,
     ESCAPE,

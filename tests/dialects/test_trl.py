@@ -9,11 +9,11 @@ from statistics import NormalDist, fmean, stdev
 
 import pytest
 
-from llmsim import events
-from llmsim.dialects import lines_of
 from llmsim.dialects.line import Bar
-from llmsim.job import COMPLETIONS, PROMPT_TOKENS, Job
-from llmsim.physics import alignment, loss, preference
+from llmsim.dialects.registry import lines_of
+from llmsim.job.records import COMPLETIONS, PROMPT_TOKENS, Job
+from llmsim.physics.learning import loss, metrics, preference
+from llmsim.run import events
 from tests.dialects.transcripts import (
     BAR,
     CLIENT,
@@ -169,7 +169,7 @@ def test_packed_runs_train_on_the_tokens_of_their_plan(recipe: str, seed: int) -
     """Best-fit packing leaves under one per cent of the sequences empty (arXiv 2404.10830)."""
     job = run_of(seed, dialect="trl", recipe=recipe).job
     plan = job.schedule
-    told = dict(alignment.metrics(job, plan.steps))["num_tokens"]
+    told = dict(metrics.metrics(job, plan.steps))["num_tokens"]
     whole = plan.steps * plan.global_batch * plan.sequence
     assert 0.99 * whole < told < whole
 
@@ -180,13 +180,13 @@ def test_unpacked_batches_have_their_own_number_of_tokens(recipe: str, seed: int
     """Lengths of pairs spread by about half of their mean, so a batch's by that / sqrt(batch)."""
     job = run_of(seed, dialect="trl", recipe=recipe).job
     plan = job.schedule
-    told = [dict(alignment.metrics(job, step))["num_tokens"] for step in range(1, plan.steps + 1)]
+    told = [dict(metrics.metrics(job, step))["num_tokens"] for step in range(1, plan.steps + 1)]
     assert all(tokens == int(tokens) for tokens in told)
     gained = [after - before for before, after in pairwise([0.0, *told])]
     assert 0 < min(gained) <= max(gained) <= plan.global_batch * plan.sequence
     spread = stdev(gained) / fmean(gained) * sqrt(plan.global_batch)
     assert 0.3 < spread < 0.8
-    last = dict(alignment.held_out(job, plan.steps))
+    last = dict(metrics.held_out(job, plan.steps))
     assert last["num_tokens"] == told[-1]
 
 
@@ -220,13 +220,13 @@ def test_a_step_without_a_learning_rate_changes_nothing(seed: int) -> None:
     """transformers' schedules are lambda(0) = 0 at step 1: the next sees the same policy."""
     job = run_of(seed, dialect="trl", recipe="dpo").job
     for step in (1, 2):
-        values = dict(alignment.metrics(job, step))
+        values = dict(metrics.metrics(job, step))
         assert values["rewards/margins"] == pytest.approx(0.0, abs=1e-12)
         assert values["rewards/accuracies"] == 0
         assert loss.training(job, step) == pytest.approx(0.693147, abs=1e-6)
-    assert dict(alignment.metrics(job, 3))["rewards/margins"] != 0
+    assert dict(metrics.metrics(job, 3))["rewards/margins"] != 0
     grpo = run_of(seed, dialect="trl", recipe="grpo").job
-    distances = [dict(alignment.metrics(grpo, step))["kl"] for step in (1, 2, 3, 4)]
+    distances = [dict(metrics.metrics(grpo, step))["kl"] for step in (1, 2, 3, 4)]
     assert distances[:2] == [0, 0]
     assert 0 < distances[2] < distances[3]
 
@@ -237,7 +237,7 @@ def test_small_models_are_less_sure_of_the_answers() -> None:
     for size in (160e6, 7e9, 310e9):
         jobs = [make_job(seed=seed, parameters=int(size), recipe="dpo", kind="preference")
                 for seed in range(20)]  # fmt: skip
-        first = [dict(alignment.metrics(job, 1)) for job in jobs]
+        first = [dict(metrics.metrics(job, 1)) for job in jobs]
         told[size] = tuple(
             fmean(values[key] for values in first) for key in ("entropy", "mean_token_accuracy")
         )
@@ -250,7 +250,7 @@ def test_the_policy_gains_what_the_rewards_say() -> None:
     """Rewards are beta times the change of logps: noise aside, both move together."""
     job = run_of(1, dialect="trl", recipe="dpo").job
     for step in range(1, job.schedule.steps + 1, 7):
-        values = dict(alignment.metrics(job, step))
+        values = dict(metrics.metrics(job, step))
         for side in ("chosen", "rejected"):
             reference = values[f"logps/{side}"] - values[f"rewards/{side}"] / preference.BETA
             assert -700 < reference < -80
@@ -293,7 +293,7 @@ def test_lengths_are_those_of_a_sample(seed: int) -> None:
     """Against draws from the same law: log-normal, 0.5 wide, cut off at the limit."""
     job = run_of(seed, dialect="trl", recipe="grpo").job
     answers, longest = job.schedule.global_batch, job.schedule.sequence - PROMPT_TOKENS
-    told = [dict(alignment.metrics(job, step)) for step in range(1, 61)]
+    told = [dict(metrics.metrics(job, step)) for step in range(1, 61)]
     mean = fmean(values["completions/mean_length"] for values in told)
     law = NormalDist(ln(mean) - 0.125, 0.5)
     drawn = [[exp(z) for z in law.samples(answers, seed=100 * seed + trial)] for trial in range(60)]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim import naming
-from llmsim.dialects import tensorboard, wandb
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.parts import tensorboard, wandb
+from llmsim.run import names
+from llmsim.text.screen import Screen
 from tests.dialects.transcripts import CLIENT, PIPE, unmatched
 from tests.runs import job_of
 
@@ -99,7 +99,7 @@ def test_numbers_of_the_summary(value: float, told: str) -> None:
 
 def test_a_run_has_one_name_everywhere() -> None:
     job = job_of(3)
-    name = naming.run_id(job.seed)
+    name = names.run_id(job.seed)
     started = [line.text for line in wandb.start(job, PIPE, "huggingface", 59.0)]
     ended = [
         line.text for line in wandb.finish(job, PIPE, "huggingface", 59.0, {"a": [1.0]}, {"a": 1})

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import pyte
 
-from llmsim.job import Job
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.player import play
-from llmsim.terminal.screen import PIPE_WIDTH, Screen
+from llmsim.job.records import Job
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.show.player import play
+from llmsim.text.screen import PIPE_WIDTH, Screen
 from tests.runs import START
 
 PIPE = Screen(PIPE_WIDTH, height=40, color=False, unicode=True, live=False)

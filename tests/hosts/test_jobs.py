@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal.stage import Terminal
+from tests.board.stage import Terminal
 
 PATIENCE = 60.0  # seconds after which a test gives up; none waits so long when all is well
 # As typed, and as the shell repeats it: as long in every checkout, since a longer one would wrap.

@@ -17,9 +17,9 @@ from functools import cache
 import pyte
 import pytest
 
+from llmsim.board.region import END
 from llmsim.hosts.output import HIDE_CURSOR, PASTES_PLAIN, SHOW_CURSOR, Output
-from llmsim.player import FAREWELLS
-from llmsim.terminal.region import END
+from llmsim.show.player import FAREWELLS
 
 LLMSIM = [sys.executable, "-m", "llmsim"]
 START = ["--start", "2026-01-30T12:00:00", "--dialect", "pytorch", "--view", "log"]
@@ -508,7 +508,7 @@ cli.main(["--seed", "7"])
 def test_nothing_heavy_is_imported_before_the_first_line() -> None:
     command = [sys.executable, "-c", MODULES_AT_THE_FIRST_LINE]
     imported = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
-    assert "llmsim.player" in imported
+    assert "llmsim.show.player" in imported
     assert sorted(set(imported) & set(HEAVY)) == []
     foreign = [name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names]
     assert {name.partition(".")[0] for name in foreign} == {"llmsim"}

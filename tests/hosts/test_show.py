@@ -8,17 +8,17 @@ from math import inf
 
 import pytest
 
+from llmsim.board.board import rows_of
 from llmsim.hosts import output as output_module
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.output import Output
 from llmsim.hosts.show import BATCH, HINT_TIME, LONGEST_SLEEP, NOTE_TIME, SHORTEST_SLEEP, Show
 from llmsim.hosts.signals import Signals, Stopped
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.player import play
-from llmsim.terminal.board import rows_of
-from llmsim.terminal.screen import Screen
-from tests.terminal.stage import Terminal
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.show.player import play
+from llmsim.text.screen import Screen
+from tests.board.stage import Terminal
 
 
 class Clock:

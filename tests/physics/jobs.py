@@ -4,9 +4,11 @@ from datetime import datetime
 
 from hypothesis import strategies as st
 
-from llmsim.architecture import Architecture, parameter_count
-from llmsim.catalog import Dataset, Gpu, Model
-from llmsim.job import Job, Layout, Recompute, Schedule, Sharding, Software
+from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.job.layout import Layout, Recompute, Sharding
+from llmsim.job.records import Job, Software
+from llmsim.job.schedule import Schedule
+from llmsim.model.architecture import Architecture, parameter_count
 
 # name, memory MiB, TDP W, TFLOP/s, HBM TB/s, link GB/s, NIC GB/s, GPUs per node
 A100 = Gpu("NVIDIA A100-SXM4-80GB", 81_920, 400, 312.0, 2.039, 300.0, 25.0, 8)

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
-from llmsim.architecture import Architecture
-from llmsim.catalog import Dataset, Gpu, Model
-from llmsim.job import Decay, Job, Layout, Schedule, Software
-from llmsim.recipes import TEXT
+from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.job.layout import Layout
+from llmsim.job.recipes import TEXT
+from llmsim.job.records import Job, Software
+from llmsim.job.schedule import Decay, Schedule
+from llmsim.model.architecture import Architecture
 
 
 def make_job(

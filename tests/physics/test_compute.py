@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmsim.architecture import Architecture
-from llmsim.catalog import Gpu
-from llmsim.job import Job, Layout
-from llmsim.physics import compute, disturbance
+from llmsim.catalog.records import Gpu
+from llmsim.job.layout import Layout
+from llmsim.job.records import Job
+from llmsim.model.architecture import Architecture
+from llmsim.physics.speed import slowdown, throughput
 from tests.physics import jobs
 from tests.physics.jobs import A100, H100, H200, layout
 
@@ -27,37 +28,39 @@ def gpt(layers: int, width: int, heads: int) -> Architecture:
 
 
 def test_flops_per_token_of_llama_3_8b() -> None:
-    assert compute.flops_per_token(jobs.LLAMA_8B, 8192) == pytest.approx(57.914e9, rel=1e-5)
+    assert throughput.flops_per_token(jobs.LLAMA_8B, 8192) == pytest.approx(57.914e9, rel=1e-5)
 
 
 @pytest.mark.parametrize(("per_gpu", "tflops"), [(7080, 410.0), (6344, 367.39)])
 def test_tflops_from_tokens_per_second(per_gpu: int, tflops: float) -> None:
     """torchtitan printed `tps: 7,080 mfu: 41.46%` and `tflops: 367.39`."""
-    flops = compute.flops_per_token(jobs.LLAMA_8B, 8192)
+    flops = throughput.flops_per_token(jobs.LLAMA_8B, 8192)
     assert per_gpu * flops / 1e12 == pytest.approx(tflops, rel=2e-4)
 
 
 def test_mfu_of_llama_3_8b_on_h200() -> None:
     job = jobs.job(gpu=H200)
-    assert round(100 * compute.mfu(job, 7080 * 8), 2) == 41.46
+    assert round(100 * throughput.mfu(job, 7080 * 8), 2) == 41.46
 
 
 def test_llama_3_405b_step_of_16m_tokens() -> None:
     """At 400 TFLOP/s per GPU, 16,384 GPUs do 2.6-2.7 M tok/s (with 6 N D; less with attention)."""
-    per_token = compute.flops_per_token(jobs.LLAMA_405B, 8192)
+    per_token = throughput.flops_per_token(jobs.LLAMA_405B, 8192)
     assert 2.45e6 < 16_384 * 400e12 / per_token < 2.7e6
 
 
 def test_a_mixture_counts_what_a_token_visits() -> None:
     """Mixtral 8x7B: 12.9B active parameters, 0.13B of them the input embedding."""
     attention = 12 * 32 * 32 * 128 * 4096
-    flops = compute.flops_per_token(jobs.MIXTRAL, 4096) - attention
+    flops = throughput.flops_per_token(jobs.MIXTRAL, 4096) - attention
     assert flops == pytest.approx(6 * 12.75e9, rel=0.01)
 
 
 def test_a_tied_embedding_counts_as_output_projection() -> None:
     untied = jobs.GPT_124M._replace(tied=False)
-    assert compute.flops_per_token(jobs.GPT_124M, 1024) == compute.flops_per_token(untied, 1024)
+    assert throughput.flops_per_token(jobs.GPT_124M, 1024) == throughput.flops_per_token(
+        untied, 1024
+    )
 
 
 # --- MFU, section 4 ------------------------------------------------------------------------
@@ -126,14 +129,14 @@ def test_mfu_is_as_published(
     shape: Architecture, gpu: Gpu, spread: Layout, sequence: int, low: float, high: float,
     band: float,
 ) -> None:  # fmt: skip
-    reached = 100 * compute.expected_mfu(shape, gpu, spread, sequence)
+    reached = 100 * throughput.expected_mfu(shape, gpu, spread, sequence)
     assert low * (1 - band) <= reached <= high * (1 + band)
 
 
 def test_mfu_falls_gently_with_scale() -> None:
     """torchtitan 8B: -2.7 % from 8 to 128 GPUs; and nothing dramatic at 131,072."""
     reached = [
-        compute.expected_mfu(jobs.LLAMA_8B, H100, layout(8 * 2**k, micro_batch=2))
+        throughput.expected_mfu(jobs.LLAMA_8B, H100, layout(8 * 2**k, micro_batch=2))
         for k in range(15)
     ]
     assert reached == sorted(reached, reverse=True)
@@ -146,7 +149,7 @@ def test_slow_links_lower_mfu() -> None:
     linked = jobs.RTX_4090._replace(link_gb_s=450.0, nic_gb_s=50.0)
     for gpus in (8, 64):
         slow, fast = (
-            compute.expected_mfu(jobs.LLAMA_1B, gpu, layout(gpus))
+            throughput.expected_mfu(jobs.LLAMA_1B, gpu, layout(gpus))
             for gpu in (jobs.RTX_4090, linked)
         )
         assert slow < 0.7 * fast
@@ -164,24 +167,24 @@ def test_slow_links_lower_mfu() -> None:
 def test_mfu_of_consumer_cards(
     shape: Architecture, spread: Layout, low: float, high: float
 ) -> None:
-    assert low < compute.expected_mfu(shape, jobs.RTX_4090, spread) < high
+    assert low < throughput.expected_mfu(shape, jobs.RTX_4090, spread) < high
 
 
 @settings(max_examples=60, deadline=None)
 @given(jobs.jobs())
 def test_step_seconds_is_tokens_over_throughput(job: Job) -> None:
     layout, schedule = job.layout, job.schedule
-    share = compute.expected_mfu(job.architecture, job.gpu, layout, schedule.sequence)
+    share = throughput.expected_mfu(job.architecture, job.gpu, layout, schedule.sequence)
     flops = (
         schedule.global_batch
         * schedule.sequence
-        * compute.flops_per_token(job.architecture, schedule.sequence)
+        * throughput.flops_per_token(job.architecture, schedule.sequence)
     )
     expected = flops / (layout.gpus * job.gpu.tflops * 1e12 * share)
     assert 0 < share < 0.8
-    assert compute.step_seconds(job) == pytest.approx(expected, rel=1e-9)
-    rate = schedule.global_batch * schedule.sequence / compute.step_seconds(job)
-    assert compute.mfu(job, rate) == pytest.approx(share, rel=1e-9)
+    assert throughput.step_seconds(job) == pytest.approx(expected, rel=1e-9)
+    rate = schedule.global_batch * schedule.sequence / throughput.step_seconds(job)
+    assert throughput.mfu(job, rate) == pytest.approx(share, rel=1e-9)
 
 
 # --- jitter, section 9 ---------------------------------------------------------------------
@@ -190,9 +193,9 @@ def test_step_seconds_is_tokens_over_throughput(job: Job) -> None:
 def steady_intervals(job: Job, size: int, last: int) -> list[float]:
     """Mean step seconds of undisturbed intervals after the first steps."""
     return [
-        compute.interval_seconds(job, first, first + size - 1) / size
+        throughput.interval_seconds(job, first, first + size - 1) / size
         for first in range(101, last - size + 2, size)
-        if disturbance.begun(job, first, first + size - 1) is None
+        if slowdown.begun(job, first, first + size - 1) is None
     ]
 
 
@@ -211,7 +214,7 @@ def test_step_times_spread_as_measured(shape: Architecture, seed: int) -> None:
     assert above > 2 * below
     tens = stdev(steady_intervals(job, 10, 3000)) / fmean(single)
     assert 0.2 * spread < tens < 0.55 * spread  # 1 / sqrt(10) = 0.32, and the drift
-    assert fmean(single) == pytest.approx(compute.step_seconds(job), rel=0.015)
+    assert fmean(single) == pytest.approx(throughput.step_seconds(job), rel=0.015)
 
 
 def test_step_times_are_white() -> None:
@@ -228,9 +231,9 @@ def test_intervals_add_up_in_any_order(job: Job, data: st.DataObject) -> None:
     first = data.draw(st.integers(1, steps))
     last = data.draw(st.integers(first, steps))
     cut = data.draw(st.integers(first, last))
-    whole = compute.interval_seconds(job, first, last)
-    left = compute.interval_seconds(job, first, cut)
-    right = compute.interval_seconds(job, cut + 1, last) if cut < last else 0.0
+    whole = throughput.interval_seconds(job, first, last)
+    left = throughput.interval_seconds(job, first, cut)
+    right = throughput.interval_seconds(job, cut + 1, last) if cut < last else 0.0
     assert left > 0
     assert whole == pytest.approx(left + right, abs=3e-6, rel=1e-12)
     assert whole == round(whole, 6)
@@ -240,9 +243,13 @@ def test_intervals_add_up_in_any_order(job: Job, data: st.DataObject) -> None:
 @given(jobs.jobs())
 def test_the_whole_run_takes_its_steps(job: Job) -> None:
     """Within 5 %, but for the first step and the disturbances."""
-    mean, steps = compute.step_seconds(job), job.schedule.steps
-    slow = disturbance.begun(job, 1, steps)  # the worst of at most four
-    extra = compute.training_seconds(job) - (steps - 1) * mean - compute.interval_seconds(job, 1, 1)
+    mean, steps = throughput.step_seconds(job), job.schedule.steps
+    slow = slowdown.begun(job, 1, steps)  # the worst of at most four
+    extra = (
+        throughput.training_seconds(job)
+        - (steps - 1) * mean
+        - throughput.interval_seconds(job, 1, 1)
+    )
     assert (
         -0.05 * steps * mean
         <= extra
@@ -255,7 +262,7 @@ def test_the_first_step_compiles(seed: int) -> None:
     """tps of step 1 is 2-21 % of the steady rate, and it takes 5 to 60 s more."""
     for shape in (jobs.LLAMA_1B, jobs.LLAMA_8B, jobs.MIXTRAL):
         job = jobs.job(shape, spread=layout(micro_batch=8), seed=seed)
-        first, mean = compute.interval_seconds(job, 1, 1), compute.step_seconds(job)
+        first, mean = throughput.interval_seconds(job, 1, 1), throughput.step_seconds(job)
         assert 5 < first - mean < 60
         assert 0.02 <= mean / first <= 0.21 or mean > 12
 
@@ -263,17 +270,17 @@ def test_the_first_step_compiles(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_disturbances_are_few_and_explain_their_interval(seed: int) -> None:
     job = jobs.job(seed=seed, spread=layout(32), steps=2000)
-    mean = compute.step_seconds(job)
+    mean = throughput.step_seconds(job)
     found = 0
     for first in range(2, 2000, 10):
-        slow = disturbance.begun(job, first, first + 9)
+        slow = slowdown.begun(job, first, first + 9)
         if slow is None:
             continue
         found += 1
         assert slow.kind in ("straggler", "data stall", "network retry")
         assert 0 <= slow.rank < 32
         assert slow.seconds > 0
-        assert compute.interval_seconds(job, first, first + 9) > 10 * mean * 0.97 + slow.seconds
+        assert throughput.interval_seconds(job, first, first + 9) > 10 * mean * 0.97 + slow.seconds
     assert 1 <= found <= 30
 
 
@@ -281,7 +288,7 @@ def test_disturbances_are_few_and_explain_their_interval(seed: int) -> None:
 @given(jobs.jobs(), st.integers(1, 100_000))
 def test_validation_is_forward_only(job: Job, step: int) -> None:
     batches = job.schedule.validation_batches
-    limit = batches * compute.step_seconds(job) / 3
-    seconds = compute.validation_seconds(job, step)
+    limit = batches * throughput.step_seconds(job) / 3
+    seconds = throughput.validation_seconds(job, step)
     assert 0.6 * limit < seconds < 1.1 * limit + 1.3
-    assert seconds == compute.validation_seconds(job, step)
+    assert seconds == throughput.validation_seconds(job, step)

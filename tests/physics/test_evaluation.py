@@ -5,9 +5,10 @@ from math import sqrt
 
 import pytest
 
-from llmsim.architecture import Architecture
-from llmsim.job import Job, Layout
-from llmsim.physics import evaluation
+from llmsim.job.layout import Layout
+from llmsim.job.records import Job
+from llmsim.model.architecture import Architecture
+from llmsim.physics.learning import benchmarks
 from tests.physics import jobs
 from tests.physics.loss_jobs import gpt2_124m, make_job
 
@@ -21,8 +22,8 @@ SIZES = {
 }
 
 
-def _table(job: Job) -> dict[str, evaluation.Score]:
-    return {score.name: score for score in evaluation.scores(job)}
+def _table(job: Job) -> dict[str, benchmarks.Score]:
+    return {score.name: score for score in benchmarks.scores(job)}
 
 
 def test_gpt2_124m_reaches_its_hellaswag() -> None:
@@ -122,5 +123,5 @@ def test_an_evaluation_takes_minutes(
 ) -> None:
     """Six test sets with about 117,000 choices, on a node; on more where it would take hours."""
     job = jobs.job(shape, spread=spread)
-    assert evaluation.effort(job).questions == sum(SIZES.values())
-    assert low < evaluation.seconds(job) / 60 < high
+    assert benchmarks.effort(job).questions == sum(SIZES.values())
+    assert low < benchmarks.seconds(job) / 60 < high

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.physics import gradient, loss, spikes
+from llmsim.physics.learning import gradient, loss, spikes
 from tests.physics.loss_jobs import gpt2_124m, make_job
 
 SEEDS = range(20)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmsim.job import Job, batch_tokens
-from llmsim.physics import curve, loss, reinforcement
+from llmsim.job.records import Job, batch_tokens
+from llmsim.physics.learning import curve, loss, reinforcement
 from tests.physics.loss_jobs import (
     MEASURED,
     ROWS,

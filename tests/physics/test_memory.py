@@ -4,11 +4,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from llmsim.architecture import parameter_count
-from llmsim.catalog import Gpu
-from llmsim.gpt2 import gpt2_shape
-from llmsim.job import Job, Sharding
-from llmsim.physics import allocator, memory
+from llmsim.catalog.records import Gpu
+from llmsim.job.layout import Sharding
+from llmsim.job.records import Job
+from llmsim.model.architecture import parameter_count
+from llmsim.model.gpt2 import gpt2_shape
+from llmsim.physics.hardware import allocator, memory
 from tests.physics import jobs
 from tests.physics.jobs import H100, layout
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmsim.architecture import parameter_count
-from llmsim.catalog import Gpu
-from llmsim.job import Job
-from llmsim.physics import compute, network
-from llmsim.physics.fabric import Operation
+from llmsim.catalog.records import Gpu
+from llmsim.job.records import Job
+from llmsim.model.architecture import parameter_count
+from llmsim.physics.speed import throughput, traffic
+from llmsim.physics.speed.collectives import Operation
 from tests.physics import jobs
 from tests.physics.jobs import A100, B200, H100, H800, layout
 
@@ -49,7 +49,7 @@ def test_collectives_take_as_long_as_measured(
     gpu: Gpu, operation: Operation, ranks: int, size: int, measured: tuple[float, float]
 ) -> None:
     low, high = measured
-    found = network.collective(gpu, operation, size * MIB, ranks, 8).seconds * 1e6
+    found = traffic.collective(gpu, operation, size * MIB, ranks, 8).seconds * 1e6
     assert 0.8 * low <= found <= 1.2 * high
 
 
@@ -65,14 +65,14 @@ def test_collectives_take_as_long_as_measured(
 def test_large_all_reduces_reach_the_known_bus_bandwidth(
     gpu: Gpu, ranks: int, size: int, bus: float
 ) -> None:
-    found = network.collective(gpu, "all-reduce", size * MIB, ranks, 8)
+    found = traffic.collective(gpu, "all-reduce", size * MIB, ranks, 8)
     assert found.bus_gb_s == pytest.approx(bus, rel=0.1)
 
 
 def test_gradients_of_8b_all_reduce_in_62_to_67_ms() -> None:
     """Section 10: 16 GB of bf16 over InfiniBand."""
     size = 2 * parameter_count(jobs.LLAMA_8B)
-    found = network.collective(H100, "all-reduce", size, 16, 8).seconds
+    found = traffic.collective(H100, "all-reduce", size, 16, 8).seconds
     assert 0.060 < found < 0.068
 
 
@@ -85,18 +85,18 @@ def test_gradients_of_8b_all_reduce_in_62_to_67_ms() -> None:
 def test_collectives_agree_with_their_bandwidth(
     gpu: Gpu, operation: Operation, size: int, ranks: int
 ) -> None:
-    found = network.collective(gpu, operation, size, ranks, gpu.per_node)
+    found = traffic.collective(gpu, operation, size, ranks, gpu.per_node)
     factor = {"all-reduce": 2 * (ranks - 1) / ranks, "broadcast": 1.0, "send/recv": 1.0}
     payload = size * factor.get(operation, (ranks - 1) / ranks)
     assert found.bus_gb_s == pytest.approx(payload / found.seconds / 1e9)
     assert found.seconds >= 25e-6
-    more = network.collective(gpu, operation, 2 * size, ranks, gpu.per_node)
+    more = traffic.collective(gpu, operation, 2 * size, ranks, gpu.per_node)
     assert more.seconds > found.seconds
 
 
 def test_time_grows_gently_with_nodes() -> None:
     times = [
-        network.collective(H100, "all-reduce", 2**30, 8 * 2**k, 8).seconds for k in range(1, 15)
+        traffic.collective(H100, "all-reduce", 2**30, 8 * 2**k, 8).seconds for k in range(1, 15)
     ]
     assert times == sorted(times)
     assert times[-1] < 2 * times[0]
@@ -104,13 +104,13 @@ def test_time_grows_gently_with_nodes() -> None:
 
 def test_one_gpu_sends_nothing() -> None:
     job = jobs.job(jobs.GPT_124M, spread=layout(1, sharding="ddp"))
-    assert network.step_transfers(job, 1) == ()
-    assert network.startup_broadcast(job).seconds == 0.0
+    assert traffic.step_transfers(job, 1) == ()
+    assert traffic.startup_broadcast(job).seconds == 0.0
 
 
 def test_fsdp_gathers_twice_and_scatters_once() -> None:
     """Section 10: FSDP moves 3 x 2 P bytes a step."""
-    moved = network.step_transfers(jobs.job(), 5)
+    moved = traffic.step_transfers(jobs.job(), 5)
     assert [t.operation for t in moved] == ["all-gather", "all-gather", "reduce-scatter"]
     for transfer in moved:
         size = transfer.calls * transfer.size
@@ -127,7 +127,7 @@ def test_waits_vary_from_flow_to_flow_and_step_to_step() -> None:
     shares = [
         transfer.exposed / transfer.seconds
         for step in range(1, 301)
-        for transfer in network.step_transfers(job, step)[:1]
+        for transfer in traffic.step_transfers(job, step)[:1]
     ]
     assert fmean(shares) == pytest.approx(1.5 / 33, rel=0.1)
     assert 0.15 < stdev(shares) / fmean(shares) < 0.25
@@ -138,36 +138,36 @@ def test_waits_vary_from_flow_to_flow_and_step_to_step() -> None:
 def test_rings_between_nodes_stay_below_the_cards(gpu: Gpu, operation: Operation) -> None:
     """Two nodes of 8 with 50 GB/s a card: 400 GB/s at most. Only trees add up on the way."""
     for nodes in (2, 4, 64):
-        found = network.collective(gpu, operation, 2**33, 8 * nodes, 8)
+        found = traffic.collective(gpu, operation, 2**33, 8 * nodes, 8)
         assert found.bus_gb_s < 8 * gpu.nic_gb_s
 
 
 def test_no_bandwidth_exceeds_the_idle_network() -> None:
     job = jobs.job(spread=layout(16))
     for index, operation in enumerate(("all-gather", "all-gather", "reduce-scatter")):
-        seen = [network.step_transfers(job, step)[index] for step in range(1, 200)]
-        best = network.collective(H100, operation, seen[0].size, 16, 8).bus_gb_s
+        seen = [traffic.step_transfers(job, step)[index] for step in range(1, 200)]
+        best = traffic.collective(H100, operation, seen[0].size, 16, 8).bus_gb_s
         assert 0.97 * best < max(transfer.bus_gb_s for transfer in seen) <= best + 0.01
 
 
 def test_nvlink_tops() -> None:
     """Blackwell's all-reduce stays below the 900 GB/s of its wire."""
-    assert 800 < network.collective(B200, "all-reduce", 2**33, 8, 8).bus_gb_s < 850
+    assert 800 < traffic.collective(B200, "all-reduce", 2**33, 8, 8).bus_gb_s < 850
 
 
 def test_a_rack_of_gb200_is_one_nvlink_domain() -> None:
     """NVL72: 18 trays of 4."""
-    rack = network.collective(jobs.GB200, "all-gather", 2**33, 72, 4)
+    rack = traffic.collective(jobs.GB200, "all-gather", 2**33, 72, 4)
     assert rack.bus_gb_s > 700
-    two = network.collective(jobs.GB200, "all-gather", 2**33, 576, 4)
-    one_a_tray = network.collective(jobs.GB200, "all-gather", 2**33, 144, 1)
+    two = traffic.collective(jobs.GB200, "all-gather", 2**33, 576, 4)
+    one_a_tray = traffic.collective(jobs.GB200, "all-gather", 2**33, 144, 1)
     assert two.bus_gb_s < rack.bus_gb_s
     assert one_a_tray.bus_gb_s < 18 * jobs.GB200.nic_gb_s
 
 
 def test_ddp_reduces_its_gradients_in_buckets() -> None:
     job = jobs.job(jobs.GPT_124M, spread=layout(8, sharding="ddp", micro_batch=16))
-    (transfer,) = network.step_transfers(job, 5)
+    (transfer,) = traffic.step_transfers(job, 5)
     assert transfer.operation == "all-reduce"
     assert transfer.size == pytest.approx(25 * MIB, rel=0.1)
     size = transfer.calls * transfer.size
@@ -176,7 +176,7 @@ def test_ddp_reduces_its_gradients_in_buckets() -> None:
 
 def test_tensor_and_pipeline_traffic() -> None:
     spread = layout(1024, tensor=8, pipeline=16, accumulation=32)
-    moved = network.step_transfers(jobs.job(jobs.LLAMA_405B, spread=spread), 5)
+    moved = traffic.step_transfers(jobs.job(jobs.LLAMA_405B, spread=spread), 5)
     by_purpose = {transfer.purpose: transfer for transfer in moved}
     assert by_purpose["hidden states"].calls == 4 * 8 * 32  # 8 layers, 32 micro-batches
     assert by_purpose["hidden states"].size == 2 * 8192 * 16_384
@@ -186,17 +186,17 @@ def test_tensor_and_pipeline_traffic() -> None:
 @settings(max_examples=150, deadline=None)
 @given(jobs.jobs(), st.integers(1, 100_000))
 def test_exposed_time_is_part_of_the_step(job: Job, step: int) -> None:
-    moved = network.step_transfers(job, step)
+    moved = traffic.step_transfers(job, step)
     for transfer in moved:
         assert 0 <= transfer.exposed <= transfer.seconds
         assert transfer.bus_gb_s > 0
     exposed = fsum(transfer.exposed for transfer in moved)
-    assert exposed < 0.95 * compute.step_seconds(job) + 1e-5
-    assert moved == network.step_transfers(job, step)
+    assert exposed < 0.95 * throughput.step_seconds(job) + 1e-5
+    assert moved == traffic.step_transfers(job, step)
 
 
 def test_transfers_vary_by_some_per_cent() -> None:
     job = jobs.job()
-    times = {network.step_transfers(job, step)[0].seconds for step in range(200)}
+    times = {traffic.step_transfers(job, step)[0].seconds for step in range(200)}
     assert len(times) > 150
     assert max(times) / min(times) < 1.2

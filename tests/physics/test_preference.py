@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.job import Job
-from llmsim.physics import alignment, loss, preference
+from llmsim.job.records import Job
+from llmsim.physics.learning import loss, metrics, preference
 from tests.runs import job_of
 
 # Evaluations by TRL: loss, rewards/margins, rewards/accuracies.
@@ -52,7 +52,7 @@ def jobs() -> list[Job]:
 
 def test_at_first_the_policy_is_the_reference(jobs: list[Job]) -> None:
     for job in jobs:
-        first = dict(alignment.metrics(job, 1))
+        first = dict(metrics.metrics(job, 1))
         assert loss.training(job, 1) == log(2.0)
         rewards = [value for name, value in first.items() if name.startswith("rewards/")]
         assert rewards == [0.0] * 4
@@ -61,7 +61,7 @@ def test_at_first_the_policy_is_the_reference(jobs: list[Job]) -> None:
 def test_loss_margins_and_accuracies_of_a_run_agree(jobs: list[Job]) -> None:
     for job in jobs:
         steps = range(max(1, job.schedule.steps - 60), job.schedule.steps + 1)
-        told = [dict(alignment.metrics(job, step)) for step in steps]
+        told = [dict(metrics.metrics(job, step)) for step in steps]
         margin = fmean(values["rewards/margins"] for values in told)
         accuracy = fmean(values["rewards/accuracies"] for values in told)
         assert 0.66 < accuracy < 0.9
@@ -74,5 +74,5 @@ def test_a_step_with_luck_has_larger_margins(jobs: list[Job]) -> None:
     for job in jobs:
         last = job.schedule.steps
         steps = sorted(range(last - 40, last), key=lambda step: loss.training(job, step))
-        margins = [dict(alignment.metrics(job, step))["rewards/margins"] for step in steps]
+        margins = [dict(metrics.metrics(job, step))["rewards/margins"] for step in steps]
         assert fmean(margins[:10]) > fmean(margins[-10:])

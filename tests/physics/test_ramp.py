@@ -8,8 +8,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from llmsim.job import Job, Layout, Schedule
-from llmsim.physics import compute, curve, loss, network, ramp, schedule
+from llmsim.job.layout import Layout
+from llmsim.job.records import Job
+from llmsim.job.schedule import Schedule
+from llmsim.physics.learning import curve, learning_rate, loss
+from llmsim.physics.speed import batch_ramp, throughput, traffic
 from tests.physics import jobs, loss_jobs
 
 
@@ -27,8 +30,8 @@ def ramped(parts: int = 4, log_every: int = 10, steps: int = 2000, share: float 
     """Llama-3-8B on 8 GPUs with a ramp of so many parts."""
     spread = jobs.layout(8, accumulation=120)
     job = jobs.job(spread=spread, steps=steps)
-    fractions = [n for n in ramp.PARTS if 120 % n == 0]
-    stages = ramp.planned(spread, steps, log_every, share, fractions.index(parts))
+    fractions = [n for n in batch_ramp.PARTS if 120 % n == 0]
+    stages = batch_ramp.planned(spread, steps, log_every, share, fractions.index(parts))
     return job._replace(schedule=job.schedule._replace(ramp=stages, log_every=log_every))
 
 
@@ -36,7 +39,7 @@ def three_numbers(plan: Schedule) -> tuple[int, int, int]:
     return plan.ramp[0].batch, plan.ramp[1].batch - plan.ramp[0].batch, plan.ramp[-1].before
 
 
-@pytest.mark.parametrize("parts", ramp.PARTS)
+@pytest.mark.parametrize("parts", batch_ramp.PARTS)
 def test_the_batches_are_megatrons(parts: int) -> None:
     plan = ramped(parts).schedule
     batches = megatrons(*three_numbers(plan), plan.global_batch)
@@ -44,9 +47,9 @@ def test_the_batches_are_megatrons(parts: int) -> None:
         range(1, plan.steps + 1), batches, accumulate(megatrons(*three_numbers(plan), 960)),
         strict=False,
     ):  # fmt: skip
-        assert ramp.batch(plan, step) == expected
-        assert ramp.consumed(plan, step) == consumed
-    assert ramp.batch(plan, plan.steps) == plan.global_batch == 960
+        assert batch_ramp.batch(plan, step) == expected
+        assert batch_ramp.consumed(plan, step) == consumed
+    assert batch_ramp.batch(plan, plan.steps) == plan.global_batch == 960
 
 
 @settings(deadline=None)
@@ -65,7 +68,7 @@ def test_a_ramp_divides_evenly(
         gpus=8 * pipeline, nodes=pipeline, data=8, pipeline=pipeline, micro_batch=2,
         accumulation=accumulation,
     )  # fmt: skip
-    stages = ramp.planned(layout, steps, log_every, share, draw)
+    stages = batch_ramp.planned(layout, steps, log_every, share, draw)
     assume(stages)
     assert stages[0][0] == 1
     assert stages[-1].batch == 16 * accumulation
@@ -79,20 +82,20 @@ def test_a_ramp_divides_evenly(
 
 def test_what_has_no_ramp_counts_steps() -> None:
     job = jobs.job()
-    assert ramp.batch(job.schedule, 7) == job.schedule.global_batch
-    assert ramp.consumed(job.schedule, 7) == 7 * job.schedule.global_batch
-    assert ramp.position(job.schedule, 7) == 7
-    assert ramp.steps_until(job.schedule, 7 * job.schedule.global_batch) == 7
-    assert ramp.layout_at(job, 7) is job.layout
+    assert batch_ramp.batch(job.schedule, 7) == job.schedule.global_batch
+    assert batch_ramp.consumed(job.schedule, 7) == 7 * job.schedule.global_batch
+    assert batch_ramp.position(job.schedule, 7) == 7
+    assert batch_ramp.steps_until(job.schedule, 7 * job.schedule.global_batch) == 7
+    assert batch_ramp.layout_at(job, 7) is job.layout
 
 
 @given(st.integers(1, 2000))
 def test_steps_until_is_the_first_step_with_enough(step: int) -> None:
     plan = ramped().schedule
-    reached = ramp.consumed(plan, step)
-    assert ramp.steps_until(plan, reached) == step
-    assert ramp.steps_until(plan, reached - 1) == step
-    assert ramp.steps_until(plan, reached + 1) == step + 1
+    reached = batch_ramp.consumed(plan, step)
+    assert batch_ramp.steps_until(plan, reached) == step
+    assert batch_ramp.steps_until(plan, reached - 1) == step
+    assert batch_ramp.steps_until(plan, reached + 1) == step + 1
 
 
 # --- what follows from it ------------------------------------------------------------------
@@ -102,22 +105,22 @@ def test_the_rate_goes_by_sequences_as_megatron_demands() -> None:
     job = ramped()
     plan = job.schedule
     quarter = plan.ramp[0].batch
-    assert schedule.learning_rate(job, 1) == pytest.approx(
+    assert learning_rate.learning_rate(job, 1) == pytest.approx(
         plan.peak_lr * quarter / (plan.warmup * plan.global_batch)
     )
-    warm = ramp.steps_until(plan, plan.warmup * plan.global_batch)
+    warm = batch_ramp.steps_until(plan, plan.warmup * plan.global_batch)
     assert warm > plan.warmup
-    assert schedule.learning_rate(job, warm) == pytest.approx(plan.peak_lr, rel=0.01)
-    assert schedule.learning_rate(job, plan.steps) == plan.final_lr
+    assert learning_rate.learning_rate(job, warm) == pytest.approx(plan.peak_lr, rel=0.01)
+    assert learning_rate.learning_rate(job, plan.steps) == plan.final_lr
 
 
 def test_a_quarter_of_the_batch_takes_a_quarter_of_the_time_and_of_the_accumulation() -> None:
     job = ramped()
     last = job.schedule.steps
-    assert ramp.layout_at(job, 1).accumulation == 30
-    assert ramp.layout_at(job, last) == job.layout
-    assert compute.step_seconds(job, 1) == pytest.approx(compute.step_seconds(job) / 4)
-    few, many = network.step_transfers(job, 1), network.step_transfers(job, last)
+    assert batch_ramp.layout_at(job, 1).accumulation == 30
+    assert batch_ramp.layout_at(job, last) == job.layout
+    assert throughput.step_seconds(job, 1) == pytest.approx(throughput.step_seconds(job) / 4)
+    few, many = traffic.step_transfers(job, 1), traffic.step_transfers(job, last)
     assert [4 * t.calls for t in few] == [t.calls for t in many]
     assert [t.size for t in few] == [t.size for t in many]
 
@@ -125,26 +128,28 @@ def test_a_quarter_of_the_batch_takes_a_quarter_of_the_time_and_of_the_accumulat
 def test_a_pipeline_has_more_of_a_bubble_while_the_batch_is_small() -> None:
     spread = jobs.layout(64, tensor=2, pipeline=8, accumulation=32)
     job = jobs.job(jobs.LLAMA_70B, spread=spread)
-    job = job._replace(schedule=job.schedule._replace(ramp=ramp.planned(spread, 2000, 10, 0.1, 1)))
+    job = job._replace(
+        schedule=job.schedule._replace(ramp=batch_ramp.planned(spread, 2000, 10, 0.1, 1))
+    )
     assert job.schedule.ramp[0].batch == 32
-    assert compute.step_seconds(job, 1) > 1.05 * compute.step_seconds(job) / 4
+    assert throughput.step_seconds(job, 1) > 1.05 * throughput.step_seconds(job) / 4
 
 
 @given(st.lists(st.integers(0, 2000), min_size=3, max_size=3, unique=True).map(sorted))
 def test_intervals_still_add_up(steps: list[int]) -> None:
     first, middle, last = steps
     job = ramped()
-    parts = compute.interval_seconds(job, first + 1, middle)
-    parts += compute.interval_seconds(job, middle + 1, last)
-    assert compute.interval_seconds(job, first + 1, last) == pytest.approx(parts, abs=2e-6)
+    parts = throughput.interval_seconds(job, first + 1, middle)
+    parts += throughput.interval_seconds(job, middle + 1, last)
+    assert throughput.interval_seconds(job, first + 1, last) == pytest.approx(parts, abs=2e-6)
 
 
 def test_each_stage_keeps_its_pace() -> None:
     job = ramped()
     for stage, after in pairwise(job.schedule.ramp[1:]):
         steps = after.first - stage.first
-        seconds = compute.interval_seconds(job, stage.first, after.first - 1) / steps
-        assert seconds == pytest.approx(compute.step_seconds(job, stage.first), rel=0.03)
+        seconds = throughput.interval_seconds(job, stage.first, after.first - 1) / steps
+        assert seconds == pytest.approx(throughput.step_seconds(job, stage.first), rel=0.03)
 
 
 def test_a_small_batch_has_a_noisier_loss() -> None:
@@ -159,10 +164,10 @@ def test_a_small_batch_has_a_noisier_loss() -> None:
 def test_the_loss_goes_by_the_tokens_read() -> None:
     """After the same tokens at full rate the power law's share is the same, ramp or not."""
     plain = loss_jobs.make_job(steps=5000, warmup=100)
-    stages = ramp.planned(Layout(8, 1, 8, accumulation=32), 5000, 10, 0.1, 2)
+    stages = batch_ramp.planned(Layout(8, 1, 8, accumulation=32), 5000, 10, 0.1, 2)
     grown = plain._replace(schedule=plain.schedule._replace(ramp=stages))
     step = 4000
-    same = ramp.steps_until(grown.schedule, step * plain.schedule.global_batch)
+    same = batch_ramp.steps_until(grown.schedule, step * plain.schedule.global_batch)
     assert same > step + 100
     assert loss.expected(grown, same) == pytest.approx(loss.expected(plain, step), rel=0.005)
     assert loss.expected(grown, step) > loss.expected(plain, step)

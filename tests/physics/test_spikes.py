@@ -1,7 +1,7 @@
 """Loss spikes: rare, led by the gradient norm, healed after tens of steps (BLOOM-176B)."""
 
-from llmsim.job import Job
-from llmsim.physics import gradient, loss, spikes
+from llmsim.job.records import Job
+from llmsim.physics.learning import gradient, loss, spikes
 from tests.physics.loss_jobs import make_job
 
 STEPS = 1_000_000

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmsim.architecture import Architecture, parameter_count
-from llmsim.gpt2 import gpt2_shape
-from llmsim.job import Job
-from llmsim.physics import storage
-from llmsim.voices import VOICES
+from llmsim.dialects.registry import VOICES
+from llmsim.job.records import Job
+from llmsim.model.architecture import Architecture, parameter_count
+from llmsim.model.gpt2 import gpt2_shape
+from llmsim.physics.hardware import storage
 from tests.physics import jobs
 from tests.physics.jobs import layout
 

@@ -6,13 +6,11 @@ from contextlib import suppress
 
 from llmsim.cli.defaults import default_options
 from llmsim.cli.flags import pairs
+from llmsim.errors import CatalogError, OptionError, PlanError
 from llmsim.hosts import native
 from llmsim.hosts.output import Output
 from llmsim.hosts.status import ExitStatus
-from llmsim.lists import CatalogError
-from llmsim.options import Options, parse_options
-from llmsim.planning import PlanError
-from llmsim.values import OptionError
+from llmsim.options.table import Options, parse_options
 
 # Options that ask for an answer instead of a run.
 QUESTIONS = ("list", "print_config", "print_completions", "print_manpage")

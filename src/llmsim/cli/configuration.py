@@ -6,22 +6,25 @@ Every number is the one that the run's log is going to have: it comes from the s
 import json
 from math import isfinite
 
-from llmsim.architecture import (
+from llmsim.cli.listing import gpu_record
+from llmsim.cli.sheet import Facts, sheet
+from llmsim.hosts.runs import fresh_seed, runs_of
+from llmsim.job.milestones import checkpoints, validations
+from llmsim.job.records import Job, batch_tokens, gpus_per_node
+from llmsim.model.architecture import (
     active_parameter_count,
     embedding_parameters,
     parameter_count,
     trained_parameter_count,
 )
-from llmsim.cli.listing import gpu_record
-from llmsim.cli.sheet import Facts, sheet
-from llmsim.events import Summary
-from llmsim.hosts.runs import fresh_seed, runs_of
-from llmsim.job import Job, batch_tokens, checkpoints, gpus_per_node, hostname, validations
-from llmsim.options import Options
-from llmsim.physics import compute, memory
-from llmsim.planning import plan
-from llmsim.simulation import simulate
-from llmsim.terminal.screen import Screen
+from llmsim.options.table import Options
+from llmsim.physics.hardware import memory
+from llmsim.physics.speed import throughput
+from llmsim.planning.plan import plan
+from llmsim.run.cluster import hostname
+from llmsim.run.events import Summary
+from llmsim.run.simulation import simulate
+from llmsim.text.screen import Screen
 
 
 def configuration(options: Options, screen: Screen) -> str:
@@ -122,7 +125,7 @@ def _schedule(job: Job) -> dict[str, object]:
     schedule = job.schedule
     return {
         "steps": schedule.steps,
-        "tokens": compute.tokens(job, 1, schedule.steps),
+        "tokens": throughput.tokens(job, 1, schedule.steps),
         # While the batch grows, the rate rises by the sequences that have been seen.
         "warmup_steps": None if schedule.ramp else schedule.warmup,
         "warmup_sequences": schedule.warmup * schedule.global_batch,
@@ -150,15 +153,15 @@ def _memory(job: Job) -> dict[str, int]:
 
 def _expected(job: Job) -> dict[str, object]:
     """What the job is going to do: rates of a steady step, full in GRPO, and times of the run."""
-    seconds = compute.step_seconds(job)
+    seconds = throughput.step_seconds(job)
     rate = batch_tokens(job) / seconds
     (summary,) = [event for event in simulate(job) if isinstance(event, Summary)]
     return {
         "step_seconds": seconds,
         "tokens_per_second": rate,
         "tokens_per_second_per_gpu": rate / job.layout.gpus,
-        "flops_per_token": compute.job_flops_per_token(job),
-        "mfu": compute.mfu(job, rate),
+        "flops_per_token": throughput.job_flops_per_token(job),
+        "mfu": throughput.mfu(job, rate),
         "training_seconds": summary.training_seconds,
         "total_seconds": summary.seconds,
         "gpu_hours": summary.gpu_hours,

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from datetime import date, time
 from stat import S_ISREG
 
-from llmsim.lists import quoted
-from llmsim.options import OPTIONS, Option, Options, with_value
-from llmsim.values import OptionError, nearest
+from llmsim.catalog.lists import quoted
+from llmsim.errors import OptionError
+from llmsim.options.parsing import nearest
+from llmsim.options.table import OPTIONS, Option, Options, with_value
 
 PREFIX = "LLMSIM_"
 ELSEWHERE = "LLMSIM_CONFIG"  # names the config file, if it is not in its place

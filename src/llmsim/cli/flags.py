@@ -5,8 +5,8 @@ This is not argparse, which takes longer to import than a first line may take.
 
 from collections.abc import Iterable, Iterator
 
-from llmsim.options import OPTIONS, unknown
-from llmsim.values import OptionError
+from llmsim.errors import OptionError
+from llmsim.options.table import OPTIONS, unknown
 
 
 def pairs(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:

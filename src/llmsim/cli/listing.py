@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from llmsim import catalog, recipes, voices
-from llmsim.architecture import active_parameter_count, parameter_count, shape_for
+from llmsim.catalog import records
+from llmsim.dialects import registry
+from llmsim.job import recipes
+from llmsim.model.architecture import active_parameter_count, parameter_count, shape_for
 
 NUMBERS = ("parameters", "active", "tokens", "memory", "TDP", "TFLOP/s", "node")
 GAP = "  "
@@ -50,23 +52,23 @@ def _fitted(rows: Sequence[Row], width: int) -> Sequence[Row]:
 def _table(kind: str) -> list[Row]:
     """The list's columns that matter in a choice, their heading first."""
     if kind == "dialects":
-        meanings = [(name, voice.meaning) for name, voice in voices.VOICES.items()]
+        meanings = [(name, voice.meaning) for name, voice in registry.VOICES.items()]
         return [("dialect", "speaks as"), *meanings]
     if kind == "recipes":
         aims = [(name, recipe.meaning) for name, recipe in recipes.RECIPES.items()]
         return [("recipe", "trains"), *aims]
     if kind == "models":
         sizes = [(m.name, _count(m.parameters), _count(m.active_parameters))
-                 for m in catalog.models()]  # fmt: skip
+                 for m in records.models()]  # fmt: skip
         return [("model", "parameters", "active"), *sizes]
     if kind == "datasets":
-        data = [(d.name, _count(d.tokens), d.kind) for d in catalog.datasets()]
+        data = [(d.name, _count(d.tokens), d.kind) for d in records.datasets()]
         return [("dataset", "tokens", "kind"), *data]
     if kind == "gpus":
         cards = [(g.name, f"{g.memory_mib} MiB", f"{g.tdp_watts} W", f"{g.tflops:g}",
-                  f"{g.per_node}") for g in catalog.gpus()]  # fmt: skip
+                  f"{g.per_node}") for g in records.gpus()]  # fmt: skip
         return [("gpu", "memory", "TDP", "TFLOP/s", "node"), *cards]
-    return [("framework", "version"), *(each[:2] for each in catalog.frameworks())]
+    return [("framework", "version"), *(each[:2] for each in records.frameworks())]
 
 
 def _count(value: float) -> str:
@@ -79,20 +81,20 @@ def _count(value: float) -> str:
 def _records(kind: str) -> Iterator[dict[str, object]]:
     """Everything that is known of what the list has."""
     if kind == "dialects":
-        yield from ({"name": name, **_voice(voice)} for name, voice in voices.VOICES.items())
+        yield from ({"name": name, **_voice(voice)} for name, voice in registry.VOICES.items())
     elif kind == "recipes":
         yield from ({"name": name, **_recipe(recipe)} for name, recipe in recipes.RECIPES.items())
     elif kind == "models":
-        yield from map(_model, catalog.models())
+        yield from map(_model, records.models())
     elif kind == "datasets":
-        yield from (data._asdict() for data in catalog.datasets())
+        yield from (data._asdict() for data in records.datasets())
     elif kind == "gpus":
-        yield from map(gpu_record, catalog.gpus())
+        yield from map(gpu_record, records.gpus())
     else:
-        yield from (framework._asdict() for framework in catalog.frameworks())
+        yield from (framework._asdict() for framework in records.frameworks())
 
 
-def _voice(voice: voices.Voice) -> dict[str, object]:
+def _voice(voice: registry.Voice) -> dict[str, object]:
     return {
         "meaning": voice.meaning,
         "recipes": voice.recipes,
@@ -124,7 +126,7 @@ def _recipe(recipe: recipes.Recipe) -> dict[str, object]:
     }
 
 
-def _model(model: catalog.Model) -> dict[str, object]:
+def _model(model: records.Model) -> dict[str, object]:
     shape = shape_for(model.parameters, model.active_parameters, model.experts)
     return {
         **model._asdict(),
@@ -137,7 +139,7 @@ def _model(model: catalog.Model) -> dict[str, object]:
     }
 
 
-def gpu_record(gpu: catalog.Gpu) -> dict[str, object]:
+def gpu_record(gpu: records.Gpu) -> dict[str, object]:
     """An accelerator, with the units in the names; peaks are dense, links one direction."""
     return {
         "name": gpu.name,

@@ -5,8 +5,8 @@ Nothing is parsed with it: argparse takes too long to import (see flags.py).
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from llmsim.choices import choices
-from llmsim.options import OPTIONS, Option
+from llmsim.options.choices import choices
+from llmsim.options.table import OPTIONS, Option
 
 ABOUT = "Plays a large language model's training run. Nothing is trained."
 

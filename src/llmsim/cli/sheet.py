@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import fsum
 from typing import Any
 
-from llmsim.dialects import units
-from llmsim.dialects.fit import Clause, wrapped
-from llmsim.job import Job, hostname
-from llmsim.physics import memory
-from llmsim.recipes import RECIPES
-from llmsim.terminal.ink import Span, length, paint
-from llmsim.terminal.screen import Screen
+from llmsim.job.recipes import RECIPES
+from llmsim.job.records import Job
+from llmsim.physics.hardware import memory
+from llmsim.run.cluster import hostname
+from llmsim.text import units
+from llmsim.text.fitting import Clause, wrapped
+from llmsim.text.screen import Screen
+from llmsim.text.style import Span, length, paint
 
 Facts = Mapping[str, Mapping[str, Any]]
 
@@ -172,7 +173,7 @@ def _schedule_told(schedule: Mapping[str, Any]) -> list[Clause]:
 
 def _memory_told(job: Job) -> list[Clause]:
     need = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
-    parts = units.memory_parts(need)
+    parts = memory.parts_gib(need)
     shown = " + ".join(f"{name} {size:.2f}" for name, size in parts.items())
     capacity = units.gib(memory.capacity(job.gpu))
     return [

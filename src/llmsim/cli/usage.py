@@ -2,7 +2,7 @@
 
 from textwrap import fill
 
-from llmsim.options import OPTIONS
+from llmsim.options.table import OPTIONS
 
 ABOUT = """usage: llmsim [option ...]
 

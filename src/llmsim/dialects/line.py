@@ -1,8 +1,10 @@
 """What a dialect makes of an event: lines that stay and bars that are rewritten."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from llmsim.typed import NamedTuple
+from llmsim.job.records import Job
+from llmsim.text.screen import Screen
+from llmsim.typed import Any, NamedTuple
 
 
 class Line(NamedTuple):
@@ -25,3 +27,7 @@ class Bar(NamedTuple):
     def text(self) -> str:
         """The bar, drawn."""
         return self.draw()
+
+
+# Turns an event into lines: (event, job, screen) -> lines and bars.
+Tell = Callable[[Any, Job, Screen], Iterable[Line | Bar]]

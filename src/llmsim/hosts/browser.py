@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from math import inf
 
-from llmsim.events import Event
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.hosts.status import ExitStatus
-from llmsim.job import Job
-from llmsim.live import Stage
-from llmsim.options import Options, command, from_query, identity
-from llmsim.planning import plan
-from llmsim.player import farewell, play, shows_board
-from llmsim.simulation import simulate
-from llmsim.terminal.ink import RESET, STYLES
-from llmsim.terminal.screen import TRUECOLOR, Screen, blank_row, fitted
-from llmsim.watch import Watch
+from llmsim.job.records import Job
+from llmsim.options.table import Options, command, from_query, identity
+from llmsim.planning.plan import plan
+from llmsim.run.events import Event
+from llmsim.run.simulation import simulate
+from llmsim.show.dashboard import Watch
+from llmsim.show.live_region import Stage
+from llmsim.show.player import farewell, play, shows_board
+from llmsim.text.screen import TRUECOLOR, Screen, blank_row, fitted
+from llmsim.text.style import RESET, STYLES
 
 # A browser paints once in this time (seconds), so what is due within it is sent together.
 # Timers below some 4 ms do not wait at all, and keep the page's messages out.

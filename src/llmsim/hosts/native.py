@@ -15,8 +15,8 @@ from llmsim.hosts.show import Show
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.hosts.status import ExitStatus
 from llmsim.hosts.windows import WindowsKeyboard, escape_codes
-from llmsim.options import Options
-from llmsim.player import farewell
+from llmsim.options.table import Options
+from llmsim.show.player import farewell
 
 # Where a wait cannot be ended by a key or a signal, it is cut into pieces of so many seconds.
 TICK = 0.05

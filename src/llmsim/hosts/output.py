@@ -8,10 +8,10 @@ import time
 from contextlib import suppress
 from math import inf
 
+from llmsim.board.region import cleared
 from llmsim.hosts.keyboard import in_foreground
 from llmsim.hosts.signals import Signals
-from llmsim.terminal.region import cleared
-from llmsim.terminal.screen import (
+from llmsim.text.screen import (
     NARROWEST,
     PIPE_WIDTH,
     Screen,

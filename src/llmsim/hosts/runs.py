@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 
-from llmsim.options import LARGEST_SEED, Options
+from llmsim.options.table import LARGEST_SEED, Options
 
 
 def fresh_seed() -> int:

@@ -4,22 +4,22 @@ import time
 from collections.abc import Callable, Iterator
 from math import inf, isfinite
 
-from llmsim.events import Event
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.keys import hint
 from llmsim.hosts.output import Output
 from llmsim.hosts.runs import runs_of
 from llmsim.hosts.signals import Signals
-from llmsim.job import Job
-from llmsim.options import Options
-from llmsim.planning import plan
-from llmsim.player import play, shows_board
-from llmsim.simulation import simulate
-from llmsim.terminal.screen import blank_row
+from llmsim.job.records import Job
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.events import Event
+from llmsim.run.simulation import simulate
+from llmsim.show.player import play, shows_board
+from llmsim.text.screen import blank_row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from llmsim.live import Note, Stage
+    from llmsim.show.live_region import Note, Stage
 
 # Text is gathered up to this many characters while nothing has to be waited for.
 BATCH = 16_384
@@ -119,7 +119,7 @@ class Show:
         on = before.board if before else shows_board(run, screen)
         rich = screen.live and screen.color and isfinite(run.speed_factor)
         if on or before or (self.keyboard and rich):
-            from llmsim.live import Stage  # a pipe does without
+            from llmsim.show.live_region import Stage  # a pipe does without
 
             self._stage = Stage(self.output.screen, self.speed, on)
             self._stage.note = before.note if before else None

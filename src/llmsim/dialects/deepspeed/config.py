@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from llmsim import machine
-from llmsim.dialects.deepspeed.say import zero_stage
-from llmsim.job import Job
+from llmsim.dialects.deepspeed.log_lines import zero_stage
+from llmsim.job.records import Job
+from llmsim.run import cluster
 
 WIDTH = 29  # a name and its dots
 BUCKET, PREFETCH, PERSISTENT, LIVE, SUB_GROUP = 500_000_000, 30_000_000, 10_000, 30_000_000, 10**9
@@ -141,7 +141,7 @@ def settings(job: Job) -> Iterator[tuple[str, str]]:
         "aio_config": str(_AIO),
         "bfloat16_enabled": str(stage > 0),
         "bfloat16_immediate_grad_update": "False",
-        "comms_config": f"<{config} object at {machine.pointer(job, 'comms config')}>",
+        "comms_config": f"<{config} object at {cluster.pointer(job, 'comms config')}>",
         "gradient_accumulation_steps": str(layout.accumulation),
         "hybrid_engine": _HYBRID,
         "pipeline": str(_PIPELINE),

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from math import fsum
 
-from llmsim import events, machine
-from llmsim.dialects import Tell
 from llmsim.dialects.deepspeed.config import (
     BUCKET,
     PERSISTENT,
@@ -15,12 +13,13 @@ from llmsim.dialects.deepspeed.config import (
     settings,
     user_config,
 )
-from llmsim.dialects.deepspeed.say import info, plain, zero_stage
-from llmsim.dialects.line import Line
-from llmsim.dialects.units import GIB
-from llmsim.job import Job, gpus_per_node
-from llmsim.physics import allocator, memory, preparation, stages
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.deepspeed.log_lines import info, plain, zero_stage
+from llmsim.dialects.line import Line, Tell
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.hardware import allocator, memory, preparation, stages
+from llmsim.run import cluster, events
+from llmsim.text.screen import Screen
+from llmsim.text.units import GIB
 from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line]
@@ -95,11 +94,11 @@ def _gib(size: int) -> float:
 def _memory(job: Job) -> Iterator[tuple[str, str]]:
     """Each look's message, pair of GPU and CPU, and what is said between them."""
     cached, total = 0, _HOST_GIB * (1 if gpus_per_node(job) > 4 else 0.5)
-    host = machine.share(job, "host memory", 0, _SYSTEM_GIB + _RANK_GIB * gpus_per_node(job))
+    host = cluster.share(job, "host memory", 0, _SYSTEM_GIB + _RANK_GIB * gpus_per_node(job))
     where = "see_memory_usage"
     for index, seen in enumerate(_looks(job)):
         cached = max(cached, -(-seen.most // (2 * memory.MIB)) * 2 * memory.MIB)
-        used = host + machine.share(job, "host growth", index, 0.2 * index)
+        used = host + cluster.share(job, "host growth", index, 0.2 * index)
         gap = " " * 8
         yield f"{_FIRST}:{where}", seen.message
         yield (
@@ -157,7 +156,7 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
         yield _RANK, f"{rank}Creating torch.bfloat16 ZeRO stage {stage} optimizer"
         yield from _wrapped(job)
         optimizer = "DeepSpeedZeroOptimizer" + "_Stage3" * (stage == 3)
-    scheduler = f"<torch.optim.lr_scheduler.LambdaLR object at {machine.pointer(job, 'scheduler')}>"
+    scheduler = f"<torch.optim.lr_scheduler.LambdaLR object at {cluster.pointer(job, 'scheduler')}>"
     yield _RANK, f"{rank}DeepSpeed Final Optimizer = {optimizer}"
     yield _RANK, f"{rank}DeepSpeed using client LR scheduler"
     yield _RANK, f"{rank}DeepSpeed LR Scheduler = {scheduler}"

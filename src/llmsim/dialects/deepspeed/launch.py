@@ -3,14 +3,15 @@
 from binascii import b2a_base64
 from collections.abc import Iterator
 
-from llmsim import events, machine
-from llmsim.architecture import parameter_count
-from llmsim.dialects import Tell, shell
-from llmsim.dialects.deepspeed.say import dated, has_launcher, info, plain, zero_stage
-from llmsim.dialects.line import Line
-from llmsim.job import Job, gpus_per_node, hostname
-from llmsim.physics.stages import stage_layers
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.deepspeed.log_lines import dated, has_launcher, info, plain, zero_stage
+from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.parts import shell
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.model.architecture import parameter_count
+from llmsim.physics.hardware.stages import stage_layers
+from llmsim.run import cluster, events
+from llmsim.run.cluster import hostname
+from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
@@ -49,12 +50,12 @@ def _command(job: Job) -> str:
         return f"srun -n {job.layout.gpus} {PYTHON} -u {script}"
     world = str(_hosts(job)).replace("'", '"')  # as JSON writes it
     info_ = f"--world_info={_url_safe(world)}"
-    port = f"--master_port={machine.PORT}"
+    port = f"--master_port={cluster.PORT}"
     if job.layout.nodes == 1:
         master = f"--master_addr=127.0.0.1 {port} --enable_each_rank_log=None"
         return f"{_LAUNCHER} {info_} {master} {script}"
     there = "export PYTHONPATH=/workspace;  cd /workspace;"
-    master = f"--node_rank=%n --master_addr={machine.address(job, 0)} {port}"
+    master = f"--node_rank=%n --master_addr={cluster.address(job, 0)} {port}"
     return (
         f"pdsh -S -f 1024 -w {','.join(_hosts(job))} {there} {_LAUNCHER} {info_} {master} {script}"
     )
@@ -94,7 +95,7 @@ def _node_detected(event: events.NodeDetected, job: Job, screen: Screen) -> Line
     script, *arguments = _arguments(job)
     for local in range(event.gpus):
         command = [PYTHON, "-u", script, f"--local_rank={local}", *arguments]
-        text = f"process {machine.worker(job, first + local)} spawned with command: {command}"
+        text = f"process {cluster.worker(job, first + local)} spawned with command: {command}"
         yield info(job, event.at, "launch.py:256:main", text, event.node)
 
 
@@ -164,14 +165,14 @@ def _extension(job: Job) -> Iterator[str]:
     yield "ninja: no work to do."
     for rank in range(gpus_per_node(job)):
         yield f"Loading extension module {name}..."
-        yield f"Time to load {name} op: {machine.share(job, name, rank, 0.1)} seconds"
+        yield f"Time to load {name} op: {cluster.share(job, name, rank, 0.1)} seconds"
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
     """The launchers see their processes end."""
     if has_launcher(job):
         for rank in range(job.layout.gpus):
-            text = f"Process {machine.worker(job, rank)} exits successfully."
+            text = f"Process {cluster.worker(job, rank)} exits successfully."
             yield info(job, event.at, "launch.py:351:main", text, rank // gpus_per_node(job))
 
 

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from math import exp
 from struct import pack, unpack
 
-from llmsim import events
-from llmsim.dialects import Tell
 from llmsim.dialects.deepspeed.engine import BETAS, first, states
-from llmsim.dialects.deepspeed.say import info, plain, rank_zero, zero_stage
-from llmsim.dialects.line import Line
-from llmsim.dialects.units import GIB
-from llmsim.job import Job, steps_per_epoch
-from llmsim.physics import compute, loss, schedule
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.deepspeed.log_lines import info, plain, rank_zero, zero_stage
+from llmsim.dialects.line import Line, Tell
+from llmsim.job.milestones import steps_per_epoch
+from llmsim.job.records import Job
+from llmsim.physics.learning import learning_rate, loss
+from llmsim.physics.speed import throughput
+from llmsim.run import events
+from llmsim.text.screen import Screen
+from llmsim.text.units import GIB
 
 Lines = Iterator[Line]
 
@@ -38,7 +39,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         told = f"loss = {single(loss.micro_batch(job, event.step))}"
         yield plain(job, f"Epoch: {epoch}, Step: {micro_step - 1}, Rank: 0, {told}")
     # LambdaLR starts at 0 and has already moved on to the next step (engine.py, _report_progress).
-    rate = schedule.learning_rate(job, event.step)
+    rate = learning_rate.learning_rate(job, event.step)
     progress = f"step={event.step}, skipped=0, lr={first(rate)}, mom={first(BETAS)}"
     yield rank_zero(job, event.at, progress)
     if piped:
@@ -58,8 +59,8 @@ def _micro_step(event: events.Step, job: Job) -> int:
 def _throughput(event: events.Step, job: Job) -> str:
     """Samples per second since the third step and in this one; memory between steps and at most."""
     batch, step = job.schedule.global_batch, event.step
-    running = batch / (compute.interval_seconds(job, WARMING + 1, step) / (step - WARMING))
-    current = batch / compute.interval_seconds(job, step, step)
+    running = batch / (throughput.interval_seconds(job, WARMING + 1, step) / (step - WARMING))
+    current = batch / throughput.interval_seconds(job, step, step)
     held = min(states(job), event.allocated)
     return (
         f"RunningAvgSamplesPerSec={running}, CurrSamplesPerSec={current}, "
@@ -71,7 +72,7 @@ def _throughput(event: events.Step, job: Job) -> str:
 def _steps(event: events.Step, job: Job) -> str:
     """The pipeline engine's line: the mean since the one before."""
     every = job.schedule.log_every
-    seconds = compute.interval_seconds(job, event.step - every + 1, event.step) / every
+    seconds = throughput.interval_seconds(job, event.step - every + 1, event.step) / every
     rate = job.schedule.global_batch / seconds
     return (
         f"steps: {event.step} loss: {event.loss:0.4f} "

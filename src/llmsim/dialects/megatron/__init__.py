@@ -1,11 +1,1 @@
-"""Megatron-LM (core 0.12 of 2025) with NCCL_DEBUG=INFO: rank 0 sets up, the last rank tells steps.
-
-Megatron-LM@d98e8a6, megatron/training/training.py:3570-3653 and :5385-5400,
-megatron/core/timers.py:341-355, megatron/training/utils/common_utils.py:313, with the time stamps
-of 2024-03 to 2026-06 (no microseconds), and a complete public log of 2025-04-13.
-"""
-
-from llmsim.dialects import Tell
-from llmsim.dialects.megatron import launch, setup, training
-
-LINES: dict[type, Tell] = {**launch.LINES, **setup.LINES, **training.LINES}
+"""The dialect `megatron`: lines.py has what it prints."""

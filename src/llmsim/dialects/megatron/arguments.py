@@ -5,12 +5,12 @@ Names: megatron/training/arguments.py of core 0.12. What a job sets is in `of`, 
 
 from collections.abc import Iterator
 
-from llmsim import machine
 from llmsim.dialects.megatron.defaults import FALSE, NONE, OTHERS, TRUE
-from llmsim.job import Job
-from llmsim.physics import schedule
-from llmsim.physics.ramp import consumed
-from llmsim.physics.stages import stage_layers
+from llmsim.job.records import Job
+from llmsim.physics.hardware.stages import stage_layers
+from llmsim.physics.learning import learning_rate
+from llmsim.physics.speed.batch_ramp import consumed
+from llmsim.run import cluster
 
 WIDTH = 48  # a name and its dots
 
@@ -45,7 +45,7 @@ def _lengths(job: Job) -> dict[str, object]:
     plan = job.schedule
     stable = plan.decay == "wsd"
     if not plan.ramp:
-        decaying = round((1 - schedule.STABLE) * (plan.steps - plan.warmup))
+        decaying = round((1 - learning_rate.STABLE) * (plan.steps - plan.warmup))
         return {
             "lr_warmup_iters": plan.warmup,
             "lr_wsd_decay_iters": decaying if stable else None,
@@ -56,7 +56,7 @@ def _lengths(job: Job) -> dict[str, object]:
         "lr_warmup_iters": 0,
         "lr_warmup_samples": warmup,
         "lr_wsd_decay_iters": None,
-        "lr_wsd_decay_samples": round((1 - schedule.STABLE) * (samples - warmup))
+        "lr_wsd_decay_samples": round((1 - learning_rate.STABLE) * (samples - warmup))
         if stable
         else None,
         "rampup_batch_size": [str(number) for number in ramp(job)],
@@ -161,7 +161,7 @@ def optimizer_config(job: Job) -> str:
         "optimizer_offload_fraction=1.0, use_torch_optimizer_for_cpu_offload=False, "
         "overlap_cpu_optimizer_d2h_h2d=False, pin_cpu_grads=True, pin_cpu_params=True, "
         "clip_grad=1.0, log_num_zeros_in_grad=False, barrier_with_L1_time=True, "
-        f"timers=<megatron.core.timers.Timers object at {machine.pointer(job, 'timers')}>, "
+        f"timers=<megatron.core.timers.Timers object at {cluster.pointer(job, 'timers')}>, "
         "config_logger_dir='')"
     )
 

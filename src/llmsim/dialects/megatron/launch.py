@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 
-from llmsim import events, machine
-from llmsim.dialects import Tell
-from llmsim.dialects.line import Line
+from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.megatron import arguments
-from llmsim.dialects.megatron.say import CALCULATOR
-from llmsim.dialects.nccl import info
-from llmsim.dialects.torchrun import greeting
-from llmsim.job import Job
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.megatron.log_lines import CALCULATOR
+from llmsim.dialects.parts.nccl import info
+from llmsim.dialects.parts.torchrun import greeting
+from llmsim.job.records import Job
+from llmsim.run import cluster, events
+from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
@@ -68,7 +67,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
     yield Line(f"make: Entering directory '{_DATASETS}'")
     yield Line("make: Nothing to be done for 'default'.")
     yield Line(f"make: Leaving directory '{_DATASETS}'")
-    seconds = machine.duration(job, "index builder", 0.06)
+    seconds = cluster.duration(job, "index builder", 0.06)
     done = ">>> done with dataset index builder. Compilation time:"
     yield Line(f"{done} {seconds:.3f} seconds")
     if job.layout.gpus > 1:

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from math import lcm
 
-from llmsim import events, machine
-from llmsim.dialects import Tell
-from llmsim.dialects.disorder import run_together
-from llmsim.dialects.line import Line
+from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.megatron import arguments
-from llmsim.dialects.megatron.say import INFO, dated, split, timers
-from llmsim.job import Job
-from llmsim.physics import ramp, stages, storage
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.megatron.log_lines import INFO, dated, split, timers
+from llmsim.dialects.parts.interleaving import run_together
+from llmsim.job.records import Job
+from llmsim.physics.hardware import stages, storage
+from llmsim.physics.speed import batch_ramp
+from llmsim.run import cluster, events
+from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
@@ -31,7 +31,7 @@ def _parameters(job: Job) -> Iterator[str]:
     """One line for each slice of the model, as they happen to come."""
     tensor, layout = job.layout.tensor, job.layout
     count = tensor * layout.pipeline
-    for place in range(count) if job.tidy else machine.arrivals(job, "megatron", count):
+    for place in range(count) if job.tidy else cluster.arrivals(job, "megatron", count):
         stage, slice_ = divmod(place, tensor)
         parameters = stages.stage_parameters(job.architecture, layout, stage)
         rank = f"model parallel rank ({slice_}, {stage})"
@@ -55,7 +55,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         path = f"{arguments.checkpoint_path(job)}/latest_checkpointed_iteration.txt"
         yield Line(f"WARNING: could not find the metadata file {path}")
         yield Line("    will not load any checkpoints and will start from random")
-        yield from timers(job, 0, {"load-checkpoint": machine.duration(job, "no checkpoint", 2e-4)})
+        yield from timers(job, 0, {"load-checkpoint": cluster.duration(job, "no checkpoint", 2e-4)})
         yield dated(job, event.at, _BUILT)
 
 
@@ -101,12 +101,12 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     yield dated(job, event.at, "after dataloaders are built")
     yield Line("done with setup ...")
     layers = job.architecture.layers
-    building = machine.duration(job, "model setup", 1.0 + 0.04 * layers)
+    building = cluster.duration(job, "model setup", 1.0 + 0.04 * layers)
     if job.recipe != "pretrain":
         building += storage.load_seconds(job)
     spent = {
         "model-and-optimizer-setup": building,
-        "train/valid/test-data-iterators-setup": machine.duration(job, "iterators", 0.3),
+        "train/valid/test-data-iterators-setup": cluster.duration(job, "iterators", 0.3),
     }
     yield from timers(job, 0, spent)
     yield Line("training ...")
@@ -118,7 +118,7 @@ def _data(job: Job) -> Iterator[str]:
     plan, prefix = job.schedule, arguments.data_path(job)
     held_out = plan.validation_batches * plan.global_batch
     sizes = {
-        "train": ramp.consumed(plan, plan.steps),
+        "train": batch_ramp.consumed(plan, plan.steps),
         "valid": (plan.steps // plan.validate_every + 1) * held_out,
         "test": held_out,
     }
@@ -137,7 +137,7 @@ def _data(job: Job) -> Iterator[str]:
     for what in ("sequence lengths", "sequence pointers", "document indices"):
         yield f"{index}:    Extract the {what}"
     corpus = job.dataset.tokens
-    documents = round(corpus / machine.document_tokens(job))
+    documents = round(corpus / cluster.document_tokens(job))
     yield f"{index}:> total number of sequences: {documents}"
     yield f"{index}:> total number of documents: {documents}"
     gpt = f"{INFO}datasets.gpt_dataset"
@@ -151,7 +151,7 @@ def _data(job: Job) -> Iterator[str]:
 
 
 def _dataset_config(job: Job) -> str:
-    tokenizer = machine.pointer(job, "tokenizer")
+    tokenizer = cluster.pointer(job, "tokenizer")
     return (
         f"GPTDatasetConfig(random_seed={job.seed}, sequence_length={job.schedule.sequence}, "
         f"blend=(['{arguments.data_path(job)}'], None), blend_per_split=None, split='949,50,1', "

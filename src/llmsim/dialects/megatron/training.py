@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from math import exp
 
-from llmsim import events
-from llmsim.architecture import embedding_parameters, parameter_count
-from llmsim.dialects import Tell
-from llmsim.dialects.line import Line
+from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.megatron import arguments
-from llmsim.dialects.megatron.say import CALCULATOR, clock, dated, split, timers
-from llmsim.job import Job, waits_for_save
-from llmsim.physics import allocator, compute, loss, memory, ramp
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.megatron.log_lines import CALCULATOR, clock, dated, split, timers
+from llmsim.job.milestones import waits_for_save
+from llmsim.job.records import Job
+from llmsim.model.architecture import embedding_parameters, parameter_count
+from llmsim.physics.hardware import allocator, memory
+from llmsim.physics.learning import loss
+from llmsim.physics.speed import batch_ramp, throughput
+from llmsim.run import events
+from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
@@ -26,18 +28,20 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if event.step % every:  # the first step alone is not told
         return
     first = event.step == every
-    seconds = compute.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
+    seconds = (
+        throughput.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
+    )
     plan = job.schedule
     mean = loss.averaged(job, event.step - every + 1, event.step)  # since the last line
-    rate = ramp.tokens(job, event.step, event.step) / seconds / job.layout.gpus
-    teraflops = rate * compute.job_flops_per_token(job) / 1e12
+    rate = batch_ramp.tokens(job, event.step, event.step) / seconds / job.layout.gpus
+    teraflops = rate * throughput.job_flops_per_token(job) / 1e12
     yield Line(
         f" [{clock(job, event.at)}] iteration {event.step:8d}/{plan.steps:8d} |"
-        f" consumed samples: {ramp.consumed(plan, event.step):12d} |"
+        f" consumed samples: {batch_ramp.consumed(plan, event.step):12d} |"
         f" elapsed time per iteration (ms): {1000 * seconds:.1f} |"
         f" throughput per GPU (TFLOP/s/GPU): {teraflops:.1f} |"
         f" learning rate: {event.learning_rate:.6E} |"
-        f" global batch size: {ramp.batch(plan, event.step):5d} |"
+        f" global batch size: {batch_ramp.batch(plan, event.step):5d} |"
         f" lm loss: {mean:.6E} |"
         f" loss scale: 1.0 | grad norm: {event.gradient_norm:.3f} |"
         f" number of skipped iterations:   0 | number of nan iterations:   0 |"
@@ -121,7 +125,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 def _done(job: Job, at: float) -> Line:
     """The end of the loop, at `at` or before the evaluation that follows it."""
     last = job.schedule.steps
-    before = 0.0 if _in_loop(job, last) else compute.validation_seconds(job, last)
+    before = 0.0 if _in_loop(job, last) else throughput.validation_seconds(job, last)
     return dated(job, at - before, "after training is done")
 
 
@@ -141,7 +145,7 @@ def _evaluation(job: Job, step: int, named: str = "", part: str = "") -> Lines:
         for batch in range(1, batches + 1):
             yield Line(f"Evaluating iter {batch}/{batches}")
     index = step + len(named)  # each wait has ranks that are late
-    yield from timers(job, index, {"evaluate": compute.validation_seconds(job, step, part)})
+    yield from timers(job, index, {"evaluate": throughput.validation_seconds(job, step, part)})
     yield Line(_RERUN)
     yield Line(_RERUN)
     value = loss.validation(job, step, part)

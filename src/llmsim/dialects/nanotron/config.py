@@ -1,8 +1,8 @@
 """The configuration that nanotron prints, as it prints it."""
 
-from llmsim import machine
-from llmsim.job import Job
-from llmsim.physics import schedule
+from llmsim.job.records import Job
+from llmsim.physics.learning import learning_rate
+from llmsim.run import cluster
 from llmsim.typed import NamedTuple
 
 STAGE = "Stable Training Stage"
@@ -41,7 +41,7 @@ def config(job: Job) -> Record:
         }),
         "parallelism": Record("ParallelismArgs", {
             "dp": layout.data, "pp": layout.pipeline, "tp": layout.tensor,
-            "pp_engine": f"<{engine} object at {machine.pointer(job, 'engine')}>",
+            "pp_engine": f"<{engine} object at {cluster.pointer(job, 'engine')}>",
             "tp_mode": "<TensorParallelLinearMode.REDUCE_SCATTER: 2>",
             "tp_linear_async_communication": layout.tensor > 1,
             "recompute_layer": layout.recompute == "full", "tp_recompute_allgather": True,
@@ -84,7 +84,7 @@ def config(job: Job) -> Record:
 
 def _optimizer(job: Job) -> Record:
     plan = job.schedule
-    stable = schedule.STABLE if plan.decay == "wsd" else 0.0  # of what follows the warmup
+    stable = learning_rate.STABLE if plan.decay == "wsd" else 0.0  # of what follows the warmup
     begins = plan.warmup + round(stable * (plan.steps - plan.warmup))
     adam = Record("AdamWOptimizerArgs", {
         "adam_eps": 1e-08, "adam_beta1": 0.9, "adam_beta2": 0.95, "torch_adam_is_fused": True,

@@ -1,16 +1,1 @@
-"""The house dialect: a good lab's own train.py under torchrun, which tells all.
-
-Rank-0 logger lines in the conventions of PyTorch and Hugging Face logs. Every line is made of
-clauses; those that do not fit the width are left out, the least important first.
-"""
-
-from llmsim.dialects import Tell
-from llmsim.dialects.pytorch import launch, model, saving, summary, training
-
-LINES: dict[type, Tell] = {
-    **launch.LINES,
-    **model.LINES,
-    **training.LINES,
-    **saving.LINES,
-    **summary.LINES,
-}
+"""The dialect `pytorch`: lines.py has what it prints."""

@@ -7,12 +7,13 @@ what all GPUs share takes two lines.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from llmsim import events
-from llmsim.job import Job, hostname
-from llmsim.physics.gpu import NodeReading, Reading
-from llmsim.terminal.bar import blocks
-from llmsim.terminal.ink import Span, length
-from llmsim.terminal.screen import Screen
+from llmsim.job.records import Job
+from llmsim.physics.hardware.telemetry import NodeReading, Reading
+from llmsim.run import events
+from llmsim.run.cluster import hostname
+from llmsim.text.progress_bar import blocks
+from llmsim.text.screen import Screen
+from llmsim.text.style import Span, length
 
 MOST_ROWS, TALLEST = 16, 24
 MIB_PER_GIB = 1024

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 
-from llmsim import events, machine
-from llmsim.dialects import Tell, units
-from llmsim.dialects.fit import wrapped
-from llmsim.dialects.line import Line
-from llmsim.dialects.pytorch.say import alone, say
-from llmsim.dialects.torchrun import banner
-from llmsim.job import Job, gpus_per_node, hostname, shards_weights
-from llmsim.terminal.ink import paint
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.parts.torchrun import banner
+from llmsim.dialects.pytorch.log_lines import alone, say
+from llmsim.job.layout import shards_weights
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run import cluster, events
+from llmsim.run.cluster import hostname
+from llmsim.text import units
+from llmsim.text.fitting import wrapped
+from llmsim.text.screen import Screen
+from llmsim.text.style import paint
 
 Lines = Iterator[Line]
 
@@ -34,7 +36,7 @@ def _command(job: Job) -> list[str]:
         f"--nproc-per-node {gpus_per_node(job)}",
         f"--rdzv-id {job.run_name}",
         "--rdzv-backend c10d",
-        f"--rdzv-endpoint {hostname(job, 0)}:{machine.PORT}",
+        f"--rdzv-endpoint {hostname(job, 0)}:{cluster.PORT}",
         *script,
     ]
 

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from math import fsum
 
-from llmsim import events
-from llmsim.dialects import Tell, units
-from llmsim.dialects.fit import Clause
-from llmsim.dialects.line import Line
-from llmsim.dialects.pytorch.say import alone, say
-from llmsim.job import COMPLETIONS, Job, Schedule, Sharding, batch_tokens
-from llmsim.physics import ramp
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.pytorch.log_lines import alone, say
+from llmsim.job.layout import Sharding
+from llmsim.job.records import COMPLETIONS, Job, batch_tokens
+from llmsim.job.schedule import Schedule
+from llmsim.physics.hardware import memory
+from llmsim.physics.speed import batch_ramp
+from llmsim.run import events
+from llmsim.text import units
+from llmsim.text.fitting import Clause
+from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
@@ -124,7 +127,7 @@ def _memory_planned(event: events.MemoryPlanned, job: Job, screen: Screen) -> Li
         (("", " after build"),),
         (("", f" ({part:.1%} of {units.gib(event.capacity)})"),),
     )  # fmt: skip
-    shown = units.memory_parts(event.expected)
+    shown = memory.parts_gib(event.expected)
     yield say(
         event, job, screen,
         (("", "Expected peak: "), ("memory", f"{fsum(shown.values()):.2f}GiB")),
@@ -171,7 +174,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         (("", f", {plan.decay} {plan.peak_lr:.2e} -> {plan.final_lr:.2e}"),),
         (("", f", {prompts * plan.steps:,} prompts in all"),)
         if grpo
-        else (("", f", {units.short(ramp.tokens(job, 1, plan.steps))} tokens in all"),),
+        else (("", f", {units.short(batch_ramp.tokens(job, 1, plan.steps))} tokens in all"),),
         (("", f", clip 1.0, {OPTIMIZERS.get(job.recipe, FINE_TUNING)}"),),
     )  # fmt: skip
     yield say(

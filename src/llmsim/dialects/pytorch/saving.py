@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from llmsim import events
-from llmsim.dialects import Tell, units
-from llmsim.dialects.line import Line
-from llmsim.dialects.pytorch.say import say
-from llmsim.job import Job, hostname
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.pytorch.log_lines import say
+from llmsim.job.records import Job
+from llmsim.run import events
+from llmsim.run.cluster import hostname
+from llmsim.text import units
+from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 

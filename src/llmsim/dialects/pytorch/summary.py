@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from llmsim import events, naming
-from llmsim.dialects import Tell, units
-from llmsim.dialects.fit import leading, wrapped
-from llmsim.dialects.line import Line
-from llmsim.dialects.pytorch.say import say
-from llmsim.job import Job
-from llmsim.terminal.ink import Span, clipped, length, paint
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.pytorch.log_lines import say
+from llmsim.job.records import Job
+from llmsim.run import events, names
+from llmsim.text import units
+from llmsim.text.fitting import leading, wrapped
+from llmsim.text.screen import Screen
+from llmsim.text.style import Span, clipped, length, paint
 
 # What a row says: its name, the style of its value, and the value in clauses.
 Row = tuple[str, str, tuple[str, ...]]
@@ -75,7 +75,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Iterator[Line]:
     shown = _boxed if screen.width >= BOX_WIDTH else _listed
     for spans in shown(_rows(event, job), screen):
         yield Line(paint(spans, screen))
-    for text in wrapped(naming.last_line(job.seed).split(), screen.width):
+    for text in wrapped(names.last_line(job.seed).split(), screen.width):
         yield Line(paint((("joke", text),), screen))
     yield from _again(job, screen)
 

@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-from llmsim import events
-from llmsim.dialects import Tell, units
-from llmsim.dialects.fit import Clause, fitting
-from llmsim.dialects.line import Bar, Line
+from llmsim.dialects.line import Bar, Line, Tell
 from llmsim.dialects.pytorch.grid import grid
-from llmsim.dialects.pytorch.say import alone, prefix, say, warn
-from llmsim.job import Job, batch_tokens
-from llmsim.physics import compute
-from llmsim.physics.memory import capacity
-from llmsim.terminal.bar import meter
-from llmsim.terminal.ink import length, paint
-from llmsim.terminal.screen import Screen
+from llmsim.dialects.pytorch.log_lines import alone, prefix, say, warn
+from llmsim.job.records import Job, batch_tokens
+from llmsim.physics.hardware.memory import capacity
+from llmsim.physics.speed import throughput
+from llmsim.run import events
+from llmsim.text import units
+from llmsim.text.fitting import Clause, fitting
+from llmsim.text.progress_bar import meter
+from llmsim.text.screen import Screen
+from llmsim.text.style import length, paint
 
 Lines = Iterator[Line | Bar]
 
@@ -47,7 +47,7 @@ SENTENCE_WIDTH = 60
 @lru_cache(maxsize=8)
 def _widest(job: Job) -> tuple[str, str, int, int, int]:
     """Steps and epochs in full; cells for tokens per second, samples per second and memory."""
-    tokens = len(f"{batch_tokens(job) / compute.step_seconds(job) * 1.1:,.0f}")
+    tokens = len(f"{batch_tokens(job) / throughput.step_seconds(job) * 1.1:,.0f}")
     samples = tokens - 1 if job.recipe == "grpo" else tokens - 2  # answers are not full
     memory = len(units.gib(capacity(job.gpu)))
     return f"{job.schedule.steps:,}", f"{job.schedule.epochs}", tokens, samples, memory

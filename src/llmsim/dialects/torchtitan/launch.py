@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from llmsim import events, machine
-from llmsim.dialects import Tell, tensorboard, units
-from llmsim.dialects.line import Line
-from llmsim.dialects.nccl import version_line
-from llmsim.dialects.torchrun import greeting
+from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.parts import tensorboard
+from llmsim.dialects.parts.nccl import version_line
+from llmsim.dialects.parts.torchrun import greeting
+from llmsim.dialects.torchtitan.log_lines import color, say, shown_rank
 from llmsim.dialects.torchtitan.model import (
     arguments,
     counts,
@@ -16,10 +16,13 @@ from llmsim.dialects.torchtitan.model import (
     spec,
     stage_modules,
 )
-from llmsim.dialects.torchtitan.say import color, say, shown_rank
-from llmsim.job import Job, gpus_per_node, hostname, shards_weights
-from llmsim.physics import allocator, memory
-from llmsim.terminal.screen import Screen
+from llmsim.job.layout import shards_weights
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.hardware import allocator, memory
+from llmsim.run import cluster, events
+from llmsim.run.cluster import hostname
+from llmsim.text import units
+from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
@@ -30,7 +33,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     """What bash prints of the script: it runs under set -x."""
     gpus, log_rank = gpus_per_node(job), shown_rank(job) % gpus_per_node(job)
     config = f"./train_configs/{job.model.name.lower().replace('-', '_')}.toml"
-    endpoint = "localhost:0" if job.layout.nodes == 1 else f"{hostname(job, 0)}:{machine.PORT}"
+    endpoint = "localhost:0" if job.layout.nodes == 1 else f"{hostname(job, 0)}:{cluster.PORT}"
     nodes = f"--nnodes={job.layout.nodes} " if job.layout.nodes > 1 else ""
     command = (
         f"torchrun {nodes}--nproc_per_node={gpus} --rdzv_backend c10d "

@@ -1,15 +1,15 @@
 """What torchtitan would call this model and its GPU: model arguments and peak FLOP/s."""
 
-from llmsim.architecture import (
+from llmsim.catalog.records import Gpu
+from llmsim.job.records import Job
+from llmsim.model.architecture import (
     Architecture,
     active_parameter_count,
     embedding_parameters,
     expert_parameters,
     parameter_count,
 )
-from llmsim.catalog import Gpu
-from llmsim.job import Job
-from llmsim.physics import stages
+from llmsim.physics.hardware import stages
 
 # tools/utils.py:139-259 of v0.2.0, in its order; what is not among them counts as an A100.
 _PEAKS = (

@@ -6,15 +6,17 @@ components/metrics.py:527-570, components/checkpoint.py, train.py of v0.2.0.
 from collections.abc import Iterator
 from datetime import timedelta
 
-from llmsim import events
-from llmsim.dialects import Tell, units
-from llmsim.dialects.line import Line
+from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.torchtitan.launch import CHECKPOINTS
+from llmsim.dialects.torchtitan.log_lines import color, say
 from llmsim.dialects.torchtitan.model import last_stage, peak_flops
-from llmsim.dialects.torchtitan.say import color, say
-from llmsim.job import Job, saved_steps, waits_for_save
-from llmsim.physics import allocator, compute, memory, storage
-from llmsim.terminal.screen import Screen
+from llmsim.job.milestones import saved_steps, waits_for_save
+from llmsim.job.records import Job
+from llmsim.physics.hardware import allocator, memory, storage
+from llmsim.physics.speed import throughput
+from llmsim.run import events
+from llmsim.text import units
+from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
@@ -28,7 +30,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     seconds = event.step_seconds * (event.step - event.previous)
     # The clock runs on while a checkpoint is saved, so the rate after one is lower.
     rate = event.tokens_per_second / job.layout.gpus * seconds / (seconds + _saving(event, job))
-    flops = rate * compute.job_flops_per_token(job)
+    flops = rate * throughput.job_flops_per_token(job)
     held = allocator.reserved(job, event.step, last_stage(job))
     yield say(
         job, event.at,
@@ -52,7 +54,7 @@ def _saving(event: events.Step, job: Job) -> float:
 
 def _collected(event: events.Step, job: Job) -> Lines:
     """Garbage is collected at the beginning of every so many steps."""
-    rhythm = compute.rhythm(job)
+    rhythm = throughput.rhythm(job)
     every = rhythm.gc_every
     for step in range(event.previous // every * every + every, event.step + 1, every):
         begun = event.at - event.step_seconds * (event.step - step + 1)

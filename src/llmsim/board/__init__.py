@@ -1,0 +1,1 @@
+"""The live region below the log: curves, GPU panel, heat map."""

@@ -1,0 +1,168 @@
+"""The board: a live region below the log, laid out anew for every size of the screen.
+
+    ── NotFound-404B · quiet-gradient-42 ──── training ──── util ───── mem ── temp ── power ──
+     loss 0.9421  val 0.9020                            toaster-1  ▇▇▇▇  ▆▆▆▆  ▅▅▅▅  ▇▇▇▇
+     1.42 ⢣                                             toaster-2  ▇▇▇▇  ▆▆▆▆  ▅▅▅▅  ▇▇▇▇
+          ⠈⢢⡀                                           ...
+     0.80    ⠉⠒⠒⠤⠤⠤⠤⣀⣀
+     lr     1.96e-04  ▁▃▇███████▇▇▆▆▅▅▄▄▃▃▂▂▁▁
+     tok/s     6,938  ▆▇▇▇▇▇▆▇▇▇▇
+     step 1,045/1,520   epoch 2/2  ━━━━━━━━━━━━━━━━━━━━━━━╸────────   68%  eta 2:31:12
+
+Where there is less room, parts go by importance: what is left at last is the lowest line.
+"""
+
+from collections.abc import Sequence
+
+from llmsim.board import plots
+from llmsim.board.curves import rule
+from llmsim.board.gauges import Cluster
+from llmsim.board.gpu_panel import Panel, gpu_panel
+from llmsim.board.palette import Row, Span
+from llmsim.board.plots import Training
+from llmsim.text.screen import NARROWEST, Screen
+from llmsim.text.style import length
+from llmsim.typed import NamedTuple
+
+SHORTEST = 5  # rows of a screen that has room for a board
+SHARE = 0.4  # of the screen's rows
+# A board of at least this size has the GPUs beside the curve.
+WIDE, HIGH = 72, 6
+GAP = 3  # cells between the curve and the GPUs
+MOST_PLOT = 10  # rows of the left part: a higher curve tells no more
+
+
+class View(NamedTuple):
+    """What there is to show at a moment. Functions are asked only for what is shown."""
+
+    titles: tuple[str, ...]  # what runs, the most important first
+    phase: str  # one of the palette's roles
+    phase_share: float  # how much of the phase is over, 0 .. 1
+    doing: str  # what the bar counts: "step 1,045/1,520"
+    also: str  # "epoch 2/2"
+    share: float  # 0 .. 1
+    left: str  # time to the end, if that is known
+    training: Training
+    cluster: Cluster
+
+
+def rows_of(screen: Screen) -> int:
+    """How many rows a board may take; 0 where there is no room for it."""
+    if not screen.live or screen.height < SHORTEST or screen.width < NARROWEST:
+        return 0
+    return round(screen.height * SHARE)
+
+
+def board(view: View, screen: Screen) -> list[Row]:
+    """The rows from the top down; each leaves at least the last cell of the screen's width free."""
+    rows, inner = rows_of(screen), screen.width - 2
+    if rows == 0:
+        return []
+    if inner >= WIDE and rows >= HIGH:
+        return _wide(view, inner, rows, screen)
+    return _narrow(view, inner, rows, screen)
+
+
+# --- lines ---------------------------------------------------------------------------------
+
+
+def padded(row: Row, width: int) -> Row:
+    """The row, filled up with blanks."""
+    blanks = width - length(row)
+    return (*row, ("", " " * blanks)) if blanks > 0 else row
+
+
+def progress(view: View, width: int, screen: Screen) -> Row:
+    """The bar, and around it what there is room for."""
+    percent = f"{int(view.share * 100):3d}%"
+    room = width - len(percent) - 2 - min(8, width // 4)
+    left = f"eta {view.left}" if view.left else ""
+    kept = []
+    for text in (view.doing, left, view.also):
+        if text and len(text) + 2 <= room:
+            kept.append(text)
+            room -= len(text) + 2
+    row: list[Span] = []
+    if view.doing in kept:
+        row.append(("number", view.doing + "  "))
+    if view.also in kept:
+        row.append(("label", view.also + "  "))
+    tail: list[Span] = [("number", f" {percent}")]
+    if left in kept:
+        tail.append(("label", f"  {left}"))
+    filled, rest = rule(view.share, width - length(row) - length(tail), screen.unicode)
+    return (*row, ("progress", filled), ("track", rest), *tail)
+
+
+def _ruled(width: int, words: Sequence[tuple[int, Row]], screen: Screen) -> Row:
+    """A horizontal line with words on it, each at its place."""
+    dash = "─" if screen.unicode else "-"
+    row: list[Span] = []
+    for place, word in words:
+        used = length(row)
+        if place >= used and place + length(word) + 1 <= width:
+            row += [("track", dash * (place - 1 - used)), ("", " " * (place > used))]
+            row += [*word, ("", " ")]
+    return (*row, ("track", dash * (width - length(row))))
+
+
+def _titles(view: View, room: int, screen: Screen) -> Row:
+    """As many of the titles as there is room for."""
+    between = " · " if screen.unicode else " - "
+    row: list[Span] = [("title", view.titles[0][:room])]
+    for title in view.titles[1:]:
+        if length(row) + len(between) + len(title) <= room:
+            row += [("track", between), ("label", title)]
+    return tuple(row)
+
+
+def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
+    """The titles at the left and the phase at the right of a line of this width."""
+    phase: Row = ((view.phase, view.phase),)
+    if view.phase != "training" and width >= 48:
+        phase = (*phase, ("label", f" {view.phase_share:3.0%}"))
+    place = width - length(phase) - 3
+    titles = _titles(view, place - 6, screen) if place > 10 else ()
+    return [(3, titles), (place, phase)] if titles else [(3, phase)]
+
+
+# --- layouts -------------------------------------------------------------------------------
+
+
+def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
+    """The curve at the left, the GPUs at the right, a heading above and the bar below."""
+    body = rows - 2
+    panel = _panel(view, inner, body, screen)
+    left = inner - panel.width - GAP
+    high = max(len(panel.rows), min(body, MOST_PLOT))
+    curves = plots.plots(view.training, left, high, screen)
+    shift = 1 + left + GAP
+    words = _heading(view, left + 2, screen)
+    words += [(shift + place, (("label", word),)) for place, word in panel.words if word]
+    lines: list[Row] = [_ruled(inner + 1, words, screen)]
+    for number in range(high):
+        beside = panel.rows[number] if number < len(panel.rows) else ()
+        gap = ("", " " * GAP)
+        lines.append((("", " "), *padded(curves[number], left), gap, *beside))
+    return [*lines, (("", " "), *progress(view, inner, screen))]
+
+
+def _panel(view: View, inner: int, body: int, screen: Screen) -> Panel:
+    """The GPUs in about half of the width; of a wide screen in more, if they need it."""
+    return gpu_panel(view.cluster, (inner - GAP) * 52 // 100, body, screen)
+
+
+def _narrow(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
+    """One part below the other: heading, curve, numbers, GPUs, bar."""
+    lines: list[Row] = []
+    gpus = max((rows - 2) // 2, rows - 8) if rows >= 5 else 0
+    panel = gpu_panel(view.cluster, inner, gpus, screen) if gpus else None
+    room = rows - 2 - (1 + len(panel.rows) if panel else 0)
+    if rows >= 2:
+        lines += plots.plots(view.training, inner, min(max(room, 1), MOST_PLOT), screen)
+    if panel:
+        words = [(place, (("label", word),)) for place, word in panel.words if word]
+        lines += [_ruled(inner, words, screen), *panel.rows]
+    lines.append(progress(view, inner, screen))
+    heading = _ruled(inner + 1, _heading(view, inner + 1, screen), screen)
+    return [heading] * (rows >= 3) + [(("", " "), *line) for line in lines]

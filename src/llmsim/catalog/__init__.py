@@ -1,0 +1,1 @@
+"""What a person edits: the lists in data/, read into records."""

@@ -1,0 +1,125 @@
+"""Reading a list: lines to cells to values. What is wrong is a CatalogError, with its line.
+
+A list is text that a person edits: one record a line, columns separated by "|", and "#"
+begins a comment line.
+"""
+
+from collections.abc import Callable, Mapping
+
+from llmsim.errors import CatalogError
+from llmsim.typed import TypeVar
+
+Record = TypeVar("Record")
+Columns = Mapping[str, Callable[[str], object]]  # a column's name and how its cells are read
+
+
+def quoted(value: str) -> str:
+    """The value as a sentence can hold it: of fair length, control characters escaped."""
+    return ascii(value if len(value) <= 60 else value[:57] + "...")
+
+
+_EXPONENTS = {"K": 3, "M": 6, "B": 9, "T": 12}
+
+
+def parse_size(text: str) -> int:
+    """The whole number that a size means: "420B" is 420,000,000,000, "1.1b" 1,100,000,000.
+
+    Raises CatalogError unless the text is a positive number with K, M, B or T.
+    """
+    size = size_of(text) or 0
+    checked(text, "is not a positive size such as 124M, 1.1B or 15T", good=size > 0)
+    return size
+
+
+def size_of(text: str) -> int | None:
+    """The number that a size such as 1.1B means; None if the text is none."""
+    whole, dot, fraction = text[:-1].partition(".")
+    exponent = _EXPONENTS.get(text[-1:].upper(), 0)
+    exact = len(fraction) <= exponent and bool(dot) == bool(fraction)
+    if not (whole and exact and is_digits(whole + fraction)):
+        return None
+    return int(whole + fraction) * 10 ** (exponent - len(fraction)) if exponent else None
+
+
+def is_digits(text: str) -> bool:
+    """Whether the text is a whole number in ASCII digits, and not absurdly long."""
+    return text.isascii() and text.isdecimal() and len(text) <= 32  # quick to convert
+
+
+LONGEST_NAME = 48
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_IN_NAMES = _LETTERS.union("._+-")
+
+
+def checked(cell: str, complaint: str, *, good: bool) -> str:
+    """The cell, if it is good. Raises CatalogError with the complaint otherwise."""
+    if not good:
+        raise CatalogError(f"{quoted(cell)} {complaint}.")
+    return cell
+
+
+def plain_name(cell: str) -> str:
+    """A name that needs no quoting anywhere. Raises CatalogError for others."""
+    good = cell[:1] in _LETTERS and _IN_NAMES.issuperset(cell) and len(cell) <= LONGEST_NAME
+    rule = "a letter or digit, then up to 47 letters, digits or ._+- would be right"
+    return checked(cell, f"is not a name: {rule}", good=good)
+
+
+def device_name(cell: str) -> str:
+    """A device's name, in printable ASCII. Raises CatalogError for others."""
+    good = cell.isascii() and cell.isprintable() and 0 < len(cell) <= 64
+    return checked(cell, "is not a device name such as NVIDIA H200", good=good)
+
+
+def number_in(cell: str) -> float:
+    """A positive number. Raises CatalogError for anything else."""
+    digits = cell.removeprefix("-").replace(".", "", 1)
+    number = float(checked(cell, "is not a number", good=is_digits(digits)))
+    checked(cell, "is not positive", good=number > 0)
+    return number
+
+
+def whole_number_in(cell: str) -> int:
+    """A positive whole number. Raises CatalogError for anything else."""
+    number = number_in(cell)
+    checked(cell, "is not a whole number", good=number % 1 == 0)
+    return int(number)
+
+
+def parsed(
+    text: str,
+    source: str,
+    columns: Columns,
+    make: Callable[..., Record],
+    optional: int = 0,  # columns at the end that a line may leave out
+    key: int = 1,  # columns at the start that no two lines share
+) -> tuple[Record, ...]:
+    """The records of a list's text, in its order. Raises CatalogError with source and line."""
+    records: dict[str, Record] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = [cell.strip() for cell in line.split("|")]
+        try:
+            record = make(*_read_cells(cells, columns, optional))
+        except CatalogError as error:
+            raise CatalogError(f"{source} line {number}: {error}") from None
+        name = " ".join(cells[:key])
+        if name.casefold() in records:
+            raise CatalogError(f"{source} line {number}: {name!r} is listed already.")
+        records[name.casefold()] = record
+    if not records:
+        raise CatalogError(f"{source} lists nothing; its columns are {' | '.join(columns)}.")
+    return tuple(records.values())
+
+
+def _read_cells(cells: list[str], columns: Columns, optional: int) -> list[object]:
+    if not len(columns) - optional <= len(cells) <= len(columns):
+        raise CatalogError(f"columns are {' | '.join(columns)}, but this line has {len(cells)}.")
+    values = []
+    for (column, read), cell in zip(columns.items(), cells, strict=False):
+        try:
+            values.append(read(cell))
+        except CatalogError as error:
+            raise CatalogError(f"{column} {error}") from None
+    return values

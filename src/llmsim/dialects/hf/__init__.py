@@ -1,0 +1,1 @@
+"""The dialect `hf`: lines.py has what it prints."""

@@ -1,0 +1,238 @@
+"""Hugging Face's Trainer (transformers 5.23.0), as run_clm.py uses it, with wandb.
+
+A script that shows the library's INFO lines: between them the Trainer's dicts, its one bar of
+all steps, the evaluations' bars, which are erased, and the tables of metrics at the end.
+"""
+
+from math import exp
+
+from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.parts import shell, wandb
+from llmsim.dialects.parts.transformers import bars, log_lines, report, values
+from llmsim.dialects.parts.transformers.bars import Lines
+from llmsim.dialects.parts.transformers.log_lines import info
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.model.architecture import trained_parameter_count
+from llmsim.physics.hardware import storage
+from llmsim.run import events
+from llmsim.text import units
+from llmsim.text.screen import Screen
+
+# --- launch ------------------------------------------------------------------------------
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    weights = "--config_name" if job.recipe == "pretrain" else "--model_name_or_path"
+    script = (
+        f"run_clm.py {weights} models/{job.model.name} --dataset_name {job.dataset.name} "
+        f"--do_train --do_eval {log_lines.data_flags(job)} --bf16 {log_lines.logging_flags(job)} "
+        f"--report_to wandb --output_dir checkpoints/{job.run_name}"
+    )
+    yield from shell.typed(screen, shell.torchrun(job, script))
+
+
+def _script(job: Job, at: float, level: str, text: str) -> Line:
+    """A line of the script's own logger."""
+    return Line(f"{units.stamp(job.start, at):%m/%d/%Y %H:%M:%S} - {level} - __main__ - {text}")
+
+
+def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
+    """Each process of the first node says where it runs; the others do so elsewhere."""
+    if event.rank < gpus_per_node(job):
+        text = (
+            f"Process rank: {event.local_rank}, device: cuda:{event.local_rank}, n_gpu: 1, "
+            f"distributed training: {job.layout.gpus > 1}, 16-bits training: False"
+        )
+        yield _script(job, event.at, "WARNING", text)
+
+
+def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    if job.recipe == "pretrain":
+        size = f"{event.parameters / 2**20:.2f}M"
+        text = f"Training new model from scratch - Total size={size} params"
+        yield _script(job, event.at, "INFO", text)
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    plan, layout = job.schedule, job.layout
+    texts = {
+        1618: "***** Running training *****",
+        1619: f"  Num examples = {values.examples(job):,}",
+        1620: f"  Num Epochs = {values.epochs(job):,}",
+        1621: f"  Num update steps per epoch = {values.updates_per_epoch(job):,}",
+        1622: f"  Instantaneous batch size per device = {layout.micro_batch:,}",
+        1625: "  Total train batch size (w. parallel, distributed & accumulation) = "
+        f"{plan.global_batch:,}",
+        1626: f"  Gradient Accumulation steps = {layout.accumulation}",
+        1627: f"  Total optimization steps = {plan.steps:,}",
+        1628: f"  Number of trainable parameters = {trained_parameter_count(job.architecture):,}",
+    }
+    for number, text in texts.items():
+        yield from info(job, event.at, f"trainer.py:{number}", text)
+    yield from wandb.start(job, screen, report.PROJECT, event.at)
+    yield bars.redrawn(job, screen, 0, 0.0)
+
+
+# --- training ----------------------------------------------------------------------------
+
+
+def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    if event.task == "tokenize":
+        yield bars.data_bar(event, job, screen, "Map")
+    elif event.task == "evaluation":
+        yield bars.last_evaluation_bar(event, job, screen)
+    else:
+        yield from bars.progress(event, job, screen)
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    yield from log_lines.stepped(event, job, screen)
+
+
+def _phase_started(event: events.PhaseStarted, job: Job, screen: Screen) -> Lines:
+    if event.phase == "validation":
+        yield from _evaluating(job, event.at)
+
+
+def _evaluating(job: Job, at: float) -> Lines:
+    samples = job.schedule.validation_batches * job.schedule.global_batch
+    yield from info(job, at, "trainer.py:2949", "", "***** Running Evaluation *****")
+    yield from info(job, at, "trainer.py:2951", f"  Num examples = {samples}")
+    yield from info(job, at, "trainer.py:2954", f"  Batch size = {job.layout.micro_batch}")
+
+
+def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    yield from log_lines.evaluated(event, job, screen)
+
+
+def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    if event.phase == "training":
+        yield from info(
+            job, event.at, "trainer.py:1995", "", "",
+            "Training completed. Do not forget to share your model on huggingface.co/models =)",
+            "", "",
+        )  # fmt: skip
+        yield from log_lines.trained(event, job, screen)
+
+
+# --- files -------------------------------------------------------------------------------
+
+
+def _folder(job: Job, step: int) -> str:
+    """Where the Trainer saves a step: checkpoints/NAME/checkpoint-500."""
+    return f"checkpoints/{job.run_name}/checkpoint-{step}"
+
+
+def _saving(job: Job, at: float, folder: str) -> Lines:
+    """What is said before a model's files are written; adapters have no configuration."""
+    yield from info(job, at, "trainer.py:4141", f"Saving model checkpoint to {folder}")
+    if not job.architecture.adapter_rank:
+        saved = f"Configuration saved in {folder}"
+        yield from info(job, at, "configuration_utils.py:786", f"{saved}/config.json")
+        yield from info(job, at, "configuration_utils.py:941", f"{saved}/generation_config.json")
+
+
+def _saved(job: Job, at: float, folder: str) -> Lines:
+    """What is said after that."""
+    shards = len(storage.export_shards(job))
+    if shards > 1:
+        yield from info(
+            job, at, "modeling_utils.py:3637",
+            "The model is bigger than the maximum size per checkpoint (50GB) and is going to be "
+            f"split in {shards} checkpoint shards. You can find where each parameters has been "
+            f"saved in the index located at {folder}/model.safetensors.index.json.",
+        )  # fmt: skip
+    elif not job.architecture.adapter_rank:
+        text = f"Model weights saved in {folder}/model.safetensors"
+        yield from info(job, at, "modeling_utils.py:3630", text)
+    text = f"tokenizer config file saved in {folder}/tokenizer_config.json"
+    yield from info(job, at, "tokenization_utils_base.py:2144", text)
+
+
+def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    yield from _saving(job, event.at, _folder(job, event.step))
+
+
+def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
+    """The files are written; the training bar is there again."""
+    yield from _saved(job, event.at, _folder(job, event.step))
+    yield bars.training_bar(job, screen, event.step, event.training_seconds)
+
+
+def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
+    folder = _folder(job, event.step)
+    text = f"Deleting older checkpoint [{folder}] due to args.save_total_limit"
+    yield from info(job, event.at, "trainer.py:2027", text)
+
+
+def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Lines:
+    yield from _saving(job, event.at, event.path)
+
+
+# --- the end -----------------------------------------------------------------------------
+
+
+def _exported(event: events.Exported, job: Job, screen: Screen) -> Lines:
+    """The model is saved: the training's table, and one more evaluation."""
+    yield from _saved(job, event.at, event.path)
+    yield from _train_metrics(job, event.training_seconds)
+    yield _script(job, event.at, "INFO", "*** Evaluate ***")
+    yield from _evaluating(job, event.at)
+
+
+def _train_metrics(job: Job, seconds: float) -> Lines:
+    told = values.train_values(job, seconds)
+    yield from log_lines.block(
+        "train",
+        {
+            "epoch": f"{round(told['epoch'], 4)}",
+            "total_flos": f"{int(values.flops(job)) >> 30}GF",
+            "train_loss": f"{round(told['train_loss'], 4)}",
+            "train_runtime": log_lines.clock(told["train_runtime"]),
+            "train_samples_per_second": f"{told['train_samples_per_second']}",
+            "train_steps_per_second": f"{told['train_steps_per_second']}",
+        },
+    )
+
+
+def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
+    """The table of the evaluation that run_clm.py ends with."""
+    if event.step < job.schedule.steps:
+        return
+    told = values.evaluation_values(job, job.schedule.steps)
+    yield from log_lines.block(
+        "eval",
+        {
+            "epoch": f"{round(told['epoch'], 4)}",
+            "eval_loss": f"{round(told['eval_loss'], 4)}",
+            "eval_runtime": log_lines.clock(told["eval_runtime"]),
+            "eval_samples_per_second": f"{told['eval_samples_per_second']}",
+            "eval_steps_per_second": f"{told['eval_steps_per_second']}",
+            "perplexity": f"{round(exp(told['eval_loss']), 4)}",
+        },
+    )
+
+
+def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
+    yield from report.finished(event, job, screen)
+
+
+LINES: dict[type, Tell] = {
+    events.Launched: _launched,
+    events.Rendezvous: shell.rendezvous,
+    events.RankJoined: _rank_joined,
+    events.ModelBuilt: _model_built,
+    events.TrainerReady: _trainer_ready,
+    events.Progress: _progress,
+    events.Step: _step,
+    events.PhaseStarted: _phase_started,
+    events.Validated: _validated,
+    events.CheckpointStarted: _checkpoint_started,
+    events.CheckpointSaved: _checkpoint_saved,
+    events.CheckpointDeleted: _checkpoint_deleted,
+    events.PhaseEnded: _phase_ended,
+    events.ExportStarted: _export_started,
+    events.Exported: _exported,
+    events.Evaluated: _evaluated,
+    events.Summary: _summary,
+}

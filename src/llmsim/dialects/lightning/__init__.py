@@ -1,0 +1,1 @@
+"""The dialect `lightning`: lines.py has what it prints."""

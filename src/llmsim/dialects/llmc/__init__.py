@@ -1,0 +1,1 @@
+"""The dialect `llmc`: lines.py has what it prints."""

@@ -1,0 +1,275 @@
+"""llm.c's train_gpt2.cu: a table of the configuration, then a line for every step.
+
+Behind loss and gradient norm stands their z-score, (value - mean) / deviation over the last 128
+steps, this one included; there is none before (outlier_detector.h). The tokens per second are
+an exponential mean with its bias corrected, the first step left out.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import fsum, nan, sqrt
+
+from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.parts import shell
+from llmsim.job.records import Job, batch_tokens, gpus_per_node
+from llmsim.model import gpt2
+from llmsim.model.architecture import padded_vocabulary, parameter_count
+from llmsim.physics.hardware import memory
+from llmsim.physics.learning import benchmarks, gradient, loss
+from llmsim.physics.speed import throughput, utilization
+from llmsim.run import events
+from llmsim.text.screen import Screen
+from llmsim.typed import NamedTuple
+
+Lines = Iterator[Line]
+
+WINDOW = 128  # steps of an outlier detector
+KEPT = 0.95  # of the mean tokens per second
+MIB = 1 << 20
+# TFLOP/s in bf16 of the GPUs that llmc/mfu.h knows, from their cores and clocks; -1 of others.
+PEAKS = {
+    "NVIDIA A100-PCIE-40GB": 312.0,
+    "NVIDIA A100-SXM4-40GB": 312.0,
+    "NVIDIA A100-SXM4-80GB": 312.0,
+    "NVIDIA RTX A6000": 80 * 336 / 336 * 1800 / 1860,
+    "NVIDIA GeForce RTX 3090": 80 * 328 / 336 * 1695 / 1860,
+    "NVIDIA GeForce RTX 4090": 165.2,
+    "NVIDIA H100 PCIe": 756.0,
+    "NVIDIA H100 80GB HBM3": 756 * 528 / 456 * 1830 / 1620,
+}
+EDGE = "+-----------------------+----------------------------------------------------+"
+
+
+def _folder(job: Job) -> str:
+    return f"checkpoints/{job.run_name}"
+
+
+def _data(job: Job, part: str) -> str:
+    return f"dev/data/{job.dataset.name}/{job.dataset.name}_{part}_*.bin"
+
+
+def _zero_stage(job: Job) -> int:
+    return 0 if job.layout.sharding == "ddp" else 1
+
+
+def _recompute(job: Job) -> int:
+    """0 keeps everything, 1 computes the activation function again, 2 the norms too."""
+    return 0 if job.layout.recompute == "none" else 2
+
+
+def _peak(job: Job) -> float:
+    return PEAKS.get(job.gpu.name, -1.0)
+
+
+def _start(job: Job) -> str:
+    """What the weights start from: a depth, if it is one of GPT-2's, or a file of train_gpt2.py."""
+    shape = job.architecture
+    if (shape.layers, shape.width) in gpt2.SIZES:
+        return f"d{shape.layers}"
+    return f"{job.model.name}_bf16.bin"
+
+
+def _batches(job: Job) -> int:
+    """Micro-batches of a validation."""
+    return job.schedule.validation_batches * job.layout.accumulation
+
+
+# --- launch ------------------------------------------------------------------------------
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    plan, layout = job.schedule, job.layout
+    program = (
+        f'./train_gpt2cu -i "{_data(job, "train")}" -j "{_data(job, "val")}" -o {_folder(job)} '
+        f"-e {_start(job)} -b {layout.micro_batch} -t {plan.sequence} "
+        f"-d {batch_tokens(job)} -r {_recompute(job)} -z {_zero_stage(job)} -c 0.1 "
+        f"-k {plan.decay} -l {plan.peak_lr:.2e} -q {plan.final_lr / plan.peak_lr:g} "
+        f"-u {plan.warmup} -n {plan.save_every} -nk 2 -v {plan.validate_every} "
+        f"-m {_batches(job)} -s 0 -h 1 -x {plan.steps}"
+    )
+    yield from shell.looked(job, screen)
+    yield from shell.typed(screen, f"mpirun -np {layout.gpus} {program}")
+
+
+def _table(rows: dict[str, object]) -> Lines:
+    for name, value in rows.items():
+        yield Line(f"| {name:<21} | {value!s:<50} |")
+    yield Line(EDGE)
+
+
+def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
+    plan, layout = job.schedule, job.layout
+    yield Line(EDGE)
+    yield from _table({"Parameter": "Value"})
+    yield from _table({
+        "train data pattern": _data(job, "train"),
+        "val data pattern": _data(job, "val"),
+        "output log dir": _folder(job),
+        "checkpoint_every": plan.save_every,
+        "resume": 0,
+        "micro batch size B": layout.micro_batch,
+        "sequence length T": plan.sequence,
+        "total batch size": batch_tokens(job),
+        "LR scheduler": plan.decay,
+        "learning rate (LR)": f"{plan.peak_lr:e}",
+        "warmup iterations": plan.warmup,
+        "final LR fraction": f"{plan.final_lr / plan.peak_lr:e}",
+        "weight decay": f"{0.1:e}",
+        "skip update lossz": f"{0.0:f}",
+        "skip update gradz": f"{0.0:f}",
+        "max_steps": plan.steps,
+        "val_loss_every": plan.validate_every,
+        "val_max_steps": _batches(job),
+        "sample_every": 0,
+        "genT": 64,
+        "overfit_single_batch": 0,
+        "use_master_weights": "enabled",
+        "gelu_fusion": 0,
+        "recompute": _recompute(job),
+    })  # fmt: skip
+    yield from _table({
+        "device": job.gpu.name,
+        "peak TFlops": f"{_peak(job):.1f}",
+        "precision": "BF16",
+    })  # fmt: skip
+
+
+def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    plan, layout, shape = job.schedule, job.layout, job.architecture
+    yield from _table({
+        "weight init method": _start(job),
+        "max_sequence_length T": plan.sequence,
+        "vocab_size V": shape.vocabulary,
+        "padded_vocab_size Vp": padded_vocabulary(shape),
+        "num_layers L": shape.layers,
+        "num_heads NH": shape.heads,
+        "channels C": shape.width,
+        "num_parameters": event.parameters,
+    })  # fmt: skip
+    yield from _table({"train_num_batches": plan.steps, "val_num_batches": _batches(job)})
+    yield from _table({"run hellaswag": "yes"})
+    yield from _table({"num_processes": layout.data, "zero_stage": _zero_stage(job)})
+    size = 2 * event.parameters
+    yield Line(f"num_parameters: {event.parameters} => bytes: {size}")
+    yield Line(f"allocated {size // MIB} MiB for model parameters")
+    yield Line(
+        f"batch_size B={layout.micro_batch} * seq_len T={plan.sequence} * "
+        f"num_processes={layout.data} and total_batch_size={batch_tokens(job)}"
+    )
+    yield Line(f"=> setting grad_accum_steps={layout.accumulation}")
+    yield Line(f"created directory: {_folder(job)}")
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    layout, parameters = job.layout, parameter_count(job.architecture)
+    planned = memory.estimate(job.architecture, layout, job.schedule.sequence)
+    activations = planned.activations + planned.logits
+    shards = layout.data if _zero_stage(job) else 1
+    state = 4 * parameters // shards
+    yield Line(f"allocating {2 * parameters // MIB} MiB for parameter gradients")
+    yield Line(f"allocating {activations // MIB} MiB for activations")
+    yield Line(f"allocating {state // MIB} MiB for AdamW optimizer state m")
+    yield Line(f"allocating {state // MIB} MiB for AdamW optimizer state v")
+    yield Line(f"allocating {state // MIB} MiB for master copy of params")
+    used = 4 * parameters + activations + 3 * state + planned.context
+    total, sequence = memory.capacity(job.gpu), max(1, activations // layout.micro_batch)
+    most = layout.micro_batch + (total - used) // sequence
+    yield Line(f"device memory usage: {used // MIB} MiB / {total // MIB} MiB")
+    yield Line(f"memory per sequence: {sequence // MIB} MiB")
+    yield Line(f" -> estimated maximum batch size: {most}")
+    yield Line(f"val loss {loss.validation(job, 0):f}")
+
+
+# --- training ----------------------------------------------------------------------------
+
+
+class Detected(NamedTuple):
+    """What a step's line derives from the steps before it."""
+
+    loss_z: float
+    norm_z: float
+    tokens_per_second: float
+
+
+@lru_cache(maxsize=4)
+def detected(job: Job) -> tuple[Detected, ...]:
+    """The derived numbers of every step, from step 1 on."""
+    steps = range(1, job.schedule.steps + 1)
+    losses = _z_scores([loss.training(job, step) for step in steps])
+    norms = _z_scores([gradient.norm(job, step) for step in steps])
+    return tuple(map(Detected, losses, norms, _rates(job)))
+
+
+def _z_scores(values: list[float]) -> Iterator[float]:
+    """Of each value in the window that it ends; nan until the window is full."""
+    for index, value in enumerate(values):
+        if index < WINDOW:
+            yield nan
+            continue
+        window = values[index - WINDOW + 1 : index + 1]
+        mean = fsum(window) / WINDOW
+        deviation = sqrt(fsum([(each - mean) ** 2 for each in window]) / WINDOW)
+        yield (value - mean) / deviation if deviation else 0.0
+
+
+def _rates(job: Job) -> Iterator[float]:
+    """Tokens per second: the first step's own, then the corrected mean without it."""
+    tokens, mean = batch_tokens(job), 0.0
+    for step in range(1, job.schedule.steps + 1):
+        rate = tokens / throughput.interval_seconds(job, step, step)
+        if step == 1:
+            yield rate
+            continue
+        mean = KEPT * mean + (1.0 - KEPT) * rate
+        yield mean / (1.0 - KEPT ** (step - 1))
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    derived = detected(job)[event.step - 1]
+    mfu = utilization.llmc(job, event.step_seconds, _peak(job))
+    yield Line(
+        f"step {event.step:4d}/{job.schedule.steps} | loss {event.loss:7.6f} "
+        f"({derived.loss_z:+.2f}z)| norm {event.gradient_norm:6.4f} ({derived.norm_z:+.2f}z)| "
+        f"lr {event.learning_rate:.2e} | {event.step_seconds * 1000:.2f} ms | "
+        f"{mfu * 100:.1f}% bf16 MFU | {derived.tokens_per_second:.0f} tok/s"
+    )
+
+
+def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    yield Line(f"val loss {event.loss:f}")
+    for score in benchmarks.scores(job, event.step):
+        if score.name == "hellaswag":
+            right = round(score.value * score.questions)
+            yield Line(f"HellaSwag: {right}/{score.questions} = {score.value:f}")
+
+
+def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    """One model for all; each process writes its own state, and says so where it runs."""
+    yield Line(f"Writing checkpoint at step {event.step}")
+    yield Line(f"Writing model to {_folder(job)}/model_{event.step:08d}.bin")
+    for rank in range(gpus_per_node(job)):
+        yield Line(f"Writing state to {_folder(job)}/state_{event.step:08d}_{rank:05d}.bin")
+
+
+def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
+    yield Line(f"Deleting checkpoint at step {event.step}")
+
+
+def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    if event.phase == "training":
+        steps = job.schedule.steps
+        seconds = throughput.interval_seconds(job, 2, steps) / (steps - 1)
+        yield Line(f"total average iteration time: {seconds * 1000:f} ms")
+
+
+LINES: dict[type, Tell] = {
+    events.Launched: _launched,
+    events.BackendReady: _backend_ready,
+    events.ModelBuilt: _model_built,
+    events.TrainerReady: _trainer_ready,
+    events.Step: _step,
+    events.Validated: _validated,
+    events.CheckpointStarted: _checkpoint_started,
+    events.CheckpointDeleted: _checkpoint_deleted,
+    events.PhaseEnded: _phase_ended,
+}

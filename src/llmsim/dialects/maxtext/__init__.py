@@ -1,0 +1,1 @@
+"""The dialect `maxtext`: lines.py has what it prints."""

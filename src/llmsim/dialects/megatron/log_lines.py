@@ -1,0 +1,34 @@
+"""What Megatron's blocks have in common: dates, timers, who is shown of the ranks."""
+
+from collections.abc import Iterator
+
+from llmsim.dialects.line import Line
+from llmsim.job.records import Job
+from llmsim.run import cluster
+from llmsim.text import units
+
+INFO = "INFO:megatron.core."
+CALCULATOR = f"{INFO}num_microbatches_calculator"
+
+
+def clock(job: Job, at: float) -> str:
+    """A time as Megatron prints it, in whole seconds."""
+    return f"{units.stamp(job.start, at):%Y-%m-%d %H:%M:%S}"
+
+
+def dated(job: Job, at: float, what: str) -> Line:
+    """Where the program is (training.py, print_datetime)."""
+    return Line(f"[{what}] datetime: {clock(job, at)} ")
+
+
+def timers(job: Job, index: int, spent: dict[str, float]) -> Iterator[Line]:
+    """Seconds by name, of the ranks' fastest and slowest (timers.py:341-355)."""
+    yield Line("(min, max) time across ranks (ms):")
+    for name, seconds in spent.items():
+        first = seconds - min(cluster.skew(job, name, index), 0.1 * seconds)
+        yield Line(f"    {f'{name} ':.<48}: ({1000 * first:.2f}, {1000 * seconds:.2f})")
+
+
+def split(job: Job) -> str:
+    """Which part of a checkpoint rank 0 writes: [ t 1/2, p 1/4 ]."""
+    return f"[ t 1/{job.layout.tensor}, p 1/{job.layout.pipeline} ]"

@@ -1,0 +1,1 @@
+"""The dialect `mlperf`: lines.py has what it prints."""

@@ -1,0 +1,1 @@
+"""The dialect `nanogpt`: lines.py has what it prints."""

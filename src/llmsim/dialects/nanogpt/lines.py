@@ -1,0 +1,214 @@
+"""nanoGPT's train.py: a config file that is echoed, then one line every so many iterations.
+
+Every evaluation is followed by a save (always_save_checkpoint, train.py's default). The loss of a
+line is that of rank 0's last micro-batch, its MFU in units of an A100's peak (model.py).
+
+Iteration i is timed from the end of the one before it, so that an evaluation or a save before it
+counts; it is told after them. The running MFU begins at iteration 5 and forgets a tenth with
+every line (train.py:300-327).
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.parts import shell
+from llmsim.job.milestones import outdated_save
+from llmsim.job.records import Job, batch_tokens
+from llmsim.model.architecture import Architecture, padded_vocabulary, position_parameters
+from llmsim.physics.hardware import storage
+from llmsim.physics.learning import loss
+from llmsim.physics.speed import throughput, utilization
+from llmsim.run import events
+from llmsim.text.screen import Screen
+
+Lines = Iterator[Line]
+
+KEPT = 0.9  # of the running MFU
+FIRST_MFU = 5  # iteration; before it, the running MFU is -1
+
+
+# --- launch ------------------------------------------------------------------------------
+
+
+def _config(job: Job) -> str:
+    name = job.model.name.lower().replace("-", "_").replace(".", "_")
+    return f"config/train_{name}.py"
+
+
+def _out(job: Job) -> str:
+    return f"checkpoints/{job.run_name}"
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    yield from shell.looked(job, screen)
+    yield from shell.typed(screen, shell.torchrun(job, f"train.py {_config(job)}"))
+
+
+def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
+    """configurator.py echoes the file that overrides train.py's defaults."""
+    plan, layout, shape = job.schedule, job.layout, job.architecture
+    # One process evaluates, on both parts of the data, as long as all take for one.
+    evaluations = max(1, plan.validation_batches * layout.accumulation // 2)
+    settings = {
+        "out_dir": repr(_out(job)),
+        "dataset": repr(job.dataset.name),
+        "batch_size": layout.micro_batch,
+        "block_size": plan.sequence,
+        "gradient_accumulation_steps": f"{layout.accumulation} * {layout.data}",
+        "n_layer": shape.layers,
+        "n_head": shape.heads,
+        "n_embd": shape.width,
+        "max_iters": plan.steps,
+        "lr_decay_iters": plan.steps,
+        "warmup_iters": plan.warmup,
+        "learning_rate": _typed(plan.peak_lr),
+        "min_lr": _typed(plan.final_lr),
+        "eval_interval": plan.validate_every,
+        "eval_iters": evaluations,
+        "log_interval": plan.log_every,
+        "weight_decay": "1e-1",
+    }
+    yield Line(f"Overriding config with {_config(job)}:")
+    yield Line(f"# {job.model.name} on {job.layout.gpus:,} x {job.gpu.name}")
+    yield Line(
+        f"# {layout.micro_batch} batch size * {plan.sequence} block size * "
+        f"{layout.accumulation} gradaccum * {layout.data} GPUs = {batch_tokens(job):,}"
+    )
+    for name, value in settings.items():
+        yield Line(f"{name} = {value}")
+    yield Line("")
+
+
+def _typed(value: float) -> str:
+    """A small number as people type it: 6e-4."""
+    digits, exponent = f"{value:e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
+
+
+def _mesh_built(event: events.MeshBuilt, job: Job, screen: Screen) -> Lines:
+    yield Line(f"tokens per iteration will be: {batch_tokens(job):,}")
+
+
+def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    shape = job.architecture
+    yield Line("Initializing a new model from scratch")
+    yield Line(
+        f"defaulting to vocab_size of GPT-2 to {padded_vocabulary(shape)} "
+        f"({shape.vocabulary} rounded up for efficiency)"
+    )
+    counted = event.parameters - position_parameters(shape)  # get_num_params leaves wpe out
+    yield Line(f"number of parameters: {counted / 1e6:.2f}M")
+    tensors, vectors, size = _tensors(shape)
+    matrices = event.parameters - size
+    yield Line(f"num decayed parameter tensors: {tensors}, with {matrices:,} parameters")
+    yield Line(f"num non-decayed parameter tensors: {vectors}, with {size:,} parameters")
+    yield Line("using fused AdamW: True")
+
+
+def _tensors(shape: Architecture) -> tuple[int, int, int]:
+    """How many matrices a model has, how many vectors, and the vectors' weights: the norms.
+
+    c_attn, two c_proj and c_fc in each block, and the embeddings of tokens and positions.
+    """
+    matrices = 4 * shape.layers + 2
+    vectors = 2 * shape.layers + 1
+    return matrices, vectors, vectors * shape.width
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    yield Line("compiling the model... (takes a ~minute)")
+    yield _estimated(job, 0)
+
+
+# --- training ----------------------------------------------------------------------------
+
+
+def iteration(job: Job, step: int) -> int:
+    """The number that a logged step has in train.py, which counts from 0 and logs its multiples."""
+    if job.schedule.log_every == 1:
+        return step - 1
+    return 0 if step == 1 else step
+
+
+def pause(job: Job, step: int) -> float:
+    """Seconds of the evaluation and the save after a step, with the old file's end; 0 if none."""
+    if not _evaluates(job, step):
+        return 0.0
+    seconds = throughput.validation_seconds(job, step) + storage.save_seconds(job, step)
+    return seconds + (storage.delete_seconds(job, step) if outdated_save(job, step) else 0.0)
+
+
+def _evaluates(job: Job, step: int) -> bool:
+    """Whether train.py evaluates and saves after a step: it does nothing more at its end."""
+    return step > 0 and step % job.schedule.validate_every == 0
+
+
+def iteration_seconds(job: Job, step: int) -> float:
+    """What train.py times as a step: itself and the pause before it."""
+    return throughput.interval_seconds(job, step, step) + pause(job, iteration(job, step))
+
+
+@lru_cache(maxsize=1024)
+def running_mfu(job: Job, step: int) -> float:
+    """The exponential mean of the MFU of the logged steps up to this one; -1 in the beginning."""
+    if iteration(job, step) < FIRST_MFU:
+        return -1.0
+    now = utilization.nanogpt(job, iteration_seconds(job, step))
+    every = job.schedule.log_every
+    before = running_mfu(job, step - every) if step > every else -1.0
+    return now if before == -1.0 else KEPT * before + (1.0 - KEPT) * now
+
+
+def _told(job: Job, step: int) -> Line:
+    seconds = iteration_seconds(job, step)
+    return Line(
+        f"iter {iteration(job, step)}: loss {loss.micro_batch(job, step):.4f}, "
+        f"time {seconds * 1000:.2f}ms, mfu {running_mfu(job, step) * 100:.2f}%"
+    )
+
+
+def _waits(job: Job, step: int) -> bool:
+    """Whether an evaluation of a step's number comes before the step, in train.py."""
+    return _evaluates(job, step) and iteration(job, step) == step
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    if not _waits(job, event.step):
+        yield _told(job, event.step)
+
+
+def _estimated(job: Job, step: int) -> Line:
+    """What estimate_loss finds after so many updates, on both parts of the data."""
+    train, held_out = loss.expected(job, step + 1), loss.validation(job, step)
+    return Line(f"step {step}: train loss {train:.4f}, val loss {held_out:.4f}")
+
+
+def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    if _evaluates(job, event.step):
+        yield _estimated(job, event.step)
+
+
+def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    if _evaluates(job, event.step):
+        yield Line(f"saving checkpoint to {_out(job)}")
+
+
+def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
+    """The training goes on."""
+    if _waits(job, event.step):
+        yield _told(job, event.step)
+
+
+LINES: dict[type, Tell] = {
+    events.Launched: _launched,
+    events.Rendezvous: shell.rendezvous,
+    events.RanksJoined: _ranks_joined,
+    events.MeshBuilt: _mesh_built,
+    events.ModelBuilt: _model_built,
+    events.TrainerReady: _trainer_ready,
+    events.Step: _step,
+    events.Validated: _validated,
+    events.CheckpointStarted: _checkpoint_started,
+    events.CheckpointSaved: _checkpoint_saved,
+}

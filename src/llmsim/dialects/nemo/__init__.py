@@ -1,0 +1,1 @@
+"""The dialect `nemo`: lines.py has what it prints."""

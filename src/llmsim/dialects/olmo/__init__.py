@@ -1,0 +1,1 @@
+"""The dialect `olmo`: lines.py has what it prints."""

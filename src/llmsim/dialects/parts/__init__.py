@@ -1,0 +1,1 @@
+"""What several frameworks print alike: launchers, NCCL, nvidia-smi, progress bars."""

@@ -1,0 +1,171 @@
+"""What NCCL tells at NCCL_DEBUG=INFO while a communicator comes up, version by version.
+
+The lines of rank 0's node, as such logs are usually filtered. Formats: nccl@5067397 (2.30.7),
+src/init.cc:702-1950, src/bootstrap.cc:133, src/graph/connect.cc, src/graph/rings.cc,
+src/transport/{p2p,net,nvls}.cc, and public logs of 2.18 to 2.29. AMD's RCCL speaks alike.
+"""
+
+from collections.abc import Callable
+
+from llmsim.dialects.parts.interleaving import mingled, torn
+from llmsim.dialects.parts.nccl import graph
+from llmsim.dialects.parts.nccl.log_lines import communicator, release, says, version_line
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run import cluster
+
+__all__ = ["info", "version_line"]
+
+# Parts of an initialisation's time; what they leave is spent waiting in "bootstrap", but for
+# some hundredths of a second that NCCL calls "rest".
+_PARTS = (
+    ("kernels", 0.12), ("alloc", 0.34), ("bootstrap", 0.05), ("allgathers", 0.005),
+    ("topo", 0.03), ("graphs", 0.005), ("connections", 0.22),
+)  # fmt: skip
+_REST = 3
+_OWN_SECONDS = 4.0  # however large the cluster: what takes longer is waiting
+
+# In a 16-channel log of NVSwitch machines; and what a slice of its buffers takes, in bytes.
+_MULTICAST_CHANNELS = 16
+_SLICE, _OLDER_SLICE = 33_554_432, 201_326_592
+
+
+def info(job: Job, seconds: float, channels: int) -> list[str]:
+    """All lines from the first to Init timings, for a set-up that took so many seconds.
+
+    Ranks speak at once, so their lines interleave and one is torn, unless the job is tidy.
+    """
+    ranks = range(gpus_per_node(job))
+
+    def phase(name: str, say: Callable[[int], list[str]]) -> list[str]:
+        streams = [[says(job, rank, text) for text in say(rank)] for rank in ranks]
+        return list(mingled(job, name, streams))
+
+    lines = list(mingled(job, "nccl start", [_found(job, rank) for rank in ranks]))
+    lines += phase("nccl network", lambda rank: _network(job, rank))
+    lines += phase("nccl topology", lambda rank: _topology(job, rank, channels))
+    lines += phase("nccl connections", lambda rank: graph.hops(job, rank, channels))
+    lines += phase("nccl connected", lambda rank: _connected(job, rank))
+    lines += phase("nccl tuner", lambda rank: _tuned(job, rank, channels))
+    done = phase("nccl done", lambda rank: _done(job, rank, seconds))
+    return lines + torn(job, "nccl torn", done, "000 commId")
+
+
+def _found(job: Job, rank: int) -> list[str]:
+    """The first lines come from the main thread; the version's has no prefix before 2.27."""
+    colon = " :" if release(job) <= (2, 24) else ":"
+    bootstrap = f"Bootstrap{colon} Using {_door(job)}"
+    texts = [bootstrap]
+    if job.software.collectives == "NCCL":
+        major, minor = cluster.driver_cuda(job.software.driver).split(".")
+        driver = f"cudaDriverVersion {int(major) * 1000 + int(minor) * 10}"
+        texts = [bootstrap, driver] if rank == 0 else [driver, bootstrap]
+    lines = [says(job, rank, text, main=True) for text in texts]
+    if rank == 0:
+        version = version_line(job)
+        lines.append(says(job, 0, version, main=True) if release(job) >= (2, 27) else version)
+    return lines
+
+
+def _door(job: Job) -> str:
+    return f"{cluster.interface(job)}:{cluster.address(job, 0)}<0>"
+
+
+def _network(job: Job, rank: int) -> list[str]:
+    network, using = "Socket", f"NET/Socket : Using [0]{_door(job)}"
+    if cluster.has_rdma(job):
+        cards = " ".join(f"[{i}]{name}:1/IB" for i, name in enumerate(cluster.cards(job)))
+        network, using = "IB", f"NET/IB : Using {cards} [RO]; OOB {_door(job)}"
+    lines = ["NET/Plugin: Could not find: libnccl-net.so. ", using]
+    if release(job) >= (2, 27):
+        lines += [f"Initialized NET plugin {network}", f"Assigned NET plugin {network} to comm"]
+    lines.append(f"Using network {network}")
+    if network == "IB":
+        lines.append(f"DMA-BUF is available on GPU device {rank}")
+    named = f"[Rank {rank}] " if release(job) >= (2, 29) else ""
+    return [*lines, f"{named}{communicator(job, rank)} - Init START"]
+
+
+def _affinity(job: Job, rank: int) -> str:
+    """The cores near a GPU, of 96 on each of two sockets: a mask, or from 2.26 on a list."""
+    near = rank % 8 // 4
+    if release(job) < (2, 26):
+        return "ffffffff,ffffffff,ffffffff" + ",00000000" * 3 * near
+    cores = f"{96 * near}-{96 * near + 95}"
+    return f"{cores}. (GPU affinity = {cores} ; CPU affinity = 0-191)."
+
+
+def _topology(job: Job, rank: int, channels: int) -> list[str]:
+    nodes, size = job.layout.nodes, gpus_per_node(job)
+    lines = [f"Setting affinity for GPU {rank} to {_affinity(job, rank)}"]
+    if cluster.has_multicast(job):
+        many = f" (NVLS_NCHANNELS {_MULTICAST_CHANNELS})" if release(job) >= (2, 24) else ""
+        lines.append(f"NVLS multicast support is available on dev {rank}{many}")
+    lines.append(
+        f"comm {cluster.communicator(job, rank)} rank {rank} nRanks {job.layout.gpus} "
+        f"nNodes {nodes} localRanks {size} localRank {rank} MNNVL 0"
+    )
+    if rank == 0:
+        if nodes > 1 and cluster.has_multicast(job):
+            lines += [graph.head(job, local) for local in range(size)]
+        lines += [graph.ring(job, channel, channels) for channel in range(channels)]
+    trees = (graph.tree(job, rank, channel, channels) for channel in range(channels))
+    chunk = 524_288 if nodes == 1 and job.gpu.link_gb_s >= 100 else 131_072
+    lines += [f"Trees {' '.join(trees)}", f"P2P Chunksize set to {chunk}"]
+    if release(job) >= (2, 26):
+        lines.append("PROFILER/Plugin: Could not find: libnccl-profiler.so.")
+    if rank == 0 and release(job) >= (2, 23):
+        lines.append("Check P2P Type isAllDirectP2p 1 directMode 0 isAllCudaP2p 1")
+    return [
+        *lines,
+        f"[Proxy Service] Device {rank} CPU core {cluster.core(job, 'proxy', rank)}",
+        f"[Proxy Service UDS] Device {rank} CPU core {cluster.core(job, 'proxy uds', rank)}",
+    ]
+
+
+def _connected(job: Job, rank: int) -> list[str]:
+    gdr = int(cluster.has_rdma(job))
+    lines = [f"Connected all rings, use ring PXN 0 GDR {gdr}", "Connected all trees"]
+    if not cluster.has_multicast(job):
+        return lines
+    heads = gpus_per_node(job)
+    start = f"NVLS comm {cluster.communicator(job, rank)} headRank {rank} nHeads {heads}"
+    if release(job) >= (2, 27):
+        sizes = f"nvlsRanks {heads} buffSize 1048576", _SLICE
+    else:
+        sizes = "buffSize 4194304 memSize 2097152", _OLDER_SLICE
+    total = sizes[1] * heads
+    lines.append(f"{start} {sizes[0]} nvlsPerRankSize {sizes[1]} nvlsTotalSize {total}")
+    return [*lines, "Connected NVLS tree"] if job.layout.nodes > 1 else lines
+
+
+def _tuned(job: Job, rank: int, channels: int) -> list[str]:
+    multicast = _MULTICAST_CHANNELS if cluster.has_multicast(job) else 0
+    near = job.layout.nodes == 1 and job.gpu.link_gb_s >= 100
+    peers, each = (32, 32) if near else (channels, 2)
+    lines = [] if release(job) < (2, 24) else ["TUNER/Plugin: Could not find: libnccl-tuner.so"]
+    lines.append(f"threadThresholds 8/8/64 | {8 * job.layout.gpus}/8/64 | 512 | 512")
+    lines.append(
+        f"{channels} coll channels, {channels} collnet channels, {multicast} nvls channels, "
+        f"{peers} p2p channels, {each} p2p channels per peer"
+    )
+    if rank == 0 and release(job) >= (2, 23):
+        lines.append("CC Off, workFifoBytes 1048576")
+    return lines
+
+
+def _done(job: Job, rank: int, seconds: float) -> list[str]:
+    """The parts of the time add up to the total, to the last digit shown (init.cc:1950)."""
+    named = release(job) >= (2, 22)
+    total, own = round(100 * seconds), min(seconds, _OWN_SECONDS)
+    parts = {  # hundredths of a second
+        name: round(100 * cluster.share(job, f"nccl {name}", rank, own * mean))
+        for name, mean in _PARTS
+        if named or name != "alloc"
+    }
+    rest = total - sum(parts.values())
+    parts["bootstrap"] += rest - min(rest, _REST)
+    parts["rest"] = min(rest, _REST)
+    told = ", ".join(f"{name} {part / 100:.2f}" for name, part in parts.items())
+    function = " - ncclCommInitRankConfig" if named else ""
+    told = f"rank {rank} nranks {job.layout.gpus} total {total / 100:.2f} ({told})"
+    return [f"{communicator(job, rank)} - Init COMPLETE", f"Init timings{function}: {told}"]

@@ -1,0 +1,150 @@
+"""torchrun's banner and its failure block, as every node's launcher prints them.
+
+No run of ours fails: the block is for whoever needs one in a log, to test a parser or an alert.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from llmsim.dialects.line import Line
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run import cluster
+from llmsim.text import units
+from llmsim.typed import NamedTuple
+
+# Where the warning stands in run.py, and in elastic/multiprocessing/api.py the signal and the
+# failure; newest release last. Public logs of each release.
+_LINES = {
+    "2.6": (792, 897, 869), "2.7": (766, 900, 874), "2.8": (774, 900, 874), "2.9": (803, 908, 882),
+    "2.10": (852, 1010, 984), "2.11": (851, 1010, 984), "2.13": (874, 1028, 1002),
+}  # fmt: skip
+_NEWEST = _LINES["2.13"]
+_API = "torch/distributed/elastic/multiprocessing/api.py"
+
+STARS = "*" * 41
+ADVICE = (
+    "Setting OMP_NUM_THREADS environment variable for each process to be 1 in default, to avoid "
+    "your system being overloaded, please further tune the variable for optimal performance in "
+    "your application as needed. "
+)
+
+
+def banner(now: datetime, process: int, torch: str) -> list[str]:
+    """The four lines that a launcher of several processes warns with; `process` is its id.
+
+    The message begins with a line end, hence the first line without text.
+    """
+    line, _, _ = _places(torch)
+    prefix = _prefix("W", now, process, "torch/distributed/run.py", line)
+    return [f"{prefix} {text}" for text in ("", STARS, ADVICE, STARS)]
+
+
+def greeting(job: Job, at: float, node: int = 0) -> Iterator[Line]:
+    """The banner of a node's launcher; there is none where it starts a single process."""
+    if gpus_per_node(job) > 1:
+        process = cluster.launcher(job, node)
+        yield from map(Line, banner(units.stamp(job.start, at), process, job.software.torch))
+
+
+def _places(torch: str) -> tuple[int, int, int]:
+    return _LINES.get(".".join(torch.split(".")[:2]), _NEWEST)
+
+
+def _prefix(level: str, now: datetime, process: int, file: str, line: int) -> str:
+    """glog's: level, month and day, time, process, file and line.
+
+    Python's loggers know milliseconds, so the last three digits are always zeros.
+    """
+    stamp = f"{level}{now:%m%d %H:%M:%S}.{now.microsecond // 1000:03d}000"
+    return f"{stamp} {process} {file}:{line}]"
+
+
+# --- failures ----------------------------------------------------------------------------
+
+_SIGNALS = {6: "SIGABRT", 7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
+_SEE = "To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html"
+_WIDEST = 60  # cells of the block's rules
+
+
+class Failure(NamedTuple):
+    """A process that ended with an error, or that a signal ended (then the code is negative)."""
+
+    ended: datetime
+    hostname: str
+    rank: int
+    local_rank: int
+    process: int
+    exitcode: int
+
+
+def failure(
+    launcher: int, torch: str, python: str, script: str, failures: Sequence[Failure]
+) -> Iterator[str]:
+    """What a node's launcher prints when a process fails: the first in `failures` is the cause.
+
+    `launcher` is the launcher's process id, `python` the path of the interpreter. Those that
+    ended with SIGTERM were sent it by the launcher.
+    """
+    first, *others = failures
+    _, signal, failed = _places(torch)
+    for other in others:
+        if other.exitcode == -15:
+            prefix = _prefix("W", other.ended, launcher, _API, signal)
+            yield f"{prefix} Sending process {other.process} closing signal SIGTERM"
+    last = max(each.ended for each in failures)
+    yield (
+        f"{_prefix('E', last, launcher, _API, failed)} failed (exitcode: {first.exitcode}) "
+        f"local_rank: {first.local_rank} (pid: {first.process}) of binary: {python}"
+    )
+    yield from _traceback(python)
+    told = {index: _record(index, each) for index, each in enumerate(failures)}
+    width = min(_WIDEST, max(len(line) for record in told.values() for line in record))
+    yield from ("=" * width, f"{script} FAILED", "-" * width, "Failures:")
+    if not others:
+        yield "  <NO_OTHER_FAILURES>"
+    for index in range(1, len(failures)):
+        yield from told[index]
+    yield from ("-" * width, "Root Cause (first observed failure):", *told[0], "=" * width)
+
+
+def _record(index: int, each: Failure) -> list[str]:
+    """One process in the block (errors/__init__.py, _format_failure)."""
+    name = _SIGNALS.get(-each.exitcode, "<N/A>")
+    killed = each.exitcode < 0
+    reason = f"Signal {-each.exitcode} ({name}) received by PID {each.process}" if killed else _SEE
+    return [
+        f"[{index}]:",
+        f"  time      : {each.ended:%Y-%m-%d_%H:%M:%S}",
+        f"  host      : {each.hostname}",
+        f"  rank      : {each.rank} (local_rank: {each.local_rank})",
+        f"  exitcode  : {each.exitcode} (pid: {each.process}) {f' ({name})' if killed else ''}",
+        "  error_file: <N/A>",
+        f"  traceback : {reason}",
+    ]
+
+
+def _traceback(python: str) -> Iterator[str]:
+    """How the launcher itself ends (torch 2.10)."""
+    home = python.rpartition("/bin/")[0]
+    package = f"{home}/lib/python3/site-packages/torch/distributed"
+    yield "Traceback (most recent call last):"
+    for file, line, function, source, marks in (
+        (f"{home}/bin/torchrun", 10, "<module>", "sys.exit(main())", "         ^^^^^^"),
+        (
+            f"{package}/elastic/multiprocessing/errors/__init__.py", 362, "wrapper",
+            "return f(*args, **kwargs)", "       ^^^^^^^^^^^^^^^^^^",
+        ),
+        (f"{package}/run.py", 990, "main", "run(args)", ""),
+        (f"{package}/run.py", 981, "run", "elastic_launch(", ""),
+        (
+            f"{package}/launcher/api.py", 170, "__call__",
+            "return launch_agent(self._config, self._entrypoint, list(args))",
+            "       " + "^" * 56,
+        ),
+        (f"{package}/launcher/api.py", 317, "launch_agent", "raise ChildFailedError(", ""),
+    ):  # fmt: skip
+        yield f'  File "{file}", line {line}, in {function}'
+        yield f"    {source}"
+        if marks:
+            yield f"    {marks}"
+    yield "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "

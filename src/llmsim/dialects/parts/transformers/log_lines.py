@@ -1,0 +1,79 @@
+"""Lines of Hugging Face's Trainer and its library's logger (5.23.0)."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from llmsim.dialects.line import Line
+from llmsim.dialects.parts.transformers.bars import Lines, redrawn, training_bar
+from llmsim.dialects.parts.transformers.values import (
+    Values,
+    evaluation_values,
+    examples,
+    step_values,
+    train_values,
+)
+from llmsim.job.records import Job
+from llmsim.run import events
+from llmsim.text import units
+from llmsim.text.screen import Screen
+
+
+def info(job: Job, at: float, place: str, *message: str) -> Iterator[Line]:
+    """A library logger's message: [INFO|trainer.py:1618] 2026-11-22 17:27:21,235 >> text.
+
+    A message of several lines has its prefix once.
+    """
+    prefix = f"[INFO|{place}] {units.asctime(job.start, at)} >> "
+    first, *rest = message
+    yield Line(prefix + first)
+    for text in rest:
+        yield Line(text)
+
+
+def logging_flags(job: Job) -> str:
+    """What the command line says about when to log: step 1, then each interval's end."""
+    return f"--logging_first_step --logging_steps {job.schedule.log_every}"
+
+
+def data_flags(job: Job) -> str:
+    """What the command line says about how much to train: text is cut, rows are read in steps."""
+    if job.dataset.rows:
+        return f"--max_steps {job.schedule.steps}"
+    return f"--max_train_samples {examples(job)} --num_train_epochs {job.schedule.epochs}"
+
+
+def logged(values: Values) -> Line:
+    """The dict that the progress callback writes; floats are strings of four digits."""
+    return Line("{" + ", ".join([f"'{key}': '{value:.4g}'" for key, value in values]) + "}")
+
+
+def block(split: str, values: Mapping[str, str]) -> Iterator[Line]:
+    """The table that `log_metrics` prints at the end: sorted, in two aligned columns."""
+    names, numbers = max(map(len, values)), max(map(len, values.values()))
+    yield Line(f"***** {split} metrics *****")
+    for key in sorted(values):
+        yield Line(f"  {key:<{names}} = {values[key]:>{numbers}}")
+
+
+def clock(seconds: float) -> str:
+    """A runtime in those tables: 0:00:11.74, its hundredths cut and not rounded."""
+    return f"{timedelta(seconds=int(seconds))}.{int((seconds - int(seconds)) * 100):02d}"
+
+
+def stepped(event: events.Step, job: Job, screen: Screen, extra: Values = ()) -> Lines:
+    """What a step logs; then the training bar is there again."""
+    yield logged(step_values(event, job, extra))
+    yield redrawn(job, screen, event.step, event.training_seconds)
+
+
+def evaluated(event: events.Validated, job: Job, screen: Screen, extra: Values = ()) -> Lines:
+    """What an evaluation found; then the training bar is there again."""
+    yield logged(evaluation_values(job, event.step, extra).items())
+    yield redrawn(job, screen, event.step, event.training_seconds)
+
+
+def trained(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    """The end of the training: its numbers, and the full bar."""
+    steps = job.schedule.steps
+    yield logged(train_values(job, event.seconds).items())
+    yield training_bar(job, screen, steps, event.seconds, ended=True)

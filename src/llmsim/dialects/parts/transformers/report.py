@@ -1,0 +1,71 @@
+"""What the Trainer's callback makes of a run for Weights & Biases: train/ and eval/ keys."""
+
+from collections.abc import Callable, Iterator
+
+from llmsim.dialects.line import Line
+from llmsim.dialects.parts import wandb
+from llmsim.dialects.parts.transformers.values import (
+    Values,
+    epoch,
+    evaluation_values,
+    flops,
+    intervals,
+    train_values,
+)
+from llmsim.job.records import Job
+from llmsim.physics.learning import gradient, learning_rate, loss
+from llmsim.run import events
+from llmsim.text.screen import Screen
+
+PROJECT = "huggingface"  # the callback's default
+
+Extra = Callable[[Job, int], Values]
+Watched = Callable[[Job, int, int], Values]
+
+
+def nothing(job: Job, step: int, first: int = 0) -> Values:
+    """The plain Trainer logs nothing more."""
+    return ()
+
+
+def finished(
+    event: events.Summary,
+    job: Job,
+    screen: Screen,
+    extra: Watched = nothing,
+    held_out: Extra = nothing,
+) -> Iterator[Line]:
+    """The client's last words on what the callback sent it: all logs, renamed to train/ and eval/.
+
+    `extra` and `held_out` are what a step and an evaluation log besides.
+    """
+    plan, logs = job.schedule, list(intervals(job))
+
+    def trained(first: int, step: int) -> dict[str, float]:
+        return {
+            "train/global_step": step,
+            "train/loss": loss.averaged(job, first, step),
+            "train/grad_norm": gradient.norm(job, step),
+            "train/learning_rate": learning_rate.learning_rate(job, step),
+            "train/epoch": epoch(job, step),
+            **{f"train/{key}": value for key, value in extra(job, step, first)},
+        }
+
+    def evaluated(step: int) -> dict[str, float]:
+        found = evaluation_values(job, step, held_out(job, step))
+        return {key.replace("eval_", "eval/", 1): found[key] for key in found if key != "epoch"}
+
+    training = [trained(*interval) for interval in wandb.downsampled(logs)]
+    ends = [*range(plan.validate_every, plan.steps, plan.validate_every), plan.steps]
+    evaluations = [evaluated(step) for step in ends]
+    history = {
+        key: [values[key] for values in rows] for rows in (training, evaluations) for key in rows[0]
+    }
+    summary = {
+        **trained(*logs[-1]),
+        **evaluated(plan.steps),
+        **train_values(job, event.training_seconds),
+        "total_flos": flops(job),
+    }
+    del summary["epoch"]
+    yield from wandb.finish(job, screen, PROJECT, event.training_began, history, summary)

@@ -1,0 +1,106 @@
+"""The numbers that Hugging Face's Trainer derives from a run: epochs, runtimes, means (5.23.0)."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from math import ceil, fsum
+
+from llmsim.job.milestones import steps_per_epoch
+from llmsim.job.records import Job, batch_tokens, step_rows
+from llmsim.model.architecture import embedding_parameters, parameter_count
+from llmsim.physics.learning import loss, metrics
+from llmsim.physics.speed import throughput
+from llmsim.run import events
+
+Values = Iterable[tuple[str, float]]
+
+
+# --- training ----------------------------------------------------------------------------
+
+
+def examples(job: Job) -> int:
+    """Rows of the training data: of text as many as the command takes of its sequences."""
+    if not job.dataset.rows:
+        return steps_per_epoch(job) * job.schedule.global_batch
+    return metrics.samples(job)
+
+
+def updates_per_epoch(job: Job) -> int:
+    """Optimizer steps in an epoch; the last may have fewer batches than the others."""
+    return ceil(examples(job) / step_rows(job))
+
+
+def epoch(job: Job, step: int) -> float:
+    """The epochs done after a step, in batches: the Trainer's `epoch`."""
+    whole, rest = divmod(step, updates_per_epoch(job))
+    batches = ceil(examples(job) * job.layout.accumulation / step_rows(job))
+    return whole + rest * job.layout.accumulation / batches
+
+
+def epochs(job: Job) -> int:
+    """Epochs that the run begins: the Trainer's `Num Epochs` where it is told the steps."""
+    return ceil(job.schedule.steps / updates_per_epoch(job))
+
+
+def step_values(event: events.Step, job: Job, extra: Values = ()) -> Values:
+    """What a step logs: the loss is the mean since the log before."""
+    return (
+        ("loss", loss.averaged(job, event.previous + 1, event.step)),
+        ("grad_norm", event.gradient_norm),
+        ("learning_rate", event.learning_rate),
+        *extra,
+        ("epoch", epoch(job, event.step)),
+    )
+
+
+def intervals(job: Job) -> Iterator[tuple[int, int]]:
+    """First and last step of everything that is logged: step 1, then up to each interval's end."""
+    every, steps = job.schedule.log_every, job.schedule.steps
+    if every > 1:
+        yield 1, 1
+        yield 2, every
+    for last in range(every + every * (every > 1), steps + 1, every):
+        yield last - every + 1, last
+
+
+@lru_cache(maxsize=8)
+def mean_loss(job: Job) -> float:
+    """The mean training loss of the whole run, from the logged means."""
+    sums = [loss.averaged(job, first, last) * (last - first + 1) for first, last in intervals(job)]
+    return fsum(sums) / job.schedule.steps
+
+
+def train_values(job: Job, seconds: float) -> dict[str, float]:
+    """What the Trainer logs when it is done, after so many seconds, in its order."""
+    plan = job.schedule
+    return {
+        "train_runtime": round(seconds, 4),
+        "train_samples_per_second": round(plan.steps * step_rows(job) / seconds, 3),
+        "train_steps_per_second": round(plan.steps / seconds, 3),
+        "train_loss": mean_loss(job),
+        "epoch": epoch(job, plan.steps),
+    }
+
+
+def flops(job: Job) -> float:
+    """The Trainer's count for the whole run: 6 x tokens x weights, but for the embedding."""
+    shape = job.architecture
+    weights = parameter_count(shape) - embedding_parameters(shape)
+    return 6.0 * job.schedule.steps * batch_tokens(job) * weights
+
+
+# --- evaluation --------------------------------------------------------------------------
+
+
+def evaluation_values(job: Job, step: int, extra: Values = ()) -> dict[str, float]:
+    """What an evaluation logs, in the Trainer's order."""
+    plan, seconds = job.schedule, throughput.validation_seconds(job, step)
+    samples = plan.validation_batches * step_rows(job)
+    steps = plan.validation_batches * job.layout.accumulation
+    return {
+        "eval_loss": loss.validation(job, step),
+        "eval_runtime": round(seconds, 4),
+        "eval_samples_per_second": round(samples / seconds, 3),
+        "eval_steps_per_second": round(steps / seconds, 3),
+        **{f"eval_{key}": number for key, number in extra},
+        "epoch": epoch(job, step),
+    }

@@ -1,0 +1,44 @@
+"""A logger's line: time stamp, level and clauses, as much of each as the width allows."""
+
+from llmsim.dialects.line import Line
+from llmsim.job.records import Job
+from llmsim.run.events import Event
+from llmsim.text import units
+from llmsim.text.fitting import Clause, leading
+from llmsim.text.screen import Screen
+from llmsim.text.style import Span, paint
+
+
+def alone(job: Job) -> bool:
+    """Whether one GPU trains by itself: then nobody speaks of ranks."""
+    return job.layout.gpus == 1
+
+
+def prefix(at: float, job: Job, width: int, level: str = "INFO") -> list[Span]:
+    """The time stamp and level: full from 220 columns on, without the date below 60."""
+    now = units.stamp(job.start, at)
+    warns = "warning" if level == "WARNING" else "time"
+    if width >= 220 and not alone(job):
+        stamp = units.asctime(job.start, at)
+        return [("time", f"[{stamp}] [rank0] "), (warns, level), ("time", " ")]
+    if width >= 100:
+        return [("time", units.asctime(job.start, at) + " "), (warns, level), ("time", " ")]
+    if width >= 60:
+        return [(warns, f"{now:%m-%d %H:%M:%S} ")]
+    return [(warns, f"{now:%H:%M:%S} ")] if width >= 36 else []
+
+
+def say(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:
+    """An INFO line of as many clauses, from the first on, as the width has room for."""
+    return _line(event, job, screen, "INFO", clauses)
+
+
+def warn(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:
+    """The same as a WARNING."""
+    return _line(event, job, screen, "WARNING", clauses)
+
+
+def _line(event: Event, job: Job, screen: Screen, level: str, clauses: tuple[Clause, ...]) -> Line:
+    start = prefix(event.at, job, screen.width, level)
+    room = screen.width - sum(len(text) for _, text in start)
+    return Line(paint([*start, *leading(clauses, room)], screen))

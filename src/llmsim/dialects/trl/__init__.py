@@ -1,0 +1,1 @@
+"""The dialect `trl`: lines.py has what it prints."""

@@ -1,0 +1,113 @@
+"""TRL's trainers (1.16.0) for SFT, LoRA, DPO and GRPO: the Trainer's dicts with many more keys.
+
+Its scripts leave the library's logger at warnings, so that there are no INFO lines: bars of the
+data's preparation, then dicts above one bar of all steps.
+"""
+
+from math import fsum
+
+from llmsim.dialects.line import Tell
+from llmsim.dialects.parts import shell, wandb
+from llmsim.dialects.parts.tqdm import bar
+from llmsim.dialects.parts.transformers import bars, log_lines, report
+from llmsim.dialects.parts.transformers.bars import Lines
+from llmsim.job.records import Job
+from llmsim.physics.hardware import preparation
+from llmsim.physics.learning import metrics
+from llmsim.run import events
+from llmsim.text.screen import Screen
+
+# How the passes over the data are called.
+SUPERVISED = (
+    "Converting train dataset to ChatML",
+    "Tokenizing train dataset",
+    "Building labels for train dataset",
+    "Packing train dataset",
+)
+STAGES = {
+    "sft": SUPERVISED,
+    "lora": SUPERVISED,
+    "dpo": (
+        "Extracting prompt from train dataset",
+        "Tokenizing train dataset",
+        "Dropping fully truncated examples from train dataset",
+    ),
+    "grpo": ("Map",),
+}
+TRAINERS = {"sft": "sft", "lora": "sft", "dpo": "dpo", "grpo": "grpo"}
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
+    packing = " --packing" if TRAINERS[job.recipe] == "sft" else ""
+    adapters = " --use_peft" if job.architecture.adapter_rank else ""
+    script = (
+        f"trl/scripts/{TRAINERS[job.recipe]}.py --model_name_or_path models/{job.model.name} "
+        f"--dataset_name {job.dataset.name}{packing}{adapters} {log_lines.data_flags(job)} "
+        f"{log_lines.logging_flags(job)} --report_to wandb --output_dir checkpoints/{job.run_name}"
+    )
+    yield from shell.typed(screen, shell.torchrun(job, script))
+
+
+def _prepared(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    """The passes over the data: a terminal shows the one at work, and at the end all bars stay."""
+    rows, part, begun = job.dataset.rows, event.done / event.total, 0.0
+    seconds = preparation.passes(job)
+    for label, taken in zip(STAGES[job.recipe], seconds, strict=True):
+        share = taken / fsum(seconds)
+        if part == 1.0:
+            yield bar(screen, label, rows, rows, event.elapsed * share, " examples")
+        elif screen.live and begun <= part < begun + share:
+            done = (part - begun) / share
+            elapsed = event.elapsed * (part - begun) / part if part else 0.0
+            yield bar(screen, label, int(rows * done), rows, elapsed, " examples")
+        begun += share
+
+
+def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    if event.task == "tokenize":
+        yield from _prepared(event, job, screen)
+    else:
+        yield from bars.progress(event, job, screen)
+
+
+def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    yield from wandb.start(job, screen, report.PROJECT, event.at)
+    yield bars.redrawn(job, screen, 0, 0.0)
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    watched = metrics.metrics(job, event.step, event.previous + 1)
+    if job.recipe == "grpo":
+        watched += (("step_time", event.step_seconds),)
+    yield from log_lines.stepped(event, job, screen, watched)
+
+
+def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
+    yield from log_lines.evaluated(event, job, screen, metrics.held_out(job, event.step))
+
+
+def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    if event.phase == "training":
+        yield from log_lines.trained(event, job, screen)
+
+
+def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
+    """The training bar is there again."""
+    yield bars.training_bar(job, screen, event.step, event.training_seconds)
+
+
+def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
+    yield from report.finished(event, job, screen, metrics.metrics, metrics.held_out)
+
+
+LINES: dict[type, Tell] = {
+    events.Launched: _launched,
+    events.Rendezvous: shell.rendezvous,
+    events.Progress: _progress,
+    events.TrainerReady: _trainer_ready,
+    events.Step: _step,
+    events.Validated: _validated,
+    events.CheckpointSaved: _checkpoint_saved,
+    events.PhaseEnded: _phase_ended,
+    events.Summary: _summary,
+}

@@ -1,0 +1,1 @@
+"""What trains on what: frozen records, and what follows from them."""

@@ -1,0 +1,43 @@
+"""How a model is spread over GPUs."""
+
+from llmsim.typed import Literal, NamedTuple
+
+Sharding = Literal["ddp", "zero1", "zero2", "zero3", "fsdp2"]
+Recompute = Literal["none", "selective", "full"]
+RECOMPUTES: tuple[Recompute, ...] = ("none", "selective", "full")
+
+
+class Layout(NamedTuple):
+    """How the model is spread: gpus = data x tensor x pipeline."""
+
+    gpus: int
+    nodes: int
+    data: int  # data-parallel ranks, over which states are sharded
+    tensor: int = 1  # tensor-parallel ranks, within a node
+    pipeline: int = 1  # pipeline stages
+    sharding: Sharding = "fsdp2"
+    recompute: Recompute = "none"
+    micro_batch: int = 1  # sequences per data-parallel rank per forward pass
+    accumulation: int = 1  # micro-batches per optimizer step
+    reference: bool = False  # a frozen bf16 copy of the model runs along (DPO, GRPO)
+    fp32_gradients: bool = False  # bf16 gradients are added up in fp32 (ddp, ZeRO-1)
+    fp32_logits: bool = False  # the loss takes a copy of the logits in fp32
+
+
+class Parallelism(NamedTuple):
+    """How a framework can spread a model."""
+
+    # Over data ranks alone, leanest last; a large model takes the last at once.
+    whole: tuple[Sharding, ...] = ("ddp", "zero1", "fsdp2")
+    # Over data ranks where tensors or stages split it as well; None: it cannot split.
+    split: Sharding | None = "fsdp2"
+    tensors_alone: bool = True  # whether tensors can be split without stages
+    mixtures: bool = True  # whether mixtures of experts can be split
+    recomputes: tuple[Recompute, ...] = RECOMPUTES
+    fp32_gradients: bool = False
+    fp32_logits: bool = False
+
+
+def shards_weights(layout: Layout) -> bool:
+    """Whether data ranks share the weights; otherwise each has all of them, or of its part."""
+    return layout.sharding in ("zero3", "fsdp2")

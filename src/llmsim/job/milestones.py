@@ -1,0 +1,66 @@
+"""After which steps a job logs, validates and saves."""
+
+from collections.abc import Iterator
+
+from llmsim.job.records import Job
+
+KEPT_SAVES = 2  # checkpoints kept on disk; the one before them goes when a new one is safe
+
+
+def steps_per_epoch(job: Job) -> int:
+    """Whole steps of one pass over the training data, as far as the run makes them."""
+    return job.schedule.steps // job.schedule.epochs
+
+
+def logged(job: Job, step: int) -> bool:
+    """Whether this step is logged: the first one, and the last of each interval."""
+    return step == 1 or step % job.schedule.log_every == 0
+
+
+def validated_steps(job: Job) -> tuple[int, ...]:
+    """After which steps the run validates: at its interval, and at the end or the beginning."""
+    plan = job.schedule
+    every = range(plan.validate_every, plan.steps + 1, plan.validate_every)
+    return tuple(sorted({*every, 1 if plan.validates_first else plan.steps}))
+
+
+def validations(job: Job) -> int:
+    """How often the run validates."""
+    return len(validated_steps(job))
+
+
+def saved_steps(job: Job) -> tuple[int, ...]:
+    """After which steps the run saves: at its interval, before its batch grows, and at the end."""
+    plan = job.schedule
+    grows = (stage.first - 1 for stage in plan.ramp[1:])
+    first = 1 if plan.saves_first else plan.save_every
+    every = range(first, plan.steps + 1, plan.save_every)
+    return tuple(sorted({*every, *grows, plan.steps}))
+
+
+def waits_for_save(job: Job, step: int) -> bool:
+    """Whether training waits for the save after a step: the last one is always waited for."""
+    return not job.background_saves or step == job.schedule.steps
+
+
+def outdated_save(job: Job, step: int) -> int:
+    """The step whose checkpoint the one of `step` makes superfluous; 0 if there is none."""
+    saves = saved_steps(job)
+    older = saves.index(step) - KEPT_SAVES
+    return saves[older] if older >= 0 else 0
+
+
+def checkpoints(job: Job) -> int:
+    """How often the run saves."""
+    return len(saved_steps(job))
+
+
+def logged_steps(job: Job) -> Iterator[tuple[int, int]]:
+    """Pairs of (the logged step before, this logged step): the first step, then each interval."""
+    every, steps = job.schedule.log_every, job.schedule.steps
+    if every > 1:
+        yield 0, 1
+    before = 1 if every > 1 else 0
+    for step in range(every, steps + 1, every):
+        yield before, step
+        before = step

@@ -1,0 +1,78 @@
+"""A job: what trains on what. Frozen records, nothing more; planning/ makes them."""
+
+from datetime import datetime
+
+from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.job.layout import Layout
+from llmsim.job.schedule import Schedule
+from llmsim.model.architecture import Architecture
+from llmsim.typed import NamedTuple
+
+# GRPO samples so many completions of a prompt, which has about so many tokens (GSM8K, MATH).
+COMPLETIONS, PROMPT_TOKENS = 8, 200
+
+
+class Software(NamedTuple):
+    """Versions a launch prints."""
+
+    python: str
+    torch: str
+    platform: str  # "CUDA", or "ROCm" on AMD
+    platform_version: str
+    collectives: str  # the communication library: "NCCL", or "RCCL" on AMD
+    collectives_version: str
+    driver: str
+    transformers: str
+
+
+class Job(NamedTuple):
+    """One training run, wholly determined. Every number shown follows from this record."""
+
+    seed: int
+    start: datetime  # the time stamp of the first line
+    recipe: str  # "pretrain" ...
+    model: Model
+    architecture: Architecture
+    dataset: Dataset
+    gpu: Gpu
+    layout: Layout
+    schedule: Schedule
+    software: Software
+    run_name: str  # "quiet-gradient-42"
+    cluster: str  # the stem of the hostnames: "toaster" gives toaster-01, toaster-02 ...
+    storage_gb_s: float  # what the file system takes from the whole cluster, GB/s
+    command: str  # what plays this run again
+    dialect: str = "pytorch"  # whose log it speaks
+    evaluates: bool = False  # runs its benchmarks at every validation, not only at the end
+    tidy: bool = False  # no interleaved or torn lines at the launch
+    background_saves: bool = False  # checkpoints are staged, and written while training goes on
+    prepares_alone: bool = False  # one process maps the data, pass by pass
+    shard_gb: int = 5  # the largest file that the model is exported to
+    gc_every: int = 50  # steps between garbage collections on all ranks at once; 0 is never
+
+    def __hash__(self) -> int:
+        """The seed: caches ask for a job's hash at every step; of all fields it takes 3 us."""
+        return self.seed
+
+
+def batch_tokens(job: Job) -> int:
+    """Tokens in one optimizer step with a full batch: sequences x tokens in a sequence."""
+    return job.schedule.global_batch * job.schedule.sequence
+
+
+def step_rows(job: Job) -> int:
+    """What one full step counts as samples: sequences, pairs of two in DPO, prompts in GRPO."""
+    sequences = {"dpo": 2, "grpo": COMPLETIONS}.get(job.recipe, 1)
+    return max(1, job.schedule.global_batch // sequences)
+
+
+def step_data_tokens(job: Job) -> float:
+    """Tokens that one step reads from the data set: its batch, or its pairs' or problems'."""
+    if job.recipe in ("dpo", "grpo"):
+        return step_rows(job) * job.dataset.tokens / job.dataset.rows
+    return float(batch_tokens(job))
+
+
+def gpus_per_node(job: Job) -> int:
+    """GPUs of each node that the job uses; torchrun starts equally many on each."""
+    return job.layout.gpus // job.layout.nodes

@@ -1,0 +1,35 @@
+"""What happens when in a run: its steps, batches and intervals."""
+
+from llmsim.typed import Literal, NamedTuple
+
+Decay = Literal["cosine", "wsd", "linear"]
+
+
+class Stage(NamedTuple):
+    """A stretch of steps with the same batch, in sequences."""
+
+    first: int  # step
+    batch: int  # sequences per step
+    before: int  # sequences consumed before it
+
+
+class Schedule(NamedTuple):
+    """What happens when. Everything is counted in optimizer steps unless named otherwise."""
+
+    steps: int
+    warmup: int  # in full batches, should the batch grow
+    peak_lr: float
+    final_lr: float
+    decay: Decay
+    sequence: int  # tokens in a sequence
+    global_batch: int  # sequences per full step = data x micro_batch x accumulation
+    epochs: int
+    log_every: int
+    validate_every: int
+    validation_batches: int  # global batches in one validation, forward only
+    save_every: int
+    ramp: tuple[Stage, ...] = ()  # how the batch grows, the full one last; () if it does not
+    saves_first: bool = False  # steps count from 0, so the first is one of each interval's
+    validates_last: bool = False  # only when all is saved
+    validates_first: bool = False  # after step 1 too, and at the end only if an interval ends there
+    idle: int = 0  # steps at the start that change nothing: their learning rate is 0

@@ -1,0 +1,1 @@
+"""From a model's size to exact counts of its weights."""

@@ -1,0 +1,62 @@
+"""The shapes of GPT-2 and of its relatives, for what is written for GPT-2: nanoGPT and llm.c.
+
+Learned positions, LayerNorm, as many keys and values as queries, GELU between two matrices,
+tied embeddings. How they are counted is in model/architecture.py.
+"""
+
+from functools import lru_cache
+from math import log2
+
+from llmsim.model.architecture import GPT2_POSITIONS, Architecture, parameter_count
+
+# Layers and width: 30M, then GPT-2's four, 124M, 355M, 774M and 1558M. Heads are 64 wide.
+# (train_gpt2.cu, gpt2_build_from_random; model.py, from_pretrained.)
+SIZES = ((6, 384), (12, 768), (24, 1024), (36, 1280), (48, 1600))
+# Width per layer up to a size: GPT-2's, then GPT-3's (Brown et al. 2020, table 2.1).
+_PROPORTIONS = ((2e8, 64), (5.5e8, 43), (1.1e9, 36), (2e9, 33), (5e9, 80))
+_LARGEST_PROPORTION = 128
+_WIDTHS = (*range(128, 4096, 64), *range(4096, 2**17, 256))
+
+
+@lru_cache(maxsize=256)
+def gpt2_shape(parameters: int, *, biases: bool) -> Architecture:
+    """The GPT-2 of this nominal size in weights, with biases (llm.c) or without (nanoGPT).
+
+    One of the published shapes within 5 %, so that 1.5B is the largest of them; else one of
+    their proportions.
+    """
+    for layers, width in SIZES:
+        shape = _shape(layers, width, biases)
+        if abs(parameter_count(shape) / parameters - 1) <= 0.05:
+            return shape
+    usual = next((per for limit, per in _PROPORTIONS if parameters <= limit), _LARGEST_PROPORTION)
+
+    def oddness(shape: Architecture) -> float:
+        """1 % of the size weighs as much as a third of an octave of the proportion."""
+        missed = abs(parameter_count(shape) / parameters - 1)
+        return 30 * missed + log2(shape.width / shape.layers / usual) ** 2
+
+    return min((_filled(parameters, width, biases) for width in _WIDTHS), key=oddness)
+
+
+def _filled(size: int, width: int, biases: bool) -> Architecture:
+    """The shape of this width with as many layers as come nearest to the size."""
+    outside = parameter_count(_shape(0, width, biases))
+    per_layer = parameter_count(_shape(1, width, biases)) - outside
+    return _shape(max(2, round((size - outside) / per_layer)), width, biases)
+
+
+def _shape(layers: int, width: int, biases: bool) -> Architecture:
+    return Architecture(
+        layers=layers,
+        width=width,
+        heads=width // 64,
+        kv_heads=width // 64,
+        head_width=64,
+        feed_forward=4 * width,
+        vocabulary=50_257,
+        context=GPT2_POSITIONS,
+        tied=True,
+        family="gpt2",
+        biases=biases,
+    )

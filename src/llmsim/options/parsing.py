@@ -1,0 +1,139 @@
+"""What the texts of options mean: durations, numbers, dates, switches and names.
+
+Each parser takes a text and gives its value. It raises OptionError, whose sentence goes on
+after the option's name, or a plain ValueError where the table's `expected` says all.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from math import fsum, inf, isfinite
+
+from llmsim.catalog.lists import quoted
+from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.errors import CatalogError, OptionError
+
+SECONDS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
+REAL_TIME = inf  # the value of --duration real
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in "3m", "2h10min", "90s", "1d" or a bare number of seconds.
+
+    Raises ValueError when the text is none of these or not above zero.
+    """
+    import re  # only here: a bare run needs no regular expressions
+
+    number = r"([0-9]+(?:\.[0-9]+)?)"
+    part = number + "(d|h|min|m|s)"
+    if re.fullmatch(number, text):
+        seconds = float(text)
+    elif re.fullmatch(f"({part})+", text):
+        seconds = fsum(float(count) * SECONDS[unit] for count, unit in re.findall(part, text))
+    else:
+        raise ValueError
+    if not 0 < seconds < 1e9:
+        raise ValueError
+    return seconds
+
+
+def parse_show_duration(text: str) -> float:
+    """A duration, or "real": as long as the job itself takes."""
+    return REAL_TIME if text == "real" else parse_duration(text)
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """The parser of whole numbers from low to high, both included."""
+
+    def parse(text: str) -> int:
+        digits = text[1:] if text[:1] in "+-" else text
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 25:
+            raise ValueError
+        if not low <= int(text) <= high:
+            raise ValueError
+        return int(text)
+
+    return parse
+
+
+def parse_speed(text: str) -> float:
+    """A finite factor above zero, or infinity for "max"."""
+    if text == "max":
+        return inf
+    speed = float(text)
+    if not (isfinite(speed) and speed > 0):
+        raise ValueError
+    return speed
+
+
+def parse_start(text: str) -> datetime:
+    """An ISO date, with a time or without; a zone is dropped, for logs show local time."""
+    start = datetime.fromisoformat(text).replace(tzinfo=None)
+    if not 1970 <= start.year <= 9000:
+        raise ValueError
+    return start
+
+
+def parse_switch(text: str) -> bool:
+    """Yes, for a flag without a value too, or no."""
+    if text.lower() in ("", "1", "yes", "true", "on"):
+        return True
+    if text.lower() in ("0", "no", "false", "off"):
+        return False
+    raise ValueError
+
+
+def choice(*names: str) -> Callable[[str], str]:
+    """The parser that takes one of the names and suggests the nearest for others."""
+
+    def parse(text: str) -> str:
+        if text in names:
+            return text
+        near = nearest(text, names)
+        hint = f" (did you mean {near}?)" if near else ""
+        raise OptionError(f"cannot be {quoted(text)}: give {either(names)}{hint}.")
+
+    return parse
+
+
+def listed(find: Callable[[str], Model | Dataset | Gpu], kind: str) -> Callable[[str], str]:
+    """Takes "auto" and what the catalogue finds; gives the name as the catalogue spells it."""
+
+    def parse(text: str) -> str:
+        try:
+            return text if text == "auto" else find(text).name
+        except CatalogError as error:
+            if str(error).startswith(kind):  # else it is the list that is wrong
+                raise OptionError(str(error).removeprefix(kind)) from None
+            raise
+
+    return parse
+
+
+def parse_dialect(text: str) -> str:
+    """A dialect of ours or of another package, or "auto"."""
+    from llmsim.dialects.registry import NAMES, plugin
+
+    if text in ("auto", *NAMES) or plugin(text):
+        return text
+    return choice("auto", *NAMES)(text)
+
+
+def parse_recipe(text: str) -> str:
+    """A recipe, or "auto"."""
+    from llmsim.job.recipes import NAMES
+
+    return choice("auto", *NAMES)(text)
+
+
+def either(names: Sequence[str]) -> str:
+    """The names as a sentence lists them: "a, b or c"."""
+    return ", ".join(names[:-1]) + " or " + names[-1]
+
+
+def nearest(text: str, names: Sequence[str]) -> str:
+    """The name that was probably meant, or nothing when none is near."""
+    from difflib import get_close_matches  # only for what is wrong
+
+    begun = [name for name in names if name.startswith(text)]
+    near = begun if len(begun) == 1 else get_close_matches(text[:60], names, n=1)
+    return near[0] if near else ""

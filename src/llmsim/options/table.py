@@ -1,0 +1,260 @@
+"""The one table of options: flags, URL parameters, variables, the config file's keys, the web
+form, completions, the man page and the tables in the docs all follow from it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from llmsim.catalog.lists import quoted
+from llmsim.catalog.records import dataset_named, gpu_named, model_named
+from llmsim.errors import CatalogError, OptionError
+from llmsim.options.parsing import (
+    choice,
+    either,
+    listed,
+    nearest,
+    parse_dialect,
+    parse_duration,
+    parse_recipe,
+    parse_show_duration,
+    parse_speed,
+    parse_start,
+    parse_switch,
+    whole_number,
+)
+from llmsim.typed import NamedTuple
+
+_PLAIN_MARKS = {ord(mark): "x" for mark in "@%+=:,./-_"}
+LARGEST_SEED = 2**64 - 1
+MOST_GPUS = 131_072
+
+
+class Options(NamedTuple):
+    """What a run is asked to be. "auto" and None leave the choice to the seed or the host."""
+
+    dialect: str = "auto"
+    recipe: str = "auto"
+    model: str = "auto"
+    dataset: str = "auto"
+    gpu: str = "auto"
+    gpus: int | None = None
+    seed: int | None = None
+    start: datetime | None = None
+    duration: float = 180.0  # show seconds at speed 1
+    speed_factor: float = 1.0
+    instant_print_lines: int = 0
+    runs: int = 1
+    exit_after_time: float | None = None  # show seconds
+    evaluate: bool = False
+    tidy: bool = False
+    view: str = "auto"
+    color: str = "auto"
+    inhibit: bool = False
+    list: str | None = None
+    json: bool = False
+    print_config: bool = False
+    print_completions: str | None = None
+    print_manpage: bool = False
+
+
+class Option(NamedTuple):
+    """A row of the table; without a metavar it is a switch. For `parse` see options/parsing.py."""
+
+    name: str
+    parse: Callable[[str], object]
+    expected: str  # what a right value is: completes "give ..."
+    meaning: str
+    default: str
+    metavar: str
+    short: str | None = None
+    in_url: bool = True  # whether it makes sense in a page
+    in_config: bool = True  # whether it makes sense as a default, in the file or a variable
+
+
+LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "frameworks")
+COLORS = ("auto", "always", "never")
+VIEWS = ("auto", "board", "log")
+SHELLS = ("bash", "zsh", "fish", "tcsh")
+
+OPTIONS = (
+    Option(
+        "dialect", parse_dialect, "a name from --list dialects",
+        "whose log to speak", "auto", "NAME", "d",
+    ),
+    Option(
+        "recipe", parse_recipe, "a name from --list recipes",
+        "what to train for: pretrain, continue, sft, lora, dpo or grpo", "auto", "NAME",
+    ),
+    Option(
+        "model", listed(model_named, "model "),
+        "a name from --list models, or any name ending in a size",
+        "a listed name, or any name ending in a size (ButtGPT-420B)", "auto", "NAME", "m",
+    ),
+    Option(
+        "dataset", listed(dataset_named, "data set "), "a name from --list datasets",
+        "what to train on, from --list datasets", "auto", "NAME",
+    ),
+    Option(
+        "gpu", listed(gpu_named, "GPU "), "a name from --list gpus",
+        "what to train with, from --list gpus", "auto", "NAME",
+    ),
+    Option(
+        "gpus", whole_number(1, MOST_GPUS), f"a whole number from 1 to {MOST_GPUS}",
+        f"number of GPUs, up to {MOST_GPUS}", "what the model needs", "N",
+    ),
+    Option(
+        "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
+        "names the run: same seed and start, same run", "fresh, and shown", "N",
+    ),
+    Option(
+        "start", parse_start, "an ISO date and time such as 2026-01-30T12:00:00",
+        "ISO date and time of the first line", "now", "TIME",
+    ),
+    Option(
+        "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
+        "how long a run takes to watch at speed 1, or real", "3m", "TIME",
+    ),
+    Option(
+        "speed-factor", parse_speed, "a number above 0, or max",
+        "how fast to play: a number above 0, or max", "1", "X", "s",
+    ),
+    Option(
+        "instant-print-lines", whole_number(0, 10**9), "a whole number from 0",
+        "print this many lines at once first", "0", "N", "i",
+    ),
+    Option(
+        "runs", whole_number(0, 10**9), "a whole number, 0 for ever",
+        "runs to play, each with the next seed; 0 for ever", "1; in the page 0", "N",
+    ),
+    Option(
+        "exit-after-time", parse_duration, "a time such as 90s or 2h10min",
+        "stop after this long", "never", "TIME",
+    ),
+    Option(
+        "evaluate", parse_switch, "yes or no",
+        "benchmarks at every validation, not only at the end (in pytorch's log)", "no", "",
+    ),
+    Option(
+        "tidy", parse_switch, "yes or no", "no interleaved or torn lines, which real launches have",
+        "no", "",
+    ),
+    Option(
+        "view", choice(*VIEWS), either(VIEWS),
+        "board (the log with a live region below), log, or auto: board on a terminal",
+        "auto", "VIEW",
+    ),
+    Option(
+        "color", choice(*COLORS), either(COLORS),
+        either(COLORS), "auto", "WHEN", in_url=False,
+    ),
+    Option(
+        "inhibit", parse_switch, "yes or no", "keep the machine and its screen awake",
+        "no", "", in_url=False,
+    ),
+    Option(
+        "list", choice(*LISTS), either(LISTS),
+        "show " + either(LISTS), "", "WHAT", in_url=False, in_config=False,
+    ),
+    Option(
+        "print-config", parse_switch, "yes or no", "show the plan of the run",
+        "", "", in_url=False, in_config=False,
+    ),
+    Option(
+        "json", parse_switch, "yes or no", "with --list or --print-config: as JSON",
+        "", "", in_url=False, in_config=False,
+    ),
+    Option(
+        "print-completions", choice(*SHELLS), either(SHELLS),
+        f"show completions for {either(SHELLS)}", "", "SHELL", in_url=False, in_config=False,
+    ),
+    Option(
+        "print-manpage", parse_switch, "yes or no", "show the man page's source",
+        "", "", in_url=False, in_config=False,
+    ),
+)  # fmt: skip
+
+
+def unknown(name: str, prefix: str) -> str:
+    """The sentence that refuses an option which is not in the table."""
+    near = nearest(name, [prefix + option.name for option in _offered(prefix)])
+    hint = f": did you mean {near}?" if near else ": see --help." if prefix else "."
+    return f"there is no option {quoted(name)}{hint}"
+
+
+def _offered(prefix: str) -> Iterator[Option]:
+    return (option for option in OPTIONS if prefix or option.in_url)
+
+
+def field_of(option: Option) -> str:
+    """The option's field in Options."""
+    return option.name.replace("-", "_")
+
+
+def with_value(options: Options, option: Option, text: str, shown: str) -> Options:
+    """The options with one value read from its text.
+
+    Raises OptionError, a sentence that names the option as `shown`, and the value, and says
+    what would be right.
+    """
+    try:
+        return options._replace(**{field_of(option): option.parse(text)})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
+    except OptionError as error:
+        raise OptionError(f"{shown} {error}") from None
+    except CatalogError as error:
+        raise OptionError(str(error)) from None
+    except ValueError:
+        raise OptionError(f"{shown} cannot be {quoted(text)}: give {option.expected}.") from None
+
+
+def parse_options(
+    given: Iterable[tuple[str, str]], prefix: str, base: Options | None = None
+) -> tuple[Options, list[str]]:
+    """Options from (name, text) pairs, and one sentence for each that is wrong.
+
+    A wrong value leaves the default; of a repeated name the last counts. `prefix` is what
+    the user types before a name, "--" or nothing.
+    """
+    table = {option.name: option for option in _offered(prefix)}
+    options, complaints = base or Options(), []
+    for name, text in given:
+        if name not in table:
+            complaints.append(unknown(prefix + name, prefix))
+            continue
+        try:
+            options = with_value(options, table[name], text, prefix + name)
+        except OptionError as error:
+            complaints.append(str(error))
+    return options, complaints
+
+
+def from_query(pairs: Iterable[tuple[str, str]]) -> tuple[Options, list[str]]:
+    """The options of a URL's query, runs for ever unless told otherwise; see parse_options."""
+    return parse_options(pairs, prefix="", base=Options(runs=0))
+
+
+def quoted_word(word: str) -> str:
+    """The word as a POSIX shell takes it: quoted unless all of it is plain (as shlex.quote has it).
+
+    shlex itself imports re, which is slow, and every job knows its command.
+    """
+    plain = word.isascii() and word.translate(_PLAIN_MARKS).isalnum()
+    return word if plain else "'" + word.replace("'", "'\"'\"'") + "'"
+
+
+def identity(options: Options) -> Iterator[tuple[str, str]]:
+    """What names the job, not how it is shown: (name, text) pairs, "yes" for a switch."""
+    names = ("dialect", "recipe", "model", "dataset", "gpu", "gpus", "evaluate", "tidy", "seed")
+    for name in (*names, "start"):
+        value = getattr(options, name)
+        if value is True:
+            yield name, "yes"
+        elif value is not False and value not in ("auto", None):
+            yield name, value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def command(options: Options) -> str:
+    """The command that plays this very run again."""
+    switches = {option.name for option in OPTIONS if not option.metavar}
+    words = ["llmsim"]
+    for name, text in identity(options):
+        words += [f"--{name}"] if name in switches else [f"--{name}", text]
+    return " ".join(map(quoted_word, words))

@@ -1,0 +1,1 @@
+"""By moment: temperature, power, memory, storage."""

@@ -1,0 +1,252 @@
+"""What one GPU must hold, in bytes.
+
+States, per parameter (P of them on the GPU's pipeline stage and tensor slice, N data ranks;
+Rajbhandari et al. 2020, "ZeRO"; FSDP2 keeps its one copy of the weights in fp32):
+
+            weights   gradients   optimizer
+    ddp      2 P        2 P        12 P       bf16, bf16, fp32 master + m + v
+    zero1    2 P        2 P        12 P / N
+    zero2    2 P        2 P / N    12 P / N
+    zero3    2 P / N    2 P / N    12 P / N
+    fsdp2    4 P / N    4 P / N     8 P / N   fp32, fp32, fp32 m + v
+
+Megatron-LM and nanotron add bf16 gradients up in fp32: 4 P instead of 2 P in ddp and zero1
+(Megatron's theoretical_memory_usage.py: 18 bytes, or 6 + 12 / N).
+
+LoRA keeps the weights in bf16, frozen, and pays 16 bytes for each weight of its adapters; a
+reference model (DPO, GRPO) is one more copy of the weights in bf16.
+
+Activations are counted tensor by tensor for a Llama block with flash attention and divided by
+the tensor ranks (sequence parallelism; Korthikanti et al. 2022 count 34 s b h for GPT-3's
+block in the same way). "selective" keeps what torchtitan's per-operator checkpointing keeps:
+the block's input, the attention's output and every second matrix product. "full" keeps the
+block's input alone and recomputes one block at a time. Stage 0 of a 1F1B pipeline keeps as
+many micro-batches as there are stages.
+
+GPT-2's blocks are counted as llm.c allocates them, buffer by buffer (train_gpt2.cu,
+fill_in_activation_sizes): 16 widths, or 10 where GELU and the norms are recomputed. nanoGPT,
+which is compiled, keeps about as much, and a copy of its logits in fp32.
+
+Calibrated on torchtitan's peak reserved memory, Llama-3-8B at 8,192 tokens on 8 GPUs.
+"""
+
+from functools import lru_cache
+
+from llmsim.catalog.records import Gpu
+from llmsim.job.layout import Layout, Recompute, Sharding
+from llmsim.model.architecture import (
+    Architecture,
+    block_parameters,
+    embedding_parameters,
+    padded_vocabulary,
+    trained_parameter_count,
+)
+from llmsim.physics.hardware.stages import stage_layers, stage_parameters
+from llmsim.typed import NamedTuple
+
+# What a plan may fill of a GPU: 5 % are left for fragmentation and the odd spike.
+USABLE = 0.95
+
+GB = 10**9
+MIB = 2**20
+GIB = 2**30
+
+# Bytes per parameter of weights, gradients and optimizer ...
+_STATES: dict[Sharding, tuple[int, int, int]] = {
+    "ddp": (2, 2, 12),
+    "zero1": (2, 2, 12),
+    "zero2": (2, 2, 12),
+    "zero3": (2, 2, 12),
+    "fsdp2": (4, 4, 8),
+}
+# ... and whether each is divided among the data ranks.
+_SHARDED: dict[Sharding, tuple[bool, bool, bool]] = {
+    "ddp": (False, False, False),
+    "zero1": (False, False, True),
+    "zero2": (False, True, True),
+    "zero3": (True, True, True),
+    "fsdp2": (True, True, True),
+}
+
+# Eager mode keeps fp32 copies in norms and rotary embeddings and fragments more.
+_EAGER_ACTIVATIONS = 1.2
+# Bytes per logit: a fused loss writes the gradient over the bf16 logits; otherwise there are
+# bf16 logits, an fp32 copy, its log-softmax, that one's gradient and a bf16 gradient.
+# Compiled with the model, the loss keeps bf16 logits and the fp32 ones that it reckons with.
+_FUSED_LOGIT, _EAGER_LOGIT, _FP32_LOGIT = 2, 2 + 4 + 4 + 4 + 2, 2 + 4
+
+
+class Memory(NamedTuple):
+    """Bytes on the most loaded GPU, by purpose."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    logits: int
+    gathered: int  # what FSDP or ZeRO-3 has gathered and not yet freed
+    context: int  # CUDA context, NCCL buffers: outside of what torch counts
+
+
+def total(memory: Memory) -> int:
+    """All of it, in bytes."""
+    return sum(memory)
+
+
+def capacity(gpu: Gpu) -> int:
+    """Bytes that torch can use: what nvidia-smi shows less the driver's share.
+
+    The driver takes about 0.25 GiB and 0.25 %: 81,559 MiB of an H100 are 79.2 GiB to torch
+    (logs: 79.1-79.6), 143,771 MiB of an H200 are 139.8 (139.81), 183,359 MiB of a B200 are
+    178.4 (178.4), 24,564 MiB of an RTX 4090 are 23.7.
+    """
+    return max(0, gpu.memory_mib * MIB * 9975 // 10_000 - GIB // 4)
+
+
+def _saved_elements(shape: Architecture, recompute: Recompute, *, compiled: bool) -> int:
+    """bf16 elements that one block keeps per token for the backward pass."""
+    if shape.family == "gpt2":
+        # Query, key and value; the attention's output; two residuals; up projection. Without
+        # recompute also two norms and GELU. In fp32: two means and deviations, a sum a head.
+        return (10 if recompute == "selective" else 16) * shape.width + 2 * (4 + shape.heads)
+    width, query = shape.width, shape.heads * shape.head_width
+    key_value = 2 * shape.kv_heads * shape.head_width
+    inner = shape.active_experts * shape.feed_forward
+    if recompute == "full":
+        return width
+    if recompute == "selective":
+        down = shape.active_experts * width
+        products = query + key_value + width + 2 * inner + down
+        return width + query + products // 2
+    # Block input, query, key, value, attention output, residual, gate and up projection.
+    # Without a compiler also both norms' outputs, the activated gate and its product with up.
+    kept = 2 * width + 2 * query + key_value + 2 * inner
+    return kept if compiled else kept + 2 * width + 2 * inner
+
+
+def _activations(
+    shape: Architecture, layout: Layout, stage: int, tokens: int, *, compiled: bool
+) -> int:
+    layers = stage_layers(shape, layout, stage)
+    in_flight = min(layout.pipeline - stage, layout.accumulation)
+    elements = layers * in_flight * _saved_elements(shape, layout.recompute, compiled=compiled)
+    if layout.recompute == "full":  # the block being recomputed is there in full
+        elements += _saved_elements(shape, "none", compiled=compiled)
+    if shape.family == "gpt2":
+        elements += _once(shape, layout.recompute)
+    size = 2 * elements * tokens // layout.tensor
+    return size if compiled else int(size * _EAGER_ACTIVATIONS)
+
+
+def _once(shape: Architecture, recompute: Recompute) -> int:
+    """bf16 elements per token that GPT-2 has outside of its blocks.
+
+    The embedding, the last norm and scratch of five widths; one GELU, if it is recomputed. In
+    fp32: that norm's mean and deviation, and the loss.
+    """
+    return (11 if recompute == "selective" else 7) * shape.width + 2 * 3
+
+
+def _gathered(shape: Architecture, layout: Layout, parameters: int) -> int:
+    """bf16: one block in use and one prefetched (or the output head).
+
+    A pipeline runs many micro-batches through the same weights, so it gathers all of its
+    stage once and reduces whole gradients once (Llama 3 paper, section 3.3.2).
+    """
+    if not _SHARDED[layout.sharding][0] or layout.data == 1:
+        return 0
+    if layout.pipeline > 1:
+        return 2 * 2 * parameters
+    block = block_parameters(shape, shape.experts)
+    return 2 * (block + max(block, embedding_parameters(shape))) // layout.tensor
+
+
+def _context(layout: Layout) -> int:
+    """CUDA context and cuBLAS workspace 0.6 GiB; NCCL 0.9 GiB, more per mesh dimension."""
+    if layout.gpus == 1:
+        return 6 * GIB // 10
+    dimensions = sum(ranks > 1 for ranks in (layout.data, layout.tensor, layout.pipeline))
+    return (120 + 30 * dimensions + 4 * layout.nodes.bit_length()) * GIB // 100
+
+
+def _states(shape: Architecture, layout: Layout, parameters: int) -> tuple[int, int, int]:
+    """Bytes of weights, gradients and optimizer, of a GPU that has this many parameters."""
+    trained = parameters
+    if shape.adapter_rank:
+        ranks = layout.tensor * layout.pipeline
+        trained = -(-trained_parameter_count(shape) // ranks)
+    weights, gradients, optimizer = (
+        -(-size * trained // (layout.data if sharded else 1))
+        for size, sharded in zip(_STATES[layout.sharding], _SHARDED[layout.sharding], strict=True)
+    )
+    if layout.fp32_gradients:
+        gradients *= 2
+    frozen = (shape.adapter_rank > 0) + layout.reference  # copies that do not train
+    shards = layout.data if _SHARDED[layout.sharding][0] else 1
+    return weights + -(-2 * frozen * parameters // shards), gradients, optimizer
+
+
+@lru_cache(maxsize=1024)
+def stage(
+    shape: Architecture,
+    layout: Layout,
+    sequence: int,
+    index: int,
+    *,
+    compiled: bool = True,
+    fused_loss: bool = True,
+) -> Memory:
+    """Bytes on one GPU of pipeline stage `index`, counted from 0. Source: module docstring."""
+    parameters = stage_parameters(shape, layout, index)
+    weights, gradients, optimizer = _states(shape, layout, parameters)
+    tokens = layout.micro_batch * sequence
+    logits = 0
+    if index == layout.pipeline - 1:
+        fused = _FP32_LOGIT if layout.fp32_logits else _FUSED_LOGIT
+        per_logit = fused if fused_loss else _EAGER_LOGIT
+        logits = per_logit * tokens * padded_vocabulary(shape) // layout.tensor
+    return Memory(
+        weights,
+        gradients,
+        optimizer,
+        _activations(shape, layout, index, tokens, compiled=compiled),
+        logits,
+        _gathered(shape, layout, parameters),
+        _context(layout),
+    )
+
+
+@lru_cache(maxsize=1024)
+def estimate(
+    shape: Architecture,
+    layout: Layout,
+    sequence: int,
+    *,
+    compiled: bool = True,
+    fused_loss: bool = True,
+) -> Memory:
+    """Bytes on the most loaded GPU: the first pipeline stage, the second or the last.
+
+    compiled: torch.compile of the blocks; fused_loss: the loss is compiled too (the default
+    since 2025). All runs are both; others' logs without them serve the calibration
+    (docs/physics.md section 5): test_memory.py.
+    """
+    ends = {0, min(1, layout.pipeline - 1), layout.pipeline - 1}
+    return max(
+        (
+            stage(shape, layout, sequence, end, compiled=compiled, fused_loss=fused_loss)
+            for end in sorted(ends)
+        ),
+        key=total,
+    )
+
+
+def parts_gib(need: Memory) -> dict[str, float]:
+    """GiB by purpose, in hundredths: what is shown, so that a reader's sum agrees with ours."""
+    parts = {
+        "states": need.weights + need.gradients + need.optimizer,
+        "activations": need.activations + need.logits,
+        "gathered": need.gathered,
+        "context": need.context,
+    }
+    return {name: round(size / 2**30, 2) for name, size in parts.items() if size}

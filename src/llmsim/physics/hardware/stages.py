@@ -1,0 +1,41 @@
+"""What of a model stands on each stage of a pipeline: its layers, its parameters."""
+
+from llmsim.job.layout import Layout
+from llmsim.model.architecture import (
+    Architecture,
+    block_parameters,
+    embedding_parameters,
+    norm_parameters,
+    position_parameters,
+)
+
+
+def stage_layers(shape: Architecture, layout: Layout, stage: int) -> int:
+    """Transformer blocks on a pipeline stage: as many on each, if that is possible.
+
+    Else the first and the last, which have the embeddings, have fewer than the others
+    (Megatron's decoder_first_pipeline_num_layers; Llama 3 405B, section 3.3.2).
+    """
+    stages = layout.pipeline
+    each, rest = divmod(shape.layers, stages)
+    ends = shape.layers - (each + 1) * (stages - 2)
+    if not rest:
+        return each
+    if ends < 2:  # too few for that
+        return each + (stage < rest)
+    if 0 < stage < stages - 1:
+        return each + 1
+    return ends // 2 if stage else ends - ends // 2
+
+
+def stage_parameters(shape: Architecture, layout: Layout, stage: int) -> int:
+    """Parameters on one GPU of a pipeline stage, before data-parallel sharding."""
+    parameters = stage_layers(shape, layout, stage) * block_parameters(shape, shape.experts)
+    first, last = stage == 0, stage == layout.pipeline - 1
+    if first:
+        parameters += embedding_parameters(shape) + position_parameters(shape)
+    if last:
+        parameters += norm_parameters(shape)
+        if not (shape.tied and first):
+            parameters += embedding_parameters(shape)
+    return -(-parameters // layout.tensor)

@@ -1,0 +1,220 @@
+"""Checkpoints and exported weights: how many bytes, how many seconds.
+
+    checkpoint  12 bytes per trained parameter (torch DCP: fp32 weights, Adam's m and v), or 14
+                where ZeRO keeps bf16 weights beside the optimizer's (BLOOM: 2.3 TB of 176B)
+    export       2 bytes per parameter (bf16 safetensors in files of at most 5e9 bytes; the
+                 Trainer of transformers 5 fills them up to 50e9: modeling_utils.py:3316)
+
+8B: 96 GB and 16.1 GB; 70B: 847 GB and 141 GB (docs/physics.md section 5). A save is as fast
+as the file system or as all nodes together, 2-6 GB/s each, whichever is less. GB = 1e9 bytes.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import exp, log2, prod
+
+from llmsim.job.records import Job
+from llmsim.model.architecture import (
+    GPT2_POSITIONS,
+    Architecture,
+    padded_vocabulary,
+    trained_parameter_count,
+)
+from llmsim.physics import noise
+from llmsim.typed import NamedTuple
+
+GB = 10**9
+SHARD_LIMIT = 5 * GB
+_FULL_STATE, _BESIDE_BF16 = 12, 14  # bytes per parameter
+
+
+class Shard(NamedTuple):
+    """One exported file."""
+
+    name: str
+    size: int  # bytes
+
+
+def checkpoint_bytes(job: Job) -> int:
+    """Bytes of a checkpoint: 12 or, with ZeRO, 14 per trained parameter, all experts included."""
+    zero = job.layout.sharding in ("zero1", "zero2", "zero3")
+    return (_BESIDE_BF16 if zero else _FULL_STATE) * trained_parameter_count(job.architecture)
+
+
+def _spread(job: Job, stream: str, index: int) -> float:
+    """A factor around 1: storage is shared, so it varies by 7 %."""
+    return exp(0.07 * max(-2.5, min(3.0, noise.normal(job.seed, stream, index))))
+
+
+def _slowdown(job: Job, stream: str, index: int) -> float:
+    """A factor from 1: others use the storage too, and nobody gets more than it has."""
+    return exp(0.1 * min(3.0, abs(noise.normal(job.seed, stream, index))))
+
+
+def _bandwidth(job: Job) -> float:
+    """Bytes per second that the job writes: every node is a writer, the file system the cap."""
+    per_node = noise.between(job.seed, "storage node", 2.5, 6.0)
+    return min(job.storage_gb_s, job.layout.nodes * per_node) * GB
+
+
+def _barrier_seconds(job: Job) -> float:
+    """Planning, metadata and the barrier at the end; grows with the ranks."""
+    return noise.between(job.seed, "storage barrier", 0.8, 1.8) + 0.15 * log2(job.layout.gpus)
+
+
+def save_seconds(job: Job, step: int) -> float:
+    """Seconds until a checkpoint is durable. BLOOM: 2.3 TB in 40 s at 57 GB/s."""
+    writing = checkpoint_bytes(job) / _bandwidth(job) * _slowdown(job, "storage save", step)
+    return round(_barrier_seconds(job) + writing, 6)
+
+
+def delete_seconds(job: Job, step: int) -> float:
+    """Seconds to delete what the checkpoint of a step makes superfluous: some 0.4."""
+    return round(0.4 * _spread(job, "storage delete", step), 6)
+
+
+def staging_seconds(job: Job, step: int) -> float:
+    """Seconds that an asynchronous save keeps the GPUs waiting: the copy to host memory.
+
+    12 GB/s per GPU over PCIe, typically 0.5-5 s in all.
+    """
+    copying = checkpoint_bytes(job) / job.layout.gpus / (12 * GB)
+    return round(0.3 + copying * _spread(job, "storage staging", step), 6)
+
+
+def released_shards(job: Job) -> tuple[Shard, ...]:
+    """The released bf16 weights that a run may start from."""
+    return _shards(job.architecture._replace(adapter_rank=0), SHARD_LIMIT)
+
+
+def released_bytes(job: Job) -> int:
+    """Bytes of the released weights."""
+    return sum(shard.size for shard in released_shards(job))
+
+
+def load_seconds(job: Job) -> float:
+    """Seconds to read the released weights; reading is 1.4 times as fast as writing."""
+    reading = released_bytes(job) / (1.4 * _bandwidth(job)) * _spread(job, "storage load", 0)
+    return round(_barrier_seconds(job) + reading, 6)
+
+
+def _layer_tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of one layer's tensors, in the order of Hugging Face's modules."""
+    query, key_value = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
+    yield "self_attn.q_proj", (query, shape.width)
+    yield "self_attn.k_proj", (key_value, shape.width)
+    yield "self_attn.v_proj", (key_value, shape.width)
+    yield "self_attn.o_proj", (shape.width, query)
+    up, down = (shape.feed_forward, shape.width), (shape.width, shape.feed_forward)
+    if shape.experts > 1:
+        yield "block_sparse_moe.gate", (shape.experts, shape.width)
+        for expert in range(shape.experts):
+            yield f"block_sparse_moe.experts.{expert}.w1", up
+            yield f"block_sparse_moe.experts.{expert}.w2", down
+            yield f"block_sparse_moe.experts.{expert}.w3", up
+    else:
+        yield "mlp.gate_proj", up
+        yield "mlp.up_proj", up
+        yield "mlp.down_proj", down
+    yield "input_layernorm", (shape.width,)
+    yield "post_attention_layernorm", (shape.width,)
+
+
+def _gpt2_tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """GPT-2's, in the order of its modules in Hugging Face's transformers."""
+    width, inner = shape.width, shape.feed_forward
+    yield "transformer.wte.weight", (padded_vocabulary(shape), width)
+    yield "transformer.wpe.weight", (GPT2_POSITIONS, width)
+    block = {
+        "ln_1": (width,),
+        "attn.c_attn": (width, 3 * width),
+        "attn.c_proj": (width, width),
+        "ln_2": (width,),
+        "mlp.c_fc": (width, inner),
+        "mlp.c_proj": (inner, width),
+    }
+    modules = {f"h.{i}.{name}": sides for i in range(shape.layers) for name, sides in block.items()}
+    for name, sides in (modules | {"ln_f": (width,)}).items():
+        yield f"transformer.{name}.weight", sides
+        if shape.biases:
+            yield f"transformer.{name}.bias", sides[-1:]
+
+
+def _tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+    if shape.family == "gpt2":
+        yield from _gpt2_tensors(shape)
+        return
+    yield "model.embed_tokens.weight", (shape.vocabulary, shape.width)
+    layer = tuple(_layer_tensors(shape))
+    for index in range(shape.layers):
+        for name, sides in layer:
+            yield f"model.layers.{index}.{name}.weight", sides
+    yield "model.norm.weight", (shape.width,)
+    if not shape.tied:
+        yield "lm_head.weight", (shape.vocabulary, shape.width)
+
+
+def _header_bytes(tensors: list[tuple[str, tuple[int, ...]]]) -> int:
+    """Bytes of a safetensors header: its length (8), then JSON padded to a multiple of 8."""
+    size = len('{"__metadata__":{"format":"pt"}}')
+    offset = 0
+    for name, sides in sorted(tensors):
+        end = offset + 2 * prod(sides)
+        listed = ",".join(map(str, sides))
+        size += len(
+            f',"{name}":{{"dtype":"BF16","shape":[{listed}],"data_offsets":[{offset},{end}]}}'
+        )
+        offset = end
+    return 8 + -(-size // 8) * 8
+
+
+@lru_cache(maxsize=16)
+def _shards(shape: Architecture, limit: int) -> tuple[Shard, ...]:
+    files: list[list[tuple[str, tuple[int, ...]]]] = [[]]
+    filled = 0
+    for name, sides in _tensors(shape):
+        size = 2 * prod(sides)
+        if files[-1] and filled + size > limit:
+            files.append([])
+            filled = 0
+        files[-1].append((name, sides))
+        filled += size
+    count = len(files)
+    return tuple(
+        Shard(
+            f"model-{index:05d}-of-{count:05d}.safetensors" if count > 1 else "model.safetensors",
+            _header_bytes(tensors) + sum(2 * prod(sides) for _, sides in tensors),
+        )
+        for index, tensors in enumerate(files, 1)
+    )
+
+
+def export_shards(job: Job) -> tuple[Shard, ...]:
+    """The safetensors files of the model in bf16, filled tensor by tensor up to the limit.
+
+    As transformers' save_pretrained does it: Llama-3-8B gives the four files of its
+    repository, byte for byte. LoRA exports its adapters alone, as PEFT does.
+    """
+    shape = job.architecture
+    if shape.adapter_rank:
+        # A header entry takes about 120 bytes, and each adapter is a pair of matrices.
+        tensors = 2 * shape.layers * (4 if shape.experts > 1 else 7)
+        size = 2 * trained_parameter_count(shape) + 120 * tensors
+        return (Shard("adapter_model.safetensors", size),)
+    return _shards(shape, job.shard_gb * GB)
+
+
+def consolidate_seconds(job: Job) -> float:
+    """Seconds to gather all shards of the weights on one node and cast them to bf16.
+
+    One process takes 4-7 GB/s of bf16; Llama-3-8B some 4 s.
+    """
+    weights = 2 * trained_parameter_count(job.architecture)
+    rate = noise.between(job.seed, "storage consolidate", 4.0, 7.0) * GB
+    return round(0.8 + weights / rate, 6)
+
+
+def write_seconds(job: Job, size: int, index: int = 0) -> float:
+    """Seconds to write one exported file of `size` bytes: 1-2 GB/s for one process."""
+    rate = min(job.storage_gb_s, noise.between(job.seed, "storage export", 1.15, 1.75)) * GB
+    return round(0.02 + size / rate * _spread(job, "storage export file", index), 6)

@@ -1,0 +1,294 @@
+"""Telemetry of one GPU, all of it from one latent load.
+
+    power        context + (training - context) * load      W; training power follows MFU
+    temperature  first-order lag of power: T = T* + (T0 - T*) exp(-t / tau), tau 35-55 s
+                 T* = inlet air + rise * power / TDP
+    clock        falls as power nears the limit, and when hot
+    memory       allocator's pages + CUDA context (allocator.py, memory.py)
+
+GPUs move together (the same load, the hall's day, a common ripple) and are never identical:
+each has its silicon, its place in the chassis and its own ripple. Sources: docs/physics.md
+section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle 71-76 W, 345 MHz.
+"""
+
+from functools import lru_cache
+from math import exp, fsum, pi, sin
+
+from llmsim.catalog.records import Gpu
+from llmsim.job.records import Job
+from llmsim.physics import noise
+from llmsim.physics.hardware import allocator, memory
+from llmsim.physics.speed.collectives import flows, sent_per_byte
+from llmsim.physics.speed.throughput import expected_mfu, step_seconds, typical_mfu
+from llmsim.typed import Literal, NamedTuple
+
+Activity = Literal[
+    "idle",  # no process yet
+    "starting",  # processes with a CUDA context, NCCL coming up
+    "loading",  # building and loading the model, preparing data
+    "training",
+    "validation",
+    "checkpoint",
+    "export",
+]
+
+# Share of the way from a GPU that only has a context to one that trains.
+_LOAD: dict[Activity, float] = {
+    "idle": 0.0,
+    "starting": 0.03,
+    "loading": 0.08,
+    "training": 1.0,
+    "validation": 0.90,
+    "checkpoint": 0.07,
+    "export": 0.02,
+}
+_UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cent
+    "idle": (0, 0),
+    "starting": (0, 6),
+    "loading": (0, 18),
+    "training": (98, 100),
+    "validation": (95, 100),
+    "checkpoint": (0, 28),
+    "export": (0, 4),
+}
+# Highest SM clock, MHz, by name; first match wins.
+_CLOCKS = (
+    ("V100", 1530), ("A100", 1410), ("A800", 1410), ("A10", 1710), ("A40", 1740),
+    ("A6000", 1800), ("3090", 1965), ("L40", 2520), ("6000 Ada", 2505), ("4090", 2625),
+    ("H100 PCIe", 1755), ("H100", 1980), ("H800", 1980), ("H20", 1980), ("B200", 1965),
+    ("B300", 1920), ("PRO 6000", 2430), ("5090", 2550), ("MI250", 1700), ("MI3", 2100),
+    ("TPU v4", 1050), ("TPU", 1750),
+)  # fmt: skip
+_IDLE_SHARE, _CONTEXT_SHARE = 0.105, 0.175  # of TDP: H100 71-76 W and 111-150 W
+_GEFORCE_IDLE_SHARE = 0.05  # in P8: RTX 4090 21 of 450 W, 5060 Ti 10 of 180 W, 3060 4 of 170 W
+_THROTTLE = 84.0  # degrees C at which clocks begin to fall
+
+
+class Reading(NamedTuple):
+    """What nvidia-smi would show of one GPU."""
+
+    index: int  # type: ignore[assignment]  # rank in the job; tuple.index is not missed
+    utilization: int  # per cent
+    memory_mib: int
+    temperature_c: int
+    power_watts: int
+    sm_clock_mhz: int
+    link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
+
+
+class NodeReading(NamedTuple):
+    """One node's GPUs together."""
+
+    node: int
+    gpus: int
+    utilization: int  # mean, per cent
+    utilization_min: int
+    memory_mib: int  # of the fullest
+    temperature_c: int  # mean
+    temperature_min: int
+    temperature_max: int
+    power_watts: int  # of all together
+    sm_clock_mhz: int  # mean
+    link_gb_s: float  # mean
+
+
+class _Site(NamedTuple):
+    """Constants of a run."""
+
+    idle: float  # share of TDP without a process
+    training: float  # while training
+    inlet: float  # degrees C of the air at the chassis
+    rise: float  # degrees C above it at full power
+    lag: float  # seconds
+    clock: int  # MHz
+    link: float  # GB/s while training
+    phase: float  # of the day at the start, radians
+
+
+class _Chip(NamedTuple):
+    """Constants of one GPU."""
+
+    rise: float  # factor
+    inlet: float  # degrees C
+    power: float  # factor
+    clock: float  # factor
+    memory: int  # MiB
+
+
+@lru_cache(maxsize=4096)
+def _chip(seed: int, index: int, local: int, node: int) -> _Chip:
+    """Silicon and place. In an 8-GPU chassis two rows differ by some degrees.
+
+    Real: 54 42 41 54 53 40 42 52 C. One GPU in some 300 sits behind a tired fan.
+    """
+    row = 1.10 if local % 4 in (0, 3) else 0.90
+    tired = 1.25 if noise.uniform(seed, "gpu fan", index) < 1 / 300 else 1.0
+    return _Chip(
+        rise=row * tired * (0.95 + 0.10 * noise.uniform(seed, "gpu rise", index)),
+        inlet=2.4 * (noise.uniform(seed, "gpu inlet", node) - 0.5),
+        power=0.975 + 0.05 * noise.uniform(seed, "gpu power", index),
+        clock=0.985 + 0.03 * noise.uniform(seed, "gpu clock", index),
+        memory=2 * noise.integer(seed, "gpu memory", 0, 24, index) + (420 if index == 0 else 0),
+    )
+
+
+def _cooling(gpu: Gpu) -> float:
+    """Degrees C that a GPU gets above the air at full power: SXM 33-42; less with liquid."""
+    if "GB200" in gpu.name or "GB300" in gpu.name:
+        return 0.72
+    return 1.15 if gpu.link_gb_s < 100 else 1.0
+
+
+def _link_rate(job: Job) -> float:
+    """GB/s that a GPU sends to the others of its node while training."""
+    sent = fsum(
+        flow.calls * flow.size * sent_per_byte(flow.operation, flow.ranks)
+        for flow in flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
+        if flow.ranks_per_node > 1
+    )
+    return min(job.gpu.link_gb_s, sent / step_seconds(job) / 1e9)
+
+
+@lru_cache(maxsize=16)
+def _site(job: Job) -> _Site:
+    typical = typical_mfu(job.gpu)
+    reached = expected_mfu(job.architecture, job.gpu, job.layout, job.schedule.sequence) / typical
+
+    start = job.start.hour * 3600 + job.start.minute * 60 + job.start.second
+    return _Site(
+        idle=_GEFORCE_IDLE_SHARE if "GeForce" in job.gpu.name else _IDLE_SHARE,
+        # H100: 690 W at the MFU of dense models, 550 W for a mixture of experts, 380 W where
+        # the GPU mostly waits for the network (NCCL's kernels spin).
+        training=0.50 + 0.47 * min(1.0, reached),
+        inlet=noise.between(job.seed, "gpu hall", 22.0, 27.0),
+        rise=noise.between(job.seed, "gpu cooling", 33.0, 42.0) * _cooling(job.gpu),
+        lag=noise.between(job.seed, "gpu lag", 35.0, 55.0),
+        clock=next((mhz for name, mhz in _CLOCKS if name in job.gpu.name), 1755),
+        link=_link_rate(job),
+        phase=2.0 * pi * (start / 86_400.0 - 9.0 / 24.0),  # warmest 6 h after 9:00
+    )
+
+
+def _ripple(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
+    """Smooth noise, about -1..1: random knots every `period` seconds, straight lines between."""
+    knot = int(at // period)
+    share = at / period - knot
+    index = gpu * 1_000_003 + knot  # knots of two GPUs do not meet in 1e6 periods
+    here, there = noise.uniform(seed, stream, index), noise.uniform(seed, stream, index + 1)
+    return 2.0 * (here + (there - here) * share) - 1.0
+
+
+def _power_share(site: _Site, activity: Activity) -> float:
+    """Share of TDP that an activity draws."""
+    if activity == "idle":
+        return site.idle
+    return _CONTEXT_SHARE + (site.training - _CONTEXT_SHARE) * _LOAD[activity]
+
+
+def _temperature(
+    site: _Site, chip: _Chip, air: float, at: float, power: float, before: float
+) -> float:
+    """First-order lag between the steady temperatures of two power levels."""
+    rise = site.rise * chip.rise
+    left = exp(-max(0.0, at) / site.lag)
+    return air + chip.inlet + rise * (power + (before - power) * left)
+
+
+def _clock(site: _Site, chip: _Chip, activity: Activity, power: float, hot: float) -> int:
+    """SM clock in steps of 15 MHz: 345 idle, highest with a context, lower under full power.
+
+    H100 in training: 1.4-1.75 of 1.98 GHz, limited by power.
+    """
+    if activity == "idle":
+        return 345 if site.clock > 1900 else 210
+    slower = 0.17 * min(1.0, max(0.0, (power - 0.55) / 0.45))
+    clock = site.clock * (1.0 - slower)
+    if slower > 0.0:
+        clock *= chip.clock
+    clock *= max(0.5, 1.0 - 0.03 * max(0.0, hot - _THROTTLE))
+    return min(site.clock, round(clock / 15.0) * 15)
+
+
+def _utilization(job: Job, index: int, at: float, activity: Activity) -> int:
+    """Share of the last second with a kernel running: 100 nearly always in training."""
+    low, high = _UTILIZATION[activity]
+    moment = int(at) * 1_000_003 + index
+    draw = noise.uniform(job.seed, "gpu utilization", moment)
+    if activity in ("training", "validation"):  # mostly at the top
+        return high - int((high - low + 1) * draw**3)
+    return low + int((high - low + 1) * draw**2)
+
+
+def _memory_mib(job: Job, chip: _Chip, index: int, activity: Activity) -> int:
+    """MiB in use: nothing, the context, context and weights, context and allocator's pages."""
+    if activity == "idle":
+        return min(4, job.gpu.memory_mib)
+    layout = job.layout
+    stage = index // (layout.gpus // layout.pipeline)
+    step = 0 if activity in ("starting", "loading") else 2
+    torch = 0 if activity == "starting" else allocator.reserved(job, step, stage)
+    context = memory.estimate(job.architecture, layout, job.schedule.sequence).context
+    used = (torch + context) // memory.MIB + chip.memory
+    return min(used, memory.capacity(job.gpu) // memory.MIB)
+
+
+def reading(
+    job: Job, index: int, at: float, activity: Activity, since: float, before: Activity
+) -> Reading:
+    """One GPU at simulated second `at`, in `activity` since second `since`, in `before` until then.
+
+    utilization 0..100 %, power up to 1.05 TDP, temperature 20..95 C, memory within capacity.
+    """
+    site, per_node = _site(job), job.layout.gpus // job.layout.nodes
+    node, local = divmod(index, per_node)
+    chip = _chip(job.seed, index, local, node)
+
+    common = _ripple(job.seed, "gpu ripple", at, 20.0)
+    own = _ripple(job.seed, "gpu own ripple", at, 7.0, index)
+    day = sin(site.phase + 2.0 * pi * at / 86_400.0)
+    air = site.inlet + 1.2 * day + 0.5 * _ripple(job.seed, "gpu air", at, 300.0)
+
+    load = _LOAD[activity]
+    power = _power_share(site, activity) * chip.power
+    power *= 1.0 + (0.008 + 0.012 * load) * common + (0.006 + 0.014 * load) * own
+    power = min(power, 1.0 + 0.02 * own)
+    hot = _temperature(site, chip, air, at - since, power, _power_share(site, before))
+    if hot > _THROTTLE:  # the GPU slows itself down, which also saves power
+        power *= max(0.6, 1.0 - 0.02 * (hot - _THROTTLE))
+        hot = _THROTTLE + 0.35 * (hot - _THROTTLE)
+    sent = site.link * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
+    return Reading(
+        index=index,
+        utilization=_utilization(job, index, at, activity),
+        memory_mib=_memory_mib(job, chip, index, activity),
+        temperature_c=max(20, min(95, round(hot))),
+        power_watts=round(min(1.05, power) * job.gpu.tdp_watts),
+        sm_clock_mhz=_clock(site, chip, activity, power, hot),
+        link_gb_s=round(min(job.gpu.link_gb_s, sent * (1.0 + 0.03 * common + 0.03 * own)), 1),
+    )
+
+
+def node_summary(
+    job: Job, node: int, at: float, activity: Activity, since: float, before: Activity
+) -> NodeReading:
+    """All GPUs of one node, counted from 0."""
+    gpus = job.layout.gpus // job.layout.nodes
+    readings = [
+        reading(job, index, at, activity, since, before)
+        for index in range(node * gpus, (node + 1) * gpus)
+    ]
+    utilizations = [each.utilization for each in readings]
+    temperatures = [each.temperature_c for each in readings]
+    return NodeReading(
+        node=node,
+        gpus=gpus,
+        utilization=round(sum(utilizations) / gpus),
+        utilization_min=min(utilizations),
+        memory_mib=max(each.memory_mib for each in readings),
+        temperature_c=round(sum(temperatures) / gpus),
+        temperature_min=min(temperatures),
+        temperature_max=max(temperatures),
+        power_watts=sum(each.power_watts for each in readings),
+        sm_clock_mhz=round(sum(each.sm_clock_mhz for each in readings) / gpus),
+        link_gb_s=round(fsum(each.link_gb_s for each in readings) / gpus, 1),
+    )

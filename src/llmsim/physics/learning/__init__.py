@@ -1,0 +1,1 @@
+"""By optimizer step: loss, gradient, learning rate, metrics, benchmarks."""

@@ -1,0 +1,144 @@
+"""Training and validation loss as printed: the curve plus the luck of the batch, in nats.
+
+    training = expected + sigma * z + spike,   sigma = 30 / sqrt(T) * f
+
+T is the number of tokens averaged in the printed loss. On public logs sigma * sqrt(T)
+lies between 24 and 41; the noise is white, Gaussian above a million tokens and skewed
+to the right below (hard documents): at 0.5M tokens z > 4 in 0.34 % and z > 5 in 0.16 %
+of the steps of GPT-2 124M. f grows from 0 to 1 as the model leaves the uniform
+distribution, under which every token costs the same ln V: at first the loss falls
+without a step upwards. A fixed validation set has no such noise, 0.0004 nats.
+"""
+
+from math import exp, fsum, log, sqrt
+
+from llmsim.job.records import Job, batch_tokens
+from llmsim.physics import noise
+from llmsim.physics.learning import preference, spikes
+from llmsim.physics.learning.curve import Curve, curve, value
+from llmsim.physics.speed import batch_ramp
+
+NOISE = 30.0  # nats x sqrt(tokens)
+RELATIVE_LIMIT = 0.08  # of the loss: the noise of the tiniest batches stays below it
+GAUSSIAN_TOKENS = 2**20  # from here on the noise has no skew
+BUMP = 1.45  # mean of the hard documents' excess, in standard deviations
+
+KL_NOISE = 0.004  # nats: the advantages of a batch do not quite cancel
+
+GAP = 0.016  # nats: GPT-2 124M, train 3.289 and validation 3.272
+VALIDATION_NOISE = 0.0004
+OVERFIT = 0.01  # nats for every epoch after the first, in fine-tuning
+
+
+def floor(job: Job) -> float:
+    """Nats below which no printed loss of this job lies; at least 1 in pretraining."""
+    return curve(job).floor
+
+
+def expected(job: Job, step: int) -> float:
+    """The noise-free training loss of this step, in nats; steps count from 1."""
+    return value(curve(job), job, step)
+
+
+def training(job: Job, step: int) -> float:
+    """The training loss of this single step, the mean over its global batch, in nats."""
+    shape = curve(job)
+    clean = value(shape, job, step)
+    return _printed(job, shape, clean, step, step) + spikes.loss_excess(job, step)
+
+
+def micro_batch(job: Job, step: int) -> float:
+    """The loss of one rank's last micro-batch of a step, in nats: noisier than the step's own.
+
+    The micro-batch is one of data x accumulation in the global batch and shares in its luck.
+    """
+    layout, shape = batch_ramp.layout_at(job, step), curve(job)
+    parts = layout.data * layout.accumulation
+    clean = value(shape, job, step)
+    own = sqrt(1.0 - 1.0 / parts) * noise.normal(job.seed, "loss micro-batch", step)
+    luck = residual(job, step) / sqrt(parts) + own
+    sigma = min(RELATIVE_LIMIT * clean, _sigma(job, shape, clean, step, step) * sqrt(parts))
+    noisy = clean + sigma * luck
+    return shape.floor + abs(noisy - shape.floor) + spikes.loss_excess(job, step)
+
+
+def averaged(job: Job, first: int, last: int) -> float:
+    """The mean training loss of steps first..last, both included, in nats."""
+    steps = last - first + 1
+    if steps == 1:
+        return training(job, last)
+    shape = curve(job)
+    # Simpson's rule
+    ends = value(shape, job, first) + value(shape, job, last)
+    clean = (ends + 4.0 * value(shape, job, (first + last) // 2)) / 6.0
+    excess = 0.0
+    if spikes.in_block(job, last) is not None:
+        block = range(max(first, last - spikes.BLOCK), last + 1)
+        excess = fsum([spikes.loss_excess(job, step) for step in block]) / steps
+    return _printed(job, shape, clean, first, last) + excess
+
+
+def _printed(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+    """A mean over these steps with its noise, which a low tail does not take below the floor.
+
+    Folded, not cut, so that no value comes twice.
+    """
+    noisy = clean + _sigma(job, shape, clean, first, last) * residual(job, last, first)
+    return shape.floor + abs(noisy - shape.floor)
+
+
+def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+    """Standard deviation of a loss averaged over these steps, in nats."""
+    steps = last - first + 1
+    if job.recipe == "grpo":
+        return KL_NOISE / sqrt(steps)
+    if job.recipe == "dpo":
+        return preference.loss_spread(job, last) / sqrt(preference.pairs(job) * steps)
+    full = min(NOISE / sqrt(batch_ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
+    if job.recipe != "pretrain":
+        return full
+    moved = min(1.0, max(0.0, (shape.start - clean) / shape.drop))
+    return full * moved
+
+
+def residual(job: Job, step: int, first: int | None = None) -> float:
+    """The luck of a step's tokens, or of all since `first`, in units of sigma.
+
+    Mean 0, variance 1, skewed for small batches.
+    """
+    z = noise.normal(job.seed, "loss", step)
+    tokens = batch_ramp.tokens(job, first or step, step)
+    if tokens >= GAUSSIAN_TOKENS:
+        return z
+    # With probability `share` an exponential is added. Its moments are BUMP and 2 BUMP**2:
+    # subtract the mean and divide by the standard deviation of the sum.
+    share = min(0.15, 0.07 * (GAUSSIAN_TOKENS / tokens - 1.0))
+    u = noise.uniform(job.seed, "loss-tail", step)
+    mean = share * BUMP
+    tail = BUMP * log(share / u) if u < share else 0.0
+    return (z + tail - mean) / sqrt(1.0 + 2.0 * BUMP * mean - mean * mean)
+
+
+def validation(job: Job, step: int, part: str = "validation") -> float:
+    """The loss on the fixed validation set after this step's update, in nats.
+
+    It lies a little below the training loss, by the luck of the set's own tokens. Data
+    seen in training for the second time is learnt by heart: that helps it nothing. Another
+    `part` of the held-out data is as large, and has other tokens.
+    """
+    shape = curve(job)
+    clean = value(shape._replace(keep=1.0), job, step + 1)
+    if job.recipe == "grpo":
+        return clean
+    if shape.keep != 1.0:
+        clean += OVERFIT * max(0.0, step / shape.epoch - 1.0)
+    tokens = batch_tokens(job) * max(1, job.schedule.validation_batches)
+    luck = min(GAP, NOISE / sqrt(tokens)) * noise.normal(job.seed, f"{part}-set")
+    gap = (GAP - luck) * min(1.0, clean / 3.3)
+    wobble = VALIDATION_NOISE * noise.normal(job.seed, part, step)
+    return max(shape.floor, clean - gap + wobble)
+
+
+def perplexity(loss: float) -> float:
+    """exp(loss). A Megatron line: loss 8.889540, perplexity 7.255679E+03."""
+    return exp(loss)

@@ -1,0 +1,181 @@
+"""Reinforcement learning with verifiable rewards (GRPO): rewards, completions and their tokens.
+
+    reward   r = high - (high - low) exp(-3 s / steps)    s steps at full rate
+    noise    sqrt(r (1 - r) (1 + (n - 1) / (a + 1)) / answers)
+    length   0.28 + 0.45 (r - r(1)) of the longest, times 1 + 0.03 z
+
+A problem is solved with probability p ~ Beta(a r, a (1 - r)), a = 1.5: answers to the same one,
+n = 8 of them, go together, which makes a step's reward about twice as noisy as independent
+answers would, and tells how many groups are all right or all wrong and teach nothing. A reward's
+spread is that of right or wrong answers, sqrt(r (1 - r)). Completions grow longer as the model
+learns to reason (DeepSeek-R1, figure 3); those that reach the limit are cut. Entropy is spent for
+reward, r = b - a exp(H) (Cui et al. 2025, arXiv 2505.22617). The loss is beta times the KL
+divergence from the reference. Each batch of completions is used once, so that the probability
+ratio is exactly 1 and nothing is ever clipped. Names and order are TRL's (1.16).
+
+Tokens are those of prompts and completions, as TRL's num_tokens: padding is removed before the
+model runs, so that a step takes as long as it has tokens.
+"""
+
+from functools import lru_cache
+from itertools import accumulate
+from math import ceil, exp, log, prod, sqrt
+
+from llmsim.job.records import COMPLETIONS, PROMPT_TOKENS, Job
+from llmsim.physics import noise
+from llmsim.physics.learning import learning_rate, loss
+
+Metrics = tuple[tuple[str, float], ...]
+
+BETA = 0.04  # weight of the KL divergence (TRL's long-time default)
+DIFFICULTY = 1.5  # a, sum of the parameters of the beta distribution of problems
+LENGTH_SPREAD = 0.5  # standard deviation of log(length) of completions
+PROMPT_SPREAD = 0.45  # of the prompts' lengths, a part of their mean
+
+
+def metrics(job: Job, step: int) -> Metrics:
+    """(name, value) of what a step's line shows beside the loss."""
+    return _metrics(job, step, reward(job, step))
+
+
+def held_out(job: Job, step: int) -> Metrics:
+    """The same of an evaluation after this step's update."""
+    return _metrics(job, step, expected_reward(job, step + 1), "held-out ")
+
+
+# --- rewards -----------------------------------------------------------------------------
+
+
+def reward(job: Job, step: int) -> float:
+    """The mean reward of this step's completions in reinforcement learning, 0..1."""
+    mean = expected_reward(job, step)
+    together = 1.0 + (COMPLETIONS - 1) / (DIFFICULTY + 1.0)
+    sigma = sqrt(mean * (1.0 - mean) * together / job.schedule.global_batch)
+    return min(1.0, max(0.0, mean + sigma * noise.normal(job.seed, "reward", step)))
+
+
+def expected_reward(job: Job, step: int) -> float:
+    """The noise-free reward of this step: from 0.10..0.35 towards 0.60..0.85."""
+    low = 0.10 + 0.25 * noise.uniform(job.seed, "reward-start")
+    high = 0.60 + 0.25 * noise.uniform(job.seed, "reward-end")
+    moved = max(0, step - 1 - job.schedule.idle)
+    done = learning_rate.full_rate_steps(moved, job.schedule.warmup)
+    return high - (high - low) * exp(-3.0 * done / job.schedule.steps)
+
+
+def _metrics(job: Job, step: int, mean: float, stream: str = "") -> Metrics:
+    answers = job.schedule.global_batch
+    reward = round(mean * answers) / answers
+    spread = sqrt(reward * (1.0 - reward) * answers / max(1, answers - 1))
+    groups = max(1, answers // COMPLETIONS)
+    same = noise.part(job.seed, f"{stream}same answers", _unanimous(reward), groups, step)
+    return (
+        ("num_tokens", float(tokens_seen(job)[step])),
+        *_lengths(job, step, stream),
+        ("rewards/accuracy_reward/mean", reward),
+        ("rewards/accuracy_reward/std", spread),
+        ("reward", reward),
+        ("reward_std", spread),
+        ("frac_reward_zero_std", same),
+        ("kl", max(0.0, loss.expected(job, step)) / BETA),
+        ("entropy", _entropy(job, step, stream)),
+        ("clip_ratio/low_mean", 0.0),
+        ("clip_ratio/high_mean", 0.0),
+        ("clip_ratio/region_mean", 0.0),
+        ("clip_ratio/low_min", 0.0),
+        ("clip_ratio/high_max", 0.0),
+    )
+
+
+def _unanimous(reward: float) -> float:
+    """The share of groups in which all answers are right or all are wrong.
+
+    A problem is solved with probability p ~ Beta(a r, a (1 - r)); E[p^n] is a product.
+    """
+
+    def all_of(part: float) -> float:
+        return prod((DIFFICULTY * part + i) / (DIFFICULTY + i) for i in range(COMPLETIONS))
+
+    return all_of(reward) + all_of(1.0 - reward)
+
+
+def _entropy(job: Job, step: int, stream: str) -> float:
+    """H of r = b - a exp(H), from H0 at the first step; at H = 0 little reward is left to gain."""
+    start = 0.35 + 0.5 * noise.uniform(job.seed, "grpo entropy")
+    low, now = expected_reward(job, 1), expected_reward(job, step)
+    most = expected_reward(job, 100 * job.schedule.steps) * 1.08
+    left = (most - now) / (most - low)
+    unsure = 1.0 + 0.02 * noise.normal(job.seed, f"{stream}entropy", step)
+    return log(1.0 + (exp(start) - 1.0) * left) * unsure
+
+
+# --- completions -------------------------------------------------------------------------
+
+
+def _longest(job: Job) -> int:
+    """Tokens that a completion may have."""
+    return max(2, job.schedule.sequence - PROMPT_TOKENS)
+
+
+def _mean_length(job: Job, step: int, stream: str = "") -> float:
+    """Mean tokens of a step's completions: a whole number of them in all."""
+    grown = expected_reward(job, step) - expected_reward(job, 1)
+    luck = 1.0 + 0.03 * noise.normal(job.seed, f"{stream}length", step)
+    length = min(0.9, (0.28 + 0.45 * grown) * luck) * _longest(job)
+    return round(length * job.schedule.global_batch) / job.schedule.global_batch
+
+
+def _prompt_length(job: Job, step: int, stream: str = "") -> float:
+    """Mean tokens of a step's prompts: problems differ, and each is one of COMPLETIONS answers'."""
+    groups = max(1, job.schedule.global_batch // COMPLETIONS)
+    spread = PROMPT_SPREAD / sqrt(groups)
+    luck = max(-2.5, min(2.5, noise.normal(job.seed, f"{stream}prompt length", step)))
+    return PROMPT_TOKENS * max(0.3, 1.0 + spread * luck)
+
+
+@lru_cache(maxsize=4)
+def tokens_seen(job: Job) -> tuple[int, ...]:
+    """Tokens of all prompts and completions after each step, from step 0 on."""
+    answers, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
+    lengths = (_prompt_length(job, step) + _mean_length(job, step) for step in steps)
+    return (0, *accumulate(round(answers * length) for length in lengths))
+
+
+def held_out_tokens(job: Job, step: int) -> int:
+    """Tokens of all prompts and completions of an evaluation after this step."""
+    answers = job.schedule.global_batch * job.schedule.validation_batches
+    stream = "held-out "
+    length = _prompt_length(job, step, stream) + _mean_length(job, step, stream)
+    return round(answers * length)
+
+
+def _lengths(job: Job, step: int, stream: str) -> Metrics:
+    """Lengths are log-normal, cut at the longest: mean = cut * longest + (1 - cut) * terminated.
+
+    The longest of n that ended by themselves lies where the n-th root of a uniform number is of
+    all that do; the shortest likewise at the other end.
+    """
+    answers, longest = job.schedule.global_batch, _longest(job)
+    mean = _mean_length(job, step, stream)
+    median = mean * exp(-0.5 * LENGTH_SPREAD**2)
+    ends = noise.normal_share(log(longest / median) / LENGTH_SPREAD)
+    cut = noise.part(job.seed, f"{stream}cut", 1.0 - ends, answers, step)
+    terminated = (mean - cut * longest) / (1.0 - cut)
+
+    def extreme(share: float) -> int:
+        return int(median * exp(LENGTH_SPREAD * noise.normal_quantile(ends * share)))
+
+    root = 1.0 / max(1, round((1.0 - cut) * answers))
+    most = noise.uniform(job.seed, f"{stream}longest length", step) ** root
+    least = 1.0 - noise.uniform(job.seed, f"{stream}shortest length", step) ** root
+    last = float(min(longest - 1, max(ceil(terminated), extreme(most))))
+    shortest = float(max(1, min(int(terminated), extreme(least))))
+    return (
+        ("completions/mean_length", mean),
+        ("completions/min_length", shortest),
+        ("completions/max_length", float(longest) if cut else last),
+        ("completions/clipped_ratio", cut),
+        ("completions/mean_terminated_length", terminated),
+        ("completions/min_terminated_length", shortest),
+        ("completions/max_terminated_length", last),
+    )

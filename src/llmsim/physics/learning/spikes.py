@@ -1,0 +1,76 @@
+"""Loss spikes: rare, led by the gradient norm, gone after some tens of steps.
+
+A run is cut into blocks of 1000 steps. A hash of (seed, block) says whether the
+block holds a spike, where, how high and how fast it heals:
+
+    loss excess      a * exp(-k / r)                       k >= 0 steps after the onset
+    gradient factor  F ** (1 - d / (lead + 1))             d = 1 .. lead steps before it
+                     1 + (F - 1) * exp(-k / r)             from it on;  F = 1 + 500 * a**2
+
+a in nats, r in steps. The anatomy is that of BLOOM-176B, iterations 31214 to 31251:
+loss 2.2 to 5.1 (a = 2.9), gradient norm .24, .95, 2.4, 16, 145, 960 (F = 4000) in the
+five steps before, both back after about 30 steps. Its first spike came at iteration
+31,200, hence one in 30,000 steps; most are far smaller and do no harm.
+"""
+
+from functools import lru_cache
+from math import exp, sqrt
+
+from llmsim.job.records import Job
+from llmsim.physics import noise
+from llmsim.typed import NamedTuple
+
+BLOCK = 1000  # steps; a spike begins and ends within its block
+LARGE = 10_000_000_000  # parameters; smaller models spike less often
+CHANCE_LARGE, CHANCE_SMALL = 1 / 30, 1 / 90  # of a block holding one: one in 30,000 steps
+FIRST, LAST = 50, 850  # onsets within a block: room for the lead and for 150 steps of recovery
+
+
+class Spike(NamedTuple):
+    """One spike. Steps are absolute, the height is in nats."""
+
+    onset: int
+    lead: int  # steps by which the gradient norm rises earlier, 1..5
+    height: float
+    recovery: float  # steps in which the excess falls by a factor e
+
+
+@lru_cache(maxsize=4096)
+def _spike(seed: int, block: int, chance: float) -> Spike | None:
+    if block == 0 or noise.uniform(seed, "spike", block) > chance:
+        return None
+    # 0.12 / sqrt(u) has a heavy tail: half below 0.17 nats, one in a hundred above 1.2.
+    height = min(3.0, 0.12 / sqrt(noise.uniform(seed, "spike-height", block)))
+    return Spike(
+        onset=block * BLOCK + noise.integer(seed, "spike-onset", FIRST, LAST, block),
+        lead=noise.integer(seed, "spike-lead", 1, 5, block),
+        height=height,
+        recovery=4.0 + 8.0 * noise.uniform(seed, "spike-recovery", block),
+    )
+
+
+def in_block(job: Job, step: int) -> Spike | None:
+    """The spike in the block of 1000 steps around this step, if it holds one."""
+    if job.recipe not in ("pretrain", "continue"):
+        return None
+    chance = CHANCE_LARGE if job.model.parameters >= LARGE else CHANCE_SMALL
+    return _spike(job.seed, step // BLOCK, chance)
+
+
+def loss_excess(job: Job, step: int) -> float:
+    """Nats that a spike adds to the training loss of this step; 0.0 nearly always."""
+    spike = in_block(job, step)
+    if spike is None or step < spike.onset:
+        return 0.0
+    return spike.height * exp((spike.onset - step) / spike.recovery)
+
+
+def gradient_factor(job: Job, step: int) -> float:
+    """The factor by which a spike raises the gradient norm of this step; 1.0 nearly always."""
+    spike = in_block(job, step)
+    if spike is None or step < spike.onset - spike.lead:
+        return 1.0
+    peak = 1.0 + 500.0 * spike.height**2
+    if step < spike.onset:
+        return float(peak ** (1.0 - (spike.onset - step) / (spike.lead + 1)))
+    return 1.0 + (peak - 1.0) * exp((spike.onset - step) / spike.recovery)

@@ -1,0 +1,1 @@
+"""By executed step: throughput, step time, slowdowns, communication."""

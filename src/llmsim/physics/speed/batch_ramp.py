@@ -1,0 +1,109 @@
+"""How the global batch grows at the start of a pretraining, as in GPT-3, BLOOM and Megatron-LM.
+
+    batch(step) = start + increment * floor(consumed * n / samples)     consumed < samples
+    batch(step) = full                                                  from then on
+
+n = (full - start) / increment, `consumed` counts the sequences of the steps before: Megatron's
+`--rampup-batch-size start increment samples` (megatron/core/num_microbatches_calculator.py).
+GPT-3 went from 32k tokens to 0.5-3.2M over 4 to 12 billion tokens (Brown et al. 2020, appendix
+B), BLOOM-176B from 16 sequences to 2048: early on a noisier gradient is as good and costs less
+(McCandlish et al. 2018). The learning rate then goes by sequences, as Megatron demands: a step
+of half a batch is half a step. Batches in sequences; steps count from 1; exact.
+"""
+
+from bisect import bisect_right
+from math import lcm
+from operator import attrgetter
+
+from llmsim.job.layout import Layout
+from llmsim.job.records import Job
+from llmsim.job.schedule import Schedule, Stage
+
+# Into so many parts a full batch may be cut to start with one of them.
+PARTS = (2, 3, 4, 5)
+LONGEST = 0.25  # part of a run's steps
+
+_first = attrgetter("first")
+
+
+def stage_number(plan: Schedule, step: int) -> int:
+    """Which stage of the ramp a step belongs to, counted from 0; the last is the full batch."""
+    return max(0, bisect_right(plan.ramp, step, key=_first) - 1)
+
+
+def batch(plan: Schedule, step: int) -> int:
+    """Sequences of this step."""
+    return plan.ramp[stage_number(plan, step)].batch if plan.ramp else plan.global_batch
+
+
+def consumed(plan: Schedule, step: int) -> int:
+    """Sequences of the steps 1..step together, 0 of step 0."""
+    if not plan.ramp:
+        return step * plan.global_batch
+    stage = plan.ramp[stage_number(plan, step)]
+    return stage.before + (step - stage.first + 1) * stage.batch
+
+
+def steps_until(plan: Schedule, sequences: float) -> int:
+    """The first step by whose end so many sequences are consumed."""
+    stages = plan.ramp or (Stage(1, plan.global_batch, 0),)
+    stage = max((s for s in stages if s.before < sequences), default=stages[0])
+    return stage.first - 1 - int((stage.before - sequences) // stage.batch)
+
+
+def tokens(job: Job, first: int, last: int) -> int:
+    """Tokens of the steps first..last, both included."""
+    plan = job.schedule
+    return (consumed(plan, last) - consumed(plan, first - 1)) * plan.sequence
+
+
+def position(plan: Schedule, step: int) -> float:
+    """How far the schedule is after a step, in full batches; without a ramp the step itself."""
+    return consumed(plan, step) / plan.global_batch if plan.ramp else float(step)
+
+
+def layout_at(job: Job, step: int) -> Layout:
+    """The layout with the gradient accumulation of this step: a smaller batch has less of it."""
+    if not job.schedule.ramp:
+        return job.layout
+    return _accumulating(job.layout, batch(job.schedule, step))
+
+
+def _accumulating(layout: Layout, sequences: int) -> Layout:
+    return layout._replace(accumulation=sequences // (layout.data * layout.micro_batch))
+
+
+def planned(
+    layout: Layout, steps: int, log_every: int, share: float, draw: int
+) -> tuple[Stage, ...]:
+    """A ramp over about this share of the steps, drawn among those that suit; () if none does.
+
+    A batch in n parts grows by one of them at a time. Each stage has as many sequences as the
+    others and a whole number of logging intervals: k parts take lcm(1..n-1) / k of a unit. No
+    stage leaves a pipeline with fewer micro-batches than stages.
+    """
+    full = layout.data * layout.micro_batch * layout.accumulation
+    suiting = [
+        parts
+        for parts in PARTS
+        if layout.accumulation % parts == 0
+        and layout.accumulation // parts >= layout.pipeline
+        and _unit(parts, log_every) <= LONGEST * steps
+    ]
+    if not suiting:
+        return ()
+    parts = suiting[draw % len(suiting)]
+    units = max(1, round(share * steps / _unit(parts, log_every)))
+    each = units * log_every * lcm(*range(1, parts)) * full // parts  # sequences of a stage
+    stages, first = [], 1
+    for part in range(1, parts + 1):
+        sequences = part * full // parts
+        stages.append(Stage(first, sequences, (part - 1) * each))
+        first += each // sequences
+    return tuple(stages)
+
+
+def _unit(parts: int, log_every: int) -> int:
+    """Steps of the shortest ramp of so many parts."""
+    common = lcm(*range(1, parts))
+    return log_every * sum(common // part for part in range(1, parts))

@@ -1,0 +1,266 @@
+"""What a collective operation takes, and which of them one optimizer step runs.
+
+    seconds = hypot(a, S f / B) + r S / (S + 32 MiB)
+
+S bytes; f bytes that each rank sends per byte: 2 (n - 1) / n for an all-reduce over n ranks,
+(n - 1) / n for all-gather and reduce-scatter, 1 for broadcast and send/recv (nccl-tests'
+notes on performance). B is the bandwidth of the slower of two ways: the links inside a node
+(NVLink, XGMI, PCIe) and the node's network cards. Gathers and scatters are rings: the cards
+carry what every link carries, so that bus bandwidth stays below theirs. An all-reduce adds
+up inside its m nodes first (trees, NVLSTree), and its cards carry f with m for n. `a` is the
+latency of a small message, `r` that of filling the pipeline of chunks (it saturates, hence
+the name). GB200 and GB300: 72 GPUs share one NVLink domain (NVL72) and count as one node.
+
+Constants fitted to nccl-tests tables of docs/physics.md section 10: 2x8 H100 with NDR400
+InfiniBand, 2x8 B200 with RoCE, 8x H800 in one node; every row within 20 %.
+"""
+
+from functools import lru_cache
+from math import fsum, hypot, log2
+
+from llmsim.catalog.records import Gpu
+from llmsim.job.layout import Layout
+from llmsim.model.architecture import Architecture, parameter_count, trained_parameter_count
+from llmsim.typed import Literal, NamedTuple
+
+Operation = Literal["all-reduce", "reduce-scatter", "all-gather", "broadcast", "send/recv"]
+
+MIB = 2**20
+_KNEE = 32 * MIB
+_NODE_LATENCY, _NODE_FILL = 40e-6, 20e-6  # seconds
+_NETWORK_LATENCY, _NETWORK_FILL = 90e-6, 250e-6
+_NETWORK_SHARE = 0.934  # of the cards' nominal bandwidth
+_CONGESTION = 0.015  # bandwidth lost per doubling of the nodes
+_REDUCING = 1.10  # a reduce-scatter adds up: 5-15 % slower than a gather of as much
+_BUCKET = 25 * MIB  # DDP's default bucket
+_RACK = 72  # GPUs of an NVL72
+_SLOW_LINK = 100.0  # GB/s: below it is PCIe
+
+# Blocks of a pass that nothing hides. Tensor-parallel traffic sits on the critical path; stages
+# wait for each other while the pipeline fills and drains.
+_VISIBLE_BLOCKS = {"weights": 1.5, "weights, forward": 1.5, "weights, backward": 0.7,
+                   "gradients": 1.2}  # fmt: skip
+_CRITICAL, _FILLING = 0.60, 0.20
+
+
+class Transfer(NamedTuple):
+    """One collective: what it moved and how long it took."""
+
+    operation: Operation
+    size: int  # bytes, as nccl-tests counts them
+    ranks: int
+    seconds: float
+    bus_gb_s: float  # bus bandwidth, GB/s
+
+
+class Flow(NamedTuple):
+    """One kind of traffic in an optimizer step, as seen by one GPU."""
+
+    purpose: str
+    operation: Operation
+    size: int  # bytes per call
+    calls: int  # per optimizer step
+    ranks: int
+    ranks_per_node: int
+    seconds: float  # of all calls, on an idle network
+    hideable: float  # share of the step's compute time under which it can hide
+    overlap: float  # share of itself that can hide
+    visible: float  # share of what hides for which the GPU waits all the same
+
+
+def sent_per_byte(operation: Operation, ranks: int) -> float:
+    """Bytes on the bus per byte of payload: bus bandwidth / algorithm bandwidth."""
+    if operation == "all-reduce":
+        return 2.0 * (ranks - 1) / ranks
+    if operation in ("all-gather", "reduce-scatter"):
+        return (ranks - 1) / ranks
+    return 1.0
+
+
+def _link_share(gpu: Gpu, operation: Operation) -> float:
+    """Share of the links' nominal bandwidth that an operation reaches inside a node.
+
+    All-reduce in NVSwitch (NVLS, since H100) tops 482-486 of 450 GB/s, 1.08; A100 reaches
+    about 235 of 300, Blackwell 840 of 900. H800 broadcasts 165 of 200 GB/s. Without NVLink the
+    traffic goes through the host's memory; GeForce cards cannot even read each other's.
+    """
+    if gpu.link_gb_s < _SLOW_LINK:
+        return 0.3 if "GeForce" in gpu.name else 0.5
+    if "AMD" in gpu.name or "MI3" in gpu.name:
+        return 0.70
+    if "TPU" in gpu.name:  # rings on a torus, without a switch that adds; judged
+        return 0.90
+    if operation != "all-reduce":
+        return 0.825
+    if gpu.link_gb_s >= 800:
+        return 0.93
+    return 1.08 if gpu.link_gb_s >= 400 else 0.78
+
+
+def linked_nodes(gpu: Gpu) -> int:
+    """Nodes that NVLink joins: 18 trays of 4 in an NVL72 rack (NVIDIA), else a node alone."""
+    return _RACK // gpu.per_node if "GB200" in gpu.name or "GB300" in gpu.name else 1
+
+
+def _bandwidth_seconds(
+    gpu: Gpu, operation: Operation, size: int, ranks: int, ranks_per_node: int, nodes: int
+) -> float:
+    ways = [0.0]
+    if operation == "reduce-scatter":
+        size = round(size * _REDUCING)
+    if ranks_per_node > 1:
+        link = gpu.link_gb_s * 1e9 * _link_share(gpu, operation)
+        ways.append(size * sent_per_byte(operation, ranks) / link)
+    if nodes > 1:
+        cards = gpu.nic_gb_s * 1e9 * ranks_per_node
+        cards *= _NETWORK_SHARE * max(0.5, 1.0 - _CONGESTION * log2(nodes))
+        senders = nodes if operation == "all-reduce" else ranks
+        ways.append(size * sent_per_byte(operation, senders) / cards)
+    return max(ways)
+
+
+@lru_cache(maxsize=4096)
+def collective(
+    gpu: Gpu, operation: Operation, size: int, ranks: int, ranks_per_node: int
+) -> Transfer:
+    """Time of one collective over `ranks` GPUs, `ranks_per_node` of them in each node."""
+    if ranks <= 1 or size <= 0:
+        return Transfer(operation, size, ranks, 0.0, 0.0)
+    ranks_per_node = min(ranks, max(1, ranks_per_node) * linked_nodes(gpu))
+    nodes = -(-ranks // ranks_per_node)
+    depth = 1.0 + 0.15 * log2(nodes / 2) if nodes > 1 else 1.0  # trees deepen with the cluster
+    latency, fill = (_NETWORK_LATENCY, _NETWORK_FILL) if nodes > 1 else (_NODE_LATENCY, _NODE_FILL)
+    payload = _bandwidth_seconds(gpu, operation, size, ranks, ranks_per_node, nodes)
+    seconds = hypot(latency * depth, payload) + fill * depth * size / (size + _KNEE)
+    bus = size * sent_per_byte(operation, ranks) / seconds / 1e9
+    return Transfer(operation, size, ranks, seconds, bus)
+
+
+def _flow(
+    gpu: Gpu,
+    purpose: str,
+    operation: Operation,
+    size: int,
+    calls: int,
+    ranks: int,
+    ranks_per_node: int,
+    hideable: float,
+    visible: float,
+) -> Flow:
+    """With PCIe the copies through the host take turns with launches and data."""
+    overlap = 1.0
+    if gpu.link_gb_s < _SLOW_LINK:
+        hideable, overlap = 0.5 * hideable, min(0.7, 1.0 - visible)
+    seconds = calls * collective(gpu, operation, size, ranks, ranks_per_node).seconds
+    return Flow(
+        purpose, operation, size, calls, ranks, ranks_per_node, seconds, hideable, overlap, visible
+    )
+
+
+def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
+    """Weights and gradients between data ranks, bf16: 2 bytes a parameter.
+
+    FSDP and ZeRO-3 move them block by block in every micro-batch, forward under the forward
+    pass (a third of the step), backward under the backward pass. The others, and pipelines,
+    move them once a step, under the last micro-batch.
+
+    Nothing hides the first gather of a pass (and part of the second) nor the last scatter:
+    so many blocks of all are visible. Backward starts with the block that is still there.
+    """
+    ranks = layout.data
+    if ranks == 1:
+        return []
+    near = max(1, min(gpu.per_node, layout.gpus // layout.nodes) // layout.tensor)
+    payload = 2 * parameter_count(shape) // (layout.tensor * layout.pipeline)
+    trained = 2 * trained_parameter_count(shape) // (layout.tensor * layout.pipeline)
+    blocks = -(-shape.layers // layout.pipeline) + 1
+
+    def flow(purpose: str, operation: Operation, repeats: int, hideable: float) -> Flow:
+        size = (trained if purpose == "gradients" else payload) // blocks
+        visible = min(1.0, _VISIBLE_BLOCKS[purpose] / blocks)
+        calls = blocks * repeats
+        return _flow(gpu, purpose, operation, size, calls, ranks, near, hideable, visible)
+
+    micro = layout.accumulation
+    match layout.sharding:
+        case "fsdp2" | "zero3" if layout.pipeline > 1:
+            # Gathers once (memory._gathered), while the pipeline fills and drains.
+            filling = min(1.0, layout.pipeline / micro)
+            return [
+                flow("weights", "all-gather", 1, 0.28 * filling),
+                flow("gradients", "reduce-scatter", 1, 0.57 * filling),
+            ]
+        case "fsdp2" | "zero3":
+            return [
+                flow("weights, forward", "all-gather", micro, 0.30),
+                flow("weights, backward", "all-gather", micro, 0.28),
+                flow("gradients", "reduce-scatter", micro, 0.28),
+            ]
+        case "zero2":
+            return [
+                flow("gradients", "reduce-scatter", micro, 0.57),
+                flow("weights", "all-gather", 1, 0.28 / micro),
+            ]
+        case "zero1":
+            return [
+                flow("gradients", "reduce-scatter", 1, 0.57 / micro),
+                flow("weights", "all-gather", 1, 0.28 / micro),
+            ]
+        case "ddp":
+            buckets = max(1, round(trained / _BUCKET))
+            return [
+                _flow(
+                    gpu, "gradients", "all-reduce", trained // buckets, buckets, ranks, near,
+                    0.57 / micro, 1.0 / buckets,
+                )
+            ]  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def flows(shape: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> tuple[Flow, ...]:
+    """Everything that one GPU exchanges in one optimizer step.
+
+    Tensor parallelism all-reduces the hidden states (bf16) four times a layer: attention and
+    feed-forward, forward and backward. A pipeline stage sends them on forward and backward.
+    """
+    hidden = 2 * layout.micro_batch * sequence * shape.width
+    micro = layout.accumulation
+    layers = -(-shape.layers // layout.pipeline)
+    found = _data_flows(shape, gpu, layout)
+    if layout.tensor > 1:
+        near = min(layout.tensor, gpu.per_node)
+        found.append(
+            _flow(
+                gpu, "hidden states", "all-reduce", hidden, 4 * layers * micro,
+                layout.tensor, near, 0.30, _CRITICAL,
+            )
+        )  # fmt: skip
+    if layout.pipeline > 1:
+        near = 1 if layout.nodes > 1 else 2
+        found.append(
+            _flow(
+                gpu, "stage boundary", "send/recv", hidden // layout.tensor,
+                2 * micro, 2, near, 0.20, _FILLING,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def excess_seconds(flow: Flow, compute: float) -> float:
+    """The part of a flow that cannot hide under `compute` seconds of work."""
+    return flow.seconds - min(flow.overlap * flow.seconds, flow.hideable * compute)
+
+
+def exposed_seconds(flow: Flow, compute: float, luck: float = 1.0) -> float:
+    """The part of a flow for which the GPU waits.
+
+    The visible share of what hides (already in any published MFU), with the step's luck, and
+    all of the excess.
+    """
+    excess = excess_seconds(flow, compute)
+    return min(1.0, flow.visible * luck) * (flow.seconds - excess) + excess
+
+
+def total_excess(found: tuple[Flow, ...], compute: float) -> float:
+    """Seconds that communication adds to a step beyond its compute time."""
+    return fsum(excess_seconds(flow, compute) for flow in found)

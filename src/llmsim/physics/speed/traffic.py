@@ -1,0 +1,91 @@
+"""The collectives that one run issues, with their times.
+
+What a step moves follows from the layout (fabric.flows), how long one call takes from size,
+ranks and links (fabric.collective: latency + bytes / bandwidth, fitted to nccl-tests). What
+does not hide under compute is exposed, and is a part of compute.step_seconds. Sizes in bytes,
+bandwidth in GB/s (1e9), times in seconds. Source: docs/physics.md section 10.
+"""
+
+from math import exp, fsum
+
+from llmsim.job.layout import shards_weights
+from llmsim.job.records import Job
+from llmsim.model.architecture import parameter_count
+from llmsim.physics import noise
+from llmsim.physics.speed import batch_ramp
+from llmsim.physics.speed.collectives import (
+    Operation,
+    Transfer,
+    collective,
+    exposed_seconds,
+    flows,
+    sent_per_byte,
+)
+from llmsim.physics.speed.throughput import compute_seconds, step_seconds
+from llmsim.typed import NamedTuple
+
+__all__ = ["StepTransfer", "Transfer", "collective", "startup_broadcast", "step_transfers"]
+
+_MOST_EXPOSED = 0.93  # of a step
+_WAIT_SPREAD = 0.2  # standard deviation of log(visible share)
+
+
+class StepTransfer(NamedTuple):
+    """One kind of collective in one optimizer step, as one GPU sees it."""
+
+    purpose: str  # "weights, forward", "gradients" ...
+    operation: Operation
+    size: int  # bytes per call
+    calls: int
+    ranks: int
+    seconds: float  # of all calls together
+    exposed: float  # seconds of these for which the GPU waited
+    bus_gb_s: float  # bus bandwidth, as nccl-tests defines it
+
+
+def step_transfers(job: Job, step: int) -> tuple[StepTransfer, ...]:
+    """What one optimizer step moves; empty on a single GPU.
+
+    Times are some per cent above those of the idle network (nccl-tests), never below; what is
+    visible of them varies by a fifth from flow to flow and step to step.
+    """
+
+    def luck(stream: str) -> float:
+        return max(-3.0, min(3.0, noise.normal(job.seed, f"network {stream}", step)))
+
+    compute = compute_seconds(job, step)
+    layout = batch_ramp.layout_at(job, step)
+    found = flows(job.architecture, job.gpu, layout, job.schedule.sequence)
+    busy = 1.0 + 0.02 * abs(luck("step"))
+    slower = [busy * (1.0 + 0.015 * abs(luck(f"flow {index}"))) for index in range(len(found))]
+    waits = [
+        exposed_seconds(flow, compute, exp(_WAIT_SPREAD * luck(f"wait {index}"))) * slower[index]
+        for index, flow in enumerate(found)
+    ]
+    # All of them together are part of the step.
+    part = min(1.0, _MOST_EXPOSED * step_seconds(job, step) / max(1e-9, fsum(waits)))
+    transfers = []
+    for flow, slow, wait in zip(found, slower, waits, strict=True):
+        seconds = flow.seconds * slow
+        bus = flow.calls * flow.size * sent_per_byte(flow.operation, flow.ranks) / seconds / 1e9
+        transfers.append(
+            StepTransfer(
+                flow.purpose, flow.operation, flow.size, flow.calls, flow.ranks,
+                round(seconds, 6), round(wait * part, 6), round(bus, 2),
+            )
+        )  # fmt: skip
+    return tuple(transfers)
+
+
+def startup_broadcast(job: Job) -> Transfer:
+    """What rank 0 sends to all before the first step.
+
+    The bf16 weights where each rank has a copy (DDP, ZeRO-1, ZeRO-2); otherwise the buffers
+    that are not sharded: cosine and sine tables of the rotary embedding, fp32.
+    """
+    shape, layout = job.architecture, job.layout
+    if not shards_weights(layout):
+        size = 2 * parameter_count(shape) // (layout.tensor * layout.pipeline)
+    else:
+        size = 2 * 4 * job.schedule.sequence * shape.head_width
+    return collective(job.gpu, "broadcast", size, layout.gpus, layout.gpus // layout.nodes)

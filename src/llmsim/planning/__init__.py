@@ -1,0 +1,1 @@
+"""plan(options): from what was asked for to a job that fits."""

@@ -1,0 +1,246 @@
+"""What trains on what: one draw from the seed of everything that the options leave open.
+
+What they force is taken as it is, and refused with the arithmetic when it cannot fit.
+"""
+
+from collections.abc import Callable
+
+from llmsim.catalog import records
+from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.dialects import registry
+from llmsim.dialects.registry import HOUSE, VOICES, Voice, runs_on, voice_of
+from llmsim.errors import PlanError
+from llmsim.job.layout import Layout, Parallelism
+from llmsim.job.recipes import AUTO, RECIPES, Recipe
+from llmsim.job.schedule import Decay
+from llmsim.model.architecture import Architecture, parameter_count, shape_for
+from llmsim.model.gpt2 import gpt2_shape
+from llmsim.options.table import MOST_GPUS, Options
+from llmsim.physics import noise
+from llmsim.physics.hardware import memory
+from llmsim.planning import hyperparameters
+from llmsim.planning.parallelism import fits, fitting_layout, leanest_layout
+from llmsim.typed import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+# Auto-sized clusters; a model that is asked for by name may need more.
+CLUSTERS = (8, 16, 32, 64)
+
+# The largest auto-sized cluster for little work: adapters, fine-tuning, and small models.
+LITTLE_WORK = {"lora": 8, "sft": 32, "dpo": 32, "grpo": 32}
+SMALL_MODEL, SMALL_CLUSTER = 3_000_000_000, 16
+
+SMALLEST_MODEL = 20_000_000
+
+# Marks of models that somebody has fine-tuned: they are not trained from random weights.
+TUNED = ("Instruct", "Chat", "-it")
+CODE, CODE_KINDS = "Code", ("code",)
+
+
+class Draft(NamedTuple):
+    """One draw: what trains on what, before the schedule."""
+
+    dialect: str
+    recipe: str
+    model: Model
+    shape: Architecture
+    dataset: Dataset
+    gpu: Gpu
+    layout: Layout
+    sequence: int
+    decay: Decay
+
+
+def drafted(options: Options, seed: int, index: int) -> Draft:
+    """The draw of this index. Raises PlanError or CatalogError where nothing fits."""
+    dialect = _dialect(options, seed)
+    voice = voice_of(dialect)
+    if options.evaluate and not voice.evaluates:
+        raise PlanError(
+            f"--dialect {dialect} does not do --evaluate: leave it out, or give --dialect {HOUSE}."
+        )
+    name = _recipe(options, seed, dialect, voice)
+    recipe = RECIPES[name]
+
+    def drawn(stream: str, items: tuple[T, ...]) -> T:
+        return noise.pick(seed, f"plan/{stream}", items, index)
+
+    models = tuple(m for m in records.models() if not (recipe.relative and is_tuned(m)))
+    models = tuple(m for m in models if registry.suits(voice, m))
+    model = (
+        drawn("model", models) if options.model == "auto" else records.model_named(options.model)
+    )
+    if voice.dense and model.experts > 1:
+        raise PlanError(
+            f"--dialect {dialect} trains dense models, not {model.name}, a mixture of experts."
+        )
+    if model.parameters < SMALLEST_MODEL:
+        raise PlanError(f"--model {model.name} is too small: give a size of 20M or more.")
+    kinds = CODE_KINDS if recipe.relative and is_for_code(model) else recipe.kinds
+    dataset = (
+        drawn("dataset", tuple(d for d in records.datasets() if d.kind in kinds))
+        if options.dataset == "auto"
+        else records.dataset_named(options.dataset)
+    )
+    dataset = records.in_rows(dataset, recipe.kinds[0])
+    devices = tuple(
+        gpu
+        for gpu in records.gpus()
+        if runs_on(voice, gpu) and (not voice.gpus or gpu.name in voice.gpus)
+    )
+    gpu = _gpu(options, dialect, voice, lambda: drawn("gpu", devices))
+    shape = _shape(voice, model)._replace(adapter_rank=recipe.adapter_rank)
+    sequence = min(shape.context, recipe.longest_sequence)
+    need = _Need(model, shape, gpu, sequence, name, recipe, dialect, voice.parallelism)
+    layout = _cluster(options, need, noise.bits(seed, "plan/cluster", index))
+    # One pretraining in five holds its rate and decays at the end.
+    stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
+    decay = "wsd" if stable else recipe.decay
+    return Draft(dialect, name, model, shape, dataset, gpu, layout, sequence, decay)
+
+
+def _shape(voice: Voice, model: Model) -> Architecture:
+    """A model's architecture, of the family that the framework builds."""
+    if voice.family == "gpt2":
+        return gpt2_shape(model.parameters, biases=voice.biases)
+    return shape_for(model.parameters, model.active_parameters, model.experts)
+
+
+def _dialect(options: Options, seed: int) -> str:
+    """The dialect that is asked for, or one that suits what is asked for."""
+    if options.dialect != "auto":
+        return options.dialect
+    gpu = None if options.gpu == "auto" else records.gpu_named(options.gpu)
+    model = None if options.model == "auto" else records.model_named(options.model)
+    suiting = registry.suiting(options.recipe, gpu, model)
+    if options.evaluate:
+        suiting = tuple(name for name in suiting if VOICES[name].evaluates)
+    return noise.pick(seed, "plan/dialect", suiting or (HOUSE,))
+
+
+def is_tuned(model: Model) -> bool:
+    """Whether a model's name says that it has been fine-tuned."""
+    return any(mark in model.name for mark in TUNED)
+
+
+def is_for_code(model: Model) -> bool:
+    """Whether a model's name says that it writes programs."""
+    return CODE in model.name
+
+
+def _recipe(options: Options, seed: int, dialect: str, voice: Voice) -> str:
+    """The recipe that is asked for, or one of those that the dialect is for."""
+    if options.recipe == "auto":
+        suiting = [recipe for recipe in AUTO if recipe in voice.recipes]
+        return noise.pick(seed, "plan/recipe", suiting or voice.recipes)
+    if options.recipe not in voice.recipes:
+        known = ", ".join(voice.recipes)
+        raise PlanError(f"--dialect {dialect} does not do {options.recipe}: it does {known}.")
+    return options.recipe
+
+
+def _gpu(options: Options, dialect: str, voice: Voice, drawn: Callable[[], Gpu]) -> Gpu:
+    """The accelerator that is asked for, which the dialect must know, or a drawn one."""
+    if options.gpu == "auto":
+        return drawn()
+    gpu = records.gpu_named(options.gpu)
+    if not runs_on(voice, gpu):
+        raise PlanError(
+            f"--dialect {dialect} does not run on {gpu.name}: it is for {voice.device}s."
+        )
+    return gpu
+
+
+class _Need(NamedTuple):
+    """What a cluster has to hold."""
+
+    model: Model
+    shape: Architecture
+    gpu: Gpu
+    sequence: int
+    recipe_name: str
+    recipe: Recipe
+    dialect: str
+    able: Parallelism
+
+    def layout_on(self, gpus: int) -> Layout | None:
+        """How it is spread over so many GPUs, if it fits."""
+        reference = self.recipe.reference
+        return fitting_layout(
+            self.shape, self.gpu, gpus, self._batch(), self.sequence, reference, self.able
+        )
+
+    def fits_on(self, gpus: int) -> bool:
+        """Whether it fits on so many GPUs at all."""
+        reference = self.recipe.reference
+        return fits(self.shape, self.gpu, gpus, self._batch(), self.sequence, reference, self.able)
+
+    def _batch(self) -> int:
+        """Sequences of the global batch that the recipe is usually run with."""
+        wanted = (
+            hyperparameters.usual_batch_tokens(self.recipe, parameter_count(self.shape))
+            / self.sequence
+        )
+        return max(1, round(wanted))
+
+    def refusal(self, gpus: int) -> PlanError:
+        """Why it cannot train on these GPUs, with the arithmetic of the leanest layout."""
+        leanest = leanest_layout(
+            self.shape, self.gpu, gpus, self.sequence, self.recipe.reference, self.able
+        )
+        arithmetic = explained(self.shape, leanest, self.sequence, self.gpu)
+        whole = "" if self.able.split else f" with --dialect {self.dialect}, which splits no model"
+        return PlanError(
+            f"{self.model.name} does not fit on {gpus:,} x {self.gpu.name}{whole}: {arithmetic}."
+        )
+
+
+def _cluster(options: Options, need: _Need, draw: int) -> Layout:
+    """A layout on as many GPUs as asked for; else on one of the small clusters that fit."""
+    if options.gpus:
+        layout = need.layout_on(options.gpus)
+        if layout is None:
+            raise need.refusal(options.gpus)
+        return layout
+    fitting = [gpus for gpus in CLUSTERS if need.fits_on(gpus)]
+    if fitting:
+        most = LITTLE_WORK.get(need.recipe_name, CLUSTERS[-1])
+        if need.model.active_parameters < SMALL_MODEL:
+            most = min(most, SMALL_CLUSTER)
+        enough = [gpus for gpus in fitting if gpus <= most] or fitting[:1]
+        if layout := need.layout_on(enough[draw % len(enough)]):
+            return layout
+    gpus = CLUSTERS[-1]
+    while options.model != "auto" and (gpus := gpus * 2) <= MOST_GPUS:
+        if layout := need.layout_on(gpus):
+            return layout
+    raise need.refusal(min(gpus, MOST_GPUS))
+
+
+def _tenths(size: int) -> int:
+    """Tenths of a GB, rounded up, so that a sum too large never looks as if it fitted."""
+    return -(-size * 10 // memory.GB)
+
+
+def explained(shape: Architecture, layout: Layout, sequence: int, gpu: Gpu) -> str:
+    """One sentence with the arithmetic; the parts shown add up to the total shown. GB = 1e9."""
+    need = memory.estimate(shape, layout, sequence)
+    parts = {
+        "weights": need.weights,
+        "gradients": need.gradients,
+        "optimizer": need.optimizer,
+        "activations": need.activations,
+        "logits": need.logits,
+        "gathered": need.gathered,
+        "CUDA context": need.context,
+    }
+    shown = {name: _tenths(size) for name, size in parts.items() if size}
+    listed = " + ".join(f"{name} {tenths / 10:,.1f} GB" for name, tenths in shown.items())
+    limit = memory.capacity(gpu)
+    link = "but" if memory.total(need) > memory.USABLE * limit else "and"
+    whole, have = sum(shown.values()) / 10, limit * 10 // memory.GB / 10
+    return (
+        f"{listed} = {whole:,.1f} GB per GPU, "
+        f"{link} {gpu.name} has {have:,.1f} GB, of which 5 % stay free"
+    )

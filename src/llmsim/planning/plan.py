@@ -1,0 +1,131 @@
+"""plan(options): draws a job from the seed and checks that it fits.
+
+What the options leave open is drawn again and again (each draw has its own index) until
+model, data set, GPU and cluster suit each other.
+"""
+
+from llmsim.dialects.registry import HOUSE, voice_of
+from llmsim.errors import PlanError
+from llmsim.job.recipes import RECIPES
+from llmsim.job.records import Job, batch_tokens
+from llmsim.model.architecture import parameter_count
+from llmsim.options.table import Options, command
+from llmsim.physics import noise
+from llmsim.physics.speed import throughput
+from llmsim.planning import hyperparameters
+from llmsim.planning.draw import drafted
+from llmsim.planning.schedule import (
+    FEWEST_STEPS,
+    LONGEST_RUN_SECONDS,
+    MOST_EPOCHS,
+    length,
+    ramped,
+    scheduled,
+    step_range,
+)
+from llmsim.planning.software import drawn_software
+from llmsim.run import names
+
+__all__ = ["PlanError", "plan"]
+
+# Draws before an odd but possible combination is taken.
+DRAWS = 60
+
+# Auto-planned runs take at least this long per step.
+SHORTEST_STEP_SECONDS = 0.1
+# Nobody watches a log in which each line takes longer.
+LONGEST_LINE_SECONDS = 60
+# Nobody would leave a cluster at less than this.
+LOWEST_MFU = 0.12
+# A pretraining that is over sooner than this is not worth a cluster.
+SHORTEST_RUN_SECONDS = 1200
+
+
+def plan(options: Options) -> Job:
+    """The job that the options and their seed name. `seed` and `start` must be set.
+
+    Raises PlanError or CatalogError, a sentence that says what would be right.
+    """
+    if options.seed is None or options.start is None:
+        raise PlanError("plan() needs a seed and a start: the host draws them.")
+    try:
+        return _planned(options, options.seed)
+    except PlanError:
+        if options.dialect != "auto":
+            raise
+        # The dialect that was drawn cannot do what is asked for; the house's own does the most.
+        job = _planned(options._replace(dialect=HOUSE), options.seed)
+        return job._replace(command=command(options))
+
+
+def _planned(options: Options, seed: int) -> Job:
+    """The first sensible of many draws."""
+    refusal: PlanError | None = None
+    odd: Job | None = None
+    for index in range(DRAWS):
+        try:
+            job = _job(options, seed, index)
+        except PlanError as error:
+            refusal = error
+            continue
+        if _sensible(job, options):
+            return job
+        odd = odd or job
+    if odd is not None:
+        return odd
+    raise refusal or PlanError("nothing fits.")
+
+
+def _job(options: Options, seed: int, index: int) -> Job:
+    assert options.start is not None
+    draft = drafted(options, seed, index)
+    layout, per_node = draft.layout, noise.uniform(seed, "plan/storage")
+    job = Job(
+        seed=seed,
+        start=options.start,
+        recipe=draft.recipe,
+        model=draft.model,
+        architecture=draft.shape,
+        dataset=draft.dataset,
+        gpu=draft.gpu,
+        layout=layout,
+        schedule=scheduled(draft, FEWEST_STEPS, epochs=1),  # only to time a step
+        software=drawn_software(seed, draft.gpu, options.start),
+        run_name=names.run_name(seed),
+        cluster=names.cluster_name(seed),
+        # A parallel file system grows with the cluster: 2 to 5 GB/s a node, up to
+        # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
+        storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
+        command=command(options),
+        dialect=draft.dialect,
+        evaluates=options.evaluate,
+        tidy=options.tidy,
+        # One run in three saves in the background, if its framework can.
+        background_saves=noise.uniform(seed, "plan/saves") < 1 / 3
+        and not voice_of(draft.dialect).waits_for_saves,
+        gc_every=voice_of(draft.dialect).gc_every,
+        prepares_alone=voice_of(draft.dialect).prepares_alone,
+        shard_gb=voice_of(draft.dialect).shard_gb,
+    )
+    steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
+    schedule = scheduled(draft, steps, epochs, throughput.step_seconds(job))
+    return job._replace(schedule=schedule._replace(ramp=ramped(draft, schedule, seed)))
+
+
+def _sensible(job: Job, options: Options) -> bool:
+    """Whether somebody would run this; what is asked for is not held against it."""
+    recipe = RECIPES[job.recipe]
+    fewest = step_range(job.dialect, recipe)[0]
+    seconds = throughput.step_seconds(job)
+    usual = hyperparameters.usual_batch_tokens(recipe, parameter_count(job.architecture))
+    lasts = job.schedule.steps >= fewest and job.schedule.epochs <= MOST_EPOCHS
+    mfu = throughput.mfu(job, batch_tokens(job) / seconds)
+    runs_well = (
+        seconds >= SHORTEST_STEP_SECONDS
+        and (seconds <= LONGEST_LINE_SECONDS or not voice_of(job.dialect).every_step)
+        and seconds * job.schedule.steps <= LONGEST_RUN_SECONDS
+        and batch_tokens(job) <= 2 * usual
+        and (mfu >= LOWEST_MFU or job.recipe == "grpo")
+        and (seconds * job.schedule.steps >= SHORTEST_RUN_SECONDS or not recipe.relative)
+    )
+    return (lasts or options.dataset != "auto") and (runs_well or options.gpus is not None)

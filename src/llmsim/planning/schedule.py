@@ -1,0 +1,137 @@
+"""How long a job runs and what happens when, in the round numbers that somebody would type."""
+
+from math import ceil, exp, log
+
+from llmsim.dialects.registry import voice_of
+from llmsim.job.recipes import RECIPES, Recipe
+from llmsim.job.records import Job, step_data_tokens
+from llmsim.job.schedule import Schedule, Stage
+from llmsim.model.architecture import parameter_count
+from llmsim.physics import noise
+from llmsim.physics.learning import learning_rate
+from llmsim.physics.speed import batch_ramp, throughput
+from llmsim.planning import hyperparameters
+from llmsim.planning.draw import SMALL_MODEL, Draft
+
+# A run shows about this many logged steps
+LOGGED_STEPS = 210
+# and about this many validations.
+VALIDATIONS = 8
+# A checkpoint comes every two hours or so, but a run has at most about so many.
+SAVE_SECONDS, MOST_SAVES = 2 * 3600, 12
+
+# Auto-planned runs end within four days.
+LONGEST_RUN_SECONDS = 4 * 86_400
+
+# Passes over the data up to which repeated tokens are worth nearly as much as fresh ones
+# (Muennighoff et al. 2023, "Scaling data-constrained language models").
+MOST_EPOCHS = 4
+
+# At least so many steps, however small the data or slow the cluster.
+FEWEST_STEPS = 100
+
+ROUND_NUMBERS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000)
+
+
+def length(job: Job, draw: float) -> tuple[int, int]:
+    """As many steps and epochs as can be shown, the data lasts for and the GPUs can do.
+
+    Text is read once, if there is enough, else as a whole, some times, as sets for fine-tuning.
+    """
+    recipe = RECIPES[job.recipe]
+    fewest, most = step_range(job.dialect, recipe)
+    affordable = LONGEST_RUN_SECONDS / throughput.step_seconds(job)
+    supply = job.dataset.tokens / step_data_tokens(job)  # steps in one pass over all of the data
+    epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
+    if not recipe.relative and FEWEST_STEPS <= supply * epochs <= min(most, affordable):
+        return int(supply * epochs), epochs
+    wanted = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
+    steps = max(FEWEST_STEPS, min(wanted, affordable, supply * MOST_EPOCHS))
+    passes = int(steps / supply)
+    if not passes:
+        return round(steps), 1
+    passes = max(passes, ceil(FEWEST_STEPS / supply))
+    return int(supply * passes), passes
+
+
+def step_range(dialect: str, recipe: Recipe) -> tuple[int, int]:
+    """The fewest and most steps of a run; no more than can be shown if each step is told."""
+    fewest, most = recipe.steps
+    if voice_of(dialect).every_step:
+        return LOGGED_STEPS, 2 * LOGGED_STEPS
+    return fewest, most
+
+
+def round_number(value: float) -> int:
+    """The largest of 1, 2, 5, 10, 20, 25, 50 ... that is not above the value; at least 1."""
+    return max(number for number in ROUND_NUMBERS if number <= max(1, value))
+
+
+def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) -> Schedule:
+    """About `steps` steps, with the intervals that somebody would type.
+
+    Epochs and validations are whole logging intervals, so that all of them end on logged steps.
+    """
+    layout, recipe = draft.layout, RECIPES[draft.recipe]
+    parameters = parameter_count(draft.shape)
+    voice = voice_of(draft.dialect)
+    log_every = 1 if voice.every_step else round_number(steps / LOGGED_STEPS)
+    # Down, never up: an epoch has no more tokens than the data set.
+    per_epoch = max(1, int(steps / epochs / log_every)) * log_every
+    if epochs == 1:
+        per_epoch = _two_digits(per_epoch, log_every)
+    steps = per_epoch * epochs
+    validate_every = min(steps, near_number(steps / VALIDATIONS, log_every))
+    if not voice.validates:
+        validate_every = steps
+    hours = min(steps / 4, SAVE_SECONDS / step_seconds)
+    save_every = near_number(max(hours, steps / MOST_SAVES), log_every)
+    if voice.saves_what_it_validates:
+        save_every = validate_every
+    warmup = min(steps * recipe.warmup, learning_rate.warmup_steps(parameters, steps))
+    peak = hyperparameters.peak_rate(recipe, parameters)
+    global_batch = layout.data * layout.micro_batch * layout.accumulation
+    return Schedule(
+        steps=steps,
+        warmup=near_number(warmup, 1),
+        peak_lr=peak,
+        final_lr=float(f"{peak * recipe.final_rate:.6g}"),  # as somebody would type it
+        decay=draft.decay,
+        sequence=draft.sequence,
+        global_batch=global_batch,
+        epochs=epochs,
+        log_every=log_every,
+        validate_every=validate_every,
+        validation_batches=max(4, round(recipe.held_out / (global_batch * draft.sequence))),
+        save_every=min(steps, save_every),
+        saves_first=voice.saves_first,
+        validates_last=not voice.validates,
+        validates_first=voice.validates_first,
+        idle=voice.idle,
+    )
+
+
+def ramped(draft: Draft, plan: Schedule, seed: int) -> tuple[Stage, ...]:
+    """How the batch grows: in one of four of the pretrainings from 3B on that could do it."""
+    able = voice_of(draft.dialect).ramps and draft.recipe == "pretrain" and plan.epochs == 1
+    if not able or draft.model.parameters < SMALL_MODEL or noise.uniform(seed, "plan/ramp") > 0.25:
+        return ()
+    share = 0.06 + 0.12 * noise.uniform(seed, "plan/ramp share")
+    draw = noise.bits(seed, "plan/ramp parts")
+    return batch_ramp.planned(draft.layout, plan.steps, plan.log_every, share, draw)
+
+
+def _two_digits(steps: int, log_every: int) -> int:
+    """The steps cut to two digits, where that leaves whole logging intervals."""
+    unit = 10 ** max(0, len(str(steps)) - 2)
+    cut = steps // unit * unit
+    return cut if cut and cut % log_every == 0 else steps
+
+
+def near_number(value: float, multiple: int) -> int:
+    """The number that is nearest to the value, of 1, 2, 5, 10 ... times powers of ten and such.
+
+    It is a whole multiple of `multiple`; at least that.
+    """
+    round_numbers = [number for number in ROUND_NUMBERS if number % multiple == 0]
+    return min(round_numbers, key=lambda number: abs(log(number / max(value, 1.0))))

@@ -1,0 +1,70 @@
+"""Versions that go together: CUDA, NCCL and driver follow from the PyTorch build."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from llmsim.catalog import records
+from llmsim.catalog.records import Framework, Gpu
+from llmsim.errors import CatalogError
+from llmsim.job.records import Software
+from llmsim.physics import noise
+
+# The first driver branch for Blackwell Ultra.
+BLACKWELL_ULTRA, BLACKWELL_ULTRA_DRIVER = "B300", 580
+# The first CUDA that knows Blackwell.
+BLACKWELL, BLACKWELL_CUDA = ("B200", "B300", "5090", "Blackwell"), (12, 8)
+
+# torch, ROCm, RCCL and kernel driver; CDNA 4 came with ROCm 7 (AMD's compatibility matrix).
+ROCM = ("2.9.1+rocm6.4", "6.4", "2.22.3", "6.12.12")
+ROCM_CDNA_4 = ("2.10.0+rocm7.0", "7.0", "2.26.6", "6.14.14")
+
+
+def drawn_software(seed: int, gpu: Gpu, start: datetime) -> Software:
+    """The software of a cluster of these GPUs at that time.
+
+    Raises CatalogError where the list has no version that another one needs.
+    """
+    today = f"{start.year:04}-{start.month:02}"
+
+    def drawn(name: str, needed: str, suits: Callable[[Framework], bool] = bool) -> Framework:
+        listed = [each for each in records.frameworks() if each.name == name and suits(each)]
+        if not listed:
+            raise CatalogError(
+                f"data/llm_frameworks.txt has no {name} for {needed}: add a line "
+                f"{name} | with a version that suits it."
+            )
+        out = [each for each in listed if each.released < today]
+        return noise.pick(seed, f"plan/{name}", out or listed[:1])
+
+    python = drawn("python", "any run").version
+    transformers = drawn("transformers", "any run").version
+    if gpu.name.startswith("AMD"):
+        torch, rocm, rccl, kernel = ROCM_CDNA_4 if "MI35" in gpu.name else ROCM
+        return Software(python, torch, "ROCm", rocm, "RCCL", rccl, kernel, transformers)
+    first_cuda = BLACKWELL_CUDA if any(name in gpu.name for name in BLACKWELL) else (0, 0)
+    build = drawn("torch", gpu.name, lambda each: _cuda(each) >= first_cuda)
+    oldest = max(build.driver, BLACKWELL_ULTRA_DRIVER * (BLACKWELL_ULTRA in gpu.name))
+    needed = f"torch {build.version}"
+    nccl = drawn("nccl", f"{needed} (nccl={build.nccl})",
+                 lambda each: _release(each.version) == build.nccl)  # fmt: skip
+    driver = drawn("driver", f"{needed} (driver={oldest})",
+                   lambda each: _branch(each.version) >= oldest)  # fmt: skip
+    cuda = ".".join(map(str, _cuda(build)))
+    versions = (build.version, "CUDA", cuda, "NCCL", nccl.version, driver.version)
+    return Software(python, *versions, transformers)
+
+
+def _release(nccl: str) -> str:
+    """ "2.27.5" from "2.27.5+cuda12.9"."""
+    return nccl.partition("+")[0]
+
+
+def _branch(driver: str) -> int:
+    """570 from "570.195.03"."""
+    return int(driver.partition(".")[0])
+
+
+def _cuda(torch: Framework) -> tuple[int, int]:
+    """(12, 8) from "2.9.1+cu128"."""
+    digits = torch.version.partition("+cu")[2]
+    return int(digits[:-1]), int(digits[-1])

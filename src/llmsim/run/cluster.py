@@ -1,0 +1,193 @@
+"""The machines a job runs on, where a launch prints them: processes, addresses, buses, cards.
+
+Each is a pure function of the job and a node or rank, drawn from a stream of its own.
+"""
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics import noise
+
+PORT = 29500  # where torchrun's and DeepSpeed's processes meet, unless they are told another
+
+# A launcher's workers get the process ids that follow its own threads'.
+WORKERS_AFTER = 67
+
+# PCI addresses of the eight GPUs of HGX baseboards, as public nvidia-smi tables show them.
+BUSES = (
+    ("18", "2A", "3A", "5D", "84", "8B", "91", "E4"),
+    ("8D", "91", "95", "99", "AB", "AF", "B3", "B7"),
+    ("19", "3B", "4C", "5D", "9B", "BB", "CB", "DB"),
+    ("19", "2D", "3F", "66", "9B", "AE", "BF", "E4"),
+)
+
+INTERFACES = ("eth0", "bond0", "ens3", "eno1", "enp41s0np0")
+
+# Below this a node's network is Ethernet without RDMA, GB/s a GPU (100 Gb/s).
+RDMA_GB_S = 12.0
+
+# Names that start like this have NVSwitch's multicast (Hopper and Blackwell with NVLink).
+_MULTICAST, _MULTICAST_GB_S = ("NVIDIA H", "NVIDIA B", "NVIDIA G"), 200
+
+# What a driver branch supports at most (CUDA release notes, table 3).
+_DRIVER_CUDA = {
+    550: "12.4", 555: "12.5", 560: "12.6", 565: "12.7", 570: "12.8", 575: "12.9",
+    580: "13.0", 590: "13.1", 595: "13.2",
+}  # fmt: skip
+
+
+# --- processes ---------------------------------------------------------------------------
+
+
+def launcher(job: Job, node: int) -> int:
+    """The process id of torchrun on a node; each node counts its own."""
+    return noise.integer(job.seed, "launch/process", 2_000, 60_000, node)
+
+
+def worker(job: Job, rank: int) -> int:
+    """The process id of a rank; on its node they follow one another."""
+    node, local = divmod(rank, gpus_per_node(job))
+    return launcher(job, node) + WORKERS_AFTER + local
+
+
+def thread(job: Job, rank: int) -> int:
+    """The id of the thread in which a rank sets up its communicator."""
+    size = gpus_per_node(job)
+    node, local = divmod(rank, size)
+    # Each process has started some dozens of threads by then.
+    after = 31 * size + noise.integer(job.seed, "machine/threads", 0, 200, node)
+    return launcher(job, node) + WORKERS_AFTER + size + after + local
+
+
+def pointer(job: Job, name: str, rank: int = 0) -> str:
+    """Where an object lies in a process's memory, as Python prints it: 0x7f144559ef00."""
+    return _aligned(0x7F0000000000, noise.bits(job.seed, f"machine/{name}", rank))
+
+
+def _aligned(base: int, bits: int) -> str:
+    """An address within a terabyte of the base, at a multiple of 16."""
+    return f"{base + (bits >> 28 << 4):#x}"
+
+
+def turn(job: Job, name: str, among: int, index: int = 0) -> int:
+    """Which of so many processes, lines or places is next, counted from 0, where chance says so."""
+    return noise.integer(job.seed, f"disorder/{name}", 0, among - 1, index)
+
+
+def arrivals(job: Job, name: str, count: int) -> list[int]:
+    """So many processes, counted from 0, in the order in which they come to print."""
+    return sorted(range(count), key=lambda place: noise.bits(job.seed, f"{name}/arrival", place))
+
+
+def hostname(job: Job, node: int) -> str:
+    """The node's name, counted from 1: "toaster-01"."""
+    digits = max(2, len(str(job.layout.nodes)))
+    return f"{job.cluster}-{node + 1:0{digits}d}"
+
+
+# --- addresses ---------------------------------------------------------------------------
+
+
+def address(job: Job, node: int) -> str:
+    """A node's IP address on the private network: neighbours have neighbouring numbers."""
+    first = noise.integer(job.seed, "machine/network", 0, 2**24 - 2**18)
+    number = first - first % 256 + 10 + node + node // 240 * 16  # none ends in 0 or 255
+    return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+
+
+def interface(job: Job) -> str:
+    """The network interface that the processes find each other on."""
+    return noise.pick(job.seed, "machine/interface", INTERFACES)
+
+
+def has_rdma(job: Job) -> bool:
+    """Whether the cards between the nodes are InfiniBand or RoCE."""
+    return job.gpu.nic_gb_s >= RDMA_GB_S
+
+
+def cards(job: Job) -> tuple[str, ...]:
+    """The RDMA cards of a node, one a GPU: mlx5_0, mlx5_1 ... with the odd gap for a port
+    that serves the storage.
+    """
+    skipped = noise.integer(job.seed, "machine/cards", 1, 2 * gpus_per_node(job))
+    numbers = (index + (index >= skipped) for index in range(gpus_per_node(job)))
+    return tuple(f"mlx5_{number}" for number in numbers)
+
+
+# --- GPUs --------------------------------------------------------------------------------
+
+
+def bus_address(job: Job, local_rank: int) -> str:
+    """A GPU's PCI address, as nvidia-smi or rocm-smi prints it; alike on all nodes."""
+    buses = noise.pick(job.seed, "launch/buses", BUSES)
+    # More than eight in a node sit behind a second PCI domain.
+    domain, slot = divmod(local_rank, len(buses))
+    digits = 4 if job.gpu.name.startswith("AMD") else 8
+    return f"{domain:0{digits}X}:{buses[slot]}:00.0"
+
+
+def bus_number(job: Job, local_rank: int) -> str:
+    """The same address as NCCL prints it: 18000 for 00000000:18:00.0."""
+    digits = bus_address(job, local_rank).replace(":", "").replace(".", "")
+    return f"{int(digits, 16):x}"
+
+
+def has_multicast(job: Job) -> bool:
+    """Whether the node's switch adds and copies on its way (NVLink SHARP)."""
+    linked = job.gpu.link_gb_s >= _MULTICAST_GB_S
+    return linked and job.gpu.name.startswith(_MULTICAST) and gpus_per_node(job) > 2
+
+
+def driver_cuda(driver: str) -> str:
+    """The CUDA version that nvidia-smi prints for a driver: "13.0" for 580.95.05."""
+    branch = int(driver.partition(".")[0])
+    known = [at for at in _DRIVER_CUDA if at <= branch]
+    return _DRIVER_CUDA[max(known, default=min(_DRIVER_CUDA))]
+
+
+def core(job: Job, name: str, rank: int) -> int:
+    """The CPU core that a helper thread of a rank runs on: 96 of each socket, near its GPU."""
+    socket = rank % 8 // 4
+    return 96 * socket + noise.integer(job.seed, f"machine/{name}", 0, 95, rank)
+
+
+# --- communicators -----------------------------------------------------------------------
+
+
+def communicator(job: Job, rank: int) -> str:
+    """Where a rank's communicator lies in its memory: 0x55b0e50b0050."""
+    return _aligned(0x550000000000, noise.bits(job.seed, "machine/communicator", rank))
+
+
+def communicator_id(job: Job) -> str:
+    """What all ranks of the communicator share: 0xd348dd38f6a77098."""
+    return f"{noise.bits(job.seed, 'machine/communicator id'):#x}"
+
+
+def collectives_commit(job: Job) -> str:
+    """The commit that RCCL was built from, as its seven first digits: 9c5b1d0."""
+    return f"{noise.bits(job.seed, 'nccl/commit') >> 36:07x}"
+
+
+def share(job: Job, name: str, rank: int, mean: float) -> float:
+    """A rank's part of something that all do: within 15 % of the mean."""
+    return mean * (0.85 + 0.3 * noise.uniform(job.seed, f"machine/{name}", rank))
+
+
+def skew(job: Job, name: str, index: int = 0) -> float:
+    """Seconds between the first and the last rank to leave a barrier; none on a single GPU."""
+    if job.layout.gpus == 1:
+        return 0.0
+    spread = 0.0003 + 0.0004 * job.layout.nodes.bit_length()
+    return spread * (0.5 + noise.uniform(job.seed, f"machine/skew {name}", index))
+
+
+# --- small things ------------------------------------------------------------------------
+
+
+def duration(job: Job, name: str, mean: float) -> float:
+    """Seconds of a step of the launch that has no event of its own: within 15 % of the mean."""
+    return share(job, name, 0, mean)
+
+
+def document_tokens(job: Job) -> int:
+    """The mean length of the data set's documents, in tokens."""
+    return noise.integer(job.seed, "machine/document", 500, 1500)

@@ -1,0 +1,139 @@
+"""The vocabulary of a run: small immutable facts, each with `at` in simulated seconds.
+
+`at` counts from the job's start, never goes back, and is when the fact became known (an
+operation that took 3 s and ended at 10 s says so at 10). All durations are simulated
+seconds, all sizes bytes, unless the name says otherwise. A new kind of fact is a new
+record in one of the rooms here, a generator that yields it in phases/, and a line in each
+dialect that tells it.
+"""
+
+from llmsim.run.events.launch import (
+    BackendReady,
+    Broadcast,
+    DatasetReady,
+    Launched,
+    MemoryPlanned,
+    MeshBuilt,
+    ModelBuilt,
+    ModelSharded,
+    NodeDetected,
+    NodesDetected,
+    RankJoined,
+    RanksJoined,
+    Rendezvous,
+    TokenizerLoaded,
+    TrainerReady,
+    WeightsLoaded,
+    WorkersStarted,
+)
+from llmsim.run.events.progress import PhaseEnded, PhaseName, PhaseStarted, Progress, Task
+from llmsim.run.events.saving import (
+    CheckpointDeleted,
+    CheckpointSaved,
+    CheckpointStaged,
+    CheckpointStarted,
+    Consolidated,
+    Evaluated,
+    Exported,
+    ExportStarted,
+    ShardWritten,
+    Summary,
+    Validated,
+)
+from llmsim.run.events.training import (
+    BatchGrew,
+    Collectives,
+    EpochEnded,
+    EpochStarted,
+    Recovered,
+    Slowed,
+    Status,
+    Step,
+)
+
+__all__ = [
+    "BackendReady",
+    "BatchGrew",
+    "Broadcast",
+    "CheckpointDeleted",
+    "CheckpointSaved",
+    "CheckpointStaged",
+    "CheckpointStarted",
+    "Collectives",
+    "Consolidated",
+    "DatasetReady",
+    "EpochEnded",
+    "EpochStarted",
+    "Evaluated",
+    "Event",
+    "ExportStarted",
+    "Exported",
+    "Launched",
+    "MemoryPlanned",
+    "MeshBuilt",
+    "ModelBuilt",
+    "ModelSharded",
+    "NodeDetected",
+    "NodesDetected",
+    "PhaseEnded",
+    "PhaseName",
+    "PhaseStarted",
+    "Progress",
+    "RankJoined",
+    "RanksJoined",
+    "Recovered",
+    "Rendezvous",
+    "ShardWritten",
+    "Slowed",
+    "Status",
+    "Step",
+    "Summary",
+    "Task",
+    "TokenizerLoaded",
+    "TrainerReady",
+    "Validated",
+    "WeightsLoaded",
+    "WorkersStarted",
+]
+
+Event = (
+    PhaseStarted
+    | PhaseEnded
+    | Progress
+    | Launched
+    | Rendezvous
+    | WorkersStarted
+    | NodeDetected
+    | NodesDetected
+    | RankJoined
+    | RanksJoined
+    | BackendReady
+    | MeshBuilt
+    | TokenizerLoaded
+    | DatasetReady
+    | ModelBuilt
+    | WeightsLoaded
+    | ModelSharded
+    | Broadcast
+    | MemoryPlanned
+    | TrainerReady
+    | EpochStarted
+    | Step
+    | Collectives
+    | Slowed
+    | Recovered
+    | Status
+    | BatchGrew
+    | EpochEnded
+    | Validated
+    | CheckpointStarted
+    | CheckpointStaged
+    | CheckpointSaved
+    | CheckpointDeleted
+    | ExportStarted
+    | Consolidated
+    | ShardWritten
+    | Exported
+    | Evaluated
+    | Summary
+)

@@ -1,0 +1,126 @@
+"""Validations, checkpoints, the export and its summary."""
+
+from llmsim.physics.hardware.storage import Shard
+from llmsim.physics.learning.benchmarks import Score
+from llmsim.typed import NamedTuple
+
+
+class Validated(NamedTuple):
+    """Loss on held-out data; perplexity = exp(loss)."""
+
+    at: float
+    step: int
+    loss: float
+    perplexity: float
+    best: float  # lowest validation loss so far, this one included
+    tokens: int
+    seconds: float
+    accuracy: float | None = None  # DPO: pairs ranked right; GRPO: problems solved; 0 .. 1
+    training_seconds: float = 0.0  # as of a Step
+
+
+class CheckpointStarted(NamedTuple):
+    """The save begins: every rank writes its shard."""
+
+    at: float
+    step: int
+    path: str
+    size: int
+    writers: int
+
+
+class CheckpointStaged(NamedTuple):
+    """A copy is in host memory: training goes on while it is written."""
+
+    at: float
+    step: int
+    seconds: float
+    training_seconds: float = 0.0  # as of a Step
+
+
+class CheckpointSaved(NamedTuple):
+    """The save is durable; one in the background may be noticed somewhat later."""
+
+    at: float
+    step: int
+    path: str
+    size: int
+    seconds: float  # since it began
+    training_seconds: float = 0.0  # as of a Step
+
+
+class CheckpointDeleted(NamedTuple):
+    """An old checkpoint made room."""
+
+    at: float
+    step: int  # that it was saved after
+    path: str
+    size: int
+    seconds: float
+
+
+class ExportStarted(NamedTuple):
+    """The shards of the last checkpoint are put together for the world to use."""
+
+    at: float
+    path: str
+    size: int  # bf16 weights
+    shards: int
+
+
+class Consolidated(NamedTuple):
+    """The full weights are in the first node's memory, in bf16."""
+
+    at: float
+    size: int
+    seconds: float
+
+
+class ShardWritten(NamedTuple):
+    """One safetensors file is written."""
+
+    at: float
+    shard: Shard
+    seconds: float
+
+
+class Exported(NamedTuple):
+    """All files are written."""
+
+    at: float
+    path: str
+    size: int
+    shards: int
+    seconds: float  # since the export began
+    training_seconds: float  # the whole training's, as of a Step
+
+
+class Evaluated(NamedTuple):
+    """Benchmark scores of the model after a step: the last one, or when they were asked for."""
+
+    at: float
+    step: int
+    scores: tuple[Score, ...]
+    seconds: float
+
+
+class Summary(NamedTuple):
+    """The run in numbers, told at its end."""
+
+    at: float
+    steps: int
+    tokens: int
+    seconds: float  # from launch to now
+    training_began: float  # seconds after the launch
+    training_seconds: float  # from the first step to the last, nested phases included
+    gpu_hours: float
+    first_loss: float
+    final_loss: float  # training
+    best_validation: float
+    final_validation: float
+    perplexity: float | None  # exp(final_validation), where the loss is one of tokens
+    tokens_per_second: float  # tokens / seconds spent in steps
+    mfu: float
+    checkpoints: int
+    exported: int  # bytes
+    path: str

@@ -1,0 +1,97 @@
+"""Steps, epochs, and what slows them."""
+
+from llmsim.physics.hardware.telemetry import NodeReading, Reading
+from llmsim.physics.speed.traffic import StepTransfer
+from llmsim.typed import NamedTuple
+
+
+class EpochStarted(NamedTuple):
+    """A pass over the data begins, counted from 1."""
+
+    at: float
+    epoch: int
+
+
+class Step(NamedTuple):
+    """An optimizer step was logged. Rates are means since the previous logged step."""
+
+    at: float
+    step: int
+    previous: int  # the logged step before; 0 at the first
+    epoch: int
+    loss: float  # of this very step's global batch, nats per token
+    gradient_norm: float  # before clipping
+    learning_rate: float  # used in this step
+    step_seconds: float  # at(this) - at(previous) = step_seconds * steps between
+    host_seconds: float  # since the previous step was handed to devices that work on their own
+    tokens: int  # consumed so far
+    tokens_per_second: float  # whole cluster
+    samples_per_second: float  # sequences, whole cluster
+    mfu: float  # 0 .. 1
+    allocated: int
+    reserved: int
+    capacity: int
+    remaining: float  # seconds to the last sequence at the mean rate so far
+    metrics: tuple[tuple[str, float], ...] = ()  # what DPO and GRPO watch, by TRL's names
+    training_seconds: float = 0.0  # since the first step began, validations and saves included
+
+
+class Collectives(NamedTuple):
+    """What one step sends between GPUs, timed after its backward pass."""
+
+    at: float
+    step: int
+    transfers: tuple[StepTransfer, ...]
+    step_seconds: float
+
+
+class Slowed(NamedTuple):
+    """Steps begin to take longer than they should, and why."""
+
+    at: float
+    step: int  # the first slow one
+    kind: str  # "straggler", "data stall" or "network retry"
+    rank: int
+    hostname: str
+    seconds: float  # lost in each slow step
+    part: float  # the same, of a step's usual time
+
+
+class Recovered(NamedTuple):
+    """A slow rank is as fast as the others again."""
+
+    at: float
+    step: int  # the last slow one
+    rank: int
+    hostname: str
+    seconds: float  # lost in all
+    steps: int
+
+
+class Status(NamedTuple):
+    """The cluster at a glance: every GPU of a small one, node by node of a large one."""
+
+    at: float
+    reason: str
+    gpus: tuple[Reading, ...]  # empty above 64 GPUs
+    nodes: tuple[NodeReading, ...]  # the first ones; empty up to 64 GPUs
+    more_nodes: int  # nodes left out
+
+
+class BatchGrew(NamedTuple):
+    """From this step on the global batch is larger."""
+
+    at: float
+    step: int
+    before: int  # sequences
+    after: int
+    accumulation: int  # micro-batches per step from now on
+
+
+class EpochEnded(NamedTuple):
+    """A pass over the data is complete."""
+
+    at: float
+    epoch: int
+    loss: float  # training loss of the epoch's last step
+    seconds: float  # validations and checkpoints included

@@ -1,0 +1,214 @@
+"""From the typed command to the first step."""
+
+from math import ceil, fsum
+
+from llmsim.job.layout import shards_weights
+from llmsim.job.milestones import steps_per_epoch
+from llmsim.job.recipes import RECIPES
+from llmsim.job.records import Job, batch_tokens, gpus_per_node, step_data_tokens, step_rows
+from llmsim.model.architecture import (
+    active_parameter_count,
+    embedding_parameters,
+    parameter_count,
+    trained_parameter_count,
+)
+from llmsim.physics import noise
+from llmsim.physics.hardware import allocator, memory, preparation, storage
+from llmsim.physics.speed import batch_ramp, throughput, traffic
+from llmsim.run import cluster
+from llmsim.run.cluster import hostname
+from llmsim.run.events import (
+    BackendReady,
+    Broadcast,
+    DatasetReady,
+    Launched,
+    MemoryPlanned,
+    MeshBuilt,
+    ModelBuilt,
+    ModelSharded,
+    NodeDetected,
+    NodesDetected,
+    RankJoined,
+    RanksJoined,
+    Rendezvous,
+    TokenizerLoaded,
+    TrainerReady,
+    WeightsLoaded,
+    WorkersStarted,
+)
+from llmsim.run.phases.status import status
+from llmsim.run.phases.timing import Phase, late, took, watched
+
+# Nodes and ranks are told one by one up to these numbers, then summed up.
+TOLD_NODES = 8
+TOLD_RANKS = 16
+
+NVLINK_GB_S = 100  # what is slower than this is PCIe
+
+# Tokenized data is stored in 2 or 4 bytes a token, by the size of the vocabulary; the
+# compressed text that is downloaded takes about 2.1 bytes a token.
+TEXT_BYTES_PER_TOKEN = 2.1
+# One node downloads 1.5 GB/s from an object store and tokenizes 40M tokens/s on some hundred
+# cores (Hugging Face tokenizers: 0.2 to 0.5M a core); more than eight share the store's door.
+DOWNLOAD_BYTES_PER_SECOND = 1.5e9
+TOKENS_PER_SECOND = 4e7
+MOST_READERS = 8
+# More data than this has been tokenized before; then its shards are only opened and indexed.
+TOKENIZED_TOKENS = 2_000_000_000
+SHARDS_OPENED_PER_SECOND = 24
+# A shard holds 100M tokens, as the FineWeb shards of llm.c and nanochat do.
+SHARD_TOKENS = 100_000_000
+
+
+def launch(job: Job, at: float) -> Phase:
+    """The command, the nodes, the ranks, the data and the model, in the order a log has them."""
+    yield Launched(at)
+    at += took(job, "torchrun", 2.6)
+    yield Rendezvous(at, hostname(job, 0), cluster.PORT, cluster.launcher(job, 0))
+    at += took(job, "import torch", 5.8)
+    yield WorkersStarted(at, hostname(job, 0), cluster.PORT)
+    at = yield from _cluster(job, at)
+    at = yield from _data(job, at)
+    return (yield from _model(job, at))
+
+
+def _cluster(job: Job, at: float) -> Phase:
+    """Nodes and ranks report; then the backend and the mesh."""
+    layout = job.layout
+    at += took(job, "rendezvous", 0.9)
+    for node in range(min(layout.nodes, TOLD_NODES)):
+        at += late(job, "detect", 0.08, node)
+        yield NodeDetected(at, node, hostname(job, node), gpus_per_node(job))
+    if layout.nodes > TOLD_NODES:
+        at += took(job, "detect", 0.6, TOLD_NODES)
+        yield NodesDetected(at, layout.nodes, layout.nodes - TOLD_NODES)
+    at = yield from _ranks(job, at)
+    # Communicator initialisation: 2.5 to 3.7 s on 8 GPUs, longer with every doubling of nodes,
+    # and minutes where rank 0 has to talk to a hundred thousand others.
+    seconds = took(job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length() + 0.0008 * layout.gpus)
+    at += seconds
+    yield BackendReady(at, channels(job), seconds)
+    at += took(job, "mesh", 0.2)
+    yield MeshBuilt(at, mesh(job))
+    return at
+
+
+def channels(job: Job) -> int:
+    """NCCL's channels: 24 with NVLink SHARP in a node, 16 over NVLink and network, few on PCIe."""
+    if job.gpu.link_gb_s < NVLINK_GB_S:
+        return 2 if job.layout.nodes > 1 else 4
+    return 16 if job.layout.nodes > 1 else 24
+
+
+def mesh(job: Job) -> tuple[tuple[str, int], ...]:
+    """The dimensions of the device mesh that are larger than one, outermost first."""
+    layout = job.layout
+    data = "dp_shard" if shards_weights(layout) else "dp_replicate"
+    dimensions = (("pp", layout.pipeline), (data, layout.data), ("tp", layout.tensor))
+    return tuple((name, size) for name, size in dimensions if size > 1) or ((data, 1),)
+
+
+def _ranks(job: Job, at: float) -> Phase:
+    layout, size = job.layout, gpus_per_node(job)
+    begun = at
+    for rank in range(min(layout.gpus, TOLD_RANKS)):
+        at += late(job, "rank", 0.045, rank)
+        node, local = divmod(rank, size)
+        yield RankJoined(
+            at,
+            rank,
+            hostname(job, node),
+            local,
+            cluster.bus_address(job, local),
+            cluster.worker(job, rank),
+            round(at - begun, 6),
+        )
+    # The more nodes import Python from one file system, the longer the last one takes.
+    at += took(job, "last rank", 0.15 * layout.nodes.bit_length() + 0.003 * layout.nodes)
+    untold = max(0, layout.gpus - TOLD_RANKS)
+    first = layout.gpus - max(1, untold)
+    slowest = noise.integer(job.seed, "launch/slowest", first, layout.gpus - 1)
+    yield RanksJoined(at, layout.gpus, untold, slowest, round(at - begun, 6))
+    return at
+
+
+def _data(job: Job, at: float) -> Phase:
+    """The tokenizer; then the data, or the run's part of it, is downloaded and tokenized."""
+    seconds = took(job, "tokenizer", 0.7)
+    at += seconds
+    yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
+    tokens, sequences = _taken(job)
+    shards = ceil(tokens / SHARD_TOKENS)
+    size = int(tokens * TEXT_BYTES_PER_TOKEN)
+    begun = at
+    readers = min(job.layout.nodes, MOST_READERS)
+    seconds = took(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
+    yield from watched(job, at, seconds, "download", job.dataset.name, size, "B")
+    at += seconds
+    if job.prepares_alone:
+        label, preparing = "Tokenizing", fsum(preparation.passes(job))
+    elif tokens > TOKENIZED_TOKENS:
+        label, preparing = "Indexing", shards / SHARDS_OPENED_PER_SECOND
+    else:
+        label, preparing = "Tokenizing", tokens / (readers * TOKENS_PER_SECOND)
+    seconds = took(job, "tokenize", 1.5 + preparing)
+    yield from watched(job, at, seconds, "tokenize", label, shards, "shard")
+    at += seconds
+    width = 2 if job.architecture.vocabulary <= 65_536 else 4
+    yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
+    return at
+
+
+def _taken(job: Job) -> tuple[int, int]:
+    """Tokens and samples that are prepared: all of them where one process maps the data."""
+    steps = steps_per_epoch(job)
+    if job.prepares_alone:
+        return job.dataset.tokens, job.dataset.rows
+    if job.recipe in ("dpo", "grpo"):
+        return int(steps * step_data_tokens(job)), steps * step_rows(job)
+    tokens = batch_ramp.tokens(job, 1, steps)
+    return tokens, tokens // job.schedule.sequence
+
+
+def _model(job: Job, at: float) -> Phase:
+    """The model is built on the meta device, sharded and counted."""
+    shape, layout = job.architecture, job.layout
+    seconds = took(job, "build", 0.2 + 0.01 * shape.layers)
+    at += seconds
+    yield ModelBuilt(
+        at,
+        parameter_count(shape),
+        active_parameter_count(shape),
+        embedding_parameters(shape),
+        trained_parameter_count(shape),
+        seconds,
+    )
+    split = layout.tensor * layout.pipeline
+    sharded = layout.data if shards_weights(layout) else 1
+    seconds = took(job, "shard", 0.8 + 0.03 * shape.layers)
+    at += seconds
+    yield ModelSharded(at, ceil(parameter_count(shape) / split / sharded), seconds)
+    if RECIPES[job.recipe].released:
+        size, seconds = storage.released_bytes(job), storage.load_seconds(job)
+        yield from watched(job, at, seconds, "download", "Loading weights", size, "B")
+        at += seconds
+        shards = len(storage.released_shards(job))
+        yield WeightsLoaded(at, f"models/{job.model.name}", size, shards, seconds)
+    broadcast = traffic.startup_broadcast(job)
+    at += took(job, "broadcast", 0.02) + broadcast.seconds
+    yield Broadcast(at, broadcast)
+    at += took(job, "memory", 0.02)
+    yield MemoryPlanned(
+        at,
+        allocator.after_build(job),
+        memory.estimate(shape, layout, job.schedule.sequence),
+        memory.capacity(job.gpu),
+    )
+    yield status(job, at, "loading", at, "idle", "before training")
+    at += took(job, "trainer", preparation.optimizer_seconds(job))
+    yield TrainerReady(
+        at,
+        throughput.job_flops_per_token(job),
+        throughput.mfu(job, batch_tokens(job) / throughput.step_seconds(job)),
+    )
+    return at

@@ -1,0 +1,56 @@
+"""How a phase announces itself and how its small operations take time."""
+
+from collections.abc import Generator, Iterator
+from math import log
+
+from llmsim.job.records import Job
+from llmsim.physics import noise
+from llmsim.run.events import Event, PhaseEnded, PhaseName, PhaseStarted, Progress, Task
+
+Phase = Generator[Event, None, float]
+
+# A watched task reports this often.
+REPORTS = 12
+# How far its rate strays from the mean.
+WAVER = 0.15
+
+
+def took(job: Job, name: str, mean: float, index: int = 0) -> float:
+    """Seconds an operation takes, to the microsecond: 0.8 to 1.25 of the mean, mostly below 1.1."""
+    draw = noise.uniform(job.seed, f"time/{name}", index)
+    return round(mean * (0.8 + 0.35 * draw + 0.1 * draw**8), 6)
+
+
+def announced(name: PhaseName, at: float, body: Phase) -> Phase:
+    """A short phase between the events that announce its length and its end."""
+    events: list[Event] = []
+    while True:
+        try:
+            events.append(next(body))
+        except StopIteration as stop:
+            end: float = stop.value
+            break
+    yield PhaseStarted(at, name, end - at)
+    yield from events
+    yield PhaseEnded(end, name, end - at)
+    return end
+
+
+def late(job: Job, name: str, mean: float, index: int) -> float:
+    """Seconds until the next of many that arrive independently of each other: -mean ln(u)."""
+    gap = -mean * log(noise.uniform(job.seed, f"time/{name}", index))
+    return round(min(gap, 5 * mean), 6)
+
+
+def watched(
+    job: Job, at: float, seconds: float, task: Task, label: str, total: int, unit: str
+) -> Iterator[Progress]:
+    """The progress of a task from nothing to the total, whose rate wavers by some per cent."""
+    reports = min(REPORTS, total)
+    gain = WAVER * (2 * noise.uniform(job.seed, f"bar/{task}", round(at * 1000)) - 1)
+    for report in range(reports + 1):
+        part = report / reports
+        # Faster at first or at last, and on time at the end: 0 and 1 stay where they are.
+        wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, f"bar/{task}/{label}", report) - 1)
+        elapsed = round(seconds * (part + (gain + wave) * part * (1 - part)), 6)
+        yield Progress(at + elapsed, task, label, total * report // reports, total, unit, elapsed)

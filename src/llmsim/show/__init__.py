@@ -1,0 +1,1 @@
+"""The pace of a show, and what stands on the screen."""

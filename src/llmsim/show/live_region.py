@@ -1,0 +1,142 @@
+"""A run on a terminal: its log, and below that the board, the bar or a note."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from llmsim.board import region
+from llmsim.board.board import View, board
+from llmsim.board.palette import painted
+from llmsim.dialects.line import Bar, Tell
+from llmsim.dialects.registry import lines_of
+from llmsim.job.records import Job
+from llmsim.run.events import Event
+from llmsim.show.dashboard import Watch
+from llmsim.text.screen import Screen
+from llmsim.typed import Any
+
+TICK = 0.1  # show seconds at speed 1 after which the board is drawn anew
+HIGHEST_PACE = 100.0
+NOTE_NEEDS = 3  # rows of a screen that has room for a note
+
+Note = Callable[[int], str]  # a text of no more cells than are given
+
+
+class Stage:
+    """The terminal: the log, and below it the board or, where it has no room, the bar.
+
+    The host may change `board` (whether there is one), `speed` (on which the ticks depend) and
+    `note` (what it has to say, in a row at the bottom) at any time, and then write redrawn().
+    """
+
+    def __init__(
+        self, screen: Callable[[], Screen], speed: float = 1.0, board: bool = True
+    ) -> None:
+        """`screen` is asked before each drawing, so that a resize takes hold."""
+        self._ask = screen
+        self._screen: Screen | None = screen()  # None when nobody knows what it shows
+        self._rows: list[str] = []
+        self._drawn: tuple[bool, Note | None] = (board, None)
+        self._bar: Bar | None = None
+        self._view: Callable[[], View] | None = None
+        self.speed, self.board = speed, board
+        self.note: Note | None = None
+
+    def pace(self) -> float:
+        """How many show seconds a second of ticks takes: these stay ten a second on the wall."""
+        return min(max(self.speed, 1.0), HIGHEST_PACE)
+
+    def tell(self, tell: Tell, event: Any, job: Job) -> list[str]:
+        """The lines that an event leaves in the log; a bar is noted until it is full."""
+        kept = []
+        for line in tell(event, job, self._ask()):
+            full = not isinstance(line, Bar) or line.fraction >= 1
+            if full:
+                kept.append(line.text)
+            if isinstance(line, Bar):
+                self._bar = None if full else line
+        return kept
+
+    def draw(self, view: Callable[[], View], lines: Sequence[str] = ()) -> str:
+        """The text that shows the view on the board, and lines above it.
+
+        With lines the board stays as it was: the next tick, which is near, shows the news.
+        """
+        self._view = view
+        screen, rows, wanted = self._ask(), self._rows, (self.board, self.note)
+        resized = screen != self._screen
+        if resized or wanted != self._drawn or not lines:
+            rows = self._region(view, screen)
+        before = None if resized else self._rows
+        self._screen, self._rows, self._drawn = screen, rows, wanted
+        if not screen.live:  # somebody else has the terminal: nothing there may be erased
+            return "".join(f"{line}\n" for line in lines)
+        return region.redrawn(before, lines, rows)
+
+    def _region(self, view: Callable[[], View], screen: Screen) -> list[str]:
+        """The rows below the log."""
+        if not screen.live:
+            return []
+        rows = [painted(row, screen) for row in board(view(), screen)] if self.board else []
+        if self._bar and not rows:
+            rows.append(self._bar.text)
+        if self.note and screen.height >= NOTE_NEEDS:
+            text = self.note(screen.width - 2)
+            rows.append(painted((("", " "), ("label", text)), screen))
+        return rows
+
+    def redrawn(self) -> str:
+        """The text that shows what has changed since the last drawing, the run standing still."""
+        return self.draw(self._view) if self._view else ""
+
+    def forget(self) -> None:
+        """Take it that nobody knows what the terminal shows: the next drawing is a whole one."""
+        self._screen = None
+
+    def cleared(self) -> str:
+        """The text that takes the region away."""
+        self._rows, self._bar, self._view = [], None, None
+        return region.cleared() if self._ask().live else ""
+
+
+def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[float]:
+    """The multiples of a tick, which may change, between two moments, and the second of these."""
+    now = start
+    while True:
+        step = tick()
+        number = int(now / step) + 1
+        number += number * step <= now  # a quotient rounded down
+        now = number * step
+        if now >= end:
+            break
+        yield now
+    yield end
+
+
+def staged(
+    timed: Iterator[tuple[float, Event]], job: Job, stage: Stage, at_once: int
+) -> Iterator[tuple[float, str]]:
+    """Pairs of show seconds to wait and then text to write.
+
+    Only what has no text is waited for: a text that waited could have the size of a terminal
+    that was resized meanwhile. At a higher speed ticks are further apart, so that they stay
+    ten a second on the wall. The first lines, `at_once` of them, do not wait.
+    """
+
+    def tick() -> float:
+        return TICK * stage.pace()
+
+    told, watch = lines_of(job.dialect), Watch(job)
+    clock, printed = 0.0, 0
+    for gap, event in timed:
+        start, clock = clock, clock + gap
+        before = start
+        for now in moments(start, clock, tick) if gap and printed >= at_once else ():
+            yield now - before, ""
+            watch.pace = stage.pace()
+            before, part = now, (now - start) / gap
+            if now < clock and (text := stage.draw(watch.seen(event, part, now))):
+                yield 0.0, text
+        watch.see(event)
+        if (tell := told.get(type(event))) and (lines := stage.tell(tell, event, job)):
+            yield 0.0, stage.draw(watch.seen(event, 1.0, clock), lines)
+            printed += len(lines)
+    yield 0.0, stage.cleared()

@@ -1,0 +1,174 @@
+"""A run as frames: the events' lines, each after its delay. The only exchange office of clocks.
+
+    simulate -> (event, delay) -> lines -> frames
+
+`Event.at` is simulated seconds, `Frame.delay` show seconds at speed 1. Each phase gets its
+share of the show; within a phase the rhythm is the simulation's.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from math import isfinite
+
+from llmsim.dialects.line import Bar, Line
+from llmsim.dialects.registry import lines_of
+from llmsim.job.milestones import checkpoints, validations
+from llmsim.job.records import Job
+from llmsim.options.parsing import REAL_TIME
+from llmsim.options.table import Options
+from llmsim.physics import noise
+from llmsim.run.events import Event, PhaseEnded, PhaseStarted
+from llmsim.run.simulation import simulate
+from llmsim.text.screen import Screen, blank_row
+from llmsim.text.style import Span, paint
+from llmsim.typed import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.show.live_region import Stage
+
+# Parts of a show: training proper 0.62, with its validations and checkpoints 0.77.
+SHARES = {"launch": 0.14, "training": 0.62, "validation": 0.08, "checkpoint": 0.07, "export": 0.09}
+
+# A pipe shows a bar at every quarter.
+NOTCHES = 4
+
+
+class Frame(NamedTuple):
+    """Text to write after waiting `delay` show seconds."""
+
+    delay: float
+    text: str
+
+
+def exchange_rate(started: PhaseStarted, job: Job, left: float) -> float:
+    """Show seconds per simulated second in a phase; `left` are those for all but the launch.
+
+    A launch is not stretched: nothing is duller than a slow one. What it leaves, others get.
+    """
+    times = {"validation": validations(job), "checkpoint": checkpoints(job)}
+    share = SHARES[started.phase] / times.get(started.phase, 1)
+    if started.phase == "launch":
+        return min(1.0, share * left / (1.0 - share) / started.seconds)
+    return share / (1.0 - SHARES["launch"]) * left / started.seconds
+
+
+def paced(events: Iterable[Event], job: Job, duration: float) -> Iterator[tuple[float, Event]]:
+    """Each event with the show seconds since the one before it; phases nest."""
+    rates: list[float] = []
+    before, left = 0.0, duration * (1.0 - SHARES["launch"])
+    for event in events:
+        gap, before = event.at - before, event.at
+        yield gap * rates[-1] if rates else 0.0, event
+        if isinstance(event, PhaseStarted):
+            rates.append(1.0 if duration == REAL_TIME else exchange_rate(event, job, left))
+        elif isinstance(event, PhaseEnded):
+            rate = rates.pop()
+            if event.phase == "launch":
+                left = duration - rate * event.at
+
+
+def on_terminal(lines: Iterable[Line | Bar], live: str, screen: Screen) -> tuple[str, str]:
+    """The text that shows the lines above the live line, and the new live line.
+
+    The live line is the last row, with the cursor at its start, so that what a terminal echoes
+    stays on it. A bar that is full stays in the log and leaves no live line.
+    """
+    text, row = "", live
+    for line in lines:
+        shown = line.text
+        text += (blank_row(screen) if row else "") + shown
+        if isinstance(line, Bar):
+            live = "" if line.fraction >= 1 else shown
+        row = live if isinstance(line, Bar) else ""
+        text += "\r" if row else "\n"
+    return (text, live) if row == live else (f"{text}{live}\r", live)
+
+
+def in_pipe(lines: Iterable[Line | Bar], notches: dict[str, int]) -> str:
+    """The text of the lines, of a bar only the first in each notch; `notches` is kept up."""
+    text = ""
+    for line in lines:
+        if isinstance(line, Bar) and line.fraction < 1:
+            notch = int(line.fraction * NOTCHES)
+            seen, notches[line.task] = notches.get(line.task, 0), notch
+            if notch <= seen:
+                continue
+        text += line.text + "\n"
+    return text
+
+
+def shows_board(options: Options, screen: Screen) -> bool:
+    """Whether the board is on: by itself on a coloured terminal, at a speed that can be watched."""
+    if options.view == "auto":
+        return screen.live and screen.color and isfinite(options.speed_factor)
+    return options.view == "board" and screen.live
+
+
+def play(
+    job: Job,
+    options: Options,
+    screen: Callable[[], Screen],
+    events: Iterable[Event] | None = None,
+    stage: "Stage | None" = None,
+) -> Iterator[Frame]:
+    """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold.
+
+    `events` are the job's own unless somebody who looks on hands them through. Who changes the
+    board or the speed in the middle of it hands in a stage of this screen.
+    """
+    timed = paced(simulate(job) if events is None else events, job, options.duration)
+    if not stage and not shows_board(options, screen()):
+        yield from _log(job, options, screen, timed)
+        return
+    from llmsim.show.live_region import Stage, staged  # a pipe does without
+
+    stage = stage or Stage(screen, options.speed_factor)
+    for delay, text in staged(timed, job, stage, options.instant_print_lines):
+        yield Frame(delay, text)
+
+
+def _log(
+    job: Job,
+    options: Options,
+    screen: Callable[[], Screen],
+    timed: Iterable[tuple[float, Event]],
+) -> Iterator[Frame]:
+    """The lines, and on a terminal the live bar."""
+    told = lines_of(job.dialect)
+    delay, live, width, printed = 0.0, "", 0, 0
+    notches: dict[str, int] = {}
+    for gap, event in timed:
+        delay += gap
+        tell = told.get(type(event))
+        if tell is None:
+            continue
+        surface = screen()
+        text, lines = "", tell(event, job, surface)
+        if live and surface.width < width:  # the next bar will fit again
+            text, live = blank_row(surface), ""
+        width = surface.width
+        if surface.live:
+            more, live = on_terminal(lines, live, surface)
+            text += more
+        else:
+            text = in_pipe(lines, notches)
+        if text:
+            yield Frame(0.0 if printed < options.instant_print_lines else delay, text)
+            printed += text.count("\n")
+            delay = 0.0
+
+
+FAREWELLS = (
+    "Interrupted. The loss would surely have gone down.",
+    "Stopped. The GPUs thank you; the electricity company does not.",
+    "Killed the run. It was overfitting to your attention anyway.",
+    "Stopped early, which is a form of regularization.",
+    "Job cancelled. 1,482 others move up in the queue.",
+    "Leaving. The checkpoint is in our hearts.",
+)
+
+
+def farewell(seed: int, screen: Screen) -> str:
+    """The dry line that a stopped run ends with."""
+    spans: list[Span] = [("joke", noise.pick(seed, "farewell", FAREWELLS))]
+    return paint(spans, screen)

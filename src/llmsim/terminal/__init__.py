@@ -1,1 +1,0 @@
-"""What a terminal is: its size and abilities, colours, progress bars."""

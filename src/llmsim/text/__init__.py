@@ -1,0 +1,1 @@
+"""How numbers, lines and bars are written; dialects, board and command line share it."""

@@ -1,0 +1,57 @@
+"""Lines that fit themselves to the width: what matters least goes first."""
+
+from collections.abc import Iterable, Sequence
+
+from llmsim.text.style import Span, length
+
+# A clause is shown as a whole or not at all.
+Clause = tuple[Span, ...]
+
+
+def fitting(clauses: Sequence[Clause], room: int, between: int = 0) -> list[Clause]:
+    """The clauses that fit into `room` cells, `between` cells apart; the first always stays.
+
+    Clauses are in the order of their importance: one that does not fit is left out, and a
+    less important but shorter one may take its place.
+    """
+    kept = [clauses[0]]
+    used = length(clauses[0])
+    for clause in clauses[1:]:
+        size = between + length(clause)
+        if used + size <= room:
+            kept.append(clause)
+            used += size
+    return kept
+
+
+def leading(clauses: Iterable[Clause], room: int) -> list[Span]:
+    """The spans of as many clauses as fit, from the first on; the first always stays."""
+    kept: list[Span] = []
+    used = 0
+    for clause in clauses:
+        used += length(clause)
+        if kept and used > room:
+            break
+        kept.extend(clause)
+    return kept
+
+
+def wrapped(words: Iterable[str], room: int, tail: str = "") -> list[str]:
+    """Words as lines of at most `room` cells; all but the last end in `tail`.
+
+    A word that is longer than a line is cut as a terminal would cut it, without a tail.
+    """
+    lines: list[str] = []
+    line = ""
+    for word in words:
+        longer = f"{line} {word}" if line else word
+        if len(longer) + len(tail) <= room:
+            line = longer
+            continue
+        if line:
+            lines.append(line + tail)
+        line = word
+        while len(line) + len(tail) > room:
+            lines.append(line[:room].rstrip())
+            line = line[room:].lstrip()
+    return [*lines, line] if line else lines

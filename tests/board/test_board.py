@@ -1,0 +1,202 @@
+"""The board at every size: it fits, it says what it may, and asks for no more than it shows."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from llmsim.board.board import SHARE, View, board, rows_of
+from llmsim.board.heat_map import MOST_CELLS
+from llmsim.board.palette import Row
+from llmsim.run.events import Event, Status, Step
+from llmsim.show.dashboard import Watch
+from llmsim.text import units
+from llmsim.text.screen import Screen
+from llmsim.text.style import length
+from tests.runs import run_of
+
+GPUS = (1, 3, 8, 16, 64, 65, 1024, 131_072)
+MOMENTS = ("launch", "first step", "middle", "export")
+TERMINAL = Screen(80, 24, color=True, unicode=True, live=True)
+
+WIDTHS = st.integers(20, 400)
+HEIGHTS = st.integers(1, 120)
+
+
+def moment_of(name: str, events: tuple[Event, ...]) -> int:
+    """The place of an event at this time of the run."""
+    steps = [number for number, event in enumerate(events) if isinstance(event, Step)]
+    places = {"launch": steps[0] // 2, "first step": steps[0] + 1}
+    return places.get(name, steps[len(steps) // 2] if name == "middle" else len(events) - 3)
+
+
+@cache
+def view_of(gpus: int, moment: str = "middle") -> View:
+    """What there is to see of a run with so many GPUs."""
+    run = run_of(7, gpus=gpus, dialect="pytorch")
+    watch, place = Watch(run.job), moment_of(moment, run.events)
+    for event in run.events[:place]:
+        watch.see(event)
+    return watch.seen(run.events[place], 0.5, 60.0)()
+
+
+def texts(rows: list[Row]) -> list[str]:
+    return ["".join(text for _, text in row) for row in rows]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(GPUS), st.sampled_from(MOMENTS), WIDTHS, HEIGHTS, st.booleans())
+@example(131_072, "middle", 400, 100, True)
+@example(64, "middle", 20, 5, True)
+@example(1024, "export", 74, 15, False)
+def test_the_board_fits_every_screen(
+    gpus: int, moment: str, width: int, height: int, unicode: bool
+) -> None:
+    screen = TERMINAL._replace(width=width, height=height, unicode=unicode, color=unicode)
+    rows = board(view_of(gpus, moment), screen)
+    assert len(rows) <= max(2, SHARE * height + 0.5)
+    assert bool(rows) == (height >= 5)
+    assert all(length(row) < width for row in rows)
+    for text in texts(rows):
+        assert text.isprintable()
+        assert unicode or text.isascii()
+
+
+@pytest.mark.parametrize(("height", "rows"), [(4, 0), (5, 2), (10, 4), (24, 10), (100, 40)])
+def test_the_board_takes_two_fifths_of_the_height(height: int, rows: int) -> None:
+    assert rows_of(TERMINAL._replace(height=height)) == rows
+
+
+def test_there_is_no_board_where_there_is_no_terminal_and_no_width() -> None:
+    assert board(view_of(8), TERMINAL._replace(live=False)) == []
+    assert board(view_of(8), TERMINAL._replace(width=19)) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(20, 5), (40, 12), (80, 24), (120, 40), (400, 100)])
+def test_what_matters_most_is_shown_at_every_size(width: int, height: int) -> None:
+    view = view_of(8)
+    text = "\n".join(texts(board(view, TERMINAL._replace(width=width, height=height))))
+    assert f"{int(view.share * 100)}%" in text
+    assert view.training.numbers[0][2] in text  # the loss
+    if height >= 12:
+        assert view.titles[0] in text
+        assert view.phase in text
+        assert view.doing in text
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_a_board_of_usual_size_has_all_parts(width: int) -> None:
+    view = view_of(8)
+    text = "\n".join(texts(board(view, TERMINAL._replace(width=width, height=40))))
+    parts = ["loss", "val", "lr", "tok/s", "util", "temp", "power", "epoch", "eta", "step"]
+    assert [part for part in parts if part not in text] == []
+    assert view.training.rate_number in text
+    assert view.training.throughput_number in text
+    assert sum(0x2800 < ord(glyph) <= 0x28FF for glyph in text) > 20
+
+
+def test_eight_gpus_have_a_row_each_with_their_values() -> None:
+    view = view_of(8)
+    rows = texts(board(view, TERMINAL))
+    for index in range(8):
+        gauge = view.cluster.read(index)
+        values = (str(index), f"{100 * gauge.busy:.0f}", f"{gauge.gib:.0f}", f"{gauge.celsius}")
+        beside = rows[1 + index][-38:].replace("━", " ").replace("╸", " ").replace("─", " ")
+        assert beside.split() == [*values, str(gauge.watts)]
+
+
+def test_sixty_four_gpus_are_all_shown_in_80_columns() -> None:
+    rows = texts(board(view_of(64), TERMINAL))
+    labels = [row[40:].split()[0] for row in rows[1:9]]
+    assert labels == ["1", "2", "3", "4", "5", "6", "7", "8"]
+    assert all(len(group) == 8 for row in rows[1:9] for group in row[40:].split()[1:])
+
+
+def test_pages_turn_through_all_nodes() -> None:
+    view, seen = view_of(1024), set()
+    for page in range(200):
+        cluster = view.cluster._replace(page=page)
+        rows = texts(board(view._replace(cluster=cluster), TERMINAL))
+        seen |= {row[40:].split()[0] for row in rows[1:3]}
+    assert seen == {str(node + 1) for node in range(128)}
+
+
+# --- cost --------------------------------------------------------------------------------------
+
+
+def counted(view: View) -> tuple[View, list[int]]:
+    """The view, and a list that grows with every gauge that is read."""
+    read: list[int] = []
+    look = view.cluster.read
+
+    def noted(index: int) -> object:
+        read.append(index)
+        return look(index)
+
+    return view._replace(cluster=view.cluster._replace(read=noted)), read  # type: ignore[arg-type]  # what look gives
+
+
+@pytest.mark.parametrize("gpus", [1024, 131_072])
+@pytest.mark.parametrize(("width", "height"), [(20, 5), (80, 24), (200, 50), (400, 100)])
+def test_no_more_gauges_are_read_than_shown(gpus: int, width: int, height: int) -> None:
+    view, read = counted(view_of(gpus))
+    board(view, TERMINAL._replace(width=width, height=height))
+    assert len(read) <= min(width * height, MOST_CELLS + 8 * 8 * 8)
+
+
+def test_a_board_that_shows_the_same_reads_nothing_again() -> None:
+    view, read = counted(view_of(64))
+    first = board(view, TERMINAL)
+    before = len(read)
+    assert board(view, TERMINAL) == first
+    assert len(read) == before > 0
+
+
+# --- a watch agrees with the log ---------------------------------------------------------------
+
+
+def steps() -> Iterator[tuple[Watch, Callable[[], View], Step]]:
+    run = run_of(7, gpus=8, dialect="pytorch")
+    watch = Watch(run.job)
+    for before, event in pairwise(run.events):
+        watch.see(before)
+        if isinstance(before, Step):
+            yield watch, watch.seen(event, 0.0, 0.0), before
+
+
+def test_the_board_shows_the_numbers_of_the_last_logged_step() -> None:
+    for _, view, step in steps():
+        shown = view()
+        assert shown.training.numbers[0] == ("loss", "loss", f"{step.loss:.4f}")
+        assert shown.training.throughput_number == f"{step.tokens_per_second:,.0f}"
+        assert shown.training.step == step.step
+        assert shown.share == step.step / shown.training.steps
+
+
+def test_time_left_is_the_logs() -> None:
+    left = [
+        step.remaining if view().left == units.hours(step.remaining).strip() else -1.0
+        for _, view, step in steps()
+    ]
+    assert left[-1] == 0.0
+    assert min(left) == 0.0
+
+
+def test_gauges_agree_with_the_grid_of_the_log() -> None:
+    run = run_of(7, gpus=8, dialect="pytorch")
+    watch, compared = Watch(run.job), 0
+    for number, event in enumerate(run.events):
+        watch.see(event)
+        if isinstance(event, Status):
+            view = watch.seen(event, 1.0, float(number))()
+            for reading in event.gpus:
+                gauge = view.cluster.read(reading.index)
+                assert gauge.watts == reading.power_watts
+                assert gauge.celsius == reading.temperature_c
+                assert round(gauge.busy * 100) == reading.utilization
+                assert round(gauge.gib * 1024) == reading.memory_mib
+                compared += 1
+    assert compared == 8 * 5

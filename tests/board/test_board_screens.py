@@ -1,0 +1,206 @@
+"""The board on a terminal: golden screens, whole runs, resizes."""
+
+import re
+from itertools import accumulate, pairwise
+from math import inf
+
+import pytest
+
+from llmsim.board.board import rows_of
+from llmsim.board.region import BEGIN, END
+from llmsim.dialects.line import Line
+from llmsim.dialects.registry import lines_of
+from llmsim.options.table import Options
+from llmsim.show.live_region import TICK
+from llmsim.show.player import play, shows_board
+from llmsim.text.screen import Screen
+from tests.board.stage import DURATION, GOLDEN, GOLDENS, Golden, Terminal, drawn, picture, timed
+
+TERMINAL = Screen(80, 24, color=True, unicode=True, live=True)
+PIPE = TERMINAL._replace(live=False, color=False)
+
+
+def sized(width: int, *values: object) -> object:
+    """Values of a test; a terminal made of Python is too slow for the unit suite when wide."""
+    return pytest.param(*values, marks=pytest.mark.transcripts if width > 120 else ())
+
+
+@pytest.mark.parametrize(
+    "golden", [sized(golden.width, golden) for golden in GOLDENS], ids=lambda it: it.path.stem
+)
+def test_golden_screens(golden: Golden) -> None:
+    """`python -m tests.board.stage` writes them anew."""
+    assert picture(golden) == golden.path.read_text(encoding="utf-8")
+
+
+def test_there_are_no_other_golden_screens() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == {golden.path.name for golden in GOLDENS}
+
+
+def told(gpus: int, screen: Screen, start: float = -1.0, end: float = inf) -> list[str]:
+    """The lines that stay, of events from one moment until another: all but bars not full."""
+    job, events = timed(7, gpus)
+    table, plain = lines_of(job.dialect), screen._replace(color=False)
+    moments = accumulate(gap for gap, _ in events)
+    return [
+        line.text.rstrip()
+        for moment, (_, event) in zip(moments, events, strict=True)
+        if type(event) in table and start <= moment < end
+        for line in table[type(event)](event, job, plain)
+        if isinstance(line, Line) or line.fraction >= 1
+    ]
+
+
+SIZES = [(20, 5), (80, 24), (120, 40), (200, 50), (400, 100)]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "width", "height"),
+    [sized(size[0], gpus, *size) for gpus in (8, 1024) for size in SIZES],
+)
+def test_the_log_stands_above_the_board_and_nothing_is_left(
+    gpus: int, width: int, height: int
+) -> None:
+    screen = Screen(width, height, color=True, unicode=True, live=True)
+    terminal = Terminal(width, height)
+    for number, (clock, text) in enumerate(drawn(7, gpus, lambda: screen, speed=8.0)):
+        terminal.stream.feed(text)
+        if number % 10 or not TICK * 8 < clock < DURATION - 1:
+            continue
+        assert terminal.cursor.x == 0
+        board_of(terminal, screen)
+    assert terminal.shown() == told(gpus, screen)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        sized(max(pair)[0], *pair)
+        for pair in (*pairwise(SIZES), (SIZES[2], SIZES[0]), (SIZES[4], SIZES[0]))
+    ],
+)
+def test_a_run_that_is_resized_in_the_middle_loses_no_line(
+    before: tuple[int, int], after: tuple[int, int]
+) -> None:
+    screens = [TERMINAL._replace(width=before[0], height=before[1])]
+    terminal, moment = Terminal(*before), 0.0
+    for clock, text in drawn(7, 8, lambda: screens[-1], 100.0):
+        if not text and clock > DURATION / 2 and len(screens) == 1:
+            moment = clock - 1e-6
+            board_of(terminal, screens[-1])
+            terminal.grow_or_shrink(*after)
+            screens.append(TERMINAL._replace(width=after[0], height=after[1]))
+        terminal.stream.feed(text)
+        if len(screens) == 2 and text and clock < DURATION - 4:
+            board_of(terminal, screens[-1])
+    log = told(8, screens[0], end=moment) + told(8, screens[1], start=moment)
+    for shown, line in zip(terminal.shown(), log, strict=True):  # a narrower terminal cuts
+        assert shown in (line, line[: after[0]].rstrip())
+
+
+RESIZES = [(80, 24), (60, 20), (120, 40), (20, 5), (200, 50), (80, 4), (80, 24), (19, 24), (40, 10)]
+
+
+def test_a_resize_leaves_no_rests() -> None:
+    """At each size in turn the screen shows lines of the log, and below them one board."""
+    screens = [TERMINAL]
+    terminal = Terminal(80, 24)
+    sizes = iter(RESIZES[1:])
+    for clock, text in drawn(7, 64, lambda: screens[-1]):
+        if not text and clock > 7 + 1.5 * len(screens):  # while the show waits
+            size = next(sizes, None)
+            if size is None:
+                break
+            board_of(terminal, screens[-1])
+            terminal.grow_or_shrink(*size)
+            screens.append(TERMINAL._replace(width=size[0], height=size[1]))
+        terminal.stream.feed(text)
+    assert len(screens) == len(RESIZES)
+    board_of(terminal, screens[-1])
+    log = "\n".join(terminal.gone)
+    assert "━" not in log
+    assert "── NotFound" not in log
+
+
+def board_of(terminal: Terminal, screen: Screen) -> None:
+    """Checks that the screen ends in one board of the right size, and has no other."""
+    rows = [terminal.row(number) for number in range(terminal.lines)]
+    bars = [number for number, row in enumerate(rows) if re.search(r"[━╸─] +\d+%", row)]
+    top = terminal.cursor.y
+    if rows_of(screen) == 0:
+        assert bars == []
+        return
+    assert len(bars) == 1, rows
+    assert top < bars[0] < top + rows_of(screen)
+    assert not any(rows[bars[0] + 1 :])
+    assert not any("── NotFound" in row or "━" in row for row in rows[:top]), rows
+
+
+# --- when --------------------------------------------------------------------------------------
+
+
+def test_the_board_is_drawn_ten_times_a_second() -> None:
+    moments = sorted({round(clock, 6) for clock, text in drawn(7, 8, lambda: TERMINAL) if text})
+    assert max(after - before for before, after in pairwise(moments)) < 1.0  # nothing changed
+    ticks = [moment for moment in moments if abs(moment / TICK - round(moment / TICK)) < 1e-6]
+    assert DURATION * 7 < len(ticks) <= DURATION * 10 + 1
+
+
+def test_at_a_higher_speed_ticks_are_further_apart() -> None:
+    usual = sum(1 for _, text in drawn(7, 8, lambda: TERMINAL) if text)
+    fast = sum(1 for _, text in drawn(7, 8, lambda: TERMINAL, speed=50.0) if text)
+    assert fast < usual - DURATION * 5
+
+
+def test_the_show_lasts_as_long_with_the_board() -> None:
+    _, events = timed(7, 8)
+    *_, (end, _) = drawn(7, 8, lambda: TERMINAL)
+    assert end == pytest.approx(sum(gap for gap, _ in events))
+
+
+def test_texts_do_not_wait_so_that_they_have_the_size_of_the_moment() -> None:
+    job, _ = timed(7, 8)
+    frames = list(play(job, Options(duration=DURATION), lambda: TERMINAL))
+    assert not [frame for frame in frames if frame.delay and frame.text]
+    assert all(frame.text.startswith(BEGIN) for frame in frames[:-1] if frame.text)
+    assert all(frame.text.endswith(END) for frame in frames[:-1] if frame.text)
+    assert frames == list(play(job, Options(duration=DURATION), lambda: TERMINAL))
+
+
+def test_the_first_lines_come_at_once() -> None:
+    job, _ = timed(7, 8)
+    options = Options(duration=DURATION, instant_print_lines=40)
+    terminal = Terminal(80, 24)
+    for frame in play(job, options, lambda: TERMINAL):
+        if frame.delay:
+            break
+        terminal.stream.feed(frame.text)
+    assert 40 <= len(terminal.gone) + terminal.cursor.y < 60
+
+
+# --- where -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "screen", "on"),
+    [
+        (Options(), TERMINAL, True),
+        (Options(), TERMINAL._replace(color=False), False),
+        (Options(), PIPE, False),
+        (Options(), PIPE._replace(color=True), False),
+        (Options(speed_factor=float("inf")), TERMINAL, False),
+        (Options(view="board", speed_factor=float("inf")), TERMINAL, True),
+        (Options(view="board"), TERMINAL._replace(color=False), True),
+        (Options(view="board"), PIPE, False),
+        (Options(view="log"), TERMINAL, False),
+    ],
+)
+def test_where_the_board_is(options: Options, screen: Screen, on: bool) -> None:
+    assert shows_board(options, screen) is on
+
+
+def test_a_board_without_colours_moves_the_cursor_and_colours_nothing() -> None:
+    screen = TERMINAL._replace(color=False)
+    text = "".join(text for _, text in drawn(7, 8, lambda: screen, speed=20.0))
+    assert set(re.findall(r"\x1b\[[0-9;]*m", text)) <= {"\x1b[0m", "\x1b[1m", "\x1b[2m"}
+    assert "\x1b[?2026h" in text

@@ -1,0 +1,185 @@
+"""Which dialect suits which job, and dialects of other packages."""
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from llmsim.catalog import records
+from llmsim.dialects import registry
+from llmsim.dialects.registry import lines_of
+from llmsim.errors import PlanError
+from llmsim.job.recipes import RECIPES
+from llmsim.options.table import parse_options
+from llmsim.physics.speed import throughput
+from llmsim.run.events import Event
+from tests.runs import job_of
+
+PLUGIN = """
+from llmsim.dialects.line import Line
+from llmsim.dialects.registry import Voice
+from llmsim.run.events import Step
+
+VOICE = Voice("says only that it goes on", ("pretrain",))
+LINES = {Step: lambda event, job, screen: [Line(f"still training at {event.step}")]}
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A package that brings the dialect "laconic" along, installed as pip would."""
+    (tmp_path / "laconic_dialect.py").write_text(PLUGIN)
+    info = tmp_path / "laconic_dialect-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: laconic-dialect\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[llmsim.dialects]\nlaconic = laconic_dialect\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield "laconic"
+    sys.modules.pop("laconic_dialect", None)
+
+
+def test_every_voice_has_its_lines() -> None:
+    for name in registry.NAMES:
+        module = import_module(f"llmsim.dialects.{name}.lines")
+        assert lines_of(name) is module.LINES
+        assert all(issubclass(kind, Event) for kind in module.LINES)
+
+
+def test_a_dialect_does_only_the_recipes_that_its_framework_does() -> None:
+    for name, voice in registry.VOICES.items():
+        for recipe in RECIPES:
+            if recipe in voice.recipes:
+                assert job_of(1, dialect=name, recipe=recipe).recipe == recipe
+            else:
+                with pytest.raises(PlanError, match=f"--dialect {name} does not do {recipe}"):
+                    job_of(1, dialect=name, recipe=recipe)
+
+
+def test_drawn_jobs_suit_their_dialect() -> None:
+    drawn = [job_of(seed, dialect="auto") for seed in range(200)]
+    for job in drawn:
+        voice = registry.VOICES[job.dialect]
+        assert job.recipe in voice.recipes
+        assert job.gpu.name.startswith("TPU") == (voice.device == "TPU")
+    assert {job.dialect for job in drawn} == set(registry.NAMES)
+    house = [job for job in drawn if job.dialect == "pytorch"]
+    assert len(house) > 0.25 * len(drawn)
+
+
+def test_a_recipe_or_a_gpu_chooses_among_the_dialects() -> None:
+    for seed in range(30):
+        assert (
+            "grpo" in registry.VOICES[job_of(seed, dialect="auto", recipe="grpo").dialect].recipes
+        )
+    gpu = records.gpu_named("NVIDIA H200")
+    assert not any(registry.VOICES[name].device == "TPU" for name in registry.suiting("auto", gpu))
+
+
+H100 = "NVIDIA H100 80GB HBM3"
+
+
+def test_nvidias_framework_is_for_nvidias_gpus() -> None:
+    for seed in range(60):
+        assert job_of(seed, dialect="nemo").gpu.name.startswith("NVIDIA ")
+    with pytest.raises(PlanError, match=r"does not run on AMD Instinct MI300X: .* NVIDIA GPUs"):
+        job_of(1, dialect="nemo", gpu="AMD Instinct MI300X")
+    assert "nemo" not in registry.suiting("auto", records.gpu_named("AMD Instinct MI300X"))
+
+
+@pytest.mark.parametrize("dialect", ["hf", "trl", "lightning", "olmo"])
+def test_trainers_without_tensor_parallelism_split_no_model(dialect: str) -> None:
+    for seed in range(40):
+        layout = job_of(seed, dialect=dialect).layout
+        assert (layout.tensor, layout.pipeline, layout.data) == (1, 1, layout.gpus)
+
+
+def test_nemo_shards_adams_states_alone() -> None:
+    """Megatron's DistributedDataParallel and its distributed optimizer."""
+    layouts = [job_of(seed, dialect="nemo").layout for seed in range(40)]
+    assert {layout.sharding for layout in layouts} == {"ddp", "zero1"}
+    assert any(layout.tensor > 1 for layout in layouts)
+
+
+def test_who_splits_no_model_trains_small_dense_ones() -> None:
+    """nanoGPT and llm.c have data parallelism alone, llm.c with ZeRO-1."""
+    for name, shardings in (("nanogpt", {"ddp"}), ("llmc", {"ddp", "zero1"})):
+        for seed in range(40):
+            job = job_of(seed, dialect=name)
+            layout = job.layout
+            assert (layout.tensor, layout.pipeline) == (1, 1)
+            assert layout.sharding in shardings
+            assert job.architecture.experts == 1
+            assert job.model.parameters <= 1e9
+            assert job.architecture.kv_heads == job.architecture.heads
+        with pytest.raises(PlanError, match=rf"does not fit on 8 x .*--dialect {name}.* = .* GB"):
+            job_of(1, dialect=name, model="Basalt-405B", gpus=8, gpu=H100)
+        with pytest.raises(PlanError, match=f"--dialect {name} trains dense models"):
+            job_of(1, dialect=name, model="Archipelago-8x7B")
+        assert job_of(1, dialect=name, model="ButtGPT-3B", gpus=8, gpu=H100).layout.tensor == 1
+
+
+def test_auto_draws_nobody_who_could_not_do_it() -> None:
+    for seed in range(60):
+        job = job_of(seed, dialect="auto", model="Basalt-70B")
+        assert job.dialect not in ("nanogpt", "llmc")
+    # FSDP fits where a whole copy would not: whoever was drawn, somebody does it.
+    assert [
+        job_of(seed, dialect="auto", model="Basalt-70B", gpus=16, gpu=H100) for seed in range(30)
+    ]
+
+
+def test_megatron_and_nanotron_shard_no_weights() -> None:
+    for name in ("megatron", "nanotron"):
+        for seed in range(40):
+            layout = job_of(seed, dialect=name).layout
+            assert layout.sharding in ("ddp", "zero1")
+            assert layout.fp32_gradients
+
+
+def test_deepspeed_cuts_weights_unless_it_has_stages() -> None:
+    """Its pipeline engine takes ZeRO-1 at most, and no mixtures of experts."""
+    for seed in range(40):
+        job = job_of(seed, dialect="deepspeed")
+        layout = job.layout
+        if layout.pipeline > 1:
+            assert layout.sharding == "zero1"
+            assert job.architecture.experts == 1
+        else:
+            assert layout.tensor == 1
+            assert layout.sharding in ("zero1", "zero2", "zero3")
+
+
+def test_benchmarks_in_training_are_for_those_who_run_them() -> None:
+    """--evaluate takes minutes to hours of each validation; nobody's log leaves them unsaid."""
+    for name, voice in registry.VOICES.items():
+        if voice.evaluates:
+            assert job_of(3, dialect=name, evaluate=True).evaluates
+        else:
+            with pytest.raises(PlanError, match=f"--dialect {name} does not do --evaluate"):
+                job_of(3, dialect=name, evaluate=True)
+    assert {job_of(seed, evaluate=True).dialect for seed in range(40)} == {"pytorch"}
+
+
+def test_who_tells_every_step_does_not_take_minutes_for_one() -> None:
+    for name, voice in registry.VOICES.items():
+        if voice.every_step:
+            assert (
+                max(throughput.step_seconds(job_of(seed, dialect=name)) for seed in range(60)) <= 60
+            )
+
+
+def test_another_package_brings_a_dialect(plugin: str) -> None:
+    options, complaints = parse_options([("dialect", plugin)], prefix="--")
+    assert (options.dialect, complaints) == (plugin, [])
+    job = job_of(3, dialect=plugin)
+    assert (job.dialect, job.recipe) == (plugin, "pretrain")
+    assert len(lines_of(plugin)) == 1
+
+
+def test_an_unknown_dialect_is_refused() -> None:
+    options, complaints = parse_options([("dialect", "laconic")], prefix="--")
+    assert options.dialect == "auto"
+    assert len(complaints) == 1
+    assert "laconic" in complaints[0]

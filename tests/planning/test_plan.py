@@ -1,0 +1,213 @@
+"""A plan suits itself: what trains on what fits, divides evenly and would be run by somebody."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsim.catalog import records
+from llmsim.errors import PlanError
+from llmsim.job.milestones import steps_per_epoch
+from llmsim.job.recipes import RECIPES
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.model.architecture import parameter_count
+from llmsim.options.table import Options
+from llmsim.physics.hardware import memory
+from llmsim.physics.hardware.memory import USABLE
+from llmsim.planning.plan import plan
+from llmsim.planning.schedule import round_number
+from tests.runs import START, job_of
+
+SEEDS = range(300)
+PRIMES = (2, 3, 5, 7, 13, 61, 127, 1021, 8191, 65_537, 131_071)
+
+
+@pytest.fixture(scope="module")
+def jobs() -> list[Job]:
+    return [job_of(seed) for seed in SEEDS]
+
+
+def fits(job: Job) -> bool:
+    used = memory.total(memory.estimate(job.architecture, job.layout, job.schedule.sequence))
+    return used <= USABLE * memory.capacity(job.gpu)
+
+
+def divides(job: Job) -> bool:
+    """Whether GPUs, batch, epochs and intervals come out even."""
+    layout, schedule = job.layout, job.schedule
+    return (
+        layout.gpus == layout.data * layout.tensor * layout.pipeline
+        and layout.gpus == layout.nodes * gpus_per_node(job)
+        and gpus_per_node(job) % layout.tensor == 0
+        and gpus_per_node(job) <= job.gpu.per_node
+        and schedule.global_batch == layout.data * layout.micro_batch * layout.accumulation
+        and schedule.steps == schedule.epochs * steps_per_epoch(job)
+        and steps_per_epoch(job) % schedule.log_every == 0
+        and schedule.validate_every % schedule.log_every == 0
+        and schedule.save_every % schedule.log_every == 0
+        and schedule.warmup < schedule.steps
+    )
+
+
+def test_every_plan_fits_its_memory_and_divides_evenly(jobs: list[Job]) -> None:
+    assert [job.seed for job in jobs if not fits(job)] == []
+    assert [job.seed for job in jobs if not divides(job)] == []
+
+
+def test_default_runs_have_eight_to_sixty_four_gpus_and_end_within_days(jobs: list[Job]) -> None:
+    assert {job.layout.gpus for job in jobs} == {8, 16, 32, 64}
+    assert all(100 <= job.schedule.steps <= 10_000 for job in jobs)
+    assert all(100 <= job.schedule.steps // job.schedule.log_every <= 530 for job in jobs)
+
+
+def test_the_seed_draws_from_all_of_the_lists(jobs: list[Job]) -> None:
+    for drawn, listed in (
+        ({job.model.name for job in jobs}, records.models()),
+        ({job.dataset.name for job in jobs}, records.datasets()),
+        ({job.gpu.name for job in jobs}, records.gpus()),
+    ):
+        assert len(drawn) > 0.6 * len(listed)
+    assert {job.recipe for job in jobs} >= {"pretrain", "continue", "sft", "lora"}
+
+
+def test_a_recipe_trains_on_its_own_kind_of_data(jobs: list[Job]) -> None:
+    assert all(job.dataset.kind in RECIPES[job.recipe].kinds for job in jobs)
+
+
+def test_nobody_repeats_more_data_than_there_is(jobs: list[Job]) -> None:
+    for job in jobs:
+        tokens = steps_per_epoch(job) * job.schedule.global_batch * job.schedule.sequence
+        assert tokens <= 1.1 * job.dataset.tokens, job.seed
+
+
+def test_the_model_keeps_its_size(jobs: list[Job]) -> None:
+    assert all(
+        abs(parameter_count(job.architecture) / job.model.parameters - 1) <= 0.03 for job in jobs
+    )
+
+
+def test_the_same_seed_gives_the_same_job_and_another_one_another(jobs: list[Job]) -> None:
+    assert [job_of(seed) for seed in range(0, 300, 10)] == jobs[::10]
+    assert len({(job.model, job.dataset, job.gpu, job.run_name) for job in jobs}) == len(jobs)
+
+
+def test_versions_go_together(jobs: list[Job]) -> None:
+    # From the wheels' metadata and the CUDA release notes.
+    table = {
+        "2.6.0+cu124": ("2.21.5+cuda12.4", 550),
+        "2.7.1+cu126": ("2.26.2+cuda12.2", 560),
+        "2.8.0+cu128": ("2.27.3+cuda12.9", 570),
+        "2.9.1+cu128": ("2.27.5+cuda12.9", 570),
+        "2.10.0+cu128": ("2.27.5+cuda12.9", 570),
+        "2.11.0+cu130": ("2.28.9+cuda13.0", 580),
+        "2.13.0+cu130": ("2.29.7+cuda13.2", 580),
+    }
+    for job in jobs:
+        software = job.software
+        if job.gpu.name.startswith("AMD"):
+            assert (software.platform, software.collectives) == ("ROCm", "RCCL")
+            assert "+rocm" in software.torch
+            continue
+        nccl, oldest = table[software.torch]  # a new torch is to be looked up for this table
+        assert (software.platform, software.collectives) == ("CUDA", "NCCL")
+        assert software.collectives_version == nccl
+        assert int(software.driver.split(".")[0]) >= oldest
+        assert software.torch.endswith("+cu" + software.platform_version.replace(".", ""))
+        if re.search("B200|B300|5090|Blackwell", job.gpu.name):  # compute capability 10 and 12
+            assert software.platform_version >= "12.8"
+
+
+@pytest.mark.parametrize("model", records.models(), ids=lambda model: model.name)
+def test_any_listed_model_can_be_forced(model: records.Model) -> None:
+    job = job_of(1, model=model.name)
+    assert job.model == model
+    assert fits(job)
+    assert divides(job)
+
+
+@pytest.mark.parametrize("gpu", records.gpus(), ids=lambda gpu: gpu.name)
+def test_any_listed_gpu_can_be_forced(gpu: records.Gpu) -> None:
+    job = job_of(2, gpu=gpu.name)
+    assert job.gpu == gpu
+    assert fits(job)
+    assert divides(job)
+
+
+@pytest.mark.parametrize("dataset", records.datasets(), ids=lambda dataset: dataset.name)
+def test_any_listed_data_set_can_be_forced(dataset: records.Dataset) -> None:
+    job = job_of(3, dataset=dataset.name)
+    assert job.dataset == dataset
+    assert fits(job)
+    assert divides(job)
+
+
+@pytest.mark.parametrize("recipe", ["sft", "lora", "dpo", "grpo"])
+@pytest.mark.parametrize("dataset", ["FineWeb-Edu", "Alpaca-52k", "HH-RLHF", "GSM8K-train"])
+def test_whatever_is_read_in_rows_has_rows(recipe: str, dataset: str) -> None:
+    """Text has rows of a usual length, where somebody insists on it."""
+    data = job_of(1, recipe=recipe, dataset=dataset).dataset
+    assert 50 < data.tokens / data.rows < 1000
+
+
+@given(st.integers(0, 2**64 - 1), st.one_of(st.integers(1, 131_072), st.sampled_from(PRIMES)))
+@settings(max_examples=60)
+def test_any_number_of_gpus_gets_a_job(seed: int, gpus: int) -> None:
+    job = job_of(seed, gpus=gpus)
+    assert job.layout.gpus == gpus
+    assert fits(job)
+    assert divides(job)
+
+
+@pytest.mark.parametrize("gpus", [1, 7, 128, 131_071, 131_072])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_any_recipe_runs_on_any_number_of_gpus(recipe: str, gpus: int) -> None:
+    job = job_of(4, recipe=recipe, gpus=gpus)
+    assert (job.recipe, job.layout.gpus) == (recipe, gpus)
+    assert fits(job)
+    assert divides(job)
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "gpus"),
+    [
+        ("Basalt-405B", "NVIDIA H100 80GB HBM3", 8),
+        ("Basalt-70B", "NVIDIA GeForce RTX 4090", 8),
+        ("Basalt-8B", "NVIDIA A10G", 1),
+        ("Fathom-671B-A37B", "NVIDIA H200", 16),
+        ("FooGPT-100T", "NVIDIA B200", 131_072),
+    ],
+)
+def test_what_cannot_fit_is_refused_with_the_arithmetic(model: str, gpu: str, gpus: int) -> None:
+    with pytest.raises(PlanError) as refusal:
+        job_of(5, recipe="pretrain", model=model, gpu=gpu, gpus=gpus)
+    sentence = str(refusal.value)
+    assert sentence.startswith(f"{model} does not fit on {gpus:,} x {gpu}")
+    parts, total, has = re.match(  # type: ignore[union-attr]  # a test: it is to match
+        r".*: (.*) = ([\d,.]+) GB per GPU, .*?([\d,.]+) GB", sentence
+    ).groups()
+    numbers = [float(number.replace(",", "")) for number in re.findall(r"([\d,.]+) GB", parts)]
+    assert parts.startswith("weights ")
+    assert sum(numbers) == pytest.approx(float(total.replace(",", "")), abs=0.051)
+    assert float(has) == pytest.approx(records.gpu_named(gpu).memory_mib * 2**20 / 1e9, rel=0.03)
+    assert float(total.replace(",", "")) > 0.95 * float(has)
+    assert sentence.endswith(".")
+
+
+def test_a_model_that_is_too_small_is_refused() -> None:
+    with pytest.raises(PlanError, match="20M or more"):
+        job_of(6, model="TinyGPT-5M")
+
+
+def test_a_plan_needs_the_seed_and_the_start_that_the_host_draws() -> None:
+    with pytest.raises(PlanError, match="seed"):
+        plan(Options(start=START))
+    with pytest.raises(PlanError, match="start"):
+        plan(Options(seed=1))
+
+
+@given(st.floats(0, 1e6))
+def test_intervals_are_round_numbers(value: float) -> None:
+    number = round_number(value)
+    assert number in (1, 2, 5) or number % 10 == 0 or number == 25
+    assert 1 <= number <= max(1, value)

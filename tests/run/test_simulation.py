@@ -1,0 +1,350 @@
+"""Runs at full speed: every number agrees with every other (docs/physics.md section 2)."""
+
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from math import cos, exp, fsum, isclose, log, pi, sqrt
+
+import pytest
+
+from llmsim.job.milestones import steps_per_epoch
+from llmsim.job.records import Job, batch_tokens
+from llmsim.physics import noise
+from llmsim.physics.hardware import allocator, memory
+from llmsim.physics.learning import (
+    curve,
+    gradient,
+    learning_rate,
+    loss,
+    metrics,
+    preference,
+    reinforcement,
+)
+from llmsim.physics.speed import jitter, throughput
+from llmsim.run import events
+from tests.runs import Run, many_runs
+
+NESTED = ("validation", "checkpoint")
+
+
+@pytest.fixture(scope="module")
+def runs() -> tuple[Run, ...]:
+    return many_runs()
+
+
+@pytest.fixture(scope="module")
+def pretraining(runs: tuple[Run, ...]) -> list[Run]:
+    return [run for run in runs if run.job.recipe == "pretrain"]
+
+
+def flops_per_token(job: Job) -> float:
+    """6 N + 12 L H Q T, twice this without gradients of frozen weights; see torchtitan."""
+    shape = job.architecture
+    if shape.family == "gpt2":
+        norm = shape.width * (1 + shape.biases)
+        block = 12 * shape.width**2 + 9 * shape.width * shape.biases + 2 * norm
+        weights = shape.layers * block + norm + 50_304 * shape.width
+    else:
+        vocabulary = shape.vocabulary * shape.width
+        block = 2 * shape.width * shape.head_width * (shape.heads + shape.kv_heads)
+        block += 3 * shape.active_experts * shape.width * shape.feed_forward + 2 * shape.width
+        block += shape.width * shape.experts * (shape.experts > 1)
+        weights = shape.layers * block + shape.width + vocabulary
+    attention = 2 * shape.layers * shape.heads * shape.head_width * job.schedule.sequence
+    forwards = {"lora": 2, "dpo": 4, "grpo": 4}.get(job.recipe, 3)
+    return forwards * (2.0 * weights + 2.0 * attention)
+
+
+def batches(job: Job) -> list[int]:
+    """Sequences of the steps 1, 2, 3 ..., counted out."""
+    plan = job.schedule
+    found = [plan.global_batch] * plan.steps
+    for stage in plan.ramp:
+        found[stage.first - 1 :] = [stage.batch] * (plan.steps - stage.first + 1)
+    return found
+
+
+@lru_cache(maxsize=4)
+def tokens_after(job: Job) -> list[int]:
+    """Tokens after the steps 0, 1, 2 ..., added up."""
+    if job.recipe == "grpo":  # prompts and answers are as long as they are
+        steps = range(1, job.schedule.steps + 1)
+        return [0, *(int(dict(metrics.metrics(job, step))["num_tokens"]) for step in steps)]
+    return [n * job.schedule.sequence for n in sequences_after(job)]
+
+
+@lru_cache(maxsize=4)
+def sequences_after(job: Job) -> list[int]:
+    """Sequences likewise."""
+    return list(accumulate(batches(job), initial=0))
+
+
+def expected_rate(job: Job, step: int) -> float:
+    """By steps, or by sequences where the batch grows: then in full batches.
+
+    transformers' schedules begin with lambda(0), so that they are a step behind.
+    """
+    plan = job.schedule
+    after, full = sequences_after(job), plan.global_batch
+    step -= job.dialect in ("hf", "trl")
+    now, steps = after[step] / full, after[-1] / full
+    if now <= plan.warmup:
+        return plan.peak_lr * now / plan.warmup
+    done = (now - plan.warmup) / (steps - plan.warmup)
+    left = {
+        "linear": 1 - done,
+        "cosine": (1 + cos(pi * done)) / 2,
+        "wsd": 1 - sqrt(max(0.0, done - 0.8) / 0.2),
+    }[plan.decay]
+    return plan.final_lr + (plan.peak_lr - plan.final_lr) * left
+
+
+def test_time_never_goes_back(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        times = [event.at for event in run.events]
+        assert times == sorted(times), run.job.seed
+        assert times[0] == 0
+
+
+def test_five_phases_follow_each_other_and_two_nest_in_training(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        outer: list[str] = []
+        open_phases: list[str] = []
+        for event in run.events:
+            if isinstance(event, events.PhaseStarted):
+                assert open_phases in ([], ["training"])
+                assert bool(open_phases) == (event.phase in NESTED)
+                open_phases.append(event.phase)
+                outer += [event.phase] if event.phase not in NESTED else []
+            elif isinstance(event, events.PhaseEnded):
+                assert open_phases.pop() == event.phase
+            else:
+                assert open_phases, event
+        assert outer == ["launch", "training", "export"]
+        assert {"validation", "checkpoint"} <= {e.phase for e in run.all(events.PhaseEnded)}
+
+
+def test_phases_take_as_long_as_they_announce(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        started: list[events.PhaseStarted] = []
+        nested = 0.0
+        for event in run.events:
+            if isinstance(event, events.PhaseStarted):
+                started.append(event)
+            elif isinstance(event, events.PhaseEnded):
+                begun = started.pop()
+                took = event.at - begun.at
+                nested += took if event.phase in NESTED else 0
+                if event.phase == "training":
+                    assert took - nested == pytest.approx(begun.seconds, rel=0.05)
+                else:
+                    assert took == pytest.approx(begun.seconds, abs=1e-5)
+
+
+def test_between_logged_steps_passes_the_time_that_they_took(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        before, since, spent = 0, 0.0, 0.0
+        done = sequences_after(run.job)
+        for event in run.events:
+            if isinstance(event, events.PhaseStarted | events.PhaseEnded):
+                since = event.at
+            elif isinstance(event, events.Step):
+                steps = event.step - before
+                took = event.step_seconds * steps
+                assert event.at - since == pytest.approx(took, abs=2e-6), run.job.seed
+                spent += took
+                mean, left = spent / done[event.step], done[-1] - done[event.step]
+                assert event.remaining == pytest.approx(left * mean, rel=1e-6)
+                before, since = event.step, event.at
+
+
+def test_rates_follow_from_tokens_time_and_the_model(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        job = run.job
+        tokens = tokens_after(job)
+        peak = job.layout.gpus * job.gpu.tflops * 1e12
+        flops = flops_per_token(job)
+        for step in run.all(events.Step):
+            assert step.tokens == tokens[step.step]
+            mean = (step.tokens - tokens[step.previous]) / (step.step - step.previous)
+            assert isclose(step.tokens_per_second, mean / step.step_seconds)
+            seconds = step.step_seconds * (step.step - step.previous)
+            counted = sequences_after(job)
+            sequences = counted[step.step] - counted[step.previous]
+            assert isclose(step.samples_per_second, sequences / seconds)
+            assert isclose(step.mfu, step.tokens_per_second * flops / peak)
+            assert 0 < step.mfu < 0.75
+
+
+def test_a_batch_grows_between_logged_steps_and_is_told(runs: tuple[Run, ...]) -> None:
+    growing = [run for run in runs if run.job.schedule.ramp]
+    assert 0.01 < len(growing) / len(runs) < 0.25
+    for run in growing:
+        sizes = batches(run.job)
+        told = {event.step: event for event in run.all(events.BatchGrew)}
+        grown = {step: pair for step, pair in enumerate(pairwise(sizes), 2) if pair[0] != pair[1]}
+        assert {step: (told[step].before, told[step].after) for step in told} == grown
+        assert {event.step for event in run.all(events.Step)} >= {step - 1 for step in grown}
+        assert {event.step for event in run.all(events.CheckpointSaved)} >= {s - 1 for s in grown}
+        layout = run.job.layout
+        for event in told.values():
+            assert event.after == layout.data * layout.micro_batch * event.accumulation
+
+
+def test_memory_fits_into_the_gpu(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        for step in run.all(events.Step):
+            assert 0 < step.allocated <= step.reserved <= step.capacity
+            assert step.capacity < run.job.gpu.memory_mib * 2**20
+        planned = run.only(events.MemoryPlanned)
+        assert planned.allocated <= sum(planned.expected) <= planned.capacity
+
+
+def test_the_learning_rate_is_that_of_the_schedule(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        for step in run.all(events.Step):
+            assert isclose(step.learning_rate, expected_rate(run.job, step.step), abs_tol=1e-15)
+
+
+def test_steps_are_logged_at_the_first_and_at_each_interval(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        plan = run.job.schedule
+        logged = [step.step for step in run.all(events.Step)]
+        assert logged == sorted({1, *range(plan.log_every, plan.steps + 1, plan.log_every)})
+        epochs = [step.epoch for step in run.all(events.Step)]
+        assert epochs == [-(-step // steps_per_epoch(run.job)) for step in logged]
+
+
+def test_epochs_start_and_end_once_and_in_order(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        seen = [e for e in run.events if isinstance(e, events.EpochStarted | events.EpochEnded)]
+        order = [(type(event), event.epoch) for event in seen]
+        epochs = range(1, run.job.schedule.epochs + 1)
+        both = (events.EpochStarted, events.EpochEnded)
+        assert order == [(kind, epoch) for epoch in epochs for kind in both]
+        for started, ended in zip(seen[::2], seen[1::2], strict=True):
+            assert isinstance(ended, events.EpochEnded)
+            assert ended.seconds == pytest.approx(ended.at - started.at, abs=1e-5)
+
+
+def test_validation_comes_at_its_interval_and_at_the_end(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        plan = run.job.schedule
+        validated = run.all(events.Validated)
+        at_intervals = range(plan.validate_every, plan.steps + 1, plan.validate_every)
+        due = {*at_intervals, 1 if run.job.dialect == "torchtitan" else plan.steps}
+        assert [event.step for event in validated] == sorted(due)
+        best = float("inf")
+        for event in validated:
+            best = min(best, event.loss)
+            assert event.perplexity == exp(event.loss)
+            assert event.best == best
+            full = plan.validation_batches * batch_tokens(run.job)
+            assert event.tokens == full or (run.job.recipe == "grpo" and event.tokens < full)
+
+
+def test_validation_loss_has_no_noise_of_steps(pretraining: list[Run]) -> None:
+    for run in pretraining:
+        losses = [event.loss for event in run.all(events.Validated)]
+        assert all(after < before + 0.003 for before, after in pairwise(losses)), run.job.seed
+
+
+def test_loss_starts_at_chance_and_never_falls_below_its_floor(pretraining: list[Run]) -> None:
+    for run in pretraining:
+        floor = curve.curve(run.job).floor
+        losses = [step.loss for step in run.all(events.Step)]
+        assert floor >= 1.0
+        assert min(losses) >= floor
+        assert 0 <= losses[0] - log(run.job.architecture.vocabulary) <= 0.6
+        assert losses[-1] < 0.6 * losses[0]
+
+
+def test_progress_goes_forward_and_ends_at_its_total(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        bars: dict[tuple[str, str], events.Progress] = {}
+        for event in run.all(events.Progress):
+            key = event.task, event.label
+            last = bars.get(key)
+            if last is not None and last.done < last.total:
+                assert last.done <= event.done <= event.total == last.total
+                assert last.elapsed <= event.elapsed
+            assert event.elapsed >= 0
+            bars[key] = event
+        assert all(bar.done == bar.total for bar in bars.values())
+        assert {"download", "tokenize", "epoch", "validation", "checkpoint", "consolidate"} <= {
+            task for task, _ in bars
+        }
+
+
+def test_the_summary_agrees_with_the_run(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        job, steps, told = run.job, run.all(events.Step), run.only(events.Summary)
+        validated = run.all(events.Validated)
+        begun, *_, ended = (
+            e for e in run.events
+            if isinstance(e, events.PhaseStarted | events.PhaseEnded) and e.phase == "training"
+        )  # fmt: skip
+        in_steps = fsum(
+            after.step_seconds * (after.step - before)
+            for before, after in zip([0, *(step.step for step in steps)], steps, strict=False)
+        )
+        assert run.events[-2] is told
+        assert (told.steps, told.tokens) == (job.schedule.steps, steps[-1].tokens)
+        assert (told.first_loss, told.final_loss) == (steps[0].loss, steps[-1].loss)
+        assert told.best_validation == min(event.loss for event in validated)
+        assert told.final_validation == validated[-1].loss
+        assert told.perplexity in (None, validated[-1].perplexity)
+        assert told.seconds == told.at
+        assert told.gpu_hours == told.at * job.layout.gpus / 3600
+        assert told.training_seconds == pytest.approx(ended.at - begun.at, abs=1e-5)
+        assert told.tokens_per_second == pytest.approx(told.tokens / in_steps)
+        peak = job.layout.gpus * job.gpu.tflops * 1e12
+        assert told.mfu == pytest.approx(told.tokens_per_second * flops_per_token(job) / peak)
+        assert told.checkpoints == len(run.all(events.CheckpointSaved))
+
+
+def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
+    asked = (
+        metrics,
+        allocator,
+        throughput,
+        curve,
+        gradient,
+        loss,
+        memory,
+        reinforcement,
+        learning_rate,
+    )
+    cached = [
+        function
+        for module in (*asked, jitter, noise, preference)
+        for function in vars(module).values()
+        if hasattr(function, "cache_clear")
+    ]
+    for run in runs[::20]:
+        for step in reversed(run.all(events.Step)[::50]):
+            for function in cached:
+                function.cache_clear()
+            job, number = run.job, step.step
+            assert gradient.norm(job, number) == step.gradient_norm
+            assert loss.training(job, number) == step.loss
+            assert learning_rate.learning_rate(job, number) == step.learning_rate
+            assert allocator.reserved(job, number) == step.reserved
+            assert throughput.tokens(job, 1, number) == step.tokens
+            assert metrics.metrics(job, number) == step.metrics
+            took = throughput.interval_seconds(job, step.previous + 1, number)
+            assert took / (number - step.previous) == step.step_seconds
+
+
+def test_a_save_in_the_background_lets_training_go_on(runs: tuple[Run, ...]) -> None:
+    saving = [run for run in runs if run.job.background_saves]
+    assert 0.2 < len(saving) / len(runs) < 0.5
+    for run in saving:
+        last = run.job.schedule.steps
+        starts = {e.step: e.at for e in run.events if isinstance(e, events.CheckpointStarted)}
+        staged = {e.step: e.at for e in run.events if isinstance(e, events.CheckpointStaged)}
+        saved = {e.step: e for e in run.events if isinstance(e, events.CheckpointSaved)}
+        assert starts.keys() == saved.keys() == {*staged, last}
+        for step, at in staged.items():
+            assert starts[step] < at
+            # noticed when it is durable, or when a validation that came between has ended
+            assert saved[step].at >= starts[step] + saved[step].seconds - 1e-6
