@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import llmsim
-from llmsim.dialects.registry import VOICES
+from llmsim.dialects.registry import NAMES
 from tests.dialects.logs import PIPE, played
 
 SOURCE = Path(llmsim.__file__).parent
@@ -131,9 +131,9 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("exact")
-@pytest.mark.parametrize("voice", VOICES)
-def test_floats_are_added_by_fsum(voice: str) -> None:
-    assert played(voice, 4, PIPE)
+@pytest.mark.parametrize("dialect", NAMES)
+def test_floats_are_added_by_fsum(dialect: str) -> None:
+    assert played(dialect, 4, PIPE)
 
 
 # --- law 1: one latent state -------------------------------------------------------------------

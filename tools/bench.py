@@ -18,7 +18,7 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import NamedTuple
 
-from llmsim.dialects.registry import HOUSE, NAMES
+from llmsim.dialects.registry import DEFAULT, NAMES
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.show.player import play
@@ -81,7 +81,7 @@ def first_line() -> Figure:
 def lines_of(seed: int, gpus: int | None = None) -> int:
     """Plays a run as fast as it goes, into nothing; how many lines it had."""
     recipe = "auto" if gpus is None else "pretrain"
-    options = Options(seed=seed, start=START, dialect=HOUSE, recipe=recipe, gpus=gpus)
+    options = Options(seed=seed, start=START, dialect=DEFAULT, recipe=recipe, gpus=gpus)
     frames = play(plan(options), options, lambda: SCREEN)
     return sum(frame.text.count("\n") for frame in frames)
 
@@ -118,7 +118,7 @@ def rows_of(dialect: str) -> int:
 
 def dialects() -> list[Figure]:
     """A line, or a bar that is drawn anew, of each dialect against a line of the house's."""
-    names = [name for name in NAMES if name != HOUSE]
+    names = [name for name in NAMES if name != DEFAULT]
     counts = [lines_of(1), *map(rows_of, names)]
     works = [partial(lines_of, 1), *(partial(rows_of, name) for name in names)]
     times = medians(*works, clock=process_time)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from llmsim.dialects.line import Bar
-from llmsim.dialects.registry import VOICES, lines_of
+from llmsim.dialects.registry import frameworks, lines_of
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event, Step, Validated
@@ -38,8 +38,8 @@ TAIL = """\
 
 [CONTRIBUTING.md](../CONTRIBUTING.md#a-dialect) goes through it step by step.
 
-A package of its own can bring a dialect along, too. It names a module that has `VOICE` (a
-`llmsim.dialects.registry.Voice`, whose `parallelism` says how it can split a model) and `LINES`
+A package of its own can bring a dialect along, too. It names a module that has `FRAMEWORK` (a
+`llmsim.job.framework.Framework`, whose `parallelism` says how it can split a model) and `LINES`
 as an entry point:
 
 ```toml
@@ -79,10 +79,10 @@ def excerpt(name: str) -> str:
 def page() -> str:
     """The whole page."""
     text = HEAD.format(seed=SEED)
-    for name, voice in VOICES.items():
-        recipes = ", ".join(voice.recipes)
-        text += f"## {name}\n\n{voice.meaning}. Recipes: {recipes}.\n\n"
-        text += f"```\n{excerpt(name)}\n```\n\n"
+    for framework in frameworks():
+        recipes = ", ".join(framework.recipes)
+        text += f"## {framework.name}\n\n{framework.meaning}. Recipes: {recipes}.\n\n"
+        text += f"```\n{excerpt(framework.name)}\n```\n\n"
     return text + TAIL
 
 

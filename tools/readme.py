@@ -7,7 +7,7 @@ python -m tools.readme --check    fails when it is out of date
 import sys
 from datetime import datetime
 
-from llmsim.dialects.registry import HOUSE, VOICES
+from llmsim.dialects.registry import DEFAULT, frameworks
 from llmsim.hosts.keys import KEYS
 from llmsim.hosts.status import MEANINGS
 from llmsim.options.table import OPTIONS, Options
@@ -33,7 +33,7 @@ EXCERPT_PARTS = (
 
 def excerpt() -> str:
     """Lines of a run as a pipe of 110 columns shows them."""
-    options = Options(dialect=HOUSE, seed=SEED, start=datetime(2026, 1, 30, 12))
+    options = Options(dialect=DEFAULT, seed=SEED, start=datetime(2026, 1, 30, 12))
     screen = Screen(EXCERPT_WIDTH, 40, color=False, unicode=True, live=False)
     text = "".join(frame.text for frame in play(plan(options), options, lambda: screen))
     lines = text.splitlines()
@@ -72,7 +72,7 @@ def status_table() -> str:
 def dialect_list() -> str:
     """The dialects but the house's own, and whose logs they are."""
     return "\n".join(
-        f"- `{name}`: {voice.meaning}" for name, voice in VOICES.items() if name != HOUSE
+        f"- `{each.name}`: {each.meaning}" for each in frameworks() if each.name != DEFAULT
     )
 
 

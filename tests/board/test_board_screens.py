@@ -40,7 +40,7 @@ def test_there_are_no_other_golden_screens() -> None:
 def told(gpus: int, screen: Screen, start: float = -1.0, end: float = inf) -> list[str]:
     """The lines that stay, of events from one moment until another: all but bars not full."""
     job, events = timed(7, gpus)
-    table, plain = lines_of(job.dialect), screen._replace(color=False)
+    table, plain = lines_of(job.framework.name), screen._replace(color=False)
     moments = accumulate(gap for gap, _ in events)
     return [
         line.text.rstrip()

@@ -60,8 +60,8 @@ def test_a_table_fits_the_screen_and_keeps_its_names(kind: str) -> None:
 
 def test_prose_is_wrapped_and_not_cut() -> None:
     narrow = " ".join(listing("dialects", 50).split())
-    for voice in registry.VOICES.values():
-        assert " ".join(voice.meaning.split()) in narrow
+    for framework in registry.frameworks():
+        assert " ".join(framework.meaning.split()) in narrow
 
 
 # --- JSON --------------------------------------------------------------------------------------

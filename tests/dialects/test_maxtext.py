@@ -252,7 +252,7 @@ def test_saves_are_as_far_apart_as_the_steps_between_them(seed: int) -> None:
 @pytest.mark.parametrize("gpu", ["TPU v4", "TPU v5p", "TPU v6e", "TPU v7x"])
 def test_tpus_are_for_maxtext_alone(gpu: str) -> None:
     job = job_of(1, gpu=gpu, recipe="pretrain")
-    assert (job.dialect, job.gpu) == ("maxtext", records.gpu_named(gpu))
+    assert (job.framework.name, job.gpu) == ("maxtext", records.gpu_named(gpu))
 
 
 def test_the_table_of_events_is_whole() -> None:

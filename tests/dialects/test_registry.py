@@ -9,7 +9,7 @@ import pytest
 
 from llmsim.catalog import records
 from llmsim.dialects import registry
-from llmsim.dialects.registry import lines_of
+from llmsim.dialects.registry import framework_of, lines_of
 from llmsim.errors import PlanError
 from llmsim.job.recipes import RECIPES
 from llmsim.options.table import parse_options
@@ -19,10 +19,10 @@ from tests.runs import job_of
 
 PLUGIN = """
 from llmsim.dialects.line import Line
-from llmsim.dialects.registry import Voice
+from llmsim.job.framework import Framework
 from llmsim.run.events import Step
 
-VOICE = Voice("says only that it goes on", ("pretrain",))
+FRAMEWORK = Framework("laconic", "says only that it goes on", ("pretrain",))
 LINES = {Step: lambda event, job, screen: [Line(f"still training at {event.step}")]}
 """
 
@@ -40,7 +40,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     sys.modules.pop("laconic_dialect", None)
 
 
-def test_every_voice_has_its_lines() -> None:
+def test_every_framework_has_its_lines() -> None:
     for name in registry.NAMES:
         module = import_module(f"llmsim.dialects.{name}.lines")
         assert lines_of(name) is module.LINES
@@ -48,9 +48,9 @@ def test_every_voice_has_its_lines() -> None:
 
 
 def test_a_dialect_does_only_the_recipes_that_its_framework_does() -> None:
-    for name, voice in registry.VOICES.items():
+    for name in registry.NAMES:
         for recipe in RECIPES:
-            if recipe in voice.recipes:
+            if recipe in framework_of(name).recipes:
                 assert job_of(1, dialect=name, recipe=recipe).recipe == recipe
             else:
                 with pytest.raises(PlanError, match=f"--dialect {name} does not do {recipe}"):
@@ -60,21 +60,18 @@ def test_a_dialect_does_only_the_recipes_that_its_framework_does() -> None:
 def test_drawn_jobs_suit_their_dialect() -> None:
     drawn = [job_of(seed, dialect="auto") for seed in range(200)]
     for job in drawn:
-        voice = registry.VOICES[job.dialect]
-        assert job.recipe in voice.recipes
-        assert job.gpu.name.startswith("TPU") == (voice.device == "TPU")
-    assert {job.dialect for job in drawn} == set(registry.NAMES)
-    house = [job for job in drawn if job.dialect == "pytorch"]
+        assert job.recipe in job.framework.recipes
+        assert job.gpu.name.startswith("TPU") == (job.framework.device == "TPU")
+    assert {job.framework.name for job in drawn} == set(registry.NAMES)
+    house = [job for job in drawn if job.framework.name == "pytorch"]
     assert len(house) > 0.25 * len(drawn)
 
 
 def test_a_recipe_or_a_gpu_chooses_among_the_dialects() -> None:
     for seed in range(30):
-        assert (
-            "grpo" in registry.VOICES[job_of(seed, dialect="auto", recipe="grpo").dialect].recipes
-        )
+        assert "grpo" in job_of(seed, dialect="auto", recipe="grpo").framework.recipes
     gpu = records.gpu_named("NVIDIA H200")
-    assert not any(registry.VOICES[name].device == "TPU" for name in registry.suiting("auto", gpu))
+    assert not any(framework_of(name).device == "TPU" for name in registry.suiting("auto", gpu))
 
 
 H100 = "NVIDIA H100 80GB HBM3"
@@ -123,7 +120,7 @@ def test_who_splits_no_model_trains_small_dense_ones() -> None:
 def test_auto_draws_nobody_who_could_not_do_it() -> None:
     for seed in range(60):
         job = job_of(seed, dialect="auto", model="Basalt-70B")
-        assert job.dialect not in ("nanogpt", "llmc")
+        assert job.framework.name not in ("nanogpt", "llmc")
     # FSDP fits where a whole copy would not: whoever was drawn, somebody does it.
     assert [
         job_of(seed, dialect="auto", model="Basalt-70B", gpus=16, gpu=H100) for seed in range(30)
@@ -153,18 +150,18 @@ def test_deepspeed_cuts_weights_unless_it_has_stages() -> None:
 
 def test_benchmarks_in_training_are_for_those_who_run_them() -> None:
     """--evaluate takes minutes to hours of each validation; nobody's log leaves them unsaid."""
-    for name, voice in registry.VOICES.items():
-        if voice.evaluates:
+    for name in registry.NAMES:
+        if framework_of(name).evaluates:
             assert job_of(3, dialect=name, evaluate=True).evaluates
         else:
             with pytest.raises(PlanError, match=f"--dialect {name} does not do --evaluate"):
                 job_of(3, dialect=name, evaluate=True)
-    assert {job_of(seed, evaluate=True).dialect for seed in range(40)} == {"pytorch"}
+    assert {job_of(seed, evaluate=True).framework.name for seed in range(40)} == {"pytorch"}
 
 
 def test_who_tells_every_step_does_not_take_minutes_for_one() -> None:
-    for name, voice in registry.VOICES.items():
-        if voice.every_step:
+    for name in registry.NAMES:
+        if framework_of(name).logs_every_step:
             assert (
                 max(throughput.step_seconds(job_of(seed, dialect=name)) for seed in range(60)) <= 60
             )
@@ -174,7 +171,7 @@ def test_another_package_brings_a_dialect(plugin: str) -> None:
     options, complaints = parse_options([("dialect", plugin)], prefix="--")
     assert (options.dialect, complaints) == (plugin, [])
     job = job_of(3, dialect=plugin)
-    assert (job.dialect, job.recipe) == (plugin, "pretrain")
+    assert (job.framework.name, job.recipe) == (plugin, "pretrain")
     assert len(lines_of(plugin)) == 1
 
 

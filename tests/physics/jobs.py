@@ -5,6 +5,7 @@ from datetime import datetime
 from hypothesis import strategies as st
 
 from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.dialects.registry import DEFAULT, framework_of
 from llmsim.job.layout import Layout, Recompute, Sharding
 from llmsim.job.records import Job, Software
 from llmsim.job.schedule import Schedule
@@ -95,6 +96,7 @@ def job(
         run_name="quiet-gradient-42",
         cluster="toaster",
         command="train.py --config toaster.toml",
+        framework=framework_of(DEFAULT),
         storage_gb_s=storage_gb_s,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.dialects.registry import DEFAULT, framework_of
 from llmsim.job.layout import Layout
 from llmsim.job.recipes import TEXT
 from llmsim.job.records import Job, Software
@@ -56,6 +57,7 @@ def make_job(
         cluster="test",
         storage_gb_s=2.0,
         command="",
+        framework=framework_of(DEFAULT),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmsim.dialects.registry import VOICES
+from llmsim.dialects.registry import framework_of
 from llmsim.job.records import Job
 from llmsim.model.architecture import Architecture, parameter_count
 from llmsim.model.gpt2 import gpt2_shape
@@ -46,7 +46,7 @@ def test_mixtral_exports_19_files() -> None:
 def test_transformers_5_fills_files_up_to_50_gb(dialect: str) -> None:
     """save_pretrained's max_shard_size="50GB": 16 GB are one file, 141 GB three."""
     files = [
-        len(storage.export_shards(jobs.job(shape)._replace(shard_gb=VOICES[dialect].shard_gb)))
+        len(storage.export_shards(jobs.job(shape)._replace(framework=framework_of(dialect))))
         for shape in (jobs.LLAMA_8B, jobs.LLAMA_70B)
     ]
     assert files == [1, 3]

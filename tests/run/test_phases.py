@@ -24,7 +24,7 @@ def test_checkpoints_are_saved_and_deleted_in_turn(runs: tuple[Run, ...]) -> Non
     for run in runs:
         plan = run.job.schedule
         # Frameworks that count steps from 0 save at every multiple of the interval, 0 among them.
-        first = 1 if run.job.dialect == "maxtext" else plan.save_every
+        first = 1 if run.job.framework.name == "maxtext" else plan.save_every
         due = {*range(first, plan.steps + 1, plan.save_every), plan.steps}
         due |= {stage.first - 1 for stage in plan.ramp[1:]}  # before the batch grows
         saved = run.all(events.CheckpointSaved)

@@ -85,7 +85,7 @@ def expected_rate(job: Job, step: int) -> float:
     """
     plan = job.schedule
     after, full = sequences_after(job), plan.global_batch
-    step -= job.dialect in ("hf", "trl")
+    step -= job.framework.name in ("hf", "trl")
     now, steps = after[step] / full, after[-1] / full
     if now <= plan.warmup:
         return plan.peak_lr * now / plan.warmup
@@ -231,7 +231,7 @@ def test_validation_comes_at_its_interval_and_at_the_end(runs: tuple[Run, ...]) 
         plan = run.job.schedule
         validated = run.all(events.Validated)
         at_intervals = range(plan.validate_every, plan.steps + 1, plan.validate_every)
-        due = {*at_intervals, 1 if run.job.dialect == "torchtitan" else plan.steps}
+        due = {*at_intervals, 1 if run.job.framework.name == "torchtitan" else plan.steps}
         assert [event.step for event in validated] == sorted(due)
         best = float("inf")
         for event in validated:

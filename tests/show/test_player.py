@@ -40,7 +40,7 @@ def frames(screen: Screen, options: Options | None = None, seed: int = SHORT_RUN
 def told(screen: Screen) -> Iterator[Line | Bar]:
     """Everything that the dialect tells of the short run."""
     job = job_of(SHORT_RUN)
-    tell = lines_of(job.dialect)
+    tell = lines_of(job.framework.name)
     for event in simulate(job):
         if type(event) in tell:
             yield from tell[type(event)](event, job, screen)
@@ -225,7 +225,7 @@ def test_in_real_time_delays_are_the_simulated_gaps() -> None:
         after.at - before.at for (_, before), (_, after) in pairwise(timed)
     ]
     seconds = sum(frame.delay for frame in frames(PIPE, Options(duration=REAL_TIME)))
-    last = max(event.at for _, event in timed if type(event) in lines_of(job.dialect))
+    last = max(event.at for _, event in timed if type(event) in lines_of(job.framework.name))
     assert seconds == pytest.approx(last)
 
 

@@ -46,7 +46,7 @@ def facts(job: Job, options: Options) -> Facts:
     return {
         "run": {
             "name": job.run_name,
-            "dialect": job.dialect,
+            "dialect": job.framework.name,
             "recipe": job.recipe,
             "seed": job.seed,
             "start": job.start.isoformat(),

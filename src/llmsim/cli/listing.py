@@ -7,6 +7,7 @@ from textwrap import wrap
 from llmsim.catalog import records
 from llmsim.dialects import registry
 from llmsim.job import recipes
+from llmsim.job.framework import Framework
 from llmsim.model.architecture import active_parameter_count, parameter_count, shape_for
 
 NUMBERS = ("parameters", "active", "tokens", "memory", "TDP", "TFLOP/s", "node")
@@ -52,7 +53,7 @@ def _fitted(rows: Sequence[Row], width: int) -> Sequence[Row]:
 def _table(kind: str) -> list[Row]:
     """The list's columns that matter in a choice, their heading first."""
     if kind == "dialects":
-        meanings = [(name, voice.meaning) for name, voice in registry.VOICES.items()]
+        meanings = [(each.name, each.meaning) for each in registry.frameworks()]
         return [("dialect", "speaks as"), *meanings]
     if kind == "recipes":
         aims = [(name, recipe.meaning) for name, recipe in recipes.RECIPES.items()]
@@ -81,7 +82,7 @@ def _count(value: float) -> str:
 def _records(kind: str) -> Iterator[dict[str, object]]:
     """Everything that is known of what the list has."""
     if kind == "dialects":
-        yield from ({"name": name, **_voice(voice)} for name, voice in registry.VOICES.items())
+        yield from map(_framework, registry.frameworks())
     elif kind == "recipes":
         yield from ({"name": name, **_recipe(recipe)} for name, recipe in recipes.RECIPES.items())
     elif kind == "models":
@@ -94,13 +95,14 @@ def _records(kind: str) -> Iterator[dict[str, object]]:
         yield from (framework._asdict() for framework in records.frameworks())
 
 
-def _voice(voice: registry.Voice) -> dict[str, object]:
+def _framework(framework: Framework) -> dict[str, object]:
     return {
-        "meaning": voice.meaning,
-        "recipes": voice.recipes,
-        "device": voice.device,
-        "logs_every_step": voice.every_step,
-        "background_saves": not voice.waits_for_saves,
+        "name": framework.name,
+        "meaning": framework.meaning,
+        "recipes": framework.recipes,
+        "device": framework.device,
+        "logs_every_step": framework.logs_every_step,
+        "background_saves": not framework.blocking_checkpoints,
     }
 
 

@@ -21,7 +21,7 @@ def validated_steps(job: Job) -> tuple[int, ...]:
     """After which steps the run validates: at its interval, and at the end or the beginning."""
     plan = job.schedule
     every = range(plan.validate_every, plan.steps + 1, plan.validate_every)
-    return tuple(sorted({*every, 1 if plan.validates_first else plan.steps}))
+    return tuple(sorted({*every, 1 if job.framework.validates_first_step else plan.steps}))
 
 
 def validations(job: Job) -> int:
@@ -33,7 +33,7 @@ def saved_steps(job: Job) -> tuple[int, ...]:
     """After which steps the run saves: at its interval, before its batch grows, and at the end."""
     plan = job.schedule
     grows = (stage.first - 1 for stage in plan.ramp[1:])
-    first = 1 if plan.saves_first else plan.save_every
+    first = 1 if job.framework.saves_first_step else plan.save_every
     every = range(first, plan.steps + 1, plan.save_every)
     return tuple(sorted({*every, *grows, plan.steps}))
 

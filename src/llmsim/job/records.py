@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.job.framework import Framework
 from llmsim.job.layout import Layout
 from llmsim.job.schedule import Schedule
 from llmsim.model.architecture import Architecture
@@ -42,13 +43,10 @@ class Job(NamedTuple):
     cluster: str  # the stem of the hostnames: "toaster" gives toaster-01, toaster-02 ...
     storage_gb_s: float  # what the file system takes from the whole cluster, GB/s
     command: str  # what plays this run again
-    dialect: str = "pytorch"  # whose log it speaks
+    framework: Framework  # whose log it writes
     evaluates: bool = False  # runs its benchmarks at every validation, not only at the end
     tidy: bool = False  # no interleaved or torn lines at the launch
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
-    prepares_alone: bool = False  # one process maps the data, pass by pass
-    shard_gb: int = 5  # the largest file that the model is exported to
-    gc_every: int = 50  # steps between garbage collections on all ranks at once; 0 is never
 
     def __hash__(self) -> int:
         """The seed: caches ask for a job's hash at every step; of all fields it takes 3 us."""

@@ -29,7 +29,3 @@ class Schedule(NamedTuple):
     validation_batches: int  # global batches in one validation, forward only
     save_every: int
     ramp: tuple[Stage, ...] = ()  # how the batch grows, the full one last; () if it does not
-    saves_first: bool = False  # steps count from 0, so the first is one of each interval's
-    validates_last: bool = False  # only when all is saved
-    validates_first: bool = False  # after step 1 too, and at the end only if an interval ends there
-    idle: int = 0  # steps at the start that change nothing: their learning rate is 0

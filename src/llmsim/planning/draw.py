@@ -8,8 +8,9 @@ from collections.abc import Callable
 from llmsim.catalog import records
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.dialects import registry
-from llmsim.dialects.registry import HOUSE, VOICES, Voice, runs_on, voice_of
+from llmsim.dialects.registry import DEFAULT, framework_of, runs_on
 from llmsim.errors import PlanError
+from llmsim.job.framework import Framework
 from llmsim.job.layout import Layout, Parallelism
 from llmsim.job.recipes import AUTO, RECIPES, Recipe
 from llmsim.job.schedule import Decay
@@ -41,7 +42,7 @@ CODE, CODE_KINDS = "Code", ("code",)
 class Draft(NamedTuple):
     """One draw: what trains on what, before the schedule."""
 
-    dialect: str
+    framework: Framework
     recipe: str
     model: Model
     shape: Architecture
@@ -54,26 +55,27 @@ class Draft(NamedTuple):
 
 def drafted(options: Options, seed: int, index: int) -> Draft:
     """The draw of this index. Raises PlanError or CatalogError where nothing fits."""
-    dialect = _dialect(options, seed)
-    voice = voice_of(dialect)
-    if options.evaluate and not voice.evaluates:
+    framework = _framework(options, seed)
+    if options.evaluate and not framework.evaluates:
         raise PlanError(
-            f"--dialect {dialect} does not do --evaluate: leave it out, or give --dialect {HOUSE}."
+            f"--dialect {framework.name} does not do --evaluate: "
+            f"leave it out, or give --dialect {DEFAULT}."
         )
-    name = _recipe(options, seed, dialect, voice)
+    name = _recipe(options, seed, framework)
     recipe = RECIPES[name]
 
     def drawn(stream: str, items: tuple[T, ...]) -> T:
         return noise.pick(seed, f"plan/{stream}", items, index)
 
     models = tuple(m for m in records.models() if not (recipe.relative and is_tuned(m)))
-    models = tuple(m for m in models if registry.suits(voice, m))
+    models = tuple(m for m in models if registry.suits(framework, m))
     model = (
         drawn("model", models) if options.model == "auto" else records.model_named(options.model)
     )
-    if voice.dense and model.experts > 1:
+    if framework.dense_only and model.experts > 1:
         raise PlanError(
-            f"--dialect {dialect} trains dense models, not {model.name}, a mixture of experts."
+            f"--dialect {framework.name} trains dense models, "
+            f"not {model.name}, a mixture of experts."
         )
     if model.parameters < SMALLEST_MODEL:
         raise PlanError(f"--model {model.name} is too small: give a size of 20M or more.")
@@ -87,36 +89,37 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
     devices = tuple(
         gpu
         for gpu in records.gpus()
-        if runs_on(voice, gpu) and (not voice.gpus or gpu.name in voice.gpus)
+        if runs_on(framework, gpu)
+        and (not framework.known_gpus or gpu.name in framework.known_gpus)
     )
-    gpu = _gpu(options, dialect, voice, lambda: drawn("gpu", devices))
-    shape = _shape(voice, model)._replace(adapter_rank=recipe.adapter_rank)
+    gpu = _gpu(options, framework, lambda: drawn("gpu", devices))
+    shape = _shape(framework, model)._replace(adapter_rank=recipe.adapter_rank)
     sequence = min(shape.context, recipe.longest_sequence)
-    need = _Need(model, shape, gpu, sequence, name, recipe, dialect, voice.parallelism)
+    need = _Need(model, shape, gpu, sequence, name, recipe, framework)
     layout = _cluster(options, need, noise.bits(seed, "plan/cluster", index))
     # One pretraining in five holds its rate and decays at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = "wsd" if stable else recipe.decay
-    return Draft(dialect, name, model, shape, dataset, gpu, layout, sequence, decay)
+    return Draft(framework, name, model, shape, dataset, gpu, layout, sequence, decay)
 
 
-def _shape(voice: Voice, model: Model) -> Architecture:
+def _shape(framework: Framework, model: Model) -> Architecture:
     """A model's architecture, of the family that the framework builds."""
-    if voice.family == "gpt2":
-        return gpt2_shape(model.parameters, biases=voice.biases)
+    if framework.model_family == "gpt2":
+        return gpt2_shape(model.parameters, biases=framework.has_biases)
     return shape_for(model.parameters, model.active_parameters, model.experts)
 
 
-def _dialect(options: Options, seed: int) -> str:
-    """The dialect that is asked for, or one that suits what is asked for."""
+def _framework(options: Options, seed: int) -> Framework:
+    """The framework that is asked for, or one that suits what is asked for."""
     if options.dialect != "auto":
-        return options.dialect
+        return framework_of(options.dialect)
     gpu = None if options.gpu == "auto" else records.gpu_named(options.gpu)
     model = None if options.model == "auto" else records.model_named(options.model)
     suiting = registry.suiting(options.recipe, gpu, model)
     if options.evaluate:
-        suiting = tuple(name for name in suiting if VOICES[name].evaluates)
-    return noise.pick(seed, "plan/dialect", suiting or (HOUSE,))
+        suiting = tuple(name for name in suiting if framework_of(name).evaluates)
+    return framework_of(noise.pick(seed, "plan/dialect", suiting or (DEFAULT,)))
 
 
 def is_tuned(model: Model) -> bool:
@@ -129,25 +132,27 @@ def is_for_code(model: Model) -> bool:
     return CODE in model.name
 
 
-def _recipe(options: Options, seed: int, dialect: str, voice: Voice) -> str:
-    """The recipe that is asked for, or one of those that the dialect is for."""
+def _recipe(options: Options, seed: int, framework: Framework) -> str:
+    """The recipe that is asked for, or one of those that the framework is for."""
     if options.recipe == "auto":
-        suiting = [recipe for recipe in AUTO if recipe in voice.recipes]
-        return noise.pick(seed, "plan/recipe", suiting or voice.recipes)
-    if options.recipe not in voice.recipes:
-        known = ", ".join(voice.recipes)
-        raise PlanError(f"--dialect {dialect} does not do {options.recipe}: it does {known}.")
+        suiting = [recipe for recipe in AUTO if recipe in framework.recipes]
+        return noise.pick(seed, "plan/recipe", suiting or framework.recipes)
+    if options.recipe not in framework.recipes:
+        known = ", ".join(framework.recipes)
+        raise PlanError(
+            f"--dialect {framework.name} does not do {options.recipe}: it does {known}."
+        )
     return options.recipe
 
 
-def _gpu(options: Options, dialect: str, voice: Voice, drawn: Callable[[], Gpu]) -> Gpu:
-    """The accelerator that is asked for, which the dialect must know, or a drawn one."""
+def _gpu(options: Options, framework: Framework, drawn: Callable[[], Gpu]) -> Gpu:
+    """The accelerator that is asked for, on which the framework must run, or a drawn one."""
     if options.gpu == "auto":
         return drawn()
     gpu = records.gpu_named(options.gpu)
-    if not runs_on(voice, gpu):
+    if not runs_on(framework, gpu):
         raise PlanError(
-            f"--dialect {dialect} does not run on {gpu.name}: it is for {voice.device}s."
+            f"--dialect {framework.name} does not run on {gpu.name}: it is for {framework.device}s."
         )
     return gpu
 
@@ -161,8 +166,12 @@ class _Need(NamedTuple):
     sequence: int
     recipe_name: str
     recipe: Recipe
-    dialect: str
-    able: Parallelism
+    framework: Framework
+
+    @property
+    def able(self) -> Parallelism:
+        """How the framework can split a model."""
+        return self.framework.parallelism
 
     def layout_on(self, gpus: int) -> Layout | None:
         """How it is spread over so many GPUs, if it fits."""
@@ -190,7 +199,8 @@ class _Need(NamedTuple):
             self.shape, self.gpu, gpus, self.sequence, self.recipe.reference, self.able
         )
         arithmetic = explained(self.shape, leanest, self.sequence, self.gpu)
-        whole = "" if self.able.split else f" with --dialect {self.dialect}, which splits no model"
+        name = self.framework.name
+        whole = "" if self.able.split else f" with --dialect {name}, which splits no model"
         return PlanError(
             f"{self.model.name} does not fit on {gpus:,} x {self.gpu.name}{whole}: {arithmetic}."
         )

@@ -4,7 +4,7 @@ What the options leave open is drawn again and again (each draw has its own inde
 model, data set, GPU and cluster suit each other.
 """
 
-from llmsim.dialects.registry import HOUSE, voice_of
+from llmsim.dialects.registry import DEFAULT
 from llmsim.errors import PlanError
 from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, batch_tokens
@@ -53,8 +53,8 @@ def plan(options: Options) -> Job:
     except PlanError:
         if options.dialect != "auto":
             raise
-        # The dialect that was drawn cannot do what is asked for; the house's own does the most.
-        job = _planned(options._replace(dialect=HOUSE), options.seed)
+        # The dialect that was drawn cannot do what is asked for; the default one does the most.
+        job = _planned(options._replace(dialect=DEFAULT), options.seed)
         return job._replace(command=command(options))
 
 
@@ -97,15 +97,12 @@ def _job(options: Options, seed: int, index: int) -> Job:
         # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
         storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
         command=command(options),
-        dialect=draft.dialect,
+        framework=draft.framework,
         evaluates=options.evaluate,
         tidy=options.tidy,
         # One run in three saves in the background, if its framework can.
         background_saves=noise.uniform(seed, "plan/saves") < 1 / 3
-        and not voice_of(draft.dialect).waits_for_saves,
-        gc_every=voice_of(draft.dialect).gc_every,
-        prepares_alone=voice_of(draft.dialect).prepares_alone,
-        shard_gb=voice_of(draft.dialect).shard_gb,
+        and not draft.framework.blocking_checkpoints,
     )
     steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
     schedule = scheduled(draft, steps, epochs, throughput.step_seconds(job))
@@ -115,14 +112,14 @@ def _job(options: Options, seed: int, index: int) -> Job:
 def _sensible(job: Job, options: Options) -> bool:
     """Whether somebody would run this; what is asked for is not held against it."""
     recipe = RECIPES[job.recipe]
-    fewest = step_range(job.dialect, recipe)[0]
+    fewest = step_range(job.framework, recipe)[0]
     seconds = throughput.step_seconds(job)
     usual = hyperparameters.usual_batch_tokens(recipe, parameter_count(job.architecture))
     lasts = job.schedule.steps >= fewest and job.schedule.epochs <= MOST_EPOCHS
     mfu = throughput.mfu(job, batch_tokens(job) / seconds)
     runs_well = (
         seconds >= SHORTEST_STEP_SECONDS
-        and (seconds <= LONGEST_LINE_SECONDS or not voice_of(job.dialect).every_step)
+        and (seconds <= LONGEST_LINE_SECONDS or not job.framework.logs_every_step)
         and seconds * job.schedule.steps <= LONGEST_RUN_SECONDS
         and batch_tokens(job) <= 2 * usual
         and (mfu >= LOWEST_MFU or job.recipe == "grpo")

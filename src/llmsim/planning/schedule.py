@@ -2,7 +2,7 @@
 
 from math import ceil, exp, log
 
-from llmsim.dialects.registry import voice_of
+from llmsim.job.framework import Framework
 from llmsim.job.recipes import RECIPES, Recipe
 from llmsim.job.records import Job, step_data_tokens
 from llmsim.job.schedule import Schedule, Stage
@@ -39,7 +39,7 @@ def length(job: Job, draw: float) -> tuple[int, int]:
     Text is read once, if there is enough, else as a whole, some times, as sets for fine-tuning.
     """
     recipe = RECIPES[job.recipe]
-    fewest, most = step_range(job.dialect, recipe)
+    fewest, most = step_range(job.framework, recipe)
     affordable = LONGEST_RUN_SECONDS / throughput.step_seconds(job)
     supply = job.dataset.tokens / step_data_tokens(job)  # steps in one pass over all of the data
     epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
@@ -54,10 +54,10 @@ def length(job: Job, draw: float) -> tuple[int, int]:
     return int(supply * passes), passes
 
 
-def step_range(dialect: str, recipe: Recipe) -> tuple[int, int]:
-    """The fewest and most steps of a run; no more than can be shown if each step is told."""
+def step_range(framework: Framework, recipe: Recipe) -> tuple[int, int]:
+    """The fewest and most steps of a run; no more than can be shown if each step is logged."""
     fewest, most = recipe.steps
-    if voice_of(dialect).every_step:
+    if framework.logs_every_step:
         return LOGGED_STEPS, 2 * LOGGED_STEPS
     return fewest, most
 
@@ -74,19 +74,19 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
     """
     layout, recipe = draft.layout, RECIPES[draft.recipe]
     parameters = parameter_count(draft.shape)
-    voice = voice_of(draft.dialect)
-    log_every = 1 if voice.every_step else round_number(steps / LOGGED_STEPS)
+    framework = draft.framework
+    log_every = 1 if framework.logs_every_step else round_number(steps / LOGGED_STEPS)
     # Down, never up: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every
     if epochs == 1:
         per_epoch = _two_digits(per_epoch, log_every)
     steps = per_epoch * epochs
     validate_every = min(steps, near_number(steps / VALIDATIONS, log_every))
-    if not voice.validates:
+    if not framework.validates:
         validate_every = steps
     hours = min(steps / 4, SAVE_SECONDS / step_seconds)
     save_every = near_number(max(hours, steps / MOST_SAVES), log_every)
-    if voice.saves_what_it_validates:
+    if framework.saves_with_validation:
         save_every = validate_every
     warmup = min(steps * recipe.warmup, learning_rate.warmup_steps(parameters, steps))
     peak = hyperparameters.peak_rate(recipe, parameters)
@@ -104,16 +104,12 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
         validate_every=validate_every,
         validation_batches=max(4, round(recipe.held_out / (global_batch * draft.sequence))),
         save_every=min(steps, save_every),
-        saves_first=voice.saves_first,
-        validates_last=not voice.validates,
-        validates_first=voice.validates_first,
-        idle=voice.idle,
     )
 
 
 def ramped(draft: Draft, plan: Schedule, seed: int) -> tuple[Stage, ...]:
     """How the batch grows: in one of four of the pretrainings from 3B on that could do it."""
-    able = voice_of(draft.dialect).ramps and draft.recipe == "pretrain" and plan.epochs == 1
+    able = draft.framework.ramps_batch and draft.recipe == "pretrain" and plan.epochs == 1
     if not able or draft.model.parameters < SMALL_MODEL or noise.uniform(seed, "plan/ramp") > 0.25:
         return ()
     share = 0.06 + 0.12 * noise.uniform(seed, "plan/ramp share")

@@ -124,7 +124,7 @@ def staged(
     def tick() -> float:
         return TICK * stage.pace()
 
-    told, watch = lines_of(job.dialect), Watch(job)
+    told, watch = lines_of(job.framework.name), Watch(job)
     clock, printed = 0.0, 0
     for gap, event in timed:
         start, clock = clock, clock + gap

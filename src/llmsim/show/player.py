@@ -134,7 +134,7 @@ def _log(
     timed: Iterable[tuple[float, Event]],
 ) -> Iterator[Frame]:
     """The lines, and on a terminal the live bar."""
-    told = lines_of(job.dialect)
+    told = lines_of(job.framework.name)
     delay, live, width, printed = 0.0, "", 0, 0
     notches: dict[str, int] = {}
     for gap, event in timed:

@@ -201,7 +201,7 @@ def export_shards(job: Job) -> tuple[Shard, ...]:
         tensors = 2 * shape.layers * (4 if shape.experts > 1 else 7)
         size = 2 * trained_parameter_count(shape) + 120 * tensors
         return (Shard("adapter_model.safetensors", size),)
-    return _shards(shape, job.shard_gb * GB)
+    return _shards(shape, job.framework.max_shard_gb * GB)
 
 
 def consolidate_seconds(job: Job) -> float:

@@ -117,7 +117,7 @@ def value(shape: Curve, job: Job, step: int) -> float:
 
 def lawful(shape: Curve, job: Job, step: int) -> float:
     """Nats above the floor by Chinchilla's law, whether or not it knows the floor."""
-    done, trained = max(0, step - 1), max(0, step - 1 - job.schedule.idle)
+    done, trained = max(0, step - 1), max(0, step - 1 - job.framework.lr_lag_steps)
     read = batch_ramp.position(job.schedule, trained)  # full batches
     clocks = (
         learning_rate.full_rate_steps(trained, shape.plateau),
@@ -130,7 +130,8 @@ def lawful(shape: Curve, job: Job, step: int) -> float:
     if shape.rewarm:
         above += shape.anneal * learning_rate.learning_rate(job, step) / job.schedule.peak_lr
     elif shape.anneal:
-        above += shape.anneal * learning_rate.remaining(job.schedule, step - job.schedule.idle)
+        scheduled = step - job.framework.lr_lag_steps
+        above += shape.anneal * learning_rate.remaining(job.schedule, scheduled)
     return above
 
 

@@ -65,10 +65,10 @@ def warmup_steps(parameters: int, steps: int) -> int:
 def learning_rate(job: Job, step: int) -> float:
     """The learning rate of optimizer step `step`, counted from 1; it stays final after the end.
 
-    Idle steps have none, and those after them the rates of a schedule that begins there.
+    A framework whose schedule lags gives the first steps none, and later ones an earlier rate.
     """
     plan = job.schedule
-    step -= plan.idle
+    step -= job.framework.lr_lag_steps
     done = position(plan, step)
     if done <= plan.warmup:
         return plan.peak_lr * (done / plan.warmup)

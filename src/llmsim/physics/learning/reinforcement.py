@@ -58,7 +58,7 @@ def expected_reward(job: Job, step: int) -> float:
     """The noise-free reward of this step: from 0.10..0.35 towards 0.60..0.85."""
     low = 0.10 + 0.25 * noise.uniform(job.seed, "reward-start")
     high = 0.60 + 0.25 * noise.uniform(job.seed, "reward-end")
-    moved = max(0, step - 1 - job.schedule.idle)
+    moved = max(0, step - 1 - job.framework.lr_lag_steps)
     done = learning_rate.full_rate_steps(moved, job.schedule.warmup)
     return high - (high - low) * exp(-3.0 * done / job.schedule.steps)
 

@@ -145,7 +145,7 @@ def _data(job: Job, at: float) -> Phase:
     seconds = took(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
     yield from watched(job, at, seconds, "download", job.dataset.name, size, "B")
     at += seconds
-    if job.prepares_alone:
+    if job.framework.single_process_map:
         label, preparing = "Tokenizing", fsum(preparation.passes(job))
     elif tokens > TOKENIZED_TOKENS:
         label, preparing = "Indexing", shards / SHARDS_OPENED_PER_SECOND
@@ -162,7 +162,7 @@ def _data(job: Job, at: float) -> Phase:
 def _taken(job: Job) -> tuple[int, int]:
     """Tokens and samples that are prepared: all of them where one process maps the data."""
     steps = steps_per_epoch(job)
-    if job.prepares_alone:
+    if job.framework.single_process_map:
         return job.dataset.tokens, job.dataset.rows
     if job.recipe in ("dpo", "grpo"):
         return int(steps * step_data_tokens(job)), steps * step_rows(job)

@@ -113,12 +113,12 @@ def _loop(job: Job, at: float) -> Generator[Event, None, Trained]:
             yield Collectives(at, step, transfers, seconds / (step - before))
         if step in looks:
             yield status(job, at, "training", at - in_steps, "loading", f"step {step:,}")
-        if step in validated and not job.schedule.validates_last:
+        if step in validated and job.framework.validates:
             at = yield from validation.validation(job, at, step, best)
         yield from _growth(job, at, step)
         if step in saves:
             at = yield from _checkpoint(job, at, step, saving)
-        if step in validated and job.schedule.validates_last:
+        if step in validated and not job.framework.validates:
             at = yield from validation.validation(job, at, step, best)
         if step in validated:
             best = min(best, loss.validation(job, step))

@@ -1,0 +1,50 @@
+"""What a framework does, as far as a job depends on it: a record, and nothing more.
+
+The job holds the record of its framework. Each framework's own record stands in its folder,
+dialects/NAME/framework.py; dialects/registry.py finds it by its name.
+"""
+
+from llmsim.job.layout import Parallelism
+from llmsim.model.architecture import Family
+from llmsim.typed import Literal, NamedTuple
+
+Device = Literal["GPU", "NVIDIA GPU", "TPU"]
+
+# The recipes of a framework that is for pretraining alone.
+PRETRAINING = ("pretrain", "continue")
+
+# Data parallelism alone, as a trainer has it that takes anybody's model: DDP, ZeRO-1 or FSDP,
+# and whole layers are recomputed.
+DATA_PARALLEL = Parallelism(split=None, recomputes=("none", "full"))
+
+# Megatron-LM's: tensors and stages are split, the optimizer's state is sharded over data ranks
+# (ZeRO-1), and gradients are added up in fp32.
+MEGATRON = Parallelism(("ddp", "zero1"), "zero1", fp32_gradients=True)
+
+
+class Framework(NamedTuple):
+    """The traits of a framework. A default is what a plain PyTorch trainer does."""
+
+    name: str  # its dialect's: what --dialect takes
+    meaning: str  # one line about its log, for people who choose
+    recipes: tuple[str, ...]  # the recipes that people train with it
+    device: Device = "GPU"
+    logs_every_step: bool = False  # so its runs have fewer steps
+    lr_lag_steps: int = 0  # first steps with a learning rate of 0: its schedule counts from 0
+    blocking_checkpoints: bool = False  # training waits for every save
+    saves_first_step: bool = False  # it saves after step 1, too: its steps count from 0
+    saves_with_validation: bool = False  # a save follows each validation
+    validates: bool = True  # between steps; False: only when the training is over
+    validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
+    evaluates: bool = False  # it can run its benchmarks at every validation
+    ramps_batch: bool = False  # its batch can grow in the first part of a run
+    gc_every: int = 0  # steps between garbage collections on all ranks at once; 0: Python decides
+    single_process_map: bool = False  # one process tokenizes the data, pass by pass
+    max_shard_gb: int = 5  # the largest file of an exported model, in GB
+    dense_only: bool = False  # it has no mixtures of experts
+    model_family: Family = "llama"  # the architecture that its models have
+    has_biases: bool = False  # its GPT-2 has biases
+    max_parameters: int = 0  # of the largest model that people train with it; 0: no limit
+    known_gpus: tuple[str, ...] = ()  # GPUs that it knows by name, so one of them is drawn; (): any
+    parallelism: Parallelism = Parallelism()  # how it can split a model
+    weight: int = 1  # how often "auto" draws it, relative to the others
