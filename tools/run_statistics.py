@@ -14,7 +14,7 @@ from statistics import fmean, median, pstdev
 
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import gradient, loss
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time
 from tests.physics.loss_jobs import dense_15b, gpt2_124m, mixtral_8x7b
 
 SPAN = 2000  # steps of a late stretch
@@ -65,7 +65,7 @@ def first_ups(job: Job) -> float:
 
 def throughput_spread(job: Job) -> float:
     """Robust coefficient of variation of single steps' times, per cent."""
-    times = [throughput.interval_seconds(job, step, step) for step in range(1000, 1000 + SPAN)]
+    times = [step_time.interval_seconds(job, step, step) for step in range(1000, 1000 + SPAN)]
     return 100 * _robust_spread(times) / median(times)
 
 

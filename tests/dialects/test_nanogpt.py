@@ -9,7 +9,7 @@ import pytest
 
 from llmsim.dialects.nanogpt import lines as nanogpt
 from llmsim.physics.learning import loss
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time
 from llmsim.run import events
 from llmsim.run.simulation import simulate
 from tests.dialects.test_nvidia_smi import PATTERNS as SMI
@@ -178,8 +178,8 @@ def test_every_evaluation_is_followed_by_a_save(seed: int) -> None:
 def test_no_iteration_is_slower_by_its_number() -> None:
     """train.py leaves garbage to Python, where torchtitan collects it every 50 steps."""
     job = job_of(1, dialect="nanogpt")
-    fifty = [throughput.interval_seconds(job, step, step) for step in range(550, 5000, 50)]
-    others = [throughput.interval_seconds(job, step, step) for step in range(575, 5000, 50)]
+    fifty = [step_time.interval_seconds(job, step, step) for step in range(550, 5000, 50)]
+    others = [step_time.interval_seconds(job, step, step) for step in range(575, 5000, 50)]
     assert median(fifty) == pytest.approx(median(others), rel=0.01)
 
 

@@ -13,7 +13,7 @@ from llmsim.dialects.registry import framework_of, lines_of
 from llmsim.errors import PlanError
 from llmsim.job.recipes import RECIPES
 from llmsim.options.table import parse_options
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time
 from llmsim.run.events import Event
 from tests.runs import job_of
 
@@ -163,7 +163,7 @@ def test_who_tells_every_step_does_not_take_minutes_for_one() -> None:
     for name in registry.NAMES:
         if framework_of(name).logs_every_step:
             assert (
-                max(throughput.step_seconds(job_of(seed, dialect=name)) for seed in range(60)) <= 60
+                max(step_time.step_seconds(job_of(seed, dialect=name)) for seed in range(60)) <= 60
             )
 
 

@@ -12,7 +12,7 @@ from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Layout
 from llmsim.job.records import Job
 from llmsim.model.architecture import Architecture
-from llmsim.physics.speed import slowdown, throughput
+from llmsim.physics.speed import slowdown, step_time, throughput
 from tests.physics import jobs
 from tests.physics.jobs import A100, H100, H200, layout
 
@@ -182,8 +182,8 @@ def test_step_seconds_is_tokens_over_throughput(job: Job) -> None:
     )
     expected = flops / (layout.gpus * job.gpu.tflops * 1e12 * share)
     assert 0 < share < 0.8
-    assert throughput.step_seconds(job) == pytest.approx(expected, rel=1e-9)
-    rate = schedule.global_batch * schedule.sequence / throughput.step_seconds(job)
+    assert step_time.step_seconds(job) == pytest.approx(expected, rel=1e-9)
+    rate = schedule.global_batch * schedule.sequence / step_time.step_seconds(job)
     assert throughput.mfu(job, rate) == pytest.approx(share, rel=1e-9)
 
 
@@ -193,7 +193,7 @@ def test_step_seconds_is_tokens_over_throughput(job: Job) -> None:
 def steady_intervals(job: Job, size: int, last: int) -> list[float]:
     """Mean step seconds of undisturbed intervals after the first steps."""
     return [
-        throughput.interval_seconds(job, first, first + size - 1) / size
+        step_time.interval_seconds(job, first, first + size - 1) / size
         for first in range(101, last - size + 2, size)
         if slowdown.begun(job, first, first + size - 1) is None
     ]
@@ -214,7 +214,7 @@ def test_step_times_spread_as_measured(shape: Architecture, seed: int) -> None:
     assert above > 2 * below
     tens = stdev(steady_intervals(job, 10, 3000)) / fmean(single)
     assert 0.2 * spread < tens < 0.55 * spread  # 1 / sqrt(10) = 0.32, and the drift
-    assert fmean(single) == pytest.approx(throughput.step_seconds(job), rel=0.015)
+    assert fmean(single) == pytest.approx(step_time.step_seconds(job), rel=0.015)
 
 
 def test_step_times_are_white() -> None:
@@ -231,9 +231,9 @@ def test_intervals_add_up_in_any_order(job: Job, data: st.DataObject) -> None:
     first = data.draw(st.integers(1, steps))
     last = data.draw(st.integers(first, steps))
     cut = data.draw(st.integers(first, last))
-    whole = throughput.interval_seconds(job, first, last)
-    left = throughput.interval_seconds(job, first, cut)
-    right = throughput.interval_seconds(job, cut + 1, last) if cut < last else 0.0
+    whole = step_time.interval_seconds(job, first, last)
+    left = step_time.interval_seconds(job, first, cut)
+    right = step_time.interval_seconds(job, cut + 1, last) if cut < last else 0.0
     assert left > 0
     assert whole == pytest.approx(left + right, abs=3e-6, rel=1e-12)
     assert whole == round(whole, 6)
@@ -243,12 +243,10 @@ def test_intervals_add_up_in_any_order(job: Job, data: st.DataObject) -> None:
 @given(jobs.jobs())
 def test_the_whole_run_takes_its_steps(job: Job) -> None:
     """Within 5 %, but for the first step and the disturbances."""
-    mean, steps = throughput.step_seconds(job), job.schedule.steps
+    mean, steps = step_time.step_seconds(job), job.schedule.steps
     slow = slowdown.begun(job, 1, steps)  # the worst of at most four
     extra = (
-        throughput.training_seconds(job)
-        - (steps - 1) * mean
-        - throughput.interval_seconds(job, 1, 1)
+        step_time.training_seconds(job) - (steps - 1) * mean - step_time.interval_seconds(job, 1, 1)
     )
     assert (
         -0.05 * steps * mean
@@ -262,7 +260,7 @@ def test_the_first_step_compiles(seed: int) -> None:
     """tps of step 1 is 2-21 % of the steady rate, and it takes 5 to 60 s more."""
     for shape in (jobs.LLAMA_1B, jobs.LLAMA_8B, jobs.MIXTRAL):
         job = jobs.job(shape, spread=layout(micro_batch=8), seed=seed)
-        first, mean = throughput.interval_seconds(job, 1, 1), throughput.step_seconds(job)
+        first, mean = step_time.interval_seconds(job, 1, 1), step_time.step_seconds(job)
         assert 5 < first - mean < 60
         assert 0.02 <= mean / first <= 0.21 or mean > 12
 
@@ -270,7 +268,7 @@ def test_the_first_step_compiles(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_disturbances_are_few_and_explain_their_interval(seed: int) -> None:
     job = jobs.job(seed=seed, spread=layout(32), steps=2000)
-    mean = throughput.step_seconds(job)
+    mean = step_time.step_seconds(job)
     found = 0
     for first in range(2, 2000, 10):
         slow = slowdown.begun(job, first, first + 9)
@@ -280,7 +278,7 @@ def test_disturbances_are_few_and_explain_their_interval(seed: int) -> None:
         assert slow.kind in ("straggler", "data stall", "network retry")
         assert 0 <= slow.rank < 32
         assert slow.seconds > 0
-        assert throughput.interval_seconds(job, first, first + 9) > 10 * mean * 0.97 + slow.seconds
+        assert step_time.interval_seconds(job, first, first + 9) > 10 * mean * 0.97 + slow.seconds
     assert 1 <= found <= 30
 
 
@@ -288,7 +286,7 @@ def test_disturbances_are_few_and_explain_their_interval(seed: int) -> None:
 @given(jobs.jobs(), st.integers(1, 100_000))
 def test_validation_is_forward_only(job: Job, step: int) -> None:
     batches = job.schedule.validation_batches
-    limit = batches * throughput.step_seconds(job) / 3
-    seconds = throughput.validation_seconds(job, step)
+    limit = batches * step_time.step_seconds(job) / 3
+    seconds = step_time.validation_seconds(job, step)
     assert 0.6 * limit < seconds < 1.1 * limit + 1.3
-    assert seconds == throughput.validation_seconds(job, step)
+    assert seconds == step_time.validation_seconds(job, step)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmsim.catalog.records import Gpu
 from llmsim.job.records import Job
 from llmsim.model.architecture import parameter_count
-from llmsim.physics.speed import throughput, traffic
+from llmsim.physics.speed import step_time, traffic
 from llmsim.physics.speed.collectives import Operation
 from tests.physics import jobs
 from tests.physics.jobs import A100, B200, H100, H800, layout
@@ -191,7 +191,7 @@ def test_exposed_time_is_part_of_the_step(job: Job, step: int) -> None:
         assert 0 <= transfer.exposed <= transfer.seconds
         assert transfer.bus_gb_s > 0
     exposed = fsum(transfer.exposed for transfer in moved)
-    assert exposed < 0.95 * throughput.step_seconds(job) + 1e-5
+    assert exposed < 0.95 * step_time.step_seconds(job) + 1e-5
     assert moved == traffic.step_transfers(job, step)
 
 

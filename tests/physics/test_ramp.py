@@ -12,7 +12,7 @@ from llmsim.job.layout import Layout
 from llmsim.job.records import Job
 from llmsim.job.schedule import Schedule
 from llmsim.physics.learning import curve, learning_rate, loss
-from llmsim.physics.speed import batch_ramp, throughput, traffic
+from llmsim.physics.speed import batch_ramp, step_time, traffic
 from tests.physics import jobs, loss_jobs
 
 
@@ -119,7 +119,7 @@ def test_a_quarter_of_the_batch_takes_a_quarter_of_the_time_and_of_the_accumulat
     last = job.schedule.steps
     assert batch_ramp.layout_at(job, 1).accumulation == 30
     assert batch_ramp.layout_at(job, last) == job.layout
-    assert throughput.step_seconds(job, 1) == pytest.approx(throughput.step_seconds(job) / 4)
+    assert step_time.step_seconds(job, 1) == pytest.approx(step_time.step_seconds(job) / 4)
     few, many = traffic.step_transfers(job, 1), traffic.step_transfers(job, last)
     assert [4 * t.calls for t in few] == [t.calls for t in many]
     assert [t.size for t in few] == [t.size for t in many]
@@ -132,24 +132,24 @@ def test_a_pipeline_has_more_of_a_bubble_while_the_batch_is_small() -> None:
         schedule=job.schedule._replace(ramp=batch_ramp.planned(spread, 2000, 10, 0.1, 1))
     )
     assert job.schedule.ramp[0].batch == 32
-    assert throughput.step_seconds(job, 1) > 1.05 * throughput.step_seconds(job) / 4
+    assert step_time.step_seconds(job, 1) > 1.05 * step_time.step_seconds(job) / 4
 
 
 @given(st.lists(st.integers(0, 2000), min_size=3, max_size=3, unique=True).map(sorted))
 def test_intervals_still_add_up(steps: list[int]) -> None:
     first, middle, last = steps
     job = ramped()
-    parts = throughput.interval_seconds(job, first + 1, middle)
-    parts += throughput.interval_seconds(job, middle + 1, last)
-    assert throughput.interval_seconds(job, first + 1, last) == pytest.approx(parts, abs=2e-6)
+    parts = step_time.interval_seconds(job, first + 1, middle)
+    parts += step_time.interval_seconds(job, middle + 1, last)
+    assert step_time.interval_seconds(job, first + 1, last) == pytest.approx(parts, abs=2e-6)
 
 
 def test_each_stage_keeps_its_pace() -> None:
     job = ramped()
     for stage, after in pairwise(job.schedule.ramp[1:]):
         steps = after.first - stage.first
-        seconds = throughput.interval_seconds(job, stage.first, after.first - 1) / steps
-        assert seconds == pytest.approx(throughput.step_seconds(job, stage.first), rel=0.03)
+        seconds = step_time.interval_seconds(job, stage.first, after.first - 1) / steps
+        assert seconds == pytest.approx(step_time.step_seconds(job, stage.first), rel=0.03)
 
 
 def test_a_small_batch_has_a_noisier_loss() -> None:

@@ -19,7 +19,7 @@ from llmsim.physics.learning import (
     preference,
     reinforcement,
 )
-from llmsim.physics.speed import jitter, throughput
+from llmsim.physics.speed import jitter, step_time, throughput
 from llmsim.run import events
 from tests.runs import Run, many_runs
 
@@ -306,6 +306,7 @@ def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
     asked = (
         metrics,
         allocator,
+        step_time,
         throughput,
         curve,
         gradient,
@@ -329,9 +330,9 @@ def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
             assert loss.training(job, number) == step.loss
             assert learning_rate.learning_rate(job, number) == step.learning_rate
             assert allocator.reserved(job, number) == step.reserved
-            assert throughput.tokens(job, 1, number) == step.tokens
+            assert step_time.tokens(job, 1, number) == step.tokens
             assert metrics.metrics(job, number) == step.metrics
-            took = throughput.interval_seconds(job, step.previous + 1, number)
+            took = step_time.interval_seconds(job, step.previous + 1, number)
             assert took / (number - step.previous) == step.step_seconds
 
 

@@ -19,7 +19,7 @@ from llmsim.model.architecture import (
 )
 from llmsim.options.table import Options
 from llmsim.physics.hardware import memory
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time, throughput
 from llmsim.planning.plan import plan
 from llmsim.run.cluster import hostname
 from llmsim.run.events import Summary
@@ -125,7 +125,7 @@ def _schedule(job: Job) -> dict[str, object]:
     schedule = job.schedule
     return {
         "steps": schedule.steps,
-        "tokens": throughput.tokens(job, 1, schedule.steps),
+        "tokens": step_time.tokens(job, 1, schedule.steps),
         # While the batch grows, the rate rises by the sequences that have been seen.
         "warmup_steps": None if schedule.ramp else schedule.warmup,
         "warmup_sequences": schedule.warmup * schedule.global_batch,
@@ -153,7 +153,7 @@ def _memory(job: Job) -> dict[str, int]:
 
 def _expected(job: Job) -> dict[str, object]:
     """What the job is going to do: rates of a steady step, full in GRPO, and times of the run."""
-    seconds = throughput.step_seconds(job)
+    seconds = step_time.step_seconds(job)
     rate = batch_tokens(job) / seconds
     (summary,) = [event for event in simulate(job) if isinstance(event, Summary)]
     return {

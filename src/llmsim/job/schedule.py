@@ -5,7 +5,7 @@ from llmsim.typed import Literal, NamedTuple
 Decay = Literal["cosine", "wsd", "linear"]
 
 
-class Stage(NamedTuple):
+class BatchStage(NamedTuple):
     """A stretch of steps with the same batch, in sequences."""
 
     first: int  # step
@@ -28,4 +28,4 @@ class Schedule(NamedTuple):
     validate_every: int
     validation_batches: int  # global batches in one validation, forward only
     save_every: int
-    ramp: tuple[Stage, ...] = ()  # how the batch grows, the full one last; () if it does not
+    ramp: tuple[BatchStage, ...] = ()  # how the batch grows, the full one last; () if it does not

@@ -11,7 +11,7 @@ from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count
 from llmsim.options.table import Options, command
 from llmsim.physics import noise
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time, throughput
 from llmsim.planning import hyperparameters
 from llmsim.planning.draw import drafted
 from llmsim.planning.schedule import (
@@ -105,7 +105,7 @@ def _job(options: Options, seed: int, index: int) -> Job:
         and not draft.framework.blocking_checkpoints,
     )
     steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
-    schedule = scheduled(draft, steps, epochs, throughput.step_seconds(job))
+    schedule = scheduled(draft, steps, epochs, step_time.step_seconds(job))
     return job._replace(schedule=schedule._replace(ramp=ramped(draft, schedule, seed)))
 
 
@@ -113,7 +113,7 @@ def _sensible(job: Job, options: Options) -> bool:
     """Whether somebody would run this; what is asked for is not held against it."""
     recipe = RECIPES[job.recipe]
     fewest = step_range(job.framework, recipe)[0]
-    seconds = throughput.step_seconds(job)
+    seconds = step_time.step_seconds(job)
     usual = hyperparameters.usual_batch_tokens(recipe, parameter_count(job.architecture))
     lasts = job.schedule.steps >= fewest and job.schedule.epochs <= MOST_EPOCHS
     mfu = throughput.mfu(job, batch_tokens(job) / seconds)

@@ -5,11 +5,11 @@ from math import ceil, exp, log
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import RECIPES, Recipe
 from llmsim.job.records import Job, step_data_tokens
-from llmsim.job.schedule import Schedule, Stage
+from llmsim.job.schedule import BatchStage, Schedule
 from llmsim.model.architecture import parameter_count
 from llmsim.physics import noise
 from llmsim.physics.learning import learning_rate
-from llmsim.physics.speed import batch_ramp, throughput
+from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.planning import hyperparameters
 from llmsim.planning.draw import SMALL_MODEL, Draft
 
@@ -40,7 +40,7 @@ def length(job: Job, draw: float) -> tuple[int, int]:
     """
     recipe = RECIPES[job.recipe]
     fewest, most = step_range(job.framework, recipe)
-    affordable = LONGEST_RUN_SECONDS / throughput.step_seconds(job)
+    affordable = LONGEST_RUN_SECONDS / step_time.step_seconds(job)
     supply = job.dataset.tokens / step_data_tokens(job)  # steps in one pass over all of the data
     epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
     if not recipe.relative and FEWEST_STEPS <= supply * epochs <= min(most, affordable):
@@ -107,7 +107,7 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
     )
 
 
-def ramped(draft: Draft, plan: Schedule, seed: int) -> tuple[Stage, ...]:
+def ramped(draft: Draft, plan: Schedule, seed: int) -> tuple[BatchStage, ...]:
     """How the batch grows: in one of four of the pretrainings from 3B on that could do it."""
     able = draft.framework.ramps_batch and draft.recipe == "pretrain" and plan.epochs == 1
     if not able or draft.model.parameters < SMALL_MODEL or noise.uniform(seed, "plan/ramp") > 0.25:

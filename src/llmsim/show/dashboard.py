@@ -15,7 +15,7 @@ from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity
 from llmsim.physics.learning import learning_rate, loss
-from llmsim.physics.speed import batch_ramp, throughput
+from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import events
 from llmsim.run.cluster import hostname
 from llmsim.run.events import Event
@@ -168,7 +168,7 @@ class Watch:
 
     def _throughput(self, first: int, last: int) -> float:
         """Tokens per second of these steps."""
-        return throughput.tokens(self.job, first, last) / throughput.interval_seconds(
+        return step_time.tokens(self.job, first, last) / step_time.interval_seconds(
             self.job, first, last
         )
 

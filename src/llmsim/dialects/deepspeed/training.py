@@ -10,7 +10,7 @@ from llmsim.dialects.line import Line, Tell
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job
 from llmsim.physics.learning import learning_rate, loss
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time
 from llmsim.run import events
 from llmsim.text.screen import Screen
 from llmsim.text.units import GIB
@@ -59,8 +59,8 @@ def _micro_step(event: events.Step, job: Job) -> int:
 def _throughput(event: events.Step, job: Job) -> str:
     """Samples per second since the third step and in this one; memory between steps and at most."""
     batch, step = job.schedule.global_batch, event.step
-    running = batch / (throughput.interval_seconds(job, WARMING + 1, step) / (step - WARMING))
-    current = batch / throughput.interval_seconds(job, step, step)
+    running = batch / (step_time.interval_seconds(job, WARMING + 1, step) / (step - WARMING))
+    current = batch / step_time.interval_seconds(job, step, step)
     held = min(states(job), event.allocated)
     return (
         f"RunningAvgSamplesPerSec={running}, CurrSamplesPerSec={current}, "
@@ -72,7 +72,7 @@ def _throughput(event: events.Step, job: Job) -> str:
 def _steps(event: events.Step, job: Job) -> str:
     """The pipeline engine's line: the mean since the one before."""
     every = job.schedule.log_every
-    seconds = throughput.interval_seconds(job, event.step - every + 1, event.step) / every
+    seconds = step_time.interval_seconds(job, event.step - every + 1, event.step) / every
     rate = job.schedule.global_batch / seconds
     return (
         f"steps: {event.step} loss: {event.loss:0.4f} "

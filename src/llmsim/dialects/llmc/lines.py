@@ -16,7 +16,7 @@ from llmsim.model import gpt2
 from llmsim.model.architecture import padded_vocabulary, parameter_count
 from llmsim.physics.hardware import memory
 from llmsim.physics.learning import benchmarks, gradient, loss
-from llmsim.physics.speed import throughput, utilization
+from llmsim.physics.speed import step_time, utilization
 from llmsim.run import events
 from llmsim.text.screen import Screen
 from llmsim.typed import NamedTuple
@@ -216,7 +216,7 @@ def _rates(job: Job) -> Iterator[float]:
     """Tokens per second: the first step's own, then the corrected mean without it."""
     tokens, mean = batch_tokens(job), 0.0
     for step in range(1, job.schedule.steps + 1):
-        rate = tokens / throughput.interval_seconds(job, step, step)
+        rate = tokens / step_time.interval_seconds(job, step, step)
         if step == 1:
             yield rate
             continue
@@ -258,7 +258,7 @@ def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Scree
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
     if event.phase == "training":
         steps = job.schedule.steps
-        seconds = throughput.interval_seconds(job, 2, steps) / (steps - 1)
+        seconds = step_time.interval_seconds(job, 2, steps) / (steps - 1)
         yield Line(f"total average iteration time: {seconds * 1000:f} ms")
 
 

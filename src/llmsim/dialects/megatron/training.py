@@ -11,7 +11,7 @@ from llmsim.job.records import Job
 from llmsim.model.architecture import embedding_parameters, parameter_count
 from llmsim.physics.hardware import allocator, memory
 from llmsim.physics.learning import loss
-from llmsim.physics.speed import batch_ramp, throughput
+from llmsim.physics.speed import batch_ramp, step_time, throughput
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
@@ -29,7 +29,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         return
     first = event.step == every
     seconds = (
-        throughput.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
+        step_time.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
     )
     plan = job.schedule
     mean = loss.averaged(job, event.step - every + 1, event.step)  # since the last line
@@ -125,7 +125,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 def _done(job: Job, at: float) -> Line:
     """The end of the loop, at `at` or before the evaluation that follows it."""
     last = job.schedule.steps
-    before = 0.0 if _in_loop(job, last) else throughput.validation_seconds(job, last)
+    before = 0.0 if _in_loop(job, last) else step_time.validation_seconds(job, last)
     return dated(job, at - before, "after training is done")
 
 
@@ -145,7 +145,7 @@ def _evaluation(job: Job, step: int, named: str = "", part: str = "") -> Lines:
         for batch in range(1, batches + 1):
             yield Line(f"Evaluating iter {batch}/{batches}")
     index = step + len(named)  # each wait has ranks that are late
-    yield from timers(job, index, {"evaluate": throughput.validation_seconds(job, step, part)})
+    yield from timers(job, index, {"evaluate": step_time.validation_seconds(job, step, part)})
     yield Line(_RERUN)
     yield Line(_RERUN)
     value = loss.validation(job, step, part)

@@ -18,7 +18,7 @@ from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import Architecture, padded_vocabulary, position_parameters
 from llmsim.physics.hardware import storage
 from llmsim.physics.learning import loss
-from llmsim.physics.speed import throughput, utilization
+from llmsim.physics.speed import step_time, utilization
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
@@ -135,7 +135,7 @@ def pause(job: Job, step: int) -> float:
     """Seconds of the evaluation and the save after a step, with the old file's end; 0 if none."""
     if not _evaluates(job, step):
         return 0.0
-    seconds = throughput.validation_seconds(job, step) + storage.save_seconds(job, step)
+    seconds = step_time.validation_seconds(job, step) + storage.save_seconds(job, step)
     return seconds + (storage.delete_seconds(job, step) if outdated_save(job, step) else 0.0)
 
 
@@ -146,7 +146,7 @@ def _evaluates(job: Job, step: int) -> bool:
 
 def iteration_seconds(job: Job, step: int) -> float:
     """What train.py times as a step: itself and the pause before it."""
-    return throughput.interval_seconds(job, step, step) + pause(job, iteration(job, step))
+    return step_time.interval_seconds(job, step, step) + pause(job, iteration(job, step))
 
 
 @lru_cache(maxsize=1024)

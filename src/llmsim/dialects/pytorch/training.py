@@ -8,7 +8,7 @@ from llmsim.dialects.pytorch.grid import grid
 from llmsim.dialects.pytorch.log_lines import alone, prefix, say, warn
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.hardware.memory import capacity
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time
 from llmsim.run import events
 from llmsim.text import units
 from llmsim.text.fitting import Clause, fitting
@@ -47,7 +47,7 @@ SENTENCE_WIDTH = 60
 @lru_cache(maxsize=8)
 def _widest(job: Job) -> tuple[str, str, int, int, int]:
     """Steps and epochs in full; cells for tokens per second, samples per second and memory."""
-    tokens = len(f"{batch_tokens(job) / throughput.step_seconds(job) * 1.1:,.0f}")
+    tokens = len(f"{batch_tokens(job) / step_time.step_seconds(job) * 1.1:,.0f}")
     samples = tokens - 1 if job.recipe == "grpo" else tokens - 2  # answers are not full
     memory = len(units.gib(capacity(job.gpu)))
     return f"{job.schedule.steps:,}", f"{job.schedule.epochs}", tokens, samples, memory

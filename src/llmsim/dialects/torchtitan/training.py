@@ -13,7 +13,7 @@ from llmsim.dialects.torchtitan.model import last_stage, peak_flops
 from llmsim.job.milestones import saved_steps, waits_for_save
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, storage
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time, throughput
 from llmsim.run import events
 from llmsim.text import units
 from llmsim.text.screen import Screen
@@ -54,12 +54,12 @@ def _saving(event: events.Step, job: Job) -> float:
 
 def _collected(event: events.Step, job: Job) -> Lines:
     """Garbage is collected at the beginning of every so many steps."""
-    rhythm = throughput.rhythm(job)
-    every = rhythm.gc_every
+    timing = step_time.timing(job)
+    every = timing.gc_every
     for step in range(event.previous // every * every + every, event.step + 1, every):
         begun = event.at - event.step_seconds * (event.step - step + 1)
-        text = GATHERED.format("Performing periodic GC collection", rhythm.gc)
-        yield say(job, begun + rhythm.gc, text)
+        text = GATHERED.format("Performing periodic GC collection", timing.gc)
+        yield say(job, begun + timing.gc, text)
 
 
 def _epoch_started(event: events.EpochStarted, job: Job, screen: Screen) -> Lines:

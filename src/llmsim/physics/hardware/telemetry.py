@@ -19,7 +19,8 @@ from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory
 from llmsim.physics.speed.collectives import flows, sent_per_byte
-from llmsim.physics.speed.throughput import expected_mfu, step_seconds, typical_mfu
+from llmsim.physics.speed.step_time import step_seconds
+from llmsim.physics.speed.throughput import expected_mfu, typical_mfu
 from llmsim.typed import Literal, NamedTuple
 
 Activity = Literal[

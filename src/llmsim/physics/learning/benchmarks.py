@@ -18,7 +18,7 @@ from math import ceil, sqrt
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
 from llmsim.physics.learning import curve, loss, metrics, reinforcement
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time
 from llmsim.typed import NamedTuple
 
 
@@ -111,7 +111,7 @@ def effort(job: Job) -> Effort:
 def seconds(job: Job) -> float:
     """Mean seconds of the evaluation, on one node unless that would take over an hour."""
     load = 20.0 + 20.0 * noise.uniform(job.seed, "evaluation-load")
-    training = throughput.step_seconds(job) - throughput.rollout_seconds(job)
+    training = step_time.step_seconds(job) - step_time.rollout_seconds(job)
     size = max(1.0, job.model.active_parameters / 1e9)
     speed = min(1.0, SPEED * float(size**SPEED_EXPONENT))
     rate = speed * batch_tokens(job) / training / job.layout.nodes  # of one node

@@ -1,1 +1,1 @@
-"""By executed step: throughput, step time, slowdowns, communication."""
+"""By executed step: throughput, step time, slowdowns, batch, communication."""

@@ -8,7 +8,8 @@ n = (full - start) / increment, `consumed` counts the sequences of the steps bef
 GPT-3 went from 32k tokens to 0.5-3.2M over 4 to 12 billion tokens (Brown et al. 2020, appendix
 B), BLOOM-176B from 16 sequences to 2048: early on a noisier gradient is as good and costs less
 (McCandlish et al. 2018). The learning rate then goes by sequences, as Megatron demands: a step
-of half a batch is half a step. Batches in sequences; steps count from 1; exact.
+of half a batch is half a step. Batches in sequences; steps are optimizer steps and count from 1;
+exact.
 """
 
 from bisect import bisect_right
@@ -17,7 +18,7 @@ from operator import attrgetter
 
 from llmsim.job.layout import Layout
 from llmsim.job.records import Job
-from llmsim.job.schedule import Schedule, Stage
+from llmsim.job.schedule import BatchStage, Schedule
 
 # Into so many parts a full batch may be cut to start with one of them.
 PARTS = (2, 3, 4, 5)
@@ -46,7 +47,7 @@ def consumed(plan: Schedule, step: int) -> int:
 
 def steps_until(plan: Schedule, sequences: float) -> int:
     """The first step by whose end so many sequences are consumed."""
-    stages = plan.ramp or (Stage(1, plan.global_batch, 0),)
+    stages = plan.ramp or (BatchStage(1, plan.global_batch, 0),)
     stage = max((s for s in stages if s.before < sequences), default=stages[0])
     return stage.first - 1 - int((stage.before - sequences) // stage.batch)
 
@@ -75,7 +76,7 @@ def _accumulating(layout: Layout, sequences: int) -> Layout:
 
 def planned(
     layout: Layout, steps: int, log_every: int, share: float, draw: int
-) -> tuple[Stage, ...]:
+) -> tuple[BatchStage, ...]:
     """A ramp over about this share of the steps, drawn among those that suit; () if none does.
 
     A batch in n parts grows by one of them at a time. Each stage has as many sequences as the
@@ -98,7 +99,7 @@ def planned(
     stages, first = [], 1
     for part in range(1, parts + 1):
         sequences = part * full // parts
-        stages.append(Stage(first, sequences, (part - 1) * each))
+        stages.append(BatchStage(first, sequences, (part - 1) * each))
         first += each // sequences
     return tuple(stages)
 

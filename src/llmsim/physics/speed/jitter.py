@@ -1,12 +1,12 @@
 """Why no two steps take the same time, as a cumulative time that can be asked at any step.
 
-    elapsed(k) = first + k s + s sigma (G(k) - k) + hiccups + gc + drift + warming + disturbances
+    elapsed(k) = first + k s + s sigma (G(k) - k) + outliers + gc + drift + warming + slowdowns
 
 s mean seconds of a step. G is a gamma process: each step's own share has a sharp left edge
-and a tail to the right. Hiccups, one in every few dozen steps, make the tail heavy: with
+and a tail to the right. Outliers, one in every few dozen steps, make the tail heavy: with
 sigma = 0.97 % the 97th percentile is at +6 % and the 99th at +12 %, as measured on a 15B
 Megatron run; sigma itself lies between 0.25 % (torchtitan, nanoGPT) and 4 % (MoE). Drift is
-the day's 1-2 % swing with the temperature of the hall (Llama 3 paper, section 3.3.4), warming
+the day's 1-2 % with the temperature of the hall (Llama 3 paper, section 3.3.4), warming
 the 0.7 % that a cold GPU is faster in its first minute. Source: docs/physics.md section 9.
 
 Because the process is cumulative, intervals add up exactly, in whatever way they are cut.
@@ -30,17 +30,17 @@ _DAY = 86_400.0
 _WARMING, _WARM = 0.007, 60.0
 
 
-class Episode(NamedTuple):
-    """A disturbance worth a line in the log: `extra` seconds in each of its steps."""
+class Slowdown(NamedTuple):
+    """A stretch of slow steps that is worth a line in the log, and why they are slow."""
 
     kind: Kind
-    first: int
-    length: int
-    extra: float
-    rank: int
+    seconds: float  # lost in each of its steps, which interval_seconds counts already
+    rank: int  # where it came from
+    first: int  # its first executed step
+    steps: int  # how many it slows
 
 
-class Rhythm(NamedTuple):
+class StepTiming(NamedTuple):
     """The constants of one run's timing."""
 
     seed: int
@@ -48,13 +48,13 @@ class Rhythm(NamedTuple):
     mean: float  # seconds of a steady step
     sigma: float  # relative spread of ordinary steps
     first_extra: float  # seconds that step 1 takes longer
-    hiccup_every: int
-    hiccup: float  # mean seconds of a hiccup
+    outlier_every: int
+    outlier: float  # mean seconds that an outlier takes longer
     gc_every: int
     gc: float  # seconds of a garbage collection
-    swing: float  # amplitude of the daily drift, relative
+    diurnal_drift: float  # its relative amplitude
     phase: float  # of the day at the run's start, radians; 0 is when the hall warms fastest
-    episodes: tuple[Episode, ...]
+    slowdowns: tuple[Slowdown, ...]
 
 
 @lru_cache(maxsize=16_384)
@@ -82,66 +82,66 @@ def gamma_sum(seed: int, stream: str, count: int, limit: int) -> float:
     )
 
 
-def _hiccups(rhythm: Rhythm, step: int) -> float:
-    """Seconds lost to hiccups up to a step, less their mean: one in each cell of steps."""
-    cells = rhythm.steps // rhythm.hiccup_every + 1
-    cell, within = divmod(step, rhythm.hiccup_every)
-    happened = gamma_sum(rhythm.seed, "hiccup size", cell, cells)
-    place = noise.integer(rhythm.seed, "hiccup place", 1, rhythm.hiccup_every, cell)
+def _outliers(timing: StepTiming, step: int) -> float:
+    """Seconds lost to outliers up to a step, less their mean: one in each cell of steps."""
+    cells = timing.steps // timing.outlier_every + 1
+    cell, within = divmod(step, timing.outlier_every)
+    happened = gamma_sum(timing.seed, "hiccup size", cell, cells)
+    place = noise.integer(timing.seed, "hiccup place", 1, timing.outlier_every, cell)
     if within >= place:
-        happened += _node(rhythm.seed, "hiccup size", cells.bit_length(), 0, cell)
-    return rhythm.hiccup * (happened - step / rhythm.hiccup_every)
+        happened += _node(timing.seed, "hiccup size", cells.bit_length(), 0, cell)
+    return timing.outlier * (happened - step / timing.outlier_every)
 
 
-def _drift(rhythm: Rhythm, step: int) -> float:
-    """Integral of the daily swing and of the cold GPUs' head start, in seconds."""
-    nominal = step * rhythm.mean
-    turn = rhythm.phase + 2.0 * pi * nominal / _DAY
-    swing = rhythm.swing * _DAY / (2.0 * pi) * (cos(rhythm.phase) - cos(turn))
-    return swing - _WARMING * _WARM * (1.0 - exp(-nominal / _WARM))
+def _drift(timing: StepTiming, step: int) -> float:
+    """Integral of the diurnal drift and of the cold GPUs' head start, in seconds."""
+    nominal = step * timing.mean
+    turn = timing.phase + 2.0 * pi * nominal / _DAY
+    drift = timing.diurnal_drift * _DAY / (2.0 * pi) * (cos(timing.phase) - cos(turn))
+    return drift - _WARMING * _WARM * (1.0 - exp(-nominal / _WARM))
 
 
-def _overlap(episode: Episode, step: int) -> int:
-    return min(max(step - episode.first + 1, 0), episode.length)
+def _overlap(slowdown: Slowdown, step: int) -> int:
+    return min(max(step - slowdown.first + 1, 0), slowdown.steps)
 
 
-def elapsed(rhythm: Rhythm, step: int) -> float:
+def elapsed(timing: StepTiming, step: int) -> float:
     """Seconds from the start of training to the end of a step; 0 for step 0. In microseconds."""
     if step <= 0:
         return 0.0
-    shares = gamma_sum(rhythm.seed, "step time", step, rhythm.steps)
+    shares = gamma_sum(timing.seed, "step time", step, timing.steps)
     return round(
         fsum((
-            rhythm.first_extra,
-            step * rhythm.mean,
-            rhythm.mean * rhythm.sigma / _SPREAD * (shares - step),
-            _hiccups(rhythm, step),
-            rhythm.gc * (step // rhythm.gc_every - step / rhythm.gc_every),
-            _drift(rhythm, step),
-            *(episode.extra * _overlap(episode, step) for episode in rhythm.episodes),
+            timing.first_extra,
+            step * timing.mean,
+            timing.mean * timing.sigma / _SPREAD * (shares - step),
+            _outliers(timing, step),
+            timing.gc * (step // timing.gc_every - step / timing.gc_every),
+            _drift(timing, step),
+            *(slowdown.seconds * _overlap(slowdown, step) for slowdown in timing.slowdowns),
         )),
         6,
     )  # fmt: skip
 
 
-def begun(rhythm: Rhythm, first: int, last: int) -> Episode | None:
-    """The costliest episode that begins in steps first..last, both included."""
-    found = [episode for episode in rhythm.episodes if first <= episode.first <= last]
-    return max(found, key=lambda episode: episode.extra * episode.length, default=None)
+def begun(timing: StepTiming, first: int, last: int) -> Slowdown | None:
+    """The costliest slowdown that begins in steps first..last, both included."""
+    found = [slowdown for slowdown in timing.slowdowns if first <= slowdown.first <= last]
+    return max(found, key=lambda slowdown: slowdown.seconds * slowdown.steps, default=None)
 
 
-def ended(rhythm: Rhythm, first: int, last: int) -> Episode | None:
-    """The costliest episode of more than one step whose last step is one of first..last."""
+def ended(timing: StepTiming, first: int, last: int) -> Slowdown | None:
+    """The costliest slowdown of more than one step whose last step is one of first..last."""
     found = [
-        episode
-        for episode in rhythm.episodes
-        if episode.length > 1 and first <= episode.first + episode.length - 1 <= last
+        slowdown
+        for slowdown in timing.slowdowns
+        if slowdown.steps > 1 and first <= slowdown.first + slowdown.steps - 1 <= last
     ]
-    return max(found, key=lambda episode: episode.extra * episode.length, default=None)
+    return max(found, key=lambda slowdown: slowdown.seconds * slowdown.steps, default=None)
 
 
-def episodes(seed: int, steps: int, mean: float, gpus: int, nodes: int) -> tuple[Episode, ...]:
-    """The run's disturbances: none in a very short run, one to four in others.
+def slowdowns(seed: int, steps: int, mean: float, gpus: int, nodes: int) -> tuple[Slowdown, ...]:
+    """The run's slowdowns: none in a very short run, one to four in others.
 
     A straggler costs 2-6 % in some dozens of steps (BLOOM: 105.2 -> 111.1 s until the node was
     excluded), a data stall up to 2.3 times the step, a network retry some seconds.
@@ -149,7 +149,7 @@ def episodes(seed: int, steps: int, mean: float, gpus: int, nodes: int) -> tuple
     if steps < 12:
         return ()
     count = 1 + noise.integer(seed, "episodes", 0, 1 if steps < 100 else 3)
-    return tuple(_episode(seed, steps, mean, gpus, nodes, i) for i in range(count))
+    return tuple(_slowdown(seed, steps, mean, gpus, nodes, i) for i in range(count))
 
 
 # How much longer it makes a step: parts of a mean step, or seconds of a network retry.
@@ -160,7 +160,7 @@ _SIZES: dict[Kind, tuple[float, float]] = {
 }
 
 
-def _episode(seed: int, steps: int, mean: float, gpus: int, nodes: int, i: int) -> Episode:
+def _slowdown(seed: int, steps: int, mean: float, gpus: int, nodes: int, i: int) -> Slowdown:
     kinds: Sequence[Kind] = ("straggler", "data stall", "data stall", "network retry")
     if gpus == 1:  # nobody to wait for
         kinds = ("data stall",)
@@ -170,7 +170,7 @@ def _episode(seed: int, steps: int, mean: float, gpus: int, nodes: int, i: int) 
     size = noise.between(seed, "episode size", *_SIZES[kind], i)
     if kind == "straggler":
         length = noise.integer(seed, "episode length", 3, min(60, steps // 4), i)
-        return Episode(kind, first, length, mean * size, rank)
+        return Slowdown(kind, mean * size, rank, first, length)
     if kind == "data stall":
-        return Episode(kind, first, 1, mean * size + 0.1, rank)
-    return Episode(kind, first, 1, mean * 0.05 + size, rank)
+        return Slowdown(kind, mean * size + 0.1, rank, first, 1)
+    return Slowdown(kind, mean * 0.05 + size, rank, first, 1)

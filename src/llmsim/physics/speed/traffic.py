@@ -2,7 +2,7 @@
 
 What a step moves follows from the layout (fabric.flows), how long one call takes from size,
 ranks and links (fabric.collective: latency + bytes / bandwidth, fitted to nccl-tests). What
-does not hide under compute is exposed, and is a part of compute.step_seconds. Sizes in bytes,
+does not hide under compute is exposed, and is a part of step_time.step_seconds. Sizes in bytes,
 bandwidth in GB/s (1e9), times in seconds. Source: docs/physics.md section 10.
 """
 
@@ -21,7 +21,8 @@ from llmsim.physics.speed.collectives import (
     flows,
     sent_per_byte,
 )
-from llmsim.physics.speed.throughput import compute_seconds, step_seconds
+from llmsim.physics.speed.step_time import step_seconds
+from llmsim.physics.speed.throughput import compute_seconds
 from llmsim.typed import NamedTuple
 
 __all__ = ["StepTransfer", "Transfer", "collective", "startup_broadcast", "step_transfers"]

@@ -1,6 +1,6 @@
-"""Model FLOPs utilization as some programs reckon it, which is not as compute.mfu does.
+"""Model FLOPs utilization as some programs reckon it, which is not as throughput.mfu does.
 
-Their FLOPs per token leave nothing out of N (compute.flops_per_token leaves out the input
+Their FLOPs per token leave nothing out of N (throughput.flops_per_token leaves out the input
 embedding), or halve the attention; their peaks are those of a list of their own.
 """
 

@@ -4,7 +4,7 @@ from llmsim.job.milestones import checkpoints, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
 from llmsim.physics.learning import loss, metrics
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time, throughput
 from llmsim.run.events import Consolidated, Exported, ExportStarted, Progress, ShardWritten, Summary
 from llmsim.run.phases.evaluation import evaluated
 from llmsim.run.phases.status import status
@@ -59,7 +59,7 @@ def _files(job: Job, trained: Trained) -> Phase:
 
 def _summary(job: Job, at: float, trained: Trained, exported: int) -> Summary:
     steps = job.schedule.steps
-    tokens = throughput.tokens(job, 1, steps)
+    tokens = step_time.tokens(job, 1, steps)
     rate = tokens / trained.in_steps
     final = loss.validation(job, validated_steps(job)[-1])
     return Summary(

@@ -14,7 +14,7 @@ from llmsim.model.architecture import (
 )
 from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory, preparation, storage
-from llmsim.physics.speed import batch_ramp, throughput, traffic
+from llmsim.physics.speed import batch_ramp, step_time, throughput, traffic
 from llmsim.run import cluster
 from llmsim.run.cluster import hostname
 from llmsim.run.events import (
@@ -209,6 +209,6 @@ def _model(job: Job, at: float) -> Phase:
     yield TrainerReady(
         at,
         throughput.job_flops_per_token(job),
-        throughput.mfu(job, batch_tokens(job) / throughput.step_seconds(job)),
+        throughput.mfu(job, batch_tokens(job) / step_time.step_seconds(job)),
     )
     return at

@@ -12,7 +12,7 @@ from llmsim.job.milestones import (
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import allocator, memory
 from llmsim.physics.learning import gradient, learning_rate, loss, metrics
-from llmsim.physics.speed import batch_ramp, slowdown, throughput, traffic
+from llmsim.physics.speed import batch_ramp, slowdown, step_time, throughput, traffic
 from llmsim.run.cluster import hostname
 from llmsim.run.events import (
     BatchGrew,
@@ -85,7 +85,7 @@ def _clocked(
 
 
 def _loop(job: Job, at: float) -> Generator[Event, None, Trained]:
-    yield PhaseStarted(at, "training", throughput.training_seconds(job))
+    yield PhaseStarted(at, "training", step_time.training_seconds(job))
     looks, saves, began = _look_steps(job), saved_steps(job), at
     validated = set(validated_steps(job))
     in_steps, epoch_began, best = 0.0, at, float("inf")
@@ -97,12 +97,12 @@ def _loop(job: Job, at: float) -> Generator[Event, None, Trained]:
         if before % steps_per_epoch(job) == 0 and epoch_of(job, before + 1) == epoch:
             epoch_began = at
             yield EpochStarted(at, epoch)
-        begun, seconds = at, throughput.interval_seconds(job, before + 1, step)
+        begun, seconds = at, step_time.interval_seconds(job, before + 1, step)
         bar = _bar(job, at, epoch_began, before, step, seconds)
         yield from _with_noticed(bar, saving, at)
         at, in_steps = at + seconds, in_steps + seconds
         handing = (
-            throughput.dispatch_seconds(job, step) if before else throughput.compile_seconds(job)
+            step_time.dispatch_seconds(job, step) if before else step_time.compile_seconds(job)
         )
         host_seconds = max(handed, free) + handing - handed
         handed, ended = handed + host_seconds, at
@@ -157,7 +157,7 @@ def _disturbances(job: Job, at: float, before: int, step: int) -> Iterator[Event
     size = gpus_per_node(job)
     if slow := slowdown.begun(job, before + 1, step):
         host = hostname(job, slow.rank // size)
-        part = slow.seconds / throughput.step_seconds(job, slow.first)
+        part = slow.seconds / step_time.step_seconds(job, slow.first)
         yield Slowed(at, slow.first, slow.kind, slow.rank, host, slow.seconds, part)
     if over := slowdown.ended(job, before + 1, step):
         host, lost = hostname(job, over.rank // size), over.seconds * over.steps
@@ -203,7 +203,7 @@ def _step(
     host_seconds: float,
 ) -> Step:
     plan = job.schedule
-    rate = throughput.tokens(job, before + 1, step) / seconds
+    rate = step_time.tokens(job, before + 1, step) / seconds
     sequences, whole = batch_ramp.consumed(plan, step), batch_ramp.consumed(plan, plan.steps)
     return Step(
         at=at,
@@ -214,7 +214,7 @@ def _step(
         gradient_norm=gradient.norm(job, step),
         learning_rate=learning_rate.learning_rate(job, step),
         step_seconds=seconds / (step - before),
-        tokens=throughput.tokens(job, 1, step),
+        tokens=step_time.tokens(job, 1, step),
         host_seconds=host_seconds,
         tokens_per_second=rate,
         samples_per_second=(sequences - batch_ramp.consumed(plan, before)) / seconds,

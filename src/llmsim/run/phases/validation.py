@@ -2,7 +2,7 @@
 
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import loss, metrics, reinforcement
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time
 from llmsim.run.events import Validated
 from llmsim.run.phases.evaluation import evaluated
 from llmsim.run.phases.timing import Phase, announced, watched
@@ -14,7 +14,7 @@ def validation(job: Job, at: float, step: int, best: float) -> Phase:
 
 
 def _passes(job: Job, at: float, step: int, best: float) -> Phase:
-    seconds = throughput.validation_seconds(job, step)
+    seconds = step_time.validation_seconds(job, step)
     batches = job.schedule.validation_batches
     yield from watched(job, at, seconds, "validation", "Validating", batches, "batch")
     at += seconds

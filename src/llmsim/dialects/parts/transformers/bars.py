@@ -9,7 +9,7 @@ from llmsim.dialects.parts.transformers.values import examples
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
@@ -51,7 +51,7 @@ def last_evaluation_bar(event: events.Progress, job: Job, screen: Screen) -> Bar
     batches = plan.validation_batches * job.layout.accumulation
     done, seconds = (
         batches * event.done // event.total,
-        throughput.validation_seconds(job, plan.steps),
+        step_time.validation_seconds(job, plan.steps),
     )
     return bar(screen, "", done, batches, seconds * done / batches)._replace(task="evaluated")
 

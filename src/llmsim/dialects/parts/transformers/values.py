@@ -8,7 +8,7 @@ from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, batch_tokens, step_rows
 from llmsim.model.architecture import embedding_parameters, parameter_count
 from llmsim.physics.learning import loss, metrics
-from llmsim.physics.speed import throughput
+from llmsim.physics.speed import step_time
 from llmsim.run import events
 
 Values = Iterable[tuple[str, float]]
@@ -93,7 +93,7 @@ def flops(job: Job) -> float:
 
 def evaluation_values(job: Job, step: int, extra: Values = ()) -> dict[str, float]:
     """What an evaluation logs, in the Trainer's order."""
-    plan, seconds = job.schedule, throughput.validation_seconds(job, step)
+    plan, seconds = job.schedule, step_time.validation_seconds(job, step)
     samples = plan.validation_batches * step_rows(job)
     steps = plan.validation_batches * job.layout.accumulation
     return {

@@ -1,0 +1,169 @@
+"""How long the executed steps of a job take, and the pauses that go by steps.
+
+    step seconds = batch tokens * FLOPs/token / (GPUs * peak * MFU), with jitter.py's spread
+
+Each function that takes a step takes the executed step, counted from 1: what has been run, and not
+what has been learnt. Without a rollback it is the optimizer step. Seconds and tokens throughout.
+"""
+
+from functools import lru_cache
+from math import log2, pi
+
+from llmsim.job.records import Job, batch_tokens
+from llmsim.physics import noise
+from llmsim.physics.learning import reinforcement
+from llmsim.physics.speed import batch_ramp, jitter
+from llmsim.physics.speed.throughput import RECOMPUTE, layout_seconds
+
+# Of a GRPO step, generation takes most: 60 to 80 % in reports of RLHF systems (HybridFlow, 2024).
+ROLLOUT_SHARE = 0.7
+
+
+def tokens(job: Job, first: int, last: int) -> int:
+    """Tokens that the steps first..last train on, both included; padding does not count."""
+    if job.recipe != "grpo":
+        return batch_ramp.tokens(job, first, last)
+    seen = reinforcement.tokens_seen(job)
+    return seen[last] - seen[first - 1]
+
+
+def _filled(job: Job, first: int, last: int) -> float:
+    """Which part of so many full batches the tokens of these steps are; 1 but in GRPO."""
+    if job.recipe != "grpo":
+        return 1.0
+    return tokens(job, first, last) / ((last - first + 1) * batch_tokens(job))
+
+
+def step_seconds(job: Job, step: int | None = None) -> float:
+    """Steady mean seconds of one executed step: of this one, or of one with a full batch."""
+    plan = job.schedule
+    layout, batch = job.layout, plan.global_batch
+    if step is not None and plan.ramp:
+        layout, batch = batch_ramp.layout_at(job, step), batch_ramp.batch(plan, step)
+    seconds = layout_seconds(job.architecture, job.gpu, layout, plan.sequence)[1]
+    micro_batches = batch / (layout.data * layout.micro_batch)
+    training = seconds * micro_batches / layout.accumulation
+    if step is not None:
+        training *= _filled(job, step, step)
+    return training / (1.0 - ROLLOUT_SHARE) if job.recipe == "grpo" else training
+
+
+def rollout_seconds(job: Job) -> float:
+    """The part of a GRPO step in which completions are generated; 0 in other recipes."""
+    return step_seconds(job) * ROLLOUT_SHARE if job.recipe == "grpo" else 0.0
+
+
+@lru_cache(maxsize=64)
+def timing(job: Job, number: int = 0) -> jitter.StepTiming:
+    """The constants of this run's timing, in one stage of its ramp; see elapsed."""
+    seed, layout = job.seed, job.layout
+    first, begun = 1, 0.0
+    if number:
+        first = job.schedule.ramp[number].first
+        begun = elapsed(job, first - 1)
+    if job.recipe == "grpo":
+        mean = step_seconds(job) * _filled(job, 1, job.schedule.steps)
+    else:
+        mean = step_seconds(job, first)
+
+    doublings = log2(layout.nodes)
+    sigma = noise.between(seed, "step sigma", 0.0025, 0.008)
+    sigma = sigma * (1.0 + 0.1 * doublings) + 0.0008 / mean
+    if job.architecture.experts > 1:  # tokens reach experts unevenly: Mixtral 3.2, Qwen3 2.5 %
+        sigma += 0.018
+    sigma = min(sigma, 0.04)
+    clock = job.start.hour * 3600.0 + job.start.minute * 60 + job.start.second
+    collected = job.framework.gc_every
+    clock += begun - (first - 1) * mean  # as if all steps before had been such
+    return jitter.StepTiming(
+        seed=seed,
+        steps=job.schedule.steps,
+        mean=mean,
+        sigma=sigma,
+        first_extra=_first_extra(job, mean) * noise.between(seed, "compile", 0.85, 1.15),
+        outlier_every=noise.integer(seed, "hiccup every", 20, 50),
+        outlier=4.0 * sigma * mean,
+        gc_every=collected or 1,
+        gc=min(noise.between(seed, "gc", 0.03, 0.12), 0.15 * mean) if collected else 0.0,
+        diurnal_drift=noise.between(seed, "swing", 0.005, 0.01),
+        phase=2.0 * pi * (clock / 86_400.0 - 9.0 / 24.0),  # slowest 6 h after 9:00
+        slowdowns=jitter.slowdowns(seed, job.schedule.steps, mean, layout.gpus, layout.nodes),
+    )
+
+
+def _first_extra(job: Job, mean: float) -> float:
+    """Seconds that step 1 takes longer: compilation block by block, NCCL's lazy connections.
+
+    A first tps of 2-21 % of the steady rate is 3.8 to 49 steps more (give or take 15 %), but at
+    least 5 s and at most 60 s. Mixtral: 92.4 s for a step of 9.0 s.
+    """
+    layers = job.architecture.layers / job.layout.pipeline
+    compiling = 8.0 + 0.4 * layers + 0.5 * log2(job.layout.nodes)
+    return min(50.0, max(5.8, 4.5 * mean, min(compiling, 42.0 * mean)))
+
+
+@lru_cache(maxsize=64)  # an interval begins where the one before ended
+def elapsed(job: Job, step: int) -> float:
+    """Seconds from the first executed step's start to the end of this one, without pauses.
+
+    Each stage of a ramp goes on where the one before ended: it is a stretch of a run that has its
+    batch, and so its pace, from the first step on.
+    In GRPO time goes by tokens: the longer the answers, the slower a step.
+    """
+    number = batch_ramp.stage_number(job.schedule, step)
+    if job.recipe == "grpo" and step > 0:
+        steps = job.schedule.steps
+        ahead = steps * tokens(job, 1, step) / tokens(job, 1, steps) - step
+        own = timing(job)
+        return round(jitter.elapsed(own, step) + own.mean * ahead, 6)
+    return jitter.elapsed(timing(job, number), step) + (_offset(job, number) if number else 0.0)
+
+
+@lru_cache(maxsize=64)
+def _offset(job: Job, number: int) -> float:
+    """Seconds by which a stage begins later than in a run that has its batch throughout."""
+    last = job.schedule.ramp[number].first - 1
+    return round(elapsed(job, last) - jitter.elapsed(timing(job, number), last), 6)
+
+
+def interval_seconds(job: Job, first: int, last: int) -> float:
+    """Seconds that the executed steps first..last took together, both included, counted from 1.
+
+    Validation, checkpoints and logging are not in it. Intervals add up: 1..10 is 1..4 and
+    5..10. Rounded to microseconds.
+    """
+    return round(elapsed(job, last) - elapsed(job, first - 1), 6)
+
+
+def compile_seconds(job: Job) -> float:
+    """The part of step 1 in which the host compiles; its devices wait."""
+    return round(timing(job).first_extra, 6)
+
+
+def dispatch_seconds(job: Job, step: int) -> float:
+    """Seconds in which a host hands a compiled step to its devices, which it need not wait for.
+
+    JAX on TPUs: 0.319 and 0.323 s (public MaxText logs of v5p); less where steps are short.
+    """
+    usual = 0.25 + 0.15 * noise.uniform(job.seed, "dispatch")
+    spread = 0.95 + 0.1 * noise.uniform(job.seed, "dispatch of a step", step)
+    return round(min(usual, 0.1 * step_seconds(job)) * spread, 6)
+
+
+def training_seconds(job: Job) -> float:
+    """Seconds of all executed steps together: what the intervals add up to."""
+    return interval_seconds(job, 1, job.schedule.steps)
+
+
+def validation_seconds(job: Job, step: int, part: str = "validation") -> float:
+    """Seconds of one validation, on a part of the held-out data.
+
+    It is forward only, a third of the FLOPs, and some overhead.
+    Forward is as fast with recompute as without, so its time is a third of the step without.
+    """
+    batches = job.schedule.validation_batches
+    filled = _filled(job, step, step)
+    forward = step_seconds(job) * filled * RECOMPUTE[job.layout.recompute] / 3.0
+    spread = 1.0 + 0.015 * noise.normal(job.seed, f"{part} time", step)
+    overhead = 0.4 + 0.8 * noise.uniform(job.seed, f"{part} overhead", step)
+    return round(batches * forward * max(0.9, spread) + overhead, 6)
