@@ -125,12 +125,12 @@ def test_every_kind_of_data_is_there() -> None:
 @pytest.mark.parametrize(
     "published",
     [
-        Gpu("NVIDIA H100 80GB HBM3", 81559, 700, 989, 3.35, 450, 50, 8),
-        Gpu("NVIDIA H200", 143771, 700, 989, 4.8, 450, 50, 8),
-        Gpu("NVIDIA B200", 183359, 1000, 2250, 8.0, 900, 50, 8),
-        Gpu("NVIDIA GB300", 284208, 1400, 2500, 8.0, 900, 100, 4),
-        Gpu("NVIDIA A100-SXM4-80GB", 81920, 400, 312, 2.039, 300, 25, 8),
-        Gpu("AMD Instinct MI300X", 196592, 750, 1307, 5.3, 448, 50, 8),
+        Gpu("NVIDIA H100 80GB HBM3", 81559, 700, 989, 3.35, 450, 50, 8, "sxm", 1980, 43.0),
+        Gpu("NVIDIA H200", 143771, 700, 989, 4.8, 450, 50, 8, "sxm", 1980, 43.0),
+        Gpu("NVIDIA B200", 183359, 1000, 2250, 8.0, 900, 50, 8, "sxm", 1965, 42.0),
+        Gpu("NVIDIA GB300", 284208, 1400, 2500, 8.0, 900, 100, 4, "superchip", 1920, 39.0),
+        Gpu("NVIDIA A100-SXM4-80GB", 81920, 400, 312, 2.039, 300, 25, 8, "sxm", 1410, 57.0),
+        Gpu("AMD Instinct MI300X", 196592, 750, 1307, 5.3, 448, 50, 8, "instinct", 2100, 28.0),
     ],
     ids=lambda gpu: gpu.name,
 )
@@ -322,7 +322,7 @@ Parse = Callable[[str, str], tuple[object, ...]]
 GOOD_LINES: dict[Parse, str] = {
     records.parse_models: "First-1B | 1B",
     records.parse_datasets: "First | 1B | web",
-    records.parse_gpus: "NVIDIA H100 | 81559 | 700 | 989 | 3.35 | 450 | 50 | 8",
+    records.parse_gpus: "NVIDIA H100 | 81559 | 700 | 989 | 3.35 | 450 | 50 | 8 | sxm | 1980 | 43",
     records.parse_frameworks: "torch | 2.8.0+cu128 | nccl=2.27.3 driver=570",
 }
 
@@ -359,17 +359,20 @@ BAD_LINES: dict[Parse, str] = {
         first | 2B | code -> 'first' is listed already
     """,
     records.parse_gpus: """
-        Foo | 8 | 7 | 9 | 3 | 4 | 5         -> but this line has 7.
-        Foo | 80GB | 7 | 9 | 3 | 4 | 5 | 8  -> memory '80GB' is not a number
-        Foo | 81.5 | 7 | 9 | 3 | 4 | 5 | 8  -> memory '81.5' is not a whole number
-        Foo | 8 | 0 | 9 | 3 | 4 | 5 | 8     -> TDP '0' is not positive
-        Foo | 8 | 7 | -9 | 3 | 4 | 5 | 8    -> bf16 '-9' is not positive
-        Foo | 8 | 7 | 9 | nan | 4 | 5 | 8   -> HBM 'nan' is not a number
-        Foo | 8 | 7 | 9 | 3 | 4e2 | 5 | 8   -> link '4e2' is not a number
-        Foo | 8 | 7 | 9 | 3 | 4 | | 8       -> NIC '' is not a number
-        Foo | 8 | 7 | 9 | 3 | 4 | 5 | 1.5   -> GPUs '1.5' is not a whole number
-        | 8 | 7 | 9 | 3 | 4 | 5 | 8         -> name '' is not a device name
-        nvidia h100 | 8|7|9 | 3 | 4 | 5 | 8 -> 'nvidia h100' is listed already
+        Foo | 8 | 7 | 9 | 3 | 4 | 5 | 8     -> but this line has 8.
+        Foo | 80GB | 7 | 9 | 3 | 4 | 5 | 8 | sxm | 1 | 4  -> memory '80GB' is not a number
+        Foo | 81.5 | 7 | 9 | 3 | 4 | 5 | 8 | sxm | 1 | 4  -> memory '81.5' is not a whole number
+        Foo | 8 | 0 | 9 | 3 | 4 | 5 | 8 | sxm | 1 | 4     -> TDP '0' is not positive
+        Foo | 8 | 7 | -9 | 3 | 4 | 5 | 8 | sxm | 1 | 4    -> bf16 '-9' is not positive
+        Foo | 8 | 7 | 9 | nan | 4 | 5 | 8 | sxm | 1 | 4   -> HBM 'nan' is not a number
+        Foo | 8 | 7 | 9 | 3 | 4e2 | 5 | 8 | sxm | 1 | 4   -> link '4e2' is not a number
+        Foo | 8 | 7 | 9 | 3 | 4 | | 8 | sxm | 1 | 4       -> NIC '' is not a number
+        Foo | 8 | 7 | 9 | 3 | 4 | 5 | 1.5 | sxm | 1 | 4   -> GPUs '1.5' is not a whole number
+        Foo | 8 | 7 | 9 | 3 | 4 | 5 | 8 | card | 1 | 4    -> form 'card' is not one of sxm, pcie
+        Foo | 8 | 7 | 9 | 3 | 4 | 5 | 8 | sxm | 1.98 | 4  -> clock '1.98' is not a whole number
+        Foo | 8 | 7 | 9 | 3 | 4 | 5 | 8 | sxm | 1 | 400   -> MFU '400' is not a number of per cent
+        | 8 | 7 | 9 | 3 | 4 | 5 | 8 | sxm | 1 | 4         -> name '' is not a device name
+        nvidia h100 | 8|7|9 | 3|4|5|8 | sxm | 1 | 4       -> 'nvidia h100' is listed already
     """,
     records.parse_frameworks: """
         torch               -> columns are software | version | needs, but this line has 1.

@@ -12,14 +12,18 @@ from llmsim.job.schedule import Schedule
 from llmsim.model.architecture import Architecture, parameter_count
 
 # name, memory MiB, TDP W, TFLOP/s, HBM TB/s, link GB/s, NIC GB/s, GPUs per node
-A100 = Gpu("NVIDIA A100-SXM4-80GB", 81_920, 400, 312.0, 2.039, 300.0, 25.0, 8)
-H100 = Gpu("NVIDIA H100 80GB HBM3", 81_559, 700, 989.0, 3.35, 450.0, 50.0, 8)
-H200 = Gpu("NVIDIA H200", 143_771, 700, 989.0, 4.8, 450.0, 50.0, 8)
-H800 = Gpu("NVIDIA H800", 81_559, 700, 989.0, 3.35, 200.0, 50.0, 8)
-B200 = Gpu("NVIDIA B200", 183_359, 1000, 2250.0, 8.0, 900.0, 50.0, 8)
-GB200 = Gpu("NVIDIA GB200", 189_471, 1200, 2500.0, 8.0, 900.0, 50.0, 4)
-MI300X = Gpu("AMD Instinct MI300X", 196_592, 750, 1307.0, 5.3, 448.0, 50.0, 8)
-RTX_4090 = Gpu("NVIDIA GeForce RTX 4090", 24_564, 450, 165.2, 1.008, 32.0, 3.1, 8)
+A100 = Gpu("NVIDIA A100-SXM4-80GB", 81_920, 400, 312.0, 2.039, 300.0, 25.0, 8, "sxm", 1410, 57.0)
+H100 = Gpu("NVIDIA H100 80GB HBM3", 81_559, 700, 989.0, 3.35, 450.0, 50.0, 8, "sxm", 1980, 43.0)
+H200 = Gpu("NVIDIA H200", 143_771, 700, 989.0, 4.8, 450.0, 50.0, 8, "sxm", 1980, 43.0)
+H800 = Gpu("NVIDIA H800", 81_559, 700, 989.0, 3.35, 200.0, 50.0, 8, "sxm", 1980, 43.0)
+B200 = Gpu("NVIDIA B200", 183_359, 1000, 2250.0, 8.0, 900.0, 50.0, 8, "sxm", 1965, 42.0)
+GB200 = Gpu("NVIDIA GB200", 189_471, 1200, 2500.0, 8.0, 900.0, 50.0, 4, "superchip", 1965, 39.0)
+MI300X = Gpu(
+    "AMD Instinct MI300X", 196_592, 750, 1307.0, 5.3, 448.0, 50.0, 8, "instinct", 2100, 28.0
+)
+RTX_4090 = Gpu(
+    "NVIDIA GeForce RTX 4090", 24_564, 450, 165.2, 1.008, 32.0, 3.1, 8, "geforce", 2625, 46.0
+)
 GPUS = (A100, H100, H200, H800, B200, GB200, MI300X, RTX_4090)
 
 # layers, width, heads, KV heads, head width, feed-forward, vocabulary, context

@@ -36,7 +36,9 @@ def make_job(
         model=Model("Test", parameters, active or parameters),
         architecture=Architecture(32, 4096, 32, 8, 128, 14_336, vocabulary, sequence),
         dataset=Dataset("test", 15_000_000_000_000, kind, 0 if kind in TEXT else 20_000_000_000),
-        gpu=Gpu("NVIDIA H100 80GB HBM3", 81_559, 700, 989.0, 3.35, 450.0, 50.0, 8),
+        gpu=Gpu(
+            "NVIDIA H100 80GB HBM3", 81_559, 700, 989.0, 3.35, 450.0, 50.0, 8, "sxm", 1980, 43.0
+        ),
         layout=Layout(gpus=8, nodes=1, data=8),
         schedule=Schedule(
             steps=steps,

@@ -40,8 +40,16 @@ def add(monkeypatch: pytest.MonkeyPatch) -> Iterator[Add]:
         ("llm_models.txt", "Novel-13B | 13B", {"model": "Novel-13B"}),
         ("llm_models.txt", "Novel | 47B | active=13B experts=8", {"model": "Novel"}),
         ("llm_datasets.txt", "Novel | 3T | web", {"dataset": "Novel"}),
-        ("llm_gpus.txt", "NVIDIA X900 | 98304 | 900 | 1500 | 6 | 450 | 50 | 8", {"gpu": "X900"}),
-        ("llm_gpus.txt", "Novel 1 | 49152 | 400 | 500 | 2 | 32 | 12 | 4", {"gpu": "Novel 1"}),
+        (
+            "llm_gpus.txt",
+            "NVIDIA X900 | 98304 | 900 | 1500 | 6 | 450 | 50 | 8 | sxm | 2000 | 42",
+            {"gpu": "X900"},
+        ),
+        (
+            "llm_gpus.txt",
+            "Novel 1 | 49152 | 400 | 500 | 2 | 32 | 12 | 4 | pcie | 1800 | 40",
+            {"gpu": "Novel 1"},
+        ),
     ],
 )
 def test_a_new_row_is_planned_with(

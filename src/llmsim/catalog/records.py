@@ -22,7 +22,7 @@ from llmsim.catalog.lists import (
     whole_number_in,
 )
 from llmsim.errors import CatalogError
-from llmsim.typed import Any, NamedTuple, TypeVar
+from llmsim.typed import Any, Literal, NamedTuple, TypeVar
 
 
 class Model(NamedTuple):
@@ -43,6 +43,9 @@ class Dataset(NamedTuple):
     rows: int = 0  # conversations, pairs of answers or problems; 0 of text, which is not counted
 
 
+Form = Literal["sxm", "pcie", "geforce", "workstation", "superchip", "instinct", "tpu"]
+
+
 class Gpu(NamedTuple):
     """An accelerator, with dense (not sparse) peak figures."""
 
@@ -54,6 +57,9 @@ class Gpu(NamedTuple):
     link_gb_s: float  # NVLink, XGMI or PCIe bandwidth of one GPU, one direction, GB/s
     nic_gb_s: float  # one GPU's share of its node's network, one direction, GB/s
     per_node: int
+    form: Form  # how it is built and sold: catalog/gpus.py says what follows from it
+    clock_mhz: int  # the highest clock of its multiprocessors
+    mfu: float  # per cent of the peak in the training of a dense 7B model on one node
 
 
 class Framework(NamedTuple):
@@ -70,6 +76,7 @@ KINDS = (
     "web", "code", "chat", "math", "books",
     "science", "multilingual", "reference", "mixed", "preference", "problems",
 )  # fmt: skip
+FORMS = ("sxm", "pcie", "geforce", "workstation", "superchip", "instinct", "tpu")
 SMALLEST_MODEL = 10**6  # parameters
 LARGEST_MODEL = 100 * 10**12
 
@@ -245,6 +252,16 @@ def _kind(cell: str) -> str:
     return checked(cell, f"is not one of {', '.join(KINDS)}", good=cell in KINDS)
 
 
+def _form(cell: str) -> str:
+    return checked(cell, f"is not one of {', '.join(FORMS)}", good=cell in FORMS)
+
+
+def _per_cent(cell: str) -> float:
+    share = number_in(cell)
+    checked(cell, "is not a number of per cent below 100", good=share < 100)
+    return share
+
+
 def _mixture(cell: str) -> tuple[int, int]:
     """Active parameters and experts, from "active=12.9B experts=8"."""
     active, _, experts = cell.partition(" ")
@@ -322,5 +339,6 @@ _DATASET = {"name": plain_name, "tokens": parse_size, "kind": _kind, "rows": who
 _GPU = {
     "name": device_name, "memory": whole_number_in, "TDP": whole_number_in, "bf16": number_in,
     "HBM": number_in, "link": number_in, "NIC": number_in, "GPUs": whole_number_in,
+    "form": _form, "clock": whole_number_in, "MFU": _per_cent,
 }  # fmt: skip
 _FRAMEWORK = {"software": _software, "version": plain_name, "needs": _needs}

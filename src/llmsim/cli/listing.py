@@ -152,4 +152,7 @@ def gpu_record(gpu: records.Gpu) -> dict[str, object]:
         "link_gb_per_s": gpu.link_gb_s,
         "network_gb_per_s": gpu.nic_gb_s,
         "gpus_per_node": gpu.per_node,
+        "form": gpu.form,
+        "clock_mhz": gpu.clock_mhz,
+        "mfu_per_cent": gpu.mfu,
     }

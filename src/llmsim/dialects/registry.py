@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 
+from llmsim.catalog.gpus import is_a
 from llmsim.catalog.records import Gpu, Model
 from llmsim.dialects.line import Tell
 from llmsim.job.framework import DATA_PARALLEL, MEGATRON, PRETRAINING, Framework
@@ -181,9 +182,7 @@ def frameworks() -> tuple[Framework, ...]:
 
 def runs_on(framework: Framework, gpu: Gpu) -> bool:
     """Whether a framework works on a catalogue's entry."""
-    if gpu.name.startswith("TPU"):
-        return framework.device == "TPU"
-    return framework.device == "GPU" or (framework.device == "NVIDIA GPU" and "NVIDIA" in gpu.name)
+    return is_a(gpu, framework.device)
 
 
 def suits(framework: Framework, model: Model) -> bool:

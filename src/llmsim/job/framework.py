@@ -4,11 +4,10 @@ The job holds the record of its framework. Each framework's own record stands in
 dialects/NAME/framework.py; dialects/registry.py finds it by its name.
 """
 
+from llmsim.catalog.gpus import Device
 from llmsim.job.layout import Parallelism
 from llmsim.model.architecture import Family
-from llmsim.typed import Literal, NamedTuple
-
-Device = Literal["GPU", "NVIDIA GPU", "TPU"]
+from llmsim.typed import NamedTuple
 
 # The recipes of a framework that is for pretraining alone.
 PRETRAINING = ("pretrain", "continue")

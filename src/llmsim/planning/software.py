@@ -3,20 +3,17 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from llmsim.catalog import records
+from llmsim.catalog import gpus, records
 from llmsim.catalog.records import Framework, Gpu
 from llmsim.errors import CatalogError
 from llmsim.job.records import Software
 from llmsim.physics import noise
 
-# The first driver branch for Blackwell Ultra.
-BLACKWELL_ULTRA, BLACKWELL_ULTRA_DRIVER = "B300", 580
-# The first CUDA that knows Blackwell.
-BLACKWELL, BLACKWELL_CUDA = ("B200", "B300", "5090", "Blackwell"), (12, 8)
-
-# torch, ROCm, RCCL and kernel driver; CDNA 4 came with ROCm 7 (AMD's compatibility matrix).
-ROCM = ("2.9.1+rocm6.4", "6.4", "2.22.3", "6.12.12")
-ROCM_CDNA_4 = ("2.10.0+rocm7.0", "7.0", "2.26.6", "6.14.14")
+# ROCm with the torch, RCCL and kernel driver of its time (AMD's compatibility matrix).
+ROCM = {
+    (6, 4): ("2.9.1+rocm6.4", "6.4", "2.22.3", "6.12.12"),
+    (7, 0): ("2.10.0+rocm7.0", "7.0", "2.26.6", "6.14.14"),
+}
 
 
 def drawn_software(seed: int, gpu: Gpu, start: datetime) -> Software:
@@ -38,12 +35,13 @@ def drawn_software(seed: int, gpu: Gpu, start: datetime) -> Software:
 
     python = drawn("python", "any run").version
     transformers = drawn("transformers", "any run").version
-    if gpu.name.startswith("AMD"):
-        torch, rocm, rccl, kernel = ROCM_CDNA_4 if "MI35" in gpu.name else ROCM
+    if gpus.runs_rocm(gpu):
+        known = (stack for release, stack in ROCM.items() if release >= gpus.first_rocm(gpu))
+        torch, rocm, rccl, kernel = next(known)
         return Software(python, torch, "ROCm", rocm, "RCCL", rccl, kernel, transformers)
-    first_cuda = BLACKWELL_CUDA if any(name in gpu.name for name in BLACKWELL) else (0, 0)
+    first_cuda = gpus.first_cuda(gpu)
     build = drawn("torch", gpu.name, lambda each: _cuda(each) >= first_cuda)
-    oldest = max(build.driver, BLACKWELL_ULTRA_DRIVER * (BLACKWELL_ULTRA in gpu.name))
+    oldest = max(build.driver, gpus.first_driver(gpu))
     needed = f"torch {build.version}"
     nccl = drawn("nccl", f"{needed} (nccl={build.nccl})",
                  lambda each: _release(each.version) == build.nccl)  # fmt: skip

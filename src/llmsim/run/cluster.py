@@ -3,6 +3,7 @@
 Each is a pure function of the job and a node or rank, drawn from a stream of its own.
 """
 
+from llmsim.catalog import gpus
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 
@@ -23,9 +24,6 @@ INTERFACES = ("eth0", "bond0", "ens3", "eno1", "enp41s0np0")
 
 # Below this a node's network is Ethernet without RDMA, GB/s a GPU (100 Gb/s).
 RDMA_GB_S = 12.0
-
-# Names that start like this have NVSwitch's multicast (Hopper and Blackwell with NVLink).
-_MULTICAST, _MULTICAST_GB_S = ("NVIDIA H", "NVIDIA B", "NVIDIA G"), 200
 
 # What a driver branch supports at most (CUDA release notes, table 3).
 _DRIVER_CUDA = {
@@ -120,8 +118,7 @@ def bus_address(job: Job, local_rank: int) -> str:
     buses = noise.pick(job.seed, "launch/buses", BUSES)
     # More than eight in a node sit behind a second PCI domain.
     domain, slot = divmod(local_rank, len(buses))
-    digits = 4 if job.gpu.name.startswith("AMD") else 8
-    return f"{domain:0{digits}X}:{buses[slot]}:00.0"
+    return f"{domain:0{gpus.bus_domain_digits(job.gpu)}X}:{buses[slot]}:00.0"
 
 
 def bus_number(job: Job, local_rank: int) -> str:
@@ -132,8 +129,7 @@ def bus_number(job: Job, local_rank: int) -> str:
 
 def has_multicast(job: Job) -> bool:
     """Whether the node's switch adds and copies on its way (NVLink SHARP)."""
-    linked = job.gpu.link_gb_s >= _MULTICAST_GB_S
-    return linked and job.gpu.name.startswith(_MULTICAST) and gpus_per_node(job) > 2
+    return gpus.has_multicast(job.gpu) and gpus_per_node(job) > 2
 
 
 def driver_cuda(driver: str) -> str:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from llmsim.board.board import View
 from llmsim.board.gauges import Cluster, Gauge
 from llmsim.board.plots import Training
+from llmsim.catalog.gpus import short_name
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
@@ -27,7 +28,6 @@ LARGE = 64  # GPUs
 
 # What the GPUs do in the launch, from these events on.
 LAUNCHING: dict[type, Activity] = {events.RankJoined: "starting", events.ModelSharded: "loading"}
-BRANDS = ("NVIDIA ", "AMD Instinct ", "AMD ")
 
 
 class Watch:
@@ -120,10 +120,7 @@ class Watch:
         )
 
     def _hardware(self) -> str:
-        name = self.job.gpu.name
-        for brand in BRANDS:
-            name = name.removeprefix(brand)
-        return f"{self.job.layout.gpus:,} x {name}"
+        return f"{self.job.layout.gpus:,} x {short_name(self.job.gpu)}"
 
     def _progress(self, at: float, done: int) -> tuple[str, str, float, str]:
         """What the bar counts, what else belongs to it, how far it is, and the time left."""

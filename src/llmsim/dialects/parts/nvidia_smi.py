@@ -6,6 +6,7 @@ the processes' ids.
 
 from collections.abc import Iterator, Sequence
 
+from llmsim.catalog import gpus
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Reading
@@ -23,18 +24,10 @@ _HEADER = """\
 |                                         |                        |               MIG M. |"""
 _NAME = 27  # characters of a GPU's name; a longer one ends in dots
 
-# What can be cut into instances (MIG), and which cards' memory corrects errors.
-_MIG = ("A100", "A800", "H100", "H200", "H800", "H20", "B200", "B300", "PRO 6000")
-_ECC_OFF, _NO_ECC = ("4090", "A6000", "6000 Ada"), ("3090", "5090")
-# Fans of their own: at idle those of a GeForce stand still, those of workstations do not.
-_FANS = {"GeForce": "0%", "A6000": "30%", "6000 Ada": "30%"}
-# Cards with GDDR go down to P8 when nothing runs; HBM does not.
-_GDDR = ("GeForce", "A6000", "6000 Ada", "PRO 6000", "A10G", "A40", "L40")
-
 
 def before(job: Job) -> list[str]:
     """What somebody sees on the first node at the job's start; empty without NVIDIA's GPUs."""
-    if not job.gpu.name.startswith("NVIDIA"):
+    if not gpus.is_nvidia(job.gpu):
         return []
     ranks = range(gpus_per_node(job))
     return table([telemetry.reading(job, rank, 0.0, "idle", 0.0, "idle") for rank in ranks], job)
@@ -65,11 +58,10 @@ def _gpus(readings: Sequence[Reading], job: Job) -> Iterator[str]:
 def _gpu(local: int, reading: Reading, job: Job) -> Iterator[str]:
     card = job.gpu
     name = card.name if len(card.name) <= _NAME else card.name[: _NAME - 3] + "..."
-    fan = next((share for part, share in _FANS.items() if part in card.name), "N/A")
-    state = "P8" if any(part in card.name for part in _GDDR) else "P0"
-    mig = "Disabled" if any(part in card.name for part in _MIG) else "N/A"
+    fan, state = gpus.fan(card), gpus.idle_state(card)
+    mig = "Disabled" if gpus.has_mig(card) else "N/A"
     bus = cluster.bus_address(job, local)
-    yield f"| {local:3d}  {name:<{_NAME}}    On  |   {bus} Off | {_errors(card.name):>20} |"
+    yield f"| {local:3d}  {name:<{_NAME}}    On  |   {bus} Off | {gpus.ecc(card):>20} |"
     yield (
         f"| {fan:>3}  {reading.temperature_c:3d}C    {state}{reading.power_watts:15d}W /"
         f" {card.tdp_watts:4d}W | {reading.memory_mib:7d}MiB / {card.memory_mib:6d}MiB |"
@@ -77,13 +69,6 @@ def _gpu(local: int, reading: Reading, job: Job) -> Iterator[str]:
     )
     yield f"|{'':41}|{'':24}| {mig:>20} |"
     yield f"+{_CELLS}+"
-
-
-def _errors(name: str) -> str:
-    """Uncorrected memory errors since the last reset: none, or nobody counts."""
-    if any(part in name for part in _ECC_OFF):
-        return "Off"
-    return "N/A" if any(part in name for part in _NO_ECC) else "0"
 
 
 def _processes(job: Job) -> Iterator[str]:

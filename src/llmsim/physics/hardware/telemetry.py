@@ -14,13 +14,13 @@ section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle
 from functools import lru_cache
 from math import exp, fsum, pi, sin
 
-from llmsim.catalog.records import Gpu
+from llmsim.catalog import gpus
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory
 from llmsim.physics.speed.collectives import flows, sent_per_byte
 from llmsim.physics.speed.step_time import step_seconds
-from llmsim.physics.speed.throughput import expected_mfu, typical_mfu
+from llmsim.physics.speed.throughput import expected_mfu
 from llmsim.typed import Literal, NamedTuple
 
 Activity = Literal[
@@ -52,16 +52,7 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
     "checkpoint": (0, 28),
     "export": (0, 4),
 }
-# Highest SM clock, MHz, by name; first match wins.
-_CLOCKS = (
-    ("V100", 1530), ("A100", 1410), ("A800", 1410), ("A10", 1710), ("A40", 1740),
-    ("A6000", 1800), ("3090", 1965), ("L40", 2520), ("6000 Ada", 2505), ("4090", 2625),
-    ("H100 PCIe", 1755), ("H100", 1980), ("H800", 1980), ("H20", 1980), ("B200", 1965),
-    ("B300", 1920), ("PRO 6000", 2430), ("5090", 2550), ("MI250", 1700), ("MI3", 2100),
-    ("TPU v4", 1050), ("TPU", 1750),
-)  # fmt: skip
-_IDLE_SHARE, _CONTEXT_SHARE = 0.105, 0.175  # of TDP: H100 71-76 W and 111-150 W
-_GEFORCE_IDLE_SHARE = 0.05  # in P8: RTX 4090 21 of 450 W, 5060 Ti 10 of 180 W, 3060 4 of 170 W
+_CONTEXT_SHARE = 0.175  # of the power limit: H100 111-150 of 700 W
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
 
 
@@ -133,13 +124,6 @@ def _chip(seed: int, index: int, local: int, node: int) -> _Chip:
     )
 
 
-def _cooling(gpu: Gpu) -> float:
-    """Degrees C that a GPU gets above the air at full power: SXM 33-42; less with liquid."""
-    if "GB200" in gpu.name or "GB300" in gpu.name:
-        return 0.72
-    return 1.15 if gpu.link_gb_s < 100 else 1.0
-
-
 def _link_rate(job: Job) -> float:
     """GB/s that a GPU sends to the others of its node while training."""
     sent = fsum(
@@ -152,19 +136,20 @@ def _link_rate(job: Job) -> float:
 
 @lru_cache(maxsize=16)
 def _site(job: Job) -> _Site:
-    typical = typical_mfu(job.gpu)
+    typical = gpus.typical_mfu(job.gpu)
     reached = expected_mfu(job.architecture, job.gpu, job.layout, job.schedule.sequence) / typical
 
     start = job.start.hour * 3600 + job.start.minute * 60 + job.start.second
     return _Site(
-        idle=_GEFORCE_IDLE_SHARE if "GeForce" in job.gpu.name else _IDLE_SHARE,
+        idle=gpus.idle_share(job.gpu),
         # H100: 690 W at the MFU of dense models, 550 W for a mixture of experts, 380 W where
         # the GPU mostly waits for the network (NCCL's kernels spin).
         training=0.50 + 0.47 * min(1.0, reached),
         inlet=noise.between(job.seed, "gpu hall", 22.0, 27.0),
-        rise=noise.between(job.seed, "gpu cooling", 33.0, 42.0) * _cooling(job.gpu),
+        # Degrees C above the air at full power: SXM 33-42.
+        rise=noise.between(job.seed, "gpu cooling", 33.0, 42.0) * gpus.cooling(job.gpu),
         lag=noise.between(job.seed, "gpu lag", 35.0, 55.0),
-        clock=next((mhz for name, mhz in _CLOCKS if name in job.gpu.name), 1755),
+        clock=job.gpu.clock_mhz,
         link=_link_rate(job),
         phase=2.0 * pi * (start / 86_400.0 - 9.0 / 24.0),  # warmest 6 h after 9:00
     )
@@ -273,23 +258,23 @@ def node_summary(
     job: Job, node: int, at: float, activity: Activity, since: float, before: Activity
 ) -> NodeReading:
     """All GPUs of one node, counted from 0."""
-    gpus = job.layout.gpus // job.layout.nodes
+    count = job.layout.gpus // job.layout.nodes
     readings = [
         reading(job, index, at, activity, since, before)
-        for index in range(node * gpus, (node + 1) * gpus)
+        for index in range(node * count, (node + 1) * count)
     ]
     utilizations = [each.utilization for each in readings]
     temperatures = [each.temperature_c for each in readings]
     return NodeReading(
         node=node,
-        gpus=gpus,
-        utilization=round(sum(utilizations) / gpus),
+        gpus=count,
+        utilization=round(sum(utilizations) / count),
         utilization_min=min(utilizations),
         memory_mib=max(each.memory_mib for each in readings),
-        temperature_c=round(sum(temperatures) / gpus),
+        temperature_c=round(sum(temperatures) / count),
         temperature_min=min(temperatures),
         temperature_max=max(temperatures),
         power_watts=sum(each.power_watts for each in readings),
-        sm_clock_mhz=round(sum(each.sm_clock_mhz for each in readings) / gpus),
-        link_gb_s=round(fsum(each.link_gb_s for each in readings) / gpus, 1),
+        sm_clock_mhz=round(sum(each.sm_clock_mhz for each in readings) / count),
+        link_gb_s=round(fsum(each.link_gb_s for each in readings) / count, 1),
     )

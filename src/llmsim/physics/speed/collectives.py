@@ -18,6 +18,7 @@ InfiniBand, 2x8 B200 with RoCE, 8x H800 in one node; every row within 20 %.
 from functools import lru_cache
 from math import fsum, hypot, log2
 
+from llmsim.catalog.gpus import fabric, has_fast_link, linked_nodes
 from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Layout
 from llmsim.model.architecture import Architecture, parameter_count, trained_parameter_count
@@ -33,8 +34,9 @@ _NETWORK_SHARE = 0.934  # of the cards' nominal bandwidth
 _CONGESTION = 0.015  # bandwidth lost per doubling of the nodes
 _REDUCING = 1.10  # a reduce-scatter adds up: 5-15 % slower than a gather of as much
 _BUCKET = 25 * MIB  # DDP's default bucket
-_RACK = 72  # GPUs of an NVL72
-_SLOW_LINK = 100.0  # GB/s: below it is PCIe
+# Share of the nominal bandwidth by what connects a node's GPUs, where it is one for all
+# operations. A torus is rings without a switch that adds (judged).
+_LINK_SHARES = {"host memory": 0.3, "PCIe": 0.5, "mesh": 0.70, "torus": 0.90}
 
 # Blocks of a pass that nothing hides. Tensor-parallel traffic sits on the critical path; stages
 # wait for each other while the pipeline fills and drains.
@@ -84,22 +86,13 @@ def _link_share(gpu: Gpu, operation: Operation) -> float:
     about 235 of 300, Blackwell 840 of 900. H800 broadcasts 165 of 200 GB/s. Without NVLink the
     traffic goes through the host's memory; GeForce cards cannot even read each other's.
     """
-    if gpu.link_gb_s < _SLOW_LINK:
-        return 0.3 if "GeForce" in gpu.name else 0.5
-    if "AMD" in gpu.name or "MI3" in gpu.name:
-        return 0.70
-    if "TPU" in gpu.name:  # rings on a torus, without a switch that adds; judged
-        return 0.90
+    if share := _LINK_SHARES.get(fabric(gpu)):
+        return share
     if operation != "all-reduce":
         return 0.825
     if gpu.link_gb_s >= 800:
         return 0.93
     return 1.08 if gpu.link_gb_s >= 400 else 0.78
-
-
-def linked_nodes(gpu: Gpu) -> int:
-    """Nodes that NVLink joins: 18 trays of 4 in an NVL72 rack (NVIDIA), else a node alone."""
-    return _RACK // gpu.per_node if "GB200" in gpu.name or "GB300" in gpu.name else 1
 
 
 def _bandwidth_seconds(
@@ -149,7 +142,7 @@ def _flow(
 ) -> Flow:
     """With PCIe the copies through the host take turns with launches and data."""
     overlap = 1.0
-    if gpu.link_gb_s < _SLOW_LINK:
+    if not has_fast_link(gpu):
         hideable, overlap = 0.5 * hideable, min(0.7, 1.0 - visible)
     seconds = calls * collective(gpu, operation, size, ranks, ranks_per_node).seconds
     return Flow(

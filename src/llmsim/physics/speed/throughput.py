@@ -13,6 +13,7 @@ dense bf16.
 from functools import lru_cache
 from math import exp, log, log2
 
+from llmsim.catalog.gpus import typical_mfu
 from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Layout
 from llmsim.job.records import Job
@@ -25,20 +26,6 @@ from llmsim.model.architecture import (
 from llmsim.physics.speed import batch_ramp
 from llmsim.physics.speed.collectives import flows, total_excess
 
-# MFU of a dense 7B model on one node, by GPU; first match wins. Measured: A100 52-58 %, H100
-# 42-44 % (MosaicML llm-foundry), H200 41.5 % (torchtitan). Blackwell and Instinct: the largest
-# matrix product they sustain (stas00/ml-engineering, MAMF) times H100's 0.43 / 0.80; A100 PCIe
-# likewise from A100's 0.57 / 0.87. TPU: PaLM 46 % on v4, MaxText's recipes: 405B 68.5 % on v5p,
-# Mixtral 33 % on v6e. The rest is judged by power limit and memory bandwidth.
-_PUBLISHED = (
-    ("A100-PC", 0.53), ("A100 80GB PC", 0.53), ("A100", 0.57), ("A800", 0.57), ("V100", 0.38),
-    ("H100 PCIe", 0.37), ("NVL", 0.40), ("H100", 0.43), ("H200", 0.43), ("H800", 0.43),
-    ("H20", 0.60), ("GB200", 0.39), ("GB300", 0.39), ("B200", 0.42), ("B300", 0.42),
-    ("L40S", 0.34), ("6000 Ada", 0.34), ("4090", 0.46), ("5090", 0.48), ("3090", 0.46),
-    ("MI300", 0.28), ("MI325", 0.32), ("MI35", 0.34), ("MI250", 0.35),
-    ("TPU v4", 0.50), ("TPU v5p", 0.62), ("TPU v6e", 0.55), ("TPU", 0.55),
-)  # fmt: skip
-_OTHERWISE = 0.40
 # MFU against that without recompute
 RECOMPUTE = {"none": 1.0, "selective": 0.97, "full": 0.75}  # 8 N D instead of 6 N D
 _FULL = 2048 * 8192  # elements of a micro-batch's hidden state from which on kernels are busy
@@ -65,11 +52,6 @@ def flops_per_token(shape: Architecture, sequence: int) -> float:
         weights -= embedding_parameters(shape)
     attention = 12 * shape.layers * shape.heads * shape.head_width * sequence
     return float(6 * weights + attention)
-
-
-def typical_mfu(gpu: Gpu) -> float:
-    """MFU of a dense 7B model on one node of this GPU, 0..1."""
-    return next((share for name, share in _PUBLISHED if name in gpu.name), _OTHERWISE)
 
 
 def _by_size(shape: Architecture, gpu: Gpu) -> float:

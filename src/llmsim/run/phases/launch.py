@@ -2,6 +2,7 @@
 
 from math import ceil, fsum
 
+from llmsim.catalog import gpus
 from llmsim.job.layout import shards_weights
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.recipes import RECIPES
@@ -42,8 +43,6 @@ from llmsim.run.phases.timing import Phase, late, took, watched
 # Nodes and ranks are told one by one up to these numbers, then summed up.
 TOLD_NODES = 8
 TOLD_RANKS = 16
-
-NVLINK_GB_S = 100  # what is slower than this is PCIe
 
 # Tokenized data is stored in 2 or 4 bytes a token, by the size of the vocabulary; the
 # compressed text that is downloaded takes about 2.1 bytes a token.
@@ -95,7 +94,7 @@ def _cluster(job: Job, at: float) -> Phase:
 
 def channels(job: Job) -> int:
     """NCCL's channels: 24 with NVLink SHARP in a node, 16 over NVLink and network, few on PCIe."""
-    if job.gpu.link_gb_s < NVLINK_GB_S:
+    if not gpus.has_fast_link(job.gpu):
         return 2 if job.layout.nodes > 1 else 4
     return 16 if job.layout.nodes > 1 else 24
 

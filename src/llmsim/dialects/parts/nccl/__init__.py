@@ -7,6 +7,7 @@ src/transport/{p2p,net,nvls}.cc, and public logs of 2.18 to 2.29. AMD's RCCL spe
 
 from collections.abc import Callable
 
+from llmsim.catalog.gpus import has_fast_link
 from llmsim.dialects.parts.interleaving import mingled, torn
 from llmsim.dialects.parts.nccl import graph
 from llmsim.dialects.parts.nccl.log_lines import communicator, release, says, version_line
@@ -109,7 +110,7 @@ def _topology(job: Job, rank: int, channels: int) -> list[str]:
             lines += [graph.head(job, local) for local in range(size)]
         lines += [graph.ring(job, channel, channels) for channel in range(channels)]
     trees = (graph.tree(job, rank, channel, channels) for channel in range(channels))
-    chunk = 524_288 if nodes == 1 and job.gpu.link_gb_s >= 100 else 131_072
+    chunk = 524_288 if nodes == 1 and has_fast_link(job.gpu) else 131_072
     lines += [f"Trees {' '.join(trees)}", f"P2P Chunksize set to {chunk}"]
     if release(job) >= (2, 26):
         lines.append("PROFILER/Plugin: Could not find: libnccl-profiler.so.")
@@ -140,7 +141,7 @@ def _connected(job: Job, rank: int) -> list[str]:
 
 def _tuned(job: Job, rank: int, channels: int) -> list[str]:
     multicast = _MULTICAST_CHANNELS if cluster.has_multicast(job) else 0
-    near = job.layout.nodes == 1 and job.gpu.link_gb_s >= 100
+    near = job.layout.nodes == 1 and has_fast_link(job.gpu)
     peers, each = (32, 32) if near else (channels, 2)
     lines = [] if release(job) < (2, 24) else ["TUNER/Plugin: Could not find: libnccl-tuner.so"]
     lines.append(f"threadThresholds 8/8/64 | {8 * job.layout.gpus}/8/64 | 512 | 512")

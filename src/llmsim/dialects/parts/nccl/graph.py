@@ -1,5 +1,6 @@
 """NCCL's channels: the ring and the two trees that each rank of the first node belongs to."""
 
+from llmsim.catalog.gpus import fabric
 from llmsim.dialects.parts.nccl.log_lines import release
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
@@ -78,7 +79,7 @@ def head(job: Job, local: int) -> str:
 
 def _way(job: Job) -> str:
     """How two GPUs of a node reach each other (transport/p2p.cc, shm.cc)."""
-    if "GeForce" in job.gpu.name:  # the driver refuses them peer access
+    if fabric(job.gpu) == "host memory":  # the driver refuses them peer access
         return "SHM/direct/direct"
     modern = release(job) >= (2, 24) and job.software.collectives == "NCCL"
     return "P2P/CUMEM" if modern else "P2P/IPC"

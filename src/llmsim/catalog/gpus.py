@@ -1,0 +1,203 @@
+"""What follows from a GPU's row: the only module that looks at a GPU's name or at its form.
+
+The form says who makes a GPU and how it is built in. The name says the generation, by the marks
+in _MARKS; a name without one of them is taken to be of its vendor's newest generation, so that
+a new GPU is one row of data/llm_gpus.txt and nothing else.
+"""
+
+from llmsim.catalog.records import Gpu
+from llmsim.typed import Literal
+
+Vendor = Literal["NVIDIA", "AMD", "Google"]
+Generation = Literal[
+    "Ampere", "Ada", "Hopper", "Blackwell", "Blackwell Ultra", "CDNA 2", "CDNA 3", "CDNA 4", "TPU"
+]
+# What traffic inside a node goes through. GeForce cards have no peer access to each other, so
+# the host's memory is between them; Instinct GPUs are each linked to each other, TPUs in a torus.
+Fabric = Literal["host memory", "PCIe", "NVLink", "mesh", "torus"]
+Device = Literal["GPU", "NVIDIA GPU", "TPU"]
+
+# A vendor's generations from the newest to the oldest, and parts of the names of each.
+_MARKS: dict[Vendor, tuple[tuple[Generation, tuple[str, ...]], ...]] = {
+    "NVIDIA": (
+        ("Blackwell Ultra", ("B300",)),
+        ("Blackwell", ("Blackwell", "B100", "B200", "RTX 50")),
+        ("Hopper", ("H100", "H200", "H800", "H20")),
+        ("Ada", ("Ada", "L40", "L4", "RTX 40")),
+        ("Ampere", ("A100", "A800", "A40", "A30", "A10", "RTX A", "RTX 30")),
+    ),
+    "AMD": (("CDNA 4", ("MI35",)), ("CDNA 3", ("MI30", "MI325")), ("CDNA 2", ("MI2",))),
+    "Google": (("TPU", ("TPU",)),),
+}
+_BRANDS = ("NVIDIA ", "AMD Instinct ", "AMD ")
+
+_FAST_LINK_GB_S = 100.0  # a slower link is PCIe
+_RACK = 72  # GPUs of an NVL72, which one NVLink domain joins
+_MULTICAST_GB_S = 200.0
+
+# Memory that is faster than this is HBM, TB/s: the fastest GDDR6X has 1.0, GDDR7 1.8.
+_GDDR6_TB_S, _GDDR7_TB_S = 1.1, 1.9
+
+
+def vendor(gpu: Gpu) -> Vendor:
+    """Who makes it."""
+    if gpu.form == "instinct":
+        return "AMD"
+    return "Google" if gpu.form == "tpu" else "NVIDIA"
+
+
+def is_nvidia(gpu: Gpu) -> bool:
+    """Whether NVIDIA's driver, and so nvidia-smi, runs it."""
+    return vendor(gpu) == "NVIDIA"
+
+
+def generation(gpu: Gpu) -> Generation:
+    """The architecture's name; the newest one of the vendor where the name has no mark."""
+    marks = _MARKS[vendor(gpu)]
+    found = (name for name, parts in marks if any(part in gpu.name for part in parts))
+    return next(found, marks[0][0])
+
+
+def short_name(gpu: Gpu) -> str:
+    """The name without its vendor's: "H100 80GB HBM3", "MI300X"."""
+    name = gpu.name
+    for brand in _BRANDS:
+        name = name.removeprefix(brand)
+    return name
+
+
+def is_a(gpu: Gpu, device: Device) -> bool:
+    """Whether a framework for this kind of device works on it; a TPU is not a "GPU"."""
+    if vendor(gpu) == "Google":
+        return device == "TPU"
+    return device == "GPU" or (device == "NVIDIA GPU" and is_nvidia(gpu))
+
+
+# --- links -------------------------------------------------------------------------------
+
+
+def has_fast_link(gpu: Gpu) -> bool:
+    """Whether the GPUs of a node have links of their own (NVLink, XGMI, ICI) beside PCIe."""
+    return gpu.link_gb_s >= _FAST_LINK_GB_S
+
+
+def fabric(gpu: Gpu) -> Fabric:
+    """What the traffic between the GPUs of a node goes through."""
+    if not has_fast_link(gpu):
+        return "host memory" if gpu.form == "geforce" else "PCIe"
+    links: dict[Vendor, Fabric] = {"NVIDIA": "NVLink", "AMD": "mesh", "Google": "torus"}
+    return links[vendor(gpu)]
+
+
+def is_rack(gpu: Gpu) -> bool:
+    """Whether it comes as a rack of one NVLink domain, with liquid cooling: GB200, GB300."""
+    return gpu.form == "superchip" and _is_blackwell(gpu)
+
+
+def linked_nodes(gpu: Gpu) -> int:
+    """Nodes that NVLink joins: 18 trays of 4 in an NVL72 rack (NVIDIA), else a node alone."""
+    return _RACK // gpu.per_node if is_rack(gpu) else 1
+
+
+def has_multicast(gpu: Gpu) -> bool:
+    """Whether its node's switch adds and copies on the way (NVLink SHARP, since Hopper)."""
+    since_hopper = generation(gpu) == "Hopper" or _is_blackwell(gpu)
+    return since_hopper and gpu.link_gb_s >= _MULTICAST_GB_S
+
+
+def bus_domain_digits(gpu: Gpu) -> int:
+    """Hexadecimal digits of the PCI domain: rocm-smi prints 4 of them, nvidia-smi 8."""
+    return 4 if vendor(gpu) == "AMD" else 8
+
+
+# --- power and cooling -------------------------------------------------------------------
+
+
+def typical_mfu(gpu: Gpu) -> float:
+    """MFU of a dense 7B model on one node of this GPU, 0..1."""
+    return gpu.mfu / 100.0
+
+
+def idle_share(gpu: Gpu) -> float:
+    """Share of the power limit that it draws without a process.
+
+    H100 71-76 of 700 W. GeForce cards in P8: RTX 4090 21 of 450 W, 5060 Ti 10 of 180 W, 3060 4
+    of 170 W.
+    """
+    return 0.05 if gpu.form == "geforce" else 0.105
+
+
+def cooling(gpu: Gpu) -> float:
+    """How many times hotter than an SXM GPU it gets above the air at full power.
+
+    Racks are cooled with liquid; what sits in a PCIe slot has less air.
+    """
+    if is_rack(gpu):
+        return 0.72
+    return 1.0 if has_fast_link(gpu) else 1.15
+
+
+# --- software ----------------------------------------------------------------------------
+
+
+def _is_blackwell(gpu: Gpu) -> bool:
+    return generation(gpu) in ("Blackwell", "Blackwell Ultra")
+
+
+def runs_rocm(gpu: Gpu) -> bool:
+    """Whether PyTorch runs on it by ROCm and RCCL, and not by CUDA and NCCL."""
+    return vendor(gpu) == "AMD"
+
+
+def first_cuda(gpu: Gpu) -> tuple[int, int]:
+    """The first CUDA that knows it: (12, 8) for Blackwell, (0, 0) where any does."""
+    return (12, 8) if _is_blackwell(gpu) else (0, 0)
+
+
+def first_driver(gpu: Gpu) -> int:
+    """The first branch of NVIDIA's driver that knows it: 580 for Blackwell Ultra, 0 for any."""
+    return 580 if generation(gpu) == "Blackwell Ultra" else 0
+
+
+def first_rocm(gpu: Gpu) -> tuple[int, int]:
+    """The first ROCm that knows it (AMD's compatibility matrix): CDNA 4 came with ROCm 7."""
+    return (7, 0) if generation(gpu) == "CDNA 4" else (0, 0)
+
+
+# --- what nvidia-smi says ----------------------------------------------------------------
+
+
+def has_hbm(gpu: Gpu) -> bool:
+    """Whether its memory is HBM; else it is GDDR."""
+    if gpu.form in ("geforce", "workstation"):
+        return False
+    return gpu.hbm_tb_s > (_GDDR7_TB_S if _is_blackwell(gpu) else _GDDR6_TB_S)
+
+
+def has_mig(gpu: Gpu) -> bool:
+    """Whether it can be cut into instances: those with HBM since A100, and Blackwell's PRO."""
+    return has_hbm(gpu) or (_is_blackwell(gpu) and gpu.form != "geforce")
+
+
+def ecc(gpu: Gpu) -> str:
+    """What stands under "Uncorr. ECC": errors since the last reset, or why nobody counts them.
+
+    Workstation cards and the RTX 4090 can correct errors and are shipped with it off.
+    """
+    if gpu.form == "workstation":
+        return "Off"
+    if gpu.form == "geforce":
+        return "Off" if generation(gpu) == "Ada" else "N/A"
+    return "0"
+
+
+def fan(gpu: Gpu) -> str:
+    """Speed of its own fan at idle: a GeForce's stands still, a workstation's does not."""
+    if gpu.form == "geforce":
+        return "0%"
+    return "30%" if gpu.form == "workstation" else "N/A"
+
+
+def idle_state(gpu: Gpu) -> str:
+    """The performance state when nothing runs: cards with GDDR go down to P8, HBM does not."""
+    return "P0" if has_hbm(gpu) else "P8"

@@ -1,0 +1,104 @@
+"""What a GPU's name and form say, against what vendors and their tools say of real ones."""
+
+import pytest
+
+from llmsim.catalog import gpus, records
+from llmsim.catalog.records import Form, Gpu
+
+
+def made(name: str, form: Form, *, hbm: float = 8.0, link: float = 900.0) -> Gpu:
+    """A GPU that is not in the list."""
+    return Gpu(name, 98_304, 900, 2000.0, hbm, link, 50.0, 8, form, 2000, 42.0)
+
+
+def test_each_form_is_listed() -> None:
+    assert set(records.FORMS) == {gpu.form for gpu in records.gpus()}
+
+
+# NVIDIA's, AMD's and Google's product pages.
+@pytest.mark.parametrize(
+    ("part", "vendor", "generation"),
+    [
+        ("A100-SXM4-80GB", "NVIDIA", "Ampere"),
+        ("A10G", "NVIDIA", "Ampere"),
+        ("RTX A6000", "NVIDIA", "Ampere"),
+        ("RTX 3090", "NVIDIA", "Ampere"),
+        ("L40S", "NVIDIA", "Ada"),
+        ("RTX 6000 Ada Generation", "NVIDIA", "Ada"),
+        ("RTX 4090", "NVIDIA", "Ada"),
+        ("H20-3e", "NVIDIA", "Hopper"),
+        ("GH200 120GB", "NVIDIA", "Hopper"),
+        ("GB200", "NVIDIA", "Blackwell"),
+        ("RTX PRO 6000 Blackwell Server Edition", "NVIDIA", "Blackwell"),
+        ("RTX 5090", "NVIDIA", "Blackwell"),
+        ("GB300", "NVIDIA", "Blackwell Ultra"),
+        ("MI250X", "AMD", "CDNA 2"),
+        ("MI325X", "AMD", "CDNA 3"),
+        ("MI350X", "AMD", "CDNA 4"),
+        ("TPU v5p", "Google", "TPU"),
+    ],
+)
+def test_vendors_and_generations(part: str, vendor: str, generation: str) -> None:
+    gpu = records.gpu_named(part)
+    assert (gpus.vendor(gpu), gpus.generation(gpu)) == (vendor, generation)
+
+
+def test_every_listed_name_has_a_mark_of_its_generation() -> None:
+    """The newest generation is for names that nobody knows; a listed one that lands there by
+    accident would have wrong drivers.
+    """
+    newest = [gpu.name for gpu in records.gpus() if gpus.generation(gpu) == "Blackwell Ultra"]
+    assert newest == ["NVIDIA B300 SXM6 AC", "NVIDIA GB300"]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "generation"),
+    [
+        (made("NVIDIA R200", "sxm"), "Blackwell Ultra"),
+        (made("AMD Instinct MI455X", "instinct"), "CDNA 4"),
+        (made("TPU v9", "tpu"), "TPU"),
+    ],
+)
+def test_an_unknown_name_is_of_its_vendors_newest_generation(gpu: Gpu, generation: str) -> None:
+    assert gpus.generation(gpu) == generation
+
+
+# Tables that nvidia-smi printed at idle, as public logs have them: fan, state, ECC and MIG.
+@pytest.mark.parametrize(
+    ("gpu", "line"),
+    [
+        (records.gpu_named("H100 80GB HBM3"), "N/A P0 0 Disabled"),
+        (records.gpu_named("A100-PCIE-40GB"), "N/A P0 0 Disabled"),
+        (records.gpu_named("B200"), "N/A P0 0 Disabled"),
+        (records.gpu_named("A10G"), "N/A P8 0 N/A"),
+        (records.gpu_named("RTX A6000"), "30% P8 Off N/A"),
+        (records.gpu_named("RTX 3090"), "0% P8 N/A N/A"),
+        (records.gpu_named("RTX 4090"), "0% P8 Off N/A"),
+        (records.gpu_named("RTX PRO 6000"), "N/A P8 0 Disabled"),
+        (made("NVIDIA GeForce RTX 5060 Ti", "geforce", hbm=0.448, link=32.0), "0% P8 N/A N/A"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Gpu) else value,
+)
+def test_what_nvidia_smi_says_of_a_card(gpu: Gpu, line: str) -> None:
+    mig = "Disabled" if gpus.has_mig(gpu) else "N/A"
+    assert f"{gpus.fan(gpu)} {gpus.idle_state(gpu)} {gpus.ecc(gpu)} {mig}" == line
+
+
+def test_racks_of_72_gpus() -> None:
+    """NVIDIA's GB200 NVL72: 18 trays of 4; a GH200 is no rack."""
+    racks = {gpu.name: gpus.linked_nodes(gpu) for gpu in records.gpus() if gpus.is_rack(gpu)}
+    assert racks == {"NVIDIA GB200": 18, "NVIDIA GB300": 18}
+
+
+def test_multicast_came_with_hopper_and_needs_nvlink() -> None:
+    able = {gpu.name for gpu in records.gpus() if gpus.has_multicast(gpu)}
+    assert {"NVIDIA H100 80GB HBM3", "NVIDIA H800", "NVIDIA B200"} <= able
+    assert not able & {"NVIDIA A100-SXM4-80GB", "NVIDIA H100 PCIe", "NVIDIA GeForce RTX 5090"}
+    assert {gpus.vendor(gpu) for gpu in records.gpus() if gpus.has_multicast(gpu)} == {"NVIDIA"}
+
+
+def test_short_names() -> None:
+    named = {gpu.name: gpus.short_name(gpu) for gpu in records.gpus()}
+    assert named["NVIDIA H200"] == "H200"
+    assert named["AMD Instinct MI300X"] == "MI300X"
+    assert named["TPU v5p"] == "TPU v5p"
