@@ -169,7 +169,7 @@ ROOMS = {
     "board": "text typed",
     "options": "catalog dialects errors job typed",
     "planning": "catalog dialects errors job model options physics run typed",
-    "show": "board dialects job options physics run text typed",
+    "show": "board catalog dialects job options physics run text typed",
     "hosts": "board dialects job options planning run show text typed",
     "cli": "catalog dialects errors hosts job model options physics planning run show text",
 }
