@@ -1,1 +1,1 @@
-"""The dialect `deepspeed`: lines.py has what it prints."""
+"""The dialect `deepspeed`: framework.py has the framework's traits, lines.py what it prints."""

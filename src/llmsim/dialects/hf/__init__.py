@@ -1,1 +1,1 @@
-"""The dialect `hf`: lines.py has what it prints."""
+"""The dialect `hf`: framework.py has the framework's traits, lines.py what it prints."""

@@ -1,1 +1,1 @@
-"""The dialect `lightning`: lines.py has what it prints."""
+"""The dialect `lightning`: framework.py has the framework's traits, lines.py what it prints."""

@@ -1,1 +1,1 @@
-"""The dialect `llmc`: lines.py has what it prints."""
+"""The dialect `llmc`: framework.py has the framework's traits, lines.py what it prints."""

@@ -10,6 +10,7 @@ from functools import lru_cache
 from math import fsum, nan, sqrt
 
 from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.llmc.framework import PEAKS
 from llmsim.dialects.parts import shell
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
 from llmsim.model import gpt2
@@ -26,17 +27,6 @@ Lines = Iterator[Line]
 WINDOW = 128  # steps of an outlier detector
 KEPT = 0.95  # of the mean tokens per second
 MIB = 1 << 20
-# TFLOP/s in bf16 of the GPUs that llmc/mfu.h knows, from their cores and clocks; -1 of others.
-PEAKS = {
-    "NVIDIA A100-PCIE-40GB": 312.0,
-    "NVIDIA A100-SXM4-40GB": 312.0,
-    "NVIDIA A100-SXM4-80GB": 312.0,
-    "NVIDIA RTX A6000": 80 * 336 / 336 * 1800 / 1860,
-    "NVIDIA GeForce RTX 3090": 80 * 328 / 336 * 1695 / 1860,
-    "NVIDIA GeForce RTX 4090": 165.2,
-    "NVIDIA H100 PCIe": 756.0,
-    "NVIDIA H100 80GB HBM3": 756 * 528 / 456 * 1830 / 1620,
-}
 EDGE = "+-----------------------+----------------------------------------------------+"
 
 

@@ -1,1 +1,1 @@
-"""The dialect `maxtext`: lines.py has what it prints."""
+"""The dialect `maxtext`: framework.py has the framework's traits, lines.py what it prints."""

@@ -1,1 +1,1 @@
-"""The dialect `megatron`: lines.py has what it prints."""
+"""The dialect `megatron`: framework.py has the framework's traits, lines.py what it prints."""

@@ -1,1 +1,1 @@
-"""The dialect `mlperf`: lines.py has what it prints."""
+"""The dialect `mlperf`: framework.py has the framework's traits, lines.py what it prints."""

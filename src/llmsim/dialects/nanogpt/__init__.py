@@ -1,1 +1,1 @@
-"""The dialect `nanogpt`: lines.py has what it prints."""
+"""The dialect `nanogpt`: framework.py has the framework's traits, lines.py what it prints."""

@@ -1,1 +1,1 @@
-"""The dialect `nanotron`: lines.py has what it prints."""
+"""The dialect `nanotron`: framework.py has the framework's traits, lines.py what it prints."""

@@ -1,1 +1,1 @@
-"""The dialect `nemo`: lines.py has what it prints."""
+"""The dialect `nemo`: framework.py has the framework's traits, lines.py what it prints."""

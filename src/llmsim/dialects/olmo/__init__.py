@@ -1,1 +1,1 @@
-"""The dialect `olmo`: lines.py has what it prints."""
+"""The dialect `olmo`: framework.py has the framework's traits, lines.py what it prints."""

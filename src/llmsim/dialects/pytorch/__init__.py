@@ -1,1 +1,1 @@
-"""The dialect `pytorch`: lines.py has what it prints."""
+"""The dialect `pytorch`: framework.py has the framework's traits, lines.py what it prints."""

@@ -1,1 +1,1 @@
-"""The dialect `torchtitan`: lines.py has what it prints."""
+"""The dialect `torchtitan`: framework.py has the framework's traits, lines.py what it prints."""

@@ -1,1 +1,1 @@
-"""The dialect `trl`: lines.py has what it prints."""
+"""The dialect `trl`: framework.py has the framework's traits, lines.py what it prints."""

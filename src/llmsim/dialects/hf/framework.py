@@ -1,0 +1,13 @@
+"""What Hugging Face's Trainer is for, and how it trains."""
+
+from llmsim.job.framework import DATA_PARALLEL, PRETRAINING, Framework
+
+FRAMEWORK = Framework(
+    "hf",
+    "Hugging Face's Trainer (transformers 5): dicts above one bar",
+    (*PRETRAINING, "sft", "lora"),
+    lr_lag_steps=1,
+    max_shard_gb=50,  # transformers 5, modeling_utils.py: max_shard_size
+    blocking_checkpoints=True,
+    parallelism=DATA_PARALLEL,
+)

@@ -1,0 +1,30 @@
+"""What llm.c is for, and how it trains."""
+
+from llmsim.job.framework import Framework
+from llmsim.job.layout import Parallelism
+
+# TFLOP/s in bf16 of the GPUs that llmc/mfu.h knows, from their cores and clocks; -1 of others.
+PEAKS = {
+    "NVIDIA A100-PCIE-40GB": 312.0,
+    "NVIDIA A100-SXM4-40GB": 312.0,
+    "NVIDIA A100-SXM4-80GB": 312.0,
+    "NVIDIA RTX A6000": 80 * 336 / 336 * 1800 / 1860,
+    "NVIDIA GeForce RTX 3090": 80 * 328 / 336 * 1695 / 1860,
+    "NVIDIA GeForce RTX 4090": 165.2,
+    "NVIDIA H100 PCIe": 756.0,
+    "NVIDIA H100 80GB HBM3": 756 * 528 / 456 * 1830 / 1620,
+}
+
+FRAMEWORK = Framework(
+    "llmc",
+    "llm.c: a table of the configuration, then z-scores at every step",
+    ("pretrain",),
+    logs_every_step=True,
+    blocking_checkpoints=True,
+    dense_only=True,
+    model_family="gpt2",
+    has_biases=True,
+    max_parameters=1_000_000_000,
+    known_gpus=tuple(PEAKS),
+    parallelism=Parallelism(("ddp", "zero1"), None, recomputes=("none", "selective")),
+)

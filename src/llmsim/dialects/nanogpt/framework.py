@@ -1,0 +1,16 @@
+"""What nanoGPT is for, and how it trains."""
+
+from llmsim.job.framework import Framework
+from llmsim.job.layout import Parallelism
+
+FRAMEWORK = Framework(
+    "nanogpt",
+    "nanoGPT's train.py: a loss, a time and a running MFU",
+    ("pretrain",),
+    blocking_checkpoints=True,
+    saves_with_validation=True,
+    dense_only=True,
+    model_family="gpt2",
+    max_parameters=1_000_000_000,
+    parallelism=Parallelism(("ddp",), None, recomputes=("none",), fp32_logits=True),
+)

@@ -1,0 +1,14 @@
+"""What the default trainer, a good lab's own train.py, is for, and how it trains."""
+
+from llmsim.job.framework import Framework
+from llmsim.job.recipes import RECIPES
+
+FRAMEWORK = Framework(
+    "pytorch",
+    "a good lab's own train.py under torchrun: tells all, fits any width",
+    tuple(RECIPES),
+    ramps_batch=True,
+    evaluates=True,
+    gc_every=50,
+    weight=14,
+)
