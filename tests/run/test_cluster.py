@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import ip_address
+from math import fsum
 
 import pytest
 
@@ -91,3 +92,17 @@ def test_cards_are_one_a_gpu_and_named_once() -> None:
 def test_one_gpu_waits_for_nobody() -> None:
     assert cluster.skew(job_of(1, gpus=1, recipe="pretrain"), "evaluate", 5) == 0
     assert 0 < cluster.skew(job_of(1, gpus=64, recipe="pretrain"), "evaluate", 5) < 0.02
+
+
+def test_a_node_holds_less_than_its_memory_and_more_with_every_look() -> None:
+    """DeepSpeed's looks at "CPU Virtual Memory": a busy node is far from full."""
+    job = job_of(1, dialect="deepspeed", gpus=8)
+    used = [cluster.host_memory_used(job, look) for look in range(10)]
+    assert 0.02 < used[0] / cluster.host_memory(job) < used[9] / cluster.host_memory(job) < 0.2
+
+
+def test_a_communicators_parts_leave_time_for_waiting() -> None:
+    for seconds in (0.5, 3.0, 60.0):
+        parts = cluster.communicator_seconds(job_of(2, gpus=8), 0, seconds)
+        assert 0 < fsum(parts.values()) < seconds
+        assert fsum(parts.values()) < 4.0  # what takes longer is waiting

@@ -25,6 +25,26 @@ INTERFACES = ("eth0", "bond0", "ens3", "eno1", "enp41s0np0")
 # Below this a node's network is Ethernet without RDMA, GB/s a GPU (100 Gb/s).
 RDMA_GB_S = 12.0
 
+# Means of what takes a moment in a launch: seconds, and seconds for each layer of the model.
+_SETUP_SECONDS = {
+    "index builder": (0.06, 0.0),  # make finds that its library is up to date
+    "no checkpoint": (2e-4, 0.0),  # a file is looked for
+    "model setup": (1.0, 0.04),
+    "iterators": (0.3, 0.0),
+    "fused_adam": (0.1, 0.0),  # a compiled extension is loaded
+}
+
+# Means of the parts of a communicator's initialisation; what they leave is waiting.
+_COMMUNICATOR_PARTS = {
+    "kernels": 0.12, "alloc": 0.34, "bootstrap": 0.05, "allgathers": 0.005,
+    "topo": 0.03, "graphs": 0.005, "connections": 0.22,
+}  # fmt: skip
+_COMMUNICATOR_SECONDS = 4.0
+
+# Main memory of a node with eight GPUs, GiB; what a rank and the rest of a node take of it, and
+# by how much it grows while an optimizer is built.
+_HOST_GIB, _RANK_GIB, _SYSTEM_GIB, _LOOK_GIB = 2015, 11.0, 40.0, 0.2
+
 # What a driver branch supports at most (CUDA release notes, table 3).
 _DRIVER_CUDA = {
     550: "12.4", 555: "12.5", 560: "12.6", 565: "12.7", 570: "12.8", 575: "12.9",
@@ -163,7 +183,7 @@ def collectives_commit(job: Job) -> str:
     return f"{noise.bits(job.seed, 'nccl/commit') >> 36:07x}"
 
 
-def share(job: Job, name: str, rank: int, mean: float) -> float:
+def _share(job: Job, name: str, rank: int, mean: float) -> float:
     """A rank's part of something that all do: within 15 % of the mean."""
     return mean * (0.85 + 0.3 * noise.uniform(job.seed, f"machine/{name}", rank))
 
@@ -179,9 +199,34 @@ def skew(job: Job, name: str, index: int = 0) -> float:
 # --- small things ------------------------------------------------------------------------
 
 
-def duration(job: Job, name: str, mean: float) -> float:
-    """Seconds of a step of the launch that has no event of its own: within 15 % of the mean."""
-    return share(job, name, 0, mean)
+def setup_seconds(job: Job, name: str, rank: int = 0) -> float:
+    """Seconds of a step of the launch that has no event of its own, named in _SETUP_SECONDS."""
+    mean, per_layer = _SETUP_SECONDS[name]
+    return _share(job, name, rank, mean + per_layer * job.architecture.layers)
+
+
+def communicator_seconds(job: Job, rank: int, seconds: float) -> dict[str, float]:
+    """Parts of the `seconds` of a communicator's initialisation, by NCCL's names for them.
+
+    However large the cluster is, a rank is busy with them for some seconds; the rest is waiting.
+    """
+    own = min(seconds, _COMMUNICATOR_SECONDS)
+    return {
+        name: _share(job, f"nccl {name}", rank, own * mean)
+        for name, mean in _COMMUNICATOR_PARTS.items()
+    }
+
+
+def host_memory(job: Job) -> float:
+    """A node's main memory, GiB: 2 TB with eight GPUs, half of it with four or fewer."""
+    return _HOST_GIB * (1 if gpus_per_node(job) > 4 else 0.5)
+
+
+def host_memory_used(job: Job, look: int) -> float:
+    """What the system and the ranks of a node hold of it, GiB; it grows from look to look."""
+    ranks = _SYSTEM_GIB + _RANK_GIB * gpus_per_node(job)
+    growth = _share(job, "host growth", look, _LOOK_GIB * look)
+    return _share(job, "host memory", 0, ranks) + growth
 
 
 def document_tokens(job: Job) -> int:

@@ -15,7 +15,7 @@ from llmsim.dialects.deepspeed.config import (
 )
 from llmsim.dialects.deepspeed.log_lines import info, plain, zero_stage
 from llmsim.dialects.line import Line, Tell
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, preparation, stages
 from llmsim.run import cluster, events
 from llmsim.text.screen import Screen
@@ -32,8 +32,6 @@ _USED = 0.75
 _LOOKED = ("Stage 3 initialize", "DeepSpeedZeRoOffload", "Before ", "After ")
 _RANK = "logging.py:128:log_dist"
 _FIRST, _SECOND, _THIRD = "utils.py:781", "utils.py:782", "utils.py:789"
-# Host memory of a node with eight GPUs, GiB, and what a rank and the rest of a node take of it.
-_HOST_GIB, _RANK_GIB, _SYSTEM_GIB = 2015, 11.0, 40.0
 
 
 class Seen(NamedTuple):
@@ -93,12 +91,11 @@ def _gib(size: int) -> float:
 
 def _memory(job: Job) -> Iterator[tuple[str, str]]:
     """Each look's message, pair of GPU and CPU, and what is said between them."""
-    cached, total = 0, _HOST_GIB * (1 if gpus_per_node(job) > 4 else 0.5)
-    host = cluster.share(job, "host memory", 0, _SYSTEM_GIB + _RANK_GIB * gpus_per_node(job))
+    cached, total = 0, cluster.host_memory(job)
     where = "see_memory_usage"
     for index, seen in enumerate(_looks(job)):
         cached = max(cached, -(-seen.most // (2 * memory.MIB)) * 2 * memory.MIB)
-        used = host + cluster.share(job, "host growth", index, 0.2 * index)
+        used = cluster.host_memory_used(job, index)
         gap = " " * 8
         yield f"{_FIRST}:{where}", seen.message
         yield (

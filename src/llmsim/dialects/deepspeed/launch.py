@@ -165,7 +165,7 @@ def _extension(job: Job) -> Iterator[str]:
     yield "ninja: no work to do."
     for rank in range(gpus_per_node(job)):
         yield f"Loading extension module {name}..."
-        yield f"Time to load {name} op: {cluster.share(job, name, rank, 0.1)} seconds"
+        yield f"Time to load {name} op: {cluster.setup_seconds(job, name, rank)} seconds"
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:

@@ -67,7 +67,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
     yield Line(f"make: Entering directory '{_DATASETS}'")
     yield Line("make: Nothing to be done for 'default'.")
     yield Line(f"make: Leaving directory '{_DATASETS}'")
-    seconds = cluster.duration(job, "index builder", 0.06)
+    seconds = cluster.setup_seconds(job, "index builder")
     done = ">>> done with dataset index builder. Compilation time:"
     yield Line(f"{done} {seconds:.3f} seconds")
     if job.layout.gpus > 1:

@@ -55,7 +55,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         path = f"{arguments.checkpoint_path(job)}/latest_checkpointed_iteration.txt"
         yield Line(f"WARNING: could not find the metadata file {path}")
         yield Line("    will not load any checkpoints and will start from random")
-        yield from timers(job, 0, {"load-checkpoint": cluster.duration(job, "no checkpoint", 2e-4)})
+        yield from timers(job, 0, {"load-checkpoint": cluster.setup_seconds(job, "no checkpoint")})
         yield dated(job, event.at, _BUILT)
 
 
@@ -100,13 +100,12 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         yield Line(text)
     yield dated(job, event.at, "after dataloaders are built")
     yield Line("done with setup ...")
-    layers = job.architecture.layers
-    building = cluster.duration(job, "model setup", 1.0 + 0.04 * layers)
+    building = cluster.setup_seconds(job, "model setup")
     if job.recipe != "pretrain":
         building += storage.load_seconds(job)
     spent = {
         "model-and-optimizer-setup": building,
-        "train/valid/test-data-iterators-setup": cluster.duration(job, "iterators", 0.3),
+        "train/valid/test-data-iterators-setup": cluster.setup_seconds(job, "iterators"),
     }
     yield from timers(job, 0, spent)
     yield Line("training ...")

@@ -16,14 +16,9 @@ from llmsim.run import cluster
 
 __all__ = ["info", "version_line"]
 
-# Parts of an initialisation's time; what they leave is spent waiting in "bootstrap", but for
-# some hundredths of a second that NCCL calls "rest".
-_PARTS = (
-    ("kernels", 0.12), ("alloc", 0.34), ("bootstrap", 0.05), ("allgathers", 0.005),
-    ("topo", 0.03), ("graphs", 0.005), ("connections", 0.22),
-)  # fmt: skip
+# What an initialisation's parts leave of its time is spent waiting in "bootstrap", but for some
+# hundredths of a second that NCCL calls "rest".
 _REST = 3
-_OWN_SECONDS = 4.0  # however large the cluster: what takes longer is waiting
 
 # In a 16-channel log of NVSwitch machines; and what a slice of its buffers takes, in bytes.
 _MULTICAST_CHANNELS = 16
@@ -157,10 +152,10 @@ def _tuned(job: Job, rank: int, channels: int) -> list[str]:
 def _done(job: Job, rank: int, seconds: float) -> list[str]:
     """The parts of the time add up to the total, to the last digit shown (init.cc:1950)."""
     named = release(job) >= (2, 22)
-    total, own = round(100 * seconds), min(seconds, _OWN_SECONDS)
+    total = round(100 * seconds)
     parts = {  # hundredths of a second
-        name: round(100 * cluster.share(job, f"nccl {name}", rank, own * mean))
-        for name, mean in _PARTS
+        name: round(100 * part)
+        for name, part in cluster.communicator_seconds(job, rank, seconds).items()
         if named or name != "alloc"
     }
     rest = total - sum(parts.values())
