@@ -1,6 +1,7 @@
 """The laws of the house that a machine can hold: no I/O but at the edge, imports one way."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -149,6 +150,80 @@ def test_what_shows_a_run_draws_nothing(room: str) -> None:
         if is_in(module, room)
         for name, line in imports(module)
         if is_in(name, "llmsim.physics.noise")
+    ]
+    assert found == []
+
+
+# --- a GPU is a row ----------------------------------------------------------------------------
+
+# Words that only one kind of GPU, or one vendor, has in its name. Nobody but catalog/gpus.py
+# decides by them; a framework that knows GPUs by name keeps its own table, which is a fact about
+# the framework.
+GPU_WORDS = re.compile(
+    r"\b(AMD|TPU|GeForce|Instinct|NVL\b|G?B[23]00|G?H[128]00|H20|[AV]\d00|[34]090|5090|A6000|MI\d+)"
+)
+THEIR_OWN_TABLES = {
+    "catalog.gpus": "the room that owns the names",
+    "catalog.lists": "an example in a sentence that refuses a name",
+    "dialects.registry": "frameworks that know GPUs by name",
+    "dialects.lightning.lines": "a line that Lightning prints",
+    "dialects.torchtitan.launch": "a line that torchtitan prints",
+    "dialects.torchtitan.model": "torchtitan's table of peaks",
+    "dialects.llmc.lines": "llm.c's table of peaks",
+    "dialects.maxtext.lines": "JAX's names of TPUs",
+}
+
+
+def may_know_gpus(module: str) -> bool:
+    """Whether a module has a table by GPUs' names that nobody else can have."""
+    traits = is_in(module, "dialects") and module.endswith(".framework")
+    return traits or module in THEIR_OWN_TABLES
+
+
+NAME_ALONE = ("startswith", "endswith", "removeprefix", "removesuffix", "find", "index", "count")
+
+
+def is_gpus_name(node: ast.AST) -> bool:
+    """Whether an expression is the name of a GPU, or its form."""
+    *before, last = dotted(node).split(".")
+    owner = before[-1] if before else ""
+    return last == "form" or (last == "name" and owner in ("gpu", "card", "device"))
+
+
+def decides_by_name(node: ast.AST) -> bool:
+    if isinstance(node, ast.Compare):
+        return any(map(is_gpus_name, (node.left, *node.comparators)))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.attr in NAME_ALONE and is_gpus_name(node.func.value)
+    return False
+
+
+def said(tree: ast.Module) -> Iterator[ast.Constant]:
+    """The texts of a module that are no docstrings."""
+    documents = [
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    ]
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    for text in constants:
+        if isinstance(text.value, str) and not any(text is other for other in documents):
+            yield text
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not may_know_gpus(name)])
+def test_only_one_room_looks_at_a_gpus_name(module: str) -> None:
+    found = [
+        f"{module}:{node.lineno} {ast.unparse(node)}"
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Compare | ast.Call) and decides_by_name(node)
+    ]
+    found += [
+        f"{module}:{text.lineno} {text.value!r}"
+        for text in said(TREES[module])
+        if GPU_WORDS.search(str(text.value))
     ]
     assert found == []
 

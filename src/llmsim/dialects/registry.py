@@ -82,6 +82,12 @@ def runs_on(framework: Framework, gpu: Gpu) -> bool:
     return is_a(gpu, framework.device)
 
 
+def is_usual(framework: Framework, gpu: Gpu) -> bool:
+    """Whether people use this GPU with a framework: one of those that it knows, if it knows any."""
+    known = not framework.known_gpus or gpu.name in framework.known_gpus
+    return known and runs_on(framework, gpu)
+
+
 def suits(framework: Framework, model: Model) -> bool:
     """Whether people train models like this one with a framework."""
     small = not framework.max_parameters or model.parameters <= framework.max_parameters
@@ -98,8 +104,7 @@ def suiting(recipe: str, gpu: Gpu | None, model: Model | None = None) -> tuple[s
         framework.name
         for framework in frameworks()
         if recipes.intersection(framework.recipes)
-        and (gpu is None or runs_on(framework, gpu))
-        and (gpu is None or not framework.known_gpus or gpu.name in framework.known_gpus)
+        and (gpu is None or is_usual(framework, gpu))
         and (model is None or suits(framework, model))
         for _ in range(framework.weight)
     )

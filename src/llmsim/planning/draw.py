@@ -8,7 +8,7 @@ from collections.abc import Callable
 from llmsim.catalog import records
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.dialects import registry
-from llmsim.dialects.registry import DEFAULT, framework_of, runs_on
+from llmsim.dialects.registry import DEFAULT, framework_of, is_usual, runs_on
 from llmsim.errors import PlanError
 from llmsim.job.framework import Framework
 from llmsim.job.layout import Layout, Parallelism
@@ -86,12 +86,7 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
         else records.dataset_named(options.dataset)
     )
     dataset = records.in_rows(dataset, recipe.kinds[0])
-    devices = tuple(
-        gpu
-        for gpu in records.gpus()
-        if runs_on(framework, gpu)
-        and (not framework.known_gpus or gpu.name in framework.known_gpus)
-    )
+    devices = tuple(gpu for gpu in records.gpus() if is_usual(framework, gpu))
     gpu = _gpu(options, framework, lambda: drawn("gpu", devices))
     shape = _shape(framework, model)._replace(adapter_rank=recipe.adapter_rank)
     sequence = min(shape.context, recipe.longest_sequence)
