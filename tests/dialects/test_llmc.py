@@ -5,8 +5,8 @@ from math import fsum, isnan, sqrt
 
 import pytest
 
+from llmsim.dialects.llmc.estimates import WINDOW
 from llmsim.dialects.llmc.framework import PEAKS
-from llmsim.dialects.llmc.lines import WINDOW
 from tests.dialects.test_nvidia_smi import PATTERNS as SMI
 from tests.dialects.transcripts import Log, log, screens, unmatched
 

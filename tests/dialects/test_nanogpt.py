@@ -7,7 +7,7 @@ from statistics import median, pstdev
 
 import pytest
 
-from llmsim.dialects.nanogpt import lines as nanogpt
+from llmsim.dialects.nanogpt import estimates
 from llmsim.physics.learning import loss
 from llmsim.physics.speed import step_time
 from llmsim.run import events
@@ -135,7 +135,7 @@ def test_the_running_mfu_follows_from_the_times(seed: int) -> None:
     running, scale = -1.0, 0.0
     for match in found:
         seconds, shown = float(match["time"]) / 1000, float(match["mfu"])
-        if int(match["iter"]) < nanogpt.FIRST_MFU:
+        if int(match["iter"]) < estimates.FIRST_MFU:
             assert shown == -100
             continue
         scale = scale or shown * seconds  # MFU is inverse to the time
@@ -156,7 +156,7 @@ def test_mfu_is_what_estimate_mfu_reckons(seed: int) -> None:
     batch, block, accumulation, _ = map(int, re.findall(r"\d+", product["factors"]))
     attention = 12 * shape.layers * shape.heads * shape.head_width * block
     flops = (6 * parameters + attention) * block * batch * accumulation
-    first = next(m for m in told.found(ITER) if int(m["iter"]) >= nanogpt.FIRST_MFU)
+    first = next(m for m in told.found(ITER) if int(m["iter"]) >= estimates.FIRST_MFU)
     seconds = float(first["time"]) / 1000
     expected = 100 * flops / seconds / 312e12
     assert float(first["mfu"]) == pytest.approx(expected, abs=0.006 + expected * 5e-6 / seconds)
@@ -217,7 +217,7 @@ def test_iterations_last_as_long_as_the_run_says() -> None:
     steps = [event for event in simulate(job) if isinstance(event, events.Step)]
     assert len(steps) == job.schedule.steps > 2 * job.schedule.validate_every
     for before, event in pairwise(steps):
-        seconds = nanogpt.iteration_seconds(job, event.step)
+        seconds = estimates.iteration_seconds(job, event.step)
         assert seconds == pytest.approx(event.at - before.at, abs=5e-6)
 
 
@@ -226,3 +226,19 @@ def test_a_terminal_shows_no_leftovers(width: int, height: int) -> None:
     for rows in screens("nanogpt", 3, width, height, every=20):
         told = [row for row in rows if row.startswith("iter")]
         assert unmatched(told, [ITER]) == []
+
+
+@pytest.mark.parametrize(("log_every", "steps"), [(1, 1_200_000), (10, 60_000), (1, 700)])
+def test_the_running_mfu_of_any_step_can_be_asked_for(log_every: int, steps: int) -> None:
+    """train.py: mfu if running_mfu == -1.0 else 0.9*running_mfu + 0.1*mfu, from iteration 5 on."""
+    job = job_of(2, dialect="nanogpt")
+    job = job._replace(schedule=job.schedule._replace(log_every=log_every, steps=steps))
+    running, told = -1.0, []
+    for step in range(max(log_every, steps - 1000 * log_every), steps + 1, log_every):
+        if (step - 1 if log_every == 1 else step) >= 5:
+            mfu = estimates.mfu(job, estimates.iteration_seconds(job, step))
+            running = mfu if running == -1.0 else 0.9 * running + 0.1 * mfu
+        told.append((step, running))
+    for step, running in reversed(told[-300:]):
+        found = estimates.running_mfu(job, step)
+        assert found == pytest.approx(running, rel=1e-12), (job.seed, log_every, step)

@@ -6,26 +6,21 @@ an exponential mean with its bias corrected, the first step left out.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
-from math import fsum, nan, sqrt
 
 from llmsim.dialects.line import Line, Tell
-from llmsim.dialects.llmc.framework import PEAKS
+from llmsim.dialects.llmc import estimates
 from llmsim.dialects.parts import shell
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
 from llmsim.model import gpt2
 from llmsim.model.architecture import padded_vocabulary, parameter_count
 from llmsim.physics.hardware import memory
-from llmsim.physics.learning import benchmarks, gradient, loss
-from llmsim.physics.speed import step_time, utilization
+from llmsim.physics.learning import benchmarks, loss
+from llmsim.physics.speed import step_time
 from llmsim.run import events
 from llmsim.text.screen import Screen
-from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line]
 
-WINDOW = 128  # steps of an outlier detector
-KEPT = 0.95  # of the mean tokens per second
 MIB = 1 << 20
 EDGE = "+-----------------------+----------------------------------------------------+"
 
@@ -45,10 +40,6 @@ def _zero_stage(job: Job) -> int:
 def _recompute(job: Job) -> int:
     """0 keeps everything, 1 computes the activation function again, 2 the norms too."""
     return 0 if job.layout.recompute == "none" else 2
-
-
-def _peak(job: Job) -> float:
-    return PEAKS.get(job.gpu.name, -1.0)
 
 
 def _start(job: Job) -> str:
@@ -119,7 +110,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
     })  # fmt: skip
     yield from _table({
         "device": job.gpu.name,
-        "peak TFlops": f"{_peak(job):.1f}",
+        "peak TFlops": f"{estimates.peak(job):.1f}",
         "precision": "BF16",
     })  # fmt: skip
 
@@ -173,50 +164,9 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 # --- training ----------------------------------------------------------------------------
 
 
-class Detected(NamedTuple):
-    """What a step's line derives from the steps before it."""
-
-    loss_z: float
-    norm_z: float
-    tokens_per_second: float
-
-
-@lru_cache(maxsize=4)
-def detected(job: Job) -> tuple[Detected, ...]:
-    """The derived numbers of every step, from step 1 on."""
-    steps = range(1, job.schedule.steps + 1)
-    losses = _z_scores([loss.training(job, step) for step in steps])
-    norms = _z_scores([gradient.norm(job, step) for step in steps])
-    return tuple(map(Detected, losses, norms, _rates(job)))
-
-
-def _z_scores(values: list[float]) -> Iterator[float]:
-    """Of each value in the window that it ends; nan until the window is full."""
-    for index, value in enumerate(values):
-        if index < WINDOW:
-            yield nan
-            continue
-        window = values[index - WINDOW + 1 : index + 1]
-        mean = fsum(window) / WINDOW
-        deviation = sqrt(fsum([(each - mean) ** 2 for each in window]) / WINDOW)
-        yield (value - mean) / deviation if deviation else 0.0
-
-
-def _rates(job: Job) -> Iterator[float]:
-    """Tokens per second: the first step's own, then the corrected mean without it."""
-    tokens, mean = batch_tokens(job), 0.0
-    for step in range(1, job.schedule.steps + 1):
-        rate = tokens / step_time.interval_seconds(job, step, step)
-        if step == 1:
-            yield rate
-            continue
-        mean = KEPT * mean + (1.0 - KEPT) * rate
-        yield mean / (1.0 - KEPT ** (step - 1))
-
-
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    derived = detected(job)[event.step - 1]
-    mfu = utilization.llmc(job, event.step_seconds, _peak(job))
+    derived = estimates.detected(job)[event.step - 1]
+    mfu = estimates.mfu(job, event.step_seconds)
     yield Line(
         f"step {event.step:4d}/{job.schedule.steps} | loss {event.loss:7.6f} "
         f"({derived.loss_z:+.2f}z)| norm {event.gradient_norm:6.4f} ({derived.norm_z:+.2f}z)| "

@@ -9,24 +9,17 @@ every line (train.py:300-327).
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.nanogpt import estimates
 from llmsim.dialects.parts import shell
-from llmsim.job.milestones import outdated_save
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import Architecture, padded_vocabulary, position_parameters
-from llmsim.physics.hardware import storage
 from llmsim.physics.learning import loss
-from llmsim.physics.speed import step_time, utilization
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
-
-KEPT = 0.9  # of the running MFU
-FIRST_MFU = 5  # iteration; before it, the running MFU is -1
-
 
 # --- launch ------------------------------------------------------------------------------
 
@@ -124,53 +117,17 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 # --- training ----------------------------------------------------------------------------
 
 
-def iteration(job: Job, step: int) -> int:
-    """The number that a logged step has in train.py, which counts from 0 and logs its multiples."""
-    if job.schedule.log_every == 1:
-        return step - 1
-    return 0 if step == 1 else step
-
-
-def pause(job: Job, step: int) -> float:
-    """Seconds of the evaluation and the save after a step, with the old file's end; 0 if none."""
-    if not _evaluates(job, step):
-        return 0.0
-    seconds = step_time.validation_seconds(job, step) + storage.save_seconds(job, step)
-    return seconds + (storage.delete_seconds(job, step) if outdated_save(job, step) else 0.0)
-
-
-def _evaluates(job: Job, step: int) -> bool:
-    """Whether train.py evaluates and saves after a step: it does nothing more at its end."""
-    return step > 0 and step % job.schedule.validate_every == 0
-
-
-def iteration_seconds(job: Job, step: int) -> float:
-    """What train.py times as a step: itself and the pause before it."""
-    return step_time.interval_seconds(job, step, step) + pause(job, iteration(job, step))
-
-
-@lru_cache(maxsize=1024)
-def running_mfu(job: Job, step: int) -> float:
-    """The exponential mean of the MFU of the logged steps up to this one; -1 in the beginning."""
-    if iteration(job, step) < FIRST_MFU:
-        return -1.0
-    now = utilization.nanogpt(job, iteration_seconds(job, step))
-    every = job.schedule.log_every
-    before = running_mfu(job, step - every) if step > every else -1.0
-    return now if before == -1.0 else KEPT * before + (1.0 - KEPT) * now
-
-
 def _told(job: Job, step: int) -> Line:
-    seconds = iteration_seconds(job, step)
+    seconds = estimates.iteration_seconds(job, step)
     return Line(
-        f"iter {iteration(job, step)}: loss {loss.micro_batch(job, step):.4f}, "
-        f"time {seconds * 1000:.2f}ms, mfu {running_mfu(job, step) * 100:.2f}%"
+        f"iter {estimates.iteration(job, step)}: loss {loss.micro_batch(job, step):.4f}, "
+        f"time {seconds * 1000:.2f}ms, mfu {estimates.running_mfu(job, step) * 100:.2f}%"
     )
 
 
 def _waits(job: Job, step: int) -> bool:
     """Whether an evaluation of a step's number comes before the step, in train.py."""
-    return _evaluates(job, step) and iteration(job, step) == step
+    return estimates.evaluates(job, step) and estimates.iteration(job, step) == step
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
@@ -185,12 +142,12 @@ def _estimated(job: Job, step: int) -> Line:
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
-    if _evaluates(job, event.step):
+    if estimates.evaluates(job, event.step):
         yield _estimated(job, event.step)
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    if _evaluates(job, event.step):
+    if estimates.evaluates(job, event.step):
         yield Line(f"saving checkpoint to {_out(job)}")
 
 

@@ -1,0 +1,76 @@
+"""What llm.c derives from its own log: z-scores, a mean rate, and an MFU of its own.
+
+The MFU takes 6 N + 6 L C T FLOPs a token: N has every weight, and of attention the causal half
+counts (gpt2_estimate_mfu). throughput.mfu leaves the input embedding out, and counts all of
+attention.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import fsum, nan, sqrt
+
+from llmsim.dialects.llmc.framework import PEAKS
+from llmsim.job.records import Job, batch_tokens
+from llmsim.model.architecture import parameter_count
+from llmsim.physics.learning import gradient, loss
+from llmsim.physics.speed import step_time
+from llmsim.typed import NamedTuple
+
+WINDOW = 128  # steps of an outlier detector
+KEPT = 0.95  # of the mean tokens per second
+
+
+def peak(job: Job) -> float:
+    """TFLOP/s in bf16 that llm.c takes for the GPU's peak; -1 for a GPU that it does not know."""
+    return PEAKS.get(job.gpu.name, -1.0)
+
+
+def mfu(job: Job, seconds: float) -> float:
+    """What gpt2_estimate_mfu calls MFU for a step of these seconds; -1 without a peak."""
+    tflops = peak(job)
+    if tflops < 0:
+        return -1.0
+    shape, sequence = job.architecture, job.schedule.sequence
+    per_token = 6.0 * parameter_count(shape) + 6 * shape.layers * shape.width * sequence
+    return per_token * batch_tokens(job) / job.layout.gpus / seconds / (tflops * 1e12)
+
+
+class Detected(NamedTuple):
+    """What a step's line derives from the steps before it."""
+
+    loss_z: float
+    norm_z: float
+    tokens_per_second: float
+
+
+@lru_cache(maxsize=4)
+def detected(job: Job) -> tuple[Detected, ...]:
+    """The derived numbers of every step, from step 1 on."""
+    steps = range(1, job.schedule.steps + 1)
+    losses = _z_scores([loss.training(job, step) for step in steps])
+    norms = _z_scores([gradient.norm(job, step) for step in steps])
+    return tuple(map(Detected, losses, norms, _rates(job)))
+
+
+def _z_scores(values: list[float]) -> Iterator[float]:
+    """Of each value in the window that it ends; nan until the window is full."""
+    for index, value in enumerate(values):
+        if index < WINDOW:
+            yield nan
+            continue
+        window = values[index - WINDOW + 1 : index + 1]
+        mean = fsum(window) / WINDOW
+        deviation = sqrt(fsum([(each - mean) ** 2 for each in window]) / WINDOW)
+        yield (value - mean) / deviation if deviation else 0.0
+
+
+def _rates(job: Job) -> Iterator[float]:
+    """Tokens per second: the first step's own, then the corrected mean without it."""
+    tokens, mean = batch_tokens(job), 0.0
+    for step in range(1, job.schedule.steps + 1):
+        rate = tokens / step_time.interval_seconds(job, step, step)
+        if step == 1:
+            yield rate
+            continue
+        mean = KEPT * mean + (1.0 - KEPT) * rate
+        yield mean / (1.0 - KEPT ** (step - 1))

@@ -1,0 +1,77 @@
+"""What nanoGPT derives from its own log: how long an iteration took, and a running MFU.
+
+The MFU takes 6 N + 12 L H Q T FLOPs a token, with every weight in N but the positions, in units
+of an A100's peak (estimate_mfu, model.py): on a faster GPU it may be above 1. The running MFU
+begins at iteration 5 and forgets a tenth with every line (train.py:300-327).
+"""
+
+from functools import lru_cache
+
+from llmsim.job.milestones import outdated_save
+from llmsim.job.records import Job, batch_tokens
+from llmsim.model.architecture import parameter_count, position_parameters
+from llmsim.physics.hardware import storage
+from llmsim.physics.speed import step_time
+
+A100_TFLOPS = 312.0  # what nanoGPT takes for the peak of any GPU
+KEPT = 0.9  # of the running MFU, with every line
+FIRST_MFU = 5  # iteration; before it, the running MFU is -1
+
+# The running MFU of a line is found from the FORGOTTEN lines before it: older ones weigh
+# 0.9**384 = 3e-18, less than a float can show. Lines are worked out a block at a time.
+FORGOTTEN, BLOCK = 384, 256
+
+
+def mfu(job: Job, seconds: float) -> float:
+    """What estimate_mfu calls MFU for an iteration of these seconds."""
+    shape, sequence = job.architecture, job.schedule.sequence
+    attention = 12 * shape.layers * shape.heads * shape.head_width * sequence
+    per_token = 6.0 * (parameter_count(shape) - position_parameters(shape)) + attention
+    per_gpu = batch_tokens(job) / job.layout.gpus / seconds
+    return per_token * per_gpu / (A100_TFLOPS * 1e12)
+
+
+def iteration(job: Job, step: int) -> int:
+    """The number that a logged step has in train.py, which counts from 0 and logs its multiples."""
+    if job.schedule.log_every == 1:
+        return step - 1
+    return 0 if step == 1 else step
+
+
+def evaluates(job: Job, step: int) -> bool:
+    """Whether train.py evaluates and saves after a step: it does nothing more at its end."""
+    return step > 0 and step % job.schedule.validate_every == 0
+
+
+def pause(job: Job, step: int) -> float:
+    """Seconds of the evaluation and the save after a step, with the old file's end; 0 if none."""
+    if not evaluates(job, step):
+        return 0.0
+    seconds = step_time.validation_seconds(job, step) + storage.save_seconds(job, step)
+    return seconds + (storage.delete_seconds(job, step) if outdated_save(job, step) else 0.0)
+
+
+def iteration_seconds(job: Job, step: int) -> float:
+    """What train.py times as a step: itself and the pause before it."""
+    return step_time.interval_seconds(job, step, step) + pause(job, iteration(job, step))
+
+
+def running_mfu(job: Job, step: int) -> float:
+    """The exponential mean of the MFU of the logged steps up to this one; -1 in the beginning."""
+    line = step // job.schedule.log_every
+    return _running_mfus(job, line // BLOCK)[line % BLOCK]
+
+
+@lru_cache(maxsize=4)
+def _running_mfus(job: Job, block: int) -> tuple[float, ...]:
+    """The running MFU at every line of a block; line n tells step n * log_every."""
+    first, every = block * BLOCK, job.schedule.log_every
+    last = min(first + BLOCK, job.schedule.steps // every + 1)
+    mean, means = -1.0, []
+    for line in range(max(0, first - FORGOTTEN), last):
+        if iteration(job, line * every) >= FIRST_MFU:
+            now = mfu(job, iteration_seconds(job, line * every))
+            mean = now if mean == -1.0 else KEPT * mean + (1.0 - KEPT) * now
+        if line >= first:
+            means.append(mean)
+    return tuple(means)
