@@ -64,3 +64,30 @@ def logged_steps(job: Job) -> Iterator[tuple[int, int]]:
     for step in range(every, steps + 1, every):
         yield before, step
         before = step
+
+
+def previous_logged(job: Job, step: int) -> int:
+    """The logged step before a step; 0 where there is none."""
+    every = job.schedule.log_every
+    before = (step - 1) // every * every
+    return before or int(step > 1)
+
+
+def logged_before(job: Job, step: int) -> int:
+    """How many steps before this one are logged."""
+    every = job.schedule.log_every
+    return (step - 1) // every + (every > 1 and step > 1)
+
+
+def intervals(job: Job, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """The steps first..last cut where something is logged or an epoch ends: (before, step).
+
+    `before` is the step before an interval, `step` its last. The last interval ends with `last`.
+    """
+    every, epoch = job.schedule.log_every, steps_per_epoch(job)
+    before = first - 1
+    while before < last:
+        step = min((before // every + 1) * every, (before // epoch + 1) * epoch, last)
+        step = step if before else 1
+        yield before, step
+        before = step

@@ -1,15 +1,23 @@
 """A pause in training: every rank writes its shard of the model and optimizer states."""
 
+from collections.abc import Iterator
+
 from llmsim.job.milestones import outdated_save, waits_for_save
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
+from llmsim.physics.speed import batch_ramp
 from llmsim.run.events import (
+    BatchGrew,
     CheckpointDeleted,
     CheckpointSaved,
     CheckpointStaged,
     CheckpointStarted,
+    Event,
+    PhaseEnded,
+    PhaseStarted,
 )
-from llmsim.run.phases.timing import Phase, announced, watched
+from llmsim.run.phases.timing import watched
+from llmsim.run.timeline import Run, Segment, training_began
 
 # How a save ends: it is durable, and an old one goes.
 Saving = CheckpointSaved | CheckpointDeleted
@@ -20,31 +28,89 @@ def path(job: Job, step: int) -> str:
     return f"checkpoints/{job.run_name}/step-{step:06d}"
 
 
-def checkpoint(job: Job, at: float, step: int, before: tuple[Saving, ...] = ()) -> Phase:
-    """Saves after `step`: to the end, or until a copy is staged for `finished` to write.
+def seconds(job: Job, step: int) -> float:
+    """Seconds that training stands still for a save, without what it waits for the one before."""
+    if not waits_for_save(job, step):
+        return storage.staging_seconds(job, step)
+    deleting = storage.delete_seconds(job, step) if outdated_save(job, step) else 0.0
+    return round(storage.save_seconds(job, step) + deleting, 6)
 
-    `before` is what is still to be said of the save before, which is waited for.
+
+def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[Saving, ...]:
+    """How a save that began at `started` ends: it is durable, and what is too old goes.
+
+    `clock` is when the training began.
     """
-    return (yield from announced("checkpoint", at, _body(job, at, step, before)))
-
-
-def _body(job: Job, at: float, step: int, before: tuple[Saving, ...]) -> Phase:
-    for event in before:
-        at = max(at, event.at)
-        yield event._replace(at=at)
-    save = _save if waits_for_save(job, step) else _stage
-    return (yield from save(job, at, step))
-
-
-def finished(job: Job, step: int, started: float) -> tuple[Saving, ...]:
-    """How a save that began at `started` ends: it is durable, and what is too old goes."""
     size, seconds = storage.checkpoint_bytes(job), storage.save_seconds(job, step)
-    saved = CheckpointSaved(started + seconds, step, path(job, step), size, seconds)
+    at = started + seconds
+    saved = CheckpointSaved(at, step, path(job, step), size, seconds, round(at - clock, 6))
     old = outdated_save(job, step)
     if not old:
         return (saved,)
     seconds = storage.delete_seconds(job, step)
     return saved, CheckpointDeleted(saved.at + seconds, old, path(job, old), size, seconds)
+
+
+def checkpoint(run: Run, number: int) -> Iterator[Event]:
+    """What happens in a checkpoint: the end of the save before, and this one or its staging."""
+    job, segment = run.job, run.timeline[number]
+    yield from _growth(job, segment.began, segment.last)
+    yield PhaseStarted(segment.began, "checkpoint", segment.ended - segment.began)
+    yield from noticed(run, number)
+    save = _save if waits_for_save(job, segment.last) else _stage
+    began = training_began(run)
+    yield from save(job, _started(job, segment), segment.last, began)
+    yield PhaseEnded(segment.ended, "checkpoint", segment.ended - segment.began)
+
+
+def _started(job: Job, segment: Segment) -> float:
+    """When the save of a checkpoint began: what it waited for comes before."""
+    return round(segment.ended - seconds(job, segment.last), 6)
+
+
+def in_background(run: Run, number: int) -> tuple[tuple[Saving, ...], bool]:
+    """How the latest save before a segment ends, if it was left to the background.
+
+    And whether that save is one of the pauses right before the segment.
+    """
+    job, near = run.job, True
+    while number:
+        number -= 1
+        segment = run.timeline[number]
+        if segment.kind == "checkpoint":
+            if waits_for_save(job, segment.last):
+                break
+            ends = finished(job, segment.last, _started(job, segment), training_began(run))
+            return ends, near
+        near = near and segment.kind != "training"
+    return (), near
+
+
+def noticed(run: Run, number: int) -> Iterator[Saving]:
+    """What a checkpoint waits for: of the save before it, whatever training did not notice."""
+    training = number - 1
+    while run.timeline[training].kind != "training":
+        training -= 1
+    at, until = run.timeline[number].began, run.timeline[training].ended
+    for event in in_background(run, number)[0]:
+        if event.at > until:
+            yield told_at(run, event, max(at, event.at))
+
+
+def told_at(run: Run, event: Saving, at: float) -> Saving:
+    """The end of a save, noticed at a moment."""
+    if isinstance(event, CheckpointDeleted):
+        return event._replace(at=at)
+    return event._replace(at=at, training_seconds=round(at - training_began(run), 6))
+
+
+def _growth(job: Job, at: float, step: int) -> Iterator[BatchGrew]:
+    """The batch of the next step, if a stage of the ramp ends with this one."""
+    plan = job.schedule
+    before, after = batch_ramp.batch(plan, step), batch_ramp.batch(plan, step + 1)
+    if before != after:
+        accumulation = batch_ramp.layout_at(job, step + 1).accumulation
+        yield BatchGrew(at, step + 1, before, after, accumulation)
 
 
 def _start(job: Job, at: float, step: int) -> CheckpointStarted:
@@ -53,20 +119,18 @@ def _start(job: Job, at: float, step: int) -> CheckpointStarted:
     )
 
 
-def _save(job: Job, at: float, step: int) -> Phase:
+def _save(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
     yield _start(job, at, step)
-    ending = finished(job, step, at)
     seconds = storage.save_seconds(job, step)
-    yield from watched(job, at, seconds, "checkpoint", "Saving", storage.checkpoint_bytes(job), "B")
-    yield from ending
-    return ending[-1].at
+    size = storage.checkpoint_bytes(job)
+    yield from watched(job, at, seconds, "checkpoint", "Saving", size, "B", clock)
+    yield from finished(job, step, at, clock)
 
 
-def _stage(job: Job, at: float, step: int) -> Phase:
+def _stage(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
     yield _start(job, at, step)
     seconds = storage.staging_seconds(job, step)
-    yield from watched(
-        job, at, seconds, "checkpoint", "Staging", storage.checkpoint_bytes(job), "B"
-    )
-    yield CheckpointStaged(at + seconds, step, seconds)
-    return at + seconds
+    size = storage.checkpoint_bytes(job)
+    yield from watched(job, at, seconds, "checkpoint", "Staging", size, "B", clock)
+    ended = at + seconds
+    yield CheckpointStaged(ended, step, seconds, round(ended - clock, 6))

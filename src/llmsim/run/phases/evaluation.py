@@ -1,18 +1,26 @@
 """Benchmarks of a model: after the export, and at every validation where they were asked for."""
 
+from collections.abc import Iterator
+
 from llmsim.job.records import Job
 from llmsim.physics.learning import benchmarks
-from llmsim.run.events import Evaluated, Task
-from llmsim.run.phases.timing import Phase, took, watched
+from llmsim.run.events import Evaluated, Event, Task
+from llmsim.run.phases.timing import took, watched
 
 
-def evaluated(job: Job, at: float, step: int) -> Phase:
-    """Benchmarks after a step, one after another: forward passes over thousands of questions."""
+def seconds(job: Job, step: int) -> float:
+    """Seconds of the benchmarks after a step."""
+    return took(job, "evaluation", benchmarks.seconds(job), job.schedule.steps - step)
+
+
+def evaluated(job: Job, at: float, step: int, clock: float | None = None) -> Iterator[Event]:
+    """Benchmarks after a step, one after another: forward passes over thousands of questions.
+
+    `clock` is when the training began, for benchmarks within it.
+    """
     last = step == job.schedule.steps
-    seconds = took(job, "evaluation", benchmarks.seconds(job), job.schedule.steps - step)
     questions = benchmarks.effort(job).questions
     task: Task = "evaluation" if last else "benchmark"
-    yield from watched(job, at, seconds, task, "Evaluating", questions, "question")
-    at += seconds
-    yield Evaluated(at, step, benchmarks.scores(job, step), seconds)
-    return at
+    took = seconds(job, step)
+    yield from watched(job, at, took, task, "Evaluating", questions, "question", clock)
+    yield Evaluated(at + took, step, benchmarks.scores(job, step), took)

@@ -1,24 +1,52 @@
 """From the last checkpoint to files that the world can load, and the run in numbers."""
 
+from collections.abc import Iterator
+from math import fsum
+
 from llmsim.job.milestones import checkpoints, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
 from llmsim.physics.learning import loss, metrics
 from llmsim.physics.speed import step_time, throughput
-from llmsim.run.events import Consolidated, Exported, ExportStarted, Progress, ShardWritten, Summary
-from llmsim.run.phases.evaluation import evaluated
+from llmsim.run.events import (
+    Consolidated,
+    Event,
+    Exported,
+    ExportStarted,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    ShardWritten,
+    Summary,
+)
+from llmsim.run.phases import evaluation
 from llmsim.run.phases.status import status
-from llmsim.run.phases.timing import Phase, announced, took, watched
-from llmsim.run.phases.training import Trained
+from llmsim.run.phases.timing import took, watched
+from llmsim.run.phases.validation import best
+from llmsim.run.timeline import Run, Segment, training_began
 
 # Shards are told one by one up to this number; of more, the bar tells.
 TOLD_SHARDS = 8
 WRITING_REPORTS = 5  # of each shard's progress
 
 
-def export(job: Job, trained: Trained) -> Phase:
-    """Consolidates, writes safetensors and sums up."""
-    return (yield from announced("export", trained.at, _files(job, trained)))
+def seconds(job: Job) -> float:
+    """Seconds from the end of the training to the summary."""
+    writing = fsum(
+        storage.write_seconds(job, shard.size, index)
+        for index, shard in enumerate(storage.export_shards(job))
+    )
+    benchmarks = evaluation.seconds(job, job.schedule.steps)
+    summing = took(job, "summary", 0.5)
+    return round(storage.consolidate_seconds(job) + writing + benchmarks + summing, 6)
+
+
+def export(run: Run, number: int) -> Iterator[Event]:
+    """What happens in an export: it consolidates, writes safetensors, evaluates and sums up."""
+    segment = run.timeline[number]
+    yield PhaseStarted(segment.began, "export", segment.ended - segment.began)
+    yield from _files(run, segment)
+    yield PhaseEnded(segment.ended, "export", segment.ended - segment.began)
 
 
 def path(job: Job) -> str:
@@ -26,8 +54,8 @@ def path(job: Job) -> str:
     return f"exports/{job.model.name}"
 
 
-def _files(job: Job, trained: Trained) -> Phase:
-    at = trained.at
+def _files(run: Run, segment: Segment) -> Iterator[Event]:
+    job, at = run.job, segment.began
     shards = storage.export_shards(job)
     size = sum(shard.size for shard in shards)
     yield ExportStarted(at, path(job), size, len(shards))
@@ -48,31 +76,30 @@ def _files(job: Job, trained: Trained) -> Phase:
         written += shard.size
         if len(shards) <= TOLD_SHARDS:
             yield ShardWritten(at, shard, seconds)
-    trained_seconds = round(trained.at - trained.began, 6)
-    yield Exported(at, path(job), size, len(shards), at - trained.at, trained_seconds)
-    yield status(job, at, "export", trained.at, "training", "after training")
-    at = yield from evaluated(job, at, job.schedule.steps)
-    at += took(job, "summary", 0.5)
-    yield _summary(job, at, trained, size)
-    return at
+    trained = round(segment.began - training_began(run), 6)
+    yield Exported(at, path(job), size, len(shards), at - segment.began, trained)
+    yield status(job, at, "export", segment.began, "training", "after training")
+    yield from evaluation.evaluated(job, at, job.schedule.steps)
+    yield _summary(run, segment, size)
 
 
-def _summary(job: Job, at: float, trained: Trained, exported: int) -> Summary:
+def _summary(run: Run, segment: Segment, exported: int) -> Summary:
+    job, at, began = run.job, segment.ended, training_began(run)
     steps = job.schedule.steps
     tokens = step_time.tokens(job, 1, steps)
-    rate = tokens / trained.in_steps
+    rate = tokens / step_time.training_seconds(job)
     final = loss.validation(job, validated_steps(job)[-1])
     return Summary(
         at=at,
         steps=steps,
         tokens=tokens,
         seconds=at,
-        training_began=trained.began,
-        training_seconds=round(trained.at - trained.began, 6),
+        training_began=began,
+        training_seconds=round(segment.began - began, 6),
         gpu_hours=at * job.layout.gpus / 3600,
         first_loss=loss.training(job, 1),
         final_loss=loss.training(job, steps),
-        best_validation=trained.best,
+        best_validation=best(run, steps),
         final_validation=final,
         perplexity=None if metrics.accuracy(job, steps) is not None else loss.perplexity(final),
         tokens_per_second=rate,

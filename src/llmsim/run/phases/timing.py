@@ -5,7 +5,7 @@ from math import log
 
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.run.events import Event, PhaseEnded, PhaseName, PhaseStarted, Progress, Task
+from llmsim.run.events import Event, Progress, Task
 
 Phase = Generator[Event, None, float]
 
@@ -21,21 +21,6 @@ def took(job: Job, name: str, mean: float, index: int = 0) -> float:
     return round(mean * (0.8 + 0.35 * draw + 0.1 * draw**8), 6)
 
 
-def announced(name: PhaseName, at: float, body: Phase) -> Phase:
-    """A short phase between the events that announce its length and its end."""
-    events: list[Event] = []
-    while True:
-        try:
-            events.append(next(body))
-        except StopIteration as stop:
-            end: float = stop.value
-            break
-    yield PhaseStarted(at, name, end - at)
-    yield from events
-    yield PhaseEnded(end, name, end - at)
-    return end
-
-
 def late(job: Job, name: str, mean: float, index: int) -> float:
     """Seconds until the next of many that arrive independently of each other: -mean ln(u)."""
     gap = -mean * log(noise.uniform(job.seed, f"time/{name}", index))
@@ -43,9 +28,19 @@ def late(job: Job, name: str, mean: float, index: int) -> float:
 
 
 def watched(
-    job: Job, at: float, seconds: float, task: Task, label: str, total: int, unit: str
+    job: Job,
+    at: float,
+    seconds: float,
+    task: Task,
+    label: str,
+    total: int,
+    unit: str,
+    clock: float | None = None,
 ) -> Iterator[Progress]:
-    """The progress of a task from nothing to the total, whose rate wavers by some per cent."""
+    """The progress of a task from nothing to the total, whose rate wavers by some per cent.
+
+    `clock` is when the training began, for a task within it.
+    """
     reports = min(REPORTS, total)
     gain = WAVER * (2 * noise.uniform(job.seed, f"bar/{task}", round(at * 1000)) - 1)
     for report in range(reports + 1):
@@ -53,4 +48,15 @@ def watched(
         # Faster at first or at last, and on time at the end: 0 and 1 stay where they are.
         wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, f"bar/{task}/{label}", report) - 1)
         elapsed = round(seconds * (part + (gain + wave) * part * (1 - part)), 6)
-        yield Progress(at + elapsed, task, label, total * report // reports, total, unit, elapsed)
+        now = at + elapsed
+        trained = 0.0 if clock is None else round(now - clock, 6)
+        yield Progress(
+            now,
+            task,
+            label,
+            total * report // reports,
+            total,
+            unit,
+            elapsed,
+            training_seconds=trained,
+        )

@@ -1,13 +1,14 @@
 """The training loop, with the validations and checkpoints that interrupt it."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from math import inf
 
 from llmsim.job.milestones import (
-    logged_steps,
-    saved_steps,
+    intervals,
+    logged,
+    logged_before,
+    previous_logged,
     steps_per_epoch,
-    validated_steps,
-    waits_for_save,
 )
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import allocator, memory
@@ -15,9 +16,6 @@ from llmsim.physics.learning import gradient, learning_rate, loss, metrics
 from llmsim.physics.speed import batch_ramp, slowdown, step_time, throughput, traffic
 from llmsim.run.cluster import hostname
 from llmsim.run.events import (
-    BatchGrew,
-    CheckpointSaved,
-    CheckpointStaged,
     Collectives,
     EpochEnded,
     EpochStarted,
@@ -28,13 +26,18 @@ from llmsim.run.events import (
     Recovered,
     Slowed,
     Step,
-    Validated,
 )
-from llmsim.run.phases import checkpoint, validation
-from llmsim.run.phases.checkpoint import Saving
+from llmsim.run.phases.checkpoint import Saving, in_background, told_at
 from llmsim.run.phases.status import status
-from llmsim.run.phases.timing import Phase
-from llmsim.typed import NamedTuple
+from llmsim.run.timeline import (
+    Run,
+    Segment,
+    step_began,
+    step_done,
+    step_ended,
+    step_in,
+    training_began,
+)
 
 # Between two logged steps the epoch's bar moves this often.
 BAR_MOVES = 4
@@ -43,20 +46,8 @@ BAR_MOVES = 4
 # so many after it.
 COLLECTIVES_EVERY = 25
 
-# What says how long the training has been going on.
-CLOCKED = (Progress, Step, Validated, CheckpointStaged, CheckpointSaved)
-
 # When somebody looks at the GPUs, as parts of the run.
 LOOKS = (0.04, 0.36, 0.7)
-
-
-class Trained(NamedTuple):
-    """What the export has to know of the training before it."""
-
-    began: float
-    at: float  # its end
-    in_steps: float  # seconds spent in optimizer steps
-    best: float  # lowest validation loss
 
 
 def epoch_of(job: Job, step: int) -> int:
@@ -64,92 +55,81 @@ def epoch_of(job: Job, step: int) -> int:
     return min((step - 1) // steps_per_epoch(job) + 1, job.schedule.epochs)
 
 
-def training(job: Job, at: float) -> Generator[Event, None, Trained]:
-    """Steps, epochs, and at their intervals validations and checkpoints."""
-    return (yield from _clocked(_loop(job, at), at))
+def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
+    """What happens in a stretch of steps without a pause, from the interval of `since` on."""
+    job, segment = run.job, run.timeline[number]
+    if segment.first == 1:
+        yield PhaseStarted(segment.began, "training", step_time.training_seconds(job))
+    ends, near = in_background(run, number)
+    first = _first(job, segment, since)
+    noticed = -inf if near and first == segment.first else step_ended(job, segment, first - 1)
+    for before, step in intervals(job, first, segment.last):
+        begun, ended = step_ended(job, segment, before), step_ended(job, segment, step)
+        yield from _epochs(run, begun, before, step)
+        bar = _bar(run, begun, before, step, ended - begun)
+        due = [told_at(run, event, max(begun, event.at)) for event in ends if event.at > noticed]
+        yield from _merged(bar, due)
+        noticed = ended
+        if logged(job, step):
+            yield from _logged(run, segment, step)
 
 
-def _clocked(
-    events: Generator[Event, None, Trained], began: float
-) -> Generator[Event, None, Trained]:
-    """The events with the seconds since the training began, for the frameworks that tell them."""
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as stop:
-            trained: Trained = stop.value
-            return trained
-        if isinstance(event, CLOCKED):
-            event = event._replace(training_seconds=round(event.at - began, 6))
+def training_ended(run: Run, at: float) -> Iterator[Event]:
+    """The end of the training, after the pauses that follow its last step."""
+    steps = run.job.schedule.steps
+    if steps % steps_per_epoch(run.job) == 0:
+        yield _epoch_ended(run, at, steps)
+    yield PhaseEnded(at, "training", round(at - training_began(run), 6))
+
+
+def _first(job: Job, segment: Segment, since: float) -> int:
+    """The first step of the logging interval that is going on at a moment."""
+    if since <= segment.began:
+        return segment.first
+    return max(segment.first, previous_logged(job, step_in(job, segment, since)) + 1)
+
+
+def _merged(bar: Iterator[Event], due: list[Saving]) -> Iterator[Event]:
+    """The moves of a bar, and before each of them the ends of saves that fall due by then."""
+    for event in bar:
+        while due and due[0].at <= event.at:
+            yield due.pop(0)
         yield event
 
 
-def _loop(job: Job, at: float) -> Generator[Event, None, Trained]:
-    yield PhaseStarted(at, "training", step_time.training_seconds(job))
-    looks, saves, began = _look_steps(job), saved_steps(job), at
-    validated = set(validated_steps(job))
-    in_steps, epoch_began, best = 0.0, at, float("inf")
-    saving: list[Saving] = []  # what saves in the background will say
-    # A host that runs ahead: when it handed out the last step, and when it had waited enough.
-    handed = free = at
-    for index, (before, step) in enumerate(logged_steps(job)):
-        epoch = epoch_of(job, step)
-        if before % steps_per_epoch(job) == 0 and epoch_of(job, before + 1) == epoch:
-            epoch_began = at
-            yield EpochStarted(at, epoch)
-        begun, seconds = at, step_time.interval_seconds(job, before + 1, step)
-        bar = _bar(job, at, epoch_began, before, step, seconds)
-        yield from _with_noticed(bar, saving, at)
-        at, in_steps = at + seconds, in_steps + seconds
-        handing = (
-            step_time.dispatch_seconds(job, step) if before else step_time.compile_seconds(job)
-        )
-        host_seconds = max(handed, free) + handing - handed
-        handed, ended = handed + host_seconds, at
-        yield _step(job, at, in_steps, before, step, seconds, host_seconds)
-        yield from _disturbances(job, at, before, step)
-        if index % COLLECTIVES_EVERY == 1:
-            transfers = traffic.step_transfers(job, step)
-            yield Collectives(at, step, transfers, seconds / (step - before))
-        if step in looks:
-            yield status(job, at, "training", at - in_steps, "loading", f"step {step:,}")
-        if step in validated and job.framework.validates:
-            at = yield from validation.validation(job, at, step, best)
-        yield from _growth(job, at, step)
-        if step in saves:
-            at = yield from _checkpoint(job, at, step, saving)
-        if step in validated and not job.framework.validates:
-            at = yield from validation.validation(job, at, step, best)
-        if step in validated:
-            best = min(best, loss.validation(job, step))
-        # It reads the metrics of the step before, and whatever a pause is for.
-        free = at if at > ended else begun
-        if step % steps_per_epoch(job) == 0:
-            final = loss.training(job, step)
-            yield EpochEnded(at, epoch, final, round(at - epoch_began, 6))
-    yield PhaseEnded(at, "training", round(at - began, 6))
-    return Trained(began, at, in_steps, best)
+def _epochs(run: Run, at: float, before: int, step: int) -> Iterator[Event]:
+    """The end of an epoch and the beginning of the next, where an epoch ends before a step."""
+    job = run.job
+    if before % steps_per_epoch(job):
+        return
+    if before:
+        yield _epoch_ended(run, at, before)
+    if epoch_of(job, before + 1) == epoch_of(job, step):
+        yield EpochStarted(at, epoch_of(job, step))
 
 
-def _checkpoint(job: Job, at: float, step: int, saving: list[Saving]) -> Phase:
-    """A save, which waits for the one before it, should that still be going on."""
-    before = tuple(saving)
-    saving.clear()
-    if not waits_for_save(job, step):
-        started = max([at, *(event.at for event in before)])
-        saving += checkpoint.finished(job, step, started)
-    return (yield from checkpoint.checkpoint(job, at, step, before))
+def _epoch_ended(run: Run, at: float, step: int) -> EpochEnded:
+    epoch = epoch_of(run.job, step)
+    lasted = round(at - _epoch_began(run, epoch), 6)
+    return EpochEnded(at, epoch, loss.training(run.job, step), lasted)
 
 
-def _with_noticed(events: Iterator[Event], saving: list[Saving], begun: float) -> Iterator[Event]:
-    """The events, and between them what is due of the background's; it leaves the list.
+def _epoch_began(run: Run, epoch: int) -> float:
+    """When the first step of an epoch began."""
+    return step_began(run, (epoch - 1) * steps_per_epoch(run.job) + 1)
 
-    What fell due before `begun`, during a validation, is noticed then.
-    """
-    for event in events:
-        while saving and saving[0].at <= event.at:
-            yield saving[0]._replace(at=max(begun, saving.pop(0).at))
-        yield event
+
+def _logged(run: Run, segment: Segment, step: int) -> Iterator[Event]:
+    """What is known when a step is logged."""
+    job, at = run.job, step_ended(run.job, segment, step)
+    told = logged_step(run, step)
+    yield told
+    yield from _disturbances(job, at, told.previous, step)
+    if logged_before(job, step) % COLLECTIVES_EVERY == 1:
+        yield Collectives(at, step, traffic.step_transfers(job, step), told.step_seconds)
+    if step in _look_steps(job):
+        since = at - step_time.interval_seconds(job, 1, step)
+        yield status(job, at, "training", since, "loading", f"step {step:,}")
 
 
 def _disturbances(job: Job, at: float, before: int, step: int) -> Iterator[Event]:
@@ -165,45 +145,43 @@ def _disturbances(job: Job, at: float, before: int, step: int) -> Iterator[Event
         yield Recovered(at, last, over.rank, host, lost, over.steps)
 
 
-def _growth(job: Job, at: float, step: int) -> Iterator[BatchGrew]:
-    """The batch of the next step, if a stage of the ramp ends with this one."""
-    plan = job.schedule
-    before, after = batch_ramp.batch(plan, step), batch_ramp.batch(plan, step + 1)
-    if before != after:
-        accumulation = batch_ramp.layout_at(job, step + 1).accumulation
-        yield BatchGrew(at, step + 1, before, after, accumulation)
-
-
 def _look_steps(job: Job) -> set[int]:
     every = job.schedule.log_every
     return {max(1, round(part * job.schedule.steps / every)) * every for part in LOOKS}
 
 
-def _bar(
-    job: Job, begun: float, epoch_began: float, before: int, step: int, seconds: float
-) -> Iterator[Event]:
-    """The epoch's bar between two logged steps; it counts optimizer steps."""
+def _bar(run: Run, begun: float, before: int, step: int, seconds: float) -> Iterator[Event]:
+    """The epoch's bar in an interval of steps; it counts optimizer steps."""
+    job, clock = run.job, training_began(run)
     per_epoch, epoch = steps_per_epoch(job), epoch_of(job, step)
-    label = f"Epoch {epoch}/{job.schedule.epochs}"
+    label, epoch_began = f"Epoch {epoch}/{job.schedule.epochs}", _epoch_began(run, epoch)
     moves = min(BAR_MOVES, step - before)
     for move in range(1, moves + 1):
         done = before + (step - before) * move // moves - (epoch - 1) * per_epoch
         at = begun + round(seconds * move / moves, 6)
-        elapsed = round(at - epoch_began, 6)
-        yield Progress(at, "epoch", label, done, per_epoch, "it", elapsed, epoch=epoch)
+        elapsed, trained = round(at - epoch_began, 6), round(at - clock, 6)
+        yield Progress(
+            at,
+            "epoch",
+            label,
+            done,
+            per_epoch,
+            "it",
+            elapsed,
+            epoch=epoch,
+            training_seconds=trained,
+        )
 
 
-def _step(
-    job: Job,
-    at: float,
-    in_steps: float,
-    before: int,
-    step: int,
-    seconds: float,
-    host_seconds: float,
-) -> Step:
-    plan = job.schedule
-    rate = step_time.tokens(job, before + 1, step) / seconds
+def logged_step(run: Run, step: int) -> Step:
+    """The record of an optimizer step as if it were logged.
+
+    Rates are means since the logged step before it.
+    """
+    job = run.job
+    plan, before = job.schedule, previous_logged(job, step)
+    at, seconds = step_done(run, step), step_time.interval_seconds(job, before + 1, step)
+    tokens = step_time.tokens(job, before + 1, step)
     sequences, whole = batch_ramp.consumed(plan, step), batch_ramp.consumed(plan, plan.steps)
     return Step(
         at=at,
@@ -215,13 +193,36 @@ def _step(
         learning_rate=learning_rate.learning_rate(job, step),
         step_seconds=seconds / (step - before),
         tokens=step_time.tokens(job, 1, step),
-        host_seconds=host_seconds,
-        tokens_per_second=rate,
+        host_seconds=round(_handed(run, step) - _handed(run, before), 6),
+        tokens_per_second=tokens / seconds,
         samples_per_second=(sequences - batch_ramp.consumed(plan, before)) / seconds,
-        mfu=throughput.mfu(job, rate),
+        mfu=throughput.mfu(job, tokens / seconds),
         allocated=allocator.allocated(job, step),
         reserved=allocator.reserved(job, step),
         capacity=memory.capacity(job.gpu),
-        remaining=in_steps / sequences * (whole - sequences),
+        remaining=step_time.interval_seconds(job, 1, step) / sequences * (whole - sequences),
         metrics=metrics.metrics(job, step),
+        training_seconds=round(at - training_began(run), 6),
     )
+
+
+# A host that hands a step out without waiting for its devices is never further ahead than this.
+HANDED_AHEAD = 2
+
+
+def _handed(run: Run, step: int, ahead: int = HANDED_AHEAD) -> float:
+    """When a host that runs ahead of its devices has handed a logged step out to them.
+
+    It then reads the metrics of the logged step before, or waits for whatever a pause is for;
+    so it begins when that is done and the step before is handed out.
+    """
+    job = run.job
+    if not step:
+        return training_began(run)
+    before = previous_logged(job, step)
+    if not before:
+        return training_began(run) + step_time.compile_seconds(job)
+    paused = step_began(run, before + 1) > step_done(run, before)
+    free = step_began(run, before + 1 if paused else previous_logged(job, before) + 1)
+    handed = _handed(run, before, ahead - 1) if ahead else free
+    return max(handed, free) + step_time.dispatch_seconds(job, step)

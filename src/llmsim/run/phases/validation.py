@@ -1,37 +1,62 @@
 """A pause in training: the loss on held-out data, and benchmarks if they were asked for."""
 
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from llmsim.job.milestones import validated_steps
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import loss, metrics, reinforcement
 from llmsim.physics.speed import step_time
-from llmsim.run.events import Validated
-from llmsim.run.phases.evaluation import evaluated
-from llmsim.run.phases.timing import Phase, announced, watched
+from llmsim.run.events import Event, PhaseEnded, PhaseStarted, Validated
+from llmsim.run.phases import evaluation
+from llmsim.run.phases.timing import watched
+from llmsim.run.timeline import Run, training_began
 
 
-def validation(job: Job, at: float, step: int, best: float) -> Phase:
-    """Validates after `step`; `best` is the lowest validation loss before."""
-    return (yield from announced("validation", at, _passes(job, at, step, best)))
+def seconds(job: Job, step: int) -> float:
+    """Seconds that training stands still for a validation, its benchmarks included."""
+    passes = step_time.validation_seconds(job, step)
+    return round(passes + (evaluation.seconds(job, step) if _evaluates(job, step) else 0.0), 6)
 
 
-def _passes(job: Job, at: float, step: int, best: float) -> Phase:
+def _evaluates(job: Job, step: int) -> bool:
+    """Whether benchmarks follow: those of the last step come after the export."""
+    return job.evaluates and step < job.schedule.steps
+
+
+def best(run: Run, step: int) -> float:
+    """The lowest validation loss up to a step, that of this step included; infinite before any."""
+    steps: tuple[int, ...] = run.memo.setdefault("validated", validated_steps(run.job))
+    lowest: list[float] = run.memo.setdefault("best", [float("inf")])
+    count = bisect_right(steps, step)
+    while len(lowest) <= count:
+        lowest.append(min(lowest[-1], loss.validation(run.job, steps[len(lowest) - 1])))
+    return lowest[count]
+
+
+def validation(run: Run, number: int) -> Iterator[Event]:
+    """What happens in a validation: its passes, its result, and benchmarks."""
+    job, segment = run.job, run.timeline[number]
+    at, step, clock = segment.began, segment.last, training_began(run)
+    yield PhaseStarted(at, "validation", segment.ended - at)
     seconds = step_time.validation_seconds(job, step)
     batches = job.schedule.validation_batches
-    yield from watched(job, at, seconds, "validation", "Validating", batches, "batch")
+    yield from watched(job, at, seconds, "validation", "Validating", batches, "batch", clock)
     at += seconds
     value = loss.validation(job, step)
     grpo = job.recipe == "grpo"
     full = batches * batch_tokens(job)
-    tokens = reinforcement.held_out_tokens(job, step) if grpo else full
     yield Validated(
-        at,
-        step,
-        value,
-        loss.perplexity(value),
-        min(best, value),
-        tokens,
-        seconds,
-        metrics.accuracy(job, step),
+        at=at,
+        step=step,
+        loss=value,
+        perplexity=loss.perplexity(value),
+        best=best(run, step),
+        tokens=reinforcement.held_out_tokens(job, step) if grpo else full,
+        seconds=seconds,
+        accuracy=metrics.accuracy(job, step),
+        training_seconds=round(at - clock, 6),
     )
-    if job.evaluates and step < job.schedule.steps:  # the last step's come after the export
-        at = yield from evaluated(job, at, step)
-    return at
+    if _evaluates(job, step):
+        yield from evaluation.evaluated(job, at, step, clock)
+    yield PhaseEnded(segment.ended, "validation", segment.ended - segment.began)
