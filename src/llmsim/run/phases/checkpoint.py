@@ -42,13 +42,13 @@ def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[S
     `clock` is when the training began.
     """
     size, seconds = storage.checkpoint_bytes(job), storage.save_seconds(job, step)
-    at = started + seconds
+    at = round(started + seconds, 6)
     saved = CheckpointSaved(at, step, path(job, step), size, seconds, round(at - clock, 6))
     old = outdated_save(job, step)
     if not old:
         return (saved,)
     seconds = storage.delete_seconds(job, step)
-    return saved, CheckpointDeleted(saved.at + seconds, old, path(job, old), size, seconds)
+    return saved, CheckpointDeleted(round(at + seconds, 6), old, path(job, old), size, seconds)
 
 
 def checkpoint(run: Run, number: int) -> Iterator[Event]:
@@ -132,5 +132,5 @@ def _stage(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
     seconds = storage.staging_seconds(job, step)
     size = storage.checkpoint_bytes(job)
     yield from watched(job, at, seconds, "checkpoint", "Staging", size, "B", clock)
-    ended = at + seconds
+    ended = round(at + seconds, 6)
     yield CheckpointStaged(ended, step, seconds, round(ended - clock, 6))

@@ -23,4 +23,4 @@ def evaluated(job: Job, at: float, step: int, clock: float | None = None) -> Ite
     task: Task = "evaluation" if last else "benchmark"
     took = seconds(job, step)
     yield from watched(job, at, took, task, "Evaluating", questions, "question", clock)
-    yield Evaluated(at + took, step, benchmarks.scores(job, step), took)
+    yield Evaluated(round(at + took, 6), step, benchmarks.scores(job, step), took)

@@ -61,18 +61,18 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
     yield ExportStarted(at, path(job), size, len(shards))
     seconds = storage.consolidate_seconds(job)
     yield from watched(job, at, seconds, "consolidate", "Consolidating", size, "B")
-    at += seconds
+    at = round(at + seconds, 6)
     yield Consolidated(at, size, seconds)
     begun, written = at, 0
     for index, shard in enumerate(shards):
         seconds = storage.write_seconds(job, shard.size, index)
         for part in range(1, WRITING_REPORTS + 1):
             done = written + shard.size * part // WRITING_REPORTS
-            now = at + seconds * part / WRITING_REPORTS
+            now = round(at + seconds * part / WRITING_REPORTS, 6)
             yield Progress(
                 now, "export", "Writing model shards", done, size, "B", round(now - begun, 6)
             )
-        at += seconds
+        at = round(at + seconds, 6)
         written += shard.size
         if len(shards) <= TOLD_SHARDS:
             yield ShardWritten(at, shard, seconds)

@@ -62,9 +62,9 @@ SHARD_TOKENS = 100_000_000
 def launch(job: Job, at: float) -> Phase:
     """The command, the nodes, the ranks, the data and the model, in the order a log has them."""
     yield Launched(at)
-    at += took(job, "torchrun", 2.6)
+    at = round(at + took(job, "torchrun", 2.6), 6)
     yield Rendezvous(at, hostname(job, 0), cluster.PORT, cluster.launcher(job, 0))
-    at += took(job, "import torch", 5.8)
+    at = round(at + took(job, "import torch", 5.8), 6)
     yield WorkersStarted(at, hostname(job, 0), cluster.PORT)
     at = yield from _cluster(job, at)
     at = yield from _data(job, at)
@@ -74,20 +74,20 @@ def launch(job: Job, at: float) -> Phase:
 def _cluster(job: Job, at: float) -> Phase:
     """Nodes and ranks report; then the backend and the mesh."""
     layout = job.layout
-    at += took(job, "rendezvous", 0.9)
+    at = round(at + took(job, "rendezvous", 0.9), 6)
     for node in range(min(layout.nodes, TOLD_NODES)):
-        at += late(job, "detect", 0.08, node)
+        at = round(at + late(job, "detect", 0.08, node), 6)
         yield NodeDetected(at, node, hostname(job, node), gpus_per_node(job))
     if layout.nodes > TOLD_NODES:
-        at += took(job, "detect", 0.6, TOLD_NODES)
+        at = round(at + took(job, "detect", 0.6, TOLD_NODES), 6)
         yield NodesDetected(at, layout.nodes, layout.nodes - TOLD_NODES)
     at = yield from _ranks(job, at)
     # Communicator initialisation: 2.5 to 3.7 s on 8 GPUs, longer with every doubling of nodes,
     # and minutes where rank 0 has to talk to a hundred thousand others.
     seconds = took(job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length() + 0.0008 * layout.gpus)
-    at += seconds
+    at = round(at + seconds, 6)
     yield BackendReady(at, channels(job), seconds)
-    at += took(job, "mesh", 0.2)
+    at = round(at + took(job, "mesh", 0.2), 6)
     yield MeshBuilt(at, mesh(job))
     return at
 
@@ -111,7 +111,7 @@ def _ranks(job: Job, at: float) -> Phase:
     layout, size = job.layout, gpus_per_node(job)
     begun = at
     for rank in range(min(layout.gpus, TOLD_RANKS)):
-        at += late(job, "rank", 0.045, rank)
+        at = round(at + late(job, "rank", 0.045, rank), 6)
         node, local = divmod(rank, size)
         yield RankJoined(
             at,
@@ -123,7 +123,9 @@ def _ranks(job: Job, at: float) -> Phase:
             round(at - begun, 6),
         )
     # The more nodes import Python from one file system, the longer the last one takes.
-    at += took(job, "last rank", 0.15 * layout.nodes.bit_length() + 0.003 * layout.nodes)
+    at = round(
+        at + took(job, "last rank", 0.15 * layout.nodes.bit_length() + 0.003 * layout.nodes), 6
+    )
     untold = max(0, layout.gpus - TOLD_RANKS)
     first = layout.gpus - max(1, untold)
     slowest = noise.integer(job.seed, "launch/slowest", first, layout.gpus - 1)
@@ -134,7 +136,7 @@ def _ranks(job: Job, at: float) -> Phase:
 def _data(job: Job, at: float) -> Phase:
     """The tokenizer; then the data, or the run's part of it, is downloaded and tokenized."""
     seconds = took(job, "tokenizer", 0.7)
-    at += seconds
+    at = round(at + seconds, 6)
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
     tokens, sequences = _taken(job)
     shards = ceil(tokens / SHARD_TOKENS)
@@ -143,7 +145,7 @@ def _data(job: Job, at: float) -> Phase:
     readers = min(job.layout.nodes, MOST_READERS)
     seconds = took(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
     yield from watched(job, at, seconds, "download", job.dataset.name, size, "B")
-    at += seconds
+    at = round(at + seconds, 6)
     if job.framework.single_process_map:
         label, preparing = "Tokenizing", fsum(preparation.passes(job))
     elif tokens > TOKENIZED_TOKENS:
@@ -152,7 +154,7 @@ def _data(job: Job, at: float) -> Phase:
         label, preparing = "Tokenizing", tokens / (readers * TOKENS_PER_SECOND)
     seconds = took(job, "tokenize", 1.5 + preparing)
     yield from watched(job, at, seconds, "tokenize", label, shards, "shard")
-    at += seconds
+    at = round(at + seconds, 6)
     width = 2 if job.architecture.vocabulary <= 65_536 else 4
     yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
     return at
@@ -173,7 +175,7 @@ def _model(job: Job, at: float) -> Phase:
     """The model is built on the meta device, sharded and counted."""
     shape, layout = job.architecture, job.layout
     seconds = took(job, "build", 0.2 + 0.01 * shape.layers)
-    at += seconds
+    at = round(at + seconds, 6)
     yield ModelBuilt(
         at,
         parameter_count(shape),
@@ -185,18 +187,18 @@ def _model(job: Job, at: float) -> Phase:
     split = layout.tensor * layout.pipeline
     sharded = layout.data if shards_weights(layout) else 1
     seconds = took(job, "shard", 0.8 + 0.03 * shape.layers)
-    at += seconds
+    at = round(at + seconds, 6)
     yield ModelSharded(at, ceil(parameter_count(shape) / split / sharded), seconds)
     if RECIPES[job.recipe].released:
         size, seconds = storage.released_bytes(job), storage.load_seconds(job)
         yield from watched(job, at, seconds, "download", "Loading weights", size, "B")
-        at += seconds
+        at = round(at + seconds, 6)
         shards = len(storage.released_shards(job))
         yield WeightsLoaded(at, f"models/{job.model.name}", size, shards, seconds)
     broadcast = traffic.startup_broadcast(job)
-    at += took(job, "broadcast", 0.02) + broadcast.seconds
+    at = round(at + took(job, "broadcast", 0.02) + broadcast.seconds, 6)
     yield Broadcast(at, broadcast)
-    at += took(job, "memory", 0.02)
+    at = round(at + took(job, "memory", 0.02), 6)
     yield MemoryPlanned(
         at,
         allocator.after_build(job),
@@ -204,7 +206,7 @@ def _model(job: Job, at: float) -> Phase:
         memory.capacity(job.gpu),
     )
     yield status(job, at, "loading", at, "idle", "before training")
-    at += took(job, "trainer", preparation.optimizer_seconds(job))
+    at = round(at + took(job, "trainer", preparation.optimizer_seconds(job)), 6)
     yield TrainerReady(
         at,
         throughput.job_flops_per_token(job),

@@ -48,7 +48,7 @@ def watched(
         # Faster at first or at last, and on time at the end: 0 and 1 stay where they are.
         wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, f"bar/{task}/{label}", report) - 1)
         elapsed = round(seconds * (part + (gain + wave) * part * (1 - part)), 6)
-        now = at + elapsed
+        now = round(at + elapsed, 6)
         trained = 0.0 if clock is None else round(now - clock, 6)
         yield Progress(
             now,

@@ -158,7 +158,7 @@ def _bar(run: Run, begun: float, before: int, step: int, seconds: float) -> Iter
     moves = min(BAR_MOVES, step - before)
     for move in range(1, moves + 1):
         done = before + (step - before) * move // moves - (epoch - 1) * per_epoch
-        at = begun + round(seconds * move / moves, 6)
+        at = round(begun + seconds * move / moves, 6)
         elapsed, trained = round(at - epoch_began, 6), round(at - clock, 6)
         yield Progress(
             at,

@@ -42,7 +42,7 @@ def validation(run: Run, number: int) -> Iterator[Event]:
     seconds = step_time.validation_seconds(job, step)
     batches = job.schedule.validation_batches
     yield from watched(job, at, seconds, "validation", "Validating", batches, "batch", clock)
-    at += seconds
+    at = round(at + seconds, 6)
     value = loss.validation(job, step)
     grpo = job.recipe == "grpo"
     full = batches * batch_tokens(job)
