@@ -38,14 +38,27 @@ TAIL = """\
 
 [CONTRIBUTING.md](../CONTRIBUTING.md#a-dialect) goes through it step by step.
 
-A package of its own can bring a dialect along, too. It names a module that has `FRAMEWORK` (a
-`llmsim.job.framework.Framework`, whose `parallelism` says how it can split a model) and `LINES`
-as an entry point:
+A package of its own can bring a dialect along, too. It names a module as an entry point:
 
 ```toml
 [project.entry-points."llmsim.dialects"]
 laconic = "laconic_dialect"
 ```
+
+The module has `FRAMEWORK`, a `llmsim.job.framework.Framework` that is called as the entry point
+is, and `LINES`, as a folder of ours has them in framework.py and lines.py:
+
+```python
+from llmsim.dialects.line import Line
+from llmsim.job.framework import Framework
+from llmsim.run.events import Step
+
+FRAMEWORK = Framework("laconic", "says only that it goes on", ("pretrain",))
+LINES = {Step: lambda event, job, screen: [Line(f"still training at {event.step}")]}
+```
+
+`--list dialects` and the completions show it, `--dialect laconic` plays it, and one sentence says
+which field is wrong, if one is. "auto" never draws it, and the page does not have it.
 """
 
 

@@ -1,7 +1,7 @@
-"""Which dialect suits which job, and dialects of other packages."""
+"""Which dialect suits which job, and what is imported to know it."""
 
+import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -10,34 +10,12 @@ import pytest
 from llmsim.catalog import records
 from llmsim.dialects import registry
 from llmsim.dialects.registry import framework_of, lines_of
-from llmsim.errors import PlanError
+from llmsim.errors import OptionError, PlanError
 from llmsim.job.recipes import RECIPES
 from llmsim.options.table import parse_options
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Event
 from tests.runs import job_of
-
-PLUGIN = """
-from llmsim.dialects.line import Line
-from llmsim.job.framework import Framework
-from llmsim.run.events import Step
-
-FRAMEWORK = Framework("laconic", "says only that it goes on", ("pretrain",))
-LINES = {Step: lambda event, job, screen: [Line(f"still training at {event.step}")]}
-"""
-
-
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A package that brings the dialect "laconic" along, installed as pip would."""
-    (tmp_path / "laconic_dialect.py").write_text(PLUGIN)
-    info = tmp_path / "laconic_dialect-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: laconic-dialect\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[llmsim.dialects]\nlaconic = laconic_dialect\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield "laconic"
-    sys.modules.pop("laconic_dialect", None)
 
 
 def test_every_framework_has_its_lines() -> None:
@@ -167,16 +145,40 @@ def test_who_tells_every_step_does_not_take_minutes_for_one() -> None:
             )
 
 
-def test_another_package_brings_a_dialect(plugin: str) -> None:
-    options, complaints = parse_options([("dialect", plugin)], prefix="--")
-    assert (options.dialect, complaints) == (plugin, [])
-    job = job_of(3, dialect=plugin)
-    assert (job.framework.name, job.recipe) == (plugin, "pretrain")
-    assert len(lines_of(plugin)) == 1
+@pytest.mark.parametrize(("dialect", "imported"), [("olmo", ["olmo"]), ("auto", [*registry.NAMES])])
+def test_only_the_framework_that_is_asked_for_is_imported(
+    dialect: str, imported: list[str]
+) -> None:
+    """The first line waits for nothing that it does not need; "auto" needs all to choose."""
+    program = f"""
+import sys
+from datetime import datetime
+from llmsim import Options, plan
+plan(Options(seed=3, start=datetime(2026, 1, 30), dialect={dialect!r}))
+print(*sorted(name for name in sys.modules if name.startswith("llmsim.dialects.")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    modules = [name.split(".")[2:] for name in done.stdout.split()]
+    assert sorted(name for name, *rest in modules if rest == ["framework"]) == sorted(imported)
+    assert [name for name, *rest in modules if rest == ["lines"]] == []
+    assert ["plugins"] not in modules
 
 
-def test_an_unknown_dialect_is_refused() -> None:
-    options, complaints = parse_options([("dialect", "laconic")], prefix="--")
+def test_the_name_of_a_framework_is_that_of_its_folder() -> None:
+    assert [framework.name for framework in registry.frameworks()] == [*registry.NAMES]
+    folders = {path.parent.name for path in Path(registry.__file__).parent.glob("*/framework.py")}
+    assert folders == set(registry.NAMES)
+
+
+def test_an_unknown_dialect_is_refused_by_the_flag_and_in_the_same_words_by_plan() -> None:
+    options, (complaint,) = parse_options([("dialect", "megatorn")], prefix="--")
     assert options.dialect == "auto"
-    assert len(complaints) == 1
-    assert "laconic" in complaints[0]
+    listed = "auto, " + ", ".join(registry.NAMES[:-1]) + " or " + registry.NAMES[-1]
+    sentence = f" cannot be 'megatorn': give {listed} (did you mean megatron?)."
+    assert complaint == f"--dialect{sentence}"
+    for ask in (lambda: job_of(1, dialect="megatorn"), lambda: lines_of("megatorn")):
+        with pytest.raises(OptionError) as refused:
+            ask()
+        assert str(refused.value).removeprefix("--") == f"dialect{sentence}"

@@ -16,6 +16,7 @@ Generation = Literal[
 # the host's memory is between them; Instinct GPUs are each linked to each other, TPUs in a torus.
 Fabric = Literal["host memory", "PCIe", "NVLink", "mesh", "torus"]
 Device = Literal["GPU", "NVIDIA GPU", "TPU"]
+DEVICES: tuple[Device, ...] = ("GPU", "NVIDIA GPU", "TPU")
 
 # A vendor's generations from the newest to the oldest, and parts of the names of each.
 _MARKS: dict[Vendor, tuple[tuple[Generation, tuple[str, ...]], ...]] = {

@@ -10,8 +10,8 @@ from stat import S_ISREG
 
 from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
-from llmsim.options.parsing import nearest
 from llmsim.options.table import OPTIONS, Option, Options, with_value
+from llmsim.text.wording import nearest
 
 PREFIX = "LLMSIM_"
 ELSEWHERE = "LLMSIM_CONFIG"  # names the config file, if it is not in its place

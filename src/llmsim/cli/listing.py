@@ -6,6 +6,7 @@ from textwrap import wrap
 
 from llmsim.catalog import records
 from llmsim.dialects import registry
+from llmsim.errors import OptionError
 from llmsim.job import recipes
 from llmsim.job.framework import Framework
 from llmsim.model.architecture import active_parameter_count, parameter_count, shape_for
@@ -53,8 +54,7 @@ def _fitted(rows: Sequence[Row], width: int) -> Sequence[Row]:
 def _table(kind: str) -> list[Row]:
     """The list's columns that matter in a choice, their heading first."""
     if kind == "dialects":
-        meanings = [(each.name, each.meaning) for each in registry.frameworks()]
-        return [("dialect", "speaks as"), *meanings]
+        return [("dialect", "speaks as"), *map(_dialect, registry.names())]
     if kind == "recipes":
         aims = [(name, recipe.meaning) for name, recipe in recipes.RECIPES.items()]
         return [("recipe", "trains"), *aims]
@@ -82,7 +82,7 @@ def _count(value: float) -> str:
 def _records(kind: str) -> Iterator[dict[str, object]]:
     """Everything that is known of what the list has."""
     if kind == "dialects":
-        yield from map(_framework, registry.frameworks())
+        yield from (_framework(each) for name in registry.names() if (each := _usable(name)))
     elif kind == "recipes":
         yield from ({"name": name, **_recipe(recipe)} for name, recipe in recipes.RECIPES.items())
     elif kind == "models":
@@ -93,6 +93,22 @@ def _records(kind: str) -> Iterator[dict[str, object]]:
         yield from map(gpu_record, records.gpus())
     else:
         yield from (framework._asdict() for framework in records.frameworks())
+
+
+def _dialect(name: str) -> Row:
+    """A dialect's name and what it is; of a package's that is wrong, what is wrong with it."""
+    try:
+        return name, registry.framework_of(name).meaning
+    except OptionError as error:
+        return name, str(error)
+
+
+def _usable(name: str) -> Framework | None:
+    """The framework of this name; None where another package's is wrong."""
+    try:
+        return registry.framework_of(name)
+    except OptionError:
+        return None
 
 
 def _framework(framework: Framework) -> dict[str, object]:

@@ -34,7 +34,7 @@ def _add(made: ArgumentParser, option: Option) -> None:
     if not option.metavar:
         made.add_argument(*flags, action="store_true", help=meaning)
         return
-    names = choices(option.name)
+    names = choices(option.name, installed=True)
     if names and option.default == "auto" and "auto" not in names:
         names = ["auto", *names]
     made.add_argument(*flags, metavar=option.metavar, help=meaning, choices=names or None)

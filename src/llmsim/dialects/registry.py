@@ -1,19 +1,27 @@
 """The frameworks whose logs a run can have: each by its name, and which of them suit a job.
 
 A framework is a folder here: its framework.py has FRAMEWORK, its traits, and its lines.py has
-LINES, what it prints. A framework is imported when somebody asks for it, and not before.
+LINES, what it prints. A framework is imported when somebody asks for it, and not before. Other
+packages bring theirs along: see plugins.py. "auto" draws from ours alone, so that a seed names
+the same run wherever it is played.
 """
 
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from types import ModuleType
 
 from llmsim.catalog.gpus import is_a
+from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import Gpu, Model
 from llmsim.dialects.line import Tell
+from llmsim.errors import OptionError
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import AUTO
+from llmsim.text.wording import one_of
+
+TYPE_CHECKING = False  # of typing, which is slow to import
+if TYPE_CHECKING:
+    from llmsim.dialects.plugins import Plugin
 
 # The order of lists, and of the names that "auto" draws from.
 NAMES = (
@@ -34,42 +42,56 @@ NAMES = (
 )
 DEFAULT = "pytorch"  # it prints every event
 
-# A package of somebody else adds a framework by an entry point of this group: a name, and a
-# module that has both FRAMEWORK and LINES.
-PLUGINS = "llmsim.dialects"
+
+def names() -> tuple[str, ...]:
+    """All frameworks that there are: ours, then those of other packages by their names."""
+    from llmsim.dialects.plugins import plugins
+
+    return (*NAMES, *(name for name in plugins() if name not in NAMES))
 
 
-def plugin(name: str) -> ModuleType | None:
-    """The module of a dialect that another package brings along; None if there is none."""
-    from importlib.metadata import entry_points  # slow: only for a name that is not ours
+def plugin(name: str) -> "Plugin":
+    """The framework that another package brings along under this name, and its lines.
 
-    for entry in entry_points(group=PLUGINS, name=name):
-        module: ModuleType = entry.load()
-        return module
-    return None
+    Raises OptionError, a sentence that goes on after the option's name, where no package has the
+    name, and where the package that has it is wrong.
+    """
+    from llmsim.dialects.plugins import loaded
+
+    if name not in names():
+        raise OptionError(f"cannot be {quoted(name)}: {one_of(('auto', *names()), name)}")
+    return loaded(name)
+
+
+def _theirs(name: str) -> "Plugin":
+    """The plugin of this name, for callers that have read no option. Raises OptionError."""
+    try:
+        return plugin(name)
+    except OptionError as error:
+        raise OptionError(f"--dialect {error}") from None
 
 
 def lines_of(name: str) -> Mapping[type, Tell]:
-    """What a framework prints: for each type of event a function that gives its lines."""
-    module = import_module(f"llmsim.dialects.{name}.lines") if name in NAMES else plugin(name)
-    if module is None:
-        raise KeyError(f"there is no dialect {name!r}")
-    table: Mapping[type, Tell] = module.LINES
-    return table
+    """What a framework prints: for each type of event a function that gives its lines.
+
+    Raises OptionError for a name that there is not.
+    """
+    if name not in NAMES:
+        return _theirs(name).lines
+    ours: Mapping[type, Tell] = import_module(f"llmsim.dialects.{name}.lines").LINES
+    return ours
 
 
 @cache
 def framework_of(name: str) -> Framework:
     """The framework of this name, ours or another package's.
 
-    An unknown name, and a package without a framework, get the default one.
+    Raises OptionError for a name that there is not.
     """
-    if name in NAMES:
-        module = import_module(f"llmsim.dialects.{name}.framework")
-        ours: Framework = module.FRAMEWORK
-        return ours
-    theirs: Framework | None = getattr(plugin(name), "FRAMEWORK", None)
-    return theirs or framework_of(DEFAULT)
+    if name not in NAMES:
+        return _theirs(name).framework
+    ours: Framework = import_module(f"llmsim.dialects.{name}.framework").FRAMEWORK
+    return ours
 
 
 def frameworks() -> tuple[Framework, ...]:

@@ -3,6 +3,7 @@
 from llmsim.typed import Literal, NamedTuple
 
 Sharding = Literal["ddp", "zero1", "zero2", "zero3", "fsdp2"]
+SHARDINGS: tuple[Sharding, ...] = ("ddp", "zero1", "zero2", "zero3", "fsdp2")
 Recompute = Literal["none", "selective", "full"]
 RECOMPUTES: tuple[Recompute, ...] = ("none", "selective", "full")
 

@@ -15,6 +15,7 @@ from math import log2
 from llmsim.typed import Literal, NamedTuple
 
 Family = Literal["llama", "gpt2"]
+FAMILIES: tuple[Family, ...] = ("llama", "gpt2")
 
 
 class Architecture(NamedTuple):

@@ -4,13 +4,14 @@ Each parser takes a text and gives its value. It raises OptionError, whose sente
 after the option's name, or a plain ValueError where the table's `expected` says all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from math import fsum, inf, isfinite
 
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.errors import CatalogError, OptionError
+from llmsim.text.wording import one_of
 
 SECONDS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
 REAL_TIME = inf  # the value of --duration real
@@ -88,9 +89,7 @@ def choice(*names: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text in names:
             return text
-        near = nearest(text, names)
-        hint = f" (did you mean {near}?)" if near else ""
-        raise OptionError(f"cannot be {quoted(text)}: give {either(names)}{hint}.")
+        raise OptionError(f"cannot be {quoted(text)}: {one_of(names, text)}")
 
     return parse
 
@@ -113,9 +112,9 @@ def parse_dialect(text: str) -> str:
     """A dialect of ours or of another package, or "auto"."""
     from llmsim.dialects.registry import NAMES, plugin
 
-    if text in ("auto", *NAMES) or plugin(text):
-        return text
-    return choice("auto", *NAMES)(text)
+    if text not in ("auto", *NAMES):
+        plugin(text)  # which refuses what is none
+    return text
 
 
 def parse_recipe(text: str) -> str:
@@ -123,17 +122,3 @@ def parse_recipe(text: str) -> str:
     from llmsim.job.recipes import NAMES
 
     return choice("auto", *NAMES)(text)
-
-
-def either(names: Sequence[str]) -> str:
-    """The names as a sentence lists them: "a, b or c"."""
-    return ", ".join(names[:-1]) + " or " + names[-1]
-
-
-def nearest(text: str, names: Sequence[str]) -> str:
-    """The name that was probably meant, or nothing when none is near."""
-    from difflib import get_close_matches  # only for what is wrong
-
-    begun = [name for name in names if name.startswith(text)]
-    near = begun if len(begun) == 1 else get_close_matches(text[:60], names, n=1)
-    return near[0] if near else ""

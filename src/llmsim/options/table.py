@@ -9,9 +9,7 @@ from llmsim.catalog.records import dataset_named, gpu_named, model_named
 from llmsim.errors import CatalogError, OptionError
 from llmsim.options.parsing import (
     choice,
-    either,
     listed,
-    nearest,
     parse_dialect,
     parse_duration,
     parse_recipe,
@@ -21,6 +19,7 @@ from llmsim.options.parsing import (
     parse_switch,
     whole_number,
 )
+from llmsim.text.wording import either, nearest
 from llmsim.typed import NamedTuple
 
 _PLAIN_MARKS = {ord(mark): "x" for mark in "@%+=:,./-_"}

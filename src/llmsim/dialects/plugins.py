@@ -1,0 +1,148 @@
+"""Dialects of other packages, each found by its entry point and checked before it is used.
+
+A package names a module in the group `llmsim.dialects` of its entry points. The module has two
+attributes, as a folder of ours has two modules: FRAMEWORK, a Framework whose name is the entry
+point's, and LINES, which gives for each type of event a function (event, job, screen) -> lines.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from llmsim.catalog import records
+from llmsim.catalog.gpus import DEVICES
+from llmsim.catalog.lists import quoted
+from llmsim.dialects.line import Tell
+from llmsim.errors import OptionError
+from llmsim.job.framework import Framework
+from llmsim.job.layout import RECOMPUTES, SHARDINGS, Parallelism
+from llmsim.job.recipes import NAMES as RECIPES
+from llmsim.model.architecture import FAMILIES
+from llmsim.text.wording import either
+from llmsim.typed import Any, NamedTuple
+
+TYPE_CHECKING = False  # of typing, which is slow to import
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "llmsim.dialects"
+
+# A framework whose fields have the types that they should have.
+_TYPICAL = Framework("name", "meaning", ("pretrain",))
+
+
+class Plugin(NamedTuple):
+    """What another package brings along."""
+
+    framework: Framework
+    lines: Mapping[type, Tell]
+
+
+@cache
+def plugins() -> Mapping[str, "EntryPoint"]:
+    """The entry points of other packages by name, in its order. They are looked up once."""
+    from importlib.metadata import entry_points  # slow: only for a name that is not ours
+
+    found = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    return {entry.name: entry for entry in found}
+
+
+def loaded(name: str) -> Plugin:
+    """What the package brings along that has a dialect of this name.
+
+    Raises OptionError, a sentence that names the package and the field that is wrong: it goes on
+    after the option's name.
+    """
+    entry = plugins()[name]
+    package = entry.dist.name if entry.dist else entry.value
+    try:
+        module = entry.load()
+    except Exception as error:  # noqa: BLE001  # somebody else's module can raise anything
+        fault = f"cannot be imported: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    else:
+        fault = _fault(module, name)
+    if fault:
+        raise OptionError(f"cannot be {quoted(name)}: its package {package} {fault}.")
+    return Plugin(module.FRAMEWORK, module.LINES)
+
+
+def _fault(module: object, name: str) -> str:
+    """What is wrong with a module, after the words "its package ..."; empty if nothing is."""
+    for attribute in ("FRAMEWORK", "LINES"):
+        if not hasattr(module, attribute):
+            return f"has no {attribute}"
+    framework, lines = module.FRAMEWORK, module.LINES  # type: ignore[attr-defined]  # see above
+    if not isinstance(framework, Framework):
+        return "has a FRAMEWORK that is no llmsim.job.framework.Framework"
+    if framework.name != name:
+        return f"has a wrong FRAMEWORK.name: give {name!r}"
+    for field, value in framework._asdict().items():
+        if expected := _expected(field, value):
+            return f"has a wrong FRAMEWORK.{field}: give {expected}"
+    return _fault_of_lines(lines)
+
+
+def _expected(field: str, value: Any) -> str:
+    """What a field should have instead of this value; empty if the value is right."""
+    typical = getattr(_TYPICAL, field)
+    if type(value) is not type(typical):
+        return _KINDS[type(typical)]
+    right, expected = _RULES.get(field, _BY_TYPE.get(type(typical), (bool, "")))
+    return "" if type(value) is bool or right(value) else expected
+
+
+def _all_of(values: Any, names: tuple[Any, ...]) -> bool:
+    return type(values) is tuple and bool(values) and all(value in names for value in values)
+
+
+def _is_right(split: Parallelism) -> bool:
+    """Whether a way to split a model names what exists."""
+    switches = (split.tensors_alone, split.mixtures, split.fp32_gradients, split.fp32_logits)
+    return (
+        _all_of(split.whole, SHARDINGS)
+        and split.split in (None, *SHARDINGS)
+        and _all_of(split.recomputes, RECOMPUTES)
+        and all(type(switch) is bool for switch in switches)
+    )
+
+
+def _are_listed(names: Any) -> bool:
+    return all(name in [gpu.name for gpu in records.gpus()] for name in names)
+
+
+_KINDS: Mapping[type, str] = {
+    str: "a text",
+    bool: "True or False",
+    int: "a whole number",
+    tuple: "a tuple of names",
+    Parallelism: "a llmsim.job.layout.Parallelism",
+}
+_BY_TYPE: Mapping[type, tuple[Callable[[Any], bool], str]] = {
+    int: (lambda value: value >= 0, "a whole number from 0"),
+    str: (lambda value: bool(value) and value.isprintable(), "one line of text"),
+}
+_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "recipes": (lambda value: _all_of(value, RECIPES), f"some of {either(RECIPES)}"),
+    "device": (lambda value: value in DEVICES, either(DEVICES)),
+    "model_family": (lambda value: value in FAMILIES, either(FAMILIES)),
+    "max_shard_gb": (lambda value: value >= 1, "a whole number from 1"),
+    "known_gpus": (_are_listed, "names from --list gpus"),
+    "parallelism": (
+        _is_right,
+        f"a Parallelism of the shardings {either(SHARDINGS)} and of {either(RECOMPUTES)}",
+    ),
+}
+
+
+def _fault_of_lines(lines: object) -> str:
+    """What is wrong with LINES; empty if nothing is."""
+    from llmsim.run.events import Event
+
+    if not isinstance(lines, Mapping):
+        return "has LINES that are no dict"
+    for kind, tell in lines.items():
+        shown = getattr(kind, "__name__", ascii(kind))
+        if not (isinstance(kind, type) and issubclass(kind, Event)):
+            return f"has {shown} in LINES, which is no event of llmsim.run.events"
+        if not callable(tell):
+            return f"has no function for {shown} in LINES"
+    return ""

@@ -1,0 +1,24 @@
+"""Names in sentences: a list of them, and the one that somebody probably meant."""
+
+from collections.abc import Sequence
+
+
+def either(names: Sequence[str]) -> str:
+    """The names as a sentence lists them: "a, b or c"."""
+    return ", ".join(names[:-1]) + " or " * (len(names) > 1) + names[-1]
+
+
+def nearest(text: str, names: Sequence[str]) -> str:
+    """The name that was probably meant, or nothing when none is near."""
+    from difflib import get_close_matches  # only for what is wrong
+
+    begun = [name for name in names if name.startswith(text)]
+    near = begun if len(begun) == 1 else get_close_matches(text[:60], names, n=1)
+    return near[0] if near else ""
+
+
+def one_of(names: Sequence[str], text: str) -> str:
+    """What completes "cannot be TEXT: " where one of these names would be right."""
+    near = nearest(text, names)
+    hint = f" (did you mean {near}?)" if near else ""
+    return f"give {either(names)}{hint}."
