@@ -132,7 +132,7 @@ def write_options() -> None:
         {
             "name": option.name,
             "meaning": option.meaning,
-            "preset": option.default.removeprefix("1; in the page "),
+            "preset": option.page_default or option.default,
             "choices": choices(option.name),
         }
         for option in OPTIONS

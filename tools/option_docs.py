@@ -93,7 +93,7 @@ def _row(option: Option) -> str:
     variable = f"`{variable_of(option)}`" if option.in_config else ""
     key = f"`{option.name}`" if option.in_config else ""
     parameter = f"`{option.name}`" if option.in_url else ""
-    cells = (f"`--{option.name}`{short}", variable, key, parameter, option.meaning, option.default)
+    cells = (f"`--{option.name}`{short}", variable, key, parameter, option.meaning, option.defaults)
     return f"| {' | '.join(cells)} |"
 
 

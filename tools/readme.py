@@ -49,7 +49,7 @@ def option_table() -> str:
     rows = ["| flag | meaning | default |", "|---|---|---|"]
     for option in OPTIONS:
         short = f", `-{option.short}`" if option.short else ""
-        default = f"{option.default}" if option.default else ""
+        default = f"{option.defaults}" if option.default else ""
         rows.append(f"| `--{option.name}`{short} | {option.meaning} | {default} |")
     return "\n".join(rows)
 

@@ -1,25 +1,59 @@
-"""llmsim plays a large language model's training run. Nothing is trained."""
+"""llmsim plays a large language model's training run. Nothing is trained.
+
+What stands here is public, and docs/api.md shows it in use; all else may change.
+"""
 
 TYPE_CHECKING = False  # of typing, which is slow to import
 if TYPE_CHECKING:
+    from llmsim.errors import CatalogError as CatalogError
+    from llmsim.errors import LlmsimError as LlmsimError
+    from llmsim.errors import OptionError as OptionError
+    from llmsim.errors import PlanError as PlanError
     from llmsim.job.records import Job as Job
     from llmsim.options.table import Options as Options
     from llmsim.planning.plan import plan as plan
+    from llmsim.run.simulation import events as events
+    from llmsim.run.simulation import run_of as run_of
     from llmsim.run.simulation import simulate as simulate
+    from llmsim.run.timeline import Run as Run
     from llmsim.show.player import Frame as Frame
     from llmsim.show.player import play as play
+    from llmsim.text.screen import Screen as Screen
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Job": "job.records",
-    "Options": "options.table",
-    "plan": "planning.plan",
+    "CatalogError": "errors",
     "Frame": "show.player",
+    "Job": "job.records",
+    "LlmsimError": "errors",
+    "OptionError": "errors",
+    "Options": "options.table",
+    "PlanError": "errors",
+    "Run": "run.timeline",
+    "Screen": "text.screen",
+    "events": "run.simulation",
+    "plan": "planning.plan",
     "play": "show.player",
+    "run_of": "run.simulation",
     "simulate": "run.simulation",
 }
-__all__ = ["Frame", "Job", "Options", "plan", "play", "simulate"]
+__all__ = [
+    "CatalogError",
+    "Frame",
+    "Job",
+    "LlmsimError",
+    "OptionError",
+    "Options",
+    "PlanError",
+    "Run",
+    "Screen",
+    "events",
+    "plan",
+    "play",
+    "run_of",
+    "simulate",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -29,3 +63,8 @@ def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'llmsim' has no attribute {name!r}")
     return getattr(import_module(f"llmsim.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, which a prompt completes."""
+    return [*__all__, "__version__"]

@@ -2,7 +2,8 @@
 
 Up to Python 3.12 typing brings re along, and both take longer to import than a bare
 interpreter takes to start. Type checkers see typing's own; a running program sees records
-as collections.namedtuple makes them, and `object` in the place of what only a checker reads.
+as collections.namedtuple makes them, and text in the place of what only a checker reads:
+typing.get_type_hints makes of it what typing would have made.
 """
 
 __all__ = ["Any", "Literal", "NamedTuple", "NoReturn", "TypeVar"]
@@ -13,13 +14,25 @@ if TYPE_CHECKING:
 else:
     from collections import namedtuple
 
-    Any = NoReturn = object
+    class _Written(str):
+        """A type as text, which typing.get_type_hints makes a type of when somebody asks."""
+
+        __slots__ = ()
+
+        def __or__(self, other):
+            return _Written(f"{self} | {getattr(other, '__qualname__', other)}")
+
+        def __ror__(self, other):
+            return _Written(f"{getattr(other, '__qualname__', other)} | {self}")
+
+    _typing = "__import__('typing')"
+    Any, NoReturn = _Written(f"{_typing}.Any"), _Written(f"{_typing}.NoReturn")
 
     class Literal:
         """Literal["a", "b"]."""
 
         def __class_getitem__(cls, values):
-            return object
+            return _Written(f"{_typing}.Literal[{values!r}]")
 
     def TypeVar(*_about):  # noqa: N802  # typing's name
         """T = TypeVar("T"), with or without the types it stands for."""

@@ -31,7 +31,7 @@ def test_a_dialect_does_only_the_recipes_that_its_framework_does() -> None:
             if recipe in framework_of(name).recipes:
                 assert job_of(1, dialect=name, recipe=recipe).recipe == recipe
             else:
-                with pytest.raises(PlanError, match=f"--dialect {name} does not do {recipe}"):
+                with pytest.raises(PlanError, match=f"dialect={name!r} does not do {recipe}"):
                     job_of(1, dialect=name, recipe=recipe)
 
 
@@ -88,9 +88,9 @@ def test_who_splits_no_model_trains_small_dense_ones() -> None:
             assert job.architecture.experts == 1
             assert job.model.parameters <= 1e9
             assert job.architecture.kv_heads == job.architecture.heads
-        with pytest.raises(PlanError, match=rf"does not fit on 8 x .*--dialect {name}.* = .* GB"):
+        with pytest.raises(PlanError, match=rf"does not fit on 8 x .*dialect='{name}'.* = .* GB"):
             job_of(1, dialect=name, model="Basalt-405B", gpus=8, gpu=H100)
-        with pytest.raises(PlanError, match=f"--dialect {name} trains dense models"):
+        with pytest.raises(PlanError, match=f"dialect={name!r} trains dense models"):
             job_of(1, dialect=name, model="Archipelago-8x7B")
         assert job_of(1, dialect=name, model="ButtGPT-3B", gpus=8, gpu=H100).layout.tensor == 1
 
@@ -132,7 +132,7 @@ def test_benchmarks_in_training_are_for_those_who_run_them() -> None:
         if framework_of(name).evaluates:
             assert job_of(3, dialect=name, evaluate=True).evaluates
         else:
-            with pytest.raises(PlanError, match=f"--dialect {name} does not do --evaluate"):
+            with pytest.raises(PlanError, match=f"dialect={name!r} does not do evaluate"):
                 job_of(3, dialect=name, evaluate=True)
     assert {job_of(seed, evaluate=True).framework.name for seed in range(40)} == {"pytorch"}
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.catalog import records
-from llmsim.errors import PlanError
+from llmsim.errors import OptionError, PlanError
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, gpus_per_node
@@ -195,7 +195,7 @@ def test_what_cannot_fit_is_refused_with_the_arithmetic(model: str, gpu: str, gp
 
 
 def test_a_model_that_is_too_small_is_refused() -> None:
-    with pytest.raises(PlanError, match="20M or more"):
+    with pytest.raises(OptionError, match="20M to 100T"):
         job_of(6, model="TinyGPT-5M")
 
 

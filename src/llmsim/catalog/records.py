@@ -77,7 +77,7 @@ KINDS = (
     "science", "multilingual", "reference", "mixed", "preference", "problems",
 )  # fmt: skip
 FORMS = ("sxm", "pcie", "geforce", "workstation", "superchip", "instinct", "tpu")
-SMALLEST_MODEL = 10**6  # parameters
+SMALLEST_MODEL = 20 * 10**6  # parameters
 LARGEST_MODEL = 100 * 10**12
 
 Record = TypeVar("Record", Model, Dataset, Gpu, Framework)
@@ -126,7 +126,7 @@ def model_named(name: str) -> Model:
 
     The size is the last piece between dashes that is one: "Foo-7B", "Foo-7B-Instruct".
     "Foo-8x7B" is a mixture of 8 experts, "Foo-30B-A3B" one of 30B with 3B active.
-    Raises CatalogError for any other name and for sizes outside 1M to 100T.
+    Raises CatalogError for any other name and for sizes outside 20M to 100T.
     """
     if listed := _exact(name, models()):
         return listed
@@ -187,7 +187,7 @@ def _nearest(name: str, records: Sequence[Record]) -> str:
 
     names = {record.name.casefold(): record.name for record in records}
     near = get_close_matches(name[:LONGEST_NAME].casefold(), names, n=1, cutoff=0.3)
-    return f"did you mean {names[near[0]]!r}?" if near else "--list shows what there is."
+    return f"did you mean {names[near[0]]!r}?" if near else "the file lists what there is."
 
 
 # Mixtral 8x7B has 46.7B parameters, and a token visits 2 of the 8 experts: 12.9B. From
@@ -222,7 +222,7 @@ def _mixture_of(experts: int, nominal: int, name: str) -> Model:
 def _plausible(model: Model) -> Model:
     name, total, active, _ = model
     if not SMALLEST_MODEL <= total <= LARGEST_MODEL:
-        raise CatalogError(f"{name!r} has {total:,} parameters, where 1M to 100T would be right.")
+        raise CatalogError(f"{name!r} has {total:,} parameters, where 20M to 100T would be right.")
     if not 0 < active <= total:
         raise CatalogError(f"{name!r} has {active:,} active parameters, where {total:,} are all.")
     return model

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from llmsim.cli.defaults import default_options
 from llmsim.cli.flags import pairs
-from llmsim.errors import CatalogError, OptionError, PlanError
+from llmsim.errors import FLAG, CatalogError, OptionError, PlanError
 from llmsim.hosts import native
 from llmsim.hosts.output import Output
 from llmsim.hosts.status import ExitStatus
@@ -25,9 +25,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _perform(arguments)
     except (OptionError, PlanError) as error:
-        _complain(str(error))
+        _complain(error.sentence(FLAG))
         return ExitStatus.USAGE
-    except (CatalogError, MissingExtraError) as error:
+    except CatalogError as error:
+        _complain(error.sentence(FLAG))
+    except MissingExtraError as error:
         _complain(str(error))
     except BrokenPipeError:
         return ExitStatus.CLOSED_PIPE

@@ -30,7 +30,7 @@ def parser(**settings: str) -> ArgumentParser:
 
 def _add(made: ArgumentParser, option: Option) -> None:
     flags = [f"-{option.short}"] * bool(option.short) + [f"--{option.name}"]
-    meaning = option.meaning + f" (default: {option.default})" * bool(option.default)
+    meaning = option.meaning + f" (default: {option.defaults})" * bool(option.default)
     if not option.metavar:
         made.add_argument(*flags, action="store_true", help=meaning)
         return

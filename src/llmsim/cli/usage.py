@@ -26,7 +26,7 @@ def usage() -> str:
     rows = []
     for option in OPTIONS:
         short = f"-{option.short}, " if option.short else "    "
-        default = f" [{option.default}]" if option.default else ""
+        default = f" [{option.defaults}]" if option.default else ""
         flag = f"{short}--{option.name} {option.metavar}".rstrip()
         rows.append((flag, option.meaning + default))
     rows += [("    --version", "show the version"), ("-h, --help", "show this")]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from math import inf
 
+from llmsim.errors import PARAMETER, LlmsimError
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.hosts.status import ExitStatus
 from llmsim.job.records import Job
@@ -221,8 +222,8 @@ async def show(options: Options, page: Page) -> int:
             await page.pace.wait()
         try:
             job = plan(run)
-        except ValueError as error:
-            await page.write(_complaint(str(error)))
+        except LlmsimError as error:
+            await page.write(_complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE.value
         page.announce(_introduction(run))
         await _play(job, run, page)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.errors import OptionError, kind_of
 from llmsim.job.framework import Framework
 from llmsim.job.layout import Layout
 from llmsim.job.schedule import Schedule
@@ -51,6 +52,12 @@ class Job(NamedTuple):
     def __hash__(self) -> int:
         """The seed: caches ask for a job's hash at every step; of all fields it takes 3 us."""
         return self.seed
+
+
+def expect_job(job: Job) -> None:
+    """Raises OptionError for anything but a job."""
+    if not isinstance(job, Job):
+        raise OptionError(f"the job is {kind_of(job)}: give what llmsim.plan(options) returns.")
 
 
 def batch_tokens(job: Job) -> int:

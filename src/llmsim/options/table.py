@@ -6,7 +6,7 @@ from datetime import datetime
 
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import dataset_named, gpu_named, model_named
-from llmsim.errors import CatalogError, OptionError
+from llmsim.errors import FLAG, PARAMETER, CatalogError, OptionError, Setting
 from llmsim.options.parsing import (
     choice,
     listed,
@@ -36,6 +36,8 @@ class Options(NamedTuple):
     dataset: str = "auto"
     gpu: str = "auto"
     gpus: int | None = None
+    evaluate: bool = False
+    tidy: bool = False
     seed: int | None = None
     start: datetime | None = None
     duration: float = 180.0  # show seconds at speed 1
@@ -43,8 +45,6 @@ class Options(NamedTuple):
     instant_print_lines: int = 0
     runs: int = 1
     exit_after_time: float | None = None  # show seconds
-    evaluate: bool = False
-    tidy: bool = False
     view: str = "auto"
     color: str = "auto"
     inhibit: bool = False
@@ -65,8 +65,16 @@ class Option(NamedTuple):
     default: str
     metavar: str
     short: str | None = None
+    names_job: bool = False  # whether it is part of what the job is, so that the run again needs it
+    page_default: str = ""  # the default in the page, where that is another
+    infinite: str = ""  # the text that means infinity, where a value may be infinite
     in_url: bool = True  # whether it makes sense in a page
     in_config: bool = True  # whether it makes sense as a default, in the file or a variable
+
+    @property
+    def defaults(self) -> str:
+        """The default as pages and help tell it, with the page's own."""
+        return self.default + f"; in the page {self.page_default}" * bool(self.page_default)
 
 
 LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "frameworks")
@@ -77,44 +85,55 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 OPTIONS = (
     Option(
         "dialect", parse_dialect, "a name from --list dialects",
-        "whose log to speak", "auto", "NAME", "d",
+        "whose log to speak", "auto", "NAME", "d", names_job=True,
     ),
     Option(
         "recipe", parse_recipe, "a name from --list recipes",
         "what to train for: pretrain, continue, sft, lora, dpo or grpo", "auto", "NAME",
+        names_job=True,
     ),
     Option(
         "model", listed(model_named, "model "),
         "a name from --list models, or any name ending in a size",
         "a listed name, or any name ending in a size (ButtGPT-420B)", "auto", "NAME", "m",
+        names_job=True,
     ),
     Option(
         "dataset", listed(dataset_named, "data set "), "a name from --list datasets",
-        "what to train on, from --list datasets", "auto", "NAME",
+        "what to train on, from --list datasets", "auto", "NAME", names_job=True,
     ),
     Option(
         "gpu", listed(gpu_named, "GPU "), "a name from --list gpus",
-        "what to train with, from --list gpus", "auto", "NAME",
+        "what to train with, from --list gpus", "auto", "NAME", names_job=True,
     ),
     Option(
         "gpus", whole_number(1, MOST_GPUS), f"a whole number from 1 to {MOST_GPUS}",
-        f"number of GPUs, up to {MOST_GPUS}", "what the model needs", "N",
+        f"number of GPUs, up to {MOST_GPUS}", "what the model needs", "N", names_job=True,
+    ),
+    Option(
+        "evaluate", parse_switch, "yes or no",
+        "benchmarks at every validation, not only at the end (in pytorch's log)", "no", "",
+        names_job=True,
+    ),
+    Option(
+        "tidy", parse_switch, "yes or no", "no interleaved or torn lines, which real launches have",
+        "no", "", names_job=True,
     ),
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
-        "names the run: same seed and start, same run", "fresh, and shown", "N",
+        "names the run: same seed and start, same run", "fresh, and shown", "N", names_job=True,
     ),
     Option(
         "start", parse_start, "an ISO date and time such as 2026-01-30T12:00:00",
-        "ISO date and time of the first line", "now", "TIME",
+        "ISO date and time of the first line", "now", "TIME", names_job=True,
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "how long a run takes to watch at speed 1, or real", "3m", "TIME",
+        "how long a run takes to watch at speed 1, or real", "3m", "TIME", infinite="real",
     ),
     Option(
         "speed-factor", parse_speed, "a number above 0, or max",
-        "how fast to play: a number above 0, or max", "1", "X", "s",
+        "how fast to play: a number above 0, or max", "1", "X", "s", infinite="max",
     ),
     Option(
         "instant-print-lines", whole_number(0, 10**9), "a whole number from 0",
@@ -122,19 +141,11 @@ OPTIONS = (
     ),
     Option(
         "runs", whole_number(0, 10**9), "a whole number, 0 for ever",
-        "runs to play, each with the next seed; 0 for ever", "1; in the page 0", "N",
+        "runs to play, each with the next seed; 0 for ever", "1", "N", page_default="0",
     ),
     Option(
         "exit-after-time", parse_duration, "a time such as 90s or 2h10min",
         "stop after this long", "never", "TIME",
-    ),
-    Option(
-        "evaluate", parse_switch, "yes or no",
-        "benchmarks at every validation, not only at the end (in pytorch's log)", "no", "",
-    ),
-    Option(
-        "tidy", parse_switch, "yes or no", "no interleaved or torn lines, which real launches have",
-        "no", "",
     ),
     Option(
         "view", choice(*VIEWS), either(VIEWS),
@@ -188,7 +199,7 @@ def field_of(option: Option) -> str:
     return option.name.replace("-", "_")
 
 
-def with_value(options: Options, option: Option, text: str, shown: str) -> Options:
+def with_value(options: Options, option: Option, text: str, shown: str | Setting) -> Options:
     """The options with one value read from its text.
 
     Raises OptionError, a sentence that names the option as `shown`, and the value, and says
@@ -197,11 +208,11 @@ def with_value(options: Options, option: Option, text: str, shown: str) -> Optio
     try:
         return options._replace(**{field_of(option): option.parse(text)})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
     except OptionError as error:
-        raise OptionError(f"{shown} {error}") from None
+        raise OptionError(shown, " ", *error.args) from None
     except CatalogError as error:
-        raise OptionError(str(error)) from None
+        raise OptionError(*error.args) from None
     except ValueError:
-        raise OptionError(f"{shown} cannot be {quoted(text)}: give {option.expected}.") from None
+        raise OptionError(shown, f" cannot be {quoted(text)}: give {option.expected}.") from None
 
 
 def parse_options(
@@ -212,6 +223,7 @@ def parse_options(
     A wrong value leaves the default; of a repeated name the last counts. `prefix` is what
     the user types before a name, "--" or nothing.
     """
+    surface = FLAG if prefix else PARAMETER
     table = {option.name: option for option in _offered(prefix)}
     options, complaints = base or Options(), []
     for name, text in given:
@@ -219,9 +231,9 @@ def parse_options(
             complaints.append(unknown(prefix + name, prefix))
             continue
         try:
-            options = with_value(options, table[name], text, prefix + name)
+            options = with_value(options, table[name], text, Setting(name))
         except OptionError as error:
-            complaints.append(str(error))
+            complaints.append(error.sentence(surface))
     return options, complaints
 
 
@@ -241,13 +253,12 @@ def quoted_word(word: str) -> str:
 
 def identity(options: Options) -> Iterator[tuple[str, str]]:
     """What names the job, not how it is shown: (name, text) pairs, "yes" for a switch."""
-    names = ("dialect", "recipe", "model", "dataset", "gpu", "gpus", "evaluate", "tidy", "seed")
-    for name in (*names, "start"):
-        value = getattr(options, name)
+    for option in (option for option in OPTIONS if option.names_job):
+        value = getattr(options, field_of(option))
         if value is True:
-            yield name, "yes"
+            yield option.name, "yes"
         elif value is not False and value not in ("auto", None):
-            yield name, value.isoformat() if isinstance(value, datetime) else str(value)
+            yield option.name, value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def command(options: Options) -> str:

@@ -9,7 +9,7 @@ from llmsim.catalog import records
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.dialects import registry
 from llmsim.dialects.registry import DEFAULT, framework_of, is_usual, runs_on
-from llmsim.errors import PlanError
+from llmsim.errors import PlanError, Setting
 from llmsim.job.framework import Framework
 from llmsim.job.layout import Layout, Parallelism
 from llmsim.job.recipes import AUTO, RECIPES, Recipe
@@ -31,8 +31,6 @@ CLUSTERS = (8, 16, 32, 64)
 # The largest auto-sized cluster for little work: adapters, fine-tuning, and small models.
 LITTLE_WORK = {"lora": 8, "sft": 32, "dpo": 32, "grpo": 32}
 SMALL_MODEL, SMALL_CLUSTER = 3_000_000_000, 16
-
-SMALLEST_MODEL = 20_000_000
 
 # Marks of models that somebody has fine-tuned: they are not trained from random weights.
 TUNED = ("Instruct", "Chat", "-it")
@@ -57,10 +55,9 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
     """The draw of this index. Raises PlanError or CatalogError where nothing fits."""
     framework = _framework(options, seed)
     if options.evaluate and not framework.evaluates:
-        raise PlanError(
-            f"--dialect {framework.name} does not do --evaluate: "
-            f"leave it out, or give --dialect {DEFAULT}."
-        )
+        speaker, able = Setting("dialect", framework.name), Setting("dialect", DEFAULT)
+        asked = Setting("evaluate")
+        raise PlanError(speaker, " does not do ", asked, ": leave it out, or give ", able, ".")
     name = _recipe(options, seed, framework)
     recipe = RECIPES[name]
 
@@ -73,12 +70,8 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
         drawn("model", models) if options.model == "auto" else records.model_named(options.model)
     )
     if framework.dense_only and model.experts > 1:
-        raise PlanError(
-            f"--dialect {framework.name} trains dense models, "
-            f"not {model.name}, a mixture of experts."
-        )
-    if model.parameters < SMALLEST_MODEL:
-        raise PlanError(f"--model {model.name} is too small: give a size of 20M or more.")
+        reason = f" trains dense models, not {model.name}, a mixture of experts."
+        raise PlanError(Setting("dialect", framework.name), reason)
     kinds = CODE_KINDS if recipe.relative and is_for_code(model) else recipe.kinds
     dataset = (
         drawn("dataset", tuple(d for d in records.datasets() if d.kind in kinds))
@@ -134,9 +127,8 @@ def _recipe(options: Options, seed: int, framework: Framework) -> str:
         return noise.pick(seed, "plan/recipe", suiting or framework.recipes)
     if options.recipe not in framework.recipes:
         known = ", ".join(framework.recipes)
-        raise PlanError(
-            f"--dialect {framework.name} does not do {options.recipe}: it does {known}."
-        )
+        reason = f" does not do {options.recipe}: it does {known}."
+        raise PlanError(Setting("dialect", framework.name), reason)
     return options.recipe
 
 
@@ -146,9 +138,8 @@ def _gpu(options: Options, framework: Framework, drawn: Callable[[], Gpu]) -> Gp
         return drawn()
     gpu = records.gpu_named(options.gpu)
     if not runs_on(framework, gpu):
-        raise PlanError(
-            f"--dialect {framework.name} does not run on {gpu.name}: it is for {framework.device}s."
-        )
+        reason = f" does not run on {gpu.name}: it is for {framework.device}s."
+        raise PlanError(Setting("dialect", framework.name), reason)
     return gpu
 
 
@@ -188,17 +179,20 @@ class _Need(NamedTuple):
         )
         return max(1, round(wanted))
 
-    def refusal(self, gpus: int) -> PlanError:
-        """Why it cannot train on these GPUs, with the arithmetic of the leanest layout."""
+    def refusal(self, gpus: int, asked: bool) -> PlanError:
+        """Why it cannot train on these GPUs, with the arithmetic of the leanest layout.
+
+        A number of GPUs that nobody has `asked` for is named as the largest that there is.
+        """
         leanest = leanest_layout(
             self.shape, self.gpu, gpus, self.sequence, self.recipe.reference, self.able
         )
         arithmetic = explained(self.shape, leanest, self.sequence, self.gpu)
-        name = self.framework.name
-        whole = "" if self.able.split else f" with --dialect {name}, which splits no model"
-        return PlanError(
-            f"{self.model.name} does not fit on {gpus:,} x {self.gpu.name}{whole}: {arithmetic}."
-        )
+        cluster = f"{gpus:,} x" if asked else f"any cluster of up to {gpus:,} x"
+        speaker = Setting("dialect", self.framework.name)
+        whole = () if self.able.split else (" with ", speaker, ", which splits no model")
+        sentence = f"{self.model.name} does not fit on {cluster} {self.gpu.name}"
+        return PlanError(sentence, *whole, f": {arithmetic}.")
 
 
 def _cluster(options: Options, need: _Need, draw: int) -> Layout:
@@ -206,7 +200,7 @@ def _cluster(options: Options, need: _Need, draw: int) -> Layout:
     if options.gpus:
         layout = need.layout_on(options.gpus)
         if layout is None:
-            raise need.refusal(options.gpus)
+            raise need.refusal(options.gpus, asked=True)
         return layout
     fitting = [gpus for gpus in CLUSTERS if need.fits_on(gpus)]
     if fitting:
@@ -220,7 +214,7 @@ def _cluster(options: Options, need: _Need, draw: int) -> Layout:
     while options.model != "auto" and (gpus := gpus * 2) <= MOST_GPUS:
         if layout := need.layout_on(gpus):
             return layout
-    raise need.refusal(min(gpus, MOST_GPUS))
+    raise need.refusal(min(gpus, MOST_GPUS), asked=False)
 
 
 def _tenths(size: int) -> int:

@@ -4,11 +4,15 @@ What the options leave open is drawn again and again (each draw has its own inde
 model, data set, GPU and cluster suit each other.
 """
 
-from llmsim.dialects.registry import DEFAULT
+from collections.abc import Iterator
+
+from llmsim.catalog import records
+from llmsim.dialects.registry import DEFAULT, framework_of, runs_on
 from llmsim.errors import PlanError
-from llmsim.job.recipes import RECIPES
+from llmsim.job.recipes import AUTO, RECIPES
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count
+from llmsim.options.checking import checked
 from llmsim.options.table import Options, command
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time, throughput
@@ -44,18 +48,39 @@ SHORTEST_RUN_SECONDS = 1200
 def plan(options: Options) -> Job:
     """The job that the options and their seed name. `seed` and `start` must be set.
 
-    Raises PlanError or CatalogError, a sentence that says what would be right.
+    Raises OptionError for a wrong value, PlanError for options that no job satisfies, and
+    CatalogError for a list that is wrong: a sentence that says what would be right.
     """
+    options = checked(options)
     if options.seed is None or options.start is None:
-        raise PlanError("plan() needs a seed and a start: the host draws them.")
-    try:
-        return _planned(options, options.seed)
-    except PlanError:
-        if options.dialect != "auto":
-            raise
-        # The dialect that was drawn cannot do what is asked for; the default one does the most.
-        job = _planned(options._replace(dialect=DEFAULT), options.seed)
-        return job._replace(command=command(options))
+        raise PlanError("plan() needs a seed and a start: give both in the options.")
+    refusal: PlanError | None = None
+    for attempt in _attempts(options):
+        try:
+            return _planned(attempt, options.seed)._replace(command=command(options))
+        except PlanError as error:
+            refusal = error
+    raise refusal or PlanError("nothing fits.")
+
+
+def _attempts(options: Options) -> Iterator[Options]:
+    """The options, and then with less and less left to chance, as long as nothing fits.
+
+    What the planner chose itself is no reason to refuse what somebody has asked for.
+    """
+    yield options
+    if options.dialect == "auto":
+        options = options._replace(dialect=DEFAULT)  # it does the most
+        yield options
+    framework = framework_of(options.dialect)
+    if options.gpu == "auto":
+        able = (gpu for gpu in records.gpus() if runs_on(framework, gpu))
+        roomy = max(able, key=lambda gpu: gpu.memory_mib)
+        options = options._replace(gpu=roomy.name)
+        yield options
+    if options.recipe == "auto":
+        for recipe in dict.fromkeys(name for name in AUTO if name in framework.recipes):
+            yield options._replace(recipe=recipe)
 
 
 def _planned(options: Options, seed: int) -> Job:

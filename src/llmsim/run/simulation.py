@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from llmsim.job.milestones import saved_steps, validated_steps
-from llmsim.job.records import Job
+from llmsim.job.records import Job, expect_job
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Event, PhaseEnded, PhaseStarted
 from llmsim.run.phases import checkpoint, export, validation
@@ -14,7 +14,11 @@ from llmsim.run.timeline import Kind, Run, Segment, Timeline
 
 
 def run_of(job: Job) -> Run:
-    """The run of a job. Its segments are drawn as far as somebody asks for them."""
+    """The run of a job. Its segments are drawn as far as somebody asks for them.
+
+    Raises OptionError for anything but a job.
+    """
+    expect_job(job)
     launched = tuple(launch(job, 0.0))
     return Run(job, Timeline(_segments(job, launched[-1].at)), {"launch": launched})
 

@@ -13,6 +13,7 @@ from llmsim.dialects.line import Bar, Line
 from llmsim.dialects.registry import lines_of
 from llmsim.job.milestones import checkpoints, validations
 from llmsim.job.records import Job
+from llmsim.options.checking import checked, checked_job
 from llmsim.options.parsing import REAL_TIME
 from llmsim.options.table import Options
 from llmsim.physics import noise
@@ -114,8 +115,21 @@ def play(
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold.
 
     `events` are the job's own unless somebody who looks on hands them through. Who changes the
-    board or the speed in the middle of it hands in a stage of this screen.
+    board or the speed in the middle of it hands in a stage of this screen. Raises OptionError
+    at once when the options or the job are wrong.
     """
+    shown = checked(options)
+    return _frames(checked_job(job), shown, screen, events, stage)
+
+
+def _frames(
+    job: Job,
+    options: Options,
+    screen: Callable[[], Screen],
+    events: Iterable[Event] | None,
+    stage: "Stage | None",
+) -> Iterator[Frame]:
+    """The frames of a run of which all is right."""
     timed = paced(simulate(job) if events is None else events, job, options.duration)
     if not stage and not shows_board(options, screen()):
         yield from _log(job, options, screen, timed)

@@ -1,0 +1,86 @@
+"""Options that a program has made: refused as the flags refuse them, and in the same sentences."""
+
+from datetime import datetime
+from math import isinf
+
+from llmsim.catalog.lists import LONGEST_NAME, quoted
+from llmsim.errors import CatalogError, OptionError, Setting, kind_of
+from llmsim.job.records import Job, expect_job
+from llmsim.options.parsing import parse_dialect
+from llmsim.options.table import OPTIONS, Option, Options, field_of
+
+LONGEST_NUMBER = 4096  # bits; Python writes longer numbers neither fast nor gladly
+_TYPES = {
+    str: "a str",
+    int: "an int",
+    float: "a number",
+    bool: "True or False",
+    datetime: "a datetime",
+}
+_DEFAULTS = Options()
+
+
+def checked(options: Options) -> Options:
+    """The options as flags would have given them: names as the catalogue spells them, no zone.
+
+    Raises OptionError or CatalogError, the sentence with which the flag refuses the value.
+    """
+    if not isinstance(options, Options):
+        raise OptionError(f"the options are {kind_of(options)}: give llmsim.Options(...).")
+    changed = {}
+    for option in OPTIONS:
+        field = field_of(option)
+        value, default = getattr(options, field), getattr(_DEFAULTS, field)
+        if value is not default and (value := _checked(option, value)) != default:
+            changed[field] = value
+    return _DEFAULTS._replace(**changed)
+
+
+def checked_job(job: Job) -> Job:
+    """The job, if it is one that can be told. Raises OptionError for anything else."""
+    expect_job(job)
+    try:
+        parse_dialect(job.framework.name)
+    except OptionError as error:
+        raise OptionError(Setting("dialect"), " ", *error.args) from None
+    return job
+
+
+def _checked(option: Option, value: object) -> object:
+    """A value as the flag would have it, by way of the text that a person would type for it."""
+    annotation = Options.__annotations__[field_of(option)]
+    right = getattr(annotation, "__args__", (annotation,))[0]  # of `int | None` it is int
+    is_right = isinstance(value, int | float if right is float else right)
+    if not is_right or isinstance(value, bool) != (right is bool):
+        sentence = f" cannot be {_cut(ascii(value))}, which is {kind_of(value)}: "
+        raise OptionError(Setting(option.name), sentence, f"give {_TYPES[right]}.")
+    text = _typed(option, value)
+    try:
+        parsed = option.parse(text)
+    except OptionError as error:
+        raise OptionError(Setting(option.name), " ", *error.args) from None
+    except CatalogError:
+        raise
+    except ValueError:
+        sentence = f" cannot be {quoted(text)}: give {option.expected}."
+        raise OptionError(Setting(option.name), sentence) from None
+    # A number is taken exactly, which its text need not be.
+    return float(value) if isinstance(value, int | float) and right is float else parsed
+
+
+def _typed(option: Option, value: object) -> str:
+    """What a person would type for a value."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        infinite = isinf(value) and value > 0 and option.infinite
+        return infinite or f"{value:.9f}".rstrip("0").rstrip(".")
+    if isinstance(value, int) and value.bit_length() >= LONGEST_NUMBER:
+        return hex(value)
+    return str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 3] + "..."
