@@ -1,6 +1,7 @@
 """A pause in training: every rank writes its shard of the model and optimizer states."""
 
 from collections.abc import Iterator
+from math import inf
 
 from llmsim.job.milestones import outdated_save, waits_for_save
 from llmsim.job.records import Job
@@ -68,31 +69,30 @@ def _started(job: Job, segment: Segment) -> float:
     return round(segment.ended - seconds(job, segment.last), 6)
 
 
-def in_background(run: Run, number: int) -> tuple[tuple[Saving, ...], bool]:
+def in_background(run: Run, number: int) -> tuple[tuple[Saving, ...], float]:
     """How the latest save before a segment ends, if it was left to the background.
 
-    And whether that save is one of the pauses right before the segment.
+    And until when training has noticed what ended: the end of the last step before the segment,
+    or minus infinity where no step came after the save.
     """
-    job, near = run.job, True
+    job, noticed = run.job, -inf
     while number:
         number -= 1
         segment = run.timeline[number]
-        if segment.kind == "checkpoint":
+        if segment.kind == "training":
+            noticed = max(noticed, segment.ended)
+        elif segment.kind == "checkpoint":
             if waits_for_save(job, segment.last):
                 break
-            ends = finished(job, segment.last, _started(job, segment), training_began(run))
-            return ends, near
-        near = near and segment.kind != "training"
-    return (), near
+            return finished(job, segment.last, _started(job, segment), training_began(run)), noticed
+    return (), noticed
 
 
 def noticed(run: Run, number: int) -> Iterator[Saving]:
     """What a checkpoint waits for: of the save before it, whatever training did not notice."""
-    training = number - 1
-    while run.timeline[training].kind != "training":
-        training -= 1
-    at, until = run.timeline[number].began, run.timeline[training].ended
-    for event in in_background(run, number)[0]:
+    at = run.timeline[number].began
+    ends, until = in_background(run, number)
+    for event in ends:
         if event.at > until:
             yield told_at(run, event, max(at, event.at))
 

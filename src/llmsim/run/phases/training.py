@@ -1,7 +1,6 @@
 """The training loop, with the validations and checkpoints that interrupt it."""
 
 from collections.abc import Iterator
-from math import inf
 
 from llmsim.job.milestones import (
     intervals,
@@ -60,9 +59,11 @@ def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
     job, segment = run.job, run.timeline[number]
     if segment.first == 1:
         yield PhaseStarted(segment.began, "training", step_time.training_seconds(job))
-    ends, near = in_background(run, number)
     first = _first(job, segment, since)
-    noticed = -inf if near and first == segment.first else step_ended(job, segment, first - 1)
+    if first == segment.first:
+        ends, noticed = in_background(run, number)
+    else:
+        ends, noticed = in_background(run, number)[0], step_ended(job, segment, first - 1)
     for before, step in intervals(job, first, segment.last):
         begun, ended = step_ended(job, segment, before), step_ended(job, segment, step)
         yield from _epochs(run, begun, before, step)
