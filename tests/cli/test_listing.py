@@ -10,6 +10,7 @@ from llmsim.cli.listing import listing
 from llmsim.dialects import registry
 from llmsim.job import recipes
 from llmsim.options.table import LISTS
+from llmsim.run import incident_kinds
 from tests.cli.asked import Captured, shown
 
 NAMES: dict[str, list[str]] = {
@@ -18,6 +19,7 @@ NAMES: dict[str, list[str]] = {
     "models": [model.name for model in records.models()],
     "datasets": [dataset.name for dataset in records.datasets()],
     "gpus": [gpu.name for gpu in records.gpus()],
+    "incidents": list(incident_kinds.NAMES),
     "frameworks": [framework.name for framework in records.frameworks()],
 }
 
@@ -42,6 +44,7 @@ def test_lists_are_tables_in_80_columns(capfd: Captured, kind: str) -> None:
         ("gpus", "NVIDIA H200                                   143771 MiB   700 W      989     8"),
         ("datasets", r"FineWeb +15T  web"),
         ("frameworks", r"torch         2.9.1\+cu128"),
+        ("incidents", "gpu-lost        GPU         5.6  the GPU has fallen off the bus"),
     ],
 )
 def test_rows_tell_what_matters_in_a_choice(capfd: Captured, kind: str, line: str) -> None:

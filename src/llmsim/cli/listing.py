@@ -10,8 +10,9 @@ from llmsim.errors import OptionError
 from llmsim.job import recipes
 from llmsim.job.framework import Framework
 from llmsim.model.architecture import active_parameter_count, parameter_count, shape_for
+from llmsim.run.incident_kinds import KINDS, Kind, per_million_gpu_hours
 
-NUMBERS = ("parameters", "active", "tokens", "memory", "TDP", "TFLOP/s", "node")
+NUMBERS = ("parameters", "active", "tokens", "memory", "TDP", "TFLOP/s", "node", "rate")
 GAP = "  "
 # A column of prose is not made narrower than this: then it goes, as a column of numbers does.
 NARROWEST_PROSE = 16
@@ -69,6 +70,10 @@ def _table(kind: str) -> list[Row]:
         cards = [(g.name, f"{g.memory_mib} MiB", f"{g.tdp_watts} W", f"{g.tflops:g}",
                   f"{g.per_node}") for g in records.gpus()]  # fmt: skip
         return [("gpu", "memory", "TDP", "TFLOP/s", "node"), *cards]
+    if kind == "incidents":
+        rates = [(k.name, k.layer, f"{per_million_gpu_hours(k.name):.1f}", k.meaning)
+                 for k in KINDS]  # fmt: skip
+        return [("incident", "layer", "rate", "what happens"), *rates]
     return [("framework", "version"), *(each[:2] for each in records.frameworks())]
 
 
@@ -91,6 +96,8 @@ def _records(kind: str) -> Iterator[dict[str, object]]:
         yield from (data._asdict() for data in records.datasets())
     elif kind == "gpus":
         yield from map(gpu_record, records.gpus())
+    elif kind == "incidents":
+        yield from map(_incident, KINDS)
     else:
         yield from (framework._asdict() for framework in records.frameworks())
 
@@ -109,6 +116,25 @@ def _usable(name: str) -> Framework | None:
         return registry.framework_of(name)
     except OptionError:
         return None
+
+
+def _incident(kind: Kind) -> dict[str, object]:
+    return {
+        "name": kind.name,
+        "layer": kind.layer,
+        "meaning": kind.meaning,
+        "per_million_gpu_hours": round(per_million_gpu_hours(kind.name), 3),
+        "consequence": kind.consequence,
+        "precursors": kind.precursors,
+        "speaks": kind.speaks,
+        "kernel_log": kind.kernel,
+        "training_log": kind.log,
+        "slurm": kind.slurm,
+        "telemetry": kind.telemetry,
+        "recovery": kind.recovery,
+        "median_repair_minutes": kind.repair_minutes,
+        "exit_status": kind.exit_status,
+    }
 
 
 def _framework(framework: Framework) -> dict[str, object]:

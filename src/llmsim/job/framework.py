@@ -46,4 +46,5 @@ class Framework(NamedTuple):
     max_parameters: int = 0  # of the largest model that people train with it; 0: no limit
     known_gpus: tuple[str, ...] = ()  # GPUs that it knows by name, so one of them is drawn; (): any
     parallelism: Parallelism = Parallelism()  # how it can split a model
+    collective_timeout: float = 600.0  # seconds after which a hanging collective ends the job
     weight: int = 1  # how often "auto" draws it, relative to the others

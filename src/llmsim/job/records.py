@@ -48,6 +48,7 @@ class Job(NamedTuple):
     evaluates: bool = False  # runs its benchmarks at every validation, not only at the end
     tidy: bool = False  # no interleaved or torn lines at the launch
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
+    incidents: str = "none"  # how often something breaks: none, rare, typical or chaos
 
     def __hash__(self) -> int:
         """The seed: caches ask for a job's hash at every step; of all fields it takes 3 us."""

@@ -77,7 +77,7 @@ class Option(NamedTuple):
         return self.default + f"; in the page {self.page_default}" * bool(self.page_default)
 
 
-LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "frameworks")
+LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "frameworks", "incidents")
 COLORS = ("auto", "always", "never")
 VIEWS = ("auto", "board", "log")
 SHELLS = ("bash", "zsh", "fish", "tcsh")

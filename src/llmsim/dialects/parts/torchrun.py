@@ -1,10 +1,7 @@
-"""torchrun's banner and its failure block, as every node's launcher prints them.
-
-No run of ours fails: the block is for whoever needs one in a log, to test a parser or an alert.
-"""
+"""torchrun's banner and its failure block, as every node's launcher prints them."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from llmsim.dialects.line import Line
 from llmsim.job.records import Job, gpus_per_node
@@ -64,6 +61,8 @@ def _prefix(level: str, now: datetime, process: int, file: str, line: int) -> st
 _SIGNALS = {6: "SIGABRT", 7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 _SEE = "To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html"
 _WIDEST = 60  # cells of the block's rules
+PATIENCE = timedelta(seconds=30)  # from SIGTERM to SIGKILL
+_KILLED_AFTER = 19  # lines from the statement of the one to that of the other, in every release
 
 
 class Failure(NamedTuple):
@@ -83,20 +82,29 @@ def failure(
     """What a node's launcher prints when a process fails: the first in `failures` is the cause.
 
     `launcher` is the launcher's process id, `python` the path of the interpreter. Those that
-    ended with SIGTERM were sent it by the launcher.
+    ended with SIGTERM were sent it by the launcher, and with SIGKILL half a minute after it.
     """
     first, *others = failures
     _, signal, failed = _places(torch)
     for other in others:
-        if other.exitcode == -15:
-            prefix = _prefix("W", other.ended, launcher, _API, signal)
+        sent = other.ended if other.exitcode == -15 else other.ended - PATIENCE
+        if other.exitcode in (-15, -9):
+            prefix = _prefix("W", sent, launcher, _API, signal)
             yield f"{prefix} Sending process {other.process} closing signal SIGTERM"
+    for other in others:
+        if other.exitcode == -9:  # stuck in a call of CUDA, it has not heard SIGTERM
+            prefix = _prefix("W", other.ended, launcher, _API, signal + _KILLED_AFTER)
+            yield (
+                f"{prefix} Unable to shutdown process {other.process} via Signals.SIGTERM, "
+                "forcefully exiting via Signals.SIGKILL"
+            )
     last = max(each.ended for each in failures)
     yield (
         f"{_prefix('E', last, launcher, _API, failed)} failed (exitcode: {first.exitcode}) "
         f"local_rank: {first.local_rank} (pid: {first.process}) of binary: {python}"
     )
     yield from _traceback(python)
+    yield "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "
     told = {index: _record(index, each) for index, each in enumerate(failures)}
     width = min(_WIDEST, max(len(line) for record in told.values() for line in record))
     yield from ("=" * width, f"{script} FAILED", "-" * width, "Failures:")
@@ -147,4 +155,21 @@ def _traceback(python: str) -> Iterator[str]:
         yield f"    {source}"
         if marks:
             yield f"    {marks}"
-    yield "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "
+
+
+def stopping(now: datetime, launcher: int, torch: str, processes: Sequence[int]) -> Iterator[str]:
+    """What a launcher prints when SIGTERM comes from outside: it passes it on to its workers."""
+    _, signal, _ = _places(torch)
+    agent = "torch/distributed/elastic/agent/server/api.py"
+    prefix = _prefix("W", now, launcher, agent, 741)
+    yield f"{prefix} Received 15 death signal, shutting down workers"
+    for process in processes:
+        prefix = _prefix("W", now, launcher, _API, signal)
+        yield f"{prefix} Sending process {process} closing signal SIGTERM"
+
+
+def signalled(launcher: int, python: str) -> Iterator[str]:
+    """How it ends then."""
+    yield from _traceback(python)
+    name = "torch.distributed.elastic.multiprocessing.api.SignalException"
+    yield f"{name}: Process {launcher} got signal: 15"

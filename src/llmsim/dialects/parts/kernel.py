@@ -1,0 +1,355 @@
+"""What a node's kernel log says when something breaks: dmesg and syslog lines.
+
+Formats: NVIDIA's open kernel modules (kernel_rc.c, kern_gpu_error_cont_ga100.c, gpu.c,
+kernel_gsp.c), mlx5_core, the kernel's OOM killer, hung task detector and NFS client, as public
+logs and the fixtures of gpud, NVSentinel and OCI's tools show them. Xid lines name the process
+with at most 15 characters; a PCI address has no function digit.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run import cluster, hardware_ids
+from llmsim.run.events.incidents import Symptom
+from llmsim.text import units
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_COMM = "pt_main_thread"  # what torch calls its processes since 2.1
+NFS_SERVER = "10.0.0.9"
+
+
+# --- prefixes ----------------------------------------------------------------------------
+
+
+def dmesg(job: Job, at: float, node: int, text: str) -> str:
+    """A line with the seconds since the node's start: [155044.078590] text."""
+    return f"[{hardware_ids.boot_seconds(job, node) + at:12.6f}] {text}"
+
+
+def dmesg_with_dates(job: Job, at: float, text: str) -> str:
+    """The same as dmesg -T prints it: [Thu Oct  1 14:00:43 2026] text."""
+    now = units.stamp(job.start, at)
+    day = f"{_DAYS[now.weekday()]} {_MONTHS[now.month - 1]} {now.day:2d}"
+    return f"[{day} {now:%H:%M:%S} {now.year}] {text}"
+
+
+def syslog(job: Job, at: float, node: int, text: str) -> str:
+    """The same in /var/log/messages: Oct  1 14:00:43 node-17 kernel: text."""
+    return (
+        f"{_syslog_date(units.stamp(job.start, at))} {cluster.hostname(job, node)} kernel: {text}"
+    )
+
+
+def _syslog_date(now: datetime) -> str:
+    return f"{_MONTHS[now.month - 1]} {now.day:2d} {now:%H:%M:%S}"
+
+
+def lines(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    """What the kernel says of a symptom, without a prefix."""
+    return MESSAGES[symptom.name](symptom, job)
+
+
+def node_of(symptom: Symptom, job: Job) -> int:
+    """On which node it says so."""
+    return symptom.rank // gpus_per_node(job)
+
+
+# --- NVIDIA's driver ---------------------------------------------------------------------
+
+
+def _driver(job: Job) -> int:
+    return int(job.software.driver.partition(".")[0])
+
+
+def _xid(symptom: Symptom, job: Job, number: int, text: str, *, named: bool = False) -> str:
+    """A line of the driver, with the process where one is known.
+
+    Up to 565 an unknown one was printed as such; 570 and later leave it out.
+    """
+    process = ""
+    if named:
+        process = f"pid={cluster.worker(job, symptom.rank)}, name={_COMM}, "
+    elif _driver(job) < 570:
+        process = "pid='<unknown>', name=<unknown>, "
+    return f"NVRM: Xid (PCI:{hardware_ids.pci(job, symptom.rank)}): {number}, {process}{text}"
+
+
+def _word(job: Job, name: str, rank: int, digits: int = 8) -> str:
+    return hardware_ids.register(job, name, rank, digits)
+
+
+def _gpu_seen(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    """Printed once since the node's start, before a GPU's first Xid."""
+    rank = symptom.rank
+    where, uuid = hardware_ids.pci(job, rank), hardware_ids.gpu_uuid(job, rank)
+    serial = hardware_ids.gpu_serial(job, rank)
+    return (f"NVRM: GPU at PCI:{where}: {uuid}", f"NVRM: GPU Board Serial Number: {serial}")
+
+
+def _row(job: Job, rank: int) -> str:
+    return _word(job, "row", rank, 8)
+
+
+def _xid_31(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    high, low = _word(job, "fault high", symptom.rank, 3), _word(job, "fault low", symptom.rank)
+    return (
+        _xid(
+            symptom, job, 31,
+            "Ch 00000008, intr 00000000. MMU Fault: ENGINE GRAPHICS GPCCLIENT_T1_14 faulted @ "
+            f"0x7{high}_{low}. Fault is of type FAULT_PDE ACCESS_TYPE_VIRT_READ",
+            named=True,
+        ),
+    )  # fmt: skip
+
+
+def _xid_43(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    return (_xid(symptom, job, 43, "Ch 00000008", named=True),)
+
+
+def _xid_45(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    """Tear-down of one channel; `code` is 1,000 times the cause and the channel's number."""
+    cause, channel = divmod(symptom.code, 1000)
+    because = f" caused by previous Xid {cause}" if _driver(job) >= 570 else ""
+    return (_xid(symptom, job, 45, f"Ch {channel + 8:08x}{because}", named=True),)
+
+
+def _xid_48(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    where = _row(job, symptom.rank)
+    return (
+        _xid(
+            symptom, job, 48,
+            "An uncorrectable double bit error (DBE) has been detected on GPU in the framebuffer "
+            f"at physAddr 0x{where} partition {int(where[0], 16)}, "
+            f"subpartition {int(where[1], 16) % 4}.",
+        ),
+    )  # fmt: skip
+
+
+def _xid_63(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    where = _row(job, symptom.rank)
+    text = f"Row Remapper: New row (0x{where:0>16}) marked for remapping, reset gpu to activate."
+    return (_xid(symptom, job, 63, text),)
+
+
+def _xid_94(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    text = "Contained: SM (0x1). RST: No, D-RST: No"
+    return (_xid(symptom, job, 94, text, named=True),)
+
+
+def _xid_74(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    link = int(_word(job, "link", symptom.rank, 2), 16) % 18
+    text = f"NVLink: fatal error detected on link {link}(0x0, 0x0, 0x10000, 0x0, 0x0, 0x0, 0x0)"
+    return (_xid(symptom, job, 74, text),)
+
+
+def _sxid(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    """The switch's own line; its address is in the 80s of HGX boards."""
+    port = int(_word(job, "port", symptom.rank, 2), 16) % 64
+    switch = int(_word(job, "switch", symptom.rank, 1), 16) % 4
+    return (
+        (
+            f"nvidia-nvswitch{switch}: SXid (PCI:0000:{0x83 + switch:02x}:00.0): 20034, Fatal, "
+            f"Link {port:02d} LTSSM Fault Up"
+        ),
+    )
+
+
+def _xid_79(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    return (_xid(symptom, job, 79, "GPU has fallen off the bus."),)
+
+
+def _off_the_bus(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    where, serial = hardware_ids.pci(job, symptom.rank), hardware_ids.gpu_serial(job, symptom.rank)
+    return (
+        f"NVRM: GPU {where}.0: GPU has fallen off the bus.",
+        f"NVRM: GPU {where}.0: GPU serial number is {serial}.",
+    )
+
+
+def _crash_dump(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    del symptom, job
+    return (
+        "NVRM: A GPU crash dump has been created. If possible, please run",
+        "NVRM: nvidia-bug-report.sh as root to collect this data before",
+        "NVRM: the NVIDIA kernel module is unloaded.",
+    )
+
+
+def _gsp(symptom: Symptom, job: Job) -> str:
+    return f"GPU{symptom.rank % gpus_per_node(job)} GSP"
+
+
+def _xid_119(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    function, size = f"0x2080{_word(job, 'rpc', symptom.rank, 4)}", "0x58c"
+    sequence = f"sequence {1000 + symptom.rank * 7} " if _driver(job) >= 595 else ""
+    text = (
+        f"Timeout after 6s of waiting for RPC response from {_gsp(symptom, job)}! "
+        f"Expected function 76 (GSP_RM_CONTROL) {sequence}({function} {size})."
+    )
+    return (_xid(symptom, job, 119, text),)
+
+
+def _rpc_buffer(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    first, second = (_word(job, name, symptom.rank, 16) for name in ("rpc data", "rpc more"))
+    return (
+        (
+            f"NVRM: {_gsp(symptom, job)} RPC buffer contains function 103 (GSP_RM_ALLOC) and data "
+            f"0x{first} 0x{second}."
+        ),
+    )
+
+
+def _rate_limit(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    return (
+        (
+            "NVRM: Rate limiting GSP RPC error prints for GPU at "
+            f"PCI:{hardware_ids.pci(job, symptom.rank)} (printing 1 of every 30).  The GPU likely "
+            "needs to be reset."
+        ),
+    )
+
+
+def _recovery(action: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
+    """Xid 154, which drivers before 570 do not have."""
+
+    def tell(symptom: Symptom, job: Job) -> tuple[str, ...]:
+        text = f"GPU recovery action changed from 0x0 (None) to {action}"
+        return (_xid(symptom, job, 154, text),) if _driver(job) >= 570 else ()
+
+    return tell
+
+
+# --- buses, networks, memory, file systems -----------------------------------------------
+
+
+def _aer(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    where = hardware_ids.pci(job, symptom.rank)
+    bridge = f"0000:{int(where[5:7], 16) - 4:02x}:01.0"
+    return (
+        f"pcieport {bridge}: AER: Corrected error received: {where}.0",
+        (
+            f"nvidia {where}.0: PCIe Bus Error: severity=Corrected, type=Data Link Layer, "
+            "(Transmitter ID)"
+        ),
+        f"nvidia {where}.0:   device [10de:2330] error status/mask=00001000/0000e000",
+        f"nvidia {where}.0:    [12] Timeout               ",
+    )
+
+
+def _card(symptom: Symptom, job: Job) -> tuple[str, str, str]:
+    """Address, network interface and RDMA name of the network card beside a rank's GPU."""
+    local = symptom.rank % gpus_per_node(job)
+    bus = int(hardware_ids.pci(job, symptom.rank)[5:7], 16) + 2
+    return f"0000:{bus:02x}:00.0", f"enp{bus}s0f0np0", cluster.cards(job)[local]
+
+
+def _link(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
+    def tell(symptom: Symptom, job: Job) -> tuple[str, ...]:
+        address, interface, _ = _card(symptom, job)
+        return (f"mlx5_core {address} {interface}: Link {word}",)
+
+    return tell
+
+
+def _port(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
+    def tell(symptom: Symptom, job: Job) -> tuple[str, ...]:
+        address, _, card = _card(symptom, job)
+        return (f"mlx5_core {address} {card}: Port: 1 Link {word}",)
+
+    return tell
+
+
+def _loader(symptom: Symptom, job: Job) -> int:
+    """The process id of a rank's data loader's worker."""
+    return loader_process(job, symptom.rank)
+
+
+def loader_process(job: Job, rank: int) -> int:
+    """The process id of the worker that loads a rank's data, as kernel and traceback have it."""
+    return cluster.thread(job, rank) + 1200 + 4 * (rank % gpus_per_node(job))
+
+
+def _oom_invoked(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    del symptom, job
+    return (
+        (
+            "pt_data_worker invoked oom-killer: "
+            "gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0, oom_score_adj=0"
+        ),
+    )
+
+
+def _oom_constraint(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    return (
+        (
+            "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0-1,"
+            f"global_oom,task_memcg=/slurm,task=pt_data_worker,pid={_loader(symptom, job)},uid=1000"
+        ),
+    )
+
+
+def _oom_kill(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    resident = 398_000_000 + int(_word(job, "resident", symptom.rank, 5), 16)
+    return (
+        (
+            f"Out of memory: Killed process {_loader(symptom, job)} (pt_data_worker) "
+            f"total-vm:{resident + 13_909_816}kB, anon-rss:{resident}kB, file-rss:12kB, "
+            "shmem-rss:0kB, UID:1000 pgtables:800000kB oom_score_adj:0"
+        ),
+    )
+
+
+def _nfs(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
+    return lambda _symptom, _job: (f"nfs: server {NFS_SERVER} {word}",)
+
+
+def _hung_task(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    return (
+        f"INFO: task pt_data_worker:{_loader(symptom, job)} blocked for more than 120 seconds.",
+    )
+
+
+def _segfault(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    process = cluster.worker(job, symptom.rank)
+    base = _word(job, "library", symptom.rank, 6)
+    return (
+        (
+            f"{_COMM}[{process}]: segfault at 18 ip 00007f{base}5a1e sp 00007ffd{base}0130 "
+            f"error 4 in libnccl.so.2[7f{base}0000+f5c0000]"
+        ),
+    )
+
+
+MESSAGES: dict[str, Callable[[Symptom, Job], tuple[str, ...]]] = {
+    "gpu seen": _gpu_seen,
+    "xid 31": _xid_31,
+    "xid 43": _xid_43,
+    "xid 45": _xid_45,
+    "xid 48": _xid_48,
+    "xid 63": _xid_63,
+    "xid 74": _xid_74,
+    "xid 79": _xid_79,
+    "xid 94": _xid_94,
+    "xid 119": _xid_119,
+    "xid 154 reset": _recovery("0x1 (GPU Reset Required)"),
+    "xid 154 reboot": _recovery("0x2 (Node Reboot Required)"),
+    "sxid": _sxid,
+    "off the bus": _off_the_bus,
+    "crash dump": _crash_dump,
+    "rpc buffer": _rpc_buffer,
+    "rate limit": _rate_limit,
+    "aer": _aer,
+    "link down": _link("down"),
+    "link up": _link("up"),
+    "port down": _port("DOWN"),
+    "port up": _port("ACTIVE"),
+    "oom invoked": _oom_invoked,
+    "oom constraint": _oom_constraint,
+    "oom kill": _oom_kill,
+    "nfs silent": _nfs("not responding, timed out"),
+    "nfs back": _nfs("OK"),
+    "hung task": _hung_task,
+    "segfault": _segfault,
+}

@@ -1,0 +1,152 @@
+"""The training log's lines when an attempt dies: what workers and launcher say, by symptom.
+
+A framework hands in where its own code stands when an error comes up; the rest is torch's.
+"""
+
+from collections.abc import Callable, Iterator
+
+from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.parts import torchrun, watchdog, worker_errors
+from llmsim.dialects.parts.worker_errors import Place
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run import cluster
+from llmsim.run.events.incidents import Symptom
+from llmsim.text import units
+from llmsim.text.screen import Screen
+from llmsim.typed import NamedTuple
+
+
+class Code(NamedTuple):
+    """A framework's own code in tracebacks, and how it is launched."""
+
+    script: str  # as the launcher names it
+    step: tuple[Place, ...]  # where a training step waits for the GPU
+    forward: tuple[Place, ...]  # where memory is asked for
+    data: tuple[Place, ...]  # where the next batch is taken
+    save: tuple[Place, ...]  # where a checkpoint is written
+    start: tuple[Place, ...]  # where the processes meet
+    first_ranks_only: bool = False  # the launcher shows local rank 0 alone
+    python: str = "/usr/bin/python3"
+
+
+def spoken(code: Code) -> Tell:
+    """The function of a dialect's table for Symptom."""
+
+    def tell(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+        del screen  # nobody's error is cut to the width of a terminal
+        teller = _TELLERS.get(event.name) if event.stream == "log" else None
+        hidden = code.first_ranks_only and event.rank % gpus_per_node(job)
+        if teller is None or (hidden and event.name not in LAUNCHERS):
+            return
+        yield from map(Line, teller(event, job, code))
+
+    return tell
+
+
+LAUNCHERS = ("failure", "all failed", "terminated", "signal exception")
+
+
+# --- workers -----------------------------------------------------------------------------
+
+
+def _cuda_error(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """The Python error of the one rank on the bad GPU, whose watchdog then ends the process."""
+    if event.kind == "device-assert":
+        yield from worker_errors.assertions(job, event)
+    message = worker_errors.cuda_exception(job, event.kind)
+    lines = worker_errors.traceback(code.step, message)
+    yield from worker_errors.of_rank(job, event.rank, lines)
+    if event.code == -6 and job.layout.gpus > 1:
+        text = "\n".join(worker_errors.cuda_error(job, event.kind))
+        for line in watchdog.cuda_error(job, event, text):
+            yield from line.split("\n")
+
+
+def _raised(
+    message: Callable[[Job, Symptom], list[str]], where: Callable[[Code], tuple[Place, ...]]
+) -> "Teller":
+    def tell(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+        lines = worker_errors.traceback(where(code), message(job, event))
+        yield from worker_errors.of_rank(job, event.rank, lines)
+
+    return tell
+
+
+# --- launchers ---------------------------------------------------------------------------
+
+
+def _failure(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """One process of the node has failed, and the others were sent SIGTERM."""
+    ranks = node_ranks(job, event.rank)
+    exits = {event.rank: event.code} | {rank: -15 for rank in ranks if rank != event.rank}
+    return _block(event, job, code, exits)
+
+
+def _all_failed(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """All that waited have aborted; the one they waited for, if it is here, had to be killed.
+
+    `code` of the symptom is that one's rank.
+    """
+    ranks = node_ranks(job, event.rank)
+    exits = {event.rank: -6} | {rank: -6 for rank in ranks if rank != event.rank}
+    if event.code in exits:
+        del exits[event.code]
+        exits[event.code] = -9
+    return _block(event, job, code, exits)
+
+
+def node_ranks(job: Job, rank: int) -> range:
+    """The ranks of a rank's node."""
+    size = gpus_per_node(job)
+    return range(rank // size * size, (rank // size + 1) * size)
+
+
+def _block(event: Symptom, job: Job, code: Code, exits: dict[int, int]) -> Iterator[str]:
+    size = gpus_per_node(job)
+    node = event.rank // size
+    failures = [
+        torchrun.Failure(
+            units.stamp(job.start, event.at - (0.4 - 0.02 * place)),
+            cluster.hostname(job, node),
+            rank,
+            rank % size,
+            cluster.worker(job, rank),
+            exitcode,
+        )
+        for place, (rank, exitcode) in enumerate(exits.items())
+    ]
+    torch, launcher = job.software.torch, cluster.launcher(job, node)
+    return torchrun.failure(launcher, torch, code.python, code.script, failures)
+
+
+def _terminated(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """SIGTERM from outside: the launcher passes it on."""
+    del code
+    ranks = range(gpus_per_node(job))
+    now, launcher = units.stamp(job.start, event.at), cluster.launcher(job, 0)
+    processes = [cluster.worker(job, rank) for rank in ranks]
+    return torchrun.stopping(now, launcher, job.software.torch, processes)
+
+
+def _signal_exception(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    del event
+    return torchrun.signalled(cluster.launcher(job, 0), code.python)
+
+
+Teller = Callable[[Symptom, Job, Code], Iterator[str]]
+_TELLERS: dict[str, Teller] = {
+    "watchdog timeout": lambda event, job, _code: watchdog.timeout(job, event),
+    "watchdog abort": lambda event, job, _code: watchdog.abort(job, event),
+    "network error": lambda event, job, _code: watchdog.network_error(job, event),
+    "cuda error": _cuda_error,
+    "out of memory": _raised(
+        lambda job, event: [worker_errors.out_of_memory(job, event)], lambda code: code.forward
+    ),
+    "loader killed": _raised(worker_errors.loader_killed, lambda code: code.data),
+    "no space": _raised(worker_errors.no_space, lambda code: code.save),
+    "init failed": _raised(worker_errors.init_failed, lambda code: code.start),
+    "failure": _failure,
+    "all failed": _all_failed,
+    "terminated": _terminated,
+    "signal exception": _signal_exception,
+}

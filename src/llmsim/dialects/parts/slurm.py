@@ -1,0 +1,87 @@
+"""What Slurm prints when a job ends early: srun's and slurmstepd's lines in the batch's stderr.
+
+Formats: src/slurmd/slurmstepd/req.c and src/srun/libsrun of Slurm's source. A requeued job keeps
+its number.
+"""
+
+from collections.abc import Callable
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run import cluster, hardware_ids
+from llmsim.run.events.incidents import Symptom
+from llmsim.text import units
+
+Words = Callable[[Symptom, Job, float], tuple[str, ...]]
+
+
+def lines(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+    """What Slurm says of a symptom at a moment of the run."""
+    return MESSAGES[symptom.name](symptom, job, at)
+
+
+def _host(symptom: Symptom, job: Job) -> str:
+    return cluster.hostname(job, symptom.rank // gpus_per_node(job))
+
+
+def _cancelled(what: str, why: str) -> Words:
+    """The banner of slurmstepd, which stands before the processes' own last lines."""
+
+    def tell(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+        name = f"{hardware_ids.slurm_job(job)}{'.0' if what == 'STEP' else ''}"
+        now = f"{units.stamp(job.start, at):%Y-%m-%dT%H:%M:%S}"
+        return (
+            (
+                f"slurmstepd: error: *** {what} {name} ON {_host(symptom, job)} CANCELLED AT {now}"
+                f"{why} ***"
+            ),
+        )
+
+    return tell
+
+
+def _task_exit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+    """One task a node, which is its launcher."""
+    del at
+    node = symptom.rank // gpus_per_node(job)
+    return (f"srun: error: {_host(symptom, job)}: task {node}: Exited with exit code 1",)
+
+
+def _terminating(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+    del symptom, at
+    return (
+        f"srun: Terminating StepId={hardware_ids.slurm_job(job)}.0",
+        "srun: Job step aborted: Waiting up to 32 seconds for job step to finish.",
+    )
+
+
+def _oom_kill(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+    del symptom, at
+    return (
+        (
+            "slurmstepd: error: Detected 1 oom_kill event in "
+            f"StepId={hardware_ids.slurm_job(job)}.0. Some of the step tasks have been OOM Killed."
+        ),
+    )
+
+
+def _node_failure(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+    """The scheduler has given up waiting for a node; the survivor on node 1 reports it."""
+    here = symptom._replace(rank=0)
+    why = " DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS"
+    return (
+        f"srun: error: Node failure on {_host(symptom, job)}",
+        *_cancelled("JOB", why)(here, job, at),
+    )
+
+
+MESSAGES: dict[str, Words] = {
+    "task exit": _task_exit,
+    "terminating": _terminating,
+    "step cancelled": _cancelled("STEP", ""),
+    "oom kill": _oom_kill,
+    "node failure": _node_failure,
+    "preempted": _cancelled("JOB", " DUE TO PREEMPTION"),
+    "time limit": _cancelled("JOB", " DUE TO TIME LIMIT"),
+    "signal": _cancelled("JOB", " DUE to SIGNAL Terminated"),
+    "requeued": _cancelled("JOB", " DUE TO JOB REQUEUE"),
+}

@@ -1,0 +1,198 @@
+"""What torch's NCCL watchdog prints when a collective hangs (ProcessGroupNCCL.cpp).
+
+The C++ logger's prefix has the month without a leading zero and nine decimals, unlike Python's.
+Line numbers are those of 2.6 to 2.8 in public logs; of newer releases only some are known, and
+the rest are taken from the nearest release.
+"""
+
+from collections.abc import Iterator
+
+from llmsim.job.records import Job
+from llmsim.physics.speed import collectives
+from llmsim.run import hardware_ids
+from llmsim.run.events.incidents import Symptom
+from llmsim.text import units
+
+# Statements: the timeout, its summary, the missing stack trace, the dump signal, the two
+# warnings before the end, and the end.
+_LINES = {
+    "2.6": (629, 2268, 670, 2103, 681, 695, 1895),
+    "2.7": (632, 2271, 670, 2103, 684, 698, 1899),
+    "2.8": (688, 2328, 728, 1870, 746, 760, 2068),
+    "2.9": (691, 2349, 733, 1890, 750, 764, 2085),
+}
+_FILE = "ProcessGroupNCCL.cpp"
+_PATH = "/pytorch/torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp"
+NO_TRACE = (
+    "Stack trace of the failed collective not found, potentially because FlightRecorder is "
+    "disabled. You can enable it by setting TORCH_NCCL_TRACE_BUFFER_SIZE to a non-zero value."
+)
+FAILED = (
+    "Some NCCL operations have failed or timed out. Due to the asynchronous nature of CUDA "
+    "kernels, subsequent GPU operations might run on corrupted/incomplete data."
+)
+DOWN = "To avoid data inconsistency, we are taking the entire process down."
+FIRST = "First PG on this rank to signal dumping."
+DUMP = (
+    "Received a dump signal due to a collective timeout from this local rank and we will try our "
+    "best to dump the debug info. Last enqueued NCCL work: {enqueued}, last completed NCCL work: "
+    "{completed}.This is most likely caused by incorrect usages of collectives, e.g., wrong sizes "
+    "used across ranks, the order of collectives is not same for all ranks or the scheduled "
+    "collective, for some reason, didn't run. Additionally, this can be caused by GIL deadlock or "
+    "other reasons such as network errors or bugs in the communications library (e.g. NCCL), etc. "
+)
+
+
+def prefix(job: Job, at: float, rank: int, level: str, line: int, file: str = _FILE) -> str:
+    """[rank3]:[E1120 11:17:52.412345678 ProcessGroupNCCL.cpp:632]: the C++ logger's."""
+    now = units.stamp(job.start, at)
+    nanos = int(hardware_ids.register(job, "nanoseconds", rank + int(at * 1e6), 3), 16) % 1000
+    time = f"{now.month}{now.day:02d} {now:%H:%M:%S}.{now.microsecond:06d}{nanos:03d}"
+    return f"[rank{rank}]:[{level}{time} {file}:{line}]"
+
+
+def group(rank: int) -> str:
+    """How torch 2.5 and newer name the group of all ranks."""
+    return f"[PG ID 0 PG GUID 0(default_pg) Rank {rank}]"
+
+
+def sequence_number(job: Job, executed: int) -> int:
+    """Collectives of the group of all ranks since the processes began, the hanging one included.
+
+    Each step reduces the gradient's norm and the loss over all, besides what shards need.
+    """
+    flows = collectives.flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
+    whole = sum(round(flow.calls) for flow in flows if flow.ranks == job.layout.gpus)
+    return 12 + executed * (whole + 2) + 1
+
+
+def _numbers(job: Job) -> tuple[int, ...]:
+    release = ".".join(job.software.torch.split(".")[:2])
+    return _LINES.get(release, _LINES["2.9"])
+
+
+def work(job: Job, symptom: Symptom) -> str:
+    """The sentence that every line of a timeout repeats; `code` is how long it ran, in ms."""
+    number = sequence_number(job, symptom.executed)
+    timeout = round(1000 * job.framework.collective_timeout)
+    return (
+        f"[Rank {symptom.rank}] Watchdog caught collective operation timeout: "
+        f"WorkNCCL(SeqNum={number}, OpType=ALLREDUCE, NumelIn=1, NumelOut=1, "
+        f"Timeout(ms)={timeout}) ran for {symptom.code} milliseconds before timing out."
+    )
+
+
+def timeout(job: Job, symptom: Symptom) -> Iterator[str]:
+    """What a rank that waits says when it has waited long enough."""
+    at, rank = symptom.at, symptom.rank
+    found, summary, trace, dump, *_ = _numbers(job)
+    number = sequence_number(job, symptom.executed)
+    yield f"{prefix(job, at, rank, 'E', found)} {work(job, symptom)}"
+    yield (
+        f"{prefix(job, at + 0.0002, rank, 'E', summary)} {group(rank)}  failure detected by "
+        f"watchdog at work sequence id: {number} PG status: last enqueued work: {number}, last "
+        f"completed work: {number - 1}"
+    )
+    yield f"{prefix(job, at + 0.0003, rank, 'E', trace)} {NO_TRACE}"
+    yield f"{prefix(job, at + 0.0009, rank, 'E', dump)} {group(rank)}  {FIRST}"
+    signal = DUMP.format(enqueued=number, completed=number - 1)
+    yield f"{prefix(job, at + 0.21, rank, 'E', dump - 360)} {group(rank)} {signal}"
+
+
+def abort(job: Job, symptom: Symptom) -> Iterator[str]:
+    """How it ends the process a minute later: the text stands in the log and in what()."""
+    at, rank = symptom.at, symptom.rank
+    *_, failed, down, end = _numbers(job)
+    yield f"{prefix(job, at, rank, 'E', failed)} [Rank {rank}] {FAILED}"
+    yield f"{prefix(job, at, rank, 'E', down)} [Rank {rank}] {DOWN}"
+    exception = f"Process group watchdog thread terminated with exception: {work(job, symptom)}"
+    cause = f"Exception raised from checkTimeout at {_PATH}:{_numbers(job)[0]}"
+    yield from terminated(job, symptom, end, exception, cause, _TIMEOUT_FRAMES)
+
+
+def terminated(
+    job: Job, symptom: Symptom, line: int, text: str, cause: str, frames: tuple[str, ...]
+) -> Iterator[str]:
+    """The end of a process by an exception in the watchdog's thread, with its C++ frames, twice."""
+    stack = [f"{cause} (most recent call first):", *stack_frames(job, symptom.rank, frames), ""]
+    begin = f"{group(symptom.rank)} {text}"
+    yield f"{prefix(job, symptom.at + 0.0004, symptom.rank, 'E', line)} {begin}"
+    yield from stack
+    yield "terminate called after throwing an instance of 'c10::DistBackendError'"
+    yield f"  what():  {begin}"
+    yield from stack
+
+
+_TIMEOUT_FRAMES = (
+    "c10::Error::Error(c10::SourceLocation, std::string)|libc10.so",
+    (
+        "c10d::ProcessGroupNCCL::WorkNCCL::checkTimeout(std::optional<std::chrono::duration<long, "
+        "std::ratio<1l, 1000l> > >)|libtorch_cuda.so"
+    ),
+    "c10d::ProcessGroupNCCL::watchdogHandler()|libtorch_cuda.so",
+    "c10d::ProcessGroupNCCL::ncclCommWatchdog()|libtorch_cuda.so",
+    "<unknown function>|libstdc++.so.6",
+    "<unknown function>|libc.so.6",
+    "<unknown function>|libc.so.6",
+)
+_CUDA_FRAMES = (
+    "c10::Error::Error(c10::SourceLocation, std::string)|libc10.so",
+    (
+        "c10::detail::torchCheckFail(char const*, char const*, unsigned int, std::string const&)"
+        "|libc10.so"
+    ),
+    (
+        "c10::cuda::c10_cuda_check_implementation(int, char const*, char const*, int, bool)"
+        "|libc10_cuda.so"
+    ),
+    "c10d::ProcessGroupNCCL::WorkNCCL::finishedGPUExecutionInternal() const|libtorch_cuda.so",
+    "c10d::ProcessGroupNCCL::WorkNCCL::isCompleted()|libtorch_cuda.so",
+    "c10d::ProcessGroupNCCL::watchdogHandler()|libtorch_cuda.so",
+    "c10d::ProcessGroupNCCL::ncclCommWatchdog()|libtorch_cuda.so",
+    "<unknown function>|libstdc++.so.6",
+    "<unknown function>|libc.so.6",
+    "<unknown function>|libc.so.6",
+)
+_WHERE = {"libstdc++.so.6": "/lib/x86_64-linux-gnu", "libc.so.6": "/lib/x86_64-linux-gnu"}
+_TORCH = "/usr/local/lib/python3/dist-packages/torch/lib"
+
+
+def stack_frames(job: Job, rank: int, frames: tuple[str, ...]) -> Iterator[str]:
+    """C++ frames with offsets and addresses; the ranks' libraries lie at different places."""
+    for index, frame in enumerate(frames):
+        function, _, library = frame.partition("|")
+        offset = int(hardware_ids.register(job, f"offset {function}", index, 3), 16)
+        high = hardware_ids.register(job, f"library {library}", rank, 5)
+        low = hardware_ids.register(job, f"function {function}", index, 5)
+        where = f"{_WHERE.get(library, _TORCH)}/{library}"
+        yield f"frame #{index}: {function} + {offset:#x} (0x7f{high}{low} in {where})"
+
+
+def cuda_error(job: Job, symptom: Symptom, text: str) -> Iterator[str]:
+    """How the watchdog of the one rank on a bad GPU ends its process: `text` is the error's."""
+    *_, end = _numbers(job)
+    exception = f"Process group watchdog thread terminated with exception: {text}"
+    cause = (
+        "Exception raised from c10_cuda_check_implementation at "
+        "/pytorch/c10/cuda/CUDAException.cpp:43"
+    )
+    yield from terminated(job, symptom, end, exception, cause, _CUDA_FRAMES)
+
+
+def network_error(job: Job, symptom: Symptom) -> Iterator[str]:
+    """A broken connection, which NCCL reports after its retries: no timeout is waited for."""
+    *_, end = _numbers(job)
+    number = sequence_number(job, symptom.executed)
+    version = job.software.collectives_version.partition("+")[0]
+    timeout = round(1000 * job.framework.collective_timeout)
+    text = (
+        f"[Rank {symptom.rank}] Collective WorkNCCL(SeqNum={number}, OpType=ALLREDUCE, NumelIn=1, "
+        f"NumelOut=1, Timeout(ms)={timeout}) raised the following async exception: NCCL error: "
+        f"remote process exited or there was a network error, NCCL version {version}\n"
+        "ncclRemoteError: A call failed possibly due to a network error or a remote process "
+        "exiting prematurely.\nLast error:\n"
+    )
+    cause = f"Exception raised from checkForNCCLErrorsInternal at {_PATH}:{_numbers(job)[1]}"
+    exception = f"Process group watchdog thread terminated with exception: {text}"
+    for line in terminated(job, symptom, end, exception, cause, _TIMEOUT_FRAMES):
+        yield from line.split("\n")

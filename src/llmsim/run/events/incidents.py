@@ -1,0 +1,70 @@
+"""What breaks, what is said of it, and how the run goes on."""
+
+from llmsim.typed import Literal, NamedTuple
+
+Stream = Literal["log", "kernel", "slurm"]
+
+
+class Incident(NamedTuple):
+    """A label: what breaks, where, and when it is noticed. No log has a line for it.
+
+    Its moments are simulated seconds of the run, as `at` is.
+    """
+
+    at: float  # the fault
+    kind: str  # a name from --list incidents
+    attempt: int
+    step: int  # the last optimizer step that was whole
+    rank: int
+    hostname: str
+    local_rank: int
+    streams: tuple[str, ...]  # where it shows
+    visible: float  # the first line of any stream
+    detected: float  # the first line that a monitor should act on
+    over: float  # training goes on as before
+    number: int = 0  # tells two incidents of a run apart
+
+
+class Symptom(NamedTuple):
+    """Somebody says something of an incident; each stream has words for the name."""
+
+    at: float
+    stream: Stream
+    name: str
+    rank: int  # the process that speaks, or whose GPU is meant
+    code: int = 0  # an exit status, a time in milliseconds, or a channel, as the name has it
+    kind: str = ""  # the incident's
+    executed: int = 0  # steps that this attempt's processes have run
+    step: int = 0  # the last optimizer step that was whole
+
+
+class Failed(NamedTuple):
+    """The attempt is over before its time: no process of it is left."""
+
+    at: float
+    attempt: int
+    step: int  # the last whole optimizer step
+    kind: str
+    rank: int
+    hostname: str
+    wait: float  # seconds until somebody, or something, launches the job again
+
+
+class Restarted(NamedTuple):
+    """Another attempt begins: the launch follows."""
+
+    at: float
+    attempt: int
+    kind: str  # of the incident that ended the one before
+    hostname: str  # of the node that is replaced or to blame
+
+
+class Resumed(NamedTuple):
+    """The attempt goes on from a checkpoint that is whole; step 0 means from the beginning."""
+
+    at: float
+    step: int
+    path: str
+    size: int
+    seconds: float  # that the load took
+    lost: int  # optimizer steps that are run again

@@ -1,0 +1,286 @@
+"""The catalogue of what breaks a training run: one row a kind, for --list incidents and the docs.
+
+Rates are interruptions per million GPU-hours. The anchor is Llama 3 405B: 419 unexpected
+interruptions in 54 days of 16,384 H100, one per 50,700 GPU-hours (arXiv 2407.21783, table 5).
+`CAUSES` has that table row by row, and says which kinds stand for each row; a row with several
+kinds is split by our own estimate, since the paper does not split it. Kinds that slow a run or
+bend its numbers without ending it are in no such table: their rates are estimates as well.
+"""
+
+from functools import cache
+from math import fsum
+
+from llmsim.typed import Literal, NamedTuple
+
+# What a kind does to the attempt that it meets.
+#   death    a process ends with an error, and the job with it
+#   hang     nobody dies; the watchdog of the waiting ranks ends the job after its timeout
+#   slow     steps take longer, and the run goes on
+#   drain    steps take longer until somebody restarts the job without the node
+#   stop     the job is told to stop, saves if its framework can, and ends in order
+#   numbers  the loss or the gradient is wrong; what follows is the framework's choice
+Consequence = Literal["death", "hang", "slow", "drain", "stop", "numbers"]
+Layer = Literal[
+    "GPU", "fabric", "network", "host", "storage", "scheduler", "software", "numerics"
+]  # fmt: skip
+
+
+# What a job must have for a kind to be possible: NVIDIA's GPUs, several ranks, several nodes, or
+# a loss scale.
+Need = Literal["anything", "NVIDIA", "ranks", "nodes", "fp16"]
+
+
+class Kind(NamedTuple):
+    """One row of the catalogue."""
+
+    name: str
+    layer: Layer
+    consequence: Consequence
+    meaning: str  # a sentence for a list
+    precursors: str  # what telemetry shows before
+    speaks: str  # who prints, and who does not
+    kernel: str  # its signature in the kernel log
+    log: str  # in the training log
+    slurm: str  # in the scheduler's output
+    telemetry: str  # in the gauges
+    recovery: str  # what ends it
+    repair_minutes: float  # median from the death to the next launch; the mean is far longer
+    exit_status: int | None  # of the first process that dies; None where none does
+    # Interruptions per million GPU-hours beyond those of CAUSES: estimates.
+    extra_rate: float = 0.0
+    node_fault: bool = True  # whether one node is to blame, which may be at fault again
+    needs: Need = "anything"
+
+
+RUNS = 419  # interruptions in Llama 3's 54 days
+GPU_HOURS_EACH = 16_384 * 54 * 24 / RUNS  # 50,700
+
+# Llama 3's causes with their counts, and the kinds that stand for each with their weights.
+CAUSES: tuple[tuple[str, int, tuple[tuple[str, int], ...]], ...] = (
+    ("faulty GPU", 148, (("gpu-lost", 118), ("nvlink", 10), ("nccl-timeout", 20))),
+    ("HBM3", 72, (("hbm-ecc", 72),)),
+    ("software", 54, (
+        ("illegal-memory", 22), ("device-assert", 6), ("segfault", 8), ("data-killed", 8),
+        ("cuda-oom", 6), ("disk-full", 2), ("nan", 2),
+    )),
+    ("switch or cable", 35, (("link-down", 35),)),
+    ("host maintenance", 32, (("maintenance", 32),)),
+    ("GPU SRAM", 19, (("hbm-ecc", 19),)),
+    ("GPU system processor", 17, (("gsp", 17),)),
+    ("NIC", 7, (("link-down", 7),)),
+    ("NCCL watchdog", 7, (("nccl-timeout", 7),)),
+    ("silent corruption", 6, (("sdc", 6),)),
+    ("thermal or sensor", 6, (("thermal", 6),)),
+    ("SSD", 3, (("node-fail", 3),)),
+    ("power supply", 3, (("node-fail", 3),)),
+    ("chassis", 2, (("node-fail", 2),)),
+    ("I/O board", 2, (("node-fail", 2),)),
+    ("dependency", 2, (("init-fail", 2),)),
+    ("CPU", 2, (("node-fail", 2),)),
+    ("RAM", 2, (("node-fail", 2),)),
+)  # fmt: skip
+
+_CLOSED = "peers: status 12 after NCCL's retries, or the watchdog after its timeout"
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "nccl-timeout", "GPU", "hang", "one rank stops, the others' watchdog ends all",
+        "step time of one rank creeps up, or nothing",
+        "every waiting rank and not the culprit",
+        "", "silence for the timeout, then `Watchdog caught collective operation timeout`; after "
+        "60 s (torch 2.6 and later) the abort", "`Exited with exit code 1`",
+        "utilisation 100 %, power near idle, tensor activity 0, no traffic",
+        "restart; the node is excluded if it hangs again", 4.0, -6, needs="ranks",
+    ),
+    Kind(
+        "hbm-ecc", "GPU", "death", "uncorrectable error in HBM or SRAM",
+        "correctable remapped rows and single-bit errors, in half of the cases",
+        "the one rank on that GPU", "Xid 48, 63 after 23 ms, 94 after 25 ms, then 45 per channel",
+        "`CUDA error: uncorrectable ECC error encountered`", "`Exited with exit code 1`",
+        "double-bit errors +1, remapped rows +1, remap pending until the reset, Xid gauge 94",
+        "restart at once on the same node; reset at the next drain", 4.0, -6, needs="NVIDIA",
+    ),
+    Kind(
+        "gpu-lost", "GPU", "death", "the GPU has fallen off the bus",
+        "PCIe replays, corrected AER errors, or nothing",
+        "the one rank on that GPU", "AER lines, Xid 79 with its second line, 119, 154",
+        "`CUDA error: unspecified launch failure`", "`Exited with exit code 1`",
+        "the GPU's series end; they do not go to 0", "reboot or replace the node", 5.0, -6,
+        needs="NVIDIA",
+    ),
+    Kind(
+        "nvlink", "fabric", "death", "NVLink or NVSwitch error",
+        "CRC and replay counters of one link rise at both ends",
+        "several ranks of that node", "Xid 74, SXid on the switch, fabric manager's error",
+        "`CUDA error: uncorrectable NVLink error detected during the execution`",
+        "`Exited with exit code 1`", "NVLink errors, recovery +1", "reset of all eight GPUs", 6.0,
+        -6, needs="NVIDIA",
+    ),
+    Kind(
+        "gsp", "GPU", "hang", "the GPU's system processor does not answer",
+        "nvidia-smi is slow", "every waiting rank and not the culprit",
+        "Xid 119, RPC buffers, rate limit line, 154", "the watchdog's timeout",
+        "`Exited with exit code 1`", "a gap in the node's samples", "reset, often a reboot", 5.0,
+        -6, needs="NVIDIA",
+    ),
+    Kind(
+        "link-flap", "network", "slow", "a network port goes down for some seconds",
+        "symbol errors, link error recovery", "only the host whose port fell",
+        "mlx5 `Link down`, `Link up` 3 to 8 s later", "one step longer by the outage", "",
+        "link_downed +1, traffic 0 for seconds", "none; drained after several within 3 h", 0.0,
+        None, extra_rate=8.0, needs="nodes",
+    ),
+    Kind(
+        "link-down", "network", "death", "a network card, cable or switch is dead",
+        "symbol errors, module temperature, flaps", "2 to 16 ranks; the rest by SIGTERM",
+        "mlx5 `Link down` and no `Link up`",
+        "`NCCL error: remote process exited or there was a network error` after the retries",
+        "`Exited with exit code 1`", "link_downed +1, traffic 0", "restart without the node", 5.0,
+        -6, needs="nodes",
+    ),
+    Kind(
+        "thermal", "GPU", "drain", "a GPU is too hot and clocks down",
+        "the event itself: 84 to 90 C", "nobody prints an error", "",
+        "steps 10 to 80 % longer, equally on all ranks", "",
+        "clock 1,980 to 1,200-1,400 MHz, throttle reasons 0x8 0x20 0x40 0x80",
+        "fan or node replaced, planned restart", 8.0, None,
+    ),
+    Kind(
+        "straggler", "host", "drain", "one node is slow, so that all are",
+        "none", "nobody prints an error", "", "steps 4 to 7 % longer until the node is excluded",
+        "", "the slow rank waits least", "planned restart without the node", 6.0, None,
+        extra_rate=1.5, needs="nodes",
+    ),
+    Kind(
+        "sdc", "GPU", "numbers", "one GPU computes wrongly, silently",
+        "none", "nobody; only the loss or the norm of a step is off", "",
+        "a step far off the band", "", "ECC clean, no Xid",
+        "node out, back to the checkpoint before the deviation", 8.0, None,
+    ),
+    Kind(
+        "cuda-oom", "software", "death", "a GPU's memory is full",
+        "reserved near total, a step 1.5 to 3 times slow",
+        "the rank itself", "", "`CUDA out of memory. Tried to allocate`",
+        "`Exited with exit code 1`", "memory used near total", "a person changes the micro-batch",
+        15.0, 1, node_fault=False, needs="NVIDIA",
+    ),
+    Kind(
+        "data-stall", "storage", "slow", "the data loader has nothing to give",
+        "NFS does not respond", "nobody, or the kernel's NFS lines",
+        "`nfs: server not responding`, later `OK`", "steps 2 to 50 times longer, then normal",
+        "", "utilisation 0 to 30 %", "none", 0.0, None, extra_rate=6.0, node_fault=False,
+    ),
+    Kind(
+        "data-killed", "host", "death", "host memory full, a data worker is killed",
+        "host memory climbs for hours", "the rank whose worker died",
+        "`Out of memory: Killed process (pt_data_worker)`",
+        "`DataLoader worker (pid 9382) is killed by signal: Killed. `",
+        "`Detected 1 oom_kill event`", "host memory above 95 %", "restart", 4.0, 1,
+    ),
+    Kind(
+        "disk-full", "storage", "death", "no space left while a checkpoint is written",
+        "disk used climbs at each save", "the writing rank", "",
+        "`OSError: [Errno 28] No space left on device` inside a save",
+        "`Exited with exit code 1`", "disk used 100 %", "a person deletes; the half save stays",
+        25.0, 1, node_fault=False,
+    ),
+    Kind(
+        "slow-fs", "storage", "slow", "a save takes 5 to 30 times as long",
+        "NFS does not respond", "the kernel's hung tasks",
+        "`task blocked for more than 120 seconds`, NFS lines", "the save is late", "",
+        "tasks in state D", "none", 0.0, None, extra_rate=2.0, node_fault=False,
+    ),
+    Kind(
+        "loss-spike", "numerics", "numbers", "the loss jumps; fast, slow or permanent",
+        "the gradient's norm leads by 1 to 5 steps", "the step's lines", "",
+        "loss +0.1 to +3, back in 20 to 40 steps", "", "none", "wait", 0.0, None,
+        extra_rate=0.0, node_fault=False,
+    ),
+    Kind(
+        "nan", "numerics", "numbers", "the loss is not a number any more",
+        "the gradient's norm is nan a step earlier or at once", "the step's lines", "",
+        "`loss: nan` for ever, or the framework's own stop", "", "none",
+        "back to the checkpoint before, data skipped", 20.0, 1, node_fault=False,
+    ),
+    Kind(
+        "scale-collapse", "numerics", "numbers", "fp16's loss scale halves to its end",
+        "the gradient's norm climbs for hundreds of steps", "rank 0", "",
+        "every step is skipped, the scale halves each time", "", "none",
+        "back to an earlier checkpoint, lower learning rate", 30.0, 1, node_fault=False,
+        needs="fp16",
+    ),
+    Kind(
+        "preempt", "scheduler", "stop", "the nodes are taken for another job",
+        "none", "Slurm, then the launcher or the framework's handler", "",
+        "`Received 15 death signal` or the handler's save", "`CANCELLED AT ... DUE TO PREEMPTION`",
+        "power to idle", "requeue: same job id, at least 2 min", 12.0, 0, extra_rate=1.0,
+        node_fault=False,
+    ),
+    Kind(
+        "time-limit", "scheduler", "stop", "the job's time is up",
+        "none", "Slurm, then the launcher or the framework's handler", "",
+        "`Received 15 death signal` or the handler's save", "`CANCELLED AT ... DUE TO TIME LIMIT`",
+        "power to idle", "requeue: same job id, at least 2 min", 4.0, 0, extra_rate=0.5,
+        node_fault=False,
+    ),
+    Kind(
+        "node-fail", "host", "death", "a node dies: power, board, CPU, memory",
+        "none, or corrected memory errors", "its peers; the node itself is silent", "",
+        "`Connection closed by remote peer` or status 12",
+        "`DUE TO NODE FAILURE` 300 s later", "all series of the node end",
+        "requeue with a spare node", 8.0, -6, needs="nodes",
+    ),
+    Kind(
+        "maintenance", "host", "stop", "a host is taken out, announced",
+        "the announcement", "the framework's handler", "",
+        "a save and a clean end", "`DUE to SIGNAL Terminated`", "power to idle",
+        "restart 10 to 60 min later", 12.0, 0,
+    ),
+    Kind(
+        "illegal-memory", "software", "death", "a kernel reads where nothing is",
+        "none", "the rank, or several at one step where the data caused it",
+        "Xid 31 or 13, 43, 45 naming the process",
+        "`CUDA error: an illegal memory access was encountered`", "`Exited with exit code 1`",
+        "Xid gauge 31 or 13", "restart; at the same step again if it is a bug", 5.0, -6,
+        node_fault=False, needs="NVIDIA",
+    ),
+    Kind(
+        "device-assert", "software", "death", "an assertion fails on the GPU",
+        "none", "the rank", "Xid 43, 45",
+        "lines of `Assertion ... failed.`, `CUDA error: device-side assert triggered`",
+        "`Exited with exit code 1`", "Xid gauge 43", "a person mends the data", 20.0, 1,
+        node_fault=False, needs="NVIDIA",
+    ),
+    Kind(
+        "segfault", "software", "death", "a process reads where nothing is",
+        "none", "only the launcher", "`segfault at ... in libnccl.so`",
+        "the launcher's `exitcode: -11`", "`Segmentation fault`", "none", "restart", 4.0, -11,
+        node_fault=False,
+    ),
+    Kind(
+        "init-fail", "software", "death", "the launch does not get to its first step",
+        "a GPU missing, a port taken", "the rank", "",
+        "`DistNetworkError`, `unhandled system error`", "`Exited with exit code 1`", "none",
+        "the next try", 3.0, 1, extra_rate=2.0, node_fault=False,
+    ),
+)  # fmt: skip
+NAMES = tuple(kind.name for kind in KINDS)
+_BY_NAME = dict(zip(NAMES, KINDS, strict=True))
+
+
+def kind_named(name: str) -> Kind:
+    """The row of a name from NAMES. Raises KeyError for another."""
+    return _BY_NAME[name]
+
+
+@cache
+def per_million_gpu_hours(name: str) -> float:
+    """How often a kind strikes: its share of Llama 3's 419, and what the estimates add."""
+    parts = [weight for _, _, kinds in CAUSES for kind, weight in kinds if kind == name]
+    return sum(parts) / RUNS / GPU_HOURS_EACH * 1e6 + _BY_NAME[name].extra_rate
+
+
+@cache
+def all_per_million_gpu_hours() -> float:
+    """How often anything strikes."""
+    return fsum([per_million_gpu_hours(name) for name in NAMES])

@@ -1,0 +1,201 @@
+"""incidents(job, ...): what breaks a run, and when, as a pure function of the job.
+
+Time is uptime: seconds in which the job's processes exist, launches included and repairs left
+out. Incidents are a Poisson process in GPU-hours with three departures that fleets report:
+
+    clusters   one in seven is followed by another within minutes: 73 % of failed tasks die in
+               their first ten minutes (Aegis, NSDI 2025)
+    lemons     two nodes in a hundred are at fault in a third of the cases (Meta, arXiv 2410.21680)
+    repairs    most are automatic and take minutes; some wait for a person, and those make the mean
+               ten times the median (OLMo: 3 min 42 s and 38 min 54 s)
+
+On top of what hardware does, every job breaks for its people's reasons whatever its size: eight
+GPUs last 47.7 days, where the rate per GPU-hour gives 264 (same paper).
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import exp, log
+
+from llmsim.catalog import gpus
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics import noise
+from llmsim.run.incident_kinds import (
+    CAUSES,
+    GPU_HOURS_EACH,
+    KINDS,
+    RUNS,
+    Kind,
+    Need,
+    all_per_million_gpu_hours,
+    kind_named,
+)
+from llmsim.typed import NamedTuple
+
+FOLLOWED = 1 / 7  # of the incidents are followed by another soon
+SOON = 240.0  # mean seconds of uptime until then
+LEMONS, LEMON_SHARE = (
+    1 / 50,
+    1 / 3,
+)  # of the nodes, and of the incidents that a node is to blame for
+PEOPLE_DAYS = 58.0  # between two that no hardware is to blame for: 1 / (1/47.7 - 1/264)
+BY_PEOPLE = ("cuda-oom", "data-killed", "device-assert", "init-fail", "nan")
+
+# A repair that a person makes: 3 of Llama 3's 419 on 16,384 GPUs; OLMo's mean needs 17 % on 1,024.
+PERSON_SHARE, PERSON_GPUS = 0.175, 1024
+PERSON_MEDIAN, PERSON_SPREAD, LONGEST = 7200.0, 1.0, 18 * 3600.0  # BLOOM lost up to 18 h a time
+REPAIR_SPREAD = 0.5
+
+# What the levels of --incidents expect of a run: times the real rate, and at least as many.
+LEVELS = {"none": (0.0, 0.0), "rare": (1.0, 0.0), "typical": (1.0, 1.5), "chaos": (3.0, 6.0)}
+
+
+class Incident(NamedTuple):
+    """Something breaks, or bends."""
+
+    number: int  # counts the draws of a run: streams of noise are asked with it
+    kind: str  # a name from incident_kinds.NAMES
+    cause: str  # the row of Llama 3's table it stands for; empty where it has none
+    at: float  # seconds of uptime
+    rank: int  # of the GPU at fault, or of the process that meets it
+    repair: float  # seconds from the death to the next launch; 0 where nothing dies
+    by_person: bool  # whether the repair waited for one
+    lemon: bool  # whether the node has failed before
+
+
+def possible(kind: Kind, job: Job) -> bool:
+    """Whether a job has what a kind needs; none of ours is in fp16, so none has a loss scale."""
+    return kind.needs in _offers(job)
+
+
+def _offers(job: Job) -> tuple[Need, ...]:
+    """What kinds may need, and this job has."""
+    layout = job.layout
+    has = (True, gpus.is_nvidia(job.gpu), layout.gpus > 1, layout.nodes > 1)
+    needs: tuple[Need, ...] = ("anything", "NVIDIA", "ranks", "nodes")
+    return tuple(need for need, there in zip(needs, has, strict=True) if there)
+
+
+def incidents(job: Job, planned: float, seconds: float) -> tuple[Incident, ...]:
+    """What happens in the first `seconds` of uptime, in order of time.
+
+    `planned` is how long the run takes undisturbed, in seconds: "typical" and "chaos" expect
+    a number of incidents in it. A longer time only adds incidents at the end.
+    """
+    rate = rate_per_second(job, planned)
+    if rate <= 0.0:
+        return ()
+    found = [each for each in _drawn(job, rate * (1.0 - FOLLOWED), seconds) if each.at < seconds]
+    return tuple(sorted(found, key=lambda each: (each.at, each.number)))
+
+
+def rate_per_second(job: Job, planned: float) -> float:
+    """How many incidents a job expects in a second of uptime."""
+    times, at_least = LEVELS[job.incidents]
+    hardware = all_per_million_gpu_hours() / 1e6 * job.layout.gpus / 3600.0
+    people = 1.0 / (PEOPLE_DAYS * 86_400.0)
+    return max(times * (hardware + people), at_least / planned if planned > 0.0 else 0.0)
+
+
+# How far apart the numbers of two clusters are: no cluster is as long.
+_LONGEST_CLUSTER = 64
+
+
+def _drawn(job: Job, rate: float, seconds: float) -> Iterator[Incident]:
+    at, cluster = 0.0, 0
+    while True:
+        at -= log(noise.uniform(job.seed, "incident/gap", cluster)) / rate
+        if at >= seconds:
+            return
+        yield from _cluster(job, at, cluster * _LONGEST_CLUSTER)
+        cluster += 1
+
+
+def _cluster(job: Job, at: float, number: int) -> Iterator[Incident]:
+    """An incident, and those that follow it within minutes of uptime, on the same node."""
+    rank = None
+    for follower in range(_LONGEST_CLUSTER):
+        incident = draw(job, number + follower, at, rank)
+        yield incident
+        if noise.uniform(job.seed, "incident/followed", number + follower) > FOLLOWED:
+            return
+        at -= SOON * log(noise.uniform(job.seed, "incident/soon", number + follower))
+        rank = incident.rank if kind_named(incident.kind).node_fault else None
+
+
+def draw(job: Job, number: int, at: float, rank: int | None = None) -> Incident:
+    """The incident of a number: its kind by the rates, its place and its repair by chance."""
+    hardware = all_per_million_gpu_hours() / 1e6 * job.layout.gpus * 24.0 * PEOPLE_DAYS
+    by_people = noise.uniform(job.seed, "incident/people", number) * (hardware + 1.0) < 1.0
+    if by_people:
+        able = [name for name in BY_PEOPLE if possible(kind_named(name), job)]
+        kind, cause = noise.pick(job.seed, "incident/mistake", able, number), ""
+    else:
+        kind, cause = _weighted(job, noise.uniform(job.seed, "incident/kind", number))
+    return place(job, number, kind, cause, at, rank)
+
+
+def place(
+    job: Job, number: int, kind: str, cause: str, at: float, rank: int | None = None
+) -> Incident:
+    """An incident of a kind at a second of uptime, on a rank or where chance says."""
+    lemon = rank is not None
+    if rank is None:
+        rank, lemon = _victim(job, number, kind_named(kind).node_fault)
+    seconds, by_person = repair(job, number, kind)
+    return Incident(number, kind, cause, at, rank, seconds, by_person, lemon)
+
+
+def repair(job: Job, number: int, kind: str) -> tuple[float, bool]:
+    """Seconds from the death to the next launch, and whether a person was waited for."""
+    median = 60.0 * kind_named(kind).repair_minutes
+    if median == 0.0:
+        return 0.0, False
+    share = PERSON_SHARE * min(1.0, PERSON_GPUS / job.layout.gpus)
+    by_person = noise.uniform(job.seed, "incident/person", number) < share
+    luck = noise.normal(job.seed, "incident/repair", number)
+    if by_person:
+        return min(LONGEST, PERSON_MEDIAN * exp(PERSON_SPREAD * luck)), True
+    return min(LONGEST, median * exp(REPAIR_SPREAD * luck)), False
+
+
+def lemon_nodes(job: Job) -> tuple[int, ...]:
+    """The nodes that fail again and again: two in a hundred, and one of a small cluster."""
+    nodes = job.layout.nodes
+    count = max(1, round(nodes * LEMONS))
+    return tuple(noise.integer(job.seed, "incident/lemon", 0, nodes - 1, i) for i in range(count))
+
+
+def _victim(job: Job, number: int, node_fault: bool) -> tuple[int, bool]:
+    """The rank at fault, and whether its node is a lemon."""
+    size, seed = gpus_per_node(job), job.seed
+    if node_fault and noise.uniform(seed, "incident/lemon struck", number) < LEMON_SHARE:
+        lemons = max(1, round(job.layout.nodes * LEMONS))
+        which = noise.integer(seed, "incident/which lemon", 0, lemons - 1, number)
+        node = noise.integer(seed, "incident/lemon", 0, job.layout.nodes - 1, which)
+        return node * size + noise.integer(seed, "incident/gpu", 0, size - 1, number), True
+    return noise.integer(seed, "incident/rank", 0, job.layout.gpus - 1, number), False
+
+
+def _weighted(job: Job, chance: float) -> tuple[str, str]:
+    """The kind, and the row of Llama 3's table, that this part of all rates falls to."""
+    table = _table(_offers(job))
+    wanted = chance * table[-1][0]
+    return next((kind, cause) for upto, kind, cause in table if wanted < upto)
+
+
+@lru_cache(maxsize=16)
+def _table(offered: tuple[Need, ...]) -> tuple[tuple[float, str, str], ...]:
+    """(rates up to and including this one, kind, cause) of the kinds that are possible.
+
+    Rates are counts in Llama 3's 54 days, into which the other kinds' are turned.
+    """
+    hours = RUNS * GPU_HOURS_EACH / 1e6
+    rows = [(float(weight), kind, cause) for cause, _, kinds in CAUSES for kind, weight in kinds]
+    rows += [(kind.extra_rate * hours, kind.name, "") for kind in KINDS if kind.extra_rate]
+    total, table = 0.0, []
+    for weight, name, cause in rows:
+        if kind_named(name).needs in offered:
+            total += weight
+            table.append((total, name, cause))
+    return tuple(table)

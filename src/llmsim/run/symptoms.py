@@ -1,0 +1,359 @@
+"""What an incident makes visible: who says what, in which stream, and how long after the fault.
+
+    story(job, incident, executed, step_seconds)  ->  Story(symptoms, visible, detected, dead)
+
+Seconds count from the fault. The clocks are those of public reports: Xid 48, 63 and 94 within
+25 ms on an H100; a CUDA error at the next synchronising call of the one process on that GPU; the
+launcher's SIGTERM 0.2 to 1.8 s later; NCCL's retries on InfiniBand 8.6 s (up to 2.21) or 34 s
+(from 2.23) long; a hang found after exactly the process group's timeout and ended 60 s later by
+torch 2.6 and newer. Xid lines stand in the kernel's log alone, the watchdog's in the training log.
+"""
+
+from collections.abc import Callable, Iterator
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics import noise
+from llmsim.run.events.incidents import Symptom
+from llmsim.run.incidents import Incident
+from llmsim.typed import NamedTuple
+
+POLL = 0.1  # seconds between two looks of the watchdog, and of the launcher at its workers
+PAUSE = 60.0  # between the watchdog's finding and the abort, torch 2.6 and newer: 4 x 15 s
+NODE_SILENT = 300.0  # SlurmdTimeout: a silent node is declared down
+KILL_WAIT = 30.0  # seconds from SIGTERM to SIGKILL
+FLAP = (3.0, 8.0)  # seconds that a flapping port stays down
+
+
+class Story(NamedTuple):
+    """An incident from the fault to the death, in seconds after the fault, as are its symptoms."""
+
+    symptoms: tuple[Symptom, ...]
+    visible: float  # the first sign in any stream
+    detected: float  # somebody knows
+    over: float  # the last process has ended, or all is well again
+
+
+class Fault(NamedTuple):
+    """What a kind's story is told from."""
+
+    job: Job
+    incident: Incident
+    step_seconds: float  # of the steps when it happens
+
+
+def torch_release(job: Job) -> tuple[int, int]:
+    """Torch's version in two numbers: (2, 9)."""
+    major, minor, *_ = job.software.torch.split(".")
+    return int(major), int(minor)
+
+
+def nccl_retries(job: Job) -> float:
+    """Seconds until a broken connection is reported: 4.096 us x 2^timeout x 8 tries.
+
+    NCCL_IB_TIMEOUT is 18 up to 2.21 and 20 from 2.23 on. Sockets tell at once.
+    """
+    major, minor, *_ = job.software.collectives_version.split(".")
+    timeout = 20 if (int(major), int(minor)) >= (2, 23) else 18
+    return 4.096e-6 * 2.0**timeout * 8.0
+
+
+def told_nodes(job: Job, rank: int) -> tuple[int, ...]:
+    """Whose launchers are heard: the first node's, where the log is, and the node at fault."""
+    node = rank // gpus_per_node(job)
+    return (node,) if node == 0 else (0, node)
+
+
+def told_ranks(job: Job, rank: int) -> list[int]:
+    """Whose processes are heard: all of those nodes, as they come, and not in order."""
+    size = gpus_per_node(job)
+    ranks = [node * size + local for node in told_nodes(job, rank) for local in range(size)]
+    return sorted(ranks, key=lambda each: noise.bits(job.seed, "incident/arrival", each))
+
+
+def story(job: Job, incident: Incident, step_seconds: float) -> Story:
+    """What follows from an incident's fault, in order of time."""
+    teller = _TELLERS.get(incident.kind)
+    told = teller(Fault(job, incident, step_seconds)) if teller else ()
+    symptoms = tuple(sorted(told, key=lambda each: each.at))
+    first = symptoms[0].at if symptoms else 0.0
+    found = [each.at for each in symptoms if each.name in DETECTIONS]
+    last = symptoms[-1].at if symptoms else 0.0
+    return Story(symptoms, first, min(found, default=last), last)
+
+
+# What tells a watching program, or a person, that the job is in trouble.
+DETECTIONS = (
+    "watchdog timeout",
+    "cuda error",
+    "out of memory",
+    "loader killed",
+    "no space",
+    "network error",
+    "failure",
+    "all failed",
+    "preempted",
+    "time limit",
+    "terminated",
+    "node failure",
+    "link up",
+    "init failed",
+    "found nan",
+)
+
+
+def _draw(fault: Fault, name: str, low: float, high: float, index: int = 0) -> float:
+    """A delay between two numbers, to the microsecond."""
+    place = fault.incident.number * 4096 + index
+    return round(noise.between(fault.job.seed, f"incident/{name}", low, high, place), 6)
+
+
+# --- how a job dies ----------------------------------------------------------------------
+
+
+def _shutdown(fault: Fault, at: float, exits: dict[int, int]) -> Iterator[Symptom]:
+    """The launchers of the nodes told, and then Slurm, which ends the other nodes' processes.
+
+    `exits` has the exit status of each process that ended by itself, the earliest first.
+    """
+    last = at
+    for node in told_nodes(fault.job, fault.incident.rank):
+        ended = [rank for rank in exits if rank // gpus_per_node(fault.job) == node]
+        if ended:
+            gone = at + POLL * 0.5 + _draw(fault, "grace", 0.2, 1.8, node)
+            yield Symptom(gone, "log", "failure", ended[0], exits[ended[0]])
+            last = max(last, gone)
+    yield from _cancelled(fault, last)
+
+
+def _cancelled(fault: Fault, at: float) -> Iterator[Symptom]:
+    """srun's last lines: a task has failed, so the step is ended everywhere."""
+    rank = fault.incident.rank
+    at += _draw(fault, "srun", 0.05, 0.8)
+    yield Symptom(at, "slurm", "task exit", rank, 1)
+    if fault.job.layout.nodes > 1:
+        yield Symptom(at + 0.004, "slurm", "terminating", rank)
+        yield Symptom(at + 0.031, "slurm", "step cancelled", rank)
+    yield Symptom(at + 0.04, "slurm", "requeued", rank)
+
+
+def _error(fault: Fault, name: str, exit_status: int) -> Iterator[Symptom]:
+    """One process ends with an error at its next synchronising call; the launcher does the rest."""
+    at = _draw(fault, "noticed", 0.05, 0.9) * min(fault.step_seconds, 30.0)
+    yield Symptom(at, "log", name, fault.incident.rank, exit_status)
+    yield from _shutdown(fault, at, {fault.incident.rank: exit_status})
+
+
+def _hang(fault: Fault) -> Iterator[Symptom]:
+    """Silence, the watchdogs of all ranks that wait, the abort; the culprit says nothing.
+
+    A collective is enqueued by each rank when it gets there; the watchdog counts from then on.
+    The culprit is stuck in a kernel: SIGTERM does not reach it, and SIGKILL ends it after 30 s.
+    """
+    job, culprit = fault.job, fault.incident.rank
+    waiting = [rank for rank in told_ranks(job, culprit) if rank != culprit]
+    spread = 0.06 * min(fault.step_seconds, 10.0)
+    pause = PAUSE if torch_release(job) >= (2, 6) else _draw(fault, "pause", 1.5, 4.0)
+    aborts: list[tuple[float, int]] = []
+    for rank in waiting:
+        waited = job.framework.collective_timeout + _draw(fault, "poll", 0.001, POLL, rank)
+        found = _draw(fault, "enqueued", 0.0, spread, rank) + waited
+        ended = found + pause + _draw(fault, "abort", 0.2, 1.4, rank)
+        aborts.append((ended, rank))
+        yield Symptom(found, "log", "watchdog timeout", rank, round(1000.0 * waited))
+        yield Symptom(ended, "log", "watchdog abort", rank, round(1000.0 * waited))
+    last, size = max(aborts)[0], gpus_per_node(job)
+    for node in told_nodes(job, culprit):
+        of_node = min(each for each in aborts if each[1] // size == node)
+        gone = of_node[0] + (KILL_WAIT if culprit // size == node else 0.0)
+        gone = max(gone, last) + _draw(fault, "grace", 0.2, 1.8, node)
+        yield Symptom(gone, "log", "all failed", of_node[1], culprit)
+        last = max(last, gone)
+    yield from _cancelled(fault, last)
+
+
+def _peers(fault: Fault, at: float) -> Iterator[Symptom]:
+    """Half of a node that talked to one that is gone gets a network error, SIGTERM the rest."""
+    size = gpus_per_node(fault.job)
+    first = 0 if fault.incident.rank >= size else size  # the first rank of a node that is there
+    moments = sorted(
+        (at + _draw(fault, "retries", 0.0, 0.8, rank), rank)
+        for rank in range(first, first + max(1, size // 2))
+    )
+    for moment, rank in moments:
+        yield Symptom(moment, "log", "network error", rank, -6)
+    exits = {rank: -6 for _, rank in moments}
+    seen = fault.incident._replace(rank=moments[0][1])
+    yield from _shutdown(fault._replace(incident=seen), moments[-1][0], exits)
+
+
+# --- kind by kind ------------------------------------------------------------------------
+
+
+def _kernel(fault: Fault, *rows: tuple[float, str]) -> Iterator[Symptom]:
+    for after, name in rows:
+        yield Symptom(after, "kernel", name, fault.incident.rank)
+
+
+def _torn_down(fault: Fault, ended: float, cause: int) -> Iterator[Symptom]:
+    """Xid 45: one line for each channel of the process that was killed."""
+    channels = noise.integer(fault.job.seed, "incident/channels", 8, 24, fault.incident.number)
+    for channel in range(channels):
+        after = ended + 0.1 + 0.0007 * channel
+        yield Symptom(after, "kernel", "xid 45", fault.incident.rank, 1000 * cause + channel)
+
+
+def _hbm_ecc(fault: Fault) -> Iterator[Symptom]:
+    yield from _kernel(
+        fault, (0.0, "gpu seen"), (0.0, "xid 48"), (0.0233, "xid 63"), (0.0249, "xid 94")
+    )
+    errors = list(_error(fault, "cuda error", -6))
+    yield from errors
+    yield from _torn_down(fault, errors[0].at, 94)
+
+
+def _gpu_lost(fault: Fault) -> Iterator[Symptom]:
+    if noise.uniform(fault.job.seed, "incident/aer", fault.incident.number) < 0.6:
+        yield from _kernel(fault, (-41.0, "aer"), (-2.2, "aer"))
+    yield from _kernel(
+        fault,
+        (0.0, "gpu seen"),
+        (0.0, "xid 79"),
+        (0.00002, "off the bus"),
+        (0.00005, "crash dump"),
+        (5.9, "xid 119"),
+        (5.95, "xid 154 reboot"),
+    )
+    yield from _error(fault, "cuda error", -6)
+
+
+def _nvlink(fault: Fault) -> Iterator[Symptom]:
+    yield from _kernel(
+        fault, (0.0, "gpu seen"), (0.0, "xid 74"), (0.0021, "sxid"), (0.0042, "xid 154 reset")
+    )
+    errors = list(_error(fault, "cuda error", -6))
+    node, size = fault.incident.rank // gpus_per_node(fault.job), gpus_per_node(fault.job)
+    other = node * size + (fault.incident.rank + 1) % size
+    if other != fault.incident.rank:
+        yield Symptom(errors[0].at + 0.011, "log", "cuda error", other, -6)
+    yield from errors
+    yield from _torn_down(fault, errors[0].at, 74)
+
+
+def _gsp(fault: Fault) -> Iterator[Symptom]:
+    yield from _kernel(
+        fault,
+        (0.0, "gpu seen"),
+        (0.0, "xid 119"),
+        (0.0001, "rpc buffer"),
+        (6.0, "xid 119"),
+        (6.0001, "rate limit"),
+        (6.2, "xid 154 reset"),
+    )
+    yield from _hang(fault)
+
+
+def _link_flap(fault: Fault) -> Iterator[Symptom]:
+    down = _draw(fault, "flap", *FLAP)
+    yield from _kernel(
+        fault,
+        (0.0, "link down"),
+        (0.006, "port down"),
+        (down, "link up"),
+        (down + 0.0015, "port up"),
+    )
+
+
+def _link_down(fault: Fault) -> Iterator[Symptom]:
+    yield from _kernel(fault, (0.0, "link down"), (0.006, "port down"))
+    yield from _peers(fault, nccl_retries(fault.job))
+
+
+def _node_fail(fault: Fault) -> Iterator[Symptom]:
+    yield from _peers(fault, nccl_retries(fault.job))
+    yield Symptom(NODE_SILENT, "slurm", "node failure", fault.incident.rank)
+
+
+def _out_of_memory(fault: Fault) -> Iterator[Symptom]:
+    yield from _error(fault, "out of memory", 1)
+
+
+def _data_killed(fault: Fault) -> Iterator[Symptom]:
+    yield from _kernel(fault, (0.0, "oom invoked"), (0.002, "oom constraint"), (0.011, "oom kill"))
+    at = 0.011 + _draw(fault, "sigchld", 0.01, 0.2)
+    yield Symptom(at, "log", "loader killed", fault.incident.rank, 1)
+    yield from _shutdown(fault, at, {fault.incident.rank: 1})
+    yield Symptom(at + 2.9, "slurm", "oom kill", fault.incident.rank)
+
+
+def _disk_full(fault: Fault) -> Iterator[Symptom]:
+    yield Symptom(0.0, "log", "no space", fault.incident.rank, 1)
+    yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
+
+
+def _data_stall(fault: Fault) -> Iterator[Symptom]:
+    yield from _kernel(fault, (0.0, "nfs silent"))
+    yield from _kernel(fault, (_draw(fault, "nfs", 20.0, 90.0), "nfs back"))
+
+
+def _slow_fs(fault: Fault) -> Iterator[Symptom]:
+    back = _draw(fault, "nfs", 130.0, 400.0)
+    yield from _kernel(fault, (0.0, "nfs silent"), (122.0, "hung task"), (back, "nfs back"))
+
+
+def _illegal_memory(fault: Fault) -> Iterator[Symptom]:
+    yield from _kernel(fault, (0.0, "gpu seen"), (0.0, "xid 31"), (0.0008, "xid 43"))
+    errors = list(_error(fault, "cuda error", -6))
+    yield from errors
+    yield from _torn_down(fault, errors[0].at, 31)
+
+
+def _device_assert(fault: Fault) -> Iterator[Symptom]:
+    yield from _kernel(fault, (0.0, "gpu seen"), (0.0, "xid 43"))
+    yield from _error(fault, "cuda error", 1)
+
+
+def _segfault(fault: Fault) -> Iterator[Symptom]:
+    yield from _kernel(fault, (0.0, "segfault"))
+    yield from _shutdown(fault, 0.02, {fault.incident.rank: -11})
+
+
+def _init_fail(fault: Fault) -> Iterator[Symptom]:
+    yield Symptom(0.0, "log", "init failed", fault.incident.rank, 1)
+    yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
+
+
+def _stopped(name: str) -> "Teller":
+    """SIGTERM from outside: Slurm's line stands before the processes' own last ones."""
+
+    def tell(fault: Fault) -> Iterator[Symptom]:
+        yield Symptom(0.0, "slurm", name, 0)
+        at = _draw(fault, "handled", 0.02, 0.3)
+        yield Symptom(at, "log", "terminated", 0, -15)
+        yield Symptom(at + _draw(fault, "grace", 0.4, 2.2), "log", "signal exception", 0, -15)
+
+    return tell
+
+
+Teller = Callable[[Fault], Iterator[Symptom]]
+_TELLERS: dict[str, Teller] = {
+    "nccl-timeout": _hang,
+    "hbm-ecc": _hbm_ecc,
+    "gpu-lost": _gpu_lost,
+    "nvlink": _nvlink,
+    "gsp": _gsp,
+    "link-flap": _link_flap,
+    "link-down": _link_down,
+    "cuda-oom": _out_of_memory,
+    "data-stall": _data_stall,
+    "data-killed": _data_killed,
+    "disk-full": _disk_full,
+    "slow-fs": _slow_fs,
+    "preempt": _stopped("preempted"),
+    "time-limit": _stopped("time limit"),
+    "maintenance": _stopped("signal"),
+    "node-fail": _node_fail,
+    "illegal-memory": _illegal_memory,
+    "device-assert": _device_assert,
+    "segfault": _segfault,
+    "init-fail": _init_fail,
+}

@@ -1,0 +1,172 @@
+"""What is said of an incident: by the detectors of public tools, and by the laws of a death."""
+
+import re
+
+import pytest
+
+from llmsim.run.incident_kinds import NAMES
+from tests.incidents.detectors import DETECTORS, NVRX_HARDWARE_IN_LOG, Detector
+from tests.incidents.told import EXECUTED, FAULT, job_on, lines, symptoms
+
+SEEDS = range(5)
+ORDERLY = [kind for kind in NAMES if kind not in (
+    "thermal", "straggler", "sdc", "loss-spike", "nan", "scale-collapse",
+)]  # fmt: skip  # the others show in numbers alone
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=[each.tool for each in DETECTORS])
+def test_a_detector_fires_on_what_it_is_for_and_on_nothing_else(detector: Detector) -> None:
+    for seed in SEEDS:
+        for kind in NAMES:
+            told = [line.text for line in lines(seed, kind) if line.stream == detector.stream]
+            fired = any(map(detector.finds, told))
+            assert fired or kind not in detector.catches, (seed, kind, told)
+            if detector.stream == "kernel":  # in the log, many kinds end in the same words
+                assert not fired or kind in detector.catches, (seed, kind)
+
+
+def test_the_blind_spot_of_a_real_tool_stays_one() -> None:
+    for seed in SEEDS:
+        told = [each.text for each in lines(seed, "hbm-ecc") if each.stream == "log"]
+        assert any("uncorrectable ECC error encountered" in text for text in told)
+        assert not any(map(NVRX_HARDWARE_IN_LOG.finds, told)), seed
+
+
+@pytest.mark.parametrize("kind", ORDERLY)
+def test_no_line_of_the_driver_stands_in_the_training_log(kind: str) -> None:
+    for seed in SEEDS:
+        for told in lines(seed, kind):
+            assert told.stream == "kernel" or "Xid" not in told.text, (seed, told)
+            assert told.stream == "log" or "Watchdog" not in told.text, (seed, told)
+
+
+# --- the order of Xids -----------------------------------------------------------------------
+
+
+def xids(seed: int, kind: str) -> list[tuple[float, int]]:
+    """When each Xid comes, in seconds after the fault, and its number."""
+    found = []
+    for told in lines(seed, kind):
+        match = re.search(r"Xid \(PCI:[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\): (\d+),", told.text)
+        if match:
+            found.append((told.at - FAULT, int(match[1])))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "order"),
+    [
+        ("hbm-ecc", [48, 63, 94, 45]),
+        ("gpu-lost", [79, 119]),
+        ("nvlink", [74, 45]),
+        ("gsp", [119]),
+        ("illegal-memory", [31, 43, 45]),
+    ],
+)
+def test_xids_follow_each_other_as_the_driver_has_them(kind: str, order: list[int]) -> None:
+    for seed in range(50):
+        numbers = [number for _, number in xids(seed, kind) if number != 154]
+        first_of_each = list(dict.fromkeys(numbers))
+        assert first_of_each == order, seed
+
+
+def test_a_double_bit_error_takes_the_time_that_was_measured() -> None:
+    """On an H100: 63 comes 23.3 ms after 48, and 94 24.9 ms after it."""
+    for seed in range(50):
+        times = {number: at for at, number in reversed(xids(seed, "hbm-ecc"))}
+        assert times[63] - times[48] == pytest.approx(0.0233, abs=0.001), seed
+        assert times[94] - times[48] == pytest.approx(0.0249, abs=0.001), seed
+
+
+def test_a_cuda_error_comes_after_its_xid() -> None:
+    for seed in range(50):
+        for kind in ("hbm-ecc", "gpu-lost", "nvlink", "illegal-memory", "device-assert"):
+            told = lines(seed, kind)
+            fault = next(each.at for each in told if "Xid" in each.text)
+            error = next(each.at for each in told if "CUDA error" in each.text)
+            assert error > fault, (seed, kind)
+
+
+# --- hangs -----------------------------------------------------------------------------------
+
+
+def test_all_that_wait_report_a_hang_and_the_culprit_does_not() -> None:
+    for seed in range(50):
+        job = job_on(seed)
+        told = [each for each in symptoms(job, "nccl-timeout", rank=13) if each.stream == "log"]
+        speakers = sorted(each.rank for each in told if each.name == "watchdog timeout")
+        assert speakers == [rank for rank in range(16) if rank != 13], seed
+        silence = min(each.at for each in told) - FAULT
+        assert silence == pytest.approx(600.0, abs=1.0), seed
+
+
+def test_a_hang_is_found_after_the_timeout_and_ended_a_minute_later() -> None:
+    for seed in range(50):
+        job = job_on(seed)
+        told = symptoms(job, "nccl-timeout", rank=13)
+        found = min(each.at for each in told if each.name == "watchdog timeout")
+        ended = min(each.at for each in told if each.name == "watchdog abort")
+        assert 60.0 <= ended - found <= 62.0, seed  # torch 2.6 and newer: 4 x 15 s
+
+
+def test_sequence_numbers_are_equal_on_all_ranks_and_grow_with_the_steps() -> None:
+    for seed in range(50):
+        text = [each.text for each in lines(seed, "nccl-timeout", rank=13)]
+        numbers = {int(found) for line in text for found in re.findall(r"SeqNum=(\d+)", line)}
+        assert len(numbers) == 1, seed
+        assert numbers.pop() > EXECUTED, seed
+
+
+def test_what_repeats_the_exception_whole() -> None:
+    """The text of a timeout stands in the log, in the exception and in what()."""
+    for seed in SEEDS:
+        text = [each.text for each in lines(seed, "nccl-timeout", rank=3)]
+        caught = [line for line in text if "Watchdog caught" in line and "[rank0]:" in line]
+        ran_for = re.findall(r"ran for (\d+) milliseconds", " ".join(caught))
+        assert len(caught) == 2, seed
+        assert len(set(ran_for)) == 1, seed
+        assert 600_000 < int(ran_for[0]) <= 600_100, seed
+        what = [line for line in text if line.startswith("  what():") and "Rank 0]" in line]
+        assert len(what) == 1, seed
+        assert what[0].endswith(f"ran for {ran_for[0]} milliseconds before timing out."), seed
+
+
+# --- launchers -------------------------------------------------------------------------------
+
+
+def test_the_first_failure_of_a_block_is_the_earliest_one() -> None:
+    for seed in range(50):
+        for kind in ("hbm-ecc", "nccl-timeout", "cuda-oom", "data-killed"):
+            told = [each.text for each in lines(seed, kind) if each.stream == "log"]
+            times = [line.split(" : ")[1] for line in told if line.startswith("  time  ")]
+            blocks = sum(line.startswith("Root Cause") for line in told)
+            assert blocks in (1, 2), (seed, kind)
+            size = len(times) // blocks
+            for block in range(blocks):
+                own = times[block * size : (block + 1) * size]
+                assert own[-1] == min(own), (seed, kind)  # the root cause stands at the end
+
+
+def test_sigterm_is_sent_before_the_launcher_reports_the_failure() -> None:
+    for seed in SEEDS:
+        told = [each.text for each in lines(seed, "cuda-oom") if each.stream == "log"]
+        sent = [at for at, line in enumerate(told) if "closing signal SIGTERM" in line]
+        (failed,) = [at for at, line in enumerate(told) if "failed (exitcode: 1)" in line]
+        assert len(sent) == 7, seed
+        assert max(sent) < failed, seed
+
+
+def test_numbers_of_a_full_memory_add_up() -> None:
+    """total - free = in use >= allocated + unallocated, with a context of 0.2 to 3 GiB between."""
+    for seed in range(50):
+        told = [each.text for each in lines(seed, "cuda-oom")]
+        text = next(line for line in told if "CUDA out of memory" in line)
+        found = [
+            float(number) * (1.0 if unit == "GiB" else 1 / 1024)
+            for number, unit in re.findall(r"(\d+\.\d\d) ([GM]iB)", text)
+        ]
+        asked, total, free, used, allocated, spare = found
+        assert total - free == pytest.approx(used, abs=0.02), seed
+        assert 0.2 < used - allocated - spare < 3.0, seed
+        assert asked > free, seed
+        assert asked > spare, seed
