@@ -62,7 +62,7 @@ def test_any_plan_that_fits_makes_a_run_in_which_all_agrees(
     assert run is not None
     for check in CHECKS:
         check((run,))
-    floor = 1.0 if run.job.recipe == "pretrain" else float("-inf")
+    floor = 1.0 if run.job.recipe.name == "pretrain" else float("-inf")
     assert min(step.loss for step in run.all(events.Step)) >= floor
     limit = run.job.gpu.tdp_watts * 1.05
     for status in run.all(events.Status):

@@ -62,7 +62,7 @@ def test_another_package_brings_a_dialect(install: Install) -> None:
     options, complaints = parse_options([("dialect", "laconic")], prefix="--")
     assert (options.dialect, complaints) == ("laconic", [])
     job = job_of(3, dialect="laconic")
-    assert (job.framework.name, job.recipe) == ("laconic", "pretrain")
+    assert (job.framework.name, job.recipe.name) == ("laconic", "pretrain")
     assert list(lines_of("laconic")) == [Step]
     steps, every = job.schedule.steps, job.schedule.log_every
     logged = sorted({1, *range(every, steps + 1, every)})

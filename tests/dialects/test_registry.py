@@ -29,7 +29,7 @@ def test_a_dialect_does_only_the_recipes_that_its_framework_does() -> None:
     for name in registry.NAMES:
         for recipe in RECIPES:
             if recipe in framework_of(name).recipes:
-                assert job_of(1, dialect=name, recipe=recipe).recipe == recipe
+                assert job_of(1, dialect=name, recipe=recipe).recipe.name == recipe
             else:
                 with pytest.raises(PlanError, match=f"dialect={name!r} does not do {recipe}"):
                     job_of(1, dialect=name, recipe=recipe)
@@ -38,7 +38,7 @@ def test_a_dialect_does_only_the_recipes_that_its_framework_does() -> None:
 def test_drawn_jobs_suit_their_dialect() -> None:
     drawn = [job_of(seed, dialect="auto") for seed in range(200)]
     for job in drawn:
-        assert job.recipe in job.framework.recipes
+        assert job.recipe.name in job.framework.recipes
         assert job.gpu.name.startswith("TPU") == (job.framework.device == "TPU")
     assert {job.framework.name for job in drawn} == set(registry.NAMES)
     house = [job for job in drawn if job.framework.name == "pytorch"]

@@ -11,7 +11,8 @@ import pytest
 
 from llmsim.dialects.line import Bar
 from llmsim.dialects.registry import lines_of
-from llmsim.job.records import COMPLETIONS, PROMPT_TOKENS, Job
+from llmsim.job.recipes import COMPLETIONS, PROMPT_TOKENS
+from llmsim.job.records import Job
 from llmsim.physics.learning import loss, metrics, preference
 from llmsim.run import events
 from tests.dialects.transcripts import (
@@ -80,12 +81,12 @@ PASSES = {
 
 def rows_of_a_step(job: Job) -> int:
     """Sequences, pairs of two, or GRPO's prompts, of which eight completions each are sampled."""
-    return job.schedule.global_batch // {"grpo": 8, "dpo": 2}.get(job.recipe, 1)
+    return job.schedule.global_batch // {"grpo": 8, "dpo": 2}.get(job.recipe.name, 1)
 
 
 def steps_of_an_epoch(job: Job) -> float:
     """Rows of the data set by those of a step; of packed conversations by their tokens."""
-    if job.recipe in ("dpo", "grpo"):
+    if job.recipe.name in ("dpo", "grpo"):
         return job.dataset.rows / rows_of_a_step(job)
     return job.dataset.tokens / (job.schedule.global_batch * job.schedule.sequence)
 
@@ -133,9 +134,9 @@ def logs(recipe: str, seeds: range) -> list[Log]:
 def test_every_line_is_one_of_the_frameworks(recipe: str, seed: int) -> None:
     told = log("trl", seed, recipe=recipe)
     assert unmatched(told.lines, PATTERNS) == []
-    keys = KEYS[told.job.recipe]
+    keys = KEYS[told.job.recipe.name]
     assert told.found(evaluated(keys))
-    last = ("step_time", "epoch") if told.job.recipe == "grpo" else ("epoch",)
+    last = ("step_time", "epoch") if told.job.recipe.name == "grpo" else ("epoch",)
     assert told.found(entry(*STEP, *keys, *last))
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.dialects.registry import DEFAULT, framework_of
 from llmsim.job.layout import Layout, Recompute, Sharding
+from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, Software
 from llmsim.job.schedule import Schedule
 from llmsim.model.architecture import Architecture, parameter_count
@@ -83,7 +84,7 @@ def job(
     return Job(
         seed=seed,
         start=start,
-        recipe="pretrain",
+        recipe=RECIPES["pretrain"],
         model=Model("TestGPT", parameters, parameters, shape.experts),
         architecture=shape,
         dataset=Dataset("TestWeb", 10**13, "web"),

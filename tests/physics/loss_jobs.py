@@ -5,7 +5,7 @@ from datetime import datetime
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.dialects.registry import DEFAULT, framework_of
 from llmsim.job.layout import Layout
-from llmsim.job.recipes import TEXT
+from llmsim.job.recipes import RECIPES, TEXT
 from llmsim.job.records import Job, Software
 from llmsim.job.schedule import Decay, Schedule
 from llmsim.model.architecture import Architecture
@@ -32,7 +32,7 @@ def make_job(
     return Job(
         seed=seed,
         start=datetime(2026, 1, 1),
-        recipe=recipe,
+        recipe=RECIPES[recipe],
         model=Model("Test", parameters, active or parameters),
         architecture=Architecture(32, 4096, 32, 8, 128, 14_336, vocabulary, sequence),
         dataset=Dataset("test", 15_000_000_000_000, kind, 0 if kind in TEXT else 20_000_000_000),

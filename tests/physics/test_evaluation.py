@@ -8,7 +8,8 @@ import pytest
 from llmsim.job.layout import Layout
 from llmsim.job.records import Job
 from llmsim.model.architecture import Architecture
-from llmsim.physics.learning import benchmarks
+from llmsim.physics.learning import benchmarks, objectives
+from llmsim.physics.speed import step_time
 from tests.physics import jobs
 from tests.physics.loss_jobs import gpt2_124m, make_job
 
@@ -22,7 +23,7 @@ SIZES = {
 }
 
 
-def _table(job: Job) -> dict[str, benchmarks.Score]:
+def _table(job: Job) -> dict[str, objectives.Score]:
     return {score.name: score for score in benchmarks.scores(job)}
 
 
@@ -124,4 +125,4 @@ def test_an_evaluation_takes_minutes(
     """Six test sets with about 117,000 choices, on a node; on more where it would take hours."""
     job = jobs.job(shape, spread=spread)
     assert benchmarks.effort(job).questions == sum(SIZES.values())
-    assert low < benchmarks.seconds(job) / 60 < high
+    assert low < step_time.evaluation_seconds(job) / 60 < high

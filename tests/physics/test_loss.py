@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, batch_tokens
-from llmsim.physics.learning import curve, loss, reinforcement
+from llmsim.physics.learning import curve, loss, objectives, reinforcement
 from tests.physics.loss_jobs import (
     MEASURED,
     ROWS,
@@ -76,7 +77,7 @@ def test_pretraining_never_rises(job: Job, one: int, other: int) -> None:
 
 @given(jobs, recipes, st.integers(0, 10**6))
 def test_no_loss_lies_under_the_floor(job: Job, recipe: str, draw: int) -> None:
-    job, step = job._replace(recipe=recipe), 1 + draw % job.schedule.steps
+    job, step = job._replace(recipe=RECIPES[recipe]), 1 + draw % job.schedule.steps
     floor = loss.floor(job)
     assert floor >= 1.0 or recipe != "pretrain"
     assert floor < loss.expected(job, step) < 15.0
@@ -207,9 +208,9 @@ def test_perplexity_of_a_megatron_line() -> None:
 @settings(max_examples=50)
 @given(jobs, recipes, st.lists(st.integers(1, 10**6), min_size=1, max_size=5))
 def test_every_step_can_be_asked_for_alone(job: Job, recipe: str, steps: list[int]) -> None:
-    job = job._replace(recipe=recipe)
+    job = job._replace(recipe=RECIPES[recipe])
     forward = [loss.training(job, step) for step in steps]
-    curve.curve.cache_clear()
+    objectives.curve.cache_clear()
     assert [loss.training(job, step) for step in reversed(steps)] == forward[::-1]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmsim.job.layout import Layout
 from llmsim.job.records import Job
 from llmsim.job.schedule import Schedule
-from llmsim.physics.learning import curve, learning_rate, loss
+from llmsim.physics.learning import learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time, traffic
 from tests.physics import jobs, loss_jobs
 
@@ -155,8 +155,8 @@ def test_each_stage_keeps_its_pace() -> None:
 def test_a_small_batch_has_a_noisier_loss() -> None:
     """sigma = 30 / sqrt(tokens of the printed loss), measured on three public logs."""
     job = ramped()
-    plan, shape = job.schedule, curve.curve(job)
-    early, late = (loss._sigma(job, shape, 3.0, step, step) for step in (1, plan.steps))
+    plan, shape = job.schedule, objectives.curve(job)
+    early, late = (loss.batch_sigma(job, shape, 3.0, step, step) for step in (1, plan.steps))
     assert early == pytest.approx(30 / sqrt(plan.ramp[0].batch * plan.sequence))
     assert early == pytest.approx(2 * late)
 

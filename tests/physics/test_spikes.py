@@ -1,5 +1,6 @@
 """Loss spikes: rare, led by the gradient norm, healed after tens of steps (BLOOM-176B)."""
 
+from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job
 from llmsim.physics.learning import gradient, loss, spikes
 from tests.physics.loss_jobs import make_job
@@ -58,7 +59,7 @@ def test_a_spike_shows_in_what_is_printed() -> None:
 
 
 def test_fine_tuning_has_none() -> None:
-    job = _job()._replace(recipe="sft")
+    job = _job()._replace(recipe=RECIPES["sft"])
     assert not _all(job)
     assert spikes.loss_excess(job, 31_214) == 0.0
     assert spikes.gradient_factor(job, 31_214) == 1.0

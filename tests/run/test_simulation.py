@@ -16,6 +16,7 @@ from llmsim.physics.learning import (
     learning_rate,
     loss,
     metrics,
+    objectives,
     preference,
     reinforcement,
 )
@@ -33,7 +34,7 @@ def runs() -> tuple[Run, ...]:
 
 @pytest.fixture(scope="module")
 def pretraining(runs: tuple[Run, ...]) -> list[Run]:
-    return [run for run in runs if run.job.recipe == "pretrain"]
+    return [run for run in runs if run.job.recipe.name == "pretrain"]
 
 
 def flops_per_token(job: Job) -> float:
@@ -50,7 +51,7 @@ def flops_per_token(job: Job) -> float:
         block += shape.width * shape.experts * (shape.experts > 1)
         weights = shape.layers * block + shape.width + vocabulary
     attention = 2 * shape.layers * shape.heads * shape.head_width * job.schedule.sequence
-    forwards = {"lora": 2, "dpo": 4, "grpo": 4}.get(job.recipe, 3)
+    forwards = {"lora": 2, "dpo": 4, "grpo": 4}.get(job.recipe.name, 3)
     return forwards * (2.0 * weights + 2.0 * attention)
 
 
@@ -66,7 +67,7 @@ def batches(job: Job) -> list[int]:
 @lru_cache(maxsize=4)
 def tokens_after(job: Job) -> list[int]:
     """Tokens after the steps 0, 1, 2 ..., added up."""
-    if job.recipe == "grpo":  # prompts and answers are as long as they are
+    if job.recipe.name == "grpo":  # prompts and answers are as long as they are
         steps = range(1, job.schedule.steps + 1)
         return [0, *(int(dict(metrics.metrics(job, step))["num_tokens"]) for step in steps)]
     return [n * job.schedule.sequence for n in sequences_after(job)]
@@ -239,7 +240,7 @@ def test_validation_comes_at_its_interval_and_at_the_end(runs: tuple[Run, ...]) 
             assert event.perplexity == exp(event.loss)
             assert event.best == best
             full = plan.validation_batches * batch_tokens(run.job)
-            assert event.tokens == full or (run.job.recipe == "grpo" and event.tokens < full)
+            assert event.tokens == full or (run.job.recipe.name == "grpo" and event.tokens < full)
 
 
 def test_validation_loss_has_no_noise_of_steps(pretraining: list[Run]) -> None:
@@ -250,7 +251,7 @@ def test_validation_loss_has_no_noise_of_steps(pretraining: list[Run]) -> None:
 
 def test_loss_starts_at_chance_and_never_falls_below_its_floor(pretraining: list[Run]) -> None:
     for run in pretraining:
-        floor = curve.curve(run.job).floor
+        floor = objectives.curve(run.job).floor
         losses = [step.loss for step in run.all(events.Step)]
         assert floor >= 1.0
         assert min(losses) >= floor
@@ -330,7 +331,7 @@ def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
             assert loss.training(job, number) == step.loss
             assert learning_rate.learning_rate(job, number) == step.learning_rate
             assert allocator.reserved(job, number) == step.reserved
-            assert step_time.tokens(job, 1, number) == step.tokens
+            assert objectives.tokens(job, 1, number) == step.tokens
             assert metrics.metrics(job, number) == step.metrics
             took = step_time.interval_seconds(job, step.previous + 1, number)
             assert took / (number - step.previous) == step.step_seconds

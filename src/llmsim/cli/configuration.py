@@ -19,6 +19,7 @@ from llmsim.model.architecture import (
 )
 from llmsim.options.table import Options
 from llmsim.physics.hardware import memory
+from llmsim.physics.learning import objectives
 from llmsim.physics.speed import step_time, throughput
 from llmsim.planning.plan import plan
 from llmsim.run.cluster import hostname
@@ -47,7 +48,7 @@ def facts(job: Job, options: Options) -> Facts:
         "run": {
             "name": job.run_name,
             "dialect": job.framework.name,
-            "recipe": job.recipe,
+            "recipe": job.recipe.name,
             "seed": job.seed,
             "start": job.start.isoformat(),
             "command": job.command,
@@ -125,7 +126,7 @@ def _schedule(job: Job) -> dict[str, object]:
     schedule = job.schedule
     return {
         "steps": schedule.steps,
-        "tokens": step_time.tokens(job, 1, schedule.steps),
+        "tokens": objectives.tokens(job, 1, schedule.steps),
         # While the batch grows, the rate rises by the sequences that have been seen.
         "warmup_steps": None if schedule.ramp else schedule.warmup,
         "warmup_sequences": schedule.warmup * schedule.global_batch,

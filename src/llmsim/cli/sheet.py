@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import fsum
 from typing import Any
 
-from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job
 from llmsim.physics.hardware import memory
 from llmsim.run.cluster import hostname
@@ -63,8 +62,7 @@ def _rows(job: Job, told: Facts) -> Iterator[tuple[str, list[Clause]]]:
     """Label and clauses of each subject, in the order in which a log tells them."""
     run, model, dataset = told["run"], told["model"], told["dataset"]
     yield "run", _said(("title", run["name"]), f"seed {run['seed']}", f"from {job.start}")
-    aim = RECIPES[job.recipe].meaning
-    yield "recipe", _said(("name", job.recipe), *aim.split(", "))
+    yield "recipe", _said(("name", job.recipe.name), *job.recipe.meaning.split(", "))
     yield "dialect", _said(("name", run["dialect"]))
     yield "model", _model_told(job, model)
     yield "shape", _shape_told(model)
@@ -156,7 +154,7 @@ def _batch_told(job: Job, batch: Mapping[str, Any]) -> list[Clause]:
 
 def _at_most(job: Job) -> str:
     """The answers of reinforcement learning do not fill a batch."""
-    return "up to " if job.recipe == "grpo" else ""
+    return "up to " if job.recipe.generates else ""
 
 
 def _schedule_told(schedule: Mapping[str, Any]) -> list[Clause]:

@@ -1,4 +1,4 @@
-"""What a run trains for. A recipe is a row here; learning/curve.py has the shape of its loss.
+"""What a run trains for. A recipe is a row here, and physics/learning/ has its objective.
 
 Batches, rates and lengths are those of public runs: pretraining follows the tables in
 learning_rate.py; fine-tuning the defaults of Tulu 3 and Zephyr (SFT 2e-5, DPO 5e-7,
@@ -11,9 +11,18 @@ from llmsim.typed import NamedTuple
 TEXT = ("web", "code", "math", "books", "science", "multilingual", "reference", "mixed")
 
 
-class Recipe(NamedTuple):
-    """What a kind of training needs of a plan."""
+# Completions that GRPO samples of a prompt, and about how many tokens a prompt has (GSM8K, MATH).
+COMPLETIONS, PROMPT_TOKENS = 8, 200
 
+# The passes of one process over the rows of the data, before they are packed into sequences.
+PACKING = ("convert", "tokenize", "label", "pack")
+
+
+class Recipe(NamedTuple):
+    """A kind of training: what it trains towards, and what it needs of a plan."""
+
+    name: str  # what --recipe takes
+    objective: str  # the module of physics/learning/ that says how it learns
     meaning: str
     kinds: tuple[str, ...]  # of data sets that it trains on
     rate: float  # peak learning rate; of a pretraining's if `relative`
@@ -28,35 +37,44 @@ class Recipe(NamedTuple):
     held_out: int = 10_485_760  # tokens of a validation: about 10M, as nanoGPT and llm.c take
     released: bool = True  # starts from released weights
     adapter_rank: int = 0
-    reference: bool = False
+    reference: bool = False  # a frozen copy of the model runs along
+    row_sequences: int = 0  # sequences of a pair or a problem of the data; 0: rows are packed
+    generates: bool = False  # the policy writes its completions itself, in each step
+    preparation: tuple[str, ...] = ()  # passes over the rows where one process maps the data
+    largest_cluster: int = 64  # GPUs that an auto-sized run takes at most
 
 
-RECIPES = {
-    "pretrain": Recipe(
-        "from random weights, on text", TEXT,
+_ROWS = (
+    Recipe(
+        "pretrain", "language", "from random weights, on text", TEXT,
         1.0, True, 0, 1 << 20, (1500, 8000), 1, 0.03, released=False,
     ),
-    "continue": Recipe(
-        "released weights, on more text", TEXT,
+    Recipe(
+        "continue", "language", "released weights, on more text", TEXT,
         0.3, True, 0, 1 << 20, (1000, 5000), 1, 0.02,
     ),
-    "sft": Recipe(
-        "supervised fine-tuning on conversations", ("chat",),
+    Recipe(
+        "sft", "supervised", "supervised fine-tuning on conversations", ("chat",),
         2e-5, False, 1 << 19, 4096, (150, 3000), 3, 0.03, "linear", 0.0, 1 << 21,
+        preparation=PACKING, largest_cluster=32,
     ),
-    "lora": Recipe(
-        "supervised fine-tuning of low-rank adapters", ("chat",),
+    Recipe(
+        "lora", "supervised", "supervised fine-tuning of low-rank adapters", ("chat",),
         2e-4, False, 1 << 17, 4096, (200, 4000), 2, 0.03, "cosine", 0.0, 1 << 20, adapter_rank=16,
+        preparation=PACKING, largest_cluster=8,
     ),
-    "dpo": Recipe(
-        "direct preference optimization", ("preference",),
+    Recipe(
+        "dpo", "preference", "direct preference optimization", ("preference",),
         5e-7, False, 1 << 18, 2048, (150, 2000), 1, 0.1, "linear", 0.0, 1 << 20, reference=True,
+        row_sequences=2, preparation=("extract", "tokenize", "drop"), largest_cluster=32,
     ),
-    "grpo": Recipe(
-        "reinforcement learning on problems with answers", ("problems",),
+    Recipe(
+        "grpo", "reinforcement", "reinforcement learning on problems with answers", ("problems",),
         1e-6, False, 1 << 20, 2048, (200, 600), 1, 0.1, "cosine", 0.1, 1 << 21, reference=True,
+        row_sequences=COMPLETIONS, generates=True, preparation=("map",), largest_cluster=32,
     ),
-}  # fmt: skip
+)  # fmt: skip
+RECIPES = {recipe.name: recipe for recipe in _ROWS}
 NAMES = tuple(RECIPES)
 
 # What "auto" draws from: mostly what this program is for.

@@ -6,12 +6,10 @@ from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.errors import OptionError, kind_of
 from llmsim.job.framework import Framework
 from llmsim.job.layout import Layout
+from llmsim.job.recipes import Recipe
 from llmsim.job.schedule import Schedule
 from llmsim.model.architecture import Architecture
 from llmsim.typed import NamedTuple
-
-# GRPO samples so many completions of a prompt, which has about so many tokens (GSM8K, MATH).
-COMPLETIONS, PROMPT_TOKENS = 8, 200
 
 
 class Software(NamedTuple):
@@ -32,7 +30,7 @@ class Job(NamedTuple):
 
     seed: int
     start: datetime  # the time stamp of the first line
-    recipe: str  # "pretrain" ...
+    recipe: Recipe
     model: Model
     architecture: Architecture
     dataset: Dataset
@@ -67,14 +65,13 @@ def batch_tokens(job: Job) -> int:
 
 
 def step_rows(job: Job) -> int:
-    """What one full step counts as samples: sequences, pairs of two in DPO, prompts in GRPO."""
-    sequences = {"dpo": 2, "grpo": COMPLETIONS}.get(job.recipe, 1)
-    return max(1, job.schedule.global_batch // sequences)
+    """What one full step counts as samples: sequences, pairs of two, or prompts with answers."""
+    return max(1, job.schedule.global_batch // (job.recipe.row_sequences or 1))
 
 
 def step_data_tokens(job: Job) -> float:
     """Tokens that one step reads from the data set: its batch, or its pairs' or problems'."""
-    if job.recipe in ("dpo", "grpo"):
+    if job.recipe.row_sequences:
         return step_rows(job) * job.dataset.tokens / job.dataset.rows
     return float(batch_tokens(job))
 

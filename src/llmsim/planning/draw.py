@@ -28,8 +28,7 @@ T = TypeVar("T")
 # Auto-sized clusters; a model that is asked for by name may need more.
 CLUSTERS = (8, 16, 32, 64)
 
-# The largest auto-sized cluster for little work: adapters, fine-tuning, and small models.
-LITTLE_WORK = {"lora": 8, "sft": 32, "dpo": 32, "grpo": 32}
+# The largest auto-sized cluster for small models; a recipe has a limit of its own.
 SMALL_MODEL, SMALL_CLUSTER = 3_000_000_000, 16
 
 # Marks of models that somebody has fine-tuned: they are not trained from random weights.
@@ -41,7 +40,7 @@ class Draft(NamedTuple):
     """One draw: what trains on what, before the schedule."""
 
     framework: Framework
-    recipe: str
+    recipe: Recipe
     model: Model
     shape: Architecture
     dataset: Dataset
@@ -58,8 +57,7 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
         speaker, able = Setting("dialect", framework.name), Setting("dialect", DEFAULT)
         asked = Setting("evaluate")
         raise PlanError(speaker, " does not do ", asked, ": leave it out, or give ", able, ".")
-    name = _recipe(options, seed, framework)
-    recipe = RECIPES[name]
+    recipe = RECIPES[_recipe(options, seed, framework)]
 
     def drawn(stream: str, items: tuple[T, ...]) -> T:
         return noise.pick(seed, f"plan/{stream}", items, index)
@@ -83,12 +81,12 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
     gpu = _gpu(options, framework, lambda: drawn("gpu", devices))
     shape = _shape(framework, model)._replace(adapter_rank=recipe.adapter_rank)
     sequence = min(shape.context, recipe.longest_sequence)
-    need = _Need(model, shape, gpu, sequence, name, recipe, framework)
+    need = _Need(model, shape, gpu, sequence, recipe, framework)
     layout = _cluster(options, need, noise.bits(seed, "plan/cluster", index))
     # One pretraining in five holds its rate and decays at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = "wsd" if stable else recipe.decay
-    return Draft(framework, name, model, shape, dataset, gpu, layout, sequence, decay)
+    return Draft(framework, recipe, model, shape, dataset, gpu, layout, sequence, decay)
 
 
 def _shape(framework: Framework, model: Model) -> Architecture:
@@ -150,7 +148,6 @@ class _Need(NamedTuple):
     shape: Architecture
     gpu: Gpu
     sequence: int
-    recipe_name: str
     recipe: Recipe
     framework: Framework
 
@@ -204,7 +201,7 @@ def _cluster(options: Options, need: _Need, draw: int) -> Layout:
         return layout
     fitting = [gpus for gpus in CLUSTERS if need.fits_on(gpus)]
     if fitting:
-        most = LITTLE_WORK.get(need.recipe_name, CLUSTERS[-1])
+        most = need.recipe.largest_cluster
         if need.model.active_parameters < SMALL_MODEL:
             most = min(most, SMALL_CLUSTER)
         enough = [gpus for gpus in fitting if gpus <= most] or fitting[:1]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from llmsim.catalog import records
 from llmsim.dialects.registry import DEFAULT, framework_of, runs_on
 from llmsim.errors import PlanError
-from llmsim.job.recipes import AUTO, RECIPES
+from llmsim.job.recipes import AUTO
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count
 from llmsim.options.checking import checked
@@ -136,7 +136,7 @@ def _job(options: Options, seed: int, index: int) -> Job:
 
 def _sensible(job: Job, options: Options) -> bool:
     """Whether somebody would run this; what is asked for is not held against it."""
-    recipe = RECIPES[job.recipe]
+    recipe = job.recipe
     fewest = step_range(job.framework, recipe)[0]
     seconds = step_time.step_seconds(job)
     usual = hyperparameters.usual_batch_tokens(recipe, parameter_count(job.architecture))
@@ -147,7 +147,7 @@ def _sensible(job: Job, options: Options) -> bool:
         and (seconds <= LONGEST_LINE_SECONDS or not job.framework.logs_every_step)
         and seconds * job.schedule.steps <= LONGEST_RUN_SECONDS
         and batch_tokens(job) <= 2 * usual
-        and (mfu >= LOWEST_MFU or job.recipe == "grpo")
+        and (mfu >= LOWEST_MFU or recipe.generates)
         and (seconds * job.schedule.steps >= SHORTEST_RUN_SECONDS or not recipe.relative)
     )
     return (lasts or options.dataset != "auto") and (runs_well or options.gpus is not None)

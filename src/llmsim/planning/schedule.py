@@ -3,7 +3,7 @@
 from math import ceil, exp, log
 
 from llmsim.job.framework import Framework
-from llmsim.job.recipes import RECIPES, Recipe
+from llmsim.job.recipes import Recipe
 from llmsim.job.records import Job, step_data_tokens
 from llmsim.job.schedule import BatchStage, Schedule
 from llmsim.model.architecture import parameter_count
@@ -38,7 +38,7 @@ def length(job: Job, draw: float) -> tuple[int, int]:
 
     Text is read once, if there is enough, else as a whole, some times, as sets for fine-tuning.
     """
-    recipe = RECIPES[job.recipe]
+    recipe = job.recipe
     fewest, most = step_range(job.framework, recipe)
     affordable = LONGEST_RUN_SECONDS / step_time.step_seconds(job)
     supply = job.dataset.tokens / step_data_tokens(job)  # steps in one pass over all of the data
@@ -72,7 +72,7 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
 
     Epochs and validations are whole logging intervals, so that all of them end on logged steps.
     """
-    layout, recipe = draft.layout, RECIPES[draft.recipe]
+    layout, recipe = draft.layout, draft.recipe
     parameters = parameter_count(draft.shape)
     framework = draft.framework
     log_every = 1 if framework.logs_every_step else round_number(steps / LOGGED_STEPS)
@@ -109,7 +109,7 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
 
 def ramped(draft: Draft, plan: Schedule, seed: int) -> tuple[BatchStage, ...]:
     """How the batch grows: in one of four of the pretrainings from 3B on that could do it."""
-    able = draft.framework.ramps_batch and draft.recipe == "pretrain" and plan.epochs == 1
+    able = draft.framework.ramps_batch and not draft.recipe.released and plan.epochs == 1
     if not able or draft.model.parameters < SMALL_MODEL or noise.uniform(seed, "plan/ramp") > 0.25:
         return ()
     share = 0.06 + 0.12 * noise.uniform(seed, "plan/ramp share")

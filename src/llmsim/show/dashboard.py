@@ -15,7 +15,7 @@ from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity
-from llmsim.physics.learning import learning_rate, loss
+from llmsim.physics.learning import learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import events
 from llmsim.run.cluster import hostname
@@ -108,7 +108,7 @@ class Watch:
         job, phase = self.job, self.inner or self.outer
         doing, also, share, left = self._progress(at, done)
         return View(
-            titles=(job.model.name, job.run_name, job.recipe, self._hardware()),
+            titles=(job.model.name, job.run_name, job.recipe.name, self._hardware()),
             phase=phase.phase,
             phase_share=min(1.0, (at - phase.at) / (phase.seconds or 1.0)),
             doing=doing,
@@ -165,7 +165,7 @@ class Watch:
 
     def _throughput(self, first: int, last: int) -> float:
         """Tokens per second of these steps."""
-        return step_time.tokens(self.job, first, last) / step_time.interval_seconds(
+        return objectives.tokens(self.job, first, last) / step_time.interval_seconds(
             self.job, first, last
         )
 

@@ -22,7 +22,7 @@ from llmsim.text.screen import Screen
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
-    weights = "--config_name" if job.recipe == "pretrain" else "--model_name_or_path"
+    weights = "--model_name_or_path" if job.recipe.released else "--config_name"
     script = (
         f"run_clm.py {weights} models/{job.model.name} --dataset_name {job.dataset.name} "
         f"--do_train --do_eval {log_lines.data_flags(job)} --bf16 {log_lines.logging_flags(job)} "
@@ -47,7 +47,7 @@ def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
 
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
-    if job.recipe == "pretrain":
+    if not job.recipe.released:
         size = f"{event.parameters / 2**20:.2f}M"
         text = f"Training new model from scratch - Total size={size} params"
         yield _script(job, event.at, "INFO", text)

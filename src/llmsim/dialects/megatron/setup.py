@@ -51,7 +51,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         yield Line(f"setting training iterations to {job.schedule.steps}")
     style = arguments.of(job)["lr_decay_style"]
     yield Line(f"{INFO}optimizer_param_scheduler:> learning rate decay style: {style}")
-    if job.recipe == "pretrain":
+    if not job.recipe.released:
         path = f"{arguments.checkpoint_path(job)}/latest_checkpointed_iteration.txt"
         yield Line(f"WARNING: could not find the metadata file {path}")
         yield Line("    will not load any checkpoints and will start from random")
@@ -101,7 +101,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     yield dated(job, event.at, "after dataloaders are built")
     yield Line("done with setup ...")
     building = cluster.setup_seconds(job, "model setup")
-    if job.recipe != "pretrain":
+    if job.recipe.released:
         building += storage.load_seconds(job)
     spent = {
         "model-and-optimizer-setup": building,

@@ -94,7 +94,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         f"Local number of parameters: {human(local)} ({2 * local / MIB:.2f}MiB)",
         f"[After model building] {told}",
     ]
-    if job.recipe == "pretrain":
+    if not job.recipe.released:
         texts.append("No checkpoint path provided.")
         texts.append("Parametrizing model parameters using StandardParametrizator")
     for text in texts:

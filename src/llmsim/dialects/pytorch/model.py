@@ -6,7 +6,8 @@ from math import fsum
 from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.pytorch.log_lines import alone, say
 from llmsim.job.layout import Sharding
-from llmsim.job.records import COMPLETIONS, Job, batch_tokens
+from llmsim.job.recipes import COMPLETIONS
+from llmsim.job.records import Job, batch_tokens
 from llmsim.job.schedule import Schedule
 from llmsim.physics.hardware import memory
 from llmsim.physics.speed import batch_ramp
@@ -21,7 +22,7 @@ NOTHING: Clause = (("", ""),)
 
 # What such runs set; in fine-tuning the defaults of torch and Hugging Face's trainer.
 FINE_TUNING = "AdamW (0.9, 0.999), no weight decay"
-OPTIMIZERS = dict.fromkeys(("pretrain", "continue"), "AdamW (0.9, 0.95), weight decay 0.1")
+OPTIMIZERS = {"language": "AdamW (0.9, 0.95), weight decay 0.1"}  # by objective
 
 SHARDINGS: dict[Sharding, str] = {
     "ddp": "DDP",
@@ -42,7 +43,7 @@ def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -
 
 def _dataset_ready(event: events.DatasetReady, job: Job, screen: Screen) -> Lines:
     part, whole = units.short(event.tokens), units.short(job.dataset.tokens)
-    pieces = "prompts" if job.recipe == "grpo" else f"sequences of {job.schedule.sequence:,}"
+    pieces = "prompts" if job.recipe.generates else f"sequences of {job.schedule.sequence:,}"
     yield say(
         event, job, screen,
         (("name", job.dataset.name),),
@@ -150,16 +151,16 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         f"{layout.accumulation} accumulated" if layout.accumulation > 1 else "",
     ]
     product = " x ".join(factor for factor in factors if factor)
-    grpo = job.recipe == "grpo"
+    answers = job.recipe.generates
     prompts = max(1, plan.global_batch // COMPLETIONS)
-    size = f"{plan.global_batch:,} answers" if grpo else f"{batch_tokens(job):,} tokens"
-    made_of = (prompts, COMPLETIONS) if grpo else (plan.global_batch, plan.sequence)
+    size = f"{plan.global_batch:,} answers" if answers else f"{batch_tokens(job):,} tokens"
+    made_of = (prompts, COMPLETIONS) if answers else (plan.global_batch, plan.sequence)
     yield say(
         event, job, screen,
         (("", "Batch "), ("number", size)),
         (("", " = {:,} x {:,}".format(*made_of)),),
         (("muted", f" ({product})" if " x " in product else ""),),
-        (("", f", up to {plan.sequence:,} tokens"),) if grpo else NOTHING,
+        (("", f", up to {plan.sequence:,} tokens"),) if answers else NOTHING,
     )  # fmt: skip
     if plan.ramp:
         yield say(
@@ -173,9 +174,9 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         (("", f", {_warmup(plan)} of warmup"),),
         (("", f", {plan.decay} {plan.peak_lr:.2e} -> {plan.final_lr:.2e}"),),
         (("", f", {prompts * plan.steps:,} prompts in all"),)
-        if grpo
+        if answers
         else (("", f", {units.short(batch_ramp.tokens(job, 1, plan.steps))} tokens in all"),),
-        (("", f", clip 1.0, {OPTIMIZERS.get(job.recipe, FINE_TUNING)}"),),
+        (("", f", clip 1.0, {OPTIMIZERS.get(job.recipe.objective, FINE_TUNING)}"),),
     )  # fmt: skip
     yield say(
         event, job, screen,

@@ -41,7 +41,7 @@ def _validation(event: events.Summary, job: Job) -> tuple[str, ...]:
     final, best = round(event.final_validation, 4), round(event.best_validation, 4)
     perplexity = f" (ppl {units.perplexity(final)})" if event.perplexity else ""
     # In reinforcement learning the loss is a distance, and less of it no merit.
-    return f"{final:.4f}", perplexity, "" if job.recipe == "grpo" else f", best {best:.4f}"
+    return f"{final:.4f}", perplexity, "" if job.recipe.generates else f", best {best:.4f}"
 
 
 def _value(row: Row, room: int, screen: Screen) -> list[Span]:

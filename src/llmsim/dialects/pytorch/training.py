@@ -48,7 +48,7 @@ SENTENCE_WIDTH = 60
 def _widest(job: Job) -> tuple[str, str, int, int, int]:
     """Steps and epochs in full; cells for tokens per second, samples per second and memory."""
     tokens = len(f"{batch_tokens(job) / step_time.step_seconds(job) * 1.1:,.0f}")
-    samples = tokens - 1 if job.recipe == "grpo" else tokens - 2  # answers are not full
+    samples = tokens - 1 if job.recipe.generates else tokens - 2  # answers are not full
     memory = len(units.gib(capacity(job.gpu)))
     return f"{job.schedule.steps:,}", f"{job.schedule.epochs}", tokens, samples, memory
 
@@ -194,7 +194,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     second = (
         f"  ppl {units.perplexity(shown)}"
         if event.accuracy is None
-        else f"  {'solved' if job.recipe == 'grpo' else 'accuracy'} {event.accuracy:.3f}"
+        else f"  {'solved' if job.recipe.generates else 'accuracy'} {event.accuracy:.3f}"
     )
     wide = screen.width >= SENTENCE_WIDTH
     yield say(
@@ -202,7 +202,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
         (("title", "validation" if wide else "val"),
          ("", f" at {event.step:,}: " if wide else " "), ("loss", f"loss {shown:.4f}")),
         (("perplexity", second),),
-        (("good", " (best)" if event.loss <= event.best and job.recipe != "grpo" else ""),),
+        (("good", " (best)" if event.loss <= event.best and not job.recipe.generates else ""),),
         (("muted", f"  {units.short(event.tokens)} tokens in {units.seconds(event.seconds)}"),),
     )  # fmt: skip
 

@@ -17,32 +17,27 @@ from llmsim.physics.learning import metrics
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
-# How the passes over the data are called.
-SUPERVISED = (
-    "Converting train dataset to ChatML",
-    "Tokenizing train dataset",
-    "Building labels for train dataset",
-    "Packing train dataset",
-)
-STAGES = {
-    "sft": SUPERVISED,
-    "lora": SUPERVISED,
-    "dpo": (
-        "Extracting prompt from train dataset",
-        "Tokenizing train dataset",
-        "Dropping fully truncated examples from train dataset",
-    ),
-    "grpo": ("Map",),
+# The label of each pass over the data.
+LABELS = {
+    "convert": "Converting train dataset to ChatML",
+    "tokenize": "Tokenizing train dataset",
+    "label": "Building labels for train dataset",
+    "pack": "Packing train dataset",
+    "extract": "Extracting prompt from train dataset",
+    "drop": "Dropping fully truncated examples from train dataset",
+    "map": "Map",
 }
-TRAINERS = {"sft": "sft", "lora": "sft", "dpo": "dpo", "grpo": "grpo"}
+# The script of each objective, trl/scripts/NAME.py.
+SCRIPTS = {"supervised": "sft", "preference": "dpo", "reinforcement": "grpo"}
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
-    packing = " --packing" if TRAINERS[job.recipe] == "sft" else ""
+    packing = " --packing" if "pack" in job.recipe.preparation else ""
     adapters = " --use_peft" if job.architecture.adapter_rank else ""
     script = (
-        f"trl/scripts/{TRAINERS[job.recipe]}.py --model_name_or_path models/{job.model.name} "
-        f"--dataset_name {job.dataset.name}{packing}{adapters} {log_lines.data_flags(job)} "
+        f"trl/scripts/{SCRIPTS[job.recipe.objective]}.py "
+        f"--model_name_or_path models/{job.model.name} --dataset_name {job.dataset.name}"
+        f"{packing}{adapters} {log_lines.data_flags(job)} "
         f"{log_lines.logging_flags(job)} --report_to wandb --output_dir checkpoints/{job.run_name}"
     )
     yield from shell.typed(screen, shell.torchrun(job, script))
@@ -52,7 +47,8 @@ def _prepared(event: events.Progress, job: Job, screen: Screen) -> Lines:
     """The passes over the data: a terminal shows the one at work, and at the end all bars stay."""
     rows, part, begun = job.dataset.rows, event.done / event.total, 0.0
     seconds = preparation.passes(job)
-    for label, taken in zip(STAGES[job.recipe], seconds, strict=True):
+    for name, taken in zip(job.recipe.preparation, seconds, strict=True):
+        label = LABELS[name]
         share = taken / fsum(seconds)
         if part == 1.0:
             yield bar(screen, label, rows, rows, event.elapsed * share, " examples")
@@ -77,7 +73,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     watched = metrics.metrics(job, event.step, event.previous + 1)
-    if job.recipe == "grpo":
+    if job.recipe.generates:
         watched += (("step_time", event.step_seconds),)
     yield from log_lines.stepped(event, job, screen, watched)
 

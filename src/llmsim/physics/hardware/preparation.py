@@ -25,17 +25,10 @@ PASSES = {
 TOKENIZED = (1.0e6, 2.0e6)  # tokens per second
 STATES = 15e9  # bytes per second
 
-STAGES = {
-    "sft": ("convert", "tokenize", "label", "pack"),
-    "lora": ("convert", "tokenize", "label", "pack"),
-    "dpo": ("extract", "tokenize", "drop"),
-    "grpo": ("map",),
-}
-
 
 def passes(job: Job) -> tuple[float, ...]:
     """Seconds of each pass over the rows of a fine-tuning, in their order."""
-    return tuple(job.dataset.rows / _rate(job, name) for name in STAGES[job.recipe])
+    return tuple(job.dataset.rows / _rate(job, name) for name in job.recipe.preparation)
 
 
 def _rate(job: Job, name: str) -> float:

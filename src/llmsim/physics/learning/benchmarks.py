@@ -7,37 +7,18 @@ of published models over the loss that curve.py's law gives for their size and t
 from chance upwards; the kind of data does not count. GPT-2 124M on 10B tokens (law 3.01,
 FineWeb 3.29) reached HellaSwag 0.2955 in llm.c; Pythia 1.4B, GPT-J 6B, LLaMA 7B, Llama 3
 8B and 70B scored as their authors or the harness's users report, to about two digits.
-What is trained further keeps what the released model can do, give or take 0.01..0.03 for
-the new data. Fine-tuned models: ROUGE-L and BLEU over the final loss, means of one score a
-text, whose spread is 0.17; preferences: the share of pairs ranked right; reinforcement: the
-share of problems solved.
+Which benchmarks a run has, each objective's module says: fine-tuned models ROUGE-L and BLEU,
+means of one score a text, whose spread is 0.17; preferences the share of pairs ranked right;
+reinforcement the share of problems solved.
 """
 
-from math import ceil, sqrt
+from math import sqrt
 
-from llmsim.job.records import Job, batch_tokens
+from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.learning import curve, loss, metrics, reinforcement
-from llmsim.physics.speed import step_time
+from llmsim.physics.learning import objectives
+from llmsim.physics.learning.objectives import Effort, Score
 from llmsim.typed import NamedTuple
-
-
-class Score(NamedTuple):
-    """One line of an evaluation table. Value and standard error are shares or per cent."""
-
-    name: str
-    metric: str
-    value: float
-    stderr: float
-    questions: int
-    percent: bool = False  # 0..100, as BLEU counts; else 0..1
-
-
-class Effort(NamedTuple):
-    """What an evaluation has to read: each question once for each of its answers."""
-
-    questions: int
-    tokens: int
 
 
 class Benchmark(NamedTuple):
@@ -68,68 +49,19 @@ BENCHMARKS = (
     Benchmark("winogrande", "acc", 1_267, 2, 100,
               (0.50, 0.516, 0.57, 0.64, 0.70, 0.735, 0.80, 0.86)),
 )  # fmt: skip
-GSM8K, PREFERENCE_PAIRS, ANSWERS = 1_319, 2_000, 1_000
-PAIR_TOKENS, ANSWER_TOKENS = 1_000, 700  # of both answers; of a question and a long answer
+GSM8K, ANSWERS = 1_319, 1_000  # questions
+ANSWER_TOKENS = 700  # of a question and a long answer
 TEXT_SPREAD = 0.17  # standard deviation of one text's ROUGE-L or BLEU
-# Tokens a second, short padded sequences against training's full ones. Up to 1B a fifth: the
-# GPUs wait for launches; from 56B on as fast, since forward alone is a third of the work.
-SPEED, SPEED_EXPONENT = 0.2, 0.4
-PATIENCE = 3600.0  # seconds, beyond which an evaluation takes more nodes
 
 
 def scores(job: Job, step: int | None = None) -> tuple[Score, ...]:
     """The evaluation table of the model after a step; of the finished run by default."""
-    last = step or job.schedule.steps
-    if job.recipe in ("pretrain", "continue"):
-        return tuple(_benchmark(job, test, last) for test in BENCHMARKS)
-    if job.recipe == "grpo":
-        solved = reinforcement.expected_reward(job, last)
-        return (_score(job, last, "gsm8k", "exact_match", GSM8K, solved),)
-    if job.recipe == "dpo":
-        agreed = metrics.accuracy(job, last) or 0.0
-        return (_score(job, last, "preference", "acc", PREFERENCE_PAIRS, agreed),)
-    overlap = max(0.05, 0.52 - 0.2 * loss.expected(job, last))
-    rouge, stderr = _mean(job, last, "rouge", overlap)
-    bleu, _ = _mean(job, last, "bleu", 0.4 * overlap)
-    return (
-        Score("rouge", "rougeL", rouge, stderr, ANSWERS),
-        Score("bleu", "bleu", 100.0 * bleu, 100.0 * stderr, ANSWERS, percent=True),
-    )
+    return objectives.of(job).scores(job, step or job.schedule.steps)
 
 
 def effort(job: Job) -> Effort:
-    """How much the evaluation reads: lm-eval scores every choice of every question."""
-    if job.recipe in ("pretrain", "continue"):
-        tokens = sum(test.questions * test.choices * test.tokens for test in BENCHMARKS)
-        return Effort(sum(test.questions for test in BENCHMARKS), tokens)
-    if job.recipe == "dpo":
-        return Effort(PREFERENCE_PAIRS, PREFERENCE_PAIRS * PAIR_TOKENS)
-    questions = GSM8K if job.recipe == "grpo" else ANSWERS
-    return Effort(questions, questions * ANSWER_TOKENS)
-
-
-def seconds(job: Job) -> float:
-    """Mean seconds of the evaluation, on one node unless that would take over an hour."""
-    load = 20.0 + 20.0 * noise.uniform(job.seed, "evaluation-load")
-    training = step_time.step_seconds(job) - step_time.rollout_seconds(job)
-    size = max(1.0, job.model.active_parameters / 1e9)
-    speed = min(1.0, SPEED * float(size**SPEED_EXPONENT))
-    rate = speed * batch_tokens(job) / training / job.layout.nodes  # of one node
-    alone = effort(job).tokens / rate
-    return load + alone / min(job.layout.nodes, ceil(alone / PATIENCE))
-
-
-def _benchmark(job: Job, test: Benchmark, last: int) -> Score:
-    if job.recipe == "continue":
-        luck = 2.0 * noise.uniform(job.seed, f"evaluation-nudge-{test.name}") - 1.0
-        nudge = (0.01 if luck > 0 else -0.01) + 0.02 * luck
-        known = _interpolated(curve.released(job), test.scores)
-        share = max(test.scores[0], known + nudge * last / job.schedule.steps)
-    else:
-        shape = curve.curve(job)
-        at = shape.floor + curve.lawful(shape, job, last) - curve.data_offset(job)
-        share = _interpolated(at, test.scores)
-    return _score(job, last, test.name, test.metric, test.questions, share)
+    """How much the evaluation reads."""
+    return objectives.of(job).effort
 
 
 def _luck(job: Job, name: str, step: int) -> float:
@@ -139,13 +71,13 @@ def _luck(job: Job, name: str, step: int) -> float:
     return 0.6 * lasting + 0.36 * noise.normal(job.seed, f"evaluation-step-{name}", moment)
 
 
-def _mean(job: Job, step: int, name: str, mean: float) -> tuple[float, float]:
+def mean(job: Job, step: int, name: str, expected: float) -> tuple[float, float]:
     """The mean of one score a text, and its standard error."""
     stderr = TEXT_SPREAD / sqrt(ANSWERS)
-    return max(0.001, mean + _luck(job, name, step) * stderr), stderr
+    return max(0.001, expected + _luck(job, name, step) * stderr), stderr
 
 
-def _interpolated(at: float, values: tuple[float, ...]) -> float:
+def interpolated(at: float, values: tuple[float, ...]) -> float:
     """The value at this loss, on straight lines through LOSSES; flat outside."""
     if at >= LOSSES[0]:
         return values[0]
@@ -156,7 +88,7 @@ def _interpolated(at: float, values: tuple[float, ...]) -> float:
     return values[-1]
 
 
-def _score(job: Job, step: int, name: str, metric: str, questions: int, share: float) -> Score:
+def score(job: Job, step: int, name: str, metric: str, questions: int, share: float) -> Score:
     """A whole number of right answers: the model's share and its luck with these questions."""
     drawn = share + _luck(job, name, step) * sqrt(share * (1.0 - share) / questions)
     value = min(questions, max(0, round(drawn * questions))) / questions

@@ -24,15 +24,13 @@ three public logs, each met within 7 % from step 1 to 40,000: GPT-2 124M on Fine
 (llm.c), a 15B dense model and a Mixtral 8x7B (both Megatron). Data repeated up to 4
 times counts as fresh, then fades (Muennighoff et al. 2023).
 
-Fine-tuning, preferences and reinforcement fill the same record with less.
+language.py makes such a curve; fine-tuning, preferences and reinforcement fill the same record
+with less, each in its own module. objectives.curve(job) gives the job's.
 """
 
-from functools import lru_cache
-from math import exp, fsum, log, log1p, sqrt
+from math import exp, fsum, log1p, sqrt
 
-from llmsim.job.milestones import steps_per_epoch
-from llmsim.job.records import Job, batch_tokens
-from llmsim.physics import noise
+from llmsim.job.records import Job
 from llmsim.physics.learning import learning_rate
 from llmsim.physics.speed import batch_ramp
 from llmsim.typed import NamedTuple
@@ -58,12 +56,8 @@ DATA_OFFSETS = {
 LOWEST = 1.0  # nats: no text is easier
 SOFTNESS = 0.25  # nats above it within which the law bends
 PLATEAU = 5  # steps, where the warmup is that long
-UNIGRAM_STEPS, UNIGRAM_WARMUP = 34.0, 700  # a shorter warmup makes a faster drop
-CONTEXT_STEPS = 360.0
-TOKEN_SHARE = 0.58  # of the nats between unigram and asymptote, what tokens buy
 ANNEAL = 0.06  # nats gained while the learning rate decays from its peak to zero
 SEEN_TOKENS = 2e12  # what a model has read before it is trained further
-DOMAIN_TOKENS = 100e6  # the scale on which it gets used to new data
 FRESH_EPOCHS, EPOCH_SCALE = 4.0, 15.4  # Muennighoff et al.: 15.4 is their R*
 
 _STEP = 2.2  # of the ladder, in log rate
@@ -94,17 +88,6 @@ class Curve(NamedTuple):
     last_epoch: int = 0  # counted from 0
     plateau: int = 0
     soft: bool = False  # the law may go below the floor: the loss bends away from it
-
-
-@lru_cache(maxsize=64)
-def curve(job: Job) -> Curve:
-    """The job's curve, by its recipe."""
-    make = {"pretrain": _pretrain, "continue": _continue, "dpo": _dpo, "grpo": _grpo}
-    return make.get(job.recipe, _finetune)(job)._replace(
-        epoch=max(1, steps_per_epoch(job)),
-        last_epoch=job.schedule.epochs - 1,
-        plateau=min(PLATEAU, job.schedule.warmup),
-    )
 
 
 def value(shape: Curve, job: Job, step: int) -> float:
@@ -166,102 +149,6 @@ def capacity(job: Job) -> float:
     return SIZE_SCALE / float(size**SIZE_EXPONENT)
 
 
-def _power_law(amplitude: float, tokens_per_step: int, scale: float) -> tuple[Term, ...]:
+def power_law(amplitude: float, tokens_per_step: int, scale: float) -> tuple[Term, ...]:
     """amplitude * (1 + tokens / scale)**-beta on the clock of full-rate steps."""
     return tuple((amplitude * w, x * tokens_per_step / scale, FULL_RATE_STEPS) for w, x in _LADDER)
-
-
-def _pretrain(job: Job) -> Curve:
-    """From scratch: unigrams, context, power law."""
-    uniform = log(job.architecture.vocabulary)  # the loss of a model that knows nothing
-    start = uniform + noise.between(job.seed, "loss-start", 0.0, 0.5)
-    floor, below = entropy(job)
-    rest = capacity(job) - below
-    unigram = min(4.0 + 0.31 * uniform, 0.8 * uniform)
-    to_learn = unigram - floor - rest - ANNEAL
-    by_tokens = TOKEN_SHARE * to_learn
-    # At D0 the law's B / D**beta is worth by_tokens: from there on the ladder follows it.
-    scale = (DATA_SCALE / by_tokens) ** (1.0 / DATA_EXPONENT)
-    plan = job.schedule
-    warmup = batch_ramp.steps_until(plan, plan.warmup * plan.global_batch)
-    hurry = max(0.3, min(1.0, sqrt(warmup / UNIGRAM_WARMUP)))
-    usual = learning_rate.peak_learning_rate(job.model.parameters)
-    return Curve(
-        floor=floor,
-        rest=rest,
-        start=start,
-        terms=(
-            (start - unigram, 1.0 / (UNIGRAM_STEPS * hurry), AFTER_PLATEAU),
-            (to_learn - by_tokens, 1.0 / CONTEXT_STEPS, STEPS),
-            *_power_law(by_tokens, batch_tokens(job), scale),
-        ),
-        drop=start - unigram,
-        anneal=ANNEAL,
-        pace=min(1.0, job.schedule.peak_lr / usual),
-        soft=below > 0.0,
-    )
-
-
-def _continue(job: Job) -> Curve:
-    """A trained model on new data: a bump as the rate warms up again, then a slow decline."""
-    floor, below = entropy(job)
-    rest = released(job) - ENTROPY - below
-    shift = noise.between(job.seed, "loss-shift", 0.10, 0.25)
-    return Curve(
-        floor=floor,
-        rest=rest,
-        start=floor + rest + shift,
-        terms=_power_law(shift, batch_tokens(job), DOMAIN_TOKENS),
-        anneal=ANNEAL,
-        rewarm=True,
-        soft=below > 0.0,
-    )
-
-
-def _finetune(job: Job) -> Curve:
-    """Answers only: to about 1 within tens of steps at full rate; each epoch is a stair.
-
-    The larger model answers better from the start: 1.6..2.0 at 1B, 1.1..1.4 at 34B.
-    """
-    lora = job.recipe == "lora"
-    floor = 0.2
-    size = log(job.model.parameters / 1e9)
-    start = max(1.1, 1.8 - 0.156 * size) * noise.between(job.seed, "loss-start", 0.89, 1.11)
-    end = min(1.05, max(0.8, 1.0 - 0.05 * size)) + 0.5 * max(-0.5, data_offset(job))
-    end += noise.between(job.seed, "loss-end", -0.05, 0.05) + (0.08 if lora else 0.0)
-    end = min(end, start - (0.2 if lora else 0.25))
-    slow = 0.12  # of the fall, what takes the whole run
-    return Curve(
-        floor=floor,
-        rest=end - floor,
-        start=start,
-        terms=(
-            (start - end - slow, 1.0 / (30.0 if lora else 12.0), FULL_RATE_STEPS),
-            (slow, 3.0 / job.schedule.steps, FULL_RATE_STEPS),
-        ),
-        keep=0.93 if lora else 0.82,
-    )
-
-
-def _dpo(job: Job) -> Curve:
-    """Preferences: ln 2 while the policy still is the reference, then 0.4..0.6."""
-    end = noise.between(job.seed, "loss-end", 0.42, 0.58)
-    start = log(2.0)
-    return Curve(
-        floor=0.0,
-        rest=end,
-        start=start,
-        terms=((start - end, 4.0 / job.schedule.steps, FULL_RATE_STEPS),),
-        keep=0.9,
-    )
-
-
-def _grpo(job: Job) -> Curve:
-    """Advantages cancel, so the loss is the KL penalty, from 0 to about 0.01, and its noise."""
-    end = noise.between(job.seed, "loss-end", 0.004, 0.02)
-    return Curve(
-        floor=-0.5,
-        rest=0.5 + end,
-        start=0.0,
-        terms=((-end, 3.0 / job.schedule.steps, FULL_RATE_STEPS),),
-    )

@@ -18,9 +18,9 @@ from math import exp, log, sqrt
 
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.learning import loss, spikes
+from llmsim.physics.learning import loss, objectives, spikes
+from llmsim.physics.learning.objectives import GradientShape
 from llmsim.physics.speed import batch_ramp
-from llmsim.typed import NamedTuple
 
 LOSS_SHARE = 0.16  # correlation with the loss residual
 NEIGHBOUR = 0.40  # weight of the step before; outliers take the autocorrelation down to 0.24
@@ -30,38 +30,34 @@ _OWN = sqrt((1.0 - LOSS_SHARE**2) / (1.0 + NEIGHBOUR**2))
 _LANES = sqrt(3.0)  # four 16-bit lanes sum to a variance of 4/12
 
 
-class Shape(NamedTuple):
-    """The mean norm of a job."""
-
-    base: float  # what is left at the end
-    warm: float  # what the warmup adds, gone soon after it
-    early: float  # factor on the first steps' excess
-    warmup: float  # steps
-    spread: float  # standard deviation of log norm
-    drift: float = 0.0  # relative change from the first step to the last
-
-
 @lru_cache(maxsize=64)
-def _shape(job: Job, tokens: int) -> Shape:
-    """Of steps with so many tokens."""
-    luck = 0.8 + 0.45 * noise.uniform(job.seed, "gradient-level")
-    early = 0.6 + 0.8 * noise.uniform(job.seed, "gradient-start")
+def _shape(job: Job, tokens: int) -> GradientShape:
+    """Of steps with this many tokens."""
+    return objectives.of(job).gradient(job, tokens)
+
+
+def level(job: Job) -> float:
+    """The run's luck with the level of its norm, a factor."""
+    return 0.8 + 0.45 * noise.uniform(job.seed, "gradient-level")
+
+
+def drift(job: Job) -> float:
+    """The relative change of the norm over a run that starts from trained weights."""
+    return 0.3 * noise.uniform(job.seed, "gradient-drift") - 0.2
+
+
+def warmup(job: Job) -> float:
+    """Steps in which the warmup raises the norm: 300 to 2000."""
     plan = job.schedule
     rising = batch_ramp.steps_until(plan, plan.warmup * plan.global_batch)
-    warmup = float(max(300, min(rising, 2000)))
+    return float(max(300, min(rising, 2000)))
+
+
+def tuned(job: Job, factor: float) -> GradientShape:
+    """The norm of a fine-tuning, at this factor of full supervised fine-tuning's."""
     size = job.model.parameters / 124e6
-    if job.recipe == "pretrain":
-        # Half of the squared norm is the batch's own noise and shrinks with its tokens.
-        batch = sqrt(0.5 + 0.5 * 524_288 / tokens)
-        base = 0.26 * float(size**-0.07) * batch * luck
-        return Shape(base, 0.56 * luck, early, warmup, 0.055)
-    drift = 0.3 * noise.uniform(job.seed, "gradient-drift") - 0.2
-    if job.recipe == "continue":
-        base = 0.3 * float(size**-0.07) * luck
-        return Shape(base, 0.0, 0.0, warmup, 0.055, drift)
-    level = {"lora": 0.6, "dpo": 3.0, "grpo": 0.3}.get(job.recipe, 1.0)
-    base = 1.3 * level * float(size**-0.2) * luck
-    return Shape(base, 0.0, 0.0, warmup, 0.12, drift)
+    base = 1.3 * factor * float(size**-0.2) * level(job)
+    return GradientShape(base, 0.0, 0.0, warmup(job), 0.12, drift(job))
 
 
 def expected(job: Job, step: int) -> float:
@@ -69,7 +65,7 @@ def expected(job: Job, step: int) -> float:
     return _mean(_shape(job, batch_ramp.tokens(job, step, step)), job, step)
 
 
-def _mean(shape: Shape, job: Job, step: int) -> float:
+def _mean(shape: GradientShape, job: Job, step: int) -> float:
     done = max(0, step - 1)
     if not shape.early:
         return shape.base * (1.0 + shape.drift * min(1.0, done / job.schedule.steps))

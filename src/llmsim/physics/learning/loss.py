@@ -14,16 +14,15 @@ from math import exp, fsum, log, sqrt
 
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
-from llmsim.physics.learning import preference, spikes
-from llmsim.physics.learning.curve import Curve, curve, value
+from llmsim.physics.learning import objectives, spikes
+from llmsim.physics.learning.curve import Curve, value
+from llmsim.physics.learning.objectives import curve
 from llmsim.physics.speed import batch_ramp
 
 NOISE = 30.0  # nats x sqrt(tokens)
 RELATIVE_LIMIT = 0.08  # of the loss: the noise of the tiniest batches stays below it
 GAUSSIAN_TOKENS = 2**20  # from here on the noise has no skew
 BUMP = 1.45  # mean of the hard documents' excess, in standard deviations
-
-KL_NOISE = 0.004  # nats: the advantages of a batch do not quite cancel
 
 GAP = 0.016  # nats: GPT-2 124M, train 3.289 and validation 3.272
 VALIDATION_NOISE = 0.0004
@@ -57,7 +56,8 @@ def micro_batch(job: Job, step: int) -> float:
     clean = value(shape, job, step)
     own = sqrt(1.0 - 1.0 / parts) * noise.normal(job.seed, "loss micro-batch", step)
     luck = residual(job, step) / sqrt(parts) + own
-    sigma = min(RELATIVE_LIMIT * clean, _sigma(job, shape, clean, step, step) * sqrt(parts))
+    sigma = objectives.of(job).sigma(job, shape, clean, step, step) * sqrt(parts)
+    sigma = min(RELATIVE_LIMIT * clean, sigma)
     noisy = clean + sigma * luck
     return shape.floor + abs(noisy - shape.floor) + spikes.loss_excess(job, step)
 
@@ -83,22 +83,14 @@ def _printed(job: Job, shape: Curve, clean: float, first: int, last: int) -> flo
 
     Folded, not cut, so that no value comes twice.
     """
-    noisy = clean + _sigma(job, shape, clean, first, last) * residual(job, last, first)
+    sigma = objectives.of(job).sigma(job, shape, clean, first, last)
+    noisy = clean + sigma * residual(job, last, first)
     return shape.floor + abs(noisy - shape.floor)
 
 
-def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
-    """Standard deviation of a loss averaged over these steps, in nats."""
-    steps = last - first + 1
-    if job.recipe == "grpo":
-        return KL_NOISE / sqrt(steps)
-    if job.recipe == "dpo":
-        return preference.loss_spread(job, last) / sqrt(preference.pairs(job) * steps)
-    full = min(NOISE / sqrt(batch_ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
-    if job.recipe != "pretrain":
-        return full
-    moved = min(1.0, max(0.0, (shape.start - clean) / shape.drop))
-    return full * moved
+def batch_sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+    """Standard deviation of a loss averaged over the tokens of these steps, in nats."""
+    return min(NOISE / sqrt(batch_ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
 
 
 def residual(job: Job, step: int, first: int | None = None) -> float:
@@ -126,10 +118,13 @@ def validation(job: Job, step: int, part: str = "validation") -> float:
     seen in training for the second time is learnt by heart: that helps it nothing. Another
     `part` of the held-out data is as large, and has other tokens.
     """
+    return objectives.of(job).held_out_loss(job, step, part)
+
+
+def held_out(job: Job, step: int, part: str) -> float:
+    """The same for an objective whose loss is a mean over the tokens that it sees."""
     shape = curve(job)
     clean = value(shape._replace(keep=1.0), job, step + 1)
-    if job.recipe == "grpo":
-        return clean
     if shape.keep != 1.0:
         clean += OVERFIT * max(0.0, step / shape.epoch - 1.0)
     tokens = batch_tokens(job) * max(1, job.schedule.validation_batches)

@@ -11,21 +11,37 @@ the loss. Model cards bear the normal law out: zephyr-7b-alpha m = 1.3699, accur
 0.7708, 0.5287 (0.509); zephyr-7b-beta 3.7963, 0.7812, 0.7496 (0.710). The spread fits these and
 the first steps of such runs (m = 0.0048, accuracy 0.5385).
 
-A batch's luck moves m, not s. margin = rewards/chosen - rewards/rejected; a reward is beta times
-what the answer's log-probability gained over the reference model's: logps = reference + reward /
-beta.
+Pairs have tokens of their own, log-normally many, and padding, which TRL does not count among
+num_tokens. Both rewards sink in a long run, the rejected ones faster. A batch's luck moves m, not
+s. margin = rewards/chosen - rewards/rejected; a reward is beta times what the answer's
+log-probability gained over the reference model's: logps = reference + reward / beta.
 """
 
 from functools import lru_cache
+from itertools import accumulate
 from math import exp, expm1, fsum, log, log1p, sqrt
 
+from llmsim.job.recipes import PROMPT_TOKENS
 from llmsim.job.records import Job, step_rows
 from llmsim.physics import noise
-from llmsim.physics.learning.curve import curve, value
+from llmsim.physics.learning import benchmarks, gradient, loss, metrics
+from llmsim.physics.learning.curve import FULL_RATE_STEPS, Curve, capacity, value
+from llmsim.physics.learning.objectives import (
+    Effort,
+    GradientShape,
+    Metrics,
+    Objective,
+    Score,
+    curve,
+)
 
 BETA = 0.1  # TRL's default
 EARLY = 0.3  # of the spread: what it has beyond its part of the mean
 LEAST, MOST = 0.7, 1.15  # k
+EASIEST, SIZE_PART = 0.56, 2.42  # nats of an answer's token: for all, and of A / N**alpha
+LENGTH_SPREAD = 0.5  # standard deviation of log(tokens of an example)
+SHORTEST_ANSWER = 20.0  # tokens
+TEST_PAIRS, PAIR_TOKENS = 2_000, 1_000  # of the benchmark; tokens of both answers
 
 # The trapezoidal rule over a smooth density that ends in zeros: exact to about 1e-6.
 _NODES = tuple(i / 4 for i in range(-20, 21))
@@ -118,3 +134,127 @@ def _sigmoid(x: float) -> float:
 def ranked_right(margin: float, spread: float) -> float:
     """The share of pairs with a positive margin; none while the policy is the reference."""
     return noise.normal_share(margin / spread) if spread else 0.0
+
+
+# --- the doors of the objective ----------------------------------------------------------
+
+
+def _curve(job: Job) -> Curve:
+    """ln 2 while the policy still is the reference, then 0.4..0.6."""
+    end = noise.between(job.seed, "loss-end", 0.42, 0.58)
+    start = log(2.0)
+    return Curve(
+        floor=0.0,
+        rest=end,
+        start=start,
+        terms=((start - end, 4.0 / job.schedule.steps, FULL_RATE_STEPS),),
+        keep=0.9,
+    )
+
+
+def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+    """The spread of the mean over all pairs of these steps."""
+    return loss_spread(job, last) / sqrt(pairs(job) * (last - first + 1))
+
+
+def _gradient(job: Job, tokens: int) -> GradientShape:
+    return gradient.tuned(job, 3.0)
+
+
+def _metrics(job: Job, step: int, first: int) -> Metrics:
+    seen = pairs(job) * (step - first + 1)
+    return _watched(job, step, loss.averaged(job, first, step), seen)
+
+
+def _held_out(job: Job, step: int) -> Metrics:
+    seen = pairs(job) * job.schedule.validation_batches
+    return _watched(job, step, loss.validation(job, step), seen, "held-out ")
+
+
+def _accuracy(job: Job, step: int) -> float:
+    """The share of held-out pairs ranked right."""
+    _, spread = expected(job, step)
+    return ranked_right(margin_of(loss.validation(job, step), spread), spread)
+
+
+def _scores(job: Job, step: int) -> tuple[Score, ...]:
+    agreed = _accuracy(job, step)
+    return (benchmarks.score(job, step, "preference", "acc", TEST_PAIRS, agreed),)
+
+
+# --- what is watched ---------------------------------------------------------------------
+
+
+def answer_nats(job: Job) -> float:
+    """What each token of an answer costs the reference model, nats; Chinchilla's law in its size.
+
+    Public logs: 0.9..1.1 at 7B (zephyr: logps -260..-290), 2.2..2.4 at 160M on HH-RLHF.
+    """
+    luck = 0.93 + 0.14 * noise.uniform(job.seed, "dpo nats")
+    return (EASIEST + SIZE_PART * capacity(job)) * luck
+
+
+def _answer_tokens(job: Job) -> float:
+    """Mean tokens of a pair's answers: what the pairs have besides prompts; cut to a sequence."""
+    answers = (metrics.row_tokens(job) - PROMPT_TOKENS) / 2.0
+    return max(SHORTEST_ANSWER, min(answers, job.schedule.sequence - PROMPT_TOKENS))
+
+
+def _watched(job: Job, step: int, value: float, pairs: int, stream: str = "") -> Metrics:
+    """Of a loss that is the mean of so many pairs."""
+    mean, spread = expected(job, step)
+    margin = margin_of(value, spread)
+    chosen = -0.6 * mean + 0.4 * margin
+    rejected = chosen - margin
+    ranked = ranked_right(margin, spread)
+
+    def batch(what: str) -> float:
+        return noise.normal(job.seed, f"{stream}dpo {what}", step) / sqrt(pairs)
+
+    # Each of an answer's tokens costs the reference model so many nats.
+    tokens, nats = _answer_tokens(job), answer_nats(job)
+    logps = -tokens * nats * (1.0 + 0.35 * batch("chosen")) + chosen / BETA
+    worse = noise.between(job.seed, "dpo worse", 0.95, 1.2)
+    other = -tokens * nats * worse * (1.0 + 0.35 * batch("rejected"))
+    logits = noise.between(job.seed, "dpo logits", -2.8, -1.2)
+    return (
+        ("entropy", nats * (0.95 + 0.1 * batch("entropy")) / (1.0 + 0.05 * max(0.0, margin))),
+        ("num_tokens", float(_tokens_seen(job)[step])),
+        ("logits/chosen", logits + 0.1 * chosen + 0.2 * batch("logits")),
+        ("logits/rejected", logits + 0.08 + 0.1 * rejected + 0.2 * batch("other logits")),
+        ("mean_token_accuracy", metrics.token_accuracy(-logps / tokens)),
+        ("rewards/chosen", chosen),
+        ("rewards/rejected", rejected),
+        ("rewards/accuracies", noise.part(job.seed, f"{stream}dpo accuracy", ranked, pairs, step)),
+        ("rewards/margins", margin),
+        ("logps/chosen", logps),
+        ("logps/rejected", other + rejected / BETA),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _tokens_seen(job: Job) -> tuple[int, ...]:
+    """Tokens, padding left out, of all examples after each step, from step 0 on."""
+    batch, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
+    return (0, *accumulate(round(batch * _example_length(job, step)) for step in steps))
+
+
+def _example_length(job: Job, step: int) -> float:
+    """Mean tokens of a step's sequences: the more of them, the closer to the mean of all."""
+    mean = PROMPT_TOKENS + _answer_tokens(job)
+    spread = sqrt((exp(LENGTH_SPREAD**2) - 1.0) / job.schedule.global_batch)
+    length = mean * (1.0 + spread * noise.normal(job.seed, "example lengths", step))
+    return min(float(job.schedule.sequence), max(0.2 * mean, length))
+
+
+OBJECTIVE = Objective(
+    curve=_curve,
+    sigma=_sigma,
+    gradient=_gradient,
+    held_out_loss=loss.held_out,
+    scores=_scores,
+    effort=Effort(TEST_PAIRS, TEST_PAIRS * PAIR_TOKENS),
+    metrics=_metrics,
+    held_out=_held_out,
+    accuracy=_accuracy,
+)

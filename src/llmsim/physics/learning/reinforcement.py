@@ -21,26 +21,26 @@ from functools import lru_cache
 from itertools import accumulate
 from math import ceil, exp, log, prod, sqrt
 
-from llmsim.job.records import COMPLETIONS, PROMPT_TOKENS, Job
+from llmsim.job.recipes import COMPLETIONS, PROMPT_TOKENS
+from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.learning import learning_rate, loss
-
-Metrics = tuple[tuple[str, float], ...]
+from llmsim.physics.learning import benchmarks, gradient, learning_rate, loss
+from llmsim.physics.learning.benchmarks import ANSWER_TOKENS, GSM8K
+from llmsim.physics.learning.curve import FULL_RATE_STEPS, Curve, value
+from llmsim.physics.learning.objectives import (
+    Effort,
+    GradientShape,
+    Metrics,
+    Objective,
+    Score,
+    curve,
+)
 
 BETA = 0.04  # weight of the KL divergence (TRL's long-time default)
 DIFFICULTY = 1.5  # a, sum of the parameters of the beta distribution of problems
 LENGTH_SPREAD = 0.5  # standard deviation of log(length) of completions
+KL_NOISE = 0.004  # nats: the advantages of a batch do not quite cancel
 PROMPT_SPREAD = 0.45  # of the prompts' lengths, a part of their mean
-
-
-def metrics(job: Job, step: int) -> Metrics:
-    """(name, value) of what a step's line shows beside the loss."""
-    return _metrics(job, step, reward(job, step))
-
-
-def held_out(job: Job, step: int) -> Metrics:
-    """The same of an evaluation after this step's update."""
-    return _metrics(job, step, expected_reward(job, step + 1), "held-out ")
 
 
 # --- rewards -----------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def expected_reward(job: Job, step: int) -> float:
     return high - (high - low) * exp(-3.0 * done / job.schedule.steps)
 
 
-def _metrics(job: Job, step: int, mean: float, stream: str = "") -> Metrics:
+def _watched(job: Job, step: int, mean: float, stream: str = "") -> Metrics:
     answers = job.schedule.global_batch
     reward = round(mean * answers) / answers
     spread = sqrt(reward * (1.0 - reward) * answers / max(1, answers - 1))
@@ -141,6 +141,12 @@ def tokens_seen(job: Job) -> tuple[int, ...]:
     return (0, *accumulate(round(answers * length) for length in lengths))
 
 
+def tokens(job: Job, first: int, last: int) -> int:
+    """Tokens of all prompts and completions of steps first..last, both included."""
+    seen = tokens_seen(job)
+    return seen[last] - seen[first - 1]
+
+
 def held_out_tokens(job: Job, step: int) -> int:
     """Tokens of all prompts and completions of an evaluation after this step."""
     answers = job.schedule.global_batch * job.schedule.validation_batches
@@ -179,3 +185,64 @@ def _lengths(job: Job, step: int, stream: str) -> Metrics:
         ("completions/min_terminated_length", shortest),
         ("completions/max_terminated_length", last),
     )
+
+
+# --- the doors of the objective ----------------------------------------------------------
+
+
+def _curve(job: Job) -> Curve:
+    """Advantages cancel, so the loss is the KL penalty, from 0 to about 0.01, and its noise."""
+    end = noise.between(job.seed, "loss-end", 0.004, 0.02)
+    return Curve(
+        floor=-0.5,
+        rest=0.5 + end,
+        start=0.0,
+        terms=((-end, 3.0 / job.schedule.steps, FULL_RATE_STEPS),),
+    )
+
+
+def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+    return KL_NOISE / sqrt(last - first + 1)
+
+
+def _gradient(job: Job, tokens: int) -> GradientShape:
+    return gradient.tuned(job, 0.3)
+
+
+def _held_out_loss(job: Job, step: int, part: str) -> float:
+    """The KL penalty, which no luck of a data set moves."""
+    return value(curve(job)._replace(keep=1.0), job, step + 1)
+
+
+def _metrics(job: Job, step: int, first: int) -> Metrics:
+    """Of this step alone, whatever the loss is averaged over."""
+    return _watched(job, step, reward(job, step))
+
+
+def _held_out(job: Job, step: int) -> Metrics:
+    return _watched(job, step, expected_reward(job, step + 1), "held-out ")
+
+
+def _accuracy(job: Job, step: int) -> float:
+    """The share of held-out problems that are solved."""
+    return expected_reward(job, step + 1)
+
+
+def _scores(job: Job, step: int) -> tuple[Score, ...]:
+    solved = expected_reward(job, step)
+    return (benchmarks.score(job, step, "gsm8k", "exact_match", GSM8K, solved),)
+
+
+OBJECTIVE = Objective(
+    curve=_curve,
+    sigma=_sigma,
+    gradient=_gradient,
+    held_out_loss=_held_out_loss,
+    scores=_scores,
+    effort=Effort(GSM8K, GSM8K * ANSWER_TOKENS),
+    metrics=_metrics,
+    held_out=_held_out,
+    accuracy=_accuracy,
+    tokens=tokens,
+    held_out_tokens=held_out_tokens,
+)

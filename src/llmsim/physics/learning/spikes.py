@@ -18,6 +18,7 @@ from math import exp, sqrt
 
 from llmsim.job.records import Job
 from llmsim.physics import noise
+from llmsim.physics.learning import objectives
 from llmsim.typed import NamedTuple
 
 BLOCK = 1000  # steps; a spike begins and ends within its block
@@ -51,7 +52,7 @@ def _spike(seed: int, block: int, chance: float) -> Spike | None:
 
 def in_block(job: Job, step: int) -> Spike | None:
     """The spike in the block of 1000 steps around this step, if it holds one."""
-    if job.recipe not in ("pretrain", "continue"):
+    if not objectives.of(job).spikes:
         return None
     chance = CHANCE_LARGE if job.model.parameters >= LARGE else CHANCE_SMALL
     return _spike(job.seed, step // BLOCK, chance)

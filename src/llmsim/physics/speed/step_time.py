@@ -7,31 +7,28 @@ what has been learnt. Without a rollback it is the optimizer step. Seconds and t
 """
 
 from functools import lru_cache
-from math import log2, pi
+from math import ceil, log2, pi
 
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
-from llmsim.physics.learning import reinforcement
+from llmsim.physics.learning import benchmarks, objectives
 from llmsim.physics.speed import batch_ramp, jitter
 from llmsim.physics.speed.throughput import RECOMPUTE, layout_seconds
 
 # Of a GRPO step, generation takes most: 60 to 80 % in reports of RLHF systems (HybridFlow, 2024).
 ROLLOUT_SHARE = 0.7
 
-
-def tokens(job: Job, first: int, last: int) -> int:
-    """Tokens that the steps first..last train on, both included; padding does not count."""
-    if job.recipe != "grpo":
-        return batch_ramp.tokens(job, first, last)
-    seen = reinforcement.tokens_seen(job)
-    return seen[last] - seen[first - 1]
+# Tokens a second, short padded sequences against training's full ones. Up to 1B a fifth: the
+# GPUs wait for launches; from 56B on as fast, since forward alone is a third of the work.
+SPEED, SPEED_EXPONENT = 0.2, 0.4
+PATIENCE = 3600.0  # seconds, beyond which an evaluation takes more nodes
 
 
 def _filled(job: Job, first: int, last: int) -> float:
-    """Which part of so many full batches the tokens of these steps are; 1 but in GRPO."""
-    if job.recipe != "grpo":
+    """The tokens of these steps as a share of full batches; 1 unless the policy writes them."""
+    if not job.recipe.generates:
         return 1.0
-    return tokens(job, first, last) / ((last - first + 1) * batch_tokens(job))
+    return objectives.tokens(job, first, last) / ((last - first + 1) * batch_tokens(job))
 
 
 def step_seconds(job: Job, step: int | None = None) -> float:
@@ -45,12 +42,12 @@ def step_seconds(job: Job, step: int | None = None) -> float:
     training = seconds * micro_batches / layout.accumulation
     if step is not None:
         training *= _filled(job, step, step)
-    return training / (1.0 - ROLLOUT_SHARE) if job.recipe == "grpo" else training
+    return training / (1.0 - ROLLOUT_SHARE) if job.recipe.generates else training
 
 
 def rollout_seconds(job: Job) -> float:
-    """The part of a GRPO step in which completions are generated; 0 in other recipes."""
-    return step_seconds(job) * ROLLOUT_SHARE if job.recipe == "grpo" else 0.0
+    """The part of a GRPO step in which completions are generated; 0 without them."""
+    return step_seconds(job) * ROLLOUT_SHARE if job.recipe.generates else 0.0
 
 
 @lru_cache(maxsize=64)
@@ -61,7 +58,7 @@ def timing(job: Job, number: int = 0) -> jitter.StepTiming:
     if number:
         first = job.schedule.ramp[number].first
         begun = elapsed(job, first - 1)
-    if job.recipe == "grpo":
+    if job.recipe.generates:
         mean = step_seconds(job) * _filled(job, 1, job.schedule.steps)
     else:
         mean = step_seconds(job, first)
@@ -111,9 +108,9 @@ def elapsed(job: Job, step: int) -> float:
     In GRPO time goes by tokens: the longer the answers, the slower a step.
     """
     number = batch_ramp.stage_number(job.schedule, step)
-    if job.recipe == "grpo" and step > 0:
-        steps = job.schedule.steps
-        ahead = steps * tokens(job, 1, step) / tokens(job, 1, steps) - step
+    if job.recipe.generates and step > 0:
+        steps, seen = job.schedule.steps, objectives.tokens(job, 1, step)
+        ahead = steps * seen / objectives.tokens(job, 1, job.schedule.steps) - step
         own = timing(job)
         return round(jitter.elapsed(own, step) + own.mean * ahead, 6)
     return jitter.elapsed(timing(job, number), step) + (_offset(job, number) if number else 0.0)
@@ -167,3 +164,14 @@ def validation_seconds(job: Job, step: int, part: str = "validation") -> float:
     spread = 1.0 + 0.015 * noise.normal(job.seed, f"{part} time", step)
     overhead = 0.4 + 0.8 * noise.uniform(job.seed, f"{part} overhead", step)
     return round(batches * forward * max(0.9, spread) + overhead, 6)
+
+
+def evaluation_seconds(job: Job) -> float:
+    """Mean seconds of running the benchmarks, on one node unless that would take over an hour."""
+    load = 20.0 + 20.0 * noise.uniform(job.seed, "evaluation-load")
+    training = step_seconds(job) - rollout_seconds(job)
+    size = max(1.0, job.model.active_parameters / 1e9)
+    speed = min(1.0, SPEED * float(size**SPEED_EXPONENT))
+    rate = speed * batch_tokens(job) / training / job.layout.nodes  # of one node
+    alone = benchmarks.effort(job).tokens / rate
+    return load + alone / min(job.layout.nodes, ceil(alone / PATIENCE))

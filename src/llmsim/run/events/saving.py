@@ -1,7 +1,7 @@
 """Validations, checkpoints, the export and its summary."""
 
 from llmsim.physics.hardware.storage import Shard
-from llmsim.physics.learning.benchmarks import Score
+from llmsim.physics.learning.objectives import Score
 from llmsim.typed import NamedTuple
 
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from llmsim.job.records import Job
 from llmsim.physics.learning import benchmarks
+from llmsim.physics.speed import step_time
 from llmsim.run.events import Evaluated, Event, Task
 from llmsim.run.phases.timing import took, watched
 
 
 def seconds(job: Job, step: int) -> float:
     """Seconds of the benchmarks after a step."""
-    return took(job, "evaluation", benchmarks.seconds(job), job.schedule.steps - step)
+    return took(job, "evaluation", step_time.evaluation_seconds(job), job.schedule.steps - step)
 
 
 def evaluated(job: Job, at: float, step: int, clock: float | None = None) -> Iterator[Event]:

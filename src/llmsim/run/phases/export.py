@@ -6,7 +6,7 @@ from math import fsum
 from llmsim.job.milestones import checkpoints, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
-from llmsim.physics.learning import loss, metrics
+from llmsim.physics.learning import loss, metrics, objectives
 from llmsim.physics.speed import step_time, throughput
 from llmsim.run.events import (
     Consolidated,
@@ -86,7 +86,7 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
 def _summary(run: Run, segment: Segment, exported: int) -> Summary:
     job, at, began = run.job, segment.ended, training_began(run)
     steps = job.schedule.steps
-    tokens = step_time.tokens(job, 1, steps)
+    tokens = objectives.tokens(job, 1, steps)
     rate = tokens / step_time.training_seconds(job)
     final = loss.validation(job, validated_steps(job)[-1])
     return Summary(

@@ -5,7 +5,6 @@ from math import ceil, fsum
 from llmsim.catalog import gpus
 from llmsim.job.layout import shards_weights
 from llmsim.job.milestones import steps_per_epoch
-from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, batch_tokens, gpus_per_node, step_data_tokens, step_rows
 from llmsim.model.architecture import (
     active_parameter_count,
@@ -165,7 +164,7 @@ def _taken(job: Job) -> tuple[int, int]:
     steps = steps_per_epoch(job)
     if job.framework.single_process_map:
         return job.dataset.tokens, job.dataset.rows
-    if job.recipe in ("dpo", "grpo"):
+    if job.recipe.row_sequences:
         return int(steps * step_data_tokens(job)), steps * step_rows(job)
     tokens = batch_ramp.tokens(job, 1, steps)
     return tokens, tokens // job.schedule.sequence
@@ -189,7 +188,7 @@ def _model(job: Job, at: float) -> Phase:
     seconds = took(job, "shard", 0.8 + 0.03 * shape.layers)
     at = round(at + seconds, 6)
     yield ModelSharded(at, ceil(parameter_count(shape) / split / sharded), seconds)
-    if RECIPES[job.recipe].released:
+    if job.recipe.released:
         size, seconds = storage.released_bytes(job), storage.load_seconds(job)
         yield from watched(job, at, seconds, "download", "Loading weights", size, "B")
         at = round(at + seconds, 6)

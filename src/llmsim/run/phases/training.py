@@ -11,7 +11,7 @@ from llmsim.job.milestones import (
 )
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import allocator, memory
-from llmsim.physics.learning import gradient, learning_rate, loss, metrics
+from llmsim.physics.learning import gradient, learning_rate, loss, metrics, objectives
 from llmsim.physics.speed import batch_ramp, slowdown, step_time, throughput, traffic
 from llmsim.run.cluster import hostname
 from llmsim.run.events import (
@@ -182,7 +182,7 @@ def logged_step(run: Run, step: int) -> Step:
     job = run.job
     plan, before = job.schedule, previous_logged(job, step)
     at, seconds = step_done(run, step), step_time.interval_seconds(job, before + 1, step)
-    tokens = step_time.tokens(job, before + 1, step)
+    tokens = objectives.tokens(job, before + 1, step)
     sequences, whole = batch_ramp.consumed(plan, step), batch_ramp.consumed(plan, plan.steps)
     return Step(
         at=at,
@@ -193,7 +193,7 @@ def logged_step(run: Run, step: int) -> Step:
         gradient_norm=gradient.norm(job, step),
         learning_rate=learning_rate.learning_rate(job, step),
         step_seconds=seconds / (step - before),
-        tokens=step_time.tokens(job, 1, step),
+        tokens=objectives.tokens(job, 1, step),
         host_seconds=round(_handed(run, step) - _handed(run, before), 6),
         tokens_per_second=tokens / seconds,
         samples_per_second=(sequences - batch_ramp.consumed(plan, before)) / seconds,

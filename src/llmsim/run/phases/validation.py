@@ -4,8 +4,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from llmsim.job.milestones import validated_steps
-from llmsim.job.records import Job, batch_tokens
-from llmsim.physics.learning import loss, metrics, reinforcement
+from llmsim.job.records import Job
+from llmsim.physics.learning import loss, metrics, objectives
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Event, PhaseEnded, PhaseStarted, Validated
 from llmsim.run.phases import evaluation
@@ -44,15 +44,13 @@ def validation(run: Run, number: int) -> Iterator[Event]:
     yield from watched(job, at, seconds, "validation", "Validating", batches, "batch", clock)
     at = round(at + seconds, 6)
     value = loss.validation(job, step)
-    grpo = job.recipe == "grpo"
-    full = batches * batch_tokens(job)
     yield Validated(
         at=at,
         step=step,
         loss=value,
         perplexity=loss.perplexity(value),
         best=best(run, step),
-        tokens=reinforcement.held_out_tokens(job, step) if grpo else full,
+        tokens=objectives.held_out_tokens(job, step),
         seconds=seconds,
         accuracy=metrics.accuracy(job, step),
         training_seconds=round(at - clock, 6),

@@ -1,0 +1,141 @@
+"""Language modelling on text: pretraining from random weights, and further training.
+
+The curves are those of curve.py's three regimes; further training is a bump as the rate warms up
+again, then a slow decline. Gradient norms are gradient.py's. What starts from random weights has
+no noise at first: under the uniform distribution every token costs the same ln V.
+"""
+
+from math import log, sqrt
+
+from llmsim.job.records import Job, batch_tokens
+from llmsim.physics import noise
+from llmsim.physics.learning import benchmarks, gradient, learning_rate, loss
+from llmsim.physics.learning.benchmarks import BENCHMARKS, Benchmark
+from llmsim.physics.learning.curve import (
+    AFTER_PLATEAU,
+    ANNEAL,
+    DATA_EXPONENT,
+    DATA_SCALE,
+    ENTROPY,
+    STEPS,
+    Curve,
+    capacity,
+    data_offset,
+    entropy,
+    lawful,
+    power_law,
+    released,
+)
+from llmsim.physics.learning.objectives import Effort, GradientShape, Objective, Score, curve
+from llmsim.physics.speed import batch_ramp
+
+UNIGRAM_STEPS, UNIGRAM_WARMUP = 34.0, 700  # a shorter warmup makes a faster drop
+CONTEXT_STEPS = 360.0
+TOKEN_SHARE = 0.58  # of the nats between unigram and asymptote, what tokens buy
+DOMAIN_TOKENS = 100e6  # the scale on which a trained model gets used to new data
+
+
+def _curve(job: Job) -> Curve:
+    return _further(job) if job.recipe.released else _from_scratch(job)
+
+
+def _from_scratch(job: Job) -> Curve:
+    """Random weights: unigrams, context, power law."""
+    uniform = log(job.architecture.vocabulary)  # the loss of a model that knows nothing
+    start = uniform + noise.between(job.seed, "loss-start", 0.0, 0.5)
+    floor, below = entropy(job)
+    rest = capacity(job) - below
+    unigram = min(4.0 + 0.31 * uniform, 0.8 * uniform)
+    to_learn = unigram - floor - rest - ANNEAL
+    by_tokens = TOKEN_SHARE * to_learn
+    # At D0 the law's B / D**beta is worth by_tokens: from there on the ladder follows it.
+    scale = (DATA_SCALE / by_tokens) ** (1.0 / DATA_EXPONENT)
+    plan = job.schedule
+    warmup = batch_ramp.steps_until(plan, plan.warmup * plan.global_batch)
+    hurry = max(0.3, min(1.0, sqrt(warmup / UNIGRAM_WARMUP)))
+    usual = learning_rate.peak_learning_rate(job.model.parameters)
+    return Curve(
+        floor=floor,
+        rest=rest,
+        start=start,
+        terms=(
+            (start - unigram, 1.0 / (UNIGRAM_STEPS * hurry), AFTER_PLATEAU),
+            (to_learn - by_tokens, 1.0 / CONTEXT_STEPS, STEPS),
+            *power_law(by_tokens, batch_tokens(job), scale),
+        ),
+        drop=start - unigram,
+        anneal=ANNEAL,
+        pace=min(1.0, job.schedule.peak_lr / usual),
+        soft=below > 0.0,
+    )
+
+
+def _further(job: Job) -> Curve:
+    """A trained model on new data."""
+    floor, below = entropy(job)
+    rest = released(job) - ENTROPY - below
+    shift = noise.between(job.seed, "loss-shift", 0.10, 0.25)
+    return Curve(
+        floor=floor,
+        rest=rest,
+        start=floor + rest + shift,
+        terms=power_law(shift, batch_tokens(job), DOMAIN_TOKENS),
+        anneal=ANNEAL,
+        rewarm=True,
+        soft=below > 0.0,
+    )
+
+
+def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+    """The noise of the batch's tokens; of random weights it grows as the loss falls at first."""
+    full = loss.batch_sigma(job, shape, clean, first, last)
+    if job.recipe.released:
+        return full
+    return full * min(1.0, max(0.0, (shape.start - clean) / shape.drop))
+
+
+def _gradient(job: Job, tokens: int) -> GradientShape:
+    luck, warmup = gradient.level(job), gradient.warmup(job)
+    size = float((job.model.parameters / 124e6) ** -0.07)
+    if job.recipe.released:
+        base = 0.3 * size * luck
+        return GradientShape(base, 0.0, 0.0, warmup, 0.055, gradient.drift(job))
+    early = 0.6 + 0.8 * noise.uniform(job.seed, "gradient-start")
+    # Half of the squared norm is the batch's own noise and shrinks with its tokens.
+    base = 0.26 * size * sqrt(0.5 + 0.5 * 524_288 / tokens) * luck
+    return GradientShape(base, 0.56 * luck, early, warmup, 0.055)
+
+
+def _scores(job: Job, step: int) -> tuple[Score, ...]:
+    return tuple(_benchmark(job, test, step) for test in BENCHMARKS)
+
+
+def _benchmark(job: Job, test: Benchmark, step: int) -> Score:
+    """What is trained further keeps what the released model can do, give or take 0.01..0.03."""
+    if job.recipe.released:
+        luck = 2.0 * noise.uniform(job.seed, f"evaluation-nudge-{test.name}") - 1.0
+        nudge = (0.01 if luck > 0 else -0.01) + 0.02 * luck
+        known = benchmarks.interpolated(released(job), test.scores)
+        share = max(test.scores[0], known + nudge * step / job.schedule.steps)
+    else:
+        shape = curve(job)
+        at = shape.floor + lawful(shape, job, step) - data_offset(job)
+        share = benchmarks.interpolated(at, test.scores)
+    return benchmarks.score(job, step, test.name, test.metric, test.questions, share)
+
+
+# lm-eval scores every choice of every question.
+_EFFORT = Effort(
+    sum(test.questions for test in BENCHMARKS),
+    sum(test.questions * test.choices * test.tokens for test in BENCHMARKS),
+)
+
+OBJECTIVE = Objective(
+    curve=_curve,
+    sigma=_sigma,
+    gradient=_gradient,
+    held_out_loss=loss.held_out,
+    scores=_scores,
+    effort=_EFFORT,
+    spikes=True,
+)

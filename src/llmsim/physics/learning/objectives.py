@@ -1,0 +1,109 @@
+"""What a run trains towards. Each objective is a module of this folder with the same doors.
+
+A recipe (job/recipes.py) names its objective, and the objective's module has a record OBJECTIVE:
+its loss, what is watched beside the loss, its benchmarks and its tokens. Whoever asks for one of
+them asks here and needs no recipe's name. A module is imported when the first job needs it.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+
+from llmsim.job.milestones import steps_per_epoch
+from llmsim.job.records import Job, batch_tokens
+from llmsim.physics.learning.curve import PLATEAU, Curve
+from llmsim.physics.speed import batch_ramp
+from llmsim.typed import NamedTuple
+
+Metrics = tuple[tuple[str, float], ...]
+
+
+class GradientShape(NamedTuple):
+    """The mean gradient norm of a job; see gradient.py."""
+
+    base: float  # what is left at the end
+    warm: float  # what the warmup adds, gone soon after it
+    early: float  # factor on the first steps' excess; 0 for weights that were trained before
+    warmup: float  # steps
+    spread: float  # standard deviation of log norm
+    drift: float = 0.0  # relative change from the first step to the last
+
+
+class Score(NamedTuple):
+    """One line of an evaluation table. Value and standard error are shares or per cent."""
+
+    name: str
+    metric: str
+    value: float
+    stderr: float
+    questions: int
+    percent: bool = False  # 0..100, as BLEU counts; else 0..1
+
+
+class Effort(NamedTuple):
+    """What an evaluation has to read: each question once for each of its answers."""
+
+    questions: int
+    tokens: int
+
+
+class Objective(NamedTuple):
+    """The doors of an objective. Losses are in nats, steps are optimizer steps and count from 1."""
+
+    # The noise-free loss: its own constants; `curve` below adds what all objectives share.
+    curve: Callable[[Job], Curve]
+    # Standard deviation of a loss averaged over steps first..last: (job, curve, clean loss, ...).
+    sigma: Callable[[Job, Curve, float, int, int], float]
+    # The mean gradient norm of steps with so many tokens.
+    gradient: Callable[[Job, int], GradientShape]
+    # The loss on a part of the held-out data after a step, by the part's name.
+    held_out_loss: Callable[[Job, int, str], float]
+    # The benchmarks' table after a step, and what they read.
+    scores: Callable[[Job, int], tuple[Score, ...]]
+    effort: Effort
+    # What is logged beside the loss: of steps first..step as (job, step, first), and held out.
+    metrics: Callable[[Job, int, int], Metrics] | None = None
+    held_out: Callable[[Job, int], Metrics] | None = None
+    # The share of held-out examples that are right after a step.
+    accuracy: Callable[[Job, int], float] | None = None
+    # Tokens of steps first..last, and of a validation after a step, where sequences are not full.
+    tokens: Callable[[Job, int, int], int] = batch_ramp.tokens
+    held_out_tokens: Callable[[Job, int], int] | None = None
+    # Whether the loss spikes now and then; see spikes.py.
+    spikes: bool = False
+
+
+@lru_cache(maxsize=64)
+def _named(name: str) -> Objective:
+    objective: Objective = import_module(f"llmsim.physics.learning.{name}").OBJECTIVE
+    return objective
+
+
+def of(job: Job) -> Objective:
+    """The doors of the job's objective."""
+    return _named(job.recipe.objective)
+
+
+@lru_cache(maxsize=64)
+def curve(job: Job) -> Curve:
+    """What the noise-free loss of a job needs, by its objective."""
+    return (
+        of(job)
+        .curve(job)
+        ._replace(
+            epoch=max(1, steps_per_epoch(job)),
+            last_epoch=job.schedule.epochs - 1,
+            plateau=min(PLATEAU, job.schedule.warmup),
+        )
+    )
+
+
+def tokens(job: Job, first: int, last: int) -> int:
+    """Tokens that the steps first..last train on, both included; padding does not count."""
+    return of(job).tokens(job, first, last)
+
+
+def held_out_tokens(job: Job, step: int) -> int:
+    """Tokens of a validation after a step; padding does not count."""
+    count = of(job).held_out_tokens
+    return count(job, step) if count else job.schedule.validation_batches * batch_tokens(job)
