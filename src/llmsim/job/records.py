@@ -1,6 +1,7 @@
 """A job: what trains on what. Frozen records, nothing more; planning/ makes them."""
 
 from datetime import datetime
+from functools import cached_property
 
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.errors import OptionError, kind_of
@@ -9,7 +10,7 @@ from llmsim.job.layout import Layout
 from llmsim.job.recipes import Recipe
 from llmsim.job.schedule import Schedule
 from llmsim.model.architecture import Architecture
-from llmsim.typed import NamedTuple
+from llmsim.typed import Any, NamedTuple
 
 
 class Software(NamedTuple):
@@ -25,8 +26,8 @@ class Software(NamedTuple):
     transformers: str
 
 
-class Job(NamedTuple):
-    """One training run, wholly determined. Every number shown follows from this record."""
+class _Fields(NamedTuple):
+    """What determines a training run."""
 
     seed: int
     start: datetime  # the time stamp of the first line
@@ -48,9 +49,29 @@ class Job(NamedTuple):
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
     incidents: str = "none"  # how often something breaks: none, rare, typical or chaos
 
+
+class Job(_Fields):
+    """One training run, wholly determined. Every number shown follows from this record.
+
+    Beside the fields a job has a memory of its own, which takes no part in equality, is not
+    pickled, and is empty in what `_replace` makes; see memo.py.
+    """
+
+    @cached_property
+    def memo(self) -> dict[object, dict[tuple[object, ...], Any]]:
+        """What functions remember of this job: {function: {further arguments: value}}."""
+        return {}
+
+    @cached_property
+    def _hashed(self) -> int:
+        return tuple.__hash__(self)
+
     def __hash__(self) -> int:
-        """The seed: caches ask for a job's hash at every step; of all fields it takes 3 us."""
-        return self.seed
+        """The hash of all fields, which takes 3 us, once."""
+        return self._hashed
+
+    def __getstate__(self) -> None:
+        """Nothing beside the fields is pickled or copied."""
 
 
 def expect_job(job: Job) -> None:

@@ -29,11 +29,17 @@ def _mix(value: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _key(seed: int, stream: str) -> int:
+def _name(stream: str) -> int:
+    """The FNV-1a hash of a stream's name, which all seeds share."""
     name = _FNV_OFFSET
     for byte in stream.encode():
         name = ((name ^ byte) * _FNV_PRIME) & _MASK
-    return _mix(_mix(seed & _MASK) ^ name)
+    return name
+
+
+@lru_cache(maxsize=1024)
+def _key(seed: int, stream: str) -> int:
+    return _mix(_mix(seed & _MASK) ^ _name(stream))
 
 
 def bits(seed: int, stream: str, index: int = 0) -> int:

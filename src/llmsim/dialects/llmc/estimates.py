@@ -6,10 +6,10 @@ attention.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from math import fsum, nan, sqrt
 
 from llmsim.dialects.llmc.framework import PEAKS
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count
 from llmsim.physics.learning import gradient, loss
@@ -43,7 +43,7 @@ class Detected(NamedTuple):
     tokens_per_second: float
 
 
-@lru_cache(maxsize=4)
+@remembered()
 def detected(job: Job) -> tuple[Detected, ...]:
     """The derived numbers of every step, from step 1 on."""
     steps = range(1, job.schedule.steps + 1)

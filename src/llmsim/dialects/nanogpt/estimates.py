@@ -5,8 +5,7 @@ of an A100's peak (estimate_mfu, model.py): on a faster GPU it may be above 1. T
 begins at iteration 5 and forgets a tenth with every line (train.py:300-327).
 """
 
-from functools import lru_cache
-
+from llmsim.job.memo import remembered
 from llmsim.job.milestones import outdated_save
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count, position_parameters
@@ -62,7 +61,7 @@ def running_mfu(job: Job, step: int) -> float:
     return _running_mfus(job, line // BLOCK)[line % BLOCK]
 
 
-@lru_cache(maxsize=4)
+@remembered(4)
 def _running_mfus(job: Job, block: int) -> tuple[float, ...]:
     """The running MFU at every line of a block; line n tells step n * log_every."""
     first, every = block * BLOCK, job.schedule.log_every

@@ -1,11 +1,11 @@
 """Epochs, steps, validations: the lines that a run is mostly made of."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from llmsim.dialects.line import Bar, Line, Tell
 from llmsim.dialects.pytorch.grid import grid
 from llmsim.dialects.pytorch.log_lines import alone, prefix, say, warn
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.hardware.memory import capacity
 from llmsim.physics.speed import step_time
@@ -44,7 +44,7 @@ SLOW_REASONS = {
 SENTENCE_WIDTH = 60
 
 
-@lru_cache(maxsize=8)
+@remembered()
 def _widest(job: Job) -> tuple[str, str, int, int, int]:
     """Steps and epochs in full; cells for tokens per second, samples per second and memory."""
     tokens = len(f"{batch_tokens(job) / step_time.step_seconds(job) * 1.1:,.0f}")

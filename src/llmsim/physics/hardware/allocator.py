@@ -1,7 +1,6 @@
 """What torch's allocator holds while a job runs, in bytes, as its logs show it."""
 
-from functools import lru_cache
-
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import memory
@@ -26,7 +25,7 @@ def reserved(job: Job, step: int, stage_index: int | None = None) -> int:
     return steady if step > 1 else first if step == 1 else built
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _reserved(job: Job, stage_index: int | None) -> tuple[int, int, int]:
     """Bytes reserved after the build, in step 1, and from step 2 on."""
     shape, layout, sequence = job.architecture, job.layout, job.schedule.sequence

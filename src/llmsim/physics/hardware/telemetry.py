@@ -15,6 +15,7 @@ from functools import lru_cache
 from math import exp, fsum, pi, sin
 
 from llmsim.catalog import gpus
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory
@@ -134,7 +135,7 @@ def _link_rate(job: Job) -> float:
     return min(job.gpu.link_gb_s, sent / step_seconds(job) / 1e9)
 
 
-@lru_cache(maxsize=16)
+@remembered()
 def _site(job: Job) -> _Site:
     typical = gpus.typical_mfu(job.gpu)
     reached = expected_mfu(job.architecture, job.gpu, job.layout, job.schedule.sequence) / typical

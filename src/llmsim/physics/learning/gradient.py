@@ -13,9 +13,9 @@ s counts the updates done, W is the warmup. The shape is GPT-2 124M's in llm.c (
 trained weights has no transient: it lies at its level from the first step.
 """
 
-from functools import lru_cache
 from math import exp, log, sqrt
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.learning import loss, objectives, spikes
@@ -30,7 +30,7 @@ _OWN = sqrt((1.0 - LOSS_SHARE**2) / (1.0 + NEIGHBOUR**2))
 _LANES = sqrt(3.0)  # four 16-bit lanes sum to a variance of 4/12
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def _shape(job: Job, tokens: int) -> GradientShape:
     """Of steps with this many tokens."""
     return objectives.of(job).gradient(job, tokens)

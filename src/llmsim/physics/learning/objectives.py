@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 
+from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning.curve import PLATEAU, Curve
@@ -84,7 +85,7 @@ def of(job: Job) -> Objective:
     return _named(job.recipe.objective)
 
 
-@lru_cache(maxsize=64)
+@remembered()
 def curve(job: Job) -> Curve:
     """What the noise-free loss of a job needs, by its objective."""
     return (

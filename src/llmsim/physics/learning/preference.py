@@ -17,10 +17,10 @@ s. margin = rewards/chosen - rewards/rejected; a reward is beta times what the a
 log-probability gained over the reference model's: logps = reference + reward / beta.
 """
 
-from functools import lru_cache
 from itertools import accumulate
 from math import exp, expm1, fsum, log, log1p, sqrt
 
+from llmsim.job.memo import remembered
 from llmsim.job.recipes import PROMPT_TOKENS
 from llmsim.job.records import Job, step_rows
 from llmsim.physics import noise
@@ -55,7 +55,7 @@ def preference_loss(margin: float, spread: float) -> float:
     return fsum(costs) / _WEIGHT
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def loss_spread(job: Job, step: int) -> float:
     """Standard deviation of the losses of single pairs, nats; 0 while all of them cost ln 2."""
     margin, spread = expected(job, step)
@@ -87,7 +87,7 @@ def _slope(job: Job) -> float:
     return min(MOST, max(LEAST, slope))
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def expected(job: Job, step: int) -> tuple[float, float]:
     """The noise-free margin and its spread in this step; both 0 while the policy is the reference.
 
@@ -232,7 +232,7 @@ def _watched(job: Job, step: int, value: float, pairs: int, stream: str = "") ->
     )  # fmt: skip
 
 
-@lru_cache(maxsize=4)
+@remembered()
 def _tokens_seen(job: Job) -> tuple[int, ...]:
     """Tokens, padding left out, of all examples after each step, from step 0 on."""
     batch, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)

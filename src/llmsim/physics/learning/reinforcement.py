@@ -17,10 +17,10 @@ Tokens are those of prompts and completions, as TRL's num_tokens: padding is rem
 model runs, so that a step takes as long as it has tokens.
 """
 
-from functools import lru_cache
 from itertools import accumulate
 from math import ceil, exp, log, prod, sqrt
 
+from llmsim.job.memo import remembered
 from llmsim.job.recipes import COMPLETIONS, PROMPT_TOKENS
 from llmsim.job.records import Job
 from llmsim.physics import noise
@@ -133,7 +133,7 @@ def _prompt_length(job: Job, step: int, stream: str = "") -> float:
     return PROMPT_TOKENS * max(0.3, 1.0 + spread * luck)
 
 
-@lru_cache(maxsize=4)
+@remembered()
 def tokens_seen(job: Job) -> tuple[int, ...]:
     """Tokens of all prompts and completions after each step, from step 0 on."""
     answers, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)

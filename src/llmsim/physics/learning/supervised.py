@@ -5,10 +5,10 @@ metrics.py's. Examples are packed into sequences, best fit first, which leaves n
 them empty. Benchmarks are ROUGE-L and BLEU over the final loss.
 """
 
-from functools import lru_cache
 from itertools import accumulate
 from math import log
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.learning import benchmarks, gradient, loss, metrics
@@ -64,7 +64,7 @@ def _watched(job: Job, step: int, value: float, stream: str = "") -> Metrics:
     )
 
 
-@lru_cache(maxsize=4)
+@remembered()
 def _tokens_seen(job: Job) -> tuple[int, ...]:
     """Tokens of all packed sequences after each step, from step 0 on; their rests are empty."""
     full, seed = job.schedule.sequence, job.seed

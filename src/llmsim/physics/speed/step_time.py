@@ -6,9 +6,9 @@ Each function that takes a step takes the executed step, counted from 1: what ha
 what has been learnt. Without a rollback it is the optimizer step. Seconds and tokens throughout.
 """
 
-from functools import lru_cache
 from math import ceil, log2, pi
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
 from llmsim.physics.learning import benchmarks, objectives
@@ -50,7 +50,7 @@ def rollout_seconds(job: Job) -> float:
     return step_seconds(job) * ROLLOUT_SHARE if job.recipe.generates else 0.0
 
 
-@lru_cache(maxsize=64)
+@remembered(8)
 def timing(job: Job, number: int = 0) -> jitter.StepTiming:
     """The constants of this run's timing, in one stage of its ramp; see elapsed."""
     seed, layout = job.seed, job.layout
@@ -99,7 +99,7 @@ def _first_extra(job: Job, mean: float) -> float:
     return min(50.0, max(5.8, 4.5 * mean, min(compiling, 42.0 * mean)))
 
 
-@lru_cache(maxsize=64)  # an interval begins where the one before ended
+@remembered(64)  # an interval begins where the one before ended
 def elapsed(job: Job, step: int) -> float:
     """Seconds from the first executed step's start to the end of this one, without pauses.
 
@@ -116,7 +116,7 @@ def elapsed(job: Job, step: int) -> float:
     return jitter.elapsed(timing(job, number), step) + (_offset(job, number) if number else 0.0)
 
 
-@lru_cache(maxsize=64)
+@remembered(8)
 def _offset(job: Job, number: int) -> float:
     """Seconds by which a stage begins later than in a run that has its batch throughout."""
     last = job.schedule.ramp[number].first - 1

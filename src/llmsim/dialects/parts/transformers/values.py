@@ -1,9 +1,9 @@
 """The numbers that Hugging Face's Trainer derives from a run: epochs, runtimes, means (5.23.0)."""
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from math import ceil, fsum
 
+from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, batch_tokens, step_rows
 from llmsim.model.architecture import embedding_parameters, parameter_count
@@ -62,7 +62,7 @@ def intervals(job: Job) -> Iterator[tuple[int, int]]:
         yield last - every + 1, last
 
 
-@lru_cache(maxsize=8)
+@remembered()
 def mean_loss(job: Job) -> float:
     """The mean training loss of the whole run, from the logged means."""
     sums = [loss.averaged(job, first, last) * (last - first + 1) for first, last in intervals(job)]
