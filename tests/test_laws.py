@@ -3,12 +3,15 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import llmsim
 from llmsim.dialects.registry import NAMES
+from llmsim.job.recipes import RECIPES, Recipe
+from llmsim.physics.learning.objectives import Objective
 from tests.dialects.logs import PIPE, played
 
 SOURCE = Path(llmsim.__file__).parent
@@ -226,6 +229,45 @@ def test_only_one_room_looks_at_a_gpus_name(module: str) -> None:
         if GPU_WORDS.search(str(text.value))
     ]
     assert found == []
+
+
+# --- a recipe is a row --------------------------------------------------------------------------
+
+
+def is_recipes_name(node: ast.AST | None) -> bool:
+    """Whether an expression is the name of a recipe, or a row of names with one in it."""
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return any(map(is_recipes_name, node.elts))
+    return isinstance(node, ast.Constant) and node.value in (*RECIPES,)
+
+
+def decides_by_recipe(node: ast.AST) -> bool:
+    """Whether a recipe's name is compared, or is the key of a table."""
+    if isinstance(node, ast.Compare):
+        return any(map(is_recipes_name, (node.left, *node.comparators)))
+    if isinstance(node, ast.Dict):
+        return any(map(is_recipes_name, node.keys))
+    if isinstance(node, ast.Call):
+        return dotted(node.func).endswith("fromkeys") and any(map(is_recipes_name, node.args))
+    return isinstance(node, ast.MatchValue) and is_recipes_name(node.value)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "job.recipes"])
+def test_only_one_room_looks_at_a_recipes_name(module: str) -> None:
+    """A framework's folder says which recipes it does; whatever else differs is a trait."""
+    found = [
+        f"{module}:{node.lineno} {ast.unparse(node)}"
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.expr | ast.pattern) and decides_by_recipe(node)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_a_recipes_objective_has_all_doors(recipe: Recipe) -> None:
+    module = f"physics.learning.{recipe.objective}"
+    assert module in MODULES
+    assert isinstance(import_module(f"llmsim.{module}").OBJECTIVE, Objective)
 
 
 # --- imports run one way -----------------------------------------------------------------------

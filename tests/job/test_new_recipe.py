@@ -1,0 +1,99 @@
+"""A new recipe is one row, and a new objective one module: whole runs of them play in a copy.
+
+The steps are those of CONTRIBUTING.md. The copy counts what they touch.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+ROW = """
+    Recipe(
+        "novel", "{objective}", "a kind of training that nobody has done", ("chat",),
+        1e-5, False, 1 << 18, 2048, (150, 400), 1, 0.05, "linear", 0.0, 1 << 20,
+        preparation=PACKING,
+    ),
+"""
+# Distillation: the loss is a distance from a teacher, which falls by half in a run.
+MODULE = '''
+"""Distillation from a teacher."""
+
+from math import log
+
+from llmsim.physics.learning import gradient, loss, supervised
+from llmsim.physics.learning.curve import FULL_RATE_STEPS, Curve
+
+
+def _curve(job):
+    return Curve(
+        floor=0.0,
+        rest=0.5,
+        start=1.0,
+        terms=((0.5, 5.0 / job.schedule.steps, FULL_RATE_STEPS),),
+    )
+
+
+OBJECTIVE = supervised.OBJECTIVE._replace(
+    curve=_curve,
+    gradient=lambda job, tokens: gradient.tuned(job, 0.5),
+    metrics=lambda job, step, first: (("distance", loss.averaged(job, first, step)),),
+)
+'''
+PLAY = """
+from llmsim import cli
+cli.main(["--recipe", "novel", "--dialect", "pytorch", "--seed", "1", "--model", "Novel-1B",
+          "--start", "2026-01-30 12:00:00", "--speed-factor", "max", "--runs", "1"])
+"""
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize(
+    ("objective", "touched", "first_losses"),
+    [
+        ("supervised", {"job/recipes.py"}, (1.3, 2.2)),  # fine-tuning of a 1B model
+        ("distillation", {"job/recipes.py", "physics/learning/distillation.py"}, (0.9, 1.1)),
+    ],
+)
+def test_a_new_recipe_is_one_row_and_at_most_one_module(
+    objective: str, touched: set[str], first_losses: tuple[float, float], tmp_path: Path
+) -> None:
+    package = tmp_path / "src" / "llmsim"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src" / "llmsim", package, ignore=ignored)
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    before = contents(package)
+
+    recipes = package / "job" / "recipes.py"
+    rows, end, rest = recipes.read_text(encoding="utf-8").partition("\n)  # fmt: skip\n")
+    row = ROW.format(objective=objective).rstrip()
+    recipes.write_text(rows + row + end + rest, encoding="utf-8")
+    if objective == "distillation":
+        module = package / "physics" / "learning" / f"{objective}.py"
+        module.write_text(MODULE.lstrip(), encoding="utf-8")
+
+    after = contents(package)
+    changed = {path.as_posix() for path in after if before.get(path) != after[path]}
+    assert changed == touched
+    played = subprocess.run(
+        [sys.executable, "-c", PLAY],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (played.returncode, played.stderr) == (0, "")
+    (summary,) = (line for line in played.stdout.splitlines() if "| training loss" in line)
+    first, last = map(float, summary.strip("| ").removeprefix("training loss").split("->"))
+    low, high = first_losses
+    assert low < first < high, f"seed 1, pytorch: {summary}"
+    assert last < 0.8 * first, f"seed 1, pytorch: {summary}"
