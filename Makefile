@@ -16,9 +16,13 @@ BEFORE ?= 9ed004b
 
 # Stamps: files that say when a slow step was last done.
 PACKAGE := $(VENV)/.package
+CHECK := $(VENV)/.check
 DEV := $(VENV)/.dev
 NODE := web/node_modules/.package-lock.json
 PAGE := web/dist/index.html
+
+# Tests that import what the extra `check` leaves out.
+HEAVY := tests/browser tests/dialects/test_mlperf.py tests/cli/test_awake.py
 
 BIOME := node_modules/.bin/biome check
 
@@ -26,7 +30,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 	$(wildcard tools/make_library.*) $(shell find src -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types style unit transcripts browser test-browser test-browsers test-readers web bench-web icons serve \
+.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-readers web bench-web icons serve \
 	screenshots constraints clean docs statistics bench compare
 
 help: ## show what can be made
@@ -34,6 +38,13 @@ help: ## show what can be made
 
 run: $(PACKAGE) ## play one run (ARGS="--seed 7 --speed-factor 4")
 	@$(BIN)/python -m llmsim $(ARGS)
+
+check: $(CHECK) ## the fast loop: ruff, mypy and the quick tests; no node, no browser
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(addprefix --ignore=,$(HEAVY)) \
+		-m "not transcripts and not long and not extras"
 
 test: lint unit transcripts test-browser ## set up everything and run all checks and tests
 
@@ -98,9 +109,13 @@ $(PACKAGE): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --editable .
 	@touch $@
 
+$(CHECK): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --editable '.[check]'
+	@touch $@ $(PACKAGE)
+
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --editable '.[dev]'
-	@touch $@ $(PACKAGE)
+	@touch $@ $(PACKAGE) $(CHECK)
 
 $(NODE): web/package.json web/package-lock.json web/.npmrc
 	npm --prefix web ci --no-audit --no-fund

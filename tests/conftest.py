@@ -1,6 +1,9 @@
 """Settings of all tests."""
 
 import os
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
 
 import pytest
 from hypothesis import settings
@@ -25,3 +28,51 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("readers")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+# A job in the background and nohup ignore these, and what a test starts would inherit it.
+INHERITED: dict[signal.Signals, Callable[[int, FrameType | None], object] | int] = {
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGQUIT: signal.SIG_DFL,
+}
+
+
+@pytest.fixture(autouse=True)
+def usual_signals() -> Iterator[None]:
+    """Signals that do what they do in a terminal, whatever the tests were started by."""
+    ignored = [number for number in INHERITED if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, INHERITED[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+# What says which case of a loop has failed, by the names that tests give it.
+TELLING = ("seed", "dialect", "name", "recipe", "width", "step", "event", "line", "text")
+
+
+def named(traceback: TracebackType | None) -> list[str]:
+    """What the frames of the tests were about when one failed: seed, dialect, step."""
+    told: dict[str, str] = {}
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if f"{os.sep}tests{os.sep}" in frame.f_code.co_filename:
+            for name, value in frame.f_locals.items():
+                job = getattr(value, "job", value)  # of a run
+                if hasattr(job, "framework") and hasattr(job, "seed"):
+                    told[name] = f"seed {job.seed}, dialect {job.framework.name}: {job.command}"
+                elif name in TELLING:
+                    told[name] = repr(value)[:200]
+        traceback = traceback.tb_next
+    return [f"{name}: {text}" for name, text in told.items()]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Names the seed, the dialect and the step in the report of a failure inside a loop."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]  # pluggy sends it
+    if call.excinfo and report.failed:
+        report.sections.append(("what it was about", "\n".join(named(call.excinfo.tb))))
+    return report  # type: ignore[return-value]

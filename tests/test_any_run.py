@@ -15,6 +15,8 @@ from llmsim.run.simulation import simulate
 from tests.run import test_simulation as identities
 from tests.runs import Run, job_of
 
+pytestmark = pytest.mark.long
+
 CHECKS: tuple[Callable[[tuple[Run, ...]], None], ...] = (
     identities.test_time_never_goes_back,
     identities.test_five_phases_follow_each_other_and_two_nest_in_training,

@@ -26,7 +26,8 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     build = project["build-system"]["requires"]
     extras = project["project"]["optional-dependencies"]
-    _pip("install", "--quiet", *build, *extras["dev"], *extras["browsers"])
+    dev = [name for name in extras["dev"] if not name.startswith("llmsim[")]  # that is `check`
+    _pip("install", "--quiet", *build, *extras["check"], *dev, *extras["browsers"])
     (ROOT / "constraints.txt").write_text(HEADER + _pip("freeze"), encoding="utf-8")
 
 

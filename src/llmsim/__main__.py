@@ -10,7 +10,7 @@ def main() -> int:
     try:
         from llmsim import cli  # here, so that an interrupt during the imports is met too
 
-        return cli.main(sys.argv[1:])
+        return cli.main(sys.argv[1:], ends_process=True)
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -16,6 +16,8 @@ import pytest
 
 from tests.board.stage import Terminal
 
+pytestmark = pytest.mark.long
+
 COMMAND = [sys.executable, "-m", "llmsim", "--seed", "7", "--dialect", "pytorch", "--gpus", "8"]
 PATIENCE = 30.0  # seconds
 

@@ -16,6 +16,8 @@ from llmsim.show.player import play, shows_board
 from llmsim.text.screen import Screen
 from tests.board.stage import DURATION, GOLDEN, GOLDENS, Golden, Terminal, drawn, picture, timed
 
+pytestmark = pytest.mark.long
+
 TERMINAL = Screen(80, 24, color=True, unicode=True, live=True)
 PIPE = TERMINAL._replace(live=False, color=False)
 

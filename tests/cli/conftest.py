@@ -17,7 +17,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
     """The options that the host was handed, instead of a show."""
     calls: list[Options] = []
 
-    def main(options: Options) -> int:
+    def main(options: Options, ends_process: bool) -> int:
         calls.append(options)
         return 0
 

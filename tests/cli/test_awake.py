@@ -11,6 +11,8 @@ from llmsim.hosts import native
 from llmsim.options.table import Options
 from tests.cli.asked import Captured, refused, sentences
 
+pytestmark = pytest.mark.extras
+
 
 def test_the_machine_is_kept_awake_while_a_run_plays_and_no_longer(
     capfd: Captured, monkeypatch: pytest.MonkeyPatch
@@ -23,7 +25,7 @@ def test_the_machine_is_kept_awake_while_a_run_plays_and_no_longer(
         modes.append(presenting(**settings))  # type: ignore[call-overload]  # passed on
         return modes[0]
 
-    def main(options: Options) -> int:
+    def main(options: Options, ends_process: bool) -> int:
         assert [mode.active for mode in modes] == [True]
         return 143
 

@@ -197,8 +197,33 @@ def test_a_folder_or_a_pipe_in_its_place(file: Path) -> None:
         default_options(home)
 
 
+def test_a_link_to_nothing_is_an_empty_file(file: Path) -> None:
+    file.symlink_to(os.devnull)
+    assert default_options({"LLMSIM_CONFIG": str(file)}) == Options()
+
+
+def test_keys_in_keys_without_end_are_refused_at_once(file: Path) -> None:
+    for text in (".".join(["a"] * 20_000) + " = 1", "[" + ".".join(["a"] * 50) + "]"):
+        with pytest.raises(OptionError, match=r"config\.toml line 2 has too many dots"):
+            read(f"gpus = 8\n{text}\n", file)
+    assert read("# " + "." * 100 + "\ngpus = 8", file) == Options(gpus=8)
+
+
+def test_a_file_that_never_ends_is_refused_and_not_waited_for(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/proc/kmsg calls itself a file, and whoever reads it waits for the kernel."""
+    fifo = file.parent / "kmsg"
+    os.mkfifo(fifo)
+    writer = os.open(fifo, os.O_RDWR)  # so that the pipe is open, and empty
+    monkeypatch.setattr("llmsim.cli.defaults.S_ISREG", lambda mode: True)
+    with pytest.raises(OptionError, match="kmsg is not a file"):
+        default_options({"LLMSIM_CONFIG": str(fifo)})
+    os.close(writer)
+
+
 def test_a_file_that_cannot_be_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(*arguments: object) -> None:
+    def denied(*arguments: object, **settings: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     file.write_text("gpus = 8")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlperf_logging.compliance_checker.mlp_compliance import (  # type: ignore[import-untyped]
+from mlperf_logging.compliance_checker.mlp_compliance import (
     main,
     make_checker,
 )
-from mlperf_logging.mllog import mllog  # type: ignore[import-untyped]
+from mlperf_logging.mllog import mllog
 
 from llmsim.dialects.mlperf import lines as mlperf
 from llmsim.job.milestones import checkpoints

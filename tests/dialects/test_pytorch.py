@@ -13,6 +13,8 @@ from llmsim.dialects.registry import lines_of
 from llmsim.run import events
 from tests.runs import ASKED_FOR, Run, lines, run_of, screen, told, told_by
 
+pytestmark = pytest.mark.long
+
 WIDTHS = (20, 36, 40, 60, 80, 100, 120, 160, 200, 300, 400)
 
 NUMBER = r"-?[\d,]+(?:\.\d+)?(?:e[+-]\d\d)?"

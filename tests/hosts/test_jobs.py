@@ -18,6 +18,8 @@ import pytest
 
 from tests.board.stage import Terminal
 
+pytestmark = pytest.mark.long
+
 PATIENCE = 60.0  # seconds after which a test gives up; none waits so long when all is well
 # As typed, and as the shell repeats it: as long in every checkout, since a longer one would wrap.
 LLMSIM = "llmsim --seed 7 --dialect pytorch --gpus 8 --color always"

@@ -21,6 +21,8 @@ from llmsim.board.region import END
 from llmsim.hosts.output import HIDE_CURSOR, PASTES_PLAIN, SHOW_CURSOR, Output
 from llmsim.show.player import FAREWELLS
 
+pytestmark = pytest.mark.long
+
 LLMSIM = [sys.executable, "-m", "llmsim"]
 START = ["--start", "2026-01-30T12:00:00", "--dialect", "pytorch", "--view", "log"]
 SEVEN = ["--seed", "7", *START]

@@ -20,6 +20,8 @@ from llmsim.show.player import play
 from llmsim.text.screen import Screen
 from tests.board.stage import Terminal
 
+pytestmark = pytest.mark.long
+
 
 class Clock:
     """Time that passes only in sleep, and as much as the test says in between."""

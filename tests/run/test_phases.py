@@ -15,9 +15,10 @@ from tests.runs import Run, many_runs, run_of
 CLOCKED = (events.Step, events.Validated, events.CheckpointStaged, events.CheckpointSaved)
 
 
-@pytest.fixture(scope="module")
-def runs() -> tuple[Run, ...]:
-    return many_runs()
+@pytest.fixture(scope="module", params=[12, pytest.param(200, marks=pytest.mark.transcripts)])
+def runs(request: pytest.FixtureRequest) -> tuple[Run, ...]:
+    """The runs of a dozen seeds; all two hundred with the other whole runs."""
+    return many_runs(request.param)
 
 
 def test_checkpoints_are_saved_and_deleted_in_turn(runs: tuple[Run, ...]) -> None:

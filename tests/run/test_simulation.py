@@ -24,8 +24,15 @@ from tests.runs import Run, many_runs
 NESTED = ("validation", "checkpoint")
 
 
+@pytest.fixture(scope="module", params=[12, pytest.param(200, marks=pytest.mark.transcripts)])
+def runs(request: pytest.FixtureRequest) -> tuple[Run, ...]:
+    """The runs of a dozen seeds; all two hundred with the other whole runs."""
+    return many_runs(request.param)
+
+
 @pytest.fixture(scope="module")
-def runs() -> tuple[Run, ...]:
+def all_runs() -> tuple[Run, ...]:
+    """Enough runs for what only some of them have."""
     return many_runs()
 
 
@@ -173,9 +180,10 @@ def test_rates_follow_from_tokens_time_and_the_model(runs: tuple[Run, ...]) -> N
             assert 0 < step.mfu < 0.75
 
 
-def test_a_batch_grows_between_logged_steps_and_is_told(runs: tuple[Run, ...]) -> None:
-    growing = [run for run in runs if run.job.schedule.ramp]
-    assert 0.01 < len(growing) / len(runs) < 0.25
+@pytest.mark.transcripts
+def test_a_batch_grows_between_logged_steps_and_is_told(all_runs: tuple[Run, ...]) -> None:
+    growing = [run for run in all_runs if run.job.schedule.ramp]
+    assert 0.01 < len(growing) / len(all_runs) < 0.25
     for run in growing:
         sizes = batches(run.job)
         told = {event.step: event for event in run.all(events.BatchGrew)}
@@ -322,9 +330,10 @@ def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
             assert took / (number - step.previous) == step.step_seconds
 
 
-def test_a_save_in_the_background_lets_training_go_on(runs: tuple[Run, ...]) -> None:
-    saving = [run for run in runs if run.job.background_saves]
-    assert 0.2 < len(saving) / len(runs) < 0.5
+@pytest.mark.transcripts
+def test_a_save_in_the_background_lets_training_go_on(all_runs: tuple[Run, ...]) -> None:
+    saving = [run for run in all_runs if run.job.background_saves]
+    assert 0.2 < len(saving) / len(all_runs) < 0.5
     for run in saving:
         last = run.job.schedule.steps
         starts = {e.step: e.at for e in run.events if isinstance(e, events.CheckpointStarted)}

@@ -115,8 +115,11 @@ def _read(file_name: str) -> str:
     for home in (package, checkout):
         try:
             content: bytes = loader.get_data(f"{home}{sep}data{sep}{file_name}")
-        except OSError:
-            continue
+        except OSError as error:
+            # An archive says of what it does not have that there is an error, but not which.
+            if isinstance(error, FileNotFoundError | NotADirectoryError) or not error.errno:
+                continue
+            raise CatalogError(f"data/{file_name} cannot be read: {error.strerror}.") from None
         return content.decode("utf-8", "replace")  # a bad byte is then refused with its line
     raise CatalogError(f"data/{file_name} is missing from this copy of llmsim: install it again.")
 

@@ -20,10 +20,14 @@ class MissingExtraError(Exception):
     """What was asked for needs a package that is not installed; says which."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Does what the arguments ask for and returns the exit status."""
+def main(arguments: Sequence[str], ends_process: bool = False) -> int:
+    """Does what the arguments ask for and returns the exit status.
+
+    The process is left as it was, its signals too, unless it ends here: then a second Ctrl+C is
+    not to disturb the end.
+    """
     try:
-        return _perform(arguments)
+        return _perform(arguments, ends_process)
     except (OptionError, PlanError) as error:
         _complain(error.sentence(FLAG))
         return ExitStatus.USAGE
@@ -38,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     return ExitStatus.ERROR
 
 
-def _perform(arguments: Sequence[str]) -> int:
+def _perform(arguments: Sequence[str], ends_process: bool) -> int:
     if "-h" in arguments or "--help" in arguments:
         from llmsim.cli.usage import usage
 
@@ -54,8 +58,8 @@ def _perform(arguments: Sequence[str]) -> int:
         from llmsim.cli.awake import kept_awake
 
         with kept_awake(_complain):
-            return native.main(options)
-    return native.main(options)
+            return native.main(options, ends_process)
+    return native.main(options, ends_process)
 
 
 def _options(given: Sequence[tuple[str, str]]) -> Options:

@@ -6,7 +6,7 @@ flag  >  LLMSIM_* variable  >  config file  >  the table's default
 import os
 from collections.abc import Iterable, Mapping
 from datetime import date, time
-from stat import S_ISREG
+from stat import S_ISCHR, S_ISREG
 
 from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
@@ -16,6 +16,7 @@ from llmsim.text.wording import nearest
 PREFIX = "LLMSIM_"
 ELSEWHERE = "LLMSIM_CONFIG"  # names the config file, if it is not in its place
 LARGEST = 65_536  # bytes of a config file
+MOST_DOTS = 40  # in a line of it, which no option needs
 
 TABLE = {option.name: option for option in OPTIONS if option.in_config}
 
@@ -85,21 +86,30 @@ def _content(path: str, named: bool) -> bytes:
     if path.lower() == os.devnull:
         return b""
     try:
-        regular = S_ISREG(os.stat(path).st_mode)
+        kind = os.stat(path)
     except OSError as error:
         if named:
             raise OptionError(f"{ELSEWHERE} names {shown}: {_reason(error)}.") from None
         return b""
-    if not regular:
+    if S_ISCHR(kind.st_mode) and os.path.samestat(kind, os.stat(os.devnull)):
+        return b""
+    content: bytes | None = None
+    if S_ISREG(kind.st_mode):
+        try:
+            with open(path, "rb", opener=_unwaiting) as file:
+                content = file.read(LARGEST + 1)  # None: there is nothing yet, as in a pipe
+        except OSError as error:
+            raise OptionError(f"{shown} cannot be read: {_reason(error)}.") from None
+    if content is None:
         raise OptionError(f"{shown} is not a file: the defaults are read from a file of TOML.")
-    try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise OptionError(f"{shown} cannot be read: {_reason(error)}.") from None
     if len(content) > LARGEST:
         raise OptionError(f"{shown} has more than {LARGEST:,} bytes: a line an option would do.")
     return content
+
+
+def _unwaiting(path: str, flags: int) -> int:
+    """Opens a file so that no read waits: some in /proc look like files and have no end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _reason(error: OSError) -> str:
@@ -111,6 +121,12 @@ def _parsed(content: bytes, shown: str) -> dict[str, object]:
     """The keys and values of a TOML file."""
     import tomllib  # only for those who have a file
 
+    for number, row in enumerate(content.splitlines(), 1):
+        # Keys in keys in keys take TOML's reader a time that grows with the square of their number.
+        if row.count(b".") > MOST_DOTS and not row.lstrip().startswith(b"#"):
+            raise OptionError(
+                f"{shown} line {number} has too many dots: give lines such as gpus = 8."
+            )
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -22,11 +22,12 @@ from llmsim.show.player import farewell
 TICK = 0.05
 
 
-def main(options: Options) -> int:
+def main(options: Options, ends_process: bool = False) -> int:
     """Plays the options' runs on standard output and returns the exit status.
 
     Raises PlanError, before anything is written, when no job can be made of the options, and
-    OSError when standard output takes no text.
+    OSError when standard output takes no text. The process is left as it was found, but where
+    `ends_process` says that nothing comes after: then no signal may end it any more.
     """
     begun = time.monotonic()
     limit = options.exit_after_time
@@ -62,6 +63,9 @@ def main(options: Options) -> int:
             output.end(goodbye)
         if console is not None:
             escape_codes(console)
+        output.close()
+        if not ends_process:
+            signals.restore()
     return status
 
 

@@ -157,6 +157,12 @@ class Output:
         hidden, self._hidden = self._hidden, False
         return (PASTES_PLAIN if self._keys else "") + SHOW_CURSOR if hidden else ""
 
+    def close(self) -> None:
+        """Closes what was opened for us alone; nothing can be written any more."""
+        if self.descriptor != 1:
+            os.close(self.descriptor)
+            self.descriptor = 1
+
     def resume(self) -> None:
         """Takes the terminal once more, whatever others have made of its cursor, or leaves it."""
         if self.screen().live:

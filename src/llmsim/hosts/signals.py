@@ -8,9 +8,12 @@ So a signal is acted on where the host waits, and nowhere else.
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object] | int
 
 
 class Stopped(BaseException):
@@ -43,6 +46,8 @@ class Signals:
         self.suspended = False  # Ctrl+Z was pressed
         self.disturbed = False  # the terminal was resized, or is ours again
         self._ear = self._mouth = -1  # a pipe
+        self._before: dict[int, Handler] = {}  # what the process did with each signal
+        self._woken_before = -1  # the descriptor that signals were written to
 
     def catch(self, terminal: bool) -> None:
         """Catches what ends a show and, with a terminal, what suspends and disturbs it."""
@@ -50,23 +55,44 @@ class Signals:
             self._ear, self._mouth = os.pipe()
             os.set_blocking(self._ear, False)
             os.set_blocking(self._mouth, False)
-            signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
+            self._woken_before = signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
         for number in _numbers(*ENDING):
             if number in _numbers(*ALWAYS) or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._end)
+                self._handle(number, self._end)
         for number in _numbers(SUSPENDING) if terminal else ():
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._suspend)
+                self._handle(number, self._suspend)
         for number in _numbers(RETURNING, RESIZING) if terminal else ():
-            signal.signal(number, self._disturb)
+            self._handle(number, self._disturb)
         for number in _numbers("SIGTTIN") if terminal else ():
-            signal.signal(number, signal.SIG_IGN)  # a read in the background fails, and that is all
+            self._handle(number, signal.SIG_IGN)  # a read in the background fails, and that is all
 
     def ignore(self) -> None:
         """From now on nothing ends the process: it is cleaning up and ends by itself."""
         self.asked, self.asked_at = 0, inf
         for number in _numbers(*ENDING, SUSPENDING):
-            signal.signal(number, signal.SIG_IGN)
+            self._handle(number, signal.SIG_IGN)
+
+    def restore(self) -> None:
+        """Does with each signal what the process did before, and closes the pipe."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+        if self._ear >= 0:
+            with suppress(ValueError):  # not the main thread, which has no say in it either
+                signal.set_wakeup_fd(self._woken_before)
+            os.close(self._ear)
+            os.close(self._mouth)
+            self._ear = self._mouth = -1
+
+    def _handle(self, number: int, handler: "Handler") -> None:
+        """Does this with a signal from now on, and remembers what was done before."""
+        before = signal.getsignal(number)
+        if before is None:  # set by something that is not Python, and could not be set back
+            return
+        with suppress(ValueError):  # only the main thread may
+            signal.signal(number, handler)
+            self._before.setdefault(number, before)
 
     def check(self) -> None:
         """Raises Stopped if a signal has asked for the end."""
