@@ -57,7 +57,7 @@ def test_a_new_gpu_is_one_row(
     name = row.partition(" |")[0]
     played = subprocess.run(
         [sys.executable, "-c", PLAY, json.dumps([name, dialects])],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "src"), "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,
