@@ -159,6 +159,34 @@ def test_what_shows_a_run_draws_nothing(room: str) -> None:
 
 # --- a GPU is a row ----------------------------------------------------------------------------
 
+
+def names_a_framework(node: ast.AST) -> bool:
+    """Whether a node is a framework's name, or compares one with anything."""
+    if isinstance(node, ast.Compare):
+        sides = [dotted(side).split(".") for side in (node.left, *node.comparators)]
+        return any(side[-2:] == ["framework", "name"] or side == ["DEFAULT"] for side in sides)
+    return isinstance(node, ast.Constant) and node.value in NAMES
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not is_in(name, "dialects")])
+def test_only_dialects_know_a_framework_by_its_name(module: str) -> None:
+    """Everybody else asks for its traits, which are fields of job.framework."""
+    found = [
+        f"{module}:{node.lineno} {ast.unparse(node)}"
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.expr) and names_a_framework(node)
+    ]
+    assert found == []
+
+
+def test_a_framework_known_by_its_name_is_found() -> None:
+    told = ("job.framework.name == name", "name in ('hf', 'trl')", "{'olmo': 1}", "f(x, 'nemo')")
+    for source in (*told, "options.dialect != DEFAULT"):
+        assert any(map(names_a_framework, ast.walk(ast.parse(source)))), source
+    for source in ("options.dialect != 'auto'", "lines_of(job.framework.name)", "name == key"):
+        assert not any(map(names_a_framework, ast.walk(ast.parse(source)))), source
+
+
 # Words that only one kind of GPU, or one vendor, has in its name. Nobody but catalog/gpus.py
 # decides by them; a framework that knows GPUs by name keeps its own table, which is a fact about
 # the framework.
@@ -172,7 +200,6 @@ THEIR_OWN_TABLES = {
     "dialects.lightning.lines": "a line that Lightning prints",
     "dialects.torchtitan.launch": "a line that torchtitan prints",
     "dialects.torchtitan.model": "torchtitan's table of peaks",
-    "dialects.llmc.lines": "llm.c's table of peaks",
     "dialects.maxtext.lines": "JAX's names of TPUs",
 }
 

@@ -281,6 +281,15 @@ def test_progress_goes_forward_and_ends_at_its_total(runs: tuple[Run, ...]) -> N
         }
 
 
+def test_loading_weights_is_a_task_of_its_own(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        bars = {(bar.task, bar.total) for bar in run.all(events.Progress)}
+        sizes = {loaded.size for loaded in run.all(events.WeightsLoaded)}
+        assert {total for task, total in bars if task == "load"} == sizes, run.job.seed
+        assert len([task for task, _ in bars if task == "download"]) == 1, run.job.seed
+    assert {bool(run.all(events.WeightsLoaded)) for run in runs} == {True, False}
+
+
 def test_the_summary_agrees_with_the_run(runs: tuple[Run, ...]) -> None:
     for run in runs:
         job, steps, told = run.job, run.all(events.Step), run.only(events.Summary)

@@ -4,7 +4,7 @@ from llmsim.typed import Literal, NamedTuple
 
 PhaseName = Literal["launch", "training", "validation", "checkpoint", "export"]
 Task = Literal[
-    "download", "tokenize", "epoch", "validation", "checkpoint", "consolidate", "export",
+    "download", "tokenize", "load", "epoch", "validation", "checkpoint", "consolidate", "export",
     "evaluation", "benchmark",
 ]  # fmt: skip
 

@@ -190,7 +190,7 @@ def _model(job: Job, at: float) -> Phase:
     yield ModelSharded(at, ceil(parameter_count(shape) / split / sharded), seconds)
     if job.recipe.released:
         size, seconds = storage.released_bytes(job), storage.load_seconds(job)
-        yield from watched(job, at, seconds, "download", "Loading weights", size, "B")
+        yield from watched(job, at, seconds, "load", "Loading weights", size, "B")
         at = round(at + seconds, 6)
         shards = len(storage.released_shards(job))
         yield WeightsLoaded(at, f"models/{job.model.name}", size, shards, seconds)

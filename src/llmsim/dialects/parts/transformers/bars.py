@@ -90,7 +90,7 @@ def progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
         yield evaluation_bar(event, job, screen)
     elif event.task in ("checkpoint", "export"):
         yield from saving_bar(event, job, screen)
-    elif event.label == "Loading weights":
+    elif event.task == "load":
         yield loading_bar(event, job, screen)
     elif event.task == "download":
         yield bar(
