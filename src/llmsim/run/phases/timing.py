@@ -13,6 +13,8 @@ Phase = Generator[Event, None, float]
 REPORTS = 12
 # How far its rate strays from the mean.
 WAVER = 0.15
+# Loading weights draws from the stream that it had as a download, so that no seed's log changes.
+STREAMS: dict[Task, str] = {"load": "download"}
 
 
 def took(job: Job, name: str, mean: float, index: int = 0) -> float:
@@ -41,12 +43,12 @@ def watched(
 
     `clock` is when the training began, for a task within it.
     """
-    reports = min(REPORTS, total)
-    gain = WAVER * (2 * noise.uniform(job.seed, f"bar/{task}", round(at * 1000)) - 1)
+    reports, stream = min(REPORTS, total), f"bar/{STREAMS.get(task, task)}"
+    gain = WAVER * (2 * noise.uniform(job.seed, stream, round(at * 1000)) - 1)
     for report in range(reports + 1):
         part = report / reports
         # Faster at first or at last, and on time at the end: 0 and 1 stay where they are.
-        wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, f"bar/{task}/{label}", report) - 1)
+        wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, f"{stream}/{label}", report) - 1)
         elapsed = round(seconds * (part + (gain + wave) * part * (1 - part)), 6)
         now = round(at + elapsed, 6)
         trained = 0.0 if clock is None else round(now - clock, 6)
