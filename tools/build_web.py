@@ -7,6 +7,7 @@ lists everything.
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -43,6 +44,15 @@ STOCK = (*PYODIDE, "pyodide-lock.json", "python_stdlib.zip")  # and two wheels
 
 TEXTS = (".css", ".html", ".js", ".webmanifest")  # the page's own files, which name each other
 ADDRESS = re.compile(r'"\./(?:vendor/)?([\w.-]+\.\w+)"')  # "./main.js", "./vendor/xterm.mjs"
+# What index.html has inside it, so that nothing that does not arrive can hold it up.
+STYLE = re.compile(r'<link rel="stylesheet" href="\./(?:vendor/)?([\w.-]+)" />')
+SCRIPT = re.compile(r'<script src="\./([\w.-]+)"></script>')
+POLICY = "script-src 'self'"
+PICTURE = re.compile(r'(<meta property="og:image" content=")\./')
+# Where the page is going to be, for those who draw a preview of it: they take whole addresses only.
+SITE = os.environ.get("SITE", "")
+# What a visit without a network does without.
+NOT_KEPT = (".whl", "/preview.png", "/source.tar.gz")
 
 
 class Site:
@@ -53,13 +63,28 @@ class Site:
         self.sources = sources
         self.placed: dict[str, bytes] = {}
 
-    def content(self, name: str, up: str = "../") -> bytes:
+    def content(self, name: str) -> bytes:
         """A file as it is served: what it names is placed, and named by its address."""
         file = self.sources[name]
         if file.suffix not in TEXTS or PACKAGES in file.parents:
             return file.read_bytes()
         text = file.read_text(encoding="utf-8")
-        return ADDRESS.sub(lambda found: f'"{up}{self.place(found[1])}"', text).encode()
+        return ADDRESS.sub(lambda found: f'"../{self.place(found[1])}"', text).encode()
+
+    def page(self) -> bytes:
+        """index.html, with its styles and its first script inside it."""
+        text = self.sources["index.html"].read_text(encoding="utf-8")
+        text = STYLE.sub(lambda found: f"<style>\n{self._text(found[1])}</style>", text)
+        if found := SCRIPT.search(text):
+            script = f"\n{self._text(found[1])}"
+            digest = _base64(sha256(script.encode()).digest())
+            text = text.replace(found[0], f"<script>{script}</script>")
+            text = text.replace(POLICY, f"{POLICY} 'sha256-{digest}'", 1)
+        text = ADDRESS.sub(lambda found: f'"./{self.place(found[1])}"', text)
+        return PICTURE.sub(rf"\g<1>{SITE.rstrip('/')}/" if SITE else r"\g<0>", text).encode()
+
+    def _text(self, name: str) -> str:
+        return self.sources[name].read_text(encoding="utf-8")
 
     def place(self, name: str) -> str:
         """Give a file its address."""
@@ -84,6 +109,16 @@ def build_wheels() -> None:
     subprocess.run([*pip, "wheel", str(ROOT), *options], check=True)
     options = ["--no-deps", "--only-binary=:all:", "--python-version=3.14", "--dest", str(MADE)]
     subprocess.run([*pip, "download", *options, "-r", str(WEB / "micropip.txt")], check=True)
+
+
+def build_source() -> None:
+    """All of the project's source, for those who ask for it."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory"]
+    folder = MADE / "source"
+    subprocess.run([*command, str(folder)], check=True, cwd=ROOT, capture_output=True)
+    (made,) = folder.iterdir()
+    made.rename(MADE / "source.tar.gz")
+    folder.rmdir()
 
 
 def sources() -> dict[str, Path]:
@@ -115,7 +150,7 @@ def service_worker(site: Site) -> bytes:
     files = {
         "./" if address == "index.html" else address: f"sha256-{_base64(sha256(content).digest())}"
         for address, content in sorted(site.placed.items())
-        if not address.endswith((".whl", *STOCK[len(PYODIDE) :]))
+        if not address.endswith((*NOT_KEPT, *STOCK[len(PYODIDE) :]))
     }
     digest = sha256(json.dumps(files).encode() + site.content("sw.js")).hexdigest()
     build = {"id": digest[:12], "page": "./", "files": files}
@@ -148,13 +183,14 @@ def prepare() -> None:
     library.make(MADE / "library.zip")
     write_options()
     build_wheels()
+    build_source()
 
 
 def assemble(target: Path) -> None:
     """Put everything where it is to be served."""
     site = Site(sources())
     write_files_module(site)
-    site.placed["index.html"] = site.content("index.html", up="./")
+    site.placed["index.html"] = site.page()
     site.placed["sw.js"] = service_worker(site)
     site.placed["files.json"] = json.dumps({"files": site.listing()}, indent=1).encode()
     shutil.rmtree(target, ignore_errors=True)

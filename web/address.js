@@ -3,7 +3,9 @@
 /** @typedef {[name: string, value: string][]} Query */
 
 // Parameters of the page itself; all others are options of llmsim, which Python judges.
-const OWN = ["boot", "kiosk"];
+const OWN = ["background", "boot", "kiosk", "theme"];
+// What others hang on an address that is passed around: it says where the visitor comes from.
+const FOREIGN = /^(utm_\w*|[a-z]*cl(k)?id|gbraid|wbraid|igshid?|mc_[ce]id|_ga|_gl|ref|ref_src|source|si)$/i;
 // Options that need no value; a shell takes one only with an equals sign.
 const SWITCHES = ["evaluate", "tidy"];
 
@@ -11,7 +13,7 @@ const SWITCHES = ["evaluate", "tidy"];
 export function readAddress(search) {
   const given = new URLSearchParams(search);
   /** @type {Query} */
-  const query = [...given].filter(([name]) => !OWN.includes(name));
+  const query = [...given].filter(([name]) => !OWN.includes(name) && !FOREIGN.test(name));
   const boot = given.get("boot") === "micropip" ? "micropip" : "library";
   return { query, boot, kiosk: given.has("kiosk") && given.get("kiosk") !== "0" };
 }

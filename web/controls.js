@@ -1,6 +1,7 @@
 // The controls: buttons that appear when somebody moves or looks for them, and keys.
 
 const IDLE = 2500; // ms without movement until they go
+const GRACE = 2000; // ms after a dialog in which Escape means the dialog that has just gone
 
 /** @type {Record<string, string>} */
 const KEYS = {
@@ -13,6 +14,7 @@ const KEYS = {
   g: "board",
   q: "stop",
   escape: "stop",
+  "?": "help",
 };
 
 /**
@@ -31,11 +33,18 @@ export function listen(bar, actions) {
     if (pressed instanceof HTMLElement) act(pressed.dataset.action ?? "");
   });
 
+  let closed = -GRACE; // when a dialog went
+  for (const dialog of document.querySelectorAll("dialog"))
+    dialog.addEventListener("close", () => {
+      closed = performance.now();
+    });
+
   // Before the terminal, which would take every key for its own.
   const hear = (/** @type {KeyboardEvent} */ event) => {
     const name = KEYS[event.key.toLowerCase()];
     const { target, ctrlKey, altKey, metaKey } = event;
-    if (!name || ctrlKey || altKey || metaKey) return;
+    if (!name || ctrlKey || altKey || metaKey || document.documentElement.dataset.state === "loading") return;
+    if (event.key === "Escape" && performance.now() - closed < GRACE) return;
     // A dialog has its own use for every key, a button for a space.
     if (!(target instanceof Element) || target.closest("dialog")) return;
     if (event.key !== " " || !target.closest("[data-action]")) {
@@ -58,15 +67,21 @@ export function listen(bar, actions) {
 }
 
 /**
- * Put a text where it can be pasted from.
+ * Hand a text on: by what the device has for that, if it is a link, else by the clipboard.
  *
  * @param {string} text
+ * @param {boolean} [copied] it is no link
  * @returns {Promise<string>} what to tell
  */
-export async function copy(text) {
+export async function share(text, copied = false) {
+  const wanted = { url: text, title: "llmsim" };
+  if (!copied && matchMedia("(pointer: coarse)").matches && navigator.canShare?.(wanted)) {
+    const told = await navigator.share(wanted).catch((error) => error.name);
+    if (told === undefined || told === "AbortError") return "";
+  }
   try {
     await navigator.clipboard.writeText(text);
-    return "copied";
+    return copied ? "copied" : "link copied";
   } catch {
     window.prompt("Copy this:", text); // the browser does not let a page copy here
     return "";

@@ -1,21 +1,20 @@
-// The page: shows how loading goes, then what the worker writes, and says so when it cannot.
+// The page: shows what the worker writes, and passes on what a visitor wants.
 //
 // Its state stands on the root element as data-state: loading, playing, ended or failed.
 
 import { addressOf, commandOf, merged, readAddress } from "./address.js";
-import { copy, listen, toggleFullScreen } from "./controls.js";
+import { listen, share, toggleFullScreen } from "./controls.js";
+import { element, fail, failToStart, rest, showProgress, whenFailed } from "./loading.js";
 import { forget, keepForLater } from "./offline.js";
-import { THEMES } from "./themes.js";
+import { chosenTheme, followSystem, remember, themeOf } from "./themes.js";
 
 /** @import { Query } from "./address.js" */
 /** @import { FromWorker, Run, ToWorker } from "./messages" */
 /** @import { Terminal } from "./vendor/xterm.mjs" */
 
-const PATIENCE = 60_000; // ms without any news while loading
 const [SLOWEST, FASTEST] = [2 ** -6, 2 ** 10]; // that keys lead to
 
 const root = document.documentElement;
-const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const address = readAddress(location.search);
 
 let asked = address.query; // by the address, then by the settings
@@ -33,45 +32,17 @@ let terminal;
 /** @param {ToWorker} message */
 const tell = (message) => worker?.postMessage(message);
 
-// --- loading -----------------------------------------------------------------------------------
-
 for (const prompt of document.querySelectorAll(".command")) prompt.textContent = commandOf(asked);
 
-/**
- * Say why there is nothing to see. The first reason counts: others follow from it.
- *
- * @param {string} message
- */
-function fail(message) {
-  if (root.dataset.state === "failed") return;
-  clearTimeout(timeout);
+whenFailed(() => {
   if (worker) worker.onmessage = null;
   worker?.terminate();
-  element("reason").textContent = message;
-  root.dataset.state = "failed";
-}
+});
 
-const waitedLongEnough = () => fail(`Nothing has arrived for ${PATIENCE / 1000} seconds.`);
-let timeout = setTimeout(waitedLongEnough, PATIENCE);
-
-/**
- * Draw the bar that a Python program would draw.
- *
- * @param {number} loaded
- * @param {number} total
- */
-function showProgress(loaded, total) {
-  clearTimeout(timeout);
-  timeout = setTimeout(waitedLongEnough, PATIENCE);
-  const share = Math.min(loaded / total, 1);
-  const cells = Math.round(share * 24);
-  const bar = "█".repeat(cells).padEnd(24, "░");
-  const megabytes = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(1);
-  element("progress").textContent =
-    share < 1
-      ? `Fetching Python ${bar} ${megabytes(loaded)}/${megabytes(total)} MB`
-      : `Starting Python ${bar} ${megabytes(total)} MB`;
-}
+const NO_WORKER =
+  "The page may not start a worker here: the browser, or this site's Content-Security-Policy, forbids it.";
+const CRASHED = "Python's worker has stopped: the browser's console says why.";
+const NO_TERMINAL = "The terminal does not start in this browser: its console says why.";
 
 /** What can wait until the show has begun. */
 async function finish() {
@@ -87,17 +58,18 @@ async function finish() {
 function hear(message) {
   switch (message.type) {
     case "progress":
-      showProgress(message.loaded, message.total);
+      showProgress(message.loaded, message.total, message.missing);
       break;
     case "began":
-      clearTimeout(timeout);
+      rest();
       if (root.dataset.state === "loading") setTimeout(finish, 1000);
-      root.dataset.state = "playing";
+      setState("playing");
       terminal?.write(`\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${commandOf(message.query)}\n`);
       break;
     case "run":
       run = message.run;
-      history.replaceState({ run: run.options }, ""); // for those who come back
+      // The address names the run: for those who come back, reload or send it to somebody.
+      history.replaceState({ run: run.options }, "", addressOf(merged(asked, run.options)));
       break;
     case "reached":
       reached = `${message.phase} ${message.percent}%`;
@@ -107,7 +79,7 @@ function hear(message) {
       terminal?.write(message.text, () => tell({ type: "drawn", size: message.size }));
       break;
     case "ended":
-      root.dataset.state = "ended";
+      setState("ended");
       reached = "";
       setTitle();
       root.dataset.status = String(message.status);
@@ -130,17 +102,35 @@ function play(query) {
   if (terminal) tell({ type: "start", query, columns: terminal.cols, rows: terminal.rows });
 }
 
+/** @param {"playing" | "ended"} state */
+function setState(state) {
+  root.dataset.state = state;
+  element("controls").hidden = address.kiosk;
+  labelPause();
+}
+
+/** The first button: what it does depends on what goes on. */
+function labelPause() {
+  const ended = root.dataset.state === "ended";
+  controls.button("pause").textContent = ended ? "again" : paused ? "resume" : "pause";
+}
+
 /** @param {boolean} value */
 function setPaused(value) {
   paused = value;
   tell({ type: "pause", paused });
-  controls.button("pause").textContent = paused ? "resume" : "pause";
+  labelPause();
   setTitle();
+}
+
+/** This run again, from its first line. */
+function again() {
+  play(merged(asked, run?.options ?? []));
 }
 
 /** The tab says how far the run is. */
 function setTitle() {
-  document.title = [paused && "paused", reached, "llmsim"].filter(Boolean).join(" · ");
+  document.title = [paused && "paused", reached, "llmsim"].filter(Boolean).join(" \u00b7 ");
 }
 
 /** @param {boolean} shown */
@@ -153,7 +143,7 @@ function setBoard(shown) {
 /** @param {number} factor */
 function setSpeed(factor) {
   speed = factor;
-  element("speed").textContent = speed === Infinity ? "max" : `${Number(speed.toPrecision(6))}×`;
+  element("speed").textContent = speed === Infinity ? "max" : `${Number(speed.toPrecision(6))}\u00d7`;
   tell({ type: "speed", factor });
 }
 
@@ -183,15 +173,8 @@ async function changeSettings() {
 
 /** @param {string} name */
 function setTheme(name) {
-  const theme = THEMES[name] ?? THEMES.dark;
-  root.dataset.theme = name;
-  if (terminal && theme) {
-    terminal.options.theme = theme;
-    // The log chooses its colours for any screen: what is too faint on this one is lifted.
-    terminal.options.minimumContrastRatio = 4.5;
-  }
-  document.querySelector('meta[name="theme-color"]')?.setAttribute("content", theme?.background ?? "");
   controls.button("theme").textContent = name === "light" ? "dark" : "light";
+  if (terminal) terminal.options.theme = themeOf(name);
 }
 
 /** @param {string} text */
@@ -201,42 +184,54 @@ function notice(text) {
 }
 
 const controls = listen(element("controls"), {
-  pause: () => root.dataset.state === "playing" && setPaused(!paused),
+  // After the end there is nothing to hold: the same key plays the run again.
+  pause: () =>
+    root.dataset.state === "ended" ? again() : root.dataset.state === "playing" && setPaused(!paused),
   slower: () => changeSpeed(1 / 2),
   faster: () => changeSpeed(2),
-  restart: () => play(merged(asked, run?.options ?? [])),
+  restart: again,
   next,
   board: () => setBoard(!board),
   stop: () => tell({ type: "stop" }),
-  settings: () => changeSettings().catch((error) => notice(error.message)),
-  link: async () => notice(await copy(new URL(addressOf(run?.options ?? asked), location.href).href)),
-  command: async () => notice(await copy(run?.command ?? commandOf(asked))),
+  settings: () => changeSettings().catch((error) => fall(error, "The settings could not be fetched.")),
+  share: async () => notice(await share(location.href)),
+  // Whoever gets it has nothing installed: uv fetches llmsim and plays it.
+  command: async () => notice(await share(`uvx ${run?.command ?? "llmsim"}`, true)),
   screen: toggleFullScreen,
-  theme: () => {
-    const name = root.dataset.theme === "light" ? "dark" : "light";
-    setTheme(name);
-    remember("theme", name);
-  },
+  theme: () => setTheme(remember("theme", chosenTheme() === "light" ? "dark" : "light")),
   reader: (button) => {
     if (!terminal) return;
     terminal.options.screenReaderMode = !terminal.options.screenReaderMode;
     button.ariaPressed = String(terminal.options.screenReaderMode);
   },
+  help: () => showHelp().catch((error) => fall(error, "The help could not be fetched.")),
 });
 
+async function showHelp() {
+  const { help } = await import("./help.js");
+  welcome(false);
+  help();
+}
+
 /**
- * Keep a choice for the next visit, or look it up; some browsers allow neither.
+ * Something beside the show is missing: say so in passing.
  *
- * @param {string} name
- * @param {string} [value]
+ * @param {unknown} error
+ * @param {string} sentence
  */
-function remember(name, value) {
-  try {
-    if (value) localStorage.setItem(name, value);
-    return localStorage.getItem(name);
-  } catch {
-    return null;
-  }
+function fall(error, sentence) {
+  console.error(error);
+  notice(sentence);
+}
+
+/**
+ * Say what this is to somebody who is here for the first time, or no longer.
+ *
+ * @param {boolean} shown
+ */
+function welcome(shown) {
+  element("welcome").hidden = !shown;
+  if (!shown) remember("welcome", "seen");
 }
 
 /** The screen saver: nothing but the terminal, and the screen stays on. */
@@ -249,31 +244,37 @@ function keepAwake() {
 
 async function start() {
   if (typeof WebAssembly === "undefined")
-    throw new Error("This browser has no WebAssembly, or it is switched off; Python needs it.");
-  worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: address.boot });
+    return fail("This browser has no WebAssembly, or it is switched off; Python needs it.");
+  try {
+    worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: address.boot });
+  } catch (error) {
+    return fail(NO_WORKER, error);
+  }
   worker.onmessage = ({ data }) => hear(data);
-  worker.onerror = ({ message }) =>
-    fail(message ? `The worker stopped: ${message}` : "worker.js, or what it imports, could not be loaded.");
+  worker.onerror = (error) => failToStart(error.message ? CRASHED : NO_WORKER, error.message);
 
   if (address.kiosk) keepAwake();
-  const { openTerminal, onInterrupt } = await import("./terminal.js");
-  terminal = openTerminal(element("terminal"), THEMES.dark ?? {});
-  setTheme(remember("theme") === "light" ? "light" : "dark");
+  else if (!remember("welcome") && window.top === window) welcome(true);
+  const module = await import("./terminal.js").catch((error) => failToStart(NO_TERMINAL, error));
+  if (!module) return;
+  terminal = module.openTerminal(element("terminal"), themeOf(chosenTheme()));
+  followSystem(setTheme);
+  setTheme(chosenTheme());
   terminal.onResize(({ cols, rows }) => tell({ type: "resize", columns: cols, rows }));
-  onInterrupt(terminal, () => tell({ type: "stop" }));
+  module.onInterrupt(terminal, () => tell({ type: "stop" }));
   if (window.top === window) terminal.focus(); // a frame does not take it from its page
-  // Who comes back finds the run that was left; who reloads gets a fresh one.
-  const [arrival] = performance.getEntriesByType("navigation");
-  const back = arrival instanceof PerformanceNavigationTiming && arrival.type === "back_forward";
-  play(merged(asked, (back && history.state?.run) || []));
+  play(asked);
 }
 
-window.addEventListener("popstate", ({ state }) => {
+window.addEventListener("popstate", () => {
   asked = readAddress(location.search).query;
-  play(merged(asked, state?.run ?? []));
+  play(asked);
+});
+element("welcome").addEventListener("click", ({ target }) => {
+  if (target instanceof Element && target.closest("button")) welcome(false);
 });
 element("retry").addEventListener("click", async () => {
   await forget();
   location.reload();
 });
-start().catch((error) => fail(String(error.message ?? error)));
+start().catch((error) => failToStart(NO_TERMINAL, error));

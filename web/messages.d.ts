@@ -27,8 +27,8 @@ export type ToWorker =
   | { type: "stop" };
 
 export type FromWorker =
-  /** Bytes fetched so far, and of all downloads. */
-  | { type: "progress"; loaded: number; total: number }
+  /** Bytes fetched so far, and of all downloads, and which files have not come whole. */
+  | { type: "progress"; loaded: number; total: number; missing: string[] }
   /** A show begins, on an empty screen. */
   | { type: "began"; query: [string, string][] }
   /** A run of it begins. */

@@ -1,4 +1,4 @@
-// The settings: a form made of the table in src/llmsim/options.py, which the build writes down.
+// The settings: a form made of the table in src/llmsim/options/table.py, which the build writes down.
 
 /** @import { Query } from "./address.js" */
 

@@ -1,5 +1,6 @@
 // The terminal: xterm.js over the whole window.
 
+import { scrollByTouch } from "./touch.js";
 import { FitAddon } from "./vendor/addon-fit.mjs";
 import { Terminal } from "./vendor/xterm.mjs";
 
@@ -19,7 +20,7 @@ const pen = document.createElement("canvas").getContext("2d");
 function cellWidth(size) {
   if (!pen) return size * 0.6;
   pen.font = `${size}px ${FONTS}`;
-  return pen.measureText("█".repeat(64)).width / 64;
+  return pen.measureText("\u2588".repeat(64)).width / 64;
 }
 
 /**
@@ -69,6 +70,17 @@ export async function accelerate(terminal) {
 }
 
 /**
+ * Let what is shown while loading stand where the terminal will have it: nothing jumps then.
+ *
+ * @param {Terminal} terminal
+ */
+function measureFor({ options, element, rows }) {
+  const row = (element?.querySelector(".xterm-screen")?.clientHeight ?? 0) / rows;
+  document.documentElement.style.setProperty("--size", `${options.fontSize}px`);
+  document.documentElement.style.setProperty("--row", `${row}px`);
+}
+
+/**
  * Open a terminal in the element and keep it as large as the element is.
  *
  * @param {HTMLElement} element
@@ -76,22 +88,29 @@ export async function accelerate(terminal) {
  */
 export function openTerminal(element, theme) {
   const terminal = new Terminal({
+    allowTransparency: "background" in document.documentElement.dataset,
     convertEol: true, // Python writes "\n"
+    disableStdin: true, // nobody types here: no keyboard comes up on a phone
     fontFamily: FONTS,
     fontSize: fontSize(element.clientWidth),
+    minimumContrastRatio: 4.5, // the log chooses its colours for any screen: what is too faint is lifted
     scrollback: 10_000,
     theme,
   });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(element);
+  terminal.textarea?.setAttribute("inputmode", "none");
   terminal.write("\x1b[?25l"); // nobody types here: no cursor
   fit.fit();
+  scrollByTouch(element, terminal);
+  measureFor(terminal);
   let width = element.clientWidth;
   new ResizeObserver(() => {
     if (element.clientWidth !== width) terminal.options.fontSize = fontSize(element.clientWidth);
     width = element.clientWidth;
     fit.fit();
+    measureFor(terminal);
   }).observe(element);
   return terminal;
 }
@@ -103,11 +122,9 @@ export function openTerminal(element, theme) {
  * @param {() => void} interrupt
  */
 export function onInterrupt(terminal, interrupt) {
-  terminal.attachCustomKeyEventHandler(
-    // Tab goes on to the controls, as on any page.
-    ({ ctrlKey, key }) => key !== "Tab" && !(ctrlKey && key === "c" && terminal.hasSelection()),
-  );
-  terminal.onData((data) => {
-    if (data === "\x03") interrupt();
+  terminal.attachCustomKeyEventHandler(({ ctrlKey, key, type }) => {
+    if (!ctrlKey || key !== "c") return key !== "Tab"; // Tab goes on to the controls, as on any page
+    if (type === "keydown" && !terminal.hasSelection()) interrupt();
+    return false;
   });
 }

@@ -2,7 +2,7 @@
 
 /** @import { ITheme } from "./vendor/xterm.mjs" */
 
-/** @type {Record<string, ITheme>} */
+/** @type {{ dark: ITheme, light: ITheme }} */
 export const THEMES = {
   dark: {
     background: "#0c0f14",
@@ -53,3 +53,45 @@ export const THEMES = {
     brightWhite: "#14181d",
   },
 };
+
+const root = document.documentElement;
+const system = matchMedia("(prefers-color-scheme: light)");
+
+/** The theme that somebody has chosen, else the system's. early.js has looked up who chose what. */
+export const chosenTheme = () => root.dataset.theme ?? (system.matches ? "light" : "dark");
+
+/** @param {string} name */
+export function themeOf(name) {
+  const theme = name === "light" ? THEMES.light : THEMES.dark;
+  return root.dataset.background ? { ...theme, background: "#0000" } : theme;
+}
+
+/**
+ * Call back when the system changes its theme, unless somebody has chosen one.
+ *
+ * @param {(name: string) => void} call
+ */
+export function followSystem(call) {
+  system.addEventListener("change", () => root.dataset.theme || call(chosenTheme()));
+}
+
+/**
+ * Keep a choice for the next visit, or look it up; some browsers allow neither.
+ *
+ * @param {string} name
+ * @param {string} [value]
+ * @returns {string} what is kept, or what was to be
+ */
+export function remember(name, value) {
+  if (name === "theme" && value) {
+    root.dataset.theme = value;
+    for (const meta of document.querySelectorAll('meta[name="theme-color"]'))
+      meta.setAttribute("content", String(themeOf(value).background));
+  }
+  try {
+    if (value) localStorage.setItem(name, value);
+    return localStorage.getItem(name) ?? value ?? "";
+  } catch {
+    return value ?? "";
+  }
+}

@@ -25,6 +25,7 @@ import { boots, files, lock } from "./files.js";
 /** @param {FromWorker} message */
 const post = (message) => self.postMessage(message);
 
+const OUT_OF_MEMORY = /memory/i; // in the words of any engine
 const NO_MEMORY = "The browser gives Python no more memory: close other tabs and windows, then try again.";
 
 /**
@@ -33,7 +34,7 @@ const NO_MEMORY = "The browser gives Python no more memory: close other tabs and
  * @param {string} message
  */
 function fail(message) {
-  const reason = /memory/i.test(message) ? NO_MEMORY : message;
+  const reason = OUT_OF_MEMORY.test(message) ? NO_MEMORY : message;
   post({ type: "failed", message: reason });
   return new Error(reason);
 }
@@ -52,6 +53,7 @@ WebAssembly.Memory.prototype.grow = function (pages) {
 
 const wanted = boots[self.name] ?? [];
 const total = wanted.reduce((sum, name) => sum + (files[name]?.size ?? 0), 0);
+const missing = new Set(wanted); // what has not come whole
 let loaded = 0;
 let told = 0; // when the page was told so last
 
@@ -59,9 +61,9 @@ let told = 0; // when the page was told so last
 function advance(bytes) {
   loaded += bytes;
   const now = performance.now();
-  if (now - told < 40 && loaded < total) return;
+  if (now - told < 40 && loaded < total && missing.size) return;
   told = now;
-  post({ type: "progress", loaded, total });
+  post({ type: "progress", loaded, total, missing: [...missing] });
 }
 
 /** @param {string} name */
@@ -71,16 +73,20 @@ const addressOf = (name) => new URL(files[name]?.url ?? name, import.meta.url).h
  * Read a copy of a download, to tell the page how far it is and to see that all of it comes.
  *
  * @param {Response} response
- * @param {number} size
+ * @param {string} name
  */
-async function watch(response, size) {
+async function watch(response, name) {
+  const size = files[name]?.size ?? 0;
   let left = size;
   const reader = response.body?.getReader();
   for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
     left -= part.value.byteLength;
     advance(part.value.byteLength);
   }
-  if (left) throw new Error(`${size - left} of ${size} bytes have come`);
+  if (left > 0) throw new Error(`${size - left} of ${size} bytes have come`);
+  if (left < 0) throw new Error(`${-left} bytes more than its ${size} have come`);
+  missing.delete(name);
+  advance(0);
 }
 
 const plainFetch = self.fetch;
@@ -95,15 +101,17 @@ const watched = [];
  */
 async function download(name) {
   const response = await plainFetch(addressOf(name)).catch(() => {
-    throw fail(`${name} could not be fetched: the server does not answer.`);
+    throw fail(`${name} could not be fetched: the server does not answer, or a policy forbids it.`);
   });
   const type = response.headers.get("Content-Type") ?? "no type";
   if (!response.ok) throw fail(`${name} could not be fetched (status ${response.status}).`);
   if (name.endsWith(".wasm") && !type.startsWith("application/wasm"))
     throw fail(`${name} is served as ${type}; it has to be application/wasm.`);
-  const whole = watch(response.clone(), files[name]?.size ?? 0).catch((error) =>
-    fail(`${name} broke off while it was loading: ${error.message}.`),
-  );
+  const whole = watch(response.clone(), name).catch((error) => {
+    console.error(error);
+    const count = /bytes/.test(error.message) ? error.message : "the connection is gone";
+    fail(`${name} broke off while it was loading: ${count}.`);
+  });
   watched.push(whole);
   return response;
 }
@@ -128,8 +136,17 @@ const instantiate = WebAssembly.instantiateStreaming;
 WebAssembly.instantiateStreaming = (source, imports) =>
   instantiate(source, imports).catch(async (error) => {
     await Promise.all(watched); // a download that broke off says more
-    throw fail(`Python could not be started: ${error.message}`);
+    console.error(error);
+    throw fail(reasonOf(String(error.message)));
   });
+
+/** @param {string} message of the engine's failure, in the browser's words */
+function reasonOf(message) {
+  if (OUT_OF_MEMORY.test(message)) return NO_MEMORY;
+  if (/content.?security.?policy|unsafe-eval|embedder/i.test(message))
+    return "This site's Content-Security-Policy forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'.";
+  return "Python could not be started: pyodide.asm.wasm is damaged, or this browser is too old for it.";
+}
 
 /**
  * Import one of the wanted modules.
@@ -137,9 +154,11 @@ WebAssembly.instantiateStreaming = (source, imports) =>
  * @param {string} name
  */
 async function load(name) {
-  const module = await import(addressOf(name)).catch(() => {
-    throw fail(`${name} could not be loaded.`);
+  const module = await import(addressOf(name)).catch((error) => {
+    console.error(error);
+    throw fail(`${name} could not be loaded: it is missing, damaged or served as another type.`);
   });
+  missing.delete(name);
   advance(files[name]?.size ?? 0);
   return module;
 }
@@ -217,10 +236,12 @@ async function play(query) {
 
 /** @param {unknown} error */
 function crash(error) {
-  console.error(error);
+  console.error(error); // a Python traceback, as a rule
   const message = error instanceof Error ? error.message : String(error);
-  // Of a Python traceback the last line says what happened; the console has the rest.
-  fail(message.trimEnd().split("\n").at(-1) ?? message);
+  if (OUT_OF_MEMORY.test(message)) fail(NO_MEMORY);
+  // Of a traceback the last line says what happened, in Python's words.
+  else if (message.includes("Traceback")) fail(`Python has stopped: ${message.trimEnd().split("\n").at(-1)}`);
+  else fail("Python has stopped: the browser's console says why.");
 }
 
 /** @param {MessageEvent<ToWorker>} event */

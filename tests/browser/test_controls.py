@@ -130,6 +130,7 @@ def test_keys_are_those_of_the_terminal() -> None:
     names = {"quit": "stop"}  # a page has no shell to go back to
     there = {sign.lower(): names.get(key.name, key.name) for key in KEYS for sign in key.characters}
     there["escape"] = there.pop("\x1b")
+    there["?"] = "help"  # a terminal shows its keys at the bottom
     assert here == there
 
 
@@ -201,8 +202,8 @@ def test_hasty_visitor_gets_one_show(visit: Visitor) -> None:
 
 def test_link_reproduces_the_run(visit: Visitor) -> None:
     shown = play(visit, model="BenchmaxxedLM-7B")
-    shown.press("link")
-    shown.wait_for("document.getElementById('notice').textContent === 'copied'")
+    shown.press("share")
+    shown.wait_for("document.getElementById('notice').textContent === 'link copied'")
     link = urlsplit(clipboard(shown))
     assert f"{link.scheme}://{link.netloc}" == shown.origin
     query = parse_qs(link.query)
@@ -215,7 +216,7 @@ def test_command_reproduces_the_run(visit: Visitor) -> None:
     shown = play(visit)
     shown.press("command")
     shown.wait_for("document.getElementById('notice').textContent === 'copied'")
-    assert clipboard(shown).startswith("llmsim ")
+    assert clipboard(shown).startswith("uvx llmsim ")  # for somebody who has nothing installed
     assert "--seed 4 --start 2026-01-30T12:00:00" in clipboard(shown)
 
 
@@ -273,10 +274,10 @@ def test_theme_is_kept(visit: Visitor) -> None:
     shown = play(visit)
     shown.press("theme")
     background = "getComputedStyle(document.body).backgroundColor"
-    assert shown.page.evaluate(background) == "rgb(251, 250, 247)"
+    assert shown.page.evaluate(background) == "rgb(12, 15, 20)"  # the system's is light
     shown.page.reload()
     shown.wait_for_state("playing")
-    assert shown.page.evaluate(background) == "rgb(251, 250, 247)"
+    assert shown.page.evaluate(background) == "rgb(12, 15, 20)"
 
 
 def test_kiosk_shows_nothing_but_the_terminal(visit: Visitor) -> None:

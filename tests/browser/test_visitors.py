@@ -1,0 +1,304 @@
+"""What visitors bring along: fingers, themes, a large zoom, and addresses that others have sent."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Route
+
+from tests.browser.visit import Visit
+from tools.build_web import WEB
+from tools.serve import DIST
+
+pytestmark = pytest.mark.browser
+
+Visitor = Callable[..., Visit]
+
+ASKED: dict[str, Any] = {"seed": 4, "start": "2026-01-30T12:00:00", "view": "log"}
+DARK, LIGHT = "rgb(12, 15, 20)", "rgb(251, 250, 247)"
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+TERMINAL = "getComputedStyle(document.querySelector('.xterm-scrollable-element')).backgroundColor"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+FINGER = 44  # px: WCAG 2.5.5, and Apple's guidelines
+
+
+@contextmanager
+def guest(browser: Browser, origin: str, **kind: Any) -> Iterator[Visit]:
+    """A visit with a device or taste of its own: what Playwright's new_context takes."""
+    context = browser.new_context(**kind)
+    yield Visit(context.new_page(), origin)
+    context.close()
+
+
+def seed_of(address: str) -> list[str]:
+    return parse_qs(urlsplit(address).query)["seed"]
+
+
+# --- addresses ---------------------------------------------------------------------------------
+
+
+def test_address_names_the_run_that_plays(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(speed_factor=4)
+    shown.wait_for("location.search.includes('seed=')")
+    first = shown.page.url
+    seed = int(seed_of(first)[0])
+    assert parse_qs(urlsplit(first).query)["speed-factor"] == ["4"]
+    shown.page.keyboard.press("n")
+    shown.wait_for(f"location.search.includes('seed={seed + 1}')")
+    shown.page.reload()
+    shown.wait_for("transcript.length > 200")
+    assert seed_of(shown.page.url) == [str(seed + 1)]
+
+
+def test_what_others_hang_on_an_address_is_nobodys_business(visit: Visitor) -> None:
+    foreign = ("utm_source", "utm_campaign", "fbclid", "gclid", "msclkid", "ref", "mc_cid", "_gl")
+    shown = visit()
+    query = urlencode({**ASKED, **dict.fromkeys(foreign, "x1")})
+    shown.page.goto(f"{shown.origin}/?{query}")
+    shown.wait_for("transcript.length > 200")
+    assert "no option" not in shown.plain
+    assert not any(name in shown.rows[0] for name in foreign)
+    assert not any(name in shown.page.url for name in foreign)
+
+
+# --- keys --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dialog", ["settings", "help"])
+def test_second_escape_does_not_stop_the_run(visit: Visitor, dialog: str) -> None:
+    shown = visit()
+    shown.open(**ASKED)
+    shown.wait_for("transcript.length > 200")
+    shown.press(dialog)
+    shown.page.wait_for_selector("dialog[open]")
+    shown.page.keyboard.press("Escape")
+    shown.page.keyboard.press("Escape")
+    shown.page.wait_for_timeout(300)
+    assert shown.page.query_selector("dialog[open]") is None
+    assert shown.page.evaluate("document.documentElement.dataset.state") == "playing"
+
+
+@pytest.mark.parametrize("by", ["button", "key"])
+def test_after_the_end_the_first_button_plays_again(visit: Visitor, by: str) -> None:
+    shown = visit()
+    shown.open(**ASKED)
+    shown.wait_for("transcript.length > 200")
+    shown.page.keyboard.press("q")
+    shown.wait_for_state("ended")
+    assert shown.page.text_content('[data-action="pause"]') == "again"
+    opacity = "getComputedStyle(document.getElementById('controls')).opacity"
+    shown.wait_for(f"{opacity} === '1'")  # what to do now is there to see
+    if by == "button":
+        shown.page.click('[data-action="pause"]')
+    else:
+        shown.page.keyboard.press("Space")
+    shown.wait_for_state("playing")
+    assert shown.page.text_content('[data-action="pause"]') == "pause"
+    assert seed_of(shown.page.url) == ["4"]
+
+
+def test_help_shows_the_keys_and_leads_to_the_source(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(**ASKED)
+    shown.wait_for("transcript.length > 200")
+    shown.page.keyboard.press("?")
+    shown.page.wait_for_selector("#help[open]")
+    keys = shown.page.eval_on_selector_all("#keys dt", "all => all.map(it => it.textContent)")
+    assert {"Space", "+", "-", "n", "g", "q Esc", "?"} <= set(keys)
+    source = shown.page.get_attribute("#help a", "href")
+    assert shown.page.request.get(f"{shown.origin}/{source}").body()[:2] == b"\x1f\x8b"
+
+
+def test_first_visit_says_what_this_is_once(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(**ASKED)
+    shown.wait_for("transcript.length > 200")
+    assert "nothing is trained" in shown.page.inner_text("#welcome")
+    rows = shown.screen.height
+    shown.page.click("#welcome button")
+    shown.wait_for(f"told.findLast(({{ rows }}) => rows).rows > {rows}")  # the room is the log's
+    shown.page.reload()
+    shown.wait_for("transcript.length > 200")
+    assert not shown.page.is_visible("#welcome")
+
+
+# --- themes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scheme", "colour"), [("dark", DARK), ("light", LIGHT)])
+def test_theme_is_the_systems_from_the_first_paint_on(
+    browser: Browser, origin: str, scheme: str, colour: str
+) -> None:
+    with guest(browser, origin, color_scheme=scheme) as shown:
+        shown.page.context.route("**/loading.js", lambda _: None)  # no script at all
+        shown.page.goto(origin, wait_until="commit")
+        shown.page.wait_for_selector("#loading")
+        assert shown.page.evaluate(BACKGROUND) == colour
+    with guest(browser, origin, color_scheme=scheme) as shown:
+        shown.open(**ASKED)
+        shown.wait_for("transcript.length > 200")
+        assert shown.page.evaluate(TERMINAL) == colour
+        other = {DARK: ("light", LIGHT), LIGHT: ("dark", DARK)}[colour]
+        shown.page.emulate_media(color_scheme=other[0])  # type: ignore[arg-type]
+        shown.wait_for(f"{TERMINAL} === '{other[1]}'")
+
+
+@pytest.mark.parametrize("way", ["kept", "asked"])
+def test_chosen_theme_does_not_flash(browser: Browser, origin: str, way: str) -> None:
+    """Chosen against the system: it holds before any of the page's modules has come."""
+    with guest(browser, origin, color_scheme="dark") as shown:
+        if way == "kept":
+            shown.open(**ASKED)
+            shown.wait_for("transcript.length > 200")
+            shown.press("theme")
+        shown.page.context.route("**/loading.js", lambda _: None)
+        search = "?theme=light" if way == "asked" else ""
+        shown.page.goto(f"{origin}/{search}", wait_until="commit")
+        shown.page.wait_for_selector("#loading")
+        assert shown.page.evaluate(BACKGROUND) == LIGHT
+
+
+def test_background_can_be_transparent(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(**ASKED, background="transparent")
+    shown.wait_for("transcript.length > 200")
+    for place in (BACKGROUND, TERMINAL):
+        assert shown.page.evaluate(place) == "rgba(0, 0, 0, 0)"
+    assert "background" in shown.page.url
+
+
+def test_pressed_buttons_show_in_forced_colours(browser: Browser, origin: str) -> None:
+    with guest(browser, origin, forced_colors="active") as shown:
+        shown.open(**ASKED)
+        shown.wait_for("transcript.length > 200")
+        colours = [
+            shown.page.eval_on_selector(
+                f"[data-action={name}]", "it => getComputedStyle(it).backgroundColor"
+            )
+            for name in ("board", "reader")
+        ]
+        assert colours[0] != colours[1]
+
+
+# --- sizes -------------------------------------------------------------------------------------
+
+
+def test_controls_leave_the_page_alone_at_a_zoom_of_400_per_cent(visit: Visitor) -> None:
+    """1280 by 800 at 400 %: WCAG 1.4.10."""
+    shown = visit(width=320, height=200)
+    shown.open(**ASKED)
+    shown.wait_for("transcript.length > 200")
+    shown.page.mouse.move(100, 50)
+    height = shown.page.evaluate("document.getElementById('controls').offsetHeight")
+    assert height < 200 / 4
+    shown.page.focus("[data-action=help]")  # the row scrolls: all of it can be reached
+    box = shown.page.locator("[data-action=help]").bounding_box()
+    assert box
+    assert 0 <= box["x"] < 321 - box["width"]
+
+
+def test_text_stands_still_while_loading(visit: Visitor) -> None:
+    """The command stands where the terminal will have it, and nothing moves it."""
+    shown = visit()
+    shown.page.add_init_script(
+        """window.shift = 0;
+        const add = (list) => list.getEntries().forEach((it) => (shift += it.value));
+        new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });"""
+    )
+    held: list[Route] = []
+    shown.page.context.route("**/library.zip", partial(list.append, held))
+    shown.open(**ASKED)
+    box = "(it => [it.left, it.top, it.height])({}.getBoundingClientRect())"
+    shown.wait_for("document.querySelector('.xterm-rows > div')")
+    shown.page.wait_for_timeout(500)
+    before = shown.page.evaluate(box.format("document.querySelector('#loading .prompt')"))
+    held[0].continue_()
+    shown.wait_for("transcript.length > 200")
+    after = shown.page.evaluate(box.format("document.querySelector('.xterm-rows > div')"))
+    assert before == pytest.approx(after, abs=1.5)
+    assert shown.page.evaluate("shift") < 0.01
+
+
+# --- fingers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_phone_has_one_row_of_controls_that_fingers_hit(
+    browser: Browser, origin: str, turned: bool
+) -> None:
+    width, height = (844, 390) if turned else (390, 844)
+    with guest(
+        browser, origin, **{**PHONE, "viewport": {"width": width, "height": height}}
+    ) as shown:
+        shown.open(**ASKED)
+        shown.wait_for("transcript.length > 200")
+        boxes = [
+            button.bounding_box() for button in shown.page.query_selector_all("#controls button")
+        ]
+        assert all(box and box["height"] >= FINGER and box["width"] >= FINGER for box in boxes)
+        assert len({box["y"] for box in boxes if box}) == 1
+        bar = shown.page.locator("#controls").bounding_box()
+        terminal = shown.page.locator("#terminal").bounding_box()
+        assert bar
+        assert terminal
+        assert bar["y"] + bar["height"] == height
+        assert terminal["y"] + terminal["height"] <= bar["y"]  # nothing of the log is under it
+        style = "getComputedStyle(document.documentElement).overscrollBehaviorY"
+        assert shown.page.evaluate(style) == "none"
+
+
+def test_drag_scrolls_and_a_tap_brings_no_keyboard(browser: Browser, origin: str) -> None:
+    with guest(browser, origin, **PHONE) as shown:
+        shown.open(**ASKED, speed_factor="max", runs=1)
+        shown.wait_for_state("ended")
+        session = shown.page.context.new_cdp_session(shown.page)
+
+        def touch(kind: str, *heights: float) -> None:
+            points = [{"x": 200, "y": height} for height in heights]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        shown.wait_for("document.querySelector('.xterm-rows').textContent.includes('Same run')")
+        before = shown.rows
+        touch("touchStart", 200)
+        for height in range(220, 620, 20):
+            touch("touchMove", height)
+        shown.page.wait_for_timeout(100)
+        touch("touchEnd")
+        row = 844 / shown.screen.height
+        shown.page.wait_for_timeout(200)
+        scrolled = shown.rows
+        moved = next(
+            count
+            for count in range(len(before))
+            if scrolled[count:] == before[: len(before) - count]
+        )
+        assert moved == pytest.approx(400 / row, abs=4)
+        shown.page.tap("#terminal")
+        focused = "document.activeElement"
+        assert shown.page.evaluate(
+            f"{focused} === document.body || {focused}.readOnly && {focused}.inputMode === 'none'"
+        )
+
+
+# --- text --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "file", sorted(file.name for file in WEB.glob("*.*") if file.suffix in (".js", ".html", ".css"))
+)
+def test_own_text_is_ascii(file: str) -> None:
+    """A host may send it as Latin-1, whatever it is: what is not ASCII is written as an escape."""
+    text = (WEB / file).read_text(encoding="utf-8")
+    assert re.findall(r"[^\x00-\x7f]", text) == []
+
+
+def test_previews_have_a_title_a_text_and_a_picture() -> None:
+    text = (DIST / "index.html").read_text(encoding="ascii")
+    tags = dict(re.findall(r'<meta property="og:([a-z:]+)" content="([^"]+)"', text))
+    assert {"type", "title", "description", "image", "image:alt"} <= set(tags)
+    assert (DIST / tags["image"]).stat().st_size < 5_000_000

@@ -1,0 +1,162 @@
+// Loading: how far it is, what it waits for, and what is wrong when nothing comes.
+//
+// The first of the page's modules. It imports none, so that it can say which of them does not arrive;
+// where it does not arrive itself, index.html says so without any script.
+
+const QUIET = 6000; // ms without news until it says what it waits for
+const PATIENCE = 60_000; // ms without news until it gives up
+const PROBE = 2500; // ms that a file has to answer in when somebody asks what is wrong
+const [FULL, EMPTY] = ["\u2588", "\u2591"];
+
+const root = document.documentElement;
+root.dataset.alive = ""; // index.html need not say that nothing has come
+
+export const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @type {(() => void)[]} */
+const endings = [];
+
+/**
+ * Call back when the page has failed.
+ *
+ * @param {() => void} call
+ */
+export const whenFailed = (call) => endings.push(call);
+
+/**
+ * Say why there is nothing to see. The first reason counts: others follow from it.
+ *
+ * @param {string} sentence
+ * @param {unknown} [cause] what the browser says, for the console
+ */
+export function fail(sentence, cause) {
+  if (root.dataset.state === "failed") return;
+  if (cause) console.error(cause);
+  rest();
+  for (const end of endings) end();
+  element("reason").textContent = sentence;
+  element("failure").hidden = false;
+  root.dataset.state = "failed";
+}
+
+// --- what is wrong -----------------------------------------------------------------------------
+
+/** The addresses of the page's modules, those of the worker too. */
+function needed() {
+  const { content } = /** @type {HTMLTemplateElement} */ (element("needed"));
+  return [...document.querySelectorAll("link[rel=modulepreload]"), ...content.querySelectorAll("link")].map(
+    (link) => new URL(link.getAttribute("href") ?? "", document.baseURI).href,
+  );
+}
+
+/**
+ * Whether a file is what its address says: the build names folders by their content's SHA-256.
+ *
+ * @param {string} address
+ * @param {Response} response
+ */
+async function intact(address, response) {
+  const wanted = address.match(/\/([0-9a-f]{12})\/[^/]+$/)?.[1];
+  if (!wanted || !globalThis.crypto?.subtle) return true; // nobody can tell
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.arrayBuffer()));
+  return [...digest.slice(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join("") === wanted;
+}
+
+/**
+ * What is wrong with a module, in a sentence; undefined: nothing.
+ *
+ * @param {string} address
+ */
+async function fault(address) {
+  const name = address.split("/").at(-1);
+  try {
+    const response = await fetch(address, { signal: AbortSignal.timeout(PROBE) });
+    const type = response.headers.get("Content-Type") ?? "no type";
+    if (!response.ok) return `${name} could not be fetched (status ${response.status}).`;
+    if (!/javascript/i.test(type)) return `${name} is served as ${type}; it has to be text/javascript.`;
+    if (!(await intact(address, response)))
+      return `${name} is not as it was built: it broke off on its way, or was compressed twice.`;
+    return undefined;
+  } catch {
+    return `${name} could not be fetched: the server does not answer.`;
+  }
+}
+
+/** What is wrong with the first of the page's modules that is not as it should be. */
+async function firstFault() {
+  const faults = await Promise.all(needed().map(fault));
+  return faults.find(Boolean);
+}
+
+/**
+ * Fail because a module has not started, and name the file whose fault it is.
+ *
+ * @param {string} otherwise what to say when all files are as they should be
+ * @param {unknown} [cause]
+ */
+export async function failToStart(otherwise, cause) {
+  fail((await firstFault()) ?? otherwise, cause);
+}
+
+// --- how far it is -----------------------------------------------------------------------------
+
+/** @type {string[]} */
+let awaited = []; // names of files
+let begun = performance.now();
+
+async function sayWhatIsAwaited() {
+  const seconds = Math.round((performance.now() - begun) / 1000);
+  const [first] = awaited;
+  const fault = first ? `still waiting for ${first}` : await firstFault();
+  if (root.dataset.state !== "loading") return;
+  element("hint").textContent = fault
+    ? `Nothing has come for ${seconds} s: ${fault}`
+    : `Python takes its time to start on this machine: ${seconds} s.`;
+}
+
+let quiet = setTimeout(sayWhatIsAwaited, QUIET);
+const giveUp = () => fail(`Nothing has arrived for ${PATIENCE / 1000} seconds.`);
+let patience = setTimeout(giveUp, PATIENCE);
+
+/** Watch the clock no more. */
+export function rest() {
+  clearTimeout(quiet);
+  clearTimeout(patience);
+}
+
+/**
+ * Draw the bar that a Python program would draw.
+ *
+ * @param {number} loaded
+ * @param {number} total
+ * @param {string[]} missing the files that have not come whole
+ */
+export function showProgress(loaded, total, missing) {
+  rest();
+  begun = performance.now();
+  awaited = missing;
+  quiet = setTimeout(sayWhatIsAwaited, QUIET);
+  patience = setTimeout(giveUp, PATIENCE);
+  const share = Math.min(loaded / total, 1);
+  const cells = Math.round(share * 24);
+  const bar = FULL.repeat(cells).padEnd(24, EMPTY);
+  const megabytes = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(1);
+  element("hint").textContent = "";
+  element("progress").textContent =
+    share < 1
+      ? `Fetching Python ${bar} ${megabytes(loaded)}/${megabytes(total)} MB`
+      : `Starting Python ${bar} ${megabytes(total)} MB`;
+}
+
+// --- the page ----------------------------------------------------------------------------------
+
+const OLD_BROWSER =
+  "The page's program does not start here: the browser is too old for it, or keeps it from running.";
+const NO_STYLE =
+  "This site's Content-Security-Policy keeps the page from its own styles: it needs style-src 'unsafe-inline'.";
+
+if (!getComputedStyle(root).getPropertyValue("--inset")) fail(NO_STYLE);
+else
+  import(/** @type {HTMLLinkElement} */ (element("program")).href).catch((error) =>
+    failToStart(OLD_BROWSER, error),
+  );
