@@ -5,7 +5,8 @@
 
 const QUIET = 6000; // ms without news until it says what it waits for
 const PATIENCE = 60_000; // ms without news until it gives up
-const PROBE = 2500; // ms that a file has to answer in when somebody asks what is wrong
+const PROBE = 2500; // ms that a file has to answer in when nothing has come
+const SEARCH = 20_000; // and when something has failed, so that there is a fault to be found
 const [FULL, EMPTY] = ["\u2588", "\u2591"];
 
 const root = document.documentElement;
@@ -63,29 +64,47 @@ async function intact(address, response) {
 }
 
 /**
- * What is wrong with a module, in a sentence; undefined: nothing.
+ * @typedef {object} Fault
+ * @property {string} sentence
+ * @property {boolean} certain it will not go away by waiting
+ */
+
+/**
+ * What is wrong with a module; undefined: nothing.
  *
  * @param {string} address
+ * @param {number} patience in ms
+ * @returns {Promise<Fault | undefined>}
  */
-async function fault(address) {
+async function fault(address, patience) {
   const name = address.split("/").at(-1);
+  const certain = (/** @type {string} */ sentence) => ({ sentence: `${name} ${sentence}.`, certain: true });
   try {
-    const response = await fetch(address, { signal: AbortSignal.timeout(PROBE) });
+    const response = await fetch(address, { signal: AbortSignal.timeout(patience) });
     const type = response.headers.get("Content-Type") ?? "no type";
-    if (!response.ok) return `${name} could not be fetched (status ${response.status}).`;
-    if (!/javascript/i.test(type)) return `${name} is served as ${type}; it has to be text/javascript.`;
-    if (!(await intact(address, response)))
-      return `${name} is not as it was built: it broke off on its way, or was compressed twice.`;
-    return undefined;
-  } catch {
-    return `${name} could not be fetched: the server does not answer.`;
+    if (!response.ok) return certain(`could not be fetched (status ${response.status})`);
+    if (!/javascript/i.test(type)) return certain(`is served as ${type}; it has to be text/javascript`);
+    if (await intact(address, response)) return undefined;
+    return certain("is not as it was built: it broke off on its way, or was compressed twice");
+  } catch (error) {
+    if (error instanceof DOMException) return { sentence: `${name} has not come yet.`, certain: false };
+    return certain("could not be fetched: the server does not answer");
   }
 }
 
-/** What is wrong with the first of the page's modules that is not as it should be. */
-async function firstFault() {
-  const faults = await Promise.all(needed().map(fault));
-  return faults.find(Boolean);
+/**
+ * What is wrong with the page's modules: one that will not come, else the first that is late.
+ *
+ * @param {number} patience in ms
+ * @returns {Promise<string | undefined>}
+ */
+async function firstFault(patience) {
+  const asked = needed().map((address) => fault(address, patience));
+  const certain = asked.map(async (asked) => {
+    const found = await asked;
+    return found?.certain ? found.sentence : Promise.reject(); // the search goes on
+  });
+  return Promise.any(certain).catch(async () => (await Promise.all(asked)).find(Boolean)?.sentence);
 }
 
 /**
@@ -95,7 +114,7 @@ async function firstFault() {
  * @param {unknown} [cause]
  */
 export async function failToStart(otherwise, cause) {
-  fail((await firstFault()) ?? otherwise, cause);
+  fail((await firstFault(SEARCH)) ?? otherwise, cause);
 }
 
 // --- how far it is -----------------------------------------------------------------------------
@@ -107,7 +126,7 @@ let begun = performance.now();
 async function sayWhatIsAwaited() {
   const seconds = Math.round((performance.now() - begun) / 1000);
   const [first] = awaited;
-  const fault = first ? `still waiting for ${first}` : await firstFault();
+  const fault = first ? `still waiting for ${first}.` : await firstFault(PROBE);
   if (root.dataset.state !== "loading") return;
   element("hint").textContent = fault
     ? `Nothing has come for ${seconds} s: ${fault}`

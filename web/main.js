@@ -209,7 +209,7 @@ const controls = listen(element("controls"), {
 
 async function showHelp() {
   const { help } = await import("./help.js");
-  welcome(false);
+  greeted();
   help();
 }
 
@@ -224,14 +224,10 @@ function fall(error, sentence) {
   notice(sentence);
 }
 
-/**
- * Say what this is to somebody who is here for the first time, or no longer.
- *
- * @param {boolean} shown
- */
-function welcome(shown) {
-  element("welcome").hidden = !shown;
-  if (!shown) remember("welcome", "seen");
+/** Nobody who has read what this is need read it again. */
+function greeted() {
+  delete root.dataset.welcome;
+  remember("welcome", "read");
 }
 
 /** The screen saver: nothing but the terminal, and the screen stays on. */
@@ -254,7 +250,6 @@ async function start() {
   worker.onerror = (error) => failToStart(error.message ? CRASHED : NO_WORKER, error.message);
 
   if (address.kiosk) keepAwake();
-  else if (!remember("welcome") && window.top === window) welcome(true);
   const module = await import("./terminal.js").catch((error) => failToStart(NO_TERMINAL, error));
   if (!module) return;
   terminal = module.openTerminal(element("terminal"), themeOf(chosenTheme()));
@@ -270,9 +265,7 @@ window.addEventListener("popstate", () => {
   asked = readAddress(location.search).query;
   play(asked);
 });
-element("welcome").addEventListener("click", ({ target }) => {
-  if (target instanceof Element && target.closest("button")) welcome(false);
-});
+element("welcome").querySelector("button")?.addEventListener("click", greeted);
 element("retry").addEventListener("click", async () => {
   await forget();
   location.reload();

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -211,7 +210,11 @@ def test_text_stands_still_while_loading(visit: Visitor) -> None:
         new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });"""
     )
     held: list[Route] = []
-    shown.page.context.route("**/library.zip", partial(list.append, held))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    shown.page.context.route("**/library.zip", hold)
     shown.open(**ASKED)
     box = "(it => [it.left, it.top, it.height])({}.getBoundingClientRect())"
     shown.wait_for("document.querySelector('.xterm-rows > div')")
@@ -269,7 +272,7 @@ def test_drag_scrolls_and_a_tap_brings_no_keyboard(browser: Browser, origin: str
             touch("touchMove", height)
         shown.page.wait_for_timeout(100)
         touch("touchEnd")
-        row = 844 / shown.screen.height
+        row = shown.page.evaluate("document.querySelector('.xterm-rows > div').offsetHeight")
         shown.page.wait_for_timeout(200)
         scrolled = shown.rows
         moved = next(
