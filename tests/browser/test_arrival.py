@@ -130,7 +130,7 @@ def in_groups(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 def test_each_file_may_fail_in_each_way(
     contexts: Callable[[], BrowserContext], origin: str, failure: str
 ) -> None:
-    said = {}
+    said: dict[str, str] = {}
     for group in in_groups(FILES):
         pages = {}
         for file in group:
