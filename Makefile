@@ -22,7 +22,8 @@ NODE := web/node_modules/.package-lock.json
 PAGE := web/dist/index.html
 
 # Tests that import what the extra `check` leaves out.
-HEAVY := tests/browser tests/dialects/test_mlperf.py tests/cli/test_awake.py
+HEAVY := tests/browser tests/dialects/test_mlperf.py tests/cli/test_awake.py \
+	tests/cli/test_completions.py tests/cli/test_manpage.py
 
 BIOME := node_modules/.bin/biome check
 
@@ -42,7 +43,7 @@ run: $(PACKAGE) ## play one run (ARGS="--seed 7 --speed-factor 4")
 check: $(CHECK) ## the fast loop: ruff, mypy and the quick tests; no node, no browser
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
-	@$(BIN)/mypy
+	@$(BIN)/mypy $(addprefix --exclude=,$(HEAVY))
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(addprefix --ignore=,$(HEAVY)) \
 		-m "not transcripts and not long and not extras"
 

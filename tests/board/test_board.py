@@ -52,6 +52,7 @@ def texts(rows: list[Row]) -> list[str]:
 @example(131_072, "middle", 400, 100, True)
 @example(64, "middle", 20, 5, True)
 @example(1024, "export", 74, 15, False)
+@pytest.mark.long
 def test_the_board_fits_every_screen(
     gpus: int, moment: str, width: int, height: int, unicode: bool
 ) -> None:

@@ -191,6 +191,7 @@ def shown(terminal: pyte.Screen) -> list[str]:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(ROWS, ROWS), max_size=8), st.booleans())
+@pytest.mark.long
 def test_rows_stand_below_the_lines_whatever_changes(
     changes: list[tuple[list[str], list[str]]], known: bool
 ) -> None:

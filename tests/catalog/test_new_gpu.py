@@ -47,6 +47,7 @@ for dialect in dialects:
     ],
     ids=lambda value: value.partition(" |")[0] if isinstance(value, str) else "",
 )  # fmt: skip
+@pytest.mark.long
 def test_a_new_gpu_is_one_row(
     row: str, dialects: tuple[str, ...], texts: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -116,6 +116,7 @@ def test_the_text_says_what_the_log_says(asked: dict[str, Any], capfd: Captured)
 
 
 @pytest.mark.parametrize("view", ["log", "board"])
+@pytest.mark.long
 def test_in_real_time_a_run_takes_as_long_as_its_plan_says(view: str, capfd: Captured) -> None:
     told_of = json.loads(printed(capfd, {}, "--json", "--duration", "real"))
     options = Options(seed=SEED, start=START, dialect="pytorch", view=view, duration=REAL_TIME)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 NEW = {
@@ -37,6 +39,7 @@ def python(tree: Path, *words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.long
 def test_a_new_dialect_is_one_folder_and_one_name(tmp_path: Path) -> None:
     for part in ("src", "data"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))

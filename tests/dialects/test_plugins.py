@@ -71,6 +71,7 @@ def test_another_package_brings_a_dialect(install: Install) -> None:
     ).splitlines()
 
 
+@pytest.mark.extras
 def test_it_is_listed_completed_and_suggested_but_neither_drawn_nor_in_the_page(
     install: Install,
 ) -> None:

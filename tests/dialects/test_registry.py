@@ -35,6 +35,7 @@ def test_a_dialect_does_only_the_recipes_that_its_framework_does() -> None:
                     job_of(1, dialect=name, recipe=recipe)
 
 
+@pytest.mark.long
 def test_drawn_jobs_suit_their_dialect() -> None:
     drawn = [job_of(seed, dialect="auto") for seed in range(200)]
     for job in drawn:
@@ -95,6 +96,7 @@ def test_who_splits_no_model_trains_small_dense_ones() -> None:
         assert job_of(1, dialect=name, model="ButtGPT-3B", gpus=8, gpu=H100).layout.tensor == 1
 
 
+@pytest.mark.long
 def test_auto_draws_nobody_who_could_not_do_it() -> None:
     for seed in range(60):
         job = job_of(seed, dialect="auto", model="Basalt-70B")
@@ -137,6 +139,7 @@ def test_benchmarks_in_training_are_for_those_who_run_them() -> None:
     assert {job_of(seed, evaluate=True).framework.name for seed in range(40)} == {"pytorch"}
 
 
+@pytest.mark.long
 def test_who_tells_every_step_does_not_take_minutes_for_one() -> None:
     for name in registry.NAMES:
         if framework_of(name).logs_every_step:

@@ -112,6 +112,7 @@ def test_listed_mixtures_meet_both_of_their_sizes_and_look_like_real_ones(
 
 
 @given(dense_sizes, st.integers(2, 512), st.floats(0.02, 1))
+@pytest.mark.long
 def test_any_mixture_has_an_architecture(size: int, experts: int, share: float) -> None:
     shape = shape_for(size, int(size * share), experts)
     assert 1 <= shape.active_experts <= shape.experts == experts
@@ -154,6 +155,7 @@ def test_gpt2_of_1_5b_is_its_largest() -> None:
 
 
 @given(dense_sizes, st.booleans())
+@pytest.mark.long
 def test_any_gpt2_is_of_its_family(size: int, biases: bool) -> None:
     shape = gpt2_shape(size, biases=biases)
     assert parameter_count(shape) == sum(map(prod, gpt2_tensors(shape)))

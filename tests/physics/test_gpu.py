@@ -39,6 +39,7 @@ def correlation(one: list[float], other: list[float]) -> float:
     st.floats(0, 1e4),
     st.data(),
 )
+@pytest.mark.long
 def test_readings_stay_within_the_card(
     job: Job, activity: Activity, before: Activity, since: float, later: float,
     data: st.DataObject,
@@ -147,6 +148,7 @@ def test_a_mixture_draws_less_power() -> None:
     assert fmean(m.power_watts for m in mixture) < 0.9 * fmean(d.power_watts for d in dense)
 
 
+@pytest.mark.long
 def test_hot_gpus_slow_down() -> None:
     """Among 20,000 GPUs some sit behind tired fans; they stay below 90 C by clocking down."""
     job = jobs.job(spread=layout(20_000), seed=6)

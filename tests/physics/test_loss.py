@@ -127,6 +127,7 @@ def test_repeated_data_is_fresh_for_four_epochs_and_fades_then() -> None:
 
 
 @pytest.mark.parametrize("make", [gpt2_124m, dense_15b])
+@pytest.mark.long
 def test_the_noise_is_white_and_of_the_measured_size(make: Callable[[int], Job]) -> None:
     sizes, correlations, ups = [], [], []
     for seed in SEEDS:

@@ -54,6 +54,7 @@ def test_a_layout_divides_evenly_and_fits(
 
 
 @given(sizes, gpus_kinds, counts, batches)
+@pytest.mark.long
 def test_what_is_refused_does_not_fit_in_any_layout(
     size: int, gpu: Gpu, gpus: int, sequences: int
 ) -> None:

@@ -87,6 +87,7 @@ class Terminal(pyte.Screen):
         (20, 5, False), (80, 24, False),
     ],
 )  # fmt: skip
+@pytest.mark.long
 def test_a_terminal_shows_each_line_once_and_the_bar_below(
     width: int, height: int, color: bool
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_bar_that_a_narrower_terminal_has_no_room_for_goes() -> None:
 
 
 @pytest.mark.parametrize("width", [20, 80, 200])
+@pytest.mark.long
 def test_a_pipe_gets_the_lines_of_the_terminal_and_bars_by_quarters(width: int) -> None:
     screen = PIPE._replace(width=width)
     text = "".join(frame.text for frame in frames(screen))

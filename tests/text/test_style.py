@@ -20,6 +20,7 @@ def without_codes(text: str) -> str:
 
 
 @given(SPANS, st.integers(1, 400))
+@pytest.mark.long
 def test_a_line_is_never_wider_than_the_screen(spans: list[Span], width: int) -> None:
     text = "".join(text for _, text in spans)
     for unicode, ellipsis in ((True, "…"), (False, ">")):
