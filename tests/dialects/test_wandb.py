@@ -99,7 +99,7 @@ def test_numbers_of_the_summary(value: float, told: str) -> None:
 
 def test_a_run_has_one_name_everywhere() -> None:
     job = job_of(3)
-    name = names.run_id(job.seed)
+    name = names.run_id(job)
     started = [line.text for line in wandb.start(job, PIPE, "huggingface", 59.0)]
     ended = [
         line.text for line in wandb.finish(job, PIPE, "huggingface", 59.0, {"a": [1.0]}, {"a": 1})

@@ -17,6 +17,7 @@ from llmsim.physics.hardware import memory
 from llmsim.physics.hardware.memory import USABLE
 from llmsim.planning.plan import plan
 from llmsim.planning.schedule import round_number
+from llmsim.run import names
 from tests.runs import START, job_of
 
 SEEDS = range(300)
@@ -211,3 +212,17 @@ def test_intervals_are_round_numbers(value: float) -> None:
     number = round_number(value)
     assert number in (1, 2, 5) or number % 10 == 0 or number == 25
     assert 1 <= number <= max(1, value)
+
+
+def test_two_jobs_of_a_sweep_have_names_of_their_own() -> None:
+    sweep = [
+        job_of(4, gpus=gpus, recipe=recipe) for gpus in (8, 16, 32) for recipe in ("sft", "lora")
+    ]
+    assert len({job.run_name for job in sweep}) == len(sweep)
+    assert len({names.run_id(job) for job in sweep}) == len(sweep)
+    assert len({job.cluster for job in sweep}) > 1
+
+
+def test_a_run_that_its_seed_alone_names_is_called_by_its_seed() -> None:
+    for dialect in ("pytorch", "megatron"):
+        assert job_of(4, dialect=dialect).run_name == names.run_name(4)

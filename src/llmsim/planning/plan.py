@@ -13,7 +13,7 @@ from llmsim.job.recipes import AUTO
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count
 from llmsim.options.checking import checked
-from llmsim.options.table import Options, command
+from llmsim.options.table import Options, command, identity
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time, throughput
 from llmsim.planning import hyperparameters
@@ -104,6 +104,7 @@ def _planned(options: Options, seed: int) -> Job:
 def _job(options: Options, seed: int, index: int) -> Job:
     assert options.start is not None
     draft = drafted(options, seed, index)
+    named = names.naming_seed(seed, _asked(options))
     layout, per_node = draft.layout, noise.uniform(seed, "plan/storage")
     job = Job(
         seed=seed,
@@ -116,8 +117,8 @@ def _job(options: Options, seed: int, index: int) -> Job:
         layout=layout,
         schedule=scheduled(draft, FEWEST_STEPS, epochs=1),  # only to time a step
         software=drawn_software(seed, draft.gpu, options.start),
-        run_name=names.run_name(seed),
-        cluster=names.cluster_name(seed),
+        run_name=names.run_name(named),
+        cluster=names.cluster_name(named),
         # A parallel file system grows with the cluster: 2 to 5 GB/s a node, up to
         # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
         storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
@@ -132,6 +133,12 @@ def _job(options: Options, seed: int, index: int) -> Job:
     steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
     schedule = scheduled(draft, steps, epochs, step_time.step_seconds(job))
     return job._replace(schedule=schedule._replace(ramp=ramped(draft, schedule, seed)))
+
+
+def _asked(options: Options) -> str:
+    """What the options ask of the training, as a text; its dialect and its start are no part."""
+    fixed = ("recipe", "model", "dataset", "gpu", "gpus")
+    return " ".join(f"{name}={value}" for name, value in identity(options) if name in fixed)
 
 
 def _sensible(job: Job, options: Options) -> bool:

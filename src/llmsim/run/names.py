@@ -1,5 +1,10 @@
-"""What people call things and themselves, and say. Drawn from the seed, funny in small doses."""
+"""What people call things and themselves, and say. Drawn from the seed, funny in small doses.
 
+A run's names follow its seed and what was asked for beside it, so that two jobs of a sweep, which
+share their seed, have names of their own.
+"""
+
+from llmsim.job.records import Job
 from llmsim.physics import noise
 
 ADJECTIVES = (
@@ -91,6 +96,11 @@ LAST_LINES = (
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
+def naming_seed(seed: int, asked: str) -> int:
+    """What the names of a run are drawn from: its seed, and what was asked for beside it."""
+    return noise.bits(seed, f"name/{asked}") if asked else seed
+
+
 def run_name(seed: int) -> str:
     """A run's name, as experiment trackers make them: "sleepless-walrus-417"."""
     adjective = noise.pick(seed, "name/adjective", ADJECTIVES)
@@ -103,9 +113,10 @@ def cluster_name(seed: int) -> str:
     return noise.pick(seed, "name/cluster", CLUSTERS)
 
 
-def run_id(seed: int) -> str:
+def run_id(job: Job) -> str:
     """The eight letters and digits by which Weights & Biases knows a run: "2j7nk4to"."""
-    return "".join([noise.pick(seed, "wandb/id", _LETTERS, i) for i in range(8)])
+    own = "" if job.run_name == run_name(job.seed) else f"/{job.run_name}"
+    return "".join([noise.pick(job.seed, f"wandb/id{own}", _LETTERS, i) for i in range(8)])
 
 
 def user(seed: int) -> str:

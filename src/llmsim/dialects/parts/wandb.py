@@ -54,7 +54,7 @@ def number(value: float) -> str:
 
 def _folder(job: Job, at: float) -> str:
     """The run's folder, named after the second of wandb.init."""
-    return f"wandb/run-{units.stamp(job.start, at):%Y%m%d_%H%M%S}-{names.run_id(job.seed)}"
+    return f"wandb/run-{units.stamp(job.start, at):%Y%m%d_%H%M%S}-{names.run_id(job)}"
 
 
 def _styled(screen: Screen, style: str, text: str) -> str:
@@ -70,7 +70,7 @@ def _said(screen: Screen, text: str) -> Line:
 
 def _urls(job: Job, project: str) -> tuple[str, str]:
     home = f"{HOST}/{names.team(job.seed)}/{project}"
-    return home, f"{home}/runs/{names.run_id(job.seed)}"
+    return home, f"{home}/runs/{names.run_id(job)}"
 
 
 def _emoji(screen: Screen, star: bool) -> str:
