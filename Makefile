@@ -31,7 +31,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 	$(wildcard tools/make_library.*) $(shell find src -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-readers web bench-web icons serve \
+.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-readers web bench-web icons serve \
 	screenshots constraints clean docs statistics bench compare
 
 help: ## show what can be made
@@ -57,6 +57,8 @@ lint: $(DEV) types style ## ruff, mypy, tsc and biome
 	$(BIN)/python -m tools.option_docs --check
 	$(BIN)/python -m tools.manpage --check
 	$(BIN)/python -m tools.dialect_docs --check
+	$(BIN)/python -m tools.event_docs --check
+	$(BIN)/python -m tools.export_docs --check
 
 types: $(NODE)
 	web/node_modules/.bin/tsc --project web/tsconfig.json
@@ -71,7 +73,7 @@ format: $(DEV) $(NODE) ## lay out the code
 	cd web && $(BIOME) --write . ../tools
 
 unit: $(DEV) ## the tests that need no browser
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not transcripts"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not transcripts and not exports"
 
 transcripts: $(DEV) ## the tests of whole runs, in every dialect and on large screens
 	$(BIN)/python -m pytest -n auto --dist worksteal -m transcripts
@@ -85,6 +87,10 @@ test-browser: $(DEV) $(PAGE) browser ## the tests of the page
 test-browsers: $(DEV) $(PAGE) ## the page in Firefox and WebKit, which have to be there
 	$(PIP) install --editable '.[browsers]'
 	$(BIN)/python -m pytest -m browsers
+
+test-exports: $(DEV) ## the exports, by TensorBoard, DuckDB, Prometheus and others; promtool and prometheus have to be there
+	$(PIP) install --editable '.[readers-export]'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m exports
 
 test-readers: $(DEV) ## completions and man page, by zsh, fish, tcsh, man, groff and mandoc, which have to be there
 	$(BIN)/python -m pytest -m readers
@@ -131,6 +137,8 @@ docs: $(DEV) ## fill the README's generated parts, write docs/ and the man page
 	$(BIN)/python -m tools.option_docs
 	$(BIN)/python -m tools.manpage
 	$(BIN)/python -m tools.dialect_docs
+	$(BIN)/python -m tools.event_docs
+	$(BIN)/python -m tools.export_docs
 	$(BIN)/python -m tools.plot_run --seed 4 --output docs/run.png
 
 bench: $(DEV) ## speed and memory, as ratios (two commits: python -m tools.bench_compare OLDER NEWER)

@@ -6,6 +6,7 @@ What stands here is public, and docs/api.md shows it in use; all else may change
 TYPE_CHECKING = False  # of typing, which is slow to import
 if TYPE_CHECKING:
     from llmsim.errors import CatalogError as CatalogError
+    from llmsim.errors import ExportError as ExportError
     from llmsim.errors import LlmsimError as LlmsimError
     from llmsim.errors import OptionError as OptionError
     from llmsim.errors import PlanError as PlanError
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from llmsim.run.timeline import Run as Run
     from llmsim.show.player import Frame as Frame
     from llmsim.show.player import play as play
+    from llmsim.telemetry.records import records as records
     from llmsim.text.screen import Screen as Screen
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "CatalogError": "errors",
+    "ExportError": "errors",
     "Frame": "show.player",
     "Job": "job.records",
     "LlmsimError": "errors",
@@ -35,11 +38,13 @@ _PUBLIC = {
     "events": "run.simulation",
     "plan": "planning.plan",
     "play": "show.player",
+    "records": "telemetry.records",
     "run_of": "run.simulation",
     "simulate": "run.simulation",
 }
 __all__ = [
     "CatalogError",
+    "ExportError",
     "Frame",
     "Job",
     "LlmsimError",
@@ -51,6 +56,7 @@ __all__ = [
     "events",
     "plan",
     "play",
+    "records",
     "run_of",
     "simulate",
 ]

@@ -62,6 +62,10 @@ class OptionError(LlmsimError):
     """A wrong use of the options; from a parser of values, what follows the option's name."""
 
 
+class ExportError(LlmsimError):
+    """An export cannot be written; names its kind and its destination."""
+
+
 def kind_of(value: object) -> str:
     """The type of a value with its article, for a sentence that refuses it."""
     name = type(value).__name__

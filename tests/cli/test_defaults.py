@@ -68,7 +68,7 @@ def test_every_default_can_be_kept_in_a_variable_and_in_the_file(option: Any, fi
         "seed": "7", "gpus": "8", "start": "2026-01-30", "duration": "real", "view": "log",
         "speed-factor": "max", "instant-print-lines": "9", "runs": "0", "exit-after-time": "1h",
         "tidy": "on", "inhibit": "on", "color": "never", "dialect": "olmo", "recipe": "sft",
-        "model": "Foo-7B", "dataset": "C4", "gpu": "H200", "evaluate": "on",
+        "model": "Foo-7B", "dataset": "C4", "gpu": "H200", "evaluate": "on", "sample": "1s",
     }  # fmt: skip
     text = texts[option.name]
     by_variable = default_options({variable_of(option): text})
@@ -78,7 +78,7 @@ def test_every_default_can_be_kept_in_a_variable_and_in_the_file(option: Any, fi
 
 def test_what_asks_for_an_answer_is_no_default() -> None:
     assert {option.name for option in OPTIONS if not option.in_config} == {
-        "list", "print-config", "json", "print-completions", "print-manpage",
+        "export", "quiet", "list", "print-config", "json", "print-completions", "print-manpage",
     }  # fmt: skip
     with pytest.raises(OptionError, match="there is no option 'LLMSIM_LIST'"):
         default_options({"LLMSIM_LIST": "gpus"})

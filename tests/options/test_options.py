@@ -16,6 +16,7 @@ from llmsim.dialects import registry
 from llmsim.job import recipes
 from llmsim.options.parsing import SECONDS, parse_duration
 from llmsim.options.table import OPTIONS, Options, command, from_query, parse_options
+from llmsim.telemetry.kinds import Export
 
 TEXTS = st.text() | st.text("0123456789.dhmins+-eE_ :TZ", max_size=40)
 NAMES = st.sampled_from([option.name for option in OPTIONS])
@@ -76,6 +77,10 @@ RIGHT: list[tuple[str, str, object]] = [
     ("view", "board", "board"),
     ("color", "never", "never"),
     ("inhibit", "on", True),
+    ("export", "jsonl=run.jsonl", (Export("jsonl", "run.jsonl"),)),
+    ("export", "jsonl=a=b", (Export("jsonl", "a=b"),)),
+    ("sample", "1s", 1.0),
+    ("quiet", "", True),
     ("list", "models", "models"),
     ("print-config", "", True),
     ("json", "", True),

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 
 from llmsim.cli.defaults import default_options
 from llmsim.cli.flags import pairs
-from llmsim.errors import FLAG, CatalogError, OptionError, PlanError
-from llmsim.hosts import native
+from llmsim.errors import FLAG, CatalogError, ExportError, OptionError, PlanError
+from llmsim.hosts import exports, native
 from llmsim.hosts.output import Output
+from llmsim.hosts.output import complain as _complain
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.table import Options, parse_options
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:
     except (OptionError, PlanError) as error:
         _complain(error.sentence(FLAG))
         return ExitStatus.USAGE
-    except CatalogError as error:
+    except (CatalogError, ExportError) as error:
         _complain(error.sentence(FLAG))
     except MissingExtraError as error:
         _complain(str(error))
@@ -54,6 +54,7 @@ def _perform(arguments: Sequence[str], ends_process: bool) -> int:
     options = _options([*pairs(arguments)])
     if any(getattr(options, question) for question in QUESTIONS):
         return _say(_answer(options), options.color)
+    exports.refuse(options)
     if options.inhibit:
         from llmsim.cli.awake import kept_awake
 
@@ -106,8 +107,3 @@ def _answer(options: Options) -> str:
 def _say(text: str, color: str = "auto") -> ExitStatus:
     Output(color).write(text)
     return ExitStatus.FINISHED
-
-
-def _complain(sentence: str) -> None:
-    with suppress(OSError):  # nobody reads it
-        os.write(2, f"llmsim: {sentence}\n".encode(errors="replace"))

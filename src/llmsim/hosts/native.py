@@ -8,8 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 
+from llmsim.hosts.exports import export_only
 from llmsim.hosts.keyboard import Keyboard
-from llmsim.hosts.output import Output
+from llmsim.hosts.output import Output, complain
 from llmsim.hosts.runs import fresh_seed
 from llmsim.hosts.show import Show
 from llmsim.hosts.signals import Signals, Stopped
@@ -25,10 +26,14 @@ TICK = 0.05
 def main(options: Options, ends_process: bool = False) -> int:
     """Plays the options' runs on standard output and returns the exit status.
 
-    Raises PlanError, before anything is written, when no job can be made of the options, and
-    OSError when standard output takes no text. The process is left as it was found, but where
-    `ends_process` says that nothing comes after: then no signal may end it any more.
+    Raises PlanError, before anything is written, when no job can be made of the options,
+    ExportError when an export cannot be begun, and OSError when standard output takes no text.
+    Exports that fail while the show goes on are complained of at its end. The process is left
+    as it was found, but where `ends_process` says that nothing comes after: then no signal may
+    end it any more.
     """
+    if options.quiet:
+        return _quiet(options, ends_process)
     begun = time.monotonic()
     limit = options.exit_after_time
     seed = fresh_seed() if options.seed is None else options.seed
@@ -66,7 +71,32 @@ def main(options: Options, ends_process: bool = False) -> int:
         output.close()
         if not ends_process:
             signals.restore()
-    return status
+    return _with_failures(show.failures, status)
+
+
+def _with_failures(failures: list[str], status: int) -> int:
+    """Tells of exports that could not be written; the exit status, which says so as well."""
+    for failure in failures:
+        complain(failure)
+    return ExitStatus.ERROR if failures and status == ExitStatus.FINISHED else status
+
+
+def _quiet(options: Options, ends_process: bool) -> int:
+    """Writes the exports of the options' runs, as fast as they go."""
+    begun, limit = time.monotonic(), options.exit_after_time
+    seed = fresh_seed() if options.seed is None else options.seed
+    signals = Signals()
+    try:
+        signals.catch(terminal=False)
+        deadline = inf if limit is None else begun + limit
+        export_only(options._replace(seed=seed), signals.check, time.monotonic, deadline)
+    except Stopped as stop:
+        return stop.status
+    finally:
+        signals.ignore()
+        if not ends_process:
+            signals.restore()
+    return ExitStatus.FINISHED
 
 
 def _keyboard() -> Keyboard | None:

@@ -172,6 +172,12 @@ class Output:
             self.write(self._shown(), time.monotonic() + PATIENCE)
 
 
+def complain(sentence: str) -> None:
+    """Writes a sentence for the person at the terminal to standard error."""
+    with suppress(OSError):  # nobody reads it
+        os.write(2, f"llmsim: {sentence}\n".encode(errors="replace"))
+
+
 def _unwaiting(descriptor: int) -> int:
     """The same terminal, opened for us alone, so that no write() to it waits for its reader.
 

@@ -4,16 +4,17 @@ import time
 from collections.abc import Callable, Iterator
 from math import inf, isfinite
 
+from llmsim.hosts.exports import Outlets, outlets
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.keys import hint
 from llmsim.hosts.output import Output
 from llmsim.hosts.runs import runs_of
 from llmsim.hosts.signals import Signals
-from llmsim.job.records import Job
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event
-from llmsim.run.simulation import simulate
+from llmsim.run.simulation import events, run_of
+from llmsim.run.timeline import Run
 from llmsim.show.player import play, shows_board
 from llmsim.text.screen import blank_row
 
@@ -53,6 +54,7 @@ class Show:
         self.keyboard, self.signals = keyboard, signals or Signals()
         self.speed = options.speed_factor
         self.asked = ""  # "next" or "quit"
+        self.failures: list[str] = []  # a sentence for each export that could not be written
         self._due = clock()  # when the next frame is
         self._held: float | None = None  # of a paused show, seconds from now to the next frame
         self._stage: Stage | None = None
@@ -81,11 +83,18 @@ class Show:
 
     def _play(self, run: Options) -> None:
         job = plan(run)
+        timeline = run_of(job)
+        with outlets(run, timeline, self.failures) as out:
+            self._play_into(run, timeline, out)
+
+    def _play_into(self, run: Options, timeline: Run, out: Outlets) -> None:
         output, clock, deadline = self.output, self.clock, self.deadline
         output.begin()
         self._set(run)
         batch = ""
-        for frame in play(job, run, output.screen, self._interruptible(job), self._stage):
+        told = out.tee(self._interruptible(timeline))
+        frames = play(timeline.job, run, output.screen, told, self._stage)
+        for frame in out.taped(frames, output.screen):
             self._due += frame.delay / self.speed
             if self._due - clock() >= SHORTEST_SLEEP or len(batch) >= BATCH:
                 output.write(batch, deadline)
@@ -103,9 +112,9 @@ class Show:
         if self.asked == "next":
             output.write(self._cleared(), deadline)
 
-    def _interruptible(self, job: Job) -> Iterator[Event]:
+    def _interruptible(self, timeline: Run) -> Iterator[Event]:
         """What happens, until time is up; a signal is heard however little there is to tell."""
-        for event in simulate(job):
+        for event in events(timeline):
             self.signals.check()
             if self.clock() >= self.deadline:
                 return

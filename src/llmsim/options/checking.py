@@ -8,6 +8,7 @@ from llmsim.errors import CatalogError, OptionError, Setting, kind_of
 from llmsim.job.records import Job, expect_job
 from llmsim.options.parsing import parse_dialect
 from llmsim.options.table import OPTIONS, Option, Options, field_of
+from llmsim.telemetry.kinds import Export
 
 LONGEST_NUMBER = 4096  # bits; Python writes longer numbers neither fast nor gladly
 _TYPES = {
@@ -16,6 +17,7 @@ _TYPES = {
     float: "a number",
     bool: "True or False",
     datetime: "a datetime",
+    Export: "a tuple of Export",
 }
 _DEFAULTS = Options()
 
@@ -50,6 +52,12 @@ def _checked(option: Option, value: object) -> object:
     """A value as the flag would have it, by way of the text that a person would type for it."""
     annotation = Options.__annotations__[field_of(option)]
     right = getattr(annotation, "__args__", (annotation,))[0]  # of `int | None` it is int
+    if option.repeats and isinstance(value, tuple):
+        return tuple(_checked_one(option, each, right) for each in value)
+    return _checked_one(option, value, right)
+
+
+def _checked_one(option: Option, value: object, right: type) -> object:
     is_right = isinstance(value, int | float if right is float else right)
     if not is_right or isinstance(value, bool) != (right is bool):
         sentence = f" cannot be {_cut(ascii(value))}, which is {kind_of(value)}: "

@@ -11,6 +11,7 @@ from math import fsum, inf, isfinite
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.errors import CatalogError, OptionError
+from llmsim.telemetry.kinds import Export
 from llmsim.text.wording import one_of
 
 SECONDS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
@@ -122,3 +123,15 @@ def parse_recipe(text: str) -> str:
     from llmsim.job.recipes import NAMES
 
     return choice("auto", *NAMES)(text)
+
+
+def parse_export(text: str) -> Export:
+    """A kind of export and where it goes: "jsonl=run.jsonl"."""
+    from llmsim.telemetry.kinds import NAMES
+
+    kind, equals, destination = text.partition("=")
+    if kind not in NAMES:
+        return Export(choice(*NAMES)(kind), "")
+    if not (equals and destination and destination.isprintable()):
+        raise OptionError(f"{kind} needs a place to write to: give {kind}=PATH.")
+    return Export(kind, destination)

@@ -12,6 +12,7 @@ from llmsim.options.parsing import (
     listed,
     parse_dialect,
     parse_duration,
+    parse_export,
     parse_recipe,
     parse_show_duration,
     parse_speed,
@@ -19,6 +20,7 @@ from llmsim.options.parsing import (
     parse_switch,
     whole_number,
 )
+from llmsim.telemetry.kinds import Export
 from llmsim.text.wording import either, nearest
 from llmsim.typed import NamedTuple
 
@@ -48,6 +50,9 @@ class Options(NamedTuple):
     view: str = "auto"
     color: str = "auto"
     inhibit: bool = False
+    export: tuple[Export, ...] = ()
+    sample: float = 15.0  # simulated seconds
+    quiet: bool = False
     list: str | None = None
     json: bool = False
     print_config: bool = False
@@ -70,6 +75,7 @@ class Option(NamedTuple):
     infinite: str = ""  # the text that means infinity, where a value may be infinite
     in_url: bool = True  # whether it makes sense in a page
     in_config: bool = True  # whether it makes sense as a default, in the file or a variable
+    repeats: bool = False  # whether it may be given several times, and each time counts
 
     @property
     def defaults(self) -> str:
@@ -161,6 +167,20 @@ OPTIONS = (
         "no", "", in_url=False,
     ),
     Option(
+        "export", parse_export, "KIND=PATH such as jsonl=run.jsonl",
+        "write it for other tools: see docs/exports.md",
+        "", "KIND=PATH", in_url=False, in_config=False, repeats=True,
+    ),
+    Option(
+        "sample", parse_duration, "a time such as 1s or 5min",
+        "between an export's samples of the GPUs", "15s", "TIME", in_url=False,
+    ),
+    Option(
+        "quiet", parse_switch, "yes or no",
+        "show nothing: write the exports alone", "no", "",
+        in_url=False, in_config=False,
+    ),
+    Option(
         "list", choice(*LISTS), either(LISTS),
         "show " + either(LISTS), "", "WHAT", in_url=False, in_config=False,
     ),
@@ -206,7 +226,10 @@ def with_value(options: Options, option: Option, text: str, shown: str | Setting
     what would be right.
     """
     try:
-        return options._replace(**{field_of(option): option.parse(text)})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
+        value, field = option.parse(text), field_of(option)
+        if option.repeats:
+            value = (*getattr(options, field), value)
+        return options._replace(**{field: value})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
     except OptionError as error:
         raise OptionError(shown, " ", *error.args) from None
     except CatalogError as error:
@@ -220,7 +243,8 @@ def parse_options(
 ) -> tuple[Options, list[str]]:
     """Options from (name, text) pairs, and one sentence for each that is wrong.
 
-    A wrong value leaves the default; of a repeated name the last counts. `prefix` is what
+    A wrong value leaves the default; of a repeated name the last counts, or all
+    where the option repeats. `prefix` is what
     the user types before a name, "--" or nothing.
     """
     surface = FLAG if prefix else PARAMETER

@@ -1,0 +1,119 @@
+"""Exports of what a host plays: opened for each run, fed by its events and frames, closed whole."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from math import inf
+
+from llmsim.errors import ExportError, OptionError, Setting
+from llmsim.hosts.runs import runs_of
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.events import Event
+from llmsim.run.simulation import events, run_of
+from llmsim.run.timeline import Run
+from llmsim.show.player import Frame, play
+from llmsim.text.screen import Screen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.telemetry.sinks import Exports
+
+# The terminal that a run is recorded for when nothing is shown.
+UNSEEN = Screen(120, 40, color=True, unicode=True, live=True)
+
+
+class Outlets:
+    """The exports of one run, if any are asked for; a run without them imports nothing for them."""
+
+    def __init__(self, exports: "Exports | None") -> None:
+        """Nothing has been written yet."""
+        self.exports = exports
+        self._shown = 0.0
+
+    def tee(self, events: Iterable[Event]) -> Iterable[Event]:
+        """The same events, which the exports have seen."""
+        return self.exports.tee(events) if self.exports else events
+
+    def taped(self, frames: Iterable[Frame], screen: Callable[[], Screen]) -> Iterable[Frame]:
+        """The same frames, which the exports have seen."""
+        return self._taped(frames, screen) if self.exports else frames
+
+    def _taped(self, frames: Iterable[Frame], screen: Callable[[], Screen]) -> Iterator[Frame]:
+        for frame in frames:
+            self._shown += frame.delay
+            if self.exports:
+                self.exports.frame(self._shown, frame.text, screen())
+            yield frame
+
+
+@contextmanager
+def outlets(options: Options, run: Run, failures: list[str]) -> Iterator[Outlets]:
+    """The exports of a run; however it ends they are completed, and failures are listed.
+
+    Raises ExportError when one of them cannot be begun.
+    """
+    if not options.export:
+        yield Outlets(None)
+        return
+    from llmsim.telemetry.sinks import Exports  # a show without exports does not wait for it
+    from llmsim.telemetry.writer import Settings
+
+    exports = Exports(options.export, run, Settings(options.sample))
+    try:
+        yield Outlets(exports)
+    finally:
+        failures += exports.close()
+
+
+def refuse(options: Options) -> None:
+    """Raises OptionError, a sentence, where exports would write over each other or the log."""
+    quiet = Setting("quiet")
+    if options.quiet and not options.export:
+        raise OptionError(quiet, " shows nothing: give an ", Setting("export"), " with it.")
+    places = [each.destination for each in options.export]
+    for kind, place in options.export:
+        this = Setting("export", f"{kind}={place}")
+        if place == "-" and not options.quiet:
+            raise OptionError(
+                this, " would write into the log: give ", quiet, " with it, or a file."
+            )
+        if places.count(place) > 1:
+            raise OptionError(this, " is asked for twice: give each export its own place.")
+        if options.runs != 1 and place != "-" and "{seed}" not in place:
+            raise OptionError(this, " would be written by every run: put {seed} into the name.")
+
+
+def export_only(
+    options: Options, check: Callable[[], None], clock: Callable[[], float], deadline: float = inf
+) -> bool:
+    """Writes the exports of the options' runs and shows nothing; False when time was up first.
+
+    `check` raises what ends the work, at any event. Raises ExportError when an export fails.
+    """
+    for run in runs_of(options):
+        job, failures = plan(run), list[str]()
+        played_run = run_of(job)
+        with outlets(run, played_run, failures) as out:
+            told = out.tee(_heard(events(played_run), check, clock, deadline))
+            played: Iterable[object] = told
+            if out.exports and out.exports.records_frames:
+                frames = play(job, run, lambda: UNSEEN, told)
+                played = out.taped(frames, lambda: UNSEEN)
+            for _ in played:
+                if out.exports and out.exports.failed:
+                    break
+        if failures:
+            raise ExportError(" ".join(failures))
+        if clock() >= deadline:
+            return False
+    return True
+
+
+def _heard(
+    told: Iterable[Event], check: Callable[[], None], clock: Callable[[], float], deadline: float
+) -> Iterator[Event]:
+    for event in told:
+        check()
+        if clock() >= deadline:
+            return
+        yield event

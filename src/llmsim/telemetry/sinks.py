@@ -1,0 +1,262 @@
+"""Where exports go: files and folders, written while the run plays and whole when they have
+their name.
+
+An export is written to DEST.part, which can be watched, and becomes DEST when it is complete.
+Whatever goes wrong with one is one sentence that names DEST; the others, and the show, go on.
+A DEST that is a pipe or a device is written to directly.
+"""
+
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO
+
+from llmsim.errors import ExportError
+from llmsim.job.records import Job
+from llmsim.run.events import Event
+from llmsim.run.timeline import Run
+from llmsim.telemetry.kinds import Export, Kind, begin_of, kind_named
+from llmsim.telemetry.writer import Pieces, Settings, Writer
+from llmsim.text.screen import Screen
+
+# No text waits longer than this (seconds) to be handed on, as long as there is more to come.
+FLUSH_EVERY = 0.1
+# What the name of an incomplete export ends in.
+UNFINISHED = ".part"
+STANDARD_OUTPUT = "-"
+
+
+class Sink:
+    """One export on its way to its destination."""
+
+    def __init__(self, export: Export, run: Run, settings: Settings) -> None:
+        """Makes sure that the destination can be written. Raises ExportError when it cannot."""
+        self.kind: Kind = kind_named(export.kind)
+        self.destination = named_for(export.destination, run.job).rstrip("/") or "/"
+        self.failure: str | None = None
+        self._files: dict[str, IO[bytes]] = {}
+        self._direct = _is_stream(self.destination)
+        self._path = self.destination if self._direct else self.destination + UNFINISHED
+        self.writer: Writer = _writer(self.kind, run, settings)
+        try:
+            self._prepare()
+        except OSError as error:
+            raise ExportError(self._sentence(error)) from None
+
+    def take(self, make: Callable[[], Pieces]) -> None:
+        """Writes the pieces; after a failure nothing is written any more."""
+        if self.failure is not None:
+            return
+        try:
+            for content, file in make():
+                data = content if isinstance(content, bytes) else content.encode()
+                (self._files.get(file) or self._opened(file)).write(data)
+        except OSError as error:
+            self._fail(error)
+
+    def flush(self) -> None:
+        """Hands on what is still in a buffer, for those who watch the file."""
+        try:
+            for file in self._files.values():
+                file.flush()
+        except OSError as error:
+            self._fail(error)
+
+    def close(self, at: float) -> None:
+        """Completes the export, which then gets its name."""
+        if self.writer.end:
+            end = self.writer.end
+            self.take(lambda: end(at))
+        if self.failure is not None:
+            return
+        try:
+            self._complete()
+        except OSError as error:
+            self._fail(error)
+
+    def drop(self) -> None:
+        """Gives the export up: nothing of it stays."""
+        for file in self._files.values():
+            _closed(file)
+        self._files.clear()
+        if self._direct:
+            return
+        for part in (self._path, *(self._path + suffix for suffix in self._suffixes())):
+            if os.path.isdir(part) and not os.path.islink(part):
+                shutil.rmtree(part, ignore_errors=True)
+            elif os.path.lexists(part):
+                os.unlink(part)
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _suffixes(self) -> list[str]:
+        """What the names of the parts of a single file end in."""
+        return [f".{number}" for number in range(1, len(self.writer.parts))]
+
+    def _prepare(self) -> None:
+        if self._direct:
+            self._opened("")
+            return
+        if os.path.lexists(self.destination):
+            raise FileExistsError(0, "it exists already: give another name, or remove it")
+        if self.kind.folder:
+            shutil.rmtree(self._path, ignore_errors=True)  # of a run that was killed
+            os.mkdir(self._path)
+        else:
+            self._opened(self.writer.parts[0])
+
+    def _opened(self, file: str) -> IO[bytes]:
+        """The open file of a piece."""
+        if self.kind.folder:
+            path = os.path.join(self._path, *file.split("/"))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        else:
+            number = self.writer.parts.index(file)
+            path = self._path + (f".{number}" if number else "")
+        self._files[file] = opened = _opened(path)
+        return opened
+
+    def _complete(self) -> None:
+        first = self._files.get(self.writer.parts[0])
+        for number, part in enumerate(self.writer.parts[1:], 1):
+            if (file := self._files.get(part)) and first is not None:
+                file.close()
+                path = f"{self._path}.{number}"
+                with open(path, "rb") as source:
+                    shutil.copyfileobj(source, first, 2**20)
+                os.unlink(path)
+        for file in self._files.values():
+            file.close()
+        if not self._direct:
+            if os.path.lexists(self.destination):
+                raise FileExistsError(0, "it has come to exist meanwhile")
+            os.rename(self._path, self.destination)
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = self._sentence(error)
+        try:
+            self.drop()
+        except OSError:
+            pass  # the sentence says already that it went wrong
+
+    def _sentence(self, error: OSError) -> str:
+        reason = (error.strerror or "it cannot be written").rstrip(".")
+        reason = reason[:1].lower() + reason[1:]
+        folder = os.path.dirname(self.destination)
+        if folder and not os.path.isdir(folder):
+            reason = f"there is no folder {folder}"
+        return f"cannot write the export {self.kind.name}={self.destination}: {reason}."
+
+
+class Exports:
+    """All exports of one run, fed as it plays."""
+
+    def __init__(self, exports: Iterable[Export], run: Run, settings: Settings) -> None:
+        """Opens all of them. Raises ExportError, and leaves nothing, when one cannot be."""
+        self.sinks: list[Sink] = []
+        self._settings = settings
+        self._at = 0.0
+        self._due = 0  # number of the next sample
+        self._flushed = time.monotonic()
+        for export in exports:
+            try:
+                self.sinks.append(Sink(export, run, settings))
+            except ExportError:
+                for sink in self.sinks:
+                    sink.drop()
+                raise
+
+    def tee(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The same events, each written before it is handed on."""
+        if not self.sinks:
+            yield from events
+            return
+        tellers = [(sink, sink.writer.event) for sink in self.sinks if sink.writer.event]
+        sampled = any(sink.writer.sample for sink in self.sinks)
+        for event in events:
+            if sampled:
+                self._sample(event.at)
+            self._at = event.at
+            for sink, tell in tellers:
+                sink.take(lambda tell=tell, event=event: tell(event))  # type: ignore[misc]  # bound at once
+            self._hand_on()
+            yield event
+
+    def frame(self, shown: float, text: str, screen: Screen) -> None:
+        """A text of the show, at this show second."""
+        for sink in self.sinks:
+            if draw := sink.writer.frame:
+                sink.take(lambda draw=draw: draw(shown, text, screen))  # type: ignore[misc]  # as above
+
+    def close(self) -> list[str]:
+        """Completes every export; a sentence for each that has failed."""
+        for sink in self.sinks:
+            sink.close(self._at)
+        return [sink.failure for sink in self.sinks if sink.failure is not None]
+
+    @property
+    def records_frames(self) -> bool:
+        """Whether one of the exports is made of what the show writes."""
+        return any(sink.writer.frame for sink in self.sinks)
+
+    @property
+    def failed(self) -> bool:
+        """Whether none of the exports is still written."""
+        return bool(self.sinks) and all(sink.failure is not None for sink in self.sinks)
+
+    def _sample(self, at: float) -> None:
+        """Takes the samples that are due before an event."""
+        while self._due * self._settings.sample <= at:
+            moment = self._due * self._settings.sample
+            for sink in self.sinks:
+                if take := sink.writer.sample:
+                    sink.take(lambda take=take, moment=moment: take(moment))  # type: ignore[misc]  # as above
+            self._due += 1
+
+    def _hand_on(self) -> None:
+        now = time.monotonic()
+        if now - self._flushed >= FLUSH_EVERY:
+            self._flushed = now
+            for sink in self.sinks:
+                sink.flush()
+
+
+def _opened(path: str) -> IO[bytes]:
+    if path == STANDARD_OUTPUT:
+        return open(1, "wb", closefd=False)
+    return open(path, "wb")
+
+
+def named_for(destination: str, job: Job) -> str:
+    """The destination of this run: {seed} and {run} stand for the run's seed and name."""
+    return destination.replace("{seed}", str(job.seed)).replace("{run}", job.run_name)
+
+
+def _writer(kind: Kind, run: Run, settings: Settings) -> Writer:
+    try:
+        return begin_of(kind)(run, settings)
+    except ImportError as error:
+        missing = error.name or "a package"
+        raise ExportError(
+            f"--export {kind.name} needs {missing}: pip install 'llmsim[{kind.extra}]'."
+        ) from None
+
+
+def _is_stream(path: str) -> bool:
+    """Whether the destination is a pipe, a socket or a device, which has no name to wait for."""
+    if path == STANDARD_OUTPUT:
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _closed(file: IO[bytes]) -> None:
+    try:
+        file.close()
+    except OSError:
+        pass  # a full disk refuses what is still in the buffer

@@ -1,0 +1,87 @@
+"""Writes docs/exports.md: what --export can write, and who reads it.
+
+python -m tools.export_docs            writes docs/exports.md
+python -m tools.export_docs --check    fails when it is out of date
+"""
+
+import sys
+
+from llmsim.telemetry.kinds import KINDS, Kind
+from tools.generated import ROOT, written
+
+PAGE = ROOT / "docs" / "exports.md"
+
+PAGE_TEXT = """\
+# Exports
+
+Made by `make docs` from [src/llmsim/telemetry/kinds.py](../src/llmsim/telemetry/kinds.py).
+
+```sh
+llmsim --seed 7 --export jsonl=run.jsonl              # beside the show
+llmsim --seed 7 --quiet --export jsonl=run.jsonl      # without it, as fast as it goes
+llmsim --seed 7 --quiet --export jsonl=- | head       # to standard output
+llmsim --runs 3 --quiet --export jsonl={{seed}}.jsonl   # {{seed}} and {{run}} are filled in
+```
+
+`--export KIND=PATH` may be given several times. The same `--seed` and `--start` give the same
+bytes at every speed.
+
+{kinds}
+
+## Files
+
+An export is written to `PATH.part` while the run plays, where it can be watched (`tail -F`), and
+gets its name when it is whole: at the end of the run, or when it is stopped. A process that is
+killed leaves nothing half under the final name. A `PATH` that exists is refused; a pipe or a
+device is written to directly.
+
+Whatever goes wrong with an export is one sentence that names it. What cannot be begun ends the
+show before its first line; what fails later is told at the end, and the show goes on. The exit
+status is 1 in both.
+
+Everything says that it is simulated: records and files have a mark where their format has room
+for one.
+
+## In tests
+
+`records` gives the records of a run to tests of your own code, without a file:
+
+```python
+from datetime import datetime
+import pytest
+from llmsim import Options, plan, records, run_of
+
+@pytest.fixture(scope="session")
+def run_records():
+    options = Options(seed=7, dialect="torchtitan", start=datetime(2026, 1, 30))
+    return list(records(run_of(plan(options))))
+
+def test_my_parser_finds_the_last_loss(run_records):
+    losses = [each["loss"] for each in run_records if each["event"] == "step"]
+    assert my_parser(run_records).final_loss == losses[-1]
+```
+"""
+
+
+def _row(kind: Kind) -> str:
+    place = "folder" if kind.folder else "file"
+    return f"| `{kind.name}` | {place} | {kind.meaning} |"
+
+
+def kind_table() -> str:
+    """A row for each kind."""
+    return "\n".join(["| kind | PATH is a | what it has |", "|---|---|---|", *map(_row, KINDS)])
+
+
+def page() -> str:
+    """The whole page."""
+    return PAGE_TEXT.format(kinds=kind_table())
+
+
+def main() -> int:
+    """Writes the page, or with --check says whether it is up to date."""
+    return written(PAGE, page())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
