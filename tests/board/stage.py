@@ -17,6 +17,7 @@ from llmsim.board.plots import Training
 from llmsim.hosts.keys import hint
 from llmsim.job.records import Job
 from llmsim.physics import noise
+from llmsim.physics.hardware import telemetry
 from llmsim.run.events import Event
 from llmsim.show.live_region import Stage, staged
 from llmsim.show.player import paced
@@ -89,9 +90,11 @@ def still(seed: int, gpus: int, part: float) -> View:
     def gauge(index: int) -> Gauge:
         luck = noise.uniform(seed, "gauge", index)
         watts = round(600 + 100 * luck)
-        return Gauge(0.98 + 0.02 * luck, 0.8, watts / 700, round(50 + 15 * luck), 64.0, watts)
+        celsius = round(50 + 15 * luck)
+        warmth = telemetry.thermal_state(celsius)
+        return Gauge(0.98 + 0.02 * luck, 0.8, watts / 700, celsius, warmth, 64.0, watts)
 
-    numbers = (("loss", "loss", f"{loss(step, step):.4f}"), ("number", "val", "2.8125"))
+    numbers = (("curve", "loss", f"{loss(step, step):.4f}"), ("number", "val", "2.8125"))
     return View(
         titles=("Parrot-7B", "quiet-gradient-42", "pretrain", f"{gpus:,} x H100"),
         phase="training" if step else "launch",
@@ -114,7 +117,7 @@ def still(seed: int, gpus: int, part: float) -> View:
             name="H100",
             gpus=gpus,
             per_node=min(gpus, 8),
-            full=Gauge(1.0, 1.0, 1.0, 100, 80.0, 700),
+            full=Gauge(1.0, 1.0, 1.0, 100, "hot", 80.0, 700),
             read=gauge,
             label=lambda node: f"toaster-{node + 1:02d}",
             moment=part,

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from llmsim.board.board import SHARE, View, board, rows_of
 from llmsim.board.heat_map import MOST_CELLS
-from llmsim.board.palette import Row
 from llmsim.run.events import Event, Status, Step
 from llmsim.show.dashboard import Watch
 from llmsim.text import units
 from llmsim.text.screen import Screen
-from llmsim.text.style import length
+from llmsim.text.style import Row, length
 from tests.runs import run_of
 
 GPUS = (1, 3, 8, 16, 64, 65, 1024, 131_072)
@@ -171,7 +170,7 @@ def steps() -> Iterator[tuple[Watch, Callable[[], View], Step]]:
 def test_the_board_shows_the_numbers_of_the_last_logged_step() -> None:
     for _, view, step in steps():
         shown = view()
-        assert shown.training.numbers[0] == ("loss", "loss", f"{step.loss:.4f}")
+        assert shown.training.numbers[0] == ("curve", "loss", f"{step.loss:.4f}")
         assert shown.training.throughput_number == f"{step.tokens_per_second:,.0f}"
         assert shown.training.step == step.step
         assert shown.share == step.step / shown.training.steps

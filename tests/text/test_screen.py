@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsim.text.screen import Screen, blank_row, fitted, wants_color
+from llmsim.text.screen import TRUECOLOR, Screen, blank_row, color_count, fitted, wants_color
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,22 @@ def test_a_row_is_emptied_by_a_code_or_by_blanks() -> None:
     screen = Screen(width=20, height=5, color=True, unicode=True, live=True)
     assert blank_row(screen) == "\r\x1b[0m\x1b[J"
     assert blank_row(screen._replace(color=False)) == "\r" + 19 * " " + "\r"
+
+
+@pytest.mark.parametrize(
+    ("environment", "colors"),
+    [
+        ({}, 16),
+        ({"TERM": "xterm"}, 16),
+        ({"TERM": "xterm-256color"}, 256),
+        ({"TERM": "tmux-256color", "COLORTERM": "truecolor"}, TRUECOLOR),
+        ({"TERM": "xterm", "COLORTERM": "24bit"}, TRUECOLOR),
+        ({"TERM": "xterm-direct"}, TRUECOLOR),
+        ({"TERM": "xterm-256color", "FORCE_COLOR": "1"}, 16),
+        ({"TERM": "xterm", "FORCE_COLOR": "2"}, 256),
+        ({"FORCE_COLOR": "3"}, TRUECOLOR),
+        ({"TERM": "xterm-256color", "FORCE_COLOR": "0"}, 256),
+    ],
+)
+def test_how_many_colours_there_are(environment: dict[str, str], colors: int) -> None:
+    assert color_count(environment) == colors

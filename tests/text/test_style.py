@@ -6,12 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.text.screen import Screen
-from llmsim.text.style import STYLES, Span, clipped, length, paint
+from llmsim.text.screen import TRUECOLOR, Screen
+from llmsim.text.style import (
+    HEAT_STEPS,
+    HUES,
+    ROLES,
+    Rgb,
+    Span,
+    clipped,
+    code,
+    length,
+    merged,
+    paint,
+    painted,
+)
 
 PLAIN = Screen(width=10, height=5, color=False, unicode=True, live=True)
+COLORED = PLAIN._replace(width=80, height=24, color=True)
 SPANS = st.lists(
-    st.tuples(st.sampled_from(sorted(STYLES)), st.text("abc xyz-%|01", max_size=120)), max_size=12
+    st.tuples(st.sampled_from(sorted(ROLES)), st.text("abc xyz-%|01", max_size=120)), max_size=12
 )
 
 
@@ -53,6 +66,85 @@ def test_clipping_keeps_the_styles() -> None:
     assert list(spans) == [("step", "step 1"), ("loss", "los"), ("muted", "…")]
 
 
-@pytest.mark.parametrize("style", sorted(set(STYLES) - {""}))
-def test_styles_are_sgr_codes(style: str) -> None:
-    assert re.fullmatch(r"[0-9]+(;[0-9]+)*", STYLES[style])
+# --- colours -----------------------------------------------------------------------------------
+
+CUBE = (0, 95, 135, 175, 215, 255)
+
+
+def contrast(a: Rgb, b: Rgb) -> float:
+    """The contrast of two colours, 1 .. 21 (WCAG 2)."""
+
+    def luminance(color: Rgb) -> float:
+        parts = [part / 255 for part in color]
+        linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def rgb_of(number: int) -> Rgb:
+    """A colour of the 256: of the cube or of the greys."""
+    if number >= 232:
+        return (8 + 10 * (number - 232),) * 3
+    number -= 16
+    return CUBE[number // 36], CUBE[number // 6 % 6], CUBE[number % 6]
+
+
+@pytest.mark.parametrize("hue", HUES)
+def test_text_is_readable_on_light_and_dark_backgrounds(hue: str) -> None:
+    rgb, number, _ = HUES[hue]
+    for color in (rgb, rgb_of(number)):
+        assert contrast(color, (255, 255, 255)) >= 3
+        assert contrast(color, (0, 0, 0)) >= 3
+    assert contrast(rgb, rgb_of(number)) < 1.35  # the same hue, whatever the depth
+
+
+def test_the_log_has_256_colours_or_the_terminals_sixteen() -> None:
+    spans = [("memory", "61GiB")]
+    assert paint(spans, COLORED) == "\x1b[38;5;30m61GiB\x1b[0m"
+    assert paint(spans, COLORED._replace(colors=TRUECOLOR)) == "\x1b[38;5;30m61GiB\x1b[0m"
+    assert paint(spans, COLORED._replace(colors=16)) == "\x1b[36m61GiB\x1b[0m"
+    assert not [role for role in ROLES if "38;" in code(role, 16)]
+
+
+# torchtitan's metrics line (torchtitan/components/metrics.py and tools/utils.py, v0.2): loss green,
+# MFU magenta; here the terminal's own colours, which its theme makes readable.
+@pytest.mark.parametrize("colors", [16, 256, TRUECOLOR])
+def test_loss_and_mfu_have_the_terminals_own_colours(colors: int) -> None:
+    assert (code("loss", colors), code("mfu", colors)) == ("32", "35")
+
+
+def test_a_role_that_nobody_knows_is_no_hue() -> None:
+    with pytest.raises(KeyError):
+        code("lossy", 256)
+
+
+def test_codes_follow_the_number_of_colours() -> None:
+    assert code("busy", TRUECOLOR) == "38;2;62;148;88"
+    assert code("busy", 256) == "38;5;65"
+    assert code("busy", 16) == "32"
+    assert code("busy", 0) == ""
+    assert code("hot", 16) == "1;31"
+    assert code("hot", 0) == code("title", 256) == "1"
+    assert code("heat0 on heat15", 16) == "34;41"
+    assert code("heat0 on heat15", 256) == "38;5;23;48;5;167"
+    assert code("heat0 on heat15", TRUECOLOR) == "38;2;30;52;92;48;2;200;66;54"
+
+
+@pytest.mark.parametrize("colors", [0, 16, 256, TRUECOLOR])
+def test_every_style_is_an_sgr_code(colors: int) -> None:
+    for style in (*ROLES, *(f"heat{step}" for step in range(HEAT_STEPS))):
+        assert re.fullmatch(r"([0-9]+(;[0-9]+)*)?", code(style, colors)), style
+
+
+def test_a_row_without_colours_has_but_bold_and_faint_text() -> None:
+    row = (("title", "run"), ("", " "), ("busy", "100%"), ("track", "--"))
+    assert painted(row, COLORED._replace(color=False)) == ("\x1b[1mrun\x1b[0m 100%\x1b[2m--\x1b[0m")
+
+
+def test_neighbours_of_one_style_are_one() -> None:
+    assert tuple(merged([("a", "x"), ("a", "y"), ("", ""), ("b", "z")])) == (
+        ("a", "xy"),
+        ("b", "z"),
+    )

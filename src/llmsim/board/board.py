@@ -18,10 +18,9 @@ from llmsim.board import plots
 from llmsim.board.curves import rule
 from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import Panel, gpu_panel
-from llmsim.board.palette import Row, Span
 from llmsim.board.plots import Training
 from llmsim.text.screen import NARROWEST, Screen
-from llmsim.text.style import length
+from llmsim.text.style import Row, Span, length
 from llmsim.typed import NamedTuple
 
 SHORTEST = 5  # rows of a screen that has room for a board
@@ -36,7 +35,7 @@ class View(NamedTuple):
     """What there is to show at a moment. Functions are asked only for what is shown."""
 
     titles: tuple[str, ...]  # what runs, the most important first
-    phase: str  # one of the palette's roles
+    phase: str  # one of the roles of text/style.py
     phase_share: float  # how much of the phase is over, 0 .. 1
     doing: str  # what the bar counts: "step 1,045/1,520"
     also: str  # "epoch 2/2"

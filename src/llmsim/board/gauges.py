@@ -12,6 +12,7 @@ class Gauge(NamedTuple):
     memory: float
     power: float
     celsius: int
+    warmth: str  # cool, warm or hot
     gib: float
     watts: int
 

@@ -11,9 +11,8 @@ from math import fsum
 from llmsim.board.curves import LEVELS, level, rule
 from llmsim.board.gauges import Cluster, Gauge
 from llmsim.board.heat_map import degrees, heat_map
-from llmsim.board.palette import Row, Span, merged
 from llmsim.text.screen import Screen
-from llmsim.text.style import length
+from llmsim.text.style import Row, Span, length, merged
 from llmsim.typed import NamedTuple
 
 MOST_GPUS = 64  # shown one by one
@@ -43,23 +42,18 @@ def _busy(gauge: Gauge) -> str:
     return "busy" if gauge.busy >= 0.9 else "waiting" if gauge.busy >= 0.3 else "idle"
 
 
-def _warmth(gauge: Gauge) -> str:
-    """Throttling begins at 84 degrees; 72 is above the good range."""
-    return "hot" if gauge.celsius >= 84 else "warm" if gauge.celsius >= 72 else "cool"
-
-
 METRICS = (
     Metric(
         ("utilization %", "util %", "util", "use"), lambda g: g.busy, lambda g: 100 * g.busy, _busy
     ),
     Metric(
-        ("memory GiB", "mem GiB", "mem"), lambda g: g.memory, lambda g: g.gib, lambda _: "memory"
+        ("memory GiB", "mem GiB", "mem"), lambda g: g.memory, lambda g: g.gib, lambda _: "filled"
     ),
     Metric(
         ("temperature °C", "temp °C", "temp", "°C"),
         lambda g: g.celsius / 100,
         lambda g: g.celsius,
-        _warmth,
+        lambda g: g.warmth,
     ),
     Metric(("power W", "power", "W"), lambda g: g.power, lambda g: g.watts, lambda _: "power"),
 )
@@ -231,7 +225,7 @@ def _totals(cluster: Cluster, width: int, screen: Screen) -> Row:
     count = len(gauges)
     parts = (
         ("busy", f"{100 * fsum(g.busy for g in gauges) / count:.0f}%"),
-        ("memory", f"{max(g.gib for g in gauges):.1f}/{cluster.full.gib:.1f} GiB"),
+        ("filled", f"{max(g.gib for g in gauges):.1f}/{cluster.full.gib:.1f} GiB"),
         ("cool", degrees([g.celsius for g in gauges], screen)),
         ("power", f"{sum(g.watts for g in gauges) / 1000:.2f} kW"),
     )

@@ -9,8 +9,8 @@ from itertools import zip_longest
 
 from llmsim.board.curves import SHADES, level
 from llmsim.board.gauges import Cluster
-from llmsim.board.palette import Row, Span, heat, merged
 from llmsim.text.screen import Screen
+from llmsim.text.style import Row, Span, heat, merged
 from llmsim.typed import NamedTuple
 
 COOLEST, HOTTEST = 25, 85  # degrees C: the ends of the scale

@@ -5,9 +5,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 from llmsim.board.curves import Height, curve, spark
-from llmsim.board.palette import Row, Span
 from llmsim.text.screen import Screen
-from llmsim.text.style import length
+from llmsim.text.style import Row, Span, length
 from llmsim.typed import NamedTuple
 
 Value = Callable[[int], float]
@@ -30,7 +29,7 @@ class Training(NamedTuple):
     loss: Mean
     rate: Value
     throughput: Mean  # tokens per second
-    numbers: tuple[tuple[str, str, str], ...]  # style, name, number; the most important first
+    numbers: tuple[tuple[str, str, str], ...]  # role, name, number; the most important first
     rate_number: str
     throughput_number: str
 
@@ -69,7 +68,7 @@ def _loss_curve(values: tuple[float, ...], columns: int, rows: int, unicode: boo
     if values:
         labels[-1], labels[0] = _label(low), _label(high)
     return [
-        (("label", f"{label:>{LABELS - 1}} "), ("loss", line))
+        (("label", f"{label:>{LABELS - 1}} "), ("curve", line))
         for label, line in zip(labels, lines, strict=True)
     ]
 
@@ -171,4 +170,4 @@ def vitals(training: Training, width: int, screen: Screen) -> Row:
     if room < LEAST_SPARK or not values:
         return row
     line = spark(_scaled(values, *_bounds(values, room)), screen.unicode)
-    return (*row, ("", "  "), ("loss", line))
+    return (*row, ("", "  "), ("curve", line))

@@ -24,7 +24,7 @@ from llmsim.show.dashboard import Watch
 from llmsim.show.live_region import Stage
 from llmsim.show.player import farewell, play, shows_board
 from llmsim.text.screen import TRUECOLOR, Screen, blank_row, fitted
-from llmsim.text.style import RESET, STYLES
+from llmsim.text.style import colored
 
 # A browser paints once in this time (seconds), so what is due within it is sent together.
 # Timers below some 4 ms do not wait at all, and keep the page's messages out.
@@ -231,7 +231,7 @@ async def show(options: Options, page: Page) -> int:
 
 
 def _complaint(sentence: str) -> str:
-    return f"\x1b[{STYLES['warning']}mllmsim: {sentence}{RESET}\n"
+    return colored([("warning", f"llmsim: {sentence}")], TRUECOLOR) + "\n"
 
 
 async def main(query: Iterable[tuple[str, str]], page: Page) -> int:

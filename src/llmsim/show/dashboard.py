@@ -146,7 +146,7 @@ class Watch:
         step, plan = self.step, self.job.schedule
         numbers: list[tuple[str, str, str]] = []
         if step:
-            numbers.append(("loss", "loss", f"{step.loss:.4f}"))
+            numbers.append(("curve", "loss", f"{step.loss:.4f}"))
         if self.validated:
             numbers.append(("number", "val", f"{self.validated.loss:.4f}"))
         if step:
@@ -182,7 +182,7 @@ class Watch:
             name=card.name,
             gpus=job.layout.gpus,
             per_node=gpus_per_node(job),
-            full=Gauge(1.0, 1.0, 1.0, 100, card.memory_mib / 1024, card.tdp_watts),
+            full=Gauge(1.0, 1.0, 1.0, 100, "hot", card.memory_mib / 1024, card.tdp_watts),
             read=self._read,
             label=self._label,
             moment=self._moment,
@@ -211,6 +211,7 @@ class Watch:
             memory=seen.memory_mib / card.memory_mib,
             power=seen.power_watts / card.tdp_watts,
             celsius=seen.temperature_c,
+            warmth=telemetry.thermal_state(seen.temperature_c),
             gib=seen.memory_mib / 1024,
             watts=seen.power_watts,
         )

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llmsim.board import region
 from llmsim.board.board import View, board
-from llmsim.board.palette import painted
 from llmsim.dialects.line import Bar, Tell
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
 from llmsim.run.events import Event
 from llmsim.show.dashboard import Watch
 from llmsim.text.screen import Screen
+from llmsim.text.style import painted
 from llmsim.typed import Any
 
 TICK = 0.1  # show seconds at speed 1 after which the board is drawn anew

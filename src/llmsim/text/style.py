@@ -1,51 +1,151 @@
-"""Colour by meaning. A line is spans of (style, text); painting fits it to the screen."""
+"""Colour by meaning. A line is spans of (role, text), and this is the one table of roles.
 
-from collections.abc import Iterable, Sequence
+Each role has a hue, and each hue a code for whatever number of colours a terminal has. Text must
+be readable on light and on dark backgrounds, so hues are of middle lightness: their contrast with
+white and with black is at least 3. Heat is shown by filled cells and may have any lightness.
+"""
 
-from llmsim.text.screen import Screen
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
-Span = tuple[str, str]
+from llmsim.text.screen import TRUECOLOR, Screen
+from llmsim.typed import NamedTuple
 
-# SGR codes, in the manner of torchtitan's metrics line (green loss, orange gradient norm,
-# turquoise memory, blue throughput, magenta MFU) and of Python loggers (yellow warnings,
-# red errors). 256-colour codes where the sixteen have no such colour, of middle lightness:
-# readable on white and on black.
-STYLES = {
-    "": "",
-    "time": "38;5;244",
-    "name": "36",
-    "title": "1",
-    "step": "1;36",
-    "loss": "32",
-    "perplexity": "38;5;65",
-    "gradient": "38;5;166",
-    "rate": "38;5;136",
-    "throughput": "38;5;67",
-    "memory": "38;5;30",
-    "mfu": "35",
-    "good": "1;32",
-    "number": "1",
-    "muted": "38;5;244",
-    "warm": "33",
-    "hot": "31",
-    "warning": "33",
-    "error": "1;31",
-    "prompt": "1;32",
-    "joke": "3;38;5;136",
-}
-# What a terminal that has but sixteen colours gets.
-SIXTEEN = {
-    **STYLES,
-    "time": "2",
-    "muted": "2",
-    "perplexity": "32",
-    "gradient": "31",
-    "rate": "33",
-    "throughput": "34",
-    "memory": "36",
-    "joke": "3;33",
-}
+Span = tuple[str, str]  # role, text
+Row = tuple[Span, ...]
+Rgb = tuple[int, int, int]
+
 RESET = "\x1b[0m"
+BOLD, FAINT, ITALIC = "1", "2", "3"  # SGR codes that need no colour
+
+
+class Hue(NamedTuple):
+    """A colour in true colour, its number among the 256, and the SGR code for the sixteen."""
+
+    rgb: Rgb
+    cube: int
+    basic: int
+
+
+HUES = {
+    "green": Hue((62, 148, 88), 65, 32),
+    "teal": Hue((24, 142, 146), 30, 36),
+    "blue": Hue((66, 132, 200), 67, 34),
+    "violet": Hue((138, 112, 214), 98, 35),
+    "amber": Hue((178, 128, 16), 136, 33),
+    "orange": Hue((206, 104, 44), 166, 33),
+    "vermilion": Hue((206, 104, 44), 166, 31),
+    "red": Hue((216, 86, 86), 167, 31),
+    "grey": Hue((132, 134, 138), 102, 90),
+    "dim": Hue((128, 128, 128), 244, int(FAINT)),
+}
+# The terminal's own colours, which its theme chooses, however many others it has.
+OWN = {"red": 31, "green": 32, "yellow": 33, "magenta": 35, "cyan": 36}
+
+# What is shown in which hue, and what is added to it.
+ROLES: dict[str, tuple[str, str]] = {
+    "title": ("", BOLD),
+    "number": ("", BOLD),
+    # The log, in the manner of torchtitan's metrics line (green loss, orange gradient norm,
+    # turquoise memory, blue throughput, magenta MFU) and of Python loggers (yellow warnings,
+    # red errors).
+    "time": ("dim", ""),
+    "muted": ("dim", ""),
+    "name": ("own cyan", ""),
+    "step": ("own cyan", BOLD),
+    "loss": ("own green", ""),
+    "perplexity": ("green", ""),
+    "gradient": ("vermilion", ""),
+    "rate": ("amber", ""),
+    "throughput": ("blue", ""),
+    "memory": ("teal", ""),
+    "mfu": ("own magenta", ""),
+    "good": ("own green", BOLD),
+    "warning": ("own yellow", ""),
+    "alarm": ("own red", ""),
+    "error": ("own red", BOLD),
+    "prompt": ("own green", BOLD),
+    "joke": ("amber", ITALIC),
+    # The board.
+    "label": ("grey", ""),
+    "track": ("grey", FAINT),
+    "progress": ("blue", ""),
+    "curve": ("green", ""),
+    "busy": ("green", ""),
+    "waiting": ("amber", ""),
+    "idle": ("grey", ""),
+    "filled": ("blue", ""),
+    "cool": ("teal", ""),
+    "warm": ("orange", ""),
+    "hot": ("red", BOLD),
+    "power": ("violet", ""),
+    "launch": ("blue", BOLD),
+    "training": ("green", BOLD),
+    "validation": ("violet", BOLD),
+    "checkpoint": ("amber", BOLD),
+    "export": ("teal", BOLD),
+}
+LOG_COLORS = 256  # The log has no true colour, as the loggers that it is like have none.
+
+# Cells of the heat map from cool to hot, in as many steps as the terminal's colours allow.
+HEAT_STOPS: Sequence[Rgb] = (
+    (30, 52, 92), (32, 78, 116), (30, 100, 120), (38, 118, 108), (88, 134, 84),
+    (190, 134, 58), (200, 66, 54),
+)  # fmt: skip
+HEAT_256 = (23, 24, 24, 31, 30, 30, 72, 71, 107, 143, 179, 173, 167)
+HEAT_16 = (34, 36, 32, 33, 31)
+HEAT_STEPS = 16
+
+
+# --- codes ---------------------------------------------------------------------------------
+
+
+def heat(share: float) -> str:
+    """The role of a cell this far, 0 .. 1, on the way from cool to hot."""
+    return f"heat{round(min(max(share, 0.0), 1.0) * (HEAT_STEPS - 1))}"
+
+
+def _heat_hue(step: int) -> Hue:
+    place = step / (HEAT_STEPS - 1) * (len(HEAT_STOPS) - 1)
+    index = min(int(place), len(HEAT_STOPS) - 2)
+    pairs = zip(HEAT_STOPS[index], HEAT_STOPS[index + 1], strict=True)
+    red, green, blue = (round(a + (b - a) * (place - index)) for a, b in pairs)
+    low, high = (ramp[step * len(ramp) // HEAT_STEPS] for ramp in (HEAT_16, HEAT_256))
+    return Hue((red, green, blue), high, low)
+
+
+def _foreground(name: str, colors: int) -> str:
+    """The SGR code of a hue, of a colour of the terminal's own, or of a step of heat."""
+    if name.startswith("own "):
+        return str(OWN[name[4:]])
+    hue = _heat_hue(int(name[4:])) if name.startswith("heat") else HUES[name]
+    if colors >= TRUECOLOR:
+        return "38;2;{};{};{}".format(*hue.rgb)
+    return f"38;5;{hue.cube}" if colors >= 256 else str(hue.basic)
+
+
+def _background(name: str, colors: int) -> str:
+    code = _foreground(name, colors)
+    return f"48{code[2:]}" if code.startswith("38;") else str(int(code) + 10)
+
+
+@lru_cache(maxsize=1024)
+def code(role: str, colors: int) -> str:
+    """The SGR code of a role, of heat ("heat7") or of heat on heat ("heat7 on heat9").
+
+    Without colours (0) only bold, faint and italic are left.
+    """
+    front, _, back = role.partition(" on ")
+    hue, weight = ROLES.get(front, (front, ""))
+    codes = [weight] if weight else []
+    if hue and colors:
+        codes.append(_foreground(hue, colors))
+    if back and colors:
+        codes.append(_background(back, colors))
+    return ";".join(codes)
+
+
+# --- spans ---------------------------------------------------------------------------------
 
 
 def length(spans: Iterable[Span]) -> int:
@@ -62,20 +162,45 @@ def clipped(spans: Sequence[Span], width: int, ellipsis: str) -> Sequence[Span]:
         return spans
     kept: list[Span] = []
     room = width - len(ellipsis)
-    for style, text in spans:
-        kept.append((style, text[:room]))
+    for role, text in spans:
+        kept.append((role, text[:room]))
         room -= len(text)
         if room <= 0:
             break
     return [*kept, ("muted", ellipsis)]
 
 
+def merged(spans: Sequence[Span]) -> Iterator[Span]:
+    """The spans, neighbours of one role made one."""
+    role, text = "", ""
+    for next_role, next_text in spans:
+        if next_role != role and text:
+            yield role, text
+            text = ""
+        role, text = next_role, text + next_text
+    yield role, text
+
+
+def colored(spans: Iterable[Span], colors: int) -> str:
+    """The spans as text with escape codes for this number of colours."""
+    parts = []
+    for role, text in spans:
+        sgr = code(role, colors) if role else ""
+        parts.append(f"\x1b[{sgr}m{text}{RESET}" if sgr else text)
+    return "".join(parts)
+
+
+_row_colored = lru_cache(maxsize=1024)(colored)  # most rows of a board are those of a tick before
+
+
 def paint(spans: Sequence[Span], screen: Screen) -> str:
-    """One line of text for the screen: fitted to its width, coloured if it has colours."""
+    """A line of the log for the screen: fitted to its width, coloured if it has colours."""
     spans = clipped(spans, screen.width, "…" if screen.unicode else ">")
     if not screen.color:
         return "".join([text for _, text in spans])
-    styles = STYLES if screen.colors > 16 else SIXTEEN
-    return "".join(
-        [f"\x1b[{styles[style]}m{text}{RESET}" if style else text for style, text in spans]
-    )
+    return colored(spans, min(screen.colors, LOG_COLORS))
+
+
+def painted(row: Row, screen: Screen) -> str:
+    """A row of the board for the screen; without colours only bold and faint are left."""
+    return _row_colored(row, screen.colors if screen.color else 0)

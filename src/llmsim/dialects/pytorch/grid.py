@@ -8,7 +8,7 @@ what all GPUs share takes two lines.
 from collections.abc import Callable, Iterator, Sequence
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware.telemetry import NodeReading, Reading
+from llmsim.physics.hardware.telemetry import NodeReading, Reading, thermal_state
 from llmsim.run import events
 from llmsim.run.cluster import hostname
 from llmsim.text.progress_bar import blocks
@@ -18,18 +18,19 @@ from llmsim.text.style import Span, length
 MOST_ROWS, TALLEST = 16, 24
 MIB_PER_GIB = 1024
 
-HOT, WARM = 84, 72  # degrees C: throttling begins, and what is above the good range
+# The role of a temperature.
+TEMPERATURES = {"cool": "loss", "warm": "warning", "hot": "alarm"}
 
 Cell = list[Span]
 Rows = Iterator[list[Span]]
 
 
 def _busy(percent: float) -> str:
-    return "good" if percent >= 90 else "warm" if percent >= 30 else "muted"
+    return "good" if percent >= 90 else "warning" if percent >= 30 else "muted"
 
 
 def _heat(celsius: int) -> str:
-    return "hot" if celsius >= HOT else "warm" if celsius >= WARM else "loss"
+    return TEMPERATURES[thermal_state(celsius)]
 
 
 def _gib(mebibytes: int) -> str:

@@ -24,6 +24,7 @@ from llmsim.physics.speed.step_time import step_seconds
 from llmsim.physics.speed.throughput import expected_mfu
 from llmsim.typed import Literal, NamedTuple
 
+Warmth = Literal["cool", "warm", "hot"]
 Activity = Literal[
     "idle",  # no process yet
     "starting",  # processes with a CUDA context, NCCL coming up
@@ -55,6 +56,7 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
 }
 _CONTEXT_SHARE = 0.175  # of the power limit: H100 111-150 of 700 W
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
+_WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
 
 
 class Reading(NamedTuple):
@@ -217,6 +219,11 @@ def _memory_mib(job: Job, chip: _Chip, index: int, activity: Activity) -> int:
     context = memory.estimate(job.architecture, layout, job.schedule.sequence).context
     used = (torch + context) // memory.MIB + chip.memory
     return min(used, memory.capacity(job.gpu) // memory.MIB)
+
+
+def thermal_state(celsius: float) -> Warmth:
+    """What a GPU's temperature means: hot is where clocks begin to fall."""
+    return "hot" if celsius >= _THROTTLE else "warm" if celsius >= _WARM else "cool"
 
 
 def reading(
