@@ -17,7 +17,8 @@ from pyte.screens import Char
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import simulate
-from llmsim.show.live_region import Stage, staged
+from llmsim.show.live_region import LiveRegion, render
+from llmsim.show.playback import Playback
 from llmsim.show.player import paced
 from llmsim.text.screen import TRUECOLOR, Screen
 from tools.browser import launch
@@ -64,7 +65,7 @@ def screen_at(screen: Screen, options: Options, moment: float) -> Terminal:
     stream, clock = pyte.Stream(terminal), 0.0
     job = plan(options)
     timed = paced(simulate(job), job, options.duration)
-    for delay, text in staged(timed, job, Stage(lambda: screen), 0):
+    for delay, text in render(timed, job, LiveRegion(lambda: screen, Playback(0.0)), 0):
         clock += delay
         if clock > moment:
             break

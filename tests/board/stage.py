@@ -19,7 +19,8 @@ from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import telemetry
 from llmsim.run.events import Event
-from llmsim.show.live_region import Stage, staged
+from llmsim.show.live_region import LiveRegion, render
+from llmsim.show.playback import Playback
 from llmsim.show.player import paced
 from llmsim.text.screen import Screen
 from tests.runs import run_of
@@ -188,7 +189,8 @@ def drawn(
     """The moment and the text of everything that is written in a run."""
     job, events = timed(seed, gpus)
     clock = 0.0
-    for wait, text in staged(iter(events), job, Stage(screen, speed), 0):
+    region = LiveRegion(screen, Playback(0.0, speed))
+    for wait, text in render(iter(events), job, region, 0):
         clock += wait
         yield clock, text
 
@@ -200,11 +202,11 @@ def picture(golden: Golden) -> str:
     if before:
         screens.insert(0, screens[0]._replace(width=before[0], height=before[1]))
     terminal = Terminal(screens[0].width, screens[0].height)
-    stage, view = Stage(lambda: screens[0]), still(seed, gpus, part)
-    stage.note = hint if keys else None
+    region, view = LiveRegion(lambda: screens[0], Playback(0.0)), still(seed, gpus, part)
+    region.note = hint if keys else None
 
     def show(lines: Sequence[str] = ()) -> None:
-        terminal.stream.feed(stage.draw(lambda: view, lines))
+        terminal.stream.feed(region.draw(lambda: view, lines))
 
     show()
     for number in range(screens[0].height):

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from llmsim.hosts.browser import ARREARS, WINDOW
+from llmsim.hosts.browser import WINDOW
+from llmsim.show.playback import ARREARS
 from tests.browser.visit import Visit
 
 pytestmark = pytest.mark.browser

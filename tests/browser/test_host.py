@@ -13,13 +13,14 @@ import pytest
 
 from llmsim.cli.flags import pairs
 from llmsim.hosts import browser
-from llmsim.hosts.browser import ARREARS, TICK, WINDOW, Page
+from llmsim.hosts.browser import TICK, WINDOW, Page
 from llmsim.hosts.runs import runs_of
 from llmsim.job.records import Job
 from llmsim.options.table import Options, from_query, parse_options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event
-from llmsim.show.live_region import Stage
+from llmsim.show.live_region import LiveRegion
+from llmsim.show.playback import ARREARS
 from llmsim.show.player import Frame
 from llmsim.text.screen import Screen, blank_row
 
@@ -188,17 +189,17 @@ def test_resize_reaches_the_next_line(act: Callable[[Script], None]) -> None:
     assert terminal.text == "80 100 400 "
 
 
-def test_stage_has_the_speed_and_the_board_of_the_moment() -> None:
+def test_live_region_has_the_speed_and_the_board_of_the_moment() -> None:
     page = Page(lambda _text, _size: None, 80, 24)
-    assert page.stage(Options(view="log")) is None
+    assert page.open_region(Options(view="log")) is None
     page.speed(4.0)
     page.board(False)
-    stage = page.stage(Options(view="auto"))
-    assert stage
-    assert (stage.speed, stage.board) == (4.0, False)
+    region = page.open_region(Options(view="auto"))
+    assert region
+    assert (region.pace(), region.board) == (4.0, False)
     page.speed(8.0)
     page.board(True)
-    assert (stage.speed, stage.board) == (8.0, True)
+    assert (region.pace(), region.board) == (8.0, True)
 
 
 def test_runs_take_the_next_seed_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +208,7 @@ def test_runs_take_the_next_seed_each(monkeypatch: pytest.MonkeyPatch) -> None:
         options: Options,
         screen: Callable[[], Screen],
         events: Iterable[Event],
-        stage: Stage | None,
+        region: LiveRegion | None,
     ) -> Iterator[Frame]:
         yield Frame(0.0, f"{options.seed} ")
 

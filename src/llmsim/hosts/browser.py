@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from math import inf
 
 from llmsim.errors import PARAMETER, LlmsimError
 from llmsim.hosts.runs import fresh_seed, runs_of
@@ -21,7 +20,8 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.run.simulation import simulate
 from llmsim.show.dashboard import Watch
-from llmsim.show.live_region import Stage
+from llmsim.show.live_region import LiveRegion
+from llmsim.show.playback import Playback
 from llmsim.show.player import farewell, play, shows_board
 from llmsim.text.screen import TRUECOLOR, Screen, blank_row, fitted
 from llmsim.text.style import colored
@@ -37,54 +37,6 @@ LONGEST_SLEEP = 3600.0
 WINDOW = 131_072
 # Seconds at speed 1 to look at a summary before the next run begins.
 PAUSE = 5.0
-# A suspended machine or a hidden tab is not caught up with, but for this many seconds.
-ARREARS = 1.0
-
-
-class Pace:
-    """The wait before the next frame: paid off at the speed of the moment, not while paused."""
-
-    def __init__(self, speed: float = 1.0) -> None:
-        """Nothing is owed yet."""
-        self.speed, self._paused = speed, False
-        self._changed = asyncio.Event()
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin anew: what was owed is forgotten."""
-        self._owed = 0.0  # show seconds
-        self._paid = time.monotonic()
-
-    def owe(self, delay: float) -> None:
-        """Add the delay, in show seconds."""
-        self._owed += delay
-
-    def change(self, speed: float | None = None, paused: bool | None = None) -> None:
-        """Go on at another speed, pause or resume; it takes hold at once."""
-        self.left()
-        self.speed = self.speed if speed is None else speed
-        self._paused = self._paused if paused is None else paused
-        self._changed.set()
-
-    def left(self) -> float:
-        """Seconds until the next frame is due; below zero when it is late."""
-        now = time.monotonic()
-        past, self._paid = now - self._paid, now
-        if self._paused:
-            return inf
-        if self.speed == inf:
-            self._owed = 0.0
-            return 0.0
-        self._owed = max(self._owed - past * self.speed, -ARREARS * self.speed)
-        return self._owed / self.speed
-
-    async def wait(self) -> None:
-        """Wait until the next frame is due."""
-        await asyncio.sleep(0)  # messages come in even when there is no time to sleep
-        while (left := self.left()) >= TICK:
-            self._changed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), min(left, LONGEST_SLEEP))
 
 
 class Page:
@@ -105,9 +57,10 @@ class Page:
         self.post = post
         self._announce = announce
         self._reached = ("", -1)
-        self.pace = Pace()
+        self.playback = Playback(time.monotonic())
+        self._changed = asyncio.Event()  # of the playback: a wait begins anew
         self._board = True
-        self._stage: Stage | None = None
+        self._region: LiveRegion | None = None
         self.resize(columns, rows)
         self._undrawn = 0
         self._room = asyncio.Event()
@@ -123,27 +76,35 @@ class Page:
         """The screen as it is now."""
         return self._screen
 
-    def stage(self, options: Options) -> Stage | None:
-        """Set the stage for a run that has a board."""
+    def open_region(self, options: Options) -> LiveRegion | None:
+        """Open the live region of a run that has a board."""
         on = shows_board(options, self._screen)
-        self._stage = Stage(self.screen, self.pace.speed, self._board) if on else None
-        return self._stage
+        self._region = LiveRegion(self.screen, self.playback, self._board) if on else None
+        return self._region
 
     def board(self, shown: bool) -> None:
         """Show the board, or the log alone."""
         self._board = shown
-        if self._stage:
-            self._stage.board = shown
+        if self._region:
+            self._region.board = shown
 
     def pause(self, paused: bool) -> None:
         """Hold the show, or let it go on."""
-        self.pace.change(paused=paused)
+        self.playback.pause(paused, time.monotonic())
+        self._changed.set()
 
     def speed(self, factor: float) -> None:
         """Go on at this speed."""
-        self.pace.change(speed=factor)
-        if self._stage:
-            self._stage.speed = factor
+        self.playback.go_at(factor, time.monotonic())
+        self._changed.set()
+
+    async def wait(self) -> None:
+        """Wait until the next frame is due."""
+        await asyncio.sleep(0)  # messages come in even when there is no time to sleep
+        while (left := self.playback.left(time.monotonic())) >= TICK:
+            self._changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), min(left, LONGEST_SLEEP))
 
     def drawn(self, size: int) -> None:
         """Take back the credit of a text that the terminal has drawn."""
@@ -195,19 +156,18 @@ def _followed(events: Iterable[Event], watch: Watch) -> Iterator[Event]:
 
 async def _play(job: Job, options: Options, page: Page) -> None:
     """Write each frame when it is due, in batches that are due together."""
-    page.pace.clear()
     sent = time.monotonic()
+    page.playback.begin(sent)
     batch = ""
     watch = Watch(job)
-    events, stage = _followed(simulate(job), watch), page.stage(options)
-    for frame in play(job, options, page.screen, events, stage):
-        page.pace.owe(frame.delay)
-        waited = time.monotonic() - sent
-        if max(page.pace.left(), waited) >= TICK or len(batch) >= BATCH:
+    events, region = _followed(simulate(job), watch), page.open_region(options)
+    for frame in play(job, options, page.screen, events, region):
+        now = time.monotonic()
+        if max(page.playback.owe(frame.delay, now), now - sent) >= TICK or len(batch) >= BATCH:
             await page.write(batch)
             page.reach(*watch.reached())
             batch = ""
-            await page.pace.wait()
+            await page.wait()
             sent = time.monotonic()
         batch += frame.text
     await page.write(batch)
@@ -218,8 +178,8 @@ async def show(options: Options, page: Page) -> int:
     page.speed(options.speed_factor)
     for number, run in enumerate(runs_of(options)):
         if number:
-            page.pace.owe(PAUSE)
-            await page.pace.wait()
+            page.playback.owe(PAUSE, time.monotonic())
+            await page.wait()
         try:
             job = plan(run)
         except LlmsimError as error:

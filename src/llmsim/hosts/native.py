@@ -12,7 +12,7 @@ from llmsim.hosts.exports import export_only
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.output import Output, complain
 from llmsim.hosts.runs import fresh_seed
-from llmsim.hosts.show import Show
+from llmsim.hosts.session import Session
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.hosts.status import ExitStatus
 from llmsim.hosts.windows import WindowsKeyboard, escape_codes
@@ -39,7 +39,7 @@ def main(options: Options, ends_process: bool = False) -> int:
     seed = fresh_seed() if options.seed is None else options.seed
     signals, keyboard = Signals(), _keyboard()
     output = Output(options.color, options.view == "board", signals, keys=bool(keyboard))
-    show = Show(
+    session = Session(
         options._replace(seed=seed),
         output,
         inf if limit is None else begun + limit,
@@ -54,7 +54,7 @@ def main(options: Options, ends_process: bool = False) -> int:
         signals.catch(terminal=os.isatty(1))
         if keyboard:
             keyboard.open()
-        if not show.play():
+        if not session.play():
             goodbye = farewell(seed, output.screen())
     except Stopped as stop:
         status, goodbye = stop.status, farewell(seed, output.screen())

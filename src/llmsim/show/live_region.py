@@ -9,6 +9,7 @@ from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
 from llmsim.run.events import Event
 from llmsim.show.dashboard import Watch
+from llmsim.show.playback import Playback
 from llmsim.text.screen import Screen
 from llmsim.text.style import painted
 from llmsim.typed import Any
@@ -20,15 +21,15 @@ NOTE_NEEDS = 3  # rows of a screen that has room for a note
 Note = Callable[[int], str]  # a text of no more cells than are given
 
 
-class Stage:
-    """The terminal: the log, and below it the board or, where it has no room, the bar.
+class LiveRegion:
+    """The rows below the log: the board or, where it has no room, the bar; and a note.
 
-    The host may change `board` (whether there is one), `speed` (on which the ticks depend) and
-    `note` (what it has to say, in a row at the bottom) at any time, and then write redrawn().
+    The host may change `board` (whether there is one), `note` (what it has to say, in a row at
+    the bottom) and the playback's speed at any time, and then write redrawn().
     """
 
     def __init__(
-        self, screen: Callable[[], Screen], speed: float = 1.0, board: bool = True
+        self, screen: Callable[[], Screen], playback: Playback, board: bool = True
     ) -> None:
         """`screen` is asked before each drawing, so that a resize takes hold."""
         self._ask = screen
@@ -37,14 +38,14 @@ class Stage:
         self._drawn: tuple[bool, Note | None] = (board, None)
         self._bar: Bar | None = None
         self._view: Callable[[], View] | None = None
-        self.speed, self.board = speed, board
+        self._playback, self.board = playback, board
         self.note: Note | None = None
 
     def pace(self) -> float:
         """How many show seconds a second of ticks takes: these stay ten a second on the wall."""
-        return min(max(self.speed, 1.0), HIGHEST_PACE)
+        return min(max(self._playback.speed, 1.0), HIGHEST_PACE)
 
-    def tell(self, tell: Tell, event: Any, job: Job) -> list[str]:
+    def lines(self, tell: Tell, event: Any, job: Job) -> list[str]:
         """The lines that an event leaves in the log; a bar is noted until it is full."""
         kept = []
         for line in tell(event, job, self._ask()):
@@ -88,7 +89,7 @@ class Stage:
         return self.draw(self._view) if self._view else ""
 
     def forget(self) -> None:
-        """Take it that nobody knows what the terminal shows: the next drawing is a whole one."""
+        """Assume that the terminal shows something unknown: the next drawing is a whole one."""
         self._screen = None
 
     def cleared(self) -> str:
@@ -111,8 +112,8 @@ def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[flo
     yield end
 
 
-def staged(
-    timed: Iterator[tuple[float, Event]], job: Job, stage: Stage, at_once: int
+def render(
+    timed: Iterator[tuple[float, Event]], job: Job, live: LiveRegion, at_once: int
 ) -> Iterator[tuple[float, str]]:
     """Pairs of show seconds to wait and then text to write.
 
@@ -122,21 +123,21 @@ def staged(
     """
 
     def tick() -> float:
-        return TICK * stage.pace()
+        return TICK * live.pace()
 
-    told, watch = lines_of(job.framework.name), Watch(job)
+    printing, watch = lines_of(job.framework.name), Watch(job)
     clock, printed = 0.0, 0
     for gap, event in timed:
         start, clock = clock, clock + gap
         before = start
         for now in moments(start, clock, tick) if gap and printed >= at_once else ():
             yield now - before, ""
-            watch.pace = stage.pace()
+            watch.pace = live.pace()
             before, part = now, (now - start) / gap
-            if now < clock and (text := stage.draw(watch.seen(event, part, now))):
+            if now < clock and (text := live.draw(watch.seen(event, part, now))):
                 yield 0.0, text
         watch.see(event)
-        if (tell := told.get(type(event))) and (lines := stage.tell(tell, event, job)):
-            yield 0.0, stage.draw(watch.seen(event, 1.0, clock), lines)
+        if (tell := printing.get(type(event))) and (lines := live.lines(tell, event, job)):
+            yield 0.0, live.draw(watch.seen(event, 1.0, clock), lines)
             printed += len(lines)
-    yield 0.0, stage.cleared()
+    yield 0.0, live.cleared()

@@ -25,7 +25,7 @@ from llmsim.typed import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from llmsim.show.live_region import Stage
+    from llmsim.show.live_region import LiveRegion
 
 # Parts of a show: training proper 0.62, with its validations and checkpoints 0.77.
 SHARES = {"launch": 0.14, "training": 0.62, "validation": 0.08, "checkpoint": 0.07, "export": 0.09}
@@ -110,16 +110,16 @@ def play(
     options: Options,
     screen: Callable[[], Screen],
     events: Iterable[Event] | None = None,
-    stage: "Stage | None" = None,
+    region: "LiveRegion | None" = None,
 ) -> Iterator[Frame]:
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold.
 
     `events` are the job's own unless somebody who looks on hands them through. Who changes the
-    board or the speed in the middle of it hands in a stage of this screen. Raises OptionError
+    board or the speed in the middle of it hands in a live region of this screen. Raises OptionError
     at once when the options or the job are wrong.
     """
     shown = checked(options)
-    return _frames(checked_job(job), shown, screen, events, stage)
+    return _frames(checked_job(job), shown, screen, events, region)
 
 
 def _frames(
@@ -127,17 +127,18 @@ def _frames(
     options: Options,
     screen: Callable[[], Screen],
     events: Iterable[Event] | None,
-    stage: "Stage | None",
+    region: "LiveRegion | None",
 ) -> Iterator[Frame]:
     """The frames of a run of which all is right."""
     timed = paced(simulate(job) if events is None else events, job, options.duration)
-    if not stage and not shows_board(options, screen()):
+    if not region and not shows_board(options, screen()):
         yield from _log(job, options, screen, timed)
         return
-    from llmsim.show.live_region import Stage, staged  # a pipe does without
+    from llmsim.show.live_region import LiveRegion, render  # a pipe does without
+    from llmsim.show.playback import Playback
 
-    stage = stage or Stage(screen, options.speed_factor)
-    for delay, text in staged(timed, job, stage, options.instant_print_lines):
+    region = region or LiveRegion(screen, Playback(0.0, options.speed_factor))
+    for delay, text in render(timed, job, region, options.instant_print_lines):
         yield Frame(delay, text)
 
 
@@ -148,12 +149,12 @@ def _log(
     timed: Iterable[tuple[float, Event]],
 ) -> Iterator[Frame]:
     """The lines, and on a terminal the live bar."""
-    told = lines_of(job.framework.name)
+    printing = lines_of(job.framework.name)
     delay, live, width, printed = 0.0, "", 0, 0
     notches: dict[str, int] = {}
     for gap, event in timed:
         delay += gap
-        tell = told.get(type(event))
+        tell = printing.get(type(event))
         if tell is None:
             continue
         surface = screen()

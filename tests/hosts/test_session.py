@@ -12,7 +12,7 @@ from llmsim.board.board import rows_of
 from llmsim.hosts import output as output_module
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.output import Output
-from llmsim.hosts.show import BATCH, HINT_TIME, LONGEST_SLEEP, NOTE_TIME, SHORTEST_SLEEP, Show
+from llmsim.hosts.session import BATCH, HINT_TIME, LONGEST_SLEEP, NOTE_TIME, SHORTEST_SLEEP, Session
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
@@ -69,7 +69,7 @@ def test_a_show_lasts_as_long_as_its_delays(speed: float) -> None:
     clock = Clock()
     output = Recorder(clock)
     frames = list(play(plan(RUN), RUN, output.screen))
-    assert Show(RUN._replace(speed_factor=speed), output, inf, clock, clock.sleep).play()
+    assert Session(RUN._replace(speed_factor=speed), output, inf, clock, clock.sleep).play()
     assert output.text() == "".join(frame.text for frame in frames)
     seconds = sum(frame.delay for frame in frames) / speed
     assert clock.now - 1000 == pytest.approx(seconds, abs=SHORTEST_SLEEP)
@@ -79,7 +79,7 @@ def test_a_show_lasts_as_long_as_its_delays(speed: float) -> None:
 def test_each_text_is_written_when_it_is_due() -> None:
     clock = Clock()
     output = Recorder(clock)
-    Show(RUN, output, inf, clock, clock.sleep).play()
+    Session(RUN, output, inf, clock, clock.sleep).play()
     ends = list(accumulate(len(text) for _, text in output.written))
     end, due = 0, 1000.0
     for frame in play(plan(RUN), RUN, output.screen):
@@ -91,7 +91,7 @@ def test_each_text_is_written_when_it_is_due() -> None:
 def test_at_full_speed_nothing_is_waited_for_and_texts_are_large() -> None:
     clock = Clock()
     output = Recorder(clock)
-    assert Show(RUN._replace(speed_factor=inf), output, inf, clock, clock.sleep).play()
+    assert Session(RUN._replace(speed_factor=inf), output, inf, clock, clock.sleep).play()
     assert clock.slept == []
     assert all(len(text) >= BATCH for _, text in output.written[:-1])
 
@@ -101,7 +101,7 @@ def test_a_show_stops_at_its_deadline(speed: float) -> None:
     clock = Clock()
     output = Recorder(clock, stall=dict.fromkeys(range(1, 10_000), 0.25))
     forever = RUN._replace(speed_factor=speed, runs=0)
-    assert not Show(forever, output, 1003.0, clock, clock.sleep).play()
+    assert not Session(forever, output, 1003.0, clock, clock.sleep).play()
     assert 1003.0 <= clock.now <= 1003.25
 
 
@@ -109,7 +109,7 @@ def test_a_suspended_show_is_not_caught_up_with() -> None:
     clock = Clock()
     output = Recorder(clock, stall={20: 3600.0})
     usual = length(RUN, output)
-    Show(RUN, output, inf, clock, clock.sleep).play()
+    Session(RUN, output, inf, clock, clock.sleep).play()
     assert clock.now - 1000 == pytest.approx(usual + 3600, abs=5)
 
 
@@ -120,7 +120,7 @@ def test_a_signal_is_heard_where_nothing_is_waited_for_and_little_is_told() -> N
     options = Options("lightning", seed=5, runs=0, instant_print_lines=10**6, duration=1e-6)
     signals.asked = 15
     with pytest.raises(Stopped) as stopped:
-        Show(options, output, inf, clock, clock.sleep, signals=signals).play()
+        Session(options, output, inf, clock, clock.sleep, signals=signals).play()
     assert stopped.value.status == 143
     assert output.written == []
 
@@ -186,8 +186,8 @@ def played(
     """A show with keys pressed at these seconds, up to a second; whether it came to its end."""
     clock = Clock()
     theatre = Theatre(clock, *size)
-    show = Show(options, theatre, 1000 + until, clock, clock.sleep, Fingers(clock, keys))
-    return theatre, clock, show.play()
+    session = Session(options, theatre, 1000 + until, clock, clock.sleep, Fingers(clock, keys))
+    return theatre, clock, session.play()
 
 
 def test_a_pause_holds_the_show_and_costs_it_nothing() -> None:
@@ -213,7 +213,7 @@ def test_a_paused_show_says_so() -> None:
 def test_speed_doubles_and_halves(key: str, factor: float) -> None:
     clock = Clock()
     usual, keys = length(SHORT, Recorder(clock)), Fingers(clock, [(20.0, key)])
-    assert Show(SHORT, Recorder(clock), inf, clock, clock.sleep, keys).play()
+    assert Session(SHORT, Recorder(clock), inf, clock, clock.sleep, keys).play()
     left = usual - 20
     assert clock.now == pytest.approx(1020 + left / factor, abs=0.2)
     told, _, _ = played((20.0, key), until=20.5)
@@ -286,8 +286,8 @@ def test_keys_are_heard_at_full_speed() -> None:
     clock = Clock()
     theatre = Theatre(clock)
     theatre.stall = dict.fromkeys(range(1, 10_000), 0.1)
-    show = Show(options, theatre, 1100.0, clock, clock.sleep, Fingers(clock, [(2.0, "quit")]))
-    assert not show.play()
+    session = Session(options, theatre, 1100.0, clock, clock.sleep, Fingers(clock, [(2.0, "quit")]))
+    assert not session.play()
     assert clock.now < 1002.1
 
 
@@ -306,7 +306,7 @@ def test_the_keys_are_shown_once_and_go_away(size: tuple[int, int]) -> None:
 def test_without_a_keyboard_no_keys_are_shown() -> None:
     clock = Clock()
     theatre = Theatre(clock)
-    Show(RUN, theatre, 1005.0, clock, clock.sleep).play()
+    Session(RUN, theatre, 1005.0, clock, clock.sleep).play()
     assert len(theatre.below()) == rows_of(theatre.screen())
     assert "quit" not in theatre.text()
     assert output_module.PASTES_TOLD not in theatre.text()

@@ -15,12 +15,13 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
+from llmsim.show.playback import Playback
 from llmsim.show.player import play, shows_board
 from llmsim.text.screen import blank_row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from llmsim.show.live_region import Note, Stage
+    from llmsim.show.live_region import LiveRegion, Note
 
 # Text is gathered up to this many characters while nothing has to be waited for.
 BATCH = 16_384
@@ -32,10 +33,9 @@ LONGEST_SLEEP = 0.5
 HINT_TIME, NOTE_TIME = 8.0, 2.0
 # Seconds that a terminal may take for the last drawing before Ctrl+Z stops the process.
 SUSPENSION = 2.0
-SLOWEST, FASTEST = 2.0**-6, 2.0**10  # that keys lead to
 
 
-class Show:
+class Session:
     """Runs on an output, one after the other, and what keys have made of them."""
 
     def __init__(
@@ -52,12 +52,9 @@ class Show:
         self.options, self.output, self.deadline = options, output, deadline
         self.clock, self.sleep = clock, sleep
         self.keyboard, self.signals = keyboard, signals or Signals()
-        self.speed = options.speed_factor
-        self.asked = ""  # "next" or "quit"
+        self.playback = Playback(clock(), options.speed_factor)
         self.failures: list[str] = []  # a sentence for each export that could not be written
-        self._due = clock()  # when the next frame is
-        self._held: float | None = None  # of a paused show, seconds from now to the next frame
-        self._stage: Stage | None = None
+        self._region: LiveRegion | None = None
         self._hinted = False
         self._note_ends = inf
 
@@ -71,10 +68,9 @@ class Show:
         left = self.options.runs
         for run in runs_of(self.options._replace(runs=0)):
             self._play(run)
-            if self.asked == "next":  # what is skipped does not count
-                self.asked = ""
+            if self.playback.asked == "next":  # what is skipped does not count
                 continue
-            if self.asked or self.clock() >= self.deadline:
+            if self.playback.asked or self.clock() >= self.deadline:
                 return False
             left -= 1
             if left == 0:
@@ -82,34 +78,33 @@ class Show:
         return True
 
     def _play(self, run: Options) -> None:
+        self.playback.begin(self.clock())
         job = plan(run)
         timeline = run_of(job)
         with outlets(run, timeline, self.failures) as out:
             self._play_into(run, timeline, out)
 
     def _play_into(self, run: Options, timeline: Run, out: Outlets) -> None:
-        output, clock, deadline = self.output, self.clock, self.deadline
+        output, clock, deadline, playback = self.output, self.clock, self.deadline, self.playback
         output.begin()
-        self._set(run)
+        self._open_region(run)
         batch = ""
         told = out.tee(self._interruptible(timeline))
-        frames = play(timeline.job, run, output.screen, told, self._stage)
+        frames = play(timeline.job, run, output.screen, told, self._region)
         for frame in out.taped(frames, output.screen):
-            self._due += frame.delay / self.speed
-            if self._due - clock() >= SHORTEST_SLEEP or len(batch) >= BATCH:
+            now = clock()
+            if playback.owe(frame.delay, now) >= SHORTEST_SLEEP or len(batch) >= BATCH:
                 output.write(batch, deadline)
                 batch = ""
                 self._wait()
-            now = clock()
-            if self.asked or now >= deadline:
+                now = clock()
+            if playback.asked or now >= deadline:
                 break
-            if self.speed == inf or now - self._due > 1:
-                self._due = now  # a stalled reader or a suspended process is not caught up with
             batch += frame.text
         else:
             output.write(batch, deadline)
             self._attend()  # a run may be over without ever having waited
-        if self.asked == "next":
+        if playback.asked == "next":
             output.write(self._cleared(), deadline)
 
     def _interruptible(self, timeline: Run) -> Iterator[Event]:
@@ -120,18 +115,18 @@ class Show:
                 return
             yield event
 
-    def _set(self, run: Options) -> None:
-        """Sets the stage for a run: with a board, or with keys that can bring one."""
+    def _open_region(self, run: Options) -> None:
+        """Opens the live region of a run that has a board, or keys that can bring one."""
         # A job in the background may come to the foreground.
         screen = self.output.screen()._replace(live=self.output.rewritable)
-        before = self._stage
+        before = self._region
         on = before.board if before else shows_board(run, screen)
         rich = screen.live and screen.color and isfinite(run.speed_factor)
         if on or before or (self.keyboard and rich):
-            from llmsim.show.live_region import Stage  # a pipe does without
+            from llmsim.show.live_region import LiveRegion  # a pipe does without
 
-            self._stage = Stage(self.output.screen, self.speed, on)
-            self._stage.note = before.note if before else None
+            self._region = LiveRegion(self.output.screen, self.playback, on)
+            self._region.note = before.note if before else None
             if self.keyboard and not self._hinted:
                 self._hinted = True
                 self._say(hint, HINT_TIME)
@@ -139,8 +134,8 @@ class Show:
     def _cleared(self) -> str:
         """What takes the live region of a run away that is left."""
         screen = self.output.screen()
-        if self._stage:
-            return self._stage.cleared()
+        if self._region:
+            return self._region.cleared()
         return blank_row(screen) if screen.live else ""
 
     # --- waiting ---------------------------------------------------------------------------
@@ -150,8 +145,8 @@ class Show:
         while True:
             self._attend()
             now = self.clock()
-            left = min(self._due, self.deadline) - now
-            if self.asked or left <= 0:
+            left = min(self.playback.left(now), self.deadline - now)
+            if self.playback.asked or left <= 0:
                 return
             patience = self.keyboard.patience() if self.keyboard else inf
             self.sleep(max(0.0, min(left, self._note_ends - now, patience, LONGEST_SLEEP)))
@@ -171,8 +166,8 @@ class Show:
         if self.clock() >= self._note_ends:
             self._rest()
             changed = True
-        if changed and self._stage and not self.asked:
-            self.output.write(self._stage.redrawn(), self.deadline)
+        if changed and self._region and not self.playback.asked:
+            self.output.write(self._region.redrawn(), self.deadline)
 
     def _suspend(self) -> None:
         """Gives the terminal back, and stops until somebody continues the process."""
@@ -188,57 +183,48 @@ class Show:
         if self.keyboard:
             self.keyboard.open()
         self.output.resume()
-        if self._stage:
-            self._stage.forget()
+        if self._region:
+            self._region.forget()
 
     # --- keys ------------------------------------------------------------------------------
 
     def _obey(self, name: str) -> None:
         """Does what the key of this name asks for."""
+        now, playback = self.clock(), self.playback
         if name == "pause":
-            self._pause()
+            playback.pause(not playback.paused, now)
+            self._rest()
         elif name == "faster":
-            self._go_at(max(self.speed, min(self.speed * 2, FASTEST)))
+            playback.faster(now)
+            self._say(self._speed_note(), NOTE_TIME)
         elif name == "slower":
-            self._go_at(min(self.speed, max(min(self.speed / 2, FASTEST), SLOWEST)))
+            playback.slower(now)
+            self._say(self._speed_note(), NOTE_TIME)
         elif name == "board":
-            if self._stage:
-                self._stage.board = not self._stage.board
+            if self._region:
+                self._region.board = not self._region.board
         elif name in ("next", "quit"):
-            self.asked = name
-            self._due, self._held = self.clock(), None
+            playback.ask(name)
             self._rest()
         else:
             self._say(hint, NOTE_TIME * 2)
 
-    def _pause(self) -> None:
-        """Holds the show, or lets it go on where it was."""
-        now, held = self.clock(), self._held
-        if held is None:
-            self._held, self._due = max(0.0, self._due - now), inf
-        else:
-            self._held, self._due = None, now + held
-        self._rest()
-
-    def _go_at(self, speed: float) -> None:
-        """Goes on at this speed; the wait under way, a tick, is as long as it was."""
-        self.speed = speed
-        if self._stage:
-            self._stage.speed = speed
+    def _speed_note(self) -> "Note":
+        speed = self.playback.speed
         text = "speed max" if speed == inf else f"speed {speed:g}"
-        self._say(lambda width: text[:width], NOTE_TIME)
+        return lambda width: text[:width]
 
     def _say(self, note: "Note", seconds: float) -> None:
         """Has a note below the log for some time."""
         self._note_ends = self.clock() + seconds
-        if self._stage:
-            self._stage.note = note
+        if self._region:
+            self._region.note = note
 
     def _rest(self) -> None:
         """Has the note that stays: that the show is paused, or none."""
         self._note_ends = inf
-        if self._stage:
-            self._stage.note = None if self._held is None else _paused
+        if self._region:
+            self._region.note = _paused if self.playback.paused else None
 
 
 def _paused(width: int) -> str:

@@ -1,0 +1,84 @@
+"""Where a show is, how fast it goes, and what somebody has asked of it. Used by every host.
+
+    frame -> owe(delay) -> left(now) -> the host sleeps -> the frame is written
+
+It has no clock: whoever asks says what time it is. What is waited for is paid off at the speed of
+the moment and not while the show is paused, so a change of speed takes hold in a wait.
+"""
+
+from math import inf
+
+# Speeds that keys lead to.
+SLOWEST, FASTEST = 2.0**-6, 2.0**10
+# A suspended machine or a stalled reader is not caught up with, but for this many seconds.
+ARREARS = 1.0
+# Seconds that are no wait but what is left over when floats are subtracted.
+DUST = 1e-6
+
+
+class Playback:
+    """A show's position, in show seconds, and its speed."""
+
+    def __init__(self, now: float, speed: float = 1.0) -> None:
+        """`now` is in seconds of the host's clock, here as in every method."""
+        self.speed = speed
+        self.paused = False
+        self.asked = ""  # "next" or "quit": what is to come instead of the rest of the run
+        self.begin(now)
+
+    def begin(self, now: float) -> None:
+        """Begins a run: nothing is owed, and what was asked is done."""
+        self.asked = ""
+        self._due = self._owed = 0.0  # show seconds: of the next frame, and until then
+        self._now = now
+
+    @property
+    def position(self) -> float:
+        """The show seconds that were played when left() was asked last."""
+        return self._due - max(self._owed, 0.0)
+
+    def owe(self, delay: float, now: float) -> float:
+        """Adds a frame's delay in show seconds; how long to wait for it is told as left() does."""
+        self._due += delay
+        self._owed += delay
+        return self.left(now)
+
+    def left(self, now: float) -> float:
+        """Seconds until the next frame is due: below zero when it is late, inf in a pause."""
+        past, self._now = now - self._now, now
+        if self.paused:
+            return inf
+        if self.speed == inf:
+            self._owed = 0.0
+            return 0.0
+        self._owed = max(self._owed - past * self.speed, -ARREARS * self.speed)
+        left = self._owed / self.speed
+        return left if left >= DUST else min(left, 0.0)
+
+    def go_at(self, speed: float, now: float) -> None:
+        """Goes on at this speed. The wait under way becomes shorter by it, but never longer.
+
+        A fast show has few moments, and the wait for the next of them would be long at a low speed.
+        """
+        self.left(now)
+        if self._owed > 0.0:
+            self._owed = min(self._owed, self._owed / self.speed * speed)
+        self.speed = speed
+
+    def faster(self, now: float) -> None:
+        """Plays twice as fast, as far as FASTEST."""
+        self.go_at(max(self.speed, min(self.speed * 2, FASTEST)), now)
+
+    def slower(self, now: float) -> None:
+        """Plays half as fast, as far as SLOWEST; of the highest speed FASTEST is the half."""
+        self.go_at(min(self.speed, max(min(self.speed / 2, FASTEST), SLOWEST)), now)
+
+    def pause(self, paused: bool, now: float) -> None:
+        """Holds the show, or lets it go on where it was held."""
+        self.left(now)
+        self.paused = paused
+
+    def ask(self, what: str) -> None:
+        """Ends the run under way, paused or not: for the "next", or to "quit"."""
+        self.asked, self.paused = what, False
+        self._owed = min(self._owed, 0.0)
