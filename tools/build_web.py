@@ -13,11 +13,14 @@ import shutil
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from llmsim.hosts.keys import KEYS
 from llmsim.options.choices import choices
 from llmsim.options.table import OPTIONS
+from llmsim.show.playback import FASTEST, SLOWEST
 from tools import library
 
 ROOT = library.ROOT
@@ -53,6 +56,11 @@ PICTURE = re.compile(r'(<meta property="og:image" content=")\./')
 SITE = os.environ.get("SITE", "")
 # What a visit without a network does without.
 NOT_KEPT = (".whl", "/preview.png", "/source.tar.gz")
+
+# How a browser calls a key that a terminal sends as a character of its own.
+BROWSER_KEYS = {"\x1b": "escape"}
+PAGE_ACTIONS = {"quit": "stop"}  # a page has no shell to go back to
+PAGE_KEYS = {"?": "help"}  # a terminal shows its keys at the bottom
 
 
 class Site:
@@ -128,6 +136,26 @@ def sources() -> dict[str, Path]:
     return {file.name: file for file in (*own, *vendor, *MADE.iterdir())}
 
 
+def module(constants: Mapping[str, object]) -> str:
+    """A JavaScript module that exports these constants."""
+    lines = [f"export const {name} = {json.dumps(value)};\n" for name, value in constants.items()]
+    return "".join(lines)
+
+
+def tables() -> dict[str, object]:
+    """What the page's code needs of Python's tables; web/tables.d.ts has the types."""
+    keys = {sign.lower(): key.name for key in KEYS for sign in key.characters}
+    actions = {
+        BROWSER_KEYS.get(sign, sign): PAGE_ACTIONS.get(name, name) for sign, name in keys.items()
+    }
+    return {
+        "KEYS": actions | PAGE_KEYS,
+        "SLOWEST": SLOWEST,
+        "FASTEST": FASTEST,
+        "SWITCHES": [option.name for option in OPTIONS if option.in_url and not option.metavar],
+    }
+
+
 def write_files_module(site: Site) -> None:
     """web/dist's files.js tells the worker where its files are, and how long."""
     wheels = sorted(name for name in site.sources if name.endswith(".whl"))
@@ -140,8 +168,7 @@ def write_files_module(site: Site) -> None:
     info = json.loads(site.content("pyodide-lock.json"))["info"]
     lock = json.dumps({"info": info, "packages": {}})
     constants = {"files": files, "boots": boots, "lock": lock}
-    lines = [f"export const {name} = {json.dumps(value)};\n" for name, value in constants.items()]
-    (MADE / "files.js").write_text("".join(lines), encoding="utf-8")
+    (MADE / "files.js").write_text(module(constants), encoding="utf-8")
     site.sources["files.js"] = MADE / "files.js"
 
 
@@ -182,6 +209,7 @@ def prepare() -> None:
     MADE.mkdir(parents=True)
     library.make(MADE / "library.zip")
     write_options()
+    (MADE / "tables.js").write_text(module(tables()), encoding="utf-8")
     build_wheels()
     build_source()
 

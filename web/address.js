@@ -1,13 +1,13 @@
 // What the page's address asks for, and the command that asks for the same in a terminal.
 
+import { SWITCHES } from "./tables.js";
+
 /** @typedef {[name: string, value: string][]} Query */
 
 // Parameters of the page itself; all others are options of llmsim, which Python judges.
 const OWN = ["background", "boot", "kiosk", "theme"];
 // What others hang on an address that is passed around: it says where the visitor comes from.
 const FOREIGN = /^(utm_\w*|[a-z]*cl(k)?id|gbraid|wbraid|igshid?|mc_[ce]id|_ga|_gl|ref|ref_src|source|si)$/i;
-// Options that need no value; a shell takes one only with an equals sign.
-const SWITCHES = ["evaluate", "tidy"];
 
 /** @param {string} search */
 export function readAddress(search) {

@@ -1,21 +1,9 @@
 // The controls: buttons that appear when somebody moves or looks for them, and keys.
 
+import { KEYS } from "./tables.js";
+
 const IDLE = 2500; // ms without movement until they go
 const GRACE = 2000; // ms after a dialog in which Escape means the dialog that has just gone
-
-/** @type {Record<string, string>} */
-const KEYS = {
-  " ": "pause",
-  "+": "faster",
-  "=": "faster",
-  "-": "slower",
-  _: "slower",
-  n: "next",
-  g: "board",
-  q: "stop",
-  escape: "stop",
-  "?": "help",
-};
 
 /**
  * Call the action of each button that is pressed, and of each key that stands for one.

@@ -6,13 +6,12 @@ import { addressOf, commandOf, merged, readAddress } from "./address.js";
 import { listen, share, toggleFullScreen } from "./controls.js";
 import { element, fail, failToStart, rest, showProgress, whenFailed } from "./loading.js";
 import { forget, keepForLater } from "./offline.js";
+import { FASTEST, SLOWEST } from "./tables.js";
 import { chosenTheme, followSystem, remember, themeOf } from "./themes.js";
 
 /** @import { Query } from "./address.js" */
 /** @import { FromWorker, Run, ToWorker } from "./messages" */
 /** @import { Terminal } from "./vendor/xterm.mjs" */
-
-const [SLOWEST, FASTEST] = [2 ** -6, 2 ** 10]; // that keys lead to
 
 const root = document.documentElement;
 const address = readAddress(location.search);

@@ -22,6 +22,7 @@ FILES = (
     "main.js",
     "address.js",
     "controls.js",
+    "tables.js",
     "themes.js",
     "offline.js",
     "terminal.js",

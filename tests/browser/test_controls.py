@@ -9,11 +9,9 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from llmsim.catalog.records import gpus
-from llmsim.hosts.keys import KEYS
-from llmsim.hosts.show import FASTEST, SLOWEST
 from llmsim.options.table import OPTIONS
 from tests.browser.visit import Visit
-from tools.build_web import PACKAGES, WEB
+from tools.build_web import PACKAGES
 
 pytestmark = pytest.mark.browser
 
@@ -120,24 +118,6 @@ def test_board_goes_and_comes(visit: Visitor, by: str) -> None:
     toggle()
     assert shown.page.evaluate(pressed) == "true"
     shown.wait_for(CURVE)
-
-
-def test_keys_are_those_of_the_terminal() -> None:
-    source = (WEB / "controls.js").read_text(encoding="utf-8")
-    table = re.search(r"const KEYS = \{(.*?)\};", source, re.DOTALL)
-    assert table
-    here = dict(re.findall(r'"?([^"\n]+?)"?: "(\w+)"', table[1].replace("\n  ", "\n")))
-    names = {"quit": "stop"}  # a page has no shell to go back to
-    there = {sign.lower(): names.get(key.name, key.name) for key in KEYS for sign in key.characters}
-    there["escape"] = there.pop("\x1b")
-    there["?"] = "help"  # a terminal shows its keys at the bottom
-    assert here == there
-
-
-def test_keys_lead_to_the_speeds_of_the_terminal() -> None:
-    source = (WEB / "main.js").read_text(encoding="utf-8")
-    (powers,) = re.findall(r"const \[SLOWEST, FASTEST\] = \[2 \*\* (-?\d+), 2 \*\* (\d+)\]", source)
-    assert [2.0 ** int(power) for power in powers] == [SLOWEST, FASTEST]
 
 
 def test_speed_is_changed_by_keys_and_shown(visit: Visitor) -> None:

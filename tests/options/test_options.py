@@ -1,10 +1,8 @@
 """The table of options: what each value means, and what is said of a wrong one."""
 
-import re
 import shlex
 from datetime import datetime
 from math import fsum, inf
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -277,11 +275,3 @@ def test_a_command_says_nothing_of_how_the_run_is_shown() -> None:
 def test_a_command_is_quoted_for_the_shell() -> None:
     options = Options(gpu="NVIDIA H100 80GB HBM3", seed=7)
     assert command(options) == "llmsim --gpu 'NVIDIA H100 80GB HBM3' --seed 7"
-
-
-def test_the_page_knows_which_options_are_switches() -> None:
-    """It writes `--tidy` where others have a value after them."""
-    text = (Path(__file__).parents[2] / "web/address.js").read_text(encoding="utf-8")
-    (names,) = re.findall(r"^const SWITCHES = \[(.*)\];$", text, re.MULTILINE)
-    switches = [option.name for option in OPTIONS if option.in_url and not option.metavar]
-    assert re.findall(r'"([\w-]+)"', names) == switches
