@@ -71,7 +71,7 @@ def main(options: Options, ends_process: bool = False) -> int:
         output.close()
         if not ends_process:
             signals.restore()
-    return _with_failures(show.failures, status)
+    return _with_failures(session.failures, status)
 
 
 def _with_failures(failures: list[str], status: int) -> int:
