@@ -59,12 +59,13 @@ def _rates(axes: Any, steps: list[Step]) -> None:
 
 
 def _telemetry(axes: Any, job: Job, steps: list[Step], what: str, title: str) -> None:
-    """GPU readings over the steps' own time, on which no validation or checkpoint falls."""
+    """GPU readings over the training."""
     began, ended = steps[0].at, steps[-1].at
     moments = [began + (ended - began) * k / MOMENTS for k in range(MOMENTS + 1)]
-    for index in range(min(GPUS, job.layout.gpus)):
-        readings = (telemetry.reading(job, index, t, "training", began, "loading") for t in moments)
-        axes.plot([t / 60 for t in moments], [getattr(r, what) for r in readings], lw=0.6)
+    run = run_of(job)
+    shown = [readings(run, t, range(min(GPUS, job.layout.gpus))) for t in moments]
+    for gauges in zip(*shown, strict=True):
+        axes.plot([t / 60 for t in moments], [getattr(each, what) for each in gauges], lw=0.6)
     axes.set(title=title, xlabel="minutes")
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from llmsim.board.board import SHARE, View, board, rows_of
 from llmsim.board.heat_map import MOST_CELLS
-from llmsim.run.events import Event, Status, Step
-from llmsim.show.dashboard import Watch
+from llmsim.run import simulation
+from llmsim.run.events import Event, Status, Step, Validated
+from llmsim.show.dashboard import Dashboard
 from llmsim.text import units
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, length
@@ -36,10 +37,9 @@ def moment_of(name: str, events: tuple[Event, ...]) -> int:
 def view_of(gpus: int, moment: str = "middle") -> View:
     """What there is to see of a run with so many GPUs."""
     run = run_of(7, gpus=gpus, dialect="pytorch")
-    watch, place = Watch(run.job), moment_of(moment, run.events)
-    for event in run.events[:place]:
-        watch.see(event)
-    return watch.seen(run.events[place], 0.5, 60.0)()
+    place = moment_of(moment, run.events)
+    at = (run.events[place - 1].at + run.events[place].at) / 2
+    return Dashboard(simulation.run_of(run.job)).view(at, 60.0)
 
 
 def texts(rows: list[Row]) -> list[str]:
@@ -155,21 +155,19 @@ def test_a_board_that_shows_the_same_reads_nothing_again() -> None:
     assert len(read) == before > 0
 
 
-# --- a watch agrees with the log ---------------------------------------------------------------
+# --- a dashboard agrees with the log -----------------------------------------------------------
 
 
-def steps() -> Iterator[tuple[Watch, Callable[[], View], Step]]:
+def steps() -> Iterator[tuple[View, Step]]:
+    """Every logged step, and what there is to see when it is logged."""
     run = run_of(7, gpus=8, dialect="pytorch")
-    watch = Watch(run.job)
-    for before, event in pairwise(run.events):
-        watch.see(before)
-        if isinstance(before, Step):
-            yield watch, watch.seen(event, 0.0, 0.0), before
+    dashboard = Dashboard(simulation.run_of(run.job))
+    for step in run.all(Step):
+        yield dashboard.view(step.at, 0.0), step
 
 
 def test_the_board_shows_the_numbers_of_the_last_logged_step() -> None:
-    for _, view, step in steps():
-        shown = view()
+    for shown, step in steps():
         assert shown.training.numbers[0] == ("curve", "loss", f"{step.loss:.4f}")
         assert shown.training.throughput_number == f"{step.tokens_per_second:,.0f}"
         assert shown.training.step == step.step
@@ -177,26 +175,28 @@ def test_the_board_shows_the_numbers_of_the_last_logged_step() -> None:
 
 
 def test_time_left_is_the_logs() -> None:
-    left = [
-        step.remaining if view().left == units.hours(step.remaining).strip() else -1.0
-        for _, view, step in steps()
-    ]
-    assert left[-1] == 0.0
-    assert min(left) == 0.0
+    for shown, step in steps():
+        assert shown.left == units.hours(step.remaining).strip(), step.step
 
 
 def test_gauges_agree_with_the_grid_of_the_log() -> None:
     run = run_of(7, gpus=8, dialect="pytorch")
-    watch, compared = Watch(run.job), 0
-    for number, event in enumerate(run.events):
-        watch.see(event)
-        if isinstance(event, Status):
-            view = watch.seen(event, 1.0, float(number))()
-            for reading in event.gpus:
-                gauge = view.cluster.read(reading.index)
-                assert gauge.watts == reading.power_watts
-                assert gauge.celsius == reading.temperature_c
-                assert round(gauge.busy * 100) == reading.utilization
-                assert round(gauge.gib * 1024) == reading.memory_mib
-                compared += 1
+    dashboard, compared = Dashboard(simulation.run_of(run.job)), 0
+    for number, event in enumerate(run.all(Status)):
+        view = dashboard.view(event.at, 10.0 * number)
+        for reading in event.gpus:
+            gauge = view.cluster.read(reading.index)
+            assert gauge.watts == reading.power_watts
+            assert gauge.celsius == reading.temperature_c
+            assert round(gauge.busy * 100) == reading.utilization
+            assert round(gauge.gib * 1024) == reading.memory_mib
+            compared += 1
     assert compared == 8 * 5
+
+
+def test_the_latest_validation_is_on_the_board() -> None:
+    run = run_of(7, gpus=8, dialect="pytorch")
+    dashboard = Dashboard(simulation.run_of(run.job))
+    for event in run.all(Validated):
+        numbers = dashboard.view(event.at, 0.0).training.numbers
+        assert ("number", "val", f"{event.loss:.4f}") in numbers, event.step

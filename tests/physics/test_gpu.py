@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from llmsim.job.records import Job
 from llmsim.physics.hardware import memory, telemetry
-from llmsim.physics.hardware.telemetry import Activity, Reading
+from llmsim.physics.hardware.telemetry import Activity, Load, Reading
 from tests.physics import jobs
 from tests.physics.jobs import H100, layout
 
+TRAINING: tuple[Load, ...] = (("training", 100.0), ("loading", 50.0), ("idle", 0.0))
 ACTIVITIES: tuple[Activity, ...] = tuple(telemetry._LOAD)
 
 
 def training(job: Job, at: float = 4000.0) -> list[Reading]:
     return [
-        telemetry.reading(job, index, at, "training", 100.0, "loading")
+        telemetry.reading(job, index, at, TRAINING)
         for index in range(job.layout.gpus)
     ]
 
@@ -45,8 +46,8 @@ def test_readings_stay_within_the_card(
     data: st.DataObject,
 ) -> None:  # fmt: skip
     index = data.draw(st.integers(0, job.layout.gpus - 1))
-    found = telemetry.reading(job, index, since + later, activity, since, before)
-    assert found == telemetry.reading(job, index, since + later, activity, since, before)
+    found = telemetry.reading(job, index, since + later, ((activity, since), (before, 0.0)))
+    assert found == telemetry.reading(job, index, since + later, ((activity, since), (before, 0.0)))
     assert found.index == index
     assert 0 <= found.utilization <= 100
     assert 0 < found.power_watts <= 1.05 * job.gpu.tdp_watts
@@ -71,18 +72,18 @@ def test_h100s_in_training(seed: int) -> None:
 def test_idle_h100s(seed: int) -> None:
     """True idle: 71-76 W, 23-36 C. With a context: 111-150 W and more."""
     job = jobs.job(seed=seed)
-    idle = [telemetry.reading(job, index, 9.0, "idle", 0.0, "idle") for index in range(8)]
+    idle = [telemetry.reading(job, index, 9.0, (("idle", 0.0),)) for index in range(8)]
     assert all(69 <= each.power_watts <= 78 for each in idle)
     assert all(23 <= each.temperature_c <= 36 for each in idle)
     assert all(each.utilization == 0 and each.memory_mib < 10 for each in idle)
-    context = telemetry.reading(job, 0, 9.0, "starting", 0.0, "idle")
+    context = telemetry.reading(job, 0, 9.0, (("starting", 0.0), ("idle", 0.0)))
     assert 110 <= context.power_watts <= 155
     assert 1000 <= context.memory_mib <= 3100
 
 
 def test_a_checkpoint_shows() -> None:
     job = jobs.job()
-    saving = [telemetry.reading(job, i, 4030.0, "checkpoint", 4000.0, "training") for i in range(8)]
+    saving = [telemetry.reading(job, i, 4030.0, (("checkpoint", 4000.0), *TRAINING)) for i in range(8)]
     for before, during in zip(training(job), saving, strict=True):
         assert during.utilization <= 30
         assert during.power_watts < 0.4 * before.power_watts
@@ -95,7 +96,7 @@ def test_temperature_lags_behind_power() -> None:
     """A first-order lag: most of the way after two minutes, hardly any after two seconds."""
     job = jobs.job()
     temperatures = [
-        telemetry.reading(job, 0, 1000.0 + t, "training", 1000.0, "idle").temperature_c
+        telemetry.reading(job, 0, 1000.0 + t, (("training", 1000.0), ("idle", 0.0))).temperature_c
         for t in (0, 2, 15, 45, 120, 600)
     ]
     first, soon, *_, last = temperatures
@@ -104,7 +105,7 @@ def test_temperature_lags_behind_power() -> None:
     assert last - first > 20
     assert temperatures[4] - first > 0.8 * (last - first)
     powers = [
-        telemetry.reading(job, 0, 1000.0 + t, "training", 1000.0, "idle").power_watts
+        telemetry.reading(job, 0, 1000.0 + t, (("training", 1000.0), ("idle", 0.0))).power_watts
         for t in (1, 600)
     ]
     assert powers[0] == pytest.approx(powers[1], rel=0.08)
@@ -120,7 +121,7 @@ def test_gpus_move_together_and_differ() -> None:
     job = jobs.job(spread=layout(16))
     times = [2000.0 + 3.7 * k for k in range(300)]
     power = [
-        [telemetry.reading(job, i, at, "training", 0.0, "idle").power_watts for at in times]
+        [telemetry.reading(job, i, at, (("training", 0.0), ("idle", 0.0))).power_watts for at in times]
         for i in range(4)
     ]
     for one, other in pairwise(power):
@@ -134,7 +135,7 @@ def test_gpus_move_together_and_differ() -> None:
 def test_power_is_smooth() -> None:
     job = jobs.job()
     power = [
-        telemetry.reading(job, 3, 2000.0 + t, "training", 0.0, "idle").power_watts
+        telemetry.reading(job, 3, 2000.0 + t, (("training", 0.0), ("idle", 0.0))).power_watts
         for t in range(300)
     ]
     assert max(abs(a - b) for a, b in pairwise(power)) < 0.03 * 700
@@ -160,7 +161,7 @@ def test_hot_gpus_slow_down() -> None:
 
 def test_a_node_sums_its_gpus() -> None:
     job = jobs.job(spread=layout(64))
-    node = telemetry.node_summary(job, 3, 4000.0, "training", 100.0, "loading")
+    node = telemetry.node_summary(job, 3, 4000.0, TRAINING)
     found = training(job)[24:32]
     assert node.node == 3
     assert node.gpus == 8

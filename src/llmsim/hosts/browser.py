@@ -18,8 +18,9 @@ from llmsim.job.records import Job
 from llmsim.options.table import Options, command, from_query, identity
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event
-from llmsim.run.simulation import simulate
-from llmsim.show.dashboard import Watch
+from llmsim.run.simulation import events as events_of
+from llmsim.run.simulation import run_of
+from llmsim.show.dashboard import progress
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.playback import Playback
 from llmsim.show.player import farewell, play, shows_board
@@ -56,6 +57,7 @@ class Page:
         """A terminal of this size that has drawn all it was sent, with the board."""
         self.post = post
         self._announce = announce
+        self.at = 0.0  # simulated seconds: when the latest event happened
         self._reached = ("", -1)
         self.playback = Playback(time.monotonic())
         self._changed = asyncio.Event()  # of the playback: a wait begins anew
@@ -147,10 +149,10 @@ def _introduction(run: Options) -> dict[str, object]:
     return {"type": "run", "run": {"command": command(run), "options": list(identity(run))}}
 
 
-def _followed(events: Iterable[Event], watch: Watch) -> Iterator[Event]:
-    """The events, seen by the watch in passing."""
+def _followed(events: Iterable[Event], page: Page) -> Iterator[Event]:
+    """The events; the page knows when the latest of them happened."""
     for event in events:
-        watch.see(event)
+        page.at = event.at
         yield event
 
 
@@ -159,13 +161,13 @@ async def _play(job: Job, options: Options, page: Page) -> None:
     sent = time.monotonic()
     page.playback.begin(sent)
     batch = ""
-    watch = Watch(job)
-    events, region = _followed(simulate(job), watch), page.open_region(options)
+    run = run_of(job)
+    events, region = _followed(events_of(run), page), page.open_region(options)
     for frame in play(job, options, page.screen, events, region):
         now = time.monotonic()
         if max(page.playback.owe(frame.delay, now), now - sent) >= TICK or len(batch) >= BATCH:
             await page.write(batch)
-            page.reach(*watch.reached())
+            page.reach(*progress(run, page.at))
             batch = ""
             await page.wait()
             sent = time.monotonic()

@@ -12,6 +12,11 @@ def steps_per_epoch(job: Job) -> int:
     return job.schedule.steps // job.schedule.epochs
 
 
+def epoch_of(job: Job, step: int) -> int:
+    """The epoch that a step belongs to, counted from 1."""
+    return min((step - 1) // steps_per_epoch(job) + 1, job.schedule.epochs)
+
+
 def logged(job: Job, step: int) -> bool:
     """Whether this step is logged: the first one, and the last of each interval."""
     return step == 1 or step % job.schedule.log_every == 0
@@ -71,6 +76,13 @@ def previous_logged(job: Job, step: int) -> int:
     every = job.schedule.log_every
     before = (step - 1) // every * every
     return before or int(step > 1)
+
+
+def last_logged(job: Job, step: int) -> int:
+    """The latest logged step up to a step, this step included; 0 where there is none."""
+    if not step:
+        return 0
+    return step if logged(job, step) else previous_logged(job, step)
 
 
 def logged_before(job: Job, step: int) -> int:

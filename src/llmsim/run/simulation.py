@@ -1,4 +1,7 @@
-"""run_of(job): a job with its timeline. events(run): every fact of the run, from any moment on."""
+"""run_of(job): a job with its timeline. events(run): every fact of the run, from any moment on.
+
+step(run, k) is the record of any optimizer step, as if it were logged.
+"""
 
 from collections.abc import Iterator
 from itertools import count
@@ -6,10 +9,12 @@ from itertools import count
 from llmsim.job.milestones import saved_steps, validated_steps
 from llmsim.job.records import Job, expect_job
 from llmsim.physics.speed import step_time
-from llmsim.run.events import Event, PhaseEnded, PhaseStarted
+from llmsim.run.events import Event, MemoryPlanned, PhaseEnded, PhaseStarted, Progress, Step
+from llmsim.run.moment import loads
 from llmsim.run.phases import checkpoint, export, validation
 from llmsim.run.phases.launch import launch
-from llmsim.run.phases.training import training, training_ended
+from llmsim.run.phases.status import status
+from llmsim.run.phases.training import logged_step, training, training_ended
 from llmsim.run.timeline import Kind, Run, Segment, Timeline
 
 
@@ -26,6 +31,34 @@ def run_of(job: Job) -> Run:
 def simulate(job: Job) -> Iterator[Event]:
     """Every fact of a job's run, in the order of time, from the typed command to the summary."""
     return events(run_of(job))
+
+
+def step(run: Run, number: int) -> Step:
+    """The record of an optimizer step, counted from 1, as if it were logged.
+
+    Raises IndexError where the run has no such step.
+    """
+    if not 1 <= number <= run.job.schedule.steps:
+        raise IndexError(f"the run has steps 1 to {run.job.schedule.steps}, and no step {number}")
+    return logged_step(run, number)
+
+
+def tasks(run: Run, number: int) -> tuple[tuple[float, str], ...]:
+    """The tasks of a segment that somebody watches: when each reported, and its name."""
+    known: dict[int, tuple[tuple[float, str], ...]] = run.memo.setdefault("tasks", {})
+    if number not in known:
+        told = _events_of(run, number, 0.0)
+        known[number] = tuple((e.at, e.label) for e in told if isinstance(e, Progress))
+    return known[number]
+
+
+def latest_validation(run: Run, at: float) -> int:
+    """The step of the latest validation whose result is known at a moment; 0 if there is none."""
+    for number in range(run.timeline.number_at(at), 0, -1):
+        segment = run.timeline[number]
+        if segment.kind == "validation" and validation.known_at(run.job, segment) <= at:
+            return segment.last
+    return 0
 
 
 def events(run: Run, since: float = 0.0) -> Iterator[Event]:
@@ -49,7 +82,7 @@ def _events_of(run: Run, number: int, since: float) -> Iterator[Event]:
         return
     if segment.kind == "launch":
         yield PhaseStarted(segment.began, "launch", segment.ended - segment.began)
-        yield from run.memo["launch"]
+        yield from _launched(run)
         yield PhaseEnded(segment.ended, "launch", segment.ended - segment.began)
     elif segment.kind == "training":
         yield from training(run, number, since)
@@ -60,6 +93,14 @@ def _events_of(run: Run, number: int, since: float) -> Iterator[Event]:
     else:
         yield from training_ended(run, segment.began)
         yield from export.export(run, number)
+
+
+def _launched(run: Run) -> Iterator[Event]:
+    """The facts of the launch, and a look at the GPUs when the memory is planned."""
+    for event in run.memo["launch"]:
+        yield event
+        if isinstance(event, MemoryPlanned):
+            yield status(run.job, event.at, loads(run, event.at), "before training")
 
 
 def _segments(job: Job, at: float) -> Iterator[Segment]:

@@ -8,7 +8,8 @@ from llmsim.dialects.line import Bar, Tell
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
 from llmsim.run.events import Event
-from llmsim.show.dashboard import Watch
+from llmsim.run.timeline import Run
+from llmsim.show.dashboard import Dashboard
 from llmsim.show.playback import Playback
 from llmsim.text.screen import Screen
 from llmsim.text.style import painted
@@ -113,7 +114,11 @@ def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[flo
 
 
 def render(
-    timed: Iterator[tuple[float, Event]], job: Job, live: LiveRegion, at_once: int
+    timed: Iterator[tuple[float, Event]],
+    run: Run,
+    live: LiveRegion,
+    at_once: int,
+    since: float = 0.0,
 ) -> Iterator[tuple[float, str]]:
     """Pairs of show seconds to wait and then text to write.
 
@@ -125,19 +130,19 @@ def render(
     def tick() -> float:
         return TICK * live.pace()
 
-    printing, watch = lines_of(job.framework.name), Watch(job)
-    clock, printed = 0.0, 0
+    printing, dashboard = lines_of(run.job.framework.name), Dashboard(run)
+    clock, printed, reached = 0.0, 0, since
     for gap, event in timed:
         start, clock = clock, clock + gap
         before = start
         for now in moments(start, clock, tick) if gap and printed >= at_once else ():
             yield now - before, ""
-            watch.pace = live.pace()
-            before, part = now, (now - start) / gap
-            if now < clock and (text := live.draw(watch.seen(event, part, now))):
+            before = now
+            at = reached + (event.at - reached) * (now - start) / gap
+            if now < clock and (text := live.draw(dashboard.seen(at, now, live.pace()))):
                 yield 0.0, text
-        watch.see(event)
-        if (tell := printing.get(type(event))) and (lines := live.lines(tell, event, job)):
-            yield 0.0, live.draw(watch.seen(event, 1.0, clock), lines)
+        reached = event.at
+        if (tell := printing.get(type(event))) and (lines := live.lines(tell, event, run.job)):
+            yield 0.0, live.draw(dashboard.seen(event.at, clock, live.pace()), lines)
             printed += len(lines)
     yield 0.0, live.cleared()

@@ -18,7 +18,8 @@ from llmsim.options.parsing import REAL_TIME
 from llmsim.options.table import Options
 from llmsim.physics import noise
 from llmsim.run.events import Event, PhaseEnded, PhaseStarted
-from llmsim.run.simulation import simulate
+from llmsim.run.simulation import events as events_of
+from llmsim.run.simulation import run_of
 from llmsim.text.screen import Screen, blank_row
 from llmsim.text.style import Span, paint
 from llmsim.typed import NamedTuple
@@ -130,7 +131,8 @@ def _frames(
     region: "LiveRegion | None",
 ) -> Iterator[Frame]:
     """The frames of a run of which all is right."""
-    timed = paced(simulate(job) if events is None else events, job, options.duration)
+    run = run_of(job)
+    timed = paced(events_of(run) if events is None else events, job, options.duration)
     if not region and not shows_board(options, screen()):
         yield from _log(job, options, screen, timed)
         return
@@ -138,7 +140,7 @@ def _frames(
     from llmsim.show.playback import Playback
 
     region = region or LiveRegion(screen, Playback(0.0, options.speed_factor))
-    for delay, text in render(timed, job, region, options.instant_print_lines):
+    for delay, text in render(timed, run, region, options.instant_print_lines):
         yield Frame(delay, text)
 
 

@@ -30,7 +30,7 @@ def before(job: Job) -> list[str]:
     if not gpus.is_nvidia(job.gpu):
         return []
     ranks = range(gpus_per_node(job))
-    return table([telemetry.reading(job, rank, 0.0, "idle", 0.0, "idle") for rank in ranks], job)
+    return table([telemetry.reading(job, rank, 0.0, (("idle", 0.0),)) for rank in ranks], job)
 
 
 def table(readings: Sequence[Reading], job: Job) -> list[str]:

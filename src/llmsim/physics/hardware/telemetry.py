@@ -1,8 +1,8 @@
 """Telemetry of one GPU, all of it from one latent load.
 
-    power        context + (training - context) * load      W; training power follows MFU
-    temperature  first-order lag of power: T = T* + (T0 - T*) exp(-t / tau), tau 35-55 s
-                 T* = inlet air + rise * power / TDP
+    power        (context + (training - context) * load) * ripples  W; training follows MFU
+    energy       the integral of power over all that the GPU did, ripples included
+    temperature  inlet air + rise * w, w a first-order lag of power / TDP, tau 35-55 s
     clock        falls as power nears the limit, and when hot
     memory       allocator's pages + CUDA context (allocator.py, memory.py)
 
@@ -11,8 +11,9 @@ each has its silicon, its place in the chassis and its own ripple. Sources: docs
 section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle 71-76 W, 345 MHz.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from math import exp, fsum, pi, sin
+from math import exp, fsum, pi, sin, sqrt
 
 from llmsim.catalog import gpus
 from llmsim.job.memo import remembered
@@ -57,6 +58,12 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
 _CONTEXT_SHARE = 0.175  # of the power limit: H100 111-150 of 700 W
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
 _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
+_HIGHEST_MEAN = 0.99  # of TDP: the limit that a GPU's power control holds
+_SCALE = 1.0 / sqrt(2.0)  # of a difference of two draws, to that of one
+COMMON_PERIOD, OWN_PERIOD = 20.0, 7.0  # seconds between the knots of the two ripples of power
+
+# What the GPUs do, and since when, in simulated seconds.
+Load = tuple[Activity, float]
 
 
 class Reading(NamedTuple):
@@ -158,29 +165,88 @@ def _site(job: Job) -> _Site:
     )
 
 
+# A ripple's knots are differences of draws so many knots apart: their sum telescopes, so that
+# the integral of a ripple costs two dozen draws however long the run is.
+_KNOTS_APART = 6
+
+
+def _draw(seed: int, stream: str, knot: int, gpu: int) -> float:
+    index = gpu * 1_000_003 + knot  # knots of two GPUs do not meet in 1e6 periods
+    return 2.0 * noise.uniform(seed, stream, index) - 1.0
+
+
+def _knot(seed: int, stream: str, knot: int, gpu: int) -> float:
+    earlier = _draw(seed, stream, knot - _KNOTS_APART, gpu)
+    return (_draw(seed, stream, knot, gpu) - earlier) * _SCALE
+
+
 def _ripple(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
     """Smooth noise, about -1..1: random knots every `period` seconds, straight lines between."""
     knot = int(at // period)
     share = at / period - knot
-    index = gpu * 1_000_003 + knot  # knots of two GPUs do not meet in 1e6 periods
-    here, there = noise.uniform(seed, stream, index), noise.uniform(seed, stream, index + 1)
-    return 2.0 * (here + (there - here) * share) - 1.0
+    here, there = _knot(seed, stream, knot, gpu), _knot(seed, stream, knot + 1, gpu)
+    return here + (there - here) * share
 
 
-def _power_share(site: _Site, activity: Activity) -> float:
-    """Share of TDP that an activity draws."""
-    if activity == "idle":
-        return site.idle
-    return _CONTEXT_SHARE + (site.training - _CONTEXT_SHARE) * _LOAD[activity]
+def _ripple_until(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
+    """The integral of a ripple from 0 to `at`, in seconds.
+
+    Whole periods are trapezoids: sum (r_k + r_k+1) / 2 = R(n) + (r_n - r_0) / 2, where R(n), the
+    sum of the first n knots, is what the last draws leave over the first.
+    """
+    knot = int(at // period)
+    share = at / period - knot
+    summed = fsum(
+        _draw(seed, stream, knot - back, gpu) - _draw(seed, stream, -back, gpu)
+        for back in range(1, _KNOTS_APART + 1)
+    )
+    first, here = _knot(seed, stream, 0, gpu), _knot(seed, stream, knot, gpu)
+    there = _knot(seed, stream, knot + 1, gpu)
+    whole = summed * _SCALE + (here - first) / 2.0
+    return period * (whole + here * share + (there - here) * share * share / 2.0)
 
 
-def _temperature(
-    site: _Site, chip: _Chip, air: float, at: float, power: float, before: float
-) -> float:
-    """First-order lag between the steady temperatures of two power levels."""
-    rise = site.rise * chip.rise
-    left = exp(-max(0.0, at) / site.lag)
-    return air + chip.inlet + rise * (power + (before - power) * left)
+def _power_share(site: _Site, chip: _Chip, activity: Activity) -> float:
+    """Mean share of TDP that a GPU draws in an activity: less where it would get too hot."""
+    share = site.idle
+    if activity != "idle":
+        share = _CONTEXT_SHARE + (site.training - _CONTEXT_SHARE) * _LOAD[activity]
+    share = min(_HIGHEST_MEAN, share * chip.power)
+    hot = site.inlet + chip.inlet + site.rise * chip.rise * share
+    return share * max(0.6, 1.0 - 0.02 * max(0.0, hot - _THROTTLE))
+
+
+def _swings(activity: Activity) -> tuple[float, float]:
+    """How far the common ripple and a GPU's own one move its power, as shares of it."""
+    load = _LOAD[activity]
+    return 0.008 + 0.012 * load, 0.006 + 0.014 * load
+
+
+def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
+    """The loads that a temperature at `at` still remembers; the latest come first, as in `loads`.
+
+    After 16 time constants of the lag a load has left e^-16 of its heat: less than 1e-5 C.
+    """
+    oldest = at - 16.0 * _site(job).lag
+    for load in loads:
+        yield load
+        if load[1] <= oldest:
+            return
+
+
+def _warmth(site: _Site, chip: _Chip, at: float, loads: Sequence[Load]) -> float:
+    """The share of TDP that a GPU's temperature follows: its power through a first-order lag.
+
+    w(t) = sum of p_i (exp(-(t - end_i) / tau) - exp(-(t - began_i) / tau)), and what lay before
+    the oldest load was as that load is.
+    """
+    kept, warmth, power = 1.0, 0.0, 0.0
+    for activity, began in loads:
+        power = _power_share(site, chip, activity)
+        left = exp(-max(0.0, at - began) / site.lag)
+        warmth += power * (kept - left)
+        kept = left
+    return warmth + power * kept
 
 
 def _clock(site: _Site, chip: _Chip, activity: Activity, power: float, hot: float) -> int:
@@ -226,51 +292,58 @@ def thermal_state(celsius: float) -> Warmth:
     return "hot" if celsius >= _THROTTLE else "warm" if celsius >= _WARM else "cool"
 
 
-def reading(
-    job: Job, index: int, at: float, activity: Activity, since: float, before: Activity
-) -> Reading:
-    """One GPU at simulated second `at`, in `activity` since second `since`, in `before` until then.
+def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
+    """One GPU at simulated second `at`; `loads` is what it did until then, the latest first.
 
     utilization 0..100 %, power up to 1.05 TDP, temperature 20..95 C, memory within capacity.
     """
-    site, per_node = _site(job), job.layout.gpus // job.layout.nodes
-    node, local = divmod(index, per_node)
-    chip = _chip(job.seed, index, local, node)
-
-    common = _ripple(job.seed, "gpu ripple", at, 20.0)
-    own = _ripple(job.seed, "gpu own ripple", at, 7.0, index)
+    site, chip = _site(job), _chip_of(job, index)
+    activity = loads[0][0]
+    common = _ripple(job.seed, "gpu ripple", at, COMMON_PERIOD)
+    own = _ripple(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
     day = sin(site.phase + 2.0 * pi * at / 86_400.0)
     air = site.inlet + 1.2 * day + 0.5 * _ripple(job.seed, "gpu air", at, 300.0)
 
-    load = _LOAD[activity]
-    power = _power_share(site, activity) * chip.power
-    power *= 1.0 + (0.008 + 0.012 * load) * common + (0.006 + 0.014 * load) * own
-    power = min(power, 1.0 + 0.02 * own)
-    hot = _temperature(site, chip, air, at - since, power, _power_share(site, before))
-    if hot > _THROTTLE:  # the GPU slows itself down, which also saves power
-        power *= max(0.6, 1.0 - 0.02 * (hot - _THROTTLE))
-        hot = _THROTTLE + 0.35 * (hot - _THROTTLE)
+    swing, own_swing = _swings(activity)
+    power = _power_share(site, chip, activity) * (1.0 + swing * common + own_swing * own)
+    hot = air + chip.inlet + site.rise * chip.rise * _warmth(site, chip, at, loads)
     sent = site.link * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
     return Reading(
         index=index,
         utilization=_utilization(job, index, at, activity),
         memory_mib=_memory_mib(job, chip, index, activity),
         temperature_c=max(20, min(95, round(hot))),
-        power_watts=round(min(1.05, power) * job.gpu.tdp_watts),
+        power_watts=round(power * job.gpu.tdp_watts),
         sm_clock_mhz=_clock(site, chip, activity, power, hot),
         link_gb_s=round(min(job.gpu.link_gb_s, sent * (1.0 + 0.03 * common + 0.03 * own)), 1),
     )
 
 
-def node_summary(
-    job: Job, node: int, at: float, activity: Activity, since: float, before: Activity
-) -> NodeReading:
+def _chip_of(job: Job, index: int) -> _Chip:
+    per_node = job.layout.gpus // job.layout.nodes
+    node, local = divmod(index, per_node)
+    return _chip(job.seed, index, local, node)
+
+
+def energy(job: Job, index: int, load: Load, until: float) -> float:
+    """Joules that a GPU takes up in a load until a moment: the integral of its power."""
+    site, chip = _site(job), _chip_of(job, index)
+    activity, began = load
+    swing, own_swing = _swings(activity)
+
+    def rippled(at: float) -> float:
+        common = _ripple_until(job.seed, "gpu ripple", at, COMMON_PERIOD)
+        own = _ripple_until(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
+        return at + swing * common + own_swing * own
+
+    mean = _power_share(site, chip, activity) * job.gpu.tdp_watts
+    return mean * (rippled(until) - rippled(began))
+
+
+def node_summary(job: Job, node: int, at: float, loads: Sequence[Load]) -> NodeReading:
     """All GPUs of one node, counted from 0."""
     count = job.layout.gpus // job.layout.nodes
-    readings = [
-        reading(job, index, at, activity, since, before)
-        for index in range(node * count, (node + 1) * count)
-    ]
+    readings = [reading(job, index, at, loads) for index in range(node * count, (node + 1) * count)]
     utilizations = [each.utilization for each in readings]
     temperatures = [each.temperature_c for each in readings]
     return NodeReading(

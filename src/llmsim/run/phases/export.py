@@ -19,6 +19,7 @@ from llmsim.run.events import (
     ShardWritten,
     Summary,
 )
+from llmsim.run.moment import loads
 from llmsim.run.phases import evaluation
 from llmsim.run.phases.status import status
 from llmsim.run.phases.timing import took, watched
@@ -78,7 +79,7 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
             yield ShardWritten(at, shard, seconds)
     trained = round(segment.began - training_began(run), 6)
     yield Exported(at, path(job), size, len(shards), at - segment.began, trained)
-    yield status(job, at, "export", segment.began, "training", "after training")
+    yield status(job, at, loads(run, at), "after training")
     yield from evaluation.evaluated(job, at, job.schedule.steps)
     yield _summary(run, segment, size)
 

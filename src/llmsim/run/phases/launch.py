@@ -36,7 +36,6 @@ from llmsim.run.events import (
     WeightsLoaded,
     WorkersStarted,
 )
-from llmsim.run.phases.status import status
 from llmsim.run.phases.timing import Phase, late, took, watched
 
 # Nodes and ranks are told one by one up to these numbers, then summed up.
@@ -204,7 +203,6 @@ def _model(job: Job, at: float) -> Phase:
         memory.estimate(shape, layout, job.schedule.sequence),
         memory.capacity(job.gpu),
     )
-    yield status(job, at, "loading", at, "idle", "before training")
     at = round(at + took(job, "trainer", preparation.optimizer_seconds(job)), 6)
     yield TrainerReady(
         at,

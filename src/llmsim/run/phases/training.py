@@ -26,6 +26,7 @@ from llmsim.run.events import (
     Slowed,
     Step,
 )
+from llmsim.run.moment import loads
 from llmsim.run.phases.checkpoint import Saving, in_background, told_at
 from llmsim.run.phases.status import status
 from llmsim.run.timeline import (
@@ -47,11 +48,6 @@ COLLECTIVES_EVERY = 25
 
 # When somebody looks at the GPUs, as parts of the run.
 LOOKS = (0.04, 0.36, 0.7)
-
-
-def epoch_of(job: Job, step: int) -> int:
-    """The epoch that a step belongs to, counted from 1."""
-    return min((step - 1) // steps_per_epoch(job) + 1, job.schedule.epochs)
 
 
 def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
@@ -129,8 +125,7 @@ def _logged(run: Run, segment: Segment, step: int) -> Iterator[Event]:
     if logged_before(job, step) % COLLECTIVES_EVERY == 1:
         yield Collectives(at, step, traffic.step_transfers(job, step), told.step_seconds)
     if step in _look_steps(job):
-        since = at - step_time.interval_seconds(job, 1, step)
-        yield status(job, at, "training", since, "loading", f"step {step:,}")
+        yield status(job, at, loads(run, at), f"step {step:,}")
 
 
 def _disturbances(job: Job, at: float, before: int, step: int) -> Iterator[Event]:

@@ -10,7 +10,7 @@ from llmsim.physics.speed import step_time
 from llmsim.run.events import Event, PhaseEnded, PhaseStarted, Validated
 from llmsim.run.phases import evaluation
 from llmsim.run.phases.timing import watched
-from llmsim.run.timeline import Run, training_began
+from llmsim.run.timeline import Run, Segment, training_began
 
 
 def seconds(job: Job, step: int) -> float:
@@ -22,6 +22,11 @@ def seconds(job: Job, step: int) -> float:
 def _evaluates(job: Job, step: int) -> bool:
     """Whether benchmarks follow: those of the last step come after the export."""
     return job.evaluates and step < job.schedule.steps
+
+
+def known_at(job: Job, segment: Segment) -> float:
+    """When the result of a validation is known, in simulated seconds: benchmarks come after it."""
+    return round(segment.began + step_time.validation_seconds(job, segment.last), 6)
 
 
 def best(run: Run, step: int) -> float:

@@ -1,0 +1,87 @@
+"""state(run, at) and readings(run, at): what the cluster does at a moment, and what its gauges say.
+
+The gauges follow what the GPUs have done so far: an activity is what they do between two moments,
+and all activities of the run count, the latest most.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from llmsim.job.milestones import epoch_of
+from llmsim.physics.hardware import telemetry
+from llmsim.physics.hardware.telemetry import Activity, Load, Reading
+from llmsim.run.events import ModelSharded, RankJoined
+from llmsim.run.timeline import Run, Segment, step_in
+from llmsim.typed import NamedTuple
+
+
+class Moment(NamedTuple):
+    """What the cluster does at a moment."""
+
+    at: float  # simulated seconds since the command
+    activity: Activity
+    since: float  # when that activity began
+    segment: Segment  # that is going on
+    step: int  # optimizer steps whose result the model holds
+    executed: int  # steps that were run, those that had to be repeated included
+    epoch: int  # counted from 1
+    attempt: int  # counted from 1
+
+
+def state(run: Run, at: float) -> Moment:
+    """What the cluster does at a moment, in simulated seconds; its last state after the end."""
+    number = run.timeline.number_at(at)
+    segment = run.timeline[number]
+    step = step_in(run.job, segment, at) if segment.kind == "training" else segment.last
+    activity, since = next(loads(run, at))
+    return Moment(
+        at=at,
+        activity=activity,
+        since=since,
+        segment=segment,
+        step=step,
+        executed=step + segment.repeated,
+        epoch=epoch_of(run.job, min(step + 1, run.job.schedule.steps)),
+        attempt=segment.attempt,
+    )
+
+
+def loads(run: Run, at: float) -> Iterator[Load]:
+    """What the GPUs did until a moment, and since when: the latest first, the launch last."""
+    number = run.timeline.number_at(at)
+    while number >= 0:
+        segment = run.timeline[number]
+        if segment.kind == "launch":
+            parts = launch_loads(run.memo["launch"])
+            yield from (load for load in parts if load[1] <= at)
+        else:
+            yield segment.kind, segment.began
+        number -= 1
+
+
+def launch_loads(events: Iterable[object]) -> tuple[Load, ...]:
+    """What the GPUs do in a launch, by its events: the latest first."""
+    parts: list[Load] = [("idle", 0.0)]
+    for event in events:
+        if isinstance(event, RankJoined) and parts[-1][0] == "idle":
+            parts.append(("starting", event.at))
+        elif isinstance(event, ModelSharded):
+            parts.append(("loading", event.at))
+    return tuple(reversed(parts))
+
+
+def readings(run: Run, at: float, gpus: Iterable[int] | None = None) -> tuple[Reading, ...]:
+    """The gauges of GPUs, all of them unless some are named, at a moment in simulated seconds."""
+    done = tuple(telemetry.recent(run.job, loads(run, at), at))
+    wanted = range(run.job.layout.gpus) if gpus is None else gpus
+    return tuple(telemetry.reading(run.job, gpu, at, done) for gpu in wanted)
+
+
+def energy(run: Run, at: float, gpu: int) -> float:
+    """Joules that a GPU has taken up since the command: the integral of its power."""
+    known: dict[int, list[float]] = run.memo.setdefault("energy", {})
+    totals = known.setdefault(gpu, [0.0])
+    done = tuple(loads(run, at))[::-1]
+    for index in range(len(totals) - 1, len(done) - 1):
+        totals.append(totals[-1] + telemetry.energy(run.job, gpu, done[index], done[index + 1][1]))
+    last = len(done) - 1
+    return totals[last] + telemetry.energy(run.job, gpu, done[last], at)
