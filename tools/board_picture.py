@@ -16,7 +16,7 @@ from pyte.screens import Char
 
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.run.simulation import simulate
+from llmsim.run.simulation import run_of, simulate
 from llmsim.show.live_region import LiveRegion, render
 from llmsim.show.playback import Playback
 from llmsim.show.player import paced
@@ -65,7 +65,7 @@ def screen_at(screen: Screen, options: Options, moment: float) -> Terminal:
     stream, clock = pyte.Stream(terminal), 0.0
     job = plan(options)
     timed = paced(simulate(job), job, options.duration)
-    for delay, text in render(timed, job, LiveRegion(lambda: screen, Playback(0.0)), 0):
+    for delay, text in render(timed, run_of(job), LiveRegion(lambda: screen, Playback(0.0)), 0):
         clock += delay
         if clock > moment:
             break

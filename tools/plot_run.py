@@ -14,11 +14,11 @@ import matplotlib.pyplot as plt
 
 from llmsim.job.records import Job
 from llmsim.options.table import Options
-from llmsim.physics.hardware import telemetry
 from llmsim.physics.learning import loss
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event, Step, Validated
-from llmsim.run.simulation import simulate
+from llmsim.run.moment import readings
+from llmsim.run.simulation import run_of, simulate
 from tests.physics.loss_jobs import MEASURED, ROWS
 
 GPUS = 8  # telemetry of this many GPUs is drawn

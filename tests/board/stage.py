@@ -18,6 +18,7 @@ from llmsim.hosts.keys import hint
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import telemetry
+from llmsim.run import simulation
 from llmsim.run.events import Event
 from llmsim.show.live_region import LiveRegion, render
 from llmsim.show.playback import Playback
@@ -190,7 +191,7 @@ def drawn(
     job, events = timed(seed, gpus)
     clock = 0.0
     region = LiveRegion(screen, Playback(0.0, speed))
-    for wait, text in render(iter(events), job, region, 0):
+    for wait, text in render(iter(events), simulation.run_of(job), region, 0):
         clock += wait
         yield clock, text
 

@@ -1,8 +1,7 @@
 """The board at every size: it fits, it says what it may, and asks for no more than it shows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings

@@ -18,10 +18,7 @@ ACTIVITIES: tuple[Activity, ...] = tuple(telemetry._LOAD)
 
 
 def training(job: Job, at: float = 4000.0) -> list[Reading]:
-    return [
-        telemetry.reading(job, index, at, TRAINING)
-        for index in range(job.layout.gpus)
-    ]
+    return [telemetry.reading(job, index, at, TRAINING) for index in range(job.layout.gpus)]
 
 
 def correlation(one: list[float], other: list[float]) -> float:
@@ -83,7 +80,9 @@ def test_idle_h100s(seed: int) -> None:
 
 def test_a_checkpoint_shows() -> None:
     job = jobs.job()
-    saving = [telemetry.reading(job, i, 4030.0, (("checkpoint", 4000.0), *TRAINING)) for i in range(8)]
+    saving = [
+        telemetry.reading(job, i, 4030.0, (("checkpoint", 4000.0), *TRAINING)) for i in range(8)
+    ]
     for before, during in zip(training(job), saving, strict=True):
         assert during.utilization <= 30
         assert during.power_watts < 0.4 * before.power_watts
@@ -121,7 +120,10 @@ def test_gpus_move_together_and_differ() -> None:
     job = jobs.job(spread=layout(16))
     times = [2000.0 + 3.7 * k for k in range(300)]
     power = [
-        [telemetry.reading(job, i, at, (("training", 0.0), ("idle", 0.0))).power_watts for at in times]
+        [
+            telemetry.reading(job, i, at, (("training", 0.0), ("idle", 0.0))).power_watts
+            for at in times
+        ]
         for i in range(4)
     ]
     for one, other in pairwise(power):

@@ -16,7 +16,7 @@ from llmsim.catalog.gpus import short_name
 from llmsim.job.milestones import last_logged
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
-from llmsim.physics.learning import learning_rate, loss
+from llmsim.physics.learning import learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run.cluster import hostname
 from llmsim.run.events import PhaseName, Step
@@ -141,7 +141,7 @@ class Dashboard:
         """Tokens per second of these steps."""
         job = self.run.job
         seconds = step_time.interval_seconds(job, first, last)
-        return step_time.tokens(job, first, last) / seconds
+        return objectives.tokens(job, first, last) / seconds
 
     # --- gauges ----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.job.milestones import (
+    epoch_of,
     intervals,
     logged,
     logged_before,
