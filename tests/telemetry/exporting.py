@@ -38,7 +38,6 @@ def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def files_of(place: Path) -> Iterator[str]:
-    """Every file below a folder, by its path in it."""
-    for folder, _, names in sorted(os.walk(place)):
-        for name in sorted(names):
-            yield str((Path(folder) / name).relative_to(place))
+    """Every file below a folder, by its path in it, sorted."""
+    found = [Path(folder) / name for folder, _, names in os.walk(place) for name in names]
+    yield from sorted(str(path.relative_to(place)) for path in found)

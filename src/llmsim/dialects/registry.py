@@ -9,6 +9,7 @@ the same run wherever it is played.
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 
 from llmsim.catalog.gpus import is_a
 from llmsim.catalog.lists import quoted
@@ -17,11 +18,13 @@ from llmsim.dialects.line import Tell
 from llmsim.errors import OptionError
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import AUTO
+from llmsim.job.records import Job
 from llmsim.text.wording import one_of
 
 TYPE_CHECKING = False  # of typing, which is slow to import
 if TYPE_CHECKING:
     from llmsim.dialects.plugins import Plugin
+    from llmsim.dialects.scalar import Table
 
 # The order of lists, and of the names that "auto" draws from.
 NAMES = (
@@ -80,6 +83,26 @@ def lines_of(name: str) -> Mapping[type, Tell]:
         return _theirs(name).lines
     ours: Mapping[type, Tell] = import_module(f"llmsim.dialects.{name}.lines").LINES
     return ours
+
+
+def scalars_of(name: str, tracker: str) -> "Table | None":
+    """What a framework logs to a tracker: tensorboard, wandb, csv or history; None if nothing."""
+    table: Table | None = getattr(_scalars(name), tracker.upper(), None)
+    return table
+
+
+def scalars_folder(name: str, job: Job, at: float) -> str:
+    """The folder below its output in which a framework keeps what it logs; "" if it has none."""
+    made = getattr(_scalars(name), "folder", None)
+    return made(job, at) if made else ""
+
+
+def _scalars(name: str) -> ModuleType | None:
+    """The framework's module of scalars; a framework without trackers has none."""
+    try:
+        return import_module(f"llmsim.dialects.{name}.scalars")
+    except ModuleNotFoundError:
+        return None
 
 
 @cache

@@ -31,7 +31,18 @@ class Kind(NamedTuple):
     extra: str = ""  # the optional extra of this package that the writer needs
 
 
-KINDS = (Kind("jsonl", "every event, one JSON object a line", "jsonl"),)
+KINDS = (
+    Kind("jsonl", "every event, one JSON object a line", "jsonl"),
+    Kind("tensorboard", "event files, with the framework's tags and steps", "tensorboard", True),
+    Kind(
+        "trainer_state",
+        "trainer_state.json of every checkpoint and of the end, as the Trainer saves it",
+        "trainer_state",
+        True,
+    ),
+    Kind("lightning", "metrics.csv and hparams.yaml, as CSVLogger writes them", "lightning", True),
+    Kind("wandb", "what the framework logs to Weights & Biases, as JSON lines", "wandb"),
+)
 NAMES = tuple(kind.name for kind in KINDS)
 
 

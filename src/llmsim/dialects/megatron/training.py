@@ -14,6 +14,7 @@ from llmsim.physics.learning import loss
 from llmsim.physics.speed import batch_ramp, step_time, throughput
 from llmsim.run import events
 from llmsim.text.screen import Screen
+from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line]
 
@@ -23,18 +24,34 @@ _RERUN = (
 )
 
 
-def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+class Iteration(NamedTuple):
+    """What an iteration's line says that is a mean since the line before."""
+
+    seconds: float
+    teraflops: float  # per GPU
+    loss: float
+
+
+def iteration(event: events.Step, job: Job) -> Iteration | None:
+    """The means of a logged iteration; None for the first step alone, which is not told."""
     every = job.schedule.log_every
-    if event.step % every:  # the first step alone is not told
-        return
+    if event.step % every:
+        return None
     first = event.step == every
     seconds = (
         step_time.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
     )
-    plan = job.schedule
-    mean = loss.averaged(job, event.step - every + 1, event.step)  # since the last line
+    mean = loss.averaged(job, event.step - every + 1, event.step)
     rate = batch_ramp.tokens(job, event.step, event.step) / seconds / job.layout.gpus
-    teraflops = rate * throughput.job_flops_per_token(job) / 1e12
+    return Iteration(seconds, rate * throughput.job_flops_per_token(job) / 1e12, mean)
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    means = iteration(event, job)
+    if means is None:
+        return
+    plan, first = job.schedule, event.step == job.schedule.log_every
+    seconds, teraflops, mean = means
     yield Line(
         f" [{clock(job, event.at)}] iteration {event.step:8d}/{plan.steps:8d} |"
         f" consumed samples: {batch_ramp.consumed(plan, event.step):12d} |"
@@ -105,7 +122,7 @@ def _memory(event: events.Step, job: Job) -> Iterator[str]:
 # --- validation and checkpoints ----------------------------------------------------------
 
 
-def _in_loop(job: Job, step: int) -> bool:
+def in_loop(job: Job, step: int) -> bool:
     """Whether Megatron evaluates after an iteration: it does so at the interval alone."""
     return step % job.schedule.validate_every == 0
 
@@ -116,7 +133,7 @@ def _saved_in_loop(job: Job) -> bool:
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
-    if _in_loop(job, event.step):
+    if in_loop(job, event.step):
         yield from _evaluation(job, event.step)
     if event.step == job.schedule.steps and not _saved_in_loop(job):
         yield _done(job, event.at)
@@ -125,14 +142,14 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 def _done(job: Job, at: float) -> Line:
     """The end of the loop, at `at` or before the evaluation that follows it."""
     last = job.schedule.steps
-    before = 0.0 if _in_loop(job, last) else step_time.validation_seconds(job, last)
+    before = 0.0 if in_loop(job, last) else step_time.validation_seconds(job, last)
     return dated(job, at - before, "after training is done")
 
 
 def _after_training(job: Job) -> Lines:
     """pretrain()'s end: more of the validation set, then the test set, each batch told."""
     last = job.schedule.steps
-    yield from _evaluation(job, last, "validation", "more validation" * _in_loop(job, last))
+    yield from _evaluation(job, last, "validation", "more validation" * in_loop(job, last))
     yield from _evaluation(job, last, "test", "test")
 
 

@@ -102,7 +102,8 @@ def lagged_rate(job: Job, step: int) -> float:
     return learning_rate.learning_rate(job, step - 1)
 
 
-def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+def iteration(event: events.Step, job: Job) -> dict[str, float]:
+    """What an iteration logs, by NeMo's names."""
     plan, iteration = job.schedule, event.step - 1
     values: dict[str, float] = {
         "lr": lagged_rate(job, event.step),
@@ -117,8 +118,13 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if validated := iteration // plan.validate_every * plan.validate_every:
         found = loss.validation(job, validated)
         values |= {"val_loss": found, "val_ppl": exp(found)}
+    return values
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    plan, values = job.schedule, iteration(event, job)
     told = " | ".join([f"{name}: {shown(value)}" for name, value in values.items()])
-    yield Line(f"Training epoch 0, iteration {iteration}/{plan.steps - 1} | {told}")
+    yield Line(f"Training epoch 0, iteration {event.step - 1}/{plan.steps - 1} | {told}")
 
 
 def shown(value: float) -> str:

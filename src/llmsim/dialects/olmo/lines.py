@@ -187,10 +187,11 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if event.step % job.schedule.log_every:  # the first step alone is not told
         return
     head = f"[step={event.step}/{job.schedule.steps},epoch={event.epoch - 1}]"
-    yield from _block(job, event.at, screen, head, _metrics(event, job))
+    yield from _block(job, event.at, screen, head, metrics(event, job))
 
 
-def _metrics(event: events.Step, job: Job) -> Iterator[tuple[str, float]]:
+def metrics(event: events.Step, job: Job) -> Iterator[tuple[str, float]]:
+    """What a step logs, by OLMo's names."""
     yield "optim/total_grad_norm", event.gradient_norm
     yield "train/CrossEntropyLoss", event.loss
     yield "train/Perplexity", exp(event.loss)
@@ -220,11 +221,16 @@ def _phase_started(event: events.PhaseStarted, job: Job, screen: Screen) -> Line
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     label = f"{job.dataset.name}-validation"
-    metrics = (
+    yield from _block(job, event.at, screen, label, evaluation(event, job))
+
+
+def evaluation(event: events.Validated, job: Job) -> tuple[tuple[str, float], ...]:
+    """What an evaluation logs, by OLMo's names."""
+    label = f"{job.dataset.name}-validation"
+    return (
         (f"eval/{label}/CrossEntropyLoss", event.loss),
         (f"eval/{label}/Perplexity", event.perplexity),
     )
-    yield from _block(job, event.at, screen, label, metrics)
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:

@@ -27,10 +27,7 @@ GATHERED = "[GC] {} took {:.2f} seconds"
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     yield from _collected(event, job)
     paint = color(screen)
-    seconds = event.step_seconds * (event.step - event.previous)
-    # The clock runs on while a checkpoint is saved, so the rate after one is lower.
-    rate = event.tokens_per_second / job.layout.gpus * seconds / (seconds + _saving(event, job))
-    flops = rate * throughput.job_flops_per_token(job)
+    rate, flops = rate_and_flops(event, job)
     held = allocator.reserved(job, event.step, last_stage(job))
     yield say(
         job, event.at,
@@ -42,6 +39,16 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         f"{paint.cyan}tflops: {flops / 1e12:,.2f}  "
         f"{paint.magenta}mfu: {100 * flops / peak_flops(job.gpu):.2f}%{paint.reset}",
     )  # fmt: skip
+
+
+def rate_and_flops(event: events.Step, job: Job) -> tuple[float, float]:
+    """Tokens and FLOPs per second and GPU since the log before.
+
+    The clock runs on while a checkpoint is saved, so the rate after one is lower.
+    """
+    seconds = event.step_seconds * (event.step - event.previous)
+    rate = event.tokens_per_second / job.layout.gpus * seconds / (seconds + _saving(event, job))
+    return rate, rate * throughput.job_flops_per_token(job)
 
 
 def _saving(event: events.Step, job: Job) -> float:

@@ -71,11 +71,16 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     yield bars.redrawn(job, screen, 0, 0.0)
 
 
-def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    watched = metrics.metrics(job, event.step, event.previous + 1)
+def watched(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
+    """What a step logs beside the Trainer's own: means since the log before."""
+    values = metrics.metrics(job, event.step, event.previous + 1)
     if job.recipe.generates:
-        watched += (("step_time", event.step_seconds),)
-    yield from log_lines.stepped(event, job, screen, watched)
+        values += (("step_time", event.step_seconds),)
+    return values
+
+
+def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    yield from log_lines.stepped(event, job, screen, watched(event, job))
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:

@@ -62,6 +62,22 @@ def micro_batch(job: Job, step: int) -> float:
     return shape.floor + abs(noisy - shape.floor) + spikes.loss_excess(job, step)
 
 
+def greatest(job: Job, step: int) -> float:
+    """The largest of the data ranks' mean losses in a step, in nats; at least the step's own.
+
+    Of n ranks whose tokens are n times fewer the largest lies about sqrt(2 ln n) of their
+    standard deviations, sqrt(n) times the step's own, above the mean (Fisher and Tippett 1928).
+    """
+    layout, shape = batch_ramp.layout_at(job, step), curve(job)
+    mean, ranks = training(job, step), layout.data
+    if ranks == 1:
+        return mean
+    sigma = objectives.of(job).sigma(job, shape, value(shape, job, step), step, step) * sqrt(ranks)
+    sigma = min(RELATIVE_LIMIT * mean, sigma)
+    luck = 1.0 + 0.15 * max(-3.0, min(3.0, noise.normal(job.seed, "loss greatest", step)))
+    return mean + sigma * sqrt(2.0 * log(ranks)) * luck
+
+
 def averaged(job: Job, first: int, last: int) -> float:
     """The mean training loss of steps first..last, both included, in nats."""
     steps = last - first + 1

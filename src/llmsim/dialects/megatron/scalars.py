@@ -1,0 +1,82 @@
+"""What Megatron-LM's last rank logs to TensorBoard and Weights & Biases (training/training.py).
+
+TensorBoard has several tags twice, the second time over the samples consumed; W&B has
+`samples vs steps` instead.
+"""
+
+from collections.abc import Iterator
+
+from llmsim.dialects.megatron.training import in_loop, iteration
+from llmsim.dialects.scalar import Point
+from llmsim.job.records import Job
+from llmsim.physics.hardware import allocator, memory
+from llmsim.physics.speed import batch_ramp
+from llmsim.run import events
+
+TWICE = ("learning-rate", "batch-size", "lm loss", "loss-scale", "grad-norm")
+
+
+def _values(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
+    means = iteration(event, job)
+    if means is None:
+        return ()
+    plan, layout = job.schedule, job.layout
+    held = memory.stage(job.architecture, layout, plan.sequence, layout.pipeline - 1)
+    reserved = allocator.reserved(job, event.step, layout.pipeline - 1)
+    states = min(reserved, held.weights + held.gradients + held.optimizer)
+    return (
+        ("learning-rate", event.learning_rate),
+        ("batch-size", batch_ramp.batch(plan, event.step)),
+        ("lm loss", means.loss),
+        ("loss-scale", 1.0),
+        ("world-size", layout.gpus),
+        ("grad-norm", event.gradient_norm),
+        ("mem-reserved-bytes", reserved),
+        ("mem-allocated-bytes", states),
+        ("mem-max-allocated-bytes", int(reserved * event.allocated / event.reserved)),
+        ("iteration-time", means.seconds),
+        ("throughput", means.teraflops),
+    )
+
+
+def _evaluation(event: events.Validated, job: Job) -> tuple[tuple[str, float], ...]:
+    if not in_loop(job, event.step):
+        return ()
+    return (("lm loss validation", event.loss), ("lm loss validation ppl", event.perplexity))
+
+
+def _versus(values: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    """The same over samples: those that Megatron logs twice."""
+    return tuple(
+        (f"{tag} vs samples", value)
+        for tag, value in values
+        if tag in TWICE or tag.startswith("lm loss validation")
+    )
+
+
+def _step(event: events.Step, job: Job) -> Iterator[Point]:
+    if values := _values(event, job):
+        yield Point(event.at, event.step, values)
+        consumed = batch_ramp.consumed(job.schedule, event.step)
+        yield Point(event.at, consumed, _versus(values))
+
+
+def _validated(event: events.Validated, job: Job) -> Iterator[Point]:
+    if values := _evaluation(event, job):
+        yield Point(event.at, event.step, values)
+        yield Point(event.at, batch_ramp.consumed(job.schedule, event.step), _versus(values))
+
+
+def _wandb_step(event: events.Step, job: Job) -> Iterator[Point]:
+    if values := _values(event, job):
+        samples = ("samples vs steps", batch_ramp.consumed(job.schedule, event.step))
+        yield Point(event.at, event.step, (*values, samples))
+
+
+def _wandb_validated(event: events.Validated, job: Job) -> Iterator[Point]:
+    if values := _evaluation(event, job):
+        yield Point(event.at, event.step, values)
+
+
+TENSORBOARD = {events.Step: _step, events.Validated: _validated}
+WANDB = {events.Step: _wandb_step, events.Validated: _wandb_validated}

@@ -1,0 +1,73 @@
+"""What the Trainer logs: its log_history, and the same for TensorBoard and Weights & Biases.
+
+Keys of log() become train/loss, eval/loss and so on (integrations/integration_utils.py,
+rewrite_logs); the client has train/global_step besides.
+"""
+
+from collections.abc import Callable, Iterator
+
+from llmsim.dialects.parts.transformers.values import (
+    Values,
+    evaluation_values,
+    flops,
+    step_values,
+    train_values,
+)
+from llmsim.dialects.scalar import Log, Point, Table
+from llmsim.job.records import Job
+from llmsim.run import events
+from llmsim.text import units
+
+Watched = Callable[[events.Step, Job], Values]
+HeldOut = Callable[[Job, int], Values]
+
+
+def no_more(*_about: object) -> Values:
+    """The plain Trainer logs nothing besides."""
+    return ()
+
+
+def history(watched: Watched, held_out: HeldOut) -> Table:
+    """The Trainer's log_history, with what a step and an evaluation of a subclass log besides."""
+
+    def step(event: events.Step, job: Job) -> Iterator[Point]:
+        yield Point(event.at, event.step, tuple(step_values(event, job, watched(event, job))))
+
+    def validated(event: events.Validated, job: Job) -> Iterator[Point]:
+        values = evaluation_values(job, event.step, held_out(job, event.step))
+        yield Point(event.at, event.step, tuple(values.items()))
+
+    def ended(event: events.PhaseEnded, job: Job) -> Iterator[Point]:
+        if event.phase == "training":
+            values = train_values(job, event.seconds) | {"total_flos": flops(job)}
+            yield Point(event.at, job.schedule.steps, tuple(values.items()))
+
+    return {events.Step: step, events.Validated: validated, events.PhaseEnded: ended}
+
+
+def rewritten(table: Table, *, client: bool = False) -> Table:
+    """The same points as the callbacks name them; the `client` is that of Weights & Biases."""
+
+    def renamed(log: Log) -> Log:
+        def points(event: object, job: Job) -> Iterator[Point]:
+            for at, step, values in log(event, job):
+                told = [(_key(tag), value) for tag, value in values]
+                told += [("train/global_step", step)] * client
+                yield Point(at, step, tuple(told))
+
+        return points
+
+    return {kind: renamed(log) for kind, log in table.items()}
+
+
+def _key(tag: str) -> str:
+    if tag.startswith("eval_"):
+        return "eval/" + tag.removeprefix("eval_")
+    return "train/" + tag
+
+
+def folder(job: Job, at: float) -> str:
+    """The Trainer's default: runs/Aug22_10-11-12_node1."""
+    from llmsim.run.cluster import hostname
+
+    return f"runs/{units.stamp(job.start, at):%b%d_%H-%M-%S}_{hostname(job, 0)}"

@@ -1,0 +1,34 @@
+"""What the house's train.py logs to TensorBoard and Weights & Biases: tags of its own."""
+
+from collections.abc import Iterator
+
+from llmsim.dialects.scalar import Point, prefixed
+from llmsim.job.records import Job
+from llmsim.run import events
+from llmsim.text.units import GIB
+
+
+def _step(event: events.Step, job: Job) -> Iterator[Point]:
+    values = (
+        ("loss", event.loss),
+        ("grad_norm", event.gradient_norm),
+        ("learning_rate", event.learning_rate),
+        ("tokens", event.tokens),
+        ("tokens_per_second", event.tokens_per_second),
+        ("step_seconds", event.step_seconds),
+        ("mfu", event.mfu),
+        ("memory_allocated_gib", event.allocated / GIB),
+        ("memory_reserved_gib", event.reserved / GIB),
+        *event.metrics,
+    )
+    yield Point(event.at, event.step, prefixed("train/", values))
+
+
+def _validated(event: events.Validated, job: Job) -> Iterator[Point]:
+    values = [("loss", event.loss), ("perplexity", event.perplexity), ("best_loss", event.best)]
+    if event.accuracy is not None:
+        values.append(("accuracy", event.accuracy))
+    yield Point(event.at, event.step, prefixed("val/", values))
+
+
+TENSORBOARD = WANDB = {events.Step: _step, events.Validated: _validated}

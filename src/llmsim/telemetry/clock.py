@@ -1,0 +1,22 @@
+"""The simulated clock as numbers: the job's start is local time, and is taken for UTC here."""
+
+from datetime import datetime
+
+from llmsim.job.records import Job
+
+EPOCH = datetime(1970, 1, 1)
+
+
+def started(job: Job) -> float:
+    """The start of the run as seconds since 1970."""
+    return (job.start - EPOCH).total_seconds()
+
+
+def unix(job: Job, at: float) -> float:
+    """A simulated second as seconds since 1970."""
+    return started(job) + at
+
+
+def nanoseconds(job: Job, at: float) -> int:
+    """A simulated second as whole nanoseconds since 1970, to the microsecond."""
+    return round(unix(job, at) * 1e6) * 1000

@@ -1,0 +1,110 @@
+"""trainer_state.json as Hugging Face's Trainer saves it: in each checkpoint, and at the end.
+
+The keys are those of the job's release of transformers (trainer_callback.py, TrainerState): a
+release refuses a key that it does not know, so the mark that the run is simulated is trial_name,
+which is free.
+"""
+
+import json
+
+from llmsim.dialects.scalar import Point
+from llmsim.job.milestones import steps_per_epoch
+from llmsim.job.records import Job
+from llmsim.run.events import CheckpointSaved, Event
+from llmsim.run.timeline import Run
+from llmsim.telemetry.tracked import points, table_of
+from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
+from llmsim.typed import Any
+
+# Keys that came with a release; the others are older.
+SINCE = {
+    "stateful_callbacks": (4, 41),
+    "best_global_step": (4, 50),
+}
+DEFAULT_EVERY = 500  # eval_steps and save_steps where the command line says nothing
+
+
+def _release(job: Job) -> tuple[int, int]:
+    first, second, *_ = job.software.transformers.split(".")
+    return int(first), int(second)
+
+
+def state(job: Job, step: int, history: list[dict[str, Any]], *, last: bool) -> dict[str, Any]:
+    """The state after a step; `last` says that the training stops with it."""
+    evaluations = [each for each in history if "eval_loss" in each]
+    epoch = history[-1]["epoch"] if history else 0
+    plan = job.schedule
+    made: dict[str, Any] = {
+        "best_global_step": None,
+        "best_metric": None,
+        "best_model_checkpoint": None,
+        "epoch": epoch,
+        "eval_steps": plan.validate_every if evaluations else DEFAULT_EVERY,
+        "global_step": step,
+        "is_hyper_param_search": False,
+        "is_local_process_zero": True,
+        "is_world_process_zero": True,
+        "log_history": history,
+        "logging_steps": plan.log_every,
+        "max_steps": plan.steps,
+        "num_input_tokens_seen": 0,
+        "num_train_epochs": max(1, -(-plan.steps // steps_per_epoch(job))),
+        "save_steps": plan.save_every,
+        "stateful_callbacks": {"TrainerControl": _control(stops=last)},
+        "total_flos": _flops(job, step),
+        "train_batch_size": job.layout.micro_batch,
+        "trial_name": "simulated by llmsim",
+        "trial_params": None,
+    }
+    return {key: made[key] for key in made if _release(job) >= SINCE.get(key, (0, 0))}
+
+
+def _control(*, stops: bool) -> dict[str, Any]:
+    """What the Trainer was going to do when it saved."""
+    return {
+        "args": {
+            "should_epoch_stop": False,
+            "should_evaluate": False,
+            "should_log": False,
+            "should_save": True,
+            "should_training_stop": stops,
+        },
+        "attributes": {},
+    }
+
+
+def _flops(job: Job, step: int) -> float:
+    from llmsim.dialects.parts.transformers.values import flops
+
+    return flops(job) * step / job.schedule.steps
+
+
+def text(made: dict[str, Any]) -> str:
+    """The file: two spaces a level, keys sorted, a line end."""
+    return json.dumps(made, indent=2, sort_keys=True) + "\n"
+
+
+def entry(point: Point) -> dict[str, Any]:
+    """A point as log_history has it."""
+    return dict(point.values) | {"step": point.step}
+
+
+def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike
+    """A writer of checkpoint-N/trainer_state.json for each save, and of trainer_state.json."""
+    job = run.job
+    table = table_of(job, "history", "trainer_state")
+    history: list[dict[str, Any]] = []
+
+    def told(event: Event) -> Pieces:
+        history.extend(entry(point) for point in points(table, event, job))
+        if isinstance(event, CheckpointSaved):
+            last = event.step == job.schedule.steps
+            made = state(job, event.step, history, last=last)
+            yield Piece(text(made), f"checkpoint-{event.step}/trainer_state.json")
+
+    def ended(_at: float) -> Pieces:
+        steps = [each["step"] for each in history]
+        made = state(job, max(steps, default=0), history, last=True)
+        yield Piece(text(made), "trainer_state.json")
+
+    return Writer(event=told, end=ended)
