@@ -51,10 +51,12 @@ from datetime import datetime
 import pytest
 from llmsim import Options, plan, records, run_of
 
+
 @pytest.fixture(scope="session")
 def run_records():
     options = Options(seed=7, dialect="torchtitan", start=datetime(2026, 1, 30))
     return list(records(run_of(plan(options))))
+
 
 def test_my_parser_finds_the_last_loss(run_records):
     losses = [each["loss"] for each in run_records if each["event"] == "step"]
