@@ -32,7 +32,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-readers web bench-web icons serve \
-	screenshots constraints clean docs statistics bench compare
+	screenshots constraints clean docs statistics bench compare truth
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -149,6 +149,9 @@ compare: $(DEV) ## what two commits print, line by line (BEFORE=commit, AFTER=co
 
 statistics: $(DEV) ## noise, spread and autocorrelation of 20 seeds beside public logs
 	$(BIN)/python -m tools.run_statistics
+
+truth: $(DEV) ## how far the physics lies from published throughput, memory and losses
+	$(BIN)/python -m tools.truth
 
 constraints: ## renew constraints.txt: the newest of what the dev extra names
 	rm -rf build/constraints

@@ -8,8 +8,20 @@ Recompute = Literal["none", "selective", "full"]
 RECOMPUTES: tuple[Recompute, ...] = ("none", "selective", "full")
 
 
+Precision = Literal["bf16", "fp16", "fp8", "mxfp8"]
+PRECISIONS: tuple[Precision, ...] = ("bf16", "fp16", "fp8", "mxfp8")
+
+
+class Engine(NamedTuple):
+    """How a framework runs a model on its GPUs: what of its speed and memory is its own."""
+
+    compiled: bool = True  # torch.compile or XLA joins element-wise operations
+    fused_loss: bool = True  # the loss needs no fp32 copy of the logits
+    interleaves: bool = True  # a pipeline stage has several pieces of the model
+
+
 class Layout(NamedTuple):
-    """How the model is spread: gpus = data x tensor x pipeline."""
+    """How the model is spread: gpus = data x context x tensor x pipeline."""
 
     gpus: int
     nodes: int
@@ -23,6 +35,14 @@ class Layout(NamedTuple):
     reference: bool = False  # a frozen bf16 copy of the model runs along (DPO, GRPO)
     fp32_gradients: bool = False  # bf16 gradients are added up in fp32 (ddp, ZeRO-1)
     fp32_logits: bool = False  # the loss takes a copy of the logits in fp32
+    context: int = 1  # ranks among which each sequence is cut (context parallelism)
+    expert: int = 1  # data ranks among which a layer's experts are dealt (expert parallelism)
+    replicas: int = 1  # copies of the sharded states: HSDP; each is on data / replicas ranks
+    sequence_parallel: bool = True  # tensor ranks share what lies between split matrices, too
+    precision: Precision = "bf16"  # of the matrix products
+    bf16_states: bool = False  # weights, gradients and moments all in bf16
+    four_bit_base: bool = False  # frozen weights in NF4 (QLoRA)
+    engine: Engine = Engine()
 
 
 class Parallelism(NamedTuple):
@@ -37,6 +57,7 @@ class Parallelism(NamedTuple):
     recomputes: tuple[Recompute, ...] = RECOMPUTES
     fp32_gradients: bool = False
     fp32_logits: bool = False
+    engine: Engine = Engine()
 
 
 def shards_weights(layout: Layout) -> bool:

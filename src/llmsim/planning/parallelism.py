@@ -71,6 +71,7 @@ def _bases(
                 reference=reference,
                 fp32_gradients=able.fp32_gradients,
                 fp32_logits=able.fp32_logits,
+                engine=able.engine,
             )
 
 

@@ -1,0 +1,147 @@
+"""The rows of tests/truth/throughput.csv, and what the physics says of each.
+
+A row is a published figure of one run. What its columns mean stands in tests/truth/README.md.
+"""
+
+import csv
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from llmsim.catalog.records import Gpu, gpus
+from llmsim.dialects.registry import framework_of
+from llmsim.job.layout import Engine, Layout
+from llmsim.model.architecture import Architecture
+from llmsim.physics.hardware import memory
+from llmsim.physics.speed import throughput
+
+TRUTH = Path(__file__).parents[1] / "tests" / "truth"
+
+# Whose traits the framework of a source has: of its own dialect, or of the nearest. Composer is
+# a plain trainer with FSDP; Aleph Alpha's is Megatron-like with plain 1F1B, as nanotron is.
+FRAMEWORKS = {
+    "mosaic llm-foundry": "lightning",
+    "Aleph Alpha layouts": "nanotron",
+    "NVIDIA dgxc-benchmarking": "nemo",
+    "nanotron ultra-scale": "nanotron",
+    "Megatron-LM README": "megatron",
+    "torchtitan": "torchtitan",
+    "IBM fms-fsdp": "pytorch",
+    "gist chenyaofo": "deepspeed",
+    "NeMo AutoModel": "hf",
+    "MaxText A3 GPU": "maxtext",
+    "Megatron-Bridge": "nemo",
+    "MaxText TPU": "maxtext",
+    "tpu-recipes v7x": "maxtext",
+    "AMD": "megatron",
+}
+
+
+class Row(NamedTuple):
+    """One published figure, and the job that it is of."""
+
+    source: str
+    name: str
+    shape: Architecture
+    gpu: Gpu
+    layout: Layout
+    sequence: int
+    metric: str  # tok/s/GPU, TFLOP/s/GPU, mem_GiB or fits
+    value: float
+
+
+def _shape(text: str, sequence: int) -> Architecture:
+    """The model of a row: NAME{L=32 d=4096 ...}."""
+    found = dict(part.split("=") for part in text.partition("{")[2].rstrip("}").split())
+    number = {key: int(value) for key, value in found.items() if value.isdigit()}
+    return Architecture(
+        layers=number["L"],
+        width=number["d"],
+        heads=number["h"],
+        kv_heads=number["kv"],
+        head_width=number["hd"],
+        feed_forward=number["ff"],
+        vocabulary=number["V"],
+        context=sequence,
+        experts=number["E"],
+        active_experts=number["k"],
+        tied=bool(number["tied"]),
+        adapter_rank=number["lora"],
+        family="gpt2" if found["fam"] == "gpt2" else "llama",
+        biases=bool(number["bias"]),
+    )
+
+
+def _engine(source: str, name: str, flags: dict[str, str]) -> Engine:
+    """How the framework of a source works, with the switches of the row."""
+    jax = name.startswith(("MaxText", "Paxml"))
+    engine = framework_of("maxtext" if jax else FRAMEWORKS[source]).parallelism.engine
+    if "eager" in flags:
+        engine = engine._replace(compiled=False)
+    if "unfused" in flags:
+        engine = engine._replace(fused_loss=False)
+    return engine
+
+
+def _layout(line: dict[str, str], gpu: Gpu) -> Layout:
+    flags = dict(part.split("=") for part in line["parallelism"].split())
+    count = int(line["n_gpus"])
+    sharding = flags["sharding"]
+    recompute = flags["recompute"]
+    return Layout(
+        gpus=count,
+        nodes=max(1, -(-count // gpu.per_node)),
+        data=int(flags["data"]),
+        tensor=int(flags["tensor"]),
+        pipeline=int(flags["pipeline"]),
+        sharding=sharding,  # type: ignore[arg-type]
+        recompute=recompute,  # type: ignore[arg-type]
+        micro_batch=int(flags["mbs"]),
+        accumulation=int(flags["acc"]),
+        fp32_gradients="fp32grad" in flags,
+        sequence_parallel="no sequence parallelism" not in line["note"],
+        engine=_engine(line["source"], line["row"], flags),
+    )
+
+
+def _row(line: dict[str, str]) -> Row:
+    by_name = {gpu.name: gpu for gpu in gpus()}
+    gpu = by_name[line["gpu"]]
+    if found := re.search(r"nic=([\d.]+)", line["parallelism"]):
+        gpu = gpu._replace(nic_gb_s=float(found[1]))
+    sequence = int(line["seq"])
+    return Row(
+        source=line["source"],
+        name=line["row"],
+        shape=_shape(line["model"], sequence),
+        gpu=gpu,
+        layout=_layout(line, gpu),
+        sequence=sequence,
+        metric=line["published_metric"],
+        value=float(line["published_value"]),
+    )
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """All rows, in their order."""
+    with (TRUTH / "throughput.csv").open(encoding="utf-8", newline="") as file:
+        return tuple(map(_row, csv.DictReader(file)))
+
+
+def predicted(row: Row) -> float:
+    """What the physics says of a row, in the unit of its metric."""
+    if row.metric == "mem_GiB":
+        need = memory.estimate(row.shape, row.layout, row.sequence)
+        return (memory.total(need) - need.context) / memory.GIB
+    if row.metric == "fits":
+        need = memory.estimate(row.shape, row.layout, row.sequence)
+        return float(memory.total(need) <= memory.capacity(row.gpu))
+    layout = row.layout
+    seconds = throughput.layout_seconds(row.shape, row.gpu, layout, row.sequence)[1]
+    tokens = layout.data * layout.micro_batch * layout.accumulation * row.sequence
+    rate = tokens / seconds / layout.gpus
+    if row.metric == "tok/s/GPU":
+        return rate
+    return rate * throughput.flops_per_token(row.shape, row.sequence) / 1e12
