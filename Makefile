@@ -27,8 +27,8 @@ HEAVY := tests/browser tests/dialects/test_mlperf.py tests/cli/test_awake.py \
 
 BIOME := node_modules/.bin/biome check
 
-PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools/library.py \
-	$(wildcard tools/make_library.*) $(shell find src -name '*.py') pyproject.toml
+PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools/engine.py tools/library.py \
+	$(wildcard tools/make_library.*) $(shell find src tools/stand_ins -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-readers web bench-web icons serve \

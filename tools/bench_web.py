@@ -108,8 +108,8 @@ def starts(browser: Browser, bare: str, ours: str) -> Iterator[Figure]:
     base = median(times["bare"])
     for name, each in times.items():
         print(f"{name}: {median(each):.0f} ms ({', '.join(f'{one:.0f}' for one in sorted(each))})")
-    yield Figure("first visit against bare", median(times["ours"]) / base, 0.45, "")
-    yield Figure("second visit against bare", median(times["again"]) / base, 0.40, "")
+    yield Figure("first visit against bare", median(times["ours"]) / base, 0.38, "")
+    yield Figure("second visit against bare", median(times["again"]) / base, 0.34, "")
 
 
 def bytes_over_the_wire(browser: Browser, ours: str) -> Figure:
@@ -121,7 +121,7 @@ def bytes_over_the_wire(browser: Browser, ours: str) -> Figure:
     paths = {url.removeprefix(ours).partition("?")[0] or "index.html" for url in fetched}
     files = [DIST / path for path in paths]
     size = sum(len(compressed(file, file.stat().st_mtime_ns)) for file in files)
-    return Figure(f"bytes of {len(files)} files, gzip", size / 1e6, 5.6, " MB")
+    return Figure(f"bytes of {len(files)} files, gzip", size / 1e6, 4.6, " MB")
 
 
 def smoothness(browser: Browser, ours: str) -> Figure:

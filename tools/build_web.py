@@ -21,7 +21,7 @@ from llmsim.hosts.keys import KEYS
 from llmsim.options.choices import choices
 from llmsim.options.table import OPTIONS
 from llmsim.show.playback import FASTEST, SLOWEST
-from tools import library
+from tools import engine, library
 
 ROOT = library.ROOT
 WEB = ROOT / "web"
@@ -207,6 +207,7 @@ def prepare() -> None:
     """Make what is not in the sources."""
     shutil.rmtree(MADE, ignore_errors=True)
     MADE.mkdir(parents=True)
+    engine.make(MADE)
     library.make(MADE / "library.zip")
     write_options()
     (MADE / "tables.js").write_text(module(tables()), encoding="utf-8")

@@ -5,23 +5,46 @@
 import { readFileSync } from "node:fs";
 import { loadPyodide } from "../web/node_modules/pyodide/pyodide.mjs";
 
-// Without a fixed seed the order of a set, and with it the compiled code, would change.
-const pyodide = await loadPyodide({
-  stderr: () => {},
-  env: { PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1" },
-});
-pyodide.mountNodeFS("/project", ".");
-pyodide.runPython("import sys; sys.path += ['/project', '/project/src']");
-
-// The ways in which the page enters Python, the failing ones too: they import what they need.
-for (const wrong of ["1/0", "asyncio", "if", "import nonsense", "import warnings; warnings.warn('')"])
-  await pyodide.runPythonAsync(wrong).catch(() => {});
-
 const { modules, importable } = JSON.parse(readFileSync(0, "utf8"));
-const maker = pyodide.pyimport("tools.make_library");
-await maker
-  .main(pyodide.toPy(modules), pyodide.toPy(importable), `/project/${process.argv[2]}`)
-  .catch((/** @type {Error} */ error) => {
-    console.error(error.message); // Node would print Pyodide's one line of a megabyte with it
-    process.exit(1);
+const target = process.argv[2] ?? "";
+
+/**
+ * Start Pyodide, with its own library or with one of ours.
+ *
+ * @param {string} [library]
+ */
+async function start(library) {
+  const pyodide = await loadPyodide({
+    stderr: () => {},
+    // Without a fixed seed the order of a set, and with it the compiled code, would change.
+    env: { PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1" },
+    ...(library && { stdLibURL: new URL(library, `file://${process.cwd()}/`).href }),
   });
+  pyodide.mountNodeFS("/project", ".");
+  pyodide.runPython("import sys; sys.path += ['/project', '/project/src']");
+  return { pyodide, maker: pyodide.pyimport("tools.make_library") };
+}
+
+/**
+ * What the page uses of the library.
+ *
+ * @param {Awaited<ReturnType<typeof start>>} started
+ */
+async function used({ pyodide, maker }) {
+  // The ways in which the page enters Python, the failing ones too: they import what they need.
+  const wrong = ["1/0", "asyncio", "if", "import nonsense", "import warnings; warnings.warn('')"];
+  for (const code of wrong) await pyodide.runPythonAsync(code).catch(() => {});
+  return (await maker.used(pyodide.toPy(importable))).toJs();
+}
+
+try {
+  const first = await start();
+  const write = (/** @type {string[]} */ paths) =>
+    first.maker.write(first.pyodide.toPy(paths), first.pyodide.toPy(modules), `/project/${target}`);
+  write(await used(first));
+  write(await used(await start(target)));
+} catch (error) {
+  // Node would print Pyodide's one line of a megabyte with it.
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}

@@ -1,17 +1,20 @@
-"""Makes the page's library, inside Pyodide: tools/make_library.mjs calls main().
+"""Makes the page's library, inside Pyodide: tools/make_library.mjs calls used() and write().
 
 The library is all the Python that a boot of the page needs: llmsim, its lists, and of
-Python's own library the modules that are in use. They are found by using them. All is
-compiled by the very Python that will run it, as .pyc files that it takes without a question
-(PEP 552), at -O2, in a zip archive without compression: the server's is better. Most is
-one member, from which tools/sitecustomize.py imports.
+Python's own library the modules that are in use. They are found by using them, twice: with
+Python's own archive, and then with a library in which tools/stand_ins replace what only drags
+other modules along. All is compiled by the very Python that will run it, as .pyc files that it
+takes without a question (PEP 552), at -O2, in a zip archive without compression: the server's is
+better. Most is one member, from which tools/sitecustomize.py imports. Only our own code keeps the
+numbers of its lines, for tracebacks; they are a fifth of all.
 """
 
 import asyncio
 import marshal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
+from types import CodeType
 
 STDLIB = "/lib/python314.zip/"  # where Pyodide puts the archive, be it its own or ours
 PROJECT = "/project/"
@@ -39,20 +42,25 @@ async def _play_and_fail() -> None:
         await asyncio.wait([show])
 
 
-def _used() -> list[str]:
-    """The files of Python's own archive in use; the rest of its library is in the interpreter."""
-    modules = [(name, getattr(module, "__spec__", None)) for name, module in sys.modules.items()]
-    wanted = [spec for name, spec in modules if spec and name.partition(".")[0] not in LEFT_OUT]
-    files = (spec.origin or "" for spec in wanted)
-    return [file.removeprefix(STDLIB) for file in files if file.startswith(STDLIB)]
+def _names() -> Iterator[str]:
+    """The modules of the archive in use; the rest of Python's library is in the interpreter."""
+    for name, module in list(sys.modules.items()):
+        origin = getattr(getattr(module, "__spec__", None), "origin", None) or ""
+        if origin.startswith(STDLIB) and name.partition(".")[0] not in LEFT_OUT:
+            yield origin.removeprefix(STDLIB).removesuffix("c")  # .pyc, in the second pass
 
 
-async def main(modules: Iterable[str], importable: Iterable[str], target: str) -> None:
-    """Import all that is importable, play, and write what that took to the target."""
+async def used(importable: Iterable[str]) -> list[str]:
+    """Import all that is importable, play, and give the files of the archive that this took."""
     for name in importable:
         import_module(name)
     await _play_and_fail()
-    _write({**_stdlib(_used()), **_ours(modules)}, target)
+    return sorted(set(_names()))
+
+
+def write(paths: Iterable[str], modules: Iterable[str], target: str) -> None:
+    """Write the library with these files of Python's archive, and with our modules."""
+    _write({**_stdlib(paths), **_stand_ins()}, _ours(modules), target)
 
 
 def _stdlib(paths: Iterable[str]) -> dict[str, bytes]:
@@ -60,7 +68,16 @@ def _stdlib(paths: Iterable[str]) -> dict[str, bytes]:
     from zipfile import ZipFile
 
     with ZipFile(STDLIB.rstrip("/")) as archive:
-        return {path: archive.read(path) for path in paths}
+        there = set(archive.namelist())
+        return {path: archive.read(path) for path in paths if path in there}
+
+
+def _stand_ins() -> dict[str, bytes]:
+    """The sources of what takes the place of Python's own modules, by path."""
+    from pathlib import Path
+
+    folder = Path(f"{PROJECT}tools/stand_ins")
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.py")}
 
 
 def _ours(modules: Iterable[str]) -> dict[str, bytes]:
@@ -71,7 +88,7 @@ def _ours(modules: Iterable[str]) -> dict[str, bytes]:
     return {str(file.relative_to(f"{PROJECT}src")): file.read_bytes() for file in files}
 
 
-def _write(sources: dict[str, bytes], target: str) -> None:
+def _write(library: dict[str, bytes], ours: dict[str, bytes], target: str) -> None:
     """The archive: the same bytes for the same sources."""
     from pathlib import Path
     from zipfile import ZipFile, ZipInfo
@@ -81,8 +98,10 @@ def _write(sources: dict[str, bytes], target: str) -> None:
         for file in Path(f"{PROJECT}data").glob("*.txt")
     }
     code: dict[str, tuple[bool, bytes]] = {}
-    for path, source in sorted(sources.items()):
+    for path, source in sorted({**library, **ours}.items()):
         pyc = _compiled(source, path)
+        if path in library:
+            pyc = pyc[:HEADER] + marshal.dumps(_without_lines(marshal.loads(pyc[HEADER:])))
         if path.startswith(BEFORE):
             members[f"{path}c"] = pyc
         else:
@@ -95,6 +114,12 @@ def _write(sources: dict[str, bytes], target: str) -> None:
     with ZipFile(target, "w") as archive:
         for path in sorted(members):
             archive.writestr(ZipInfo(path), members[path])
+
+
+def _without_lines(code: CodeType) -> CodeType:
+    """The code without the table that says which line each instruction is of."""
+    inner = (_without_lines(it) if isinstance(it, CodeType) else it for it in code.co_consts)
+    return code.replace(co_linetable=b"", co_consts=tuple(inner))
 
 
 def _compiled(source: bytes, path: str) -> bytes:
