@@ -76,7 +76,7 @@ def screen_at(screen: Screen, options: Options, moment: float) -> Terminal:
 # --- cells as shapes -----------------------------------------------------------------------
 
 
-def shapes(glyph: str) -> Iterator[tuple[float, float, float, float]]:
+def configs(glyph: str) -> Iterator[tuple[float, float, float, float]]:
     """What to fill of a cell: left, top, width and height as parts of it."""
     code = ord(glyph)
     if "▁" <= glyph <= "█":
@@ -125,7 +125,7 @@ def cell(char: Char, x: float, y: float, theme: dict[str, str]) -> Iterator[str]
         "fill": ink(char.fg, theme["default"]),
         "opacity": FAINT_OPACITY if char.strikethrough else 1,
     }
-    filled = list(shapes(char.data))
+    filled = list(configs(char.data))
     for left, top, width, height in filled:
         yield rectangle(x + left * CELL, y + top * LINE, width * CELL, height * LINE, **style)
     if not filled and char.data.strip():

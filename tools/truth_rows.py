@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
     source: str
     name: str
-    shape: Architecture
+    config: Architecture
     gpu: Gpu
     layout: Layout
     sequence: int
@@ -51,13 +51,13 @@ class Row(NamedTuple):
     value: float
 
 
-def _shape(text: str, sequence: int) -> Architecture:
+def _config(text: str, sequence: int) -> Architecture:
     """The model of a row: NAME{L=32 d=4096 ...}."""
     found = dict(part.split("=") for part in text.partition("{")[2].rstrip("}").split())
     number = {key: int(value) for key, value in found.items() if value.isdigit()}
     return Architecture(
         layers=number["L"],
-        width=number["d"],
+        hidden_size=number["d"],
         heads=number["h"],
         kv_heads=number["kv"],
         head_width=number["hd"],
@@ -92,9 +92,9 @@ def _layout(line: dict[str, str], gpu: Gpu) -> Layout:
     return Layout(
         gpus=count,
         nodes=max(1, -(-count // gpu.per_node)),
-        data=int(flags["data"]),
-        tensor=int(flags["tensor"]),
-        pipeline=int(flags["pipeline"]),
+        dp=int(flags["data"]),
+        tp=int(flags["tensor"]),
+        pp=int(flags["pipeline"]),
         sharding=sharding,  # type: ignore[arg-type]
         recompute=recompute,  # type: ignore[arg-type]
         micro_batch=int(flags["mbs"]),
@@ -114,7 +114,7 @@ def _row(line: dict[str, str]) -> Row:
     return Row(
         source=line["source"],
         name=line["row"],
-        shape=_shape(line["model"], sequence),
+        config=_config(line["model"], sequence),
         gpu=gpu,
         layout=_layout(line, gpu),
         sequence=sequence,
@@ -133,15 +133,15 @@ def rows() -> tuple[Row, ...]:
 def predicted(row: Row) -> float:
     """What the physics says of a row, in the unit of its metric."""
     if row.metric == "mem_GiB":
-        need = memory.estimate(row.shape, row.layout, row.sequence)
+        need = memory.estimate(row.config, row.layout, row.sequence)
         return (memory.total(need) - need.context) / memory.GIB
     if row.metric == "fits":
-        need = memory.estimate(row.shape, row.layout, row.sequence)
+        need = memory.estimate(row.config, row.layout, row.sequence)
         return float(memory.total(need) <= memory.capacity(row.gpu))
     layout = row.layout
-    seconds = throughput.layout_seconds(row.shape, row.gpu, layout, row.sequence)[1]
-    tokens = layout.data * layout.micro_batch * layout.accumulation * row.sequence
+    seconds = throughput.layout_seconds(row.config, row.gpu, layout, row.sequence)[1]
+    tokens = layout.dp * layout.micro_batch * layout.accumulation * row.sequence
     rate = tokens / seconds / layout.gpus
     if row.metric == "tok/s/GPU":
         return rate
-    return rate * throughput.flops_per_token(row.shape, row.sequence) / 1e12
+    return rate * throughput.flops_per_token(row.config, row.sequence) / 1e12

@@ -222,20 +222,20 @@ def settings(told: Log) -> dict[str, str]:
 def test_the_configuration_agrees_with_the_job_and_itself(seed: int) -> None:
     told = told_by(seed)
     config, known = user_config(told), settings(told)
-    layout, plan = told.job.layout, told.job.schedule
+    layout, schedule = told.job.layout, told.job.schedule
     micro, steps = (
         config["train_micro_batch_size_per_gpu"], config["gradient_accumulation_steps"]
     )  # fmt: skip
     assert isinstance(micro, int)
     assert isinstance(steps, int)
     assert config["train_batch_size"] == micro * steps * int(known["world_size"])
-    assert config["train_batch_size"] == plan.global_batch
+    assert config["train_batch_size"] == schedule.global_batch
     for name in ("train_batch_size", "train_micro_batch_size_per_gpu", "steps_per_print"):
         assert float(known[name]) == config[name]
     zero = config["zero_optimization"]
     assert isinstance(zero, dict)
     assert known["zero_optimization_stage"] == f"{zero['stage']}"
-    if layout.pipeline == 1:
+    if layout.pp == 1:
         assert (zero["stage"] == 3) == (layout.sharding in ("zero3", "fsdp2"))
     created = told.found(rf"{RANK}Creating torch\.bfloat16 ZeRO stage (?P<stage>\d) optimizer")
     assert [match["stage"] for match in created] == ([f"{zero['stage']}"] if zero["stage"] else [])
@@ -259,7 +259,7 @@ def test_steps_agree_with_each_other(seed: int) -> None:
     assert rates[:top] == sorted(rates[:top])
     assert rates[top:] == sorted(rates[top:], reverse=True)
 
-    if told.job.layout.pipeline > 1:
+    if told.job.layout.pp > 1:
         for match in told.found(PIPELINE):
             rate = batch / float(match["seconds"])
             assert float(match["rate"]) == pytest.approx(rate, rel=2e-3, abs=6e-4)
@@ -277,11 +277,18 @@ def test_steps_agree_with_each_other(seed: int) -> None:
 def test_the_rate_is_that_of_a_scheduler_stepped_as_often(seed: int) -> None:
     """LambdaLR's, n steps after its 0: the engine steps it before it reports."""
     told = told_by(seed)
-    plan = told.job.schedule
+    schedule = told.job.schedule
     _, *progress = told.found(PROGRESS)
     for match in progress:
         step = int(match["step"])
-        expected = rate_of(step, plan.steps, plan.warmup, plan.peak_lr, plan.final_lr, plan.decay)
+        expected = rate_of(
+            step,
+            schedule.steps,
+            schedule.warmup,
+            schedule.peak_lr,
+            schedule.final_lr,
+            schedule.decay,
+        )
         assert float(match["rate"]) == pytest.approx(expected, abs=1e-12)
 
 
@@ -415,7 +422,7 @@ def test_a_pipeline_speaks_of_steps_and_a_large_cluster_of_slurm() -> None:
     ]
     assert unmatched(lines, PATTERNS) == []
     told = Log(run.job, tuple(lines))
-    assert run.job.layout.pipeline > 1
+    assert run.job.layout.pp > 1
     assert len(told.found(PIPELINE)) == len(told.found(PROGRESS)) - 1
     assert not told.found(THROUGHPUT)
     assert "cmd = srun -n 256 " in told.text

@@ -215,13 +215,20 @@ def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
 def test_a_step_logs_the_rate_that_it_took(seed: int) -> None:
     """optimization.py's lambdas of the step before: transformers' schedules count from 0."""
     told = log("hf", seed)
-    plan = told.job.schedule
+    schedule = told.job.schedule
     for values in dicts(told, "loss"):
         told_steps = values["epoch"] * planned(told, "Num update steps per epoch")
         step = round(told_steps)
         if abs(step - told_steps) > 0.01:
             continue  # four digits of an epoch do not tell the step
-        expected = rate(step - 1, plan.steps, plan.warmup, plan.peak_lr, plan.final_lr, plan.decay)
+        expected = rate(
+            step - 1,
+            schedule.steps,
+            schedule.warmup,
+            schedule.peak_lr,
+            schedule.final_lr,
+            schedule.decay,
+        )
         assert close(values["learning_rate"], expected)
     assert dicts(told, "loss")[0]["learning_rate"] == 0
 

@@ -70,23 +70,23 @@ def test_the_real_lines_are_matched_too() -> None:
 @pytest.mark.parametrize("seed", range(50))
 def test_bars_agree_with_themselves(seed: int) -> None:
     told = log("lightning", seed)
-    plan = told.job.schedule
+    schedule = told.job.schedule
     for pattern in BARS:
         for match in told.found(pattern):
             check_bar(match)
     epochs = told.found(BARS[0])
-    assert {int(match["epoch"]) for match in epochs} == set(range(plan.epochs))
-    batches = plan.steps // plan.epochs * told.job.layout.accumulation
+    assert {int(match["epoch"]) for match in epochs} == set(range(schedule.epochs))
+    batches = schedule.steps // schedule.epochs * told.job.layout.accumulation
     assert {int(match["total"]) for match in epochs} == {batches}
     # A full bar is there when the last step is done, and the last one once more at the end.
     full = [int(match["epoch"]) for match in epochs if match["done"] == match["total"]]
-    assert full == [*range(plan.epochs), plan.epochs - 1]
-    logged = plan.steps // plan.log_every + (plan.log_every > 1)
+    assert full == [*range(schedule.epochs), schedule.epochs - 1]
+    logged = schedule.steps // schedule.log_every + (schedule.log_every > 1)
     assert len(epochs) == logged + 1
     (end,) = told.found(STOPPED)
-    assert int(end["steps"]) == plan.steps
+    assert int(end["steps"]) == schedule.steps
     # The bar that stays knows what the last validation found.
-    held_out = lightning.padded(loss.validation(told.job, plan.steps))
+    held_out = lightning.padded(loss.validation(told.job, schedule.steps))
     assert epochs[-1]["note"].endswith(f"val_loss={held_out}")
     first, last = (float(epochs[i]["note"].split("=")[1].split(",")[0]) for i in (0, -1))
     assert first > 0.95 * last

@@ -150,11 +150,11 @@ def test_mfu_is_what_estimate_mfu_reckons(seed: int) -> None:
     """model.py: 6 N + 12 L H Q T of every token of a GPU, against 312e12 on whatever GPU."""
     told = log("nanogpt", seed)
     weights, vectors = (only(told, pattern) for pattern in PATTERNS[10:12])
-    shape = told.job.architecture
-    parameters = number(weights["count"]) + number(vectors["count"]) - 1024 * shape.width
+    config = told.job.architecture
+    parameters = number(weights["count"]) + number(vectors["count"]) - 1024 * config.hidden_size
     product = only(told, PRODUCT)
     batch, block, accumulation, _ = map(int, re.findall(r"\d+", product["factors"]))
-    attention = 12 * shape.layers * shape.heads * shape.head_width * block
+    attention = 12 * config.layers * config.heads * config.head_width * block
     flops = (6 * parameters + attention) * block * batch * accumulation
     first = next(m for m in told.found(ITER) if int(m["iter"]) >= estimates.FIRST_MFU)
     seconds = float(first["time"]) / 1000
@@ -190,7 +190,7 @@ def test_the_loss_is_that_of_one_micro_batch() -> None:
     steps = range(2500, 3500)
     off = [loss.micro_batch(job, step) - loss.expected(job, step) for step in steps]
     assert pstdev(off) == pytest.approx(30 / sqrt(tokens), rel=0.25)
-    whole = job._replace(layout=job.layout._replace(gpus=1, data=1, accumulation=1))
+    whole = job._replace(layout=job.layout._replace(gpus=1, dp=1, accumulation=1))
     assert loss.micro_batch(whole, 3000) == pytest.approx(loss.training(whole, 3000))
 
 

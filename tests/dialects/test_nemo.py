@@ -119,7 +119,7 @@ def test_the_table_tells_of_the_weights_on_one_rank(seed: int) -> None:
     (size,) = told.found(r"(?P<megabytes>[\d,.]+?) *Total estimated model params size \(MB\)")
     megabytes = float(size["megabytes"].replace(",", ""))
     layout, weights = told.job.layout, parameter_count(told.job.architecture)
-    split = layout.tensor * layout.pipeline
+    split = layout.tp * layout.pp
     assert int(local["count"]) == -(-weights // split)
     assert told.found(r"0 \| module \| DDP +\| .*")
     assert megabytes == pytest.approx(4e-6 * int(local["count"]), abs=6e-4)
@@ -128,17 +128,17 @@ def test_the_table_tells_of_the_weights_on_one_rank(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(50))
 def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
     told = log("nemo", seed)
-    plan, gpus = told.job.schedule, told.job.layout.gpus
+    schedule, gpus = told.job.schedule, told.job.layout.gpus
     values = metrics(told)
     assert values[0]["iteration"] == 0
     assert "consumed_samples" not in values[0]
-    assert values[-1]["iteration"] == plan.steps - 1
+    assert values[-1]["iteration"] == schedule.steps - 1
     for line in values:
         iteration, batch = line["iteration"], line["global_batch_size"]
         assert line["global_step"] == iteration
         if iteration:
             assert line["consumed_samples"] == (iteration + 1) * batch
-        per_gpu = batch * plan.sequence / line["train_step_timing in s"] / gpus
+        per_gpu = batch * schedule.sequence / line["train_step_timing in s"] / gpus
         assert line["tokens_per_sec_per_gpu"] == pytest.approx(per_gpu, rel=2e-3)
         if "val_loss" in line:
             assert line["val_ppl"] == pytest.approx(exp(line["val_loss"]), rel=6e-3)
@@ -151,8 +151,8 @@ def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
 def test_a_warmup_is_the_one_of_the_real_log(step: int, told: str) -> None:
     """Fifty steps to 5e-6 in the first lines of REAL; the peak comes one step late."""
     job = physics_jobs.job()
-    plan = job.schedule._replace(warmup=50, peak_lr=5e-6, final_lr=5e-7)
-    assert nemo.shown(nemo.lagged_rate(job._replace(schedule=plan), step)) == told
+    schedule = job.schedule._replace(warmup=50, peak_lr=5e-6, final_lr=5e-7)
+    assert nemo.shown(nemo.lagged_rate(job._replace(schedule=schedule), step)) == told
 
 
 @pytest.mark.parametrize("seed", range(50))

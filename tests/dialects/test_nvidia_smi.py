@@ -87,7 +87,7 @@ def test_real_tables_match_the_same_patterns() -> None:
 
 def test_a_node_may_have_sixteen_gpus() -> None:
     job = node(8)
-    job = job._replace(layout=job.layout._replace(gpus=16, data=16))
+    job = job._replace(layout=job.layout._replace(gpus=16, dp=16))
     rows = before(job)
     assert unmatched(rows, PATTERNS) == []
     buses = [bus for row in rows for bus in re.findall(r"0000000\d:\w\w:00\.0", row)]

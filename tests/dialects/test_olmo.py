@@ -138,12 +138,12 @@ DistributedDataParallel(
 
 def test_the_modules_are_those_of_the_model() -> None:
     options: dict[str, object] = {"model": "Heron-124M", "gpus": 8, "recipe": "pretrain"}
-    log, shape = log_of("olmo", 1, **options), job_of(1, dialect="olmo", **options).architecture
+    log, config = log_of("olmo", 1, **options), job_of(1, dialect="olmo", **options).architecture
     begin = next(at for at, line in enumerate(log) if line.endswith("Model:")) + 1
     tree = TREE.format(
-        v=shape.vocabulary, d=shape.width, last=shape.layers - 1, n=shape.layers,
-        f=shape.feed_forward, ff=2 * shape.feed_forward,
-        qkv=(shape.heads + 2 * shape.kv_heads) * shape.head_width,
+        v=config.vocabulary, d=config.hidden_size, last=config.layers - 1, n=config.layers,
+        f=config.feed_forward, ff=2 * config.feed_forward,
+        qkv=(config.heads + 2 * config.kv_heads) * config.head_width,
     ).splitlines()  # fmt: skip
     assert log[begin].endswith("\tscripts.train:174\tINFO\t" + tree[0])
     assert list(log[begin + 1 : begin + len(tree)]) == tree[1:]
@@ -167,8 +167,8 @@ def test_the_modules_hold_the_weights_that_are_counted(seed: int) -> None:
     counted = words * width + width + times * 2 * width
     counted += sum(size * (times if inside else 1) for size, inside in sizes)
     if "dMoE" in tree:  # whose experts' three matrices are in no line
-        shape = job_of(seed, dialect="olmo").architecture
-        counted += times * 3 * shape.experts * width * shape.feed_forward
+        config = job_of(seed, dialect="olmo").architecture
+        counted += times * 3 * config.experts * width * config.feed_forward
     shown = found(r"Total number of parameters: (?P<all>[\d,]+)", log)["all"]
     assert number(shown) == counted
 
@@ -199,7 +199,7 @@ def test_decimals_go_by_the_size(value: float, text: str) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_weights_are_in_fp32_before_training(seed: int) -> None:
     """Four bytes each, twice with DDP's buckets; FSDP's ranks have a part each (train.py:172)."""
-    log, ranks = log_of("olmo", seed), job_of(seed, dialect="olmo").layout.data
+    log, ranks = log_of("olmo", seed), job_of(seed, dialect="olmo").layout.dp
     weights = number(found(r"Total number of parameters: (?P<n>[\d,]+)", log)["n"])
     told = found(r"Memory \(MB\) after (?P<how>\w+): (?P<mb>\d+)", log)
     size = {"single": 4.0, "ddp": 8.0, "fsdp": 4 / ranks}[told["how"]]

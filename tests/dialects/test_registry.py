@@ -68,14 +68,14 @@ def test_nvidias_framework_is_for_nvidias_gpus() -> None:
 def test_trainers_without_tensor_parallelism_split_no_model(dialect: str) -> None:
     for seed in range(40):
         layout = job_of(seed, dialect=dialect).layout
-        assert (layout.tensor, layout.pipeline, layout.data) == (1, 1, layout.gpus)
+        assert (layout.tp, layout.pp, layout.dp) == (1, 1, layout.gpus)
 
 
 def test_nemo_shards_adams_states_alone() -> None:
     """Megatron's DistributedDataParallel and its distributed optimizer."""
     layouts = [job_of(seed, dialect="nemo").layout for seed in range(40)]
     assert {layout.sharding for layout in layouts} == {"ddp", "zero1"}
-    assert any(layout.tensor > 1 for layout in layouts)
+    assert any(layout.tp > 1 for layout in layouts)
 
 
 def test_who_splits_no_model_trains_small_dense_ones() -> None:
@@ -84,7 +84,7 @@ def test_who_splits_no_model_trains_small_dense_ones() -> None:
         for seed in range(40):
             job = job_of(seed, dialect=name)
             layout = job.layout
-            assert (layout.tensor, layout.pipeline) == (1, 1)
+            assert (layout.tp, layout.pp) == (1, 1)
             assert layout.sharding in shardings
             assert job.architecture.experts == 1
             assert job.model.parameters <= 1e9
@@ -93,7 +93,7 @@ def test_who_splits_no_model_trains_small_dense_ones() -> None:
             job_of(1, dialect=name, model="Basalt-405B", gpus=8, gpu=H100)
         with pytest.raises(PlanError, match=f"dialect={name!r} trains dense models"):
             job_of(1, dialect=name, model="Archipelago-8x7B")
-        assert job_of(1, dialect=name, model="ButtGPT-3B", gpus=8, gpu=H100).layout.tensor == 1
+        assert job_of(1, dialect=name, model="ButtGPT-3B", gpus=8, gpu=H100).layout.tp == 1
 
 
 @pytest.mark.long
@@ -120,11 +120,11 @@ def test_deepspeed_cuts_weights_unless_it_has_stages() -> None:
     for seed in range(40):
         job = job_of(seed, dialect="deepspeed")
         layout = job.layout
-        if layout.pipeline > 1:
+        if layout.pp > 1:
             assert layout.sharding == "zero1"
             assert job.architecture.experts == 1
         else:
-            assert layout.tensor == 1
+            assert layout.tp == 1
             assert layout.sharding in ("zero1", "zero2", "zero3")
 
 

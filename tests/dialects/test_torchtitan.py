@@ -8,7 +8,7 @@ import pyte
 import pytest
 
 from llmsim.dialects.torchtitan.model import feed_forward
-from llmsim.model.architecture import PUBLISHED, Architecture, parameter_count, shape_for
+from llmsim.model.architecture import PUBLISHED, Architecture, config_for, parameter_count
 from tests.dialects.logs import (
     COLORED,
     ESCAPE,
@@ -288,15 +288,15 @@ def test_a_background_save_ends_with_its_staging() -> None:
         assert started == finished + 1  # the last save says something else
 
 
-@pytest.mark.parametrize("shape", PUBLISHED, ids=lambda shape: f"{shape.width}x{shape.layers}")
-def test_llamas_rule_gives_the_inner_width(shape: Architecture) -> None:
-    check_rule(shape.width, shape.feed_forward, *feed_forward(shape))
+@pytest.mark.parametrize("config", PUBLISHED, ids=lambda c: f"{c.hidden_size}x{c.layers}")
+def test_llamas_rule_gives_the_inner_width(config: Architecture) -> None:
+    check_rule(config.hidden_size, config.feed_forward, *feed_forward(config))
 
 
 @pytest.mark.parametrize("billions", [0.02, 0.3, 1, 2, 5, 9, 20, 50, 100, 300, 1000, 5000])
 def test_it_does_for_any_size(billions: float) -> None:
-    shape = shape_for(int(billions * 1e9))
-    check_rule(shape.width, shape.feed_forward, *feed_forward(shape))
+    config = config_for(int(billions * 1e9))
+    check_rule(config.hidden_size, config.feed_forward, *feed_forward(config))
 
 
 def check_rule(width: int, inner: int, multiple: int, factor: float) -> None:
@@ -306,8 +306,10 @@ def check_rule(width: int, inner: int, multiple: int, factor: float) -> None:
 
 
 def test_llama_3_8b_has_its_own_arguments() -> None:
-    (shape,) = (each for each in PUBLISHED if (each.width, each.vocabulary) == (4096, 128_256))
-    assert feed_forward(shape) == (1024, 1.3)
+    (config,) = (
+        each for each in PUBLISHED if (each.hidden_size, each.vocabulary) == (4096, 128_256)
+    )
+    assert feed_forward(config) == (1024, 1.3)
 
 
 @pytest.mark.parametrize("model", ["Fathom-671B-A37B", "Basalt-405B", "ButtGPT-420B"])
@@ -316,14 +318,14 @@ def test_a_pipelines_log_is_of_its_last_stage(model: str) -> None:
     gpu = "NVIDIA H100 80GB HBM3"
     options: dict[str, object] = {"model": model, "gpus": 256, "gpu": gpu, "recipe": "pretrain"}
     log, job = log_of("torchtitan", 4, **options), job_of(4, dialect="torchtitan", **options)
-    shape, layout = job.architecture, job.layout
-    assert layout.pipeline > 1
+    config, layout = job.architecture, job.layout
+    assert layout.pp > 1
     names = re.findall(r"'([\w.]+)'", found(r"with modules (?P<names>.*)", log)["names"])
     layers = [int(name.removeprefix("layers.")) for name in names if name.startswith("layers.")]
-    assert layers == list(range(layers[0], shape.layers))
+    assert layers == list(range(layers[0], config.layers))
     assert names[-2:] == ["norm", "output"]
-    embedding = shape.vocabulary * shape.width
-    block = (parameter_count(shape) - 2 * embedding - shape.width) / shape.layers
-    held = len(layers) * block + embedding + shape.width
+    embedding = config.vocabulary * config.hidden_size
+    block = (parameter_count(config) - 2 * embedding - config.hidden_size) / config.layers
+    held = len(layers) * block + embedding + config.hidden_size
     told = float(found(r"memory usage for model: (?P<gib>[\d.]+)GiB", log)["gib"])
-    assert told == pytest.approx(4 * held / layout.tensor / layout.data / 2**30, abs=0.01)
+    assert told == pytest.approx(4 * held / layout.tp / layout.dp / 2**30, abs=0.01)

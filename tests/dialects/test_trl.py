@@ -147,12 +147,12 @@ def test_the_real_lines_are_matched_too() -> None:
 @pytest.mark.parametrize("recipe", ["sft", "lora"])
 def test_supervised_runs_agree_with_themselves(recipe: str) -> None:
     for told in logs(recipe, range(25)):
-        plan, trained = told.job.schedule, dicts(told, "loss")
+        schedule, trained = told.job.schedule, dicts(told, "loss")
         for values in trained:
             # An epoch's last step counts as a full one.
             steps = values["epoch"] * steps_of_an_epoch(told.job) + values["epoch"] + 1
             # Padding is not counted, and no example is longer than a sequence.
-            assert values["num_tokens"] < 1.001 * steps * plan.global_batch * plan.sequence
+            assert values["num_tokens"] < 1.001 * steps * schedule.global_batch * schedule.sequence
             guessed = exp(-0.31 * values["loss"])
             assert values["mean_token_accuracy"] == pytest.approx(guessed, rel=1e-3)
         # A model that knows what it does not know is as unsure as it is wrong.
@@ -169,9 +169,9 @@ def test_supervised_runs_agree_with_themselves(recipe: str) -> None:
 def test_packed_runs_train_on_the_tokens_of_their_plan(recipe: str, seed: int) -> None:
     """Best-fit packing leaves under one per cent of the sequences empty (arXiv 2404.10830)."""
     job = run_of(seed, dialect="trl", recipe=recipe).job
-    plan = job.schedule
-    told = dict(metrics.metrics(job, plan.steps))["num_tokens"]
-    whole = plan.steps * plan.global_batch * plan.sequence
+    schedule = job.schedule
+    told = dict(metrics.metrics(job, schedule.steps))["num_tokens"]
+    whole = schedule.steps * schedule.global_batch * schedule.sequence
     assert 0.99 * whole < told < whole
 
 
@@ -180,14 +180,14 @@ def test_packed_runs_train_on_the_tokens_of_their_plan(recipe: str, seed: int) -
 def test_unpacked_batches_have_their_own_number_of_tokens(recipe: str, seed: int) -> None:
     """Lengths of pairs spread by about half of their mean, so a batch's by that / sqrt(batch)."""
     job = run_of(seed, dialect="trl", recipe=recipe).job
-    plan = job.schedule
-    told = [dict(metrics.metrics(job, step))["num_tokens"] for step in range(1, plan.steps + 1)]
+    schedule = job.schedule
+    told = [dict(metrics.metrics(job, step))["num_tokens"] for step in range(1, schedule.steps + 1)]
     assert all(tokens == int(tokens) for tokens in told)
     gained = [after - before for before, after in pairwise([0.0, *told])]
-    assert 0 < min(gained) <= max(gained) <= plan.global_batch * plan.sequence
-    spread = stdev(gained) / fmean(gained) * sqrt(plan.global_batch)
+    assert 0 < min(gained) <= max(gained) <= schedule.global_batch * schedule.sequence
+    spread = stdev(gained) / fmean(gained) * sqrt(schedule.global_batch)
     assert 0.3 < spread < 0.8
-    last = dict(metrics.held_out(job, plan.steps))
+    last = dict(metrics.held_out(job, schedule.steps))
     assert last["num_tokens"] == told[-1]
 
 

@@ -12,12 +12,12 @@ from llmsim.model.architecture import (
     PUBLISHED,
     Architecture,
     active_parameter_count,
+    config_for,
     parameter_count,
     position_parameters,
-    shape_for,
     trained_parameter_count,
 )
-from llmsim.model.gpt2 import gpt2_shape
+from llmsim.model.gpt2 import gpt2_config
 
 # Exact counts from the model cards' safetensors indices.
 DENSE = {
@@ -45,132 +45,137 @@ dense_sizes = st.floats(7.302, 12.301).map(lambda digits: int(10**digits))  # 20
 mixtures = [model for model in records.models() if model.experts > 1]
 
 
-def matrices(shape: Architecture, experts: int) -> Iterator[tuple[int, ...]]:
+def matrices(config: Architecture, experts: int) -> Iterator[tuple[int, ...]]:
     """The sides of every weight tensor of a decoder with so many experts in a layer."""
-    yield shape.vocabulary, shape.width
-    if not shape.tied:
-        yield shape.width, shape.vocabulary
-    yield (shape.width,)  # the last norm
-    for _ in range(shape.layers):
-        yield from [(shape.width,)] * 2
-        yield shape.width, shape.heads * shape.head_width  # query
-        yield shape.width, shape.kv_heads * shape.head_width  # key
-        yield shape.width, shape.kv_heads * shape.head_width  # value
-        yield shape.heads * shape.head_width, shape.width  # output
-        if shape.experts > 1:
-            yield shape.width, shape.experts  # router
+    yield config.vocabulary, config.hidden_size
+    if not config.tied:
+        yield config.hidden_size, config.vocabulary
+    yield (config.hidden_size,)  # the last norm
+    for _ in range(config.layers):
+        yield from [(config.hidden_size,)] * 2
+        yield config.hidden_size, config.heads * config.head_width  # query
+        yield config.hidden_size, config.kv_heads * config.head_width  # key
+        yield config.hidden_size, config.kv_heads * config.head_width  # value
+        yield config.heads * config.head_width, config.hidden_size  # output
+        if config.experts > 1:
+            yield config.hidden_size, config.experts  # router
         for _ in range(experts):
-            yield from [(shape.width, shape.feed_forward)] * 3  # up, gate, down
+            yield from [(config.hidden_size, config.feed_forward)] * 3  # up, gate, down
 
 
 @pytest.mark.parametrize(("exact"), DENSE.values(), ids=DENSE)
 def test_published_models_have_their_exact_counts(exact: int) -> None:
-    assert parameter_count(shape_for(exact)) == exact
+    assert parameter_count(config_for(exact)) == exact
 
 
 def test_mixtral_counts_all_experts_and_the_visited_ones() -> None:
-    shape = shape_for(46_700_000_000, 12_900_000_000, experts=8)
-    assert (parameter_count(shape), active_parameter_count(shape)) == (MIXTRAL, MIXTRAL_ACTIVE)
+    config = config_for(46_700_000_000, 12_900_000_000, experts=8)
+    assert (parameter_count(config), active_parameter_count(config)) == (MIXTRAL, MIXTRAL_ACTIVE)
 
 
-@pytest.mark.parametrize("shape", PUBLISHED, ids=lambda shape: f"{parameter_count(shape):.2e}")
-def test_the_count_is_that_of_all_matrices(shape: Architecture) -> None:
-    assert parameter_count(shape) == sum(map(prod, matrices(shape, shape.experts)))
-    assert active_parameter_count(shape) == sum(map(prod, matrices(shape, shape.active_experts)))
+@pytest.mark.parametrize("config", PUBLISHED, ids=lambda config: f"{parameter_count(config):.2e}")
+def test_the_count_is_that_of_all_matrices(config: Architecture) -> None:
+    assert parameter_count(config) == sum(map(prod, matrices(config, config.experts)))
+    assert active_parameter_count(config) == sum(map(prod, matrices(config, config.active_experts)))
 
 
 @given(dense_sizes)
 def test_any_size_is_met_within_three_per_cent(size: int) -> None:
-    shape = shape_for(size)
-    assert abs(parameter_count(shape) / size - 1) <= 0.03
-    assert parameter_count(shape) == sum(map(prod, matrices(shape, 1)))
+    config = config_for(size)
+    assert abs(parameter_count(config) / size - 1) <= 0.03
+    assert parameter_count(config) == sum(map(prod, matrices(config, 1)))
 
 
 @given(dense_sizes)
 def test_sides_divide_and_keep_the_proportions_of_real_models(size: int) -> None:
-    shape = shape_for(size)
-    assert shape.heads * shape.head_width == shape.width
-    assert shape.heads % shape.kv_heads == 0
-    assert shape.width % 64 == 0
-    assert shape.feed_forward % 64 == 0
-    assert 2.2 <= shape.feed_forward / shape.width <= 6
-    assert shape.layers >= 2
+    config = config_for(size)
+    assert config.heads * config.head_width == config.hidden_size
+    assert config.heads % config.kv_heads == 0
+    assert config.hidden_size % 64 == 0
+    assert config.feed_forward % 64 == 0
+    assert 2.2 <= config.feed_forward / config.hidden_size <= 6
+    assert config.layers >= 2
     if size > 100e6:
-        assert 40 <= shape.width / shape.layers <= 180
+        assert 40 <= config.hidden_size / config.layers <= 180
 
 
 @pytest.mark.parametrize("model", mixtures, ids=lambda model: model.name)
 def test_listed_mixtures_meet_both_of_their_sizes_and_look_like_real_ones(
     model: records.Model,
 ) -> None:
-    shape = shape_for(model.parameters, model.active_parameters, model.experts)
-    assert abs(parameter_count(shape) / model.parameters - 1) <= 0.03
-    assert abs(active_parameter_count(shape) / model.active_parameters - 1) <= 0.05
-    assert shape.experts == model.experts > shape.active_experts >= 1
-    assert 30 <= shape.width / shape.layers <= 160
-    assert 2 <= shape.active_experts * shape.feed_forward / shape.width <= 8
+    config = config_for(model.parameters, model.active_parameters, model.experts)
+    assert abs(parameter_count(config) / model.parameters - 1) <= 0.03
+    assert abs(active_parameter_count(config) / model.active_parameters - 1) <= 0.05
+    assert config.experts == model.experts > config.active_experts >= 1
+    assert 30 <= config.hidden_size / config.layers <= 160
+    assert 2 <= config.active_experts * config.feed_forward / config.hidden_size <= 8
 
 
 @given(dense_sizes, st.integers(2, 512), st.floats(0.02, 1))
 @pytest.mark.long
 def test_any_mixture_has_an_architecture(size: int, experts: int, share: float) -> None:
-    shape = shape_for(size, int(size * share), experts)
-    assert 1 <= shape.active_experts <= shape.experts == experts
-    assert shape.heads % shape.kv_heads == 0
+    config = config_for(size, int(size * share), experts)
+    assert 1 <= config.active_experts <= config.experts == experts
+    assert config.heads % config.kv_heads == 0
     if size > 1e9 * experts:  # smaller experts than that come in steps too coarse
-        assert abs(parameter_count(shape) / size - 1) <= 0.03
+        assert abs(parameter_count(config) / size - 1) <= 0.03
 
 
-def gpt2_tensors(shape: Architecture) -> Iterator[tuple[int, ...]]:
+def gpt2_tensors(config: Architecture) -> Iterator[tuple[int, ...]]:
     """The sides of GPT-2's tensors: model.py, and fill_in_parameter_sizes in train_gpt2.cu."""
-    width = shape.width
-    yield from ((50_304, width), (1024, width))
+    hidden = config.hidden_size
+    yield from ((50_304, hidden), (1024, hidden))
     norms, linears = 1, 0
-    for _ in range(shape.layers):
-        yield from ((width, 3 * width), (width, width), (width, 4 * width), (4 * width, width))
-        norms, linears = norms + 2, linears + 9 * width
-    yield (norms * width,)
-    if shape.biases:
-        yield from ((norms * width,), (linears,))
+    for _ in range(config.layers):
+        yield from (
+            (hidden, 3 * hidden),
+            (hidden, hidden),
+            (hidden, 4 * hidden),
+            (4 * hidden, hidden),
+        )
+        norms, linears = norms + 2, linears + 9 * hidden
+    yield (norms * hidden,)
+    if config.biases:
+        yield from ((norms * hidden,), (linears,))
 
 
-@pytest.mark.parametrize(("layers", "heads", "width", "exact"), GPT2)
+@pytest.mark.parametrize(("layers", "heads", "hidden", "exact"), GPT2)
 def test_gpt2s_sizes_are_built_as_published(
-    layers: int, heads: int, width: int, exact: int
+    layers: int, heads: int, hidden: int, exact: int
 ) -> None:
-    shape = gpt2_shape(exact, biases=True)
-    assert (shape.layers, shape.heads, shape.width) == (layers, heads, width)
-    assert parameter_count(shape) == exact
+    config = gpt2_config(exact, biases=True)
+    assert (config.layers, config.heads, config.hidden_size) == (layers, heads, hidden)
+    assert parameter_count(config) == exact
 
 
 def test_gpt2_without_biases_is_nanogpts() -> None:
-    shape = gpt2_shape(124_000_000, biases=False)
-    assert parameter_count(shape) == 124_354_560 + 19_200
-    assert f"{(parameter_count(shape) - position_parameters(shape)) / 1e6:.2f}M" == "123.59M"
+    config = gpt2_config(124_000_000, biases=False)
+    assert parameter_count(config) == 124_354_560 + 19_200
+    assert f"{(parameter_count(config) - position_parameters(config)) / 1e6:.2f}M" == "123.59M"
 
 
 def test_gpt2_of_1_5b_is_its_largest() -> None:
-    shape = gpt2_shape(1_500_000_000, biases=True)
-    assert (shape.layers, shape.heads, shape.width) == (48, 25, 1600)
+    config = gpt2_config(1_500_000_000, biases=True)
+    assert (config.layers, config.heads, config.hidden_size) == (48, 25, 1600)
 
 
 @given(dense_sizes, st.booleans())
 @pytest.mark.long
 def test_any_gpt2_is_of_its_family(size: int, biases: bool) -> None:
-    shape = gpt2_shape(size, biases=biases)
-    assert parameter_count(shape) == sum(map(prod, gpt2_tensors(shape)))
-    assert abs(parameter_count(shape) / size - 1) <= 0.05
-    assert shape.heads == shape.kv_heads
-    assert shape.heads * shape.head_width == shape.width
-    assert shape.feed_forward == 4 * shape.width
-    assert (shape.vocabulary, shape.context, shape.tied) == (50_257, 1024, True)
+    config = gpt2_config(size, biases=biases)
+    assert parameter_count(config) == sum(map(prod, gpt2_tensors(config)))
+    assert abs(parameter_count(config) / size - 1) <= 0.05
+    assert config.heads == config.kv_heads
+    assert config.heads * config.head_width == config.hidden_size
+    assert config.feed_forward == 4 * config.hidden_size
+    assert (config.vocabulary, config.context, config.tied) == (50_257, 1024, True)
     if size > 100e6:
-        assert 25 <= shape.width / shape.layers <= 160
+        assert 25 <= config.hidden_size / config.layers <= 160
 
 
 def test_adapters_have_the_weights_that_peft_counts() -> None:
     # print_trainable_parameters() of PEFT, rank 16 on all seven projections.
     for size, trainable in ((6_738_415_616, 39_976_960), (8_030_261_248, 41_943_040)):
-        shape = shape_for(size)._replace(adapter_rank=16)
-        assert trained_parameter_count(shape) == trainable
-        assert trained_parameter_count(shape._replace(adapter_rank=0)) == size
+        config = config_for(size)._replace(adapter_rank=16)
+        assert trained_parameter_count(config) == trainable
+        assert trained_parameter_count(config._replace(adapter_rank=0)) == size

@@ -47,20 +47,20 @@ SHAPES = (GPT_124M, LLAMA_1B, LLAMA_8B, LLAMA_70B, LLAMA_405B, MIXTRAL, QWEN_30B
 def layout(
     gpus: int = 8,
     per_node: int = 8,
-    tensor: int = 1,
-    pipeline: int = 1,
+    tp: int = 1,
+    pp: int = 1,
     sharding: Sharding = "fsdp2",
     recompute: Recompute = "selective",
     micro_batch: int = 1,
     accumulation: int = 1,
 ) -> Layout:
-    """A consistent layout: gpus = data x tensor x pipeline."""
+    """A consistent layout: gpus = dp x tp x pp."""
     return Layout(
         gpus=gpus,
         nodes=-(-gpus // min(gpus, per_node)),
-        data=gpus // (tensor * pipeline),
-        tensor=tensor,
-        pipeline=pipeline,
+        dp=gpus // (tp * pp),
+        tp=tp,
+        pp=pp,
         sharding=sharding,
         recompute=recompute,
         micro_batch=micro_batch,
@@ -69,7 +69,7 @@ def layout(
 
 
 def job(
-    shape: Architecture = LLAMA_8B,
+    config: Architecture = LLAMA_8B,
     gpu: Gpu = H100,
     spread: Layout | None = None,
     seed: int = 1,
@@ -79,20 +79,20 @@ def job(
 ) -> Job:
     """A job with the shape's own context as its sequence."""
     spread = spread or layout(per_node=gpu.per_node)
-    batch = spread.data * spread.micro_batch * spread.accumulation
-    parameters = parameter_count(shape)
+    batch = spread.dp * spread.micro_batch * spread.accumulation
+    parameters = parameter_count(config)
     return Job(
         seed=seed,
         start=start,
         recipe=RECIPES["pretrain"],
-        model=Model("TestGPT", parameters, parameters, shape.experts),
-        architecture=shape,
+        model=Model("TestGPT", parameters, parameters, config.experts),
+        architecture=config,
         dataset=Dataset("TestWeb", 10**13, "web"),
         gpu=gpu,
         layout=spread,
         schedule=Schedule(
             steps=steps, warmup=100, peak_lr=3e-4, final_lr=3e-5, decay="cosine",
-            sequence=shape.context, global_batch=batch, epochs=1, log_every=10,
+            sequence=config.context, global_batch=batch, epochs=1, log_every=10,
             validate_every=250, validation_batches=4, save_every=500,
         ),
         software=Software(
@@ -109,16 +109,16 @@ def job(
 @st.composite
 def layouts(draw: st.DrawFn, gpu: Gpu) -> Layout:
     """Any layout from 1 to 131,072 GPUs."""
-    tensor = draw(st.sampled_from((1, 2, 4, 8))) if gpu.per_node == 8 else 1
-    pipeline = draw(st.sampled_from((1, 2, 8, 16)))
-    data = draw(st.integers(1, 131_072 // (tensor * pipeline)))
-    gpus = data * tensor * pipeline
+    tp = draw(st.sampled_from((1, 2, 4, 8))) if gpu.per_node == 8 else 1
+    pp = draw(st.sampled_from((1, 2, 8, 16)))
+    dp = draw(st.integers(1, 131_072 // (tp * pp)))
+    gpus = dp * tp * pp
     per_node = max(size for size in range(1, gpu.per_node + 1) if gpus % size == 0)
     return layout(
         gpus=gpus,
         per_node=per_node,
-        tensor=tensor,
-        pipeline=pipeline,
+        tp=tp,
+        pp=pp,
         sharding=draw(st.sampled_from(("ddp", "zero1", "zero2", "zero3", "fsdp2"))),
         recompute=draw(st.sampled_from(("none", "selective", "full"))),
         micro_batch=draw(st.sampled_from((1, 2, 8))),
@@ -131,7 +131,7 @@ def jobs(draw: st.DrawFn) -> Job:
     """Any model on any cluster, whether it fits or not."""
     gpu = draw(st.sampled_from(GPUS))
     return job(
-        shape=draw(st.sampled_from(SHAPES)),
+        config=draw(st.sampled_from(SHAPES)),
         gpu=gpu,
         spread=draw(layouts(gpu)),
         seed=draw(st.integers(0, 2**63)),

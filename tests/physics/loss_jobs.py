@@ -39,7 +39,7 @@ def make_job(
         gpu=Gpu(
             "NVIDIA H100 80GB HBM3", 81_559, 700, 989.0, 3.35, 450.0, 50.0, 8, "sxm", 1980, 43.0
         ),
-        layout=Layout(gpus=8, nodes=1, data=8),
+        layout=Layout(gpus=8, nodes=1, dp=8),
         schedule=Schedule(
             steps=steps,
             warmup=warmup,

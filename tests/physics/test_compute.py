@@ -17,10 +17,17 @@ from tests.physics import jobs
 from tests.physics.jobs import A100, H100, H200, layout
 
 
-def gpt(layers: int, width: int, heads: int) -> Architecture:
+def gpt(layers: int, hidden: int, heads: int) -> Architecture:
     """A model of GPT-3's family, as Megatron-LM trained them at 2,048 tokens."""
     return Architecture(
-        layers, width, heads, heads, width // heads, int(8 * width / 3), 51_200, 2048
+        layers,
+        hidden,
+        heads,
+        heads,
+        hidden // heads,
+        int(8 * hidden / 3),
+        51_200,
+        2048,
     )
 
 
@@ -70,24 +77,24 @@ MOSAIC = {"micro_batch": 8}
 # name, model, GPU, layout, tokens in a sequence, published MFU in per cent (low, high)
 PUBLISHED: list[tuple[str, Architecture, Gpu, Layout, int, float, float]] = [
     ("Llama 3 Table 4, 8,192 GPUs", jobs.LLAMA_405B, H100,
-     layout(8192, tensor=8, pipeline=16, recompute="none", accumulation=32), 8192, 43, 43),
+     layout(8192, tp=8, pp=16, recompute="none", accumulation=32), 8192, 43, 43),
     ("Llama 3 Table 4, 16,384 GPUs", jobs.LLAMA_405B, H100,
-     layout(16_384, tensor=8, pipeline=16, recompute="none", accumulation=16), 8192, 41, 41),
+     layout(16_384, tp=8, pp=16, recompute="none", accumulation=16), 8192, 41, 41),
     ("MegaScale 175B", gpt(96, 12_288, 96), A100,
-     layout(12_288, tensor=8, pipeline=8, accumulation=32), 2048, 55.2, 55.2),
+     layout(12_288, tp=8, pp=8, accumulation=32), 2048, 55.2, 55.2),
     ("Megatron 175B", gpt(96, 12_288, 96), A100,
-     layout(64, tensor=8, pipeline=8, accumulation=64), 2048, 51.4, 51.4),
+     layout(64, tp=8, pp=8, accumulation=64), 2048, 51.4, 51.4),
     ("Megatron 530B", gpt(105, 20_480, 128), A100,
-     layout(280, tensor=8, pipeline=35, accumulation=280), 2048, 56.0, 56.0),
+     layout(280, tp=8, pp=35, accumulation=280), 2048, 56.0, 56.0),
     ("Megatron 1T", gpt(128, 25_600, 160), A100,
-     layout(512, tensor=8, pipeline=64, accumulation=512), 2048, 56.3, 56.3),
+     layout(512, tp=8, pp=64, accumulation=512), 2048, 56.3, 56.3),
     ("torchtitan 8B, 8 GPUs", jobs.LLAMA_8B, H100, layout(8, micro_batch=2), 8192, 33, 39),
     ("torchtitan 8B, 128 GPUs", jobs.LLAMA_8B, H100, layout(128, micro_batch=2), 8192, 32.5, 38),
     ("torchtitan 8B, H200", jobs.LLAMA_8B, H200, layout(8), 8192, 41.46, 41.46),
     ("torchtitan 70B, 256 GPUs, TP8", jobs.LLAMA_70B, H100,
-     layout(256, tensor=8, micro_batch=16), 8192, 40.3, 42.6),
+     layout(256, tp=8, micro_batch=16), 8192, 40.3, 42.6),
     ("torchtitan 405B, 512 GPUs, TP8", jobs.LLAMA_405B, H100,
-     layout(512, tensor=8, recompute="full", micro_batch=2), 8192, 26, 34),
+     layout(512, tp=8, recompute="full", micro_batch=2), 8192, 26, 34),
     ("Mosaic 760M, H100", jobs.GPT_760M, H100, layout(8, micro_batch=8), 2048, 36, 40),
     ("Mosaic 1B, H100", jobs.LLAMA_1B, H100, layout(8, micro_batch=8), 2048, 37, 43),
     ("Mosaic 7B, 8 H100", jobs.LLAMA_7B, H100, layout(8, micro_batch=8), 2048, 42, 44),
@@ -110,15 +117,15 @@ PUBLISHED: list[tuple[str, Architecture, Gpu, Layout, int, float, float]] = [
 # Before flash attention and overlapped communication: slower than today's software would be.
 OLD: list[tuple[str, Architecture, Gpu, Layout, int, float, float]] = [
     ("Megatron 22B", gpt(48, 6144, 64), A100,
-     layout(8, tensor=8, micro_batch=4), 2048, 41.5, 41.5),
+     layout(8, tp=8, micro_batch=4), 2048, 41.5, 41.5),
     ("BLOOM 176B", gpt(70, 14_336, 112), A100,
-     layout(384, tensor=4, pipeline=12, recompute="full", micro_batch=2, accumulation=128),
+     layout(384, tp=4, pp=12, recompute="full", micro_batch=2, accumulation=128),
      2048, 35, 36),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("shape", "gpu", "spread", "sequence", "low", "high", "band"),
+    ("config", "gpu", "spread", "sequence", "low", "high", "band"),
     [
         pytest.param(*row[1:], band, id=row[0])
         for rows, band in ((PUBLISHED, 0.15), (OLD, 0.30))
@@ -126,10 +133,10 @@ OLD: list[tuple[str, Architecture, Gpu, Layout, int, float, float]] = [
     ],
 )
 def test_mfu_is_as_published(
-    shape: Architecture, gpu: Gpu, spread: Layout, sequence: int, low: float, high: float,
+    config: Architecture, gpu: Gpu, spread: Layout, sequence: int, low: float, high: float,
     band: float,
 ) -> None:  # fmt: skip
-    reached = 100 * throughput.expected_mfu(shape, gpu, spread, sequence)
+    reached = 100 * throughput.expected_mfu(config, gpu, spread, sequence)
     assert low * (1 - band) <= reached <= high * (1 + band)
 
 
@@ -156,18 +163,18 @@ def test_slow_links_lower_mfu() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "spread", "low", "high"),
+    ("config", "spread", "low", "high"),
     [
         (jobs.LLAMA_8B, layout(64, accumulation=2), 0.25, 0.35),
-        (jobs.LLAMA_8B, layout(64, tensor=2, accumulation=4), 0.25, 0.35),
+        (jobs.LLAMA_8B, layout(64, tp=2, accumulation=4), 0.25, 0.35),
         (jobs.LLAMA_1B, layout(8, micro_batch=8, accumulation=8), 0.35, 0.45),
         (jobs.LLAMA_3B, layout(8, micro_batch=4, accumulation=8), 0.35, 0.45),
     ],
 )
 def test_mfu_of_consumer_cards(
-    shape: Architecture, spread: Layout, low: float, high: float
+    config: Architecture, spread: Layout, low: float, high: float
 ) -> None:
-    assert low < throughput.expected_mfu(shape, jobs.RTX_4090, spread) < high
+    assert low < throughput.expected_mfu(config, jobs.RTX_4090, spread) < high
 
 
 @settings(max_examples=60, deadline=None)
@@ -200,10 +207,10 @@ def steady_intervals(job: Job, size: int, last: int) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("shape", [jobs.LLAMA_8B, jobs.MIXTRAL], ids=["8B", "Mixtral"])
-def test_step_times_spread_as_measured(shape: Architecture, seed: int) -> None:
+@pytest.mark.parametrize("config", [jobs.LLAMA_8B, jobs.MIXTRAL], ids=["8B", "Mixtral"])
+def test_step_times_spread_as_measured(config: Architecture, seed: int) -> None:
     """Section 9: per-step CV 0.3-6 %, tail to the right, means over n steps narrower."""
-    job = jobs.job(shape, seed=seed, steps=3000)
+    job = jobs.job(config, seed=seed, steps=3000)
     single = steady_intervals(job, 1, 3000)
     middle = median(single)
     spread = stdev(single) / fmean(single)
@@ -258,8 +265,8 @@ def test_the_whole_run_takes_its_steps(job: Job) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_first_step_compiles(seed: int) -> None:
     """tps of step 1 is 2-21 % of the steady rate, and it takes 5 to 60 s more."""
-    for shape in (jobs.LLAMA_1B, jobs.LLAMA_8B, jobs.MIXTRAL):
-        job = jobs.job(shape, spread=layout(micro_batch=8), seed=seed)
+    for config in (jobs.LLAMA_1B, jobs.LLAMA_8B, jobs.MIXTRAL):
+        job = jobs.job(config, spread=layout(micro_batch=8), seed=seed)
         first, mean = step_time.interval_seconds(job, 1, 1), step_time.step_seconds(job)
         assert 5 < first - mean < 60
         assert 0.02 <= mean / first <= 0.21 or mean > 12

@@ -112,17 +112,17 @@ def test_overlaps_are_means_over_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "spread", "low", "high"),
+    ("config", "spread", "low", "high"),
     [
         (jobs.LLAMA_1B, jobs.layout(8, micro_batch=8), 1, 10),
         (jobs.LLAMA_8B, jobs.layout(8, micro_batch=2), 5, 20),
-        (jobs.LLAMA_405B, jobs.layout(1024, tensor=8, recompute="full"), 30, 75),
+        (jobs.LLAMA_405B, jobs.layout(1024, tp=8, recompute="full"), 30, 75),
     ],
 )
 def test_an_evaluation_takes_minutes(
-    shape: Architecture, spread: Layout, low: float, high: float
+    config: Architecture, spread: Layout, low: float, high: float
 ) -> None:
     """Six test sets with about 117,000 choices, on a node; on more where it would take hours."""
-    job = jobs.job(shape, spread=spread)
+    job = jobs.job(config, spread=spread)
     assert benchmarks.effort(job).questions == sum(SIZES.values())
     assert low < step_time.evaluation_seconds(job) / 60 < high

@@ -176,6 +176,6 @@ def test_a_node_sums_its_gpus() -> None:
 
 
 def test_pipeline_stages_fill_differently() -> None:
-    spread = layout(64, pipeline=8, accumulation=16)
+    spread = layout(64, pp=8, accumulation=16)
     found = training(jobs.job(jobs.LLAMA_8B, H100, spread))
     assert found[1].memory_mib > found[30].memory_mib + 500

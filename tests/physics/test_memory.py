@@ -8,7 +8,7 @@ from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Sharding
 from llmsim.job.records import Job
 from llmsim.model.architecture import parameter_count
-from llmsim.model.gpt2 import gpt2_shape
+from llmsim.model.gpt2 import gpt2_config
 from llmsim.physics.hardware import allocator, memory
 from tests.physics import jobs
 from tests.physics.jobs import H100, layout
@@ -58,9 +58,7 @@ def test_states_follow_zero(sharding: Sharding, per_parameter: float) -> None:
 
 def test_tensor_and_pipeline_ranks_divide_the_states() -> None:
     whole = memory.estimate(jobs.LLAMA_405B, layout(1024), 8192)
-    split = memory.estimate(
-        jobs.LLAMA_405B, layout(1024, tensor=8, pipeline=16, accumulation=16), 8192
-    )
+    split = memory.estimate(jobs.LLAMA_405B, layout(1024, tp=8, pp=16, accumulation=16), 8192)
     states = [m.weights + m.gradients + m.optimizer for m in (whole, split)]
     # 126 layers on 16 stages: the fullest has 8, or 8 / 7.875 of its share, and an embedding.
     assert states[1] / states[0] == pytest.approx(8 / 7.875, rel=0.10)
@@ -75,7 +73,7 @@ def test_mixtures_hold_all_their_experts() -> None:
 
 def test_the_first_stage_keeps_a_micro_batch_per_stage() -> None:
     """1F1B: four stages of eight layers, four micro-batches in flight on the first."""
-    spread = layout(32, pipeline=4, accumulation=8)
+    spread = layout(32, pp=4, accumulation=8)
     first, last = (memory.stage(jobs.LLAMA_8B, spread, 8192, index) for index in (0, 3))
     assert first.activations == 4 * last.activations
     assert first.logits == 0 < last.logits
@@ -125,7 +123,7 @@ def test_reserved_and_allocated_stay_within_the_gpu(job: Job, step: int) -> None
     steady = allocator.reserved(job, step)
     assert steady == allocator.reserved(job, 2)
     assert 0 <= allocator.allocated(job, step) <= steady <= memory.capacity(job.gpu)
-    for stage in {0, job.layout.pipeline // 2, job.layout.pipeline - 1}:
+    for stage in {0, job.layout.pp // 2, job.layout.pp - 1}:
         assert allocator.reserved(job, step, stage) <= steady
     assume(steady > 50 * 2**20)
     # 5 to 25 % below, up to a whole page of 2 MiB
@@ -149,15 +147,15 @@ def test_131072_gpus_hold_no_more_than_8() -> None:
 )
 def test_gpt2_needs_what_llm_c_allocates(parameters: int, micro_batch: int, mib: int) -> None:
     """`allocating ... MiB for activations`, its logits among them (train_gpt2.cu, -r 0)."""
-    shape = gpt2_shape(parameters, biases=True)
+    config = gpt2_config(parameters, biases=True)
     spread = layout(sharding="ddp", micro_batch=micro_batch, recompute="none")
-    found = memory.estimate(shape, spread, 1024)
+    found = memory.estimate(config, spread, 1024)
     assert (found.activations + found.logits) // 2**20 == mib
     assert found.weights == 2 * parameters
 
 
 def test_a_loss_in_fp32_has_another_copy_of_the_logits() -> None:
     """s b V (2 + 4) bytes: Korthikanti et al. 2022."""
-    shape = gpt2_shape(124_000_000, biases=False)
+    config = gpt2_config(124_000_000, biases=False)
     spread = layout(sharding="ddp", micro_batch=64)._replace(fp32_logits=True)
-    assert memory.estimate(shape, spread, 1024).logits == 64 * 1024 * 50_304 * 6
+    assert memory.estimate(config, spread, 1024).logits == 64 * 1024 * 50_304 * 6

@@ -175,7 +175,7 @@ def test_ddp_reduces_its_gradients_in_buckets() -> None:
 
 
 def test_tensor_and_pipeline_traffic() -> None:
-    spread = layout(1024, tensor=8, pipeline=16, accumulation=32)
+    spread = layout(1024, tp=8, pp=16, accumulation=32)
     moved = traffic.step_transfers(jobs.job(jobs.LLAMA_405B, spread=spread), 5)
     by_purpose = {transfer.purpose: transfer for transfer in moved}
     assert by_purpose["hidden states"].calls == 4 * 8 * 32  # 8 layers, 32 micro-batches

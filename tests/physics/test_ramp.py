@@ -35,37 +35,41 @@ def ramped(parts: int = 4, log_every: int = 10, steps: int = 2000, share: float 
     return job._replace(schedule=job.schedule._replace(ramp=stages, log_every=log_every))
 
 
-def three_numbers(plan: Schedule) -> tuple[int, int, int]:
-    return plan.ramp[0].batch, plan.ramp[1].batch - plan.ramp[0].batch, plan.ramp[-1].before
+def three_numbers(schedule: Schedule) -> tuple[int, int, int]:
+    return (
+        schedule.ramp[0].batch,
+        schedule.ramp[1].batch - schedule.ramp[0].batch,
+        schedule.ramp[-1].before,
+    )
 
 
 @pytest.mark.parametrize("parts", batch_ramp.PARTS)
 def test_the_batches_are_megatrons(parts: int) -> None:
-    plan = ramped(parts).schedule
-    batches = megatrons(*three_numbers(plan), plan.global_batch)
+    schedule = ramped(parts).schedule
+    batches = megatrons(*three_numbers(schedule), schedule.global_batch)
     for step, expected, consumed in zip(
-        range(1, plan.steps + 1), batches, accumulate(megatrons(*three_numbers(plan), 960)),
+        range(1, schedule.steps + 1), batches, accumulate(megatrons(*three_numbers(schedule), 960)),
         strict=False,
     ):  # fmt: skip
-        assert batch_ramp.batch(plan, step) == expected
-        assert batch_ramp.consumed(plan, step) == consumed
-    assert batch_ramp.batch(plan, plan.steps) == plan.global_batch == 960
+        assert batch_ramp.batch(schedule, step) == expected
+        assert batch_ramp.consumed(schedule, step) == consumed
+    assert batch_ramp.batch(schedule, schedule.steps) == schedule.global_batch == 960
 
 
 @settings(deadline=None)
 @given(
     accumulation=st.integers(1, 512),
-    pipeline=st.sampled_from((1, 2, 4, 8)),
+    pp=st.sampled_from((1, 2, 4, 8)),
     steps=st.integers(100, 10_000),
     log_every=st.sampled_from((1, 5, 10, 20, 25)),
     share=st.floats(0.06, 0.18),
     draw=st.integers(0, 2**64 - 1),
 )
 def test_a_ramp_divides_evenly(
-    accumulation: int, pipeline: int, steps: int, log_every: int, share: float, draw: int
+    accumulation: int, pp: int, steps: int, log_every: int, share: float, draw: int
 ) -> None:
     layout = Layout(
-        gpus=8 * pipeline, nodes=pipeline, data=8, pipeline=pipeline, micro_batch=2,
+        gpus=8 * pp, nodes=pp, dp=8, pp=pp, micro_batch=2,
         accumulation=accumulation,
     )  # fmt: skip
     stages = batch_ramp.planned(layout, steps, log_every, share, draw)
@@ -75,7 +79,7 @@ def test_a_ramp_divides_evenly(
     assert stages[-1].first <= 0.3 * steps + 1
     for stage in stages:
         assert stage.batch % 16 == 0
-        assert stage.batch // 16 >= pipeline
+        assert stage.batch // 16 >= pp
         assert (stage.first - 1) % log_every == 0
     assert len({b.before - a.before for a, b in pairwise(stages)}) == 1
 
@@ -91,11 +95,11 @@ def test_what_has_no_ramp_counts_steps() -> None:
 
 @given(st.integers(1, 2000))
 def test_steps_until_is_the_first_step_with_enough(step: int) -> None:
-    plan = ramped().schedule
-    reached = batch_ramp.consumed(plan, step)
-    assert batch_ramp.steps_until(plan, reached) == step
-    assert batch_ramp.steps_until(plan, reached - 1) == step
-    assert batch_ramp.steps_until(plan, reached + 1) == step + 1
+    schedule = ramped().schedule
+    reached = batch_ramp.consumed(schedule, step)
+    assert batch_ramp.steps_until(schedule, reached) == step
+    assert batch_ramp.steps_until(schedule, reached - 1) == step
+    assert batch_ramp.steps_until(schedule, reached + 1) == step + 1
 
 
 # --- what follows from it ------------------------------------------------------------------
@@ -103,15 +107,15 @@ def test_steps_until_is_the_first_step_with_enough(step: int) -> None:
 
 def test_the_rate_goes_by_sequences_as_megatron_demands() -> None:
     job = ramped()
-    plan = job.schedule
-    quarter = plan.ramp[0].batch
+    schedule = job.schedule
+    quarter = schedule.ramp[0].batch
     assert learning_rate.learning_rate(job, 1) == pytest.approx(
-        plan.peak_lr * quarter / (plan.warmup * plan.global_batch)
+        schedule.peak_lr * quarter / (schedule.warmup * schedule.global_batch)
     )
-    warm = batch_ramp.steps_until(plan, plan.warmup * plan.global_batch)
-    assert warm > plan.warmup
-    assert learning_rate.learning_rate(job, warm) == pytest.approx(plan.peak_lr, rel=0.01)
-    assert learning_rate.learning_rate(job, plan.steps) == plan.final_lr
+    warm = batch_ramp.steps_until(schedule, schedule.warmup * schedule.global_batch)
+    assert warm > schedule.warmup
+    assert learning_rate.learning_rate(job, warm) == pytest.approx(schedule.peak_lr, rel=0.01)
+    assert learning_rate.learning_rate(job, schedule.steps) == schedule.final_lr
 
 
 def test_a_quarter_of_the_batch_takes_a_quarter_of_the_time_and_of_the_accumulation() -> None:
@@ -126,7 +130,7 @@ def test_a_quarter_of_the_batch_takes_a_quarter_of_the_time_and_of_the_accumulat
 
 
 def test_a_pipeline_has_more_of_a_bubble_while_the_batch_is_small() -> None:
-    spread = jobs.layout(64, tensor=2, pipeline=8, accumulation=32)
+    spread = jobs.layout(64, tp=2, pp=8, accumulation=32)
     job = jobs.job(jobs.LLAMA_70B, spread=spread)
     job = job._replace(
         schedule=job.schedule._replace(ramp=batch_ramp.planned(spread, 2000, 10, 0.1, 1))
@@ -155,9 +159,9 @@ def test_each_stage_keeps_its_pace() -> None:
 def test_a_small_batch_has_a_noisier_loss() -> None:
     """sigma = 30 / sqrt(tokens of the printed loss), measured on three public logs."""
     job = ramped()
-    plan, shape = job.schedule, objectives.curve(job)
-    early, late = (loss.batch_sigma(job, shape, 3.0, step, step) for step in (1, plan.steps))
-    assert early == pytest.approx(30 / sqrt(plan.ramp[0].batch * plan.sequence))
+    schedule, shape = job.schedule, objectives.curve(job)
+    early, late = (loss.batch_sigma(job, shape, 3.0, step, step) for step in (1, schedule.steps))
+    assert early == pytest.approx(30 / sqrt(schedule.ramp[0].batch * schedule.sequence))
     assert early == pytest.approx(2 * late)
 
 

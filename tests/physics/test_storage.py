@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmsim.dialects.registry import framework_of
 from llmsim.job.records import Job
 from llmsim.model.architecture import Architecture, parameter_count
-from llmsim.model.gpt2 import gpt2_shape
+from llmsim.model.gpt2 import gpt2_config
 from llmsim.physics.hardware import storage
 from tests.physics import jobs
 from tests.physics.jobs import layout
@@ -19,8 +19,8 @@ from tests.physics.jobs import layout
 def test_checkpoint_bytes() -> None:
     """12 bytes a parameter: 8B 96 GB, 70B 847 GB, 405B 4.9 TB."""
     sizes = [
-        storage.checkpoint_bytes(jobs.job(shape)) / 1e9
-        for shape in (jobs.LLAMA_8B, jobs.LLAMA_70B, jobs.LLAMA_405B)
+        storage.checkpoint_bytes(jobs.job(config)) / 1e9
+        for config in (jobs.LLAMA_8B, jobs.LLAMA_70B, jobs.LLAMA_405B)
     ]
     assert sizes == pytest.approx([96.4, 846.6, 4870.2], rel=1e-3)
 
@@ -46,8 +46,8 @@ def test_mixtral_exports_19_files() -> None:
 def test_transformers_5_fills_files_up_to_50_gb(dialect: str) -> None:
     """save_pretrained's max_shard_size="50GB": 16 GB are one file, 141 GB three."""
     files = [
-        len(storage.export_shards(jobs.job(shape)._replace(framework=framework_of(dialect))))
-        for shape in (jobs.LLAMA_8B, jobs.LLAMA_70B)
+        len(storage.export_shards(jobs.job(config)._replace(framework=framework_of(dialect))))
+        for config in (jobs.LLAMA_8B, jobs.LLAMA_70B)
     ]
     assert files == [1, 3]
 
@@ -58,21 +58,21 @@ def test_a_small_model_is_one_file() -> None:
 
 
 def test_a_trillion_parameters_are_hundreds_of_files() -> None:
-    shape = jobs.MIXTRAL._replace(layers=61, width=7168, feed_forward=2048, experts=384)
-    shards = storage.export_shards(jobs.job(shape))
-    assert len(shards) == pytest.approx(2 * parameter_count(shape) / 5e9, rel=0.02)
+    config = jobs.MIXTRAL._replace(layers=61, hidden_size=7168, feed_forward=2048, experts=384)
+    shards = storage.export_shards(jobs.job(config))
+    assert len(shards) == pytest.approx(2 * parameter_count(config) / 5e9, rel=0.02)
     assert len(shards) > 350
 
 
-GPT2 = tuple(gpt2_shape(124_000_000, biases=biases) for biases in (True, False))
+GPT2 = tuple(gpt2_config(124_000_000, biases=biases) for biases in (True, False))
 
 
 @pytest.mark.parametrize(
-    "shape", [*jobs.SHAPES, *GPT2], ids=lambda s: f"{parameter_count(s) / 1e9:.1f}B"
+    "config", [*jobs.SHAPES, *GPT2], ids=lambda s: f"{parameter_count(s) / 1e9:.1f}B"
 )
-def test_shards_sum_to_the_weights(shape: Architecture) -> None:
-    shards = storage.export_shards(jobs.job(shape))
-    weights = 2 * parameter_count(shape)
+def test_shards_sum_to_the_weights(config: Architecture) -> None:
+    shards = storage.export_shards(jobs.job(config))
+    weights = 2 * parameter_count(config)
     headers = sum(shard.size for shard in shards) - weights
     assert 0 < headers < 5e-4 * weights
     assert all(shard.size <= 5e9 + 2e5 for shard in shards)
@@ -82,9 +82,9 @@ def test_shards_sum_to_the_weights(shape: Architecture) -> None:
 
 def test_bloom_saves_in_40_seconds() -> None:
     """2.3 TB from 384 GPUs at 57 GB/s: with ZeRO-1, 14 bytes for each of 176B weights."""
-    shape = jobs.LLAMA_70B._replace(layers=203)
-    job = jobs.job(shape, spread=layout(384, sharding="zero1"), storage_gb_s=57.0)
-    assert parameter_count(shape) == pytest.approx(176e9, rel=0.02)
+    config = jobs.LLAMA_70B._replace(layers=203)
+    job = jobs.job(config, spread=layout(384, sharding="zero1"), storage_gb_s=57.0)
+    assert parameter_count(config) == pytest.approx(176e9, rel=0.02)
     assert storage.checkpoint_bytes(job) == pytest.approx(2.3e12, rel=0.08)
     assert storage.save_seconds(job, 1000) == pytest.approx(40, rel=0.25)
 
@@ -115,8 +115,8 @@ def test_exporting_8b_takes_10_to_20_seconds() -> None:
 
 
 def test_staging_takes_seconds() -> None:
-    for shape, gpus in ((jobs.LLAMA_8B, 8), (jobs.LLAMA_70B, 64), (jobs.LLAMA_405B, 1024)):
-        assert 0.3 < storage.staging_seconds(jobs.job(shape, spread=layout(gpus)), 500) < 5
+    for config, gpus in ((jobs.LLAMA_8B, 8), (jobs.LLAMA_70B, 64), (jobs.LLAMA_405B, 1024)):
+        assert 0.3 < storage.staging_seconds(jobs.job(config, spread=layout(gpus)), 500) < 5
 
 
 @settings(max_examples=60, deadline=None)

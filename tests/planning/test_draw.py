@@ -22,13 +22,13 @@ def test_a_refusal_shows_its_arithmetic() -> None:
 @settings(max_examples=100, deadline=None)
 @given(jobs.jobs())
 def test_the_parts_of_an_explanation_add_up(job: Job) -> None:
-    shape, spread, sequence = job.architecture, job.layout, job.schedule.sequence
-    text = explained(shape, spread, sequence, job.gpu)
+    config, spread, sequence = job.architecture, job.layout, job.schedule.sequence
+    text = explained(config, spread, sequence, job.gpu)
     numbers = [float(n.replace(",", "")) for n in re.findall(r"([\d,]+\.\d) GB", text)]
     *parts, total, capacity = numbers
     assert round(sum(parts), 1) == total
     limit = memory.USABLE * memory.capacity(job.gpu)
-    too_large = memory.total(memory.estimate(shape, spread, sequence)) > limit
+    too_large = memory.total(memory.estimate(config, spread, sequence)) > limit
     assert (" but " in text) == too_large
     if too_large:
         assert total > memory.USABLE * capacity - 0.1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from llmsim.catalog import records
 from llmsim.catalog.records import Gpu, gpu_named
 from llmsim.job.layout import Layout
-from llmsim.model.architecture import shape_for
+from llmsim.model.architecture import config_for
 from llmsim.physics.hardware import memory
 from llmsim.physics.speed import throughput
 from llmsim.planning.parallelism import GROWTH, fitting_layout, leanest_layout, node_size
@@ -37,19 +37,19 @@ def test_all_nodes_run_equally_many_processes(gpus: int, per_node: int) -> None:
 def test_a_layout_divides_evenly_and_fits(
     size: int, gpu: Gpu, gpus: int, sequences: int, reference: bool
 ) -> None:
-    shape = shape_for(size)
-    layout = fitting_layout(shape, gpu, gpus, sequences, reference=reference)
+    config = config_for(size)
+    layout = fitting_layout(config, gpu, gpus, sequences, reference=reference)
     assume(layout)
     assert layout is not None
-    assert layout.gpus == gpus == layout.data * layout.tensor * layout.pipeline
+    assert layout.gpus == gpus == layout.dp * layout.tp * layout.pp
     per_node, rest = divmod(gpus, layout.nodes)
     assert rest == 0
     assert per_node <= gpu.per_node
-    assert per_node % layout.tensor == 0  # tensor parallelism stays inside a node
-    assert shape.heads % layout.tensor == shape.kv_heads % layout.tensor == 0
-    assert layout.pipeline <= shape.layers
-    assert layout.accumulation >= layout.pipeline  # each stage has a micro-batch to work on
-    used = memory.total(memory.estimate(shape, layout, shape.context))
+    assert per_node % layout.tp == 0  # tensor parallelism stays inside a node
+    assert config.heads % layout.tp == config.kv_heads % layout.tp == 0
+    assert layout.pp <= config.layers
+    assert layout.accumulation >= layout.pp  # each stage has a micro-batch to work on
+    used = memory.total(memory.estimate(config, layout, config.context))
     assert used <= memory.USABLE * memory.capacity(gpu)
 
 
@@ -58,19 +58,21 @@ def test_a_layout_divides_evenly_and_fits(
 def test_what_is_refused_does_not_fit_in_any_layout(
     size: int, gpu: Gpu, gpus: int, sequences: int
 ) -> None:
-    shape = shape_for(size)
-    assume(fitting_layout(shape, gpu, gpus, sequences) is None)
-    leanest = memory.total(memory.estimate(shape, leanest_layout(shape, gpu, gpus), shape.context))
+    config = config_for(size)
+    assume(fitting_layout(config, gpu, gpus, sequences) is None)
+    leanest = memory.total(
+        memory.estimate(config, leanest_layout(config, gpu, gpus), config.context)
+    )
     assert leanest > memory.USABLE * memory.capacity(gpu)
     nodes = gpus // node_size(gpus, gpu.per_node)
-    for tensor, pipeline in product((1, 2, 4, 8), (1, 2, 4, 8, 16, 32)):
-        data, rest = divmod(gpus, tensor * pipeline)
-        if rest or node_size(gpus, gpu.per_node) % tensor or pipeline > shape.layers // 2:
+    for tp, pp in product((1, 2, 4, 8), (1, 2, 4, 8, 16, 32)):
+        dp, rest = divmod(gpus, tp * pp)
+        if rest or node_size(gpus, gpu.per_node) % tp or pp > config.layers // 2:
             continue
-        if pipeline > 1 and tensor == 1:
+        if pp > 1 and tp == 1:
             continue
-        layout = Layout(gpus, nodes, data, tensor, pipeline, "fsdp2", "full", accumulation=pipeline)
-        assert memory.total(memory.estimate(shape, layout, shape.context)) >= leanest
+        layout = Layout(gpus, nodes, dp, tp, pp, "fsdp2", "full", accumulation=pp)
+        assert memory.total(memory.estimate(config, layout, config.context)) >= leanest
 
 
 @pytest.mark.parametrize(
@@ -85,24 +87,24 @@ def test_what_is_refused_does_not_fit_in_any_layout(
 def test_layouts_are_the_simplest_that_people_use(
     size: float, gpus: int, sequences: int, expected: tuple[str, int, int]
 ) -> None:
-    layout = fitting_layout(shape_for(int(size)), H100, gpus, sequences)
+    layout = fitting_layout(config_for(int(size)), H100, gpus, sequences)
     assert layout is not None
-    assert (layout.sharding, layout.tensor) == expected[:2]
-    assert layout.data <= GROWTH * sequences
+    assert (layout.sharding, layout.tp) == expected[:2]
+    assert layout.dp <= GROWTH * sequences
 
 
 def test_the_largest_models_are_split_and_as_fast_as_published() -> None:
     """Llama 3, table 4: 405B at 41 % on 16,384 H100, with 8-way tensor parallelism."""
-    shape = shape_for(405_000_000_000)
-    layout = fitting_layout(shape, H100, 16_384, 2048)
+    config = config_for(405_000_000_000)
+    layout = fitting_layout(config, H100, 16_384, 2048)
     assert layout is not None
-    assert layout.tensor > 1
-    assert throughput.expected_mfu(shape, H100, layout) == pytest.approx(0.41, abs=0.03)
+    assert layout.tp > 1
+    assert throughput.expected_mfu(config, H100, layout) == pytest.approx(0.41, abs=0.03)
 
 
 def test_the_batch_comes_near_to_the_one_that_is_wanted() -> None:
     for gpus, sequences in product((8, 24, 64, 96), (64, 250, 512, 1000)):
-        layout = fitting_layout(shape_for(1_100_000_000), H100, gpus, sequences)
+        layout = fitting_layout(config_for(1_100_000_000), H100, gpus, sequences)
         assert layout is not None
-        batch = layout.data * layout.micro_batch * layout.accumulation
+        batch = layout.dp * layout.micro_batch * layout.accumulation
         assert 0.66 <= batch / sequences <= 1.5, (gpus, sequences)

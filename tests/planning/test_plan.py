@@ -38,11 +38,11 @@ def divides(job: Job) -> bool:
     """Whether GPUs, batch, epochs and intervals come out even."""
     layout, schedule = job.layout, job.schedule
     return (
-        layout.gpus == layout.data * layout.tensor * layout.pipeline
+        layout.gpus == layout.dp * layout.tp * layout.pp
         and layout.gpus == layout.nodes * gpus_per_node(job)
-        and gpus_per_node(job) % layout.tensor == 0
+        and gpus_per_node(job) % layout.tp == 0
         and gpus_per_node(job) <= job.gpu.per_node
-        and schedule.global_batch == layout.data * layout.micro_batch * layout.accumulation
+        and schedule.global_batch == layout.dp * layout.micro_batch * layout.accumulation
         and schedule.steps == schedule.epochs * steps_per_epoch(job)
         and steps_per_epoch(job) % schedule.log_every == 0
         and schedule.validate_every % schedule.log_every == 0

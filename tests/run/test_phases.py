@@ -23,11 +23,11 @@ def runs(request: pytest.FixtureRequest) -> tuple[Run, ...]:
 
 def test_checkpoints_are_saved_and_deleted_in_turn(runs: tuple[Run, ...]) -> None:
     for run in runs:
-        plan = run.job.schedule
+        schedule = run.job.schedule
         # Frameworks that count steps from 0 save at every multiple of the interval, 0 among them.
-        first = 1 if run.job.framework.name == "maxtext" else plan.save_every
-        due = {*range(first, plan.steps + 1, plan.save_every), plan.steps}
-        due |= {stage.first - 1 for stage in plan.ramp[1:]}  # before the batch grows
+        first = 1 if run.job.framework.name == "maxtext" else schedule.save_every
+        due = {*range(first, schedule.steps + 1, schedule.save_every), schedule.steps}
+        due |= {stage.first - 1 for stage in schedule.ramp[1:]}  # before the batch grows
         saved = run.all(events.CheckpointSaved)
         assert [event.step for event in saved] == sorted(due)
         kept: dict[str, int] = {}

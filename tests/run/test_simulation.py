@@ -43,28 +43,31 @@ def pretraining(runs: tuple[Run, ...]) -> list[Run]:
 
 def flops_per_token(job: Job) -> float:
     """6 N + 12 L H Q T, twice this without gradients of frozen weights; see torchtitan."""
-    shape = job.architecture
-    if shape.family == "gpt2":
-        norm = shape.width * (1 + shape.biases)
-        block = 12 * shape.width**2 + 9 * shape.width * shape.biases + 2 * norm
-        weights = shape.layers * block + norm + 50_304 * shape.width
+    config = job.architecture
+    if config.family == "gpt2":
+        norm = config.hidden_size * (1 + config.biases)
+        block = 12 * config.hidden_size**2 + 9 * config.hidden_size * config.biases + 2 * norm
+        weights = config.layers * block + norm + 50_304 * config.hidden_size
     else:
-        vocabulary = shape.vocabulary * shape.width
-        block = 2 * shape.width * shape.head_width * (shape.heads + shape.kv_heads)
-        block += 3 * shape.active_experts * shape.width * shape.feed_forward + 2 * shape.width
-        block += shape.width * shape.experts * (shape.experts > 1)
-        weights = shape.layers * block + shape.width + vocabulary
-    attention = 2 * shape.layers * shape.heads * shape.head_width * job.schedule.sequence
+        vocabulary = config.vocabulary * config.hidden_size
+        block = 2 * config.hidden_size * config.head_width * (config.heads + config.kv_heads)
+        block += (
+            3 * config.active_experts * config.hidden_size * config.feed_forward
+            + 2 * config.hidden_size
+        )
+        block += config.hidden_size * config.experts * (config.experts > 1)
+        weights = config.layers * block + config.hidden_size + vocabulary
+    attention = 2 * config.layers * config.heads * config.head_width * job.schedule.sequence
     forwards = {"lora": 2, "dpo": 4, "grpo": 4}.get(job.recipe.name, 3)
     return forwards * (2.0 * weights + 2.0 * attention)
 
 
 def batches(job: Job) -> list[int]:
     """Sequences of the steps 1, 2, 3 ..., counted out."""
-    plan = job.schedule
-    found = [plan.global_batch] * plan.steps
-    for stage in plan.ramp:
-        found[stage.first - 1 :] = [stage.batch] * (plan.steps - stage.first + 1)
+    schedule = job.schedule
+    found = [schedule.global_batch] * schedule.steps
+    for stage in schedule.ramp:
+        found[stage.first - 1 :] = [stage.batch] * (schedule.steps - stage.first + 1)
     return found
 
 
@@ -88,19 +91,19 @@ def expected_rate(job: Job, step: int) -> float:
 
     transformers' schedules begin with lambda(0), so that they are a step behind.
     """
-    plan = job.schedule
-    after, full = sequences_after(job), plan.global_batch
+    schedule = job.schedule
+    after, full = sequences_after(job), schedule.global_batch
     step -= job.framework.name in ("hf", "trl")
     now, steps = after[step] / full, after[-1] / full
-    if now <= plan.warmup:
-        return plan.peak_lr * now / plan.warmup
-    done = (now - plan.warmup) / (steps - plan.warmup)
+    if now <= schedule.warmup:
+        return schedule.peak_lr * now / schedule.warmup
+    done = (now - schedule.warmup) / (steps - schedule.warmup)
     left = {
         "linear": 1 - done,
         "cosine": (1 + cos(pi * done)) / 2,
         "wsd": 1 - sqrt(max(0.0, done - 0.8) / 0.2),
-    }[plan.decay]
-    return plan.final_lr + (plan.peak_lr - plan.final_lr) * left
+    }[schedule.decay]
+    return schedule.final_lr + (schedule.peak_lr - schedule.final_lr) * left
 
 
 def test_time_never_goes_back(runs: tuple[Run, ...]) -> None:
@@ -193,7 +196,7 @@ def test_a_batch_grows_between_logged_steps_and_is_told(all_runs: tuple[Run, ...
         assert {event.step for event in run.all(events.CheckpointSaved)} >= {s - 1 for s in grown}
         layout = run.job.layout
         for event in told.values():
-            assert event.after == layout.data * layout.micro_batch * event.accumulation
+            assert event.after == layout.dp * layout.micro_batch * event.accumulation
 
 
 def test_memory_fits_into_the_gpu(runs: tuple[Run, ...]) -> None:
@@ -213,9 +216,11 @@ def test_the_learning_rate_is_that_of_the_schedule(runs: tuple[Run, ...]) -> Non
 
 def test_steps_are_logged_at_the_first_and_at_each_interval(runs: tuple[Run, ...]) -> None:
     for run in runs:
-        plan = run.job.schedule
+        schedule = run.job.schedule
         logged = [step.step for step in run.all(events.Step)]
-        assert logged == sorted({1, *range(plan.log_every, plan.steps + 1, plan.log_every)})
+        assert logged == sorted(
+            {1, *range(schedule.log_every, schedule.steps + 1, schedule.log_every)}
+        )
         epochs = [step.epoch for step in run.all(events.Step)]
         assert epochs == [-(-step // steps_per_epoch(run.job)) for step in logged]
 
@@ -234,17 +239,17 @@ def test_epochs_start_and_end_once_and_in_order(runs: tuple[Run, ...]) -> None:
 
 def test_validation_comes_at_its_interval_and_at_the_end(runs: tuple[Run, ...]) -> None:
     for run in runs:
-        plan = run.job.schedule
+        schedule = run.job.schedule
         validated = run.all(events.Validated)
-        at_intervals = range(plan.validate_every, plan.steps + 1, plan.validate_every)
-        due = {*at_intervals, 1 if run.job.framework.name == "torchtitan" else plan.steps}
+        at_intervals = range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)
+        due = {*at_intervals, 1 if run.job.framework.name == "torchtitan" else schedule.steps}
         assert [event.step for event in validated] == sorted(due)
         best = float("inf")
         for event in validated:
             best = min(best, event.loss)
             assert event.perplexity == exp(event.loss)
             assert event.best == best
-            full = plan.validation_batches * batch_tokens(run.job)
+            full = schedule.validation_batches * batch_tokens(run.job)
             assert event.tokens == full or (run.job.recipe.name == "grpo" and event.tokens < full)
 
 

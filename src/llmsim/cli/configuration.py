@@ -86,34 +86,34 @@ def facts(job: Job, options: Options) -> Facts:
 
 
 def _model(job: Job) -> dict[str, object]:
-    shape = job.architecture
+    config = job.architecture
     return {
         "name": job.model.name,
-        "parameters": parameter_count(shape),
-        "active_parameters": active_parameter_count(shape),
-        "embedding_parameters": embedding_parameters(shape),
-        "trained_parameters": trained_parameter_count(shape),
-        "layers": shape.layers,
-        "width": shape.width,
-        "heads": shape.heads,
-        "kv_heads": shape.kv_heads,
-        "head_width": shape.head_width,
-        "feed_forward_width": shape.feed_forward,
-        "vocabulary_tokens": shape.vocabulary,
-        "context_tokens": shape.context,
-        "experts": shape.experts,
-        "active_experts": shape.active_experts,
-        "tied_embeddings": shape.tied,
-        "adapter_rank": shape.adapter_rank,
+        "parameters": parameter_count(config),
+        "active_parameters": active_parameter_count(config),
+        "embedding_parameters": embedding_parameters(config),
+        "trained_parameters": trained_parameter_count(config),
+        "layers": config.layers,
+        "width": config.hidden_size,
+        "heads": config.heads,
+        "kv_heads": config.kv_heads,
+        "head_width": config.head_width,
+        "feed_forward_width": config.feed_forward,
+        "vocabulary_tokens": config.vocabulary,
+        "context_tokens": config.context,
+        "experts": config.experts,
+        "active_experts": config.active_experts,
+        "tied_embeddings": config.tied,
+        "adapter_rank": config.adapter_rank,
     }
 
 
 def _layout(job: Job) -> dict[str, object]:
     layout = job.layout
     return {
-        "data_parallel": layout.data,
-        "tensor_parallel": layout.tensor,
-        "pipeline_parallel": layout.pipeline,
+        "data_parallel": layout.dp,
+        "tensor_parallel": layout.tp,
+        "pipeline_parallel": layout.pp,
         "sharding": layout.sharding,
         "recompute": layout.recompute,
         "micro_batch_sequences": layout.micro_batch,
@@ -143,11 +143,11 @@ def _schedule(job: Job) -> dict[str, object]:
 
 
 def _memory(job: Job) -> dict[str, int]:
-    need = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
-    parts = {f"{name}_bytes": size for name, size in need._asdict().items()}
+    estimate = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
+    parts = {f"{name}_bytes": size for name, size in estimate._asdict().items()}
     return {
         **parts,
-        "expected_bytes": memory.total(need),
+        "expected_bytes": memory.total(estimate),
         "capacity_bytes": memory.capacity(job.gpu),
     }
 

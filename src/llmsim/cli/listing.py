@@ -9,7 +9,7 @@ from llmsim.dialects import registry
 from llmsim.errors import OptionError
 from llmsim.job import recipes
 from llmsim.job.framework import Framework
-from llmsim.model.architecture import active_parameter_count, parameter_count, shape_for
+from llmsim.model.architecture import active_parameter_count, config_for, parameter_count
 from llmsim.run.incident_kinds import KINDS, Kind, per_million_gpu_hours
 
 NUMBERS = ("parameters", "active", "tokens", "memory", "TDP", "TFLOP/s", "node", "rate")
@@ -171,15 +171,15 @@ def _recipe(recipe: recipes.Recipe) -> dict[str, object]:
 
 
 def _model(model: records.Model) -> dict[str, object]:
-    shape = shape_for(model.parameters, model.active_parameters, model.experts)
+    config = config_for(model.parameters, model.active_parameters, model.experts)
     return {
         **model._asdict(),
-        "exact_parameters": parameter_count(shape),
-        "exact_active_parameters": active_parameter_count(shape),
-        "layers": shape.layers,
-        "width": shape.width,
-        "vocabulary_tokens": shape.vocabulary,
-        "context_tokens": shape.context,
+        "exact_parameters": parameter_count(config),
+        "exact_active_parameters": active_parameter_count(config),
+        "layers": config.layers,
+        "width": config.hidden_size,
+        "vocabulary_tokens": config.vocabulary,
+        "context_tokens": config.context,
     }
 
 

@@ -170,8 +170,8 @@ def _schedule_told(schedule: Mapping[str, Any]) -> list[Clause]:
 
 
 def _memory_told(job: Job) -> list[Clause]:
-    need = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
-    parts = memory.parts_gib(need)
+    estimate = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
+    parts = memory.parts_gib(estimate)
     shown = " + ".join(f"{name} {size:.2f}" for name, size in parts.items())
     capacity = units.gib(memory.capacity(job.gpu))
     return [

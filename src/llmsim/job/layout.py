@@ -21,13 +21,13 @@ class Engine(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How the model is spread: gpus = data x context x tensor x pipeline."""
+    """How the model is spread: gpus = dp x context x tp x pp."""
 
     gpus: int
     nodes: int
-    data: int  # data-parallel ranks, over which states are sharded
-    tensor: int = 1  # tensor-parallel ranks, within a node
-    pipeline: int = 1  # pipeline stages
+    dp: int  # data-parallel ranks, over which states are sharded
+    tp: int = 1  # tensor-parallel ranks, within a node
+    pp: int = 1  # pipeline stages
     sharding: Sharding = "fsdp2"
     recompute: Recompute = "none"
     micro_batch: int = 1  # sequences per data-parallel rank per forward pass

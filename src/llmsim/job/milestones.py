@@ -24,9 +24,9 @@ def logged(job: Job, step: int) -> bool:
 
 def validated_steps(job: Job) -> tuple[int, ...]:
     """After which steps the run validates: at its interval, and at the end or the beginning."""
-    plan = job.schedule
-    every = range(plan.validate_every, plan.steps + 1, plan.validate_every)
-    return tuple(sorted({*every, 1 if job.framework.validates_first_step else plan.steps}))
+    schedule = job.schedule
+    every = range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)
+    return tuple(sorted({*every, 1 if job.framework.validates_first_step else schedule.steps}))
 
 
 def validations(job: Job) -> int:
@@ -36,11 +36,11 @@ def validations(job: Job) -> int:
 
 def saved_steps(job: Job) -> tuple[int, ...]:
     """After which steps the run saves: at its interval, before its batch grows, and at the end."""
-    plan = job.schedule
-    grows = (stage.first - 1 for stage in plan.ramp[1:])
-    first = 1 if job.framework.saves_first_step else plan.save_every
-    every = range(first, plan.steps + 1, plan.save_every)
-    return tuple(sorted({*every, *grows, plan.steps}))
+    schedule = job.schedule
+    grows = (stage.first - 1 for stage in schedule.ramp[1:])
+    first = 1 if job.framework.saves_first_step else schedule.save_every
+    every = range(first, schedule.steps + 1, schedule.save_every)
+    return tuple(sorted({*every, *grows, schedule.steps}))
 
 
 def waits_for_save(job: Job, step: int) -> bool:

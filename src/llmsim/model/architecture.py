@@ -22,7 +22,7 @@ class Architecture(NamedTuple):
     """The shape of a decoder-only transformer. Widths are in elements, context in tokens."""
 
     layers: int
-    width: int
+    hidden_size: int
     heads: int
     kv_heads: int
     head_width: int
@@ -42,79 +42,79 @@ class Architecture(NamedTuple):
 GPT2_POSITIONS, _PADDING = 1024, 128
 
 
-def attention_parameters(shape: Architecture) -> int:
+def attention_parameters(config: Architecture) -> int:
     """Weights of one attention block: query, key, value and output projections."""
-    query = shape.heads * shape.head_width
-    key_value = shape.kv_heads * shape.head_width
-    biases = query + 2 * key_value + shape.width if shape.biases else 0
-    return shape.width * (2 * query + 2 * key_value) + biases
+    query = config.heads * config.head_width
+    key_value = config.kv_heads * config.head_width
+    biases = query + 2 * key_value + config.hidden_size if config.biases else 0
+    return config.hidden_size * (2 * query + 2 * key_value) + biases
 
 
-def expert_parameters(shape: Architecture) -> int:
+def expert_parameters(config: Architecture) -> int:
     """Weights of one feed-forward expert: up, gate and down projections; GPT-2's has no gate."""
-    matrices = 2 if shape.family == "gpt2" else 3
-    biases = shape.feed_forward + shape.width if shape.biases else 0
-    return matrices * shape.width * shape.feed_forward + biases
+    matrices = 2 if config.family == "gpt2" else 3
+    biases = config.feed_forward + config.hidden_size if config.biases else 0
+    return matrices * config.hidden_size * config.feed_forward + biases
 
 
-def norm_parameters(shape: Architecture) -> int:
+def norm_parameters(config: Architecture) -> int:
     """Weights of one norm: a gain for each of the width, and GPT-2's bias."""
-    return shape.width * (2 if shape.biases else 1)
+    return config.hidden_size * (2 if config.biases else 1)
 
 
-def block_parameters(shape: Architecture, experts: int) -> int:
+def block_parameters(config: Architecture, experts: int) -> int:
     """Weights of one layer with so many of its experts: all, or those that a token visits."""
-    router = shape.width * shape.experts if shape.experts > 1 else 0
-    norms = 2 * norm_parameters(shape)
-    return attention_parameters(shape) + experts * expert_parameters(shape) + router + norms
+    router = config.hidden_size * config.experts if config.experts > 1 else 0
+    norms = 2 * norm_parameters(config)
+    return attention_parameters(config) + experts * expert_parameters(config) + router + norms
 
 
-def padded_vocabulary(shape: Architecture) -> int:
+def padded_vocabulary(config: Architecture) -> int:
     """Rows of the embedding, and so logits of a token: GPT-2's 50,257 tokens are 50,304."""
-    if shape.family == "llama":
-        return shape.vocabulary
-    return -(-shape.vocabulary // _PADDING) * _PADDING
+    if config.family == "llama":
+        return config.vocabulary
+    return -(-config.vocabulary // _PADDING) * _PADDING
 
 
-def embedding_parameters(shape: Architecture) -> int:
+def embedding_parameters(config: Architecture) -> int:
     """Weights of the input embedding: (padded) vocabulary x width."""
-    return padded_vocabulary(shape) * shape.width
+    return padded_vocabulary(config) * config.hidden_size
 
 
-def position_parameters(shape: Architecture) -> int:
+def position_parameters(config: Architecture) -> int:
     """Weights of learned positions; 0 where positions are rotary."""
-    return GPT2_POSITIONS * shape.width if shape.family == "gpt2" else 0
+    return GPT2_POSITIONS * config.hidden_size if config.family == "gpt2" else 0
 
 
-def _count(shape: Architecture, experts: int) -> int:
-    embeddings = embedding_parameters(shape) * (1 if shape.tied else 2)
-    embeddings += position_parameters(shape)
-    return embeddings + shape.layers * block_parameters(shape, experts) + norm_parameters(shape)
+def _count(config: Architecture, experts: int) -> int:
+    embeddings = embedding_parameters(config) * (1 if config.tied else 2)
+    embeddings += position_parameters(config)
+    return embeddings + config.layers * block_parameters(config, experts) + norm_parameters(config)
 
 
-def parameter_count(shape: Architecture) -> int:
+def parameter_count(config: Architecture) -> int:
     """Every trainable weight, exactly. Llama-3-8B: 8,030,261,248; llm.c's d12: 124,475,904."""
-    return _count(shape, shape.experts)
+    return _count(config, config.experts)
 
 
-def active_parameter_count(shape: Architecture) -> int:
+def active_parameter_count(config: Architecture) -> int:
     """The weights that one token passes through; all of them in a dense model."""
-    return _count(shape, shape.active_experts)
+    return _count(config, config.active_experts)
 
 
-def trained_parameter_count(shape: Architecture) -> int:
+def trained_parameter_count(config: Architecture) -> int:
     """The weights that the optimizer moves: all, or with LoRA those of the adapters.
 
     An adapter on a projection from m to n has r (m + n) weights; all seven projections of a
     block have one (of a mixture, the attention's four: what PEFT users target there).
     """
-    if not shape.adapter_rank:
-        return parameter_count(shape)
-    query, key_value = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    sides = 2 * (shape.width + query) + 2 * (shape.width + key_value)
-    if shape.experts == 1:
-        sides += 3 * (shape.width + shape.feed_forward)
-    return shape.layers * shape.adapter_rank * sides
+    if not config.adapter_rank:
+        return parameter_count(config)
+    query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
+    sides = 2 * (config.hidden_size + query) + 2 * (config.hidden_size + key_value)
+    if config.experts == 1:
+        sides += 3 * (config.hidden_size + config.feed_forward)
+    return config.layers * config.adapter_rank * sides
 
 
 # Published shapes, used as they are when a size falls within 3 % of their exact count.
@@ -146,7 +146,7 @@ _VISITED = (1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
 @lru_cache(maxsize=256)
-def shape_for(parameters: int, active: int | None = None, experts: int = 1) -> Architecture:
+def config_for(parameters: int, active: int | None = None, experts: int = 1) -> Architecture:
     """The architecture of a model of this nominal size.
 
     `parameters` and `active` (what a token passes through, for mixture-of-experts
@@ -154,19 +154,19 @@ def shape_for(parameters: int, active: int | None = None, experts: int = 1) -> A
     otherwise the exact count of the answer lies within a few per cent of the size.
     """
     active = active or parameters
-    for shape in PUBLISHED:
-        if shape.experts == experts and _close(parameter_count(shape), parameters):
-            return shape
+    for config in PUBLISHED:
+        if config.experts == experts and _close(parameter_count(config), parameters):
+            return config
     if experts > 1:
-        return _mixture_shape(parameters, active, experts)
-    return _dense_shape(parameters)
+        return _mixture_config(parameters, active, experts)
+    return _dense_config(parameters)
 
 
 def _close(exact: int, nominal: int) -> bool:
     return abs(exact - nominal) <= 0.03 * nominal
 
 
-def _skeleton(width: int, size: int) -> Architecture:
+def _skeleton(hidden_size: int, size: int) -> Architecture:
     """A shape of this width in Llama's proportions: some 100 of width per layer, few KV heads.
 
     Below 1.5B it follows GPT-2: heads are 64 wide and each has its own keys and values,
@@ -174,21 +174,21 @@ def _skeleton(width: int, size: int) -> Architecture:
     """
     small = size < _SMALL
     head_width = 64 if small else 128
-    heads = width // head_width
+    heads = hidden_size // head_width
     return Architecture(
-        layers=max(2, 2 * round(width / _width_per_layer(size) / 2)),
-        width=width,
+        layers=max(2, 2 * round(hidden_size / _hidden_size_per_layer(size) / 2)),
+        hidden_size=hidden_size,
         heads=heads,
         kv_heads=heads if small else 8 if heads % 8 == 0 else 4,
         head_width=head_width,
-        feed_forward=_rounded(3.5 * width, 128),
+        feed_forward=_rounded(3.5 * hidden_size, 128),
         vocabulary=50_257 if small else 128_256,
         context=next((c for limit, c in _CONTEXTS if size <= limit), _LONGEST_CONTEXT),
         tied=size < 4_000_000_000,
     )
 
 
-def _width_per_layer(size: int) -> int:
+def _hidden_size_per_layer(size: int) -> int:
     return 64 if size < _SMALL else 96 if size < 4_000_000_000 else 128
 
 
@@ -196,38 +196,42 @@ def _rounded(value: float, multiple: int) -> int:
     return max(multiple, round(value / multiple) * multiple)
 
 
-def _widths(size: int) -> Iterable[int]:
+def _hidden_sizes(size: int) -> Iterable[int]:
     """Candidate widths; the steps keep the heads divisible by 2 or 4, for tensor parallelism."""
     if size < _SMALL:
         return range(128, 2048, 128)
     return (*range(1024, 6144, 512), *range(6144, 65_536, 1024))
 
 
-def _dense_shape(size: int) -> Architecture:
-    candidates = (_with_layers_for(size, _skeleton(width, size)) for width in _widths(size))
-    usual = _width_per_layer(size)
-    shape = min(candidates, key=lambda s: max(s.width / s.layers, usual**2 * s.layers / s.width))
+def _dense_config(size: int) -> Architecture:
+    candidates = (
+        _with_layers_for(size, _skeleton(hidden_size, size)) for hidden_size in _hidden_sizes(size)
+    )
+    usual = _hidden_size_per_layer(size)
+    config = min(
+        candidates, key=lambda s: max(s.hidden_size / s.layers, usual**2 * s.layers / s.hidden_size)
+    )
     # What is still missing or too much goes into the feed-forward width.
-    missing = size - parameter_count(shape)
-    step = 3 * shape.layers * shape.width  # weights per unit of feed-forward width
-    return shape._replace(feed_forward=_rounded(shape.feed_forward + missing / step, 128))
+    missing = size - parameter_count(config)
+    step = 3 * config.layers * config.hidden_size  # weights per unit of feed-forward width
+    return config._replace(feed_forward=_rounded(config.feed_forward + missing / step, 128))
 
 
-def _with_layers_for(size: int, shape: Architecture) -> Architecture:
+def _with_layers_for(size: int, config: Architecture) -> Architecture:
     """The shape with as many layers, in pairs, as come nearest to the size."""
-    per_layer = block_parameters(shape, 1)
-    missing = size - parameter_count(shape)
-    return shape._replace(layers=max(2, shape.layers + 2 * round(missing / per_layer / 2)))
+    per_layer = block_parameters(config, 1)
+    missing = size - parameter_count(config)
+    return config._replace(layers=max(2, config.layers + 2 * round(missing / per_layer / 2)))
 
 
-def _mixture_shape(size: int, active: int, experts: int) -> Architecture:
+def _mixture_config(size: int, active: int, experts: int) -> Architecture:
     """The least odd of many skeletons, each filled up with experts to the size.
 
     With A weights outside of the experts, size = A + experts; a token that visits k of E
     experts passes through A + experts * k / E, which gives k.
     """
-    shapes = (_with_experts(skeleton, size, active, experts) for skeleton in _skeletons(size))
-    return min(shapes, key=lambda shape: _oddness(shape, size, active))
+    configs = (_with_experts(skeleton, size, active, experts) for skeleton in _skeletons(size))
+    return min(configs, key=lambda config: _oddness(config, size, active))
 
 
 def _skeletons(size: int) -> Iterator[Architecture]:
@@ -237,13 +241,13 @@ def _skeletons(size: int) -> Iterator[Architecture]:
     """
     small = size < _SMALL
     head_width = 32 if small else 128
-    for width in range(256, 1024, 256) if small else range(1024, 16_385, 1024):
-        for layers in range(max(4, width // 130 // 4 * 4), width // 40 + 4, 4):
+    for hidden_size in range(256, 1024, 256) if small else range(1024, 16_385, 1024):
+        for layers in range(max(4, hidden_size // 130 // 4 * 4), hidden_size // 40 + 4, 4):
             for vocabulary in (128_256, 32_000):
                 yield Architecture(
                     layers=layers,
-                    width=width,
-                    heads=width // head_width,
+                    hidden_size=hidden_size,
+                    heads=hidden_size // head_width,
                     kv_heads=8,
                     head_width=head_width,
                     feed_forward=0,
@@ -256,23 +260,23 @@ def _skeletons(size: int) -> Iterator[Architecture]:
 def _with_experts(skeleton: Architecture, size: int, active: int, experts: int) -> Architecture:
     outside = _count(skeleton, 0)
     wanted = (active - outside) * experts / max(1, size - outside)
-    width = (size - outside) / (3 * skeleton.layers * skeleton.width * experts)
+    inner = (size - outside) / (3 * skeleton.layers * skeleton.hidden_size * experts)
     return skeleton._replace(
-        feed_forward=_rounded(width, 64 if width > 2048 else 32),
+        feed_forward=_rounded(inner, 64 if inner > 2048 else 32),
         experts=experts,
         active_experts=min((k for k in _VISITED if k <= experts), key=lambda k: abs(k - wanted)),
     )
 
 
-def _oddness(shape: Architecture, size: int, active: int) -> float:
+def _oddness(config: Architecture, size: int, active: int) -> float:
     """How far a mixture is from its sizes, and from what published ones look like.
 
     They have 40 to 128 of width per layer (80 in the middle), and the experts that a token
     visits are 2.5 to 7 times as wide as the model (4). 1 % of the size weighs as much as a
     fifth of an octave of these.
     """
-    missed = abs(parameter_count(shape) / size - 1)
-    missed += abs(active_parameter_count(shape) / active - 1)
-    inner = log2(shape.active_experts * shape.feed_forward / shape.width / 4)
-    depth = log2(shape.width / shape.layers / 80)
-    return 20 * missed + inner**2 + depth**2 + (0.2 if shape.vocabulary == 32_000 else 0)
+    missed = abs(parameter_count(config) / size - 1)
+    missed += abs(active_parameter_count(config) / active - 1)
+    inner = log2(config.active_experts * config.feed_forward / config.hidden_size / 4)
+    depth = log2(config.hidden_size / config.layers / 80)
+    return 20 * missed + inner**2 + depth**2 + (0.2 if config.vocabulary == 32_000 else 0)

@@ -15,45 +15,47 @@ SIZES = ((6, 384), (12, 768), (24, 1024), (36, 1280), (48, 1600))
 # Width per layer up to a size: GPT-2's, then GPT-3's (Brown et al. 2020, table 2.1).
 _PROPORTIONS = ((2e8, 64), (5.5e8, 43), (1.1e9, 36), (2e9, 33), (5e9, 80))
 _LARGEST_PROPORTION = 128
-_WIDTHS = (*range(128, 4096, 64), *range(4096, 2**17, 256))
+_HIDDEN_SIZES = (*range(128, 4096, 64), *range(4096, 2**17, 256))
 
 
 @lru_cache(maxsize=256)
-def gpt2_shape(parameters: int, *, biases: bool) -> Architecture:
+def gpt2_config(parameters: int, *, biases: bool) -> Architecture:
     """The GPT-2 of this nominal size in weights, with biases (llm.c) or without (nanoGPT).
 
     One of the published shapes within 5 %, so that 1.5B is the largest of them; else one of
     their proportions.
     """
-    for layers, width in SIZES:
-        shape = _shape(layers, width, biases)
-        if abs(parameter_count(shape) / parameters - 1) <= 0.05:
-            return shape
+    for layers, hidden_size in SIZES:
+        config = _config(layers, hidden_size, biases)
+        if abs(parameter_count(config) / parameters - 1) <= 0.05:
+            return config
     usual = next((per for limit, per in _PROPORTIONS if parameters <= limit), _LARGEST_PROPORTION)
 
-    def oddness(shape: Architecture) -> float:
+    def oddness(config: Architecture) -> float:
         """1 % of the size weighs as much as a third of an octave of the proportion."""
-        missed = abs(parameter_count(shape) / parameters - 1)
-        return 30 * missed + log2(shape.width / shape.layers / usual) ** 2
+        missed = abs(parameter_count(config) / parameters - 1)
+        return 30 * missed + log2(config.hidden_size / config.layers / usual) ** 2
 
-    return min((_filled(parameters, width, biases) for width in _WIDTHS), key=oddness)
+    return min(
+        (_filled(parameters, hidden_size, biases) for hidden_size in _HIDDEN_SIZES), key=oddness
+    )
 
 
-def _filled(size: int, width: int, biases: bool) -> Architecture:
+def _filled(size: int, hidden_size: int, biases: bool) -> Architecture:
     """The shape of this width with as many layers as come nearest to the size."""
-    outside = parameter_count(_shape(0, width, biases))
-    per_layer = parameter_count(_shape(1, width, biases)) - outside
-    return _shape(max(2, round((size - outside) / per_layer)), width, biases)
+    outside = parameter_count(_config(0, hidden_size, biases))
+    per_layer = parameter_count(_config(1, hidden_size, biases)) - outside
+    return _config(max(2, round((size - outside) / per_layer)), hidden_size, biases)
 
 
-def _shape(layers: int, width: int, biases: bool) -> Architecture:
+def _config(layers: int, hidden_size: int, biases: bool) -> Architecture:
     return Architecture(
         layers=layers,
-        width=width,
-        heads=width // 64,
-        kv_heads=width // 64,
+        hidden_size=hidden_size,
+        heads=hidden_size // 64,
+        kv_heads=hidden_size // 64,
         head_width=64,
-        feed_forward=4 * width,
+        feed_forward=4 * hidden_size,
         vocabulary=50_257,
         context=GPT2_POSITIONS,
         tied=True,

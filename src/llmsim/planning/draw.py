@@ -14,8 +14,8 @@ from llmsim.job.framework import Framework
 from llmsim.job.layout import Layout, Parallelism
 from llmsim.job.recipes import AUTO, RECIPES, Recipe
 from llmsim.job.schedule import Decay
-from llmsim.model.architecture import Architecture, parameter_count, shape_for
-from llmsim.model.gpt2 import gpt2_shape
+from llmsim.model.architecture import Architecture, config_for, parameter_count
+from llmsim.model.gpt2 import gpt2_config
 from llmsim.options.table import MOST_GPUS, Options
 from llmsim.physics import noise
 from llmsim.physics.hardware import memory
@@ -36,13 +36,13 @@ TUNED = ("Instruct", "Chat", "-it")
 CODE, CODE_KINDS = "Code", ("code",)
 
 
-class Draft(NamedTuple):
+class Candidate(NamedTuple):
     """One draw: what trains on what, before the schedule."""
 
     framework: Framework
     recipe: Recipe
     model: Model
-    shape: Architecture
+    config: Architecture
     dataset: Dataset
     gpu: Gpu
     layout: Layout
@@ -50,7 +50,7 @@ class Draft(NamedTuple):
     decay: Decay
 
 
-def drafted(options: Options, seed: int, index: int) -> Draft:
+def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     """The draw of this index. Raises PlanError or CatalogError where nothing fits."""
     framework = _framework(options, seed)
     if options.evaluate and not framework.evaluates:
@@ -79,21 +79,21 @@ def drafted(options: Options, seed: int, index: int) -> Draft:
     dataset = records.in_rows(dataset, recipe.kinds[0])
     devices = tuple(gpu for gpu in records.gpus() if is_usual(framework, gpu))
     gpu = _gpu(options, framework, lambda: drawn("gpu", devices))
-    shape = _shape(framework, model)._replace(adapter_rank=recipe.adapter_rank)
-    sequence = min(shape.context, recipe.longest_sequence)
-    need = _Need(model, shape, gpu, sequence, recipe, framework)
-    layout = _cluster(options, need, noise.bits(seed, "plan/cluster", index))
+    config = _config(framework, model)._replace(adapter_rank=recipe.adapter_rank)
+    sequence = min(config.context, recipe.longest_sequence)
+    demand = Demand(model, config, gpu, sequence, recipe, framework)
+    layout = _cluster(options, demand, noise.bits(seed, "plan/cluster", index))
     # One pretraining in five holds its rate and decays at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = "wsd" if stable else recipe.decay
-    return Draft(framework, recipe, model, shape, dataset, gpu, layout, sequence, decay)
+    return Candidate(framework, recipe, model, config, dataset, gpu, layout, sequence, decay)
 
 
-def _shape(framework: Framework, model: Model) -> Architecture:
+def _config(framework: Framework, model: Model) -> Architecture:
     """A model's architecture, of the family that the framework builds."""
     if framework.model_family == "gpt2":
-        return gpt2_shape(model.parameters, biases=framework.has_biases)
-    return shape_for(model.parameters, model.active_parameters, model.experts)
+        return gpt2_config(model.parameters, biases=framework.has_biases)
+    return config_for(model.parameters, model.active_parameters, model.experts)
 
 
 def _framework(options: Options, seed: int) -> Framework:
@@ -141,11 +141,11 @@ def _gpu(options: Options, framework: Framework, drawn: Callable[[], Gpu]) -> Gp
     return gpu
 
 
-class _Need(NamedTuple):
+class Demand(NamedTuple):
     """What a cluster has to hold."""
 
     model: Model
-    shape: Architecture
+    config: Architecture
     gpu: Gpu
     sequence: int
     recipe: Recipe
@@ -160,18 +160,18 @@ class _Need(NamedTuple):
         """How it is spread over so many GPUs, if it fits."""
         reference = self.recipe.reference
         return fitting_layout(
-            self.shape, self.gpu, gpus, self._batch(), self.sequence, reference, self.able
+            self.config, self.gpu, gpus, self._batch(), self.sequence, reference, self.able
         )
 
     def fits_on(self, gpus: int) -> bool:
         """Whether it fits on so many GPUs at all."""
         reference = self.recipe.reference
-        return fits(self.shape, self.gpu, gpus, self._batch(), self.sequence, reference, self.able)
+        return fits(self.config, self.gpu, gpus, self._batch(), self.sequence, reference, self.able)
 
     def _batch(self) -> int:
         """Sequences of the global batch that the recipe is usually run with."""
         wanted = (
-            hyperparameters.usual_batch_tokens(self.recipe, parameter_count(self.shape))
+            hyperparameters.usual_batch_tokens(self.recipe, parameter_count(self.config))
             / self.sequence
         )
         return max(1, round(wanted))
@@ -182,9 +182,9 @@ class _Need(NamedTuple):
         A number of GPUs that nobody has `asked` for is named as the largest that there is.
         """
         leanest = leanest_layout(
-            self.shape, self.gpu, gpus, self.sequence, self.recipe.reference, self.able
+            self.config, self.gpu, gpus, self.sequence, self.recipe.reference, self.able
         )
-        arithmetic = explained(self.shape, leanest, self.sequence, self.gpu)
+        arithmetic = explained(self.config, leanest, self.sequence, self.gpu)
         cluster = f"{gpus:,} x" if asked else f"any cluster of up to {gpus:,} x"
         speaker = Setting("dialect", self.framework.name)
         whole = () if self.able.split else (" with ", speaker, ", which splits no model")
@@ -192,26 +192,26 @@ class _Need(NamedTuple):
         return PlanError(sentence, *whole, f": {arithmetic}.")
 
 
-def _cluster(options: Options, need: _Need, draw: int) -> Layout:
+def _cluster(options: Options, demand: Demand, draw: int) -> Layout:
     """A layout on as many GPUs as asked for; else on one of the small clusters that fit."""
     if options.gpus:
-        layout = need.layout_on(options.gpus)
+        layout = demand.layout_on(options.gpus)
         if layout is None:
-            raise need.refusal(options.gpus, asked=True)
+            raise demand.refusal(options.gpus, asked=True)
         return layout
-    fitting = [gpus for gpus in CLUSTERS if need.fits_on(gpus)]
+    fitting = [gpus for gpus in CLUSTERS if demand.fits_on(gpus)]
     if fitting:
-        most = need.recipe.largest_cluster
-        if need.model.active_parameters < SMALL_MODEL:
+        most = demand.recipe.largest_cluster
+        if demand.model.active_parameters < SMALL_MODEL:
             most = min(most, SMALL_CLUSTER)
         enough = [gpus for gpus in fitting if gpus <= most] or fitting[:1]
-        if layout := need.layout_on(enough[draw % len(enough)]):
+        if layout := demand.layout_on(enough[draw % len(enough)]):
             return layout
     gpus = CLUSTERS[-1]
     while options.model != "auto" and (gpus := gpus * 2) <= MOST_GPUS:
-        if layout := need.layout_on(gpus):
+        if layout := demand.layout_on(gpus):
             return layout
-    raise need.refusal(min(gpus, MOST_GPUS), asked=False)
+    raise demand.refusal(min(gpus, MOST_GPUS), asked=False)
 
 
 def _tenths(size: int) -> int:
@@ -219,22 +219,22 @@ def _tenths(size: int) -> int:
     return -(-size * 10 // memory.GB)
 
 
-def explained(shape: Architecture, layout: Layout, sequence: int, gpu: Gpu) -> str:
+def explained(config: Architecture, layout: Layout, sequence: int, gpu: Gpu) -> str:
     """One sentence with the arithmetic; the parts shown add up to the total shown. GB = 1e9."""
-    need = memory.estimate(shape, layout, sequence)
+    estimate = memory.estimate(config, layout, sequence)
     parts = {
-        "weights": need.weights,
-        "gradients": need.gradients,
-        "optimizer": need.optimizer,
-        "activations": need.activations,
-        "logits": need.logits,
-        "gathered": need.gathered,
-        "CUDA context": need.context,
+        "weights": estimate.weights,
+        "gradients": estimate.gradients,
+        "optimizer": estimate.optimizer,
+        "activations": estimate.activations,
+        "logits": estimate.logits,
+        "gathered": estimate.gathered,
+        "CUDA context": estimate.context,
     }
     shown = {name: _tenths(size) for name, size in parts.items() if size}
     listed = " + ".join(f"{name} {tenths / 10:,.1f} GB" for name, tenths in shown.items())
     limit = memory.capacity(gpu)
-    link = "but" if memory.total(need) > memory.USABLE * limit else "and"
+    link = "but" if memory.total(estimate) > memory.USABLE * limit else "and"
     whole, have = sum(shown.values()) / 10, limit * 10 // memory.GB / 10
     return (
         f"{listed} = {whole:,.1f} GB per GPU, "

@@ -27,47 +27,47 @@ def node_size(gpus: int, per_node: int) -> int:
 
 
 def _splits(
-    shape: Architecture, gpus: int, per_node: int, able: Parallelism
+    config: Architecture, gpus: int, per_node: int, able: Parallelism
 ) -> Iterator[tuple[int, int]]:
     """The tensor x pipeline splits that divide the cluster, the node, the heads and the layers."""
-    splits = able.split and (able.mixtures or shape.experts == 1)
-    for tensor, pipeline in SPLITS if splits else SPLITS[:1]:
+    splits = able.split and (able.mixtures or config.experts == 1)
+    for tp, pp in SPLITS if splits else SPLITS[:1]:
         if (
-            (able.tensors_alone or pipeline > 1 or tensor == 1)
-            and gpus % (tensor * pipeline) == 0
-            and per_node % tensor == 0
-            and shape.kv_heads % tensor == 0
-            and pipeline <= shape.layers // 2
+            (able.tensors_alone or pp > 1 or tp == 1)
+            and gpus % (tp * pp) == 0
+            and per_node % tp == 0
+            and config.kv_heads % tp == 0
+            and pp <= config.layers // 2
         ):
-            yield tensor, pipeline
+            yield tp, pp
 
 
 def _shardings(
-    shape: Architecture, gpus: int, split: bool, able: Parallelism
+    config: Architecture, gpus: int, split: bool, able: Parallelism
 ) -> tuple[Sharding, ...]:
     """Plain data parallelism for what is small, then ZeRO-1, then fully sharded."""
     if gpus == 1:
         return ("ddp",)
     if split and able.split:
         return (able.split,)
-    return able.whole if parameter_count(shape) < 1_000_000_000 else able.whole[-1:]
+    return able.whole if parameter_count(config) < 1_000_000_000 else able.whole[-1:]
 
 
 def _bases(
-    shape: Architecture, gpu: Gpu, gpus: int, reference: bool, able: Parallelism
+    config: Architecture, gpu: Gpu, gpus: int, reference: bool, able: Parallelism
 ) -> Iterator[Layout]:
     """Every split of the cluster with every sharding that suits it, simplest first."""
     size = node_size(gpus, gpu.per_node)
-    for tensor, pipeline in _splits(shape, gpus, size, able):
-        for sharding in _shardings(shape, gpus, tensor * pipeline > 1, able):
+    for tp, pp in _splits(config, gpus, size, able):
+        for sharding in _shardings(config, gpus, tp * pp > 1, able):
             yield Layout(
                 gpus=gpus,
                 nodes=gpus // size,
-                data=gpus // (tensor * pipeline),
-                tensor=tensor,
-                pipeline=pipeline,
+                dp=gpus // (tp * pp),
+                tp=tp,
+                pp=pp,
                 sharding=sharding,
-                accumulation=pipeline,
+                accumulation=pp,
                 reference=reference,
                 fp32_gradients=able.fp32_gradients,
                 fp32_logits=able.fp32_logits,
@@ -75,23 +75,23 @@ def _bases(
             )
 
 
-def _leaves_a_rest(sequences: int, data: int, micro_batch: int) -> bool:
+def _leaves_a_rest(sequences: int, dp: int, micro_batch: int) -> bool:
     """Whether the batch could be had exactly, but not with micro-batches of this size."""
-    return sequences % data == 0 and sequences % (data * micro_batch) != 0
+    return sequences % dp == 0 and sequences % (dp * micro_batch) != 0
 
 
 def _fitting(
-    shape: Architecture, gpu: Gpu, gpus: int, sequences: int, reference: bool, able: Parallelism
+    config: Architecture, gpu: Gpu, gpus: int, sequences: int, reference: bool, able: Parallelism
 ) -> Iterator[Layout]:
     """Every layout that fits, the simplest first."""
     limit = memory.USABLE * memory.capacity(gpu)
-    for base in _bases(shape, gpu, gpus, reference, able):
-        if layout := _with_micro_batch(base, shape, limit, sequences, able.recomputes):
+    for base in _bases(config, gpu, gpus, reference, able):
+        if layout := _with_micro_batch(base, config, limit, sequences, able.recomputes):
             yield layout
 
 
 def fits(
-    shape: Architecture,
+    config: Architecture,
     gpu: Gpu,
     gpus: int,
     sequences: int,
@@ -100,13 +100,13 @@ def fits(
     able: Parallelism = PYTORCH,
 ) -> bool:
     """Whether there is a fitting layout; quicker than to ask for it."""
-    shape = shape._replace(context=sequence)
-    return any(True for _ in _fitting(shape, gpu, gpus, sequences, reference, able))
+    config = config._replace(context=sequence)
+    return any(True for _ in _fitting(config, gpu, gpus, sequences, reference, able))
 
 
 @lru_cache(maxsize=1024)
 def fitting_layout(
-    shape: Architecture,
+    config: Architecture,
     gpu: Gpu,
     gpus: int,
     sequences: int,
@@ -122,20 +122,20 @@ def fitting_layout(
     nothing else fits. Of layouts that are about as fast the simplest is taken. None if nothing
     fits.
     """
-    shape = shape._replace(context=sequence or shape.context)
-    fitting = [*_fitting(shape, gpu, gpus, sequences, reference, able)]
+    config = config._replace(context=sequence or config.context)
+    fitting = [*_fitting(config, gpu, gpus, sequences, reference, able)]
     if not fitting:
         return None
-    usual = [layout for layout in fitting if layout.data <= GROWTH * sequences]
+    usual = [layout for layout in fitting if layout.dp <= GROWTH * sequences]
     if not usual:
-        return min(fitting, key=lambda layout: layout.data)
-    speeds = [throughput.expected_mfu(shape, gpu, layout) for layout in usual]
+        return min(fitting, key=lambda layout: layout.dp)
+    speeds = [throughput.expected_mfu(config, gpu, layout) for layout in usual]
     fastest = max(speeds)
     return next(la for la, speed in zip(usual, speeds, strict=True) if speed >= 0.97 * fastest)
 
 
 def leanest_layout(
-    shape: Architecture,
+    config: Architecture,
     gpu: Gpu,
     gpus: int,
     sequence: int | None = None,
@@ -143,33 +143,33 @@ def leanest_layout(
     able: Parallelism = PYTORCH,
 ) -> Layout:
     """The layout that needs least memory, whether it fits or not: what a refusal reckons with."""
-    bases = _bases(shape, gpu, gpus, reference, able)
+    bases = _bases(config, gpu, gpus, reference, able)
     layouts = (base._replace(recompute=able.recomputes[-1]) for base in bases)
-    tokens = sequence or shape.context
-    return min(layouts, key=lambda layout: memory.total(memory.estimate(shape, layout, tokens)))
+    tokens = sequence or config.context
+    return min(layouts, key=lambda layout: memory.total(memory.estimate(config, layout, tokens)))
 
 
 def _with_micro_batch(
     base: Layout,
-    shape: Architecture,
+    config: Architecture,
     limit: float,
     sequences: int,
     recomputes: tuple[Recompute, ...],
 ) -> Layout | None:
     """The layout with the largest micro-batch that fits; recomputation only where it must be."""
-    need = memory.estimate(shape, base, shape.context)
-    if memory.total(need) - need.activations - need.logits > limit:
+    estimate = memory.estimate(config, base, config.context)
+    if memory.total(estimate) - estimate.activations - estimate.logits > limit:
         return None  # however small the batch
-    largest = max(1, sequences // (base.data * base.pipeline))
+    largest = max(1, sequences // (base.dp * base.pp))
     for recompute in recomputes:
         for micro_batch in MICRO_BATCHES:
-            if micro_batch > largest or _leaves_a_rest(sequences, base.data, micro_batch):
+            if micro_batch > largest or _leaves_a_rest(sequences, base.dp, micro_batch):
                 continue
             # Each pipeline stage wants a micro-batch to work on.
-            accumulation = max(base.pipeline, round(sequences / (base.data * micro_batch)))
+            accumulation = max(base.pp, round(sequences / (base.dp * micro_batch)))
             layout = base._replace(
                 recompute=recompute, micro_batch=micro_batch, accumulation=accumulation
             )
-            if memory.total(memory.estimate(shape, layout, shape.context)) <= limit:
+            if memory.total(memory.estimate(config, layout, config.context)) <= limit:
                 return layout
     return None

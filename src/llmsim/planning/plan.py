@@ -17,7 +17,7 @@ from llmsim.options.table import Options, command, identity
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time, throughput
 from llmsim.planning import hyperparameters
-from llmsim.planning.draw import drafted
+from llmsim.planning.draw import draw_candidate
 from llmsim.planning.schedule import (
     FEWEST_STEPS,
     LONGEST_RUN_SECONDS,
@@ -103,36 +103,36 @@ def _planned(options: Options, seed: int) -> Job:
 
 def _job(options: Options, seed: int, index: int) -> Job:
     assert options.start is not None
-    draft = drafted(options, seed, index)
+    candidate = draw_candidate(options, seed, index)
     named = names.naming_seed(seed, _asked(options))
-    layout, per_node = draft.layout, noise.uniform(seed, "plan/storage")
+    layout, per_node = candidate.layout, noise.uniform(seed, "plan/storage")
     job = Job(
         seed=seed,
         start=options.start,
-        recipe=draft.recipe,
-        model=draft.model,
-        architecture=draft.shape,
-        dataset=draft.dataset,
-        gpu=draft.gpu,
+        recipe=candidate.recipe,
+        model=candidate.model,
+        architecture=candidate.config,
+        dataset=candidate.dataset,
+        gpu=candidate.gpu,
         layout=layout,
-        schedule=scheduled(draft, FEWEST_STEPS, epochs=1),  # only to time a step
-        software=drawn_software(seed, draft.gpu, options.start),
+        schedule=scheduled(candidate, FEWEST_STEPS, epochs=1),  # only to time a step
+        software=drawn_software(seed, candidate.gpu, options.start),
         run_name=names.run_name(named),
         cluster=names.cluster_name(named),
         # A parallel file system grows with the cluster: 2 to 5 GB/s a node, up to
         # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
         storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
         command=command(options),
-        framework=draft.framework,
+        framework=candidate.framework,
         evaluates=options.evaluate,
         tidy=options.tidy,
         # One run in three saves in the background, if its framework can.
         background_saves=noise.uniform(seed, "plan/saves") < 1 / 3
-        and not draft.framework.blocking_checkpoints,
+        and not candidate.framework.blocking_checkpoints,
     )
     steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
-    schedule = scheduled(draft, steps, epochs, step_time.step_seconds(job))
-    return job._replace(schedule=schedule._replace(ramp=ramped(draft, schedule, seed)))
+    schedule = scheduled(candidate, steps, epochs, step_time.step_seconds(job))
+    return job._replace(schedule=schedule._replace(ramp=ramped(candidate, schedule, seed)))
 
 
 def _asked(options: Options) -> str:

@@ -11,7 +11,7 @@ from llmsim.physics import noise
 from llmsim.physics.learning import learning_rate
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.planning import hyperparameters
-from llmsim.planning.draw import SMALL_MODEL, Draft
+from llmsim.planning.draw import SMALL_MODEL, Candidate
 
 # A run shows about this many logged steps
 LOGGED_STEPS = 210
@@ -67,14 +67,14 @@ def round_number(value: float) -> int:
     return max(number for number in ROUND_NUMBERS if number <= max(1, value))
 
 
-def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) -> Schedule:
+def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float = 1.0) -> Schedule:
     """About `steps` steps, with the intervals that somebody would type.
 
     Epochs and validations are whole logging intervals, so that all of them end on logged steps.
     """
-    layout, recipe = draft.layout, draft.recipe
-    parameters = parameter_count(draft.shape)
-    framework = draft.framework
+    layout, recipe = candidate.layout, candidate.recipe
+    parameters = parameter_count(candidate.config)
+    framework = candidate.framework
     log_every = 1 if framework.logs_every_step else round_number(steps / LOGGED_STEPS)
     # Down, never up: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every
@@ -90,31 +90,37 @@ def scheduled(draft: Draft, steps: int, epochs: int, step_seconds: float = 1.0) 
         save_every = validate_every
     warmup = min(steps * recipe.warmup, learning_rate.warmup_steps(parameters, steps))
     peak = hyperparameters.peak_rate(recipe, parameters)
-    global_batch = layout.data * layout.micro_batch * layout.accumulation
+    global_batch = layout.dp * layout.micro_batch * layout.accumulation
     return Schedule(
         steps=steps,
         warmup=near_number(warmup, 1),
         peak_lr=peak,
         final_lr=float(f"{peak * recipe.final_rate:.6g}"),  # as somebody would type it
-        decay=draft.decay,
-        sequence=draft.sequence,
+        decay=candidate.decay,
+        sequence=candidate.sequence,
         global_batch=global_batch,
         epochs=epochs,
         log_every=log_every,
         validate_every=validate_every,
-        validation_batches=max(4, round(recipe.held_out / (global_batch * draft.sequence))),
+        validation_batches=max(4, round(recipe.held_out / (global_batch * candidate.sequence))),
         save_every=min(steps, save_every),
     )
 
 
-def ramped(draft: Draft, plan: Schedule, seed: int) -> tuple[BatchStage, ...]:
+def ramped(candidate: Candidate, schedule: Schedule, seed: int) -> tuple[BatchStage, ...]:
     """How the batch grows: in one of four of the pretrainings from 3B on that could do it."""
-    able = draft.framework.ramps_batch and not draft.recipe.released and plan.epochs == 1
-    if not able or draft.model.parameters < SMALL_MODEL or noise.uniform(seed, "plan/ramp") > 0.25:
+    able = (
+        candidate.framework.ramps_batch and not candidate.recipe.released and schedule.epochs == 1
+    )
+    if (
+        not able
+        or candidate.model.parameters < SMALL_MODEL
+        or noise.uniform(seed, "plan/ramp") > 0.25
+    ):
         return ()
     share = 0.06 + 0.12 * noise.uniform(seed, "plan/ramp share")
     draw = noise.bits(seed, "plan/ramp parts")
-    return batch_ramp.planned(draft.layout, plan.steps, plan.log_every, share, draw)
+    return batch_ramp.planned(candidate.layout, schedule.steps, schedule.log_every, share, draw)
 
 
 def _two_digits(steps: int, log_every: int) -> int:

@@ -91,13 +91,13 @@ class Dashboard:
 
     def _progress(self, moment: Moment, logged: Step | None) -> tuple[str, str, float, str]:
         """What the bar counts, what else belongs to it, how far it is, and the time left."""
-        plan, segment = self.run.job.schedule, moment.segment
+        schedule, segment = self.run.job.schedule, moment.segment
         if segment.kind in IN_TRAINING:
-            total = f"{plan.steps:,}"
+            total = f"{schedule.steps:,}"
             left = units.hours(self._left(moment.step, logged)) if logged else ""
             doing = f"step {moment.step:>{len(total)},}/{total}"
-            epoch = f"epoch {moment.epoch}/{plan.epochs}"
-            return doing, epoch, moment.step / plan.steps, left.strip()
+            epoch = f"epoch {moment.epoch}/{schedule.epochs}"
+            return doing, epoch, moment.step / schedule.steps, left.strip()
         left = units.hours(max(0.0, segment.ended - moment.at))
         return self._task(moment), "", _share(self.run, moment), left
 
@@ -111,8 +111,10 @@ class Dashboard:
         """Seconds until the last sequence at the mean rate up to the last logged step."""
         if logged.remaining == 0.0:
             return 0.0
-        plan = self.run.job.schedule
-        told, now, last = (batch_ramp.consumed(plan, s) for s in (logged.step, done, plan.steps))
+        schedule = self.run.job.schedule
+        told, now, last = (
+            batch_ramp.consumed(schedule, s) for s in (logged.step, done, schedule.steps)
+        )
         return logged.remaining * (last - now) / (last - told)
 
     def _training(self, moment: Moment, logged: Step | None) -> Training:

@@ -33,23 +33,23 @@ def state(job: Job, step: int, history: list[dict[str, Any]], *, last: bool) -> 
     """The state after a step; `last` says that the training stops with it."""
     evaluations = [each for each in history if "eval_loss" in each]
     epoch = history[-1]["epoch"] if history else 0
-    plan = job.schedule
+    schedule = job.schedule
     made: dict[str, Any] = {
         "best_global_step": None,
         "best_metric": None,
         "best_model_checkpoint": None,
         "epoch": epoch,
-        "eval_steps": plan.validate_every if evaluations else DEFAULT_EVERY,
+        "eval_steps": schedule.validate_every if evaluations else DEFAULT_EVERY,
         "global_step": step,
         "is_hyper_param_search": False,
         "is_local_process_zero": True,
         "is_world_process_zero": True,
         "log_history": history,
-        "logging_steps": plan.log_every,
-        "max_steps": plan.steps,
+        "logging_steps": schedule.log_every,
+        "max_steps": schedule.steps,
         "num_input_tokens_seen": 0,
-        "num_train_epochs": max(1, -(-plan.steps // steps_per_epoch(job))),
-        "save_steps": plan.save_every,
+        "num_train_epochs": max(1, -(-schedule.steps // steps_per_epoch(job))),
+        "save_steps": schedule.save_every,
         "stateful_callbacks": {"TrainerControl": _control(stops=last)},
         "total_flos": _flops(job, step),
         "train_batch_size": job.layout.micro_batch,

@@ -88,7 +88,7 @@ _HYBRID = (
 
 def user_config(job: Job) -> dict[str, object]:
     """ds_config.json."""
-    plan, layout, stage = job.schedule, job.layout, zero_stage(job)
+    schedule, layout, stage = job.schedule, job.layout, zero_stage(job)
     zero: dict[str, object] = {"stage": stage}
     if stage:
         zero |= {"overlap_comm": True, "contiguous_gradients": True, "reduce_bucket_size": BUCKET}
@@ -104,10 +104,10 @@ def user_config(job: Job) -> dict[str, object]:
     # Without ZeRO the weights stay in fp32 and torch casts.
     half = {"bf16": {"enabled": True}} if stage else {"torch_autocast": {"enabled": True}}
     return {
-        "train_batch_size": plan.global_batch,
+        "train_batch_size": schedule.global_batch,
         "train_micro_batch_size_per_gpu": layout.micro_batch,
         "gradient_accumulation_steps": layout.accumulation,
-        "steps_per_print": plan.log_every,
+        "steps_per_print": schedule.log_every,
         "zero_optimization": zero,
         **half,
         "gradient_clipping": 1.0,
@@ -134,7 +134,7 @@ def json(value: object, level: int = 0) -> str:
 def settings(job: Job) -> Iterator[tuple[str, str]]:
     """The engine's settings by name, sorted."""
     told = dict(line.split(" ", 1) for line in _DEFAULTS.strip().splitlines())
-    plan, layout, stage = job.schedule, job.layout, zero_stage(job)
+    schedule, layout, stage = job.schedule, job.layout, zero_stage(job)
     config = "deepspeed.comm.config.DeepSpeedCommsConfig"
     told |= {
         "activation_checkpointing_config": json(_ACTIVATIONS),
@@ -145,10 +145,10 @@ def settings(job: Job) -> Iterator[tuple[str, str]]:
         "gradient_accumulation_steps": str(layout.accumulation),
         "hybrid_engine": _HYBRID,
         "pipeline": str(_PIPELINE),
-        "steps_per_print": str(plan.log_every),
-        "train_batch_size": str(plan.global_batch),
+        "steps_per_print": str(schedule.log_every),
+        "train_batch_size": str(schedule.global_batch),
         "train_micro_batch_size_per_gpu": str(layout.micro_batch),
-        "world_size": str(layout.data),
+        "world_size": str(layout.dp),
         "zero_config": _zero_config(stage),
         "zero_enabled": str(stage > 0),
         "zero_optimization_stage": str(stage),

@@ -49,8 +49,10 @@ def first(rates: object) -> str:
 
 def states(job: Job) -> int:
     """Bytes in tensors between two steps: weights, gradients, optimizer."""
-    plan = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
-    return min(plan.weights + plan.gradients + plan.optimizer, allocator.allocated(job, 2))
+    estimate = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
+    return min(
+        estimate.weights + estimate.gradients + estimate.optimizer, allocator.allocated(job, 2)
+    )
 
 
 # --- memory ------------------------------------------------------------------------------
@@ -59,15 +61,15 @@ def states(job: Job) -> int:
 def _looks(job: Job) -> Iterator[Seen]:
     """What `see_memory_usage` sees on rank 0: bf16 weights, fp32 copies, Adam's two states."""
     parameters = stages.stage_parameters(job.architecture, job.layout, 0)
-    part = -(-parameters // job.layout.data)
+    part = -(-parameters // job.layout.dp)
     if zero_stage(job) < 3:
         copied = 2 * parameters + 4 * part
         yield Seen("Before initializing optimizer states", copied, copied)
         yield Seen("After initializing optimizer states", copied + 8 * part, copied + 12 * part)
         yield Seen("After initializing ZeRO optimizer", copied + 8 * part, copied + 8 * part)
         return
-    held, shape = 2 * part, job.architecture
-    widest = 2 * shape.vocabulary * shape.width // job.layout.tensor  # not yet cut
+    held, config = 2 * part, job.architecture
+    widest = 2 * config.vocabulary * config.hidden_size // job.layout.tp  # not yet cut
     yield Seen("Stage 3 initialize beginning", held, held + widest)
     for message in (
         "DeepSpeedZeRoOffload initialize [begin]",
@@ -125,11 +127,10 @@ def _between(job: Job, message: str) -> Iterator[tuple[str, str]]:
 
 def _persistent(job: Job) -> str:
     """Small weights are not cut: the norms, if the model is not too wide."""
-    shape = job.architecture
-    norms = 2 * shape.layers + 1 if shape.width < PERSISTENT else 0
-    return (
-        f"Parameter Offload: Total persistent parameters: {norms * shape.width} in {norms} params"
-    )
+    config = job.architecture
+    norms = 2 * config.layers + 1 if config.hidden_size < PERSISTENT else 0
+    total = norms * config.hidden_size
+    return f"Parameter Offload: Total persistent parameters: {total} in {norms} params"
 
 
 # --- the engine --------------------------------------------------------------------------
@@ -139,7 +140,7 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
     """Where each line comes from and what it says, in order."""
     rank = "[Rank 0] "
     stage, optimizer = zero_stage(job), "FusedAdam"
-    world = f"Config mesh_device None world_size = {job.layout.data}"
+    world = f"Config mesh_device None world_size = {job.layout.dp}"
     yield _RANK, f"{rank}DeepSpeed info: version={VERSION}, git-hash=unknown, git-branch=unknown"
     yield "config.py:733:__init__", world
     yield _RANK, f"{rank}DeepSpeed Flops Profiler Enabled: False"

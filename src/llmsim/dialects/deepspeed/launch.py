@@ -111,13 +111,13 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
-    if job.layout.pipeline > 1:
+    if job.layout.pp > 1:
         yield from (plain(job, text) for text in _pipeline(job))
 
 
 def _pipeline(job: Job) -> Iterator[str]:
     """How the layers are spread over the stages (runtime/pipe/module.py)."""
-    stages = job.layout.pipeline
+    stages = job.layout.pp
     yield f"SEED_LAYERS=False BASE_SEED={job.seed} SEED_FN=None"
     yield "Partitioning pipeline stages with method type:transformer"
     told = 0
@@ -146,9 +146,9 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 def tensors(job: Job) -> int:
     """Weight tensors of the model: seven projections and two norms a block, or with experts."""
-    shape = job.architecture
-    inner = 3 if shape.experts == 1 else 1 + 3 * shape.experts
-    return shape.layers * (4 + 2 + inner) + 2 + (not shape.tied)
+    config = job.architecture
+    inner = 3 if config.experts == 1 else 1 + 3 * config.experts
+    return config.layers * (4 + 2 + inner) + 2 + (not config.tied)
 
 
 def _extension(job: Job) -> Iterator[str]:

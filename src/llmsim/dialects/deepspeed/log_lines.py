@@ -37,6 +37,6 @@ def rank_zero(job: Job, at: float, text: str) -> Line:
 
 def zero_stage(job: Job) -> int:
     """The ZeRO stage: 3 shards all, but a pipeline cannot; 0 is plain data parallelism."""
-    if job.layout.pipeline > 1:
+    if job.layout.pp > 1:
         return 1
     return {"ddp": 0, "zero1": 1, "zero2": 2, "zero3": 3, "fsdp2": 3}[job.layout.sharding]

@@ -16,7 +16,7 @@ def _step(event: events.Step, job: Job) -> Iterator[Point]:
     """
     if event.step % job.schedule.log_every:
         return
-    piped = job.layout.pipeline > 1
+    piped = job.layout.pp > 1
     value = event.loss if piped else loss.micro_batch(job, event.step)
     samples = batch_ramp.consumed(job.schedule, event.step)
     values = (

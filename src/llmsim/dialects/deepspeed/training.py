@@ -34,7 +34,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if event.step % job.schedule.log_every:  # the first step alone is not told
         return
     epoch, micro_step = event.epoch - 1, _micro_step(event, job)
-    piped = job.layout.pipeline > 1
+    piped = job.layout.pp > 1
     if not piped:
         told = f"loss = {single(loss.micro_batch(job, event.step))}"
         yield plain(job, f"Epoch: {epoch}, Step: {micro_step - 1}, Rank: 0, {told}")

@@ -54,7 +54,7 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    plan, layout = job.schedule, job.layout
+    schedule, layout = job.schedule, job.layout
     texts = {
         1618: "***** Running training *****",
         1619: f"  Num examples = {values.examples(job):,}",
@@ -62,9 +62,9 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         1621: f"  Num update steps per epoch = {values.updates_per_epoch(job):,}",
         1622: f"  Instantaneous batch size per device = {layout.micro_batch:,}",
         1625: "  Total train batch size (w. parallel, distributed & accumulation) = "
-        f"{plan.global_batch:,}",
+        f"{schedule.global_batch:,}",
         1626: f"  Gradient Accumulation steps = {layout.accumulation}",
-        1627: f"  Total optimization steps = {plan.steps:,}",
+        1627: f"  Total optimization steps = {schedule.steps:,}",
         1628: f"  Number of trainable parameters = {trained_parameter_count(job.architecture):,}",
     }
     for number, text in texts.items():

@@ -84,10 +84,10 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 
 def summary(job: Job) -> Iterator[Line]:
     """The table of the whole model."""
-    shape = job.architecture
-    kind = "MixtralForCausalLM" if shape.experts > 1 else "LlamaForCausalLM"
-    weights, trained = parameter_count(shape), trained_parameter_count(shape)
-    yield from table("model", kind, weights, trained, modules(shape))
+    config = job.architecture
+    kind = "MixtralForCausalLM" if config.experts > 1 else "LlamaForCausalLM"
+    weights, trained = parameter_count(config), trained_parameter_count(config)
+    yield from table("model", kind, weights, trained, modules(config))
 
 
 def table(name: str, kind: str, weights: int, trained: int, modules: int) -> Iterator[Line]:
@@ -122,9 +122,9 @@ def count(number: int) -> str:
     return f"{form} {_UNITS[group]}"
 
 
-def modules(shape: Architecture) -> int:
+def modules(config: Architecture) -> int:
     """Modules of a transformers model: 13 a layer (12 of a mixture), and 7 around them."""
-    return (12 if shape.experts > 1 else 13) * shape.layers + 7
+    return (12 if config.experts > 1 else 13) * config.layers + 7
 
 
 # --- training ----------------------------------------------------------------------------
@@ -169,12 +169,12 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
 
 def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
     """The last epoch's bar stays, with what its validation found."""
-    plan = job.schedule
-    if event.epoch == plan.epochs:
+    schedule = job.schedule
+    if event.epoch == schedule.epochs:
         batches = steps_per_epoch(job) * job.layout.accumulation
         yield bar(
             screen, f"Epoch {event.epoch - 1}", batches, batches, event.seconds,
-            note=lambda: _note(job, plan.steps, plan.steps), leave=True,
+            note=lambda: _note(job, schedule.steps, schedule.steps), leave=True,
         )  # fmt: skip
 
 

@@ -30,8 +30,8 @@ def mfu(job: Job, seconds: float) -> float:
     tflops = peak(job)
     if tflops < 0:
         return -1.0
-    shape, sequence = job.architecture, job.schedule.sequence
-    per_token = 6.0 * parameter_count(shape) + 6 * shape.layers * shape.width * sequence
+    config, sequence = job.architecture, job.schedule.sequence
+    per_token = 6.0 * parameter_count(config) + 6 * config.layers * config.hidden_size * sequence
     return per_token * batch_tokens(job) / job.layout.gpus / seconds / (tflops * 1e12)
 
 

@@ -44,9 +44,9 @@ def _recompute(job: Job) -> int:
 
 def _start(job: Job) -> str:
     """What the weights start from: a depth, if it is one of GPT-2's, or a file of train_gpt2.py."""
-    shape = job.architecture
-    if (shape.layers, shape.width) in gpt2.SIZES:
-        return f"d{shape.layers}"
+    config = job.architecture
+    if (config.layers, config.hidden_size) in gpt2.SIZES:
+        return f"d{config.layers}"
     return f"{job.model.name}_bf16.bin"
 
 
@@ -59,14 +59,15 @@ def _batches(job: Job) -> int:
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
-    plan, layout = job.schedule, job.layout
+    schedule, layout = job.schedule, job.layout
     program = (
         f'./train_gpt2cu -i "{_data(job, "train")}" -j "{_data(job, "val")}" -o {_folder(job)} '
-        f"-e {_start(job)} -b {layout.micro_batch} -t {plan.sequence} "
+        f"-e {_start(job)} -b {layout.micro_batch} -t {schedule.sequence} "
         f"-d {batch_tokens(job)} -r {_recompute(job)} -z {_zero_stage(job)} -c 0.1 "
-        f"-k {plan.decay} -l {plan.peak_lr:.2e} -q {plan.final_lr / plan.peak_lr:g} "
-        f"-u {plan.warmup} -n {plan.save_every} -nk 2 -v {plan.validate_every} "
-        f"-m {_batches(job)} -s 0 -h 1 -x {plan.steps}"
+        f"-k {schedule.decay} -l {schedule.peak_lr:.2e} "
+        f"-q {schedule.final_lr / schedule.peak_lr:g} "
+        f"-u {schedule.warmup} -n {schedule.save_every} -nk 2 -v {schedule.validate_every} "
+        f"-m {_batches(job)} -s 0 -h 1 -x {schedule.steps}"
     )
     yield from shell.looked(job, screen)
     yield from shell.typed(screen, f"mpirun -np {layout.gpus} {program}")
@@ -79,27 +80,27 @@ def _table(rows: dict[str, object]) -> Lines:
 
 
 def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
-    plan, layout = job.schedule, job.layout
+    schedule, layout = job.schedule, job.layout
     yield Line(EDGE)
     yield from _table({"Parameter": "Value"})
     yield from _table({
         "train data pattern": _data(job, "train"),
         "val data pattern": _data(job, "val"),
         "output log dir": _folder(job),
-        "checkpoint_every": plan.save_every,
+        "checkpoint_every": schedule.save_every,
         "resume": 0,
         "micro batch size B": layout.micro_batch,
-        "sequence length T": plan.sequence,
+        "sequence length T": schedule.sequence,
         "total batch size": batch_tokens(job),
-        "LR scheduler": plan.decay,
-        "learning rate (LR)": f"{plan.peak_lr:e}",
-        "warmup iterations": plan.warmup,
-        "final LR fraction": f"{plan.final_lr / plan.peak_lr:e}",
+        "LR scheduler": schedule.decay,
+        "learning rate (LR)": f"{schedule.peak_lr:e}",
+        "warmup iterations": schedule.warmup,
+        "final LR fraction": f"{schedule.final_lr / schedule.peak_lr:e}",
         "weight decay": f"{0.1:e}",
         "skip update lossz": f"{0.0:f}",
         "skip update gradz": f"{0.0:f}",
-        "max_steps": plan.steps,
-        "val_loss_every": plan.validate_every,
+        "max_steps": schedule.steps,
+        "val_loss_every": schedule.validate_every,
         "val_max_steps": _batches(job),
         "sample_every": 0,
         "genT": 64,
@@ -116,26 +117,26 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
 
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
-    plan, layout, shape = job.schedule, job.layout, job.architecture
+    schedule, layout, config = job.schedule, job.layout, job.architecture
     yield from _table({
         "weight init method": _start(job),
-        "max_sequence_length T": plan.sequence,
-        "vocab_size V": shape.vocabulary,
-        "padded_vocab_size Vp": padded_vocabulary(shape),
-        "num_layers L": shape.layers,
-        "num_heads NH": shape.heads,
-        "channels C": shape.width,
+        "max_sequence_length T": schedule.sequence,
+        "vocab_size V": config.vocabulary,
+        "padded_vocab_size Vp": padded_vocabulary(config),
+        "num_layers L": config.layers,
+        "num_heads NH": config.heads,
+        "channels C": config.hidden_size,
         "num_parameters": event.parameters,
     })  # fmt: skip
-    yield from _table({"train_num_batches": plan.steps, "val_num_batches": _batches(job)})
+    yield from _table({"train_num_batches": schedule.steps, "val_num_batches": _batches(job)})
     yield from _table({"run hellaswag": "yes"})
-    yield from _table({"num_processes": layout.data, "zero_stage": _zero_stage(job)})
+    yield from _table({"num_processes": layout.dp, "zero_stage": _zero_stage(job)})
     size = 2 * event.parameters
     yield Line(f"num_parameters: {event.parameters} => bytes: {size}")
     yield Line(f"allocated {size // MIB} MiB for model parameters")
     yield Line(
-        f"batch_size B={layout.micro_batch} * seq_len T={plan.sequence} * "
-        f"num_processes={layout.data} and total_batch_size={batch_tokens(job)}"
+        f"batch_size B={layout.micro_batch} * seq_len T={schedule.sequence} * "
+        f"num_processes={layout.dp} and total_batch_size={batch_tokens(job)}"
     )
     yield Line(f"=> setting grad_accum_steps={layout.accumulation}")
     yield Line(f"created directory: {_folder(job)}")
@@ -145,7 +146,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     layout, parameters = job.layout, parameter_count(job.architecture)
     planned = memory.estimate(job.architecture, layout, job.schedule.sequence)
     activations = planned.activations + planned.logits
-    shards = layout.data if _zero_stage(job) else 1
+    shards = layout.dp if _zero_stage(job) else 1
     state = 4 * parameters // shards
     yield Line(f"allocating {2 * parameters // MIB} MiB for parameter gradients")
     yield Line(f"allocating {activations // MIB} MiB for activations")

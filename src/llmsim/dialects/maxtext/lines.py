@@ -50,27 +50,27 @@ def axes(job: Job) -> dict[str, int]:
     """The sizes of the mesh's axes."""
     layout = job.layout
     data = "fsdp" if shards_weights(layout) else "data"
-    split = {"stage": layout.pipeline, data: layout.data, "tensor": layout.tensor}
+    split = {"stage": layout.pp, data: layout.dp, "tensor": layout.tp}
     return {name: split.get(name, 1) for name in AXES}
 
 
 def _typed(job: Job) -> dict[str, object]:
     """What the command line sets."""
-    plan, layout = job.schedule, job.layout
+    schedule, layout = job.schedule, job.layout
     return {
         "run_name": job.run_name,
         "model_name": job.model.name.lower(),
         "base_output_directory": _output(job).rpartition("/")[0],
         "dataset_type": "grain",
         "dataset_name": job.dataset.name,
-        "per_device_batch_size": layout.micro_batch * layout.data / layout.gpus,
+        "per_device_batch_size": layout.micro_batch * layout.dp / layout.gpus,
         "gradient_accumulation_steps": layout.accumulation,
-        "max_target_length": plan.sequence,
-        "steps": plan.steps,
-        "learning_rate": plan.peak_lr,
-        "eval_interval": plan.validate_every,
-        "eval_steps": plan.validation_batches,
-        "checkpoint_period": plan.save_every,
+        "max_target_length": schedule.sequence,
+        "steps": schedule.steps,
+        "learning_rate": schedule.peak_lr,
+        "eval_interval": schedule.validate_every,
+        "eval_steps": schedule.validation_batches,
+        "checkpoint_period": schedule.save_every,
         "async_checkpointing": job.background_saves,
         "remat_policy": _REMAT[layout.recompute],
         **{f"ici_{name}_parallelism": size for name, size in axes(job).items() if size > 1},
@@ -79,32 +79,32 @@ def _typed(job: Job) -> dict[str, object]:
 
 def _model(job: Job) -> dict[str, object]:
     """What the model's own file sets."""
-    shape = job.architecture
+    model = job.architecture
     sparse = {
-        "base_moe_mlp_dim": shape.feed_forward,
-        "num_experts": shape.experts,
-        "num_experts_per_tok": shape.active_experts,
+        "base_moe_mlp_dim": model.feed_forward,
+        "num_experts": model.experts,
+        "num_experts_per_tok": model.active_experts,
     }
     return {
-        "base_emb_dim": shape.width,
-        "base_num_query_heads": shape.heads,
-        "base_num_kv_heads": shape.kv_heads,
-        "base_mlp_dim": shape.feed_forward,
-        "base_num_decoder_layers": shape.layers,
-        "head_dim": shape.head_width,
+        "base_emb_dim": model.hidden_size,
+        "base_num_query_heads": model.heads,
+        "base_num_kv_heads": model.kv_heads,
+        "base_mlp_dim": model.feed_forward,
+        "base_num_decoder_layers": model.layers,
+        "head_dim": model.head_width,
         "mlp_activations": ["silu", "linear"],
-        "vocab_size": shape.vocabulary,
+        "vocab_size": model.vocabulary,
         "enable_dropout": False,
-        "logits_via_embedding": shape.tied,
+        "logits_via_embedding": model.tied,
         "normalization_layer_epsilon": 1e-05,
-        "decoder_block": "mixtral" if shape.experts > 1 else "llama2",
-        **(sparse if shape.experts > 1 else {}),
+        "decoder_block": "mixtral" if model.experts > 1 else "llama2",
+        **(sparse if model.experts > 1 else {}),
     }
 
 
 def config(job: Job) -> dict[str, object]:
     """The consolidated configuration, sorted as MaxText prints it."""
-    plan, layout, output = job.schedule, job.layout, _output(job)
+    schedule, layout, output = job.schedule, job.layout, _output(job)
     told = {
         "adam_b1": 0.9,
         "adam_b2": 0.95,
@@ -112,27 +112,27 @@ def config(job: Job) -> dict[str, object]:
         "adam_weight_decay": 0.1,
         "attention": "autoselected",
         "checkpoint_dir": f"{output}/checkpoints/",
-        "cosine_learning_rate_final_fraction": plan.final_lr / plan.peak_lr,
+        "cosine_learning_rate_final_fraction": schedule.final_lr / schedule.peak_lr,
         "data_sharding": (AXES,),
         "dtype": "bfloat16",
         "enable_checkpointing": True,
         "enable_tensorboard": True,
-        "global_batch_size_to_eval_on": plan.global_batch,
-        "global_batch_size_to_load": plan.global_batch,
-        "global_batch_size_to_train_on": plan.global_batch,
+        "global_batch_size_to_eval_on": schedule.global_batch,
+        "global_batch_size_to_load": schedule.global_batch,
+        "global_batch_size_to_train_on": schedule.global_batch,
         "gradient_clipping_threshold": 1.0,
         "hardware": "tpu",
         "init_weights_seed": job.seed,
-        "learning_rate_schedule_steps": plan.steps,
+        "learning_rate_schedule_steps": schedule.steps,
         "log_period": LOG_PERIOD,
         "metrics_dir": f"{output}/metrics/",
         "mesh_axes": list(AXES),
-        "micro_batch_size_to_train_on": plan.global_batch // layout.accumulation,
+        "micro_batch_size_to_train_on": schedule.global_batch // layout.accumulation,
         "opt_type": "adamw",
         "scan_layers": True,
         "skip_jax_distributed_system": False,
         "tensorboard_dir": f"{output}/tensorboard/",
-        "warmup_steps_fraction": plan.warmup / plan.steps,
+        "warmup_steps_fraction": schedule.warmup / schedule.steps,
         "weight_dtype": "float32",
         **{f"ici_{name}_parallelism": size for name, size in axes(job).items()},
         **_model(job),
@@ -189,9 +189,9 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
     A step's arguments and results are the same buffers; all else is temporary.
     """
-    plan = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
-    held = plan.weights + plan.optimizer
-    temporary = plan.gradients + plan.activations + plan.logits + plan.gathered
+    estimate = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
+    held = estimate.weights + estimate.optimizer
+    temporary = estimate.gradients + estimate.activations + estimate.logits + estimate.gathered
     yield Line(
         f"Total memory size: {_gib(held + temporary)}, Output size: {_gib(held)}, "
         f"Temp size: {_gib(temporary)}, Argument size: {_gib(held)}, Host temp size: 0.0 GB."
@@ -217,9 +217,9 @@ def step_flops(job: Job) -> float:
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    shape = job.architecture
-    attention = 12 * shape.layers * shape.heads * shape.head_width * job.schedule.sequence
-    share = 100 * attention / throughput.flops_per_token(shape, job.schedule.sequence)
+    model = job.architecture
+    attention = 12 * model.layers * model.heads * model.head_width * job.schedule.sequence
+    share = 100 * attention / throughput.flops_per_token(model, job.schedule.sequence)
     yield Line("Per train step:")
     yield Line(f" Total TFLOPs: {step_flops(job) / 1e12:.2f} ")
     weights = f"{100 - share:.2f}% learnable weight flops"

@@ -21,7 +21,7 @@ _DECAYS = {"cosine": "cosine", "linear": "linear", "wsd": "WSD"}
 
 def distributed_optimizer(job: Job) -> bool:
     """Whether the optimizer's states are."""
-    return job.layout.sharding != "ddp" and job.layout.data > 1
+    return job.layout.sharding != "ddp" and job.layout.dp > 1
 
 
 def data_path(job: Job) -> str:
@@ -42,16 +42,16 @@ def ramp(job: Job) -> tuple[int, int, int]:
 
 def _lengths(job: Job) -> dict[str, object]:
     """How long the run, its warmup and its decay are: by samples where the batch grows."""
-    plan = job.schedule
-    stable = plan.decay == "wsd"
-    if not plan.ramp:
-        decaying = round((1 - learning_rate.STABLE) * (plan.steps - plan.warmup))
+    schedule = job.schedule
+    stable = schedule.decay == "wsd"
+    if not schedule.ramp:
+        decaying = round((1 - learning_rate.STABLE) * (schedule.steps - schedule.warmup))
         return {
-            "lr_warmup_iters": plan.warmup,
+            "lr_warmup_iters": schedule.warmup,
             "lr_wsd_decay_iters": decaying if stable else None,
-            "train_iters": plan.steps,
+            "train_iters": schedule.steps,
         }
-    samples, warmup = consumed(plan, plan.steps), plan.warmup * plan.global_batch
+    samples, warmup = consumed(schedule, schedule.steps), schedule.warmup * schedule.global_batch
     return {
         "lr_warmup_iters": 0,
         "lr_warmup_samples": warmup,
@@ -67,59 +67,59 @@ def _lengths(job: Job) -> dict[str, object]:
 
 def of(job: Job) -> dict[str, object]:
     """The arguments that a job sets."""
-    shape, layout, plan = job.architecture, job.layout, job.schedule
+    config, layout, schedule = job.architecture, job.layout, job.schedule
     full = layout.recompute == "full"
-    stable = plan.decay == "wsd"
-    experts = shape.experts if shape.experts > 1 else None
-    uneven = shape.layers % layout.pipeline > 0
+    stable = schedule.decay == "wsd"
+    experts = config.experts if config.experts > 1 else None
+    uneven = config.layers % layout.pp > 0
     return {
         "async_save": True if job.background_saves else None,
-        "data_parallel_size": layout.data,
+        "data_parallel_size": layout.dp,
         "data_path": [data_path(job)],
-        "decoder_first_pipeline_num_layers": stage_layers(shape, layout, 0) if uneven else None,
-        "decoder_last_pipeline_num_layers": stage_layers(shape, layout, layout.pipeline - 1)
+        "decoder_first_pipeline_num_layers": stage_layers(config, layout, 0) if uneven else None,
+        "decoder_last_pipeline_num_layers": stage_layers(config, layout, layout.pp - 1)
         if uneven
         else None,
-        "encoder_num_layers": shape.layers,
-        "encoder_seq_length": plan.sequence,
-        "eval_interval": plan.validate_every,
-        "eval_iters": plan.validation_batches,
-        "ffn_hidden_size": shape.feed_forward,
+        "encoder_num_layers": config.layers,
+        "encoder_seq_length": schedule.sequence,
+        "eval_interval": schedule.validate_every,
+        "eval_iters": schedule.validation_batches,
+        "ffn_hidden_size": config.feed_forward,
         "finetune": job.recipe.released,
-        "global_batch_size": plan.global_batch,
-        "group_query_attention": shape.kv_heads < shape.heads,
-        "hidden_size": shape.width,
-        "kv_channels": shape.head_width,
+        "global_batch_size": schedule.global_batch,
+        "group_query_attention": config.kv_heads < config.heads,
+        "hidden_size": config.hidden_size,
+        "kv_channels": config.head_width,
         "load": released(job) if job.recipe.released else checkpoint_path(job),
-        "log_interval": plan.log_every,
-        "lr": plan.peak_lr,
-        "lr_decay_style": _DECAYS[plan.decay],
+        "log_interval": schedule.log_every,
+        "lr": schedule.peak_lr,
+        "lr_decay_style": _DECAYS[schedule.decay],
         "lr_wsd_decay_style": "minus_sqrt" if stable else "exponential",
-        "max_position_embeddings": plan.sequence,
+        "max_position_embeddings": schedule.sequence,
         "micro_batch_size": layout.micro_batch,
-        "min_lr": plan.final_lr,
-        "moe_ffn_hidden_size": shape.feed_forward if experts else None,
+        "min_lr": schedule.final_lr,
+        "moe_ffn_hidden_size": config.feed_forward if experts else None,
         "moe_grouped_gemm": experts is not None,
-        "moe_router_topk": shape.active_experts if experts else 2,
-        "num_attention_heads": shape.heads,
+        "moe_router_topk": config.active_experts if experts else 2,
+        "num_attention_heads": config.heads,
         "num_experts": experts,
-        "num_layers": shape.layers,
-        "num_query_groups": shape.kv_heads if shape.kv_heads < shape.heads else 1,
-        "pipeline_model_parallel_size": layout.pipeline,
+        "num_layers": config.layers,
+        "num_query_groups": config.kv_heads if config.kv_heads < config.heads else 1,
+        "pipeline_model_parallel_size": layout.pp,
         "recompute_granularity": None if layout.recompute == "none" else layout.recompute,
         "recompute_method": "uniform" if full else None,
         "recompute_num_layers": 1 if full else None,
-        "rotary_base": 10_000 if shape.tied else 500_000,
+        "rotary_base": 10_000 if config.tied else 500_000,
         "save": checkpoint_path(job),
-        "save_interval": plan.save_every,
+        "save_interval": schedule.save_every,
         "seed": job.seed,
-        "seq_length": plan.sequence,
-        "sequence_parallel": layout.tensor > 1,
-        "tensor_model_parallel_size": layout.tensor,
+        "seq_length": schedule.sequence,
+        "sequence_parallel": layout.tp > 1,
+        "tensor_model_parallel_size": layout.tp,
         "tokenizer_model": f"{SAVED}/tokenizer",
-        "untie_embeddings_and_output_weights": not shape.tied,
+        "untie_embeddings_and_output_weights": not config.tied,
         "use_distributed_optimizer": distributed_optimizer(job),
-        "vocab_size": shape.vocabulary,
+        "vocab_size": config.vocabulary,
         "world_size": layout.gpus,
         **_lengths(job),
     }
@@ -147,9 +147,9 @@ def dump(job: Job) -> Iterator[str]:
 
 def optimizer_config(job: Job) -> str:
     """OptimizerConfig as its dataclass prints itself."""
-    plan = job.schedule
+    schedule = job.schedule
     return (
-        f"OptimizerConfig(optimizer='adam', lr={plan.peak_lr}, min_lr={plan.final_lr}, "
+        f"OptimizerConfig(optimizer='adam', lr={schedule.peak_lr}, min_lr={schedule.final_lr}, "
         "decoupled_lr=None, decoupled_min_lr=None, weight_decay=0.1, fp16=False, bf16=True, "
         "params_dtype=torch.bfloat16, use_precision_aware_optimizer=False, "
         "main_grads_dtype=torch.float32, main_params_dtype=torch.float32, "

@@ -24,10 +24,10 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """All have read their arguments, and rank 0 tells them."""
     layout, vocabulary = job.layout, job.architecture.vocabulary
     yield Line(
-        f"using world size: {layout.gpus}, data-parallel size: {layout.data}, "
+        f"using world size: {layout.gpus}, data-parallel size: {layout.dp}, "
         "context-parallel size: 1, hierarchical context-parallel sizes: None, "
-        f"tensor-model-parallel size: {layout.tensor}, "
-        f"pipeline-model-parallel size: {layout.pipeline}"
+        f"tensor-model-parallel size: {layout.tp}, "
+        f"pipeline-model-parallel size: {layout.pp}"
     )
     yield Line("Number of virtual stages per pipeline stage: None")
     yield Line("accumulate and all-reduce gradients in fp32 for bfloat16 data type.")
@@ -35,7 +35,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     yield from map(Line, arguments.dump(job))
     yield from _batch(job)
     yield Line("> building HuggingFaceTokenizer tokenizer ...")
-    dummies = -vocabulary % layout.tensor
+    dummies = -vocabulary % layout.tp
     size = f"(new size: {vocabulary + dummies})"
     yield Line(f" > padded vocab (size: {vocabulary}) with {dummies} dummy tokens {size}")
     machinery = "WARNING:megatron.core.rerun_state_machine"
@@ -60,8 +60,8 @@ def _batch(job: Job) -> Lines:
 
 def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
     """The first barrier brings NCCL up."""
-    yield Line(f"> initialized tensor model parallel with size {job.layout.tensor}")
-    yield Line(f"> initialized pipeline model parallel with size {job.layout.pipeline}")
+    yield Line(f"> initialized tensor model parallel with size {job.layout.tp}")
+    yield Line(f"> initialized pipeline model parallel with size {job.layout.pp}")
     yield Line(f"> setting random seeds to {job.seed} ...")
     yield Line("> compiling dataset index builder ...")
     yield Line(f"make: Entering directory '{_DATASETS}'")

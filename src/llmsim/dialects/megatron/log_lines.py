@@ -31,4 +31,4 @@ def timers(job: Job, index: int, spent: dict[str, float]) -> Iterator[Line]:
 
 def split(job: Job) -> str:
     """Which part of a checkpoint rank 0 writes: [ t 1/2, p 1/4 ]."""
-    return f"[ t 1/{job.layout.tensor}, p 1/{job.layout.pipeline} ]"
+    return f"[ t 1/{job.layout.tp}, p 1/{job.layout.pp} ]"

@@ -20,13 +20,13 @@ def _values(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
     means = iteration(event, job)
     if means is None:
         return ()
-    plan, layout = job.schedule, job.layout
-    held = memory.stage(job.architecture, layout, plan.sequence, layout.pipeline - 1)
-    reserved = allocator.reserved(job, event.step, layout.pipeline - 1)
+    schedule, layout = job.schedule, job.layout
+    held = memory.stage(job.architecture, layout, schedule.sequence, layout.pp - 1)
+    reserved = allocator.reserved(job, event.step, layout.pp - 1)
     states = min(reserved, held.weights + held.gradients + held.optimizer)
     return (
         ("learning-rate", event.learning_rate),
-        ("batch-size", batch_ramp.batch(plan, event.step)),
+        ("batch-size", batch_ramp.batch(schedule, event.step)),
         ("lm loss", means.loss),
         ("loss-scale", 1.0),
         ("world-size", layout.gpus),

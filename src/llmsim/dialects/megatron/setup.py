@@ -29,8 +29,8 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
 
 def _parameters(job: Job) -> Iterator[str]:
     """One line for each slice of the model, as they happen to come."""
-    tensor, layout = job.layout.tensor, job.layout
-    count = tensor * layout.pipeline
+    tensor, layout = job.layout.tp, job.layout
+    count = tensor * layout.pp
     for place in range(count) if job.tidy else cluster.arrivals(job, "megatron", count):
         stage, slice_ = divmod(place, tensor)
         parameters = stages.stage_parameters(job.architecture, layout, stage)
@@ -61,23 +61,23 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 def _buckets(job: Job) -> Iterator[str]:
     """The gradients' one bucket: its weights from the last to the first."""
-    shape, count = job.architecture, stages.stage_parameters(job.architecture, job.layout, 0)
+    config, count = job.architecture, stages.stage_parameters(job.architecture, job.layout, 0)
     buffer = f"{INFO}distributed.param_and_grad_buffer"
     yield f"{buffer}:Number of buckets for gradient all-reduce / reduce-scatter: 1"
     # ZeRO-1 cuts it into equal and aligned parts (param_and_grad_buffer.py).
-    part = lcm(job.layout.data, 128) if arguments.distributed_optimizer(job) else 1
+    part = lcm(job.layout.dp, 128) if arguments.distributed_optimizer(job) else 1
     padded = -(-count // part) * part
     yield f"Params for bucket 1 ({count} elements, {padded} padded size):"
-    if job.layout.pipeline == 1:
-        if not shape.tied:
+    if job.layout.pp == 1:
+        if not config.tied:
             yield "        module.output_layer.weight"
         yield "        module.decoder.final_layernorm.weight"
     inner = ("mlp.linear_fc2.weight", "mlp.linear_fc1.weight", "mlp.linear_fc1.layer_norm_weight")
     experts = ("mlp.experts.weight2", "mlp.experts.weight1", "mlp.router.weight",
                "pre_mlp_layernorm.weight")  # fmt: skip
     attention = ("linear_proj.weight", "linear_qkv.weight", "linear_qkv.layer_norm_weight")
-    for layer in reversed(range(stages.stage_layers(shape, job.layout, 0))):
-        for name in experts if shape.experts > 1 else inner:
+    for layer in reversed(range(stages.stage_layers(config, job.layout, 0))):
+        for name in experts if config.experts > 1 else inner:
             yield f"        module.decoder.layers.{layer}.{name}"
         for name in attention:
             yield f"        module.decoder.layers.{layer}.self_attention.{name}"
@@ -114,11 +114,11 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 
 
 def _data(job: Job) -> Iterator[str]:
-    plan, prefix = job.schedule, arguments.data_path(job)
-    held_out = plan.validation_batches * plan.global_batch
+    schedule, prefix = job.schedule, arguments.data_path(job)
+    held_out = schedule.validation_batches * schedule.global_batch
     sizes = {
-        "train": batch_ramp.consumed(plan, plan.steps),
-        "valid": (plan.steps // plan.validate_every + 1) * held_out,
+        "train": batch_ramp.consumed(schedule, schedule.steps),
+        "valid": (schedule.steps // schedule.validate_every + 1) * held_out,
         "test": held_out,
     }
     yield "> building train, validation, and test datasets ..."
@@ -142,9 +142,9 @@ def _data(job: Job) -> Iterator[str]:
     gpt = f"{INFO}datasets.gpt_dataset"
     for (name, size), (low, high) in zip(sizes.items(), SPLIT, strict=True):
         part = (high - low) * corpus
-        epochs = -(-(size * plan.sequence + 1) // round(part))
+        epochs = -(-(size * schedule.sequence + 1) // round(part))
         yield f"{gpt}:Build and save the GPTDataset {name} indices"
-        yield f"{gpt}:> total number of samples: {round(part * epochs - 1) // plan.sequence}"
+        yield f"{gpt}:> total number of samples: {round(part * epochs - 1) // schedule.sequence}"
         yield f"{gpt}:> total number of epochs: {epochs}"
     yield "> finished creating GPT datasets ..."
 

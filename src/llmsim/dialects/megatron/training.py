@@ -50,15 +50,15 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     means = iteration(event, job)
     if means is None:
         return
-    plan, first = job.schedule, event.step == job.schedule.log_every
+    schedule, first = job.schedule, event.step == job.schedule.log_every
     seconds, teraflops, mean = means
     yield Line(
-        f" [{clock(job, event.at)}] iteration {event.step:8d}/{plan.steps:8d} |"
-        f" consumed samples: {batch_ramp.consumed(plan, event.step):12d} |"
+        f" [{clock(job, event.at)}] iteration {event.step:8d}/{schedule.steps:8d} |"
+        f" consumed samples: {batch_ramp.consumed(schedule, event.step):12d} |"
         f" elapsed time per iteration (ms): {1000 * seconds:.1f} |"
         f" throughput per GPU (TFLOP/s/GPU): {teraflops:.1f} |"
         f" learning rate: {event.learning_rate:.6E} |"
-        f" global batch size: {batch_ramp.batch(plan, event.step):5d} |"
+        f" global batch size: {batch_ramp.batch(schedule, event.step):5d} |"
         f" lm loss: {mean:.6E} |"
         f" loss scale: 1.0 | grad norm: {event.gradient_norm:.3f} |"
         f" number of skipped iterations:   0 | number of nan iterations:   0 |"
@@ -77,24 +77,24 @@ def _batch_grew(event: events.BatchGrew, job: Job, screen: Screen) -> Lines:
 
 def _theory(job: Job) -> Iterator[str]:
     """What Megatron reckons with (theoretical_memory_usage.py): 18 bytes a parameter."""
-    shape, layout = job.architecture, job.layout
-    once = embedding_parameters(shape)
-    embeddings = once * (1 if shape.tied else 2)
-    blocks = parameter_count(shape) - embeddings
-    loaded = (blocks / layout.pipeline + once) / layout.tensor
-    if not shape.tied and layout.pipeline == 1:
-        loaded += once / layout.tensor
-    each = 6 + 12 / layout.data if arguments.distributed_optimizer(job) else 18
+    config, layout = job.architecture, job.layout
+    once = embedding_parameters(config)
+    embeddings = once * (1 if config.tied else 2)
+    blocks = parameter_count(config) - embeddings
+    loaded = (blocks / layout.pp + once) / layout.tp
+    if not config.tied and layout.pp == 1:
+        loaded += once / layout.tp
+    each = 6 + 12 / layout.dp if arguments.distributed_optimizer(job) else 18
     states = loaded * each / MIB
     yield f"Number of parameters in transformer block in billions: {blocks / 1e9: .2f}"
     yield f"Number of parameters in embedding layers in billions: {embeddings / 1e9:.2f}"
     yield f"Total number of parameters in billions: {(blocks + embeddings) / 1e9:.2f}"
     yield f"Number of parameters in most loaded shard in billions: {loaded / 1e9:.4f}"
-    if layout.tensor == 1 or layout.recompute != "selective":
+    if layout.tp == 1 or layout.recompute != "selective":
         yield f"Theoretical memory footprints: weight and optimizer={states:.2f} MB"
         return
-    plan = memory.estimate(shape, layout, job.schedule.sequence)
-    activations = (plan.activations + plan.logits) / MIB
+    estimate = memory.estimate(config, layout, job.schedule.sequence)
+    activations = (estimate.activations + estimate.logits) / MIB
     yield (
         f"Theoretical memory footprints: weight and optimizer={states:.2f} MB, "
         f"activation={activations:.2f} MB, total={states + activations:.2f} MB"
@@ -103,15 +103,15 @@ def _theory(job: Job) -> Iterator[str]:
 
 def _memory(event: events.Step, job: Job) -> Iterator[str]:
     """What torch counts, on the first data rank of each slice (common_utils.py:313)."""
-    layout, shape = job.layout, job.architecture
+    layout, config = job.layout, job.architecture
     part = event.allocated / event.reserved
-    for stage in range(layout.pipeline):
+    for stage in range(layout.pp):
         held = allocator.reserved(job, event.step, stage)
-        plan = memory.stage(shape, layout, job.schedule.sequence, stage)
-        least = min(held, plan.weights + plan.gradients + plan.optimizer) // 512 * 512
+        estimate = memory.stage(config, layout, job.schedule.sequence, stage)
+        least = min(held, estimate.weights + estimate.gradients + estimate.optimizer) // 512 * 512
         most = least + int((held - least) * part) // 512 * 512  # only what comes and goes fragments
-        for slice_ in range(layout.tensor):
-            rank = stage * (layout.gpus // layout.pipeline) + slice_
+        for slice_ in range(layout.tp):
+            rank = stage * (layout.gpus // layout.pp) + slice_
             yield (
                 f"[Rank {rank}] (after {event.step} iterations) memory (MB) |"
                 f" allocated: {least / MIB} | max allocated: {most / MIB} |"

@@ -104,30 +104,30 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 
 def settings(job: Job) -> dict[str, object]:
     """Every setting that the rules ask for."""
-    plan, layout = job.schedule, job.layout
+    schedule, layout = job.schedule, job.layout
     precisions = ("linear", "attn", "comm")
     return {
-        "global_batch_size": plan.global_batch,
-        "max_sequence_length": plan.sequence,
+        "global_batch_size": schedule.global_batch,
+        "max_sequence_length": schedule.sequence,
         "opt_name": "adamw",
-        "opt_base_learning_rate": plan.peak_lr,
-        "opt_end_learning_rate": plan.final_lr,
-        "opt_learning_rate_warmup_steps": plan.warmup,
-        "opt_learning_rate_decay_steps": plan.steps - plan.warmup,
-        "opt_learning_rate_decay_schedule": _DECAYS[plan.decay],
+        "opt_base_learning_rate": schedule.peak_lr,
+        "opt_end_learning_rate": schedule.final_lr,
+        "opt_learning_rate_warmup_steps": schedule.warmup,
+        "opt_learning_rate_decay_steps": schedule.steps - schedule.warmup,
+        "opt_learning_rate_decay_schedule": _DECAYS[schedule.decay],
         "opt_adamw_beta_1": 0.9,
         "opt_adamw_beta_2": 0.95,
         "opt_adamw_epsilon": 1e-05,
         "opt_adamw_weight_decay": 0.1,
         "opt_gradient_clip_norm": 1.0,
         "gradient_accumulation_steps": layout.accumulation,
-        "train_samples": steps_per_epoch(job) * plan.global_batch,
-        "eval_samples": plan.validation_batches * plan.global_batch,
+        "train_samples": steps_per_epoch(job) * schedule.global_batch,
+        "eval_samples": schedule.validation_batches * schedule.global_batch,
         "seed": job.seed,
-        "max_steps": plan.steps,
+        "max_steps": schedule.steps,
         **{f"lowest_numerical_precision_in_{where}": "bfloat16" for where in precisions},
-        "tensor_parallelism": layout.tensor,
-        "pipeline_parallelism": layout.pipeline,
+        "tensor_parallelism": layout.tp,
+        "pipeline_parallelism": layout.pp,
         "context_parallelism": 1,
         "expert_parallelism": 1,
         "micro_batch_size": layout.micro_batch,

@@ -23,9 +23,9 @@ FORGOTTEN, BLOCK = 384, 256
 
 def mfu(job: Job, seconds: float) -> float:
     """What estimate_mfu calls MFU for an iteration of these seconds."""
-    shape, sequence = job.architecture, job.schedule.sequence
-    attention = 12 * shape.layers * shape.heads * shape.head_width * sequence
-    per_token = 6.0 * (parameter_count(shape) - position_parameters(shape)) + attention
+    config, sequence = job.architecture, job.schedule.sequence
+    attention = 12 * config.layers * config.heads * config.head_width * sequence
+    per_token = 6.0 * (parameter_count(config) - position_parameters(config)) + attention
     per_gpu = batch_tokens(job) / job.layout.gpus / seconds
     return per_token * per_gpu / (A100_TFLOPS * 1e12)
 

@@ -40,33 +40,33 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """configurator.py echoes the file that overrides train.py's defaults."""
-    plan, layout, shape = job.schedule, job.layout, job.architecture
+    schedule, layout, config = job.schedule, job.layout, job.architecture
     # One process evaluates, on both parts of the data, as long as all take for one.
-    evaluations = max(1, plan.validation_batches * layout.accumulation // 2)
+    evaluations = max(1, schedule.validation_batches * layout.accumulation // 2)
     settings = {
         "out_dir": repr(_out(job)),
         "dataset": repr(job.dataset.name),
         "batch_size": layout.micro_batch,
-        "block_size": plan.sequence,
-        "gradient_accumulation_steps": f"{layout.accumulation} * {layout.data}",
-        "n_layer": shape.layers,
-        "n_head": shape.heads,
-        "n_embd": shape.width,
-        "max_iters": plan.steps,
-        "lr_decay_iters": plan.steps,
-        "warmup_iters": plan.warmup,
-        "learning_rate": _typed(plan.peak_lr),
-        "min_lr": _typed(plan.final_lr),
-        "eval_interval": plan.validate_every,
+        "block_size": schedule.sequence,
+        "gradient_accumulation_steps": f"{layout.accumulation} * {layout.dp}",
+        "n_layer": config.layers,
+        "n_head": config.heads,
+        "n_embd": config.hidden_size,
+        "max_iters": schedule.steps,
+        "lr_decay_iters": schedule.steps,
+        "warmup_iters": schedule.warmup,
+        "learning_rate": _typed(schedule.peak_lr),
+        "min_lr": _typed(schedule.final_lr),
+        "eval_interval": schedule.validate_every,
         "eval_iters": evaluations,
-        "log_interval": plan.log_every,
+        "log_interval": schedule.log_every,
         "weight_decay": "1e-1",
     }
     yield Line(f"Overriding config with {_config(job)}:")
     yield Line(f"# {job.model.name} on {job.layout.gpus:,} x {job.gpu.name}")
     yield Line(
-        f"# {layout.micro_batch} batch size * {plan.sequence} block size * "
-        f"{layout.accumulation} gradaccum * {layout.data} GPUs = {batch_tokens(job):,}"
+        f"# {layout.micro_batch} batch size * {schedule.sequence} block size * "
+        f"{layout.accumulation} gradaccum * {layout.dp} GPUs = {batch_tokens(job):,}"
     )
     for name, value in settings.items():
         yield Line(f"{name} = {value}")
@@ -84,29 +84,29 @@ def _mesh_built(event: events.MeshBuilt, job: Job, screen: Screen) -> Lines:
 
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
-    shape = job.architecture
+    config = job.architecture
     yield Line("Initializing a new model from scratch")
     yield Line(
-        f"defaulting to vocab_size of GPT-2 to {padded_vocabulary(shape)} "
-        f"({shape.vocabulary} rounded up for efficiency)"
+        f"defaulting to vocab_size of GPT-2 to {padded_vocabulary(config)} "
+        f"({config.vocabulary} rounded up for efficiency)"
     )
-    counted = event.parameters - position_parameters(shape)  # get_num_params leaves wpe out
+    counted = event.parameters - position_parameters(config)  # get_num_params leaves wpe out
     yield Line(f"number of parameters: {counted / 1e6:.2f}M")
-    tensors, vectors, size = _tensors(shape)
+    tensors, vectors, size = _tensors(config)
     matrices = event.parameters - size
     yield Line(f"num decayed parameter tensors: {tensors}, with {matrices:,} parameters")
     yield Line(f"num non-decayed parameter tensors: {vectors}, with {size:,} parameters")
     yield Line("using fused AdamW: True")
 
 
-def _tensors(shape: Architecture) -> tuple[int, int, int]:
+def _tensors(config: Architecture) -> tuple[int, int, int]:
     """How many matrices a model has, how many vectors, and the vectors' weights: the norms.
 
     c_attn, two c_proj and c_fc in each block, and the embeddings of tokens and positions.
     """
-    matrices = 4 * shape.layers + 2
-    vectors = 2 * shape.layers + 1
-    return matrices, vectors, vectors * shape.width
+    matrices = 4 * config.layers + 2
+    vectors = 2 * config.layers + 1
+    return matrices, vectors, vectors * config.hidden_size
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:

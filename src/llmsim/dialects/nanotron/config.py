@@ -31,7 +31,7 @@ def pretty(record: Record) -> list[str]:
 
 def config(job: Job) -> Record:
     """Config (src/nanotron/config/config.py), of which a person writes the most as YAML."""
-    layout, plan = job.layout, job.schedule
+    layout, schedule = job.layout, job.schedule
     engine = "nanotron.parallel.pipeline_parallel.engine.OneForwardOneBackwardPipelineEngine"
     parts: dict[str, object] = {
         "general": Record("GeneralArgs", {
@@ -40,10 +40,10 @@ def config(job: Job) -> Record:
             "ignore_sanity_checks": True,
         }),
         "parallelism": Record("ParallelismArgs", {
-            "dp": layout.data, "pp": layout.pipeline, "tp": layout.tensor,
+            "dp": layout.dp, "pp": layout.pp, "tp": layout.tp,
             "pp_engine": f"<{engine} object at {cluster.pointer(job, 'engine')}>",
             "tp_mode": "<TensorParallelLinearMode.REDUCE_SCATTER: 2>",
-            "tp_linear_async_communication": layout.tensor > 1,
+            "tp_linear_async_communication": layout.tp > 1,
             "recompute_layer": layout.recompute == "full", "tp_recompute_allgather": True,
             "context_parallel_size": 1, "expert_parallel_size": 1,
         }),
@@ -57,16 +57,16 @@ def config(job: Job) -> Record:
         }),
         "checkpoints": Record("CheckpointsArgs", {
             "checkpoints_path": "PosixPath('checkpoints')",
-            "checkpoint_interval": plan.save_every, "save_initial_state": False,
+            "checkpoint_interval": schedule.save_every, "save_initial_state": False,
             "save_final_state": True, "resume_checkpoint_path": None,
             "checkpoints_path_is_shared_file_system": True,
         }),
         "logging": Record("LoggingArgs", {
             "log_level": "'info'", "log_level_replica": "'info'",
-            "iteration_step_info_interval": plan.log_every,
+            "iteration_step_info_interval": schedule.log_every,
         }),
         "tokens": Record("TokensArgs", {
-            "sequence_length": plan.sequence, "train_steps": plan.steps,
+            "sequence_length": schedule.sequence, "train_steps": schedule.steps,
             "micro_batch_size": layout.micro_batch,
             "batch_accumulation_per_replica": layout.accumulation, "val_check_interval": -1,
             "limit_val_batches": 0, "limit_test_batches": 0,
@@ -83,19 +83,19 @@ def config(job: Job) -> Record:
 
 
 def _optimizer(job: Job) -> Record:
-    plan = job.schedule
-    stable = learning_rate.STABLE if plan.decay == "wsd" else 0.0  # of what follows the warmup
-    begins = plan.warmup + round(stable * (plan.steps - plan.warmup))
+    schedule = job.schedule
+    stable = learning_rate.STABLE if schedule.decay == "wsd" else 0.0  # of what follows the warmup
+    begins = schedule.warmup + round(stable * (schedule.steps - schedule.warmup))
     adam = Record("AdamWOptimizerArgs", {
         "adam_eps": 1e-08, "adam_beta1": 0.9, "adam_beta2": 0.95, "torch_adam_is_fused": True,
         "name": "'adamW'",
     })  # fmt: skip
     rates = Record("LRSchedulerArgs", {
-        "learning_rate": plan.peak_lr, "lr_warmup_steps": plan.warmup,
-        "lr_warmup_style": "'linear'", "lr_decay_style": f"'{_DECAYS[plan.decay]}'",
-        "lr_decay_steps": plan.steps - begins,
+        "learning_rate": schedule.peak_lr, "lr_warmup_steps": schedule.warmup,
+        "lr_warmup_style": "'linear'", "lr_decay_style": f"'{_DECAYS[schedule.decay]}'",
+        "lr_decay_steps": schedule.steps - begins,
         "lr_decay_starting_step": begins if stable else None,
-        "min_decay_lr": plan.final_lr,
+        "min_decay_lr": schedule.final_lr,
     })  # fmt: skip
     return Record("OptimizerArgs", {
         "optimizer_factory": adam, "zero_stage": int(job.layout.sharding != "ddp"),
@@ -106,18 +106,22 @@ def _optimizer(job: Job) -> Record:
 
 def model_config(job: Job) -> Record:
     """LlamaConfig (src/nanotron/config/models_config.py)."""
-    shape = job.architecture
+    model = job.architecture
     experts: dict[str, object] = (
-        {"moe_num_experts": shape.experts, "num_experts_per_tok": shape.active_experts}
-        if shape.experts > 1
+        {
+            "moe_num_experts": model.experts,
+            "num_experts_per_tok": model.active_experts,
+        }
+        if model.experts > 1
         else {}
     )
     return Record("LlamaConfig", {
-        "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "'silu'", "hidden_size": shape.width,
-        "initializer_range": 0.02, "intermediate_size": shape.feed_forward,
+        "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "'silu'",
+        "hidden_size": model.hidden_size,
+        "initializer_range": 0.02, "intermediate_size": model.feed_forward,
         "is_llama_config": True, "max_position_embeddings": job.schedule.sequence, **experts,
-        "num_attention_heads": shape.heads, "num_hidden_layers": shape.layers,
-        "num_key_value_heads": shape.kv_heads, "pad_token_id": None, "pretraining_tp": 1,
+        "num_attention_heads": model.heads, "num_hidden_layers": model.layers,
+        "num_key_value_heads": model.kv_heads, "pad_token_id": None, "pretraining_tp": 1,
         "rms_norm_eps": 1e-05, "rope_scaling": None, "rope_theta": 10000.0,
-        "tie_word_embeddings": shape.tied, "use_cache": True, "vocab_size": shape.vocabulary,
+        "tie_word_embeddings": model.tied, "use_cache": True, "vocab_size": model.vocabulary,
     })  # fmt: skip

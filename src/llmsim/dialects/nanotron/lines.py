@@ -45,9 +45,9 @@ def _say(
 ) -> Line:
     """A line of rank 0, or of a pipeline stage's first; of the ranks, those that could differ."""
     layout = job.layout
-    ranks = {"DP": (layout.data, 0), "PP": (layout.pipeline, stage), "TP": (layout.tensor, 0)}
+    ranks = {"DP": (layout.dp, 0), "PP": (layout.pp, stage), "TP": (layout.tp, 0)}
     shown = "".join(f"|{name}={rank}" for name, (size, rank) in ranks.items() if size > 1)
-    node = stage * (layout.gpus // layout.pipeline) // gpus_per_node(job)
+    node = stage * (layout.gpus // layout.pp) // gpus_per_node(job)
     start = f"{units.stamp(job.start, at):%m/%d %H:%M:%S} [{level}{shown}|{hostname(job, node)}]"
     if screen.color:
         start = f"{_PREFIXES[level]}{start}{_SUFFIX}"
@@ -82,9 +82,9 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
-    shape, layout = job.architecture, job.layout
-    stages = [stage_parameters(shape, layout, stage) for stage in range(layout.pipeline)]
-    local, total = stages[0], layout.tensor * sum(stages)
+    model, layout = job.architecture, job.layout
+    stages = [stage_parameters(model, layout, stage) for stage in range(layout.pp)]
+    local, total = stages[0], layout.tp * sum(stages)
     used, held = _built(job)
     told = (
         f"Memory usage: {used:.2f}MiB. Peak allocated: {used:.2f}MiB Peak reserved: {held:.2f}MiB"
@@ -113,10 +113,10 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    plan, layout = job.schedule, job.layout
+    schedule, layout = job.schedule, job.layout
     used, held = _built(job)
     now = units.stamp(job.start, event.at)
-    left = f"{plan.steps} remaining training steps and has consumed 0 samples"
+    left = f"{schedule.steps} remaining training steps and has consumed 0 samples"
     texts = [
         "[Optimizer Building] Using LearningRateForSP as learning rate",
         f"[Training Plan] Stage {STAGE} has {left}",
@@ -126,13 +126,13 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     ]
     texts.append(
         f"[Start training] datetime: {now:%Y-%m-%d %H:%M:%S.%f} | mbs: {layout.micro_batch} | "
-        f"grad_accum: {layout.accumulation} | global_batch_size: {plan.global_batch} | "
-        f"sequence_length: {plan.sequence} | train_steps: {plan.steps} | "
+        f"grad_accum: {layout.accumulation} | global_batch_size: {schedule.global_batch} | "
+        f"sequence_length: {schedule.sequence} | train_steps: {schedule.steps} | "
         "start_iteration_step: 0 | consumed_train_samples: 0"
     )
     texts.append(
         f"Resuming training from stage {STAGE}, it has trained for 0 samples and has "
-        f"{plan.steps} remaining train steps"
+        f"{schedule.steps} remaining train steps"
     )
     for text in (*texts, _memory(used, used, held)):
         yield _say(job, event.at, screen, text)
@@ -149,8 +149,8 @@ def _memory(used: float, most: float, held: float) -> str:
 
 def _held(event: events.Step, job: Job) -> tuple[float, float, float]:
     """MiB of rank 0: in tensors after the step, at most in it, and in all."""
-    plan = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
-    states = plan.weights + plan.gradients + plan.optimizer * (event.step > 1)
+    estimate = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
+    states = estimate.weights + estimate.gradients + estimate.optimizer * (event.step > 1)
     held = allocator.reserved(job, event.step, 0)
     most = int(held * (event.allocated / event.reserved)) // 512 * 512
     return min(most, states) / MIB, most / MIB, held / MIB
@@ -173,7 +173,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         f"lr: {human(event.learning_rate)} | model_tflops_per_gpu: {human(teraflops)} | "
         f"eta: {left}"
     )
-    yield _say(job, event.at, screen, text, stage=job.layout.pipeline - 1)
+    yield _say(job, event.at, screen, text, stage=job.layout.pp - 1)
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:

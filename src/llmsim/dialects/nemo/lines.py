@@ -38,8 +38,8 @@ def _local_modules(job: Job) -> int:
 
     A Llama of 32 layers has 651 (public log of NeMo 25.07); a mixture has two more in a layer.
     """
-    shape = job.architecture
-    return (22 if shape.experts > 1 else 20) * stage_layers(shape, job.layout, 0) + 11
+    config = job.architecture
+    return (22 if config.experts > 1 else 20) * stage_layers(config, job.layout, 0) + 11
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
@@ -51,12 +51,12 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """The groups of rank 0: Megatron's order is tensor, data, pipeline."""
     yield from lightning.started(job)
     layout = job.layout
-    step = layout.tensor
+    step = layout.tp
     groups = (
-        (420, "data parallel group :", range(0, step * layout.data, step)),
+        (420, "data parallel group :", range(0, step * layout.dp, step)),
         (448, "context parallel group:", range(1)),
-        (469, "tensor model parallel group:", range(layout.tensor)),
-        (494, "pipeline model parallel group:", range(0, layout.gpus, step * layout.data)),
+        (469, "tensor model parallel group:", range(layout.tp)),
+        (494, "pipeline model parallel group:", range(0, layout.gpus, step * layout.dp)),
     )
     for number, name, ranks in groups:
         if len(ranks) <= MOST_SHOWN:
@@ -71,7 +71,7 @@ def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -
     steps = job.schedule.steps
     text = f"Copying Trainer's 'max_steps' ({steps}) to LR scheduler's 'max_steps'."
     yield _said(job, event.at, "nemo_logging:393", text)
-    multiple = 128 * job.layout.tensor
+    multiple = 128 * job.layout.tp
     size = -(-event.vocabulary // multiple) * multiple
     text = (
         f"Padded vocab_size: {size}, original vocab_size: {event.vocabulary}, "
@@ -96,35 +96,35 @@ def lagged_rate(job: Job, step: int) -> float:
 
     peak * (iteration + 1) / (warmup + 1), iteration <= warmup (nemo/core/optim/lr_scheduler.py).
     """
-    plan = job.schedule
-    if step <= plan.warmup:
-        return plan.peak_lr * step / (plan.warmup + 1)
+    schedule = job.schedule
+    if step <= schedule.warmup:
+        return schedule.peak_lr * step / (schedule.warmup + 1)
     return learning_rate.learning_rate(job, step - 1)
 
 
 def iteration(event: events.Step, job: Job) -> dict[str, float]:
     """What an iteration logs, by NeMo's names."""
-    plan, iteration = job.schedule, event.step - 1
+    schedule, iteration = job.schedule, event.step - 1
     values: dict[str, float] = {
         "lr": lagged_rate(job, event.step),
-        "global_batch_size": plan.global_batch,
+        "global_batch_size": schedule.global_batch,
         "global_step": iteration,
         "reduced_train_loss": event.loss,
         "train_step_timing in s": event.step_seconds,
         "tokens_per_sec_per_gpu": event.tokens_per_second / job.layout.gpus,
     }
     if iteration:
-        values["consumed_samples"] = event.step * plan.global_batch
-    if validated := iteration // plan.validate_every * plan.validate_every:
+        values["consumed_samples"] = event.step * schedule.global_batch
+    if validated := iteration // schedule.validate_every * schedule.validate_every:
         found = loss.validation(job, validated)
         values |= {"val_loss": found, "val_ppl": exp(found)}
     return values
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    plan, values = job.schedule, iteration(event, job)
+    schedule, values = job.schedule, iteration(event, job)
     told = " | ".join([f"{name}: {shown(value)}" for name, value in values.items()])
-    yield Line(f"Training epoch 0, iteration {event.step - 1}/{plan.steps - 1} | {told}")
+    yield Line(f"Training epoch 0, iteration {event.step - 1}/{schedule.steps - 1} | {told}")
 
 
 def shown(value: float) -> str:
@@ -144,7 +144,7 @@ def _path(job: Job, step: int) -> str:
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    strategy = f"FullyParallelSaveStrategyWrapper(torch_dist, {job.layout.data})"
+    strategy = f"FullyParallelSaveStrategyWrapper(torch_dist, {job.layout.dp})"
     text = f"Using {strategy} dist-ckpt save strategy."
     yield _said(job, event.at, "nemo_logging:393", text)
 

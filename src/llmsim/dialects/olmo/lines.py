@@ -79,8 +79,8 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
 
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
-    shape = job.architecture
-    inner = parameter_count(shape) - embedding_parameters(shape)
+    config = job.architecture
+    inner = parameter_count(config) - embedding_parameters(config)
     yield _say(job, event.at - event.seconds, screen, _MAIN.format(105), "Building model...")
     for line, text in (
         (107, f"Total number of parameters: {event.parameters:,d}"),
@@ -100,7 +100,7 @@ def _wrapped_bytes(job: Job) -> int:
     """OLMo's weights are in fp32; FSDP cuts them up, DDP has buckets for as many gradients."""
     weights = 4 * parameter_count(job.architecture)
     if _strategy(job) == "fsdp":
-        return weights // job.layout.data
+        return weights // job.layout.dp
     return 2 * weights if _strategy(job) == "ddp" else weights
 
 
@@ -133,39 +133,43 @@ def _sharded(module: Module) -> Module:
     return Module("FullyShardedDataParallel", children=(("_fsdp_wrapped_module", module),))
 
 
-def _modules(shape: Architecture, block: Module) -> Module:
+def _modules(config: Architecture, block: Module) -> Module:
     """OLMo (olmo/model.py): its modules in the order in which they come to be."""
-    size = (shape.vocabulary, shape.width)
-    head = () if shape.tied else (("ff_out", linear(shape.width, shape.vocabulary)),)
+    size = (config.vocabulary, config.hidden_size)
+    head = () if config.tied else (("ff_out", linear(config.hidden_size, config.vocabulary)),)
     transformer = Module("ModuleDict", children=(
         ("wte", Module("Embedding", f"{size[0]}, {size[1]}")),
         ("emb_drop", _DROPOUT),
         ("ln_f", _NORM),
-        ("blocks", repeated(shape.layers, block)),
+        ("blocks", repeated(config.layers, block)),
         *head,
     ))  # fmt: skip
     return Module("OLMo", children=(("transformer", transformer),))
 
 
-def _block_modules(shape: Architecture) -> Module:
+def _block_modules(config: Architecture) -> Module:
     """OLMoSequentialBlock, or OLMoEBlock with the experts of megablocks."""
-    width, inner = shape.width, shape.feed_forward
-    query, key_value = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    projection = linear(width, query + 2 * key_value)
-    begin = (("dropout", _DROPOUT), ("act", Module("SwiGLU")), ("attn_out", linear(query, width)))
+    hidden, inner = config.hidden_size, config.feed_forward
+    query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
+    projection = linear(hidden, query + 2 * key_value)
+    begin = (
+        ("dropout", _DROPOUT),
+        ("act", Module("SwiGLU")),
+        ("attn_out", linear(query, hidden)),
+    )
     norms = (("rotary_emb", Module("RotaryEmbedding")), ("attn_norm", _NORM), ("ff_norm", _NORM))
-    if shape.experts > 1:
-        router = Module("LearnedRouter", children=(("layer", linear(width, shape.experts)),))
+    if config.experts > 1:
+        router = Module("LearnedRouter", children=(("layer", linear(hidden, config.experts)),))
         experts = Module("ParallelDroplessMLP", children=(("mlp", Module("SparseGLU")),))
         mixture = Module("dMoE", children=(("router", router), ("experts", experts)))
         children = (*begin, ("ffn", mixture), *norms, ("att_proj", projection))
         return Module("OLMoEBlock", children=children)
     return Module("OLMoSequentialBlock", children=(
         *begin,
-        ("ff_out", linear(inner, width)),
+        ("ff_out", linear(inner, hidden)),
         *norms,
         ("att_proj", projection),
-        ("ff_proj", linear(width, 2 * inner)),
+        ("ff_proj", linear(hidden, 2 * inner)),
     ))  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
         else NOTHING,
         (("muted", f", {event.embedding_parameters:,} of them embeddings"),),
     )  # fmt: skip
-    yield _shape(event, job, screen)
+    yield _config(event, job, screen)
     if event.trained_parameters < event.parameters:
         part = event.trained_parameters / event.parameters
         yield say(
@@ -75,17 +75,17 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
         )  # fmt: skip
 
 
-def _shape(event: events.ModelBuilt, job: Job, screen: Screen) -> Line:
-    shape = job.architecture
-    mixture = f", {shape.experts} experts, {shape.active_experts} active"
+def _config(event: events.ModelBuilt, job: Job, screen: Screen) -> Line:
+    config = job.architecture
+    mixture = f", {config.experts} experts, {config.active_experts} active"
     return say(
         event, job, screen,
-        (("", f"  {shape.layers} layers, width {shape.width:,}"),),
-        (("", f", {shape.heads} heads ({shape.kv_heads} kv)"),),
-        (("", mixture),) if shape.experts > 1 else NOTHING,
-        (("", f", feed-forward {shape.feed_forward:,}"),),
-        (("", f", vocabulary {shape.vocabulary:,}"),),
-        (("", f", context {shape.context:,}"),),
+        (("", f"  {config.layers} layers, width {config.hidden_size:,}"),),
+        (("", f", {config.heads} heads ({config.kv_heads} kv)"),),
+        (("", mixture),) if config.experts > 1 else NOTHING,
+        (("", f", feed-forward {config.feed_forward:,}"),),
+        (("", f", vocabulary {config.vocabulary:,}"),),
+        (("", f", context {config.context:,}"),),
     )  # fmt: skip
 
 
@@ -102,9 +102,9 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
     layout = job.layout
     parts = [
-        f"{SHARDINGS[layout.sharding]} over {layout.data:,} ranks" if layout.data > 1 else "",
-        f"TP {layout.tensor}" if layout.tensor > 1 else "",
-        f"PP {layout.pipeline}" if layout.pipeline > 1 else "",
+        f"{SHARDINGS[layout.sharding]} over {layout.dp:,} ranks" if layout.dp > 1 else "",
+        f"TP {layout.tp}" if layout.tp > 1 else "",
+        f"PP {layout.pp}" if layout.pp > 1 else "",
     ]
     applied = ", ".join(part for part in parts if part)
     yield say(
@@ -136,46 +136,46 @@ def _memory_planned(event: events.MemoryPlanned, job: Job, screen: Screen) -> Li
     )  # fmt: skip
 
 
-def _warmup(plan: Schedule) -> str:
+def _warmup(schedule: Schedule) -> str:
     """How long the learning rate rises: in steps, or by sequences where the batch grows."""
-    if plan.ramp:
-        return f"{plan.warmup * plan.global_batch:,} sequences"
-    return f"{plan.warmup:,}"
+    if schedule.ramp:
+        return f"{schedule.warmup * schedule.global_batch:,} sequences"
+    return f"{schedule.warmup:,}"
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    plan, layout = job.schedule, job.layout
+    schedule, layout = job.schedule, job.layout
     factors = [
         f"{layout.micro_batch}",
-        f"{layout.data:,} ranks" if layout.data > 1 else "",
+        f"{layout.dp:,} ranks" if layout.dp > 1 else "",
         f"{layout.accumulation} accumulated" if layout.accumulation > 1 else "",
     ]
     product = " x ".join(factor for factor in factors if factor)
     answers = job.recipe.generates
-    prompts = max(1, plan.global_batch // COMPLETIONS)
-    size = f"{plan.global_batch:,} answers" if answers else f"{batch_tokens(job):,} tokens"
-    made_of = (prompts, COMPLETIONS) if answers else (plan.global_batch, plan.sequence)
+    prompts = max(1, schedule.global_batch // COMPLETIONS)
+    size = f"{schedule.global_batch:,} answers" if answers else f"{batch_tokens(job):,} tokens"
+    made_of = (prompts, COMPLETIONS) if answers else (schedule.global_batch, schedule.sequence)
     yield say(
         event, job, screen,
         (("", "Batch "), ("number", size)),
         (("", " = {:,} x {:,}".format(*made_of)),),
         (("muted", f" ({product})" if " x " in product else ""),),
-        (("", f", up to {plan.sequence:,} tokens"),) if answers else NOTHING,
+        (("", f", up to {schedule.sequence:,} tokens"),) if answers else NOTHING,
     )  # fmt: skip
-    if plan.ramp:
+    if schedule.ramp:
         yield say(
             event, job, screen,
-            (("", "Batch ramp: "), ("number", f"{plan.ramp[0].batch:,} sequences")),
-            *((("", f", {stage.batch:,} from step {stage.first:,}"),) for stage in plan.ramp[1:]),
+            (("", "Batch ramp: "), ("number", f"{schedule.ramp[0].batch:,} sequences")),
+            *((("", f", {part.batch:,} from step {part.first:,}"),) for part in schedule.ramp[1:]),
         )  # fmt: skip
     yield say(
         event, job, screen,
-        (("", f"{plan.steps:,} steps"),),
-        (("", f", {_warmup(plan)} of warmup"),),
-        (("", f", {plan.decay} {plan.peak_lr:.2e} -> {plan.final_lr:.2e}"),),
-        (("", f", {prompts * plan.steps:,} prompts in all"),)
+        (("", f"{schedule.steps:,} steps"),),
+        (("", f", {_warmup(schedule)} of warmup"),),
+        (("", f", {schedule.decay} {schedule.peak_lr:.2e} -> {schedule.final_lr:.2e}"),),
+        (("", f", {prompts * schedule.steps:,} prompts in all"),)
         if answers
-        else (("", f", {units.short(batch_ramp.tokens(job, 1, plan.steps))} tokens in all"),),
+        else (("", f", {units.short(batch_ramp.tokens(job, 1, schedule.steps))} tokens in all"),),
         (("", f", clip 1.0, {OPTIMIZERS.get(job.recipe.objective, FINE_TUNING)}"),),
     )  # fmt: skip
     yield say(

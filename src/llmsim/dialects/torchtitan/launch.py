@@ -70,7 +70,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 def _mesh(job: Job) -> tuple[list[str], list[int]]:
     """The dimensions of more than one rank (distributed/parallel_dims.py)."""
     layout, data = job.layout, "dp_shard" if _sharded(job) else "dp_replicate"
-    dimensions = {"pp": layout.pipeline, data: layout.data, "tp": layout.tensor}
+    dimensions = {"pp": layout.pp, data: layout.dp, "tp": layout.tp}
     kept = {name: size for name, size in dimensions.items() if size > 1}
     return list(kept), list(kept.values())
 
@@ -123,47 +123,48 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 def _applied(job: Job) -> Iterator[str]:
     layout = job.layout
-    if layout.pipeline > 1:
+    if layout.pp > 1:
         stage = last_stage(job)
         yield f"PP rank {stage} is building stage_idx {stage} with modules {stage_modules(job)}"
-    if layout.tensor > 1:
+    if layout.tp > 1:
         yield "Applied Tensor Parallelism to the model"
     if layout.recompute != "none":
         yield f"Applied {layout.recompute} activation checkpointing to the model"
     yield "Compiling each TransformerBlock with torch.compile"
-    if layout.data > 1:
+    if layout.dp > 1:
         yield f"Applied {'FSDP' if _sharded(job) else 'DDP'} to the model"
-    if layout.pipeline > 1:
+    if layout.pp > 1:
         yield (
             f"Using pipeline schedule 1F1B with {layout.accumulation} microbatches "
-            f"and {layout.pipeline} stages."
+            f"and {layout.pp} stages."
         )
 
 
 def _sharded(job: Job) -> bool:
-    return shards_weights(job.layout) and job.layout.data > 1
+    return shards_weights(job.layout) and job.layout.dp > 1
 
 
 def _initialized(job: Job) -> Iterator[str]:
-    layout, plan = job.layout, job.schedule
+    layout, schedule = job.layout, job.schedule
     held, capacity = allocator.reserved(job, 0, last_stage(job)), memory.capacity(job.gpu)
     yield f"Peak FLOPS used for computing MFU: {peak_flops(job.gpu):.3e}"
     yield f"CUDA memory usage for model: {units.gib(held)}({100 * held / capacity:.2f}%)"
     yield f"Checkpointing active. Checkpoints will be loaded from and saved to {CHECKPOINTS}"
     if _sharded(job):
         yield "Mixed precision training is handled by fully_shard"
-    elif layout.tensor * layout.pipeline > 1:
+    elif layout.tp * layout.pp > 1:
         yield "Mixed precision training is disabled"
     else:
         yield "Mixed precision training is handled by AMP"
     # A pipeline takes the accumulated micro-batches as one batch.
-    piped = layout.pipeline > 1
+    piped = layout.pp > 1
     local = layout.micro_batch * (layout.accumulation if piped else 1)
     yield (
         f"Trainer is initialized with local batch size {local}, "
-        f"global batch size {plan.global_batch}, "
+        f"global batch size {schedule.global_batch}, "
         f"gradient accumulation steps {1 if piped else layout.accumulation}, "
-        f"sequence length {plan.sequence}, total steps {plan.steps} (warmup {plan.warmup})"
+        f"sequence length {schedule.sequence}, "
+        f"total steps {schedule.steps} (warmup {schedule.warmup})"
     )
 
 

@@ -33,7 +33,7 @@ def color(screen: Screen) -> Color:
 def shown_rank(job: Job) -> int:
     """The rank whose log is kept: 0, or of a pipeline the first that computes the loss."""
     layout = job.layout
-    return layout.gpus // layout.pipeline * (layout.pipeline - 1)
+    return layout.gpus // layout.pp * (layout.pp - 1)
 
 
 def say(job: Job, at: float, text: str, level: str = "INFO") -> Line:

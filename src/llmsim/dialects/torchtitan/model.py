@@ -41,27 +41,27 @@ def peak_flops(gpu: Gpu) -> float:
 
 def spec(job: Job) -> str:
     """The name of the model's kind: llama3, or qwen3 where weights are tied or experts many."""
-    shape = job.architecture
-    return "qwen3" if shape.tied or shape.experts > 1 else "llama3"
+    config = job.architecture
+    return "qwen3" if config.tied or config.experts > 1 else "llama3"
 
 
 def arguments(job: Job) -> str:
     """The model's arguments as their dataclass prints itself (models/{llama3,qwen3})."""
-    shape, sequence = job.architecture, job.schedule.sequence
+    config, sequence = job.architecture, job.schedule.sequence
     shared = (
-        f"{_ENFORCED}, dim={shape.width}, n_layers={shape.layers}, n_heads={shape.heads}, "
-        f"n_kv_heads={shape.kv_heads}, vocab_size={shape.vocabulary}, "
+        f"{_ENFORCED}, dim={config.hidden_size}, n_layers={config.layers}, n_heads={config.heads}, "
+        f"n_kv_heads={config.kv_heads}, vocab_size={config.vocabulary}, "
     )
     if spec(job) == "qwen3":
         return (
-            f"Qwen3ModelArgs({shared}head_dim={shape.head_width}, "
-            f"hidden_dim={shape.feed_forward}, norm_eps=1e-06, rope_theta=1000000, "
+            f"Qwen3ModelArgs({shared}head_dim={config.head_width}, "
+            f"hidden_dim={config.feed_forward}, norm_eps=1e-06, rope_theta=1000000, "
             f"qk_norm=False, max_seq_len={sequence}, depth_init=True, use_flex_attn=False, "
-            f"attn_mask_type='causal', eos_id={shape.vocabulary - 1}, "
-            f"enable_weight_tying={shape.tied}, moe_enabled={shape.experts > 1}, "
-            f"moe_inter_dim={shape.feed_forward}, moe_args={_experts(shape)})"
+            f"attn_mask_type='causal', eos_id={config.vocabulary - 1}, "
+            f"enable_weight_tying={config.tied}, moe_enabled={config.experts > 1}, "
+            f"moe_inter_dim={config.feed_forward}, moe_args={_experts(config)})"
         )
-    multiple, factor = feed_forward(shape)
+    multiple, factor = feed_forward(config)
     return (
         f"TransformerModelArgs({shared}multiple_of={multiple}, ffn_dim_multiplier={factor}, "
         f"norm_eps=1e-05, rope_theta=500000, rope_scaling_args={_ROPE}, max_seq_len={sequence}, "
@@ -69,20 +69,20 @@ def arguments(job: Job) -> str:
     )
 
 
-def _experts(shape: Architecture) -> str:
+def _experts(config: Architecture) -> str:
     return (
-        f"MoEArgs(num_experts={shape.experts}, num_shared_experts=0, score_func='softmax', "
+        f"MoEArgs(num_experts={config.experts}, num_shared_experts=0, score_func='softmax', "
         "route_norm=True, route_scale=1.0, score_before_experts=False, "
-        f"top_k={shape.active_experts}, use_grouped_mm=True, load_balance_coeff=0.001)"
+        f"top_k={config.active_experts}, use_grouped_mm=True, load_balance_coeff=0.001)"
     )
 
 
-def feed_forward(shape: Architecture) -> tuple[int, float]:
+def feed_forward(config: Architecture) -> tuple[int, float]:
     """multiple_of and ffn_dim_multiplier that make Llama's rule give the inner width.
 
     The rule: int(factor * int(8/3 dim)), rounded up to the multiple. 8B: 1024 and 1.3.
     """
-    base, wanted = int(8 * shape.width / 3), shape.feed_forward
+    base, wanted = int(8 * config.hidden_size / 3), config.feed_forward
     multiple = next(size for size in (1024, 512, 256, 128, 64, 32, 1) if wanted % size == 0)
     for digits in range(1, 8):
         factor = wanted * 10**digits // base / 10**digits
@@ -91,22 +91,22 @@ def feed_forward(shape: Architecture) -> tuple[int, float]:
     return multiple, wanted / base
 
 
-def counts(shape: Architecture) -> tuple[int, int, int]:
+def counts(config: Architecture) -> tuple[int, int, int]:
     """Dense, sparse and active weights; a tied embedding is counted twice (models/utils.py)."""
     sparse = active = 0
-    if shape.experts > 1:
-        router = shape.layers * shape.width * shape.experts
-        each = shape.layers * expert_parameters(shape)
-        sparse, active = router + shape.experts * each, router + shape.active_experts * each
-    dense = active_parameter_count(shape) - active
-    assert dense + sparse == parameter_count(shape)
-    dense += embedding_parameters(shape) * shape.tied
+    if config.experts > 1:
+        router = config.layers * config.hidden_size * config.experts
+        each = config.layers * expert_parameters(config)
+        sparse, active = router + config.experts * each, router + config.active_experts * each
+    dense = active_parameter_count(config) - active
+    assert dense + sparse == parameter_count(config)
+    dense += embedding_parameters(config) * config.tied
     return dense, sparse, dense + active
 
 
 def last_stage(job: Job) -> int:
     """The pipeline stage whose first rank writes the log: it alone knows the loss."""
-    return job.layout.pipeline - 1
+    return job.layout.pp - 1
 
 
 def stage_modules(job: Job) -> list[str]:

@@ -28,15 +28,15 @@ def reserved(job: Job, step: int, stage_index: int | None = None) -> int:
 @remembered(256)
 def _reserved(job: Job, stage_index: int | None) -> tuple[int, int, int]:
     """Bytes reserved after the build, in step 1, and from step 2 on."""
-    shape, layout, sequence = job.architecture, job.layout, job.schedule.sequence
+    config, layout, sequence = job.architecture, job.layout, job.schedule.sequence
     if stage_index is None:
-        need = memory.estimate(shape, layout, sequence)
+        estimate = memory.estimate(config, layout, sequence)
     else:
-        need = memory.stage(shape, layout, sequence, stage_index)
-    limit = _pages(max(0, memory.capacity(job.gpu) - need.context))
-    steady = min(_pages(memory.total(need) - need.context), limit)
+        estimate = memory.stage(config, layout, sequence, stage_index)
+    limit = _pages(max(0, memory.capacity(job.gpu) - estimate.context))
+    steady = min(_pages(memory.total(estimate) - estimate.context), limit)
     first = steady * (0.75 + 0.20 * noise.uniform(job.seed, "memory first step"))
-    return min(_pages(need.weights), limit), _pages(int(first)), steady
+    return min(_pages(estimate.weights), limit), _pages(int(first)), steady
 
 
 def _pages(size: int) -> int:

@@ -103,92 +103,94 @@ def capacity(gpu: Gpu) -> int:
     return max(0, gpu.memory_mib * MIB * 9975 // 10_000 - GIB // 4)
 
 
-def _saved_elements(shape: Architecture, recompute: Recompute, *, compiled: bool) -> int:
+def _saved_elements(config: Architecture, recompute: Recompute, *, compiled: bool) -> int:
     """bf16 elements that one block keeps per token for the backward pass."""
-    if shape.family == "gpt2":
+    if config.family == "gpt2":
         # Query, key and value; the attention's output; two residuals; up projection. Without
         # recompute also two norms and GELU. In fp32: two means and deviations, a sum a head.
-        return (10 if recompute == "selective" else 16) * shape.width + 2 * (4 + shape.heads)
-    width, query = shape.width, shape.heads * shape.head_width
-    key_value = 2 * shape.kv_heads * shape.head_width
-    inner = shape.active_experts * shape.feed_forward
+        return (10 if recompute == "selective" else 16) * config.hidden_size + 2 * (
+            4 + config.heads
+        )
+    hidden, query = config.hidden_size, config.heads * config.head_width
+    key_value = 2 * config.kv_heads * config.head_width
+    inner = config.active_experts * config.feed_forward
     if recompute == "full":
-        return width
+        return hidden
     if recompute == "selective":
-        down = shape.active_experts * width
-        products = query + key_value + width + 2 * inner + down
-        return width + query + products // 2
+        down = config.active_experts * hidden
+        products = query + key_value + hidden + 2 * inner + down
+        return hidden + query + products // 2
     # Block input, query, key, value, attention output, residual, gate and up projection.
     # Without a compiler also both norms' outputs, the activated gate and its product with up.
-    kept = 2 * width + 2 * query + key_value + 2 * inner
-    return kept if compiled else kept + 2 * width + 2 * inner
+    kept = 2 * hidden + 2 * query + key_value + 2 * inner
+    return kept if compiled else kept + 2 * hidden + 2 * inner
 
 
 def _activations(
-    shape: Architecture, layout: Layout, stage: int, tokens: int, *, compiled: bool
+    config: Architecture, layout: Layout, stage: int, tokens: int, *, compiled: bool
 ) -> int:
-    layers = stage_layers(shape, layout, stage)
-    in_flight = min(layout.pipeline - stage, layout.accumulation)
-    elements = layers * in_flight * _saved_elements(shape, layout.recompute, compiled=compiled)
+    layers = stage_layers(config, layout, stage)
+    in_flight = min(layout.pp - stage, layout.accumulation)
+    elements = layers * in_flight * _saved_elements(config, layout.recompute, compiled=compiled)
     if layout.recompute == "full":  # the block being recomputed is there in full
-        elements += _saved_elements(shape, "none", compiled=compiled)
-    if shape.family == "gpt2":
-        elements += _once(shape, layout.recompute)
-    size = 2 * elements * tokens // layout.tensor
+        elements += _saved_elements(config, "none", compiled=compiled)
+    if config.family == "gpt2":
+        elements += _once(config, layout.recompute)
+    size = 2 * elements * tokens // layout.tp
     return size if compiled else int(size * _EAGER_ACTIVATIONS)
 
 
-def _once(shape: Architecture, recompute: Recompute) -> int:
+def _once(config: Architecture, recompute: Recompute) -> int:
     """bf16 elements per token that GPT-2 has outside of its blocks.
 
     The embedding, the last norm and scratch of five widths; one GELU, if it is recomputed. In
     fp32: that norm's mean and deviation, and the loss.
     """
-    return (11 if recompute == "selective" else 7) * shape.width + 2 * 3
+    return (11 if recompute == "selective" else 7) * config.hidden_size + 2 * 3
 
 
-def _gathered(shape: Architecture, layout: Layout, parameters: int) -> int:
+def _gathered(config: Architecture, layout: Layout, parameters: int) -> int:
     """bf16: one block in use and one prefetched (or the output head).
 
     A pipeline runs many micro-batches through the same weights, so it gathers all of its
     stage once and reduces whole gradients once (Llama 3 paper, section 3.3.2).
     """
-    if not _SHARDED[layout.sharding][0] or layout.data == 1:
+    if not _SHARDED[layout.sharding][0] or layout.dp == 1:
         return 0
-    if layout.pipeline > 1:
+    if layout.pp > 1:
         return 2 * 2 * parameters
-    block = block_parameters(shape, shape.experts)
-    return 2 * (block + max(block, embedding_parameters(shape))) // layout.tensor
+    block = block_parameters(config, config.experts)
+    return 2 * (block + max(block, embedding_parameters(config))) // layout.tp
 
 
 def _context(layout: Layout) -> int:
     """CUDA context and cuBLAS workspace 0.6 GiB; NCCL 0.9 GiB, more per mesh dimension."""
     if layout.gpus == 1:
         return 6 * GIB // 10
-    dimensions = sum(ranks > 1 for ranks in (layout.data, layout.tensor, layout.pipeline))
+    dimensions = sum(ranks > 1 for ranks in (layout.dp, layout.tp, layout.pp))
     return (120 + 30 * dimensions + 4 * layout.nodes.bit_length()) * GIB // 100
 
 
-def _states(shape: Architecture, layout: Layout, parameters: int) -> tuple[int, int, int]:
+def _states(config: Architecture, layout: Layout, parameters: int) -> tuple[int, int, int]:
     """Bytes of weights, gradients and optimizer, of a GPU that has this many parameters."""
     trained = parameters
-    if shape.adapter_rank:
-        ranks = layout.tensor * layout.pipeline
-        trained = -(-trained_parameter_count(shape) // ranks)
+    if config.adapter_rank:
+        ranks = layout.tp * layout.pp
+        trained = -(-trained_parameter_count(config) // ranks)
     weights, gradients, optimizer = (
-        -(-size * trained // (layout.data if sharded else 1))
+        -(-size * trained // (layout.dp if sharded else 1))
         for size, sharded in zip(_STATES[layout.sharding], _SHARDED[layout.sharding], strict=True)
     )
     if layout.fp32_gradients:
         gradients *= 2
-    frozen = (shape.adapter_rank > 0) + layout.reference  # copies that do not train
-    shards = layout.data if _SHARDED[layout.sharding][0] else 1
+    frozen = (config.adapter_rank > 0) + layout.reference  # copies that do not train
+    shards = layout.dp if _SHARDED[layout.sharding][0] else 1
     return weights + -(-2 * frozen * parameters // shards), gradients, optimizer
 
 
 @lru_cache(maxsize=1024)
 def stage(
-    shape: Architecture,
+    config: Architecture,
     layout: Layout,
     sequence: int,
     index: int,
@@ -197,28 +199,28 @@ def stage(
     fused_loss: bool = True,
 ) -> Memory:
     """Bytes on one GPU of pipeline stage `index`, counted from 0. Source: module docstring."""
-    parameters = stage_parameters(shape, layout, index)
-    weights, gradients, optimizer = _states(shape, layout, parameters)
+    parameters = stage_parameters(config, layout, index)
+    weights, gradients, optimizer = _states(config, layout, parameters)
     tokens = layout.micro_batch * sequence
     logits = 0
-    if index == layout.pipeline - 1:
+    if index == layout.pp - 1:
         fused = _FP32_LOGIT if layout.fp32_logits else _FUSED_LOGIT
         per_logit = fused if fused_loss else _EAGER_LOGIT
-        logits = per_logit * tokens * padded_vocabulary(shape) // layout.tensor
+        logits = per_logit * tokens * padded_vocabulary(config) // layout.tp
     return Memory(
         weights,
         gradients,
         optimizer,
-        _activations(shape, layout, index, tokens, compiled=compiled),
+        _activations(config, layout, index, tokens, compiled=compiled),
         logits,
-        _gathered(shape, layout, parameters),
+        _gathered(config, layout, parameters),
         _context(layout),
     )
 
 
 @lru_cache(maxsize=1024)
 def estimate(
-    shape: Architecture,
+    config: Architecture,
     layout: Layout,
     sequence: int,
     *,
@@ -231,22 +233,22 @@ def estimate(
     since 2025). All runs are both; others' logs without them serve the calibration
     (docs/physics.md section 5): test_memory.py.
     """
-    ends = {0, min(1, layout.pipeline - 1), layout.pipeline - 1}
+    ends = {0, min(1, layout.pp - 1), layout.pp - 1}
     return max(
         (
-            stage(shape, layout, sequence, end, compiled=compiled, fused_loss=fused_loss)
+            stage(config, layout, sequence, end, compiled=compiled, fused_loss=fused_loss)
             for end in sorted(ends)
         ),
         key=total,
     )
 
 
-def parts_gib(need: Memory) -> dict[str, float]:
+def parts_gib(needed: Memory) -> dict[str, float]:
     """GiB by purpose, in hundredths: what is shown, so that a reader's sum agrees with ours."""
     parts = {
-        "states": need.weights + need.gradients + need.optimizer,
-        "activations": need.activations + need.logits,
-        "gathered": need.gathered,
-        "context": need.context,
+        "states": needed.weights + needed.gradients + needed.optimizer,
+        "activations": needed.activations + needed.logits,
+        "gathered": needed.gathered,
+        "context": needed.context,
     }
     return {name: round(size / 2**30, 2) for name, size in parts.items() if size}

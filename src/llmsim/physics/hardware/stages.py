@@ -10,15 +10,15 @@ from llmsim.model.architecture import (
 )
 
 
-def stage_layers(shape: Architecture, layout: Layout, stage: int) -> int:
+def stage_layers(config: Architecture, layout: Layout, stage: int) -> int:
     """Transformer blocks on a pipeline stage: as many on each, if that is possible.
 
     Else the first and the last, which have the embeddings, have fewer than the others
     (Megatron's decoder_first_pipeline_num_layers; Llama 3 405B, section 3.3.2).
     """
-    stages = layout.pipeline
-    each, rest = divmod(shape.layers, stages)
-    ends = shape.layers - (each + 1) * (stages - 2)
+    stages = layout.pp
+    each, rest = divmod(config.layers, stages)
+    ends = config.layers - (each + 1) * (stages - 2)
     if not rest:
         return each
     if ends < 2:  # too few for that
@@ -28,14 +28,14 @@ def stage_layers(shape: Architecture, layout: Layout, stage: int) -> int:
     return ends // 2 if stage else ends - ends // 2
 
 
-def stage_parameters(shape: Architecture, layout: Layout, stage: int) -> int:
+def stage_parameters(config: Architecture, layout: Layout, stage: int) -> int:
     """Parameters on one GPU of a pipeline stage, before data-parallel sharding."""
-    parameters = stage_layers(shape, layout, stage) * block_parameters(shape, shape.experts)
-    first, last = stage == 0, stage == layout.pipeline - 1
+    parameters = stage_layers(config, layout, stage) * block_parameters(config, config.experts)
+    first, last = stage == 0, stage == layout.pp - 1
     if first:
-        parameters += embedding_parameters(shape) + position_parameters(shape)
+        parameters += embedding_parameters(config) + position_parameters(config)
     if last:
-        parameters += norm_parameters(shape)
-        if not (shape.tied and first):
-            parameters += embedding_parameters(shape)
-    return -(-parameters // layout.tensor)
+        parameters += norm_parameters(config)
+        if not (config.tied and first):
+            parameters += embedding_parameters(config)
+    return -(-parameters // layout.tp)

@@ -98,17 +98,17 @@ def load_seconds(job: Job) -> float:
     return round(_barrier_seconds(job) + reading, 6)
 
 
-def _layer_tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _layer_tensors(config: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Names and shapes of one layer's tensors, in the order of Hugging Face's modules."""
-    query, key_value = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    yield "self_attn.q_proj", (query, shape.width)
-    yield "self_attn.k_proj", (key_value, shape.width)
-    yield "self_attn.v_proj", (key_value, shape.width)
-    yield "self_attn.o_proj", (shape.width, query)
-    up, down = (shape.feed_forward, shape.width), (shape.width, shape.feed_forward)
-    if shape.experts > 1:
-        yield "block_sparse_moe.gate", (shape.experts, shape.width)
-        for expert in range(shape.experts):
+    query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
+    yield "self_attn.q_proj", (query, config.hidden_size)
+    yield "self_attn.k_proj", (key_value, config.hidden_size)
+    yield "self_attn.v_proj", (key_value, config.hidden_size)
+    yield "self_attn.o_proj", (config.hidden_size, query)
+    up, down = (config.feed_forward, config.hidden_size), (config.hidden_size, config.feed_forward)
+    if config.experts > 1:
+        yield "block_sparse_moe.gate", (config.experts, config.hidden_size)
+        for expert in range(config.experts):
             yield f"block_sparse_moe.experts.{expert}.w1", up
             yield f"block_sparse_moe.experts.{expert}.w2", down
             yield f"block_sparse_moe.experts.{expert}.w3", up
@@ -116,42 +116,44 @@ def _layer_tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]
         yield "mlp.gate_proj", up
         yield "mlp.up_proj", up
         yield "mlp.down_proj", down
-    yield "input_layernorm", (shape.width,)
-    yield "post_attention_layernorm", (shape.width,)
+    yield "input_layernorm", (config.hidden_size,)
+    yield "post_attention_layernorm", (config.hidden_size,)
 
 
-def _gpt2_tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _gpt2_tensors(config: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
     """GPT-2's, in the order of its modules in Hugging Face's transformers."""
-    width, inner = shape.width, shape.feed_forward
-    yield "transformer.wte.weight", (padded_vocabulary(shape), width)
-    yield "transformer.wpe.weight", (GPT2_POSITIONS, width)
+    hidden, inner = config.hidden_size, config.feed_forward
+    yield "transformer.wte.weight", (padded_vocabulary(config), hidden)
+    yield "transformer.wpe.weight", (GPT2_POSITIONS, hidden)
     block = {
-        "ln_1": (width,),
-        "attn.c_attn": (width, 3 * width),
-        "attn.c_proj": (width, width),
-        "ln_2": (width,),
-        "mlp.c_fc": (width, inner),
-        "mlp.c_proj": (inner, width),
+        "ln_1": (hidden,),
+        "attn.c_attn": (hidden, 3 * hidden),
+        "attn.c_proj": (hidden, hidden),
+        "ln_2": (hidden,),
+        "mlp.c_fc": (hidden, inner),
+        "mlp.c_proj": (inner, hidden),
     }
-    modules = {f"h.{i}.{name}": sides for i in range(shape.layers) for name, sides in block.items()}
-    for name, sides in (modules | {"ln_f": (width,)}).items():
+    modules = {
+        f"h.{i}.{name}": sides for i in range(config.layers) for name, sides in block.items()
+    }
+    for name, sides in (modules | {"ln_f": (hidden,)}).items():
         yield f"transformer.{name}.weight", sides
-        if shape.biases:
+        if config.biases:
             yield f"transformer.{name}.bias", sides[-1:]
 
 
-def _tensors(shape: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
-    if shape.family == "gpt2":
-        yield from _gpt2_tensors(shape)
+def _tensors(config: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+    if config.family == "gpt2":
+        yield from _gpt2_tensors(config)
         return
-    yield "model.embed_tokens.weight", (shape.vocabulary, shape.width)
-    layer = tuple(_layer_tensors(shape))
-    for index in range(shape.layers):
+    yield "model.embed_tokens.weight", (config.vocabulary, config.hidden_size)
+    layer = tuple(_layer_tensors(config))
+    for index in range(config.layers):
         for name, sides in layer:
             yield f"model.layers.{index}.{name}.weight", sides
-    yield "model.norm.weight", (shape.width,)
-    if not shape.tied:
-        yield "lm_head.weight", (shape.vocabulary, shape.width)
+    yield "model.norm.weight", (config.hidden_size,)
+    if not config.tied:
+        yield "lm_head.weight", (config.vocabulary, config.hidden_size)
 
 
 def _header_bytes(tensors: list[tuple[str, tuple[int, ...]]]) -> int:
@@ -169,10 +171,10 @@ def _header_bytes(tensors: list[tuple[str, tuple[int, ...]]]) -> int:
 
 
 @lru_cache(maxsize=16)
-def _shards(shape: Architecture, limit: int) -> tuple[Shard, ...]:
+def _shards(config: Architecture, limit: int) -> tuple[Shard, ...]:
     files: list[list[tuple[str, tuple[int, ...]]]] = [[]]
     filled = 0
-    for name, sides in _tensors(shape):
+    for name, sides in _tensors(config):
         size = 2 * prod(sides)
         if files[-1] and filled + size > limit:
             files.append([])
@@ -195,13 +197,13 @@ def export_shards(job: Job) -> tuple[Shard, ...]:
     As transformers' save_pretrained does it: Llama-3-8B gives the four files of its
     repository, byte for byte. LoRA exports its adapters alone, as PEFT does.
     """
-    shape = job.architecture
-    if shape.adapter_rank:
+    config = job.architecture
+    if config.adapter_rank:
         # A header entry takes about 120 bytes, and each adapter is a pair of matrices.
-        tensors = 2 * shape.layers * (4 if shape.experts > 1 else 7)
-        size = 2 * trained_parameter_count(shape) + 120 * tensors
+        tensors = 2 * config.layers * (4 if config.experts > 1 else 7)
+        size = 2 * trained_parameter_count(config) + 120 * tensors
         return (Shard("adapter_model.safetensors", size),)
-    return _shards(shape, job.framework.max_shard_gb * GB)
+    return _shards(config, job.framework.max_shard_gb * GB)
 
 
 def consolidate_seconds(job: Job) -> float:

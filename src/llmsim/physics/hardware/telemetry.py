@@ -279,7 +279,7 @@ def _memory_mib(job: Job, chip: _Chip, index: int, activity: Activity) -> int:
     if activity == "idle":
         return min(4, job.gpu.memory_mib)
     layout = job.layout
-    stage = index // (layout.gpus // layout.pipeline)
+    stage = index // (layout.gpus // layout.pp)
     step = 0 if activity in ("starting", "loading") else 2
     torch = 0 if activity == "starting" else allocator.reserved(job, step, stage)
     context = memory.estimate(job.architecture, layout, job.schedule.sequence).context

@@ -48,8 +48,8 @@ def drift(job: Job) -> float:
 
 def warmup(job: Job) -> float:
     """Steps in which the warmup raises the norm: 300 to 2000."""
-    plan = job.schedule
-    rising = batch_ramp.steps_until(plan, plan.warmup * plan.global_batch)
+    schedule = job.schedule
+    rising = batch_ramp.steps_until(schedule, schedule.warmup * schedule.global_batch)
     return float(max(300, min(rising, 2000)))
 
 

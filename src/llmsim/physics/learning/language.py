@@ -50,8 +50,8 @@ def _from_scratch(job: Job) -> Curve:
     by_tokens = TOKEN_SHARE * to_learn
     # At D0 the law's B / D**beta is worth by_tokens: from there on the ladder follows it.
     scale = (DATA_SCALE / by_tokens) ** (1.0 / DATA_EXPONENT)
-    plan = job.schedule
-    warmup = batch_ramp.steps_until(plan, plan.warmup * plan.global_batch)
+    schedule = job.schedule
+    warmup = batch_ramp.steps_until(schedule, schedule.warmup * schedule.global_batch)
     hurry = max(0.3, min(1.0, sqrt(warmup / UNIGRAM_WARMUP)))
     usual = learning_rate.peak_learning_rate(job.model.parameters)
     return Curve(

@@ -67,23 +67,25 @@ def learning_rate(job: Job, step: int) -> float:
 
     A framework whose schedule lags gives the first steps none, and later ones an earlier rate.
     """
-    plan = job.schedule
+    schedule = job.schedule
     step -= job.framework.lr_lag_steps
-    done = position(plan, step)
-    if done <= plan.warmup:
-        return plan.peak_lr * (done / plan.warmup)
-    return plan.final_lr + (plan.peak_lr - plan.final_lr) * remaining(plan, step)
+    done = position(schedule, step)
+    if done <= schedule.warmup:
+        return schedule.peak_lr * (done / schedule.warmup)
+    return schedule.final_lr + (schedule.peak_lr - schedule.final_lr) * remaining(schedule, step)
 
 
-def remaining(plan: Schedule, step: int) -> float:
+def remaining(schedule: Schedule, step: int) -> float:
     """The decaying part of the rate: 1 until the warmup ends, 0 at the last step."""
-    done = position(plan, step)
-    if done <= plan.warmup:
+    done = position(schedule, step)
+    if done <= schedule.warmup:
         return 1.0
-    t = min(1.0, (done - plan.warmup) / max(1, position(plan, plan.steps) - plan.warmup))
-    if plan.decay == "cosine":
+    t = min(
+        1.0, (done - schedule.warmup) / max(1, position(schedule, schedule.steps) - schedule.warmup)
+    )
+    if schedule.decay == "cosine":
         return 0.5 * (1.0 + cos(pi * t))
-    if plan.decay == "linear":
+    if schedule.decay == "linear":
         return 1.0 - t
     return 1.0 if t <= STABLE else 1.0 - sqrt((t - STABLE) / (1.0 - STABLE))
 

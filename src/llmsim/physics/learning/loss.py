@@ -52,7 +52,7 @@ def micro_batch(job: Job, step: int) -> float:
     The micro-batch is one of data x accumulation in the global batch and shares in its luck.
     """
     layout, shape = batch_ramp.layout_at(job, step), curve(job)
-    parts = layout.data * layout.accumulation
+    parts = layout.dp * layout.accumulation
     clean = value(shape, job, step)
     own = sqrt(1.0 - 1.0 / parts) * noise.normal(job.seed, "loss micro-batch", step)
     luck = residual(job, step) / sqrt(parts) + own
@@ -69,7 +69,7 @@ def greatest(job: Job, step: int) -> float:
     standard deviations, sqrt(n) times the step's own, above the mean (Fisher and Tippett 1928).
     """
     layout, shape = batch_ramp.layout_at(job, step), curve(job)
-    mean, ranks = training(job, step), layout.data
+    mean, ranks = training(job, step), layout.dp
     if ranks == 1:
         return mean
     sigma = objectives.of(job).sigma(job, shape, value(shape, job, step), step, step) * sqrt(ranks)

@@ -27,40 +27,44 @@ LONGEST = 0.25  # part of a run's steps
 _first = attrgetter("first")
 
 
-def stage_number(plan: Schedule, step: int) -> int:
+def stage_number(schedule: Schedule, step: int) -> int:
     """Which stage of the ramp a step belongs to, counted from 0; the last is the full batch."""
-    return max(0, bisect_right(plan.ramp, step, key=_first) - 1)
+    return max(0, bisect_right(schedule.ramp, step, key=_first) - 1)
 
 
-def batch(plan: Schedule, step: int) -> int:
+def batch(schedule: Schedule, step: int) -> int:
     """Sequences of this step."""
-    return plan.ramp[stage_number(plan, step)].batch if plan.ramp else plan.global_batch
+    return (
+        schedule.ramp[stage_number(schedule, step)].batch
+        if schedule.ramp
+        else schedule.global_batch
+    )
 
 
-def consumed(plan: Schedule, step: int) -> int:
+def consumed(schedule: Schedule, step: int) -> int:
     """Sequences of the steps 1..step together, 0 of step 0."""
-    if not plan.ramp:
-        return step * plan.global_batch
-    stage = plan.ramp[stage_number(plan, step)]
+    if not schedule.ramp:
+        return step * schedule.global_batch
+    stage = schedule.ramp[stage_number(schedule, step)]
     return stage.before + (step - stage.first + 1) * stage.batch
 
 
-def steps_until(plan: Schedule, sequences: float) -> int:
+def steps_until(schedule: Schedule, sequences: float) -> int:
     """The first step by whose end so many sequences are consumed."""
-    stages = plan.ramp or (BatchStage(1, plan.global_batch, 0),)
+    stages = schedule.ramp or (BatchStage(1, schedule.global_batch, 0),)
     stage = max((s for s in stages if s.before < sequences), default=stages[0])
     return stage.first - 1 - int((stage.before - sequences) // stage.batch)
 
 
 def tokens(job: Job, first: int, last: int) -> int:
     """Tokens of the steps first..last, both included."""
-    plan = job.schedule
-    return (consumed(plan, last) - consumed(plan, first - 1)) * plan.sequence
+    schedule = job.schedule
+    return (consumed(schedule, last) - consumed(schedule, first - 1)) * schedule.sequence
 
 
-def position(plan: Schedule, step: int) -> float:
+def position(schedule: Schedule, step: int) -> float:
     """How far the schedule is after a step, in full batches; without a ramp the step itself."""
-    return consumed(plan, step) / plan.global_batch if plan.ramp else float(step)
+    return consumed(schedule, step) / schedule.global_batch if schedule.ramp else float(step)
 
 
 def layout_at(job: Job, step: int) -> Layout:
@@ -71,7 +75,7 @@ def layout_at(job: Job, step: int) -> Layout:
 
 
 def _accumulating(layout: Layout, sequences: int) -> Layout:
-    return layout._replace(accumulation=sequences // (layout.data * layout.micro_batch))
+    return layout._replace(accumulation=sequences // (layout.dp * layout.micro_batch))
 
 
 def planned(
@@ -83,12 +87,12 @@ def planned(
     others and a whole number of logging intervals: k parts take lcm(1..n-1) / k of a unit. No
     stage leaves a pipeline with fewer micro-batches than stages.
     """
-    full = layout.data * layout.micro_batch * layout.accumulation
+    full = layout.dp * layout.micro_batch * layout.accumulation
     suiting = [
         parts
         for parts in PARTS
         if layout.accumulation % parts == 0
-        and layout.accumulation // parts >= layout.pipeline
+        and layout.accumulation // parts >= layout.pp
         and _unit(parts, log_every) <= LONGEST * steps
     ]
     if not suiting:

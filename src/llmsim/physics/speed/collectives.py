@@ -150,7 +150,7 @@ def _flow(
     )
 
 
-def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
+def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     """Weights and gradients between data ranks, bf16: 2 bytes a parameter.
 
     FSDP and ZeRO-3 move them block by block in every micro-batch, forward under the forward
@@ -160,13 +160,13 @@ def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     Nothing hides the first gather of a pass (and part of the second) nor the last scatter:
     so many blocks of all are visible. Backward starts with the block that is still there.
     """
-    ranks = layout.data
+    ranks = layout.dp
     if ranks == 1:
         return []
-    near = max(1, min(gpu.per_node, layout.gpus // layout.nodes) // layout.tensor)
-    payload = 2 * parameter_count(shape) // (layout.tensor * layout.pipeline)
-    trained = 2 * trained_parameter_count(shape) // (layout.tensor * layout.pipeline)
-    blocks = -(-shape.layers // layout.pipeline) + 1
+    near = max(1, min(gpu.per_node, layout.gpus // layout.nodes) // layout.tp)
+    payload = 2 * parameter_count(config) // (layout.tp * layout.pp)
+    trained = 2 * trained_parameter_count(config) // (layout.tp * layout.pp)
+    blocks = -(-config.layers // layout.pp) + 1
 
     def flow(purpose: str, operation: Operation, repeats: int, hideable: float) -> Flow:
         size = (trained if purpose == "gradients" else payload) // blocks
@@ -176,9 +176,9 @@ def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
 
     micro = layout.accumulation
     match layout.sharding:
-        case "fsdp2" | "zero3" if layout.pipeline > 1:
+        case "fsdp2" | "zero3" if layout.pp > 1:
             # Gathers once (memory._gathered), while the pipeline fills and drains.
-            filling = min(1.0, layout.pipeline / micro)
+            filling = min(1.0, layout.pp / micro)
             return [
                 flow("weights", "all-gather", 1, 0.28 * filling),
                 flow("gradients", "reduce-scatter", 1, 0.57 * filling),
@@ -210,29 +210,29 @@ def _data_flows(shape: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
 
 
 @lru_cache(maxsize=1024)
-def flows(shape: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> tuple[Flow, ...]:
+def flows(config: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> tuple[Flow, ...]:
     """Everything that one GPU exchanges in one optimizer step.
 
     Tensor parallelism all-reduces the hidden states (bf16) four times a layer: attention and
     feed-forward, forward and backward. A pipeline stage sends them on forward and backward.
     """
-    hidden = 2 * layout.micro_batch * sequence * shape.width
+    hidden = 2 * layout.micro_batch * sequence * config.hidden_size
     micro = layout.accumulation
-    layers = -(-shape.layers // layout.pipeline)
-    found = _data_flows(shape, gpu, layout)
-    if layout.tensor > 1:
-        near = min(layout.tensor, gpu.per_node)
+    layers = -(-config.layers // layout.pp)
+    found = _data_flows(config, gpu, layout)
+    if layout.tp > 1:
+        near = min(layout.tp, gpu.per_node)
         found.append(
             _flow(
                 gpu, "hidden states", "all-reduce", hidden, 4 * layers * micro,
-                layout.tensor, near, 0.30, _CRITICAL,
+                layout.tp, near, 0.30, _CRITICAL,
             )
         )  # fmt: skip
-    if layout.pipeline > 1:
+    if layout.pp > 1:
         near = 1 if layout.nodes > 1 else 2
         found.append(
             _flow(
-                gpu, "stage boundary", "send/recv", hidden // layout.tensor,
+                gpu, "stage boundary", "send/recv", hidden // layout.tp,
                 2 * micro, 2, near, 0.20, _FILLING,
             )
         )  # fmt: skip

@@ -33,12 +33,12 @@ def _filled(job: Job, first: int, last: int) -> float:
 
 def step_seconds(job: Job, step: int | None = None) -> float:
     """Steady mean seconds of one executed step: of this one, or of one with a full batch."""
-    plan = job.schedule
-    layout, batch = job.layout, plan.global_batch
-    if step is not None and plan.ramp:
-        layout, batch = batch_ramp.layout_at(job, step), batch_ramp.batch(plan, step)
-    seconds = layout_seconds(job.architecture, job.gpu, layout, plan.sequence)[1]
-    micro_batches = batch / (layout.data * layout.micro_batch)
+    schedule = job.schedule
+    layout, batch = job.layout, schedule.global_batch
+    if step is not None and schedule.ramp:
+        layout, batch = batch_ramp.layout_at(job, step), batch_ramp.batch(schedule, step)
+    seconds = layout_seconds(job.architecture, job.gpu, layout, schedule.sequence)[1]
+    micro_batches = batch / (layout.dp * layout.micro_batch)
     training = seconds * micro_batches / layout.accumulation
     if step is not None:
         training *= _filled(job, step, step)
@@ -94,7 +94,7 @@ def _first_extra(job: Job, mean: float) -> float:
     A first tps of 2-21 % of the steady rate is 3.8 to 49 steps more (give or take 15 %), but at
     least 5 s and at most 60 s. Mixtral: 92.4 s for a step of 9.0 s.
     """
-    layers = job.architecture.layers / job.layout.pipeline
+    layers = job.architecture.layers / job.layout.pp
     compiling = 8.0 + 0.4 * layers + 0.5 * log2(job.layout.nodes)
     return min(50.0, max(5.8, 4.5 * mean, min(compiling, 42.0 * mean)))
 

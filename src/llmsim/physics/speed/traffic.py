@@ -84,9 +84,9 @@ def startup_broadcast(job: Job) -> Transfer:
     The bf16 weights where each rank has a copy (DDP, ZeRO-1, ZeRO-2); otherwise the buffers
     that are not sharded: cosine and sine tables of the rotary embedding, fp32.
     """
-    shape, layout = job.architecture, job.layout
+    config, layout = job.architecture, job.layout
     if not shards_weights(layout):
-        size = 2 * parameter_count(shape) // (layout.tensor * layout.pipeline)
+        size = 2 * parameter_count(config) // (layout.tp * layout.pp)
     else:
-        size = 2 * 4 * job.schedule.sequence * shape.head_width
+        size = 2 * 4 * job.schedule.sequence * config.head_width
     return collective(job.gpu, "broadcast", size, layout.gpus, layout.gpus // layout.nodes)

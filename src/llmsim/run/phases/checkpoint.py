@@ -106,8 +106,8 @@ def told_at(run: Run, event: Saving, at: float) -> Saving:
 
 def _growth(job: Job, at: float, step: int) -> Iterator[BatchGrew]:
     """The batch of the next step, if a stage of the ramp ends with this one."""
-    plan = job.schedule
-    before, after = batch_ramp.batch(plan, step), batch_ramp.batch(plan, step + 1)
+    schedule = job.schedule
+    before, after = batch_ramp.batch(schedule, step), batch_ramp.batch(schedule, step + 1)
     if before != after:
         accumulation = batch_ramp.layout_at(job, step + 1).accumulation
         yield BatchGrew(at, step + 1, before, after, accumulation)

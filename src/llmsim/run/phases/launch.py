@@ -101,7 +101,7 @@ def mesh(job: Job) -> tuple[tuple[str, int], ...]:
     """The dimensions of the device mesh that are larger than one, outermost first."""
     layout = job.layout
     data = "dp_shard" if shards_weights(layout) else "dp_replicate"
-    dimensions = (("pp", layout.pipeline), (data, layout.data), ("tp", layout.tensor))
+    dimensions = (("pp", layout.pp), (data, layout.dp), ("tp", layout.tp))
     return tuple((name, size) for name, size in dimensions if size > 1) or ((data, 1),)
 
 
@@ -171,22 +171,22 @@ def _taken(job: Job) -> tuple[int, int]:
 
 def _model(job: Job, at: float) -> Phase:
     """The model is built on the meta device, sharded and counted."""
-    shape, layout = job.architecture, job.layout
-    seconds = took(job, "build", 0.2 + 0.01 * shape.layers)
+    config, layout = job.architecture, job.layout
+    seconds = took(job, "build", 0.2 + 0.01 * config.layers)
     at = round(at + seconds, 6)
     yield ModelBuilt(
         at,
-        parameter_count(shape),
-        active_parameter_count(shape),
-        embedding_parameters(shape),
-        trained_parameter_count(shape),
+        parameter_count(config),
+        active_parameter_count(config),
+        embedding_parameters(config),
+        trained_parameter_count(config),
         seconds,
     )
-    split = layout.tensor * layout.pipeline
-    sharded = layout.data if shards_weights(layout) else 1
-    seconds = took(job, "shard", 0.8 + 0.03 * shape.layers)
+    split = layout.tp * layout.pp
+    sharded = layout.dp if shards_weights(layout) else 1
+    seconds = took(job, "shard", 0.8 + 0.03 * config.layers)
     at = round(at + seconds, 6)
-    yield ModelSharded(at, ceil(parameter_count(shape) / split / sharded), seconds)
+    yield ModelSharded(at, ceil(parameter_count(config) / split / sharded), seconds)
     if job.recipe.released:
         size, seconds = storage.released_bytes(job), storage.load_seconds(job)
         yield from watched(job, at, seconds, "load", "Loading weights", size, "B")
@@ -200,7 +200,7 @@ def _model(job: Job, at: float) -> Phase:
     yield MemoryPlanned(
         at,
         allocator.after_build(job),
-        memory.estimate(shape, layout, job.schedule.sequence),
+        memory.estimate(config, layout, job.schedule.sequence),
         memory.capacity(job.gpu),
     )
     at = round(at + took(job, "trainer", preparation.optimizer_seconds(job)), 6)

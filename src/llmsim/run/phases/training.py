@@ -176,10 +176,13 @@ def logged_step(run: Run, step: int) -> Step:
     Rates are means since the logged step before it.
     """
     job = run.job
-    plan, before = job.schedule, previous_logged(job, step)
+    schedule, before = job.schedule, previous_logged(job, step)
     at, seconds = step_done(run, step), step_time.interval_seconds(job, before + 1, step)
     tokens = objectives.tokens(job, before + 1, step)
-    sequences, whole = batch_ramp.consumed(plan, step), batch_ramp.consumed(plan, plan.steps)
+    sequences, whole = (
+        batch_ramp.consumed(schedule, step),
+        batch_ramp.consumed(schedule, schedule.steps),
+    )
     return Step(
         at=at,
         step=step,
@@ -192,7 +195,7 @@ def logged_step(run: Run, step: int) -> Step:
         tokens=objectives.tokens(job, 1, step),
         host_seconds=round(_handed(run, step) - _handed(run, before), 6),
         tokens_per_second=tokens / seconds,
-        samples_per_second=(sequences - batch_ramp.consumed(plan, before)) / seconds,
+        samples_per_second=(sequences - batch_ramp.consumed(schedule, before)) / seconds,
         mfu=throughput.mfu(job, tokens / seconds),
         allocated=allocator.allocated(job, step),
         reserved=allocator.reserved(job, step),

@@ -47,11 +47,11 @@ def evaluation_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
 
 def last_evaluation_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
     """The bar of the evaluation after the training, which stays: no other is above it."""
-    plan = job.schedule
-    batches = plan.validation_batches * job.layout.accumulation
+    schedule = job.schedule
+    batches = schedule.validation_batches * job.layout.accumulation
     done, seconds = (
         batches * event.done // event.total,
-        step_time.validation_seconds(job, plan.steps),
+        step_time.validation_seconds(job, schedule.steps),
     )
     return bar(screen, "", done, batches, seconds * done / batches)._replace(task="evaluated")
 
@@ -69,8 +69,8 @@ def saving_bar(event: events.Progress, job: Job, screen: Screen) -> Lines:
 
 def loading_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
     """The bar of the released weights: nine tensors a layer, mixtures' experts fused."""
-    shape = job.architecture
-    tensors = 9 * shape.layers + (2 if shape.tied else 3)
+    config = job.architecture
+    tensors = 9 * config.layers + (2 if config.tied else 3)
     done = tensors * event.done // event.total
     return bar(screen, "Loading weights", done, tensors, event.elapsed)
 

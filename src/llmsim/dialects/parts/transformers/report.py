@@ -39,7 +39,7 @@ def finished(
 
     `extra` and `held_out` are what a step and an evaluation log besides.
     """
-    plan, logs = job.schedule, list(intervals(job))
+    schedule, logs = job.schedule, list(intervals(job))
 
     def trained(first: int, step: int) -> dict[str, float]:
         return {
@@ -56,14 +56,17 @@ def finished(
         return {key.replace("eval_", "eval/", 1): found[key] for key in found if key != "epoch"}
 
     training = [trained(*interval) for interval in wandb.downsampled(logs)]
-    ends = [*range(plan.validate_every, plan.steps, plan.validate_every), plan.steps]
+    ends = [
+        *range(schedule.validate_every, schedule.steps, schedule.validate_every),
+        schedule.steps,
+    ]
     evaluations = [evaluated(step) for step in ends]
     history = {
         key: [values[key] for values in rows] for rows in (training, evaluations) for key in rows[0]
     }
     summary = {
         **trained(*logs[-1]),
-        **evaluated(plan.steps),
+        **evaluated(schedule.steps),
         **train_values(job, event.training_seconds),
         "total_flos": flops(job),
     }

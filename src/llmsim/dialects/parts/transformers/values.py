@@ -71,20 +71,20 @@ def mean_loss(job: Job) -> float:
 
 def train_values(job: Job, seconds: float) -> dict[str, float]:
     """What the Trainer logs when it is done, after so many seconds, in its order."""
-    plan = job.schedule
+    schedule = job.schedule
     return {
         "train_runtime": round(seconds, 4),
-        "train_samples_per_second": round(plan.steps * step_rows(job) / seconds, 3),
-        "train_steps_per_second": round(plan.steps / seconds, 3),
+        "train_samples_per_second": round(schedule.steps * step_rows(job) / seconds, 3),
+        "train_steps_per_second": round(schedule.steps / seconds, 3),
         "train_loss": mean_loss(job),
-        "epoch": epoch(job, plan.steps),
+        "epoch": epoch(job, schedule.steps),
     }
 
 
 def flops(job: Job) -> float:
     """The Trainer's count for the whole run: 6 x tokens x weights, but for the embedding."""
-    shape = job.architecture
-    weights = parameter_count(shape) - embedding_parameters(shape)
+    config = job.architecture
+    weights = parameter_count(config) - embedding_parameters(config)
     return 6.0 * job.schedule.steps * batch_tokens(job) * weights
 
 
@@ -93,9 +93,9 @@ def flops(job: Job) -> float:
 
 def evaluation_values(job: Job, step: int, extra: Values = ()) -> dict[str, float]:
     """What an evaluation logs, in the Trainer's order."""
-    plan, seconds = job.schedule, step_time.validation_seconds(job, step)
-    samples = plan.validation_batches * step_rows(job)
-    steps = plan.validation_batches * job.layout.accumulation
+    schedule, seconds = job.schedule, step_time.validation_seconds(job, step)
+    samples = schedule.validation_batches * step_rows(job)
+    steps = schedule.validation_batches * job.layout.accumulation
     return {
         "eval_loss": loss.validation(job, step),
         "eval_runtime": round(seconds, 4),
