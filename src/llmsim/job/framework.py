@@ -30,6 +30,7 @@ class Framework(NamedTuple):
     device: Device = "GPU"
     logs_every_step: bool = False  # so its runs have fewer steps
     lr_lag_steps: int = 0  # first steps with a learning rate of 0: its schedule counts from 0
+    dispatches_ahead: bool = False  # the host hands out steps without waiting for its devices
     blocking_checkpoints: bool = False  # training waits for every save
     saves_first_step: bool = False  # it saves after step 1, too: its steps count from 0
     saves_with_validation: bool = False  # a save follows each validation

@@ -168,7 +168,10 @@ def step_began(run: Run, step: int) -> float:
 
 def training_began(run: Run) -> float:
     """When the first step began, in simulated seconds since the command."""
-    return run.timeline[number_of_step(run, 1)].began
+    began: float | None = run.memo.get("training began")
+    if began is None:
+        began = run.memo["training began"] = run.timeline[number_of_step(run, 1)].began
+    return began
 
 
 def run_ended(run: Run) -> float:

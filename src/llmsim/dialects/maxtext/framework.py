@@ -8,5 +8,6 @@ FRAMEWORK = Framework(
     ("pretrain",),
     device="TPU",
     logs_every_step=True,
+    dispatches_ahead=True,
     saves_first_step=True,
 )

@@ -23,7 +23,7 @@ class Step(NamedTuple):
     gradient_norm: float  # before clipping
     learning_rate: float  # used in this step
     step_seconds: float  # at(this) - at(previous) = step_seconds * steps between
-    host_seconds: float  # since the previous step was handed to devices that work on their own
+    host_seconds: float  # since the logged step before, as the host sees it: pauses included
     tokens: int  # consumed so far
     tokens_per_second: float  # whole cluster
     samples_per_second: float  # sequences, whole cluster

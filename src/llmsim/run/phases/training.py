@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from llmsim.job.memo import remembered
 from llmsim.job.milestones import (
     epoch_of,
     intervals,
@@ -61,15 +62,18 @@ def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
         ends, noticed = in_background(run, number)
     else:
         ends, noticed = in_background(run, number)[0], step_ended(job, segment, first - 1)
+    begun = step_ended(job, segment, first - 1)
     for before, step in intervals(job, first, segment.last):
-        begun, ended = step_ended(job, segment, before), step_ended(job, segment, step)
+        ended = step_ended(job, segment, step)
         yield from _epochs(run, begun, before, step)
-        bar = _bar(run, begun, before, step, ended - begun)
-        due = [told_at(run, event, max(begun, event.at)) for event in ends if event.at > noticed]
-        yield from _merged(bar, due)
-        noticed = ended
+        bar: Iterator[Event] = _bar(run, begun, before, step, ended - begun)
+        if ends and ends[-1].at > noticed:
+            due = (told_at(run, end, max(begun, end.at)) for end in ends if end.at > noticed)
+            bar = _merged(bar, list(due))
+        yield from bar
         if logged(job, step):
-            yield from _logged(run, segment, step)
+            yield from _logged(run, step, ended)
+        begun = noticed = ended
 
 
 def training_ended(run: Run, at: float) -> Iterator[Event]:
@@ -117,10 +121,9 @@ def _epoch_began(run: Run, epoch: int) -> float:
     return step_began(run, (epoch - 1) * steps_per_epoch(run.job) + 1)
 
 
-def _logged(run: Run, segment: Segment, step: int) -> Iterator[Event]:
+def _logged(run: Run, step: int, at: float) -> Iterator[Event]:
     """What is known when a step is logged."""
-    job, at = run.job, step_ended(run.job, segment, step)
-    told = logged_step(run, step)
+    job, told = run.job, _step(run, step, at)
     yield told
     yield from _disturbances(job, at, told.previous, step)
     if logged_before(job, step) % COLLECTIVES_EVERY == 1:
@@ -142,9 +145,10 @@ def _disturbances(job: Job, at: float, before: int, step: int) -> Iterator[Event
         yield Recovered(at, last, over.rank, host, lost, over.steps)
 
 
-def _look_steps(job: Job) -> set[int]:
+@remembered()
+def _look_steps(job: Job) -> frozenset[int]:
     every = job.schedule.log_every
-    return {max(1, round(part * job.schedule.steps / every)) * every for part in LOOKS}
+    return frozenset(max(1, round(part * job.schedule.steps / every)) * every for part in LOOKS)
 
 
 def _bar(run: Run, begun: float, before: int, step: int, seconds: float) -> Iterator[Event]:
@@ -175,14 +179,17 @@ def logged_step(run: Run, step: int) -> Step:
 
     Rates are means since the logged step before it.
     """
+    return _step(run, step, step_done(run, step))
+
+
+def _step(run: Run, step: int, at: float) -> Step:
+    """The record of a step that was done at a moment."""
     job = run.job
     schedule, before = job.schedule, previous_logged(job, step)
-    at, seconds = step_done(run, step), step_time.interval_seconds(job, before + 1, step)
+    seconds = step_time.interval_seconds(job, before + 1, step)
     tokens = objectives.tokens(job, before + 1, step)
-    sequences, whole = (
-        batch_ramp.consumed(schedule, step),
-        batch_ramp.consumed(schedule, schedule.steps),
-    )
+    sequences = batch_ramp.consumed(schedule, step)
+    whole = batch_ramp.consumed(schedule, schedule.steps)
     return Step(
         at=at,
         step=step,
@@ -193,7 +200,7 @@ def logged_step(run: Run, step: int) -> Step:
         learning_rate=learning_rate.learning_rate(job, step),
         step_seconds=seconds / (step - before),
         tokens=objectives.tokens(job, 1, step),
-        host_seconds=round(_handed(run, step) - _handed(run, before), 6),
+        host_seconds=_host_seconds(run, before, step, at),
         tokens_per_second=tokens / seconds,
         samples_per_second=(sequences - batch_ramp.consumed(schedule, before)) / seconds,
         mfu=throughput.mfu(job, tokens / seconds),
@@ -204,6 +211,13 @@ def logged_step(run: Run, step: int) -> Step:
         metrics=metrics.metrics(job, step),
         training_seconds=round(at - training_began(run), 6),
     )
+
+
+def _host_seconds(run: Run, before: int, step: int, at: float) -> float:
+    """Seconds between two logged steps as the host sees them; see Step."""
+    if run.job.framework.dispatches_ahead:
+        return round(_handed(run, step) - _handed(run, before), 6)
+    return round(at - step_done(run, before), 6)
 
 
 # A host that hands a step out without waiting for its devices is never further ahead than this.
