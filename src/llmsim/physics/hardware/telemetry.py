@@ -292,6 +292,20 @@ def thermal_state(celsius: float) -> Warmth:
     return "hot" if celsius >= _THROTTLE else "warm" if celsius >= _WARM else "cool"
 
 
+def _rippled(site: _Site, chip: _Chip, activity: Activity, common: float, own: float) -> float:
+    """A GPU's power at a moment, as a share of TDP; `common` and `own` are its ripples."""
+    swing, own_swing = _swings(activity)
+    return _power_share(site, chip, activity) * (1.0 + swing * common + own_swing * own)
+
+
+def power(job: Job, index: int, at: float, activity: Activity) -> float:
+    """The watts that a GPU draws at a simulated second, in an activity."""
+    common = _ripple(job.seed, "gpu ripple", at, COMMON_PERIOD)
+    own = _ripple(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
+    share = _rippled(_site(job), _chip_of(job, index), activity, common, own)
+    return share * job.gpu.tdp_watts
+
+
 def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
     """One GPU at simulated second `at`; `loads` is what it did until then, the latest first.
 
@@ -304,8 +318,7 @@ def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
     day = sin(site.phase + 2.0 * pi * at / 86_400.0)
     air = site.inlet + 1.2 * day + 0.5 * _ripple(job.seed, "gpu air", at, 300.0)
 
-    swing, own_swing = _swings(activity)
-    power = _power_share(site, chip, activity) * (1.0 + swing * common + own_swing * own)
+    power = _rippled(site, chip, activity, common, own)
     hot = air + chip.inlet + site.rise * chip.rise * _warmth(site, chip, at, loads)
     sent = site.link * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
     return Reading(

@@ -1,0 +1,136 @@
+"""A run can be asked for any moment, and the answers agree with what its events say."""
+
+from functools import cache
+from itertools import pairwise
+from math import fsum
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsim.physics.hardware import telemetry
+from llmsim.run.events import CheckpointStarted, Event, PhaseEnded, PhaseStarted, Status, Step
+from llmsim.run.moment import energy, loads, readings, state
+from llmsim.run.simulation import events, run_of, step
+from llmsim.run.timeline import Run, run_ended, segment_at, step_at, step_began, step_done
+from tests.runs import job_of
+
+SEEDS = st.integers(0, 199)
+PARTS = st.floats(0.0, 1.0)
+
+
+@cache
+def told(seed: int) -> tuple[Event, ...]:
+    """Every event of a seed's run."""
+    return tuple(events(run_of(job_of(seed))))
+
+
+def fresh(seed: int) -> Run:
+    """A run that nobody has asked anything yet."""
+    return run_of(job_of(seed))
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, PARTS, st.booleans())
+def test_the_events_since_a_moment_are_the_tail_of_all(seed: int, part: float, on: bool) -> None:
+    every = told(seed)
+    at = every[int(part * (len(every) - 1))].at if on else part * every[-1].at
+    assert list(events(fresh(seed), at)) == [event for event in every if event.at >= at]
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS)
+def test_segments_follow_one_another_and_events_never_go_back(seed: int) -> None:
+    segments = list(fresh(seed).timeline)
+    assert segments[0].began == 0.0
+    assert all(one.ended == other.began for one, other in pairwise(segments))
+    assert all(one.at <= other.at for one, other in pairwise(told(seed)))
+    assert segments[-1].ended == told(seed)[-1].at
+    trained = [segment for segment in segments if segment.kind == "training"]
+    steps = [number for each in trained for number in range(each.first, each.last + 1)]
+    assert steps == list(range(1, job_of(seed).schedule.steps + 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, PARTS)
+def test_a_state_agrees_with_the_events_around_it(seed: int, part: float) -> None:
+    run, every = fresh(seed), told(seed)
+    at = part * every[-1].at
+    moment = state(run, at)
+    steps = [event for event in every if isinstance(event, Step)]
+    assert moment.step >= max([event.step for event in steps if event.at <= at], default=0)
+    assert moment.step <= min([event.step for event in steps if event.at > at], default=10**9)
+    inside: list[str] = []
+    for event in every:
+        if event.at > at:
+            break
+        if isinstance(event, PhaseStarted):
+            inside.append(event.phase)
+        elif isinstance(event, PhaseEnded):
+            inside.pop()
+    if inside:
+        assert moment.segment.kind == inside[-1]
+    assert moment.segment.began <= at <= moment.segment.ended or at > run_ended(run)
+    assert moment.executed == moment.step
+    assert step_at(run, at) == moment.step
+    assert segment_at(run, at) == moment.segment
+
+
+@pytest.mark.parametrize("seed", range(0, 40, 5))
+def test_any_step_is_the_one_that_is_logged(seed: int) -> None:
+    for event in told(seed):
+        if isinstance(event, Step):
+            run = fresh(seed)
+            assert step(run, event.step) == event
+            assert step_done(run, event.step) == event.at
+            assert step_began(run, event.step) <= event.at
+
+
+@pytest.mark.parametrize("number", [0, -1, 10**9])
+def test_a_step_that_the_run_has_not_is_refused(number: int) -> None:
+    with pytest.raises(IndexError, match="the run has steps 1 to"):
+        step(fresh(1), number)
+
+
+@pytest.mark.parametrize("seed", range(0, 40, 4))
+def test_gauges_are_those_of_the_log(seed: int) -> None:
+    looks = [event for event in told(seed) if isinstance(event, Status) and event.gpus]
+    for event in looks:
+        assert readings(fresh(seed), event.at) == event.gpus, event.reason
+
+
+def lag(run: Run) -> float:
+    return telemetry._site(run.job).lag
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_temperature_has_no_steps(seed: int) -> None:
+    """A first-order lag of some 35 s moves 45 C by at most 1.3 C in a second, plus rounding."""
+    run = fresh(seed)
+    saves = [event.at for event in told(seed) if isinstance(event, CheckpointStarted)]
+    for begun in (saves[0], saves[-1]):
+        around = [readings(run, begun + second, (0,))[0] for second in range(-3, 60)]
+        steps = [abs(a.temperature_c - b.temperature_c) for a, b in pairwise(around)]
+        assert max(steps) <= 2, begun
+    assert 35.0 <= lag(run) <= 55.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_energy_is_the_integral_of_power(seed: int) -> None:
+    """By the midpoint rule over ten minutes in which something else begins."""
+    run = fresh(seed)
+    segment = next(each for each in run.timeline if each.kind == "checkpoint")
+    began, parts = max(0.0, segment.began - 300.0), 2400
+    width = (segment.ended + 300.0 - began) / parts
+    power = (
+        telemetry.power(run.job, 0, at, next(loads(run, at))[0])
+        for at in (began + (part + 0.5) * width for part in range(parts))
+    )
+    taken = energy(run, began + parts * width, 0) - energy(run, began, 0)
+    assert taken == pytest.approx(width * fsum(power), rel=2e-4)
+
+
+def test_energy_is_the_same_in_whatever_order_it_is_asked_for() -> None:
+    at = [10.0, 4000.0, 300.0, 9000.0, 4000.0]
+    together = fresh(5)
+    assert [energy(together, each, 0) for each in at] == [energy(fresh(5), each, 0) for each in at]
