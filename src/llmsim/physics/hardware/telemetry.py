@@ -13,13 +13,13 @@ section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from math import exp, fsum, pi, sin, sqrt
+from math import exp, fsum, pi, sin
 
 from llmsim.catalog import gpus
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.hardware import allocator, memory
+from llmsim.physics.hardware import allocator, memory, ripples
 from llmsim.physics.speed.collectives import flows, sent_per_byte
 from llmsim.physics.speed.step_time import step_seconds
 from llmsim.physics.speed.throughput import expected_mfu
@@ -59,7 +59,6 @@ _CONTEXT_SHARE = 0.175  # of the power limit: H100 111-150 of 700 W
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
 _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
 _HIGHEST_MEAN = 0.99  # of TDP: the limit that a GPU's power control holds
-_SCALE = 1.0 / sqrt(2.0)  # of a difference of two draws, to that of one
 COMMON_PERIOD, OWN_PERIOD = 20.0, 7.0  # seconds between the knots of the two ripples of power
 
 # What the GPUs do, and since when, in simulated seconds.
@@ -165,47 +164,6 @@ def _site(job: Job) -> _Site:
     )
 
 
-# A ripple's knots are differences of draws so many knots apart: their sum telescopes, so that
-# the integral of a ripple costs two dozen draws however long the run is.
-_KNOTS_APART = 6
-
-
-def _draw(seed: int, stream: str, knot: int, gpu: int) -> float:
-    index = gpu * 1_000_003 + knot  # knots of two GPUs do not meet in 1e6 periods
-    return 2.0 * noise.uniform(seed, stream, index) - 1.0
-
-
-def _knot(seed: int, stream: str, knot: int, gpu: int) -> float:
-    earlier = _draw(seed, stream, knot - _KNOTS_APART, gpu)
-    return (_draw(seed, stream, knot, gpu) - earlier) * _SCALE
-
-
-def _ripple(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
-    """Smooth noise, about -1..1: random knots every `period` seconds, straight lines between."""
-    knot = int(at // period)
-    share = at / period - knot
-    here, there = _knot(seed, stream, knot, gpu), _knot(seed, stream, knot + 1, gpu)
-    return here + (there - here) * share
-
-
-def _ripple_until(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
-    """The integral of a ripple from 0 to `at`, in seconds.
-
-    Whole periods are trapezoids: sum (r_k + r_k+1) / 2 = R(n) + (r_n - r_0) / 2, where R(n), the
-    sum of the first n knots, is what the last draws leave over the first.
-    """
-    knot = int(at // period)
-    share = at / period - knot
-    summed = fsum(
-        _draw(seed, stream, knot - back, gpu) - _draw(seed, stream, -back, gpu)
-        for back in range(1, _KNOTS_APART + 1)
-    )
-    first, here = _knot(seed, stream, 0, gpu), _knot(seed, stream, knot, gpu)
-    there = _knot(seed, stream, knot + 1, gpu)
-    whole = summed * _SCALE + (here - first) / 2.0
-    return period * (whole + here * share + (there - here) * share * share / 2.0)
-
-
 def _power_share(site: _Site, chip: _Chip, activity: Activity) -> float:
     """Mean share of TDP that a GPU draws in an activity: less where it would get too hot."""
     share = site.idle
@@ -300,8 +258,8 @@ def _rippled(site: _Site, chip: _Chip, activity: Activity, common: float, own: f
 
 def power(job: Job, index: int, at: float, activity: Activity) -> float:
     """The watts that a GPU draws at a simulated second, in an activity."""
-    common = _ripple(job.seed, "gpu ripple", at, COMMON_PERIOD)
-    own = _ripple(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
+    common = ripples.ripple(job.seed, "gpu ripple", at, COMMON_PERIOD)
+    own = ripples.ripple(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
     share = _rippled(_site(job), _chip_of(job, index), activity, common, own)
     return share * job.gpu.tdp_watts
 
@@ -313,10 +271,10 @@ def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
     """
     site, chip = _site(job), _chip_of(job, index)
     activity = loads[0][0]
-    common = _ripple(job.seed, "gpu ripple", at, COMMON_PERIOD)
-    own = _ripple(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
+    common = ripples.ripple(job.seed, "gpu ripple", at, COMMON_PERIOD)
+    own = ripples.ripple(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
     day = sin(site.phase + 2.0 * pi * at / 86_400.0)
-    air = site.inlet + 1.2 * day + 0.5 * _ripple(job.seed, "gpu air", at, 300.0)
+    air = site.inlet + 1.2 * day + 0.5 * ripples.ripple(job.seed, "gpu air", at, 300.0)
 
     power = _rippled(site, chip, activity, common, own)
     hot = air + chip.inlet + site.rise * chip.rise * _warmth(site, chip, at, loads)
@@ -345,8 +303,8 @@ def energy(job: Job, index: int, load: Load, until: float) -> float:
     swing, own_swing = _swings(activity)
 
     def rippled(at: float) -> float:
-        common = _ripple_until(job.seed, "gpu ripple", at, COMMON_PERIOD)
-        own = _ripple_until(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
+        common = ripples.integral(job.seed, "gpu ripple", at, COMMON_PERIOD)
+        own = ripples.integral(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
         return at + swing * common + own_swing * own
 
     mean = _power_share(site, chip, activity) * job.gpu.tdp_watts

@@ -1,0 +1,47 @@
+"""Smooth noise over time whose integral is known: what moves a GPU's power around its mean."""
+
+from math import fsum, sqrt
+
+from llmsim.physics import noise
+
+_SCALE = 1.0 / sqrt(2.0)  # of a difference of two draws, to that of one
+
+# A ripple's knots are differences of draws so many knots apart: their sum telescopes, so that
+# the integral of a ripple costs two dozen draws however long the run is.
+_KNOTS_APART = 6
+
+
+def _draw(seed: int, stream: str, knot: int, gpu: int) -> float:
+    index = gpu * 1_000_003 + knot  # knots of two GPUs do not meet in 1e6 periods
+    return 2.0 * noise.uniform(seed, stream, index) - 1.0
+
+
+def _knot(seed: int, stream: str, knot: int, gpu: int) -> float:
+    earlier = _draw(seed, stream, knot - _KNOTS_APART, gpu)
+    return (_draw(seed, stream, knot, gpu) - earlier) * _SCALE
+
+
+def ripple(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
+    """Smooth noise, about -1..1: random knots every `period` seconds, straight lines between."""
+    knot = int(at // period)
+    share = at / period - knot
+    here, there = _knot(seed, stream, knot, gpu), _knot(seed, stream, knot + 1, gpu)
+    return here + (there - here) * share
+
+
+def integral(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
+    """The integral of a ripple from 0 to `at`, in seconds.
+
+    Whole periods are trapezoids: sum (r_k + r_k+1) / 2 = R(n) + (r_n - r_0) / 2, where R(n), the
+    sum of the first n knots, is what the last draws leave over the first.
+    """
+    knot = int(at // period)
+    share = at / period - knot
+    summed = fsum(
+        _draw(seed, stream, knot - back, gpu) - _draw(seed, stream, -back, gpu)
+        for back in range(1, _KNOTS_APART + 1)
+    )
+    first, here = _knot(seed, stream, 0, gpu), _knot(seed, stream, knot, gpu)
+    there = _knot(seed, stream, knot + 1, gpu)
+    whole = summed * _SCALE + (here - first) / 2.0
+    return period * (whole + here * share + (there - here) * share * share / 2.0)
