@@ -35,7 +35,7 @@ def moment_of(name: str, events: tuple[Event, ...]) -> int:
 @cache
 def view_of(gpus: int, moment: str = "middle") -> View:
     """What there is to see of a run with so many GPUs."""
-    run = run_of(7, gpus=gpus, dialect="pytorch")
+    run = run_of(7, gpus=gpus, gpu="NVIDIA H100 80GB HBM3", recipe="pretrain", dialect="pytorch")
     place = moment_of(moment, run.events)
     at = (run.events[place - 1].at + run.events[place].at) / 2
     return Dashboard(simulation.run_of(run.job)).view(at, 60.0)
@@ -103,7 +103,7 @@ def test_eight_gpus_have_a_row_each_with_their_values() -> None:
     for index in range(8):
         gauge = view.cluster.read(index)
         values = (str(index), f"{100 * gauge.busy:.0f}", f"{gauge.gib:.0f}", f"{gauge.celsius}")
-        beside = rows[1 + index][-38:].replace("━", " ").replace("╸", " ").replace("─", " ")
+        beside = rows[1 + index][-40:].replace("━", " ").replace("╸", " ").replace("─", " ")
         assert beside.split() == [*values, str(gauge.watts)]
 
 

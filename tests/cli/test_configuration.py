@@ -21,7 +21,7 @@ from tests.runs import START, Run, run_of, told
 SEED, GROWING = 7, 3
 ASKED: tuple[dict[str, Any], ...] = (
     {},
-    {"gpus": 1, "model": "Heron-124M"},
+    {"gpus": 1, "model": "Heron-124M", "recipe": "pretrain"},
     {"recipe": "lora"},
     {"recipe": "grpo"},
     {"model": "Archipelago-8x7B", "recipe": "pretrain"},

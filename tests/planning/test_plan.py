@@ -137,7 +137,7 @@ def test_any_listed_gpu_can_be_forced(gpu: records.Gpu) -> None:
 
 @pytest.mark.parametrize("dataset", records.datasets(), ids=lambda dataset: dataset.name)
 def test_any_listed_data_set_can_be_forced(dataset: records.Dataset) -> None:
-    job = job_of(3, dataset=dataset.name)
+    job = job_of(3, dataset=dataset.name, recipe="pretrain")
     assert job.dataset == dataset
     assert fits(job)
     assert divides(job)

@@ -65,6 +65,41 @@ def test_a_new_row_is_planned_with(
 
 
 @pytest.mark.parametrize(
+    ("file_name", "row", "name"),
+    [
+        ("llm_models.txt", "Novel-13B | 13B", "Novel-13B"),
+        ("llm_datasets.txt", "Novel | 3T | web", "Novel"),
+        (
+            "llm_gpus.txt",
+            "NVIDIA X900 | 98304 | 900 | 1500 | 6 | 450 | 50 | 8 | sxm | 2000 | 42",
+            "NVIDIA X900",
+        ),
+        ("llm_frameworks.txt", "python | 3.14.9", "3.14.9"),
+    ],
+    ids=["model", "data set", "GPU", "version"],
+)
+def test_a_new_row_changes_only_the_runs_that_draw_it(
+    add: Add, file_name: str, row: str, name: str
+) -> None:
+    """A run may also draw the row and reject it, in favour of what it draws next.
+
+    So at least the runs that have it are changed, and hardly any others.
+    """
+    seeds = range(80)
+    before = [job_of(seed) for seed in seeds]
+    add(file_name, row)
+    after = [job_of(seed) for seed in seeds]
+    others = [
+        was.seed
+        for was, now in zip(before, after, strict=True)
+        if was != now
+        and name not in (now.model.name, now.dataset.name, now.gpu.name, *now.software)
+    ]
+    assert before != after
+    assert len(others) <= 4, others
+
+
+@pytest.mark.parametrize(
     ("rows", "versions"),
     [
         ("python | 3.14.2", {"3.14.2"}),

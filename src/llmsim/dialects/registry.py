@@ -139,17 +139,16 @@ def suits(framework: Framework, model: Model) -> bool:
     return small and not (framework.dense_only and model.experts > 1)
 
 
-def suiting(recipe: str, gpu: Gpu | None, model: Model | None = None) -> tuple[str, ...]:
+def suiting(recipe: str, gpu: Gpu | None, model: Model | None = None) -> dict[str, int]:
     """The frameworks that suit a recipe, a GPU and a model; "auto" and None are content with any.
 
-    A name stands there as many times as "auto" should take it against the others.
+    By name: how often "auto" takes it, against the others.
     """
     recipes = set(AUTO) if recipe == "auto" else {recipe}
-    return tuple(
-        framework.name
+    return {
+        framework.name: framework.weight
         for framework in frameworks()
         if recipes.intersection(framework.recipes)
         and (gpu is None or is_usual(framework, gpu))
         and (model is None or suits(framework, model))
-        for _ in range(framework.weight)
-    )
+    }

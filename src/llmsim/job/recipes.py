@@ -77,5 +77,5 @@ _ROWS = (
 RECIPES = {recipe.name: recipe for recipe in _ROWS}
 NAMES = tuple(RECIPES)
 
-# What "auto" draws from: mostly what this program is for.
-AUTO = ("pretrain",) * 7 + ("continue", "sft", "lora")
+# What "auto" draws from, by weight: mostly what this program is for.
+AUTO = {"pretrain": 7, "continue": 1, "sft": 1, "lora": 1}

@@ -8,7 +8,7 @@ it is a counter-based generator as it stands. A stream's key is the FNV-1a hash
 of its name, mixed with the seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from math import cos, erf, log, pi, sqrt
 
@@ -30,7 +30,7 @@ def _mix(value: int) -> int:
 
 @lru_cache(maxsize=1024)
 def _name(stream: str) -> int:
-    """The FNV-1a hash of a stream's name, which all seeds share."""
+    """The FNV-1a hash of a name, which all seeds share."""
     name = _FNV_OFFSET
     for byte in stream.encode():
         name = ((name ^ byte) * _FNV_PRIME) & _MASK
@@ -94,6 +94,30 @@ def part(seed: int, stream: str, share: float, count: int, index: int = 0) -> fl
 def integer(seed: int, stream: str, low: int, high: int, index: int = 0) -> int:
     """A whole number drawn uniformly from low..high, both included."""
     return low + bits(seed, stream, index) % (high - low + 1)
+
+
+def choose(
+    seed: int,
+    stream: str,
+    names: Collection[str],
+    weights: Sequence[float] | None = None,
+    index: int = 0,
+) -> str:
+    """One of the names, with a probability proportional to its weight; equally likely without.
+
+    Rendezvous hashing: each name draws a number u of its own, and the largest log(u) / weight
+    wins (Efraimidis and Spirakis 2006). A new name therefore changes only the draws that it wins,
+    a removed one only those that it had won, and the order has no meaning.
+    Raises IndexError if there is no name. Weights are above 0.
+    """
+    if not names:
+        raise IndexError(f"nothing to choose from in stream {stream!r}")
+    key = _key(seed, stream)
+    draws = (_unit(_mix(key ^ _name(name)) + index * _GOLDEN) for name in names)
+    if weights is None:
+        return max(zip(draws, names, strict=True))[1]
+    scores = (log(u) / weight for u, weight in zip(draws, weights, strict=True))
+    return max(zip(scores, names, strict=True))[1]
 
 
 def pick(seed: int, stream: str, items: Sequence[T], index: int = 0) -> T:

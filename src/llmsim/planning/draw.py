@@ -3,7 +3,7 @@
 What they force is taken as it is, and refused with the arithmetic when it cannot fit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from llmsim.catalog import records
 from llmsim.catalog.records import Dataset, Gpu, Model
@@ -23,7 +23,7 @@ from llmsim.planning import hyperparameters
 from llmsim.planning.parallelism import fits, fitting_layout, leanest_layout
 from llmsim.typed import NamedTuple, TypeVar
 
-T = TypeVar("T")
+Row = TypeVar("Row", Model, Dataset, Gpu)
 
 # Auto-sized clusters; a model that is asked for by name may need more.
 CLUSTERS = (8, 16, 32, 64)
@@ -59,8 +59,9 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
         raise PlanError(speaker, " does not do ", asked, ": leave it out, or give ", able, ".")
     recipe = RECIPES[_recipe(options, seed, framework)]
 
-    def drawn(stream: str, items: tuple[T, ...]) -> T:
-        return noise.pick(seed, f"plan/{stream}", items, index)
+    def drawn(stream: str, rows: Iterable[Row]) -> Row:
+        by_name = {row.name: row for row in rows}
+        return by_name[noise.choose(seed, f"plan/{stream}", by_name, index=index)]
 
     models = tuple(m for m in records.models() if not (recipe.relative and is_tuned(m)))
     models = tuple(m for m in models if registry.suits(framework, m))
@@ -104,8 +105,9 @@ def _framework(options: Options, seed: int) -> Framework:
     model = None if options.model == "auto" else records.model_named(options.model)
     suiting = registry.suiting(options.recipe, gpu, model)
     if options.evaluate:
-        suiting = tuple(name for name in suiting if framework_of(name).evaluates)
-    return framework_of(noise.pick(seed, "plan/dialect", suiting or (DEFAULT,)))
+        suiting = {name: each for name, each in suiting.items() if framework_of(name).evaluates}
+    suiting = suiting or {DEFAULT: 1}
+    return framework_of(noise.choose(seed, "plan/dialect", suiting, [*suiting.values()]))
 
 
 def is_tuned(model: Model) -> bool:
@@ -121,8 +123,9 @@ def is_for_code(model: Model) -> bool:
 def _recipe(options: Options, seed: int, framework: Framework) -> str:
     """The recipe that is asked for, or one of those that the framework is for."""
     if options.recipe == "auto":
-        suiting = [recipe for recipe in AUTO if recipe in framework.recipes]
-        return noise.pick(seed, "plan/recipe", suiting or framework.recipes)
+        suiting = {name: AUTO[name] for name in framework.recipes if name in AUTO}
+        suiting = suiting or dict.fromkeys(framework.recipes, 1)
+        return noise.choose(seed, "plan/recipe", suiting, [*suiting.values()])
     if options.recipe not in framework.recipes:
         known = ", ".join(framework.recipes)
         reason = f" does not do {options.recipe}: it does {known}."

@@ -31,7 +31,8 @@ def drawn_software(seed: int, gpu: Gpu, start: datetime) -> Software:
                 f"{name} | with a version that suits it."
             )
         out = [each for each in listed if each.released < today]
-        return noise.pick(seed, f"plan/{name}", out or listed[:1])
+        by_version = {each.version: each for each in out or listed[:1]}
+        return by_version[noise.choose(seed, f"plan/{name}", by_version)]
 
     python = drawn("python", "any run").version
     transformers = drawn("transformers", "any run").version

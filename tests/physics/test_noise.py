@@ -1,0 +1,89 @@
+"""Draws among names, against the two promises of rendezvous hashing: shares, and no upset."""
+
+from collections import Counter
+from math import sqrt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsim.physics import noise
+
+SEEDS = st.integers(min_value=0, max_value=2**64 - 1)
+WEIGHTED = st.dictionaries(
+    st.text(min_size=1, max_size=12), st.floats(0.1, 20.0), min_size=1, max_size=12
+)
+STREAM = "plan/model"
+
+
+def chosen(seed: int, weights: dict[str, float], index: int = 0) -> str:
+    return noise.choose(seed, STREAM, weights, [*weights.values()], index)
+
+
+@given(SEEDS, WEIGHTED, st.text(min_size=1, max_size=12), st.floats(0.1, 20.0))
+def test_a_new_name_changes_only_the_draws_that_it_wins(
+    seed: int, weights: dict[str, float], name: str, weight: float
+) -> None:
+    before = {other: each for other, each in weights.items() if other != name}
+    if before:
+        assert chosen(seed, {**before, name: weight}) in (chosen(seed, before), name)
+
+
+@given(SEEDS, WEIGHTED)
+def test_a_removed_name_changes_only_the_draws_that_it_had_won(
+    seed: int, weights: dict[str, float]
+) -> None:
+    winner = chosen(seed, weights)
+    for loser in weights.keys() - {winner}:
+        rest = {name: weight for name, weight in weights.items() if name != loser}
+        assert chosen(seed, rest) == winner, loser
+
+
+@given(SEEDS, WEIGHTED, st.integers(0, 60), st.randoms(use_true_random=False))
+def test_the_order_of_the_names_has_no_meaning(
+    seed: int, weights: dict[str, float], index: int, shuffler: object
+) -> None:
+    rows = [*weights.items()]
+    shuffler.shuffle(rows)  # type: ignore[attr-defined]  # hypothesis' random.Random
+    assert chosen(seed, dict(rows), index) == chosen(seed, weights, index)
+
+
+@given(SEEDS, WEIGHTED)
+def test_equal_weights_choose_as_none(seed: int, weights: dict[str, float]) -> None:
+    alike = dict.fromkeys(weights, 3.0)
+    assert chosen(seed, alike) == noise.choose(seed, STREAM, weights)
+
+
+@pytest.mark.parametrize("by", ["seed", "index"])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"pretrain": 7.0, "continue": 1.0, "sft": 1.0, "lora": 1.0},
+        {"pytorch": 14.0, **dict.fromkeys(("hf", "trl", "olmo", "nemo", "mlperf"), 1.0)},
+        dict.fromkeys((f"Model-{size}B" for size in range(1, 31)), 1.0),
+    ],
+    ids=["recipes", "dialects", "models"],
+)
+def test_shares_follow_the_weights(weights: dict[str, float], by: str) -> None:
+    """Each count lies within 4.5 standard deviations of a binomial distribution's mean."""
+    draws = 12_000
+    pairs = ((n, 0) if by == "seed" else (7, n) for n in range(draws))
+    counts = Counter(chosen(seed, weights, index) for seed, index in pairs)
+    for name, weight in weights.items():
+        share = weight / sum(map(int, weights.values()))
+        spread = sqrt(draws * share * (1.0 - share))
+        assert abs(counts[name] - draws * share) < 4.5 * spread, name
+
+
+def test_streams_choose_apart_from_each_other() -> None:
+    names = [f"Model-{size}B" for size in range(20)]
+    same = sum(
+        noise.choose(seed, "plan/model", names) == noise.choose(seed, "plan/dataset", names)
+        for seed in range(2000)
+    )
+    assert abs(same - 100) < 4.5 * sqrt(2000 * 0.05 * 0.95)
+
+
+def test_nothing_to_choose_from_is_an_error() -> None:
+    with pytest.raises(IndexError, match="nothing to choose from in stream 'plan/model'"):
+        noise.choose(1, STREAM, [])
