@@ -35,7 +35,7 @@ def test_there_is_enough_to_draw_from() -> None:
     assert len(records.models()) >= 80
     assert len(records.datasets()) >= 40
     assert len(records.gpus()) >= 25
-    assert len(records.frameworks()) >= 20
+    assert len(records.releases()) >= 20
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "data").glob("*.txt")), ids=lambda path: path.name)
@@ -146,7 +146,7 @@ def test_accelerators_are_physically_sane() -> None:
 
 
 def test_every_software_that_a_run_draws_is_listed_and_no_other() -> None:
-    assert {line.name for line in records.frameworks()} == set(records.SOFTWARE)
+    assert {line.name for line in records.releases()} == set(records.SOFTWARE)
 
 
 # Sizes.
@@ -323,7 +323,7 @@ GOOD_LINES: dict[Parse, str] = {
     records.parse_models: "First-1B | 1B",
     records.parse_datasets: "First | 1B | web",
     records.parse_gpus: "NVIDIA H100 | 81559 | 700 | 989 | 3.35 | 450 | 50 | 8 | sxm | 1980 | 43",
-    records.parse_frameworks: "torch | 2.8.0+cu128 | nccl=2.27.3 driver=570",
+    records.parse_releases: "torch | 2.8.0+cu128 | nccl=2.27.3 driver=570",
 }
 
 # A line -> what is said of it.
@@ -374,7 +374,7 @@ BAD_LINES: dict[Parse, str] = {
         | 8 | 7 | 9 | 3 | 4 | 5 | 8 | sxm | 1 | 4         -> name '' is not a device name
         nvidia h100 | 8|7|9 | 3|4|5|8 | sxm | 1 | 4       -> 'nvidia h100' is listed already
     """,
-    records.parse_frameworks: """
+    records.parse_releases: """
         torch               -> columns are software | version | needs, but this line has 1.
         wandb | 0.31.0      -> software 'wandb' is not one of python, torch, nccl
         torch | 2.9.1 cu128 -> version '2.9.1 cu128' is not a name

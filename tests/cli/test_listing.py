@@ -20,7 +20,7 @@ NAMES: dict[str, list[str]] = {
     "datasets": [dataset.name for dataset in records.datasets()],
     "gpus": [gpu.name for gpu in records.gpus()],
     "incidents": list(incident_kinds.NAMES),
-    "frameworks": [framework.name for framework in records.frameworks()],
+    "releases": [release.name for release in records.releases()],
 }
 
 
@@ -43,7 +43,7 @@ def test_lists_are_tables_in_80_columns(capfd: Captured, kind: str) -> None:
         ("models", "ButtGPT-420B                                 420B    420B"),
         ("gpus", "NVIDIA H200                                   143771 MiB   700 W      989     8"),
         ("datasets", r"FineWeb +15T  web"),
-        ("frameworks", r"torch         2.9.1\+cu128"),
+        ("releases", r"torch         2.9.1\+cu128"),
         ("incidents", "gpu-lost        GPU         5.6  the GPU has fallen off the bus"),
     ],
 )
@@ -59,6 +59,13 @@ def test_a_table_fits_the_screen_and_keeps_its_names(kind: str) -> None:
         assert max(map(len, (heading, *rows))) <= max(width, longest)
         begun = [row for row in rows if not row.startswith(" ")]  # the others go on below one
         assert [re.split(r"  +", row)[0] for row in begun] == NAMES[kind]
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"]], ids=" ".join)
+def test_releases_are_listed_under_their_old_word_too(extra: list[str], capfd: Captured) -> None:
+    assert shown(capfd, "--list", "frameworks", *extra) == shown(
+        capfd, "--list", "releases", *extra
+    )
 
 
 def test_prose_is_wrapped_and_not_cut() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.catalog.records import frameworks
+from llmsim.catalog.records import releases
 from llmsim.dialects.parts.nccl import info
 from llmsim.dialects.parts.nccl.graph import binary_tree, double_tree
 from llmsim.job.records import Job
@@ -117,7 +117,7 @@ def test_real_lines_match_the_same_patterns() -> None:
     assert unmatched(REAL, ALL) == []
 
 
-@pytest.mark.parametrize("version", [each.version for each in frameworks() if each.name == "nccl"])
+@pytest.mark.parametrize("version", [each.version for each in releases() if each.name == "nccl"])
 @pytest.mark.parametrize("gpus", [1, 8, 32])
 def test_every_listed_version_speaks_so(version: str, gpus: int) -> None:
     job = job_of(1, dialect="megatron", gpus=gpus)

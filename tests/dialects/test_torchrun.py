@@ -64,7 +64,7 @@ def test_the_line_number_is_that_of_the_release(torch: str, line: int) -> None:
 
 
 def test_every_listed_release_is_known() -> None:
-    listed = [each.version for each in records.frameworks() if each.name == "torch"]
+    listed = [each.version for each in records.releases() if each.name == "torch"]
     lines = {banner(NOW, 1, version)[0] for version in listed}
     assert len(lines) == len(listed)  # run.py changed in each
 

@@ -9,7 +9,7 @@ from llmsim.errors import CatalogError
 from tests.runs import job_of
 
 Add = Callable[[str, str], None]
-LISTS = (records.models, records.datasets, records.gpus, records.frameworks)
+LISTS = (records.models, records.datasets, records.gpus, records.releases)
 
 
 def forget() -> None:

@@ -90,8 +90,8 @@ def test_cards_are_one_a_gpu_and_named_once() -> None:
 
 
 def test_one_gpu_waits_for_nobody() -> None:
-    assert cluster.skew(job_of(1, gpus=1, recipe="pretrain"), "evaluate", 5) == 0
-    assert 0 < cluster.skew(job_of(1, gpus=64, recipe="pretrain"), "evaluate", 5) < 0.02
+    assert cluster.barrier_skew(job_of(1, gpus=1, recipe="pretrain"), "evaluate", 5) == 0
+    assert 0 < cluster.barrier_skew(job_of(1, gpus=64, recipe="pretrain"), "evaluate", 5) < 0.02
 
 
 def test_a_node_holds_less_than_its_memory_and_more_with_every_look() -> None:

@@ -87,7 +87,7 @@ def test_ranks_and_nodes_report_in_order(runs: tuple[Run, ...]) -> None:
     for run in runs:
         job, size = run.job, run.job.layout.gpus // run.job.layout.nodes
         ranks, nodes = run.all(events.RankJoined), run.all(events.NodeDetected)
-        untold = run.only(events.RanksJoined).untold
+        untold = run.only(events.RanksJoined).summarized
         assert [rank.rank for rank in ranks] == list(range(job.layout.gpus - untold))
         assert [node.node for node in nodes] == list(range(min(8, job.layout.nodes)))
         assert all(node.gpus == size for node in nodes)

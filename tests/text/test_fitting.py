@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.text.fitting import Clause, fitting, leading, wrapped
+from llmsim.text.fitting import Clause, fitting, take_prefix, wrapped
 from llmsim.text.style import length
 
 clauses = st.lists(st.text("abc ", max_size=12), min_size=1, max_size=8).map(
@@ -24,7 +24,7 @@ def test_a_long_clause_gives_way_to_a_shorter_less_important_one() -> None:
 
 def test_a_sentence_ends_where_its_next_clause_does_not_fit() -> None:
     spoken = map(clause, ("Saved", " step 10", ": 168 GB in 10.7 s", " (5 GB/s)"))
-    assert leading(spoken, room=25) == [("", "Saved"), ("", " step 10")]
+    assert take_prefix(spoken, room=25) == [("", "Saved"), ("", " step 10")]
 
 
 def test_words_are_wrapped_with_a_tail_on_all_lines_but_the_last() -> None:
@@ -47,7 +47,7 @@ def test_what_is_kept_fits_and_keeps_its_order(told: list[Clause], room: int, be
 
 @given(clauses, st.integers(0, 100))
 def test_a_sentence_is_a_beginning_of_all_that_could_be_said(told: list[Clause], room: int) -> None:
-    spans = leading(told, room)
+    spans = take_prefix(told, room)
     everything = [span for each in told for span in each]
     assert spans == everything[: len(spans)]
     assert spans

@@ -62,7 +62,7 @@ class Gpu(NamedTuple):
     mfu: float  # per cent of the peak in the training of a dense 7B model on one node
 
 
-class Framework(NamedTuple):
+class Release(NamedTuple):
     """A piece of software and a version of it that was released."""
 
     name: str
@@ -80,7 +80,7 @@ FORMS = ("sxm", "pcie", "geforce", "workstation", "superchip", "instinct", "tpu"
 SMALLEST_MODEL = 20 * 10**6  # parameters
 LARGEST_MODEL = 100 * 10**12
 
-Record = TypeVar("Record", Model, Dataset, Gpu, Framework)
+Record = TypeVar("Record", Model, Dataset, Gpu, Release)
 
 
 @cache
@@ -102,9 +102,9 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 @cache
-def frameworks() -> tuple[Framework, ...]:
+def releases() -> tuple[Release, ...]:
     """data/llm_frameworks.txt, in its order. Raises CatalogError for a missing or bad file."""
-    return parse_frameworks(_read("llm_frameworks.txt"), "data/llm_frameworks.txt")
+    return parse_releases(_read("llm_frameworks.txt"), "data/llm_frameworks.txt")
 
 
 def _read(file_name: str) -> str:
@@ -246,9 +246,9 @@ def parse_gpus(text: str, source: str) -> tuple[Gpu, ...]:
     return parsed(text, source, _GPU, Gpu)
 
 
-def parse_frameworks(text: str, source: str) -> tuple[Framework, ...]:
+def parse_releases(text: str, source: str) -> tuple[Release, ...]:
     """The versions in the text of a list. Raises CatalogError, naming source and line."""
-    return parsed(text, source, _FRAMEWORK, _framework, optional=1, key=2)
+    return parsed(text, source, _FRAMEWORK, _release, optional=1, key=2)
 
 
 def _kind(cell: str) -> str:
@@ -318,7 +318,7 @@ def _needs(cell: str) -> dict[str, str]:
     return needs
 
 
-def _framework(name: str, version: str, needs: dict[str, str] | None = None) -> Framework:
+def _release(name: str, version: str, needs: dict[str, str] | None = None) -> Release:
     """A version that other versions can be drawn for: the one place that says what it takes."""
     needs = needs or {}
     first, *others = version.partition("+")[0].split(".")
@@ -334,7 +334,7 @@ def _framework(name: str, version: str, needs: dict[str, str] | None = None) -> 
             version, "needs a third column such as nccl=2.27.5 driver=570 out=2025-10", good=good
         )
     out, nccl, driver = needs.get("out", ""), needs.get("nccl", ""), needs.get("driver", "0")
-    return Framework(name, version, out, nccl, int(driver))
+    return Release(name, version, out, nccl, int(driver))
 
 
 _MODEL = {"name": plain_name, "total parameters": parse_size, "mixture of experts": _mixture}

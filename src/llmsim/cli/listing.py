@@ -74,7 +74,7 @@ def _table(kind: str) -> list[Row]:
         rates = [(k.name, k.layer, f"{per_million_gpu_hours(k.name):.1f}", k.meaning)
                  for k in KINDS]  # fmt: skip
         return [("incident", "layer", "rate", "what happens"), *rates]
-    return [("framework", "version"), *(each[:2] for each in records.frameworks())]
+    return [("release", "version"), *(each[:2] for each in records.releases())]
 
 
 def _count(value: float) -> str:
@@ -99,7 +99,7 @@ def _records(kind: str) -> Iterator[dict[str, object]]:
     elif kind == "incidents":
         yield from map(_incident, KINDS)
     else:
-        yield from (framework._asdict() for framework in records.frameworks())
+        yield from (release._asdict() for release in records.releases())
 
 
 def _dialect(name: str) -> Row:

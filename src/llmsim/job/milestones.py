@@ -43,12 +43,12 @@ def saved_steps(job: Job) -> tuple[int, ...]:
     return tuple(sorted({*every, *grows, schedule.steps}))
 
 
-def waits_for_save(job: Job, step: int) -> bool:
+def blocking_checkpoint(job: Job, step: int) -> bool:
     """Whether training waits for the save after a step: the last one is always waited for."""
     return not job.background_saves or step == job.schedule.steps
 
 
-def outdated_save(job: Job, step: int) -> int:
+def evicted_checkpoint(job: Job, step: int) -> int:
     """The step whose checkpoint the one of `step` makes superfluous; 0 if there is none."""
     saves = saved_steps(job)
     older = saves.index(step) - KEPT_SAVES

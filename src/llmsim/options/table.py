@@ -83,7 +83,8 @@ class Option(NamedTuple):
         return self.default + f"; in the page {self.page_default}" * bool(self.page_default)
 
 
-LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "frameworks", "incidents")
+LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "releases", "incidents")
+OLD_LISTS = ("frameworks",)  # what --list took before; it still does
 COLORS = ("auto", "always", "never")
 VIEWS = ("auto", "board", "log")
 SHELLS = ("bash", "zsh", "fish", "tcsh")
@@ -181,7 +182,7 @@ OPTIONS = (
         in_url=False, in_config=False,
     ),
     Option(
-        "list", choice(*LISTS), either(LISTS),
+        "list", choice(*LISTS, *OLD_LISTS), either(LISTS),
         "show " + either(LISTS), "", "WHAT", in_url=False, in_config=False,
     ),
     Option(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from llmsim.catalog import gpus, records
-from llmsim.catalog.records import Framework, Gpu
+from llmsim.catalog.records import Gpu, Release
 from llmsim.errors import CatalogError
 from llmsim.job.records import Software
 from llmsim.physics import noise
@@ -23,8 +23,8 @@ def drawn_software(seed: int, gpu: Gpu, start: datetime) -> Software:
     """
     today = f"{start.year:04}-{start.month:02}"
 
-    def drawn(name: str, needed: str, suits: Callable[[Framework], bool] = bool) -> Framework:
-        listed = [each for each in records.frameworks() if each.name == name and suits(each)]
+    def drawn(name: str, needed: str, suits: Callable[[Release], bool] = bool) -> Release:
+        listed = [each for each in records.releases() if each.name == name and suits(each)]
         if not listed:
             raise CatalogError(
                 f"data/llm_frameworks.txt has no {name} for {needed}: add a line "
@@ -63,7 +63,7 @@ def _branch(driver: str) -> int:
     return int(driver.partition(".")[0])
 
 
-def _cuda(torch: Framework) -> tuple[int, int]:
+def _cuda(torch: Release) -> tuple[int, int]:
     """(12, 8) from "2.9.1+cu128"."""
     digits = torch.version.partition("+cu")[2]
     return int(digits[:-1]), int(digits[-1])

@@ -85,7 +85,7 @@ def _aligned(base: int, bits: int) -> str:
     return f"{base + (bits >> 28 << 4):#x}"
 
 
-def turn(job: Job, name: str, among: int, index: int = 0) -> int:
+def pick_index(job: Job, name: str, among: int, index: int = 0) -> int:
     """Which of so many processes, lines or places is next, counted from 0, where chance says so."""
     return noise.integer(job.seed, f"disorder/{name}", 0, among - 1, index)
 
@@ -183,12 +183,12 @@ def collectives_commit(job: Job) -> str:
     return f"{noise.bits(job.seed, 'nccl/commit') >> 36:07x}"
 
 
-def _share(job: Job, name: str, rank: int, mean: float) -> float:
+def _jittered(job: Job, name: str, rank: int, mean: float) -> float:
     """A rank's part of something that all do: within 15 % of the mean."""
     return mean * (0.85 + 0.3 * noise.uniform(job.seed, f"machine/{name}", rank))
 
 
-def skew(job: Job, name: str, index: int = 0) -> float:
+def barrier_skew(job: Job, name: str, index: int = 0) -> float:
     """Seconds between the first and the last rank to leave a barrier; none on a single GPU."""
     if job.layout.gpus == 1:
         return 0.0
@@ -202,7 +202,7 @@ def skew(job: Job, name: str, index: int = 0) -> float:
 def setup_seconds(job: Job, name: str, rank: int = 0) -> float:
     """Seconds of a step of the launch that has no event of its own, named in _SETUP_SECONDS."""
     mean, per_layer = _SETUP_SECONDS[name]
-    return _share(job, name, rank, mean + per_layer * job.architecture.layers)
+    return _jittered(job, name, rank, mean + per_layer * job.architecture.layers)
 
 
 def communicator_seconds(job: Job, rank: int, seconds: float) -> dict[str, float]:
@@ -212,7 +212,7 @@ def communicator_seconds(job: Job, rank: int, seconds: float) -> dict[str, float
     """
     own = min(seconds, _COMMUNICATOR_SECONDS)
     return {
-        name: _share(job, f"nccl {name}", rank, own * mean)
+        name: _jittered(job, f"nccl {name}", rank, own * mean)
         for name, mean in _COMMUNICATOR_PARTS.items()
     }
 
@@ -225,8 +225,8 @@ def host_memory(job: Job) -> float:
 def host_memory_used(job: Job, look: int) -> float:
     """What the system and the ranks of a node hold of it, GiB; it grows from look to look."""
     ranks = _SYSTEM_GIB + _RANK_GIB * gpus_per_node(job)
-    growth = _share(job, "host growth", look, _LOOK_GIB * look)
-    return _share(job, "host memory", 0, ranks) + growth
+    growth = _jittered(job, "host growth", look, _LOOK_GIB * look)
+    return _jittered(job, "host memory", 0, ranks) + growth
 
 
 def document_tokens(job: Job) -> int:

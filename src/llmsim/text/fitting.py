@@ -24,7 +24,7 @@ def fitting(clauses: Sequence[Clause], room: int, between: int = 0) -> list[Clau
     return kept
 
 
-def leading(clauses: Iterable[Clause], room: int) -> list[Span]:
+def take_prefix(clauses: Iterable[Clause], room: int) -> list[Span]:
     """The spans of as many clauses as fit, from the first on; the first always stays."""
     kept: list[Span] = []
     used = 0

@@ -10,7 +10,7 @@ from math import log10
 
 from llmsim.dialects.line import Bar, Line, Tell
 from llmsim.dialects.parts import shell
-from llmsim.dialects.parts.interleaving import mingled
+from llmsim.dialects.parts.interleaving import interleaved
 from llmsim.dialects.parts.tqdm import bar
 from llmsim.job.milestones import logged, steps_per_epoch
 from llmsim.job.records import Job, gpus_per_node
@@ -50,7 +50,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 def started(job: Job, tips: tuple[str, ...] = ()) -> Iterator[Line]:
     """What the processes of the first node say while they start, all at once."""
     ranks = range(gpus_per_node(job))
-    yield from map(Line, mingled(job, "seeds", [_start(job, rank, tips) for rank in ranks]))
+    yield from map(Line, interleaved(job, "seeds", [_start(job, rank, tips) for rank in ranks]))
 
 
 def _start(job: Job, rank: int, tips: tuple[str, ...]) -> list[str]:
@@ -75,7 +75,7 @@ def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines
         yield Line("")
     devices = ",".join(map(str, range(size)))
     told = [[f"LOCAL_RANK: {rank} - CUDA_VISIBLE_DEVICES: [{devices}]"] for rank in range(size)]
-    yield from map(Line, mingled(job, "devices", told))
+    yield from map(Line, interleaved(job, "devices", told))
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:

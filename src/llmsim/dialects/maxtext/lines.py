@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.parts import shell
 from llmsim.job.layout import shards_weights
-from llmsim.job.milestones import waits_for_save
+from llmsim.job.milestones import blocking_checkpoint
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
 from llmsim.model.architecture import parameter_count
 from llmsim.physics.hardware import memory
@@ -270,7 +270,7 @@ def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen)
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    if not waits_for_save(job, event.step):
+    if not blocking_checkpoint(job, event.step):
         text = f"Background save thread done. Time taken: {event.seconds:f}s."
         text = f"[process=0][thread=async_save] {text}"
         yield _orbax(job, event.at, "async_checkpointer.py:162", text)

@@ -25,7 +25,7 @@ def timers(job: Job, index: int, spent: dict[str, float]) -> Iterator[Line]:
     """Seconds by name, of the ranks' fastest and slowest (timers.py:341-355)."""
     yield Line("(min, max) time across ranks (ms):")
     for name, seconds in spent.items():
-        first = seconds - min(cluster.skew(job, name, index), 0.1 * seconds)
+        first = seconds - min(cluster.barrier_skew(job, name, index), 0.1 * seconds)
         yield Line(f"    {f'{name} ':.<48}: ({1000 * first:.2f}, {1000 * seconds:.2f})")
 
 

@@ -6,7 +6,7 @@ from math import lcm
 from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.log_lines import INFO, dated, split, timers
-from llmsim.dialects.parts.interleaving import run_together
+from llmsim.dialects.parts.interleaving import joined
 from llmsim.job.records import Job
 from llmsim.physics.hardware import stages, storage
 from llmsim.physics.speed import batch_ramp
@@ -24,7 +24,7 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     yield Line(f"time to initialize megatron (seconds): {begun:.3f}")
     yield dated(job, begun, "after megatron is initialized")
     yield Line("building GPT model ...")
-    yield from map(Line, run_together(job, "parameters", list(_parameters(job))))
+    yield from map(Line, joined(job, "parameters", list(_parameters(job))))
 
 
 def _parameters(job: Job) -> Iterator[str]:

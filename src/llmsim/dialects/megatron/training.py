@@ -6,7 +6,7 @@ from math import exp
 from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.log_lines import CALCULATOR, clock, dated, split, timers
-from llmsim.job.milestones import waits_for_save
+from llmsim.job.milestones import blocking_checkpoint
 from llmsim.job.records import Job
 from llmsim.model.architecture import embedding_parameters, parameter_count
 from llmsim.physics.hardware import allocator, memory
@@ -190,7 +190,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     path = arguments.checkpoint_path(job)
     start = f"  successfully saved checkpoint from iteration {event.step:7d}"
     yield Line(f"{start} to {path} {split(job)}")
-    if waits_for_save(job, event.step):
+    if blocking_checkpoint(job, event.step):
         yield from timers(job, event.step, {"save-checkpoint": event.seconds})
     if event.step == job.schedule.steps:
         if _saved_in_loop(job):

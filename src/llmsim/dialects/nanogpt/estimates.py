@@ -6,7 +6,7 @@ begins at iteration 5 and forgets a tenth with every line (train.py:300-327).
 """
 
 from llmsim.job.memo import remembered
-from llmsim.job.milestones import outdated_save
+from llmsim.job.milestones import evicted_checkpoint
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count, position_parameters
 from llmsim.physics.hardware import storage
@@ -47,7 +47,7 @@ def pause(job: Job, step: int) -> float:
     if not evaluates(job, step):
         return 0.0
     seconds = step_time.validation_seconds(job, step) + storage.save_seconds(job, step)
-    return seconds + (storage.delete_seconds(job, step) if outdated_save(job, step) else 0.0)
+    return seconds + (storage.delete_seconds(job, step) if evicted_checkpoint(job, step) else 0.0)
 
 
 def iteration_seconds(job: Job, step: int) -> float:

@@ -11,7 +11,7 @@ from math import exp
 from llmsim.dialects.lightning import lines as lightning
 from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.parts import shell
-from llmsim.job.milestones import waits_for_save
+from llmsim.job.milestones import blocking_checkpoint
 from llmsim.job.records import Job
 from llmsim.physics.hardware.stages import stage_layers
 from llmsim.physics.learning import learning_rate, loss
@@ -167,7 +167,7 @@ def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen)
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
     path = _path(job, event.step)
-    waited = waits_for_save(job, event.step)
+    waited = blocking_checkpoint(job, event.step)
     if waited:
         yield from _saved(job, event.at, event.step, event.seconds)
     text = f"Successfully saved checkpoint from iteration {event.step - 1:7d} to {path}"

@@ -98,7 +98,7 @@ def _node_detected(event: events.NodeDetected, job: Job, screen: Screen) -> Line
 def _nodes_detected(event: events.NodesDetected, job: Job, screen: Screen) -> Lines:
     yield say(
         event, job, screen,
-        (("", f"... and {units.counted(event.untold, 'more node')}"),),
+        (("", f"... and {units.counted(event.summarized, 'more node')}"),),
         (("", ": "), ("number", f"{job.layout.gpus:,} GPUs")),
         (("", f" on {event.nodes:,} nodes"),),
     )  # fmt: skip
@@ -121,7 +121,7 @@ def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     if alone(job):
         return
-    late = f", slowest rank {event.slowest:,}" if event.untold else ""
+    late = f", slowest rank {event.slowest:,}" if event.summarized else ""
     yield say(
         event, job, screen,
         (("good", f"All {event.ranks:,} ranks are up"),),

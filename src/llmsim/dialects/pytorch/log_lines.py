@@ -4,7 +4,7 @@ from llmsim.dialects.line import Line
 from llmsim.job.records import Job
 from llmsim.run.events import Event
 from llmsim.text import units
-from llmsim.text.fitting import Clause, leading
+from llmsim.text.fitting import Clause, take_prefix
 from llmsim.text.screen import Screen
 from llmsim.text.style import Span, paint
 
@@ -41,4 +41,4 @@ def warn(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:
 def _line(event: Event, job: Job, screen: Screen, level: str, clauses: tuple[Clause, ...]) -> Line:
     start = prefix(event.at, job, screen.width, level)
     room = screen.width - sum(len(text) for _, text in start)
-    return Line(paint([*start, *leading(clauses, room)], screen))
+    return Line(paint([*start, *take_prefix(clauses, room)], screen))

@@ -7,7 +7,7 @@ from llmsim.dialects.pytorch.log_lines import say
 from llmsim.job.records import Job
 from llmsim.run import events, names
 from llmsim.text import units
-from llmsim.text.fitting import leading, wrapped
+from llmsim.text.fitting import take_prefix, wrapped
 from llmsim.text.screen import Screen
 from llmsim.text.style import Span, clipped, length, paint
 
@@ -47,7 +47,7 @@ def _validation(event: events.Summary, job: Job) -> tuple[str, ...]:
 def _value(row: Row, room: int, screen: Screen) -> list[Span]:
     """As much of a row's value as there is room for, padded to it."""
     _, style, clauses = row
-    kept = leading([((style, clause),) for clause in clauses], room)
+    kept = take_prefix([((style, clause),) for clause in clauses], room)
     kept = [*clipped(kept, room, "…" if screen.unicode else ">")]
     return [*kept, ("", " " * (room - length(kept)))]
 

@@ -10,7 +10,7 @@ from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.torchtitan.launch import CHECKPOINTS
 from llmsim.dialects.torchtitan.log_lines import color, say
 from llmsim.dialects.torchtitan.model import last_stage, peak_flops
-from llmsim.job.milestones import saved_steps, waits_for_save
+from llmsim.job.milestones import blocking_checkpoint, saved_steps
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.speed import step_time, throughput
@@ -55,7 +55,11 @@ def _saving(event: events.Step, job: Job) -> float:
     """Seconds that a save after the step before took from this interval."""
     if event.previous not in saved_steps(job):
         return 0.0
-    held = storage.save_seconds if waits_for_save(job, event.previous) else storage.staging_seconds
+    held = (
+        storage.save_seconds
+        if blocking_checkpoint(job, event.previous)
+        else storage.staging_seconds
+    )
     return held(job, event.previous)
 
 
@@ -120,7 +124,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     """A save in the background ends without a word; so does the last, but for its garbage."""
     if _is_last(event.step, job):
         yield say(job, event.at, GATHERED.format("GC collection invoked by checkpointer.", 0))
-    elif waits_for_save(job, event.step):
+    elif blocking_checkpoint(job, event.step):
         yield from _finished(job, event.at, event.seconds)
 
 

@@ -71,7 +71,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     yield bars.redrawn(job, screen, 0, 0.0)
 
 
-def watched(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
+def logged_metrics(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
     """What a step logs beside the Trainer's own: means since the log before."""
     values = metrics.metrics(job, event.step, event.previous + 1)
     if job.recipe.generates:
@@ -80,7 +80,7 @@ def watched(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    yield from log_lines.stepped(event, job, screen, watched(event, job))
+    yield from log_lines.stepped(event, job, screen, logged_metrics(event, job))
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:

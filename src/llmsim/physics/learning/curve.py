@@ -83,22 +83,22 @@ class Curve(NamedTuple):
     anneal: float = 0.0
     rewarm: bool = False  # trained before: the loss rises with the learning rate
     pace: float = 1.0  # below 1 if the peak learning rate is below the usual
-    keep: float = 1.0  # what an epoch leaves of the loss above the floor
+    epoch_gain: float = 1.0  # what an epoch leaves of the loss above the floor
     epoch: int = 1  # steps in an epoch
     last_epoch: int = 0  # counted from 0
     plateau: int = 0
-    soft: bool = False  # the law may go below the floor: the loss bends away from it
+    softplus_floor: bool = False  # the law may go below the floor: the loss bends away from it
 
 
 def value(shape: Curve, job: Job, step: int) -> float:
     """The noise-free loss of this step, counted from 1, as seen before its update; nats."""
-    above = lawful(shape, job, step)
-    if shape.soft:
+    above = unclamped(shape, job, step)
+    if shape.softplus_floor:
         above = SOFTNESS * log1p(exp(above / SOFTNESS))
     return shape.floor + above
 
 
-def lawful(shape: Curve, job: Job, step: int) -> float:
+def unclamped(shape: Curve, job: Job, step: int) -> float:
     """Nats above the floor by Chinchilla's law, whether or not it knows the floor."""
     done, trained = max(0, step - 1), max(0, step - 1 - job.framework.lr_lag_steps)
     read = batch_ramp.position(job.schedule, trained)  # full batches
@@ -108,8 +108,8 @@ def lawful(shape: Curve, job: Job, step: int) -> float:
         fresh(learning_rate.full_rate_steps(read, job.schedule.warmup) * shape.pace, shape.epoch),
     )
     above = shape.rest + fsum([a * exp(-k * clocks[clock]) for a, k, clock in shape.terms])
-    if shape.keep != 1.0:
-        above *= shape.keep ** min(done // shape.epoch, shape.last_epoch)
+    if shape.epoch_gain != 1.0:
+        above *= shape.epoch_gain ** min(done // shape.epoch, shape.last_epoch)
     if shape.rewarm:
         above += shape.anneal * learning_rate.learning_rate(job, step) / job.schedule.peak_lr
     elif shape.anneal:

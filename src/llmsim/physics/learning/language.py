@@ -22,9 +22,9 @@ from llmsim.physics.learning.curve import (
     capacity,
     data_offset,
     entropy,
-    lawful,
     power_law,
     released,
+    unclamped,
 )
 from llmsim.physics.learning.objectives import Effort, GradientShape, Objective, Score, curve
 from llmsim.physics.speed import batch_ramp
@@ -66,7 +66,7 @@ def _from_scratch(job: Job) -> Curve:
         drop=start - unigram,
         anneal=ANNEAL,
         pace=min(1.0, job.schedule.peak_lr / usual),
-        soft=below > 0.0,
+        softplus_floor=below > 0.0,
     )
 
 
@@ -82,7 +82,7 @@ def _further(job: Job) -> Curve:
         terms=power_law(shift, batch_tokens(job), DOMAIN_TOKENS),
         anneal=ANNEAL,
         rewarm=True,
-        soft=below > 0.0,
+        softplus_floor=below > 0.0,
     )
 
 
@@ -119,7 +119,7 @@ def _benchmark(job: Job, test: Benchmark, step: int) -> Score:
         share = max(test.scores[0], known + nudge * step / job.schedule.steps)
     else:
         shape = curve(job)
-        at = shape.floor + lawful(shape, job, step) - data_offset(job)
+        at = shape.floor + unclamped(shape, job, step) - data_offset(job)
         share = benchmarks.interpolated(at, test.scores)
     return benchmarks.score(job, step, test.name, test.metric, test.questions, share)
 

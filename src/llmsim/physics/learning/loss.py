@@ -140,8 +140,8 @@ def validation(job: Job, step: int, part: str = "validation") -> float:
 def held_out(job: Job, step: int, part: str) -> float:
     """The same for an objective whose loss is a mean over the tokens that it sees."""
     shape = curve(job)
-    clean = value(shape._replace(keep=1.0), job, step + 1)
-    if shape.keep != 1.0:
+    clean = value(shape._replace(epoch_gain=1.0), job, step + 1)
+    if shape.epoch_gain != 1.0:
         clean += OVERFIT * max(0.0, step / shape.epoch - 1.0)
     tokens = batch_tokens(job) * max(1, job.schedule.validation_batches)
     luck = min(GAP, NOISE / sqrt(tokens)) * noise.normal(job.seed, f"{part}-set")

@@ -21,14 +21,14 @@ def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
 
     Of the loss it tells of: this step's, or the mean since the step `first`.
     """
-    watched = objectives.of(job).metrics
-    return watched(job, step, first or step) if watched else ()
+    logged = objectives.of(job).metrics
+    return logged(job, step, first or step) if logged else ()
 
 
 def held_out(job: Job, step: int) -> Metrics:
     """The same of an evaluation after this step's update."""
-    watched = objectives.of(job).held_out
-    return watched(job, step) if watched else ()
+    logged = objectives.of(job).held_out
+    return logged(job, step) if logged else ()
 
 
 def accuracy(job: Job, step: int) -> float | None:

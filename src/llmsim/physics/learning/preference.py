@@ -148,7 +148,7 @@ def _curve(job: Job) -> Curve:
         rest=end,
         start=start,
         terms=((start - end, 4.0 / job.schedule.steps, FULL_RATE_STEPS),),
-        keep=0.9,
+        epoch_gain=0.9,
     )
 
 
@@ -163,12 +163,12 @@ def _gradient(job: Job, tokens: int) -> GradientShape:
 
 def _metrics(job: Job, step: int, first: int) -> Metrics:
     seen = pairs(job) * (step - first + 1)
-    return _watched(job, step, loss.averaged(job, first, step), seen)
+    return _logged_metrics(job, step, loss.averaged(job, first, step), seen)
 
 
 def _held_out(job: Job, step: int) -> Metrics:
     seen = pairs(job) * job.schedule.validation_batches
-    return _watched(job, step, loss.validation(job, step), seen, "held-out ")
+    return _logged_metrics(job, step, loss.validation(job, step), seen, "held-out ")
 
 
 def _accuracy(job: Job, step: int) -> float:
@@ -200,7 +200,7 @@ def _answer_tokens(job: Job) -> float:
     return max(SHORTEST_ANSWER, min(answers, job.schedule.sequence - PROMPT_TOKENS))
 
 
-def _watched(job: Job, step: int, value: float, pairs: int, stream: str = "") -> Metrics:
+def _logged_metrics(job: Job, step: int, value: float, pairs: int, stream: str = "") -> Metrics:
     """Of a loss that is the mean of so many pairs."""
     mean, spread = expected(job, step)
     margin = margin_of(value, spread)

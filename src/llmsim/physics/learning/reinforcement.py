@@ -63,7 +63,7 @@ def expected_reward(job: Job, step: int) -> float:
     return high - (high - low) * exp(-3.0 * done / job.schedule.steps)
 
 
-def _watched(job: Job, step: int, mean: float, stream: str = "") -> Metrics:
+def _logged_metrics(job: Job, step: int, mean: float, stream: str = "") -> Metrics:
     answers = job.schedule.global_batch
     reward = round(mean * answers) / answers
     spread = sqrt(reward * (1.0 - reward) * answers / max(1, answers - 1))
@@ -211,16 +211,16 @@ def _gradient(job: Job, tokens: int) -> GradientShape:
 
 def _held_out_loss(job: Job, step: int, part: str) -> float:
     """The KL penalty, which no luck of a data set moves."""
-    return value(curve(job)._replace(keep=1.0), job, step + 1)
+    return value(curve(job)._replace(epoch_gain=1.0), job, step + 1)
 
 
 def _metrics(job: Job, step: int, first: int) -> Metrics:
     """Of this step alone, whatever the loss is averaged over."""
-    return _watched(job, step, reward(job, step))
+    return _logged_metrics(job, step, reward(job, step))
 
 
 def _held_out(job: Job, step: int) -> Metrics:
-    return _watched(job, step, expected_reward(job, step + 1), "held-out ")
+    return _logged_metrics(job, step, expected_reward(job, step + 1), "held-out ")
 
 
 def _accuracy(job: Job, step: int) -> float:

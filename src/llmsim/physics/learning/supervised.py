@@ -39,7 +39,7 @@ def _curve(job: Job) -> Curve:
             (start - end - slow, 1.0 / (30.0 if adapters else 12.0), FULL_RATE_STEPS),
             (slow, 3.0 / job.schedule.steps, FULL_RATE_STEPS),
         ),
-        keep=0.93 if adapters else 0.82,
+        epoch_gain=0.93 if adapters else 0.82,
     )
 
 
@@ -48,14 +48,14 @@ def _gradient(job: Job, tokens: int) -> GradientShape:
 
 
 def _metrics(job: Job, step: int, first: int) -> Metrics:
-    return _watched(job, step, loss.averaged(job, first, step))
+    return _logged_metrics(job, step, loss.averaged(job, first, step))
 
 
 def _held_out(job: Job, step: int) -> Metrics:
-    return _watched(job, step, loss.validation(job, step), "held-out ")
+    return _logged_metrics(job, step, loss.validation(job, step), "held-out ")
 
 
-def _watched(job: Job, step: int, value: float, stream: str = "") -> Metrics:
+def _logged_metrics(job: Job, step: int, value: float, stream: str = "") -> Metrics:
     unsure = 1.0 + 0.004 * noise.normal(job.seed, f"{stream}entropy", step)
     return (
         ("entropy", loss.expected(job, step) * unsure),

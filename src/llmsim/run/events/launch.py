@@ -42,7 +42,7 @@ class NodesDetected(NamedTuple):
 
     at: float
     nodes: int
-    untold: int
+    summarized: int
 
 
 class RankJoined(NamedTuple):
@@ -62,7 +62,7 @@ class RanksJoined(NamedTuple):
 
     at: float
     ranks: int
-    untold: int
+    summarized: int
     slowest: int
     seconds: float
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import inf
 
-from llmsim.job.milestones import outdated_save, waits_for_save
+from llmsim.job.milestones import blocking_checkpoint, evicted_checkpoint
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import batch_ramp
@@ -17,7 +17,7 @@ from llmsim.run.events import (
     PhaseEnded,
     PhaseStarted,
 )
-from llmsim.run.phases.timing import watched
+from llmsim.run.phases.timing import progress
 from llmsim.run.timeline import Run, Segment, training_began
 
 # How a save ends: it is durable, and an old one goes.
@@ -31,9 +31,9 @@ def path(job: Job, step: int) -> str:
 
 def seconds(job: Job, step: int) -> float:
     """Seconds that training stands still for a save, without what it waits for the one before."""
-    if not waits_for_save(job, step):
+    if not blocking_checkpoint(job, step):
         return storage.staging_seconds(job, step)
-    deleting = storage.delete_seconds(job, step) if outdated_save(job, step) else 0.0
+    deleting = storage.delete_seconds(job, step) if evicted_checkpoint(job, step) else 0.0
     return round(storage.save_seconds(job, step) + deleting, 6)
 
 
@@ -45,7 +45,7 @@ def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[S
     size, seconds = storage.checkpoint_bytes(job), storage.save_seconds(job, step)
     at = round(started + seconds, 6)
     saved = CheckpointSaved(at, step, path(job, step), size, seconds, round(at - clock, 6))
-    old = outdated_save(job, step)
+    old = evicted_checkpoint(job, step)
     if not old:
         return (saved,)
     seconds = storage.delete_seconds(job, step)
@@ -58,7 +58,7 @@ def checkpoint(run: Run, number: int) -> Iterator[Event]:
     yield from _growth(job, segment.began, segment.last)
     yield PhaseStarted(segment.began, "checkpoint", segment.ended - segment.began)
     yield from noticed(run, number)
-    save = _save if waits_for_save(job, segment.last) else _stage
+    save = _save if blocking_checkpoint(job, segment.last) else _stage
     began = training_began(run)
     yield from save(job, _started(job, segment), segment.last, began)
     yield PhaseEnded(segment.ended, "checkpoint", segment.ended - segment.began)
@@ -82,7 +82,7 @@ def in_background(run: Run, number: int) -> tuple[tuple[Saving, ...], float]:
         if segment.kind == "training":
             noticed = max(noticed, segment.ended)
         elif segment.kind == "checkpoint":
-            if waits_for_save(job, segment.last):
+            if blocking_checkpoint(job, segment.last):
                 break
             return finished(job, segment.last, _started(job, segment), training_began(run)), noticed
     return (), noticed
@@ -94,10 +94,10 @@ def noticed(run: Run, number: int) -> Iterator[Saving]:
     ends, until = in_background(run, number)
     for event in ends:
         if event.at > until:
-            yield told_at(run, event, max(at, event.at))
+            yield noticed_at(run, event, max(at, event.at))
 
 
-def told_at(run: Run, event: Saving, at: float) -> Saving:
+def noticed_at(run: Run, event: Saving, at: float) -> Saving:
     """The end of a save, noticed at a moment."""
     if isinstance(event, CheckpointDeleted):
         return event._replace(at=at)
@@ -123,7 +123,7 @@ def _save(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
     yield _start(job, at, step)
     seconds = storage.save_seconds(job, step)
     size = storage.checkpoint_bytes(job)
-    yield from watched(job, at, seconds, "checkpoint", "Saving", size, "B", clock)
+    yield from progress(job, at, seconds, "checkpoint", "Saving", size, "B", clock)
     yield from finished(job, step, at, clock)
 
 
@@ -131,6 +131,6 @@ def _stage(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
     yield _start(job, at, step)
     seconds = storage.staging_seconds(job, step)
     size = storage.checkpoint_bytes(job)
-    yield from watched(job, at, seconds, "checkpoint", "Staging", size, "B", clock)
+    yield from progress(job, at, seconds, "checkpoint", "Staging", size, "B", clock)
     ended = round(at + seconds, 6)
     yield CheckpointStaged(ended, step, seconds, round(ended - clock, 6))

@@ -6,12 +6,14 @@ from llmsim.job.records import Job
 from llmsim.physics.learning import benchmarks
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Evaluated, Event, Task
-from llmsim.run.phases.timing import took, watched
+from llmsim.run.phases.timing import progress, sampled_seconds
 
 
 def seconds(job: Job, step: int) -> float:
     """Seconds of the benchmarks after a step."""
-    return took(job, "evaluation", step_time.evaluation_seconds(job), job.schedule.steps - step)
+    return sampled_seconds(
+        job, "evaluation", step_time.evaluation_seconds(job), job.schedule.steps - step
+    )
 
 
 def evaluated(job: Job, at: float, step: int, clock: float | None = None) -> Iterator[Event]:
@@ -22,6 +24,6 @@ def evaluated(job: Job, at: float, step: int, clock: float | None = None) -> Ite
     last = step == job.schedule.steps
     questions = benchmarks.effort(job).questions
     task: Task = "evaluation" if last else "benchmark"
-    took = seconds(job, step)
-    yield from watched(job, at, took, task, "Evaluating", questions, "question", clock)
-    yield Evaluated(round(at + took, 6), step, benchmarks.scores(job, step), took)
+    duration = seconds(job, step)
+    yield from progress(job, at, duration, task, "Evaluating", questions, "question", clock)
+    yield Evaluated(round(at + duration, 6), step, benchmarks.scores(job, step), duration)

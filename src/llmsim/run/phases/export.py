@@ -22,12 +22,12 @@ from llmsim.run.events import (
 from llmsim.run.moment import loads
 from llmsim.run.phases import evaluation
 from llmsim.run.phases.status import status
-from llmsim.run.phases.timing import took, watched
+from llmsim.run.phases.timing import progress, sampled_seconds
 from llmsim.run.phases.validation import best
 from llmsim.run.timeline import Run, Segment, training_began
 
 # Shards are told one by one up to this number; of more, the bar tells.
-TOLD_SHARDS = 8
+LISTED_SHARDS = 8
 WRITING_REPORTS = 5  # of each shard's progress
 
 
@@ -38,7 +38,7 @@ def seconds(job: Job) -> float:
         for index, shard in enumerate(storage.export_shards(job))
     )
     benchmarks = evaluation.seconds(job, job.schedule.steps)
-    summing = took(job, "summary", 0.5)
+    summing = sampled_seconds(job, "summary", 0.5)
     return round(storage.consolidate_seconds(job) + writing + benchmarks + summing, 6)
 
 
@@ -61,7 +61,7 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
     size = sum(shard.size for shard in shards)
     yield ExportStarted(at, path(job), size, len(shards))
     seconds = storage.consolidate_seconds(job)
-    yield from watched(job, at, seconds, "consolidate", "Consolidating", size, "B")
+    yield from progress(job, at, seconds, "consolidate", "Consolidating", size, "B")
     at = round(at + seconds, 6)
     yield Consolidated(at, size, seconds)
     begun, written = at, 0
@@ -75,7 +75,7 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
             )
         at = round(at + seconds, 6)
         written += shard.size
-        if len(shards) <= TOLD_SHARDS:
+        if len(shards) <= LISTED_SHARDS:
             yield ShardWritten(at, shard, seconds)
     trained = round(segment.began - training_began(run), 6)
     yield Exported(at, path(job), size, len(shards), at - segment.began, trained)

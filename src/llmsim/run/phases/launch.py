@@ -36,11 +36,11 @@ from llmsim.run.events import (
     WeightsLoaded,
     WorkersStarted,
 )
-from llmsim.run.phases.timing import Phase, late, took, watched
+from llmsim.run.phases.timing import Phase, arrival_gap, progress, sampled_seconds
 
 # Nodes and ranks are told one by one up to these numbers, then summed up.
-TOLD_NODES = 8
-TOLD_RANKS = 16
+LISTED_NODES = 8
+LISTED_RANKS = 16
 
 # Tokenized data is stored in 2 or 4 bytes a token, by the size of the vocabulary; the
 # compressed text that is downloaded takes about 2.1 bytes a token.
@@ -60,9 +60,9 @@ SHARD_TOKENS = 100_000_000
 def launch(job: Job, at: float) -> Phase:
     """The command, the nodes, the ranks, the data and the model, in the order a log has them."""
     yield Launched(at)
-    at = round(at + took(job, "torchrun", 2.6), 6)
+    at = round(at + sampled_seconds(job, "torchrun", 2.6), 6)
     yield Rendezvous(at, hostname(job, 0), cluster.PORT, cluster.launcher(job, 0))
-    at = round(at + took(job, "import torch", 5.8), 6)
+    at = round(at + sampled_seconds(job, "import torch", 5.8), 6)
     yield WorkersStarted(at, hostname(job, 0), cluster.PORT)
     at = yield from _cluster(job, at)
     at = yield from _data(job, at)
@@ -72,20 +72,22 @@ def launch(job: Job, at: float) -> Phase:
 def _cluster(job: Job, at: float) -> Phase:
     """Nodes and ranks report; then the backend and the mesh."""
     layout = job.layout
-    at = round(at + took(job, "rendezvous", 0.9), 6)
-    for node in range(min(layout.nodes, TOLD_NODES)):
-        at = round(at + late(job, "detect", 0.08, node), 6)
+    at = round(at + sampled_seconds(job, "rendezvous", 0.9), 6)
+    for node in range(min(layout.nodes, LISTED_NODES)):
+        at = round(at + arrival_gap(job, "detect", 0.08, node), 6)
         yield NodeDetected(at, node, hostname(job, node), gpus_per_node(job))
-    if layout.nodes > TOLD_NODES:
-        at = round(at + took(job, "detect", 0.6, TOLD_NODES), 6)
-        yield NodesDetected(at, layout.nodes, layout.nodes - TOLD_NODES)
+    if layout.nodes > LISTED_NODES:
+        at = round(at + sampled_seconds(job, "detect", 0.6, LISTED_NODES), 6)
+        yield NodesDetected(at, layout.nodes, layout.nodes - LISTED_NODES)
     at = yield from _ranks(job, at)
     # Communicator initialisation: 2.5 to 3.7 s on 8 GPUs, longer with every doubling of nodes,
     # and minutes where rank 0 has to talk to a hundred thousand others.
-    seconds = took(job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length() + 0.0008 * layout.gpus)
+    seconds = sampled_seconds(
+        job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length() + 0.0008 * layout.gpus
+    )
     at = round(at + seconds, 6)
     yield BackendReady(at, channels(job), seconds)
-    at = round(at + took(job, "mesh", 0.2), 6)
+    at = round(at + sampled_seconds(job, "mesh", 0.2), 6)
     yield MeshBuilt(at, mesh(job))
     return at
 
@@ -108,8 +110,8 @@ def mesh(job: Job) -> tuple[tuple[str, int], ...]:
 def _ranks(job: Job, at: float) -> Phase:
     layout, size = job.layout, gpus_per_node(job)
     begun = at
-    for rank in range(min(layout.gpus, TOLD_RANKS)):
-        at = round(at + late(job, "rank", 0.045, rank), 6)
+    for rank in range(min(layout.gpus, LISTED_RANKS)):
+        at = round(at + arrival_gap(job, "rank", 0.045, rank), 6)
         node, local = divmod(rank, size)
         yield RankJoined(
             at,
@@ -122,18 +124,22 @@ def _ranks(job: Job, at: float) -> Phase:
         )
     # The more nodes import Python from one file system, the longer the last one takes.
     at = round(
-        at + took(job, "last rank", 0.15 * layout.nodes.bit_length() + 0.003 * layout.nodes), 6
+        at
+        + sampled_seconds(
+            job, "last rank", 0.15 * layout.nodes.bit_length() + 0.003 * layout.nodes
+        ),
+        6,
     )
-    untold = max(0, layout.gpus - TOLD_RANKS)
-    first = layout.gpus - max(1, untold)
+    summarized = max(0, layout.gpus - LISTED_RANKS)
+    first = layout.gpus - max(1, summarized)
     slowest = noise.integer(job.seed, "launch/slowest", first, layout.gpus - 1)
-    yield RanksJoined(at, layout.gpus, untold, slowest, round(at - begun, 6))
+    yield RanksJoined(at, layout.gpus, summarized, slowest, round(at - begun, 6))
     return at
 
 
 def _data(job: Job, at: float) -> Phase:
     """The tokenizer; then the data, or the run's part of it, is downloaded and tokenized."""
-    seconds = took(job, "tokenizer", 0.7)
+    seconds = sampled_seconds(job, "tokenizer", 0.7)
     at = round(at + seconds, 6)
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
     tokens, sequences = _taken(job)
@@ -141,8 +147,8 @@ def _data(job: Job, at: float) -> Phase:
     size = int(tokens * TEXT_BYTES_PER_TOKEN)
     begun = at
     readers = min(job.layout.nodes, MOST_READERS)
-    seconds = took(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
-    yield from watched(job, at, seconds, "download", job.dataset.name, size, "B")
+    seconds = sampled_seconds(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
+    yield from progress(job, at, seconds, "download", job.dataset.name, size, "B")
     at = round(at + seconds, 6)
     if job.framework.single_process_map:
         label, preparing = "Tokenizing", fsum(preparation.passes(job))
@@ -150,8 +156,8 @@ def _data(job: Job, at: float) -> Phase:
         label, preparing = "Indexing", shards / SHARDS_OPENED_PER_SECOND
     else:
         label, preparing = "Tokenizing", tokens / (readers * TOKENS_PER_SECOND)
-    seconds = took(job, "tokenize", 1.5 + preparing)
-    yield from watched(job, at, seconds, "tokenize", label, shards, "shard")
+    seconds = sampled_seconds(job, "tokenize", 1.5 + preparing)
+    yield from progress(job, at, seconds, "tokenize", label, shards, "shard")
     at = round(at + seconds, 6)
     width = 2 if job.architecture.vocabulary <= 65_536 else 4
     yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
@@ -172,7 +178,7 @@ def _taken(job: Job) -> tuple[int, int]:
 def _model(job: Job, at: float) -> Phase:
     """The model is built on the meta device, sharded and counted."""
     config, layout = job.architecture, job.layout
-    seconds = took(job, "build", 0.2 + 0.01 * config.layers)
+    seconds = sampled_seconds(job, "build", 0.2 + 0.01 * config.layers)
     at = round(at + seconds, 6)
     yield ModelBuilt(
         at,
@@ -184,26 +190,26 @@ def _model(job: Job, at: float) -> Phase:
     )
     split = layout.tp * layout.pp
     sharded = layout.dp if shards_weights(layout) else 1
-    seconds = took(job, "shard", 0.8 + 0.03 * config.layers)
+    seconds = sampled_seconds(job, "shard", 0.8 + 0.03 * config.layers)
     at = round(at + seconds, 6)
     yield ModelSharded(at, ceil(parameter_count(config) / split / sharded), seconds)
     if job.recipe.released:
         size, seconds = storage.released_bytes(job), storage.load_seconds(job)
-        yield from watched(job, at, seconds, "load", "Loading weights", size, "B")
+        yield from progress(job, at, seconds, "load", "Loading weights", size, "B")
         at = round(at + seconds, 6)
         shards = len(storage.released_shards(job))
         yield WeightsLoaded(at, f"models/{job.model.name}", size, shards, seconds)
     broadcast = traffic.startup_broadcast(job)
-    at = round(at + took(job, "broadcast", 0.02) + broadcast.seconds, 6)
+    at = round(at + sampled_seconds(job, "broadcast", 0.02) + broadcast.seconds, 6)
     yield Broadcast(at, broadcast)
-    at = round(at + took(job, "memory", 0.02), 6)
+    at = round(at + sampled_seconds(job, "memory", 0.02), 6)
     yield MemoryPlanned(
         at,
         allocator.after_build(job),
         memory.estimate(config, layout, job.schedule.sequence),
         memory.capacity(job.gpu),
     )
-    at = round(at + took(job, "trainer", preparation.optimizer_seconds(job)), 6)
+    at = round(at + sampled_seconds(job, "trainer", preparation.optimizer_seconds(job)), 6)
     yield TrainerReady(
         at,
         throughput.job_flops_per_token(job),

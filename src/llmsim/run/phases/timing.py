@@ -17,19 +17,19 @@ WAVER = 0.15
 STREAMS: dict[Task, str] = {"load": "download"}
 
 
-def took(job: Job, name: str, mean: float, index: int = 0) -> float:
+def sampled_seconds(job: Job, name: str, mean: float, index: int = 0) -> float:
     """Seconds an operation takes, to the microsecond: 0.8 to 1.25 of the mean, mostly below 1.1."""
     draw = noise.uniform(job.seed, f"time/{name}", index)
     return round(mean * (0.8 + 0.35 * draw + 0.1 * draw**8), 6)
 
 
-def late(job: Job, name: str, mean: float, index: int) -> float:
+def arrival_gap(job: Job, name: str, mean: float, index: int) -> float:
     """Seconds until the next of many that arrive independently of each other: -mean ln(u)."""
     gap = -mean * log(noise.uniform(job.seed, f"time/{name}", index))
     return round(min(gap, 5 * mean), 6)
 
 
-def watched(
+def progress(
     job: Job,
     at: float,
     seconds: float,

@@ -29,7 +29,7 @@ from llmsim.run.events import (
     Step,
 )
 from llmsim.run.moment import loads
-from llmsim.run.phases.checkpoint import Saving, in_background, told_at
+from llmsim.run.phases.checkpoint import Saving, in_background, noticed_at
 from llmsim.run.phases.status import status
 from llmsim.run.timeline import (
     Run,
@@ -68,7 +68,7 @@ def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
         yield from _epochs(run, begun, before, step)
         bar: Iterator[Event] = _bar(run, begun, before, step, ended - begun)
         if ends and ends[-1].at > noticed:
-            due = (told_at(run, end, max(begun, end.at)) for end in ends if end.at > noticed)
+            due = (noticed_at(run, end, max(begun, end.at)) for end in ends if end.at > noticed)
             bar = _merged(bar, list(due))
         yield from bar
         if logged(job, step):

@@ -9,7 +9,7 @@ from llmsim.physics.learning import loss, metrics, objectives
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Event, PhaseEnded, PhaseStarted, Validated
 from llmsim.run.phases import evaluation
-from llmsim.run.phases.timing import watched
+from llmsim.run.phases.timing import progress
 from llmsim.run.timeline import Run, Segment, training_began
 
 
@@ -46,7 +46,7 @@ def validation(run: Run, number: int) -> Iterator[Event]:
     yield PhaseStarted(at, "validation", segment.ended - at)
     seconds = step_time.validation_seconds(job, step)
     batches = job.schedule.validation_batches
-    yield from watched(job, at, seconds, "validation", "Validating", batches, "batch", clock)
+    yield from progress(job, at, seconds, "validation", "Validating", batches, "batch", clock)
     at = round(at + seconds, 6)
     value = loss.validation(job, step)
     yield Validated(

@@ -8,7 +8,7 @@ src/transport/{p2p,net,nvls}.cc, and public logs of 2.18 to 2.29. AMD's RCCL spe
 from collections.abc import Callable
 
 from llmsim.catalog.gpus import has_fast_link
-from llmsim.dialects.parts.interleaving import mingled, torn
+from llmsim.dialects.parts.interleaving import interleaved, split
 from llmsim.dialects.parts.nccl import graph
 from llmsim.dialects.parts.nccl.log_lines import communicator, release, says, version_line
 from llmsim.job.records import Job, gpus_per_node
@@ -34,16 +34,16 @@ def info(job: Job, seconds: float, channels: int) -> list[str]:
 
     def phase(name: str, say: Callable[[int], list[str]]) -> list[str]:
         streams = [[says(job, rank, text) for text in say(rank)] for rank in ranks]
-        return list(mingled(job, name, streams))
+        return list(interleaved(job, name, streams))
 
-    lines = list(mingled(job, "nccl start", [_found(job, rank) for rank in ranks]))
+    lines = list(interleaved(job, "nccl start", [_found(job, rank) for rank in ranks]))
     lines += phase("nccl network", lambda rank: _network(job, rank))
     lines += phase("nccl topology", lambda rank: _topology(job, rank, channels))
     lines += phase("nccl connections", lambda rank: graph.hops(job, rank, channels))
     lines += phase("nccl connected", lambda rank: _connected(job, rank))
     lines += phase("nccl tuner", lambda rank: _tuned(job, rank, channels))
     done = phase("nccl done", lambda rank: _done(job, rank, seconds))
-    return lines + torn(job, "nccl torn", done, "000 commId")
+    return lines + split(job, "nccl torn", done, "000 commId")
 
 
 def _found(job: Job, rank: int) -> list[str]:

@@ -18,7 +18,7 @@ from llmsim.job.records import Job
 from llmsim.run import events
 from llmsim.text import units
 
-Watched = Callable[[events.Step, Job], Values]
+StepMetrics = Callable[[events.Step, Job], Values]
 HeldOut = Callable[[Job, int], Values]
 
 
@@ -27,11 +27,11 @@ def no_more(*_about: object) -> Values:
     return ()
 
 
-def history(watched: Watched, held_out: HeldOut) -> Table:
+def history(logged: StepMetrics, held_out: HeldOut) -> Table:
     """The Trainer's log_history, with what a step and an evaluation of a subclass log besides."""
 
     def step(event: events.Step, job: Job) -> Iterator[Point]:
-        yield Point(event.at, event.step, tuple(step_values(event, job, watched(event, job))))
+        yield Point(event.at, event.step, tuple(step_values(event, job, logged(event, job))))
 
     def validated(event: events.Validated, job: Job) -> Iterator[Point]:
         values = evaluation_values(job, event.step, held_out(job, event.step))
