@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from llmsim.job.records import Job as Job
     from llmsim.options.table import Options as Options
     from llmsim.planning.plan import plan as plan
+    from llmsim.run.moment import Moment as Moment
+    from llmsim.run.moment import energy as energy
+    from llmsim.run.moment import readings as readings
+    from llmsim.run.moment import state as state
     from llmsim.run.simulation import events as events
     from llmsim.run.simulation import run_of as run_of
     from llmsim.run.simulation import simulate as simulate
+    from llmsim.run.simulation import step as step
     from llmsim.run.timeline import Run as Run
     from llmsim.show.player import Frame as Frame
     from llmsim.show.player import play as play
@@ -30,17 +35,22 @@ _PUBLIC = {
     "Frame": "show.player",
     "Job": "job.records",
     "LlmsimError": "errors",
+    "Moment": "run.moment",
     "OptionError": "errors",
     "Options": "options.table",
     "PlanError": "errors",
     "Run": "run.timeline",
     "Screen": "text.screen",
+    "energy": "run.moment",
     "events": "run.simulation",
     "plan": "planning.plan",
     "play": "show.player",
+    "readings": "run.moment",
     "records": "telemetry.records",
     "run_of": "run.simulation",
     "simulate": "run.simulation",
+    "state": "run.moment",
+    "step": "run.simulation",
 }
 __all__ = [
     "CatalogError",
@@ -48,17 +58,22 @@ __all__ = [
     "Frame",
     "Job",
     "LlmsimError",
+    "Moment",
     "OptionError",
     "Options",
     "PlanError",
     "Run",
     "Screen",
+    "energy",
     "events",
     "plan",
     "play",
+    "readings",
     "records",
     "run_of",
     "simulate",
+    "state",
+    "step",
 ]
 
 

@@ -2,9 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 
 from llmsim.options.table import LARGEST_SEED, Options
+from llmsim.planning.plan import plan
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import run_ended
 
 
 def fresh_seed() -> int:
@@ -13,9 +17,26 @@ def fresh_seed() -> int:
 
 
 def runs_of(options: Options) -> Iterator[Options]:
-    """The options of each run: the next seed, and the time of day unless one is given."""
-    run = 0
+    """The options of each run: the next seed, and a start after the run before has ended.
+
+    The first run starts at the time of day unless a start is given.
+    """
+    run, start = 0, options.start or _now()
     while options.runs == 0 or run < options.runs:
-        start = options.start or datetime.now().replace(microsecond=0)  # noqa: DTZ005  # a log shows local time
-        yield options._replace(seed=((options.seed or 0) + run) % (LARGEST_SEED + 1), start=start)
+        seed = ((options.seed or 0) + run) % (LARGEST_SEED + 1)
+        this = options._replace(seed=seed, start=start)
+        yield this
         run += 1
+        ended = _end(this)
+        start = ended if options.start else max(ended, _now())
+
+
+def _now() -> datetime:
+    """The time of day, in whole seconds."""
+    return datetime.now().replace(microsecond=0)  # noqa: DTZ005  # a log shows local time
+
+
+def _end(options: Options) -> datetime:
+    """The first whole second after the last line of a run. Raises OptionError or PlanError."""
+    job = plan(options)
+    return job.start + timedelta(seconds=ceil(run_ended(run_of(job))) + 1)
