@@ -320,7 +320,7 @@ ROOMS = {
     "board": "text typed",
     "telemetry": "catalog dialects errors job model physics run text typed",
     "options": "catalog dialects errors job telemetry text typed",
-    "planning": "catalog dialects errors job model options physics run typed",
+    "planning": "catalog dialects errors job model options physics run text typed",
     "show": "board catalog dialects job options physics run text typed",
     "hosts": "board dialects errors job options planning run show telemetry text typed",
     "cli": "catalog dialects errors hosts job model options physics planning run show text",

@@ -7,7 +7,8 @@ python -m tools.option_docs --check    fails when it is out of date
 import sys
 
 from llmsim.cli.defaults import ELSEWHERE, variable_of
-from llmsim.options.table import OPTIONS, Option
+from llmsim.options.option import Option
+from llmsim.options.table import OPTIONS
 from tools.generated import ROOT, written
 
 PAGE = ROOT / "docs" / "options.md"

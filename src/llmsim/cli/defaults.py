@@ -10,7 +10,8 @@ from stat import S_ISCHR, S_ISREG
 
 from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
-from llmsim.options.table import OPTIONS, Option, Options, with_value
+from llmsim.options.option import Option
+from llmsim.options.table import OPTIONS, Options, with_value
 from llmsim.text.wording import nearest
 
 PREFIX = "LLMSIM_"

@@ -6,7 +6,8 @@ Nothing is parsed with it: argparse takes too long to import (see flags.py).
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 from llmsim.options.choices import choices
-from llmsim.options.table import OPTIONS, Option
+from llmsim.options.option import Option
+from llmsim.options.table import OPTIONS
 
 ABOUT = "Plays a large language model's training run. Nothing is trained."
 

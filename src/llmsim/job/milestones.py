@@ -8,8 +8,11 @@ KEPT_SAVES = 2  # checkpoints kept on disk; the one before them goes when a new 
 
 
 def steps_per_epoch(job: Job) -> int:
-    """Whole steps of one pass over the training data, as far as the run makes them."""
-    return job.schedule.steps // job.schedule.epochs
+    """Steps of one pass over the training data, as far as the run makes them.
+
+    A run of so many steps that somebody has asked for may end in the middle of its last pass.
+    """
+    return -(-job.schedule.steps // job.schedule.epochs)
 
 
 def epoch_of(job: Job, step: int) -> int:

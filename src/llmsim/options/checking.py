@@ -6,8 +6,9 @@ from math import isinf
 from llmsim.catalog.lists import LONGEST_NAME, quoted
 from llmsim.errors import CatalogError, OptionError, Setting, kind_of
 from llmsim.job.records import Job, expect_job
+from llmsim.options.option import Option
 from llmsim.options.parsing import parse_dialect
-from llmsim.options.table import OPTIONS, Option, Options, field_of
+from llmsim.options.table import OPTIONS, Options, field_of
 from llmsim.telemetry.kinds import Export
 
 LONGEST_NUMBER = 4096  # bits; Python writes longer numbers neither fast nor gladly
@@ -84,7 +85,8 @@ def _typed(option: Option, value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         infinite = isinf(value) and value > 0 and option.infinite
-        return infinite or f"{value:.9f}".rstrip("0").rstrip(".")
+        text = f"{value:.9f}".rstrip("0").rstrip(".")
+        return infinite or (text if float(text) or not value else repr(value))
     if isinstance(value, int) and value.bit_length() >= LONGEST_NUMBER:
         return hex(value)
     return str(value)

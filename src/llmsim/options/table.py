@@ -1,12 +1,14 @@
 """The one table of options: flags, URL parameters, variables, the config file's keys, the web
 form, completions, the man page and the tables in the docs all follow from it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import dataset_named, gpu_named, model_named
 from llmsim.errors import FLAG, PARAMETER, CatalogError, OptionError, Setting
+from llmsim.options.job_options import JOB_OPTIONS, MOST_GPUS
+from llmsim.options.option import Option
 from llmsim.options.parsing import (
     choice,
     listed,
@@ -26,7 +28,6 @@ from llmsim.typed import NamedTuple
 
 _PLAIN_MARKS = {ord(mark): "x" for mark in "@%+=:,./-_"}
 LARGEST_SEED = 2**64 - 1
-MOST_GPUS = 131_072
 
 
 class Options(NamedTuple):
@@ -38,6 +39,18 @@ class Options(NamedTuple):
     dataset: str = "auto"
     gpu: str = "auto"
     gpus: int | None = None
+    sequence: int | None = None
+    batch: int | None = None
+    micro_batch: int | None = None
+    tp: int | None = None
+    pp: int | None = None
+    sharding: str | None = None
+    recompute: str | None = None
+    precision: str | None = None
+    steps: int | None = None
+    tokens: int | None = None
+    lr: float | None = None
+    log_every: int | None = None
     evaluate: bool = False
     tidy: bool = False
     seed: int | None = None
@@ -58,29 +71,6 @@ class Options(NamedTuple):
     print_config: bool = False
     print_completions: str | None = None
     print_manpage: bool = False
-
-
-class Option(NamedTuple):
-    """A row of the table; without a metavar it is a switch. For `parse` see options/parsing.py."""
-
-    name: str
-    parse: Callable[[str], object]
-    expected: str  # what a right value is: completes "give ..."
-    meaning: str
-    default: str
-    metavar: str
-    short: str | None = None
-    names_job: bool = False  # whether it is part of what the job is, so that the run again needs it
-    page_default: str = ""  # the default in the page, where that is another
-    infinite: str = ""  # the text that means infinity, where a value may be infinite
-    in_url: bool = True  # whether it makes sense in a page
-    in_config: bool = True  # whether it makes sense as a default, in the file or a variable
-    repeats: bool = False  # whether it may be given several times, and each time counts
-
-    @property
-    def defaults(self) -> str:
-        """The default as pages and help tell it, with the page's own."""
-        return self.default + f"; in the page {self.page_default}" * bool(self.page_default)
 
 
 LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "releases", "incidents")
@@ -117,6 +107,7 @@ OPTIONS = (
         "gpus", whole_number(1, MOST_GPUS), f"a whole number from 1 to {MOST_GPUS}",
         f"number of GPUs, up to {MOST_GPUS}", "what the model needs", "N", names_job=True,
     ),
+    *JOB_OPTIONS,
     Option(
         "evaluate", parse_switch, "yes or no",
         "benchmarks at every validation, not only at the end (in pytorch's log)", "no", "",

@@ -16,17 +16,29 @@ from llmsim.job.recipes import AUTO, RECIPES, Recipe
 from llmsim.job.schedule import Decay
 from llmsim.model.architecture import Architecture, config_for, parameter_count
 from llmsim.model.gpt2 import gpt2_config
-from llmsim.options.table import MOST_GPUS, Options
+from llmsim.options.job_options import MOST_GPUS
+from llmsim.options.table import Options
+from llmsim.options.wanted import Wanted, wanted
 from llmsim.physics import noise
 from llmsim.physics.hardware import memory
 from llmsim.planning import hyperparameters
 from llmsim.planning.parallelism import fits, fitting_layout, leanest_layout
+from llmsim.planning.possible import (
+    can_do,
+    refuse_beyond,
+    refuse_impossible,
+    refuse_positions,
+    wish_of,
+)
+from llmsim.planning.wish import FREE, Wish, unit
 from llmsim.typed import NamedTuple, TypeVar
 
 Row = TypeVar("Row", Model, Dataset, Gpu)
 
 # Auto-sized clusters; a model that is asked for by name may need more.
 CLUSTERS = (8, 16, 32, 64)
+# What else is tried where the batch or the layout is asked for.
+SMALLER_CLUSTERS = (4, 2, 1)
 
 # The largest auto-sized cluster for small models; a recipe has a limit of its own.
 SMALL_MODEL, SMALL_CLUSTER = 3_000_000_000, 16
@@ -48,15 +60,17 @@ class Candidate(NamedTuple):
     layout: Layout
     sequence: int
     decay: Decay
+    wanted: Wanted
 
 
 def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     """The draw of this index. Raises PlanError or CatalogError where nothing fits."""
-    framework = _framework(options, seed)
+    asked = wanted(options)
+    framework = _framework(options, seed, wish_of(asked))
     if options.evaluate and not framework.evaluates:
         speaker, able = Setting("dialect", framework.name), Setting("dialect", DEFAULT)
-        asked = Setting("evaluate")
-        raise PlanError(speaker, " does not do ", asked, ": leave it out, or give ", able, ".")
+        wish = Setting("evaluate")
+        raise PlanError(speaker, " does not do ", wish, ": leave it out, or give ", able, ".")
     recipe = RECIPES[_recipe(options, seed, framework)]
 
     def drawn(stream: str, rows: Iterable[Row]) -> Row:
@@ -81,13 +95,17 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     devices = tuple(gpu for gpu in records.gpus() if is_usual(framework, gpu))
     gpu = _gpu(options, framework, lambda: drawn("gpu", devices))
     config = _config(framework, model)._replace(adapter_rank=recipe.adapter_rank)
-    sequence = min(config.context, recipe.longest_sequence)
-    demand = Demand(model, config, gpu, sequence, recipe, framework)
+    sequence = asked.sequence or min(config.context, recipe.longest_sequence)
+    refuse_beyond(framework, config, wish_of(asked))
+    refuse_positions(config, sequence)
+    if config.family != "gpt2":  # rotary positions go on as far as a sequence does
+        config = config._replace(context=max(config.context, sequence))
+    demand = Demand(model, config, gpu, sequence, recipe, framework, wish_of(asked))
     layout = _cluster(options, demand, noise.bits(seed, "plan/cluster", index))
     # One pretraining in five holds its rate and decays at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = "wsd" if stable else recipe.decay
-    return Candidate(framework, recipe, model, config, dataset, gpu, layout, sequence, decay)
+    return Candidate(framework, recipe, model, config, dataset, gpu, layout, sequence, decay, asked)
 
 
 def _config(framework: Framework, model: Model) -> Architecture:
@@ -97,7 +115,7 @@ def _config(framework: Framework, model: Model) -> Architecture:
     return config_for(model.parameters, model.active_parameters, model.experts)
 
 
-def _framework(options: Options, seed: int) -> Framework:
+def _framework(options: Options, seed: int, wish: Wish) -> Framework:
     """The framework that is asked for, or one that suits what is asked for."""
     if options.dialect != "auto":
         return framework_of(options.dialect)
@@ -106,6 +124,8 @@ def _framework(options: Options, seed: int) -> Framework:
     suiting = registry.suiting(options.recipe, gpu, model)
     if options.evaluate:
         suiting = {name: each for name, each in suiting.items() if framework_of(name).evaluates}
+    if wish != FREE:
+        suiting = {name: w for name, w in suiting.items() if can_do(framework_of(name), wish)}
     suiting = suiting or {DEFAULT: 1}
     return framework_of(noise.choose(seed, "plan/dialect", suiting, [*suiting.values()]))
 
@@ -153,6 +173,7 @@ class Demand(NamedTuple):
     sequence: int
     recipe: Recipe
     framework: Framework
+    wish: Wish
 
     @property
     def able(self) -> Parallelism:
@@ -163,30 +184,34 @@ class Demand(NamedTuple):
         """How it is spread over so many GPUs, if it fits."""
         reference = self.recipe.reference
         return fitting_layout(
-            self.config, self.gpu, gpus, self._batch(), self.sequence, reference, self.able
-        )
+            self.config, self.gpu, gpus, self._batch(), self.sequence, reference, self.able,
+            self.wish,
+        )  # fmt: skip
 
     def fits_on(self, gpus: int) -> bool:
         """Whether it fits on so many GPUs at all."""
         reference = self.recipe.reference
-        return fits(self.config, self.gpu, gpus, self._batch(), self.sequence, reference, self.able)
+        return fits(
+            self.config, self.gpu, gpus, self._batch(), self.sequence, reference, self.able,
+            self.wish,
+        )  # fmt: skip
 
     def _batch(self) -> int:
-        """Sequences of the global batch that the recipe is usually run with."""
-        wanted = (
-            hyperparameters.usual_batch_tokens(self.recipe, parameter_count(self.config))
-            / self.sequence
-        )
-        return max(1, round(wanted))
+        """Sequences of the global batch that is asked for, or usual for the recipe."""
+        tokens = hyperparameters.usual_batch_tokens(self.recipe, parameter_count(self.config))
+        return self.wish.batch or max(1, round(tokens / self.sequence))
 
     def refusal(self, gpus: int, asked: bool) -> PlanError:
         """Why it cannot train on these GPUs, with the arithmetic of the leanest layout.
 
         A number of GPUs that nobody has `asked` for is named as the largest that there is.
         """
+        refuse_impossible(self.config, self.gpu, gpus, self.wish)
         leanest = leanest_layout(
-            self.config, self.gpu, gpus, self.sequence, self.recipe.reference, self.able
+            self.config, self.gpu, gpus, self.sequence, self.recipe.reference, self.able, self.wish
         )
+        if leanest is None or self._has_room(leanest):
+            return self._undivided(gpus)
         arithmetic = explained(self.config, leanest, self.sequence, self.gpu)
         cluster = f"{gpus:,} x" if asked else f"any cluster of up to {gpus:,} x"
         speaker = Setting("dialect", self.framework.name)
@@ -194,13 +219,24 @@ class Demand(NamedTuple):
         sentence = f"{self.model.name} does not fit on {cluster} {self.gpu.name}"
         return PlanError(sentence, *whole, f": {arithmetic}.")
 
+    def _has_room(self, layout: Layout) -> bool:
+        needed = memory.total(memory.estimate(self.config, layout, self.sequence))
+        return needed <= memory.USABLE * memory.capacity(self.gpu)
+
+    def _undivided(self, gpus: int) -> PlanError:
+        """Why nothing is as it is asked for, where it would have the room."""
+        batch = f"a batch of {self._batch():,} sequences"
+        layout = f"any layout of {gpus:,} GPUs that is as it was asked for"
+        return PlanError(f"{batch} does not come out even on {layout}: leave a part of it open.")
+
 
 def _cluster(options: Options, demand: Demand, draw: int) -> Layout:
     """A layout on as many GPUs as asked for; else on one of the small clusters that fit."""
-    if options.gpus:
-        layout = demand.layout_on(options.gpus)
+    if gpus := _given_gpus(options, demand.wish):
+        refuse_impossible(demand.config, demand.gpu, gpus, demand.wish)
+        layout = demand.layout_on(gpus)
         if layout is None:
-            raise demand.refusal(options.gpus, asked=True)
+            raise demand.refusal(gpus, asked=True)
         return layout
     fitting = [gpus for gpus in CLUSTERS if demand.fits_on(gpus)]
     if fitting:
@@ -210,11 +246,35 @@ def _cluster(options: Options, demand: Demand, draw: int) -> Layout:
         enough = [gpus for gpus in fitting if gpus <= most] or fitting[:1]
         if layout := demand.layout_on(enough[draw % len(enough)]):
             return layout
+    if demand.wish != FREE:
+        return _wished(demand)
     gpus = CLUSTERS[-1]
     while options.model != "auto" and (gpus := gpus * 2) <= MOST_GPUS:
         if layout := demand.layout_on(gpus):
             return layout
     raise demand.refusal(min(gpus, MOST_GPUS), asked=False)
+
+
+def _given_gpus(options: Options, wish: Wish) -> int:
+    """The number of GPUs, if it is asked for or follows from the ranks that are; else 0."""
+    if options.gpus:
+        return options.gpus
+    return unit(wish) if wish.dp and wish.tp and wish.pp else 0
+
+
+def _wished(demand: Demand) -> Layout:
+    """The smallest cluster beside the usual ones on which a layout is as it is asked for."""
+    each = unit(demand.wish)
+    larger, gpus = [], each
+    while gpus <= MOST_GPUS:
+        larger.append(gpus)
+        gpus *= 2
+    for gpus in (*SMALLER_CLUSTERS, *larger):
+        if layout := demand.layout_on(gpus):
+            return layout
+    if each > MOST_GPUS:
+        raise PlanError(f"{each:,} GPUs are asked for, where {MOST_GPUS:,} are the most.")
+    raise demand.refusal(larger[-1] if each > CLUSTERS[-1] else larger[0], asked=True)
 
 
 def _tenths(size: int) -> int:

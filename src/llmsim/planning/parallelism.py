@@ -8,9 +8,10 @@ from llmsim.job.layout import Layout, Parallelism, Recompute, Sharding
 from llmsim.model.architecture import Architecture, parameter_count
 from llmsim.physics.hardware import memory
 from llmsim.physics.speed import throughput
+from llmsim.planning.wish import FREE, Wish
 
 # Tensor x pipeline splits, simplest first: none, then within a node, then across nodes.
-SPLITS = tuple((t, p) for p in (1, 2, 4, 8, 16, 32) for t in (1, 2, 4, 8) if p == 1 or t > 1)
+TENSORS, PIPELINES = (1, 2, 4, 8), (1, 2, 4, 8, 16, 32)
 
 # A batch may become this many times as large, before a model is split to keep it small.
 GROWTH = 4
@@ -27,25 +28,50 @@ def node_size(gpus: int, per_node: int) -> int:
 
 
 def _splits(
-    config: Architecture, gpus: int, per_node: int, able: Parallelism
+    config: Architecture, gpus: int, per_node: int, able: Parallelism, wish: Wish
 ) -> Iterator[tuple[int, int]]:
     """The tensor x pipeline splits that divide the cluster, the node, the heads and the layers."""
     splits = able.split and (able.mixtures or config.experts == 1)
-    for tp, pp in SPLITS if splits else SPLITS[:1]:
+    for tp, pp in _candidates(wish) if splits else ((1, 1),):
         if (
             (able.tensors_alone or pp > 1 or tp == 1)
             and gpus % (tp * pp) == 0
             and per_node % tp == 0
-            and config.kv_heads % tp == 0
-            and pp <= config.layers // 2
+            and _slices(config, tp, wish)
+            and pp <= (config.layers if wish.pp else config.layers // 2)
+            and wish.dp in (0, gpus // (tp * pp))
+            and wish.tp in (0, tp)
+            and wish.pp in (0, pp)
         ):
             yield tp, pp
 
 
+def _candidates(wish: Wish) -> Iterator[tuple[int, int]]:
+    """Tensor x pipeline splits, simplest first; stages go with slices unless they are asked for."""
+    for pp in (wish.pp,) if wish.pp else PIPELINES:
+        for tp in (wish.tp,) if wish.tp else TENSORS:
+            if pp == 1 or tp > 1 or wish.tp or wish.pp:
+                yield tp, pp
+
+
+def _slices(config: Architecture, tp: int, wish: Wish) -> bool:
+    """Whether the heads can be cut; ranks may share a pair of key and value if that is asked."""
+    if wish.tp:
+        return config.heads % tp == 0 and shares_heads(config.kv_heads, tp)
+    return config.kv_heads % tp == 0
+
+
+def shares_heads(kv_heads: int, tp: int) -> bool:
+    """Whether each rank has equally many heads of keys and values, or equally many have one."""
+    return kv_heads % tp == 0 or tp % kv_heads == 0
+
+
 def _shardings(
-    config: Architecture, gpus: int, split: bool, able: Parallelism
+    config: Architecture, gpus: int, split: bool, able: Parallelism, wish: Wish
 ) -> tuple[Sharding, ...]:
     """Plain data parallelism for what is small, then ZeRO-1, then fully sharded."""
+    if wish.sharding:
+        return (wish.sharding,) if wish.sharding in shardings(able, split) else ()
     if gpus == 1:
         return ("ddp",)
     if split and able.split:
@@ -53,13 +79,19 @@ def _shardings(
     return able.whole if parameter_count(config) < 1_000_000_000 else able.whole[-1:]
 
 
+def shardings(able: Parallelism, split: bool) -> tuple[Sharding, ...]:
+    """What a framework can share among data ranks, the model being split or whole."""
+    with_split = (able.split,) if split and able.split else ()
+    return tuple(dict.fromkeys((*able.whole, *with_split)))
+
+
 def _bases(
-    config: Architecture, gpu: Gpu, gpus: int, reference: bool, able: Parallelism
+    config: Architecture, gpu: Gpu, gpus: int, reference: bool, able: Parallelism, wish: Wish
 ) -> Iterator[Layout]:
     """Every split of the cluster with every sharding that suits it, simplest first."""
-    size = node_size(gpus, gpu.per_node)
-    for tp, pp in _splits(config, gpus, size, able):
-        for sharding in _shardings(config, gpus, tp * pp > 1, able):
+    size = node_size(gpus, wish.per_node or gpu.per_node)
+    for tp, pp in _splits(config, gpus, size, able, wish):
+        for sharding in _shardings(config, gpus, tp * pp > 1, able, wish):
             yield Layout(
                 gpus=gpus,
                 nodes=gpus // size,
@@ -81,12 +113,13 @@ def _leaves_a_rest(sequences: int, dp: int, micro_batch: int) -> bool:
 
 
 def _fitting(
-    config: Architecture, gpu: Gpu, gpus: int, sequences: int, reference: bool, able: Parallelism
-) -> Iterator[Layout]:
+    config: Architecture, gpu: Gpu, gpus: int, sequences: int, reference: bool, able: Parallelism,
+    wish: Wish,
+) -> Iterator[Layout]:  # fmt: skip
     """Every layout that fits, the simplest first."""
     limit = memory.USABLE * memory.capacity(gpu)
-    for base in _bases(config, gpu, gpus, reference, able):
-        if layout := _with_micro_batch(base, config, limit, sequences, able.recomputes):
+    for base in _bases(config, gpu, gpus, reference, able, wish):
+        if layout := _with_micro_batch(base, config, limit, sequences, able.recomputes, wish):
             yield layout
 
 
@@ -98,10 +131,11 @@ def fits(
     sequence: int,
     reference: bool = False,
     able: Parallelism = PYTORCH,
+    wish: Wish = FREE,
 ) -> bool:
     """Whether there is a fitting layout; quicker than to ask for it."""
     config = config._replace(context=sequence)
-    return any(True for _ in _fitting(config, gpu, gpus, sequences, reference, able))
+    return any(True for _ in _fitting(config, gpu, gpus, sequences, reference, able, wish))
 
 
 @lru_cache(maxsize=1024)
@@ -113,17 +147,19 @@ def fitting_layout(
     sequence: int | None = None,
     reference: bool = False,
     able: Parallelism = PYTORCH,
+    wish: Wish = FREE,
 ) -> Layout | None:
     """The fastest layout that fits the GPU's memory, for a global batch of about `sequences`.
 
     `sequence` is their length in tokens, by default the model's context; with `reference` a
-    frozen copy of the model has to fit too; `able` is what the framework can do. The batch may
+    frozen copy of the model has to fit too; `able` is what the framework can do, and `wish` what
+    somebody has asked of the layout. The batch may
     grow to GROWTH times its size where there are many data-parallel ranks, and further where
     nothing else fits. Of layouts that are about as fast the simplest is taken. None if nothing
     fits.
     """
     config = config._replace(context=sequence or config.context)
-    fitting = [*_fitting(config, gpu, gpus, sequences, reference, able)]
+    fitting = [*_fitting(config, gpu, gpus, sequences, reference, able, wish)]
     if not fitting:
         return None
     usual = [layout for layout in fitting if layout.dp <= GROWTH * sequences]
@@ -141,12 +177,18 @@ def leanest_layout(
     sequence: int | None = None,
     reference: bool = False,
     able: Parallelism = PYTORCH,
-) -> Layout:
-    """The layout that needs least memory, whether it fits or not: what a refusal reckons with."""
-    bases = _bases(config, gpu, gpus, reference, able)
-    layouts = (base._replace(recompute=able.recomputes[-1]) for base in bases)
+    wish: Wish = FREE,
+) -> Layout | None:
+    """The layout that needs least memory, whether it fits or not: what a refusal reckons with.
+
+    None where no layout is as it was asked for.
+    """
+    bases = _bases(config, gpu, gpus, reference, able, wish)
+    recompute, micro_batch = wish.recompute or able.recomputes[-1], wish.micro_batch or 1
+    layouts = (base._replace(recompute=recompute, micro_batch=micro_batch) for base in bases)
     tokens = sequence or config.context
-    return min(layouts, key=lambda layout: memory.total(memory.estimate(config, layout, tokens)))
+    needed = {layout: memory.total(memory.estimate(config, layout, tokens)) for layout in layouts}
+    return min(needed, key=lambda layout: needed[layout], default=None)
 
 
 def _with_micro_batch(
@@ -155,18 +197,25 @@ def _with_micro_batch(
     limit: float,
     sequences: int,
     recomputes: tuple[Recompute, ...],
+    wish: Wish,
 ) -> Layout | None:
     """The layout with the largest micro-batch that fits; recomputation only where it must be."""
     estimate = memory.estimate(config, base, config.context)
     if memory.total(estimate) - estimate.activations - estimate.logits > limit:
         return None  # however small the batch
     largest = max(1, sequences // (base.dp * base.pp))
-    for recompute in recomputes:
-        for micro_batch in MICRO_BATCHES:
-            if micro_batch > largest or _leaves_a_rest(sequences, base.dp, micro_batch):
+    for recompute in (wish.recompute,) if wish.recompute else recomputes:
+        for micro_batch in (wish.micro_batch,) if wish.micro_batch else MICRO_BATCHES:
+            if micro_batch > largest and not wish.micro_batch:
+                continue
+            if _leaves_a_rest(sequences, base.dp, micro_batch) and not wish.micro_batch:
+                continue
+            if wish.batch % (base.dp * micro_batch):
                 continue
             # Each pipeline stage wants a micro-batch to work on.
             accumulation = max(base.pp, round(sequences / (base.dp * micro_batch)))
+            if wish.batch:
+                accumulation = wish.batch // (base.dp * micro_batch)
             layout = base._replace(
                 recompute=recompute, micro_batch=micro_batch, accumulation=accumulation
             )

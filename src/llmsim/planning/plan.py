@@ -14,10 +14,13 @@ from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count
 from llmsim.options.checking import checked
 from llmsim.options.table import Options, command, identity
+from llmsim.options.wanted import wanted
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time, throughput
 from llmsim.planning import hyperparameters
+from llmsim.planning.asked import as_asked
 from llmsim.planning.draw import draw_candidate
+from llmsim.planning.possible import wish_of
 from llmsim.planning.schedule import (
     FEWEST_STEPS,
     LONGEST_RUN_SECONDS,
@@ -28,6 +31,7 @@ from llmsim.planning.schedule import (
     step_range,
 )
 from llmsim.planning.software import drawn_software
+from llmsim.planning.wish import FREE
 from llmsim.run import names
 
 __all__ = ["PlanError", "plan"]
@@ -130,31 +134,34 @@ def _job(options: Options, seed: int, index: int) -> Job:
         background_saves=noise.uniform(seed, "plan/saves") < 1 / 3
         and not candidate.framework.blocking_checkpoints,
     )
-    steps, epochs = length(job, noise.uniform(seed, "plan/steps", index))
+    steps, epochs = length(job, candidate.wanted, noise.uniform(seed, "plan/steps", index))
     schedule = scheduled(candidate, steps, epochs, step_time.step_seconds(job))
-    return job._replace(schedule=schedule._replace(ramp=ramped(candidate, schedule, seed)))
+    ramp = ramped(candidate, schedule, seed)
+    return job._replace(schedule=as_asked(candidate, schedule, ramp))
 
 
 def _asked(options: Options) -> str:
     """What the options ask of the training, as a text; its dialect and its start are no part."""
-    fixed = ("recipe", "model", "dataset", "gpu", "gpus")
-    return " ".join(f"{name}={value}" for name, value in identity(options) if name in fixed)
+    shown = ("dialect", "start", "seed", "tidy", "evaluate")
+    return " ".join(f"{name}={value}" for name, value in identity(options) if name not in shown)
 
 
 def _sensible(job: Job, options: Options) -> bool:
     """Whether somebody would run this; what is asked for is not held against it."""
     recipe = job.recipe
     fewest = step_range(job.framework, recipe)[0]
+    timed = options.steps or options.tokens
     seconds = step_time.step_seconds(job)
     usual = hyperparameters.usual_batch_tokens(recipe, parameter_count(job.architecture))
-    lasts = job.schedule.steps >= fewest and job.schedule.epochs <= MOST_EPOCHS
+    lasts = (timed or job.schedule.steps >= fewest) and job.schedule.epochs <= MOST_EPOCHS
     mfu = throughput.mfu(job, batch_tokens(job) / seconds)
     runs_well = (
         seconds >= SHORTEST_STEP_SECONDS
         and (seconds <= LONGEST_LINE_SECONDS or not job.framework.logs_every_step)
-        and seconds * job.schedule.steps <= LONGEST_RUN_SECONDS
-        and batch_tokens(job) <= 2 * usual
+        and (seconds * job.schedule.steps <= LONGEST_RUN_SECONDS or timed)
+        and (batch_tokens(job) <= 2 * usual or options.batch is not None)
         and (mfu >= LOWEST_MFU or recipe.generates)
-        and (seconds * job.schedule.steps >= SHORTEST_RUN_SECONDS or not recipe.relative)
+        and (seconds * job.schedule.steps >= SHORTEST_RUN_SECONDS or not recipe.relative or timed)
     )
-    return (lasts or options.dataset != "auto") and (runs_well or options.gpus is not None)
+    spread = options.gpus is not None or wish_of(wanted(options)) != FREE
+    return bool((lasts or options.dataset != "auto") and (runs_well or spread))

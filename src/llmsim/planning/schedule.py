@@ -2,11 +2,14 @@
 
 from math import ceil, exp, log
 
+from llmsim.errors import PlanError, Setting
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import Recipe
-from llmsim.job.records import Job, step_data_tokens
+from llmsim.job.records import Job, batch_tokens, step_data_tokens
 from llmsim.job.schedule import BatchStage, Schedule
 from llmsim.model.architecture import parameter_count
+from llmsim.options.job_options import MOST_STEPS
+from llmsim.options.wanted import Wanted
 from llmsim.physics import noise
 from llmsim.physics.learning import learning_rate
 from llmsim.physics.speed import batch_ramp, step_time
@@ -33,8 +36,9 @@ FEWEST_STEPS = 100
 ROUND_NUMBERS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000)
 
 
-def length(job: Job, draw: float) -> tuple[int, int]:
-    """As many steps and epochs as can be shown, the data lasts for and the GPUs can do.
+def length(job: Job, wanted: Wanted, draw: float) -> tuple[int, int]:
+    """Steps and epochs as they are asked for, or as many as can be shown, the data lasts for and
+    the GPUs can do.
 
     Text is read once, if there is enough, else as a whole, some times, as sets for fine-tuning.
     """
@@ -42,16 +46,30 @@ def length(job: Job, draw: float) -> tuple[int, int]:
     fewest, most = step_range(job.framework, recipe)
     affordable = LONGEST_RUN_SECONDS / step_time.step_seconds(job)
     supply = job.dataset.tokens / step_data_tokens(job)  # steps in one pass over all of the data
+    if asked := _asked(job, wanted):
+        return asked, wanted.epochs or ceil(asked / max(1, round(supply)))
     epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
     if not recipe.relative and FEWEST_STEPS <= supply * epochs <= min(most, affordable):
         return int(supply * epochs), epochs
-    wanted = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
-    steps = max(FEWEST_STEPS, min(wanted, affordable, supply * MOST_EPOCHS))
+    drawn = exp(log(fewest) + draw * log(most / fewest))  # log-uniform
+    steps = max(FEWEST_STEPS, min(drawn, affordable, supply * MOST_EPOCHS))
     passes = int(steps / supply)
     if not passes:
         return round(steps), 1
     passes = max(passes, ceil(FEWEST_STEPS / supply))
     return int(supply * passes), passes
+
+
+def _asked(job: Job, wanted: Wanted) -> int:
+    """The steps that are asked for, or those of the tokens that are; else 0."""
+    if wanted.steps and wanted.tokens:
+        both = Setting("steps", str(wanted.steps)), " and ", Setting("tokens", str(wanted.tokens))
+        raise PlanError(*both, " both say how long the run is: give one of them.")
+    steps = wanted.steps or ceil((wanted.tokens or 0) / batch_tokens(job))
+    if steps > MOST_STEPS:
+        made = f" are {steps:,} steps of {batch_tokens(job):,}, where {MOST_STEPS:,} are the most."
+        raise PlanError(Setting("tokens", str(wanted.tokens)), made)
+    return steps
 
 
 def step_range(framework: Framework, recipe: Recipe) -> tuple[int, int]:
@@ -78,9 +96,10 @@ def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float
     log_every = 1 if framework.logs_every_step else round_number(steps / LOGGED_STEPS)
     # Down, never up: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every
-    if epochs == 1:
+    asked = candidate.wanted.steps or candidate.wanted.tokens
+    if epochs == 1 and not asked:
         per_epoch = _two_digits(per_epoch, log_every)
-    steps = per_epoch * epochs
+    steps = steps if asked else per_epoch * epochs
     validate_every = min(steps, near_number(steps / VALIDATIONS, log_every))
     if not framework.validates:
         validate_every = steps

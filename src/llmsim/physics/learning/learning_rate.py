@@ -71,7 +71,7 @@ def learning_rate(job: Job, step: int) -> float:
     step -= job.framework.lr_lag_steps
     done = position(schedule, step)
     if done <= schedule.warmup:
-        return schedule.peak_lr * (done / schedule.warmup)
+        return schedule.peak_lr * (done / max(1, schedule.warmup))
     return schedule.final_lr + (schedule.peak_lr - schedule.final_lr) * remaining(schedule, step)
 
 

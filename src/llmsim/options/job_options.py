@@ -1,0 +1,87 @@
+"""The options that say how a job trains: its batch, its layout, its length and its rate.
+
+Each leaves its part to the planner where it is not given. The planner refuses, with the arithmetic,
+what does not go together.
+"""
+
+from math import isfinite
+
+from llmsim.catalog.lists import parse_size, quoted
+from llmsim.errors import CatalogError, OptionError
+from llmsim.job.layout import RECOMPUTES, SHARDINGS
+from llmsim.options.option import Option
+from llmsim.options.parsing import choice, whole_number
+from llmsim.text.wording import either
+
+MOST_GPUS = 131_072
+MOST_TOKENS = 10**15  # of a run: fifty times as many as the largest public runs have
+LONGEST_SEQUENCE = 1 << 24  # tokens; published contexts end at 10 million
+LARGEST_BATCH = 1 << 20  # sequences of a global batch
+MOST_STEPS = 10**7
+HIGHEST_RATE = 10.0  # a learning rate; Adam's are far below 1
+PRECISIONS = ("bf16",)
+
+
+def parse_tokens(text: str) -> int:
+    """A count of tokens: a whole number, or one with K, M, B or T as in 15T."""
+    try:
+        tokens = parse_size(text) if text[-1:] in "KMBT" else whole_number(1, MOST_TOKENS)(text)
+    except CatalogError:
+        raise ValueError from None
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise ValueError
+    return tokens
+
+
+def parse_rate(text: str) -> float:
+    """A learning rate: a finite number above 0 and not above 10."""
+    rate = float(text)
+    if not (isfinite(rate) and 0 < rate <= HIGHEST_RATE):
+        raise ValueError
+    return rate
+
+
+def parse_precision(text: str) -> str:
+    """What matrices are multiplied in; only what the physics has figures for."""
+    if text in PRECISIONS:
+        return text
+    raise OptionError(f"cannot be {quoted(text)}: only {either(PRECISIONS)} is simulated so far.")
+
+
+def _whole(name: str, most: int, meaning: str, default: str) -> Option:
+    """The row of a whole number from 1 on."""
+    expected = f"a whole number from 1 to {most}"
+    return Option(name, whole_number(1, most), expected, meaning, default, "N", names_job=True)
+
+
+JOB_OPTIONS = (
+    _whole("sequence", LONGEST_SEQUENCE, "tokens of a sequence", "the model's"),
+    _whole("batch", LARGEST_BATCH, "sequences of the global batch", "what is usual for the model"),
+    _whole("micro-batch", LARGEST_BATCH, "sequences a rank takes at once", "what fits"),
+    _whole("tp", MOST_GPUS, "tensor-parallel ranks", "what the model needs"),
+    _whole("pp", MOST_GPUS, "pipeline stages", "what the model needs"),
+    Option(
+        "sharding", choice(*SHARDINGS), either(SHARDINGS),
+        f"what data ranks share: {either(SHARDINGS)}", "what the model needs", "KIND",
+        names_job=True,
+    ),
+    Option(
+        "recompute", choice(*RECOMPUTES), either(RECOMPUTES),
+        f"activations made anew in the backward pass: {either(RECOMPUTES)}",
+        "what the memory needs", "HOW", names_job=True,
+    ),
+    Option(
+        "precision", parse_precision, either(PRECISIONS),
+        "what matrices are multiplied in: bf16", "bf16", "TYPE", names_job=True,
+    ),
+    _whole("steps", MOST_STEPS, "optimizer steps of the run", "drawn"),
+    Option(
+        "tokens", parse_tokens, "a count of tokens such as 20B",
+        "tokens of the run, such as 20B, instead of steps", "drawn", "N", names_job=True,
+    ),
+    Option(
+        "lr", parse_rate, "a learning rate such as 3e-4",
+        "peak learning rate", "what is usual for the model", "RATE", names_job=True,
+    ),
+    _whole("log-every", MOST_STEPS, "steps from one logged step to the next", "drawn"),
+)  # fmt: skip

@@ -1,0 +1,28 @@
+"""What a row of the table of options says."""
+
+from collections.abc import Callable
+
+from llmsim.typed import NamedTuple
+
+
+class Option(NamedTuple):
+    """A row of the table; without a metavar it is a switch. For `parse` see options/parsing.py."""
+
+    name: str
+    parse: Callable[[str], object]
+    expected: str  # what a right value is: completes "give ..."
+    meaning: str
+    default: str
+    metavar: str
+    short: str | None = None
+    names_job: bool = False  # whether it is part of what the job is, so that the run again needs it
+    page_default: str = ""  # the default in the page, where that is another
+    infinite: str = ""  # the text that means infinity, where a value may be infinite
+    in_url: bool = True  # whether it makes sense in a page
+    in_config: bool = True  # whether it makes sense as a default, in the file or a variable
+    repeats: bool = False  # whether it may be given several times, and each time counts
+
+    @property
+    def defaults(self) -> str:
+        """The default as pages and help tell it, with the page's own."""
+        return self.default + f"; in the page {self.page_default}" * bool(self.page_default)

@@ -1,0 +1,98 @@
+"""What a job is asked to be, in full: the record that a job file becomes, and the flags with it."""
+
+from datetime import datetime
+
+from llmsim.job.layout import Recompute, Sharding
+from llmsim.job.schedule import Decay
+from llmsim.typed import Any, NamedTuple
+
+TYPE_CHECKING = False  # of typing, which is slow to import
+if TYPE_CHECKING:
+    from llmsim.options.table import Options
+
+
+class Wanted(NamedTuple):
+    """Every key of a job file. None leaves it to the planner; docs/jobs.md says what each means.
+
+    A field that an option has, too, is called as the option is.
+    """
+
+    # The section model:
+    model: str | None = None
+    layers: int | None = None
+    hidden_size: int | None = None
+    heads: int | None = None
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    ffn: int | None = None
+    vocabulary: int | None = None
+    context: int | None = None
+    experts: int | None = None
+    active_experts: int | None = None
+    tied: bool | None = None
+    family: str | None = None
+    biases: bool | None = None
+    # The section data:
+    dataset: str | None = None
+    kind: str | None = None
+    data_tokens: int | None = None
+    rows: int | None = None
+    # The section cluster:
+    gpu: str | None = None
+    gpus: int | None = None
+    gpus_per_node: int | None = None
+    storage_gb_s: float | None = None
+    hosts: str | None = None
+    # The section parallel:
+    dp: int | None = None
+    tp: int | None = None
+    pp: int | None = None
+    sharding: Sharding | None = None
+    recompute: Recompute | None = None
+    # The section batch:
+    micro_batch: int | None = None
+    batch: int | None = None
+    sequence: int | None = None
+    ramp: tuple[tuple[int, int], ...] | None = None  # (first step, sequences) of each stage
+    # The section precision:
+    precision: str | None = None
+    # The section schedule:
+    steps: int | None = None
+    tokens: int | None = None
+    epochs: int | None = None
+    warmup: int | None = None
+    lr: float | None = None
+    final_lr: float | None = None
+    decay: Decay | None = None
+    log_every: int | None = None
+    validate_every: int | None = None
+    validation_batches: int | None = None
+    save_every: int | None = None
+    background_saves: bool | None = None
+    # The section framework:
+    dialect: str | None = None
+    versions: tuple[tuple[str, str], ...] | None = None
+    # The section recipe:
+    recipe: str | None = None
+    rank: int | None = None
+    # The section run:
+    seed: int | None = None
+    start: datetime | None = None
+    evaluate: bool | None = None
+    tidy: bool | None = None
+    name: str | None = None
+    command: str | None = None
+    source: str = ""  # the file that said it
+
+
+ANYTHING = Wanted()
+
+
+def wanted(options: "Options") -> Wanted:
+    """All that the options ask of the job: what a flag says counts more than what the file says."""
+    asked: dict[str, Any] = {
+        field: value
+        for field in Wanted._fields
+        if (value := getattr(options, field, None)) not in (None, "auto", False)
+    }
+    return ANYTHING._replace(**asked)
