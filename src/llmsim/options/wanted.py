@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """Every key of a job file. None leaves it to the planner; docs/jobs.md says what each means.
+    """Every key of a job file. None leaves it to the planner.
 
     A field that an option has, too, is called as the option is.
     """
