@@ -19,17 +19,18 @@ from llmsim.physics.speed import throughput
 TRUTH = Path(__file__).parents[1] / "tests" / "truth"
 
 # Whose traits the framework of a source has: of its own dialect, or of the nearest. Composer is
-# a plain trainer with FSDP; Aleph Alpha's is Megatron-like with plain 1F1B, as nanotron is.
+# a plain trainer with FSDP; Aleph Alpha's is Megatron-like with plain 1F1B, as Megatron-DeepSpeed
+# is; the gist's is a model of Hugging Face.
 FRAMEWORKS = {
     "mosaic llm-foundry": "lightning",
-    "Aleph Alpha layouts": "nanotron",
+    "Aleph Alpha layouts": "deepspeed",
     "NVIDIA dgxc-benchmarking": "nemo",
     "nanotron ultra-scale": "nanotron",
     "Megatron-LM README": "megatron",
     "torchtitan": "torchtitan",
     "IBM fms-fsdp": "pytorch",
-    "gist chenyaofo": "deepspeed",
-    "NeMo AutoModel": "hf",
+    "gist chenyaofo": "hf",
+    "NeMo AutoModel": "torchtitan",
     "MaxText A3 GPU": "maxtext",
     "Megatron-Bridge": "nemo",
     "MaxText TPU": "maxtext",
@@ -100,6 +101,7 @@ def _layout(line: dict[str, str], gpu: Gpu) -> Layout:
         micro_batch=int(flags["mbs"]),
         accumulation=int(flags["acc"]),
         fp32_gradients="fp32grad" in flags,
+        expert=int(found[1]) if (found := re.search(r"\bEP(\d+)", line["note"])) else 1,
         sequence_parallel="no sequence parallelism" not in line["note"],
         engine=_engine(line["source"], line["row"], flags),
     )

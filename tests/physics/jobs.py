@@ -53,6 +53,7 @@ def layout(
     recompute: Recompute = "selective",
     micro_batch: int = 1,
     accumulation: int = 1,
+    framework: str = DEFAULT,
 ) -> Layout:
     """A consistent layout: gpus = dp x tp x pp."""
     return Layout(
@@ -65,6 +66,7 @@ def layout(
         recompute=recompute,
         micro_batch=micro_batch,
         accumulation=accumulation,
+        engine=framework_of(framework).parallelism.engine,
     )
 
 

@@ -83,43 +83,61 @@ PUBLISHED: list[tuple[str, Architecture, Gpu, Layout, int, float, float]] = [
     ("MegaScale 175B", gpt(96, 12_288, 96), A100,
      layout(12_288, tp=8, pp=8, accumulation=32), 2048, 55.2, 55.2),
     ("Megatron 175B", gpt(96, 12_288, 96), A100,
-     layout(64, tp=8, pp=8, accumulation=64), 2048, 51.4, 51.4),
+     layout(64, tp=8, pp=8, accumulation=64, framework="deepspeed"), 2048, 51.4, 51.4),
     ("Megatron 530B", gpt(105, 20_480, 128), A100,
-     layout(280, tp=8, pp=35, accumulation=280), 2048, 56.0, 56.0),
+     layout(280, tp=8, pp=35, accumulation=280, framework="deepspeed"), 2048, 56.0, 56.0),
     ("Megatron 1T", gpt(128, 25_600, 160), A100,
-     layout(512, tp=8, pp=64, accumulation=512), 2048, 56.3, 56.3),
-    ("torchtitan 8B, 8 GPUs", jobs.LLAMA_8B, H100, layout(8, micro_batch=2), 8192, 33, 39),
-    ("torchtitan 8B, 128 GPUs", jobs.LLAMA_8B, H100, layout(128, micro_batch=2), 8192, 32.5, 38),
-    ("torchtitan 8B, H200", jobs.LLAMA_8B, H200, layout(8), 8192, 41.46, 41.46),
+     layout(512, tp=8, pp=64, accumulation=512, framework="deepspeed"), 2048, 56.3, 56.3),
+    ("torchtitan 8B, 8 GPUs", jobs.LLAMA_8B, H100,
+     layout(8, micro_batch=2, framework="torchtitan"), 8192, 33, 39),
+    ("torchtitan 8B, 128 GPUs", jobs.LLAMA_8B, H100,
+     layout(128, micro_batch=2, framework="torchtitan"), 8192, 32.5, 38),
+    ("torchtitan 8B, H200", jobs.LLAMA_8B, H200,
+     layout(8, framework="torchtitan"), 8192, 41.46, 41.46),
     ("torchtitan 70B, 256 GPUs, TP8", jobs.LLAMA_70B, H100,
-     layout(256, tp=8, micro_batch=16), 8192, 40.3, 42.6),
+     layout(256, tp=8, micro_batch=16, framework="torchtitan"), 8192, 40.3, 42.6),
     ("torchtitan 405B, 512 GPUs, TP8", jobs.LLAMA_405B, H100,
-     layout(512, tp=8, recompute="full", micro_batch=2), 8192, 26, 34),
-    ("Mosaic 760M, H100", jobs.GPT_760M, H100, layout(8, micro_batch=8), 2048, 36, 40),
-    ("Mosaic 1B, H100", jobs.LLAMA_1B, H100, layout(8, micro_batch=8), 2048, 37, 43),
-    ("Mosaic 7B, 8 H100", jobs.LLAMA_7B, H100, layout(8, micro_batch=8), 2048, 42, 44),
-    ("Mosaic 7B, 512 H100", jobs.LLAMA_7B, H100, layout(512, micro_batch=8), 2048, 42, 44),
-    ("Mosaic 13B, H100", jobs.LLAMA_13B, H100, layout(128, micro_batch=8), 2048, 42, 42),
-    ("Mosaic 30B, H100", jobs.LLAMA_30B, H100, layout(64, micro_batch=8), 2048, 40, 44),
-    ("Mosaic 70B, H100", jobs.LLAMA_70B, H100, layout(64, micro_batch=8), 2048, 41, 43),
-    ("Mosaic 125M, A100", jobs.GPT_124M, A100, layout(8, micro_batch=8), 2048, 44, 53),
-    ("Mosaic 350M, A100", jobs.GPT_350M, A100, layout(8, micro_batch=8), 2048, 51, 54),
-    ("Mosaic 1B, A100", jobs.LLAMA_1B, A100, layout(8, micro_batch=8), 2048, 57, 61),
+     layout(512, tp=8, recompute="full", micro_batch=2, framework="torchtitan"), 8192, 26, 34),
+    ("Mosaic 760M, H100", jobs.GPT_760M, H100,
+     layout(8, micro_batch=8, framework="lightning"), 2048, 36, 40),
+    ("Mosaic 1B, H100", jobs.LLAMA_1B, H100,
+     layout(8, micro_batch=8, framework="lightning"), 2048, 37, 43),
+    ("Mosaic 7B, 8 H100", jobs.LLAMA_7B, H100,
+     layout(8, micro_batch=8, framework="lightning"), 2048, 42, 44),
+    ("Mosaic 7B, 512 H100", jobs.LLAMA_7B, H100,
+     layout(512, micro_batch=8, framework="lightning"), 2048, 42, 44),
+    ("Mosaic 13B, H100", jobs.LLAMA_13B, H100,
+     layout(128, micro_batch=8, recompute="full", framework="lightning"), 2048, 42, 42),
+    ("Mosaic 30B, H100", jobs.LLAMA_30B, H100,
+     layout(64, micro_batch=8, recompute="full", framework="lightning"), 2048, 40, 44),
+    ("Mosaic 70B, H100", jobs.LLAMA_70B, H100,
+     layout(64, micro_batch=8, recompute="full", framework="lightning"), 2048, 41, 43),
+    ("Mosaic 125M, A100", jobs.GPT_124M, A100,
+     layout(8, micro_batch=8, framework="lightning"), 2048, 44, 53),
+    ("Mosaic 350M, A100", jobs.GPT_350M, A100,
+     layout(8, micro_batch=8, framework="lightning"), 2048, 51, 54),
+    ("Mosaic 1B, A100", jobs.LLAMA_1B, A100,
+     layout(8, micro_batch=8, framework="lightning"), 2048, 57, 61),
     ("Mosaic 3B, A100", jobs.LLAMA_3B, A100,
-     layout(8, micro_batch=8, recompute="none"), 2048, 64, 64),
-    ("Mosaic 7B, A100", jobs.LLAMA_7B, A100, layout(64, micro_batch=8), 2048, 52, 58),
-    ("Mosaic 30B, A100", jobs.LLAMA_30B, A100, layout(64, micro_batch=8), 2048, 39, 56),
-    ("Mosaic 70B, A100", jobs.LLAMA_70B, A100, layout(64, micro_batch=8), 2048, 53, 53),
+     layout(8, micro_batch=8, recompute="none", framework="lightning"), 2048, 64, 64),
+    ("Mosaic 7B, A100", jobs.LLAMA_7B, A100,
+     layout(64, micro_batch=8, framework="lightning"), 2048, 52, 58),
+    ("Mosaic 30B, A100", jobs.LLAMA_30B, A100,
+     layout(64, micro_batch=8, recompute="full", framework="lightning"), 2048, 39, 56),
+    ("Mosaic 70B, A100", jobs.LLAMA_70B, A100,
+     layout(64, micro_batch=8, recompute="full", framework="lightning"), 2048, 53, 53),
     ("Mixtral 8x7B, 16 H100", jobs.MIXTRAL, H100, layout(16, accumulation=4), 4096, 23.5, 24.7),
     ("mixtures of small experts (DeepSeek 16B, Qwen3 30B)", jobs.QWEN_30B_A3B, H100,
-     layout(16, micro_batch=2), 8192, 21, 33),
+     layout(16, micro_batch=2, framework="torchtitan"), 8192, 21, 33),
 ]  # fmt: skip
+# Megatron-LM of 2022 is run as Megatron-DeepSpeed still does.
 # Before flash attention and overlapped communication: slower than today's software would be.
 OLD: list[tuple[str, Architecture, Gpu, Layout, int, float, float]] = [
     ("Megatron 22B", gpt(48, 6144, 64), A100,
-     layout(8, tp=8, micro_batch=4), 2048, 41.5, 41.5),
+     layout(8, tp=8, micro_batch=4, framework="deepspeed"), 2048, 41.5, 41.5),
     ("BLOOM 176B", gpt(70, 14_336, 112), A100,
-     layout(384, tp=4, pp=12, recompute="full", micro_batch=2, accumulation=128),
+     layout(384, tp=4, pp=12, recompute="full", micro_batch=2, accumulation=128,
+            framework="deepspeed"),
      2048, 35, 36),
 ]  # fmt: skip
 
@@ -143,7 +161,9 @@ def test_mfu_is_as_published(
 def test_mfu_falls_gently_with_scale() -> None:
     """torchtitan 8B: -2.7 % from 8 to 128 GPUs; and nothing dramatic at 131,072."""
     reached = [
-        throughput.expected_mfu(jobs.LLAMA_8B, H100, layout(8 * 2**k, micro_batch=2))
+        throughput.expected_mfu(
+            jobs.LLAMA_8B, H100, layout(8 * 2**k, micro_batch=2, framework="torchtitan")
+        )
         for k in range(15)
     ]
     assert reached == sorted(reached, reverse=True)
@@ -168,7 +188,7 @@ def test_slow_links_lower_mfu() -> None:
         (jobs.LLAMA_8B, layout(64, accumulation=2), 0.25, 0.35),
         (jobs.LLAMA_8B, layout(64, tp=2, accumulation=4), 0.25, 0.35),
         (jobs.LLAMA_1B, layout(8, micro_batch=8, accumulation=8), 0.35, 0.45),
-        (jobs.LLAMA_3B, layout(8, micro_batch=4, accumulation=8), 0.35, 0.45),
+        (jobs.LLAMA_3B, layout(8, micro_batch=4, accumulation=8), 0.35, 0.50),
     ],
 )
 def test_mfu_of_consumer_cards(

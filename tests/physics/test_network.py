@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.catalog.records import Gpu
+from llmsim.job.layout import Engine, Layout
 from llmsim.job.records import Job
 from llmsim.model.architecture import parameter_count
 from llmsim.physics.speed import step_time, traffic
@@ -108,9 +109,15 @@ def test_one_gpu_sends_nothing() -> None:
     assert traffic.startup_broadcast(job).seconds == 0.0
 
 
+def idle(gpus: int = 8, accumulation: int = 1) -> Layout:
+    """A layout whose framework reaches what nccl-tests reach, and can hide all of it."""
+    spread = layout(gpus, accumulation=accumulation)
+    return spread._replace(engine=Engine(overlap=1.0, wire=1.0))
+
+
 def test_fsdp_gathers_twice_and_scatters_once() -> None:
     """Section 10: FSDP moves 3 x 2 P bytes a step."""
-    moved = traffic.step_transfers(jobs.job(), 5)
+    moved = traffic.step_transfers(jobs.job(spread=idle()), 5)
     assert [t.operation for t in moved] == ["all-gather", "all-gather", "reduce-scatter"]
     for transfer in moved:
         size = transfer.calls * transfer.size
@@ -123,7 +130,7 @@ def test_fsdp_gathers_twice_and_scatters_once() -> None:
 
 def test_waits_vary_from_flow_to_flow_and_step_to_step() -> None:
     """About 1.5 of 33 blocks are gathered in the open, give or take a fifth."""
-    job = jobs.job(spread=layout(8, accumulation=4))
+    job = jobs.job(spread=idle(8, accumulation=4))
     shares = [
         transfer.exposed / transfer.seconds
         for step in range(1, 301)
@@ -143,7 +150,7 @@ def test_rings_between_nodes_stay_below_the_cards(gpu: Gpu, operation: Operation
 
 
 def test_no_bandwidth_exceeds_the_idle_network() -> None:
-    job = jobs.job(spread=layout(16))
+    job = jobs.job(spread=idle(16))
     for index, operation in enumerate(("all-gather", "all-gather", "reduce-scatter")):
         seen = [traffic.step_transfers(job, step)[index] for step in range(1, 200)]
         best = traffic.collective(H100, operation, seen[0].size, 16, 8).bus_gb_s

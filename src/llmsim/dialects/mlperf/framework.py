@@ -1,7 +1,11 @@
 """What an MLPerf benchmark is for, and how it trains."""
 
-from llmsim.job.framework import Framework
+from llmsim.job.framework import NEMO, Framework
+from llmsim.job.layout import Parallelism
 
 FRAMEWORK = Framework(
-    "mlperf", "MLPerf's :::MLLOG lines, which its compliance checker reads", ("pretrain",)
+    "mlperf",
+    "MLPerf's :::MLLOG lines, which its compliance checker reads",
+    ("pretrain",),
+    parallelism=Parallelism(engine=NEMO.engine),
 )

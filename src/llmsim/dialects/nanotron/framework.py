@@ -1,6 +1,18 @@
 """What nanotron is for, and how it trains."""
 
 from llmsim.job.framework import MEGATRON, PRETRAINING, Framework
+from llmsim.job.layout import Engine
+
+# Plain 1F1B, eager, logits in fp32.
+ENGINE = Engine(
+    compiled=False,
+    fused_loss=False,
+    interleaves=False,
+    kernels=1.02,
+    attention=1.29,
+    overlap=0.81,
+    step_seconds=0.07,
+)
 
 FRAMEWORK = Framework(
     "nanotron",
@@ -9,5 +21,5 @@ FRAMEWORK = Framework(
     logs_every_step=True,
     blocking_checkpoints=True,
     validates=False,
-    parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full")),
+    parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full"), engine=ENGINE),
 )

@@ -1,11 +1,11 @@
 """What NeMo 2 is for, and how it trains."""
 
-from llmsim.job.framework import MEGATRON, PRETRAINING, Framework
+from llmsim.job.framework import NEMO, PRETRAINING, Framework
 
 FRAMEWORK = Framework(
     "nemo",
     "NeMo 2: keys and values of every iteration, four digits each",
     (*PRETRAINING, "sft"),
     device="NVIDIA GPU",
-    parallelism=MEGATRON,
+    parallelism=NEMO,
 )

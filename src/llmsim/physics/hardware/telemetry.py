@@ -153,7 +153,7 @@ def _site(job: Job) -> _Site:
         idle=gpus.idle_share(job.gpu),
         # H100: 690 W at the MFU of dense models, 550 W for a mixture of experts, 380 W where
         # the GPU mostly waits for the network (NCCL's kernels spin).
-        training=0.50 + 0.47 * min(1.0, reached),
+        training=0.50 + 0.47 * min(1.0, reached / 1.1),
         inlet=noise.between(job.seed, "gpu hall", 22.0, 27.0),
         # Degrees C above the air at full power: SXM 33-42.
         rise=noise.between(job.seed, "gpu cooling", 33.0, 42.0) * gpus.cooling(job.gpu),

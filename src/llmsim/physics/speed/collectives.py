@@ -21,15 +21,24 @@ from math import fsum, hypot, log2
 from llmsim.catalog.gpus import fabric, has_fast_link, linked_nodes
 from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Layout
-from llmsim.model.architecture import Architecture, parameter_count, trained_parameter_count
+from llmsim.model.architecture import (
+    Architecture,
+    expert_parameters,
+    parameter_count,
+    trained_parameter_count,
+)
 from llmsim.typed import Literal, NamedTuple
 
-Operation = Literal["all-reduce", "reduce-scatter", "all-gather", "broadcast", "send/recv"]
+Operation = Literal[
+    "all-reduce", "reduce-scatter", "all-gather", "all-to-all", "broadcast", "send/recv"
+]
 
 MIB = 2**20
 _KNEE = 32 * MIB
 _NODE_LATENCY, _NODE_FILL = 40e-6, 20e-6  # seconds
 _NETWORK_LATENCY, _NETWORK_FILL = 90e-6, 250e-6
+_RING_HOP = 1.5e-6  # seconds that a gather or scatter takes longer for each rank of its ring
+_LONGEST_RING = 1024  # ranks; beyond, rings are of nodes or trees
 _NETWORK_SHARE = 0.934  # of the cards' nominal bandwidth
 _CONGESTION = 0.015  # bandwidth lost per doubling of the nodes
 _REDUCING = 1.10  # a reduce-scatter adds up: 5-15 % slower than a gather of as much
@@ -74,7 +83,7 @@ def sent_per_byte(operation: Operation, ranks: int) -> float:
     """Bytes on the bus per byte of payload: bus bandwidth / algorithm bandwidth."""
     if operation == "all-reduce":
         return 2.0 * (ranks - 1) / ranks
-    if operation in ("all-gather", "reduce-scatter"):
+    if operation in ("all-gather", "reduce-scatter", "all-to-all"):
         return (ranks - 1) / ranks
     return 1.0
 
@@ -124,7 +133,9 @@ def collective(
     depth = 1.0 + 0.15 * log2(nodes / 2) if nodes > 1 else 1.0  # trees deepen with the cluster
     latency, fill = (_NETWORK_LATENCY, _NETWORK_FILL) if nodes > 1 else (_NODE_LATENCY, _NODE_FILL)
     payload = _bandwidth_seconds(gpu, operation, size, ranks, ranks_per_node, nodes)
-    seconds = hypot(latency * depth, payload) + fill * depth * size / (size + _KNEE)
+    ring = operation in ("all-gather", "reduce-scatter")
+    hops = _RING_HOP * min(ranks, _LONGEST_RING) if ring and nodes > 1 else 0.0
+    seconds = hops + hypot(latency * depth, payload) + fill * depth * size / (size + _KNEE)
     bus = size * sent_per_byte(operation, ranks) / seconds / 1e9
     return Transfer(operation, size, ranks, seconds, bus)
 
@@ -150,6 +161,14 @@ def _flow(
     )
 
 
+def _engaged(flow: Flow, layout: Layout) -> Flow:
+    """A flow between data ranks as the framework runs it: how fast, how much of it hidden."""
+    engine = layout.engine
+    return flow._replace(
+        seconds=flow.seconds / engine.wire, overlap=min(flow.overlap, engine.overlap)
+    )
+
+
 def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     """Weights and gradients between data ranks, bf16: 2 bytes a parameter.
 
@@ -164,15 +183,20 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     if ranks == 1:
         return []
     near = max(1, min(gpu.per_node, layout.gpus // layout.nodes) // layout.tp)
-    payload = 2 * parameter_count(config) // (layout.tp * layout.pp)
-    trained = 2 * trained_parameter_count(config) // (layout.tp * layout.pp)
+    payload = 2 * held_parameters(config, layout) // (layout.tp * layout.pp)
+    trained = payload
+    if config.adapter_rank:
+        trained = 2 * trained_parameter_count(config) // (layout.tp * layout.pp)
+    if layout.fp32_gradients:
+        trained *= 2
     blocks = -(-config.layers // layout.pp) + 1
 
     def flow(purpose: str, operation: Operation, repeats: int, hideable: float) -> Flow:
         size = (trained if purpose == "gradients" else payload) // blocks
         visible = min(1.0, _VISIBLE_BLOCKS[purpose] / blocks)
         calls = blocks * repeats
-        return _flow(gpu, purpose, operation, size, calls, ranks, near, hideable, visible)
+        made = _flow(gpu, purpose, operation, size, calls, ranks, near, hideable, visible)
+        return _engaged(made, layout)
 
     micro = layout.accumulation
     match layout.sharding:
@@ -201,12 +225,19 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
             ]
         case "ddp":
             buckets = max(1, round(trained / _BUCKET))
-            return [
-                _flow(
-                    gpu, "gradients", "all-reduce", trained // buckets, buckets, ranks, near,
-                    0.57 / micro, 1.0 / buckets,
-                )
-            ]  # fmt: skip
+            made = _flow(
+                gpu, "gradients", "all-reduce", trained // buckets, buckets, ranks, near,
+                0.57 / micro, 1.0 / buckets,
+            )  # fmt: skip
+            return [_engaged(made, layout)]
+
+
+def held_parameters(config: Architecture, layout: Layout) -> int:
+    """Weights of the whole model that data ranks share: of experts each rank has its part."""
+    if config.experts == 1 or layout.expert == 1:
+        return parameter_count(config)
+    all_experts = config.layers * config.experts * expert_parameters(config)
+    return parameter_count(config) - all_experts + all_experts // layout.expert
 
 
 @lru_cache(maxsize=1024)
@@ -222,12 +253,17 @@ def flows(config: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> tupl
     found = _data_flows(config, gpu, layout)
     if layout.tp > 1:
         near = min(layout.tp, gpu.per_node)
-        found.append(
-            _flow(
-                gpu, "hidden states", "all-reduce", hidden, 4 * layers * micro,
-                layout.tp, near, 0.30, _CRITICAL,
-            )
-        )  # fmt: skip
+        calls = (6 if layout.recompute == "full" else 4) * layers * micro
+        flow = _flow(gpu, "hidden states", "all-reduce", hidden, calls, layout.tp, near, 0.30, 1.0)
+        found.append(flow._replace(overlap=layout.engine.tensor_overlap, visible=0.0))
+    if layout.expert > 1:
+        near = max(1, min(layout.expert, gpu.per_node // layout.tp))
+        calls = (6 if layout.recompute == "full" else 4) * layers * micro
+        size = hidden * config.active_experts // layout.tp
+        flow = _flow(
+            gpu, "tokens to experts", "all-to-all", size, calls, layout.expert, near, 0.30, 1.0
+        )
+        found.append(flow._replace(overlap=layout.engine.tensor_overlap, visible=0.0))
     if layout.pp > 1:
         near = 1 if layout.nodes > 1 else 2
         found.append(

@@ -13,7 +13,8 @@ from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
 from llmsim.physics.learning import benchmarks, objectives
 from llmsim.physics.speed import batch_ramp, jitter
-from llmsim.physics.speed.throughput import RECOMPUTE, layout_seconds
+from llmsim.physics.speed.compute import AGAIN
+from llmsim.physics.speed.throughput import layout_seconds
 
 # Of a GRPO step, generation takes most: 60 to 80 % in reports of RLHF systems (HybridFlow, 2024).
 ROLLOUT_SHARE = 0.7
@@ -160,7 +161,7 @@ def validation_seconds(job: Job, step: int, part: str = "validation") -> float:
     """
     batches = job.schedule.validation_batches
     filled = _filled(job, step, step)
-    forward = step_seconds(job) * filled * RECOMPUTE[job.layout.recompute] / 3.0
+    forward = step_seconds(job) * filled / (3.0 + AGAIN[job.layout.recompute])
     spread = 1.0 + 0.015 * noise.normal(job.seed, f"{part} time", step)
     overhead = 0.4 + 0.8 * noise.uniform(job.seed, f"{part} overhead", step)
     return round(batches * forward * max(0.9, spread) + overhead, 6)

@@ -11,9 +11,8 @@ dense bf16.
 """
 
 from functools import lru_cache
-from math import exp, log, log2
+from math import fsum
 
-from llmsim.catalog.gpus import typical_mfu
 from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Layout
 from llmsim.job.records import Job
@@ -22,14 +21,13 @@ from llmsim.model.architecture import (
     active_parameter_count,
     embedding_parameters,
     position_parameters,
+    trained_parameter_count,
 )
 from llmsim.physics.speed import batch_ramp
-from llmsim.physics.speed.collectives import flows, total_excess
+from llmsim.physics.speed.collectives import exposed_seconds, flows
+from llmsim.physics.speed.compute import micro_seconds
 
-# MFU against that without recompute
-RECOMPUTE = {"none": 1.0, "selective": 0.97, "full": 0.75}  # 8 N D instead of 6 N D
-_FULL = 2048 * 8192  # elements of a micro-batch's hidden state from which on kernels are busy
-_MIXTURE = 0.58  # Mixtral 24 % where a dense model has 42 %
+OPTIMIZER = 31.0  # bytes that Adam moves for each weight of a GPU
 
 
 def passes(config: Architecture, layout: Layout) -> float:
@@ -54,32 +52,21 @@ def flops_per_token(config: Architecture, sequence: int) -> float:
     return float(6 * weights + attention)
 
 
-def _by_size(config: Architecture, gpu: Gpu) -> float:
-    """Small models leave a fast GPU waiting for launches, wide ones fill it.
+def _bubble(config: Architecture, layout: Layout) -> float:
+    """How many times longer a step is for the filling and draining of its pipeline.
 
-    A100: 125M 44-53 %, 1B 57-61 %, 1T 56 %. H100: 760M 36-40 %, 7B 42-44 %.
+    1 + (p - 1) / (v m) with v interleaved pieces of at least one layer, at most 8; v = 1 in 1F1B.
     """
-    parameters = active_parameter_count(config)
-    launches = 80e6 * gpu.tflops / 989.0
-    wide = exp(0.02 * log(parameters / 7e9))
-    dense = wide * parameters / (parameters + launches)
-    return dense * (_MIXTURE if config.experts > 1 else 1.0)
+    pieces = min(8, -(-config.layers // layout.pp)) if layout.engine.interleaves else 1
+    return 1.0 + (layout.pp - 1) / (pieces * layout.accumulation)
 
 
-def _by_layout(config: Architecture, layout: Layout, sequence: int) -> float:
-    """Recompute, cluster size, tensor slices, pipeline bubble, size of a micro-batch.
-
-    Cluster: torchtitan 8B -2.7 % from 8 to 128 GPUs, MosaicML 13B -2.5 % from 128 to 512.
-    Bubble: (p - 1) / (v m) with v interleaved stages of at least one layer, at most 8.
-    """
-    doublings = log2(layout.nodes)
-    cluster = 1.0 - 0.005 * doublings - 0.0002 * doublings**2
-    slices = 1.0 - min(0.3, 60.0 * (layout.tp - 1) / config.hidden_size)
-    interleaved = min(8, -(-config.layers // layout.pp))
-    bubble = 1.0 + (layout.pp - 1) / (interleaved * layout.accumulation)
-    elements = layout.micro_batch * sequence * config.hidden_size
-    short = 1.0 - min(0.4, 0.05 * max(0.0, log2(_FULL / elements)))
-    return RECOMPUTE[layout.recompute] * cluster * slices / bubble * short
+def _once(config: Architecture, gpu: Gpu, layout: Layout) -> float:
+    """Seconds a step that no micro-batch has: the optimizer and the framework's own."""
+    own = trained_parameter_count(config) / (layout.tp * layout.pp)
+    if layout.sharding != "ddp":
+        own /= layout.dp
+    return layout.engine.step_seconds + OPTIMIZER * own / (gpu.hbm_tb_s * 1e12)
 
 
 @lru_cache(maxsize=1024)
@@ -87,13 +74,15 @@ def layout_seconds(
     config: Architecture, gpu: Gpu, layout: Layout, sequence: int
 ) -> tuple[float, float]:
     """Seconds of a step with an ideal network, and with this one."""
-    share = typical_mfu(gpu) * _by_size(config, gpu) * _by_layout(config, layout, sequence)
-    ranks = layout.tp * layout.pp
-    tokens = layout.micro_batch * layout.accumulation * sequence / ranks  # per GPU
-    flops = flops_per_token(config, sequence) * passes(config, layout) / 3.0
-    compute = tokens * flops / (gpu.tflops * 1e12 * share)
-    excess = total_excess(flows(config, gpu, layout, sequence), compute)
-    return compute, compute + excess
+    micro = micro_seconds(config, gpu, layout, sequence)
+    bubble = _bubble(config, layout)
+    compute = layout.accumulation * fsum(micro) * bubble
+    waiting = 0.0
+    for flow in flows(config, gpu, layout, sequence):
+        seconds = exposed_seconds(flow, compute)
+        waiting += seconds * bubble if flow.purpose == "hidden states" else seconds
+    once = _once(config, gpu, layout)
+    return compute + once, compute + once + waiting
 
 
 def expected_mfu(

@@ -1,0 +1,110 @@
+"""What the kernels of one micro-batch take on one GPU, without any communication.
+
+    forward  = products / (peak MFU lift kernels config) + attention / (peak MFU lift' attention)
+             + bytes of element-wise operations and of the logits / memory bandwidth
+    backward = 2 forward            recomputed = 1 forward, or a part of it
+
+A roofline: matrix products run at a share of the peak that the GPU's row (its MFU) and the
+framework (Engine.kernels) set, less where matrices are small; norms, activations and the loss
+run at the speed of the memory. Where launches take longer than the kernels, they set the pace.
+The pipeline is as fast as its slowest stage, which often is the last, with the output projection.
+
+The constants without a source are fitted to tests/truth/throughput.csv (`make truth`).
+Seconds, FLOPs, bytes.
+"""
+
+from functools import lru_cache
+
+from llmsim.catalog.gpus import typical_mfu
+from llmsim.catalog.records import Gpu
+from llmsim.job.layout import Layout
+from llmsim.model.architecture import (
+    Architecture,
+    attention_parameters,
+    embedding_parameters,
+    expert_parameters,
+    padded_vocabulary,
+)
+from llmsim.physics.hardware.stages import stage_layers
+from llmsim.typed import NamedTuple
+
+# Matrix products against the MFU of a whole 7B training, which other kernels slow down.
+LIFT = 1.40
+ATTENTION_LIFT = 0.79  # flash attention against the same, of the causal half alone
+# Widths of a slice and tokens at which products reach half of their best, on a GPU of 989 TFLOP/s.
+SLICE, TOKENS = 160.0, 336.0
+# bf16 elements that a block's element-wise kernels read and write per token in the forward pass,
+# in widths of the model and of the feed-forward part; the backward pass moves twice as much.
+WIDTHS, INNERS = 21.3, 1.9
+EAGER = 1.65  # times as much where nothing joins them
+LOGITS, EAGER_LOGITS = 9.4, 12.8  # bytes that the loss moves per logit
+MEMORY_SHARE = 0.8  # of the memory's bandwidth
+LAUNCH, EAGER_LAUNCH = 0.2e-3, 0.4e-3  # seconds of the host per block, forward
+# Parts of the forward pass that are run again, as a share of its time.
+AGAIN = {"none": 0.0, "selective": 0.13, "full": 0.856}
+# Speed of the products against bf16. torchtitan's 8B: 28 to 54 % more tokens/s with fp8.
+PRECISIONS = {"bf16": 1.0, "fp16": 1.0, "fp8": 1.7, "mxfp8": 1.6}
+
+
+class Micro(NamedTuple):
+    """Seconds of one micro-batch on one GPU of the slowest stage."""
+
+    forward: float
+    backward: float
+    again: float  # of the recomputed part of the forward pass
+
+
+def slowest_stage(config: Architecture, layout: Layout) -> tuple[int, bool]:
+    """Layers of the stage that has most to do, and whether the output projection is there."""
+    last = stage_layers(config, layout, layout.pp - 1)
+    most = max(stage_layers(config, layout, stage) for stage in range(min(2, layout.pp)))
+    block = attention_parameters(config) + config.active_experts * expert_parameters(config)
+    return (last, True) if last * block + embedding_parameters(config) >= most * block else (
+        most, False,
+    )  # fmt: skip
+
+
+def _rate(config: Architecture, gpu: Gpu, layout: Layout, tokens: float) -> float:
+    """FLOP/s of the matrix products."""
+    engine = layout.engine
+    peak = gpu.tflops * 1e12 * typical_mfu(gpu) * LIFT * engine.kernels
+    size = gpu.tflops / 989.0
+    part = config.feed_forward / layout.tp
+    share = part / (part + SLICE * size) * tokens / (tokens + TOKENS * size)
+    if config.experts > 1:
+        share *= engine.mixtures
+    return peak * share * PRECISIONS[layout.precision]
+
+
+def _elements(config: Architecture, layout: Layout) -> float:
+    """Bytes that the element-wise operations of a block move per token in the forward pass."""
+    outer = WIDTHS * config.hidden_size
+    if not layout.sequence_parallel:
+        outer *= layout.tp
+    inner = INNERS * config.active_experts * config.feed_forward
+    size = 2.0 * (outer + inner) / layout.tp
+    return size if layout.engine.compiled else size * EAGER
+
+
+@lru_cache(maxsize=1024)
+def micro_seconds(config: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> Micro:
+    """Seconds of a micro-batch's forward and backward pass on the slowest stage."""
+    engine = layout.engine
+    tokens = layout.micro_batch * sequence / layout.context
+    layers, head = slowest_stage(config, layout)
+    block = attention_parameters(config) + config.active_experts * expert_parameters(config)
+    weights = (layers * block + head * embedding_parameters(config)) / layout.tp
+    products = 2.0 * weights * tokens / _rate(config, gpu, layout, tokens)
+    heads = layers * config.heads * config.head_width / layout.tp
+    flash = gpu.tflops * 1e12 * typical_mfu(gpu) * ATTENTION_LIFT * engine.attention
+    attention = 2.0 * heads * sequence * tokens / flash
+    moved = layers * _elements(config, layout)
+    per_logit = LOGITS if engine.fused_loss else EAGER_LOGITS
+    logits = head * per_logit / 3.0 * padded_vocabulary(config) / layout.tp
+    bandwidth = gpu.hbm_tb_s * 1e12 * MEMORY_SHARE
+    forward = products + attention + tokens * moved / bandwidth
+    launch = layers * (LAUNCH if engine.compiled else EAGER_LAUNCH)
+    forward = max(forward, launch) + tokens * logits / bandwidth
+    trained = 1.0 if config.adapter_rank else 2.0
+    again = AGAIN[layout.recompute] * engine.again * forward
+    return Micro(forward * (1 + layout.reference), trained * forward + 0.5 * attention, again)
