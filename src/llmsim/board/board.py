@@ -9,7 +9,7 @@
      tok/s     6,938  ▆▇▇▇▇▇▆▇▇▇▇
      step 1,045/1,520   epoch 2/2  ━━━━━━━━━━━━━━━━━━━━━━━╸────────   68%  eta 2:31:12
 
-Where there is less room, parts go by importance: what is left at last is the lowest line.
+On a smaller screen the less important parts are left out; the lowest line stays longest.
 """
 
 from collections.abc import Sequence
@@ -28,25 +28,25 @@ SHARE = 0.4  # of the screen's rows
 # A board of at least this size has the GPUs beside the curve.
 WIDE, HIGH = 72, 6
 GAP = 3  # cells between the curve and the GPUs
-MOST_PLOT = 10  # rows of the left part: a higher curve tells no more
+MOST_PLOT = 10  # rows of the left part: a higher curve shows no more
 
 
 class View(NamedTuple):
-    """What there is to show at a moment. Functions are asked only for what is shown."""
+    """The content of the board at a moment. A function is called only if its value is shown."""
 
-    titles: tuple[str, ...]  # what runs, the most important first
+    titles: tuple[str, ...]  # model, run name ..., the most important first
     phase: str  # one of the roles of text/style.py
     phase_share: float  # how much of the phase is over, 0 .. 1
-    doing: str  # what the bar counts: "step 1,045/1,520"
+    doing: str  # the bar's count: "step 1,045/1,520"
     also: str  # "epoch 2/2"
     share: float  # 0 .. 1
-    left: str  # time to the end, if that is known
+    left: str  # time to the end, if it is known
     training: Training
     cluster: Cluster
 
 
 def rows_of(screen: Screen) -> int:
-    """How many rows a board may take; 0 where there is no room for it."""
+    """The largest number of rows of a board; 0 if the screen has no room for it."""
     if not screen.live or screen.height < SHORTEST or screen.width < NARROWEST:
         return 0
     return round(screen.height * SHARE)
@@ -72,7 +72,7 @@ def padded(row: Row, width: int) -> Row:
 
 
 def progress(view: View, width: int, screen: Screen) -> Row:
-    """The bar, and around it what there is room for."""
+    """The progress bar, with the texts around it that fit the width."""
     percent = f"{int(view.share * 100):3d}%"
     room = width - len(percent) - 2 - min(8, width // 4)
     left = f"eta {view.left}" if view.left else ""
@@ -106,7 +106,7 @@ def _ruled(width: int, words: Sequence[tuple[int, Row]], screen: Screen) -> Row:
 
 
 def _titles(view: View, room: int, screen: Screen) -> Row:
-    """As many of the titles as there is room for."""
+    """The first titles, as far as they fit the room."""
     between = " · " if screen.unicode else " - "
     row: list[Span] = [("title", view.titles[0][:room])]
     for title in view.titles[1:]:
@@ -147,7 +147,7 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
 
 
 def _panel(view: View, inner: int, body: int, screen: Screen) -> Panel:
-    """The GPUs in about half of the width; of a wide screen in more, if they need it."""
+    """The GPU panel in about half of the width; on a wide screen in more, if the GPUs need it."""
     return gpu_panel(view.cluster, (inner - GAP) * 52 // 100, body, screen)
 
 

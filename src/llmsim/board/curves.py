@@ -1,4 +1,4 @@
-"""Numbers as glyphs: curves in braille, sparklines, bars. With ASCII where there is no UTF-8.
+"""Numbers as glyphs: curves in braille, sparklines, bars. Without UTF-8 they are ASCII.
 
 Heights and fractions are 0 .. 1; None is where nothing is known.
 """
@@ -15,7 +15,7 @@ ASCII_DOTS = "'-."  # an ASCII cell is one column of three dots
 ASCII_LINE = "|"
 
 SPARKS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
-# The highest leaves a gap to the row above; a digit tells more than an ASCII picture.
+# The highest glyph leaves a gap to the row above. In ASCII digits are clearer than pictures.
 LEVELS = "▁▂▃▄▅▆", "0123456789"
 SHADES = "░▒▓█", ".:-=+*#@"
 
@@ -32,7 +32,7 @@ def spark(heights: Iterable[Height], unicode: bool) -> str:
 
 
 def rule(fraction: float, width: int, unicode: bool) -> tuple[str, str]:
-    """A bar as thin as a line: its filled part, in steps of half a cell, and the rest."""
+    """A bar drawn as a thin line: its filled part, in steps of half a cell, and its empty part."""
     halves = round(min(max(fraction, 0.0), 1.0) * width * 2)
     if not unicode:
         return "=" * (halves // 2), "-" * (width - halves // 2)

@@ -1,4 +1,4 @@
-"""What a board is told of a cluster: gauges of its GPUs, read only where they are shown."""
+"""The gauges of a cluster for the board; a GPU is read only if it is shown."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from llmsim.typed import NamedTuple
 
 
 class Gauge(NamedTuple):
-    """One GPU. Shares are 0 .. 1, of what it has and may."""
+    """The gauges of one GPU. Shares are 0 .. 1 of its capacity or of its limit."""
 
     busy: float
     memory: float
@@ -26,8 +26,8 @@ class Cluster(NamedTuple):
     full: Gauge  # everything at its limit
     read: Callable[[int], Gauge]  # of a GPU's index
     label: Callable[[int], str]  # a node's name; nodes count from 0
-    moment: float  # when; two clusters that differ in it are read anew
-    page: int  # how often pages have turned
+    moment: float  # simulated seconds of the readings; another moment needs new readings
+    page: int  # the number of page turns so far
 
     @property
     def nodes(self) -> int:

@@ -1,7 +1,7 @@
-"""The GPUs of a cluster in the room there is: cells with bars up to 64, above that a heat map.
+"""The GPU panel: cells with bars for up to 64 GPUs, a heat map for more.
 
-Of the kinds of cell the most detailed is taken of which all fit. Where even the smallest do
-not, pages of nodes follow each other.
+The panel takes the most detailed kind of cell with which all GPUs fit. If even the smallest
+cells do not fit, pages of nodes follow each other.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from llmsim.typed import NamedTuple
 
 MOST_GPUS = 64  # shown one by one
 WIDEST_BAR = 14
-COMFORTABLE = 10  # rows that may be used for more than is needed
+COMFORTABLE = 10  # rows from which on the panel also shows optional parts
 GAP = 3  # cells between two columns of cells
 
 
@@ -78,7 +78,7 @@ class Kind(NamedTuple):
 
 
 def _detailed(cluster: Cluster, screen: Screen) -> Kind:
-    """A GPU a cell: number, and for each metric a bar and its value."""
+    """One cell for each GPU: its number, and for each metric a bar and a value."""
     digits = len(str(cluster.gpus - 1))
     values = (3, len(f"{cluster.full.gib:.0f}"), 2, len(f"{cluster.full.watts * 1.05:.0f}"))
     fixed = digits + sum(2 + 1 + size for size in values)
@@ -108,7 +108,7 @@ def _detailed(cluster: Cluster, screen: Screen) -> Kind:
 
 
 def _compact(cluster: Cluster, screen: Screen) -> Kind:
-    """A GPU a cell: number and bars."""
+    """One cell for each GPU: its number and bars."""
     digits = len(str(cluster.gpus - 1))
 
     def bars(width: int) -> int:
@@ -132,7 +132,7 @@ def _compact(cluster: Cluster, screen: Screen) -> Kind:
 
 
 def _by_node(cluster: Cluster, screen: Screen) -> Kind:
-    """A node a cell: its name, and for each metric a column for each GPU."""
+    """One cell for each node: its name, and for each metric a column for each GPU."""
     size, name = cluster.per_node, len(cluster.label(cluster.nodes - 1))
     digits = len(str(cluster.nodes))
     least = digits + len(METRICS) * (1 + size)
@@ -169,7 +169,7 @@ def _columns(kind: Kind, width: int) -> int:
 
 
 def _laid_out(kind: Kind, shown: range, width: int, rows: int) -> Panel:
-    """Cells in as few columns as the rows allow, filled from the top down, as wide as they may."""
+    """The cells in the fewest columns that the rows allow, filled from the top down."""
     columns = -(-len(shown) // rows)
     deep = -(-len(shown) // columns)
     size = min((width + GAP) // columns - GAP, kind.most)
@@ -190,7 +190,7 @@ def _laid_out(kind: Kind, shown: range, width: int, rows: int) -> Panel:
 
 
 def _page(kind: Kind, width: int, rows: int, page: int) -> Panel:
-    """As many cells as there is room for, those of the page."""
+    """The cells of one page: as many as the room holds."""
     room = _columns(kind, width) * rows
     pages = -(-kind.cells // room)
     each = -(-kind.cells // pages)
@@ -208,7 +208,7 @@ def _one_by_one(cluster: Cluster, width: int, rows: int, screen: Screen) -> Pane
 
 
 def _airy(panel: Panel, cluster: Cluster, rows: int, screen: Screen) -> Panel:
-    """The panel with what all GPUs have in common below it, where there is room for that."""
+    """The panel with totals of all GPUs below it, if there is room for them."""
     room = min(rows, COMFORTABLE)
     lines = list(panel.rows)
     if len(lines) * 2 + 1 <= room:
@@ -250,7 +250,7 @@ def _with_heat(cluster: Cluster, width: int, rows: int, screen: Screen) -> Panel
 
 @lru_cache(maxsize=8)
 def gpu_panel(cluster: Cluster, width: int, rows: int, screen: Screen) -> Panel:
-    """The GPUs in at most so many cells and rows. Costs what it shows, not what there is."""
+    """The panel in at most `width` cells and `rows` rows. Only GPUs that are shown are read."""
     if cluster.gpus <= MOST_GPUS:
         panel = _one_by_one(cluster, width, rows, screen)
         if panel:

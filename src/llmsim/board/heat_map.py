@@ -20,7 +20,7 @@ UPPER_HALF = "▀"
 
 
 class Section(NamedTuple):
-    """What a page shows: every `stride`-th GPU, `wide` of them in a line."""
+    """The GPUs of a page: every `stride`-th one, `wide` of them in a line."""
 
     shown: range  # GPUs
     stride: int
@@ -40,12 +40,12 @@ def section(cluster: Cluster, width: int, lines: int) -> Section:
 
 
 def warmth(celsius: float) -> float:
-    """Where a temperature lies on the scale, 0 .. 1."""
+    """The position of a temperature on the scale, 0 .. 1."""
     return min(max((celsius - COOLEST) / (HOTTEST - COOLEST), 0.0), 1.0)
 
 
 def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[Row, ...]:
-    """A map of at most so many rows, the last of them its legend."""
+    """A map of at most `rows` rows; the last one is its legend."""
     double = screen.color and screen.unicode
     part = section(cluster, width, max(1, rows - 1) * (2 if double else 1))
     seen = [cluster.read(index).celsius for index in part.shown]

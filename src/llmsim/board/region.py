@@ -46,5 +46,5 @@ def _differences(before: Sequence[str], after: Sequence[str]) -> str:
 
 
 def back(rows: int) -> str:
-    """Brings the cursor up so many rows, to the start of the row."""
+    """The text that moves the cursor up `rows` rows, to the start of the row."""
     return f"\r\x1b[{rows}A" if rows > 0 else "\r"

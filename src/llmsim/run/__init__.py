@@ -1,1 +1,1 @@
-"""What happens in a run."""
+"""The events of a run, and when they happen."""

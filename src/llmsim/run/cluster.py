@@ -1,15 +1,15 @@
-"""The machines a job runs on, where a launch prints them: processes, addresses, buses, cards.
+"""The machines of a job as a launch prints them: processes, addresses, buses, network cards.
 
-Each is a pure function of the job and a node or rank, drawn from a stream of its own.
+Each value is a pure function of the job and a node or rank, drawn from a stream of its own.
 """
 
 from llmsim.catalog import gpus
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 
-PORT = 29500  # where torchrun's and DeepSpeed's processes meet, unless they are told another
+PORT = 29500  # default port of torchrun's and DeepSpeed's rendezvous
 
-# A launcher's workers get the process ids that follow its own threads'.
+# The process ids of a launcher's workers begin this far after its own, which its threads take.
 WORKERS_AFTER = 67
 
 # PCI addresses of the eight GPUs of HGX baseboards, as public nvidia-smi tables show them.
@@ -25,27 +25,27 @@ INTERFACES = ("eth0", "bond0", "ens3", "eno1", "enp41s0np0")
 # Below this a node's network is Ethernet without RDMA, GB/s a GPU (100 Gb/s).
 RDMA_GB_S = 12.0
 
-# Means of what takes a moment in a launch: seconds, and seconds for each layer of the model.
+# Mean durations of small operations in a launch: seconds, and seconds for each layer of the model.
 _SETUP_SECONDS = {
-    "index builder": (0.06, 0.0),  # make finds that its library is up to date
-    "no checkpoint": (2e-4, 0.0),  # a file is looked for
+    "index builder": (0.06, 0.0),  # make finds that the library is up to date
+    "no checkpoint": (2e-4, 0.0),  # the process looks for a file
     "model setup": (1.0, 0.04),
     "iterators": (0.3, 0.0),
     "fused_adam": (0.1, 0.0),  # a compiled extension is loaded
 }
 
-# Means of the parts of a communicator's initialisation; what they leave is waiting.
+# Mean shares of the parts of a communicator's initialisation; the rest of the time is waiting.
 _COMMUNICATOR_PARTS = {
     "kernels": 0.12, "alloc": 0.34, "bootstrap": 0.05, "allgathers": 0.005,
     "topo": 0.03, "graphs": 0.005, "connections": 0.22,
 }  # fmt: skip
 _COMMUNICATOR_SECONDS = 4.0
 
-# Main memory of a node with eight GPUs, GiB; what a rank and the rest of a node take of it, and
-# by how much it grows while an optimizer is built.
+# GiB: main memory of a node with eight GPUs, what one rank uses of it, what the rest of the node
+# uses, and how much the use grows between two memory reports while the optimizer is built.
 _HOST_GIB, _RANK_GIB, _SYSTEM_GIB, _LOOK_GIB = 2015, 11.0, 40.0, 0.2
 
-# What a driver branch supports at most (CUDA release notes, table 3).
+# The newest CUDA version that a driver branch supports (CUDA release notes, table 3).
 _DRIVER_CUDA = {
     550: "12.4", 555: "12.5", 560: "12.6", 565: "12.7", 570: "12.8", 575: "12.9",
     580: "13.0", 590: "13.1", 595: "13.2",
@@ -61,7 +61,7 @@ def launcher(job: Job, node: int) -> int:
 
 
 def worker(job: Job, rank: int) -> int:
-    """The process id of a rank; on its node they follow one another."""
+    """The process id of a rank; the ranks of a node have consecutive ids."""
     node, local = divmod(rank, gpus_per_node(job))
     return launcher(job, node) + WORKERS_AFTER + local
 
@@ -76,7 +76,7 @@ def thread(job: Job, rank: int) -> int:
 
 
 def pointer(job: Job, name: str, rank: int = 0) -> str:
-    """Where an object lies in a process's memory, as Python prints it: 0x7f144559ef00."""
+    """The memory address of an object in a process, as Python prints it: 0x7f144559ef00."""
     return _aligned(0x7F0000000000, noise.bits(job.seed, f"machine/{name}", rank))
 
 
@@ -86,12 +86,12 @@ def _aligned(base: int, bits: int) -> str:
 
 
 def pick_index(job: Job, name: str, among: int, index: int = 0) -> int:
-    """Which of so many processes, lines or places is next, counted from 0, where chance says so."""
+    """A random index below `among`: of the process, line or place that is next."""
     return noise.integer(job.seed, f"disorder/{name}", 0, among - 1, index)
 
 
 def arrivals(job: Job, name: str, count: int) -> list[int]:
-    """So many processes, counted from 0, in the order in which they come to print."""
+    """The numbers 0 to count - 1 of processes, in the random order in which they print."""
     return sorted(range(count), key=lambda place: noise.bits(job.seed, f"{name}/arrival", place))
 
 
@@ -122,8 +122,8 @@ def has_rdma(job: Job) -> bool:
 
 
 def cards(job: Job) -> tuple[str, ...]:
-    """The RDMA cards of a node, one a GPU: mlx5_0, mlx5_1 ... with the odd gap for a port
-    that serves the storage.
+    """The RDMA cards of a node, one for each GPU: mlx5_0, mlx5_1 ... Sometimes one number is left
+    out, because that port serves the storage.
     """
     skipped = noise.integer(job.seed, "machine/cards", 1, 2 * gpus_per_node(job))
     numbers = (index + (index >= skipped) for index in range(gpus_per_node(job)))
@@ -134,21 +134,21 @@ def cards(job: Job) -> tuple[str, ...]:
 
 
 def bus_address(job: Job, local_rank: int) -> str:
-    """A GPU's PCI address, as nvidia-smi or rocm-smi prints it; alike on all nodes."""
+    """A GPU's PCI address, as nvidia-smi or rocm-smi prints it; it is the same on all nodes."""
     buses = noise.pick(job.seed, "launch/buses", BUSES)
-    # More than eight in a node sit behind a second PCI domain.
+    # From the ninth on, the GPUs of a node belong to a second PCI domain.
     domain, slot = divmod(local_rank, len(buses))
     return f"{domain:0{gpus.bus_domain_digits(job.gpu)}X}:{buses[slot]}:00.0"
 
 
 def bus_number(job: Job, local_rank: int) -> str:
-    """The same address as NCCL prints it: 18000 for 00000000:18:00.0."""
+    """A GPU's PCI address as NCCL prints it: 18000 for 00000000:18:00.0."""
     digits = bus_address(job, local_rank).replace(":", "").replace(".", "")
     return f"{int(digits, 16):x}"
 
 
 def has_multicast(job: Job) -> bool:
-    """Whether the node's switch adds and copies on its way (NVLink SHARP)."""
+    """Whether the node's NVLink switch adds up and copies data itself (NVLink SHARP)."""
     return gpus.has_multicast(job.gpu) and gpus_per_node(job) > 2
 
 
@@ -160,7 +160,7 @@ def driver_cuda(driver: str) -> str:
 
 
 def core(job: Job, name: str, rank: int) -> int:
-    """The CPU core that a helper thread of a rank runs on: 96 of each socket, near its GPU."""
+    """The CPU core of a rank's helper thread, on the socket of its GPU; a socket has 96 cores."""
     socket = rank % 8 // 4
     return 96 * socket + noise.integer(job.seed, f"machine/{name}", 0, 95, rank)
 
@@ -169,12 +169,12 @@ def core(job: Job, name: str, rank: int) -> int:
 
 
 def communicator(job: Job, rank: int) -> str:
-    """Where a rank's communicator lies in its memory: 0x55b0e50b0050."""
+    """The memory address of a rank's communicator: 0x55b0e50b0050."""
     return _aligned(0x550000000000, noise.bits(job.seed, "machine/communicator", rank))
 
 
 def communicator_id(job: Job) -> str:
-    """What all ranks of the communicator share: 0xd348dd38f6a77098."""
+    """The id that all ranks of the communicator share: 0xd348dd38f6a77098."""
     return f"{noise.bits(job.seed, 'machine/communicator id'):#x}"
 
 
@@ -184,12 +184,12 @@ def collectives_commit(job: Job) -> str:
 
 
 def _jittered(job: Job, name: str, rank: int, mean: float) -> float:
-    """A rank's part of something that all do: within 15 % of the mean."""
+    """A value of one rank near the mean of all ranks: 0.85 to 1.15 times the mean."""
     return mean * (0.85 + 0.3 * noise.uniform(job.seed, f"machine/{name}", rank))
 
 
 def barrier_skew(job: Job, name: str, index: int = 0) -> float:
-    """Seconds between the first and the last rank to leave a barrier; none on a single GPU."""
+    """Seconds between the first and the last rank that leave a barrier; 0 on a single GPU."""
     if job.layout.gpus == 1:
         return 0.0
     spread = 0.0003 + 0.0004 * job.layout.nodes.bit_length()
@@ -200,7 +200,7 @@ def barrier_skew(job: Job, name: str, index: int = 0) -> float:
 
 
 def setup_seconds(job: Job, name: str, rank: int = 0) -> float:
-    """Seconds of a step of the launch that has no event of its own, named in _SETUP_SECONDS."""
+    """Seconds of a small operation of the launch, by its name in _SETUP_SECONDS."""
     mean, per_layer = _SETUP_SECONDS[name]
     return _jittered(job, name, rank, mean + per_layer * job.architecture.layers)
 
@@ -208,7 +208,7 @@ def setup_seconds(job: Job, name: str, rank: int = 0) -> float:
 def communicator_seconds(job: Job, rank: int, seconds: float) -> dict[str, float]:
     """Parts of the `seconds` of a communicator's initialisation, by NCCL's names for them.
 
-    However large the cluster is, a rank is busy with them for some seconds; the rest is waiting.
+    In a cluster of any size a rank is busy for a few seconds; it waits for the rest of the time.
     """
     own = min(seconds, _COMMUNICATOR_SECONDS)
     return {
@@ -223,7 +223,7 @@ def host_memory(job: Job) -> float:
 
 
 def host_memory_used(job: Job, look: int) -> float:
-    """What the system and the ranks of a node hold of it, GiB; it grows from look to look."""
+    """GiB of a node's main memory in use; it grows from one memory report (`look`) to the next."""
     ranks = _SYSTEM_GIB + _RANK_GIB * gpus_per_node(job)
     growth = _jittered(job, "host growth", look, _LOOK_GIB * look)
     return _jittered(job, "host memory", 0, ranks) + growth

@@ -1,7 +1,6 @@
-"""state(run, at) and readings(run, at): what the cluster does at a moment, and what its gauges say.
+"""state(run, at) and readings(run, at): the cluster's activity and its gauges at a moment.
 
-The gauges follow what the GPUs have done so far: an activity is what they do between two moments,
-and all activities of the run count, the latest most.
+The gauges depend on all activities of the GPUs so far, most on the latest ones.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,20 +14,20 @@ from llmsim.typed import NamedTuple
 
 
 class Moment(NamedTuple):
-    """What the cluster does at a moment."""
+    """The state of the cluster at a moment."""
 
     at: float  # simulated seconds since the command
     activity: Activity
     since: float  # when that activity began
-    segment: Segment  # that is going on
+    segment: Segment  # the segment of the timeline at this moment
     step: int  # optimizer steps whose result the model holds
-    executed: int  # steps that were run, those that had to be repeated included
+    executed: int  # steps that were run, repeated ones included
     epoch: int  # counted from 1
     attempt: int  # counted from 1
 
 
 def state(run: Run, at: float) -> Moment:
-    """What the cluster does at a moment, in simulated seconds; its last state after the end."""
+    """The state of the cluster at a moment, in simulated seconds; after the end, its last state."""
     number = run.timeline.number_at(at)
     segment = run.timeline[number]
     step = step_in(run.job, segment, at) if segment.kind == "training" else segment.last
@@ -46,7 +45,7 @@ def state(run: Run, at: float) -> Moment:
 
 
 def loads(run: Run, at: float) -> Iterator[Load]:
-    """What the GPUs did until a moment, and since when: the latest first, the launch last."""
+    """The loads of the GPUs until a moment: the latest first, the launch last."""
     number = run.timeline.number_at(at)
     while number >= 0:
         segment = run.timeline[number]
@@ -59,7 +58,7 @@ def loads(run: Run, at: float) -> Iterator[Load]:
 
 
 def launch_loads(events: Iterable[object]) -> tuple[Load, ...]:
-    """What the GPUs do in a launch, by its events: the latest first."""
+    """The loads of the GPUs in a launch, from its events: the latest first."""
     parts: list[Load] = [("idle", 0.0)]
     for event in events:
         if isinstance(event, RankJoined) and parts[-1][0] == "idle":

@@ -1,7 +1,7 @@
-"""What people call things and themselves, and say. Drawn from the seed, funny in small doses.
+"""Names of runs, clusters and people, and last lines, drawn from the seed; some are jokes.
 
-A run's names follow its seed and what was asked for beside it, so that two jobs of a sweep, which
-share their seed, have names of their own.
+A run's names depend on its seed and on the other options that were given, so that two jobs of a
+sweep, which share a seed, have different names.
 """
 
 from llmsim.job.records import Job
@@ -97,7 +97,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def naming_seed(seed: int, asked: str) -> int:
-    """What the names of a run are drawn from: its seed, and what was asked for beside it."""
+    """The seed of a run's names, from its own seed and the other options that were given."""
     return noise.bits(seed, f"name/{asked}") if asked else seed
 
 
@@ -120,15 +120,15 @@ def run_id(job: Job) -> str:
 
 
 def user(seed: int) -> str:
-    """Who started the run, as an account's name."""
+    """The account of the person who started the run."""
     return noise.pick(seed, "wandb/user", USERS)
 
 
 def team(seed: int) -> str:
-    """Whose run it is, as an account's name."""
+    """The account of the team that owns the run."""
     return noise.pick(seed, "wandb/team", TEAMS)
 
 
 def last_line(seed: int) -> str:
-    """What there is to say once a model is trained."""
+    """The joke that a log ends with."""
     return noise.pick(seed, "last line", LAST_LINES)

@@ -19,7 +19,7 @@ from llmsim.run.timeline import Kind, Run, Segment, Timeline
 
 
 def run_of(job: Job) -> Run:
-    """The run of a job. Its segments are drawn as far as somebody asks for them.
+    """The run of a job. Its segments are computed when they are first needed.
 
     Raises OptionError for anything but a job.
     """
@@ -44,7 +44,7 @@ def step(run: Run, number: int) -> Step:
 
 
 def tasks(run: Run, number: int) -> tuple[tuple[float, str], ...]:
-    """The tasks of a segment that somebody watches: when each reported, and its name."""
+    """Pairs (moment, label) of all progress events in a segment."""
     known: dict[int, tuple[tuple[float, str], ...]] = run.memo.setdefault("tasks", {})
     if number not in known:
         told = _events_of(run, number, 0.0)
@@ -64,7 +64,7 @@ def latest_validation(run: Run, at: float) -> int:
 def events(run: Run, since: float = 0.0) -> Iterator[Event]:
     """Every fact of the run that becomes known at `since`, in simulated seconds, or later."""
     number = max(0, run.timeline.number_at(since) - 1) if since > 0.0 else 0
-    # What happens at the very moment when a segment ends may belong to the one before it.
+    # An event at the exact moment between two segments may belong to the earlier one.
     while number and run.timeline[number].ended >= since:
         number -= 1
     for each in count(number):
@@ -76,7 +76,7 @@ def events(run: Run, since: float = 0.0) -> Iterator[Event]:
 
 
 def _events_of(run: Run, number: int, since: float) -> Iterator[Event]:
-    """What happens in a segment; of a training segment only what comes at `since` or later."""
+    """The events of a segment; of a training segment only events at `since` or later."""
     segment = run.timeline[number]
     if segment.ended < since:
         return
@@ -96,7 +96,7 @@ def _events_of(run: Run, number: int, since: float) -> Iterator[Event]:
 
 
 def _launched(run: Run) -> Iterator[Event]:
-    """The facts of the launch, and a look at the GPUs when the memory is planned."""
+    """The events of the launch, with the status of the GPUs when the memory is planned."""
     for event in run.memo["launch"]:
         yield event
         if isinstance(event, MemoryPlanned):

@@ -1,4 +1,4 @@
-"""A run as a timeline: segments, and the questions of when and how far.
+"""A run as a timeline of segments: when a step was done, and how many steps at a moment.
 
     launch | training | validation | checkpoint | training | ... | export
 

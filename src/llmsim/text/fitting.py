@@ -1,10 +1,10 @@
-"""Lines that fit themselves to the width: what matters least goes first."""
+"""Lines that fit the width: the least important clauses are left out first."""
 
 from collections.abc import Iterable, Sequence
 
 from llmsim.text.style import Span, length
 
-# A clause is shown as a whole or not at all.
+# A clause is shown whole or left out.
 Clause = tuple[Span, ...]
 
 
@@ -25,7 +25,7 @@ def fitting(clauses: Sequence[Clause], room: int, between: int = 0) -> list[Clau
 
 
 def take_prefix(clauses: Iterable[Clause], room: int) -> list[Span]:
-    """The spans of as many clauses as fit, from the first on; the first always stays."""
+    """The spans of the longest prefix of the clauses that fits; the first clause always stays."""
     kept: list[Span] = []
     used = 0
     for clause in clauses:

@@ -1,4 +1,4 @@
-"""Where lines go: how wide it is and what it can show."""
+"""The screen: its size, its colours and its characters."""
 
 from collections.abc import Mapping
 
@@ -6,30 +6,32 @@ from llmsim.typed import NamedTuple
 
 NARROWEST = 20
 WIDEST = 400
-PIPE_WIDTH = 200  # a pipe has no edge: a line tells all
+PIPE_WIDTH = 200  # cells; a pipe has no edge, so that lines are shown in full
 TRUECOLOR = 2**24
 
 
 class Screen(NamedTuple):
-    """Size in cells, and what may be written: colours, characters beyond ASCII, rewritten lines."""
+    """A screen's size in cells, and its abilities: colours, characters beyond ASCII, rewritten
+    lines.
+    """
 
     width: int
     height: int
     color: bool
     unicode: bool
     live: bool  # a terminal, where progress bars rewrite their line; a pipe has notches instead
-    colors: int = 256  # how many there are, if there are any: 16, 256 or TRUECOLOR
+    colors: int = 256  # the number of colours, if `color`: 16, 256 or TRUECOLOR
 
 
 def fitted(width: int) -> int:
-    """The width to lay out for; outside 20..400 the nearest of these."""
+    """The width for which lines are laid out: `width` limited to 20..400."""
     return min(max(width, NARROWEST), WIDEST)
 
 
 def blank_row(screen: Screen) -> str:
-    """What empties the last row, the cursor's, and leaves the cursor at its start."""
-    # "Erase below" also takes what a terminal that became narrower has wrapped. Without
-    # colours there is no escape code either: blanks do it, as in tqdm.
+    """The text that empties the cursor's row and leaves the cursor at its start."""
+    # "Erase below" also removes the rows into which a narrower terminal has wrapped the line.
+    # Without colours no escape code is used: blanks overwrite the row, as in tqdm.
     return "\r\x1b[0m\x1b[J" if screen.color else "\r" + " " * (screen.width - 1) + "\r"
 
 
@@ -54,7 +56,7 @@ def wants_color(choice: str, environment: Mapping[str, str], terminal: bool) -> 
 def color_count(environment: Mapping[str, str]) -> int:
     """How many colours the terminal knows: COLORTERM first, then TERM; FORCE_COLOR=1 means 16.
 
-    16 is what a terminal has that says nothing; FORCE_COLOR=2 means 256 and 3 true colour.
+    A terminal without these variables has 16. FORCE_COLOR=2 means 256, and 3 true colour.
     """
     forced = {"1": 16, "2": 256, "3": TRUECOLOR}.get(environment.get("FORCE_COLOR", ""))
     if forced:

@@ -42,7 +42,7 @@ HUES = {
 # The terminal's own colours, which its theme chooses, however many others it has.
 OWN = {"red": 31, "green": 32, "yellow": 33, "magenta": 35, "cyan": 36}
 
-# What is shown in which hue, and what is added to it.
+# Each role's hue and its further SGR codes.
 ROLES: dict[str, tuple[str, str]] = {
     "title": ("", BOLD),
     "number": ("", BOLD),
@@ -85,7 +85,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "checkpoint": ("amber", BOLD),
     "export": ("teal", BOLD),
 }
-LOG_COLORS = 256  # The log has no true colour, as the loggers that it is like have none.
+LOG_COLORS = 256  # The log has no true colour, since real loggers have none.
 
 # Cells of the heat map from cool to hot, in as many steps as the terminal's colours allow.
 HEAT_STOPS: Sequence[Rgb] = (
@@ -171,7 +171,7 @@ def clipped(spans: Sequence[Span], width: int, ellipsis: str) -> Sequence[Span]:
 
 
 def merged(spans: Sequence[Span]) -> Iterator[Span]:
-    """The spans, neighbours of one role made one."""
+    """The spans; neighbours with the same role are joined."""
     role, text = "", ""
     for next_role, next_text in spans:
         if next_role != role and text:

@@ -1,4 +1,4 @@
-"""How numbers are written: sizes, counts, times. Pure formatting; nothing is computed here."""
+"""The formats of numbers: sizes, counts, times. Nothing else is computed here."""
 
 from datetime import datetime, timedelta
 from math import exp
@@ -11,7 +11,7 @@ _LARGE = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
 
 
 def gib(size: float) -> str:
-    """Memory as torch tells it: 61.21GiB."""
+    """Memory as torch prints it: 61.21GiB."""
     return f"{size / GIB:.2f}GiB"
 
 
@@ -86,6 +86,6 @@ def stamp(start: datetime, at: float) -> datetime:
 
 
 def asctime(start: datetime, at: float) -> str:
-    """The same as Python's logging writes it (Formatter.formatTime): 2026-01-30 12:00:09,483."""
+    """A moment of the run as Python's logging writes it (formatTime): 2026-01-30 12:00:09,483."""
     now = stamp(start, at)
     return f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"

@@ -1,4 +1,4 @@
-"""Names in sentences: a list of them, and the one that somebody probably meant."""
+"""Names in sentences: a list of names, and the name that was probably meant."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def nearest(text: str, names: Sequence[str]) -> str:
 
 
 def one_of(names: Sequence[str], text: str) -> str:
-    """What completes "cannot be TEXT: " where one of these names would be right."""
+    """The end of the sentence "cannot be TEXT: ...", which suggests one of the names."""
     near = nearest(text, names)
     hint = f" (did you mean {near}?)" if near else ""
     return f"give {either(names)}{hint}."

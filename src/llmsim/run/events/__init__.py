@@ -1,10 +1,9 @@
-"""The vocabulary of a run: small immutable facts, each with `at` in simulated seconds.
+"""The events of a run: small immutable records, each with `at` in simulated seconds.
 
-`at` counts from the job's start, never goes back, and is when the fact became known (an
-operation that took 3 s and ended at 10 s says so at 10). All durations are simulated
-seconds, all sizes bytes, unless the name says otherwise. A new kind of fact is a new
-record in one of the rooms here, a generator that yields it in phases/, and a line in each
-dialect that tells it.
+`at` counts from the job's start and never goes back. It is the moment when the fact is known:
+an operation that took 3 s and ended at 10 s has an event at 10. Durations are simulated seconds
+and sizes are bytes unless the name says otherwise. A new kind of event needs a record in a
+module here, a generator in phases/ that yields it, and a function in each dialect that prints it.
 """
 
 from llmsim.run.events.launch import (

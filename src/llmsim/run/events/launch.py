@@ -1,4 +1,4 @@
-"""From the typed command to the first step."""
+"""The launch: from the typed command to the first step."""
 
 from llmsim.physics.hardware.memory import Memory
 from llmsim.physics.speed.traffic import Transfer
@@ -6,13 +6,13 @@ from llmsim.typed import NamedTuple
 
 
 class Launched(NamedTuple):
-    """Somebody typed the command and pressed return."""
+    """The command was typed and return was pressed."""
 
     at: float
 
 
 class Rendezvous(NamedTuple):
-    """The launchers of all nodes found each other at the master's address."""
+    """The launchers of all nodes have met at the master's address."""
 
     at: float
     master: str
@@ -21,7 +21,7 @@ class Rendezvous(NamedTuple):
 
 
 class WorkersStarted(NamedTuple):
-    """The launcher's processes have imported their software and begin to talk."""
+    """The worker processes have imported their packages and print their first lines."""
 
     at: float
     master: str
@@ -38,7 +38,7 @@ class NodeDetected(NamedTuple):
 
 
 class NodesDetected(NamedTuple):
-    """All nodes have reported; those not told one by one are in `untold`."""
+    """All nodes have reported. `summarized` of them have had no event of their own."""
 
     at: float
     nodes: int
@@ -46,7 +46,7 @@ class NodesDetected(NamedTuple):
 
 
 class RankJoined(NamedTuple):
-    """A process reached the process group; ranks arrive in order, with their jitter."""
+    """A rank has joined the process group; ranks join in order, at random intervals."""
 
     at: float
     rank: int
@@ -58,7 +58,7 @@ class RankJoined(NamedTuple):
 
 
 class RanksJoined(NamedTuple):
-    """All ranks are there; those not told one by one are in `untold`."""
+    """All ranks have joined. `summarized` of them have had no event of their own."""
 
     at: float
     ranks: int
@@ -76,7 +76,7 @@ class BackendReady(NamedTuple):
 
 
 class MeshBuilt(NamedTuple):
-    """The device mesh: names and sizes of its dimensions."""
+    """The device mesh is built; `dimensions` has the names and sizes of its dimensions."""
 
     at: float
     dimensions: tuple[tuple[str, int], ...]
@@ -108,12 +108,12 @@ class ModelBuilt(NamedTuple):
     parameters: int
     active_parameters: int
     embedding_parameters: int
-    trained_parameters: int  # those of the adapters in LoRA, else all
+    trained_parameters: int  # with LoRA the adapters' weights, otherwise all
     seconds: float
 
 
 class WeightsLoaded(NamedTuple):
-    """The run starts from released weights."""
+    """The released weights, from which the run starts, are loaded."""
 
     at: float
     path: str
@@ -131,14 +131,14 @@ class ModelSharded(NamedTuple):
 
 
 class Broadcast(NamedTuple):
-    """Rank 0's initial weights, or what all must share, went to everyone."""
+    """Rank 0 has sent its initial weights, or its buffers, to all ranks."""
 
     at: float
     transfer: Transfer
 
 
 class MemoryPlanned(NamedTuple):
-    """What the most loaded GPU holds now, and what it is expected to hold in training."""
+    """The memory of the most loaded GPU: now, and as it is expected in training."""
 
     at: float
     allocated: int
@@ -147,7 +147,7 @@ class MemoryPlanned(NamedTuple):
 
 
 class TrainerReady(NamedTuple):
-    """All is set up; the next line is a step."""
+    """The trainer is ready; the first step begins."""
 
     at: float
     flops_per_token: float

@@ -1,4 +1,4 @@
-"""Phases, and tasks that somebody watches."""
+"""Phases, and tasks that have a progress bar."""
 
 from llmsim.typed import Literal, NamedTuple
 
@@ -26,7 +26,7 @@ class PhaseEnded(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """A task that a person watches has come this far: `done` of `total` units."""
+    """The progress bar of a task: `done` of `total` units."""
 
     at: float
     task: Task
@@ -35,6 +35,6 @@ class Progress(NamedTuple):
     total: int
     unit: str  # "it", "B" (bytes) or "tok" ...
     elapsed: float  # since the task began, nested phases included, as tqdm counts
-    note: str = ""  # what tqdm calls the postfix
+    note: str = ""  # text after the rates; tqdm calls it the postfix
     epoch: int = 0  # counted from 1, of an epoch's bar
     training_seconds: float = 0.0  # of an epoch's bar: see Step

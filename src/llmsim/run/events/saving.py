@@ -6,7 +6,7 @@ from llmsim.typed import NamedTuple
 
 
 class Validated(NamedTuple):
-    """Loss on held-out data; perplexity = exp(loss)."""
+    """A validation has ended: the loss on held-out data; perplexity = exp(loss)."""
 
     at: float
     step: int
@@ -20,7 +20,7 @@ class Validated(NamedTuple):
 
 
 class CheckpointStarted(NamedTuple):
-    """The save begins: every rank writes its shard."""
+    """A save begins: every rank writes its shard."""
 
     at: float
     step: int
@@ -30,7 +30,7 @@ class CheckpointStarted(NamedTuple):
 
 
 class CheckpointStaged(NamedTuple):
-    """A copy is in host memory: training goes on while it is written."""
+    """A copy of the states is in host memory; training goes on while the copy is written."""
 
     at: float
     step: int
@@ -39,7 +39,7 @@ class CheckpointStaged(NamedTuple):
 
 
 class CheckpointSaved(NamedTuple):
-    """The save is durable; one in the background may be noticed somewhat later."""
+    """The checkpoint is durable. The end of a save in the background may be noticed later."""
 
     at: float
     step: int
@@ -50,17 +50,19 @@ class CheckpointSaved(NamedTuple):
 
 
 class CheckpointDeleted(NamedTuple):
-    """An old checkpoint made room."""
+    """An old checkpoint has been deleted."""
 
     at: float
-    step: int  # that it was saved after
+    step: int  # after which it was saved
     path: str
     size: int
     seconds: float
 
 
 class ExportStarted(NamedTuple):
-    """The shards of the last checkpoint are put together for the world to use."""
+    """The export begins: the shards of the last checkpoint become files that other programs
+    load.
+    """
 
     at: float
     path: str
@@ -105,7 +107,7 @@ class Evaluated(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """The run in numbers, told at its end."""
+    """The figures of the whole run, at its end."""
 
     at: float
     steps: int

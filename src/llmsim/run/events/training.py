@@ -1,4 +1,4 @@
-"""Steps, epochs, and what slows them."""
+"""Steps, epochs, and slow steps."""
 
 from llmsim.physics.hardware.telemetry import NodeReading, Reading
 from llmsim.physics.speed.traffic import StepTransfer
@@ -19,7 +19,7 @@ class Step(NamedTuple):
     step: int
     previous: int  # the logged step before; 0 at the first
     epoch: int
-    loss: float  # of this very step's global batch, nats per token
+    loss: float  # of this step's global batch alone, nats per token
     gradient_norm: float  # before clipping
     learning_rate: float  # used in this step
     step_seconds: float  # at(this) - at(previous) = step_seconds * steps between
@@ -32,7 +32,7 @@ class Step(NamedTuple):
     reserved: int
     capacity: int
     remaining: float  # seconds to the last sequence at the mean rate so far
-    metrics: tuple[tuple[str, float], ...] = ()  # what DPO and GRPO watch, by TRL's names
+    metrics: tuple[tuple[str, float], ...] = ()  # metrics of DPO and GRPO, by TRL's names
     training_seconds: float = 0.0  # since the first step began, validations and saves included
 
 

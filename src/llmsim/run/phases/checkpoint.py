@@ -1,4 +1,4 @@
-"""A pause in training: every rank writes its shard of the model and optimizer states."""
+"""Checkpoints: a pause in which every rank writes its shard of the model and optimizer states."""
 
 from collections.abc import Iterator
 from math import inf
@@ -20,17 +20,17 @@ from llmsim.run.events import (
 from llmsim.run.phases.timing import progress
 from llmsim.run.timeline import Run, Segment, training_began
 
-# How a save ends: it is durable, and an old one goes.
+# The events at the end of a save: it is durable, and an old one is deleted.
 Saving = CheckpointSaved | CheckpointDeleted
 
 
 def path(job: Job, step: int) -> str:
-    """Where the checkpoint of a step is written."""
+    """The folder to which the checkpoint of a step is written."""
     return f"checkpoints/{job.run_name}/step-{step:06d}"
 
 
 def seconds(job: Job, step: int) -> float:
-    """Seconds that training stands still for a save, without what it waits for the one before."""
+    """Seconds that training pauses for a save, without the wait for the end of an earlier save."""
     if not blocking_checkpoint(job, step):
         return storage.staging_seconds(job, step)
     deleting = storage.delete_seconds(job, step) if evicted_checkpoint(job, step) else 0.0
@@ -38,9 +38,10 @@ def seconds(job: Job, step: int) -> float:
 
 
 def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[Saving, ...]:
-    """How a save that began at `started` ends: it is durable, and what is too old goes.
+    """The events at the end of a save that began at `started`: saved, and perhaps an old one
+    deleted.
 
-    `clock` is when the training began.
+    `clock` is when the training began. All times are simulated seconds.
     """
     size, seconds = storage.checkpoint_bytes(job), storage.save_seconds(job, step)
     at = round(started + seconds, 6)
@@ -53,7 +54,7 @@ def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[S
 
 
 def checkpoint(run: Run, number: int) -> Iterator[Event]:
-    """What happens in a checkpoint: the end of the save before, and this one or its staging."""
+    """The events of a checkpoint: the end of the earlier save, then this save or its staging."""
     job, segment = run.job, run.timeline[number]
     yield from _growth(job, segment.began, segment.last)
     yield PhaseStarted(segment.began, "checkpoint", segment.ended - segment.began)
@@ -65,15 +66,15 @@ def checkpoint(run: Run, number: int) -> Iterator[Event]:
 
 
 def _started(job: Job, segment: Segment) -> float:
-    """When the save of a checkpoint began: what it waited for comes before."""
+    """When the save of a checkpoint began, after the wait for the earlier save."""
     return round(segment.ended - seconds(job, segment.last), 6)
 
 
 def in_background(run: Run, number: int) -> tuple[tuple[Saving, ...], float]:
-    """How the latest save before a segment ends, if it was left to the background.
+    """The events at the end of the latest save before a segment, if that save is in the background.
 
-    And until when training has noticed what ended: the end of the last step before the segment,
-    or minus infinity where no step came after the save.
+    The second value is the moment up to which training has noticed these events: the end of the
+    last step before the segment, or minus infinity if no step came after the save.
     """
     job, noticed = run.job, -inf
     while number:
@@ -89,7 +90,7 @@ def in_background(run: Run, number: int) -> tuple[tuple[Saving, ...], float]:
 
 
 def noticed(run: Run, number: int) -> Iterator[Saving]:
-    """What a checkpoint waits for: of the save before it, whatever training did not notice."""
+    """The events of the earlier save that training had not noticed before this checkpoint."""
     at = run.timeline[number].began
     ends, until = in_background(run, number)
     for event in ends:
@@ -98,14 +99,14 @@ def noticed(run: Run, number: int) -> Iterator[Saving]:
 
 
 def noticed_at(run: Run, event: Saving, at: float) -> Saving:
-    """The end of a save, noticed at a moment."""
+    """The event of a save's end with the moment at which training noticed it."""
     if isinstance(event, CheckpointDeleted):
         return event._replace(at=at)
     return event._replace(at=at, training_seconds=round(at - training_began(run), 6))
 
 
 def _growth(job: Job, at: float, step: int) -> Iterator[BatchGrew]:
-    """The batch of the next step, if a stage of the ramp ends with this one."""
+    """The event that the batch grows, if a stage of the ramp ends with this step."""
     schedule = job.schedule
     before, after = batch_ramp.batch(schedule, step), batch_ramp.batch(schedule, step + 1)
     if before != after:

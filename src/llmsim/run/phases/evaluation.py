@@ -1,4 +1,4 @@
-"""Benchmarks of a model: after the export, and at every validation where they were asked for."""
+"""Benchmarks of a model: after the export, and with --evaluate at every validation."""
 
 from collections.abc import Iterator
 
@@ -17,9 +17,9 @@ def seconds(job: Job, step: int) -> float:
 
 
 def evaluated(job: Job, at: float, step: int, clock: float | None = None) -> Iterator[Event]:
-    """Benchmarks after a step, one after another: forward passes over thousands of questions.
+    """The events of the benchmarks after a step: forward passes over thousands of questions.
 
-    `clock` is when the training began, for benchmarks within it.
+    `clock` is when the training began; it is given for benchmarks during the training.
     """
     last = step == job.schedule.steps
     questions = benchmarks.effort(job).questions

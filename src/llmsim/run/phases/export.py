@@ -1,4 +1,4 @@
-"""From the last checkpoint to files that the world can load, and the run in numbers."""
+"""The export: from the last checkpoint to files for other programs, and the run's summary."""
 
 from collections.abc import Iterator
 from math import fsum
@@ -26,9 +26,9 @@ from llmsim.run.phases.timing import progress, sampled_seconds
 from llmsim.run.phases.validation import best
 from llmsim.run.timeline import Run, Segment, training_began
 
-# Shards are told one by one up to this number; of more, the bar tells.
+# Up to this number each shard has an event; more of them have the progress bar alone.
 LISTED_SHARDS = 8
-WRITING_REPORTS = 5  # of each shard's progress
+WRITING_REPORTS = 5  # progress events for each shard
 
 
 def seconds(job: Job) -> float:
@@ -43,7 +43,7 @@ def seconds(job: Job) -> float:
 
 
 def export(run: Run, number: int) -> Iterator[Event]:
-    """What happens in an export: it consolidates, writes safetensors, evaluates and sums up."""
+    """The events of an export: consolidation, safetensors files, benchmarks, summary."""
     segment = run.timeline[number]
     yield PhaseStarted(segment.began, "export", segment.ended - segment.began)
     yield from _files(run, segment)

@@ -1,4 +1,4 @@
-"""From the typed command to the first step."""
+"""The launch: from the typed command to the first step."""
 
 from math import ceil, fsum
 
@@ -38,7 +38,7 @@ from llmsim.run.events import (
 )
 from llmsim.run.phases.timing import Phase, arrival_gap, progress, sampled_seconds
 
-# Nodes and ranks are told one by one up to these numbers, then summed up.
+# Up to these numbers each node and each rank has an event; the others are summed up in one.
 LISTED_NODES = 8
 LISTED_RANKS = 16
 
@@ -46,11 +46,11 @@ LISTED_RANKS = 16
 # compressed text that is downloaded takes about 2.1 bytes a token.
 TEXT_BYTES_PER_TOKEN = 2.1
 # One node downloads 1.5 GB/s from an object store and tokenizes 40M tokens/s on some hundred
-# cores (Hugging Face tokenizers: 0.2 to 0.5M a core); more than eight share the store's door.
+# cores (Hugging Face tokenizers: 0.2 to 0.5M a core); at most eight nodes download at full speed.
 DOWNLOAD_BYTES_PER_SECOND = 1.5e9
 TOKENS_PER_SECOND = 4e7
 MOST_READERS = 8
-# More data than this has been tokenized before; then its shards are only opened and indexed.
+# A larger data set was tokenized before the run, which only opens and indexes its shards.
 TOKENIZED_TOKENS = 2_000_000_000
 SHARDS_OPENED_PER_SECOND = 24
 # A shard holds 100M tokens, as the FineWeb shards of llm.c and nanochat do.
@@ -58,7 +58,7 @@ SHARD_TOKENS = 100_000_000
 
 
 def launch(job: Job, at: float) -> Phase:
-    """The command, the nodes, the ranks, the data and the model, in the order a log has them."""
+    """The events of the launch in order: command, nodes, ranks, data, model. Returns its end."""
     yield Launched(at)
     at = round(at + sampled_seconds(job, "torchrun", 2.6), 6)
     yield Rendezvous(at, hostname(job, 0), cluster.PORT, cluster.launcher(job, 0))
@@ -70,7 +70,7 @@ def launch(job: Job, at: float) -> Phase:
 
 
 def _cluster(job: Job, at: float) -> Phase:
-    """Nodes and ranks report; then the backend and the mesh."""
+    """The events of the cluster: nodes, ranks, communicator, device mesh. Returns their end."""
     layout = job.layout
     at = round(at + sampled_seconds(job, "rendezvous", 0.9), 6)
     for node in range(min(layout.nodes, LISTED_NODES)):
@@ -81,7 +81,7 @@ def _cluster(job: Job, at: float) -> Phase:
         yield NodesDetected(at, layout.nodes, layout.nodes - LISTED_NODES)
     at = yield from _ranks(job, at)
     # Communicator initialisation: 2.5 to 3.7 s on 8 GPUs, longer with every doubling of nodes,
-    # and minutes where rank 0 has to talk to a hundred thousand others.
+    # and minutes if rank 0 has to connect to a hundred thousand others.
     seconds = sampled_seconds(
         job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length() + 0.0008 * layout.gpus
     )
@@ -122,7 +122,7 @@ def _ranks(job: Job, at: float) -> Phase:
             cluster.worker(job, rank),
             round(at - begun, 6),
         )
-    # The more nodes import Python from one file system, the longer the last one takes.
+    # All nodes import Python from one file system: with more nodes the last rank takes longer.
     at = round(
         at
         + sampled_seconds(
@@ -138,7 +138,7 @@ def _ranks(job: Job, at: float) -> Phase:
 
 
 def _data(job: Job, at: float) -> Phase:
-    """The tokenizer; then the data, or the run's part of it, is downloaded and tokenized."""
+    """The events of the tokenizer and of the data, which is downloaded and tokenized."""
     seconds = sampled_seconds(job, "tokenizer", 0.7)
     at = round(at + seconds, 6)
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
@@ -165,7 +165,7 @@ def _data(job: Job, at: float) -> Phase:
 
 
 def _taken(job: Job) -> tuple[int, int]:
-    """Tokens and samples that are prepared: all of them where one process maps the data."""
+    """Tokens and samples that are prepared: the run's part, or all if one process maps the data."""
     steps = steps_per_epoch(job)
     if job.framework.single_process_map:
         return job.dataset.tokens, job.dataset.rows
@@ -176,7 +176,7 @@ def _taken(job: Job) -> tuple[int, int]:
 
 
 def _model(job: Job, at: float) -> Phase:
-    """The model is built on the meta device, sharded and counted."""
+    """The events of the model, which is built on the meta device, sharded and counted."""
     config, layout = job.architecture, job.layout
     seconds = sampled_seconds(job, "build", 0.2 + 0.01 * config.layers)
     at = round(at + seconds, 6)

@@ -1,4 +1,4 @@
-"""The cluster at a glance, at the moments when a person would look."""
+"""The status of the cluster, at the moments when a person would look at nvidia-smi."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,14 @@ from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Load
 from llmsim.run.events import Status
 
-MOST_GPUS = 64  # above this the cluster is told node by node
-MOST_NODES = 8  # and above this number of nodes, only the first ones, as in the launch
+MOST_GPUS = 64  # a larger cluster is shown node by node
+MOST_NODES = 8  # of more nodes only the first ones are shown, as in the launch
 
 
 def status(job: Job, at: float, loads: Iterable[Load], reason: str) -> Status:
-    """What every GPU, or every node of a large cluster, is doing at `at`.
+    """The gauges of every GPU, or of every node of a large cluster, at a moment.
 
-    `loads` is what the GPUs did until then, the latest first.
+    `loads` are the loads of the GPUs until that moment, the latest first.
     """
     layout = job.layout
     done = tuple(telemetry.recent(job, loads, at))

@@ -1,4 +1,4 @@
-"""How a phase announces itself and how its small operations take time."""
+"""The durations of small operations, and the progress of longer ones."""
 
 from collections.abc import Generator, Iterator
 from math import log
@@ -9,11 +9,11 @@ from llmsim.run.events import Event, Progress, Task
 
 Phase = Generator[Event, None, float]
 
-# A watched task reports this often.
+# The number of progress events of a task.
 REPORTS = 12
-# How far its rate strays from the mean.
+# The largest relative deviation of its rate from the mean.
 WAVER = 0.15
-# Loading weights draws from the stream that it had as a download, so that no seed's log changes.
+# Tasks whose noise stream has another name: loading weights was once a kind of download.
 STREAMS: dict[Task, str] = {"load": "download"}
 
 
@@ -24,7 +24,7 @@ def sampled_seconds(job: Job, name: str, mean: float, index: int = 0) -> float:
 
 
 def arrival_gap(job: Job, name: str, mean: float, index: int) -> float:
-    """Seconds until the next of many that arrive independently of each other: -mean ln(u)."""
+    """Seconds between two independent arrivals, exponentially distributed: -mean ln(u)."""
     gap = -mean * log(noise.uniform(job.seed, f"time/{name}", index))
     return round(min(gap, 5 * mean), 6)
 
@@ -39,15 +39,15 @@ def progress(
     unit: str,
     clock: float | None = None,
 ) -> Iterator[Progress]:
-    """The progress of a task from nothing to the total, whose rate wavers by some per cent.
+    """The progress events of a task from 0 to its total; its rate varies by some per cent.
 
-    `clock` is when the training began, for a task within it.
+    `clock` is when the training began; it is given for a task during the training.
     """
     reports, stream = min(REPORTS, total), f"bar/{STREAMS.get(task, task)}"
     gain = WAVER * (2 * noise.uniform(job.seed, stream, round(at * 1000)) - 1)
     for report in range(reports + 1):
         part = report / reports
-        # Faster at first or at last, and on time at the end: 0 and 1 stay where they are.
+        # The task is faster at its beginning or at its end; both ends stay where they are.
         wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, f"{stream}/{label}", report) - 1)
         elapsed = round(seconds * (part + (gain + wave) * part * (1 - part)), 6)
         now = round(at + elapsed, 6)

@@ -1,4 +1,4 @@
-"""A pause in training: the loss on held-out data, and benchmarks if they were asked for."""
+"""Validations: a pause for the loss on held-out data, and with --evaluate for benchmarks."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -14,23 +14,25 @@ from llmsim.run.timeline import Run, Segment, training_began
 
 
 def seconds(job: Job, step: int) -> float:
-    """Seconds that training stands still for a validation, its benchmarks included."""
+    """Seconds that training pauses for a validation, its benchmarks included."""
     passes = step_time.validation_seconds(job, step)
     return round(passes + (evaluation.seconds(job, step) if _evaluates(job, step) else 0.0), 6)
 
 
 def _evaluates(job: Job, step: int) -> bool:
-    """Whether benchmarks follow: those of the last step come after the export."""
+    """Whether benchmarks follow a validation; after the last step they follow the export
+    instead.
+    """
     return job.evaluates and step < job.schedule.steps
 
 
 def known_at(job: Job, segment: Segment) -> float:
-    """When the result of a validation is known, in simulated seconds: benchmarks come after it."""
+    """When the result of a validation is known, in simulated seconds; benchmarks come after it."""
     return round(segment.began + step_time.validation_seconds(job, segment.last), 6)
 
 
 def best(run: Run, step: int) -> float:
-    """The lowest validation loss up to a step, that of this step included; infinite before any."""
+    """The lowest validation loss up to and including a step; infinite before the first one."""
     steps: tuple[int, ...] = run.memo.setdefault("validated", validated_steps(run.job))
     lowest: list[float] = run.memo.setdefault("best", [float("inf")])
     count = bisect_right(steps, step)
@@ -40,7 +42,7 @@ def best(run: Run, step: int) -> float:
 
 
 def validation(run: Run, number: int) -> Iterator[Event]:
-    """What happens in a validation: its passes, its result, and benchmarks."""
+    """The events of a validation: its progress, its result, and benchmarks."""
     job, segment = run.job, run.timeline[number]
     at, step, clock = segment.began, segment.last, training_began(run)
     yield PhaseStarted(at, "validation", segment.ended - at)
