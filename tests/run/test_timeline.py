@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsim.job import milestones
 from llmsim.physics.hardware import telemetry
-from llmsim.run.events import CheckpointStarted, Event, PhaseEnded, PhaseStarted, Status, Step
+from llmsim.run.events import (
+    CheckpointSaved,
+    CheckpointStarted,
+    Event,
+    PhaseEnded,
+    PhaseStarted,
+    Status,
+    Step,
+    Validated,
+)
 from llmsim.run.moment import energy, loads, readings, state
 from llmsim.run.simulation import events, run_of, step
 from llmsim.run.timeline import Run, run_ended, segment_at, step_at, step_began, step_done
@@ -84,6 +94,23 @@ def test_any_step_is_the_one_that_is_logged(seed: int) -> None:
             assert step(run, event.step) == event
             assert step_done(run, event.step) == event.at
             assert step_began(run, event.step) <= event.at
+
+
+@pytest.mark.parametrize("log_every", [1, 7, 13, 1000])
+@pytest.mark.parametrize("seed", range(4))
+def test_pauses_need_not_fall_on_a_logged_step(seed: int, log_every: int) -> None:
+    job = job_of(seed)
+    job = job._replace(schedule=job.schedule._replace(log_every=log_every))
+    every = list(events(run_of(job)))
+    validated = [event.step for event in every if isinstance(event, Validated)]
+    saved = [event.step for event in every if isinstance(event, CheckpointSaved)]
+    logged = [event.step for event in every if isinstance(event, Step)]
+    steps = job.schedule.steps
+    assert validated == list(milestones.validated_steps(job))
+    assert saved == list(milestones.saved_steps(job))
+    multiples = range(log_every, steps + 1, log_every)
+    assert logged == sorted({1, *multiples})
+    assert all(one.at <= other.at for one, other in pairwise(every))
 
 
 @pytest.mark.parametrize("number", [0, -1, 10**9])

@@ -209,10 +209,6 @@ def test_a_launch_is_not_stretched() -> None:
     assert launch == pytest.approx(ended)
 
 
-def test_the_shares_make_a_whole() -> None:
-    assert sum(player.SHARES.values()) == pytest.approx(1.0)
-
-
 @pytest.mark.parametrize("duration", [10.0, 600.0, 86_400.0])
 def test_a_show_lasts_as_long_as_was_asked_for(duration: float) -> None:
     delays = [frame.delay for frame in frames(PIPE, Options(duration=duration))]

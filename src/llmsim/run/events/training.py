@@ -22,7 +22,7 @@ class Step(NamedTuple):
     loss: float  # of this step's global batch alone, nats per token
     gradient_norm: float  # before clipping
     learning_rate: float  # used in this step
-    step_seconds: float  # at(this) - at(previous) = step_seconds * steps between
+    step_seconds: float  # mean seconds of a step since then, pauses left out
     host_seconds: float  # since the logged step before, as the host sees it: pauses included
     tokens: int  # consumed so far
     tokens_per_second: float  # whole cluster
