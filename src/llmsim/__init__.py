@@ -3,7 +3,7 @@
 What stands here is public, and docs/api.md shows it in use; all else may change.
 """
 
-TYPE_CHECKING = False  # of typing, which is slow to import
+TYPE_CHECKING = False  # the name that type checkers know; typing itself is slow to import
 if TYPE_CHECKING:
     from llmsim.errors import CatalogError as CatalogError
     from llmsim.errors import ExportError as ExportError
@@ -78,7 +78,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """The public names, imported when they are first asked for: the first line is not to wait."""
+    """A public name, imported when it is first used, so that the first line does not wait for
+    it.
+    """
     from importlib import import_module
 
     if name not in _PUBLIC:
@@ -87,5 +89,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The public names, which a prompt completes."""
+    """The public names, which an interactive prompt completes."""
     return [*__all__, "__version__"]

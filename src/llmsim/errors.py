@@ -1,4 +1,4 @@
-"""What a caller may catch, and how a sentence names an option where it is read.
+"""The errors that a caller may catch, and how their sentences name an option for each reader.
 
 A sentence may name options. A flag is written --dialect, a parameter of the page dialect, a field
 of Options dialect; so an error keeps the option as a Setting, and each reader's surface writes it.
@@ -8,11 +8,13 @@ from llmsim.typed import NamedTuple
 
 
 class Surface(NamedTuple):
-    """How a reader gives an option: what stands before its name, and between name and value."""
+    """How a reader writes an option: the text before its name, and between its name and its
+    value.
+    """
 
     prefix: str
     joint: str
-    underscores: bool = False  # whether a name is one of Python
+    underscores: bool = False  # whether names are Python's: speed_factor, not speed-factor
 
 
 FLAG = Surface("--", " ")
@@ -34,10 +36,10 @@ class Setting(NamedTuple):
 
 
 class LlmsimError(ValueError):
-    """Something that was asked of llmsim cannot be: one sentence for a person.
+    """llmsim cannot do what it was asked to do. The error is one sentence for a person.
 
     The arguments are the pieces of the sentence: texts and Settings. `str()` of the error is the
-    sentence for somebody who calls from Python.
+    sentence as a Python caller should read it.
     """
 
     def sentence(self, surface: Surface) -> str:
@@ -46,7 +48,7 @@ class LlmsimError(ValueError):
         return "".join(pieces)
 
     def __str__(self) -> str:
-        """The sentence for who calls from Python."""
+        """The sentence as a Python caller should read it."""
         return self.sentence(FIELD)
 
 
@@ -55,11 +57,13 @@ class CatalogError(LlmsimError):
 
 
 class PlanError(LlmsimError):
-    """Options that no job satisfies; says why, with the arithmetic."""
+    """No job satisfies the options; the sentence gives the arithmetic."""
 
 
 class OptionError(LlmsimError):
-    """A wrong use of the options; from a parser of values, what follows the option's name."""
+    """An option is wrong. From a parser of values: the part of the sentence after the option's
+    name.
+    """
 
 
 class ExportError(LlmsimError):

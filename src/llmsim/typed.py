@@ -1,4 +1,4 @@
-"""What we use of typing, without importing it on the way to the first line (law 6).
+"""The parts of typing that the package uses, without typing's import time (law 6).
 
 Up to Python 3.12 typing brings re along, and both take longer to import than a bare
 interpreter takes to start. Type checkers see typing's own; a running program sees records
@@ -15,7 +15,7 @@ else:
     from collections import namedtuple
 
     class _Written(str):
-        """A type as text, which typing.get_type_hints makes a type of when somebody asks."""
+        """A type as text; typing.get_type_hints turns it into a type when it is called."""
 
         __slots__ = ()
 

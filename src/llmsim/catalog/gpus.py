@@ -13,7 +13,8 @@ Generation = Literal[
     "Ampere", "Ada", "Hopper", "Blackwell", "Blackwell Ultra", "CDNA 2", "CDNA 3", "CDNA 4", "TPU"
 ]
 # What traffic inside a node goes through. GeForce cards have no peer access to each other, so
-# the host's memory is between them; Instinct GPUs are each linked to each other, TPUs in a torus.
+# their data goes through the host's memory; each Instinct GPU is linked to every other one, and
+# TPUs form a torus.
 Fabric = Literal["host memory", "PCIe", "NVLink", "mesh", "torus"]
 Device = Literal["GPU", "NVIDIA GPU", "TPU"]
 DEVICES: tuple[Device, ...] = ("GPU", "NVIDIA GPU", "TPU")
@@ -41,7 +42,7 @@ _GDDR6_TB_S, _GDDR7_TB_S = 1.1, 1.9
 
 
 def vendor(gpu: Gpu) -> Vendor:
-    """Who makes it."""
+    """The company that makes the GPU."""
     if gpu.form == "instinct":
         return "AMD"
     return "Google" if gpu.form == "tpu" else "NVIDIA"
@@ -91,7 +92,7 @@ def fabric(gpu: Gpu) -> Fabric:
 
 
 def is_rack(gpu: Gpu) -> bool:
-    """Whether it comes as a rack of one NVLink domain, with liquid cooling: GB200, GB300."""
+    """Whether the GPU comes as a rack of one NVLink domain, with liquid cooling: GB200, GB300."""
     return gpu.form == "superchip" and _is_blackwell(gpu)
 
 
@@ -101,7 +102,9 @@ def linked_nodes(gpu: Gpu) -> int:
 
 
 def has_multicast(gpu: Gpu) -> bool:
-    """Whether its node's switch adds and copies on the way (NVLink SHARP, since Hopper)."""
+    """Whether the switch of its node adds up and copies data itself (NVLink SHARP, since
+    Hopper).
+    """
     since_hopper = generation(gpu) == "Hopper" or _is_blackwell(gpu)
     return since_hopper and gpu.link_gb_s >= _MULTICAST_GB_S
 
@@ -120,7 +123,7 @@ def typical_mfu(gpu: Gpu) -> float:
 
 
 def idle_share(gpu: Gpu) -> float:
-    """Share of the power limit that it draws without a process.
+    """Share of its power limit that the GPU draws while no process uses it, 0..1.
 
     H100 71-76 of 700 W. GeForce cards in P8: RTX 4090 21 of 450 W, 5060 Ti 10 of 180 W, 3060 4
     of 170 W.
@@ -129,9 +132,9 @@ def idle_share(gpu: Gpu) -> float:
 
 
 def cooling(gpu: Gpu) -> float:
-    """How many times hotter than an SXM GPU it gets above the air at full power.
+    """A factor: by how much the GPU heats up over the air at full power, where an SXM GPU is 1.
 
-    Racks are cooled with liquid; what sits in a PCIe slot has less air.
+    Racks are cooled with liquid; a card in a PCIe slot gets less air.
     """
     if is_rack(gpu):
         return 0.72
@@ -146,22 +149,26 @@ def _is_blackwell(gpu: Gpu) -> bool:
 
 
 def runs_rocm(gpu: Gpu) -> bool:
-    """Whether PyTorch runs on it by ROCm and RCCL, and not by CUDA and NCCL."""
+    """Whether PyTorch uses ROCm and RCCL on this GPU instead of CUDA and NCCL."""
     return vendor(gpu) == "AMD"
 
 
 def first_cuda(gpu: Gpu) -> tuple[int, int]:
-    """The first CUDA that knows it: (12, 8) for Blackwell, (0, 0) where any does."""
+    """The first CUDA version that knows the GPU: (12, 8) for Blackwell, (0, 0) if every one
+    does.
+    """
     return (12, 8) if _is_blackwell(gpu) else (0, 0)
 
 
 def first_driver(gpu: Gpu) -> int:
-    """The first branch of NVIDIA's driver that knows it: 580 for Blackwell Ultra, 0 for any."""
+    """The first branch of NVIDIA's driver that knows the GPU: 580 for Blackwell Ultra, 0 for
+    any.
+    """
     return 580 if generation(gpu) == "Blackwell Ultra" else 0
 
 
 def first_rocm(gpu: Gpu) -> tuple[int, int]:
-    """The first ROCm that knows it (AMD's compatibility matrix): CDNA 4 came with ROCm 7."""
+    """The first ROCm that knows the GPU (AMD's compatibility matrix): CDNA 4 came with ROCm 7."""
     return (7, 0) if generation(gpu) == "CDNA 4" else (0, 0)
 
 
@@ -176,12 +183,13 @@ def has_hbm(gpu: Gpu) -> bool:
 
 
 def has_mig(gpu: Gpu) -> bool:
-    """Whether it can be cut into instances: those with HBM since A100, and Blackwell's PRO."""
+    """Whether MIG can cut the GPU into instances: GPUs with HBM since A100, and Blackwell's PRO."""
     return has_hbm(gpu) or (_is_blackwell(gpu) and gpu.form != "geforce")
 
 
 def ecc(gpu: Gpu) -> str:
-    """What stands under "Uncorr. ECC": errors since the last reset, or why nobody counts them.
+    """What nvidia-smi shows under "Uncorr. ECC": errors since the last reset, or why none are
+    counted.
 
     Workstation cards and the RTX 4090 can correct errors and are shipped with it off.
     """
@@ -193,7 +201,9 @@ def ecc(gpu: Gpu) -> str:
 
 
 def fan(gpu: Gpu) -> str:
-    """Speed of its own fan at idle: a GeForce's stands still, a workstation's does not."""
+    """What nvidia-smi shows of the card's own fan at idle: a GeForce's stands still, a
+    workstation's turns.
+    """
     if gpu.form == "geforce":
         return "0%"
     return "30%" if gpu.form == "workstation" else "N/A"

@@ -1,4 +1,4 @@
-"""Reading a list: lines to cells to values. What is wrong is a CatalogError, with its line.
+"""Reads a list: lines to cells to values. A mistake in it is a CatalogError that names the line.
 
 A list is text that a person edits: one record a line, columns separated by "|", and "#"
 begins a comment line.
@@ -32,7 +32,7 @@ def parse_size(text: str) -> int:
 
 
 def size_of(text: str) -> int | None:
-    """The number that a size such as 1.1B means; None if the text is none."""
+    """The number that a size means: 1_100_000_000 for "1.1B". None if the text is not a size."""
     whole, dot, fraction = text[:-1].partition(".")
     exponent = _EXPONENTS.get(text[-1:].upper(), 0)
     exact = len(fraction) <= exponent and bool(dot) == bool(fraction)

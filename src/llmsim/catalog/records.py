@@ -30,7 +30,7 @@ class Model(NamedTuple):
 
     name: str
     parameters: int  # nominal, from the suffix: "ButtGPT-420B" has 420e9
-    active_parameters: int  # what a token passes through; equals parameters in a dense model
+    active_parameters: int  # weights that one token uses; equals parameters in a dense model
     experts: int = 1  # feed-forward experts per layer; 1 is a dense model
 
 
@@ -63,7 +63,7 @@ class Gpu(NamedTuple):
 
 
 class Release(NamedTuple):
-    """A piece of software and a version of it that was released."""
+    """A piece of software in one released version."""
 
     name: str
     version: str
@@ -116,7 +116,7 @@ def _read(file_name: str) -> str:
         try:
             content: bytes = loader.get_data(f"{home}{sep}data{sep}{file_name}")
         except OSError as error:
-            # An archive says of what it does not have that there is an error, but not which.
+            # A zip archive reports a missing file as an OSError without a reason.
             if isinstance(error, FileNotFoundError | NotADirectoryError) or not error.errno:
                 continue
             raise CatalogError(f"data/{file_name} cannot be read: {error.strerror}.") from None
@@ -204,7 +204,7 @@ _FINE_GRAINED_EXPERTS = 128
 
 
 def _model_of_its_size(name: str) -> Model | None:
-    """The model that the last size in a name describes; None where no piece of it is a size."""
+    """The model that the last size in a name describes; None if no part of the name is a size."""
     for piece, following in reversed([*pairwise([*name.split("-"), ""])]):
         count, times, nominal = piece.lower().rpartition("x")
         size = size_of(nominal)
@@ -290,7 +290,9 @@ def _dataset(name: str, tokens: int, kind: str, rows: int | None = None) -> Data
 
 
 def in_rows(dataset: Dataset, kind: str) -> Dataset:
-    """The data set as one of the kind is read: what has no rows gets the kind's usual ones."""
+    """The data set with rows of this kind; a set that does not count its rows gets a usual
+    number.
+    """
     if dataset.rows or kind not in _ROW_TOKENS:
         return dataset
     return dataset._replace(rows=max(1, dataset.tokens // _ROW_TOKENS[kind]))
@@ -305,7 +307,9 @@ def _software(cell: str) -> str:
 
 
 def _needs(cell: str) -> dict[str, str]:
-    """What stands in "nccl=2.27.5 driver=570 out=2025-10", whichever of the three."""
+    """The values of "nccl=2.27.5 driver=570 out=2025-10" by name; each of the three may be left
+    out.
+    """
     parts = [part.partition("=") for part in cell.split()]
     good = all(name in _NEEDS and value for name, _, value in parts)
     checked(cell, "is not of the form nccl=2.27.5 driver=570 out=2025-10", good=good)
@@ -319,7 +323,7 @@ def _needs(cell: str) -> dict[str, str]:
 
 
 def _release(name: str, version: str, needs: dict[str, str] | None = None) -> Release:
-    """A version that other versions can be drawn for: the one place that says what it takes."""
+    """A release whose needs are complete. This is the one place that says what a release needs."""
     needs = needs or {}
     first, *others = version.partition("+")[0].split(".")
     if name in ("nccl", "driver"):

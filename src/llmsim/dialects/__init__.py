@@ -1,1 +1,3 @@
-"""Whose log a run speaks. A dialect is a folder here: see docs/dialects.md."""
+"""Dialects: a folder for each framework, with its traits and its log's format
+(docs/dialects.md).
+"""

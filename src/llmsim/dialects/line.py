@@ -1,4 +1,4 @@
-"""What a dialect makes of an event: lines that stay and bars that are rewritten."""
+"""The output of a dialect for an event: lines that stay, and bars that are rewritten."""
 
 from collections.abc import Callable, Iterable
 

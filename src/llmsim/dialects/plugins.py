@@ -20,7 +20,7 @@ from llmsim.model.architecture import FAMILIES
 from llmsim.text.wording import either
 from llmsim.typed import Any, NamedTuple
 
-TYPE_CHECKING = False  # of typing, which is slow to import
+TYPE_CHECKING = False  # the name that type checkers know; typing itself is slow to import
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 

@@ -21,7 +21,7 @@ from llmsim.job.recipes import AUTO
 from llmsim.job.records import Job
 from llmsim.text.wording import one_of
 
-TYPE_CHECKING = False  # of typing, which is slow to import
+TYPE_CHECKING = False  # the name that type checkers know; typing itself is slow to import
 if TYPE_CHECKING:
     from llmsim.dialects.plugins import Plugin
     from llmsim.dialects.scalar import Table

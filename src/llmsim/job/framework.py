@@ -12,8 +12,8 @@ from llmsim.typed import NamedTuple
 # The recipes of a framework that is for pretraining alone.
 PRETRAINING = ("pretrain", "continue")
 
-# Data parallelism alone, as a trainer has it that takes anybody's model: DDP, ZeRO-1 or FSDP,
-# and whole layers are recomputed.
+# Data parallelism alone, as in a trainer that works with any model: DDP, ZeRO-1 or FSDP, and
+# recomputation of whole layers.
 # Models of Hugging Face run in eager mode.
 EAGER = Engine(compiled=False, fused_loss=False, kernels=0.63, attention=0.97, step_seconds=0.03)
 DATA_PARALLEL = Parallelism(split=None, recomputes=("none", "full"), engine=EAGER)
@@ -43,7 +43,7 @@ NEMO = MEGATRON._replace(
 class Framework(NamedTuple):
     """The traits of a framework. A default is what a plain PyTorch trainer does."""
 
-    name: str  # its dialect's: what --dialect takes
+    name: str  # also of its dialect: what --dialect takes
     meaning: str  # one line about its log, for people who choose
     recipes: tuple[str, ...]  # the recipes that people train with it
     device: Device = "GPU"
@@ -53,7 +53,7 @@ class Framework(NamedTuple):
     blocking_checkpoints: bool = False  # training waits for every save
     saves_first_step: bool = False  # it saves after step 1, too: its steps count from 0
     saves_with_validation: bool = False  # a save follows each validation
-    validates: bool = True  # between steps; False: only when the training is over
+    validates: bool = True  # it validates between steps; False: only after the training
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
     evaluates: bool = False  # it can run its benchmarks at every validation
     ramps_batch: bool = False  # its batch can grow in the first part of a run

@@ -1,7 +1,7 @@
-"""What is remembered of a job lives in the job, and goes when the job goes.
+"""Functions keep their values of a job inside the job, so that they go when the job goes.
 
-A cache of a module is shared by all runs: where many of them take turns, each drives out what the
-others have remembered. So a function of a job that costs much keeps its values in `job.memo`.
+All runs share a module's cache: when many runs take turns, each one removes the values of the
+others. So an expensive function of a job keeps its values in `job.memo`.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ F = TypeVar("F")
 
 
 def remembered(most: int = 1) -> Callable[[F], F]:
-    """A function (job, ...) whose values each job remembers: the latest `most` of them.
+    """A decorator for a function (job, ...): each job keeps its latest `most` values.
 
-    The arguments after the job are given by position, and can be the key of a dictionary.
+    The arguments after the job are given by position and must be hashable.
     """
 
     def keeping(function: F) -> F:

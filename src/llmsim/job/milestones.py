@@ -52,7 +52,7 @@ def blocking_checkpoint(job: Job, step: int) -> bool:
 
 
 def evicted_checkpoint(job: Job, step: int) -> int:
-    """The step whose checkpoint the one of `step` makes superfluous; 0 if there is none."""
+    """The step whose checkpoint is deleted once the one of `step` is safe; 0 if none is."""
     saves = saved_steps(job)
     older = saves.index(step) - KEPT_SAVES
     return saves[older] if older >= 0 else 0
@@ -95,7 +95,8 @@ def logged_before(job: Job, step: int) -> int:
 
 
 def intervals(job: Job, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """The steps first..last cut where something is logged or an epoch ends: (before, step).
+    """The steps first..last in intervals that end at a logged step or with an epoch: (before,
+    step).
 
     `before` is the step before an interval, `step` its last. The last interval ends with `last`.
     """

@@ -19,18 +19,20 @@ PACKING = ("convert", "tokenize", "label", "pack")
 
 
 class Recipe(NamedTuple):
-    """A kind of training: what it trains towards, and what it needs of a plan."""
+    """A kind of training: its objective, and the values that the planning of a job takes from
+    it.
+    """
 
     name: str  # what --recipe takes
     objective: str  # the module of physics/learning/ that says how it learns
     meaning: str
     kinds: tuple[str, ...]  # of data sets that it trains on
-    rate: float  # peak learning rate; of a pretraining's if `relative`
+    rate: float  # peak learning rate; if `relative`, a factor on pretraining's usual peak
     relative: bool
-    batch_tokens: int  # in an optimizer step; 0 is as in pretraining
+    batch_tokens: int  # in an optimizer step; 0: the usual batch of pretraining
     longest_sequence: int  # tokens
     steps: tuple[int, int]  # fewest and most
-    epochs: int  # passes over the data, where it is not more than the steps take
+    epochs: int  # most passes over the data; a large data set is read once or in part
     warmup: float  # part of the steps
     decay: Decay = "cosine"
     final_rate: float = 0.1  # of the peak, at the end
@@ -38,7 +40,7 @@ class Recipe(NamedTuple):
     released: bool = True  # starts from released weights
     adapter_rank: int = 0
     reference: bool = False  # a frozen copy of the model runs along
-    row_sequences: int = 0  # sequences of a pair or a problem of the data; 0: rows are packed
+    row_sequences: int = 0  # sequences that one row gives (a pair: 2); 0: rows are packed
     generates: bool = False  # the policy writes its completions itself, in each step
     preparation: tuple[str, ...] = ()  # passes over the rows where one process maps the data
     largest_cluster: int = 64  # GPUs that an auto-sized run takes at most
@@ -77,5 +79,5 @@ _ROWS = (
 RECIPES = {recipe.name: recipe for recipe in _ROWS}
 NAMES = tuple(RECIPES)
 
-# What "auto" draws from, by weight: mostly what this program is for.
+# What "auto" draws from, by weight: mostly pretraining.
 AUTO = {"pretrain": 7, "continue": 1, "sft": 1, "lora": 1}

@@ -1,4 +1,4 @@
-"""A job: what trains on what. Frozen records, nothing more; planning/ makes them."""
+"""The record of a job: model, data, GPUs, layout, schedule and software. planning/ makes it."""
 
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ from llmsim.typed import Any, NamedTuple
 
 
 class Software(NamedTuple):
-    """Versions a launch prints."""
+    """The software versions that a launch prints."""
 
     python: str
     torch: str
@@ -27,7 +27,7 @@ class Software(NamedTuple):
 
 
 class _Fields(NamedTuple):
-    """What determines a training run."""
+    """The fields of a job: everything that determines a training run."""
 
     seed: int
     start: datetime  # the time stamp of the first line
@@ -41,11 +41,11 @@ class _Fields(NamedTuple):
     software: Software
     run_name: str  # "quiet-gradient-42"
     cluster: str  # the stem of the hostnames: "toaster" gives toaster-01, toaster-02 ...
-    storage_gb_s: float  # what the file system takes from the whole cluster, GB/s
-    command: str  # what plays this run again
-    framework: Framework  # whose log it writes
+    storage_gb_s: float  # bandwidth of the file system for the whole cluster, GB/s
+    command: str  # the command line that plays this run again
+    framework: Framework  # the training framework whose log the run writes
     evaluates: bool = False  # runs its benchmarks at every validation, not only at the end
-    tidy: bool = False  # no interleaved or torn lines at the launch
+    tidy: bool = False  # no interleaved or split lines at the launch
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
     incidents: str = "none"  # how often something breaks: none, rare, typical or chaos
 
@@ -53,13 +53,15 @@ class _Fields(NamedTuple):
 class Job(_Fields):
     """One training run, wholly determined. Every number shown follows from this record.
 
-    Beside the fields a job has a memory of its own, which takes no part in equality, is not
-    pickled, and is empty in what `_replace` makes; see memo.py.
+    Beside the fields a job keeps values that functions have computed (memo.py). They do not count
+    for equality, are not pickled, and a job made by `_replace` begins without them.
     """
 
     @cached_property
     def memo(self) -> dict[object, dict[tuple[object, ...], Any]]:
-        """What functions remember of this job: {function: {further arguments: value}}."""
+        """Values that functions have computed for this job: {function: {further arguments:
+        value}}.
+        """
         return {}
 
     @cached_property
@@ -67,7 +69,7 @@ class Job(_Fields):
         return tuple.__hash__(self)
 
     def __hash__(self) -> int:
-        """The hash of all fields, which takes 3 us, once."""
+        """The hash of all fields. It is computed once, since it takes 3 us."""
         return self._hashed
 
     def __getstate__(self) -> None:
@@ -86,12 +88,16 @@ def batch_tokens(job: Job) -> int:
 
 
 def step_rows(job: Job) -> int:
-    """What one full step counts as samples: sequences, pairs of two, or prompts with answers."""
+    """Samples in one full step: sequences, pairs of two sequences, or prompts with their
+    answers.
+    """
     return max(1, job.schedule.global_batch // (job.recipe.row_sequences or 1))
 
 
 def step_data_tokens(job: Job) -> float:
-    """Tokens that one step reads from the data set: its batch, or its pairs' or problems'."""
+    """Tokens that one step reads from the data set: those of its batch, its pairs or its
+    problems.
+    """
     if job.recipe.row_sequences:
         return step_rows(job) * job.dataset.tokens / job.dataset.rows
     return float(batch_tokens(job))

@@ -1,4 +1,4 @@
-"""What happens when in a run: its steps, batches and intervals."""
+"""The schedule of a run: its steps, batches, learning rates and intervals."""
 
 from llmsim.typed import Literal, NamedTuple
 
@@ -14,18 +14,18 @@ class BatchStage(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """What happens when. Everything is counted in optimizer steps unless named otherwise."""
+    """The schedule of a run. Counts are optimizer steps unless a comment names another unit."""
 
     steps: int
-    warmup: int  # in full batches, should the batch grow
+    warmup: int  # steps; full batches if the batch grows
     peak_lr: float
     final_lr: float
     decay: Decay
     sequence: int  # tokens in a sequence
-    global_batch: int  # sequences per full step = data x micro_batch x accumulation
+    global_batch: int  # sequences per full step = dp x micro_batch x accumulation
     epochs: int
     log_every: int
     validate_every: int
     validation_batches: int  # global batches in one validation, forward only
     save_every: int
-    ramp: tuple[BatchStage, ...] = ()  # how the batch grows, the full one last; () if it does not
+    ramp: tuple[BatchStage, ...] = ()  # stages of a growing batch, the full one last; () if none

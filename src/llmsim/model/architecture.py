@@ -1,11 +1,11 @@
 """From a model's size to its architecture, and from the architecture to the exact count.
 
-The shape is the one decoder-only models share since Llama: rotary positions,
-RMSNorm, grouped-query attention, a gated (SwiGLU) feed-forward block, no
-biases. What is written for GPT-2 (nanoGPT, llm.c) has GPT-2's: learned positions,
-LayerNorm, as many keys and values as queries, a feed-forward block of GELU that is four
-times as wide, tied embeddings, biases or not. Published shapes are used as they are; sizes
-between them get a shape of the same proportions.
+Most models have the architecture that decoder-only models share since Llama: rotary
+positions, RMSNorm, grouped-query attention, a gated (SwiGLU) feed-forward block, no
+biases. nanoGPT and llm.c, which are written for GPT-2, have GPT-2's: learned positions,
+LayerNorm, as many keys and values as queries, a GELU feed-forward block that is four
+times as wide as the model, tied embeddings, with or without biases. A published
+configuration is used as it is; a size between two of them gets the same proportions.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ FAMILIES: tuple[Family, ...] = ("llama", "gpt2")
 
 
 class Architecture(NamedTuple):
-    """The shape of a decoder-only transformer. Widths are in elements, context in tokens."""
+    """The sizes of a decoder-only transformer. Widths are in elements, the context in tokens."""
 
     layers: int
     hidden_size: int
@@ -34,10 +34,10 @@ class Architecture(NamedTuple):
     tied: bool = False  # input and output embedding share their weights
     adapter_rank: int = 0  # LoRA: only adapters of this rank train; 0 trains every weight
     family: Family = "llama"
-    biases: bool = False  # of GPT-2: beside each matrix and in each norm
+    biases: bool = False  # GPT-2 has biases beside each matrix and in each norm
 
 
-# GPT-2 learns a vector for each of so many positions, and its users pad its 50,257 tokens to a
+# GPT-2 learns a vector for each of 1,024 positions, and its users pad its 50,257 tokens to a
 # multiple of 128, which matrix products like: 50,304 (train_gpt2.cu, nanoGPT's train.py).
 GPT2_POSITIONS, _PADDING = 1024, 128
 
@@ -58,12 +58,12 @@ def expert_parameters(config: Architecture) -> int:
 
 
 def norm_parameters(config: Architecture) -> int:
-    """Weights of one norm: a gain for each of the width, and GPT-2's bias."""
+    """Weights of one norm: a gain for each element of the hidden size, and GPT-2's biases."""
     return config.hidden_size * (2 if config.biases else 1)
 
 
 def block_parameters(config: Architecture, experts: int) -> int:
-    """Weights of one layer with so many of its experts: all, or those that a token visits."""
+    """Weights of one layer with this number of experts: all experts, or the active ones."""
     router = config.hidden_size * config.experts if config.experts > 1 else 0
     norms = 2 * norm_parameters(config)
     return attention_parameters(config) + experts * expert_parameters(config) + router + norms
@@ -103,10 +103,10 @@ def active_parameter_count(config: Architecture) -> int:
 
 
 def trained_parameter_count(config: Architecture) -> int:
-    """The weights that the optimizer moves: all, or with LoRA those of the adapters.
+    """The weights that the optimizer changes: all of them, or with LoRA the adapters' weights.
 
     An adapter on a projection from m to n has r (m + n) weights; all seven projections of a
-    block have one (of a mixture, the attention's four: what PEFT users target there).
+    block have one. In a mixture only the four of the attention do, as PEFT users choose.
     """
     if not config.adapter_rank:
         return parameter_count(config)
@@ -117,7 +117,7 @@ def trained_parameter_count(config: Architecture) -> int:
     return config.layers * config.adapter_rank * sides
 
 
-# Published shapes, used as they are when a size falls within 3 % of their exact count.
+# Published configurations, used as they are when a size is within 3 % of their exact count.
 # Sources: GPT-2/GPT-3 Table 2.1 widths with a gated feed-forward of equal cost, TinyLlama,
 # Llama 2, Llama 3.x and Qwen2.5 model cards (config.json).
 PUBLISHED = (
@@ -149,8 +149,8 @@ _VISITED = (1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128)
 def config_for(parameters: int, active: int | None = None, experts: int = 1) -> Architecture:
     """The architecture of a model of this nominal size.
 
-    `parameters` and `active` (what a token passes through, for mixture-of-experts
-    models) are counts of weights. A published shape within 3 % is taken as it is;
+    `parameters` and `active` (the weights that one token uses, for mixture-of-experts
+    models) are counts of weights. A published configuration within 3 % is taken as it is;
     otherwise the exact count of the answer lies within a few per cent of the size.
     """
     active = active or parameters
@@ -167,10 +167,10 @@ def _close(exact: int, nominal: int) -> bool:
 
 
 def _skeleton(hidden_size: int, size: int) -> Architecture:
-    """A shape of this width in Llama's proportions: some 100 of width per layer, few KV heads.
+    """An architecture of this hidden size in Llama's proportions: hidden size about 100 x layers.
 
-    Below 1.5B it follows GPT-2: heads are 64 wide and each has its own keys and values,
-    there is a layer for each 64 of width, and the vocabulary is GPT-2's.
+    It has few key and value heads. Below 1.5B it follows GPT-2: heads have 64 elements and each
+    its own keys and values, the hidden size is 64 x layers, and the vocabulary is GPT-2's.
     """
     small = size < _SMALL
     head_width = 64 if small else 128
@@ -197,7 +197,7 @@ def _rounded(value: float, multiple: int) -> int:
 
 
 def _hidden_sizes(size: int) -> Iterable[int]:
-    """Candidate widths; the steps keep the heads divisible by 2 or 4, for tensor parallelism."""
+    """Hidden sizes to try; heads stay divisible by 2 or 4, for tensor parallelism."""
     if size < _SMALL:
         return range(128, 2048, 128)
     return (*range(1024, 6144, 512), *range(6144, 65_536, 1024))
@@ -211,21 +211,21 @@ def _dense_config(size: int) -> Architecture:
     config = min(
         candidates, key=lambda s: max(s.hidden_size / s.layers, usual**2 * s.layers / s.hidden_size)
     )
-    # What is still missing or too much goes into the feed-forward width.
+    # The feed-forward width takes up what is still missing, or gives up what is too much.
     missing = size - parameter_count(config)
     step = 3 * config.layers * config.hidden_size  # weights per unit of feed-forward width
     return config._replace(feed_forward=_rounded(config.feed_forward + missing / step, 128))
 
 
 def _with_layers_for(size: int, config: Architecture) -> Architecture:
-    """The shape with as many layers, in pairs, as come nearest to the size."""
+    """The same architecture with the even number of layers that comes nearest to the size."""
     per_layer = block_parameters(config, 1)
     missing = size - parameter_count(config)
     return config._replace(layers=max(2, config.layers + 2 * round(missing / per_layer / 2)))
 
 
 def _mixture_config(size: int, active: int, experts: int) -> Architecture:
-    """The least odd of many skeletons, each filled up with experts to the size.
+    """The most usual of many mixtures, each with as many expert weights as the size asks for.
 
     With A weights outside of the experts, size = A + experts; a token that visits k of E
     experts passes through A + experts * k / E, which gives k.
@@ -235,7 +235,8 @@ def _mixture_config(size: int, active: int, experts: int) -> Architecture:
 
 
 def _skeletons(size: int) -> Iterator[Architecture]:
-    """Mixtures without their experts: 40 to 130 of width per layer, a large vocabulary or small.
+    """Mixtures without experts: hidden sizes of 40 to 130 x layers, a large vocabulary or a small
+    one.
 
     The heads divide by 8, for tensor parallelism.
     """
@@ -269,9 +270,9 @@ def _with_experts(skeleton: Architecture, size: int, active: int, experts: int) 
 
 
 def _oddness(config: Architecture, size: int, active: int) -> float:
-    """How far a mixture is from its sizes, and from what published ones look like.
+    """A penalty: how far a mixture is from its sizes and from the proportions of published ones.
 
-    They have 40 to 128 of width per layer (80 in the middle), and the experts that a token
+    Those have hidden sizes of 40 to 128 x layers (80 in the middle), and the experts that a token
     visits are 2.5 to 7 times as wide as the model (4). 1 % of the size weighs as much as a
     fifth of an octave of these.
     """

@@ -6,7 +6,7 @@ from llmsim.job.layout import Recompute, Sharding
 from llmsim.job.schedule import Decay
 from llmsim.typed import Any, NamedTuple
 
-TYPE_CHECKING = False  # of typing, which is slow to import
+TYPE_CHECKING = False  # the name that type checkers know; typing itself is slow to import
 if TYPE_CHECKING:
     from llmsim.options.table import Options
 

@@ -77,7 +77,9 @@ def normal_share(z: float) -> float:
 
 
 def normal_quantile(share: float) -> float:
-    """Below which z this share of the standard normal distribution lies; by halving, +-8.5."""
+    """The z below which this share of the standard normal distribution lies; by bisection,
+    +-8.5.
+    """
     low, high = -8.5, 8.5
     for _ in range(40):
         middle = 0.5 * (low + high)
@@ -86,7 +88,7 @@ def normal_quantile(share: float) -> float:
 
 
 def part(seed: int, stream: str, share: float, count: int, index: int = 0) -> float:
-    """What a share is among so many draws: a whole number of them, with its luck (binomial)."""
+    """The observed share in `count` draws whose probability is `share`: binomial, k / count."""
     luck = sqrt(share * (1.0 - share) / count) * normal(seed, stream, index)
     return round(min(1.0, max(0.0, share + luck)) * count) / count
 

@@ -9,7 +9,7 @@ from llmsim.run import cluster
 WIDTH = 29  # a name and its dots
 BUCKET, PREFETCH, PERSISTENT, LIVE, SUB_GROUP = 500_000_000, 30_000_000, 10_000, 30_000_000, 10**9
 
-# What an engine knows beside what the job sets, with 0.16's defaults.
+# The engine's settings that no job changes, with the defaults of 0.16.
 _DEFAULTS = """
 activation_checkpointing_config  {}
 amp_enabled False
@@ -87,7 +87,7 @@ _HYBRID = (
 
 
 def user_config(job: Job) -> dict[str, object]:
-    """ds_config.json."""
+    """The content of the job's ds_config.json."""
     schedule, layout, stage = job.schedule, job.layout, zero_stage(job)
     zero: dict[str, object] = {"stage": stage}
     if stage:

@@ -1,4 +1,4 @@
-"""deepspeed.initialize: the optimizer is wrapped, its memory told, the configuration printed."""
+"""The lines of deepspeed.initialize: the optimizer, its memory, the configuration."""
 
 from collections.abc import Iterator
 from math import fsum
@@ -27,7 +27,7 @@ Lines = Iterator[Line]
 VERSION = "0.16.5"
 BETAS = (0.9, 0.95)
 
-# The part of the trainer's time that is told, and how the looks at the memory begin.
+# The part of the trainer's set-up during which lines appear, and the prefix of memory reports.
 _USED = 0.75
 _LOOKED = ("Stage 3 initialize", "DeepSpeedZeRoOffload", "Before ", "After ")
 _RANK = "logging.py:128:log_dist"
@@ -35,7 +35,7 @@ _FIRST, _SECOND, _THIRD = "utils.py:781", "utils.py:782", "utils.py:789"
 
 
 class Seen(NamedTuple):
-    """A look at the memory: bytes held by tensors, and at most since the look before."""
+    """A memory report: bytes in tensors now, and their peak since the earlier report."""
 
     message: str
     held: int
@@ -43,7 +43,7 @@ class Seen(NamedTuple):
 
 
 def first(rates: object) -> str:
-    """The value of each of the two groups of weights: with weight decay and without."""
+    """The rates of the two groups of weights: with weight decay and without it."""
     return f"[{rates}, {rates}]"
 
 
@@ -59,7 +59,7 @@ def states(job: Job) -> int:
 
 
 def _looks(job: Job) -> Iterator[Seen]:
-    """What `see_memory_usage` sees on rank 0: bf16 weights, fp32 copies, Adam's two states."""
+    """The memory reports of rank 0: bf16 weights, then fp32 copies, then Adam's two states."""
     parameters = stages.stage_parameters(job.architecture, job.layout, 0)
     part = -(-parameters // job.layout.dp)
     if zero_stage(job) < 3:
@@ -92,7 +92,7 @@ def _gib(size: int) -> float:
 
 
 def _memory(job: Job) -> Iterator[tuple[str, str]]:
-    """Each look's message, pair of GPU and CPU, and what is said between them."""
+    """The lines of each memory report (message, GPU, CPU), and the lines between the reports."""
     cached, total = 0, cluster.host_memory(job)
     where = "see_memory_usage"
     for index, seen in enumerate(_looks(job)):
@@ -114,7 +114,7 @@ def _memory(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def _between(job: Job, message: str) -> Iterator[tuple[str, str]]:
-    """What is said after a look."""
+    """The lines after the report with this message."""
     if message == "Stage 3 initialize beginning":
         yield "stage3.py:170:__init__", f"Reduce bucket size {BUCKET}"
         yield "stage3.py:171:__init__", f"Prefetch bucket size {PREFETCH}"
@@ -126,7 +126,9 @@ def _between(job: Job, message: str) -> Iterator[tuple[str, str]]:
 
 
 def _persistent(job: Job) -> str:
-    """Small weights are not cut: the norms, if the model is not too wide."""
+    """The line about weights that are too small to shard: the norms, if the model is not too
+    wide.
+    """
     config = job.architecture
     norms = 2 * config.layers + 1 if config.hidden_size < PERSISTENT else 0
     total = norms * config.hidden_size
@@ -137,7 +139,7 @@ def _persistent(job: Job) -> str:
 
 
 def _initialized(job: Job) -> Iterator[tuple[str, str]]:
-    """Where each line comes from and what it says, in order."""
+    """Pairs of source location and text of the engine's lines, in order."""
     rank = "[Rank 0] "
     stage, optimizer = zero_stage(job), "FusedAdam"
     world = f"Config mesh_device None world_size = {job.layout.dp}"
@@ -166,7 +168,7 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def _wrapped(job: Job) -> Iterator[tuple[str, str]]:
-    """The ZeRO optimizer comes to be."""
+    """The lines while the ZeRO optimizer is built."""
     if zero_stage(job) < 3:
         for number, text in enumerate(
             (
@@ -187,7 +189,7 @@ def _wrapped(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    """The engine's lines, as long before the training as the optimizer takes."""
+    """The engine's lines, spread over the time that the optimizer's set-up takes."""
     told = list(_initialized(job))
     waits = [_wait(text) for _, text in told]
     each = _USED * preparation.optimizer_seconds(job) / fsum(waits)
@@ -202,9 +204,10 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 
 
 def _wait(text: str) -> float:
-    """What passes before a line, in units of that before a look, which collects garbage first.
+    """The time before a line, in units of the time before a memory report.
 
-    The copies of weights and Adam's states are made; else one line follows upon the other.
+    A report collects garbage first. Copying the weights and making Adam's states takes longer;
+    other lines follow each other at once.
     """
     if text.startswith(("After creating fp32 partitions", "After initializing optimizer states")):
         return 10.0

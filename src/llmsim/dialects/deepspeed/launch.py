@@ -22,7 +22,7 @@ _AUTODETECTED = "Setting ds_accelerator to cuda (auto detect)"
 
 
 def _arguments(job: Job) -> list[str]:
-    """The script and what it is told."""
+    """The script and its arguments."""
     return [
         "train.py", "--model_name_or_path", f"models/{job.model.name}",
         "--data_path", job.dataset.name, "--output_dir", f"checkpoints/{job.run_name}",
@@ -39,12 +39,12 @@ def _hosts(job: Job) -> dict[str, list[int]]:
 
 
 def _url_safe(text: str) -> str:
-    """Base64 with the alphabet for URLs; the base64 module is slow to import."""
+    """The text in URL-safe Base64. The base64 module is not used, since it is slow to import."""
     return b2a_base64(text.encode(), newline=False).decode().translate({43: "-", 47: "_"})
 
 
 def _command(job: Job) -> str:
-    """How the runner starts the processes: here, with pdsh on some nodes, or with Slurm."""
+    """The command with which the runner starts the processes: local, over pdsh, or under Slurm."""
     script = " ".join(_arguments(job))
     if not has_launcher(job):
         return f"srun -n {job.layout.gpus} {PYTHON} -u {script}"
@@ -136,7 +136,9 @@ def _pipeline(job: Job) -> Iterator[str]:
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
-    """ZeRO-3 cuts each weight as it is made; then the optimizer's extension is loaded."""
+    """With ZeRO-3 each weight is sharded when it is made. Then the optimizer's extension is
+    loaded.
+    """
     if zero_stage(job) == 3:
         size = parameter_count(job.architecture) / 1e9
         text = f"finished initializing model - num_params = {tensors(job)}, num_elems = {size:.2f}B"
@@ -169,7 +171,7 @@ def _extension(job: Job) -> Iterator[str]:
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
-    """The launchers see their processes end."""
+    """The launchers report that their processes have ended."""
     if has_launcher(job):
         for rank in range(job.layout.gpus):
             text = f"Process {cluster.worker(job, rank)} exits successfully."

@@ -1,4 +1,4 @@
-"""DeepSpeed's logger, who starts the processes, and which ZeRO stage a job is."""
+"""DeepSpeed's log lines, whether it launches the processes, and the ZeRO stage of a job."""
 
 from llmsim.dialects.line import Line
 from llmsim.job.records import Job
@@ -15,7 +15,7 @@ def has_launcher(job: Job) -> bool:
 
 
 def plain(job: Job, text: str, node: int = 0) -> Line:
-    """What a process of a node prints; pdsh puts the node's name before it."""
+    """A line that a process of a node prints; pdsh puts the node's name before it."""
     labelled = job.layout.nodes > 1 and has_launcher(job)
     return Line(f"{hostname(job, node)}: {text}" if labelled else text)
 
@@ -26,17 +26,17 @@ def dated(job: Job, at: float, place: str, text: str) -> str:
 
 
 def info(job: Job, at: float, place: str, text: str, node: int = 0) -> Line:
-    """The same of a process on a node."""
+    """A logger's message of a process on a node; pdsh puts the node's name before it."""
     return plain(job, dated(job, at, place, text), node)
 
 
 def rank_zero(job: Job, at: float, text: str) -> Line:
-    """What `log_dist` lets rank 0 say."""
+    """A message that `log_dist` prints on rank 0 alone."""
     return info(job, at, "logging.py:128:log_dist", f"[Rank 0] {text}")
 
 
 def zero_stage(job: Job) -> int:
-    """The ZeRO stage: 3 shards all, but a pipeline cannot; 0 is plain data parallelism."""
+    """The ZeRO stage: 3 shards all states, which a pipeline cannot; 0 is plain data parallelism."""
     if job.layout.pp > 1:
         return 1
     return {"ddp": 0, "zero1": 1, "zero2": 2, "zero3": 3, "fsdp2": 3}[job.layout.sharding]

@@ -31,7 +31,7 @@ def single(value: float) -> float:
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    if event.step % job.schedule.log_every:  # the first step alone is not told
+    if event.step % job.schedule.log_every:  # step 1 has no line of its own
         return
     epoch, micro_step = event.epoch - 1, _micro_step(event, job)
     piped = job.layout.pp > 1
@@ -57,7 +57,9 @@ def _micro_step(event: events.Step, job: Job) -> int:
 
 
 def _throughput(event: events.Step, job: Job) -> str:
-    """Samples per second since the third step and in this one; memory between steps and at most."""
+    """The throughput line: samples/s since step 3 and in this step, memory between steps, its
+    peak.
+    """
     batch, step = job.schedule.global_batch, event.step
     running = batch / (step_time.interval_seconds(job, WARMING + 1, step) / (step - WARMING))
     current = batch / step_time.interval_seconds(job, step, step)
@@ -70,7 +72,7 @@ def _throughput(event: events.Step, job: Job) -> str:
 
 
 def _steps(event: events.Step, job: Job) -> str:
-    """The pipeline engine's line: the mean since the one before."""
+    """The pipeline engine's line, with means since its earlier line."""
     every = job.schedule.log_every
     seconds = step_time.interval_seconds(job, event.step - every + 1, event.step) / every
     rate = job.schedule.global_batch / seconds
@@ -97,7 +99,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 
 def _files(job: Job, step: int) -> Iterator[str]:
-    """What rank 0 writes: the model's part, and the optimizer's if ZeRO has cut it."""
+    """The files that rank 0 writes: the model's, and the optimizer's if ZeRO shards it."""
     folder = f"checkpoints/{job.run_name}/global_step{step}"
     model = "zero_pp_rank_0_mp_rank_00" if zero_stage(job) == 3 else "mp_rank_00"
     yield f"{folder}/{model}_model_states.pt"
@@ -120,8 +122,8 @@ def _engine(job: Job, at: float, place: str, text: str) -> Line:
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
     """The model's 2 bytes a weight come first, then the optimizer's 12.
 
-    In stage 3 the model's file has but the shapes of what the optimizer's parts hold
-    (zero_to_fp32.py puts the weights together from these alone).
+    In stage 3 the model's file holds only shapes; zero_to_fp32.py builds the weights from the
+    optimizer's files alone.
     """
     model, *optimizer = _files(job, event.step)
     part = 1.0 - _SHAPES if zero_stage(job) == 3 else 12 / 14

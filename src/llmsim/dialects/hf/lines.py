@@ -37,7 +37,7 @@ def _script(job: Job, at: float, level: str, text: str) -> Line:
 
 
 def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
-    """Each process of the first node says where it runs; the others do so elsewhere."""
+    """Each process of the first node prints its device; the other nodes have logs of their own."""
     if event.rank < gpus_per_node(job):
         text = (
             f"Process rank: {event.local_rank}, device: cuda:{event.local_rank}, n_gpu: 1, "
@@ -119,12 +119,12 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
 
 
 def _folder(job: Job, step: int) -> str:
-    """Where the Trainer saves a step: checkpoints/NAME/checkpoint-500."""
+    """The folder to which the Trainer saves a step: checkpoints/NAME/checkpoint-500."""
     return f"checkpoints/{job.run_name}/checkpoint-{step}"
 
 
 def _saving(job: Job, at: float, folder: str) -> Lines:
-    """What is said before a model's files are written; adapters have no configuration."""
+    """The lines before a model's files are written; adapters have no configuration."""
     yield from info(job, at, "trainer.py:4141", f"Saving model checkpoint to {folder}")
     if not job.architecture.adapter_rank:
         saved = f"Configuration saved in {folder}"
@@ -133,7 +133,7 @@ def _saving(job: Job, at: float, folder: str) -> Lines:
 
 
 def _saved(job: Job, at: float, folder: str) -> Lines:
-    """What is said after that."""
+    """The lines after a model's files are written."""
     shards = len(storage.export_shards(job))
     if shards > 1:
         yield from info(
@@ -154,7 +154,7 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    """The files are written; the training bar is there again."""
+    """The lines when the files are written; then the training bar is drawn again."""
     yield from _saved(job, event.at, _folder(job, event.step))
     yield bars.training_bar(job, screen, event.step, event.training_seconds)
 
@@ -173,7 +173,7 @@ def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Li
 
 
 def _exported(event: events.Exported, job: Job, screen: Screen) -> Lines:
-    """The model is saved: the training's table, and one more evaluation."""
+    """The lines when the model is saved: the table of the training, and one more evaluation."""
     yield from _saved(job, event.at, event.path)
     yield from _train_metrics(job, event.training_seconds)
     yield _script(job, event.at, "INFO", "*** Evaluate ***")

@@ -1,8 +1,8 @@
 """PyTorch Lightning (2.6.6) with its tqdm bars: a table of the model, then one bar an epoch.
 
-The bar counts micro-batches and has the last losses behind it; a validation's bar is erased, and
-so is a full epoch's, but for the last (callbacks/progress/tqdm_progress.py). Nothing else tells the
-losses, so a file has the bar at every logged step.
+The bar counts micro-batches and ends with the last losses. A validation's bar is erased, and so
+is the full bar of each epoch but the last (callbacks/progress/tqdm_progress.py). Only the bar shows
+the losses, so a file has the bar at every logged step.
 """
 
 from collections.abc import Iterator
@@ -48,13 +48,13 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 
 
 def started(job: Job, tips: tuple[str, ...] = ()) -> Iterator[Line]:
-    """What the processes of the first node say while they start, all at once."""
+    """The lines of the first node's processes, which start at the same time."""
     ranks = range(gpus_per_node(job))
     yield from map(Line, interleaved(job, "seeds", [_start(job, rank, tips) for rank in ranks]))
 
 
 def _start(job: Job, rank: int, tips: tuple[str, ...]) -> list[str]:
-    """Who a process is; rank 0's Trainer tells what it found, too."""
+    """A process's line about its rank; on rank 0 also the Trainer's lines about the devices."""
     if job.layout.gpus == 1:
         return [f"Seed set to {job.seed}", *_FOUND, *tips]
     member = f"GLOBAL_RANK: {rank}, MEMBER: {rank + 1}/{job.layout.gpus}"
@@ -63,7 +63,7 @@ def _start(job: Job, rank: int, tips: tuple[str, ...]) -> list[str]:
 
 
 def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
-    """All processes are there."""
+    """The line when all processes have registered."""
     size = gpus_per_node(job)
     if job.layout.gpus > 1:
         yield Line(RULE)
@@ -141,7 +141,9 @@ def padded(value: float) -> str:
 
 
 def _note(job: Job, step: int, validated: int) -> str:
-    """The losses behind the bar: this step's, and that of the last validation; 0: of none."""
+    """The losses at the end of the bar: of this step, and of the last validation if there was
+    one.
+    """
     note = f"train_loss={padded(loss.training(job, step))}"
     if validated:
         note += f", val_loss={padded(loss.validation(job, validated))}"
@@ -168,7 +170,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
 
 
 def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
-    """The last epoch's bar stays, with what its validation found."""
+    """The bar of the last epoch, which stays, with the loss of its validation."""
     schedule = job.schedule
     if event.epoch == schedule.epochs:
         batches = steps_per_epoch(job) * job.layout.accumulation
@@ -184,7 +186,7 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
 
 
 def stopped(job: Job) -> Line:
-    """Why the Trainer ends."""
+    """The line that says why the Trainer ends."""
     return Line(f"`Trainer.fit` stopped: `max_steps={job.schedule.steps}` reached.")
 
 

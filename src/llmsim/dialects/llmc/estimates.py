@@ -1,8 +1,8 @@
-"""What llm.c derives from its own log: z-scores, a mean rate, and an MFU of its own.
+"""Values that llm.c derives from its own log: z-scores, a mean rate, and its own MFU.
 
-The MFU takes 6 N + 6 L C T FLOPs a token: N has every weight, and of attention the causal half
-counts (gpt2_estimate_mfu). throughput.mfu leaves the input embedding out, and counts all of
-attention.
+The MFU counts 6 N + 6 L C T FLOPs per token: N is the number of all weights, and attention counts
+by its causal half (gpt2_estimate_mfu). throughput.mfu leaves the input embedding out and counts
+attention in full.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ KEPT = 0.95  # of the mean tokens per second
 
 
 def peak(job: Job) -> float:
-    """TFLOP/s in bf16 that llm.c takes for the GPU's peak; -1 for a GPU that it does not know."""
+    """The peak of the GPU in llm.c's table, TFLOP/s in bf16; -1 for a GPU that it does not know."""
     return PEAKS.get(job.gpu.name, -1.0)
 
 
 def mfu(job: Job, seconds: float) -> float:
-    """What gpt2_estimate_mfu calls MFU for a step of these seconds; -1 without a peak."""
+    """The result of gpt2_estimate_mfu for a step of these seconds; -1 without a peak."""
     tflops = peak(job)
     if tflops < 0:
         return -1.0
@@ -36,7 +36,7 @@ def mfu(job: Job, seconds: float) -> float:
 
 
 class Detected(NamedTuple):
-    """What a step's line derives from the steps before it."""
+    """The values of a step's line that llm.c derives from earlier steps."""
 
     loss_z: float
     norm_z: float
@@ -53,7 +53,9 @@ def detected(job: Job) -> tuple[Detected, ...]:
 
 
 def _z_scores(values: list[float]) -> Iterator[float]:
-    """Of each value in the window that it ends; nan until the window is full."""
+    """The z-score of each value within the window that ends with it; nan until the window is
+    full.
+    """
     for index, value in enumerate(values):
         if index < WINDOW:
             yield nan

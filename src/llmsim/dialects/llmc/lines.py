@@ -1,8 +1,8 @@
 """llm.c's train_gpt2.cu: a table of the configuration, then a line for every step.
 
-Behind loss and gradient norm stands their z-score, (value - mean) / deviation over the last 128
-steps, this one included; there is none before (outlier_detector.h). The tokens per second are
-an exponential mean with its bias corrected, the first step left out.
+Loss and gradient norm are followed by their z-score, (value - mean) / deviation over the last 128
+steps, this one included; earlier steps have none (outlier_detector.h). The tokens per second are
+an exponential mean with bias correction, without the first step.
 """
 
 from collections.abc import Iterator
@@ -38,12 +38,12 @@ def _zero_stage(job: Job) -> int:
 
 
 def _recompute(job: Job) -> int:
-    """0 keeps everything, 1 computes the activation function again, 2 the norms too."""
+    """llm.c's -r: 0 recomputes nothing, 1 the activation function, 2 also the norms."""
     return 0 if job.layout.recompute == "none" else 2
 
 
 def _start(job: Job) -> str:
-    """What the weights start from: a depth, if it is one of GPT-2's, or a file of train_gpt2.py."""
+    """llm.c's -e: a depth for random weights of a GPT-2, or the file of other weights."""
     config = job.architecture
     if (config.layers, config.hidden_size) in gpt2.SIZES:
         return f"d{config.layers}"
@@ -185,7 +185,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    """One model for all; each process writes its own state, and says so where it runs."""
+    """One model file for all; each process writes its own state, and prints so on its own node."""
     yield Line(f"Writing checkpoint at step {event.step}")
     yield Line(f"Writing model to {_folder(job)}/model_{event.step:08d}.bin")
     for rank in range(gpus_per_node(job)):

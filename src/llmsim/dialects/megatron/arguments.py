@@ -1,6 +1,7 @@
-"""Megatron's arguments, as it prints them before anything else: every one that matters to a GPT.
+"""Megatron's arguments, which it prints first: all that concern a GPT.
 
-Names: megatron/training/arguments.py of core 0.12. What a job sets is in `of`, others in defaults.
+Names: megatron/training/arguments.py of core 0.12. `of` has the arguments that a job sets, and
+defaults.py the others.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ _DECAYS = {"cosine": "cosine", "linear": "linear", "wsd": "WSD"}
 
 
 def distributed_optimizer(job: Job) -> bool:
-    """Whether the optimizer's states are."""
+    """Whether the optimizer's states are sharded over the data ranks
+    (--use-distributed-optimizer).
+    """
     return job.layout.sharding != "ddp" and job.layout.dp > 1
 
 
@@ -30,18 +33,18 @@ def data_path(job: Job) -> str:
 
 
 def checkpoint_path(job: Job) -> str:
-    """Where checkpoints go."""
+    """The folder of the checkpoints."""
     return f"{SAVED}/{job.run_name}"
 
 
 def ramp(job: Job) -> tuple[int, int, int]:
-    """--rampup-batch-size: the first batch, what it grows by, over how many samples."""
+    """The values of --rampup-batch-size: first batch, increment, and the samples of the ramp."""
     first, second, *_ = job.schedule.ramp
     return first.batch, second.batch - first.batch, job.schedule.ramp[-1].before
 
 
 def _lengths(job: Job) -> dict[str, object]:
-    """How long the run, its warmup and its decay are: by samples where the batch grows."""
+    """The arguments for the lengths of run, warmup and decay: in samples if the batch grows."""
     schedule = job.schedule
     stable = schedule.decay == "wsd"
     if not schedule.ramp:
@@ -126,7 +129,7 @@ def of(job: Job) -> dict[str, object]:
 
 
 def released(job: Job) -> str:
-    """Where the weights are that the run starts from."""
+    """The folder of the released weights from which the run starts."""
     return f"/workspace/models/{job.model.name}"
 
 
@@ -167,7 +170,7 @@ def optimizer_config(job: Job) -> str:
 
 
 def ddp_config(job: Job) -> str:
-    """DistributedDataParallelConfig likewise."""
+    """DistributedDataParallelConfig as its dataclass prints itself."""
     return (
         "DistributedDataParallelConfig(grad_reduce_in_fp32=True, overlap_grad_reduce=False, "
         "overlap_param_gather=False, align_param_gather=False, "

@@ -1,4 +1,4 @@
-"""What Megatron's arguments are unless somebody says otherwise, or what GPTs of today are.
+"""Default values of Megatron's arguments, and usual values for GPTs of today.
 
 Names and defaults: megatron/training/arguments.py of core 0.12.
 """

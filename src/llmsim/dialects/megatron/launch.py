@@ -1,4 +1,4 @@
-"""Until Megatron is initialized: arguments, process groups, NCCL."""
+"""The lines until Megatron is initialized: arguments, process groups, NCCL."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
 
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
-    """All have read their arguments, and rank 0 tells them."""
+    """All ranks have read their arguments, and rank 0 prints them."""
     layout, vocabulary = job.layout, job.architecture.vocabulary
     yield Line(
         f"using world size: {layout.gpus}, data-parallel size: {layout.dp}, "
@@ -44,7 +44,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 
 
 def _batch(job: Job) -> Lines:
-    """How many micro-batches a step has; two words run together in the original, too."""
+    """The line about micro-batches per step; the original, too, lacks a blank between two words."""
     if not job.schedule.ramp:
         count = job.layout.accumulation
         yield Line(f"{CALCULATOR}:setting number of microbatches to constant {count}")
@@ -59,7 +59,7 @@ def _batch(job: Job) -> Lines:
 
 
 def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
-    """The first barrier brings NCCL up."""
+    """NCCL's lines: it is initialized at the first barrier."""
     yield Line(f"> initialized tensor model parallel with size {job.layout.tp}")
     yield Line(f"> initialized pipeline model parallel with size {job.layout.pp}")
     yield Line(f"> setting random seeds to {job.seed} ...")

@@ -1,4 +1,4 @@
-"""Megatron-LM (core 0.12 of 2025) with NCCL_DEBUG=INFO: rank 0 sets up, the last rank tells steps.
+"""Megatron-LM (core 0.12 of 2025), NCCL_DEBUG=INFO: rank 0 prints set-up, the last rank the steps.
 
 Megatron-LM@d98e8a6, megatron/training/training.py:3570-3653 and :5385-5400,
 megatron/core/timers.py:341-355, megatron/training/utils/common_utils.py:313, with the time stamps

@@ -1,4 +1,4 @@
-"""What Megatron's blocks have in common: dates, timers, who is shown of the ranks."""
+"""Formats that Megatron's blocks share: dates, timers, the part of a checkpoint."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def clock(job: Job, at: float) -> str:
 
 
 def dated(job: Job, at: float, what: str) -> Line:
-    """Where the program is (training.py, print_datetime)."""
+    """A line with the program's stage and the date (training.py, print_datetime)."""
     return Line(f"[{what}] datetime: {clock(job, at)} ")
 
 
@@ -30,5 +30,5 @@ def timers(job: Job, index: int, spent: dict[str, float]) -> Iterator[Line]:
 
 
 def split(job: Job) -> str:
-    """Which part of a checkpoint rank 0 writes: [ t 1/2, p 1/4 ]."""
+    """The part of a checkpoint that rank 0 writes: [ t 1/2, p 1/4 ]."""
     return f"[ t 1/{job.layout.tp}, p 1/{job.layout.pp} ]"

@@ -28,7 +28,7 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
 
 
 def _parameters(job: Job) -> Iterator[str]:
-    """One line for each slice of the model, as they happen to come."""
+    """One line for each slice of the model, in the order in which the ranks print."""
     tensor, layout = job.layout.tp, job.layout
     count = tensor * layout.pp
     for place in range(count) if job.tidy else cluster.arrivals(job, "megatron", count):
@@ -47,7 +47,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
     yield Line(
         f"{INFO}optimizer:Setting up optimizer with config {arguments.optimizer_config(job)}"
     )
-    if job.schedule.ramp:  # arguments that count samples leave the iterations to be counted
+    if job.schedule.ramp:  # the arguments count samples, so Megatron computes the iterations
         yield Line(f"setting training iterations to {job.schedule.steps}")
     style = arguments.of(job)["lr_decay_style"]
     yield Line(f"{INFO}optimizer_param_scheduler:> learning rate decay style: {style}")
@@ -60,11 +60,11 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 
 def _buckets(job: Job) -> Iterator[str]:
-    """The gradients' one bucket: its weights from the last to the first."""
+    """The lines of the single gradient bucket: its weights from the last to the first."""
     config, count = job.architecture, stages.stage_parameters(job.architecture, job.layout, 0)
     buffer = f"{INFO}distributed.param_and_grad_buffer"
     yield f"{buffer}:Number of buckets for gradient all-reduce / reduce-scatter: 1"
-    # ZeRO-1 cuts it into equal and aligned parts (param_and_grad_buffer.py).
+    # ZeRO-1 cuts the bucket into equal and aligned parts (param_and_grad_buffer.py).
     part = lcm(job.layout.dp, 128) if arguments.distributed_optimizer(job) else 1
     padded = -(-count // part) * part
     yield f"Params for bucket 1 ({count} elements, {padded} padded size):"

@@ -1,4 +1,4 @@
-"""Iterations, told by the last rank; memory, validations and checkpoints, by the first."""
+"""Lines of iterations, from the last rank; of memory, validations and checkpoints, from rank 0."""
 
 from collections.abc import Iterator
 from math import exp
@@ -25,7 +25,7 @@ _RERUN = (
 
 
 class Iteration(NamedTuple):
-    """What an iteration's line says that is a mean since the line before."""
+    """The values of an iteration's line that are means since the earlier line."""
 
     seconds: float
     teraflops: float  # per GPU
@@ -33,7 +33,7 @@ class Iteration(NamedTuple):
 
 
 def iteration(event: events.Step, job: Job) -> Iteration | None:
-    """The means of a logged iteration; None for the first step alone, which is not told."""
+    """The means of a logged iteration; None for step 1, which has no line of its own."""
     every = job.schedule.log_every
     if event.step % every:
         return None
@@ -76,7 +76,7 @@ def _batch_grew(event: events.BatchGrew, job: Job, screen: Screen) -> Lines:
 
 
 def _theory(job: Job) -> Iterator[str]:
-    """What Megatron reckons with (theoretical_memory_usage.py): 18 bytes a parameter."""
+    """Megatron's own estimate of the memory (theoretical_memory_usage.py): 18 bytes a parameter."""
     config, layout = job.architecture, job.layout
     once = embedding_parameters(config)
     embeddings = once * (1 if config.tied else 2)
@@ -102,7 +102,7 @@ def _theory(job: Job) -> Iterator[str]:
 
 
 def _memory(event: events.Step, job: Job) -> Iterator[str]:
-    """What torch counts, on the first data rank of each slice (common_utils.py:313)."""
+    """torch's memory statistics on the first data rank of each slice (common_utils.py:313)."""
     layout, config = job.layout, job.architecture
     part = event.allocated / event.reserved
     for stage in range(layout.pp):
@@ -123,12 +123,14 @@ def _memory(event: events.Step, job: Job) -> Iterator[str]:
 
 
 def in_loop(job: Job, step: int) -> bool:
-    """Whether Megatron evaluates after an iteration: it does so at the interval alone."""
+    """Whether Megatron evaluates after an iteration: in its loop it does so at the interval
+    alone.
+    """
     return step % job.schedule.validate_every == 0
 
 
 def _saved_in_loop(job: Job) -> bool:
-    """Whether the last save is at its interval; else it waits until the training is done."""
+    """Whether the last save happens in the loop, at its interval; otherwise it follows the loop."""
     return job.schedule.steps % job.schedule.save_every == 0
 
 
@@ -140,28 +142,32 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 
 def _done(job: Job, at: float) -> Line:
-    """The end of the loop, at `at` or before the evaluation that follows it."""
+    """The line at the end of the loop, at `at` or before the evaluation that follows it."""
     last = job.schedule.steps
     before = 0.0 if in_loop(job, last) else step_time.validation_seconds(job, last)
     return dated(job, at - before, "after training is done")
 
 
 def _after_training(job: Job) -> Lines:
-    """pretrain()'s end: more of the validation set, then the test set, each batch told."""
+    """The lines at the end of pretrain(): evaluations of validation and test set, batch by
+    batch.
+    """
     last = job.schedule.steps
     yield from _evaluation(job, last, "validation", "more validation" * in_loop(job, last))
     yield from _evaluation(job, last, "test", "test")
 
 
 def _evaluation(job: Job, step: int, named: str = "", part: str = "") -> Lines:
-    """evaluate(), of a part of the data with luck of its own; `named` is the set's name at last."""
+    """The lines of evaluate() for a part of the held-out data; `named` is its name in the last
+    line.
+    """
     part, batches = part or "validation", job.schedule.validation_batches
     yield Line(_RERUN)
     if named:
         yield Line(f"Evaluating on {batches * job.schedule.global_batch} samples")
         for batch in range(1, batches + 1):
             yield Line(f"Evaluating iter {batch}/{batches}")
-    index = step + len(named)  # each wait has ranks that are late
+    index = step + len(named)  # each barrier has a skew of its own
     yield from timers(job, index, {"evaluate": step_time.validation_seconds(job, step, part)})
     yield Line(_RERUN)
     yield Line(_RERUN)

@@ -1,4 +1,4 @@
-"""MLPerf's training log: what mllog prints of an LLM benchmark, and nothing else.
+"""MLPerf's training log: the lines of mllog for an LLM benchmark, and nothing else.
 
 Format: mlcommons/logging, mlperf_logging/mllog/mllog.py:40,77-104. Keys and their order: the
 rules that its compliance checker holds a log against (version 6.1.0, training, open division).
@@ -34,7 +34,7 @@ _DECAYS = {
     "wsd": "warmup-stable-decay",
 }
 
-# Where a submission's code logs what.
+# Line numbers of the calls in a submission's script.
 _SCRIPT, _CALLBACKS = "/workspace/llm/pretrain.py", "/workspace/llm/custom_callbacks.py"
 _PLACES = {
     "cache_clear": (_SCRIPT, 31), "init_start": (_SCRIPT, 58), "init_stop": (_SCRIPT, 163),
@@ -47,7 +47,7 @@ _SUBMISSION_AT, _SETTINGS_AT = 60, 71  # from these lines on, one a line
 
 
 def milliseconds(job: Job, at: float) -> int:
-    """Since 1970, with the job's own clock taken as UTC."""
+    """Milliseconds since 1970; the job's local time is taken as UTC."""
     return (units.stamp(job.start, at) - _EPOCH) // _MILLISECOND
 
 
@@ -103,7 +103,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 
 
 def settings(job: Job) -> dict[str, object]:
-    """Every setting that the rules ask for."""
+    """Every setting that the rules require, by key."""
     schedule, layout = job.schedule, job.layout
     precisions = ("linear", "attn", "comm")
     return {
@@ -156,7 +156,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
-    """For a language model the accuracy is the loss; the next block begins at once."""
+    """The events of a validation; for a language model eval_accuracy is the loss."""
     count = samples(job, event.step)
     yield mllog(job, event.at, POINT, "eval_accuracy", event.loss, samples_count=count)
     yield mllog(job, event.at, END, "eval_stop", samples_count=count)

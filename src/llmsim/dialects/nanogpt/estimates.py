@@ -1,8 +1,8 @@
-"""What nanoGPT derives from its own log: how long an iteration took, and a running MFU.
+"""Values that nanoGPT derives from its own log: the time of an iteration, and a running MFU.
 
-The MFU takes 6 N + 12 L H Q T FLOPs a token, with every weight in N but the positions, in units
-of an A100's peak (estimate_mfu, model.py): on a faster GPU it may be above 1. The running MFU
-begins at iteration 5 and forgets a tenth with every line (train.py:300-327).
+The MFU counts 6 N + 12 L H Q T FLOPs per token, N without the position embeddings, in units of an
+A100's peak (estimate_mfu, model.py): on a faster GPU it may be above 1. The running MFU begins at
+iteration 5; each line keeps nine tenths of the earlier value (train.py:300-327).
 """
 
 from llmsim.job.memo import remembered
@@ -12,17 +12,17 @@ from llmsim.model.architecture import parameter_count, position_parameters
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
 
-A100_TFLOPS = 312.0  # what nanoGPT takes for the peak of any GPU
-KEPT = 0.9  # of the running MFU, with every line
+A100_TFLOPS = 312.0  # the peak that nanoGPT assumes for every GPU
+KEPT = 0.9  # part of the running MFU that a line keeps
 FIRST_MFU = 5  # iteration; before it, the running MFU is -1
 
-# The running MFU of a line is found from the FORGOTTEN lines before it: older ones weigh
-# 0.9**384 = 3e-18, less than a float can show. Lines are worked out a block at a time.
+# The running MFU of a line is computed from the FORGOTTEN lines before it: an older line has a
+# weight of 0.9**384 = 3e-18, too little for a float. Lines are computed in blocks.
 FORGOTTEN, BLOCK = 384, 256
 
 
 def mfu(job: Job, seconds: float) -> float:
-    """What estimate_mfu calls MFU for an iteration of these seconds."""
+    """The result of estimate_mfu for an iteration of these seconds."""
     config, sequence = job.architecture, job.schedule.sequence
     attention = 12 * config.layers * config.heads * config.head_width * sequence
     per_token = 6.0 * (parameter_count(config) - position_parameters(config)) + attention
@@ -38,12 +38,14 @@ def iteration(job: Job, step: int) -> int:
 
 
 def evaluates(job: Job, step: int) -> bool:
-    """Whether train.py evaluates and saves after a step: it does nothing more at its end."""
+    """Whether train.py evaluates and saves after a step; it does neither after the last one."""
     return step > 0 and step % job.schedule.validate_every == 0
 
 
 def pause(job: Job, step: int) -> float:
-    """Seconds of the evaluation and the save after a step, with the old file's end; 0 if none."""
+    """Seconds of the evaluation and the save after a step, the old file's deletion included, or
+    0.
+    """
     if not evaluates(job, step):
         return 0.0
     seconds = step_time.validation_seconds(job, step) + storage.save_seconds(job, step)
@@ -51,7 +53,7 @@ def pause(job: Job, step: int) -> float:
 
 
 def iteration_seconds(job: Job, step: int) -> float:
-    """What train.py times as a step: itself and the pause before it."""
+    """Seconds that train.py measures for a step: the step and the pause before it."""
     return step_time.interval_seconds(job, step, step) + pause(job, iteration(job, step))
 
 
@@ -63,7 +65,7 @@ def running_mfu(job: Job, step: int) -> float:
 
 @remembered(4)
 def _running_mfus(job: Job, block: int) -> tuple[float, ...]:
-    """The running MFU at every line of a block; line n tells step n * log_every."""
+    """The running MFU at every line of a block; line n belongs to step n * log_every."""
     first, every = block * BLOCK, job.schedule.log_every
     last = min(first + BLOCK, job.schedule.steps // every + 1)
     mean, means = -1.0, []

@@ -1,11 +1,11 @@
-"""nanoGPT's train.py: a config file that is echoed, then one line every so many iterations.
+"""nanoGPT's train.py: a config file that is echoed, then one line every log_interval iterations.
 
 Every evaluation is followed by a save (always_save_checkpoint, train.py's default). The loss of a
 line is that of rank 0's last micro-batch, its MFU in units of an A100's peak (model.py).
 
 Iteration i is timed from the end of the one before it, so that an evaluation or a save before it
-counts; it is told after them. The running MFU begins at iteration 5 and forgets a tenth with
-every line (train.py:300-327).
+counts; its line comes after theirs. The running MFU begins at iteration 5; each line keeps nine
+tenths of the earlier value (train.py:300-327).
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """configurator.py echoes the file that overrides train.py's defaults."""
     schedule, layout, config = job.schedule, job.layout, job.architecture
-    # One process evaluates, on both parts of the data, as long as all take for one.
+    # One process evaluates, on training and validation data, in the time of one full validation.
     evaluations = max(1, schedule.validation_batches * layout.accumulation // 2)
     settings = {
         "out_dir": repr(_out(job)),
@@ -100,7 +100,7 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
 
 
 def _tensors(config: Architecture) -> tuple[int, int, int]:
-    """How many matrices a model has, how many vectors, and the vectors' weights: the norms.
+    """The number of matrices, the number of vectors (norms), and the weights in all vectors.
 
     c_attn, two c_proj and c_fc in each block, and the embeddings of tokens and positions.
     """
@@ -126,7 +126,7 @@ def _told(job: Job, step: int) -> Line:
 
 
 def _waits(job: Job, step: int) -> bool:
-    """Whether an evaluation of a step's number comes before the step, in train.py."""
+    """Whether train.py evaluates before it runs the step, under the step's number."""
     return estimates.evaluates(job, step) and estimates.iteration(job, step) == step
 
 
@@ -136,7 +136,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
 
 
 def _estimated(job: Job, step: int) -> Line:
-    """What estimate_loss finds after so many updates, on both parts of the data."""
+    """The line of estimate_loss after `step` updates: training and validation loss."""
     train, held_out = loss.expected(job, step + 1), loss.validation(job, step)
     return Line(f"step {step}: train loss {train:.4f}, val loss {held_out:.4f}")
 
@@ -152,7 +152,7 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    """The training goes on."""
+    """The line of the iteration that follows a save."""
     if _waits(job, event.step):
         yield _told(job, event.step)
 

@@ -30,7 +30,7 @@ def pretty(record: Record) -> list[str]:
 
 
 def config(job: Job) -> Record:
-    """Config (src/nanotron/config/config.py), of which a person writes the most as YAML."""
+    """Config (src/nanotron/config/config.py), most of which a person writes as YAML."""
     layout, schedule = job.layout, job.schedule
     engine = "nanotron.parallel.pipeline_parallel.engine.OneForwardOneBackwardPipelineEngine"
     parts: dict[str, object] = {

@@ -1,7 +1,7 @@
 """nanotron: rank 0's set-up, and every iteration from the rank that computes the loss.
 
 nanotron@2411b02, src/nanotron/logging/base.py:268-392, trainer.py:600-800, and public logs of 2024
-and 2025. It validates nothing and says nothing when it ends.
+and 2025. It does not validate, and prints nothing when it ends.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ Lines = Iterator[Line]
 
 MIB = 2**20
 RULE = "=" * 50
-MEMORY_STEPS = 5  # it tells its memory in the first iterations
+MEMORY_STEPS = 5  # the first iterations, after which it prints its memory
 
 _PREFIXES = {"INFO": "\x1b[2;3m", "WARNING": "\x1b[1;33m"}
 _SUFFIX, _BOLD = "\x1b[0m", "\x1b[1m"
@@ -43,7 +43,9 @@ def human(number: float) -> str:
 def _say(
     job: Job, at: float, screen: Screen, text: str, level: str = "INFO", stage: int = 0
 ) -> Line:
-    """A line of rank 0, or of a pipeline stage's first; of the ranks, those that could differ."""
+    """A line of rank 0, or of a pipeline stage's first rank; the prefix has the ranks that
+    differ.
+    """
     layout = job.layout
     ranks = {"DP": (layout.dp, 0), "PP": (layout.pp, stage), "TP": (layout.tp, 0)}
     shown = "".join(f"|{name}={rank}" for name, (size, rank) in ranks.items() if size > 1)
@@ -102,7 +104,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 
 def _built(job: Job) -> tuple[float, float]:
-    """MiB that rank 0 holds in tensors once the model is built, and in all."""
+    """MiB of rank 0 after the model is built: in tensors, and reserved."""
     weights = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0).weights
     return weights / MIB, allocator.reserved(job, 0, 0) / MIB
 
@@ -148,7 +150,7 @@ def _memory(used: float, most: float, held: float) -> str:
 
 
 def _held(event: events.Step, job: Job) -> tuple[float, float, float]:
-    """MiB of rank 0: in tensors after the step, at most in it, and in all."""
+    """MiB of rank 0: in tensors after the step, their peak in the step, and reserved."""
     estimate = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
     states = estimate.weights + estimate.gradients + estimate.optimizer * (event.step > 1)
     held = allocator.reserved(job, event.step, 0)

@@ -81,7 +81,7 @@ def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
-    """What rank 0 has of the model: Megatron's count, then the table of its wrapper."""
+    """The lines about rank 0's part of the model: Megatron's count, then Lightning's table."""
     local = event.parameters_per_gpu
     text = f" > number of parameters on (tensor, pipeline) model parallel rank (0 ,0): {local}"
     yield _said(job, event.at, "nemo_logging:393", text)
@@ -92,7 +92,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 
 def lagged_rate(job: Job, step: int) -> float:
-    """The rate of a step, counted from 1; NeMo's warmup takes one step more than it is told.
+    """The learning rate of a step, counted from 1; NeMo's warmup has one step more than configured.
 
     peak * (iteration + 1) / (warmup + 1), iteration <= warmup (nemo/core/optim/lr_scheduler.py).
     """
@@ -103,7 +103,7 @@ def lagged_rate(job: Job, step: int) -> float:
 
 
 def iteration(event: events.Step, job: Job) -> dict[str, float]:
-    """What an iteration logs, by NeMo's names."""
+    """The values of an iteration, by NeMo's names."""
     schedule, iteration = job.schedule, event.step - 1
     values: dict[str, float] = {
         "lr": lagged_rate(job, event.step),
@@ -128,7 +128,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
 
 
 def shown(value: float) -> str:
-    """A metric as ProgressPrinter has it: whole numbers as they are, others in four digits."""
+    """A metric as ProgressPrinter prints it: whole numbers as they are, others with four digits."""
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
@@ -150,7 +150,7 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
 
 
 def _saved(job: Job, at: float, step: int, seconds: float) -> Lines:
-    """How long training waited for the save."""
+    """The line about the time that training waited for a save."""
     began = (units.stamp(job.start, at - seconds) - UNIX).total_seconds()
     text = (
         f"Global Checkpoint Save : Rank: 0 : Iteration: {step - 1} : "

@@ -24,14 +24,14 @@ Metrics = Iterable[tuple[str, float]]
 MEGABYTE = 1_000_000
 CHECKPOINTS = "/checkpoints"
 
-# Where messages come from: modules and lines.
+# Modules and line numbers of the messages.
 _MAIN, _METRICS, _TRAINER, _EVAL = "scripts.train:{}", "olmo.train:981", "olmo.train:{}", 1085
 _DROPOUT, _NORM = Module("Dropout", "p=0.0, inplace=False"), Module("RMSLayerNorm")
 _TIME, _INFO, _PLACE, _RESET = "\x1b[2;36m", "\x1b[34m", "\x1b[2m", "\x1b[0m"
 
 
 def number(value: float) -> str:
-    """As many decimals as the size suggests (train.py:966)."""
+    """A number with the decimals that OLMo gives to its size (train.py:966)."""
     if value < 0.0001:
         return str(value)
     if value > 1000:
@@ -97,7 +97,7 @@ def _strategy(job: Job) -> str:
 
 
 def _wrapped_bytes(job: Job) -> int:
-    """OLMo's weights are in fp32; FSDP cuts them up, DDP has buckets for as many gradients."""
+    """Bytes of a wrapped model: fp32 weights, sharded by FSDP; with DDP also gradient buckets."""
     weights = 4 * parameter_count(job.architecture)
     if _strategy(job) == "fsdp":
         return weights // job.layout.dp
@@ -134,7 +134,7 @@ def _sharded(module: Module) -> Module:
 
 
 def _modules(config: Architecture, block: Module) -> Module:
-    """OLMo (olmo/model.py): its modules in the order in which they come to be."""
+    """OLMo (olmo/model.py): its modules in the order in which they are created."""
     size = (config.vocabulary, config.hidden_size)
     head = () if config.tied else (("ff_out", linear(config.hidden_size, config.vocabulary)),)
     transformer = Module("ModuleDict", children=(
@@ -188,19 +188,19 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    if event.step % job.schedule.log_every:  # the first step alone is not told
+    if event.step % job.schedule.log_every:  # step 1 has no line of its own
         return
     head = f"[step={event.step}/{job.schedule.steps},epoch={event.epoch - 1}]"
     yield from _block(job, event.at, screen, head, metrics(event, job))
 
 
 def metrics(event: events.Step, job: Job) -> Iterator[tuple[str, float]]:
-    """What a step logs, by OLMo's names."""
+    """The values that a step logs, by OLMo's names."""
     yield "optim/total_grad_norm", event.gradient_norm
     yield "train/CrossEntropyLoss", event.loss
     yield "train/Perplexity", exp(event.loss)
     yield "throughput/total_tokens", event.tokens
-    if event.step > 1:  # the first is not timed: it compiles
+    if event.step > 1:  # OLMo does not time the first step, which compiles
         rate = event.tokens_per_second / job.layout.gpus
         yield "throughput/device/tokens_per_second", rate
         yield "throughput/device/batches_per_second", event.tokens_per_second / batch_tokens(job)
@@ -209,7 +209,7 @@ def metrics(event: events.Step, job: Job) -> Iterator[tuple[str, float]]:
 
 
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
-    """How far an evaluation is, now and then."""
+    """The line about the progress of an evaluation, at intervals."""
     if event.task != "validation" or event.done == 0:
         return
     if event.done % job.schedule.log_every == 0 or event.done == event.total:
@@ -229,7 +229,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 
 def evaluation(event: events.Validated, job: Job) -> tuple[tuple[str, float], ...]:
-    """What an evaluation logs, by OLMo's names."""
+    """The values that an evaluation logs, by OLMo's names."""
     label = f"{job.dataset.name}-validation"
     return (
         (f"eval/{label}/CrossEntropyLoss", event.loss),

@@ -1,1 +1,1 @@
-"""What several frameworks print alike: launchers, NCCL, nvidia-smi, progress bars."""
+"""Output that several frameworks share: launchers, NCCL, nvidia-smi, progress bars."""

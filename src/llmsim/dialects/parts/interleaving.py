@@ -1,7 +1,7 @@
-"""What happens when many processes print at once: mild, drawn from the seed, off with --tidy.
+"""Interleaved output of many processes, drawn from the seed; --tidy turns it off.
 
-Real logs show lines of ranks in any order, the tail of one line on a later one, and two lines
-without the line end between them, which then follows as an empty line.
+In real logs the lines of ranks come in any order, the end of one line follows a later line, and
+two lines stand on one, followed by the empty line of the missing line end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ def interleaved(job: Job, name: str, streams: Sequence[Sequence[str]]) -> Iterat
     waiting = [list(reversed(stream)) for stream in streams if stream]
     count = 0
     while waiting:
-        # Processes keep about the same pace: the next is one of the three that said least.
+        # Processes run at about the same speed: one of the three with most lines left is next.
         waiting.sort(key=len, reverse=True)
         index = cluster.pick_index(job, name, min(3, len(waiting)), count)
         yield waiting[index].pop()
@@ -29,7 +29,7 @@ def interleaved(job: Job, name: str, streams: Sequence[Sequence[str]]) -> Iterat
 
 
 def split(job: Job, name: str, lines: list[str], mark: str) -> list[str]:
-    """One of the lines that have the mark breaks there, and its tail follows the next line."""
+    """The lines, one of them split at the mark: its end follows the next line."""
     places = [at for at, line in enumerate(lines[:-1]) if mark in line]
     if job.tidy or not places:
         return lines
@@ -40,7 +40,9 @@ def split(job: Job, name: str, lines: list[str], mark: str) -> list[str]:
 
 
 def joined(job: Job, name: str, lines: list[str]) -> list[str]:
-    """Two of the lines stand on one, and the line end that is missing comes after it."""
+    """The lines, two of them joined on one line; the missing line end gives an empty line after
+    it.
+    """
     if job.tidy or len(lines) < 2:
         return lines
     at = cluster.pick_index(job, name, len(lines) - 1)

@@ -19,7 +19,7 @@ def linear(inputs: int, outputs: int) -> Module:
 
 
 def repeated(times: int, module: Module) -> Module:
-    """A ModuleList of modules that are alike, which it tells once."""
+    """A ModuleList of equal modules, which it prints once."""
     name = f"{times} x {module.name}" if times > 1 else module.name
     key = f"0-{times - 1}" if times > 1 else "0"
     return Module("ModuleList", children=((key, module._replace(name=name)),))

@@ -26,7 +26,7 @@ _NAME = 27  # characters of a GPU's name; a longer one ends in dots
 
 
 def before(job: Job) -> list[str]:
-    """What somebody sees on the first node at the job's start; empty without NVIDIA's GPUs."""
+    """The table on the first node at the job's start; empty without NVIDIA's GPUs."""
     if not gpus.is_nvidia(job.gpu):
         return []
     ranks = range(gpus_per_node(job))

@@ -1,4 +1,4 @@
-"""What comes before a framework's first word: a look at the GPUs, the command, the banner."""
+"""The lines before a framework's own: nvidia-smi's table, the command, torchrun's banner."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def typed(screen: Screen, command: str) -> Iterator[Line]:
 
 
 def looked(job: Job, screen: Screen) -> Iterator[Line]:
-    """nvidia-smi, first thing on the node, where its table fits."""
+    """nvidia-smi's table and its command, if the table fits the width."""
     rows = nvidia_smi.before(job) if screen.width >= nvidia_smi.WIDTH else []
     if rows:
         yield from typed(screen, "nvidia-smi")

@@ -1,4 +1,4 @@
-"""tqdm's bars, as libraries show them: what it leaves is a full Bar, what it erases never quite."""
+"""tqdm's bars, as libraries show them. A bar that stays ends full; an erased one ends below 1."""
 
 from collections.abc import Callable
 
@@ -22,9 +22,9 @@ def bar(
     scale: bool = False,
     leave: bool = True,
 ) -> Bar:
-    """A bar after so many seconds; ten cells in a pipe. `note` is asked for when it is shown.
+    """A bar after `elapsed` seconds; ten cells in a pipe. `note` is called when the bar is drawn.
 
-    One cell of a terminal is left free, so that none wraps it.
+    The last cell of a terminal's width stays free, so that the line does not wrap.
     """
 
     def drawn() -> str:

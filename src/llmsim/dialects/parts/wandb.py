@@ -27,7 +27,7 @@ _STYLES = {"wandb": "34;1", "name": "33", "host": "32", "link": "34;4", "path": 
 
 
 def downsampled(values: Sequence[T], points: int = POINTS) -> list[T]:
-    """At most so many of the values, the first and last among them (wandb.util.downsample)."""
+    """At most `points` of the values, the first and last among them (wandb.util.downsample)."""
     if len(values) < points:
         return list(values)
     ratio = (len(values) - 1) / (points - 1)
@@ -78,7 +78,7 @@ def _emoji(screen: Screen, star: bool) -> str:
 
 
 def start(job: Job, screen: Screen, project: str, at: float) -> Iterator[Line]:
-    """The banner of wandb.init, online, so many seconds after the launch."""
+    """The banner of wandb.init, online, at simulated second `at`."""
     user, team = names.user(job.seed), names.team(job.seed)
     home, url = _urls(job, project)
     folder = f"/workspace/{project}/{_folder(job, at)}"
@@ -109,7 +109,7 @@ def finish(
     history: Mapping[str, Sequence[float]],
     summary: Mapping[str, float],
 ) -> Iterator[Line]:
-    """The sparklines of the history, the last values, and where all that can be looked at.
+    """The sparklines of the history, the last values, and the run's address.
 
     `at` is that of wandb.init; `history` has a key's values or a downsampled part of them.
     """
@@ -132,7 +132,9 @@ def finish(
 
 
 def _grid(title: str, rows: Mapping[str, str]) -> list[str]:
-    """A titled table of the first keys, aligned to the right; what is more is counted."""
+    """A titled table of the first keys, aligned to the right; the number of further keys is
+    given.
+    """
     shown = {key: rows[key] for key in sorted(rows)[:KEYS]}
     if len(rows) > KEYS:
         shown[f"+{len(rows) - KEYS:,d}"] = "..."

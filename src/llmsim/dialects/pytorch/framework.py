@@ -1,4 +1,4 @@
-"""What the default trainer, a good lab's own train.py, is for, and how it trains."""
+"""The traits of the default trainer, a good lab's own train.py."""
 
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import RECIPES

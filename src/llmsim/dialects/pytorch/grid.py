@@ -1,8 +1,8 @@
-"""The status grid: what somebody sees who looks at all GPUs at once, in nvidia-smi's manner.
+"""The status grid: all GPUs at once, in the manner of nvidia-smi.
 
-Cells stand side by side as the width allows. Of the kinds of cell the most detailed is taken
-that keeps the grid at sixteen rows, the smallest for up to twenty-four. Where that is too much,
-what all GPUs share takes two lines.
+Cells stand side by side as the width allows. The grid takes the most detailed kind of cell with
+which it has at most sixteen rows; the smallest kind may take twenty-four. If that is not enough,
+two lines sum up all GPUs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,7 @@ def _power(reading: Reading, job: Job) -> str:
 
 
 def _wide(reading: Reading, job: Job, screen: Screen) -> Cell:
-    """Everything, with a bar for utilisation and one for memory: 67 cells or a few more."""
+    """A cell with all values, and bars for utilisation and memory: 67 cells or a few more."""
     part = reading.memory_mib / job.gpu.memory_mib
     return [
         ("number", f" {reading.index:2d} "),
@@ -132,7 +132,7 @@ def grid(event: events.Status, job: Job, screen: Screen) -> Rows:
 
 
 def _evenly(cells: int, most: int) -> int:
-    """Full rows where a divisor allows it: 8 GPUs in 4 columns rather than 5."""
+    """A number of columns that fills all rows, if there is one: 4 columns for 8 GPUs, not 5."""
     tidy = max(count for count in range(1, most + 1) if cells % count == 0)
     return tidy if tidy * 2 > most else most
 
@@ -149,7 +149,7 @@ def _laid_out(cells: Sequence[Cell], columns: int, size: int) -> Rows:
 
 
 def _totals(event: events.Status, job: Job) -> list[str]:
-    """What all have in common, the most important first."""
+    """The totals and means of all GPUs, the most important first."""
     readings: Sequence[Reading | NodeReading] = event.gpus or event.nodes
     busy = sum(reading.utilization for reading in readings) / len(readings)
     power = sum(reading.power_watts for reading in readings) / 1000
@@ -172,7 +172,7 @@ def _joined(parts: Sequence[str], room: int) -> str:
 
 
 def _edge(inner: int, parts: Sequence[str]) -> list[Span]:
-    """A horizontal line that bears as many of the parts as it can."""
+    """A horizontal line with as many of the parts on it as fit."""
     text = _joined(parts, inner - 4)
     text = f" {text} " if text else ""
     return [("muted", "+-"), ("title", text), ("muted", "-" * (inner - 1 - len(text)) + "+")]

@@ -1,4 +1,4 @@
-"""The command, the nodes and the ranks: until all GPUs know each other."""
+"""The lines of the launch: the command, the nodes, the ranks, the communicator."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ BANNER_WIDTH = 60
 
 
 def _command(job: Job) -> list[str]:
-    """What was typed, in words that stay together on a line."""
+    """The typed command, as words that are not broken at a line's end."""
     script = [
         "train.py",
         f"--model {job.model.name}",
@@ -72,7 +72,7 @@ def _workers_started(event: events.WorkersStarted, job: Job, screen: Screen) -> 
 
 
 def _banner(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
-    """torchrun's warning; what is too long for the screen goes on below, the stars stop at it."""
+    """torchrun's warning; a long line is wrapped, and the stars end at the screen's width."""
     now = units.stamp(job.start, event.at)
     for text in banner(now, event.process, job.software.torch):
         long = len(text) > screen.width

@@ -1,4 +1,4 @@
-"""The house dialect: a good lab's own train.py under torchrun, which tells all.
+"""The default dialect: a good lab's own train.py under torchrun, which prints every event.
 
 Rank-0 logger lines in the conventions of PyTorch and Hugging Face logs. Every line is made of
 clauses; those that do not fit the width are left out, the least important first.

@@ -10,7 +10,7 @@ from llmsim.text.style import Span, paint
 
 
 def alone(job: Job) -> bool:
-    """Whether one GPU trains by itself: then nobody speaks of ranks."""
+    """Whether the job has a single GPU; then no line mentions ranks."""
     return job.layout.gpus == 1
 
 
@@ -29,12 +29,12 @@ def prefix(at: float, job: Job, width: int, level: str = "INFO") -> list[Span]:
 
 
 def say(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:
-    """An INFO line of as many clauses, from the first on, as the width has room for."""
+    """An INFO line with the first clauses, as many as fit the width."""
     return _line(event, job, screen, "INFO", clauses)
 
 
 def warn(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:
-    """The same as a WARNING."""
+    """A WARNING line with the first clauses, as many as fit the width."""
     return _line(event, job, screen, "WARNING", clauses)
 
 

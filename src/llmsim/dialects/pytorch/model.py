@@ -1,4 +1,4 @@
-"""The data, the model and the plan: what stands between a cluster and its first step."""
+"""The lines about the data, the model and the schedule, before the first step."""
 
 from collections.abc import Iterator
 from math import fsum
@@ -20,7 +20,7 @@ Lines = Iterator[Line]
 
 NOTHING: Clause = (("", ""),)
 
-# What such runs set; in fine-tuning the defaults of torch and Hugging Face's trainer.
+# Usual settings of the optimizer; in fine-tuning the defaults of torch and Hugging Face's trainer.
 FINE_TUNING = "AdamW (0.9, 0.999), no weight decay"
 OPTIMIZERS = {"language": "AdamW (0.9, 0.95), weight decay 0.1"}  # by objective
 
@@ -137,7 +137,7 @@ def _memory_planned(event: events.MemoryPlanned, job: Job, screen: Screen) -> Li
 
 
 def _warmup(schedule: Schedule) -> str:
-    """How long the learning rate rises: in steps, or by sequences where the batch grows."""
+    """The length of the warmup: in steps, or in sequences if the batch grows."""
     if schedule.ramp:
         return f"{schedule.warmup * schedule.global_batch:,} sequences"
     return f"{schedule.warmup:,}"

@@ -12,7 +12,7 @@ from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
-# Names of shards are too long for less; the bar tells of them anyway.
+# Names of shards need this width; on a narrower screen only the bar shows them.
 SHARD_WIDTH = 60
 
 

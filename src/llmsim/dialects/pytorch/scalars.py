@@ -1,4 +1,4 @@
-"""What the house's train.py logs to TensorBoard and Weights & Biases: tags of its own."""
+"""The values that the default train.py logs to TensorBoard and Weights & Biases: its own tags."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The run in numbers, and the last line."""
+"""The summary of the run, and the last line."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from llmsim.text.fitting import take_prefix, wrapped
 from llmsim.text.screen import Screen
 from llmsim.text.style import Span, clipped, length, paint
 
-# What a row says: its name, the style of its value, and the value in clauses.
+# A row: its name, the style of its value, and the value in clauses.
 Row = tuple[str, str, tuple[str, ...]]
 
 # Below this width a value stands below its name, without a box.
@@ -40,12 +40,12 @@ def _rows(event: events.Summary, job: Job) -> list[Row]:
 def _validation(event: events.Summary, job: Job) -> tuple[str, ...]:
     final, best = round(event.final_validation, 4), round(event.best_validation, 4)
     perplexity = f" (ppl {units.perplexity(final)})" if event.perplexity else ""
-    # In reinforcement learning the loss is a distance, and less of it no merit.
+    # In reinforcement learning the loss is a distance, and a lower one is not better.
     return f"{final:.4f}", perplexity, "" if job.recipe.generates else f", best {best:.4f}"
 
 
 def _value(row: Row, room: int, screen: Screen) -> list[Span]:
-    """As much of a row's value as there is room for, padded to it."""
+    """The clauses of a row's value that fit the room, padded to it."""
     _, style, clauses = row
     kept = take_prefix([((style, clause),) for clause in clauses], room)
     kept = [*clipped(kept, room, "…" if screen.unicode else ">")]
@@ -81,7 +81,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Iterator[Line]:
 
 
 def _again(job: Job, screen: Screen) -> Iterator[Line]:
-    """The command that plays this run again, whole: it is there to be copied."""
+    """The command that plays this run again, never cut, so that it can be copied."""
     program, *flags = job.command.split(" --")
     words = [program, *(f"--{flag}" for flag in flags)]
     told = "Same run again: "

@@ -1,4 +1,4 @@
-"""Epochs, steps, validations: the lines that a run is mostly made of."""
+"""The lines of epochs, steps and validations."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ IMPORTANCE = (
     "pace", "remaining", "epoch", "samples",
 )  # fmt: skip
 
-# How the step's line calls what preference tuning and reinforcement learning watch.
+# Names in the step's line for the metrics of preference tuning and reinforcement learning.
 METRICS = {
     "rewards/margins": "margin {:6.3f}",
     "rewards/accuracies": "acc {:.3f}",
@@ -40,7 +40,7 @@ SLOW_REASONS = {
     "network retry": "retransmitted on its NIC",
 }
 
-# What is worth a line on its own only where there is room for a sentence.
+# The narrowest screen that has room for a sentence.
 SENTENCE_WIDTH = 60
 
 

@@ -1,1 +1,1 @@
-"""By moment: temperature, power, memory, storage."""
+"""Hardware by moment: temperature, power, memory, storage."""

@@ -1,4 +1,4 @@
-"""What torch's allocator holds while a job runs, in bytes, as its logs show it."""
+"""The bytes that torch's allocator holds while a job runs, as training logs show them."""
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job

@@ -1,4 +1,4 @@
-"""What one GPU must hold, in bytes.
+"""The memory that one GPU needs, in bytes.
 
 States, per parameter (P of them on the GPU's pipeline stage and tensor slice, N data ranks;
 Rajbhandari et al. 2020, "ZeRO"; FSDP2 keeps its one copy of the weights in fp32):
@@ -44,7 +44,7 @@ from llmsim.model.architecture import (
 from llmsim.physics.hardware.stages import stage_layers, stage_parameters
 from llmsim.typed import NamedTuple
 
-# What a plan may fill of a GPU: 5 % are left for fragmentation and the odd spike.
+# The part of a GPU's memory that a job may plan to use; 5 % stay free for fragmentation and peaks.
 USABLE = 0.95
 
 GB = 10**9
@@ -72,7 +72,7 @@ _SHARDED: dict[Sharding, tuple[bool, bool, bool]] = {
 _EAGER_ACTIVATIONS = 1.2
 # Bytes per logit: a fused loss writes the gradient over the bf16 logits; otherwise there are
 # bf16 logits, an fp32 copy, its log-softmax, that one's gradient and a bf16 gradient.
-# Compiled with the model, the loss keeps bf16 logits and the fp32 ones that it reckons with.
+# Compiled with the model, the loss keeps the bf16 logits and their fp32 copy.
 _FUSED_LOGIT, _EAGER_LOGIT, _FP32_LOGIT = 2, 2 + 4 + 4 + 4 + 2, 2 + 4
 
 
@@ -84,17 +84,17 @@ class Memory(NamedTuple):
     optimizer: int
     activations: int
     logits: int
-    gathered: int  # what FSDP or ZeRO-3 has gathered and not yet freed
-    context: int  # CUDA context, NCCL buffers: outside of what torch counts
+    gathered: int  # weights that FSDP or ZeRO-3 has gathered and not yet freed
+    context: int  # CUDA context and NCCL buffers, which torch does not count
 
 
 def total(memory: Memory) -> int:
-    """All of it, in bytes."""
+    """The sum of all purposes, in bytes."""
     return sum(memory)
 
 
 def capacity(gpu: Gpu) -> int:
-    """Bytes that torch can use: what nvidia-smi shows less the driver's share.
+    """Bytes of a GPU that torch can use: nvidia-smi's total less the driver's share.
 
     The driver takes about 0.25 GiB and 0.25 %: 81,559 MiB of an H100 are 79.2 GiB to torch
     (logs: 79.1-79.6), 143,771 MiB of an H200 are 139.8 (139.81), 183,359 MiB of a B200 are
@@ -141,7 +141,7 @@ def _activations(
 
 
 def _once(config: Architecture, recompute: Recompute) -> int:
-    """bf16 elements per token that GPT-2 has outside of its blocks.
+    """bf16 elements per token that GPT-2 keeps outside of its blocks.
 
     The embedding, the last norm and scratch of five widths; one GELU, if it is recomputed. In
     fp32: that norm's mean and deviation, and the loss.
@@ -244,7 +244,7 @@ def estimate(
 
 
 def parts_gib(needed: Memory) -> dict[str, float]:
-    """GiB by purpose, in hundredths: what is shown, so that a reader's sum agrees with ours."""
+    """GiB by purpose, rounded to hundredths as they are shown, so that a reader's sum is exact."""
     parts = {
         "states": needed.weights + needed.gradients + needed.optimizer,
         "activations": needed.activations + needed.logits,

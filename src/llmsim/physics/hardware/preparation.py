@@ -1,4 +1,4 @@
-"""A trainer's passes over its rows before the training, and its optimizer's states.
+"""The time that a trainer needs before its first step: passes over the rows, optimizer states.
 
     seconds = rows / rate
 
@@ -39,6 +39,6 @@ def _rate(job: Job, name: str) -> float:
 
 
 def optimizer_seconds(job: Job) -> float:
-    """Seconds until the first stage's optimizer has its states, and the trainer with it."""
+    """Seconds in which the optimizer of the first pipeline stage allocates its states."""
     held = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
     return 0.4 + held.optimizer / STATES

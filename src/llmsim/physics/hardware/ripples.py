@@ -4,10 +4,10 @@ from math import fsum, sqrt
 
 from llmsim.physics import noise
 
-_SCALE = 1.0 / sqrt(2.0)  # of a difference of two draws, to that of one
+_SCALE = 1.0 / sqrt(2.0)  # gives the difference of two draws the spread of one draw
 
-# A ripple's knots are differences of draws so many knots apart: their sum telescopes, so that
-# the integral of a ripple costs two dozen draws however long the run is.
+# A knot of a ripple is the difference of two draws that lie this many knots apart. The sum of all
+# knots telescopes, so that the integral of a ripple costs two dozen draws in any run.
 _KNOTS_APART = 6
 
 
@@ -33,7 +33,7 @@ def integral(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> 
     """The integral of a ripple from 0 to `at`, in seconds.
 
     Whole periods are trapezoids: sum (r_k + r_k+1) / 2 = R(n) + (r_n - r_0) / 2, where R(n), the
-    sum of the first n knots, is what the last draws leave over the first.
+    sum of the first n knots, is the sum of the last draws less that of the first.
     """
     knot = int(at // period)
     share = at / period - knot

@@ -1,4 +1,4 @@
-"""What of a model stands on each stage of a pipeline: its layers, its parameters."""
+"""The layers and parameters of a model on each stage of a pipeline."""
 
 from llmsim.job.layout import Layout
 from llmsim.model.architecture import (
@@ -11,9 +11,9 @@ from llmsim.model.architecture import (
 
 
 def stage_layers(config: Architecture, layout: Layout, stage: int) -> int:
-    """Transformer blocks on a pipeline stage: as many on each, if that is possible.
+    """Transformer blocks on a pipeline stage: equally many on each, if that is possible.
 
-    Else the first and the last, which have the embeddings, have fewer than the others
+    Otherwise the first and the last, which hold the embeddings, have fewer than the others
     (Megatron's decoder_first_pipeline_num_layers; Llama 3 405B, section 3.3.2).
     """
     stages = layout.pp
@@ -21,7 +21,7 @@ def stage_layers(config: Architecture, layout: Layout, stage: int) -> int:
     ends = config.layers - (each + 1) * (stages - 2)
     if not rest:
         return each
-    if ends < 2:  # too few for that
+    if ends < 2:  # the first and last stage would have less than one block each
         return each + (stage < rest)
     if 0 < stage < stages - 1:
         return each + 1

@@ -1,4 +1,4 @@
-"""Checkpoints and exported weights: how many bytes, how many seconds.
+"""Checkpoints and exported weights: their bytes, and the seconds to write or read them.
 
     checkpoint  12 bytes per trained parameter (torch DCP: fp32 weights, Adam's m and v), or 14
                 where ZeRO keeps bf16 weights beside the optimizer's (BLOOM: 2.3 TB of 176B)
@@ -42,23 +42,25 @@ def checkpoint_bytes(job: Job) -> int:
 
 
 def _spread(job: Job, stream: str, index: int) -> float:
-    """A factor around 1: storage is shared, so it varies by 7 %."""
+    """A factor around 1: the storage is shared with other jobs, so its speed varies by 7 %."""
     return exp(0.07 * max(-2.5, min(3.0, noise.normal(job.seed, stream, index))))
 
 
 def _slowdown(job: Job, stream: str, index: int) -> float:
-    """A factor from 1: others use the storage too, and nobody gets more than it has."""
+    """A factor of at least 1: other jobs slow the storage down, and nothing makes it faster."""
     return exp(0.1 * min(3.0, abs(noise.normal(job.seed, stream, index))))
 
 
 def _bandwidth(job: Job) -> float:
-    """Bytes per second that the job writes: every node is a writer, the file system the cap."""
+    """Bytes per second that the job writes: all nodes write, up to the file system's bandwidth."""
     per_node = noise.between(job.seed, "storage node", 2.5, 6.0)
     return min(job.storage_gb_s, job.layout.nodes * per_node) * GB
 
 
 def _barrier_seconds(job: Job) -> float:
-    """Planning, metadata and the barrier at the end; grows with the ranks."""
+    """Seconds of planning, metadata and the barrier at the end of a save; they grow with the
+    ranks.
+    """
     return noise.between(job.seed, "storage barrier", 0.8, 1.8) + 0.15 * log2(job.layout.gpus)
 
 
@@ -69,7 +71,7 @@ def save_seconds(job: Job, step: int) -> float:
 
 
 def delete_seconds(job: Job, step: int) -> float:
-    """Seconds to delete what the checkpoint of a step makes superfluous: some 0.4."""
+    """Seconds to delete the old checkpoint that the one of a step replaces: about 0.4."""
     return round(0.4 * _spread(job, "storage delete", step), 6)
 
 
@@ -83,7 +85,7 @@ def staging_seconds(job: Job, step: int) -> float:
 
 
 def released_shards(job: Job) -> tuple[Shard, ...]:
-    """The released bf16 weights that a run may start from."""
+    """The files of the released bf16 weights from which a run may start."""
     return _shards(job.architecture._replace(adapter_rank=0), SHARD_LIMIT)
 
 
@@ -121,7 +123,7 @@ def _layer_tensors(config: Architecture) -> Iterator[tuple[str, tuple[int, ...]]
 
 
 def _gpt2_tensors(config: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """GPT-2's, in the order of its modules in Hugging Face's transformers."""
+    """Names and shapes of GPT-2's tensors, in the order of Hugging Face's modules."""
     hidden, inner = config.hidden_size, config.feed_forward
     yield "transformer.wte.weight", (padded_vocabulary(config), hidden)
     yield "transformer.wpe.weight", (GPT2_POSITIONS, hidden)

@@ -1,4 +1,4 @@
-"""Telemetry of one GPU, all of it from one latent load.
+"""The gauges of one GPU, all computed from one latent load.
 
     power        (context + (training - context) * load) * ripples  W; training follows MFU
     energy       the integral of power over all that the GPU did, ripples included
@@ -36,7 +36,7 @@ Activity = Literal[
     "export",
 ]
 
-# Share of the way from a GPU that only has a context to one that trains.
+# Power of an activity between that of a GPU with only a context (0) and of one that trains (1).
 _LOAD: dict[Activity, float] = {
     "idle": 0.0,
     "starting": 0.03,
@@ -61,12 +61,12 @@ _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
 _HIGHEST_MEAN = 0.99  # of TDP: the limit that a GPU's power control holds
 COMMON_PERIOD, OWN_PERIOD = 20.0, 7.0  # seconds between the knots of the two ripples of power
 
-# What the GPUs do, and since when, in simulated seconds.
+# An activity of the GPUs and the simulated second at which it began.
 Load = tuple[Activity, float]
 
 
 class Reading(NamedTuple):
-    """What nvidia-smi would show of one GPU."""
+    """The values that nvidia-smi would show for one GPU."""
 
     index: int  # type: ignore[assignment]  # rank in the job; tuple.index is not missed
     utilization: int  # per cent
@@ -78,7 +78,7 @@ class Reading(NamedTuple):
 
 
 class NodeReading(NamedTuple):
-    """One node's GPUs together."""
+    """The gauges of one node: its GPUs together."""
 
     node: int
     gpus: int
@@ -94,7 +94,7 @@ class NodeReading(NamedTuple):
 
 
 class _Site(NamedTuple):
-    """Constants of a run."""
+    """Thermal and electrical constants that all GPUs of a run share."""
 
     idle: float  # share of TDP without a process
     training: float  # while training
@@ -107,7 +107,7 @@ class _Site(NamedTuple):
 
 
 class _Chip(NamedTuple):
-    """Constants of one GPU."""
+    """Constants in which one GPU differs from the others."""
 
     rise: float  # factor
     inlet: float  # degrees C
@@ -118,9 +118,9 @@ class _Chip(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _chip(seed: int, index: int, local: int, node: int) -> _Chip:
-    """Silicon and place. In an 8-GPU chassis two rows differ by some degrees.
+    """The constants of a GPU by its silicon and its place: two rows of a chassis differ by degrees.
 
-    Real: 54 42 41 54 53 40 42 52 C. One GPU in some 300 sits behind a tired fan.
+    A real 8-GPU node: 54 42 41 54 53 40 42 52 C. One GPU in about 300 has a weak fan.
     """
     row = 1.10 if local % 4 in (0, 3) else 0.90
     tired = 1.25 if noise.uniform(seed, "gpu fan", index) < 1 / 300 else 1.0
@@ -175,13 +175,13 @@ def _power_share(site: _Site, chip: _Chip, activity: Activity) -> float:
 
 
 def _swings(activity: Activity) -> tuple[float, float]:
-    """How far the common ripple and a GPU's own one move its power, as shares of it."""
+    """Amplitudes of the common ripple and of a GPU's own one, as shares of its mean power."""
     load = _LOAD[activity]
     return 0.008 + 0.012 * load, 0.006 + 0.014 * load
 
 
 def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
-    """The loads that a temperature at `at` still remembers; the latest come first, as in `loads`.
+    """The loads that still matter for a temperature at `at`; the latest come first, as in `loads`.
 
     After 16 time constants of the lag a load has left e^-16 of its heat: less than 1e-5 C.
     """
@@ -195,8 +195,8 @@ def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
 def _warmth(site: _Site, chip: _Chip, at: float, loads: Sequence[Load]) -> float:
     """The share of TDP that a GPU's temperature follows: its power through a first-order lag.
 
-    w(t) = sum of p_i (exp(-(t - end_i) / tau) - exp(-(t - began_i) / tau)), and what lay before
-    the oldest load was as that load is.
+    w(t) = sum of p_i (exp(-(t - end_i) / tau) - exp(-(t - began_i) / tau)). The oldest load is
+    taken to have lasted for ever.
     """
     kept, warmth, power = 1.0, 0.0, 0.0
     for activity, began in loads:
@@ -208,7 +208,7 @@ def _warmth(site: _Site, chip: _Chip, at: float, loads: Sequence[Load]) -> float
 
 
 def _clock(site: _Site, chip: _Chip, activity: Activity, power: float, hot: float) -> int:
-    """SM clock in steps of 15 MHz: 345 idle, highest with a context, lower under full power.
+    """The SM clock, a multiple of 15 MHz: 345 idle, highest with a context, lower under full power.
 
     H100 in training: 1.4-1.75 of 1.98 GHz, limited by power.
     """
@@ -223,7 +223,7 @@ def _clock(site: _Site, chip: _Chip, activity: Activity, power: float, hot: floa
 
 
 def _utilization(job: Job, index: int, at: float, activity: Activity) -> int:
-    """Share of the last second with a kernel running: 100 nearly always in training."""
+    """Per cent of the last second in which a kernel ran: nearly always 100 in training."""
     low, high = _UTILIZATION[activity]
     moment = int(at) * 1_000_003 + index
     draw = noise.uniform(job.seed, "gpu utilization", moment)
@@ -233,7 +233,7 @@ def _utilization(job: Job, index: int, at: float, activity: Activity) -> int:
 
 
 def _memory_mib(job: Job, chip: _Chip, index: int, activity: Activity) -> int:
-    """MiB in use: nothing, the context, context and weights, context and allocator's pages."""
+    """MiB in use: first nothing, then the CUDA context, then also torch's pages (allocator.py)."""
     if activity == "idle":
         return min(4, job.gpu.memory_mib)
     layout = job.layout
@@ -246,7 +246,7 @@ def _memory_mib(job: Job, chip: _Chip, index: int, activity: Activity) -> int:
 
 
 def thermal_state(celsius: float) -> Warmth:
-    """What a GPU's temperature means: hot is where clocks begin to fall."""
+    """Whether a GPU is cool, warm or hot; a hot GPU lowers its clock."""
     return "hot" if celsius >= _THROTTLE else "warm" if celsius >= _WARM else "cool"
 
 
@@ -265,7 +265,7 @@ def power(job: Job, index: int, at: float, activity: Activity) -> float:
 
 
 def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
-    """One GPU at simulated second `at`; `loads` is what it did until then, the latest first.
+    """The gauges of a GPU at simulated second `at`. `loads` are its activities, the latest first.
 
     utilization 0..100 %, power up to 1.05 TDP, temperature 20..95 C, memory within capacity.
     """
@@ -297,7 +297,7 @@ def _chip_of(job: Job, index: int) -> _Chip:
 
 
 def energy(job: Job, index: int, load: Load, until: float) -> float:
-    """Joules that a GPU takes up in a load until a moment: the integral of its power."""
+    """Joules that a GPU uses from the start of a load until a moment: the integral of its power."""
     site, chip = _site(job), _chip_of(job, index)
     activity, began = load
     swing, own_swing = _swings(activity)
@@ -312,7 +312,7 @@ def energy(job: Job, index: int, load: Load, until: float) -> float:
 
 
 def node_summary(job: Job, node: int, at: float, loads: Sequence[Load]) -> NodeReading:
-    """All GPUs of one node, counted from 0."""
+    """The gauges of a node, counted from 0, at simulated second `at`."""
     count = job.layout.gpus // job.layout.nodes
     readings = [reading(job, index, at, loads) for index in range(node * count, (node + 1) * count)]
     utilizations = [each.utilization for each in readings]

@@ -1,1 +1,1 @@
-"""By optimizer step: loss, gradient, learning rate, metrics, benchmarks."""
+"""Learning by optimizer step: loss, gradient, learning rate, metrics, benchmarks."""

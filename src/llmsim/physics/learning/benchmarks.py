@@ -2,14 +2,14 @@
 
     value = right / n,   stderr = sqrt(value * (1 - value) / n)
 
-n is the true size of each test set. Pretrained models: straight lines through the scores
-of published models over the loss that curve.py's law gives for their size and tokens,
-from chance upwards; the kind of data does not count. GPT-2 124M on 10B tokens (law 3.01,
+n is the true size of each test set. The score of a pretrained model is interpolated between
+published models by the loss that curve.py's law gives for their size and tokens, from
+chance upwards; the kind of data does not count. GPT-2 124M on 10B tokens (law 3.01,
 FineWeb 3.29) reached HellaSwag 0.2955 in llm.c; Pythia 1.4B, GPT-J 6B, LLaMA 7B, Llama 3
 8B and 70B scored as their authors or the harness's users report, to about two digits.
-Which benchmarks a run has, each objective's module says: fine-tuned models ROUGE-L and BLEU,
-means of one score a text, whose spread is 0.17; preferences the share of pairs ranked right;
-reinforcement the share of problems solved.
+The module of each objective chooses its benchmarks. Fine-tuned models have ROUGE-L and BLEU,
+which are means over texts whose scores spread by 0.17; preference tuning has the share of pairs
+ranked right, reinforcement learning the share of problems solved.
 """
 
 from math import sqrt
@@ -28,12 +28,12 @@ class Benchmark(NamedTuple):
     metric: str
     questions: int
     choices: int
-    tokens: int  # of a question with one of its choices, without examples before it
+    tokens: int  # of a question with one of its choices, without few-shot examples
     scores: tuple[float, ...]
 
 
-# Nothing learnt; GPT-2 124M (10B tokens); Pythia 1.4B (0.3T); GPT-J 6B (0.4T); LLaMA 7B (1T);
-# Llama 3 8B and 70B (15T); where the law ends.
+# An untrained model; GPT-2 124M (10B tokens); Pythia 1.4B (0.3T); GPT-J 6B (0.4T); LLaMA 7B (1T);
+# Llama 3 8B and 70B (15T); the lowest loss that the law allows.
 LOSSES = (5.0, 3.01, 2.27, 2.126, 2.085, 2.02, 1.93, 1.82)
 BENCHMARKS = (
     Benchmark("hellaswag", "acc_norm", 10_042, 4, 100,
@@ -55,24 +55,24 @@ TEXT_SPREAD = 0.17  # standard deviation of one text's ROUGE-L or BLEU
 
 
 def scores(job: Job, step: int | None = None) -> tuple[Score, ...]:
-    """The evaluation table of the model after a step; of the finished run by default."""
+    """The benchmark scores of the model after a step; after the last one by default."""
     return objectives.of(job).scores(job, step or job.schedule.steps)
 
 
 def effort(job: Job) -> Effort:
-    """How much the evaluation reads."""
+    """The questions and tokens that one evaluation reads."""
     return objectives.of(job).effort
 
 
 def _luck(job: Job, name: str, step: int) -> float:
-    """In standard errors: some of it is the run's, some that of the weights after this step."""
+    """The random part of a score, in standard errors: one part of the run, one of this step."""
     moment = 0 if step == job.schedule.steps else step
     lasting = noise.normal(job.seed, f"evaluation-{name}")
     return 0.6 * lasting + 0.36 * noise.normal(job.seed, f"evaluation-step-{name}", moment)
 
 
 def mean(job: Job, step: int, name: str, expected: float) -> tuple[float, float]:
-    """The mean of one score a text, and its standard error."""
+    """The mean score over all texts, near the expected one, and its standard error."""
     stderr = TEXT_SPREAD / sqrt(ANSWERS)
     return max(0.001, expected + _luck(job, name, step) * stderr), stderr
 
@@ -89,7 +89,7 @@ def interpolated(at: float, values: tuple[float, ...]) -> float:
 
 
 def score(job: Job, step: int, name: str, metric: str, questions: int, share: float) -> Score:
-    """A whole number of right answers: the model's share and its luck with these questions."""
+    """A score from a whole number of right answers: the expected share plus binomial noise."""
     drawn = share + _luck(job, name, step) * sqrt(share * (1.0 - share) / questions)
     value = min(questions, max(0, round(drawn * questions))) / questions
     return Score(name, metric, value, sqrt(value * (1.0 - value) / questions), questions)

@@ -2,7 +2,7 @@
 
     loss = floor + rest + sum a_i exp(-k_i t_i) + anneal * r
 
-r is what is left of the learning rate's decay, from 1 to 0. Pretraining has three
+r is the part of the learning rate's decay that is still to come, from 1 to 0. Pretraining has three
 regimes, each on a clock t of its own:
 
 1. The unigram drop, from ln V + 0..0.5 to 4 + 0.31 ln V. One exponential in steps, 34
@@ -24,8 +24,9 @@ three public logs, each met within 7 % from step 1 to 40,000: GPT-2 124M on Fine
 (llm.c), a 15B dense model and a Mixtral 8x7B (both Megatron). Data repeated up to 4
 times counts as fresh, then fades (Muennighoff et al. 2023).
 
-language.py makes such a curve; fine-tuning, preferences and reinforcement fill the same record
-with less, each in its own module. objectives.curve(job) gives the job's.
+language.py makes the curve of pretraining. Fine-tuning, preference tuning and reinforcement
+learning use fewer fields of the same record, each in its own module. objectives.curve(job) gives
+the curve of a job.
 """
 
 from math import exp, fsum, log1p, sqrt
@@ -53,11 +54,11 @@ DATA_OFFSETS = {
     "code": -1.30,
 }
 
-LOWEST = 1.0  # nats: no text is easier
-SOFTNESS = 0.25  # nats above it within which the law bends
+LOWEST = 1.0  # nats: the entropy of no text is lower
+SOFTNESS = 0.25  # nats above the floor within which the curve bends
 PLATEAU = 5  # steps, where the warmup is that long
 ANNEAL = 0.06  # nats gained while the learning rate decays from its peak to zero
-SEEN_TOKENS = 2e12  # what a model has read before it is trained further
+SEEN_TOKENS = 2e12  # tokens that a released model has already read
 FRESH_EPOCHS, EPOCH_SCALE = 4.0, 15.4  # Muennighoff et al.: 15.4 is their R*
 
 _STEP = 2.2  # of the ladder, in log rate
@@ -73,21 +74,21 @@ Term = tuple[float, float, int]  # amplitude in nats, rate per tick, clock
 
 
 class Curve(NamedTuple):
-    """What the noise-free loss of a job needs, worked out once."""
+    """The parameters of a job's noise-free loss, computed once."""
 
     floor: float  # the loss never falls below it
-    rest: float  # nats above the floor that never go; negative where the law ends below it
+    rest: float  # nats above the floor that stay for ever; negative where the law ends below it
     start: float  # the loss before the first update
     terms: tuple[Term, ...]
     drop: float = 1.0  # how far the loss falls before its noise has full size
     anneal: float = 0.0
-    rewarm: bool = False  # trained before: the loss rises with the learning rate
+    rewarm: bool = False  # further training: the loss rises with the learning rate
     pace: float = 1.0  # below 1 if the peak learning rate is below the usual
-    epoch_gain: float = 1.0  # what an epoch leaves of the loss above the floor
+    epoch_gain: float = 1.0  # factor on the loss above the floor after each epoch
     epoch: int = 1  # steps in an epoch
     last_epoch: int = 0  # counted from 0
     plateau: int = 0
-    softplus_floor: bool = False  # the law may go below the floor: the loss bends away from it
+    softplus_floor: bool = False  # the law may fall below the floor: a softplus keeps it above
 
 
 def value(shape: Curve, job: Job, step: int) -> float:
@@ -99,7 +100,7 @@ def value(shape: Curve, job: Job, step: int) -> float:
 
 
 def unclamped(shape: Curve, job: Job, step: int) -> float:
-    """Nats above the floor by Chinchilla's law, whether or not it knows the floor."""
+    """Nats above the floor by Chinchilla's law alone, which may fall below the floor."""
     done, trained = max(0, step - 1), max(0, step - 1 - job.framework.lr_lag_steps)
     read = batch_ramp.position(job.schedule, trained)  # full batches
     clocks = (
@@ -119,7 +120,9 @@ def unclamped(shape: Curve, job: Job, step: int) -> float:
 
 
 def fresh(steps: float, epoch: int) -> float:
-    """Steps on fresh data that teach as much as these, of which an epoch has `epoch`."""
+    """The number of steps on fresh data that teach as much as `steps` with epochs of `epoch`
+    steps.
+    """
     limit = FRESH_EPOCHS * epoch
     if steps <= limit:
         return steps
@@ -133,13 +136,17 @@ def data_offset(job: Job) -> float:
 
 
 def entropy(job: Job) -> tuple[float, float]:
-    """The floor under the loss on this data, and how far below it the law's own would lie."""
+    """The floor of the loss on this data, and how far the law's own floor would lie below it,
+    nats.
+    """
     floor = ENTROPY + data_offset(job)
     return max(LOWEST, floor), max(0.0, LOWEST - floor)
 
 
 def released(job: Job) -> float:
-    """The loss by the law, on its own data, of the weights that a further training starts from."""
+    """The loss of the released weights from which a further training starts, by the law, in
+    nats.
+    """
     return ENTROPY + capacity(job) + DATA_SCALE / float(SEEN_TOKENS**DATA_EXPONENT)
 
 

@@ -32,12 +32,12 @@ _LANES = sqrt(3.0)  # four 16-bit lanes sum to a variance of 4/12
 
 @remembered(64)
 def _shape(job: Job, tokens: int) -> GradientShape:
-    """Of steps with this many tokens."""
+    """The parameters of the gradient norm in steps with this many tokens."""
     return objectives.of(job).gradient(job, tokens)
 
 
 def level(job: Job) -> float:
-    """The run's luck with the level of its norm, a factor."""
+    """A factor on the gradient norm that differs from run to run."""
     return 0.8 + 0.45 * noise.uniform(job.seed, "gradient-level")
 
 
@@ -47,14 +47,14 @@ def drift(job: Job) -> float:
 
 
 def warmup(job: Job) -> float:
-    """Steps in which the warmup raises the norm: 300 to 2000."""
+    """The number of steps in which the warmup raises the gradient norm: 300 to 2000."""
     schedule = job.schedule
     rising = batch_ramp.steps_until(schedule, schedule.warmup * schedule.global_batch)
     return float(max(300, min(rising, 2000)))
 
 
 def tuned(job: Job, factor: float) -> GradientShape:
-    """The norm of a fine-tuning, at this factor of full supervised fine-tuning's."""
+    """The gradient norm of a fine-tuning, as a factor on that of full supervised fine-tuning."""
     size = job.model.parameters / 124e6
     base = 1.3 * factor * float(size**-0.2) * level(job)
     return GradientShape(base, 0.0, 0.0, warmup(job), 0.12, drift(job))
@@ -86,7 +86,9 @@ def norm(job: Job, step: int) -> float:
 
 
 def _shock(seed: int, step: int) -> float:
-    """Nearly normal, mean 0, variance 1: four 16-bit lanes of one number, added up."""
+    """A nearly normal number, mean 0, variance 1: the sum of four 16-bit parts of one random
+    number.
+    """
     word = noise.bits(seed, "gradient", step)
     total = (word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF) + (word >> 48)
     return (total / 65536.0 - 2.0) * _LANES

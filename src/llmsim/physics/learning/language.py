@@ -1,8 +1,8 @@
 """Language modelling on text: pretraining from random weights, and further training.
 
-The curves are those of curve.py's three regimes; further training is a bump as the rate warms up
-again, then a slow decline. Gradient norms are gradient.py's. What starts from random weights has
-no noise at first: under the uniform distribution every token costs the same ln V.
+Pretraining has the three regimes of curve.py. In further training the loss first rises as the
+learning rate warms up again, then falls slowly. gradient.py has the gradient norms. A run from
+random weights has no noise at first: under the uniform distribution every token costs ln V.
 """
 
 from math import log, sqrt
@@ -31,8 +31,8 @@ from llmsim.physics.speed import batch_ramp
 
 UNIGRAM_STEPS, UNIGRAM_WARMUP = 34.0, 700  # a shorter warmup makes a faster drop
 CONTEXT_STEPS = 360.0
-TOKEN_SHARE = 0.58  # of the nats between unigram and asymptote, what tokens buy
-DOMAIN_TOKENS = 100e6  # the scale on which a trained model gets used to new data
+TOKEN_SHARE = 0.58  # part of the nats between unigram and asymptote that falls with the tokens
+DOMAIN_TOKENS = 100e6  # tokens in which a trained model adapts to new data
 
 
 def _curve(job: Job) -> Curve:
@@ -40,7 +40,7 @@ def _curve(job: Job) -> Curve:
 
 
 def _from_scratch(job: Job) -> Curve:
-    """Random weights: unigrams, context, power law."""
+    """The curve of a run from random weights: unigrams, context, power law."""
     uniform = log(job.architecture.vocabulary)  # the loss of a model that knows nothing
     start = uniform + noise.between(job.seed, "loss-start", 0.0, 0.5)
     floor, below = entropy(job)
@@ -71,7 +71,7 @@ def _from_scratch(job: Job) -> Curve:
 
 
 def _further(job: Job) -> Curve:
-    """A trained model on new data."""
+    """The curve of a trained model on new data."""
     floor, below = entropy(job)
     rest = released(job) - ENTROPY - below
     shift = noise.between(job.seed, "loss-shift", 0.10, 0.25)
@@ -87,7 +87,7 @@ def _further(job: Job) -> Curve:
 
 
 def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
-    """The noise of the batch's tokens; of random weights it grows as the loss falls at first."""
+    """Standard deviation by the batch's tokens, nats; from random weights it first grows from 0."""
     full = loss.batch_sigma(job, shape, clean, first, last)
     if job.recipe.released:
         return full
@@ -111,7 +111,7 @@ def _scores(job: Job, step: int) -> tuple[Score, ...]:
 
 
 def _benchmark(job: Job, test: Benchmark, step: int) -> Score:
-    """What is trained further keeps what the released model can do, give or take 0.01..0.03."""
+    """A benchmark's score. Further training changes a released model's score by 0.01 to 0.03."""
     if job.recipe.released:
         luck = 2.0 * noise.uniform(job.seed, f"evaluation-nudge-{test.name}") - 1.0
         nudge = (0.01 if luck > 0 else -0.01) + 0.02 * luck

@@ -1,4 +1,4 @@
-"""Learning rate, batch and warmup: what a run plans before it starts. Exact, without noise.
+"""Learning rate, batch and warmup, which a run fixes before it starts. Exact, without noise.
 
     warmup   lr = peak * step / warmup                                       step <= warmup
     cosine   lr = final + (peak - final) * (1 + cos(pi * t)) / 2
@@ -34,7 +34,9 @@ STABLE = 0.8  # the part of a wsd schedule before its decay begins
 
 
 def _log_linear(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Straight lines in log x, log y through the rows; flat outside; a row itself is exact."""
+    """y at x on straight lines in log x and log y through the rows; flat outside, exact at a
+    row.
+    """
     if x <= xs[0]:
         return ys[0]
     if x >= xs[-1]:
@@ -65,7 +67,8 @@ def warmup_steps(parameters: int, steps: int) -> int:
 def learning_rate(job: Job, step: int) -> float:
     """The learning rate of optimizer step `step`, counted from 1; it stays final after the end.
 
-    A framework whose schedule lags gives the first steps none, and later ones an earlier rate.
+    In a framework whose schedule lags by n steps, the first n steps have a rate of 0, and each
+    later one has the rate of n steps earlier.
     """
     schedule = job.schedule
     step -= job.framework.lr_lag_steps
@@ -91,7 +94,9 @@ def remaining(schedule: Schedule, step: int) -> float:
 
 
 def full_rate_steps(steps: float, warmup: float) -> float:
-    """Steps at the peak rate that weigh as much: the integral of lr/peak over a linear warmup."""
+    """The equivalent number of steps at the peak rate: the integral of lr/peak over a linear
+    warmup.
+    """
     if steps < warmup:
         return steps * steps / (2.0 * warmup)
     return steps - warmup / 2.0

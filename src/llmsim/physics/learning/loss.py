@@ -1,4 +1,4 @@
-"""Training and validation loss as printed: the curve plus the luck of the batch, in nats.
+"""Training and validation loss as printed: the curve plus the noise of the batch, in nats.
 
     training = expected + sigma * z + spike,   sigma = 30 / sqrt(T) * f
 
@@ -7,7 +7,7 @@ lies between 24 and 41; the noise is white, Gaussian above a million tokens and 
 to the right below (hard documents): at 0.5M tokens z > 4 in 0.34 % and z > 5 in 0.16 %
 of the steps of GPT-2 124M. f grows from 0 to 1 as the model leaves the uniform
 distribution, under which every token costs the same ln V: at first the loss falls
-without a step upwards. A fixed validation set has no such noise, 0.0004 nats.
+without a step upwards. A fixed validation set has next to no noise: 0.0004 nats.
 """
 
 from math import exp, fsum, log, sqrt
@@ -49,7 +49,7 @@ def training(job: Job, step: int) -> float:
 def micro_batch(job: Job, step: int) -> float:
     """The loss of one rank's last micro-batch of a step, in nats: noisier than the step's own.
 
-    The micro-batch is one of data x accumulation in the global batch and shares in its luck.
+    The micro-batch is one of dp x accumulation in the global batch and shares its noise.
     """
     layout, shape = batch_ramp.layout_at(job, step), curve(job)
     parts = layout.dp * layout.accumulation
@@ -65,8 +65,8 @@ def micro_batch(job: Job, step: int) -> float:
 def greatest(job: Job, step: int) -> float:
     """The largest of the data ranks' mean losses in a step, in nats; at least the step's own.
 
-    Of n ranks whose tokens are n times fewer the largest lies about sqrt(2 ln n) of their
-    standard deviations, sqrt(n) times the step's own, above the mean (Fisher and Tippett 1928).
+    The loss of one of n ranks has sqrt(n) times the step's standard deviation. The largest lies
+    about sqrt(2 ln n) of these deviations above the mean (Fisher and Tippett 1928).
     """
     layout, shape = batch_ramp.layout_at(job, step), curve(job)
     mean, ranks = training(job, step), layout.dp
@@ -95,9 +95,9 @@ def averaged(job: Job, first: int, last: int) -> float:
 
 
 def _printed(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
-    """A mean over these steps with its noise, which a low tail does not take below the floor.
+    """The mean loss of these steps with its noise, never below the floor.
 
-    Folded, not cut, so that no value comes twice.
+    Values below the floor are reflected, not cut off, so that no value comes twice.
     """
     sigma = objectives.of(job).sigma(job, shape, clean, first, last)
     noisy = clean + sigma * residual(job, last, first)
@@ -110,7 +110,7 @@ def batch_sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> 
 
 
 def residual(job: Job, step: int, first: int | None = None) -> float:
-    """The luck of a step's tokens, or of all since `first`, in units of sigma.
+    """The noise of a step's tokens, or of the steps first..step, in units of sigma.
 
     Mean 0, variance 1, skewed for small batches.
     """
@@ -130,15 +130,15 @@ def residual(job: Job, step: int, first: int | None = None) -> float:
 def validation(job: Job, step: int, part: str = "validation") -> float:
     """The loss on the fixed validation set after this step's update, in nats.
 
-    It lies a little below the training loss, by the luck of the set's own tokens. Data
-    seen in training for the second time is learnt by heart: that helps it nothing. Another
-    `part` of the held-out data is as large, and has other tokens.
+    It lies a little below the training loss, by an amount that belongs to the set's tokens. A
+    second epoch lowers the training loss, since the model memorizes its data, but not this loss.
+    Another `part` of the held-out data has the same size and other tokens.
     """
     return objectives.of(job).held_out_loss(job, step, part)
 
 
 def held_out(job: Job, step: int, part: str) -> float:
-    """The same for an objective whose loss is a mean over the tokens that it sees."""
+    """The validation loss of an objective whose loss is a mean over tokens, in nats."""
     shape = curve(job)
     clean = value(shape._replace(epoch_gain=1.0), job, step + 1)
     if shape.epoch_gain != 1.0:

@@ -3,7 +3,7 @@
     share of tokens guessed right = exp(-0.31 loss)
 
 of tokens with this loss in nats (public TRL logs: 0.83 at 0.6, 0.72 at 1.1, 0.56 at 2.0, 0.14 at
-5.9). Which names there are, and their values, each objective's module says.
+5.9). The module of each objective has the names and their values.
 """
 
 from math import ceil, exp
@@ -13,26 +13,28 @@ from llmsim.physics.learning import objectives
 from llmsim.physics.learning.objectives import Metrics
 
 GUESSED = 0.31  # ln(share of tokens guessed right) / loss
-EMPTY = 0.008  # what packing leaves of a sequence at most
+EMPTY = 0.008  # the largest part of a sequence that packing leaves empty
 
 
 def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
-    """(name, value) of what a step's line shows beside the loss; none in pretraining.
+    """Pairs (name, value) that a step's line shows beside the loss; none in pretraining.
 
-    Of the loss it tells of: this step's, or the mean since the step `first`.
+    They belong to the loss that the line shows: this step's, or the mean of steps first..step.
     """
     logged = objectives.of(job).metrics
     return logged(job, step, first or step) if logged else ()
 
 
 def held_out(job: Job, step: int) -> Metrics:
-    """The same of an evaluation after this step's update."""
+    """Pairs (name, value) of an evaluation after this step's update."""
     logged = objectives.of(job).held_out
     return logged(job, step) if logged else ()
 
 
 def accuracy(job: Job, step: int) -> float | None:
-    """The share of held-out pairs ranked right, or of problems solved; None where none is."""
+    """The share of held-out pairs ranked right, or of problems solved; None for other
+    objectives.
+    """
     share = objectives.of(job).accuracy
     return share(job, step) if share else None
 
@@ -48,7 +50,9 @@ def row_tokens(job: Job) -> float:
 
 
 def samples(job: Job) -> int:
-    """What an epoch of a fine-tuning reads: packed sequences, or pairs or problems: the rows."""
+    """The samples in one epoch of a fine-tuning: packed sequences, or the rows (pairs,
+    problems).
+    """
     if job.recipe.row_sequences:
         return job.dataset.rows
     return ceil(job.dataset.tokens / (job.schedule.sequence * (1.0 - EMPTY / 2.0)))

@@ -1,8 +1,8 @@
-"""What a run trains towards. Each objective is a module of this folder with the same doors.
+"""The objectives of training. Each is a module of this folder with the same functions.
 
-A recipe (job/recipes.py) names its objective, and the objective's module has a record OBJECTIVE:
-its loss, what is watched beside the loss, its benchmarks and its tokens. Whoever asks for one of
-them asks here and needs no recipe's name. A module is imported when the first job needs it.
+A recipe (job/recipes.py) names its objective, and the objective's module has a record OBJECTIVE
+with the functions for its loss, its metrics, its benchmarks and its tokens. Other modules call
+them through this one and need no recipe's name. A module is imported when the first job needs it.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ Metrics = tuple[tuple[str, float], ...]
 class GradientShape(NamedTuple):
     """The mean gradient norm of a job; see gradient.py."""
 
-    base: float  # what is left at the end
-    warm: float  # what the warmup adds, gone soon after it
-    early: float  # factor on the first steps' excess; 0 for weights that were trained before
+    base: float  # the norm at the end
+    warm: float  # added during the warmup; it disappears soon after
+    early: float  # factor on the excess of the first steps; 0 for weights that were trained before
     warmup: float  # steps
     spread: float  # standard deviation of log norm
     drift: float = 0.0  # relative change from the first step to the last
@@ -42,27 +42,27 @@ class Score(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """What an evaluation has to read: each question once for each of its answers."""
+    """The amount that an evaluation reads: each question once for each of its answers."""
 
     questions: int
     tokens: int
 
 
 class Objective(NamedTuple):
-    """The doors of an objective. Losses are in nats, steps are optimizer steps and count from 1."""
+    """The functions of an objective. Losses are in nats; optimizer steps count from 1."""
 
     # The noise-free loss: its own constants; `curve` below adds what all objectives share.
     curve: Callable[[Job], Curve]
     # Standard deviation of a loss averaged over steps first..last: (job, curve, clean loss, ...).
     sigma: Callable[[Job, Curve, float, int, int], float]
-    # The mean gradient norm of steps with so many tokens.
+    # The parameters of the gradient norm in steps with this many tokens.
     gradient: Callable[[Job, int], GradientShape]
     # The loss on a part of the held-out data after a step, by the part's name.
     held_out_loss: Callable[[Job, int, str], float]
-    # The benchmarks' table after a step, and what they read.
+    # The benchmark scores after a step, and how much the benchmarks read.
     scores: Callable[[Job, int], tuple[Score, ...]]
     effort: Effort
-    # What is logged beside the loss: of steps first..step as (job, step, first), and held out.
+    # Metrics beside the loss: of steps first..step as (job, step, first), and of an evaluation.
     metrics: Callable[[Job, int, int], Metrics] | None = None
     held_out: Callable[[Job, int], Metrics] | None = None
     # The share of held-out examples that are right after a step.
@@ -81,13 +81,13 @@ def _named(name: str) -> Objective:
 
 
 def of(job: Job) -> Objective:
-    """The doors of the job's objective."""
+    """The functions of the job's objective."""
     return _named(job.recipe.objective)
 
 
 @remembered()
 def curve(job: Job) -> Curve:
-    """What the noise-free loss of a job needs, by its objective."""
+    """The parameters of the job's noise-free loss."""
     return (
         of(job)
         .curve(job)

@@ -9,12 +9,12 @@ over pairs (Rafailov et al. 2023), so a mean margin alone, by Jensen's inequalit
 the loss. Model cards bear the normal law out: zephyr-7b-alpha m = 1.3699, accuracy 0.7812, loss
 0.4605 (by the law 0.462); juanako-7b 1.2037, 0.7964, 0.4594 (0.437); zephyr-7b-gemma 0.5934,
 0.7708, 0.5287 (0.509); zephyr-7b-beta 3.7963, 0.7812, 0.7496 (0.710). The spread fits these and
-the first steps of such runs (m = 0.0048, accuracy 0.5385).
+the first steps of these runs (m = 0.0048, accuracy 0.5385).
 
 Pairs have tokens of their own, log-normally many, and padding, which TRL does not count among
-num_tokens. Both rewards sink in a long run, the rejected ones faster. A batch's luck moves m, not
-s. margin = rewards/chosen - rewards/rejected; a reward is beta times what the answer's
-log-probability gained over the reference model's: logps = reference + reward / beta.
+num_tokens. Both rewards fall in a long run, the rejected ones faster. The noise of a batch moves
+m, not s. margin = rewards/chosen - rewards/rejected; a reward is beta times the gain of the
+answer's log-probability over the reference model's: logps = reference + reward / beta.
 """
 
 from itertools import accumulate
@@ -36,9 +36,9 @@ from llmsim.physics.learning.objectives import (
 )
 
 BETA = 0.1  # TRL's default
-EARLY = 0.3  # of the spread: what it has beyond its part of the mean
+EARLY = 0.3  # factor of sqrt(m) in the spread
 LEAST, MOST = 0.7, 1.15  # k
-EASIEST, SIZE_PART = 0.56, 2.42  # nats of an answer's token: for all, and of A / N**alpha
+EASIEST, SIZE_PART = 0.56, 2.42  # nats of an answer's token: a constant, a factor of A / N**alpha
 LENGTH_SPREAD = 0.5  # standard deviation of log(tokens of an example)
 SHORTEST_ANSWER = 20.0  # tokens
 TEST_PAIRS, PAIR_TOKENS = 2_000, 1_000  # of the benchmark; tokens of both answers
@@ -77,7 +77,7 @@ def _softplus(x: float) -> float:
 
 
 def _slope(job: Job) -> float:
-    """k of this run: its lowest loss lies below the one that the run ends with.
+    """The factor k of this run, chosen so that its lowest loss lies below the loss at its end.
 
     The lowest loss that s = k m + 0.3 sqrt(m) allows is about 0.409 + 0.42 (k - 0.9).
     """
@@ -140,7 +140,7 @@ def ranked_right(margin: float, spread: float) -> float:
 
 
 def _curve(job: Job) -> Curve:
-    """ln 2 while the policy still is the reference, then 0.4..0.6."""
+    """The loss is ln 2 while the policy equals the reference model; it ends at 0.4 to 0.6."""
     end = noise.between(job.seed, "loss-end", 0.42, 0.58)
     start = log(2.0)
     return Curve(
@@ -153,7 +153,7 @@ def _curve(job: Job) -> Curve:
 
 
 def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
-    """The spread of the mean over all pairs of these steps."""
+    """Standard deviation of the mean loss over all pairs of these steps, nats."""
     return loss_spread(job, last) / sqrt(pairs(job) * (last - first + 1))
 
 
@@ -182,11 +182,11 @@ def _scores(job: Job, step: int) -> tuple[Score, ...]:
     return (benchmarks.score(job, step, "preference", "acc", TEST_PAIRS, agreed),)
 
 
-# --- what is watched ---------------------------------------------------------------------
+# --- metrics -----------------------------------------------------------------------------
 
 
 def answer_nats(job: Job) -> float:
-    """What each token of an answer costs the reference model, nats; Chinchilla's law in its size.
+    """The reference model's loss per token of an answer, nats, by Chinchilla's law in its size.
 
     Public logs: 0.9..1.1 at 7B (zephyr: logps -260..-290), 2.2..2.4 at 160M on HH-RLHF.
     """
@@ -195,13 +195,13 @@ def answer_nats(job: Job) -> float:
 
 
 def _answer_tokens(job: Job) -> float:
-    """Mean tokens of a pair's answers: what the pairs have besides prompts; cut to a sequence."""
+    """Mean tokens of an answer: those of a pair without its prompt, cut to a sequence."""
     answers = (metrics.row_tokens(job) - PROMPT_TOKENS) / 2.0
     return max(SHORTEST_ANSWER, min(answers, job.schedule.sequence - PROMPT_TOKENS))
 
 
 def _logged_metrics(job: Job, step: int, value: float, pairs: int, stream: str = "") -> Metrics:
-    """Of a loss that is the mean of so many pairs."""
+    """The metrics that belong to a mean loss of this many pairs."""
     mean, spread = expected(job, step)
     margin = margin_of(value, spread)
     chosen = -0.6 * mean + 0.4 * margin
@@ -211,7 +211,7 @@ def _logged_metrics(job: Job, step: int, value: float, pairs: int, stream: str =
     def batch(what: str) -> float:
         return noise.normal(job.seed, f"{stream}dpo {what}", step) / sqrt(pairs)
 
-    # Each of an answer's tokens costs the reference model so many nats.
+    # The reference model's loss per token of an answer.
     tokens, nats = _answer_tokens(job), answer_nats(job)
     logps = -tokens * nats * (1.0 + 0.35 * batch("chosen")) + chosen / BETA
     worse = noise.between(job.seed, "dpo worse", 0.95, 1.2)
@@ -240,7 +240,7 @@ def _tokens_seen(job: Job) -> tuple[int, ...]:
 
 
 def _example_length(job: Job, step: int) -> float:
-    """Mean tokens of a step's sequences: the more of them, the closer to the mean of all."""
+    """Mean tokens of a step's sequences; in a larger batch it is closer to the mean of all data."""
     mean = PROMPT_TOKENS + _answer_tokens(job)
     spread = sqrt((exp(LENGTH_SPREAD**2) - 1.0) / job.schedule.global_batch)
     length = mean * (1.0 + spread * noise.normal(job.seed, "example lengths", step))

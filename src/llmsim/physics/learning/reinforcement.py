@@ -5,16 +5,17 @@
     length   0.28 + 0.45 (r - r(1)) of the longest, times 1 + 0.03 z
 
 A problem is solved with probability p ~ Beta(a r, a (1 - r)), a = 1.5: answers to the same one,
-n = 8 of them, go together, which makes a step's reward about twice as noisy as independent
-answers would, and tells how many groups are all right or all wrong and teach nothing. A reward's
-spread is that of right or wrong answers, sqrt(r (1 - r)). Completions grow longer as the model
-learns to reason (DeepSeek-R1, figure 3); those that reach the limit are cut. Entropy is spent for
-reward, r = b - a exp(H) (Cui et al. 2025, arXiv 2505.22617). The loss is beta times the KL
+n = 8 of them, are correlated. This makes a step's reward about twice as noisy as independent
+answers would, and gives the share of groups that are all right or all wrong and teach nothing.
+Answers are right or wrong, so their rewards spread by sqrt(r (1 - r)). Completions grow longer as
+the model learns to reason (DeepSeek-R1, figure 3); a completion that reaches the limit is cut.
+Entropy falls as the reward grows, r = b - a exp(H) (Cui et al. 2025, arXiv 2505.22617). The loss
+is beta times the KL
 divergence from the reference. Each batch of completions is used once, so that the probability
 ratio is exactly 1 and nothing is ever clipped. Names and order are TRL's (1.16).
 
-Tokens are those of prompts and completions, as TRL's num_tokens: padding is removed before the
-model runs, so that a step takes as long as it has tokens.
+Tokens are counted in prompts and completions, as in TRL's num_tokens: padding is removed before
+the model runs, so that the time of a step is proportional to its tokens.
 """
 
 from itertools import accumulate
@@ -100,7 +101,9 @@ def _unanimous(reward: float) -> float:
 
 
 def _entropy(job: Job, step: int, stream: str) -> float:
-    """H of r = b - a exp(H), from H0 at the first step; at H = 0 little reward is left to gain."""
+    """The policy's entropy H by r = b - a exp(H): H0 at the first step, 0 near the highest
+    reward.
+    """
     start = 0.35 + 0.5 * noise.uniform(job.seed, "grpo entropy")
     low, now = expected_reward(job, 1), expected_reward(job, step)
     most = expected_reward(job, 100 * job.schedule.steps) * 1.08
@@ -118,7 +121,7 @@ def _longest(job: Job) -> int:
 
 
 def _mean_length(job: Job, step: int, stream: str = "") -> float:
-    """Mean tokens of a step's completions: a whole number of them in all."""
+    """Mean tokens of a step's completions; their sum is a whole number."""
     grown = expected_reward(job, step) - expected_reward(job, 1)
     luck = 1.0 + 0.03 * noise.normal(job.seed, f"{stream}length", step)
     length = min(0.9, (0.28 + 0.45 * grown) * luck) * _longest(job)
@@ -126,7 +129,9 @@ def _mean_length(job: Job, step: int, stream: str = "") -> float:
 
 
 def _prompt_length(job: Job, step: int, stream: str = "") -> float:
-    """Mean tokens of a step's prompts: problems differ, and each is one of COMPLETIONS answers'."""
+    """Mean tokens of a step's prompts: problems differ, and COMPLETIONS answers share each of
+    them.
+    """
     groups = max(1, job.schedule.global_batch // COMPLETIONS)
     spread = PROMPT_SPREAD / sqrt(groups)
     luck = max(-2.5, min(2.5, noise.normal(job.seed, f"{stream}prompt length", step)))
@@ -158,8 +163,8 @@ def held_out_tokens(job: Job, step: int) -> int:
 def _lengths(job: Job, step: int, stream: str) -> Metrics:
     """Lengths are log-normal, cut at the longest: mean = cut * longest + (1 - cut) * terminated.
 
-    The longest of n that ended by themselves lies where the n-th root of a uniform number is of
-    all that do; the shortest likewise at the other end.
+    The longest of the n completions that ended by themselves lies at the quantile u**(1/n) of all
+    that do, u a uniform number; the shortest likewise at the other end.
     """
     answers, longest = job.schedule.global_batch, _longest(job)
     mean = _mean_length(job, step, stream)
@@ -191,7 +196,7 @@ def _lengths(job: Job, step: int, stream: str) -> Metrics:
 
 
 def _curve(job: Job) -> Curve:
-    """Advantages cancel, so the loss is the KL penalty, from 0 to about 0.01, and its noise."""
+    """The advantages cancel, so the loss is the KL penalty, which grows from 0 to about 0.01."""
     end = noise.between(job.seed, "loss-end", 0.004, 0.02)
     return Curve(
         floor=-0.5,
@@ -210,12 +215,12 @@ def _gradient(job: Job, tokens: int) -> GradientShape:
 
 
 def _held_out_loss(job: Job, step: int, part: str) -> float:
-    """The KL penalty, which no luck of a data set moves."""
+    """The KL penalty of the held-out problems; the choice of the set adds no noise."""
     return value(curve(job)._replace(epoch_gain=1.0), job, step + 1)
 
 
 def _metrics(job: Job, step: int, first: int) -> Metrics:
-    """Of this step alone, whatever the loss is averaged over."""
+    """The metrics of this step alone, even where the loss is a mean over several steps."""
     return _logged_metrics(job, step, reward(job, step))
 
 

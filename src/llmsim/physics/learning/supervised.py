@@ -1,8 +1,8 @@
 """Supervised fine-tuning on conversations, of all weights or of low-rank adapters.
 
-A calibrated model's entropy is the loss it expects; the share of tokens that it guesses is
-metrics.py's. Examples are packed into sequences, best fit first, which leaves next to nothing of
-them empty. Benchmarks are ROUGE-L and BLEU over the final loss.
+The entropy of a calibrated model equals its expected loss; metrics.py has the share of tokens that
+it guesses right. Examples are packed into sequences by best fit, which leaves less than 1 % of
+them empty. The benchmarks ROUGE-L and BLEU follow from the final loss.
 """
 
 from itertools import accumulate
@@ -18,7 +18,7 @@ from llmsim.physics.learning.objectives import Effort, GradientShape, Metrics, O
 
 
 def _curve(job: Job) -> Curve:
-    """Answers only: to about 1 within tens of steps at full rate; each epoch is a stair.
+    """The loss of the answers falls to about 1 within tens of steps, then a little with each epoch.
 
     The larger model answers better from the start: 1.6..2.0 at 1B, 1.1..1.4 at 34B. Adapters
     learn more slowly, and end a little higher.
@@ -30,7 +30,7 @@ def _curve(job: Job) -> Curve:
     end = min(1.05, max(0.8, 1.0 - 0.05 * size)) + 0.5 * max(-0.5, data_offset(job))
     end += noise.between(job.seed, "loss-end", -0.05, 0.05) + (0.08 if adapters else 0.0)
     end = min(end, start - (0.2 if adapters else 0.25))
-    slow = 0.12  # of the fall, what takes the whole run
+    slow = 0.12  # nats of the fall that take the whole run
     return Curve(
         floor=floor,
         rest=end - floor,
@@ -66,7 +66,7 @@ def _logged_metrics(job: Job, step: int, value: float, stream: str = "") -> Metr
 
 @remembered()
 def _tokens_seen(job: Job) -> tuple[int, ...]:
-    """Tokens of all packed sequences after each step, from step 0 on; their rests are empty."""
+    """Tokens in all packed sequences after each step, from step 0 on, without their empty ends."""
     full, seed = job.schedule.sequence, job.seed
     batch, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
     lengths = (full * (1.0 - metrics.EMPTY * noise.uniform(seed, "packed", s)) for s in steps)

@@ -20,7 +20,7 @@ from llmsim.job.layout import Layout
 from llmsim.job.records import Job
 from llmsim.job.schedule import BatchStage, Schedule
 
-# Into so many parts a full batch may be cut to start with one of them.
+# A full batch may be divided into this many parts; the ramp starts with one part.
 PARTS = (2, 3, 4, 5)
 LONGEST = 0.25  # part of a run's steps
 
@@ -50,7 +50,7 @@ def consumed(schedule: Schedule, step: int) -> int:
 
 
 def steps_until(schedule: Schedule, sequences: float) -> int:
-    """The first step by whose end so many sequences are consumed."""
+    """The first step after which this many sequences are consumed."""
     stages = schedule.ramp or (BatchStage(1, schedule.global_batch, 0),)
     stage = max((s for s in stages if s.before < sequences), default=stages[0])
     return stage.first - 1 - int((stage.before - sequences) // stage.batch)
@@ -63,7 +63,9 @@ def tokens(job: Job, first: int, last: int) -> int:
 
 
 def position(schedule: Schedule, step: int) -> float:
-    """How far the schedule is after a step, in full batches; without a ramp the step itself."""
+    """The progress of the schedule after a step, in full batches; without a ramp the step
+    itself.
+    """
     return consumed(schedule, step) / schedule.global_batch if schedule.ramp else float(step)
 
 
@@ -81,7 +83,8 @@ def _accumulating(layout: Layout, sequences: int) -> Layout:
 def planned(
     layout: Layout, steps: int, log_every: int, share: float, draw: int
 ) -> tuple[BatchStage, ...]:
-    """A ramp over about this share of the steps, drawn among those that suit; () if none does.
+    """A ramp over about this share of the steps, chosen by `draw` among the possible; () if none
+    is.
 
     A batch in n parts grows by one of them at a time. Each stage has as many sequences as the
     others and a whole number of logging intervals: k parts take lcm(1..n-1) / k of a unit. No
@@ -109,6 +112,6 @@ def planned(
 
 
 def _unit(parts: int, log_every: int) -> int:
-    """Steps of the shortest ramp of so many parts."""
+    """Steps of the shortest ramp with this number of parts."""
     common = lcm(*range(1, parts))
     return log_every * sum(common // part for part in range(1, parts))

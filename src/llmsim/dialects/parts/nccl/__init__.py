@@ -1,8 +1,8 @@
-"""What NCCL tells at NCCL_DEBUG=INFO while a communicator comes up, version by version.
+"""NCCL's lines at NCCL_DEBUG=INFO while a communicator is initialized, by version.
 
-The lines of rank 0's node, as such logs are usually filtered. Formats: nccl@5067397 (2.30.7),
+These are the lines of rank 0's node, the usual part of a log. Formats: nccl@5067397 (2.30.7),
 src/init.cc:702-1950, src/bootstrap.cc:133, src/graph/connect.cc, src/graph/rings.cc,
-src/transport/{p2p,net,nvls}.cc, and public logs of 2.18 to 2.29. AMD's RCCL speaks alike.
+src/transport/{p2p,net,nvls}.cc, and public logs of 2.18 to 2.29. AMD's RCCL prints the same lines.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,10 @@ _SLICE, _OLDER_SLICE = 33_554_432, 201_326_592
 
 
 def info(job: Job, seconds: float, channels: int) -> list[str]:
-    """All lines from the first to Init timings, for a set-up that took so many seconds.
+    """All lines from the first to Init timings, for an initialisation that took `seconds`.
 
-    Ranks speak at once, so their lines interleave and one is torn, unless the job is tidy.
+    The ranks print at the same time, so their lines are interleaved and one is split, unless the
+    job is tidy.
     """
     ranks = range(gpus_per_node(job))
 

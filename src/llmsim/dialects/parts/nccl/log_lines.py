@@ -1,4 +1,4 @@
-"""How NCCL speaks: the prefix of its lines, its version, the names of a communicator."""
+"""Formats of NCCL's lines: their prefix, the version, the names of a communicator."""
 
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
@@ -31,7 +31,9 @@ def says(job: Job, rank: int, text: str, *, main: bool = False) -> str:
 
 
 def communicator(job: Job, rank: int) -> str:
-    """How START and COMPLETE name it (init.cc:1912); before 2.22 without the function."""
+    """The communicator in START and COMPLETE lines (init.cc:1912); the function's name since
+    2.22.
+    """
     function = "ncclCommInitRankConfig " if release(job) >= (2, 22) else ""
     local = rank % gpus_per_node(job)
     return (

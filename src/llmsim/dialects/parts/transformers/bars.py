@@ -25,7 +25,7 @@ def training_bar(job: Job, screen: Screen, step: int, elapsed: float, ended: boo
 def redrawn(job: Job, screen: Screen, step: int, elapsed: float) -> Line | Bar:
     """The training bar below a line that was written through it, as tqdm.write leaves it.
 
-    A terminal rewrites it in place; a file has it once more after each such line.
+    A terminal rewrites it in place; a file has the bar again after each line.
     """
     told = training_bar(job, screen, step, elapsed)
     return told if screen.live else Line(told.text)

@@ -31,12 +31,12 @@ def info(job: Job, at: float, place: str, *message: str) -> Iterator[Line]:
 
 
 def logging_flags(job: Job) -> str:
-    """What the command line says about when to log: step 1, then each interval's end."""
+    """The command line's flags for logging: at step 1 and at the end of each interval."""
     return f"--logging_first_step --logging_steps {job.schedule.log_every}"
 
 
 def data_flags(job: Job) -> str:
-    """What the command line says about how much to train: text is cut, rows are read in steps."""
+    """The command line's flags for the amount of training: samples of text, or steps over rows."""
     if job.dataset.rows:
         return f"--max_steps {job.schedule.steps}"
     return f"--max_train_samples {examples(job)} --num_train_epochs {job.schedule.epochs}"
@@ -56,18 +56,18 @@ def block(split: str, values: Mapping[str, str]) -> Iterator[Line]:
 
 
 def clock(seconds: float) -> str:
-    """A runtime in those tables: 0:00:11.74, its hundredths cut and not rounded."""
+    """A runtime in the tables: 0:00:11.74, its hundredths cut and not rounded."""
     return f"{timedelta(seconds=int(seconds))}.{int((seconds - int(seconds)) * 100):02d}"
 
 
 def stepped(event: events.Step, job: Job, screen: Screen, extra: Values = ()) -> Lines:
-    """What a step logs; then the training bar is there again."""
+    """The dict that a step logs, and the training bar below it."""
     yield logged(step_values(event, job, extra))
     yield redrawn(job, screen, event.step, event.training_seconds)
 
 
 def evaluated(event: events.Validated, job: Job, screen: Screen, extra: Values = ()) -> Lines:
-    """What an evaluation found; then the training bar is there again."""
+    """The dict that an evaluation logs, and the training bar below it."""
     yield logged(evaluation_values(job, event.step, extra).items())
     yield redrawn(job, screen, event.step, event.training_seconds)
 

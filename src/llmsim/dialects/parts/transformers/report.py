@@ -1,4 +1,4 @@
-"""What the Trainer's callback makes of a run for Weights & Biases: train/ and eval/ keys."""
+"""The Trainer's values for Weights & Biases, as its callback names them: train/ and eval/ keys."""
 
 from collections.abc import Callable, Iterator
 
@@ -24,7 +24,7 @@ Watched = Callable[[Job, int, int], Values]
 
 
 def nothing(job: Job, step: int, first: int = 0) -> Values:
-    """The plain Trainer logs nothing more."""
+    """No further metrics: the plain Trainer has none."""
     return ()
 
 
@@ -35,9 +35,9 @@ def finished(
     extra: Watched = nothing,
     held_out: Extra = nothing,
 ) -> Iterator[Line]:
-    """The client's last words on what the callback sent it: all logs, renamed to train/ and eval/.
+    """The client's summary of all logged values, renamed to train/ and eval/.
 
-    `extra` and `held_out` are what a step and an evaluation log besides.
+    `extra` and `held_out` are the further values of a step and of an evaluation.
     """
     schedule, logs = job.schedule, list(intervals(job))
 

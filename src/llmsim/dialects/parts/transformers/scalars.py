@@ -23,12 +23,14 @@ HeldOut = Callable[[Job, int], Values]
 
 
 def no_more(*_about: object) -> Values:
-    """The plain Trainer logs nothing besides."""
+    """No further values: the plain Trainer has none."""
     return ()
 
 
 def history(logged: StepMetrics, held_out: HeldOut) -> Table:
-    """The Trainer's log_history, with what a step and an evaluation of a subclass log besides."""
+    """The Trainer's log_history, with the further values of a subclass for steps and
+    evaluations.
+    """
 
     def step(event: events.Step, job: Job) -> Iterator[Point]:
         yield Point(event.at, event.step, tuple(step_values(event, job, logged(event, job))))

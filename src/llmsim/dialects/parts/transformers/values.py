@@ -18,7 +18,7 @@ Values = Iterable[tuple[str, float]]
 
 
 def examples(job: Job) -> int:
-    """Rows of the training data: of text as many as the command takes of its sequences."""
+    """Rows of the training data; for text the number of sequences that the command asks for."""
     if not job.dataset.rows:
         return steps_per_epoch(job) * job.schedule.global_batch
     return metrics.samples(job)
@@ -37,12 +37,12 @@ def epoch(job: Job, step: int) -> float:
 
 
 def epochs(job: Job) -> int:
-    """Epochs that the run begins: the Trainer's `Num Epochs` where it is told the steps."""
+    """Epochs that the run begins: the Trainer's `Num Epochs` when the number of steps is given."""
     return ceil(job.schedule.steps / updates_per_epoch(job))
 
 
 def step_values(event: events.Step, job: Job, extra: Values = ()) -> Values:
-    """What a step logs: the loss is the mean since the log before."""
+    """The values that a step logs; the loss is the mean since the earlier log."""
     return (
         ("loss", loss.averaged(job, event.previous + 1, event.step)),
         ("grad_norm", event.gradient_norm),
@@ -53,7 +53,7 @@ def step_values(event: events.Step, job: Job, extra: Values = ()) -> Values:
 
 
 def intervals(job: Job) -> Iterator[tuple[int, int]]:
-    """First and last step of everything that is logged: step 1, then up to each interval's end."""
+    """First and last step of each logged interval: step 1, then up to each interval's end."""
     every, steps = job.schedule.log_every, job.schedule.steps
     if every > 1:
         yield 1, 1
@@ -70,7 +70,7 @@ def mean_loss(job: Job) -> float:
 
 
 def train_values(job: Job, seconds: float) -> dict[str, float]:
-    """What the Trainer logs when it is done, after so many seconds, in its order."""
+    """The values that the Trainer logs at its end, after `seconds`, in its order."""
     schedule = job.schedule
     return {
         "train_runtime": round(seconds, 4),
@@ -82,7 +82,7 @@ def train_values(job: Job, seconds: float) -> dict[str, float]:
 
 
 def flops(job: Job) -> float:
-    """The Trainer's count for the whole run: 6 x tokens x weights, but for the embedding."""
+    """The Trainer's FLOPs of the whole run: 6 x tokens x weights without the embedding."""
     config = job.architecture
     weights = parameter_count(config) - embedding_parameters(config)
     return 6.0 * job.schedule.steps * batch_tokens(job) * weights
@@ -92,7 +92,7 @@ def flops(job: Job) -> float:
 
 
 def evaluation_values(job: Job, step: int, extra: Values = ()) -> dict[str, float]:
-    """What an evaluation logs, in the Trainer's order."""
+    """The values that an evaluation logs, in the Trainer's order."""
     schedule, seconds = job.schedule, step_time.validation_seconds(job, step)
     samples = schedule.validation_batches * step_rows(job)
     steps = schedule.validation_batches * job.layout.accumulation
