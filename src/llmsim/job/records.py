@@ -26,6 +26,17 @@ class Software(NamedTuple):
     transformers: str
 
 
+class Asked(NamedTuple):
+    """An incident that somebody asked for by --incident KIND@WHEN."""
+
+    kind: str  # a name from --list incidents
+    unit: str  # what `value` is: "share" of the steps (0..1), "step", "seconds", or "phase"
+    value: float  # of a phase: 0
+    phase: str = ""  # in whose middle it strikes
+    rank: int | None = None  # None: the seed decides
+    text: str = ""  # as it was given
+
+
 class _Fields(NamedTuple):
     """The fields of a job: everything that determines a training run."""
 
@@ -48,6 +59,8 @@ class _Fields(NamedTuple):
     tidy: bool = False  # no interleaved or split lines at the launch
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
     incidents: str = "none"  # how often something breaks: none, rare, typical or chaos
+    asked: tuple[Asked, ...] = ()  # what shall break besides
+    attempt: int = 1  # which launch of it this is: a restart has processes of its own
 
 
 class Job(_Fields):

@@ -7,6 +7,7 @@ from datetime import datetime
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import dataset_named, gpu_named, model_named
 from llmsim.errors import FLAG, PARAMETER, CatalogError, OptionError, Setting
+from llmsim.options.incidents import EXPECTED, parse_incidents
 from llmsim.options.job_options import JOB_OPTIONS, MOST_GPUS
 from llmsim.options.option import Option
 from llmsim.options.parsing import (
@@ -53,6 +54,8 @@ class Options(NamedTuple):
     log_every: int | None = None
     evaluate: bool = False
     tidy: bool = False
+    incidents: str = "rare"
+    incident: tuple[str, ...] = ()
     seed: int | None = None
     start: datetime | None = None
     duration: float = 180.0  # show seconds at speed 1
@@ -61,6 +64,7 @@ class Options(NamedTuple):
     runs: int = 1
     exit_after_time: float | None = None  # show seconds
     view: str = "auto"
+    stream: str = "log"
     color: str = "auto"
     inhibit: bool = False
     export: tuple[Export, ...] = ()
@@ -76,6 +80,8 @@ class Options(NamedTuple):
 LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "releases", "incidents")
 OLD_LISTS = ("frameworks",)  # what --list took before; it still does
 COLORS = ("auto", "always", "never")
+LEVELS = ("none", "rare", "typical", "chaos")
+STREAMS = ("all", "log", "kernel", "slurm")
 VIEWS = ("auto", "board", "log")
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 
@@ -114,8 +120,18 @@ OPTIONS = (
         names_job=True,
     ),
     Option(
-        "tidy", parse_switch, "yes or no", "no interleaved or torn lines, which real launches have",
+        "tidy", parse_switch, "yes or no", "no interleaved or torn lines at the launch",
         "no", "", names_job=True,
+    ),
+    Option(
+        "incidents", choice(*LEVELS), either(LEVELS),
+        "faults: none, rare, typical or chaos",
+        "rare", "LEVEL", names_job=True,
+    ),
+    Option(
+        "incident", parse_incidents, EXPECTED,
+        "what breaks, and when: gpu-lost@step=500",
+        "", "KIND@WHEN", names_job=True, repeats=True,
     ),
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
@@ -127,7 +143,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "how long a run takes to watch at speed 1, or real", "3m", "TIME", infinite="real",
+        "how long a run plays at speed 1, or real", "3m", "TIME", infinite="real",
     ),
     Option(
         "speed-factor", parse_speed, "a number above 0, or max",
@@ -147,8 +163,13 @@ OPTIONS = (
     ),
     Option(
         "view", choice(*VIEWS), either(VIEWS),
-        "board (the log with a live region below), log, or auto: board on a terminal",
+        "board below the log, log alone, or auto",
         "auto", "VIEW",
+    ),
+    Option(
+        "stream", choice(*STREAMS), either(STREAMS),
+        "show the log, kernel, slurm or all",
+        "log", "NAME",
     ),
     Option(
         "color", choice(*COLORS), either(COLORS),
@@ -271,7 +292,11 @@ def identity(options: Options) -> Iterator[tuple[str, str]]:
     """What names the job, not how it is shown: (name, text) pairs, "yes" for a switch."""
     for option in (option for option in OPTIONS if option.names_job):
         value = getattr(options, field_of(option))
-        if value is True:
+        if value == Options._field_defaults[field_of(option)]:
+            continue
+        if option.repeats:
+            yield from ((option.name, each) for each in value)
+        elif value is True:
             yield option.name, "yes"
         elif value is not False and value not in ("auto", None):
             yield option.name, value.isoformat() if isinstance(value, datetime) else str(value)

@@ -13,6 +13,7 @@ from llmsim.job.recipes import AUTO
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count
 from llmsim.options.checking import checked
+from llmsim.options.incidents import asked
 from llmsim.options.table import Options, command, identity
 from llmsim.options.wanted import wanted
 from llmsim.physics import noise
@@ -33,6 +34,8 @@ from llmsim.planning.schedule import (
 from llmsim.planning.software import drawn_software
 from llmsim.planning.wish import FREE
 from llmsim.run import names
+from llmsim.run.incident_kinds import kind_named
+from llmsim.run.incidents import possible
 
 __all__ = ["PlanError", "plan"]
 
@@ -61,10 +64,34 @@ def plan(options: Options) -> Job:
     refusal: PlanError | None = None
     for attempt in _attempts(options):
         try:
-            return _planned(attempt, options.seed)._replace(command=command(options))
+            job = _planned(attempt, options.seed)
+            return with_incidents(job, options)._replace(command=command(options))
         except PlanError as error:
             refusal = error
     raise refusal or PlanError("nothing fits.")
+
+
+def with_incidents(job: Job, options: Options) -> Job:
+    """The job with what is to break. Raises PlanError for what cannot break in it."""
+    given = asked(options.incident)
+    for each in given:
+        if not possible(kind_named(each.kind), job):
+            needs = _NEEDS[kind_named(each.kind).needs]
+            raise PlanError(f"{each.kind} cannot happen here: it needs {needs}.")
+        if each.rank is not None and each.rank >= job.layout.gpus:
+            raise PlanError(
+                f"there is no rank {each.rank:,}: the job has {job.layout.gpus:,} GPUs, "
+                "and ranks count from 0."
+            )
+    return job._replace(incidents=options.incidents, asked=given)
+
+
+_NEEDS = {
+    "NVIDIA": "NVIDIA's GPUs",
+    "ranks": "more than one GPU",
+    "nodes": "more than one node",
+    "fp16": "a loss scale, and all runs are in bf16",
+}
 
 
 def _attempts(options: Options) -> Iterator[Options]:

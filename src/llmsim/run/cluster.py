@@ -12,6 +12,8 @@ PORT = 29500  # default port of torchrun's and DeepSpeed's rendezvous
 # The process ids of a launcher's workers begin this far after its own, which its threads take.
 WORKERS_AFTER = 67
 
+LARGEST_CLUSTER = 1_000_000  # nodes: streams of two attempts lie further apart than that
+
 # PCI addresses of the eight GPUs of HGX baseboards, as public nvidia-smi tables show them.
 BUSES = (
     ("18", "2A", "3A", "5D", "84", "8B", "91", "E4"),
@@ -57,7 +59,8 @@ _DRIVER_CUDA = {
 
 def launcher(job: Job, node: int) -> int:
     """The process id of torchrun on a node; each node counts its own."""
-    return noise.integer(job.seed, "launch/process", 2_000, 60_000, node)
+    place = node + LARGEST_CLUSTER * (job.attempt - 1)
+    return noise.integer(job.seed, "launch/process", 2_000, 60_000, place)
 
 
 def worker(job: Job, rank: int) -> int:

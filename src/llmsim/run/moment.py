@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 from llmsim.job.milestones import epoch_of
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
-from llmsim.run.events import ModelSharded, RankJoined
+from llmsim.run.events import Incident, ModelSharded, RankJoined
+from llmsim.run.incident_kinds import kind_named
+from llmsim.run.phases.launch import launched
 from llmsim.run.timeline import Run, Segment, step_in
 from llmsim.typed import NamedTuple
 
@@ -50,16 +52,26 @@ def loads(run: Run, at: float) -> Iterator[Load]:
     while number >= 0:
         segment = run.timeline[number]
         if segment.kind == "launch":
-            parts = launch_loads(run.memo["launch"])
+            parts = launch_loads(launched(run, number), segment.began)
             yield from (load for load in parts if load[1] <= at)
+        elif segment.kind == "failure":
+            yield ("hang" if _hangs(segment) else "idle"), segment.began
+        elif segment.kind == "outage":
+            yield "idle", segment.began
         else:
             yield segment.kind, segment.began
         number -= 1
 
 
-def launch_loads(events: Iterable[object]) -> tuple[Load, ...]:
-    """The loads of the GPUs in a launch, from its events: the latest first."""
-    parts: list[Load] = [("idle", 0.0)]
+def _hangs(segment: Segment) -> bool:
+    """Whether the GPUs spin in a collective that does not end, until the watchdog ends it."""
+    kinds = [each.kind for each in segment.told if isinstance(each, Incident)]
+    return any(kind_named(kind).consequence == "hang" for kind in kinds)
+
+
+def launch_loads(events: Iterable[object], began: float = 0.0) -> tuple[Load, ...]:
+    """What the GPUs do in a launch, by its events: the latest first."""
+    parts: list[Load] = [("idle", began)]
     for event in events:
         if isinstance(event, RankJoined) and parts[-1][0] == "idle":
             parts.append(("starting", event.at))

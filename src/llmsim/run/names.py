@@ -93,6 +93,14 @@ LAST_LINES = (
     "Achieved human-level performance at spending money.",
 )
 
+RESUMED_LINES = (
+    "The loss has seen these batches before and pretends not to.",
+    "Nothing is lost but time, money and the night of somebody on call.",
+    "A checkpoint is a letter to a process that does not know it is the next one.",
+    "The incident has a channel, a document and no cause.",
+    "Have you tried turning sixteen thousand of them off and on again?",
+)
+
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -132,3 +140,8 @@ def team(seed: int) -> str:
 def last_line(seed: int) -> str:
     """The joke that a log ends with."""
     return noise.pick(seed, "last line", LAST_LINES)
+
+
+def resumed_line(seed: int, attempt: int) -> str:
+    """What there is to say when an attempt goes on where another had saved."""
+    return noise.pick(seed, "resumed line", RESUMED_LINES, attempt)

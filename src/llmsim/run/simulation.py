@@ -4,18 +4,16 @@ step(run, k) is the record of any optimizer step, as if it were logged.
 """
 
 from collections.abc import Iterator
+from heapq import merge
 from itertools import count
+from math import inf
 
-from llmsim.job.milestones import saved_steps, validated_steps
 from llmsim.job.records import Job, expect_job
-from llmsim.physics.speed import step_time
-from llmsim.run.events import Event, MemoryPlanned, PhaseEnded, PhaseStarted, Progress, Step
-from llmsim.run.moment import loads
-from llmsim.run.phases import checkpoint, export, validation
-from llmsim.run.phases.launch import launch
-from llmsim.run.phases.status import status
+from llmsim.run.attempts import segments
+from llmsim.run.events import Event, PhaseEnded, PhaseStarted, Progress, Step
+from llmsim.run.phases import breakdown, checkpoint, export, validation
 from llmsim.run.phases.training import logged_step, training, training_ended
-from llmsim.run.timeline import Kind, Run, Segment, Timeline
+from llmsim.run.timeline import Run, Timeline, scan
 
 
 def run_of(job: Job) -> Run:
@@ -24,8 +22,7 @@ def run_of(job: Job) -> Run:
     Raises OptionError for anything but a job.
     """
     expect_job(job)
-    launched = tuple(launch(job, 0.0))
-    return Run(job, Timeline(_segments(job, launched[-1].at)), {"launch": launched})
+    return Run(job, Timeline(segments(job)), {})
 
 
 def simulate(job: Job) -> Iterator[Event]:
@@ -33,14 +30,15 @@ def simulate(job: Job) -> Iterator[Event]:
     return events(run_of(job))
 
 
-def step(run: Run, number: int) -> Step:
+def step(run: Run, number: int, attempt: int | None = None) -> Step:
     """The record of an optimizer step, counted from 1, as if it were logged.
 
+    Of an attempt, or of the latest before it that ran the step; without one, of the first.
     Raises IndexError where the run has no such step.
     """
     if not 1 <= number <= run.job.schedule.steps:
         raise IndexError(f"the run has steps 1 to {run.job.schedule.steps}, and no step {number}")
-    return logged_step(run, number)
+    return logged_step(run, number, attempt)
 
 
 def tasks(run: Run, number: int) -> tuple[tuple[float, str], ...]:
@@ -56,7 +54,8 @@ def latest_validation(run: Run, at: float) -> int:
     """The step of the latest validation whose result is known at a moment; 0 if there is none."""
     for number in range(run.timeline.number_at(at), 0, -1):
         segment = run.timeline[number]
-        if segment.kind == "validation" and validation.known_at(run.job, segment) <= at:
+        known = validation.known_at(run.job, segment) if segment.kind == "validation" else inf
+        if known <= min(at, segment.ended):
             return segment.last
     return 0
 
@@ -80,10 +79,41 @@ def _events_of(run: Run, number: int, since: float) -> Iterator[Event]:
     segment = run.timeline[number]
     if segment.ended < since:
         return
+    scan(run, number)
+    if segment.kind in ("failure", "outage"):
+        yield from breakdown.breakdown(run, number)
+    elif segment.told:
+        yield from merge(_until_cut(run, number, since), segment.told, key=_moment)
+    else:
+        yield from _until_cut(run, number, since)
+
+
+def _moment(event: Event) -> float:
+    return event.at
+
+
+def _until_cut(run: Run, number: int, since: float) -> Iterator[Event]:
+    """What a segment consists of; where a fault cuts it, only what comes before the fault."""
+    segment = run.timeline[number]
+    if not segment.cut:
+        yield from _planned(run, number, since)
+        return
+    opened: list[PhaseStarted] = []
+    for event in _planned(run, number, since):
+        if event.at > segment.ended or isinstance(event, PhaseEnded):
+            break
+        if isinstance(event, PhaseStarted):
+            opened.append(event)
+        yield event
+    for started in reversed(opened):
+        yield PhaseEnded(segment.ended, started.phase, segment.ended - segment.began)
+
+
+def _planned(run: Run, number: int, since: float) -> Iterator[Event]:
+    """What a segment consists of."""
+    segment = run.timeline[number]
     if segment.kind == "launch":
-        yield PhaseStarted(segment.began, "launch", segment.ended - segment.began)
-        yield from _launched(run)
-        yield PhaseEnded(segment.ended, "launch", segment.ended - segment.began)
+        yield from breakdown.launching(run, number)
     elif segment.kind == "training":
         yield from training(run, number, since)
     elif segment.kind == "validation":
@@ -91,46 +121,5 @@ def _events_of(run: Run, number: int, since: float) -> Iterator[Event]:
     elif segment.kind == "checkpoint":
         yield from checkpoint.checkpoint(run, number)
     else:
-        yield from training_ended(run, segment.began)
+        yield from training_ended(run, segment.began, segment.attempt)
         yield from export.export(run, number)
-
-
-def _launched(run: Run) -> Iterator[Event]:
-    """The events of the launch, with the status of the GPUs when the memory is planned."""
-    for event in run.memo["launch"]:
-        yield event
-        if isinstance(event, MemoryPlanned):
-            yield status(run.job, event.at, loads(run, event.at), "before training")
-
-
-def _segments(job: Job, at: float) -> Iterator[Segment]:
-    """The segments in order; the launch ends at `at`."""
-    yield Segment("launch", 0.0, at, 0, 0)
-    free = 0.0  # when the save in the background is finished, what it replaced included
-    done = 0
-    for step, kinds in _pauses(job):
-        if step > done:
-            ended = round(at + step_time.interval_seconds(job, done + 1, step), 6)
-            yield Segment("training", at, ended, done + 1, step)
-            at, done = ended, step
-        for kind in kinds:
-            began = at
-            if kind == "validation":
-                at = round(at + validation.seconds(job, step), 6)
-                yield Segment("validation", began, at, step, step)
-            else:
-                started = max(at, free)
-                at = round(started + checkpoint.seconds(job, step), 6)
-                free = checkpoint.finished(job, step, started)[-1].at
-                yield Segment("checkpoint", began, at, step, step)
-    yield Segment("export", at, round(at + export.seconds(job), 6), done, done)
-
-
-def _pauses(job: Job) -> Iterator[tuple[int, tuple[Kind, ...]]]:
-    """The steps after which training pauses, and for what, in order."""
-    saves, checks = set(saved_steps(job)), set(validated_steps(job))
-    kinds: tuple[tuple[Kind, set[int]], ...] = (("validation", checks), ("checkpoint", saves))
-    if not job.framework.validates:
-        kinds = kinds[::-1]
-    for step in sorted(saves | checks):
-        yield step, tuple(kind for kind, steps in kinds if step in steps)

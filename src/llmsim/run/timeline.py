@@ -13,12 +13,21 @@ optimizer steps that earlier attempts ran and lost.
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from math import fsum
 
 from llmsim.job.records import Job
 from llmsim.physics.speed import step_time
 from llmsim.typed import Any, Literal, NamedTuple
 
-Kind = Literal["launch", "training", "validation", "checkpoint", "export"]
+Kind = Literal["launch", "training", "validation", "checkpoint", "export", "failure", "outage"]
+
+
+class Delay(NamedTuple):
+    """Seconds that each of the optimizer steps first..last takes longer than usual."""
+
+    first: int
+    last: int
+    seconds: float
 
 
 class Segment(NamedTuple):
@@ -26,6 +35,8 @@ class Segment(NamedTuple):
 
     A training segment runs the optimizer steps first..last; a validation or a checkpoint comes
     after the step that both `first` and `last` name; a launch has run none, and an export all.
+    A failure goes from the last whole step, or from what it interrupts, to the end of the last
+    process; an outage from there to the next launch.
     """
 
     kind: Kind
@@ -35,6 +46,11 @@ class Segment(NamedTuple):
     last: int
     attempt: int = 1
     repeated: int = 0  # executed steps minus optimizer steps
+    fresh: bool = False  # whether the attempt's processes make their first steps in it
+    warmup: float = 0.0  # seconds that the first step of a restarted process takes longer
+    delays: tuple[Delay, ...] = ()
+    cut: float = 0.0  # seconds that a fault took from its end
+    told: tuple[Any, ...] = ()  # events of incidents within it, in order of time
 
 
 class Timeline:
@@ -109,14 +125,54 @@ def segment_at(run: Run, at: float) -> Segment:
     return run.timeline[run.timeline.number_at(at)]
 
 
+def whole(run: Run, number: int) -> Segment:
+    """A segment as it was planned, where a fault has cut it."""
+    segment = run.timeline[number]
+    if not segment.cut:
+        return segment
+    return segment._replace(ended=round(segment.ended + segment.cut, 6), cut=0.0)
+
+
 def step_ended(job: Job, segment: Segment, step: int) -> float:
     """When an optimizer step of a training segment was done; the segment's beginning for the one
     before its first. Simulated seconds, to the microsecond.
     """
     if step < segment.first:
         return segment.began
-    first, last = segment.first + segment.repeated, step + segment.repeated
-    return round(segment.began + step_time.interval_seconds(job, first, last), 6)
+    usual = steps_seconds(job, segment.first, step, segment.repeated)
+    return round(segment.began + usual + delayed(segment, segment.first, step), 6)
+
+
+def steps_seconds(job: Job, first: int, last: int, repeated: int) -> float:
+    """Seconds of the optimizer steps first..last after so many repeated ones, without delays.
+
+    Time goes by executed steps. Where a step's length follows from what is learnt, as in GRPO
+    or while a batch grows, the optimizer step decides. More steps than the plan has go on as
+    the first ones of a plan do.
+    """
+    if not repeated or job.schedule.ramp or job.recipe.generates:
+        return step_time.interval_seconds(job, first, last)
+    return round(_executed(job, last + repeated) - _executed(job, first - 1 + repeated), 6)
+
+
+def _executed(job: Job, count: int) -> float:
+    """Seconds of so many executed steps; the first ones of a plan again after its last."""
+    steps = job.schedule.steps
+    if count <= steps:
+        return step_time.interval_seconds(job, 1, count)
+    rounds, rest = divmod(count, steps)
+    compiled = rounds if rest else rounds - 1  # times that the first step's extra is counted
+    whole = rounds * step_time.training_seconds(job) + step_time.interval_seconds(job, 1, rest)
+    return whole - compiled * step_time.compile_seconds(job)
+
+
+def delayed(segment: Segment, first: int, last: int) -> float:
+    """Seconds by which these steps of a segment took longer than usual."""
+    slow = fsum(
+        each.seconds * max(0, min(each.last, last) - max(each.first, first) + 1)
+        for each in segment.delays
+    )
+    return slow + (segment.warmup if first <= segment.first <= last else 0.0)
 
 
 def step_in(job: Job, segment: Segment, at: float) -> int:
@@ -137,41 +193,97 @@ def step_at(run: Run, at: float) -> int:
     return step_in(run.job, segment, at) if segment.kind == "training" else segment.last
 
 
-def number_of_step(run: Run, step: int) -> int:
-    """The number of the training segment that last ran an optimizer step.
+def number_of_step(run: Run, step: int, attempt: int | None = None) -> int:
+    """The number of the training segment that ran an optimizer step.
 
-    Raises IndexError where the run has no such step.
+    Of an attempt, or of the latest before it that ran the step; without one, of the first that
+    did. Raises IndexError where the run has no such step.
     """
-    numbers: list[int] = run.memo.setdefault("training segments", [])
-    lasts: list[int] = run.memo.setdefault("last steps", [])
+    if attempt is None:
+        attempt, found = 1, _in_attempt(run, 1, step)
+        while found is None and run.timeline.last().attempt > attempt:
+            attempt += 1
+            found = _in_attempt(run, attempt, step)
+    else:
+        found = _in_attempt(run, attempt, step)
+        while found is None and attempt > 1:
+            attempt -= 1
+            found = _in_attempt(run, attempt, step)
+    if found is None:
+        raise IndexError(step)
+    return found
+
+
+def _trainings(run: Run, attempt: int) -> tuple[list[int], list[int]]:
+    """Numbers of an attempt's training segments as far as they are known, and their last steps."""
+    known: tuple[list[int], list[int]] = run.memo.setdefault(("training", attempt), ([], []))
+    return known
+
+
+def scan(run: Run, number: int) -> None:
+    """Know the training segments up to a segment's number."""
+    for upcoming in range(run.memo.get("scanned", -1) + 1, number + 1):
+        run.memo["scanned"], segment = upcoming, run.timeline[upcoming]
+        if segment.kind == "training":
+            numbers, lasts = _trainings(run, segment.attempt)
+            numbers.append(upcoming)
+            lasts.append(segment.last)
+
+
+def _in_attempt(run: Run, attempt: int, step: int) -> int | None:
+    """The number of the training segment of an attempt that ran a step, if one did."""
+    numbers, lasts = _trainings(run, attempt)
     while not lasts or lasts[-1] < step:
-        number = numbers[-1] + 1 if numbers else 0
-        while run.timeline[number].kind != "training":
-            number += 1
-        numbers.append(number)
-        lasts.append(run.timeline[number].last)
-    return numbers[bisect_right(lasts, step - 1)]
+        upcoming = run.memo.get("scanned", -1) + 1
+        if not run.timeline.has(upcoming) or run.timeline[upcoming].attempt > attempt:
+            break
+        scan(run, upcoming)
+    place = bisect_right(lasts, step - 1)
+    if place == len(lasts) or step < run.timeline[numbers[place]].first:
+        return None
+    return numbers[place]
 
 
-def step_done(run: Run, step: int) -> float:
+def step_done(run: Run, step: int, attempt: int | None = None) -> float:
     """When an optimizer step was done, in simulated seconds; 0 steps: when the training began."""
     if not step:
-        return training_began(run)
-    return step_ended(run.job, run.timeline[number_of_step(run, step)], step)
+        return training_began(run, attempt)
+    return step_ended(run.job, run.timeline[number_of_step(run, step, attempt)], step)
 
 
-def step_began(run: Run, step: int) -> float:
+def step_began(run: Run, step: int, attempt: int | None = None) -> float:
     """When an optimizer step began: after the pauses that followed the step before it."""
-    segment = run.timeline[number_of_step(run, step)]
+    segment = run.timeline[number_of_step(run, step, attempt)]
     return step_ended(run.job, segment, step - 1)
 
 
-def training_began(run: Run) -> float:
-    """When the first step began, in simulated seconds since the command."""
-    began: float | None = run.memo.get("training began")
-    if began is None:
-        began = run.memo["training began"] = run.timeline[number_of_step(run, 1)].began
-    return began
+def steps_took(run: Run, first: int, last: int, attempt: int) -> float:
+    """Seconds that optimizer steps of an attempt took, pauses left out, delays included."""
+    numbers = [number_of_step(run, step, attempt) for step in (first, last)]
+    took = steps_seconds(run.job, first, last, run.timeline[numbers[1]].repeated)
+    for number in range(numbers[0], numbers[1] + 1):
+        segment = run.timeline[number]
+        if segment.kind == "training" and (segment.delays or segment.warmup):
+            took += delayed(segment, max(first, segment.first), min(last, segment.last))
+    return round(took, 6)
+
+
+def first_step(run: Run, attempt: int | None = None) -> int:
+    """The first optimizer step that the processes of an attempt ran."""
+    if attempt is None or attempt == 1:
+        return 1
+    numbers, _ = _trainings(run, attempt)
+    return run.timeline[numbers[0]].first
+
+
+def training_began(run: Run, attempt: int | None = None) -> float:
+    """When the first step began, of an attempt or of the run, in simulated seconds."""
+    attempt = attempt or 1
+    known: dict[int, float] = run.memo.setdefault("training began", {})
+    if attempt not in known:
+        first = number_of_step(run, 1) if attempt == 1 else _trainings(run, attempt)[0][0]
+        known[attempt] = run.timeline[first].began
+    return known[attempt]
 
 
 def run_ended(run: Run) -> float:

@@ -19,7 +19,7 @@ from llmsim.physics.hardware import telemetry
 from llmsim.physics.learning import learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run.cluster import hostname
-from llmsim.run.events import PhaseName, Step
+from llmsim.run.events import Incident, PhaseName, Step
 from llmsim.run.moment import Moment, readings, state
 from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run
@@ -36,7 +36,13 @@ IN_TRAINING = ("training", "validation", "checkpoint")
 def progress(run: Run, at: float) -> tuple[PhaseName, float]:
     """The phase, and how much of it is over, 0 .. 1: of the training the steps, else time."""
     moment = state(run, at)
-    return moment.segment.kind, _share(run, moment)
+    return phase_of(moment), _share(run, moment)
+
+
+def phase_of(moment: Moment) -> PhaseName:
+    """The phase of a moment by its name: later attempts have a launch of their own."""
+    again = moment.segment.kind == "launch" and moment.attempt > 1
+    return "relaunch" if again else moment.segment.kind
 
 
 def _share(run: Run, moment: Moment) -> float:
@@ -53,7 +59,7 @@ class Dashboard:
         """Nothing has been computed yet."""
         self.run = run
         job = run.job
-        self._step = lru_cache(maxsize=8)(lambda number: step(run, number))
+        self._step = lru_cache(maxsize=8)(lambda number, attempt: step(run, number, attempt))
         self._loss = lru_cache(maxsize=4096)(lambda first, last: loss.averaged(job, first, last))
         self._rate = lru_cache(maxsize=1024)(lambda step: learning_rate.learning_rate(job, step))
         self._speed = lru_cache(maxsize=2048)(self._throughput)
@@ -72,11 +78,11 @@ class Dashboard:
         """
         job, moment = self.run.job, state(self.run, at)
         last = last_logged(job, moment.step)
-        logged = self._step(last) if last else None
+        logged = self._step(last, moment.attempt) if last else None
         doing, also, share, left = self._progress(moment, logged)
         return View(
             titles=(job.model.name, job.run_name, job.recipe.name, self._hardware()),
-            phase=moment.segment.kind,
+            phase=phase_of(moment),
             phase_share=_share(self.run, moment),
             doing=doing,
             also=also,
@@ -97,12 +103,19 @@ class Dashboard:
             left = units.hours(self._left(moment.step, logged)) if logged else ""
             doing = f"step {moment.step:>{len(total)},}/{total}"
             epoch = f"epoch {moment.epoch}/{schedule.epochs}"
+            if moment.attempt > 1:
+                epoch = f"attempt {moment.attempt}"
             return doing, epoch, moment.step / schedule.steps, left.strip()
         left = units.hours(max(0.0, segment.ended - moment.at))
         return self._task(moment), "", _share(self.run, moment), left
 
     def _task(self, moment: Moment) -> str:
         """The task of a launch or an export that is going on."""
+        if moment.segment.kind == "outage":
+            return f"waiting for attempt {moment.attempt + 1}"
+        for event in moment.segment.told:
+            if isinstance(event, Incident) and moment.segment.kind == "failure":
+                return f"{event.kind}, rank {event.rank:,} on {event.hostname}"
         begun = tasks(self.run, self.run.timeline.number_at(moment.at))
         number = bisect_right(begun, moment.at, key=lambda task: task[0])
         return begun[number - 1][1] if number else moment.segment.kind

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from llmsim.board import region
 from llmsim.board.board import View, board
 from llmsim.dialects.line import Bar, Tell
-from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
 from llmsim.run.events import Event
 from llmsim.run.timeline import Run
 from llmsim.show.dashboard import Dashboard
 from llmsim.show.playback import Playback
+from llmsim.show.streams import job_after, tellers
 from llmsim.text.screen import Screen
 from llmsim.text.style import painted
 from llmsim.typed import Any
@@ -119,6 +119,7 @@ def render(
     live: LiveRegion,
     at_once: int,
     since: float = 0.0,
+    stream: str = "log",
 ) -> Iterator[tuple[float, str]]:
     """Pairs of show seconds to wait and then text to write.
 
@@ -130,7 +131,8 @@ def render(
     def tick() -> float:
         return TICK * live.pace()
 
-    printing, dashboard = lines_of(run.job.framework.name), Dashboard(run)
+    printing, dashboard = tellers(run.job, stream), Dashboard(run)
+    job = run.job
     clock, printed, reached = 0.0, 0, since
     for gap, event in timed:
         start, clock = clock, clock + gap
@@ -142,7 +144,8 @@ def render(
             if now < clock and (text := live.draw(dashboard.seen(at, now, live.pace()))):
                 yield 0.0, text
         reached = event.at
-        if (tell := printing.get(type(event))) and (lines := live.lines(tell, event, run.job)):
+        job = job_after(job, event)
+        if (tell := printing.get(type(event))) and (lines := live.lines(tell, event, job)):
             yield 0.0, live.draw(dashboard.seen(event.at, clock, live.pace()), lines)
             printed += len(lines)
     yield 0.0, live.cleared()

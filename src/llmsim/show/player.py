@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 
 from llmsim.dialects.line import Bar, Line
-from llmsim.dialects.registry import lines_of
 from llmsim.job.milestones import checkpoints, validations
 from llmsim.job.records import Job
 from llmsim.options.checking import checked, checked_job
@@ -20,6 +19,7 @@ from llmsim.physics import noise
 from llmsim.run.events import Event, PhaseEnded, PhaseStarted
 from llmsim.run.simulation import events as events_of
 from llmsim.run.simulation import run_of
+from llmsim.show.streams import job_after, tellers
 from llmsim.text.screen import Screen, blank_row
 from llmsim.text.style import Span, paint
 from llmsim.typed import NamedTuple
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 # Parts of a show: training proper 0.62, with its validations and checkpoints 0.77.
 SHARES = {"launch": 0.14, "training": 0.62, "validation": 0.08, "checkpoint": 0.07, "export": 0.09}
+
+# What an incident adds to a show, as parts of it: each is over sooner if it is so in truth.
+INTERRUPTIONS = {"failure": 0.02, "outage": 0.012, "relaunch": 0.04}
 
 # A pipe shows a bar at every quarter.
 NOTCHES = 4
@@ -47,11 +50,13 @@ def exchange_rate(started: PhaseStarted, job: Job, left: float) -> float:
 
     A launch is not stretched: nothing is duller than a slow one. What it leaves, others get.
     """
+    if (known := INTERRUPTIONS.get(started.phase)) is not None:
+        return min(1.0, known * left / (started.seconds or 1.0))
     times = {"validation": validations(job), "checkpoint": checkpoints(job)}
     share = SHARES[started.phase] / times.get(started.phase, 1)
     if started.phase == "launch":
         return min(1.0, share * left / (1.0 - share) / started.seconds)
-    return share / (1.0 - SHARES["launch"]) * left / started.seconds
+    return share / (1.0 - SHARES["launch"]) * left / (started.seconds or 1.0)
 
 
 def paced(events: Iterable[Event], job: Job, duration: float) -> Iterator[tuple[float, Event]]:
@@ -140,7 +145,9 @@ def _frames(
     from llmsim.show.playback import Playback
 
     region = region or LiveRegion(screen, Playback(0.0, options.speed_factor))
-    for delay, text in render(timed, run, region, options.instant_print_lines):
+    for delay, text in render(
+        timed, run, region, options.instant_print_lines, stream=options.stream
+    ):
         yield Frame(delay, text)
 
 
@@ -151,11 +158,12 @@ def _log(
     timed: Iterable[tuple[float, Event]],
 ) -> Iterator[Frame]:
     """The lines, and on a terminal the live bar."""
-    printing = lines_of(job.framework.name)
+    printing = tellers(job, options.stream)
     delay, live, width, printed = 0.0, "", 0, 0
     notches: dict[str, int] = {}
     for gap, event in timed:
         delay += gap
+        job = job_after(job, event)
         tell = printing.get(type(event))
         if tell is None:
             continue

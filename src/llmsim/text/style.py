@@ -84,6 +84,9 @@ ROLES: dict[str, tuple[str, str]] = {
     "validation": ("violet", BOLD),
     "checkpoint": ("amber", BOLD),
     "export": ("teal", BOLD),
+    "failure": ("red", BOLD),
+    "outage": ("amber", BOLD),
+    "relaunch": ("blue", BOLD),
 }
 LOG_COLORS = 256  # The log has no true colour, since real loggers have none.
 

@@ -5,12 +5,13 @@ clauses; those that do not fit the width are left out, the least important first
 """
 
 from llmsim.dialects.line import Tell
-from llmsim.dialects.pytorch import launch, model, saving, summary, training
+from llmsim.dialects.pytorch import launch, model, recovery, saving, summary, training
 
 LINES: dict[type, Tell] = {
     **launch.LINES,
     **model.LINES,
     **training.LINES,
     **saving.LINES,
+    **recovery.LINES,
     **summary.LINES,
 }

@@ -27,6 +27,7 @@ def _rows(event: events.Summary, job: Job) -> list[Row]:
         ("tokens", "number", (f"{event.tokens:,}", f" ({units.short(event.tokens)})")),
         ("training time", "", (units.hours(event.training_seconds),)),
         ("wall clock", "", (units.hours(event.seconds),)),
+        *_attempts(event),
         ("GPU-hours", "", (f"{event.gpu_hours:,.1f}",)),
         ("throughput", "throughput", (f"{event.tokens_per_second:,.0f} tokens/s",)),
         ("mean MFU", "mfu", (f"{event.mfu:.2%}",)),
@@ -35,6 +36,15 @@ def _rows(event: events.Summary, job: Job) -> list[Row]:
         ("checkpoints", "", (f"{event.checkpoints}",)),
         ("exported", "", (units.gigabytes(event.exported),)),
     ]
+
+
+def _attempts(event: events.Summary) -> Iterator[Row]:
+    """How many launches a run took that broke, and what was useful of its time."""
+    if event.attempts > 1:
+        useful = event.seconds - event.lost_seconds - event.waiting_seconds
+        lost, waiting = units.hours(event.lost_seconds), units.hours(event.waiting_seconds)
+        yield "attempts", "", (f"{event.attempts}", f", {lost} lost, {waiting} waiting")
+        yield "goodput", "number", (f"{useful / event.seconds:.1%}",)
 
 
 def _validation(event: events.Summary, job: Job) -> tuple[str, ...]:

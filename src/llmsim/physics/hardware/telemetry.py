@@ -34,6 +34,7 @@ Activity = Literal[
     "validation",
     "checkpoint",
     "export",
+    "hang",  # the collective's kernel spins and waits for a rank that does not come
 ]
 
 # Power of an activity between that of a GPU with only a context (0) and of one that trains (1).
@@ -45,6 +46,7 @@ _LOAD: dict[Activity, float] = {
     "validation": 0.90,
     "checkpoint": 0.07,
     "export": 0.02,
+    "hang": 0.10,  # of an H100: 120 to 200 W, estimated
 }
 _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cent
     "idle": (0, 0),
@@ -54,6 +56,7 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
     "validation": (95, 100),
     "checkpoint": (0, 28),
     "export": (0, 4),
+    "hang": (100, 100),
 }
 _CONTEXT_SHARE = 0.175  # of the power limit: H100 111-150 of 700 W
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall

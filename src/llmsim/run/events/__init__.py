@@ -6,6 +6,7 @@ and sizes are bytes unless the name says otherwise. A new kind of event needs a 
 module here, a generator in phases/ that yields it, and a function in each dialect that prints it.
 """
 
+from llmsim.run.events.incidents import Failed, Incident, Restarted, Resumed, Symptom
 from llmsim.run.events.launch import (
     BackendReady,
     Broadcast,
@@ -67,6 +68,8 @@ __all__ = [
     "Event",
     "ExportStarted",
     "Exported",
+    "Failed",
+    "Incident",
     "Launched",
     "MemoryPlanned",
     "MeshBuilt",
@@ -82,11 +85,14 @@ __all__ = [
     "RanksJoined",
     "Recovered",
     "Rendezvous",
+    "Restarted",
+    "Resumed",
     "ShardWritten",
     "Slowed",
     "Status",
     "Step",
     "Summary",
+    "Symptom",
     "Task",
     "TokenizerLoaded",
     "TrainerReady",
@@ -135,4 +141,9 @@ Event = (
     | Exported
     | Evaluated
     | Summary
+    | Incident
+    | Symptom
+    | Failed
+    | Restarted
+    | Resumed
 )

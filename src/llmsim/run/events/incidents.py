@@ -57,6 +57,7 @@ class Restarted(NamedTuple):
     attempt: int
     kind: str  # of the incident that ended the one before
     hostname: str  # of the node that is replaced or to blame
+    rank: int
 
 
 class Resumed(NamedTuple):

@@ -2,7 +2,9 @@
 
 from llmsim.typed import Literal, NamedTuple
 
-PhaseName = Literal["launch", "training", "validation", "checkpoint", "export"]
+PhaseName = Literal[
+    "launch", "training", "validation", "checkpoint", "export", "failure", "outage", "relaunch"
+]  # fmt: skip
 Task = Literal[
     "download", "tokenize", "load", "epoch", "validation", "checkpoint", "consolidate", "export",
     "evaluation", "benchmark",

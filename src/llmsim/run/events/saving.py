@@ -126,3 +126,6 @@ class Summary(NamedTuple):
     checkpoints: int
     exported: int  # bytes
     path: str
+    attempts: int = 1  # launches that it took
+    lost_seconds: float = 0.0  # of steps that no checkpoint held
+    waiting_seconds: float = 0.0  # from faults to the first steps of the next attempts

@@ -18,7 +18,7 @@ from llmsim.run.events import (
     PhaseStarted,
 )
 from llmsim.run.phases.timing import progress
-from llmsim.run.timeline import Run, Segment, training_began
+from llmsim.run.timeline import Run, Segment, training_began, whole
 
 # The events at the end of a save: it is durable, and an old one is deleted.
 Saving = CheckpointSaved | CheckpointDeleted
@@ -55,12 +55,12 @@ def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[S
 
 def checkpoint(run: Run, number: int) -> Iterator[Event]:
     """The events of a checkpoint: the end of the earlier save, then this save or its staging."""
-    job, segment = run.job, run.timeline[number]
+    job, segment = run.job, whole(run, number)
     yield from _growth(job, segment.began, segment.last)
     yield PhaseStarted(segment.began, "checkpoint", segment.ended - segment.began)
     yield from noticed(run, number)
     save = _save if blocking_checkpoint(job, segment.last) else _stage
-    began = training_began(run)
+    began = training_began(run, segment.attempt)
     yield from save(job, _started(job, segment), segment.last, began)
     yield PhaseEnded(segment.ended, "checkpoint", segment.ended - segment.began)
 
@@ -77,15 +77,19 @@ def in_background(run: Run, number: int) -> tuple[tuple[Saving, ...], float]:
     last step before the segment, or minus infinity if no step came after the save.
     """
     job, noticed = run.job, -inf
+    attempt = run.timeline[number].attempt
     while number:
         number -= 1
         segment = run.timeline[number]
+        if segment.attempt != attempt:  # what was being saved then is lost
+            break
         if segment.kind == "training":
             noticed = max(noticed, segment.ended)
         elif segment.kind == "checkpoint":
             if blocking_checkpoint(job, segment.last):
                 break
-            return finished(job, segment.last, _started(job, segment), training_began(run)), noticed
+            began = training_began(run, attempt)
+            return finished(job, segment.last, _started(job, segment), began), noticed
     return (), noticed
 
 
@@ -95,14 +99,15 @@ def noticed(run: Run, number: int) -> Iterator[Saving]:
     ends, until = in_background(run, number)
     for event in ends:
         if event.at > until:
-            yield noticed_at(run, event, max(at, event.at))
+            yield noticed_at(event, max(at, event.at))
 
 
-def noticed_at(run: Run, event: Saving, at: float) -> Saving:
+def noticed_at(event: Saving, at: float) -> Saving:
     """The event of a save's end with the moment at which training noticed it."""
     if isinstance(event, CheckpointDeleted):
         return event._replace(at=at)
-    return event._replace(at=at, training_seconds=round(at - training_began(run), 6))
+    trained = event.training_seconds + at - event.at
+    return event._replace(at=at, training_seconds=round(trained, 6))
 
 
 def _growth(job: Job, at: float, step: int) -> Iterator[BatchGrew]:

@@ -19,6 +19,7 @@ from llmsim.run.events import (
     ShardWritten,
     Summary,
 )
+from llmsim.run.goodput import goodput
 from llmsim.run.moment import loads
 from llmsim.run.phases import evaluation
 from llmsim.run.phases.status import status
@@ -90,6 +91,7 @@ def _summary(run: Run, segment: Segment, exported: int) -> Summary:
     tokens = objectives.tokens(job, 1, steps)
     rate = tokens / step_time.training_seconds(job)
     final = loss.validation(job, validated_steps(job)[-1])
+    account = goodput(run)
     return Summary(
         at=at,
         steps=steps,
@@ -108,4 +110,7 @@ def _summary(run: Run, segment: Segment, exported: int) -> Summary:
         checkpoints=checkpoints(job),
         exported=exported,
         path=path(job),
+        attempts=account.attempts,
+        lost_seconds=account.lost,
+        waiting_seconds=account.waiting,
     )

@@ -21,6 +21,7 @@ from llmsim.run.events import (
     BackendReady,
     Broadcast,
     DatasetReady,
+    Event,
     Launched,
     MemoryPlanned,
     MeshBuilt,
@@ -37,6 +38,7 @@ from llmsim.run.events import (
     WorkersStarted,
 )
 from llmsim.run.phases.timing import Phase, arrival_gap, progress, sampled_seconds
+from llmsim.run.timeline import Run
 
 # Up to these numbers each node and each rank has an event; the others are summed up in one.
 LISTED_NODES = 8
@@ -146,6 +148,11 @@ def _data(job: Job, at: float) -> Phase:
     shards = ceil(tokens / SHARD_TOKENS)
     size = int(tokens * TEXT_BYTES_PER_TOKEN)
     begun = at
+    width = 2 if job.architecture.vocabulary <= 65_536 else 4
+    if job.attempt > 1:  # all of it is there from the attempt before
+        at = round(at + sampled_seconds(job, "tokenize", 1.5), 6)
+        yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
+        return at
     readers = min(job.layout.nodes, MOST_READERS)
     seconds = sampled_seconds(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
     yield from progress(job, at, seconds, "download", job.dataset.name, size, "B")
@@ -159,7 +166,6 @@ def _data(job: Job, at: float) -> Phase:
     seconds = sampled_seconds(job, "tokenize", 1.5 + preparing)
     yield from progress(job, at, seconds, "tokenize", label, shards, "shard")
     at = round(at + seconds, 6)
-    width = 2 if job.architecture.vocabulary <= 65_536 else 4
     yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
     return at
 
@@ -216,3 +222,13 @@ def _model(job: Job, at: float) -> Phase:
         throughput.mfu(job, batch_tokens(job) / step_time.step_seconds(job)),
     )
     return at
+
+
+def launched(run: Run, number: int) -> tuple[Event, ...]:
+    """What happens in the launch of an attempt, whose segment has this number."""
+    segment = run.timeline[number]
+    known: dict[int, tuple[Event, ...]] = run.memo.setdefault("launches", {})
+    if segment.attempt not in known:
+        job = run.job._replace(attempt=segment.attempt)
+        known[segment.attempt] = tuple(launch(job, segment.began))
+    return known[segment.attempt]

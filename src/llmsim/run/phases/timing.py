@@ -15,17 +15,20 @@ REPORTS = 12
 WAVER = 0.15
 # Tasks whose noise stream has another name: loading weights was once a kind of download.
 STREAMS: dict[Task, str] = {"load": "download"}
+# How far apart the draws of two attempts are.
+_NEXT_ATTEMPT = 1_000_003
 
 
 def sampled_seconds(job: Job, name: str, mean: float, index: int = 0) -> float:
     """Seconds an operation takes, to the microsecond: 0.8 to 1.25 of the mean, mostly below 1.1."""
-    draw = noise.uniform(job.seed, f"time/{name}", index)
+    draw = noise.uniform(job.seed, f"time/{name}", index + _NEXT_ATTEMPT * (job.attempt - 1))
     return round(mean * (0.8 + 0.35 * draw + 0.1 * draw**8), 6)
 
 
 def arrival_gap(job: Job, name: str, mean: float, index: int) -> float:
     """Seconds between two independent arrivals, exponentially distributed: -mean ln(u)."""
-    gap = -mean * log(noise.uniform(job.seed, f"time/{name}", index))
+    place = index + _NEXT_ATTEMPT * (job.attempt - 1)
+    gap = -mean * log(noise.uniform(job.seed, f"time/{name}", place))
     return round(min(gap, 5 * mean), 6)
 
 

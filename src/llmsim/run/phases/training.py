@@ -34,10 +34,13 @@ from llmsim.run.phases.status import status
 from llmsim.run.timeline import (
     Run,
     Segment,
+    first_step,
+    number_of_step,
     step_began,
     step_done,
     step_ended,
     step_in,
+    steps_took,
     training_began,
 )
 
@@ -55,7 +58,7 @@ LOOKS = (0.04, 0.36, 0.7)
 def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
     """What happens in a stretch of steps without a pause, from the interval of `since` on."""
     job, segment = run.job, run.timeline[number]
-    if segment.first == 1:
+    if segment.fresh:
         yield PhaseStarted(segment.began, "training", step_time.training_seconds(job))
     first = _first(job, segment, since)
     if first == segment.first:
@@ -65,23 +68,23 @@ def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
     begun = step_ended(job, segment, first - 1)
     for before, step in intervals(job, first, segment.last):
         ended = step_ended(job, segment, step)
-        yield from _epochs(run, begun, before, step)
-        bar: Iterator[Event] = _bar(run, begun, before, step, ended - begun)
+        yield from _epochs(run, segment, begun, before, step)
+        bar: Iterator[Event] = _bar(run, segment, begun, before, step, ended - begun)
         if ends and ends[-1].at > noticed:
-            due = (noticed_at(run, end, max(begun, end.at)) for end in ends if end.at > noticed)
+            due = (noticed_at(end, max(begun, end.at)) for end in ends if end.at > noticed)
             bar = _merged(bar, list(due))
         yield from bar
         if logged(job, step):
-            yield from _logged(run, step, ended)
+            yield from _logged(run, segment, step, ended)
         begun = noticed = ended
 
 
-def training_ended(run: Run, at: float) -> Iterator[Event]:
+def training_ended(run: Run, at: float, attempt: int = 1) -> Iterator[Event]:
     """The end of the training, after the pauses that follow its last step."""
     steps = run.job.schedule.steps
     if steps % steps_per_epoch(run.job) == 0:
-        yield _epoch_ended(run, at, steps)
-    yield PhaseEnded(at, "training", round(at - training_began(run), 6))
+        yield _epoch_ended(run, at, steps, attempt)
+    yield PhaseEnded(at, "training", round(at - training_began(run, attempt), 6))
 
 
 def _first(job: Job, segment: Segment, since: float) -> int:
@@ -99,49 +102,56 @@ def _merged(bar: Iterator[Event], due: list[Saving]) -> Iterator[Event]:
         yield event
 
 
-def _epochs(run: Run, at: float, before: int, step: int) -> Iterator[Event]:
+def _epochs(run: Run, segment: Segment, at: float, before: int, step: int) -> Iterator[Event]:
     """The end of an epoch and the beginning of the next, where an epoch ends before a step."""
     job = run.job
     if before % steps_per_epoch(job):
         return
-    if before:
-        yield _epoch_ended(run, at, before)
+    if before >= first_step(run, segment.attempt):
+        yield _epoch_ended(run, at, before, segment.attempt)
     if epoch_of(job, before + 1) == epoch_of(job, step):
         yield EpochStarted(at, epoch_of(job, step))
 
 
-def _epoch_ended(run: Run, at: float, step: int) -> EpochEnded:
+def _epoch_ended(run: Run, at: float, step: int, attempt: int) -> EpochEnded:
     epoch = epoch_of(run.job, step)
-    lasted = round(at - _epoch_began(run, epoch), 6)
+    lasted = round(at - _epoch_began(run, epoch, attempt), 6)
     return EpochEnded(at, epoch, loss.training(run.job, step), lasted)
 
 
-def _epoch_began(run: Run, epoch: int) -> float:
-    """When the first step of an epoch began."""
-    return step_began(run, (epoch - 1) * steps_per_epoch(run.job) + 1)
+def _epoch_began(run: Run, epoch: int, attempt: int) -> float:
+    """When the first step of an epoch began in an attempt, which may begin within the epoch."""
+    first = (epoch - 1) * steps_per_epoch(run.job) + 1
+    return step_began(run, max(first, first_step(run, attempt)), attempt)
 
 
-def _logged(run: Run, step: int, at: float) -> Iterator[Event]:
+def _logged(run: Run, segment: Segment, step: int, at: float) -> Iterator[Event]:
     """What is known when a step is logged."""
-    job, told = run.job, _step(run, step, at)
+    job, told = run.job, _step(run, step, segment.attempt, at)
     yield told
-    yield from _disturbances(job, at, told.previous, step)
+    executed = segment.repeated + step
+    if executed <= job.schedule.steps:
+        before = segment.repeated + told.previous
+        yield from _disturbances(job, at, segment.repeated, before, executed)
     if logged_before(job, step) % COLLECTIVES_EVERY == 1:
         yield Collectives(at, step, traffic.step_transfers(job, step), told.step_seconds)
     if step in _look_steps(job):
         yield status(job, at, loads(run, at), f"step {step:,}")
 
 
-def _disturbances(job: Job, at: float, before: int, step: int) -> Iterator[Event]:
-    """What slowed the steps of an interval, when it begins and when it is over."""
+def _disturbances(job: Job, at: float, repeated: int, before: int, step: int) -> Iterator[Event]:
+    """What slowed the executed steps of an interval, when it begins and when it is over.
+
+    The events have the numbers of optimizer steps, which are `repeated` lower.
+    """
     size = gpus_per_node(job)
     if slow := slowdown.begun(job, before + 1, step):
         host = hostname(job, slow.rank // size)
         part = slow.seconds / step_time.step_seconds(job, slow.first)
-        yield Slowed(at, slow.first, slow.kind, slow.rank, host, slow.seconds, part)
+        yield Slowed(at, slow.first - repeated, slow.kind, slow.rank, host, slow.seconds, part)
     if over := slowdown.ended(job, before + 1, step):
         host, lost = hostname(job, over.rank // size), over.seconds * over.steps
-        last = over.first + over.steps - 1
+        last = over.first + over.steps - 1 - repeated
         yield Recovered(at, last, over.rank, host, lost, over.steps)
 
 
@@ -151,11 +161,16 @@ def _look_steps(job: Job) -> frozenset[int]:
     return frozenset(max(1, round(part * job.schedule.steps / every)) * every for part in LOOKS)
 
 
-def _bar(run: Run, begun: float, before: int, step: int, seconds: float) -> Iterator[Event]:
+def _bar(
+    run: Run, segment: Segment, begun: float, before: int, step: int, seconds: float
+) -> Iterator[Event]:
     """The epoch's bar in an interval of steps; it counts optimizer steps."""
-    job, clock = run.job, training_began(run)
+    job, clock = run.job, training_began(run, segment.attempt)
     per_epoch, epoch = steps_per_epoch(job), epoch_of(job, step)
-    label, epoch_began = f"Epoch {epoch}/{job.schedule.epochs}", _epoch_began(run, epoch)
+    label, epoch_began = (
+        f"Epoch {epoch}/{job.schedule.epochs}",
+        _epoch_began(run, epoch, segment.attempt),
+    )
     moves = min(BAR_MOVES, step - before)
     for move in range(1, moves + 1):
         done = before + (step - before) * move // moves - (epoch - 1) * per_epoch
@@ -174,19 +189,21 @@ def _bar(run: Run, begun: float, before: int, step: int, seconds: float) -> Iter
         )
 
 
-def logged_step(run: Run, step: int) -> Step:
-    """The record of an optimizer step as if it were logged.
+def logged_step(run: Run, step: int, attempt: int | None = None) -> Step:
+    """The record of an optimizer step as if it were logged; see `number_of_step` for `attempt`.
 
-    Rates are means since the logged step before it.
+    Rates are means since the logged step before it, or since the attempt's first one.
     """
-    return _step(run, step, step_done(run, step))
+    segment = run.timeline[number_of_step(run, step, attempt)]
+    return _step(run, step, segment.attempt, step_ended(run.job, segment, step))
 
 
-def _step(run: Run, step: int, at: float) -> Step:
-    """The record of a step that was done at a moment."""
+def _step(run: Run, step: int, attempt: int, at: float) -> Step:
+    """The record of a step that an attempt did at a moment."""
     job = run.job
     schedule, before = job.schedule, previous_logged(job, step)
-    seconds = step_time.interval_seconds(job, before + 1, step)
+    before = max(before, first_step(run, attempt) - 1)
+    seconds = steps_took(run, before + 1, step, attempt)
     tokens = objectives.tokens(job, before + 1, step)
     sequences = batch_ramp.consumed(schedule, step)
     whole = batch_ramp.consumed(schedule, schedule.steps)
@@ -200,7 +217,7 @@ def _step(run: Run, step: int, at: float) -> Step:
         learning_rate=learning_rate.learning_rate(job, step),
         step_seconds=seconds / (step - before),
         tokens=objectives.tokens(job, 1, step),
-        host_seconds=_host_seconds(run, before, step, at),
+        host_seconds=_host_seconds(run, before, step, attempt, at),
         tokens_per_second=tokens / seconds,
         samples_per_second=(sequences - batch_ramp.consumed(schedule, before)) / seconds,
         mfu=throughput.mfu(job, tokens / seconds),
@@ -209,34 +226,37 @@ def _step(run: Run, step: int, at: float) -> Step:
         capacity=memory.capacity(job.gpu),
         remaining=step_time.interval_seconds(job, 1, step) / sequences * (whole - sequences),
         metrics=metrics.metrics(job, step),
-        training_seconds=round(at - training_began(run), 6),
+        training_seconds=round(at - training_began(run, attempt), 6),
     )
 
 
-def _host_seconds(run: Run, before: int, step: int, at: float) -> float:
+def _host_seconds(run: Run, before: int, step: int, attempt: int, at: float) -> float:
     """Seconds between two logged steps as the host sees them; see Step."""
     if run.job.framework.dispatches_ahead:
-        return round(_handed(run, step) - _handed(run, before), 6)
-    return round(at - step_done(run, before), 6)
+        return round(_handed(run, step, attempt) - _handed(run, before, attempt), 6)
+    if before < first_step(run, attempt):
+        return round(at - training_began(run, attempt), 6)
+    return round(at - step_done(run, before, attempt), 6)
 
 
 # A host that hands a step out without waiting for its devices is never further ahead than this.
 HANDED_AHEAD = 2
 
 
-def _handed(run: Run, step: int, ahead: int = HANDED_AHEAD) -> float:
+def _handed(run: Run, step: int, attempt: int, ahead: int = HANDED_AHEAD) -> float:
     """When a host that runs ahead of its devices has handed a logged step out to them.
 
     It then reads the metrics of the logged step before, or waits for whatever a pause is for;
     so it begins when that is done and the step before is handed out.
     """
-    job = run.job
-    if not step:
-        return training_began(run)
+    job, first = run.job, first_step(run, attempt)
+    if step < first:
+        return training_began(run, attempt)
     before = previous_logged(job, step)
-    if not before:
-        return training_began(run) + step_time.compile_seconds(job)
-    paused = step_began(run, before + 1) > step_done(run, before)
-    free = step_began(run, before + 1 if paused else previous_logged(job, before) + 1)
-    handed = _handed(run, before, ahead - 1) if ahead else free
+    if before < first:
+        return training_began(run, attempt) + step_time.compile_seconds(job)
+    paused = step_began(run, before + 1, attempt) > step_done(run, before, attempt)
+    earlier = max(previous_logged(job, before) + 1, first)
+    free = step_began(run, before + 1 if paused else earlier, attempt)
+    handed = _handed(run, before, attempt, ahead - 1) if ahead else free
     return max(handed, free) + step_time.dispatch_seconds(job, step)

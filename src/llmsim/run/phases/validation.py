@@ -10,7 +10,7 @@ from llmsim.physics.speed import step_time
 from llmsim.run.events import Event, PhaseEnded, PhaseStarted, Validated
 from llmsim.run.phases import evaluation
 from llmsim.run.phases.timing import progress
-from llmsim.run.timeline import Run, Segment, training_began
+from llmsim.run.timeline import Run, Segment, training_began, whole
 
 
 def seconds(job: Job, step: int) -> float:
@@ -43,8 +43,8 @@ def best(run: Run, step: int) -> float:
 
 def validation(run: Run, number: int) -> Iterator[Event]:
     """The events of a validation: its progress, its result, and benchmarks."""
-    job, segment = run.job, run.timeline[number]
-    at, step, clock = segment.began, segment.last, training_began(run)
+    job, segment = run.job, whole(run, number)
+    at, step, clock = segment.began, segment.last, training_began(run, segment.attempt)
     yield PhaseStarted(at, "validation", segment.ended - at)
     seconds = step_time.validation_seconds(job, step)
     batches = job.schedule.validation_batches

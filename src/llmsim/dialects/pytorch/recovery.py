@@ -1,0 +1,66 @@
+"""What the house says when a run breaks and goes on: last words, the next attempt, the resume."""
+
+from collections.abc import Iterator
+
+from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.parts.last_words import Code, spoken
+from llmsim.dialects.parts.worker_errors import Place
+from llmsim.dialects.pytorch.log_lines import say, warn
+from llmsim.job.records import Job
+from llmsim.run import events, names
+from llmsim.text import units
+from llmsim.text.screen import Screen
+from llmsim.text.style import paint
+
+_TRAIN = "/workspace/train.py"
+_MAIN = Place(_TRAIN, 412, "<module>", "main()")
+_LOOP = Place(_TRAIN, 371, "main", "train(config, model, optimizer, loader)")
+CODE = Code(
+    script="train.py",
+    step=(_MAIN, _LOOP, Place(_TRAIN, 288, "train", "total += loss.detach().float().item()")),
+    forward=(
+        _MAIN,
+        _LOOP,
+        Place(_TRAIN, 271, "train", "loss = model(tokens, labels) / accumulation"),
+        Place("/workspace/model.py", 187, "forward", "logits = self.head(self.norm(hidden))"),
+    ),
+    data=(_MAIN, _LOOP, Place(_TRAIN, 262, "train", "tokens, labels = next(batches)")),
+    save=(
+        _MAIN,
+        _LOOP,
+        Place(_TRAIN, 318, "train", "save_checkpoint(path, model, optimizer, step)"),
+        Place("/workspace/checkpoint.py", 64, "save_checkpoint", "dcp.save(state, writer)"),
+    ),
+    start=(_MAIN, Place(_TRAIN, 344, "main", 'dist.init_process_group("nccl")')),
+)
+
+Lines = Iterator[Line | Bar]
+
+
+def _restarted(event: events.Restarted, job: Job, screen: Screen) -> Lines:
+    yield warn(
+        event, job, screen,
+        (("warning", f"attempt {event.attempt:,} of {job.run_name}"),),
+        (("muted", f", after {event.kind} on {event.hostname}, rank {event.rank:,}"),),
+    )  # fmt: skip
+
+
+def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
+    if not event.step:
+        yield warn(event, job, screen, (("warning", "no checkpoint is whole: from the beginning"),))
+        return
+    yield say(
+        event, job, screen,
+        (("title", f"Resumed after step {event.step:,}"),),
+        (("", f" from {event.path}"),),
+        (("muted", f", {units.gigabytes(event.size)} in {units.seconds(event.seconds)}"),),
+        (("muted", f", {event.lost:,} steps to run again"),),
+    )  # fmt: skip
+    yield Line(paint([("joke", names.resumed_line(job.seed, job.attempt))], screen))
+
+
+LINES: dict[type, Tell] = {
+    events.Symptom: spoken(CODE),
+    events.Restarted: _restarted,
+    events.Resumed: _resumed,
+}

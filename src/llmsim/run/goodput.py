@@ -1,0 +1,68 @@
+"""Goodput: how much of a run's time made the model, and how much was lost or waited away.
+
+lost      steps whose result no checkpoint held, and the part of a step that a fault cut off
+waiting   from a fault to the first step of the next attempt: silence, repair, launch, load
+useful    all the rest: wall clock = useful + lost + waiting
+"""
+
+from collections.abc import Iterator
+from math import fsum
+
+from llmsim.run.events.incidents import Incident
+from llmsim.run.timeline import Run, Segment, step_ended
+from llmsim.typed import NamedTuple
+
+
+class Goodput(NamedTuple):
+    """Seconds of a run, by what they were good for."""
+
+    attempts: int
+    useful: float
+    lost: float
+    waiting: float
+
+
+def goodput(run: Run) -> Goodput:
+    """The account of a whole run."""
+    segments = [*run.timeline]
+    lost = fsum(_lost(run, segments))
+    waited = fsum(_waited(segments))
+    useful = segments[-1].ended - lost - waited
+    return Goodput(segments[-1].attempt, round(useful, 6), round(lost, 6), round(waited, 6))
+
+
+def share(account: Goodput) -> float:
+    """The useful part of the time, 0..1."""
+    return account.useful / (account.useful + account.lost + account.waiting)
+
+
+def resumed_steps(segments: list[Segment]) -> dict[int, int]:
+    """The optimizer step that each attempt began from."""
+    return {each.attempt: each.last for each in segments if each.kind == "launch"}
+
+
+def fault_in(segment: Segment) -> float:
+    """When the fault came that a failure follows from, in simulated seconds."""
+    return min(event.at for event in segment.told if isinstance(event, Incident))
+
+
+def _lost(run: Run, segments: list[Segment]) -> Iterator[float]:
+    resumed = resumed_steps(segments)
+    for segment in segments:
+        kept = resumed.get(segment.attempt + 1)
+        if kept is None:
+            continue
+        if segment.kind == "training" and segment.last > kept:
+            yield segment.ended - step_ended(run.job, segment, max(kept, segment.first - 1))
+        elif segment.kind in ("validation", "checkpoint") and segment.last > kept:
+            yield segment.ended - segment.began
+        elif segment.kind == "failure":
+            yield max(0.0, fault_in(segment) - segment.began)
+
+
+def _waited(segments: list[Segment]) -> Iterator[float]:
+    for segment in segments:
+        if segment.kind == "failure":
+            yield segment.ended - max(segment.began, fault_in(segment))
+        elif segment.kind == "outage" or (segment.kind == "launch" and segment.attempt > 1):
+            yield segment.ended - segment.began

@@ -1,0 +1,45 @@
+"""Which of a run's streams is shown: the training log, the kernel's, Slurm's, or all of them."""
+
+from collections.abc import Iterator, Mapping
+
+from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.parts import kernel, slurm
+from llmsim.dialects.registry import lines_of
+from llmsim.job.records import Job
+from llmsim.run.events import Event, Restarted, Symptom
+from llmsim.text.screen import Screen
+
+
+def tellers(job: Job, stream: str) -> Mapping[type, Tell]:
+    """For each kind of event the function that gives its lines in a stream, or in all of them."""
+    log = lines_of(job.framework.name)
+    if stream == "log":
+        return log
+    if stream != "all":
+        return {Symptom: lambda event, job, screen: _other(event, job, screen, stream)}
+    own = log.get(Symptom)
+
+    def everything(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+        if event.stream == "log" and own:
+            yield from own(event, job, screen)
+        yield from _other(event, job, screen, event.stream)
+
+    return {**log, Symptom: everything}
+
+
+def _other(event: Symptom, job: Job, screen: Screen, stream: str) -> Iterator[Line]:
+    """The lines of the kernel, as the system's log has them, and of Slurm."""
+    del screen  # neither is cut to a terminal's width
+    if event.stream != stream:
+        return
+    if stream == "kernel":
+        node = kernel.node_of(event, job)
+        for text in kernel.lines(event, job):
+            yield Line(kernel.syslog(job, event.at, node, text))
+    elif stream == "slurm":
+        yield from map(Line, slurm.lines(event, job, event.at))
+
+
+def job_after(job: Job, event: Event) -> Job:
+    """The job with the processes that speak from an event on: a restart has fresh ones."""
+    return job._replace(attempt=event.attempt) if isinstance(event, Restarted) else job

@@ -1,0 +1,216 @@
+"""Runs in which something breaks: attempts, resumes, and what adds up."""
+
+from functools import cache
+from itertools import pairwise
+from math import fsum
+
+import pytest
+
+from llmsim.job.records import Asked, Job
+from llmsim.run import events
+from llmsim.run.events import Event
+from llmsim.run.goodput import goodput
+from llmsim.run.incident_kinds import KINDS
+from llmsim.run.simulation import events as events_of
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import Run
+from tests.incidents.told import job_on
+
+DEADLY = [kind.name for kind in KINDS if kind.consequence in ("death", "hang", "stop")]
+SLOW = [kind.name for kind in KINDS if kind.consequence in ("slow", "drain")]
+SEEDS = range(2)
+
+
+def asking(seed: int, kind: str, share: float = 0.6, gpus: int = 16) -> Job:
+    """A job in which one incident happens."""
+    return job_on(seed, gpus=gpus)._replace(asked=(Asked(kind, "share", share),))
+
+
+@cache
+def run_with(seed: int, kind: str) -> tuple[Run, tuple[Event, ...]]:
+    """Its run, and all that happens."""
+    run = run_of(asking(seed, kind))
+    return run, tuple(events_of(run))
+
+
+def all_of(kind: type[Event], told: tuple[Event, ...]) -> list[Event]:
+    return [event for event in told if isinstance(event, kind)]
+
+
+@pytest.mark.parametrize("kind", DEADLY)
+def test_a_run_goes_on_to_its_summary(kind: str) -> None:
+    for seed in SEEDS:
+        run, told = run_with(seed, kind)
+        assert [type(event) for event in told if not isinstance(event, events.PhaseEnded)][
+            -1
+        ] is events.Summary, (seed, kind)
+        assert all(a.at <= b.at for a, b in pairwise(told)), (seed, kind)
+        (label,) = [event for event in told if isinstance(event, events.Incident)]
+        (failed,) = [event for event in told if isinstance(event, events.Failed)]
+        (restarted,) = [event for event in told if isinstance(event, events.Restarted)]
+        assert label.kind == failed.kind == kind, seed
+        assert label.at <= label.visible <= label.detected <= failed.at, (seed, kind)
+        assert restarted.at == pytest.approx(failed.at + failed.wait, abs=1e-5), (seed, kind)
+        assert label.over == pytest.approx(restarted.at, abs=1e-5), (seed, kind)
+        assert run.timeline.last().attempt == 2, (seed, kind)
+
+
+@pytest.mark.parametrize("kind", DEADLY)
+def test_phases_end_in_the_order_in_which_they_began(kind: str) -> None:
+    for seed in SEEDS:
+        opened: list[str] = []
+        for event in run_with(seed, kind)[1]:
+            if isinstance(event, events.PhaseStarted):
+                opened.append(event.phase)
+            elif isinstance(event, events.PhaseEnded):
+                assert opened.pop() == event.phase, (seed, kind)
+        assert opened == [], (seed, kind)
+
+
+@pytest.mark.parametrize("kind", DEADLY)
+def test_the_last_durable_checkpoint_is_loaded_and_no_other(kind: str) -> None:
+    for seed in SEEDS:
+        told = run_with(seed, kind)[1]
+        (label,) = [event for event in told if isinstance(event, events.Incident)]
+        (resumed,) = [event for event in told if isinstance(event, events.Resumed)]
+        whole = [
+            event.step
+            for event in told
+            if isinstance(event, events.CheckpointSaved) and event.at <= label.at
+        ]
+        assert resumed.step == max(whole, default=0), (seed, kind)
+        assert resumed.lost == label.step - resumed.step, (seed, kind)
+
+
+def test_a_half_written_checkpoint_is_never_loaded() -> None:
+    for seed in range(4):
+        told = tuple(events_of(run_of(asking(seed, "disk-full"))))
+        (label,) = [event for event in told if isinstance(event, events.Incident)]
+        (resumed,) = [event for event in told if isinstance(event, events.Resumed)]
+        begun = [
+            event.step
+            for event in told
+            if isinstance(event, events.CheckpointStarted) and event.at <= label.at
+        ]
+        assert resumed.step < begun[-1], seed
+
+
+def steps_of(told: tuple[Event, ...]) -> list[list[events.Step]]:
+    """The logged steps of each attempt."""
+    attempts: list[list[events.Step]] = [[]]
+    for event in told:
+        if isinstance(event, events.Restarted):
+            attempts.append([])
+        elif isinstance(event, events.Step):
+            attempts[-1].append(event)
+    return attempts
+
+
+@pytest.mark.parametrize("kind", DEADLY)
+def test_steps_come_again_with_the_losses_that_they_had(kind: str) -> None:
+    """Learning goes by optimizer steps: a repeated one sees the same batch from the same state."""
+    for seed in SEEDS:
+        first, second = steps_of(run_with(seed, kind)[1])
+        before = {step.step: step for step in first}
+        for step in second:
+            if step.step in before:
+                again = before[step.step]
+                assert (step.loss, step.gradient_norm) == (again.loss, again.gradient_norm)
+                assert step.learning_rate == again.learning_rate, (seed, kind)
+        steps = [step.step for step in second]
+        assert steps == sorted(steps), (seed, kind)
+        assert second[-1].step == run_with(seed, kind)[0].job.schedule.steps, (seed, kind)
+
+
+@pytest.mark.parametrize("kind", DEADLY)
+def test_the_first_step_of_a_restarted_process_is_slow(kind: str) -> None:
+    for seed in SEEDS:
+        _, second = steps_of(run_with(seed, kind)[1])
+        usual = sorted(step.step_seconds for step in second)[len(second) // 2]
+        assert second[0].step_seconds > 1.05 * usual, (seed, kind)
+
+
+@pytest.mark.parametrize("kind", [*DEADLY, *SLOW])
+def test_time_and_steps_add_up(kind: str) -> None:
+    for seed in SEEDS:
+        run, told = run_with(seed, kind)
+        segments = [*run.timeline]
+        assert segments[0].began == 0.0
+        for one, other in pairwise(segments):
+            assert one.ended == other.began, (seed, kind)
+        executed = 0
+        for segment in segments:
+            if segment.kind == "training":
+                assert segment.first + segment.repeated == executed + 1, (seed, kind)
+                executed += segment.last - segment.first + 1
+        resumed = [event for event in told if isinstance(event, events.Resumed)]
+        lost = sum(event.lost for event in resumed)
+        assert executed == run.job.schedule.steps + lost, (seed, kind)
+        summary = told[-2] if isinstance(told[-2], events.Summary) else told[-1]
+        assert isinstance(summary, events.Summary)
+        account = goodput(run)
+        whole = fsum([account.useful, account.lost, account.waiting])
+        assert whole == pytest.approx(summary.seconds, abs=1e-3), (seed, kind)
+        assert summary.attempts == segments[-1].attempt, (seed, kind)
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_what_nobody_dies_of_only_takes_time(kind: str) -> None:
+    for seed in SEEDS:
+        told = run_with(seed, kind)[1]
+        usual = tuple(events_of(run_of(job_on(seed, gpus=16))))
+        assert len(all_of(events.Incident, told)) == 1, (seed, kind)
+        assert all_of(events.Failed, told) == [], (seed, kind)
+        assert told[-1].at > usual[-1].at, (seed, kind)
+        (slow,) = steps_of(told)
+        (normal,) = steps_of(usual)
+        assert [each.loss for each in slow] == [each.loss for each in normal], (seed, kind)
+
+
+@pytest.mark.parametrize("kind", ["nccl-timeout", "disk-full", "link-flap", "init-fail", "preempt"])
+def test_from_any_moment_on_the_rest_is_the_same(kind: str) -> None:
+    for seed in SEEDS:
+        run, told = run_with(seed, kind)
+        (label,) = [event for event in told if isinstance(event, events.Incident)]
+        end = told[-1].at
+        moments = [0.2 * end, label.at - 1.0, label.at, label.visible, label.over - 0.5, label.over]
+        moments += [label.over + 30.0, 0.5 * (label.over + end), end]
+        for since in moments:
+            tail = tuple(event for event in told if event.at >= since)
+            assert tuple(events_of(run_of(run.job), since)) == tail, (seed, kind, since)
+
+
+@pytest.mark.transcripts  # 24 whole runs each
+@pytest.mark.parametrize("level", ["typical", "chaos"])
+def test_until_something_breaks_a_run_is_as_it_was(level: str) -> None:
+    broken = 0
+    for seed in range(12):
+        usual = tuple(events_of(run_of(job_on(seed, gpus=16))))
+        told = tuple(events_of(run_of(job_on(seed, gpus=16)._replace(incidents=level))))
+        labels = [event for event in told if isinstance(event, events.Incident)]
+        first = labels[0].at if labels else float("inf")
+        before = tuple(event for event in told if event.at < first)
+        started = [each for each in before if not isinstance(each, events.PhaseEnded)]
+        same = {(type(each), each) for each in usual}
+        # An interval that the fault cuts has a move of its bar of its own.
+        odd = [each for each in started if (type(each), each) not in same]
+        assert all(isinstance(each, events.Progress | events.PhaseStarted) for each in odd), seed
+        assert len(odd) <= 6, (seed, odd)
+        broken += bool(labels)
+    assert broken > 6
+
+
+def test_chaos_ends_with_a_summary_all_the_same() -> None:
+    for seed in range(4):
+        run = run_of(job_on(seed, gpus=64)._replace(incidents="chaos"))
+        *_, summary, _ = events_of(run)
+        assert isinstance(summary, events.Summary), seed
+        assert summary.attempts == run.timeline.last().attempt, seed
+
+
+def test_a_restart_has_processes_of_its_own() -> None:
+    for seed in SEEDS:
+        told = run_with(seed, "hbm-ecc")[1]
+        joined = [event.process for event in told if isinstance(event, events.RankJoined)]
+        half = len(joined) // 2
+        assert set(joined[:half]).isdisjoint(joined[half:]), seed
