@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from llmsim.cli.flags import pairs
+from llmsim.errors import PlanError
 from llmsim.hosts import browser
 from llmsim.hosts.browser import TICK, WINDOW, Page
 from llmsim.hosts.runs import runs_of
@@ -228,7 +229,7 @@ def test_wrong_parameter_is_told_first(act: Callable[[Script], None]) -> None:
 
 def test_refused_plan_ends_with_its_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(options: Options) -> Job:
-        raise ValueError("that cannot fit.")
+        raise PlanError("that cannot fit.")
 
     monkeypatch.setattr(browser, "plan", refuse)
     terminal = Terminal()

@@ -228,7 +228,7 @@ def test_an_impatient_finger_on_ctrl_c_does_no_harm(launch: Launch) -> None:
 
 
 def test_timeout_of_the_shell() -> None:
-    ended = from_shell(f"timeout --preserve-status -s INT 0.5 {sys.executable} -m llmsim")
+    ended = from_shell(f"timeout --preserve-status -s INT 2 {sys.executable} -m llmsim")
     assert ended.returncode == 130
     assert is_goodbye(ended.stdout.splitlines()[-1])
     assert ended.stderr == ""

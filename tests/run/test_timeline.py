@@ -144,17 +144,22 @@ def test_a_temperature_has_no_steps(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_energy_is_the_integral_of_power(seed: int) -> None:
-    """By the midpoint rule over ten minutes in which something else begins."""
+    """By the midpoint rule, over a launch's loads and the first checkpoint with what is around it."""
     run = fresh(seed)
-    segment = next(each for each in run.timeline if each.kind == "checkpoint")
-    began, parts = max(0.0, segment.began - 300.0), 2400
-    width = (segment.ended + 300.0 - began) / parts
-    power = (
-        telemetry.power(run.job, 0, at, next(loads(run, at))[0])
-        for at in (began + (part + 0.5) * width for part in range(parts))
-    )
-    taken = energy(run, began + parts * width, 0) - energy(run, began, 0)
-    assert taken == pytest.approx(width * fsum(power), rel=2e-4)
+    number = next(at for at, each in enumerate(run.timeline) if each.kind == "checkpoint")
+    segments = [run.timeline[each] for each in (number - 1, number, number + 1)]
+    pieces = [(each.began, min(each.ended, each.began + 300.0)) for each in segments]
+    launched = [began for _, began in loads(run, segments[0].began - 1e-3)][::-1]
+    for began, ended in (*pairwise(launched), *pieces):
+        parts = 2000
+        width = (ended - began) / parts
+        activity = next(loads(run, began))[0]
+        power = (
+            telemetry.power(run.job, 0, began + (part + 0.5) * width, activity)
+            for part in range(parts)
+        )
+        taken = energy(run, ended, 0) - energy(run, began, 0)
+        assert taken == pytest.approx(width * fsum(power), rel=1e-5), activity
 
 
 def test_energy_is_the_same_in_whatever_order_it_is_asked_for() -> None:
