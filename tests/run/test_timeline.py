@@ -144,7 +144,7 @@ def test_a_temperature_has_no_steps(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_energy_is_the_integral_of_power(seed: int) -> None:
-    """By the midpoint rule, over a launch's loads and the first checkpoint with what is around it."""
+    """By the midpoint rule: in each load of a launch, and around the first checkpoint."""
     run = fresh(seed)
     number = next(at for at, each in enumerate(run.timeline) if each.kind == "checkpoint")
     segments = [run.timeline[each] for each in (number - 1, number, number + 1)]
