@@ -1,4 +1,4 @@
-"""Flags, and the defaults below them, to Options; Options to a host, or to an answer."""
+"""The command line: flags and defaults become Options, which go to a host or get an answer."""
 
 import os
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from llmsim.hosts.output import complain as _complain
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.table import Options, parse_options
 
-# Options that ask for an answer instead of a run.
+# Options that print an answer instead of playing a run.
 QUESTIONS = ("list", "print_config", "print_completions", "print_manpage")
 
 
 class MissingExtraError(Exception):
-    """What was asked for needs a package that is not installed; says which."""
+    """An option needs a package that is not installed; the sentence names it."""
 
 
 def main(arguments: Sequence[str], ends_process: bool = False) -> int:
-    """Does what the arguments ask for and returns the exit status.
+    """Runs the command of these arguments and returns the exit status.
 
-    The process is left as it was, its signals too, unless it ends here: then a second Ctrl+C is
-    not to disturb the end.
+    The process and its signal handlers are left as they were, unless `ends_process`: then a second
+    Ctrl+C cannot disturb the end.
     """
     try:
         return _perform(arguments, ends_process)
@@ -64,7 +64,7 @@ def _perform(arguments: Sequence[str], ends_process: bool) -> int:
 
 
 def _options(given: Sequence[tuple[str, str]]) -> Options:
-    """What the flags say, on top of the defaults unless no run is asked for."""
+    """The options of the flags; the defaults count too, if a run is played."""
     options = _parsed(given, Options())
     asked = [f"--{name.replace('_', '-')}" for name in QUESTIONS if getattr(options, name)]
     if len(asked) > 1:
@@ -72,7 +72,7 @@ def _options(given: Sequence[tuple[str, str]]) -> Options:
     if options.json and not (options.list or options.print_config):
         raise OptionError("--json goes with --list or --print-config: give one of them.")
     if asked and not options.print_config:
-        return options  # a mistake in the defaults is not to hide the list of what is right
+        return options  # a list must be shown even if the defaults have a mistake
     base = default_options(os.environ)
     return options if base == Options() else _parsed(given, base)
 
@@ -85,7 +85,7 @@ def _parsed(given: Sequence[tuple[str, str]], base: Options) -> Options:
 
 
 def _answer(options: Options) -> str:
-    """What is shown instead of a run. Nothing of it is imported for a run."""
+    """The text that is printed instead of a run. A run imports none of these modules."""
     if options.list:
         from llmsim.cli.listing import listing, listing_json
 

@@ -1,4 +1,4 @@
-"""--inhibit: neither the machine nor its screen goes to sleep while a run plays."""
+"""--inhibit: keeps the machine and its screen awake while a run plays."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ REFUSED = (
 
 @contextmanager
 def kept_awake(complain: Callable[[str], None]) -> Iterator[None]:
-    """Keeps the machine awake, or says in one sentence that the system does not let it.
+    """Keeps the machine awake, or calls `complain` with a sentence if the system refuses.
 
     Raises MissingExtraError where wakepy is not installed.
     """

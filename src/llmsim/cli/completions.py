@@ -1,4 +1,4 @@
-"""--print-completions: scripts that complete our options and names, made by shtab."""
+"""--print-completions: scripts that complete options and their values, made by shtab."""
 
 from llmsim.cli import MissingExtraError
 from llmsim.cli.parser import parser
@@ -7,7 +7,7 @@ from llmsim.cli.parser import parser
 def completions(shell: str) -> str:
     """The script for bash, zsh, fish or tcsh.
 
-    A GPU's name is written with dashes for blanks: shells take it without quotes, and so do we.
+    A GPU's name has dashes for blanks, so that a shell needs no quotes; options accept both.
     Raises MissingExtraError where shtab is not installed.
     """
     try:

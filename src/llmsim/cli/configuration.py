@@ -1,6 +1,6 @@
-"""What --print-config shows: the plan of a run, before it is played.
+"""--print-config: the plan of a run, before it is played.
 
-Every number is the one that the run's log is going to have: it comes from the same functions.
+Every number equals that of the run's log, since the same functions compute it.
 """
 
 import json
@@ -127,7 +127,7 @@ def _schedule(job: Job) -> dict[str, object]:
     return {
         "steps": schedule.steps,
         "tokens": objectives.tokens(job, 1, schedule.steps),
-        # While the batch grows, the rate rises by the sequences that have been seen.
+        # With a growing batch, the warmup is counted in sequences.
         "warmup_steps": None if schedule.ramp else schedule.warmup,
         "warmup_sequences": schedule.warmup * schedule.global_batch,
         "decay": schedule.decay,
@@ -153,7 +153,7 @@ def _memory(job: Job) -> dict[str, int]:
 
 
 def _expected(job: Job) -> dict[str, object]:
-    """What the job is going to do: rates of a steady step, full in GRPO, and times of the run."""
+    """The expected rates of a steady step (in GRPO of a full batch) and times of the run."""
     seconds = step_time.step_seconds(job)
     rate = batch_tokens(job) / seconds
     (summary,) = [event for event in simulate(job) if isinstance(event, Summary)]

@@ -1,4 +1,4 @@
-"""Defaults that a person keeps: the config file, and above it the LLMSIM_* variables.
+"""A person's defaults: the config file, and above it the LLMSIM_* variables.
 
 flag  >  LLMSIM_* variable  >  config file  >  the table's default
 """
@@ -17,7 +17,7 @@ from llmsim.text.wording import nearest
 PREFIX = "LLMSIM_"
 ELSEWHERE = "LLMSIM_CONFIG"  # names the config file, if it is not in its place
 LARGEST = 65_536  # bytes of a config file
-MOST_DOTS = 40  # in a line of it, which no option needs
+MOST_DOTS = 40  # in a line of it; no option needs as many
 
 TABLE = {option.name: option for option in OPTIONS if option.in_config}
 
@@ -36,7 +36,7 @@ def variable_of(option: Option) -> str:
 
 
 def config_path(environment: Mapping[str, str]) -> str:
-    """Where the config file is, if it is in its place; "" where there is no such place.
+    """The default path of the config file; "" if the system has no folder for it.
 
     A relative XDG_CONFIG_HOME does not count (XDG Base Directory Specification 0.8).
     """
@@ -82,7 +82,7 @@ def _from_file(environment: Mapping[str, str]) -> Options:
 
 
 def _content(path: str, named: bool) -> bytes:
-    """The file's bytes; none if there is no file, which is an error only if it was `named`."""
+    """The file's bytes, empty if there is no file; a missing file is an error only if `named`."""
     shown = _printable(path)
     if path.lower() == os.devnull:
         return b""
@@ -98,7 +98,7 @@ def _content(path: str, named: bool) -> bytes:
     if S_ISREG(kind.st_mode):
         try:
             with open(path, "rb", opener=_unwaiting) as file:
-                content = file.read(LARGEST + 1)  # None: there is nothing yet, as in a pipe
+                content = file.read(LARGEST + 1)  # None: a pipe without data
         except OSError as error:
             raise OptionError(f"{shown} cannot be read: {_reason(error)}.") from None
     if content is None:
@@ -109,7 +109,7 @@ def _content(path: str, named: bool) -> bytes:
 
 
 def _unwaiting(path: str, flags: int) -> int:
-    """Opens a file so that no read waits: some in /proc look like files and have no end."""
+    """Opens a file without blocking reads: some files in /proc never end."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -120,10 +120,10 @@ def _reason(error: OSError) -> str:
 
 def _parsed(content: bytes, shown: str) -> dict[str, object]:
     """The keys and values of a TOML file."""
-    import tomllib  # only for those who have a file
+    import tomllib  # imported only if there is a config file
 
     for number, row in enumerate(content.splitlines(), 1):
-        # Keys in keys in keys take TOML's reader a time that grows with the square of their number.
+        # The time of TOML's parser grows with the square of the depth of dotted keys.
         if row.count(b".") > MOST_DOTS and not row.lstrip().startswith(b"#"):
             raise OptionError(
                 f"{shown} line {number} has too many dots: give lines such as gpus = 8."
@@ -144,7 +144,7 @@ def _parsed(content: bytes, shown: str) -> dict[str, object]:
 
 
 def _as_typed(value: object) -> str | None:
-    """A TOML value as a flag would have it; None for tables and lists, which no flag has."""
+    """A TOML value as the text of a flag; None for tables and lists, which no flag takes."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

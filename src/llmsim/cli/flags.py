@@ -1,6 +1,6 @@
 """A command line as pairs of names and texts.
 
-This is not argparse, which takes longer to import than a first line may take.
+argparse is not used, since it takes longer to import than a first line may take.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What --list shows: a table that fits the screen, or everything as JSON."""
+"""--list: a table that fits the screen, or all fields as JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,16 @@ from llmsim.run.incident_kinds import KINDS, Kind, per_million_gpu_hours
 
 NUMBERS = ("parameters", "active", "tokens", "memory", "TDP", "TFLOP/s", "node", "rate")
 GAP = "  "
-# A column of prose is not made narrower than this: then it goes, as a column of numbers does.
+# The narrowest column of prose; with less room the column is left out, as columns of numbers are.
 NARROWEST_PROSE = 16
 
 Row = tuple[str, ...]
 
 
 def listing(kind: str, width: int) -> str:
-    """Aligned columns under a heading; what is beyond the width is wrapped or left out."""
+    """The list as aligned columns under a heading; the last column is wrapped or left out to
+    fit.
+    """
     heading, *rows = _fitted(_table(kind), width)
     columns = []
     for title, *cells in zip(heading, *rows, strict=True):
@@ -37,7 +39,7 @@ def listing_json(kind: str) -> str:
 
 
 def _fitted(rows: Sequence[Row], width: int) -> Sequence[Row]:
-    """The rows, their last column wrapped or left out where they are wider than the screen."""
+    """The rows; if they are wider than the screen, their last column is wrapped or left out."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if sum(widths) + len(GAP) * (len(widths) - 1) <= width or len(widths) == 1:
         return rows
@@ -53,7 +55,7 @@ def _fitted(rows: Sequence[Row], width: int) -> Sequence[Row]:
 
 
 def _table(kind: str) -> list[Row]:
-    """The list's columns that matter in a choice, their heading first."""
+    """The columns of a list that help a person choose, their heading first."""
     if kind == "dialects":
         return [("dialect", "speaks as"), *map(_dialect, registry.names())]
     if kind == "recipes":
@@ -85,7 +87,7 @@ def _count(value: float) -> str:
 
 
 def _records(kind: str) -> Iterator[dict[str, object]]:
-    """Everything that is known of what the list has."""
+    """The records of a list with all their fields."""
     if kind == "dialects":
         yield from (_framework(each) for name in registry.names() if (each := _usable(name)))
     elif kind == "recipes":
@@ -103,7 +105,7 @@ def _records(kind: str) -> Iterator[dict[str, object]]:
 
 
 def _dialect(name: str) -> Row:
-    """A dialect's name and what it is; of a package's that is wrong, what is wrong with it."""
+    """A dialect's name and meaning; for a faulty dialect of another package, the fault."""
     try:
         return name, registry.framework_of(name).meaning
     except OptionError as error:
@@ -111,7 +113,7 @@ def _dialect(name: str) -> Row:
 
 
 def _usable(name: str) -> Framework | None:
-    """The framework of this name; None where another package's is wrong."""
+    """The framework of this name; None if it is a faulty one of another package."""
     try:
         return registry.framework_of(name)
     except OptionError:

@@ -1,4 +1,4 @@
-"""The table of options as an argparse parser: what the completions and the man page are made of.
+"""The table of options as an argparse parser, from which completions and man page are made.
 
 Nothing is parsed with it: argparse takes too long to import (see flags.py).
 """

@@ -1,4 +1,4 @@
-"""The plan of a run as a person reads it: a row a subject, in the order of a log."""
+"""The plan of a run as text: one row for each subject, in the order of a log."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import fsum
@@ -20,7 +20,7 @@ NARROW = 48
 
 
 def sheet(job: Job, told: Facts, screen: Screen) -> Iterator[str]:
-    """Aligned rows of clauses as painted lines; a clause that has no room goes on below."""
+    """The plan as aligned and painted lines; a clause without room goes to the next line."""
     narrow = screen.width < NARROW
     indent = 2 if narrow else LABELS
     for label, clauses in _rows(job, told):
@@ -34,7 +34,7 @@ def sheet(job: Job, told: Facts, screen: Screen) -> Iterator[str]:
 
 
 def _again(job: Job, screen: Screen, indent: int) -> Iterator[str]:
-    """The command that plays the run again, whole: it is there to be copied."""
+    """The command that plays the run again, never cut, so that it can be copied."""
     program, *flags = job.command.split(" --")
     words = [program, *(f"--{flag}" for flag in flags)]
     if indent < LABELS:
@@ -46,7 +46,7 @@ def _again(job: Job, screen: Screen, indent: int) -> Iterator[str]:
 
 
 def _broken(clauses: Sequence[Clause], room: int) -> Iterator[list[Span]]:
-    """The clauses in rows, with commas between them; one that is wider than a row is cut."""
+    """The clauses in rows, with commas between them; a clause wider than a row is cut."""
     row: list[Span] = []
     for index, clause in enumerate(clauses):
         comma: list[Span] = [("", ",")] if index < len(clauses) - 1 else []
@@ -59,7 +59,7 @@ def _broken(clauses: Sequence[Clause], room: int) -> Iterator[list[Span]]:
 
 
 def _rows(job: Job, told: Facts) -> Iterator[tuple[str, list[Clause]]]:
-    """Label and clauses of each subject, in the order in which a log tells them."""
+    """Label and clauses of each subject, in the order of a log."""
     run, model, dataset = told["run"], told["model"], told["dataset"]
     yield "run", _said(("title", run["name"]), f"seed {run['seed']}", f"from {job.start}")
     yield "recipe", _said(("name", job.recipe.name), *job.recipe.meaning.split(", "))
@@ -153,7 +153,7 @@ def _batch_told(job: Job, batch: Mapping[str, Any]) -> list[Clause]:
 
 
 def _at_most(job: Job) -> str:
-    """The answers of reinforcement learning do not fill a batch."""
+    """The words "at most" in reinforcement learning, whose answers do not fill a batch."""
     return "up to " if job.recipe.generates else ""
 
 

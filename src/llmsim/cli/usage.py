@@ -1,4 +1,4 @@
-"""What --help shows."""
+"""--help."""
 
 from textwrap import fill
 

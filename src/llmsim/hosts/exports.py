@@ -1,4 +1,4 @@
-"""Exports of what a host plays: opened for each run, fed by its events and frames, closed whole."""
+"""The exports of a host's runs: opened for each run, written as it plays, completed at its end."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,11 +31,11 @@ class Outlets:
         self._shown = 0.0
 
     def tee(self, events: Iterable[Event]) -> Iterable[Event]:
-        """The same events, which the exports have seen."""
+        """The same events; the exports get each one first."""
         return self.exports.tee(events) if self.exports else events
 
     def taped(self, frames: Iterable[Frame], screen: Callable[[], Screen]) -> Iterable[Frame]:
-        """The same frames, which the exports have seen."""
+        """The same frames; the exports get each one first."""
         return self._taped(frames, screen) if self.exports else frames
 
     def _taped(self, frames: Iterable[Frame], screen: Callable[[], Screen]) -> Iterator[Frame]:
@@ -48,7 +48,7 @@ class Outlets:
 
 @contextmanager
 def outlets(options: Options, run: Run, failures: list[str]) -> Iterator[Outlets]:
-    """The exports of a run; however it ends they are completed, and failures are listed.
+    """The exports of a run. They are completed even if it is stopped; failures are listed.
 
     Raises ExportError when one of them cannot be begun.
     """
@@ -66,7 +66,7 @@ def outlets(options: Options, run: Run, failures: list[str]) -> Iterator[Outlets
 
 
 def refuse(options: Options) -> None:
-    """Raises OptionError, a sentence, where exports would write over each other or the log."""
+    """Raises OptionError if two exports have one destination, or one has that of the log."""
     quiet = Setting("quiet")
     if options.quiet and not options.export:
         raise OptionError(quiet, " shows nothing: give an ", Setting("export"), " with it.")
@@ -88,7 +88,7 @@ def export_only(
 ) -> bool:
     """Writes the exports of the options' runs and shows nothing; False when time was up first.
 
-    `check` raises what ends the work, at any event. Raises ExportError when an export fails.
+    `check` is called at every event and may raise to stop. Raises ExportError if an export fails.
     """
     for run in runs_of(options):
         job, failures = plan(run), list[str]()

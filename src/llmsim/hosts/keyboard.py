@@ -1,4 +1,4 @@
-"""The keyboard: standard input that gives each key at once, for as long as a show lasts."""
+"""The keyboard: standard input in a mode that gives each key at once, during a show."""
 
 import os
 import select
@@ -14,7 +14,7 @@ ESCAPE_TIME = 0.1
 
 
 def in_foreground(descriptor: int) -> bool:
-    """Whether the terminal is this job's to read from and to change: not after `&` or `bg`."""
+    """Whether this process may read and change the terminal: not after `&` or `bg`."""
     try:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     except (OSError, AttributeError):  # no job control here
@@ -27,22 +27,22 @@ class Keyboard:
     def __init__(self, descriptor: int = 0) -> None:
         """Changes nothing yet."""
         self.descriptor = descriptor
-        self._usual: list[Any] | None = None  # the terminal's modes, to be brought back
+        self._usual: list[Any] | None = None  # the terminal's modes, which are restored at the end
         self._decoder = Decoder()
         self._came = 0.0  # when the last bytes came
         self._gone = False  # nothing will come any more
 
     @property
     def is_open(self) -> bool:
-        """Whether the terminal is in our mode, as far as we know."""
+        """Whether the terminal is in the mode that open() has set, as far as is known."""
         return self._usual is not None
 
     def changed_hands(self) -> bool:
-        """Whether the terminal has become this job's or another's since it was opened."""
+        """Whether this process has gained or lost the terminal since open() or close()."""
         return not self._gone and self.is_open != in_foreground(self.descriptor)
 
     def open(self) -> None:
-        """Takes the terminal, if it is this job's; once more when a shell has changed its modes."""
+        """Sets the terminal's mode, if this process may; again if a shell has changed it."""
         import termios
 
         if self._gone or not in_foreground(self.descriptor):
@@ -56,11 +56,11 @@ class Keyboard:
             modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
             if self._usual is None or usual != modes:
                 self._usual = usual
-            # Not "when all is written": a terminal that Ctrl+S has stopped would never be ours.
+            # TCSANOW, not TCSADRAIN: a terminal stopped by Ctrl+S would block for ever.
             termios.tcsetattr(self.descriptor, termios.TCSANOW, modes)
 
     def close(self) -> None:
-        """Gives the terminal back as it was; in the background the shell has done so already."""
+        """Restores the terminal's modes; in the background the shell has done so already."""
         if self._usual is None:
             return
         import termios
@@ -71,7 +71,7 @@ class Keyboard:
                 termios.tcsetattr(self.descriptor, termios.TCSANOW, usual)
 
     def pressed(self) -> list[str]:
-        """The names of the keys that were pressed since the last time; does not wait."""
+        """The names of the keys that were pressed since the last call; does not wait."""
         now = time.monotonic()
         names = []
         if self._decoder.waits and now - self._came >= ESCAPE_TIME:
@@ -82,7 +82,7 @@ class Keyboard:
         return names
 
     def patience(self) -> float:
-        """Seconds after which pressed() is to be asked even if no key is."""
+        """Seconds after which pressed() must be called even without a key; inf if never."""
         return ESCAPE_TIME if self._decoder.waits else inf
 
     def _read(self) -> bytes:

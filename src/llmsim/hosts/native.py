@@ -1,4 +1,4 @@
-"""Plays runs on a terminal or into a pipe: standard input, standard output, and signals."""
+"""The native host: plays runs on a terminal or into a pipe, with keys and signals."""
 
 import os
 import select
@@ -19,7 +19,7 @@ from llmsim.hosts.windows import WindowsKeyboard, escape_codes
 from llmsim.options.table import Options
 from llmsim.show.player import farewell
 
-# Where a wait cannot be ended by a key or a signal, it is cut into pieces of so many seconds.
+# A wait that neither a key nor a signal can end is cut into pieces of this many seconds.
 TICK = 0.05
 
 
@@ -28,9 +28,8 @@ def main(options: Options, ends_process: bool = False) -> int:
 
     Raises PlanError, before anything is written, when no job can be made of the options,
     ExportError when an export cannot be begun, and OSError when standard output takes no text.
-    Exports that fail while the show goes on are complained of at its end. The process is left
-    as it was found, but where `ends_process` says that nothing comes after: then no signal may
-    end it any more.
+    Exports that fail during the show are reported at its end. The process is left as it was
+    found, unless `ends_process`: then its signals stay ignored, since nothing comes after.
     """
     if options.quiet:
         return _quiet(options, ends_process)
@@ -64,7 +63,7 @@ def main(options: Options, ends_process: bool = False) -> int:
         signals.ignore()  # from here on nothing may interrupt
         if keyboard:
             keyboard.close()
-        with suppress(OSError):  # the reader has gone; that is told already if it is an error
+        with suppress(OSError):  # the reader has gone; an error was reported already
             output.end(goodbye)
         if console is not None:
             escape_codes(console)
@@ -75,14 +74,16 @@ def main(options: Options, ends_process: bool = False) -> int:
 
 
 def _with_failures(failures: list[str], status: int) -> int:
-    """Tells of exports that could not be written; the exit status, which says so as well."""
+    """Reports exports that could not be written, and returns the exit status, 1 if there are
+    any.
+    """
     for failure in failures:
         complain(failure)
     return ExitStatus.ERROR if failures and status == ExitStatus.FINISHED else status
 
 
 def _quiet(options: Options, ends_process: bool) -> int:
-    """Writes the exports of the options' runs, as fast as they go."""
+    """Writes the exports of the options' runs, as fast as possible."""
     begun, limit = time.monotonic(), options.exit_after_time
     seed = fresh_seed() if options.seed is None else options.seed
     signals = Signals()
@@ -100,7 +101,7 @@ def _quiet(options: Options, ends_process: bool) -> int:
 
 
 def _keyboard() -> Keyboard | None:
-    """What listens to keys, if somebody sits there: input and output are a terminal."""
+    """The keyboard, if input and output are a terminal; otherwise None."""
     if not (os.isatty(0) and os.isatty(1)):
         return None
     if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""Standard output: what it can show, and writing that nobody has to wait for in vain."""
+"""Standard output: the screen behind it, and writes that never block for ever."""
 
 import codecs
 import os
@@ -31,7 +31,7 @@ ROOM_TIME = 0.01
 PATIENCE = 0.15
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-# Bracketed paste: what is pasted says so, and is not taken for keys.
+# Bracketed paste: the terminal marks pasted text, so that it is not taken for keys.
 PASTES_TOLD, PASTES_PLAIN = "\x1b[?2004h", "\x1b[?2004l"
 
 
@@ -66,17 +66,17 @@ class Output:
             colors=color_count(os.environ),
         )
         self._begun = self._hidden = False
-        self._rest = b""  # of what was written last
+        self._rest = b""  # the part of the last text that is not written yet
 
     @property
     def rewritable(self) -> bool:
-        """Whether it is a terminal where things can be rewritten, in whosever hands it is."""
+        """Whether it is a terminal that can rewrite lines, even if another job uses it now."""
         return self._screen.live
 
     def screen(self) -> Screen:
         """The screen as it is now: of the terminal's size, or COLUMNS, or a pipe's full width.
 
-        While another job has the terminal, it is one where nothing is rewritten.
+        While another job has the terminal, the screen is not live: nothing is rewritten.
         """
         width = height = 0
         with suppress(OSError):  # a pipe has no size, nor have some terminals
@@ -86,7 +86,7 @@ class Output:
             screen = screen._replace(live=False)
         if width <= 0:
             return screen
-        # Where lines must wrap, nothing that stands below them has room.
+        # On a terminal too narrow for lines there is no room below them.
         height = max(height, 1) if width >= NARROWEST else 1
         return screen._replace(width=fitted(width), height=height)
 
@@ -114,11 +114,11 @@ class Output:
             self._signals.check()
 
     def _left(self, deadline: float) -> float:
-        """Seconds until the deadline, or until a signal is to be obeyed; negative ones too."""
+        """Seconds until the deadline or until a pending signal must be obeyed; may be negative."""
         return min(deadline, self._signals.asked_at) - time.monotonic()
 
     def _ready(self, deadline: float) -> bool:
-        """Whether the reader takes more; waits until it does, or until the deadline."""
+        """Whether the reader can take more; waits until it can, or until the deadline."""
         while True:
             left = self._left(deadline)
             longest = max(0.0, min(left, LONGEST_WAIT))
@@ -153,18 +153,20 @@ class Output:
         self.write(text + self._shown(), time.monotonic() + patience)
 
     def _shown(self) -> str:
-        """What shows the cursor again, if it was hidden."""
+        """The escape code that shows the cursor again, if it was hidden."""
         hidden, self._hidden = self._hidden, False
         return (PASTES_PLAIN if self._keys else "") + SHOW_CURSOR if hidden else ""
 
     def close(self) -> None:
-        """Closes what was opened for us alone; nothing can be written any more."""
+        """Closes the descriptor that was opened for this process; no write is possible after it."""
         if self.descriptor != 1:
             os.close(self.descriptor)
             self.descriptor = 1
 
     def resume(self) -> None:
-        """Takes the terminal once more, whatever others have made of its cursor, or leaves it."""
+        """Hides the cursor again after another job had the terminal, or shows it in the
+        background.
+        """
         if self.screen().live:
             self._hidden = False
             self.begin()
@@ -179,10 +181,11 @@ def complain(sentence: str) -> None:
 
 
 def _unwaiting(descriptor: int) -> int:
-    """The same terminal, opened for us alone, so that no write() to it waits for its reader.
+    """The same terminal, opened again in non-blocking mode, so that no write() waits for its
+    reader.
 
-    Elsewhere it may: select() says that there is room, but not how much. The descriptor itself
-    is shared with the shell, and must stay as it is.
+    On the given descriptor a write() can block: select() says that there is room, but not how
+    much. The descriptor is shared with the shell, so its mode must not change.
     """
     with suppress(OSError, AttributeError):  # Windows has none of this
         flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
@@ -191,7 +194,7 @@ def _unwaiting(descriptor: int) -> int:
 
 
 def _piece(data: memoryview) -> memoryview:
-    """As much as is written at once; a stop between two pieces cuts no UTF-8 character."""
+    """The first piece of the data, to be written at once; it ends with a whole UTF-8 character."""
     end = min(PIECE, len(data))
     while PIECE - 4 < end < len(data) and data[end] & 0xC0 == 0x80:
         end -= 1
@@ -199,7 +202,7 @@ def _piece(data: memoryview) -> memoryview:
 
 
 def _columns(text: str) -> int:
-    """The value of COLUMNS, if it is one."""
+    """The value of COLUMNS, if it is a whole number; otherwise None."""
     return fitted(int(text)) if text.isdecimal() and len(text) < 10 and int(text) > 0 else 0
 
 

@@ -1,4 +1,4 @@
-"""Which runs a show has: what both hosts share."""
+"""The runs of a show, for both hosts."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from llmsim.run.timeline import run_ended
 
 
 def fresh_seed() -> int:
-    """A seed that nobody has chosen, short enough to type."""
+    """A random seed that is short enough to type."""
     return int.from_bytes(os.urandom(4))
 
 

@@ -1,8 +1,8 @@
 """Signals as flags. A handler that raised could do so between any two bytecodes.
 
-    signal -> flag, and a byte in a pipe -> select() returns -> whoever waited asks
+    signal -> flag, and a byte in a pipe -> select() returns -> the host asks for the flag
 
-So a signal is acted on where the host waits, and nowhere else.
+So the host obeys a signal where it waits, and nowhere else.
 """
 
 import os
@@ -17,7 +17,7 @@ Handler = Callable[[int, FrameType | None], object] | int
 
 
 class Stopped(BaseException):
-    """A signal asked for the end; `status` is what to exit with."""
+    """A signal has asked for the end; `status` is the exit status."""
 
     def __init__(self, status: int) -> None:
         self.status = status
@@ -26,18 +26,18 @@ class Stopped(BaseException):
 # What ends a show. Windows has few of these.
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGUSR1",
           "SIGUSR2", "SIGXCPU")  # fmt: skip
-# These end it even where they are ignored, as the first is in a script's background.
+# These end a show even if they were ignored: shells ignore SIGINT for jobs in the background.
 ALWAYS = ("SIGINT", "SIGTERM")
 SUSPENDING, RETURNING, RESIZING = "SIGTSTP", "SIGCONT", "SIGWINCH"
 
 
 def _numbers(*names: str) -> list[signal.Signals]:
-    """Those of the signals that this system has."""
+    """The numbers of these signals, as far as the system has them."""
     return [getattr(signal, name) for name in names if hasattr(signal, name)]
 
 
 class Signals:
-    """What signals have asked for since they were caught."""
+    """The signals that have come since catch()."""
 
     def __init__(self) -> None:
         """Catches nothing yet."""
@@ -50,7 +50,7 @@ class Signals:
         self._woken_before = -1  # the descriptor that signals were written to
 
     def catch(self, terminal: bool) -> None:
-        """Catches what ends a show and, with a terminal, what suspends and disturbs it."""
+        """Catches the signals that end a show and, with a terminal, that suspend or disturb it."""
         with suppress(OSError, ValueError):  # without it a signal is heard a little later
             self._ear, self._mouth = os.pipe()
             os.set_blocking(self._ear, False)
@@ -68,13 +68,13 @@ class Signals:
             self._handle(number, signal.SIG_IGN)  # a read in the background fails, and that is all
 
     def ignore(self) -> None:
-        """From now on nothing ends the process: it is cleaning up and ends by itself."""
+        """Ignores all signals from now on: the process is cleaning up and ends by itself."""
         self.asked, self.asked_at = 0, inf
         for number in _numbers(*ENDING, SUSPENDING):
             self._handle(number, signal.SIG_IGN)
 
     def restore(self) -> None:
-        """Does with each signal what the process did before, and closes the pipe."""
+        """Restores the earlier handlers of all signals, and closes the pipe."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
@@ -86,7 +86,7 @@ class Signals:
             self._ear = self._mouth = -1
 
     def _handle(self, number: int, handler: "Handler") -> None:
-        """Does this with a signal from now on, and remembers what was done before."""
+        """Sets the handler of a signal and remembers the earlier one."""
         before = signal.getsignal(number)
         if before is None:  # set by something that is not Python, and could not be set back
             return
@@ -100,13 +100,13 @@ class Signals:
             raise Stopped(128 + self.asked)
 
     def drain(self) -> None:
-        """Takes the bytes that have woken a select()."""
+        """Reads the bytes that have woken a select()."""
         with suppress(OSError):
             while self._ear >= 0 and os.read(self._ear, 512):
                 pass
 
     def ears(self) -> list[int]:
-        """The descriptors that a select() has to listen to, so that a signal ends it."""
+        """The descriptors for a select() that a signal must end."""
         return [self._ear] if self._ear >= 0 else []
 
     def suspend(self) -> None:

@@ -1,10 +1,10 @@
-"""Exit statuses, and what each of them means."""
+"""The exit statuses and their meanings."""
 
 from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """What the process says when it ends; a signal that has ended it is 128 and its number."""
+    """The exit status of the process; 128 plus a signal's number if the signal ended it."""
 
     FINISHED = 0
     ERROR = 1

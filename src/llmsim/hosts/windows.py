@@ -1,9 +1,9 @@
-"""What is different on Windows: the console's keyboard, and its escape codes."""
+"""Windows: the console's keyboard, and its escape codes."""
 
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.keys import NAMES, UNKNOWN
 
-# Seconds between two looks at the keyboard, which nothing can wait for.
+# Seconds between two reads of the keyboard, since no call can wait for a key.
 TICK = 0.05
 SPECIAL = "\x00\xe0"  # the first half of an arrow or a function key
 STANDARD_OUTPUT = -11  # GetStdHandle
@@ -11,9 +11,9 @@ VIRTUAL_TERMINAL = 0x0004  # SetConsoleMode: ENABLE_VIRTUAL_TERMINAL_PROCESSING
 
 
 def escape_codes(mode: int | None = None) -> int | None:
-    """Has the console obey escape codes, and returns the mode that it had; None for no console.
+    """Makes the console obey escape codes, and returns its earlier mode; None without a console.
 
-    With a mode that one is set instead.
+    If a mode is given, that mode is set instead.
     """
     import ctypes
 
@@ -26,22 +26,22 @@ def escape_codes(mode: int | None = None) -> int | None:
 
 
 class WindowsKeyboard(Keyboard):
-    """The console's keyboard, which is asked and cannot be waited for."""
+    """The console's keyboard, which can be read but not waited for."""
 
     is_open = False  # nothing can wait for it
 
     def changed_hands(self) -> bool:
-        """Never: there are no jobs here."""
+        """Always False: Windows has no job control."""
         return False
 
     def open(self) -> None:
-        """Nothing: the console gives each key at once as it is."""
+        """Does nothing: the console gives each key at once without a change."""
 
     def close(self) -> None:
-        """Nothing either."""
+        """Does nothing: open() has changed nothing."""
 
     def pressed(self) -> list[str]:
-        """The names of the keys that were pressed since the last time; does not wait."""
+        """The names of the keys that were pressed since the last call; does not wait."""
         import msvcrt
 
         names = []
@@ -54,5 +54,5 @@ class WindowsKeyboard(Keyboard):
         return names
 
     def patience(self) -> float:
-        """Seconds after which pressed() is to be asked."""
+        """Seconds after which pressed() must be called again."""
         return TICK

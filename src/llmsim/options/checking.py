@@ -1,4 +1,4 @@
-"""Options that a program has made: refused as the flags refuse them, and in the same sentences."""
+"""Checks Options that a program has made: wrong values get the sentences of the flags."""
 
 from datetime import datetime
 from math import isinf
@@ -11,7 +11,7 @@ from llmsim.options.parsing import parse_dialect
 from llmsim.options.table import OPTIONS, Options, field_of
 from llmsim.telemetry.kinds import Export
 
-LONGEST_NUMBER = 4096  # bits; Python writes longer numbers neither fast nor gladly
+LONGEST_NUMBER = 4096  # bits; Python refuses to write much longer numbers
 _TYPES = {
     str: "a str",
     int: "an int",
@@ -24,9 +24,10 @@ _DEFAULTS = Options()
 
 
 def checked(options: Options) -> Options:
-    """The options as flags would have given them: names as the catalogue spells them, no zone.
+    """The options as flags would give them: names in the catalogue's spelling, times without a
+    zone.
 
-    Raises OptionError or CatalogError, the sentence with which the flag refuses the value.
+    Raises OptionError or CatalogError with the sentence of the flag for a wrong value.
     """
     if not isinstance(options, Options):
         raise OptionError(f"the options are {kind_of(options)}: give llmsim.Options(...).")
@@ -40,7 +41,7 @@ def checked(options: Options) -> Options:
 
 
 def checked_job(job: Job) -> Job:
-    """The job, if it is one that can be told. Raises OptionError for anything else."""
+    """The job, if it can be played. Raises OptionError for anything else."""
     expect_job(job)
     try:
         parse_dialect(job.framework.name)
@@ -50,7 +51,7 @@ def checked_job(job: Job) -> Job:
 
 
 def _checked(option: Option, value: object) -> object:
-    """A value as the flag would have it, by way of the text that a person would type for it."""
+    """A value as the flag would give it: its text is parsed by the flag's parser."""
     annotation = Options.__annotations__[field_of(option)]
     right = getattr(annotation, "__args__", (annotation,))[0]  # of `int | None` it is int
     if option.repeats and isinstance(value, tuple):
@@ -73,12 +74,12 @@ def _checked_one(option: Option, value: object, right: type) -> object:
     except ValueError:
         sentence = f" cannot be {quoted(text)}: give {option.expected}."
         raise OptionError(Setting(option.name), sentence) from None
-    # A number is taken exactly, which its text need not be.
+    # A number is kept as it is, since its text may be rounded.
     return float(value) if isinstance(value, int | float) and right is float else parsed
 
 
 def _typed(option: Option, value: object) -> str:
-    """What a person would type for a value."""
+    """The text that a person would type for a value."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The names that an option takes, to be proposed in a form or completed by a shell."""
+"""The names that an option takes, for proposals in a form and completions in a shell."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from llmsim.options.table import COLORS, LISTS, SHELLS, VIEWS
 
 
 def choices(name: str, *, installed: bool = False) -> Sequence[str]:
-    """What to propose for the option of this name; none where any text may be right.
+    """The proposals for the option of this name; none if it takes any text.
 
-    An option may take others, too: what its default is, and any name that ends in a size.
-    With `installed`, dialects of other packages are among them, which a page does not have.
+    An option may also take other values: its default, and model names that end in a size.
+    With `installed` the proposals include dialects of other packages, which a page does not have.
     """
     found: dict[str, Sequence[str]] = {
         "dialect": registry.names() if installed else registry.NAMES,

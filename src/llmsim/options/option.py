@@ -1,4 +1,4 @@
-"""What a row of the table of options says."""
+"""The record of an option: one row of the table."""
 
 from collections.abc import Callable
 
@@ -16,13 +16,13 @@ class Option(NamedTuple):
     metavar: str
     short: str | None = None
     names_job: bool = False  # whether it is part of what the job is, so that the run again needs it
-    page_default: str = ""  # the default in the page, where that is another
-    infinite: str = ""  # the text that means infinity, where a value may be infinite
+    page_default: str = ""  # the default in the page, if it differs
+    infinite: str = ""  # the text that means infinity, if a value may be infinite
     in_url: bool = True  # whether it makes sense in a page
     in_config: bool = True  # whether it makes sense as a default, in the file or a variable
     repeats: bool = False  # whether it may be given several times, and each time counts
 
     @property
     def defaults(self) -> str:
-        """The default as pages and help tell it, with the page's own."""
+        """The default as docs and --help show it, with that of the page if it differs."""
         return self.default + f"; in the page {self.page_default}" * bool(self.page_default)

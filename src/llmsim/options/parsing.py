@@ -1,7 +1,7 @@
-"""What the texts of options mean: durations, numbers, dates, switches and names.
+"""Parsers of option values: durations, numbers, dates, switches and names.
 
-Each parser takes a text and gives its value. It raises OptionError, whose sentence goes on
-after the option's name, or a plain ValueError where the table's `expected` says all.
+Each parser takes a text and returns its value. It raises OptionError with the part of the sentence
+after the option's name, or ValueError if the table's `expected` is explanation enough.
 """
 
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def parse_start(text: str) -> datetime:
 
 
 def parse_switch(text: str) -> bool:
-    """Yes, for a flag without a value too, or no."""
+    """True for yes and for a flag without a value, False for no."""
     if text.lower() in ("", "1", "yes", "true", "on"):
         return True
     if text.lower() in ("0", "no", "false", "off"):
@@ -96,7 +96,9 @@ def choice(*names: str) -> Callable[[str], str]:
 
 
 def listed(find: Callable[[str], Model | Dataset | Gpu], kind: str) -> Callable[[str], str]:
-    """Takes "auto" and what the catalogue finds; gives the name as the catalogue spells it."""
+    """The parser that takes "auto" or a name of the catalogue, and returns the catalogue's
+    spelling.
+    """
 
     def parse(text: str) -> str:
         try:
@@ -114,7 +116,7 @@ def parse_dialect(text: str) -> str:
     from llmsim.dialects.registry import NAMES, plugin
 
     if text not in ("auto", *NAMES):
-        plugin(text)  # which refuses what is none
+        plugin(text)  # raises OptionError if there is no dialect of this name
     return text
 
 
@@ -126,7 +128,7 @@ def parse_recipe(text: str) -> str:
 
 
 def parse_export(text: str) -> Export:
-    """A kind of export and where it goes: "jsonl=run.jsonl"."""
+    """A kind of export and its destination: "jsonl=run.jsonl"."""
     from llmsim.telemetry.kinds import NAMES
 
     kind, equals, destination = text.partition("=")

@@ -32,7 +32,7 @@ LARGEST_SEED = 2**64 - 1
 
 
 class Options(NamedTuple):
-    """What a run is asked to be. "auto" and None leave the choice to the seed or the host."""
+    """The options of a run. "auto" and None leave the choice to the seed or the host."""
 
     dialect: str = "auto"
     recipe: str = "auto"
@@ -275,12 +275,12 @@ def parse_options(
 
 
 def from_query(pairs: Iterable[tuple[str, str]]) -> tuple[Options, list[str]]:
-    """The options of a URL's query, runs for ever unless told otherwise; see parse_options."""
+    """The options of a URL's query, with endless runs by default; see parse_options."""
     return parse_options(pairs, prefix="", base=Options(runs=0))
 
 
 def quoted_word(word: str) -> str:
-    """The word as a POSIX shell takes it: quoted unless all of it is plain (as shlex.quote has it).
+    """The word as a POSIX shell needs it: quoted unless it is plain (as shlex.quote does it).
 
     shlex itself imports re, which is slow, and every job knows its command.
     """
@@ -289,7 +289,7 @@ def quoted_word(word: str) -> str:
 
 
 def identity(options: Options) -> Iterator[tuple[str, str]]:
-    """What names the job, not how it is shown: (name, text) pairs, "yes" for a switch."""
+    """The options that determine the job, not its show: (name, text) pairs, "yes" for a switch."""
     for option in (option for option in OPTIONS if option.names_job):
         value = getattr(options, field_of(option))
         if value == Options._field_defaults[field_of(option)]:
@@ -303,7 +303,7 @@ def identity(options: Options) -> Iterator[tuple[str, str]]:
 
 
 def command(options: Options) -> str:
-    """The command that plays this very run again."""
+    """The command line that plays the same run again."""
     switches = {option.name for option in OPTIONS if not option.metavar}
     words = ["llmsim"]
     for name, text in identity(options):

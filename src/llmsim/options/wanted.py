@@ -1,4 +1,4 @@
-"""What a job is asked to be, in full: the record that a job file becomes, and the flags with it."""
+"""The full wishes for a job: the record of a job file, combined with the flags."""
 
 from datetime import datetime
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """Every key of a job file. None leaves it to the planner.
+    """Every key of a job file. None leaves the value to the planner.
 
-    A field that an option has, too, is called as the option is.
+    A field that is also an option has the option's name.
     """
 
     # The section model:
@@ -89,7 +89,7 @@ ANYTHING = Wanted()
 
 
 def wanted(options: "Options") -> Wanted:
-    """All that the options ask of the job: what a flag says counts more than what the file says."""
+    """All values that the options give for the job; a flag counts more than the job file."""
     asked: dict[str, Any] = {
         field: value
         for field in Wanted._fields

@@ -1,1 +1,1 @@
-"""plan(options): from what was asked for to a job that fits."""
+"""plan(options): from options to a job that fits its GPUs."""

@@ -1,4 +1,4 @@
-"""What is asked of the schedule, in the place of what the planner would choose."""
+"""The parts of the schedule that options set, in the place of the planner's choice."""
 
 from collections.abc import Iterator
 from math import ceil
@@ -11,7 +11,9 @@ MOST_PAUSES = 10_000  # validations of a run, and saves
 
 
 def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, ...]) -> Schedule:
-    """The schedule with what is asked for. Raises PlanError for what the framework cannot do."""
+    """The schedule with the values of the options. Raises PlanError if the framework cannot do
+    it.
+    """
     wanted = candidate.wanted
     for sentence in _beyond(candidate, schedule):
         raise PlanError(*sentence)
@@ -28,7 +30,7 @@ def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, .
 
 
 def _beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Setting, ...]]:
-    """What the framework cannot do, or nobody could show."""
+    """The sentence that refuses a schedule which the framework cannot run or no show can hold."""
     wanted, framework = candidate.wanted, candidate.framework
     speaker = Setting("dialect", framework.name)
     if framework.logs_every_step and wanted.log_every not in (None, 1):

@@ -1,6 +1,6 @@
-"""What trains on what: one draw from the seed of everything that the options leave open.
+"""Draws everything that the options leave open from the seed: one candidate for each draw.
 
-What they force is taken as it is, and refused with the arithmetic when it cannot fit.
+A given value is kept, and refused with the arithmetic when it cannot fit.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,19 +37,19 @@ Row = TypeVar("Row", Model, Dataset, Gpu)
 
 # Auto-sized clusters; a model that is asked for by name may need more.
 CLUSTERS = (8, 16, 32, 64)
-# What else is tried where the batch or the layout is asked for.
+# Further cluster sizes that are tried if the batch or the layout is given.
 SMALLER_CLUSTERS = (4, 2, 1)
 
 # The largest auto-sized cluster for small models; a recipe has a limit of its own.
 SMALL_MODEL, SMALL_CLUSTER = 3_000_000_000, 16
 
-# Marks of models that somebody has fine-tuned: they are not trained from random weights.
+# Marks in the names of fine-tuned models, which are not trained from random weights.
 TUNED = ("Instruct", "Chat", "-it")
 CODE, CODE_KINDS = "Code", ("code",)
 
 
 class Candidate(NamedTuple):
-    """One draw: what trains on what, before the schedule."""
+    """One draw: framework, recipe, model, data, GPUs and layout; its schedule comes later."""
 
     framework: Framework
     recipe: Recipe
@@ -64,7 +64,7 @@ class Candidate(NamedTuple):
 
 
 def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
-    """The draw of this index. Raises PlanError or CatalogError where nothing fits."""
+    """The candidate of this index. Raises PlanError or CatalogError if nothing fits."""
     asked = wanted(options)
     framework = _framework(options, seed, wish_of(asked))
     if options.evaluate and not framework.evaluates:
@@ -102,7 +102,7 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
         config = config._replace(context=max(config.context, sequence))
     demand = Demand(model, config, gpu, sequence, recipe, framework, wish_of(asked))
     layout = _cluster(options, demand, noise.bits(seed, "plan/cluster", index))
-    # One pretraining in five holds its rate and decays at the end.
+    # One pretraining in five keeps its learning rate and decays only at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = "wsd" if stable else recipe.decay
     return Candidate(framework, recipe, model, config, dataset, gpu, layout, sequence, decay, asked)
@@ -116,7 +116,7 @@ def _config(framework: Framework, model: Model) -> Architecture:
 
 
 def _framework(options: Options, seed: int, wish: Wish) -> Framework:
-    """The framework that is asked for, or one that suits what is asked for."""
+    """The given framework, or one that suits the other given options."""
     if options.dialect != "auto":
         return framework_of(options.dialect)
     gpu = None if options.gpu == "auto" else records.gpu_named(options.gpu)
@@ -141,7 +141,7 @@ def is_for_code(model: Model) -> bool:
 
 
 def _recipe(options: Options, seed: int, framework: Framework) -> str:
-    """The recipe that is asked for, or one of those that the framework is for."""
+    """The given recipe, or one of the framework's recipes."""
     if options.recipe == "auto":
         suiting = {name: AUTO[name] for name in framework.recipes if name in AUTO}
         suiting = suiting or dict.fromkeys(framework.recipes, 1)
@@ -154,7 +154,7 @@ def _recipe(options: Options, seed: int, framework: Framework) -> str:
 
 
 def _gpu(options: Options, framework: Framework, drawn: Callable[[], Gpu]) -> Gpu:
-    """The accelerator that is asked for, on which the framework must run, or a drawn one."""
+    """The given accelerator, on which the framework must run, or a drawn one."""
     if options.gpu == "auto":
         return drawn()
     gpu = records.gpu_named(options.gpu)
@@ -165,7 +165,7 @@ def _gpu(options: Options, framework: Framework, drawn: Callable[[], Gpu]) -> Gp
 
 
 class Demand(NamedTuple):
-    """What a cluster has to hold."""
+    """A demand: the model, batch and layout for which a cluster needs room."""
 
     model: Model
     config: Architecture
@@ -181,7 +181,7 @@ class Demand(NamedTuple):
         return self.framework.parallelism
 
     def layout_on(self, gpus: int) -> Layout | None:
-        """How it is spread over so many GPUs, if it fits."""
+        """The layout on this number of GPUs; None if nothing fits."""
         reference = self.recipe.reference
         return fitting_layout(
             self.config, self.gpu, gpus, self._batch(), self.sequence, reference, self.able,
@@ -189,7 +189,7 @@ class Demand(NamedTuple):
         )  # fmt: skip
 
     def fits_on(self, gpus: int) -> bool:
-        """Whether it fits on so many GPUs at all."""
+        """Whether any layout fits on this number of GPUs."""
         reference = self.recipe.reference
         return fits(
             self.config, self.gpu, gpus, self._batch(), self.sequence, reference, self.able,
@@ -197,14 +197,14 @@ class Demand(NamedTuple):
         )  # fmt: skip
 
     def _batch(self) -> int:
-        """Sequences of the global batch that is asked for, or usual for the recipe."""
+        """Sequences of the global batch: the given number, or the recipe's usual one."""
         tokens = hyperparameters.usual_batch_tokens(self.recipe, parameter_count(self.config))
         return self.wish.batch or max(1, round(tokens / self.sequence))
 
     def refusal(self, gpus: int, asked: bool) -> PlanError:
-        """Why it cannot train on these GPUs, with the arithmetic of the leanest layout.
+        """The error that these GPUs cannot train it, with the arithmetic of the leanest layout.
 
-        A number of GPUs that nobody has `asked` for is named as the largest that there is.
+        If the number of GPUs was not `asked` for, the sentence calls it the largest possible one.
         """
         refuse_impossible(self.config, self.gpu, gpus, self.wish)
         leanest = leanest_layout(
@@ -224,14 +224,14 @@ class Demand(NamedTuple):
         return needed <= memory.USABLE * memory.capacity(self.gpu)
 
     def _undivided(self, gpus: int) -> PlanError:
-        """Why nothing is as it is asked for, where it would have the room."""
+        """The error that no layout matches the given values, although the memory suffices."""
         batch = f"a batch of {self._batch():,} sequences"
         layout = f"any layout of {gpus:,} GPUs that is as it was asked for"
         return PlanError(f"{batch} does not come out even on {layout}: leave a part of it open.")
 
 
 def _cluster(options: Options, demand: Demand, draw: int) -> Layout:
-    """A layout on as many GPUs as asked for; else on one of the small clusters that fit."""
+    """A layout on the given number of GPUs, or on one of the small clusters that fit."""
     if gpus := _given_gpus(options, demand.wish):
         refuse_impossible(demand.config, demand.gpu, gpus, demand.wish)
         layout = demand.layout_on(gpus)
@@ -256,14 +256,14 @@ def _cluster(options: Options, demand: Demand, draw: int) -> Layout:
 
 
 def _given_gpus(options: Options, wish: Wish) -> int:
-    """The number of GPUs, if it is asked for or follows from the ranks that are; else 0."""
+    """The number of GPUs, if it is given or follows from the given ranks; otherwise 0."""
     if options.gpus:
         return options.gpus
     return unit(wish) if wish.dp and wish.tp and wish.pp else 0
 
 
 def _wished(demand: Demand) -> Layout:
-    """The smallest cluster beside the usual ones on which a layout is as it is asked for."""
+    """The smallest cluster, beside the usual ones, that has a layout with the given values."""
     each = unit(demand.wish)
     larger, gpus = [], each
     while gpus <= MOST_GPUS:
@@ -278,7 +278,7 @@ def _wished(demand: Demand) -> Layout:
 
 
 def _tenths(size: int) -> int:
-    """Tenths of a GB, rounded up, so that a sum too large never looks as if it fitted."""
+    """Tenths of a GB, rounded up, so that a sum that is too large never looks as if it fits."""
     return -(-size * 10 // memory.GB)
 
 

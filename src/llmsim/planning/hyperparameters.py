@@ -1,11 +1,11 @@
-"""The learning rates and batches that people usually take."""
+"""Usual learning rates and batches."""
 
 from math import floor, log10
 
 from llmsim.job.recipes import Recipe
 from llmsim.physics.learning.learning_rate import batch_tokens_for, peak_learning_rate
 
-# Leading digits of a learning rate that somebody would type.
+# Leading digits of learning rates as people type them.
 TYPED = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 
 
@@ -18,5 +18,5 @@ def peak_rate(recipe: Recipe, parameters: int) -> float:
 
 
 def usual_batch_tokens(recipe: Recipe, parameters: int) -> int:
-    """About how many tokens the recipe has in an optimizer step."""
+    """The usual number of tokens in an optimizer step of the recipe."""
     return recipe.batch_tokens or batch_tokens_for(parameters)

@@ -1,4 +1,4 @@
-"""Which parallel layout puts a model on a cluster: the simplest one whose memory fits."""
+"""Chooses the parallel layout of a model on a cluster: the simplest one whose memory fits."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -13,7 +13,7 @@ from llmsim.planning.wish import FREE, Wish
 # Tensor x pipeline splits, simplest first: none, then within a node, then across nodes.
 TENSORS, PIPELINES = (1, 2, 4, 8), (1, 2, 4, 8, 16, 32)
 
-# A batch may become this many times as large, before a model is split to keep it small.
+# The batch may grow by this factor before the model is split to keep the batch small.
 GROWTH = 4
 
 # PyTorch's own: plain data parallelism, ZeRO-1 or FSDP2, with tensors and stages split.
@@ -69,7 +69,7 @@ def shares_heads(kv_heads: int, tp: int) -> bool:
 def _shardings(
     config: Architecture, gpus: int, split: bool, able: Parallelism, wish: Wish
 ) -> tuple[Sharding, ...]:
-    """Plain data parallelism for what is small, then ZeRO-1, then fully sharded."""
+    """Shardings to try: for small models plain data parallelism first, then ZeRO-1, then FSDP."""
     if wish.sharding:
         return (wish.sharding,) if wish.sharding in shardings(able, split) else ()
     if gpus == 1:
@@ -80,7 +80,7 @@ def _shardings(
 
 
 def shardings(able: Parallelism, split: bool) -> tuple[Sharding, ...]:
-    """What a framework can share among data ranks, the model being split or whole."""
+    """The shardings that a framework has over data ranks, for a split or an undivided model."""
     with_split = (able.split,) if split and able.split else ()
     return tuple(dict.fromkeys((*able.whole, *with_split)))
 
@@ -108,7 +108,7 @@ def _bases(
 
 
 def _leaves_a_rest(sequences: int, dp: int, micro_batch: int) -> bool:
-    """Whether the batch could be had exactly, but not with micro-batches of this size."""
+    """Whether the data ranks divide the batch, but not with micro-batches of this size."""
     return sequences % dp == 0 and sequences % (dp * micro_batch) != 0
 
 
@@ -133,7 +133,7 @@ def fits(
     able: Parallelism = PYTORCH,
     wish: Wish = FREE,
 ) -> bool:
-    """Whether there is a fitting layout; quicker than to ask for it."""
+    """Whether a layout fits; this is faster than finding the best one."""
     config = config._replace(context=sequence)
     return any(True for _ in _fitting(config, gpu, gpus, sequences, reference, able, wish))
 
@@ -199,7 +199,9 @@ def _with_micro_batch(
     recomputes: tuple[Recompute, ...],
     wish: Wish,
 ) -> Layout | None:
-    """The layout with the largest micro-batch that fits; recomputation only where it must be."""
+    """The layout with the largest micro-batch that fits, and with as little recomputation as
+    fits.
+    """
     estimate = memory.estimate(config, base, config.context)
     if memory.total(estimate) - estimate.activations - estimate.logits > limit:
         return None  # however small the batch

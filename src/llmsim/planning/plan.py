@@ -1,7 +1,7 @@
 """plan(options): draws a job from the seed and checks that it fits.
 
-What the options leave open is drawn again and again (each draw has its own index) until
-model, data set, GPU and cluster suit each other.
+Values that the options leave open are drawn again and again (each draw has its own index)
+until model, data set, GPU and cluster suit each other.
 """
 
 from collections.abc import Iterator
@@ -95,13 +95,13 @@ _NEEDS = {
 
 
 def _attempts(options: Options) -> Iterator[Options]:
-    """The options, and then with less and less left to chance, as long as nothing fits.
+    """The options, then variants of them in which the planner leaves less to chance.
 
-    What the planner chose itself is no reason to refuse what somebody has asked for.
+    A random choice of the planner must not be the reason to refuse a given value.
     """
     yield options
     if options.dialect == "auto":
-        options = options._replace(dialect=DEFAULT)  # it does the most
+        options = options._replace(dialect=DEFAULT)  # the framework that can do most
         yield options
     framework = framework_of(options.dialect)
     if options.gpu == "auto":
@@ -168,13 +168,13 @@ def _job(options: Options, seed: int, index: int) -> Job:
 
 
 def _asked(options: Options) -> str:
-    """What the options ask of the training, as a text; its dialect and its start are no part."""
+    """The options that concern the training, as a text, without its dialect and its start."""
     shown = ("dialect", "start", "seed", "tidy", "evaluate")
     return " ".join(f"{name}={value}" for name, value in identity(options) if name not in shown)
 
 
 def _sensible(job: Job, options: Options) -> bool:
-    """Whether somebody would run this; what is asked for is not held against it."""
+    """Whether people would run this job; values that options give are not judged."""
     recipe = job.recipe
     fewest = step_range(job.framework, recipe)[0]
     timed = options.steps or options.tokens

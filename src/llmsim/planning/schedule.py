@@ -1,4 +1,4 @@
-"""How long a job runs and what happens when, in the round numbers that somebody would type."""
+"""The length of a job and its intervals, in round numbers as people type them."""
 
 from math import ceil, exp, log
 
@@ -20,7 +20,7 @@ from llmsim.planning.draw import SMALL_MODEL, Candidate
 LOGGED_STEPS = 210
 # and about this many validations.
 VALIDATIONS = 8
-# A checkpoint comes every two hours or so, but a run has at most about so many.
+# Seconds between two checkpoints, and about the largest number of checkpoints in a run.
 SAVE_SECONDS, MOST_SAVES = 2 * 3600, 12
 
 # Auto-planned runs end within four days.
@@ -30,7 +30,7 @@ LONGEST_RUN_SECONDS = 4 * 86_400
 # (Muennighoff et al. 2023, "Scaling data-constrained language models").
 MOST_EPOCHS = 4
 
-# At least so many steps, however small the data or slow the cluster.
+# The least number of steps, even with little data or a slow cluster.
 FEWEST_STEPS = 100
 
 ROUND_NUMBERS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000)
@@ -73,7 +73,7 @@ def _asked(job: Job, wanted: Wanted) -> int:
 
 
 def step_range(framework: Framework, recipe: Recipe) -> tuple[int, int]:
-    """The fewest and most steps of a run; no more than can be shown if each step is logged."""
+    """The least and the largest number of steps; fewer if the framework logs each step."""
     fewest, most = recipe.steps
     if framework.logs_every_step:
         return LOGGED_STEPS, 2 * LOGGED_STEPS
@@ -86,7 +86,7 @@ def round_number(value: float) -> int:
 
 
 def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float = 1.0) -> Schedule:
-    """About `steps` steps, with the intervals that somebody would type.
+    """A schedule of about `steps` steps, with intervals as people type them.
 
     Epochs and validations are whole logging intervals, so that all of them end on logged steps.
     """
@@ -94,7 +94,7 @@ def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float
     parameters = parameter_count(candidate.config)
     framework = candidate.framework
     log_every = 1 if framework.logs_every_step else round_number(steps / LOGGED_STEPS)
-    # Down, never up: an epoch has no more tokens than the data set.
+    # Rounded down: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every
     asked = candidate.wanted.steps or candidate.wanted.tokens
     if epochs == 1 and not asked:
@@ -127,7 +127,7 @@ def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float
 
 
 def ramped(candidate: Candidate, schedule: Schedule, seed: int) -> tuple[BatchStage, ...]:
-    """How the batch grows: in one of four of the pretrainings from 3B on that could do it."""
+    """The stages of a growing batch: one in four pretrainings from 3B on has them if it can."""
     able = (
         candidate.framework.ramps_batch and not candidate.recipe.released and schedule.epochs == 1
     )
@@ -150,9 +150,6 @@ def _two_digits(steps: int, log_every: int) -> int:
 
 
 def near_number(value: float, multiple: int) -> int:
-    """The number that is nearest to the value, of 1, 2, 5, 10 ... times powers of ten and such.
-
-    It is a whole multiple of `multiple`; at least that.
-    """
+    """The round number (1, 2, 5, 10 ...) nearest to the value that `multiple` divides."""
     round_numbers = [number for number in ROUND_NUMBERS if number % multiple == 0]
     return min(round_numbers, key=lambda number: abs(log(number / max(value, 1.0))))

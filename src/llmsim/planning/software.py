@@ -1,4 +1,4 @@
-"""Versions that go together: CUDA, NCCL and driver follow from the PyTorch build."""
+"""Software versions that fit together: CUDA, NCCL and driver follow from the PyTorch build."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,9 +17,9 @@ ROCM = {
 
 
 def drawn_software(seed: int, gpu: Gpu, start: datetime) -> Software:
-    """The software of a cluster of these GPUs at that time.
+    """The software versions of a cluster of these GPUs at this time.
 
-    Raises CatalogError where the list has no version that another one needs.
+    Raises CatalogError if the list lacks a version that another one needs.
     """
     today = f"{start.year:04}-{start.month:02}"
 

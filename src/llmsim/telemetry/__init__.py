@@ -1,1 +1,1 @@
-"""A run as other people's tools read it: records, gauges, and one module for each file format."""
+"""A run in the formats of other tools: records, gauges, and one module for each file format."""

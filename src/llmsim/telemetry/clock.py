@@ -1,4 +1,4 @@
-"""The simulated clock as numbers: the job's start is local time, and is taken for UTC here."""
+"""The simulated clock as numbers; the job's start, a local time, is taken as UTC."""
 
 from datetime import datetime
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Export(NamedTuple):
-    """What one --export asks for."""
+    """The value of one --export."""
 
     kind: str
     destination: str  # a path, in which {seed} and {run} are filled in; "-" is standard output
@@ -22,7 +22,7 @@ class Export(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """One format: what it is called, what it writes, and where its writer is."""
+    """One format: its name, its content, and the module of its writer."""
 
     name: str
     meaning: str

@@ -1,7 +1,8 @@
 """Lightning's CSVLogger: metrics.csv, whose columns are sorted, and hparams.yaml beside it.
 
-A row has what one call logged, and blanks for the rest. The logger writes its file anew when a
-new key comes (lightning/fabric/loggers/csv_logs.py), so the file is written when the run is over.
+A row has the values of one logging call, and blanks for the other columns. The logger rewrites
+its file when a new key appears (lightning/fabric/loggers/csv_logs.py), so the file is written when
+the run is over.
 """
 
 from llmsim.dialects.registry import scalars_folder

@@ -1,8 +1,8 @@
-"""Events as plain records of names, numbers and texts: what JSON lines and tables are made of.
+"""Events as plain records of names, numbers and texts, for JSON lines and tables.
 
     record(event)  ->  {"event": "step", "simulated": true, "at_seconds": 37.2, "step": 10, ...}
 
-The names are those of the event's fields, with the unit where the field's own name lacks it.
+The names are the fields of the event, with a unit if the field's own name has none.
 docs/events.md lists every event with its fields.
 """
 
@@ -107,7 +107,7 @@ def timed(event: Event, job: Job) -> dict[str, object]:
 
 
 def run_record(job: Job) -> dict[str, object]:
-    """The first record of a file: which run it is, and how to play it again."""
+    """The first record of a file: it identifies the run and has the command that plays it again."""
     return {
         "event": "run",
         "simulated": True,

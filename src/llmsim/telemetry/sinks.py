@@ -1,8 +1,7 @@
-"""Where exports go: files and folders, written while the run plays and whole when they have
-their name.
+"""The files and folders of exports, written while the run plays and renamed when complete.
 
 An export is written to DEST.part, which can be watched, and becomes DEST when it is complete.
-Whatever goes wrong with one is one sentence that names DEST; the others, and the show, go on.
+An error in one export is one sentence that names DEST; the other exports and the show go on.
 A DEST that is a pipe or a device is written to directly.
 """
 
@@ -57,7 +56,7 @@ class Sink:
             self._fail(error)
 
     def flush(self) -> None:
-        """Hands on what is still in a buffer, for those who watch the file."""
+        """Flushes the buffers, for readers that watch the file."""
         try:
             for file in self._files.values():
                 file.flush()
@@ -65,7 +64,7 @@ class Sink:
             self._fail(error)
 
     def close(self, at: float) -> None:
-        """Completes the export, which then gets its name."""
+        """Completes the export and gives it its final name."""
         if self.writer.end:
             end = self.writer.end
             self.take(lambda: end(at))
@@ -77,7 +76,7 @@ class Sink:
             self._fail(error)
 
     def drop(self) -> None:
-        """Gives the export up: nothing of it stays."""
+        """Gives the export up and removes its files."""
         for file in self._files.values():
             _closed(file)
         self._files.clear()
@@ -92,7 +91,7 @@ class Sink:
     # --- inside --------------------------------------------------------------------------------
 
     def _suffixes(self) -> list[str]:
-        """What the names of the parts of a single file end in."""
+        """The ends of the names of a single file's parts."""
         return [f".{number}" for number in range(1, len(self.writer.parts))]
 
     def _prepare(self) -> None:
@@ -139,7 +138,7 @@ class Sink:
         try:
             self.drop()
         except OSError:
-            pass  # the sentence says already that it went wrong
+            pass  # the export's sentence already reports the failure
 
     def _sentence(self, error: OSError) -> str:
         reason = (error.strerror or "it cannot be written").rstrip(".")
@@ -154,7 +153,7 @@ class Exports:
     """All exports of one run, fed as it plays."""
 
     def __init__(self, exports: Iterable[Export], run: Run, settings: Settings) -> None:
-        """Opens all of them. Raises ExportError, and leaves nothing, when one cannot be."""
+        """Opens all exports. If one cannot be opened, removes the others and raises ExportError."""
         self.sinks: list[Sink] = []
         self._settings = settings
         self._at = 0.0
@@ -191,19 +190,19 @@ class Exports:
                 sink.take(lambda draw=draw: draw(shown, text, screen))  # type: ignore[misc]  # as above
 
     def close(self) -> list[str]:
-        """Completes every export; a sentence for each that has failed."""
+        """Completes every export; returns a sentence for each that has failed."""
         for sink in self.sinks:
             sink.close(self._at)
         return [sink.failure for sink in self.sinks if sink.failure is not None]
 
     @property
     def records_frames(self) -> bool:
-        """Whether one of the exports is made of what the show writes."""
+        """Whether one of the exports records the frames of the show."""
         return any(sink.writer.frame for sink in self.sinks)
 
     @property
     def failed(self) -> bool:
-        """Whether none of the exports is still written."""
+        """Whether all exports have failed."""
         return bool(self.sinks) and all(sink.failure is not None for sink in self.sinks)
 
     def _sample(self, at: float) -> None:
@@ -245,7 +244,7 @@ def _writer(kind: Kind, run: Run, settings: Settings) -> Writer:
 
 
 def _is_stream(path: str) -> bool:
-    """Whether the destination is a pipe, a socket or a device, which has no name to wait for."""
+    """Whether the destination is a pipe, a socket or a device, which is written to directly."""
     if path == STANDARD_OUTPUT:
         return True
     try:
@@ -259,4 +258,4 @@ def _closed(file: IO[bytes]) -> None:
     try:
         file.close()
     except OSError:
-        pass  # a full disk refuses what is still in the buffer
+        pass  # on a full disk the last flush fails too

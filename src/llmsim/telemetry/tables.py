@@ -1,6 +1,6 @@
-"""Tables of a run: the logged steps, and the gauges of every GPU. One row a fact.
+"""Tables of a run: the logged steps, and the gauges of every GPU. One row for each record.
 
-Columns are those of the records (docs/events.md): units are in the names.
+The columns are named as in the records (docs/events.md), with units in the names.
 """
 
 from llmsim.run import events

@@ -24,7 +24,7 @@ _MASK_DELTA = 0xA282EAD8  # of TFRecord's masked CRCs
 
 @cache
 def _table() -> tuple[int, ...]:
-    """What each byte does to the CRC."""
+    """The CRC's table: the remainder of each byte."""
     made = []
     for byte in range(256):
         crc = byte
@@ -77,7 +77,7 @@ def version(time: float) -> bytes:
 
 @cache
 def _tag(tag: str) -> bytes:
-    """What stands around a tag's value: the heads of summary and value, and the tag."""
+    """The bytes before a tag's value: the heads of summary and value, and the tag."""
     name = tag.encode()
     inner = b"\x0a" + varint(len(name)) + name + b"\x15"
     value = b"\x0a" + varint(len(inner) + 4) + inner

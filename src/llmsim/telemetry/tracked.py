@@ -1,4 +1,4 @@
-"""What the run's framework logs to a tracker; a framework that logs nothing to it is refused."""
+"""The points that the run's framework logs to a tracker; other trackers are refused."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,9 @@ from llmsim.text.wording import either
 
 
 def table_of(job: Job, tracker: str, kind: str) -> Table:
-    """What the framework logs to the tracker. Raises ExportError where it has no such tracker."""
+    """The framework's table for the tracker. Raises ExportError if the framework does not have
+    it.
+    """
     table = scalars_of(job.framework.name, tracker)
     if table is None:
         others = [name for name in NAMES if scalars_of(name, tracker)]
@@ -25,6 +27,6 @@ def table_of(job: Job, tracker: str, kind: str) -> Table:
 
 
 def points(table: Table, event: Event, job: Job) -> Iterator[Point]:
-    """What is logged at an event."""
+    """The points that are logged at an event."""
     if log := table.get(type(event)):
         yield from log(event, job)

@@ -21,7 +21,7 @@ SINCE = {
     "stateful_callbacks": (4, 41),
     "best_global_step": (4, 50),
 }
-DEFAULT_EVERY = 500  # eval_steps and save_steps where the command line says nothing
+DEFAULT_EVERY = 500  # eval_steps and save_steps if the command line has neither
 
 
 def _release(job: Job) -> tuple[int, int]:
@@ -60,7 +60,7 @@ def state(job: Job, step: int, history: list[dict[str, Any]], *, last: bool) -> 
 
 
 def _control(*, stops: bool) -> dict[str, Any]:
-    """What the Trainer was going to do when it saved."""
+    """The Trainer's control flags at a save."""
     return {
         "args": {
             "should_epoch_stop": False,
@@ -80,12 +80,12 @@ def _flops(job: Job, step: int) -> float:
 
 
 def text(made: dict[str, Any]) -> str:
-    """The file: two spaces a level, keys sorted, a line end."""
+    """The text of the file: indented by two spaces, keys sorted, with a line end."""
     return json.dumps(made, indent=2, sort_keys=True) + "\n"
 
 
 def entry(point: Point) -> dict[str, Any]:
-    """A point as log_history has it."""
+    """A point as an entry of log_history."""
     return dict(point.values) | {"step": point.step}
 
 

@@ -1,4 +1,4 @@
-"""What the run's framework logs to Weights & Biases, as JSON lines that wandb can be given again.
+"""The values that the run's framework logs to Weights & Biases, as JSON lines for a replay.
 
 The first line has the run's name and configuration; then each call of run.log is a line with
 _step, _runtime and _timestamp. docs/exports.md has the few lines that replay it.

@@ -1,7 +1,7 @@
-"""What every format has in common: it turns what happens into pieces of its files, and does no I/O.
+"""The interface of all formats: a writer turns events into pieces of its files, without I/O.
 
-A writer is a record of functions. The sinks (telemetry/sinks.py) call them as the run goes on and
-write the pieces that come back, in the order in which they come.
+A writer is a record of functions. The sinks (telemetry/sinks.py) call them while the run plays and
+write the pieces that they return, in order.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,14 +13,14 @@ from llmsim.typed import NamedTuple
 
 
 class Piece(NamedTuple):
-    """Some text or some bytes for the end of one file."""
+    """Text or bytes to append to one file."""
 
     content: str | bytes
-    file: str = ""  # its path in the folder; "" where the export is a single file
+    file: str = ""  # its path in the folder; "" if the export is a single file
 
 
 class Settings(NamedTuple):
-    """What the options say about every export."""
+    """The options that all exports share."""
 
     sample: float = 15.0  # simulated seconds between two samples of the gauges
 
@@ -29,7 +29,7 @@ Pieces = Iterable[Piece]
 
 
 class Writer(NamedTuple):
-    """What a format makes of a run; a format leaves out what it has nothing to say about."""
+    """The functions of a format; a format leaves out those that it does not need."""
 
     event: Callable[[Event], Pieces] | None = None
     # Every gauge is due, at this simulated second.
