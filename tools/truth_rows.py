@@ -90,7 +90,7 @@ def _layout(line: dict[str, str], gpu: Gpu) -> Layout:
     count = int(line["n_gpus"])
     sharding = flags["sharding"]
     recompute = flags["recompute"]
-    return Layout(
+    made = Layout(
         gpus=count,
         nodes=max(1, -(-count // gpu.per_node)),
         dp=int(flags["data"]),
@@ -102,9 +102,18 @@ def _layout(line: dict[str, str], gpu: Gpu) -> Layout:
         accumulation=int(flags["acc"]),
         fp32_gradients="fp32grad" in flags,
         expert=int(found[1]) if (found := re.search(r"\bEP(\d+)", line["note"])) else 1,
-        sequence_parallel="no sequence parallelism" not in line["note"],
+        sequence_parallel=not re.search("(no|without) sequence parallelism", line["note"]),
         engine=_engine(line["source"], line["row"], flags),
     )
+    # A row whose context ranks stand among its data ranks.
+    if (cut := re.search(r"\bCP(\d+)", line["note"])) and made.dp % int(cut[1]) == 0:
+        ranks = int(cut[1])
+        made = made._replace(
+            dp=made.dp // ranks, context=ranks, accumulation=made.accumulation * ranks
+        )
+    if replicas := re.search(r"FSDP (\d+) \+ DP", line["note"]):
+        made = made._replace(replicas=max(1, made.dp // int(replicas[1])))
+    return made
 
 
 def _row(line: dict[str, str]) -> Row:

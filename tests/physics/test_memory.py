@@ -5,7 +5,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from llmsim.catalog.records import Gpu
-from llmsim.job.layout import Sharding
+from llmsim.job.layout import Engine, Sharding
 from llmsim.job.records import Job
 from llmsim.model.architecture import parameter_count
 from llmsim.model.gpt2 import gpt2_config
@@ -29,8 +29,9 @@ def test_llama_3_8b_on_8_gpus(
     micro_batch: int, compiled: bool, fused_loss: bool, measured: float
 ) -> None:
     """torchtitan's peak reserved GiB, FSDP over 8 GPUs, selective recompute, 8,192 tokens."""
-    spread = layout(micro_batch=micro_batch)
-    found = memory.estimate(jobs.LLAMA_8B, spread, 8192, compiled=compiled, fused_loss=fused_loss)
+    engine = Engine(compiled=compiled, fused_loss=fused_loss)
+    spread = layout(micro_batch=micro_batch)._replace(engine=engine)
+    found = memory.estimate(jobs.LLAMA_8B, spread, 8192)
     reserved = (memory.total(found) - found.context) / GIB
     assert reserved == pytest.approx(measured, rel=0.10)
 
@@ -92,9 +93,8 @@ def test_activations_are_near_korthikanti() -> None:
 
     Llama-3-8B's feed-forward is 3.5 widths with a gate, not 4 without: eager mode keeps more.
     """
-    found = memory.estimate(
-        jobs.LLAMA_8B, layout(recompute="none"), 8192, compiled=False
-    ).activations
+    spread = layout(recompute="none")._replace(engine=Engine(compiled=False))
+    found = memory.estimate(jobs.LLAMA_8B, spread, 8192).activations
     assert 1.0 < found / (32 * 34 * 8192 * 4096) < 1.5
 
 

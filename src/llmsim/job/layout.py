@@ -21,6 +21,7 @@ class Engine(NamedTuple):
 
     compiled: bool = True  # torch.compile, XLA or hand-written kernels join element-wise operations
     fused_loss: bool = True  # the loss needs no fp32 copy of the logits
+    gathers_logits: bool = False  # every tensor rank holds the logits of the whole vocabulary
     interleaves: bool = True  # a pipeline stage has several pieces of the model
     kernels: float = 1.0  # speed of its matrix products against the default's
     attention: float = 1.2  # speed of its attention against the products' share of the peak
@@ -75,3 +76,8 @@ class Parallelism(NamedTuple):
 def shards_weights(layout: Layout) -> bool:
     """Whether data ranks share the weights; otherwise each has all of them, or of its part."""
     return layout.sharding in ("zero3", "fsdp2")
+
+
+def state_ranks(layout: Layout) -> int:
+    """GPUs that share states: data and context ranks, in HSDP those of one replica."""
+    return max(1, layout.dp * layout.context // layout.replicas)

@@ -7,6 +7,7 @@ from llmsim.job.layout import Engine, Parallelism
 ENGINE = Engine(
     compiled=False,
     fused_loss=False,
+    gathers_logits=True,
     interleaves=False,
     kernels=0.9,
     attention=1.07,

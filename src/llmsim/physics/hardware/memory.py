@@ -33,7 +33,7 @@ Calibrated on torchtitan's peak reserved memory, Llama-3-8B at 8,192 tokens on 8
 from functools import lru_cache
 
 from llmsim.catalog.records import Gpu
-from llmsim.job.layout import Layout, Recompute, Sharding
+from llmsim.job.layout import Layout, Recompute, Sharding, state_ranks
 from llmsim.model.architecture import (
     Architecture,
     block_parameters,
@@ -69,11 +69,14 @@ _SHARDED: dict[Sharding, tuple[bool, bool, bool]] = {
 }
 
 # Eager mode keeps fp32 copies in norms and rotary embeddings and fragments more.
-_EAGER_ACTIVATIONS = 1.2
+_EAGER_ACTIVATIONS = 1.24
 # Bytes per logit: a fused loss writes the gradient over the bf16 logits; otherwise there are
 # bf16 logits, an fp32 copy, its log-softmax, that one's gradient and a bf16 gradient.
+# With what it gathers that is 18 bytes (fitted, with the factor above, to tests/truth).
 # Compiled with the model, the loss keeps the bf16 logits and their fp32 copy.
-_FUSED_LOGIT, _EAGER_LOGIT, _FP32_LOGIT = 2, 2 + 4 + 4 + 4 + 2, 2 + 4
+_FUSED_LOGIT, _EAGER_LOGIT, _FP32_LOGIT = 2, 2 + 4 + 4 + 4 + 2 + 2, 2 + 4
+# Bytes of a weight in NF4 with its doubly quantized scales (QLoRA, Dettmers et al. 2023).
+NF4 = 0.516
 
 
 class Memory(NamedTuple):
@@ -103,41 +106,45 @@ def capacity(gpu: Gpu) -> int:
     return max(0, gpu.memory_mib * MIB * 9975 // 10_000 - GIB // 4)
 
 
-def _saved_elements(config: Architecture, recompute: Recompute, *, compiled: bool) -> int:
-    """bf16 elements that one block keeps per token for the backward pass."""
-    if config.family == "gpt2":
+def _saved_elements(config: Architecture, layout: Layout, recompute: Recompute) -> float:
+    """bf16 elements that one block keeps per token and tensor rank for the backward pass."""
+    tp = layout.tp
+    outer = 1 if layout.sequence_parallel else tp  # ranks that hold what tensor ranks may share
+    if config.family == "gpt2" and layout.engine.compiled:
         # Query, key and value; the attention's output; two residuals; up projection. Without
         # recompute also two norms and GELU. In fp32: two means and deviations, a sum a head.
-        return (10 if recompute == "selective" else 16) * config.hidden_size + 2 * (
-            4 + config.heads
-        )
+        kept = (10 if recompute == "selective" else 16) * config.hidden_size
+        return (kept + 2 * (4 + config.heads)) / tp
     hidden, query = config.hidden_size, config.heads * config.head_width
     key_value = 2 * config.kv_heads * config.head_width
     inner = config.active_experts * config.feed_forward
+    if config.family == "gpt2":
+        inner //= 2  # no gate
     if recompute == "full":
-        return hidden
+        return hidden * outer / tp
     if recompute == "selective":
         down = config.active_experts * hidden
         products = query + key_value + hidden + 2 * inner + down
-        return hidden + query + products // 2
+        return (hidden * outer + query + products / 2) / tp
     # Block input, query, key, value, attention output, residual, gate and up projection.
     # Without a compiler also both norms' outputs, the activated gate and its product with up.
-    kept = 2 * hidden + 2 * query + key_value + 2 * inner
-    return kept if compiled else kept + 2 * hidden + 2 * inner
+    between, split = 2 * hidden, 2 * query + key_value + 2 * inner
+    if not layout.engine.compiled:
+        between += 2 * hidden
+        split += 2 * inner
+    return (between * outer + split) / tp
 
 
-def _activations(
-    config: Architecture, layout: Layout, stage: int, tokens: int, *, compiled: bool
-) -> int:
+def _activations(config: Architecture, layout: Layout, stage: int, tokens: int) -> int:
     layers = stage_layers(config, layout, stage)
     in_flight = min(layout.pp - stage, layout.accumulation)
-    elements = layers * in_flight * _saved_elements(config, layout.recompute, compiled=compiled)
+    elements = layers * in_flight * _saved_elements(config, layout, layout.recompute)
     if layout.recompute == "full":  # the block being recomputed is there in full
-        elements += _saved_elements(config, "none", compiled=compiled)
+        elements += _saved_elements(config, layout, "none")
     if config.family == "gpt2":
-        elements += _once(config, layout.recompute)
-    size = 2 * elements * tokens // layout.tp
-    return size if compiled else int(size * _EAGER_ACTIVATIONS)
+        elements += _once(config, layout.recompute) / layout.tp
+    size = int(2 * elements * tokens)
+    return size if layout.engine.compiled else int(size * _EAGER_ACTIVATIONS)
 
 
 def _once(config: Architecture, recompute: Recompute) -> int:
@@ -155,7 +162,7 @@ def _gathered(config: Architecture, layout: Layout, parameters: int) -> int:
     A pipeline runs many micro-batches through the same weights, so it gathers all of its
     stage once and reduces whole gradients once (Llama 3 paper, section 3.3.2).
     """
-    if not _SHARDED[layout.sharding][0] or layout.dp == 1:
+    if not _SHARDED[layout.sharding][0] or state_ranks(layout) == 1:
         return 0
     if layout.pp > 1:
         return 2 * 2 * parameters
@@ -171,21 +178,29 @@ def _context(layout: Layout) -> int:
     return (120 + 30 * dimensions + 4 * layout.nodes.bit_length()) * GIB // 100
 
 
-def _states(config: Architecture, layout: Layout, parameters: int) -> tuple[int, int, int]:
-    """Bytes of weights, gradients and optimizer, of a GPU that has this many parameters."""
-    trained = parameters
+def _states(config: Architecture, layout: Layout, index: int) -> tuple[int, int, int]:
+    """Bytes of weights, gradients and optimizer of a GPU of a stage.
+
+    With states in bf16 these take 2 + 2 + 4 bytes a parameter.
+    """
+    parameters = stage_parameters(config, layout, index)
+    trained = parameters  # with expert parallelism, whose shares are of all experts all the same
+    every = stage_parameters(config, layout._replace(expert=1), index)
     if config.adapter_rank:
         ranks = layout.tp * layout.pp
-        trained = -(-trained_parameter_count(config) // ranks)
+        trained = every = -(-trained_parameter_count(config) // ranks)
+    sizes: tuple[int, int, int] = (2, 2, 4) if layout.bf16_states else _STATES[layout.sharding]
     weights, gradients, optimizer = (
-        -(-size * trained // (layout.dp if sharded else 1))
-        for size, sharded in zip(_STATES[layout.sharding], _SHARDED[layout.sharding], strict=True)
+        -(-size * every // state_ranks(layout)) if sharded else size * trained
+        for size, sharded in zip(sizes, _SHARDED[layout.sharding], strict=True)
     )
-    if layout.fp32_gradients:
+    if layout.fp32_gradients and not layout.bf16_states:
         gradients *= 2
-    frozen = (config.adapter_rank > 0) + layout.reference  # copies that do not train
-    shards = layout.dp if _SHARDED[layout.sharding][0] else 1
-    return weights + -(-2 * frozen * parameters // shards), gradients, optimizer
+    shards = state_ranks(layout) if _SHARDED[layout.sharding][0] else 1
+    frozen = 2.0 * layout.reference  # bytes a parameter of copies that do not train
+    if config.adapter_rank:
+        frozen += NF4 if layout.four_bit_base else 2.0
+    return weights + -(-int(frozen * parameters) // shards), gradients, optimizer
 
 
 @lru_cache(maxsize=1024)
@@ -194,24 +209,22 @@ def stage(
     layout: Layout,
     sequence: int,
     index: int,
-    *,
-    compiled: bool = True,
-    fused_loss: bool = True,
 ) -> Memory:
     """Bytes on one GPU of pipeline stage `index`, counted from 0. Source: module docstring."""
     parameters = stage_parameters(config, layout, index)
-    weights, gradients, optimizer = _states(config, layout, parameters)
-    tokens = layout.micro_batch * sequence
+    weights, gradients, optimizer = _states(config, layout, index)
+    tokens = layout.micro_batch * sequence // layout.context
     logits = 0
     if index == layout.pp - 1:
         fused = _FP32_LOGIT if layout.fp32_logits else _FUSED_LOGIT
-        per_logit = fused if fused_loss else _EAGER_LOGIT
-        logits = per_logit * tokens * padded_vocabulary(config) // layout.tp
+        per_logit = fused if layout.engine.fused_loss else _EAGER_LOGIT
+        parts = 1 if layout.engine.gathers_logits else layout.tp
+        logits = per_logit * tokens * padded_vocabulary(config) // parts
     return Memory(
         weights,
         gradients,
         optimizer,
-        _activations(config, layout, index, tokens, compiled=compiled),
+        _activations(config, layout, index, tokens),
         logits,
         _gathered(config, layout, parameters),
         _context(layout),
@@ -223,22 +236,15 @@ def estimate(
     config: Architecture,
     layout: Layout,
     sequence: int,
-    *,
-    compiled: bool = True,
-    fused_loss: bool = True,
 ) -> Memory:
     """Bytes on the most loaded GPU: the first pipeline stage, the second or the last.
 
-    compiled: torch.compile of the blocks; fused_loss: the loss is compiled too (the default
-    since 2025). All runs are both; others' logs without them serve the calibration
-    (docs/physics.md section 5): test_memory.py.
+    The framework's switches (layout.engine) say whether the blocks are compiled, and whether
+    the loss is (docs/physics.md section 5).
     """
     ends = {0, min(1, layout.pp - 1), layout.pp - 1}
     return max(
-        (
-            stage(config, layout, sequence, end, compiled=compiled, fused_loss=fused_loss)
-            for end in sorted(ends)
-        ),
+        (stage(config, layout, sequence, end) for end in sorted(ends)),
         key=total,
     )
 

@@ -20,7 +20,7 @@ from math import fsum, hypot, log2
 
 from llmsim.catalog.gpus import fabric, has_fast_link, linked_nodes
 from llmsim.catalog.records import Gpu
-from llmsim.job.layout import Layout
+from llmsim.job.layout import Layout, state_ranks
 from llmsim.model.architecture import (
     Architecture,
     expert_parameters,
@@ -169,6 +169,41 @@ def _engaged(flow: Flow, layout: Layout) -> Flow:
     )
 
 
+def _replica_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
+    """HSDP: each rank's share of the gradients is all-reduced between the replicas, once a step."""
+    if layout.replicas == 1:
+        return []
+    ranks = state_ranks(layout)
+    parts = layout.tp * layout.pp * ranks
+    size = 4 * trained_parameter_count(config) // parts
+    near = max(1, gpu.per_node // (layout.tp * ranks))
+    hideable = 0.28 / layout.accumulation
+    made = _flow(
+        gpu, "gradients of replicas", "all-reduce", size, 1, layout.replicas, near, hideable, 0.1
+    )
+    return [_engaged(made, layout)]
+
+
+def _context_flows(
+    config: Architecture, gpu: Gpu, layout: Layout, sequence: int, layers: int
+) -> list[Flow]:
+    """Context parallelism: every rank needs all keys and values, three times a layer.
+
+    Forward they come, backward they come again and their gradients go (Llama 3, section 3.3.2,
+    gathers them). They hide under attention.
+    """
+    if layout.context == 1:
+        return []
+    size = 2 * 2 * layout.micro_batch * sequence * config.kv_heads * config.head_width // layout.tp
+    near = max(1, min(layout.context, gpu.per_node // layout.tp))
+    calls = (4 if layout.recompute == "full" else 3) * layers * layout.accumulation
+    return [
+        _flow(
+            gpu, "keys and values", "all-gather", size, calls, layout.context, near, 0.2, 0.2
+        )
+    ]  # fmt: skip
+
+
 def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     """Weights and gradients between data ranks, bf16: 2 bytes a parameter.
 
@@ -179,8 +214,8 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     Nothing hides the first gather of a pass (and part of the second) nor the last scatter:
     so many blocks of all are visible. Backward starts with the block that is still there.
     """
-    ranks = layout.dp
-    if ranks == 1:
+    ranks = state_ranks(layout)
+    if layout.dp * layout.context == 1:
         return []
     near = max(1, min(gpu.per_node, layout.gpus // layout.nodes) // layout.tp)
     payload = 2 * held_parameters(config, layout) // (layout.tp * layout.pp)
@@ -247,10 +282,11 @@ def flows(config: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> tupl
     Tensor parallelism all-reduces the hidden states (bf16) four times a layer: attention and
     feed-forward, forward and backward. A pipeline stage sends them on forward and backward.
     """
-    hidden = 2 * layout.micro_batch * sequence * config.hidden_size
+    hidden = 2 * layout.micro_batch * sequence * config.hidden_size // layout.context
     micro = layout.accumulation
     layers = -(-config.layers // layout.pp)
-    found = _data_flows(config, gpu, layout)
+    found = _data_flows(config, gpu, layout) + _replica_flows(config, gpu, layout)
+    found += _context_flows(config, gpu, layout, sequence, layers)
     if layout.tp > 1:
         near = min(layout.tp, gpu.per_node)
         calls = (6 if layout.recompute == "full" else 4) * layers * micro

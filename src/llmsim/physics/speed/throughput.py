@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import fsum
 
 from llmsim.catalog.records import Gpu
-from llmsim.job.layout import Layout
+from llmsim.job.layout import Layout, state_ranks
 from llmsim.job.records import Job
 from llmsim.model.architecture import (
     Architecture,
@@ -65,7 +65,7 @@ def _once(config: Architecture, gpu: Gpu, layout: Layout) -> float:
     """Seconds a step that no micro-batch has: the optimizer and the framework's own."""
     own = trained_parameter_count(config) / (layout.tp * layout.pp)
     if layout.sharding != "ddp":
-        own /= layout.dp
+        own /= state_ranks(layout)
     return layout.engine.step_seconds + OPTIMIZER * own / (gpu.hbm_tb_s * 1e12)
 
 
