@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 import pyte
 import pytest
 
-from llmsim.dialects.line import Bar, Line
+from llmsim.dialects.line import NOTCHES, Bar, Line, in_pipe
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
 from llmsim.options.parsing import REAL_TIME
@@ -18,7 +18,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import PhaseEnded, PhaseStarted
 from llmsim.run.simulation import simulate
 from llmsim.show import player
-from llmsim.show.player import Frame, farewell, in_pipe, on_terminal, paced, play
+from llmsim.show.player import Frame, farewell, on_terminal, paced, play
 from llmsim.text.screen import Screen, blank_row
 
 START = datetime(2026, 1, 30, 12)
@@ -161,7 +161,7 @@ def test_a_pipe_gets_the_lines_of_the_terminal_and_bars_by_quarters(width: int) 
     full = [line.text for line in told(screen) if isinstance(line, Bar) and line.fraction >= 1]
     shown = [line for line in lines if line in bars]
     assert [line for line in shown if line in full] == full
-    assert len(full) < len(shown) <= player.NOTCHES * len(full)
+    assert len(full) < len(shown) <= NOTCHES * len(full)
 
 
 def test_a_pipe_shows_a_bar_once_in_each_quarter() -> None:

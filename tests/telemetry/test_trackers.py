@@ -204,3 +204,40 @@ def test_what_a_framework_does_not_write_is_refused(
     sentence = error.value.sentence(FLAG)
     assert sentence.startswith(f"--export {kind} needs a framework that writes it, and {dialect} ")
     assert [*tmp_path.iterdir()] == []
+
+
+# --- one run, many readers, one truth ------------------------------------------------------------
+
+# Where the kinds have the loss of the same step under the name of the framework.
+LOSSES = {
+    "pytorch": ("train/loss", 0),
+    "torchtitan": ("loss_metrics/global_avg_loss", 0),
+    "nanotron": ("lm_loss", 0),
+    "olmo": ("train/CrossEntropyLoss", 0),
+    "lightning": ("train_loss", 1),
+    "nemo": ("reduced_train_loss", 1),
+}
+
+
+@pytest.mark.parametrize("dialect", LOSSES)
+def test_a_steps_loss_is_the_same_in_every_kind(dialect: str, tmp_path: Path) -> None:
+    """Frameworks that log the loss of the very step; the others log means (PRINTED holds those)."""
+    key, first = LOSSES[dialect]
+    run = run_of(3, dialect=dialect)
+    step = next(each for each in run.all(events.Step) if each.step >= 100)
+    paths = exported(timeline_of(run.job), tmp_path, "jsonl", "csv", "wandb", "otlp", sample=1e6)
+    told = [json.loads(each) for each in paths["jsonl"].read_text().splitlines()]
+    (ours,) = [each["loss"] for each in told if each.get("step") == step.step
+               and each["event"] == "step"]  # fmt: skip
+    with (paths["csv"] / "steps.csv").open(newline="") as file:
+        (row,) = [each for each in csv.DictReader(file) if int(each["step"]) == step.step]
+    sent = [each for each in rows(paths["wandb"]) if each["_step"] == step.step - first]
+    (logged,) = [each[key] for each in sent if key in each]
+    (point,) = [
+        metric["gauge"]["dataPoints"][0]["asDouble"]
+        for line in paths["otlp"].read_text().splitlines()
+        for metric in json.loads(line)["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
+        if metric["name"] == "llm.training.loss"
+        and metric["gauge"]["dataPoints"][0]["attributes"][0]["value"]["intValue"] == str(step.step)
+    ]
+    assert {ours, float(row["loss"]), logged, point} == {step.loss}, f"{dialect}, {step.step}"

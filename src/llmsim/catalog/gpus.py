@@ -212,3 +212,31 @@ def fan(gpu: Gpu) -> str:
 def idle_state(gpu: Gpu) -> str:
     """The performance state when nothing runs: cards with GDDR go down to P8, HBM does not."""
     return "P0" if has_hbm(gpu) else "P8"
+
+
+# --- gauges ------------------------------------------------------------------------------
+
+
+def peak_clock_mhz(gpu: Gpu) -> float:
+    """The SM clock at which the data sheet counts its peak: Hopper's 989 TFLOP/s at 1,830."""
+    return gpu.clock_mhz * (1830 / 1980 if generation(gpu) == "Hopper" else 1.0)
+
+
+def memory_clock_mhz(gpu: Gpu) -> int:
+    """The memory's clock, which does not follow the load: H100 2,619, H200 3,201 (captures)."""
+    if not has_hbm(gpu):
+        return 9001
+    if generation(gpu) == "Ampere":
+        return 1593 if gpu.hbm_tb_s > 1.6 else 1215
+    if generation(gpu) == "Hopper":
+        return 3201 if gpu.hbm_tb_s > 4.0 else 2619
+    return 3996
+
+
+def reserved_mib(gpu: Gpu) -> int:
+    """Memory that the driver keeps for itself: H100 479 of 81,559 MiB, H200 614 of 143,771."""
+    return round(302 + 0.00217 * gpu.memory_mib)
+
+
+# Degrees C: where the driver slows a GPU down, and where it switches it off (H100's profile).
+SLOWDOWN_C, SHUTDOWN_C = 87, 92

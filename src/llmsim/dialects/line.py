@@ -31,3 +31,19 @@ class Bar(NamedTuple):
 
 # Turns an event into lines: (event, job, screen) -> lines and bars.
 Tell = Callable[[Any, Job, Screen], Iterable[Line | Bar]]
+
+# A pipe shows a bar at every quarter.
+NOTCHES = 4
+
+
+def in_pipe(lines: Iterable[Line | Bar], notches: dict[str, int]) -> str:
+    """The text of the lines, of a bar only the first in each notch; `notches` is kept up."""
+    text = ""
+    for line in lines:
+        if isinstance(line, Bar) and line.fraction < 1:
+            notch = int(line.fraction * NOTCHES)
+            seen, notches[line.task] = notches.get(line.task, 0), notch
+            if notch <= seen:
+                continue
+        text += line.text + "\n"
+    return text

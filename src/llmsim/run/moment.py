@@ -89,9 +89,14 @@ def readings(run: Run, at: float, gpus: Iterable[int] | None = None) -> tuple[Re
 
 def energy(run: Run, at: float, gpu: int) -> float:
     """Joules that a GPU has taken up since the command: the integral of its power."""
+    return energy_of(run, at, gpu, tuple(loads(run, at)))
+
+
+def energy_of(run: Run, at: float, gpu: int, latest_first: tuple[Load, ...]) -> float:
+    """The same, for callers that have asked for the loads until that moment already."""
     known: dict[int, list[float]] = run.memo.setdefault("energy", {})
     totals = known.setdefault(gpu, [0.0])
-    done = tuple(loads(run, at))[::-1]
+    done = latest_first[::-1]
     for index in range(len(totals) - 1, len(done) - 1):
         totals.append(totals[-1] + telemetry.energy(run.job, gpu, done[index], done[index + 1][1]))
     last = len(done) - 1

@@ -9,7 +9,7 @@ share of the show; within a phase the rhythm is the simulation's.
 from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 
-from llmsim.dialects.line import Bar, Line
+from llmsim.dialects.line import Bar, Line, in_pipe
 from llmsim.job.milestones import checkpoints, validations
 from llmsim.job.records import Job
 from llmsim.options.checking import checked, checked_job
@@ -33,9 +33,6 @@ SHARES = {"launch": 0.14, "training": 0.62, "validation": 0.08, "checkpoint": 0.
 
 # What an incident adds to a show, as parts of it: each is over sooner if it is so in truth.
 INTERRUPTIONS = {"failure": 0.02, "outage": 0.012, "relaunch": 0.04}
-
-# A pipe shows a bar at every quarter.
-NOTCHES = 4
 
 
 class Frame(NamedTuple):
@@ -89,19 +86,6 @@ def on_terminal(lines: Iterable[Line | Bar], live: str, screen: Screen) -> tuple
         row = live if isinstance(line, Bar) else ""
         text += "\r" if row else "\n"
     return (text, live) if row == live else (f"{text}{live}\r", live)
-
-
-def in_pipe(lines: Iterable[Line | Bar], notches: dict[str, int]) -> str:
-    """The text of the lines, of a bar only the first in each notch; `notches` is kept up."""
-    text = ""
-    for line in lines:
-        if isinstance(line, Bar) and line.fraction < 1:
-            notch = int(line.fraction * NOTCHES)
-            seen, notches[line.task] = notches.get(line.task, 0), notch
-            if notch <= seen:
-                continue
-        text += line.text + "\n"
-    return text
 
 
 def shows_board(options: Options, screen: Screen) -> bool:

@@ -22,26 +22,29 @@ class Export(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """One format: its name, its content, and the module of its writer."""
+    """One format; its writer is `begin` in the module of its name in llmsim.telemetry."""
 
     name: str
     meaning: str
-    module: str  # in llmsim.telemetry; its function `begin` makes the writer
     folder: bool = False  # DEST is a folder of several files, not one file
     extra: str = ""  # the optional extra of this package that the writer needs
 
 
 KINDS = (
-    Kind("jsonl", "every event, one JSON object a line", "jsonl"),
-    Kind("tensorboard", "event files, with the framework's tags and steps", "tensorboard", True),
-    Kind(
-        "trainer_state",
-        "trainer_state.json of every checkpoint and of the end, as the Trainer saves it",
-        "trainer_state",
-        True,
-    ),
-    Kind("lightning", "metrics.csv and hparams.yaml, as CSVLogger writes them", "lightning", True),
-    Kind("wandb", "what the framework logs to Weights & Biases, as JSON lines", "wandb"),
+    Kind("jsonl", "every event, one JSON object a line"),
+    Kind("csv", "the logged steps, and all gauges of GPUs and nodes, as tables", True),
+    Kind("parquet", "the tables of csv, for DuckDB, pandas and others", True, "parquet"),
+    Kind("tensorboard", "event files, with the framework's tags and steps", True),
+    Kind("trainer_state", "trainer_state.json of each checkpoint and of the end", True),
+    Kind("lightning", "metrics.csv and hparams.yaml, as CSVLogger writes them", True),
+    Kind("wandb", "what the framework logs to Weights & Biases, as JSON lines"),
+    Kind("labels", "what broke in the run, where and when: the truth for detectors"),
+    Kind("logs", "the log folder that torchrun leaves, with kernel and Slurm beside it", True),
+    Kind("cast", "the show for asciinema, with a marker for each phase"),
+    Kind("openmetrics", "dcgm-exporter's families, for promtool's backfilling"),
+    Kind("promtest", "the same as input series for promtool test rules"),
+    Kind("nvsmi", "nvidia-smi --query-gpu as CSV, and dmon, of each node", True),
+    Kind("otlp", "OpenTelemetry's metrics of GPUs and training, as JSON lines"),
 )
 NAMES = tuple(kind.name for kind in KINDS)
 
@@ -53,5 +56,5 @@ def kind_named(name: str) -> Kind:
 
 def begin_of(kind: Kind) -> "Begin":
     """The function that makes the kind's writer for a run."""
-    begin: Begin = import_module(f"llmsim.telemetry.{kind.module}").begin
+    begin: Begin = import_module(f"llmsim.telemetry.{kind.name}").begin
     return begin

@@ -99,7 +99,7 @@ def record(event: Event) -> dict[str, object]:
     return _heading(kind) | fields(event)
 
 
-def timed(event: Event, job: Job) -> dict[str, object]:
+def timed(event: Any, job: Job) -> dict[str, object]:
     """The event as a record that also has the date and the time of the simulated clock."""
     kind: Any = type(event)
     time = (job.start + timedelta(seconds=event.at)).isoformat(timespec="microseconds")

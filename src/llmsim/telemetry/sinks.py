@@ -82,7 +82,7 @@ class Sink:
         self._files.clear()
         if self._direct:
             return
-        for part in (self._path, *(self._path + suffix for suffix in self._suffixes())):
+        for part in (self._path, *map(self._part, self.writer.parts)):
             if os.path.isdir(part) and not os.path.islink(part):
                 shutil.rmtree(part, ignore_errors=True)
             elif os.path.lexists(part):
@@ -90,12 +90,15 @@ class Sink:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _suffixes(self) -> list[str]:
-        """The ends of the names of a single file's parts."""
-        return [f".{number}" for number in range(1, len(self.writer.parts))]
+    def _part(self, part: str) -> str:
+        """Where a part of a single file is kept until all are put together."""
+        parts = self.writer.parts
+        return self._path if len(parts) == 1 else f"{self._path}.{parts.index(part)}"
 
     def _prepare(self) -> None:
         if self._direct:
+            if len(self.writer.parts) > 1:
+                raise OSError(0, "it is put together at the end, so it needs a file of its own")
             self._opened("")
             return
         if os.path.lexists(self.destination):
@@ -112,26 +115,33 @@ class Sink:
             path = os.path.join(self._path, *file.split("/"))
             os.makedirs(os.path.dirname(path), exist_ok=True)
         else:
-            number = self.writer.parts.index(file)
-            path = self._path + (f".{number}" if number else "")
+            path = self._part(file)
         self._files[file] = opened = _opened(path)
         return opened
 
     def _complete(self) -> None:
-        first = self._files.get(self.writer.parts[0])
-        for number, part in enumerate(self.writer.parts[1:], 1):
-            if (file := self._files.get(part)) and first is not None:
-                file.close()
-                path = f"{self._path}.{number}"
-                with open(path, "rb") as source:
-                    shutil.copyfileobj(source, first, 2**20)
-                os.unlink(path)
+        if len(self.writer.parts) > 1:
+            self._join()
         for file in self._files.values():
             file.close()
         if not self._direct:
             if os.path.lexists(self.destination):
                 raise FileExistsError(0, "it has come to exist meanwhile")
             os.rename(self._path, self.destination)
+
+    def _join(self) -> None:
+        """Puts the parts of a single file together, and takes them away."""
+        join = self.writer.joined or (lambda _part, text: (text,))
+        with _opened(self._path) as whole:
+            for part in self.writer.parts:
+                if part not in self._files:
+                    continue
+                self._files.pop(part).close()
+                with open(self._part(part), encoding="utf-8") as source:
+                    text = source.read()
+                for piece in join(part, text):
+                    whole.write(piece.encode())
+                os.unlink(self._part(part))
 
     def _fail(self, error: OSError) -> None:
         self.failure = self._sentence(error)
@@ -237,6 +247,8 @@ def _writer(kind: Kind, run: Run, settings: Settings) -> Writer:
     try:
         return begin_of(kind)(run, settings)
     except ImportError as error:
+        if not kind.extra:
+            raise
         missing = error.name or "a package"
         raise ExportError(
             f"--export {kind.name} needs {missing}: pip install 'llmsim[{kind.extra}]'."

@@ -38,8 +38,10 @@ class Writer(NamedTuple):
     frame: Callable[[float, str, Screen], Pieces] | None = None
     # The run is over, or stopped, at this simulated second.
     end: Callable[[float], Pieces] | None = None
-    # The files of a single-file format are put together in this order at the end.
+    # The parts of a single-file format are put together in this order at the end, each as
+    # `joined` makes it of what was written into it.
     parts: tuple[str, ...] = ("",)
+    joined: Callable[[str, str], Iterable[str]] | None = None
 
 
 Begin = Callable[[Run, Settings], Writer]

@@ -1,5 +1,6 @@
 """Smooth noise over time whose integral is known: what moves a GPU's power around its mean."""
 
+from functools import lru_cache
 from math import fsum, sqrt
 
 from llmsim.physics import noise
@@ -29,6 +30,7 @@ def ripple(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> fl
     return here + (there - here) * share
 
 
+@lru_cache(maxsize=4096)  # 64 GPUs ask for the same beginnings again and again
 def integral(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
     """The integral of a ripple from 0 to `at`, in seconds.
 

@@ -225,7 +225,7 @@ def _clock(site: _Site, chip: _Chip, activity: Activity, power: float, hot: floa
     return min(site.clock, round(clock / 15.0) * 15)
 
 
-def _utilization(job: Job, index: int, at: float, activity: Activity) -> int:
+def utilization(job: Job, index: int, at: float, activity: Activity) -> int:
     """Per cent of the last second in which a kernel ran: nearly always 100 in training."""
     low, high = _UTILIZATION[activity]
     moment = int(at) * 1_000_003 + index
@@ -267,10 +267,23 @@ def power(job: Job, index: int, at: float, activity: Activity) -> float:
     return share * job.gpu.tdp_watts
 
 
-def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
-    """The gauges of a GPU at simulated second `at`. `loads` are its activities, the latest first.
+class Latent(NamedTuple):
+    """The state of one GPU that all of its gauges are views of."""
 
-    utilization 0..100 %, power up to 1.05 TDP, temperature 20..95 C, memory within capacity.
+    activity: Activity
+    power_watts: float
+    temperature_c: float
+    sm_clock_mhz: int
+    memory_mib: int
+    link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
+    common: float  # the ripple that all GPUs share, about -1..1
+    own: float  # the ripple of this one
+
+
+def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
+    """The state of one GPU at simulated second `at`; `loads` is what it did, the latest first.
+
+    power up to 1.05 TDP, temperature 20..95 C, memory within capacity.
     """
     site, chip = _site(job), _chip_of(job, index)
     activity = loads[0][0]
@@ -282,15 +295,46 @@ def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
     power = _rippled(site, chip, activity, common, own)
     hot = air + chip.inlet + site.rise * chip.rise * _warmth(site, chip, at, loads)
     sent = site.link * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
+    return Latent(
+        activity=activity,
+        power_watts=power * job.gpu.tdp_watts,
+        temperature_c=max(20.0, min(95.0, hot)),
+        sm_clock_mhz=_clock(site, chip, activity, power, hot),
+        memory_mib=_memory_mib(job, chip, index, activity),
+        link_gb_s=min(job.gpu.link_gb_s, sent * (1.0 + 0.03 * common + 0.03 * own)),
+        common=common,
+        own=own,
+    )
+
+
+def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
+    """What nvidia-smi shows of one GPU at simulated second `at`: its state in whole units."""
+    state = latent(job, index, at, loads)
     return Reading(
         index=index,
-        utilization=_utilization(job, index, at, activity),
-        memory_mib=_memory_mib(job, chip, index, activity),
-        temperature_c=max(20, min(95, round(hot))),
-        power_watts=round(power * job.gpu.tdp_watts),
-        sm_clock_mhz=_clock(site, chip, activity, power, hot),
-        link_gb_s=round(min(job.gpu.link_gb_s, sent * (1.0 + 0.03 * common + 0.03 * own)), 1),
+        utilization=utilization(job, index, at, state.activity),
+        memory_mib=state.memory_mib,
+        temperature_c=round(state.temperature_c),
+        power_watts=round(state.power_watts),
+        sm_clock_mhz=state.sm_clock_mhz,
+        link_gb_s=round(state.link_gb_s, 1),
     )
+
+
+def capped_share(job: Job, index: int, activity: Activity) -> float:
+    """The share of an activity's time in which the power limit holds a GPU's clock back.
+
+    A healthy H100 at full load is often at its limit: from 90 % of it on, more and more.
+    """
+    share = _power_share(_site(job), _chip_of(job, index), activity)
+    return min(1.0, max(0.0, (share - 0.9) / 0.1))
+
+
+def is_hot(job: Job, index: int, activity: Activity) -> bool:
+    """Whether a GPU slows itself down because an activity would make it too hot."""
+    site, chip = _site(job), _chip_of(job, index)
+    hot = site.inlet + chip.inlet + site.rise * chip.rise * _power_share(site, chip, activity)
+    return hot > _THROTTLE
 
 
 def _chip_of(job: Job, index: int) -> _Chip:

@@ -1,0 +1,214 @@
+"""Every gauge of one GPU, as views of its one latent state (telemetry.latent).
+
+    tensor activity   MFU x peak clock / clock, and what is recomputed on top (hardware FLOPs)
+    DRAM activity     0.7 of the tensor activity on an H100, less where memory is faster
+    SM activity       how long a step has any kernel on an SM: collectives spin there, too
+    memory            used + free + reserved = total
+    PCIe              what the network cards and the host take and bring, and saves
+    NVLink            what the layout's collectives send inside the node
+
+Anchors are public scrapes: an H100 in a training job at 572 and 602 W had SM activity 0.91-0.93,
+occupancy 0.24-0.25, tensor 0.28, DRAM 0.18-0.21, fp32 0.05, PCIe 0.3e8-0.7e8 and 3e8-9e8 B/s,
+NVLink 5e9 B/s (slurm-job-exporter, issue 30); idle 67-71 W, 26-29 C, all activities 0 (CNCF
+evidence of NVIDIA/aicr); H100 memory 48 C idle and 54-59 C at 59-65 C of the GPU, H200 40-42 C at
+52-54 C (captures of nvidia_gpu_exporter). MFU and tensor activity: r = 0.78 over 608 jobs, H100's
+989 TFLOP/s at 1,830 MHz (arXiv 2605.20799).
+"""
+
+from math import fsum
+
+from llmsim.catalog import gpus
+from llmsim.job.memo import remembered
+from llmsim.job.records import Job, batch_tokens, gpus_per_node
+from llmsim.physics import noise
+from llmsim.physics.hardware import storage
+from llmsim.physics.hardware.telemetry import (
+    Activity,
+    Latent,
+    capped_share,
+    is_hot,
+    utilization,
+)
+from llmsim.physics.speed.collectives import flows, sent_per_byte
+from llmsim.physics.speed.step_time import step_seconds
+from llmsim.physics.speed.throughput import mfu
+from llmsim.typed import NamedTuple
+
+# Hardware FLOPs for a model's FLOPs: what recomputation adds.
+_RECOMPUTED = {"none": 1.0, "selective": 1.03, "full": 4 / 3}
+_DRAM_OF_TENSOR = 0.70  # on an H100, which has 989 TFLOP/s and 3.35 TB/s
+_H100_FLOPS_PER_BYTE = 989 / 3.35
+_DRAM_PEAK = 0.8  # practical peak of the ratio
+_BUSY = {"training": 1.0, "validation": 0.9}
+_PCIE_IDLE = 3.0e6  # B/s
+_PCIE_HOST = 3.5e8  # B/s that a training process gets from its host: batches, kernels' arguments
+
+
+class Gauges(NamedTuple):
+    """What the exporters of a cluster show of one GPU at a moment."""
+
+    gpu: int  # rank in the job
+    activity: str
+    power_watts: float
+    energy_joules: float  # since the run's command
+    temperature_c: int
+    memory_temperature_c: int  # 0 where the memory has no sensor
+    sm_clock_mhz: int
+    memory_clock_mhz: int
+    utilization_percent: int  # share of time with a kernel
+    memory_utilization_percent: int  # share of time in which the memory was busy
+    used_mib: int
+    free_mib: int
+    reserved_mib: int
+    total_mib: int
+    gr_engine_active: float  # shares of cycles, 0..1, from here on
+    sm_active: float
+    sm_occupancy: float
+    tensor_active: float
+    dram_active: float
+    fp32_active: float
+    pcie_sent_bytes_per_second: int
+    pcie_received_bytes_per_second: int
+    nvlink_sent_bytes_per_second: int
+    nvlink_received_bytes_per_second: int
+    power_capped_seconds: float  # since the run's command
+    thermal_slowdown_seconds: float
+    clock_event_reasons: int  # a bit mask, as NVML has it
+    performance_state: int  # P0 at work, P8 without a process on boards that have it
+    pcie_replays: int
+
+
+class Seconds(NamedTuple):
+    """How long the GPUs have been in an activity since the run's command."""
+
+    activity: Activity
+    seconds: float
+
+
+class _Card(NamedTuple):
+    """What is the same for all GPUs of a run at all times."""
+
+    tensor_mhz: float  # tensor activity in a steady step, times the SM clock
+    dram_of_tensor: float
+    memory_mhz: int
+    reserved_mib: int
+    has_hbm: bool
+    has_fast_link: bool
+    pcie_bytes_per_second: float
+
+
+@remembered()
+def _card(job: Job) -> _Card:
+    gpu = job.gpu
+    steady = mfu(job, batch_tokens(job) / step_seconds(job))
+    flops_per_byte = gpu.tflops / gpu.hbm_tb_s
+    return _Card(
+        tensor_mhz=steady * _RECOMPUTED[job.layout.recompute] * gpus.peak_clock_mhz(gpu),
+        dram_of_tensor=_DRAM_OF_TENSOR * flops_per_byte / _H100_FLOPS_PER_BYTE,
+        memory_mhz=gpus.memory_clock_mhz(gpu),
+        reserved_mib=gpus.reserved_mib(gpu),
+        has_hbm=gpus.has_hbm(gpu),
+        has_fast_link=gpus.has_fast_link(gpu),
+        pcie_bytes_per_second=(32 if gpus.generation(gpu) == "Ampere" else 64) * 1e9,
+    )
+
+
+@remembered()
+def network_bytes_per_second(job: Job) -> float:
+    """What one GPU's network card sends while training, B/s; rings carry it, a part each."""
+    per_node = gpus_per_node(job) * gpus.linked_nodes(job.gpu)
+    sent = fsum(
+        flow.calls * flow.size * sent_per_byte(flow.operation, flow.ranks) / flow.ranks_per_node
+        for flow in flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
+        if flow.ranks > min(per_node, flow.ranks_per_node)
+    )
+    return min(job.gpu.nic_gb_s * 1e9, sent / step_seconds(job))
+
+
+def _wavering(job: Job, name: str, index: int, at: float, width: float) -> float:
+    """A factor around 1 that is another in each second: rates between two looks waver."""
+    draw = noise.uniform(job.seed, f"gauge {name}", int(at) * 1_000_003 + index)
+    return 1.0 + width * (2.0 * draw - 1.0)
+
+
+def _pcie(job: Job, gpu: int, at: float, state: Latent, busy: float) -> tuple[int, int]:
+    """Bytes per second over the GPU's PCIe link, sent and received."""
+    sent = received = _PCIE_IDLE * _wavering(job, "pcie idle", gpu, at, 0.9)
+    if busy:
+        network = network_bytes_per_second(job) * busy
+        sent += (network + 0.15 * _PCIE_HOST) * _wavering(job, "pcie sent", gpu, at, 0.3)
+        received += (network + _PCIE_HOST) * _wavering(job, "pcie received", gpu, at, 0.4)
+        if not _card(job).has_fast_link:
+            sent += state.link_gb_s * 1e9
+            received += state.link_gb_s * 1e9
+    elif state.activity == "checkpoint":
+        seconds = storage.save_seconds(job, job.schedule.save_every)
+        sent += storage.checkpoint_bytes(job) / job.layout.gpus / seconds
+    elif state.activity == "loading":
+        received += 1.2e9 * _wavering(job, "pcie loading", gpu, at, 0.5)
+    limit = _card(job).pcie_bytes_per_second
+    return int(min(sent, limit)), int(min(received, limit))
+
+
+def _reasons(job: Job, gpu: int, at: float, activity: Activity) -> int:
+    """NVML's mask of why clocks are not higher: idle 1, power limit 4, heat 0x20."""
+    if activity == "idle":
+        return 0x1
+    capped = noise.uniform(job.seed, "gauge capped", int(at) * 1_000_003 + gpu)
+    mask = 0x4 if capped < capped_share(job, gpu, activity) else 0
+    return mask | (0x20 if is_hot(job, gpu, activity) else 0)
+
+
+def gauges(
+    job: Job, gpu: int, at: float, state: Latent, joules: float, spent: tuple[Seconds, ...]
+) -> Gauges:
+    """All gauges of a GPU whose latent state, energy and past are given."""
+    activity, card, total = state.activity, _card(job), job.gpu.memory_mib
+    busy = _BUSY.get(activity, 0.0)
+    small = 1.0 + 0.01 * state.own
+    own = 1.0 + 0.02 * state.own
+    sm_active = min(0.97, (0.921 + 0.014 * state.common) * own) if busy else 0.0
+    tensor = min(sm_active, busy * card.tensor_mhz / state.sm_clock_mhz * small)
+    dram = min(_DRAM_PEAK, card.dram_of_tensor * tensor)
+    used = min(state.memory_mib, total - card.reserved_mib)
+    pcie_sent, pcie_received = _pcie(job, gpu, at, state, busy)
+    linked = state.link_gb_s * 1e9 if card.has_fast_link else 0.0
+    sent = int(linked * _wavering(job, "nvlink sent", gpu, at, 0.3)) if linked else 0
+    received = int(linked * _wavering(job, "nvlink received", gpu, at, 0.3)) if linked else 0
+    percent = utilization(job, gpu, at, activity)
+    celsius = round(state.temperature_c)
+    return Gauges(
+        gpu=gpu,
+        activity=activity,
+        power_watts=round(state.power_watts, 3),
+        energy_joules=joules,
+        temperature_c=celsius,
+        memory_temperature_c=round(15 + 0.68 * celsius) if card.has_hbm else 0,
+        sm_clock_mhz=state.sm_clock_mhz,
+        memory_clock_mhz=card.memory_mhz,
+        utilization_percent=percent,
+        memory_utilization_percent=min(percent, round(115 * dram)),
+        used_mib=used,
+        free_mib=total - card.reserved_mib - used,
+        reserved_mib=card.reserved_mib,
+        total_mib=total,
+        gr_engine_active=min(1.0, round(percent / 100, 6)) if busy else percent / 250,
+        sm_active=round(min(sm_active, percent / 100), 6),
+        sm_occupancy=round(0.2665 * sm_active, 6),
+        tensor_active=round(tensor, 6),
+        dram_active=round(dram, 6),
+        fp32_active=round(0.0575 * sm_active * own, 6),
+        pcie_sent_bytes_per_second=pcie_sent,
+        pcie_received_bytes_per_second=pcie_received,
+        nvlink_sent_bytes_per_second=sent,
+        nvlink_received_bytes_per_second=received,
+        power_capped_seconds=fsum(
+            [each.seconds * capped_share(job, gpu, each.activity) for each in spent]
+        ),
+        thermal_slowdown_seconds=fsum(
+            [0.3 * each.seconds for each in spent if is_hot(job, gpu, each.activity)]
+        ),
+        clock_event_reasons=_reasons(job, gpu, at, activity),
+        performance_state=8 if activity == "idle" and not card.has_hbm else 0,
+        pcie_replays=noise.integer(job.seed, "gauge replays", 0, 3, gpu),
+    )

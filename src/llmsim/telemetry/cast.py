@@ -1,0 +1,77 @@
+"""An asciicast of the show, version 2: what it wrote, with the size of the screen and markers.
+
+One JSON array a line: [show seconds, code, data] with the codes o (output), r (resize) and m (a
+marker for each phase and each incident). Times are those of the show at its speed, not of the
+machine that played it, so that the same run gives the same bytes.
+"""
+
+import json
+
+from llmsim.run.events import Event, PhaseStarted
+from llmsim.run.events.incidents import Incident
+from llmsim.run.timeline import Run
+from llmsim.telemetry.clock import started
+from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
+from llmsim.text.screen import Screen
+from llmsim.typed import Any
+
+
+def header(run: Run, screen: Screen) -> str:
+    """The first line: size, time, title and terminal."""
+    job = run.job
+    made = {
+        "version": 2,
+        "width": screen.width,
+        "height": screen.height,
+        "timestamp": int(started(job)),
+        "title": f"{job.run_name} (simulated by llmsim)",
+        "command": job.command,
+        "env": {"TERM": "xterm-256color" if screen.color else "dumb", "SHELL": "/bin/sh"},
+    }
+    return json.dumps(made) + "\n"
+
+
+def entry(shown: float, code: str, data: str) -> str:
+    """A line after the header."""
+    return json.dumps([round(shown, 6), code, data], ensure_ascii=False) + "\n"
+
+
+def marker(event: Any) -> str:
+    """What a marker is called; empty for an event that has none."""
+    if isinstance(event, PhaseStarted):
+        return event.phase
+    return f"incident: {event.kind}" if isinstance(event, Incident) else ""
+
+
+def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike
+    """A writer of the cast. A marker stands before the text of its event."""
+    waiting: list[str] = []
+    size: list[tuple[int, int]] = []
+    last = [0.0]  # when something was shown, in show seconds
+
+    def told(event: Event) -> Pieces:
+        if name := marker(event):
+            waiting.append(name)
+        return ()
+
+    def drawn(shown: float, text: str, screen: Screen) -> Pieces:
+        lines = []
+        now = (screen.width, screen.height)
+        if not size:
+            lines.append(header(run, screen))
+        elif size[-1] != now:
+            lines.append(entry(shown, "r", f"{now[0]}x{now[1]}"))
+        size[:], last[:] = [now], [shown]
+        lines += [entry(shown, "m", name) for name in waiting]
+        waiting.clear()
+        # A terminal's line discipline makes \r\n of the program's \n.
+        if text:
+            lines.append(entry(shown, "o", text.replace("\n", "\r\n")))
+        yield Piece("".join(lines))
+
+    def ended(_at: float) -> Pieces:
+        """Markers of phases in which the framework was silent."""
+        if size and waiting:
+            yield Piece("".join(entry(last[0], "m", name) for name in waiting))
+
+    return Writer(event=told, frame=drawn, end=ended)

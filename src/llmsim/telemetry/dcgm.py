@@ -1,0 +1,218 @@
+"""The fields of dcgm-exporter: names, types and help texts as its page has them, from our gauges.
+
+Source: NVIDIA/dcgm-exporter, etc/default-counters.csv and its commented part (d5e5f51), field ids
+of NVIDIA/DCGM, dcgm_fields.h. Labels are those of releases 3.3.6 to 4.5.3: pci_bus_id, Hostname.
+Counters do not end in _total, NVLINK_BANDWIDTH_TOTAL is a rate in MB/s whatever its type says, and
+a release of DCGM before 4.5 shows XID 0 on a GPU without an error.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from llmsim.catalog import gpus as catalog
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.hardware.gauges import Gauges
+from llmsim.run import cluster, hardware_ids
+from llmsim.typed import NamedTuple
+
+PORT = 9400
+NO_ERROR = 'err_code="0",err_msg="No Error"'
+
+
+class Field(NamedTuple):
+    """One field of the exporter."""
+
+    name: str  # without DCGM_FI_
+    kind: str  # gauge or counter
+    help: str
+    id: int
+    value: Callable[[Job, Gauges], float]  # whole numbers are ints
+    default: bool = True  # it is in the exporter's default list
+    extra: str = ""  # labels of its own
+
+
+def _of(name: str, _job: Job, gauges: Gauges) -> float:
+    value: float = getattr(gauges, name)
+    return value
+
+
+def _zero(_job: Job, _gauges: Gauges) -> int:
+    return 0
+
+
+def _energy(job: Job, gauges: Gauges) -> int:
+    """mJ since the node booted: until the run it was idle."""
+    node = gauges.gpu // gpus_per_node(job)
+    idle = catalog.idle_share(job.gpu) * job.gpu.tdp_watts
+    return int(1e3 * (gauges.energy_joules + idle * hardware_ids.boot_seconds(job, node)))
+
+
+def _nanoseconds(name: str, _job: Job, gauges: Gauges) -> int:
+    seconds: float = getattr(gauges, name)
+    return int(seconds * 1e9)
+
+
+def _nvlink(_job: Job, gauges: Gauges) -> int:
+    return gauges.nvlink_sent_bytes_per_second // 1_000_000
+
+
+def _used_share(_job: Job, gauges: Gauges) -> float:
+    return gauges.used_mib / (gauges.total_mib - gauges.reserved_mib)
+
+
+def _constant(value: float, _job: Job, _gauges: Gauges) -> float:
+    return value
+
+
+def _limit(job: Job, _gauges: Gauges) -> float:
+    return float(job.gpu.tdp_watts)
+
+
+def _top_clock(job: Job, _gauges: Gauges) -> int:
+    return job.gpu.clock_mhz
+
+
+def _gauge(name: str, number: int, text: str, field: str, *, default: bool = True) -> Field:
+    return Field(name, "gauge", text, number, partial(_of, field), default)
+
+
+def _none(name: str, number: int, text: str, *, default: bool = False, kind: str = "counter"
+) -> Field:  # fmt: skip
+    return Field(name, kind, text, number, _zero, default)
+
+
+def _violation(name: str, number: int, reason: str, field: str = "") -> Field:
+    text = f"Throttling duration due to {reason} (in ns)."
+    value = partial(_nanoseconds, field) if field else _zero
+    return Field(f"DEV_{name}_VIOLATION", "counter", text, number, value, default=False)
+
+
+_PCIE = (
+    "The rate of data {} over the PCIe bus - including both protocol headers and data payloads "
+    "- in bytes per second."
+)
+_ECC = "Total number of {}-bit {} ECC errors."
+
+# In the order of the page: by field id.
+FIELDS = (
+    _gauge("DEV_SM_CLOCK", 100, "SM clock frequency (in MHz).", "sm_clock_mhz"),
+    _gauge("DEV_MEM_CLOCK", 101, "Memory clock frequency (in MHz).", "memory_clock_mhz"),
+    Field("DEV_CLOCK_THROTTLE_REASONS", "gauge", "Current clock throttle reasons.", 112,
+          partial(_of, "clock_event_reasons"), default=False),
+    Field("DEV_MAX_SM_CLOCK", "gauge", "Maximum supported SM clock.", 113, _top_clock,
+          default=False),
+    _gauge("DEV_MEMORY_TEMP", 140, "Memory temperature (in C).", "memory_temperature_c"),
+    _gauge("DEV_GPU_TEMP", 150, "GPU temperature (in C).", "temperature_c"),
+    _gauge("DEV_POWER_USAGE", 155, "Power draw (in W).", "power_watts"),
+    Field("DEV_TOTAL_ENERGY_CONSUMPTION", "counter",
+          "Total energy consumption since boot (in mJ).", 156, _energy),
+    Field("DEV_SLOWDOWN_TEMP", "gauge", "Slowdown temperature for the device.", 158,
+          partial(_constant, catalog.SLOWDOWN_C), default=False),
+    Field("DEV_SHUTDOWN_TEMP", "gauge", "Shutdown temperature for the device.", 159,
+          partial(_constant, catalog.SHUTDOWN_C), default=False),
+    Field("DEV_POWER_MGMT_LIMIT", "gauge", "Current power limit (in W).", 160, _limit,
+          default=False),
+    Field("DEV_POWER_MGMT_LIMIT_MAX", "gauge", "Maximum power limit (in W).", 162, _limit,
+          default=False),
+    Field("DEV_ENFORCED_POWER_LIMIT", "gauge", "Effective power limit (in W).", 164, _limit,
+          default=False),
+    Field("DEV_PSTATE", "gauge", "Performance state.", 190, partial(_of, "performance_state"),
+          default=False),
+    Field("DEV_PCIE_REPLAY_COUNTER", "counter", "Total number of PCIe retries.", 202,
+          partial(_of, "pcie_replays")),
+    _gauge("DEV_GPU_UTIL", 203, "GPU utilization (in %).", "utilization_percent"),
+    _gauge("DEV_MEM_COPY_UTIL", 204, "Memory utilization (in %).", "memory_utilization_percent"),
+    _none("DEV_ENC_UTIL", 206, "Encoder utilization (in %).", default=True, kind="gauge"),
+    _none("DEV_DEC_UTIL", 207, "Decoder utilization (in %).", default=True, kind="gauge"),
+    Field("DEV_XID_ERRORS", "gauge", "Value of the last XID error encountered.", 230, _zero,
+          extra=NO_ERROR),
+    _violation("POWER", 240, "power constraints", "power_capped_seconds"),
+    _violation("THERMAL", 241, "thermal constraints", "thermal_slowdown_seconds"),
+    _violation("SYNC_BOOST", 242, "sync-boost constraints"),
+    _violation("BOARD_LIMIT", 243, "board limit constraints"),
+    _violation("LOW_UTIL", 244, "low utilization"),
+    _violation("RELIABILITY", 245, "reliability constraints"),
+    _gauge("DEV_FB_TOTAL", 250, "Total framebuffer memory (in MiB).", "total_mib", default=False),
+    _gauge("DEV_FB_FREE", 251, "Framebuffer memory free (in MiB).", "free_mib"),
+    _gauge("DEV_FB_USED", 252, "Framebuffer memory used (in MiB).", "used_mib"),
+    _gauge("DEV_FB_RESERVED", 253, "Framebuffer memory reserved (in MiB).", "reserved_mib"),
+    Field("DEV_FB_USED_PERCENT", "gauge", "Share of the framebuffer that is used.", 254,
+          _used_share, default=False),
+    _none("DEV_ECC_SBE_VOL_TOTAL", 310, _ECC.format("single", "volatile")),
+    _none("DEV_ECC_DBE_VOL_TOTAL", 311, _ECC.format("double", "volatile")),
+    _none("DEV_ECC_SBE_AGG_TOTAL", 312, _ECC.format("single", "persistent")),
+    _none("DEV_ECC_DBE_AGG_TOTAL", 313, _ECC.format("double", "persistent")),
+    _none("DEV_RETIRED_SBE", 390, "Total number of retired pages due to single-bit errors."),
+    _none("DEV_RETIRED_DBE", 391, "Total number of retired pages due to double-bit errors."),
+    _none("DEV_RETIRED_PENDING", 392, "Total number of pages pending retirement."),
+    _none("DEV_UNCORRECTABLE_REMAPPED_ROWS", 393,
+          "Number of remapped rows for uncorrectable errors", default=True),
+    _none("DEV_CORRECTABLE_REMAPPED_ROWS", 394,
+          "Number of remapped rows for correctable errors", default=True),
+    _none("DEV_ROW_REMAP_FAILURE", 395, "Whether remapping of rows has failed", default=True,
+          kind="gauge"),
+    _none("DEV_ROW_REMAP_PENDING", 396, "Whether remapping of rows is pending", kind="gauge"),
+    _none("DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL", 409,
+          "Total number of NVLink flow-control CRC errors."),
+    _none("DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL", 419,
+          "Total number of NVLink data CRC errors."),
+    _none("DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL", 429, "Total number of NVLink retries."),
+    _none("DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL", 439,
+          "Total number of NVLink recovery errors."),
+    Field("DEV_NVLINK_BANDWIDTH_TOTAL", "counter",
+          "Total number of NVLink bandwidth counters for all lanes.", 449, _nvlink),
+    _none("DEV_VGPU_LICENSE_STATUS", 526, "vGPU License status", default=True, kind="gauge"),
+    _gauge("PROF_GR_ENGINE_ACTIVE", 1001, "Ratio of time the graphics engine is active.",
+           "gr_engine_active"),
+    _gauge("PROF_SM_ACTIVE", 1002, "The ratio of cycles an SM has at least 1 warp assigned.",
+           "sm_active", default=False),
+    _gauge("PROF_SM_OCCUPANCY", 1003, "The ratio of number of warps resident on an SM.",
+           "sm_occupancy", default=False),
+    _gauge("PROF_PIPE_TENSOR_ACTIVE", 1004,
+           "Ratio of cycles the tensor (HMMA) pipe is active.", "tensor_active"),
+    _gauge("PROF_DRAM_ACTIVE", 1005,
+           "Ratio of cycles the device memory interface is active sending or receiving data.",
+           "dram_active"),
+    Field("PROF_PIPE_FP64_ACTIVE", "gauge", "Ratio of cycles the fp64 pipes are active.", 1006,
+          partial(_constant, 0.0), default=False),
+    _gauge("PROF_PIPE_FP32_ACTIVE", 1007, "Ratio of cycles the fp32 pipes are active.",
+           "fp32_active", default=False),
+    Field("PROF_PIPE_FP16_ACTIVE", "gauge", "Ratio of cycles the fp16 pipes are active.", 1008,
+          partial(_constant, 0.0), default=False),
+    _gauge("PROF_PCIE_TX_BYTES", 1009, _PCIE.format("transmitted"),
+           "pcie_sent_bytes_per_second"),
+    _gauge("PROF_PCIE_RX_BYTES", 1010, _PCIE.format("received"),
+           "pcie_received_bytes_per_second"),
+    _gauge("PROF_NVLINK_TX_BYTES", 1011, "The rate of data transmitted over NVLink.",
+           "nvlink_sent_bytes_per_second", default=False),
+    _gauge("PROF_NVLINK_RX_BYTES", 1012, "The rate of data received over NVLink.",
+           "nvlink_received_bytes_per_second", default=False),
+)  # fmt: skip
+
+
+def metric(field: Field) -> str:
+    """The metric's name on the page."""
+    return f"DCGM_FI_{field.name}"
+
+
+def number(value: float) -> str:
+    """A value as the exporter prints it: whole numbers as they are, others in six decimals."""
+    return str(value) if isinstance(value, int) else f"{value:f}"
+
+
+def labels(job: Job, gpu: int, extra: str = "") -> str:
+    """The labels of a GPU's samples, without the braces, in the exporter's order."""
+    node, local = divmod(gpu, gpus_per_node(job))
+    made = (
+        f'gpu="{local}",UUID="{hardware_ids.gpu_uuid(job, gpu)}",'
+        f'pci_bus_id="{cluster.bus_address(job, local)}",device="nvidia{local}",'
+        f'modelName="{job.gpu.name}",Hostname="{cluster.hostname(job, node)}",'
+        f'DCGM_FI_DRIVER_VERSION="{job.software.driver}"'
+    )
+    return f"{made},{extra}" if extra else made
+
+
+def target(job: Job, gpu: int) -> str:
+    """The labels that a scrape adds: the instance and the job."""
+    host = cluster.hostname(job, gpu // gpus_per_node(job))
+    return f'instance="{host}:{PORT}",job="dcgm-exporter"'

@@ -1,0 +1,69 @@
+"""The folder of logs that a run leaves: torchrun --log-dir's, the kernel's and Slurm's.
+
+    RDZV_SUFFIX/attempt_N/LOCAL_RANK/{stdout,stderr}.log   of the first node (--redirects 3)
+    kernel/HOST.log                                        each node's, as syslog writes it
+    slurm-JOB.out                                          what Slurm says
+
+A framework's log is that of its first process; the others of the node are silent, as they are
+with the frameworks' own filters. The words of incidents come from dialects/parts.
+"""
+
+from llmsim.dialects.line import in_pipe
+from llmsim.dialects.parts import kernel, slurm
+from llmsim.dialects.registry import lines_of
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run import cluster, hardware_ids, names
+from llmsim.run.events import Launched
+from llmsim.run.events.incidents import Restarted, Symptom
+from llmsim.run.timeline import Run
+from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
+from llmsim.text.screen import PIPE_WIDTH, Screen
+from llmsim.typed import Any
+
+SCREEN = Screen(PIPE_WIDTH, 24, color=False, unicode=True, live=False)
+
+
+def folder(job: Job, attempt: int) -> str:
+    """The launcher's folder of an attempt, counted from 0."""
+    return f"{job.run_name}_{names.run_id(job)}/attempt_{attempt}"
+
+
+def _opened(job: Job, attempt: int) -> Pieces:
+    for local in range(gpus_per_node(job)):
+        for name in ("stdout.log", "stderr.log"):
+            yield Piece("", f"{folder(job, attempt)}/{local}/{name}")
+
+
+def _beside(event: Symptom, job: Job) -> Pieces:
+    """What kernel and Slurm say of a symptom."""
+    if event.stream == "kernel":
+        node = kernel.node_of(event, job)
+        texts = kernel.lines(event, job)
+        made = "".join(f"{kernel.syslog(job, event.at, node, text)}\n" for text in texts)
+        yield Piece(made, f"kernel/{cluster.hostname(job, node)}.log")
+    elif event.stream == "slurm":
+        made = "".join(f"{text}\n" for text in slurm.lines(event, job, event.at))
+        yield Piece(made, f"slurm-{hardware_ids.slurm_job(job)}.out")
+
+
+def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike
+    """A writer of the whole folder."""
+    job = run.job
+    table = lines_of(job.framework.name)
+    notches: dict[str, int] = {}
+    attempt = [0]
+
+    def told(event: Any) -> Pieces:
+        if isinstance(event, Launched):
+            yield from _opened(job, attempt[0])
+        elif isinstance(event, Restarted):
+            attempt[0] += 1
+            yield from _opened(job, attempt[0])
+        elif isinstance(event, Symptom):
+            yield from _beside(event, job)
+        if tell := table.get(type(event)):
+            text = in_pipe(tell(event, job, SCREEN), notches)
+            if text:
+                yield Piece(text, f"{folder(job, attempt[0])}/0/stdout.log")
+
+    return Writer(event=told)

@@ -1,0 +1,52 @@
+"""Input series for `promtool test rules`: dcgm-exporter's fields over the whole run.
+
+A file of YAML with one test: add rule_files and the alerts that should fire. A value that stays
+the same is written once, VxN, which is V and N more of it.
+"""
+
+from itertools import groupby
+
+from llmsim.run.timeline import Run
+from llmsim.telemetry import dcgm
+from llmsim.telemetry.gpu_rows import expect_nvidia
+from llmsim.telemetry.samples import MOST_GPUS, sample
+from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
+
+
+def interval(seconds: float) -> str:
+    """A time as Prometheus writes it."""
+    return f"{seconds:g}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"
+
+
+def encoded(values: list[str]) -> str:
+    """The values of a series, runs of the same shortened."""
+    runs = ((value, len([*same])) for value, same in groupby(values))
+    return " ".join(value if count == 1 else f"{value}x{count - 1}" for value, count in runs)
+
+
+def begin(run: Run, settings: Settings) -> Writer:
+    """A writer that keeps the values until the end, a text for each series."""
+    job = run.job
+    expect_nvidia(job, "promtest")
+    shown = range(min(job.layout.gpus, MOST_GPUS))
+    series: list[list[list[str]]] = [[[] for _ in shown] for _ in dcgm.FIELDS]
+
+    def taken(at: float) -> Pieces:
+        for each in sample(run, at).gpus:
+            for field, known in zip(dcgm.FIELDS, series, strict=True):
+                known[each.gpu].append(dcgm.number(field.value(job, each)))
+        return ()
+
+    def ended(_at: float) -> Pieces:
+        step = interval(settings.sample)
+        yield Piece(
+            f"# Simulated by llmsim: {job.command}\nrule_files: []\n"
+            f"evaluation_interval: {step}\ntests:\n- interval: {step}\n  input_series:\n"
+        )
+        for field, known in zip(dcgm.FIELDS, series, strict=True):
+            for gpu, values in enumerate(known):
+                labels = f"{dcgm.labels(job, gpu, field.extra)},{dcgm.target(job, gpu)}"
+                name = f"{dcgm.metric(field)}{{{labels}}}"
+                yield Piece(f"  - series: '{name}'\n    values: '{encoded(values)}'\n")
+
+    return Writer(sample=taken, end=ended)

@@ -1,0 +1,73 @@
+"""samples(run, every): every gauge of steps, GPUs and nodes at even intervals.
+
+All numbers are views of the one latent state of a moment (physics/hardware), so their identities
+hold: energy is the integral of power, used + free + reserved memory is the total, tensor activity
+follows MFU and clock, and traffic follows the layout.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from llmsim.job.records import gpus_per_node
+from llmsim.physics.hardware import telemetry
+from llmsim.physics.hardware.gauges import Gauges, Seconds, gauges
+from llmsim.physics.hardware.host import Host, host
+from llmsim.run.moment import energy_of, loads
+from llmsim.run.timeline import Run, run_ended, step_at
+from llmsim.typed import NamedTuple
+
+# GPUs that exports look at unless the run has fewer: those of 64 nodes of eight.
+MOST_GPUS = 512
+
+
+class Sample(NamedTuple):
+    """All gauges at a moment."""
+
+    at: float  # simulated seconds since the command
+    activity: str
+    step: int  # optimizer steps whose result the model holds
+    gpus: tuple[Gauges, ...]
+    nodes: tuple[Host, ...]
+
+
+def spent(done: Iterable[telemetry.Load], at: float) -> tuple[Seconds, ...]:
+    """How long each activity has lasted until a moment, from the loads, the latest first."""
+    totals: dict[telemetry.Activity, float] = {}
+    ended = at
+    for activity, began in done:
+        totals[activity] = totals.get(activity, 0.0) + ended - began
+        ended = began
+    return tuple(Seconds(activity, seconds) for activity, seconds in totals.items())
+
+
+def sample(run: Run, at: float, most: int = MOST_GPUS) -> Sample:
+    """All gauges at a moment, in simulated seconds; of a large cluster the first GPUs.
+
+    The latest sample is remembered: several exports ask for the same moment.
+    """
+    known: tuple[tuple[float, int], Sample] | None = run.memo.get("sample")
+    if known and known[0] == (at, most):
+        return known[1]
+    made = _sample(run, at, most)
+    run.memo["sample"] = ((at, most), made)
+    return made
+
+
+def _sample(run: Run, at: float, most: int) -> Sample:
+    job, done = run.job, tuple(loads(run, at))
+    activity, past = done[0][0], spent(done, at)
+    felt = tuple(telemetry.recent(job, done, at))
+    seen = []
+    for gpu in range(min(job.layout.gpus, most)):
+        state = telemetry.latent(job, gpu, at, felt)
+        seen.append(gauges(job, gpu, at, state, energy_of(run, at, gpu, done), past))
+    nodes = range(-(-len(seen) // gpus_per_node(job)))
+    hosts = tuple(host(job, node, activity, past) for node in nodes)
+    return Sample(at, activity, step_at(run, at), tuple(seen), hosts)
+
+
+def samples(run: Run, every: float, most: int = MOST_GPUS) -> Iterator[Sample]:
+    """All gauges every so many simulated seconds, from the command to the end of the run."""
+    ended, number = run_ended(run), 0
+    while number * every <= ended:
+        yield sample(run, number * every, most)
+        number += 1

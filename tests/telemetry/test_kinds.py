@@ -1,0 +1,186 @@
+"""The kinds of export that small readers can read: CSV, casts, nvidia-smi, labels, logs."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pyte
+import pytest
+
+from llmsim.errors import FLAG, ExportError
+from llmsim.options.table import Options
+from llmsim.run import events
+from llmsim.run.simulation import events as events_of
+from llmsim.run.simulation import run_of as timeline_of
+from llmsim.run.timeline import Run, run_ended
+from llmsim.show.player import play
+from llmsim.telemetry.kinds import KINDS, Export
+from llmsim.telemetry.sinks import Exports
+from llmsim.telemetry.writer import Settings
+from llmsim.text.screen import Screen
+from tests.runs import START, job_of, run_of
+from tests.telemetry.exporting import exported, files_of
+
+SCREEN = Screen(100, 30, color=True, unicode=True, live=True)
+OPTIONS = Options(start=START, duration=20.0, view="log")
+
+
+def small(**asked: object) -> Run:
+    """A run on two nodes of H100."""
+    options = {"gpu": "H100 80GB HBM3", "gpus": 16, "dialect": "torchtitan", **asked}
+    return timeline_of(job_of(4, **options))
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV."""
+    with path.open(newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def test_tables_have_every_step_and_every_sample(tmp_path: Path) -> None:
+    run = small()
+    folder = exported(run, tmp_path, "csv", sample=600.0)["csv"]
+    assert [*files_of(folder)] == ["gpus.csv", "nodes.csv", "steps.csv"]
+    steps = read(folder / "steps.csv")
+    told = run_of(4, gpu="H100 80GB HBM3", gpus=16, dialect="torchtitan").all(events.Step)
+    assert [int(each["step"]) for each in steps] == [event.step for event in told]
+    assert [float(each["loss"]) for each in steps] == [event.loss for event in told]
+    count = int(run_ended(run) // 600) + 1
+    gpus, nodes = read(folder / "gpus.csv"), read(folder / "nodes.csv")
+    assert (len(gpus), len(nodes)) == (16 * count, 2 * count)
+    for each in gpus:
+        parts = [int(each[f"{name}_mib"]) for name in ("used", "free", "reserved")]
+        assert sum(parts) == int(each["total_mib"])
+
+
+# --- casts ---------------------------------------------------------------------------------------
+
+
+def cast_of(run: Run, place: Path) -> list[Any]:
+    """The lines of a cast of the run."""
+    exports = Exports([Export("cast", str(place))], run, Settings())
+    shown = 0.0
+    for frame in play(run.job, OPTIONS, lambda: SCREEN, exports.tee(events_of(run))):
+        shown += frame.delay
+        exports.frame(shown, frame.text, SCREEN)
+    assert exports.close() == []
+    return [json.loads(each) for each in place.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_cast_ends_on_the_screen_that_the_show_ends_on(tmp_path: Path) -> None:
+    """Both are drawn by pyte: the show's text as it is, the cast's output as a player has it."""
+    run = small()
+    head, *lines = cast_of(run, tmp_path / "cast")
+    assert (head["version"], head["width"], head["height"]) == (2, 100, 30)
+    assert "simulated" in head["title"]
+    times = [at for at, _, _ in lines]
+    assert times == sorted(times)
+    assert {code for _, code, _ in lines} == {"o", "m"}
+    names = [data for _, code, data in lines if code == "m"]
+    assert names[:2] == ["launch", "training"]
+    assert names[-1] == "export"
+    played, shown = pyte.Screen(100, 30), pyte.Screen(100, 30)
+    player, terminal = pyte.Stream(played), pyte.Stream(shown)
+    for _, code, data in lines:
+        if code == "o":
+            player.feed(data)
+    for frame in play(run.job, OPTIONS, lambda: SCREEN):
+        terminal.feed(frame.text.replace("\n", "\r\n"))
+    assert played.display == shown.display
+    assert any(row.strip() for row in played.display)
+
+
+def test_a_window_that_changes_its_size_does_so_in_the_cast(tmp_path: Path) -> None:
+    exports = Exports([Export("cast", str(tmp_path / "cast"))], small(), Settings())
+    exports.frame(0.0, "one\n", SCREEN)
+    exports.frame(1.5, "two\n", SCREEN._replace(width=80))
+    exports.close()
+    _, *lines = [json.loads(each) for each in (tmp_path / "cast").read_text().splitlines()]
+    assert lines == [[0.0, "o", "one\r\n"], [1.5, "r", "80x30"], [1.5, "o", "two\r\n"]]
+
+
+# --- nvidia-smi ----------------------------------------------------------------------------------
+
+# A row of driver 590 (utkuozdemir/nvidia_gpu_exporter, internal/captures), and its columns.
+ROW = re.compile(
+    r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3}, \d+, [^,]+, GPU-[0-9a-f-]{36}, "
+    r"[0-9A-F]{8}:[0-9A-F]{2}:00\.0, [\d.]+, P\d+, \d+, (\d+|N/A), \d+\.\d\d W, \d+\.\d\d W, "
+    r"\d+ %, \d+ %, (\d+ MiB, ){4}\d+ MHz, \d+ MHz, 0x[0-9a-f]{16}"
+)
+DMON_ROW = "    0    631     63     57    100     10      0      0      0      0   2619   1980 "
+
+
+def test_nvidia_smi_writes_its_rows(tmp_path: Path) -> None:
+    run = small()
+    folder = exported(run, tmp_path, "nvsmi", sample=1200.0)["nvsmi"]
+    count = int(run_ended(run) // 1200) + 1
+    names = [*files_of(folder)]
+    assert len(names) == 4
+    for name in names:
+        lines = (folder / name).read_text().splitlines()
+        if name.startswith("query"):
+            head, *rows = lines
+            assert head.startswith("timestamp, index, name, uuid, pci.bus_id, driver_version, ")
+            assert len(rows) == 8 * count
+            assert [row for row in rows if not ROW.fullmatch(row)] == []
+            assert {row.count(", ") for row in rows} == {head.count(", ")}
+        else:
+            assert lines[0].startswith("# gpu    pwr  gtemp  mtemp     sm    mem    enc    dec ")
+            rows = [line for line in lines if not line.startswith("#")]
+            assert len(rows) == 8 * count
+            assert {len(row) for row in rows} == {len(DMON_ROW)}
+            assert all(len(row.split()) == 12 for row in rows)
+
+
+@pytest.mark.parametrize("kind", ["nvsmi", "openmetrics", "promtest"])
+def test_tools_of_nvidia_are_for_its_gpus(kind: str, tmp_path: Path) -> None:
+    run = timeline_of(job_of(4, gpu="MI300X", gpus=8, dialect="pytorch"))
+    with pytest.raises(ExportError) as error:
+        Exports([Export(kind, str(tmp_path / "x"))], run, Settings())
+    assert error.value.sentence(FLAG) == (
+        f"--export {kind} is written by NVIDIA's tools, and AMD Instinct MI300X is none of "
+        "NVIDIA's: give another --gpu."
+    )
+
+
+# --- labels and logs -----------------------------------------------------------------------------
+
+
+def test_a_run_in_which_nothing_breaks_has_no_labels(tmp_path: Path) -> None:
+    lines = exported(small(), tmp_path, "labels")["labels"].read_text().splitlines()
+    assert [json.loads(each)["event"] for each in lines] == ["run"]
+
+
+def test_the_log_folder_is_torchruns(tmp_path: Path) -> None:
+    """<log_dir>/<rdzv id>_<suffix>/attempt_<n>/<local rank>/{stdout,stderr}.log (torch's
+    distributed/elastic/multiprocessing/api.py)."""
+    folder = exported(small(), tmp_path, "logs")["logs"]
+    names = [*files_of(folder)]
+    form = re.compile(r"[\w-]+_\w{8}/attempt_0/[0-7]/(stdout|stderr)\.log")
+    assert len(names) == 16
+    assert [name for name in names if not form.fullmatch(name)] == []
+    log = next(folder.rglob("0/stdout.log")).read_text()
+    assert "step: 10  loss: " in log
+    assert "\x1b" not in log
+
+
+# --- all of them ---------------------------------------------------------------------------------
+
+
+def test_exports_are_the_same_bytes_each_time(tmp_path: Path) -> None:
+    ours = [kind.name for kind in KINDS if kind.name not in ("parquet", "lightning",
+                                                             "trainer_state", "cast")]  # fmt: skip
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    exported(small(), tmp_path / "one", *ours, sample=900.0)
+    exported(small(), tmp_path / "two", *ours, sample=900.0)
+    names = [*files_of(tmp_path / "one")]
+    assert names == [*files_of(tmp_path / "two")]
+    for name in names:
+        one, two = (tmp_path / number / name for number in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes(), name
