@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware import memory, telemetry
+from llmsim.physics.hardware import memory, nodes, telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
 from tests.physics import jobs
 from tests.physics.jobs import H100, layout
@@ -163,7 +163,7 @@ def test_hot_gpus_slow_down() -> None:
 
 def test_a_node_sums_its_gpus() -> None:
     job = jobs.job(spread=layout(64))
-    node = telemetry.node_summary(job, 3, 4000.0, TRAINING)
+    node = nodes.node_summary(job, 3, 4000.0, TRAINING)
     found = training(job)[24:32]
     assert node.node == 3
     assert node.gpus == 8

@@ -8,7 +8,8 @@ two lines sum up all GPUs.
 from collections.abc import Callable, Iterator, Sequence
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware.telemetry import NodeReading, Reading, thermal_state
+from llmsim.physics.hardware.nodes import NodeReading
+from llmsim.physics.hardware.telemetry import Reading, thermal_state
 from llmsim.run import events
 from llmsim.run.cluster import hostname
 from llmsim.text.progress_bar import blocks

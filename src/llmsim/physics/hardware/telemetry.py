@@ -80,22 +80,6 @@ class Reading(NamedTuple):
     link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
 
 
-class NodeReading(NamedTuple):
-    """The gauges of one node: its GPUs together."""
-
-    node: int
-    gpus: int
-    utilization: int  # mean, per cent
-    utilization_min: int
-    memory_mib: int  # of the fullest
-    temperature_c: int  # mean
-    temperature_min: int
-    temperature_max: int
-    power_watts: int  # of all together
-    sm_clock_mhz: int  # mean
-    link_gb_s: float  # mean
-
-
 class _Site(NamedTuple):
     """Thermal and electrical constants that all GPUs of a run share."""
 
@@ -356,24 +340,3 @@ def energy(job: Job, index: int, load: Load, until: float) -> float:
 
     mean = _power_share(site, chip, activity) * job.gpu.tdp_watts
     return mean * (rippled(until) - rippled(began))
-
-
-def node_summary(job: Job, node: int, at: float, loads: Sequence[Load]) -> NodeReading:
-    """The gauges of a node, counted from 0, at simulated second `at`."""
-    count = job.layout.gpus // job.layout.nodes
-    readings = [reading(job, index, at, loads) for index in range(node * count, (node + 1) * count)]
-    utilizations = [each.utilization for each in readings]
-    temperatures = [each.temperature_c for each in readings]
-    return NodeReading(
-        node=node,
-        gpus=count,
-        utilization=round(sum(utilizations) / count),
-        utilization_min=min(utilizations),
-        memory_mib=max(each.memory_mib for each in readings),
-        temperature_c=round(sum(temperatures) / count),
-        temperature_min=min(temperatures),
-        temperature_max=max(temperatures),
-        power_watts=sum(each.power_watts for each in readings),
-        sm_clock_mhz=round(sum(each.sm_clock_mhz for each in readings) / count),
-        link_gb_s=round(fsum(each.link_gb_s for each in readings) / count, 1),
-    )

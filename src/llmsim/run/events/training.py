@@ -1,6 +1,7 @@
 """Steps, epochs, and slow steps."""
 
-from llmsim.physics.hardware.telemetry import NodeReading, Reading
+from llmsim.physics.hardware.nodes import NodeReading
+from llmsim.physics.hardware.telemetry import Reading
 from llmsim.physics.speed.traffic import StepTransfer
 from llmsim.typed import NamedTuple
 

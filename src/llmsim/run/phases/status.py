@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from llmsim.job.records import Job
+from llmsim.physics.hardware import nodes as nodes_of
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Load
 from llmsim.run.events import Status
@@ -22,5 +23,5 @@ def status(job: Job, at: float, loads: Iterable[Load], reason: str) -> Status:
         readings = (telemetry.reading(job, index, at, done) for index in range(layout.gpus))
         return Status(at, reason, tuple(readings), (), 0)
     told = min(layout.nodes, MOST_NODES)
-    nodes = (telemetry.node_summary(job, node, at, done) for node in range(told))
+    nodes = (nodes_of.node_summary(job, node, at, done) for node in range(told))
     return Status(at, reason, (), tuple(nodes), layout.nodes - told)

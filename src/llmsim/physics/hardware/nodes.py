@@ -1,0 +1,45 @@
+"""The gauges of one node's GPUs together: what a table of a large cluster has room for."""
+
+from collections.abc import Sequence
+from math import fsum
+
+from llmsim.job.records import Job
+from llmsim.physics.hardware.telemetry import Load, reading
+from llmsim.typed import NamedTuple
+
+
+class NodeReading(NamedTuple):
+    """The gauges of one node: its GPUs together."""
+
+    node: int
+    gpus: int
+    utilization: int  # mean, per cent
+    utilization_min: int
+    memory_mib: int  # of the fullest
+    temperature_c: int  # mean
+    temperature_min: int
+    temperature_max: int
+    power_watts: int  # of all together
+    sm_clock_mhz: int  # mean
+    link_gb_s: float  # mean
+
+
+def node_summary(job: Job, node: int, at: float, loads: Sequence[Load]) -> NodeReading:
+    """The gauges of a node, counted from 0, at simulated second `at`."""
+    count = job.layout.gpus // job.layout.nodes
+    readings = [reading(job, index, at, loads) for index in range(node * count, (node + 1) * count)]
+    utilizations = [each.utilization for each in readings]
+    temperatures = [each.temperature_c for each in readings]
+    return NodeReading(
+        node=node,
+        gpus=count,
+        utilization=round(sum(utilizations) / count),
+        utilization_min=min(utilizations),
+        memory_mib=max(each.memory_mib for each in readings),
+        temperature_c=round(sum(temperatures) / count),
+        temperature_min=min(temperatures),
+        temperature_max=max(temperatures),
+        power_watts=sum(each.power_watts for each in readings),
+        sm_clock_mhz=round(sum(each.sm_clock_mhz for each in readings) / count),
+        link_gb_s=round(fsum(each.link_gb_s for each in readings) / count, 1),
+    )
