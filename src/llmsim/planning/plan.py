@@ -64,8 +64,7 @@ def plan(options: Options) -> Job:
     refusal: PlanError | None = None
     for attempt in _attempts(options):
         try:
-            job = _planned(attempt, options.seed)
-            return with_incidents(job, options)._replace(command=command(options))
+            return _planned(attempt, options.seed)._replace(command=command(options))
         except PlanError as error:
             refusal = error
     raise refusal or PlanError("nothing fits.")
@@ -120,7 +119,7 @@ def _planned(options: Options, seed: int) -> Job:
     odd: Job | None = None
     for index in range(DRAWS):
         try:
-            job = _job(options, seed, index)
+            job = with_incidents(_job(options, seed, index), options)
         except PlanError as error:
             refusal = error
             continue
@@ -168,8 +167,8 @@ def _job(options: Options, seed: int, index: int) -> Job:
 
 
 def _asked(options: Options) -> str:
-    """The options that concern the training, as a text, without its dialect and its start."""
-    shown = ("dialect", "start", "seed", "tidy", "evaluate")
+    """The options that concern the training, as a text, without dialect, start and incidents."""
+    shown = ("dialect", "start", "seed", "tidy", "evaluate", "incidents", "incident")
     return " ".join(f"{name}={value}" for name, value in identity(options) if name not in shown)
 
 

@@ -5,7 +5,7 @@ runtime/zero/stage3.py:165-530, runtime/pipe/engine.py:401-405, launcher/launch.
 DeepSpeedExamples, DeepSpeed-Chat's step1_supervised_finetuning/main.py with --print_loss.
 """
 
-from llmsim.dialects.deepspeed import engine, launch, training
+from llmsim.dialects.deepspeed import engine, launch, recovery, training
 from llmsim.dialects.line import Tell
 
-LINES: dict[type, Tell] = {**launch.LINES, **engine.LINES, **training.LINES}
+LINES: dict[type, Tell] = {**launch.LINES, **engine.LINES, **training.LINES, **recovery.LINES}

@@ -6,6 +6,7 @@ all steps, the evaluations' bars, which are erased, and the tables of metrics at
 
 from math import exp
 
+from llmsim.dialects.hf import recovery
 from llmsim.dialects.line import Line, Tell
 from llmsim.dialects.parts import shell, wandb
 from llmsim.dialects.parts.transformers import bars, log_lines, report, values
@@ -70,7 +71,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     for number, text in texts.items():
         yield from info(job, event.at, f"trainer.py:{number}", text)
     yield from wandb.start(job, screen, report.PROJECT, event.at)
-    yield bars.redrawn(job, screen, 0, 0.0)
+    yield bars.redrawn(job, screen, event.first_step - 1, 0.0)
 
 
 # --- training ----------------------------------------------------------------------------
@@ -218,6 +219,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
 
 
 LINES: dict[type, Tell] = {
+    **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
     events.RankJoined: _rank_joined,

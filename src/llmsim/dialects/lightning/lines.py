@@ -8,6 +8,7 @@ the losses, so a file has the bar at every logged step.
 from collections.abc import Iterator
 from math import log10
 
+from llmsim.dialects.lightning import recovery
 from llmsim.dialects.line import Bar, Line, Tell
 from llmsim.dialects.parts import shell
 from llmsim.dialects.parts.interleaving import interleaved
@@ -191,6 +192,7 @@ def stopped(job: Job) -> Line:
 
 
 LINES: dict[type, Tell] = {
+    **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
     events.RanksJoined: _ranks_joined,

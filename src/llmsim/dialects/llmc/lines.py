@@ -8,7 +8,7 @@ an exponential mean with bias correction, without the first step.
 from collections.abc import Iterator
 
 from llmsim.dialects.line import Line, Tell
-from llmsim.dialects.llmc import estimates
+from llmsim.dialects.llmc import estimates, recovery
 from llmsim.dialects.parts import shell
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
 from llmsim.model import gpt2
@@ -204,6 +204,7 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
 
 
 LINES: dict[type, Tell] = {
+    **recovery.LINES,
     events.Launched: _launched,
     events.BackendReady: _backend_ready,
     events.ModelBuilt: _model_built,

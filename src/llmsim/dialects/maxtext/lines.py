@@ -10,6 +10,7 @@ MaxText prints without time stamps; its checkpoint library, Orbax, logs with abs
 from collections.abc import Iterator
 
 from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.maxtext import recovery
 from llmsim.dialects.parts import shell
 from llmsim.job.layout import shards_weights
 from llmsim.job.milestones import blocking_checkpoint
@@ -281,6 +282,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
 
 
 LINES: dict[type, Tell] = {
+    **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: _rendezvous,
     events.RanksJoined: _ranks_joined,

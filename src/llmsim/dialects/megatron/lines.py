@@ -6,6 +6,6 @@ of 2024-03 to 2026-06 (no microseconds), and a complete public log of 2025-04-13
 """
 
 from llmsim.dialects.line import Tell
-from llmsim.dialects.megatron import launch, setup, training
+from llmsim.dialects.megatron import launch, recovery, setup, training
 
-LINES: dict[type, Tell] = {**launch.LINES, **setup.LINES, **training.LINES}
+LINES: dict[type, Tell] = {**launch.LINES, **setup.LINES, **training.LINES, **recovery.LINES}

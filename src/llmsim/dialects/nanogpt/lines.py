@@ -11,7 +11,7 @@ tenths of the earlier value (train.py:300-327).
 from collections.abc import Iterator
 
 from llmsim.dialects.line import Line, Tell
-from llmsim.dialects.nanogpt import estimates
+from llmsim.dialects.nanogpt import estimates, recovery
 from llmsim.dialects.parts import shell
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import Architecture, padded_vocabulary, position_parameters
@@ -158,6 +158,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
 
 
 LINES: dict[type, Tell] = {
+    **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
     events.RanksJoined: _ranks_joined,

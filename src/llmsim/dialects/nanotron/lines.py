@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.nanotron import recovery
 from llmsim.dialects.nanotron.config import STAGE, config, model_config, pretty
 from llmsim.dialects.parts.torchrun import greeting
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
@@ -114,6 +115,14 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
     yield _say(job, event.at - event.seconds, screen, text)
 
 
+def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
+    if event.step:
+        yield _say(job, event.at - event.seconds, screen, f"Loading checkpoint from {event.path}")
+        yield _say(
+            job, event.at - event.seconds, screen, f"Loading weights from {event.path}/model"
+        )
+
+
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     schedule, layout = job.schedule, job.layout
     used, held = _built(job)
@@ -184,6 +193,8 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
 
 
 LINES: dict[type, Tell] = {
+    **recovery.LINES,
+    events.Resumed: _resumed,
     events.Rendezvous: _rendezvous,
     events.BackendReady: _backend_ready,
     events.ModelSharded: _model_sharded,

@@ -10,6 +10,7 @@ from math import exp
 
 from llmsim.dialects.lightning import lines as lightning
 from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.nemo import recovery
 from llmsim.dialects.parts import shell
 from llmsim.job.milestones import blocking_checkpoint
 from llmsim.job.records import Job
@@ -183,6 +184,7 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
 
 
 LINES: dict[type, Tell] = {
+    **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
     events.RanksJoined: _ranks_joined,

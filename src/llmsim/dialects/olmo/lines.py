@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from math import exp
 
 from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.olmo import recovery
 from llmsim.dialects.parts.modules import Module, linear, printed, repeated
 from llmsim.dialects.parts.torchrun import greeting
 from llmsim.job.layout import shards_weights
@@ -180,6 +181,13 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
     yield _say(job, event.at, screen, _MAIN.format(242), "Checkpoint successfully loaded")
 
 
+def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
+    if event.step:
+        begun = event.at - event.seconds
+        yield _say(job, begun, screen, "train:188", f"Loading checkpoint from {event.path}...")
+        yield _say(job, event.at, screen, "train:198", "Checkpoint successfully loaded")
+
+
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     yield _say(job, event.at, screen, _MAIN.format(263), "Starting training...")
 
@@ -253,6 +261,8 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
 
 
 LINES: dict[type, Tell] = {
+    **recovery.LINES,
+    events.Resumed: _resumed,
     events.Rendezvous: _rendezvous,
     events.BackendReady: _backend_ready,
     events.ModelBuilt: _model_built,

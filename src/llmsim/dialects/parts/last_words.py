@@ -13,7 +13,10 @@ from llmsim.run import cluster
 from llmsim.run.events.incidents import Symptom
 from llmsim.text import units
 from llmsim.text.screen import Screen
-from llmsim.typed import NamedTuple
+from llmsim.typed import Any, Literal, NamedTuple
+
+# Who starts the processes, and prints how they end: Lightning itself, mpirun, or nobody.
+Launcher = Literal["torchrun", "deepspeed", "lightning", "mpirun", "none"]
 
 
 class Code(NamedTuple):
@@ -26,7 +29,18 @@ class Code(NamedTuple):
     save: tuple[Place, ...]  # where a checkpoint is written
     start: tuple[Place, ...]  # where the processes meet
     first_ranks_only: bool = False  # the launcher shows local rank 0 alone
+    tee: bool = False  # the launcher puts [rank3]: before each line of a worker
+    launcher: Launcher = "torchrun"
     python: str = "/usr/bin/python3"
+
+
+def code_of(script: str, main: tuple[Place, ...], *deepest: Place, **others: Any) -> Code:
+    """The code of a framework: what all tracebacks begin with, and their last frames.
+
+    Those are, in order: of a step, of the forward pass, of the data, of a save, of the start.
+    """
+    step, forward, data, save, start = ((*main, place) for place in deepest)
+    return Code(script, step, forward, data, save, (*main[:1], start[-1]), **others)
 
 
 def spoken(code: Code) -> Tell:
@@ -38,7 +52,10 @@ def spoken(code: Code) -> Tell:
         hidden = code.first_ranks_only and event.rank % gpus_per_node(job)
         if teller is None or (hidden and event.name not in LAUNCHERS):
             return
-        yield from map(Line, teller(event, job, code))
+        lines = teller(event, job, code)
+        if code.tee and event.name not in LAUNCHERS:
+            lines = (f"[rank{event.rank}]:{line}" for line in lines)
+        yield from map(Line, lines)
 
     return tell
 
@@ -77,6 +94,8 @@ def _raised(
 
 def _failure(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     """One process of the node has failed, and the others were sent SIGTERM."""
+    if code.launcher != "torchrun":
+        return _OTHERS[code.launcher](event, job, code)
     ranks = node_ranks(job, event.rank)
     exits = {event.rank: event.code} | {rank: -15 for rank in ranks if rank != event.rank}
     return _block(event, job, code, exits)
@@ -87,6 +106,8 @@ def _all_failed(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 
     `code` of the symptom is that one's rank.
     """
+    if code.launcher != "torchrun":
+        return _OTHERS[code.launcher](event._replace(code=-6), job, code)
     ranks = node_ranks(job, event.rank)
     exits = {event.rank: -6} | {rank: -6 for rank in ranks if rank != event.rank}
     if event.code in exits:
@@ -119,9 +140,61 @@ def _block(event: Symptom, job: Job, code: Code, exits: dict[int, int]) -> Itera
     return torchrun.failure(launcher, torch, code.python, code.script, failures)
 
 
+def _by_deepspeed(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """DeepSpeed's launcher (launch.py), which looks every second."""
+    stamp = units.asctime(job.start, event.at)
+    for rank in node_ranks(job, event.rank):
+        process = cluster.worker(job, rank)
+        yield f"[{stamp}] [INFO] [launch.py:319:sigkill_handler] Killing subprocess {process}"
+    local = event.rank % gpus_per_node(job)
+    command = f"['{code.python}', '-u', '{code.script}', '--local_rank={local}', ...]"
+    yield (
+        f"[{stamp}] [ERROR] [launch.py:325:sigkill_handler] {command} exits with return code = "
+        f"{event.code}"
+    )
+
+
+def _by_lightning(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """Lightning's own launcher of subprocesses."""
+    del code
+    yield (
+        f"[rank: {event.rank}] Child process with PID {cluster.worker(job, event.rank)} terminated "
+        f"with code {event.code}. Forcefully terminating all other processes to avoid zombies 🧟"
+    )
+
+
+def _by_mpirun(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """Open MPI's."""
+    host = cluster.hostname(job, event.rank // gpus_per_node(job))
+    ended = f"exited on signal {-event.code} ({_SIGNALS.get(-event.code, 'Aborted')})"
+    if event.code > 0:
+        ended = f"exited with status {event.code}"
+    yield "-" * 74
+    yield (
+        f"mpirun noticed that process rank {event.rank} with PID {cluster.worker(job, event.rank)} "
+        f"on node {host} {ended}."
+    )
+    yield "-" * 74
+    del code
+
+
+_SIGNALS = {6: "Aborted", 9: "Killed", 11: "Segmentation fault", 15: "Terminated"}
+_OTHERS: dict[Launcher, "Teller"] = {
+    "deepspeed": _by_deepspeed,
+    "lightning": _by_lightning,
+    "mpirun": _by_mpirun,
+    "none": lambda _event, _job, _code: iter(()),
+}
+
+
 def _terminated(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     """SIGTERM from outside: the launcher passes it on."""
-    del code
+    if code.launcher == "deepspeed":
+        return iter(("Main process received SIGTERM, exiting",))
+    if code.launcher == "lightning":
+        return iter(("[rank: 0] Received SIGTERM: 15",))
+    if code.launcher != "torchrun":
+        return iter(())
     ranks = range(gpus_per_node(job))
     now, launcher = units.stamp(job.start, event.at), cluster.launcher(job, 0)
     processes = [cluster.worker(job, rank) for rank in ranks]
@@ -130,6 +203,8 @@ def _terminated(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 
 def _signal_exception(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     del event
+    if code.launcher != "torchrun":
+        return iter(())
     return torchrun.signalled(cluster.launcher(job, 0), code.python)
 
 

@@ -14,4 +14,5 @@ FRAMEWORK = Framework(
             kernels=0.86, attention=1.05, mixtures=0.87, again=0.8, overlap=0.54, step_seconds=0.08
         )
     ),
+    collective_timeout=100.0,
 )

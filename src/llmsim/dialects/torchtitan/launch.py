@@ -176,7 +176,7 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    yield say(job, event.at, "Training starts at step 1")
+    yield say(job, event.at, f"Training starts at step {event.first_step}")
 
 
 LINES: dict[type, Tell] = {

@@ -5,6 +5,6 @@ public log of 2025-11-25. It streams its data, exports nothing and tells of no b
 """
 
 from llmsim.dialects.line import Tell
-from llmsim.dialects.torchtitan import launch, training
+from llmsim.dialects.torchtitan import launch, recovery, training
 
-LINES: dict[type, Tell] = {**launch.LINES, **training.LINES}
+LINES: dict[type, Tell] = {**launch.LINES, **training.LINES, **recovery.LINES}

@@ -11,4 +11,5 @@ FRAMEWORK = Framework(
     max_shard_gb=50,
     blocking_checkpoints=True,
     parallelism=DATA_PARALLEL,
+    collective_timeout=1800.0,
 )

@@ -11,6 +11,7 @@ from llmsim.dialects.parts import shell, wandb
 from llmsim.dialects.parts.tqdm import bar
 from llmsim.dialects.parts.transformers import bars, log_lines, report
 from llmsim.dialects.parts.transformers.bars import Lines
+from llmsim.dialects.trl import recovery
 from llmsim.job.records import Job
 from llmsim.physics.hardware import preparation
 from llmsim.physics.learning import metrics
@@ -102,6 +103,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
 
 
 LINES: dict[type, Tell] = {
+    **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
     events.Progress: _progress,

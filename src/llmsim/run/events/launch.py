@@ -152,3 +152,4 @@ class TrainerReady(NamedTuple):
     at: float
     flops_per_token: float
     expected_mfu: float  # 0 .. 1
+    first_step: int = 1  # later ones after a restart

@@ -12,6 +12,7 @@ from llmsim.run.events import (
     PhaseStarted,
     Restarted,
     Resumed,
+    TrainerReady,
 )
 from llmsim.run.moment import loads
 from llmsim.run.phases import checkpoint
@@ -25,22 +26,30 @@ def launching(run: Run, number: int) -> Iterator[Event]:
     segment = whole(run, number)
     began, ended = segment.began, segment.ended
     phase: PhaseName = "relaunch" if segment.attempt > 1 else "launch"
-    job = run.job
     if segment.attempt > 1:
         failed = _failed(run, number)
         yield Restarted(began, segment.attempt, failed.kind, failed.hostname, failed.rank)
     yield PhaseStarted(began, phase, ended - began)
     for event in launched(run, number):
+        if isinstance(event, TrainerReady) and segment.attempt > 1:
+            yield _resumed(run, number, ended)
+            yield event._replace(at=ended, first_step=segment.last + 1)
+            continue
         yield event
         if isinstance(event, MemoryPlanned):
-            yield status(job, event.at, loads(run, event.at), "before training")
-    if segment.attempt > 1:
-        loading = storage.restore_seconds(job, segment.last) if segment.last else 0.0
-        path = checkpoint.path(job, segment.last) if segment.last else ""
-        size = storage.checkpoint_bytes(job) if segment.last else 0
-        lost = _failed(run, number).step - segment.last
-        yield Resumed(ended, segment.last, path, size, loading, lost)
+            yield status(run.job, event.at, loads(run, event.at), "before training")
     yield PhaseEnded(ended, phase, ended - began)
+
+
+def _resumed(run: Run, number: int, at: float) -> Resumed:
+    """The load of the checkpoint that an attempt goes on from; of none if it begins anew."""
+    job, segment = run.job, run.timeline[number]
+    step = segment.last
+    lost = _failed(run, number).step - step
+    if not step:
+        return Resumed(at, 0, "", 0, 0.0, lost)
+    path, size = checkpoint.path(job, step), storage.checkpoint_bytes(job)
+    return Resumed(at, step, path, size, storage.restore_seconds(job, step), lost)
 
 
 def _failed(run: Run, number: int) -> Failed:

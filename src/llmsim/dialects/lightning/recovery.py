@@ -1,0 +1,40 @@
+"""How a run under Lightning dies, whose own launcher starts its processes, and how it goes on."""
+
+from collections.abc import Iterator
+
+from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.parts.last_words import code_of, spoken
+from llmsim.dialects.parts.worker_errors import Place
+from llmsim.job.records import Job
+from llmsim.run import events
+from llmsim.text.screen import Screen
+
+_HOME = "/usr/local/lib/python3/dist-packages/lightning/pytorch"
+CODE = code_of(
+    "train.py",
+    (Place("/workspace/train.py", 118, "<module>", "trainer.fit(model, data)"),
+     Place(f"{_HOME}/trainer/trainer.py", 584, "fit", "call._call_and_handle_interrupt("),
+     Place(f"{_HOME}/loops/training_epoch_loop.py", 276, "advance",
+           "batch_output = self.automatic_optimization.run(optimizer, batch_idx, kwargs)"
+           )),
+    Place(f"{_HOME}/utilities/types.py", 43, "result", "return float(value.item())"),
+    Place("/workspace/train.py", 61, "training_step", "logits = self.model(batch)"),
+    Place(f"{_HOME}/loops/fetchers.py", 134, "__next__", "batch = super().__next__()"),
+    Place(f"{_HOME}/trainer/trainer.py", 1445, "save_checkpoint",
+          "self.strategy.save_checkpoint(checkpoint, filepath, storage_options=storage_options)"),
+    Place(f"{_HOME}/strategies/ddp.py", 200, "setup_distributed",
+          "_init_dist_connection(self.cluster_environment, self._process_group_backend)"),
+    launcher="lightning",
+)  # fmt: skip
+
+
+def resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    """The checkpoint that fit(ckpt_path=...) was given."""
+    del job, screen
+    if event.step:
+        path = f"{event.path.rpartition('/')[0]}/step={event.step}.ckpt"
+        yield Line(f"Restoring states from the checkpoint path at {path}")
+        yield Line(f"Restored all states from the checkpoint at {path}")
+
+
+LINES: dict[type, Tell] = {events.Symptom: spoken(CODE), events.Resumed: resumed}

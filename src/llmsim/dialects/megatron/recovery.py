@@ -1,0 +1,47 @@
+"""How Megatron-LM dies, and what it prints when it loads a checkpoint (checkpointing.py)."""
+
+from collections.abc import Iterator
+
+from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.megatron import arguments
+from llmsim.dialects.megatron.log_lines import split, timers
+from llmsim.dialects.parts.last_words import code_of, spoken
+from llmsim.dialects.parts.worker_errors import Place
+from llmsim.job.records import Job
+from llmsim.run import events
+from llmsim.text.screen import Screen
+
+_HOME = "/opt/megatron-lm"
+_TRAINING = f"{_HOME}/megatron/training/training.py"
+CODE = code_of(
+    "pretrain_gpt.py",
+    (Place(f"{_HOME}/pretrain_gpt.py", 304, "<module>", "pretrain("),
+     Place(_TRAINING, 892, "pretrain", "iteration, num_floating_point_operations_so_far = train("),
+     Place(_TRAINING, 2251, "train", "train_step(")),
+    Place(f"{_HOME}/megatron/core/optimizer/clip_grads.py", 133, "get_grad_norm_fp32",
+          "total_norm = total_norm[0].item() ** (1.0 / norm_type)"),
+    Place(f"{_HOME}/megatron/core/pipeline_parallel/schedules.py", 399, "forward_step",
+          "output_tensor, loss_func = forward_step_func(data_iterator, model)"),
+    Place(f"{_HOME}/megatron/training/utils.py", 503, "get_batch_on_this_tp_rank",
+          "data = next(data_iterator)"),
+    Place(f"{_HOME}/megatron/training/checkpointing.py", 554, "save_checkpoint",
+          "async_save_request = dist_checkpointing.save(state_dict, checkpoint_name,"),
+    Place(f"{_HOME}/megatron/training/initialize.py", 337, "_initialize_distributed",
+          "torch.distributed.init_process_group(**init_process_group_kwargs)"),
+)  # fmt: skip
+
+
+def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    del screen
+    if not event.step:
+        return
+    path = arguments.checkpoint_path(job)
+    yield Line(f" loading distributed checkpoint from {path} at iteration {event.step}")
+    yield Line(" checkpoint version 3.0")
+    yield Line(
+        f"  successfully loaded checkpoint from {path} {split(job)} at iteration {event.step}"
+    )
+    yield from timers(job, event.step, {"load-checkpoint": event.seconds})
+
+
+LINES: dict[type, Tell] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}

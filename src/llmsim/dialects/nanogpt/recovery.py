@@ -1,0 +1,30 @@
+"""How nanoGPT dies under torchrun, and begins again with init_from=resume (train.py)."""
+
+from collections.abc import Iterator
+
+from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.parts.last_words import code_of, spoken
+from llmsim.dialects.parts.worker_errors import Place
+from llmsim.job.records import Job
+from llmsim.run import events
+from llmsim.text.screen import Screen
+
+_TRAIN = "/workspace/nanoGPT/train.py"
+CODE = code_of(
+    "train.py",
+    (),
+    Place(_TRAIN, 324, "<module>", "lossf = loss.item() * gradient_accumulation_steps"),
+    Place(_TRAIN, 300, "<module>", "logits, loss = model(X, Y)"),
+    Place(_TRAIN, 131, "get_batch", "x, y = x.pin_memory().to(device, non_blocking=True), y"),
+    Place(_TRAIN, 286, "<module>", "torch.save(checkpoint, os.path.join(out_dir, 'ckpt.pt'))"),
+    Place(_TRAIN, 85, "<module>", "init_process_group(backend=backend)"),
+)
+
+
+def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    del job, screen
+    if event.step:
+        yield Line("Resuming training from out")
+
+
+LINES: dict[type, Tell] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}

@@ -1,0 +1,26 @@
+"""How a run of NeMo 2 dies under torchrun, and what it prints when it goes on."""
+
+from llmsim.dialects.lightning.recovery import resumed
+from llmsim.dialects.line import Tell
+from llmsim.dialects.parts.last_words import code_of, spoken
+from llmsim.dialects.parts.worker_errors import Place
+from llmsim.run import events
+
+_HOME = "/usr/local/lib/python3/dist-packages"
+CODE = code_of(
+    "pretrain.py",
+    (Place("/workspace/pretrain.py", 84, "<module>", "llm.pretrain("),
+     Place("/opt/NeMo/nemo/collections/llm/api.py", 154, "pretrain", "return train("),
+     Place(f"{_HOME}/lightning/pytorch/loops/training_epoch_loop.py", 276, "advance",
+           "batch_output = self.manual_optimization.run(kwargs)")),
+    Place("/opt/NeMo/nemo/lightning/megatron_parallel.py", 312, "forward",
+          "reduced_loss = loss_reduction.reduce(microbatch_outputs).item()"),
+    Place("/opt/NeMo/nemo/collections/llm/gpt/model/base.py", 398, "forward",
+          "output_tensor = self.module("),
+    Place("/opt/NeMo/nemo/lightning/data.py", 244, "__iter__", "yield next(iterator)"),
+    Place("/opt/NeMo/nemo/lightning/io/pl.py", 213, "save_checkpoint",
+          "return dist_checkpointing.save("),
+    Place("/opt/NeMo/nemo/lightning/_strategy_lib.py", 122, "init_parallel_ranks",
+          "torch.distributed.init_process_group("),
+)  # fmt: skip
+LINES: dict[type, Tell] = {events.Symptom: spoken(CODE), events.Resumed: resumed}
