@@ -47,8 +47,8 @@ class Run(NamedTuple):
 
 
 def job_of(seed: int, **options: object) -> Job:
-    """The job of a seed; options as `Options` has them, but that nothing breaks."""
-    asked = {"incidents": "none", **options}
+    """The job of a seed; options as `Options` has them, but any dialect and nothing that breaks."""
+    asked = {"dialect": "any", "incidents": "none", **options}
     return plan(Options(seed=seed, start=START)._replace(**asked))  # type: ignore[arg-type]  # any option
 
 

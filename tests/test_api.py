@@ -185,9 +185,9 @@ def test_no_refusal_names_gpus_that_nobody_asked_for() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_largest_model_is_not_refused_for_what_the_planner_chose_itself(seed: int) -> None:
-    job = plan(Options(seed=seed, start=START, model="A-100T"))
+    job = plan(Options("any", seed=seed, start=START, model="A-100T"))
     assert job.model.parameters == 100 * 10**12
-    assert job.command.startswith("llmsim --model A-100T --seed ")
+    assert job.command.startswith("llmsim --dialect any --model A-100T --seed ")
     assert "--gpu" not in job.command
 
 

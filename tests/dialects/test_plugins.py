@@ -83,7 +83,7 @@ def test_it_is_listed_completed_and_suggested_but_neither_drawn_nor_in_the_page(
     assert "laconic" in completions("bash")
     _, (complaint,) = parse_options([("dialect", "laconci")], prefix="--")
     assert complaint.endswith("nemo or laconic (did you mean laconic?).")
-    assert choices("dialect") == NAMES
+    assert choices("dialect") == ("any", *NAMES)
     assert job_of(3, dialect="auto") == before
 
 

@@ -177,8 +177,8 @@ def test_the_name_of_a_framework_is_that_of_its_folder() -> None:
 
 def test_an_unknown_dialect_is_refused_by_the_flag_and_in_the_same_words_by_plan() -> None:
     options, (complaint,) = parse_options([("dialect", "megatorn")], prefix="--")
-    assert options.dialect == "auto"
-    listed = "auto, " + ", ".join(registry.NAMES[:-1]) + " or " + registry.NAMES[-1]
+    assert options.dialect == registry.DEFAULT
+    listed = "any, " + ", ".join(registry.NAMES[:-1]) + " or " + registry.NAMES[-1]
     sentence = f" cannot be 'megatorn': give {listed} (did you mean megatron?)."
     assert complaint == f"--dialect{sentence}"
     for ask in (lambda: job_of(1, dialect="megatorn"), lambda: lines_of("megatorn")):

@@ -37,6 +37,7 @@ def refused(name: str, text: str) -> str:
 
 RIGHT: list[tuple[str, str, object]] = [
     ("dialect", "auto", "auto"),
+    ("dialect", "any", "any"),
     ("dialect", "pytorch", "pytorch"),
     ("recipe", "auto", "auto"),
     ("recipe", "sft", "sft"),
@@ -303,7 +304,7 @@ def again(options: Options) -> Options:
 
 JOBS = st.fixed_dictionaries(
     {
-        "dialect": st.sampled_from(["auto", *registry.NAMES]),
+        "dialect": st.sampled_from(["any", "auto", *registry.NAMES]),
         "recipe": st.sampled_from(["auto", *recipes.NAMES]),
         "model": st.sampled_from(["auto", "My-Own-8x7B", *(m.name for m in records.models())]),
         "dataset": st.sampled_from(["auto", *(d.name for d in records.datasets())]),
@@ -322,9 +323,9 @@ def test_a_command_names_its_job(fields: dict[str, Any]) -> None:
 
 def test_a_command_says_nothing_of_how_the_run_is_shown() -> None:
     shown = Options(seed=7, speed_factor=inf, color="never", runs=0, instant_print_lines=9)
-    assert command(shown) == "llmsim --seed 7"
+    assert command(shown) == "llmsim --dialect pytorch --seed 7"
 
 
 def test_a_command_is_quoted_for_the_shell() -> None:
     options = Options(gpu="NVIDIA H100 80GB HBM3", seed=7)
-    assert command(options) == "llmsim --gpu 'NVIDIA H100 80GB HBM3' --seed 7"
+    assert command(options) == "llmsim --dialect pytorch --gpu 'NVIDIA H100 80GB HBM3' --seed 7"

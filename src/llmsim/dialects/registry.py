@@ -2,7 +2,7 @@
 
 A framework is a folder here: its framework.py has FRAMEWORK, its traits, and its lines.py has
 LINES, what it prints. A framework is imported when somebody asks for it, and not before. Other
-packages bring theirs along: see plugins.py. "auto" draws from ours alone, so that a seed names
+packages bring theirs along: see plugins.py. "any" draws from ours alone, so that a seed names
 the same run wherever it is played.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from llmsim.dialects.plugins import Plugin
     from llmsim.dialects.scalar import Table
 
-# The order of lists, and of the names that "auto" draws from.
+# The order of lists, and of the names that "any" draws from.
 NAMES = (
     "pytorch",
     "torchtitan",
@@ -44,6 +44,7 @@ NAMES = (
     "nemo",
 )
 DEFAULT = "pytorch"  # it prints every event
+DRAWN = ("any", "auto")  # names that leave the choice to the seed
 
 
 def names() -> tuple[str, ...]:
@@ -62,7 +63,7 @@ def plugin(name: str) -> "Plugin":
     from llmsim.dialects.plugins import loaded
 
     if name not in names():
-        raise OptionError(f"cannot be {quoted(name)}: {one_of(('auto', *names()), name)}")
+        raise OptionError(f"cannot be {quoted(name)}: {one_of(('any', *names()), name)}")
     return loaded(name)
 
 
@@ -142,7 +143,7 @@ def suits(framework: Framework, model: Model) -> bool:
 def suiting(recipe: str, gpu: Gpu | None, model: Model | None = None) -> dict[str, int]:
     """The frameworks that suit a recipe, a GPU and a model; "auto" and None are content with any.
 
-    By name: how often "auto" takes it, against the others.
+    By name: how often "any" takes it, against the others.
     """
     recipes = set(AUTO) if recipe == "auto" else {recipe}
     return {

@@ -15,7 +15,7 @@ def choices(name: str, *, installed: bool = False) -> Sequence[str]:
     With `installed` the proposals include dialects of other packages, which a page does not have.
     """
     found: dict[str, Sequence[str]] = {
-        "dialect": registry.names() if installed else registry.NAMES,
+        "dialect": ("any", *(registry.names() if installed else registry.NAMES)),
         "recipe": recipes.NAMES,
         "model": [model.name for model in records.models()],
         "dataset": [dataset.name for dataset in records.datasets()],

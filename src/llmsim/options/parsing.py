@@ -112,10 +112,10 @@ def listed(find: Callable[[str], Model | Dataset | Gpu], kind: str) -> Callable[
 
 
 def parse_dialect(text: str) -> str:
-    """A dialect of ours or of another package, or "auto"."""
-    from llmsim.dialects.registry import NAMES, plugin
+    """A dialect of ours or of another package, or "any", for which "auto" stands as well."""
+    from llmsim.dialects.registry import DRAWN, NAMES, plugin
 
-    if text not in ("auto", *NAMES):
+    if text not in (*DRAWN, *NAMES):
         plugin(text)  # raises OptionError if there is no dialect of this name
     return text
 

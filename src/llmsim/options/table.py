@@ -6,6 +6,7 @@ from datetime import datetime
 
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import dataset_named, gpu_named, model_named
+from llmsim.dialects.registry import DEFAULT
 from llmsim.errors import FLAG, PARAMETER, CatalogError, OptionError, Setting
 from llmsim.options.incidents import EXPECTED, parse_incidents
 from llmsim.options.job_options import JOB_OPTIONS, MOST_GPUS
@@ -32,9 +33,12 @@ LARGEST_SEED = 2**64 - 1
 
 
 class Options(NamedTuple):
-    """The options of a run. "auto" and None leave the choice to the seed or the host."""
+    """The options of a run. "auto" and None leave the choice to the seed or the host.
 
-    dialect: str = "auto"
+    The dialect is left to the seed by "any", or "auto".
+    """
+
+    dialect: str = DEFAULT
     recipe: str = "auto"
     model: str = "auto"
     dataset: str = "auto"
@@ -88,7 +92,7 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 OPTIONS = (
     Option(
         "dialect", parse_dialect, "a name from --list dialects",
-        "whose log to speak", "auto", "NAME", "d", names_job=True,
+        "whose log to speak; any draws one", DEFAULT, "NAME", "d", names_job=True,
     ),
     Option(
         "recipe", parse_recipe, "a name from --list recipes",
@@ -298,7 +302,7 @@ def identity(options: Options) -> Iterator[tuple[str, str]]:
             yield from ((option.name, each) for each in value)
         elif value is True:
             yield option.name, "yes"
-        elif value is not False and value not in ("auto", None):
+        elif value is not False and value is not None and not value == option.default == "auto":
             yield option.name, value.isoformat() if isinstance(value, datetime) else str(value)
 
 

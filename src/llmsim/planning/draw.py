@@ -117,7 +117,7 @@ def _config(framework: Framework, model: Model) -> Architecture:
 
 def _framework(options: Options, seed: int, wish: Wish) -> Framework:
     """The given framework, or one that suits the other given options."""
-    if options.dialect != "auto":
+    if options.dialect not in registry.DRAWN:
         return framework_of(options.dialect)
     gpu = None if options.gpu == "auto" else records.gpu_named(options.gpu)
     model = None if options.model == "auto" else records.model_named(options.model)

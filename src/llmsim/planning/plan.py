@@ -7,7 +7,7 @@ until model, data set, GPU and cluster suit each other.
 from collections.abc import Iterator
 
 from llmsim.catalog import records
-from llmsim.dialects.registry import DEFAULT, framework_of, runs_on
+from llmsim.dialects.registry import DEFAULT, DRAWN, framework_of, runs_on
 from llmsim.errors import PlanError
 from llmsim.job.recipes import AUTO
 from llmsim.job.records import Job, batch_tokens
@@ -99,7 +99,7 @@ def _attempts(options: Options) -> Iterator[Options]:
     A random choice of the planner must not be the reason to refuse a given value.
     """
     yield options
-    if options.dialect == "auto":
+    if options.dialect in DRAWN:
         options = options._replace(dialect=DEFAULT)  # the framework that can do most
         yield options
     framework = framework_of(options.dialect)
