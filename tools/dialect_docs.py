@@ -62,13 +62,13 @@ which field is wrong, if one is. "auto" never draws it, and the page does not ha
 """
 
 
-def told(name: str) -> Iterator[tuple[Event, str]]:
+def rendered(name: str) -> Iterator[tuple[Event, str]]:
     """Every line of the run and the event that it tells, bars in progress left out."""
     job = plan(Options(seed=SEED, start=datetime(2026, 1, 30, 12), dialect=name))
     table = lines_of(name)
     for event in simulate(job):
-        tell = table.get(type(event))
-        for line in tell(event, job, SCREEN) if tell else ():
+        render = table.get(type(event))
+        for line in render(event, job, SCREEN) if render else ():
             if not (isinstance(line, Bar) and line.fraction < 1):
                 yield from ((event, text) for text in line.text.split("\n"))
 
@@ -78,7 +78,7 @@ def excerpt(name: str) -> str:
     launch: list[str] = []
     steps: list[str] = []
     validation: list[str] = []
-    for event, text in told(name):
+    for event, text in rendered(name):
         if isinstance(event, Step):
             steps.append(text)
         elif isinstance(event, Validated):

@@ -239,12 +239,12 @@ def _totals(cluster: Cluster, width: int, screen: Screen) -> Row:
 def _with_heat(cluster: Cluster, width: int, rows: int, screen: Screen) -> Panel:
     """A heat map of the cluster, and above it the nodes of a page where there is room."""
     nodes = _by_node(cluster, screen)
-    told = min(rows // 4, 8) if nodes.least <= width else 0
-    between: tuple[Row, ...] = ((),) if rows >= 10 and told else ()
-    map_rows = heat_map(cluster, width, rows - told - len(between), screen)
-    if not told:
+    listed = min(rows // 4, 8) if nodes.least <= width else 0
+    between: tuple[Row, ...] = ((),) if rows >= 10 and listed else ()
+    map_rows = heat_map(cluster, width, rows - listed - len(between), screen)
+    if not listed:
         return Panel((), map_rows, width)
-    above = _page(nodes, width, told, cluster.page)
+    above = _page(nodes, width, listed, cluster.page)
     return Panel(above.words, (*above.rows, *between, *map_rows), width)
 
 

@@ -163,8 +163,8 @@ def vitals(training: Training, width: int, screen: Screen) -> Row:
         ("rate", "lr", training.rate_number),
         ("throughput", "tok/s", training.throughput_number),
     )
-    told = training._replace(numbers=training.numbers + (more if training.numbers else ()))
-    row = numbers(told, width if width < 40 else width * 3 // 5)
+    extended = training._replace(numbers=training.numbers + (more if training.numbers else ()))
+    row = numbers(extended, width if width < 40 else width * 3 // 5)
     room = width - length(row) - 2
     values = _samples(training, training.loss, max(room, 1), span(training.step, training.steps))
     if room < LEAST_SPARK or not values:

@@ -36,10 +36,10 @@ def configuration(options: Options, screen: Screen) -> str:
     seed = fresh_seed() if options.seed is None else options.seed
     run = next(runs_of(options._replace(seed=seed, runs=1)))
     job = plan(run)
-    told = facts(job, run)
+    subjects = facts(job, run)
     if options.json:
-        return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
-    return "".join(f"{line}\n" for line in sheet(job, told, screen))
+        return json.dumps(subjects, indent=2, ensure_ascii=False) + "\n"
+    return "".join(f"{line}\n" for line in sheet(job, subjects, screen))
 
 
 def facts(job: Job, options: Options) -> Facts:

@@ -19,11 +19,11 @@ LABELS = 14  # cells of the longest, and a gap
 NARROW = 48
 
 
-def sheet(job: Job, told: Facts, screen: Screen) -> Iterator[str]:
+def sheet(job: Job, subjects: Facts, screen: Screen) -> Iterator[str]:
     """The plan as aligned and painted lines; a clause without room goes to the next line."""
     narrow = screen.width < NARROW
     indent = 2 if narrow else LABELS
-    for label, clauses in _rows(job, told):
+    for label, clauses in _rows(job, subjects):
         start: list[Span] = [("muted", label if narrow else f"{label:<{LABELS}}")]
         if narrow:
             yield paint(start, screen)
@@ -58,22 +58,22 @@ def _broken(clauses: Sequence[Clause], room: int) -> Iterator[list[Span]]:
     yield row
 
 
-def _rows(job: Job, told: Facts) -> Iterator[tuple[str, list[Clause]]]:
+def _rows(job: Job, subjects: Facts) -> Iterator[tuple[str, list[Clause]]]:
     """Label and clauses of each subject, in the order of a log."""
-    run, model, dataset = told["run"], told["model"], told["dataset"]
+    run, model, dataset = subjects["run"], subjects["model"], subjects["dataset"]
     yield "run", _said(("title", run["name"]), f"seed {run['seed']}", f"from {job.start}")
     yield "recipe", _said(("name", job.recipe.name), *job.recipe.meaning.split(", "))
     yield "dialect", _said(("name", run["dialect"]))
-    yield "model", _model_told(job, model)
-    yield "shape", _shape_told(model)
+    yield "model", _model_clauses(job, model)
+    yield "shape", _architecture_clauses(model)
     kind, epochs = dataset["kind"], units.counted(dataset["epochs"], "epoch")
     tokens = f"{units.short(dataset['tokens'])} tokens"
     yield "data", _said(("name", dataset["name"]), tokens, kind, epochs)
-    yield "cluster", _cluster_told(job)
-    yield "layout", _layout_told(told["layout"])
-    batch, schedule = told["batch"], told["schedule"]
-    yield "batch", _batch_told(job, batch)
-    yield "schedule", _schedule_told(schedule)
+    yield "cluster", _cluster_clauses(job)
+    yield "layout", _layout_clauses(subjects["layout"])
+    batch, schedule = subjects["batch"], subjects["schedule"]
+    yield "batch", _batch_clauses(job, batch)
+    yield "schedule", _schedule_clauses(schedule)
     yield (
         "intervals",
         _said(
@@ -83,28 +83,28 @@ def _rows(job: Job, told: Facts) -> Iterator[tuple[str, list[Clause]]]:
             + " in the background" * schedule["background_saves"],
         ),
     )
-    yield "memory", _memory_told(job)
-    yield from _expected_told(job, told["expected"], told["show"])
+    yield "memory", _memory_clauses(job)
+    yield from _expected_rows(job, subjects["expected"], subjects["show"])
 
 
 def _said(*clauses: str | Span) -> list[Clause]:
     return [(("", clause),) if isinstance(clause, str) else (clause,) for clause in clauses]
 
 
-def _model_told(job: Job, model: Mapping[str, Any]) -> list[Clause]:
-    told: list[str | Span] = [
+def _model_clauses(job: Job, model: Mapping[str, Any]) -> list[Clause]:
+    parts: list[str | Span] = [
         ("name", model["name"]),
         ("number", f"{model['parameters']:,} parameters"),
     ]
     if model["active_parameters"] < model["parameters"]:
-        told.append(f"{model['active_parameters']:,} active")
-    told.append(f"{model['embedding_parameters']:,} of them embeddings")
+        parts.append(f"{model['active_parameters']:,} active")
+    parts.append(f"{model['embedding_parameters']:,} of them embeddings")
     if job.architecture.adapter_rank:
-        told.append(f"{model['trained_parameters']:,} trainable")
-    return _said(*told)
+        parts.append(f"{model['trained_parameters']:,} trainable")
+    return _said(*parts)
 
 
-def _shape_told(model: Mapping[str, Any]) -> list[Clause]:
+def _architecture_clauses(model: Mapping[str, Any]) -> list[Clause]:
     mixture = f"{model['experts']} experts ({model['active_experts']} active)"
     return _said(
         f"{model['layers']} layers",
@@ -117,7 +117,7 @@ def _shape_told(model: Mapping[str, Any]) -> list[Clause]:
     )
 
 
-def _cluster_told(job: Job) -> list[Clause]:
+def _cluster_clauses(job: Job) -> list[Clause]:
     gpu, layout = job.gpu, job.layout
     return _said(
         ("name", f"{layout.gpus:,} x {gpu.name}"),
@@ -129,7 +129,7 @@ def _cluster_told(job: Job) -> list[Clause]:
     )
 
 
-def _layout_told(layout: Mapping[str, Any]) -> list[Clause]:
+def _layout_clauses(layout: Mapping[str, Any]) -> list[Clause]:
     return _said(
         f"data {layout['data_parallel']:,}",
         f"tensor {layout['tensor_parallel']}",
@@ -142,7 +142,7 @@ def _layout_told(layout: Mapping[str, Any]) -> list[Clause]:
     )
 
 
-def _batch_told(job: Job, batch: Mapping[str, Any]) -> list[Clause]:
+def _batch_clauses(job: Job, batch: Mapping[str, Any]) -> list[Clause]:
     product = f" = {batch['sequences']:,} x {batch['sequence_tokens']:,}"
     growing = [
         f"{'ramp: ' * (index == 0)}{stage['sequences']:,} from step {stage['first_step']:,}"
@@ -157,7 +157,7 @@ def _at_most(job: Job) -> str:
     return "up to " if job.recipe.generates else ""
 
 
-def _schedule_told(schedule: Mapping[str, Any]) -> list[Clause]:
+def _schedule_clauses(schedule: Mapping[str, Any]) -> list[Clause]:
     steps, sequences = schedule["warmup_steps"], schedule["warmup_sequences"]
     warmup = f"{sequences:,} sequences" if steps is None else f"{steps:,}"
     peak, final = schedule["peak_learning_rate"], schedule["final_learning_rate"]
@@ -169,7 +169,7 @@ def _schedule_told(schedule: Mapping[str, Any]) -> list[Clause]:
     )
 
 
-def _memory_told(job: Job) -> list[Clause]:
+def _memory_clauses(job: Job) -> list[Clause]:
     estimate = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
     parts = memory.parts_gib(estimate)
     shown = " + ".join(f"{name} {size:.2f}" for name, size in parts.items())
@@ -180,7 +180,7 @@ def _memory_told(job: Job) -> list[Clause]:
     ]
 
 
-def _expected_told(
+def _expected_rows(
     job: Job, expected: Mapping[str, Any], show: Mapping[str, Any]
 ) -> Iterator[tuple[str, list[Clause]]]:
     yield (
@@ -193,8 +193,8 @@ def _expected_told(
         ),
     )
     watched, factor = show["duration_seconds"], show["speed_factor"]
-    length_told = "as long" if watched == "real" else units.seconds(watched)
-    pace = "at once" if factor == "max" else length_told + f" at {factor:g}x" * (factor != 1)
+    length = "as long" if watched == "real" else units.seconds(watched)
+    pace = "at once" if factor == "max" else length + f" at {factor:g}x" * (factor != 1)
     yield (
         "takes",
         _said(

@@ -30,7 +30,7 @@ class Bar(NamedTuple):
 
 
 # Turns an event into lines: (event, job, screen) -> lines and bars.
-Tell = Callable[[Any, Job, Screen], Iterable[Line | Bar]]
+Render = Callable[[Any, Job, Screen], Iterable[Line | Bar]]
 
 # A pipe shows a bar at every quarter.
 NOTCHES = 4

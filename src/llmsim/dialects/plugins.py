@@ -11,7 +11,7 @@ from functools import cache
 from llmsim.catalog import records
 from llmsim.catalog.gpus import DEVICES
 from llmsim.catalog.lists import quoted
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.errors import OptionError
 from llmsim.job.framework import Framework
 from llmsim.job.layout import RECOMPUTES, SHARDINGS, Parallelism
@@ -34,7 +34,7 @@ class Plugin(NamedTuple):
     """What another package brings along."""
 
     framework: Framework
-    lines: Mapping[type, Tell]
+    lines: Mapping[type, Render]
 
 
 @cache
@@ -139,10 +139,10 @@ def _fault_of_lines(lines: object) -> str:
 
     if not isinstance(lines, Mapping):
         return "has LINES that are no dict"
-    for kind, tell in lines.items():
+    for kind, render in lines.items():
         shown = getattr(kind, "__name__", ascii(kind))
         if not (isinstance(kind, type) and issubclass(kind, Event)):
             return f"has {shown} in LINES, which is no event of llmsim.run.events"
-        if not callable(tell):
+        if not callable(render):
             return f"has no function for {shown} in LINES"
     return ""

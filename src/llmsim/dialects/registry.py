@@ -14,7 +14,7 @@ from types import ModuleType
 from llmsim.catalog.gpus import is_a
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import Gpu, Model
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.errors import OptionError
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import AUTO
@@ -75,14 +75,14 @@ def _theirs(name: str) -> "Plugin":
         raise OptionError(f"--dialect {error}") from None
 
 
-def lines_of(name: str) -> Mapping[type, Tell]:
+def lines_of(name: str) -> Mapping[type, Render]:
     """What a framework prints: for each type of event a function that gives its lines.
 
     Raises OptionError for a name that there is not.
     """
     if name not in NAMES:
         return _theirs(name).lines
-    ours: Mapping[type, Tell] = import_module(f"llmsim.dialects.{name}.lines").LINES
+    ours: Mapping[type, Render] = import_module(f"llmsim.dialects.{name}.lines").LINES
     return ours
 
 

@@ -45,8 +45,8 @@ def tasks(run: Run, number: int) -> tuple[tuple[float, str], ...]:
     """Pairs (moment, label) of all progress events in a segment."""
     known: dict[int, tuple[tuple[float, str], ...]] = run.memo.setdefault("tasks", {})
     if number not in known:
-        told = _events_of(run, number, 0.0)
-        known[number] = tuple((e.at, e.label) for e in told if isinstance(e, Progress))
+        found = _events_of(run, number, 0.0)
+        known[number] = tuple((e.at, e.label) for e in found if isinstance(e, Progress))
     return known[number]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llmsim.board import region
 from llmsim.board.board import View, board
-from llmsim.dialects.line import Bar, Tell
+from llmsim.dialects.line import Bar, Render
 from llmsim.job.records import Job
 from llmsim.run.events import Event
 from llmsim.run.timeline import Run
@@ -46,7 +46,7 @@ class LiveRegion:
         """How many show seconds a second of ticks takes: these stay ten a second on the wall."""
         return min(max(self._playback.speed, 1.0), HIGHEST_PACE)
 
-    def lines(self, tell: Tell, event: Any, job: Job) -> list[str]:
+    def lines(self, tell: Render, event: Any, job: Job) -> list[str]:
         """The lines that an event leaves in the log; a bar is noted until it is full."""
         kept = []
         for line in tell(event, job, self._ask()):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts import kernel, slurm
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
@@ -10,7 +10,7 @@ from llmsim.run.events import Event, Restarted, Symptom
 from llmsim.text.screen import Screen
 
 
-def tellers(job: Job, stream: str) -> Mapping[type, Tell]:
+def tellers(job: Job, stream: str) -> Mapping[type, Render]:
     """For each kind of event the function that gives its lines in a stream, or in all of them."""
     log = lines_of(job.framework.name)
     if stream == "log":

@@ -34,10 +34,10 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     """A writer of one line an event, each complete."""
     heading = [line(run_record(run.job))]
 
-    def told(event: Event) -> Pieces:
+    def write(event: Event) -> Pieces:
         text = line(timed(event, run.job))
         if heading:
             text = heading.pop() + text
         return (Piece(text),)
 
-    return Writer(event=told)
+    return Writer(event=write)

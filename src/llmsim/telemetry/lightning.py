@@ -35,7 +35,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     folder = scalars_folder(job.framework.name, job, 0.0)
     rows: list[dict[str, float]] = []
 
-    def told(event: Event) -> Pieces:
+    def write(event: Event) -> Pieces:
         rows.extend(dict(values) | {"step": step} for _, step, values in points(table, event, job))
         return ()
 
@@ -45,4 +45,4 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         yield Piece(hyperparameters(job), f"{folder}/hparams.yaml")
         yield Piece("".join(lines), f"{folder}/metrics.csv")
 
-    return Writer(event=told, end=ended)
+    return Writer(event=write, end=ended)

@@ -182,14 +182,14 @@ class Exports:
         if not self.sinks:
             yield from events
             return
-        tellers = [(sink, sink.writer.event) for sink in self.sinks if sink.writer.event]
+        makers = [(sink, sink.writer.event) for sink in self.sinks if sink.writer.event]
         sampled = any(sink.writer.sample for sink in self.sinks)
         for event in events:
             if sampled:
                 self._sample(event.at)
             self._at = event.at
-            for sink, tell in tellers:
-                sink.take(lambda tell=tell, event=event: tell(event))  # type: ignore[misc]  # bound at once
+            for sink, make in makers:
+                sink.take(lambda make=make, event=event: make(event))  # type: ignore[misc]  # bound at once
             self._hand_on()
             yield event
 

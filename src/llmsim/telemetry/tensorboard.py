@@ -100,7 +100,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     path = f"{folder}/{name}" if folder else name
     opening = [version(started(job))]
 
-    def told(event: Event) -> Pieces:
+    def write(event: Event) -> Pieces:
         made = b"".join(
             scalar(unix(job, at), step, tag, value)
             for at, step, values in points(table, event, job)
@@ -112,7 +112,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         if made:
             yield Piece(made, path)
 
-    return Writer(event=told)
+    return Writer(event=write)
 
 
 SIMULATED = "What is in this folder was simulated by llmsim: nothing was trained.\n"

@@ -95,7 +95,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     table = table_of(job, "history", "trainer_state")
     history: list[dict[str, Any]] = []
 
-    def told(event: Event) -> Pieces:
+    def write(event: Event) -> Pieces:
         history.extend(entry(point) for point in points(table, event, job))
         if isinstance(event, CheckpointSaved):
             last = event.step == job.schedule.steps
@@ -107,4 +107,4 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         made = state(job, max(steps, default=0), history, last=True)
         yield Piece(text(made), "trainer_state.json")
 
-    return Writer(event=told, end=ended)
+    return Writer(event=write, end=ended)

@@ -21,7 +21,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     config = {key: value for key, value in run_record(job).items() if key != "event"}
     opening = [line({"id": names.run_id(job), "name": job.run_name, "config": config})]
 
-    def told(event: Event) -> Pieces:
+    def write(event: Event) -> Pieces:
         text = opening.pop() if opening else ""
         for at, step, values in points(table, event, job):
             row: dict[str, object] = {"_step": step, "_runtime": at, "_timestamp": unix(job, at)}
@@ -29,4 +29,4 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         if text:
             yield Piece(text)
 
-    return Writer(event=told)
+    return Writer(event=write)

@@ -133,10 +133,10 @@ def json(value: object, level: int = 0) -> str:
 
 def settings(job: Job) -> Iterator[tuple[str, str]]:
     """The engine's settings by name, sorted."""
-    told = dict(line.split(" ", 1) for line in _DEFAULTS.strip().splitlines())
+    values = dict(line.split(" ", 1) for line in _DEFAULTS.strip().splitlines())
     schedule, layout, stage = job.schedule, job.layout, zero_stage(job)
     config = "deepspeed.comm.config.DeepSpeedCommsConfig"
-    told |= {
+    values |= {
         "activation_checkpointing_config": json(_ACTIVATIONS),
         "aio_config": str(_AIO),
         "bfloat16_enabled": str(stage > 0),
@@ -153,7 +153,7 @@ def settings(job: Job) -> Iterator[tuple[str, str]]:
         "zero_enabled": str(stage > 0),
         "zero_optimization_stage": str(stage),
     }
-    yield from sorted(told.items())
+    yield from sorted(values.items())
 
 
 def _zero_config(stage: int) -> str:

@@ -14,7 +14,7 @@ from llmsim.dialects.deepspeed.config import (
     user_config,
 )
 from llmsim.dialects.deepspeed.log_lines import info, plain, zero_stage
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, preparation, stages
 from llmsim.run import cluster, events
@@ -190,11 +190,11 @@ def _wrapped(job: Job) -> Iterator[tuple[str, str]]:
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     """The engine's lines, spread over the time that the optimizer's set-up takes."""
-    told = list(_initialized(job))
-    waits = [_wait(text) for _, text in told]
+    lines = list(_initialized(job))
+    waits = [_wait(text) for _, text in lines]
     each = _USED * preparation.optimizer_seconds(job) / fsum(waits)
     at = event.at - each * fsum(waits)
-    for wait, (place, text) in zip(waits, told, strict=True):
+    for wait, (place, text) in zip(waits, lines, strict=True):
         at += each * wait
         begin, *rest = text.split("\n")
         yield info(job, at, place, begin) if place else plain(job, begin)
@@ -214,4 +214,4 @@ def _wait(text: str) -> float:
     return 1.0 if text.startswith(_LOOKED) else 0.005
 
 
-LINES: dict[type, Tell] = {events.TrainerReady: _trainer_ready}
+LINES: dict[type, Render] = {events.TrainerReady: _trainer_ready}

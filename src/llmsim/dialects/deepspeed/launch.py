@@ -4,7 +4,7 @@ from binascii import b2a_base64
 from collections.abc import Iterator
 
 from llmsim.dialects.deepspeed.log_lines import dated, has_launcher, info, plain, zero_stage
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts import shell
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.model.architecture import parameter_count
@@ -120,7 +120,7 @@ def _pipeline(job: Job) -> Iterator[str]:
     stages = job.layout.pp
     yield f"SEED_LAYERS=False BASE_SEED={job.seed} SEED_FN=None"
     yield "Partitioning pipeline stages with method type:transformer"
-    told = 0
+    place = 0
     for stage in range(stages):
         count = stage_layers(job.architecture, job.layout, stage)
         names = ["ParallelTransformerLayerPipe"] * count
@@ -130,8 +130,8 @@ def _pipeline(job: Job) -> Iterator[str]:
             names += ["RMSNorm", "ParallelLMHead"]
         yield f"stage={stage} layers={len(names)}"
         for name in names:
-            yield f"    {told:2d}: {name}"
-            told += 1
+            yield f"    {place:2d}: {name}"
+            place += 1
     yield "  loss: CrossEntropy"
 
 
@@ -178,7 +178,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
             yield info(job, event.at, "launch.py:351:main", text, rank // gpus_per_node(job))
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.Launched: _launched,
     events.Rendezvous: _rendezvous,
     events.NodeDetected: _node_detected,

@@ -6,6 +6,6 @@ DeepSpeedExamples, DeepSpeed-Chat's step1_supervised_finetuning/main.py with --p
 """
 
 from llmsim.dialects.deepspeed import engine, launch, recovery, training
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 
-LINES: dict[type, Tell] = {**launch.LINES, **engine.LINES, **training.LINES, **recovery.LINES}
+LINES: dict[type, Render] = {**launch.LINES, **engine.LINES, **training.LINES, **recovery.LINES}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.dialects.deepspeed.log_lines import has_launcher, info
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job
@@ -41,4 +41,4 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line |
         yield info(job, event.at, _ENGINE, f"[Torch] Loaded checkpoint from {path}.")
 
 
-LINES: dict[type, Tell] = {events.Symptom: _symptom, events.Resumed: _resumed}
+LINES: dict[type, Render] = {events.Symptom: _symptom, events.Resumed: _resumed}

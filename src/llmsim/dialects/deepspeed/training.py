@@ -6,7 +6,7 @@ from struct import pack, unpack
 
 from llmsim.dialects.deepspeed.engine import BETAS, first, states
 from llmsim.dialects.deepspeed.log_lines import info, plain, rank_zero, zero_stage
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job
 from llmsim.physics.learning import learning_rate, loss
@@ -36,8 +36,8 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     epoch, micro_step = event.epoch - 1, _micro_step(event, job)
     piped = job.layout.pp > 1
     if not piped:
-        told = f"loss = {single(loss.micro_batch(job, event.step))}"
-        yield plain(job, f"Epoch: {epoch}, Step: {micro_step - 1}, Rank: 0, {told}")
+        text = f"loss = {single(loss.micro_batch(job, event.step))}"
+        yield plain(job, f"Epoch: {epoch}, Step: {micro_step - 1}, Rank: 0, {text}")
     # LambdaLR starts at 0 and has already moved on to the next step (engine.py, _report_progress).
     rate = learning_rate.learning_rate(job, event.step)
     progress = f"step={event.step}, skipped=0, lr={first(rate)}, mom={first(BETAS)}"
@@ -141,7 +141,7 @@ def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Li
     yield plain(job, "saving the final model ...")
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.EpochStarted: _epoch_started,
     events.Step: _step,
     events.Validated: _validated,

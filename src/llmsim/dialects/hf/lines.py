@@ -7,7 +7,7 @@ all steps, the evaluations' bars, which are erased, and the tables of metrics at
 from math import exp
 
 from llmsim.dialects.hf import recovery
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts import shell, wandb
 from llmsim.dialects.parts.transformers import bars, log_lines, report, values
 from llmsim.dialects.parts.transformers.bars import Lines
@@ -182,16 +182,16 @@ def _exported(event: events.Exported, job: Job, screen: Screen) -> Lines:
 
 
 def _train_metrics(job: Job, seconds: float) -> Lines:
-    told = values.train_values(job, seconds)
+    results = values.train_values(job, seconds)
     yield from log_lines.block(
         "train",
         {
-            "epoch": f"{round(told['epoch'], 4)}",
+            "epoch": f"{round(results['epoch'], 4)}",
             "total_flos": f"{int(values.flops(job)) >> 30}GF",
-            "train_loss": f"{round(told['train_loss'], 4)}",
-            "train_runtime": log_lines.clock(told["train_runtime"]),
-            "train_samples_per_second": f"{told['train_samples_per_second']}",
-            "train_steps_per_second": f"{told['train_steps_per_second']}",
+            "train_loss": f"{round(results['train_loss'], 4)}",
+            "train_runtime": log_lines.clock(results["train_runtime"]),
+            "train_samples_per_second": f"{results['train_samples_per_second']}",
+            "train_steps_per_second": f"{results['train_steps_per_second']}",
         },
     )
 
@@ -200,16 +200,16 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
     """The table of the evaluation that run_clm.py ends with."""
     if event.step < job.schedule.steps:
         return
-    told = values.evaluation_values(job, job.schedule.steps)
+    results = values.evaluation_values(job, job.schedule.steps)
     yield from log_lines.block(
         "eval",
         {
-            "epoch": f"{round(told['epoch'], 4)}",
-            "eval_loss": f"{round(told['eval_loss'], 4)}",
-            "eval_runtime": log_lines.clock(told["eval_runtime"]),
-            "eval_samples_per_second": f"{told['eval_samples_per_second']}",
-            "eval_steps_per_second": f"{told['eval_steps_per_second']}",
-            "perplexity": f"{round(exp(told['eval_loss']), 4)}",
+            "epoch": f"{round(results['epoch'], 4)}",
+            "eval_loss": f"{round(results['eval_loss'], 4)}",
+            "eval_runtime": log_lines.clock(results["eval_runtime"]),
+            "eval_samples_per_second": f"{results['eval_samples_per_second']}",
+            "eval_steps_per_second": f"{results['eval_steps_per_second']}",
+            "perplexity": f"{round(exp(results['eval_loss']), 4)}",
         },
     )
 
@@ -218,7 +218,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
     yield from report.finished(event, job, screen)
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,

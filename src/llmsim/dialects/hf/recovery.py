@@ -1,6 +1,6 @@
 """How a run of Hugging Face's Trainer dies, and goes on with resume_from_checkpoint."""
 
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.transformers.resume import resumed
 from llmsim.dialects.parts.worker_errors import Place
@@ -23,4 +23,4 @@ CODE = code_of(
     Place(f"{_HOME}/training_args.py", 2314, "_setup_devices",
           "self.distributed_state = PartialState(**accelerator_state_kwargs)"),
 )  # fmt: skip
-LINES: dict[type, Tell] = {events.Symptom: spoken(CODE), events.Resumed: resumed}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: resumed}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from math import log10
 
 from llmsim.dialects.lightning import recovery
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts import shell
 from llmsim.dialects.parts.interleaving import interleaved
 from llmsim.dialects.parts.tqdm import bar
@@ -75,8 +75,8 @@ def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines
         yield Line(RULE)
         yield Line("")
     devices = ",".join(map(str, range(size)))
-    told = [[f"LOCAL_RANK: {rank} - CUDA_VISIBLE_DEVICES: [{devices}]"] for rank in range(size)]
-    yield from map(Line, interleaved(job, "devices", told))
+    lines = [[f"LOCAL_RANK: {rank} - CUDA_VISIBLE_DEVICES: [{devices}]"] for rank in range(size)]
+    yield from map(Line, interleaved(job, "devices", lines))
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
@@ -163,11 +163,11 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
         step, every = epoch * steps_per_epoch(job) + event.done, job.schedule.validate_every
         if not screen.live and not logged(job, step):
             return
-        told = bar(
+        drawn = bar(
             screen, f"Epoch {epoch}", event.done * batches, event.total * batches, event.elapsed,
             note=lambda: _note(job, step, (step - 1) // every * every), leave=False,
         )  # fmt: skip
-        yield told if screen.live else Line(told.text)
+        yield drawn if screen.live else Line(drawn.text)
 
 
 def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
@@ -191,7 +191,7 @@ def stopped(job: Job) -> Line:
     return Line(f"`Trainer.fit` stopped: `max_steps={job.schedule.steps}` reached.")
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,

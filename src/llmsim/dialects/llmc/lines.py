@@ -7,7 +7,7 @@ an exponential mean with bias correction, without the first step.
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.llmc import estimates, recovery
 from llmsim.dialects.parts import shell
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
@@ -203,7 +203,7 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
         yield Line(f"total average iteration time: {seconds * 1000:f} ms")
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Launched: _launched,
     events.BackendReady: _backend_ready,

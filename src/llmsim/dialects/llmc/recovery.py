@@ -5,7 +5,7 @@ It has no watchdog: a collective that hangs does so until somebody, or Slurm, en
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import CUDA_ERRORS, Place
 from llmsim.job.records import Job
@@ -34,4 +34,4 @@ def _symptom(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
         yield from spoken(_CODE)(event, job, screen)
 
 
-LINES: dict[type, Tell] = {events.Symptom: _symptom}
+LINES: dict[type, Render] = {events.Symptom: _symptom}

@@ -9,7 +9,7 @@ MaxText prints without time stamps; its checkpoint library, Orbax, logs with abs
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.maxtext import recovery
 from llmsim.dialects.parts import shell
 from llmsim.job.layout import shards_weights
@@ -106,7 +106,7 @@ def _model(job: Job) -> dict[str, object]:
 def config(job: Job) -> dict[str, object]:
     """The consolidated configuration, sorted as MaxText prints it."""
     schedule, layout, output = job.schedule, job.layout, _output(job)
-    told = {
+    values = {
         "adam_b1": 0.9,
         "adam_b2": 0.95,
         "adam_eps": 1e-08,
@@ -139,7 +139,7 @@ def config(job: Job) -> dict[str, object]:
         **_model(job),
         **_typed(job),
     }
-    return dict(sorted(told.items()))
+    return dict(sorted(values.items()))
 
 
 # --- launch ------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     yield Line(f"Saved a checkpoint at step {event.step - 1}.")
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: _rendezvous,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job
@@ -31,4 +31,4 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line |
         yield Line(f"restoring from this run's directory step {event.step - 1}")
 
 
-LINES: dict[type, Tell] = {events.Symptom: spoken(_CODE), events.Resumed: _resumed}
+LINES: dict[type, Render] = {events.Symptom: spoken(_CODE), events.Resumed: _resumed}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.log_lines import CALCULATOR
 from llmsim.dialects.parts.nccl import info
@@ -74,7 +74,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
         yield from map(Line, info(job, event.seconds, event.channels))
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.Rendezvous: _rendezvous,
     events.RanksJoined: _ranks_joined,
     events.BackendReady: _backend_ready,

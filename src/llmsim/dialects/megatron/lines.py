@@ -5,7 +5,7 @@ megatron/core/timers.py:341-355, megatron/training/utils/common_utils.py:313, wi
 of 2024-03 to 2026-06 (no microseconds), and a complete public log of 2025-04-13.
 """
 
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.dialects.megatron import launch, recovery, setup, training
 
-LINES: dict[type, Tell] = {**launch.LINES, **setup.LINES, **training.LINES, **recovery.LINES}
+LINES: dict[type, Render] = {**launch.LINES, **setup.LINES, **training.LINES, **recovery.LINES}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.log_lines import split, timers
 from llmsim.dialects.parts.last_words import code_of, spoken
@@ -44,4 +44,4 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line |
     yield from timers(job, event.step, {"load-checkpoint": event.seconds})
 
 
-LINES: dict[type, Tell] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}

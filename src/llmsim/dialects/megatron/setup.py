@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import lcm
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.log_lines import INFO, dated, split, timers
 from llmsim.dialects.parts.interleaving import joined
@@ -163,7 +163,7 @@ def _dataset_config(job: Job) -> str:
     )
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.ModelBuilt: _model_built,
     events.ModelSharded: _model_sharded,
     events.WeightsLoaded: _weights_loaded,

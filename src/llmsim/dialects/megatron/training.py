@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import exp
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.log_lines import CALCULATOR, clock, dated, split, timers
 from llmsim.job.milestones import blocking_checkpoint
@@ -204,7 +204,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
         yield from _after_training(job)
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.Step: _step,
     events.BatchGrew: _batch_grew,
     events.Validated: _validated,

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import events
@@ -56,7 +56,7 @@ def mllog(
 ) -> Line:
     """One event, its keys in mllog's order; srun -l puts the task's number before it."""
     file, number = _PLACES.get(key, (_SCRIPT, 0))
-    told = {
+    record = {
         "namespace": "",
         "time_ms": milliseconds(job, at),
         "event_type": kind,
@@ -65,7 +65,7 @@ def mllog(
         "metadata": {"file": file, "lineno": number, **metadata},
     }
     label = "0: " if job.layout.nodes > 1 else ""
-    return Line(f"{label}:::MLLOG {json.dumps(told)}")
+    return Line(f"{label}:::MLLOG {json.dumps(record)}")
 
 
 def points(job: Job, at: float, values: dict[str, object], first: int) -> Lines:
@@ -167,7 +167,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     yield mllog(job, event.at, END, "run_stop", samples_count=count, status=status)
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.Launched: _launched,
     events.Rendezvous: _rendezvous,
     events.RanksJoined: _ranks_joined,

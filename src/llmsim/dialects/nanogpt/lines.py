@@ -10,7 +10,7 @@ tenths of the earlier value (train.py:300-327).
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nanogpt import estimates, recovery
 from llmsim.dialects.parts import shell
 from llmsim.job.records import Job, batch_tokens
@@ -117,7 +117,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
 # --- training ----------------------------------------------------------------------------
 
 
-def _told(job: Job, step: int) -> Line:
+def _iteration_line(job: Job, step: int) -> Line:
     seconds = estimates.iteration_seconds(job, step)
     return Line(
         f"iter {estimates.iteration(job, step)}: loss {loss.micro_batch(job, step):.4f}, "
@@ -132,7 +132,7 @@ def _waits(job: Job, step: int) -> bool:
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if not _waits(job, event.step):
-        yield _told(job, event.step)
+        yield _iteration_line(job, event.step)
 
 
 def _estimated(job: Job, step: int) -> Line:
@@ -154,10 +154,10 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
     """The line of the iteration that follows a save."""
     if _waits(job, event.step):
-        yield _told(job, event.step)
+        yield _iteration_line(job, event.step)
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,

@@ -7,7 +7,7 @@ and 2025. It does not validate, and prints nothing when it ends.
 from collections.abc import Iterator
 from datetime import timedelta
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nanotron import recovery
 from llmsim.dialects.nanotron.config import STAGE, config, model_config, pretty
 from llmsim.dialects.parts.torchrun import greeting
@@ -89,13 +89,13 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
     stages = [stage_parameters(model, layout, stage) for stage in range(layout.pp)]
     local, total = stages[0], layout.tp * sum(stages)
     used, held = _built(job)
-    told = (
+    usage = (
         f"Memory usage: {used:.2f}MiB. Peak allocated: {used:.2f}MiB Peak reserved: {held:.2f}MiB"
     )
     texts = [
         f"Total number of parameters: {human(total)} ({2 * total / MIB:.2f}MiB)",
         f"Local number of parameters: {human(local)} ({2 * local / MIB:.2f}MiB)",
-        f"[After model building] {told}",
+        f"[After model building] {usage}",
     ]
     if not job.recipe.released:
         texts.append("No checkpoint path provided.")
@@ -192,7 +192,7 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
     yield _say(job, event.at, screen, text, "WARNING")
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Resumed: _resumed,
     events.Rendezvous: _rendezvous,

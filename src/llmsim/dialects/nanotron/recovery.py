@@ -1,6 +1,6 @@
 """How nanotron dies under torchrun, and what it prints when it loads (trainer.py)."""
 
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.run import events
@@ -19,4 +19,4 @@ CODE = code_of(
     Place("/workspace/nanotron/src/nanotron/parallel/context.py", 34, "__init__",
           "dist.initialize_torch_distributed()"),
 )  # fmt: skip
-LINES: dict[type, Tell] = {events.Symptom: spoken(CODE)}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE)}

@@ -9,7 +9,7 @@ from datetime import datetime
 from math import exp
 
 from llmsim.dialects.lightning import lines as lightning
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nemo import recovery
 from llmsim.dialects.parts import shell
 from llmsim.job.milestones import blocking_checkpoint
@@ -124,8 +124,8 @@ def iteration(event: events.Step, job: Job) -> dict[str, float]:
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     schedule, values = job.schedule, iteration(event, job)
-    told = " | ".join([f"{name}: {shown(value)}" for name, value in values.items()])
-    yield Line(f"Training epoch 0, iteration {event.step - 1}/{schedule.steps - 1} | {told}")
+    pairs = " | ".join([f"{name}: {shown(value)}" for name, value in values.items()])
+    yield Line(f"Training epoch 0, iteration {event.step - 1}/{schedule.steps - 1} | {pairs}")
 
 
 def shown(value: float) -> str:
@@ -183,7 +183,7 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
         yield lightning.stopped(job)
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,

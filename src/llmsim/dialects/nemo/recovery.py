@@ -1,7 +1,7 @@
 """How a run of NeMo 2 dies under torchrun, and what it prints when it goes on."""
 
 from llmsim.dialects.lightning.recovery import resumed
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.run import events
@@ -23,4 +23,4 @@ CODE = code_of(
     Place("/opt/NeMo/nemo/lightning/_strategy_lib.py", 122, "init_parallel_ranks",
           "torch.distributed.init_process_group("),
 )  # fmt: skip
-LINES: dict[type, Tell] = {events.Symptom: spoken(CODE), events.Resumed: resumed}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: resumed}

@@ -7,7 +7,7 @@ terminal it prints with Rich, elsewhere with tabs (olmo/util.py, setup_logging).
 from collections.abc import Iterable, Iterator
 from math import exp
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.olmo import recovery
 from llmsim.dialects.parts.modules import Module, linear, printed, repeated
 from llmsim.dialects.parts.torchrun import greeting
@@ -260,7 +260,7 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
         yield _say(job, event.at, screen, _MAIN.format(265), "Training complete")
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Resumed: _resumed,
     events.Rendezvous: _rendezvous,

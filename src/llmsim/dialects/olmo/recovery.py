@@ -1,6 +1,6 @@
 """How OLMo dies under torchrun (train.py)."""
 
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.run import events
@@ -18,4 +18,4 @@ CODE = code_of(
     Place("/workspace/OLMo/scripts/train.py", 371, "<module>",
           'dist.init_process_group(backend="nccl", timeout=timedelta(minutes=30))'),
 )  # fmt: skip
-LINES: dict[type, Tell] = {events.Symptom: spoken(CODE)}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE)}

@@ -214,11 +214,11 @@ def _rate_limit(symptom: Symptom, job: Job) -> tuple[str, ...]:
 def _recovery(action: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
     """Xid 154, which drivers before 570 do not have."""
 
-    def tell(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    def render(symptom: Symptom, job: Job) -> tuple[str, ...]:
         text = f"GPU recovery action changed from 0x0 (None) to {action}"
         return (_xid(symptom, job, 154, text),) if _driver(job) >= 570 else ()
 
-    return tell
+    return render
 
 
 # --- buses, networks, memory, file systems -----------------------------------------------
@@ -246,19 +246,19 @@ def _card(symptom: Symptom, job: Job) -> tuple[str, str, str]:
 
 
 def _link(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
-    def tell(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    def render(symptom: Symptom, job: Job) -> tuple[str, ...]:
         address, interface, _ = _card(symptom, job)
         return (f"mlx5_core {address} {interface}: Link {word}",)
 
-    return tell
+    return render
 
 
 def _port(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
-    def tell(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    def render(symptom: Symptom, job: Job) -> tuple[str, ...]:
         address, _, card = _card(symptom, job)
         return (f"mlx5_core {address} {card}: Port: 1 Link {word}",)
 
-    return tell
+    return render
 
 
 def _loader(symptom: Symptom, job: Job) -> int:

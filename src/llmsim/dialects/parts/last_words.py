@@ -5,7 +5,7 @@ A framework hands in where its own code stands when an error comes up; the rest 
 
 from collections.abc import Callable, Iterator
 
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts import torchrun, watchdog, worker_errors
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job, gpus_per_node
@@ -43,10 +43,10 @@ def code_of(script: str, main: tuple[Place, ...], *deepest: Place, **others: Any
     return Code(script, step, forward, data, save, (*main[:1], start[-1]), **others)
 
 
-def spoken(code: Code) -> Tell:
+def spoken(code: Code) -> Render:
     """The function of a dialect's table for Symptom."""
 
-    def tell(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    def render(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
         del screen  # nobody's error is cut to the width of a terminal
         teller = _TELLERS.get(event.name) if event.stream == "log" else None
         hidden = code.first_ranks_only and event.rank % gpus_per_node(job)
@@ -57,7 +57,7 @@ def spoken(code: Code) -> Tell:
             lines = (f"[rank{event.rank}]:{line}" for line in lines)
         yield from map(Line, lines)
 
-    return tell
+    return render
 
 
 LAUNCHERS = ("failure", "all failed", "terminated", "signal exception")
@@ -82,11 +82,11 @@ def _cuda_error(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 def _raised(
     message: Callable[[Job, Symptom], list[str]], where: Callable[[Code], tuple[Place, ...]]
 ) -> "Teller":
-    def tell(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    def render(event: Symptom, job: Job, code: Code) -> Iterator[str]:
         lines = worker_errors.traceback(where(code), message(job, event))
         yield from worker_errors.of_rank(job, event.rank, lines)
 
-    return tell
+    return render
 
 
 # --- launchers ---------------------------------------------------------------------------

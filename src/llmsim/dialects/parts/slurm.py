@@ -26,7 +26,7 @@ def _host(symptom: Symptom, job: Job) -> str:
 def _cancelled(what: str, why: str) -> Words:
     """The banner of slurmstepd, which stands before the processes' own last lines."""
 
-    def tell(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+    def render(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
         name = f"{hardware_ids.slurm_job(job)}{'.0' if what == 'STEP' else ''}"
         now = f"{units.stamp(job.start, at):%Y-%m-%dT%H:%M:%S}"
         return (
@@ -36,7 +36,7 @@ def _cancelled(what: str, why: str) -> Words:
             ),
         )
 
-    return tell
+    return render
 
 
 def _task_exit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:

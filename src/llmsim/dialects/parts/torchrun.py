@@ -105,14 +105,14 @@ def failure(
     )
     yield from _traceback(python)
     yield "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "
-    told = {index: _record(index, each) for index, each in enumerate(failures)}
-    width = min(_WIDEST, max(len(line) for record in told.values() for line in record))
+    records = {index: _record(index, each) for index, each in enumerate(failures)}
+    width = min(_WIDEST, max(len(line) for record in records.values() for line in record))
     yield from ("=" * width, f"{script} FAILED", "-" * width, "Failures:")
     if not others:
         yield "  <NO_OTHER_FAILURES>"
     for index in range(1, len(failures)):
-        yield from told[index]
-    yield from ("-" * width, "Root Cause (first observed failure):", *told[0], "=" * width)
+        yield from records[index]
+    yield from ("-" * width, "Root Cause (first observed failure):", *records[0], "=" * width)
 
 
 def _record(index: int, each: Failure) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts.torchrun import banner
 from llmsim.dialects.pytorch.log_lines import alone, say
 from llmsim.job.layout import shards_weights
@@ -170,7 +170,7 @@ def _broadcast(event: events.Broadcast, job: Job, screen: Screen) -> Lines:
     )  # fmt: skip
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.Launched: _launched,
     events.Rendezvous: _rendezvous,
     events.WorkersStarted: _workers_started,

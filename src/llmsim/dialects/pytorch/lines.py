@@ -4,10 +4,10 @@ Rank-0 logger lines in the conventions of PyTorch and Hugging Face logs. Every l
 clauses; those that do not fit the width are left out, the least important first.
 """
 
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.dialects.pytorch import launch, model, recovery, saving, summary, training
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **launch.LINES,
     **model.LINES,
     **training.LINES,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import fsum
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.pytorch.log_lines import alone, say
 from llmsim.job.layout import Sharding
 from llmsim.job.recipes import COMPLETIONS
@@ -186,7 +186,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     )  # fmt: skip
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.TokenizerLoaded: _tokenizer_loaded,
     events.DatasetReady: _dataset_ready,
     events.ModelBuilt: _model_built,

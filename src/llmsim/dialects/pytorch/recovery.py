@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.last_words import Code, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.dialects.pytorch.log_lines import say, warn
@@ -59,7 +59,7 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
     yield Line(paint([("joke", names.resumed_line(job.seed, job.attempt))], screen))
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.Symptom: spoken(CODE),
     events.Restarted: _restarted,
     events.Resumed: _resumed,

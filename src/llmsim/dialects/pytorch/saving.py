@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.pytorch.log_lines import say
 from llmsim.job.records import Job
 from llmsim.run import events
@@ -101,7 +101,7 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
         )  # fmt: skip
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.CheckpointStarted: _checkpoint_started,
     events.CheckpointStaged: _checkpoint_staged,
     events.CheckpointSaved: _checkpoint_saved,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.pytorch.log_lines import say
 from llmsim.job.records import Job
 from llmsim.run import events, names
@@ -94,13 +94,13 @@ def _again(job: Job, screen: Screen) -> Iterator[Line]:
     """The command that plays this run again, never cut, so that it can be copied."""
     program, *flags = job.command.split(" --")
     words = [program, *(f"--{flag}" for flag in flags)]
-    told = "Same run again: "
-    if len(told) + len(job.command) <= screen.width:
-        yield Line(paint((("muted", told), ("title", job.command)), screen))
+    label = "Same run again: "
+    if len(label) + len(job.command) <= screen.width:
+        yield Line(paint((("muted", label), ("title", job.command)), screen))
         return
-    yield Line(paint((("muted", told.strip()),), screen))
+    yield Line(paint((("muted", label.strip()),), screen))
     for text in wrapped(words, screen.width, " \\"):
         yield Line(paint((("title", text),), screen))
 
 
-LINES: dict[type, Tell] = {events.Summary: _summary}
+LINES: dict[type, Render] = {events.Summary: _summary}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.pytorch.grid import grid
 from llmsim.dialects.pytorch.log_lines import alone, prefix, say, warn
 from llmsim.job.memo import remembered
@@ -212,7 +212,7 @@ def _status(event: events.Status, job: Job, screen: Screen) -> Lines:
         yield Line(paint(spans, screen))
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.EpochStarted: _epoch_started,
     events.Progress: _progress,
     events.Step: _step,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts import tensorboard
 from llmsim.dialects.parts.nccl import version_line
 from llmsim.dialects.parts.torchrun import greeting
@@ -179,7 +179,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     yield say(job, event.at, f"Training starts at step {event.first_step}")
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.Launched: _launched,
     events.Rendezvous: _rendezvous,
     events.RanksJoined: _ranks_joined,

@@ -4,7 +4,7 @@ torchtitan@v0.2.0, torchtitan/{train,components/metrics,components/checkpoint}.p
 public log of 2025-11-25. It streams its data, exports nothing and tells of no benchmarks.
 """
 
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.dialects.torchtitan import launch, recovery, training
 
-LINES: dict[type, Tell] = {**launch.LINES, **training.LINES, **recovery.LINES}
+LINES: dict[type, Render] = {**launch.LINES, **training.LINES, **recovery.LINES}

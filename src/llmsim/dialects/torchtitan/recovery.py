@@ -5,7 +5,7 @@ the launcher's block alone."""
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Bar, Line, Tell
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.dialects.torchtitan.launch import CHECKPOINTS
@@ -42,4 +42,4 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line |
     yield say(job, event.at, text)
 
 
-LINES: dict[type, Tell] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}

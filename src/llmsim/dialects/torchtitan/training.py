@@ -6,7 +6,7 @@ components/metrics.py:527-570, components/checkpoint.py, train.py of v0.2.0.
 from collections.abc import Iterator
 from datetime import timedelta
 
-from llmsim.dialects.line import Line, Tell
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.torchtitan.launch import CHECKPOINTS
 from llmsim.dialects.torchtitan.log_lines import color, say
 from llmsim.dialects.torchtitan.model import last_stage, peak_flops
@@ -139,7 +139,7 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
         yield say(job, event.at + 2, "Process group destroyed")
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     events.EpochStarted: _epoch_started,
     events.Step: _step,
     events.Validated: _validated,

@@ -6,7 +6,7 @@ data's preparation, then dicts above one bar of all steps.
 
 from math import fsum
 
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.dialects.parts import shell, wandb
 from llmsim.dialects.parts.tqdm import bar
 from llmsim.dialects.parts.transformers import bars, log_lines, report
@@ -102,7 +102,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
     yield from report.finished(event, job, screen, metrics.metrics, metrics.held_out)
 
 
-LINES: dict[type, Tell] = {
+LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,

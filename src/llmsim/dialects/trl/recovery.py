@@ -1,6 +1,6 @@
 """How a run of TRL's trainers dies, and goes on: the Trainer below them does it."""
 
-from llmsim.dialects.line import Tell
+from llmsim.dialects.line import Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.transformers.resume import resumed
 from llmsim.dialects.parts.worker_errors import Place
@@ -22,4 +22,4 @@ CODE = code_of(
     Place("/usr/local/lib/python3/dist-packages/transformers/training_args.py", 2314,
           "_setup_devices", "self.distributed_state = PartialState(**accelerator_state_kwargs)"),
 )  # fmt: skip
-LINES: dict[type, Tell] = {events.Symptom: spoken(CODE), events.Resumed: resumed}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: resumed}

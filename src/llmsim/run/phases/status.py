@@ -22,6 +22,6 @@ def status(job: Job, at: float, loads: Iterable[Load], reason: str) -> Status:
     if layout.gpus <= MOST_GPUS:
         readings = (telemetry.reading(job, index, at, done) for index in range(layout.gpus))
         return Status(at, reason, tuple(readings), (), 0)
-    told = min(layout.nodes, MOST_NODES)
-    nodes = (nodes_of.node_summary(job, node, at, done) for node in range(told))
-    return Status(at, reason, (), tuple(nodes), layout.nodes - told)
+    shown = min(layout.nodes, MOST_NODES)
+    nodes = (nodes_of.node_summary(job, node, at, done) for node in range(shown))
+    return Status(at, reason, (), tuple(nodes), layout.nodes - shown)

@@ -127,14 +127,14 @@ def _epoch_began(run: Run, epoch: int, attempt: int) -> float:
 
 def _logged(run: Run, segment: Segment, step: int, at: float) -> Iterator[Event]:
     """What is known when a step is logged."""
-    job, told = run.job, _step(run, step, segment.attempt, at)
-    yield told
+    job, record = run.job, _step(run, step, segment.attempt, at)
+    yield record
     executed = segment.repeated + step
     if executed <= job.schedule.steps:
-        before = segment.repeated + told.previous
+        before = segment.repeated + record.previous
         yield from _disturbances(job, at, segment.repeated, before, executed)
     if logged_before(job, step) % COLLECTIVES_EVERY == 1:
-        yield Collectives(at, step, traffic.step_transfers(job, step), told.step_seconds)
+        yield Collectives(at, step, traffic.step_transfers(job, step), record.step_seconds)
     if step in _look_steps(job):
         yield status(job, at, loads(run, at), f"step {step:,}")
 

@@ -162,7 +162,7 @@ def _done(job: Job, rank: int, seconds: float) -> list[str]:
     rest = total - sum(parts.values())
     parts["bootstrap"] += rest - min(rest, _REST)
     parts["rest"] = min(rest, _REST)
-    told = ", ".join(f"{name} {part / 100:.2f}" for name, part in parts.items())
+    timings = ", ".join(f"{name} {part / 100:.2f}" for name, part in parts.items())
     function = " - ncclCommInitRankConfig" if named else ""
-    told = f"rank {rank} nranks {job.layout.gpus} total {total / 100:.2f} ({told})"
-    return [f"{communicator(job, rank)} - Init COMPLETE", f"Init timings{function}: {told}"]
+    timings = f"rank {rank} nranks {job.layout.gpus} total {total / 100:.2f} ({timings})"
+    return [f"{communicator(job, rank)} - Init COMPLETE", f"Init timings{function}: {timings}"]

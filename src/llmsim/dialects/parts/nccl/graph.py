@@ -73,8 +73,8 @@ def tree(job: Job, rank: int, channel: int, channels: int) -> str:
 def head(job: Job, local: int) -> str:
     """The ranks that add up one slice: the same place on every node, as far as a line goes."""
     size = gpus_per_node(job)
-    told = range(min(job.layout.nodes, 40))
-    return f"NVLS Head {local:2d}: {' '.join(f'{node * size + local:2d}' for node in told)}"
+    listed = range(min(job.layout.nodes, 40))
+    return f"NVLS Head {local:2d}: {' '.join(f'{node * size + local:2d}' for node in listed)}"
 
 
 def _way(job: Job) -> str:

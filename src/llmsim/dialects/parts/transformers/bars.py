@@ -18,8 +18,8 @@ Lines = Iterator[Line | Bar]
 
 def training_bar(job: Job, screen: Screen, step: int, elapsed: float, ended: bool = False) -> Bar:
     """The bar of all steps; a run has only one, whatever its epochs, and leaves it when it ends."""
-    told = bar(screen, "", step, job.schedule.steps, elapsed, leave=ended)
-    return told._replace(task="train")
+    drawn = bar(screen, "", step, job.schedule.steps, elapsed, leave=ended)
+    return drawn._replace(task="train")
 
 
 def redrawn(job: Job, screen: Screen, step: int, elapsed: float) -> Line | Bar:
@@ -27,8 +27,8 @@ def redrawn(job: Job, screen: Screen, step: int, elapsed: float) -> Line | Bar:
 
     A terminal rewrites it in place; a file has the bar again after each line.
     """
-    told = training_bar(job, screen, step, elapsed)
-    return told if screen.live else Line(told.text)
+    drawn = training_bar(job, screen, step, elapsed)
+    return drawn if screen.live else Line(drawn.text)
 
 
 def epoch_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:

@@ -53,9 +53,9 @@ def rewritten(table: Table, *, client: bool = False) -> Table:
     def renamed(log: Log) -> Log:
         def points(event: object, job: Job) -> Iterator[Point]:
             for at, step, values in log(event, job):
-                told = [(_key(tag), value) for tag, value in values]
-                told += [("train/global_step", step)] * client
-                yield Point(at, step, tuple(told))
+                pairs = [(_key(tag), value) for tag, value in values]
+                pairs += [("train/global_step", step)] * client
+                yield Point(at, step, tuple(pairs))
 
         return points
 
