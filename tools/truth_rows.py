@@ -101,16 +101,14 @@ def _layout(line: dict[str, str], gpu: Gpu) -> Layout:
         micro_batch=int(flags["mbs"]),
         accumulation=int(flags["acc"]),
         fp32_gradients="fp32grad" in flags,
-        expert=int(found[1]) if (found := re.search(r"\bEP(\d+)", line["note"])) else 1,
+        ep=int(found[1]) if (found := re.search(r"\bEP(\d+)", line["note"])) else 1,
         sequence_parallel=not re.search("(no|without) sequence parallelism", line["note"]),
         engine=_engine(line["source"], line["row"], flags),
     )
     # A row whose context ranks stand among its data ranks.
     if (cut := re.search(r"\bCP(\d+)", line["note"])) and made.dp % int(cut[1]) == 0:
         ranks = int(cut[1])
-        made = made._replace(
-            dp=made.dp // ranks, context=ranks, accumulation=made.accumulation * ranks
-        )
+        made = made._replace(dp=made.dp // ranks, cp=ranks, accumulation=made.accumulation * ranks)
     if replicas := re.search(r"FSDP (\d+) \+ DP", line["note"]):
         made = made._replace(replicas=max(1, made.dp // int(replicas[1])))
     return made

@@ -34,7 +34,7 @@ class Engine(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How the model is spread: gpus = dp x context x tp x pp."""
+    """How the model is spread: gpus = dp x cp x tp x pp."""
 
     gpus: int
     nodes: int
@@ -48,9 +48,9 @@ class Layout(NamedTuple):
     reference: bool = False  # a frozen bf16 copy of the model runs along (DPO, GRPO)
     fp32_gradients: bool = False  # bf16 gradients are added up in fp32 (ddp, ZeRO-1)
     fp32_logits: bool = False  # the loss takes a copy of the logits in fp32
-    context: int = 1  # ranks among which each sequence is cut (context parallelism)
-    expert: int = 1  # data ranks among which a layer's experts are dealt (expert parallelism)
-    replicas: int = 1  # copies of the sharded states: HSDP; each is on data / replicas ranks
+    cp: int = 1  # ranks that share each sequence (context parallelism)
+    ep: int = 1  # data ranks that share the experts of a layer (expert parallelism)
+    replicas: int = 1  # copies of the sharded states (HSDP); each has dp / replicas ranks
     sequence_parallel: bool = True  # tensor ranks share what lies between split matrices, too
     precision: Precision = "bf16"  # of the matrix products
     bf16_states: bool = False  # weights, gradients and moments all in bf16
@@ -80,4 +80,4 @@ def shards_weights(layout: Layout) -> bool:
 
 def state_ranks(layout: Layout) -> int:
     """GPUs that share states: data and context ranks, in HSDP those of one replica."""
-    return max(1, layout.dp * layout.context // layout.replicas)
+    return max(1, layout.dp * layout.cp // layout.replicas)

@@ -185,7 +185,7 @@ def _states(config: Architecture, layout: Layout, index: int) -> tuple[int, int,
     """
     parameters = stage_parameters(config, layout, index)
     trained = parameters  # with expert parallelism, whose shares are of all experts all the same
-    every = stage_parameters(config, layout._replace(expert=1), index)
+    every = stage_parameters(config, layout._replace(ep=1), index)
     if config.adapter_rank:
         ranks = layout.tp * layout.pp
         trained = every = -(-trained_parameter_count(config) // ranks)
@@ -213,7 +213,7 @@ def stage(
     """Bytes on one GPU of pipeline stage `index`, counted from 0. Source: module docstring."""
     parameters = stage_parameters(config, layout, index)
     weights, gradients, optimizer = _states(config, layout, index)
-    tokens = layout.micro_batch * sequence // layout.context
+    tokens = layout.micro_batch * sequence // layout.cp
     logits = 0
     if index == layout.pp - 1:
         fused = _FP32_LOGIT if layout.fp32_logits else _FUSED_LOGIT

@@ -31,7 +31,7 @@ def stage_layers(config: Architecture, layout: Layout, stage: int) -> int:
 def stage_parameters(config: Architecture, layout: Layout, stage: int) -> int:
     """Parameters on one GPU of a pipeline stage, before data-parallel sharding."""
     parameters = stage_layers(config, layout, stage) * block_parameters(
-        config, -(-config.experts // layout.expert)
+        config, -(-config.experts // layout.ep)
     )
     first, last = stage == 0, stage == layout.pp - 1
     if first:

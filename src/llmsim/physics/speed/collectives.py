@@ -192,14 +192,14 @@ def _context_flows(
     Forward they come, backward they come again and their gradients go (Llama 3, section 3.3.2,
     gathers them). They hide under attention.
     """
-    if layout.context == 1:
+    if layout.cp == 1:
         return []
     size = 2 * 2 * layout.micro_batch * sequence * config.kv_heads * config.head_width // layout.tp
-    near = max(1, min(layout.context, gpu.per_node // layout.tp))
+    near = max(1, min(layout.cp, gpu.per_node // layout.tp))
     calls = (4 if layout.recompute == "full" else 3) * layers * layout.accumulation
     return [
         _flow(
-            gpu, "keys and values", "all-gather", size, calls, layout.context, near, 0.2, 0.2
+            gpu, "keys and values", "all-gather", size, calls, layout.cp, near, 0.2, 0.2
         )
     ]  # fmt: skip
 
@@ -215,7 +215,7 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     so many blocks of all are visible. Backward starts with the block that is still there.
     """
     ranks = state_ranks(layout)
-    if layout.dp * layout.context == 1:
+    if layout.dp * layout.cp == 1:
         return []
     near = max(1, min(gpu.per_node, layout.gpus // layout.nodes) // layout.tp)
     payload = 2 * held_parameters(config, layout) // (layout.tp * layout.pp)
@@ -269,10 +269,10 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
 
 def held_parameters(config: Architecture, layout: Layout) -> int:
     """Weights of the whole model that data ranks share: of experts each rank has its part."""
-    if config.experts == 1 or layout.expert == 1:
+    if config.experts == 1 or layout.ep == 1:
         return parameter_count(config)
     all_experts = config.layers * config.experts * expert_parameters(config)
-    return parameter_count(config) - all_experts + all_experts // layout.expert
+    return parameter_count(config) - all_experts + all_experts // layout.ep
 
 
 @lru_cache(maxsize=1024)
@@ -282,7 +282,7 @@ def flows(config: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> tupl
     Tensor parallelism all-reduces the hidden states (bf16) four times a layer: attention and
     feed-forward, forward and backward. A pipeline stage sends them on forward and backward.
     """
-    hidden = 2 * layout.micro_batch * sequence * config.hidden_size // layout.context
+    hidden = 2 * layout.micro_batch * sequence * config.hidden_size // layout.cp
     micro = layout.accumulation
     layers = -(-config.layers // layout.pp)
     found = _data_flows(config, gpu, layout) + _replica_flows(config, gpu, layout)
@@ -292,12 +292,12 @@ def flows(config: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> tupl
         calls = (6 if layout.recompute == "full" else 4) * layers * micro
         flow = _flow(gpu, "hidden states", "all-reduce", hidden, calls, layout.tp, near, 0.30, 1.0)
         found.append(flow._replace(overlap=layout.engine.tensor_overlap, visible=0.0))
-    if layout.expert > 1:
-        near = max(1, min(layout.expert, gpu.per_node // layout.tp))
+    if layout.ep > 1:
+        near = max(1, min(layout.ep, gpu.per_node // layout.tp))
         calls = (6 if layout.recompute == "full" else 4) * layers * micro
         size = hidden * config.active_experts // layout.tp
         flow = _flow(
-            gpu, "tokens to experts", "all-to-all", size, calls, layout.expert, near, 0.30, 1.0
+            gpu, "tokens to experts", "all-to-all", size, calls, layout.ep, near, 0.30, 1.0
         )
         found.append(flow._replace(overlap=layout.engine.tensor_overlap, visible=0.0))
     if layout.pp > 1:

@@ -90,7 +90,7 @@ def _elements(config: Architecture, layout: Layout) -> float:
 def micro_seconds(config: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> Micro:
     """Seconds of a micro-batch's forward and backward pass on the slowest stage."""
     engine = layout.engine
-    tokens = layout.micro_batch * sequence / layout.context
+    tokens = layout.micro_batch * sequence / layout.cp
     layers, head = slowest_stage(config, layout)
     block = attention_parameters(config) + config.active_experts * expert_parameters(config)
     weights = (layers * block + head * embedding_parameters(config)) / layout.tp
