@@ -65,8 +65,9 @@ def test_the_first_printed_loss_has_no_noise_to_speak_of() -> None:
 
 
 def test_short_runs_end_high() -> None:
+    """GPT-2 124M without warmup (tests/truth): 6.37 at step 200, 5.71 at step 500."""
     job = make_job(parameters=124_000_000, vocabulary=50_257, steps=300, warmup=9, global_batch=128)
-    assert 5.0 < loss.expected(job, 300) < 6.0
+    assert 5.5 < loss.expected(job, 300) < 6.4
 
 
 @given(jobs, st.integers(1, 10**6), st.integers(1, 10**6))

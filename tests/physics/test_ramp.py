@@ -123,7 +123,10 @@ def test_a_quarter_of_the_batch_takes_a_quarter_of_the_time_and_of_the_accumulat
     last = job.schedule.steps
     assert batch_ramp.layout_at(job, 1).accumulation == 30
     assert batch_ramp.layout_at(job, last) == job.layout
-    assert step_time.step_seconds(job, 1) == pytest.approx(step_time.step_seconds(job) / 4)
+    # But for what a step costs once: the optimizer, the framework's own.
+    quarter = step_time.step_seconds(job) / 4
+    assert step_time.step_seconds(job, 1) == pytest.approx(quarter, abs=0.05)
+    assert step_time.step_seconds(job, 1) > quarter
     few, many = traffic.step_transfers(job, 1), traffic.step_transfers(job, last)
     assert [4 * t.calls for t in few] == [t.calls for t in many]
     assert [t.size for t in few] == [t.size for t in many]

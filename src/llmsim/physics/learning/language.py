@@ -12,26 +12,22 @@ from llmsim.physics import noise
 from llmsim.physics.learning import benchmarks, gradient, learning_rate, loss
 from llmsim.physics.learning.benchmarks import BENCHMARKS, Benchmark
 from llmsim.physics.learning.curve import (
-    AFTER_PLATEAU,
     ANNEAL,
     DATA_EXPONENT,
     DATA_SCALE,
     ENTROPY,
-    STEPS,
     Curve,
     capacity,
     data_offset,
+    early,
     entropy,
     power_law,
     released,
     unclamped,
 )
 from llmsim.physics.learning.objectives import Effort, GradientShape, Objective, Score, curve
-from llmsim.physics.speed import batch_ramp
 
-UNIGRAM_STEPS, UNIGRAM_WARMUP = 34.0, 700  # a shorter warmup makes a faster drop
-CONTEXT_STEPS = 360.0
-TOKEN_SHARE = 0.58  # part of the nats between unigram and asymptote that falls with the tokens
+TOKEN_SHARE = 0.446  # part of the nats between unigram and asymptote that falls with the tokens
 DOMAIN_TOKENS = 100e6  # tokens in which a trained model adapts to new data
 
 
@@ -45,24 +41,18 @@ def _from_scratch(job: Job) -> Curve:
     start = uniform + noise.between(job.seed, "loss-start", 0.0, 0.5)
     floor, below = entropy(job)
     rest = capacity(job) - below
-    unigram = min(4.0 + 0.31 * uniform, 0.8 * uniform)
+    unigram = min(1.36 + 0.531 * uniform, 0.8 * uniform)
     to_learn = unigram - floor - rest - ANNEAL
     by_tokens = TOKEN_SHARE * to_learn
     # At D0 the law's B / D**beta is worth by_tokens: from there on the ladder follows it.
     scale = (DATA_SCALE / by_tokens) ** (1.0 / DATA_EXPONENT)
-    schedule = job.schedule
-    warmup = batch_ramp.steps_until(schedule, schedule.warmup * schedule.global_batch)
-    hurry = max(0.3, min(1.0, sqrt(warmup / UNIGRAM_WARMUP)))
     usual = learning_rate.peak_learning_rate(job.model.parameters)
     return Curve(
         floor=floor,
         rest=rest,
         start=start,
-        terms=(
-            (start - unigram, 1.0 / (UNIGRAM_STEPS * hurry), AFTER_PLATEAU),
-            (to_learn - by_tokens, 1.0 / CONTEXT_STEPS, STEPS),
-            *power_law(by_tokens, batch_tokens(job), scale),
-        ),
+        terms=power_law(by_tokens, batch_tokens(job), scale),
+        early=early(job, start - unigram, to_learn - by_tokens),
         drop=start - unigram,
         anneal=ANNEAL,
         pace=min(1.0, job.schedule.peak_lr / usual),

@@ -12,7 +12,7 @@ from importlib import import_module
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, batch_tokens
-from llmsim.physics.learning.curve import PLATEAU, Curve
+from llmsim.physics.learning.curve import Curve
 from llmsim.physics.speed import batch_ramp
 from llmsim.typed import NamedTuple
 
@@ -88,15 +88,9 @@ def of(job: Job) -> Objective:
 @remembered()
 def curve(job: Job) -> Curve:
     """The parameters of the job's noise-free loss."""
-    return (
-        of(job)
-        .curve(job)
-        ._replace(
-            epoch=max(1, steps_per_epoch(job)),
-            last_epoch=job.schedule.epochs - 1,
-            plateau=min(PLATEAU, job.schedule.warmup),
-        )
-    )
+    epochs = job.schedule.epochs
+    made = of(job).curve(job)
+    return made._replace(epoch=max(1, steps_per_epoch(job)), last_epoch=epochs - 1)
 
 
 def tokens(job: Job, first: int, last: int) -> int:

@@ -25,7 +25,7 @@ from llmsim.job.recipes import PROMPT_TOKENS
 from llmsim.job.records import Job, step_rows
 from llmsim.physics import noise
 from llmsim.physics.learning import benchmarks, gradient, loss, metrics
-from llmsim.physics.learning.curve import FULL_RATE_STEPS, Curve, capacity, value
+from llmsim.physics.learning.curve import Curve, capacity, value
 from llmsim.physics.learning.objectives import (
     Effort,
     GradientShape,
@@ -147,7 +147,7 @@ def _curve(job: Job) -> Curve:
         floor=0.0,
         rest=end,
         start=start,
-        terms=((start - end, 4.0 / job.schedule.steps, FULL_RATE_STEPS),),
+        terms=((start - end, 4.0 / job.schedule.steps),),
         epoch_gain=0.9,
     )
 

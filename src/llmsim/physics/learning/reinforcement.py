@@ -27,7 +27,7 @@ from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.learning import benchmarks, gradient, learning_rate, loss
 from llmsim.physics.learning.benchmarks import ANSWER_TOKENS, GSM8K
-from llmsim.physics.learning.curve import FULL_RATE_STEPS, Curve, value
+from llmsim.physics.learning.curve import Curve, value
 from llmsim.physics.learning.objectives import (
     Effort,
     GradientShape,
@@ -202,7 +202,7 @@ def _curve(job: Job) -> Curve:
         floor=-0.5,
         rest=0.5 + end,
         start=0.0,
-        terms=((-end, 3.0 / job.schedule.steps, FULL_RATE_STEPS),),
+        terms=((-end, 3.0 / job.schedule.steps),),
     )
 
 

@@ -13,7 +13,7 @@ from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.learning import benchmarks, gradient, loss, metrics
 from llmsim.physics.learning.benchmarks import ANSWER_TOKENS, ANSWERS
-from llmsim.physics.learning.curve import FULL_RATE_STEPS, Curve, data_offset
+from llmsim.physics.learning.curve import Curve, data_offset
 from llmsim.physics.learning.objectives import Effort, GradientShape, Metrics, Objective, Score
 
 
@@ -36,8 +36,8 @@ def _curve(job: Job) -> Curve:
         rest=end - floor,
         start=start,
         terms=(
-            (start - end - slow, 1.0 / (30.0 if adapters else 12.0), FULL_RATE_STEPS),
-            (slow, 3.0 / job.schedule.steps, FULL_RATE_STEPS),
+            (start - end - slow, 1.0 / (30.0 if adapters else 12.0)),
+            (slow, 3.0 / job.schedule.steps),
         ),
         epoch_gain=0.93 if adapters else 0.82,
     )
