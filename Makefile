@@ -5,7 +5,7 @@ PORT ?= 8000
 # The page's address, where it is known: previews of links take whole addresses only.
 SITE ?=
 export SITE
-# The house dialect is what people see first; without it the seed chooses whose log it is.
+# `make run` plays the default dialect; without the flag the seed chooses one.
 ARGS ?= --dialect pytorch
 
 VENV := .venv

@@ -74,13 +74,13 @@ def screen(width: int, *, live: bool = False, unicode: bool = True) -> Screen:
 
 
 def told(run: Run, width: int) -> Iterator[str]:
-    """The text of every line and bar of a run in the house dialect."""
+    """The text of every line and bar of a run in the default dialect."""
     for _, text in told_by(run, width):
         yield text
 
 
 def told_by(run: Run, width: int) -> Iterator[tuple[Event, str]]:
-    """Every line and bar of a run in the house dialect, with the event that it tells."""
+    """Every line and bar of a run in the default dialect, with its event."""
     table, surface = lines_of("pytorch"), screen(width)
     for event in run.events:
         if tell := table.get(type(event)):

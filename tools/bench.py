@@ -117,20 +117,22 @@ def rows_of(dialect: str) -> int:
 
 
 def dialects() -> list[Figure]:
-    """A line, or a bar that is drawn anew, of each dialect against a line of the house's."""
+    """A line, or a bar that is drawn anew, of each dialect against a line of the default
+    dialect.
+    """
     names = [name for name in NAMES if name != DEFAULT]
     counts = [lines_of(1), *map(rows_of, names)]
     works = [partial(lines_of, 1), *(partial(rows_of, name) for name in names)]
     times = medians(*works, clock=process_time)
     house, *others = [taken / count for taken, count in zip(times, counts, strict=True)]
     return [
-        Figure(f"line: {name}", taken * 1e6, "us", taken / house, "the house dialect's line", 2)
+        Figure(f"line: {name}", taken * 1e6, "us", taken / house, "the default dialect's line", 2)
         for name, taken in zip(names, others, strict=True)
     ]
 
 
 def peak(gpus: int) -> int:
-    """Bytes that a run of so many GPUs has allocated at most."""
+    """The peak of the bytes that a run on this number of GPUs allocates."""
     tracemalloc.start()
     lines_of(7, gpus=gpus)
     most = tracemalloc.get_traced_memory()[1]

@@ -140,7 +140,7 @@ def smoothness(browser: Browser, ours: str) -> Figure:
 
 
 def heaps(browser: Browser, ours: str, runs: int) -> tuple[float, float]:
-    """Megabytes of the page's heap, swept, and of Python's memory, after so many runs."""
+    """Megabytes of the page's heap, swept, and of Python's memory, after this number of runs."""
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{ours}?seed=1&speed-factor=max&runs={runs}")

@@ -27,9 +27,9 @@ LAUNCH, STEPS, VALIDATION = 6, 4, 3
 HEAD = """\
 # Dialects
 
-The same run, told as each framework tells it. Made by `make docs` from run {seed}
+The same run, as each framework prints it. Made by `make docs` from run {seed}
 (`llmsim --dialect NAME --seed {seed} --start 2026-01-30T12:00:00`); long lines are cut here.
-What a framework does not print is not added: the house dialect, `pytorch`, tells all.
+What a framework does not print is not added; the default dialect, `pytorch`, prints every event.
 
 """
 
@@ -63,7 +63,7 @@ which field is wrong, if one is. "auto" never draws it, and the page does not ha
 
 
 def rendered(name: str) -> Iterator[tuple[Event, str]]:
-    """Every line of the run and the event that it tells, bars in progress left out."""
+    """Every line of the run with its event, without bars in progress."""
     job = plan(Options(seed=SEED, start=datetime(2026, 1, 30, 12), dialect=name))
     table = lines_of(name)
     for event in simulate(job):

@@ -36,7 +36,7 @@ killed leaves nothing half under the final name. A `PATH` that exists is refused
 device is written to directly.
 
 Whatever goes wrong with an export is one sentence that names it. What cannot be begun ends the
-show before its first line; what fails later is told at the end, and the show goes on. The exit
+show before its first line; a later failure is reported at the end, and the show goes on. The exit
 status is 1 in both.
 
 Everything says that it is simulated: records and files have a mark where their format has room

@@ -31,7 +31,7 @@ VARIABLES = (
     ("CLICOLOR", "`0`: no colours", "`--color`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
     ("COLORTERM", "`truecolor` or `24bit`: all colours", "`FORCE_COLOR`"),
     ("COLUMNS", ("the width of a pipe, which is 200 otherwise, or of a terminal that does not "
-     "tell its own; from 20 to 400"), "the terminal's size"),
+     "report its size; from 20 to 400"), "the terminal's size"),
 )  # fmt: skip
 
 PAGE_TEXT = """\
@@ -45,7 +45,7 @@ there are neither variables nor a file: its address has the flags as parameters
 
 {options}
 
-`llmsim --version` and `llmsim --help` speak for themselves.
+`llmsim --version` prints the version, `llmsim --help` all options.
 
 A switch can be said no to, which matters where a default says yes: `--tidy=no`. A variable that
 is empty counts as not set.

@@ -20,7 +20,7 @@ README = ROOT / "README.md"
 
 EXCERPT_WIDTH = 110
 SEED = 4
-# Lines of the log that the excerpt shows: from one that contains this text, so many.
+# Lines of the log in the excerpt: the text of the first one, and the number of lines.
 EXCERPT_PARTS = (
     ("torchrun --nnodes", 2),
     ("PyTorch", 4),
@@ -70,7 +70,7 @@ def status_table() -> str:
 
 
 def dialect_list() -> str:
-    """The dialects but the house's own, and whose logs they are."""
+    """All dialects but the default one, with the framework of each."""
     return "\n".join(
         f"- `{each.name}`: {each.meaning}" for each in frameworks() if each.name != DEFAULT
     )

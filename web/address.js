@@ -1,12 +1,12 @@
-// What the page's address asks for, and the command that asks for the same in a terminal.
+// The options in the page's address, and the command with the same options for a terminal.
 
 import { SWITCHES } from "./tables.js";
 
 /** @typedef {[name: string, value: string][]} Query */
 
-// Parameters of the page itself; all others are options of llmsim, which Python judges.
+// Parameters of the page itself. All others are options of llmsim, which Python checks.
 const OWN = ["background", "boot", "kiosk", "theme"];
-// What others hang on an address that is passed around: it says where the visitor comes from.
+// Tracking parameters that other sites append to a link; they are ignored.
 const FOREIGN = /^(utm_\w*|[a-z]*cl(k)?id|gbraid|wbraid|igshid?|mc_[ce]id|_ga|_gl|ref|ref_src|source|si)$/i;
 
 /** @param {string} search */
@@ -19,7 +19,7 @@ export function readAddress(search) {
 }
 
 /**
- * The address at which this page plays what the query asks for.
+ * The address at which this page plays a run with the query's options.
  *
  * @param {Query} query
  */
@@ -39,8 +39,8 @@ export function addressOf(query) {
 export const merged = (query, others) => [...new Map([...query, ...others])];
 
 /**
- * The command with a query's options, as a shell takes it. Nothing in it can speak to a terminal:
- * an address may come from anybody.
+ * The command with a query's options, quoted for a shell. Control characters are removed, since an
+ * address may come from an attacker.
  *
  * @param {Query} query
  */

@@ -1,12 +1,12 @@
-// The controls: buttons that appear when somebody moves or looks for them, and keys.
+// The controls: keys, and buttons that appear when the pointer moves or the focus reaches them.
 
 import { KEYS } from "./tables.js";
 
-const IDLE = 2500; // ms without movement until they go
-const GRACE = 2000; // ms after a dialog in which Escape means the dialog that has just gone
+const IDLE = 2500; // ms without movement until the buttons disappear
+const GRACE = 2000; // ms after a dialog has closed in which Escape is taken to mean that dialog
 
 /**
- * Call the action of each button that is pressed, and of each key that stands for one.
+ * Call the action of each button that is pressed, and of each key that has the same action.
  *
  * @param {HTMLElement} bar
  * @param {Record<string, (button: HTMLElement) => void>} actions
@@ -21,19 +21,19 @@ export function listen(bar, actions) {
     if (pressed instanceof HTMLElement) act(pressed.dataset.action ?? "");
   });
 
-  let closed = -GRACE; // when a dialog went
+  let closed = -GRACE; // when the last dialog closed
   for (const dialog of document.querySelectorAll("dialog"))
     dialog.addEventListener("close", () => {
       closed = performance.now();
     });
 
-  // Before the terminal, which would take every key for its own.
+  // The listener runs before the terminal's, which would handle every key.
   const hear = (/** @type {KeyboardEvent} */ event) => {
     const name = KEYS[event.key.toLowerCase()];
     const { target, ctrlKey, altKey, metaKey } = event;
     if (!name || ctrlKey || altKey || metaKey || document.documentElement.dataset.state === "loading") return;
     if (event.key === "Escape" && performance.now() - closed < GRACE) return;
-    // A dialog has its own use for every key, a button for a space.
+    // Keys in a dialog belong to the dialog, and a space on a button presses the button.
     if (!(target instanceof Element) || target.closest("dialog")) return;
     if (event.key !== " " || !target.closest("[data-action]")) {
       event.preventDefault();
@@ -55,10 +55,10 @@ export function listen(bar, actions) {
 }
 
 /**
- * Hand a text on: by what the device has for that, if it is a link, else by the clipboard.
+ * Share a text: a link by the device's share dialog if it has one, other texts by the clipboard.
  *
  * @param {string} text
- * @param {boolean} [copied] it is no link
+ * @param {boolean} [copied] whether the text is copied, since it is not a link
  * @returns {Promise<string>} what to tell
  */
 export async function share(text, copied = false) {
@@ -76,7 +76,7 @@ export async function share(text, copied = false) {
   }
 }
 
-/** Fill the screen, or no longer. */
+/** Switch full screen on or off. */
 export async function toggleFullScreen() {
   try {
     if (document.fullscreenElement) await document.exitFullscreen();

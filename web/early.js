@@ -1,4 +1,4 @@
-// Runs before the first paint, inside index.html: a page that is told a theme is never seen in another,
+// Runs before the first paint, inside index.html: a page with a given theme is never seen in another,
 // and nothing moves when somebody is greeted who is here for the first time.
 // It is a script of the old kind, and nothing else may be here: the rest of the page does without it.
 

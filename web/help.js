@@ -4,7 +4,7 @@ import { element } from "./loading.js";
 
 const dialog = /** @type {HTMLDialogElement} */ (element("help"));
 
-/** A row for each button that has a key: the key, and the button's own words. */
+/** A row for each button that has a key: the key, and the button's title. */
 function rows() {
   return [...document.querySelectorAll("#controls [aria-keyshortcuts]")].flatMap((button) => {
     const [key, meaning] = [document.createElement("dt"), document.createElement("dd")];
@@ -14,7 +14,7 @@ function rows() {
   });
 }
 
-/** Show it; the dialog goes as all dialogs do. */
+/** Show the help; the dialog closes as all dialogs do. */
 export function help() {
   element("keys").replaceChildren(...rows());
   dialog.showModal();

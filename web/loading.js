@@ -1,16 +1,16 @@
-// Loading: how far it is, what it waits for, and what is wrong when nothing comes.
+// Loading: its progress, the files that are missing, and the reason if the page does not start.
 //
 // The first of the page's modules. It imports none, so that it can say which of them does not arrive;
 // where it does not arrive itself, index.html says so without any script.
 
-const QUIET = 6000; // ms without news until it says what it waits for
-const PATIENCE = 60_000; // ms without news until it gives up
-const PROBE = 2500; // ms that a file has to answer in when nothing has come
-const SEARCH = 20_000; // and when something has failed, so that there is a fault to be found
+const QUIET = 6000; // ms without progress until the page says which file is missing
+const PATIENCE = 60_000; // ms without progress until the page gives up
+const PROBE = 2500; // ms in which a file must answer a probe while the page waits
+const SEARCH = 20_000; // and after a failure, when one of the files must be at fault
 const [FULL, EMPTY] = ["\u2588", "\u2591"];
 
 const root = document.documentElement;
-root.dataset.alive = ""; // index.html need not say that nothing has come
+root.dataset.alive = ""; // index.html then hides its sentence that nothing has arrived
 
 export const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
@@ -25,10 +25,10 @@ const endings = [];
 export const whenFailed = (call) => endings.push(call);
 
 /**
- * Say why there is nothing to see. The first reason counts: others follow from it.
+ * Show why the page has failed. Only the first reason is shown, since others follow from it.
  *
  * @param {string} sentence
- * @param {unknown} [cause] what the browser says, for the console
+ * @param {unknown} [cause] the browser's error, for the console
  */
 export function fail(sentence, cause) {
   if (root.dataset.state === "failed") return;
@@ -51,14 +51,14 @@ function needed() {
 }
 
 /**
- * Whether a file is what its address says: the build names folders by their content's SHA-256.
+ * Whether a file has the content that the build made: folders are named by their content's SHA-256.
  *
  * @param {string} address
  * @param {Response} response
  */
 async function intact(address, response) {
   const wanted = address.match(/\/([0-9a-f]{12})\/[^/]+$/)?.[1];
-  if (!wanted || !globalThis.crypto?.subtle) return true; // nobody can tell
+  if (!wanted || !globalThis.crypto?.subtle) return true; // it cannot be checked
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.arrayBuffer()));
   return [...digest.slice(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join("") === wanted;
 }
@@ -66,11 +66,11 @@ async function intact(address, response) {
 /**
  * @typedef {object} Fault
  * @property {string} sentence
- * @property {boolean} certain it will not go away by waiting
+ * @property {boolean} certain whether waiting cannot help
  */
 
 /**
- * What is wrong with a module; undefined: nothing.
+ * The fault of a module; undefined if it has none.
  *
  * @param {string} address
  * @param {number} patience in ms
@@ -93,7 +93,7 @@ async function fault(address, patience) {
 }
 
 /**
- * What is wrong with the page's modules: one that will not come, else the first that is late.
+ * The fault of the page's modules: of one that cannot arrive, otherwise of the first that is late.
  *
  * @param {number} patience in ms
  * @returns {Promise<string | undefined>}
@@ -110,7 +110,7 @@ async function firstFault(patience) {
 /**
  * Fail because a module has not started, and name the file whose fault it is.
  *
- * @param {string} otherwise what to say when all files are as they should be
+ * @param {string} otherwise the sentence if all files are right
  * @param {unknown} [cause]
  */
 export async function failToStart(otherwise, cause) {
@@ -137,18 +137,18 @@ let quiet = setTimeout(sayWhatIsAwaited, QUIET);
 const giveUp = () => fail(`Nothing has arrived for ${PATIENCE / 1000} seconds.`);
 let patience = setTimeout(giveUp, PATIENCE);
 
-/** Watch the clock no more. */
+/** Stop the timers of loading. */
 export function rest() {
   clearTimeout(quiet);
   clearTimeout(patience);
 }
 
 /**
- * Draw the bar that a Python program would draw.
+ * Draw a progress bar as a Python program would draw it.
  *
  * @param {number} loaded
  * @param {number} total
- * @param {string[]} missing the files that have not come whole
+ * @param {string[]} missing the files that have not arrived completely
  */
 export function showProgress(loaded, total, missing) {
   rest();

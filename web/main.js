@@ -1,6 +1,6 @@
-// The page: shows what the worker writes, and passes on what a visitor wants.
+// The page: shows the text from the worker, and sends it the visitor's wishes.
 //
-// Its state stands on the root element as data-state: loading, playing, ended or failed.
+// Its state is the root element's data-state: loading, playing, ended or failed.
 
 import { addressOf, commandOf, merged, readAddress } from "./address.js";
 import { listen, share, toggleFullScreen } from "./controls.js";
@@ -43,7 +43,7 @@ const NO_WORKER =
 const CRASHED = "Python's worker has stopped: the browser's console says why.";
 const NO_TERMINAL = "The terminal does not start in this browser: its console says why.";
 
-/** What can wait until the show has begun. */
+/** Work that can wait until the show has begun. */
 async function finish() {
   keepForLater();
   document.head.append(/** @type {HTMLTemplateElement} */ (element("later")).content);
@@ -67,7 +67,7 @@ function hear(message) {
       break;
     case "run":
       run = message.run;
-      // The address names the run: for those who come back, reload or send it to somebody.
+      // The address names the run, so that a reload, a return or a shared link plays it again.
       history.replaceState({ run: run.options }, "", addressOf(merged(asked, run.options)));
       break;
     case "reached":
@@ -108,7 +108,7 @@ function setState(state) {
   labelPause();
 }
 
-/** The first button: what it does depends on what goes on. */
+/** Label the first button: pause, resume or, after the end, again. */
 function labelPause() {
   const ended = root.dataset.state === "ended";
   controls.button("pause").textContent = ended ? "again" : paused ? "resume" : "pause";
@@ -122,12 +122,12 @@ function setPaused(value) {
   setTitle();
 }
 
-/** This run again, from its first line. */
+/** Play this run again from its first line. */
 function again() {
   play(merged(asked, run?.options ?? []));
 }
 
-/** The tab says how far the run is. */
+/** Show the run's progress in the tab's title. */
 function setTitle() {
   document.title = [paused && "paused", reached, "llmsim"].filter(Boolean).join(" \u00b7 ");
 }
@@ -153,7 +153,7 @@ function changeSpeed(factor) {
   asked = merged(asked, [["speed-factor", speed === Infinity ? "max" : String(speed)]]);
 }
 
-/** The run after the one that plays. */
+/** Play the run with the next seed. */
 function next() {
   const seed = BigInt(new Map(run?.options).get("seed") ?? 0);
   play(merged(asked, [["seed", String((seed + 1n) % 2n ** 64n)]]));
@@ -183,7 +183,7 @@ function notice(text) {
 }
 
 const controls = listen(element("controls"), {
-  // After the end there is nothing to hold: the same key plays the run again.
+  // After the end there is nothing to pause: the same key plays the run again.
   pause: () =>
     root.dataset.state === "ended" ? again() : root.dataset.state === "playing" && setPaused(!paused),
   slower: () => changeSpeed(1 / 2),
@@ -194,7 +194,7 @@ const controls = listen(element("controls"), {
   stop: () => tell({ type: "stop" }),
   settings: () => changeSettings().catch((error) => fall(error, "The settings could not be fetched.")),
   share: async () => notice(await share(location.href)),
-  // Whoever gets it has nothing installed: uv fetches llmsim and plays it.
+  // The command works without an installed llmsim: uv fetches it and plays the run.
   command: async () => notice(await share(`uvx ${run?.command ?? "llmsim"}`, true)),
   screen: toggleFullScreen,
   theme: () => setTheme(remember("theme", chosenTheme() === "light" ? "dark" : "light")),
@@ -213,7 +213,7 @@ async function showHelp() {
 }
 
 /**
- * Something beside the show is missing: say so in passing.
+ * Report that something beside the show is missing, in a short notice.
  *
  * @param {unknown} error
  * @param {string} sentence
@@ -223,13 +223,13 @@ function fall(error, sentence) {
   notice(sentence);
 }
 
-/** Nobody who has read what this is need read it again. */
+/** Remember that the welcome has been read, so that it is not shown again. */
 function greeted() {
   delete root.dataset.welcome;
   remember("welcome", "read");
 }
 
-/** The screen saver: nothing but the terminal, and the screen stays on. */
+/** The kiosk mode: only the terminal is shown, and the screen stays on. */
 function keepAwake() {
   root.dataset.kiosk = "";
   const wake = () => navigator.wakeLock?.request("screen").catch(() => {});
@@ -256,7 +256,7 @@ async function start() {
   setTheme(chosenTheme());
   terminal.onResize(({ cols, rows }) => tell({ type: "resize", columns: cols, rows }));
   module.onInterrupt(terminal, () => tell({ type: "stop" }));
-  if (window.top === window) terminal.focus(); // a frame does not take it from its page
+  if (window.top === window) terminal.focus(); // in a frame the focus stays with the outer page
   play(asked);
 }
 

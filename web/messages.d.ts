@@ -1,4 +1,4 @@
-/** What the page and its worker say to each other. Types alone: nothing of this file is served. */
+/** The messages between the page and its worker. This file has types alone and is not served. */
 
 /** The terminal's size in cells. */
 export interface Size {
@@ -15,7 +15,7 @@ export interface Run {
 }
 
 export type ToWorker =
-  /** Play, instead of what is playing; Python judges the query's pairs. */
+  /** Stop the current show and play another; Python checks the query's pairs. */
   | ({ type: "start"; query: [string, string][] } & Size)
   | ({ type: "resize" } & Size)
   /** The terminal has taken in a text of this size: more may come. */

@@ -6,7 +6,7 @@ export function keepForLater() {
   navigator.serviceWorker?.register("sw.js", { updateViaCache: "none" }).catch(() => {});
 }
 
-/** Forget all that is kept: it may be what is wrong. */
+/** Delete all stored files, since one of them may be faulty. */
 export async function forget() {
   try {
     const registration = await navigator.serviceWorker?.getRegistration();

@@ -1,4 +1,4 @@
-// The settings: a form made of the table in src/llmsim/options/table.py, which the build writes down.
+// The settings: a form made from options.json, which the build writes from src/llmsim/options/table.py.
 
 /** @import { Query } from "./address.js" */
 
@@ -6,7 +6,7 @@
  * @typedef {object} Option
  * @property {string} name
  * @property {string} meaning
- * @property {string} preset what holds when nothing is given
+ * @property {string} preset the default
  * @property {string[]} choices names to propose
  */
 
@@ -58,8 +58,8 @@ function field({ name, meaning, preset, choices }) {
 /**
  * Ask for the options of the next runs.
  *
- * @param {Query} query those of now
- * @returns {Promise<Query | undefined>} undefined: it stays as it is
+ * @param {Query} query the current options
+ * @returns {Promise<Query | undefined>} undefined: the options do not change
  */
 export async function ask(query) {
   if (!fields.childElementCount) fields.append(...(await load()).map(field));

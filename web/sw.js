@@ -1,8 +1,8 @@
 // The service worker: keeps one whole build of the page, so that the next visit needs no network.
 //
-// A build is installed when every byte of it is here and has the hash that the build knows; until
-// then the one before it is served. The page is always the installed build's, and all else is
-// named by its hash, so no visit ever sees parts of two. The build writes `build` above this.
+// A build is installed when all its files are there with the right hashes; until then the earlier
+// build is served. The page always belongs to the installed build, and all other files are named by
+// their hash, so that no visit sees parts of two builds. The build writes `build` above this line.
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 
@@ -26,7 +26,7 @@ async function install() {
   await worker.skipWaiting();
 }
 
-/** Forget old builds, but for the last: a page of it may be open. */
+/** Delete old builds except the last one, since a page of it may be open. */
 async function activate() {
   const ours = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
   await Promise.all(ours.slice(0, -1).map((name) => caches.delete(name)));
@@ -44,7 +44,7 @@ async function answer(request) {
 }
 
 /**
- * Browsers that can are told to read this build's files from its cache without asking here first.
+ * Tell browsers that support it to read this build's files from the cache without this worker.
  *
  * @param {ExtendableEvent & { addRoutes?: (routes: object[]) => Promise<void> }} event
  */

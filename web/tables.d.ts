@@ -1,8 +1,8 @@
-/** What Python's tables say of keys, speeds and options; tables.js itself is made by the build. */
+/** The parts of Python's tables of keys, speeds and options; the build makes tables.js itself. */
 
 /** The action of each key, by KeyboardEvent's name of it in lower case. */
 export const KEYS: Record<string, string>;
-/** The speeds that keys and buttons lead to. */
+/** The slowest and the fastest speed that keys and buttons can set. */
 export const SLOWEST: number;
 export const FASTEST: number;
 /** Options that need no value; a shell takes one only with an equals sign. */

@@ -39,7 +39,7 @@ function fontSize(width) {
     const pixels = cell * window.devicePixelRatio;
     return Math.abs(pixels - Math.round(pixels));
   };
-  // Browsers know font sizes in steps of 1/64 pixel. Measuring takes time: what is far off is not.
+  // Font sizes have steps of 1/64 pixel. Measuring takes time, so sizes far from a solution are skipped.
   const sizes = Array.from({ length: 97 }, (_, step) => Math.floor(wanted) - 1 + step / 64).filter(
     (size) => error(size * ratio) < 0.05,
   );
@@ -47,7 +47,7 @@ function fontSize(width) {
   return sizes[errors.indexOf(Math.min(...errors))] ?? wanted;
 }
 
-/** Whether WebGL would be drawn by a graphics card: in software the DOM is faster. */
+/** Whether a graphics card would draw WebGL; without one the DOM renderer is faster. */
 function hasGraphicsCard() {
   const gl = document.createElement("canvas").getContext("webgl2");
   const info = gl?.getExtension("WEBGL_debug_renderer_info");
@@ -57,7 +57,7 @@ function hasGraphicsCard() {
 }
 
 /**
- * Draw with the graphics card, if there is one. It takes its time to start.
+ * Draw with the graphics card, if there is one. Its start takes some time.
  *
  * @param {Terminal} terminal
  */
@@ -70,7 +70,7 @@ export async function accelerate(terminal) {
 }
 
 /**
- * Let what is shown while loading stand where the terminal will have it: nothing jumps then.
+ * Set the text size of the loading page to that of the terminal, so that the text does not jump.
  *
  * @param {Terminal} terminal
  */
@@ -90,10 +90,10 @@ export function openTerminal(element, theme) {
   const terminal = new Terminal({
     allowTransparency: "background" in document.documentElement.dataset,
     convertEol: true, // Python writes "\n"
-    disableStdin: true, // nobody types here: no keyboard comes up on a phone
+    disableStdin: true, // the terminal takes no input, and a phone shows no keyboard
     fontFamily: FONTS,
     fontSize: fontSize(element.clientWidth),
-    minimumContrastRatio: 4.5, // the log chooses its colours for any screen: what is too faint is lifted
+    minimumContrastRatio: 4.5, // colours of the log that are too faint here get more contrast
     scrollback: 10_000,
     theme,
   });
@@ -101,7 +101,7 @@ export function openTerminal(element, theme) {
   terminal.loadAddon(fit);
   terminal.open(element);
   terminal.textarea?.setAttribute("inputmode", "none");
-  terminal.write("\x1b[?25l"); // nobody types here: no cursor
+  terminal.write("\x1b[?25l"); // no cursor, since the terminal takes no input
   fit.fit();
   scrollByTouch(element, terminal);
   measureFor(terminal);
@@ -116,7 +116,7 @@ export function openTerminal(element, theme) {
 }
 
 /**
- * Call back on Ctrl+C, unless there is a selection: then it copies, as everywhere.
+ * Call back on Ctrl+C, unless text is selected: then Ctrl+C copies it.
  *
  * @param {Terminal} terminal
  * @param {() => void} interrupt

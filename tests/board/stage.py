@@ -179,7 +179,7 @@ class Terminal(pyte.Screen):
 
 @cache
 def timed(seed: int, gpus: int) -> tuple[Job, tuple[tuple[float, Event], ...]]:
-    """A run in the house dialect, paced for a short show."""
+    """A run in the default dialect, paced for a short show."""
     run = run_of(seed, gpus=gpus, recipe="pretrain", dialect="pytorch")
     return run.job, tuple(paced(iter(run.events), run.job, DURATION))
 

@@ -8,7 +8,7 @@ FRAMEWORKS = {f"test_{name}.py" for name in NAMES if name != "pytorch"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of the frameworks' dialects; the house dialect's are unit tests."""
+    """Marks the tests of the frameworks' dialects; the default dialect's are unit tests."""
     for item in items:
         if item.path.name in FRAMEWORKS:
             item.add_marker("transcripts")

@@ -1,4 +1,4 @@
-"""The house dialect: fits any width, stands still, and its text alone obeys the identities."""
+"""The default dialect: fits any width, stands still, and its text alone obeys the identities."""
 
 import re
 from datetime import datetime

@@ -37,7 +37,7 @@ class Code(NamedTuple):
 def code_of(script: str, main: tuple[Place, ...], *deepest: Place, **others: Any) -> Code:
     """The code of a framework: what all tracebacks begin with, and their last frames.
 
-    Those are, in order: of a step, of the forward pass, of the data, of a save, of the start.
+    `deepest` has these frames in order: of a step, the forward pass, the data, a save, the start.
     """
     step, forward, data, save, start = ((*main, place) for place in deepest)
     return Code(script, step, forward, data, save, (*main[:1], start[-1]), **others)

@@ -5,7 +5,7 @@ from llmsim.job.recipes import RECIPES
 
 FRAMEWORK = Framework(
     "pytorch",
-    "a good lab's own train.py under torchrun: tells all, fits any width",
+    "a good lab's own train.py under torchrun: prints every event, fits any width",
     tuple(RECIPES),
     ramps_batch=True,
     evaluates=True,
