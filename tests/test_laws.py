@@ -1,7 +1,9 @@
 """The laws of the house that a machine can hold: no I/O but at the edge, imports one way."""
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +23,7 @@ MODULES = {
 }
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 
-# The edge of law 5: hosts do I/O and have a clock, sinks write files, the catalogue reads lists.
+# The edge of law 6: hosts do I/O and have a clock, sinks write files, the catalogue reads lists.
 EDGE = ("hosts", "cli", "__main__")
 READER, WRITER = "catalog.records", "telemetry.sinks"
 INNER = [
@@ -52,7 +54,7 @@ def dotted(node: ast.AST) -> str:
     return ""
 
 
-# --- law 5: the edge is thin -------------------------------------------------------------------
+# --- law 6: the edge is thin -------------------------------------------------------------------
 
 FORBIDDEN_MODULES = (
     "asyncio", "fcntl", "glob", "http", "io", "locale", "logging", "multiprocessing", "os",
@@ -375,3 +377,36 @@ def test_whatever_is_public_says_what_it_is(module: str) -> None:
     tree = TREES[module]
     assert ast.get_docstring(tree), "a module says in a docstring what it is for"
     assert [node.name for node in public(tree) if not ast.get_docstring(node)] == []
+
+
+# --- plain English -----------------------------------------------------------------------------
+
+# Words whose meaning stands in another sentence, so that a reader has to search for it: a count
+# has a name ("at most `width` cells"), and a noun says what "such" or "those" mean.
+RIDDLES = re.compile(
+    r"\bso (?:many|much)\b|\bsuch\b(?! as\b)|\bthose\b|\buntold\b|\bwhoever\b"
+    r"|\bwhat (?:is|was|are|were) told\b|\bhouse dialect\b",
+    re.IGNORECASE,
+)
+
+
+def prose(module: str) -> Iterator[tuple[int, str]]:
+    """The lines of a module's docstrings and comments, with their numbers."""
+    text = MODULES[module].read_text(encoding="utf-8")
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            docstring = node.body[0]
+            for number in range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1):
+                yield number, text.splitlines()[number - 1]
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_sentences_name_what_they_mean(module: str) -> None:
+    found = [f"{module}:{number} {line.strip()}" for number, line in prose(module)
+             if RIDDLES.search(line)]  # fmt: skip
+    assert found == []

@@ -1,4 +1,4 @@
-"""The parts of typing that the package uses, without typing's import time (law 6).
+"""The parts of typing that the package uses, without typing's import time (law 7).
 
 Up to Python 3.12 typing brings re along, and both take longer to import than a bare
 interpreter takes to start. Type checkers see typing's own; a running program sees records

@@ -13,7 +13,7 @@ ERASE_LINE, ERASE_BELOW = "\x1b[K", "\x1b[J"
 def redrawn(before: Sequence[str] | None, lines: Sequence[str], after: Sequence[str]) -> str:
     """What turns the rows `before` into the rows `after`, with new lines of the log above them.
 
-    Without new lines only the rows that differ are written. After a resize nobody knows what
+    Without new lines only the rows that differ are written. After a resize it is unknown what
     is there: then `before` is None.
     """
     if before is not None and not lines and len(before) == len(after):

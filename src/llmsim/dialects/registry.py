@@ -1,7 +1,7 @@
 """The frameworks whose logs a run can have: each by its name, and which of them suit a job.
 
 A framework is a folder here: its framework.py has FRAMEWORK, its traits, and its lines.py has
-LINES, what it prints. A framework is imported when somebody asks for it, and not before. Other
+LINES, what it prints. A framework is imported only when it is needed. Other
 packages bring theirs along: see plugins.py. "any" draws from ours alone, so that a seed names
 the same run wherever it is played.
 """
@@ -48,7 +48,9 @@ DRAWN = ("any", "auto")  # names that leave the choice to the seed
 
 
 def names() -> tuple[str, ...]:
-    """All frameworks that there are: ours, then those of other packages by their names."""
+    """The names of all frameworks: of this package, then of other packages in alphabetical
+    order.
+    """
     from llmsim.dialects.plugins import plugins
 
     return (*NAMES, *(name for name in plugins() if name not in NAMES))
@@ -129,7 +131,7 @@ def runs_on(framework: Framework, gpu: Gpu) -> bool:
 
 
 def is_usual(framework: Framework, gpu: Gpu) -> bool:
-    """Whether people use this GPU with a framework: one of those that it knows, if it knows any."""
+    """Whether people use this GPU with a framework; some frameworks have a list of known GPUs."""
     known = not framework.known_gpus or gpu.name in framework.known_gpus
     return known and runs_on(framework, gpu)
 

@@ -2,7 +2,7 @@
 
 A framework that has trackers has a module scalars.py with a table for each of them, named after
 the tracker in capitals: TENSORBOARD, WANDB, CSV, HISTORY. A table gives, for a type of event, the
-points that the framework logs at it. Tags, steps and values are those of the framework.
+points that the framework logs at it, with the framework's own tags, steps and values.
 """
 
 from collections.abc import Callable, Iterable, Mapping

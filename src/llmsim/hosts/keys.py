@@ -1,8 +1,8 @@
-"""The keys: what each asks for, and which of them the bytes of a terminal are."""
+"""The keys: the action of each, and the bytes by which a terminal reports it."""
 
 from llmsim.typed import NamedTuple
 
-# So many characters that come together are a paste or an answer, and not somebody who types.
+# This many characters at once are a paste or a terminal's answer, not keys that a person types.
 PASTE = 8
 ESCAPE = b"\x1b"
 PASTE_BEGINS, PASTE_ENDS = b"\x1b[200~", b"\x1b[201~"  # bracketed paste, mode 2004
@@ -43,7 +43,7 @@ GAP = "  "
 
 
 def hint(width: int) -> str:
-    """The keys and their meanings in one line of at most so many cells."""
+    """The keys and their meanings in one line of at most `width` cells."""
     texts = {key.name: f"{key.label} {key.hint}" for key in KEYS}
     shown: list[str] = []
     for name in IMPORTANCE:
@@ -84,7 +84,7 @@ class Decoder:
 
     def _without_sequences(self, data: bytes) -> bytes:
         """What was typed as it stands; the beginning of something longer is kept for later."""
-        import re  # only here: see law 6
+        import re  # only here: see law 7
 
         paste, within = re.escape(PASTE_BEGINS), re.DOTALL
         data = re.sub(paste + b".*?" + re.escape(PASTE_ENDS), b"", data, flags=within)

@@ -25,9 +25,9 @@ from llmsim.text.screen import (
 PIECE = getattr(select, "PIPE_BUF", 512)
 # No wait for a reader is longer than this (seconds); a signal ends it earlier.
 LONGEST_WAIT = 0.5
-# How long a terminal is left to read what it has when there is not room enough for more.
+# Seconds that a terminal gets to read before the next attempt, when it has too little room.
 ROOM_TIME = 0.01
-# How long a stopped show tries to say goodbye to a reader that has stalled.
+# Seconds for which a stopped show tries to write its goodbye to a stalled reader.
 PATIENCE = 0.15
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -91,11 +91,11 @@ class Output:
         return screen._replace(width=fitted(width), height=height)
 
     def write(self, text: str, deadline: float = inf) -> None:
-        """Writes the text; of a reader that has stalled at the deadline the rest is kept back.
+        """Writes the text; if the reader has stalled until the deadline, the rest is kept back.
 
-        The deadline is one of time.monotonic(). What is kept back is written before the next
-        text, so that a drawing is cut only where nobody reads. Raises Stopped when a signal ends
-        the wait for the reader, and OSError, of which BrokenPipeError means that it has gone.
+        The deadline is a time of time.monotonic(). The rest is written before the next text, so
+        that no drawing is cut for a reader that goes on. Raises Stopped when a signal ends the
+        wait for the reader, BrokenPipeError when the reader has gone, OSError for other errors.
         """
         data = memoryview(self._rest + self._encode(text))
         try:
@@ -176,7 +176,7 @@ class Output:
 
 def complain(sentence: str) -> None:
     """Writes a sentence for the person at the terminal to standard error."""
-    with suppress(OSError):  # nobody reads it
+    with suppress(OSError):  # the reader has gone
         os.write(2, f"llmsim: {sentence}\n".encode(errors="replace"))
 
 

@@ -170,7 +170,7 @@ class Session:
             self.output.write(self._region.redrawn(), self.deadline)
 
     def _suspend(self) -> None:
-        """Gives the terminal back, and stops until somebody continues the process."""
+        """Gives the terminal back and stops; returns when the process is continued."""
         self.output.end(patience=SUSPENSION)
         if self.keyboard:
             self.keyboard.close()

@@ -114,7 +114,7 @@ class Signals:
         (number,) = _numbers(SUSPENDING)
         self.suspended = False
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # nothing where nobody could continue it
+        os.kill(os.getpid(), number)  # without effect if no shell could continue the process
         signal.signal(number, self._suspend)
 
     def _end(self, number: int, _frame: FrameType | None) -> None:

@@ -8,9 +8,9 @@ KEPT_SAVES = 2  # checkpoints kept on disk; the one before them goes when a new 
 
 
 def steps_per_epoch(job: Job) -> int:
-    """Steps of one pass over the training data, as far as the run makes them.
+    """Optimizer steps of one epoch: the run's steps divided by its epochs, rounded up.
 
-    A run of so many steps that somebody has asked for may end in the middle of its last pass.
+    A run with a given number of steps may end in the middle of its last epoch.
     """
     return -(-job.schedule.steps // job.schedule.epochs)
 

@@ -27,7 +27,7 @@ class Software(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """An incident that somebody asked for by --incident KIND@WHEN."""
+    """An incident that --incident KIND@WHEN asks for."""
 
     kind: str  # a name from --list incidents
     unit: str  # what `value` is: "share" of the steps (0..1), "step", "seconds", or "phase"
@@ -108,7 +108,7 @@ def step_rows(job: Job) -> int:
 
 
 def step_data_tokens(job: Job) -> float:
-    """Tokens that one step reads from the data set: those of its batch, its pairs or its
+    """Tokens that one step reads from the data set: the tokens of its batch, its pairs or its
     problems.
     """
     if job.recipe.row_sequences:

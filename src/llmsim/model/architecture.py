@@ -272,7 +272,7 @@ def _with_experts(skeleton: Architecture, size: int, active: int, experts: int) 
 def _oddness(config: Architecture, size: int, active: int) -> float:
     """A penalty: how far a mixture is from its sizes and from the proportions of published ones.
 
-    Those have hidden sizes of 40 to 128 x layers (80 in the middle), and the experts that a token
+    They have hidden sizes of 40 to 128 x layers (80 in the middle), and the experts that a token
     visits are 2.5 to 7 times as wide as the model (4). 1 % of the size weighs as much as a
     fifth of an octave of these.
     """

@@ -109,7 +109,7 @@ def choose(
 
     Rendezvous hashing: each name draws a number u of its own, and the largest log(u) / weight
     wins (Efraimidis and Spirakis 2006). A new name therefore changes only the draws that it wins,
-    a removed one only those that it had won, and the order has no meaning.
+    a removed name only the draws that it had won, and the order has no meaning.
     Raises IndexError if there is no name. Weights are above 0.
     """
     if not names:

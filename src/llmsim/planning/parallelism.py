@@ -152,8 +152,8 @@ def fitting_layout(
     """The fastest layout that fits the GPU's memory, for a global batch of about `sequences`.
 
     `sequence` is their length in tokens, by default the model's context; with `reference` a
-    frozen copy of the model has to fit too; `able` is what the framework can do, and `wish` what
-    somebody has asked of the layout. The batch may
+    frozen copy of the model has to fit too; `able` is what the framework can do, and `wish` which
+    values the layout must have. The batch may
     grow to GROWTH times its size where there are many data-parallel ranks, and further where
     nothing else fits. Of layouts that are about as fast the simplest is taken. None if nothing
     fits.

@@ -44,9 +44,9 @@ DRAWS = 60
 
 # Auto-planned runs take at least this long per step.
 SHORTEST_STEP_SECONDS = 0.1
-# Nobody watches a log in which each line takes longer.
+# The longest time between two lines of a log that is worth watching.
 LONGEST_LINE_SECONDS = 60
-# Nobody would leave a cluster at less than this.
+# The lowest MFU at which people run a cluster.
 LOWEST_MFU = 0.12
 # A pretraining that is over sooner than this is not worth a cluster.
 SHORTEST_RUN_SECONDS = 1200

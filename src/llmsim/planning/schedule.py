@@ -61,7 +61,7 @@ def length(job: Job, wanted: Wanted, draw: float) -> tuple[int, int]:
 
 
 def _asked(job: Job, wanted: Wanted) -> int:
-    """The steps that are asked for, or those of the tokens that are; else 0."""
+    """The given number of steps, or the steps of the given tokens; 0 if neither is given."""
     if wanted.steps and wanted.tokens:
         both = Setting("steps", str(wanted.steps)), " and ", Setting("tokens", str(wanted.tokens))
         raise PlanError(*both, " both say how long the run is: give one of them.")
@@ -114,7 +114,7 @@ def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float
         steps=steps,
         warmup=near_number(warmup, 1),
         peak_lr=peak,
-        final_lr=float(f"{peak * recipe.final_rate:.6g}"),  # as somebody would type it
+        final_lr=float(f"{peak * recipe.final_rate:.6g}"),  # as a person types it
         decay=candidate.decay,
         sequence=candidate.sequence,
         global_batch=global_batch,

@@ -1,11 +1,11 @@
-"""What somebody has asked of a layout."""
+"""The values that options give for a layout."""
 
 from llmsim.job.layout import Recompute, Sharding
 from llmsim.typed import NamedTuple
 
 
 class Wish(NamedTuple):
-    """What a layout has to be. 0 and None leave it to the planner."""
+    """The values that a layout must have. 0 and None leave the value to the planner."""
 
     dp: int = 0  # data-parallel ranks
     tp: int = 0  # tensor-parallel ranks

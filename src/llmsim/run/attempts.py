@@ -3,8 +3,8 @@
     launch | training ... | failure | outage | launch | training ... | export
 
 A deadly fault cuts the segment that it falls into. The failure lasts from the last whole step, or
-from what was interrupted, until the last process has ended and the last word is said; the outage
-until somebody, or something, launches the job again. The next attempt begins from the last
+from the pause that was interrupted, until the last process has ended and the last line is printed;
+the outage until a person or a script launches the job again. The next attempt begins from the last
 checkpoint that was durable when the fault came: one that was still being written is lost.
 """
 
@@ -145,7 +145,7 @@ def _cut(segment: Segment, at: float) -> Segment:
 
 
 def _pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Kind, ...]]]:
-    """The steps after which training pauses, and for what, in order; those after a checkpoint."""
+    """The steps after a checkpoint at which training pauses, and for what, in order."""
     saves, checks = set(saved_steps(job)), set(validated_steps(job))
     kinds: tuple[tuple[Kind, set[int]], ...] = (("validation", checks), ("checkpoint", saves))
     if not job.framework.validates:
@@ -183,7 +183,7 @@ def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk
 
 
 def _label(job: Job, attempt: int, fault: Fault, told: Story, step: int, over: float) -> Label:
-    """The truth about an incident, for whoever grades a monitor."""
+    """The label of an incident: the truth with which a monitor can be graded."""
     rank, size = fault.incident.rank, gpus_per_node(job)
     streams = tuple(dict.fromkeys(each.stream for each in told.symptoms))
     return Label(

@@ -1,4 +1,4 @@
-"""Which incident comes next: those that chance draws, and those that somebody asked for."""
+"""The next incident of a run: random ones, and the ones that --incident asks for."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -58,7 +58,7 @@ class Faults:
             yield each[0]
 
     def _within(self, segment: Segment, offset: float) -> list[tuple[Fault, Any]]:
-        """(fault, what to forget when it is met) of those in a segment's time.
+        """Pairs (fault, what to forget when it is met) of the faults in a segment's time.
 
         `offset` turns the run's seconds into uptime.
         """

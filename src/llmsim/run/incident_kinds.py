@@ -4,7 +4,7 @@ Rates are interruptions per million GPU-hours. The anchor is Llama 3 405B: 419 u
 interruptions in 54 days of 16,384 H100, one per 50,700 GPU-hours (arXiv 2407.21783, table 5).
 `CAUSES` has that table row by row, and says which kinds stand for each row; a row with several
 kinds is split by our own estimate, since the paper does not split it. Kinds that slow a run or
-bend its numbers without ending it are in no such table: their rates are estimates as well.
+change its numbers without ending it are missing in this table: their rates are estimates as well.
 """
 
 from functools import cache
@@ -14,10 +14,10 @@ from llmsim.typed import Literal, NamedTuple
 
 # What a kind does to the attempt that it meets.
 #   death    a process ends with an error, and the job with it
-#   hang     nobody dies; the watchdog of the waiting ranks ends the job after its timeout
+#   hang     no process dies; the watchdog of the waiting ranks ends the job after its timeout
 #   slow     steps take longer, and the run goes on
-#   drain    steps take longer until somebody restarts the job without the node
-#   stop     the job is told to stop, saves if its framework can, and ends in order
+#   drain    steps take longer until a person restarts the job without the node
+#   stop     the job gets SIGTERM, saves if its framework can, and ends in order
 #   numbers  the loss or the gradient is wrong; what follows is the framework's choice
 Consequence = Literal["death", "hang", "slow", "drain", "stop", "numbers"]
 Layer = Literal[
@@ -46,7 +46,7 @@ class Kind(NamedTuple):
     recovery: str  # what ends it
     repair_minutes: float  # median from the death to the next launch; the mean is far longer
     exit_status: int | None  # of the first process that dies; None where none does
-    # Interruptions per million GPU-hours beyond those of CAUSES: estimates.
+    # Estimates of interruptions per million GPU-hours that CAUSES does not contain.
     extra_rate: float = 0.0
     node_fault: bool = True  # whether one node is to blame, which may be at fault again
     needs: Need = "anything"

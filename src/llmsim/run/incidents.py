@@ -6,7 +6,7 @@ out. Incidents are a Poisson process in GPU-hours with three departures that fle
     clusters   one in seven is followed by another within minutes: 73 % of failed tasks die in
                their first ten minutes (Aegis, NSDI 2025)
     lemons     two nodes in a hundred are at fault in a third of the cases (Meta, arXiv 2410.21680)
-    repairs    most are automatic and take minutes; some wait for a person, and those make the mean
+    repairs    most are automatic and take minutes; some wait for a person, which makes the mean
                ten times the median (OLMo: 3 min 42 s and 38 min 54 s)
 
 On top of what hardware does, every job breaks for its people's reasons whatever its size: eight
@@ -112,7 +112,7 @@ def _drawn(job: Job, rate: float, seconds: float) -> Iterator[Incident]:
 
 
 def _cluster(job: Job, at: float, number: int) -> Iterator[Incident]:
-    """An incident, and those that follow it within minutes of uptime, on the same node."""
+    """An incident, and its followers within minutes of uptime, on the same node."""
     rank = None
     for follower in range(_LONGEST_CLUSTER):
         incident = draw(job, number + follower, at, rank)

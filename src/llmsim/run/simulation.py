@@ -34,7 +34,7 @@ def step(run: Run, number: int, attempt: int | None = None) -> Step:
     """The record of an optimizer step, counted from 1, as if it were logged.
 
     Of an attempt, or of the latest before it that ran the step; without one, of the first.
-    Raises IndexError where the run has no such step.
+    Raises IndexError if the run does not have the step.
     """
     if not 1 <= number <= run.job.schedule.steps:
         raise IndexError(f"the run has steps 1 to {run.job.schedule.steps}, and no step {number}")

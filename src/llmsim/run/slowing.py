@@ -1,4 +1,4 @@
-"""Incidents that nobody dies of: which steps they slow, by how much, and what is said of them."""
+"""Incidents that end no process: the steps that they slow, by how much, and their lines."""
 
 from llmsim.job.records import Job
 from llmsim.physics import noise
@@ -48,7 +48,7 @@ def _heat(job: Job, number: int, usual: float, told: Story) -> tuple[int, float]
 
 
 def _straggler(job: Job, number: int, usual: float, told: Story) -> tuple[int, float]:
-    """Until somebody takes the node out."""
+    """The steps and the delay of a straggler, until its node is taken out."""
     del told
     steps = noise.integer(job.seed, "incident/straggling", 20, 200, number)
     return steps, usual * _between(job, "straggler", number, 0.04, 0.07)

@@ -2,7 +2,7 @@
 
     story(job, incident, executed, step_seconds)  ->  Story(symptoms, visible, detected, dead)
 
-Seconds count from the fault. The clocks are those of public reports: Xid 48, 63 and 94 within
+Seconds count from the fault. The delays come from public reports: Xid 48, 63 and 94 within
 25 ms on an H100; a CUDA error at the next synchronising call of the one process on that GPU; the
 launcher's SIGTERM 0.2 to 1.8 s later; NCCL's retries on InfiniBand 8.6 s (up to 2.21) or 34 s
 (from 2.23) long; a hang found after exactly the process group's timeout and ended 60 s later by
@@ -29,12 +29,12 @@ class Story(NamedTuple):
 
     symptoms: tuple[Symptom, ...]
     visible: float  # the first sign in any stream
-    detected: float  # somebody knows
+    detected: float  # a monitor or a person knows
     over: float  # the last process has ended, or all is well again
 
 
 class Fault(NamedTuple):
-    """What a kind's story is told from."""
+    """The values from which the story of an incident is made."""
 
     job: Job
     incident: Incident
@@ -64,7 +64,7 @@ def told_nodes(job: Job, rank: int) -> tuple[int, ...]:
 
 
 def told_ranks(job: Job, rank: int) -> list[int]:
-    """Whose processes are heard: all of those nodes, as they come, and not in order."""
+    """The ranks whose lines appear: all of these nodes, in random order."""
     size = gpus_per_node(job)
     ranks = [node * size + local for node in told_nodes(job, rank) for local in range(size)]
     return sorted(ranks, key=lambda each: noise.bits(job.seed, "incident/arrival", each))

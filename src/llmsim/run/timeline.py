@@ -3,7 +3,7 @@
     launch | training | validation | checkpoint | training | ... | export
 
 A segment is a stretch of simulated time in which the cluster does one thing. Segments follow one
-another without a gap. They are drawn when somebody first asks for them, so that the first line
+another without a gap. They are computed when they are first needed, so that the first line
 of a long run comes as early as that of a short one; what was drawn belongs to the run.
 
 Two counters: an optimizer step says what has been learnt, an executed step what has been run.
@@ -112,7 +112,7 @@ class Run(NamedTuple):
     memo: dict[Any, Any]  # what functions over the run have computed and may ask again
 
     def __hash__(self) -> int:
-        """Runs are told apart as objects: each has a memory of its own."""
+        """The hash of the object: two runs differ even if their jobs are equal."""
         return object.__hash__(self)
 
     def __eq__(self, other: object) -> bool:
@@ -144,11 +144,11 @@ def step_ended(job: Job, segment: Segment, step: int) -> float:
 
 
 def steps_seconds(job: Job, first: int, last: int, repeated: int) -> float:
-    """Seconds of the optimizer steps first..last after so many repeated ones, without delays.
+    """Seconds of the optimizer steps first..last after `repeated` repeated steps, without delays.
 
-    Time goes by executed steps. Where a step's length follows from what is learnt, as in GRPO
-    or while a batch grows, the optimizer step decides. More steps than the plan has go on as
-    the first ones of a plan do.
+    Time depends on executed steps. If a step's length depends on learning, as in GRPO or with a
+    growing batch, the optimizer step decides. Executed steps beyond the schedule take the times
+    of its first steps again.
     """
     if not repeated or job.schedule.ramp or job.recipe.generates:
         return step_time.interval_seconds(job, first, last)
@@ -156,7 +156,9 @@ def steps_seconds(job: Job, first: int, last: int, repeated: int) -> float:
 
 
 def _executed(job: Job, count: int) -> float:
-    """Seconds of so many executed steps; the first ones of a plan again after its last."""
+    """Seconds of the first `count` executed steps; after the last step the first times come
+    again.
+    """
     steps = job.schedule.steps
     if count <= steps:
         return step_time.interval_seconds(job, 1, count)
@@ -197,7 +199,7 @@ def number_of_step(run: Run, step: int, attempt: int | None = None) -> int:
     """The number of the training segment that ran an optimizer step.
 
     Of an attempt, or of the latest before it that ran the step; without one, of the first that
-    did. Raises IndexError where the run has no such step.
+    did. Raises IndexError if the run does not have the step.
     """
     if attempt is None:
         attempt, found = 1, _in_attempt(run, 1, step)
@@ -287,5 +289,5 @@ def training_began(run: Run, attempt: int | None = None) -> float:
 
 
 def run_ended(run: Run) -> float:
-    """When the summary was told, in simulated seconds since the command."""
+    """When the run ended with its summary, in simulated seconds since the command."""
     return run.timeline.last().ended

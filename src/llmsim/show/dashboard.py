@@ -1,8 +1,8 @@
-"""What the board shows of a run at a moment: all of it is asked of the run, nothing is kept of it.
+"""The content of the board at a moment, computed from the run without a state of its own.
 
     view(run, at) -> the numbers and gauges of that moment
 
-What a dashboard remembers is what it has computed before, and which moment its gauges show.
+A dashboard keeps values that it has computed before, and the moment of its gauges.
 """
 
 from bisect import bisect_right
@@ -53,7 +53,7 @@ def _share(run: Run, moment: Moment) -> float:
 
 
 class Dashboard:
-    """Shows one run."""
+    """The dashboard of one run."""
 
     def __init__(self, run: Run) -> None:
         """Nothing has been computed yet."""
@@ -68,11 +68,11 @@ class Dashboard:
         self._read_at = 0.0  # the moment that the gauges show
 
     def seen(self, at: float, shown: float, pace: float = 1.0) -> Callable[[], View]:
-        """What gives the view of a simulated moment; see `view`."""
+        """A function that returns the view of a simulated moment; see `view`."""
         return lambda: self.view(at, shown, pace)
 
     def view(self, at: float, shown: float, pace: float = 1.0) -> View:
-        """What there is to see at a simulated moment, `shown` seconds into the show.
+        """The view of the board at a simulated moment, `shown` seconds into the show.
 
         The gauges are read anew every second of the show, `pace` times less often.
         """
@@ -96,7 +96,7 @@ class Dashboard:
         return f"{self.run.job.layout.gpus:,} x {short_name(self.run.job.gpu)}"
 
     def _progress(self, moment: Moment, logged: Step | None) -> tuple[str, str, float, str]:
-        """What the bar counts, what else belongs to it, how far it is, and the time left."""
+        """The progress bar: its count, the text beside it, its share and the time left."""
         schedule, segment = self.run.job.schedule, moment.segment
         if segment.kind in IN_TRAINING:
             total = f"{schedule.steps:,}"
@@ -110,7 +110,7 @@ class Dashboard:
         return self._task(moment), "", _share(self.run, moment), left
 
     def _task(self, moment: Moment) -> str:
-        """The task of a launch or an export that is going on."""
+        """The current task of a launch or an export."""
         if moment.segment.kind == "outage":
             return f"waiting for attempt {moment.attempt + 1}"
         for event in moment.segment.told:

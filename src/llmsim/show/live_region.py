@@ -34,7 +34,7 @@ class LiveRegion:
     ) -> None:
         """`screen` is asked before each drawing, so that a resize takes hold."""
         self._ask = screen
-        self._screen: Screen | None = screen()  # None when nobody knows what it shows
+        self._screen: Screen | None = screen()  # None if its content is unknown
         self._rows: list[str] = []
         self._drawn: tuple[bool, Note | None] = (board, None)
         self._bar: Bar | None = None
@@ -69,7 +69,7 @@ class LiveRegion:
             rows = self._region(view, screen)
         before = None if resized else self._rows
         self._screen, self._rows, self._drawn = screen, rows, wanted
-        if not screen.live:  # somebody else has the terminal: nothing there may be erased
+        if not screen.live:  # another job has the terminal: nothing there may be erased
             return "".join(f"{line}\n" for line in lines)
         return region.redrawn(before, lines, rows)
 

@@ -2,7 +2,7 @@
 
     frame -> owe(delay) -> left(now) -> the host sleeps -> the frame is written
 
-It has no clock: whoever asks says what time it is. What is waited for is paid off at the speed of
+It has no clock: each caller gives the time. What is waited for is paid off at the speed of
 the moment and not while the show is paused, so a change of speed takes hold in a wait.
 """
 

@@ -43,7 +43,7 @@ class Frame(NamedTuple):
 
 
 def exchange_rate(started: PhaseStarted, job: Job, left: float) -> float:
-    """Show seconds per simulated second in a phase; `left` are those for all but the launch.
+    """Show seconds per simulated second in a phase; `left` are the show seconds without the launch.
 
     A launch is not stretched: nothing is duller than a slow one. What it leaves, others get.
     """

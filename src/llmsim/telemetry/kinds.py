@@ -1,5 +1,5 @@
 """The kinds of export, by the names that --export knows them by. Each kind's module is imported
-late, so that a show without exports does not wait for it (law 6)."""
+late, so that a show without exports does not wait for it (law 7)."""
 
 from importlib import import_module
 

@@ -19,7 +19,7 @@ from llmsim.typed import Any
 # The version of the records: it is raised when a name goes or changes its meaning.
 SCHEMA_VERSION = 1
 
-# Fields whose names lack their unit, of all records ...
+# Units for fields of all records whose names have none ...
 _UNITS = {
     "at": "at_seconds",
     "remaining": "remaining_seconds",
@@ -34,7 +34,7 @@ _UNITS = {
     "temperature_max": "temperature_max_c",
     "exposed": "exposed_seconds",
 }
-# ... and of some: the record's name and the field's.
+# ... and for fields of single records: (record, field).
 _OWN_UNITS = {
     ("Summary", "exported"): "exported_bytes",
     ("Summary", "training_began"): "training_began_seconds",

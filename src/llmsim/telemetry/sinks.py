@@ -20,9 +20,9 @@ from llmsim.telemetry.kinds import Export, Kind, begin_of, kind_named
 from llmsim.telemetry.writer import Pieces, Settings, Writer
 from llmsim.text.screen import Screen
 
-# No text waits longer than this (seconds) to be handed on, as long as there is more to come.
+# A text is flushed after at most this many seconds, if more text follows.
 FLUSH_EVERY = 0.1
-# What the name of an incomplete export ends in.
+# The end of an incomplete export's name.
 UNFINISHED = ".part"
 STANDARD_OUTPUT = "-"
 

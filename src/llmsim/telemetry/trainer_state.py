@@ -1,6 +1,6 @@
 """trainer_state.json as Hugging Face's Trainer saves it: in each checkpoint, and at the end.
 
-The keys are those of the job's release of transformers (trainer_callback.py, TrainerState): a
+The keys belong to the job's release of transformers (trainer_callback.py, TrainerState): a
 release refuses a key that it does not know, so the mark that the run is simulated is trial_name,
 which is free.
 """

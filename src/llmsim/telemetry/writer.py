@@ -29,7 +29,7 @@ Pieces = Iterable[Piece]
 
 
 class Writer(NamedTuple):
-    """The functions of a format; a format leaves out those that it does not need."""
+    """The functions of a format; a format may leave out each of them."""
 
     event: Callable[[Event], Pieces] | None = None
     # Every gauge is due, at this simulated second.

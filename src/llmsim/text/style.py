@@ -193,7 +193,9 @@ def colored(spans: Iterable[Span], colors: int) -> str:
     return "".join(parts)
 
 
-_row_colored = lru_cache(maxsize=1024)(colored)  # most rows of a board are those of a tick before
+_row_colored = lru_cache(maxsize=1024)(
+    colored
+)  # most rows of a board stay the same from tick to tick
 
 
 def paint(spans: Sequence[Span], screen: Screen) -> str:

@@ -10,7 +10,7 @@ from llmsim.run import events
 
 
 def _step(event: events.Step, job: Job) -> Iterator[Point]:
-    """The engine writes at each of its steps; here at those that the run logs.
+    """The points of a logged step; the real engine writes them at every step.
 
     The loss is that of rank 0's last micro-batch, and of the whole batch in a pipeline.
     """

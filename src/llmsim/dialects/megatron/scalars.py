@@ -46,7 +46,7 @@ def _evaluation(event: events.Validated, job: Job) -> tuple[tuple[str, float], .
 
 
 def _versus(values: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
-    """The same over samples: those that Megatron logs twice."""
+    """The values that Megatron also logs over samples, under their second tags."""
     return tuple(
         (f"{tag} vs samples", value)
         for tag, value in values

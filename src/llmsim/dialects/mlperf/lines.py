@@ -5,7 +5,7 @@ rules that its compliance checker holds a log against (version 6.1.0, training, 
 Why it is an open submission: a closed one of an LLM's pretraining must declare a cosine over
 1,200,000 steps, evaluations of 1,024 sequences and the benchmark's own model (closed_llama31_8b
 and closed_gpt_oss_20b.yaml). A job has its own model, steps, decay (cosine, linear, or stable and
-then down) and held-out data, and those are what it declares. The open division allows them; there
+then down) and held-out data, and it declares its own values. The open division allows them; there
 LLM pretraining is gpt_oss_20b's task, whose model may be another: a log-perplexity of 3.34 or
 less. (llama31_8b's open rules are a placeholder that no text can reach.)
 """

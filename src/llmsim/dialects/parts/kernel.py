@@ -66,7 +66,7 @@ def _driver(job: Job) -> int:
 def _xid(symptom: Symptom, job: Job, number: int, text: str, *, named: bool = False) -> str:
     """A line of the driver, with the process where one is known.
 
-    Up to 565 an unknown one was printed as such; 570 and later leave it out.
+    Drivers up to 565 print "unknown" for an unknown process; from 570 on they leave it out.
     """
     process = ""
     if named:

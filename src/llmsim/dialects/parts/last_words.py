@@ -47,7 +47,7 @@ def spoken(code: Code) -> Render:
     """The function of a dialect's table for Symptom."""
 
     def render(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
-        del screen  # nobody's error is cut to the width of a terminal
+        del screen  # errors are not cut to the width of a terminal
         teller = _TELLERS.get(event.name) if event.stream == "log" else None
         hidden = code.first_ranks_only and event.rank % gpus_per_node(job)
         if teller is None or (hidden and event.name not in LAUNCHERS):

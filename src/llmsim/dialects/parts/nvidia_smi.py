@@ -1,6 +1,6 @@
 """nvidia-smi's table of a node's GPUs before the job, as its drivers of 2024 to 2026 print it.
 
-Widths are those of tables in public logs; 580 changed the rule below the header and widened
+Widths are taken from tables in public logs; 580 changed the rule below the header and widened
 the processes' ids.
 """
 

@@ -81,8 +81,8 @@ def failure(
 ) -> Iterator[str]:
     """What a node's launcher prints when a process fails: the first in `failures` is the cause.
 
-    `launcher` is the launcher's process id, `python` the path of the interpreter. Those that
-    ended with SIGTERM were sent it by the launcher, and with SIGKILL half a minute after it.
+    `launcher` is the launcher's process id, `python` the path of the interpreter. The launcher
+    sends SIGTERM to the other processes, and SIGKILL half a minute later.
     """
     first, *others = failures
     _, signal, failed = _places(torch)

@@ -1,6 +1,6 @@
 """What Weights & Biases' client prints at a run's start and finish (0.31.0).
 
-Texts and styles are those of sdk/wandb_run.py and sdk/lib/printer.py; history and summary show
+Texts and styles come from sdk/wandb_run.py and sdk/lib/printer.py; history and summary show
 ten keys each, sparklines at most forty of a key's values.
 """
 

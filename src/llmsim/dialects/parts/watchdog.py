@@ -1,7 +1,7 @@
 """What torch's NCCL watchdog prints when a collective hangs (ProcessGroupNCCL.cpp).
 
 The C++ logger's prefix has the month without a leading zero and nine decimals, unlike Python's.
-Line numbers are those of 2.6 to 2.8 in public logs; of newer releases only some are known, and
+Line numbers of 2.6 to 2.8 come from public logs; of newer releases only some are known, and
 the rest are taken from the nearest release.
 """
 

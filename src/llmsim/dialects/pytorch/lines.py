@@ -1,7 +1,7 @@
 """The default dialect: a good lab's own train.py under torchrun, which prints every event.
 
 Rank-0 logger lines in the conventions of PyTorch and Hugging Face logs. Every line is made of
-clauses; those that do not fit the width are left out, the least important first.
+clauses; if they do not all fit the width, the least important are left out first.
 """
 
 from llmsim.dialects.line import Render

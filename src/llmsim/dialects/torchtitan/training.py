@@ -64,7 +64,7 @@ def _saving(event: events.Step, job: Job) -> float:
 
 
 def _collected(event: events.Step, job: Job) -> Lines:
-    """Garbage is collected at the beginning of every so many steps."""
+    """The lines of the garbage collections in an interval, one at the start of every n-th step."""
     timing = step_time.timing(job)
     every = timing.gc_every
     for step in range(event.previous // every * every + every, event.step + 1, every):

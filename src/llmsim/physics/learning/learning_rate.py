@@ -8,8 +8,8 @@
 t = (step - warmup) / (steps - warmup) goes from 0 to 1. Steps count from 1, and in full batches
 where the batch grows (batch_ramp.py). Rates are dimensionless as every optimizer takes them.
 Warmup-stable-decay with a minus-sqrt tail is Nemotron's. Peak rates by size are GPT-3's at 125M
-(Brown et al. 2020, table 2.1), then those of OLMo 2 (1B, 7B, 13B), Llama 2 (34B, 70B) and Llama
-3 (405B); batches are GPT-3's, Llama 2's and Llama 3's in whole powers of two.
+(Brown et al. 2020, table 2.1), then OLMo 2's (1B, 7B, 13B), Llama 2's (34B, 70B) and Llama 3's
+(405B); batches are GPT-3's, Llama 2's and Llama 3's in whole powers of two.
 """
 
 from bisect import bisect_right

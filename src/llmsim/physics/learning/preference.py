@@ -195,7 +195,7 @@ def answer_nats(job: Job) -> float:
 
 
 def _answer_tokens(job: Job) -> float:
-    """Mean tokens of an answer: those of a pair without its prompt, cut to a sequence."""
+    """Mean tokens of an answer: half of a pair without its prompt, cut to a sequence."""
     answers = (metrics.row_tokens(job) - PROMPT_TOKENS) / 2.0
     return max(SHORTEST_ANSWER, min(answers, job.schedule.sequence - PROMPT_TOKENS))
 

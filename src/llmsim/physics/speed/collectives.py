@@ -1,4 +1,4 @@
-"""What a collective operation takes, and which of them one optimizer step runs.
+"""The time of a collective operation, and the collectives of one optimizer step.
 
     seconds = hypot(a, S f / B) + r S / (S + 32 MiB)
 
@@ -76,7 +76,7 @@ class Flow(NamedTuple):
     seconds: float  # of all calls, on an idle network
     hideable: float  # share of the step's compute time under which it can hide
     overlap: float  # share of itself that can hide
-    visible: float  # share of what hides for which the GPU waits all the same
+    visible: float  # share of the hidden part for which the GPU still waits
 
 
 def sent_per_byte(operation: Operation, ranks: int) -> float:
@@ -151,7 +151,9 @@ def _flow(
     hideable: float,
     visible: float,
 ) -> Flow:
-    """With PCIe the copies through the host take turns with launches and data."""
+    """A flow with its time. With PCIe, copies through the host take turns with launches and
+    data.
+    """
     overlap = 1.0
     if not has_fast_link(gpu):
         hideable, overlap = 0.5 * hideable, min(0.7, 1.0 - visible)
@@ -212,7 +214,7 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     move them once a step, under the last micro-batch.
 
     Nothing hides the first gather of a pass (and part of the second) nor the last scatter:
-    so many blocks of all are visible. Backward starts with the block that is still there.
+    the share of these blocks is visible. Backward starts with the block that is still there.
     """
     ranks = state_ranks(layout)
     if layout.dp * layout.cp == 1:
@@ -319,8 +321,8 @@ def excess_seconds(flow: Flow, compute: float) -> float:
 def exposed_seconds(flow: Flow, compute: float, luck: float = 1.0) -> float:
     """The part of a flow for which the GPU waits.
 
-    The visible share of what hides (already in any published MFU), with the step's luck, and
-    all of the excess.
+    This is the visible share of the hidden part (already in any published MFU), with the step's
+    noise, and all of the excess.
     """
     excess = excess_seconds(flow, compute)
     return min(1.0, flow.visible * luck) * (flow.seconds - excess) + excess

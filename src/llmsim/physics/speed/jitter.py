@@ -1,4 +1,4 @@
-"""Why no two steps take the same time, as a cumulative time that can be asked at any step.
+"""The random time of steps, as a cumulative time that can be computed directly at any step.
 
     elapsed(k) = first + k s + s sigma (G(k) - k) + outliers + gc + drift + warming + slowdowns
 
@@ -9,7 +9,7 @@ Megatron run; sigma itself lies between 0.25 % (torchtitan, nanoGPT) and 4 % (Mo
 the day's 1-2 % with the temperature of the hall (Llama 3 paper, section 3.3.4), warming
 the 0.7 % that a cold GPU is faster in its first minute. Source: docs/physics.md section 9.
 
-Because the process is cumulative, intervals add up exactly, in whatever way they are cut.
+Because the process is cumulative, the times of intervals add up exactly.
 A sum over steps is found by halving: a node of a binary tree holds the sum over 2**level
 steps, and the share of its left half is a symmetric beta variate, which is what conditioning
 a gamma process on its total gives. Cost: one draw per level, cached.
@@ -31,13 +31,13 @@ _WARMING, _WARM = 0.007, 60.0
 
 
 class Slowdown(NamedTuple):
-    """A stretch of slow steps that is worth a line in the log, and why they are slow."""
+    """A stretch of slow steps that has a line in the log, and its cause."""
 
     kind: Kind
-    seconds: float  # lost in each of its steps, which interval_seconds counts already
-    rank: int  # where it came from
+    seconds: float  # lost in each of its steps; interval_seconds already contains them
+    rank: int  # the rank that causes it
     first: int  # its first executed step
-    steps: int  # how many it slows
+    steps: int  # the number of slow steps
 
 
 class StepTiming(NamedTuple):
@@ -152,7 +152,7 @@ def slowdowns(seed: int, steps: int, mean: float, gpus: int, nodes: int) -> tupl
     return tuple(_slowdown(seed, steps, mean, gpus, nodes, i) for i in range(count))
 
 
-# How much longer it makes a step: parts of a mean step, or seconds of a network retry.
+# The delay of a step: parts of a mean step, or seconds of a network retry.
 _SIZES: dict[Kind, tuple[float, float]] = {
     "straggler": (0.02, 0.06),
     "data stall": (0.15, 1.3),
@@ -162,7 +162,7 @@ _SIZES: dict[Kind, tuple[float, float]] = {
 
 def _slowdown(seed: int, steps: int, mean: float, gpus: int, nodes: int, i: int) -> Slowdown:
     kinds: Sequence[Kind] = ("straggler", "data stall", "data stall", "network retry")
-    if gpus == 1:  # nobody to wait for
+    if gpus == 1:  # no other rank to wait for
         kinds = ("data stall",)
     kind = noise.pick(seed, "episode kind", kinds if nodes > 1 else kinds[:3], i)
     first = noise.integer(seed, "episode step", 3, steps, i)

@@ -1,4 +1,4 @@
-"""What a run notices of its slow steps: stragglers, data stalls, network retries.
+"""The slow steps that a run's log reports: stragglers, data stalls, network retries.
 
 They are jitter.py's slowdowns, already part of step_time.interval_seconds: a straggler slows
 dozens of steps by 2-6 % (BLOOM: 105.2 -> 111.1 s), a stall one step by up to 2.3 times, a retry by
@@ -35,5 +35,5 @@ def ended(job: Job, first: int, last: int) -> Slowdown | None:
 
 
 def _rounded(slowdown: Slowdown | None) -> Slowdown | None:
-    """To microseconds, as intervals are."""
+    """The slowdown with its seconds rounded to microseconds, as intervals are."""
     return slowdown and slowdown._replace(seconds=round(slowdown.seconds, 6))

@@ -1,9 +1,9 @@
-"""How long the executed steps of a job take, and the pauses that go by steps.
+"""The time of the executed steps of a job, and of the pauses between them.
 
     step seconds = batch tokens * FLOPs/token / (GPUs * peak * MFU), with jitter.py's spread
 
-Each function that takes a step takes the executed step, counted from 1: what has been run, and not
-what has been learnt. Without a rollback it is the optimizer step. Seconds and tokens throughout.
+A step here is an executed step, counted from 1: it counts what has been run, not what has been
+learnt. Without a rollback it equals the optimizer step. Units are seconds and tokens.
 """
 
 from math import ceil, log2, pi
@@ -16,7 +16,7 @@ from llmsim.physics.speed import batch_ramp, jitter
 from llmsim.physics.speed.compute import AGAIN
 from llmsim.physics.speed.throughput import layout_seconds
 
-# Of a GRPO step, generation takes most: 60 to 80 % in reports of RLHF systems (HybridFlow, 2024).
+# Generation takes 60 to 80 % of a GRPO step in reports of RLHF systems (HybridFlow, 2024).
 ROLLOUT_SHARE = 0.7
 
 # Tokens a second, short padded sequences against training's full ones. Up to 1B a fifth: the
@@ -26,14 +26,14 @@ PATIENCE = 3600.0  # seconds, beyond which an evaluation takes more nodes
 
 
 def _filled(job: Job, first: int, last: int) -> float:
-    """The tokens of these steps as a share of full batches; 1 unless the policy writes them."""
+    """The tokens of these steps as a share of full batches; 1 except in GRPO."""
     if not job.recipe.generates:
         return 1.0
     return objectives.tokens(job, first, last) / ((last - first + 1) * batch_tokens(job))
 
 
 def step_seconds(job: Job, step: int | None = None) -> float:
-    """Steady mean seconds of one executed step: of this one, or of one with a full batch."""
+    """Mean seconds of this executed step, or by default of one with a full batch."""
     schedule = job.schedule
     layout, batch = job.layout, schedule.global_batch
     if step is not None and schedule.ramp:
@@ -72,7 +72,7 @@ def timing(job: Job, number: int = 0) -> jitter.StepTiming:
     sigma = min(sigma, 0.04)
     clock = job.start.hour * 3600.0 + job.start.minute * 60 + job.start.second
     collected = job.framework.gc_every
-    clock += begun - (first - 1) * mean  # as if all steps before had been such
+    clock += begun - (first - 1) * mean  # the start of a run whose steps all have this mean
     return jitter.StepTiming(
         seed=seed,
         steps=job.schedule.steps,
@@ -104,8 +104,8 @@ def _first_extra(job: Job, mean: float) -> float:
 def elapsed(job: Job, step: int) -> float:
     """Seconds from the first executed step's start to the end of this one, without pauses.
 
-    Each stage of a ramp goes on where the one before ended: it is a stretch of a run that has its
-    batch, and so its pace, from the first step on.
+    A stage of a ramp is timed as the same steps of a run that has the stage's batch from its first
+    step on, moved to the end of the earlier stage.
     In GRPO time goes by tokens: the longer the answers, the slower a step.
     """
     number = batch_ramp.stage_number(job.schedule, step)
@@ -119,7 +119,7 @@ def elapsed(job: Job, step: int) -> float:
 
 @remembered(8)
 def _offset(job: Job, number: int) -> float:
-    """Seconds by which a stage begins later than in a run that has its batch throughout."""
+    """Seconds by which a stage begins later than in a run that always has the stage's batch."""
     last = job.schedule.ramp[number].first - 1
     return round(elapsed(job, last) - jitter.elapsed(timing(job, number), last), 6)
 
@@ -139,7 +139,7 @@ def compile_seconds(job: Job) -> float:
 
 
 def dispatch_seconds(job: Job, step: int) -> float:
-    """Seconds in which a host hands a compiled step to its devices, which it need not wait for.
+    """Seconds in which a host hands a compiled step to its devices, without waiting for its end.
 
     JAX on TPUs: 0.319 and 0.323 s (public MaxText logs of v5p); less where steps are short.
     """
@@ -149,7 +149,7 @@ def dispatch_seconds(job: Job, step: int) -> float:
 
 
 def training_seconds(job: Job) -> float:
-    """Seconds of all executed steps together: what the intervals add up to."""
+    """Seconds of all executed steps together: the sum of all intervals."""
     return interval_seconds(job, 1, job.schedule.steps)
 
 
@@ -181,8 +181,8 @@ def evaluation_seconds(job: Job) -> float:
 def loading_seconds(job: Job, step: int) -> float:
     """Seconds of a step in which the process waits for its next batch: some milliseconds.
 
-    Workers have fetched it before; what is left is the hand-over, 2-15 ms, and never above a
-    twentieth of the step.
+    Workers have fetched the batch before; the hand-over takes 2-15 ms, at most a twentieth of the
+    step.
     """
     usual = noise.between(job.seed, "data loading", 0.002, 0.015)
     spread = 0.8 + 0.4 * noise.uniform(job.seed, "data loading of a step", step)

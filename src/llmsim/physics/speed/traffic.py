@@ -1,9 +1,9 @@
 """The collectives that one run issues, with their times.
 
-What a step moves follows from the layout (fabric.flows), how long one call takes from size,
-ranks and links (fabric.collective: latency + bytes / bandwidth, fitted to nccl-tests). What
-does not hide under compute is exposed, and is a part of step_time.step_seconds. Sizes in bytes,
-bandwidth in GB/s (1e9), times in seconds. Source: docs/physics.md section 10.
+The layout determines what a step moves (collectives.flows); size, ranks and links determine the
+time of one call (collectives.collective: latency + bytes / bandwidth, fitted to nccl-tests).
+Communication that compute does not hide is exposed, and is a part of step_time.step_seconds. Sizes
+in bytes, bandwidth in GB/s (1e9), times in seconds. Source: docs/physics.md section 10.
 """
 
 from math import exp, fsum
@@ -45,9 +45,9 @@ class StepTransfer(NamedTuple):
 
 
 def step_transfers(job: Job, step: int) -> tuple[StepTransfer, ...]:
-    """What one optimizer step moves; empty on a single GPU.
+    """The collectives of one optimizer step; empty on a single GPU.
 
-    Times are some per cent above those of the idle network (nccl-tests), never below; what is
+    Times are some per cent longer than on an idle network (nccl-tests), never shorter; what is
     visible of them varies by a fifth from flow to flow and step to step.
     """
 
@@ -63,7 +63,7 @@ def step_transfers(job: Job, step: int) -> tuple[StepTransfer, ...]:
         exposed_seconds(flow, compute, exp(_WAIT_SPREAD * luck(f"wait {index}"))) * slower[index]
         for index, flow in enumerate(found)
     ]
-    # All of them together are part of the step.
+    # All exposed times together are a part of the step.
     part = min(1.0, _MOST_EXPOSED * step_seconds(job, step) / max(1e-9, fsum(waits)))
     transfers = []
     for flow, slow, wait in zip(found, slower, waits, strict=True):
@@ -79,7 +79,7 @@ def step_transfers(job: Job, step: int) -> tuple[StepTransfer, ...]:
 
 
 def startup_broadcast(job: Job) -> Transfer:
-    """What rank 0 sends to all before the first step.
+    """The broadcast of rank 0 to all ranks before the first step.
 
     The bf16 weights where each rank has a copy (DDP, ZeRO-1, ZeRO-2); otherwise the buffers
     that are not sharded: cosine and sine tables of the rotary embedding, fp32.

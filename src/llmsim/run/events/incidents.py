@@ -22,11 +22,11 @@ class Incident(NamedTuple):
     visible: float  # the first line of any stream
     detected: float  # the first line that a monitor should act on
     over: float  # training goes on as before
-    number: int = 0  # tells two incidents of a run apart
+    number: int = 0  # distinguishes two incidents of a run
 
 
 class Symptom(NamedTuple):
-    """Somebody says something of an incident; each stream has words for the name."""
+    """A line of an incident in one stream; each dialect has the text for its name."""
 
     at: float
     stream: Stream
@@ -47,7 +47,7 @@ class Failed(NamedTuple):
     kind: str
     rank: int
     hostname: str
-    wait: float  # seconds until somebody, or something, launches the job again
+    wait: float  # seconds until a person or a script launches the job again
 
 
 class Restarted(NamedTuple):

@@ -1,4 +1,4 @@
-"""A failure, the outage after it, and the launches: the first, and those that follow an outage."""
+"""The events of failures, outages and launches: of the first launch, and of later ones."""
 
 from collections.abc import Iterator
 

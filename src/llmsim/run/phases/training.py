@@ -47,11 +47,11 @@ from llmsim.run.timeline import (
 # Between two logged steps the epoch's bar moves this often.
 BAR_MOVES = 4
 
-# Collectives are told at the second logged step, the first after compilation, and at every
-# so many after it.
+# Collectives have an event at the second logged step, the first after compilation, and at every
+# n-th logged step after it.
 COLLECTIVES_EVERY = 25
 
-# When somebody looks at the GPUs, as parts of the run.
+# The moments of the status events, as parts of the run.
 LOOKS = (0.04, 0.36, 0.7)
 
 
