@@ -79,5 +79,5 @@ def shards_weights(layout: Layout) -> bool:
 
 
 def state_ranks(layout: Layout) -> int:
-    """GPUs that share states: data and context ranks, in HSDP those of one replica."""
+    """GPUs that share states: data and context ranks, in HSDP the ranks of one replica."""
     return max(1, layout.dp * layout.cp // layout.replicas)

@@ -1,7 +1,7 @@
 """An asciicast of the show, version 2: what it wrote, with the size of the screen and markers.
 
 One JSON array a line: [show seconds, code, data] with the codes o (output), r (resize) and m (a
-marker for each phase and each incident). Times are those of the show at its speed, not of the
+marker for each phase and each incident). Times are show seconds at the show's speed, not of the
 machine that played it, so that the same run gives the same bytes.
 """
 

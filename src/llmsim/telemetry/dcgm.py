@@ -1,7 +1,7 @@
 """The fields of dcgm-exporter: names, types and help texts as its page has them, from our gauges.
 
 Source: NVIDIA/dcgm-exporter, etc/default-counters.csv and its commented part (d5e5f51), field ids
-of NVIDIA/DCGM, dcgm_fields.h. Labels are those of releases 3.3.6 to 4.5.3: pci_bus_id, Hostname.
+of NVIDIA/DCGM, dcgm_fields.h. Labels as in releases 3.3.6 to 4.5.3: pci_bus_id, Hostname.
 Counters do not end in _total, NVLINK_BANDWIDTH_TOTAL is a rate in MB/s whatever its type says, and
 a release of DCGM before 4.5 shows XID 0 on a GPU without an error.
 """

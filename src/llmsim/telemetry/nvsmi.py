@@ -1,7 +1,7 @@
 """What nvidia-smi writes for a node's GPUs: --query-gpu as CSV, and dmon.
 
 A folder with a file of each for every node: query-gpu-NODE.csv and dmon-NODE.txt. Formats are
-those of driver 590's captures (utkuozdemir/nvidia_gpu_exporter, internal/captures).
+taken from driver 590's captures (utkuozdemir/nvidia_gpu_exporter, internal/captures).
 """
 
 from llmsim.job.records import Job, gpus_per_node

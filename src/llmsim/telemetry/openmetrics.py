@@ -2,9 +2,9 @@
 
     promtool tsdb create-blocks-from openmetrics run.om DATA
 
-The samples of a family stand together, and in it those of a series (OpenMetrics 1.0), so each
+The samples of a family stand together, grouped by series (OpenMetrics 1.0), so each
 family is a part of its own with a line "value time" for each GPU in turn; at the end the lines
-get their names and labels. The labels job and instance are those that a scrape would add.
+get their names and labels. The labels job and instance are the ones that a scrape would add.
 """
 
 from collections.abc import Iterable

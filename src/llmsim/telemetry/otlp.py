@@ -1,7 +1,7 @@
 """OTLP as JSON lines: each line a whole request, as the collector's file exporter writes it.
 
 GPUs are told by the semantic conventions for hardware (1.44.0, hw.gpu.*, hw.power, hw.energy,
-hw.temperature); those have nothing for training, so its metrics are ours: llm.training.*.
+hw.temperature). They have nothing for training, so its metrics are ours: llm.training.*.
 64-bit integers are texts, enums are numbers (OTLP/JSON).
 """
 

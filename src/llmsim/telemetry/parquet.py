@@ -44,7 +44,7 @@ class Table:
     """One table on its way into a file."""
 
     def __init__(self, name: str, metadata: dict[str, str]) -> None:
-        """Has no row yet; the columns are those of the first."""
+        """Has no row yet; the first row decides the columns."""
         self.file = f"{name}.parquet"
         self._metadata = metadata
         self._rows: list[Row] = []

@@ -15,7 +15,7 @@ from llmsim.run.moment import energy_of, loads
 from llmsim.run.timeline import Run, run_ended, step_at
 from llmsim.typed import NamedTuple
 
-# GPUs that exports look at unless the run has fewer: those of 64 nodes of eight.
+# GPUs that exports read, unless the run has fewer: 64 nodes of eight.
 MOST_GPUS = 512
 
 
@@ -66,7 +66,7 @@ def _sample(run: Run, at: float, most: int) -> Sample:
 
 
 def samples(run: Run, every: float, most: int = MOST_GPUS) -> Iterator[Sample]:
-    """All gauges every so many simulated seconds, from the command to the end of the run."""
+    """All gauges at equal intervals of simulated time, from the command to the end of the run."""
     ended, number = run_ended(run), 0
     while number * every <= ended:
         yield sample(run, number * every, most)

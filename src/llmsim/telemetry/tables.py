@@ -1,6 +1,6 @@
 """Tables of a run: the logged steps, and the gauges of every GPU and node. One row a fact.
 
-Columns are those of the records (docs/events.md) and of the gauges: units are in the names.
+Columns are named as in the records (docs/events.md) and the gauges: units are in the names.
 """
 
 from collections.abc import Iterable
