@@ -136,7 +136,7 @@ def unclamped(shape: Curve, job: Job, step: int) -> float:
 
 
 def _early(early: Early, updates: int, rates: float) -> float:
-    """What is left of the first two regimes, in nats, after so many updates.
+    """What is left of the first two regimes, in nats, after a number of updates.
 
     `rates` is the sum of the learning rates of these updates.
     """
@@ -149,7 +149,7 @@ def _early(early: Early, updates: int, rates: float) -> float:
 
 
 def early(job: Job, unigrams: float, context: float) -> Early:
-    """The first two regimes of a job, of which each takes so many nats away."""
+    """The first two regimes of a job, with the nats that each takes away."""
     model, schedule = job.model, job.schedule
     speed = UNIGRAM_SPEED * float((model.active_parameters / 124e6) ** UNIGRAM_SIZE)
     steps = CONTEXT_STEPS * float((USUAL_BATCH / batch_tokens(job)) ** CONTEXT_BATCH)
