@@ -139,6 +139,27 @@ def smoothness(browser: Browser, ours: str) -> Figure:
         )
 
 
+def effort(browser: Browser, ours: str) -> Figure:
+    """What the main thread takes of a core at speed 1, drawing without a graphics card."""
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{ours}?seed=1&dialect=pytorch")
+        poll(page, OUR_TEXT + " && 1")
+        page.wait_for_timeout(4000)  # the start is over
+        session = context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        def busy() -> float:
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return float(next(it["value"] for it in metrics if it["name"] == "TaskDuration"))
+
+        before = busy()
+        page.wait_for_timeout(PLAYING * 1000)
+        return Figure(
+            "main thread at speed 1", 100 * (busy() - before) / PLAYING, 8, " % of a core"
+        )
+
+
 def heaps(browser: Browser, ours: str, runs: int) -> tuple[float, float]:
     """Megabytes of the page's heap, swept, and of Python's memory, after this number of runs."""
     with browser.new_context() as context:
@@ -179,6 +200,7 @@ def main() -> int:
             figures += starts(browser, bare, ours)
             figures.append(bytes_over_the_wire(browser, ours))
             figures.append(smoothness(browser, ours))
+            figures.append(effort(browser, ours))
             figures += memory(browser, ours)
             browser.close()
     for name, value, limit, unit in figures:

@@ -152,6 +152,7 @@ def tables() -> dict[str, object]:
         "KEYS": actions | PAGE_KEYS,
         "SLOWEST": SLOWEST,
         "FASTEST": FASTEST,
+        "OPTIONS": [option.name for option in OPTIONS if option.in_url],
         "SWITCHES": [option.name for option in OPTIONS if option.in_url and not option.metavar],
     }
 

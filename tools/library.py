@@ -8,9 +8,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
-# What only a terminal needs, but for the hosts that follow.
-NATIVE = ("llmsim.__main__", "llmsim.options.choices", "llmsim.cli", "llmsim.hosts")
-PAGE = ("llmsim.hosts", "llmsim.hosts.browser", "llmsim.hosts.runs", "llmsim.hosts.status")
+# What only a terminal or an export needs, but for what follows.
+NATIVE = (
+    "llmsim.__main__",
+    "llmsim.cli",
+    "llmsim.hosts",
+    "llmsim.options.choices",
+    "llmsim.telemetry",
+)
+PAGE = (
+    "llmsim.hosts",
+    "llmsim.hosts.browser",
+    "llmsim.hosts.runs",
+    "llmsim.hosts.status",
+    "llmsim.telemetry",
+    "llmsim.telemetry.kinds",
+)
 
 
 def _name(file: Path) -> str:

@@ -1,6 +1,6 @@
 // The options in the page's address, and the command with the same options for a terminal.
 
-import { SWITCHES } from "./tables.js";
+import { OPTIONS, SWITCHES } from "./tables.js";
 
 /** @typedef {[name: string, value: string][]} Query */
 
@@ -46,7 +46,7 @@ export const merged = (query, others) => [...new Map([...query, ...others])];
  */
 export function commandOf(query) {
   const words = ["python", "-m", "llmsim"];
-  for (const [name, value] of query)
+  for (const [name, value] of query.filter(([name]) => OPTIONS.includes(name)))
     if (!SWITCHES.includes(name)) words.push(`--${name}`, value);
     else words.push(value ? `--${name}=${value}` : `--${name}`);
   return words.map(quoted).join(" ");

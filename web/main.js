@@ -27,6 +27,10 @@ let reached = ""; // phase and percentage
 let worker;
 /** @type {Terminal | undefined} */
 let terminal;
+/** @type {ReturnType<typeof import("./drawing.js").drawer> | undefined} */
+let draw;
+/** @type {(() => void) | undefined} */
+let silence; // ends what a screen reader is told
 
 /** @param {ToWorker} message */
 const tell = (message) => worker?.postMessage(message);
@@ -62,8 +66,8 @@ function hear(message) {
     case "began":
       rest();
       if (root.dataset.state === "loading") setTimeout(finish, 1000);
-      setState("playing");
-      terminal?.write(`\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${commandOf(message.query)}\n`);
+      else setState("playing");
+      draw?.(`\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${commandOf(message.query)}\n`);
       break;
     case "run":
       run = message.run;
@@ -75,7 +79,11 @@ function hear(message) {
       setTitle();
       break;
     case "text":
-      terminal?.write(message.text, () => tell({ type: "drawn", size: message.size }));
+      draw?.(message.text, () => {
+        tell({ type: "drawn", size: message.size });
+        // What is shown while loading stays until there is something to take its place.
+        if (root.dataset.state === "loading") setState("playing");
+      });
       break;
     case "ended":
       setState("ended");
@@ -198,13 +206,22 @@ const controls = listen(element("controls"), {
   command: async () => notice(await share(`uvx ${run?.command ?? "llmsim"}`, true)),
   screen: toggleFullScreen,
   theme: () => setTheme(remember("theme", chosenTheme() === "light" ? "dark" : "light")),
-  reader: (button) => {
-    if (!terminal) return;
-    terminal.options.screenReaderMode = !terminal.options.screenReaderMode;
-    button.ariaPressed = String(terminal.options.screenReaderMode);
-  },
+  reader: (button) => read(button).catch((error) => fall(error, "The reader could not be fetched.")),
   help: () => showHelp().catch((error) => fall(error, "The help could not be fetched.")),
 });
+
+/**
+ * Read the log to a screen reader, or no longer.
+ *
+ * @param {HTMLElement} button
+ */
+async function read(button) {
+  const { readAloud } = await import("./reader.js");
+  const on = !silence && terminal;
+  silence?.();
+  silence = on ? readAloud(on, element("spoken"), () => reached) : undefined;
+  button.ariaPressed = String(Boolean(silence));
+}
 
 async function showHelp() {
   const { help } = await import("./help.js");
@@ -252,6 +269,7 @@ async function start() {
   const module = await import("./terminal.js").catch((error) => failToStart(NO_TERMINAL, error));
   if (!module) return;
   terminal = module.openTerminal(element("terminal"), themeOf(chosenTheme()));
+  draw = module.drawer(terminal);
   followSystem(setTheme);
   setTheme(chosenTheme());
   terminal.onResize(({ cols, rows }) => tell({ type: "resize", columns: cols, rows }));

@@ -5,5 +5,7 @@ export const KEYS: Record<string, string>;
 /** The slowest and the fastest speed that keys and buttons can set. */
 export const SLOWEST: number;
 export const FASTEST: number;
+/** The names of all options that a page has. */
+export const OPTIONS: string[];
 /** Options that need no value; a shell takes one only with an equals sign. */
 export const SWITCHES: string[];

@@ -4,6 +4,8 @@ import { scrollByTouch } from "./touch.js";
 import { FitAddon } from "./vendor/addon-fit.mjs";
 import { Terminal } from "./vendor/xterm.mjs";
 
+export { drawer } from "./drawing.js";
+
 /** @import { ITheme } from "./vendor/xterm.mjs" */
 
 // Fonts that have block and Braille glyphs, or whose systems fall back to one of the same width.

@@ -27,6 +27,7 @@ FILES = (
     "offline.js",
     "terminal.js",
     "touch.js",
+    "drawing.js",
     "xterm.mjs",
     "addon-fit.mjs",
     "worker.js",

@@ -271,11 +271,24 @@ def test_kiosk_shows_nothing_but_the_terminal(visit: Visitor) -> None:
     assert "kiosk" not in shown.transcript
 
 
-def test_screen_reader_is_told(visit: Visitor) -> None:
-    shown = play(visit)
+def test_screen_reader_hears_a_few_lines_of_the_log_at_a_time(visit: Visitor) -> None:
+    """Words of the log, no curves and bars, and nothing like xterm's "Too much output"."""
+    shown = play(visit, view="auto", dialect="pytorch", speed_factor=16)
+    shown.wait_for("/^training/.test(document.title)")
     shown.press("reader")
-    shown.wait_for("document.querySelector('.xterm-accessibility')?.textContent.trim()")
     assert shown.page.get_attribute('[data-action="reader"]', "aria-pressed") == "true"
+    spoken = "[...document.querySelectorAll('#spoken p')].map(it => it.textContent)"
+    counts = []
+    for _ in range(2):
+        shown.page.wait_for_timeout(6000)
+        counts.append(len(shown.page.evaluate(spoken)))
+    assert 1 <= counts[1] - counts[0] <= 6
+    lines = shown.page.evaluate(spoken)
+    assert any("loss" in line for line in lines)
+    assert not any(re.search(r"[\u2500-\u259f\u2800-\u28ff]|Too much output", it) for it in lines)
+    assert shown.page.get_attribute("#spoken", "aria-live") == "polite"
+    shown.press("reader")
+    assert shown.page.evaluate(spoken) == []
 
 
 def test_less_motion_is_honoured(visit: Visitor) -> None:

@@ -365,3 +365,13 @@ def test_nothing_new_is_not_announced() -> None:
     for share in (0.101, 0.109, 0.11):
         page.reach("training", share)
     assert [json.loads(it)["percent"] for it in told] == [10, 11]
+
+
+def test_address_with_a_thousand_wrong_parameters_gets_two_sentences() -> None:
+    terminal = Terminal()
+    wrong = [(f"nonsense{number}", "1") for number in range(1000)]
+    perform(terminal.show(*wrong, FULL_SPEED, ("runs", "1"), ("view", "log")))
+    first, second, third = terminal.text.split("\n")[:3]
+    assert "nonsense0" in first
+    assert "999 more parameters" in second
+    assert "llmsim:" not in third

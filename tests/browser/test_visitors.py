@@ -257,7 +257,7 @@ def test_phone_has_one_row_of_controls_that_fingers_hit(
 
 def test_drag_scrolls_and_a_tap_brings_no_keyboard(browser: Browser, origin: str) -> None:
     with guest(browser, origin, **PHONE) as shown:
-        shown.open(**ASKED, speed_factor="max", runs=1)
+        shown.open(**ASKED, dialect="pytorch", speed_factor="max", runs=1)
         shown.wait_for_state("ended")
         session = shown.page.context.new_cdp_session(shown.page)
 

@@ -36,6 +36,8 @@ BATCH = 32_768
 LONGEST_SLEEP = 3600.0
 # Characters sent and not yet drawn. Above it the show waits, so that a stop is seen at once.
 WINDOW = 131_072
+# Sentences about an address that a visitor reads.
+MOST_COMPLAINTS = 3
 # Seconds at speed 1 to look at a summary before the next run begins.
 PAUSE = 5.0
 
@@ -196,6 +198,13 @@ def _complaint(sentence: str) -> str:
     return colored([("warning", f"llmsim: {sentence}")], TRUECOLOR) + "\n"
 
 
+def _few(sentences: list[str]) -> list[str]:
+    """The sentences, or the first of many and how many more there are: an address can hold any."""
+    if len(sentences) <= MOST_COMPLAINTS:
+        return sentences
+    return [sentences[0], f"{len(sentences) - 1:,} more parameters are wrong, and left out."]
+
+
 async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
     """Play what the URL's query asks for and return the exit status.
 
@@ -205,7 +214,7 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
     seed = fresh_seed() if options.seed is None else options.seed
     page.start()
     try:
-        await page.write("".join(map(_complaint, complaints)))
+        await page.write("".join(map(_complaint, _few(complaints))))
         async with asyncio.timeout(options.exit_after_time):
             return await show(options._replace(seed=seed), page)
     except TimeoutError:
