@@ -31,7 +31,7 @@ export function listen(bar, actions) {
   const hear = (/** @type {KeyboardEvent} */ event) => {
     const name = KEYS[event.key.toLowerCase()];
     const { target, ctrlKey, altKey, metaKey } = event;
-    if (!name || ctrlKey || altKey || metaKey || document.documentElement.dataset.state === "loading") return;
+    if (!name || ctrlKey || altKey || metaKey) return;
     if (event.key === "Escape" && performance.now() - closed < GRACE) return;
     // Keys in a dialog belong to the dialog, and a space on a button presses the button.
     if (!(target instanceof Element) || target.closest("dialog")) return;

@@ -163,7 +163,8 @@ function changeSpeed(factor) {
 
 /** Play the run with the next seed. */
 function next() {
-  const seed = BigInt(new Map(run?.options).get("seed") ?? 0);
+  if (!run) return; // there is none yet
+  const seed = BigInt(new Map(run.options).get("seed") ?? 0);
   play(merged(asked, [["seed", String((seed + 1n) % 2n ** 64n)]]));
 }
 
