@@ -17,7 +17,12 @@ pytestmark = pytest.mark.browser
 
 Visitor = Callable[..., Visit]
 
-ASKED: dict[str, Any] = {"seed": 4, "start": "2026-01-30T12:00:00", "view": "log"}
+ASKED: dict[str, Any] = {
+    "dialect": "pytorch",
+    "seed": 4,
+    "start": "2026-01-30T12:00:00",
+    "view": "log",
+}
 AXE = PACKAGES / "axe-core" / "axe.min.js"
 
 
@@ -33,10 +38,14 @@ def play(visit: Visitor, **query: object) -> Visit:
     return shown
 
 
-def is_growing(shown: Visit, milliseconds: int = 1500) -> bool:
-    before = shown.page.evaluate("transcript.length")
-    shown.page.wait_for_timeout(milliseconds)
-    return int(shown.page.evaluate("transcript.length")) > int(before)
+def is_growing(shown: Visit, milliseconds: int = 12_000) -> bool:
+    """Whether text comes within so long: a launch stands still for seconds now and then."""
+    before = int(shown.page.evaluate("transcript.length"))
+    for _ in range(milliseconds // 100):
+        if int(shown.page.evaluate("transcript.length")) > before:
+            return True
+        shown.page.wait_for_timeout(100)
+    return False
 
 
 def test_controls_come_with_movement_and_go(visit: Visitor) -> None:
@@ -89,7 +98,7 @@ def test_pause_holds_the_show(visit: Visitor, by: str) -> None:
     shown = play(visit, speed_factor=4)
     toggle()
     shown.page.wait_for_timeout(300)
-    assert not is_growing(shown)
+    assert not is_growing(shown, 1500)
     assert shown.page.title().startswith("paused")
     toggle()
     assert is_growing(shown)
@@ -166,7 +175,7 @@ def test_stop_and_play_again(visit: Visitor, key: str) -> None:
     assert shown.status == 130
     shown.press("restart")
     shown.wait_for_state("playing")
-    assert is_growing(shown, 4000)
+    assert is_growing(shown)
 
 
 def test_hasty_visitor_gets_one_show(visit: Visitor) -> None:
@@ -177,7 +186,7 @@ def test_hasty_visitor_gets_one_show(visit: Visitor) -> None:
     shown.page.wait_for_timeout(500)
     shown.page.keyboard.press("q")
     shown.wait_for_state("ended")
-    assert not is_growing(shown)
+    assert not is_growing(shown, 1500)
 
 
 def test_link_reproduces_the_run(visit: Visitor) -> None:
@@ -234,7 +243,7 @@ def test_cancelled_settings_change_nothing(visit: Visitor) -> None:
     shown.press("settings")
     shown.page.fill("[name=seed]", "9 q n")  # keys of the show, but not here
     shown.page.keyboard.press("Escape")
-    assert is_growing(shown, 3000)
+    assert is_growing(shown)
     assert shown.page.url == before
     assert run_of(shown)["seed"] == "4"
 
@@ -273,7 +282,7 @@ def test_kiosk_shows_nothing_but_the_terminal(visit: Visitor) -> None:
 
 def test_screen_reader_hears_a_few_lines_of_the_log_at_a_time(visit: Visitor) -> None:
     """Words of the log, no curves and bars, and nothing like xterm's "Too much output"."""
-    shown = play(visit, view="auto", dialect="pytorch", speed_factor=16)
+    shown = play(visit, view="auto", speed_factor=16)
     shown.wait_for("/^training/.test(document.title)")
     shown.press("reader")
     assert shown.page.get_attribute('[data-action="reader"]', "aria-pressed") == "true"
