@@ -61,6 +61,7 @@ lint: $(DEV) types style workflows ## ruff, mypy, tsc, biome and actionlint
 	$(BIN)/python -m tools.manpage --check
 	$(BIN)/python -m tools.dialect_docs --check
 	$(BIN)/python -m tools.event_docs --check
+	$(BIN)/python -m tools.incident_docs --check
 	$(BIN)/python -m tools.export_docs --check
 
 types: $(NODE)
@@ -148,6 +149,7 @@ docs: $(DEV) ## fill the README's generated parts, write docs/ and the man page
 	$(BIN)/python -m tools.manpage
 	$(BIN)/python -m tools.dialect_docs
 	$(BIN)/python -m tools.event_docs
+	$(BIN)/python -m tools.incident_docs
 	$(BIN)/python -m tools.export_docs
 	$(BIN)/python -m tools.plot_run --seed 4 --output docs/run.png
 
