@@ -52,6 +52,14 @@ def _share(run: Run, moment: Moment) -> float:
     return min(1.0, (moment.at - segment.began) / ((segment.ended - segment.began) or 1.0))
 
 
+def _culprit(run: Run, moment: Moment) -> int:
+    """The rank at fault in a failure, and in the outage after it; -1 at other times."""
+    number = run.timeline.number_at(moment.at)
+    segment = run.timeline[number - 1] if moment.segment.kind == "outage" else moment.segment
+    faults = [each.rank for each in segment.told if isinstance(each, Incident)]
+    return faults[0] if faults and segment.kind == "failure" else -1
+
+
 class Dashboard:
     """The dashboard of one run."""
 
@@ -66,6 +74,7 @@ class Dashboard:
         self._read = lru_cache(maxsize=4096)(self._gauge)
         self._page: tuple[int, str] = (-1, "")
         self._read_at = 0.0  # the moment that the gauges show
+        self._culprit = -1  # the rank whose GPU is marked; -1: none
 
     def seen(self, at: float, shown: float, pace: float = 1.0) -> Callable[[], View]:
         """A function that returns the view of a simulated moment; see `view`."""
@@ -167,6 +176,7 @@ class Dashboard:
         if (page, moment.segment.kind) != self._page:
             self._page, self._read_at = (page, moment.segment.kind), moment.at
             self._read.cache_clear()
+            self._culprit = _culprit(self.run, moment)
         return Cluster(
             name=card.name,
             gpus=job.layout.gpus,
@@ -189,7 +199,7 @@ class Dashboard:
             memory=seen.memory_mib / card.memory_mib,
             power=seen.power_watts / card.tdp_watts,
             celsius=seen.temperature_c,
-            warmth=telemetry.thermal_state(seen.temperature_c),
+            warmth="hot" if index == self._culprit else telemetry.thermal_state(seen.temperature_c),
             gib=seen.memory_mib / 1024,
             watts=seen.power_watts,
         )
