@@ -39,6 +39,50 @@ Whatever goes wrong with an export is one sentence that names it. What cannot be
 show before its first line; a later failure is reported at the end, and the show goes on. The exit
 status is 1 in both.
 
+## Samples
+
+`csv`, `parquet`, `openmetrics`, `promtest`, `nvsmi` and `otlp` look at every GPU each `--sample`
+simulated seconds (15s), on a large cluster at the first 512. All gauges come from one state, so
+energy is the integral of power, used + free + reserved memory is the total, and tensor activity
+follows MFU and clock. In incidents they show what real pages show: a GPU that has fallen off the
+bus has no samples, and one that waits in a hung collective is busy with idle tensor cores.
+
+## What each is for
+
+`tensorboard`, `wandb`, `lightning` and `trainer_state` are what the run's framework would have
+written, with its tags and steps; a framework that does not write one refuses it.
+
+A history of Weights & Biases goes into a project of yours with wandb itself:
+
+```python
+import json
+
+import wandb
+
+with open("run.wandb.jsonl") as file:
+    head, *rows = map(json.loads, file)
+with wandb.init(project="simulated", name=head["name"], config=head["config"]) as run:
+    for row in rows:
+        step = row.pop("_step")
+        run.log(row, step=step)
+```
+
+A run goes into a real Prometheus, and alert rules are tested against it without one:
+
+```sh
+llmsim --seed 7 --quiet --export openmetrics=run.om --sample 1min --gpu H100-80GB-HBM3
+promtool tsdb create-blocks-from openmetrics run.om data
+prometheus --storage.tsdb.path=data --storage.tsdb.retention.time=100y
+
+llmsim --seed 7 --quiet --export promtest=test.yml --sample 15s --gpu H100-80GB-HBM3
+promtool test rules test.yml        # after adding rule_files and alert_rule_test
+```
+
+OpenMetrics knows no counter whose name lacks `_total`, and dcgm-exporter's lack it, so they are
+of type `unknown` there; `rate` works as on the exporter's own page.
+
+`labels` has the truth about a run's incidents, for those who score a detector.
+
 Everything says that it is simulated: records and files have a mark where their format has room
 for one.
 
@@ -49,13 +93,19 @@ for one.
 ```python
 from datetime import datetime
 import pytest
-from llmsim import Options, plan, records, run_of
+from llmsim import Options, plan, records, run_of, samples
 
 
 @pytest.fixture(scope="session")
 def run_records():
     options = Options(seed=7, dialect="torchtitan", start=datetime(2026, 1, 30))
     return list(records(run_of(plan(options))))
+
+
+@pytest.fixture(scope="session")
+def gpu_samples():
+    options = Options(seed=7, gpu="H200", gpus=8, start=datetime(2026, 1, 30))
+    return list(samples(run_of(plan(options)), every=60))
 
 
 def test_my_parser_finds_the_last_loss(run_records):

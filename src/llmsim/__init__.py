@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from llmsim.show.player import Frame as Frame
     from llmsim.show.player import play as play
     from llmsim.telemetry.records import records as records
+    from llmsim.telemetry.samples import samples as samples
     from llmsim.text.screen import Screen as Screen
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ _PUBLIC = {
     "readings": "run.moment",
     "records": "telemetry.records",
     "run_of": "run.simulation",
+    "samples": "telemetry.samples",
     "simulate": "run.simulation",
     "state": "run.moment",
     "step": "run.simulation",
@@ -71,6 +73,7 @@ __all__ = [
     "readings",
     "records",
     "run_of",
+    "samples",
     "simulate",
     "state",
     "step",

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 
 from llmsim.errors import FLAG, ExportError
 from llmsim.options.table import Options
-from llmsim.run import events
+from llmsim.run import events, hardware_ids
 from llmsim.run.simulation import events as events_of
 from llmsim.run.simulation import run_of as timeline_of
 from llmsim.run.timeline import Run, run_ended
 from llmsim.show.player import play
 from llmsim.telemetry.kinds import KINDS, Export
+from llmsim.telemetry.samples import sample
 from llmsim.telemetry.sinks import Exports
 from llmsim.telemetry.writer import Settings
 from llmsim.text.screen import Screen
@@ -184,3 +186,51 @@ def test_exports_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     for name in names:
         one, two = (tmp_path / number / name for number in ("one", "two"))
         assert one.read_bytes() == two.read_bytes(), name
+
+
+# --- incidents -----------------------------------------------------------------------------------
+
+
+def broken(kind: str) -> tuple[Run, events.Incident]:
+    """A run on H100 in which an incident of this kind happens, and the first of them."""
+    for seed in range(200):
+        job = job_of(seed, gpu="H100 80GB HBM3", gpus=16, dialect="pytorch", incidents="chaos")
+        run = timeline_of(job)
+        for event in events_of(run):
+            if isinstance(event, events.Incident) and event.kind == kind:
+                return run, event
+    raise AssertionError(f"no seed has a {kind}")
+
+
+def test_a_gpu_that_falls_off_the_bus_leaves_the_page_of_openmetrics(tmp_path: Path) -> None:
+    """Its samples vanish, and come back with the next attempt (dcgm-exporter, issue 348)."""
+    run, incident = broken("gpu-lost")
+    paths = exported(run, tmp_path, "labels", "logs", "openmetrics", sample=120.0)
+    labels = [json.loads(each) for each in paths["labels"].read_text().splitlines()]
+    (label,) = [each for each in labels[1:] if each["at_seconds"] == incident.at]
+    assert (label["kind"], label["rank"]) == ("gpu-lost", incident.rank)
+    begun = int((START - datetime(1970, 1, 1)).total_seconds())
+    uuid = hardware_ids.gpu_uuid(run.job, incident.rank)
+    times = [
+        int(line.rpartition(" ")[2]) - begun
+        for line in paths["openmetrics"].read_text().splitlines()
+        if line.startswith("DCGM_FI_DEV_GPU_TEMP{") and uuid in line
+    ]
+    dead = [at for at in times if incident.at + 1 < at < incident.detected]
+    assert dead == []
+    assert min(times) < incident.at < max(times)
+    kernel = (paths["logs"] / "kernel" / f"{incident.hostname}.log").read_text()
+    assert re.search(r"NVRM: Xid \(PCI:[0-9a-f:]+\): 79, ", kernel)
+    assert any("attempt_1" in name for name in files_of(paths["logs"]))
+
+
+def test_a_hang_keeps_the_gpus_busy_and_its_tensor_cores_idle() -> None:
+    """GPU_UTIL 100, tensor and DRAM activity 0, far less power than in training (section 11)."""
+    run, incident = broken("nccl-timeout")
+    training = sample(run, incident.at - 30, most=8).gpus
+    hung = sample(run, (incident.at + incident.detected) / 2, most=8).gpus
+    for before, now in zip(training, hung, strict=True):
+        assert (now.utilization_percent, now.tensor_active, now.dram_active) == (100, 0, 0)
+        assert now.nvlink_sent_bytes_per_second == 0
+        assert now.power_watts < 0.5 * before.power_watts
+        assert now.used_mib == before.used_mib

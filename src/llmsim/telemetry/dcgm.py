@@ -16,7 +16,24 @@ from llmsim.run import cluster, hardware_ids
 from llmsim.typed import NamedTuple
 
 PORT = 9400
-NO_ERROR = 'err_code="0",err_msg="No Error"'
+# Texts of the exporter for the errors that runs have (internal/pkg/collector/xid_errors.go).
+XID_TEXTS = {
+    0: "No Error",
+    13: "Graphics Engine Exception",
+    31: "GPU memory page fault",
+    43: "GPU stopped processing",
+    45: "Preemptive cleanup, due to previous errors -- "
+    "Most likely to see when running multiple cuda",
+    48: "Double Bit ECC Error",
+    63: "ECC page retirement or row remapping recording event",
+    64: "ECC page retirement or row remapper recording failure",
+    74: "NVLINK Error",
+    79: "GPU has fallen off the bus",
+    94: "Contained ECC error",
+    95: "Uncontained ECC error",
+    119: "GSP RPC Timeout",
+    154: "GPU Recovery Action Changed",
+}
 
 
 class Field(NamedTuple):
@@ -28,7 +45,7 @@ class Field(NamedTuple):
     id: int
     value: Callable[[Job, Gauges], float]  # whole numbers are ints
     default: bool = True  # it is in the exporter's default list
-    extra: str = ""  # labels of its own
+    coded: bool = False  # its value is an error's code, which is a label, too
 
 
 def _of(name: str, _job: Job, gauges: Gauges) -> float:
@@ -124,8 +141,8 @@ FIELDS = (
     _gauge("DEV_MEM_COPY_UTIL", 204, "Memory utilization (in %).", "memory_utilization_percent"),
     _none("DEV_ENC_UTIL", 206, "Encoder utilization (in %).", default=True, kind="gauge"),
     _none("DEV_DEC_UTIL", 207, "Decoder utilization (in %).", default=True, kind="gauge"),
-    Field("DEV_XID_ERRORS", "gauge", "Value of the last XID error encountered.", 230, _zero,
-          extra=NO_ERROR),
+    Field("DEV_XID_ERRORS", "gauge", "Value of the last XID error encountered.", 230,
+          partial(_of, "xid"), coded=True),
     _violation("POWER", 240, "power constraints", "power_capped_seconds"),
     _violation("THERMAL", 241, "thermal constraints", "thermal_slowdown_seconds"),
     _violation("SYNC_BOOST", 242, "sync-boost constraints"),
@@ -139,19 +156,22 @@ FIELDS = (
     Field("DEV_FB_USED_PERCENT", "gauge", "Share of the framebuffer that is used.", 254,
           _used_share, default=False),
     _none("DEV_ECC_SBE_VOL_TOTAL", 310, _ECC.format("single", "volatile")),
-    _none("DEV_ECC_DBE_VOL_TOTAL", 311, _ECC.format("double", "volatile")),
+    Field("DEV_ECC_DBE_VOL_TOTAL", "counter", _ECC.format("double", "volatile"), 311,
+          partial(_of, "uncorrectable_errors"), default=False),
     _none("DEV_ECC_SBE_AGG_TOTAL", 312, _ECC.format("single", "persistent")),
-    _none("DEV_ECC_DBE_AGG_TOTAL", 313, _ECC.format("double", "persistent")),
+    Field("DEV_ECC_DBE_AGG_TOTAL", "counter", _ECC.format("double", "persistent"), 313,
+          partial(_of, "uncorrectable_errors"), default=False),
     _none("DEV_RETIRED_SBE", 390, "Total number of retired pages due to single-bit errors."),
     _none("DEV_RETIRED_DBE", 391, "Total number of retired pages due to double-bit errors."),
     _none("DEV_RETIRED_PENDING", 392, "Total number of pages pending retirement."),
-    _none("DEV_UNCORRECTABLE_REMAPPED_ROWS", 393,
-          "Number of remapped rows for uncorrectable errors", default=True),
+    Field("DEV_UNCORRECTABLE_REMAPPED_ROWS", "counter",
+          "Number of remapped rows for uncorrectable errors", 393, partial(_of, "remapped_rows")),
     _none("DEV_CORRECTABLE_REMAPPED_ROWS", 394,
           "Number of remapped rows for correctable errors", default=True),
     _none("DEV_ROW_REMAP_FAILURE", 395, "Whether remapping of rows has failed", default=True,
           kind="gauge"),
-    _none("DEV_ROW_REMAP_PENDING", 396, "Whether remapping of rows is pending", kind="gauge"),
+    Field("DEV_ROW_REMAP_PENDING", "gauge", "Whether remapping of rows is pending", 396,
+          partial(_of, "remap_pending"), default=False),
     _none("DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL", 409,
           "Total number of NVLink flow-control CRC errors."),
     _none("DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL", 419,
@@ -210,6 +230,11 @@ def labels(job: Job, gpu: int, extra: str = "") -> str:
         f'DCGM_FI_DRIVER_VERSION="{job.software.driver}"'
     )
     return f"{made},{extra}" if extra else made
+
+
+def error(code: str) -> str:
+    """The labels of an error's code."""
+    return f'err_code="{code}",err_msg="{XID_TEXTS.get(int(code), "Unknown Error")}"'
 
 
 def target(job: Job, gpu: int) -> str:

@@ -52,17 +52,19 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     table = lines_of(job.framework.name)
     notches: dict[str, int] = {}
     attempt = [0]
+    speaking = [job]  # the job with the processes of the attempt
 
     def told(event: Any) -> Pieces:
         if isinstance(event, Launched):
             yield from _opened(job, attempt[0])
         elif isinstance(event, Restarted):
             attempt[0] += 1
+            speaking[0] = job._replace(attempt=event.attempt)
             yield from _opened(job, attempt[0])
         elif isinstance(event, Symptom):
-            yield from _beside(event, job)
+            yield from _beside(event, speaking[0])
         if tell := table.get(type(event)):
-            text = in_pipe(tell(event, job, SCREEN), notches)
+            text = in_pipe(tell(event, speaking[0], SCREEN), notches)
             if text:
                 yield Piece(text, f"{folder(job, attempt[0])}/0/stdout.log")
 

@@ -9,7 +9,7 @@ from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run
 from llmsim.telemetry.gpu_rows import expect_nvidia
-from llmsim.telemetry.samples import sample
+from llmsim.telemetry.samples import MOST_GPUS, sample
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 from llmsim.text.units import stamp
 
@@ -63,8 +63,8 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
 
     def taken(at: float) -> Pieces:
         seen, size = sample(run, at).gpus, gpus_per_node(job)
-        for node in range(-(-len(seen) // size)):
-            these = seen[node * size : (node + 1) * size]
+        for node in range(-(-min(job.layout.gpus, MOST_GPUS) // size)):
+            these = tuple(each for each in seen if each.gpu // size == node)
             host = cluster.hostname(job, node)
             head = QUERY if count[0] == 0 else ""
             rows = "".join(query_row(job, at, each) for each in these)

@@ -32,7 +32,10 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         number = dcgm.number
         for name, field in fields.items():
             value = field.value
-            yield Piece("".join([number(value(job, each)) + time for each in seen]), name)
+            lines = ["\n"] * len(shown)  # a GPU that is lost has no sample
+            for each in seen:
+                lines[each.gpu] = number(value(job, each)) + time
+            yield Piece("".join(lines), name)
 
     def joined(part: str, text: str) -> Iterable[str]:
         if part == END:
@@ -45,8 +48,18 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         kind = "gauge" if field.kind == "gauge" else "unknown"
         yield f"# HELP {name} {field.help}\n# TYPE {name} {kind}\n"
         for gpu in shown:
-            head = f"{name}{{{dcgm.labels(job, gpu, field.extra)},{dcgm.target(job, gpu)}}} "
-            yield head + head.join(lines[gpu :: len(shown)])
+            mine = [line for line in lines[gpu :: len(shown)] if line != "\n"]
+            if field.coded:  # each code is a series of its own
+                codes = dict.fromkeys(line.partition(" ")[0] for line in mine)
+                yield from (_series(field, gpu, mine, code) for code in codes)
+            else:
+                yield _series(field, gpu, mine)
+
+    def _series(field: dcgm.Field, gpu: int, lines: list[str], code: str = "") -> str:
+        extra = dcgm.error(code) if code else ""
+        labels = f"{dcgm.labels(job, gpu, extra)},{dcgm.target(job, gpu)}"
+        head = f"{dcgm.metric(field)}{{{labels}}} "
+        return "".join([head + line for line in lines if not code or line.startswith(f"{code} ")])
 
     def ended(_at: float) -> Pieces:
         yield Piece("", END)

@@ -14,7 +14,7 @@ from llmsim.run.events import Event
 from llmsim.run.timeline import Run
 from llmsim.telemetry.clock import nanoseconds
 from llmsim.telemetry.jsonl import line
-from llmsim.telemetry.samples import sample
+from llmsim.telemetry.samples import MOST_GPUS, sample
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 from llmsim.typed import Any
 
@@ -136,8 +136,8 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
 
     def taken(at: float) -> Pieces:
         seen, size = sample(run, at).gpus, gpus_per_node(job)
-        for node in range(-(-len(seen) // size)):
-            these = seen[node * size : (node + 1) * size]
+        for node in range(-(-min(job.layout.gpus, MOST_GPUS) // size)):
+            these = tuple(each for each in seen if each.gpu // size == node)
             host = cluster.hostname(job, node)
             yield Piece(line(request(job, host, hardware(job, at, these))))
 

@@ -32,9 +32,11 @@ def begin(run: Run, settings: Settings) -> Writer:
     series: list[list[list[str]]] = [[[] for _ in shown] for _ in dcgm.FIELDS]
 
     def taken(at: float) -> Pieces:
-        for each in sample(run, at).gpus:
-            for field, known in zip(dcgm.FIELDS, series, strict=True):
-                known[each.gpu].append(dcgm.number(field.value(job, each)))
+        seen = {each.gpu: each for each in sample(run, at).gpus}
+        for field, known in zip(dcgm.FIELDS, series, strict=True):
+            for gpu, values in enumerate(known):
+                each = seen.get(gpu)
+                values.append(dcgm.number(field.value(job, each)) if each else "_")
         return ()
 
     def ended(_at: float) -> Pieces:
@@ -45,8 +47,12 @@ def begin(run: Run, settings: Settings) -> Writer:
         )
         for field, known in zip(dcgm.FIELDS, series, strict=True):
             for gpu, values in enumerate(known):
-                labels = f"{dcgm.labels(job, gpu, field.extra)},{dcgm.target(job, gpu)}"
-                name = f"{dcgm.metric(field)}{{{labels}}}"
-                yield Piece(f"  - series: '{name}'\n    values: '{encoded(values)}'\n")
+                codes = dict.fromkeys(value for value in values if value != "_")
+                for code in codes if field.coded else ("",):
+                    extra = dcgm.error(code) if code else ""
+                    labels = f"{dcgm.labels(job, gpu, extra)},{dcgm.target(job, gpu)}"
+                    name = f"{dcgm.metric(field)}{{{labels}}}"
+                    mine = [value if code in ("", value) else "_" for value in values]
+                    yield Piece(f"  - series: '{name}'\n    values: '{encoded(mine)}'\n")
 
     return Writer(sample=taken, end=ended)

@@ -9,14 +9,19 @@ from collections.abc import Iterable, Iterator
 
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
-from llmsim.physics.hardware.gauges import Gauges, Seconds, gauges
+from llmsim.physics.hardware.gauges import HEALTHY, Fault, Gauges, Seconds, gauges
 from llmsim.physics.hardware.host import Host, host
+from llmsim.run.events import Symptom
 from llmsim.run.moment import energy_of, loads
 from llmsim.run.timeline import Run, run_ended, step_at
 from llmsim.typed import NamedTuple
 
 # GPUs that exports read, unless the run has fewer: 64 nodes of eight.
 MOST_GPUS = 512
+
+
+# After this error a GPU has fallen off the bus: nobody can read its gauges.
+LOST = 79
 
 
 class Sample(NamedTuple):
@@ -39,6 +44,33 @@ def spent(done: Iterable[telemetry.Load], at: float) -> tuple[Seconds, ...]:
     return tuple(Seconds(activity, seconds) for activity, seconds in totals.items())
 
 
+def faults(run: Run, at: float) -> dict[int, Fault]:
+    """What the driver has said of GPUs in the attempt of a moment, by their ranks."""
+    number, found = run.timeline.number_at(at), dict[int, Fault]()
+    attempt = run.timeline[number].attempt
+    begun = number
+    while begun and run.timeline[begun - 1].attempt == attempt:
+        begun -= 1
+    for index in range(begun, number + 1):
+        for event in run.timeline[index].told:
+            if isinstance(event, Symptom) and event.stream == "kernel" and event.at <= at:
+                found[event.rank] = _after(found.get(event.rank, HEALTHY), event.name)
+    return found
+
+
+def _after(fault: Fault, name: str) -> Fault:
+    """A GPU's faults after the driver's line of this name, such as "xid 48"."""
+    word, _, code = name.partition(" ")
+    if word != "xid":
+        return fault
+    xid = int(code.partition(" ")[0])
+    return Fault(
+        xid,
+        fault.uncorrectable_errors + (xid == 48),
+        fault.remapped_rows + (xid == 63),
+    )
+
+
 def sample(run: Run, at: float, most: int = MOST_GPUS) -> Sample:
     """All gauges at a moment, in simulated seconds; of a large cluster the first GPUs.
 
@@ -56,11 +88,14 @@ def _sample(run: Run, at: float, most: int) -> Sample:
     job, done = run.job, tuple(loads(run, at))
     activity, past = done[0][0], spent(done, at)
     felt = tuple(telemetry.recent(job, done, at))
-    seen = []
+    seen, broken = [], faults(run, at)
     for gpu in range(min(job.layout.gpus, most)):
+        fault = broken.get(gpu, HEALTHY)
+        if fault.xid == LOST:
+            continue
         state = telemetry.latent(job, gpu, at, felt)
-        seen.append(gauges(job, gpu, at, state, energy_of(run, at, gpu, done), past))
-    nodes = range(-(-len(seen) // gpus_per_node(job)))
+        seen.append(gauges(job, gpu, at, state, energy_of(run, at, gpu, done), past, fault))
+    nodes = range(-(-min(job.layout.gpus, most) // gpus_per_node(job)))
     hosts = tuple(host(job, node, activity, past) for node in nodes)
     return Sample(at, activity, step_at(run, at), tuple(seen), hosts)
 

@@ -76,6 +76,21 @@ class Gauges(NamedTuple):
     clock_event_reasons: int  # a bit mask, as NVML has it
     performance_state: int  # P0 at work, P8 without a process on boards that have it
     pcie_replays: int
+    xid: int  # the driver's last error code in this attempt; 0 is none
+    uncorrectable_errors: int  # double-bit errors of the memory
+    remapped_rows: int
+    remap_pending: int  # until the GPU is reset
+
+
+class Fault(NamedTuple):
+    """What the driver has said of a GPU since the attempt began."""
+
+    xid: int = 0
+    uncorrectable_errors: int = 0
+    remapped_rows: int = 0
+
+
+HEALTHY = Fault()
 
 
 class Seconds(NamedTuple):
@@ -160,14 +175,22 @@ def _reasons(job: Job, gpu: int, at: float, activity: Activity) -> int:
 
 
 def gauges(
-    job: Job, gpu: int, at: float, state: Latent, joules: float, spent: tuple[Seconds, ...]
+    job: Job,
+    gpu: int,
+    at: float,
+    state: Latent,
+    joules: float,
+    spent: tuple[Seconds, ...],
+    fault: Fault = HEALTHY,
 ) -> Gauges:
-    """All gauges of a GPU whose latent state, energy and past are given."""
+    """All gauges of a GPU whose latent state, energy, past and faults are given."""
     activity, card, total = state.activity, _card(job), job.gpu.memory_mib
     busy = _BUSY.get(activity, 0.0)
     small = 1.0 + 0.01 * state.own
     own = 1.0 + 0.02 * state.own
     sm_active = min(0.97, (0.921 + 0.014 * state.common) * own) if busy else 0.0
+    if activity == "hang":  # one kernel of NCCL's spins on a few SMs
+        sm_active = 0.1 * own
     tensor = min(sm_active, busy * card.tensor_mhz / state.sm_clock_mhz * small)
     dram = min(_DRAM_PEAK, card.dram_of_tensor * tensor)
     used = min(state.memory_mib, total - card.reserved_mib)
@@ -192,7 +215,7 @@ def gauges(
         free_mib=total - card.reserved_mib - used,
         reserved_mib=card.reserved_mib,
         total_mib=total,
-        gr_engine_active=min(1.0, round(percent / 100, 6)) if busy else percent / 250,
+        gr_engine_active=min(1.0, round(percent / 100, 6)) if sm_active else percent / 250,
         sm_active=round(min(sm_active, percent / 100), 6),
         sm_occupancy=round(0.2665 * sm_active, 6),
         tensor_active=round(tensor, 6),
@@ -211,4 +234,8 @@ def gauges(
         clock_event_reasons=_reasons(job, gpu, at, activity),
         performance_state=8 if activity == "idle" and not card.has_hbm else 0,
         pcie_replays=noise.integer(job.seed, "gauge replays", 0, 3, gpu),
+        xid=fault.xid,
+        uncorrectable_errors=fault.uncorrectable_errors,
+        remapped_rows=fault.remapped_rows,
+        remap_pending=int(fault.remapped_rows > 0),
     )

@@ -17,7 +17,7 @@ CORES = 192  # two sockets of 96
 # Cores that a rank keeps busy, by activity: its own thread and its data loader's.
 _CORES_BUSY: dict[Activity, float] = {
     "idle": 0.0, "starting": 1.0, "loading": 6.0, "training": 1.6, "validation": 1.6,
-    "checkpoint": 1.2, "export": 1.0,
+    "checkpoint": 1.2, "export": 1.0, "hang": 1.6,
 }  # fmt: skip
 _WAITING = 0.004  # share of the cores that waits for the disk, in saves
 _PACKET = 4096 + 66  # bytes of an InfiniBand packet with its heads
