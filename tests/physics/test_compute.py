@@ -238,7 +238,7 @@ def test_step_times_spread_as_measured(config: Architecture, seed: int) -> None:
     above = ordered[int(0.99 * len(ordered))] - middle
     below = middle - ordered[int(0.01 * len(ordered))]
     assert 0.003 < spread < 0.06
-    assert above > 2 * below
+    assert above > 1.3 * below  # MLPerf's 8B: skewness .3
     tens = stdev(steady_intervals(job, 10, 3000)) / fmean(single)
     assert 0.2 * spread < tens < 0.55 * spread  # 1 / sqrt(10) = 0.32, and the drift
     assert fmean(single) == pytest.approx(step_time.step_seconds(job), rel=0.015)

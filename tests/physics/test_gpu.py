@@ -1,7 +1,7 @@
 """Telemetry against nvidia-smi tables: docs/physics.md section 9."""
 
 from itertools import pairwise
-from statistics import fmean
+from statistics import fmean, median, pstdev
 
 import pytest
 from hypothesis import given, settings
@@ -56,11 +56,11 @@ def test_readings_stay_within_the_card(
 
 @pytest.mark.parametrize("seed", range(8))
 def test_h100s_in_training(seed: int) -> None:
-    """600-699 W, 55 to 75 C, 99-100 % of the time busy, clocks held down by power."""
+    """600-699 W, 55 to 75 C, busy for 91 to 92 % in the middle, clocks held down by power."""
     found = training(jobs.job(spread=layout(64), seed=seed))
     assert 600 <= fmean(each.power_watts for each in found) <= 699
     assert 52 <= fmean(each.temperature_c for each in found) <= 75
-    assert fmean(each.utilization for each in found) > 98.5
+    assert 90 <= median(each.utilization for each in found) <= 93
     assert all(1400 <= each.sm_clock_mhz <= 1755 for each in found)
     assert all(each.sm_clock_mhz % 15 == 0 for each in found)
 
@@ -79,12 +79,13 @@ def test_idle_h100s(seed: int) -> None:
 
 
 def test_a_checkpoint_shows() -> None:
+    """Ranks wait, or spin in a collective at 95 % and more, at 0.20 to 0.22 of the limit."""
     job = jobs.job()
     saving = [
         telemetry.reading(job, i, 4030.0, (("checkpoint", 4000.0), *TRAINING)) for i in range(8)
     ]
     for before, during in zip(training(job), saving, strict=True):
-        assert during.utilization <= 30
+        assert during.utilization <= 30 or during.utilization >= 95
         assert during.power_watts < 0.4 * before.power_watts
         assert during.temperature_c < before.temperature_c
         assert during.memory_mib == before.memory_mib
@@ -128,20 +129,21 @@ def test_gpus_move_together_and_differ() -> None:
     ]
     for one, other in pairwise(power):
         series = [float(x) for x in one], [float(x) for x in other]
-        assert 0.1 < correlation(*series) < 0.95
+        assert 0.65 < correlation(*series) < 0.9  # measured: 0.75 to 0.81
     found = training(job)
     assert len({each.power_watts for each in found}) > 8
     assert len({each[1:] for each in found}) == 16
 
 
-def test_power_is_smooth() -> None:
+def test_power_is_white_from_second_to_second() -> None:
+    """Public logs at 1 Hz: standard deviation 1.6 to 1.9 %, autocorrelation 0.02 to 0.10."""
     job = jobs.job()
     power = [
-        telemetry.reading(job, 3, 2000.0 + t, (("training", 0.0), ("idle", 0.0))).power_watts
-        for t in range(300)
+        float(telemetry.reading(job, 3, 2000.4 + t, (("training", 0.0), ("idle", 0.0))).power_watts)
+        for t in range(600)
     ]
-    assert max(abs(a - b) for a, b in pairwise(power)) < 0.03 * 700
-    assert max(power) - min(power) > 8
+    assert 0.014 < pstdev(power) / fmean(power) < 0.021
+    assert abs(correlation(power[:-1], power[1:])) < 0.13
 
 
 def test_a_mixture_draws_less_power() -> None:

@@ -60,7 +60,7 @@ def test_spread_tails_and_memory() -> None:
         variance = fsum((v - mean) ** 2 for v in x)
         memories.append(fsum((a - mean) * (b - mean) for a, b in pairwise(x)) / variance)
         everything += x
-    assert 0.15 < fsum(memories) / 20 < 0.33
+    assert 0.18 < fsum(memories) / 20 < 0.34
     assert 0.001 < sum(v > log(1.5) for v in everything) / len(everything) < 0.005
     assert 0.0005 < sum(v > log(2.0) for v in everything) / len(everything) < 0.003
 
@@ -94,7 +94,7 @@ def test_fine_tuning_of_70b_lies_where_it_was_logged() -> None:
     assert 0.2 < min(norms) < max(norms) < 0.5
 
 
-@pytest.mark.parametrize("recipe", ["continue", "sft", "lora", "dpo", "grpo"])
+@pytest.mark.parametrize("recipe", ["continue", "dpo", "grpo"])
 def test_trained_weights_have_no_transient(recipe: str) -> None:
     """The learning rate is next to nothing and the loss stands still: so does the norm."""
     for seed in SEEDS:
@@ -102,6 +102,31 @@ def test_trained_weights_have_no_transient(recipe: str) -> None:
         first = gradient.expected(job, 1)
         assert gradient.expected(job, 100) == pytest.approx(first, rel=0.02)
         assert gradient.expected(job, 2000) == pytest.approx(first, rel=0.21)
+
+
+@pytest.mark.parametrize("recipe", ["sft", "lora"])
+def test_fine_tuning_begins_above_its_level(recipe: str) -> None:
+    """31 public runs: the first 5 % lie at 1.6 (1.2 to 2.9) times the median."""
+    found = []
+    for seed in SEEDS:
+        job = make_job(seed=seed, recipe=recipe, steps=1000, warmup=30)
+        norms = [gradient.expected(job, step) for step in range(1, 1001)]
+        found.append(fsum(norms[:50]) / 50 / sorted(norms)[500])
+    assert 1.2 <= sorted(found)[len(found) // 2] <= 2.0
+    assert 1.0 < min(found) < max(found) < 2.9
+
+
+def test_the_norm_has_a_memory_of_some_steps() -> None:
+    """Public pretrainings, lags 1, 2, 3, 5: .18-.34, .20-.33, .13-.25, .07-.13; give or take."""
+    for lag, low, high in ((1, 0.18, 0.34), (2, 0.15, 0.33), (3, 0.10, 0.25), (5, 0.05, 0.17)):
+        found = []
+        for seed in range(8):
+            x = _logs(seed)
+            mean = fsum(x) / len(x)
+            variance = fsum((v - mean) ** 2 for v in x)
+            pairs = zip(x, x[lag:], strict=False)
+            found.append(fsum((a - mean) * (b - mean) for a, b in pairs) / variance)
+        assert low < fsum(found) / len(found) < high
 
 
 @given(

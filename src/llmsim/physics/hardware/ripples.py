@@ -1,4 +1,4 @@
-"""Smooth noise over time whose integral is known: what moves a GPU's power around its mean."""
+"""Noise over time whose integral is known: smooth (a hall's air) or white (a GPU's power)."""
 
 from functools import lru_cache
 from math import fsum, sqrt
@@ -47,3 +47,27 @@ def integral(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> 
     there = _knot(seed, stream, knot + 1, gpu)
     whole = summed * _SCALE + (here - first) / 2.0
     return period * (whole + here * share + (there - here) * share * share / 2.0)
+
+
+# The same for noise that keeps its value for a period; the draws lie farther apart, so that
+# nobody finds the negative correlation that they leave.
+_LEVELS_APART = 30
+
+
+def flicker(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
+    """White noise, about -1..1: a new level every `period` seconds, without memory."""
+    knot = int(at // period)
+    earlier = _draw(seed, stream, knot - _LEVELS_APART, gpu)
+    return (_draw(seed, stream, knot, gpu) - earlier) * _SCALE
+
+
+@lru_cache(maxsize=4096)
+def flicker_integral(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
+    """The integral of flicker from 0 to `at`, in seconds: the levels' sum telescopes."""
+    knot = int(at // period)
+    summed = fsum(
+        _draw(seed, stream, knot - back, gpu) - _draw(seed, stream, -back, gpu)
+        for back in range(1, _LEVELS_APART + 1)
+    )
+    share = at / period - knot
+    return period * (summed * _SCALE + share * flicker(seed, stream, at, period, gpu))

@@ -13,7 +13,7 @@ section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from math import exp, fsum, pi, sin
+from math import exp, fsum, log10, pi, sin
 
 from llmsim.catalog import gpus
 from llmsim.job.memo import remembered
@@ -44,7 +44,7 @@ _LOAD: dict[Activity, float] = {
     "loading": 0.08,
     "training": 1.0,
     "validation": 0.90,
-    "checkpoint": 0.07,
+    "checkpoint": 0.04,
     "export": 0.02,
     "hang": 0.10,  # of an H100: 120 to 200 W, estimated
 }
@@ -52,7 +52,7 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
     "idle": (0, 0),
     "starting": (0, 6),
     "loading": (0, 18),
-    "training": (98, 100),
+    "training": (70, 100),
     "validation": (95, 100),
     "checkpoint": (0, 28),
     "export": (0, 4),
@@ -62,7 +62,11 @@ _CONTEXT_SHARE = 0.175  # of the power limit: H100 111-150 of 700 W
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
 _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
 _HIGHEST_MEAN = 0.99  # of TDP: the limit that a GPU's power control holds
-COMMON_PERIOD, OWN_PERIOD = 20.0, 7.0  # seconds between the knots of the two ripples of power
+PERIOD = 1.0  # seconds in which power keeps its level: it is white at 1 Hz
+# Utilization of an 8B job on H100s, whose median is 91 to 92 and whose 5th percentile is 84 to 86;
+# the larger the model, the closer to 100 (Acme's fleet: 75th percentile 99 to 100).
+_BUSY, _BUSY_SPREAD = 91.5, 4.0
+_SPINNING = 0.55  # part of the seconds of a save in which ranks spin in a collective, at 95 to 100
 
 # An activity of the GPUs and the simulated second at which it began.
 Load = tuple[Activity, float]
@@ -162,9 +166,13 @@ def _power_share(site: _Site, chip: _Chip, activity: Activity) -> float:
 
 
 def _swings(activity: Activity) -> tuple[float, float]:
-    """Amplitudes of the common ripple and of a GPU's own one, as shares of its mean power."""
+    """Amplitudes of the common ripple and of a GPU's own one, as shares of its mean power.
+
+    In steady training power has a standard deviation of 1.6 to 1.9 % from second to second,
+    and the GPUs of a node correlate at 0.75 to 0.81.
+    """
     load = _LOAD[activity]
-    return 0.008 + 0.012 * load, 0.006 + 0.014 * load
+    return 0.008 + 0.019 * load, 0.004 + 0.010 * load
 
 
 def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
@@ -214,8 +222,15 @@ def utilization(job: Job, index: int, at: float, activity: Activity) -> int:
     low, high = _UTILIZATION[activity]
     moment = int(at) * 1_000_003 + index
     draw = noise.uniform(job.seed, "gpu utilization", moment)
-    if activity in ("training", "validation"):  # mostly at the top
+    if activity == "training":
+        middle = _BUSY + 4.5 * log10(job.model.active_parameters / 8e9)
+        middle = min(99.5, max(86.0, middle))
+        spread = _BUSY_SPREAD * noise.normal(job.seed, "gpu busy", moment)
+        return max(low, min(high, round(middle + spread)))
+    if activity == "validation":  # mostly at the top
         return high - int((high - low + 1) * draw**3)
+    if activity == "checkpoint" and draw < _SPINNING:
+        return 95 + int(6 * draw / _SPINNING)
     return low + int((high - low + 1) * draw**2)
 
 
@@ -245,8 +260,8 @@ def _rippled(site: _Site, chip: _Chip, activity: Activity, common: float, own: f
 
 def power(job: Job, index: int, at: float, activity: Activity) -> float:
     """The watts that a GPU draws at a simulated second, in an activity."""
-    common = ripples.ripple(job.seed, "gpu ripple", at, COMMON_PERIOD)
-    own = ripples.ripple(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
+    common = ripples.flicker(job.seed, "gpu ripple", at, PERIOD)
+    own = ripples.flicker(job.seed, "gpu own ripple", at, PERIOD, index)
     share = _rippled(_site(job), _chip_of(job, index), activity, common, own)
     return share * job.gpu.tdp_watts
 
@@ -271,8 +286,8 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
     """
     site, chip = _site(job), _chip_of(job, index)
     activity = loads[0][0]
-    common = ripples.ripple(job.seed, "gpu ripple", at, COMMON_PERIOD)
-    own = ripples.ripple(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
+    common = ripples.flicker(job.seed, "gpu ripple", at, PERIOD)
+    own = ripples.flicker(job.seed, "gpu own ripple", at, PERIOD, index)
     day = sin(site.phase + 2.0 * pi * at / 86_400.0)
     air = site.inlet + 1.2 * day + 0.5 * ripples.ripple(job.seed, "gpu air", at, 300.0)
 
@@ -334,8 +349,8 @@ def energy(job: Job, index: int, load: Load, until: float) -> float:
     swing, own_swing = _swings(activity)
 
     def rippled(at: float) -> float:
-        common = ripples.integral(job.seed, "gpu ripple", at, COMMON_PERIOD)
-        own = ripples.integral(job.seed, "gpu own ripple", at, OWN_PERIOD, index)
+        common = ripples.flicker_integral(job.seed, "gpu ripple", at, PERIOD)
+        own = ripples.flicker_integral(job.seed, "gpu own ripple", at, PERIOD, index)
         return at + swing * common + own_swing * own
 
     mean = _power_share(site, chip, activity) * job.gpu.tdp_watts

@@ -28,6 +28,7 @@ class GradientShape(NamedTuple):
     warmup: float  # steps
     spread: float  # standard deviation of log norm
     drift: float = 0.0  # relative change from the first step to the last
+    transient: float = 0.0  # what the first step of a fine-tuning lies above the level, relative
 
 
 class Score(NamedTuple):

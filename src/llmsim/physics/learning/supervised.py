@@ -44,7 +44,7 @@ def _curve(job: Job) -> Curve:
 
 
 def _gradient(job: Job, tokens: int) -> GradientShape:
-    return gradient.tuned(job, 0.6 if job.recipe.adapter_rank else 1.0)
+    return gradient.supervised(job, 0.6 if job.recipe.adapter_rank else 1.0)
 
 
 def _metrics(job: Job, step: int, first: int) -> Metrics:

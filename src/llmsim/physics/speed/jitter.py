@@ -1,11 +1,13 @@
 """The random time of steps, as a cumulative time that can be computed directly at any step.
 
-    elapsed(k) = first + k s + s sigma (G(k) - k) + outliers + gc + drift + warming + slowdowns
+    elapsed(k) = first + k s + s sigma (G(k) - k) + levels + outliers + gc + drift + warming
+                 + slowdowns
 
-s mean seconds of a step. G is a gamma process: each step's own share has a sharp left edge
-and a tail to the right. Outliers, one in every few dozen steps, make the tail heavy: with
-sigma = 0.97 % the 97th percentile is at +6 % and the 99th at +12 %, as measured on a 15B
-Megatron run; sigma itself lies between 0.25 % (torchtitan, nanoGPT) and 4 % (MoE). Drift is
+s mean seconds of a step. G is a gamma process whose shares are nearly normal, as real steps'
+cores are (5th and 95th percentile at -1.6 and +1.6 sigma). Levels keep for some dozen steps: in
+runs over many nodes neighbouring steps correlate at 0.2 to 0.75. Outliers, one in 60 to 250 steps,
+make the tail heavy, as on a 15B Megatron run, whose 99th percentile is at +12 %;
+sigma itself lies between 0.25 % (torchtitan, nanoGPT) and 4 % (MoE). Drift is
 the day's 1-2 % with the temperature of the hall (Llama 3 paper, section 3.3.4), warming
 the 0.7 % that a cold GPU is faster in its first minute. Source: docs/physics.md section 9.
 
@@ -24,7 +26,8 @@ from llmsim.typed import Literal, NamedTuple
 
 Kind = Literal["straggler", "data stall", "network retry"]
 
-_SHAPE = 1.5  # of a step's gamma share: skewness 2 / sqrt(1.5) = 1.6
+_SHAPE = 40.0  # of a step's gamma share: skewness 2 / sqrt(40) = 0.3
+LEVEL = 40  # steps that a level of the network lasts
 _SPREAD = 1.0 / sqrt(_SHAPE)  # standard deviation of a share of mean 1
 _DAY = 86_400.0
 _WARMING, _WARM = 0.007, 60.0
@@ -48,6 +51,7 @@ class StepTiming(NamedTuple):
     mean: float  # seconds of a steady step
     sigma: float  # relative spread of ordinary steps
     first_extra: float  # seconds that step 1 takes longer
+    level: float  # relative spread of the levels
     outlier_every: int
     outlier: float  # mean seconds that an outlier takes longer
     gc_every: int
@@ -93,6 +97,15 @@ def _outliers(timing: StepTiming, step: int) -> float:
     return timing.outlier * (happened - step / timing.outlier_every)
 
 
+def _levels(timing: StepTiming, step: int) -> float:
+    """Seconds by which the levels of the steps so far lie above or below the mean."""
+    blocks = timing.steps // LEVEL + 1
+    block, within = divmod(step, LEVEL)
+    shares = gamma_sum(timing.seed, "step level", block, blocks)
+    shares += within / LEVEL * _node(timing.seed, "step level", blocks.bit_length(), 0, block)
+    return timing.mean * timing.level / _SPREAD * LEVEL * (shares - step / LEVEL)
+
+
 def _drift(timing: StepTiming, step: int) -> float:
     """Integral of the diurnal drift and of the cold GPUs' head start, in seconds."""
     nominal = step * timing.mean
@@ -115,6 +128,7 @@ def elapsed(timing: StepTiming, step: int) -> float:
             timing.first_extra,
             step * timing.mean,
             timing.mean * timing.sigma / _SPREAD * (shares - step),
+            _levels(timing, step) if timing.level else 0.0,
             _outliers(timing, step),
             timing.gc * (step // timing.gc_every - step / timing.gc_every),
             _drift(timing, step),
