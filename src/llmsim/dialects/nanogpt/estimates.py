@@ -18,7 +18,7 @@ FIRST_MFU = 5  # iteration; before it, the running MFU is -1
 
 # The running MFU of a line is computed from the FORGOTTEN lines before it: an older line has a
 # weight of 0.9**384 = 3e-18, too little for a float. Lines are computed in blocks.
-FORGOTTEN, BLOCK = 384, 256
+FORGOTTEN, BLOCK = 384, 512
 
 
 def mfu(job: Job, seconds: float) -> float:

@@ -233,7 +233,14 @@ def _step(run: Run, step: int, attempt: int, at: float) -> Step:
 def _host_seconds(run: Run, before: int, step: int, attempt: int, at: float) -> float:
     """Seconds between two logged steps as the host sees them; see Step."""
     if run.job.framework.dispatches_ahead:
-        return round(_handed(run, step, attempt) - _handed(run, before, attempt), 6)
+        # The step before was asked for a line ago: its moment is remembered.
+        known: dict[tuple[int, int], float] = run.memo.setdefault("handed", {})
+        earlier = known.pop((before, attempt), None)
+        if earlier is None:
+            earlier = _handed(run, before, attempt)
+        known.clear()
+        known[step, attempt] = _handed(run, step, attempt)
+        return round(known[step, attempt] - earlier, 6)
     if before < first_step(run, attempt):
         return round(at - training_began(run, attempt), 6)
     return round(at - step_done(run, before, attempt), 6)
