@@ -63,6 +63,7 @@ lint: $(DEV) types style workflows ## ruff, mypy, tsc, biome and actionlint
 	$(BIN)/python -m tools.event_docs --check
 	$(BIN)/python -m tools.incident_docs --check
 	$(BIN)/python -m tools.export_docs --check
+	$(BIN)/python -m tools.job_docs --check
 
 types: $(NODE)
 	web/node_modules/.bin/tsc --project web/tsconfig.json
@@ -151,6 +152,7 @@ docs: $(DEV) ## fill the README's generated parts, write docs/ and the man page
 	$(BIN)/python -m tools.event_docs
 	$(BIN)/python -m tools.incident_docs
 	$(BIN)/python -m tools.export_docs
+	$(BIN)/python -m tools.job_docs
 	$(BIN)/python -m tools.plot_run --seed 4 --output docs/run.png
 
 bench: $(DEV) ## speed and memory, as ratios (two commits: python -m tools.bench_compare OLDER NEWER)

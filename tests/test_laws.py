@@ -321,7 +321,7 @@ ROOMS = {
     "dialects": "catalog errors job model physics run text typed",
     "board": "text typed",
     "telemetry": "catalog dialects errors job model physics run text typed",
-    "options": "catalog dialects errors job run telemetry text typed",
+    "options": "catalog dialects errors job model run telemetry text typed",
     "planning": "catalog dialects errors job model options physics run text typed",
     "show": "board catalog dialects job options physics run text typed",
     "hosts": "board dialects errors job options planning run show telemetry text typed",

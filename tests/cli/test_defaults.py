@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsim import cli
-from llmsim.cli.defaults import LARGEST, config_path, default_options, variable_of
+from llmsim.cli.defaults import config_path, default_options, variable_of
+from llmsim.cli.reading import LARGEST
 from llmsim.errors import OptionError
 from llmsim.options.table import OPTIONS, Options
 from tests.cli.asked import Captured, refused
@@ -82,7 +83,8 @@ def test_every_default_can_be_kept_in_a_variable_and_in_the_file(option: Any, fi
 
 def test_what_asks_for_an_answer_is_no_default() -> None:
     assert {option.name for option in OPTIONS if not option.in_config} == {
-        "export", "quiet", "list", "print-config", "json", "print-completions", "print-manpage",
+        "job", "export", "quiet", "list", "print-config", "json", "toml", "print-completions",
+        "print-manpage",
     }  # fmt: skip
     with pytest.raises(OptionError, match="there is no option 'LLMSIM_LIST'"):
         default_options({"LLMSIM_LIST": "gpus"})

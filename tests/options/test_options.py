@@ -14,6 +14,7 @@ from llmsim.dialects import registry
 from llmsim.job import recipes
 from llmsim.options.parsing import SECONDS, parse_duration
 from llmsim.options.table import OPTIONS, Options, command, from_query, parse_options
+from llmsim.options.wanted import Wanted
 from llmsim.telemetry.kinds import Export
 
 TEXTS = st.text() | st.text("0123456789.dhmins+-eE_ :TZ", max_size=40)
@@ -63,6 +64,7 @@ RIGHT: list[tuple[str, str, object]] = [
     ("tokens", "1048576", 1_048_576),
     ("lr", "3e-4", 3e-4),
     ("log-every", "10", 10),
+    ("job", "my job.toml", Wanted(source="my job.toml")),
     ("seed", "0", 0),
     ("seed", "+7", 7),
     ("seed", "18446744073709551615", 2**64 - 1),
@@ -106,6 +108,7 @@ RIGHT: list[tuple[str, str, object]] = [
     ("list", "models", "models"),
     ("print-config", "", True),
     ("json", "", True),
+    ("toml", "", True),
     ("print-completions", "fish", "fish"),
     ("print-manpage", "", True),
 ]
@@ -174,7 +177,9 @@ def test_every_option_has_a_field_and_a_right_value_above() -> None:
         ("inhibit", ["never"]),
         ("list", ["", "nosuch"]),
         ("print-config", ["json"]),
+        ("job", ["", "a\nb"]),
         ("json", ["yaml"]),
+        ("toml", ["yaml"]),
         ("print-completions", ["", "sh", "powershell"]),
         ("print-manpage", ["man"]),
     ],

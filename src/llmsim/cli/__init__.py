@@ -11,6 +11,7 @@ from llmsim.hosts.output import Output
 from llmsim.hosts.output import complain as _complain
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.table import Options, parse_options
+from llmsim.options.wanted import lifted
 
 # Options that print an answer instead of playing a run.
 QUESTIONS = ("list", "print_config", "print_completions", "print_manpage")
@@ -71,10 +72,29 @@ def _options(given: Sequence[tuple[str, str]]) -> Options:
         raise OptionError(f"{' and '.join(asked)} ask for different things: give one of them.")
     if options.json and not (options.list or options.print_config):
         raise OptionError("--json goes with --list or --print-config: give one of them.")
+    if options.toml and (options.json or not options.print_config):
+        raise OptionError("--toml goes with --print-config, and not with --json.")
     if asked and not options.print_config:
         return options  # a list must be shown even if the defaults have a mistake
     base = default_options(os.environ)
+    if options.job:
+        return _of_job(options.job.source, given, base)
     return options if base == Options() else _parsed(given, base)
+
+
+def _of_job(path: str, given: Sequence[tuple[str, str]], base: Options) -> Options:
+    """What a job file says, above the defaults and below the flags."""
+    from llmsim.cli.job_files import job_of_file
+
+    job, remark = job_of_file(path)
+    if remark:
+        _complain(remark)
+    flags = [(name, text) for name, text in given if name != "job"]
+    job = (lifted(_parsed(flags, Options(job=job))).job or job)._replace(lifted=False)
+    kept = {
+        name: value for name, value in base._asdict().items() if getattr(job, name, None) is None
+    }
+    return _parsed(flags, lifted(Options(**kept)._replace(job=job)))
 
 
 def _parsed(given: Sequence[tuple[str, str]], base: Options) -> Options:

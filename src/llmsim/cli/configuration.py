@@ -29,13 +29,19 @@ from llmsim.text.screen import Screen
 
 
 def configuration(options: Options, screen: Screen) -> str:
-    """The plan of the options' first run: for a person, or with `json` for a program.
+    """The plan of the options' first run: for a person, or with `json` for a program, or
+    with `toml` as a job file.
 
     Raises PlanError or CatalogError when no job can be made of the options.
     """
     seed = fresh_seed() if options.seed is None else options.seed
     run = next(runs_of(options._replace(seed=seed, runs=1)))
     job = plan(run)
+    if options.toml:
+        from llmsim.cli.job_toml import text_of
+        from llmsim.planning.written import tables_of
+
+        return text_of(tables_of(job))
     subjects = facts(job, run)
     if options.json:
         return json.dumps(subjects, indent=2, ensure_ascii=False) + "\n"

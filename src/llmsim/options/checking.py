@@ -1,5 +1,6 @@
 """Checks Options that a program has made: wrong values get the sentences of the flags."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from math import isinf
 
@@ -9,7 +10,9 @@ from llmsim.job.records import Job, expect_job
 from llmsim.options.option import Option
 from llmsim.options.parsing import parse_dialect
 from llmsim.options.table import OPTIONS, Options, field_of
+from llmsim.options.wanted import Wanted, lifted
 from llmsim.telemetry.kinds import Export
+from llmsim.typed import Any
 
 LONGEST_NUMBER = 4096  # bits; Python refuses to write much longer numbers
 _TYPES = {
@@ -31,13 +34,28 @@ def checked(options: Options) -> Options:
     """
     if not isinstance(options, Options):
         raise OptionError(f"the options are {kind_of(options)}: give llmsim.Options(...).")
-    changed = {}
+    changed: dict[str, Any] = {}
     for option in OPTIONS:
         field = field_of(option)
         value, default = getattr(options, field), getattr(_DEFAULTS, field)
-        if value is not default and (value := _checked(option, value)) != default:
+        if field == "job":
+            value = _job(value)
+            changed |= {field: value} if value else {}
+        elif value is not default and (value := _checked(option, value)) != default:
             changed[field] = value
-    return _DEFAULTS._replace(**changed)
+    return lifted(_DEFAULTS._replace(**changed))
+
+
+def _job(value: object) -> Wanted | None:
+    """A job as a file has it, from its sections: {"parallel": {"tp": 8}}."""
+    if value is None or isinstance(value, Wanted):
+        return value
+    if not isinstance(value, Mapping):
+        sentence = f" cannot be {_cut(ascii(value))}, which is {kind_of(value)}: "
+        raise OptionError(Setting("job"), sentence, "give a dictionary of sections.")
+    from llmsim.options.job_keys import wanted_of  # imported only if there is a job
+
+    return wanted_of(value)
 
 
 def checked_job(job: Job) -> Job:

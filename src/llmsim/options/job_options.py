@@ -11,6 +11,7 @@ from llmsim.errors import CatalogError, OptionError
 from llmsim.job.layout import RECOMPUTES, SHARDINGS
 from llmsim.options.option import Option
 from llmsim.options.parsing import choice, whole_number
+from llmsim.options.wanted import ANYTHING, Wanted
 from llmsim.text.wording import either
 
 MOST_GPUS = 131_072
@@ -46,6 +47,13 @@ def parse_precision(text: str) -> str:
     if text in PRECISIONS:
         return text
     raise OptionError(f"cannot be {quoted(text)}: only {either(PRECISIONS)} is simulated so far.")
+
+
+def parse_job(text: str) -> Wanted:
+    """A job file by its path, which the host reads: what is in it is not known yet."""
+    if not text or not text.isprintable():
+        raise ValueError
+    return ANYTHING._replace(source=text)
 
 
 def _whole(name: str, most: int, meaning: str, default: str) -> Option:
@@ -84,4 +92,9 @@ JOB_OPTIONS = (
         "peak learning rate", "what is usual for the model", "RATE", names_job=True,
     ),
     _whole("log-every", MOST_STEPS, "steps from one logged step to the next", "drawn"),
+    Option(
+        "job", parse_job, "the path of a job file",
+        "a file that says the job in full: see docs/jobs.md", "", "FILE", names_job=True,
+        in_url=False, in_config=False,
+    ),
 )  # fmt: skip

@@ -24,6 +24,7 @@ from llmsim.options.parsing import (
     parse_switch,
     whole_number,
 )
+from llmsim.options.wanted import NOT_LIFTED, Wanted
 from llmsim.telemetry.kinds import Export
 from llmsim.text.wording import either, nearest
 from llmsim.typed import NamedTuple
@@ -56,6 +57,7 @@ class Options(NamedTuple):
     tokens: int | None = None
     lr: float | None = None
     log_every: int | None = None
+    job: Wanted | None = None
     evaluate: bool = False
     tidy: bool = False
     incidents: str = "rare"
@@ -76,6 +78,7 @@ class Options(NamedTuple):
     quiet: bool = False
     list: str | None = None
     json: bool = False
+    toml: bool = False
     print_config: bool = False
     print_completions: str | None = None
     print_manpage: bool = False
@@ -210,6 +213,10 @@ OPTIONS = (
         "", "", in_url=False, in_config=False,
     ),
     Option(
+        "toml", parse_switch, "yes or no", "with --print-config: as a job file that plays the run",
+        "", "", in_url=False, in_config=False,
+    ),
+    Option(
         "print-completions", choice(*SHELLS), either(SHELLS),
         f"show completions for {either(SHELLS)}", "", "SHELL", in_url=False, in_config=False,
     ),
@@ -284,25 +291,30 @@ def from_query(pairs: Iterable[tuple[str, str]]) -> tuple[Options, list[str]]:
 
 
 def quoted_word(word: str) -> str:
-    """The word as a POSIX shell needs it: quoted unless it is plain (as shlex.quote does it).
-
-    shlex itself imports re, which is slow, and every job knows its command.
-    """
+    """The word as a POSIX shell needs it, as shlex.quote does it; shlex imports re, a slow one."""
     plain = word.isascii() and word.translate(_PLAIN_MARKS).isalnum()
     return word if plain else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def identity(options: Options) -> Iterator[tuple[str, str]]:
-    """The options that determine the job, not its show: (name, text) pairs, "yes" for a switch."""
+    """The options that determine the job, not its show: (name, text) pairs, "yes" for a switch.
+
+    What a job file says is not repeated beside the file's name.
+    """
+    job = options.job if options.job and options.job.source else None
     for option in (option for option in OPTIONS if option.names_job):
-        value = getattr(options, field_of(option))
-        if value == Options._field_defaults[field_of(option)]:
+        field = field_of(option)
+        value = getattr(options, field)
+        said = None if field in NOT_LIFTED and value == "auto" else getattr(job, field, None)
+        if value == (Options._field_defaults[field] if said is None else said):
             continue
         if option.repeats:
             yield from ((option.name, each) for each in value)
-        elif value is True:
-            yield option.name, "yes"
-        elif value is not False and value is not None and not value == option.default == "auto":
+        elif field == "job":
+            yield from [(option.name, job.source)] if job else []
+        elif isinstance(value, bool):
+            yield option.name, "yes" if value else "no"
+        elif value is not None and (said or not value == option.default == "auto"):
             yield option.name, value.isoformat() if isinstance(value, datetime) else str(value)
 
 
@@ -311,5 +323,8 @@ def command(options: Options) -> str:
     switches = {option.name for option in OPTIONS if not option.metavar}
     words = ["llmsim"]
     for name, text in identity(options):
-        words += [f"--{name}"] if name in switches else [f"--{name}", text]
+        if name in switches:
+            words.append(f"--{name}" if text == "yes" else f"--{name}={text}")
+        else:
+            words += [f"--{name}", text]
     return " ".join(map(quoted_word, words))

@@ -80,19 +80,62 @@ class Wanted(NamedTuple):
     start: datetime | None = None
     evaluate: bool | None = None
     tidy: bool | None = None
+    incidents: str | None = None
+    incident: tuple[str, ...] | None = None
     name: str | None = None
     command: str | None = None
     source: str = ""  # the file that said it
+    lifted: bool = False  # whether the options have taken it over: then what they say counts
 
 
 ANYTHING = Wanted()
 
 
+# What a job file may name that is in no list: no option takes that.
+NOT_LIFTED = ("model", "dataset")
+# Each of two says how long a run is: what is given beside a file counts, and not the file's other.
+_LENGTHS = {"steps": "tokens", "tokens": "steps"}
+
+
 def wanted(options: "Options") -> Wanted:
     """All values that the options give for the job; a flag counts more than the job file."""
     asked: dict[str, Any] = {
-        field: value
-        for field in Wanted._fields
-        if (value := getattr(options, field, None)) not in (None, "auto", False)
+        field: getattr(options, field) for field in Wanted._fields if not _open(options, field)
     }
-    return ANYTHING._replace(**asked)
+    return (options.job or ANYTHING)._replace(**asked)
+
+
+def lifted(options: "Options") -> "Options":
+    """The options with what their job file says where they say nothing themselves."""
+    job = options.job
+    if job is None or job.lifted:
+        return options
+    fields: dict[str, Any] = {}
+    for field in Wanted._fields:
+        value = getattr(job, field)
+        if value is None or field in NOT_LIFTED or not hasattr(options, field):
+            continue
+        if _open(options, field) and not _said_otherwise(options, job, field):
+            fields[field] = value
+    dropped: dict[str, Any] = {
+        field: None for field in _LENGTHS if _said_otherwise(options, job, field)
+    }
+    job = job._replace(**dropped, lifted=True)
+    return options._replace(**fields)._replace(job=job, **dropped)
+
+
+def _said_otherwise(options: "Options", job: Wanted, field: str) -> bool:
+    """Whether the options say the length of the run in another unit than the job file."""
+    other = _LENGTHS.get(field, "")
+    return bool(
+        other
+        and getattr(job, field) is not None
+        and not _open(options, other)
+        and getattr(job, other) is None
+    )
+
+
+def _open(options: "Options", field: str) -> bool:
+    """Whether the options leave a field at its default, or do not have it."""
+    defaults = options._field_defaults
+    return field not in defaults or getattr(options, field) == defaults[field]

@@ -5,6 +5,7 @@ from math import ceil
 
 from llmsim.errors import PlanError, Setting
 from llmsim.job.schedule import BatchStage, Schedule
+from llmsim.options.wanted import Wanted
 from llmsim.planning.draw import Candidate
 
 MOST_PAUSES = 10_000  # validations of a run, and saves
@@ -15,28 +16,81 @@ def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, .
     it.
     """
     wanted = candidate.wanted
-    for sentence in _beyond(candidate, schedule):
-        raise PlanError(*sentence)
-    if wanted.batch or wanted.steps or wanted.tokens:
+    if wanted.batch or wanted.steps or wanted.tokens or wanted.epochs:
         ramp = ()
     peak = wanted.lr or schedule.peak_lr
-    share = schedule.final_lr / schedule.peak_lr
-    return schedule._replace(
-        peak_lr=peak,
-        final_lr=float(f"{peak * share:.6g}"),
-        log_every=wanted.log_every or schedule.log_every,
-        ramp=ramp,
+    final = float(f"{peak * (schedule.final_lr / schedule.peak_lr):.6g}")
+    asked = {
+        "log_every": wanted.log_every,
+        "warmup": wanted.warmup,
+        "validate_every": wanted.validate_every,
+        "validation_batches": wanted.validation_batches,
+        "save_every": wanted.save_every,
+        "final_lr": final if wanted.final_lr is None else wanted.final_lr,
+    }
+    if candidate.framework.saves_with_validation and not wanted.save_every:
+        asked["save_every"] = wanted.validate_every
+    given = {name: value for name, value in asked.items() if value is not None}
+    made = schedule._replace(peak_lr=peak, ramp=_stages(wanted, schedule) or ramp)
+    made = made._replace(**given)  # type: ignore[arg-type]  # the keys give the fields' types
+    made = made._replace(
+        validate_every=min(made.steps, made.validate_every),
+        save_every=min(made.steps, made.save_every),
     )
+    for sentence in _beyond(candidate, made):
+        raise PlanError(*sentence)
+    return made
+
+
+def _stages(wanted: Wanted, schedule: Schedule) -> tuple[BatchStage, ...]:
+    """The ramp that is asked for: stages that grow from step 1 to the full batch."""
+    stages: list[BatchStage] = []
+    before = 0
+    pairs = wanted.ramp or ()
+    for index, (first, batch) in enumerate(pairs):
+        if index:
+            before += (first - pairs[index - 1][0]) * pairs[index - 1][1]
+        stages.append(BatchStage(first, batch, before))
+    if not stages:
+        return ()
+    firsts, batches = [stage.first for stage in stages], [stage.batch for stage in stages]
+    grows = sorted(set(firsts)) == firsts and sorted(set(batches)) == batches
+    if firsts[0] != 1 or not grows or batches[-1] != schedule.global_batch:
+        full = f"{schedule.global_batch:,} sequences"
+        raise PlanError(f"[batch] ramp has to grow from step 1 on to the full batch of {full}.")
+    return tuple(stages)
 
 
 def _beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Setting, ...]]:
     """The sentence that refuses a schedule which the framework cannot run or no show can hold."""
     wanted, framework = candidate.wanted, candidate.framework
     speaker = Setting("dialect", framework.name)
+    if schedule.warmup > schedule.steps:
+        warmup = f"[schedule] warmup = {schedule.warmup:,} is more than the run's"
+        yield (f"{warmup} {schedule.steps:,} steps.",)
+    if not framework.validates and schedule.validate_every != schedule.steps:
+        yield speaker, " does not validate between steps: leave out [schedule] validate_every."
+    if framework.saves_with_validation and schedule.save_every != schedule.validate_every:
+        yield speaker, " saves with each validation: leave out [schedule] save_every."
+    if wanted.background_saves and framework.blocking_checkpoints:
+        yield speaker, " waits for every save: leave out [schedule] background_saves."
     if framework.logs_every_step and wanted.log_every not in (None, 1):
         asked = Setting("log-every", str(wanted.log_every))
         yield speaker, " logs every step: leave out ", asked, "."
+    yield from _ramp_beyond(candidate, schedule)
     for pause, every in (("validations", schedule.validate_every), ("saves", schedule.save_every)):
         if (times := ceil(schedule.steps / every)) > MOST_PAUSES:
             made = f"{schedule.steps:,} steps with {pause} every {every:,} are {times:,} of them"
             yield (f"{made}, where {MOST_PAUSES:,} are the most.",)
+
+
+def _ramp_beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Setting, ...]]:
+    """What the framework cannot do of a batch that grows, or what does not come out even."""
+    speaker = Setting("dialect", candidate.framework.name)
+    if schedule.ramp and not candidate.framework.ramps_batch:
+        yield speaker, " lets no batch grow: leave out [batch] ramp."
+    per_pass = candidate.layout.dp * candidate.layout.micro_batch
+    for stage in schedule.ramp:
+        if stage.batch % per_pass:
+            ranks = f"dp {candidate.layout.dp} x micro {candidate.layout.micro_batch} = {per_pass}"
+            yield (f"[batch] ramp: {stage.batch} sequences are no multiple of {ranks}.",)

@@ -14,14 +14,15 @@ from llmsim.job.framework import Framework
 from llmsim.job.layout import Layout, Parallelism
 from llmsim.job.recipes import AUTO, RECIPES, Recipe
 from llmsim.job.schedule import Decay
-from llmsim.model.architecture import Architecture, config_for, parameter_count
-from llmsim.model.gpt2 import gpt2_config
+from llmsim.model.architecture import Architecture, parameter_count
 from llmsim.options.job_options import MOST_GPUS
 from llmsim.options.table import Options
 from llmsim.options.wanted import Wanted, wanted
 from llmsim.physics import noise
 from llmsim.physics.hardware import memory
 from llmsim.planning import hyperparameters
+from llmsim.planning.data import asked_dataset
+from llmsim.planning.models import asked_model, config_of, counted, is_sized, rank_of
 from llmsim.planning.parallelism import fits, fitting_layout, leanest_layout
 from llmsim.planning.possible import (
     can_do,
@@ -66,7 +67,7 @@ class Candidate(NamedTuple):
 def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     """The candidate of this index. Raises PlanError or CatalogError if nothing fits."""
     asked = wanted(options)
-    framework = _framework(options, seed, wish_of(asked))
+    framework = _framework(options, seed, asked)
     if options.evaluate and not framework.evaluates:
         speaker, able = Setting("dialect", framework.name), Setting("dialect", DEFAULT)
         wish = Setting("evaluate")
@@ -79,22 +80,21 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
 
     models = tuple(m for m in records.models() if not (recipe.relative and is_tuned(m)))
     models = tuple(m for m in models if registry.suits(framework, m))
-    model = (
-        drawn("model", models) if options.model == "auto" else records.model_named(options.model)
-    )
-    if framework.dense_only and model.experts > 1:
+    named = asked_model(asked)
+    model = named or drawn("model", models)
+    if framework.dense_only and (asked.experts or model.experts) > 1:
         reason = f" trains dense models, not {model.name}, a mixture of experts."
         raise PlanError(Setting("dialect", framework.name), reason)
     kinds = CODE_KINDS if recipe.relative and is_for_code(model) else recipe.kinds
-    dataset = (
-        drawn("dataset", tuple(d for d in records.datasets() if d.kind in kinds))
-        if options.dataset == "auto"
-        else records.dataset_named(options.dataset)
+    dataset = asked_dataset(asked, kinds[0]) or drawn(
+        "dataset",
+        tuple(d for d in records.datasets() if d.kind in ((asked.kind,) if asked.kind else kinds)),
     )
     dataset = records.in_rows(dataset, recipe.kinds[0])
     devices = tuple(gpu for gpu in records.gpus() if is_usual(framework, gpu))
     gpu = _gpu(options, framework, lambda: drawn("gpu", devices))
-    config = _config(framework, model)._replace(adapter_rank=recipe.adapter_rank)
+    config = config_of(framework, model, asked)._replace(adapter_rank=rank_of(recipe, asked))
+    model = counted(model, config, asked) if named or is_sized(asked) else model
     sequence = asked.sequence or min(config.context, recipe.longest_sequence)
     refuse_beyond(framework, config, wish_of(asked))
     refuse_positions(config, sequence)
@@ -104,26 +104,25 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     layout = _cluster(options, demand, noise.bits(seed, "plan/cluster", index))
     # One pretraining in five keeps its learning rate and decays only at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
-    decay = "wsd" if stable else recipe.decay
+    decay = asked.decay or ("wsd" if stable else recipe.decay)
     return Candidate(framework, recipe, model, config, dataset, gpu, layout, sequence, decay, asked)
 
 
-def _config(framework: Framework, model: Model) -> Architecture:
-    """A model's architecture, of the family that the framework builds."""
-    if framework.model_family == "gpt2":
-        return gpt2_config(model.parameters, biases=framework.has_biases)
-    return config_for(model.parameters, model.active_parameters, model.experts)
-
-
-def _framework(options: Options, seed: int, wish: Wish) -> Framework:
+def _framework(options: Options, seed: int, asked: Wanted) -> Framework:
     """The given framework, or one that suits the other given options."""
     if options.dialect not in registry.DRAWN:
         return framework_of(options.dialect)
     gpu = None if options.gpu == "auto" else records.gpu_named(options.gpu)
-    model = None if options.model == "auto" else records.model_named(options.model)
+    model, wish = asked_model(asked), wish_of(asked)
     suiting = registry.suiting(options.recipe, gpu, model)
     if options.evaluate:
         suiting = {name: each for name, each in suiting.items() if framework_of(name).evaluates}
+    if asked.family:
+        suiting = {
+            name: weight
+            for name, weight in suiting.items()
+            if framework_of(name).model_family == asked.family
+        }
     if wish != FREE:
         suiting = {name: w for name, w in suiting.items() if can_do(framework_of(name), wish)}
     suiting = suiting or {DEFAULT: 1}
@@ -249,7 +248,7 @@ def _cluster(options: Options, demand: Demand, draw: int) -> Layout:
     if demand.wish != FREE:
         return _wished(demand)
     gpus = CLUSTERS[-1]
-    while options.model != "auto" and (gpus := gpus * 2) <= MOST_GPUS:
+    while (options.model != "auto" or options.job) and (gpus := gpus * 2) <= MOST_GPUS:
         if layout := demand.layout_on(gpus):
             return layout
     raise demand.refusal(min(gpus, MOST_GPUS), asked=False)

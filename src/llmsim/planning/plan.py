@@ -64,10 +64,20 @@ def plan(options: Options) -> Job:
     refusal: PlanError | None = None
     for attempt in _attempts(options):
         try:
-            return _planned(attempt, options.seed)._replace(command=command(options))
+            return _planned(attempt, options.seed)._replace(command=_command(options))
         except PlanError as error:
             refusal = error
     raise refusal or PlanError("nothing fits.")
+
+
+def _command(options: Options) -> str:
+    """What plays the run again: what the job file says, if nothing beside it is asked for."""
+    job = options.job
+    if job and job.command:
+        beside = identity(options._replace(job=job._replace(source=job.source or "job")))
+        if [name for name, _ in beside] == ["job"]:
+            return job.command
+    return command(options)
 
 
 def with_incidents(job: Job, options: Options) -> Job:
@@ -136,8 +146,15 @@ def _planned(options: Options, seed: int) -> Job:
 def _job(options: Options, seed: int, index: int) -> Job:
     assert options.start is not None
     candidate = draw_candidate(options, seed, index)
+    wanted, framework = candidate.wanted, candidate.framework
     named = names.naming_seed(seed, _asked(options))
     layout, per_node = candidate.layout, noise.uniform(seed, "plan/storage")
+    # One run in three saves in the background, if its framework can.
+    background = noise.uniform(seed, "plan/saves") < 1 / 3 and not framework.blocking_checkpoints
+    # A parallel file system grows with the cluster: 2 to 5 GB/s a node, up to
+    # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
+    storage = min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1))
+    software = drawn_software(seed, candidate.gpu, options.start)
     job = Job(
         seed=seed,
         start=options.start,
@@ -148,19 +165,17 @@ def _job(options: Options, seed: int, index: int) -> Job:
         gpu=candidate.gpu,
         layout=layout,
         schedule=scheduled(candidate, FEWEST_STEPS, epochs=1),  # only to time a step
-        software=drawn_software(seed, candidate.gpu, options.start),
-        run_name=names.run_name(named),
-        cluster=names.cluster_name(named),
-        # A parallel file system grows with the cluster: 2 to 5 GB/s a node, up to
-        # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
-        storage_gb_s=min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1)),
+        software=software._replace(**dict(wanted.versions or ())),
+        run_name=wanted.name or names.run_name(named),
+        cluster=wanted.hosts or names.cluster_name(named),
+        storage_gb_s=wanted.storage_gb_s or storage,
         command=command(options),
-        framework=candidate.framework,
+        framework=framework,
         evaluates=options.evaluate,
         tidy=options.tidy,
-        # One run in three saves in the background, if its framework can.
-        background_saves=noise.uniform(seed, "plan/saves") < 1 / 3
-        and not candidate.framework.blocking_checkpoints,
+        background_saves=(
+            background if wanted.background_saves is None else wanted.background_saves
+        ),
     )
     steps, epochs = length(job, candidate.wanted, noise.uniform(seed, "plan/steps", index))
     schedule = scheduled(candidate, steps, epochs, step_time.step_seconds(job))
@@ -171,14 +186,19 @@ def _job(options: Options, seed: int, index: int) -> Job:
 def _asked(options: Options) -> str:
     """The options that concern the training, as a text, without dialect, start and incidents."""
     shown = ("dialect", "start", "seed", "tidy", "evaluate", "incidents", "incident")
-    return " ".join(f"{name}={value}" for name, value in identity(options) if name not in shown)
+    told = [*identity(options._replace(job=None))]
+    if options.job:
+        fields = options.job._replace(source="", command=None, lifted=False)._asdict().items()
+        told += [(name, str(value)) for name, value in fields if value not in (None, "", False)]
+    return " ".join(f"{name}={value}" for name, value in told if name not in shown)
 
 
 def _sensible(job: Job, options: Options) -> bool:
     """Whether people would run this job; values that options give are not judged."""
     recipe = job.recipe
     fewest = step_range(job.framework, recipe)[0]
-    timed = options.steps or options.tokens
+    asked = wanted(options)
+    timed = asked.steps or asked.tokens or asked.epochs
     seconds = step_time.step_seconds(job)
     usual = hyperparameters.usual_batch_tokens(recipe, parameter_count(job.architecture))
     lasts = (timed or job.schedule.steps >= fewest) and job.schedule.epochs <= MOST_EPOCHS
@@ -191,5 +211,5 @@ def _sensible(job: Job, options: Options) -> bool:
         and (mfu >= LOWEST_MFU or recipe.generates)
         and (seconds * job.schedule.steps >= SHORTEST_RUN_SECONDS or not recipe.relative or timed)
     )
-    spread = options.gpus is not None or wish_of(wanted(options)) != FREE
-    return bool((lasts or options.dataset != "auto") and (runs_well or spread))
+    spread = options.gpus is not None or wish_of(asked) != FREE
+    return bool((lasts or asked.dataset) and (runs_well or spread))

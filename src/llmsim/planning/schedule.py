@@ -46,8 +46,10 @@ def length(job: Job, wanted: Wanted, draw: float) -> tuple[int, int]:
     fewest, most = step_range(job.framework, recipe)
     affordable = LONGEST_RUN_SECONDS / step_time.step_seconds(job)
     supply = job.dataset.tokens / step_data_tokens(job)  # steps in one pass over all of the data
-    if asked := _asked(job, wanted):
-        return asked, wanted.epochs or ceil(asked / max(1, round(supply)))
+    asked = _asked(job, wanted) or round(supply * (wanted.epochs or 0))
+    if asked or wanted.epochs:
+        made = min(max(asked, wanted.epochs or 1), MOST_STEPS)
+        return made, min(made, wanted.epochs or ceil(made / max(1, round(supply))))
     epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
     if not recipe.relative and FEWEST_STEPS <= supply * epochs <= min(most, affordable):
         return int(supply * epochs), epochs
@@ -96,7 +98,8 @@ def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float
     log_every = 1 if framework.logs_every_step else round_number(steps / LOGGED_STEPS)
     # Rounded down: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every
-    asked = candidate.wanted.steps or candidate.wanted.tokens
+    wanted = candidate.wanted
+    asked = wanted.steps or wanted.tokens or wanted.epochs
     if epochs == 1 and not asked:
         per_epoch = _two_digits(per_epoch, log_every)
     steps = steps if asked else per_epoch * epochs

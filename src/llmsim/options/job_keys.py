@@ -1,0 +1,186 @@
+"""The keys of a job file: the one table of them.
+
+A job file is TOML with sections; the same sections come as a dictionary of dictionaries. Every key
+may be left out. A key that an option has, too, takes what the option takes.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from llmsim.catalog.records import KINDS
+from llmsim.errors import CatalogError, OptionError
+from llmsim.model.architecture import FAMILIES
+from llmsim.options.job_values import (
+    Kind,
+    Take,
+    as_option,
+    cut,
+    each_as_option,
+    name,
+    number,
+    one_of,
+    only,
+    ramp,
+    shown,
+    size,
+    switch,
+    text,
+    versions,
+    whole,
+)  # fmt: skip
+from llmsim.options.wanted import ANYTHING, Wanted
+from llmsim.text.wording import either, nearest
+from llmsim.typed import Any, NamedTuple
+
+Tables = Mapping[str, object]
+DECAYS = ("cosine", "wsd", "linear")
+
+
+class Key(NamedTuple):
+    """A row of the table: where a value stands, which field of Wanted it fills, what it may be."""
+
+    section: str
+    name: str
+    field: str  # of Wanted; "" where one value alone is possible so far
+    take: Take  # raises ValueError or OptionError for what cannot be
+    expected: str  # completes "give ..."
+    meaning: str
+
+
+_ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
+    ("model", "name", "model", name(),
+     "a listed name, one that ends in a size, or any beside the sizes below"),
+    ("model", "layers", "layers", whole(1, 10_000), "transformer blocks"),
+    ("model", "hidden_size", "hidden_size", whole(16, 1 << 20), "width of the hidden state"),
+    ("model", "heads", "heads", whole(1, 65_536), "attention heads"),
+    ("model", "kv_heads", "kv_heads", whole(1, 65_536), "heads of keys and values"),
+    ("model", "head_dim", "head_dim", whole(1, 65_536), "width of a head"),
+    ("model", "ffn", "ffn", whole(1, 1 << 22),
+     "inner width of the feed-forward block, or of one expert"),
+    ("model", "vocabulary", "vocabulary", whole(1, 10**7), "tokens that the model knows"),
+    ("model", "context", "context", whole(1, 1 << 24), "tokens that it is made for"),
+    ("model", "experts", "experts", whole(1, 10_000),
+     "feed-forward experts of a layer; 1 is dense"),
+    ("model", "active_experts", "active_experts", whole(1, 10_000),
+     "experts that a token visits"),
+    ("model", "shared_experts", "", only(0, "an expert that every token visits"),
+     "experts that every token visits"),
+    ("model", "tied", "tied", switch(), "whether both embeddings share their weights"),
+    ("model", "family", "family", one_of(*FAMILIES), "kind of block: of Llama or of GPT-2"),
+    ("model", "biases", "biases", switch(), "whether GPT-2's matrices and norms have biases"),
+    ("data", "name", "dataset", name(), "a listed name, or any beside `tokens`"),
+    ("data", "kind", "kind", one_of(*KINDS), "what it is made of"),
+    ("data", "tokens", "data_tokens", size(), "tokens of all of it"),
+    ("data", "rows", "rows", whole(1, 10**12), "conversations, pairs or problems"),
+    ("data", "loader", "", only("shuffled", "another order"), "order of the samples"),
+    ("cluster", "gpu", "gpu", as_option("gpu"), "a listed GPU"),
+    ("cluster", "gpus", "gpus", as_option("gpus"), "GPUs of the job"),
+    ("cluster", "gpus_per_node", "gpus_per_node", whole(1, 1024),
+     "GPUs of a node that the job uses"),
+    ("cluster", "storage_gb_per_s", "storage_gb_s", number(0.1, 1e6),
+     "what the file system takes, GB/s"),
+    ("cluster", "hosts", "hosts", name(), "what hosts are called, before their numbers"),
+    ("parallel", "dp", "dp", whole(1, 131_072), "data-parallel ranks"),
+    ("parallel", "tp", "tp", as_option("tp"), "tensor-parallel ranks"),
+    ("parallel", "pp", "pp", as_option("pp"), "pipeline stages"),
+    ("parallel", "cp", "", only(1, "context parallelism"), "context-parallel ranks"),
+    ("parallel", "ep", "", only(1, "expert parallelism"), "expert-parallel ranks"),
+    ("parallel", "sharding", "sharding", as_option("sharding"), "what data ranks share"),
+    ("parallel", "recompute", "recompute", as_option("recompute"), "activations made anew"),
+    ("parallel", "sequence_parallel", "", only(True, "tensor parallelism without it"),
+     "whether tensor ranks share norms"),
+    ("parallel", "interleave", "", only(1, "a number of one's own"),
+     "model pieces of a pipeline stage"),
+    ("batch", "micro", "micro_batch", as_option("micro-batch"),
+     "sequences that a rank takes at once"),
+    ("batch", "global", "batch", as_option("batch"), "sequences of an optimizer step"),
+    ("batch", "sequence", "sequence", as_option("sequence"), "tokens of a sequence"),
+    ("batch", "ramp", "ramp", ramp(), "how the batch grows"),
+    ("precision", "compute", "precision", as_option("precision"),
+     "what matrices are multiplied in"),
+    ("precision", "states", "", only("fp32", "another state of the optimizer"),
+     "weights and moments"),
+    ("precision", "base", "", only("bf16", "a quantized base"), "frozen weights of LoRA"),
+    ("precision", "compiled", "", only(True, "a model that is not compiled"),
+     "whether blocks are compiled"),
+    ("precision", "fused_loss", "", only(True, "a loss that is not fused"),
+     "whether the loss is fused"),
+    ("precision", "attention", "", only("flash", "another attention"), "kernel of the attention"),
+    ("schedule", "steps", "steps", as_option("steps"), "optimizer steps"),
+    ("schedule", "tokens", "tokens", as_option("tokens"), "tokens of the run, instead of steps"),
+    ("schedule", "first_step", "", only(1, "the middle of a longer run"),
+     "step that a run resumes from"),
+    ("schedule", "epochs", "epochs", whole(1, 10**6), "passes over the data"),
+    ("schedule", "warmup", "warmup", whole(0, 10**7), "steps of warmup"),
+    ("schedule", "peak_lr", "lr", as_option("lr"), "peak learning rate"),
+    ("schedule", "final_lr", "final_lr", number(0.0, 10.0), "learning rate at the end"),
+    ("schedule", "decay", "decay", one_of(*DECAYS), "how the rate falls"),
+    ("schedule", "log_every", "log_every", as_option("log-every"), "steps between logged steps"),
+    ("schedule", "validate_every", "validate_every", whole(1, 10**7),
+     "steps between validations"),
+    ("schedule", "validation_batches", "validation_batches", whole(1, 10**7),
+     "global batches of a validation"),
+    ("schedule", "save_every", "save_every", whole(1, 10**7), "steps between checkpoints"),
+    ("schedule", "background_saves", "background_saves", switch(),
+     "whether training goes on while it saves"),
+    ("framework", "dialect", "dialect", as_option("dialect"), "whose log it writes"),
+    ("framework", "versions", "versions", versions(), "versions of the software"),
+    ("recipe", "name", "recipe", as_option("recipe"), "what it trains for"),
+    ("recipe", "rank", "rank", whole(1, 4096), "rank of LoRA's adapters"),
+    ("recipe", "beta", "", only(0.1, "another strength of DPO's reference"), "DPO's beta"),
+    ("recipe", "group", "", only(8, "another number of completions"),
+     "completions of a prompt in GRPO"),
+    ("run", "seed", "seed", as_option("seed"), "names the run"),
+    ("run", "start", "start", as_option("start"), "time of the first line"),
+    ("run", "evaluate", "evaluate", as_option("evaluate"), "benchmarks at every validation"),
+    ("run", "tidy", "tidy", as_option("tidy"), "no torn lines"),
+    ("run", "incidents", "incidents", as_option("incidents"), "how often something breaks"),
+    ("run", "incident", "incident", each_as_option("incident"), "what breaks, and when"),
+    ("run", "name", "name", name(), "name of the run"),
+    ("run", "command", "command", text(),
+     "what the log says plays it again, if nothing is changed"),
+)  # fmt: skip
+KEYS = tuple(Key(*row[:3], *row[3], row[4]) for row in _ROWS)
+SECTIONS = tuple(dict.fromkeys(key.section for key in KEYS))
+
+
+def wanted_of(tables: Tables, source: str = "") -> Wanted:
+    """What a job file asks for. Raises OptionError: one sentence that names section and key."""
+    where = f" in {source}" if source else ""
+    fields: dict[str, Any] = {}
+    for section, table in tables.items():
+        if section not in SECTIONS:
+            hint = _hint(section, SECTIONS)
+            raise OptionError(f"there is no section [{cut(section)}]{where}{hint}")
+        if not isinstance(table, Mapping):
+            raise OptionError(f"[{section}]{where} is {shown(table)}: give a section with keys.")
+        for key, value in _keys(section, table, where):
+            taken = _taken(key, value, where)
+            if key.field:
+                fields[key.field] = taken
+    return ANYTHING._replace(**fields, source=source)
+
+
+def _keys(section: str, table: Mapping[str, object], where: str) -> Iterator[tuple[Key, object]]:
+    known = {key.name: key for key in KEYS if key.section == section}
+    for label, value in table.items():
+        if label not in known:
+            hint = _hint(str(label), tuple(known))
+            raise OptionError(f"there is no key {cut(str(label))} in [{section}]{where}{hint}")
+        yield known[label], value
+
+
+def _taken(key: Key, value: object, where: str) -> object:
+    label = f"[{key.section}] {key.name}{where}"
+    try:
+        return key.take(value)
+    except CatalogError as error:
+        raise OptionError(f"{label}: {error}") from None
+    except OptionError as error:
+        raise OptionError(f"{label} ", *error.args) from None
+    except ValueError:
+        raise OptionError(f"{label} cannot be {shown(value)}: give {key.expected}.") from None
+
+
+def _hint(name: str, names: tuple[str, ...]) -> str:
+    near = nearest(str(name), names)
+    return f": did you mean {near}?" if near else f": give {either(names)}."

@@ -1,0 +1,131 @@
+"""The model of a job: a listed one, one of a name that says its size, or one given by its sizes."""
+
+from llmsim.catalog import records
+from llmsim.catalog.records import LARGEST_MODEL, SMALLEST_MODEL, Model
+from llmsim.errors import CatalogError, PlanError, Setting
+from llmsim.job.framework import Framework
+from llmsim.job.recipes import Recipe
+from llmsim.model.architecture import (
+    Architecture,
+    active_parameter_count,
+    config_for,
+    parameter_count,
+)
+from llmsim.model.gpt2 import gpt2_config
+from llmsim.options.wanted import Wanted
+from llmsim.typed import Any
+
+# Keys of a job file that are fields of an architecture under another name or the same.
+_SIZES = {
+    "layers": "layers",
+    "hidden_size": "hidden_size",
+    "heads": "heads",
+    "kv_heads": "kv_heads",
+    "head_dim": "head_width",
+    "ffn": "feed_forward",
+    "vocabulary": "vocabulary",
+    "context": "context",
+    "experts": "experts",
+    "active_experts": "active_experts",
+    "tied": "tied",
+}
+
+# A name's size counts where the exact count of weights is as near as this.
+NEAR = 0.1
+
+
+def config_of(framework: Framework, model: Model, wanted: Wanted) -> Architecture:
+    """A model's architecture, of the family that the framework builds, with the sizes asked for.
+
+    Raises PlanError for sizes that do not go together, or that the framework does not build.
+    """
+    if wanted.family not in (None, framework.model_family):
+        family = f" builds models of the family {framework.model_family}, not {wanted.family}."
+        raise PlanError(Setting("dialect", framework.name), family)
+    if framework.model_family == "gpt2":
+        config = gpt2_config(model.parameters, biases=framework.has_biases)
+    else:
+        config = config_for(model.parameters, model.active_parameters, model.experts)
+    if wanted.biases not in (None, config.biases):
+        biases = " gives its models biases." if config.biases else " gives its models no biases."
+        raise PlanError(Setting("dialect", framework.name), biases)
+    sizes = {
+        field: value for key, field in _SIZES.items() if (value := getattr(wanted, key)) is not None
+    }
+    return _completed(config, sizes) if sizes else config
+
+
+def _completed(config: Architecture, sizes: dict[str, Any]) -> Architecture:
+    """The architecture with these sizes; a size that follows from another follows."""
+    width, heads = sizes.get("hidden_size"), sizes.get("heads")
+    if width and width != config.hidden_size:
+        head = sizes.get("head_width") or (64 if width < 2048 else 128)
+        heads = heads or max(1, width // head)
+        sizes = {"heads": heads, "feed_forward": _inner(config, width)} | sizes
+    if heads and "head_width" not in sizes:
+        sizes["head_width"] = (width or config.hidden_size) // heads or 1
+    if heads and "kv_heads" not in sizes:
+        same = config.kv_heads == config.heads or heads % config.kv_heads
+        sizes["kv_heads"] = heads if same else config.kv_heads
+    config = config._replace(**sizes)
+    if config.heads % config.kv_heads:
+        raise PlanError(f"{config.heads} heads are no multiple of kv_heads = {config.kv_heads}.")
+    if config.active_experts > config.experts:
+        visited = f"active_experts = {config.active_experts}"
+        raise PlanError(f"{visited} are more than experts = {config.experts}.")
+    return config
+
+
+def _inner(config: Architecture, width: int) -> int:
+    """The feed-forward width of a model of this width in the proportion of another."""
+    return max(1, round(config.feed_forward * width / config.hidden_size / 128)) * 128
+
+
+def asked_model(wanted: Wanted) -> Model | None:
+    """The model that is asked for by name; None where it is the planner's to choose.
+
+    A name that says no size may stand beside sizes. Raises CatalogError where it stands alone.
+    """
+    sized = wanted.layers is not None and wanted.hidden_size is not None
+    if wanted.model is None:
+        return Model("Custom", 10**9, 10**9, wanted.experts or 1) if sized else None
+    try:
+        return records.model_named(wanted.model)
+    except CatalogError:
+        if not sized:
+            raise
+        return Model(wanted.model, 10**9, 10**9, wanted.experts or 1)
+
+
+def counted(model: Model, config: Architecture, wanted: Wanted) -> Model:
+    """The model with the weights that its sizes make, where its name says another number or none.
+
+    Raises PlanError for a model of a size that the physics has no figures for.
+    """
+    exact = parameter_count(config)
+    if not SMALLEST_MODEL <= exact <= LARGEST_MODEL:
+        made = f"a model of these sizes has {exact:,} parameters"
+        raise PlanError(f"{made}, where 20M to 100T would be right.")
+    if abs(exact / model.parameters - 1) <= NEAR and wanted.model is not None:
+        return model
+    name = model.name if wanted.model is not None else f"Custom-{_short(exact)}"
+    return Model(name, exact, active_parameter_count(config), config.experts)
+
+
+def _short(count: int) -> str:
+    """A count of weights as names have it: 124M, 1.1B, 405B."""
+    scaled, unit = (count / 1e9, "B") if count >= 10**9 else (count / 1e6, "M")
+    return f"{scaled:.3g}{unit}" if scaled < 1000 else f"{scaled:.0f}{unit}"
+
+
+def is_sized(wanted: Wanted) -> bool:
+    """Whether any of the model's sizes is asked for."""
+    return any(getattr(wanted, key) is not None for key in _SIZES)
+
+
+def rank_of(recipe: Recipe, wanted: Wanted) -> int:
+    """The rank of the adapters that train; 0 where all weights do."""
+    if wanted.rank and not recipe.adapter_rank:
+        rank = f" trains all weights: leave out [recipe] rank = {wanted.rank}."
+        raise PlanError(Setting("recipe", recipe.name), rank)
+    return wanted.rank or recipe.adapter_rank

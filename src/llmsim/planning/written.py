@@ -1,0 +1,104 @@
+"""A job as a job file says it: every key, so that the file plays the same run."""
+
+from llmsim.catalog.records import KINDS
+from llmsim.job.records import Job, gpus_per_node
+
+Value = object
+
+
+def tables_of(job: Job) -> dict[str, dict[str, Value]]:
+    """The sections of the job's file, by key."""
+    return {
+        "model": _model(job),
+        "data": _data(job),
+        "cluster": {
+            "gpu": job.gpu.name,
+            "gpus": job.layout.gpus,
+            "gpus_per_node": gpus_per_node(job),
+            "storage_gb_per_s": job.storage_gb_s,
+            "hosts": job.cluster,
+        },
+        "parallel": {
+            "dp": job.layout.dp,
+            "tp": job.layout.tp,
+            "pp": job.layout.pp,
+            "sharding": job.layout.sharding,
+            "recompute": job.layout.recompute,
+        },
+        "batch": _batch(job),
+        "precision": {"compute": job.layout.precision},
+        "schedule": _schedule(job),
+        "framework": {"dialect": job.framework.name, "versions": job.software._asdict()},
+        "recipe": _recipe(job),
+        "run": {
+            "seed": job.seed,
+            "start": job.start,
+            "evaluate": job.evaluates,
+            "tidy": job.tidy,
+            "incidents": job.incidents,
+            "incident": [each.text for each in job.asked],
+            "name": job.run_name,
+            "command": job.command,
+        },
+    }
+
+
+def _model(job: Job) -> dict[str, Value]:
+    config = job.architecture
+    told: dict[str, Value] = {
+        "name": job.model.name,
+        "layers": config.layers,
+        "hidden_size": config.hidden_size,
+        "heads": config.heads,
+        "kv_heads": config.kv_heads,
+        "head_dim": config.head_width,
+        "ffn": config.feed_forward,
+        "vocabulary": config.vocabulary,
+        "context": config.context,
+        "tied": config.tied,
+        "family": config.family,
+    }
+    if config.experts > 1:
+        told |= {"experts": config.experts, "active_experts": config.active_experts}
+    return told | ({"biases": True} if config.biases else {})
+
+
+def _data(job: Job) -> dict[str, Value]:
+    dataset = job.dataset
+    told: dict[str, Value] = {"name": dataset.name, "tokens": dataset.tokens}
+    if dataset.kind in KINDS:
+        told["kind"] = dataset.kind
+    return told | ({"rows": dataset.rows} if dataset.rows else {})
+
+
+def _batch(job: Job) -> dict[str, Value]:
+    schedule = job.schedule
+    told: dict[str, Value] = {
+        "micro": job.layout.micro_batch,
+        "global": schedule.global_batch,
+        "sequence": schedule.sequence,
+    }
+    ramp = [[stage.first, stage.batch] for stage in schedule.ramp]
+    return told | ({"ramp": ramp} if ramp else {})
+
+
+def _schedule(job: Job) -> dict[str, Value]:
+    schedule = job.schedule
+    return {
+        "steps": schedule.steps,
+        "epochs": schedule.epochs,
+        "warmup": schedule.warmup,
+        "peak_lr": schedule.peak_lr,
+        "final_lr": schedule.final_lr,
+        "decay": schedule.decay,
+        "log_every": schedule.log_every,
+        "validate_every": schedule.validate_every,
+        "validation_batches": schedule.validation_batches,
+        "save_every": schedule.save_every,
+        "background_saves": job.background_saves,
+    }
+
+
+def _recipe(job: Job) -> dict[str, Value]:
+    rank = job.architecture.adapter_rank
+    return {"name": job.recipe.name} | ({"rank": rank} if rank else {})

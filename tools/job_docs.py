@@ -1,0 +1,106 @@
+"""Writes docs/jobs.md: how a job is said in full.
+
+python -m tools.job_docs            writes docs/jobs.md
+python -m tools.job_docs --check    fails when it is out of date
+"""
+
+import sys
+from collections.abc import Iterator
+
+from llmsim.options.job_keys import KEYS, SECTIONS
+from tools.generated import ROOT, written
+
+PAGE = ROOT / "docs" / "jobs.md"
+
+PAGE_TEXT = """\
+# Jobs
+
+Made by `make docs` from the table in
+[src/llmsim/options/job_keys.py](../src/llmsim/options/job_keys.py).
+
+```sh
+llmsim --model Foo-8B --gpus 64 --tp 8 --batch 512 --sequence 8192 --steps 5000 --lr 3e-4
+llmsim --job job.toml                              # the same and more, from a file
+llmsim --job job.toml --steps 100                  # a flag says more than the file
+llmsim --seed 7 --print-config --toml > seven.toml # any run as such a file
+llmsim --job seven.toml                            # plays that run, byte for byte
+```
+
+A job file is TOML. Every section and every key may be left out: the planner fills in the rest, with
+the seed's choices.
+
+```toml
+[model]
+name = "OurModel"
+layers = 32
+hidden_size = 4096
+heads = 32
+kv_heads = 8
+ffn = 14336
+vocabulary = 128256
+
+[cluster]
+gpu = "H100 80GB HBM3"
+gpus = 64
+
+[parallel]
+tp = 8
+recompute = "selective"
+
+[batch]
+micro = 2
+global = 512
+sequence = 8192
+
+[schedule]
+tokens = "20B"
+peak_lr = 3e-4
+log_every = 10
+
+[framework]
+dialect = "torchtitan"
+```
+
+In Python the same sections are a dictionary: `plan(Options(job={"parallel": {"tp": 8}}, seed=7,
+start=...))`.
+
+What cannot be is refused in one sentence with the arithmetic: memory by part, what does not divide
+(gpus = dp x tp x pp, batch = dp x micro x accumulation, heads by tp), and what the framework cannot
+do. A key that is simulated with one value alone refuses the others, and a key that is not in the
+table is refused with the nearest one.
+
+A flag says more than the file, and the file more than variables and the config file. `command` in
+[run] is what the log says plays the run again; it counts as long as no flag changes the run. Take
+it out of a file that you change.
+
+{keys}
+"""
+
+
+def key_tables() -> str:
+    """A table of each section's keys."""
+    return "\n\n".join("\n".join(_table(section)) for section in SECTIONS)
+
+
+def _table(section: str) -> Iterator[str]:
+    yield f"## [{section}]"
+    yield ""
+    yield "| key | value | meaning |"
+    yield "|---|---|---|"
+    for key in KEYS:
+        if key.section == section:
+            yield f"| `{key.name}` | {key.expected} | {key.meaning} |"
+
+
+def page() -> str:
+    """The whole page."""
+    return PAGE_TEXT.replace("{keys}", key_tables())
+
+
+def main() -> int:
+    """Writes the page, or with --check says whether it is up to date."""
+    return written(PAGE, page())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
