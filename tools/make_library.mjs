@@ -16,8 +16,9 @@ const target = process.argv[2] ?? "";
 async function start(library) {
   const pyodide = await loadPyodide({
     stderr: () => {},
-    // Without a fixed seed the order of a set, and with it the compiled code, would change.
-    env: { PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1" },
+    // Without a fixed seed the order of a set, and with it the compiled code, would change. Lines are
+    // enough for a traceback: columns are twice as long.
+    env: { PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1", PYTHONNODEBUGRANGES: "1" },
     ...(library && { stdLibURL: new URL(library, `file://${process.cwd()}/`).href }),
   });
   pyodide.mountNodeFS("/project", ".");
