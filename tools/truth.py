@@ -7,10 +7,11 @@ With --rows each row of throughput and memory is printed, the worst first.
 
 import argparse
 from collections.abc import Callable, Sequence
-from statistics import median
+from statistics import fmean, median
 
 from tools.truth_curves import points
 from tools.truth_rows import Row, predicted, rows
+from tools.truth_series import lines
 
 SPEED = ("tok/s/GPU", "TFLOP/s/GPU")
 
@@ -77,7 +78,20 @@ def curve_table() -> None:
     print()
 
 
-TABLES: tuple[Callable[[], None], ...] = (throughput_tables, memory_tables, curve_table)
+def series_table() -> None:
+    """Noise, gradient norms, step times and telemetry beside public logs."""
+    print(f"{'series':42} {'public logs':12} ours: mean (least .. most)")
+    for name, real, values in lines():
+        print(f"{name:42} {real:12} {fmean(values):.2f} ({min(values):.2f} .. {max(values):.2f})")
+    print()
+
+
+TABLES: tuple[Callable[[], None], ...] = (
+    throughput_tables,
+    memory_tables,
+    curve_table,
+    series_table,
+)
 
 
 def main() -> None:

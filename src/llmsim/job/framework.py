@@ -59,6 +59,7 @@ class Framework(NamedTuple):
     ramps_batch: bool = False  # its batch can grow in the first part of a run
     gc_every: int = 0  # steps between garbage collections on all ranks at once; 0: Python decides
     single_process_map: bool = False  # one process tokenizes the data, pass by pass
+    shuffles: bool = False  # its samples are shuffled; otherwise it reads its data as a stream
     max_shard_gb: int = 5  # the largest file of an exported model, in GB
     dense_only: bool = False  # it has no mixtures of experts
     model_family: Family = "llama"  # the architecture that its models have

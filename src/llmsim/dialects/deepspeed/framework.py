@@ -23,6 +23,7 @@ FRAMEWORK = Framework(
     "DeepSpeed under its launcher: ZeRO's memory, unrounded samples/s",
     (*PRETRAINING, "sft"),
     blocking_checkpoints=True,
+    shuffles=True,
     parallelism=Parallelism(
         ("zero1", "zero2", "zero3"), "zero1", False, False, ("none", "full"), engine=ENGINE
     ),

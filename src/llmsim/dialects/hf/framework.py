@@ -9,6 +9,7 @@ FRAMEWORK = Framework(
     lr_lag_steps=1,
     max_shard_gb=50,  # transformers 5, modeling_utils.py: max_shard_size
     blocking_checkpoints=True,
+    shuffles=True,
     parallelism=DATA_PARALLEL,
     collective_timeout=1800.0,
 )

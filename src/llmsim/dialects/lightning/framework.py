@@ -13,5 +13,6 @@ FRAMEWORK = Framework(
     "PyTorch Lightning: a table of the model, then one tqdm bar an epoch",
     (*PRETRAINING, "sft"),
     blocking_checkpoints=True,
+    shuffles=True,
     parallelism=DATA_PARALLEL._replace(engine=ENGINE),
 )

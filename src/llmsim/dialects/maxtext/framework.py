@@ -11,6 +11,7 @@ FRAMEWORK = Framework(
     logs_every_step=True,
     dispatches_ahead=True,
     saves_first_step=True,
+    shuffles=True,
     parallelism=Parallelism(
         engine=Engine(
             attention=0.97, mixtures=0.6, again=0.8, overlap=0.4, wire=0.62, step_seconds=0.044

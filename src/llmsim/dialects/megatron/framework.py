@@ -7,5 +7,6 @@ FRAMEWORK = Framework(
     "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses",
     PRETRAINING,
     ramps_batch=True,
+    shuffles=True,
     parallelism=MEGATRON,
 )

@@ -7,5 +7,6 @@ FRAMEWORK = Framework(
     "mlperf",
     "MLPerf's :::MLLOG lines, which its compliance checker reads",
     ("pretrain",),
+    shuffles=True,
     parallelism=Parallelism(engine=NEMO.engine),
 )

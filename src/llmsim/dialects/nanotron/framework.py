@@ -21,5 +21,6 @@ FRAMEWORK = Framework(
     logs_every_step=True,
     blocking_checkpoints=True,
     validates=False,
+    shuffles=True,
     parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full"), engine=ENGINE),
 )

@@ -7,5 +7,6 @@ FRAMEWORK = Framework(
     "NeMo 2: keys and values of every iteration, four digits each",
     (*PRETRAINING, "sft"),
     device="NVIDIA GPU",
+    shuffles=True,
     parallelism=NEMO,
 )

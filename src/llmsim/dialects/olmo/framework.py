@@ -7,5 +7,6 @@ FRAMEWORK = Framework(
     "olmo",
     "OLMo, a block of name=value lines a step",
     PRETRAINING,
+    shuffles=True,
     parallelism=Parallelism(split=None),
 )

@@ -10,6 +10,7 @@ FRAMEWORK = Framework(
     single_process_map=True,
     max_shard_gb=50,
     blocking_checkpoints=True,
+    shuffles=True,
     parallelism=DATA_PARALLEL,
     collective_timeout=1800.0,
 )

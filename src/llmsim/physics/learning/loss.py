@@ -10,6 +10,7 @@ distribution, under which every token costs the same ln V: at first the loss fal
 without a step upwards. A fixed validation set has next to no noise: 0.0004 nats.
 """
 
+from functools import lru_cache
 from math import exp, fsum, log, sqrt
 
 from llmsim.job.records import Job, batch_tokens
@@ -19,7 +20,8 @@ from llmsim.physics.learning.curve import Curve, value
 from llmsim.physics.learning.objectives import curve
 from llmsim.physics.speed import batch_ramp
 
-NOISE = 30.0  # nats x sqrt(tokens)
+NOISE = 30.0  # nats x sqrt(tokens), of a middling run
+NOISE_SPREAD = 0.13  # of its logarithm, from run to run
 RELATIVE_LIMIT = 0.08  # of the loss: the noise of the tiniest batches stays below it
 GAUSSIAN_TOKENS = 2**20  # from here on the noise has no skew
 BUMP = 1.45  # mean of the hard documents' excess, in standard deviations
@@ -106,17 +108,25 @@ def _printed(job: Job, shape: Curve, clean: float, first: int, last: int) -> flo
 
 def batch_sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
     """Standard deviation of a loss averaged over the tokens of these steps, in nats."""
-    return min(NOISE / sqrt(batch_ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
+    noise_here = NOISE * _loudness(job.seed)
+    return min(noise_here / sqrt(batch_ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
+
+
+@lru_cache(maxsize=64)
+def _loudness(seed: int) -> float:
+    """How noisy the run's data is: sigma x sqrt(tokens) is 25 to 37 from run to run."""
+    return exp(NOISE_SPREAD * max(-1.6, min(1.6, noise.normal(seed, "loss loudness"))))
 
 
 def residual(job: Job, step: int, first: int | None = None) -> float:
     """The noise of a step's tokens, or of the steps first..step, in units of sigma.
 
-    Mean 0, variance 1, skewed for small batches.
+    Mean 0, variance 1. Where data is read as a stream, small batches are skewed to the right, by
+    hard documents; shuffled samples are not.
     """
     z = noise.normal(job.seed, "loss", step)
     tokens = batch_ramp.tokens(job, first or step, step)
-    if tokens >= GAUSSIAN_TOKENS:
+    if tokens >= GAUSSIAN_TOKENS or job.framework.shuffles:
         return z
     # With probability `share` an exponential is added. Its moments are BUMP and 2 BUMP**2:
     # subtract the mean and divide by the standard deviation of the sum.
