@@ -9,6 +9,7 @@ import os
 import pty
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -34,6 +35,9 @@ ENVIRONMENT = {
     name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
 }
 WATCHED_SECONDS = 20
+SCALARS = 5000
+# A month is sampled every five minutes; some of the samples are taken.
+MONTH_EVERY, MONTH_SAMPLES = 300.0, 40
 
 
 class Figure(NamedTuple):
@@ -187,9 +191,59 @@ def watched() -> Figure:
     return Figure("the board", share * 100, "%", share, "a core", 0.03)
 
 
+def exports() -> list[Figure]:
+    """Events as JSON lines, TensorBoard's scalars, and a month of 64 GPUs as OpenMetrics."""
+    from llmsim.run.simulation import events, run_of
+    from llmsim.telemetry import openmetrics
+    from llmsim.telemetry.kinds import Export
+    from llmsim.telemetry.sinks import Exports
+    from llmsim.telemetry.tensorboard import scalar
+    from llmsim.telemetry.writer import Settings
+
+    run = run_of(plan(Options(seed=7, start=START, dialect="pytorch")))
+    told = [*events(run)]
+
+    def jsonl() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            made = Exports([Export("jsonl", f"{folder}/run")], run, Settings())
+            for _ in made.tee(told):
+                pass
+            made.close()
+
+    def scalars() -> None:
+        for step in range(SCALARS):
+            scalar(1.8e9 + step, step, "loss_metrics/global_avg_loss", 2.5)
+
+    writing, tracking = medians(jsonl, scalars, clock=process_time)
+    options = Options(seed=7, start=START, dialect="pytorch", gpu="H100 80GB HBM3", gpus=64)
+    month = run_of(plan(options._replace(recipe="pretrain")))
+    taken = openmetrics.begin(month, Settings(MONTH_EVERY)).sample
+    assert taken is not None
+    begun = process_time()
+    for number in range(MONTH_SAMPLES):
+        for _ in taken(number * MONTH_EVERY):
+            pass
+    seconds = (process_time() - begun) * 30 * 86_400 / (MONTH_SAMPLES * MONTH_EVERY)
+    events_each, scalars_each = len(told) / writing, SCALARS / tracking
+    return [
+        Figure("jsonl", events_each / 1e3, "k/s", 60e3 / events_each, "60,000 events a second", 1),
+        Figure("tensorboard", scalars_each / 1e3, "k/s", 40e3 / scalars_each,
+               "40,000 scalars a second", 1),
+        Figure("openmetrics", seconds, "s", seconds / 60, "a minute for 30 days x 64 GPUs", 1),
+    ]  # fmt: skip
+
+
 def figures() -> list[Figure]:
     """Everything that is measured."""
-    return [first_line(), a_line(), *dialects(), *large_cluster(), long_run(), watched()]
+    return [
+        first_line(),
+        a_line(),
+        *dialects(),
+        *large_cluster(),
+        long_run(),
+        watched(),
+        *exports(),
+    ]
 
 
 def main() -> None:

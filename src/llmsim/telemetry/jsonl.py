@@ -6,7 +6,7 @@ from math import isfinite
 
 from llmsim.run.events import Event
 from llmsim.run.timeline import Run
-from llmsim.telemetry.records import run_record, timed
+from llmsim.telemetry.records import event_name, fields, moment, run_record, timed
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 
 _encode: Callable[[object], str] = json.JSONEncoder(
@@ -34,8 +34,18 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     """A writer of one line an event, each complete."""
     heading = [line(run_record(run.job))]
 
+    starts: dict[type, str] = {}  # of the lines of each kind, up to the time
+
     def write(event: Event) -> Pieces:
-        text = line(timed(event, run.job))
+        kind = type(event)
+        start = starts.get(kind)
+        if start is None:
+            start = starts[kind] = f'{{"event":"{event_name(kind)}","simulated":true,"time":"'
+        try:
+            body = _encode(fields(event))
+            text = f'{start}{moment(event.at, run.job)}",{body[1:]}\n'
+        except ValueError:  # a number that is not finite
+            text = line(timed(event, run.job))
         if heading:
             text = heading.pop() + text
         return (Piece(text),)

@@ -99,10 +99,15 @@ def record(event: Event) -> dict[str, object]:
     return _heading(kind) | fields(event)
 
 
+def moment(at: float, job: Job) -> str:
+    """The date and time of a simulated second, to the microsecond."""
+    return (job.start + timedelta(seconds=at)).isoformat(timespec="microseconds")
+
+
 def timed(event: Any, job: Job) -> dict[str, object]:
     """The event as a record that also has the date and the time of the simulated clock."""
     kind: Any = type(event)
-    time = (job.start + timedelta(seconds=event.at)).isoformat(timespec="microseconds")
+    time = moment(event.at, job)
     return _heading(kind) | {"time": time} | fields(event)
 
 
