@@ -186,9 +186,11 @@ def gauges(
     """All gauges of a GPU whose latent state, energy, past and faults are given."""
     activity, card, total = state.activity, _card(job), job.gpu.memory_mib
     busy = _BUSY.get(activity, 0.0)
-    small = 1.0 + 0.01 * state.own
-    own = 1.0 + 0.02 * state.own
-    sm_active = min(0.97, (0.921 + 0.014 * state.common) * own) if busy else 0.0
+    small = 1.0 + 0.01 * max(-1.0, min(1.0, state.own))
+    own = 1.0 + 0.02 * max(-1.0, min(1.0, state.own))
+    sm_active = (
+        min(0.97, (0.921 + 0.014 * max(-1.0, min(1.0, state.common))) * own) if busy else 0.0
+    )
     if activity == "hang":  # one kernel of NCCL's spins on a few SMs
         sm_active = 0.1 * own
     tensor = min(sm_active, busy * card.tensor_mhz / state.sm_clock_mhz * small)
@@ -203,7 +205,8 @@ def gauges(
     return Gauges(
         gpu=gpu,
         activity=activity,
-        power_watts=round(state.power_watts, 3),
+        # The power control lets nothing pass by more than 3 %.
+        power_watts=round(min(state.power_watts, 1.03 * job.gpu.tdp_watts), 3),
         energy_joules=joules,
         temperature_c=celsius,
         memory_temperature_c=round(15 + 0.68 * celsius) if card.has_hbm else 0,
@@ -215,8 +218,9 @@ def gauges(
         free_mib=total - card.reserved_mib - used,
         reserved_mib=card.reserved_mib,
         total_mib=total,
-        gr_engine_active=min(1.0, round(percent / 100, 6)) if sm_active else percent / 250,
-        sm_active=round(min(sm_active, percent / 100), 6),
+        # Profiling counters are means over the interval, the utilization is that of one second.
+        gr_engine_active=round(min(1.0, sm_active + 0.02), 6) if sm_active else percent / 250,
+        sm_active=round(sm_active, 6),
         sm_occupancy=round(0.2665 * sm_active, 6),
         tensor_active=round(tensor, 6),
         dram_active=round(dram, 6),
