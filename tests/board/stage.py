@@ -144,8 +144,9 @@ class Terminal(pyte.Screen):
         return "".join(cells[column].data for column in range(self.columns)).rstrip()
 
     def index(self) -> None:
-        """Keep what scrolls away."""
-        if self.cursor.y == self.lines - 1:
+        """Keep what scrolls away at the top, as terminals do when a region begins there."""
+        bottom = self.margins.bottom if self.margins else self.lines - 1
+        if self.cursor.y == bottom:
             self.gone.append(self.row(0))
         super().index()
 

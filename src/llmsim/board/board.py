@@ -18,9 +18,10 @@ from llmsim.board import plots
 from llmsim.board.curves import rule
 from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import Panel, gpu_panel
+from llmsim.board.letters import titled
 from llmsim.board.plots import Training
 from llmsim.text.screen import NARROWEST, Screen
-from llmsim.text.style import Row, Span, length
+from llmsim.text.style import Row, Span, clipped, length
 from llmsim.typed import NamedTuple
 
 SHORTEST = 5  # rows of a screen that has room for a board
@@ -43,6 +44,8 @@ class View(NamedTuple):
     left: str  # time to the end, if it is known
     training: Training
     cluster: Cluster
+    pace: str = ""  # how the show goes, if not at speed 1: "paused 4x"
+    titled: bool = False  # whether the name stands in big letters elsewhere
 
 
 def rows_of(screen: Screen) -> int:
@@ -108,16 +111,24 @@ def _ruled(width: int, words: Sequence[tuple[int, Row]], screen: Screen) -> Row:
 def _titles(view: View, room: int, screen: Screen) -> Row:
     """The first titles, as far as they fit the room."""
     between = " · " if screen.unicode else " - "
-    row: list[Span] = [("title", view.titles[0][:room])]
+    row: list[Span] = [*clipped([("title", view.titles[0])], room, "…" if screen.unicode else ">")]
     for title in view.titles[1:]:
         if length(row) + len(between) + len(title) <= room:
             row += [("track", between), ("label", title)]
     return tuple(row)
 
 
+def heading(view: View, screen: Screen) -> Row:
+    """The titles in a line across the screen."""
+    width = screen.width - 1
+    return _ruled(width, [(3, _titles(view, width - 6, screen))], screen)
+
+
 def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     """The titles at the left and the phase at the right of a line of this width."""
     phase: Row = ((view.phase, view.phase),)
+    if view.pace and width >= 32:
+        phase = (("warning", view.pace), ("track", " "), *phase)
     if view.phase != "training" and width >= 48:
         phase = (*phase, ("label", f" {view.phase_share:3.0%}"))
     place = width - length(phase) - 3
@@ -134,7 +145,7 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     panel = _panel(view, inner, body, screen)
     left = inner - panel.width - GAP
     high = max(len(panel.rows), min(body, MOST_PLOT))
-    curves = plots.plots(view.training, left, high, screen)
+    curves = _titled(view, left, high, screen) or plots.plots(view.training, left, high, screen)
     shift = 1 + left + GAP
     words = _heading(view, left + 2, screen)
     words += [(shift + place, (("label", word),)) for place, word in panel.words if word]
@@ -144,6 +155,18 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
         gap = ("", " " * GAP)
         lines.append((("", " "), *padded(curves[number], left), gap, *beside))
     return [*lines, (("", " "), *progress(view, inner, screen))]
+
+
+def _titled(view: View, width: int, rows: int, screen: Screen) -> list[Row]:
+    """The name in big letters as long as there is no curve yet, where there is room."""
+    if view.titled or view.training.step:
+        return []
+    letters = titled(view.titles[0], width, rows - 1, screen)
+    if not letters:
+        return []
+    above = (rows - len(letters)) // 2
+    shown: list[Row] = [(("title", line),) for line in letters]
+    return [*[()] * above, *shown, *[()] * (rows - above - len(letters))]
 
 
 def _panel(view: View, inner: int, body: int, screen: Screen) -> Panel:

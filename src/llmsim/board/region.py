@@ -1,13 +1,15 @@
 """The live region: rows below the log, rewritten in place. Lines are inserted above them.
 
-The cursor rests at the start of the region's first row. So "erase below" takes the whole
-region away, whatever a resize has made of its rows, and no scroll region is needed.
+The cursor rests at the start of the region's first row. Where the region ends at the bottom of
+the screen, lines scroll in above it, and the region is not touched. Nothing is ever blank in
+between: a row is overwritten, and what is left of it erased.
 """
 
 from collections.abc import Sequence
 
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: all or nothing is drawn
 ERASE_LINE, ERASE_BELOW = "\x1b[K", "\x1b[J"
+LEAST_MARGIN = 2  # rows of a scrolling region, by DEC's manual of the VT510: DECSTBM
 
 
 def redrawn(before: Sequence[str] | None, lines: Sequence[str], after: Sequence[str]) -> str:
@@ -17,15 +19,36 @@ def redrawn(before: Sequence[str] | None, lines: Sequence[str], after: Sequence[
     is there: then `before` is None.
     """
     if before is not None and not lines and len(before) == len(after):
-        text = _differences(before, after)
-    else:
-        text = _whole(lines, after)
+        return at_once(_differences(before, after))
+    return at_once(_whole(lines, after))
+
+
+def at_once(text: str) -> str:
+    """The text as one that a terminal draws at once, if it can."""
     return f"{BEGIN}{text}{END}" if text else ""
 
 
 def cleared(lines: Sequence[str] = ()) -> str:
     """What takes the region away and leaves these lines in its place."""
     return "\r" + ERASE_BELOW + "".join(f"{line}\n" for line in lines)
+
+
+def scrolled(lines: Sequence[str], above: int) -> str:
+    """Lines at the end of the log, whose `above` rows end where a region at the bottom begins."""
+    told = "".join(f"\n{line}" for line in lines)
+    return f"\x1b[1;{above}r\x1b[{above};1H{told}\x1b[r\x1b[{above + 1};1H"
+
+
+def overwritten(lines: Sequence[str]) -> str:
+    """Lines in the place of the region's first rows; the cursor rests below them."""
+    # Erased first: erasing behind a line would take the last character of a full one.
+    return "".join(f"\r{ERASE_LINE}{line}\n" for line in lines)
+
+
+def repainted(lines: Sequence[str], rows: Sequence[str]) -> str:
+    """A whole screen from its first row on: the last lines of the log, and the region."""
+    home = "\x1b[r\x1b[H"
+    return home + _whole(lines, rows)
 
 
 def _whole(lines: Sequence[str], rows: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ class Line(NamedTuple):
     """A line that stays."""
 
     text: str
+    farewell: bool = False  # whether a board's last picture says the same: the joke, the command
 
 
 class Bar(NamedTuple):

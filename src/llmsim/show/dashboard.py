@@ -12,14 +12,16 @@ from functools import lru_cache
 from llmsim.board.board import View
 from llmsim.board.gauges import Cluster, Gauge
 from llmsim.board.plots import Training
+from llmsim.board.poster import Closing
 from llmsim.catalog.gpus import short_name
 from llmsim.job.milestones import last_logged
-from llmsim.job.records import gpus_per_node
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.learning import learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
+from llmsim.run import names
 from llmsim.run.cluster import hostname
-from llmsim.run.events import Incident, PhaseName, Step
+from llmsim.run.events import Incident, PhaseName, Step, Summary
 from llmsim.run.moment import Moment, readings, state
 from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run
@@ -60,6 +62,20 @@ def _culprit(run: Run, moment: Moment) -> int:
     return faults[0] if faults and segment.kind == "failure" else -1
 
 
+def closing(event: Summary, job: Job) -> Closing:
+    """The numbers and texts of the poster that a run leaves behind."""
+    return Closing(
+        numbers=(
+            ("loss", "training loss", f"{event.final_loss:.4f}"),
+            ("number", "validation", f"{event.final_validation:.4f}"),
+            ("throughput", "tokens", units.short(event.tokens)),
+            ("power", "GPU-hours", f"{event.gpu_hours:,.0f}"),
+        ),
+        joke=names.last_line(job.seed),
+        command=job.command,
+    )
+
+
 class Dashboard:
     """The dashboard of one run."""
 
@@ -90,7 +106,7 @@ class Dashboard:
         logged = self._step(last, moment.attempt) if last else None
         doing, also, share, left = self._progress(moment, logged)
         return View(
-            titles=(job.model.name, job.run_name, job.recipe.name, self._hardware()),
+            titles=(job.model.name, self._hardware(), job.run_name, job.recipe.name),
             phase=phase_of(moment),
             phase_share=_share(self.run, moment),
             doing=doing,

@@ -1,23 +1,28 @@
 """A run on a terminal: its log, and below that the board, the bar or a note."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from llmsim.board import region
-from llmsim.board.board import View, board
-from llmsim.dialects.line import Bar, Render
+from llmsim.board.board import View, board, rows_of
+from llmsim.board.opening import opening
+from llmsim.board.poster import poster
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.job.records import Job
-from llmsim.run.events import Event
+from llmsim.run.events import Event, Summary
 from llmsim.run.timeline import Run
-from llmsim.show.dashboard import Dashboard
+from llmsim.show.dashboard import Dashboard, closing
 from llmsim.show.playback import Playback
 from llmsim.show.streams import job_after, tellers
 from llmsim.text.screen import Screen
-from llmsim.text.style import painted
+from llmsim.text.style import Row, cut, painted
 from llmsim.typed import Any
 
 TICK = 0.1  # show seconds at speed 1 after which the board is drawn anew
 HIGHEST_PACE = 100.0
 NOTE_NEEDS = 3  # rows of a screen that has room for a note
+BAR_NEEDS = 12  # rows of a screen that has room for a bar above the board
+HIGHEST = 256  # lines of the log that are kept for a resize
 
 Note = Callable[[int], str]  # a text of no more cells than are given
 
@@ -25,8 +30,10 @@ Note = Callable[[int], str]  # a text of no more cells than are given
 class LiveRegion:
     """The rows below the log: the board or, where it has no room, the bar; and a note.
 
-    The host may change `board` (whether there is one), `note` (what it has to say, in a row at
-    the bottom) and the playback's speed at any time, and then write redrawn().
+    From its first drawing on the board stands at the bottom of the screen: rows that the log has
+    not reached yet belong to the region as well. The host may change `board` (whether there is
+    one), `note` (what it has to say, in a row at the bottom) and the playback's speed at any
+    time, and then write redrawn().
     """
 
     def __init__(
@@ -41,17 +48,27 @@ class LiveRegion:
         self._view: Callable[[], View] | None = None
         self._playback, self.board = playback, board
         self.note: Note | None = None
+        self._above = 0  # rows of the log on the screen above the region: at least this many
+        self._exact = board  # whether it is known that there are not more
+        self._ended: tuple[Summary, Job] | None = None  # the summary of a run that is over
+        self._free = 0  # the region's first rows, which the log has not reached yet
+        self._tail: deque[str] = deque(maxlen=HIGHEST)  # the last lines of the log
 
     def pace(self) -> float:
         """How many show seconds a second of ticks takes: these stay ten a second on the wall."""
         return min(max(self._playback.speed, 1.0), HIGHEST_PACE)
 
     def lines(self, tell: Render, event: Any, job: Job) -> list[str]:
-        """The lines that an event leaves in the log; a bar is noted until it is full."""
+        """The lines that an event leaves in the log; a bar is noted until it is full.
+
+        The farewell at the end is left to the poster.
+        """
         kept = []
+        if isinstance(event, Summary):
+            self._ended = event, job
         for line in tell(event, job, self._ask()):
             full = not isinstance(line, Bar) or line.fraction >= 1
-            if full:
+            if full and not (self.board and isinstance(line, Line) and line.farewell):
                 kept.append(line.text)
             if isinstance(line, Bar):
                 self._bar = None if full else line
@@ -63,27 +80,92 @@ class LiveRegion:
         With lines the board stays as it was: the next tick, which is near, shows the news.
         """
         self._view = view
-        screen, rows, wanted = self._ask(), self._rows, (self.board, self.note)
-        resized = screen != self._screen
-        if resized or wanted != self._drawn or not lines:
-            rows = self._region(view, screen)
-        before = None if resized else self._rows
-        self._screen, self._rows, self._drawn = screen, rows, wanted
-        if not screen.live:  # another job has the terminal: nothing there may be erased
+        screen, wanted = self._ask(), (self.board, self.note)
+        before, known = self._screen, wanted == self._drawn
+        self._screen, self._drawn = screen, wanted
+        if not screen.live:  # somebody else has the terminal: nothing there may be erased
+            self._rows, self._above, self._free, self._exact = [], 0, 0, False
             return "".join(f"{line}\n" for line in lines)
-        return region.redrawn(before, lines, rows)
+        self._tail.extend(lines)
+        if before == screen and known and lines and self._rows:
+            return region.at_once(self._added(lines, screen))
+        if before is not None and before != screen and self.board:
+            return self._repainted(view, screen)
+        if before != screen:
+            self._above, self._exact = 0, False
+        return self._redrawn(view, lines, screen, before == screen)
 
-    def _region(self, view: Callable[[], View], screen: Screen) -> list[str]:
-        """The rows below the log."""
-        if not screen.live:
-            return []
-        rows = [painted(row, screen) for row in board(view(), screen)] if self.board else []
-        if self._bar and not rows:
-            rows.append(self._bar.text)
+    def _added(self, lines: Sequence[str], screen: Screen) -> str:
+        """Lines at the end of the log: over rows it has not reached, then above the region."""
+        free = min(self._free, len(lines))
+        more = lines[free:]
+        self._rows, self._free = self._rows[free:], self._free - free
+        self._above += free
+        text = region.overwritten(lines[:free]) if free else ""
+        if not more:
+            return text
+        if self._at_bottom(screen) and self._above >= region.LEAST_MARGIN:
+            return text + region.scrolled(more, self._above)
+        self._above = min(self._above + len(more), max(0, screen.height - len(self._rows)))
+        return text + region.redrawn(None, more, self._rows)
+
+    def _at_bottom(self, screen: Screen) -> bool:
+        """Whether the region is known to end in the screen's last row."""
+        return self._above + len(self._rows) >= screen.height
+
+    def _repainted(self, view: Callable[[], View], screen: Screen) -> str:
+        """The whole screen anew after a resize: the end of the log, and the region below it.
+
+        What the log may have had on the screen is written again, so that no line is lost.
+        """
+        lines = [cut(line, screen.width) for line in list(self._tail)[-screen.height :]]
+        self._above, self._exact = len(lines), True
+        self._place(view, screen)
+        return region.at_once(region.repainted(lines, self._rows))
+
+    def _redrawn(
+        self, view: Callable[[], View], lines: Sequence[str], screen: Screen, known: bool
+    ) -> str:
+        """The region as it is now, below these lines."""
+        before = self._rows if known and not lines else None
+        at_bottom, above = self._at_bottom(screen), self._above
+        self._above += len(lines)
+        self._place(view, screen)
+        more = len(self._rows) - len(before) if before else 0
+        if not (before and at_bottom and 0 < more < above):
+            return region.at_once(region.redrawn(before, lines, self._rows))
+        room = region.scrolled([""] * more, above) + region.back(more)
+        text = region.redrawn([*[""] * more, *before], (), self._rows)
+        return region.at_once(room) + text
+
+    def _place(self, view: Callable[[], View], screen: Screen) -> None:
+        """Takes the region's rows as they are now; as many of the log's stay above as there may."""
+        rows = self._low(view, screen)
+        self._above = min(self._above, max(0, screen.height - len(rows)))
+        card: list[Row] = []
+        if self.board and rows_of(screen) and self._exact:
+            card = opening(view(), screen.height - self._above - len(rows), screen)
+            rows = self._low(view, screen, titled=True) if any(card) else rows
+        self._free = len(card)
+        self._rows = [*(painted(row, screen) for row in card), *rows]
+
+    def _low(self, view: Callable[[], View], screen: Screen, titled: bool = False) -> list[str]:
+        """The rows below the log and below what it has not reached: the bar, the board, a note."""
+        rows = [self._bar.text] if self._bar else []
+        if self.board and rows_of(screen):
+            rows = rows if screen.height >= BAR_NEEDS else []
+            seen = view()._replace(pace=self._pace_told(), titled=titled)
+            rows += [painted(row, screen) for row in board(seen, screen)]
         if self.note and screen.height >= NOTE_NEEDS:
             text = self.note(screen.width - 2)
             rows.append(painted((("", " "), ("label", text)), screen))
         return rows
+
+    def _pace_told(self) -> str:
+        """How the show goes, if not at speed 1."""
+        playback = self._playback
+        speed = "" if playback.speed == 1.0 else f"{playback.speed:g}x"
+        return " ".join(filter(None, ("paused" * playback.paused, speed)))
 
     def redrawn(self) -> str:
         """The text that shows what has changed since the last drawing, the run standing still."""
@@ -94,9 +176,19 @@ class LiveRegion:
         self._screen = None
 
     def cleared(self) -> str:
-        """The text that takes the region away."""
-        self._rows, self._bar, self._view = [], None, None
-        return region.cleared() if self._ask().live else ""
+        """The text that takes the region away; of a run that has ended it leaves the poster."""
+        screen = self._ask()
+        last = self._last(screen) if screen.live else []
+        self._rows, self._bar, self._view, self._ended = [], None, None, None
+        self._above, self._free, self._exact = 0, 0, False
+        return region.cleared(last) if screen.live else ""
+
+    def _last(self, screen: Screen) -> list[str]:
+        """The rows of the poster, if the run has ended and has a board."""
+        if not (self.board and self._view and self._ended and rows_of(screen)):
+            return []
+        event, job = self._ended
+        return [painted(row, screen) for row in poster(self._view(), closing(event, job), screen)]
 
 
 def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[float]:

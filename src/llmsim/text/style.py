@@ -173,6 +173,16 @@ def clipped(spans: Sequence[Span], width: int, ellipsis: str) -> Sequence[Span]:
     return [*kept, ("muted", ellipsis)]
 
 
+def cut(text: str, width: int) -> str:
+    """A painted line, cut to the width; its escape codes take no cells and stay."""
+    kept, used = "", 0
+    for number, part in enumerate(text.split("\x1b")):
+        code, letter, shown = part.partition("m") if number else ("", "", part)
+        kept += ("\x1b" + code + letter if number else "") + shown[: max(0, width - used)]
+        used += len(shown)
+    return kept
+
+
 def merged(spans: Sequence[Span]) -> Iterator[Span]:
     """The spans; neighbours with the same role are joined."""
     role, text = "", ""

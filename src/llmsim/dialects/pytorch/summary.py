@@ -86,7 +86,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Iterator[Line]:
     for spans in shown(_rows(event, job), screen):
         yield Line(paint(spans, screen))
     for text in wrapped(names.last_line(job.seed).split(), screen.width):
-        yield Line(paint((("joke", text),), screen))
+        yield Line(paint((("joke", text),), screen), farewell=True)
     yield from _again(job, screen)
 
 
@@ -96,11 +96,11 @@ def _again(job: Job, screen: Screen) -> Iterator[Line]:
     words = [program, *(f"--{flag}" for flag in flags)]
     label = "Same run again: "
     if len(label) + len(job.command) <= screen.width:
-        yield Line(paint((("muted", label), ("title", job.command)), screen))
+        yield Line(paint((("muted", label), ("title", job.command)), screen), farewell=True)
         return
-    yield Line(paint((("muted", label.strip()),), screen))
+    yield Line(paint((("muted", label.strip()),), screen), farewell=True)
     for text in wrapped(words, screen.width, " \\"):
-        yield Line(paint((("title", text),), screen))
+        yield Line(paint((("title", text),), screen), farewell=True)
 
 
 LINES: dict[type, Render] = {events.Summary: _summary}

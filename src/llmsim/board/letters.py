@@ -1,0 +1,80 @@
+"""Big letters: a word in three rows of half blocks, as large print on a terminal.
+
+Each letter is five dots high; a cell shows two dots, one above the other. There are capitals,
+digits and the few signs that names of models and numbers have.
+"""
+
+from llmsim.text.screen import Screen
+
+ROWS = 3  # of cells; the sixth row of dots is blank
+GAP = 1  # cells between two letters
+
+# Five rows of dots from the top down; "#" is a dot.
+_DOTS = {
+    "A": ".#. #.# ### #.# #.#", "B": "##. #.# ##. #.# ##.", "C": ".## #.. #.. #.. .##",
+    "D": "##. #.# #.# #.# ##.", "E": "### #.. ##. #.. ###", "F": "### #.. ##. #.. #..",
+    "G": ".## #.. #.# #.# .##", "H": "#.# #.# ### #.# #.#", "I": "# # # # #",
+    "J": "..# ..# ..# #.# .#.", "K": "#.# #.# ##. #.# #.#", "L": "#.. #.. #.. #.. ###",
+    "M": "#...# ##.## #.#.# #...# #...#", "N": "#..# ##.# #.## #..# #..#",
+    "O": ".#. #.# #.# #.# .#.", "P": "##. #.# ##. #.. #..", "Q": ".##. #..# #..# #.#. .#.#",
+    "R": "##. #.# ##. #.# #.#", "S": ".## #.. .#. ..# ##.", "T": "### .#. .#. .#. .#.",
+    "U": "#.# #.# #.# #.# ###", "V": "#.# #.# #.# #.# .#.", "W": "#...# #...# #.#.# ##.## #...#",
+    "X": "#.# #.# .#. #.# #.#", "Y": "#.# #.# .#. .#. .#.", "Z": "### ..# .#. #.. ###",
+    "0": "### #.# #.# #.# ###", "1": ".#. ##. .#. .#. ###", "2": "### ..# ### #.. ###",
+    "3": "### ..# .## ..# ###", "4": "#.# #.# ### ..# ..#", "5": "### #.. ### ..# ###",
+    "6": "### #.. ### #.# ###", "7": "### ..# ..# .#. .#.", "8": "### #.# ### #.# ###",
+    "9": "### #.# ### ..# ###", "-": ".. .. ## .. ..", ".": ". . . . #", ",": ". . . # #",
+    " ": ".. .. .. .. ..", "_": "... ... ... ... ###", "+": "... .#. ### .#. ...",
+    ":": ". # . # .", "%": "#.# ..# .#. #.. #.#", "/": "..# ..# .#. #.. #..",
+}  # fmt: skip
+_HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
+
+
+def _dots(letter: str) -> list[str]:
+    """The rows of a letter's dots; a letter that there is not is a blank."""
+    return _DOTS.get(letter.upper(), _DOTS[" "]).split()
+
+
+def width(text: str) -> int:
+    """Cells that a word takes in big letters."""
+    return sum(len(_dots(letter)[0]) + GAP for letter in text) - GAP if text else 0
+
+
+def big(text: str) -> list[str]:
+    """The word in three rows of equal length."""
+    dots = [(" " * GAP).join(_dots(letter)[row] for letter in text) for row in range(5)]
+    dots.append(" " * len(dots[0]))
+    pairs = zip(dots[::2], dots[1::2], strict=True)
+    return [
+        "".join(_HALVES[above == "#", below == "#"] for above, below in zip(*pair, strict=True))
+        for pair in pairs
+    ]
+
+
+def _pieces(name: str) -> list[str]:
+    """The parts of a name between which a line may end: at dashes, and at capitals in a word."""
+    pieces = [""]
+    for before, letter in zip(" " + name, name, strict=False):
+        if letter == "-" or (letter.isupper() and before.islower()):
+            pieces.append("")
+        pieces[-1] += letter
+    return [piece for piece in pieces if piece]
+
+
+def broken(name: str, room: int) -> list[str]:
+    """A name in as few lines as fit a width in big letters; none where a part of it does not."""
+    lines = [""]
+    for piece in _pieces(name):
+        if lines[-1] and width(lines[-1] + piece) > room:
+            lines.append(piece.lstrip("-"))
+        else:
+            lines[-1] += piece
+    return lines if all(width(line) <= room for line in lines) else []
+
+
+def titled(name: str, room: int, rows: int, screen: Screen) -> list[str]:
+    """A name in big letters, in at most so many cells and rows; none where there is no room."""
+    lines = broken(name, room) if screen.unicode else []
+    if not lines or len(lines) * ROWS > rows:
+        return []
+    return [row for line in lines for row in big(line)]

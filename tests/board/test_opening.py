@@ -1,0 +1,126 @@
+"""The opening and the finale, and lines that scroll in above the board."""
+
+from datetime import datetime
+
+import pyte
+import pytest
+
+from llmsim.board.letters import ROWS, big, broken, titled, width
+from llmsim.dialects.registry import NAMES
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.simulation import run_of
+from llmsim.show.live_region import LiveRegion
+from llmsim.show.pace import Pace
+from llmsim.show.playback import Playback
+from llmsim.show.player import play
+from llmsim.text.screen import Screen
+from llmsim.text.style import cut
+from tests.board.stage import Terminal, still
+
+START = datetime(2026, 1, 30, 12)
+
+
+def screen_of(width: int, height: int) -> Screen:
+    return Screen(width, height, color=True, unicode=True, live=True)
+
+
+def at(seconds: float, screen: Screen, dialect: str, seed: int) -> Terminal:
+    """The terminal at a second of a run's show of three minutes."""
+    terminal, clock = Terminal(screen.width, screen.height), 0.0
+    options = Options(dialect, seed=seed, start=START)
+    region = LiveRegion(lambda: screen, Playback(0.0))
+    for frame in play(plan(options), options, lambda: screen, region=region):
+        clock += frame.delay
+        if clock > seconds:
+            break
+        terminal.stream.feed(frame.text)
+    return terminal
+
+
+@pytest.mark.parametrize("dialect", NAMES)
+def test_the_screen_is_full_after_a_second(dialect: str) -> None:
+    """In every dialect; where its log is short, the name of the model stands in its place."""
+    terminal = at(1.0, screen_of(80, 24), dialect, seed=3)
+    rows = [terminal.row(number) for number in range(24)]
+    log = rows[: next(number for number, row in enumerate(rows) if row.startswith("── "))]
+    unused = len(log) - len("\n".join(log).rstrip().split("\n"))  # a log has blank lines, too
+    assert unused <= 0.1 * 24, rows
+    assert rows[-1].endswith(tuple("0123456789")), rows[-1]
+
+
+def test_the_board_stands_at_the_bottom_from_the_first_frame() -> None:
+    screen = screen_of(80, 24)
+    terminal = at(0.0, screen, "pytorch", seed=3)
+    assert "%" in terminal.row(23)
+    assert terminal.row(14).startswith("── ")
+    assert terminal.row(0).startswith("$ torchrun")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_launch_takes_at_most_eight_seconds_of_three_minutes(seed: int) -> None:
+    run = run_of(plan(Options("any", seed=seed, start=START)))
+    assert Pace(run, 180.0).shown(run.timeline[0].ended) <= 8.0
+
+
+def test_letters_are_as_wide_as_they_say_and_break_where_words_do() -> None:
+    for text in ("ButtGPT-420B", "1.8524", "x"):
+        assert {len(row) for row in big(text)} == {width(text)}
+        assert len(big(text)) == ROWS
+    assert broken("NoIdeaWhyItWorks-2.9B", 60) == ["NoIdeaWhyIt", "Works-2.9B"]
+    assert broken("Incomprehensibilities-7B", 20) == []
+    assert titled("ButtGPT-420B", 80, 2, screen_of(80, 24)) == []
+
+
+def test_a_painted_line_is_cut_by_its_cells_and_keeps_its_codes() -> None:
+    assert cut("\x1b[1mabc\x1b[0mdef", 4) == "\x1b[1mabc\x1b[0md"
+    assert cut("abc", 5) == "abc"
+
+
+def test_lines_scroll_in_above_the_board_and_do_not_touch_it() -> None:
+    """What is written for a line is the line itself and a few codes, once the screen is full."""
+    screen, view = screen_of(80, 24), still(7, 8, 0.4)
+    terminal, region = Terminal(80, 24), LiveRegion(lambda: screen, Playback(0.0))
+    terminal.stream.feed(region.draw(lambda: view))
+    told = [f"line {number}" for number in range(60)]
+    for line in told:
+        text = region.draw(lambda: view, [line])
+        terminal.stream.feed(text)
+    assert len(text) < 80
+    shown = terminal.shown()
+    assert [row for row in shown if row.startswith("line ")] == told
+    assert terminal.row(23).endswith("2:31:12")
+
+
+def test_a_pause_is_told_in_the_heading_and_moves_nothing() -> None:
+    screen, view = screen_of(80, 24), still(7, 8, 0.4)
+    playback = Playback(0.0, 4.0)
+    terminal, region = Terminal(80, 24), LiveRegion(lambda: screen, playback)
+    terminal.stream.feed(region.draw(lambda: view, ["a line of the log"]))
+    before = [terminal.row(number) for number in range(24)]
+    playback.pause(True, 0.0)
+    terminal.stream.feed(region.redrawn())
+    after = [terminal.row(number) for number in range(24)]
+    changed = [row for old, row in zip(before, after, strict=True) if old != row]
+    assert len(changed) == 1
+    assert "paused 4x" in changed[0]
+
+
+@pytest.mark.parametrize(("wide", "high"), [(60, 20), (120, 40), (40, 12), (80, 24)])
+def test_after_a_resize_the_screen_is_that_of_a_fresh_drawing(wide: int, high: int) -> None:
+    """Whatever a terminal has made of its rows, one repaint puts the end of the log above."""
+    screens, view = [screen_of(100, 30)], still(7, 64, 0.4)
+    terminal, region = Terminal(100, 30), LiveRegion(lambda: screens[-1], Playback(0.0))
+    told = [f"line {number}" for number in range(80)]
+    terminal.stream.feed(region.draw(lambda: view))
+    terminal.stream.feed(region.draw(lambda: view, told))
+    terminal.grow_or_shrink(wide, high)
+    terminal.stream.feed("debris\r")
+    screens.append(screen_of(wide, high))
+    terminal.stream.feed(region.draw(lambda: view))
+    fresh = pyte.Screen(wide, high)
+    fresh.set_mode(pyte.modes.LNM)
+    stream, other = pyte.Stream(fresh), LiveRegion(lambda: screens[-1], Playback(0.0))
+    stream.feed(other.draw(lambda: view))
+    stream.feed(other.draw(lambda: view, told))
+    assert list(terminal.display) == list(fresh.display)
