@@ -78,9 +78,9 @@ def test_the_log_stands_above_the_board_and_nothing_is_left(
     assert shown[: len(log)] == log
     poster = shown[len(log) :]
     assert len(poster) <= max(height - 1, 15)
-    assert poster[0].startswith("── " + timed(7, gpus)[0].job.model.name)
+    assert poster[0].startswith("── " + timed(7, gpus)[0].model.name)
     again = "".join(row.strip(" \\") for row in poster)
-    assert timed(7, gpus)[0].job.command.split()[-1] in again
+    assert timed(7, gpus)[0].command.split()[-1] in again
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_keys_are_heard_at_full_speed() -> None:
 def test_the_keys_are_shown_once_and_go_away(size: tuple[int, int]) -> None:
     first, _, _ = played(until=HINT_TIME - 0.5, size=size)
     assert "q quit" in first.below()[-1]
-    assert 1 < len(first.below()) <= rows_of(first.screen()) + 1
+    assert 1 < len(first.below()) <= rows_of(first.screen()) + 2  # the keys, and a bar
     later, _, _ = played(until=HINT_TIME + 0.5, size=size, options=SHORT._replace(runs=0))
     assert not any("q quit" in row for row in later.rows())
     assert not any("q quit" in row for row in later.terminal.gone)

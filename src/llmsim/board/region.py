@@ -39,10 +39,11 @@ def scrolled(lines: Sequence[str], above: int) -> str:
     return f"\x1b[1;{above}r\x1b[{above};1H{told}\x1b[r\x1b[{above + 1};1H"
 
 
-def overwritten(lines: Sequence[str]) -> str:
-    """Lines in the place of the region's first rows; the cursor rests below them."""
+def overwritten(line: str, rows: int) -> str:
+    """A line in the place of the region's first rows, as many as it takes; the cursor is below."""
     # Erased first: erasing behind a line would take the last character of a full one.
-    return "".join(f"\r{ERASE_LINE}{line}\n" for line in lines)
+    below = f"\n{ERASE_LINE}" * (rows - 1) + (back(rows - 1) if rows > 1 else "")
+    return f"\r{ERASE_LINE}{below}{line}\n"
 
 
 def repainted(lines: Sequence[str], rows: Sequence[str]) -> str:

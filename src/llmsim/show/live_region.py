@@ -15,13 +15,13 @@ from llmsim.show.dashboard import Dashboard, closing
 from llmsim.show.playback import Playback
 from llmsim.show.streams import job_after, tellers
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, cut, painted
+from llmsim.text.style import Row, cells, cut, painted
 from llmsim.typed import Any
 
 TICK = 0.1  # show seconds at speed 1 after which the board is drawn anew
 HIGHEST_PACE = 100.0
 NOTE_NEEDS = 3  # rows of a screen that has room for a note
-BAR_NEEDS = 12  # rows of a screen that has room for a bar above the board
+BAR_NEEDS = 16  # rows of a screen that has room for a bar above the board
 HIGHEST = 256  # lines of the log that are kept for a resize
 
 Note = Callable[[int], str]  # a text of no more cells than are given
@@ -97,11 +97,11 @@ class LiveRegion:
 
     def _added(self, lines: Sequence[str], screen: Screen) -> str:
         """Lines at the end of the log: over rows it has not reached, then above the region."""
-        free = min(self._free, len(lines))
-        more = lines[free:]
-        self._rows, self._free = self._rows[free:], self._free - free
-        self._above += free
-        text = region.overwritten(lines[:free]) if free else ""
+        text, more = "", list(lines)
+        while more and (taken := max(1, -(-cells(more[0]) // screen.width))) <= self._free:
+            text += region.overwritten(more.pop(0), taken)
+            self._rows, self._free = self._rows[taken:], self._free - taken
+            self._above += taken
         if not more:
             return text
         if self._at_bottom(screen) and self._above >= region.LEAST_MARGIN:
@@ -226,6 +226,7 @@ def render(
     printing, dashboard = tellers(run.job, stream), Dashboard(run)
     job = run.job
     clock, printed, reached = 0.0, 0, since
+    yield 0.0, live.draw(dashboard.seen(since, clock, live.pace()))
     for gap, event in timed:
         start, clock = clock, clock + gap
         before = start

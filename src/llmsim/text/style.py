@@ -173,6 +173,12 @@ def clipped(spans: Sequence[Span], width: int, ellipsis: str) -> Sequence[Span]:
     return [*kept, ("muted", ellipsis)]
 
 
+def cells(text: str) -> int:
+    """The cells that a painted line takes, without its escape codes."""
+    plain, *coded = text.split("\x1b")
+    return len(plain) + sum(len(part.partition("m")[2]) for part in coded)
+
+
 def cut(text: str, width: int) -> str:
     """A painted line, cut to the width; its escape codes take no cells and stay."""
     kept, used = "", 0
