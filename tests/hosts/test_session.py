@@ -265,7 +265,7 @@ def test_a_log_can_be_given_a_board() -> None:
     log = SHORT._replace(view="log")
     assert len(played(until=20.0, options=log)[0].below()) <= 1
     theatre, _, _ = played((15.0, "board"), until=20.0, options=log)
-    assert len(theatre.below()) == rows_of(theatre.screen())
+    assert 0 <= len(theatre.below()) - rows_of(theatre.screen()) <= 1  # a bar
 
 
 def test_a_board_that_was_taken_away_stays_away_in_the_next_run() -> None:
@@ -307,6 +307,6 @@ def test_without_a_keyboard_no_keys_are_shown() -> None:
     clock = Clock()
     theatre = Theatre(clock)
     Session(RUN, theatre, 1005.0, clock, clock.sleep).play()
-    assert len(theatre.below()) == rows_of(theatre.screen())
+    assert 0 <= len(theatre.below()) - rows_of(theatre.screen()) <= 1  # a bar
     assert "quit" not in theatre.text()
     assert output_module.PASTES_TOLD not in theatre.text()
