@@ -113,7 +113,7 @@ def test_rows_stand_below_the_lines_whatever_changes(
 
 def test_only_what_changed_is_written_and_at_once() -> None:
     text = region.redrawn(["a", "b", "c"], [], ["a", "x", "c"])
-    assert text == "\x1b[?2026h\x1b[1B\rx\x1b[K\r\x1b[1A\x1b[?2026l"
+    assert text == "\x1b[?2026h\x1b[1B\rx\r\x1b[1A\x1b[?2026l"
     assert region.redrawn(["a", "b"], [], ["a", "b"]) == ""
 
 
@@ -122,3 +122,14 @@ def test_a_line_as_wide_as_the_terminal_keeps_its_last_character() -> None:
     terminal.set_mode(pyte.modes.LNM)
     pyte.Stream(terminal).feed(region.redrawn(["one", "two"], ["12345678", "123456789"], ["one"]))
     assert shown(terminal) == ["12345678", "12345678", "9", "one", "", ""]
+
+
+def test_of_a_row_only_the_pieces_that_differ_are_written() -> None:
+    """What stands before them is stepped over, and what follows stays."""
+    before = "\x1b[1ma\x1b[0m\x1b[32mone\x1b[0m\x1b[1mz\x1b[0m"
+    after = "\x1b[1ma\x1b[0m\x1b[31mtwo\x1b[0m\x1b[1mz\x1b[0m"
+    text = redrawn([before], [], [after])
+    assert text == "\x1b[?2026h\r\x1b[1C\x1b[31mtwo\x1b[0m\r\x1b[?2026l"
+    terminal = Terminal(20, 3)
+    terminal.stream.feed(f"{before}\r{redrawn([before], [], ['shorter'])}")
+    assert terminal.row(0) == "shorter"

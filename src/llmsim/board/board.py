@@ -28,6 +28,7 @@ SHORTEST = 5  # rows of a screen that has room for a board
 SHARE = 0.4  # of the screen's rows
 # A board of at least this size has the GPUs beside the curve.
 WIDE, HIGH = 72, 6
+LEAST_HARDWARE = 8  # cells of the GPUs' number and name, cut
 GAP = 3  # cells between the curve and the GPUs
 MOST_PLOT = 10  # rows of the left part: a higher curve shows no more
 
@@ -111,9 +112,13 @@ def _ruled(width: int, words: Sequence[tuple[int, Row]], screen: Screen) -> Row:
 def _titles(view: View, room: int, screen: Screen) -> Row:
     """The first titles, as far as they fit the room."""
     between = " · " if screen.unicode else " - "
-    row: list[Span] = [*clipped([("title", view.titles[0])], room, "…" if screen.unicode else ">")]
-    for title in view.titles[1:]:
-        if length(row) + len(between) + len(title) <= room:
+    dots = "…" if screen.unicode else ">"
+    row: list[Span] = [*clipped([("title", view.titles[0])], room, dots)]
+    for number, title in enumerate(view.titles[1:]):
+        left = room - length(row) - len(between)
+        if number == 0 and left >= LEAST_HARDWARE:  # what it runs on is always there
+            row += [("track", between), *clipped([("label", title)], left, dots)]
+        elif len(title) <= left:
             row += [("track", between), ("label", title)]
     return tuple(row)
 

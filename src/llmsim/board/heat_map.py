@@ -56,8 +56,10 @@ def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[R
 
 
 def degrees(seen: Sequence[int], screen: Screen) -> str:
-    """The lowest and the highest temperature."""
+    """The lowest and the highest temperature; one number where they are equal."""
     low, high = min(seen), max(seen)
+    if low == high:
+        return f"{low} °C" if screen.unicode else f"{low} C"
     return f"{low}–{high} °C" if screen.unicode else f"{low}-{high} C"
 
 

@@ -73,7 +73,7 @@ def broken(name: str, room: int) -> list[str]:
 
 
 def titled(name: str, room: int, rows: int, screen: Screen) -> list[str]:
-    """A name in big letters, in at most so many cells and rows; none where there is no room."""
+    """A name in big letters, in at most `room` cells and `rows` rows; none if it does not fit."""
     lines = broken(name, room) if screen.unicode else []
     if not lines or len(lines) * ROWS > rows:
         return []

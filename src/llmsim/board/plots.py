@@ -19,6 +19,8 @@ SENSITIVE = 5.0  # throughput that is 12 % below the usual is at the bottom
 LABELS = 6  # cells of the curve's scale
 NAMES = 6  # cells of the sparklines' names
 LEAST_SPARK = 4  # cells
+VALIDATED = "⣿", "o"  # the mark of a validation on the curve
+TWO_ROWS = 8  # rows from which on there are two rows of numbers, and one time axis for all curves
 
 
 class Training(NamedTuple):
@@ -32,6 +34,7 @@ class Training(NamedTuple):
     numbers: tuple[tuple[str, str, str], ...]  # role, name, number; the most important first
     rate_number: str
     throughput_number: str
+    validated: tuple[tuple[int, float], ...] = ()  # step and loss of each validation so far
 
 
 def span(step: int, steps: int) -> int:
@@ -89,15 +92,50 @@ def _label(value: float) -> str:
 def loss_curve(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
     """The curve with its lowest and highest value at the left."""
     columns = (width - LABELS) * (2 if screen.unicode else 1)
-    samples = _samples(training, training.loss, columns, span(training.step, training.steps))
-    return _loss_curve(samples, columns, rows, screen.unicode)
+    steps = span(training.step, training.steps)
+    samples = _samples(training, training.loss, columns, steps)
+    lines = _loss_curve(samples, columns, rows, screen.unicode)
+    return _marked(lines, samples, columns, training, screen)
+
+
+def _marked(
+    lines: list[Row], samples: Sequence[float], columns: int, training: Training, screen: Screen
+) -> list[Row]:
+    """The curve with a mark at each validation that is on the scale."""
+    low, high = _bounds(samples, columns)
+    steps, cells = span(training.step, training.steps), columns // (2 if screen.unicode else 1)
+    mark = VALIDATED[not screen.unicode]
+    marked = [*lines]
+    for step, loss in training.validated:
+        height = (loss - low) / ((high - low) or 1.0)
+        cell = min(step * cells // steps, cells - 1)
+        if height <= 1.0:
+            row = len(lines) - 1 - min(int(max(height, 0.0) * len(lines)), len(lines) - 1)
+            label, *curve_spans = marked[row]
+            marked[row] = (label, *_with_mark(curve_spans, cell, mark))
+    return marked
+
+
+def _with_mark(spans: Sequence[Span], cell: int, mark: str) -> Sequence[Span]:
+    """The spans with a mark in the place of one cell."""
+    kept: list[Span] = []
+    place = 0
+    for role, text in spans:
+        if place <= cell < place + len(text):
+            at = cell - place
+            kept += [(role, text[:at]), ("validation", mark), (role, text[at + 1 :])]
+        else:
+            kept.append((role, text))
+        place += len(text)
+    return [span for span in kept if span[1]]
 
 
 def rate_line(training: Training, width: int, screen: Screen) -> Row:
-    """The learning rate so far, and in grey what is planned."""
+    """The learning rate so far, and in grey what is planned; on the time axis of the loss."""
     columns = width * (2 if screen.unicode else 1)
-    line = _planned(training.rate, columns, training.steps, screen.unicode)
-    done = min(training.step * width // training.steps, width)
+    steps = span(training.step, training.steps)
+    line = _planned(training.rate, columns, steps, screen.unicode)
+    done = min(training.step * width // steps, width)
     return (("rate", line[:done]), ("track", line[done:]))
 
 
@@ -141,8 +179,33 @@ def plots(training: Training, width: int, rows: int, screen: Screen) -> list[Row
     if rows == 1:
         return [vitals(training, width, screen)]
     lines = [numbers(training, width)]
-    sparks = _sparks(training, width, screen) if rows >= 4 else []
-    return lines + loss_curve(training, width, rows - 1 - len(sparks), screen) + sparks
+    if rows >= TWO_ROWS:
+        lines.append(_more_numbers(training, width))
+        sparks = _aligned(training, width, screen)
+    else:
+        sparks = _sparks(training, width, screen) if rows >= 4 else []
+    return lines + loss_curve(training, width, rows - len(lines) - len(sparks), screen) + sparks
+
+
+def _more_numbers(training: Training, width: int) -> Row:
+    """The second row of numbers: the learning rate and the throughput."""
+    if not training.numbers:
+        return ()
+    told = (
+        ("rate", "lr", training.rate_number),
+        ("throughput", "tok/s", training.throughput_number),
+    )
+    return numbers(training._replace(numbers=told), width)
+
+
+def _aligned(training: Training, width: int, screen: Screen) -> list[Row]:
+    """Learning rate and throughput below the loss, step by step."""
+    room = width - LABELS
+    rate, speed = rate_line(training, room, screen), throughput_line(training, room, screen)
+    return [
+        (("label", f"{'lr':>{LABELS - 1}} "), *rate),
+        (("label", f"{'tok/s':>{LABELS - 1}} "), *speed),
+    ]
 
 
 def _sparks(training: Training, width: int, screen: Screen) -> list[Row]:

@@ -7,6 +7,8 @@ between: a row is overwritten, and what is left of it erased.
 
 from collections.abc import Sequence
 
+from llmsim.text.style import RESET, cells
+
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: all or nothing is drawn
 ERASE_LINE, ERASE_BELOW = "\x1b[K", "\x1b[J"
 LEAST_MARGIN = 2  # rows of a scrolling region, by DEC's manual of the VT510: DECSTBM
@@ -64,9 +66,33 @@ def _differences(before: Sequence[str], after: Sequence[str]) -> str:
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
         if old != new:
             down = f"\x1b[{number - place}B" if number > place else ""
-            text += f"{down}\r{new}{ERASE_LINE}"
+            text += f"{down}\r{_changes(old, new)}"
             place = number
     return text + back(place) if text else ""
+
+
+def _changes(old: str, new: str) -> str:
+    """What turns a row into another, from the first piece on that differs.
+
+    A piece ends where colours end, so that none loses its own.
+    """
+    before, after = old.split(RESET), new.split(RESET)
+    same = _alike(before[:-1], after[:-1])
+    kept = sum(map(cells, after[:same]))
+    text = RESET.join(after[same:])
+    if cells(old) == cells(new):
+        ending = _alike(before[same:][::-1], after[same:][::-1])
+        left = after[same : len(after) - ending]
+        text = "".join(piece + RESET for piece in left) if ending else text
+    else:
+        text += ERASE_LINE
+    return (f"\x1b[{kept}C" if kept else "") + text
+
+
+def _alike(some: Sequence[str], others: Sequence[str]) -> int:
+    """How many pieces are equal, from the first on."""
+    pairs = enumerate(zip(some, others, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(some), len(others)))
 
 
 def back(rows: int) -> str:

@@ -14,7 +14,7 @@ from llmsim.board.gauges import Cluster, Gauge
 from llmsim.board.plots import Training
 from llmsim.board.poster import Closing
 from llmsim.catalog.gpus import short_name
-from llmsim.job.milestones import last_logged
+from llmsim.job.milestones import last_logged, validated_steps
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.learning import learning_rate, loss, objectives
@@ -87,6 +87,7 @@ class Dashboard:
         self._loss = lru_cache(maxsize=4096)(lambda first, last: loss.averaged(job, first, last))
         self._rate = lru_cache(maxsize=1024)(lambda step: learning_rate.learning_rate(job, step))
         self._speed = lru_cache(maxsize=2048)(self._throughput)
+        self._marks = lru_cache(maxsize=2)(self._validations)
         self._read = lru_cache(maxsize=4096)(self._gauge)
         self._page: tuple[int, str] = (-1, "")
         self._read_at = 0.0  # the moment that the gauges show
@@ -175,7 +176,14 @@ class Dashboard:
             numbers=tuple(numbers),
             rate_number=f"{logged.learning_rate:.2e}" if logged else "-",
             throughput_number=f"{logged.tokens_per_second:,.0f}" if logged else "-",
+            validated=self._marks(validated),
         )
+
+    def _validations(self, last: int) -> tuple[tuple[int, float], ...]:
+        """Step and loss of the validations up to a step."""
+        job = self.run.job
+        steps = (step for step in validated_steps(job) if step <= last)
+        return tuple((step, loss.validation(job, step)) for step in steps)
 
     def _throughput(self, first: int, last: int) -> float:
         """Tokens per second of these steps."""
