@@ -10,6 +10,7 @@ from llmsim.board.curves import curve, level, rule, spark
 from llmsim.board.heat_map import warmth
 from llmsim.board.plots import span
 from llmsim.text.style import HEAT_STEPS, heat
+from tests.board.stage import Terminal
 
 HEIGHTS = st.lists(st.none() | st.floats(-1, 2), max_size=60)
 
@@ -128,8 +129,8 @@ def test_of_a_row_only_the_pieces_that_differ_are_written() -> None:
     """What stands before them is stepped over, and what follows stays."""
     before = "\x1b[1ma\x1b[0m\x1b[32mone\x1b[0m\x1b[1mz\x1b[0m"
     after = "\x1b[1ma\x1b[0m\x1b[31mtwo\x1b[0m\x1b[1mz\x1b[0m"
-    text = redrawn([before], [], [after])
+    text = region.redrawn([before], [], [after])
     assert text == "\x1b[?2026h\r\x1b[1C\x1b[31mtwo\x1b[0m\r\x1b[?2026l"
     terminal = Terminal(20, 3)
-    terminal.stream.feed(f"{before}\r{redrawn([before], [], ['shorter'])}")
+    terminal.stream.feed(f"{before}\r{region.redrawn([before], [], ['shorter'])}")
     assert terminal.row(0) == "shorter"
