@@ -64,6 +64,20 @@ dialect = "torchtitan"
 In Python the same sections are a dictionary: `plan(Options(job={"parallel": {"tp": 8}}, seed=7,
 start=...))`.
 
+## From a framework's own configuration
+
+```sh
+llmsim --job llama3_8b.toml --gpus 64                  # torchtitan's TOML
+llmsim --job train_llama3_8b_h100_fp8.sh               # a script with Megatron-LM's arguments
+llmsim --job config.json,training_args.json --gpus 8   # Hugging Face's model and TrainingArguments
+```
+
+The framework's dialect is taken, and its defaults for what the file leaves out. What of it has no
+effect here is named once on standard error. Of a script, the arguments and simple variables are
+read; nothing is run.
+
+## What is refused
+
 What cannot be is refused in one sentence with the arithmetic: memory by part, what does not divide
 (gpus = dp x tp x pp, batch = dp x micro x accumulation, heads by tp), and what the framework cannot
 do. A key that is simulated with one value alone refuses the others, and a key that is not in the

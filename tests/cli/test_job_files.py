@@ -1,6 +1,7 @@
 """A job file says a job in full: it is read, refused in one sentence, and written so that it
 plays the same run."""
 
+import json
 import re
 import tomllib
 from datetime import datetime
@@ -196,6 +197,24 @@ def test_what_is_wrong_is_one_sentence(
     path.write_text(text, encoding="utf-8")
     told = refused(capfd, "--job", str(path), "--print-config", "--seed", "3")
     assert sentence in told.replace(str(path), "FILE")
+
+
+def test_the_plan_as_json_has_units_and_agrees_with_itself(tmp_path: Path, capfd: Captured) -> None:
+    path = tmp_path / "job.toml"
+    path.write_text(LLAMA_3_8B, encoding="utf-8")
+    told = json.loads(shown(capfd, "--job", str(path), "--print-config", "--json"))
+    expected, memory = told["expected"], told["memory_per_gpu"]
+    rate = 512 * 8192 / expected["step_seconds"] / 64
+    assert expected["tokens_per_second_per_gpu"] == pytest.approx(rate)
+    assert expected["tflops_per_gpu"] == pytest.approx(expected["mfu"] * 989, rel=1e-3)
+    assert expected["hours"] == pytest.approx(expected["total_seconds"] / 3600)
+    assert expected["gpu_hours"] == pytest.approx(64 * expected["hours"], rel=0.01)
+    assert memory["peak_memory_gib"] == pytest.approx(memory["expected_bytes"] / 2**30, abs=1e-3)
+    assert memory["fits"] is True
+    # bf16 weights and three fp32 states are 14 bytes, fp32 weights and two moments are 12.
+    assert 12 <= expected["checkpoint_bytes"] / 8_030_261_248 <= 14
+    assert set(told["communication"]) == {"all-gather", "reduce-scatter", "all-reduce"}
+    assert all(each["bytes_per_step"] > 0 for each in told["communication"].values())
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capfd: Captured) -> None:

@@ -4,7 +4,7 @@ Every number equals that of the run's log, since the same functions compute it.
 """
 
 import json
-from math import isfinite
+from math import fsum, isfinite
 
 from llmsim.cli.listing import gpu_record
 from llmsim.cli.sheet import Facts, sheet
@@ -18,9 +18,9 @@ from llmsim.model.architecture import (
     trained_parameter_count,
 )
 from llmsim.options.table import Options
-from llmsim.physics.hardware import memory
+from llmsim.physics.hardware import memory, storage
 from llmsim.physics.learning import objectives
-from llmsim.physics.speed import step_time, throughput
+from llmsim.physics.speed import collectives, step_time, throughput
 from llmsim.planning.plan import plan
 from llmsim.run.cluster import hostname
 from llmsim.run.events import Summary
@@ -85,6 +85,7 @@ def facts(job: Job, options: Options) -> Facts:
         },
         "schedule": _schedule(job),
         "memory_per_gpu": _memory(job),
+        "communication": _communication(job),
         "expected": _expected(job),
         "software": job.software._asdict(),
         "show": _show(options),
@@ -148,13 +149,30 @@ def _schedule(job: Job) -> dict[str, object]:
     }
 
 
-def _memory(job: Job) -> dict[str, int]:
+def _memory(job: Job) -> dict[str, object]:
     estimate = memory.estimate(job.architecture, job.layout, job.schedule.sequence)
     parts = {f"{name}_bytes": size for name, size in estimate._asdict().items()}
+    total, capacity = memory.total(estimate), memory.capacity(job.gpu)
     return {
         **parts,
-        "expected_bytes": memory.total(estimate),
-        "capacity_bytes": memory.capacity(job.gpu),
+        "expected_bytes": total,
+        "capacity_bytes": capacity,
+        "peak_memory_gib": round(total / memory.GIB, 3),
+        "fits": total <= memory.USABLE * capacity,
+    }
+
+
+def _communication(job: Job) -> dict[str, dict[str, object]]:
+    """What one GPU exchanges in one optimizer step, by collective, on an idle network."""
+    flows = collectives.flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
+    return {
+        operation: {
+            "purposes": [flow.purpose for flow in flows if flow.operation == operation],
+            "bytes_per_step": sum(f.size * f.calls for f in flows if f.operation == operation),
+            "calls_per_step": sum(f.calls for f in flows if f.operation == operation),
+            "seconds_per_step": fsum(f.seconds for f in flows if f.operation == operation),
+        }
+        for operation in dict.fromkeys(flow.operation for flow in flows)
     }
 
 
@@ -169,9 +187,12 @@ def _expected(job: Job) -> dict[str, object]:
         "tokens_per_second_per_gpu": rate / job.layout.gpus,
         "flops_per_token": throughput.job_flops_per_token(job),
         "mfu": throughput.mfu(job, rate),
+        "tflops_per_gpu": throughput.mfu(job, rate) * job.gpu.tflops,
         "training_seconds": summary.training_seconds,
         "total_seconds": summary.seconds,
+        "hours": summary.seconds / 3600.0,
         "gpu_hours": summary.gpu_hours,
+        "checkpoint_bytes": storage.checkpoint_bytes(job),
         "export_bytes": summary.exported,
     }
 

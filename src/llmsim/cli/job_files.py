@@ -1,18 +1,41 @@
 """Reading the file of --job: ours, or a framework's own configuration."""
 
+import os
+
 from llmsim.cli.reading import content_of, printable, toml_of
+from llmsim.dialects.configurations import Configuration, reader_of
+from llmsim.errors import OptionError
 from llmsim.options.job_keys import wanted_of
+from llmsim.options.job_values import cut
 from llmsim.options.wanted import Wanted
 
-OURS = "a file of TOML that says a job"
+OURS = "a job is read from a file"
 
 
 def job_of_file(path: str) -> tuple[Wanted, str]:
-    """What a job file asks for, and a sentence about what of it is not used, or none.
+    """What a job file asks for, and a sentence about what of it has no effect, or none.
 
+    Two files with a comma between them are read as one: config.json,training_args.json.
     Raises OptionError, a sentence that names the file and what is wrong in it.
     """
     shown = printable(path)
-    content = content_of(path, shown, OURS, must_be=True)
-    tables = toml_of(content, shown, "tp = 8")
-    return wanted_of(tables, shown)._replace(source=path), ""
+    paths = [path] if os.path.exists(path) else path.split(",")
+    pieces = [content_of(each, printable(each), OURS, must_be=True) for each in paths]
+    content = b"\n".join(piece.removeprefix(b"\xef\xbb\xbf") for piece in pieces)
+    text = content.decode("utf-8", "replace")
+    reader = reader_of(text, lambda: toml_of(content, shown, "tp = 8"))
+    if reader is None:
+        return wanted_of(toml_of(content, shown, "tp = 8"), shown)._replace(source=path), ""
+    try:
+        read = reader()
+    except ValueError as error:
+        raise OptionError(f"{shown} cannot be used: {error}.") from None
+    return wanted_of(read.tables, shown)._replace(source=path), _remark(read, shown)
+
+
+def _remark(read: Configuration, shown: str) -> str:
+    """What a framework's configuration says that has no effect here."""
+    if not read.unused:
+        return ""
+    dialect = read.tables["framework"]["dialect"]
+    return f"{shown} is read as {dialect}'s; no effect have {', '.join(map(cut, read.unused))}."

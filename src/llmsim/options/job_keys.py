@@ -93,6 +93,8 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("batch", "micro", "micro_batch", as_option("micro-batch"),
      "sequences that a rank takes at once"),
     ("batch", "global", "batch", as_option("batch"), "sequences of an optimizer step"),
+    ("batch", "accumulation", "accumulation", whole(1, 1 << 20),
+     "micro-batches of a rank in a step: global = dp x micro x accumulation"),
     ("batch", "sequence", "sequence", as_option("sequence"), "tokens of a sequence"),
     ("batch", "ramp", "ramp", ramp(), "how the batch grows"),
     ("precision", "compute", "precision", as_option("precision"),

@@ -52,6 +52,7 @@ class Wanted(NamedTuple):
     # The section batch:
     micro_batch: int | None = None
     batch: int | None = None
+    accumulation: int | None = None
     sequence: int | None = None
     ramp: tuple[tuple[int, int], ...] | None = None  # (first step, sequences) of each stage
     # The section precision:

@@ -16,7 +16,7 @@ def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, .
     it.
     """
     wanted = candidate.wanted
-    if wanted.batch or wanted.steps or wanted.tokens or wanted.epochs:
+    if wanted.batch or wanted.accumulation or wanted.steps or wanted.tokens or wanted.epochs:
         ramp = ()
     peak = wanted.lr or schedule.peak_lr
     final = float(f"{peak * (schedule.final_lr / schedule.peak_lr):.6g}")

@@ -218,6 +218,9 @@ def _with_micro_batch(
             accumulation = max(base.pp, round(sequences / (base.dp * micro_batch)))
             if wish.batch:
                 accumulation = wish.batch // (base.dp * micro_batch)
+            if wish.accumulation and wish.batch and wish.accumulation != accumulation:
+                continue
+            accumulation = wish.accumulation or accumulation
             layout = base._replace(
                 recompute=recompute, micro_batch=micro_batch, accumulation=accumulation
             )

@@ -24,6 +24,7 @@ def wish_of(wanted: Wanted) -> Wish:
         recompute=wanted.recompute,
         micro_batch=wanted.micro_batch or 0,
         batch=wanted.batch or 0,
+        accumulation=wanted.accumulation or 0,
         per_node=wanted.gpus_per_node or 0,
     )
 
@@ -93,6 +94,10 @@ def _undivided(config: Architecture, gpus: int, wish: Wish) -> Iterator[Sentence
     if (wish.dp or (wish.tp and wish.pp)) and wish.batch % (dp * micro):
         ranks = f"{dp:,} data ranks x {micro} sequences of a micro-batch = {dp * micro:,}"
         yield _about("batch", wish.batch, f"is no multiple of {ranks}.")
+    passes = micro * wish.accumulation
+    if wish.batch and passes and wish.batch % passes:
+        accumulated = f"micro {micro} x accumulation {wish.accumulation} = {passes:,}"
+        yield _about("batch", wish.batch, f"is no multiple of {accumulated}.")
     if wish.batch and wish.micro_batch and wish.batch % wish.micro_batch:
         micro_batch = Setting("micro-batch", str(wish.micro_batch))
         yield Setting("batch", str(wish.batch)), " is no multiple of ", micro_batch, "."

@@ -14,6 +14,7 @@ class Wish(NamedTuple):
     recompute: Recompute | None = None
     micro_batch: int = 0  # sequences
     batch: int = 0  # sequences of the global batch, exactly
+    accumulation: int = 0  # micro-batches of a step
     per_node: int = 0  # GPUs of a node
 
 

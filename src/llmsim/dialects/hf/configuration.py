@@ -1,0 +1,113 @@
+"""Hugging Face's config.json and TrainingArguments as JSON, in one file or merged of two.
+
+The names are as in transformers: LlamaConfig, MixtralConfig, Qwen3MoeConfig, TrainingArguments.
+"""
+
+import json
+
+from llmsim.dialects.configurations import Configuration, Given, sorted_into
+from llmsim.typed import Any
+
+_MODEL = {
+    "num_hidden_layers": ("model", "layers"),
+    "hidden_size": ("model", "hidden_size"),
+    "num_attention_heads": ("model", "heads"),
+    "num_key_value_heads": ("model", "kv_heads"),
+    "head_dim": ("model", "head_dim"),
+    "intermediate_size": ("model", "ffn"),
+    "moe_intermediate_size": ("model", "ffn"),
+    "vocab_size": ("model", "vocabulary"),
+    "max_position_embeddings": ("model", "context"),
+    "tie_word_embeddings": ("model", "tied"),
+    "num_local_experts": ("model", "experts"),
+    "num_experts": ("model", "experts"),
+    "num_experts_per_tok": ("model", "active_experts"),
+}
+_TRAINING = {
+    "per_device_train_batch_size": ("batch", "micro"),
+    "gradient_accumulation_steps": ("batch", "accumulation"),
+    "max_length": ("batch", "sequence"),
+    "max_seq_length": ("batch", "sequence"),
+    "learning_rate": ("schedule", "peak_lr"),
+    "logging_steps": ("schedule", "log_every"),
+    "save_steps": ("schedule", "save_every"),
+    "eval_steps": ("schedule", "validate_every"),
+}
+_USED = (
+    "_name_or_path", "model_type", "architectures", "max_steps", "num_train_epochs",
+    "warmup_steps", "warmup_ratio", "lr_scheduler_type", "gradient_checkpointing", "fsdp", "bf16",
+)  # fmt: skip
+# The defaults of TrainingArguments.
+_DEFAULTS = {
+    "per_device_train_batch_size": 8,
+    "gradient_accumulation_steps": 1,
+    "learning_rate": 5e-5,
+    "logging_steps": 500,
+    "save_steps": 500,
+    "num_train_epochs": 3,
+    "warmup_steps": 0,
+    "lr_scheduler_type": "linear",
+}
+_DECAYS = ("linear", "cosine")
+
+
+def read_json(text: str) -> Configuration:
+    """The job of one or two JSON objects. Raises ValueError for a text that is no JSON."""
+    given = _objects(text)
+    if any(name in given for name in (*_TRAINING, "num_train_epochs", "max_steps")):
+        given = _DEFAULTS | given
+    read = sorted_into(given, _MODEL | _TRAINING, _USED)
+    job, unused = read.tables, [*read.unused]
+    job["framework"] = {"dialect": "hf"}
+    path = given.get("_name_or_path")
+    if isinstance(path, str) and path.strip("/"):
+        job.setdefault("model", {})["name"] = path.rstrip("/").rpartition("/")[2]
+    if "learning_rate" in given:
+        job.setdefault("schedule", {}).update(_schedule(given, unused))
+        parallel = {"sharding": "fsdp2" if given.get("fsdp") else "ddp"}
+        recompute = "full" if given.get("gradient_checkpointing") else "none"
+        job["parallel"] = parallel | {"recompute": recompute}
+    return Configuration(job, tuple(unused))
+
+
+def _objects(text: str) -> dict[str, Any]:
+    """The keys of all objects that stand one after the other."""
+    given: dict[str, Any] = {}
+    decoder, rest = json.JSONDecoder(), text.strip()
+    try:
+        while rest:
+            each, end = decoder.raw_decode(rest)
+            if not isinstance(each, dict):
+                raise ValueError("it has something else than objects")  # noqa: TRY004  # readers raise one kind
+            given |= each
+            rest = rest[end:].strip()
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _schedule(given: Given, unused: list[str]) -> dict[str, Any]:
+    steps = given.get("max_steps", -1)
+    told: dict[str, Any] = {}
+    if isinstance(steps, int) and steps > 0:
+        told["steps"] = steps
+    else:
+        told["epochs"] = max(1, round(_number(given, "num_train_epochs")))
+    decay = given["lr_scheduler_type"]
+    if decay in _DECAYS:
+        told |= {"decay": decay, "final_lr": 0.0}
+    else:
+        unused.append("lr_scheduler_type")
+    warmup = _number(given, "warmup_steps")  # below 1 it is a share of the steps
+    told["warmup"] = int(warmup * told.get("steps", 0)) if warmup < 1 else int(warmup)
+    if "warmup_ratio" in given and "steps" in told and not given["warmup_steps"]:
+        told["warmup"] = int(_number(given, "warmup_ratio") * told["steps"])
+    elif given.get("warmup_ratio"):
+        unused.append("warmup_ratio")
+    return told
+
+
+def _number(given: Given, name: str) -> float:
+    if not isinstance(given[name], int | float):
+        raise ValueError(f"its {name} is no number")  # noqa: TRY004  # a reader raises one kind
+    return float(given[name])

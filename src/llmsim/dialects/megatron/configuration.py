@@ -1,0 +1,150 @@
+"""Megatron-LM's arguments, in a shell script or any text: megatron/training/arguments.py."""
+
+import re
+from math import ceil
+
+from llmsim.dialects.configurations import Configuration, Given, sorted_into
+from llmsim.typed import Any
+
+_PLACES = {
+    "num-layers": ("model", "layers"),
+    "hidden-size": ("model", "hidden_size"),
+    "num-attention-heads": ("model", "heads"),
+    "num-query-groups": ("model", "kv_heads"),
+    "kv-channels": ("model", "head_dim"),
+    "ffn-hidden-size": ("model", "ffn"),
+    "vocab-size": ("model", "vocabulary"),
+    "max-position-embeddings": ("model", "context"),
+    "num-experts": ("model", "experts"),
+    "moe-router-topk": ("model", "active_experts"),
+    "seq-length": ("batch", "sequence"),
+    "micro-batch-size": ("batch", "micro"),
+    "global-batch-size": ("batch", "global"),
+    "train-iters": ("schedule", "steps"),
+    "lr": ("schedule", "peak_lr"),
+    "min-lr": ("schedule", "final_lr"),
+    "lr-warmup-iters": ("schedule", "warmup"),
+    "log-interval": ("schedule", "log_every"),
+    "eval-interval": ("schedule", "validate_every"),
+    "eval-iters": ("schedule", "validation_batches"),
+    "save-interval": ("schedule", "save_every"),
+    "tensor-model-parallel-size": ("parallel", "tp"),
+    "pipeline-model-parallel-size": ("parallel", "pp"),
+    "context-parallel-size": ("parallel", "cp"),
+    "expert-model-parallel-size": ("parallel", "ep"),
+    "nproc-per-node": ("cluster", "gpus_per_node"),
+}
+_USED = (
+    "nnodes", "train-samples", "lr-warmup-samples", "lr-warmup-fraction", "lr-decay-style",
+    "use-distributed-optimizer", "recompute-granularity", "recompute-activations",
+    "group-query-attention", "untie-embeddings-and-output-weights", "swiglu", "bf16",
+    "sequence-parallel",
+)  # fmt: skip
+_DECAYS = {"cosine": "cosine", "linear": "linear", "WSD": "wsd"}
+_ASSIGNED = re.compile(r"(?m)^\s*(?:export\s+)?([A-Za-z_]\w*)=([^\s()#]+)")
+_NAMED = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?")
+_COMMENT = re.compile(r"(?m)(?:^|\s)#.*$")
+LONGEST = 65_536  # characters of a line, with all that its variables stand for
+
+
+def read_arguments(text: str) -> Configuration:
+    """The job of an argument list. Raises ValueError for a number that is none."""
+    given = _arguments(text)
+    read = sorted_into(given, _PLACES, _USED)
+    job, unused = read.tables, [*read.unused]
+    for section in ("model", "batch", "schedule", "parallel", "cluster"):
+        job.setdefault(section, {})
+    job["framework"] = {"dialect": "megatron"}
+    job["recipe"] = {"name": "pretrain"}
+    job["model"] |= _model(given, job["model"])
+    job["schedule"] |= _schedule(given, job, unused)
+    job["parallel"] |= _parallel(given)
+    nodes, each = given.get("nnodes"), job["cluster"].get("gpus_per_node")
+    if isinstance(nodes, int) and isinstance(each, int):
+        job["cluster"]["gpus"] = nodes * each
+    return Configuration(job, tuple(f"--{name}" for name in unused))
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """The arguments by their names, with - for _; True where one has no value."""
+    text = _COMMENT.sub("", text.replace("\\\n", " "))
+    variables = {name: value.strip("\"'") for name, value in _ASSIGNED.findall(text)}
+    given: dict[str, Any] = {}
+    name = ""
+    for line in text.splitlines():
+        for piece in _filled(line, variables).split():
+            word = piece.strip("\"'()\\,")
+            if word.startswith("--") and len(word) > 2:
+                name, _, value = word[2:].partition("=")
+                name = name.replace("_", "-")
+                given[name] = _value(value) if value else True
+            elif name and word and given[name] is True:
+                given[name] = _value(word)
+    return given
+
+
+def _filled(line: str, variables: dict[str, str]) -> str:
+    """A line with what its variables stand for, and with defaults of what nobody has set."""
+    for _ in range(4):
+        filled = _NAMED.sub(lambda m: variables.get(m[1], m[2] or ""), line)
+        if filled == line or len(filled) > LONGEST:
+            break
+        line = filled
+    return line
+
+
+def _value(word: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word
+
+
+def _model(given: Given, sizes: dict[str, Any]) -> dict[str, Any]:
+    """What Megatron derives: tied embeddings, 4 times the width, 8/3 of it with SwiGLU."""
+    told: dict[str, Any] = {"tied": "untie-embeddings-and-output-weights" not in given}
+    width = sizes.get("hidden_size")
+    if "ffn" not in sizes and isinstance(width, int):
+        told["ffn"] = int(4 * width * 2 / 3 / 64) * 64 if "swiglu" in given else 4 * width
+    if "kv_heads" not in sizes or "group-query-attention" not in given:
+        told["kv_heads"] = sizes.get("heads")
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def _schedule(given: Given, job: dict[str, dict[str, Any]], unused: list[str]) -> dict[str, Any]:
+    """Steps and warmup from samples and shares, and how the rate falls (linear by default)."""
+    told: dict[str, Any] = {"decay": _DECAYS.get(given.get("lr-decay-style", "linear"))}
+    if told["decay"] is None:
+        del told["decay"]
+        unused.append("lr-decay-style")
+    batch, steps = job["batch"].get("global"), job["schedule"].get("steps")
+    if batch is None and ("train-samples" in given or "lr-warmup-samples" in given):
+        raise ValueError("it counts samples, and says no --global-batch-size")
+    if "train-samples" in given and steps is None:
+        steps = told["steps"] = ceil(_number(given, "train-samples") / int(batch or 1))
+    if "lr-warmup-samples" in given:
+        told["warmup"] = ceil(_number(given, "lr-warmup-samples") / int(batch or 1))
+    elif "lr-warmup-fraction" in given and isinstance(steps, int):
+        over = given.get("lr-decay-iters", steps)
+        told["warmup"] = int(_number(given, "lr-warmup-fraction") * float(over))
+    elif "lr-warmup-iters" not in given:
+        told["warmup"] = 0
+    return told
+
+
+def _number(given: Given, name: str) -> float:
+    if not isinstance(given[name], int | float) or given[name] is True:
+        raise ValueError(f"--{name} has no number")
+    return float(given[name])
+
+
+def _parallel(given: Given) -> dict[str, Any]:
+    recompute = given.get("recompute-granularity", "none")
+    if "recompute-activations" in given:
+        recompute = "selective"
+    shares = "use-distributed-optimizer" in given
+    told = {"sharding": "zero1" if shares else "ddp", "recompute": recompute}
+    defaults = {"tp": "tensor-model-parallel-size", "pp": "pipeline-model-parallel-size"}
+    return told | {key: 1 for key, name in defaults.items() if name not in given}

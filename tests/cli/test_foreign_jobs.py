@@ -1,0 +1,225 @@
+"""Frameworks' own configurations play in their dialect, with their layout, batch, steps and rates.
+
+The names and the values are those of torchtitan's llama3_8b.toml (v0.1), of Megatron-LM's
+examples/llama/train_llama3_8b_h100_fp8.sh and of TinyLlama's config.json with TrainingArguments.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsim import cli
+from llmsim.cli.job_files import job_of_file
+from llmsim.errors import LlmsimError
+from llmsim.job.records import Job
+from llmsim.model.architecture import parameter_count
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from tests.cli.asked import Captured
+from tests.runs import START
+
+TORCHTITAN = """
+[metrics]
+log_freq = 10
+enable_tensorboard = true
+[model]
+name = "llama3"
+flavor = "8B"
+[optimizer]
+name = "AdamW"
+lr = 3e-4
+[lr_scheduler]
+warmup_steps = 200
+[training]
+batch_size = 1
+seq_len = 8192
+steps = 1000
+compile = false
+dataset = "c4"
+[parallelism]
+data_parallel_shard_degree = -1
+tensor_parallel_degree = 1
+pipeline_parallel_degree = 1
+[checkpoint]
+enable_checkpoint = false
+interval = 500
+[activation_checkpoint]
+mode = "selective"
+selective_ac_option = "op"
+"""
+MEGATRON = """#!/bin/bash
+GPUS_PER_NODE=8
+NUM_NODES=2
+TP_SIZE=2
+GLOBAL_BATCH_SIZE=128
+SEQ_LENGTH=${SEQ:-8192}
+PATH_OF=${1:-"checkpoints/llama3"}
+DISTRIBUTED_ARGS=(
+    --nproc_per_node $GPUS_PER_NODE
+    --nnodes $NUM_NODES
+)
+MODEL_ARGS=(
+    --num-layers 32
+    --hidden-size 4096
+    --ffn-hidden-size 14336
+    --num-attention-heads 32
+    --group-query-attention
+    --num-query-groups 8
+    --kv-channels 128
+    --seq-length $SEQ_LENGTH
+    --max-position-embeddings 8192
+    --swiglu
+    --untie-embeddings-and-output-weights
+)
+TRAINING_ARGS=(
+    --micro-batch-size 1
+    --global-batch-size $GLOBAL_BATCH_SIZE
+    --train-samples 195312
+    --lr-warmup-samples 3906
+    --lr 0.00015 --min-lr 0.00001 \\
+    --lr-decay-style cosine
+    # --fp16
+)
+PARALLEL_ARGS=(
+    --tensor-model-parallel-size $TP_SIZE
+    # --pipeline-model-parallel-size $PP_SIZE # not set
+    --sequence-parallel
+    --use-distributed-optimizer
+)
+DATA_ARGS+=( "--vocab-size 128256" "--mock-data" )
+torchrun ${DISTRIBUTED_ARGS[@]} pretrain_gpt.py ${MODEL_ARGS[@]} \\
+    --log-interval 1 --eval-iters 32 --eval-interval 100 --save-interval 1000 --save "$PATH_OF"
+"""
+CONFIG = {
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 2048,
+    "_name_or_path": "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "intermediate_size": 5632,
+    "max_position_embeddings": 2048, "num_attention_heads": 32, "num_hidden_layers": 22,
+    "num_key_value_heads": 4, "rms_norm_eps": 1e-05, "tie_word_embeddings": False,
+    "vocab_size": 32000,
+}  # fmt: skip
+ARGUMENTS = {
+    "output_dir": "out", "per_device_train_batch_size": 4, "gradient_accumulation_steps": 8,
+    "learning_rate": 2e-05, "max_steps": 1200, "warmup_ratio": 0.03, "logging_steps": 10,
+    "lr_scheduler_type": "cosine", "save_steps": 400, "eval_steps": 200, "bf16": True,
+    "gradient_checkpointing": True, "seed": 42,
+}  # fmt: skip
+
+
+def played_from(folder: Path, *texts: str, **options: Any) -> tuple[Job, str]:
+    """The job of a framework's files, and the remark about what has no effect."""
+    paths = [folder / f"configuration{number}" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8")
+    job, remark = job_of_file(",".join(map(str, paths)))
+    return plan(Options(seed=4, start=START, job=job)._replace(**options)), remark
+
+
+def test_a_torchtitan_file(tmp_path: Path) -> None:
+    job, remark = played_from(tmp_path, TORCHTITAN, gpus=16)
+    layout, schedule = job.layout, job.schedule
+    assert job.framework.name == "torchtitan"
+    assert parameter_count(job.architecture) == 8_030_261_248
+    assert (layout.dp, layout.tp, layout.pp, layout.sharding) == (16, 1, 1, "fsdp2")
+    assert (layout.micro_batch, layout.accumulation, layout.recompute) == (1, 1, "selective")
+    assert (schedule.steps, schedule.sequence, schedule.global_batch) == (1000, 8192, 16)
+    assert (schedule.warmup, schedule.peak_lr, schedule.final_lr) == (200, 3e-4, 0.0)
+    assert (schedule.decay, schedule.log_every) == ("linear", 10)
+    assert job.dataset.name == "C4"
+    assert "no effect have metrics.enable_tensorboard, optimizer.name, training.compile," in remark
+
+
+def test_a_megatron_script(tmp_path: Path) -> None:
+    job, remark = played_from(tmp_path, MEGATRON)
+    layout, schedule = job.layout, job.schedule
+    assert job.framework.name == "megatron"
+    assert parameter_count(job.architecture) == 8_030_261_248
+    assert (layout.gpus, layout.nodes) == (16, 2)
+    assert (layout.dp, layout.tp, layout.pp, layout.sharding) == (8, 2, 1, "zero1")
+    assert (layout.micro_batch, layout.accumulation, layout.recompute) == (1, 16, "none")
+    assert (schedule.global_batch, schedule.sequence) == (128, 8192)
+    assert schedule.steps == -(-195312 // 128) == 1526
+    assert (schedule.warmup, schedule.decay) == (-(-3906 // 128), "cosine")
+    assert (schedule.peak_lr, schedule.final_lr) == (1.5e-4, 1e-5)
+    assert (schedule.log_every, schedule.validate_every, schedule.save_every) == (1, 100, 1000)
+    assert remark.endswith("no effect have --mock-data, --save.")
+
+
+def test_a_pair_of_hugging_face(tmp_path: Path) -> None:
+    job, remark = played_from(tmp_path, json.dumps(CONFIG), json.dumps(ARGUMENTS), gpus=16)
+    layout, schedule = job.layout, job.schedule
+    assert job.framework.name == "hf"
+    assert parameter_count(job.architecture) == 1_100_048_384  # of its safetensors
+    assert (layout.dp, layout.micro_batch, layout.accumulation) == (16, 4, 8)
+    assert (schedule.global_batch, schedule.sequence) == (512, 2048)
+    assert (layout.sharding, layout.recompute) == ("ddp", "full")
+    assert (schedule.steps, schedule.warmup, schedule.peak_lr) == (1200, 36, 2e-5)
+    assert (schedule.decay, schedule.final_lr, schedule.log_every) == ("cosine", 0.0, 10)
+    assert (schedule.save_every, schedule.validate_every) == (400, 200)
+    assert remark.endswith("no effect have rms_norm_eps, output_dir, seed.")
+
+
+def test_what_has_no_effect_is_told_once_on_standard_error(tmp_path: Path, capfd: Captured) -> None:
+    path = tmp_path / "job.sh"
+    path.write_text(MEGATRON, encoding="utf-8")
+    assert cli.main(["--job", str(path), "--seed", "4", "--print-config"]) == 0
+    text, remark = capfd.readouterr()
+    assert "megatron" in text
+    assert remark.splitlines() == [
+        f"llmsim: {path} is read as megatron's; no effect have --mock-data, --save."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "cannot be used: it is not JSON."),
+        ("{} []", "cannot be used: it has something else than objects."),
+        ("--num-layers two --hidden-size 64", "[model] layers in FILE cannot be 'two': give"),
+        ("--num-layers 2 --train-samples 7", "it counts samples, and says no --global-batch-size."),
+        ("[training]\nbatch_size = 'x'\n", "cannot be used: its batch sizes are no whole numbers."),
+        ("[parallelism]\ncontext_parallel_degree = 4\n", "[parallel] cp in FILE cannot be 4:"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(text: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "job"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(LlmsimError) as error:
+        plan(Options(seed=4, start=START, job=job_of_file(str(path))[0]))
+    assert sentence in str(error.value).replace(str(path), "FILE")
+
+
+WHOLE = st.sampled_from((TORCHTITAN, MEGATRON, json.dumps(CONFIG), json.dumps(ARGUMENTS)))
+CUTS = st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 9), st.text(max_size=4)), max_size=5)
+
+
+def ends_well(path: Path, text: str, cuts: list[tuple[int, int, str]]) -> None:
+    """Fails unless a text with pieces replaced makes a job, or one sentence."""
+    for at, length, piece in cuts:
+        text = text[: at % len(text)] + piece + text[at % len(text) + length :] + " "
+    path.write_text(text, encoding="utf-8", errors="replace")
+    try:
+        job = plan(Options(seed=4, start=START, job=job_of_file(str(path))[0]))
+    except LlmsimError:
+        return  # anything else is a traceback, and fails
+    assert job.layout.gpus == job.layout.dp * job.layout.tp * job.layout.pp
+
+
+@settings(max_examples=25, deadline=None)
+@given(WHOLE, CUTS)
+def test_any_text_is_a_job_or_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, text: str, cuts: list[tuple[int, int, str]]
+) -> None:
+    ends_well(tmp_path_factory.getbasetemp() / "any", text, cuts)
+
+
+@pytest.mark.transcripts
+@settings(max_examples=2000, deadline=None)
+@given(WHOLE, CUTS)
+def test_two_thousand_texts(
+    tmp_path_factory: pytest.TempPathFactory, text: str, cuts: list[tuple[int, int, str]]
+) -> None:
+    ends_well(tmp_path_factory.getbasetemp() / "any", text, cuts)
