@@ -183,6 +183,6 @@ def test_a_terminal_shows_no_leftovers(width: int, height: int) -> None:
 def test_the_first_stage_has_fewer_layers() -> None:
     """Llama 3 405B, 126 layers on 16 stages: one less on the first and last (section 3.3.2)."""
     told = log(
-        "nemo", 4, model="Basalt-405B", gpus=256, gpu="NVIDIA H100 80GB HBM3", recipe="pretrain"
+        "nemo", 4, model="Basalt-405B", gpus=1024, gpu="NVIDIA H100 80GB HBM3", recipe="pretrain"
     )
     assert any(line.split()[:4] == ["151", "Modules", "in", "train"] for line in told.lines)

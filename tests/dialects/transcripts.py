@@ -78,7 +78,8 @@ class Log(NamedTuple):
 @lru_cache(maxsize=256)
 def log(dialect: str, seed: int, **asked: object) -> Log:
     """What a pipe gets of the seed's run."""
-    options = Options(seed=seed, start=START, dialect=dialect)._replace(**asked)  # type: ignore[arg-type]
+    whole = Options(seed=seed, start=START, dialect=dialect, incidents="none")
+    options = whole._replace(**asked)  # type: ignore[arg-type]
     job = plan(options)
     text = "".join([frame.text for frame in play(job, options, lambda: PIPE)])
     return Log(job, tuple(text.removesuffix("\n").split("\n")))
@@ -146,7 +147,8 @@ def screens(
 
     Without the board, which has a bar of its own in the place of the dialect's.
     """
-    options = Options(seed=seed, start=START, dialect=dialect, view="log")._replace(**asked)  # type: ignore[arg-type]
+    whole = Options(seed=seed, start=START, dialect=dialect, view="log", incidents="none")
+    options = whole._replace(**asked)  # type: ignore[arg-type]
     surface = Screen(width, height, color=True, unicode=True, live=True)
     terminal = pyte.Screen(width, height)
     stream = pyte.Stream(terminal)

@@ -144,7 +144,10 @@ def test_a_temperature_has_no_steps(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_energy_is_the_integral_of_power(seed: int) -> None:
-    """By the midpoint rule: in each load of a launch, and around the first checkpoint."""
+    """By the midpoint rule, in each load of a launch and around the first checkpoint.
+
+    Power is white at 1 Hz: the rule misses a change of level by half a width at most.
+    """
     run = fresh(seed)
     number = next(at for at, each in enumerate(run.timeline) if each.kind == "checkpoint")
     segments = [run.timeline[each] for each in (number - 1, number, number + 1)]
@@ -153,13 +156,13 @@ def test_energy_is_the_integral_of_power(seed: int) -> None:
     for began, ended in (*pairwise(launched), *pieces):
         parts = 2000
         width = (ended - began) / parts
-        activity = next(loads(run, began))[0]
+        activity = next(loads(run, (began + ended) / 2.0))[0]
         power = (
             telemetry.power(run.job, 0, began + (part + 0.5) * width, activity)
             for part in range(parts)
         )
         taken = energy(run, ended, 0) - energy(run, began, 0)
-        assert taken == pytest.approx(width * fsum(power), rel=1e-5), activity
+        assert taken == pytest.approx(width * fsum(power), rel=1e-4), activity
 
 
 def test_energy_is_the_same_in_whatever_order_it_is_asked_for() -> None:

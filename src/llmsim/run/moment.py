@@ -47,13 +47,18 @@ def state(run: Run, at: float) -> Moment:
 
 
 def loads(run: Run, at: float) -> Iterator[Load]:
-    """The loads of the GPUs until a moment: the latest first, the launch last."""
+    """The loads of the GPUs until a moment: the latest first, the launch last.
+
+    A gauge shows what has been: a load that begins at this very moment does not count yet.
+    """
     number = run.timeline.number_at(at)
+    while number and run.timeline[number].began >= at:
+        number -= 1
     while number >= 0:
         segment = run.timeline[number]
         if segment.kind == "launch":
             parts = launch_loads(launched(run, number), segment.began)
-            yield from (load for load in parts if load[1] <= at)
+            yield from (load for load in parts if load[1] < at or load is parts[-1])
         elif segment.kind == "failure":
             yield ("hang" if _hangs(segment) else "idle"), segment.began
         elif segment.kind == "outage":
