@@ -185,7 +185,7 @@ groups:
   - alert: GpuXid
     expr: DCGM_FI_DEV_XID_ERRORS > 0
   - alert: GpuBusy
-    expr: avg by (Hostname) (avg_over_time(DCGM_FI_DEV_GPU_UTIL[10m])) > 90
+    expr: avg by (Hostname) (avg_over_time(DCGM_FI_DEV_GPU_UTIL[10m])) > 80
     for: 15m
   - alert: GpuHot
     expr: (DCGM_FI_DEV_GPU_TEMP / DCGM_FI_DEV_SLOWDOWN_TEMP) > 1.2
