@@ -72,6 +72,13 @@ class Release(NamedTuple):
     driver: int = 0  # the oldest branch of NVIDIA's driver that a torch runs on: 570
 
 
+class Sample(NamedTuple):
+    """Something that a model says when its validation loss is at least a number."""
+
+    text: str
+    loss: float
+
+
 KINDS = (
     "web", "code", "chat", "math", "books",
     "science", "multilingual", "reference", "mixed", "preference", "problems",
@@ -81,6 +88,7 @@ SMALLEST_MODEL = 20 * 10**6  # parameters
 LARGEST_MODEL = 100 * 10**12
 
 Record = TypeVar("Record", Model, Dataset, Gpu, Release)
+LONGEST_SAMPLE = 56  # characters: a line of 80 columns has room for it
 
 
 @cache
@@ -105,6 +113,12 @@ def gpus() -> tuple[Gpu, ...]:
 def releases() -> tuple[Release, ...]:
     """data/llm_frameworks.txt, in its order. Raises CatalogError for a missing or bad file."""
     return parse_releases(_read("llm_frameworks.txt"), "data/llm_frameworks.txt")
+
+
+@cache
+def samples() -> tuple[Sample, ...]:
+    """data/llm_samples.txt, in its order. Raises CatalogError for a missing or bad file."""
+    return parse_samples(_read("llm_samples.txt"), "data/llm_samples.txt")
 
 
 def _read(file_name: str) -> str:
@@ -249,6 +263,16 @@ def parse_gpus(text: str, source: str) -> tuple[Gpu, ...]:
 def parse_releases(text: str, source: str) -> tuple[Release, ...]:
     """The versions in the text of a list. Raises CatalogError, naming source and line."""
     return parsed(text, source, _FRAMEWORK, _release, optional=1, key=2)
+
+
+def parse_samples(text: str, source: str) -> tuple[Sample, ...]:
+    """The samples of a list's text. Raises CatalogError with source and line."""
+    return parsed(text, source, {"text": _said, "loss": number_in}, Sample)
+
+
+def _said(cell: str) -> str:
+    good = cell.isascii() and cell.isprintable() and 0 < len(cell) <= LONGEST_SAMPLE
+    return checked(cell, f"is not a text of at most {LONGEST_SAMPLE} characters", good=good)
 
 
 def _kind(cell: str) -> str:

@@ -4,6 +4,7 @@ A run's names depend on its seed and on the other options that were given, so th
 sweep, which share a seed, have different names.
 """
 
+from llmsim.catalog import records
 from llmsim.job.records import Job
 from llmsim.physics import noise
 
@@ -135,6 +136,19 @@ def user(seed: int) -> str:
 def team(seed: int) -> str:
     """The account of the team that owns the run."""
     return noise.pick(seed, "wandb/team", TEAMS)
+
+
+def sample(seed: int, number: int, loss: float) -> str:
+    """What a model says at a validation: gibberish at a high loss, confident nonsense at a low.
+
+    Validations are numbered from 0; one after another says another of the texts for the loss.
+    """
+    known = records.samples()
+    lowest = min(each.loss for each in known)
+    level = max((each.loss for each in known if each.loss <= loss), default=lowest)
+    fitting = [each.text for each in known if each.loss == level]
+    fitting.sort(key=lambda text: noise.bits(seed, f"sample/{text}"))
+    return fitting[number % len(fitting)]
 
 
 def last_line(seed: int) -> str:

@@ -151,7 +151,7 @@ class LiveRegion:
 
     def _low(self, view: Callable[[], View], screen: Screen, titled: bool = False) -> list[str]:
         """The rows below the log and below what it has not reached: the bar, the board, a note."""
-        rows = [self._bar.text] if self._bar else []
+        rows = [self._quiet(self._bar.text, screen)] if self._bar else []
         if self.board and rows_of(screen):
             rows = rows if screen.height >= BAR_NEEDS else []
             seen = view()._replace(pace=self._pace_told(), titled=titled)
@@ -160,6 +160,10 @@ class LiveRegion:
             text = self.note(screen.width - 2)
             rows.append(painted((("", " "), ("label", text)), screen))
         return rows
+
+    def _quiet(self, text: str, screen: Screen) -> str:
+        """A bar in the colour of labels, unless it has colours of its own."""
+        return text if "\x1b" in text else painted((("label", text),), screen)
 
     def _pace_told(self) -> str:
         """How the show goes, if not at speed 1."""

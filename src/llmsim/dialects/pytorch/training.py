@@ -6,10 +6,11 @@ from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.pytorch.grid import grid
 from llmsim.dialects.pytorch.log_lines import alone, prefix, say, warn
 from llmsim.job.memo import remembered
+from llmsim.job.milestones import validated_steps
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.hardware.memory import capacity
 from llmsim.physics.speed import step_time
-from llmsim.run import events
+from llmsim.run import events, names
 from llmsim.text import units
 from llmsim.text.fitting import Clause, fitting
 from llmsim.text.progress_bar import meter
@@ -205,6 +206,9 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
         (("good", " (best)" if event.loss <= event.best and not job.recipe.generates else ""),),
         (("muted", f"  {units.short(event.tokens)} tokens in {units.seconds(event.seconds)}"),),
     )  # fmt: skip
+    if wide:
+        said = names.sample(job.seed, validated_steps(job).index(event.step), event.loss)
+        yield say(event, job, screen, (("muted", "  says: "), ("joke", said)))
 
 
 def _status(event: events.Status, job: Job, screen: Screen) -> Lines:
