@@ -200,11 +200,19 @@ def test_a_pause_holds_the_show_and_costs_it_nothing() -> None:
     assert held == []
 
 
+def heading(theatre: Theatre) -> str:
+    """The first row of the board."""
+    return next(row for row in theatre.below() if row.startswith("── "))
+
+
 def test_a_paused_show_says_so() -> None:
+    """In the board's heading, at any speed: no row moves for it."""
     theatre, _, _ = played((10.0, "pause"), until=20.0)
-    assert theatre.below()[-1].strip().startswith("paused")
+    assert "paused" in heading(theatre)
     theatre, _, _ = played((10.0, "pause"), (12.0, "faster"), until=15.0)
-    assert theatre.below()[-1].strip().startswith("paused")
+    assert "paused 2x" in heading(theatre)
+    log, _, _ = played((10.0, "pause"), until=20.0, options=SHORT._replace(view="log"))
+    assert log.below()[-1].strip().startswith("paused")
     theatre, _, _ = played((10.0, "pause"), (12.0, "pause"), until=13.0)
     assert not any("paused" in row for row in theatre.rows())
 
@@ -217,8 +225,11 @@ def test_speed_doubles_and_halves(key: str, factor: float) -> None:
     left = usual - 20
     assert clock.now == pytest.approx(1020 + left / factor, abs=0.2)
     told, _, _ = played((20.0, key), until=20.5)
+    assert f" {factor:g}x " in heading(told)
+    log = SHORT._replace(view="log")
+    told, _, _ = played((20.0, key), until=20.5, options=log)
     assert told.below()[-1].strip() == f"speed {factor:g}"
-    later, _, _ = played((20.0, key), until=20.5 + NOTE_TIME)
+    later, _, _ = played((20.0, key), until=20.5 + NOTE_TIME, options=log)
     assert not any("speed" in row for row in later.rows())
 
 
@@ -229,7 +240,7 @@ def test_speed_has_bounds_and_comes_back_from_the_highest() -> None:
     assert clock.now < 1022
     calm = [(20.0 + number / 100, "slower") for number in range(50)]
     theatre, _, _ = played(*calm, until=21.0)
-    assert theatre.below()[-1].strip() == f"speed {2**-6:g}"
+    assert f" {2**-6:g}x " in heading(theatre)
 
 
 def test_slow_again_after_fast_shows_the_next_tick_soon() -> None:

@@ -196,10 +196,10 @@ class Session:
             self._rest()
         elif name == "faster":
             playback.faster(now)
-            self._say(self._speed_note(), NOTE_TIME)
+            self._say_speed()
         elif name == "slower":
             playback.slower(now)
-            self._say(self._speed_note(), NOTE_TIME)
+            self._say_speed()
         elif name == "board":
             if self._region:
                 self._region.board = not self._region.board
@@ -208,6 +208,13 @@ class Session:
             self._rest()
         else:
             self._say(hint, NOTE_TIME * 2)
+
+    def _say_speed(self) -> None:
+        """Has the speed in a note, where there is no board that has it in its heading."""
+        if self._region and self._region.board:
+            self._rest()
+        else:
+            self._say(self._speed_note(), NOTE_TIME)
 
     def _speed_note(self) -> "Note":
         speed = self.playback.speed
@@ -224,7 +231,8 @@ class Session:
         """Has the note that stays: that the show is paused, or none."""
         self._note_ends = inf
         if self._region:
-            self._region.note = _paused if self.playback.paused else None
+            told = self._region.board  # a board says it in its heading
+            self._region.note = _paused if self.playback.paused and not told else None
 
 
 def _paused(width: int) -> str:
