@@ -160,11 +160,11 @@ def test_each_stage_keeps_its_pace() -> None:
 
 
 def test_a_small_batch_has_a_noisier_loss() -> None:
-    """sigma = 30 / sqrt(tokens of the printed loss), measured on three public logs."""
+    """sigma = 25 to 37 / sqrt(tokens of the printed loss) from run to run, in public logs."""
     job = ramped()
     schedule, shape = job.schedule, objectives.curve(job)
     early, late = (loss.batch_sigma(job, shape, 3.0, step, step) for step in (1, schedule.steps))
-    assert early == pytest.approx(30 / sqrt(schedule.ramp[0].batch * schedule.sequence))
+    assert 24 <= early * sqrt(schedule.ramp[0].batch * schedule.sequence) <= 38
     assert early == pytest.approx(2 * late)
 
 
