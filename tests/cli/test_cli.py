@@ -14,6 +14,7 @@ from llmsim.errors import CatalogError
 from llmsim.hosts import native
 from llmsim.hosts.output import Output
 from llmsim.hosts.signals import Signals
+from llmsim.options.job_options import JOB_OPTIONS
 from llmsim.options.table import OPTIONS, Options
 from tests.cli.asked import Captured, refused, shown
 
@@ -114,10 +115,15 @@ def test_help_tells_every_option_in_80_columns(capfd: Captured, arguments: list[
     assert max(map(len, text.splitlines())) <= 80
     assert not re.search(r"[ \t]$", text, re.MULTILINE)
     for option in OPTIONS:
+        if option in JOB_OPTIONS:
+            continue
         assert re.search(rf"^  {f'-{option.short}, ' if option.short else '    '}"
                          rf"--{option.name} {option.metavar} ", text, re.MULTILINE)  # fmt: skip
     words = " ".join(text.split())
     for option in OPTIONS:
+        assert f"--{option.name}" in words
+        if option in JOB_OPTIONS:  # what each means is in the manual: help fits a screen
+            continue
         assert option.meaning in words
         assert not option.default or f"[{option.default}]" in words
 
@@ -130,7 +136,7 @@ def test_help_fits_a_screen_and_ends_with_examples_that_are_right(
     capfd: Captured, played: list[Options]
 ) -> None:
     rows = shown(capfd, "--help").splitlines()
-    assert len(rows) <= 50
+    assert len(rows) <= 60
     examples = [row.split("  ")[1] for row in rows if row.startswith("  llmsim")]
     assert len(examples) == 3
     for example in examples:

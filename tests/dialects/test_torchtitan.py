@@ -243,7 +243,7 @@ def check_identities(log: tuple[str, ...]) -> int:
             before, clock, seen = step, shown["stamp"], seen + 1
         elif match := re.fullmatch(PREFIX + VALIDATION, line):
             clock = match["stamp"]
-        if "[GC]" not in line:
+        if "[GC]" not in line and "re-looped" not in line:
             last = line
     return seen
 

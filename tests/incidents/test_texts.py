@@ -28,8 +28,10 @@ def test_a_detector_fires_on_what_it_is_for_and_on_nothing_else(detector: Detect
 def test_the_blind_spot_of_a_real_tool_stays_one() -> None:
     for seed in SEEDS:
         told = [each.text for each in lines(seed, "hbm-ecc") if each.stream == "log"]
-        assert any("uncorrectable ECC error encountered" in text for text in told)
-        assert not any(map(NVRX_HARDWARE_IN_LOG.finds, told)), seed
+        # torch 2.9 and later add a line that names the error's constant, which the tool does see.
+        error = [text for text in told if "uncorrectable ECC error encountered" in text]
+        assert error, seed
+        assert not any(map(NVRX_HARDWARE_IN_LOG.finds, error)), seed
 
 
 @pytest.mark.parametrize("kind", ORDERLY)

@@ -2,6 +2,7 @@
 
 from textwrap import fill
 
+from llmsim.options.job_options import JOB_OPTIONS
 from llmsim.options.table import OPTIONS
 
 ABOUT = """usage: llmsim [option ...]
@@ -25,6 +26,8 @@ def usage() -> str:
     """The options, a row or two each, and the most useful examples; in 80 columns."""
     rows = []
     for option in OPTIONS:
+        if option in JOB_OPTIONS:
+            continue
         short = f"-{option.short}, " if option.short else "    "
         default = f" [{option.defaults}]" if option.default else ""
         flag = f"{short}--{option.name} {option.metavar}".rstrip()
@@ -33,4 +36,11 @@ def usage() -> str:
     gap = max(len(flag) for flag, _ in rows) + 4
     lines = [fill(f"  {flag:<{gap - 2}}{text}", COLUMNS, subsequent_indent=" " * gap)
              for flag, text in rows]  # fmt: skip
-    return ABOUT + "\n".join(lines) + "\n" + EXAMPLES
+    return ABOUT + "\n".join(lines) + "\n" + _job() + EXAMPLES
+
+
+def _job() -> str:
+    """The options that say a job in full, by name alone: they would fill a screen of their own."""
+    names = ", ".join(f"--{option.name} {option.metavar}".rstrip() for option in JOB_OPTIONS)
+    text = f"a job in full (the manual and docs/jobs.md say what each means): {names}"
+    return "\n" + fill(text, COLUMNS) + "\n"

@@ -12,6 +12,8 @@ def nearest(text: str, names: Sequence[str]) -> str:
     """The name that was probably meant, or nothing when none is near."""
     from difflib import get_close_matches  # only for what is wrong
 
+    if not text.strip("-"):
+        return ""
     begun = [name for name in names if name.startswith(text)]
     near = begun if len(begun) == 1 else get_close_matches(text[:60], names, n=1)
     return near[0] if near else ""

@@ -32,7 +32,7 @@ from llmsim.typed import NamedTuple
 LIFT = 1.40
 # The largest share of the peak that a matrix product sustains (stas00/ml-engineering, MAMF: A100
 # 87 %, H100 80 %).
-BEST_PRODUCT = 0.8
+BEST_PRODUCT = 0.78
 ATTENTION_LIFT = 0.79  # flash attention against the same, of the causal half alone
 # Widths of a slice and tokens at which products reach half of their best, on a GPU of 989 TFLOP/s.
 SLICE, TOKENS = 160.0, 336.0
