@@ -17,7 +17,7 @@ from llmsim.physics.speed import step_time
 from llmsim.run.cluster import hostname
 from llmsim.run.events.incidents import Failed, Symptom
 from llmsim.run.events.incidents import Incident as Label
-from llmsim.run.faults import Fault, Faults
+from llmsim.run.faults import ASKED, Fault, Faults
 from llmsim.run.phases import checkpoint, export, validation
 from llmsim.run.phases.launch import launch
 from llmsim.run.slowing import slowed
@@ -35,6 +35,13 @@ class Attempt(NamedTuple):
     repeated: int  # executed steps minus optimizer steps
     uptime: float  # seconds of the attempts before it, repairs left out
     durable: tuple[tuple[float, int], ...]  # (when it was durable, step) of the checkpoints
+    lost: int = 0  # attempts in a row that ended before they had saved anything new
+
+
+# After this many attempts in a row without a new checkpoint, operators have swapped whatever
+# failed: the next attempt is left alone until it has saved. Without that rule a run whose saves
+# lie farther apart than its failures would never end.
+MOST_LOST = 3
 
 
 def segments(job: Job) -> Iterator[Segment]:
@@ -64,7 +71,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
     offset = attempt.uptime - began
     numbers = (attempt.number, attempt.repeated)
     whole = Segment("launch", began, ended, resumed, resumed, *numbers)
-    if fault := faults.deadly(whole, offset):
+    if fault := _strike(faults, attempt, whole, offset):
         yield _cut(whole, fault.at)
         return (yield from _end(job, attempt, fault, fault.at, resumed))
     yield whole
@@ -72,7 +79,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
     for step, kinds in _pauses(job, resumed):
         if step > done:
             stretch = _stretch(job, faults, attempt, at, done + 1, step)
-            if fault := faults.deadly(stretch, offset):
+            if fault := _strike(faults, attempt, stretch, offset):
                 reached = step_in(job, stretch, fault.at)
                 if reached > done:
                     stretch = _until(job, stretch, reached)
@@ -83,7 +90,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
             at, done = stretch.ended, step
         for kind in kinds:
             pause, free, saved = _pause(job, attempt, kind, at, step, free)
-            if fault := faults.deadly(pause, offset):
+            if fault := _strike(faults, attempt, pause, offset):
                 yield _cut(pause, fault.at)
                 return (yield from _end(job, attempt, fault, fault.at, done))
             yield pause
@@ -91,6 +98,17 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
             attempt = attempt._replace(durable=attempt.durable + saved)
     yield Segment("export", at, round(at + export.seconds(job), 6), done, done, *numbers)
     return None
+
+
+def _strike(faults: Faults, attempt: Attempt, segment: Segment, offset: float) -> Fault | None:
+    """The fault that ends an attempt in a segment, if there is one; see MOST_LOST."""
+    fault = faults.deadly(segment, offset)
+    saved = any(step > attempt.resumed for _, step in attempt.durable)
+    if attempt.lost < MOST_LOST or saved:
+        return fault
+    while fault and fault.incident.number < ASKED:
+        fault = faults.deadly(segment, offset)
+    return fault
 
 
 def _stretch(
@@ -179,6 +197,7 @@ def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk
         attempt.repeated + done - resumed,
         attempt.uptime + fault.at - attempt.began,
         tuple(each for each in attempt.durable if each[1] <= resumed),
+        attempt.lost + 1 if resumed == attempt.resumed else 0,
     )
 
 
