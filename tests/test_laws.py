@@ -323,7 +323,7 @@ ROOMS = {
     "telemetry": "catalog dialects errors job model physics run text typed",
     "options": "catalog dialects errors job model run telemetry text typed",
     "planning": "catalog dialects errors job model options physics run text typed",
-    "show": "board catalog dialects job options physics run text typed",
+    "show": "board catalog dialects errors job options physics run text typed",
     "hosts": "board dialects errors job options planning run show telemetry text typed",
     "cli": "catalog dialects errors hosts job model options physics planning run show text",
 }

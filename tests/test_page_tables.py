@@ -27,6 +27,8 @@ def test_keys_of_the_page_are_named_as_browsers_name_them() -> None:
     assert (keys["n"], keys["g"]) == ("next", "board")
     assert (keys["q"], keys["escape"]) == ("stop", "stop")
     assert keys["?"] == "help"
+    assert (keys["arrowleft"], keys["arrowright"]) == ("back", "forward")
+    assert keys["home"] == "beginning"
     assert all(key == key.lower() and key.isprintable() for key in keys)
 
 

@@ -16,10 +16,9 @@ from pyte.screens import Char
 
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.run.simulation import run_of, simulate
-from llmsim.show.live_region import LiveRegion, render
+from llmsim.show.live_region import LiveRegion
 from llmsim.show.playback import Playback
-from llmsim.show.player import paced
+from llmsim.show.player import play
 from llmsim.text.screen import TRUECOLOR, Screen
 from tools.browser import launch
 
@@ -62,14 +61,11 @@ def screen_at(screen: Screen, options: Options, moment: float) -> Terminal:
     """The terminal at this second of a show."""
     terminal = Terminal(screen.width, screen.height)
     terminal.set_mode(pyte.modes.LNM)
-    stream, clock = pyte.Stream(terminal), 0.0
-    job = plan(options)
-    timed = paced(simulate(job), job, options.duration)
-    for delay, text in render(timed, run_of(job), LiveRegion(lambda: screen, Playback(0.0)), 0):
-        clock += delay
-        if clock > moment:
+    stream, region = pyte.Stream(terminal), LiveRegion(lambda: screen, Playback(0.0))
+    for frame in play(plan(options), options, lambda: screen, region=region):
+        if frame.shown > moment:
             break
-        stream.feed(text)
+        stream.feed(frame.text)
     return terminal
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from llmsim.hosts.keys import KEYS
 from llmsim.options.choices import choices
 from llmsim.options.table import OPTIONS
-from llmsim.show.playback import FASTEST, SLOWEST
+from llmsim.show.playback import FASTEST, SKIP, SLOWEST
 from tools import engine, library
 
 ROOT = library.ROOT
@@ -57,8 +57,6 @@ SITE = os.environ.get("SITE", "")
 # What a visit without a network does without.
 NOT_KEPT = (".whl", "/preview.png", "/source.tar.gz")
 
-# How a browser calls a key that a terminal sends as a character of its own.
-BROWSER_KEYS = {"\x1b": "escape"}
 PAGE_ACTIONS = {"quit": "stop"}  # a page has no shell to go back to
 PAGE_KEYS = {"?": "help"}  # a terminal shows its keys at the bottom
 
@@ -144,15 +142,15 @@ def module(constants: Mapping[str, object]) -> str:
 
 def tables() -> dict[str, object]:
     """What the page's code needs of Python's tables; web/tables.d.ts has the types."""
-    keys = {sign.lower(): key.name for key in KEYS for sign in key.characters}
-    actions = {
-        BROWSER_KEYS.get(sign, sign): PAGE_ACTIONS.get(name, name) for sign, name in keys.items()
-    }
+    named = {sign.lower(): key for key in KEYS for sign in key.characters if sign.isprintable()}
+    named |= {key.browser: key for key in KEYS if key.browser}
     return {
-        "KEYS": actions | PAGE_KEYS,
+        "KEYS": PAGE_KEYS
+        | {sign: PAGE_ACTIONS.get(key.name, key.name) for sign, key in named.items()},
         "SLOWEST": SLOWEST,
         "FASTEST": FASTEST,
         "OPTIONS": [option.name for option in OPTIONS if option.in_url],
+        "SKIP": SKIP,
         "SWITCHES": [option.name for option in OPTIONS if option.in_url and not option.metavar],
     }
 

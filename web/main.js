@@ -6,7 +6,7 @@ import { addressOf, commandOf, merged, readAddress } from "./address.js";
 import { listen, share, toggleFullScreen } from "./controls.js";
 import { element, fail, failToStart, rest, showProgress, whenFailed } from "./loading.js";
 import { forget, keepForLater } from "./offline.js";
-import { FASTEST, SLOWEST } from "./tables.js";
+import { FASTEST, SKIP, SLOWEST } from "./tables.js";
 import { chosenTheme, followSystem, remember, themeOf } from "./themes.js";
 
 /** @import { Query } from "./address.js" */
@@ -197,6 +197,9 @@ const controls = listen(element("controls"), {
     root.dataset.state === "ended" ? again() : root.dataset.state === "playing" && setPaused(!paused),
   slower: () => changeSpeed(1 / 2),
   faster: () => changeSpeed(2),
+  back: () => tell({ type: "skip", seconds: -SKIP }),
+  forward: () => tell({ type: "skip", seconds: SKIP }),
+  beginning: () => tell({ type: "seek", position: 0 }),
   restart: again,
   next,
   board: () => setBoard(!board),

@@ -24,6 +24,10 @@ export type ToWorker =
   | { type: "speed"; factor: number }
   /** Show the board below the log, or the log alone. */
   | { type: "board"; shown: boolean }
+  /** Go on at this show second of the run. */
+  | { type: "seek"; position: number }
+  /** Go on so many show seconds later, or earlier if negative. */
+  | { type: "skip"; seconds: number }
   | { type: "stop" };
 
 export type FromWorker =

@@ -7,5 +7,7 @@ export const SLOWEST: number;
 export const FASTEST: number;
 /** The names of all options that a page has. */
 export const OPTIONS: string[];
+/** Show seconds that a key goes back or on. */
+export const SKIP: number;
 /** Options that need no value; a shell takes one only with an equals sign. */
 export const SWITCHES: string[];

@@ -14,6 +14,8 @@ import { boots, files, lock } from "./files.js";
  * @property {(paused: boolean) => void} pause
  * @property {(factor: number) => void} speed
  * @property {(shown: boolean) => void} board
+ * @property {(position: number) => void} seek
+ * @property {(seconds: number) => void} skip
  * @property {() => void} stop
  *
  * @typedef {object} Host
@@ -267,6 +269,12 @@ self.onmessage = ({ data }) => {
     case "board":
       board = data.shown;
       page?.board(board);
+      break;
+    case "seek":
+      page?.seek(data.position);
+      break;
+    case "skip":
+      page?.skip(data.seconds);
       break;
     case "stop":
       page?.stop();

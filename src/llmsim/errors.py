@@ -31,6 +31,7 @@ class Setting(NamedTuple):
     def shown(self, surface: Surface) -> str:
         """The option as the reader would give it."""
         name = self.name.replace("-", "_") if surface.underscores else self.name
+        name += "_" * (surface.underscores and name == "from")  # a word of Python's own
         value = repr(self.value) if surface.underscores else self.value
         return surface.prefix + name + (surface.joint + value if self.value else "")
 

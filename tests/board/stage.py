@@ -15,16 +15,18 @@ from llmsim.board.board import View
 from llmsim.board.gauges import Cluster, Gauge
 from llmsim.board.plots import Training
 from llmsim.hosts.keys import hint
-from llmsim.job.records import Job
+from llmsim.options.table import Options
 from llmsim.physics import noise
 from llmsim.physics.hardware import telemetry
-from llmsim.run import simulation
 from llmsim.run.events import Event
-from llmsim.show.live_region import LiveRegion, render
+from llmsim.run.simulation import events, run_of
+from llmsim.run.timeline import Run
+from llmsim.show.live_region import LiveRegion
+from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
-from llmsim.show.player import paced
+from llmsim.show.player import play
 from llmsim.text.screen import Screen
-from tests.runs import run_of
+from tests.runs import job_of
 
 GOLDEN = Path(__file__).parent / "golden"
 DURATION = 30.0  # show seconds
@@ -179,22 +181,22 @@ class Terminal(pyte.Screen):
 
 
 @cache
-def timed(seed: int, gpus: int) -> tuple[Job, tuple[tuple[float, Event], ...]]:
-    """A run in the default dialect, paced for a short show."""
-    run = run_of(seed, gpus=gpus, recipe="pretrain", dialect="pytorch")
-    return run.job, tuple(paced(iter(run.events), run.job, DURATION))
+def timed(seed: int, gpus: int) -> tuple[Run, tuple[tuple[float, Event], ...]]:
+    """A run in the default dialect, and its events with their seconds in a short show."""
+    run = run_of(job_of(seed, gpus=gpus, recipe="pretrain", dialect="pytorch"))
+    pace = Pace(run, DURATION)
+    return run, tuple((pace.shown(event.at), event) for event in events(run))
 
 
 def drawn(
     seed: int, gpus: int, screen: Callable[[], Screen], speed: float = 1.0
 ) -> Iterator[tuple[float, str]]:
     """The moment and the text of everything that is written in a run."""
-    job, events = timed(seed, gpus)
-    clock = 0.0
-    region = LiveRegion(screen, Playback(0.0, speed))
-    for wait, text in render(iter(events), simulation.run_of(job), region, 0):
-        clock += wait
-        yield clock, text
+    run, _ = timed(seed, gpus)
+    clock, region = 0.0, LiveRegion(screen, Playback(0.0, speed))
+    for frame in play(run, Options(duration=DURATION), screen, region=region):
+        clock += frame.delay
+        yield clock, frame.text
 
 
 def picture(golden: Golden) -> str:

@@ -1,7 +1,7 @@
 """The board on a terminal: golden screens, whole runs, resizes."""
 
 import re
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -44,12 +44,12 @@ def told(gpus: int, screen: Screen, start: float = -1.0, end: float = inf) -> li
 
     The farewell is the poster's.
     """
-    job, events = timed(7, gpus)
+    run, events = timed(7, gpus)
+    job = run.job
     table, plain = lines_of(job.framework.name), screen._replace(color=False)
-    moments = accumulate(gap for gap, _ in events)
     return [
         line.text.rstrip()
-        for moment, (_, event) in zip(moments, events, strict=True)
+        for moment, event in events
         if type(event) in table and start <= moment < end
         for line in table[type(event)](event, job, plain)
         if (not line.farewell if isinstance(line, Line) else line.fraction >= 1)
@@ -78,9 +78,9 @@ def test_the_log_stands_above_the_board_and_nothing_is_left(
     assert shown[: len(log)] == log
     poster = shown[len(log) :]
     assert len(poster) <= max(height - 1, 15)
-    assert poster[0].startswith("── " + timed(7, gpus)[0].model.name)
+    assert poster[0].startswith("── " + timed(7, gpus)[0].job.model.name)
     again = "".join(row.strip(" \\") for row in poster)
-    assert timed(7, gpus)[0].command.split()[-1] in again
+    assert timed(7, gpus)[0].job.command.split()[-1] in again
 
 
 @pytest.mark.parametrize(
@@ -168,23 +168,23 @@ def test_at_a_higher_speed_ticks_are_further_apart() -> None:
 def test_the_show_lasts_as_long_with_the_board() -> None:
     _, events = timed(7, 8)
     *_, (end, _) = drawn(7, 8, lambda: TERMINAL)
-    assert end == pytest.approx(sum(gap for gap, _ in events))
+    assert end == pytest.approx(events[-1][0])
 
 
 def test_texts_do_not_wait_so_that_they_have_the_size_of_the_moment() -> None:
-    job, _ = timed(7, 8)
-    frames = list(play(job, Options(duration=DURATION), lambda: TERMINAL))
+    run, _ = timed(7, 8)
+    frames = list(play(run, Options(duration=DURATION), lambda: TERMINAL))
     assert not [frame for frame in frames if frame.delay and frame.text]
     assert all(frame.text.startswith(BEGIN) for frame in frames[:-1] if frame.text)
     assert all(frame.text.endswith(END) for frame in frames[:-1] if frame.text)
-    assert frames == list(play(job, Options(duration=DURATION), lambda: TERMINAL))
+    assert frames == list(play(run, Options(duration=DURATION), lambda: TERMINAL))
 
 
 def test_the_first_lines_come_at_once() -> None:
-    job, _ = timed(7, 8)
+    run, _ = timed(7, 8)
     options = Options(duration=DURATION, instant_print_lines=40)
     terminal = Terminal(80, 24)
-    for frame in play(job, options, lambda: TERMINAL):
+    for frame in play(run, options, lambda: TERMINAL):
         if frame.delay:
             break
         terminal.stream.feed(frame.text)

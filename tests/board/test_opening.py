@@ -10,10 +10,11 @@ from llmsim.dialects.registry import NAMES
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import PhaseEnded
-from llmsim.run.simulation import simulate
+from llmsim.run.simulation import events, run_of
 from llmsim.show.live_region import LiveRegion
+from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
-from llmsim.show.player import paced, play
+from llmsim.show.player import play
 from llmsim.text.screen import Screen
 from llmsim.text.style import cut
 from tests.board.stage import Terminal, still
@@ -59,12 +60,9 @@ def test_the_board_stands_at_the_bottom_from_the_first_frame() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_launch_takes_at_most_eight_seconds_of_three_minutes(seed: int) -> None:
-    job, clock = plan(Options("any", seed=seed, start=START)), 0.0
-    for gap, event in paced(simulate(job), job, 180.0):
-        clock += gap
-        if isinstance(event, PhaseEnded):
-            break
-    assert clock <= 8.0
+    run = run_of(plan(Options("any", seed=seed, start=START)))
+    ended = next(event.at for event in events(run) if isinstance(event, PhaseEnded))
+    assert Pace(run, 180.0).shown(ended) <= 8.0
 
 
 def test_letters_are_as_wide_as_they_say_and_break_where_words_do() -> None:

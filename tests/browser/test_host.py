@@ -208,7 +208,8 @@ def test_runs_take_the_next_seed_each(monkeypatch: pytest.MonkeyPatch) -> None:
         job: Job,
         options: Options,
         screen: Callable[[], Screen],
-        events: Iterable[Event],
+        since: float,
+        through: Callable[[Iterable[Event]], Iterable[Event]],
         region: LiveRegion | None,
     ) -> Iterator[Frame]:
         yield Frame(0.0, f"{options.seed} ")

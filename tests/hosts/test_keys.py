@@ -26,6 +26,36 @@ def test_keys(typed: bytes, names: list[str]) -> None:
     assert not decoder.waits
 
 
+@pytest.mark.parametrize(
+    ("sequence", "name"),
+    [
+        # From xterm's "Control Sequences", PC-Style Function Keys, in both modes; 1~ is Home of
+        # Linux's console and of screen, 7~ that of rxvt.
+        (b"\x1b[D", "back"), (b"\x1bOD", "back"), (b"\x1b[C", "forward"), (b"\x1bOC", "forward"),
+        (b"\x1b[H", "beginning"), (b"\x1bOH", "beginning"), (b"\x1b[1~", "beginning"),
+        (b"\x1b[7~", "beginning"),
+    ],
+)  # fmt: skip
+def test_arrows_and_home_are_keys_in_their_order(sequence: bytes, name: str) -> None:
+    decoder = Decoder()
+    assert decoder.feed(b"+" + sequence + b" " + sequence) == ["faster", name, "pause", name]
+    assert not decoder.waits
+    for place in range(1, len(sequence)):
+        assert decoder.feed(sequence[:place]) == []
+        assert decoder.feed(sequence[place:] + b"n") == [name, "next"]
+
+
+def test_an_arrow_that_repeats_is_no_paste_while_somebody_can_type_it() -> None:
+    assert Decoder().feed(b"\x1b[C" * PASTE) == ["forward"] * PASTE
+
+
+@pytest.mark.parametrize("text", ["ø", "ﾟ", "\U0010ffff", "\xfc"])
+def test_no_letter_is_taken_for_an_arrow(text: str) -> None:
+    assert Decoder().feed(text.encode()) == []
+    assert Decoder().feed(text.encode("latin-1", "ignore")) == []
+    assert Decoder().feed(b"\x1b[1;5D" + b"\x1b\x1b[D") == []
+
+
 # Arrow up; the same with Alt, as rxvt sends it; in application mode; F1; F5; F1 on Linux's console;
 # Delete; Shift+Tab;
 # Alt+q; mouse reports in xterm's three forms (X10, SGR, urxvt); focus gained and lost; the answers
@@ -95,9 +125,11 @@ def test_the_hint_fits_and_tells_the_most_important() -> None:
 
 
 def test_the_hint_tells_every_key_in_80_columns() -> None:
-    assert hint(78) == "space pause  + faster  - slower  n next  g board  q quit"
+    assert hint(78) == (
+        "space pause  + faster  - slower  left back  right on  n next  g board  q quit"
+    )
 
 
 def test_no_character_stands_for_two_keys() -> None:
     assert len(NAMES) == sum(len(key.characters) for key in KEYS)
-    assert sorted(IMPORTANCE) == sorted(key.name for key in KEYS)
+    assert sorted(IMPORTANCE) == sorted(key.name for key in KEYS if key.hint)

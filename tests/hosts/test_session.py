@@ -1,14 +1,17 @@
 """The loop, by a clock that the test moves: when what is written, and what keys make of it."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import accumulate, pairwise
 from math import inf
+from time import process_time
 
 import pytest
 
 from llmsim.board.board import rows_of
+from llmsim.errors import OptionError
 from llmsim.hosts import output as output_module
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.output import Output
@@ -321,3 +324,147 @@ def test_without_a_keyboard_no_keys_are_shown() -> None:
     assert 0 <= len(theatre.below()) - rows_of(theatre.screen()) <= 1  # a bar
     assert "quit" not in theatre.text()
     assert output_module.PASTES_TOLD not in theatre.text()
+
+
+# --- another moment ----------------------------------------------------------------------------
+
+
+def steps_on(rows: list[str]) -> list[int]:
+    """The steps whose lines stand there."""
+    found = [re.match(r".* step +([\d,]+)/", row) for row in rows]
+    return [int(match[1].replace(",", "")) for match in found if match]
+
+
+def positions(
+    *keys: tuple[float, str], until: float, view: str = "log", from_: str | None = None
+) -> tuple[Theatre, Session]:
+    """A show with keys pressed, up to a second; without the board it costs a tenth."""
+    clock, options = Clock(), LONG._replace(view=view, from_=from_)
+    theatre = Theatre(clock, 120, 40)
+    show = Session(options, theatre, 1000 + until, clock, clock.sleep, Fingers(clock, keys))
+    assert not show.play()
+    return theatre, show
+
+
+LONG = RUN._replace(duration=180.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "position"), [("back", 90.0), ("forward", 110.0), ("beginning", 0.0)]
+)
+def test_arrows_go_ten_show_seconds_back_and_on_and_home_to_the_beginning(
+    key: str, position: float
+) -> None:
+    _, show = positions((100.0, key), until=100.05)
+    assert show.playback.position == pytest.approx(position + 0.05, abs=0.02)
+    _, show = positions((100.0, key), until=103.0)
+    assert show.playback.position == pytest.approx(position + 3.0, abs=0.02)
+
+
+def test_keys_that_come_together_add_up() -> None:
+    _, show = positions(*[(100.0, "back")] * 3, (100.0, "forward"), until=100.05)
+    assert show.playback.position == pytest.approx(80.05, abs=0.02)
+
+
+def test_a_seek_shows_the_moment_as_somebody_who_waited_for_it_sees_it() -> None:
+    waited = [positions(until=until)[0] for until in (80.9, 81.1)]
+    early, late = (steps_on(theatre.rows()) for theatre in waited)
+    for seeks, until in (
+        ([(60.0, "forward")] * 2, 61.0),
+        ([(100.0, "back")] * 2, 101.0),
+        ([(50.0, "forward"), (52.0, "beginning"), (53.0, "forward")], 123.0),
+    ):
+        sought, _ = positions(*seeks, until=until)
+        assert early[-1] <= steps_on(sought.rows())[-1] <= late[-1], seeks
+
+
+def test_the_board_goes_along() -> None:
+    sought, _ = positions((1.0, "forward"), until=2.0, view="board", from_="40%")
+    waited = [positions(until=until, view="board", from_="40%")[0] for until in (11.9, 12.1)]
+    early, done, late = (
+        int(match[1].replace(",", ""))
+        for theatre in (waited[0], sought, waited[1])
+        for match in re.finditer(r"step +([\d,]+)/.*━", "\n".join(theatre.below()))
+    )
+    assert early <= done <= late
+
+
+def test_a_seek_is_shown_at_once_and_also_in_a_pause() -> None:
+    theatre, show = positions((100.0, "pause"), (110.0, "back"), until=120.0)
+    assert show.playback.paused
+    assert show.playback.position == pytest.approx(90.0, abs=0.01)
+    written = [moment for moment, _ in theatre.written if moment > 1109.0]
+    assert written
+    assert max(written) < 1110.01
+    assert theatre.below()[-1].strip().startswith("paused")
+
+
+def test_the_start_is_as_far_back_as_one_can_go_and_the_end_as_far_on() -> None:
+    _, show = positions((5.0, "back"), until=6.0)
+    assert show.playback.position == pytest.approx(1.0, abs=0.02)
+    clock = Clock()
+    theatre = Theatre(clock, 120, 40)
+    keys = Fingers(clock, [(100.0, "forward")] * 30)
+    assert Session(LONG._replace(view="log"), theatre, inf, clock, clock.sleep, keys).play()
+    assert clock.now < 1101
+    assert "Same run again" in "\n".join(theatre.terminal.shown())
+
+
+class Watched(Theatre):
+    """A terminal that notes the CPU seconds from a key to the next step on the screen."""
+
+    began = 0.0
+
+    def __init__(self, clock: Clock, width: int, height: int) -> None:
+        super().__init__(clock, width, height)
+        self.took: list[float] = []
+
+    def write(self, text: str, _deadline: float = inf) -> None:
+        if self.began and re.search(r"step +[\d,]+/", text):
+            self.took.append(process_time() - self.began)
+            self.began = 0.0
+        super().write(text)
+
+
+class TimedFingers(Fingers):
+    """Fingers that tell the terminal when they press."""
+
+    theatre: Watched
+
+    def pressed(self) -> list[str]:
+        names = super().pressed()
+        self.theatre.began = process_time() if names else self.theatre.began
+        return names
+
+
+def slowest_seek() -> float:
+    """CPU seconds of the slowest of three seeks on a large terminal."""
+    clock = Clock()
+    keys = TimedFingers(clock, [(1.0, "back"), (2.0, "forward"), (3.0, "forward")])
+    keys.theatre = Watched(clock, 200, 50)
+    Session(LONG._replace(from_="40%"), keys.theatre, 1004.0, clock, clock.sleep, keys).play()
+    assert len(keys.theatre.took) == 3
+    return max(keys.theatre.took)
+
+
+def test_a_seek_repaints_within_fifty_milliseconds() -> None:
+    """The best of three: a machine does other things, too."""
+    assert min(slowest_seek() for _ in range(3)) < 0.050
+
+
+def test_only_the_first_run_begins_where_the_options_say() -> None:
+    clock = Clock()
+    output = Recorder(clock)
+    options = RUN._replace(runs=2, from_="export", speed_factor=inf)
+    assert Session(options, output, inf, clock, clock.sleep).play()
+    first, second = output.text().split("Same run again", 1)
+    assert "Rendezvous" not in first
+    assert first.count("\n") < second.count("\n") / 3
+
+
+def test_a_moment_that_the_run_does_not_have_is_refused_before_anything_is_written() -> None:
+    clock = Clock()
+    output = Recorder(clock)
+    with pytest.raises(OptionError):
+        Session(RUN._replace(from_="step=1000000"), output, inf, clock, clock.sleep).play()
+    assert output.written == []

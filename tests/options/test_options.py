@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from llmsim.catalog import records
 from llmsim.dialects import registry
 from llmsim.job import recipes
+from llmsim.options.command import command
 from llmsim.options.parsing import SECONDS, parse_duration
-from llmsim.options.table import OPTIONS, Options, command, from_query, parse_options
+from llmsim.options.table import OPTIONS, Options, field_of, from_query, parse_options
 from llmsim.options.wanted import Wanted
 from llmsim.telemetry.kinds import Export
 
@@ -25,7 +26,8 @@ def parsed(name: str, text: str) -> object:
     """The value of one option, which must be right."""
     options, complaints = parse_options([(name, text)], prefix="--")
     assert complaints == []
-    return getattr(options, name.replace("-", "_"))
+    (option,) = [option for option in OPTIONS if option.name == name]
+    return getattr(options, field_of(option))
 
 
 def refused(name: str, text: str) -> str:
@@ -90,6 +92,12 @@ RIGHT: list[tuple[str, str, object]] = [
     ),
     ("incident", "disk-full@checkpoint", ("disk-full@checkpoint",)),
     ("stream", "kernel", "kernel"),
+    ("from", "40%", "40%"),
+    ("from", "0%", "0%"),
+    ("from", "99.5%", "99.5%"),
+    ("from", "step=1200", "step=1200"),
+    ("from", "1h20m", "1h20m"),
+    ("from", "validation", "validation"),
     ("runs", "0", 0),
     ("runs", "3", 3),
     ("exit-after-time", "90", 90.0),
@@ -120,7 +128,8 @@ def test_right_values(name: str, text: str, value: object) -> None:
 
 
 def test_every_option_has_a_field_and_a_right_value_above() -> None:
-    fields = [option.name.replace("-", "_") for option in OPTIONS]
+    # A field cannot have the name of a Python statement.
+    fields = ["from_" if o.name == "from" else o.name.replace("-", "_") for o in OPTIONS]
     assert sorted(fields) == sorted(Options._fields)
     assert {name for name, _, _ in RIGHT} == {option.name for option in OPTIONS}
 
@@ -149,6 +158,29 @@ def test_every_option_has_a_field_and_a_right_value_above() -> None:
         ("exit-after-time", ["0", "real", "3x", "never", "1.5.2h", "1000000000"]),
         ("speed-factor", ["0", "nan", "abc", "inf", "-1", "-inf", "", "1,5", "0x10", "-0"]),
         ("instant-print-lines", ["-1", "many", "1.0", ""]),
+        (
+            "from",
+            [
+                "140%",
+                "-1%",
+                "nan%",
+                "%",
+                "4 0%x",
+                "step=0",
+                "step=1.5",
+                "step=",
+                "step",
+                "steps=3",
+                "foo",
+                "Validation",
+                "0",
+                "0s",
+                "-3m",
+                "",
+                "=",
+                "٣%",
+            ],
+        ),
         ("runs", ["-1", "forever", "2.5", ""]),
         ("view", ["grid", "Board", ""]),
         ("incidents", ["all", "Rare", ""]),

@@ -67,7 +67,7 @@ def cast_of(run: Run, place: Path) -> list[Any]:
     """The lines of a cast of the run."""
     exports = Exports([Export("cast", str(place))], run, Settings())
     shown = 0.0
-    for frame in play(run.job, OPTIONS, lambda: SCREEN, exports.tee(events_of(run))):
+    for frame in play(run.job, OPTIONS, lambda: SCREEN, through=exports.tee):
         shown += frame.delay
         exports.frame(shown, frame.text, SCREEN)
     assert exports.close() == []

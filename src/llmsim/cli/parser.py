@@ -32,6 +32,7 @@ def parser(**settings: str) -> ArgumentParser:
 def _add(made: ArgumentParser, option: Option) -> None:
     flags = [f"-{option.short}"] * bool(option.short) + [f"--{option.name}"]
     meaning = option.meaning + f" (default: {option.defaults})" * bool(option.default)
+    meaning = meaning.replace("%", "%%")  # argparse puts values in the place of %(default)s
     if not option.metavar:
         made.add_argument(*flags, action="store_true", help=meaning)
         return

@@ -8,23 +8,23 @@ so that a resize or a stop is heard in every one of them.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from llmsim.errors import PARAMETER, LlmsimError
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.hosts.status import ExitStatus
-from llmsim.job.records import Job
-from llmsim.options.table import Options, command, from_query, identity
+from llmsim.options.command import command, identity
+from llmsim.options.table import Options, from_query
 from llmsim.planning.plan import plan
-from llmsim.run.events import Event
-from llmsim.run.simulation import events as events_of
 from llmsim.run.simulation import run_of
+from llmsim.run.timeline import Run
 from llmsim.show.dashboard import progress
 from llmsim.show.live_region import LiveRegion
+from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
-from llmsim.show.player import farewell, play, shows_board
-from llmsim.text.screen import TRUECOLOR, Screen, blank_row, fitted
+from llmsim.show.player import Frame, beginning, farewell, play, shows_board
+from llmsim.text.screen import TRUECOLOR, Screen, blank_row, emptied, fitted
 from llmsim.text.style import colored
 
 # A browser paints once in this time (seconds), so what is due within it is sent together.
@@ -59,7 +59,6 @@ class Page:
         """A terminal of this size that has drawn all it was sent, with the board."""
         self.post = post
         self._announce = announce
-        self.at = 0.0  # simulated seconds: when the latest event happened
         self._reached = ("", -1)
         self.playback = Playback(time.monotonic())
         self._changed = asyncio.Event()  # of the playback: a wait begins anew
@@ -102,10 +101,23 @@ class Page:
         self.playback.go_at(factor, time.monotonic())
         self._changed.set()
 
-    async def wait(self) -> None:
-        """Wait until the next frame is due."""
+    def seek(self, position: float) -> None:
+        """Go on at another show second of the run."""
+        self.playback.seek(position)
+        self._changed.set()
+
+    def skip(self, seconds: float) -> None:
+        """Go on this many show seconds later, or earlier if negative."""
+        self.playback.left(time.monotonic())
+        self.playback.skip(seconds)
+        self._changed.set()
+
+    async def wait(self, seekable: bool = True) -> None:
+        """Wait until the next frame is due, or until another moment of the run is asked for."""
         await asyncio.sleep(0)  # messages come in even when there is no time to sleep
         while (left := self.playback.left(time.monotonic())) >= TICK:
+            if seekable and self.playback.asked:
+                return
             self._changed.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), min(left, LONGEST_SLEEP))
@@ -151,46 +163,62 @@ def _introduction(run: Options) -> dict[str, object]:
     return {"type": "run", "run": {"command": command(run), "options": list(identity(run))}}
 
 
-def _followed(events: Iterable[Event], page: Page) -> Iterator[Event]:
-    """The events; the page knows when the latest of them happened."""
-    for event in events:
-        page.at = event.at
-        yield event
+async def _play(run: Run, options: Options, page: Page, since: float) -> None:
+    """Play a run from a show second on, and from wherever the page asks for after that."""
+    region, pace = page.open_region(options), Pace(run, options.duration)
+
+    def reach(shown: float) -> None:
+        page.reach(*progress(run, pace.simulated(shown)))
+
+    page.playback.begin(time.monotonic(), since)
+    await _write(play(run, options, page.screen, since, iter, region), page, reach)
+    while page.playback.asked == "seek":
+        since, screen = page.playback.target, page.screen()
+        await page.write(region.emptied() if region else blank_row(screen) + emptied(screen))
+        page.playback.begin(time.monotonic(), since)
+        await _write(play(run, options, page.screen, since, iter, region), page, reach)
 
 
-async def _play(job: Job, options: Options, page: Page) -> None:
-    """Write each frame when it is due, in batches that are due together."""
+async def _write(frames: Iterable[Frame], page: Page, reach: Callable[[float], None]) -> None:
+    """Write each frame when it is due, in batches that are due together, and say how far it is."""
     sent = time.monotonic()
-    page.playback.begin(sent)
-    batch = ""
-    run = run_of(job)
-    events, region = _followed(events_of(run), page), page.open_region(options)
-    for frame in play(job, options, page.screen, events, region):
+    batch, shown = "", 0.0
+    for frame in frames:
         now = time.monotonic()
-        if max(page.playback.owe(frame.delay, now), now - sent) >= TICK or len(batch) >= BATCH:
+        left = page.playback.owe(frame.delay, now, frame.shown)
+        if max(left, now - sent) >= TICK or len(batch) >= BATCH:
             await page.write(batch)
-            page.reach(*progress(run, page.at))
+            reach(shown)
             batch = ""
             await page.wait()
+            if page.playback.asked:
+                return
             sent = time.monotonic()
         batch += frame.text
+        shown = frame.shown
     await page.write(batch)
 
 
 async def show(options: Options, page: Page) -> int:
     """Play the runs, with a pause between them, and return the exit status."""
     page.speed(options.speed_factor)
-    for number, run in enumerate(runs_of(options)):
+    for number, run_options in enumerate(runs_of(options)):
         if number:
             page.playback.owe(PAUSE, time.monotonic())
-            await page.wait()
+            await page.wait(seekable=False)
+        each = run_options._replace(from_=None) if number else run_options
         try:
-            job = plan(run)
+            run = run_of(plan(each))
         except LlmsimError as error:
             await page.write(_complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE.value
-        page.announce(_introduction(run))
-        await _play(job, run, page)
+        page.announce(_introduction(each))
+        since = 0.0
+        try:
+            since = beginning(run, each)
+        except LlmsimError as error:  # the show goes on without it
+            await page.write(_complaint(error.sentence(PARAMETER)))
+        await _play(run, each, page, since)
     return ExitStatus.FINISHED.value
 
 

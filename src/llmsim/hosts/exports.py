@@ -11,7 +11,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
-from llmsim.show.player import Frame, play
+from llmsim.show.player import Frame, Through, play
 from llmsim.text.screen import Screen
 
 TYPE_CHECKING = False
@@ -91,13 +91,13 @@ def export_only(
     `check` is called at every event and may raise to stop. Raises ExportError if an export fails.
     """
     for run in runs_of(options):
-        job, failures = plan(run), list[str]()
-        played_run = run_of(job)
+        failures = list[str]()
+        played_run = run_of(plan(run))
         with outlets(run, played_run, failures) as out:
             told = out.tee(_heard(events(played_run), check, clock, deadline))
             played: Iterable[object] = told
             if out.exports and out.exports.records_frames:
-                frames = play(job, run, lambda: UNSEEN, told)
+                frames = play(played_run, run, lambda: UNSEEN, 0.0, _instead(told))
                 played = out.taped(frames, lambda: UNSEEN)
             for _ in played:
                 if out.exports and out.exports.failed:
@@ -107,6 +107,11 @@ def export_only(
         if clock() >= deadline:
             return False
     return True
+
+
+def _instead(told: Iterable[Event]) -> Through:
+    """What gives these events in the place of a run's own, which they are."""
+    return lambda _: told
 
 
 def _heard(

@@ -23,28 +23,50 @@ class Key(NamedTuple):
     name: str  # what it asks for
     characters: str
     label: str  # what is written on it
-    hint: str  # its meaning in a word
+    hint: str  # its meaning in a word; none for a key that the hint leaves out
     meaning: str
+    # Of a key without a character: what terminals send for it, and its name in a browser.
+    sequences: tuple[bytes, ...] = ()
+    browser: str = ""
 
 
 KEYS = (
     Key("pause", " ", "space", "pause", "hold the show, and let it go on"),
     Key("faster", "+=", "+", "faster", "play twice as fast"),
     Key("slower", "-_", "-", "slower", "play half as fast"),
+    Key(
+        "back", "", "left", "back", "go 10 seconds of the show back",
+        (b"\x1b[D", b"\x1bOD"), "arrowleft"
+    ),
+    Key(
+        "forward", "", "right", "on", "go 10 seconds of the show on",
+        (b"\x1b[C", b"\x1bOC"), "arrowright"
+    ),
+    Key(
+        "beginning", "", "Home", "", "go to the beginning of the run",
+        (b"\x1b[H", b"\x1bOH", b"\x1b[1~", b"\x1b[7~"), "home",
+    ),
     Key("next", "nN", "n", "next", "leave this run for the next; it does not count for --runs"),
     Key("board", "gG", "g", "board", "take the board away, and bring it back"),
-    Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too"),
-)
+    Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too", browser="escape"),
+)  # fmt: skip
 NAMES = {character: key.name for key in KEYS for character in key.characters}
+# While a sequence that is a key is decoded, a byte stands for it; typed bytes like it are no key.
+STANDING = {
+    bytes([0xF8 + number]): key for number, key in enumerate(k for k in KEYS if k.sequences)
+}
+MARKS = {sequence: mark for mark, key in STANDING.items() for sequence in key.sequences}
+FOREIGN = bytes.maketrans(b"".join(STANDING), b"\x80" * len(STANDING))
+NAMES_OF_MARKS = {mark[0]: key.name for mark, key in STANDING.items()}
 UNKNOWN = "unknown"  # a key that asks for nothing
 # Where there is no room for all, the first of these are shown.
-IMPORTANCE = ("quit", "pause", "faster", "slower", "next", "board")
+IMPORTANCE = ("quit", "pause", "faster", "slower", "next", "board", "back", "forward")
 GAP = "  "
 
 
 def hint(width: int) -> str:
     """The keys and their meanings in one line of at most `width` cells."""
-    texts = {key.name: f"{key.label} {key.hint}" for key in KEYS}
+    texts = {key.name: f"{key.label} {key.hint}" for key in KEYS if key.hint}
     shown: list[str] = []
     for name in IMPORTANCE:
         if len(" ".join(texts[each] for each in [*shown, name])) <= width:
@@ -55,7 +77,7 @@ def hint(width: int) -> str:
 
 
 class Decoder:
-    """Turns what a terminal sends into keys' names; arrows, mouse and pastes ask for nothing."""
+    """Turns what a terminal sends into keys' names; what is mouse or paste asks for nothing."""
 
     def __init__(self) -> None:
         """Nothing has come."""
@@ -68,12 +90,16 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[str]:
         """The names of the keys in what has come at once."""
-        data, self._rest = self._rest + data, b""
+        data, self._rest = self._rest + data.translate(FOREIGN), b""
         if ESCAPE in data:
             data = self._without_sequences(data)
         if len(data) > PASTE:
             return []
-        return [NAMES.get(chr(byte), UNKNOWN) for byte in data if byte < 128]
+        return [
+            NAMES_OF_MARKS.get(byte) or NAMES.get(chr(byte), UNKNOWN)
+            for byte in data
+            if byte < 128 or byte in NAMES_OF_MARKS
+        ]
 
     def quiet(self) -> list[str]:
         """What it was that had begun when nothing has followed: the key Esc, or nothing."""
@@ -89,7 +115,7 @@ class Decoder:
         paste, within = re.escape(PASTE_BEGINS), re.DOTALL
         data = re.sub(paste + b".*?" + re.escape(PASTE_ENDS), b"", data, flags=within)
         typed, begun, pasted = data.partition(PASTE_BEGINS)
-        typed = re.sub(SEQUENCES, b"", typed, flags=within)
+        typed = re.sub(SEQUENCES, lambda found: MARKS.get(found[0], b""), typed, flags=within)
         if begun:  # of the paste so far only what may be the beginning of its end is needed
             self._rest = begun + pasted[-len(PASTE_ENDS) :]
             return typed

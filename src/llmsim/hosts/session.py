@@ -1,7 +1,7 @@
 """The loop of the native host: writes each frame when it is due, and does what keys ask for."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import inf, isfinite
 
 from llmsim.hosts.exports import Outlets, outlets
@@ -13,11 +13,11 @@ from llmsim.hosts.signals import Signals
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event
-from llmsim.run.simulation import events, run_of
+from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run
-from llmsim.show.playback import Playback
-from llmsim.show.player import play, shows_board
-from llmsim.text.screen import blank_row
+from llmsim.show.playback import SKIP, Playback
+from llmsim.show.player import Frame, beginning, play, shows_board
+from llmsim.text.screen import blank_row, emptied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Session:
         self.playback = Playback(clock(), options.speed_factor)
         self.failures: list[str] = []  # a sentence for each export that could not be written
         self._region: LiveRegion | None = None
+        self._seekable = True
         self._hinted = False
         self._note_ends = inf
 
@@ -66,8 +67,8 @@ class Session:
         Raises Stopped when a signal asks for the end.
         """
         left = self.options.runs
-        for run in runs_of(self.options._replace(runs=0)):
-            self._play(run)
+        for number, run in enumerate(runs_of(self.options._replace(runs=0))):
+            self._play(run._replace(from_=None) if number else run)
             if self.playback.asked == "next":  # what is skipped does not count
                 continue
             if self.playback.asked or self.clock() >= self.deadline:
@@ -77,43 +78,64 @@ class Session:
                 break
         return True
 
-    def _play(self, run: Options) -> None:
-        self.playback.begin(self.clock())
-        job = plan(run)
-        timeline = run_of(job)
-        with outlets(run, timeline, self.failures) as out:
-            self._play_into(run, timeline, out)
+    def _play(self, options: Options) -> None:
+        began = self.clock()
+        run = run_of(plan(options))
+        since = beginning(run, options)  # before anything is written: it may be refused
+        with outlets(options, run, self.failures) as out:
+            self.output.begin()
+            self._open_region(options)
+            self._seekable = out.exports is None
+            self.playback.begin(began, since)
+            self._write(self._frames(run, options, since, out))
+            while self.playback.asked == "seek":
+                self._empty_screen()
+                since = self.playback.target
+                self.playback.begin(self.clock(), since)
+                self._write(self._frames(run, options, since, out))
+        if self.playback.asked == "next":
+            self.output.write(self._cleared(), self.deadline)
 
-    def _play_into(self, run: Options, timeline: Run, out: Outlets) -> None:
+    def _frames(self, run: Run, options: Options, since: float, out: Outlets) -> Iterable[Frame]:
+        """The frames of a run from a show second on, which its exports see in passing."""
+        screen = self.output.screen
+
+        def through(told: Iterable[Event]) -> Iterable[Event]:
+            return out.tee(self._interruptible(told))
+
+        return out.taped(play(run, options, screen, since, through, self._region), screen)
+
+    def _write(self, frames: Iterable[Frame]) -> None:
+        """Writes each frame when it is due, until something else is asked for or time is up."""
         output, clock, deadline, playback = self.output, self.clock, self.deadline, self.playback
-        output.begin()
-        self._open_region(run)
         batch = ""
-        told = out.tee(self._interruptible(timeline))
-        frames = play(timeline.job, run, output.screen, told, self._region)
-        for frame in out.taped(frames, output.screen):
+        for frame in frames:
             now = clock()
-            if playback.owe(frame.delay, now) >= SHORTEST_SLEEP or len(batch) >= BATCH:
+            left = playback.owe(frame.delay, now, frame.shown)
+            if left >= SHORTEST_SLEEP or len(batch) >= BATCH:
                 output.write(batch, deadline)
                 batch = ""
                 self._wait()
                 now = clock()
             if playback.asked or now >= deadline:
-                break
+                return
             batch += frame.text
-        else:
-            output.write(batch, deadline)
-            self._attend()  # a run may be over without ever having waited
-        if playback.asked == "next":
-            output.write(self._cleared(), deadline)
+        output.write(batch, deadline)
+        self._attend()  # a run may be over without ever having waited
 
-    def _interruptible(self, timeline: Run) -> Iterator[Event]:
+    def _interruptible(self, told: Iterable[Event]) -> Iterator[Event]:
         """What happens, until time is up; a signal is heard however little there is to tell."""
-        for event in events(timeline):
+        for event in told:
             self.signals.check()
             if self.clock() >= self.deadline:
                 return
             yield event
+
+    def _empty_screen(self) -> None:
+        """Takes away what the screen shows of the moment that is left."""
+        screen = self.output.screen()
+        text = self._region.emptied() if self._region else blank_row(screen) + emptied(screen)
+        self.output.write(text, self.deadline)
 
     def _open_region(self, run: Options) -> None:
         """Opens the live region of a run that has a board, or keys that can bring one."""
@@ -203,6 +225,8 @@ class Session:
         elif name == "board":
             if self._region:
                 self._region.board = not self._region.board
+        elif name in ("back", "forward", "beginning"):
+            self._seek(name)
         elif name in ("next", "quit"):
             playback.ask(name)
             self._rest()
@@ -215,6 +239,17 @@ class Session:
             self._rest()
         else:
             self._say(self._speed_note(), NOTE_TIME)
+
+    def _seek(self, name: str) -> None:
+        """Goes to another moment of the run, unless an export is to have every moment once."""
+        if not self._seekable:
+            text = "an export is being written: it has no way back"
+            self._say(lambda width: text[:width], NOTE_TIME)
+        elif name == "beginning":
+            self.playback.seek(0.0)
+        else:
+            self.playback.left(self.clock())
+            self.playback.skip(SKIP if name == "forward" else -SKIP)
 
     def _speed_note(self) -> "Note":
         speed = self.playback.speed

@@ -6,6 +6,7 @@ from llmsim.hosts.keys import NAMES, UNKNOWN
 # Seconds between two reads of the keyboard, since no call can wait for a key.
 TICK = 0.05
 SPECIAL = "\x00\xe0"  # the first half of an arrow or a function key
+SECOND = {"K": "back", "M": "forward", "G": "beginning"}  # the scan codes of arrows and Home
 STANDARD_OUTPUT = -11  # GetStdHandle
 VIRTUAL_TERMINAL = 0x0004  # SetConsoleMode: ENABLE_VIRTUAL_TERMINAL_PROCESSING
 
@@ -48,7 +49,8 @@ class WindowsKeyboard(Keyboard):
         while msvcrt.kbhit():  # type: ignore[attr-defined,unused-ignore]  # Windows alone has it
             character = msvcrt.getwch()  # type: ignore[attr-defined,unused-ignore]
             if character in SPECIAL:
-                msvcrt.getwch()  # type: ignore[attr-defined,unused-ignore]
+                second = msvcrt.getwch()  # type: ignore[attr-defined,unused-ignore]
+                names += [SECOND[second]] if second in SECOND else []
             else:
                 names.append(NAMES.get(character, UNKNOWN))
         return names

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from llmsim.catalog import records
 from llmsim.dialects import registry
 from llmsim.job import recipes
+from llmsim.options.parsing import PHASES
 from llmsim.options.table import COLORS, LISTS, SHELLS, VIEWS
 
 
@@ -22,6 +23,7 @@ def choices(name: str, *, installed: bool = False) -> Sequence[str]:
         "gpu": [gpu.name for gpu in records.gpus()],
         "duration": ("real",),
         "speed-factor": ("max",),
+        "from": PHASES,
         "view": VIEWS,
         "color": COLORS,
         "list": LISTS,

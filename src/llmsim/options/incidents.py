@@ -3,7 +3,7 @@
 from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
 from llmsim.job.records import Asked
-from llmsim.options.parsing import parse_duration
+from llmsim.options.parsing import starting_point
 from llmsim.text.wording import nearest
 
 PHASES = ("launch", "training", "validation", "checkpoint")
@@ -54,16 +54,9 @@ def moment(text: str) -> tuple[str, float, str]:
     Units are "share" (of the optimizer steps), "step", "seconds" since the command, and "phase".
     Raises ValueError for anything else.
     """
-    if text in PHASES:
-        return "phase", 0.0, text
-    if text.endswith("%"):
-        share = float(text[:-1]) / 100.0
-        if not 0.0 <= share <= 1.0:
+    kind, value = starting_point(text)
+    if kind == "phase":
+        if value not in PHASES:
             raise ValueError
-        return "share", share, ""
-    name, _, number = text.partition("=")
-    if name == "step":
-        if not (number.isascii() and number.isdigit()) or len(number) > 12:
-            raise ValueError
-        return "step", float(number), ""
-    return "seconds", parse_duration(text), ""
+        return kind, 0.0, str(value)
+    return "seconds" if kind == "time" else kind, float(value), ""

@@ -4,7 +4,7 @@ Each parser takes a text and returns its value. It raises OptionError with the p
 after the option's name, or ValueError if the table's `expected` is explanation enough.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import fsum, inf, isfinite
 
@@ -13,6 +13,7 @@ from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.errors import CatalogError, OptionError
 from llmsim.telemetry.kinds import Export
 from llmsim.text.wording import one_of
+from llmsim.typed import Literal, NamedTuple
 
 SECONDS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
 REAL_TIME = inf  # the value of --duration real
@@ -36,6 +37,45 @@ def parse_duration(text: str) -> float:
     if not 0 < seconds < 1e9:
         raise ValueError
     return seconds
+
+
+PHASES = ("launch", "training", "validation", "checkpoint", "export")
+
+
+StartingKind = Literal["share", "step", "time", "phase"]
+
+
+class StartingPoint(NamedTuple):
+    """What a value of --from names: a share 0 .. 1, a step, simulated seconds or a phase."""
+
+    kind: StartingKind
+    value: float | int | str
+
+
+def starting_point(text: str) -> StartingPoint:
+    """The moment in "40%", "step=1200", "1h20m" or "validation".
+
+    Raises ValueError when the text is none of these.
+    """
+    if text in PHASES:
+        return StartingPoint("phase", text)
+    if text.endswith("%"):
+        share = float(text[:-1]) if text[:1].isascii() and text[:1].isdigit() else -1.0
+        if not 0.0 <= share <= 100.0:
+            raise ValueError
+        return StartingPoint("share", share / 100.0)
+    name, equals, number = text.partition("=")
+    if equals:
+        if name != "step":
+            raise ValueError
+        return StartingPoint("step", whole_number(1, 10**12)(number))
+    return StartingPoint("time", parse_duration(text))
+
+
+def parse_starting_point(text: str) -> str:
+    """A moment of a run as it was typed: which second it is depends on the run."""
+    starting_point(text)
+    return text
 
 
 def parse_show_duration(text: str) -> float:
@@ -84,11 +124,14 @@ def parse_switch(text: str) -> bool:
     raise ValueError
 
 
-def choice(*names: str) -> Callable[[str], str]:
-    """The parser that takes one of the names and suggests the nearest for others."""
+def choice(*names: str, old: Sequence[str] = ()) -> Callable[[str], str]:
+    """The parser that takes one of the names and suggests the nearest for others.
+
+    Old names are taken, too, but not suggested.
+    """
 
     def parse(text: str) -> str:
-        if text in names:
+        if text in names or text in old:
             return text
         raise OptionError(f"cannot be {quoted(text)}: {one_of(names, text)}")
 

@@ -21,15 +21,15 @@ from llmsim.options.parsing import (
     parse_show_duration,
     parse_speed,
     parse_start,
+    parse_starting_point,
     parse_switch,
     whole_number,
 )
-from llmsim.options.wanted import NOT_LIFTED, Wanted
+from llmsim.options.wanted import Wanted
 from llmsim.telemetry.kinds import Export
 from llmsim.text.wording import either, nearest
 from llmsim.typed import NamedTuple
 
-_PLAIN_MARKS = {ord(mark): "x" for mark in "@%+=:,./-_"}
 LARGEST_SEED = 2**64 - 1
 
 
@@ -67,6 +67,7 @@ class Options(NamedTuple):
     duration: float = 180.0  # show seconds at speed 1
     speed_factor: float = 1.0
     instant_print_lines: int = 0
+    from_: str | None = None  # where the first run begins: see options/parsing.py
     runs: int = 1
     exit_after_time: float | None = None  # show seconds
     view: str = "auto"
@@ -161,6 +162,12 @@ OPTIONS = (
         "print this many lines at once first", "0", "N", "i",
     ),
     Option(
+        "from", parse_starting_point,
+        "a share such as 40%, step=1200, a time such as 1h20m, or a phase such as validation",
+        "begin at 40%, step=120, 1h or export",
+        "launch", "MOMENT",
+    ),
+    Option(
         "runs", whole_number(0, 10**9), "a whole number, 0 for ever",
         "runs to play, each with the next seed; 0 for ever", "1", "N", page_default="0",
     ),
@@ -201,7 +208,7 @@ OPTIONS = (
         in_url=False, in_config=False,
     ),
     Option(
-        "list", choice(*LISTS, *OLD_LISTS), either(LISTS),
+        "list", choice(*LISTS, old=OLD_LISTS), either(LISTS),
         "show " + either(LISTS), "", "WHAT", in_url=False, in_config=False,
     ),
     Option(
@@ -239,8 +246,8 @@ def _offered(prefix: str) -> Iterator[Option]:
 
 
 def field_of(option: Option) -> str:
-    """The option's field in Options."""
-    return option.name.replace("-", "_")
+    """The option's field in Options: `from` is a word of Python's own, so its field is `from_`."""
+    return "from_" if option.name == "from" else option.name.replace("-", "_")
 
 
 def with_value(options: Options, option: Option, text: str, shown: str | Setting) -> Options:
@@ -288,43 +295,3 @@ def parse_options(
 def from_query(pairs: Iterable[tuple[str, str]]) -> tuple[Options, list[str]]:
     """The options of a URL's query, with endless runs by default; see parse_options."""
     return parse_options(pairs, prefix="", base=Options(runs=0))
-
-
-def quoted_word(word: str) -> str:
-    """The word as a POSIX shell needs it, as shlex.quote does it; shlex imports re, a slow one."""
-    plain = word.isascii() and word.translate(_PLAIN_MARKS).isalnum()
-    return word if plain else "'" + word.replace("'", "'\"'\"'") + "'"
-
-
-def identity(options: Options) -> Iterator[tuple[str, str]]:
-    """The options that determine the job, not its show: (name, text) pairs, "yes" for a switch.
-
-    What a job file says is not repeated beside the file's name.
-    """
-    job = options.job if options.job and options.job.source else None
-    for option in (option for option in OPTIONS if option.names_job):
-        field = field_of(option)
-        value = getattr(options, field)
-        said = None if field in NOT_LIFTED and value == "auto" else getattr(job, field, None)
-        if value == (Options._field_defaults[field] if said is None else said):
-            continue
-        if option.repeats:
-            yield from ((option.name, each) for each in value)
-        elif field == "job":
-            yield from [(option.name, job.source)] if job else []
-        elif isinstance(value, bool):
-            yield option.name, "yes" if value else "no"
-        elif value is not None and (said or not value == option.default == "auto"):
-            yield option.name, value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def command(options: Options) -> str:
-    """The command line that plays the same run again."""
-    switches = {option.name for option in OPTIONS if not option.metavar}
-    words = ["llmsim"]
-    for name, text in identity(options):
-        if name in switches:
-            words.append(f"--{name}" if text == "yes" else f"--{name}={text}")
-        else:
-            words += [f"--{name}", text]
-    return " ".join(map(quoted_word, words))

@@ -13,8 +13,9 @@ from llmsim.job.recipes import AUTO
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count
 from llmsim.options.checking import checked
+from llmsim.options.command import command, identity
 from llmsim.options.incidents import asked
-from llmsim.options.table import Options, command, identity
+from llmsim.options.table import Options
 from llmsim.options.wanted import wanted
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time, throughput

@@ -9,12 +9,12 @@ from llmsim.board.opening import opening
 from llmsim.board.poster import poster
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.job.records import Job
-from llmsim.run.events import Event, Summary
-from llmsim.run.timeline import Run
+from llmsim.run.events import Summary
 from llmsim.show.dashboard import Dashboard, closing
+from llmsim.show.pace import Timed
 from llmsim.show.playback import Playback
 from llmsim.show.streams import job_after, tellers
-from llmsim.text.screen import Screen
+from llmsim.text.screen import Screen, emptied
 from llmsim.text.style import Row, cells, cut, painted
 from llmsim.typed import Any
 
@@ -187,6 +187,14 @@ class LiveRegion:
         self._above, self._free, self._exact = 0, 0, False
         return region.cleared(last) if screen.live else ""
 
+    def emptied(self) -> str:
+        """The text that takes everything off the screen, for another moment of the run."""
+        self._ended = None
+        self.cleared()
+        self._tail.clear()
+        self._screen, self._exact = self._ask(), self.board
+        return emptied(self._screen)
+
     def _last(self, screen: Screen) -> list[str]:
         """The rows of the poster, if the run has ended and has a board."""
         if not (self.board and self._view and self._ended and rows_of(screen)):
@@ -210,14 +218,9 @@ def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[flo
 
 
 def render(
-    timed: Iterator[tuple[float, Event]],
-    run: Run,
-    live: LiveRegion,
-    at_once: int,
-    since: float = 0.0,
-    stream: str = "log",
-) -> Iterator[tuple[float, str]]:
-    """Pairs of show seconds to wait and then text to write.
+    timed: Timed, live: LiveRegion, at_once: int, stream: str = "log"
+) -> Iterator[tuple[float, str, float]]:
+    """Show seconds to wait, then text to write, and the show second that it belongs to.
 
     Only what has no text is waited for: a text that waited could have the size of a terminal
     that was resized meanwhile. At a higher speed ticks are further apart, so that they stay
@@ -227,22 +230,22 @@ def render(
     def tick() -> float:
         return TICK * live.pace()
 
+    run, simulated = timed.run, timed.pace.simulated
     printing, dashboard = tellers(run.job, stream), Dashboard(run)
-    job = run.job
-    clock, printed, reached = 0.0, 0, since
-    yield 0.0, live.draw(dashboard.seen(since, clock, live.pace()))
-    for gap, event in timed:
-        start, clock = clock, clock + gap
+    clock, printed, job = timed.since, 0, timed.job
+    if not timed.recent:  # else lines come first: they are there sooner than a board
+        yield 0.0, live.draw(dashboard.seen(0.0, clock, live.pace())), clock
+    for shown, event in timed.events():
+        start, clock = clock, shown
         before = start
-        for now in moments(start, clock, tick) if gap and printed >= at_once else ():
-            yield now - before, ""
+        for now in moments(start, clock, tick) if shown > start and printed >= at_once else ():
+            yield now - before, "", now
             before = now
-            at = reached + (event.at - reached) * (now - start) / gap
-            if now < clock and (text := live.draw(dashboard.seen(at, now, live.pace()))):
-                yield 0.0, text
-        reached = event.at
+            view = dashboard.seen(simulated(now), now, live.pace())
+            if now < clock and (text := live.draw(view)):
+                yield 0.0, text, now
         job = job_after(job, event)
         if (tell := printing.get(type(event))) and (lines := live.lines(tell, event, job)):
-            yield 0.0, live.draw(dashboard.seen(event.at, clock, live.pace()), lines)
+            yield 0.0, live.draw(dashboard.seen(event.at, clock, live.pace()), lines), clock
             printed += len(lines)
-    yield 0.0, live.cleared()
+    yield 0.0, live.cleared(), clock

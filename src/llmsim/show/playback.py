@@ -10,6 +10,8 @@ from math import inf
 
 # Speeds that keys lead to.
 SLOWEST, FASTEST = 2.0**-6, 2.0**10
+# Show seconds that a key goes back or on.
+SKIP = 10.0
 # A suspended machine or a stalled reader is not caught up with, but for this many seconds.
 ARREARS = 1.0
 # Seconds that are no wait but what is left over when floats are subtracted.
@@ -23,13 +25,18 @@ class Playback:
         """`now` is in seconds of the host's clock, here as in every method."""
         self.speed = speed
         self.paused = False
-        self.asked = ""  # "next" or "quit": what is to come instead of the rest of the run
+        self.asked = ""  # "next", "quit" or "seek": what is to come instead of the next frame
+        self.target = 0.0  # show second that a seek leads to
         self.begin(now)
 
-    def begin(self, now: float) -> None:
-        """Begins a run: nothing is owed, and what was asked is done."""
+    def begin(self, now: float, position: float = 0.0) -> None:
+        """Begins a run, or goes on at another position of it: nothing is owed, nothing is asked.
+
+        What is to be seen there is shown in a pause, too.
+        """
         self.asked = ""
-        self._due = self._owed = 0.0  # show seconds: of the next frame, and until then
+        self._due, self._owed = position, 0.0  # show seconds: of the next frame, and until then
+        self._arrived = False
         self._now = now
 
     @property
@@ -37,16 +44,20 @@ class Playback:
         """The show seconds that were played when left() was asked last."""
         return self._due - max(self._owed, 0.0)
 
-    def owe(self, delay: float, now: float) -> float:
-        """Adds a frame's delay in show seconds; how long to wait for it is told as left() does."""
-        self._due += delay
+    def owe(self, delay: float, now: float, due: float | None = None) -> float:
+        """Adds a frame's delay in show seconds, and returns what left() does.
+
+        `due` is the frame's show second, which matters where delays were left out.
+        """
+        self._due = self._due + delay if due is None else due
         self._owed += delay
+        self._arrived = self._arrived or delay > 0.0
         return self.left(now)
 
     def left(self, now: float) -> float:
         """Seconds until the next frame is due: below zero when it is late, inf in a pause."""
         past, self._now = now - self._now, now
-        if self.paused:
+        if self.paused and self._arrived:
             return inf
         if self.speed == inf:
             self._owed = 0.0
@@ -82,3 +93,12 @@ class Playback:
         """Ends the run under way, paused or not: for the "next", or to "quit"."""
         self.asked, self.paused = what, False
         self._owed = min(self._owed, 0.0)
+
+    def seek(self, position: float) -> None:
+        """Asks for another position of the run, in show seconds; a paused show stays paused."""
+        if self.asked in ("", "seek"):
+            self.asked, self.target = "seek", max(0.0, position)
+
+    def skip(self, seconds: float) -> None:
+        """Asks for a position this many show seconds further on, or further back if negative."""
+        self.seek((self.target if self.asked == "seek" else self.position) + seconds)

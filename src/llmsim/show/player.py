@@ -1,24 +1,23 @@
-"""A run as frames: the events' lines, each after its delay. The only exchange office of clocks.
+"""A run as frames: the events' lines, each after its delay.
 
-    simulate -> (event, delay) -> lines -> frames
+    events -> (show second, event) -> lines -> frames
 
-`Event.at` is simulated seconds, `Frame.delay` show seconds at speed 1. Each phase gets its
-share of the show; within a phase the rhythm is the simulation's.
+`Event.at` is simulated seconds, `Frame.delay` show seconds at speed 1; show/pace.py turns one
+into the other.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 
-from llmsim.dialects.line import Bar, Line, in_pipe
-from llmsim.job.milestones import checkpoints, validations
+from llmsim.dialects.line import NOTCHES, Bar, Line, in_pipe
 from llmsim.job.records import Job
 from llmsim.options.checking import checked, checked_job
-from llmsim.options.parsing import REAL_TIME
 from llmsim.options.table import Options
 from llmsim.physics import noise
-from llmsim.run.events import Event, MeshBuilt, PhaseEnded, PhaseStarted
-from llmsim.run.simulation import events as events_of
-from llmsim.run.simulation import run_of
+from llmsim.run.events import Event
+from llmsim.run.simulation import events, run_of
+from llmsim.run.timeline import Run, segment_at
+from llmsim.show.pace import Pace, Timed
 from llmsim.show.streams import job_after, tellers
 from llmsim.text.screen import Screen, blank_row
 from llmsim.text.style import Span, paint
@@ -28,59 +27,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llmsim.show.live_region import LiveRegion
 
-# Parts of a show: training proper 0.68, with its validations and checkpoints 0.856. A launch takes
-# at most eight seconds of three minutes, and less by its haste.
-SHARES = {
-    "launch": 0.044,
-    "training": 0.68,
-    "validation": 0.09,
-    "checkpoint": 0.086,
-    "export": 0.1,
-}
-# How many times faster a show goes until all GPUs know each other: too fast for the eye.
-HASTE = 8.0
-
-# What an incident adds to a show, as parts of it: each is over sooner if it is so in truth.
-INTERRUPTIONS = {"failure": 0.02, "outage": 0.012, "relaunch": 0.04}
-
 
 class Frame(NamedTuple):
-    """Text to write after waiting `delay` show seconds."""
+    """Text to write after waiting `delay` show seconds; it belongs to the show second `shown`."""
 
     delay: float
     text: str
-
-
-def exchange_rate(started: PhaseStarted, job: Job, left: float) -> float:
-    """Show seconds per simulated second in a phase; `left` are the show seconds without the launch.
-
-    A launch is not stretched: nothing is duller than a slow one. What it leaves, others get.
-    """
-    if (known := INTERRUPTIONS.get(started.phase)) is not None:
-        return min(1.0, known * left / (started.seconds or 1.0))
-    times = {"validation": validations(job), "checkpoint": checkpoints(job)}
-    share = SHARES[started.phase] / times.get(started.phase, 1)
-    if started.phase == "launch":
-        return min(1.0, share * left / (1.0 - share) / started.seconds)
-    return share / (1.0 - SHARES["launch"]) * left / (started.seconds or 1.0)
-
-
-def paced(events: Iterable[Event], job: Job, duration: float) -> Iterator[tuple[float, Event]]:
-    """Each event with the show seconds since the one before it; phases nest."""
-    rates: list[float] = []
-    before, left, haste = 0.0, duration * (1.0 - SHARES["launch"]), 1.0
-    for event in events:
-        gap, before = event.at - before, event.at
-        yield gap * rates[-1] / haste if rates else 0.0, event
-        if isinstance(event, MeshBuilt):
-            haste = 1.0
-        if isinstance(event, PhaseStarted):
-            rates.append(1.0 if duration == REAL_TIME else exchange_rate(event, job, left))
-            haste = HASTE if event.phase == "launch" and rates[-1] < 1.0 else haste
-        elif isinstance(event, PhaseEnded):
-            rate = rates.pop()
-            if event.phase == "launch":
-                left = duration - rate * event.at
+    shown: float = 0.0
 
 
 def on_terminal(lines: Iterable[Line | Bar], live: str, screen: Screen) -> tuple[str, str]:
@@ -107,58 +60,78 @@ def shows_board(options: Options, screen: Screen) -> bool:
     return options.view == "board" and screen.live
 
 
+Through = Callable[[Iterable[Event]], Iterable[Event]]  # looks at events in passing
+
+
 def play(
-    job: Job,
+    job: Job | Run,
     options: Options,
     screen: Callable[[], Screen],
-    events: Iterable[Event] | None = None,
+    since: float | None = None,
+    through: Through = iter,
     region: "LiveRegion | None" = None,
 ) -> Iterator[Frame]:
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold.
 
-    `events` are the job's own unless somebody who looks on hands them through. Who changes the
-    board or the speed in the middle of it hands in a live region of this screen. Raises OptionError
-    at once when the options or the job are wrong.
+    It begins at the show second `since`, or where the options say: the last screenful before
+    that comes at once. Who has a run hands that in, so that its timeline is not drawn again. Who
+    looks on hands in what the events go through, and who changes the board or the speed in the
+    middle of it a live region of this screen. Raises OptionError at once when the options or the
+    job are wrong, or when the moment is not in the run.
     """
-    shown = checked(options)
-    return _frames(checked_job(job), shown, screen, events, region)
+    options = checked(options)
+    run = job if isinstance(job, Run) else run_of(checked_job(job))
+    since = beginning(run, options) if since is None else since
+    pace, at = Pace(run, options.duration), 0.0
+    recent: Sequence[Event] = ()
+    if since > 0.0:
+        from llmsim.show.seek import screenful
+
+        at = pace.simulated(since)
+        recent = screenful(run, at, screen(), options.stream)
+    attempt = segment_at(run, recent[0].at if recent else 0.0).attempt
+    speaking = run.job._replace(attempt=attempt)
+    timed = Timed(run, speaking, pace, pace.shown(at), recent, through(events(run, at)))
+    return _frames(timed, options, screen, region)
+
+
+def beginning(run: Run, options: Options) -> float:
+    """The show second at which the options have a run begin.
+
+    Raises OptionError when that moment is not in the run.
+    """
+    if not options.from_:
+        return 0.0
+    from llmsim.show.seek import moment_of
+
+    return Pace(run, options.duration).shown(moment_of(run, options.from_))
 
 
 def _frames(
-    job: Job,
+    timed: Timed,
     options: Options,
     screen: Callable[[], Screen],
-    events: Iterable[Event] | None,
     region: "LiveRegion | None",
 ) -> Iterator[Frame]:
     """The frames of a run of which all is right."""
-    run = run_of(job)
-    timed = paced(events_of(run) if events is None else events, job, options.duration)
     if not region and not shows_board(options, screen()):
-        yield from _log(job, options, screen, timed)
+        yield from _log(timed, options, screen)
         return
     from llmsim.show.live_region import LiveRegion, render  # a pipe does without
     from llmsim.show.playback import Playback
 
     region = region or LiveRegion(screen, Playback(0.0, options.speed_factor))
-    for delay, text in render(
-        timed, run, region, options.instant_print_lines, stream=options.stream
-    ):
-        yield Frame(delay, text)
+    at_once, stream = options.instant_print_lines, options.stream
+    for delay, text, shown in render(timed, region, at_once, stream):
+        yield Frame(delay, text, shown)
 
 
-def _log(
-    job: Job,
-    options: Options,
-    screen: Callable[[], Screen],
-    timed: Iterable[tuple[float, Event]],
-) -> Iterator[Frame]:
+def _log(timed: Timed, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
     """The lines, and on a terminal the live bar."""
-    printing = tellers(job, options.stream)
-    delay, live, width, printed = 0.0, "", 0, 0
-    notches: dict[str, int] = {}
-    for gap, event in timed:
-        delay += gap
+    job, printing = timed.job, tellers(timed.job, options.stream)
+    before, live, width, printed = timed.since, "", 0, 0
+    notches = _noted(timed, screen(), options.stream)
+    for shown, event in timed.events():
         job = job_after(job, event)
         tell = printing.get(type(event))
         if tell is None:
@@ -174,9 +147,22 @@ def _log(
         else:
             text = in_pipe(lines, notches)
         if text:
-            yield Frame(0.0 if printed < options.instant_print_lines else delay, text)
+            delay = 0.0 if printed < options.instant_print_lines else shown - before
+            yield Frame(delay, text, shown)
             printed += text.count("\n")
-            delay = 0.0
+            before = shown
+
+
+def _noted(timed: Timed, screen: Screen, stream: str) -> dict[str, int]:
+    """The notches of the bars that a show begins in the middle of: these are not shown again."""
+    table = tellers(timed.job, stream)
+    notches: dict[str, int] = {}
+    for event in timed.recent:
+        tell = table.get(type(event))
+        for line in tell(event, timed.job, screen) if tell else ():
+            if isinstance(line, Bar):
+                notches.setdefault(line.task, int(line.fraction * NOTCHES) % NOTCHES)
+    return notches
 
 
 FAREWELLS = (

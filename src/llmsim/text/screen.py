@@ -35,6 +35,11 @@ def blank_row(screen: Screen) -> str:
     return "\r\x1b[0m\x1b[J" if screen.color else "\r" + " " * (screen.width - 1) + "\r"
 
 
+def emptied(screen: Screen) -> str:
+    """What empties a terminal's screen; what has left it at the top stays."""
+    return "\x1b[H\x1b[J" if screen.live and screen.color else ""
+
+
 def wants_color(choice: str, environment: Mapping[str, str], terminal: bool) -> bool:
     """Whether to colour: --color first, then NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, TERM, CLICOLOR.
 

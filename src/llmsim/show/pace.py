@@ -1,0 +1,137 @@
+"""Simulated time as show time, and back. The only exchange office of the two clocks.
+
+    simulated  0 ........ launch ........ training ........ validation ........ export
+    shown      0 .. launch .. training .......... validation .... export
+
+The knots of a monotone line through (simulated, shown) are where the run's segments end; between
+two knots the rhythm is the simulation's. Knots are laid as far as somebody asks, as the segments
+are drawn.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+
+from llmsim.job.milestones import checkpoints, validations
+from llmsim.job.records import Job
+from llmsim.options.parsing import REAL_TIME
+from llmsim.physics.speed import step_time
+from llmsim.run.events import Event, MeshBuilt, PhaseEnded
+from llmsim.run.simulation import events
+from llmsim.run.timeline import Run, Segment
+from llmsim.typed import NamedTuple
+
+# Parts of a show: training proper 0.68, with its validations and checkpoints 0.856. A launch takes
+# at most eight seconds of three minutes, and less by its haste.
+SHARES = {
+    "launch": 0.044,
+    "training": 0.68,
+    "validation": 0.09,
+    "checkpoint": 0.086,
+    "export": 0.1,
+}
+# How many times faster a show goes until all GPUs know each other: too fast for the eye.
+HASTE = 8.0
+
+# What an incident adds to a show, as parts of it: each is over sooner if it is so in truth.
+INTERRUPTIONS = {"failure": 0.02, "outage": 0.012, "relaunch": 0.04}
+
+
+class Pace:
+    """The show seconds of a run that is to take `duration` show seconds, or real time."""
+
+    def __init__(self, run: Run, duration: float) -> None:
+        """Lays no knot yet but the first."""
+        self._run, self._real = run, duration == REAL_TIME
+        self._simulated, self._shown, self._laid = [0.0], [0.0], 0  # segments with their knots
+        job, launch = run.job, run.timeline[0]
+        # A launch is not stretched: nothing is duller than a slow one. What it leaves, others get.
+        lasts, share = launch.ended - launch.began, SHARES["launch"]
+        self._launch = min(1.0, share * duration / lasts) if lasts and not self._real else 1.0
+        self._left = (duration - self._launch * lasts) / (1.0 - share)
+        self._times = {"validation": validations(job), "checkpoint": checkpoints(job)}
+        self._training = step_time.training_seconds(job)
+
+    def shown(self, at: float) -> float:
+        """The show second of a simulated one; after the run's end it is the last."""
+        if self._real:
+            return at
+        while self._simulated[-1] < at and self._lay():
+            pass
+        return _between(self._simulated, self._shown, at)
+
+    def simulated(self, shown: float) -> float:
+        """The simulated second of a show second, to the microsecond; at most the run's last."""
+        if self._real:
+            return min(shown, self._end(shown))
+        while self._shown[-1] < shown and self._lay():
+            pass
+        return round(_between(self._shown, self._simulated, shown), 6)
+
+    def _end(self, shown: float) -> float:
+        """When the run ends in real time, if that is before a show second."""
+        timeline = self._run.timeline
+        return timeline[timeline.number_at(shown)].ended
+
+    def _lay(self) -> bool:
+        """Lays the knot at the end of the next segment; False when there is none."""
+        number, timeline = self._laid, self._run.timeline
+        if not timeline.has(number):
+            return False
+        self._laid += 1
+        segment = timeline[number]
+        rate = self._rate(segment)
+        if number == 0 and rate < 1.0:
+            self._knot(self._mesh_built(), rate / HASTE)
+        self._knot(segment.ended, rate)
+        return True
+
+    def _knot(self, at: float, rate: float) -> None:
+        """Adds a knot at a simulated second; `rate` is show seconds per simulated second to it."""
+        self._shown.append(self._shown[-1] + (at - self._simulated[-1]) * rate)
+        self._simulated.append(at)
+
+    def _mesh_built(self) -> float:
+        """When all GPUs of the first launch know each other; its beginning if they never do."""
+        built = (each.at for each in events(self._run) if isinstance(each, MeshBuilt | PhaseEnded))
+        return next(built, 0.0)
+
+    def _rate(self, segment: Segment) -> float:
+        """Show seconds per simulated second in a segment."""
+        if segment.kind == "launch" and segment.attempt == 1:
+            return self._launch
+        # A phase that a fault cuts short is as fast as if it were whole.
+        lasts = segment.ended - segment.began + segment.cut
+        phase = "relaunch" if segment.kind == "launch" else segment.kind
+        if phase in INTERRUPTIONS:
+            return min(1.0, INTERRUPTIONS[phase] * self._left * (1.0 - SHARES["launch"]) / lasts)
+        lasts = self._training if segment.kind == "training" else lasts
+        share = SHARES[segment.kind] / self._times.get(segment.kind, 1)
+        return share * self._left / lasts if lasts else 0.0
+
+
+def _between(places: list[float], values: list[float], place: float) -> float:
+    """The value at a place, on the line through the knots; the nearest end outside of them."""
+    index = min(max(bisect_left(places, place), 1), len(places) - 1)
+    if len(places) == 1 or place <= places[0]:
+        return values[0]
+    low, high = places[index - 1], places[index]
+    part = min((place - low) / (high - low), 1.0) if high > low else 1.0
+    return values[index - 1] + part * (values[index] - values[index - 1])
+
+
+class Timed(NamedTuple):
+    """The events of a run from a show second on, and the screenful before it."""
+
+    run: Run
+    job: Job  # with the processes that speak at first
+    pace: Pace
+    since: float  # show seconds
+    recent: Sequence[Event]
+    coming: Iterable[Event]
+
+    def events(self) -> Iterator[tuple[float, Event]]:
+        """All of them in order, each with the show second at which it comes."""
+        for event in self.recent:
+            yield self.since, event
+        for event in self.coming:
+            yield max(self.since, self.pace.shown(event.at)), event

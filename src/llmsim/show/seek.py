@@ -1,0 +1,82 @@
+"""Another moment of a run: which one somebody means, and what stands on the screen there."""
+
+from collections.abc import Iterator, Sequence
+
+from llmsim.dialects.line import Bar
+from llmsim.errors import OptionError, Setting
+from llmsim.options.parsing import starting_point
+from llmsim.run.events import Event
+from llmsim.run.simulation import events
+from llmsim.run.timeline import Run, run_ended, segment_at, step_at, step_began, step_done
+from llmsim.show.streams import tellers
+from llmsim.text import units
+from llmsim.text.screen import Screen
+
+# The first look back is at this part of a screen's rows, as logged steps; then at twice as many.
+LOOK = 8
+
+
+def moment_of(run: Run, text: str) -> float:
+    """The simulated second that a value of --from means in this run.
+
+    A share is of the run's optimizer steps. A step or a phase is meant from its first beginning
+    on. Raises OptionError when the moment is not in the run.
+    """
+    kind, value = starting_point(text)
+    steps = run.job.schedule.steps
+    if kind == "share":
+        done = int(float(value) * steps)
+        return step_began(run, done + 1) if done < steps else step_done(run, steps)
+    if kind == "step":
+        if int(value) > steps:
+            raise _refused(text, f"the run has {steps:,} steps")
+        return step_began(run, int(value))
+    if kind == "time":
+        if float(value) > run_ended(run):
+            raise _refused(text, f"the run takes {units.hours(run_ended(run)).strip()}")
+        return float(value)
+    for segment in run.timeline:
+        if segment.kind == value:
+            return segment.began
+    raise _refused(text, "the run has no phase of that name")
+
+
+def _refused(text: str, reason: str) -> OptionError:
+    return OptionError(Setting("from"), f" cannot be {text}: {reason}.")
+
+
+def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Sequence[Event]:
+    """The last events before a moment whose lines fill a screen, in order; one of them at least.
+
+    It looks back by logged steps, further each time, so that its cost is that of what it finds;
+    a stream that seldom says anything may leave the screen emptier.
+    """
+    job = run.job._replace(attempt=segment_at(run, at).attempt)
+    table, steps = tellers(job, stream), max(2, screen.height // LOOK)
+    while True:
+        since = _back(run, at, steps)
+        kept: list[Event] = []
+        left = screen.height
+        for event in reversed(list(_before(run, since, at))):
+            tell = table.get(type(event))
+            lines = tell(event, job, screen) if tell else ()
+            left -= sum(not isinstance(line, Bar) or line.fraction >= 1 for line in lines)
+            if left < 0 and kept:
+                break
+            kept.append(event)
+        if left <= 0 or since == 0.0 or steps > screen.height * LOOK:
+            return kept[::-1]
+        steps *= 2
+
+
+def _back(run: Run, at: float, steps: int) -> float:
+    """The moment this many logged steps before another; 0 where there are not as many."""
+    first = step_at(run, at) + 1 - steps * run.job.schedule.log_every
+    return step_began(run, first) if first > 1 else 0.0
+
+
+def _before(run: Run, since: float, at: float) -> Iterator[Event]:
+    for event in events(run, since):
+        if event.at >= at:
+            return
+        yield event

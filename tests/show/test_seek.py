@@ -1,0 +1,164 @@
+"""--from and seeking: which moment is meant, what is shown at once there, and what it costs."""
+
+import re
+import time
+from datetime import datetime
+from functools import cache
+from math import inf
+
+import pytest
+
+from llmsim.errors import FLAG, OptionError
+from llmsim.job.records import Job
+from llmsim.options.parsing import REAL_TIME
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.events import PhaseStarted
+from llmsim.run.simulation import events, run_of
+from llmsim.run.timeline import Run, run_ended, step_began, step_done
+from llmsim.show.pace import Pace
+from llmsim.show.player import Frame, play
+from llmsim.show.seek import moment_of, screenful
+from llmsim.text.screen import Screen
+from tests.board.stage import Terminal
+
+START = datetime(2026, 1, 30, 12)
+PIPE = Screen(width=120, height=24, color=False, unicode=True, live=False)
+TERMINAL = Screen(width=80, height=24, color=True, unicode=True, live=True)
+SEED = 5
+
+
+@cache
+def a_run(seed: int = SEED, dialect: str = "pytorch") -> Run:
+    return run_of(plan(Options(seed=seed, start=START, dialect=dialect)))
+
+
+def first(run: Run, phase: str) -> float:
+    """When a phase first began, as its event says."""
+    return next(e.at for e in events(run) if isinstance(e, PhaseStarted) and e.phase == phase)
+
+
+def test_a_share_is_of_the_steps_as_the_board_counts_them() -> None:
+    run = a_run()
+    steps = run.job.schedule.steps
+    assert moment_of(run, "0%") == step_began(run, 1)
+    assert moment_of(run, "40%") == step_began(run, int(0.4 * steps) + 1)
+    assert moment_of(run, "100%") == step_done(run, steps)
+
+
+def test_a_step_is_meant_from_its_beginning_on() -> None:
+    run = a_run()
+    began = moment_of(run, "step=300")
+    assert began == step_began(run, 300)
+    assert step_done(run, 299) <= began < step_done(run, 300)
+
+
+def test_a_time_is_simulated_time() -> None:
+    assert moment_of(a_run(), "1h20m") == 4800.0
+
+
+@pytest.mark.parametrize("phase", ["launch", "training", "validation", "checkpoint", "export"])
+def test_a_phase_is_meant_from_its_first_beginning_on(phase: str) -> None:
+    assert moment_of(a_run(), phase) == first(a_run(), phase)
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(OptionError) as refused:
+        play(a_run(), Options(from_=text), lambda: PIPE)
+    return refused.value.sentence(FLAG)
+
+
+def test_a_moment_that_a_run_does_not_have_is_refused() -> None:
+    steps = f"{a_run().job.schedule.steps:,}"
+    assert refusal("step=1000000") == f"--from cannot be step=1000000: the run has {steps} steps."
+    pattern = r"--from cannot be 400d: the run takes \d+:\d\d:\d\d\."
+    assert re.fullmatch(pattern, refusal("400d"))
+
+
+def log(run: Run, **options: object) -> list[Frame]:
+    asked = Options(view="log")._replace(**options)  # type: ignore[arg-type]  # any option
+    return list(play(run, asked, lambda: PIPE))
+
+
+def lines_of(frames: list[Frame]) -> list[str]:
+    return "".join(frame.text for frame in frames).splitlines()
+
+
+@pytest.mark.parametrize("dialect", ["pytorch", "olmo", "hf", "lightning"])
+@pytest.mark.parametrize("text", ["40%", "step=300", "validation", "export", "100%"])
+def test_the_log_from_a_moment_is_the_end_of_the_whole_log(dialect: str, text: str) -> None:
+    run = a_run(dialect=dialect)
+    whole, part = lines_of(log(run)), log(run, from_=text)
+    shown = [line for line in lines_of(part) if "%|" not in line]
+    assert shown == [line for line in whole if "%|" not in line][-len(shown) :], (dialect, text)
+    at_once = lines_of([frame for frame in part if frame.shown <= part[0].shown])
+    assert len(at_once) >= PIPE.height // 2, (dialect, text)
+
+
+@pytest.mark.parametrize("text", ["40%", "step=300", "validation", "export"])
+def test_after_a_moment_the_show_goes_on_as_it_would(text: str) -> None:
+    run = a_run()
+    since = Pace(run, 180.0).shown(moment_of(run, text)) + 1e-6  # a moment there and back
+    later = [f for f in log(run, from_=text) if f.shown > since and "%|" not in f.text]
+    usual = [f for f in log(run) if f.shown > since and "%|" not in f.text]
+    assert [frame.shown for frame in later] == [frame.shown for frame in usual]
+    frames = log(run, from_=text)
+    assert all(frame.delay == 0.0 for frame in frames if frame.shown <= since)
+    assert sum(frame.delay for frame in frames) == pytest.approx(frames[-1].shown - since, abs=1e-5)
+
+
+@pytest.mark.parametrize("height", [5, 24, 100])
+def test_no_more_than_a_screenful_comes_at_once(height: int) -> None:
+    run, screen = a_run(), PIPE._replace(height=height)
+    for part in (0.001, 0.01, 0.2, 0.5, 0.9, 1.0):
+        at = part * run_ended(run)
+        found = screenful(run, at, screen)
+        facts = [event for event in events(run) if event.at < at]
+        assert list(found) == facts[len(facts) - len(found) :], part
+        frames = play(run, Options(view="log"), lambda: screen, Pace(run, 180.0).shown(at))
+        at_once = [f for f in frames if f.delay == 0.0 and f.shown < Pace(run, 180.0).shown(at)]
+        lines = [line for line in lines_of(at_once) if "%|" not in line]
+        assert len(lines) <= max(height, 30), part  # one event may print a table
+
+
+def test_the_board_shows_the_moment_and_not_the_beginning() -> None:
+    run, terminal = a_run(), Terminal(80, 24)
+    options = Options(from_="step=300", duration=30.0)
+    since = Pace(run, 30.0).shown(moment_of(run, "step=300"))
+    for frame in play(run, options, lambda: TERMINAL):
+        if frame.shown > since + 0.25:
+            break
+        terminal.stream.feed(frame.text)
+    shown = "\n".join(terminal.display)
+    assert re.search(r"step +(29\d|30\d)/", shown), shown
+
+
+# --- cost --------------------------------------------------------------------------------------
+
+MANY = 1_200_000  # steps
+
+
+def long_job(pauses: int) -> Job:
+    """A job of many steps that validates and saves this often."""
+    job = plan(Options(seed=SEED, start=START, dialect="pytorch"))
+    every = MANY // pauses
+    plan_of = job.schedule._replace(steps=MANY, save_every=every, validate_every=every)
+    return job._replace(schedule=plan_of)
+
+
+def seconds_to_the_first_line(from_: str | None, screen: Screen) -> float:
+    """CPU seconds, the best of some: a machine may do other things as well."""
+    best = inf
+    for _ in range(5):
+        job, began = long_job(120), time.process_time()
+        frames = play(job, Options(duration=REAL_TIME, from_=from_), lambda: screen)
+        assert next(frame.text for frame in frames if frame.text)
+        best = min(best, time.process_time() - began)
+    return best
+
+
+@pytest.mark.parametrize("screen", [PIPE, TERMINAL], ids=["pipe", "terminal"])
+@pytest.mark.parametrize("text", ["50%", "step=600000", "export"])
+def test_the_middle_of_a_long_run_comes_as_fast_as_its_beginning(text: str, screen: Screen) -> None:
+    usual, there = seconds_to_the_first_line(None, screen), seconds_to_the_first_line(text, screen)
+    assert there - usual < 0.060, f"{text}: {there:.3f} s, {usual:.3f} s from the beginning"
