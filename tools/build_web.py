@@ -22,6 +22,7 @@ from llmsim.options.choices import choices
 from llmsim.options.table import OPTIONS
 from llmsim.show.playback import FASTEST, SKIP, SLOWEST
 from tools import engine, library
+from tools.prelude import prelude
 
 ROOT = library.ROOT
 WEB = ROOT / "web"
@@ -210,6 +211,7 @@ def prepare() -> None:
     library.make(MADE / "library.zip")
     write_options()
     (MADE / "tables.js").write_text(module(tables()), encoding="utf-8")
+    (MADE / "prelude.json").write_text(prelude(), encoding="ascii")
     build_wheels()
     build_source()
 

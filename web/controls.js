@@ -35,6 +35,7 @@ export function listen(bar, actions) {
     if (event.key === "Escape" && performance.now() - closed < GRACE) return;
     // Keys in a dialog belong to the dialog, and a space on a button presses the button.
     if (!(target instanceof Element) || target.closest("dialog")) return;
+    if (target.matches("input[type=range]") && event.key.length > 1 && event.key !== "Escape") return;
     if (event.key !== " " || !target.closest("[data-action]")) {
       event.preventDefault();
       event.stopPropagation();

@@ -6,8 +6,10 @@ import { addressOf, commandOf, merged, readAddress } from "./address.js";
 import { listen, share, toggleFullScreen } from "./controls.js";
 import { element, fail, failToStart, rest, showProgress, whenFailed } from "./loading.js";
 import { forget, keepForLater } from "./offline.js";
-import { FASTEST, SKIP, SLOWEST } from "./tables.js";
+import { playPrelude } from "./prelude.js";
+import { FASTEST, OPTIONS, SKIP, SLOWEST } from "./tables.js";
 import { chosenTheme, followSystem, remember, themeOf } from "./themes.js";
+import { timelineOf } from "./timeline.js";
 
 /** @import { Query } from "./address.js" */
 /** @import { FromWorker, Run, ToWorker } from "./messages" */
@@ -23,6 +25,8 @@ let speed = 1;
 let paused = false;
 let board = true;
 let reached = ""; // phase and percentage
+let at = 0; // simulated seconds
+let command = ""; // that the show begins with
 /** @type {Worker | undefined} */
 let worker;
 /** @type {Terminal | undefined} */
@@ -41,6 +45,12 @@ whenFailed(() => {
   if (worker) worker.onmessage = null;
   worker?.terminate();
 });
+
+// While Python loads there is a run to see, unless the address asks for another.
+const prelude =
+  asked.length || address.boot !== "library" || !OPTIONS.includes("from")
+    ? undefined
+    : playPrelude(element("prelude")).catch(console.info); // Python plays without it
 
 const NO_WORKER =
   "The page may not start a worker here: the browser, or this site's Content-Security-Policy, forbids it.";
@@ -63,19 +73,28 @@ function hear(message) {
     case "progress":
       showProgress(message.loaded, message.total, message.missing);
       break;
+    case "ready":
+      if (prelude) begin();
+      break;
     case "began":
       rest();
       if (root.dataset.state === "loading") setTimeout(finish, 1000);
       else setState("playing");
-      draw?.(`\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${commandOf(message.query)}\n`);
+      draw?.(`\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${command}\n`);
       break;
     case "run":
       run = message.run;
       // The address names the run, so that a reload, a return or a shared link plays it again.
       history.replaceState({ run: run.options }, "", addressOf(merged(asked, run.options)));
       break;
+    case "timeline":
+      timeline.lay(message.length, message.marks);
+      element("timeline").hidden = address.kiosk;
+      break;
     case "reached":
       reached = `${message.phase} ${message.percent}%`;
+      at = message.at;
+      timeline.reach(message.shown, reached);
       setTitle();
       break;
     case "text":
@@ -97,12 +116,22 @@ function hear(message) {
   }
 }
 
+/** Python is there: the prelude goes on as a run of its own, at the moment that it has reached. */
+async function begin() {
+  const reached = (await prelude)?.();
+  if (reached) asked = reached.run;
+  if (reached) play(merged(asked, [["from", `${reached.at}s`]]), []);
+  else play(asked);
+}
+
 /**
  * Play, instead of what is playing.
  *
  * @param {Query} query
+ * @param {Query} typed what of it was asked for
  */
-function play(query) {
+function play(query, typed = query) {
+  command = commandOf(typed);
   const given = new Map(query).get("speed-factor") ?? "1";
   setSpeed(given === "max" ? Infinity : Number(given) > 0 ? Number(given) : 1);
   setPaused(false);
@@ -205,7 +234,7 @@ const controls = listen(element("controls"), {
   board: () => setBoard(!board),
   stop: () => tell({ type: "stop" }),
   settings: () => changeSettings().catch((error) => fall(error, "The settings could not be fetched.")),
-  share: async () => notice(await share(location.href)),
+  share: async () => notice(await share(new URL(addressOf(moment()), location.href).href)),
   // The command works without an installed llmsim: uv fetches it and plays the run.
   command: async () => notice(await share(`uvx ${run?.command ?? "llmsim"}`, true)),
   screen: toggleFullScreen,
@@ -213,6 +242,14 @@ const controls = listen(element("controls"), {
   reader: (button) => read(button).catch((error) => fall(error, "The reader could not be fetched.")),
   help: () => showHelp().catch((error) => fall(error, "The help could not be fetched.")),
 });
+
+const timeline = timelineOf((position) => tell({ type: "seek", position }));
+
+/** The options of this moment of this run. */
+function moment() {
+  const here = merged(asked, run?.options ?? []);
+  return at >= 1 && root.dataset.state === "playing" ? merged(here, [["from", `${Math.floor(at)}s`]]) : here;
+}
 
 /**
  * Read the log to a screen reader, or no longer.
@@ -279,7 +316,7 @@ async function start() {
   terminal.onResize(({ cols, rows }) => tell({ type: "resize", columns: cols, rows }));
   module.onInterrupt(terminal, () => tell({ type: "stop" }));
   if (window.top === window) terminal.focus(); // in a frame the focus stays with the outer page
-  play(asked);
+  if (!prelude) play(asked);
 }
 
 window.addEventListener("popstate", () => {

@@ -33,12 +33,16 @@ export type ToWorker =
 export type FromWorker =
   /** Bytes fetched so far, and of all downloads, and which files have not come whole. */
   | { type: "progress"; loaded: number; total: number; missing: string[] }
+  /** Python is there: it can be told what to play. */
+  | { type: "ready" }
   /** A show begins, on an empty screen. */
-  | { type: "began"; query: [string, string][] }
+  | { type: "began" }
   /** A run of it begins. */
   | { type: "run"; run: Run }
-  /** So much of a phase of it is over. */
-  | { type: "reached"; phase: string; percent: number }
+  /** How many show seconds it takes, and the show second of each pause of its training. */
+  | { type: "timeline"; length: number; marks: [kind: string, shown: number][] }
+  /** So much of a phase of it is over; when that is, in show seconds and simulated ones. */
+  | { type: "reached"; phase: string; percent: number; shown: number; at: number }
   /** For the terminal; `size` comes back in "drawn". */
   | { type: "text"; text: string; size: number }
   /** All runs are over, with the exit status that a shell would see. */

@@ -223,7 +223,7 @@ async function play(query) {
   page?.stop();
   await show;
   if (number !== shows) return; // another has been asked for since
-  post({ type: "began", query });
+  post({ type: "began" });
   page = host.Page(
     (text, size) => post({ type: "text", text, size }),
     size.columns,
@@ -284,4 +284,4 @@ self.onmessage = ({ data }) => {
 
 // The download begins before the page says start.
 const booted = boot();
-booted.catch(() => {}); // told by play
+booted.then(() => post({ type: "ready" })).catch(() => {}); // told by play

@@ -364,7 +364,7 @@ def test_nothing_new_is_not_announced() -> None:
     told: list[str] = []
     page = Page(lambda _text, _size: None, 80, 24, told.append)
     for share in (0.101, 0.109, 0.11):
-        page.reach("training", share)
+        page.reach("training", share, 5.0, 60.0)
     assert [json.loads(it)["percent"] for it in told] == [10, 11]
 
 

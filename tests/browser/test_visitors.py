@@ -305,3 +305,73 @@ def test_previews_have_a_title_a_text_and_a_picture() -> None:
     tags = dict(re.findall(r'<meta property="og:([a-z:]+)" content="([^"]+)"', text))
     assert {"type", "title", "description", "image", "image:alt"} <= set(tags)
     assert (DIST / tags["image"]).stat().st_size < 5_000_000
+
+
+# --- the prelude and the timeline --------------------------------------------------------------
+
+
+def test_prelude_plays_while_python_loads_and_python_goes_on_from_there(visit: Visitor) -> None:
+    """What stood there stands there still: the first lines of the page's own run, in its width."""
+    shown = visit(width=1280, height=800)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    shown.page.context.route("**/library.zip", hold)
+    shown.open()
+    shown.wait_for("document.querySelectorAll('#prelude > div').length > 6")
+    prelude = shown.page.inner_text("#prelude").split("\n")
+    held[0].continue_()
+    shown.wait_for_state("playing")
+    rows = [row.rstrip() for row in shown.rows]
+    assert rows[0] == "$ python -m llmsim"  # as before: nobody has asked for more
+    assert prelude[0].split()[:4] == rows[1].split()[:4]  # the same command, in another width
+    assert "no option" not in shown.plain
+    assert "seed=28" in shown.page.url
+    assert "from=" not in shown.page.url
+
+
+def test_prelude_is_for_those_who_ask_for_no_run(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(seed=4)
+    shown.wait_for_state("playing")
+    assert shown.page.text_content("#prelude") == ""
+
+
+@pytest.mark.parametrize("by", ["mouse", "keys"])
+def test_timeline_shows_and_seeks(visit: Visitor, by: str) -> None:
+    shown = visit(width=1280, height=800)
+    shown.open(**{**ASKED, "view": "auto"}, dialect="pytorch")
+    shown.wait_for("document.querySelectorAll('#marks .validation').length > 0")
+    shown.wait_for("Number(document.getElementById('position').value) > 0")
+    if by == "mouse":
+        shown.page.mouse.move(200, 200)
+        shown.page.mouse.move(210, 210)
+        box = shown.page.locator("#position").bounding_box()
+        assert box
+        shown.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    else:
+        shown.page.focus("#position")
+        shown.page.keyboard.press("End")
+        for _ in range(3):
+            shown.page.keyboard.press("PageUp")
+        for _ in range(6):
+            shown.page.keyboard.press("PageDown")
+    shown.wait_for("/^training [1-9]/.test(document.title)")
+    value = shown.page.get_attribute("#position", "aria-valuetext") or ""
+    assert value.startswith("training")
+
+
+def test_share_names_the_moment(visit: Visitor) -> None:
+    shown = visit()
+    shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown.open(**ASKED, **{"from": "45%"})
+    shown.wait_for("/^training [1-9]/.test(document.title)")
+    shown.press("share")
+    shown.wait_for("document.getElementById('notice').textContent === 'link copied'")
+    link = str(shown.page.evaluate("navigator.clipboard.readText()"))
+    other = visit()
+    other.page.goto(link)
+    other.wait_for("/^training [1-9]/.test(document.title)")
+    assert parse_qs(urlsplit(link).query)["from"][0].endswith("s")

@@ -18,7 +18,7 @@ from llmsim.options.command import command, identity
 from llmsim.options.table import Options, from_query
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
-from llmsim.run.timeline import Run
+from llmsim.run.timeline import Run, run_ended
 from llmsim.show.dashboard import progress
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.pace import Pace
@@ -38,6 +38,9 @@ LONGEST_SLEEP = 3600.0
 WINDOW = 131_072
 # Sentences about an address that a visitor reads.
 MOST_COMPLAINTS = 3
+# The segments that the page's timeline has marks for, and the most marks that it has.
+MARKED = ("validation", "checkpoint")
+MOST_MARKS = 100
 # Seconds at speed 1 to look at a summary before the next run begins.
 PAUSE = 5.0
 
@@ -59,7 +62,7 @@ class Page:
         """A terminal of this size that has drawn all it was sent, with the board."""
         self.post = post
         self._announce = announce
-        self._reached = ("", -1)
+        self._reached = ("", -1, -1)
         self.playback = Playback(time.monotonic())
         self._changed = asyncio.Event()  # of the playback: a wait begins anew
         self._board = True
@@ -132,11 +135,16 @@ class Page:
         """Tell the page: see FromWorker in web/messages.d.ts."""
         self._announce(json.dumps(message))
 
-    def reach(self, phase: str, share: float) -> None:
-        """Tell the page how far the run is, when that is another phase or percentage."""
-        if (reached := (phase, int(share * 100))) != self._reached:
+    def reach(self, phase: str, share: float, shown: float, at: float) -> None:
+        """Tell the page how far the run is, when that is another phase, percentage or show second.
+
+        `at` is the simulated second of the show second `shown`.
+        """
+        if (reached := (phase, int(share * 100), int(shown))) != self._reached:
             self._reached = reached
-            self.announce({"type": "reached", "phase": phase, "percent": reached[1]})
+            self.announce(
+                {"type": "reached", "phase": phase, "percent": reached[1], "shown": shown, "at": at}
+            )
 
     async def write(self, text: str) -> None:
         """Send a text, and wait while the terminal has too much to draw."""
@@ -163,13 +171,23 @@ def _introduction(run: Options) -> dict[str, object]:
     return {"type": "run", "run": {"command": command(run), "options": list(identity(run))}}
 
 
+def _timeline(run: Run, pace: Pace) -> dict[str, object]:
+    """The page's timeline: the run's length in show seconds, and the places of its pauses."""
+    pauses = [segment for segment in run.timeline if segment.kind in MARKED]
+    marks = [(segment.kind, pace.shown(segment.began)) for segment in pauses]
+    some = marks[:: max(1, -(-len(marks) // MOST_MARKS))]
+    return {"type": "timeline", "length": pace.shown(run_ended(run)), "marks": some}
+
+
 async def _play(run: Run, options: Options, page: Page, since: float) -> None:
     """Play a run from a show second on, and from wherever the page asks for after that."""
     region, pace = page.open_region(options), Pace(run, options.duration)
 
     def reach(shown: float) -> None:
-        page.reach(*progress(run, pace.simulated(shown)))
+        at = pace.simulated(shown)
+        page.reach(*progress(run, at), shown, at)
 
+    page.announce(_timeline(run, pace))
     page.playback.begin(time.monotonic(), since)
     await _write(play(run, options, page.screen, since, iter, region), page, reach)
     while page.playback.asked == "seek":
