@@ -324,9 +324,10 @@ def test_prelude_plays_while_python_loads_and_python_goes_on_from_there(visit: V
     prelude = shown.page.inner_text("#prelude").split("\n")
     held[0].continue_()
     shown.wait_for_state("playing")
-    rows = [row.rstrip() for row in shown.rows]
-    assert rows[0] == "$ python -m llmsim"  # as before: nobody has asked for more
-    assert prelude[0].split()[:4] == rows[1].split()[:4]  # the same command, in another width
+    # The screen may be too low for all of it: its last line stands there, in this screen's width.
+    last = prelude[-1][:40].rstrip()
+    assert any(row.startswith(last) for row in shown.rows)
+    assert "--from" not in shown.rows[0]  # nobody has asked for it
     assert "no option" not in shown.plain
     assert "seed=28" in shown.page.url
     assert "from=" not in shown.page.url
