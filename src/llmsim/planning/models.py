@@ -103,11 +103,11 @@ def counted(model: Model, config: Architecture, wanted: Wanted) -> Model:
     Raises PlanError for a model of a size that the physics has no figures for.
     """
     exact = parameter_count(config)
+    if abs(exact / model.parameters - 1) <= NEAR and wanted.model is not None:
+        return model
     if not SMALLEST_MODEL <= exact <= LARGEST_MODEL:
         made = f"a model of these sizes has {exact:,} parameters"
         raise PlanError(f"{made}, where 20M to 100T would be right.")
-    if abs(exact / model.parameters - 1) <= NEAR and wanted.model is not None:
-        return model
     name = model.name if wanted.model is not None else f"Custom-{_short(exact)}"
     return Model(name, exact, active_parameter_count(config), config.experts)
 
