@@ -140,6 +140,21 @@ def test_speed_is_changed_by_keys_and_shown(visit: Visitor) -> None:
     shown.wait_for("transcript.length > 100_000", seconds=20)
 
 
+def test_arrows_and_home_go_to_other_moments(visit: Visitor) -> None:
+    shown = play(visit, **{"from": "40%"})
+    percent = "Number(/^training ([0-9]+)%/.exec(document.title)?.[1] ?? -1)"
+    shown.wait_for(f"{percent} >= 40")
+    for _ in range(3):  # 30 of 180 seconds, of which two thirds are the training's
+        shown.page.keyboard.press("ArrowRight")
+    shown.wait_for(f"{percent} >= 50")
+    for _ in range(6):
+        shown.page.keyboard.press("ArrowLeft")
+    shown.wait_for(f"{percent} >= 0 && {percent} < 40")
+    shown.page.keyboard.press("Home")
+    shown.wait_for("/^launch /.test(document.title)")
+    assert is_growing(shown, 4000)
+
+
 def test_speed_of_the_address_is_shown(visit: Visitor) -> None:
     assert play(visit, speed_factor="max").page.text_content("#speed") == "max"
     assert play(visit, speed_factor=2.5).page.text_content("#speed") == "2.5×"

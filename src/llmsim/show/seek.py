@@ -53,20 +53,20 @@ def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Seque
     """
     job = run.job._replace(attempt=segment_at(run, at).attempt)
     table, steps = tellers(job, stream), max(2, screen.height // LOOK)
+    kept: list[Event] = []
+    left, until = screen.height, at
     while True:
         since = _back(run, at, steps)
-        kept: list[Event] = []
-        left = screen.height
-        for event in reversed(list(_before(run, since, at))):
+        for event in reversed(list(_before(run, since, until))):
             tell = table.get(type(event))
             lines = tell(event, job, screen) if tell else ()
             left -= sum(not isinstance(line, Bar) or line.fraction >= 1 for line in lines)
             if left < 0 and kept:
-                break
+                return kept[::-1]
             kept.append(event)
         if left <= 0 or since == 0.0 or steps > screen.height * LOOK:
             return kept[::-1]
-        steps *= 2
+        until, steps = min(until, since), steps * 2
 
 
 def _back(run: Run, at: float, steps: int) -> float:
