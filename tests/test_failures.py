@@ -20,4 +20,6 @@ def test_a_failure_in_a_loop_names_seed_dialect_and_step() -> None:
     told = "\n".join(named(caught.tb))
     assert "seed: 3" in told
     assert "step: 10" in told
-    assert "run: seed 3, dialect megatron: llmsim --dialect megatron --seed 3" in told
+    assert (
+        "run: seed 3, dialect megatron: llmsim --dialect megatron --incidents none --seed 3" in told
+    )

@@ -128,9 +128,9 @@ def test_every_kind_of_data_is_there() -> None:
         Gpu("NVIDIA H100 80GB HBM3", 81559, 700, 989, 3.35, 450, 50, 8, "sxm", 1980, 43.0),
         Gpu("NVIDIA H200", 143771, 700, 989, 4.8, 450, 50, 8, "sxm", 1980, 43.0),
         Gpu("NVIDIA B200", 183359, 1000, 2250, 8.0, 900, 50, 8, "sxm", 1965, 42.0),
-        Gpu("NVIDIA GB300", 284208, 1400, 2500, 8.0, 900, 100, 4, "superchip", 1920, 39.0),
-        Gpu("NVIDIA A100-SXM4-80GB", 81920, 400, 312, 2.039, 300, 25, 8, "sxm", 1410, 57.0),
-        Gpu("AMD Instinct MI300X", 196592, 750, 1307, 5.3, 448, 50, 8, "instinct", 2100, 28.0),
+        Gpu("NVIDIA GB300", 284208, 1400, 2500, 8.0, 900, 100, 4, "superchip", 1920, 38.0),
+        Gpu("NVIDIA A100-SXM4-80GB", 81920, 400, 312, 2.039, 300, 25, 8, "sxm", 1410, 56.0),
+        Gpu("AMD Instinct MI300X", 196592, 750, 1307, 5.3, 448, 50, 8, "instinct", 2100, 26.0),
     ],
     ids=lambda gpu: gpu.name,
 )

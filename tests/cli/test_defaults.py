@@ -222,7 +222,7 @@ def test_a_file_that_never_ends_is_refused_and_not_waited_for(
     fifo = file.parent / "kmsg"
     os.mkfifo(fifo)
     writer = os.open(fifo, os.O_RDWR)  # so that the pipe is open, and empty
-    monkeypatch.setattr("llmsim.cli.defaults.S_ISREG", lambda mode: True)
+    monkeypatch.setattr("llmsim.cli.reading.S_ISREG", lambda mode: True)
     with pytest.raises(OptionError, match="kmsg is not a file"):
         default_options({"LLMSIM_CONFIG": str(fifo)})
     os.close(writer)

@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import cache
 
 import pyte
@@ -19,6 +20,8 @@ import pytest
 
 from llmsim.board.region import END
 from llmsim.hosts.output import HIDE_CURSOR, PASTES_PLAIN, SHOW_CURSOR, Output
+from llmsim.hosts.runs import runs_of
+from llmsim.options.table import Options
 from llmsim.show.player import FAREWELLS
 
 pytestmark = pytest.mark.long
@@ -467,7 +470,10 @@ def test_same_seed_and_start_same_bytes() -> None:
 
 def test_runs_take_the_next_seeds() -> None:
     at_once = [*START, "--speed-factor", "max"]
-    seventh, eighth = (piped("--seed", seed, *at_once) for seed in ("7", "8"))
+    _, second = runs_of(Options(seed=7, start=datetime(2026, 1, 30, 12), runs=2))
+    assert second.start is not None
+    later = [*at_once, "--start", second.start.isoformat()]
+    seventh, eighth = piped("--seed", "7", *at_once), piped("--seed", "8", *later)
     assert piped("--seed", "7", "--runs", "2", *at_once) == seventh + eighth
 
 

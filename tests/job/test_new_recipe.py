@@ -27,7 +27,7 @@ MODULE = '''
 from math import log
 
 from llmsim.physics.learning import gradient, loss, supervised
-from llmsim.physics.learning.curve import FULL_RATE_STEPS, Curve
+from llmsim.physics.learning.curve import Curve
 
 
 def _curve(job):
@@ -35,7 +35,7 @@ def _curve(job):
         floor=0.0,
         rest=0.5,
         start=1.0,
-        terms=((0.5, 5.0 / job.schedule.steps, FULL_RATE_STEPS),),
+        terms=((0.5, 5.0 / job.schedule.steps),),
     )
 
 

@@ -360,9 +360,9 @@ def test_a_command_names_its_job(fields: dict[str, Any]) -> None:
 
 def test_a_command_says_nothing_of_how_the_run_is_shown() -> None:
     shown = Options(seed=7, speed_factor=inf, color="never", runs=0, instant_print_lines=9)
-    assert command(shown) == "llmsim --dialect pytorch --seed 7"
+    assert command(shown) == "llmsim --seed 7"
 
 
 def test_a_command_is_quoted_for_the_shell() -> None:
     options = Options(gpu="NVIDIA H100 80GB HBM3", seed=7)
-    assert command(options) == "llmsim --dialect pytorch --gpu 'NVIDIA H100 80GB HBM3' --seed 7"
+    assert command(options) == "llmsim --gpu 'NVIDIA H100 80GB HBM3' --seed 7"

@@ -129,10 +129,13 @@ def heading(view: View, screen: Screen) -> Row:
     return _ruled(width, [(3, _titles(view, width - 6, screen))], screen)
 
 
+PACE_NEEDS = 32  # cells of a heading that has room for the pace
+
+
 def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     """The titles at the left and the phase at the right of a line of this width."""
     phase: Row = ((view.phase, view.phase),)
-    if view.pace and width >= 32:
+    if view.pace and width >= PACE_NEEDS:
         phase = (("warning", view.pace), ("track", " "), *phase)
     if view.phase != "training" and width >= 48:
         phase = (*phase, ("label", f" {view.phase_share:3.0%}"))
@@ -190,6 +193,8 @@ def _narrow(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     if panel:
         words = [(place, (("label", word),)) for place, word in panel.words if word]
         lines += [_ruled(inner, words, screen), *panel.rows]
+    if view.pace and (rows < 3 or inner + 1 < PACE_NEEDS):  # no heading says so
+        view = view._replace(doing=view.pace)
     lines.append(progress(view, inner, screen))
     heading = _ruled(inner + 1, _heading(view, inner + 1, screen), screen)
     return [heading] * (rows >= 3) + [(("", " "), *line) for line in lines]

@@ -49,9 +49,12 @@ def parse_precision(text: str) -> str:
     raise OptionError(f"cannot be {quoted(text)}: only {either(PRECISIONS)} is simulated so far.")
 
 
+LONGEST_PATH = 4096  # characters: Linux's PATH_MAX
+
+
 def parse_job(text: str) -> Wanted:
     """A job file by its path, which the host reads: what is in it is not known yet."""
-    if not text or not text.isprintable():
+    if not text or len(text) > LONGEST_PATH or not text.isprintable():
         raise ValueError
     return ANYTHING._replace(source=text)
 
