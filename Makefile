@@ -34,7 +34,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 	$(wildcard tools/make_library.*) $(shell find src tools/stand_ins -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-readers web bench-web dist workflows icons serve \
+.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test test-all-readers web bench-web dist workflows icons serve \
 	screenshots constraints clean docs statistics bench compare truth
 
 help: ## show what can be made
@@ -50,7 +50,9 @@ check: $(CHECK) ## the fast loop: ruff, mypy and the quick tests; no node, no br
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(addprefix --ignore=,$(HEAVY)) \
 		-m "not transcripts and not long and not extras"
 
-test: lint unit transcripts test-browser ## set up everything and run all checks and tests
+test: lint unit transcripts ## set up everything and run the checks and the tests, but those of the page
+
+test-all: test test-browser ## the same, and the page in a browser, which takes a quarter of an hour more
 
 lint: $(DEV) types style workflows ## ruff, mypy, tsc, biome and actionlint
 	$(BIN)/ruff check
