@@ -22,7 +22,17 @@ from llmsim.run.events import (
 )
 from llmsim.run.moment import energy, loads, readings, state
 from llmsim.run.simulation import events, run_of, step
-from llmsim.run.timeline import Run, run_ended, segment_at, step_at, step_began, step_done
+from llmsim.run.timeline import (
+    Delay,
+    Run,
+    run_ended,
+    segment_at,
+    step_at,
+    step_began,
+    step_done,
+    step_ended,
+    step_in,
+)
 from tests.runs import job_of
 
 SEEDS = st.integers(0, 199)
@@ -169,3 +179,32 @@ def test_energy_is_the_same_in_whatever_order_it_is_asked_for() -> None:
     at = [10.0, 4000.0, 300.0, 9000.0, 4000.0]
     together = fresh(5)
     assert [energy(together, each, 0) for each in at] == [energy(fresh(5), each, 0) for each in at]
+
+
+@cache
+def stretched(seed: int) -> Run:
+    """A run whose segments stay drawn."""
+    return fresh(seed)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from([1, 4, 9]),
+    st.floats(-0.1, 1.1),
+    st.lists(st.tuples(st.integers(1, 60), st.integers(0, 40), st.floats(0.0, 2000.0)), max_size=4),
+)
+def test_the_steps_at_a_moment_are_those_that_have_ended(
+    seed: int, part: float, slow: list[tuple[int, int, float]]
+) -> None:
+    """Of a stretch whose steps are slowed at random; all its steps are counted one by one."""
+    run = stretched(seed)
+    job, stretch = run.job, next(each for each in run.timeline if each.kind == "training")
+    stretch = stretch._replace(last=min(stretch.last, stretch.first + 60))
+    delays = tuple(Delay(first, first + more, seconds) for first, more, seconds in slow)
+    stretch = stretch._replace(delays=delays)
+    stretch = stretch._replace(ended=step_ended(job, stretch, stretch.last))
+    at = stretch.began + part * (stretch.ended - stretch.began)
+    steps = range(stretch.first, stretch.last + 1)
+    done = stretch.first - 1 + sum(step_ended(job, stretch, step) <= at for step in steps)
+    assert step_in(job, stretch, at) == done
+    assert step_in(job, stretch, step_ended(job, stretch, done)) == done
