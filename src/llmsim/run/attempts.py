@@ -10,6 +10,7 @@ checkpoint that was durable when the fault came: one that was still being writte
 
 from collections.abc import Generator, Iterator
 
+from llmsim.job.memo import remembered
 from llmsim.job.milestones import saved_steps, validated_steps
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import storage
@@ -53,6 +54,7 @@ def segments(job: Job) -> Iterator[Segment]:
         attempt = yield from _attempt(job, faults, attempt)
 
 
+@remembered()
 def launch_seconds(job: Job, attempt: int) -> float:
     """Seconds from the command to the first step, the load of a checkpoint left out."""
     *_, last = launch(job._replace(attempt=attempt), 0.0)
