@@ -73,17 +73,6 @@ def checkpoints(job: Job) -> int:
     return len(saved_steps(job))
 
 
-def logged_steps(job: Job) -> Iterator[tuple[int, int]]:
-    """Pairs of (the logged step before, this logged step): the first step, then each interval."""
-    every, steps = job.schedule.log_every, job.schedule.steps
-    if every > 1:
-        yield 0, 1
-    before = 1 if every > 1 else 0
-    for step in range(every, steps + 1, every):
-        yield before, step
-        before = step
-
-
 def previous_logged(job: Job, step: int) -> int:
     """The logged step before a step; 0 where there is none."""
     every = job.schedule.log_every
