@@ -7,9 +7,12 @@ python -m tools.dialect_docs --check    fails when it is out of date
 import sys
 from collections.abc import Iterator
 from datetime import datetime
+from importlib import import_module
+from importlib.util import find_spec
 
 from llmsim.dialects.line import Bar
 from llmsim.dialects.registry import frameworks, lines_of
+from llmsim.job.framework import Framework
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event, Step, Validated
@@ -89,12 +92,25 @@ def excerpt(name: str) -> str:
     return "\n...\n".join("\n".join(line[:LONGEST] for line in part) for part in parts if part)
 
 
+def release(framework: Framework) -> str:
+    """The release whose lines the log has, and where its statements that print are listed."""
+    if not framework.release:
+        return ""
+    text = f"Release: {framework.source}, {framework.release} (`{framework.commit[:12]}`)"
+    if find_spec(f"llmsim.dialects.{framework.name}.statements"):
+        path = f"src/llmsim/dialects/{framework.name}/statements.py"
+        count = len(import_module(f"llmsim.dialects.{framework.name}.statements").STATEMENTS)
+        text += f"; [{count} statements of it print]({'../' + path})"
+    return text + ".\n\n"
+
+
 def page() -> str:
     """The whole page."""
     text = HEAD.format(seed=SEED)
     for framework in frameworks():
         recipes = ", ".join(framework.recipes)
         text += f"## {framework.name}\n\n{framework.meaning}. Recipes: {recipes}.\n\n"
+        text += release(framework)
         text += f"```\n{excerpt(framework.name)}\n```\n\n"
     return text + TAIL
 

@@ -4,7 +4,11 @@ import pytest
 
 from llmsim.dialects.registry import NAMES
 
-FRAMEWORKS = {f"test_{name}.py" for name in NAMES if name != "pytorch"}
+FRAMEWORKS = {
+    *(f"test_{name}.py" for name in NAMES if name != "pytorch"),
+    "test_statements.py",
+    "test_readers.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,6 +17,9 @@ GAP = "  "
 # The narrowest column of prose; with less room the column is left out, as columns of numbers are.
 NARROWEST_PROSE = 16
 
+# A list is a table of 80 columns on a wider screen, too, and in a pipe.
+WIDEST = 80
+
 Row = tuple[str, ...]
 
 
@@ -24,7 +27,7 @@ def listing(kind: str, width: int) -> str:
     """The list as aligned columns under a heading; the last column is wrapped or left out to
     fit.
     """
-    heading, *rows = _fitted(_table(kind), width)
+    heading, *rows = _fitted(_table(kind), min(width, WIDEST))
     columns = []
     for title, *cells in zip(heading, *rows, strict=True):
         longest = max(map(len, (title, *cells)))
@@ -105,11 +108,16 @@ def _records(kind: str) -> Iterator[dict[str, object]]:
 
 
 def _dialect(name: str) -> Row:
-    """A dialect's name and meaning; for a faulty dialect of another package, the fault."""
+    """A dialect's name, and its meaning with the release and its commit.
+
+    For a faulty dialect of another package, the fault.
+    """
     try:
-        return name, registry.framework_of(name).meaning
+        framework = registry.framework_of(name)
     except OptionError as error:
         return name, str(error)
+    release = f" [{framework.release}, {framework.commit[:7]}]" if framework.release else ""
+    return name, framework.meaning + release
 
 
 def _usable(name: str) -> Framework | None:
@@ -143,6 +151,9 @@ def _framework(framework: Framework) -> dict[str, object]:
     return {
         "name": framework.name,
         "meaning": framework.meaning,
+        "source": framework.source,
+        "release": framework.release,
+        "commit": framework.commit,
         "recipes": framework.recipes,
         "device": framework.device,
         "logs_every_step": framework.logs_every_step,

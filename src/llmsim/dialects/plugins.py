@@ -120,7 +120,14 @@ _BY_TYPE: Mapping[type, tuple[Callable[[Any], bool], str]] = {
     int: (lambda value: value >= 0, "a whole number from 0"),
     str: (lambda value: bool(value) and value.isprintable(), "one line of text"),
 }
+_TEXT: tuple[Callable[[Any], bool], str] = (
+    lambda value: not value or value.isprintable(),
+    "one line of text, or none",
+)
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "source": _TEXT,
+    "release": _TEXT,
+    "commit": _TEXT,
     "recipes": (lambda value: _all_of(value, RECIPES), f"some of {either(RECIPES)}"),
     "device": (lambda value: value in DEVICES, either(DEVICES)),
     "model_family": (lambda value: value in FAMILIES, either(FAMILIES)),

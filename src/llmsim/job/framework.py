@@ -46,6 +46,10 @@ class Framework(NamedTuple):
     name: str  # also of its dialect: what --dialect takes
     meaning: str  # one line about its log, for people who choose
     recipes: tuple[str, ...]  # the recipes that people train with it
+    # The release whose lines the log has, line numbers and all.
+    source: str = ""  # its public repository, or the package on PyPI: "github.com/karpathy/nanoGPT"
+    release: str = ""  # as its people call it: "v0.2.2", or "master of 2025-11-12"
+    commit: str = ""  # of that release; of a package that was read from PyPI, its wheel's sha256
     device: Device = "GPU"
     logs_every_step: bool = False  # so its runs have fewer steps
     lr_lag_steps: int = 0  # first steps with a learning rate of 0: its schedule counts from 0

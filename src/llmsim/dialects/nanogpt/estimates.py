@@ -37,9 +37,14 @@ def iteration(job: Job, step: int) -> int:
     return 0 if step == 1 else step
 
 
+def last_iteration(job: Job) -> int:
+    """The number of the last iteration, max_iters: train.py runs this one, too."""
+    return iteration(job, job.schedule.steps)
+
+
 def evaluates(job: Job, step: int) -> bool:
-    """Whether train.py evaluates and saves after a step; it does neither after the last one."""
-    return step > 0 and step % job.schedule.validate_every == 0
+    """Whether train.py evaluates and saves after a step: before an iteration that it runs."""
+    return 0 < step <= last_iteration(job) and step % job.schedule.validate_every == 0
 
 
 def pause(job: Job, step: int) -> float:

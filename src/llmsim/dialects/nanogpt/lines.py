@@ -4,7 +4,8 @@ Every evaluation is followed by a save (always_save_checkpoint, train.py's defau
 line is that of rank 0's last micro-batch, its MFU in units of an A100's peak (model.py).
 
 Iteration i is timed from the end of the one before it, so that an evaluation or a save before it
-counts; its line comes after theirs. The running MFU begins at iteration 5; each line keeps nine
+counts; its line comes after theirs. What train.py prints before its loop stands under no guard:
+each process prints it. The running MFU begins at iteration 5; each line keeps nine
 tenths of the earlier value (train.py:300-327).
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nanogpt import estimates, recovery
 from llmsim.dialects.parts import shell
+from llmsim.dialects.parts.interleaving import copies
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import Architecture, padded_vocabulary, position_parameters
 from llmsim.physics.learning import loss
@@ -38,8 +40,8 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     yield from shell.typed(screen, shell.torchrun(job, f"train.py {_config(job)}"))
 
 
-def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
-    """configurator.py echoes the file that overrides train.py's defaults."""
+def _workers_started(event: events.WorkersStarted, job: Job, screen: Screen) -> Lines:
+    """configurator.py echoes the file that overrides train.py's defaults, in every process."""
     schedule, layout, config = job.schedule, job.layout, job.architecture
     # One process evaluates, on training and validation data, in the time of one full validation.
     evaluations = max(1, schedule.validation_batches * layout.accumulation // 2)
@@ -52,7 +54,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
         "n_layer": config.layers,
         "n_head": config.heads,
         "n_embd": config.hidden_size,
-        "max_iters": schedule.steps,
+        "max_iters": estimates.last_iteration(job),
         "lr_decay_iters": schedule.steps,
         "warmup_iters": schedule.warmup,
         "learning_rate": _typed(schedule.peak_lr),
@@ -62,15 +64,18 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
         "log_interval": schedule.log_every,
         "weight_decay": "1e-1",
     }
-    yield Line(f"Overriding config with {_config(job)}:")
-    yield Line(f"# {job.model.name} on {job.layout.gpus:,} x {job.gpu.name}")
-    yield Line(
+    product = (
         f"# {layout.micro_batch} batch size * {schedule.sequence} block size * "
         f"{layout.accumulation} gradaccum * {layout.dp} GPUs = {batch_tokens(job):,}"
     )
-    for name, value in settings.items():
-        yield Line(f"{name} = {value}")
-    yield Line("")
+    text = [
+        f"# {job.model.name} on {job.layout.gpus:,} x {job.gpu.name}",
+        product,
+        *(f"{name} = {value}" for name, value in settings.items()),
+        "",
+    ]
+    echo = [f"Overriding config with {_config(job)}:", "\n".join(text)]
+    yield from copies(job, "configurator", echo)
 
 
 def _typed(value: float) -> str:
@@ -80,23 +85,35 @@ def _typed(value: float) -> str:
 
 
 def _mesh_built(event: events.MeshBuilt, job: Job, screen: Screen) -> Lines:
-    yield Line(f"tokens per iteration will be: {batch_tokens(job):,}")
+    text = f"tokens per iteration will be: {batch_tokens(job):,}"
+    yield from copies(job, "tokens", [text])
 
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    """The model and its optimizer; the warning is torch's, since 2.4."""
     config = job.architecture
-    yield Line("Initializing a new model from scratch")
-    yield Line(
-        f"defaulting to vocab_size of GPT-2 to {padded_vocabulary(config)} "
-        f"({config.vocabulary} rounded up for efficiency)"
-    )
     counted = event.parameters - position_parameters(config)  # get_num_params leaves wpe out
-    yield Line(f"number of parameters: {counted / 1e6:.2f}M")
     tensors, vectors, size = _tensors(config)
     matrices = event.parameters - size
-    yield Line(f"num decayed parameter tensors: {tensors}, with {matrices:,} parameters")
-    yield Line(f"num non-decayed parameter tensors: {vectors}, with {size:,} parameters")
-    yield Line("using fused AdamW: True")
+    built = [
+        "Initializing a new model from scratch",
+        f"{_DEFAULTING} to {padded_vocabulary(config)} ({config.vocabulary} rounded up {_WHY})",
+        f"number of parameters: {counted / 1e6:.2f}M",
+        _SCALER,
+        f"num decayed parameter tensors: {tensors}, with {matrices:,} parameters",
+        f"num non-decayed parameter tensors: {vectors}, with {size:,} parameters",
+        "using fused AdamW: True",
+        "compiling the model... (takes a ~minute)",
+    ]
+    yield from copies(job, "model", built)
+
+
+_DEFAULTING, _WHY = "defaulting to vocab_size of GPT-2", "for efficiency"
+_SCALER = (
+    f"{recovery.TRAIN}:196: FutureWarning: `torch.cuda.amp.GradScaler(args...)` is deprecated. "
+    "Please use `torch.amp.GradScaler('cuda', args...)` instead.\n"
+    "  scaler = torch.cuda.amp.GradScaler(enabled=(dtype == 'float16'))"
+)
 
 
 def _tensors(config: Architecture) -> tuple[int, int, int]:
@@ -110,7 +127,6 @@ def _tensors(config: Architecture) -> tuple[int, int, int]:
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    yield Line("compiling the model... (takes a ~minute)")
     yield _estimated(job, 0)
 
 
@@ -161,7 +177,7 @@ LINES: dict[type, Render] = {
     **recovery.LINES,
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
-    events.RanksJoined: _ranks_joined,
+    events.WorkersStarted: _workers_started,
     events.MeshBuilt: _mesh_built,
     events.ModelBuilt: _model_built,
     events.TrainerReady: _trainer_ready,

@@ -9,15 +9,15 @@ from llmsim.job.records import Job
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
-_TRAIN = "/workspace/nanoGPT/train.py"
+TRAIN = "/workspace/nanoGPT/train.py"
 CODE = code_of(
     "train.py",
     (),
-    Place(_TRAIN, 324, "<module>", "lossf = loss.item() * gradient_accumulation_steps"),
-    Place(_TRAIN, 300, "<module>", "logits, loss = model(X, Y)"),
-    Place(_TRAIN, 131, "get_batch", "x, y = x.pin_memory().to(device, non_blocking=True), y"),
-    Place(_TRAIN, 286, "<module>", "torch.save(checkpoint, os.path.join(out_dir, 'ckpt.pt'))"),
-    Place(_TRAIN, 85, "<module>", "init_process_group(backend=backend)"),
+    Place(TRAIN, 324, "<module>", "lossf = loss.item() * gradient_accumulation_steps"),
+    Place(TRAIN, 300, "<module>", "logits, loss = model(X, Y)"),
+    Place(TRAIN, 131, "get_batch", "x, y = x.pin_memory().to(device, non_blocking=True), y"),
+    Place(TRAIN, 286, "<module>", "torch.save(checkpoint, os.path.join(out_dir, 'ckpt.pt'))"),
+    Place(TRAIN, 85, "<module>", "init_process_group(backend=backend)"),
 )
 
 

@@ -6,7 +6,8 @@ two lines stand on one, followed by the empty line of the missing line end.
 
 from collections.abc import Iterator, Sequence
 
-from llmsim.job.records import Job
+from llmsim.dialects.line import Line
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
 
 
@@ -26,6 +27,15 @@ def interleaved(job: Job, name: str, streams: Sequence[Sequence[str]]) -> Iterat
         if not waiting[index]:
             del waiting[index]
         count += 1
+
+
+def copies(job: Job, name: str, texts: Sequence[str]) -> Iterator[Line]:
+    """What every process of the captured stream, the first node's, prints without a guard.
+
+    A text is what one call prints, of several lines or one; the calls of processes interleave.
+    """
+    for text in interleaved(job, name, [texts] * gpus_per_node(job)):
+        yield from map(Line, text.split("\n"))
 
 
 def split(job: Job, name: str, lines: list[str], mark: str) -> list[str]:

@@ -1,0 +1,19 @@
+"""The statements of what several frameworks' logs share: nvidia-smi, torchrun."""
+
+from llmsim.dialects import statement
+from llmsim.dialects.statement import Statement
+from llmsim.job.records import gpus_per_node
+
+# One name for all lines of the table that stands before some logs; a narrow log has none.
+SMI = (
+    Statement("smi", "nvidia-smi",
+              r"\w{3} \w{3} [\d ]\d \d\d:\d\d:\d\d \d{4} {7}|[+|].*[+|]| {89}", None),
+)  # fmt: skip
+TORCHRUN = (
+    Statement("torchrun", "torch/distributed/run.py",
+              r"W\d{4} \d\d:\d\d:\d\d\.\d{3}000 \d+ torch/distributed/run\.py:\d+\] "
+              r"(?:|\*{41}|Setting OMP_NUM_THREADS environment variable for each process to be "
+              r".* needed\. )",
+              statement.where(lambda job: gpus_per_node(job) > 1, lambda _job: (0,) * 4),
+              "launcher", "several processes on a node and no OMP_NUM_THREADS"),
+)  # fmt: skip

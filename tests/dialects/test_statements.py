@@ -1,0 +1,40 @@
+"""Thirty runs of each dialect, walked by its table of the framework's statements that print."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from llmsim.dialects.registry import NAMES, framework_of
+from tests.dialects.transcripts import log
+from tests.dialects.walk import table, walked
+
+# The dialects that have a table.
+TABLES = [name for name in NAMES if find_spec(f"llmsim.dialects.{name}.statements")]
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("dialect", TABLES)
+def test_every_line_is_a_statements_at_its_place(dialect: str, seed: int) -> None:
+    told = log(dialect, seed, tidy=True)
+    faults = walked(dialect, told.job, told.lines)
+    assert not faults, "\n".join(faults[:10])
+
+
+@pytest.mark.parametrize("dialect", TABLES)
+def test_a_line_too_many_too_few_or_strange_is_found(dialect: str) -> None:
+    """A table that took every log would hold nothing."""
+    told = log(dialect, 3, tidy=True)
+    assert any("no statement's" in fault for fault in walked(dialect, told.job, ["~", "~"]))
+    once = [name for name, each in table(dialect).statements.items() if each.steps is not None]
+    assert len(once) >= 3
+    shorter = told.lines[: len(told.lines) // 2]
+    assert walked(dialect, told.job, shorter)
+    assert walked(dialect, told.job, (*told.lines, told.lines[-1], told.lines[-1]))
+
+
+@pytest.mark.parametrize("dialect", TABLES)
+def test_a_dialect_with_a_table_names_its_release(dialect: str) -> None:
+    framework = framework_of(dialect)
+    assert framework.source
+    assert framework.release
+    assert framework.commit == "" or len(framework.commit) == 40
