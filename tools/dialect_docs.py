@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib import import_module
 from importlib.util import find_spec
 
+from llmsim.dialects.capture import captured
 from llmsim.dialects.line import Bar
 from llmsim.dialects.registry import frameworks, lines_of
 from llmsim.job.framework import Framework
@@ -68,7 +69,7 @@ which field is wrong, if one is. "auto" never draws it, and the page does not ha
 def rendered(name: str) -> Iterator[tuple[Event, str]]:
     """Every line of the run with its event, without bars in progress."""
     job = plan(Options(seed=SEED, start=datetime(2026, 1, 30, 12), dialect=name))
-    table = lines_of(name)
+    table = captured(job, lines_of(name))
     for event in simulate(job):
         render = table.get(type(event))
         for line in render(event, job, SCREEN) if render else ():
@@ -101,6 +102,8 @@ def release(framework: Framework) -> str:
         path = f"src/llmsim/dialects/{framework.name}/statements.py"
         count = len(import_module(f"llmsim.dialects.{framework.name}.statements").STATEMENTS)
         text += f"; [{count} statements of it print]({'../' + path})"
+    for name, commit in framework.older:
+        text += f"; with `--release {name}` that (`{commit[:12]}`)"
     return text + ".\n\n"
 
 

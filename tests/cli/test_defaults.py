@@ -73,6 +73,7 @@ def test_every_default_can_be_kept_in_a_variable_and_in_the_file(option: Any, fi
         "sequence": "4096", "batch": "512", "micro-batch": "2", "tp": "4", "pp": "2",
         "sharding": "zero1", "recompute": "full", "precision": "bf16", "steps": "1000",
         "tokens": "20B", "lr": "3e-4", "log-every": "10",
+        "release": "v0.2.0", "capture": "all",
         "incidents": "typical", "incident": "nan@40%", "stream": "all", "from": "40%",
     }  # fmt: skip
     text = texts[option.name]

@@ -8,8 +8,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
 
+from llmsim.dialects.capture import nodes_kept, ranks_kept
 from llmsim.dialects.statement import Statement
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job
 
 TOKEN = re.compile(r"\s*([\w-]+|[()|?*+])")
 
@@ -154,7 +155,9 @@ def counted(
     for name, statement in statements.items():
         if statement.steps is None:
             continue
-        times = gpus_per_node(job) if statement.ranks == "each" else 1
+        times = {"each": len(ranks_kept(job)), "launcher": len(nodes_kept(job))}.get(
+            statement.ranks, 1
+        )
         wanted = [int(step) for step in statement.steps(job)] * times
         told = f"{dialect}, seed {job.seed}: {name} ({statement.place})"
         if len(seen[name]) != len(wanted):

@@ -66,6 +66,8 @@ RIGHT: list[tuple[str, str, object]] = [
     ("tokens", "1048576", 1_048_576),
     ("lr", "3e-4", 3e-4),
     ("log-every", "10", 10),
+    ("release", "v0.2.0", "v0.2.0"),
+    ("capture", "rank0", "rank0"),
     ("job", "my job.toml", Wanted(source="my job.toml")),
     ("seed", "0", 0),
     ("seed", "+7", 7),

@@ -154,6 +154,7 @@ def _framework(framework: Framework) -> dict[str, object]:
         "source": framework.source,
         "release": framework.release,
         "commit": framework.commit,
+        "older_releases": dict(framework.older),
         "recipes": framework.recipes,
         "device": framework.device,
         "logs_every_step": framework.logs_every_step,

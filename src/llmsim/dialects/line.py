@@ -12,6 +12,8 @@ class Line(NamedTuple):
 
     text: str
     farewell: bool = False  # whether a board's last picture says the same: the joke, the command
+    rank: int = 0  # that prints it
+    launcher: bool = False  # whether the launcher of the rank's node prints it instead
 
 
 class Bar(NamedTuple):

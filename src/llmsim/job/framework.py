@@ -7,7 +7,7 @@ dialects/NAME/framework.py; dialects/registry.py finds it by its name.
 from llmsim.catalog.gpus import Device
 from llmsim.job.layout import Engine, Parallelism
 from llmsim.model.architecture import Family
-from llmsim.typed import NamedTuple
+from llmsim.typed import Literal, NamedTuple
 
 # The recipes of a framework that is for pretraining alone.
 PRETRAINING = ("pretrain", "continue")
@@ -40,6 +40,15 @@ NEMO = MEGATRON._replace(
 )
 
 
+# What a log holds: the stream of one node's launcher, all nodes' together, or rank 0's file.
+Capture = Literal["node", "all", "rank0"]
+Mark = Literal["task", "host", "none"]  # of a line's node: srun -l's number, or pdsh's host name
+Speaker = Literal["first", "last stage", "last"]  # the rank that prints the steps
+CAPTURES: tuple[Capture, ...] = ("node", "all", "rank0")
+MARKS: tuple[Mark, ...] = ("task", "host", "none")
+SPEAKERS: tuple[Speaker, ...] = ("first", "last stage", "last")
+
+
 class Framework(NamedTuple):
     """The traits of a framework. A default is what a plain PyTorch trainer does."""
 
@@ -58,6 +67,7 @@ class Framework(NamedTuple):
     saves_first_step: bool = False  # it saves after step 1, too: its steps count from 0
     saves_with_validation: bool = False  # a save follows each validation
     validates: bool = True  # it validates between steps; False: only after the training
+    saves_first: bool = False  # a save comes before the validation of the same step
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
     evaluates: bool = False  # it can run its benchmarks at every validation
     ramps_batch: bool = False  # its batch can grow in the first part of a run
@@ -72,4 +82,8 @@ class Framework(NamedTuple):
     known_gpus: tuple[str, ...] = ()  # GPUs that it knows by name, so one of them is drawn; (): any
     parallelism: Parallelism = Parallelism()  # how it can split a model
     collective_timeout: float = 600.0  # seconds after which a hanging collective ends the job
+    older: tuple[tuple[str, str], ...] = ()  # other releases for --release, with their commits
+    capture: Capture = "node"  # what people keep of a run on several nodes
+    marks: Mark = "task"
+    speaker: Speaker = "first"  # rank 0, the last stage's first rank, or the last of all
     weight: int = 1  # how often "auto" draws it, relative to the others

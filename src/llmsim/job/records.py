@@ -5,7 +5,7 @@ from functools import cached_property
 
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.errors import OptionError, kind_of
-from llmsim.job.framework import Framework
+from llmsim.job.framework import Capture, Framework
 from llmsim.job.layout import Layout
 from llmsim.job.recipes import Recipe
 from llmsim.job.schedule import Schedule
@@ -60,6 +60,8 @@ class _Fields(NamedTuple):
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
     incidents: str = "none"  # how often something breaks: none, rare, typical or chaos
     asked: tuple[Asked, ...] = ()  # what shall break besides
+    capture: Capture = "node"  # which processes' output the log holds
+    release: str = ""  # of the framework, where its dialect speaks several
     attempt: int = 1  # which launch of it this is: a restart has processes of its own
 
 

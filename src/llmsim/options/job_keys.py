@@ -125,6 +125,8 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("schedule", "background_saves", "background_saves", switch(),
      "whether training goes on while it saves"),
     ("framework", "dialect", "dialect", as_option("dialect"), "whose log it writes"),
+    ("framework", "release", "release", as_option("release"), "release whose log it writes"),
+    ("framework", "capture", "capture", as_option("capture"), "ranks whose output it holds"),
     ("framework", "versions", "versions", versions(), "versions of the software"),
     ("recipe", "name", "recipe", as_option("recipe"), "what it trains for"),
     ("recipe", "rank", "rank", whole(1, 4096), "rank of LoRA's adapters"),

@@ -8,6 +8,7 @@ from math import isfinite
 
 from llmsim.catalog.lists import parse_size, quoted
 from llmsim.errors import CatalogError, OptionError
+from llmsim.job.framework import CAPTURES
 from llmsim.job.layout import RECOMPUTES, SHARDINGS
 from llmsim.options.option import Option
 from llmsim.options.parsing import choice, whole_number
@@ -47,6 +48,16 @@ def parse_precision(text: str) -> str:
     if text in PRECISIONS:
         return text
     raise OptionError(f"cannot be {quoted(text)}: only {either(PRECISIONS)} is simulated so far.")
+
+
+LONGEST_RELEASE = 40  # characters
+
+
+def parse_release(text: str) -> str:
+    """A release by its name; whether the dialect speaks it is the planner's to say."""
+    if not text or len(text) > LONGEST_RELEASE or not (text.isascii() and text.isprintable()):
+        raise ValueError
+    return text
 
 
 LONGEST_PATH = 4096  # characters: Linux's PATH_MAX
@@ -95,6 +106,15 @@ JOB_OPTIONS = (
         "peak learning rate", "what is usual for the model", "RATE", names_job=True,
     ),
     _whole("log-every", MOST_STEPS, "steps from one logged step to the next", "drawn"),
+    Option(
+        "release", parse_release, "a release of the dialect from --list dialects",
+        "which release's log, where a dialect speaks several", "auto", "NAME", names_job=True,
+    ),
+    Option(
+        "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
+        "which ranks' output: of one node, of all, or rank0's file", "auto", "WHAT",
+        names_job=True,
+    ),
     Option(
         "job", parse_job, "the path of a job file",
         "a file that says the job in full: see docs/jobs.md", "", "FILE", names_job=True,

@@ -57,6 +57,8 @@ class Options(NamedTuple):
     tokens: int | None = None
     lr: float | None = None
     log_every: int | None = None
+    release: str = "auto"
+    capture: str = "auto"
     job: Wanted | None = None
     evaluate: bool = False
     tidy: bool = False

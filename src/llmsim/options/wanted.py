@@ -73,6 +73,8 @@ class Wanted(NamedTuple):
     # The section framework:
     dialect: str | None = None
     versions: tuple[tuple[str, str], ...] | None = None
+    release: str | None = None
+    capture: str | None = None
     # The section recipe:
     recipe: str | None = None
     rank: int | None = None

@@ -33,6 +33,7 @@ from llmsim.planning.schedule import (
     step_range,
 )
 from llmsim.planning.software import drawn_software
+from llmsim.planning.speech import capture_of, release_of
 from llmsim.planning.wish import FREE
 from llmsim.run import names
 from llmsim.run.incident_kinds import kind_named
@@ -174,6 +175,8 @@ def _job(options: Options, seed: int, index: int) -> Job:
         framework=framework,
         evaluates=options.evaluate,
         tidy=options.tidy,
+        release=release_of(framework, wanted.release),
+        capture=capture_of(framework, layout, wanted.capture),
         background_saves=(
             background if wanted.background_saves is None else wanted.background_saves
         ),
@@ -186,7 +189,8 @@ def _job(options: Options, seed: int, index: int) -> Job:
 
 def _asked(options: Options) -> str:
     """The options that concern the training, as a text, without dialect, start and incidents."""
-    shown = ("dialect", "start", "seed", "tidy", "evaluate", "incidents", "incident")
+    shown = ("dialect", "start", "seed", "tidy", "evaluate", "incidents", "incident", "release",
+             "capture")  # fmt: skip
     told = [*identity(options._replace(job=None))]
     if options.job:
         fields = options.job._replace(source="", command=None, lifted=False)._asdict().items()

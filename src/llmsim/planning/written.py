@@ -28,7 +28,7 @@ def tables_of(job: Job) -> dict[str, dict[str, Value]]:
         "batch": _batch(job),
         "precision": {"compute": job.layout.precision},
         "schedule": _schedule(job),
-        "framework": {"dialect": job.framework.name, "versions": job.software._asdict()},
+        "framework": _framework(job),
         "recipe": _recipe(job),
         "run": {
             "seed": job.seed,
@@ -41,6 +41,15 @@ def tables_of(job: Job) -> dict[str, dict[str, Value]]:
             "command": job.command,
         },
     }
+
+
+def _framework(job: Job) -> dict[str, Value]:
+    told: dict[str, Value] = {"dialect": job.framework.name, "capture": job.capture}
+    return (
+        told
+        | {"versions": job.software._asdict()}
+        | ({"release": job.release} if job.release else {})
+    )
 
 
 def _model(job: Job) -> dict[str, Value]:

@@ -168,7 +168,7 @@ def _pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Kind, ...]]]:
     """The steps after a checkpoint at which training pauses, and for what, in order."""
     saves, checks = set(saved_steps(job)), set(validated_steps(job))
     kinds: tuple[tuple[Kind, set[int]], ...] = (("validation", checks), ("checkpoint", saves))
-    if not job.framework.validates:
+    if job.framework.saves_first or not job.framework.validates:
         kinds = kinds[::-1]
     for step in sorted(saves | checks):
         if step > after:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from llmsim.dialects.capture import captured
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts import kernel, slurm
 from llmsim.dialects.registry import lines_of
@@ -12,7 +13,7 @@ from llmsim.text.screen import Screen
 
 def tellers(job: Job, stream: str) -> Mapping[type, Render]:
     """For each kind of event the function that gives its lines in a stream, or in all of them."""
-    log = lines_of(job.framework.name)
+    log = captured(job, lines_of(job.framework.name))
     if stream == "log":
         return log
     if stream != "all":

@@ -8,6 +8,7 @@ A framework's log is that of its first process; the others of the node are silen
 with the frameworks' own filters. The words of incidents come from dialects/parts.
 """
 
+from llmsim.dialects.capture import captured
 from llmsim.dialects.line import in_pipe
 from llmsim.dialects.parts import kernel, slurm
 from llmsim.dialects.registry import lines_of
@@ -49,7 +50,8 @@ def _beside(event: Symptom, job: Job) -> Pieces:
 def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike
     """A writer of the whole folder."""
     job = run.job
-    table = lines_of(job.framework.name)
+    job = job._replace(capture="rank0")
+    table = captured(job, lines_of(job.framework.name))
     notches: dict[str, int] = {}
     attempt = [0]
     speaking = [job]  # the job with the processes of the attempt

@@ -27,4 +27,7 @@ FRAMEWORK = Framework(
     parallelism=Parallelism(
         ("zero1", "zero2", "zero3"), "zero1", False, False, ("none", "full"), engine=ENGINE
     ),
+    source="github.com/deepspeedai/DeepSpeed",
+    release="v0.16.5",
+    commit="20f988eade5217ab0045ba1681030f3d255d67e3",
 )

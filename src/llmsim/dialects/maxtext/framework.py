@@ -17,4 +17,7 @@ FRAMEWORK = Framework(
             attention=0.97, mixtures=0.6, again=0.8, overlap=0.4, wire=0.62, step_seconds=0.044
         )
     ),
+    source="github.com/AI-Hypercomputer/maxtext",
+    release="v0.1.0",
+    commit="04329ee325a15919426bdfd375d32481dd9b6009",
 )

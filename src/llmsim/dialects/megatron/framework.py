@@ -9,4 +9,7 @@ FRAMEWORK = Framework(
     ramps_batch=True,
     shuffles=True,
     parallelism=MEGATRON,
+    source="github.com/NVIDIA/Megatron-LM",
+    release="core_v0.12.0",
+    commit="d580efc68a9f0dbf1945f834f6f6200cd01d3343",
 )

@@ -9,4 +9,7 @@ FRAMEWORK = Framework(
     ("pretrain",),
     shuffles=True,
     parallelism=Parallelism(engine=NEMO.engine),
+    source="github.com/mlcommons/logging",
+    release="training 6.0",
+    commit="7bbf792686936919201796120b970dd820331099",
 )

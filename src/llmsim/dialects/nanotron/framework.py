@@ -23,4 +23,7 @@ FRAMEWORK = Framework(
     validates=False,
     shuffles=True,
     parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full"), engine=ENGINE),
+    source="github.com/huggingface/nanotron",
+    release="0.4 (main of 2026-04-07)",
+    commit="2411b022a75fb7f7561a1bb4166706da5e1b76de",
 )

@@ -9,4 +9,7 @@ FRAMEWORK = Framework(
     PRETRAINING,
     shuffles=True,
     parallelism=Parallelism(split=None),
+    source="github.com/allenai/OLMo",
+    release="v0.6.0",
+    commit="6c3373fa182af2d57fe3c390ffc8420d5c5b325a",
 )

@@ -6,6 +6,7 @@ two lines stand on one, followed by the empty line of the missing line end.
 
 from collections.abc import Iterator, Sequence
 
+from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.line import Line
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
@@ -30,12 +31,16 @@ def interleaved(job: Job, name: str, streams: Sequence[Sequence[str]]) -> Iterat
 
 
 def copies(job: Job, name: str, texts: Sequence[str]) -> Iterator[Line]:
-    """What every process of the captured stream, the first node's, prints without a guard.
+    """What every process of the captured stream prints without a guard.
 
-    A text is what one call prints, of several lines or one; the calls of processes interleave.
+    A text is what one call prints, of several lines or one; the calls of a node's processes
+    interleave.
     """
-    for text in interleaved(job, name, [texts] * gpus_per_node(job)):
-        yield from map(Line, text.split("\n"))
+    size, kept = gpus_per_node(job), ranks_kept(job)
+    for first in range(0, len(kept), size):
+        count = min(size, len(kept) - first)
+        for text in interleaved(job, name, [texts] * count):
+            yield from (Line(each, rank=kept[first]) for each in text.split("\n"))
 
 
 def split(job: Job, name: str, lines: list[str], mark: str) -> list[str]:

@@ -5,6 +5,7 @@ A framework hands in where its own code stands when an error comes up; the rest 
 
 from collections.abc import Callable, Iterator
 
+from llmsim.dialects.capture import kept_node
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts import torchrun, watchdog, worker_errors
 from llmsim.dialects.parts.worker_errors import Place
@@ -49,18 +50,34 @@ def spoken(code: Code) -> Render:
     def render(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
         del screen  # errors are not cut to the width of a terminal
         teller = _TELLERS.get(event.name) if event.stream == "log" else None
-        hidden = code.first_ranks_only and event.rank % gpus_per_node(job)
-        if teller is None or (hidden and event.name not in LAUNCHERS):
+        local, launched = event.rank % gpus_per_node(job), event.name in LAUNCHERS
+        if teller is None or (code.first_ranks_only and local and not launched):
             return
+        if launched and not _speaks(event, job):
+            event = event._replace(rank=kept_node(job) * gpus_per_node(job))
+            teller = teller if event.name in STOPPED else _stopped
         lines = teller(event, job, code)
-        if code.tee and event.name not in LAUNCHERS:
-            lines = (f"[rank{event.rank}]:{line}" for line in lines)
-        yield from map(Line, lines)
+        if code.tee and not launched:
+            lines = (f"[rank{local}]:{line}" for line in lines)
+        for text in lines:
+            yield Line(text, rank=event.rank, launcher=launched)
 
     return render
 
 
-LAUNCHERS = ("failure", "all failed", "terminated", "signal exception")
+def _speaks(event: Symptom, job: Job) -> bool:
+    """Whether the log holds the output of the launcher that reports a failure."""
+    return job.capture != "node" or event.rank // gpus_per_node(job) == kept_node(job)
+
+
+def _stopped(event: Symptom, job: Job, code: "Code") -> Iterator[str]:
+    """A launcher whose processes live: another node's have failed, and srun stops all."""
+    yield from _terminated(event, job, code)
+    yield from _signal_exception(event, job, code)
+
+
+STOPPED = ("terminated", "signal exception")  # of a launcher that is told to stop
+LAUNCHERS = ("failure", "all failed", *STOPPED)
 
 
 # --- workers -----------------------------------------------------------------------------
@@ -195,17 +212,18 @@ def _terminated(event: Symptom, job: Job, code: Code) -> Iterator[str]:
         return iter(("[rank: 0] Received SIGTERM: 15",))
     if code.launcher != "torchrun":
         return iter(())
-    ranks = range(gpus_per_node(job))
-    now, launcher = units.stamp(job.start, event.at), cluster.launcher(job, 0)
+    ranks = node_ranks(job, event.rank)
+    now = units.stamp(job.start, event.at)
+    launcher = cluster.launcher(job, ranks[0] // len(ranks))
     processes = [cluster.worker(job, rank) for rank in ranks]
     return torchrun.stopping(now, launcher, job.software.torch, processes)
 
 
 def _signal_exception(event: Symptom, job: Job, code: Code) -> Iterator[str]:
-    del event
     if code.launcher != "torchrun":
         return iter(())
-    return torchrun.signalled(cluster.launcher(job, 0), code.python)
+    launcher = cluster.launcher(job, event.rank // gpus_per_node(job))
+    return torchrun.signalled(launcher, code.python)
 
 
 Teller = Callable[[Symptom, Job, Code], Iterator[str]]

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from llmsim.dialects.line import Line
 from llmsim.dialects.parts import nvidia_smi
-from llmsim.dialects.parts.torchrun import banner
+from llmsim.dialects.parts.torchrun import greeting
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster, events
 from llmsim.run.cluster import hostname
-from llmsim.text import units
 from llmsim.text.screen import Screen
 
 
@@ -39,6 +38,4 @@ def torchrun(job: Job, script: str) -> str:
 
 def rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Iterator[Line]:
     """torchrun's warning, where it starts several processes on a node."""
-    if gpus_per_node(job) > 1:
-        now = units.stamp(job.start, event.at)
-        yield from map(Line, banner(now, event.process, job.software.torch))
+    yield from greeting(job, event.at)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from llmsim.dialects.capture import nodes_kept
 from llmsim.dialects.line import Line
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
@@ -36,11 +37,20 @@ def banner(now: datetime, process: int, torch: str) -> list[str]:
     return [f"{prefix} {text}" for text in ("", STARS, ADVICE, STARS)]
 
 
-def greeting(job: Job, at: float, node: int = 0) -> Iterator[Line]:
-    """The banner of a node's launcher; there is none where it starts a single process."""
-    if gpus_per_node(job) > 1:
-        process = cluster.launcher(job, node)
-        yield from map(Line, banner(units.stamp(job.start, at), process, job.software.torch))
+MOST_NODES = 8  # a script for more nodes sets OMP_NUM_THREADS, and no launcher warns
+
+
+def greeting(job: Job, at: float) -> Iterator[Line]:
+    """The banners of the launchers whose output the log holds; there is none where a launcher
+    starts a single process.
+    """
+    size = gpus_per_node(job)
+    if size == 1 or job.layout.nodes > MOST_NODES:
+        return
+    now, torch = units.stamp(job.start, at), job.software.torch
+    for node in nodes_kept(job):
+        for text in banner(now, cluster.launcher(job, node), torch):
+            yield Line(text, rank=node * size, launcher=True)
 
 
 def _places(torch: str) -> tuple[int, int, int]:

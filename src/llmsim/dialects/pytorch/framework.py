@@ -10,5 +10,7 @@ FRAMEWORK = Framework(
     ramps_batch=True,
     evaluates=True,
     gc_every=50,
+    capture="all",
+    marks="none",
     weight=14,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.dialects.line import Line, Render
-from llmsim.dialects.parts.torchrun import banner
+from llmsim.dialects.parts.torchrun import greeting
 from llmsim.dialects.pytorch.log_lines import alone, say
 from llmsim.job.layout import shards_weights
 from llmsim.job.records import Job, gpus_per_node
@@ -73,15 +73,15 @@ def _workers_started(event: events.WorkersStarted, job: Job, screen: Screen) -> 
 
 def _banner(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
     """torchrun's warning; a long line is wrapped, and the stars end at the screen's width."""
-    now = units.stamp(job.start, event.at)
-    for text in banner(now, event.process, job.software.torch):
+    for line in greeting(job, event.at):
+        text = line.text
         long = len(text) > screen.width
         if long and text.endswith("*"):
             parts = [text[: screen.width]]
         else:
             parts = wrapped(text.split(), screen.width) if long else [text]
         for part in parts:
-            yield Line(paint((("warning", part),), screen))
+            yield line._replace(text=paint((("warning", part),), screen))
 
 
 def _node_detected(event: events.NodeDetected, job: Job, screen: Screen) -> Lines:

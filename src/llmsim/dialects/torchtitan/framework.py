@@ -15,4 +15,7 @@ FRAMEWORK = Framework(
         )
     ),
     collective_timeout=100.0,
+    source="github.com/pytorch/torchtitan",
+    release="v0.2.0",
+    commit="29624e37fa6dd319fd671b009338651b5c665da2",
 )

@@ -55,7 +55,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 
 def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
-    yield from greeting(job, event.at, shown_rank(job) // gpus_per_node(job))
+    yield from greeting(job, event.at)
 
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:

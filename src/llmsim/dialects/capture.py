@@ -1,0 +1,96 @@
+"""Which processes' output a log holds: --capture node, all or rank0.
+
+    node    what one node's launcher prints: of the node whose rank prints the steps
+    all     what all nodes' launchers print, each line behind its node: srun -l's number of the
+            task, of which each node has one, or the host's name, as pdsh has it, or no mark
+    rank0   the file of rank 0's output (torchrun --redirects): no launcher speaks in it
+
+A line says which rank prints it, or whose launcher; this module keeps what the log holds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
+from llmsim.dialects.line import Bar, Line, Render
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run.cluster import hostname
+from llmsim.text.screen import Screen
+from llmsim.typed import Any
+
+
+def speaking_rank(job: Job) -> int:
+    """The rank that prints the steps: rank 0, the first of the last stage, or the last of all."""
+    gpus, stages = job.layout.gpus, job.layout.pp
+    return {"first": 0, "last stage": gpus // stages * (stages - 1), "last": gpus - 1}[
+        job.framework.speaker
+    ]
+
+
+def kept_node(job: Job) -> int:
+    """The node whose output --capture node keeps."""
+    return speaking_rank(job) // gpus_per_node(job)
+
+
+def nodes_kept(job: Job) -> tuple[int, ...]:
+    """The numbers of the nodes whose launchers speak in the log."""
+    if job.capture == "all":
+        return tuple(range(job.layout.nodes))
+    return (kept_node(job),) if job.capture == "node" else ()
+
+
+def ranks_kept(job: Job) -> tuple[int, ...]:
+    """The ranks whose output the log holds, in order: who prints without a guard prints in each."""
+    if job.capture == "rank0":
+        return (0,)
+    size = gpus_per_node(job)
+    first, last = (0, job.layout.nodes - 1) if job.capture == "all" else [kept_node(job)] * 2
+    return tuple(range(first * size, (last + 1) * size))
+
+
+def captured(job: Job, table: Mapping[type, Render]) -> Mapping[type, Render]:
+    """A dialect's table of functions that give the lines of the job's log, with marks of nodes."""
+    if job.capture == "node" and job.layout.nodes == 1:
+        return table
+    return {event: _kept(render) for event, render in table.items()}
+
+
+def _kept(render: Render) -> Render:
+    def chosen(event: Any, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+        return keep(render(event, job, screen), job, live=screen.live)
+
+    return chosen
+
+
+def keep(lines: Iterable[Line | Bar], job: Job, live: bool = False) -> Iterator[Line | Bar]:
+    """The lines that the log holds. Bars are of the rank that prints the steps; on a terminal,
+    which they fill, they have no mark.
+    """
+    size, kind = gpus_per_node(job), job.capture
+    node = kept_node(job)
+    for line in lines:
+        if isinstance(line, Bar):
+            if kind == "all" and not live:
+                yield line._replace(draw=partial(_marked, node_mark(job, node), line))
+            elif kind != "rank0" or speaking_rank(job) == 0:
+                yield line
+        elif kind == "all":
+            mark = node_mark(job, line.rank // size)
+            text = line.text.replace("\n", f"\n{mark}") if "\n" in line.text else line.text
+            yield line._replace(text=f"{mark}{text}")
+        elif (line.rank // size == node) if kind == "node" else not (line.rank or line.launcher):
+            yield line
+
+
+def _marked(mark: str, bar: Bar) -> str:
+    return f"{mark}{bar.text}"
+
+
+def node_mark(job: Job, node: int) -> str:
+    """What stands before a line of a node: " 3: ", as wide as the last task's number, its host's
+    name, or nothing.
+    """
+    if job.framework.marks == "none":
+        return ""
+    if job.framework.marks == "host":
+        return f"{hostname(job, node)}: "
+    return f"{node:{len(str(job.layout.nodes - 1))}d}: "

@@ -1,0 +1,32 @@
+"""Which release of its framework a job's log is of, and which processes' output it holds."""
+
+from llmsim.errors import PlanError, Setting
+from llmsim.job.framework import CAPTURES, Capture, Framework
+from llmsim.job.layout import Layout
+from llmsim.text.wording import one_of
+
+
+def release_of(framework: Framework, asked: str | None) -> str:
+    """The name of the release: the given one, or the dialect's usual one.
+
+    Raises PlanError for a release that the dialect does not speak.
+    """
+    known = tuple(filter(None, (framework.release, *(name for name, _ in framework.older))))
+    if asked is None or asked == "auto":
+        return framework.release
+    if asked in known:
+        return asked
+    speaker = Setting("dialect", framework.name)
+    if not known:
+        raise PlanError(speaker, " is of no release: leave ", Setting("release"), " out.")
+    raise PlanError(speaker, f" does not speak release {asked}: {one_of(known, asked)}")
+
+
+def capture_of(framework: Framework, layout: Layout, asked: str | None) -> Capture:
+    """What the log holds: the given output; or one node's, which is all that a small job has; or
+    of several nodes what people of this framework keep.
+    """
+    for capture in CAPTURES:
+        if asked == capture:
+            return capture
+    return "node" if layout.nodes == 1 else framework.capture
