@@ -13,6 +13,8 @@ from llmsim.run import events
 from tests.dialects.transcripts import BAR, PIPE, TORCHRUN, check_bar, log, screens, unmatched
 from tests.runs import run_of
 
+# TQDMProgressBar.BAR_FORMAT.
+FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
 START = (
     r"(?:\[rank: \d+\] )?Seed set to \d+",
     r"GPU available: True \(cuda\), used: True",
@@ -23,6 +25,9 @@ START = (
     r"All distributed processes registered\. Starting with \d+ processes",
     r"LOCAL_RANK: \d+ - CUDA_VISIBLE_DEVICES: \[\d(?:,\d+)*\]",
     r"💡 Tip: For seamless cloud logging .*litlogger.*",
+    r"Using bfloat16 Automatic Mixed Precision \(AMP\)",
+    r"You are using a CUDA device \('[\w. -]+'\) that has Tensor Cores\. To properly utilize them.*",
+    r"/\S+/model_summary\.py:242: Precision bf16-mixed is not supported by the model summary\..*",
 )
 COUNT = r"(?:\d[\d,]*(?:\.\d)? [ KMBT]|0 +)"
 TABLE = (
@@ -88,7 +93,8 @@ def test_bars_agree_with_themselves(seed: int) -> None:
     # The bar that stays knows what the last validation found.
     held_out = lightning.padded(loss.validation(told.job, schedule.steps))
     assert epochs[-1]["note"].endswith(f"val_loss={held_out}")
-    first, last = (float(epochs[i]["note"].split("=")[1].split(",")[0]) for i in (0, -1))
+    notes = (re.findall(r"train_loss=([\d.]+)", epochs[i]["note"]) for i in (0, -1))
+    first, last = (float(told) for (told,) in notes)
     assert first > 0.95 * last
 
 
@@ -103,15 +109,15 @@ def test_bars_are_tqdms(seed: int) -> None:
             if event.task == "epoch":
                 epoch = int(line.text.split()[1][:-1])
                 step = epoch * per_epoch + event.done
-                note = re.split(r"(?:s/it|it/s), ", line.text)[-1].removesuffix("]")
+                note = re.split(r"it/s, ", line.text)[-1].removesuffix("]")
                 shown = lightning.padded(loss.training(run.job, step))
-                assert note.startswith(f"train_loss={shown}")
+                assert note.startswith(f"v_num=0, train_loss={shown}")
                 label = f"Epoch {epoch}"
             else:
                 label, note = "Validation DataLoader 0", ""
             assert line.text == tqdm.format_meter(
                 event.done * batches, event.total * batches, event.elapsed,
-                prefix=label, postfix=note,
+                prefix=label, postfix=note, bar_format=FORMAT,
             )  # fmt: skip
 
 

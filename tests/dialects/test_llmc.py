@@ -45,6 +45,7 @@ PATTERNS = (
     STEP,
     HELLASWAG,
     r"Writing (?:model|state) to [\w/-]+/(?:model|state)_\d{8}(?:_\d{5})?\.bin",
+    r"\| Zero Optimization is disabled {46}\|",
     r"(?:Writing|Deleting) checkpoint at step \d+",
     AVERAGE,
     *SMI,

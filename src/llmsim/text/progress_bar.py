@@ -35,9 +35,9 @@ def blocks(fraction: float, width: int, unicode: bool = True) -> str:
     return bar
 
 
-def _rate(rate: float | None, unit: str, scale: bool) -> str:
+def _rate(rate: float | None, unit: str, scale: bool, inverts: bool = True) -> str:
     """Units per second, or seconds per unit where a unit takes more than a second."""
-    inverse = 1 / rate if rate else None
+    inverse = 1 / rate if rate and inverts else None
     if inverse and inverse > 1:
         return (scaled(inverse) if scale else f"{inverse:5.2f}") + "s/" + unit
     if not rate:
@@ -55,12 +55,14 @@ def meter(
     scale: bool = False,
     note: str = "",
     unicode: bool = True,
+    inverts: bool = True,
 ) -> str:
     """One bar: `label:  42%|████▏     | 420/1000 [00:42<00:58, 10.00it/s, note]`.
 
     `elapsed` is in seconds, `width` the whole line's cells (the bar takes what the text
     leaves, at least one cell; without a width it takes ten), `scale` writes counts with SI
-    prefixes.
+    prefixes. A rate below 1 is seconds per unit where it `inverts`, as in tqdm's own format; a
+    program whose bar_format has rate_noinv_fmt stays with units per second.
     """
     rate = done / elapsed if elapsed else None
     left = interval((total - done) / rate) if rate else "?"
@@ -68,6 +70,6 @@ def meter(
     tail = f", {note}" if note else ""
     head = f"{label}: " if label else ""
     before = f"{head}{done / total * 100:3.0f}%|"
-    after = f"| {count} [{interval(elapsed)}<{left}, {_rate(rate, unit, scale)}{tail}]"
+    after = f"| {count} [{interval(elapsed)}<{left}, {_rate(rate, unit, scale, inverts)}{tail}]"
     room = 10 if width is None else max(1, width - len(before) - len(after))
     return (before + blocks(done / total, room, unicode) + after)[:width]

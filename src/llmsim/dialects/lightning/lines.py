@@ -1,6 +1,7 @@
 """PyTorch Lightning (2.6.6) with its tqdm bars: a table of the model, then one bar an epoch.
 
-The bar counts micro-batches and ends with the last losses. A validation's bar is erased, and so
+The bar counts micro-batches and ends with the logger's version and the last losses; its format
+has rate_noinv_fmt: batches a second, even where a batch takes longer. A validation's bar is erased, and so
 is the full bar of each epoch but the last (callbacks/progress/tqdm_progress.py). Only the bar shows
 the losses, so a file has the bar at every logged step.
 """
@@ -28,7 +29,7 @@ TIP = (
     "[litlogger](https://pypi.org/project/litlogger/) to enable LitLogger, which logs metrics and "
     "artifacts automatically to the Lightning Experiments platform."
 )
-_FOUND = ("GPU available: True (cuda), used: True", "TPU available: False, using: 0 TPU cores")
+FOUND = ("GPU available: True (cuda), used: True", "TPU available: False, using: 0 TPU cores")
 _UNITS = (" ", "K", "M", "B", "T")
 _DIGITS = 5  # that a number in the bar is padded to
 
@@ -45,22 +46,30 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
-    yield from started(job, (TIP if screen.unicode else TIP.removeprefix("💡 "),))
+    device = (
+        f"You are using a CUDA device ({job.gpu.name!r}) that has Tensor Cores. To properly utilize "
+        "them, you should set `torch.set_float32_matmul_precision('medium' | 'high')` which will "
+        "trade-off precision for performance. For more details, read https://pytorch.org/docs/"
+        "stable/generated/torch.set_float32_matmul_precision.html"
+        "#torch.set_float32_matmul_precision"
+    )
+    tip = TIP if screen.unicode else TIP.removeprefix("💡 ")
+    yield from started(job, ("Using bfloat16 Automatic Mixed Precision (AMP)", *FOUND, tip, device))
 
 
-def started(job: Job, tips: tuple[str, ...] = ()) -> Iterator[Line]:
-    """The lines of the first node's processes, which start at the same time."""
+def started(job: Job, told: tuple[str, ...]) -> Iterator[Line]:
+    """The lines of the first node's processes, which start at the same time; `told` by rank 0."""
     ranks = range(gpus_per_node(job))
-    yield from map(Line, interleaved(job, "seeds", [_start(job, rank, tips) for rank in ranks]))
+    yield from map(Line, interleaved(job, "seeds", [_start(job, rank, told) for rank in ranks]))
 
 
-def _start(job: Job, rank: int, tips: tuple[str, ...]) -> list[str]:
-    """A process's line about its rank; on rank 0 also the Trainer's lines about the devices."""
+def _start(job: Job, rank: int, told: tuple[str, ...]) -> list[str]:
+    """A process's lines: of its seed, of rank 0's Trainer, and of its rank."""
     if job.layout.gpus == 1:
-        return [f"Seed set to {job.seed}", *_FOUND, *tips]
+        return [f"Seed set to {job.seed}", *told]
     member = f"GLOBAL_RANK: {rank}, MEMBER: {rank + 1}/{job.layout.gpus}"
     seed, joined = f"[rank: {rank}] Seed set to {job.seed}", f"Initializing distributed: {member}"
-    return [seed, *_FOUND, *tips, joined] if rank == 0 else [seed, joined]
+    return [seed, *told, joined] if rank == 0 else [seed, joined]
 
 
 def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
@@ -80,6 +89,12 @@ def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    """The summary of the model, which counts every weight with 32 bits, and says so first."""
+    yield Line(
+        f"{recovery.HOME}/utilities/model_summary/model_summary.py:242: Precision bf16-mixed is not "
+        "supported by the model summary.  Estimated model size in MB will not be accurate. Using 32 "
+        "bits instead."
+    )
     yield from summary(job)
 
 
@@ -142,10 +157,10 @@ def padded(value: float) -> str:
 
 
 def _note(job: Job, step: int, validated: int) -> str:
-    """The losses at the end of the bar: of this step, and of the last validation if there was
-    one.
+    """The version of the logger's folder and the losses: of this step, and of the last validation
+    if there was one.
     """
-    note = f"train_loss={padded(loss.training(job, step))}"
+    note = f"v_num=0, train_loss={padded(loss.training(job, step))}"
     if validated:
         note += f", val_loss={padded(loss.validation(job, validated))}"
     return note
@@ -156,7 +171,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     if event.task == "validation":
         yield bar(
             screen, "Validation DataLoader 0", event.done * batches, event.total * batches,
-            event.elapsed, leave=False,
+            event.elapsed, leave=False, inverts=False,
         )  # fmt: skip
     elif event.task == "epoch":
         epoch = event.epoch - 1
@@ -165,7 +180,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
             return
         drawn = bar(
             screen, f"Epoch {epoch}", event.done * batches, event.total * batches, event.elapsed,
-            note=lambda: _note(job, step, (step - 1) // every * every), leave=False,
+            note=lambda: _note(job, step, (step - 1) // every * every), leave=False, inverts=False,
         )  # fmt: skip
         yield drawn if screen.live else Line(drawn.text)
 
@@ -177,7 +192,7 @@ def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
         batches = steps_per_epoch(job) * job.layout.accumulation
         yield bar(
             screen, f"Epoch {event.epoch - 1}", batches, batches, event.seconds,
-            note=lambda: _note(job, schedule.steps, schedule.steps), leave=True,
+            note=lambda: _note(job, schedule.steps, schedule.steps), inverts=False,
         )  # fmt: skip
 
 

@@ -9,20 +9,20 @@ from llmsim.job.records import Job
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
-_HOME = "/usr/local/lib/python3/dist-packages/lightning/pytorch"
+HOME = "/usr/local/lib/python3/dist-packages/lightning/pytorch"
 CODE = code_of(
     "train.py",
     (Place("/workspace/train.py", 118, "<module>", "trainer.fit(model, data)"),
-     Place(f"{_HOME}/trainer/trainer.py", 584, "fit", "call._call_and_handle_interrupt("),
-     Place(f"{_HOME}/loops/training_epoch_loop.py", 276, "advance",
+     Place(f"{HOME}/trainer/trainer.py", 584, "fit", "call._call_and_handle_interrupt("),
+     Place(f"{HOME}/loops/training_epoch_loop.py", 276, "advance",
            "batch_output = self.automatic_optimization.run(optimizer, batch_idx, kwargs)"
            )),
-    Place(f"{_HOME}/utilities/types.py", 43, "result", "return float(value.item())"),
+    Place(f"{HOME}/utilities/types.py", 43, "result", "return float(value.item())"),
     Place("/workspace/train.py", 61, "training_step", "logits = self.model(batch)"),
-    Place(f"{_HOME}/loops/fetchers.py", 134, "__next__", "batch = super().__next__()"),
-    Place(f"{_HOME}/trainer/trainer.py", 1445, "save_checkpoint",
+    Place(f"{HOME}/loops/fetchers.py", 134, "__next__", "batch = super().__next__()"),
+    Place(f"{HOME}/trainer/trainer.py", 1445, "save_checkpoint",
           "self.strategy.save_checkpoint(checkpoint, filepath, storage_options=storage_options)"),
-    Place(f"{_HOME}/strategies/ddp.py", 200, "setup_distributed",
+    Place(f"{HOME}/strategies/ddp.py", 200, "setup_distributed",
           "_init_dist_connection(self.cluster_environment, self._process_group_backend)"),
     launcher="lightning",
 )  # fmt: skip

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.llmc import estimates, recovery
 from llmsim.dialects.parts import shell
-from llmsim.job.records import Job, batch_tokens, gpus_per_node
+from llmsim.job.milestones import KEPT_SAVES, evicted_checkpoint
+from llmsim.job.records import Job, batch_tokens
 from llmsim.model import gpt2
 from llmsim.model.architecture import padded_vocabulary, parameter_count
 from llmsim.physics.hardware import memory
@@ -66,7 +67,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
         f"-d {batch_tokens(job)} -r {_recompute(job)} -z {_zero_stage(job)} -c 0.1 "
         f"-k {schedule.decay} -l {schedule.peak_lr:.2e} "
         f"-q {schedule.final_lr / schedule.peak_lr:g} "
-        f"-u {schedule.warmup} -n {schedule.save_every} -nk 2 -v {schedule.validate_every} "
+        f"-u {schedule.warmup} -n {schedule.save_every} -nk {KEPT_SAVES} -v {schedule.validate_every} "
         f"-m {_batches(job)} -s 0 -h 1 -x {schedule.steps}"
     )
     yield from shell.looked(job, screen)
@@ -120,7 +121,7 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     schedule, layout, config = job.schedule, job.layout, job.architecture
     yield from _table({
         "weight init method": _start(job),
-        "max_sequence_length T": schedule.sequence,
+        "max_sequence_length T": config.context,
         "vocab_size V": config.vocabulary,
         "padded_vocab_size Vp": padded_vocabulary(config),
         "num_layers L": config.layers,
@@ -130,6 +131,8 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     })  # fmt: skip
     yield from _table({"train_num_batches": schedule.steps, "val_num_batches": _batches(job)})
     yield from _table({"run hellaswag": "yes"})
+    if not _zero_stage(job):
+        yield Line(f"| {'Zero Optimization is disabled':<74} |")
     yield from _table({"num_processes": layout.dp, "zero_stage": _zero_stage(job)})
     size = 2 * event.parameters
     yield Line(f"num_parameters: {event.parameters} => bytes: {size}")
@@ -159,7 +162,25 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     yield Line(f"device memory usage: {used // MIB} MiB / {total // MIB} MiB")
     yield Line(f"memory per sequence: {sequence // MIB} MiB")
     yield Line(f" -> estimated maximum batch size: {most}")
+    if job.schedule.sequence < job.architecture.context:
+        yield from _shorter(job)
     yield Line(f"val loss {loss.validation(job, 0):f}")
+
+
+def _shorter(job: Job) -> Lines:
+    """The warning of sequences that are shorter than the model's positions."""
+    yield from map(Line, (
+        "!!!!!!!!",
+        "WARNING:",
+        f"- The training sequence length is: T={job.schedule.sequence} (set with -t)",
+        f"- The model's max sequence length is: max_seq_len={job.architecture.context}",
+        "You are attempting to train with a sequence length shorter than the model's max.",
+        "This will lead to unused parameters in the wpe position embedding weights.",
+        "If you know what you're doing you can ignore this warning.",
+        "If you're like ???, you are most likely misconfiguring your training run.",
+        "---> HINT: If you're training GPT-2 use -t 1024. If GPT-3, use -t 2048.",
+        "!!!!!!!!",
+    ))  # fmt: skip
 
 
 # --- training ----------------------------------------------------------------------------
@@ -185,15 +206,19 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    """One model file for all; each process writes its own state, and prints so on its own node."""
+    """One model file for all; each process writes its own state, and mpirun passes all output on."""
     yield Line(f"Writing checkpoint at step {event.step}")
     yield Line(f"Writing model to {_folder(job)}/model_{event.step:08d}.bin")
-    for rank in range(gpus_per_node(job)):
+    for rank in range(job.layout.gpus):
         yield Line(f"Writing state to {_folder(job)}/state_{event.step:08d}_{rank:05d}.bin")
 
 
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
-    yield Line(f"Deleting checkpoint at step {event.step}")
+    """The number is two intervals back, even after the last step, where no save has been."""
+    step = event.step
+    if step == evicted_checkpoint(job, job.schedule.steps):
+        step = job.schedule.steps - KEPT_SAVES * job.schedule.save_every
+    yield Line(f"Deleting checkpoint at step {step}")
 
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:

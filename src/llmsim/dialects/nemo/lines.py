@@ -50,7 +50,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """The groups of rank 0: Megatron's order is tensor, data, pipeline."""
-    yield from lightning.started(job)
+    yield from lightning.started(job, lightning.FOUND)
     layout = job.layout
     step = layout.tp
     groups = (

@@ -21,14 +21,17 @@ def bar(
     *,
     scale: bool = False,
     leave: bool = True,
+    inverts: bool = True,
 ) -> Bar:
-    """A bar after `elapsed` seconds; ten cells in a pipe. `note` is called when the bar is drawn.
+    """A bar after `elapsed` seconds; ten cells in a pipe. `note` is called when the bar is drawn;
+    a rate below 1 is written as seconds per unit where it `inverts`.
 
     The last cell of a terminal's width stays free, so that the line does not wrap.
     """
 
     def drawn() -> str:
         width = screen.width - 1 if screen.live else None
-        return meter(done, total, elapsed, width, label, unit, scale, note(), screen.unicode)
+        text = note()
+        return meter(done, total, elapsed, width, label, unit, scale, text, screen.unicode, inverts)
 
     return Bar(drawn, label, done / total if leave else min(ERASED, done / total))
