@@ -215,7 +215,7 @@ THEIR_OWN_TABLES = {
 
 def may_know_gpus(module: str) -> bool:
     """Whether a module has a table by GPUs' names that nobody else can have."""
-    traits = is_in(module, "dialects") and module.endswith(".framework")
+    traits = is_in(module, "dialects") and module.endswith((".framework", ".statements"))
     return traits or module in THEIR_OWN_TABLES
 
 

@@ -26,7 +26,7 @@ START = (
     r"LOCAL_RANK: \d+ - CUDA_VISIBLE_DEVICES: \[\d(?:,\d+)*\]",
     r"💡 Tip: For seamless cloud logging .*litlogger.*",
     r"Using bfloat16 Automatic Mixed Precision \(AMP\)",
-    r"You are using a CUDA device \('[\w. -]+'\) that has Tensor Cores\. To properly utilize them.*",
+    r"You are using a CUDA device \('[\w. -]+'\) that has Tensor Cores\. .*",
     r"/\S+/model_summary\.py:242: Precision bf16-mixed is not supported by the model summary\..*",
 )
 COUNT = r"(?:\d[\d,]*(?:\.\d)? [ KMBT]|0 +)"

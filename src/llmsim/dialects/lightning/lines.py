@@ -1,9 +1,9 @@
 """PyTorch Lightning (2.6.6) with its tqdm bars: a table of the model, then one bar an epoch.
 
 The bar counts micro-batches and ends with the logger's version and the last losses; its format
-has rate_noinv_fmt: batches a second, even where a batch takes longer. A validation's bar is erased, and so
-is the full bar of each epoch but the last (callbacks/progress/tqdm_progress.py). Only the bar shows
-the losses, so a file has the bar at every logged step.
+has rate_noinv_fmt: batches a second, even where a batch takes longer. A validation's bar is erased,
+and so is the full bar of each epoch but the last (callbacks/progress/tqdm_progress.py). Only the
+bar shows the losses, so a file has the bar at every logged step.
 """
 
 from collections.abc import Iterator
@@ -47,9 +47,9 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     device = (
-        f"You are using a CUDA device ({job.gpu.name!r}) that has Tensor Cores. To properly utilize "
-        "them, you should set `torch.set_float32_matmul_precision('medium' | 'high')` which will "
-        "trade-off precision for performance. For more details, read https://pytorch.org/docs/"
+        f"You are using a CUDA device ({job.gpu.name!r}) that has Tensor Cores. To properly "
+        "utilize them, you should set `torch.set_float32_matmul_precision('medium' | 'high')` "
+        "which will trade-off precision for performance. For more details, read https://pytorch.org/docs/"
         "stable/generated/torch.set_float32_matmul_precision.html"
         "#torch.set_float32_matmul_precision"
     )
@@ -91,9 +91,9 @@ def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     """The summary of the model, which counts every weight with 32 bits, and says so first."""
     yield Line(
-        f"{recovery.HOME}/utilities/model_summary/model_summary.py:242: Precision bf16-mixed is not "
-        "supported by the model summary.  Estimated model size in MB will not be accurate. Using 32 "
-        "bits instead."
+        f"{recovery.HOME}/utilities/model_summary/model_summary.py:242: Precision bf16-mixed is "
+        "not supported by the model summary.  Estimated model size in MB will not be accurate. "
+        "Using 32 bits instead."
     )
     yield from summary(job)
 

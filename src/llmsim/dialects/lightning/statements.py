@@ -44,7 +44,7 @@ STATEMENTS = (
               r"(?:💡 )?Tip: For seamless cloud logging .*litlogger.*", guard="no LitLogger"),
     Statement("matmul", "fabric/accelerators/cuda.py:171",
               r"You are using a CUDA device \('.+'\) that has Tensor Cores\. To properly utilize "
-              r"them, you should set `torch\.set_float32_matmul_precision\('medium' \| 'high'\)` .*",
+              r"them, you should set `torch\.set_float32_matmul_precision\('medium' \| .*",
               guard="capability >= 8, and float32 matmul precision is 'highest'"),
     Statement("member", "fabric/utilities/distributed.py:282",
               r"Initializing distributed: GLOBAL_RANK: \d+, MEMBER: \d+/\d+", _distributed, "each"),
@@ -60,7 +60,7 @@ STATEMENTS = (
               r"LOCAL_RANK: \d+ - CUDA_VISIBLE_DEVICES: \[\d(?:,\d+)*\]", ranks="each"),
     Statement("precision", "pytorch/utilities/model_summary/model_summary.py:242",
               r"/\S+/model_summary\.py:242: Precision bf16-mixed is not supported by the model "
-              r"summary\.  Estimated model size in MB will not be accurate\. Using 32 bits instead\.",
+              r"summary\.  Estimated model size in MB will not be accurate\. Using 32 bits .*",
               guard="trainer.precision not in precision_to_bits"),
     Statement("head", "pytorch/callbacks/model_summary.py:110",
               r"  \| Name +\| Type +\| Params \| Mode  \| FLOPs"),

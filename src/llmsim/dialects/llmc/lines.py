@@ -67,8 +67,8 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
         f"-d {batch_tokens(job)} -r {_recompute(job)} -z {_zero_stage(job)} -c 0.1 "
         f"-k {schedule.decay} -l {schedule.peak_lr:.2e} "
         f"-q {schedule.final_lr / schedule.peak_lr:g} "
-        f"-u {schedule.warmup} -n {schedule.save_every} -nk {KEPT_SAVES} -v {schedule.validate_every} "
-        f"-m {_batches(job)} -s 0 -h 1 -x {schedule.steps}"
+        f"-u {schedule.warmup} -n {schedule.save_every} -nk {KEPT_SAVES} "
+        f"-v {schedule.validate_every} -m {_batches(job)} -s 0 -h 1 -x {schedule.steps}"
     )
     yield from shell.looked(job, screen)
     yield from shell.typed(screen, f"mpirun -np {layout.gpus} {program}")
@@ -206,7 +206,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    """One model file for all; each process writes its own state, and mpirun passes all output on."""
+    """One model file for all; each process writes its own state, and mpirun shows all output."""
     yield Line(f"Writing checkpoint at step {event.step}")
     yield Line(f"Writing model to {_folder(job)}/model_{event.step:08d}.bin")
     for rank in range(job.layout.gpus):
