@@ -71,6 +71,10 @@ class ExportError(LlmsimError):
     """An export cannot be written; names its kind and its destination."""
 
 
+class ServeError(LlmsimError):
+    """The pages cannot be served: the address is taken, or not there."""
+
+
 def kind_of(value: object) -> str:
     """The type of a value with its article, for a sentence that refuses it."""
     name = type(value).__name__

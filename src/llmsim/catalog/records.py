@@ -94,34 +94,34 @@ LONGEST_SAMPLE = 56  # characters: a line of 80 columns has room for it
 @cache
 def models() -> tuple[Model, ...]:
     """data/llm_models.txt, in its order. Raises CatalogError for a missing or bad file."""
-    return parse_models(_read("llm_models.txt"), "data/llm_models.txt")
+    return parse_models(text_of("llm_models.txt"), "data/llm_models.txt")
 
 
 @cache
 def datasets() -> tuple[Dataset, ...]:
     """data/llm_datasets.txt, in its order. Raises CatalogError for a missing or bad file."""
-    return parse_datasets(_read("llm_datasets.txt"), "data/llm_datasets.txt")
+    return parse_datasets(text_of("llm_datasets.txt"), "data/llm_datasets.txt")
 
 
 @cache
 def gpus() -> tuple[Gpu, ...]:
     """data/llm_gpus.txt, in its order. Raises CatalogError for a missing or bad file."""
-    return parse_gpus(_read("llm_gpus.txt"), "data/llm_gpus.txt")
+    return parse_gpus(text_of("llm_gpus.txt"), "data/llm_gpus.txt")
 
 
 @cache
 def releases() -> tuple[Release, ...]:
     """data/llm_frameworks.txt, in its order. Raises CatalogError for a missing or bad file."""
-    return parse_releases(_read("llm_frameworks.txt"), "data/llm_frameworks.txt")
+    return parse_releases(text_of("llm_frameworks.txt"), "data/llm_frameworks.txt")
 
 
 @cache
 def samples() -> tuple[Sample, ...]:
     """data/llm_samples.txt, in its order. Raises CatalogError for a missing or bad file."""
-    return parse_samples(_read("llm_samples.txt"), "data/llm_samples.txt")
+    return parse_samples(text_of("llm_samples.txt"), "data/llm_samples.txt")
 
 
-def _read(file_name: str) -> str:
+def text_of(file_name: str) -> str:
     """The text of a list: inside the package where it is installed, else in the checkout."""
     loader: Any = __spec__.loader  # its get_data reads from a zip archive as from a folder
     package = __file__.rpartition(sep)[0].rpartition(sep)[0]

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 from llmsim.cli.defaults import default_options
 from llmsim.cli.flags import pairs
-from llmsim.errors import FLAG, CatalogError, ExportError, OptionError, PlanError
+from llmsim.errors import (
+    FLAG,
+    CatalogError,
+    ExportError,
+    OptionError,
+    PlanError,
+    ServeError,
+)
 from llmsim.hosts import exports, native
 from llmsim.hosts.output import Output
 from llmsim.hosts.output import complain as _complain
@@ -13,6 +20,8 @@ from llmsim.hosts.status import ExitStatus
 from llmsim.options.table import Options, parse_options
 from llmsim.options.wanted import lifted
 
+# Commands that are no show: each has a module of its name here, with a `main` like this one's.
+COMMANDS = ("serve",)
 # Options that print an answer instead of playing a run.
 QUESTIONS = ("list", "print_config", "print_completions", "print_manpage")
 
@@ -32,7 +41,7 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:
     except (OptionError, PlanError) as error:
         _complain(error.sentence(FLAG))
         return ExitStatus.USAGE
-    except (CatalogError, ExportError) as error:
+    except (CatalogError, ExportError, ServeError) as error:
         _complain(error.sentence(FLAG))
     except MissingExtraError as error:
         _complain(str(error))
@@ -44,6 +53,11 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:
 
 
 def _perform(arguments: Sequence[str], ends_process: bool) -> int:
+    if arguments and arguments[0] in COMMANDS:
+        from importlib import import_module
+
+        status: int = import_module(f"llmsim.cli.{arguments[0]}").main(arguments[1:], ends_process)
+        return status
     if "-h" in arguments or "--help" in arguments:
         from llmsim.cli.usage import usage
 
@@ -52,7 +66,7 @@ def _perform(arguments: Sequence[str], ends_process: bool) -> int:
         from llmsim import __version__
 
         return _say(f"llmsim {__version__}\n")
-    options = _options([*pairs(arguments)])
+    options = options_of([*pairs(arguments)])
     if any(getattr(options, question) for question in QUESTIONS):
         return _say(_answer(options), options.color)
     exports.refuse(options)
@@ -64,7 +78,7 @@ def _perform(arguments: Sequence[str], ends_process: bool) -> int:
     return native.main(options, ends_process)
 
 
-def _options(given: Sequence[tuple[str, str]]) -> Options:
+def options_of(given: Sequence[tuple[str, str]]) -> Options:
     """The options of the flags; the defaults count too, if a run is played."""
     options = _parsed(given, Options())
     asked = [f"--{name.replace('_', '-')}" for name in QUESTIONS if getattr(options, name)]

@@ -3,19 +3,21 @@
 argparse is not used, since it takes longer to import than a first line may take.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from llmsim.errors import OptionError
+from llmsim.options.option import Option
 from llmsim.options.table import OPTIONS, unknown
 
 
-def pairs(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
+def pairs(arguments: Iterable[str], table: Sequence[Option] = OPTIONS) -> Iterator[tuple[str, str]]:
     """The (name, text) pairs of a command line: `--name text`, `--name=text`, `-n text`, `-ntext`.
 
-    Raises OptionError for a flag that is not in the table or has no value.
+    `table` has the flags that there are. Raises OptionError for a flag that is not in the table or
+    has no value.
     """
-    flags = {f"--{option.name}": option for option in OPTIONS}
-    flags |= {f"-{option.short}": option for option in OPTIONS if option.short}
+    flags = {f"--{option.name}": option for option in table}
+    flags |= {f"-{option.short}": option for option in table if option.short}
     words = iter(arguments)
     for word in words:
         long = word.startswith("--")

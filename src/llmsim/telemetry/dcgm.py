@@ -57,7 +57,7 @@ def _zero(_job: Job, _gauges: Gauges) -> int:
     return 0
 
 
-def _energy(job: Job, gauges: Gauges) -> int:
+def energy_millijoules(job: Job, gauges: Gauges) -> int:
     """mJ since the node booted: until the run it was idle."""
     node = gauges.gpu // gpus_per_node(job)
     idle = catalog.idle_share(job.gpu) * job.gpu.tdp_watts
@@ -122,7 +122,7 @@ FIELDS = (
     _gauge("DEV_GPU_TEMP", 150, "GPU temperature (in C).", "temperature_c"),
     _gauge("DEV_POWER_USAGE", 155, "Power draw (in W).", "power_watts"),
     Field("DEV_TOTAL_ENERGY_CONSUMPTION", "counter",
-          "Total energy consumption since boot (in mJ).", 156, _energy),
+          "Total energy consumption since boot (in mJ).", 156, energy_millijoules),
     Field("DEV_SLOWDOWN_TEMP", "gauge", "Slowdown temperature for the device.", 158,
           partial(_constant, catalog.SLOWDOWN_C), default=False),
     Field("DEV_SHUTDOWN_TEMP", "gauge", "Shutdown temperature for the device.", 159,
@@ -213,6 +213,12 @@ FIELDS = (
 def metric(field: Field) -> str:
     """The metric's name on the page."""
     return f"DCGM_FI_{field.name}"
+
+
+def plain(field: Field) -> str:
+    """The gauge whose value a field shows as it is; empty where the value is reckoned."""
+    value = field.value
+    return str(value.args[0]) if isinstance(value, partial) and value.func is _of else ""
 
 
 def number(value: float) -> str:

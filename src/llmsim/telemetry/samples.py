@@ -85,19 +85,58 @@ def sample(run: Run, at: float, most: int = MOST_GPUS) -> Sample:
 
 
 def _sample(run: Run, at: float, most: int) -> Sample:
-    job, done = run.job, tuple(loads(run, at))
-    activity, past = done[0][0], spent(done, at)
-    felt = tuple(telemetry.recent(job, done, at))
-    seen, broken = [], faults(run, at)
-    for gpu in range(min(job.layout.gpus, most)):
-        fault = broken.get(gpu, HEALTHY)
+    job, tick = run.job, tick_of(run, at)
+    seen = gauges_of(run, tick, range(min(job.layout.gpus, most)))
+    nodes = range(-(-min(job.layout.gpus, most) // gpus_per_node(job)))
+    hosts = tuple(host(job, node, tick.done[0][0], tick.past) for node in nodes)
+    return Sample(at, tick.done[0][0], step_at(run, at), seen, hosts)
+
+
+class Tick(NamedTuple):
+    """What all GPUs and nodes of a run share at a moment."""
+
+    at: float
+    done: tuple[telemetry.Load, ...]  # all that the GPUs did, the latest first
+    past: tuple[Seconds, ...]
+    felt: tuple[telemetry.Load, ...]  # the loads that temperatures still show
+    faults: dict[int, Fault]  # of ranks whose GPU the driver has complained of
+
+
+def tick_of(run: Run, at: float) -> Tick:
+    """What is common to all gauges of a moment; the latest is remembered.
+
+    After the end of a run its nodes are idle.
+    """
+    known: Tick | None = run.memo.get("tick")
+    if known and known.at == at:
+        return known
+    done = tuple(loads(run, at))
+    if over := ended_by(run, at):
+        done = (("idle", over), *done)
+    felt = tuple(telemetry.recent(run.job, done, at))
+    made = Tick(at, done, spent(done, at), felt, faults(run, at))
+    run.memo["tick"] = made
+    return made
+
+
+def ended_by(run: Run, at: float) -> float:
+    """When the run ended, if that was before a moment; else 0."""
+    number = run.timeline.number_at(at)
+    ended = run.timeline[number].ended
+    return ended if ended < at and not run.timeline.has(number + 1) else 0.0
+
+
+def gauges_of(run: Run, tick: Tick, ranks: Iterable[int]) -> tuple[Gauges, ...]:
+    """The gauges of some GPUs at a moment; one that has fallen off the bus has none."""
+    job, at, seen = run.job, tick.at, []
+    for gpu in ranks:
+        fault = tick.faults.get(gpu, HEALTHY)
         if fault.xid == LOST:
             continue
-        state = telemetry.latent(job, gpu, at, felt)
-        seen.append(gauges(job, gpu, at, state, energy_of(run, at, gpu, done), past, fault))
-    nodes = range(-(-min(job.layout.gpus, most) // gpus_per_node(job)))
-    hosts = tuple(host(job, node, activity, past) for node in nodes)
-    return Sample(at, activity, step_at(run, at), tuple(seen), hosts)
+        state = telemetry.latent(job, gpu, at, tick.felt)
+        joules = energy_of(run, at, gpu, tick.done)
+        seen.append(gauges(job, gpu, at, state, joules, tick.past, fault))
+    return tuple(seen)
 
 
 def samples(run: Run, every: float, most: int = MOST_GPUS) -> Iterator[Sample]:

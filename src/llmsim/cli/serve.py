@@ -1,0 +1,114 @@
+"""`llmsim serve`: a run whose cluster answers to Prometheus, live."""
+
+from collections.abc import Sequence
+from textwrap import fill
+
+from llmsim.cli import QUESTIONS, options_of
+from llmsim.cli.flags import pairs
+from llmsim.cli.reading import content_of
+from llmsim.errors import OptionError, Setting
+from llmsim.hosts.output import Output
+from llmsim.hosts.status import ExitStatus
+from llmsim.options.option import Option
+from llmsim.options.parsing import REAL_TIME
+from llmsim.options.serving import SERVE_OPTIONS, ServeOptions
+from llmsim.options.table import OPTIONS, Options
+from llmsim.telemetry.dcgm_counters import Counter, counters, parsed
+from llmsim.telemetry.dcgm_page import LABELS, Exporter, Labels
+
+ABOUT = """usage: llmsim serve [option ...]
+
+Serves a run's cluster to Prometheus, live: dcgm-exporter's page of every node, node_exporter's,
+nvidia_gpu_exporter's, the trainer's, and lists of them all for service discovery.
+
+options of the server, each with its default in brackets:
+"""
+REST = """
+All options of a run are taken as well: see llmsim --help. A simulated second takes a second;
+--speed-factor and --duration change that.
+
+examples:
+  llmsim serve --gpus 512 --tokens 20B               64 nodes, at http://127.0.0.1:9400/sd
+  llmsim serve --incident gpu-lost@10m --labels k8s  a GPU falls off the bus in ten minutes
+  llmsim serve --exporter-version next --counters full
+"""
+# Options of a run that a server has no use for.
+NOT_HERE = (*QUESTIONS, "export", "quiet", "json", "toml")
+LARGEST_LIST = 65_536
+
+
+def main(arguments: Sequence[str], ends_process: bool = False) -> int:
+    """Serves until a signal ends it. Raises OptionError, PlanError, ServeError and others."""
+    if "-h" in arguments or "--help" in arguments:
+        Output().write(usage())
+        return ExitStatus.FINISHED
+    options, own = parsed_options(arguments)
+    from llmsim.hosts.serve import Serving, serve
+
+    exporter = Exporter(
+        own.exporter_version, counters_of(own), _labels(own.labels), own.collect_interval
+    )
+    serving = Serving(own.listen.host, own.listen.port, exporter)
+    return serve(options, serving, _say, ends_process)
+
+
+def parsed_options(arguments: Sequence[str]) -> tuple[Options, ServeOptions]:
+    """The options of the run and of the server. Raises OptionError."""
+    table = {option.name: option for option in SERVE_OPTIONS}
+    rest, own = [], ServeOptions()
+    for name, text in pairs(arguments, (*OPTIONS, *SERVE_OPTIONS)):
+        if name in NOT_HERE:
+            raise OptionError(Setting(name), " is no option of llmsim serve: leave it out.")
+        if name in table:
+            own = _with(own, table[name], text)
+        else:
+            rest.append((name, text))
+    options = options_of(rest)
+    if "duration" not in dict(rest):
+        options = options._replace(duration=REAL_TIME)
+    return options, own
+
+
+def _with(own: ServeOptions, option: Option, text: str) -> ServeOptions:
+    shown = Setting(option.name)
+    try:
+        value = option.parse(text)
+    except OptionError as error:
+        raise OptionError(shown, " ", *error.args) from None
+    except ValueError:
+        raise OptionError(shown, f" cannot be '{text[:60]}': give {option.expected}.") from None
+    return own._replace(**{option.name.replace("-", "_"): value})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
+
+
+def counters_of(own: ServeOptions) -> tuple[Counter, ...]:
+    """The counters that are asked for. Raises OptionError for a file that is none."""
+    if own.counters in ("default", "full"):
+        return counters(own.counters, own.exporter_version)
+    what = "give a list in dcgm-exporter's format"
+    content = content_of(own.counters, own.counters, what, must_be=True, by="--counters")
+    try:
+        return parsed(content.decode("utf-8-sig"), own.counters)
+    except UnicodeDecodeError:
+        raise OptionError(f"{own.counters} is not UTF-8: save the file as UTF-8.") from None
+    except OptionError as error:
+        raise OptionError(Setting("counters"), " ", *error.args) from None
+
+
+def _labels(which: str) -> Labels:
+    return next(each for each in LABELS if each == which)
+
+
+def _say(text: str) -> None:
+    """Writes the greeting at once, wherever it goes."""
+    Output().write(text)
+
+
+def usage() -> str:
+    """The options of the server, and examples; in 80 columns."""
+    rows = [
+        (f"    --{option.name} {option.metavar}", f"{option.meaning} [{option.defaults}]")
+        for option in SERVE_OPTIONS
+    ]
+    gap = max(len(flag) for flag, _ in rows) + 2
+    lines = [fill(f"{flag:<{gap}}{text}", 80, subsequent_indent=" " * gap) for flag, text in rows]
+    return ABOUT + "\n".join(lines) + "\n" + REST

@@ -1,0 +1,97 @@
+"""Families of dcgm-exporter's own, DCGM_EXP_*, which have several samples a GPU.
+
+Errors and clock events are counted over a window of five minutes. Health is what DCGM makes of
+what it has seen: 0 passes, 10 is a warning, 20 a failure; the codes of the errors that DCGM reads
+come from NVIDIA/DCGM, modules/health/DcgmHealthWatch.cpp.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Iterator
+
+from llmsim.physics.hardware.gauges import Gauges
+from llmsim.run.events import Symptom
+from llmsim.run.timeline import Run
+from llmsim.telemetry.dcgm_counters import CLOCK_EVENTS, HEALTH, XID_COUNT
+
+WINDOW = 300.0  # seconds, --xid-count-window-size and --clock-events-count-window-size
+CLOCK_EVENT_NAMES = {
+    0x1: "gpu_idle", 0x2: "clocks_setting", 0x4: "power_cap", 0x8: "hw_slowdown",
+    0x10: "sync_boost", 0x20: "sw_thermal", 0x40: "hw_thermal", 0x80: "hw_power_brake",
+    0x100: "display_clocks",
+}  # fmt: skip
+WATCHES = ("PCIE", "NVLINK", "PMU", "MCU", "MEM", "SM", "INFOROM", "THERMAL", "POWER", "DRIVER",
+           "ALL")  # fmt: skip
+PASS, WARN, FAIL = 0, 10, 20
+_XID = "DCGM_FR_XID_ERROR"
+# Error code of the driver: the watch that it concerns, how bad it is, and DCGM's name for it.
+HEALTH_OF_XID = {
+    **dict.fromkeys((48, 74, 119, 120, 140), ("ALL", FAIL, _XID)),
+    **dict.fromkeys((31, 32, 43), ("MEM", WARN, _XID)),
+    **dict.fromkeys((38, 39, 42), ("PCIE", WARN, _XID)),
+    **dict.fromkeys((60, 61, 62), ("THERMAL", WARN, _XID)),
+    **dict.fromkeys((54, 56, 57, 58), ("POWER", WARN, _XID)),
+    63: ("MEM", WARN, "DCGM_FR_PENDING_PAGE_RETIREMENTS"),
+    64: ("MEM", FAIL, "DCGM_FR_ROW_REMAP_FAILURE"),
+    79: ("ALL", FAIL, "DCGM_FR_FALLEN_OFF_BUS"),
+    94: ("ALL", WARN, "DCGM_FR_CONTAINED_ERROR"),
+    95: ("ALL", FAIL, "DCGM_FR_UNCONTAINED_ERROR"),
+}
+Pairs = tuple[tuple[str, str], ...]
+
+
+def own_rows(
+    run: Run, family: str, gauges: Gauges, at: float
+) -> Iterator[tuple[Pairs, Pairs, int]]:
+    """The samples of a family for one GPU: its labels, its attributes (none), and its value."""
+    window = ("window_size_in_ms", f"{1000 * WINDOW:.0f}")
+    if family == XID_COUNT:
+        counted = Tally(code for when, code in told_errors(run, gauges.gpu, at)
+                        if when > at - WINDOW)  # fmt: skip
+        for code, count in sorted(counted.items()):
+            yield (window, ("xid", str(code))), (), count
+        if not counted:
+            yield (window,), (), 0
+    elif family == CLOCK_EVENTS:
+        found = False
+        for bit, event in CLOCK_EVENT_NAMES.items():
+            if gauges.clock_event_reasons & bit:
+                found = True
+                yield (("clock_event", event), window), (), 1
+        if not found:
+            yield (window,), (), 0
+    elif family == HEALTH:
+        for watch, (name, status) in health(run, gauges.gpu, at).items():
+            yield (("health_error_code", name), ("health_watch", watch)), (), status
+
+
+def attempt_symptoms(run: Run, gpu: int, at: float) -> list[Symptom]:
+    """What the kernel's log has said of a GPU until a moment, in its attempt."""
+    number = run.timeline.number_at(at)
+    attempt, found = run.timeline[number].attempt, []
+    while number >= 0 and run.timeline[number].attempt == attempt:
+        for event in run.timeline[number].told:
+            of_gpu = isinstance(event, Symptom) and event.stream == "kernel" and event.rank == gpu
+            if of_gpu and event.at <= at:
+                found.append(event)
+        number -= 1
+    return sorted(found, key=lambda event: event.at)
+
+
+def told_errors(run: Run, gpu: int, at: float) -> list[tuple[float, int]]:
+    """When the driver has said which error codes of a GPU, until a moment, in its attempt."""
+    return [
+        (event.at, int(event.name.split(" ")[1]))
+        for event in attempt_symptoms(run, gpu, at)
+        if event.name.startswith("xid ")
+    ]
+
+
+def health(run: Run, gpu: int, at: float) -> dict[str, tuple[str, int]]:
+    """DCGM's verdict by watch: its error's name and how bad it is."""
+    verdicts = dict.fromkeys(WATCHES, ("DCGM_FR_OK", PASS))
+    for _, code in told_errors(run, gpu, at):
+        if code in HEALTH_OF_XID:
+            watch, status, name = HEALTH_OF_XID[code]
+            if status >= verdicts[watch][1]:
+                verdicts[watch] = (name, status)
+    return verdicts

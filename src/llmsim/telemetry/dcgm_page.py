@@ -1,0 +1,186 @@
+"""dcgm-exporter's page of one node, byte by byte, as a pure function of the run and a moment.
+
+    page(run, node, at, exporter)  ->  "# HELP DCGM_FI_DEV_SM_CLOCK SM clock frequency ..."
+
+Families stand in the order of their field ids, a family's samples in the order of the GPUs.
+Labels: the card's, the node's, the list's label fields in alphabetical order, then attributes in
+alphabetical order (pods, error codes, Slurm's job). Whole numbers as %d, others as %f; a field
+without a value is left out. Source: NVIDIA/dcgm-exporter, internal/pkg/rendermetrics.
+"""
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.hardware.gauges import Gauges
+from llmsim.run import cluster, hardware_ids
+from llmsim.run.timeline import Run, segment_at
+from llmsim.telemetry import dcgm, dcgm_counters
+from llmsim.telemetry.dcgm_counters import Counter
+from llmsim.telemetry.dcgm_own import Pairs, own_rows
+from llmsim.telemetry.dcgm_versions import Version
+from llmsim.telemetry.samples import ended_by, gauges_of, tick_of
+from llmsim.typed import Literal, NamedTuple
+
+Labels = Literal["none", "k8s", "exported", "slurm"]
+LABELS: tuple[Labels, ...] = ("none", "k8s", "exported", "slurm")
+NAMESPACE, CONTAINER = "train", "trainer"
+
+
+class Exporter(NamedTuple):
+    """How an exporter is set up; `collect` is the interval of its own readings, in seconds."""
+
+    version: Version
+    counters: tuple[Counter, ...]
+    labels: Labels = "none"
+    collect: float = 30.0
+
+    def __hash__(self) -> int:
+        """The hash of the object, which is quick: lists of counters are long."""
+        return object.__hash__(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same object."""
+        return self is other
+
+
+def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
+    """The page of a node, counted from 0, at a simulated second.
+
+    Between two of its readings an exporter shows the last one, so that two scrapes within its
+    interval get the same bytes.
+    """
+    every = exporter.collect
+    at = max(0.0, at // every * every if every else at)
+    size = gpus_per_node(run.job)
+    ranks = range(node * size, (node + 1) * size)
+    seen = gauges_of(run, tick_of(run, at), ranks)
+    cards = _cards(run, exporter, node)
+    heads = [cards[each.gpu - ranks.start] for each in seen]
+    tail = attributes(run, node, at, exporter)
+    closing = "".join(f',{name}="{value}"' for name, value in tail)
+    opened = [f"{head}{closing}}} " for head in heads]
+    parts = []
+    for counter, value, begun in _plan(run, exporter):
+        if value:
+            parts.append(begun)
+            name = counter.name
+            for labels, each in zip(opened, seen, strict=True):
+                number = value(each)
+                shown = f"{number:f}" if type(number) is float else number
+                parts.append(f"{name}{labels}{shown}\n")
+            if not seen:
+                parts.pop()
+        else:
+            parts += _special(run, counter, exporter, at, (*zip(heads, seen, strict=True),), tail)
+    return "".join(parts)
+
+
+Value = Callable[[Gauges], float]
+
+
+def _plan(run: Run, exporter: Exporter) -> list[tuple[Counter, Value | None, str]]:
+    """Each family with how its value is read, unless it needs more, and with its two comments."""
+    known: dict[Exporter, list[tuple[Counter, Value | None, str]]]
+    known = run.memo.setdefault("dcgm plan", {})
+    if exporter not in known:
+        codes = exporter.version.codes
+        known[exporter] = [
+            (each, _value(run.job, each, codes=codes or exporter.version.clean), _opening(each))
+            for each in exporter.counters
+            if each.kind != "label" and (each.field or each.name in dcgm_counters.OWN)
+        ]
+    return known[exporter]
+
+
+def _value(job: Job, counter: Counter, *, codes: bool) -> Value | None:
+    field = counter.field
+    if field is None or (field.coded and codes):
+        return None
+    if name := dcgm.plain(field):
+        return attrgetter(name)
+    return lambda gauges: field.value(job, gauges)
+
+
+def _opening(counter: Counter) -> str:
+    return f"# HELP {counter.name} {counter.help}\n# TYPE {counter.name} {counter.kind}\n"
+
+
+def _special(
+    run: Run, counter: Counter, exporter: Exporter, at: float,
+    cards: tuple[tuple[str, Gauges], ...], tail: tuple[tuple[str, str], ...],
+) -> list[str]:  # fmt: skip
+    """The lines of a family whose samples have labels of their own; none without a sample."""
+    lines = []
+    for head, gauges in cards:
+        if counter.field:
+            rows = _error(gauges, exporter.version)
+        else:
+            rows = own_rows(run, counter.name, gauges, at)
+        for labels, more, value in rows:
+            pairs = (*labels, *sorted((*tail, *more)))
+            text = "".join(f',{name}="{each}"' for name, each in pairs)
+            lines.append(f"{counter.name}{head}{text}}} {value}\n")
+    return [_opening(counter), *lines] if lines else []
+
+
+def _error(gauges: Gauges, version: Version) -> Iterator[tuple[Pairs, Pairs, int]]:
+    """The last error of a GPU, with its text; of a clean GPU only where the release shows it."""
+    if gauges.xid or version.clean:
+        text = dcgm.XID_TEXTS.get(gauges.xid, "Unknown Error")
+        codes = (("err_code", str(gauges.xid)), ("err_msg", text))
+        yield (), codes if version.codes else (), gauges.xid
+
+
+# --- labels --------------------------------------------------------------------------------------
+
+
+def _cards(run: Run, exporter: Exporter, node: int) -> list[str]:
+    """The labels of each GPU of a node that no moment changes, without the closing brace."""
+    known: dict[tuple[Exporter, int], list[str]] = run.memo.setdefault("dcgm cards", {})
+    if (exporter, node) not in known:
+        size = gpus_per_node(run.job)
+        known[exporter, node] = [
+            "{" + card_labels(run.job, node * size + local, exporter) for local in range(size)
+        ]
+    return known[exporter, node]
+
+
+def card_labels(job: Job, gpu: int, exporter: Exporter) -> str:
+    """The labels of a GPU, its node and the list's label fields."""
+    version = exporter.version
+    node, local = divmod(gpu, gpus_per_node(job))
+    bus = f'pci_bus_id="{cluster.bus_address(job, local)}",' if version.bus else ""
+    made = (
+        f'gpu="{local}",{version.uuid}="{hardware_ids.gpu_uuid(job, gpu)}",{bus}'
+        f'device="nvidia{local}",modelName="{job.gpu.name}",'
+        f'{version.host}="{cluster.hostname(job, node)}"'
+    )
+    texts = {
+        dcgm_counters.DRIVER: job.software.driver,
+        dcgm_counters.NVML: f"{cluster.driver_cuda(job.software.driver)}.{job.software.driver}",
+        dcgm_counters.SERIAL: hardware_ids.gpu_serial(job, gpu),
+        dcgm_counters.BRAND: "NVIDIA",
+    }
+    fields = sorted((each.name, texts.get(each.id, "")) for each in exporter.counters
+                    if each.kind == "label" and each.id in texts)  # fmt: skip
+    return made + "".join(f',{name}="{value}"' for name, value in fields)
+
+
+def attributes(run: Run, node: int, at: float, exporter: Exporter) -> Pairs:
+    """The labels that say whose GPU it is, in alphabetical order; none while no job has it."""
+    if exporter.labels == "none" or segment_at(run, at).kind == "outage" or ended_by(run, at):
+        return ()
+    job, version = run.job, exporter.version
+    if exporter.labels == "slurm":
+        return (("hpc_job", str(hardware_ids.slurm_job(job))),) if version.codes else ()
+    pod = f"{job.run_name}-worker-{node}"
+    if exporter.labels == "exported":
+        return (
+            ("exported_container", CONTAINER), ("exported_namespace", NAMESPACE),
+            ("exported_pod", pod),
+        )  # fmt: skip
+    if version.old_names:
+        return ("container_name", CONTAINER), ("pod_name", pod), ("pod_namespace", NAMESPACE)
+    uid = (("pod_uid", ""),) if version.pod_uid else ()
+    return ("container", CONTAINER), ("namespace", NAMESPACE), ("pod", pod), *uid

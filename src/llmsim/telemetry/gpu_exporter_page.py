@@ -1,0 +1,236 @@
+"""The page of nvidia_gpu_exporter (its NVML back end) for one node, from the same gauges.
+
+Names, units and help texts as utkuozdemir/nvidia_gpu_exporter prints them for an H100 of driver
+590 (internal/integration/testdata): SI units, ratios 0 to 1, one label `uuid` without "GPU-".
+Every family is a gauge but the few that end in _total by the exporter's own name.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.hardware.gauges import Gauges
+from llmsim.run import cluster, hardware_ids
+from llmsim.run.timeline import Run
+from llmsim.telemetry import dcgm
+from llmsim.telemetry.clock import started
+from llmsim.telemetry.dcgm_own import attempt_symptoms, told_errors
+from llmsim.telemetry.exposition import Family, text
+from llmsim.telemetry.samples import gauges_of, tick_of
+
+PORT = 9835
+MIB = 2**20
+# What the driver recommends after an error: its words in Xid 154, and NVML's number for it.
+RECOVERY = {"reset": 1, "reboot": 2}
+_REASONS = {
+    "gpu_idle": 0x1, "applications_clocks_setting": 0x2, "sw_power_cap": 0x4, "hw_slowdown": 0x8,
+    "sync_boost": 0x10, "sw_thermal_slowdown": 0x20, "hw_thermal_slowdown": 0x40,
+    "hw_power_brake_slowdown": 0x80,
+}  # fmt: skip
+_COUNTED = {
+    "hw_power_brake_slowdown": "", "hw_thermal_slowdown": "", "sync_boost": "",
+    "sw_power_cap": "power_capped_seconds", "sw_thermal_slowdown": "thermal_slowdown_seconds",
+}  # fmt: skip
+
+Value = Callable[[Job, Gauges], float]
+
+
+def _bytes(name: str) -> Value:
+    return lambda _job, gauges: MIB * int(getattr(gauges, name))
+
+
+def _hertz(name: str) -> Value:
+    return lambda _job, gauges: 1e6 * int(getattr(gauges, name))
+
+
+def _share(name: str) -> Value:
+    return lambda _job, gauges: int(getattr(gauges, name)) / 100
+
+
+def _as_it_is(name: str) -> Value:
+    return lambda _job, gauges: float(getattr(gauges, name))
+
+
+def _limit(job: Job, _gauges: Gauges) -> float:
+    return float(job.gpu.tdp_watts)
+
+
+def _top_clock(job: Job, _gauges: Gauges) -> float:
+    return 1e6 * job.gpu.clock_mhz
+
+
+def _constant(value: float) -> Value:
+    return lambda _job, _gauges: value
+
+
+def _bit(mask: int) -> Value:
+    return lambda _job, gauges: int(gauges.clock_event_reasons & mask != 0)
+
+
+def _watts(_job: Job, gauges: Gauges) -> float:
+    return round(gauges.power_watts, 2)
+
+
+# Metric, nvidia-smi's field with its unit, and the value.
+_FIELDS: tuple[tuple[str, str, Value], ...] = (
+    ("clocks_current_graphics_clock_hz", "clocks.current.graphics [MHz]", _hertz("sm_clock_mhz")),
+    ("clocks_current_memory_clock_hz", "clocks.current.memory [MHz]", _hertz("memory_clock_mhz")),
+    ("clocks_current_sm_clock_hz", "clocks.current.sm [MHz]", _hertz("sm_clock_mhz")),
+    ("clocks_event_reasons_active", "clocks_event_reasons.active",
+     _as_it_is("clock_event_reasons")),
+    ("clocks_event_reasons_supported", "clocks_event_reasons.supported", _constant(511)),
+    *((f"clocks_event_reasons_{name}", f"clocks_event_reasons.{name}", _bit(mask))
+      for name, mask in _REASONS.items()),
+    *((f"clocks_event_reasons_counters_{name}_seconds",
+       f"clocks_event_reasons_counters.{name} [us]",
+       _as_it_is(gauge) if gauge else _constant(0)) for name, gauge in _COUNTED.items()),
+    ("clocks_max_memory_clock_hz", "clocks.max.memory [MHz]", _hertz("memory_clock_mhz")),
+    ("clocks_max_sm_clock_hz", "clocks.max.sm [MHz]", _top_clock),
+    ("ecc_errors_corrected_aggregate_total", "ecc.errors.corrected.aggregate.total",
+     _constant(0)),
+    ("ecc_errors_corrected_volatile_total", "ecc.errors.corrected.volatile.total", _constant(0)),
+    ("ecc_errors_uncorrected_aggregate_total", "ecc.errors.uncorrected.aggregate.total",
+     _as_it_is("uncorrectable_errors")),
+    ("ecc_errors_uncorrected_volatile_total", "ecc.errors.uncorrected.volatile.total",
+     _as_it_is("uncorrectable_errors")),
+    ("ecc_mode_current", "ecc.mode.current", _constant(1)),
+    ("enforced_power_limit_watts", "enforced.power.limit [W]", _limit),
+    ("memory_free_bytes", "memory.free [MiB]", _bytes("free_mib")),
+    ("memory_reserved_bytes", "memory.reserved [MiB]", _bytes("reserved_mib")),
+    ("memory_total_bytes", "memory.total [MiB]", _bytes("total_mib")),
+    ("memory_used_bytes", "memory.used [MiB]", _bytes("used_mib")),
+    ("persistence_mode", "persistence_mode", _constant(1)),
+    ("power_default_limit_watts", "power.default_limit [W]", _limit),
+    ("power_draw_average_watts", "power.draw.average [W]", _watts),
+    ("power_draw_instant_watts", "power.draw.instant [W]", _watts),
+    ("power_draw_watts", "power.draw [W]", _watts),
+    ("power_limit_watts", "power.limit [W]", _limit),
+    ("power_max_limit_watts", "power.max_limit [W]", _limit),
+    ("pstate", "pstate", _as_it_is("performance_state")),
+    ("remapped_rows_correctable", "remapped_rows.correctable", _constant(0)),
+    ("remapped_rows_failure", "remapped_rows.failure", _constant(0)),
+    ("remapped_rows_pending", "remapped_rows.pending", _as_it_is("remap_pending")),
+    ("remapped_rows_uncorrectable", "remapped_rows.uncorrectable", _as_it_is("remapped_rows")),
+    ("temperature_gpu", "temperature.gpu", _as_it_is("temperature_c")),
+    ("temperature_memory", "temperature.memory", _as_it_is("memory_temperature_c")),
+    ("utilization_decoder_ratio", "utilization.decoder [%]", _constant(0)),
+    ("utilization_encoder_ratio", "utilization.encoder [%]", _constant(0)),
+    ("utilization_gpu_ratio", "utilization.gpu [%]", _share("utilization_percent")),
+    ("utilization_memory_ratio", "utilization.memory [%]", _share("memory_utilization_percent")),
+    ("pcie_throughput_rx_bytes_per_second",
+     "PCIe traffic received by the GPU, sampled by the driver over a dedicated 20ms window.",
+     _as_it_is("pcie_received_bytes_per_second")),
+    ("pcie_throughput_tx_bytes_per_second",
+     "PCIe traffic transmitted by the GPU, sampled by the driver over a dedicated 20ms window.",
+     _as_it_is("pcie_sent_bytes_per_second")),
+)  # fmt: skip
+NAMES = (
+    *(f"nvidia_smi_{name}" for name, _, _ in _FIELDS),
+    *(f"nvidia_smi_{name}" for name in (
+        "gpu_info", "gpu_recovery_action", "energy_joules_total", "xid_errors_total",
+        "xid_last_timestamp_seconds", "last_collect_success", "failed_scrapes_total",
+        "last_collect_success_timestamp_seconds", "last_collect_duration_seconds",
+        "nvml_return_code",
+    )),
+)  # fmt: skip
+
+
+def page(run: Run, node: int, at: float, epoch: float | None = None, speed: float = 1.0) -> str:
+    """The page of a node at a simulated second; `epoch` and `speed` as in trainer_page."""
+    return text(families(run, node, at, epoch, speed))
+
+
+def families(
+    run: Run, node: int, at: float, epoch: float | None = None, speed: float = 1.0
+) -> list[Family]:
+    """The families of a node at a simulated second."""
+    job, at, size = run.job, max(0.0, at), gpus_per_node(run.job)
+    seen = gauges_of(run, tick_of(run, at), range(node * size, (node + 1) * size))
+    cards = [((("uuid", uuid(job, each.gpu)),), each) for each in seen]
+    origin = started(job) if epoch is None else epoch
+    now = origin + at / speed
+    found = [
+        Family(f"nvidia_smi_{name}", "gauge", meaning,
+               tuple((card, value(job, each)) for card, each in cards))
+        for name, meaning, value in _FIELDS
+    ]  # fmt: skip
+    found.append(
+        Family("nvidia_smi_energy_joules_total", "counter",
+               "Total energy consumed by the GPU in joules since the driver was last loaded. "
+               "Resets on a driver reload; absent on GPUs that cannot report it.",
+               tuple((card, round(dcgm.energy_millijoules(job, each) / 1e3, 3))
+                     for card, each in cards))
+    )  # fmt: skip
+    found.append(
+        Family("nvidia_smi_gpu_recovery_action", "gauge", "gpu_recovery_action",
+               tuple((card, _recovery(run, each.gpu, at)) for card, each in cards))
+    )  # fmt: skip
+    found.append(_info(job, node, [each.gpu for each in seen]))
+    found += _errors(run, node, at, origin, speed)
+    found += [
+        Family("nvidia_smi_last_collect_success", "gauge",
+               "Whether the most recent collection succeeded (1) or not (0)", (((), 1),)),
+        Family("nvidia_smi_last_collect_success_timestamp_seconds", "gauge",
+               "Unix time of the most recent successful collection", (((), round(now, 3)),)),
+        Family("nvidia_smi_last_collect_duration_seconds", "gauge",
+               "Duration of the most recent collection", (((), 0.021),)),
+        Family("nvidia_smi_failed_scrapes_total", "counter", "Number of failed collections",
+               (((), 0),)),
+        Family("nvidia_smi_nvml_return_code", "gauge",
+               "NVML return code of the most recent collection (0 = success)", (((), 0),)),
+    ]  # fmt: skip
+    return found
+
+
+def uuid(job: Job, gpu: int) -> str:
+    """A card's UUID as this exporter writes it."""
+    return hardware_ids.gpu_uuid(job, gpu).removeprefix("GPU-")
+
+
+def _recovery(run: Run, gpu: int, at: float) -> int:
+    """The action that the driver has recommended for a GPU in this attempt; 0 is none."""
+    action = 0
+    for event in attempt_symptoms(run, gpu, at):
+        if event.name.startswith("xid 154 "):
+            action = RECOVERY.get(event.name.rpartition(" ")[2], action)
+    return action
+
+
+def _info(job: Job, node: int, gpus: list[int]) -> Family:
+    driver, size = job.software.driver, gpus_per_node(job)
+    rows = []
+    for gpu in gpus:
+        labels = (
+            ("cuda_version", cluster.driver_cuda(driver)), ("driver_model_current", "[N/A]"),
+            ("driver_model_pending", "[N/A]"), ("driver_version", driver),
+            ("index", str(gpu - node * size)), ("name", job.gpu.name),
+            ("pci_bus_id", cluster.bus_address(job, gpu - node * size)),
+            ("serial", hardware_ids.gpu_serial(job, gpu)), ("uuid", uuid(job, gpu)),
+        )  # fmt: skip
+        rows.append((labels, 1.0))
+    return Family(
+        "nvidia_smi_gpu_info",
+        "gauge",
+        "A metric with a constant '1' value labeled by gpu identity and driver information.",
+        tuple(rows),
+    )
+
+
+def _errors(run: Run, node: int, at: float, origin: float, speed: float) -> list[Family]:
+    """How often each code came, and when last; a lost GPU's codes stay."""
+    size, counts, latest = gpus_per_node(run.job), [], []
+    for gpu in range(node * size, (node + 1) * size):
+        told = told_errors(run, gpu, at)
+        for code, count in sorted(Counter(code for _, code in told).items()):
+            labels = (("uuid", uuid(run.job, gpu)), ("xid", str(code)))
+            counts.append((labels, float(count)))
+            when = max(each for each, number in told if number == code)
+            latest.append((labels, round(origin + when / speed, 3)))
+    return [
+        Family("nvidia_smi_xid_errors_total", "counter",
+               "Number of XID errors observed on the GPU since the exporter started. A series "
+               "appears when its first event arrives; earlier history cannot be replayed.",
+               tuple(counts)),
+        Family("nvidia_smi_xid_last_timestamp_seconds", "gauge",
+               "Unix time of the most recent XID error observed on the GPU.", tuple(latest)),
+    ]  # fmt: skip

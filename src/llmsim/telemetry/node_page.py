@@ -1,0 +1,149 @@
+"""node_exporter's page of one node: InfiniBand's counters, processors, memory, disks and uname.
+
+Names, types and help texts are from prometheus/node_exporter, collector/infiniband_linux.go
+and its neighbours; only the families that dashboards of GPU clusters join are there.
+"""
+
+from math import fsum
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.hardware.host import CORES, Host, host
+from llmsim.physics.hardware.telemetry import Activity
+from llmsim.run import cluster, hardware_ids
+from llmsim.run.timeline import Run
+from llmsim.telemetry.exposition import Family, text
+from llmsim.telemetry.samples import tick_of
+
+PORT = 9100
+_GIB = 2**30
+_KERNEL = "5.15.0-1078-nvidia"
+_DISK = 14 * 2**40  # bytes of a node's own NVMe drives
+_LINK_UP, _ACTIVE = 5, 4  # of a port: its physical state, its state
+_CARD = (
+    ("port_data_received_bytes_total", "Number of data octets received on all links"),
+    ("port_data_transmitted_bytes_total", "Number of data octets transmitted on all links"),
+    ("port_packets_received_total", ("Number of packets received on all VLs by this port "
+     "(including errors)")),
+    ("port_packets_transmitted_total", ("Number of packets transmitted on all VLs from this port "
+     "(including errors)")),
+)  # fmt: skip
+_QUIET = (
+    ("link_downed_total",
+     "Number of times the link failed to recover from an error state and went down"),
+    ("link_error_recovery_total",
+     "Number of times the link successfully recovered from an error state"),
+    ("port_errors_received_total",
+     "Number of packets containing an error that were received on this port"),
+    ("port_discards_received_total",
+     "Number of inbound packets discarded by the port because the port is down or congested"),
+    ("port_discards_transmitted_total",
+     "Number of outbound packets discarded by the port because the port is down or congested"),
+    ("port_transmit_wait_total",
+     ("Number of ticks during which the port had data to transmit but no data was sent during the "
+     "entire tick")),
+)  # fmt: skip
+
+
+def page(run: Run, node: int, at: float) -> str:
+    """The page of a node, counted from 0, at a simulated second."""
+    return text(families(run, node, at))
+
+
+def families(run: Run, node: int, at: float) -> list[Family]:
+    """The families of a node at a moment."""
+    tick = tick_of(run, max(0.0, at))
+    activity: Activity = tick.done[0][0]
+    seen = host(run.job, node, activity, tick.past)
+    return [*_machine(run.job, node, at, seen), *_cards(run.job, seen)]
+
+
+def _machine(job: Job, node: int, at: float, seen: Host) -> list[Family]:
+    uptime = hardware_ids.boot_seconds(job, node)
+    total = cluster.host_memory(job) * _GIB
+    used = cluster.host_memory_used(job, 0) * _GIB
+    idle = seen.cpu_idle_seconds + CORES * uptime
+    modes = (("idle", idle), ("iowait", seen.cpu_iowait_seconds),
+             ("system", seen.cpu_system_seconds), ("user", seen.cpu_user_seconds))  # fmt: skip
+    uname = (
+        ("domainname", "(none)"), ("machine", "x86_64"),
+        ("nodename", cluster.hostname(job, node)), ("release", _KERNEL), ("sysname", "Linux"),
+        ("version", "#79-Ubuntu SMP"),
+    )  # fmt: skip
+    disk = (("device", "/dev/nvme0n1p1"), ("fstype", "ext4"), ("mountpoint", "/"))
+    written, read = seen.disk_written_bytes, seen.disk_read_bytes
+    device, net = (("device", "nvme0n1"),), (("device", cluster.interface(job)),)
+    return [
+        Family("node_uname_info", "gauge",
+               "Labeled system information as provided by the uname system call.",
+               ((uname, 1),)),
+        Family("node_cpu_seconds_total", "counter",
+               "Seconds the CPUs spent in each mode.",
+               tuple(
+                   ((("cpu", str(core)), ("mode", mode)), round(seconds / CORES, 2))
+                   for core in range(CORES) for mode, seconds in modes
+               )),
+        Family("node_load1", "gauge", "1m load average.", (((), seen.load1),)),
+        Family("node_load5", "gauge", "5m load average.", (((), seen.load1),)),
+        Family("node_load15", "gauge", "15m load average.", (((), seen.load1),)),
+        Family("node_memory_MemTotal_bytes", "gauge", "Memory information field MemTotal_bytes.",
+               (((), total),)),
+        Family("node_memory_MemAvailable_bytes", "gauge",
+               "Memory information field MemAvailable_bytes.", (((), round(total - used)),)),
+        Family("node_memory_MemFree_bytes", "gauge", "Memory information field MemFree_bytes.",
+               (((), round(0.6 * (total - used))),)),
+        Family("node_memory_Buffers_bytes", "gauge", "Memory information field Buffers_bytes.",
+               (((), round(0.02 * (total - used))),)),
+        Family("node_memory_Cached_bytes", "gauge", "Memory information field Cached_bytes.",
+               (((), round(0.38 * (total - used))),)),
+        Family("node_filesystem_size_bytes", "gauge", "Filesystem size in bytes.",
+               ((disk, _DISK),)),
+        Family("node_filesystem_avail_bytes", "gauge",
+               "Filesystem space available to non-root users in bytes.",
+               ((disk, max(0, _DISK - 2**40 - written // 4)),)),
+        Family("node_disk_read_bytes_total", "counter",
+               "The total number of bytes read successfully.", ((device, read),)),
+        Family("node_disk_written_bytes_total", "counter",
+               "The total number of bytes written successfully.", ((device, written),)),
+        Family("node_network_receive_bytes_total", "counter",
+               "Network device statistic receive_bytes.",
+               ((net, seen.network_received_bytes),)),
+        Family("node_network_transmit_bytes_total", "counter",
+               "Network device statistic transmit_bytes.", ((net, seen.network_sent_bytes),)),
+        Family("node_time_seconds", "gauge",
+               "System time in seconds since epoch (1970).", (((), fsum([uptime, at])),)),
+    ]  # fmt: skip
+
+
+def _cards(job: Job, seen: Host) -> list[Family]:
+    """InfiniBand's families; none on a network without RDMA."""
+    if not cluster.has_rdma(job):
+        return []
+    places = [(("device", card), ("port", "1")) for card in cluster.cards(job)]
+    values = (seen.card_received_bytes, seen.card_sent_bytes, seen.card_received_packets,
+              seen.card_sent_packets)  # fmt: skip
+    found = [
+        Family(f"node_infiniband_{name}", "counter", text, tuple((at, value) for at in places))
+        for (name, text), value in zip(_CARD, values, strict=True)
+    ]
+    found += [
+        Family(f"node_infiniband_{name}", "counter", text, tuple((at, 0) for at in places))
+        for name, text in _QUIET
+    ]
+    states = (
+        ("state_id", ("State of the InfiniBand port (0: no change, 1: down, 2: init, 3: armed, "
+         "4: active, 5: act defer)"), _ACTIVE if seen.card_link_up else 1),
+        ("physical_state_id", ("Physical state of the InfiniBand port (0: no change, 1: sleep, "
+         "2: polling, 3: disable, 4: shift, 5: link up, 6: link error recover, 7: phytest)"),
+         _LINK_UP if seen.card_link_up else 3),
+        ("rate_bytes_per_second", "Maximum signal transfer rate", job.gpu.nic_gb_s * 1e9),
+    )  # fmt: skip
+    found += [
+        Family(f"node_infiniband_{name}", "gauge", text, tuple((at, value) for at in places))
+        for name, text, value in states
+    ]
+    return found
+
+
+def cards_of(job: Job) -> int:
+    """How many InfiniBand cards a node has."""
+    return gpus_per_node(job)
