@@ -325,7 +325,8 @@ ROOMS = {
     "planning": "catalog dialects errors job model options physics run text typed",
     "show": "board catalog dialects errors job options physics run text typed",
     "hosts": "board dialects errors job options planning run show telemetry text typed",
-    "cli": "catalog dialects errors hosts job model options physics planning run show telemetry text",
+    "cli": "catalog dialects errors hosts job model options physics planning run show telemetry "
+    "text",
 }
 FACE = {"__init__": "errors job options planning run show telemetry text", "__main__": "cli hosts"}
 
