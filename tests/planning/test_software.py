@@ -20,13 +20,13 @@ def forget() -> None:
 @pytest.fixture
 def add(monkeypatch: pytest.MonkeyPatch) -> Iterator[Add]:
     """Adds lines to a list, until the test ends."""
-    read = records._read
+    read = records.text_of
 
     def added(file_name: str, rows: str) -> None:
         def text(name: str) -> str:
             return read(name) + (f"\n{rows}\n" if name == file_name else "")
 
-        monkeypatch.setattr(records, "_read", text)
+        monkeypatch.setattr(records, "text_of", text)
         forget()
 
     yield added
