@@ -34,7 +34,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 	$(wildcard tools/make_library.*) $(shell find src tools/stand_ins -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-all test-readers web bench-web dist workflows icons serve \
+.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-fleets test-all test-readers web bench-web dist workflows icons serve \
 	screenshots constraints clean docs statistics bench compare truth
 
 help: ## show what can be made
@@ -98,6 +98,10 @@ test-browsers: $(DEV) $(PAGE) ## the page in Firefox and WebKit, which have to b
 test-exports: $(DEV) ## the exports, by TensorBoard, DuckDB, Prometheus and others; promtool and prometheus have to be there
 	$(PIP) install --editable '.[readers-export]'
 	$(BIN)/python -m pytest -n auto --dist worksteal -m exports
+
+test-fleets: $(DEV) ## data sets of many runs: kills, object stores, and the readers that people use
+	$(PIP) install --editable '.[fleet,readers-fleet]'
+	$(BIN)/python -m pytest -m fleets
 
 test-readers: $(DEV) ## completions and man page, by zsh, fish, tcsh, man, groff and mandoc, which have to be there
 	$(BIN)/python -m pytest -m readers

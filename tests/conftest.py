@@ -23,9 +23,8 @@ settings.load_profile("steady")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what needs programs that a plain machine lacks, unless it is asked for."""
-    if "readers" in config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("readers")]
+    names = [name for name in ("fleets", "readers") if name not in config.option.markexpr]
+    left_out = [item for item in items if any(map(item.get_closest_marker, names))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

@@ -8,6 +8,10 @@ INTERRUPTED = 130  # ExitStatus.SIGINT of hosts/status.py; here before anything 
 def main() -> int:
     """Runs the command line of this process and returns its exit status."""
     try:
+        if sys.argv[1:2] == ["fleet"]:
+            from llmsim.fleet.command import main as fleet
+
+            return fleet(sys.argv[2:])
         from llmsim import cli  # here, so that an interrupt during the imports is met too
 
         return cli.main(sys.argv[1:], ends_process=True)

@@ -1,0 +1,162 @@
+"""The parts of a fleet by a Dask cluster: one on this machine, or any whose scheduler is named.
+
+A task is a part, under a key of its own. Dask may run a task again after it has finished, or twice
+at once: a part that has its mark is left alone, and temporary names are unique. What comes back is
+a few words, and an error comes back as a value. With a cluster that is lost nothing is lost but
+what was being written, for the marks say where to go on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+from llmsim import __version__
+from llmsim.fleet.outcomes import Brief, Outcome, Problem, brief_of, sentence_of
+from llmsim.fleet.parts import members_of, play_alone, write_part
+from llmsim.fleet.places import FleetError, Places
+from llmsim.fleet.spec import Spec
+from llmsim.typed import Any
+
+WINDOW = 4  # tasks that a worker has before it: a scheduler needs no list of them all
+ALLOWED_FAILURES = 10  # workers that may die with a task: pre-emptible machines come and go
+
+
+def by_dask(
+    spec: Spec, places: Places, size: int, todo: list[int], scheduler: str, workers: int
+) -> Iterator[Outcome]:
+    """Writes the parts by the cluster, and tells what happens.
+
+    Raises FleetError where there is no Dask, no scheduler, or a worker with another version.
+    """
+    try:
+        from distributed import as_completed
+    except ImportError as error:
+        name = error.name or "a package"
+        raise FleetError(f"a cluster needs {name}: pip install 'llmsim[fleet]'.") from None
+    with _client(scheduler, workers) as client:
+        _same_everywhere(client)
+        window = WINDOW * max(1, len(client.nthreads()))
+        waiting = [*reversed(todo)]
+        at_work = {
+            _submit(client, spec, places, size, waiting.pop(), {})
+            for _ in range(min(window, len(waiting)))
+        }
+        coming: Any = as_completed(at_work, loop=client.loop, raise_errors=False)
+        for future in coming:
+            number = int(future.key.split("-")[1])
+            outcome = _outcome_of(client, spec, places, size, number, future)
+            yield outcome
+            if waiting:
+                coming.add(_submit(client, spec, places, size, waiting.pop(), {}))
+
+
+@contextmanager
+def _client(scheduler: str, workers: int) -> Iterator[Any]:
+    """A client of the named scheduler, or of a cluster on this machine: loopback, no dashboard."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {
+        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+        "distributed.worker.daemon": False,
+        "distributed.comm.timeouts.connect": "10s",
+    }
+    with dask.config.set(settings):
+        if scheduler:
+            try:
+                client = Client(scheduler, set_as_default=False)
+            except (OSError, ValueError) as error:
+                raise FleetError(f"there is no scheduler at {scheduler}: {error}.") from None
+            with client:
+                yield client
+            return
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=50,
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+
+
+def _versions() -> tuple[str, ...]:
+    """What the bytes of a data set depend on, as this process has it."""
+    found = [f"llmsim {__version__}"]
+    for name in ("numpy", "pyarrow"):
+        try:
+            found.append(f"{name} {__import__(name).__version__}")
+        except ImportError:
+            found.append(f"no {name}")
+    return tuple(found)
+
+
+def _same_everywhere(client: Any) -> None:
+    """Raises FleetError if a worker would write other bytes than this process."""
+    try:
+        told = client.run(_versions)
+    except Exception as error:  # noqa: BLE001  # whatever a worker lacks
+        raise FleetError(f"a worker of the cluster has no llmsim: {error}.") from None
+    for worker, theirs in sorted(told.items()):
+        for here, there in zip(_versions(), theirs, strict=True):
+            if here != there:
+                raise FleetError(f"{worker} has {there}, and here is {here}: bytes would differ.")
+
+
+def _submit(
+    client: Any, spec: Spec, places: Places, size: int, number: int, spoilt: dict[int, str]
+) -> Any:
+    """The future of a part. Its key says what is left out, so that no result is taken for it."""
+    where = sha256(places.root.encode()).hexdigest()[:8]  # the same SPEC may go to two places
+    left_out = "".join(f"-{run}" for run in sorted(spoilt))
+    key = f"part-{number:05d}-{places.digest[:12]}-{where}{left_out}"
+    return client.submit(_write, spec, places, size, number, spoilt, key=key, pure=False)
+
+
+def _write(
+    spec: Spec, places: Places, size: int, number: int, spoilt: dict[int, str]
+) -> Brief | Problem:
+    """The task of a part."""
+    try:
+        return brief_of(write_part(spec, places, size, number, spoilt, _nobody))
+    except FleetError as error:
+        return Problem(number, str(error))
+    except OSError as error:
+        return Problem(number, sentence_of(error))
+
+
+def _nobody(_run: int) -> None:
+    """Nobody listens to which run begins."""
+
+
+def _outcome_of(
+    client: Any, spec: Spec, places: Places, size: int, number: int, future: Any
+) -> Brief | Problem:
+    """What a part has come to; if it killed its workers, the runs that did are left out."""
+    if future.status == "finished":
+        outcome: Brief | Problem = future.result()
+        return outcome
+    error = future.exception()
+    if type(error).__name__ != "KilledWorker":
+        return Problem(number, f"{type(error).__name__}: {error}")
+    spoilt = dict(_culprits(client, spec, size, number))
+    if not spoilt:
+        return Problem(number, "its workers died, and none died with any of its runs alone")
+    again = _submit(client, spec, places, size, number, spoilt)
+    if (error := again.exception()) is not None:  # it waits for the end
+        return Problem(number, f"{type(error).__name__}: {error}")
+    made: Brief | Problem = again.result()
+    return made
+
+
+def _culprits(client: Any, spec: Spec, size: int, number: int) -> Iterator[tuple[int, str]]:
+    """The runs of a part with which workers die, each tried alone and one after another."""
+    for each in members_of(spec, size, number):
+        key = f"try-{number:05d}-{each.number}"
+        error = client.submit(play_alone, spec, each.number, key=key, pure=False).exception()
+        if type(error).__name__ == "KilledWorker":
+            yield each.number, f"{ALLOWED_FAILURES + 1} workers died while they played it"

@@ -1,0 +1,92 @@
+"""--print-plan: what a fleet will have, and what it will take, from a few of its runs played."""
+
+import tempfile
+from time import process_time
+
+from llmsim.fleet.mix import member
+from llmsim.fleet.parts import parts_of, size_of_part, write_part
+from llmsim.fleet.places import Places
+from llmsim.fleet.spec import Spec
+from llmsim.telemetry.samples import MOST_GPUS
+from llmsim.typed import NamedTuple
+
+PLAYED = 8  # runs that an estimate plays
+_ROOM = 1.2  # a fleet needs its estimate and a fifth more, since runs differ
+
+
+class Plan(NamedTuple):
+    """What a fleet will have; rows, bytes and seconds are estimates from runs played."""
+
+    runs: int
+    parts: int
+    runs_a_part: int
+    played: int
+    rows: dict[str, int]
+    bytes: int
+    seconds: float  # of one core
+
+
+def plan_of(spec: Spec, played: int = PLAYED) -> Plan:
+    """Plays some runs of a fleet in a folder that goes away, and reckons from them."""
+    size = size_of_part(spec)
+    numbers = sorted({index * spec.runs // played for index in range(played)})
+    counts: dict[str, int] = {}
+    written, begun = 0, process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        for number in numbers:
+            places = Places(f"{folder}/{number}", "", "")
+            mark = write_part(spec, places, 1, number, {}, lambda _: None)
+            written += sum(each[1] for each in mark.files)
+            for name, count in mark.rows.items():
+                counts[name] = counts.get(name, 0) + count
+    share = spec.runs / len(numbers)
+    return Plan(
+        runs=spec.runs,
+        parts=parts_of(spec, size),
+        runs_a_part=size,
+        played=len(numbers),
+        rows={name: round(count * share) for name, count in counts.items()},
+        bytes=round(written * share),
+        seconds=(process_time() - begun) * share,
+    )
+
+
+def room_for(plan: Plan) -> int:
+    """The bytes that a fleet needs on its disk."""
+    return round(plan.bytes * _ROOM)
+
+
+def text_of(plan: Plan, spec: Spec, workers: int) -> str:
+    """The plan for a person to read."""
+    first, last = member(spec, 0), member(spec, spec.runs - 1)
+    lines = [
+        f"runs       {plan.runs:,} ({first.run_id} .. {last.run_id}), seed {spec.seed}",
+        f"parts      {plan.parts:,} of up to {plan.runs_a_part:,} runs",
+        f"span       {spec.span / 86_400:g} days from {spec.start.isoformat()} {spec.zone}",
+        f"kinds      {', '.join(spec.kinds)}",
+        f"sampling   every {spec.sample:g} s, at most {MOST_GPUS} GPUs of a run",
+        *(f"{'rows' if not i else '':<10} {name} about {count:,}"
+          for i, (name, count) in enumerate(plan.rows.items())),
+        f"bytes      about {bytes_text(plan.bytes)}",
+        f"time       about {time_text(plan.seconds / workers)} with {workers} at work",
+    ]  # fmt: skip
+    head = f"Reckoned from {plan.played} runs that were played.\n"
+    return head + "".join(f"{line}\n" for line in lines)
+
+
+def bytes_text(size: float) -> str:
+    """A number of bytes in a unit that fits."""
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size:.0f} B"
+
+
+def time_text(seconds: float) -> str:
+    """A time in hours, minutes and seconds."""
+    whole = max(1, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"

@@ -1,0 +1,87 @@
+"""Writing a table of the data set as one Parquet file (the extra `fleet`).
+
+Rows are gathered into row groups of whole runs, of 131,072 rows and more. Beside the bytes, which
+belong to one version of the writer, a file has a checksum of its values, which any writer keeps.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llmsim import __version__
+from llmsim.fleet.columns import Column, Table
+from llmsim.fleet.rows import Row
+from llmsim.typed import Any
+
+GROUP = 131_072  # rows after which a row group is written; it ends with a whole run
+LARGEST_GROUP = 1_000_000
+WRITER = f"pyarrow {pa.__version__}"
+
+_TYPES = {
+    "text": pa.string(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "time": pa.timestamp("us", tz="UTC"),
+    "local": pa.timestamp("us"),
+}
+
+
+def _field(column: Column) -> Any:
+    about = {"meaning": column.meaning} | ({"unit": column.unit} if column.unit else {})
+    return pa.field(column.name, _TYPES[column.type], metadata=about)
+
+
+def schema_of(table: Table) -> Any:
+    """The schema of a table, with meanings and units for readers that keep metadata."""
+    about = {"simulated": "true", "llmsim": __version__, "table": table.name}
+    return pa.schema([_field(column) for column in table.columns], metadata=about)
+
+
+class TableFile:
+    """One Parquet file on its way."""
+
+    def __init__(self, table: Table, path: str) -> None:
+        """Opens the file; it has no row yet."""
+        self.rows = 0
+        self._schema = schema_of(table)
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", compression_level=3)
+        self._waiting: list[Any] = []
+        self._content = blake2b(digest_size=16)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Takes rows of one run."""
+        made = [*rows]
+        if not made:
+            return
+        self._content.update(repr(made).encode())
+        columns = [
+            pa.array(values, type=field.type)
+            for values, field in zip(zip(*made, strict=True), self._schema, strict=True)
+        ]
+        self.take(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def take(self, table: Any, content: bytes = b"") -> None:
+        """Takes rows of one run as an arrow table, with a checksum of them if they have one."""
+        self._content.update(content)
+        self.rows += table.num_rows
+        self._waiting.append(table)
+        if sum(each.num_rows for each in self._waiting) >= GROUP:
+            self._write()
+
+    def _write(self) -> None:
+        if self._waiting:
+            whole = pa.concat_tables(self._waiting)
+            self._writer.write_table(whole, row_group_size=LARGEST_GROUP)
+            self._waiting = []
+
+    def close(self) -> str:
+        """Completes the file, and returns the checksum of its values."""
+        self._write()
+        self._writer.close()
+        return self._content.hexdigest()

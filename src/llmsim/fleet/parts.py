@@ -1,0 +1,241 @@
+"""A part of a fleet: some of its runs, written together by one process.
+
+The part's files are made in a folder of their own and then moved to their places; last comes the
+part's mark. A part that has a mark is done, and another process has nothing to do. A run
+that fails spoils no other: the part begins anew without it, and the mark says what happened.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from llmsim.errors import FLAG, LlmsimError
+from llmsim.fleet.columns import TABLES
+from llmsim.fleet.mix import Member, member
+from llmsim.fleet.places import Places
+from llmsim.fleet.playing import play_member
+from llmsim.fleet.spec import Spec
+from llmsim.planning.plan import plan
+from llmsim.telemetry.samples import MOST_GPUS
+from llmsim.typed import Any, NamedTuple
+
+MOST_RUNS = 1000  # of a part
+FEWEST_PARTS = 8
+MOST_SAMPLES = 20_000_000  # rows of a part
+
+
+class Failure(NamedTuple):
+    """A run that could not be played."""
+
+    run_id: str
+    number: int
+    seed: int
+    reason: str
+
+
+class Mark(NamedTuple):
+    """What a part's mark says: the part is whole."""
+
+    part: int
+    digest: str
+    runs: int
+    rows: dict[str, int]  # of each table
+    content: dict[str, str]  # checksums of each table's values
+    files: list[tuple[str, int, str]]  # path in the data set, bytes, sha256
+    answers: list[tuple[str, int, str]]  # the same for the folder of answers
+    failed: list[Failure]
+    written: list[tuple[str, int, str, str]]  # run, seed, split, start
+
+
+Said = Callable[[int], object]  # a run of this number begins
+_Spoilt = dict[int, str]  # runs to leave out, with the reason
+
+
+class RunError(Exception):
+    """A run could not be played; the part begins anew without it."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        """The run's number, and one sentence."""
+        super().__init__(reason)
+        self.number = number
+        self.reason = reason
+
+
+def size_of_part(spec: Spec) -> int:
+    """Runs of a part: as many as 1,000 unless a part's samples would be too large a file.
+
+    It follows from the SPEC alone, so that a data set is the same on every machine.
+    """
+    if spec.runs_a_part:
+        return spec.runs_a_part
+    most = ceil(spec.runs / FEWEST_PARTS)
+    if "parquet" in spec.kinds:
+        looked = [*_looked_at(spec)]
+        samples = sum(looked) / len(looked)
+        most = min(most, int(MOST_SAMPLES / max(1.0, samples)))
+    return max(1, min(MOST_RUNS, most))
+
+
+def _looked_at(spec: Spec, most: int = 12) -> Iterator[float]:
+    """The rows of samples of a few runs, if nothing breaks."""
+    from llmsim.physics.speed.step_time import training_seconds
+
+    for number in range(0, spec.runs, max(1, spec.runs // most)):
+        try:
+            job = plan(member(spec, number).options)
+        except LlmsimError:
+            yield 0.0
+            continue
+        yield training_seconds(job) / spec.sample * min(job.layout.gpus, MOST_GPUS)
+
+
+def parts_of(spec: Spec, size: int) -> int:
+    """How many parts a fleet has."""
+    return ceil(spec.runs / size)
+
+
+def write_part(
+    spec: Spec, places: Places, size: int, number: int, spoilt: _Spoilt, said: Said
+) -> Mark:
+    """Writes a part unless its mark is there, and returns its mark.
+
+    `spoilt` are runs to leave out. Raises OSError when the part cannot be written.
+    """
+    if (known := places.mark(number)) is not None:
+        return mark_of(known)
+    left_out = dict(spoilt)
+    while True:
+        work = places.work / f"part-{number:05d}-{os.getpid()}-{uuid4().hex[:8]}"
+        work.mkdir(parents=True)
+        try:
+            mark = _written(spec, places, size, number, left_out, said, work)
+            places.store(number, work, mark)
+        except RunError as error:
+            left_out[error.number] = error.reason
+        else:
+            return mark
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def mark_of(told: dict[str, Any]) -> Mark:
+    """A mark as it was read."""
+    lists = {
+        "files": [tuple(each) for each in told["files"]],
+        "answers": [tuple(each) for each in told["answers"]],
+        "failed": [Failure(*each) for each in told["failed"]],
+        "written": [tuple(each) for each in told["written"]],
+    }
+    return Mark(**told | lists)
+
+
+def members_of(spec: Spec, size: int, number: int) -> Iterator[Member]:
+    """The runs of a part."""
+    for each in range(number * size, min(spec.runs, (number + 1) * size)):
+        yield member(spec, each)
+
+
+def _written(
+    spec: Spec, places: Places, size: int, number: int, spoilt: _Spoilt, said: Said, work: Path
+) -> Mark:
+    """The part's files in its folder, and the mark that goes with them."""
+    for folder in ("data", *(("answers",) if places.apart else ())):
+        (work / folder).mkdir()
+    tables = _Tables(work, number, places.apart) if "parquet" in spec.kinds else None
+    failed, written = list[Failure](), list[tuple[str, int, str, str]]()
+    for each in members_of(spec, size, number):
+        if each.number in spoilt:
+            failed.append(Failure(each.run_id, each.number, each.seed, spoilt[each.number]))
+            continue
+        said(each.number)
+        _tried(spec, each, work, tables)
+        written.append((each.run_id, each.seed, each.split, each.start.isoformat()))
+    content = tables.close() if tables else {}
+    return Mark(
+        part=number,
+        digest=places.digest,
+        runs=len(written),
+        rows=tables.counts() if tables else {},
+        content=content,
+        files=_listed(work / "data"),
+        answers=_listed(work / "answers"),
+        failed=failed,
+        written=written,
+    )
+
+
+def _tried(spec: Spec, each: Member, work: Path, tables: "_Tables | None") -> None:
+    """Plays a run. Raises RunError if it cannot be played; a full disk is not the run's fault."""
+    try:
+        play_member(spec, each, work, tables)
+    except OSError:
+        raise
+    except LlmsimError as error:
+        raise RunError(each.number, error.sentence(FLAG)) from None
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other runs go on
+        raise RunError(each.number, f"{type(error).__name__}: {error}") from None
+
+
+def play_alone(spec: Spec, number: int) -> bool:
+    """Plays one run for nothing but to see whether it can be played here."""
+    with TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / "data").mkdir()
+        tables = _Tables(work, 0, False) if "parquet" in spec.kinds else None
+        with suppress(RunError):
+            _tried(spec, member(spec, number), work, tables)
+        if tables:
+            tables.close()
+    return True
+
+
+def _listed(folder: Path) -> list[tuple[str, int, str]]:
+    """The files of a folder, in order, with sizes and checksums."""
+    made = []
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        content = path.read_bytes()
+        name = path.relative_to(folder).as_posix()
+        made.append((name, len(content), sha256(content).hexdigest()))
+    return made
+
+
+class _Tables:
+    """The Parquet files of a part."""
+
+    def __init__(self, work: Path, number: int, apart: bool) -> None:
+        """Opens all of them; labels, and what else tells, go apart if they shall."""
+        from llmsim.fleet.parquet_files import TableFile
+
+        self.apart = apart
+        self._files: dict[str, Any] = {}
+        for table in TABLES:
+            self._files[table.name] = TableFile(
+                table, self._path(work, table.name, number, apart and table.name == "labels")
+            )
+            if apart and table.name in ("runs", "events"):
+                path = self._path(work, table.name, number, True)
+                self._files[f"answers/{table.name}"] = TableFile(table, path)
+
+    @staticmethod
+    def _path(work: Path, table: str, number: int, answers: bool) -> str:
+        folder = work / ("answers" if answers else "data") / table
+        folder.mkdir()
+        return str(folder / f"part-{number:05d}.parquet")
+
+    def __getitem__(self, name: str) -> Any:
+        """The file of a table."""
+        return self._files[name]
+
+    def counts(self) -> dict[str, int]:
+        """Rows by table."""
+        return {name: file.rows for name, file in self._files.items()}
+
+    def close(self) -> dict[str, str]:
+        """Completes all files; returns the checksums of their values."""
+        return {name: file.close() for name, file in self._files.items()}
