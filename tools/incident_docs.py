@@ -45,8 +45,14 @@ when the fault came: the steps after it are run again. `--stream kernel`, `slurm
 the logs beside the training's. The summary of the run has its goodput.
 
 Rates are per million GPU-hours. Those of kinds that slow a run, and of what people do, are
-estimates. `nan`, `sdc`, `loss-spike` and `scale-collapse` are in the list for their rates, and
-cannot be asked for yet.
+estimates. `scale-collapse` needs a loss scale, which no run has yet: it cannot be asked for.
+
+Incidents of the numbers bend the loss and the gradient's norm in every log, tracker and board. A
+`loss-spike` has a shape (`loss-spike@60%:shape=slow`): fast, gone after 20 to 40 steps; slow, for
+hundreds of steps; or permanent. The norm leads by 1 to 5 steps. At a `nan` Megatron-LM, NeMo, OLMo
+and MaxText end the run, as their checks do; the others go on printing `nan` until a person stops
+them. What does not heal is left behind: the next attempt loads a checkpoint from before it, and
+goes past its batches.
 """
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from math import isnan
 
 from llmsim.board.curves import Height, curve, spark
 from llmsim.text.screen import Screen
@@ -77,7 +78,8 @@ def _loss_curve(values: tuple[float, ...], columns: int, rows: int, unicode: boo
 
 
 def _bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
-    """The scale: without the first steep fall, but with a part of it."""
+    """The scale: without the first steep fall, but with a part of it, and without what is nan."""
+    values = [value for value in values if not isnan(value)]
     if not values:
         return 0.0, 0.0
     steady = values[int(columns * CLIPPED) :] or values

@@ -69,6 +69,8 @@ class Framework(NamedTuple):
     validates: bool = True  # it validates between steps; False: only after the training
     saves_first: bool = False  # a save comes before the validation of the same step
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
+    stops_at_nan: bool = False  # it checks the loss, and ends the run when it is not a number
+    prints_nan_step: bool = False  # ... after the line of that step, not within the step
     evaluates: bool = False  # it can run its benchmarks at every validation
     ramps_batch: bool = False  # its batch can grow in the first part of a run
     gc_every: int = 0  # steps between garbage collections on all ranks at once; 0: Python decides

@@ -80,6 +80,12 @@ def previous_logged(job: Job, step: int) -> int:
     return before or int(step > 1)
 
 
+def next_logged(job: Job, step: int) -> int:
+    """The first logged step from a step on, this step included; at most the last step."""
+    every = job.schedule.log_every
+    return step if step <= 1 else min(-(-step // every) * every, job.schedule.steps)
+
+
 def last_logged(job: Job, step: int) -> int:
     """The latest logged step up to a step, this step included; 0 where there is none."""
     if not step:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import cached_property
+from math import inf
 
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.errors import OptionError, kind_of
@@ -35,6 +36,24 @@ class Asked(NamedTuple):
     phase: str = ""  # in whose middle it strikes
     rank: int | None = None  # None: the seed decides
     text: str = ""  # as it was given
+    shape: str = ""  # of a loss spike: fast, slow or permanent; empty: the seed decides
+
+
+class Bend(NamedTuple):
+    """What an incident does to the loss and the gradient's norm, from an optimizer step on.
+
+    physics/learning/bends.py has the curve; a height that is not a number makes all of them nan.
+    """
+
+    incident: int  # its number in the run
+    onset: int  # the first step whose loss is off; before it only the norm rises
+    lead: int = 0  # steps by which the norm rises earlier
+    height: float = 0.0  # nats that the loss lies too high
+    rise: float = 0.0  # steps in which the loss climbs there; 0 is a jump
+    recovery: float = inf  # steps in which the excess falls by a factor e; inf: it stays
+    norm: float = 1.0  # factor on the gradient's norm at the onset
+    settling: float = 6.0  # steps in which the norm's excess falls by a factor e
+    after: float = 1.0  # factor on the norm that stays
 
 
 class _Fields(NamedTuple):
@@ -63,6 +82,8 @@ class _Fields(NamedTuple):
     capture: Capture = "node"  # which processes' output the log holds
     release: str = ""  # of the framework, where its dialect speaks several
     attempt: int = 1  # which launch of it this is: a restart has processes of its own
+    bends: tuple[Bend, ...] = ()  # what incidents do to loss and norm; run_of finds them
+    cured: tuple[int, ...] = ()  # incidents whose bends this attempt has left behind
 
 
 class Job(_Fields):

@@ -1,4 +1,4 @@
-"""What --incident KIND@WHEN[:rank=R] means, one or several with commas between them."""
+"""What --incident KIND@WHEN[:rank=R][:shape=S] means, one or several with commas between them."""
 
 from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
@@ -7,9 +7,10 @@ from llmsim.options.parsing import starting_point
 from llmsim.text.wording import nearest
 
 PHASES = ("launch", "training", "validation", "checkpoint")
+SHAPES = ("fast", "slow", "permanent")  # of a loss spike
 EXPECTED = (
     "KIND@WHEN (a kind from --list incidents), for instance gpu-lost@40%, disk-full@checkpoint, "
-    "cuda-oom@step=500 or preempt@2h:rank=3"
+    "cuda-oom@step=500, preempt@2h:rank=3 or loss-spike@60%:shape=slow"
 )
 
 
@@ -29,23 +30,29 @@ def _one(text: str) -> Asked:
     from llmsim.run.incident_kinds import NAMES  # not on the way to the first line
 
     kind, _, rest = text.partition("@")
-    when, _, place = rest.partition(":")
+    when, _, further = rest.partition(":")
     if kind not in NAMES:
         near = nearest(kind, NAMES)
         hint = f" (did you mean {near}?)" if near else ""
         sentence = f"cannot be {quoted(text)}: give {EXPECTED}{hint}."
         raise OptionError(sentence)
     unit, value, phase = moment(when)
-    return Asked(kind, unit, value, phase, _rank(place), text)
+    rank, shape = _further(kind, further)
+    return Asked(kind, unit, value, phase, rank, text, shape)
 
 
-def _rank(place: str) -> int | None:
-    if not place:
-        return None
-    name, _, number = place.partition("=")
-    if name != "rank" or not (number.isascii() and number.isdigit()) or len(number) > 7:
-        raise ValueError
-    return int(number)
+def _further(kind: str, text: str) -> tuple[int | None, str]:
+    """The rank and the shape in "rank=3:shape=slow"; either may be missing."""
+    rank, shape = None, ""
+    for part in text.split(":") if text else ():
+        name, _, value = part.partition("=")
+        if name == "rank" and value.isascii() and value.isdigit() and len(value) <= 7:
+            rank = int(value)
+        elif name == "shape" and kind == "loss-spike" and value in SHAPES:
+            shape = value
+        else:
+            raise ValueError
+    return rank, shape
 
 
 def moment(text: str) -> tuple[str, float, str]:

@@ -89,8 +89,6 @@ def with_incidents(job: Job, options: Options) -> Job:
         if not possible(kind_named(each.kind), job):
             needs = _NEEDS[kind_named(each.kind).needs]
             raise PlanError(f"{each.kind} cannot happen here: it needs {needs}.")
-        if kind_named(each.kind).consequence == "numbers":
-            raise PlanError(f"{each.kind} is in the list for its rate: no run shows it yet.")
         if each.rank is not None and each.rank >= job.layout.gpus:
             raise PlanError(
                 f"there is no rank {each.rank:,}: the job has {job.layout.gpus:,} GPUs, "

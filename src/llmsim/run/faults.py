@@ -5,12 +5,9 @@ from itertools import count
 
 from llmsim.job.records import Asked, Job
 from llmsim.run.incident_kinds import Consequence, kind_named
-from llmsim.run.incidents import Incident, incidents, place
+from llmsim.run.incidents import ASKED, Incident, incidents, place
 from llmsim.run.timeline import Segment, step_ended
 from llmsim.typed import Any, NamedTuple
-
-# Numbers of incidents that were asked for: no draw of a run comes so far.
-ASKED = 1_000_000_000
 
 DEADLY: tuple[Consequence, ...] = ("death", "hang", "stop")
 
@@ -22,6 +19,7 @@ class Fault(NamedTuple):
 
     at: float  # simulated seconds
     incident: Incident
+    shows: int = 0  # of an incident of the numbers: the step in which it began to show
 
 
 class Faults:

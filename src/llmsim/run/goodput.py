@@ -42,8 +42,13 @@ def resumed_steps(segments: list[Segment]) -> dict[int, int]:
 
 
 def fault_in(segment: Segment) -> float:
-    """When the fault came that a failure follows from, in simulated seconds."""
-    return min(event.at for event in segment.told if isinstance(event, Incident))
+    """When the fault came that a failure follows from, in simulated seconds.
+
+    Numbers that a person ends have their label earlier: there the failure begins with the end.
+    """
+    labels = [event.at for event in segment.told if isinstance(event, Incident)]
+    first: float = segment.told[0].at
+    return min(labels, default=first)
 
 
 def _lost(run: Run, segments: list[Segment]) -> Iterator[float]:

@@ -193,8 +193,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "loss-spike", "numerics", "numbers", "the loss jumps; fast, slow or permanent",
         "the gradient's norm leads by 1 to 5 steps", "the step's lines", "",
-        "loss +0.1 to +3, back in 20 to 40 steps", "", "none", "wait", 0.0, None,
-        extra_rate=0.0, node_fault=False,
+        "loss +0.1 to +3, back in 20 to 40 steps; or +0.05 to +0.3 for hundreds; or for good", "",
+        "none", "wait; if it stays, back to a checkpoint before, data skipped", 15.0, None,
+        extra_rate=2.0, node_fault=False,
     ),
     Kind(
         "nan", "numerics", "numbers", "the loss is not a number any more",

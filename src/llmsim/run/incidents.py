@@ -50,6 +50,10 @@ REPAIR_SPREAD = 0.5
 LEVELS = {"none": (0.0, 0.0), "rare": (1.0, 0.0), "typical": (1.0, 1.5), "chaos": (3.0, 6.0)}
 
 
+# Numbers of incidents that were asked for: no draw of a run comes so far.
+ASKED = 1_000_000_000
+
+
 class Incident(NamedTuple):
     """Something breaks, or bends."""
 

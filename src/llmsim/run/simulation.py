@@ -9,8 +9,8 @@ from itertools import count
 from math import inf
 
 from llmsim.job.records import Job, expect_job
-from llmsim.run.attempts import segments
-from llmsim.run.events import Event, PhaseEnded, PhaseStarted, Progress, Step
+from llmsim.run.attempts import bent, segments
+from llmsim.run.events import Event, PhaseCut, PhaseEnded, PhaseStarted, Progress, Step
 from llmsim.run.phases import breakdown, checkpoint, export, validation
 from llmsim.run.phases.training import logged_step, training, training_ended
 from llmsim.run.timeline import Run, Timeline, scan
@@ -22,6 +22,7 @@ def run_of(job: Job) -> Run:
     Raises OptionError for anything but a job.
     """
     expect_job(job)
+    job = bent(job)
     return Run(job, Timeline(segments(job)), {})
 
 
@@ -106,7 +107,7 @@ def _until_cut(run: Run, number: int, since: float) -> Iterator[Event]:
             opened.append(event)
         yield event
     for started in reversed(opened):
-        yield PhaseEnded(segment.ended, started.phase, segment.ended - segment.began)
+        yield PhaseCut(segment.ended, started.phase, segment.ended - segment.began)
 
 
 def _planned(run: Run, number: int, since: float) -> Iterator[Event]:
@@ -121,5 +122,5 @@ def _planned(run: Run, number: int, since: float) -> Iterator[Event]:
     elif segment.kind == "checkpoint":
         yield from checkpoint.checkpoint(run, number)
     else:
-        yield from training_ended(run, segment.began, segment.attempt)
+        yield from training_ended(run, number)
         yield from export.export(run, number)

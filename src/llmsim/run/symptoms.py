@@ -322,6 +322,15 @@ def _init_fail(fault: Fault) -> Iterator[Symptom]:
     yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
 
 
+def _not_a_number(fault: Fault) -> Iterator[Symptom]:
+    """The framework raises its own exception; where it goes on, a person stops the run."""
+    if not fault.job.framework.stops_at_nan:
+        yield from _stopped("cancelled")(fault)
+        return
+    yield Symptom(0.0, "log", "found nan", fault.incident.rank, 1)
+    yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
+
+
 def _stopped(name: str) -> "Teller":
     """SIGTERM from outside: Slurm's line stands before the processes' own last ones."""
 
@@ -356,4 +365,7 @@ _TELLERS: dict[str, Teller] = {
     "device-assert": _device_assert,
     "segfault": _segfault,
     "init-fail": _init_fail,
+    "nan": _not_a_number,
+    "loss-spike": _stopped("cancelled"),
+    "sdc": _stopped("cancelled"),
 }

@@ -51,6 +51,7 @@ class Segment(NamedTuple):
     delays: tuple[Delay, ...] = ()
     cut: float = 0.0  # seconds that a fault took from its end
     told: tuple[Any, ...] = ()  # events of incidents within it, in order of time
+    cured: tuple[int, ...] = ()  # incidents whose bends of the numbers are left behind
 
 
 class Timeline:
@@ -118,6 +119,21 @@ class Run(NamedTuple):
     def __eq__(self, other: object) -> bool:
         """Whether it is the same object."""
         return self is other
+
+
+def learner(run: Run, segment: Segment) -> Job:
+    """The job as its numbers are in a segment: without the bends that are left behind."""
+    if not segment.cured:
+        return run.job
+    known: dict[tuple[int, ...], Job] = run.memo.setdefault("learners", {})
+    if segment.cured not in known:
+        known[segment.cured] = run.job._replace(cured=segment.cured)
+    return known[segment.cured]
+
+
+def speaker(run: Run, segment: Segment) -> Job:
+    """The job as the processes of a segment's attempt know it."""
+    return run.job._replace(attempt=segment.attempt, cured=segment.cured)
 
 
 def segment_at(run: Run, at: float) -> Segment:

@@ -24,7 +24,7 @@ from llmsim.run.cluster import hostname
 from llmsim.run.events import Incident, PhaseName, Step, Summary
 from llmsim.run.moment import Moment, readings, state
 from llmsim.run.simulation import latest_validation, step, tasks
-from llmsim.run.timeline import Run
+from llmsim.run.timeline import Run, learner
 from llmsim.text import units
 
 # Show seconds after which the gauges are read anew, and of a large cluster the page turned.
@@ -76,6 +76,11 @@ def closing(event: Summary, job: Job) -> Closing:
     )
 
 
+def _curve(job: Job) -> Callable[[int, int], float]:
+    """The mean loss of steps first..last, which remembers what it has computed."""
+    return lru_cache(maxsize=4096)(lambda first, last: loss.averaged(job, first, last))
+
+
 class Dashboard:
     """The dashboard of one run."""
 
@@ -84,7 +89,7 @@ class Dashboard:
         self.run = run
         job = run.job
         self._step = lru_cache(maxsize=8)(lambda number, attempt: step(run, number, attempt))
-        self._loss = lru_cache(maxsize=4096)(lambda first, last: loss.averaged(job, first, last))
+        self._losses = lru_cache(maxsize=2)(_curve)
         self._rate = lru_cache(maxsize=1024)(lambda step: learning_rate.learning_rate(job, step))
         self._speed = lru_cache(maxsize=2048)(self._throughput)
         self._marks = lru_cache(maxsize=2)(self._validations)
@@ -159,10 +164,11 @@ class Dashboard:
     def _training(self, moment: Moment, logged: Step | None) -> Training:
         numbers: list[tuple[str, str, str]] = []
         validated = latest_validation(self.run, moment.at)
+        taught = learner(self.run, moment.segment)
         if logged:
             numbers.append(("curve", "loss", f"{logged.loss:.4f}"))
         if validated:
-            numbers.append(("number", "val", f"{loss.validation(self.run.job, validated):.4f}"))
+            numbers.append(("number", "val", f"{loss.validation(taught, validated):.4f}"))
         if logged:
             numbers.append(("number", "mfu", f"{logged.mfu:.1%}"))
             norm = units.at_most_five(logged.gradient_norm).strip()
@@ -170,18 +176,17 @@ class Dashboard:
         return Training(
             step=moment.step,
             steps=self.run.job.schedule.steps,
-            loss=self._loss,
+            loss=self._losses(taught),
             rate=self._rate,
             throughput=self._speed,
             numbers=tuple(numbers),
             rate_number=f"{logged.learning_rate:.2e}" if logged else "-",
             throughput_number=f"{logged.tokens_per_second:,.0f}" if logged else "-",
-            validated=self._marks(validated),
+            validated=self._marks(taught, validated),
         )
 
-    def _validations(self, last: int) -> tuple[tuple[int, float], ...]:
+    def _validations(self, job: Job, last: int) -> tuple[tuple[int, float], ...]:
         """Step and loss of the validations up to a step."""
-        job = self.run.job
         steps = (step for step in validated_steps(job) if step <= last)
         return tuple((step, loss.validation(job, step)) for step in steps)
 

@@ -9,11 +9,12 @@ from llmsim.board.opening import opening
 from llmsim.board.poster import poster
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.job.records import Job
+from llmsim.run.attempts import job_after
 from llmsim.run.events import Summary
 from llmsim.show.dashboard import Dashboard, closing
 from llmsim.show.pace import Timed
 from llmsim.show.playback import Playback
-from llmsim.show.streams import job_after, tellers
+from llmsim.show.streams import tellers
 from llmsim.text.screen import Screen, emptied
 from llmsim.text.style import Row, cells, cut, painted
 from llmsim.typed import Any

@@ -15,7 +15,7 @@ from llmsim.job.milestones import checkpoints, validations
 from llmsim.job.records import Job
 from llmsim.options.parsing import REAL_TIME
 from llmsim.physics.speed import step_time
-from llmsim.run.events import Event, MeshBuilt, PhaseEnded
+from llmsim.run.events import Event, MeshBuilt, PhaseCut, PhaseEnded
 from llmsim.run.simulation import events
 from llmsim.run.timeline import Run, Segment
 from llmsim.typed import NamedTuple
@@ -92,7 +92,9 @@ class Pace:
 
     def _mesh_built(self) -> float:
         """When all GPUs of the first launch know each other; its beginning if they never do."""
-        built = (each.at for each in events(self._run) if isinstance(each, MeshBuilt | PhaseEnded))
+        built = (
+            e.at for e in events(self._run) if isinstance(e, MeshBuilt | PhaseCut | PhaseEnded)
+        )
         return next(built, 0.0)
 
     def _rate(self, segment: Segment) -> float:

@@ -14,11 +14,12 @@ from llmsim.job.records import Job
 from llmsim.options.checking import checked, checked_job
 from llmsim.options.table import Options
 from llmsim.physics import noise
+from llmsim.run.attempts import job_after
 from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
-from llmsim.run.timeline import Run, segment_at
+from llmsim.run.timeline import Run, segment_at, speaker
 from llmsim.show.pace import Pace, Timed
-from llmsim.show.streams import job_after, tellers
+from llmsim.show.streams import tellers
 from llmsim.text.screen import Screen, blank_row
 from llmsim.text.style import Span, paint
 from llmsim.typed import NamedTuple
@@ -89,8 +90,7 @@ def play(
 
         at = pace.simulated(since)
         recent = screenful(run, at, screen(), options.stream)
-    attempt = segment_at(run, recent[0].at if recent else 0.0).attempt
-    speaking = run.job._replace(attempt=attempt)
+    speaking = speaker(run, segment_at(run, recent[0].at if recent else 0.0))
     timed = Timed(run, speaking, pace, pace.shown(at), recent, through(events(run, at)))
     return _frames(timed, options, screen, region)
 

@@ -7,7 +7,7 @@ from llmsim.errors import OptionError, Setting
 from llmsim.options.parsing import starting_point
 from llmsim.run.events import Event
 from llmsim.run.simulation import events
-from llmsim.run.timeline import Run, run_ended, segment_at, step_at, step_began, step_done
+from llmsim.run.timeline import Run, run_ended, segment_at, speaker, step_at, step_began, step_done
 from llmsim.show.streams import tellers
 from llmsim.text import units
 from llmsim.text.screen import Screen
@@ -51,7 +51,7 @@ def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Seque
     It looks back by logged steps, further each time, so that its cost is that of what it finds;
     a stream that seldom says anything may leave the screen emptier.
     """
-    job = run.job._replace(attempt=segment_at(run, at).attempt)
+    job = speaker(run, segment_at(run, at))
     table, steps = tellers(job, stream), max(2, screen.height // LOOK)
     kept: list[Event] = []
     left, until = screen.height, at

@@ -7,7 +7,7 @@ from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts import kernel, slurm
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
-from llmsim.run.events import Event, Restarted, Symptom
+from llmsim.run.events import Symptom
 from llmsim.text.screen import Screen
 
 
@@ -39,8 +39,3 @@ def _other(event: Symptom, job: Job, screen: Screen, stream: str) -> Iterator[Li
             yield Line(kernel.syslog(job, event.at, node, text))
     elif stream == "slurm":
         yield from map(Line, slurm.lines(event, job, event.at))
-
-
-def job_after(job: Job, event: Event) -> Job:
-    """The job with the processes that speak from an event on: a restart has fresh ones."""
-    return job._replace(attempt=event.attempt) if isinstance(event, Restarted) else job

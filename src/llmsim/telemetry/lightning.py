@@ -10,7 +10,7 @@ from llmsim.job.records import Job
 from llmsim.run.events import Event
 from llmsim.run.timeline import Run
 from llmsim.telemetry.tables import row
-from llmsim.telemetry.tracked import points, table_of
+from llmsim.telemetry.tracked import points, speaking, table_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 
 
@@ -30,13 +30,15 @@ def hyperparameters(job: Job) -> str:
 
 def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike
     """A writer of metrics.csv and hparams.yaml, in the folder that the logger would choose."""
-    job = run.job
+    job, who = run.job, speaking(run)
     table = table_of(job, "csv", "lightning")
     folder = scalars_folder(job.framework.name, job, 0.0)
     rows: list[dict[str, float]] = []
 
     def write(event: Event) -> Pieces:
-        rows.extend(dict(values) | {"step": step} for _, step, values in points(table, event, job))
+        rows.extend(
+            dict(values) | {"step": step} for _, step, values in points(table, event, who(event))
+        )
         return ()
 
     def ended(_at: float) -> Pieces:

@@ -14,6 +14,7 @@ from llmsim.dialects.parts import kernel, slurm
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster, hardware_ids, names
+from llmsim.run.attempts import job_after
 from llmsim.run.events import Launched
 from llmsim.run.events.incidents import Restarted, Symptom
 from llmsim.run.timeline import Run
@@ -61,7 +62,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
             yield from _opened(job, attempt[0])
         elif isinstance(event, Restarted):
             attempt[0] += 1
-            speaking[0] = job._replace(attempt=event.attempt)
+            speaking[0] = job_after(job, event)
             yield from _opened(job, attempt[0])
         elif isinstance(event, Symptom):
             yield from _beside(event, speaking[0])

@@ -15,7 +15,7 @@ from llmsim.run import cluster
 from llmsim.run.events import Event
 from llmsim.run.timeline import Run
 from llmsim.telemetry.clock import started, unix
-from llmsim.telemetry.tracked import points, table_of
+from llmsim.telemetry.tracked import points, speaking, table_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli's, reversed (RFC 3720, appendix B.4)
@@ -92,7 +92,7 @@ def scalar(time: float, step: int, tag: str, value: float) -> bytes:
 
 def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike
     """A writer of one event file, in the folder that the framework would choose."""
-    job = run.job
+    job, who = run.job, speaking(run)
     table = table_of(job, "tensorboard", "tensorboard")
     host, process = cluster.hostname(job, 0), cluster.worker(job, 0)
     name = f"events.out.tfevents.{int(started(job))}.{host}.{process}.0"
@@ -103,7 +103,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     def write(event: Event) -> Pieces:
         made = b"".join(
             scalar(unix(job, at), step, tag, value)
-            for at, step, values in points(table, event, job)
+            for at, step, values in points(table, event, who(event))
             for tag, value in values
         )
         if opening:

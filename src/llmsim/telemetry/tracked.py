@@ -1,12 +1,14 @@
 """The points that the run's framework logs to a tracker; other trackers are refused."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from llmsim.dialects.registry import NAMES, scalars_of
 from llmsim.dialects.scalar import Point, Table
 from llmsim.errors import ExportError, Setting
 from llmsim.job.records import Job
+from llmsim.run.attempts import job_after
 from llmsim.run.events import Event
+from llmsim.run.timeline import Run
 from llmsim.text.wording import either
 
 
@@ -24,6 +26,17 @@ def table_of(job: Job, tracker: str, kind: str) -> Table:
             f" {either(others)}.",
         )
     return table
+
+
+def speaking(run: Run) -> Callable[[Event], Job]:
+    """A function that gives the job as its processes know it at an event; events come in order."""
+    now = [run.job]
+
+    def at(event: Event) -> Job:
+        now[0] = job_after(now[0], event)
+        return now[0]
+
+    return at
 
 
 def points(table: Table, event: Event, job: Job) -> Iterator[Point]:

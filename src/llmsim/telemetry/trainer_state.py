@@ -12,7 +12,7 @@ from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job
 from llmsim.run.events import CheckpointSaved, Event
 from llmsim.run.timeline import Run
-from llmsim.telemetry.tracked import points, table_of
+from llmsim.telemetry.tracked import points, speaking, table_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 from llmsim.typed import Any
 
@@ -91,12 +91,12 @@ def entry(point: Point) -> dict[str, Any]:
 
 def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike
     """A writer of checkpoint-N/trainer_state.json for each save, and of trainer_state.json."""
-    job = run.job
+    job, who = run.job, speaking(run)
     table = table_of(job, "history", "trainer_state")
     history: list[dict[str, Any]] = []
 
     def write(event: Event) -> Pieces:
-        history.extend(entry(point) for point in points(table, event, job))
+        history.extend(entry(point) for point in points(table, event, who(event)))
         if isinstance(event, CheckpointSaved):
             last = event.step == job.schedule.steps
             made = state(job, event.step, history, last=last)

@@ -20,6 +20,7 @@ _CODE = code_of(
     Place(_TRAIN, 949, "train_loop", "if save_checkpoint(checkpoint_manager, int(step), state):"),
     Place(_TRAIN, 986, "main", "max_utils.maybe_initialize_jax_distributed_system(config)"),
     launcher="none",
+    nan="Aborting training due to NaN loss.",
 )  # fmt: skip
 
 

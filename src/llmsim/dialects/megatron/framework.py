@@ -8,6 +8,7 @@ FRAMEWORK = Framework(
     PRETRAINING,
     ramps_batch=True,
     shuffles=True,
+    stops_at_nan=True,
     parallelism=MEGATRON,
     source="github.com/NVIDIA/Megatron-LM",
     release="core_v0.12.0",

@@ -13,6 +13,11 @@ from llmsim.text.screen import Screen
 
 _HOME = "/opt/megatron-lm"
 _TRAINING = f"{_HOME}/megatron/training/training.py"
+# Of rerun_state_machine.py, whose mode is disabled.
+NAN = (
+    "RuntimeError: Rank {{rank}}, node {{host}}, device {{local}}, iteration {{step}}: Unexpected "
+    "result nan (message='found NaN in {}')"
+)
 CODE = code_of(
     "pretrain_gpt.py",
     (Place(f"{_HOME}/pretrain_gpt.py", 304, "<module>", "pretrain("),
@@ -28,6 +33,9 @@ CODE = code_of(
           "async_save_request = dist_checkpointing.save(state_dict, checkpoint_name,"),
     Place(f"{_HOME}/megatron/training/initialize.py", 337, "_initialize_distributed",
           "torch.distributed.init_process_group(**init_process_group_kwargs)"),
+    nan=NAN.format("local forward loss calculation"),
+    check=Place(f"{_HOME}/megatron/core/rerun_state_machine.py", 494, "validate_result",
+                "raise RuntimeError(full_message)"),
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ FRAMEWORK = Framework(
     "MLPerf's :::MLLOG lines, which its compliance checker reads",
     ("pretrain",),
     shuffles=True,
+    stops_at_nan=True,
     parallelism=Parallelism(engine=NEMO.engine),
     source="github.com/mlcommons/logging",
     release="training 6.0",

@@ -8,5 +8,6 @@ FRAMEWORK = Framework(
     (*PRETRAINING, "sft"),
     device="NVIDIA GPU",
     shuffles=True,
+    stops_at_nan=True,
     parallelism=NEMO,
 )

@@ -2,6 +2,7 @@
 
 from llmsim.dialects.lightning.recovery import resumed
 from llmsim.dialects.line import Render
+from llmsim.dialects.megatron.recovery import NAN
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.run import events
@@ -22,5 +23,9 @@ CODE = code_of(
           "return dist_checkpointing.save("),
     Place("/opt/NeMo/nemo/lightning/_strategy_lib.py", 122, "init_parallel_ranks",
           "torch.distributed.init_process_group("),
+    nan=NAN.format("local grad norm for bucket #0 in backward pass before data-parallel "
+                   "communication collective"),
+    check=Place(f"{_HOME}/megatron/core/rerun_state_machine.py", 494, "validate_result",
+                "raise RuntimeError(full_message)"),
 )  # fmt: skip
 LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: resumed}

@@ -8,6 +8,7 @@ FRAMEWORK = Framework(
     "OLMo, a block of name=value lines a step",
     PRETRAINING,
     shuffles=True,
+    stops_at_nan=True,
     parallelism=Parallelism(split=None),
     source="github.com/allenai/OLMo",
     release="v0.6.0",

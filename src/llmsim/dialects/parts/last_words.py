@@ -29,6 +29,8 @@ class Code(NamedTuple):
     data: tuple[Place, ...]  # where the next batch is taken
     save: tuple[Place, ...]  # where a checkpoint is written
     start: tuple[Place, ...]  # where the processes meet
+    nan: str = ""  # what it says of a loss that is not a number; see _found_nan
+    check: Place | None = None  # where it raises that
     first_ranks_only: bool = False  # the launcher shows local rank 0 alone
     tee: bool = False  # the launcher puts [rank3]: before each line of a worker
     launcher: Launcher = "torchrun"
@@ -104,6 +106,19 @@ def _raised(
         yield from worker_errors.of_rank(job, event.rank, lines)
 
     return render
+
+
+def _found_nan(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """The framework's own check; {rank}, {host}, {local} and {step} in its text are filled in."""
+    if code.check is None:
+        yield code.nan
+        return
+    node, local = divmod(event.rank, gpus_per_node(job))
+    message = code.nan.format(
+        rank=event.rank, host=cluster.hostname(job, node), local=local, step=event.step + 1
+    )
+    lines = worker_errors.traceback((*code.step[:-1], code.check), [message])
+    yield from worker_errors.of_rank(job, event.rank, lines)
 
 
 # --- launchers ---------------------------------------------------------------------------
@@ -237,6 +252,7 @@ _TELLERS: dict[str, Teller] = {
     ),
     "loader killed": _raised(worker_errors.loader_killed, lambda code: code.data),
     "no space": _raised(worker_errors.no_space, lambda code: code.save),
+    "found nan": _found_nan,
     "init failed": _raised(worker_errors.init_failed, lambda code: code.start),
     "failure": _failure,
     "all failed": _all_failed,

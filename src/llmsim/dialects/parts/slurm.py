@@ -82,6 +82,7 @@ MESSAGES: dict[str, Words] = {
     "node failure": _node_failure,
     "preempted": _cancelled("JOB", " DUE TO PREEMPTION"),
     "time limit": _cancelled("JOB", " DUE TO TIME LIMIT"),
+    "cancelled": _cancelled("JOB", ""),
     "signal": _cancelled("JOB", " DUE to SIGNAL Terminated"),
     "requeued": _cancelled("JOB", " DUE TO JOB REQUEUE"),
 }

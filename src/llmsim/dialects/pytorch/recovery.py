@@ -8,6 +8,7 @@ from llmsim.dialects.parts.worker_errors import Place
 from llmsim.dialects.pytorch.log_lines import say, warn
 from llmsim.job.records import Job
 from llmsim.run import events, names
+from llmsim.run.incident_kinds import kind_named
 from llmsim.text import units
 from llmsim.text.screen import Screen
 from llmsim.text.style import paint
@@ -38,11 +39,11 @@ Lines = Iterator[Line | Bar]
 
 
 def _restarted(event: events.Restarted, job: Job, screen: Screen) -> Lines:
-    yield warn(
-        event, job, screen,
-        (("warning", f"attempt {event.attempt:,} of {job.run_name}"),),
-        (("muted", f", after {event.kind} on {event.hostname}, rank {event.rank:,}"),),
-    )  # fmt: skip
+    why = f", after {event.kind} on {event.hostname}, rank {event.rank:,}"
+    if kind_named(event.kind).consequence == "numbers":
+        why = f", after {event.kind}: from a checkpoint before it, its batches left out"
+    attempt = f"attempt {event.attempt:,} of {job.run_name}"
+    yield warn(event, job, screen, (("warning", attempt),), (("muted", why),))
 
 
 def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:

@@ -19,7 +19,7 @@ from math import exp, fsum, log, sqrt
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.learning import loss, objectives, spikes
+from llmsim.physics.learning import bends, loss, objectives, spikes
 from llmsim.physics.learning.objectives import GradientShape
 from llmsim.physics.speed import batch_ramp
 
@@ -106,7 +106,8 @@ def norm(job: Job, step: int) -> float:
     u = noise.uniform(seed, "gradient-tail", step)
     outlier = 1.0 + OUTLIER_SIZE * log(OUTLIERS / u) if u < OUTLIERS else 1.0
     mean = _mean(shape, job, step)
-    return mean * exp(shape.spread * x) * outlier * spikes.gradient_factor(job, step)
+    raised = spikes.gradient_factor(job, step) * bends.gradient_factor(job, step)
+    return mean * exp(shape.spread * x) * outlier * raised
 
 
 def _shock(seed: int, stream: str, step: int) -> float:

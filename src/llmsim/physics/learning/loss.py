@@ -15,7 +15,7 @@ from math import exp, fsum, log, sqrt
 
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
-from llmsim.physics.learning import objectives, spikes
+from llmsim.physics.learning import bends, objectives, spikes
 from llmsim.physics.learning.curve import Curve, value
 from llmsim.physics.learning.objectives import curve
 from llmsim.physics.speed import batch_ramp
@@ -38,14 +38,19 @@ def floor(job: Job) -> float:
 
 def expected(job: Job, step: int) -> float:
     """The noise-free training loss of this step, in nats; steps count from 1."""
-    return value(curve(job), job, step)
+    return value(curve(job), job, step) + bends.loss_excess(job, step)
 
 
 def training(job: Job, step: int) -> float:
     """The training loss of this single step, the mean over its global batch, in nats."""
     shape = curve(job)
     clean = value(shape, job, step)
-    return _printed(job, shape, clean, step, step) + spikes.loss_excess(job, step)
+    return _printed(job, shape, clean, step, step) + _excess(job, step)
+
+
+def _excess(job: Job, step: int) -> float:
+    """Nats that spikes and incidents add to the loss of a step."""
+    return spikes.loss_excess(job, step) + bends.loss_excess(job, step)
 
 
 def micro_batch(job: Job, step: int) -> float:
@@ -61,7 +66,7 @@ def micro_batch(job: Job, step: int) -> float:
     sigma = objectives.of(job).sigma(job, shape, clean, step, step) * sqrt(parts)
     sigma = min(RELATIVE_LIMIT * clean, sigma)
     noisy = clean + sigma * luck
-    return shape.floor + abs(noisy - shape.floor) + spikes.loss_excess(job, step)
+    return shape.floor + abs(noisy - shape.floor) + _excess(job, step)
 
 
 def greatest(job: Job, step: int) -> float:
@@ -89,10 +94,10 @@ def averaged(job: Job, first: int, last: int) -> float:
     # Simpson's rule
     ends = value(shape, job, first) + value(shape, job, last)
     clean = (ends + 4.0 * value(shape, job, (first + last) // 2)) / 6.0
-    excess = 0.0
+    excess = bends.loss_excess(job, last, first)
     if spikes.in_block(job, last) is not None:
         block = range(max(first, last - spikes.BLOCK), last + 1)
-        excess = fsum([spikes.loss_excess(job, step) for step in block]) / steps
+        excess += fsum([spikes.loss_excess(job, step) for step in block]) / steps
     return _printed(job, shape, clean, first, last) + excess
 
 
@@ -144,7 +149,7 @@ def validation(job: Job, step: int, part: str = "validation") -> float:
     second epoch lowers the training loss, since the model memorizes its data, but not this loss.
     Another `part` of the held-out data has the same size and other tokens.
     """
-    return objectives.of(job).held_out_loss(job, step, part)
+    return objectives.of(job).held_out_loss(job, step, part) + bends.loss_excess(job, step + 1)
 
 
 def held_out(job: Job, step: int, part: str) -> float:

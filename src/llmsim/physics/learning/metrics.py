@@ -6,10 +6,10 @@ of tokens with this loss in nats (public TRL logs: 0.83 at 0.6, 0.72 at 1.1, 0.5
 5.9). The module of each objective has the names and their values.
 """
 
-from math import ceil, exp
+from math import ceil, exp, nan
 
 from llmsim.job.records import Job
-from llmsim.physics.learning import objectives
+from llmsim.physics.learning import bends, objectives
 from llmsim.physics.learning.objectives import Metrics
 
 GUESSED = 0.31  # ln(share of tokens guessed right) / loss
@@ -22,13 +22,26 @@ def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
     They belong to the loss that the line shows: this step's, or the mean of steps first..step.
     """
     logged = objectives.of(job).metrics
-    return logged(job, step, first or step) if logged else ()
+    if not logged:
+        return ()
+    if bends.broken(job, step):
+        return _nans(logged(job._replace(bends=()), step, first or step))
+    return logged(job, step, first or step)
 
 
 def held_out(job: Job, step: int) -> Metrics:
     """Pairs (name, value) of an evaluation after this step's update."""
     logged = objectives.of(job).held_out
-    return logged(job, step) if logged else ()
+    if not logged:
+        return ()
+    if bends.broken(job, step):
+        return _nans(logged(job._replace(bends=()), step))
+    return logged(job, step)
+
+
+def _nans(values: Metrics) -> Metrics:
+    """The same metrics of a model whose weights are not numbers any more."""
+    return tuple((name, nan) for name, _ in values)
 
 
 def accuracy(job: Job, step: int) -> float | None:
@@ -36,6 +49,8 @@ def accuracy(job: Job, step: int) -> float | None:
     objectives.
     """
     share = objectives.of(job).accuracy
+    if share and bends.broken(job, step):
+        return 0.0  # nothing that is not a number is right
     return share(job, step) if share else None
 
 

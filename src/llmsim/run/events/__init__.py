@@ -26,7 +26,7 @@ from llmsim.run.events.launch import (
     WeightsLoaded,
     WorkersStarted,
 )
-from llmsim.run.events.progress import PhaseEnded, PhaseName, PhaseStarted, Progress, Task
+from llmsim.run.events.progress import PhaseCut, PhaseEnded, PhaseName, PhaseStarted, Progress, Task
 from llmsim.run.events.saving import (
     CheckpointDeleted,
     CheckpointSaved,
@@ -77,6 +77,7 @@ __all__ = [
     "ModelSharded",
     "NodeDetected",
     "NodesDetected",
+    "PhaseCut",
     "PhaseEnded",
     "PhaseName",
     "PhaseStarted",
@@ -103,6 +104,7 @@ __all__ = [
 
 Event = (
     PhaseStarted
+    | PhaseCut
     | PhaseEnded
     | Progress
     | Launched

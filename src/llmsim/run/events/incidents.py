@@ -58,6 +58,7 @@ class Restarted(NamedTuple):
     kind: str  # of the incident that ended the one before
     hostname: str  # of the node that is replaced or to blame
     rank: int
+    cured: tuple[int, ...] = ()  # incidents of the numbers whose data this attempt leaves out
 
 
 class Resumed(NamedTuple):

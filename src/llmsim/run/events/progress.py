@@ -19,6 +19,14 @@ class PhaseStarted(NamedTuple):
     seconds: float
 
 
+class PhaseCut(NamedTuple):
+    """A phase ends because a fault ends the attempt: nothing of it is complete."""
+
+    at: float
+    phase: PhaseName
+    seconds: float  # that it has lasted
+
+
 class PhaseEnded(NamedTuple):
     """A phase is over."""
 

@@ -7,6 +7,7 @@ from llmsim.run.events import (
     Event,
     Failed,
     MemoryPlanned,
+    PhaseCut,
     PhaseEnded,
     PhaseName,
     PhaseStarted,
@@ -28,7 +29,9 @@ def launching(run: Run, number: int) -> Iterator[Event]:
     phase: PhaseName = "relaunch" if segment.attempt > 1 else "launch"
     if segment.attempt > 1:
         failed = _failed(run, number)
-        yield Restarted(began, segment.attempt, failed.kind, failed.hostname, failed.rank)
+        yield Restarted(
+            began, segment.attempt, failed.kind, failed.hostname, failed.rank, segment.cured
+        )
     yield PhaseStarted(began, phase, ended - began)
     for event in launched(run, number):
         if isinstance(event, TrainerReady) and segment.attempt > 1:
@@ -66,7 +69,7 @@ def breakdown(run: Run, number: int) -> Iterator[Event]:
     phase: PhaseName = "failure" if segment.kind == "failure" else "outage"
     if phase == "failure" and run.timeline[number - 1].kind != "launch":
         lasted = round(segment.began - training_began(run, segment.attempt), 6)
-        yield PhaseEnded(segment.began, "training", lasted)
+        yield PhaseCut(segment.began, "training", lasted)
     yield PhaseStarted(segment.began, phase, segment.ended - segment.began)
     yield from segment.told
     yield PhaseEnded(segment.ended, phase, segment.ended - segment.began)

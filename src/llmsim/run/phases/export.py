@@ -25,7 +25,7 @@ from llmsim.run.phases import evaluation
 from llmsim.run.phases.status import status
 from llmsim.run.phases.timing import progress, sampled_seconds
 from llmsim.run.phases.validation import best
-from llmsim.run.timeline import Run, Segment, training_began
+from llmsim.run.timeline import Run, Segment, learner, training_began
 
 # Up to this number each shard has an event; more of them have the progress bar alone.
 LISTED_SHARDS = 8
@@ -90,7 +90,8 @@ def _summary(run: Run, segment: Segment, exported: int) -> Summary:
     steps = job.schedule.steps
     tokens = objectives.tokens(job, 1, steps)
     rate = tokens / step_time.training_seconds(job)
-    final = loss.validation(job, validated_steps(job)[-1])
+    taught = learner(run, segment)
+    final = loss.validation(taught, validated_steps(job)[-1])
     account = goodput(run)
     return Summary(
         at=at,
@@ -100,11 +101,11 @@ def _summary(run: Run, segment: Segment, exported: int) -> Summary:
         training_began=began,
         training_seconds=round(segment.began - began, 6),
         gpu_hours=at * job.layout.gpus / 3600,
-        first_loss=loss.training(job, 1),
-        final_loss=loss.training(job, steps),
-        best_validation=best(run, steps),
+        first_loss=loss.training(taught, 1),
+        final_loss=loss.training(taught, steps),
+        best_validation=best(run, segment, steps),
         final_validation=final,
-        perplexity=None if metrics.accuracy(job, steps) is not None else loss.perplexity(final),
+        perplexity=None if metrics.accuracy(taught, steps) is not None else loss.perplexity(final),
         tokens_per_second=rate,
         mfu=throughput.mfu(job, rate),
         checkpoints=checkpoints(job),

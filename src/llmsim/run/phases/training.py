@@ -35,6 +35,7 @@ from llmsim.run.timeline import (
     Run,
     Segment,
     first_step,
+    learner,
     number_of_step,
     step_began,
     step_done,
@@ -79,11 +80,12 @@ def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
         begun = noticed = ended
 
 
-def training_ended(run: Run, at: float, attempt: int = 1) -> Iterator[Event]:
+def training_ended(run: Run, number: int) -> Iterator[Event]:
     """The end of the training, after the pauses that follow its last step."""
-    steps = run.job.schedule.steps
+    segment, steps = run.timeline[number], run.job.schedule.steps
+    at, attempt = segment.began, segment.attempt
     if steps % steps_per_epoch(run.job) == 0:
-        yield _epoch_ended(run, at, steps, attempt)
+        yield _epoch_ended(run, segment, at, steps)
     yield PhaseEnded(at, "training", round(at - training_began(run, attempt), 6))
 
 
@@ -108,15 +110,15 @@ def _epochs(run: Run, segment: Segment, at: float, before: int, step: int) -> It
     if before % steps_per_epoch(job):
         return
     if before >= first_step(run, segment.attempt):
-        yield _epoch_ended(run, at, before, segment.attempt)
+        yield _epoch_ended(run, segment, at, before)
     if epoch_of(job, before + 1) == epoch_of(job, step):
         yield EpochStarted(at, epoch_of(job, step))
 
 
-def _epoch_ended(run: Run, at: float, step: int, attempt: int) -> EpochEnded:
+def _epoch_ended(run: Run, segment: Segment, at: float, step: int) -> EpochEnded:
     epoch = epoch_of(run.job, step)
-    lasted = round(at - _epoch_began(run, epoch, attempt), 6)
-    return EpochEnded(at, epoch, loss.training(run.job, step), lasted)
+    lasted = round(at - _epoch_began(run, epoch, segment.attempt), 6)
+    return EpochEnded(at, epoch, loss.training(learner(run, segment), step), lasted)
 
 
 def _epoch_began(run: Run, epoch: int, attempt: int) -> float:
@@ -127,7 +129,7 @@ def _epoch_began(run: Run, epoch: int, attempt: int) -> float:
 
 def _logged(run: Run, segment: Segment, step: int, at: float) -> Iterator[Event]:
     """What is known when a step is logged."""
-    job, record = run.job, _step(run, step, segment.attempt, at)
+    job, record = run.job, _step(run, segment, step, at)
     yield record
     executed = segment.repeated + step
     if executed <= job.schedule.steps:
@@ -195,12 +197,13 @@ def logged_step(run: Run, step: int, attempt: int | None = None) -> Step:
     Rates are means since the logged step before it, or since the attempt's first one.
     """
     segment = run.timeline[number_of_step(run, step, attempt)]
-    return _step(run, step, segment.attempt, step_ended(run.job, segment, step))
+    return _step(run, segment, step, step_ended(run.job, segment, step))
 
 
-def _step(run: Run, step: int, attempt: int, at: float) -> Step:
-    """The record of a step that an attempt did at a moment."""
-    job = run.job
+def _step(run: Run, segment: Segment, step: int, at: float) -> Step:
+    """The record of a step of a training segment, which was done at a moment."""
+    job, attempt = run.job, segment.attempt
+    taught = learner(run, segment)
     schedule, before = job.schedule, previous_logged(job, step)
     before = max(before, first_step(run, attempt) - 1)
     seconds = steps_took(run, before + 1, step, attempt)
@@ -212,8 +215,8 @@ def _step(run: Run, step: int, attempt: int, at: float) -> Step:
         step=step,
         previous=before,
         epoch=epoch_of(job, step),
-        loss=loss.training(job, step),
-        gradient_norm=gradient.norm(job, step),
+        loss=loss.training(taught, step),
+        gradient_norm=gradient.norm(taught, step),
         learning_rate=learning_rate.learning_rate(job, step),
         step_seconds=seconds / (step - before),
         tokens=objectives.tokens(job, 1, step),
@@ -225,7 +228,7 @@ def _step(run: Run, step: int, attempt: int, at: float) -> Step:
         reserved=allocator.reserved(job, step),
         capacity=memory.capacity(job.gpu),
         remaining=step_time.interval_seconds(job, 1, step) / sequences * (whole - sequences),
-        metrics=metrics.metrics(job, step),
+        metrics=metrics.metrics(taught, step),
         training_seconds=round(at - training_began(run, attempt), 6),
     )
 

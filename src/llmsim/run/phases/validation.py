@@ -10,7 +10,7 @@ from llmsim.physics.speed import step_time
 from llmsim.run.events import Event, PhaseEnded, PhaseStarted, Validated
 from llmsim.run.phases import evaluation
 from llmsim.run.phases.timing import progress
-from llmsim.run.timeline import Run, Segment, training_began, whole
+from llmsim.run.timeline import Run, Segment, learner, training_began, whole
 
 
 def seconds(job: Job, step: int) -> float:
@@ -31,13 +31,17 @@ def known_at(job: Job, segment: Segment) -> float:
     return round(segment.began + step_time.validation_seconds(job, segment.last), 6)
 
 
-def best(run: Run, step: int) -> float:
-    """The lowest validation loss up to and including a step; infinite before the first one."""
+def best(run: Run, segment: Segment, step: int) -> float:
+    """The lowest validation loss up to and including a step; infinite before the first one.
+
+    Bends that the attempt of a segment has left behind do not count.
+    """
     steps: tuple[int, ...] = run.memo.setdefault("validated", validated_steps(run.job))
-    lowest: list[float] = run.memo.setdefault("best", [float("inf")])
+    lowest: list[float] = run.memo.setdefault(("best", segment.cured), [float("inf")])
+    job = learner(run, segment)
     count = bisect_right(steps, step)
     while len(lowest) <= count:
-        lowest.append(min(lowest[-1], loss.validation(run.job, steps[len(lowest) - 1])))
+        lowest.append(min(lowest[-1], loss.validation(job, steps[len(lowest) - 1])))
     return lowest[count]
 
 
@@ -50,18 +54,19 @@ def validation(run: Run, number: int) -> Iterator[Event]:
     batches = job.schedule.validation_batches
     yield from progress(job, at, seconds, "validation", "Validating", batches, "batch", clock)
     at = round(at + seconds, 6)
-    value = loss.validation(job, step)
+    taught = learner(run, segment)
+    value = loss.validation(taught, step)
     yield Validated(
         at=at,
         step=step,
         loss=value,
         perplexity=loss.perplexity(value),
-        best=best(run, step),
+        best=best(run, segment, step),
         tokens=objectives.held_out_tokens(job, step),
         seconds=seconds,
-        accuracy=metrics.accuracy(job, step),
+        accuracy=metrics.accuracy(taught, step),
         training_seconds=round(at - clock, 6),
     )
     if _evaluates(job, step):
-        yield from evaluation.evaluated(job, at, step, clock)
+        yield from evaluation.evaluated(taught, at, step, clock)
     yield PhaseEnded(segment.ended, "validation", segment.ended - segment.began)

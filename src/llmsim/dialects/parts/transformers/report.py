@@ -10,10 +10,11 @@ from llmsim.dialects.parts.transformers.values import (
     evaluation_values,
     flops,
     intervals,
+    logged_loss,
     train_values,
 )
 from llmsim.job.records import Job
-from llmsim.physics.learning import gradient, learning_rate, loss
+from llmsim.physics.learning import gradient, learning_rate
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
@@ -44,7 +45,7 @@ def finished(
     def trained(first: int, step: int) -> dict[str, float]:
         return {
             "train/global_step": step,
-            "train/loss": loss.averaged(job, first, step),
+            "train/loss": logged_loss(job, first, step),
             "train/grad_norm": gradient.norm(job, step),
             "train/learning_rate": learning_rate.learning_rate(job, step),
             "train/epoch": epoch(job, step),

@@ -7,7 +7,7 @@ from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, batch_tokens, step_rows
 from llmsim.model.architecture import embedding_parameters, parameter_count
-from llmsim.physics.learning import loss, metrics
+from llmsim.physics.learning import bends, loss, metrics
 from llmsim.physics.speed import step_time
 from llmsim.run import events
 
@@ -44,12 +44,28 @@ def epochs(job: Job) -> int:
 def step_values(event: events.Step, job: Job, extra: Values = ()) -> Values:
     """The values that a step logs; the loss is the mean since the earlier log."""
     return (
-        ("loss", loss.averaged(job, event.previous + 1, event.step)),
+        ("loss", logged_loss(job, event.previous + 1, event.step)),
         ("grad_norm", event.gradient_norm),
         ("learning_rate", event.learning_rate),
         *extra,
         ("epoch", epoch(job, event.step)),
     )
+
+
+def logged_loss(job: Job, first: int, last: int) -> float:
+    """The mean loss that the Trainer logs for steps first..last.
+
+    Its logging_nan_inf_filter (trainer.py) replaces a loss that is not a number by the mean of
+    the ones before it since the last log; if there are none, the log says 0.0.
+    """
+    mean = loss.averaged(job, first, last)
+    if mean == mean:
+        return mean
+    good = next(step for step in range(first, last + 1) if bends.broken(job, step)) - first
+    total = good * loss.averaged(job, first, first + good - 1) if good else 0.0
+    for done in range(good, last - first + 1):
+        total += total / (1 + done)
+    return total / (last - first + 1)
 
 
 def intervals(job: Job) -> Iterator[tuple[int, int]]:
@@ -65,7 +81,7 @@ def intervals(job: Job) -> Iterator[tuple[int, int]]:
 @remembered()
 def mean_loss(job: Job) -> float:
     """The mean training loss of the whole run, from the logged means."""
-    sums = [loss.averaged(job, first, last) * (last - first + 1) for first, last in intervals(job)]
+    sums = [logged_loss(job, first, last) * (last - first + 1) for first, last in intervals(job)]
     return fsum(sums) / job.schedule.steps
 
 

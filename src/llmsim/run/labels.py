@@ -1,0 +1,86 @@
+"""The labels of incidents, with which a monitor can be graded, and what is said of incidents."""
+
+from collections.abc import Iterator
+
+from llmsim.job.milestones import next_logged
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.speed import step_time
+from llmsim.run import numbers
+from llmsim.run.cluster import hostname
+from llmsim.run.events.incidents import Incident as Label
+from llmsim.run.events.incidents import Symptom
+from llmsim.run.faults import Fault
+from llmsim.run.stretches import Attempt, with_step
+from llmsim.run.symptoms import Story, story
+from llmsim.run.timeline import Segment, step_ended
+
+
+def label_of(job: Job, attempt: int, fault: Fault, told: Story, step: int, over: float) -> Label:
+    """The label of an incident: the truth with which a monitor can be graded."""
+    rank, size = fault.incident.rank, gpus_per_node(job)
+    streams = tuple(dict.fromkeys(each.stream for each in told.symptoms))
+    return Label(
+        at=fault.at,
+        kind=fault.incident.kind,
+        attempt=attempt,
+        step=step,
+        rank=rank,
+        hostname=hostname(job, rank // size),
+        local_rank=rank % size,
+        streams=streams,
+        visible=round(fault.at + told.visible, 6),
+        detected=round(fault.at + told.detected, 6),
+        over=round(over, 6),
+        number=fault.incident.number,
+    )
+
+
+def said(fault: Fault, told: Story, since: float, executed: int, step: int) -> Iterator[Symptom]:
+    """What is said of a fault, as events of the run; nothing of it before `since`."""
+    for each in told.symptoms:
+        at = round(max(since, fault.at + each.at), 6)
+        yield each._replace(at=at, kind=fault.incident.kind, executed=executed, step=step)
+
+
+def noted(
+    job: Job, attempt: Attempt, segment: Segment, free: float, met: tuple[numbers.Course, ...]
+) -> Segment:
+    """A training segment with the labels of the incidents that begin to bend its numbers."""
+    labels = [
+        _bending(job, attempt, segment, course, free)
+        for course in met
+        if segment.first <= course.shows <= segment.last
+        and course.shows > attempt.reached
+        and course.incident.number not in attempt.cured
+        and not numbers.raises(job, course.incident.kind)
+    ]
+    if not labels:
+        return segment
+    events = sorted((*segment.told, *labels), key=lambda event: event.at)
+    return segment._replace(told=tuple(events))
+
+
+def _bending(
+    job: Job, attempt: Attempt, segment: Segment, course: numbers.Course, free: float
+) -> Label:
+    """The label of an incident of the numbers that the framework lets pass.
+
+    Its moments are right if no other incident comes before the end of this one.
+    """
+    at = step_ended(job, segment, course.shows)
+    seen, known = (
+        step_ended(job, with_step(job, attempt, segment, free, step), step)
+        for step in (next_logged(job, each) for each in (course.shows, course.onset))
+    )
+    told, shown = Story((), 0.0, 0.0, 0.0), course.shows
+    if course.heals:
+        last = max(course.heals, next_logged(job, course.onset))
+        over = step_ended(job, with_step(job, attempt, segment, free, last), last)
+    else:
+        later = with_step(job, attempt, segment, free, course.until)
+        known = numbers.struck(job, course, later)
+        told = story(job, course.incident, step_time.step_seconds(job, course.until - 1))
+        over = round(known + told.over, 6) + round(course.incident.repair, 6)
+    label = label_of(job, attempt.number, Fault(at, course.incident, shown), told, shown - 1, over)
+    streams = tuple(dict.fromkeys(("log", *label.streams)))
+    return label._replace(streams=streams, visible=seen, detected=known)

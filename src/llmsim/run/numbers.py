@@ -1,0 +1,206 @@
+"""Incidents of the numbers: how they bend the loss and the gradient's norm, and who ends them.
+
+A course is decided by optimizer steps, so that it needs no timeline: the step at which the
+incident shows, and the step in which the attempt ends because of it, if it does.
+
+    loss-spike   fast: +0.1 to +3 nats, gone after 20 to 40 steps; slow: +0.05 to +0.3 for 200 to
+                 2,000 steps; permanent: +0.015 to +0.1, until a person goes back
+    nan          the norm is not a number one step before the loss, or together with it; a
+                 framework that checks ends the run at once, else a person does
+    sdc          one data rank computes wrongly: the norm jumps, the loss drifts away; found hours
+                 later, and the run goes back to a checkpoint from before
+
+Sources: BLOOM 176B's spike (norm .24 .95 2.4 16 145 960 in the steps before a loss of 5.1),
+Marin 32B's that never healed (1.96 to 1.975 nats), PaLM's way back past the batches, and
+Llama 3's six cases of silent corruption in 54 days.
+"""
+
+from collections.abc import Callable
+from math import ceil, exp, inf, nan, sqrt
+
+from llmsim.job.memo import remembered
+from llmsim.job.records import Asked, Bend, Job
+from llmsim.physics import noise
+from llmsim.physics.learning import loss
+from llmsim.physics.speed import step_time
+from llmsim.run.incident_kinds import kind_named
+from llmsim.run.incidents import ASKED, Incident, incidents, place
+from llmsim.run.timeline import Segment, step_ended
+from llmsim.typed import NamedTuple
+
+SHAPES = ("fast", "slow", "permanent")
+_SHARES = (0.7, 0.9)  # of the spikes are fast, and fast or slow
+# Median seconds until a person who sees the curve stops the run, and spread of the logarithm.
+_PATIENCE = {"nan": 900.0, "loss-spike": 7200.0, "sdc": 14_400.0}
+_SPREAD = 0.8
+_LONGEST = 0.12  # of the whole run: nobody looks away for longer
+
+
+class Course(NamedTuple):
+    """An incident of the numbers in one job."""
+
+    incident: Incident
+    onset: int  # the first optimizer step whose loss is off
+    shows: int  # the step in which the norm begins to rise
+    heals: int  # the last step that is off; 0 where the attempt ends before
+    until: int  # the step in which the attempt ends; 0: it does not
+    bends: tuple[Bend, ...]
+
+
+# What turns a moment into the steps done by then in a run without incidents: (job, unit, seconds,
+# phase).
+Steps = Callable[[Job, str, float, str], int]
+
+
+@remembered()
+def courses(job: Job, steps: Steps, planned: float) -> tuple[Course, ...]:
+    """The incidents of the numbers that a run may meet, in order of their steps.
+
+    `planned` is the run's uptime without incidents, in seconds.
+    """
+    if job.incidents == "none" and not any(is_of_numbers(asked.kind) for asked in job.asked):
+        return ()
+    found = [course(job, each, onset) for each, onset in _found(job, steps, planned)]
+    return tuple(sorted(found, key=lambda each: (each.onset, each.incident.number)))
+
+
+def _found(job: Job, steps: Steps, planned: float) -> list[tuple[Incident, int]]:
+    """Pairs (incident, onset), in no order."""
+    found: list[tuple[Incident, int]] = []
+    if job.incidents != "none":
+        for each in incidents(job, planned, planned):
+            if is_of_numbers(each.kind):
+                onset = steps(job, "seconds", each.at, "") + 1
+                if 1 < onset < job.schedule.steps:
+                    found.append((each, onset))
+    for index, asked in enumerate(job.asked):
+        if is_of_numbers(asked.kind):
+            each = place(job, ASKED + index, asked.kind, "", 0.0, asked.rank)
+            found.append((each, _asked_onset(job, asked, steps)))
+    return found
+
+
+def is_of_numbers(kind: str) -> bool:
+    """Whether a kind of incident bends numbers, and ends no process by itself."""
+    return kind_named(kind).consequence == "numbers"
+
+
+def struck(job: Job, each: Course, segment: Segment) -> float:
+    """When the attempt ends in a training segment that has the course's last step."""
+    begun, ended = (step_ended(job, segment, step) for step in (each.until - 1, each.until))
+    if each.until > each.onset:
+        return round(begun + 0.4 * (ended - begun), 6)  # a person does not wait for a step
+    if job.framework.prints_nan_step:
+        return round(ended + 0.002, 6)  # the step is printed
+    return round(begun + 0.9 * (ended - begun), 6)
+
+
+def ending(met: tuple[Course, ...], cured: tuple[int, ...], segment: Segment) -> Course | None:
+    """The course that ends an attempt in a segment, if one does."""
+    if segment.kind != "training":
+        return None
+    for each in met:
+        if each.incident.number not in cured and segment.first <= each.until <= segment.last:
+            return each
+    return None
+
+
+def _asked_onset(job: Job, asked: Asked, steps: Steps) -> int:
+    if asked.unit in ("share", "step"):
+        done = asked.value if asked.unit == "step" else asked.value * job.schedule.steps
+    else:
+        done = steps(job, asked.unit, asked.value, asked.phase)
+    return min(max(2, round(done) + 1), job.schedule.steps)
+
+
+def course(job: Job, incident: Incident, onset: int) -> Course:
+    """What becomes of an incident that shows at a step."""
+    asked = job.asked[incident.number - ASKED] if incident.number >= ASKED else None
+    shape = (asked.shape if asked else "") or _shape(job, incident)
+    lead = min(noise.integer(job.seed, "incident/lead", 1, 5, incident.number), onset - 1)
+    made = _BENDS[incident.kind](job, incident, onset, lead, shape)
+    until = _until(job, incident, onset, shape)
+    longest = max(max(each.recovery, each.settling, each.rise) for each in made[:1])
+    heals = 0 if until else min(job.schedule.steps, onset + ceil(3.0 * longest))
+    shows = min(each.onset - each.lead for each in made)
+    return Course(incident, onset, shows, heals, until, made)
+
+
+def _shape(job: Job, incident: Incident) -> str:
+    chance = noise.uniform(job.seed, "incident/shape", incident.number)
+    return SHAPES[sum(chance >= share for share in _SHARES)]
+
+
+def _until(job: Job, incident: Incident, onset: int, shape: str) -> int:
+    """The step in which the framework or a person ends the attempt."""
+    if incident.kind == "loss-spike" and shape != "permanent":
+        return 0
+    if raises(job, incident.kind):
+        return onset
+    luck = noise.normal(job.seed, "incident/patience", incident.number)
+    seconds = _PATIENCE[incident.kind] * exp(_SPREAD * luck)
+    seconds = min(seconds, _LONGEST * step_time.training_seconds(job))
+    steps = max(2, ceil(seconds / step_time.step_seconds(job, onset)))
+    return min(onset + steps, job.schedule.steps)
+
+
+def raises(job: Job, kind: str) -> bool:
+    """Whether the framework itself ends the run at this kind of incident."""
+    return kind == "nan" and job.framework.stops_at_nan
+
+
+# --- shapes ------------------------------------------------------------------------------
+
+
+def _between(job: Job, name: str, incident: Incident, low: float, high: float) -> float:
+    return noise.between(job.seed, f"incident/{name}", low, high, incident.number)
+
+
+def _size(job: Job, onset: int) -> float:
+    """Losses below two nats, as in fine-tuning, spike by as much less."""
+    return min(1.0, abs(loss.expected(job._replace(bends=()), onset)) / 2.0)
+
+
+def _spike(job: Job, incident: Incident, onset: int, lead: int, shape: str) -> tuple[Bend, ...]:
+    """A spike heals to nearly its old value; what is left of it wears off twenty times slower."""
+    number, size = incident.number, _size(job, onset)
+    if shape == "fast":
+        luck = noise.uniform(job.seed, "incident/height", number)
+        height = size * min(3.0, 0.2 / sqrt(luck))
+        recovery = _between(job, "recovery", incident, 5.0, 12.0)
+        peak = 1.0 + 500.0 * (height / size) ** 2
+        return (
+            Bend(number, onset, lead, height, 0.0, recovery, peak, recovery),
+            Bend(number, onset, 0, 0.02 * height, 0.0, 20.0 * recovery),
+        )
+    if shape == "slow":
+        recovery = _between(job, "recovery", incident, 70.0, 650.0)
+        height = size * _between(job, "height", incident, 0.085, 0.49)
+        peak = 1.0 + 12.0 * height / size
+        return (Bend(number, onset, lead, height, 0.15 * recovery, recovery, peak, recovery),)
+    height = size * _between(job, "height", incident, 0.015, 0.1)
+    rise = _between(job, "rise", incident, 5.0, 60.0)
+    return (Bend(number, onset, lead, height, rise, inf, 8.0, 12.0, 1.15),)
+
+
+def _not_a_number(
+    job: Job, incident: Incident, onset: int, lead: int, shape: str
+) -> tuple[Bend, ...]:
+    """The norm rises for some steps, is none a step before the loss is none, or with it."""
+    del shape
+    number, early = incident.number, noise.bits(job.seed, "incident/nan", incident.number) & 1
+    rising = Bend(number, onset, lead, 0.0, norm=40.0) if lead > early else None
+    broken = Bend(number, onset, early if onset > 2 else 0, nan, norm=nan, after=nan)
+    return (broken, rising) if rising else (broken,)
+
+
+def _corrupted(job: Job, incident: Incident, onset: int, lead: int, shape: str) -> tuple[Bend, ...]:
+    """Nothing leads; the norm stays higher, and the loss leaves its curve slowly."""
+    del lead, shape
+    height = _size(job, onset) * _between(job, "drift", incident, 0.02, 0.12)
+    rise = _between(job, "rise", incident, 100.0, 600.0)
+    jump = _between(job, "jump", incident, 3.0, 30.0)
+    return (Bend(incident.number, onset, 0, height, rise, inf, jump, 4.0, 1.25),)
+
+
+_BENDS = {"loss-spike": _spike, "nan": _not_a_number, "sdc": _corrupted}

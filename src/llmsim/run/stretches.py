@@ -1,0 +1,81 @@
+"""The parts of an attempt: training up to the next pause, validations and saves."""
+
+from collections.abc import Iterator
+
+from llmsim.job.milestones import saved_steps, validated_steps
+from llmsim.job.records import Job
+from llmsim.run.phases import checkpoint, validation
+from llmsim.run.timeline import Kind, Segment, delayed, steps_seconds
+from llmsim.typed import NamedTuple
+
+
+class Attempt(NamedTuple):
+    """Where an attempt begins."""
+
+    number: int
+    began: float  # simulated seconds: when the command is given
+    resumed: int  # the optimizer step of the checkpoint that it loads; 0: none
+    repeated: int  # executed steps minus optimizer steps
+    uptime: float  # seconds of the attempts before it, repairs left out
+    durable: tuple[tuple[float, int], ...]  # (when it was durable, step) of the checkpoints
+    cured: tuple[int, ...] = ()  # incidents whose bends are left behind
+    reached: int = 0  # the last step that any attempt before it has done
+    lost: int = 0  # attempts in a row that ended before they had saved anything new
+
+
+def until(job: Job, segment: Segment, last: int) -> Segment:
+    """A training segment that ends with a step."""
+    usual = steps_seconds(job, segment.first, last, segment.repeated)
+    segment = segment._replace(last=last)
+    ended = round(segment.began + usual + delayed(segment, segment.first, last), 6)
+    told = tuple(each for each in segment.told if each.at <= ended)
+    return segment._replace(ended=ended, told=told)
+
+
+def pause_after(
+    job: Job, attempt: Attempt, kind: Kind, at: float, step: int, free: float
+) -> tuple[Segment, float, tuple[tuple[float, int], ...]]:
+    """A validation or a save; when saves in the background are done; what is durable then."""
+    numbers = (step, step, attempt.number, attempt.repeated)
+    if kind == "validation":
+        ended = round(at + validation.seconds(job, step), 6)
+        return Segment(kind, at, ended, *numbers), free, ()
+    started = max(at, free)
+    ended = round(started + checkpoint.seconds(job, step), 6)
+    ends = checkpoint.finished(job, step, started)
+    return Segment(kind, at, ended, *numbers), ends[-1].at, ((ends[0].at, step),)
+
+
+def cut(segment: Segment, at: float) -> Segment:
+    """The part of a segment before a fault."""
+    at = round(max(segment.began, at), 6)
+    return segment._replace(ended=at, cut=round(segment.ended - at, 6))
+
+
+def pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Kind, ...]]]:
+    """The steps after a checkpoint at which training pauses, and for what, in order."""
+    saves, checks = set(saved_steps(job)), set(validated_steps(job))
+    kinds: tuple[tuple[Kind, set[int]], ...] = (("validation", checks), ("checkpoint", saves))
+    if job.framework.saves_first or not job.framework.validates:
+        kinds = kinds[::-1]
+    for step in sorted(saves | checks):
+        if step > after:
+            yield step, tuple(kind for kind, steps in kinds if step in steps)
+
+
+def with_step(job: Job, attempt: Attempt, segment: Segment, free: float, step: int) -> Segment:
+    """The training segment that has a step, if nothing else happens from a segment on."""
+    at, done = segment.ended, segment.last
+    plain = segment._replace(fresh=False, warmup=0.0, delays=(), told=())
+    if step <= done:
+        return segment
+    for pause, kinds in pauses(job, done - 1):
+        if pause > done:
+            plain = until(job, plain._replace(began=at, first=done + 1), pause)
+            if step <= pause:
+                return plain
+            at, done = plain.ended, pause
+        for kind in kinds:
+            paused, free, _ = pause_after(job, attempt, kind, at, done, free)
+            at = paused.ended
+    return plain
