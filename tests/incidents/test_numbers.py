@@ -16,7 +16,7 @@ from llmsim.run.simulation import events as events_of
 from llmsim.run.simulation import run_of, step
 from llmsim.run.timeline import Run
 from tests.incidents.told import job_on
-from tests.runs import job_of
+from tests.runs import E, job_of
 
 SEEDS = range(40)
 
@@ -116,7 +116,7 @@ def test_a_norm_is_none_a_step_before_the_loss_or_with_it() -> None:
     assert leads == {0, 1}
 
 
-def all_of(told: tuple[Event, ...], kind: type) -> list:
+def all_of(told: tuple[Event, ...], kind: type[E]) -> list[E]:
     return [event for event in told if isinstance(event, kind)]
 
 
