@@ -204,6 +204,7 @@ GPU_WORDS = re.compile(
 )
 THEIR_OWN_TABLES = {
     "catalog.gpus": "the room that owns the names",
+    "catalog.boards": "what stands on the boards of NVIDIA",
     "catalog.lists": "an example in a sentence that refuses a name",
     "dialects.registry": "frameworks that know GPUs by name",
     "dialects.lightning.lines": "a line that Lightning prints",
@@ -326,7 +327,7 @@ ROOMS = {
     "show": "board catalog dialects errors job options physics run text typed",
     "hosts": "board dialects errors job options planning run show telemetry text typed",
     "cli": "catalog dialects errors hosts job model options physics planning run show telemetry "
-    "text",
+    "text typed",
     "fleet": "catalog cli dialects errors hosts job model options physics planning run telemetry "
     "text typed",
 }

@@ -75,6 +75,15 @@ class ServeError(LlmsimError):
     """The pages cannot be served: the address is taken, or not there."""
 
 
+class NvidiaSmiError(LlmsimError):
+    """What nvidia-smi says of an argument that it does not know, with its exit status."""
+
+    def __init__(self, text: str, status: int = 2) -> None:
+        """`status` is nvidia-smi's own: 2 for an argument, 6 for a GPU that is not found."""
+        super().__init__(text)
+        self.status = status
+
+
 def kind_of(value: object) -> str:
     """The type of a value with its article, for a sentence that refuses it."""
     name = type(value).__name__

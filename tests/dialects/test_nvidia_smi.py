@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from llmsim.dialects.parts.nvidia_smi import WIDTH, before, table
+from llmsim.dialects.parts.nvidia_smi import WIDTH, Card, before, table
 from llmsim.job.records import Job
-from llmsim.physics.hardware.telemetry import Reading
 from tests.dialects.logs import PIPE, log_of, played, unmatched
 from tests.runs import job_of
 
@@ -102,13 +101,17 @@ def test_the_rule_below_the_header_changed_with_580() -> None:
 
 
 def test_a_real_row_comes_out_to_the_byte() -> None:
-    reading = Reading(0, 0, 1521, 54, 147, 1980, 0.0)
-    rows = table([reading], with_driver(node(1), "580.159.04"))
+    card = Card(0, 54, 0, 147, 1521, 0)
+    process = (0, 979223, "/opt/a-long-path/of-pt-challenge-py312/bin/python", 1512)
+    rows = table([card], [process], with_driver(node(1), "580.159.04"), REAL[0].rstrip())
     bus = re.compile(r":[\dA-F]{2}:")
+    assert rows[0] == REAL[0]
     assert rows[1:8] == REAL[1:8]
     assert bus.sub(":8D:", rows[8]) == REAL[8]
     assert rows[9:12] == REAL[9:12]
-    assert rows[13:19] == REAL[13:19]
+    assert rows[13:18] == REAL[13:18]
+    name = "...pt-challenge-py312/bin/python"
+    assert rows[18] == f"|    0   N/A  N/A          979223      C   {name}       1512MiB |"
 
 
 @pytest.mark.parametrize("gpu", [H100, "NVIDIA B200", "NVIDIA GeForce RTX 4090"])

@@ -239,3 +239,72 @@ def test_opentelemetry_reads_every_request(tmp_path: Path) -> None:
         for metric in resource.scope_metrics[0].metrics:
             names[metric.name] = names.get(metric.name, 0) + 1
     assert {"hw.gpu.utilization", "hw.energy", "hw.power", "llm.training.loss"} <= names.keys()
+
+
+# --- monitors, on NVML's stand-in ----------------------------------------------------------------
+
+
+def watched_by(*program: str, at: str = "40%", incident: str = "") -> str:
+    """What a monitor prints that runs below `llmsim smi`, on a run on 8 H100."""
+    line = ["smi", "--gpus", "8", "--gpu", "NVIDIA H100 80GB HBM3", "--recipe", "pretrain"]
+    line += ["--incident", incident] if incident else []
+    done = subprocess.run(
+        [sys.executable, "-m", "llmsim", *line, "--seed", "7", "--start", "2026-01-30T12",
+         "--at", at, "--", *program],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def asked(names: str, **options: str) -> list[list[str]]:
+    """What nvidia-smi says of each GPU of the same run, below the same command."""
+    query = f"--query-gpu={names}"
+    text = watched_by("nvidia-smi", query, "--format=csv,noheader,nounits", **options)
+    return [row.split(", ") for row in text.splitlines() if "," in row]
+
+
+@pytest.mark.parametrize("at", ["40%", "validation", "checkpoint", "export"])
+def test_nvitop_and_gpustat_show_what_nvidia_smi_says(at: str) -> None:
+    rows = asked("index,temperature.gpu,utilization.gpu,memory.used,power.draw,memory.total", at=at)
+    nvitop = watched_by(sys.executable, "-m", "nvitop", "-1", at=at)
+    gpustat = watched_by(sys.executable, "-m", "gpustat", "--json", at=at)
+    read = json.loads(gpustat)["gpus"]
+    assert len(read) == len(rows) == 8
+    for row, gpu in zip(rows, read, strict=True):
+        index, celsius, busy, used, watts, total = row
+        assert f"{celsius}C   P0" in nvitop
+        assert f"{round(float(watts))}W /" in nvitop
+        assert f"{busy}%" in nvitop
+        assert gpu["index"] == int(index)
+        assert gpu["temperature.gpu"] == int(celsius)
+        assert gpu["utilization.gpu"] == int(busy)
+        assert gpu["memory.used"] == int(used)
+        assert gpu["memory.total"] == int(total)
+        assert abs(gpu["power.draw"] - float(watts)) <= 1
+
+
+def test_gputil_reads_the_nvidia_smi_on_the_path() -> None:
+    program = (
+        "import setuptools, json, GPUtil\n"  # GPUtil imports distutils, which setuptools has
+        "print(json.dumps([[g.id, g.memoryUsed, g.temperature] for g in GPUtil.getGPUs()]))"
+    )
+    read = json.loads(watched_by(sys.executable, "-W", "ignore", "-c", program))
+    assert read == [[int(i), float(used), float(celsius)]
+                    for i, used, celsius in asked("index,memory.used,temperature.gpu")]  # fmt: skip
+
+
+def test_a_lost_gpu_is_lost_to_nvml() -> None:
+    program = (
+        "import pynvml, json\n"
+        "pynvml.nvmlInit()\n"
+        "found = []\n"
+        "for index in range(pynvml.nvmlDeviceGetCount()):\n"
+        "    try:\n"
+        "        found.append(pynvml.nvmlDeviceGetHandleByIndex(index) is not None)\n"
+        "    except pynvml.NVMLError_GpuIsLost:\n"
+        "        found.append(False)\n"
+        "print(json.dumps(found))"
+    )
+    line = (sys.executable, "-c", program)
+    found = json.loads(watched_by(*line, incident="gpu-lost@50%:rank=3", at="outage"))
+    assert found == [number != 3 for number in range(8)]

@@ -21,7 +21,7 @@ from llmsim.options.table import Options, parse_options
 from llmsim.options.wanted import lifted
 
 # Commands that are no show: each has a module of its name here, with a `main` like this one's.
-COMMANDS = ("serve",)
+COMMANDS = ("serve", "smi")
 # Options that print an answer instead of playing a run.
 QUESTIONS = ("list", "print_config", "print_completions", "print_manpage")
 

@@ -39,7 +39,8 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-PHASES = ("launch", "training", "validation", "checkpoint", "export")
+# A failure and the outage after it are there only in runs that break.
+PHASES = ("launch", "training", "validation", "checkpoint", "export", "failure", "outage")
 
 
 StartingKind = Literal["share", "step", "time", "phase"]

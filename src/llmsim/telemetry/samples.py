@@ -61,7 +61,7 @@ def faults(run: Run, at: float) -> dict[int, Fault]:
 def _after(fault: Fault, name: str) -> Fault:
     """A GPU's faults after the driver's line of this name, such as "xid 48"."""
     word, _, code = name.partition(" ")
-    if word != "xid":
+    if word != "xid" or fault.xid == LOST:  # what is lost stays lost until the next attempt
         return fault
     xid = int(code.partition(" ")[0])
     return Fault(

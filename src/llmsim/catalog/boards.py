@@ -1,0 +1,103 @@
+"""What stands on a GPU's board: numbers that nvidia-smi reads from it.
+
+Device ids are from the PCI ID repository; parts, firmware and limits of H100, A100, L40S and
+GeForce boards are from public captures of nvidia-smi. A GPU that is not listed has the numbers of
+its generation, with the device id of that generation's first board.
+"""
+
+from llmsim.catalog import gpus
+from llmsim.catalog.records import Gpu
+from llmsim.typed import NamedTuple
+
+
+class Board(NamedTuple):
+    """The board of a GPU."""
+
+    brand: str  # as nvidia-smi names it: "NVIDIA", "GeForce"
+    architecture: str
+    has_serial: bool  # consumer boards have no serial number
+    device: str  # PCI device id: "2330"
+    subsystem: str  # PCI id of the board: "16C1"
+    part: str  # the board's part number
+    chip: str  # the GPU's own: "2330-885-A1"
+    vbios: str
+    image: str  # version of the information ROM
+    ecc_object: str
+    capability: tuple[int, int]  # compute capability
+    least_watts: int  # the lowest power limit that can be set
+    video_mhz: int  # highest clock of the video engines
+    banks: int  # memory banks whose rows can be remapped
+    links: int  # NVLinks; 0 without NVLink
+    link_gb_s: float  # of one link, one direction, as nvidia-smi nvlink prints it
+
+
+_DEVICES = {
+    "A100-SXM4-40GB": "20B0", "A100-SXM4-80GB": "20B2", "A100-PCIE-40GB": "20F1",
+    "A100 80GB PCIe": "20B5", "A800-SXM4-80GB": "20F3", "A40": "2235", "A10G": "2237",
+    "RTX A6000": "2230", "GeForce RTX 3090": "2204", "L40": "26B5", "L40S": "26B9",
+    "RTX 6000 Ada Generation": "26B1", "GeForce RTX 4090": "2684", "H100 80GB HBM3": "2330",
+    "H100 PCIe": "2331", "H100 NVL": "2321", "H800": "2324", "H20": "2329", "H20-3e": "232C",
+    "H200": "2335", "H200 NVL": "233B", "GH200 120GB": "2342", "B200": "2901",
+    "B300 SXM6 AC": "3182", "GB200": "2941", "GB300": "31C2",
+    "RTX PRO 6000 Blackwell Server Edition": "2BB5", "GeForce RTX 5090": "2B85",
+}  # fmt: skip
+
+# Per generation: subsystem, part, the chip's suffix, VBIOS, image, ECC object, capability with HBM
+# and without it, video clock, and of each NVLink its rate and what of it carries data, GB/s.
+_GENERATIONS: dict[gpus.Generation, tuple[str, str, str, str, str, str, tuple[int, int],
+                                          tuple[int, int], int, float, float]] = {
+    "Ampere": ("147F", "692-2G506-0212-002", "895-A1", "92.00.36.00.02", "G506.0212.00.01",
+               "6.16", (8, 0), (8, 6), 1290, 25.0, 25.0),
+    "Ada": ("1851", "900-2G133-0080-000", "896-A1", "95.02.66.00.02", "G133.0242.00.03",
+            "6.16", (8, 9), (8, 9), 1965, 25.0, 25.0),
+    "Hopper": ("16C1", "692-2G520-0200-000", "885-A1", "96.00.A5.00.01", "G520.0200.00.05",
+               "7.16", (9, 0), (9, 0), 1545, 26.562, 25.0),
+    "Blackwell": ("1999", "692-2G525-0220-000", "886-A1", "97.00.82.00.0F", "G525.0220.00.03",
+                  "7.16", (10, 0), (12, 0), 1545, 53.125, 50.0),
+    "Blackwell Ultra": ("20DC", "692-2G526-0220-000", "886-A1", "97.10.39.00.0E",
+                        "G526.0220.00.01", "7.16", (10, 3), (10, 3), 1545, 53.125, 50.0),
+}  # fmt: skip
+
+
+def board(gpu: Gpu) -> Board:
+    """The board of one of NVIDIA's GPUs. Raises KeyError for other vendors'."""
+    generation = gpus.generation(gpu)
+    row = _GENERATIONS[generation]
+    with_hbm = gpus.has_hbm(gpu)
+    device = _DEVICES.get(gpus.short_name(gpu), _first_device(generation))
+    consumer = gpu.form == "geforce"
+    brands = {"geforce": "GeForce", "workstation": "NVIDIA RTX"}
+    return Board(
+        brand=brands.get(gpu.form, "NVIDIA"),
+        architecture={"Ada": "Ada Lovelace"}.get(generation, generation.partition(" ")[0]),
+        has_serial=not consumer,
+        device=device,
+        subsystem=row[0],
+        part="N/A" if consumer else row[1],
+        chip=f"{device}-{row[2]}",
+        vbios=row[3],
+        image=row[4],
+        ecc_object=row[5],
+        capability=row[6] if with_hbm else row[7],
+        least_watts=_least_watts(gpu),
+        video_mhz=row[8],
+        # 2,560 banks of 80 GB of HBM3, 192 of 48 GB of GDDR6 with ECC.
+        banks=(2560 if generation != "Ampere" else 640) if with_hbm else 192,
+        # H100 18 links, A100 12; H800 and A800 have 8 of the same rate.
+        links=round(gpu.link_gb_s / row[10]) if gpus.has_fast_link(gpu) else 0,
+        link_gb_s=row[9],
+    )
+
+
+def _first_device(generation: gpus.Generation) -> str:
+    first = {"Ampere": "20B2", "Ada": "26B9", "Hopper": "2330", "Blackwell": "2901"}
+    return first.get(generation, "3182")
+
+
+def _least_watts(gpu: Gpu) -> int:
+    """The lowest power limit: H100 200 of 700 W, A100 100 of 400 W, L40S 100 of 350 W, a GeForce
+    a third of its limit.
+    """
+    if gpu.form == "geforce":
+        return round(gpu.tdp_watts / 3 / 10) * 10
+    return 200 if gpu.tdp_watts >= 500 else 100

@@ -1,0 +1,1 @@
+"""NVML, NVIDIA's management library, as far as Python's monitors ask it."""

@@ -1,0 +1,132 @@
+"""A node as its driver sees it at a moment: its GPUs, their gauges and their processes."""
+
+from llmsim.catalog import gpus as catalog
+from llmsim.catalog.boards import Board, board
+from llmsim.errors import ExportError
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.hardware.gauges import Gauges
+from llmsim.run import cluster, hardware_ids
+from llmsim.run.timeline import Run
+from llmsim.telemetry.samples import gauges_of, tick_of
+from llmsim.text.units import stamp
+from llmsim.typed import NamedTuple
+
+# What a context costs beside the memory of its process, MiB: 1,521 used by a process of 1,512.
+CONTEXT_MIB = 9
+PYTHON = "/usr/bin/python3"
+
+
+class Process(NamedTuple):
+    """A process that uses a GPU."""
+
+    gpu: int  # the GPU's number on its node
+    pid: int
+    name: str
+    mib: int
+
+
+class Node(NamedTuple):
+    """A node at a moment."""
+
+    run: Run
+    number: int  # counted from 0
+    at: float  # simulated seconds since the run's command
+    gauges: tuple[Gauges, ...]  # of its GPUs; one that has fallen off the bus is missing
+
+    @property
+    def job(self) -> Job:
+        """The job of the run."""
+        return self.run.job
+
+
+def node_at(run: Run, number: int, at: float) -> Node:
+    """A node of a run at a moment, in simulated seconds.
+
+    Raises ExportError when the run has no NVIDIA GPUs or no node of this number.
+    """
+    job, size = run.job, gpus_per_node(run.job)
+    if not catalog.is_nvidia(job.gpu):
+        raise ExportError(f"nvidia-smi reads NVIDIA's GPUs, and this run has {job.gpu.name}.")
+    if not 0 <= number < job.layout.nodes:
+        last = job.layout.nodes - 1
+        raise ExportError(f"the run has no node {number}: its nodes are 0 to {last}.")
+    first = number * size
+    ranks = range(first, min(first + size, job.layout.gpus))
+    return Node(run, number, at, gauges_of(run, tick_of(run, at), ranks))
+
+
+def local(node: Node, gauges: Gauges) -> int:
+    """The number of a GPU on its node."""
+    return gauges.gpu % gpus_per_node(node.job)
+
+
+def uuid(node: Node, gauges: Gauges) -> str:
+    """A GPU's UUID, with "GPU-" before it."""
+    return hardware_ids.gpu_uuid(node.job, gauges.gpu)
+
+
+def serial(node: Node, gauges: Gauges) -> str:
+    """The serial number of a GPU's board; consumer cards have none."""
+    if not board_of(node).has_serial:
+        return "0"
+    return hardware_ids.gpu_serial(node.job, gauges.gpu)
+
+
+def bus_id(node: Node, gauges: Gauges) -> str:
+    """A GPU's PCI address: 00000000:9B:00.0."""
+    return cluster.bus_address(node.job, local(node, gauges))
+
+
+def board_of(node: Node) -> Board:
+    """What stands on the boards of a node's GPUs."""
+    return board(node.job.gpu)
+
+
+def driver(node: Node) -> str:
+    """The version of NVIDIA's driver."""
+    return node.job.software.driver
+
+
+def missing(node: Node) -> list[int]:
+    """The numbers of the GPUs that have fallen off the bus."""
+    size = gpus_per_node(node.job)
+    first = node.number * size
+    seen = {each.gpu for each in node.gauges}
+    return [rank % size for rank in range(first, min(first + size, node.job.layout.gpus))
+            if rank not in seen]  # fmt: skip
+
+
+def lost(node: Node) -> list[str]:
+    """A sentence of the driver's for each GPU that cannot be reached."""
+    return [
+        f"Unable to determine the device handle for GPU{number}: "
+        f"{cluster.bus_address(node.job, number)}: Unknown Error"
+        for number in missing(node)
+    ]
+
+
+def processes(node: Node) -> list[Process]:
+    """The processes on a node's GPUs, one a GPU while the job's ranks are up."""
+    attempt = node.run.timeline[node.run.timeline.number_at(node.at)].attempt
+    job = node.job._replace(attempt=attempt)
+    return [
+        Process(
+            local(node, each),
+            cluster.worker(job, each.gpu),
+            PYTHON,
+            each.used_mib - CONTEXT_MIB,
+        )
+        for each in node.gauges
+        if each.used_mib > CONTEXT_MIB
+    ]
+
+
+def ticks(node: Node) -> str:
+    """The time of a moment as queries write it: 2026/07/14 08:12:38.696."""
+    return f"{stamp(node.job.start, node.at):%Y/%m/%d %H:%M:%S.%f}"[:-3]
+
+
+def clock(node: Node) -> str:
+    """The time of a moment as reports write it: Tue Jul 14 08:12:38 2026."""
+    now = stamp(node.job.start, node.at)
+    return f"{now:%a %b} {now.day:2d} {now:%H:%M:%S %Y}"

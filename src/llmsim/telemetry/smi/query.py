@@ -1,0 +1,72 @@
+"""--query-gpu and --query-compute-apps as CSV."""
+
+from collections.abc import Callable, Sequence
+
+from llmsim.errors import NvidiaSmiError
+from llmsim.physics.hardware.gauges import Gauges
+from llmsim.telemetry.smi import node as of
+from llmsim.telemetry.smi.node import Node, Process
+from llmsim.telemetry.smi.properties import property_named
+from llmsim.typed import NamedTuple
+
+
+class Format(NamedTuple):
+    """What --format asks for."""
+
+    header: bool = True
+    units: bool = True
+
+
+_AppValue = Callable[[Node, Gauges, Process], object]
+APP_PROPERTIES: dict[str, tuple[str, _AppValue, str]] = {
+    "timestamp": ("timestamp", lambda node, _gauges, _process: of.ticks(node), ""),
+    "gpu_name": ("gpu_name", lambda node, _gauges, _process: node.job.gpu.name, ""),
+    "gpu_bus_id": ("gpu_bus_id", lambda node, gauges, _process: of.bus_id(node, gauges), ""),
+    "gpu_serial": ("gpu_serial", lambda node, gauges, _process: of.serial(node, gauges), ""),
+    "gpu_uuid": ("gpu_uuid", lambda node, gauges, _process: of.uuid(node, gauges), ""),
+    "pid": ("pid", lambda _node, _gauges, process: process.pid, ""),
+    "process_name": ("process_name", lambda _node, _gauges, process: process.name, ""),
+    "name": ("process_name", lambda _node, _gauges, process: process.name, ""),
+    "used_gpu_memory": ("used_gpu_memory", lambda _node, _gauges, process: process.mib, "MiB"),
+    "used_memory": ("used_gpu_memory", lambda _node, _gauges, process: process.mib, "MiB"),
+}
+
+
+def query_gpu(node: Node, names: Sequence[str], form: Format, chosen: Sequence[Gauges]) -> str:
+    """The chosen GPUs of a node, a row each, with these properties."""
+    asked = [property_named(name) for name in names]
+    rows = [_row([each.value(node, gauges) for each in asked], [each.unit for each in asked], form)
+            for gauges in chosen]  # fmt: skip
+    return _head([each.name for each in asked], [each.unit for each in asked], form) + "".join(rows)
+
+
+def query_apps(node: Node, names: Sequence[str], form: Format, chosen: Sequence[Gauges]) -> str:
+    """The processes on the chosen GPUs of a node, a row each, with these properties."""
+    for name in names:
+        if name not in APP_PROPERTIES:
+            raise NvidiaSmiError(f'Field "{name}" is not a valid field to query.')
+    asked = [APP_PROPERTIES[name] for name in names]
+    units = [unit for _, _, unit in asked]
+    by_number = {of.local(node, gauges): gauges for gauges in chosen}
+    rows = [
+        _row([value(node, by_number[each.gpu], each) for _, value, _ in asked], units, form)
+        for each in of.processes(node)
+        if each.gpu in by_number
+    ]
+    return _head([name for name, _, _ in asked], units, form) + "".join(rows)
+
+
+def _head(names: Sequence[str], units: Sequence[str], form: Format) -> str:
+    if not form.header:
+        return ""
+    shown = (f"{name} [{unit}]" if unit and form.units else name
+             for name, unit in zip(names, units, strict=True))  # fmt: skip
+    return ", ".join(shown) + "\n"
+
+
+def _row(values: Sequence[object], units: Sequence[str], form: Format) -> str:
+    cells = (
+        f"{value} {unit}" if unit and form.units and not str(value).startswith("[") else str(value)
+        for value, unit in zip(values, units, strict=True)
+    )
+    return ", ".join(cells) + "\n"

@@ -1,0 +1,315 @@
+"""llmsim smi: nvidia-smi's answers, against public captures of real ones."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsim.cli.smi import taken_apart
+from llmsim.errors import ExportError, NvidiaSmiError, OptionError
+from llmsim.run.simulation import run_of as timeline_of
+from llmsim.run.timeline import Run, run_ended
+from llmsim.show.seek import moment_of
+from llmsim.telemetry.samples import sample
+from llmsim.telemetry.smi.answer import answer
+from llmsim.telemetry.smi.node import Node, node_at, processes
+from llmsim.telemetry.smi.properties import PROPERTIES
+from llmsim.telemetry.smi.request import request_of
+from tests.runs import job_of
+
+H100 = "NVIDIA H100 80GB HBM3"
+
+
+def run_on(gpu: str = H100, gpus: int = 8, **options: object) -> Run:
+    return timeline_of(job_of(7, gpus=gpus, gpu=gpu, recipe="pretrain", **options))
+
+
+def node_of(gpu: str = H100, gpus: int = 8, number: int = 0, at: str = "40%") -> Node:
+    run = run_on(gpu, gpus)
+    return node_at(run, number, moment_of(run, at))
+
+
+def asked(node: Node, line: str, look: int = 0) -> str:
+    return answer(node, request_of(line.split()), look)
+
+
+# --- against captures ---------------------------------------------------------------------
+
+
+def test_q_has_the_lines_of_a_real_one() -> None:
+    real = Path(__file__).with_name("nvidia_smi_q.txt").read_text(encoding="utf-8").splitlines()
+    rows = asked(node_of(gpus=1), "-q").splitlines()
+    labels = [re.sub(r" *:( .*)?$", " :", row) for row in rows if not row.startswith("GPU 0")]
+    expected = [row for row in real[3:] if not row.startswith("GPU 0")]
+    assert labels[: len(expected)] == expected
+    assert not "".join(labels[len(expected) :])
+
+
+def test_values_of_q_begin_in_one_column() -> None:
+    rows = asked(node_of(gpus=1), "-q").splitlines()
+    columns = {row.index(" : ") + 1 for row in rows if " : " in row and "Process" not in row}
+    assert columns <= {55, 42}
+
+
+def test_xml_is_the_report_in_telegrafs_tags() -> None:
+    """The tags that telegraf reads (plugins/inputs/nvidia_smi/schema_v13/types.go)."""
+    root = ET.fromstring(asked(node_of(), "-q -x"))  # our own text
+    assert root.tag == "nvidia_smi_log"
+    assert len(root.findall("gpu")) == 8
+    gpu = root.find("gpu")
+    assert gpu is not None
+    for path in (
+        "product_name", "uuid", "fb_memory_usage/used", "utilization/gpu_util", "pci/pci_bus_id",
+        "gpu_power_readings/average_power_draw", "gpu_power_readings/current_power_limit",
+        "temperature/gpu_temp", "temperature/memory_temp", "clocks/sm_clock", "fan_speed",
+        "performance_state", "pci/pci_gpu_link_info/pcie_gen/current_link_gen", "serial",
+        "encoder_stats/session_count", "ecc_errors/volatile/dram_uncorrectable",
+        "remapped_rows/remapped_row_unc", "processes/process_info/pid", "vbios_version",
+        "clocks_event_reasons/clocks_event_reason_sw_power_cap", "fabric/state",
+    ):  # fmt: skip
+        found = gpu.find(path)
+        assert found is not None, path
+        assert (found.text or "").strip(), path
+
+
+def test_a_query_is_the_line_of_a_real_capture() -> None:
+    names = "timestamp,name,power.draw,utilization.gpu,memory.used,clocks.current.sm"
+    head, *rows = asked(node_of(), f"--query-gpu={names} --format=csv").splitlines()
+    assert head == (
+        "timestamp, name, power.draw [W], utilization.gpu [%], memory.used [MiB], "
+        "clocks.current.sm [MHz]"
+    )
+    assert len(rows) == 8
+    for row in rows:
+        assert re.fullmatch(
+            r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3}, NVIDIA H100 80GB HBM3, \d+\.\d\d W, \d+ %, "
+            r"\d+ MiB, \d+ MHz",
+            row,
+        ), row
+
+
+def test_aliases_are_named_by_their_property() -> None:
+    """NVIDIA's own page: a query of gpu_name,gpu_bus_id prints name, pci.bus_id."""
+    text = asked(node_of(), "--query-gpu=gpu_name,gpu_bus_id,clocks.sm --format=csv -i 0")
+    assert text.splitlines()[0] == "name, pci.bus_id, clocks.current.sm [MHz]"
+
+
+def test_gputils_query_has_its_twelve_cells() -> None:
+    """GPUtil 1.4.0 reads these twelve, by their places."""
+    names = (
+        "index,uuid,utilization.gpu,memory.total,memory.used,memory.free,driver_version,name,"
+        "gpu_serial,display_active,display_mode,temperature.gpu"
+    )
+    rows = asked(node_of(), f"--query-gpu={names} --format=csv,noheader,nounits").splitlines()
+    for number, row in enumerate(rows):
+        cells = row.split(", ")
+        assert len(cells) == 12
+        assert int(cells[0]) == number
+        assert float(cells[3]) >= float(cells[4]) + float(cells[5])
+
+
+def test_dmon_and_pmon_have_the_columns_of_a_capture() -> None:
+    node = node_of()
+    head, units, row, *_ = asked(node, "dmon -c 1").splitlines()
+    assert head == (
+        "# gpu    pwr  gtemp  mtemp     sm    mem    enc    dec    jpg    ofa   mclk   pclk "
+    )
+    assert units == (
+        "# Idx      W      C      C      %      %      %      %      %      %    MHz    MHz "
+    )
+    assert re.fullmatch(r"    0( +\d+){11} ", row)
+    assert len(row) == len(head)
+    assert "#" not in asked(node, "dmon -c 2", look=1)
+    real = "    0      11345     C     99     10      -      -      -      -    gpu_burn       "
+    shape = re.sub(r"\d+", "0", re.sub(r" +", " ", real.replace("gpu_burn", "python3")))
+    row = asked(node, "pmon -c 1").splitlines()[2]
+    assert re.sub(r"\d+", "0", re.sub(r" +", " ", row)) == shape
+    assert len(row) == len(real)
+
+
+def test_topology_joins_all_gpus_of_an_hgx_board() -> None:
+    """An 8x H100 board: 18 links between any two GPUs, two NUMA nodes."""
+    rows = asked(node_of(), "topo -m").splitlines()
+    assert rows[0].startswith("\t\x1b[4mGPU0\t")
+    for number in range(8):
+        cells = rows[1 + number].split("\t")
+        assert cells[0] == f"GPU{number}"
+        assert cells[1 + number] == " X "
+        assert {cell for place, cell in enumerate(cells[1:9]) if place != number} == {"NV18"}
+    assert [row.split("\t")[10] for row in rows[1:9]] == ["0"] * 4 + ["1"] * 4
+    a100 = asked(node_of("NVIDIA A100-SXM4-80GB"), "topo -m")
+    assert "NV12" in a100
+    assert "NV" not in asked(node_of("NVIDIA GeForce RTX 4090", 2), "topo -m").split("Legend")[0]
+
+
+# --- one truth -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", ["launch", "40%", "validation", "checkpoint", "export"])
+def test_every_answer_shows_the_gauges_of_the_samples(at: str) -> None:
+    run = run_on()
+    moment = moment_of(run, at) + 0.4
+    node, gauges = node_at(run, 0, moment), sample(run, moment).gpus
+    names = "power.draw,temperature.gpu,memory.used,memory.free,memory.reserved,memory.total"
+    rows = asked(node, f"--query-gpu={names} --format=csv,noheader,nounits").splitlines()
+    report = asked(node, "-q -d MEMORY,POWER")
+    for row, each in zip(rows, gauges, strict=True):
+        watts, celsius, used, free, reserved, total = map(float, row.split(", "))
+        assert (watts, celsius) == (round(each.power_watts, 2), each.temperature_c)
+        assert used + free + reserved == total == each.total_mib
+        assert f": {each.used_mib} MiB" in report
+        assert f": {each.power_watts:.2f} W" in report
+
+
+def test_the_last_node_has_its_own_gpus_and_the_logs_processes() -> None:
+    run = run_on(gpus=32)
+    moment = moment_of(run, "40%")
+    first, last = node_at(run, 0, moment), node_at(run, 3, moment)
+    assert [each.gpu for each in last.gauges] == [*range(24, 32)]
+    assert asked(first, "-L") != asked(last, "-L")
+    assert len({each.pid for each in processes(last)}) == 8
+    with pytest.raises(ExportError, match="no node 4"):
+        node_at(run, 4, moment)
+
+
+def test_before_and_after_the_run_the_gpus_are_idle() -> None:
+    run = run_on()
+    for moment in (0.0, run_ended(run) + 60.0):
+        node = node_at(run, 0, moment)
+        assert processes(node) == []
+        assert "No running processes found" in asked(node, "")
+        shown = asked(node, "--query-gpu=utilization.gpu --format=csv,noheader,nounits")
+        assert {*shown.split()} == {"0"}
+
+
+def test_a_lost_gpu_is_missing_and_named() -> None:
+    run = timeline_of(
+        job_of(7, gpus=8, gpu=H100, recipe="pretrain", incident=("gpu-lost@50%:rank=3",))
+    )
+    failure = next(each for each in run.timeline if each.kind == "failure")
+    node = node_at(run, 0, failure.ended - 0.1)
+    text = asked(node, "-L")
+    assert text.startswith("Unable to determine the device handle for GPU3: 00000000:")
+    assert [line.split(":")[0] for line in text.splitlines()[1:]] == [
+        f"GPU {number}" for number in range(8) if number != 3
+    ]
+
+
+@given(
+    at=st.floats(0.0, 80.0),
+    gpu=st.sampled_from([H100, "NVIDIA A40", "NVIDIA GeForce RTX 4090", "NVIDIA B200"]),
+)
+def test_any_property_answers_at_any_moment(at: float, gpu: str) -> None:
+    node = node_at(run_on(gpu), 0, at)
+    names = ",".join(each.name for each in PROPERTIES)
+    head, *rows = asked(node, f"--query-gpu={names} --format=csv").splitlines()
+    assert len(head.split(", ")) == len(PROPERTIES)
+    assert {len(row.split(", ")) for row in rows} == {len(PROPERTIES)}
+
+
+# --- what is refused -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "status"),
+    [
+        ("--query-gpu=index,foo --format=csv", 'Field "foo" is not a valid field', 2),
+        ("--query-compute-apps=foo --format=csv", 'Field "foo" is not a valid field', 2),
+        ("--query-gpu=index", "--format=", 2),
+        ("--query-gpu=index --format=xml", "--format=", 2),
+        ("-i 9", "No devices were found", 6),
+        ("--frobnicate", "Invalid combination", 2),
+        ("-q -d FOO", "FOO", 2),
+        ("-l 0", "Invalid value", 2),
+        ("dmon -s z", "'z'", 2),
+        ("-i", "Missing value", 2),
+    ],
+)
+def test_mistakes_are_answered_as_nvidia_smi_does(line: str, text: str, status: int) -> None:
+    with pytest.raises(NvidiaSmiError) as met:
+        asked(node_of(), line)
+    assert text in str(met.value)
+    assert met.value.status == status
+
+
+def test_other_vendors_have_other_tools() -> None:
+    with pytest.raises(ExportError, match="AMD Instinct MI300X"):
+        node_of("AMD Instinct MI300X")
+
+
+def test_a_command_line_is_taken_apart() -> None:
+    line = "--seed 7 -q --gpus=8 --at 40% -x --node=1 dmon -c 2 -- nvitop -1 --seed"
+    given_ = taken_apart(line.split())
+    assert given_.flags == ("--seed=7", "--gpus=8")
+    assert given_.own == {"at": "40%", "node": "1"}
+    assert given_.words == ("-q", "-x", "dmon", "-c", "2")
+    assert given_.program == ("nvitop", "-1", "--seed")
+    for wrong in (["--"], ["--at"], ["--seed"]):
+        with pytest.raises(OptionError):
+            taken_apart(wrong)
+
+
+# --- as a command ----------------------------------------------------------------------------
+
+
+def smi(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "llmsim", "smi", "--seed", "7", "--gpus", "8", "--gpu", H100,
+            "--start", "2026-01-30T12", "--recipe", "pretrain", *words]  # fmt: skip
+    return subprocess.run(line, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def test_an_installed_nvidia_smi_answers_for_the_run(tmp_path: Path) -> None:
+    assert smi("--at", "40%", "--install", str(tmp_path)).returncode == 0
+    path = tmp_path / "nvidia-smi"
+    told = subprocess.run([path, "-L"], capture_output=True, text=True, check=True)
+    assert told.stdout == smi("--at", "40%", "-L").stdout
+    wrong = subprocess.run(
+        [path, "--query-gpu=x", "--format=csv"], capture_output=True, check=False
+    )
+    assert wrong.returncode == 2
+    path.write_text("mine", encoding="utf-8")
+    refused = smi("--install", str(tmp_path))
+    assert refused.returncode == 1
+    assert "is there already" in refused.stderr
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert "no such folder" in smi("--install", str(tmp_path / "none")).stderr
+
+
+def test_a_python_program_gets_the_library_and_nvidia_smi() -> None:
+    program = (
+        "import ctypes, json, subprocess\n"
+        "library = ctypes.CDLL('libnvidia-ml.so.1')\n"
+        "count = ctypes.c_uint()\n"
+        "assert library.nvmlInit_v2() == 0\n"
+        "assert library.nvmlDeviceGetCount_v2(ctypes.byref(count)) == 0\n"
+        "handle, watts = ctypes.c_void_p(), ctypes.c_uint()\n"
+        "library.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(3), ctypes.byref(handle))\n"
+        "library.nvmlDeviceGetPowerUsage(handle, ctypes.byref(watts))\n"
+        "unknown = library.nvmlDeviceGetVgpuMetadata(handle)\n"
+        "shown = subprocess.run(['nvidia-smi', '-i', '3', '--query-gpu=power.draw',\n"
+        "    '--format=csv,noheader,nounits'], capture_output=True, text=True).stdout\n"
+        "ctypes.CDLL(None)\n"
+        "print(json.dumps([count.value, watts.value, float(shown), unknown]))\n"
+    )
+    ran = smi("--at", "40%", "--", sys.executable, "-c", program)
+    count, milliwatts, watts, unknown = json.loads(ran.stdout)
+    assert (count, unknown) == (8, 3)  # 3 is NVML's NOT_SUPPORTED
+    assert milliwatts / 1000 == pytest.approx(watts, abs=0.006)
+    assert smi("--", sys.executable, "-c", "raise SystemExit(7)").returncode == 7
+    assert "not there" in smi("--", "no-such-program").stderr
+
+
+def test_mistakes_of_a_command_line_are_one_sentence() -> None:
+    for words in (["--at", "nonsense"], ["--node", "x"], ["--node", "9"], ["--bogus"],
+                  ["--speed-factor", "max"], ["--install", os.sep, "-q"]):  # fmt: skip
+        told = smi(*words)
+        assert told.returncode in (1, 2), words
+        assert told.stderr.startswith("llmsim: "), told.stderr
+        assert told.stderr.count("\n") == 1, told.stderr
