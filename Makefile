@@ -34,7 +34,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 	$(wildcard tools/make_library.*) $(shell find src tools/stand_ins -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-fleets test-all test-readers web bench-web dist workflows icons serve \
+.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-fleets test-live test-all test-readers web bench-web dist workflows icons serve \
 	screenshots constraints clean docs statistics bench compare truth
 
 help: ## show what can be made
@@ -48,7 +48,7 @@ check: $(CHECK) ## the fast loop: ruff, mypy and the quick tests; no node, no br
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy $(addprefix --exclude=,$(HEAVY))
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(addprefix --ignore=,$(HEAVY)) \
-		-m "not transcripts and not long and not extras"
+		-m "not transcripts and not long and not extras and not live"
 
 test: lint unit transcripts ## set up everything and run the checks and the tests, but those of the page
 
@@ -80,7 +80,7 @@ format: $(DEV) $(NODE) ## lay out the code
 	cd web && $(BIOME) --write . ../tools
 
 unit: $(DEV) ## the tests that need no browser
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not transcripts and not exports"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not transcripts and not exports and not live"
 
 transcripts: $(DEV) ## the tests of whole runs, in every dialect and on large screens
 	$(BIN)/python -m pytest -n auto --dist worksteal -m transcripts
@@ -102,6 +102,10 @@ test-exports: $(DEV) ## the exports, by TensorBoard, DuckDB, Prometheus and othe
 test-fleets: $(DEV) ## data sets of many runs: kills, object stores, and the readers that people use
 	$(PIP) install --editable '.[fleet,readers-fleet]'
 	$(BIN)/python -m pytest -m fleets
+
+test-live: $(DEV) ## the live pages and the judge, by Prometheus and promtool, which have to be there
+	$(PIP) install --editable '.[readers-export,grade]'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m live
 
 test-readers: $(DEV) ## completions and man page, by zsh, fish, tcsh, man, groff and mandoc, which have to be there
 	$(BIN)/python -m pytest -m readers
