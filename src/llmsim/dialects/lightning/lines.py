@@ -46,15 +46,20 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
-    device = (
+    tip = TIP if screen.unicode else TIP.removeprefix("💡 ")
+    precision = "Using bfloat16 Automatic Mixed Precision (AMP)"
+    yield from started(job, (precision, *FOUND, tip, device(job)))
+
+
+def device(job: Job) -> str:
+    """The advice that a trainer without a float32 matmul precision gives."""
+    return (
         f"You are using a CUDA device ({job.gpu.name!r}) that has Tensor Cores. To properly "
         "utilize them, you should set `torch.set_float32_matmul_precision('medium' | 'high')` "
-        "which will trade-off precision for performance. For more details, read https://pytorch.org/docs/"
-        "stable/generated/torch.set_float32_matmul_precision.html"
+        "which will trade-off precision for performance. For more details, read "
+        "https://pytorch.org/docs/stable/generated/torch.set_float32_matmul_precision.html"
         "#torch.set_float32_matmul_precision"
     )
-    tip = TIP if screen.unicode else TIP.removeprefix("💡 ")
-    yield from started(job, ("Using bfloat16 Automatic Mixed Precision (AMP)", *FOUND, tip, device))
 
 
 def started(job: Job, told: tuple[str, ...]) -> Iterator[Line]:
@@ -76,16 +81,16 @@ def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines
     """The line when all processes have registered."""
     size = gpus_per_node(job)
     if job.layout.gpus > 1:
-        yield Line(RULE)
-        yield Line("distributed_backend=nccl")
-        yield Line(
-            f"All distributed processes registered. Starting with {job.layout.gpus} processes"
-        )
-        yield Line(RULE)
-        yield Line("")
+        yield from registered(job)
     devices = ",".join(map(str, range(size)))
     lines = [[f"LOCAL_RANK: {rank} - CUDA_VISIBLE_DEVICES: [{devices}]"] for rank in range(size)]
     yield from map(Line, interleaved(job, "devices", lines))
+
+
+def registered(job: Job) -> Iterator[Line]:
+    """The box that says that all processes have met."""
+    text = f"All distributed processes registered. Starting with {job.layout.gpus} processes"
+    yield from map(Line, (RULE, "distributed_backend=nccl", text, RULE, ""))
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:

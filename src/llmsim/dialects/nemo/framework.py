@@ -6,7 +6,12 @@ FRAMEWORK = Framework(
     "nemo",
     "NeMo 2: keys and values of every iteration, four digits each",
     (*PRETRAINING, "sft"),
+    source="github.com/NVIDIA-NeMo/NeMo",
+    release="v2.4.0",
+    commit="2381f42f6979449b5b99538f8f80135831009b51",
     device="NVIDIA GPU",
+    logs_every_step=True,  # ProgressPrinter's interval is 1
+    saves_first=True,  # at the end of the batch, before the validation
     shuffles=True,
     stops_at_nan=True,
     parallelism=NEMO,
