@@ -1,7 +1,7 @@
 """NeMo's logger, which speaks on rank 0 alone: [NeMo I 2025-03-04 02:58:29 nemo_logging:393] text.
 
-In a Python from 3.11 on the place is that of the logger itself, whoever calls it; Megatron core's
-loggers, which write to the same stream, have a place of their own (core 0.13.1).
+From Python 3.11 on the place is the line of NeMo's logger, not that of its caller. Megatron core's
+loggers write to the same stream and show a place in core (0.13.1).
 """
 
 from llmsim.dialects.line import Line
