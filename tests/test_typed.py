@@ -1,5 +1,7 @@
 """Records as typing.NamedTuple makes them, which is the oracle."""
 
+import copy
+import pickle
 import typing
 
 import pytest
@@ -45,8 +47,25 @@ def test_a_record_is_what_typing_makes_of_it() -> None:
     assert ours._replace(at=2.0)._asdict() == theirs._replace(at=2.0)._asdict()
 
 
-def test_a_record_refuses_what_typings_refuses() -> None:
+def test_a_record_is_copied_pickled_and_matched_as_typings_is() -> None:
     for record in (Ours, Theirs):
+        made = record(1.0, "y")
+        assert pickle.loads(pickle.dumps(made)) == copy.copy(made) == made
+        assert type(pickle.loads(pickle.dumps(made))) is record
+        assert record._make([1.0, "y", ()]) == record(name="y", at=1.0)
+        match made:
+            case record(at, name):
+                assert (at, name) == (1.0, "y")
+
+
+def test_a_record_refuses_what_typings_refuses() -> None:
+    with pytest.raises((TypeError, ValueError)) as theirs:
+        Theirs(1.0)._replace(none=1)  # type: ignore[call-arg]
+    with pytest.raises(theirs.type, match=r"names: \['none'\]"):
+        Ours(1.0)._replace(none=1)  # type: ignore[call-arg]
+    for record in (Ours, Theirs):
+        with pytest.raises(TypeError, match="Expected 3 arguments, got 1"):
+            record._make([1.0])
         with pytest.raises(TypeError, match="at"):
             record()  # type: ignore[call-arg]  # what a checker refuses too
         with pytest.raises(AttributeError):

@@ -1,5 +1,6 @@
 """`python -m llmsim` and the llmsim command."""
 
+import gc
 import sys
 
 INTERRUPTED = 130  # ExitStatus.SIGINT of hosts/status.py; here before anything is imported
@@ -12,8 +13,12 @@ def main() -> int:
             from llmsim.fleet.command import main as fleet
 
             return fleet(sys.argv[2:])
+        # Nothing that is imported is garbage: to look for some takes a twentieth of the start.
+        gc.disable()
         from llmsim import cli  # here, so that an interrupt during the imports is met too
 
+        gc.freeze()
+        gc.enable()
         return cli.main(sys.argv[1:], ends_process=True)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 from math import inf
@@ -13,9 +14,18 @@ from llmsim.job.records import Job
 from llmsim.options.parsing import REAL_TIME
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
+from llmsim.run.attempts import segments
 from llmsim.run.events import PhaseStarted
 from llmsim.run.simulation import events, run_of
-from llmsim.run.timeline import Run, run_ended, step_began, step_done
+from llmsim.run.timeline import (
+    Run,
+    Segment,
+    Timeline,
+    run_ended,
+    segment_at,
+    step_began,
+    step_done,
+)
 from llmsim.show.pace import Pace
 from llmsim.show.player import Frame, play
 from llmsim.show.seek import moment_of, screenful
@@ -162,3 +172,22 @@ def seconds_to_the_first_line(from_: str | None, screen: Screen) -> float:
 def test_the_middle_of_a_long_run_comes_as_fast_as_its_beginning(text: str, screen: Screen) -> None:
     usual, there = seconds_to_the_first_line(None, screen), seconds_to_the_first_line(text, screen)
     assert there - usual < 0.060, f"{text}: {there:.3f} s, {usual:.3f} s from the beginning"
+
+
+def test_the_middle_of_a_run_with_incidents_draws_nothing_beyond_it() -> None:
+    options = Options(seed=SEED, start=START, dialect="pytorch", gpus=16_384, incidents="rare")
+    job = plan(options._replace(recipe="pretrain"))
+    every = MANY // 120
+    schedule = job.schedule._replace(steps=MANY, save_every=every, validate_every=every)
+    job = job._replace(schedule=schedule)
+    drawn: list[Segment] = []
+
+    def noted() -> Iterator[Segment]:
+        for segment in segments(job):
+            drawn.append(segment)
+            yield segment
+
+    run = Run(job, Timeline(noted()), {})
+    at = moment_of(run, "50%")
+    assert segment_at(run, at).attempt > 1, "the seed has no incident before the middle"
+    assert drawn[-2].began <= at, f"{len(drawn)} segments, the last from step {drawn[-1].first:,}"

@@ -1,6 +1,8 @@
 """The output of a dialect for an event: lines that stay, and bars that are rewritten."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import import_module
 
 from llmsim.job.records import Job
 from llmsim.text.screen import Screen
@@ -34,6 +36,24 @@ class Bar(NamedTuple):
 
 # Turns an event into lines: (event, job, screen) -> lines and bars.
 Render = Callable[[Any, Job, Screen], Iterable[Line | Bar]]
+
+
+def later(module: str, *kinds: type) -> dict[type, Render]:
+    """What the LINES of a module below llmsim.dialects give for these kinds of event.
+
+    The module is imported when the first of them comes, so that a first line does not wait for it.
+    """
+
+    @cache
+    def lines() -> Mapping[type, Render]:
+        table: Mapping[type, Render] = import_module(f"llmsim.dialects.{module}").LINES
+        return table
+
+    def render(event: Any, job: Job, screen: Screen) -> Iterable[Line | Bar]:
+        return lines()[type(event)](event, job, screen)
+
+    return dict.fromkeys(kinds, render)
+
 
 # A pipe shows a bar at every quarter.
 NOTCHES = 4

@@ -13,7 +13,7 @@ from llmsim.catalog.gpus import DEVICES
 from llmsim.catalog.lists import quoted
 from llmsim.dialects.line import Render
 from llmsim.errors import OptionError
-from llmsim.job.framework import CAPTURES, MARKS, SPEAKERS, Framework
+from llmsim.job.framework import CAPTURES, FILE_BARS, MARKS, SPEAKERS, Framework
 from llmsim.job.layout import RECOMPUTES, SHARDINGS, Parallelism
 from llmsim.job.recipes import NAMES as RECIPES
 from llmsim.model.architecture import FAMILIES
@@ -135,6 +135,7 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "capture": (lambda value: value in CAPTURES, either(CAPTURES)),
     "marks": (lambda value: value in MARKS, either(MARKS)),
     "speaker": (lambda value: value in SPEAKERS, either(SPEAKERS)),
+    "file_bar": (lambda value: value in FILE_BARS, either(FILE_BARS)),
     "max_shard_gb": (lambda value: value >= 1, "a whole number from 1"),
     "known_gpus": (_are_listed, "names from --list gpus"),
     "parallelism": (

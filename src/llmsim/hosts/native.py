@@ -8,16 +8,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 
-from llmsim.hosts.exports import export_only
-from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.output import Output, complain
 from llmsim.hosts.runs import fresh_seed
 from llmsim.hosts.session import Session
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.hosts.status import ExitStatus
-from llmsim.hosts.windows import WindowsKeyboard, escape_codes
 from llmsim.options.table import Options
 from llmsim.show.player import farewell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.hosts.keyboard import Keyboard
 
 # A wait that neither a key nor a signal can end is cut into pieces of this many seconds.
 TICK = 0.05
@@ -46,7 +47,7 @@ def main(options: Options, ends_process: bool = False) -> int:
         keyboard=keyboard,
         signals=signals,
     )
-    console = escape_codes() if sys.platform == "win32" else None
+    console = _escape_codes() if sys.platform == "win32" else None
     status: int = ExitStatus.FINISHED
     goodbye = ""
     try:
@@ -66,7 +67,7 @@ def main(options: Options, ends_process: bool = False) -> int:
         with suppress(OSError):  # the reader has gone; an error was reported already
             output.end(goodbye)
         if console is not None:
-            escape_codes(console)
+            _escape_codes(console)
         output.close()
         if not ends_process:
             signals.restore()
@@ -84,6 +85,8 @@ def _with_failures(failures: list[str], status: int) -> int:
 
 def _quiet(options: Options, ends_process: bool) -> int:
     """Writes the exports of the options' runs, as fast as possible."""
+    from llmsim.hosts.exports import export_only
+
     begun, limit = time.monotonic(), options.exit_after_time
     seed = fresh_seed() if options.seed is None else options.seed
     signals = Signals()
@@ -100,16 +103,27 @@ def _quiet(options: Options, ends_process: bool) -> int:
     return ExitStatus.FINISHED
 
 
-def _keyboard() -> Keyboard | None:
+def _escape_codes(before: int | None = None) -> int | None:
+    """Has a console of Windows understand escape codes, or restores the mode that it had before."""
+    from llmsim.hosts.windows import escape_codes
+
+    return escape_codes(before)
+
+
+def _keyboard() -> "Keyboard | None":
     """The keyboard, if input and output are a terminal; otherwise None."""
     if not (os.isatty(0) and os.isatty(1)):
         return None
     if sys.platform == "win32":
+        from llmsim.hosts.windows import WindowsKeyboard
+
         return WindowsKeyboard()
+    from llmsim.hosts.keyboard import Keyboard
+
     return Keyboard()
 
 
-def _waiting(signals: Signals, keyboard: Keyboard | None) -> Callable[[float], object]:
+def _waiting(signals: Signals, keyboard: "Keyboard | None") -> Callable[[float], object]:
     """A sleep that ends as soon as a key is pressed or a signal has come."""
 
     def wait(seconds: float) -> None:

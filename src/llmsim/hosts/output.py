@@ -8,8 +8,6 @@ import time
 from contextlib import suppress
 from math import inf
 
-from llmsim.board.region import cleared
-from llmsim.hosts.keyboard import in_foreground
 from llmsim.hosts.signals import Signals
 from llmsim.text.screen import (
     NARROWEST,
@@ -82,8 +80,11 @@ class Output:
         with suppress(OSError):  # a pipe has no size, nor have some terminals
             width, height = os.get_terminal_size(self.descriptor)
         screen = self._screen
-        if screen.live and not in_foreground(self.descriptor):
-            screen = screen._replace(live=False)
+        if screen.live:
+            from llmsim.hosts.keyboard import in_foreground
+
+            if not in_foreground(self.descriptor):
+                screen = screen._replace(live=False)
         if width <= 0:
             return screen
         # On a terminal too narrow for lines there is no room below them.
@@ -148,6 +149,8 @@ class Output:
             return
         screen, text = self.screen(), f"{goodbye}\n" if goodbye else ""
         if screen.live:
+            from llmsim.board.region import cleared
+
             text = (cleared() if self._board else blank_row(screen)) + text
         self._begun = False
         self.write(text + self._shown(), time.monotonic() + patience)

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from math import inf, isfinite
 
 from llmsim.hosts.exports import Outlets, outlets
-from llmsim.hosts.keyboard import Keyboard
-from llmsim.hosts.keys import hint
 from llmsim.hosts.output import Output
 from llmsim.hosts.runs import runs_of
 from llmsim.hosts.signals import Signals
@@ -21,6 +19,7 @@ from llmsim.text.screen import blank_row, emptied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from llmsim.hosts.keyboard import Keyboard
     from llmsim.show.live_region import LiveRegion, Note
 
 # Text is gathered up to this many characters while nothing has to be waited for.
@@ -45,7 +44,7 @@ class Session:
         deadline: float = inf,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
-        keyboard: Keyboard | None = None,
+        keyboard: "Keyboard | None" = None,
         signals: Signals | None = None,
     ) -> None:
         """Plays nothing yet; `sleep` may end early when there is a key or a signal."""
@@ -103,7 +102,8 @@ class Session:
         def through(told: Iterable[Event]) -> Iterable[Event]:
             return out.tee(self._interruptible(told))
 
-        return out.taped(play(run, options, screen, since, through, self._region), screen)
+        complete = out.exports is not None
+        return out.taped(play(run, options, screen, since, through, self._region, complete), screen)
 
     def _write(self, frames: Iterable[Frame]) -> None:
         """Writes each frame when it is due, until something else is asked for or time is up."""
@@ -150,6 +150,8 @@ class Session:
             self._region = LiveRegion(self.output.screen, self.playback, on)
             self._region.note = before.note if before else None
             if self.keyboard and not self._hinted:
+                from llmsim.hosts.keys import hint
+
                 self._hinted = True
                 self._say(hint, HINT_TIME)
 
@@ -231,6 +233,8 @@ class Session:
             playback.ask(name)
             self._rest()
         else:
+            from llmsim.hosts.keys import hint
+
             self._say(hint, NOTE_TIME * 2)
 
     def _say_speed(self) -> None:

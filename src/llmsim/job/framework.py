@@ -12,6 +12,11 @@ from llmsim.typed import Literal, NamedTuple
 # The recipes of a framework that is for pretraining alone.
 PRETRAINING = ("pretrain", "continue")
 
+# Where a file has a framework's bar of an epoch: at every move, at each quarter of the epoch, with
+# each logged step, or nowhere. A terminal always draws every move.
+FileBar = Literal["every", "quarters", "logged", "never"]
+FILE_BARS: tuple[FileBar, ...] = ("every", "quarters", "logged", "never")
+
 # Data parallelism alone, as in a trainer that works with any model: DDP, ZeRO-1 or FSDP, and
 # recomputation of whole layers.
 # Models of Hugging Face run in eager mode.
@@ -73,6 +78,7 @@ class Framework(NamedTuple):
     prints_nan_step: bool = False  # ... after the line of that step, not within the step
     evaluates: bool = False  # it can run its benchmarks at every validation
     ramps_batch: bool = False  # its batch can grow in the first part of a run
+    file_bar: FileBar = "every"  # where its log in a file has the bar of an epoch
     gc_every: int = 0  # steps between garbage collections on all ranks at once; 0: Python decides
     single_process_map: bool = False  # one process tokenizes the data, pass by pass
     shuffles: bool = False  # its samples are shuffled; otherwise it reads its data as a stream

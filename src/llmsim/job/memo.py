@@ -17,13 +17,32 @@ def remembered(most: int = 1) -> Callable[[F], F]:
     """A decorator for a function (job, ...): each job keeps its latest `most` values.
 
     The arguments after the job are given by position and must be hashable.
+    A function of the job alone has one value.
     """
 
     def keeping(function: F) -> F:
-        asked: Any = _kept(function, most)
+        asked: Any = _single(function) if _alone(function) else _kept(function, most)
         return asked  # type: ignore[no-any-return]
 
     return keeping
+
+
+def _alone(function: Any) -> bool:
+    """Whether a function has no argument but the job."""
+    return bool(function.__code__.co_argcount == 1)
+
+
+def _single(function: Any) -> Callable[..., Any]:
+    @wraps(function)
+    def asked(job: Job) -> Any:
+        memo = job.memo
+        try:
+            return memo[function]
+        except KeyError:
+            value = memo[function] = function(job)
+            return value
+
+    return asked
 
 
 def _kept(function: Any, most: int) -> Callable[..., Any]:

@@ -94,9 +94,9 @@ class Job(_Fields):
     """
 
     @cached_property
-    def memo(self) -> dict[object, dict[tuple[object, ...], Any]]:
-        """Values that functions have computed for this job: {function: {further arguments:
-        value}}.
+    def memo(self) -> dict[object, Any]:
+        """Values that functions have computed for this job: {function: value}, or {function:
+        {further arguments: value}}.
         """
         return {}
 

@@ -8,7 +8,7 @@ it is a counter-based generator as it stands. A stream's key is the FNV-1a hash
 of its name, mixed with the seed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from math import cos, erf, log, pi, sqrt
 
@@ -22,9 +22,12 @@ _FNV_OFFSET = 0xCBF29CE484222325
 _FNV_PRIME = 0x100000001B3
 
 
+_FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
 def _mix(value: int) -> int:
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+    value = ((value ^ (value >> 30)) * _FIRST) & _MASK
+    value = ((value ^ (value >> 27)) * _SECOND) & _MASK
     return value ^ (value >> 31)
 
 
@@ -47,6 +50,40 @@ def bits(seed: int, stream: str, index: int = 0) -> int:
     return _mix((_key(seed, stream) + index * _GOLDEN) & _MASK)
 
 
+# Many counters can be mixed at once as one large integer: each has a lane of 128 bits, in whose
+# lower half it stands and whose upper half takes what a multiplication by 64 bits adds.
+_LANE = 128
+
+
+@lru_cache(maxsize=8)
+def _lanes(count: int) -> tuple[int, int, Callable[[bytes], tuple[int, ...]]]:
+    """A one in each lane, the counters of the indexes 0, -1, -2 ..., one in each lane, and what
+    reads the lowest 32 bits of each lane.
+    """
+    from struct import Struct
+
+    ones = sum(1 << _LANE * lane for lane in range(count))
+    back = sum((-lane * _GOLDEN & _MASK) << _LANE * lane for lane in range(count))
+    return ones, back, Struct("<" + "I12x" * count).unpack
+
+
+def sums_of_quarters(seed: int, stream: str, last: int, count: int) -> tuple[int, ...]:
+    """The sums of the four 16-bit parts of bits() at `last`, `last` - 1 ...: `count` of them.
+
+    Asked for together they take a quarter of the time.
+    """
+    ones, back, numbers = _lanes(count)
+    whole = ones * _MASK
+    words = ((_key(seed, stream) + last * _GOLDEN & _MASK) * ones + back) & whole
+    words = ((words ^ (words >> 30)) & whole) * _FIRST & whole
+    words = ((words ^ (words >> 27)) & whole) * _SECOND & whole
+    words = (words ^ (words >> 31)) & whole
+    parts = ones * 0x0000FFFF0000FFFF
+    pairs = (words & parts) + (words >> 16 & parts)
+    sums = (pairs & ones * 0xFFFFFFFF) + (pairs >> 32 & ones * 0xFFFFFFFF)
+    return numbers(sums.to_bytes(_LANE // 8 * count, "little"))
+
+
 def uniform(seed: int, stream: str, index: int = 0) -> float:
     """A number drawn uniformly from the open interval (0, 1).
 
@@ -56,13 +93,23 @@ def uniform(seed: int, stream: str, index: int = 0) -> float:
     return _unit(_key(seed, stream) + index * _GOLDEN)
 
 
+def pair(seed: int, stream: str, index: int) -> tuple[float, float]:
+    """uniform() at 2 `index` and at 2 `index` + 1."""
+    counter = _key(seed, stream) + 2 * index * _GOLDEN
+    return _unit(counter), _unit(counter + _GOLDEN)
+
+
 def between(seed: int, stream: str, low: float, high: float, index: int = 0) -> float:
     """A number drawn uniformly from the open interval (low, high)."""
     return low + (high - low) * uniform(seed, stream, index)
 
 
 def _unit(counter: int) -> float:
-    return ((_mix(counter & _MASK) >> 12) + 0.5) * 2.0**-52
+    """A counter as a number in (0, 1): _mix, written out since a line asks for dozens."""
+    value = counter & _MASK
+    value = ((value ^ (value >> 30)) * _FIRST) & _MASK
+    value = ((value ^ (value >> 27)) * _SECOND) & _MASK
+    return (((value ^ (value >> 31)) >> 12) + 0.5) * 2.0**-52
 
 
 def normal(seed: int, stream: str, index: int = 0) -> float:

@@ -11,7 +11,6 @@ from llmsim.model.architecture import (
     config_for,
     parameter_count,
 )
-from llmsim.model.gpt2 import gpt2_config
 from llmsim.options.wanted import Wanted
 from llmsim.typed import Any
 
@@ -43,6 +42,8 @@ def config_of(framework: Framework, model: Model, wanted: Wanted) -> Architectur
         family = f" builds models of the family {framework.model_family}, not {wanted.family}."
         raise PlanError(Setting("dialect", framework.name), family)
     if framework.model_family == "gpt2":
+        from llmsim.model.gpt2 import gpt2_config
+
         config = gpt2_config(model.parameters, biases=framework.has_biases)
     else:
         config = config_for(model.parameters, model.active_parameters, model.experts)

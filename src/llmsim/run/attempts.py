@@ -19,12 +19,8 @@ from llmsim.run.events.incidents import Failed, Restarted, Symptom
 from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.faults import Fault, Faults
 from llmsim.run.incidents import ASKED
-from llmsim.run.labels import label_of, noted, said
-from llmsim.run.phases import export
-from llmsim.run.phases.launch import launch
-from llmsim.run.slowing import slowed
+from llmsim.run.phases.launch import first_launch, launch
 from llmsim.run.stretches import Attempt, cut, pause_after, pauses, until
-from llmsim.run.symptoms import story
 from llmsim.run.timeline import Segment, step_ended, step_in
 
 # After this many attempts in a row without a new checkpoint, operators have swapped whatever
@@ -77,6 +73,8 @@ def _undisturbed_step(job: Job, unit: str, seconds: float, phase: str) -> int:
 @remembered()
 def launch_seconds(job: Job, attempt: int) -> float:
     """Seconds from the command to the first step, the load of a checkpoint left out."""
+    if attempt == 1:
+        return first_launch(job)[-1].at
     *_, last = launch(job._replace(attempt=attempt), 0.0)
     return last.at
 
@@ -114,7 +112,10 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
     for step, kinds in pauses(job, resumed):
         if step > done:
             stretch = _stretch(job, faults, attempt, at, done + 1, step)
-            stretch = noted(job, attempt, stretch, free, _courses(job))
+            if courses := _courses(job):
+                from llmsim.run.labels import noted
+
+                stretch = noted(job, attempt, stretch, free, courses)
             if fault := _strike(job, faults, attempt, stretch, offset):
                 reached = step_in(job, stretch, fault.at)
                 if reached > done:
@@ -131,7 +132,10 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
                 return (yield from _end(job, attempt, fault, fault.at, done))
             yield pause
             at = pause.ended
-            attempt = attempt._replace(durable=attempt.durable + saved)
+            if saved:
+                attempt = attempt._replace(durable=attempt.durable + saved)
+    from llmsim.run.phases import export  # each phase is imported when it comes
+
     yield Segment("export", at, round(at + export.seconds(job), 6), done, done, *numbers)
     return None
 
@@ -150,7 +154,7 @@ def _strike(
 def _others(faults: Faults, attempt: Attempt, segment: Segment, offset: float) -> Fault | None:
     """The fault that ends an attempt in a segment and bends no numbers."""
     fault = faults.deadly(segment, offset)
-    saved = any(step > attempt.resumed for _, step in attempt.durable)
+    saved = bool(attempt.durable) and attempt.durable[-1][1] > attempt.resumed
     if attempt.lost < MOST_LOST or saved:
         return fault
     while fault and fault.incident.number < ASKED:
@@ -169,6 +173,9 @@ def _stretch(
     segment = Segment("training", at, at, first, last, *numbers, fresh, warmup)
     segment = until(job, segment, last)
     for fault in faults.slow(segment, attempt.uptime - attempt.began):
+        from llmsim.run.labels import label_of, said
+        from llmsim.run.slowing import slowed
+
         delays, told = slowed(job, fault, segment)
         step = delays[0].first - 1
         over = step_ended(job, segment._replace(delays=segment.delays + delays), delays[-1].last)
@@ -185,6 +192,9 @@ def _stretch(
 
 def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk:
     """The failure, which begins at `at` with `done` steps made, and the outage."""
+    from llmsim.run.labels import label_of, said
+    from llmsim.run.symptoms import story
+
     told = story(job, fault.incident, step_time.step_seconds(job, max(1, done)))
     dead, wait = round(fault.at + told.over, 6), round(fault.incident.repair, 6)
     label = label_of(job, attempt.number, fault, told, done, dead + wait)

@@ -21,7 +21,6 @@ from math import ceil, exp, inf, nan, sqrt
 from llmsim.job.memo import remembered
 from llmsim.job.records import Asked, Bend, Job
 from llmsim.physics import noise
-from llmsim.physics.learning import loss
 from llmsim.physics.speed import step_time
 from llmsim.run.incident_kinds import kind_named
 from llmsim.run.incidents import ASKED, Incident, incidents, place
@@ -158,6 +157,8 @@ def _between(job: Job, name: str, incident: Incident, low: float, high: float) -
 
 def _size(job: Job, onset: int) -> float:
     """Losses below two nats, as in fine-tuning, spike by as much less."""
+    from llmsim.physics.learning import loss  # few runs have an incident of the numbers
+
     return min(1.0, abs(loss.expected(job._replace(bends=()), onset)) / 2.0)
 
 

@@ -3,16 +3,13 @@
 step(run, k) is the record of any optimizer step, as if it were logged.
 """
 
-from collections.abc import Iterator
-from heapq import merge
+from collections.abc import Callable, Iterator
 from itertools import count
 from math import inf
 
 from llmsim.job.records import Job, expect_job
 from llmsim.run.attempts import bent, segments
 from llmsim.run.events import Event, PhaseCut, PhaseEnded, PhaseStarted, Progress, Step
-from llmsim.run.phases import breakdown, checkpoint, export, validation
-from llmsim.run.phases.training import logged_step, training, training_ended
 from llmsim.run.timeline import Run, Timeline, scan
 
 
@@ -39,6 +36,8 @@ def step(run: Run, number: int, attempt: int | None = None) -> Step:
     """
     if not 1 <= number <= run.job.schedule.steps:
         raise IndexError(f"the run has steps 1 to {run.job.schedule.steps}, and no step {number}")
+    from llmsim.run.phases.training import logged_step
+
     return logged_step(run, number, attempt)
 
 
@@ -53,6 +52,8 @@ def tasks(run: Run, number: int) -> tuple[tuple[float, str], ...]:
 
 def latest_validation(run: Run, at: float) -> int:
     """The step of the latest validation whose result is known at a moment; 0 if there is none."""
+    from llmsim.run.phases import validation
+
     for number in range(run.timeline.number_at(at), 0, -1):
         segment = run.timeline[number]
         known = validation.known_at(run.job, segment) if segment.kind == "validation" else inf
@@ -61,8 +62,19 @@ def latest_validation(run: Run, at: float) -> int:
     return 0
 
 
-def events(run: Run, since: float = 0.0) -> Iterator[Event]:
-    """Every fact of the run that becomes known at `since`, in simulated seconds, or later."""
+def _always() -> bool:
+    return True
+
+
+Moving = Callable[[], bool]  # whether bars are drawn at every move just now
+
+
+def events(run: Run, since: float = 0.0, moving: Moving = _always) -> Iterator[Event]:
+    """Every fact of the run that becomes known at `since`, in simulated seconds, or later.
+
+    Three of four facts are moves of an epoch's bar, and a file shows few of them: while `moving`
+    says no, moves that the framework's file does not show are left out.
+    """
     number = max(0, run.timeline.number_at(since) - 1) if since > 0.0 else 0
     # An event at the exact moment between two segments may belong to the earlier one.
     while number and run.timeline[number].ended >= since:
@@ -70,37 +82,44 @@ def events(run: Run, since: float = 0.0) -> Iterator[Event]:
     for each in count(number):
         if not run.timeline.has(each):
             return
-        for event in _events_of(run, each, since):
+        if run.timeline[each].began >= since:
+            yield from _events_of(run, each, since, moving)
+            continue
+        for event in _events_of(run, each, since, moving):
             if event.at >= since:
                 yield event
 
 
-def _events_of(run: Run, number: int, since: float) -> Iterator[Event]:
+def _events_of(run: Run, number: int, since: float, moving: Moving = _always) -> Iterator[Event]:
     """The events of a segment; of a training segment only events at `since` or later."""
     segment = run.timeline[number]
     if segment.ended < since:
         return
     scan(run, number)
     if segment.kind in ("failure", "outage"):
+        from llmsim.run.phases import breakdown
+
         yield from breakdown.breakdown(run, number)
     elif segment.told:
-        yield from merge(_until_cut(run, number, since), segment.told, key=_moment)
+        from heapq import merge
+
+        yield from merge(_until_cut(run, number, since, moving), segment.told, key=_moment)
     else:
-        yield from _until_cut(run, number, since)
+        yield from _until_cut(run, number, since, moving)
 
 
 def _moment(event: Event) -> float:
     return event.at
 
 
-def _until_cut(run: Run, number: int, since: float) -> Iterator[Event]:
+def _until_cut(run: Run, number: int, since: float, moving: Moving) -> Iterator[Event]:
     """What a segment consists of; where a fault cuts it, only what comes before the fault."""
     segment = run.timeline[number]
     if not segment.cut:
-        yield from _planned(run, number, since)
+        yield from _planned(run, number, since, moving)
         return
     opened: list[PhaseStarted] = []
-    for event in _planned(run, number, since):
+    for event in _planned(run, number, since, moving):
         if event.at > segment.ended or isinstance(event, PhaseEnded):
             break
         if isinstance(event, PhaseStarted):
@@ -110,17 +129,28 @@ def _until_cut(run: Run, number: int, since: float) -> Iterator[Event]:
         yield PhaseCut(segment.ended, started.phase, segment.ended - segment.began)
 
 
-def _planned(run: Run, number: int, since: float) -> Iterator[Event]:
-    """What a segment consists of."""
+def _planned(run: Run, number: int, since: float, moving: Moving) -> Iterator[Event]:
+    """What a segment consists of. Each phase is imported when the first of its segments comes."""
     segment = run.timeline[number]
     if segment.kind == "launch":
+        from llmsim.run.phases import breakdown
+
         yield from breakdown.launching(run, number)
     elif segment.kind == "training":
-        yield from training(run, number, since)
+        from llmsim.run.phases.training import training
+
+        yield from training(run, number, since, moving)
     elif segment.kind == "validation":
+        from llmsim.run.phases import validation
+
         yield from validation.validation(run, number)
     elif segment.kind == "checkpoint":
+        from llmsim.run.phases import checkpoint
+
         yield from checkpoint.checkpoint(run, number)
     else:
+        from llmsim.run.phases import export
+        from llmsim.run.phases.training import training_ended
+
         yield from training_ended(run, number)
         yield from export.export(run, number)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from llmsim.job.milestones import saved_steps, validated_steps
 from llmsim.job.records import Job
-from llmsim.run.phases import checkpoint, validation
 from llmsim.run.timeline import Kind, Segment, delayed, steps_seconds
 from llmsim.typed import NamedTuple
 
@@ -36,6 +35,8 @@ def pause_after(
     job: Job, attempt: Attempt, kind: Kind, at: float, step: int, free: float
 ) -> tuple[Segment, float, tuple[tuple[float, int], ...]]:
     """A validation or a save; when saves in the background are done; what is durable then."""
+    from llmsim.run.phases import checkpoint, validation  # a launch does without
+
     numbers = (step, step, attempt.number, attempt.repeated)
     if kind == "validation":
         ended = round(at + validation.seconds(job, step), 6)

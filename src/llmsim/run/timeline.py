@@ -232,7 +232,7 @@ def number_of_step(run: Run, step: int, attempt: int | None = None) -> int:
     """
     if attempt is None:
         attempt, found = 1, _in_attempt(run, 1, step)
-        while found is None and run.timeline.last().attempt > attempt:
+        while found is None and _goes_on(run, attempt):
             attempt += 1
             found = _in_attempt(run, attempt, step)
     else:
@@ -275,6 +275,13 @@ def _in_attempt(run: Run, attempt: int, step: int) -> int | None:
     return numbers[place]
 
 
+def _goes_on(run: Run, attempt: int) -> bool:
+    """Whether an attempt may follow this one, as far as the segments are known."""
+    scanned = run.memo.get("scanned", -1)
+    known = scanned >= 0 and run.timeline[scanned].attempt > attempt
+    return bool(known or run.timeline.has(scanned + 1))
+
+
 def step_done(run: Run, step: int, attempt: int | None = None) -> float:
     """When an optimizer step was done, in simulated seconds; 0 steps: when the training began."""
     if not step:
@@ -288,10 +295,15 @@ def step_began(run: Run, step: int, attempt: int | None = None) -> float:
     return step_ended(run.job, segment, step - 1)
 
 
-def steps_took(run: Run, first: int, last: int, attempt: int) -> float:
-    """Seconds that optimizer steps of an attempt took, pauses left out, delays included."""
-    numbers = [number_of_step(run, step, attempt) for step in (first, last)]
-    took = steps_seconds(run.job, first, last, run.timeline[numbers[1]].repeated)
+def steps_took(run: Run, first: int, last: int, segment: Segment) -> float:
+    """Seconds that optimizer steps of an attempt took, pauses left out, delays included.
+
+    The segment is the training segment that ran the last of them.
+    """
+    took = steps_seconds(run.job, first, last, segment.repeated)
+    if first >= segment.first:
+        return round(took + delayed(segment, first, last), 6)
+    numbers = [number_of_step(run, step, segment.attempt) for step in (first, last)]
     for number in range(numbers[0], numbers[1] + 1):
         segment = run.timeline[number]
         if segment.kind == "training" and (segment.delays or segment.warmup):

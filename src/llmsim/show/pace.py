@@ -113,12 +113,13 @@ class Pace:
 
 def _between(places: list[float], values: list[float], place: float) -> float:
     """The value at a place, on the line through the knots; the nearest end outside of them."""
-    index = min(max(bisect_left(places, place), 1), len(places) - 1)
-    if len(places) == 1 or place <= places[0]:
+    index = bisect_left(places, place)
+    if not index:
         return values[0]
-    low, high = places[index - 1], places[index]
-    part = min((place - low) / (high - low), 1.0) if high > low else 1.0
-    return values[index - 1] + part * (values[index] - values[index - 1])
+    if index == len(places):
+        return values[-1]
+    low, high, value = places[index - 1], places[index], values[index - 1]
+    return value + (place - low) / (high - low) * (values[index] - value)
 
 
 class Timed(NamedTuple):

@@ -71,18 +71,21 @@ def play(
     since: float | None = None,
     through: Through = iter,
     region: "LiveRegion | None" = None,
+    complete: bool = True,
 ) -> Iterator[Frame]:
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold.
 
     It begins at the show second `since`, or where the options say: the last screenful before
     that comes at once. Who has a run hands that in, so that its timeline is not drawn again. Who
-    looks on hands in what the events go through, and who changes the board or the speed in the
-    middle of it a live region of this screen. Raises OptionError at once when the options or the
-    job are wrong, or when the moment is not in the run.
+    looks on hands in what the events go through, and whether they must be `complete`: if not, moves
+    of a bar are left out where a file does not show them. Who changes the board or the speed in the
+    middle of it hands in a live region of this screen. Raises OptionError at once when the options
+    or the job are wrong, or when the moment is not in the run.
     """
     options = checked(options)
     run = job if isinstance(job, Run) else run_of(checked_job(job))
     since = beginning(run, options) if since is None else since
+    complete = complete and through is not iter
     pace, at = Pace(run, options.duration), 0.0
     recent: Sequence[Event] = ()
     if since > 0.0:
@@ -91,7 +94,8 @@ def play(
         at = pace.simulated(since)
         recent = screenful(run, at, screen(), options.stream)
     speaking = speaker(run, segment_at(run, recent[0].at if recent else 0.0))
-    timed = Timed(run, speaking, pace, pace.shown(at), recent, through(events(run, at)))
+    told = events(run, at) if complete else events(run, at, lambda: screen().live)
+    timed = Timed(run, speaking, pace, pace.shown(at), recent, through(told))
     return _frames(timed, options, screen, region)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 from llmsim.dialects.capture import captured
 from llmsim.dialects.line import Bar, Line, Render
-from llmsim.dialects.parts import kernel, slurm
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
 from llmsim.run.events import Symptom
@@ -33,6 +32,8 @@ def _other(event: Symptom, job: Job, screen: Screen, stream: str) -> Iterator[Li
     del screen  # neither is cut to a terminal's width
     if event.stream != stream:
         return
+    from llmsim.dialects.parts import kernel, slurm  # a training log does without
+
     if stream == "kernel":
         node = kernel.node_of(event, job)
         for text in kernel.lines(event, job):

@@ -202,11 +202,21 @@ def merged(spans: Sequence[Span]) -> Iterator[Span]:
 
 def colored(spans: Iterable[Span], colors: int) -> str:
     """The spans as text with escape codes for this number of colours."""
-    parts = []
+    parts, codes = [], _codes(colors)
     for role, text in spans:
-        sgr = code(role, colors) if role else ""
-        parts.append(f"\x1b[{sgr}m{text}{RESET}" if sgr else text)
+        begin = codes.get(role)
+        if begin is None:
+            sgr = code(role, colors)
+            begin = codes[role] = f"\x1b[{sgr}m" if sgr else ""
+        parts.append(f"{begin}{text}\x1b[0m" if begin else text)
     return "".join(parts)
+
+
+@lru_cache(maxsize=16)
+def _codes(colors: int) -> dict[str, str]:
+    """The sequences that begin the roles which were painted with this number of colours."""
+    del colors  # it names the dictionary; roles are few, but pairs of heat a few hundred
+    return {"": ""}
 
 
 _row_colored = lru_cache(maxsize=1024)(
@@ -216,7 +226,11 @@ _row_colored = lru_cache(maxsize=1024)(
 
 def paint(spans: Sequence[Span], screen: Screen) -> str:
     """A line of the log for the screen: fitted to its width, coloured if it has colours."""
-    spans = clipped(spans, screen.width, "…" if screen.unicode else ">")
+    return paint_whole(clipped(spans, screen.width, "…" if screen.unicode else ">"), screen)
+
+
+def paint_whole(spans: Sequence[Span], screen: Screen) -> str:
+    """The same of a line that is known to fit."""
     if not screen.color:
         return "".join([text for _, text in spans])
     return colored(spans, min(screen.colors, LOG_COLORS))

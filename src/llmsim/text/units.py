@@ -87,5 +87,4 @@ def stamp(start: datetime, at: float) -> datetime:
 
 def asctime(start: datetime, at: float) -> str:
     """A moment of the run as Python's logging writes it (formatTime): 2026-01-30 12:00:09,483."""
-    now = stamp(start, at)
-    return f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"
+    return stamp(start, at).isoformat(" ", "milliseconds").replace(".", ",")

@@ -24,6 +24,7 @@ FRAMEWORK = Framework(
     (*PRETRAINING, "sft"),
     blocking_checkpoints=True,
     shuffles=True,
+    file_bar="never",
     parallelism=Parallelism(
         ("zero1", "zero2", "zero3"), "zero1", False, False, ("none", "full"), engine=ENGINE
     ),

@@ -17,5 +17,6 @@ FRAMEWORK = Framework(
     commit="2bcbd6ee840071cd076c7dc9953d7ac1040df92f1c5fa76583aae644f037ab85",
     blocking_checkpoints=True,
     shuffles=True,
+    file_bar="logged",
     parallelism=DATA_PARALLEL._replace(engine=ENGINE),
 )

@@ -29,5 +29,6 @@ FRAMEWORK = Framework(
     has_biases=True,
     max_parameters=1_000_000_000,
     known_gpus=tuple(PEAKS),
+    file_bar="never",
     parallelism=Parallelism(("ddp", "zero1"), None, recomputes=("none", "selective")),
 )

@@ -14,6 +14,7 @@ FRAMEWORK = Framework(
     shuffles=True,
     stops_at_nan=True,
     prints_nan_step=True,
+    file_bar="never",
     parallelism=Parallelism(
         engine=Engine(
             attention=0.97, mixtures=0.6, again=0.8, overlap=0.4, wire=0.62, step_seconds=0.044

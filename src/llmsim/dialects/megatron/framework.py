@@ -9,6 +9,7 @@ FRAMEWORK = Framework(
     ramps_batch=True,
     shuffles=True,
     stops_at_nan=True,
+    file_bar="never",
     parallelism=MEGATRON,
     source="github.com/NVIDIA/Megatron-LM",
     release="core_v0.12.0",

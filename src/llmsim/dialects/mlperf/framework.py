@@ -9,6 +9,7 @@ FRAMEWORK = Framework(
     ("pretrain",),
     shuffles=True,
     stops_at_nan=True,
+    file_bar="never",
     parallelism=Parallelism(engine=NEMO.engine),
     source="github.com/mlcommons/logging",
     release="training 6.0",

@@ -15,5 +15,6 @@ FRAMEWORK = Framework(
     dense_only=True,
     model_family="gpt2",
     max_parameters=1_000_000_000,
+    file_bar="never",
     parallelism=Parallelism(("ddp",), None, recomputes=("none",), fp32_logits=True),
 )

@@ -22,6 +22,7 @@ FRAMEWORK = Framework(
     blocking_checkpoints=True,
     validates=False,
     shuffles=True,
+    file_bar="never",
     parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full"), engine=ENGINE),
     source="github.com/huggingface/nanotron",
     release="0.4 (main of 2026-04-07)",

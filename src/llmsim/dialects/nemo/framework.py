@@ -14,5 +14,6 @@ FRAMEWORK = Framework(
     saves_first=True,  # at the end of the batch, before the validation
     shuffles=True,
     stops_at_nan=True,
+    file_bar="never",
     parallelism=NEMO,
 )

@@ -9,6 +9,7 @@ FRAMEWORK = Framework(
     PRETRAINING,
     shuffles=True,
     stops_at_nan=True,
+    file_bar="never",
     parallelism=Parallelism(split=None),
     source="github.com/allenai/OLMo",
     release="v0.6.0",

@@ -13,4 +13,5 @@ FRAMEWORK = Framework(
     capture="all",
     marks="none",
     weight=14,
+    file_bar="quarters",
 )

@@ -4,14 +4,55 @@ Rank-0 logger lines in the conventions of PyTorch and Hugging Face logs. Every l
 clauses; if they do not all fit the width, the least important are left out first.
 """
 
-from llmsim.dialects.line import Render
-from llmsim.dialects.pytorch import launch, model, recovery, saving, summary, training
+from llmsim.dialects.line import Render, later
+from llmsim.dialects.pytorch import launch
+from llmsim.run import events
 
+# A run begins with the launch; the other modules come with the first event that they print.
 LINES: dict[type, Render] = {
     **launch.LINES,
-    **model.LINES,
-    **training.LINES,
-    **saving.LINES,
-    **recovery.LINES,
-    **summary.LINES,
+    **later(
+        "pytorch.model",
+        events.TokenizerLoaded,
+        events.DatasetReady,
+        events.ModelBuilt,
+        events.WeightsLoaded,
+        events.ModelSharded,
+        events.MemoryPlanned,
+        events.TrainerReady,
+    ),
+    **later(
+        "pytorch.training",
+        events.EpochStarted,
+        events.Progress,
+        events.Step,
+        events.Collectives,
+        events.Slowed,
+        events.Recovered,
+        events.BatchGrew,
+        events.Status,
+        events.Validated,
+        events.EpochEnded,
+    ),
+    **later(
+        "pytorch.saving",
+        events.CheckpointStarted,
+        events.CheckpointStaged,
+        events.CheckpointSaved,
+        events.CheckpointDeleted,
+        events.ExportStarted,
+        events.Consolidated,
+        events.ShardWritten,
+        events.Evaluated,
+    ),
+    **later(
+        "pytorch.recovery",
+        events.Symptom,
+        events.Restarted,
+        events.Resumed,
+    ),
+    **later(
+        "pytorch.summary",
+        events.Summary,
+    ),
 }

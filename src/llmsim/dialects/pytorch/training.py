@@ -1,6 +1,6 @@
 """The lines of epochs, steps and validations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.pytorch.grid import grid
@@ -15,9 +15,11 @@ from llmsim.text import units
 from llmsim.text.fitting import Clause, fitting
 from llmsim.text.progress_bar import meter
 from llmsim.text.screen import Screen
-from llmsim.text.style import length, paint
+from llmsim.text.style import Span, length, paint, paint_whole
 
 Lines = Iterator[Line | Bar]
+
+_GAP: Span = ("", "  ")
 
 # Cells of a bar's label where its own is too long.
 LABEL = 13
@@ -88,16 +90,29 @@ def _fields(event: events.Step, job: Job) -> dict[str, Clause]:
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     start = prefix(event.at, job, screen.width)
     fields = _fields(event, job)
-    room = screen.width - length(start)
+    spans = [*start, *_apart(fields.values())]
+    if length(spans) > screen.width:
+        spans = [*start, *_apart(_kept(fields, screen.width - length(start)))]
+        yield Line(paint(spans, screen))
+    else:
+        yield Line(paint_whole(spans, screen))
+
+
+def _apart(clauses: Iterable[Clause]) -> list[Span]:
+    """The spans of the clauses, two cells apart."""
+    spans: list[Span] = []
+    for clause in clauses:
+        spans += (_GAP, *clause) if spans else clause
+    return spans
+
+
+def _kept(fields: dict[str, Clause], room: int) -> Iterator[Clause]:
+    """The fields of a step's line that fit into the room, in the order of the line."""
     if length(fields["step"]) + 2 + length(fields["loss"]) > room:
-        total = len(f"{job.schedule.steps:,}")
-        fields["step"] = (("step", f"{event.step:>{total},}"),)
+        number = fields["step"][0][1].removeprefix("step ").partition("/")[0]
+        fields["step"] = (("step", number),)
     kept = fitting([fields[name] for name in IMPORTANCE if name in fields], room, between=2)
-    spans = [*start]
-    for clause in fields.values():
-        if clause in kept:
-            spans += [("", "  "), *clause] if len(spans) > len(start) else clause
-    yield Line(paint(spans, screen))
+    return (clause for clause in fields.values() if clause in kept)
 
 
 def _collectives(event: events.Collectives, job: Job, screen: Screen) -> Lines:

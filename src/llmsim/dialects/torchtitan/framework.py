@@ -9,6 +9,7 @@ FRAMEWORK = Framework(
     PRETRAINING,
     validates_first_step=True,
     gc_every=50,
+    file_bar="never",
     parallelism=Parallelism(
         engine=Engine(
             kernels=0.86, attention=1.05, mixtures=0.87, again=0.8, overlap=0.54, step_seconds=0.08

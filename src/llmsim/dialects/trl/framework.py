@@ -11,6 +11,7 @@ FRAMEWORK = Framework(
     max_shard_gb=50,
     blocking_checkpoints=True,
     shuffles=True,
+    file_bar="never",
     parallelism=DATA_PARALLEL,
     collective_timeout=1800.0,
 )

@@ -45,5 +45,10 @@ def _pages(size: int) -> int:
 
 def allocated(job: Job, step: int) -> int:
     """Peak bytes in tensors in a step: 92-98 % of the reserved bytes, the rest is fragments."""
-    share = 0.92 + 0.06 * noise.uniform(job.seed, "memory allocated")
-    return int(reserved(job, step) * share) // 512 * 512
+    return int(reserved(job, step) * _share(job)) // 512 * 512
+
+
+@remembered()
+def _share(job: Job) -> float:
+    """The share of the reserved bytes that tensors take."""
+    return 0.92 + 0.06 * noise.uniform(job.seed, "memory allocated")

@@ -36,7 +36,7 @@ _WEIGHTS = tuple(
     sqrt(MEMORY * (1.0 - LOSS_SHARE**2) * (1.0 - PERSISTENCE**2)) * PERSISTENCE**back
     for back in range(REMEMBERED)
 )
-_LANES = sqrt(3.0)  # four 16-bit lanes sum to a variance of 4/12
+_QUARTERS = sqrt(3.0)  # four 16-bit numbers sum to a variance of 4/12
 
 
 @remembered(64)
@@ -101,8 +101,11 @@ def _mean(shape: GradientShape, job: Job, step: int) -> float:
 def norm(job: Job, step: int) -> float:
     """The gradient norm of this step, before clipping."""
     shape, seed = _shape(job, batch_ramp.tokens(job, step, step)), job.seed
-    slow = [w * _shock(seed, "gradient memory", step - back) for back, w in enumerate(_WEIGHTS)]
-    x = _OWN * _shock(seed, "gradient", step) + fsum(slow) + LOSS_SHARE * loss.residual(job, step)
+    sums = noise.sums_of_quarters(seed, "gradient memory", step, REMEMBERED)
+    slow = [w * ((total / 65536.0 - 2.0) * _QUARTERS) for w, total in zip(_WEIGHTS, sums)]  # noqa: B905  # as _shock
+    own = noise.bits(seed, "gradient", step)
+    total = (own & 0xFFFF) + (own >> 16 & 0xFFFF) + (own >> 32 & 0xFFFF) + (own >> 48)
+    x = _OWN * _shock(total) + fsum(slow) + LOSS_SHARE * loss.residual(job, step)
     u = noise.uniform(seed, "gradient-tail", step)
     outlier = 1.0 + OUTLIER_SIZE * log(OUTLIERS / u) if u < OUTLIERS else 1.0
     mean = _mean(shape, job, step)
@@ -110,10 +113,6 @@ def norm(job: Job, step: int) -> float:
     return mean * exp(shape.spread * x) * outlier * raised
 
 
-def _shock(seed: int, stream: str, step: int) -> float:
-    """A nearly normal number, mean 0, variance 1: the sum of four 16-bit parts of one random
-    number.
-    """
-    word = noise.bits(seed, stream, step)
-    total = (word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF) + (word >> 48)
-    return (total / 65536.0 - 2.0) * _LANES
+def _shock(total: int) -> float:
+    """A nearly normal number, mean 0, variance 1, from the sum of four 16-bit random numbers."""
+    return (total / 65536.0 - 2.0) * _QUARTERS

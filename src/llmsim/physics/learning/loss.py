@@ -13,6 +13,7 @@ without a step upwards. A fixed validation set has next to no noise: 0.0004 nats
 from functools import lru_cache
 from math import exp, fsum, log, sqrt
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
 from llmsim.physics.learning import bends, objectives, spikes
@@ -129,8 +130,13 @@ def residual(job: Job, step: int, first: int | None = None) -> float:
     Mean 0, variance 1. Where data is read as a stream, small batches are skewed to the right, by
     hard documents; shuffled samples are not.
     """
+    return _residual(job, step, first or step)
+
+
+@remembered()  # the gradient norm of a step asks for it again
+def _residual(job: Job, step: int, first: int) -> float:
     z = noise.normal(job.seed, "loss", step)
-    tokens = batch_ramp.tokens(job, first or step, step)
+    tokens = batch_ramp.tokens(job, first, step)
     if tokens >= GAUSSIAN_TOKENS or job.framework.shuffles:
         return z
     # With probability `share` an exponential is added. Its moments are BUMP and 2 BUMP**2:

@@ -29,6 +29,8 @@ _first = attrgetter("first")
 
 def stage_number(schedule: Schedule, step: int) -> int:
     """Which stage of the ramp a step belongs to, counted from 0; the last is the full batch."""
+    if not schedule.ramp:
+        return 0
     return max(0, bisect_right(schedule.ramp, step, key=_first) - 1)
 
 
@@ -59,6 +61,8 @@ def steps_until(schedule: Schedule, sequences: float) -> int:
 def tokens(job: Job, first: int, last: int) -> int:
     """Tokens of the steps first..last, both included."""
     schedule = job.schedule
+    if not schedule.ramp:
+        return (last - first + 1) * schedule.global_batch * schedule.sequence
     return (consumed(schedule, last) - consumed(schedule, first - 1)) * schedule.sequence
 
 

@@ -61,48 +61,90 @@ class StepTiming(NamedTuple):
     slowdowns: tuple[Slowdown, ...]
 
 
-@lru_cache(maxsize=16_384)
-def _node(seed: int, stream: str, top: int, level: int, index: int) -> float:
-    """Sum of 2**level shares of mean 1; the whole tree's sum is its expectation."""
-    if level == top:
-        return float(1 << top)
-    parent = _node(seed, stream, top, level + 1, index >> 1)
-    # Symmetric beta(a, a) in closed form (Ulrich 1984; Devroye 1986, chapter IX.4).
-    a = _SHAPE * (1 << level)
-    name = (1 << (top - level - 1)) + (index >> 1)  # heap number of the parent
-    radius = 1.0 - noise.uniform(seed, stream, 2 * name) ** (2.0 / (2.0 * a - 1.0))
-    angle = 2.0 * pi * noise.uniform(seed, stream, 2 * name + 1)
-    left = 0.5 + 0.5 * sqrt(radius) * cos(angle)
-    return parent * (1.0 - left if index & 1 else left)
+Tree = dict[int, float]  # sums of shares by heap number: the root, of all shares, has 1
+
+MOST_NODES = 512  # of a tree that are kept
+_EXPONENTS = tuple(2.0 / (2.0 * _SHAPE * (1 << level) - 1.0) for level in range(64))
+
+
+@lru_cache(maxsize=256)
+def _tree(seed: int, stream: str, top: int) -> Tree:
+    """The nodes that are known of a tree of 2**top shares of mean 1; its sum is its expectation."""
+    del seed, stream  # they name the tree
+    return {1: float(1 << top)}
+
+
+def _node(seed: int, stream: str, top: int, number: int) -> float:
+    """The sum below the node with a heap number: of 2**level shares."""
+    tree = _tree(seed, stream, top)
+    if number in tree:
+        return tree[number]
+    if len(tree) > MOST_NODES:
+        tree.clear()
+        tree[1] = float(1 << top)
+    return _split(tree, seed, stream, top, number)
+
+
+def _split(tree: Tree, seed: int, stream: str, top: int, number: int) -> float:
+    """The same of a node that is not known yet: its parent is split, and both halves are kept."""
+    above = number >> 1
+    parent = tree.get(above) or _split(tree, seed, stream, top, above)
+    # Symmetric beta(a, a) in closed form (Ulrich 1984; Devroye 1986, chapter IX.4), where a is
+    # _SHAPE times the shares of a half.
+    first, second = noise.pair(seed, stream, above)
+    radius = 1.0 - first ** _EXPONENTS[top - number.bit_length() + 1]
+    left = 0.5 + 0.5 * sqrt(radius) * cos(2.0 * pi * second)
+    tree[2 * above], tree[2 * above + 1] = parent * left, parent * (1.0 - left)
+    return tree[number]
+
+
+def _share(seed: int, stream: str, limit: int, index: int) -> float:
+    """A single share, counted from 0."""
+    top = limit.bit_length()
+    return _node(seed, stream, top, (1 << top) + index)
 
 
 def gamma_sum(seed: int, stream: str, count: int, limit: int) -> float:
     """Sum of the first `count` of `limit` independent gamma variates of mean 1."""
     top = limit.bit_length()
-    return fsum(
-        _node(seed, stream, top, level, (count >> level) - 1)
-        for level in range(top + 1)
-        if count >> level & 1
-    )
+    leaf, parts = (1 << top) + count, []
+    while leaf > 1:
+        if leaf & 1:  # a whole left half lies before it
+            parts.append(_node(seed, stream, top, leaf - 1))
+        leaf >>= 1
+    return fsum(parts)
+
+
+@lru_cache(maxsize=1024)
+def _cell(seed: int, every: int, steps: int, cell: int) -> tuple[float, int, float]:
+    """Of a cell of steps: the outliers before it, its outlier's step in it, and that one's size."""
+    cells = steps // every + 1
+    before = gamma_sum(seed, "hiccup size", cell, cells)
+    place = noise.integer(seed, "hiccup place", 1, every, cell)
+    return before, place, _share(seed, "hiccup size", cells, cell)
 
 
 def _outliers(timing: StepTiming, step: int) -> float:
     """Seconds lost to outliers up to a step, less their mean: one in each cell of steps."""
-    cells = timing.steps // timing.outlier_every + 1
     cell, within = divmod(step, timing.outlier_every)
-    happened = gamma_sum(timing.seed, "hiccup size", cell, cells)
-    place = noise.integer(timing.seed, "hiccup place", 1, timing.outlier_every, cell)
+    happened, place, size = _cell(timing.seed, timing.outlier_every, timing.steps, cell)
     if within >= place:
-        happened += _node(timing.seed, "hiccup size", cells.bit_length(), 0, cell)
+        happened += size
     return timing.outlier * (happened - step / timing.outlier_every)
+
+
+@lru_cache(maxsize=1024)
+def _block(seed: int, steps: int, block: int) -> tuple[float, float]:
+    """The levels of the blocks before a block of steps, added up, and its own level."""
+    blocks = steps // LEVEL + 1
+    return gamma_sum(seed, "step level", block, blocks), _share(seed, "step level", blocks, block)
 
 
 def _levels(timing: StepTiming, step: int) -> float:
     """Seconds by which the levels of the steps so far lie above or below the mean."""
-    blocks = timing.steps // LEVEL + 1
     block, within = divmod(step, LEVEL)
-    shares = gamma_sum(timing.seed, "step level", block, blocks)
-    shares += within / LEVEL * _node(timing.seed, "step level", blocks.bit_length(), 0, block)
+    before, level = _block(timing.seed, timing.steps, block)
+    shares = before + within / LEVEL * level
     return timing.mean * timing.level / _SPREAD * LEVEL * (shares - step / LEVEL)
 
 

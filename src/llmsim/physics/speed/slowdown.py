@@ -5,11 +5,28 @@ dozens of steps by 2-6 % (BLOOM: 105.2 -> 111.1 s), a stall one step by up to 2.
 some seconds (docs/physics.md section 9). Seconds; steps are executed steps and count from 1.
 """
 
+from bisect import bisect_left, bisect_right
 from math import fsum
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics.speed import batch_ramp, jitter, step_time
 from llmsim.physics.speed.jitter import Slowdown
+
+
+@remembered()
+def _edges(job: Job) -> tuple[int, ...]:
+    """The steps at which slowdowns begin and end; they are the same in all stages of a ramp."""
+    found = step_time.timing(job).slowdowns
+    return tuple(
+        sorted(step for each in found for step in (each.first, each.first + each.steps - 1))
+    )
+
+
+def changes(job: Job, first: int, last: int) -> bool:
+    """Whether a slowdown begins or ends in these steps."""
+    edges = _edges(job)
+    return bisect_left(edges, first) < bisect_right(edges, last)
 
 
 def begun(job: Job, first: int, last: int) -> Slowdown | None:

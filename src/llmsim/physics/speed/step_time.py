@@ -131,6 +131,8 @@ def interval_seconds(job: Job, first: int, last: int) -> float:
     Validation, checkpoints and logging are not in it. Intervals add up: 1..10 is 1..4 and
     5..10. Rounded to microseconds.
     """
+    if first == 1:
+        return elapsed(job, last)
     return round(elapsed(job, last) - elapsed(job, first - 1), 6)
 
 

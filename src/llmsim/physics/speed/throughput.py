@@ -15,6 +15,7 @@ from math import fsum
 
 from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Layout, state_ranks
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.model.architecture import (
     Architecture,
@@ -97,6 +98,7 @@ def expected_mfu(
     return tokens_per_second * flops / peak
 
 
+@remembered()
 def job_flops_per_token(job: Job) -> float:
     """FLOPs that the job's kind of training spends on one token; see `passes`."""
     flops = flops_per_token(job.architecture, job.schedule.sequence)

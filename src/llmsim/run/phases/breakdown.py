@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from llmsim.physics.hardware import storage
 from llmsim.run.events import (
     Event,
     Failed,
@@ -15,10 +14,7 @@ from llmsim.run.events import (
     Resumed,
     TrainerReady,
 )
-from llmsim.run.moment import loads
-from llmsim.run.phases import checkpoint
 from llmsim.run.phases.launch import launched
-from llmsim.run.phases.status import status
 from llmsim.run.timeline import Run, training_began, whole
 
 
@@ -40,12 +36,18 @@ def launching(run: Run, number: int) -> Iterator[Event]:
             continue
         yield event
         if isinstance(event, MemoryPlanned):
+            from llmsim.run.moment import loads  # the first line does not wait for gauges
+            from llmsim.run.phases.status import status
+
             yield status(run.job, event.at, loads(run, event.at), "before training")
     yield PhaseEnded(ended, phase, ended - began)
 
 
 def _resumed(run: Run, number: int, at: float) -> Resumed:
     """The load of the checkpoint that an attempt goes on from; of none if it begins anew."""
+    from llmsim.physics.hardware import storage
+    from llmsim.run.phases import checkpoint
+
     job, segment = run.job, run.timeline[number]
     step = segment.last
     lost = _failed(run, number).step - step

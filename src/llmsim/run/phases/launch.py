@@ -4,6 +4,7 @@ from math import ceil, fsum
 
 from llmsim.catalog import gpus
 from llmsim.job.layout import shards_weights
+from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, batch_tokens, gpus_per_node, step_data_tokens, step_rows
 from llmsim.model.architecture import (
@@ -224,9 +225,17 @@ def _model(job: Job, at: float) -> Phase:
     return at
 
 
+@remembered()
+def first_launch(job: Job) -> tuple[Event, ...]:
+    """What happens in the launch with which a run begins."""
+    return tuple(launch(job, 0.0))
+
+
 def launched(run: Run, number: int) -> tuple[Event, ...]:
     """What happens in the launch of an attempt, whose segment has this number."""
     segment = run.timeline[number]
+    if segment.attempt == 1:
+        return first_launch(run.job)
     known: dict[int, tuple[Event, ...]] = run.memo.setdefault("launches", {})
     if segment.attempt not in known:
         job = run.job._replace(attempt=segment.attempt)

@@ -1,6 +1,6 @@
 """The training loop, with the validations and checkpoints that interrupt it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import (
@@ -47,6 +47,8 @@ from llmsim.run.timeline import (
 
 # Between two logged steps the epoch's bar moves this often.
 BAR_MOVES = 4
+# The parts of an epoch at whose ends some frameworks' files have the bar.
+QUARTERS = 4
 
 # Collectives have an event at the second logged step, the first after compilation, and at every
 # n-th logged step after it.
@@ -56,8 +58,11 @@ COLLECTIVES_EVERY = 25
 LOOKS = (0.04, 0.36, 0.7)
 
 
-def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
-    """What happens in a stretch of steps without a pause, from the interval of `since` on."""
+def training(run: Run, number: int, since: float, moving: Callable[[], bool]) -> Iterator[Event]:
+    """What happens in a stretch of steps without a pause, from the interval of `since` on.
+
+    `moving` says whether bars are drawn at every move just now; see simulation.events.
+    """
     job, segment = run.job, run.timeline[number]
     if segment.fresh:
         yield PhaseStarted(segment.began, "training", step_time.training_seconds(job))
@@ -70,13 +75,14 @@ def training(run: Run, number: int, since: float = 0.0) -> Iterator[Event]:
     for before, step in intervals(job, first, segment.last):
         ended = step_ended(job, segment, step)
         yield from _epochs(run, segment, begun, before, step)
-        bar: Iterator[Event] = _bar(run, segment, begun, before, step, ended - begun)
+        moves = _moves(job, before, step, before == first - 1, moving())
+        bar = _bar(run, segment, begun, before, step, ended - begun, moves) if moves else ()
         if ends and ends[-1].at > noticed:
             due = (noticed_at(end, max(begun, end.at)) for end in ends if end.at > noticed)
-            bar = _merged(bar, list(due))
+            bar = _merged(bar, list(due), ended)
         yield from bar
         if logged(job, step):
-            yield from _logged(run, segment, step, ended)
+            yield from _logged(run, segment, step, ended, (before, begun))
         begun = noticed = ended
 
 
@@ -96,12 +102,16 @@ def _first(job: Job, segment: Segment, since: float) -> int:
     return max(segment.first, previous_logged(job, step_in(job, segment, since)) + 1)
 
 
-def _merged(bar: Iterator[Event], due: list[Saving]) -> Iterator[Event]:
-    """The moves of a bar, and before each of them the ends of saves that fall due by then."""
+def _merged(bar: Iterable[Event], due: list[Saving], ended: float) -> Iterator[Event]:
+    """The moves of a bar, and before each of them the ends of saves that fall due by then, as
+    far as the end of the interval.
+    """
     for event in bar:
         while due and due[0].at <= event.at:
             yield due.pop(0)
         yield event
+    while due and due[0].at <= ended:
+        yield due.pop(0)
 
 
 def _epochs(run: Run, segment: Segment, at: float, before: int, step: int) -> Iterator[Event]:
@@ -127,13 +137,16 @@ def _epoch_began(run: Run, epoch: int, attempt: int) -> float:
     return step_began(run, max(first, first_step(run, attempt)), attempt)
 
 
-def _logged(run: Run, segment: Segment, step: int, at: float) -> Iterator[Event]:
+Earlier = tuple[int, float]  # the step before an interval, and when it was done or training went on
+
+
+def _logged(run: Run, segment: Segment, step: int, at: float, earlier: Earlier) -> Iterator[Event]:
     """What is known when a step is logged."""
-    job, record = run.job, _step(run, segment, step, at)
+    job, record = run.job, _step(run, segment, step, at, earlier)
     yield record
     executed = segment.repeated + step
-    if executed <= job.schedule.steps:
-        before = segment.repeated + record.previous
+    before = segment.repeated + record.previous
+    if executed <= job.schedule.steps and slowdown.changes(job, before + 1, executed):
         yield from _disturbances(job, at, segment.repeated, before, executed)
     if logged_before(job, step) % COLLECTIVES_EVERY == 1:
         yield Collectives(at, step, traffic.step_transfers(job, step), record.step_seconds)
@@ -163,10 +176,41 @@ def _look_steps(job: Job) -> frozenset[int]:
     return frozenset(max(1, round(part * job.schedule.steps / every)) * every for part in LOOKS)
 
 
+def _moves(job: Job, before: int, step: int, anew: bool, moving: bool) -> Iterable[int]:
+    """The moves of the epoch's bar in an interval of steps that somebody shows, counted from 1.
+
+    A terminal shows all moves, a file the moves that the framework's trait names. `anew` says that
+    a stretch of steps begins: then all its moves are shown, so that a reader who compares each bar
+    with the bar before it has one to begin with.
+    """
+    moves, shown = min(BAR_MOVES, step - before), job.framework.file_bar
+    if moving or shown == "every":
+        return range(1, moves + 1)
+    if shown == "never":
+        return ()
+    if shown == "logged":
+        return (moves,) if logged(job, step) else ()
+    size = steps_per_epoch(job)
+    if anew or before % size == 0:
+        return range(1, moves + 1)
+    if step * QUARTERS // size == before * QUARTERS // size:
+        return ()
+    ends = [
+        (before + (step - before) * move // moves) * QUARTERS // size for move in range(moves + 1)
+    ]
+    return [move for move in range(1, moves + 1) if ends[move] != ends[move - 1]]
+
+
 def _bar(
-    run: Run, segment: Segment, begun: float, before: int, step: int, seconds: float
+    run: Run,
+    segment: Segment,
+    begun: float,
+    before: int,
+    step: int,
+    seconds: float,
+    shown: Iterable[int],
 ) -> Iterator[Event]:
-    """The epoch's bar in an interval of steps; it counts optimizer steps."""
+    """Moves of the epoch's bar in an interval of steps; it counts optimizer steps."""
     job, clock = run.job, training_began(run, segment.attempt)
     per_epoch, epoch = steps_per_epoch(job), epoch_of(job, step)
     label, epoch_began = (
@@ -174,7 +218,7 @@ def _bar(
         _epoch_began(run, epoch, segment.attempt),
     )
     moves = min(BAR_MOVES, step - before)
-    for move in range(1, moves + 1):
+    for move in shown:
         done = before + (step - before) * move // moves - (epoch - 1) * per_epoch
         at = round(begun + seconds * move / moves, 6)
         elapsed, trained = round(at - epoch_began, 6), round(at - clock, 6)
@@ -200,13 +244,16 @@ def logged_step(run: Run, step: int, attempt: int | None = None) -> Step:
     return _step(run, segment, step, step_ended(run.job, segment, step))
 
 
-def _step(run: Run, segment: Segment, step: int, at: float) -> Step:
-    """The record of a step of a training segment, which was done at a moment."""
+def _step(run: Run, segment: Segment, step: int, at: float, earlier: Earlier | None = None) -> Step:
+    """The record of a step that a training segment did at a moment.
+
+    A caller that has the end of an earlier step of the segment hands it in.
+    """
     job, attempt = run.job, segment.attempt
     taught = learner(run, segment)
     schedule, before = job.schedule, previous_logged(job, step)
     before = max(before, first_step(run, attempt) - 1)
-    seconds = steps_took(run, before + 1, step, attempt)
+    seconds = steps_took(run, before + 1, step, segment)
     tokens = objectives.tokens(job, before + 1, step)
     sequences = batch_ramp.consumed(schedule, step)
     whole = batch_ramp.consumed(schedule, schedule.steps)
@@ -220,7 +267,7 @@ def _step(run: Run, segment: Segment, step: int, at: float) -> Step:
         learning_rate=learning_rate.learning_rate(job, step),
         step_seconds=seconds / (step - before),
         tokens=objectives.tokens(job, 1, step),
-        host_seconds=_host_seconds(run, before, step, attempt, at),
+        host_seconds=_host_seconds(run, segment, before, step, at, earlier),
         tokens_per_second=tokens / seconds,
         samples_per_second=(sequences - batch_ramp.consumed(schedule, before)) / seconds,
         mfu=throughput.mfu(job, tokens / seconds),
@@ -233,8 +280,11 @@ def _step(run: Run, segment: Segment, step: int, at: float) -> Step:
     )
 
 
-def _host_seconds(run: Run, before: int, step: int, attempt: int, at: float) -> float:
+def _host_seconds(
+    run: Run, segment: Segment, before: int, step: int, at: float, since: Earlier | None
+) -> float:
     """Seconds between two logged steps as the host sees them; see Step."""
+    attempt = segment.attempt
     if run.job.framework.dispatches_ahead:
         # The step before was asked for a line ago: its moment is remembered.
         known: dict[tuple[int, int], float] = run.memo.setdefault("handed", {})
@@ -246,6 +296,10 @@ def _host_seconds(run: Run, before: int, step: int, attempt: int, at: float) -> 
         return round(known[step, attempt] - earlier, 6)
     if before < first_step(run, attempt):
         return round(at - training_began(run, attempt), 6)
+    if since and since[0] == before >= segment.first:
+        return round(at - since[1], 6)
+    if before >= segment.first:
+        return round(at - step_ended(run.job, segment, before), 6)
     return round(at - step_done(run, before, attempt), 6)
 
 
