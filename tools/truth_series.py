@@ -13,7 +13,10 @@ from tests.physics.loss_jobs import dense_15b, gpt2_124m, make_job
 
 SEEDS = range(6)
 STEPS = range(2000, 3500)
-_STEADY: tuple[telemetry.Load, ...] = (("training", 0.0), ("idle", 0.0))
+_STEADY: tuple[telemetry.Load, ...] = (
+    telemetry.Load("training", 0.0),
+    telemetry.Load("idle", 0.0),
+)
 
 
 def _lagged(values: Sequence[float], lag: int = 1) -> float:

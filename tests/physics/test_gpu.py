@@ -13,7 +13,9 @@ from llmsim.physics.hardware.telemetry import Activity, Load, Reading
 from tests.physics import jobs
 from tests.physics.jobs import H100, layout
 
-TRAINING: tuple[Load, ...] = (("training", 100.0), ("loading", 50.0), ("idle", 0.0))
+TRAINING: tuple[Load, ...] = (Load("training", 100.0), Load("loading", 50.0), Load("idle", 0.0))
+STARTED = (Load("training", 1000.0), Load("idle", 0.0))
+AT_ONCE = (Load("training", 0.0), Load("idle", 0.0))
 ACTIVITIES: tuple[Activity, ...] = tuple(telemetry._LOAD)
 
 
@@ -43,8 +45,10 @@ def test_readings_stay_within_the_card(
     data: st.DataObject,
 ) -> None:  # fmt: skip
     index = data.draw(st.integers(0, job.layout.gpus - 1))
-    found = telemetry.reading(job, index, since + later, ((activity, since), (before, 0.0)))
-    assert found == telemetry.reading(job, index, since + later, ((activity, since), (before, 0.0)))
+    found = telemetry.reading(job, index, since + later, (Load(activity, since), Load(before, 0.0)))
+    assert found == telemetry.reading(
+        job, index, since + later, (Load(activity, since), Load(before, 0.0))
+    )
     assert found.index == index
     assert 0 <= found.utilization <= 100
     assert 0 < found.power_watts <= 1.05 * job.gpu.tdp_watts
@@ -69,11 +73,11 @@ def test_h100s_in_training(seed: int) -> None:
 def test_idle_h100s(seed: int) -> None:
     """True idle: 71-76 W, 23-36 C. With a context: 111-150 W and more."""
     job = jobs.job(seed=seed)
-    idle = [telemetry.reading(job, index, 9.0, (("idle", 0.0),)) for index in range(8)]
+    idle = [telemetry.reading(job, index, 9.0, (Load("idle", 0.0),)) for index in range(8)]
     assert all(69 <= each.power_watts <= 78 for each in idle)
     assert all(23 <= each.temperature_c <= 36 for each in idle)
     assert all(each.utilization == 0 and each.memory_mib < 10 for each in idle)
-    context = telemetry.reading(job, 0, 9.0, (("starting", 0.0), ("idle", 0.0)))
+    context = telemetry.reading(job, 0, 9.0, (Load("starting", 0.0), Load("idle", 0.0)))
     assert 110 <= context.power_watts <= 155
     assert 1000 <= context.memory_mib <= 3100
 
@@ -82,7 +86,7 @@ def test_a_checkpoint_shows() -> None:
     """Ranks wait, or spin in a collective at 95 % and more, at 0.20 to 0.22 of the limit."""
     job = jobs.job()
     saving = [
-        telemetry.reading(job, i, 4030.0, (("checkpoint", 4000.0), *TRAINING)) for i in range(8)
+        telemetry.reading(job, i, 4030.0, (Load("checkpoint", 4000.0), *TRAINING)) for i in range(8)
     ]
     for before, during in zip(training(job), saving, strict=True):
         assert during.utilization <= 30 or during.utilization >= 95
@@ -96,7 +100,7 @@ def test_temperature_lags_behind_power() -> None:
     """A first-order lag: most of the way after two minutes, hardly any after two seconds."""
     job = jobs.job()
     temperatures = [
-        telemetry.reading(job, 0, 1000.0 + t, (("training", 1000.0), ("idle", 0.0))).temperature_c
+        telemetry.reading(job, 0, 1000.0 + t, STARTED).temperature_c
         for t in (0, 2, 15, 45, 120, 600)
     ]
     first, soon, *_, last = temperatures
@@ -104,10 +108,7 @@ def test_temperature_lags_behind_power() -> None:
     assert soon - first <= 3
     assert last - first > 20
     assert temperatures[4] - first > 0.8 * (last - first)
-    powers = [
-        telemetry.reading(job, 0, 1000.0 + t, (("training", 1000.0), ("idle", 0.0))).power_watts
-        for t in (1, 600)
-    ]
+    powers = [telemetry.reading(job, 0, 1000.0 + t, STARTED).power_watts for t in (1, 600)]
     assert powers[0] == pytest.approx(powers[1], rel=0.08)
 
 
@@ -120,13 +121,7 @@ def test_a_node_has_a_hot_and_a_cool_row() -> None:
 def test_gpus_move_together_and_differ() -> None:
     job = jobs.job(spread=layout(16))
     times = [2000.0 + 3.7 * k for k in range(300)]
-    power = [
-        [
-            telemetry.reading(job, i, at, (("training", 0.0), ("idle", 0.0))).power_watts
-            for at in times
-        ]
-        for i in range(4)
-    ]
+    power = [[telemetry.reading(job, i, at, AT_ONCE).power_watts for at in times] for i in range(4)]
     for one, other in pairwise(power):
         series = [float(x) for x in one], [float(x) for x in other]
         assert 0.65 < correlation(*series) < 0.9  # measured: 0.75 to 0.81
@@ -138,10 +133,7 @@ def test_gpus_move_together_and_differ() -> None:
 def test_power_is_white_from_second_to_second() -> None:
     """Public logs at 1 Hz: standard deviation 1.6 to 1.9 %, autocorrelation 0.02 to 0.10."""
     job = jobs.job()
-    power = [
-        float(telemetry.reading(job, 3, 2000.4 + t, (("training", 0.0), ("idle", 0.0))).power_watts)
-        for t in range(600)
-    ]
+    power = [float(telemetry.reading(job, 3, 2000.4 + t, AT_ONCE).power_watts) for t in range(600)]
     assert 0.014 < pstdev(power) / fmean(power) < 0.021
     assert abs(correlation(power[:-1], power[1:])) < 0.13
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from llmsim.job import milestones
 from llmsim.physics.hardware import telemetry
+from llmsim.physics.hardware.sites import site_of
 from llmsim.run.events import (
     CheckpointSaved,
     CheckpointStarted,
@@ -137,7 +138,7 @@ def test_gauges_are_those_of_the_log(seed: int) -> None:
 
 
 def lag(run: Run) -> float:
-    return telemetry._site(run.job).lag
+    return site_of(run.job).lag
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -162,11 +163,11 @@ def test_energy_is_the_integral_of_power(seed: int) -> None:
     number = next(at for at, each in enumerate(run.timeline) if each.kind == "checkpoint")
     segments = [run.timeline[each] for each in (number - 1, number, number + 1)]
     pieces = [(each.began, min(each.ended, each.began + 300.0)) for each in segments]
-    launched = [began for _, began in loads(run, segments[0].began - 1e-3)][::-1]
+    launched = [load.began for load in loads(run, segments[0].began - 1e-3)][::-1]
     for began, ended in (*pairwise(launched), *pieces):
         parts = 2000
         width = (ended - began) / parts
-        activity = next(loads(run, (began + ended) / 2.0))[0]
+        activity = next(loads(run, (began + ended) / 2.0)).activity
         power = (
             telemetry.power(run.job, 0, began + (part + 0.5) * width, activity)
             for part in range(parts)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from llmsim.job.milestones import epoch_of
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
-from llmsim.run.events import Incident, ModelSharded, RankJoined
-from llmsim.run.incident_kinds import kind_named
+from llmsim.run import strains
+from llmsim.run.events import ModelSharded, RankJoined
 from llmsim.run.phases.launch import launched
 from llmsim.run.timeline import Run, Segment, step_in
 from llmsim.typed import NamedTuple
@@ -33,11 +33,11 @@ def state(run: Run, at: float) -> Moment:
     number = run.timeline.number_at(at)
     segment = run.timeline[number]
     step = step_in(run.job, segment, at) if segment.kind == "training" else segment.last
-    activity, since = next(loads(run, at))
+    latest = next(loads(run, at))
     return Moment(
         at=at,
-        activity=activity,
-        since=since,
+        activity=latest.activity,
+        since=latest.began,
         segment=segment,
         step=step,
         executed=step + segment.repeated,
@@ -46,8 +46,10 @@ def state(run: Run, at: float) -> Moment:
     )
 
 
-def loads(run: Run, at: float) -> Iterator[Load]:
-    """The loads of the GPUs until a moment: the latest first, the launch last.
+def loads(run: Run, at: float, gpu: int | None = None) -> Iterator[Load]:
+    """The loads of a GPU until a moment: the latest first, the launch last.
+
+    None is a GPU that is at fault in no incident.
 
     A gauge shows what has been: a load that begins at this very moment does not count yet.
     """
@@ -58,43 +60,48 @@ def loads(run: Run, at: float) -> Iterator[Load]:
         segment = run.timeline[number]
         if segment.kind == "launch":
             parts = launch_loads(launched(run, number), segment.began)
-            yield from (load for load in parts if load[1] < at or load is parts[-1])
-        elif segment.kind == "failure":
-            yield ("hang" if _hangs(segment) else "idle"), segment.began
-        elif segment.kind == "outage":
-            yield "idle", segment.began
+            yield from (load for load in parts if load.began < at or load is parts[-1])
+        elif segment.kind in ("training", "failure") and segment.told:
+            parts = strains.parts(run, number, gpu)
+            yield from (load for load in parts[::-1] if load.began < at or load is parts[0])
+        elif segment.kind == "failure" or segment.kind == "outage":
+            yield Load("idle", segment.began)
         else:
-            yield segment.kind, segment.began
+            yield Load(segment.kind, segment.began)
         number -= 1
-
-
-def _hangs(segment: Segment) -> bool:
-    """Whether the GPUs spin in a collective that does not end, until the watchdog ends it."""
-    kinds = [each.kind for each in segment.told if isinstance(each, Incident)]
-    return any(kind_named(kind).consequence == "hang" for kind in kinds)
 
 
 def launch_loads(events: Iterable[object], began: float = 0.0) -> tuple[Load, ...]:
     """What the GPUs do in a launch, by its events: the latest first."""
-    parts: list[Load] = [("idle", began)]
+    parts: list[Load] = [Load("idle", began)]
     for event in events:
-        if isinstance(event, RankJoined) and parts[-1][0] == "idle":
-            parts.append(("starting", event.at))
+        if isinstance(event, RankJoined) and parts[-1].activity == "idle":
+            parts.append(Load("starting", event.at))
         elif isinstance(event, ModelSharded):
-            parts.append(("loading", event.at))
+            parts.append(Load("loading", event.at))
     return tuple(reversed(parts))
 
 
 def readings(run: Run, at: float, gpus: Iterable[int] | None = None) -> tuple[Reading, ...]:
     """The gauges of GPUs, all of them unless some are named, at a moment in simulated seconds."""
     done = tuple(telemetry.recent(run.job, loads(run, at), at))
+    own = {gpu: tuple(telemetry.recent(run.job, loads(run, at, gpu), at)) for gpu in odd(run, at)}
     wanted = range(run.job.layout.gpus) if gpus is None else gpus
-    return tuple(telemetry.reading(run.job, gpu, at, done) for gpu in wanted)
+    return tuple(telemetry.reading(run.job, gpu, at, own.get(gpu, done)) for gpu in wanted)
+
+
+def odd(run: Run, at: float) -> frozenset[int]:
+    """The ranks whose GPUs have had loads of their own until a moment."""
+    known: list[frozenset[int]] = run.memo.setdefault("odd", [frozenset()])
+    number = run.timeline.number_at(at)
+    while len(known) <= number + 1:
+        known.append(known[-1].union(strains.strained(run, len(known) - 1)))
+    return known[number + 1]
 
 
 def energy(run: Run, at: float, gpu: int) -> float:
     """Joules that a GPU has taken up since the command: the integral of its power."""
-    return energy_of(run, at, gpu, tuple(loads(run, at)))
+    return energy_of(run, at, gpu, tuple(loads(run, at, gpu)))
 
 
 def energy_of(run: Run, at: float, gpu: int, latest_first: tuple[Load, ...]) -> float:
@@ -103,6 +110,8 @@ def energy_of(run: Run, at: float, gpu: int, latest_first: tuple[Load, ...]) -> 
     totals = known.setdefault(gpu, [0.0])
     done = latest_first[::-1]
     for index in range(len(totals) - 1, len(done) - 1):
-        totals.append(totals[-1] + telemetry.energy(run.job, gpu, done[index], done[index + 1][1]))
+        totals.append(
+            totals[-1] + telemetry.energy(run.job, gpu, done[index], done[index + 1].began)
+        )
     last = len(done) - 1
     return totals[last] + telemetry.energy(run.job, gpu, done[last], at)

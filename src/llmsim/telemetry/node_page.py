@@ -7,12 +7,11 @@ and its neighbours; only the families that dashboards of GPU clusters join are t
 from math import fsum
 
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.physics.hardware.host import CORES, Host, host
-from llmsim.physics.hardware.telemetry import Activity
+from llmsim.physics.hardware.host import CORES, Host
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run
 from llmsim.telemetry.exposition import Family, text
-from llmsim.telemetry.samples import tick_of
+from llmsim.telemetry.samples import host_of, tick_of
 
 PORT = 9100
 _GIB = 2**30
@@ -52,8 +51,9 @@ def page(run: Run, node: int, at: float) -> str:
 def families(run: Run, node: int, at: float) -> list[Family]:
     """The families of a node at a moment."""
     tick = tick_of(run, max(0.0, at))
-    activity: Activity = tick.done[0][0]
-    seen = host(run.job, node, activity, tick.past)
+    seen = host_of(run, tick, node)
+    if seen is None:  # the node is dead
+        return []
     return [*_machine(run.job, node, at, seen), *_cards(run.job, seen)]
 
 
@@ -61,6 +61,7 @@ def _machine(job: Job, node: int, at: float, seen: Host) -> list[Family]:
     uptime = hardware_ids.boot_seconds(job, node)
     total = cluster.host_memory(job) * _GIB
     used = cluster.host_memory_used(job, 0) * _GIB
+    used += seen.memory_leak_share * (total - used)
     idle = seen.cpu_idle_seconds + CORES * uptime
     modes = (("idle", idle), ("iowait", seen.cpu_iowait_seconds),
              ("system", seen.cpu_system_seconds), ("user", seen.cpu_user_seconds))  # fmt: skip
@@ -99,7 +100,11 @@ def _machine(job: Job, node: int, at: float, seen: Host) -> list[Family]:
                ((disk, _DISK),)),
         Family("node_filesystem_avail_bytes", "gauge",
                "Filesystem space available to non-root users in bytes.",
-               ((disk, max(0, _DISK - 2**40 - written // 4)),)),
+               ((disk, round(max(0, _DISK - 2**40 - written // 4)
+                             * (1.0 - seen.disk_full_share))),)),
+        Family("node_procs_blocked", "gauge",
+               "Number of processes blocked waiting for I/O to complete.",
+               (((), seen.stuck_tasks),)),
         Family("node_disk_read_bytes_total", "counter",
                "The total number of bytes read successfully.", ((device, read),)),
         Family("node_disk_written_bytes_total", "counter",
@@ -125,21 +130,31 @@ def _cards(job: Job, seen: Host) -> list[Family]:
         Family(f"node_infiniband_{name}", "counter", text, tuple((at, value) for at in places))
         for (name, text), value in zip(_CARD, values, strict=True)
     ]
+    downs = seen.card_downs or (0,) * len(places)
+    counted = {"link_downed_total": downs}
+    counted["link_error_recovery_total"] = tuple(min(seen.card_recoveries, n) for n in downs)
     found += [
-        Family(f"node_infiniband_{name}", "counter", text, tuple((at, 0) for at in places))
+        Family(
+            f"node_infiniband_{name}",
+            "counter",
+            text,
+            tuple(zip(places, counted.get(name, (0,) * len(places)), strict=True)),
+        )
         for name, text in _QUIET
     ]
+    up = [number != seen.card_down for number in range(len(places))]
     states = (
         ("state_id", ("State of the InfiniBand port (0: no change, 1: down, 2: init, 3: armed, "
-         "4: active, 5: act defer)"), _ACTIVE if seen.card_link_up else 1),
+         "4: active, 5: act defer)"), [_ACTIVE if each else 1 for each in up]),
         ("physical_state_id", ("Physical state of the InfiniBand port (0: no change, 1: sleep, "
          "2: polling, 3: disable, 4: shift, 5: link up, 6: link error recover, 7: phytest)"),
-         _LINK_UP if seen.card_link_up else 3),
-        ("rate_bytes_per_second", "Maximum signal transfer rate", job.gpu.nic_gb_s * 1e9),
+         [_LINK_UP if each else 3 for each in up]),
+        ("rate_bytes_per_second", "Maximum signal transfer rate",
+         [job.gpu.nic_gb_s * 1e9] * len(places)),
     )  # fmt: skip
     found += [
-        Family(f"node_infiniband_{name}", "gauge", text, tuple((at, value) for at in places))
-        for name, text, value in states
+        Family(f"node_infiniband_{name}", "gauge", text, tuple(zip(places, values, strict=True)))
+        for name, text, values in states
     ]
     return found
 

@@ -10,18 +10,14 @@ from collections.abc import Iterable, Iterator
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.gauges import HEALTHY, Fault, Gauges, Seconds, gauges
-from llmsim.physics.hardware.host import Host, host
-from llmsim.run.events import Symptom
-from llmsim.run.moment import energy_of, loads
+from llmsim.physics.hardware.host import CALM, Host, Trouble, host
+from llmsim.run.complaints import faults, troubles
+from llmsim.run.moment import energy_of, loads, odd
 from llmsim.run.timeline import Run, run_ended, step_at
 from llmsim.typed import NamedTuple
 
 # GPUs that exports read, unless the run has fewer: 64 nodes of eight.
 MOST_GPUS = 512
-
-
-# After this error a GPU has fallen off the bus: nobody can read its gauges.
-LOST = 79
 
 
 class Sample(NamedTuple):
@@ -36,39 +32,15 @@ class Sample(NamedTuple):
 
 def spent(done: Iterable[telemetry.Load], at: float) -> tuple[Seconds, ...]:
     """How long each activity has lasted until a moment, from the loads, the latest first."""
-    totals: dict[telemetry.Activity, float] = {}
+    totals: dict[telemetry.Activity, tuple[float, float, float]] = {}
     ended = at
-    for activity, began in done:
-        totals[activity] = totals.get(activity, 0.0) + ended - began
-        ended = began
-    return tuple(Seconds(activity, seconds) for activity, seconds in totals.items())
-
-
-def faults(run: Run, at: float) -> dict[int, Fault]:
-    """What the driver has said of GPUs in the attempt of a moment, by their ranks."""
-    number, found = run.timeline.number_at(at), dict[int, Fault]()
-    attempt = run.timeline[number].attempt
-    begun = number
-    while begun and run.timeline[begun - 1].attempt == attempt:
-        begun -= 1
-    for index in range(begun, number + 1):
-        for event in run.timeline[index].told:
-            if isinstance(event, Symptom) and event.stream == "kernel" and event.at <= at:
-                found[event.rank] = _after(found.get(event.rank, HEALTHY), event.name)
-    return found
-
-
-def _after(fault: Fault, name: str) -> Fault:
-    """A GPU's faults after the driver's line of this name, such as "xid 48"."""
-    word, _, code = name.partition(" ")
-    if word != "xid" or fault.xid == LOST:  # what is lost stays lost until the next attempt
-        return fault
-    xid = int(code.partition(" ")[0])
-    return Fault(
-        xid,
-        fault.uncorrectable_errors + (xid == 48),
-        fault.remapped_rows + (xid == 63),
-    )
+    for load in done:
+        seconds, worked, hot = totals.get(load.activity, (0.0, 0.0, 0.0))
+        more = ended - load.began
+        held = more if load.reasons else 0.0
+        totals[load.activity] = (seconds + more, worked + more * load.pace, hot + held)
+        ended = load.began
+    return tuple(Seconds(activity, *times) for activity, times in totals.items())
 
 
 def sample(run: Run, at: float, most: int = MOST_GPUS) -> Sample:
@@ -88,8 +60,8 @@ def _sample(run: Run, at: float, most: int) -> Sample:
     job, tick = run.job, tick_of(run, at)
     seen = gauges_of(run, tick, range(min(job.layout.gpus, most)))
     nodes = range(-(-min(job.layout.gpus, most) // gpus_per_node(job)))
-    hosts = tuple(host(job, node, tick.done[0][0], tick.past) for node in nodes)
-    return Sample(at, tick.done[0][0], step_at(run, at), seen, hosts)
+    hosts = tuple(found for node in nodes if (found := host_of(run, tick, node)))
+    return Sample(at, tick.done[0].activity, step_at(run, at), seen, hosts)
 
 
 class Tick(NamedTuple):
@@ -99,7 +71,9 @@ class Tick(NamedTuple):
     done: tuple[telemetry.Load, ...]  # all that the GPUs did, the latest first
     past: tuple[Seconds, ...]
     felt: tuple[telemetry.Load, ...]  # the loads that temperatures still show
-    faults: dict[int, Fault]  # of ranks whose GPU the driver has complained of
+    faults: dict[int, Fault]  # of ranks whose GPU has or had something wrong
+    troubles: dict[int, Trouble]  # of nodes
+    odd: frozenset[int]  # ranks whose GPUs have had loads of their own
 
 
 def tick_of(run: Run, at: float) -> Tick:
@@ -112,9 +86,10 @@ def tick_of(run: Run, at: float) -> Tick:
         return known
     done = tuple(loads(run, at))
     if over := ended_by(run, at):
-        done = (("idle", over), *done)
+        done = (telemetry.Load("idle", over), *done)
     felt = tuple(telemetry.recent(run.job, done, at))
-    made = Tick(at, done, spent(done, at), felt, faults(run, at))
+    past = spent(done, at)
+    made = Tick(at, done, past, felt, faults(run, at), troubles(run, at), odd(run, at))
     run.memo["tick"] = made
     return made
 
@@ -131,12 +106,33 @@ def gauges_of(run: Run, tick: Tick, ranks: Iterable[int]) -> tuple[Gauges, ...]:
     job, at, seen = run.job, tick.at, []
     for gpu in ranks:
         fault = tick.faults.get(gpu, HEALTHY)
-        if fault.xid == LOST:
+        if fault.lost or tick.troubles.get(gpu // gpus_per_node(job), CALM).silent:
             continue
-        state = telemetry.latent(job, gpu, at, tick.felt)
-        joules = energy_of(run, at, gpu, tick.done)
-        seen.append(gauges(job, gpu, at, state, joules, tick.past, fault))
+        done, past, felt = _own(run, tick, gpu) if gpu in tick.odd else (
+            tick.done, tick.past, tick.felt,
+        )  # fmt: skip
+        state = telemetry.latent(job, gpu, at, felt)
+        joules = energy_of(run, at, gpu, done)
+        seen.append(gauges(job, gpu, at, state, joules, past, fault))
     return tuple(seen)
+
+
+def _own(
+    run: Run, tick: Tick, gpu: int
+) -> tuple[tuple[telemetry.Load, ...], tuple[Seconds, ...], tuple[telemetry.Load, ...]]:
+    """All loads of a GPU that has had some of its own, their seconds, and what it still feels."""
+    done = tuple(loads(run, tick.at, gpu))
+    if over := ended_by(run, tick.at):
+        done = (telemetry.Load("idle", over), *done)
+    return done, spent(done, tick.at), tuple(telemetry.recent(run.job, done, tick.at))
+
+
+def host_of(run: Run, tick: Tick, node: int) -> Host | None:
+    """A node's counters at a moment; a dead node has none."""
+    trouble = tick.troubles.get(node, CALM)
+    if trouble.silent:
+        return None
+    return host(run.job, node, tick.done[0].activity, tick.past, trouble)
 
 
 def samples(run: Run, every: float, most: int = MOST_GPUS) -> Iterator[Sample]:

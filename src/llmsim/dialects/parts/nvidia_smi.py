@@ -48,7 +48,7 @@ def before(job: Job) -> list[str]:
     state = int(gpus.idle_state(job.gpu)[1:])
     cards = []
     for rank in range(gpus_per_node(job)):
-        read = telemetry.reading(job, rank, 0.0, (("idle", 0.0),))
+        read = telemetry.reading(job, rank, 0.0, (telemetry.Load("idle", 0.0),))
         cards.append(Card(rank, read.temperature_c, state, read.power_watts, read.memory_mib,
                           read.utilization))  # fmt: skip
     now = units.stamp(job.start, 0.0)

@@ -80,24 +80,39 @@ class Gauges(NamedTuple):
     uncorrectable_errors: int  # double-bit errors of the memory
     remapped_rows: int
     remap_pending: int  # until the GPU is reset
+    aggregate_errors: int  # double-bit errors over the GPU's life
+    correctable_errors: int  # single-bit errors
+    link_crc_errors: int  # of NVLink
+    link_replays: int
+    link_recoveries: int
 
 
 class Fault(NamedTuple):
-    """What the driver has said of a GPU since the attempt began."""
+    """What the driver and the counters say of a GPU that has or had something wrong."""
 
-    xid: int = 0
-    uncorrectable_errors: int = 0
+    xid: int = 0  # the last error code since the GPU's reset
+    lost: bool = False  # whether it has fallen off the bus
+    uncorrectable_errors: int = 0  # since the reset
+    aggregate_errors: int = 0  # the same over the GPU's life
+    correctable_errors: int = 0
     remapped_rows: int = 0
+    remap_pending: int = 0  # until the GPU is reset
+    crc_errors: int = 0  # of NVLink
+    link_replays: int = 0
+    link_recoveries: int = 0
+    pcie_replays: int = 0
 
 
 HEALTHY = Fault()
 
 
 class Seconds(NamedTuple):
-    """How long the GPUs have been in an activity since the run's command."""
+    """How long a GPU has been in an activity since the run's command."""
 
     activity: Activity
     seconds: float
+    worked: float = 0.0  # the same with each second counted by its pace
+    hot: float = 0.0  # of them, seconds that heat or a brake held its clock back
 
 
 class _Card(NamedTuple):
@@ -193,10 +208,10 @@ def gauges(
     )
     if activity == "hang":  # one kernel of NCCL's spins on a few SMs
         sm_active = 0.1 * own
-    tensor = min(sm_active, busy * card.tensor_mhz / state.sm_clock_mhz * small)
+    tensor = min(sm_active, busy * state.pace * card.tensor_mhz / state.sm_clock_mhz * small)
     dram = min(_DRAM_PEAK, card.dram_of_tensor * tensor)
     used = min(state.memory_mib, total - card.reserved_mib)
-    pcie_sent, pcie_received = _pcie(job, gpu, at, state, busy)
+    pcie_sent, pcie_received = _pcie(job, gpu, at, state, busy * state.pace)
     linked = state.link_gb_s * 1e9 if card.has_fast_link else 0.0
     sent = int(linked * _wavering(job, "nvlink sent", gpu, at, 0.3)) if linked else 0
     received = int(linked * _wavering(job, "nvlink received", gpu, at, 0.3)) if linked else 0
@@ -234,12 +249,18 @@ def gauges(
         ),
         thermal_slowdown_seconds=fsum(
             [0.3 * each.seconds for each in spent if is_hot(job, gpu, each.activity)]
+            + [each.hot for each in spent]
         ),
-        clock_event_reasons=_reasons(job, gpu, at, activity),
+        clock_event_reasons=_reasons(job, gpu, at, activity) | state.reasons,
         performance_state=8 if activity == "idle" and not card.has_hbm else 0,
-        pcie_replays=noise.integer(job.seed, "gauge replays", 0, 3, gpu),
+        pcie_replays=noise.integer(job.seed, "gauge replays", 0, 3, gpu) + fault.pcie_replays,
         xid=fault.xid,
         uncorrectable_errors=fault.uncorrectable_errors,
         remapped_rows=fault.remapped_rows,
-        remap_pending=int(fault.remapped_rows > 0),
+        remap_pending=fault.remap_pending,
+        aggregate_errors=fault.aggregate_errors,
+        correctable_errors=fault.correctable_errors,
+        link_crc_errors=fault.crc_errors,
+        link_replays=fault.link_replays,
+        link_recoveries=fault.link_recoveries,
     )

@@ -17,10 +17,25 @@ CORES = 192  # two sockets of 96
 # Cores that a rank keeps busy, by activity: its own thread and its data loader's.
 _CORES_BUSY: dict[Activity, float] = {
     "idle": 0.0, "starting": 1.0, "loading": 6.0, "training": 1.6, "validation": 1.6,
-    "checkpoint": 1.2, "export": 1.0, "hang": 1.6,
+    "checkpoint": 1.2, "export": 1.0, "hang": 1.6, "stalled": 0.3,
 }  # fmt: skip
 _WAITING = 0.004  # share of the cores that waits for the disk, in saves
 _PACKET = 4096 + 66  # bytes of an InfiniBand packet with its heads
+
+
+class Trouble(NamedTuple):
+    """What is wrong with a node."""
+
+    down: int = -1  # the card whose port is down
+    downs: tuple[int, ...] = ()
+    recoveries: int = 0
+    stuck_tasks: int = 0
+    memory_share: float = 0.0
+    disk_share: float = 0.0
+    silent: bool = False  # it is dead: nobody can read its counters
+
+
+CALM = Trouble()
 
 
 class Host(NamedTuple):
@@ -41,6 +56,12 @@ class Host(NamedTuple):
     card_sent_packets: int
     card_received_packets: int
     card_link_up: bool
+    card_down: int  # the number of the card whose port is down; -1: none is
+    card_downs: tuple[int, ...]  # how often each card's port has been down; () is never
+    card_recoveries: int  # of all ports
+    stuck_tasks: int  # in state D
+    memory_leak_share: float  # of the free memory, taken up by a process that leaks
+    disk_full_share: float  # of the free space, taken up by checkpoints
 
 
 def _rate(activity: Activity, training: float) -> float:
@@ -48,7 +69,13 @@ def _rate(activity: Activity, training: float) -> float:
     return training * {"training": 1.0, "validation": 0.9}.get(activity, 0.0)
 
 
-def host(job: Job, node: int, activity: Activity, spent: tuple[Seconds, ...]) -> Host:
+def host(
+    job: Job,
+    node: int,
+    activity: Activity,
+    spent: tuple[Seconds, ...],
+    trouble: Trouble = CALM,
+) -> Host:
     """One node whose GPUs are in an activity and have spent these seconds in all of them."""
     ranks, uptime = gpus_per_node(job), fsum([each.seconds for each in spent])
     own = 0.97 + 0.06 * noise.uniform(job.seed, "host", node)
@@ -56,7 +83,7 @@ def host(job: Job, node: int, activity: Activity, spent: tuple[Seconds, ...]) ->
     saving = fsum([each.seconds for each in spent if each.activity == "checkpoint"])
     waiting = saving * CORES * _WAITING
     network = network_bytes_per_second(job)
-    sent = own * fsum([each.seconds * _rate(each.activity, network) for each in spent])
+    sent = own * fsum([each.worked * _rate(each.activity, network) for each in spent])
     written = storage.checkpoint_bytes(job) / job.layout.nodes
     written *= saving / storage.save_seconds(job, job.schedule.save_every)
     user, system = 0.86 * busy, 0.14 * busy + 0.3 * uptime
@@ -75,5 +102,11 @@ def host(job: Job, node: int, activity: Activity, spent: tuple[Seconds, ...]) ->
         card_received_bytes=int(sent * 1.001),
         card_sent_packets=int(sent / _PACKET),
         card_received_packets=int(sent * 1.001 / _PACKET),
-        card_link_up=True,
+        card_link_up=trouble.down < 0,
+        card_down=trouble.down,
+        card_downs=trouble.downs,
+        card_recoveries=trouble.recoveries,
+        stuck_tasks=trouble.stuck_tasks,
+        memory_leak_share=round(trouble.memory_share, 6),
+        disk_full_share=round(trouble.disk_share, 6),
     )

@@ -12,17 +12,12 @@ section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from math import exp, fsum, log10, pi, sin
+from math import exp, log10, pi, sin
 
-from llmsim.catalog import gpus
-from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory, ripples
-from llmsim.physics.speed.collectives import flows, sent_per_byte
-from llmsim.physics.speed.step_time import step_seconds
-from llmsim.physics.speed.throughput import expected_mfu
+from llmsim.physics.hardware.sites import Chip, Site, chip_of, site_of
 from llmsim.typed import Literal, NamedTuple
 
 Warmth = Literal["cool", "warm", "hot"]
@@ -35,6 +30,7 @@ Activity = Literal[
     "checkpoint",
     "export",
     "hang",  # the collective's kernel spins and waits for a rank that does not come
+    "stalled",  # no kernel runs: the data loader has nothing to give
 ]
 
 # Power of an activity between that of a GPU with only a context (0) and of one that trains (1).
@@ -47,6 +43,7 @@ _LOAD: dict[Activity, float] = {
     "checkpoint": 0.04,
     "export": 0.02,
     "hang": 0.10,  # of an H100: 120 to 200 W, estimated
+    "stalled": 0.05,
 }
 _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cent
     "idle": (0, 0),
@@ -57,6 +54,7 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
     "checkpoint": (0, 28),
     "export": (0, 4),
     "hang": (100, 100),
+    "stalled": (0, 30),
 }
 _CONTEXT_SHARE = 0.175  # of the power limit: H100 111-150 of 700 W
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
@@ -68,8 +66,16 @@ PERIOD = 1.0  # seconds in which power keeps its level: it is white at 1 Hz
 _BUSY, _BUSY_SPREAD = 91.5, 4.0
 _SPINNING = 0.55  # part of the seconds of a save in which ranks spin in a collective, at 95 to 100
 
-# An activity of the GPUs and the simulated second at which it began.
-Load = tuple[Activity, float]
+
+class Load(NamedTuple):
+    """An activity of the GPUs, and what is wrong with one of them meanwhile."""
+
+    activity: Activity
+    began: float  # simulated second
+    pace: float = 1.0  # speed of the job's steps, as a share of the usual one
+    clock: float = 1.0  # factor on this GPU's SM clock
+    heat: float = 1.0  # factor on what its power heats it up: a fan that fails
+    reasons: int = 0  # NVML's mask of why its clocks are lower
 
 
 class Reading(NamedTuple):
@@ -84,82 +90,17 @@ class Reading(NamedTuple):
     link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
 
 
-class _Site(NamedTuple):
-    """Thermal and electrical constants that all GPUs of a run share."""
+def _power_share(site: Site, chip: Chip, activity: Activity, pace: float = 1.0) -> float:
+    """Mean share of TDP that a GPU draws in an activity: less where it would get too hot.
 
-    idle: float  # share of TDP without a process
-    training: float  # while training
-    inlet: float  # degrees C of the air at the chassis
-    rise: float  # degrees C above it at full power
-    lag: float  # seconds
-    clock: int  # MHz
-    link: float  # GB/s while training
-    phase: float  # of the day at the start, radians
-
-
-class _Chip(NamedTuple):
-    """Constants in which one GPU differs from the others."""
-
-    rise: float  # factor
-    inlet: float  # degrees C
-    power: float  # factor
-    clock: float  # factor
-    memory: int  # MiB
-
-
-@lru_cache(maxsize=4096)
-def _chip(seed: int, index: int, local: int, node: int) -> _Chip:
-    """The constants of a GPU by its silicon and its place: two rows of a chassis differ by degrees.
-
-    A real 8-GPU node: 54 42 41 54 53 40 42 52 C. One GPU in about 300 has a weak fan.
+    At a lower pace it spins in a collective for the rest of the time, or runs at a lower clock.
     """
-    row = 1.10 if local % 4 in (0, 3) else 0.90
-    tired = 1.25 if noise.uniform(seed, "gpu fan", index) < 1 / 300 else 1.0
-    return _Chip(
-        rise=row * tired * (0.95 + 0.10 * noise.uniform(seed, "gpu rise", index)),
-        inlet=2.4 * (noise.uniform(seed, "gpu inlet", node) - 0.5),
-        power=0.975 + 0.05 * noise.uniform(seed, "gpu power", index),
-        clock=0.985 + 0.03 * noise.uniform(seed, "gpu clock", index),
-        memory=2 * noise.integer(seed, "gpu memory", 0, 24, index) + (420 if index == 0 else 0),
-    )
-
-
-def _link_rate(job: Job) -> float:
-    """GB/s that a GPU sends to the others of its node while training."""
-    sent = fsum(
-        flow.calls * flow.size * sent_per_byte(flow.operation, flow.ranks)
-        for flow in flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
-        if flow.ranks_per_node > 1
-    )
-    return min(job.gpu.link_gb_s, sent / step_seconds(job) / 1e9)
-
-
-@remembered()
-def _site(job: Job) -> _Site:
-    typical = gpus.typical_mfu(job.gpu)
-    reached = expected_mfu(job.architecture, job.gpu, job.layout, job.schedule.sequence) / typical
-
-    start = job.start.hour * 3600 + job.start.minute * 60 + job.start.second
-    return _Site(
-        idle=gpus.idle_share(job.gpu),
-        # H100: 690 W at the MFU of dense models, 550 W for a mixture of experts, 380 W where
-        # the GPU mostly waits for the network (NCCL's kernels spin).
-        training=0.50 + 0.47 * min(1.0, reached / 1.1),
-        inlet=noise.between(job.seed, "gpu hall", 22.0, 27.0),
-        # Degrees C above the air at full power: SXM 33-42.
-        rise=noise.between(job.seed, "gpu cooling", 33.0, 42.0) * gpus.cooling(job.gpu),
-        lag=noise.between(job.seed, "gpu lag", 35.0, 55.0),
-        clock=job.gpu.clock_mhz,
-        link=_link_rate(job),
-        phase=2.0 * pi * (start / 86_400.0 - 9.0 / 24.0),  # warmest 6 h after 9:00
-    )
-
-
-def _power_share(site: _Site, chip: _Chip, activity: Activity) -> float:
-    """Mean share of TDP that a GPU draws in an activity: less where it would get too hot."""
     share = site.idle
     if activity != "idle":
-        share = _CONTEXT_SHARE + (site.training - _CONTEXT_SHARE) * _LOAD[activity]
+        load = _LOAD[activity]
+        if pace < 1.0:
+            load = _LOAD["hang"] + (load - _LOAD["hang"]) * pace
+        share = _CONTEXT_SHARE + (site.training - _CONTEXT_SHARE) * load
     share = min(_HIGHEST_MEAN, share * chip.power)
     hot = site.inlet + chip.inlet + site.rise * chip.rise * share
     return share * max(0.6, 1.0 - 0.02 * max(0.0, hot - _THROTTLE))
@@ -180,29 +121,29 @@ def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
 
     After 16 time constants of the lag a load has left e^-16 of its heat: less than 1e-5 C.
     """
-    oldest = at - 16.0 * _site(job).lag
+    oldest = at - 16.0 * site_of(job).lag
     for load in loads:
         yield load
-        if load[1] <= oldest:
+        if load.began <= oldest:
             return
 
 
-def _warmth(site: _Site, chip: _Chip, at: float, loads: Sequence[Load]) -> float:
+def _warmth(site: Site, chip: Chip, at: float, loads: Sequence[Load]) -> float:
     """The share of TDP that a GPU's temperature follows: its power through a first-order lag.
 
     w(t) = sum of p_i (exp(-(t - end_i) / tau) - exp(-(t - began_i) / tau)). The oldest load is
     taken to have lasted for ever.
     """
     kept, warmth, power = 1.0, 0.0, 0.0
-    for activity, began in loads:
-        power = _power_share(site, chip, activity)
-        left = exp(-max(0.0, at - began) / site.lag)
+    for load in loads:
+        power = _power_share(site, chip, load.activity, load.pace) * load.heat
+        left = exp(-max(0.0, at - load.began) / site.lag)
         warmth += power * (kept - left)
         kept = left
     return warmth + power * kept
 
 
-def _clock(site: _Site, chip: _Chip, activity: Activity, power: float, hot: float) -> int:
+def _clock(site: Site, chip: Chip, activity: Activity, power: float, hot: float) -> int:
     """The SM clock, a multiple of 15 MHz: 345 idle, highest with a context, lower under full power.
 
     H100 in training: 1.4-1.75 of 1.98 GHz, limited by power.
@@ -234,7 +175,7 @@ def utilization(job: Job, index: int, at: float, activity: Activity) -> int:
     return low + int((high - low + 1) * draw**2)
 
 
-def _memory_mib(job: Job, chip: _Chip, index: int, activity: Activity) -> int:
+def _memory_mib(job: Job, chip: Chip, index: int, activity: Activity) -> int:
     """MiB in use: first nothing, then the CUDA context, then also torch's pages (allocator.py)."""
     if activity == "idle":
         return min(4, job.gpu.memory_mib)
@@ -252,17 +193,19 @@ def thermal_state(celsius: float) -> Warmth:
     return "hot" if celsius >= _THROTTLE else "warm" if celsius >= _WARM else "cool"
 
 
-def _rippled(site: _Site, chip: _Chip, activity: Activity, common: float, own: float) -> float:
+def _rippled(site: Site, chip: Chip, load: Load, common: float, own: float) -> float:
     """A GPU's power at a moment, as a share of TDP; `common` and `own` are its ripples."""
-    swing, own_swing = _swings(activity)
-    return _power_share(site, chip, activity) * (1.0 + swing * common + own_swing * own)
+    swing, own_swing = _swings(load.activity)
+    mean = _power_share(site, chip, load.activity, load.pace)
+    return mean * (1.0 + swing * common + own_swing * own)
 
 
 def power(job: Job, index: int, at: float, activity: Activity) -> float:
     """The watts that a GPU draws at a simulated second, in an activity."""
     common = ripples.flicker(job.seed, "gpu ripple", at, PERIOD)
     own = ripples.flicker(job.seed, "gpu own ripple", at, PERIOD, index)
-    share = _rippled(_site(job), _chip_of(job, index), activity, common, own)
+    load = Load(activity, 0.0)
+    share = _rippled(site_of(job), chip_of(job, index), load, common, own)
     return share * job.gpu.tdp_watts
 
 
@@ -277,6 +220,8 @@ class Latent(NamedTuple):
     link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
     common: float  # the ripple that all GPUs share, about -1..1
     own: float  # the ripple of this one
+    pace: float = 1.0  # speed of the job's steps, as a share of the usual one
+    reasons: int = 0  # NVML's mask of an incident's reasons for lower clocks
 
 
 def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
@@ -284,25 +229,33 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
 
     power up to 1.05 TDP, temperature 20..95 C, memory within capacity.
     """
-    site, chip = _site(job), _chip_of(job, index)
-    activity = loads[0][0]
+    site, chip = site_of(job), chip_of(job, index)
+    load = loads[0]
+    activity = load.activity
     common = ripples.flicker(job.seed, "gpu ripple", at, PERIOD)
     own = ripples.flicker(job.seed, "gpu own ripple", at, PERIOD, index)
     day = sin(site.phase + 2.0 * pi * at / 86_400.0)
     air = site.inlet + 1.2 * day + 0.5 * ripples.ripple(job.seed, "gpu air", at, 300.0)
 
-    power = _rippled(site, chip, activity, common, own)
+    power = _rippled(site, chip, load, common, own)
     hot = air + chip.inlet + site.rise * chip.rise * _warmth(site, chip, at, loads)
-    sent = site.link * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
+    sent = site.link * load.pace * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
+    if load.clock < 1.0:  # it is as much lower as the usual clock of that activity is
+        usual = _clock(site, chip, activity, _power_share(site, chip, activity), 0.0)
+        clock = round(usual * load.clock / 15.0) * 15
+    else:
+        clock = _clock(site, chip, activity, power, hot)
     return Latent(
         activity=activity,
         power_watts=power * job.gpu.tdp_watts,
         temperature_c=max(20.0, min(95.0, hot)),
-        sm_clock_mhz=_clock(site, chip, activity, power, hot),
+        sm_clock_mhz=clock,
         memory_mib=_memory_mib(job, chip, index, activity),
         link_gb_s=min(job.gpu.link_gb_s, sent * (1.0 + 0.03 * common + 0.03 * own)),
         common=common,
         own=own,
+        pace=load.pace,
+        reasons=load.reasons,
     )
 
 
@@ -320,38 +273,38 @@ def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
     )
 
 
+def heating(job: Job, index: int, celsius: float, pace: float) -> float:
+    """The factor on a GPU's heat with which training at a pace brings it to a temperature."""
+    site, chip = site_of(job), chip_of(job, index)
+    usual = site.rise * chip.rise * _power_share(site, chip, "training", pace)
+    return max(1.0, (celsius - site.inlet - chip.inlet) / usual)
+
+
 def capped_share(job: Job, index: int, activity: Activity) -> float:
     """The share of an activity's time in which the power limit holds a GPU's clock back.
 
     A healthy H100 at full load is often at its limit: from 90 % of it on, more and more.
     """
-    share = _power_share(_site(job), _chip_of(job, index), activity)
+    share = _power_share(site_of(job), chip_of(job, index), activity)
     return min(1.0, max(0.0, (share - 0.9) / 0.1))
 
 
 def is_hot(job: Job, index: int, activity: Activity) -> bool:
     """Whether a GPU slows itself down because an activity would make it too hot."""
-    site, chip = _site(job), _chip_of(job, index)
+    site, chip = site_of(job), chip_of(job, index)
     hot = site.inlet + chip.inlet + site.rise * chip.rise * _power_share(site, chip, activity)
     return hot > _THROTTLE
 
 
-def _chip_of(job: Job, index: int) -> _Chip:
-    per_node = job.layout.gpus // job.layout.nodes
-    node, local = divmod(index, per_node)
-    return _chip(job.seed, index, local, node)
-
-
 def energy(job: Job, index: int, load: Load, until: float) -> float:
     """Joules that a GPU uses from the start of a load until a moment: the integral of its power."""
-    site, chip = _site(job), _chip_of(job, index)
-    activity, began = load
-    swing, own_swing = _swings(activity)
+    site, chip = site_of(job), chip_of(job, index)
+    swing, own_swing = _swings(load.activity)
 
     def rippled(at: float) -> float:
         common = ripples.flicker_integral(job.seed, "gpu ripple", at, PERIOD)
         own = ripples.flicker_integral(job.seed, "gpu own ripple", at, PERIOD, index)
         return at + swing * common + own_swing * own
 
-    mean = _power_share(site, chip, activity) * job.gpu.tdp_watts
-    return mean * (rippled(until) - rippled(began))
+    mean = _power_share(site, chip, load.activity, load.pace) * job.gpu.tdp_watts
+    return mean * (rippled(until) - rippled(load.began))

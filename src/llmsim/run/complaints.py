@@ -1,0 +1,203 @@
+"""What drivers and counters have seen of GPUs and ports until a moment: errors, and their omens.
+
+    faults(run, at)   -> {rank: Fault}     of GPUs: error codes, ECC, NVLink and PCIe counters
+    troubles(run, at) -> {node: Trouble}   of nodes: ports, tasks that are stuck, memory, the disk
+
+A counter rises before some incidents: PCIe replays before a GPU is lost, CRC errors of a link
+before NVLink fails, single-bit errors before half of the double-bit ones. What is volatile goes
+back to 0 when the GPU is reset, which a restart does after what its cure says; aggregates stay.
+"""
+
+from collections.abc import Iterator
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics import noise
+from llmsim.physics.hardware.gauges import HEALTHY, Fault
+from llmsim.physics.hardware.host import CALM, Trouble
+from llmsim.run.events import Incident, Symptom
+from llmsim.run.timeline import Run, Segment
+
+OMENS = 5400.0  # seconds: no omen comes earlier
+_LOST = 79  # after this error a GPU has fallen off the bus
+# Kinds after which the node's GPUs are reset or the node is booted before the next attempt.
+_RESETS = ("gpu-lost", "nvlink", "gsp", "node-fail", "maintenance", "link-down")
+
+
+def faults(run: Run, at: float) -> dict[int, Fault]:
+    """What is known of each GPU that has or had something wrong, by its rank."""
+    number = run.timeline.number_at(at)
+    found = dict(_before(run, number))
+    for event in run.timeline[number].told:
+        if event.at <= at:
+            _take(found, event)
+    for omen in _coming(run, number, at):
+        rank = omen.rank
+        found[rank] = _foretold(run.job, found.get(rank, HEALTHY), omen, at)
+    return found
+
+
+def _before(run: Run, number: int) -> dict[int, Fault]:
+    """The same at the beginning of a segment; each beginning is worked out once."""
+    known: list[dict[int, Fault]] = run.memo.setdefault("faults", [{}])
+    while len(known) <= number:
+        segment, after = run.timeline[len(known) - 1], dict(known[-1])
+        for event in segment.told:
+            _take(after, event)
+            if isinstance(event, Incident):
+                seen = after.get(event.rank, HEALTHY)
+                after[event.rank] = _foretold(run.job, seen, event, event.at)
+        if segment.kind == "outage":
+            _mended(run, len(known) - 1, after)
+        known.append(after)
+    return known[number]
+
+
+def _mended(run: Run, number: int, found: dict[int, Fault]) -> None:
+    """What a reset of the node clears while the job waits for its next attempt."""
+    size = gpus_per_node(run.job)
+    for event in run.timeline[number - 1].told:
+        if isinstance(event, Incident) and event.kind in _RESETS:
+            first = event.rank // size * size
+            for rank in range(first, first + size):
+                if rank in found:
+                    kept = found[rank]
+                    found[rank] = Fault(
+                        aggregate_errors=kept.aggregate_errors, remapped_rows=kept.remapped_rows
+                    )
+
+
+def _take(found: dict[int, Fault], event: object) -> None:
+    """The driver's line of a name such as "xid 48" counts for its GPU."""
+    if not isinstance(event, Symptom) or not event.name.startswith("xid "):
+        return
+    code, fault = int(event.name.split(" ")[1]), found.get(event.rank, HEALTHY)
+    found[event.rank] = fault._replace(
+        xid=code,
+        lost=fault.lost or code == _LOST,
+        uncorrectable_errors=fault.uncorrectable_errors + (code == 48),
+        aggregate_errors=fault.aggregate_errors + (code == 48),
+        remapped_rows=fault.remapped_rows + (code == 63),
+        remap_pending=int(fault.remap_pending or code == 63),
+        link_recoveries=fault.link_recoveries + (code == 74),
+    )
+
+
+# --- omens -------------------------------------------------------------------------------
+
+
+def _coming(run: Run, number: int, at: float) -> Iterator[Incident]:
+    """The incidents after a moment whose omens show by then."""
+    last = run.timeline.number_at(at + OMENS)
+    for index in range(number, last + 1):
+        for event in run.timeline[index].told:
+            if isinstance(event, Incident) and at < event.at < at + OMENS:
+                yield event
+
+
+def _lead(job: Job, event: Incident) -> float:
+    """Seconds that an incident's omen shows before it; 0 for one that comes without."""
+    share, low, high = _OMENS.get(event.kind, (0.0, 0.0, 0.0))
+    if noise.uniform(job.seed, "omen/shown", event.number) >= share:
+        return 0.0
+    return noise.between(job.seed, "omen/lead", low, high, event.number)
+
+
+# Share of the incidents with an omen, and its least and longest time.
+_OMENS = {
+    "gpu-lost": (0.6, 300.0, OMENS),
+    "nvlink": (0.9, 600.0, OMENS),
+    "hbm-ecc": (0.5, 1800.0, OMENS),
+}
+
+
+def _foretold(job: Job, fault: Fault, event: Incident, at: float) -> Fault:
+    """A GPU's counters with what rises before an incident."""
+    lead = _lead(job, event)
+    risen = at - (event.at - lead)
+    if not lead or risen <= 0.0:
+        return fault
+    rate = noise.between(job.seed, "omen/rate", 0.3, 3.0, event.number)
+    if event.kind == "gpu-lost":
+        return fault._replace(pcie_replays=fault.pcie_replays + int(rate * risen / 6.0))
+    if event.kind == "nvlink":
+        return fault._replace(
+            crc_errors=fault.crc_errors + int(100.0 * rate * risen / 60.0),
+            link_replays=fault.link_replays + int(rate * risen / 60.0),
+        )
+    return fault._replace(correctable_errors=fault.correctable_errors + int(rate * risen / 60.0))
+
+
+# --- nodes -------------------------------------------------------------------------------
+
+
+def troubles(run: Run, at: float) -> dict[int, Trouble]:
+    """What is wrong with nodes at a moment, and how often their ports have been down."""
+    number = run.timeline.number_at(at)
+    found = dict(_troubles_before(run, number))
+    for event in run.timeline[number].told:
+        if isinstance(event, Incident) and event.at <= at:
+            _befallen(run.job, found, event)
+            _now(run.job, found, event, at)
+    for coming in _coming(run, number, at):
+        if coming.kind in ("data-killed", "disk-full"):
+            _filling(run.job, found, coming, at)
+    return _whole(run, number, found)
+
+
+def _troubles_before(run: Run, number: int) -> dict[int, Trouble]:
+    known: list[dict[int, Trouble]] = run.memo.setdefault("troubles", [{}])
+    while len(known) <= number:
+        after = dict(known[-1])
+        for event in run.timeline[len(known) - 1].told:
+            if isinstance(event, Incident):
+                _befallen(run.job, after, event)
+        known.append(after)
+    return known[number]
+
+
+def _befallen(job: Job, found: dict[int, Trouble], event: Incident) -> None:
+    """Counters of a port that has been down, which a node keeps."""
+    if event.kind in ("link-flap", "link-down"):
+        node = event.rank // gpus_per_node(job)
+        trouble = found.get(node, CALM)
+        rail = event.rank % gpus_per_node(job)
+        downs = [*(trouble.downs or (0,) * gpus_per_node(job))]
+        downs[rail] += 1
+        back = trouble.recoveries + (event.kind == "link-flap")
+        found[node] = trouble._replace(downs=tuple(downs), recoveries=back)
+
+
+def _now(job: Job, found: dict[int, Trouble], event: Incident, at: float) -> None:
+    """What lasts only until the incident is over: a port that is down, tasks that are stuck."""
+    if at >= event.over:
+        return
+    node = event.rank // gpus_per_node(job)
+    if event.kind in ("link-flap", "link-down"):
+        trouble = found.get(node, CALM)
+        found[node] = trouble._replace(down=event.rank % gpus_per_node(job))
+    elif event.kind in ("data-stall", "slow-fs"):
+        stuck = noise.integer(job.seed, "omen/stuck", 2, 16, event.number)
+        for each in range(job.layout.nodes):
+            found[each] = found.get(each, CALM)._replace(stuck_tasks=stuck)
+
+
+def _filling(job: Job, found: dict[int, Trouble], event: Incident, at: float) -> None:
+    """Memory or a disk that is full when the incident comes."""
+    share = 1.0 - (event.at - at) / OMENS
+    node = event.rank // gpus_per_node(job)
+    if event.kind == "data-killed":
+        found[node] = found.get(node, CALM)._replace(memory_share=0.97 * share)
+    else:
+        found[node] = found.get(node, CALM)._replace(disk_share=share)
+
+
+def _whole(run: Run, number: int, found: dict[int, Trouble]) -> dict[int, Trouble]:
+    """A node that has died is silent from the fault until the next attempt."""
+    for index in (number, number - 1):
+        segment: Segment = run.timeline[max(0, index)]
+        if segment.kind == "failure" and (index == number or run.timeline[number].kind == "outage"):
+            for event in segment.told:
+                if isinstance(event, Incident) and event.kind == "node-fail":
+                    node = event.rank // gpus_per_node(run.job)
+                    found[node] = found.get(node, CALM)._replace(silent=True)
+    return found

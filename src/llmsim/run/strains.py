@@ -1,0 +1,136 @@
+"""What incidents do to the loads of GPUs within a segment: who waits, who is hot, who has no data.
+
+thermal      the GPU at fault gets hot, then its clock falls; all others wait for it. In three
+             cases of ten the chassis brakes its power instead: its clock falls, it stays cool
+straggler    the node's slow GPU has a lower clock; all others wait for it
+link-flap    the collective hangs for as long as the port is down
+data-stall   no GPU has anything to do at the beginning of some steps
+a death      the others spin in the collective until they are ended
+a hang       so do all, until the watchdog's abort
+"""
+
+from collections.abc import Iterator
+
+from llmsim.job.records import Job
+from llmsim.physics import noise
+from llmsim.physics.hardware import telemetry
+from llmsim.physics.hardware.telemetry import Load
+from llmsim.physics.speed import step_time
+from llmsim.run.events import Failed, Incident
+from llmsim.run.timeline import Delay, Run, Segment, step_ended
+
+# NVML's reasons for lower clocks: a hot GPU, one that software holds back, a braked one.
+HW_SLOWDOWN, SW_THERMAL, HW_THERMAL, POWER_BRAKE = 0x8, 0x20, 0x40, 0x80
+_BRAKED = 0.3  # of the thermal incidents are power brakes; the others are heat
+_HEATING = 150.0  # seconds that a GPU gets hotter before its clock falls
+_HOT = (86.0, 90.0)  # degrees C
+
+
+def strained(run: Run, number: int) -> tuple[int, ...]:
+    """The ranks whose GPUs have loads of their own in a segment."""
+    segment = run.timeline[number]
+    return tuple(dict.fromkeys(
+        event.rank for event in segment.told
+        if isinstance(event, Incident) and event.kind in _OWN
+    ))  # fmt: skip
+
+
+def parts(run: Run, number: int, gpu: int | None) -> tuple[Load, ...]:
+    """The loads of a GPU in a training or failure segment, in order; None: of all the others."""
+    known: dict[tuple[int, int | None], tuple[Load, ...]] = run.memo.setdefault("strains", {})
+    if gpu is not None and gpu not in strained(run, number):
+        gpu = None
+    if (number, gpu) not in known:
+        segment = run.timeline[number]
+        made = _failing(segment) if segment.kind == "failure" else _slowed(run.job, segment, gpu)
+        known[number, gpu] = tuple(made)
+    return known[number, gpu]
+
+
+def _failing(segment: Segment) -> Iterator[Load]:
+    """The part of a step before the fault, and the wait of all that are left for the end."""
+    faults = [event.at for event in segment.told if isinstance(event, Incident)]
+    fault = max(segment.began, min(faults, default=segment.told[0].at if segment.told else 0.0))
+    gone = [event.at for event in segment.told if isinstance(event, Failed)]
+    if fault > segment.began:
+        yield Load("training", segment.began)
+    yield Load("hang", fault)
+    if gone and gone[0] < segment.ended:
+        yield Load("idle", gone[0])
+
+
+def _slowed(job: Job, segment: Segment, gpu: int | None) -> Iterator[Load]:
+    """Training, and the loads of each incident that slows it, one after another."""
+    free = segment.began
+    yield Load("training", segment.began)
+    for event in segment.told:
+        delay = _delay_of(segment, event) if isinstance(event, Incident) else None
+        if delay is None or event.at < free:
+            continue
+        usual = step_time.step_seconds(job, delay.first)
+        pace = usual / (usual + delay.seconds)
+        for load in _STRAINS[event.kind](job, segment, event, delay, pace, gpu):
+            if segment.began < load.began < segment.ended:
+                yield load
+        free = event.over
+
+
+def _delay_of(segment: Segment, event: Incident) -> Delay | None:
+    """The delay that an incident of a training segment causes; None where it causes none."""
+    if event.kind not in _STRAINS:
+        return None
+    return next((each for each in segment.delays if each.first == event.step + 1), None)
+
+
+def _hot(
+    job: Job, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
+) -> Iterator[Load]:
+    """A GPU that heats up or is braked; the others wait."""
+    begun = step_ended(job, segment, delay.first - 1)
+    ended = step_ended(job, segment, delay.last)
+    if gpu is None:
+        yield Load("training", begun, pace)
+    elif noise.uniform(job.seed, "strain/braked", event.number) < _BRAKED:
+        yield Load("training", begun, pace, pace, 1.0, POWER_BRAKE | HW_SLOWDOWN)
+    else:
+        hot = noise.between(job.seed, "strain/hot", *_HOT, event.number)
+        warming = telemetry.heating(job, gpu, 0.5 * (hot + 84.0), 1.0)
+        yield Load("training", max(segment.began + 1e-3, begun - _HEATING), heat=warming)
+        reasons = HW_THERMAL | HW_SLOWDOWN
+        heat = telemetry.heating(job, gpu, hot, pace)
+        yield Load("training", begun, pace, pace, heat, reasons | SW_THERMAL)
+    yield Load("training", ended)
+
+
+def _slow(
+    job: Job, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
+) -> Iterator[Load]:
+    """One GPU whose clock is lower; the others wait."""
+    del event
+    clock = 1.0 if gpu is None else pace
+    yield Load("training", step_ended(job, segment, delay.first - 1), pace, clock)
+    yield Load("training", step_ended(job, segment, delay.last))
+
+
+def _down(
+    job: Job, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
+) -> Iterator[Load]:
+    """The collective waits for a port."""
+    del job, segment, delay, pace, gpu
+    yield Load("hang", event.at)
+    yield Load("training", event.over)
+
+
+def _starved(
+    job: Job, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
+) -> Iterator[Load]:
+    """Each of some steps begins with a wait for its batch."""
+    del event, pace, gpu
+    for step in range(delay.first, delay.last + 1):
+        begun = step_ended(job, segment, step - 1)
+        yield Load("stalled", begun)
+        yield Load("training", begun + delay.seconds)
+
+
+_STRAINS = {"thermal": _hot, "straggler": _slow, "link-flap": _down, "data-stall": _starved}
+_OWN = ("thermal", "straggler")  # kinds in which the GPU at fault differs from the others

@@ -1,0 +1,202 @@
+"""What an incident shows in the gauges: in keeping with its label, its log and all identities.
+
+Figures: public reports of hangs (utilization 100 %, 120 to 200 W on an H100), of hot GPUs (84 to
+90 C, clocks of 1,200 to 1,400 of 1,980 MHz, NVML's reasons 0x8 0x20 0x40 0x80) and of lost ones
+(the series end; they do not go to 0), and what DCGM's fields mean.
+"""
+
+from functools import cache
+from itertools import pairwise
+from statistics import mean
+
+import pytest
+
+from llmsim.job.records import Asked
+from llmsim.physics.hardware.gauges import Gauges
+from llmsim.run.events import Incident
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import Run, Segment
+from llmsim.telemetry.node_page import families
+from llmsim.telemetry.samples import sample
+from tests.incidents.told import job_on
+from tests.telemetry.test_samples import violations
+
+SEEDS = range(4)
+
+
+@cache
+def run_with(seed: int, kind: str) -> tuple[Run, Incident, Segment]:
+    """A run, the label of its one incident, and the segment that has it."""
+    run = run_of(job_on(seed, gpus=16)._replace(asked=(Asked(kind, "share", 0.5),)))
+    for segment in run.timeline:
+        for event in segment.told:
+            if isinstance(event, Incident):
+                return run, event, segment
+    raise AssertionError((seed, kind))
+
+
+def seen(run: Run, at: float) -> dict[int, Gauges]:
+    """The gauges of all GPUs that can be read."""
+    return {each.gpu: each for each in sample(run, at).gpus}
+
+
+def middle(label: Incident) -> float:
+    return 0.5 * (label.at + label.over)
+
+
+@pytest.mark.parametrize("kind", ["nccl-timeout", "gsp"])
+def test_a_hang_is_busy_and_does_nothing(kind: str) -> None:
+    for seed in SEEDS:
+        run, label, segment = run_with(seed, kind)
+        for each in seen(run, 0.5 * (label.at + segment.ended)).values():
+            assert each.utilization_percent == 100, seed
+            assert each.tensor_active == each.dram_active == 0.0, seed
+            assert 100.0 < each.power_watts < 200.0, seed
+            assert each.nvlink_sent_bytes_per_second == 0, seed
+            assert each.used_mib > 1000, seed
+        (usual, *_) = seen(run, label.at - 100.0).values()
+        (later, *_) = seen(run, segment.ended - 1.0).values()
+        assert later.temperature_c < usual.temperature_c - 8, seed
+
+
+def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
+    braked = 0
+    for seed in range(12):
+        run, label, _ = run_with(seed, "thermal")
+        usual, during = seen(run, label.at - 400.0), seen(run, label.over - 5.0)
+        culprit = during[label.rank]
+        assert culprit.sm_clock_mhz < 0.95 * usual[label.rank].sm_clock_mhz, seed
+        assert culprit.clock_event_reasons & 0x8, seed
+        if culprit.clock_event_reasons & 0x80:
+            braked += 1
+            assert culprit.temperature_c < 80, seed
+        else:
+            assert culprit.clock_event_reasons & 0x60, seed
+            assert 80 <= culprit.temperature_c <= 92, seed
+        others = [rank for rank in during if rank != label.rank]
+        assert not any(during[rank].clock_event_reasons & 0xC8 for rank in others), seed
+        for name in ("tensor_active", "power_watts", "nvlink_sent_bytes_per_second"):
+            now, then = (mean(getattr(page[rank], name) for rank in others)
+                         for page in (during, usual))  # fmt: skip
+            assert now < 0.97 * then, (seed, name)
+        assert (
+            during[label.rank].thermal_slowdown_seconds > usual[label.rank].thermal_slowdown_seconds
+        )
+        after = seen(run, label.over + 600.0).get(label.rank)
+        assert after is None or not after.clock_event_reasons & 0xC8, seed
+    assert 0 < braked < 12
+
+
+def test_a_temperature_never_jumps() -> None:
+    run, label, _ = run_with(2, "thermal")
+    found = [
+        seen(run, label.at - 200.0 + 2.0 * look)[label.rank].temperature_c for look in range(300)
+    ]
+    assert max(abs(one - other) for one, other in pairwise(found)) <= 3
+
+
+def test_of_a_straggler_only_its_clock_tells() -> None:
+    for seed in SEEDS:
+        run, label, _ = run_with(seed, "straggler")
+        usual, during = seen(run, label.at - 100.0), seen(run, middle(label))
+        slow = during[label.rank].sm_clock_mhz / usual[label.rank].sm_clock_mhz
+        assert 0.90 < slow < 0.98, seed
+        others = [rank for rank in during if rank != label.rank]
+        assert all(during[rank].tensor_active < usual[rank].tensor_active for rank in others), seed
+
+
+def test_a_stall_of_the_data_leaves_gpus_idle_and_not_spinning() -> None:
+    for seed in SEEDS:
+        run, label, segment = run_with(seed, "data-stall")
+        (delay,) = segment.delays
+        begun = next(at for at in (label.at, label.at + 0.5) if at > 0)
+        stalled = [
+            look
+            for look in (begun + 0.05 * part * delay.seconds for part in range(40))
+            if sample(run, look).activity == "stalled"
+        ]
+        assert stalled, seed
+        for each in seen(run, stalled[0]).values():
+            assert each.utilization_percent <= 30, seed
+            assert each.tensor_active == 0.0, seed
+
+
+def test_a_lost_gpu_has_no_series_until_its_node_is_back() -> None:
+    for seed in SEEDS:
+        run, label, segment = run_with(seed, "gpu-lost")
+        assert label.rank in seen(run, label.at - 1.0), seed
+        for at in (label.at + 0.1, segment.ended - 0.1, segment.ended + 30.0):
+            assert set(range(16)) - set(seen(run, at)) == {label.rank}, (seed, at)
+        again = seen(run, label.over + 300.0)[label.rank]
+        assert again.xid == 0, seed
+
+
+def test_a_double_bit_error_counts_and_waits_for_a_reset() -> None:
+    for seed in SEEDS:
+        run, label, _ = run_with(seed, "hbm-ecc")
+        before, after = (seen(run, at)[label.rank] for at in (label.at - 1.0, label.at + 0.03))
+        assert (before.xid, after.xid) == (0, 94), seed
+        for name in ("uncorrectable_errors", "aggregate_errors", "remapped_rows", "remap_pending"):
+            assert (getattr(before, name), getattr(after, name)) == (0, 1), (seed, name)
+        later = seen(run, label.over + 300.0)[label.rank]  # the same GPU, which was not reset
+        assert later.aggregate_errors == later.remapped_rows == later.remap_pending == 1, seed
+
+
+def test_links_and_buses_complain_before_they_fail() -> None:
+    omens = 0
+    for seed in range(8):
+        run, label, _ = run_with(seed, "nvlink")
+        early, late = (seen(run, max(0.0, label.at - ago))[label.rank] for ago in (5400.0, 1.0))
+        assert late.link_crc_errors >= early.link_crc_errors >= 0, seed
+        omens += late.link_crc_errors > 100
+        run, label, _ = run_with(seed, "gpu-lost")
+        early, late = (seen(run, max(0.0, label.at - ago))[label.rank] for ago in (5400.0, 1.0))
+        omens += late.pcie_replays > early.pcie_replays
+    assert 5 < omens < 16
+
+
+def values_of(run: Run, node: int, at: float, name: str) -> list[float]:
+    """The values of a family on a node's page."""
+    found = next(each for each in families(run, node, at) if each.name == name)
+    return [value for _, value in found.samples]
+
+
+def test_a_port_that_was_down_is_counted() -> None:
+    for seed in SEEDS:
+        run, label, _ = run_with(seed, "link-flap")
+        node = label.rank // 8
+        downs = [sum(values_of(run, node, at, "node_infiniband_link_downed_total"))
+                 for at in (label.at - 1.0, label.at + 0.5, label.over + 60.0)]  # fmt: skip
+        assert downs == [0, 1, 1], seed
+        states = values_of(run, node, label.at + 0.5, "node_infiniband_state_id")
+        assert sorted(states) == [1, *[4] * (len(states) - 1)], seed
+        assert set(values_of(run, node, label.over + 60.0, "node_infiniband_state_id")) == {4}, seed
+
+
+def test_a_dead_node_is_silent() -> None:
+    for seed in SEEDS:
+        run, label, segment = run_with(seed, "node-fail")
+        node = label.rank // 8
+        assert families(run, node, segment.ended - 1.0) == [], seed
+        left = {gpu // 8 for gpu in seen(run, segment.ended - 1.0)}
+        assert left == {0, 1} - {node}, seed
+
+
+@pytest.mark.parametrize("kind", ["thermal", "straggler", "data-stall", "nccl-timeout", "hbm-ecc"])
+def test_identities_hold_through_an_incident(kind: str) -> None:
+    run, label, _ = run_with(1, kind)
+    energies: dict[int, float] = {}
+    for look in range(60):
+        at = label.at - 60.0 + look * (label.over - label.at + 120.0) / 60.0
+        for gpu, each in seen(run, at).items():
+            assert violations(run.job, each) == [], (kind, at, each)
+            assert each.energy_joules > energies.get(gpu, 0.0), (kind, at, gpu)
+            energies[gpu] = each.energy_joules
+
+
+def test_energy_is_the_integral_of_power_through_a_throttle() -> None:
+    run, label, _ = run_with(3, "thermal")
+    begun = label.at - 50.0
+    powers = [seen(run, begun + second)[label.rank] for second in range(240)]
+    integral = sum(0.5 * (a.power_watts + b.power_watts) for a, b in pairwise(powers))
+    assert powers[-1].energy_joules - powers[0].energy_joules == pytest.approx(integral, rel=0.01)
