@@ -89,11 +89,12 @@ def sequences_after(job: Job) -> list[int]:
 def expected_rate(job: Job, step: int) -> float:
     """By steps, or by sequences where the batch grows: then in full batches.
 
-    transformers' schedules begin with lambda(0), so that they are a step behind.
+    transformers' schedules begin with lambda(0), so that they are a step behind, and MaxText's
+    with step 0.
     """
     schedule = job.schedule
     after, full = sequences_after(job), schedule.global_batch
-    step -= job.framework.name in ("hf", "trl")
+    step -= job.framework.name in ("hf", "trl", "maxtext")
     now, steps = after[step] / full, after[-1] / full
     if now <= schedule.warmup:
         return schedule.peak_lr * now / schedule.warmup
@@ -242,8 +243,9 @@ def test_validation_comes_at_its_interval_and_at_the_end(runs: tuple[Run, ...]) 
     for run in runs:
         schedule = run.job.schedule
         validated = run.all(events.Validated)
+        name = run.job.framework.name
         at_intervals = range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)
-        due = {*at_intervals, 1 if run.job.framework.name == "torchtitan" else schedule.steps}
+        due = {*at_intervals, *{"torchtitan": [1], "maxtext": []}.get(name, [schedule.steps])}
         assert [event.step for event in validated] == sorted(due)
         best = float("inf")
         for event in validated:

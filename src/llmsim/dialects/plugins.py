@@ -131,6 +131,10 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "recipes": (lambda value: _all_of(value, RECIPES), f"some of {either(RECIPES)}"),
     "device": (lambda value: value in DEVICES, either(DEVICES)),
     "model_family": (lambda value: value in FAMILIES, either(FAMILIES)),
+    "decays": (
+        lambda value: _all_of(value, ("cosine", "linear", "wsd")),
+        f"some of {either(('cosine', 'linear', 'wsd'))}",
+    ),
     "older": (lambda value: type(value) is tuple, "pairs of a release and its commit"),
     "capture": (lambda value: value in CAPTURES, either(CAPTURES)),
     "marks": (lambda value: value in MARKS, either(MARKS)),

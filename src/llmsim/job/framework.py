@@ -6,6 +6,7 @@ dialects/NAME/framework.py; dialects/registry.py finds it by its name.
 
 from llmsim.catalog.gpus import Device
 from llmsim.job.layout import Engine, Parallelism
+from llmsim.job.schedule import Decay
 from llmsim.model.architecture import Family
 from llmsim.typed import Literal, NamedTuple
 
@@ -73,6 +74,9 @@ class Framework(NamedTuple):
     saves_with_validation: bool = False  # a save follows each validation
     validates: bool = True  # it validates between steps; False: only after the training
     saves_first: bool = False  # a save comes before the validation of the same step
+    saves_after_loop: bool = False  # a last save that is not due follows the last validation
+    validates_end: bool = True  # the last step is validated even if that is not due
+    decays: tuple[Decay, ...] = ("cosine", "linear", "wsd")  # how its learning rate can fall
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
     stops_at_nan: bool = False  # it checks the loss, and ends the run when it is not a number
     prints_nan_step: bool = False  # ... after the line of that step, not within the step

@@ -29,7 +29,9 @@ def validated_steps(job: Job) -> tuple[int, ...]:
     """After which steps the run validates: at its interval, and at the end or the beginning."""
     schedule = job.schedule
     every = range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)
-    return tuple(sorted({*every, 1 if job.framework.validates_first_step else schedule.steps}))
+    first = {1} if job.framework.validates_first_step else set[int]()
+    last = {schedule.steps} if job.framework.validates_end and not first else set[int]()
+    return tuple(sorted({*every, *first, *last}))
 
 
 def validations(job: Job) -> int:
@@ -44,6 +46,12 @@ def saved_steps(job: Job) -> tuple[int, ...]:
     first = 1 if job.framework.saves_first_step else schedule.save_every
     every = range(first, schedule.steps + 1, schedule.save_every)
     return tuple(sorted({*every, *grows, schedule.steps}))
+
+
+def save_is_due(job: Job, step: int) -> bool:
+    """Whether a step is saved by the interval, and not only because it is the last."""
+    first = 1 if job.framework.saves_first_step else job.schedule.save_every
+    return step >= first and (step - first) % job.schedule.save_every == 0
 
 
 def blocking_checkpoint(job: Job, step: int) -> bool:

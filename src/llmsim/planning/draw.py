@@ -31,6 +31,7 @@ from llmsim.planning.possible import (
     refuse_positions,
     wish_of,
 )
+from llmsim.planning.speech import decay_of
 from llmsim.planning.wish import FREE, Wish, unit
 from llmsim.typed import NamedTuple, TypeVar
 
@@ -104,7 +105,7 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     layout = _cluster(options, demand, noise.bits(seed, "plan/cluster", index))
     # One pretraining in five keeps its learning rate and decays only at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
-    decay = asked.decay or ("wsd" if stable else recipe.decay)
+    decay = decay_of(framework, asked.decay, "wsd" if stable else recipe.decay)
     return Candidate(framework, recipe, model, config, dataset, gpu, layout, sequence, decay, asked)
 
 

@@ -1,9 +1,10 @@
-"""Which release of its framework a job's log is of, and which processes' output it holds."""
+"""What a framework says of its jobs: its release, whose output a log holds, how a rate can fall."""
 
 from llmsim.errors import PlanError, Setting
 from llmsim.job.framework import CAPTURES, Capture, Framework
 from llmsim.job.layout import Layout
-from llmsim.text.wording import one_of
+from llmsim.job.schedule import Decay
+from llmsim.text.wording import either, one_of
 
 
 def release_of(framework: Framework, asked: str | None) -> str:
@@ -20,6 +21,17 @@ def release_of(framework: Framework, asked: str | None) -> str:
     if not known:
         raise PlanError(speaker, " is of no release: leave ", Setting("release"), " out.")
     raise PlanError(speaker, f" does not speak release {asked}: {one_of(known, asked)}")
+
+
+def decay_of(framework: Framework, asked: Decay | None, drawn: Decay) -> Decay:
+    """How the learning rate falls: as asked, or as drawn if the framework's schedules can do it.
+
+    Raises PlanError for what is asked for and cannot be.
+    """
+    if asked and asked not in framework.decays:
+        reason = f" has no learning rate that falls as {asked}: give {either(framework.decays)}."
+        raise PlanError(Setting("dialect", framework.name), reason)
+    return asked or (drawn if drawn in framework.decays else framework.decays[0])
 
 
 def capture_of(framework: Framework, layout: Layout, asked: str | None) -> Capture:

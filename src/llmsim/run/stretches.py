@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.job.milestones import saved_steps, validated_steps
+from llmsim.job.milestones import save_is_due, saved_steps, validated_steps
 from llmsim.job.records import Job
 from llmsim.run.timeline import Kind, Segment, delayed, steps_seconds
 from llmsim.typed import NamedTuple
@@ -61,7 +61,14 @@ def pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Kind, ...]]]:
         kinds = kinds[::-1]
     for step in sorted(saves | checks):
         if step > after:
-            yield step, tuple(kind for kind, steps in kinds if step in steps)
+            found = tuple(kind for kind, steps in kinds if step in steps)
+            late = job.framework.saves_after_loop and step == job.schedule.steps
+            if late and not save_is_due(job, step):
+                found = tuple(sorted(found, key=_LAST.index))
+            yield step, found
+
+
+_LAST = ("validation", "checkpoint")  # the order of pauses where the last save ends the run
 
 
 def with_step(job: Job, attempt: Attempt, segment: Segment, free: float, step: int) -> Segment:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.maxtext.lines import step_flops
+from llmsim.dialects.maxtext.launch import step_flops
 from llmsim.dialects.scalar import Point
 from llmsim.job.records import Job, batch_tokens
 from llmsim.run import events
