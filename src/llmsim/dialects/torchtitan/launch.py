@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from llmsim.dialects.capture import nodes_kept, speaking_rank
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts import tensorboard
 from llmsim.dialects.parts.nccl import version_line
 from llmsim.dialects.parts.torchrun import greeting
-from llmsim.dialects.torchtitan.log_lines import color, say, shown_rank
+from llmsim.dialects.torchtitan.log_lines import color, say, shown_rank, shown_ranks
 from llmsim.dialects.torchtitan.model import (
     arguments,
     counts,
@@ -30,9 +31,10 @@ CHECKPOINTS = "./outputs/checkpoint"
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
-    """What bash prints of the script: it runs under set -x."""
+    """What bash prints of run_train.sh, which runs under set -x, on each node that is kept."""
     gpus, log_rank = gpus_per_node(job), shown_rank(job) % gpus_per_node(job)
-    config = f"./train_configs/{job.model.name.lower().replace('-', '_')}.toml"
+    name = job.model.name.lower().replace("-", "_")
+    config = f"./torchtitan/models/{spec(job)}/train_configs/{name}.toml"
     endpoint = "localhost:0" if job.layout.nodes == 1 else f"{hostname(job, 0)}:{cluster.PORT}"
     nodes = f"--nnodes={job.layout.nodes} " if job.layout.nodes > 1 else ""
     command = (
@@ -40,18 +42,20 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
         f"--rdzv_endpoint={endpoint} --local-ranks-filter {log_rank} --role rank --tee 3 "
         f"-m torchtitan.train --job.config_file {config}"
     )
-    for text in (
+    texts = (
         f"NGPU={gpus}",
         f"export LOG_RANK={log_rank}",
         f"LOG_RANK={log_rank}",
         f"CONFIG_FILE={config}",
         "TRAIN_FILE=torchtitan.train",
         "TORCHFT_LIGHTHOUSE=http://localhost:29510",
-        "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True",
+        "PYTORCH_ALLOC_CONF=expandable_segments:True",
         "TORCHFT_LIGHTHOUSE=http://localhost:29510",
         command,
-    ):
-        yield Line(f"+ {text}")
+    )
+    for node in nodes_kept(job):
+        for text in texts:
+            yield Line(f"+ {text}", rank=node * gpus, launcher=True)
 
 
 def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
@@ -59,12 +63,12 @@ def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
 
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
-    yield say(job, event.at - event.seconds, f"Starting job: {job.model.name} training")
+    yield from say(job, event.at - event.seconds, f"Starting job: {job.model.name} training")
     text = "ENV[TORCH_NCCL_ASYNC_ERROR_HANDLING] = 1 will be overridden to 3 based on job config"
-    yield say(job, event.at, text, "WARNING")
+    yield from say(job, event.at, text, "WARNING")
     names, sizes = _mesh(job)
-    yield say(job, event.at, f"Building {len(names)}-D device mesh with {names}, {sizes}")
-    yield say(job, event.at, "[GC] Initial GC collection took 0.00 seconds")
+    yield from say(job, event.at, f"Building {len(names)}-D device mesh with {names}, {sizes}")
+    yield from say(job, event.at, "[GC] Initial GC collection took 0.00 seconds")
 
 
 def _mesh(job: Job) -> tuple[list[str], list[int]]:
@@ -76,56 +80,57 @@ def _mesh(job: Job) -> tuple[list[str], list[int]]:
 
 
 def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
-    """The seed is the first thing that ranks share: then NCCL tells its version."""
-    if job.layout.gpus > 1:
-        yield Line(f"[rank{shown_rank(job)}]:{version_line(job)}")
+    """The seed is the first thing that ranks share: then NCCL tells its version, on rank 0."""
+    if job.layout.gpus > 1 and 0 in shown_ranks(job):
+        yield Line(f"{'' if job.capture == 'rank0' else '[rank0]:'}{version_line(job)}")
 
 
 def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -> Lines:
-    yield say(job, event.at - event.seconds, "Loading tokenizer from tokenizer.json")
+    yield from say(job, event.at - event.seconds, "Loading tokenizer from tokenizer.json")
     name = job.dataset.name
-    yield say(job, event.at, f"Preparing {name} dataset from ./datasets/{name}")
+    yield from say(job, event.at, f"Preparing {name} dataset from ./datasets/{name}")
 
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     begun, paint = event.at - event.seconds, color(screen)
     kind = f"{spec(job)} {job.model.name}"
-    yield say(job, begun, f"Building {kind} with {arguments(job)}")
+    yield from say(job, begun, f"Building {kind} with {arguments(job)}")
     now = units.stamp(job.start, begun)
-    yield say(job, begun, tensorboard.enabled("./outputs/tb", now))
+    yield from say(job, begun, tensorboard.enabled("./outputs/tb", now))
     capacity = units.gib(memory.capacity(job.gpu))
-    yield say(job, begun, f"CUDA capacity: {job.gpu.name} with {capacity} memory")
+    yield from say(job, begun, f"CUDA capacity: {job.gpu.name} with {capacity} memory")
     yield from _peak_unknown(job, begun)
     if spec(job) == "qwen3":
         dense, sparse, active = counts(job.architecture)
         text = f"Total parameter count: dense {dense:,}, sparse {sparse:,}, active {active:,}"
-        yield say(job, event.at, text)
+        yield from say(job, event.at, text)
     size = f"{paint.red}size: {event.parameters:,} total parameters{paint.reset}"
-    yield say(job, event.at, f"{paint.blue}Model {kind} {size}")
-    yield say(job, event.at, "Compiling the loss function with torch.compile")
+    yield from say(job, event.at, f"{paint.blue}Model {kind} {size}")
+    yield from say(job, event.at, "Compiling the loss function with torch.compile")
 
 
 def _peak_unknown(job: Job, at: float) -> Lines:
     if known_peak(job.gpu) is None:
         text = f"Peak flops undefined for: {job.gpu.name}, fallback to A100"
-        yield say(job, at, text, "WARNING")
+        yield from say(job, at, text, "WARNING")
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
     """Parallelisms are applied at once; then the weights are drawn, which takes the time."""
     begun = event.at - event.seconds
     for text in _applied(job):
-        yield say(job, begun, text)
+        yield from say(job, begun, text)
+    yield from _piped(job, begun, screen)
     yield from _peak_unknown(job, event.at)
     for text in _initialized(job):
-        yield say(job, event.at, text)
+        yield from say(job, event.at, text)
 
 
 def _applied(job: Job) -> Iterator[str]:
     layout = job.layout
     if layout.pp > 1:
-        stage = last_stage(job)
-        yield f"PP rank {stage} is building stage_idx {stage} with modules {stage_modules(job)}"
+        stage = shown_rank(job) * layout.pp // layout.gpus
+        yield f"PP rank {stage} is building stage_idx {stage} with modules {stage_modules(job, stage)}"
     if layout.tp > 1:
         yield "Applied Tensor Parallelism to the model"
     if layout.recompute != "none":
@@ -133,11 +138,31 @@ def _applied(job: Job) -> Iterator[str]:
     yield "Compiling each TransformerBlock with torch.compile"
     if layout.dp > 1:
         yield f"Applied {'FSDP' if _sharded(job) else 'DDP'} to the model"
-    if layout.pp > 1:
-        yield (
-            f"Using pipeline schedule 1F1B with {layout.accumulation} microbatches "
-            f"and {layout.pp} stages."
+
+
+def _piped(job: Job, at: float, screen: Screen) -> Lines:
+    """The schedule of a pipeline (distributed/pipeline_parallel.py:196-207), and the warning that
+    no loss is shown, which compares a global rank with the local ranks of LOG_RANK
+    (components/metrics.py:215).
+    """
+    layout, count = job.layout, job.layout.accumulation
+    if layout.pp == 1:
+        return
+    if count < layout.pp:
+        text = (
+            f"Number of microbatches ({count}) is less than the total number of stages "
+            f"({layout.pp}) which may result in a bubble in the pipeline."
         )
+        yield from say(job, at, text, "WARNING")
+    text = f"Using pipeline schedule 1F1B with {count} microbatches and {layout.pp} stages."
+    yield from say(job, at, text)
+    rank, paint = speaking_rank(job), color(screen)
+    if rank != shown_rank(job) % gpus_per_node(job):
+        text = (
+            f"{paint.red}Pipeline Parallel loss is not visible. Please add {paint.yellow}rank "
+            f"{rank}{paint.red} to LOG_RANK environment variable in run_train.sh.{paint.reset}"
+        )
+        yield from say(job, at, text, "WARNING")
 
 
 def _sharded(job: Job) -> bool:
@@ -156,6 +181,8 @@ def _initialized(job: Job) -> Iterator[str]:
         yield "Mixed precision training is disabled"
     else:
         yield "Mixed precision training is handled by AMP"
+    name = f"{job.dataset.name}_validation"
+    yield f"Preparing {name} dataset from ./datasets/{name}"
     # A pipeline takes the accumulated micro-batches as one batch.
     piped = layout.pp > 1
     local = layout.micro_batch * (layout.accumulation if piped else 1)
@@ -169,14 +196,17 @@ def _initialized(job: Job) -> Iterator[str]:
 
 
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
-    yield say(job, event.at - event.seconds, f"Loading the checkpoint from {event.path}.")
+    begun = event.at - event.seconds
+    path = "loading from HF safetensors from --checkpoint.initial_load_path"
+    yield from say(job, begun, f"{path}: {event.path}")
+    yield from say(job, begun, f"Loading the checkpoint from {event.path}.")
     text = "[GC] GC collection for checkpoint loading. took 0.00 seconds"
-    yield say(job, event.at, text)
-    yield say(job, event.at, f"Finished loading the checkpoint in {event.seconds:.2f} seconds.")
+    yield from say(job, event.at, text)
+    yield from say(job, event.at, f"Finished loading the checkpoint in {event.seconds:.2f} seconds.")
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    yield say(job, event.at, f"Training starts at step {event.first_step}")
+    yield from say(job, event.at, f"Training starts at step {event.first_step}")
 
 
 LINES: dict[type, Render] = {

@@ -1,7 +1,10 @@
 """torchtitan's logger and its colours (tools/logging.py:20-34, tools/utils.py:262-274)."""
 
+from collections.abc import Callable, Iterator
+
+from llmsim.dialects.capture import speaking_rank
 from llmsim.dialects.line import Line
-from llmsim.job.records import Job
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.text import units
 from llmsim.text.screen import Screen
 from llmsim.typed import NamedTuple
@@ -32,11 +35,31 @@ def color(screen: Screen) -> Color:
 
 def shown_rank(job: Job) -> int:
     """The rank whose log is kept: 0, or of a pipeline the first that computes the loss."""
-    layout = job.layout
-    return layout.gpus // layout.pp * (layout.pp - 1)
+    return 0 if job.capture == "rank0" else speaking_rank(job)
 
 
-def say(job: Job, at: float, text: str, level: str = "INFO") -> Line:
-    """A line of the logger, behind the prefix that torchrun's --tee puts there."""
-    now = units.asctime(job.start, at)
-    return Line(f"[rank{shown_rank(job)}]:[titan] {now} - root - {level} - {text}")
+def shown_ranks(job: Job) -> Iterator[int]:
+    """The ranks that the launchers show: one local rank (LOG_RANK) of each node that is kept."""
+    size = gpus_per_node(job)
+    if job.capture == "all":
+        yield from range(shown_rank(job) % size, job.layout.gpus, size)
+    else:
+        yield shown_rank(job)
+
+
+def knows_loss(job: Job, rank: int) -> bool:
+    """Whether a rank is in the last stage of the pipeline: the others print -1 for the loss."""
+    return rank >= speaking_rank(job)
+
+
+def say(
+    job: Job, at: float, text: str | Callable[[int], str], level: str = "INFO"
+) -> Iterator[Line]:
+    """A line of the logger for each rank that is shown, behind the prefix that torchrun's --tee
+    puts there: the local rank. A file of a rank has no prefix.
+    """
+    now, size = units.asctime(job.start, at), gpus_per_node(job)
+    for rank in shown_ranks(job):
+        tee = "" if job.capture == "rank0" else f"[rank{rank % size}]:"
+        told = text if isinstance(text, str) else text(rank)
+        yield Line(f"{tee}[titan] {now} - root - {level} - {told}", rank=rank)

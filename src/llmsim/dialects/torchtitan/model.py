@@ -109,8 +109,11 @@ def last_stage(job: Job) -> int:
     return job.layout.pp - 1
 
 
-def stage_modules(job: Job) -> list[str]:
-    """What the last stage of a pipeline consists of."""
-    layers = job.architecture.layers
-    first = layers - stages.stage_layers(job.architecture, job.layout, last_stage(job))
-    return [*(f"layers.{layer}" for layer in range(first, layers)), "norm", "output"]
+def stage_modules(job: Job, stage: int) -> list[str]:
+    """What a stage of a pipeline consists of."""
+    config, layout = job.architecture, job.layout
+    counts = [stages.stage_layers(config, layout, each) for each in range(stage + 1)]
+    first = sum(counts[:-1])
+    names = [f"layers.{layer}" for layer in range(first, first + counts[-1])]
+    ends = ["norm", "output"] if stage == layout.pp - 1 else []
+    return [*(["tok_embeddings"] if stage == 0 else []), *names, *ends]

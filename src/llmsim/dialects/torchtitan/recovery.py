@@ -35,11 +35,11 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line |
     if not event.step:
         return
     begun = event.at - event.seconds
-    yield say(job, begun, f"Loading the checkpoint from {CHECKPOINTS}/step-{event.step}.")
+    yield from say(job, begun, f"Loading the checkpoint from {CHECKPOINTS}/step-{event.step}.")
     collected = GATHERED.format("GC collection for checkpoint loading.", 0.01)
-    yield say(job, event.at, collected)
+    yield from say(job, event.at, collected)
     text = f"Finished loading the checkpoint in {event.seconds:.2f} seconds."
-    yield say(job, event.at, text)
+    yield from say(job, event.at, text)
 
 
 LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}

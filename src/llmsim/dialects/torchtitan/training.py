@@ -29,7 +29,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     paint = color(screen)
     rate, flops = rate_and_flops(event, job)
     held = allocator.reserved(job, event.step, last_stage(job))
-    yield say(
+    yield from say(
         job, event.at,
         f"{paint.red}step: {event.step:2}  "
         f"{paint.green}loss: {event.loss:7.4f}  "
@@ -70,13 +70,13 @@ def _collected(event: events.Step, job: Job) -> Lines:
     for step in range(event.previous // every * every + every, event.step + 1, every):
         begun = event.at - event.step_seconds * (event.step - step + 1)
         text = GATHERED.format("Performing periodic GC collection", timing.gc)
-        yield say(job, begun + timing.gc, text)
+        yield from say(job, begun + timing.gc, text)
 
 
 def _epoch_started(event: events.EpochStarted, job: Job, screen: Screen) -> Lines:
     if event.epoch > 1:
         text = f"Dataset {job.dataset.name} is being re-looped"
-        yield say(job, event.at, text, "WARNING")
+        yield from say(job, event.at, text, "WARNING")
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
@@ -84,7 +84,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     held = allocator.reserved(job, event.step, last_stage(job))
     capacity = memory.capacity(job.gpu)
     rate = event.tokens / event.seconds / job.layout.gpus
-    yield say(
+    yield from say(
         job, event.at,
         f"{paint.yellow}validate step: {event.step:2}  "
         f"{paint.green}loss: {event.loss:7.4f}  "
@@ -93,7 +93,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     )  # fmt: skip
     if event.step == 1:
         text = f"Synchronizing and adjusting timeout for all ProcessGroups to {TIMEOUT}"
-        yield say(job, event.at, text)
+        yield from say(job, event.at, text)
 
 
 # --- checkpoints -------------------------------------------------------------------------
@@ -104,16 +104,16 @@ def _is_last(step: int, job: Job) -> bool:
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    yield say(job, event.at, "Saving the checkpoint (or staging if async is enabled).")
+    yield from say(job, event.at, "Saving the checkpoint (or staging if async is enabled).")
     if _is_last(event.step, job):
         text = f"Saving a full checkpoint at last step, step {event.step}."
-        yield say(job, event.at, text)
+        yield from say(job, event.at, text)
 
 
 def _finished(job: Job, at: float, seconds: float) -> Lines:
-    yield say(job, at, GATHERED.format("GC collection invoked by checkpointer.", 0))
+    yield from say(job, at, GATHERED.format("GC collection invoked by checkpointer.", 0))
     text = "Finished saving the checkpoint (or staging if async is enabled)"
-    yield say(job, at, f"{text}in {seconds:.2f} seconds.")
+    yield from say(job, at, f"{text}in {seconds:.2f} seconds.")
 
 
 def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:
@@ -123,20 +123,20 @@ def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen)
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
     """A save in the background ends without a word; so does the last, but for its garbage."""
     if _is_last(event.step, job):
-        yield say(job, event.at, GATHERED.format("GC collection invoked by checkpointer.", 0))
+        yield from say(job, event.at, GATHERED.format("GC collection invoked by checkpointer.", 0))
     elif blocking_checkpoint(job, event.step):
         yield from _finished(job, event.at, event.seconds)
 
 
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
-    yield say(job, event.at, f"Checkpointer is deleting {CHECKPOINTS}/step-{event.step}.")
+    yield from say(job, event.at, f"Checkpointer is deleting {CHECKPOINTS}/step-{event.step}.")
 
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
     if event.phase == "training":
-        yield say(job, event.at, "Sleeping 2 seconds for other ranks to complete")
-        yield say(job, event.at + 2, "Training completed")
-        yield say(job, event.at + 2, "Process group destroyed")
+        yield from say(job, event.at, "Sleeping 2 seconds for other ranks to complete")
+        yield from say(job, event.at + 2, "Training completed")
+        yield from say(job, event.at + 2, "Process group destroyed")
 
 
 LINES: dict[type, Render] = {
