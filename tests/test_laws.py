@@ -210,7 +210,8 @@ THEIR_OWN_TABLES = {
     "dialects.lightning.lines": "a line that Lightning prints",
     "dialects.torchtitan.launch": "a line that torchtitan prints",
     "dialects.torchtitan.model": "torchtitan's table of peaks",
-    "dialects.maxtext.lines": "JAX's names of TPUs",
+    "dialects.maxtext.launch": "JAX's names of TPUs",
+    "dialects.maxtext.training": "JAX's names of TPUs",
 }
 
 

@@ -74,6 +74,7 @@ class Framework(NamedTuple):
     saves_with_validation: bool = False  # a save follows each validation
     validates: bool = True  # it validates between steps; False: only after the training
     saves_first: bool = False  # a save comes before the validation of the same step
+    last_save_bytes: int = 0  # a weight in the last checkpoint, if that has the weights alone
     saves_after_loop: bool = False  # a last save that is not due follows the last validation
     validates_end: bool = True  # the last step is validated even if that is not due
     decays: tuple[Decay, ...] = ("cosine", "linear", "wsd")  # how its learning rate can fall

@@ -5,9 +5,12 @@ from llmsim.job.layout import Engine, Parallelism
 
 FRAMEWORK = Framework(
     "torchtitan",
-    "torchtitan v0.2, PyTorch's own trainer, in its 24-bit colours",
+    "torchtitan, PyTorch's own trainer, in its 24-bit colours",
     PRETRAINING,
+    speaker="last stage",
+    saves_first=True,
     validates_first_step=True,
+    last_save_bytes=4,
     gc_every=50,
     file_bar="never",
     parallelism=Parallelism(

@@ -12,8 +12,8 @@ from llmsim.dialects.torchtitan.model import (
     arguments,
     counts,
     known_peak,
-    last_stage,
     peak_flops,
+    shown_stage,
     spec,
     stage_modules,
 )
@@ -73,7 +73,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 
 def _mesh(job: Job) -> tuple[list[str], list[int]]:
     """The dimensions of more than one rank (distributed/parallel_dims.py)."""
-    layout, data = job.layout, "dp_shard" if _sharded(job) else "dp_replicate"
+    layout, data = job.layout, "dp_shard" if is_sharded(job) else "dp_replicate"
     dimensions = {"pp": layout.pp, data: layout.dp, "tp": layout.tp}
     kept = {name: size for name, size in dimensions.items() if size > 1}
     return list(kept), list(kept.values())
@@ -122,22 +122,23 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         yield from say(job, begun, text)
     yield from _piped(job, begun, screen)
     yield from _peak_unknown(job, event.at)
-    for text in _initialized(job):
-        yield from say(job, event.at, text)
+    for level, text in _initialized(job):
+        yield from say(job, event.at, text, level)
 
 
 def _applied(job: Job) -> Iterator[str]:
     layout = job.layout
     if layout.pp > 1:
-        stage = shown_rank(job) * layout.pp // layout.gpus
-        yield f"PP rank {stage} is building stage_idx {stage} with modules {stage_modules(job, stage)}"
+        stage = shown_stage(job)
+        modules = stage_modules(job, stage)
+        yield f"PP rank {stage} is building stage_idx {stage} with modules {modules}"
     if layout.tp > 1:
         yield "Applied Tensor Parallelism to the model"
     if layout.recompute != "none":
         yield f"Applied {layout.recompute} activation checkpointing to the model"
     yield "Compiling each TransformerBlock with torch.compile"
     if layout.dp > 1:
-        yield f"Applied {'FSDP' if _sharded(job) else 'DDP'} to the model"
+        yield f"Applied {'FSDP' if is_sharded(job) else 'DDP'} to the model"
 
 
 def _piped(job: Job, at: float, screen: Screen) -> Lines:
@@ -165,34 +166,43 @@ def _piped(job: Job, at: float, screen: Screen) -> Lines:
         yield from say(job, at, text, "WARNING")
 
 
-def _sharded(job: Job) -> bool:
+def is_sharded(job: Job) -> bool:
+    """Whether the weights are shared by several data ranks (FSDP)."""
     return shards_weights(job.layout) and job.layout.dp > 1
 
 
-def _initialized(job: Job) -> Iterator[str]:
+def _initialized(job: Job) -> Iterator[tuple[str, str]]:
     layout, schedule = job.layout, job.schedule
-    held, capacity = allocator.reserved(job, 0, last_stage(job)), memory.capacity(job.gpu)
-    yield f"Peak FLOPS used for computing MFU: {peak_flops(job.gpu):.3e}"
-    yield f"CUDA memory usage for model: {units.gib(held)}({100 * held / capacity:.2f}%)"
-    yield f"Checkpointing active. Checkpoints will be loaded from and saved to {CHECKPOINTS}"
-    if _sharded(job):
-        yield "Mixed precision training is handled by fully_shard"
+    held, capacity = allocator.reserved(job, 0, shown_stage(job)), memory.capacity(job.gpu)
+    yield "INFO", f"Peak FLOPS used for computing MFU: {peak_flops(job.gpu):.3e}"
+    yield "INFO", f"CUDA memory usage for model: {units.gib(held)}({100 * held / capacity:.2f}%)"
+    yield (
+        "INFO",
+        f"Checkpointing active. Checkpoints will be loaded from and saved to {CHECKPOINTS}",
+    )
+    if is_sharded(job):
+        yield "INFO", "Mixed precision training is handled by fully_shard"
     elif layout.tp * layout.pp > 1:
-        yield "Mixed precision training is disabled"
+        text = (
+            "Mixed precision training with TP or PP is only supported when FSDP/HSDP/CP is enabled."
+        )
+        yield "WARNING", text
+        yield "INFO", "Mixed precision training is disabled"
     else:
-        yield "Mixed precision training is handled by AMP"
+        yield "INFO", "Mixed precision training is handled by AMP"
     name = f"{job.dataset.name}_validation"
-    yield f"Preparing {name} dataset from ./datasets/{name}"
+    yield "INFO", f"Preparing {name} dataset from ./datasets/{name}"
     # A pipeline takes the accumulated micro-batches as one batch.
     piped = layout.pp > 1
     local = layout.micro_batch * (layout.accumulation if piped else 1)
-    yield (
+    text = (
         f"Trainer is initialized with local batch size {local}, "
         f"global batch size {schedule.global_batch}, "
         f"gradient accumulation steps {1 if piped else layout.accumulation}, "
         f"sequence length {schedule.sequence}, "
         f"total steps {schedule.steps} (warmup {schedule.warmup})"
     )
+    yield "INFO", text
 
 
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
@@ -202,7 +212,9 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
     yield from say(job, begun, f"Loading the checkpoint from {event.path}.")
     text = "[GC] GC collection for checkpoint loading. took 0.00 seconds"
     yield from say(job, event.at, text)
-    yield from say(job, event.at, f"Finished loading the checkpoint in {event.seconds:.2f} seconds.")
+    yield from say(
+        job, event.at, f"Finished loading the checkpoint in {event.seconds:.2f} seconds."
+    )
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:

@@ -1,6 +1,7 @@
 """What torchtitan would call this model and its GPU: model arguments and peak FLOP/s."""
 
 from llmsim.catalog.records import Gpu
+from llmsim.dialects.torchtitan.log_lines import shown_rank
 from llmsim.job.records import Job
 from llmsim.model.architecture import (
     Architecture,
@@ -104,9 +105,9 @@ def counts(config: Architecture) -> tuple[int, int, int]:
     return dense, sparse, dense + active
 
 
-def last_stage(job: Job) -> int:
-    """The pipeline stage whose first rank writes the log: it alone knows the loss."""
-    return job.layout.pp - 1
+def shown_stage(job: Job) -> int:
+    """The pipeline stage of the rank whose log is kept."""
+    return shown_rank(job) * job.layout.pp // job.layout.gpus
 
 
 def stage_modules(job: Job, stage: int) -> list[str]:

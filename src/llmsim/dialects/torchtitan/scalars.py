@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.dialects.scalar import Point, prefixed
-from llmsim.dialects.torchtitan.model import last_stage, peak_flops
+from llmsim.dialects.torchtitan.model import peak_flops, shown_stage
 from llmsim.dialects.torchtitan.training import rate_and_flops
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory
@@ -15,7 +15,7 @@ from llmsim.text import units
 
 def _memory(job: Job, step: int) -> tuple[tuple[str, float], ...]:
     """GiB of the last stage, which logs, and shares of its capacity."""
-    held, capacity = allocator.reserved(job, step, last_stage(job)), memory.capacity(job.gpu)
+    held, capacity = allocator.reserved(job, step, shown_stage(job)), memory.capacity(job.gpu)
     active = held * allocator.allocated(job, step) / allocator.reserved(job, step)
     return (
         ("memory/max_active(GiB)", active / units.GIB),

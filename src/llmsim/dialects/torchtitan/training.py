@@ -8,13 +8,20 @@ from datetime import timedelta
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.torchtitan.launch import CHECKPOINTS
-from llmsim.dialects.torchtitan.log_lines import color, say
-from llmsim.dialects.torchtitan.model import last_stage, peak_flops
-from llmsim.job.milestones import blocking_checkpoint, saved_steps
+from llmsim.dialects.torchtitan.log_lines import color, knows_loss, say, shown_rank
+from llmsim.dialects.torchtitan.model import peak_flops, shown_stage
+from llmsim.job.milestones import (
+    blocking_checkpoint,
+    evicted_checkpoint,
+    saved_steps,
+    validated_steps,
+)
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.speed import step_time, throughput
 from llmsim.run import events
+from llmsim.run.phases import checkpoint
+from llmsim.run.phases.launch import launch
 from llmsim.text import units
 from llmsim.text.screen import Screen
 
@@ -28,39 +35,51 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     yield from _collected(event, job)
     paint = color(screen)
     rate, flops = rate_and_flops(event, job)
-    held = allocator.reserved(job, event.step, last_stage(job))
-    yield from say(
-        job, event.at,
-        f"{paint.red}step: {event.step:2}  "
-        f"{paint.green}loss: {event.loss:7.4f}  "
-        f"{paint.orange}grad_norm: {event.gradient_norm:7.4f}  "
-        f"{paint.turquoise}memory: {held / units.GIB:5.2f}GiB({100 * held / event.capacity:.2f}%)  "
-        f"{paint.blue}tps: {round(rate):,}  "
-        f"{paint.cyan}tflops: {flops / 1e12:,.2f}  "
-        f"{paint.magenta}mfu: {100 * flops / peak_flops(job.gpu):.2f}%{paint.reset}",
-    )  # fmt: skip
+    held = allocator.reserved(job, event.step, shown_stage(job))
+
+    def told(rank: int) -> str:
+        value = event.loss if knows_loss(job, rank) else -1.0
+        return (
+            f"{paint.red}step: {event.step:2}  "
+            f"{paint.green}loss: {value:7.4f}  "
+            f"{paint.orange}grad_norm: {event.gradient_norm:7.4f}  "
+            f"{paint.turquoise}memory: {held / units.GIB:5.2f}GiB"
+            f"({100 * held / event.capacity:.2f}%)  "
+            f"{paint.blue}tps: {round(rate):,}  "
+            f"{paint.cyan}tflops: {flops / 1e12:,.2f}  "
+            f"{paint.magenta}mfu: {100 * flops / peak_flops(job.gpu):.2f}%{paint.reset}"
+        )
+
+    yield from say(job, event.at, told)
 
 
 def rate_and_flops(event: events.Step, job: Job) -> tuple[float, float]:
     """Tokens and FLOPs per second and GPU since the log before.
 
-    The clock runs on while a checkpoint is saved, so the rate after one is lower.
+    The clock runs on while a checkpoint is saved, so the rate after one is lower, unless a
+    validation has logged, too. At first it runs since the logger was made, before the model.
     """
     seconds = event.step_seconds * (event.step - event.previous)
-    rate = event.tokens_per_second / job.layout.gpus * seconds / (seconds + _saving(event, job))
+    tokens = event.tokens_per_second / job.layout.gpus * seconds
+    rate = tokens / (seconds + _beside(event, job))
     return rate, rate * throughput.job_flops_per_token(job)
 
 
-def _saving(event: events.Step, job: Job) -> float:
-    """Seconds that a save after the step before took from this interval."""
-    if event.previous not in saved_steps(job):
-        return 0.0
-    held = (
-        storage.save_seconds
-        if blocking_checkpoint(job, event.previous)
-        else storage.staging_seconds
-    )
-    return held(job, event.previous)
+def _beside(event: events.Step, job: Job) -> float:
+    """Seconds of this interval in which no step ran: of a save, or of the set-up."""
+    if event.training_seconds <= event.host_seconds:  # the first log of these processes
+        loading = storage.restore_seconds(job, event.previous) if event.previous else 0.0
+        return setup_seconds(job) + loading
+    if event.previous in saved_steps(job) and event.previous not in validated_steps(job):
+        return checkpoint.seconds(job, event.previous)
+    return 0.0
+
+
+def setup_seconds(job: Job) -> float:
+    """Seconds from the making of the logger, with the model, to the first step."""
+    known = tuple(launch(job, 0.0))
+    built = next(event for event in known if isinstance(event, events.ModelBuilt))
+    return known[-1].at - built.at + built.seconds
 
 
 def _collected(event: events.Step, job: Job) -> Lines:
@@ -81,19 +100,29 @@ def _epoch_started(event: events.EpochStarted, job: Job, screen: Screen) -> Line
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     paint = color(screen)
-    held = allocator.reserved(job, event.step, last_stage(job))
+    held = allocator.reserved(job, event.step, shown_stage(job))
     capacity = memory.capacity(job.gpu)
-    rate = event.tokens / event.seconds / job.layout.gpus
-    yield from say(
-        job, event.at,
-        f"{paint.yellow}validate step: {event.step:2}  "
-        f"{paint.green}loss: {event.loss:7.4f}  "
-        f"{paint.turquoise}memory: {held / units.GIB:5.2f}GiB({100 * held / capacity:.2f}%)  "
-        f"{paint.blue}tps: {round(rate):,}{paint.reset}",
-    )  # fmt: skip
+    rate = event.tokens / validation_seconds(event, job) / job.layout.gpus
+
+    def told(rank: int) -> str:
+        value = event.loss if knows_loss(job, rank) else -1.0
+        return (
+            f"{paint.yellow}validate step: {event.step:2}  "
+            f"{paint.green}loss: {value:7.4f}  "
+            f"{paint.turquoise}memory: {held / units.GIB:5.2f}GiB({100 * held / capacity:.2f}%)  "
+            f"{paint.blue}tps: {round(rate):,}{paint.reset}"
+        )
+
+    yield from say(job, event.at, told)
     if event.step == 1:
         text = f"Synchronizing and adjusting timeout for all ProcessGroups to {TIMEOUT}"
         yield from say(job, event.at, text)
+
+
+def validation_seconds(event: events.Validated, job: Job) -> float:
+    """Seconds since the step was logged: of a validation, and of a save that came before it."""
+    saved = event.step in saved_steps(job)
+    return event.seconds + (checkpoint.seconds(job, event.step) if saved else 0.0)
 
 
 # --- checkpoints -------------------------------------------------------------------------
@@ -106,7 +135,7 @@ def _is_last(step: int, job: Job) -> bool:
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
     yield from say(job, event.at, "Saving the checkpoint (or staging if async is enabled).")
     if _is_last(event.step, job):
-        text = f"Saving a full checkpoint at last step, step {event.step}."
+        text = f"Saving a model only checkpoint in torch.float32 at last step, step {event.step}."
         yield from say(job, event.at, text)
 
 
@@ -129,14 +158,31 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
 
 
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
-    yield from say(job, event.at, f"Checkpointer is deleting {CHECKPOINTS}/step-{event.step}.")
+    """A thread of rank 0 deletes; after the last save nothing is deleted any more."""
+    path = f"{CHECKPOINTS}/step-{event.step}"
+    if shown_rank(job) == 0 and event.step != evicted_checkpoint(job, job.schedule.steps):
+        blocking = blocking_checkpoint(job, event.step)  # else it is noticed when it is over
+        begun = event.at - event.seconds if blocking else event.at
+        yield from _first(job, begun, f"Checkpointer is deleting {path}.")
+        text = f"Checkpointer deleted {path} in {event.seconds:.2f} seconds."
+        yield from _first(job, event.at, text)
+
+
+def _first(job: Job, at: float, text: str) -> Lines:
+    """A line of rank 0 alone."""
+    yield next(say(job, at, text))
 
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
-    if event.phase == "training":
-        yield from say(job, event.at, "Sleeping 2 seconds for other ranks to complete")
-        yield from say(job, event.at + 2, "Training completed")
-        yield from say(job, event.at + 2, "Process group destroyed")
+    """The other ranks have said that the training is completed while rank 0 sleeps."""
+    if event.phase != "training":
+        return
+    first = shown_rank(job) == 0
+    if first:
+        yield from _first(job, event.at, "Sleeping 2 seconds for other ranks to complete")
+    yield from say(job, event.at + 2 * first, "Training completed")
+    yield from say(job, event.at + 2 * first, "Destroying the purge thread.")
+    yield from say(job, event.at + 2, "Process group destroyed")
 
 
 LINES: dict[type, Render] = {

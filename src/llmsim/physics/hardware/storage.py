@@ -35,10 +35,15 @@ class Shard(NamedTuple):
     size: int  # bytes
 
 
-def checkpoint_bytes(job: Job) -> int:
-    """Bytes of a checkpoint: 12 or, with ZeRO, 14 per trained parameter, all experts included."""
-    zero = job.layout.sharding in ("zero1", "zero2", "zero3")
-    return (_BESIDE_BF16 if zero else _FULL_STATE) * trained_parameter_count(job.architecture)
+def checkpoint_bytes(job: Job, step: int = 0) -> int:
+    """Bytes of the checkpoint of a step, all experts included: 12 per trained parameter, or 14
+    where bf16 weights lie beside the optimizer's, as in ZeRO and in Megatron; the last one of some
+    frameworks has the weights alone.
+    """
+    last = job.framework.last_save_bytes if step == job.schedule.steps else 0
+    beside = job.layout.sharding in ("zero1", "zero2", "zero3") or job.layout.fp32_gradients
+    each = last or (_BESIDE_BF16 if beside else _FULL_STATE)
+    return each * trained_parameter_count(job.architecture)
 
 
 def _spread(job: Job, stream: str, index: int) -> float:
@@ -66,7 +71,7 @@ def _barrier_seconds(job: Job) -> float:
 
 def save_seconds(job: Job, step: int) -> float:
     """Seconds until a checkpoint is durable. BLOOM: 2.3 TB in 40 s at 57 GB/s."""
-    writing = checkpoint_bytes(job) / _bandwidth(job) * _slowdown(job, "storage save", step)
+    writing = checkpoint_bytes(job, step) / _bandwidth(job) * _slowdown(job, "storage save", step)
     return round(_barrier_seconds(job) + writing, 6)
 
 
@@ -80,7 +85,7 @@ def staging_seconds(job: Job, step: int) -> float:
 
     12 GB/s per GPU over PCIe, typically 0.5-5 s in all.
     """
-    copying = checkpoint_bytes(job) / job.layout.gpus / (12 * GB)
+    copying = checkpoint_bytes(job, step) / job.layout.gpus / (12 * GB)
     return round(0.3 + copying * _spread(job, "storage staging", step), 6)
 
 

@@ -43,7 +43,7 @@ def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[S
 
     `clock` is when the training began. All times are simulated seconds.
     """
-    size, seconds = storage.checkpoint_bytes(job), storage.save_seconds(job, step)
+    size, seconds = storage.checkpoint_bytes(job, step), storage.save_seconds(job, step)
     at = round(started + seconds, 6)
     saved = CheckpointSaved(at, step, path(job, step), size, seconds, round(at - clock, 6))
     old = evicted_checkpoint(job, step)
@@ -121,14 +121,14 @@ def _growth(job: Job, at: float, step: int) -> Iterator[BatchGrew]:
 
 def _start(job: Job, at: float, step: int) -> CheckpointStarted:
     return CheckpointStarted(
-        at, step, path(job, step), storage.checkpoint_bytes(job), job.layout.gpus
+        at, step, path(job, step), storage.checkpoint_bytes(job, step), job.layout.gpus
     )
 
 
 def _save(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
     yield _start(job, at, step)
     seconds = storage.save_seconds(job, step)
-    size = storage.checkpoint_bytes(job)
+    size = storage.checkpoint_bytes(job, step)
     yield from progress(job, at, seconds, "checkpoint", "Saving", size, "B", clock)
     yield from finished(job, step, at, clock)
 
@@ -136,7 +136,7 @@ def _save(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
 def _stage(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
     yield _start(job, at, step)
     seconds = storage.staging_seconds(job, step)
-    size = storage.checkpoint_bytes(job)
+    size = storage.checkpoint_bytes(job, step)
     yield from progress(job, at, seconds, "checkpoint", "Staging", size, "B", clock)
     ended = round(at + seconds, 6)
     yield CheckpointStaged(ended, step, seconds, round(ended - clock, 6))
