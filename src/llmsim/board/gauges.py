@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from llmsim.typed import NamedTuple
+from llmsim.typed import Literal, NamedTuple
+
+Fault = Literal["", "blamed", "gone"]
 
 
 class Gauge(NamedTuple):
@@ -15,6 +17,7 @@ class Gauge(NamedTuple):
     warmth: str  # cool, warm or hot
     gib: float
     watts: int
+    fault: Fault = ""  # whether it is to blame for an incident, or cannot be read any more
 
 
 class Cluster(NamedTuple):

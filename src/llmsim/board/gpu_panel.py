@@ -59,6 +59,15 @@ METRICS = (
 )
 
 
+# A GPU that cannot be read has this in the place of its values.
+GONE = "×", "x"
+
+
+def _styled(gauge: Gauge, style: str) -> str:
+    """The style, or that of an error where a GPU is to blame."""
+    return "error" if gauge.fault else style
+
+
 def _name(metric: Metric, width: int, unicode: bool) -> str:
     names = (name if unicode else name.replace("°", "") for name in metric.names)
     return next((name for name in names if len(name) <= width), "")
@@ -88,8 +97,13 @@ def _detailed(cluster: Cluster, screen: Screen) -> Kind:
 
     def cell(index: int, width: int) -> Row:
         gauge = cluster.read(index)
-        spans: list[Span] = [("label", f"{index:{digits}d}")]
+        spans: list[Span] = [(_styled(gauge, "label"), f"{index:{digits}d}")]
         for metric, size in zip(METRICS, values, strict=True):
+            if gauge.fault == "gone":
+                _, rest = rule(0.0, bars(width), screen.unicode)
+                cross = GONE[not screen.unicode]
+                spans += [("", "  "), ("track", rest), ("error", f" {cross:>{size}}")]
+                continue
             filled, rest = rule(metric.share(gauge), bars(width), screen.unicode)
             style = metric.style(gauge)
             spans += [("", "  "), (style, filled), ("track", rest)]
@@ -116,8 +130,12 @@ def _compact(cluster: Cluster, screen: Screen) -> Kind:
 
     def cell(index: int, width: int) -> Row:
         gauge = cluster.read(index)
-        spans: list[Span] = [("label", f"{index:{digits}d}")]
+        spans: list[Span] = [(_styled(gauge, "label"), f"{index:{digits}d}")]
         for metric in METRICS:
+            if gauge.fault == "gone":
+                _, rest = rule(0.0, bars(width) - 1, screen.unicode)
+                spans += [("", " "), ("error", GONE[not screen.unicode]), ("track", rest)]
+                continue
             filled, rest = rule(metric.share(gauge), bars(width), screen.unicode)
             spans += [("", " "), (metric.style(gauge), filled), ("track", rest)]
         return tuple(spans)
@@ -147,10 +165,11 @@ def _by_node(cluster: Cluster, screen: Screen) -> Kind:
 
     def cell(node: int, width: int) -> Row:
         gauges = [cluster.read(node * size + local) for local in range(size)]
-        spans: list[Span] = [("label", label(node, width))]
+        dead = all(gauge.fault == "gone" for gauge in gauges)
+        spans: list[Span] = [("error" if dead else "label", label(node, width))]
         for metric in METRICS:
             spans.append(("", " " * gap(width)))
-            spans += [(metric.style(g), level(metric.share(g), glyphs)) for g in gauges]
+            spans += [_glyph(metric, gauge, glyphs, screen) for gauge in gauges]
         return tuple(merged(spans))
 
     def words(width: int) -> Iterator[tuple[int, str]]:
@@ -159,6 +178,13 @@ def _by_node(cluster: Cluster, screen: Screen) -> Kind:
             yield place, _name(metric, size, screen.unicode)
 
     return Kind(cluster.nodes, least, least - digits + len(METRICS) + name, cell, words)
+
+
+def _glyph(metric: Metric, gauge: Gauge, glyphs: str, screen: Screen) -> Span:
+    """One column of a GPU: the height of a value, or a cross where there is none."""
+    if gauge.fault == "gone":
+        return ("error", GONE[not screen.unicode])
+    return (_styled(gauge, metric.style(gauge)), level(metric.share(gauge), glyphs))
 
 
 # --- laid out ------------------------------------------------------------------------------
@@ -222,7 +248,10 @@ def _airy(panel: Panel, cluster: Cluster, rows: int, screen: Screen) -> Panel:
 
 def _totals(cluster: Cluster, width: int, screen: Screen) -> Row:
     gauges = [cluster.read(index) for index in range(cluster.gpus)]
+    gauges = [gauge for gauge in gauges if gauge.fault != "gone"]
     count = len(gauges)
+    if not count:
+        return (("error", "all gone"),)
     parts = (
         ("busy", f"{100 * fsum(g.busy for g in gauges) / count:.0f}%"),
         ("filled", f"{max(g.gib for g in gauges):.1f}/{cluster.full.gib:.1f} GiB"),

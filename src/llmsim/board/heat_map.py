@@ -48,8 +48,10 @@ def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[R
     """A map of at most `rows` rows; the last one is its legend."""
     double = screen.color and screen.unicode
     part = section(cluster, width, max(1, rows - 1) * (2 if double else 1))
-    seen = [cluster.read(index).celsius for index in part.shown]
-    lines = [seen[at : at + part.wide] for at in range(0, len(seen), part.wide)]
+    gauges = [cluster.read(index) for index in part.shown]
+    shown = [HOTTEST if each.fault else each.celsius for each in gauges]
+    seen = [each.celsius for each in gauges if each.fault != "gone"] or [COOLEST]
+    lines = [shown[at : at + part.wide] for at in range(0, len(shown), part.wide)]
     drawn = _doubled(lines) if double else (_single(line, screen) for line in lines)
     legend = _legend(cluster, part, degrees(seen, screen), width, screen)
     return (*drawn, legend) if rows > 1 else tuple(drawn)

@@ -21,6 +21,7 @@ LABELS = 6  # cells of the curve's scale
 NAMES = 6  # cells of the sparklines' names
 LEAST_SPARK = 4  # cells
 VALIDATED = "⣿", "o"  # the mark of a validation on the curve
+BROKEN = "×", "x"  # the mark of an incident
 TWO_ROWS = 8  # rows from which on there are two rows of numbers, and one time axis for all curves
 
 
@@ -36,6 +37,7 @@ class Training(NamedTuple):
     rate_number: str
     throughput_number: str
     validated: tuple[tuple[int, float], ...] = ()  # step and loss of each validation so far
+    broken: tuple[int, ...] = ()  # the steps after which incidents struck
 
 
 def span(step: int, steps: int) -> int:
@@ -114,18 +116,32 @@ def _marked(
         if height <= 1.0:
             row = len(lines) - 1 - min(int(max(height, 0.0) * len(lines)), len(lines) - 1)
             label, *curve_spans = marked[row]
-            marked[row] = (label, *_with_mark(curve_spans, cell, mark))
+            marked[row] = (label, *_with_mark(curve_spans, cell, ("validation", mark)))
+    for step in training.broken:
+        cell = min(step * cells // steps, cells - 1)
+        row = _row_of(samples, cell * columns // cells, (low, high), len(lines))
+        label, *curve_spans = marked[row]
+        cross = ("error", BROKEN[not screen.unicode])
+        marked[row] = (label, *_with_mark(curve_spans, cell, cross))
     return marked
 
 
-def _with_mark(spans: Sequence[Span], cell: int, mark: str) -> Sequence[Span]:
+def _row_of(samples: Sequence[float], column: int, bounds: tuple[float, float], rows: int) -> int:
+    """The row of the curve in a column; the lowest where the curve has not come yet."""
+    if column >= len(samples) or isnan(samples[column]):
+        return rows - 1
+    (height,) = _scaled([samples[column]], *bounds)
+    return rows - 1 - min(int(max(height, 0.0) * rows), rows - 1)
+
+
+def _with_mark(spans: Sequence[Span], cell: int, mark: Span) -> Sequence[Span]:
     """The spans with a mark in the place of one cell."""
     kept: list[Span] = []
     place = 0
     for role, text in spans:
         if place <= cell < place + len(text):
             at = cell - place
-            kept += [(role, text[:at]), ("validation", mark), (role, text[at + 1 :])]
+            kept += [(role, text[:at]), mark, (role, text[at + 1 :])]
         else:
             kept.append((role, text))
         place += len(text)

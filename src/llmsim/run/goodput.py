@@ -31,9 +31,22 @@ def goodput(run: Run) -> Goodput:
     return Goodput(segments[-1].attempt, round(useful, 6), round(lost, 6), round(waited, 6))
 
 
+def goodput_until(run: Run, at: float) -> Goodput:
+    """The account up to the beginning of the segment that is going on at a moment."""
+    number = run.timeline.number_at(at)
+    known: dict[int, Goodput] = run.memo.setdefault("goodput", {})
+    if number not in known:
+        segments = [run.timeline[each] for each in range(number + 1)]
+        lost, waited = fsum(_lost(run, segments)), fsum(_waited(segments[:-1]))
+        useful = segments[-1].began - lost - waited
+        known.clear()
+        known[number] = Goodput(segments[-1].attempt, useful, lost, waited)
+    return known[number]
+
+
 def share(account: Goodput) -> float:
     """The useful part of the time, 0..1."""
-    return account.useful / (account.useful + account.lost + account.waiting)
+    return account.useful / ((account.useful + account.lost + account.waiting) or 1.0)
 
 
 def resumed_steps(segments: list[Segment]) -> dict[int, int]:

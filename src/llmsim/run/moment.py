@@ -9,7 +9,7 @@ from llmsim.job.milestones import epoch_of
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
 from llmsim.run import strains
-from llmsim.run.events import ModelSharded, RankJoined
+from llmsim.run.events import Incident, ModelSharded, RankJoined
 from llmsim.run.phases.launch import launched
 from llmsim.run.timeline import Run, Segment, step_in
 from llmsim.typed import NamedTuple
@@ -88,6 +88,17 @@ def readings(run: Run, at: float, gpus: Iterable[int] | None = None) -> tuple[Re
     own = {gpu: tuple(telemetry.recent(run.job, loads(run, at, gpu), at)) for gpu in odd(run, at)}
     wanted = range(run.job.layout.gpus) if gpus is None else gpus
     return tuple(telemetry.reading(run.job, gpu, at, own.get(gpu, done)) for gpu in wanted)
+
+
+def struck(run: Run, at: float) -> tuple[Incident, ...]:
+    """The labels of the incidents up to a moment, in order."""
+    known: list[tuple[Incident, ...]] = run.memo.setdefault("struck", [()])
+    number = run.timeline.number_at(at)
+    while len(known) <= number:
+        told = run.timeline[len(known) - 1].told
+        known.append((*known[-1], *(each for each in told if isinstance(each, Incident))))
+    now = (each for each in run.timeline[number].told if isinstance(each, Incident))
+    return (*known[number], *(each for each in now if each.at <= at))
 
 
 def odd(run: Run, at: float) -> frozenset[int]:

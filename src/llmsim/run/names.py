@@ -102,6 +102,38 @@ RESUMED_LINES = (
     "Have you tried turning sixteen thousand of them off and on again?",
 )
 
+# What there is to say when an attempt has failed, by the incident; "" is for the others.
+FAILED_LINES: dict[str, tuple[str, ...]] = {
+    "nccl-timeout": (
+        "Utilization was 100 % all the while. Management is pleased with the utilization.",
+        "Everybody waited for everybody, which is called a collective.",
+    ),
+    "gsp": ("The GPU has a processor of its own, which has decided to take a moment.",),
+    "gpu-lost": (
+        "It has fallen off the bus. Nobody saw it get on.",
+        "Seven of eight GPUs recommend this node.",
+    ),
+    "hbm-ecc": ("A cosmic ray has reviewed the code.", "Two bits have changed their minds."),
+    "nvlink": ("They are no longer on speaking terms.",),
+    "link-down": ("It is never the network, until it is.",),
+    "cuda-oom": (
+        "It would have fit, had it been smaller.",
+        "2 MiB short. The other 81,557 send their regards.",
+    ),
+    "data-killed": ("The kernel had to choose somebody, and it chose well.",),
+    "disk-full": ("There is no space left for the checkpoint of how to make space.",),
+    "node-fail": ("It has gone to a better rack.",),
+    "preempt": ("Somebody with a deadline needs these GPUs more. So they say.",),
+    "time-limit": ("The scheduler asked for an estimate, and has kept it.",),
+    "maintenance": ("A person is coming with a screwdriver.",),
+    "nan": ("Not a number. It never said that it was one.",),
+    "sdc": ("It was wrong quietly, like everybody else.",),
+    "loss-spike": ("A person has looked at the curve, and has felt something.",),
+    "segfault": ("No traceback, no note, no reason.",),
+    "init-fail": ("They could not agree on whom to meet.",),
+    "": ("It worked on one GPU.", "Reproducible, which is more than most results."),
+}
+
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -154,6 +186,12 @@ def sample(seed: int, number: int, loss: float) -> str:
 def last_line(seed: int) -> str:
     """The joke that a log ends with."""
     return noise.pick(seed, "last line", LAST_LINES)
+
+
+def failed_line(seed: int, attempt: int, kind: str) -> str:
+    """What there is to say when an incident of this kind has ended an attempt."""
+    lines = FAILED_LINES.get(kind) or FAILED_LINES[""]
+    return noise.pick(seed, "failed line", lines, attempt)
 
 
 def resumed_line(seed: int, attempt: int) -> str:

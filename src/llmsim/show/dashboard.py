@@ -11,18 +11,21 @@ from functools import lru_cache
 
 from llmsim.board.board import View
 from llmsim.board.gauges import Cluster, Gauge
+from llmsim.board.gauges import Fault as Blame
 from llmsim.board.plots import Training
 from llmsim.board.poster import Closing
 from llmsim.catalog.gpus import short_name
 from llmsim.job.milestones import last_logged, validated_steps
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
+from llmsim.physics.hardware.gauges import HEALTHY, Fault
+from llmsim.physics.hardware.host import CALM, Trouble
 from llmsim.physics.learning import learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
-from llmsim.run import names
+from llmsim.run import complaints, goodput, names
 from llmsim.run.cluster import hostname
-from llmsim.run.events import Incident, PhaseName, Step, Summary
-from llmsim.run.moment import Moment, readings, state
+from llmsim.run.events import PhaseName, Step, Summary
+from llmsim.run.moment import Moment, readings, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run, learner
 from llmsim.text import units
@@ -55,11 +58,11 @@ def _share(run: Run, moment: Moment) -> float:
 
 
 def _culprit(run: Run, moment: Moment) -> int:
-    """The rank at fault in a failure, and in the outage after it; -1 at other times."""
-    number = run.timeline.number_at(moment.at)
-    segment = run.timeline[number - 1] if moment.segment.kind == "outage" else moment.segment
-    faults = [each.rank for each in segment.told if isinstance(each, Incident)]
-    return faults[0] if faults and segment.kind == "failure" else -1
+    """The rank at fault in a failure, once it is known, and in the outage after it; else -1."""
+    if moment.segment.kind not in ("failure", "outage"):
+        return -1
+    *_, last = struck(run, moment.at) or (None,)
+    return last.rank if last and last.detected <= moment.at else -1
 
 
 def closing(event: Summary, job: Job) -> Closing:
@@ -97,6 +100,8 @@ class Dashboard:
         self._page: tuple[int, str] = (-1, "")
         self._read_at = 0.0  # the moment that the gauges show
         self._culprit = -1  # the rank whose GPU is marked; -1: none
+        self._faults: dict[int, Fault] = {}  # of GPUs, by rank
+        self._troubles: dict[int, Trouble] = {}  # of nodes
 
     def seen(self, at: float, shown: float, pace: float = 1.0) -> Callable[[], View]:
         """A function that returns the view of a simulated moment; see `view`."""
@@ -138,15 +143,20 @@ class Dashboard:
                 epoch = f"attempt {moment.attempt}"
             return doing, epoch, moment.step / schedule.steps, left.strip()
         left = units.hours(max(0.0, segment.ended - moment.at))
+        if segment.kind == "failure":
+            left = ""  # nobody knows
         return self._task(moment), "", _share(self.run, moment), left
 
     def _task(self, moment: Moment) -> str:
         """The current task of a launch or an export."""
         if moment.segment.kind == "outage":
             return f"waiting for attempt {moment.attempt + 1}"
-        for event in moment.segment.told:
-            if isinstance(event, Incident) and moment.segment.kind == "failure":
-                return f"{event.kind}, rank {event.rank:,} on {event.hostname}"
+        if moment.segment.kind == "failure":
+            *_, last = struck(self.run, moment.at) or (None,)
+            if last is None or moment.at < last.detected:  # nobody knows yet why
+                silent = units.hours(moment.at - moment.segment.began).strip()
+                return f"no step for {silent}"
+            return f"{last.kind}, rank {last.rank:,} on {last.hostname}"
         begun = tasks(self.run, self.run.timeline.number_at(moment.at))
         number = bisect_right(begun, moment.at, key=lambda task: task[0])
         return begun[number - 1][1] if number else moment.segment.kind
@@ -173,6 +183,9 @@ class Dashboard:
             numbers.append(("number", "mfu", f"{logged.mfu:.1%}"))
             norm = units.at_most_five(logged.gradient_norm).strip()
             numbers.append(("number", "gnorm", norm))
+        if moment.attempt > 1:
+            part = goodput.share(goodput.goodput_until(self.run, moment.at))
+            numbers.insert(2, ("warning", "goodput", f"{part:.0%}"))
         return Training(
             step=moment.step,
             steps=self.run.job.schedule.steps,
@@ -183,6 +196,7 @@ class Dashboard:
             rate_number=f"{logged.learning_rate:.2e}" if logged else "-",
             throughput_number=f"{logged.tokens_per_second:,.0f}" if logged else "-",
             validated=self._marks(taught, validated),
+            broken=tuple(dict.fromkeys(each.step for each in struck(self.run, moment.at))),
         )
 
     def _validations(self, job: Job, last: int) -> tuple[tuple[int, float], ...]:
@@ -206,6 +220,8 @@ class Dashboard:
             self._page, self._read_at = (page, moment.segment.kind), moment.at
             self._read.cache_clear()
             self._culprit = _culprit(self.run, moment)
+            self._faults = complaints.faults(self.run, moment.at)
+            self._troubles = complaints.troubles(self.run, moment.at)
         return Cluster(
             name=card.name,
             gpus=job.layout.gpus,
@@ -228,7 +244,15 @@ class Dashboard:
             memory=seen.memory_mib / card.memory_mib,
             power=seen.power_watts / card.tdp_watts,
             celsius=seen.temperature_c,
-            warmth="hot" if index == self._culprit else telemetry.thermal_state(seen.temperature_c),
+            warmth=telemetry.thermal_state(seen.temperature_c),
             gib=seen.memory_mib / 1024,
             watts=seen.power_watts,
+            fault=self._fault(index),
         )
+
+    def _fault(self, index: int) -> Blame:
+        """Whether a GPU is to blame, or cannot be read."""
+        lost = self._faults.get(index, HEALTHY).lost
+        if lost or self._troubles.get(index // gpus_per_node(self.run.job), CALM).silent:
+            return "gone"
+        return "blamed" if index == self._culprit else ""

@@ -33,7 +33,7 @@ SHARES = {
 HASTE = 8.0
 
 # What an incident adds to a show, as parts of it: each is over sooner if it is so in truth.
-INTERRUPTIONS = {"failure": 0.02, "outage": 0.012, "relaunch": 0.04}
+INTERRUPTIONS = {"failure": 0.03, "outage": 0.015, "relaunch": 0.04}
 
 
 class Pace:

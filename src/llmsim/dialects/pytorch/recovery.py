@@ -38,6 +38,11 @@ CODE = Code(
 Lines = Iterator[Line | Bar]
 
 
+def _failed(event: events.Failed, job: Job, screen: Screen) -> Lines:
+    """A dry line of its own, below all that the processes and the launcher have said."""
+    yield Line(paint([("joke", names.failed_line(job.seed, event.attempt, event.kind))], screen))
+
+
 def _restarted(event: events.Restarted, job: Job, screen: Screen) -> Lines:
     why = f", after {event.kind} on {event.hostname}, rank {event.rank:,}"
     if kind_named(event.kind).consequence == "numbers":
@@ -62,6 +67,7 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
 
 LINES: dict[type, Render] = {
     events.Symptom: spoken(CODE),
+    events.Failed: _failed,
     events.Restarted: _restarted,
     events.Resumed: _resumed,
 }

@@ -202,6 +202,7 @@ def _meter(event: events.Progress, label: str, width: int | None, screen: Screen
     return meter(
         event.done, event.total, event.elapsed, width, label, event.unit,
         scale=event.unit == "B", note=event.note, unicode=screen.unicode,
+        initial=event.initial,
     )  # fmt: skip
 
 

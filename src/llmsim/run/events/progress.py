@@ -48,3 +48,4 @@ class Progress(NamedTuple):
     note: str = ""  # text after the rates; tqdm calls it the postfix
     epoch: int = 0  # counted from 1, of an epoch's bar
     training_seconds: float = 0.0  # of an epoch's bar: see Step
+    initial: int = 0  # units that were done when this process began: its rate leaves them out

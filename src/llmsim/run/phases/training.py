@@ -218,6 +218,7 @@ def _bar(
         _epoch_began(run, epoch, segment.attempt),
     )
     moves = min(BAR_MOVES, step - before)
+    earlier = max(0, first_step(run, segment.attempt) - 1 - (epoch - 1) * per_epoch)
     for move in shown:
         done = before + (step - before) * move // moves - (epoch - 1) * per_epoch
         at = round(begun + seconds * move / moves, 6)
@@ -232,6 +233,7 @@ def _bar(
             elapsed,
             epoch=epoch,
             training_seconds=trained,
+            initial=earlier,
         )
 
 

@@ -1,0 +1,94 @@
+"""The board when something breaks: who is to blame, what is gone, where the curve was cut."""
+
+from functools import cache
+
+import pytest
+
+from llmsim.board.board import board
+from llmsim.job.records import Asked
+from llmsim.run.events import Failed, Incident
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import Run, Segment
+from llmsim.show.dashboard import Dashboard
+from llmsim.text.screen import TRUECOLOR, Screen
+from llmsim.text.style import Row
+from tests.incidents.told import job_on
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+@cache
+def run_with(kind: str, gpus: int = 16) -> tuple[Run, Incident, Segment]:
+    """A run, its one incident, and the segment in which it is told."""
+    run = run_of(job_on(7, gpus=gpus)._replace(asked=(Asked(kind, "share", 0.5, rank=5),)))
+    for segment in run.timeline:
+        for event in segment.told:
+            if isinstance(event, Incident):
+                return run, event, segment
+    raise AssertionError(kind)
+
+
+def rows(run: Run, at: float, size: tuple[int, int]) -> list[Row]:
+    screen = Screen(*size, color=True, unicode=True, live=True, colors=TRUECOLOR)
+    return board(Dashboard(run).view(at, 0.0), screen)
+
+
+def errors(shown: list[Row]) -> list[str]:
+    """The texts in the colour of errors."""
+    return [text.strip() for row in shown for role, text in row if role == "error"]
+
+
+def words(shown: list[Row]) -> str:
+    return "\n".join("".join(text for _, text in row) for row in shown)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nobody_knows_who_it_was_before_the_watchdog_says_so(size: tuple[int, int]) -> None:
+    run, label, segment = run_with("nccl-timeout")
+    silent = rows(run, 0.5 * (label.at + label.detected), size)
+    assert "no step for 0:0" in words(silent)
+    assert "nccl-timeout" not in words(silent)
+    assert "eta" not in words(silent)
+    (failed,) = [event for event in segment.told if isinstance(event, Failed)]
+    known = rows(run, 0.5 * (label.detected + failed.at), size)
+    assert "nccl-timeout" in words(known)
+    assert "5" in errors(known)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_lost_gpu_has_a_cross_and_no_numbers(size: tuple[int, int]) -> None:
+    run, label, segment = run_with("gpu-lost")
+    before = rows(run, label.at - 30.0, size)
+    assert "×" not in words(before)
+    during = rows(run, segment.ended - 0.01, size)
+    assert "5" in errors(during)
+    assert errors(during).count("×") >= 4
+    after = rows(run, label.over + 900.0, size)
+    assert "5" not in errors(after)
+
+
+def test_a_dead_node_has_crosses_alone() -> None:
+    run, label, segment = run_with("node-fail", gpus=64)
+    during = rows(run, segment.ended - 0.01, (80, 24))
+    name = label.hostname.rpartition("-")[2].lstrip("0")
+    assert any(text.endswith(name) for text in errors(during)), errors(during)
+    assert any("××××××××" in text for text in errors(during)), errors(during)
+
+
+@pytest.mark.parametrize("kind", ["gpu-lost", "preempt", "loss-spike"])
+def test_the_curve_has_a_mark_where_it_broke(kind: str) -> None:
+    run, label, _ = run_with(kind)
+    for size in SIZES:
+        assert "×" in errors(rows(run, label.over + 1200.0, size)), size
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_next_attempt_is_counted_and_so_is_what_the_time_was_good_for(
+    size: tuple[int, int],
+) -> None:
+    run, label, _ = run_with("gpu-lost")
+    first, second = (words(rows(run, at, size)) for at in (label.at - 30.0, label.over + 900.0))
+    assert "attempt 2" in second
+    assert "goodput" in second
+    assert "attempt" not in first
+    assert "goodput" not in first
