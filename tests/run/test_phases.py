@@ -162,6 +162,6 @@ def test_what_says_how_long_the_training_lasts_counts_from_its_beginning(seed: i
         assert bars
         for event in (*told, *bars):
             assert event.training_seconds == pytest.approx(event.at - began)
-        assert ended.seconds == pytest.approx(ended.at - began)
+        assert ended.lasted == pytest.approx(ended.at - began)
         for end in (run.only(events.Exported), run.only(events.Summary)):
-            assert end.training_seconds == pytest.approx(ended.seconds)
+            assert end.training_seconds == pytest.approx(ended.lasted)

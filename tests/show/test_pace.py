@@ -86,14 +86,14 @@ def by_phases(seed: int, incidents: str, duration: float) -> list[float]:
         seconds.append(shown)
         if isinstance(event, PhaseStarted):
             if event.phase in INTERRUPTIONS:
-                rates.append(min(1.0, INTERRUPTIONS[event.phase] * left / event.seconds))
+                rates.append(min(1.0, INTERRUPTIONS[event.phase] * left / event.own_seconds))
                 continue
             share = SHARES[event.phase] / times.get(event.phase, 1)
             if event.phase == "launch":
-                rates.append(min(1.0, share * duration / event.seconds))
+                rates.append(min(1.0, share * duration / event.own_seconds))
                 haste = HASTE if rates[-1] < 1.0 else 1.0
             else:
-                rates.append(share / (1 - SHARES["launch"]) * left / event.seconds)
+                rates.append(share / (1 - SHARES["launch"]) * left / event.own_seconds)
         elif isinstance(event, MeshBuilt):
             haste = 1.0
         elif isinstance(event, PhaseEnded):

@@ -15,7 +15,7 @@ from llmsim.catalog.gpus import is_a
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import Gpu, Model
 from llmsim.dialects.line import Render
-from llmsim.errors import OptionError
+from llmsim.errors import OptionError, Setting
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import AUTO
 from llmsim.job.records import Job
@@ -74,7 +74,7 @@ def _theirs(name: str) -> "Plugin":
     try:
         return plugin(name)
     except OptionError as error:
-        raise OptionError(f"--dialect {error}") from None
+        raise OptionError(Setting("dialect"), " ", *error.args) from None
 
 
 def lines_of(name: str) -> Mapping[type, Render]:

@@ -107,10 +107,11 @@ def _share(seed: int, stream: str, limit: int, index: int) -> float:
 def gamma_sum(seed: int, stream: str, count: int, limit: int) -> float:
     """Sum of the first `count` of `limit` independent gamma variates of mean 1."""
     top = limit.bit_length()
-    leaf, parts = (1 << top) + count, []
+    tree, leaf, parts = _tree(seed, stream, top), (1 << top) + count, []
     while leaf > 1:
         if leaf & 1:  # a whole left half lies before it
-            parts.append(_node(seed, stream, top, leaf - 1))
+            part = tree.get(leaf - 1)
+            parts.append(_node(seed, stream, top, leaf - 1) if part is None else part)
         leaf >>= 1
     return fsum(parts)
 

@@ -12,11 +12,11 @@ Task = Literal[
 
 
 class PhaseStarted(NamedTuple):
-    """A phase begins; it will take about `seconds`, the phases nested in it left out."""
+    """A phase begins."""
 
     at: float
     phase: PhaseName
-    seconds: float
+    own_seconds: float  # that it will take if nothing breaks, nested phases left out
 
 
 class PhaseCut(NamedTuple):
@@ -24,7 +24,7 @@ class PhaseCut(NamedTuple):
 
     at: float
     phase: PhaseName
-    seconds: float  # that it has lasted
+    lasted: float  # seconds since it began
 
 
 class PhaseEnded(NamedTuple):
@@ -32,7 +32,7 @@ class PhaseEnded(NamedTuple):
 
     at: float
     phase: PhaseName
-    seconds: float  # since it began, nested phases included
+    lasted: float  # seconds since it began, nested phases included
 
 
 class Progress(NamedTuple):

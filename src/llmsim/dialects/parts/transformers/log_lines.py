@@ -75,5 +75,5 @@ def evaluated(event: events.Validated, job: Job, screen: Screen, extra: Values =
 def trained(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
     """The end of the training: its numbers, and the full bar."""
     steps = job.schedule.steps
-    yield logged(train_values(job, event.seconds).items())
-    yield training_bar(job, screen, steps, event.seconds, ended=True)
+    yield logged(train_values(job, event.lasted).items())
+    yield training_bar(job, screen, steps, event.lasted, ended=True)

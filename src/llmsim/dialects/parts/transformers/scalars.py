@@ -41,7 +41,7 @@ def history(logged: StepMetrics, held_out: HeldOut) -> Table:
 
     def ended(event: events.PhaseEnded, job: Job) -> Iterator[Point]:
         if event.phase == "training":
-            values = train_values(job, event.seconds) | {"total_flos": flops(job)}
+            values = train_values(job, event.lasted) | {"total_flos": flops(job)}
             yield Point(event.at, job.schedule.steps, tuple(values.items()))
 
     return {events.Step: step, events.Validated: validated, events.PhaseEnded: ended}
