@@ -36,6 +36,8 @@ FRAMEWORKS = {
     "MaxText TPU": "maxtext",
     "tpu-recipes v7x": "maxtext",
     "AMD": "megatron",
+    "NeMo 24.07 FP8": "nemo",
+    "Megatron-Bridge FP8": "nemo",
 }
 
 
@@ -71,6 +73,11 @@ def _config(text: str, sequence: int) -> Architecture:
         adapter_rank=number["lora"],
         family="gpt2" if found["fam"] == "gpt2" else "llama",
         biases=bool(number["bias"]),
+        shared_experts=number.get("shared", 0),
+        dense_layers=number.get("dense", 0),
+        latent_width=number.get("latent", 0),
+        query_latent_width=number.get("queries", 0),
+        rope_width=number.get("rope", 0),
     )
 
 
@@ -96,6 +103,7 @@ def _layout(line: dict[str, str], gpu: Gpu) -> Layout:
         dp=int(flags["data"]),
         tp=int(flags["tensor"]),
         pp=int(flags["pipeline"]),
+        cp=int(flags.get("context", 1)),
         sharding=sharding,  # type: ignore[arg-type]
         recompute=recompute,  # type: ignore[arg-type]
         micro_batch=int(flags["mbs"]),
@@ -103,6 +111,8 @@ def _layout(line: dict[str, str], gpu: Gpu) -> Layout:
         fp32_gradients="fp32grad" in flags,
         ep=int(found[1]) if (found := re.search(r"\bEP(\d+)", line["note"])) else 1,
         sequence_parallel=not re.search("(no|without) sequence parallelism", line["note"]),
+        precision=flags.get("precision", "bf16"),  # type: ignore[arg-type]
+        interleave=int(found[1]) if (found := re.search(r"\bVPP?(\d+)", line["note"])) else 0,
         engine=_engine(line["source"], line["row"], flags),
     )
     # A row whose context ranks stand among its data ranks.

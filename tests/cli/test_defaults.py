@@ -71,6 +71,7 @@ def test_every_default_can_be_kept_in_a_variable_and_in_the_file(option: Any, fi
         "tidy": "on", "inhibit": "on", "color": "never", "dialect": "olmo", "recipe": "sft",
         "model": "Foo-7B", "dataset": "C4", "gpu": "H200", "evaluate": "on", "sample": "1s",
         "sequence": "4096", "batch": "512", "micro-batch": "2", "tp": "4", "pp": "2",
+        "cp": "2", "ep": "8",
         "sharding": "zero1", "recompute": "full", "precision": "bf16", "steps": "1000",
         "tokens": "20B", "lr": "3e-4", "log-every": "10",
         "release": "v0.2.0", "capture": "all",

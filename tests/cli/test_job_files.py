@@ -130,6 +130,11 @@ def test_the_file_of_any_run_plays_the_same_run(seed: int) -> None:
         {"recipe": "dpo"}, {"recipe": "grpo"}, {"recipe": "lora"}, {"evaluate": True},
         {"model": "Basalt-405B", "gpus": 4096, "recipe": "pretrain"}, {"gpus": 3}, {"tidy": True},
         {"model": "Archipelago-8x7B", "recipe": "pretrain"}, {"lr": 1e-5, "log_every": 7},
+        {"model": "Archipelago-8x7B", "recipe": "pretrain", "ep": 8, "gpu": "H200", "gpus": 64},
+        {"model": "X-8B", "recipe": "pretrain", "gpu": "H200", "gpus": 32, "cp": 2, "tp": 2},
+        {"model": "X-8B", "recipe": "pretrain", "gpu": "B200", "gpus": 32, "sharding": "hsdp"},
+        {"model": "X-8B", "recipe": "pretrain", "gpu": "B200", "precision": "mxfp8"},
+        {"model": "X-8B", "recipe": "pretrain", "gpu": "H200", "gpus": 8, "sequence": 131_072},
     ],
     ids=str,
 )  # fmt: skip
@@ -160,12 +165,12 @@ def test_the_same_bytes(tmp_path: Path, capfd: Captured) -> None:
             "[model] layers in FILE cannot be '2': give a whole number from 1 to 10,000.",
         ),
         (
-            "[parallel]\ncp = 2\n",
-            "[parallel] cp in FILE cannot be 2: context parallelism is not simulated yet.",
+            "[parallel]\ncp = 2\n[framework]\ndialect = 'olmo'\n",
+            "--dialect olmo shares no sequence between ranks: leave out --cp 2.",
         ),
         (
-            "[precision]\ncompute = 'fp8'\n",
-            "[precision] compute in FILE cannot be 'fp8': only bf16 is simulated so far.",
+            "[precision]\ncompute = 'fp8'\n[cluster]\ngpu = 'A100-SXM4-80GB'\n",
+            "--precision fp8 is not of NVIDIA A100-SXM4-80GB: it came with Ada, Hopper, MI300",
         ),
         ("[batch]\nglobal = true\n", "[batch] global in FILE cannot be true: give a whole number"),
         ("[cluster]\ngpu = 'H2000'\n", "[cluster] gpu in FILE 'H2000' is not in data/llm_gpus.txt"),
@@ -254,7 +259,10 @@ def ends_well(tables: dict[str, Any]) -> None:
         assert sentence.isprintable()
         assert sentence.endswith((".", "?")), sentence
         return
-    assert job.layout.gpus == job.layout.dp * job.layout.tp * job.layout.pp
+    layout = job.layout
+    assert layout.gpus == layout.dp * layout.cp * layout.tp * layout.pp
+    assert layout.dp * layout.cp % layout.ep == layout.dp % layout.replicas == 0
+    assert job.schedule.global_batch == layout.dp * layout.micro_batch * layout.accumulation
 
 
 @settings(max_examples=25, deadline=None)

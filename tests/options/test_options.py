@@ -58,6 +58,8 @@ RIGHT: list[tuple[str, str, object]] = [
     ("micro-batch", "2", 2),
     ("tp", "4", 4),
     ("pp", "2", 2),
+    ("cp", "2", 2),
+    ("ep", "8", 8),
     ("sharding", "zero1", "zero1"),
     ("recompute", "full", "full"),
     ("precision", "bf16", "bf16"),

@@ -141,6 +141,38 @@ def cooling(gpu: Gpu) -> float:
     return 1.0 if has_fast_link(gpu) else 1.15
 
 
+# --- precisions --------------------------------------------------------------------------
+
+# The first generations whose matrix units multiply in fp8, and in blocks of it with scales of their
+# own (MXFP8). Of TPUs v7x has fp8.
+_FP8 = ("Ada", "Hopper", "Blackwell", "Blackwell Ultra", "CDNA 3", "CDNA 4")
+_MXFP8 = ("Blackwell", "Blackwell Ultra", "CDNA 4")
+_FP8_TPU = "v7x"
+
+
+def multiplies(gpu: Gpu, precision: str) -> bool:
+    """Whether the GPU has matrix units for bf16, fp16, fp8 or mxfp8.
+
+    TPUs have no fp16. Transformer Engine has MXFP8 for data centers' Blackwell, not for GeForce.
+    """
+    tpu = vendor(gpu) == "Google"
+    if precision == "fp8":
+        return _FP8_TPU in gpu.name if tpu else generation(gpu) in _FP8
+    if precision == "mxfp8":
+        return generation(gpu) in _MXFP8 and has_hbm(gpu)
+    return precision == "bf16" or not tpu
+
+
+def first_precision(precision: str) -> str:
+    """Which GPUs have matrix units for a precision, in words."""
+    return {
+        "fp8": "it came with Ada, Hopper, MI300 and TPU v7x",
+        "mxfp8": "it came with B200 and MI350",
+        "fp16": "TPUs have bf16 and float32 alone",
+        "bf16": "every GPU has it",
+    }[precision]
+
+
 # --- software ----------------------------------------------------------------------------
 
 

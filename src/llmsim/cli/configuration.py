@@ -121,11 +121,22 @@ def _layout(job: Job) -> dict[str, object]:
         "data_parallel": layout.dp,
         "tensor_parallel": layout.tp,
         "pipeline_parallel": layout.pp,
+        "context_parallel": layout.cp,
+        "expert_parallel": layout.ep,
         "sharding": layout.sharding,
+        "replicas": layout.replicas,
         "recompute": layout.recompute,
+        "sequence_parallel": layout.sequence_parallel,
+        "interleaved_pieces": layout.interleave,
         "micro_batch_sequences": layout.micro_batch,
         "accumulated_micro_batches": layout.accumulation,
         "reference_model": layout.reference,
+        "precision": layout.precision,
+        "optimizer_states": "bf16" if layout.bf16_states else "fp32",
+        "frozen_base": "nf4" if layout.four_bit_base else None,
+        "compiled": layout.engine.compiled,
+        "fused_loss": layout.engine.fused_loss,
+        "flash_attention": layout.engine.flash,
     }
 
 

@@ -134,12 +134,22 @@ def _layout_clauses(layout: Mapping[str, Any]) -> list[Clause]:
         f"data {layout['data_parallel']:,}",
         f"tensor {layout['tensor_parallel']}",
         f"pipeline {layout['pipeline_parallel']}",
-        f"{layout['sharding']}",
+        *([f"context {layout['context_parallel']}"] if layout["context_parallel"] > 1 else []),
+        *([f"experts {layout['expert_parallel']}"] if layout["expert_parallel"] > 1 else []),
+        f"{layout['sharding']}" + _replicas(layout["replicas"]),
+        *([layout["precision"]] if layout["precision"] != "bf16" else []),
+        *(["states in bf16"] if layout["optimizer_states"] == "bf16" else []),
+        *(["base in nf4"] if layout["frozen_base"] else []),
         f"recompute {layout['recompute']}",
         f"micro-batch {layout['micro_batch_sequences']}",
         f"{layout['accumulated_micro_batches']} accumulated",
         *(["a reference model beside it"] if layout["reference_model"] else []),
     )
+
+
+def _replicas(count: int) -> str:
+    """How many replicas have the sharded weights, where there are several."""
+    return f" on each of {count:,} replicas" if count > 1 else ""
 
 
 def _batch_clauses(job: Job, batch: Mapping[str, Any]) -> list[Clause]:

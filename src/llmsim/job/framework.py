@@ -18,14 +18,23 @@ PRETRAINING = ("pretrain", "continue")
 FileBar = Literal["every", "quarters", "logged", "never"]
 FILE_BARS: tuple[FileBar, ...] = ("every", "quarters", "logged", "never")
 
-# Data parallelism alone, as in a trainer that works with any model: DDP, ZeRO-1 or FSDP, and
-# recomputation of whole layers.
 # Models of Hugging Face run in eager mode.
 EAGER = Engine(compiled=False, fused_loss=False, kernels=0.63, attention=0.97, step_seconds=0.03)
-DATA_PARALLEL = Parallelism(split=None, recomputes=("none", "full"), engine=EAGER)
+# Data parallelism alone, as in a trainer that works with any model: DDP, ZeRO-1 or FSDP, and
+# recomputation of whole layers. Accelerate's ParallelismConfig has context parallelism;
+# torch.compile, Liger's loss and the kernel of the attention are arguments; fp16's scaler is AMP's.
+DATA_PARALLEL = Parallelism(
+    split=None,
+    recomputes=("none", "full"),
+    engine=EAGER,
+    experts=False,
+    precisions=("bf16", "fp16"),
+    switches=("compiled", "fused_loss", "attention"),
+)
 
 # Megatron-LM's: tensors and stages are split, the optimizer's state is sharded over data ranks
-# (ZeRO-1), and gradients are added up in fp32.
+# (ZeRO-1), and gradients are added up in fp32. Transformer Engine has fp8, whose weights it keeps
+# twice; the optimizer's masters are fp32 always.
 MEGATRON = Parallelism(
     ("ddp", "zero1"),
     "zero1",
@@ -38,11 +47,24 @@ MEGATRON = Parallelism(
         tensor_overlap=0.5,
         wire=0.9,
         step_seconds=0.05,
+        fp8_copies=2.0,
     ),
+    replicas=False,
+    bf16_states=False,
+    four_bit_base=False,
+    switches=("attention", "sequence_parallel", "interleave"),
 )
 # With NVIDIA's own recipes.
 NEMO = MEGATRON._replace(
-    engine=Engine(kernels=1.27, attention=0.94, mixtures=0.85, overlap=0.75, wire=0.83)
+    engine=Engine(
+        kernels=1.27,
+        attention=0.94,
+        mixtures=0.85,
+        overlap=0.75,
+        wire=0.83,
+        fp8=1.63,
+        fp8_copies=2.0,
+    )
 )
 
 

@@ -6,8 +6,6 @@ Sharding = Literal["ddp", "zero1", "zero2", "zero3", "fsdp2"]
 SHARDINGS: tuple[Sharding, ...] = ("ddp", "zero1", "zero2", "zero3", "fsdp2")
 Recompute = Literal["none", "selective", "full"]
 RECOMPUTES: tuple[Recompute, ...] = ("none", "selective", "full")
-
-
 Precision = Literal["bf16", "fp16", "fp8", "mxfp8"]
 PRECISIONS: tuple[Precision, ...] = ("bf16", "fp16", "fp8", "mxfp8")
 
@@ -21,6 +19,7 @@ class Engine(NamedTuple):
 
     compiled: bool = True  # torch.compile, XLA or hand-written kernels join element-wise operations
     fused_loss: bool = True  # the loss needs no fp32 copy of the logits
+    flash: bool = True  # attention never writes its scores to memory
     gathers_logits: bool = False  # every tensor rank holds the logits of the whole vocabulary
     interleaves: bool = True  # a pipeline stage has several pieces of the model
     kernels: float = 1.0  # speed of its matrix products against the default's
@@ -29,8 +28,11 @@ class Engine(NamedTuple):
     again: float = 1.0  # cost of a recomputed forward pass against the default's
     overlap: float = 0.76  # part of the traffic between data ranks that can hide
     tensor_overlap: float = 0.1  # the same between tensor ranks
+    expert_overlap: float = 0.5  # the same of tokens on their way to experts and back
     wire: float = 0.74  # speed of its traffic between data ranks against nccl-tests
     step_seconds: float = 0.012  # what a step costs beside its micro-batches
+    fp8: float = 1.7  # speed of its products in fp8 against bf16
+    fp8_copies: float = 0.0  # bytes a parameter that copies of the weights in fp8 take
 
 
 class Layout(NamedTuple):
@@ -55,11 +57,19 @@ class Layout(NamedTuple):
     precision: Precision = "bf16"  # of the matrix products
     bf16_states: bool = False  # weights, gradients and moments all in bf16
     four_bit_base: bool = False  # frozen weights in NF4 (QLoRA)
+    interleave: int = 0  # pieces of the model on a pipeline stage; 0: as many as go
     engine: Engine = Engine()
 
 
+# What of its engine a framework may let people choose.
+Switch = Literal["compiled", "fused_loss", "attention", "sequence_parallel", "interleave"]
+SWITCHES: tuple[Switch, ...] = (
+    "compiled", "fused_loss", "attention", "sequence_parallel", "interleave",
+)  # fmt: skip
+
+
 class Parallelism(NamedTuple):
-    """How a framework can spread a model."""
+    """How a framework can spread a model, and in which precisions it trains."""
 
     # Over data ranks alone, leanest last; a large model takes the last at once.
     whole: tuple[Sharding, ...] = ("ddp", "zero1", "fsdp2")
@@ -71,6 +81,14 @@ class Parallelism(NamedTuple):
     fp32_gradients: bool = False
     fp32_logits: bool = False
     engine: Engine = Engine()
+    context: bool = True  # ranks can share each sequence
+    experts: bool = True  # data ranks can share the experts of a layer
+    replicas: bool = True  # weights can be sharded within replicas alone (HSDP)
+    precisions: tuple[Precision, ...] = PRECISIONS
+    bf16_states: bool = True  # weights and moments can be in bf16 alone
+    four_bit_base: bool = True  # LoRA can keep the frozen weights in NF4
+    switches: tuple[Switch, ...] = SWITCHES
+    latent_attention: bool = True  # it builds latent attention and shared experts (DeepSeek-V3)
 
 
 def shards_weights(layout: Layout) -> bool:

@@ -35,6 +35,11 @@ class Architecture(NamedTuple):
     adapter_rank: int = 0  # LoRA: only adapters of this rank train; 0 trains every weight
     family: Family = "llama"
     biases: bool = False  # GPT-2 has biases beside each matrix and in each norm
+    shared_experts: int = 0  # experts of a layer that every token visits, beside the active ones
+    dense_layers: int = 0  # first layers of a mixture, which are as wide as the visited experts
+    latent_width: int = 0  # of keys and values together: latent attention (MLA); 0 has none
+    query_latent_width: int = 0  # of queries in latent attention; 0: queries are not compressed
+    rope_width: int = 0  # of the part of a head that carries positions in latent attention
 
 
 # GPT-2 learns a vector for each of 1,024 positions, and its users pad its 50,257 tokens to a
@@ -42,12 +47,40 @@ class Architecture(NamedTuple):
 GPT2_POSITIONS, _PADDING = 1024, 128
 
 
+def attention_width(config: Architecture) -> float:
+    """Elements of a head that a score and its value take, on average: 128 in Llama.
+
+    In latent attention a query has 128 + 64 elements, and a value 128 (DeepSeek-V3): 160.
+    """
+    return config.head_width + config.rope_width / 2
+
+
 def attention_parameters(config: Architecture) -> int:
     """Weights of one attention block: query, key, value and output projections."""
+    if config.latent_width:
+        return _latent_attention_parameters(config)
     query = config.heads * config.head_width
     key_value = config.kv_heads * config.head_width
     biases = query + 2 * key_value + config.hidden_size if config.biases else 0
     return config.hidden_size * (2 * query + 2 * key_value) + biases
+
+
+def _latent_attention_parameters(config: Architecture) -> int:
+    """Weights of one block of multi-head latent attention, with the norms of its latents.
+
+    DeepSeek-V3 (arXiv 2412.19437, section 2.1.1): 187,107,328 in each of its 61 layers.
+    """
+    hidden, latent, queries = config.hidden_size, config.latent_width, config.query_latent_width
+    query = config.heads * (config.head_width + config.rope_width)
+    down = hidden * (latent + config.rope_width) + latent
+    up = latent * config.heads * 2 * config.head_width
+    asking = hidden * queries + queries + queries * query if queries else hidden * query
+    return asking + down + up + config.heads * config.head_width * hidden
+
+
+def visited_experts(config: Architecture) -> int:
+    """Experts of a layer that a token visits: the chosen ones and the shared ones."""
+    return config.active_experts + config.shared_experts
 
 
 def expert_parameters(config: Architecture) -> int:
@@ -63,10 +96,24 @@ def norm_parameters(config: Architecture) -> int:
 
 
 def block_parameters(config: Architecture, experts: int) -> int:
-    """Weights of one layer with this number of experts: all experts, or the active ones."""
+    """Weights of one layer with this number of routed experts: all of them, or the active ones.
+
+    The shared experts come on top.
+    """
     router = config.hidden_size * config.experts if config.experts > 1 else 0
-    norms = 2 * norm_parameters(config)
-    return attention_parameters(config) + experts * expert_parameters(config) + router + norms
+    inner = (experts + config.shared_experts) * expert_parameters(config)
+    return attention_parameters(config) + inner + router + 2 * norm_parameters(config)
+
+
+def dense_saving(config: Architecture, experts: int) -> int:
+    """By how many weights the dense layers of a mixture are smaller than as many others.
+
+    `experts` is the number of routed experts of the others. DeepSeek-V3's first three layers have
+    one feed-forward block of 18,432, which is as wide as 8 + 1 experts of 2,048.
+    """
+    router = config.hidden_size * config.experts
+    fewer = (experts - config.active_experts) * expert_parameters(config) + router
+    return config.dense_layers * fewer
 
 
 def padded_vocabulary(config: Architecture) -> int:
@@ -89,7 +136,8 @@ def position_parameters(config: Architecture) -> int:
 def _count(config: Architecture, experts: int) -> int:
     embeddings = embedding_parameters(config) * (1 if config.tied else 2)
     embeddings += position_parameters(config)
-    return embeddings + config.layers * block_parameters(config, experts) + norm_parameters(config)
+    blocks = config.layers * block_parameters(config, experts) - dense_saving(config, experts)
+    return embeddings + blocks + norm_parameters(config)
 
 
 def parameter_count(config: Architecture) -> int:
@@ -112,9 +160,20 @@ def trained_parameter_count(config: Architecture) -> int:
         return parameter_count(config)
     query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
     sides = 2 * (config.hidden_size + query) + 2 * (config.hidden_size + key_value)
+    if config.latent_width:
+        sides = _latent_sides(config)
     if config.experts == 1:
         sides += 3 * (config.hidden_size + config.feed_forward)
     return config.layers * config.adapter_rank * sides
+
+
+def _latent_sides(config: Architecture) -> int:
+    """Widths of both sides of every projection of latent attention, added up."""
+    hidden, latent, queries = config.hidden_size, config.latent_width, config.query_latent_width
+    query = config.heads * (config.head_width + config.rope_width)
+    asking = hidden + 2 * queries + query if queries else hidden + query
+    down, up = hidden + latent + config.rope_width, latent + 2 * config.heads * config.head_width
+    return asking + down + up + config.heads * config.head_width + hidden
 
 
 # Published configurations, used as they are when a size is within 3 % of their exact count.

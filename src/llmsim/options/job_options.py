@@ -6,10 +6,10 @@ what does not go together.
 
 from math import isfinite
 
-from llmsim.catalog.lists import parse_size, quoted
-from llmsim.errors import CatalogError, OptionError
+from llmsim.catalog.lists import parse_size
+from llmsim.errors import CatalogError
 from llmsim.job.framework import CAPTURES
-from llmsim.job.layout import RECOMPUTES, SHARDINGS
+from llmsim.job.layout import PRECISIONS, RECOMPUTES, SHARDINGS
 from llmsim.options.option import Option
 from llmsim.options.parsing import choice, whole_number
 from llmsim.options.wanted import ANYTHING, Wanted
@@ -21,7 +21,8 @@ LONGEST_SEQUENCE = 1 << 24  # tokens; published contexts end at 10 million
 LARGEST_BATCH = 1 << 20  # sequences of a global batch
 MOST_STEPS = 10**7
 HIGHEST_RATE = 10.0  # a learning rate; Adam's are far below 1
-PRECISIONS = ("bf16",)
+# What data ranks may share; hsdp is fsdp2 on each of several replicas.
+ASKED_SHARDINGS = (*SHARDINGS, "hsdp")
 
 
 def parse_tokens(text: str) -> int:
@@ -41,13 +42,6 @@ def parse_rate(text: str) -> float:
     if not (isfinite(rate) and 0 < rate <= HIGHEST_RATE):
         raise ValueError
     return rate
-
-
-def parse_precision(text: str) -> str:
-    """What matrices are multiplied in; only what the physics has figures for."""
-    if text in PRECISIONS:
-        return text
-    raise OptionError(f"cannot be {quoted(text)}: only {either(PRECISIONS)} is simulated so far.")
 
 
 LONGEST_RELEASE = 40  # characters
@@ -82,9 +76,11 @@ JOB_OPTIONS = (
     _whole("micro-batch", LARGEST_BATCH, "sequences a rank takes at once", "what fits"),
     _whole("tp", MOST_GPUS, "tensor-parallel ranks", "what the model needs"),
     _whole("pp", MOST_GPUS, "pipeline stages", "what the model needs"),
+    _whole("cp", MOST_GPUS, "ranks that share each sequence", "1, or what fits"),
+    _whole("ep", MOST_GPUS, "data ranks that share a mixture's experts", "1"),
     Option(
-        "sharding", choice(*SHARDINGS), either(SHARDINGS),
-        f"what data ranks share: {either(SHARDINGS)}", "what the model needs", "KIND",
+        "sharding", choice(*ASKED_SHARDINGS), either(ASKED_SHARDINGS),
+        f"what data ranks share: {either(ASKED_SHARDINGS)}", "what the model needs", "KIND",
         names_job=True,
     ),
     Option(
@@ -93,8 +89,8 @@ JOB_OPTIONS = (
         "what the memory needs", "HOW", names_job=True,
     ),
     Option(
-        "precision", parse_precision, either(PRECISIONS),
-        "what matrices are multiplied in: bf16", "bf16", "TYPE", names_job=True,
+        "precision", choice(*PRECISIONS), either(PRECISIONS),
+        f"what matrices are multiplied in: {either(PRECISIONS)}", "bf16", "TYPE", names_job=True,
     ),
     _whole("steps", MOST_STEPS, "optimizer steps of the run", "drawn"),
     Option(

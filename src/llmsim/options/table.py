@@ -50,6 +50,8 @@ class Options(NamedTuple):
     micro_batch: int | None = None
     tp: int | None = None
     pp: int | None = None
+    cp: int | None = None
+    ep: int | None = None
     sharding: str | None = None
     recompute: str | None = None
     precision: str | None = None

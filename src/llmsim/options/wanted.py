@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from llmsim.job.layout import Recompute, Sharding
+from llmsim.job.layout import Precision, Recompute
 from llmsim.job.schedule import Decay
 from llmsim.typed import Any, NamedTuple
 
@@ -29,6 +29,11 @@ class Wanted(NamedTuple):
     context: int | None = None
     experts: int | None = None
     active_experts: int | None = None
+    shared_experts: int | None = None
+    dense_layers: int | None = None
+    kv_latent: int | None = None
+    query_latent: int | None = None
+    rope_dim: int | None = None
     tied: bool | None = None
     family: str | None = None
     biases: bool | None = None
@@ -47,8 +52,13 @@ class Wanted(NamedTuple):
     dp: int | None = None
     tp: int | None = None
     pp: int | None = None
-    sharding: Sharding | None = None
+    cp: int | None = None
+    ep: int | None = None
+    sharding: Any = None  # a Sharding, or "hsdp"
+    replicas: int | None = None
     recompute: Recompute | None = None
+    sequence_parallel: bool | None = None
+    interleave: int | None = None
     # The section batch:
     micro_batch: int | None = None
     batch: int | None = None
@@ -56,7 +66,12 @@ class Wanted(NamedTuple):
     sequence: int | None = None
     ramp: tuple[tuple[int, int], ...] | None = None  # (first step, sequences) of each stage
     # The section precision:
-    precision: str | None = None
+    precision: Precision | None = None
+    states: str | None = None
+    base: str | None = None
+    compiled: bool | None = None
+    fused_loss: bool | None = None
+    attention: str | None = None
     # The section schedule:
     steps: int | None = None
     tokens: int | None = None

@@ -6,6 +6,7 @@ A given value is kept, and refused with the arithmetic when it cannot fit.
 from collections.abc import Callable, Iterable
 
 from llmsim.catalog import records
+from llmsim.catalog.gpus import multiplies
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.dialects import registry
 from llmsim.dialects.registry import DEFAULT, framework_of, is_usual, runs_on
@@ -29,6 +30,7 @@ from llmsim.planning.possible import (
     refuse_beyond,
     refuse_impossible,
     refuse_positions,
+    refuse_uneven,
     wish_of,
 )
 from llmsim.planning.speech import decay_of
@@ -92,13 +94,20 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
         tuple(d for d in records.datasets() if d.kind in ((asked.kind,) if asked.kind else kinds)),
     )
     dataset = records.in_rows(dataset, recipe.kinds[0])
-    devices = tuple(gpu for gpu in records.gpus() if is_usual(framework, gpu))
+    precision = asked.precision or "bf16"
+    devices = tuple(
+        gpu for gpu in records.gpus() if is_usual(framework, gpu) and multiplies(gpu, precision)
+    )
+    if not devices:
+        reason = f" runs on no GPU that multiplies in {precision}."
+        raise PlanError(Setting("dialect", framework.name), reason)
     gpu = _gpu(options, framework, lambda: drawn("gpu", devices))
     config = config_of(framework, model, asked)._replace(adapter_rank=rank_of(recipe, asked))
     model = counted(model, config, asked) if named or is_sized(asked) else model
     sequence = asked.sequence or min(config.context, recipe.longest_sequence)
     refuse_beyond(framework, config, wish_of(asked))
     refuse_positions(config, sequence)
+    refuse_uneven(config, sequence, gpu, wish_of(asked))
     if config.family != "gpt2":  # rotary positions go on as far as a sequence does
         config = config._replace(context=max(config.context, sequence))
     demand = Demand(model, config, gpu, sequence, recipe, framework, wish_of(asked))

@@ -1,5 +1,7 @@
 """The model of a job: a listed one, one of a name that says its size, or one given by its sizes."""
 
+from collections.abc import Iterator
+
 from llmsim.catalog import records
 from llmsim.catalog.records import LARGEST_MODEL, SMALLEST_MODEL, Model
 from llmsim.errors import CatalogError, PlanError, Setting
@@ -26,6 +28,11 @@ _SIZES = {
     "context": "context",
     "experts": "experts",
     "active_experts": "active_experts",
+    "shared_experts": "shared_experts",
+    "dense_layers": "dense_layers",
+    "kv_latent": "latent_width",
+    "query_latent": "query_latent_width",
+    "rope_dim": "rope_width",
     "tied": "tied",
 }
 
@@ -71,10 +78,25 @@ def _completed(config: Architecture, sizes: dict[str, Any]) -> Architecture:
     config = config._replace(**sizes)
     if config.heads % config.kv_heads:
         raise PlanError(f"{config.heads} heads are no multiple of kv_heads = {config.kv_heads}.")
+    for sentence in _odd(config):
+        raise PlanError(sentence)
+    return config
+
+
+def _odd(config: Architecture) -> Iterator[str]:
+    """What of experts and latents does not go together."""
     if config.active_experts > config.experts:
         visited = f"active_experts = {config.active_experts}"
-        raise PlanError(f"{visited} are more than experts = {config.experts}.")
-    return config
+        yield f"{visited} are more than experts = {config.experts}."
+    if config.dense_layers > config.layers:
+        dense = f"dense_layers = {config.dense_layers}"
+        yield f"{dense} are more than the model's {config.layers} layers."
+    if (config.shared_experts or config.dense_layers) and config.experts == 1:
+        yield "shared_experts and dense_layers are of a mixture: give experts, too."
+    if config.family == "gpt2" and config.latent_width:
+        yield "GPT-2 has no latent attention: leave out kv_latent."
+    if (config.query_latent_width or config.rope_width) and not config.latent_width:
+        yield "query_latent and rope_dim are of latent attention: give kv_latent, too."
 
 
 def _inner(config: Architecture, width: int) -> int:

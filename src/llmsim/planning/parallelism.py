@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from llmsim.catalog.records import Gpu
-from llmsim.job.layout import Layout, Parallelism, Recompute, Sharding
+from llmsim.job.layout import Layout, Parallelism, Recompute, Sharding, state_ranks
 from llmsim.model.architecture import Architecture, parameter_count
 from llmsim.physics.hardware import memory
+from llmsim.physics.hardware.stages import pieces
 from llmsim.physics.speed import throughput
-from llmsim.planning.wish import FREE, Wish
+from llmsim.planning.wish import FREE, Wish, as_wished
+from llmsim.typed import NamedTuple
 
 # Tensor x pipeline splits, simplest first: none, then within a node, then across nodes.
 TENSORS, PIPELINES = (1, 2, 4, 8), (1, 2, 4, 8, 16, 32)
+# Ranks that share each sequence, from this length on; a shorter one stays whole.
+CONTEXTS, LONG_CONTEXT = (1, 2, 4, 8, 16), 32_768
 
 # The batch may grow by this factor before the model is split to keep the batch small.
 GROWTH = 4
@@ -27,23 +31,45 @@ def node_size(gpus: int, per_node: int) -> int:
     return next(size for size in range(min(gpus, per_node), 0, -1) if gpus % size == 0)
 
 
+class Split(NamedTuple):
+    """Into how many parts tensors, layers and sequences are cut."""
+
+    tp: int
+    pp: int
+    cp: int
+
+    @property
+    def ranks(self) -> int:
+        """GPUs that hold one copy of the model and of a micro-batch."""
+        return self.tp * self.pp * self.cp
+
+
 def _splits(
     config: Architecture, gpus: int, per_node: int, able: Parallelism, wish: Wish
-) -> Iterator[tuple[int, int]]:
-    """The tensor x pipeline splits that divide the cluster, the node, the heads and the layers."""
+) -> Iterator[Split]:
+    """The splits that divide the cluster, the node, the heads, the layers and the sequence."""
     splits = able.split and (able.mixtures or config.experts == 1)
-    for tp, pp in _candidates(wish) if splits else ((1, 1),):
-        if (
-            (able.tensors_alone or pp > 1 or tp == 1)
-            and gpus % (tp * pp) == 0
-            and per_node % tp == 0
-            and _slices(config, tp, wish)
-            and pp <= (config.layers if wish.pp else config.layers // 2)
-            and wish.dp in (0, gpus // (tp * pp))
-            and wish.tp in (0, tp)
-            and wish.pp in (0, pp)
-        ):
-            yield tp, pp
+    for cp in _contexts(config, able, wish):
+        for tp, pp in _candidates(wish) if splits else ((1, 1),):
+            split = Split(tp, pp, cp)
+            if (
+                (able.tensors_alone or pp > 1 or tp == 1)
+                and gpus % split.ranks == 0
+                and per_node % tp == 0
+                and _slices(config, tp, wish)
+                and pp <= (config.layers if wish.pp else config.layers // 2)
+                and wish.dp in (0, gpus // split.ranks)
+                and wish.tp in (0, tp)
+                and wish.pp in (0, pp)
+            ):
+                yield split
+
+
+def _contexts(config: Architecture, able: Parallelism, wish: Wish) -> tuple[int, ...]:
+    """Context-parallel ranks to try: long sequences may be shared, others only if that is asked."""
+    if wish.cp or not able.context or config.context < LONG_CONTEXT:
+        return (wish.cp or 1,)
+    return tuple(cp for cp in CONTEXTS if config.context % (2 * cp) == 0)
 
 
 def _candidates(wish: Wish) -> Iterator[tuple[int, int]]:
@@ -90,12 +116,13 @@ def _bases(
 ) -> Iterator[Layout]:
     """Every split of the cluster with every sharding that suits it, simplest first."""
     size = node_size(gpus, wish.per_node or gpu.per_node)
-    for tp, pp in _splits(config, gpus, size, able, wish):
+    for split in _splits(config, gpus, size, able, wish):
+        dp, (tp, pp, cp) = gpus // split.ranks, split
         for sharding in _shardings(config, gpus, tp * pp > 1, able, wish):
-            yield Layout(
+            base = Layout(
                 gpus=gpus,
                 nodes=gpus // size,
-                dp=gpus // (tp * pp),
+                dp=dp,
                 tp=tp,
                 pp=pp,
                 sharding=sharding,
@@ -103,8 +130,30 @@ def _bases(
                 reference=reference,
                 fp32_gradients=able.fp32_gradients,
                 fp32_logits=able.fp32_logits,
+                cp=cp,
+                replicas=(wish.replicas or gpus // size) if wish.hybrid else 1,
                 engine=able.engine,
             )
+            base = as_wished(base, wish)
+            if _shares(config, base, wish):
+                yield base._replace(interleave=wish.interleave or pieces(config, base))
+
+
+def _shares(config: Architecture, layout: Layout, wish: Wish) -> bool:
+    """Whether data and context ranks can be divided into replicas and shares of the experts."""
+    ranks = state_ranks(layout)
+    return (
+        layout.dp % layout.replicas == 0
+        and not (wish.hybrid and (layout.replicas == 1 or ranks == 1))
+        and ranks % layout.ep == 0
+        and config.experts % layout.ep == 0
+    )
+
+
+def _interleaved(layout: Layout, wish: Wish) -> Layout:
+    """The layout with one piece a stage, where its micro-batches do not fill whole rounds."""
+    rounds = layout.accumulation % layout.pp == 0
+    return layout if wish.interleave or rounds else layout._replace(interleave=1)
 
 
 def _leaves_a_rest(sequences: int, dp: int, micro_batch: int) -> bool:
@@ -183,10 +232,11 @@ def leanest_layout(
 
     None where no layout is as it was asked for.
     """
+    config = config._replace(context=sequence or config.context)
     bases = _bases(config, gpu, gpus, reference, able, wish)
     recompute, micro_batch = wish.recompute or able.recomputes[-1], wish.micro_batch or 1
     layouts = (base._replace(recompute=recompute, micro_batch=micro_batch) for base in bases)
-    tokens = sequence or config.context
+    tokens = config.context
     needed = {layout: memory.total(memory.estimate(config, layout, tokens)) for layout in layouts}
     return min(needed, key=lambda layout: needed[layout], default=None)
 
@@ -224,6 +274,7 @@ def _with_micro_batch(
             layout = base._replace(
                 recompute=recompute, micro_batch=micro_batch, accumulation=accumulation
             )
+            layout = _interleaved(layout, wish)
             if memory.total(memory.estimate(config, layout, config.context)) <= limit:
                 return layout
     return None

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from llmsim.catalog.gpus import first_precision, multiplies
 from llmsim.catalog.records import Gpu
 from llmsim.errors import PlanError, Setting
 from llmsim.job.framework import Framework
+from llmsim.job.layout import Parallelism, Precision
 from llmsim.model.architecture import GPT2_POSITIONS, Architecture
 from llmsim.options.wanted import Wanted
 from llmsim.planning.parallelism import node_size, shardings, shares_heads
@@ -12,6 +14,7 @@ from llmsim.planning.wish import Wish, unit
 from llmsim.text.wording import either
 
 Sentence = tuple[str | Setting, ...]
+HYBRID = "hsdp"  # sharded within replicas: FSDP on each, whose gradients are added up
 
 
 def wish_of(wanted: Wanted) -> Wish:
@@ -20,29 +23,59 @@ def wish_of(wanted: Wanted) -> Wish:
         dp=wanted.dp or 0,
         tp=wanted.tp or 0,
         pp=wanted.pp or 0,
-        sharding=wanted.sharding,
+        cp=wanted.cp or 0,
+        ep=wanted.ep or 0,
+        sharding="fsdp2" if wanted.sharding == HYBRID else wanted.sharding,
+        hybrid=wanted.sharding == HYBRID,
+        replicas=wanted.replicas or 0,
         recompute=wanted.recompute,
+        sequence_parallel=wanted.sequence_parallel,
+        interleave=wanted.interleave or 0,
         micro_batch=wanted.micro_batch or 0,
         batch=wanted.batch or 0,
         accumulation=wanted.accumulation or 0,
         per_node=wanted.gpus_per_node or 0,
+        precision=wanted.precision,
+        bf16_states=None if wanted.states is None else wanted.states == "bf16",
+        four_bit_base=None if wanted.base is None else wanted.base == "nf4",
+        compiled=wanted.compiled,
+        fused_loss=wanted.fused_loss,
+        flash=None if wanted.attention is None else wanted.attention == "flash",
     )
 
 
 def can_do(framework: Framework, wish: Wish, mixture: bool = False) -> bool:
     """Whether the framework can spread a model as it is asked to."""
-    return not any(_beyond(framework, wish, mixture))
+    return not any((*_beyond(framework, wish, mixture), *_unable(framework, wish)))
 
 
 def refuse_impossible(config: Architecture, gpu: Gpu, gpus: int, wish: Wish) -> None:
     """Raises PlanError for the first thing that cannot be, on this number of GPUs."""
-    for sentence in (*_undivided(config, gpus, wish), *_ranks(gpu, gpus, wish)):
+    for sentence in (
+        *_undivided(config, gpus, wish),
+        *_ranks(gpu, gpus, wish),
+        *_shares(gpu, gpus, wish),
+    ):
         raise PlanError(*sentence)
 
 
 def refuse_beyond(framework: Framework, config: Architecture, wish: Wish) -> None:
     """Raises PlanError for the first thing that the framework cannot do."""
-    for sentence in _beyond(framework, wish, config.experts > 1):
+    beyond = (
+        *_unable(framework, wish),
+        *_beyond(framework, wish, config.experts > 1),
+        *_unbuilt(framework, config),
+        *_pointless(config, wish),
+    )
+    for sentence in beyond:
+        raise PlanError(*sentence)
+
+
+def refuse_uneven(config: Architecture, sequence: int, gpu: Gpu, wish: Wish) -> None:
+    """Raises PlanError for what cannot be on any number of GPUs: of sequence, experts, layers and
+    precision.
+    """
+    for sentence in (*_pieces(config, sequence, wish), *_too_old(gpu, wish)):
         raise PlanError(*sentence)
 
 
@@ -79,6 +112,115 @@ def _beyond(framework: Framework, wish: Wish, mixture: bool) -> Iterator[Sentenc
             yield speaker, " does not do ", Setting(name, kind), f": give {either(kinds)}."
 
 
+def _unable(framework: Framework, wish: Wish) -> Iterator[Sentence]:
+    """What the framework cannot do of ranks, precisions and switches."""
+    able, speaker = framework.parallelism, Setting("dialect", framework.name)
+    if wish.precision == "fp16":
+        known = tuple(each for each in able.precisions if each != "fp16")
+        skips = "cannot be: its loss scale skips steps, which no run shows yet"
+        yield *_about("precision", "fp16", skips), f": give {either(known)}."
+    if wish.cp > 1 and not able.context:
+        yield (
+            speaker,
+            " shares no sequence between ranks: leave out ",
+            Setting("cp", str(wish.cp)),
+            ".",
+        )
+    if wish.ep > 1 and not able.experts:
+        yield (
+            speaker,
+            " shares no experts between ranks: leave out ",
+            Setting("ep", str(wish.ep)),
+            ".",
+        )
+    if (wish.hybrid or wish.replicas > 1) and not able.replicas:
+        yield speaker, " has no replicas of sharded weights: leave out sharding = hsdp."
+    if wish.precision and wish.precision not in able.precisions:
+        asked = Setting("precision", wish.precision)
+        yield speaker, " does not train in ", asked, f": give {either(able.precisions)}."
+    if wish.bf16_states and not able.bf16_states:
+        yield speaker, " keeps its optimizer's weights in fp32: leave out states = bf16."
+    if wish.four_bit_base and not able.four_bit_base:
+        yield speaker, " has no weights in 4 bits: leave out base = nf4."
+    yield from _fixed(speaker, able, wish)
+
+
+def _fixed(speaker: Setting, able: Parallelism, wish: Wish) -> Iterator[Sentence]:
+    """What of its engine the framework lets nobody choose."""
+    engine = able.engine
+    fixed = {
+        "compiled": (wish.compiled, engine.compiled, "true", "false"),
+        "fused_loss": (wish.fused_loss, engine.fused_loss, "true", "false"),
+        "attention": (wish.flash, engine.flash, "flash", "eager"),
+        "sequence_parallel": (wish.sequence_parallel, True, "true", "false"),
+    }
+    for name, (asked, own, on, off) in fixed.items():
+        if asked not in (None, own) and name not in able.switches:
+            yield speaker, f" has {name} = {on if own else off} alone: leave it out."
+    if wish.interleave > 1 and not ("interleave" in able.switches and engine.interleaves):
+        yield speaker, f" has one piece of the model a stage, not interleave = {wish.interleave}."
+
+
+def _unbuilt(framework: Framework, config: Architecture) -> Iterator[Sentence]:
+    """Models that the framework does not build."""
+    special = config.latent_width or config.shared_experts or config.dense_layers
+    if special and not framework.parallelism.latent_attention:
+        kinds = "no latent attention, shared experts or dense first layers"
+        yield Setting("dialect", framework.name), f" has {kinds}."
+
+
+def _pointless(config: Architecture, wish: Wish) -> Iterator[Sentence]:
+    """What is asked for without the thing that it is of."""
+    if wish.ep > 1 and config.experts == 1:
+        yield _about("ep", wish.ep, "shares experts, and the model is dense.")
+    if wish.four_bit_base and not config.adapter_rank:
+        lora = Setting("recipe", "lora")
+        yield "base = nf4 is of frozen weights, and all of these train: give ", lora, "."
+    if wish.four_bit_base and wish.precision in ("fp8", "mxfp8"):
+        yield (f"base = nf4 is multiplied in bf16, not in {wish.precision}.",)
+    if wish.replicas > 1 and not wish.hybrid:
+        yield (f"replicas = {wish.replicas} are of sharding = hsdp: give both.",)
+    if wish.interleave > 1 and wish.pp == 1:
+        yield (f"interleave = {wish.interleave} is of a pipeline, and pp is 1.",)
+
+
+def _pieces(config: Architecture, sequence: int, wish: Wish) -> Iterator[Sentence]:
+    """What does not come out even of sequences, experts and layers."""
+    cp, ep = wish.cp or 1, wish.ep or 1
+    if cp > 1 and sequence % (2 * cp):
+        halves = f"2 x {cp} = {2 * cp}: each rank takes two pieces of a sequence."
+        yield _about("cp", cp, f"does not go with {sequence:,} tokens, no multiple of {halves}")
+    if config.experts % ep:
+        yield _about("ep", ep, f"does not divide the model's {config.experts} experts.")
+    if wish.pp and wish.interleave > 1 and wish.pp * wish.interleave > config.layers:
+        pieces = f"pp {wish.pp} x interleave {wish.interleave} = {wish.pp * wish.interleave:,}"
+        yield (f"{pieces} are more pieces than the model's {config.layers} layers.",)
+
+
+def _shares(gpu: Gpu, gpus: int, wish: Wish) -> Iterator[Sentence]:
+    """What does not come out even of the data and context ranks: experts and replicas."""
+    ep, cp = wish.ep or 1, wish.cp or 1
+    dp = wish.dp or gpus // ((wish.tp or 1) * (wish.pp or 1) * cp) or 1
+    ranks = dp * cp
+    known = bool(wish.dp or (wish.tp and wish.pp))
+    nodes = gpus // node_size(gpus, wish.per_node or gpu.per_node)
+    if (known or ranks < ep) and ranks % ep:
+        yield _about("ep", ep, f"does not divide the {ranks:,} data and context ranks.")
+    replicas = wish.replicas or nodes
+    if wish.hybrid and replicas == 1:
+        yield ("sharding = hsdp has a replica on each node, and there is one: give replicas.",)
+    elif wish.hybrid and known and (dp % replicas or ranks == replicas):
+        shared = f"replicas = {replicas:,} of sharding = hsdp do not divide dp {dp:,}"
+        yield (f"{shared} into parts of two ranks or more.",)
+
+
+def _too_old(gpu: Gpu, wish: Wish) -> Iterator[Sentence]:
+    """A precision that the GPU does not multiply in."""
+    asked: Precision = wish.precision or "bf16"
+    if not multiplies(gpu, asked):
+        yield _about("precision", asked, f"is not of {gpu.name}: {first_precision(asked)}.")
+
+
 def _undivided(config: Architecture, gpus: int, wish: Wish) -> Iterator[Sentence]:
     """What does not come out even: heads, layers, batch."""
     tp, pp = wish.tp or 1, wish.pp or 1
@@ -90,7 +232,7 @@ def _undivided(config: Architecture, gpus: int, wish: Wish) -> Iterator[Sentence
     if pp > config.layers:
         stages = f"are more stages than the model's {config.layers} layers."
         yield _about("pp", pp, stages)
-    dp, micro = wish.dp or gpus // (tp * pp) or 1, wish.micro_batch or 1
+    dp, micro = wish.dp or gpus // (tp * pp * (wish.cp or 1)) or 1, wish.micro_batch or 1
     if (wish.dp or (wish.tp and wish.pp)) and wish.batch % (dp * micro):
         ranks = f"{dp:,} data ranks x {micro} sequences of a micro-batch = {dp * micro:,}"
         yield _about("batch", wish.batch, f"is no multiple of {ranks}.")
@@ -106,7 +248,7 @@ def _undivided(config: Architecture, gpus: int, wish: Wish) -> Iterator[Sentence
 def _ranks(gpu: Gpu, gpus: int, wish: Wish) -> Iterator[Sentence]:
     """Where ranks, GPUs and nodes do not agree."""
     tp, whole, per_node = wish.tp or 1, unit(wish), wish.per_node or gpu.per_node
-    parts = {"dp": wish.dp, "tp": wish.tp, "pp": wish.pp}
+    parts = {"dp": wish.dp, "tp": wish.tp, "pp": wish.pp} | ({"cp": wish.cp} if wish.cp else {})
     product = " x ".join(f"{name} {ranks}" for name, ranks in parts.items() if ranks)
     if gpus % whole or (all(parts.values()) and gpus != whole):
         multiple = "" if all(parts.values()) else ", or a multiple of it"

@@ -1,6 +1,7 @@
 """A job as a job file says it: every key, so that the file plays the same run."""
 
 from llmsim.catalog.records import KINDS
+from llmsim.job.layout import Layout
 from llmsim.job.records import Job, gpus_per_node
 
 Value = object
@@ -22,11 +23,15 @@ def tables_of(job: Job) -> dict[str, dict[str, Value]]:
             "dp": job.layout.dp,
             "tp": job.layout.tp,
             "pp": job.layout.pp,
-            "sharding": job.layout.sharding,
+            "cp": job.layout.cp,
+            "ep": job.layout.ep,
+            **_sharding(job.layout),
             "recompute": job.layout.recompute,
+            "sequence_parallel": job.layout.sequence_parallel,
+            "interleave": job.layout.interleave,
         },
         "batch": _batch(job),
-        "precision": {"compute": job.layout.precision},
+        "precision": _precision(job),
         "schedule": _schedule(job),
         "framework": _framework(job),
         "recipe": _recipe(job),
@@ -52,6 +57,27 @@ def _framework(job: Job) -> dict[str, Value]:
     )
 
 
+def _sharding(layout: Layout) -> dict[str, Value]:
+    """What data ranks share, and in HSDP on how many replicas."""
+    if layout.replicas == 1:
+        return {"sharding": layout.sharding}
+    return {"sharding": "hsdp", "replicas": layout.replicas}
+
+
+def _precision(job: Job) -> dict[str, Value]:
+    layout, engine = job.layout, job.layout.engine
+    told: dict[str, Value] = {
+        "compute": layout.precision,
+        "states": "bf16" if layout.bf16_states else "fp32",
+        "compiled": engine.compiled,
+        "fused_loss": engine.fused_loss,
+        "attention": "flash" if engine.flash else "eager",
+    }
+    if job.architecture.adapter_rank:
+        told["base"] = "nf4" if layout.four_bit_base else "bf16"
+    return told
+
+
 def _model(job: Job) -> dict[str, Value]:
     config = job.architecture
     told: dict[str, Value] = {
@@ -69,6 +95,14 @@ def _model(job: Job) -> dict[str, Value]:
     }
     if config.experts > 1:
         told |= {"experts": config.experts, "active_experts": config.active_experts}
+    special = {
+        "shared_experts": config.shared_experts,
+        "dense_layers": config.dense_layers,
+        "kv_latent": config.latent_width,
+        "query_latent": config.query_latent_width,
+        "rope_dim": config.rope_width,
+    }
+    told |= {key: value for key, value in special.items() if value}
     return told | ({"biases": True} if config.biases else {})
 
 

@@ -22,6 +22,13 @@ _MODEL = {
     "num_local_experts": ("model", "experts"),
     "num_experts": ("model", "experts"),
     "num_experts_per_tok": ("model", "active_experts"),
+    "n_routed_experts": ("model", "experts"),
+    "n_shared_experts": ("model", "shared_experts"),
+    "first_k_dense_replace": ("model", "dense_layers"),
+    "kv_lora_rank": ("model", "kv_latent"),
+    "q_lora_rank": ("model", "query_latent"),
+    "qk_nope_head_dim": ("model", "head_dim"),
+    "qk_rope_head_dim": ("model", "rope_dim"),
 }
 _TRAINING = {
     "per_device_train_batch_size": ("batch", "micro"),
@@ -32,10 +39,15 @@ _TRAINING = {
     "logging_steps": ("schedule", "log_every"),
     "save_steps": ("schedule", "save_every"),
     "eval_steps": ("schedule", "validate_every"),
+    "torch_compile": ("precision", "compiled"),
+    "use_liger_kernel": ("precision", "fused_loss"),
 }
+_ADAPTERS = {"r": ("recipe", "rank")}  # PEFT's adapter_config.json
 _USED = (
     "_name_or_path", "model_type", "architectures", "max_steps", "num_train_epochs",
     "warmup_steps", "warmup_ratio", "lr_scheduler_type", "gradient_checkpointing", "fsdp", "bf16",
+    "fp16", "quantization_config", "load_in_4bit", "attn_implementation", "parallelism_config",
+    "peft_type", "v_head_dim", "qk_head_dim",
 )  # fmt: skip
 # The defaults of TrainingArguments.
 _DEFAULTS = {
@@ -56,18 +68,57 @@ def read_json(text: str) -> Configuration:
     given = _objects(text)
     if any(name in given for name in (*_TRAINING, "num_train_epochs", "max_steps")):
         given = _DEFAULTS | given
-    read = sorted_into(given, _MODEL | _TRAINING, _USED)
+    tuned = given.get("peft_type") == "LORA"
+    read = sorted_into(given, _MODEL | _TRAINING | (_ADAPTERS if tuned else {}), _USED)
     job, unused = read.tables, [*read.unused]
     job["framework"] = {"dialect": "hf"}
+    if tuned:
+        job.setdefault("recipe", {})["name"] = "lora"
+    _precision(given, job)
     path = given.get("_name_or_path")
     if isinstance(path, str) and path.strip("/"):
         job.setdefault("model", {})["name"] = path.rstrip("/").rpartition("/")[2]
     if "learning_rate" in given:
         job.setdefault("schedule", {}).update(_schedule(given, unused))
-        parallel = {"sharding": "fsdp2" if given.get("fsdp") else "ddp"}
         recompute = "full" if given.get("gradient_checkpointing") else "none"
-        job["parallel"] = parallel | {"recompute": recompute}
+        job["parallel"] = _parallel(given, unused) | {"recompute": recompute}
     return Configuration(job, tuple(unused))
+
+
+def _precision(given: Given, job: dict[str, dict[str, Any]]) -> None:
+    """Weights in 4 bits, which are LoRA's (QLoRA), fp16, and the kernel of the attention."""
+    quantized = given.get("quantization_config", given)
+    if isinstance(quantized, dict) and quantized.get("load_in_4bit") is True:
+        job.setdefault("precision", {})["base"] = "nf4"
+        job.setdefault("recipe", {})["name"] = "lora"
+    if given.get("fp16") is True:
+        job.setdefault("precision", {})["compute"] = "fp16"
+    if given.get("attn_implementation") == "eager":
+        job.setdefault("precision", {})["attention"] = "eager"
+
+
+# Sizes of Accelerate's ParallelismConfig.
+_SIZES = ("dp_replicate_size", "dp_shard_size", "cp_size")
+
+
+def _parallel(given: Given, unused: list[str]) -> dict[str, Any]:
+    """What data ranks share, by `fsdp` and by the sizes of Accelerate's ParallelismConfig."""
+    told: dict[str, Any] = {"sharding": "fsdp2" if given.get("fsdp") else "ddp"}
+    if "hybrid_shard" in str(given.get("fsdp")):
+        told["sharding"] = "hsdp"
+    sizes = given.get("parallelism_config", {})
+    if not isinstance(sizes, dict):
+        raise ValueError("its parallelism_config is no object")  # noqa: TRY004  # readers raise one kind
+    copies, shards, cp = (sizes.get(name, 1) for name in _SIZES)
+    if not all(isinstance(size, int) and size > 0 for size in (copies, shards, cp)):
+        raise ValueError("its parallelism_config has sizes that are no whole numbers")
+    if cp > 1:
+        told |= {"cp": cp, "sharding": "fsdp2"}
+    if shards > 1:
+        told |= {"sharding": "hsdp", "replicas": copies} if copies > 1 else {"sharding": "fsdp2"}
+        told["dp"] = copies * shards
+    unused += [f"parallelism_config.{name}" for name in sizes if name not in _SIZES]
+    return told
 
 
 def _objects(text: str) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     weights = "--model_name_or_path" if job.recipe.released else "--config_name"
     script = (
         f"run_clm.py {weights} models/{job.model.name} --dataset_name {job.dataset.name} "
-        f"--do_train --do_eval {log_lines.data_flags(job)} --bf16 {log_lines.logging_flags(job)} "
+        f"--do_train --do_eval {log_lines.data_flags(job)} --bf16{log_lines.switch_flags(job)} "
+        f"{log_lines.logging_flags(job)} "
         f"--report_to wandb --output_dir checkpoints/{job.run_name}"
     )
     yield from shell.typed(screen, shell.torchrun(job, script))

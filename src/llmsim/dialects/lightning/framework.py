@@ -5,7 +5,7 @@ from llmsim.job.layout import Engine
 
 # Fitted to MosaicML's Composer, which wraps a plain model in FSDP as Lightning does.
 ENGINE = Engine(
-    compiled=False, kernels=1.05, attention=0.67, again=0.93, overlap=0.6, step_seconds=0.024
+    compiled=False, kernels=1.05, attention=0.70, again=0.93, overlap=0.6, step_seconds=0.024
 )
 
 FRAMEWORK = Framework(
@@ -18,5 +18,11 @@ FRAMEWORK = Framework(
     blocking_checkpoints=True,
     shuffles=True,
     file_bar="logged",
-    parallelism=DATA_PARALLEL._replace(engine=ENGINE),
+    parallelism=DATA_PARALLEL._replace(
+        engine=ENGINE,
+        context=False,
+        precisions=("bf16", "fp16", "fp8"),  # fp8 by its TransformerEnginePrecision
+        switches=("compiled", "attention"),
+        latent_attention=False,
+    ),
 )

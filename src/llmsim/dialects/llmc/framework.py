@@ -30,5 +30,17 @@ FRAMEWORK = Framework(
     max_parameters=1_000_000_000,
     known_gpus=tuple(PEAKS),
     file_bar="never",
-    parallelism=Parallelism(("ddp", "zero1"), None, recomputes=("none", "selective")),
+    parallelism=Parallelism(
+        ("ddp", "zero1"),
+        None,
+        recomputes=("none", "selective"),
+        context=False,
+        experts=False,
+        replicas=False,
+        precisions=("bf16",),
+        bf16_states=False,
+        four_bit_base=False,
+        switches=(),
+        latent_attention=False,
+    ),
 )

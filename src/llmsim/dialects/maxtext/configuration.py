@@ -28,7 +28,10 @@ def axes(job: Job) -> dict[str, int]:
     """The sizes of the mesh's axes; a pipeline's stages come first."""
     layout = job.layout
     data = "fsdp" if shards_weights(layout) else "data"
-    split = {"stage": layout.pp, data: layout.dp, "tensor": layout.tp}
+    split = {"stage": layout.pp, "context": layout.cp, "expert": layout.ep, "tensor": layout.tp}
+    split[data] = layout.dp // layout.replicas // layout.ep or 1
+    if layout.replicas > 1:
+        split["data"] = layout.replicas
     names = AXES if layout.pp == 1 else ("stage", *(name for name in AXES if name != "stage"))
     return {name: split.get(name, 1) for name in names}
 
@@ -133,7 +136,10 @@ def _derived(job: Job) -> dict[str, object]:
         "attn_logits_soft_cap": None,
         "checkpoint_dir": f"{place}/checkpoints/",
         "constant_bound_config": [],
-        "context_parallel_size": 1,
+        "attention": "autoselected" if layout.engine.flash else "dot_product",
+        "context_parallel_size": layout.cp,
+        "quantization": "fp8" if layout.precision == "fp8" else "",
+        "weight_dtype": "bfloat16" if layout.bf16_states else "float32",
         "data_sharding": (tuple(sizes),),
         "dcn_parallelism": [-1 if name == "data" else 1 for name in sizes],
         "decoder_block": f"DecoderBlockType.{'MIXTRAL' if architecture.experts > 1 else 'LLAMA2'}",
@@ -165,6 +171,8 @@ def _derived(job: Job) -> dict[str, object]:
     }
     if layout.pp > 1:
         derived["pipeline_parallel_layers"] = architecture.layers
-        derived["num_pipeline_repeats"] = architecture.layers // layout.pp
+        pieces = max(1, layout.interleave)
+        derived["num_layers_per_pipeline_stage"] = architecture.layers // layout.pp // pieces
+        derived["num_pipeline_repeats"] = pieces
         derived["num_pipeline_microbatches"] = layout.pp
     return derived

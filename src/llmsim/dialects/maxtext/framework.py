@@ -21,9 +21,12 @@ FRAMEWORK = Framework(
     prints_nan_step=True,
     file_bar="never",
     parallelism=Parallelism(
+        precisions=("bf16", "fp8"),
+        four_bit_base=False,
+        switches=("attention", "interleave"),
         engine=Engine(
             attention=0.97, mixtures=0.6, again=0.8, overlap=0.4, wire=0.62, step_seconds=0.044
-        )
+        ),
     ),
     source="github.com/AI-Hypercomputer/maxtext",
     release="v0.1.0",

@@ -10,7 +10,7 @@ from llmsim.dialects.maxtext.configuration import axes, config, model, typed
 from llmsim.dialects.maxtext.orbax import restored
 from llmsim.dialects.parts import shell
 from llmsim.job.records import Job, batch_tokens
-from llmsim.model.architecture import parameter_count
+from llmsim.model.architecture import attention_width, parameter_count
 from llmsim.physics.hardware import memory
 from llmsim.physics.speed import throughput
 from llmsim.run import events
@@ -123,7 +123,7 @@ def step_flops(job: Job) -> float:
 def _attention(job: Job) -> float:
     """FLOPs of attention a token, the masked half included."""
     config = job.architecture
-    return 12.0 * config.layers * config.heads * config.head_width * job.schedule.sequence
+    return 12.0 * config.layers * config.heads * attention_width(config) * job.schedule.sequence
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from llmsim.dialects.megatron.defaults import FALSE, NONE, OTHERS, TRUE
 from llmsim.job.records import Job
+from llmsim.model.architecture import visited_experts
 from llmsim.physics.hardware.stages import stage_layers
 from llmsim.physics.learning import learning_rate
 from llmsim.physics.speed.batch_ramp import consumed
@@ -25,6 +26,68 @@ def distributed_optimizer(job: Job) -> bool:
     (--use-distributed-optimizer).
     """
     return job.layout.sharding != "ddp" and job.layout.dp > 1
+
+
+def virtual_stages(job: Job) -> int | None:
+    """Pieces of the model on a pipeline stage with interleaving; None in plain 1F1B."""
+    return job.layout.interleave if job.layout.interleave > 1 else None
+
+
+def _interleaving(job: Job) -> dict[str, object]:
+    """The arguments of a pipeline's stages and their pieces.
+
+    Pieces have equally many layers, if need be with the embedding and the loss as one each.
+    """
+    config, layout, pieces = job.architecture, job.layout, virtual_stages(job)
+    uneven = config.layers % (layout.pp * (pieces or 1)) > 0
+    last = layout.pp - 1
+    told: dict[str, object] = {"virtual_pipeline_model_parallel_size": pieces}
+    if pieces and uneven:
+        told |= dict.fromkeys(_ACCOUNTS, True)
+        told["num_virtual_stages_per_pipeline_rank"] = pieces
+    elif pieces:
+        told["num_layers_per_virtual_pipeline_stage"] = config.layers // layout.pp // pieces
+    elif uneven:
+        told["decoder_first_pipeline_num_layers"] = stage_layers(config, layout, 0)
+        told["decoder_last_pipeline_num_layers"] = stage_layers(config, layout, last)
+    return told
+
+
+_ACCOUNTS = ("account_for_embedding_in_pipeline_split", "account_for_loss_in_pipeline_split")
+
+
+def _mixture(job: Job) -> dict[str, object]:
+    """The arguments of experts and of latent attention."""
+    config = job.architecture
+    told: dict[str, object] = {"expert_model_parallel_size": job.layout.ep}
+    if job.layout.ep > 1:
+        told["moe_token_dispatcher_type"] = "alltoall"
+    if config.shared_experts:
+        width = config.shared_experts * config.feed_forward
+        told["moe_shared_expert_intermediate_size"] = width
+    if config.dense_layers:
+        sparse = config.layers - config.dense_layers
+        told["moe_layer_freq"] = [0] * config.dense_layers + [1] * sparse
+        told["ffn_hidden_size"] = visited_experts(config) * config.feed_forward
+    if config.latent_width:
+        told |= {
+            "multi_latent_attention": True,
+            "kv_lora_rank": config.latent_width,
+            "q_lora_rank": config.query_latent_width or None,
+            "qk_head_dim": config.head_width,
+            "qk_pos_emb_head_dim": config.rope_width,
+            "v_head_dim": config.head_width,
+        }
+    return told
+
+
+def _precision(job: Job) -> dict[str, object]:
+    """The arguments of fp8: Transformer Engine's formats, scaled by tensor or by blocks."""
+    if job.layout.precision == "bf16":
+        return {}
+    recipe = "mxfp8" if job.layout.precision == "mxfp8" else "delayed"
+    told = {"fp8": "hybrid" if recipe == "delayed" else "e4m3", "fp8_recipe": recipe}
+    return told | ({"fp8_amax_history_len": 1024} if recipe == "delayed" else {})
 
 
 def data_path(job: Job) -> str:
@@ -74,15 +137,14 @@ def of(job: Job) -> dict[str, object]:
     full = layout.recompute == "full"
     stable = schedule.decay == "wsd"
     experts = config.experts if config.experts > 1 else None
-    uneven = config.layers % layout.pp > 0
     return {
+        "attention_backend": "AttnBackend.auto" if layout.engine.flash else "AttnBackend.unfused",
         "async_save": True if job.background_saves else None,
         "data_parallel_size": layout.dp,
         "data_path": [data_path(job)],
-        "decoder_first_pipeline_num_layers": stage_layers(config, layout, 0) if uneven else None,
-        "decoder_last_pipeline_num_layers": stage_layers(config, layout, layout.pp - 1)
-        if uneven
-        else None,
+        "context_parallel_size": layout.cp,
+        "decoder_first_pipeline_num_layers": None,
+        "decoder_last_pipeline_num_layers": None,
         "encoder_num_layers": config.layers,
         "encoder_seq_length": schedule.sequence,
         "eval_interval": schedule.validate_every,
@@ -117,7 +179,7 @@ def of(job: Job) -> dict[str, object]:
         "save_interval": schedule.save_every,
         "seed": job.seed,
         "seq_length": schedule.sequence,
-        "sequence_parallel": layout.tp > 1,
+        "sequence_parallel": layout.tp > 1 and layout.sequence_parallel,
         "tensor_model_parallel_size": layout.tp,
         "tokenizer_model": f"{SAVED}/tokenizer",
         "untie_embeddings_and_output_weights": not config.tied,
@@ -125,6 +187,9 @@ def of(job: Job) -> dict[str, object]:
         "vocab_size": config.vocabulary,
         "world_size": layout.gpus,
         **_lengths(job),
+        **_interleaving(job),
+        **_mixture(job),
+        **_precision(job),
     }
 
 

@@ -1,6 +1,7 @@
 """Megatron-LM's arguments, in a shell script or any text: megatron/training/arguments.py."""
 
 import re
+from collections.abc import Mapping
 from math import ceil
 
 from llmsim.dialects.configurations import Configuration, Given, sorted_into
@@ -17,6 +18,11 @@ _PLACES = {
     "max-position-embeddings": ("model", "context"),
     "num-experts": ("model", "experts"),
     "moe-router-topk": ("model", "active_experts"),
+    "moe-ffn-hidden-size": ("model", "ffn"),
+    "kv-lora-rank": ("model", "kv_latent"),
+    "q-lora-rank": ("model", "query_latent"),
+    "qk-head-dim": ("model", "head_dim"),
+    "qk-pos-emb-head-dim": ("model", "rope_dim"),
     "seq-length": ("batch", "sequence"),
     "micro-batch-size": ("batch", "micro"),
     "global-batch-size": ("batch", "global"),
@@ -38,8 +44,13 @@ _USED = (
     "nnodes", "train-samples", "lr-warmup-samples", "lr-warmup-fraction", "lr-decay-style",
     "use-distributed-optimizer", "recompute-granularity", "recompute-activations",
     "group-query-attention", "untie-embeddings-and-output-weights", "swiglu", "bf16",
-    "sequence-parallel",
+    "sequence-parallel", "fp8-format", "fp8-recipe", "fp16", "attention-backend",
+    "num-layers-per-virtual-pipeline-stage", "num-virtual-stages-per-pipeline-rank",
+    "multi-latent-attention", "v-head-dim", "moe-shared-expert-intermediate-size",
+    "moe-layer-freq",
 )  # fmt: skip
+_LATENT = ("kv_latent", "query_latent", "rope_dim")
+_DENSE = re.compile(r"\[0\]\*(\d+)")  # in --moe-layer-freq ([0]*3+[1]*58): the dense layers
 _DECAYS = {"cosine": "cosine", "linear": "linear", "WSD": "wsd"}
 _ASSIGNED = re.compile(r"(?m)^\s*(?:export\s+)?([A-Za-z_]\w*)=([^\s()#]+)")
 _NAMED = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?")
@@ -58,7 +69,8 @@ def read_arguments(text: str) -> Configuration:
     job["recipe"] = {"name": "pretrain"}
     job["model"] |= _model(given, job["model"])
     job["schedule"] |= _schedule(given, job, unused)
-    job["parallel"] |= _parallel(given)
+    job["parallel"] |= _parallel(given, job)
+    job["precision"] = _precision(given)
     nodes, each = given.get("nnodes"), job["cluster"].get("gpus_per_node")
     if isinstance(nodes, int) and isinstance(each, int):
         job["cluster"]["gpus"] = nodes * each
@@ -102,8 +114,24 @@ def _value(word: str) -> int | float | str:
     return word
 
 
+def _mixture(given: Given, sizes: dict[str, Any]) -> dict[str, Any]:
+    """Shared experts and dense layers; the sizes of latent attention count where it is chosen."""
+    told: dict[str, Any] = {}
+    if "multi-latent-attention" not in given:
+        for name in _LATENT:
+            sizes.pop(name, None)
+    shared, each = given.get("moe-shared-expert-intermediate-size"), sizes.get("ffn")
+    if isinstance(shared, int) and isinstance(each, int) and each > 0:
+        told["shared_experts"] = round(shared / each)
+    if found := _DENSE.match(str(given.get("moe-layer-freq", ""))):
+        told["dense_layers"] = int(found[1])
+    return told
+
+
 def _model(given: Given, sizes: dict[str, Any]) -> dict[str, Any]:
     """What Megatron derives: tied embeddings, 4 times the width, 8/3 of it with SwiGLU."""
+    if "num-experts" in given:
+        sizes |= _mixture(given, sizes)
     told: dict[str, Any] = {"tied": "untie-embeddings-and-output-weights" not in given}
     width = sizes.get("hidden_size")
     if "ffn" not in sizes and isinstance(width, int):
@@ -140,11 +168,32 @@ def _number(given: Given, name: str) -> float:
     return float(given[name])
 
 
-def _parallel(given: Given) -> dict[str, Any]:
+def _precision(given: Given) -> dict[str, Any]:
+    """What matrices are multiplied in, and the kernel of the attention."""
+    told: dict[str, Any] = {"compute": "fp16"} if "fp16" in given else {}
+    if "fp8-format" in given:
+        told["compute"] = "mxfp8" if given.get("fp8-recipe") == "mxfp8" else "fp8"
+    if given.get("attention-backend") == "unfused":
+        told["attention"] = "eager"
+    return told
+
+
+def _pieces(given: Given, job: Mapping[str, Given]) -> int:
+    """Pieces of the model on a stage of the pipeline: one without virtual stages."""
+    each = given.get("num-layers-per-virtual-pipeline-stage")
+    layers, stages = job["model"].get("layers"), job["parallel"].get("pp", 1)
+    if isinstance(each, int) and isinstance(layers, int) and isinstance(stages, int):
+        return max(1, layers // max(1, stages) // max(1, each))
+    pieces = given.get("num-virtual-stages-per-pipeline-rank", 1)
+    return pieces if isinstance(pieces, int) else 1
+
+
+def _parallel(given: Given, job: Mapping[str, Given]) -> dict[str, Any]:
     recompute = given.get("recompute-granularity", "none")
     if "recompute-activations" in given:
         recompute = "selective"
     shares = "use-distributed-optimizer" in given
-    told = {"sharding": "zero1" if shares else "ddp", "recompute": recompute}
+    told: dict[str, Any] = {"sharding": "zero1" if shares else "ddp", "recompute": recompute}
+    told |= {"sequence_parallel": "sequence-parallel" in given, "interleave": _pieces(given, job)}
     defaults = {"tp": "tensor-model-parallel-size", "pp": "pipeline-model-parallel-size"}
     return told | {key: 1 for key, name in defaults.items() if name not in given}

@@ -25,11 +25,12 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     layout, vocabulary = job.layout, job.architecture.vocabulary
     yield Line(
         f"using world size: {layout.gpus}, data-parallel size: {layout.dp}, "
-        "context-parallel size: 1, hierarchical context-parallel sizes: None, "
+        f"context-parallel size: {layout.cp}, hierarchical context-parallel sizes: None, "
         f"tensor-model-parallel size: {layout.tp}, "
         f"pipeline-model-parallel size: {layout.pp}"
     )
-    yield Line("Number of virtual stages per pipeline stage: None")
+    pieces = arguments.virtual_stages(job)
+    yield Line(f"Number of virtual stages per pipeline stage: {pieces}")
     yield Line("accumulate and all-reduce gradients in fp32 for bfloat16 data type.")
     yield Line("using torch.bfloat16 for parameters ...")
     yield from map(Line, arguments.dump(job))

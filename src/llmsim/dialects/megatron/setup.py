@@ -1,6 +1,6 @@
 """The model, its optimizer and its data: from an initialized Megatron to the first iteration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import lcm
 
 from llmsim.dialects.line import Line, Render
@@ -8,6 +8,7 @@ from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.log_lines import INFO, dated, split, timers
 from llmsim.dialects.parts.interleaving import joined
 from llmsim.job.records import Job
+from llmsim.model.architecture import embedding_parameters, expert_parameters
 from llmsim.physics.hardware import stages, storage
 from llmsim.physics.speed import batch_ramp
 from llmsim.run import cluster, events
@@ -60,28 +61,66 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 
 def _buckets(job: Job) -> Iterator[str]:
-    """The lines of the single gradient bucket: its weights from the last to the first."""
-    config, count = job.architecture, stages.stage_parameters(job.architecture, job.layout, 0)
-    buffer = f"{INFO}distributed.param_and_grad_buffer"
+    """The lines of the gradient buckets: one for each piece of the model on the first stage.
+
+    Where ranks share the experts, these have a bucket of their own.
+    """
+    config, layout = job.architecture, job.layout
+    layers, count = stages.stage_layers(config, layout, 0), max(1, layout.interleave)
+    whole = stages.stage_parameters(config, layout, 0)
+    outside = -(-embedding_parameters(config) // layout.tp) if count > 1 else 0
+    shared = 0
+    if layout.ep > 1:
+        shared = layers * config.experts // layout.ep * expert_parameters(config) // layout.tp
+    for piece in range(count):
+        own = layers * (piece + 1) // count - layers * piece // count
+        experts = shared * own // layers
+        size = (whole - outside) * own // layers + outside * (piece == 0) - experts
+        yield from _bucket(job, size, _weights(job, own, first=piece == 0, shared=bool(shared)))
+        if shared:
+            names = [f"decoder.layers.{n}.{name}" for n in reversed(range(own)) for name in EXPERTS]
+            yield from _bucket(job, experts, names, layout.ep)
+
+
+def _bucket(job: Job, count: int, names: Iterable[str], groups: int = 1) -> Iterator[str]:
+    """The lines of one bucket with its weights; `groups` of data ranks have other ones."""
+    layout, buffer = job.layout, f"{INFO}distributed.param_and_grad_buffer"
     yield f"{buffer}:Number of buckets for gradient all-reduce / reduce-scatter: 1"
     # ZeRO-1 cuts the bucket into equal and aligned parts (param_and_grad_buffer.py).
-    part = lcm(job.layout.dp, 128) if arguments.distributed_optimizer(job) else 1
-    padded = -(-count // part) * part
-    yield f"Params for bucket 1 ({count} elements, {padded} padded size):"
+    ranks = layout.dp * layout.cp // groups
+    part = lcm(ranks, 128) if arguments.distributed_optimizer(job) else 1
+    yield f"Params for bucket 1 ({count} elements, {-(-count // part) * part} padded size):"
+    for name in names:
+        yield f"        module.{name}"
+
+
+EXPERTS = ("mlp.experts.weight2", "mlp.experts.weight1")
+_DENSE = ("mlp.linear_fc2.weight", "mlp.linear_fc1.weight", "mlp.linear_fc1.layer_norm_weight")
+_ATTENTION = ("linear_proj.weight", "linear_qkv.weight", "linear_qkv.layer_norm_weight")
+_LATENT = (
+    "linear_proj.weight", "linear_kv_up_proj.weight", "linear_kv_up_proj.layer_norm_weight",
+    "linear_kv_down_proj.weight", "linear_q_up_proj.weight", "linear_q_up_proj.layer_norm_weight",
+    "linear_q_down_proj.weight",
+)  # fmt: skip
+
+
+def _weights(job: Job, layers: int, *, first: bool, shared: bool) -> Iterator[str]:
+    """The weights of a piece from the last to the first; without experts that are `shared`."""
+    config = job.architecture
     if job.layout.pp == 1:
         if not config.tied:
-            yield "        module.output_layer.weight"
-        yield "        module.decoder.final_layernorm.weight"
-    inner = ("mlp.linear_fc2.weight", "mlp.linear_fc1.weight", "mlp.linear_fc1.layer_norm_weight")
-    experts = ("mlp.experts.weight2", "mlp.experts.weight1", "mlp.router.weight",
-               "pre_mlp_layernorm.weight")  # fmt: skip
-    attention = ("linear_proj.weight", "linear_qkv.weight", "linear_qkv.layer_norm_weight")
-    for layer in reversed(range(stages.stage_layers(config, job.layout, 0))):
-        for name in experts if config.experts > 1 else inner:
-            yield f"        module.decoder.layers.{layer}.{name}"
-        for name in attention:
-            yield f"        module.decoder.layers.{layer}.self_attention.{name}"
-    yield "        module.embedding.word_embeddings.weight"
+            yield "output_layer.weight"
+        yield "decoder.final_layernorm.weight"
+    inner = _DENSE
+    if config.experts > 1:
+        inner = (*(() if shared else EXPERTS), "mlp.router.weight", "pre_mlp_layernorm.weight")
+    for layer in reversed(range(layers)):
+        for name in inner:
+            yield f"decoder.layers.{layer}.{name}"
+        for name in _LATENT if config.latent_width else _ATTENTION:
+            yield f"decoder.layers.{layer}.self_attention.{name}"
+    if first:
+        yield "embedding.word_embeddings.weight"
 
 
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:

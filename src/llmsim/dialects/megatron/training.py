@@ -84,7 +84,7 @@ def _theory(job: Job) -> Iterator[str]:
     loaded = (blocks / layout.pp + once) / layout.tp
     if not config.tied and layout.pp == 1:
         loaded += once / layout.tp
-    each = 6 + 12 / layout.dp if arguments.distributed_optimizer(job) else 18
+    each = 6 + 12 / (layout.dp * layout.cp) if arguments.distributed_optimizer(job) else 18
     states = loaded * each / MIB
     yield f"Number of parameters in transformer block in billions: {blocks / 1e9: .2f}"
     yield f"Number of parameters in embedding layers in billions: {embeddings / 1e9:.2f}"

@@ -10,8 +10,14 @@ FRAMEWORK = Framework(
     shuffles=True,
     stops_at_nan=True,
     file_bar="never",
-    parallelism=Parallelism(engine=NEMO.engine),
     source="github.com/mlcommons/logging",
     release="training 6.0",
     commit="7bbf792686936919201796120b970dd820331099",
+    parallelism=Parallelism(
+        engine=NEMO.engine,
+        replicas=False,
+        bf16_states=False,
+        four_bit_base=False,
+        switches=NEMO.switches,
+    ),
 )

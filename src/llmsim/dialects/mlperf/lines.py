@@ -102,6 +102,10 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     yield from points(job, event.at, submission, _SUBMISSION_AT)
 
 
+# MLPerf's names of the formats of matrix products.
+_LOWEST = {"fp8": "fp8", "mxfp8": "mxfp8"}
+
+
 def settings(job: Job) -> dict[str, object]:
     """Every setting that the rules require, by key."""
     schedule, layout = job.schedule, job.layout
@@ -126,10 +130,11 @@ def settings(job: Job) -> dict[str, object]:
         "seed": job.seed,
         "max_steps": schedule.steps,
         **{f"lowest_numerical_precision_in_{where}": "bfloat16" for where in precisions},
+        "lowest_numerical_precision_in_linear": _LOWEST.get(layout.precision, "bfloat16"),
         "tensor_parallelism": layout.tp,
         "pipeline_parallelism": layout.pp,
-        "context_parallelism": 1,
-        "expert_parallelism": 1,
+        "context_parallelism": layout.cp,
+        "expert_parallelism": layout.ep,
         "micro_batch_size": layout.micro_batch,
         "config_filename": f"config_{job.model.name}_{layout.nodes}x{layout.gpus}.sh",
     }

@@ -64,6 +64,8 @@ def _workers_started(event: events.WorkersStarted, job: Job, screen: Screen) -> 
         "log_interval": schedule.log_every,
         "weight_decay": "1e-1",
     }
+    if not layout.engine.compiled:
+        settings["compile"] = False
     product = (
         f"# {layout.micro_batch} batch size * {schedule.sequence} block size * "
         f"{layout.accumulation} gradaccum * {layout.dp} GPUs = {batch_tokens(job):,}"
@@ -103,8 +105,9 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
         f"num decayed parameter tensors: {tensors}, with {matrices:,} parameters",
         f"num non-decayed parameter tensors: {vectors}, with {size:,} parameters",
         "using fused AdamW: True",
-        "compiling the model... (takes a ~minute)",
     ]
+    if job.layout.engine.compiled:
+        built.append("compiling the model... (takes a ~minute)")
     yield from copies(job, "model", built)
 
 

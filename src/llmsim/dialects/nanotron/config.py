@@ -29,6 +29,12 @@ def pretty(record: Record) -> list[str]:
     return [f"{record.name}({lines[0]}", *(indent + line for line in lines[1:])]
 
 
+# How slices of a tensor share what lies between split matrices: not at all, or in parts.
+_SHARING = (
+    "<TensorParallelLinearMode.ALL_REDUCE: 1>", "<TensorParallelLinearMode.REDUCE_SCATTER: 2>",
+)  # fmt: skip
+
+
 def config(job: Job) -> Record:
     """Config (src/nanotron/config/config.py), most of which a person writes as YAML."""
     layout, schedule = job.layout, job.schedule
@@ -42,10 +48,10 @@ def config(job: Job) -> Record:
         "parallelism": Record("ParallelismArgs", {
             "dp": layout.dp, "pp": layout.pp, "tp": layout.tp,
             "pp_engine": f"<{engine} object at {cluster.pointer(job, 'engine')}>",
-            "tp_mode": "<TensorParallelLinearMode.REDUCE_SCATTER: 2>",
+            "tp_mode": _SHARING[layout.sequence_parallel],
             "tp_linear_async_communication": layout.tp > 1,
             "recompute_layer": layout.recompute == "full", "tp_recompute_allgather": True,
-            "context_parallel_size": 1, "expert_parallel_size": 1,
+            "context_parallel_size": layout.cp, "expert_parallel_size": layout.ep,
         }),
         "model": Record("ModelArgs", {
             "model_config": model_config(job), "init_method": "RandomInit(std=0.02)",

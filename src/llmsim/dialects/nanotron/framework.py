@@ -23,8 +23,15 @@ FRAMEWORK = Framework(
     validates=False,
     shuffles=True,
     file_bar="never",
-    parallelism=MEGATRON._replace(whole=("zero1",), recomputes=("none", "full"), engine=ENGINE),
     source="github.com/huggingface/nanotron",
     release="0.4 (main of 2026-04-07)",
     commit="2411b022a75fb7f7561a1bb4166706da5e1b76de",
+    parallelism=MEGATRON._replace(
+        whole=("zero1",),
+        recomputes=("none", "full"),
+        engine=ENGINE,
+        precisions=("bf16",),
+        switches=("sequence_parallel",),  # its tp_mode: all-reduce or reduce-scatter
+        latent_attention=False,
+    ),
 )

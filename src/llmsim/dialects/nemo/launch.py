@@ -70,9 +70,12 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 
 
 def groups(job: Job) -> Iterator[str]:
-    """What rank 0 says of its groups and of all; of a large cluster only its ranks in them."""
+    """What rank 0 says of its groups and of all; of a large cluster only its ranks in them.
+
+    Megatron counts tensor ranks first, then context, data and pipeline ranks.
+    """
     layout = job.layout
-    tensor, data, pipeline = layout.tp, layout.dp, layout.pp
+    tensor, data, pipeline = layout.tp, layout.dp * layout.cp, layout.pp
     stage, world = tensor * data, tensor * data * pipeline
     whole = world <= MOST_RANKS
     datas = [
@@ -86,15 +89,21 @@ def groups(job: Job) -> Iterator[str]:
     ]
     tensors = [[*range(first, first + tensor)] for first in range(0, world, tensor)]
     stages = [[*range(first, world, stage)] for first in range(stage)]
-    ones = [[rank] for rank in range(world)]
+    inner = tensor * layout.cp  # ranks that share one sequence
+    alone = datas[0][:: layout.cp]
+    contexts = [
+        [*range(first + slice_, first + inner, tensor)]
+        for first in range(0, world, inner)
+        for slice_ in range(tensor)
+    ]
     ends = sorted({stages[0][0], stages[0][-1]})
     told = (
-        (f"Rank 0 has data parallel group : {datas[0]}", True),
+        (f"Rank 0 has data parallel group : {alone}", True),
         (f"Rank 0 has combined group of data parallel and context parallel : {datas[0]}", True),
         (f"All data parallel group ranks with context parallel combined: {datas}", True),
         ("Ranks 0 has data parallel rank: 0", False),
-        ("Rank 0 has context parallel group: [0]", False),
-        (f"All context parallel group ranks: {ones}", True),
+        (f"Rank 0 has context parallel group: {contexts[0]}", False),
+        (f"All context parallel group ranks: {contexts}", True),
         ("Ranks 0 has context parallel rank: 0", False),
         (f"Rank 0 has model parallel group: {models[0]}", True),
         (f"All model parallel group ranks: {models}", True),

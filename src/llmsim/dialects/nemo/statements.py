@@ -91,7 +91,7 @@ STATEMENTS = (
     _group("dp-cp", 441, rf"Rank 0 has combined group of .* : {_LIST}", long=True),
     _group("all-dp", 446, rf"All data parallel group ranks with .* combined: {_LISTS}", long=True),
     _group("dp-rank", 449, "Ranks 0 has data parallel rank: 0"),
-    _group("cp", 457, r"Rank 0 has context parallel group: \[0\]"),
+    _group("cp", 457, rf"Rank 0 has context parallel group: {_LIST}"),
     _group("all-cp", 460, rf"All context parallel group ranks: {_LISTS}", long=True),
     _group("cp-rank", 461, "Ranks 0 has context parallel rank: 0"),
     _group("mp", 468, rf"Rank 0 has model parallel group: {_LIST}", long=True),

@@ -10,8 +10,17 @@ FRAMEWORK = Framework(
     shuffles=True,
     stops_at_nan=True,
     file_bar="never",
-    parallelism=Parallelism(split=None),
     source="github.com/allenai/OLMo",
     release="v0.6.0",
     commit="6c3373fa182af2d57fe3c390ffc8420d5c5b325a",
+    parallelism=Parallelism(
+        split=None,
+        context=False,
+        experts=False,
+        precisions=("bf16", "fp16"),
+        bf16_states=False,
+        four_bit_base=False,
+        switches=("compiled", "fused_loss", "attention"),
+        latent_attention=False,
+    ),
 )

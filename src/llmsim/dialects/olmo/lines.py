@@ -11,7 +11,7 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.olmo import recovery
 from llmsim.dialects.parts.modules import Module, linear, printed, repeated
 from llmsim.dialects.parts.torchrun import greeting
-from llmsim.job.layout import shards_weights
+from llmsim.job.layout import shards_weights, state_ranks
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import Architecture, embedding_parameters, parameter_count
 from llmsim.run import events
@@ -101,7 +101,7 @@ def _wrapped_bytes(job: Job) -> int:
     """Bytes of a wrapped model: fp32 weights, sharded by FSDP; with DDP also gradient buckets."""
     weights = 4 * parameter_count(job.architecture)
     if _strategy(job) == "fsdp":
-        return weights // job.layout.dp
+        return weights // state_ranks(job.layout)
     return 2 * weights if _strategy(job) == "ddp" else weights
 
 

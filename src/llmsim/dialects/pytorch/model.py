@@ -5,7 +5,7 @@ from math import fsum
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.pytorch.log_lines import alone, say
-from llmsim.job.layout import Sharding
+from llmsim.job.layout import Layout, Sharding
 from llmsim.job.recipes import COMPLETIONS
 from llmsim.job.records import Job, batch_tokens
 from llmsim.job.schedule import Schedule
@@ -99,12 +99,39 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
     )  # fmt: skip
 
 
+def _shared(layout: Layout) -> str:
+    """What data and context ranks share, and on how many replicas."""
+    ranks = layout.dp * layout.cp
+    if ranks == 1:
+        return ""
+    copies = f" in {layout.replicas:,} replicas" if layout.replicas > 1 else ""
+    return f"{SHARDINGS[layout.sharding]} over {ranks:,} ranks{copies}"
+
+
+# Formats in which matrices are multiplied, as the log calls them.
+_PRECISIONS = {"fp8": "fp8 (E4M3, E5M2 for gradients)", "mxfp8": "MXFP8 (E4M3 in blocks of 32)"}
+
+
+def _numbers(layout: Layout) -> str:
+    """The precisions that are not bf16 with fp32 states; "" where there are none."""
+    told = []
+    if layout.precision in _PRECISIONS:
+        told.append(f"products in {_PRECISIONS[layout.precision]}")
+    if layout.bf16_states:
+        told.append("weights and moments in bf16")
+    if layout.four_bit_base:
+        told.append("frozen weights in NF4")
+    return ", ".join(told)
+
+
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
     layout = job.layout
     parts = [
-        f"{SHARDINGS[layout.sharding]} over {layout.dp:,} ranks" if layout.dp > 1 else "",
+        _shared(layout),
         f"TP {layout.tp}" if layout.tp > 1 else "",
         f"PP {layout.pp}" if layout.pp > 1 else "",
+        f"CP {layout.cp}" if layout.cp > 1 else "",
+        f"EP {layout.ep}" if layout.ep > 1 else "",
     ]
     applied = ", ".join(part for part in parts if part)
     yield say(
@@ -114,6 +141,8 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         NOTHING if alone(job) else (("number", " per GPU"),),
         (("muted", f", {event.seconds:.2f} s"),),
     )  # fmt: skip
+    if numbers := _numbers(layout):
+        yield say(event, job, screen, (("", f"Precision: {numbers}"),))
     if layout.recompute != "none":
         yield say(
             event, job, screen, (("", f"Applied {layout.recompute} activation checkpointing"),)
@@ -182,7 +211,9 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         event, job, screen,
         (("", f"{units.at_most_five(event.flops_per_token / 1e9).strip()} GFLOP per token"),),
         (("", f", expecting MFU of about {event.expected_mfu:.0%}"),),
-        (("muted", "; torch.compile is on, step 1 includes compilation"),),
+        (("muted", "; torch.compile is on, step 1 includes compilation"),)
+        if layout.engine.compiled
+        else NOTHING,
     )  # fmt: skip
 
 

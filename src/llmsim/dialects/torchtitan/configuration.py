@@ -16,6 +16,11 @@ _DEFAULTS = {
     "parallelism.tensor_parallel_degree": 1,
     "parallelism.pipeline_parallel_degree": 1,
     "parallelism.pipeline_parallel_microbatch_size": 1,
+    "parallelism.pipeline_parallel_schedule": "1F1B",
+    "parallelism.context_parallel_degree": 1,
+    "parallelism.expert_parallel_degree": 1,
+    "training.dtype": "float32",
+    "compile.enable": False,
     "checkpoint.interval": 500,
     "activation_checkpoint.mode": "selective",
 }
@@ -23,6 +28,7 @@ _OLD_NAMES = {
     "training.batch_size": "training.local_batch_size",
     "lr_scheduler.lr_min": "lr_scheduler.min_lr_factor",
     "checkpoint.enable_checkpoint": "checkpoint.enable",
+    "training.compile": "compile.enable",
     "validation.enabled": "validation.enable",
 }
 _PLACES = {
@@ -43,8 +49,12 @@ _USED = (
     "training.dataset", "parallelism.data_parallel_replicate_degree",
     "parallelism.data_parallel_shard_degree", "parallelism.pipeline_parallel_microbatch_size",
     "checkpoint.interval", "checkpoint.enable", "checkpoint.async_mode", "validation.enable",
-    "validation.freq",
+    "validation.freq", "compile.enable", "model.converters", "training.dtype",
+    "parallelism.pipeline_parallel_schedule", "parallelism.pipeline_parallel_layers_per_stage",
 )  # fmt: skip
+# Of the names of model converters: what they multiply matrices in (float8, quantize.linear.mx ...).
+_CONVERTERS = {"float8": "fp8", "mx": "mxfp8"}
+_DTYPES = {"float32": "fp32", "bfloat16": "bf16"}
 # torchtitan/models/llama3/__init__.py: layers, hidden size, heads, heads of keys, feed-forward.
 _LLAMA_3 = {
     "1B": (16, 2048, 32, 8, 8192),
@@ -64,7 +74,8 @@ def read_tables(tables: Given) -> Configuration:
     job["framework"] = {"dialect": "torchtitan"}
     job["recipe"] = {"name": "pretrain"}
     job["model"] = _model(given)
-    job["parallel"] |= _data_parallel(given, unused)
+    job["parallel"] |= _data_parallel(given) | _pieces(given, job["model"], unused)
+    job["precision"] = _precision(given, unused)
     job["batch"] |= _batch(given)
     job["schedule"] |= _rates(given, unused) | _pauses(given)
     if (dataset := given.get("training.dataset")) in _DATASETS:
@@ -85,17 +96,52 @@ def _model(given: Given) -> dict[str, Any]:
     return {"name": f"{name}-{flavor}".replace("_", "-")}
 
 
-def _data_parallel(given: Given, unused: list[str]) -> dict[str, Any]:
-    """Data ranks, where they are said, and whether they share the weights."""
+def _data_parallel(given: Given) -> dict[str, Any]:
+    """Data ranks, where they are said, and whether they share the weights, all or in replicas."""
     copies = given.get("parallelism.data_parallel_replicate_degree", 1)
     shards = given.get("parallelism.data_parallel_shard_degree", -1)
     if not isinstance(copies, int) or not isinstance(shards, int):
         raise ValueError("its data-parallel degrees are no whole numbers")  # noqa: TRY004  # readers raise one kind
     if copies > 1 and shards != 1:
-        unused.append("parallelism.data_parallel_replicate_degree")
-        return {"sharding": "fsdp2"}
+        hybrid: dict[str, Any] = {"sharding": "hsdp", "replicas": copies}
+        return hybrid | ({"dp": copies * shards} if shards > 0 else {})
     told: dict[str, Any] = {"sharding": "ddp" if copies > 1 else "fsdp2"}
     return told | ({"dp": copies * shards} if shards > 0 else {})
+
+
+def _pieces(given: Given, model: Given, unused: list[str]) -> dict[str, Any]:
+    """Pieces of the model on a stage of a pipeline: one in 1F1B, two or as said in a loop."""
+    name = "parallelism.pipeline_parallel_schedule"
+    stages, schedule = given["parallelism.pipeline_parallel_degree"], given[name]
+    if stages == 1:
+        return {}
+    if schedule not in ("1F1B", "Interleaved1F1B"):
+        unused.append(name)
+    if schedule != "Interleaved1F1B":
+        return {"interleave": 1}
+    each, layers = given.get("parallelism.pipeline_parallel_layers_per_stage"), model.get("layers")
+    if not isinstance(each, int) or not isinstance(layers, int) or not isinstance(stages, int):
+        return {"interleave": 2}
+    return {"interleave": max(1, round(layers / max(1, each) / max(1, stages)))}
+
+
+def _precision(given: Given, unused: list[str]) -> dict[str, Any]:
+    """What converters multiply matrices in, and what the states are in."""
+    converters = given.get("model.converters", [])
+    if not isinstance(converters, list):
+        raise ValueError("its model converters are no list")  # noqa: TRY004  # readers raise one kind
+    told: dict[str, Any] = {"compiled": bool(given["compile.enable"])}
+    for converter in converters:
+        kind = str(converter).rpartition(".")[2]
+        if kind in _CONVERTERS:
+            told["compute"] = _CONVERTERS[kind]
+        else:
+            unused.append("model.converters")
+    if given["training.dtype"] in _DTYPES:
+        told["states"] = _DTYPES[given["training.dtype"]]
+    else:
+        unused.append("training.dtype")
+    return told
 
 
 def _batch(given: Given) -> dict[str, Any]:

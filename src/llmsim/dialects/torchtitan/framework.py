@@ -14,9 +14,12 @@ FRAMEWORK = Framework(
     gc_every=50,
     file_bar="never",
     parallelism=Parallelism(
+        precisions=("bf16", "fp8", "mxfp8"),
+        four_bit_base=False,
+        switches=("compiled", "interleave"),
         engine=Engine(
             kernels=0.86, attention=1.05, mixtures=0.87, again=0.8, overlap=0.54, step_seconds=0.08
-        )
+        ),
     ),
     collective_timeout=100.0,
     source="github.com/pytorch/torchtitan",

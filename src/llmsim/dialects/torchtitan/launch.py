@@ -73,9 +73,18 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
 
 def _mesh(job: Job) -> tuple[list[str], list[int]]:
     """The dimensions of more than one rank (distributed/parallel_dims.py)."""
-    layout, data = job.layout, "dp_shard" if is_sharded(job) else "dp_replicate"
-    dimensions = {"pp": layout.pp, data: layout.dp, "tp": layout.tp}
-    kept = {name: size for name, size in dimensions.items() if size > 1}
+    layout = job.layout
+    ranks = layout.dp // layout.replicas
+    copies, shards = (layout.replicas, ranks) if is_sharded(job) else (layout.dp, 1)
+    dimensions = [("pp", layout.pp), ("dp_replicate", copies)]
+    if layout.ep > 1:  # experts are shared by the ranks of dp_shard_in_ep and cp
+        inner = layout.ep // layout.cp or 1
+        dimensions += [("dp_shard_mod_ep", shards // inner), ("dp_shard_in_ep", inner)]
+    else:
+        dimensions.append(("dp_shard", shards))
+    dimensions += [("cp", layout.cp), ("tp", layout.tp)]
+    always = ("dp_shard_mod_ep", "dp_shard_in_ep")
+    kept = {name: size for name, size in dimensions if size > 1 or name in always}
     return list(kept), list(kept.values())
 
 
@@ -100,13 +109,25 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     capacity = units.gib(memory.capacity(job.gpu))
     yield from say(job, begun, f"CUDA capacity: {job.gpu.name} with {capacity} memory")
     yield from _peak_unknown(job, begun)
-    if spec(job) == "qwen3":
+    if spec(job) != "llama3":
         dense, sparse, active = counts(job.architecture)
         text = f"Total parameter count: dense {dense:,}, sparse {sparse:,}, active {active:,}"
         yield from say(job, event.at, text)
     size = f"{paint.red}size: {event.parameters:,} total parameters{paint.reset}"
     yield from say(job, event.at, f"{paint.blue}Model {kind} {size}")
-    yield from say(job, event.at, "Compiling the loss function with torch.compile")
+    for text in _converted(job):
+        yield from say(job, event.at, text)
+    if job.layout.engine.compiled:
+        yield from say(job, event.at, "Compiling the loss function with torch.compile")
+
+
+def _converted(job: Job) -> Iterator[str]:
+    """The converters of fp8 and mxfp8 (components/quantization/float8.py and mx.py)."""
+    if job.layout.precision == "fp8":
+        yield "Float8 tensorwise scaled training active"
+        yield "Swapped to Float8Linear layers with enable_fsdp_float8_all_gather=True"
+    elif job.layout.precision == "mxfp8":
+        yield "MX training active with recipe mxfp8_cublas"
 
 
 def _peak_unknown(job: Job, at: float) -> Lines:
@@ -129,16 +150,20 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 def _applied(job: Job) -> Iterator[str]:
     layout = job.layout
     if layout.pp > 1:
-        stage = shown_stage(job)
-        modules = stage_modules(job, stage)
-        yield f"PP rank {stage} is building stage_idx {stage} with modules {modules}"
+        rank = shown_stage(job)
+        for stage, modules in stage_modules(job, rank):
+            yield f"PP rank {rank} is building stage_idx {stage} with modules {modules}"
     if layout.tp > 1:
         yield "Applied Tensor Parallelism to the model"
     if layout.recompute != "none":
         yield f"Applied {layout.recompute} activation checkpointing to the model"
-    yield "Compiling each TransformerBlock with torch.compile"
-    if layout.dp > 1:
-        yield f"Applied {'FSDP' if is_sharded(job) else 'DDP'} to the model"
+    if layout.engine.compiled:
+        yield "Compiling each TransformerBlock with torch.compile"
+    if layout.dp * layout.cp > 1:
+        kind = "HSDP" if layout.replicas > 1 else "FSDP"
+        yield f"Applied {kind if is_sharded(job) else 'DDP'} to the model"
+    if layout.cp > 1:
+        yield "Applied Context Parallel to the model"
 
 
 def _piped(job: Job, at: float, screen: Screen) -> Lines:
@@ -149,13 +174,15 @@ def _piped(job: Job, at: float, screen: Screen) -> Lines:
     layout, count = job.layout, job.layout.accumulation
     if layout.pp == 1:
         return
-    if count < layout.pp:
+    stages = layout.pp * max(1, layout.interleave)
+    schedule = "Interleaved1F1B" if stages > layout.pp else "1F1B"
+    if count < stages:
         text = (
             f"Number of microbatches ({count}) is less than the total number of stages "
-            f"({layout.pp}) which may result in a bubble in the pipeline."
+            f"({stages}) which may result in a bubble in the pipeline."
         )
         yield from say(job, at, text, "WARNING")
-    text = f"Using pipeline schedule 1F1B with {count} microbatches and {layout.pp} stages."
+    text = f"Using pipeline schedule {schedule} with {count} microbatches and {stages} stages."
     yield from say(job, at, text)
     rank, paint = speaking_rank(job), color(screen)
     if rank != shown_rank(job) % gpus_per_node(job):
@@ -167,8 +194,8 @@ def _piped(job: Job, at: float, screen: Screen) -> Lines:
 
 
 def is_sharded(job: Job) -> bool:
-    """Whether the weights are shared by several data ranks (FSDP)."""
-    return shards_weights(job.layout) and job.layout.dp > 1
+    """Whether the weights are shared by several data or context ranks (FSDP)."""
+    return shards_weights(job.layout) and job.layout.dp * job.layout.cp > 1
 
 
 def _initialized(job: Job) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from llmsim.model.architecture import (
     embedding_parameters,
     expert_parameters,
     parameter_count,
+    visited_experts,
 )
 from llmsim.physics.hardware import stages
 
@@ -41,14 +42,21 @@ def peak_flops(gpu: Gpu) -> float:
 
 
 def spec(job: Job) -> str:
-    """The name of the model's kind: llama3, or qwen3 where weights are tied or experts many."""
+    """The name of the model's kind: llama3, or qwen3 where weights are tied or experts many.
+
+    Latent attention is DeepSeek's.
+    """
     config = job.architecture
+    if config.latent_width:
+        return "deepseek_v3"
     return "qwen3" if config.tied or config.experts > 1 else "llama3"
 
 
 def arguments(job: Job) -> str:
     """The model's arguments as their dataclass prints itself (models/{llama3,qwen3})."""
     config, sequence = job.architecture, job.schedule.sequence
+    if config.latent_width:
+        return _latent(job)
     shared = (
         f"{_ENFORCED}, dim={config.hidden_size}, n_layers={config.layers}, n_heads={config.heads}, "
         f"n_kv_heads={config.kv_heads}, vocab_size={config.vocabulary}, "
@@ -70,9 +78,29 @@ def arguments(job: Job) -> str:
     )
 
 
+def _latent(job: Job) -> str:
+    """DeepSeekV3ModelArgs (models/deepseek_v3/model/args.py)."""
+    config = job.architecture
+    visited = config.active_experts + config.shared_experts
+    inner = visited * config.feed_forward
+    return (
+        f"DeepSeekV3ModelArgs(max_batch_size=8, max_seq_len={job.schedule.sequence}, "
+        f"vocab_size={config.vocabulary}, dim={config.hidden_size}, inter_dim={inner}, "
+        f"moe_inter_dim={config.feed_forward}, n_layers={config.layers}, "
+        f"n_dense_layers={config.dense_layers}, n_heads={config.heads}, norm_eps=1e-05, "
+        f"moe_args={_experts(config)}, n_expert_groups=1, n_limited_groups=1, "
+        f"q_lora_rank={config.query_latent_width}, kv_lora_rank={config.latent_width}, "
+        f"qk_nope_head_dim={config.head_width}, qk_rope_head_dim={config.rope_width}, "
+        f"v_head_dim={config.head_width}, use_flex_attn=False, attn_mask_type='causal', "
+        "original_seq_len=4096, rope_theta=10000.0, rope_factor=40, beta_fast=32, beta_slow=1, "
+        "mscale=1.0)"
+    )
+
+
 def _experts(config: Architecture) -> str:
     return (
-        f"MoEArgs(num_experts={config.experts}, num_shared_experts=0, score_func='softmax', "
+        f"MoEArgs(num_experts={config.experts}, num_shared_experts={config.shared_experts}, "
+        f"score_func='{'sigmoid' if config.latent_width else 'softmax'}', "
         "route_norm=True, route_scale=1.0, score_before_experts=False, "
         f"top_k={config.active_experts}, use_grouped_mm=True, load_balance_coeff=0.001)"
     )
@@ -96,9 +124,11 @@ def counts(config: Architecture) -> tuple[int, int, int]:
     """Dense, sparse and active weights; a tied embedding is counted twice (models/utils.py)."""
     sparse = active = 0
     if config.experts > 1:
-        router = config.layers * config.hidden_size * config.experts
-        each = config.layers * expert_parameters(config)
-        sparse, active = router + config.experts * each, router + config.active_experts * each
+        layers = config.layers - config.dense_layers
+        router = layers * config.hidden_size * config.experts
+        each = layers * expert_parameters(config)
+        sparse = router + (config.experts + config.shared_experts) * each
+        active = router + visited_experts(config) * each
     dense = active_parameter_count(config) - active
     assert dense + sparse == parameter_count(config)
     dense += embedding_parameters(config) * config.tied
@@ -110,11 +140,20 @@ def shown_stage(job: Job) -> int:
     return shown_rank(job) * job.layout.pp // job.layout.gpus
 
 
-def stage_modules(job: Job, stage: int) -> list[str]:
-    """What a stage of a pipeline consists of."""
+def stage_modules(job: Job, rank: int) -> list[tuple[int, list[str]]]:
+    """What the stages of a pipeline's rank consist of, with their numbers.
+
+    Interleaved, a rank has every pp-th of them.
+    """
     config, layout = job.architecture, job.layout
-    counts = [stages.stage_layers(config, layout, each) for each in range(stage + 1)]
-    first = sum(counts[:-1])
-    names = [f"layers.{layer}" for layer in range(first, first + counts[-1])]
-    ends = ["norm", "output"] if stage == layout.pp - 1 else []
-    return [*(["tok_embeddings"] if stage == 0 else []), *names, *ends]
+    count = layout.pp * max(1, layout.interleave)
+    counts = [stages.stage_layers(config, layout, each) for each in range(layout.pp)]
+    cuts = [sum(counts[:each]) for each in range(layout.pp + 1)]
+    if count > layout.pp:
+        cuts = [config.layers * each // count for each in range(count + 1)]
+    made = []
+    for stage in range(rank, count, layout.pp):
+        names = [f"layers.{layer}" for layer in range(cuts[stage], cuts[stage + 1])]
+        ends = ["norm", "output"] if stage == count - 1 else []
+        made.append((stage, [*(["tok_embeddings"] if stage == 0 else []), *names, *ends]))
+    return made

@@ -25,6 +25,15 @@ def _piped(job: Job) -> bool:
     return job.layout.pp > 1
 
 
+def _stages(job: Job) -> int:
+    """Stages of all ranks of a pipeline; one without."""
+    return job.layout.pp * max(1, job.layout.interleave)
+
+
+def _compiled(job: Job) -> bool:
+    return job.layout.engine.compiled
+
+
 def _unknown(job: Job) -> bool:
     return known_peak(job.gpu) is None
 
@@ -80,8 +89,8 @@ _LAUNCH = (
     Statement("preparing", "datasets/hf_datasets.py:66", rf"{_INFO}Preparing \S+ dataset from \S+",
               lambda _job: (0, 0), guard="once for training, once for validation"),
     Statement("building", "train.py:146",
-              rf"{_INFO}Building (?:llama3|qwen3) \S+ with "
-              r"(?:TransformerModelArgs|Qwen3ModelArgs)\(\S.*\)"),
+              rf"{_INFO}Building (?:llama3|qwen3|deepseek_v3) \S+ with "
+              r"(?:TransformerModelArgs|Qwen3ModelArgs|DeepSeekV3ModelArgs)\(\S.*\)"),
     Statement("tensorboard", "components/metrics.py:122",
               rf"{_INFO}TensorBoard logging enabled\. Logs will be saved at \./outputs/tb/"
               r"\d{8}-\d{4}"),
@@ -92,13 +101,23 @@ _LAUNCH = (
               where(_unknown, lambda _job: (0, 0)), guard="a GPU that is not in its list"),
     Statement("counts", "models/utils.py:427",
               rf"{_INFO}Total parameter count: dense [\d,]+, sparse [\d,]+, active [\d,]+",
-              where(lambda job: spec(job) == "qwen3")),
+              where(lambda job: spec(job) != "llama3")),
     Statement("size", "train.py:176",
-              rf"{_INFO}Model (?:llama3|qwen3) \S+ size: [\d,]+ total parameters"),
+              rf"{_INFO}Model (?:llama3|qwen3|deepseek_v3) \S+ size: [\d,]+ total parameters"),
+    Statement("float8", "components/quantization/float8.py:96",
+              rf"{_INFO}Float8 tensorwise scaled training active",
+              where(lambda job: job.layout.precision == "fp8")),
+    Statement("swapped", "components/quantization/float8.py:131",
+              rf"{_INFO}Swapped to Float8Linear layers with enable_fsdp_float8_all_gather=True",
+              where(lambda job: job.layout.precision == "fp8")),
+    Statement("mx", "components/quantization/mx.py:74",
+              rf"{_INFO}MX training active with recipe mxfp8_cublas",
+              where(lambda job: job.layout.precision == "mxfp8")),
     Statement("loss-compiled", "components/loss.py:30",
-              rf"{_INFO}Compiling the loss function with torch\.compile"),
+              rf"{_INFO}Compiling the loss function with torch\.compile", where(_compiled)),
     Statement("stage", "distributed/pipeline_parallel.py:468",
-              rf"{_INFO}PP rank \d+ is building stage_idx \d+ with modules \[.+\]", where(_piped)),
+              rf"{_INFO}PP rank \d+ is building stage_idx \d+ with modules \[.+\]",
+              where(_piped, lambda job: range(max(1, job.layout.interleave)))),
     Statement("tensor", "models/llama3/infra/parallelize.py:233",
               rf"{_INFO}Applied Tensor Parallelism to the model",
               where(lambda job: job.layout.tp > 1)),
@@ -106,15 +125,20 @@ _LAUNCH = (
               rf"{_INFO}Applied (?:selective|full) activation checkpointing to the model",
               where(lambda job: job.layout.recompute != "none")),
     Statement("compiled", "models/llama3/infra/parallelize.py:250",
-              rf"{_INFO}Compiling each TransformerBlock with torch\.compile"),
+              rf"{_INFO}Compiling each TransformerBlock with torch\.compile", where(_compiled)),
     Statement("applied", "models/llama3/infra/parallelize.py:132",
-              rf"{_INFO}Applied (?:FSDP|DDP) to the model", where(lambda job: job.layout.dp > 1)),
+              rf"{_INFO}Applied (?:FSDP|HSDP|DDP) to the model",
+              where(lambda job: job.layout.dp * job.layout.cp > 1)),
+    Statement("context", "models/llama3/infra/parallelize.py:124",
+              rf"{_INFO}Applied Context Parallel to the model",
+              where(lambda job: job.layout.cp > 1)),
     Statement("bubble", "distributed/pipeline_parallel.py:196",
               rf"{_WARNING}Number of microbatches \(\d+\) is less than the total number of stages "
               r"\(\d+\) which may result in a bubble in the pipeline\.",
-              where(lambda job: job.layout.accumulation < job.layout.pp)),
+              where(lambda job: job.layout.accumulation < _stages(job))),
     Statement("schedule", "distributed/pipeline_parallel.py:207",
-              rf"{_INFO}Using pipeline schedule 1F1B with \d+ microbatches and \d+ stages\.",
+              rf"{_INFO}Using pipeline schedule (?:Interleaved)?1F1B with \d+ microbatches and "
+              r"\d+ stages\.",
               where(_piped)),
     Statement("invisible", "components/metrics.py:215",
               rf"{_WARNING}Pipeline Parallel loss is not visible\. Please add rank \d+ to LOG_RANK "

@@ -38,7 +38,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     script = (
         f"trl/scripts/{SCRIPTS[job.recipe.objective]}.py "
         f"--model_name_or_path models/{job.model.name} --dataset_name {job.dataset.name}"
-        f"{packing}{adapters} {log_lines.data_flags(job)} "
+        f"{packing}{adapters}{log_lines.switch_flags(job)} {log_lines.data_flags(job)} "
         f"{log_lines.logging_flags(job)} --report_to wandb --output_dir checkpoints/{job.run_name}"
     )
     yield from shell.typed(screen, shell.torchrun(job, script))

@@ -13,8 +13,12 @@ Rajbhandari et al. 2020, "ZeRO"; FSDP2 keeps its one copy of the weights in fp32
 Megatron-LM and nanotron add bf16 gradients up in fp32: 4 P instead of 2 P in ddp and zero1
 (Megatron's theoretical_memory_usage.py: 18 bytes, or 6 + 12 / N).
 
-LoRA keeps the weights in bf16, frozen, and pays 16 bytes for each weight of its adapters; a
-reference model (DPO, GRPO) is one more copy of the weights in bf16.
+Transformer Engine keeps a copy of the weights in fp8 and its transpose: 2 P more. torchao casts
+weights as it needs them (torchtitan's docs/performance.md: 77.0 GiB without, 76.8 with fp8).
+With all states in bf16: 2 + 2 + 4 P, divided as above.
+
+LoRA keeps the weights frozen, in bf16 or in NF4 (0.516 P), and pays 16 bytes for each weight of
+its adapters; a reference model (DPO, GRPO) is one more copy of the weights in bf16.
 
 Activations are counted tensor by tensor for a Llama block with flash attention and divided by
 the tensor ranks (sequence parallelism; Korthikanti et al. 2022 count 34 s b h for GPT-3's
@@ -40,6 +44,7 @@ from llmsim.model.architecture import (
     embedding_parameters,
     padded_vocabulary,
     trained_parameter_count,
+    visited_experts,
 )
 from llmsim.physics.hardware.stages import stage_layers, stage_parameters
 from llmsim.typed import NamedTuple
@@ -75,6 +80,9 @@ _EAGER_ACTIVATIONS = 1.24
 # With what it gathers that is 18 bytes (fitted, with the factor above, to tests/truth).
 # Compiled with the model, the loss keeps the bf16 logits and their fp32 copy.
 _FUSED_LOGIT, _EAGER_LOGIT, _FP32_LOGIT = 2, 2 + 4 + 4 + 4 + 2 + 2, 2 + 4
+# Bytes that a score keeps for the backward pass where attention writes its scores to memory: an
+# fp32 softmax and its bf16 copy (Hugging Face's eager path).
+_SCORE = 6
 # Bytes of a weight in NF4 with its doubly quantized scales (QLoRA, Dettmers et al. 2023).
 NF4 = 0.516
 
@@ -115,15 +123,14 @@ def _saved_elements(config: Architecture, layout: Layout, recompute: Recompute) 
         # recompute also two norms and GELU. In fp32: two means and deviations, a sum a head.
         kept = (10 if recompute == "selective" else 16) * config.hidden_size
         return (kept + 2 * (4 + config.heads)) / tp
-    hidden, query = config.hidden_size, config.heads * config.head_width
-    key_value = 2 * config.kv_heads * config.head_width
-    inner = config.active_experts * config.feed_forward
+    hidden, query, key_value = _widths(config)
+    inner = visited_experts(config) * config.feed_forward
     if config.family == "gpt2":
         inner //= 2  # no gate
     if recompute == "full":
         return hidden * outer / tp
     if recompute == "selective":
-        down = config.active_experts * hidden
+        down = visited_experts(config) * hidden
         products = query + key_value + hidden + 2 * inner + down
         return (hidden * outer + query + products / 2) / tp
     # Block input, query, key, value, attention output, residual, gate and up projection.
@@ -135,7 +142,27 @@ def _saved_elements(config: Architecture, layout: Layout, recompute: Recompute) 
     return (between * outer + split) / tp
 
 
-def _activations(config: Architecture, layout: Layout, stage: int, tokens: int) -> int:
+def _widths(config: Architecture) -> tuple[int, int, int]:
+    """Elements of a token's hidden state, of its queries, and of its keys and values together.
+
+    Latent attention multiplies its latents out to keys and values for every head, and keeps both.
+    """
+    query, key_value = config.heads * config.head_width, 2 * config.kv_heads * config.head_width
+    if config.latent_width:
+        query += config.heads * config.rope_width // 2  # not in the output of the attention
+        key_value = config.heads * (2 * config.head_width + config.rope_width)
+        key_value += config.latent_width + config.query_latent_width
+    return config.hidden_size, query, key_value
+
+
+def _score_bytes(config: Architecture, layout: Layout, sequence: int) -> int:
+    """Bytes of scores that a block keeps per token, where attention writes them to memory."""
+    return 0 if layout.engine.flash else _SCORE * config.heads * sequence // layout.tp
+
+
+def _activations(
+    config: Architecture, layout: Layout, stage: int, tokens: int, sequence: int
+) -> int:
     layers = stage_layers(config, layout, stage)
     in_flight = min(layout.pp - stage, layout.accumulation)
     elements = layers * in_flight * _saved_elements(config, layout, layout.recompute)
@@ -144,7 +171,9 @@ def _activations(config: Architecture, layout: Layout, stage: int, tokens: int) 
     if config.family == "gpt2":
         elements += _once(config, layout.recompute) / layout.tp
     size = int(2 * elements * tokens)
-    return size if layout.engine.compiled else int(size * _EAGER_ACTIVATIONS)
+    kept = 1 if layout.recompute == "full" else layers * in_flight
+    scores = kept * _score_bytes(config, layout, sequence) * tokens
+    return scores + (size if layout.engine.compiled else int(size * _EAGER_ACTIVATIONS))
 
 
 def _once(config: Architecture, recompute: Recompute) -> int:
@@ -166,7 +195,7 @@ def _gathered(config: Architecture, layout: Layout, parameters: int) -> int:
         return 0
     if layout.pp > 1:
         return 2 * 2 * parameters
-    block = block_parameters(config, config.experts)
+    block = block_parameters(config, -(-config.experts // layout.ep))
     return 2 * (block + max(block, embedding_parameters(config))) // layout.tp
 
 
@@ -174,7 +203,8 @@ def _context(layout: Layout) -> int:
     """CUDA context and cuBLAS workspace 0.6 GiB; NCCL 0.9 GiB, more per mesh dimension."""
     if layout.gpus == 1:
         return 6 * GIB // 10
-    dimensions = sum(ranks > 1 for ranks in (layout.dp, layout.tp, layout.pp))
+    sizes = (layout.dp, layout.tp, layout.pp, layout.cp, layout.ep, layout.replicas)
+    dimensions = sum(ranks > 1 for ranks in sizes)
     return (120 + 30 * dimensions + 4 * layout.nodes.bit_length()) * GIB // 100
 
 
@@ -200,7 +230,10 @@ def _states(config: Architecture, layout: Layout, index: int) -> tuple[int, int,
     frozen = 2.0 * layout.reference  # bytes a parameter of copies that do not train
     if config.adapter_rank:
         frozen += NF4 if layout.four_bit_base else 2.0
-    return weights + -(-int(frozen * parameters) // shards), gradients, optimizer
+    kept = -(-int(frozen * parameters) // shards)
+    if layout.precision in ("fp8", "mxfp8"):
+        kept += int(layout.engine.fp8_copies * parameters)
+    return weights + kept, gradients, optimizer
 
 
 @lru_cache(maxsize=1024)
@@ -224,7 +257,7 @@ def stage(
         weights,
         gradients,
         optimizer,
-        _activations(config, layout, index, tokens),
+        _activations(config, layout, index, tokens, sequence),
         logits,
         _gathered(config, layout, parameters),
         _context(layout),

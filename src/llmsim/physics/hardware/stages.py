@@ -4,6 +4,7 @@ from llmsim.job.layout import Layout
 from llmsim.model.architecture import (
     Architecture,
     block_parameters,
+    dense_saving,
     embedding_parameters,
     norm_parameters,
     position_parameters,
@@ -30,9 +31,10 @@ def stage_layers(config: Architecture, layout: Layout, stage: int) -> int:
 
 def stage_parameters(config: Architecture, layout: Layout, stage: int) -> int:
     """Parameters on one GPU of a pipeline stage, before data-parallel sharding."""
-    parameters = stage_layers(config, layout, stage) * block_parameters(
-        config, -(-config.experts // layout.ep)
-    )
+    experts = -(-config.experts // layout.ep)
+    parameters = stage_layers(config, layout, stage) * block_parameters(config, experts)
+    if stage == 0:
+        parameters = max(0, parameters - dense_saving(config, experts))
     first, last = stage == 0, stage == layout.pp - 1
     if first:
         parameters += embedding_parameters(config) + position_parameters(config)
@@ -41,3 +43,25 @@ def stage_parameters(config: Architecture, layout: Layout, stage: int) -> int:
         if not (config.tied and first):
             parameters += embedding_parameters(config)
     return -(-parameters // layout.tp)
+
+
+MOST_PIECES = 8
+
+
+def pieces(config: Architecture, layout: Layout) -> int:
+    """Pieces of the model that a pipeline stage has: 1 in plain 1F1B.
+
+    Interleaving needs pieces of equally many layers, where the embedding and the loss may count
+    as a layer each (Megatron's account_for_embedding_in_pipeline_split).
+    """
+    if layout.pp > 1 and layout.interleave:
+        return layout.interleave
+    if layout.pp == 1 or not layout.engine.interleaves:
+        return 1
+    most = min(MOST_PIECES, config.layers // layout.pp)
+    fitting = (
+        number
+        for number in range(most, 0, -1)
+        if any(layers % (layout.pp * number) == 0 for layers in (config.layers, config.layers + 2))
+    )
+    return next(fitting, 1)

@@ -3,9 +3,9 @@
     seconds = hypot(a, S f / B) + r S / (S + 32 MiB)
 
 S bytes; f bytes that each rank sends per byte: 2 (n - 1) / n for an all-reduce over n ranks,
-(n - 1) / n for all-gather and reduce-scatter, 1 for broadcast and send/recv (nccl-tests'
-notes on performance). B is the bandwidth of the slower of two ways: the links inside a node
-(NVLink, XGMI, PCIe) and the node's network cards. Gathers and scatters are rings: the cards
+(n - 1) / n for all-gather, reduce-scatter and all-to-all, 1 for broadcast and send/recv
+(nccl-tests' notes on performance). B is the bandwidth of the slower of two ways: the links inside
+a node (NVLink, XGMI, PCIe) and the node's network cards. Gathers and scatters are rings: the cards
 carry what every link carries, so that bus bandwidth stays below theirs. An all-reduce adds
 up inside its m nodes first (trees, NVLSTree), and its cards carry f with m for n. `a` is the
 latency of a small message, `r` that of filling the pipeline of chunks (it saturates, hence
@@ -27,6 +27,7 @@ from llmsim.model.architecture import (
     parameter_count,
     trained_parameter_count,
 )
+from llmsim.physics.hardware.memory import NF4
 from llmsim.typed import Literal, NamedTuple
 
 Operation = Literal[
@@ -117,6 +118,9 @@ def _bandwidth_seconds(
         cards = gpu.nic_gb_s * 1e9 * ranks_per_node
         cards *= _NETWORK_SHARE * max(0.5, 1.0 - _CONGESTION * log2(nodes))
         senders = nodes if operation == "all-reduce" else ranks
+        if operation == "all-to-all":  # every rank sends its own data by its own card
+            cards /= ranks_per_node
+            senders = nodes
         ways.append(size * sent_per_byte(operation, senders) / cards)
     return max(ways)
 
@@ -206,6 +210,22 @@ def _context_flows(
     ]  # fmt: skip
 
 
+def _expert_flow(config: Architecture, gpu: Gpu, layout: Layout, hidden: int, layers: int) -> Flow:
+    """Expert parallelism: tokens go to their experts and back, forward and backward.
+
+    Within a node a token goes to each of its k experts. Between m nodes it goes once to every
+    node that has one of them (DeepSeek-V3, section 3.2.2; DeepEP): to m (1 - (1 - 1/m)^k).
+    """
+    near = max(1, min(layout.ep, gpu.per_node // layout.tp)) * linked_nodes(gpu)
+    nodes, visits = -(-layout.ep // near), float(config.active_experts)
+    if nodes > 1:
+        visits = nodes * (1.0 - (1.0 - 1.0 / nodes) ** visits)
+    size = int(hidden * visits) // layout.tp
+    calls = (6 if layout.recompute == "full" else 4) * layers * layout.accumulation
+    flow = _flow(gpu, "tokens to experts", "all-to-all", size, calls, layout.ep, near, 0.30, 1.0)
+    return flow._replace(overlap=layout.engine.expert_overlap, visible=0.0)
+
+
 def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     """Weights and gradients between data ranks, bf16: 2 bytes a parameter.
 
@@ -223,6 +243,7 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     payload = 2 * held_parameters(config, layout) // (layout.tp * layout.pp)
     trained = payload
     if config.adapter_rank:
+        payload = int(payload * NF4 / 2) if layout.four_bit_base else payload
         trained = 2 * trained_parameter_count(config) // (layout.tp * layout.pp)
     if layout.fp32_gradients:
         trained *= 2
@@ -273,7 +294,8 @@ def held_parameters(config: Architecture, layout: Layout) -> int:
     """Weights of the whole model that data ranks share: of experts each rank has its part."""
     if config.experts == 1 or layout.ep == 1:
         return parameter_count(config)
-    all_experts = config.layers * config.experts * expert_parameters(config)
+    sparse = config.layers - config.dense_layers
+    all_experts = sparse * config.experts * expert_parameters(config)
     return parameter_count(config) - all_experts + all_experts // layout.ep
 
 
@@ -295,13 +317,7 @@ def flows(config: Architecture, gpu: Gpu, layout: Layout, sequence: int) -> tupl
         flow = _flow(gpu, "hidden states", "all-reduce", hidden, calls, layout.tp, near, 0.30, 1.0)
         found.append(flow._replace(overlap=layout.engine.tensor_overlap, visible=0.0))
     if layout.ep > 1:
-        near = max(1, min(layout.ep, gpu.per_node // layout.tp))
-        calls = (6 if layout.recompute == "full" else 4) * layers * micro
-        size = hidden * config.active_experts // layout.tp
-        flow = _flow(
-            gpu, "tokens to experts", "all-to-all", size, calls, layout.ep, near, 0.30, 1.0
-        )
-        found.append(flow._replace(overlap=layout.engine.tensor_overlap, visible=0.0))
+        found.append(_expert_flow(config, gpu, layout, hidden, layers))
     if layout.pp > 1:
         near = 1 if layout.nodes > 1 else 2
         found.append(

@@ -21,9 +21,11 @@ from llmsim.job.layout import Layout
 from llmsim.model.architecture import (
     Architecture,
     attention_parameters,
+    attention_width,
     embedding_parameters,
     expert_parameters,
     padded_vocabulary,
+    visited_experts,
 )
 from llmsim.physics.hardware.stages import stage_layers
 from llmsim.typed import NamedTuple
@@ -33,6 +35,7 @@ LIFT = 1.40
 # The largest share of the peak that a matrix product sustains (stas00/ml-engineering, MAMF: A100
 # 87 %, H100 80 %).
 BEST_PRODUCT = 0.78
+EXPONENTIALS = 0.5  # of attention's products, in time, on an H100 at heads of 128
 ATTENTION_LIFT = 0.79  # flash attention against the same, of the causal half alone
 # Widths of a slice and tokens at which products reach half of their best, on a GPU of 989 TFLOP/s.
 SLICE, TOKENS = 160.0, 336.0
@@ -45,8 +48,15 @@ MEMORY_SHARE = 0.8  # of the memory's bandwidth
 LAUNCH, EAGER_LAUNCH = 0.2e-3, 0.4e-3  # seconds of the host per block, forward
 # Parts of the forward pass that are run again, as a share of its time.
 AGAIN = {"none": 0.0, "selective": 0.13, "full": 0.856}
-# Speed of the products against bf16. torchtitan's 8B: 28 to 54 % more tokens/s with fp8.
-PRECISIONS = {"bf16": 1.0, "fp16": 1.0, "fp8": 1.7, "mxfp8": 1.6}
+# Speed of the products in mxfp8 against fp8: blocks of 32 elements have scales of their own
+# (Megatron-Bridge's tables of B200 have both).
+MXFP8 = 0.97
+# Bytes that a score moves in each forward pass where attention writes its scores to memory: bf16
+# products, an fp32 softmax and its bf16 copy, each written and read (Hugging Face's eager path).
+SCORE = 18.0
+# Bytes that a frozen weight in NF4 moves in each pass: half a byte read, its bf16 copy written
+# and read (QLoRA, Dettmers et al. 2023, section 3).
+DEQUANTIZED = 4.5
 
 
 class Micro(NamedTuple):
@@ -61,7 +71,7 @@ def slowest_stage(config: Architecture, layout: Layout) -> tuple[int, bool]:
     """Layers of the stage that has most to do, and whether the output projection is there."""
     last = stage_layers(config, layout, layout.pp - 1)
     most = max(stage_layers(config, layout, stage) for stage in range(min(2, layout.pp)))
-    block = attention_parameters(config) + config.active_experts * expert_parameters(config)
+    block = attention_parameters(config) + visited_experts(config) * expert_parameters(config)
     return (last, True) if last * block + embedding_parameters(config) >= most * block else (
         most, False,
     )  # fmt: skip
@@ -77,7 +87,38 @@ def _rate(config: Architecture, gpu: Gpu, layout: Layout, tokens: float) -> floa
     share = part / (part + SLICE * size) * tokens / (tokens + TOKENS * size)
     if config.experts > 1:
         share *= engine.mixtures
-    return peak * share * PRECISIONS[layout.precision]
+    return peak * share * _precision_speed(layout)
+
+
+def _precision_speed(layout: Layout) -> float:
+    """Speed of matrix products against bf16."""
+    if layout.precision == "fp8":
+        return layout.engine.fp8
+    return layout.engine.fp8 * MXFP8 if layout.precision == "mxfp8" else 1.0
+
+
+def _exponentials(config: Architecture, gpu: Gpu) -> float:
+    """How much longer attention takes for each FLOP where heads are not 128 wide.
+
+    A score costs an exponential however wide its head is. At a width of 128 exponentials take half
+    as long as the products on an H100 (FlashAttention-3, arXiv 2407.08608, section 3.1), and as
+    long on a B200, whose units for them have not grown with its peak.
+    """
+    share = EXPONENTIALS * gpu.tflops / 989.0
+    wide = attention_width(config) / 128.0
+    return (wide + share) / (1.0 + share) / wide
+
+
+def _scores(config: Architecture, layout: Layout, sequence: int) -> float:
+    """Bytes of scores that a block moves per token in the forward pass; 0 with flash attention."""
+    if layout.engine.flash:
+        return 0.0
+    return SCORE * config.heads * sequence / layout.tp
+
+
+def _dequantized(config: Architecture, layout: Layout, weights: float) -> float:
+    """Bytes that frozen 4-bit weights move in one pass."""
+    return DEQUANTIZED * weights if layout.four_bit_base and config.adapter_rank else 0.0
 
 
 def _elements(config: Architecture, layout: Layout) -> float:
@@ -85,7 +126,7 @@ def _elements(config: Architecture, layout: Layout) -> float:
     outer = WIDTHS * config.hidden_size
     if not layout.sequence_parallel:
         outer *= layout.tp
-    inner = INNERS * config.active_experts * config.feed_forward
+    inner = INNERS * visited_experts(config) * config.feed_forward
     size = 2.0 * (outer + inner) / layout.tp
     return size if layout.engine.compiled else size * EAGER
 
@@ -96,17 +137,18 @@ def micro_seconds(config: Architecture, gpu: Gpu, layout: Layout, sequence: int)
     engine = layout.engine
     tokens = layout.micro_batch * sequence / layout.cp
     layers, head = slowest_stage(config, layout)
-    block = attention_parameters(config) + config.active_experts * expert_parameters(config)
+    block = attention_parameters(config) + visited_experts(config) * expert_parameters(config)
     weights = (layers * block + head * embedding_parameters(config)) / layout.tp
     products = 2.0 * weights * tokens / _rate(config, gpu, layout, tokens)
-    heads = layers * config.heads * config.head_width / layout.tp
+    heads = layers * config.heads * attention_width(config) / layout.tp
     flash = gpu.tflops * 1e12 * typical_mfu(gpu) * ATTENTION_LIFT * engine.attention
-    attention = 2.0 * heads * sequence * tokens / flash
-    moved = layers * _elements(config, layout)
+    attention = 2.0 * heads * sequence * tokens / flash * _exponentials(config, gpu)
+    moved = layers * (_elements(config, layout) + _scores(config, layout, sequence))
     per_logit = LOGITS if engine.fused_loss else EAGER_LOGITS
     logits = head * per_logit / 3.0 * padded_vocabulary(config) / layout.tp
     bandwidth = gpu.hbm_tb_s * 1e12 * MEMORY_SHARE
-    forward = products + attention + tokens * moved / bandwidth
+    unpacked = _dequantized(config, layout, weights) / bandwidth
+    forward = products + attention + tokens * moved / bandwidth + unpacked
     launch = layers * (LAUNCH if engine.compiled else EAGER_LAUNCH)
     forward = max(forward, launch) + tokens * logits / bandwidth
     trained = 1.0 if config.adapter_rank else 2.0

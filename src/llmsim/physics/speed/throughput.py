@@ -20,15 +20,18 @@ from llmsim.job.records import Job
 from llmsim.model.architecture import (
     Architecture,
     active_parameter_count,
+    attention_width,
     embedding_parameters,
     position_parameters,
     trained_parameter_count,
 )
+from llmsim.physics.hardware.stages import pieces
 from llmsim.physics.speed import batch_ramp
 from llmsim.physics.speed.collectives import exposed_seconds, flows
 from llmsim.physics.speed.compute import micro_seconds
 
-OPTIMIZER = 31.0  # bytes that Adam moves for each weight of a GPU
+# Bytes that Adam moves for each weight of a GPU: the states in fp32, or all of them in bf16.
+OPTIMIZER, BF16_OPTIMIZER = 31.0, 16.0
 
 
 def passes(config: Architecture, layout: Layout) -> float:
@@ -49,17 +52,16 @@ def flops_per_token(config: Architecture, sequence: int) -> float:
     weights = active_parameter_count(config) - position_parameters(config)
     if not config.tied:
         weights -= embedding_parameters(config)
-    attention = 12 * config.layers * config.heads * config.head_width * sequence
+    attention = 12 * config.layers * config.heads * attention_width(config) * sequence
     return float(6 * weights + attention)
 
 
 def _bubble(config: Architecture, layout: Layout) -> float:
     """How many times longer a step is for the filling and draining of its pipeline.
 
-    1 + (p - 1) / (v m) with v interleaved pieces of at least one layer, at most 8; v = 1 in 1F1B.
+    1 + (p - 1) / (v m) with v interleaved pieces of the model on a stage; v = 1 in plain 1F1B.
     """
-    pieces = min(8, -(-config.layers // layout.pp)) if layout.engine.interleaves else 1
-    return 1.0 + (layout.pp - 1) / (pieces * layout.accumulation)
+    return 1.0 + (layout.pp - 1) / (pieces(config, layout) * layout.accumulation)
 
 
 def _once(config: Architecture, gpu: Gpu, layout: Layout) -> float:
@@ -67,7 +69,8 @@ def _once(config: Architecture, gpu: Gpu, layout: Layout) -> float:
     own = trained_parameter_count(config) / (layout.tp * layout.pp)
     if layout.sharding != "ddp":
         own /= state_ranks(layout)
-    return layout.engine.step_seconds + OPTIMIZER * own / (gpu.hbm_tb_s * 1e12)
+    moved = (BF16_OPTIMIZER if layout.bf16_states else OPTIMIZER) * own
+    return layout.engine.step_seconds + moved / (gpu.hbm_tb_s * 1e12)
 
 
 @lru_cache(maxsize=1024)

@@ -3,7 +3,7 @@
 from math import ceil, fsum
 
 from llmsim.catalog import gpus
-from llmsim.job.layout import shards_weights
+from llmsim.job.layout import shards_weights, state_ranks
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, batch_tokens, gpus_per_node, step_data_tokens, step_rows
@@ -106,7 +106,13 @@ def mesh(job: Job) -> tuple[tuple[str, int], ...]:
     """The dimensions of the device mesh that are larger than one, outermost first."""
     layout = job.layout
     data = "dp_shard" if shards_weights(layout) else "dp_replicate"
-    dimensions = (("pp", layout.pp), (data, layout.dp), ("tp", layout.tp))
+    dimensions = (
+        ("pp", layout.pp),
+        ("dp_replicate", layout.replicas),
+        (data, layout.dp // layout.replicas or 1),
+        ("cp", layout.cp),
+        ("tp", layout.tp),
+    )
     return tuple((name, size) for name, size in dimensions if size > 1) or ((data, 1),)
 
 
@@ -196,7 +202,7 @@ def _model(job: Job, at: float) -> Phase:
         seconds,
     )
     split = layout.tp * layout.pp
-    sharded = layout.dp if shards_weights(layout) else 1
+    sharded = state_ranks(layout) if shards_weights(layout) else 1
     seconds = sampled_seconds(job, "shard", 0.8 + 0.03 * config.layers)
     at = round(at + seconds, 6)
     yield ModelSharded(at, ceil(parameter_count(config) / split / sharded), seconds)

@@ -42,6 +42,19 @@ def data_flags(job: Job) -> str:
     return f"--max_train_samples {examples(job)} --num_train_epochs {job.schedule.epochs}"
 
 
+def switch_flags(job: Job) -> str:
+    """The command line's flags for what differs from an eager model with its usual attention."""
+    engine = job.layout.engine
+    flags = {
+        " --dtype bfloat16": job.layout.bf16_states,
+        " --torch_compile": engine.compiled,
+        " --use_liger_kernel": engine.fused_loss,
+        " --attn_implementation eager": not engine.flash,
+        " --load_in_4bit": job.layout.four_bit_base,
+    }
+    return "".join(flag for flag, given in flags.items() if given)
+
+
 def logged(values: Values) -> Line:
     """The dict that the progress callback writes; floats are strings of four digits."""
     return Line("{" + ", ".join([f"'{key}': '{value:.4g}'" for key, value in values]) + "}")
