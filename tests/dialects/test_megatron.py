@@ -47,7 +47,7 @@ PATTERNS = (
         r"context-parallel sizes: None, tensor-model-parallel size: \d+, "
         r"pipeline-model-parallel size: \d+"
     ),
-    r"Number of virtual stages per pipeline stage: None",
+    r"Number of virtual stages per pipeline stage: (None|\d+)",
     r"accumulate and all-reduce gradients in fp32 for bfloat16 data type\.",
     r"using torch\.(bfloat16|float16) for parameters \.\.\.",
     r"-{24} arguments -{24}",
