@@ -14,7 +14,7 @@ Megatron-LM and nanotron add bf16 gradients up in fp32: 4 P instead of 2 P in dd
 (Megatron's theoretical_memory_usage.py: 18 bytes, or 6 + 12 / N).
 
 Transformer Engine keeps a copy of the weights in fp8 and its transpose: 2 P more. torchao casts
-weights as it needs them (torchtitan's docs/performance.md: 77.0 GiB without, 76.8 with fp8).
+weights as it needs them (torchtitan's published 8B: 77.0 GiB without, 76.8 with fp8).
 With all states in bf16: 2 + 2 + 4 P, divided as above.
 
 LoRA keeps the weights frozen, in bf16 or in NF4 (0.516 P), and pays 16 bytes for each weight of
