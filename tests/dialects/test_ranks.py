@@ -27,7 +27,7 @@ def log_and_job(text: str, **options: Any) -> tuple[str, Job]:
     wanted = wanted_of(tomllib.loads(text), "job.toml")
     job = job_of(3, job=wanted, recipe=options.pop("recipe", "pretrain"), steps=200, **options)
     frames = play(job, SHOWN, lambda: PIPE)
-    return "".join(frame.text for frame in islice(frames, 400)), job
+    return "".join(frame.text for frame in islice(frames, 900)), job
 
 
 def test_torchtitan() -> None:

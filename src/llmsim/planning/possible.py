@@ -157,7 +157,7 @@ def _fixed(speaker: Setting, able: Parallelism, wish: Wish) -> Iterator[Sentence
     for name, (asked, own, on, off) in fixed.items():
         if asked not in (None, own) and name not in able.switches:
             yield speaker, f" has {name} = {on if own else off} alone: leave it out."
-    if wish.interleave > 1 and not ("interleave" in able.switches and engine.interleaves):
+    if wish.interleave > 1 and "interleave" not in able.switches:
         yield speaker, f" has one piece of the model a stage, not interleave = {wish.interleave}."
 
 

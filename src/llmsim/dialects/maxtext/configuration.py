@@ -4,7 +4,7 @@ src/MaxText/pyconfig.py of v0.1.0 puts them together, and prints every key but a
 """
 
 from llmsim.dialects.maxtext.defaults import EMPTY, FALSE, OTHERS, RULES, TRUE
-from llmsim.job.layout import shards_weights
+from llmsim.job.layout import Layout, shards_weights
 from llmsim.job.records import Job
 
 # The mesh, outermost first; what a job does not split has size 1.
@@ -40,17 +40,35 @@ def _parallelism(axis: str) -> str:
     return f"ici_{_KEY.get(axis, axis)}_parallelism"
 
 
+def _chosen(layout: Layout) -> dict[str, object]:
+    """The keys of precisions and of the attention that differ from base.yml's."""
+    keys: dict[str, tuple[object, bool]] = {
+        "weight_dtype": ("bfloat16", layout.bf16_states),
+        "quantization": ("fp8", layout.precision == "fp8"),
+        "attention": ("dot_product", not layout.engine.flash),
+    }
+    return {name: value for name, (value, chosen) in keys.items() if chosen}
+
+
 def typed(job: Job) -> dict[str, object]:
     """What the command line sets, in the order of base.yml, as pyconfig lists it."""
     schedule, layout = job.schedule, job.layout
     each = layout.micro_batch * layout.dp / layout.gpus
     sizes = axes(job)
-    order = ("data", "fsdp", "tensor", "stage")  # of the keys in base.yml; fsdp is -1 there
+    order = (
+        "data",
+        "fsdp",
+        "context",
+        "tensor",
+        "expert",
+        "stage",
+    )  # of the keys in base.yml; fsdp is -1 there
     return {
         "run_name": job.run_name,
         "model_name": job.model.name.lower(),
         "async_checkpointing": job.background_saves,
         "checkpoint_period": schedule.save_every,
+        **_chosen(layout),
         "remat_policy": _REMAT[layout.recompute],
         "base_output_directory": output(job).rpartition("/")[0],
         **{_parallelism(axis): sizes[axis] for axis in order if sizes[axis] > 1 or axis == "fsdp"},
@@ -136,10 +154,7 @@ def _derived(job: Job) -> dict[str, object]:
         "attn_logits_soft_cap": None,
         "checkpoint_dir": f"{place}/checkpoints/",
         "constant_bound_config": [],
-        "attention": "autoselected" if layout.engine.flash else "dot_product",
         "context_parallel_size": layout.cp,
-        "quantization": "fp8" if layout.precision == "fp8" else "",
-        "weight_dtype": "bfloat16" if layout.bf16_states else "float32",
         "data_sharding": (tuple(sizes),),
         "dcn_parallelism": [-1 if name == "data" else 1 for name in sizes],
         "decoder_block": f"DecoderBlockType.{'MIXTRAL' if architecture.experts > 1 else 'LLAMA2'}",

@@ -18,7 +18,13 @@ FRAMEWORK = Framework(
         four_bit_base=False,
         switches=("compiled", "interleave"),
         engine=Engine(
-            kernels=0.86, attention=1.05, mixtures=0.87, again=0.8, overlap=0.54, step_seconds=0.08
+            interleaves=False,  # its schedule is 1F1B unless another is asked for
+            kernels=0.86,
+            attention=1.05,
+            mixtures=0.87,
+            again=0.8,
+            overlap=0.54,
+            step_seconds=0.08,
         ),
     ),
     collective_timeout=100.0,
