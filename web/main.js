@@ -24,6 +24,7 @@ let run;
 let speed = 1;
 let paused = false;
 let board = true;
+let wall = new URLSearchParams(location.search).get("view") === "wall";
 let reached = ""; // phase and percentage
 let at = 0; // simulated seconds
 let command = ""; // that the show begins with
@@ -176,6 +177,13 @@ function setBoard(shown) {
   controls.button("board").ariaPressed = String(shown);
 }
 
+/** @param {boolean} shown */
+function setWall(shown) {
+  wall = shown;
+  tell({ type: "wall", shown });
+  controls.button("wall").ariaPressed = String(shown);
+}
+
 /** @param {number} factor */
 function setSpeed(factor) {
   speed = factor;
@@ -232,6 +240,7 @@ const controls = listen(element("controls"), {
   restart: again,
   next,
   board: () => setBoard(!board),
+  wall: () => setWall(!wall),
   stop: () => tell({ type: "stop" }),
   settings: () => changeSettings().catch((error) => fall(error, "The settings could not be fetched.")),
   share: async () => notice(await share(new URL(addressOf(moment()), location.href).href)),
@@ -313,6 +322,7 @@ async function start() {
   draw = module.drawer(terminal);
   followSystem(setTheme);
   setTheme(chosenTheme());
+  controls.button("wall").ariaPressed = String(wall);
   terminal.onResize(({ cols, rows }) => tell({ type: "resize", columns: cols, rows }));
   module.onInterrupt(terminal, () => tell({ type: "stop" }));
   if (window.top === window) terminal.focus(); // in a frame the focus stays with the outer page

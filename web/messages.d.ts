@@ -24,6 +24,8 @@ export type ToWorker =
   | { type: "speed"; factor: number }
   /** Show the board below the log, or the log alone. */
   | { type: "board"; shown: boolean }
+  /** Fill the window with the run, as a control room shows it, or show the log and the board. */
+  | { type: "wall"; shown: boolean }
   /** Go on at this show second of the run. */
   | { type: "seek"; position: number }
   /** Go on so many show seconds later, or earlier if negative. */

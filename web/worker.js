@@ -14,6 +14,7 @@ import { boots, files, lock } from "./files.js";
  * @property {(paused: boolean) => void} pause
  * @property {(factor: number) => void} speed
  * @property {(shown: boolean) => void} board
+ * @property {(shown: boolean) => void} wall
  * @property {(position: number) => void} seek
  * @property {(seconds: number) => void} skip
  * @property {() => void} stop
@@ -206,6 +207,8 @@ async function boot() {
 /** @type {Size} */
 let size = { columns: 80, rows: 24 };
 let board = true;
+/** @type {boolean | undefined} */
+let wall; // until somebody chooses, the address does
 /** @type {Page | undefined} */
 let page;
 /** @type {Promise<number> | undefined} */
@@ -231,6 +234,7 @@ async function play(query) {
     (message) => post(JSON.parse(message)),
   );
   page.board(board);
+  if (wall !== undefined) page.wall(wall);
   show = host.main(query, page);
   const status = await show;
   if (number === shows) post({ type: "ended", status });
@@ -269,6 +273,10 @@ self.onmessage = ({ data }) => {
     case "board":
       board = data.shown;
       page?.board(board);
+      break;
+    case "wall":
+      wall = data.shown;
+      page?.wall(wall);
       break;
     case "seek":
       page?.seek(data.position);

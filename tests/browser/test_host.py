@@ -203,6 +203,19 @@ def test_live_region_has_the_speed_and_the_board_of_the_moment() -> None:
     assert (region.pace(), region.board) == (8.0, True)
 
 
+def test_the_wall_is_as_the_options_say_until_somebody_chooses() -> None:
+    page = Page(lambda _text, _size: None, 100, 30)
+    for view, wall in (("wall", True), ("auto", False)):
+        region = page.open_region(Options(view=view))
+        assert region
+        assert region.wall == wall
+    page.wall(True)
+    assert region.wall
+    region = page.open_region(Options(view="auto"))
+    assert region
+    assert region.wall
+
+
 def test_runs_take_the_next_seed_each(monkeypatch: pytest.MonkeyPatch) -> None:
     def script(
         job: Job,

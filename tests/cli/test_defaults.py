@@ -172,7 +172,7 @@ def test_another_file_can_be_named_and_none(tmp_path: Path, file: Path) -> None:
         ("duration = -3", "duration in FILE cannot be '-3': give a time such as 3m"),
         ("start = 12:00:00", "start in FILE cannot be '12:00:00': give an ISO date and time"),
         ("tidy = 2", "tidy in FILE cannot be '2': give yes or no."),
-        ('view = "bord"', "view in FILE cannot be 'bord': give auto, board or log (did you"),
+        ('view = "bord"', "view in FILE cannot be 'bord': give auto, board, log or wall (did you"),
         ('gpu = "A100"', "gpu in FILE 'A100' may be any of NVIDIA A100-SXM4-40GB, "),
         ("speed_factor = 2", "there is no option 'speed_factor' in FILE: did you mean speed-f"),
         ("list = 'gpus'", "there is no option 'list' in FILE: see --help for what there is."),

@@ -12,7 +12,7 @@
 On a smaller screen the less important parts are left out; the lowest line stays longest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llmsim.board import plots
 from llmsim.board.curves import rule
@@ -23,6 +23,10 @@ from llmsim.board.plots import Training
 from llmsim.text.screen import NARROWEST, Screen
 from llmsim.text.style import Row, Span, clipped, length
 from llmsim.typed import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.board.wall import Wall
 
 SHORTEST = 5  # rows of a screen that has room for a board
 SHARE = 0.4  # of the screen's rows
@@ -47,6 +51,7 @@ class View(NamedTuple):
     cluster: Cluster
     pace: str = ""  # how the show goes, if not at speed 1: "paused 4x"
     titled: bool = False  # whether the name stands in big letters elsewhere
+    wall: "Callable[[], Wall] | None" = None  # what the wall shows beside all this
 
 
 def rows_of(screen: Screen) -> int:
@@ -127,6 +132,11 @@ def heading(view: View, screen: Screen) -> Row:
     """The titles in a line across the screen."""
     width = screen.width - 1
     return _ruled(width, [(3, _titles(view, width - 6, screen))], screen)
+
+
+def heading_of(view: View, width: int, screen: Screen) -> Row:
+    """The titles at the left and the phase at the right of a line of this width."""
+    return _ruled(width, _heading(view, width, screen), screen)
 
 
 PACE_NEEDS = 32  # cells of a heading that has room for the pace

@@ -53,7 +53,8 @@ def _sampled(mean: Mean, columns: int, known: int, steps: int) -> tuple[float, .
     return tuple(mean(min(a + 1, b), b) for a, b in pairwise(ends))
 
 
-def _samples(training: Training, mean: Mean, columns: int, steps: int) -> tuple[float, ...]:
+def samples(training: Training, mean: Mean, columns: int, steps: int) -> tuple[float, ...]:
+    """The means of the columns that are known, of `columns` that stand for `steps` steps."""
     known = min(training.step * columns // steps, columns)
     return _sampled(mean, columns, known, steps)
 
@@ -97,16 +98,16 @@ def loss_curve(training: Training, width: int, rows: int, screen: Screen) -> lis
     """The curve with its lowest and highest value at the left."""
     columns = (width - LABELS) * (2 if screen.unicode else 1)
     steps = span(training.step, training.steps)
-    samples = _samples(training, training.loss, columns, steps)
-    lines = _loss_curve(samples, columns, rows, screen.unicode)
-    return _marked(lines, samples, columns, training, screen)
+    values = samples(training, training.loss, columns, steps)
+    lines = _loss_curve(values, columns, rows, screen.unicode)
+    return _marked(lines, values, columns, training, screen)
 
 
 def _marked(
-    lines: list[Row], samples: Sequence[float], columns: int, training: Training, screen: Screen
+    lines: list[Row], values: Sequence[float], columns: int, training: Training, screen: Screen
 ) -> list[Row]:
     """The curve with a mark at each validation that is on the scale."""
-    low, high = _bounds(samples, columns)
+    low, high = _bounds(values, columns)
     steps, cells = span(training.step, training.steps), columns // (2 if screen.unicode else 1)
     mark = VALIDATED[not screen.unicode]
     marked = [*lines]
@@ -167,7 +168,7 @@ def throughput_line(training: Training, width: int, screen: Screen) -> Row:
     """Throughput so far, about the usual in the middle of the line: dips are what matters."""
     columns = width * (2 if screen.unicode else 1)
     steps = span(training.step, training.steps)
-    values = _samples(training, training.throughput, columns, steps)
+    values = samples(training, training.throughput, columns, steps)
     if not values:
         return (("", " " * width),)
     usual = sorted(values)[len(values) // 2]
@@ -247,7 +248,7 @@ def vitals(training: Training, width: int, screen: Screen) -> Row:
     extended = training._replace(numbers=training.numbers + (more if training.numbers else ()))
     row = numbers(extended, width if width < 40 else width * 3 // 5)
     room = width - length(row) - 2
-    values = _samples(training, training.loss, max(room, 1), span(training.step, training.steps))
+    values = samples(training, training.loss, max(room, 1), span(training.step, training.steps))
     if room < LEAST_SPARK or not values:
         return row
     line = spark(_scaled(values, *_bounds(values, room)), screen.unicode)

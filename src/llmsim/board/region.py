@@ -54,6 +54,11 @@ def repainted(lines: Sequence[str], rows: Sequence[str]) -> str:
     return home + _whole(lines, rows)
 
 
+def replaced(rows: Sequence[str], height: int) -> str:
+    """A whole screen of rows; what stood there goes into what has scrolled away."""
+    return f"\x1b[r\x1b[{height};1H" + "\n" * height + repainted((), rows)
+
+
 def _whole(lines: Sequence[str], rows: Sequence[str]) -> str:
     """Lines and rows in the place of whatever was there."""
     # Erased first: erasing behind a line would take the last character of one that is as

@@ -131,6 +131,15 @@ def idle_share(gpu: Gpu) -> float:
     return 0.05 if gpu.form == "geforce" else 0.105
 
 
+def dollars_per_hour(gpu: Gpu) -> float:
+    """About what a cloud asks for the GPU: 3.5 dollars an hour for a kilowatt of its limit.
+
+    H100 2.5, A100 1.4, B200 3.5 dollars; a GeForce a quarter of that, RTX 4090 0.4. Fitted to the
+    lists of several clouds of 2025, which differ by half.
+    """
+    return 0.0035 * gpu.tdp_watts * (0.25 if gpu.form == "geforce" else 1.0)
+
+
 def cooling(gpu: Gpu) -> float:
     """A factor: by how much the GPU heats up over the air at full power, where an SXM GPU is 1.
 

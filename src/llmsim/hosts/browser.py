@@ -66,6 +66,7 @@ class Page:
         self.playback = Playback(time.monotonic())
         self._changed = asyncio.Event()  # of the playback: a wait begins anew
         self._board = True
+        self._wall: bool | None = None  # until somebody chooses, the options do
         self._region: LiveRegion | None = None
         self.resize(columns, rows)
         self._undrawn = 0
@@ -86,6 +87,8 @@ class Page:
         """Open the live region of a run that has a board."""
         on = shows_board(options, self._screen)
         self._region = LiveRegion(self.screen, self.playback, self._board) if on else None
+        if self._region:
+            self._region.wall = options.view == "wall" if self._wall is None else self._wall
         return self._region
 
     def board(self, shown: bool) -> None:
@@ -93,6 +96,12 @@ class Page:
         self._board = shown
         if self._region:
             self._region.board = shown
+
+    def wall(self, shown: bool) -> None:
+        """Fill the terminal with the run, or show the log and the board."""
+        self._wall = shown
+        if self._region:
+            self._region.wall = shown
 
     def pause(self, paused: bool) -> None:
         """Hold the show, or let it go on."""

@@ -48,6 +48,7 @@ KEYS = (
     ),
     Key("next", "nN", "n", "next", "leave this run for the next; it does not count for --runs"),
     Key("board", "gG", "g", "board", "take the board away, and bring it back"),
+    Key("wall", "wW", "w", "", "make the whole screen a control room, and back"),
     Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too", browser="escape"),
 )  # fmt: skip
 NAMES = {character: key.name for key in KEYS for character in key.characters}

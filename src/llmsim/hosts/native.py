@@ -38,7 +38,7 @@ def main(options: Options, ends_process: bool = False) -> int:
     limit = options.exit_after_time
     seed = fresh_seed() if options.seed is None else options.seed
     signals, keyboard = Signals(), _keyboard()
-    output = Output(options.color, options.view == "board", signals, keys=bool(keyboard))
+    output = Output(options.color, options.view in ("board", "wall"), signals, keys=bool(keyboard))
     session = Session(
         options._replace(seed=seed),
         output,

@@ -149,6 +149,7 @@ class Session:
 
             self._region = LiveRegion(self.output.screen, self.playback, on)
             self._region.note = before.note if before else None
+            self._region.wall = before.wall if before else run.view == "wall"
             if self.keyboard and not self._hinted:
                 from llmsim.hosts.keys import hint
 
@@ -227,6 +228,10 @@ class Session:
         elif name == "board":
             if self._region:
                 self._region.board = not self._region.board
+        elif name == "wall":
+            if self._region:
+                self._region.wall = not self._region.wall
+                self._region.board = self._region.board or self._region.wall
         elif name in ("back", "forward", "beginning"):
             self._seek(name)
         elif name in ("next", "quit"):

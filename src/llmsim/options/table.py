@@ -94,7 +94,7 @@ OLD_LISTS = ("frameworks",)  # what --list took before; it still does
 COLORS = ("auto", "always", "never")
 LEVELS = ("none", "rare", "typical", "chaos")
 STREAMS = ("all", "log", "kernel", "slurm")
-VIEWS = ("auto", "board", "log")
+VIEWS = ("auto", "board", "log", "wall")
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 
 OPTIONS = (
@@ -181,7 +181,7 @@ OPTIONS = (
     ),
     Option(
         "view", choice(*VIEWS), either(VIEWS),
-        "board below the log, log alone, or auto",
+        "board below the log, log alone, wall, or auto",
         "auto", "VIEW",
     ),
     Option(

@@ -20,7 +20,7 @@ from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.gauges import HEALTHY, Fault
 from llmsim.physics.hardware.host import CALM, Trouble
-from llmsim.physics.learning import learning_rate, loss, objectives
+from llmsim.physics.learning import gradient, learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import complaints, goodput, names
 from llmsim.run.cluster import hostname
@@ -29,6 +29,10 @@ from llmsim.run.moment import Moment, readings, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run, learner
 from llmsim.text import units
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.board.wall import Wall
 
 # Show seconds after which the gauges are read anew, and of a large cluster the page turned.
 REFRESH, REFRESH_LARGE = 1.0, 2.0
@@ -84,6 +88,11 @@ def _curve(job: Job) -> Callable[[int, int], float]:
     return lru_cache(maxsize=4096)(lambda first, last: loss.averaged(job, first, last))
 
 
+def _norm(job: Job) -> Callable[[int, int], float]:
+    """The gradient norm of the last of some steps, which remembers what it has computed."""
+    return lru_cache(maxsize=4096)(lambda _first, last: gradient.norm(job, last))
+
+
 class Dashboard:
     """The dashboard of one run."""
 
@@ -95,6 +104,7 @@ class Dashboard:
         self._losses = lru_cache(maxsize=2)(_curve)
         self._rate = lru_cache(maxsize=1024)(lambda step: learning_rate.learning_rate(job, step))
         self._speed = lru_cache(maxsize=2048)(self._throughput)
+        self._norms = lru_cache(maxsize=2)(_norm)
         self._marks = lru_cache(maxsize=2)(self._validations)
         self._read = lru_cache(maxsize=4096)(self._gauge)
         self._page: tuple[int, str] = (-1, "")
@@ -126,7 +136,15 @@ class Dashboard:
             left=left,
             training=self._training(moment, logged),
             cluster=self._cluster(moment, shown, pace),
+            wall=lambda: self._wall(moment, logged),
         )
+
+    def _wall(self, moment: Moment, logged: Step | None) -> "Wall":
+        """What the wall shows beside the board."""
+        from llmsim.show.wall_view import content  # only a wall needs it
+
+        norm = self._norms(learner(self.run, moment.segment))
+        return content(self.run, moment, logged, _culprit(self.run, moment), norm)
 
     def _hardware(self) -> str:
         return f"{self.run.job.layout.gpus:,} x {short_name(self.run.job.gpu)}"

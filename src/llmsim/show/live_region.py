@@ -7,6 +7,7 @@ from llmsim.board import region
 from llmsim.board.board import View, board, rows_of
 from llmsim.board.opening import opening
 from llmsim.board.poster import poster
+from llmsim.board.wall import has_room as wall_fits
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.job.records import Job
 from llmsim.run.attempts import job_after
@@ -20,6 +21,7 @@ from llmsim.text.style import Row, cells, cut, painted
 from llmsim.typed import Any
 
 TICK = 0.1  # show seconds at speed 1 after which the board is drawn anew
+WALL_TICK = 0.25  # the same of the wall, which is larger
 HIGHEST_PACE = 100.0
 NOTE_NEEDS = 3  # rows of a screen that has room for a note
 BAR_NEEDS = 16  # rows of a screen that has room for a bar above the board
@@ -44,10 +46,11 @@ class LiveRegion:
         self._ask = screen
         self._screen: Screen | None = screen()  # None if its content is unknown
         self._rows: list[str] = []
-        self._drawn: tuple[bool, Note | None] = (board, None)
+        self._drawn: tuple[bool, bool, Note | None] = (board, False, None)
         self._bar: Bar | None = None
         self._view: Callable[[], View] | None = None
         self._playback, self.board = playback, board
+        self.wall = False  # whether the whole screen is the region; the host may change it, too
         self.note: Note | None = None
         self._above = 0  # rows of the log on the screen above the region: at least this many
         self._exact = board  # whether it is known that there are not more
@@ -81,13 +84,19 @@ class LiveRegion:
         With lines the board stays as it was: the next tick, which is near, shows the news.
         """
         self._view = view
-        screen, wanted = self._ask(), (self.board, self.note)
+        screen, wanted = self._ask(), (self.board, self.wall, self.note)
         before, known = self._screen, wanted == self._drawn
+        was_wall = self._drawn[1]
         self._screen, self._drawn = screen, wanted
         if not screen.live:  # somebody else has the terminal: nothing there may be erased
             self._rows, self._above, self._free, self._exact = [], 0, 0, False
             return "".join(f"{line}\n" for line in lines)
         self._tail.extend(lines)
+        if self.wall and wall_fits(screen):
+            same = was_wall and before == screen
+            return "" if same and lines else self._walled(view, screen, same=same)
+        if was_wall and before is not None:
+            return self._repainted(view, screen)
         if before == screen and known and lines and self._rows:
             return region.at_once(self._added(lines, screen))
         if before is not None and before != screen and self.board:
@@ -123,6 +132,23 @@ class LiveRegion:
         self._above, self._exact = len(lines), True
         self._place(view, screen)
         return region.at_once(region.repainted(lines, self._rows))
+
+    def _walled(self, view: Callable[[], View], screen: Screen, same: bool) -> str:
+        """The wall, which has the whole screen. What stood there before has scrolled away."""
+        from llmsim.board.wall import MOST_LINES, wall  # only a wall needs it
+
+        seen = view()._replace(pace=self._pace_told())
+        more = seen.wall() if seen.wall else None
+        if more is None:
+            return ""
+        newest = list(self._tail)[-MOST_LINES:]
+        log = [cut(line, screen.width - 2) for line in newest]
+        rows = [painted(row, screen) for row in wall(seen, more, log, screen)]
+        before, self._rows = self._rows if same else None, rows
+        self._above, self._free, self._exact = 0, 0, True
+        if before is not None and len(before) == len(rows):
+            return region.redrawn(before, (), rows)
+        return region.at_once(region.replaced(rows, screen.height))
 
     def _redrawn(
         self, view: Callable[[], View], lines: Sequence[str], screen: Screen, known: bool
@@ -229,7 +255,7 @@ def render(
     """
 
     def tick() -> float:
-        return TICK * live.pace()
+        return (WALL_TICK if live.wall else TICK) * live.pace()
 
     run, simulated = timed.run, timed.pace.simulated
     printing, dashboard = tellers(run.job, stream), Dashboard(run)

@@ -58,7 +58,7 @@ def shows_board(options: Options, screen: Screen) -> bool:
     """Whether the board is on: by itself on a coloured terminal, at a speed that can be watched."""
     if options.view == "auto":
         return screen.live and screen.color and isfinite(options.speed_factor)
-    return options.view == "board" and screen.live
+    return options.view in ("board", "wall") and screen.live
 
 
 Through = Callable[[Iterable[Event]], Iterable[Event]]  # looks at events in passing

@@ -99,6 +99,11 @@ HEAT_256 = (23, 24, 24, 31, 30, 30, 72, 71, 107, 143, 179, 173, 167)
 HEAT_16 = (34, 36, 32, 33, 31)
 HEAT_STEPS = 16
 
+# What is below a curve, from the top row to the ground: a shade of the curve's colour that is
+# faint on dark and on light backgrounds.
+FILLS: Sequence[Rgb] = tuple((26 + 2 * step, 74 - 5 * step, 58 - 2 * step) for step in range(8))
+FILLS_256 = (23, 23, 23, 236, 236, 235, 235, 234)
+
 
 # --- codes ---------------------------------------------------------------------------------
 
@@ -117,11 +122,20 @@ def _heat_hue(step: int) -> Hue:
     return Hue((red, green, blue), high, low)
 
 
+def _hue(name: str) -> Hue:
+    if name.startswith("heat"):
+        return _heat_hue(int(name[4:]))
+    if name.startswith("fill"):
+        step = int(name[4:])
+        return Hue(FILLS[step], FILLS_256[step], 90)
+    return HUES[name]
+
+
 def _foreground(name: str, colors: int) -> str:
     """The SGR code of a hue, of a colour of the terminal's own, or of a step of heat."""
     if name.startswith("own "):
         return str(OWN[name[4:]])
-    hue = _heat_hue(int(name[4:])) if name.startswith("heat") else HUES[name]
+    hue = _hue(name)
     if colors >= TRUECOLOR:
         return "38;2;{};{};{}".format(*hue.rgb)
     return f"38;5;{hue.cube}" if colors >= 256 else str(hue.basic)

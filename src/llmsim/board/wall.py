@@ -1,0 +1,231 @@
+"""The wall: a run on the whole screen, as a control room shows it.
+
+    ── Parrot-7B · 64 x H100 ────────────────────────────────── training ──
+     ▀▀▀ loss        ▀▀▀ tokens/s       ▀▀▀ MFU       ▀▀▀ tokens
+      10 ┤⢣                                        │ GPUs: 64 computing
+       5 ┤ ⠈⢢⡀                                     │ ▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀
+       2 ┤    ⠉⠒⠒⠤⠤⠤⠤⣀⣀                            │ power 41 kW ⣀⣤⣶⣿⣿⣿
+    gradient norm · throughput · learning rate     │ links 2.1 TB/s ⣀⣶⣿⣿
+    the last lines of the log
+    12.1 kWh   $42   74 kettles boiled
+     step 1,045/1,520  ━━━━━━━━━━━━━━━━━━━━━━━━╸────────  68%  eta 2:31:12
+
+Parts that have no room are left out, the least important first.
+"""
+
+from collections.abc import Callable, Sequence
+from math import nan
+
+from llmsim.board import plots
+from llmsim.board.board import View, heading_of, padded, progress
+from llmsim.board.curves import curve
+from llmsim.board.gpu_panel import gpu_panel
+from llmsim.board.graphs import LABELS, Mark, history, log_curve
+from llmsim.board.letters import ROWS, big, titled
+from llmsim.board.letters import width as width_of
+from llmsim.text.screen import Screen
+from llmsim.text.style import Row, Span, clipped, length
+from llmsim.typed import NamedTuple
+
+LEAST = 60, 16  # cells and rows of a screen with room for a wall
+BIG = 100, 28  # of a screen with room for big numbers
+SIDE = 0.38  # of the width: what the GPUs and their histories have
+LEAST_SIDE = 34
+MOST_LINES = 12  # of the log
+STRIPS = 3  # rows of each strip below the curve on a high screen
+HIGH = 34  # rows of a high screen
+GAP = 2
+LEAST_GRAPH = 9  # rows of a history on a high screen, which has more of them
+MARKS = {
+    "validation": ("validation", "◆", "o"),
+    "checkpoint": ("checkpoint", "┊", ":"),
+    "failure": ("failure", "┃", "#"),
+}
+
+
+class Wall(NamedTuple):
+    """What the wall shows beside what the board shows."""
+
+    numbers: tuple[tuple[str, str, str], ...]  # role, name, number: the big ones
+    doing: tuple[tuple[str, str], ...]  # what the GPUs do: role, text
+    gradient: Callable[[int, int], float]  # the mean gradient norm of steps
+    gradient_number: str
+    power: tuple[float, ...]  # of all GPUs, kW, the latest last
+    links: tuple[float, ...]  # what they send each other, GB/s
+    power_number: str
+    links_number: str
+    marks: tuple[tuple[str, int], ...]  # of the curve: kind and step
+    odometers: tuple[tuple[str, str], ...]  # number and what it counts, the most important first
+
+
+def has_room(screen: Screen) -> bool:
+    """Whether a screen has room for the wall."""
+    return screen.live and screen.width >= LEAST[0] and screen.height >= LEAST[1]
+
+
+def wall(view: View, more: Wall, log: Sequence[str], screen: Screen) -> list[Row]:
+    """All rows of the screen. `log` are its last lines, painted, the newest last."""
+    inner, rows = screen.width - 2, screen.height
+    top: list[Row] = [heading_of(view, screen.width - 1, screen)]
+    top += _numbers(more, inner, screen) if more.numbers else _name(view, inner, screen)
+    low = [_odometers(more, inner), progress(view, inner, screen)]
+    room = rows - len(top) - len(low)
+    lines = min(MOST_LINES, max(2, room // 5))
+    body = _body(view, more, inner, room - lines - 1, screen)
+    shown = _ticker(log, lines)
+    rule: Row = (("track", ("─" if screen.unicode else "-") * inner),)
+    return [top[0], *((("", " "), *row) for row in (*top[1:], *body, rule, *shown, *low))]
+
+
+# --- numbers -------------------------------------------------------------------------------
+
+
+def _name(view: View, inner: int, screen: Screen) -> list[Row]:
+    """The model's name in big letters, until there are numbers."""
+    letters = titled(view.titles[0], inner, ROWS, screen) if screen.height >= BIG[1] else []
+    shown: list[Row] = [(("title", line),) for line in letters]
+    return [(), *shown, (), ()] if shown else [(("label", "no step yet"),)]
+
+
+def _numbers(more: Wall, inner: int, screen: Screen) -> list[Row]:
+    """The big numbers, each with its name below; a small screen has them in a line."""
+    sizes = [max(width_of(number), len(name)) for _, name, number in more.numbers]
+    fits = sum(sizes) + 4 * len(sizes) <= inner
+    if not (fits and screen.unicode and screen.width >= BIG[0] and screen.height >= BIG[1]):
+        row: list[Span] = []
+        for role, name, number in more.numbers:
+            extra: list[Span] = [("", "   " if row else ""), ("label", f"{name} "), (role, number)]
+            if length(row) + length(extra) <= inner:
+                row += extra
+        return [tuple(row)]
+    gap = (inner - sum(sizes)) // len(sizes)
+    rows: list[list[Span]] = [[] for _ in range(ROWS + 1)]
+    for (role, name, number), size in zip(more.numbers, sizes, strict=True):
+        for row_, text in zip(rows, [*big(number), name], strict=True):
+            row_.append((role if row_ is not rows[-1] else "label", f"{text:<{size + gap}}"))
+    return [(), *map(tuple, rows), ()]
+
+
+def _odometers(more: Wall, inner: int) -> Row:
+    row: list[Span] = []
+    for number, name in more.odometers:
+        extra: list[Span] = [("", "    " if row else ""), ("number", number), ("label", f" {name}")]
+        if length(row) + length(extra) <= inner:
+            row += extra
+    return tuple(row)
+
+
+def _ticker(log: Sequence[str], lines: int) -> list[Row]:
+    """The last lines of the log; they have their own colours, and are cut already."""
+    shown = list(log)[-lines:]
+    return [*((("", line),) for line in shown), *[()] * (lines - len(shown))]
+
+
+# --- the two halves --------------------------------------------------------------------------
+
+
+def _body(view: View, more: Wall, inner: int, rows: int, screen: Screen) -> list[Row]:
+    """The curves at the left, the GPUs at the right."""
+    side = max(LEAST_SIDE, round(inner * SIDE))
+    left = inner - side - 2 * GAP - 1
+    if left < 24:
+        return _curves(view, more, inner, rows, screen)
+    curves = _curves(view, more, left, rows, screen)
+    cluster = _cluster(view, more, side, rows, screen)
+    bar: Span = ("track", "│" if screen.unicode else "|")
+    return [
+        (*padded(one, left), ("", " " * GAP), bar, ("", " " * GAP), *other)
+        for one, other in zip(curves, cluster, strict=True)
+    ]
+
+
+def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
+    """The loss, and below it strips on the same axis."""
+    training = view.training
+    high = max(STRIPS, rows // 9) if screen.height >= HIGH else 1
+    strips = [
+        ("gradient norm", more.gradient_number, more.gradient, "gradient"),
+        ("tokens/s", training.throughput_number, training.throughput, "throughput"),
+    ]
+    room = width - LABELS
+    columns = room * (2 if screen.unicode else 1)
+    below: list[Row] = []
+    if rows >= 9:
+        for name, number, mean, role in strips:
+            below += _strip(name, number, training, mean, columns, high, role, screen)
+    above: list[Row] = [(("label", "loss"), ("", " "), *_newest(view))]
+    left = rows - len(below) - len(above)
+    return above + _loss(view, more, columns, left, screen) + below
+
+
+def _newest(view: View) -> Row:
+    row: list[Span] = []
+    for role, name, number in view.training.numbers:
+        if name in ("loss", "val"):
+            named = [] if name == "loss" else [("label", "  validation ")]
+            row += [*named, (role, number)]
+    return tuple(row) or (("label", "no step yet"),)
+
+
+def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> list[Row]:
+    training = view.training
+    steps = plots.span(training.step, training.steps)
+    values = plots.samples(training, training.loss, columns, steps)
+    marks = [Mark(step / steps, nan, *MARKS[kind]) for kind, step in more.marks if step <= steps]
+    if training.validated:
+        marks += [
+            Mark(step / steps, loss, *MARKS["validation"])
+            for step, loss in training.validated
+            if step <= steps
+        ]
+    return log_curve(values, columns, rows, tuple(marks), screen)
+
+
+def _strip(
+    name: str,
+    number: str,
+    training: plots.Training,
+    mean: Callable[[int, int], float],
+    columns: int,
+    rows: int,
+    role: str,
+    screen: Screen,
+) -> list[Row]:
+    """A named curve of a few rows, on the loss curve's axis."""
+    steps = plots.span(training.step, training.steps)
+    values = plots.samples(training, mean, columns, steps)
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    heights = [(value - low) / ((high - low) or 1.0) for value in values]
+    heights += [None] * (columns - len(values))  # type: ignore[list-item]
+    lines = curve(heights, rows, screen.unicode)
+    head: Row = (("label", f"{name} "), (role, number))
+    return [head, *((("", " " * LABELS), (role, line)) for line in lines)]
+
+
+def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
+    """The GPUs, and below them what they draw and what they send."""
+    doing: list[Span] = [("label", "GPUs  ")]
+    for role, text in more.doing:
+        doing += [("", "" if len(doing) == 1 else "  "), (role, text)]
+    lines: list[Row] = [tuple(clipped(doing, width, "…" if screen.unicode else ">"))]
+    named = (("power", "power ", more.power_number, more.power),
+             ("throughput", "links ", more.links_number, more.links))  # fmt: skip
+    least = 2 * len(named)  # a name and a row for each history
+    if rows - 1 - least >= 3:
+        panel = gpu_panel(view.cluster, width, rows - 2 - least, screen)
+        lines += [_words(panel.words, width), *panel.rows]
+    left = rows - len(lines) - len(named)
+    for place, (role, name, number, values) in enumerate(named):
+        high = max(1, left // len(named) + (place < left % len(named)))
+        lines.append((("label", name), (role, number)))
+        lines += history(values, width, min(high, max(LEAST_GRAPH, rows // 4)), screen)
+    return [*lines, *[()] * (rows - len(lines))][:rows]
+
+
+def _words(words: Sequence[tuple[int, str]], width: int) -> Row:
+    """The panel's words at their places."""
+    text = ""
+    for place, word in words:
+        if len(text) <= place and place + len(word) <= width:
+            text = f"{text:<{place}}{word}"
+    return (("label", text),)

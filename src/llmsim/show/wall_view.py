@@ -1,0 +1,148 @@
+"""What the wall shows of a moment beside what the board shows: histories, marks, odometers."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from math import fsum
+
+from llmsim.board.wall import Wall
+from llmsim.catalog.gpus import dollars_per_hour
+from llmsim.job.records import Job
+from llmsim.physics.learning import objectives
+from llmsim.physics.speed import step_time
+from llmsim.run.events import Step
+from llmsim.run.moment import Moment, energy, readings, state
+from llmsim.run.timeline import Run
+from llmsim.text import units
+
+POINTS = 160  # of a history at most: two for each cell of the widest graph
+FINENESS = 600  # points in the length of the training
+SAMPLED = 6  # GPUs of which a history is made: they differ by a few per cent
+MOST_MARKS = 60
+# A kettle: a litre of water from 20 to 100 C takes 4.186 x 80 = 335 kJ, 0.093 kWh, and a kettle
+# loses a tenth.
+KETTLE_KWH = 0.103
+# Tokens of a novel of 100,000 words.
+NOVEL = 133_000
+
+# What the GPUs do in an activity, and the role that it is shown in.
+DOING = {
+    "idle": ("idle", "idle"),
+    "starting": ("launch", "starting"),
+    "loading": ("launch", "loading"),
+    "training": ("busy", "computing"),
+    "validation": ("validation", "validating"),
+    "checkpoint": ("checkpoint", "saving"),
+    "export": ("export", "exporting"),
+    "hang": ("waiting", "waiting"),
+}
+
+
+def content(
+    run: Run,
+    moment: Moment,
+    logged: Step | None,
+    culprit: int,
+    norm: Callable[[int, int], float],
+) -> Wall:
+    """What the wall shows at a moment. `culprit` is the rank at fault in a failure, or -1.
+
+    `norm` is the gradient norm of some steps.
+    """
+    job = run.job
+    power, links = zip(*_history(run, moment.at), strict=True)
+    return Wall(
+        numbers=_numbers(job, moment, logged),
+        doing=_doing(job, moment, culprit),
+        gradient=norm,
+        gradient_number=units.at_most_five(logged.gradient_norm).strip() if logged else "-",
+        power=power,
+        links=links,
+        power_number=_watts(power[-1]),
+        links_number=_bytes(links[-1]),
+        marks=_marks(run, moment),
+        odometers=tuple(_odometers(run, moment)),
+    )
+
+
+def _numbers(job: Job, moment: Moment, logged: Step | None) -> tuple[tuple[str, str, str], ...]:
+    if not logged:
+        return ()
+    tokens = objectives.tokens(job, 1, moment.step) if moment.step else 0
+    return (
+        ("curve", "training loss", f"{logged.loss:.4f}"),
+        ("throughput", "tokens per second", f"{logged.tokens_per_second:,.0f}"),
+        ("mfu", "MFU %", f"{100 * logged.mfu:.1f}"),
+        ("number", "tokens read", units.short(tokens)),
+    )
+
+
+def _doing(job: Job, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...]:
+    role, word = DOING[moment.activity]
+    count = job.layout.gpus - (culprit >= 0)
+    told = [(role, f"{count:,} {word}")] if count else []
+    if culprit >= 0:
+        told.append(("hot", f"1 lost, rank {culprit:,}"))
+    return tuple(told)
+
+
+# --- histories -------------------------------------------------------------------------------
+
+
+def _history(run: Run, at: float) -> list[tuple[float, float]]:
+    """Kilowatts, and GB/s that the GPUs send each other, at even moments up to this one."""
+    known: dict[int, tuple[float, float]] = run.memo.setdefault("wall", {})
+    apart = max(1.0, step_time.training_seconds(run.job) / FINENESS)
+    last = int(at / apart)
+    for number in range(max(0, last - POINTS + 1), last + 1):
+        if number not in known:
+            known[number] = _seen(run, number * apart)
+    return [known[number] for number in range(max(0, last - POINTS + 1), last + 1)]
+
+
+def _sampled(job: Job) -> range:
+    gpus = job.layout.gpus
+    return range(0, gpus, max(1, gpus // SAMPLED))
+
+
+def _seen(run: Run, at: float) -> tuple[float, float]:
+    chosen = _sampled(run.job)
+    seen = readings(run, at, chosen)
+    share = run.job.layout.gpus / len(chosen)
+    watts = share * fsum(each.power_watts for each in seen)
+    busy = state(run, at).activity in ("training", "validation")
+    links = share * fsum(each.link_gb_s for each in seen) if busy else 0.0
+    return watts / 1000, links
+
+
+def _watts(kilowatts: float) -> str:
+    return f"{kilowatts / 1000:.2f} MW" if kilowatts >= 1000 else f"{kilowatts:.1f} kW"
+
+
+def _bytes(gb_s: float) -> str:
+    return f"{gb_s / 1000:.2f} TB/s" if gb_s >= 1000 else f"{gb_s:.1f} GB/s"
+
+
+# --- marks and odometers -----------------------------------------------------------------------
+
+
+def _marks(run: Run, moment: Moment) -> tuple[tuple[str, int], ...]:
+    """Saves and failures up to a moment, by their steps; of many saves some."""
+    number = run.timeline.number_at(moment.at)
+    segments = list(islice(run.timeline, number + 1))
+    saves = [("checkpoint", each.last) for each in segments if each.kind == "checkpoint"]
+    failures = [("failure", each.last) for each in segments if each.kind == "failure"]
+    return (*saves[:: max(1, -(-len(saves) // MOST_MARKS))], *failures)
+
+
+def _odometers(run: Run, moment: Moment) -> Iterator[tuple[str, str]]:
+    job, chosen = run.job, _sampled(run.job)
+    joules = fsum(energy(run, moment.at, gpu) for gpu in chosen) / len(chosen) * job.layout.gpus
+    kwh, hours = joules / 3.6e6, moment.at / 3600 * job.layout.gpus
+    yield f"{kwh:,.1f}" if kwh < 1000 else f"{kwh:,.0f}", "kWh"
+    yield f"${hours * dollars_per_hour(job.gpu):,.0f}", "at list price"
+    yield f"{hours:,.0f}", "GPU-hours"
+    yield f"{kwh / KETTLE_KWH:,.0f}", "kettles boiled"
+    if moment.step:
+        yield f"{objectives.tokens(job, 1, moment.step) / NOVEL:,.0f}", "novels read"
+    if moment.attempt > 1:
+        yield f"{moment.attempt}", "attempts"

@@ -1,0 +1,179 @@
+"""The wall: a run on the whole screen, on terminals of many sizes."""
+
+import re
+from collections.abc import Iterator
+from math import inf, isfinite, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsim.board.graphs import Mark, history, log_curve, scale, ticks
+from llmsim.board.wall import has_room, wall
+from llmsim.options.table import Options
+from llmsim.show.dashboard import Dashboard
+from llmsim.show.live_region import LiveRegion
+from llmsim.show.playback import Playback
+from llmsim.show.player import play, shows_board
+from llmsim.text.screen import Screen
+from llmsim.text.style import cells, length, painted
+from tests.board.stage import DURATION, Terminal, timed
+
+GPUS = 8
+SIZES = [(60, 16), (80, 24), (120, 40), (200, 50), (400, 100)]
+
+
+def screen_of(width: int, height: int, unicode: bool = True, color: bool = True) -> Screen:
+    return Screen(width, height, color, unicode, live=True, colors=256)
+
+
+def frames(screen: Screen, region: LiveRegion, gpus: int = GPUS) -> Iterator[tuple[float, str]]:
+    """What is written, with its show second."""
+    run, _ = timed(7, gpus)
+    for frame in play(run, Options(duration=DURATION), lambda: screen, region=region):
+        yield frame.shown, frame.text
+
+
+def on_wall(screen: Screen) -> LiveRegion:
+    region = LiveRegion(lambda: screen, Playback(0.0))
+    region.wall = True
+    return region
+
+
+def seen(screen: Screen, until: float, gpus: int = GPUS) -> Terminal:
+    """The terminal at a second of the show."""
+    terminal, region = Terminal(screen.width, screen.height), on_wall(screen)
+    for shown, text in frames(screen, region, gpus):
+        if shown > until:
+            break
+        terminal.stream.feed(text)
+    return terminal
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("gpus", [1, 8, 64, 1024, 131_072])
+@pytest.mark.parametrize("unicode", [True, False])
+def test_the_wall_fills_the_screen_and_no_more(
+    size: tuple[int, int], gpus: int, unicode: bool
+) -> None:
+    run, events = timed(7, gpus)
+    screen = screen_of(*size, unicode=unicode)
+    log = ["a line of the log"] * 20
+    for part in (0.0, 0.3, 0.6, 0.99):
+        moment = events[int(part * (len(events) - 1))][1].at
+        view = Dashboard(run).view(moment, 1.0)
+        assert view.wall
+        rows = wall(view, view.wall(), log, screen)
+        assert len(rows) == screen.height
+        assert max(map(length, rows)) < screen.width
+        text = "".join(painted(row, screen) for row in rows)
+        assert unicode or "".join(re.split(r"\x1b\[[0-9;]*m", text)).isascii()
+        assert "%" in "".join(piece for _, piece in rows[-1])
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (120, 40)])
+def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once(size: tuple[int, int]) -> None:
+    """On a terminal, at several moments, against a fresh drawing of the same moment."""
+    screen = screen_of(*size)
+    region, terminal = on_wall(screen), Terminal(*size)
+    checked = 0
+    for number, (_, text) in enumerate(frames(screen, region)):
+        terminal.stream.feed(text)
+        if text and number % 5 == 0:
+            fresh = Terminal(*size)
+            fresh.stream.feed("\x1b[H" + "\n".join(region._rows))
+            assert terminal.display == fresh.display, number
+            checked += 1
+    assert checked > 10
+
+
+def test_the_newest_lines_of_the_log_are_on_the_wall() -> None:
+    screen = screen_of(120, 40)
+    terminal = seen(screen, 15.0)
+    steps = [row for row in terminal.display if re.search(r"step +[\d,]+/[\d,]+ .*loss", row)]
+    assert len(steps) >= 3
+
+
+def test_a_key_makes_a_wall_of_the_board_and_back() -> None:
+    screen = screen_of(100, 30)
+    region, terminal = LiveRegion(lambda: screen, Playback(0.0)), Terminal(100, 30)
+    changes = {8.0: True, 12.0: False}
+    for shown, text in frames(screen, region):
+        terminal.stream.feed(text)
+        for moment in [moment for moment in changes if shown >= moment]:
+            region.wall = changes.pop(moment)
+            terminal.stream.feed(region.redrawn())
+            is_wall = any("tokens per second" in row for row in terminal.display)
+            assert is_wall == region.wall, moment
+        if shown > 14.0:
+            break
+    assert not changes
+    board = "\n".join(terminal.display)
+    assert "tokens per second" not in board
+    assert len(re.findall(r"step +[\d,]+/[\d,]+ .*loss", board)) >= 8, board
+    assert "%" in terminal.display[-1] or "%" in terminal.display[-2]
+
+
+def test_a_resize_leaves_no_debris() -> None:
+    sizes = [(120, 40), (80, 24), (60, 16), (50, 10), (100, 30)]
+    current = [screen_of(*sizes[0])]
+    region = LiveRegion(lambda: current[0], Playback(0.0))
+    region.wall = True
+    run, _ = timed(7, GPUS)
+    terminal, number = Terminal(*sizes[0]), 0
+    for frame in play(run, Options(duration=DURATION), lambda: current[0], region=region):
+        terminal.stream.feed(frame.text)
+        if frame.shown > 8.0 + 3.0 * number and number + 1 < len(sizes):
+            number += 1
+            current[0] = screen_of(*sizes[number])
+            terminal.grow_or_shrink(*sizes[number])
+            terminal.stream.feed(region.redrawn())
+            if has_room(current[0]):
+                fresh = Terminal(*sizes[number])
+                fresh.stream.feed("\x1b[H" + "\n".join(region._rows))
+                assert terminal.display == fresh.display, sizes[number]
+    assert number + 1 == len(sizes)
+
+
+def test_a_small_screen_has_a_board_instead() -> None:
+    assert not has_room(screen_of(50, 10))
+    assert shows_board(Options(view="wall"), screen_of(80, 24))
+    terminal = seen(screen_of(50, 12), 12.0)
+    assert not any("kettles" in row for row in terminal.display)
+
+
+# --- graphs -----------------------------------------------------------------------------------
+
+
+@given(st.lists(st.one_of(st.just(nan), st.floats(1e-4, 1e4)), max_size=60), st.integers(3, 40))
+def test_an_axis_holds_its_values_and_its_numbers_are_round(values: list[float], rows: int) -> None:
+    axis = scale(values)
+    known = [value for value in values if isfinite(value)]
+    assert all(0.0 <= axis.height(value) <= 1.0 for value in known)
+    for row, text in ticks(axis, rows).items():
+        assert 0 <= row < rows
+        assert axis.height(float(text)) == pytest.approx(1 - row / (rows - 1), abs=0.6 / (rows - 1))
+
+
+@given(st.lists(st.floats(-5.0, 5.0), min_size=1, max_size=60))
+def test_a_loss_below_zero_has_an_axis_too(values: list[float]) -> None:
+    axis = scale(values)
+    assert axis.logarithmic == (min(values) > 0)
+    assert all(0.0 <= axis.height(value) <= 1.0 for value in values)
+
+
+@given(st.lists(st.floats(0.0, 1e9), max_size=300), st.integers(1, 80), st.integers(1, 12))
+def test_a_history_has_its_size(values: list[float], width: int, rows: int) -> None:
+    for unicode in (True, False):
+        drawn = history(tuple(values), width, rows, screen_of(100, 30, unicode=unicode))
+        assert [length(row) for row in drawn] == [width] * rows
+
+
+def test_marks_stand_where_they_belong() -> None:
+    screen = screen_of(100, 30)
+    marks = (Mark(0.5, 2.0, "validation", "◆", "o"), Mark(0.25, nan, "failure", "┃", "#"))
+    rows = log_curve(tuple([8.0] * 30 + [1.0] * 30), 80, 12, marks, screen)
+    text = ["".join(piece for _, piece in row) for row in rows]
+    assert sum("◆" in row for row in text) == 1
+    assert all(row[7 + 10] in "┃⢸⡇⣿⠁" or row[7 + 10] != " " for row in text)
+    assert inf not in [cells(row) for row in text]
