@@ -210,6 +210,7 @@ def test_the_wall_is_as_the_options_say_until_somebody_chooses() -> None:
         assert region
         assert region.wall == wall
     page.wall(True)
+    assert region
     assert region.wall
     region = page.open_region(Options(view="auto"))
     assert region

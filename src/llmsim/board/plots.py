@@ -120,7 +120,7 @@ def _marked(
             marked[row] = (label, *_with_mark(curve_spans, cell, ("validation", mark)))
     for step in training.broken:
         cell = min(step * cells // steps, cells - 1)
-        row = _row_of(samples, cell * columns // cells, (low, high), len(lines))
+        row = _row_of(values, cell * columns // cells, (low, high), len(lines))
         label, *curve_spans = marked[row]
         cross = ("error", BROKEN[not screen.unicode])
         marked[row] = (label, *_with_mark(curve_spans, cell, cross))
