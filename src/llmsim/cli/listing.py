@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from llmsim.catalog import records
 from llmsim.dialects import registry
-from llmsim.errors import OptionError
+from llmsim.errors import FLAG, OptionError
 from llmsim.job import recipes
 from llmsim.job.framework import Framework
 from llmsim.model.architecture import active_parameter_count, config_for, parameter_count
@@ -115,7 +115,7 @@ def _dialect(name: str) -> Row:
     try:
         framework = registry.framework_of(name)
     except OptionError as error:
-        return name, str(error)
+        return name, error.sentence(FLAG)
     release = f" [{framework.release}, {framework.commit[:7]}]" if framework.release else ""
     return name, framework.meaning + release
 

@@ -6,7 +6,7 @@ An empty label stands in XML alone, an empty tag in the text alone.
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.telemetry.smi.node import Node
 from llmsim.telemetry.smi.properties import property_named
-from llmsim.typed import NamedTuple
+from llmsim.typed import Any, NamedTuple
 
 DEPRECATED = "Requested functionality has been deprecated"
 NONE = "N/A"
@@ -17,7 +17,7 @@ class Leaf(NamedTuple):
 
     label: str
     tag: str
-    value: object = NONE
+    value: Any = NONE
     xml: str | None = None  # the value in XML, where it is written in another way
 
 
