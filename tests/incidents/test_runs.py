@@ -17,7 +17,8 @@ from llmsim.run.timeline import Run
 from tests.incidents.told import job_on
 
 DEADLY = [kind.name for kind in KINDS if kind.consequence in ("death", "hang", "stop")]
-SLOW = [kind.name for kind in KINDS if kind.consequence in ("slow", "drain")]
+SLOW = [kind.name for kind in KINDS if kind.consequence == "slow"]
+STOPS = [kind.name for kind in KINDS if kind.consequence == "stop"]
 SEEDS = range(2)
 
 
@@ -73,13 +74,73 @@ def test_the_last_durable_checkpoint_is_loaded_and_no_other(kind: str) -> None:
         told = run_with(seed, kind)[1]
         (label,) = [event for event in told if isinstance(event, events.Incident)]
         (resumed,) = [event for event in told if isinstance(event, events.Resumed)]
+        (failed,) = [event for event in told if isinstance(event, events.Failed)]
+        ended = failed.at if kind in STOPS else label.at  # SIGTERM leaves time for a save
         whole = [
             event.step
             for event in told
-            if isinstance(event, events.CheckpointSaved) and event.at <= label.at
+            if isinstance(event, events.CheckpointSaved) and event.at <= ended
         ]
         assert resumed.step == max(whole, default=0), (seed, kind)
-        assert resumed.lost == label.step - resumed.step, (seed, kind)
+        assert resumed.lost == failed.step - resumed.step, (seed, kind)
+
+
+@pytest.mark.parametrize("kind", STOPS)
+def test_a_stop_with_enough_grace_loses_no_step(kind: str) -> None:
+    """Slurm kills 30 s after a time limit (KillWait); the house dialect handles SIGTERM."""
+    orderly = 0
+    for seed in range(6):
+        told = tuple(events_of(run_of(asking(seed, kind))))
+        (label,) = [event for event in told if isinstance(event, events.Incident)]
+        (failed,) = [event for event in told if isinstance(event, events.Failed)]
+        (resumed,) = [event for event in told if isinstance(event, events.Resumed)]
+        names = [event.name for event in told if isinstance(event, events.Symptom)]
+        if "sigterm handled" not in names:
+            assert resumed.lost > 0, (seed, kind)
+            continue
+        orderly += 1
+        assert resumed.lost == 0, (seed, kind)
+        assert resumed.step == failed.step == label.step + 1, (seed, kind)
+        saved = [
+            event
+            for event in told
+            if isinstance(event, events.CheckpointSaved) and event.step == resumed.step
+        ]
+        assert saved, (seed, kind)
+        assert label.at < saved[0].at <= failed.at, (seed, kind)
+        if kind == "time-limit":
+            assert saved[0].at <= label.at + 30.0, seed
+    assert orderly > 0
+
+
+@pytest.mark.parametrize("kind", ["straggler", "thermal"])
+def test_a_node_that_slows_all_is_taken_out_by_a_person(kind: str) -> None:
+    drained = 0
+    for seed in range(8):
+        told = tuple(events_of(run_of(asking(seed, kind, gpus=16))))
+        (label,) = [event for event in told if isinstance(event, events.Incident)]
+        failed = [event for event in told if isinstance(event, events.Failed)]
+        drained += len(failed)
+        if failed:
+            restarted = next(event for event in told if isinstance(event, events.Restarted))
+            assert label.over == pytest.approx(restarted.at, abs=1e-5), (seed, kind)
+            assert label.at < label.detected < failed[0].at, (seed, kind)
+            assert failed[0].kind == kind, seed
+    assert (drained == 8) if kind == "straggler" else (0 < drained < 8)
+
+
+def test_a_slow_file_system_holds_up_a_save_and_no_step() -> None:
+    for seed in range(4):
+        told = run_with(seed, "slow-fs")[1]
+        (label,) = [event for event in told if isinstance(event, events.Incident)]
+        started, ended = (
+            next(event for event in told
+                 if isinstance(event, kind) and event.phase == "checkpoint"
+                 and event.at >= label.at - 60.0)
+            for kind in (events.PhaseStarted, events.PhaseEnded)
+        )  # fmt: skip
+        assert started.at <= label.at < label.over <= ended.at + 1e-6, seed
+        assert ended.at - started.at >= 130.0, seed
 
 
 def test_a_half_written_checkpoint_is_never_loaded() -> None:

@@ -101,6 +101,7 @@ class Framework(NamedTuple):
     validates_end: bool = True  # the last step is validated even if that is not due
     decays: tuple[Decay, ...] = ("cosine", "linear", "wsd")  # how its learning rate can fall
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
+    saves_at_sigterm: bool = False  # it finishes its step and saves before it exits
     stops_at_nan: bool = False  # it checks the loss, and ends the run when it is not a number
     prints_nan_step: bool = False  # ... after the line of that step, not within the step
     evaluates: bool = False  # it can run its benchmarks at every validation

@@ -83,6 +83,7 @@ class _Fields(NamedTuple):
     release: str = ""  # of the framework, where its dialect speaks several
     attempt: int = 1  # which launch of it this is: a restart has processes of its own
     bends: tuple[Bend, ...] = ()  # what incidents do to loss and norm; run_of finds them
+    slow_saves: tuple[tuple[int, float], ...] = ()  # steps whose saves take these seconds longer
     cured: tuple[int, ...] = ()  # incidents whose bends this attempt has left behind
 
 

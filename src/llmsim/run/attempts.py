@@ -23,6 +23,10 @@ from llmsim.run.phases.launch import first_launch, launch
 from llmsim.run.stretches import Attempt, cut, pause_after, pauses, until
 from llmsim.run.timeline import Segment, step_ended, step_in
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.run.symptoms import Story
+
 # After this many attempts in a row without a new checkpoint, operators have swapped whatever
 # failed: the next attempt is left alone until it has saved. Without that rule a run whose saves
 # lie farther apart than its failures would never end.
@@ -43,9 +47,10 @@ def planned(job: Job) -> float:
 
 
 def bent(job: Job) -> Job:
-    """The job with what its incidents do to loss and norm; the same job where they do nothing."""
+    """The job with what its incidents do to loss, norm and saves; the same job if nothing."""
     found = tuple(bend for course in _courses(job) for bend in course.bends)
-    return job._replace(bends=found) if found else job
+    slow = tuple((each.step, each.seconds) for each in _slow_saves(job))
+    return job._replace(bends=found, slow_saves=slow) if found or slow else job
 
 
 def job_after(job: Job, event: object) -> Job:
@@ -59,9 +64,13 @@ def _courses(job: Job) -> tuple[numbers.Course, ...]:
     return numbers.courses(job, _undisturbed_step, planned(job))
 
 
+def _slow_saves(job: Job) -> tuple[numbers.SlowSave, ...]:
+    return numbers.slow_saves(job, _undisturbed_step, planned(job))
+
+
 def _undisturbed_step(job: Job, unit: str, seconds: float, phase: str) -> int:
     """The steps done at a moment, or at the middle of a phase, of a run without incidents."""
-    calm = job._replace(incidents="none", asked=(), bends=())
+    calm = job._replace(incidents="none", asked=(), bends=(), slow_saves=())
     for segment in segments(calm):
         if unit == "phase" and segment.kind == phase:
             return (max(0, segment.first - 1) + segment.last) // 2
@@ -112,21 +121,14 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
     for step, kinds in pauses(job, resumed):
         if step > done:
             stretch = _stretch(job, faults, attempt, at, done + 1, step)
-            if courses := _courses(job):
-                from llmsim.run.labels import noted
-
-                stretch = noted(job, attempt, stretch, free, courses)
+            stretch = _noted(job, attempt, stretch, free)
             if fault := _strike(job, faults, attempt, stretch, offset):
-                reached = step_in(job, stretch, fault.at)
-                if reached > done:
-                    stretch = until(job, stretch, reached)
-                    yield stretch
-                    at, done = stretch.ended, reached
-                return (yield from _end(job, attempt, fault, at, done))
+                return (yield from _broken_off(job, attempt, fault, stretch, free, ended))
             yield stretch
             at, done = stretch.ended, step
         for kind in kinds:
             pause, free, saved = pause_after(job, attempt, kind, at, step, free)
+            pause = _held_up(job, attempt, pause)
             if fault := _strike(job, faults, attempt, pause, offset):
                 yield cut(pause, fault.at)
                 return (yield from _end(job, attempt, fault, fault.at, done))
@@ -140,15 +142,73 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
     return None
 
 
+def _noted(job: Job, attempt: Attempt, stretch: Segment, free: float) -> Segment:
+    """A training segment with the labels of what bends its numbers."""
+    courses = _courses(job)
+    if not courses:
+        return stretch
+    from llmsim.run.labels import noted
+
+    return noted(job, attempt, stretch, free, courses)
+
+
+def _held_up(job: Job, attempt: Attempt, pause: Segment) -> Segment:
+    """A save with the lines of what holds it up, if something does."""
+    if pause.kind != "checkpoint" or not job.slow_saves:
+        return pause
+    from llmsim.run.labels import held_up
+
+    return held_up(job, attempt, pause, _slow_saves(job))
+
+
+def _broken_off(
+    job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float, clock: float
+) -> Walk:
+    """The end of an attempt within a training segment, in order or not."""
+    from llmsim.run.orderly import orderly
+
+    if last := orderly(job, attempt, fault, stretch, free, clock):
+        yield last.training
+        yield last.saving
+        attempt = attempt._replace(durable=(*attempt.durable, last.durable))
+        return (yield from _outage(attempt, fault, last.failure))
+    at, done, reached = stretch.began, stretch.first - 1, step_in(job, stretch, fault.at)
+    if reached > done:
+        stretch = until(job, _ended(job, stretch, fault), reached)
+        yield stretch
+        at, done = stretch.ended, reached
+    return (yield from _end(job, attempt, fault, at, done))
+
+
 def _strike(
     job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float
 ) -> Fault | None:
     """The fault that ends an attempt in a segment, if there is one; see MOST_LOST."""
-    if course := numbers.ending(_courses(job), attempt.cured, segment):
-        bad = Fault(numbers.struck(job, course, segment), course.incident, course.shows)
-        earlier = segment._replace(ended=min(segment.ended, bad.at))
-        return _others(faults, attempt, earlier, offset) or bad
+    known = [*_bad_numbers(job, attempt, segment), *_drain(job, segment)]
+    if known:
+        first = min(known, key=lambda fault: fault.at)
+        earlier = segment._replace(ended=min(segment.ended, first.at))
+        return _others(faults, attempt, earlier, offset) or first
     return _others(faults, attempt, segment, offset)
+
+
+def _bad_numbers(job: Job, attempt: Attempt, segment: Segment) -> Iterator[Fault]:
+    """The end of an attempt whose numbers are spoilt, if it comes in a segment."""
+    if course := numbers.ending(_courses(job), attempt.cured, segment):
+        at = numbers.struck(job, course, segment)
+        yield Fault(at, course.incident, shows=course.shows)
+
+
+def _drain(job: Job, segment: Segment) -> Iterator[Fault]:
+    """A person takes out the node that has slowed the steps of a training segment."""
+    for event in segment.told if segment.kind == "training" else ():
+        if isinstance(event, Label):
+            from llmsim.run.incidents import place
+            from llmsim.run.slowing import drained
+
+            if drained(job, event.kind, event.number):
+                incident = place(job, event.number, event.kind, "", 0.0, event.rank)
+                yield Fault(min(event.over, segment.ended - 1e-3), incident, drains=True)
 
 
 def _others(faults: Faults, attempt: Attempt, segment: Segment, offset: float) -> Fault | None:
@@ -190,12 +250,29 @@ def _stretch(
 # --- the end of an attempt ---------------------------------------------------------------
 
 
+def _story(job: Job, fault: Fault, done: int) -> "Story":
+    """What follows from a fault; a node is taken out as for maintenance."""
+    from llmsim.run.symptoms import story
+
+    incident = fault.incident._replace(kind="maintenance") if fault.drains else fault.incident
+    return story(job, incident, step_time.step_seconds(job, max(1, done)))
+
+
+def _ended(job: Job, stretch: Segment, fault: Fault) -> Segment:
+    """A training segment whose label knows when a person ends what slows it."""
+    if not fault.drains:
+        return stretch
+    from llmsim.run.labels import relabelled
+
+    dead = round(fault.at + _story(job, fault, stretch.last).over, 6)
+    return relabelled(stretch, fault, dead + round(fault.incident.repair, 6))
+
+
 def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk:
     """The failure, which begins at `at` with `done` steps made, and the outage."""
     from llmsim.run.labels import label_of, said
-    from llmsim.run.symptoms import story
 
-    told = story(job, fault.incident, step_time.step_seconds(job, max(1, done)))
+    told = _story(job, fault, done)
     dead, wait = round(fault.at + told.over, 6), round(fault.incident.repair, 6)
     label = label_of(job, attempt.number, fault, told, done, dead + wait)
     spoken = said(fault, told, at, done - attempt.resumed, done)
@@ -204,11 +281,20 @@ def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk
     numbers = (done, done, attempt.number, attempt.repeated)
     events: list[Label | Symptom | Failed] = [*labels, *spoken, failed]
     events.sort(key=lambda event: event.at)
-    yield Segment("failure", at, dead, *numbers, told=tuple(events))
-    again = round(dead + wait, 6)
-    yield Segment("outage", dead, again, *numbers)
+    failure = Segment("failure", at, dead, *numbers, told=tuple(events))
+    return (yield from _outage(attempt, fault, failure))
+
+
+def _outage(attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
+    """A failure, and the time until the next attempt, which is returned."""
+    done, dead = failure.last, failure.ended
+    yield failure
+    again = round(dead + round(fault.incident.repair, 6), 6)
+    yield Segment("outage", dead, again, done, done, attempt.number, attempt.repeated)
+    # An orderly end, which comes after the fault, has waited for its save.
+    whole = dead if failure.began > fault.at else fault.at
     resumed = max(
-        (step for saved, step in attempt.durable if _usable(fault, saved, step)), default=0
+        (step for saved, step in attempt.durable if _usable(fault, saved, step, whole)), default=0
     )
     cured = (*attempt.cured, fault.incident.number) if fault.shows else attempt.cured
     return Attempt(
@@ -224,11 +310,11 @@ def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk
     )
 
 
-def _usable(fault: Fault, saved: float, step: int) -> bool:
+def _usable(fault: Fault, saved: float, step: int, until: float) -> bool:
     """Whether a checkpoint can be loaded: it was durable, and none of its weights are spoilt."""
-    return saved <= fault.at and (not fault.shows or step < fault.shows)
+    return saved <= until and (not fault.shows or step < fault.shows)
 
 
 def _noted_before(job: Job, fault: Fault) -> bool:
     """Whether the incident's label stands where its numbers began to bend."""
-    return fault.shows > 0 and not numbers.raises(job, fault.incident.kind)
+    return fault.drains or (fault.shows > 0 and not numbers.raises(job, fault.incident.kind))

@@ -11,7 +11,8 @@ from llmsim.typed import Any, NamedTuple
 
 DEADLY: tuple[Consequence, ...] = ("death", "hang", "stop")
 
-SLOW: tuple[Consequence, ...] = ("slow", "drain")
+# Kinds that make the steps of a training segment longer; a slow save is no segment of training.
+SLOWED = ("link-flap", "data-stall", "thermal", "straggler")
 
 
 class Fault(NamedTuple):
@@ -19,6 +20,7 @@ class Fault(NamedTuple):
 
     at: float  # simulated seconds
     incident: Incident
+    drains: bool = False  # a person takes out the node that slows all others
     shows: int = 0  # of an incident of the numbers: the step in which it began to show
 
 
@@ -85,7 +87,7 @@ class Faults:
             if upcoming is None:
                 self._drawn_until = float("inf")
                 return
-            if kind_named(upcoming.kind).consequence in (*DEADLY, *SLOW):
+            if upcoming.kind in SLOWED or kind_named(upcoming.kind).consequence in DEADLY:
                 self._waiting.append(upcoming)
             self._drawn_until = upcoming.at
 
@@ -110,7 +112,7 @@ def _ends(fault: Fault, segment: Segment) -> bool:
 
 
 def _slows(fault: Fault) -> bool:
-    return kind_named(fault.incident.kind).consequence in SLOW
+    return fault.incident.kind in SLOWED
 
 
 def _moment(incident: Incident, segment: Segment, offset: float) -> float | None:

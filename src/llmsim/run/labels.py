@@ -35,11 +35,38 @@ def label_of(job: Job, attempt: int, fault: Fault, told: Story, step: int, over:
     )
 
 
+def relabelled(segment: Segment, fault: Fault, over: float) -> Segment:
+    """A segment whose incident a person ends by taking the node out: that is when it is over."""
+    told = [
+        each._replace(detected=fault.at, over=round(over, 6))
+        if isinstance(each, Label) and each.number == fault.incident.number
+        else each
+        for each in segment.told
+    ]
+    return segment._replace(told=tuple(told))
+
+
 def said(fault: Fault, told: Story, since: float, executed: int, step: int) -> Iterator[Symptom]:
     """What is said of a fault, as events of the run; nothing of it before `since`."""
     for each in told.symptoms:
         at = round(max(since, fault.at + each.at), 6)
         yield each._replace(at=at, kind=fault.incident.kind, executed=executed, step=step)
+
+
+def held_up(
+    job: Job, attempt: Attempt, segment: Segment, slow: tuple[numbers.SlowSave, ...]
+) -> Segment:
+    """A save with the label and the lines of the incident that makes it longer, if one does."""
+    for each in slow:
+        if each.step == segment.last and each.step > attempt.reached:
+            began = round(segment.ended - each.seconds - 1e-3, 6)
+            fault = Fault(max(segment.began, began), each.incident)
+            told, step = story(job, each.incident, 1.0), segment.last
+            label = label_of(job, attempt.number, fault, told, step, segment.ended)
+            lines = said(fault, told, segment.began, step - attempt.resumed, step)
+            events: list[Label | Symptom] = sorted((label, *lines), key=lambda event: event.at)
+            return segment._replace(told=tuple(each for each in events if each.at <= segment.ended))
+    return segment
 
 
 def noted(
@@ -81,6 +108,8 @@ def _bending(
         known = numbers.struck(job, course, later)
         told = story(job, course.incident, step_time.step_seconds(job, course.until - 1))
         over = round(known + told.over, 6) + round(course.incident.repair, 6)
-    label = label_of(job, attempt.number, Fault(at, course.incident, shown), told, shown - 1, over)
+    label = label_of(
+        job, attempt.number, Fault(at, course.incident, shows=shown), told, shown - 1, over
+    )
     streams = tuple(dict.fromkeys(("log", *label.streams)))
     return label._replace(streams=streams, visible=seen, detected=known)

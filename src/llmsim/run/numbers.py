@@ -19,6 +19,7 @@ from collections.abc import Callable
 from math import ceil, exp, inf, nan, sqrt
 
 from llmsim.job.memo import remembered
+from llmsim.job.milestones import saved_steps
 from llmsim.job.records import Asked, Bend, Job
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time
@@ -146,6 +147,40 @@ def _until(job: Job, incident: Incident, onset: int, shape: str) -> int:
 def raises(job: Job, kind: str) -> bool:
     """Whether the framework itself ends the run at this kind of incident."""
     return kind == "nan" and job.framework.stops_at_nan
+
+
+# --- saves -------------------------------------------------------------------------------
+
+
+class SlowSave(NamedTuple):
+    """A save for which the file system takes 130 to 400 seconds longer, 5 to 30 times the usual."""
+
+    incident: Incident
+    step: int  # after which it is made
+    seconds: float  # that it takes longer
+
+
+@remembered()
+def slow_saves(job: Job, steps: Steps, planned: float) -> tuple[SlowSave, ...]:
+    """The saves that are held up, in order; `planned` is the uptime without incidents."""
+    due: list[tuple[Incident, int]] = []
+    if job.incidents != "none":
+        due += [
+            (each, steps(job, "seconds", each.at, ""))
+            for each in incidents(job, planned, planned)
+            if each.kind == "slow-fs"
+        ]
+    for index, asked in enumerate(job.asked):
+        if asked.kind == "slow-fs":
+            incident = place(job, ASKED + index, asked.kind, "", 0.0, asked.rank)
+            due.append((incident, _asked_onset(job, asked, steps) - 1))
+    found: dict[int, SlowSave] = {}
+    for incident, done in due:
+        from llmsim.run.symptoms import story  # not on the way to the first line
+
+        step = next((step for step in saved_steps(job) if step >= done), job.schedule.steps)
+        found.setdefault(step, SlowSave(incident, step, story(job, incident, 1.0).over))
+    return tuple(found[step] for step in sorted(found))
 
 
 # --- shapes ------------------------------------------------------------------------------

@@ -23,6 +23,14 @@ def slowed(job: Job, fault: Fault, segment: Segment) -> tuple[tuple[Delay, ...],
     return (Delay(step, min(step + steps - 1, segment.last), round(seconds, 6)),), told
 
 
+DRAINED = {"straggler": 1.0, "thermal": 0.5}  # share that a person ends; the others pass
+
+
+def drained(job: Job, kind: str, number: int) -> bool:
+    """Whether a person takes out the node that an incident slows."""
+    return noise.uniform(job.seed, "incident/drained", number) < DRAINED.get(kind, 0.0)
+
+
 def _between(job: Job, name: str, number: int, low: float, high: float) -> float:
     return noise.between(job.seed, f"incident/{name}", low, high, number)
 
@@ -56,7 +64,6 @@ def _straggler(job: Job, number: int, usual: float, told: Story) -> tuple[int, f
 
 _SLOWER = {
     "link-flap": _outage,
-    "slow-fs": _outage,
     "data-stall": _stall,
     "thermal": _heat,
     "straggler": _straggler,

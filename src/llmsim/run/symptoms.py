@@ -96,6 +96,7 @@ DETECTIONS = (
     "terminated",
     "node failure",
     "link up",
+    "sigterm handled",
     "init failed",
     "found nan",
 )
@@ -342,6 +343,22 @@ def _stopped(name: str) -> "Teller":
 
     return tell
 
+
+def handled(job: Job, incident: Incident, drains: bool, seconds: float) -> Story:
+    """SIGTERM that the framework handles; `seconds` after it, it has saved and exits with 0."""
+    fault = Fault(job, incident, 1.0)
+    name = "signal" if drains else _STOPS.get(incident.kind, "signal")
+    heard = _draw(fault, "handled", 0.02, 0.3)
+    told = (
+        Symptom(0.0, "slurm", name, 0),
+        Symptom(heard, "log", "sigterm handled", 0),
+        Symptom(seconds + 0.2, "log", "stopped in order", 0),
+    )
+    return Story(told, 0.0, heard, seconds)
+
+
+# What Slurm's line says of each kind of stop.
+_STOPS = {"preempt": "preempted", "time-limit": "time limit"}
 
 Teller = Callable[[Fault], Iterator[Symptom]]
 _TELLERS: dict[str, Teller] = {

@@ -14,6 +14,7 @@ FRAMEWORK = Framework(
     saves_first=True,  # at the end of the batch, before the validation
     shuffles=True,
     stops_at_nan=True,
+    saves_at_sigterm=True,
     file_bar="never",
     parallelism=NEMO,
 )

@@ -1,11 +1,15 @@
 """How a run of NeMo 2 dies under torchrun, and what it prints when it goes on."""
 
+from collections.abc import Iterator
+
 from llmsim.dialects.lightning.recovery import resumed
-from llmsim.dialects.line import Render
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.megatron.recovery import NAN
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
+from llmsim.job.records import Job
 from llmsim.run import events
+from llmsim.text.screen import Screen
 
 _HOME = "/usr/local/lib/python3/dist-packages"
 CODE = code_of(
@@ -28,4 +32,16 @@ CODE = code_of(
     check=Place(f"{_HOME}/megatron/core/rerun_state_machine.py", 494, "validate_result",
                 "raise RuntimeError(full_message)"),
 )  # fmt: skip
-LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: resumed}
+_spoken = spoken(CODE)
+
+
+def _symptom(event: events.Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    """NeMo's PreemptionCallback saves at SIGTERM (utils/callbacks/preemption.py)."""
+    if event.name == "sigterm handled":
+        yield Line("Received signal 15, initiating graceful stop")
+        yield Line("Preemption detected, saving checkpoint and exiting")
+    else:
+        yield from _spoken(event, job, screen)
+
+
+LINES: dict[type, Render] = {events.Symptom: _symptom, events.Resumed: resumed}

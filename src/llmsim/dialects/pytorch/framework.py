@@ -9,6 +9,7 @@ FRAMEWORK = Framework(
     tuple(RECIPES),
     ramps_batch=True,
     evaluates=True,
+    saves_at_sigterm=True,
     gc_every=50,
     capture="all",
     marks="none",

@@ -38,6 +38,20 @@ CODE = Code(
 Lines = Iterator[Line | Bar]
 
 
+def _symptom(event: events.Symptom, job: Job, screen: Screen) -> Lines:
+    """The house's own handler of SIGTERM; everything else is torch's and the launcher's."""
+    if event.name == "sigterm handled":
+        text = f"SIGTERM: saving after step {event.step:,}, then out"
+        yield warn(event, job, screen, (("warning", text),))
+    elif event.name == "stopped in order":
+        yield say(event, job, screen, (("", "Saved. Exiting with 0, as agreed."),))
+    else:
+        yield from _spoken(event, job, screen)
+
+
+_spoken = spoken(CODE)
+
+
 def _failed(event: events.Failed, job: Job, screen: Screen) -> Lines:
     """A dry line of its own, below all that the processes and the launcher have said."""
     yield Line(paint([("joke", names.failed_line(job.seed, event.attempt, event.kind))], screen))
@@ -66,7 +80,7 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
 
 
 LINES: dict[type, Render] = {
-    events.Symptom: spoken(CODE),
+    events.Symptom: _symptom,
     events.Failed: _failed,
     events.Restarted: _restarted,
     events.Resumed: _resumed,

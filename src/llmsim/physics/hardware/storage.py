@@ -72,7 +72,12 @@ def _barrier_seconds(job: Job) -> float:
 def save_seconds(job: Job, step: int) -> float:
     """Seconds until a checkpoint is durable. BLOOM: 2.3 TB in 40 s at 57 GB/s."""
     writing = checkpoint_bytes(job, step) / _bandwidth(job) * _slowdown(job, "storage save", step)
-    return round(_barrier_seconds(job) + writing, 6)
+    return round(_barrier_seconds(job) + writing + _held_up(job, step), 6)
+
+
+def _held_up(job: Job, step: int) -> float:
+    """Seconds that an incident of the file system adds to the save after a step."""
+    return next((seconds for slow, seconds in job.slow_saves if slow == step), 0.0)
 
 
 def delete_seconds(job: Job, step: int) -> float:
@@ -86,7 +91,8 @@ def staging_seconds(job: Job, step: int) -> float:
     12 GB/s per GPU over PCIe, typically 0.5-5 s in all.
     """
     copying = checkpoint_bytes(job, step) / job.layout.gpus / (12 * GB)
-    return round(0.3 + copying * _spread(job, "storage staging", step), 6)
+    held = _held_up(job, step)
+    return round(0.3 + copying * _spread(job, "storage staging", step) + held, 6)
 
 
 def released_shards(job: Job) -> tuple[Shard, ...]:

@@ -1,0 +1,95 @@
+"""Ends in order: a framework that handles SIGTERM finishes its step and saves before it exits.
+
+Slurm's grace decides whether there is time for it: 30 s after a time limit (KillWait), 30 to 300 s
+before a preemption, an hour before maintenance or when a person takes a slow node out.
+"""
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics import noise
+from llmsim.run.cluster import hostname
+from llmsim.run.events.incidents import Failed, Symptom
+from llmsim.run.events.saving import CheckpointSaved
+from llmsim.run.faults import Fault
+from llmsim.run.incident_kinds import kind_named
+from llmsim.run.labels import label_of, relabelled, said
+from llmsim.run.phases import checkpoint
+from llmsim.run.stretches import Attempt, pause_after, until
+from llmsim.run.symptoms import handled
+from llmsim.run.timeline import Segment, step_in
+from llmsim.typed import NamedTuple
+
+_EXIT = 1.6  # seconds from the end of the save to the end of the last process
+_KILL_WAIT, _PREEMPTION, _PLANNED = 30.0, (30.0, 300.0), 3600.0
+
+
+class Orderly(NamedTuple):
+    """The last segments of an attempt that ends in order, and its last step."""
+
+    training: Segment
+    saving: Segment
+    failure: Segment
+    step: int
+    durable: tuple[float, int]
+
+
+def grace(job: Job, fault: Fault) -> float:
+    """Seconds from SIGTERM to SIGKILL."""
+    kind = fault.incident.kind
+    if kind == "time-limit":
+        return _KILL_WAIT
+    if kind == "preempt":
+        return noise.between(job.seed, "incident/grace", *_PREEMPTION, fault.incident.number)
+    return _PLANNED
+
+
+def orderly(
+    job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float, clock: float
+) -> Orderly | None:
+    """The end of an attempt that is asked to stop within a training segment.
+
+    `clock` is when its training began. None: the framework does not handle the signal, or the
+    save would take longer than the grace.
+    """
+    stops = fault.drains or kind_named(fault.incident.kind).consequence == "stop"
+    if not (stops and job.framework.saves_at_sigterm):
+        return None
+    last = min(step_in(job, stretch, fault.at) + 1, stretch.last)
+    training = until(job, stretch, last)
+    saving, _, ((whole, _),) = pause_after(job, attempt, "checkpoint", training.ended, last, free)
+    done = max(saving.ended, whole)
+    if done > fault.at + grace(job, fault):
+        return None
+    dead, wait = round(done + _EXIT, 6), round(fault.incident.repair, 6)
+    told = handled(job, fault.incident, fault.drains, done - fault.at)
+    events = list(training.told)
+    if fault.drains:
+        training = relabelled(training, fault, dead + wait)
+        events = list(training.told)
+    else:
+        events.append(label_of(job, attempt.number, fault, told, last - 1, dead + wait))
+    spoken = [*said(fault, told, fault.at, last - attempt.resumed, last)]
+    events += [each._replace(at=min(each.at, training.ended)) for each in spoken[:-1]]
+    training = training._replace(told=tuple(sorted(events, key=lambda event: event.at)))
+    kind, rank = fault.incident.kind, fault.incident.rank
+    failed = Failed(dead, attempt.number, last, kind, rank, _host(job, rank), wait)
+    late: list[Symptom | Failed | CheckpointSaved] = [spoken[-1], failed]
+    if whole > saving.ended:
+        late += _saved(job, saving, clock)
+    numbers = (last, last, attempt.number, attempt.repeated)
+    ordered = tuple(sorted(late, key=lambda event: event.at))
+    failure = Segment("failure", saving.ended, dead, *numbers, told=ordered)
+    return Orderly(training, saving, failure, last, (whole, last))
+
+
+def _host(job: Job, rank: int) -> str:
+    return hostname(job, rank // gpus_per_node(job))
+
+
+def _saved(job: Job, saving: Segment, clock: float) -> list[CheckpointSaved]:
+    """The end of a save in the background, for which the processes wait."""
+    started = round(saving.ended - checkpoint.seconds(job, saving.last), 6)
+    return [
+        each
+        for each in checkpoint.finished(job, saving.last, started, clock)
+        if isinstance(each, CheckpointSaved)
+    ]
