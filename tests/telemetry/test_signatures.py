@@ -40,8 +40,9 @@ def seen(run: Run, at: float) -> dict[int, Gauges]:
     return {each.gpu: each for each in sample(run, at).gpus}
 
 
-def middle(label: Incident) -> float:
-    return 0.5 * (label.at + label.over)
+def late(label: Incident) -> float:
+    """A moment shortly before a slow GPU is taken out, or is as fast as before."""
+    return label.detected - 1.0 if label.detected > label.at + 1.0 else label.over - 5.0
 
 
 @pytest.mark.parametrize("kind", ["nccl-timeout", "gsp"])
@@ -63,7 +64,7 @@ def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
     braked = 0
     for seed in range(12):
         run, label, _ = run_with(seed, "thermal")
-        usual, during = seen(run, label.at - 400.0), seen(run, label.over - 5.0)
+        usual, during = seen(run, label.at - 400.0), seen(run, late(label))
         culprit = during[label.rank]
         assert culprit.sm_clock_mhz < 0.95 * usual[label.rank].sm_clock_mhz, seed
         assert culprit.clock_event_reasons & 0x8, seed
@@ -98,7 +99,7 @@ def test_a_temperature_never_jumps() -> None:
 def test_of_a_straggler_only_its_clock_tells() -> None:
     for seed in SEEDS:
         run, label, _ = run_with(seed, "straggler")
-        usual, during = seen(run, label.at - 100.0), seen(run, middle(label))
+        usual, during = seen(run, label.at - 100.0), seen(run, 0.5 * (label.at + late(label)))
         slow = during[label.rank].sm_clock_mhz / usual[label.rank].sm_clock_mhz
         assert 0.90 < slow < 0.98, seed
         others = [rank for rank in during if rank != label.rank]
@@ -146,12 +147,12 @@ def test_links_and_buses_complain_before_they_fail() -> None:
     omens = 0
     for seed in range(8):
         run, label, _ = run_with(seed, "nvlink")
-        early, late = (seen(run, max(0.0, label.at - ago))[label.rank] for ago in (5400.0, 1.0))
-        assert late.link_crc_errors >= early.link_crc_errors >= 0, seed
-        omens += late.link_crc_errors > 100
+        early, last = (seen(run, max(0.0, label.at - ago))[label.rank] for ago in (5400.0, 1.0))
+        assert last.link_crc_errors >= early.link_crc_errors >= 0, seed
+        omens += last.link_crc_errors > 100
         run, label, _ = run_with(seed, "gpu-lost")
-        early, late = (seen(run, max(0.0, label.at - ago))[label.rank] for ago in (5400.0, 1.0))
-        omens += late.pcie_replays > early.pcie_replays
+        early, last = (seen(run, max(0.0, label.at - ago))[label.rank] for ago in (5400.0, 1.0))
+        omens += last.pcie_replays > early.pcie_replays
     assert 5 < omens < 16
 
 
