@@ -210,11 +210,11 @@ def _more_numbers(training: Training, width: int) -> Row:
     """The second row of numbers: the learning rate and the throughput."""
     if not training.numbers:
         return ()
-    told = (
+    shown = (
         ("rate", "lr", training.rate_number),
         ("throughput", "tok/s", training.throughput_number),
     )
-    return numbers(training._replace(numbers=told), width)
+    return numbers(training._replace(numbers=shown), width)
 
 
 def _aligned(training: Training, width: int, screen: Screen) -> list[Row]:

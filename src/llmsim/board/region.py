@@ -37,8 +37,8 @@ def cleared(lines: Sequence[str] = ()) -> str:
 
 def scrolled(lines: Sequence[str], above: int) -> str:
     """Lines at the end of the log, whose `above` rows end where a region at the bottom begins."""
-    told = "".join(f"\n{line}" for line in lines)
-    return f"\x1b[1;{above}r\x1b[{above};1H{told}\x1b[r\x1b[{above + 1};1H"
+    text = "".join(f"\n{line}" for line in lines)
+    return f"\x1b[1;{above}r\x1b[{above};1H{text}\x1b[r\x1b[{above + 1};1H"
 
 
 def overwritten(line: str, rows: int) -> str:

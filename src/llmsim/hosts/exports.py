@@ -94,10 +94,10 @@ def export_only(
         failures = list[str]()
         played_run = run_of(plan(run))
         with outlets(run, played_run, failures) as out:
-            told = out.tee(_heard(events(played_run), check, clock, deadline))
-            played: Iterable[object] = told
+            coming = out.tee(_heard(events(played_run), check, clock, deadline))
+            played: Iterable[object] = coming
             if out.exports and out.exports.records_frames:
-                frames = play(played_run, run, lambda: UNSEEN, 0.0, _instead(told))
+                frames = play(played_run, run, lambda: UNSEEN, 0.0, _instead(coming))
                 played = out.taped(frames, lambda: UNSEEN)
             for _ in played:
                 if out.exports and out.exports.failed:
@@ -109,15 +109,15 @@ def export_only(
     return True
 
 
-def _instead(told: Iterable[Event]) -> Through:
+def _instead(coming: Iterable[Event]) -> Through:
     """What gives these events in the place of a run's own, which they are."""
-    return lambda _: told
+    return lambda _: coming
 
 
 def _heard(
-    told: Iterable[Event], check: Callable[[], None], clock: Callable[[], float], deadline: float
+    coming: Iterable[Event], check: Callable[[], None], clock: Callable[[], float], deadline: float
 ) -> Iterator[Event]:
-    for event in told:
+    for event in coming:
         check()
         if clock() >= deadline:
             return

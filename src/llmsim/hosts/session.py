@@ -99,8 +99,8 @@ class Session:
         """The frames of a run from a show second on, which its exports see in passing."""
         screen = self.output.screen
 
-        def through(told: Iterable[Event]) -> Iterable[Event]:
-            return out.tee(self._interruptible(told))
+        def through(coming: Iterable[Event]) -> Iterable[Event]:
+            return out.tee(self._interruptible(coming))
 
         complete = out.exports is not None
         return out.taped(play(run, options, screen, since, through, self._region, complete), screen)
@@ -123,9 +123,9 @@ class Session:
         output.write(batch, deadline)
         self._attend()  # a run may be over without ever having waited
 
-    def _interruptible(self, told: Iterable[Event]) -> Iterator[Event]:
+    def _interruptible(self, coming: Iterable[Event]) -> Iterator[Event]:
         """What happens, until time is up; a signal is heard however little there is to tell."""
-        for event in told:
+        for event in coming:
             self.signals.check()
             if self.clock() >= self.deadline:
                 return
@@ -275,8 +275,8 @@ class Session:
         """Has the note that stays: that the show is paused, or none."""
         self._note_ends = inf
         if self._region:
-            told = self._region.board  # a board says it in its heading
-            self._region.note = _paused if self.playback.paused and not told else None
+            board = self._region.board  # a board says it in its heading
+            self._region.note = _paused if self.playback.paused and not board else None
 
 
 def _paused(width: int) -> str:

@@ -184,10 +184,10 @@ class Dashboard:
         if logged.remaining == 0.0:
             return 0.0
         schedule = self.run.job.schedule
-        told, now, last = (
+        then, now, last = (
             batch_ramp.consumed(schedule, s) for s in (logged.step, done, schedule.steps)
         )
-        return logged.remaining * (last - now) / (last - told)
+        return logged.remaining * (last - now) / (last - then)
 
     def _training(self, moment: Moment, logged: Step | None) -> Training:
         numbers: list[tuple[str, str, str]] = []

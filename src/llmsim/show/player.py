@@ -94,8 +94,8 @@ def play(
         at = pace.simulated(since)
         recent = screenful(run, at, screen(), options.stream)
     speaking = speaker(run, segment_at(run, recent[0].at if recent else 0.0))
-    told = events(run, at) if complete else events(run, at, lambda: screen().live)
-    timed = Timed(run, speaking, pace, pace.shown(at), recent, through(told))
+    coming = events(run, at) if complete else events(run, at, lambda: screen().live)
+    timed = Timed(run, speaking, pace, pace.shown(at), recent, through(coming))
     return _frames(timed, options, screen, region)
 
 
