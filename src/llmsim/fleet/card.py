@@ -13,7 +13,8 @@ _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "
           (10**7, "1M<n<10M"), (10**8, "10M<n<100M"), (10**9, "100M<n<1B"),
           (10**10, "1B<n<10B"), (10**11, "10B<n<100B"), (10**12, "100B<n<1T"))  # fmt: skip
 _CROISSANT_TYPES = {
-    "text": "sc:Text", "int16": "sc:Integer", "int32": "sc:Integer", "int64": "sc:Integer",
+    "text": "sc:Text", "name": "sc:Text",
+    "int16": "sc:Integer", "int32": "sc:Integer", "int64": "sc:Integer",
     "float32": "sc:Float", "float64": "sc:Float", "bool": "sc:Boolean", "time": "sc:DateTime",
     "local": "sc:DateTime",
 }  # fmt: skip

@@ -6,7 +6,10 @@ One fixed schema in every file: a value that is not there is a null of the colum
 from llmsim.typed import Literal, NamedTuple
 
 # time: UTC, in microseconds; local: the clock of the logs, without a zone, in microseconds.
-Type = Literal["text", "int16", "int32", "int64", "float32", "float64", "bool", "time", "local"]
+# name: a text that comes again and again, which readers get as a category or as a text.
+Type = Literal[
+    "text", "name", "int16", "int32", "int64", "float32", "float64", "bool", "time", "local"
+]
 
 
 class Column(NamedTuple):
@@ -16,6 +19,8 @@ class Column(NamedTuple):
     type: Type
     meaning: str
     unit: str = ""
+    null: bool = True  # whether a value may be missing
+    bounds: bool = True  # whether the least and the greatest of each row group are kept
 
 
 class Table(NamedTuple):
@@ -95,21 +100,28 @@ STEPS = Table(
         Column("metrics", "text", "metrics of DPO and GRPO by TRL's names, as a JSON object"),
     ),
 )
+
+
+def _gauge(name: str, kind: Type, meaning: str, unit: str = "") -> Column:
+    """A column that every sample has; nobody looks for a range of it."""
+    return Column(name, kind, meaning, unit, null=False, bounds=False)
+
+
 SAMPLES = Table(
     "samples",
     "one row a GPU and sample: what its exporter shows",
     (
-        _RUN,
-        *_WHEN,
-        Column("gpu", "int32", "rank in the job"),
-        Column("hostname", "text", "the node that has it"),
-        Column("power_w", "float32", "board power", "W"),
-        Column("temp_c", "int16", "temperature of the GPU", "C"),
-        Column("sm_clock_mhz", "int16", "clock of the SMs", "MHz"),
-        Column("utilization_percent", "int16", "share of the last second with a kernel", "%"),
-        Column("used_mib", "int32", "memory in use", "MiB"),
-        Column("tensor_active", "float32", "share of cycles of the tensor cores, 0..1"),
-        Column("xid", "int16", "the driver's last error code in this attempt; 0 is none"),
+        _RUN._replace(type="name", null=False),
+        *(column._replace(null=False) for column in _WHEN),
+        _gauge("gpu", "int32", "rank in the job"),
+        _gauge("hostname", "name", "the node that has it"),
+        _gauge("power_w", "float32", "board power", "W"),
+        _gauge("temp_c", "int16", "temperature of the GPU", "C"),
+        _gauge("sm_clock_mhz", "int16", "clock of the SMs", "MHz"),
+        _gauge("utilization_percent", "int16", "share of the last second with a kernel", "%"),
+        _gauge("used_mib", "int32", "memory in use", "MiB"),
+        _gauge("tensor_active", "float32", "share of cycles of the tensor cores, 0..1"),
+        _gauge("xid", "int16", "the driver's last error code in this attempt; 0 is none"),
     ),
 )
 EVENTS = Table(

@@ -153,10 +153,11 @@ def _needed(parquet: bool) -> None:
     if not parquet:
         return
     try:
+        import numpy as np  # noqa: F401
         import pyarrow as pa  # noqa: F401
-    except ImportError:
+    except ImportError as error:
         raise ExportError(
-            "tables need pyarrow: pip install 'llmsim[fleet]', or ask for other kinds."
+            f"tables need {error.name}: pip install 'llmsim[fleet]', or ask for other kinds."
         ) from None
 
 

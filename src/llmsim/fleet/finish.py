@@ -149,7 +149,8 @@ def _sample(where: Places, table: Table, folder: Path) -> bytes:
     source = pq.ParquetFile(pa.BufferReader(content))
     if first is None or not source.num_row_groups:
         return content
-    names = pc.unique(first["run_id"])[:SAMPLED_RUNS]
-    some = first.filter(pc.is_in(first["run_id"], value_set=names))[:SAMPLED_ROWS]
+    runs = first["run_id"].cast(pa.string())
+    names = pc.unique(runs)[:SAMPLED_RUNS]
+    some = first.filter(pc.is_in(runs, value_set=names))[:SAMPLED_ROWS]
     pq.write_table(some, path, compression="zstd", compression_level=3)
     return path.read_bytes()

@@ -7,20 +7,25 @@ belong to one version of the writer, a file has a checksum of its values, which 
 from collections.abc import Iterable
 from hashlib import blake2b
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmsim import __version__
 from llmsim.fleet.columns import Column, Table
+from llmsim.fleet.quick import Chunk
 from llmsim.fleet.rows import Row
+from llmsim.fleet.sample_columns import SampleColumns
 from llmsim.typed import Any
 
 GROUP = 131_072  # rows after which a row group is written; it ends with a whole run
 LARGEST_GROUP = 1_000_000
 WRITER = f"pyarrow {pa.__version__}"
 
+_NAMES = pa.dictionary(pa.int32(), pa.string())  # texts that come again and again
 _TYPES = {
     "text": pa.string(),
+    "name": _NAMES,
     "int16": pa.int16(),
     "int32": pa.int32(),
     "int64": pa.int64(),
@@ -34,7 +39,7 @@ _TYPES = {
 
 def _field(column: Column) -> Any:
     about = {"meaning": column.meaning} | ({"unit": column.unit} if column.unit else {})
-    return pa.field(column.name, _TYPES[column.type], metadata=about)
+    return pa.field(column.name, _TYPES[column.type], nullable=column.null, metadata=about)
 
 
 def schema_of(table: Table) -> Any:
@@ -50,7 +55,14 @@ class TableFile:
         """Opens the file; it has no row yet."""
         self.rows = 0
         self._schema = schema_of(table)
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", compression_level=3)
+        looked_for = [column.name for column in table.columns if column.bounds]
+        self._writer = pq.ParquetWriter(
+            path,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            write_statistics=looked_for,
+        )
         self._waiting: list[Any] = []
         self._content = blake2b(digest_size=16)
 
@@ -64,15 +76,20 @@ class TableFile:
             pa.array(values, type=field.type)
             for values, field in zip(zip(*made, strict=True), self._schema, strict=True)
         ]
-        self.take(pa.Table.from_arrays(columns, schema=self._schema))
+        self._take(pa.Table.from_arrays(columns, schema=self._schema))
 
-    def take(self, table: Any, content: bytes = b"") -> None:
-        """Takes rows of one run as an arrow table, with a checksum of them if they have one."""
-        self._content.update(content)
+    def _take(self, table: Any) -> None:
         self.rows += table.num_rows
         self._waiting.append(table)
         if sum(each.num_rows for each in self._waiting) >= GROUP:
             self._write()
+
+    def add_samples(self, chunk: Chunk, columns: SampleColumns) -> None:
+        """Takes a chunk of samples of one run."""
+        for column in (chunk.at, *chunk[2:]):
+            if column is not None:
+                self._content.update(np.ascontiguousarray(column).data)
+        self._take(pa.Table.from_arrays(columns.columns(chunk), schema=self._schema))
 
     def _write(self) -> None:
         if self._waiting:

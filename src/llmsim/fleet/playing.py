@@ -7,6 +7,7 @@ from pathlib import Path
 from llmsim.fleet import rows
 from llmsim.fleet.mix import Member
 from llmsim.fleet.spec import Spec
+from llmsim.job.records import gpus_per_node
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event, Incident, Step, Summary
 from llmsim.run.events.incidents import Restarted
@@ -145,4 +146,10 @@ def _step_rows(run_id: str, facts: list[Event], clock: rows.Clock) -> Iterable[r
 
 def _sampled(spec: Spec, run: Run, each: Member, clock: rows.Clock, table: Any) -> None:
     """Gives a run's samples to their table."""
-    table.add(rows.sample_rows(each.run_id, run, clock, spec.sample))
+    from llmsim.fleet.quick import chunks
+    from llmsim.fleet.sample_columns import SampleColumns
+
+    hosts = rows.hostnames(run.job)
+    columns = SampleColumns(each.run_id, clock, hosts, gpus_per_node(run.job))
+    for chunk in chunks(run, spec.sample):
+        table.add_samples(chunk, columns)

@@ -195,12 +195,12 @@ def sample_rows(run_id: str, run: Run, clock: Clock, every: float) -> Iterator[R
                 *moment,
                 gauges.gpu,
                 hosts[gauges.gpu // per_node],
-                round(gauges.power_watts, 1),
+                (round(gauges.power_watts * 1e3) + 50) // 100 / 10,
                 gauges.temperature_c,
                 gauges.sm_clock_mhz,
                 gauges.utilization_percent,
                 gauges.used_mib,
-                round(gauges.tensor_active, 4),
+                (round(gauges.tensor_active * 1e6) + 50) // 100 / 1e4,
                 gauges.xid,
             )
         number += 1

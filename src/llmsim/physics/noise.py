@@ -45,6 +45,11 @@ def _key(seed: int, stream: str) -> int:
     return _mix(_mix(seed & _MASK) ^ _name(stream))
 
 
+def key(seed: int, stream: str) -> int:
+    """The counter of a stream's index 0, for who draws many indices at once: see `bits`."""
+    return _key(seed, stream)
+
+
 def bits(seed: int, stream: str, index: int = 0) -> int:
     """Sixty-four random bits, as an integer in [0, 2**64)."""
     return _mix((_key(seed, stream) + index * _GOLDEN) & _MASK)

@@ -60,7 +60,8 @@ def loads(run: Run, at: float, gpu: int | None = None) -> Iterator[Load]:
         segment = run.timeline[number]
         if segment.kind == "launch":
             parts = launch_loads(launched(run, number), segment.began)
-            yield from (load for load in parts if load.began < at or load is parts[-1])
+            ended = min(at, segment.ended)  # a fault may have cut the launch
+            yield from (load for load in parts if load.began < ended or load is parts[-1])
         elif segment.kind in ("training", "failure") and segment.told:
             parts = strains.parts(run, number, gpu)
             yield from (load for load in parts[::-1] if load.began < at or load is parts[0])
