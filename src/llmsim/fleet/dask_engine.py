@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 
 from llmsim import __version__
-from llmsim.fleet.outcomes import Brief, Outcome, Problem, brief_of, sentence_of
+from llmsim.fleet.outcomes import Brief, Outcome, Problem, brief_of, problem_of
 from llmsim.fleet.parts import members_of, play_alone, write_part
 from llmsim.fleet.places import FleetError, Places
 from llmsim.fleet.spec import Spec
@@ -126,7 +126,7 @@ def _write(
     except FleetError as error:
         return Problem(number, str(error))
     except OSError as error:
-        return Problem(number, sentence_of(error))
+        return problem_of(number, error)
 
 
 def _nobody(_run: int) -> None:
@@ -137,26 +137,41 @@ def _outcome_of(
     client: Any, spec: Spec, places: Places, size: int, number: int, future: Any
 ) -> Brief | Problem:
     """What a part has come to; if it killed its workers, the runs that did are left out."""
-    if future.status == "finished":
+    error = _error_of(future)
+    if error is None:
         outcome: Brief | Problem = future.result()
         return outcome
-    error = future.exception()
+    if future.status in ("cancelled", "lost"):
+        return Problem(number, "the scheduler is gone", hopeless=True)
     if type(error).__name__ != "KilledWorker":
         return Problem(number, f"{type(error).__name__}: {error}")
     spoilt = dict(_culprits(client, spec, size, number))
     if not spoilt:
         return Problem(number, "its workers died, and none died with any of its runs alone")
     again = _submit(client, spec, places, size, number, spoilt)
-    if (error := again.exception()) is not None:  # it waits for the end
+    if (error := _error_of(again)) is not None:
         return Problem(number, f"{type(error).__name__}: {error}")
     made: Brief | Problem = again.result()
     return made
+
+
+def _error_of(future: Any) -> BaseException | None:
+    """What a task has raised, when it is over. A result that was lost with its worker is made
+    again meanwhile.
+    """
+    from concurrent.futures import CancelledError
+
+    try:
+        error: BaseException | None = future.exception()
+    except (CancelledError, OSError, TimeoutError) as lost:
+        return lost
+    return error
 
 
 def _culprits(client: Any, spec: Spec, size: int, number: int) -> Iterator[tuple[int, str]]:
     """The runs of a part with which workers die, each tried alone and one after another."""
     for each in members_of(spec, size, number):
         key = f"try-{number:05d}-{each.number}"
-        error = client.submit(play_alone, spec, each.number, key=key, pure=False).exception()
+        error = _error_of(client.submit(play_alone, spec, each.number, key=key, pure=False))
         if type(error).__name__ == "KilledWorker":
             yield each.number, f"{ALLOWED_FAILURES + 1} workers died while they played it"

@@ -53,7 +53,7 @@ def make(
             failed += outcome.failed
         else:
             problems.append(outcome)
-            if _hopeless(outcome):
+            if outcome.hopeless:
                 break
         now = done + sum(playing.values())
         show(now, spec.runs, now - already)
@@ -107,11 +107,6 @@ def _room(spec: Spec, where: Places) -> None:
 
 def _runs_in(spec: Spec, size: int, parts: list[int]) -> int:
     return sum(min(spec.runs, (part + 1) * size) - part * size for part in parts)
-
-
-def _hopeless(problem: Problem) -> bool:
-    """Whether no other part can be written either."""
-    return "no space left" in problem.sentence.lower()
 
 
 def _say_problems(problems: list[Problem], complain: Callable[[str], None]) -> None:

@@ -1,5 +1,7 @@
 """What an engine tells while it works, and what a fleet has come to."""
 
+from errno import ENOSPC
+
 from llmsim.fleet.parts import Failure, Mark
 from llmsim.typed import NamedTuple
 
@@ -18,6 +20,7 @@ class Problem(NamedTuple):
 
     part: int
     sentence: str
+    hopeless: bool = False  # whether no other part can be written either
 
 
 class Playing(NamedTuple):
@@ -36,8 +39,12 @@ def brief_of(mark: Mark) -> Brief:
     return Brief(mark.part, mark.runs, size, tuple(mark.failed))
 
 
-def sentence_of(error: OSError) -> str:
+def problem_of(number: int, error: OSError) -> Problem:
     """Why a part could not be written."""
+    return Problem(number, _sentence(error), hopeless=error.errno == ENOSPC)
+
+
+def _sentence(error: OSError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
     name = f": {error.filename}" if error.filename else ""
     return f"{reason[:1].lower()}{reason[1:]}{name}".rstrip(".")

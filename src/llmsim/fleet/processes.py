@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
 
-from llmsim.fleet.outcomes import Brief, Outcome, Playing, Problem, brief_of, sentence_of
+from llmsim.fleet.outcomes import Brief, Outcome, Playing, Problem, brief_of, problem_of
 from llmsim.fleet.parts import write_part
 from llmsim.fleet.places import FleetError, Places, is_url
 from llmsim.fleet.spec import Spec
@@ -53,7 +53,7 @@ def _outcome(
     except FleetError as error:
         return Problem(number, str(error))
     except OSError as error:
-        return Problem(number, sentence_of(error))
+        return problem_of(number, error)
 
 
 class _Worker:
