@@ -35,7 +35,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-fleets test-live test-all test-readers web bench-web dist workflows icons serve \
-	screenshots constraints clean docs statistics bench compare truth
+	screenshots constraints clean docs statistics bench compare truth cluster-days
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -170,6 +170,9 @@ bench: $(DEV) ## speed and memory, as ratios (two commits: python -m tools.bench
 
 compare: $(DEV) ## what two commits print, line by line (BEFORE=commit, AFTER=commit; else the work tree)
 	$(BIN)/python -m tools.compare_transcripts $(BEFORE) $(AFTER)
+
+cluster-days: $(DEV) ## 200 days of 2,048 nodes beside the figures of public traces; minutes
+	$(BIN)/python -m tools.cluster_days
 
 statistics: $(DEV) ## noise, spread and autocorrelation of 20 seeds beside public logs
 	$(BIN)/python -m tools.run_statistics

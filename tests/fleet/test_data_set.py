@@ -100,10 +100,10 @@ def test_pandas(data: Path, alone: dict[str, dict[str, Any]]) -> None:
 
     steps = pd.read_parquet(data / "steps")
     by_run = steps.groupby("run_id")["learning_rate"].agg(["count", "sum"])
-    agree({row.Index: row[1:] for row in by_run.itertuples()}, alone, "steps", "rate")
+    agree({str(row.Index): row[1:] for row in by_run.itertuples()}, alone, "steps", "rate")
     gauges = pd.read_parquet(data / "samples")
     counts = gauges.groupby("run_id", observed=True)["power_w"].agg(["count", "sum"])
-    agree({row.Index: row[1:] for row in counts.itertuples()}, alone, "samples", "watts")
+    agree({str(row.Index): row[1:] for row in counts.itertuples()}, alone, "samples", "watts")
 
 
 def test_polars(data: Path, alone: dict[str, dict[str, Any]]) -> None:
@@ -130,7 +130,9 @@ def test_pyarrow(data: Path, alone: dict[str, dict[str, Any]]) -> None:
     rate = "learning_rate"
     steps = ds.dataset(data / "steps", format="parquet").to_table(columns=["run_id", rate])
     rows = steps.group_by("run_id").aggregate([(rate, "count"), (rate, "sum")]).to_pylist()
-    found = {row["run_id"]: (row[f"{rate}_count"], row[f"{rate}_sum"]) for row in rows}
+    found: dict[str, tuple[float, ...]] = {
+        row["run_id"]: (row[f"{rate}_count"], row[f"{rate}_sum"]) for row in rows
+    }
     agree(found, alone, "steps", "rate")
 
 

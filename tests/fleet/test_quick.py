@@ -1,6 +1,7 @@
 """Samples by numpy: the plain functions' values to the digits that the table writes."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def compared(run: Run, points: int) -> int:
     done = 0
     for chunk in chunks(run, every):
         columns = [column for column in chunk[3:] if column is not None]
-        at = np.repeat(chunk.at, chunk.gpus)
+        at: Any = np.repeat(chunk.at, chunk.gpus)
         gpu = np.tile(np.arange(chunk.gpus), len(chunk.at))
         if chunk.kept is not None:
             at, gpu = at[chunk.kept], gpu[chunk.kept]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 from llmsim import __version__
+from llmsim.fleet.cluster import tables as cluster
 from llmsim.fleet.columns import COLUMNS, TABLES, Column, Table
 from llmsim.fleet.spec import Spec
 from llmsim.typed import Any
@@ -29,6 +30,10 @@ def tables_of(spec: Spec, apart: bool) -> tuple[Table, ...]:
     if "parquet" not in spec.kinds:
         return ()
     kept = tuple(table for table in TABLES if not (apart and table.name == "labels"))
+    kept = kept if spec.runs else ()
+    if spec.cluster:
+        here = [t for t in cluster.TABLES if not (apart and t.name in cluster.ANSWERS)]
+        kept += tuple(t for t in here if t.name != "gauges" or spec.cluster.sample)
     return (*kept, COLUMNS)
 
 
@@ -53,7 +58,7 @@ def _head(spec: Spec, rows: dict[str, int], apart: bool) -> Iterator[str]:
         yield "configs:"
         for table in tables:
             yield f"- config_name: {table.name}"
-            if table.name == "runs":
+            if table == tables[0]:
                 yield "  default: true"
             yield "  data_files:"
             yield "  - split: train"

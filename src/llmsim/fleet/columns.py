@@ -184,6 +184,6 @@ def rows_of_columns(tables: tuple[Table, ...]) -> list[tuple[object, ...]]:
     """The rows of the table of columns."""
     return [
         (table.name, column.name, column.type, column.unit or None, column.meaning)
-        for table in (*tables, COLUMNS)
+        for table in tables
         for column in table.columns
     ]

@@ -170,7 +170,7 @@ def _progress(quiet: bool) -> Callable[[int, int, int], None]:
     def show(done: int, total: int, now: int) -> None:
         passed = monotonic() - begun
         every = _SHOWN_EVERY if terminal else _PRINTED_EVERY
-        if quiet or (passed - last[0] < every and done < total):
+        if quiet or not total or (passed - last[0] < every and done < total):
             return
         last[0] = passed
         rate = now / passed if passed else 0.0

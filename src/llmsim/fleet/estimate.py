@@ -3,7 +3,7 @@
 import tempfile
 from time import process_time
 
-from llmsim.fleet.mix import member
+from llmsim.fleet.cluster.pool import Pool
 from llmsim.fleet.parts import parts_of, size_of_part, write_part
 from llmsim.fleet.places import Places
 from llmsim.fleet.spec import Spec
@@ -29,18 +29,19 @@ class Plan(NamedTuple):
 def plan_of(spec: Spec, played: int = PLAYED) -> Plan:
     """Plays some runs of a fleet in a folder that goes away, and reckons from them."""
     size = size_of_part(spec)
-    numbers = sorted({index * spec.runs // played for index in range(played)})
+    numbers = sorted({index * spec.runs // played for index in range(played)}) if spec.runs else []
     counts: dict[str, int] = {}
     written, begun = 0, process_time()
     with tempfile.TemporaryDirectory() as folder:
         for number in numbers:
             places = Places(f"{folder}/{number}", "", "")
-            mark = write_part(spec, places, 1, number, {}, lambda _: None)
+            alone = spec._replace(cluster=None)
+            mark = write_part(alone, places, 1, number, {}, lambda _: None)
             written += sum(each[1] for each in mark.files)
             for name, count in mark.rows.items():
                 counts[name] = counts.get(name, 0) + count
-    share = spec.runs / len(numbers)
-    return Plan(
+    share = spec.runs / max(1, len(numbers))
+    plan = Plan(
         runs=spec.runs,
         parts=parts_of(spec, size),
         runs_a_part=size,
@@ -48,6 +49,24 @@ def plan_of(spec: Spec, played: int = PLAYED) -> Plan:
         rows={name: round(count * share) for name, count in counts.items()},
         bytes=round(written * share),
         seconds=(process_time() - begun) * share,
+    )
+    return _with_cluster(plan, spec.cluster, "parquet" in spec.kinds) if spec.cluster else plan
+
+
+# What a cluster takes, measured: seconds and bytes of a job's records, and of a GPU's sample.
+_JOB_SECONDS, _JOB_BYTES = 120e-6, 130.0
+_GAUGE_SECONDS, _GAUGE_BYTES = 0.35e-6, 3.0
+
+
+def _with_cluster(plan: Plan, pool: Pool, parquet: bool) -> Plan:
+    """The plan with a cluster's days in it."""
+    jobs = pool.jobs_a_gpu_day * pool.gpus * pool.days
+    gauges = pool.gpus * pool.days * 86_400 / pool.sample if parquet and pool.sample else 0.0
+    rows = {"jobs": round(jobs), "gauges": round(gauges)} if parquet else {}
+    return plan._replace(
+        rows=plan.rows | rows,
+        bytes=plan.bytes + round(jobs * _JOB_BYTES + gauges * _GAUGE_BYTES),
+        seconds=plan.seconds + jobs * _JOB_SECONDS + gauges * _GAUGE_SECONDS,
     )
 
 
@@ -58,9 +77,9 @@ def room_for(plan: Plan) -> int:
 
 def text_of(plan: Plan, spec: Spec, workers: int) -> str:
     """The plan for a person to read."""
-    first, last = member(spec, 0), member(spec, spec.runs - 1)
     lines = [
-        f"runs       {plan.runs:,} ({first.run_id} .. {last.run_id}), seed {spec.seed}",
+        f"runs       {plan.runs:,}, seed {spec.seed}",
+        *_cluster_lines(spec),
         f"parts      {plan.parts:,} of up to {plan.runs_a_part:,} runs",
         f"span       {spec.span / 86_400:g} days from {spec.start.isoformat()} {spec.zone}",
         f"kinds      {', '.join(spec.kinds)}",
@@ -72,6 +91,13 @@ def text_of(plan: Plan, spec: Spec, workers: int) -> str:
     ]  # fmt: skip
     head = f"Reckoned from {plan.played} runs that were played.\n"
     return head + "".join(f"{line}\n" for line in lines)
+
+
+def _cluster_lines(spec: Spec) -> list[str]:
+    if (pool := spec.cluster) is None:
+        return []
+    every = f"all GPUs every {pool.sample:g} s" if pool.sample else "no samples"
+    return [f"cluster    {pool.nodes:,} nodes, {pool.gpus:,} GPUs, {pool.days:g} days, {every}"]
 
 
 def bytes_text(size: float) -> str:

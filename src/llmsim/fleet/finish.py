@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from llmsim import __version__
 from llmsim.fleet import card, places
-from llmsim.fleet.columns import COLUMNS, TABLES, Table, rows_of_columns
+from llmsim.fleet.columns import COLUMNS, Table, rows_of_columns
 from llmsim.fleet.parts import Failure, Mark, mark_of, parts_of
 from llmsim.fleet.places import Places
 from llmsim.fleet.rows import json_text
@@ -111,10 +111,10 @@ def _extras(spec: Spec, where: Places, size: int) -> Iterator[tuple[str, bytes]]
             places.put_text(where, where.answers, "runs.jsonl", _list_of_runs(spec, where, size))
         return
     with TemporaryDirectory() as folder:
-        yield "columns/columns.parquet", _columns(Path(folder))
-        for table in TABLES:
-            if table.name != "labels" or not where.apart:
-                yield f"sample/{table.name}.parquet", _sample(where, table, Path(folder))
+        tables = card.tables_of(spec, where.apart)
+        yield "columns/columns.parquet", _columns(Path(folder), tables)
+        for table in tables[:-1]:
+            yield f"sample/{table.name}.parquet", _sample(where, table, Path(folder))
 
 
 def _list_of_runs(spec: Spec, where: Places, size: int) -> bytes:
@@ -127,12 +127,12 @@ def _list_of_runs(spec: Spec, where: Places, size: int) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _columns(folder: Path) -> bytes:
+def _columns(folder: Path, tables: tuple[Table, ...]) -> bytes:
     from llmsim.fleet.parquet_files import TableFile
 
     path = folder / "columns.parquet"
     file = TableFile(COLUMNS, str(path))
-    file.add(rows_of_columns(TABLES))
+    file.add(rows_of_columns(tables))
     file.close()
     return path.read_bytes()
 
@@ -144,13 +144,14 @@ def _sample(where: Places, table: Table, folder: Path) -> bytes:
     import pyarrow.parquet as pq
 
     content = places.read(where.root, f"{table.name}/part-00000.parquet") or b""
-    first = pq.ParquetFile(pa.BufferReader(content)).read_row_group(0) if content else None
-    path = folder / f"{table.name}.parquet"
     source = pq.ParquetFile(pa.BufferReader(content))
-    if first is None or not source.num_row_groups:
+    if not source.num_row_groups:
         return content
-    runs = first["run_id"].cast(pa.string())
-    names = pc.unique(runs)[:SAMPLED_RUNS]
-    some = first.filter(pc.is_in(runs, value_set=names))[:SAMPLED_ROWS]
+    path, some = folder / f"{table.name}.parquet", source.read_row_group(0)
+    if "run_id" in some.schema.names:
+        runs = some["run_id"].cast(pa.string())
+        names = pc.unique(runs)[:SAMPLED_RUNS]
+        some = some.filter(pc.is_in(runs, value_set=names))
+    some = some[:SAMPLED_ROWS]
     pq.write_table(some, path, compression="zstd", compression_level=3)
     return path.read_bytes()

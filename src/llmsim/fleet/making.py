@@ -106,7 +106,7 @@ def _room(spec: Spec, where: Places) -> None:
 
 
 def _runs_in(spec: Spec, size: int, parts: list[int]) -> int:
-    return sum(min(spec.runs, (part + 1) * size) - part * size for part in parts)
+    return sum(max(0, min(spec.runs, (part + 1) * size) - part * size) for part in parts)
 
 
 def _say_problems(problems: list[Problem], complain: Callable[[str], None]) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from llmsim import __version__
 from llmsim.fleet.columns import Column, Table
-from llmsim.fleet.quick import Chunk
+from llmsim.fleet.quick import Array, Chunk
 from llmsim.fleet.rows import Row
 from llmsim.fleet.sample_columns import SampleColumns
 from llmsim.typed import Any
@@ -90,6 +90,19 @@ class TableFile:
             if column is not None:
                 self._content.update(np.ascontiguousarray(column).data)
         self._take(pa.Table.from_arrays(columns.columns(chunk), schema=self._schema))
+
+    def add_arrays(self, columns: list[Array], names: dict[int, list[str]]) -> None:
+        """Takes numpy's arrays; the columns in `names` are places in a list of texts."""
+        for column in columns:
+            self._content.update(np.ascontiguousarray(column).data)
+        made = []
+        for place, (column, field) in enumerate(zip(columns, self._schema, strict=True)):
+            if place in names:
+                texts = pa.array(names[place])
+                made.append(pa.DictionaryArray.from_arrays(pa.array(column), texts, safe=False))
+            else:
+                made.append(pa.array(column).view(field.type))
+        self._take(pa.Table.from_arrays(made, schema=self._schema))
 
     def _write(self) -> None:
         if self._waiting:

@@ -75,7 +75,7 @@ def size_of_part(spec: Spec) -> int:
     if spec.runs_a_part:
         return spec.runs_a_part
     most = ceil(spec.runs / FEWEST_PARTS)
-    if "parquet" in spec.kinds:
+    if "parquet" in spec.kinds and spec.runs:
         looked = [*_looked_at(spec)]
         samples = sum(looked) / len(looked)
         most = min(most, int(MOST_SAMPLES / max(1.0, samples)))
@@ -96,8 +96,8 @@ def _looked_at(spec: Spec, most: int = 12) -> Iterator[float]:
 
 
 def parts_of(spec: Spec, size: int) -> int:
-    """How many parts a fleet has."""
-    return ceil(spec.runs / size)
+    """How many parts a fleet has; a cluster is the last of them."""
+    return ceil(spec.runs / size) + (spec.cluster is not None)
 
 
 def write_part(
@@ -112,9 +112,11 @@ def write_part(
     left_out = dict(spoilt)
     while True:
         work = places.work / f"part-{number:05d}-{os.getpid()}-{uuid4().hex[:8]}"
-        work.mkdir(parents=True)
+        for folder in ("data", *(("answers",) if places.apart else ())):
+            (work / folder).mkdir(parents=True)
         try:
-            mark = _written(spec, places, size, number, left_out, said, work)
+            write = _written if number * size < spec.runs else _cluster
+            mark = write(spec, places, size, number, left_out, said, work)
             places.store(number, work, mark)
         except RunError as error:
             left_out[error.number] = error.reason
@@ -145,8 +147,6 @@ def _written(
     spec: Spec, places: Places, size: int, number: int, spoilt: _Spoilt, said: Said, work: Path
 ) -> Mark:
     """The part's files in its folder, and the mark that goes with them."""
-    for folder in ("data", *(("answers",) if places.apart else ())):
-        (work / folder).mkdir()
     tables = _Tables(work, number, places.apart) if "parquet" in spec.kinds else None
     failed, written = list[Failure](), list[tuple[str, int, str, str]]()
     for each in members_of(spec, size, number):
@@ -168,6 +168,23 @@ def _written(
         failed=failed,
         written=written,
     )
+
+
+def _cluster(
+    spec: Spec, places: Places, size: int, number: int, spoilt: _Spoilt, said: Said, work: Path
+) -> Mark:
+    """The part of the cluster's days."""
+    from llmsim.fleet.cluster.writing import Writing
+
+    del size, spoilt, said  # a cluster has no runs
+    assert spec.cluster is not None
+    tables, apart = "parquet" in spec.kinds, places.apart
+    writing = Writing(spec.cluster, spec.start, spec.zone, work, tables, apart)
+    writing.write()
+    content = {name: table.close() for name, table in writing.tables.items()}
+    counts = {name: table.rows for name, table in writing.tables.items()}
+    files, answers = _listed(work / "data"), _listed(work / "answers")
+    return Mark(number, places.digest, 0, counts, content, files, answers, [], [])
 
 
 def _tried(spec: Spec, each: Member, work: Path, tables: "_Tables | None") -> None:

@@ -2,9 +2,8 @@
 
     physics/noise.py, physics/hardware/telemetry.py and gauges.py, written for arrays
 
-The operations and their order are those of the plain functions, and so are the digits of the
-table: powers to 0.1 W, tensor activity to 0.0001, all else in whole numbers. A test compares
-100,000 of them.
+The plain functions do the same operations in the same order, and so the table has their digits:
+powers to 0.1 W, tensor activity to 0.0001, all else in whole numbers. A test compares 100,000.
 """
 
 from collections.abc import Iterator
@@ -92,6 +91,11 @@ def _counters(seed: int, stream: str, index: Array, times: int = 1) -> Array:
 def _uniform(seed: int, stream: str, index: Array) -> Array:
     with np.errstate(over="ignore"):
         return _unit(_counters(seed, stream, index))
+
+
+def uniforms(seed: int, stream: str, index: Array) -> Array:
+    """Uniform numbers in (0, 1) of many indices of a stream: noise.uniform for arrays."""
+    return _uniform(seed, stream, index)
 
 
 def _normal(seed: int, stream: str, index: Array) -> Array:

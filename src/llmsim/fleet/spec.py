@@ -13,8 +13,10 @@ from zoneinfo import ZoneInfo
 
 from llmsim import __version__
 from llmsim.catalog.lists import quoted
+from llmsim.catalog.records import gpu_named
 from llmsim.cli.reading import content_of, printable, toml_of
-from llmsim.errors import FLAG, LlmsimError, OptionError
+from llmsim.errors import FLAG, CatalogError, LlmsimError, OptionError
+from llmsim.fleet.cluster.pool import Pool
 from llmsim.fleet.mix import Share, ShareError, share_of
 from llmsim.fleet.spec_lines import Place, lines_of
 from llmsim.options.parsing import parse_duration
@@ -47,6 +49,7 @@ class Spec(NamedTuple):
     mix: tuple[Share, ...] = ()
     runs_a_part: int = 0  # 0 leaves it to the size of the fleet
     name: str = "llmsim-fleet"
+    cluster: Pool | None = None  # whose days are a part of the data set
 
 
 class _Key(NamedTuple):
@@ -115,7 +118,48 @@ _TOP = {
     "runs_a_part": _Key(partial(_whole, 1, 100_000), "a whole number from 1 to 100000"),
 }
 _EXPORT = {"kinds": _Key(partial(_some_of, KINDS), f"a list of {', '.join(KINDS)}")}
-_TABLES = ("export", "splits", "mix")
+_TABLES = ("cluster", "export", "splits", "mix")
+MOST_NODES = 16_384
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError  # noqa: TRY004  # the caller says what is wrong
+    return value
+
+
+def _number(low: float, high: float, value: object) -> float:
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or not low <= value <= high:  # type: ignore[operator]  # good
+        raise ValueError
+    return float(value)  # type: ignore[arg-type]  # it is a number
+
+
+def _gpu(value: object) -> str:
+    try:
+        return gpu_named(str(value)).name
+    except CatalogError:
+        raise ValueError from None
+
+
+def _host(value: object) -> str:
+    name = _title(value)
+    if not (name.isascii() and name.replace("-", "").isalnum()):
+        raise ValueError
+    return name
+
+
+_CLUSTER = {
+    "nodes": _Key(partial(_whole, 2, MOST_NODES), f"a whole number from 2 to {MOST_NODES}"),
+    "gpus_per_node": _Key(partial(_whole, 1, 16), "a whole number from 1 to 16"),
+    "gpu": _Key(_gpu, "a name from --list gpus"),
+    "days": _Key(partial(_number, 0.01, 3660.0), "a number of days from 0.01 to 3660"),
+    "jobs_a_gpu_day": _Key(partial(_number, 0.001, 100.0), "a number from 0.001 to 100"),
+    "sample": _Key(_seconds, 'a time such as "1h"'),
+    "gauges": _Key(_switch, "true or false"),
+    "steps": _Key(_switch, "true or false"),
+    "name": _Key(_host, "a name of letters, digits and dashes, such as node"),
+}
 
 
 class _Reader:
@@ -211,14 +255,30 @@ def parsed(content: bytes, shown: str) -> Spec:
     """The SPEC in a text of TOML; `shown` names it in sentences. Raises OptionError."""
     reader = _Reader(content, shown)
     fields = reader.read("", _TOP, also=_TABLES) | reader.read("export", _EXPORT)
-    if "runs" not in fields:
+    if "runs" not in fields and "cluster" not in reader.values:
         raise OptionError(f"{shown} does not say how many runs there are: give runs = 24.")
+    fields = {"runs": 0} | fields
     mix = tuple(_mix(reader))
     spec = Spec(**fields, mix=mix)
+    spec = spec._replace(cluster=_cluster(reader, spec))
     splits = _splits(reader)
     spec = spec._replace(splits=splits) if splits else spec
     _possible(reader, spec)
     return spec
+
+
+def _cluster(reader: _Reader, spec: Spec) -> Pool | None:
+    """The cluster whose days are a part of the data set, if there is one."""
+    if "cluster" not in reader.values:
+        return None
+    fields: dict[str, Any] = reader.read("cluster", _CLUSTER)
+    if "nodes" not in fields:
+        sentence = "[cluster] does not say how many nodes there are: give nodes = 64."
+        raise reader.wrong(("cluster", 0, ""), sentence)
+    if not fields.pop("gauges", True):
+        fields["sample"] = 0.0
+    weekday, hour = spec.start.weekday(), spec.start.hour
+    return Pool(**fields, seed=spec.seed, weekday=weekday, first_hour=hour)
 
 
 def _possible(reader: _Reader, spec: Spec) -> None:

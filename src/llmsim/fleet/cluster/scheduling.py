@@ -1,0 +1,319 @@
+"""A scheduler: priorities, quotas, backfill, pre-emption, requeue and nodes that fail.
+
+It follows Slurm's in kind: who has the higher priority goes first, within a quota by kind; a job
+that does not fit gets a reservation, and others may start before it if they do not move it
+(EASY backfill, by the limits that were asked for, every 30 s as bf_interval has it). A pretraining
+that waits may have jobs pre-empted that have run for two hours. A job whose node fails comes again
+under its own id, from its last checkpoint.
+"""
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from math import exp, log
+
+from llmsim.fleet.cluster import traces
+from llmsim.fleet.cluster.jobs import DAY, Submitted, submitted
+from llmsim.fleet.cluster.pool import Free, Pool
+from llmsim.physics import noise
+from llmsim.run.incident_kinds import KINDS, per_million_gpu_hours
+from llmsim.typed import NamedTuple
+
+BACKFILL_EVERY = 30.0  # seconds: Slurm's bf_interval
+DEPTH = 40  # jobs of a kind that a backfill looks at
+CHECKPOINT = 1_800.0  # seconds between two checkpoints of a job that comes again: ours
+
+# What makes a node fail: the incidents that one node is to blame for and that end a job.
+_CAUSES = {
+    kind.name: per_million_gpu_hours(kind.name)
+    for kind in KINDS
+    if kind.node_fault and kind.consequence in ("death", "hang")
+    if per_million_gpu_hours(kind.name) > 0
+}
+
+
+class Waiting(NamedTuple):
+    """A job in the queue."""
+
+    job: Submitted
+    since: float  # it was handed in, or came again
+    restarts: int
+    left: float  # seconds that it would still run
+
+
+class Running(NamedTuple):
+    """A job on its nodes."""
+
+    waiting: Waiting
+    began: float
+    nodes: tuple[int, ...]
+    mask: int  # of the GPUs of its node, if it has a part of one; 0: all GPUs of its nodes
+    token: int  # distinguishes it from what ran under the same number before
+
+
+class Started(NamedTuple):
+    """A job has got its nodes."""
+
+    at: float
+    running: Running
+
+
+class Ended(NamedTuple):
+    """A job has left its nodes; it may come again under the same number."""
+
+    at: float
+    running: Running
+    state: str  # as sacct writes it
+    failed_node: int  # -1: none
+    cause: str  # of a node's failure
+
+
+class NodeChanged(NamedTuple):
+    """A node has failed, or is there again."""
+
+    at: float
+    node: int
+    up: bool
+    cause: str
+    until: float  # when it will be there again
+
+
+Fact = Started | Ended | NodeChanged
+
+
+class Scheduler:
+    """The state of a cluster from its time zero on."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Nothing runs yet, and all nodes are up."""
+        self.pool, self.now = pool, 0.0
+        self.free = Free(pool.nodes, pool.gpus_per_node)
+        self.running: dict[int, Running] = {}
+        self.queues: list[deque[Waiting]] = [deque() for _ in traces.KINDS]
+        self.reason = ""  # why the first job waits: Resources, Priority or QOSGrpGRES
+        self._order = sorted(
+            range(len(traces.KINDS)), key=lambda place: (-traces.KINDS[place].priority, place)
+        )
+        self._used = [0] * len(traces.KINDS)  # GPUs by kind
+        self._events: list[tuple[float, int, str, int, int]] = []
+        self._ends: list[tuple[float, int, int]] = []  # limit's end, number, whole nodes
+        self._on: list[set[int]] = [set() for _ in range(pool.nodes)]  # jobs of each node
+        self._count, self._backfilled = 0, -BACKFILL_EVERY
+        self._leaving: dict[int, int] = {}  # jobs that are being pre-empted, with their nodes
+        self._for = -1  # the job that they make room for
+        self._failed: list[list[float]] = [[] for _ in range(pool.nodes)]
+        for node in range(pool.nodes):
+            self._push(self._lasts(node, 0), "down", node, 0)
+
+    # --- the loop ------------------------------------------------------------------------------
+
+    def facts(self) -> Iterator[Fact]:
+        """What happens, in order of time, until the last day is over."""
+        end = self.pool.days * DAY
+        coming = submitted(self.pool)
+        job = next(coming, None)
+        while job or self._events:
+            if job and (not self._events or job.at <= self._events[0][0]):
+                self.now = job.at
+                self.queues[job.kind].append(Waiting(job, job.at, 0, job.seconds))
+                yield from self._pass(job.kind)
+                job = next(coming, None)
+                continue
+            at, _, what, subject, detail = heappop(self._events)
+            if at > end:
+                return
+            self.now = at
+            yield from self._happened(what, subject, detail)
+
+    def _happened(self, what: str, subject: int, detail: int) -> Iterator[Fact]:
+        if what == "down":
+            yield from self._falls(subject, detail)
+        elif what == "up":
+            self.free.rise(subject)
+            yield NodeChanged(self.now, subject, True, "", self.now)
+        elif what == "look":
+            pass  # the reservation may be due
+        else:
+            running = self.running.get(subject)
+            if running is None or running.token != detail:
+                return  # it has ended in another way
+            yield self._leaves(running, what)
+        yield from self._pass(None)
+
+    def _push(self, at: float, what: str, subject: int, detail: int) -> None:
+        self._count += 1
+        heappush(self._events, (at, self._count, what, subject, detail))
+
+    # --- starting ------------------------------------------------------------------------------
+
+    def _pass(self, kind: int | None) -> Iterator[Fact]:
+        """Starts what can start: by priority, and then what moves nobody who waits before it."""
+        if kind is not None and len(self.queues[kind]) > 1:
+            return  # others of its kind wait already
+        blocked: Waiting | None = None
+        for place in self._order:
+            if kind is not None and place != kind and not self.queues[place]:
+                continue
+            while self.queues[place]:
+                head = self.queues[place][0]
+                if not self._allowed(head):
+                    break
+                if blocked is not None or (made := self._take(head)) is None:
+                    blocked = blocked or head
+                    break
+                self.queues[place].popleft()
+                yield self._starts(head, *made)
+        if blocked is None:
+            return
+        self._make_room(blocked)
+        if self.now - self._backfilled >= BACKFILL_EVERY:
+            self._backfilled = self.now
+            yield from self._backfill(blocked)
+
+    def _allowed(self, waiting: Waiting) -> bool:
+        """Whether the quota of its kind has room for a job."""
+        kind = waiting.job.kind
+        most = traces.KINDS[kind].quota * self.pool.gpus
+        return self._used[kind] == 0 or self._used[kind] + waiting.job.gpus <= most
+
+    def _take(self, waiting: Waiting) -> tuple[tuple[int, ...], int] | None:
+        """Nodes for a job, and the mask of a part of one; None if there are none."""
+        if waiting.job.nodes:
+            nodes = self.free.take_whole(waiting.job.nodes)
+            return None if nodes is None else (nodes, 0)
+        part = self.free.take_part(waiting.job.gpus)
+        return None if part is None else ((part[0],), part[1])
+
+    def _starts(self, waiting: Waiting, nodes: tuple[int, ...], mask: int) -> Started:
+        job, self._count = waiting.job, self._count + 1
+        running = Running(waiting, self.now, nodes, mask, self._count)
+        self.running[job.number] = running
+        self._used[job.kind] += job.gpus
+        for node in nodes:
+            self._on[node].add(job.number)
+        over, state = waiting.left, job.end if waiting.left <= job.limit else "TIMEOUT"
+        self._push(self.now + min(over, job.limit), state, job.number, running.token)
+        if not mask:
+            insort(self._ends, (self.now + job.limit, job.number, len(nodes)))
+        if job.number == self._for:
+            self._for = -1
+        return Started(self.now, running)
+
+    def _leaves(self, running: Running, state: str, node: int = -1, cause: str = "") -> Ended:
+        """A job ends; if the cluster is to blame it comes again."""
+        job = running.waiting.job
+        del self.running[job.number]
+        self._leaving.pop(job.number, None)
+        self._used[job.kind] -= job.gpus
+        full = (1 << self.pool.gpus_per_node) - 1
+        for each in running.nodes:
+            self._on[each].discard(job.number)
+            self.free.give_back(each, running.mask or full)
+        if not running.mask:
+            key = (running.began + job.limit, job.number, len(running.nodes))
+            del self._ends[bisect_left(self._ends, key)]
+        if state in ("NODE_FAIL", "PREEMPTED"):
+            kept = (self.now - running.began) // CHECKPOINT * CHECKPOINT
+            left = max(1.0, running.waiting.left - kept)
+            again = Waiting(job, self.now, running.waiting.restarts + 1, left)
+            self.queues[job.kind].append(again)
+        return Ended(self.now, running, state, node, cause)
+
+    # --- who waits -----------------------------------------------------------------------------
+
+    def _reserved(self, waiting: Waiting) -> tuple[float, int]:
+        """When a job will have its nodes at the latest, and the whole nodes left over then."""
+        needed, free = max(1, waiting.job.nodes), self.free.whole
+        for ends, number, nodes in self._ends:
+            free += nodes
+            if number in self._leaving:
+                continue
+            if free >= needed:
+                return ends, free - needed
+        return self.now + traces.LONGEST, 0
+
+    def _backfill(self, first: Waiting) -> Iterator[Fact]:
+        """Starts jobs that do not move the reservation of the first that waits."""
+        due, spare = self._reserved(first)
+        for place in self._order:
+            queue = self.queues[place]
+            for waiting in [queue[index] for index in range(min(DEPTH, len(queue)))]:
+                if waiting is first or not self._allowed(waiting):
+                    continue
+                short = self.now + waiting.job.limit <= due
+                if not short and waiting.job.nodes > spare:
+                    continue
+                made = self._take(waiting)
+                if made is None:
+                    continue
+                spare -= 0 if short else waiting.job.nodes
+                queue.remove(waiting)
+                yield self._starts(waiting, *made)
+        self._push(self.now + BACKFILL_EVERY, "look", 0, 0)
+
+    def _make_room(self, waiting: Waiting) -> None:
+        """Pre-empts jobs for a pretraining: of the jobs that have run long enough the youngest."""
+        job = waiting.job
+        reserved = traces.KINDS[job.kind].quota >= 0.5
+        if not reserved or self._for == job.number or self._leaving:
+            return
+        needed, leaving = job.nodes - self.free.whole, list[Running]()
+        old = self.now - traces.PREEMPTED_AFTER
+        candidates = [
+            running
+            for running in self.running.values()
+            if traces.KINDS[running.waiting.job.kind].preemptible
+            if not running.mask and running.began <= old
+        ]
+        for running in sorted(candidates, key=lambda each: (-each.began, each.token)):
+            if needed <= 0:
+                break
+            leaving.append(running)
+            needed -= len(running.nodes)
+        if needed > 0:
+            return
+        self._for = job.number
+        for running in leaving:
+            number = running.waiting.job.number
+            self._leaving[number] = len(running.nodes)
+            self._push(self.now + traces.GRACE, "PREEMPTED", number, running.token)
+
+    # --- nodes ---------------------------------------------------------------------------------
+
+    def jobs_on(self, node: int) -> int:
+        """How many jobs a node has."""
+        return len(self._on[node])
+
+    def used(self, kind: int) -> int:
+        """The GPUs that the jobs of a kind have together."""
+        return self._used[kind]
+
+    def is_lemon(self, node: int) -> bool:
+        """Whether a node fails far more often than the others."""
+        return noise.uniform(self.pool.seed, "cluster lemon", node) < traces.LEMONS
+
+    def _lasts(self, node: int, count: int) -> float:
+        """Seconds until a node fails the next time: exponential."""
+        rate = traces.FAILURES_PER_NODE_DAY / DAY
+        rate *= traces.LEMON_FACTOR if self.is_lemon(node) else 1.0
+        drawn = noise.uniform(self.pool.seed, "cluster failure", node * 1_000_003 + count)
+        return -log(drawn) / rate
+
+    def _falls(self, node: int, count: int) -> Iterator[Fact]:
+        """A node fails: its jobs end and come again; it is repaired, or drained for a week."""
+        index = node * 1_000_003 + count
+        cause = noise.choose(self.pool.seed, "cluster cause", [*_CAUSES], [*_CAUSES.values()],
+                             index)  # fmt: skip
+        median, sigma = traces.REPAIR
+        repair = median * exp(sigma * noise.normal(self.pool.seed, "cluster repair", index))
+        month = [at for at in self._failed[node] if at > self.now - 30 * DAY]
+        self._failed[node] = [*month, self.now]
+        if len(self._failed[node]) >= traces.DRAINED_AFTER:
+            repair = max(repair, 7 * DAY)
+        self.free.fall(node)
+        yield NodeChanged(self.now, node, False, cause, self.now + repair)
+        for number in sorted(self._on[node]):
+            yield self._leaves(self.running[number], "NODE_FAIL", node, cause)
+        self._push(self.now + repair, "up", node, 0)
+        self._push(self.now + repair + self._lasts(node, count + 1), "down", node, count + 1)
