@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmsim import __version__
+from llmsim.fleet.array_noise import Array
 from llmsim.fleet.columns import Column, Table
-from llmsim.fleet.quick import Array, Chunk
+from llmsim.fleet.quick import Chunk
 from llmsim.fleet.rows import Row
 from llmsim.fleet.sample_columns import SampleColumns
 from llmsim.typed import Any

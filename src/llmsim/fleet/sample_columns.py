@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from llmsim.fleet.quick import Array, Chunk
+from llmsim.fleet.array_noise import Array
+from llmsim.fleet.quick import Chunk
 from llmsim.fleet.rows import Clock
 from llmsim.typed import Any
 

@@ -38,14 +38,15 @@ class Kind(NamedTuple):
 
 
 # Shares: Seren's, with more pretraining (Kalos has 3.2 % of it) so that a cluster of this size
-# has work. Durations: Seren's quantiles; the quantiles of "other" are ours, as long as RSC's fewer jobs
-# have to be to keep as many GPUs busy. GPUs: ours by kind, so that all kinds together come near
-# Seren's CDF, with RSC's 4,096 as the largest. Priorities, quotas and batches are ours:
+# has work. Durations: Seren's quantiles; the quantiles of "other" are ours, as long as RSC's fewer
+# jobs have to be to keep as many GPUs busy. GPUs: ours by kind, so that all kinds together come
+# near Seren's CDF, with RSC's 4,096 as the largest. Priorities, quotas and batches are ours:
 # pretraining has reserved quota and waits least, evaluations come in batches and wait longest, as
 # Acme's paper has it.
 KINDS = (
     Kind("evaluation", 0.645, (1, 7, 16, 129, 391, 1_208, 2_757, 15_588, LONGEST),
-         ((1, 74.0), (2, 12.0), (4, 2.0), (8, 12.0)), 1, 0.028, False, 30.0, 62.0, "evaluation", (1, 317, 4_206)),
+         ((1, 74.0), (2, 12.0), (4, 2.0), (8, 12.0)), 1, 0.028, False, 30.0, 62.0, "evaluation",
+         (1, 317, 4_206)),
     Kind("sft", 0.149, (1, 12, 47, 197, 452, 1_128, 2_321, 13_281, LONGEST),
          ((1, 6.0), (2, 6.0), (8, 78.0), (16, 6.0), (32, 4.0)), 2, 0.15, True, 1.6, 88.0,
          "alignment", (1, 175, 2_476)),
