@@ -6,6 +6,7 @@ import re
 import pytest
 
 from llmsim.catalog import records
+from llmsim.catalog.scenes import scenes
 from llmsim.cli.listing import listing
 from llmsim.dialects import registry
 from llmsim.job import recipes
@@ -20,6 +21,7 @@ NAMES: dict[str, list[str]] = {
     "datasets": [dataset.name for dataset in records.datasets()],
     "gpus": [gpu.name for gpu in records.gpus()],
     "incidents": list(incident_kinds.NAMES),
+    "scenes": [scene.name for scene in scenes()],
     "releases": [release.name for release in records.releases()],
 }
 

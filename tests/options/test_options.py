@@ -112,6 +112,8 @@ RIGHT: list[tuple[str, str, object]] = [
     ("tidy", "0", False),
     ("view", "board", "board"),
     ("color", "never", "never"),
+    ("theme", "phosphor", "phosphor"),
+    ("scene", "ButtGPT", "buttgpt"),
     ("inhibit", "on", True),
     ("export", "jsonl=run.jsonl", (Export("jsonl", "run.jsonl"),)),
     ("export", "jsonl=a=b", (Export("jsonl", "a=b"),)),

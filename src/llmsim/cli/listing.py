@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from llmsim.catalog import records
+from llmsim.catalog.scenes import scenes
 from llmsim.dialects import registry
 from llmsim.errors import FLAG, OptionError
 from llmsim.job import recipes
@@ -79,6 +80,8 @@ def _table(kind: str) -> list[Row]:
         rates = [(k.name, k.layer, f"{per_million_gpu_hours(k.name):.1f}", k.meaning)
                  for k in KINDS]  # fmt: skip
         return [("incident", "layer", "rate", "what happens"), *rates]
+    if kind == "scenes":
+        return [("scene", "what there is to see"), *((s.name, s.sentence) for s in scenes())]
     return [("release", "version"), *(each[:2] for each in records.releases())]
 
 
@@ -103,6 +106,8 @@ def _records(kind: str) -> Iterator[dict[str, object]]:
         yield from map(gpu_record, records.gpus())
     elif kind == "incidents":
         yield from map(_incident, KINDS)
+    elif kind == "scenes":
+        yield from ({**scene._asdict(), "options": dict(scene.options)} for scene in scenes())
     else:
         yield from (release._asdict() for release in records.releases())
 

@@ -38,7 +38,8 @@ def main(options: Options, ends_process: bool = False) -> int:
     limit = options.exit_after_time
     seed = fresh_seed() if options.seed is None else options.seed
     signals, keyboard = Signals(), _keyboard()
-    output = Output(options.color, options.view in ("board", "wall"), signals, keys=bool(keyboard))
+    rich = options.view in ("board", "wall")
+    output = Output(options.color, rich, signals, keys=bool(keyboard), theme=options.theme)
     session = Session(
         options._replace(seed=seed),
         output,

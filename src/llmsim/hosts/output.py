@@ -42,6 +42,7 @@ class Output:
         board: bool = False,
         signals: Signals | None = None,
         keys: bool = False,
+        theme: str = "auto",
     ) -> None:
         """Raises OSError when there is no standard output.
 
@@ -62,6 +63,7 @@ class Output:
             unicode=_has_blocks(self.encoding),
             live=terminal and os.environ.get("TERM") != "dumb",
             colors=color_count(os.environ),
+            theme=theme,
         )
         self._begun = self._hidden = False
         self._rest = b""  # the part of the last text that is not written yet

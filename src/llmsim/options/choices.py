@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from llmsim.catalog import records
+from llmsim.catalog.scenes import scenes
 from llmsim.dialects import registry
 from llmsim.job import recipes
 from llmsim.options.parsing import PHASES
 from llmsim.options.table import COLORS, LISTS, SHELLS, VIEWS
+from llmsim.text.themes import THEMES
 
 
 def choices(name: str, *, installed: bool = False) -> Sequence[str]:
@@ -27,6 +29,8 @@ def choices(name: str, *, installed: bool = False) -> Sequence[str]:
         "view": VIEWS,
         "color": COLORS,
         "list": LISTS,
+        "theme": THEMES,
+        "scene": [scene.name for scene in scenes()],
         "print-completions": SHELLS,
     }
     return found.get(name, ())

@@ -25,8 +25,10 @@ from llmsim.options.parsing import (
     parse_switch,
     whole_number,
 )
+from llmsim.options.scenes import parse_scene, with_scenes
 from llmsim.options.wanted import Wanted
 from llmsim.telemetry.kinds import Export
+from llmsim.text.themes import THEMES
 from llmsim.text.wording import either, nearest
 from llmsim.typed import NamedTuple
 
@@ -77,6 +79,8 @@ class Options(NamedTuple):
     view: str = "auto"
     stream: str = "log"
     color: str = "auto"
+    theme: str = "auto"
+    scene: str | None = None
     inhibit: bool = False
     export: tuple[Export, ...] = ()
     sample: float = 15.0  # simulated seconds
@@ -89,7 +93,7 @@ class Options(NamedTuple):
     print_manpage: bool = False
 
 
-LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "releases", "incidents")
+LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "releases", "incidents", "scenes")
 OLD_LISTS = ("frameworks",)  # what --list took before; it still does
 COLORS = ("auto", "always", "never")
 LEVELS = ("none", "rare", "typical", "chaos")
@@ -194,6 +198,14 @@ OPTIONS = (
         either(COLORS), "auto", "WHEN", in_url=False,
     ),
     Option(
+        "theme", choice(*THEMES), either(THEMES),
+        either(THEMES), "auto", "NAME", in_url=False,
+    ),
+    Option(
+        "scene", parse_scene, "a name from --list scenes",
+        "a hand-picked run; flags beside it count more", "", "NAME",
+    ),
+    Option(
         "inhibit", parse_switch, "yes or no", "keep the machine and its screen awake",
         "no", "", in_url=False,
     ),
@@ -285,7 +297,7 @@ def parse_options(
     surface = FLAG if prefix else PARAMETER
     table = {option.name: option for option in _offered(prefix)}
     options, complaints = base or Options(), []
-    for name, text in given:
+    for name, text in with_scenes(given):
         if name not in table:
             complaints.append(unknown(prefix + name, prefix))
             continue

@@ -21,6 +21,7 @@ class Screen(NamedTuple):
     unicode: bool
     live: bool  # a terminal, where progress bars rewrite their line; a pipe has notches instead
     colors: int = 256  # the number of colours, if `color`: 16, 256 or TRUECOLOR
+    theme: str = "auto"  # how the hues look: one of text/themes.py
 
 
 def fitted(width: int) -> int:

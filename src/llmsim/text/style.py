@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from llmsim.text.screen import TRUECOLOR, Screen
+from llmsim.text.themes import THEMES, basic, cube, has_own_colours, themed
 from llmsim.typed import NamedTuple
 
 Span = tuple[str, str]  # role, text
@@ -40,7 +41,13 @@ HUES = {
     "dim": Hue((128, 128, 128), 244, int(FAINT)),
 }
 # The terminal's own colours, which its theme chooses, however many others it has.
+# What has the terminal's own colour of text, on a screen of one colour.
+TEXT = Hue((225, 225, 225), 254, 97)
 OWN = {"red": 31, "green": 32, "yellow": 33, "magenta": 35, "cyan": 36}
+# What stands in for them on a screen of one colour.
+OWN_HUES = {
+    "red": "red", "green": "green", "yellow": "amber", "magenta": "violet", "cyan": "teal",
+}  # fmt: skip
 
 # Each role's hue and its further SGR codes.
 ROLES: dict[str, tuple[str, str]] = {
@@ -123,6 +130,8 @@ def _heat_hue(step: int) -> Hue:
 
 
 def _hue(name: str) -> Hue:
+    if name == "text":
+        return TEXT
     if name.startswith("heat"):
         return _heat_hue(int(name[4:]))
     if name.startswith("fill"):
@@ -131,34 +140,40 @@ def _hue(name: str) -> Hue:
     return HUES[name]
 
 
-def _foreground(name: str, colors: int) -> str:
+def _foreground(name: str, colors: int, theme: str) -> str:
     """The SGR code of a hue, of a colour of the terminal's own, or of a step of heat."""
     if name.startswith("own "):
-        return str(OWN[name[4:]])
+        if has_own_colours(theme):
+            return str(OWN[name[4:]])
+        name = OWN_HUES[name[4:]]
     hue = _hue(name)
     if colors >= TRUECOLOR:
-        return "38;2;{};{};{}".format(*hue.rgb)
-    return f"38;5;{hue.cube}" if colors >= 256 else str(hue.basic)
+        return "38;2;{};{};{}".format(*themed(hue.rgb, theme))
+    if colors >= 256:
+        return f"38;5;{hue.cube if theme == THEMES[0] else cube(themed(hue.rgb, theme))}"
+    return str(basic(hue.basic, theme))
 
 
-def _background(name: str, colors: int) -> str:
-    code = _foreground(name, colors)
+def _background(name: str, colors: int, theme: str) -> str:
+    code = _foreground(name, colors, theme)
     return f"48{code[2:]}" if code.startswith("38;") else str(int(code) + 10)
 
 
 @lru_cache(maxsize=1024)
-def code(role: str, colors: int) -> str:
+def code(role: str, colors: int, theme: str = "auto") -> str:
     """The SGR code of a role, of heat ("heat7") or of heat on heat ("heat7 on heat9").
 
     Without colours (0) only bold, faint and italic are left.
     """
     front, _, back = role.partition(" on ")
     hue, weight = ROLES.get(front, (front, ""))
+    if front and not hue and not has_own_colours(theme):
+        hue = "text"
     codes = [weight] if weight else []
     if hue and colors:
-        codes.append(_foreground(hue, colors))
+        codes.append(_foreground(hue, colors, theme))
     if back and colors:
-        codes.append(_background(back, colors))
+        codes.append(_background(back, colors, theme))
     return ";".join(codes)
 
 
@@ -214,22 +229,22 @@ def merged(spans: Sequence[Span]) -> Iterator[Span]:
     yield role, text
 
 
-def colored(spans: Iterable[Span], colors: int) -> str:
+def colored(spans: Iterable[Span], colors: int, theme: str = "auto") -> str:
     """The spans as text with escape codes for this number of colours."""
-    parts, codes = [], _codes(colors)
+    parts, codes = [], _codes(colors, theme)
     for role, text in spans:
         begin = codes.get(role)
         if begin is None:
-            sgr = code(role, colors)
+            sgr = code(role, colors, theme)
             begin = codes[role] = f"\x1b[{sgr}m" if sgr else ""
         parts.append(f"{begin}{text}\x1b[0m" if begin else text)
     return "".join(parts)
 
 
 @lru_cache(maxsize=16)
-def _codes(colors: int) -> dict[str, str]:
+def _codes(colors: int, theme: str) -> dict[str, str]:
     """The sequences that begin the roles which were painted with this number of colours."""
-    del colors  # it names the dictionary; roles are few, but pairs of heat a few hundred
+    del colors, theme  # they name the dictionary; roles are few, but pairs of heat a few hundred
     return {"": ""}
 
 
@@ -247,9 +262,9 @@ def paint_whole(spans: Sequence[Span], screen: Screen) -> str:
     """The same of a line that is known to fit."""
     if not screen.color:
         return "".join([text for _, text in spans])
-    return colored(spans, min(screen.colors, LOG_COLORS))
+    return colored(spans, min(screen.colors, LOG_COLORS), screen.theme)
 
 
 def painted(row: Row, screen: Screen) -> str:
     """A row of the board for the screen; without colours only bold and faint are left."""
-    return _row_colored(row, screen.colors if screen.color else 0)
+    return _row_colored(row, screen.colors if screen.color else 0, screen.theme)

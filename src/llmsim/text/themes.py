@@ -1,0 +1,81 @@
+"""Themes: how the hues of the one table look on a dark or a light screen, or as an old terminal.
+
+A theme changes each hue, never what a hue means. `auto` leaves them as they are: of middle
+lightness, readable on both grounds.
+"""
+
+from collections.abc import Callable
+
+Rgb = tuple[int, int, int]
+
+THEMES = ("auto", "dark", "light", "contrast", "phosphor", "amber")
+_PHOSPHOR, _AMBER = (92, 255, 128), (255, 176, 48)
+_PLAIN = {"phosphor": 32, "amber": 33}  # SGR codes where there are only sixteen colours
+# Reds stay brighter than all else where there is but one colour: what is wrong must be seen.
+_LEAST, _MOST = 0.38, 1.0
+_LIGHT = 0.66  # of the theme `contrast`: 7 to 1 on black
+
+
+def _mixed(color: Rgb, other: Rgb, share: float) -> Rgb:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(color, other, strict=True))
+    return red, green, blue
+
+
+def _lightness(color: Rgb) -> float:
+    """How light a colour is, 0 .. 1 (the weights of ITU-R BT.709)."""
+    red, green, blue = color
+    return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+
+
+def _one_colour(ink: Rgb) -> Callable[[Rgb], Rgb]:
+    def shade(color: Rgb) -> Rgb:
+        red, green, _ = color
+        alarm = 0.35 if red > 1.6 * green else 0.0
+        share = min(_MOST, _LEAST + 0.9 * _lightness(color) + alarm)
+        return _mixed((0, 0, 0), ink, share)
+
+    return shade
+
+
+def _vivid(color: Rgb) -> Rgb:
+    """The colour as far from grey as it goes, and lighter."""
+    least, most = min(color), max(color)
+    spread = (most - least) or 1
+    full = (round(255 * (part - least) / spread) for part in color)
+    red, green, blue = full
+    lightness = _lightness((red, green, blue))
+    missing = max(0.0, (_LIGHT - lightness) / (1.0 - lightness))
+    return _mixed((red, green, blue), (255, 255, 255), missing)
+
+
+_CHANGES: dict[str, Callable[[Rgb], Rgb]] = {
+    "dark": lambda color: _mixed(color, (255, 255, 255), 0.24),
+    "light": lambda color: _mixed(color, (0, 0, 0), 0.3),
+    "contrast": _vivid,
+    "phosphor": _one_colour(_PHOSPHOR),
+    "amber": _one_colour(_AMBER),
+}
+
+
+def themed(color: Rgb, theme: str) -> Rgb:
+    """A colour as a theme shows it."""
+    change = _CHANGES.get(theme)
+    return change(color) if change else color
+
+
+def cube(color: Rgb) -> int:
+    """The nearest of the 6 x 6 x 6 colours among the 256."""
+    red, green, blue = (round(part / 255 * 5) for part in color)
+    return 16 + 36 * red + 6 * green + blue
+
+
+def basic(code: int, theme: str) -> int:
+    """One of the sixteen colours as a theme shows it; `code` is its SGR code."""
+    if theme == "contrast" and 30 <= code <= 37:
+        return code + 60
+    return _PLAIN.get(theme, code)
+
+
+def has_own_colours(theme: str) -> bool:
+    """Whether the terminal's own colours stay: a screen of one colour has none beside it."""
+    return theme not in _PLAIN

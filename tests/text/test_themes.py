@@ -1,0 +1,51 @@
+"""Themes: each hue stays readable on the ground that a theme is for."""
+
+import re
+
+import pytest
+
+from llmsim.text.screen import TRUECOLOR
+from llmsim.text.style import HUES, ROLES, code, colored
+from llmsim.text.themes import THEMES, Rgb, themed
+from tests.text.test_style import contrast
+
+BLACK, WHITE = (12, 15, 20), (251, 251, 249)
+
+
+@pytest.mark.parametrize(
+    ("theme", "ground", "least"),
+    [
+        ("auto", BLACK, 3.0), ("auto", WHITE, 3.0), ("dark", BLACK, 4.5), ("light", WHITE, 4.5),
+        ("contrast", BLACK, 7.0), ("phosphor", BLACK, 4.5), ("amber", BLACK, 4.5),
+    ],
+)  # fmt: skip
+def test_every_hue_can_be_read(theme: str, ground: Rgb, least: float) -> None:
+    """WCAG 2.2: 3 for large text and graphics, 4.5 for text, 7 for enhanced contrast."""
+    for name, hue in HUES.items():
+        assert contrast(themed(hue.rgb, theme), ground) >= least, (theme, name)
+
+
+@pytest.mark.parametrize(("theme", "strongest"), [("phosphor", 1), ("amber", 0)])
+def test_a_screen_of_one_colour_has_one(theme: str, strongest: int) -> None:
+    for role in ROLES:
+        for part in code(role, TRUECOLOR, theme).split(";38;2;"):
+            if part.startswith("38;2;"):
+                color = [int(each) for each in part.split(";")[2:5]]
+                assert max(color) == color[strongest], role
+    basic = {code(role, 16, theme)[-2:] for role, (hue, _) in ROLES.items() if hue}
+    assert basic <= {"32"} if theme == "phosphor" else {"33"}
+
+
+def test_what_is_wrong_is_brighter_than_what_is_well_on_one_colour() -> None:
+    for theme in ("phosphor", "amber"):
+        red, green = (contrast(themed(HUES[name].rgb, theme), BLACK) for name in ("red", "green"))
+        assert red > green
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("colors", [0, 16, 256, TRUECOLOR])
+def test_a_theme_changes_colours_alone(theme: str, colors: int) -> None:
+    spans = [("loss", "1.5"), ("heat3", "x"), ("heat3 on heat9", "y"), ("fill2", "z"), ("", "w")]
+    text = colored(spans, colors, theme)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", text) == "1.5xyzw"
+    assert ("\x1b[" in text) == bool(colors)
