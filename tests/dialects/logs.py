@@ -34,6 +34,15 @@ def unmatched(lines: Iterable[str], patterns: Sequence[str]) -> list[str]:
     return [line for line in lines if not known.fullmatch(line)]
 
 
+def unmarked(lines: Iterable[str]) -> tuple[str, ...]:
+    """The lines without what srun --label puts before them, where it does."""
+    told = tuple(lines)
+    marked = [re.match(r" *\d+: ", line) for line in told]
+    if not all(marked):
+        return told
+    return tuple(line[match.end() :] for line, match in zip(told, marked, strict=True) if match)
+
+
 def found(pattern: str, lines: Iterable[str]) -> dict[str, str]:
     """The named groups of the first line that has the pattern in it."""
     for line in lines:

@@ -8,7 +8,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
 
-from llmsim.dialects.capture import nodes_kept, ranks_kept
+from llmsim.dialects.capture import node_mark, nodes_kept, ranks_kept
 from llmsim.dialects.statement import Statement
 from llmsim.job.records import Job
 
@@ -111,13 +111,23 @@ def closed(states: Sequence[State], some: Iterable[int]) -> frozenset[int]:
     return frozenset(found)
 
 
+def unmarked(job: Job, lines: Sequence[str]) -> list[str]:
+    """The lines without what srun or pdsh puts before them."""
+    if job.capture != "all":
+        return list(lines)
+    marks = [node_mark(job, node) for node in range(job.layout.nodes)]
+    found = [[mark for mark in marks if line.startswith(mark)] for line in lines]
+    assert all(found), next(line for line, mark in zip(lines, found, strict=True) if not mark)
+    return [line[len(mark[0]) :] for line, mark in zip(lines, found, strict=True)]
+
+
 def walked(dialect: str, job: Job, lines: Sequence[str]) -> list[str]:
     """The faults of a log, one sentence each: seed, line number, line, and what is wrong."""
     read = table(dialect)
     faults: list[str] = []
     seen: dict[str, list[int]] = {name: [] for name in read.statements}
     now = closed(read.states, [read.first])
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(unmarked(job, lines), start=1):
         told = f"{dialect}, seed {job.seed}, line {number}: {line!r}"
         found = [(name, m) for name, each in read.patterns.items() if (m := each.fullmatch(line))]
         if not found:

@@ -131,6 +131,10 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "recipes": (lambda value: _all_of(value, RECIPES), f"some of {either(RECIPES)}"),
     "device": (lambda value: value in DEVICES, either(DEVICES)),
     "model_family": (lambda value: value in FAMILIES, either(FAMILIES)),
+    "final_evaluations": (
+        lambda value: set(value) <= {"validation", "test"},
+        "validation, test, or both",
+    ),
     "decays": (
         lambda value: _all_of(value, ("cosine", "linear", "wsd")),
         f"some of {either(('cosine', 'linear', 'wsd'))}",

@@ -99,6 +99,7 @@ class Framework(NamedTuple):
     last_save_bytes: int = 0  # a weight in the last checkpoint, if that has the weights alone
     saves_after_loop: bool = False  # a last save that is not due follows the last validation
     validates_end: bool = True  # the last step is validated even if that is not due
+    final_evaluations: tuple[str, ...] = ()  # what it evaluates on when all is trained and saved
     decays: tuple[Decay, ...] = ("cosine", "linear", "wsd")  # how its learning rate can fall
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
     saves_at_sigterm: bool = False  # it finishes its step and saves before it exits

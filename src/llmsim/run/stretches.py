@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 from llmsim.job.milestones import save_is_due, saved_steps, validated_steps
 from llmsim.job.records import Job
-from llmsim.run.timeline import Kind, Segment, delayed, steps_seconds
-from llmsim.typed import NamedTuple
+from llmsim.run.timeline import Segment, delayed, steps_seconds
+from llmsim.typed import Literal, NamedTuple
+
+# Why training pauses: the evaluation after the training is one, too.
+Pause = Literal["validation", "checkpoint", "evaluation"]
 
 
 class Attempt(NamedTuple):
@@ -32,12 +35,15 @@ def until(job: Job, segment: Segment, last: int) -> Segment:
 
 
 def pause_after(
-    job: Job, attempt: Attempt, kind: Kind, at: float, step: int, free: float
+    job: Job, attempt: Attempt, kind: Pause, at: float, step: int, free: float
 ) -> tuple[Segment, float, tuple[tuple[float, int], ...]]:
     """A validation or a save; when saves in the background are done; what is durable then."""
     from llmsim.run.phases import checkpoint, validation  # a launch does without
 
     numbers = (step, step, attempt.number, attempt.repeated)
+    if kind == "evaluation":
+        ended = round(at + validation.final_seconds(job), 6)
+        return Segment("validation", at, ended, *numbers, final=True), free, ()
     if kind == "validation":
         ended = round(at + validation.seconds(job, step), 6)
         return Segment(kind, at, ended, *numbers), free, ()
@@ -53,10 +59,10 @@ def cut(segment: Segment, at: float) -> Segment:
     return segment._replace(ended=at, cut=round(segment.ended - at, 6))
 
 
-def pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Kind, ...]]]:
+def pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Pause, ...]]]:
     """The steps after a checkpoint at which training pauses, and for what, in order."""
     saves, checks = set(saved_steps(job)), set(validated_steps(job))
-    kinds: tuple[tuple[Kind, set[int]], ...] = (("validation", checks), ("checkpoint", saves))
+    kinds: tuple[tuple[Pause, set[int]], ...] = (("validation", checks), ("checkpoint", saves))
     if job.framework.saves_first or not job.framework.validates:
         kinds = kinds[::-1]
     for step in sorted(saves | checks):
@@ -65,6 +71,8 @@ def pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Kind, ...]]]:
             late = job.framework.saves_after_loop and step == job.schedule.steps
             if late and not save_is_due(job, step):
                 found = tuple(sorted(found, key=_LAST.index))
+            if job.framework.final_evaluations and step == job.schedule.steps:
+                found = (*found, "evaluation")
             yield step, found
 
 

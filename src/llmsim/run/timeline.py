@@ -49,6 +49,7 @@ class Segment(NamedTuple):
     fresh: bool = False  # whether the attempt's processes make their first steps in it
     warmup: float = 0.0  # seconds that the first step of a restarted process takes longer
     delays: tuple[Delay, ...] = ()
+    final: bool = False  # whether a validation comes after the training and its last save
     cut: float = 0.0  # seconds that a fault took from its end
     told: tuple[Any, ...] = ()  # events of incidents within it, in order of time
     cured: tuple[int, ...] = ()  # incidents whose bends of the numbers are left behind

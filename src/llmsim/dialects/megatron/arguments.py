@@ -6,19 +6,16 @@ defaults.py the others.
 
 from collections.abc import Iterator
 
-from llmsim.dialects.megatron.defaults import FALSE, NONE, OTHERS, TRUE
+from llmsim.dialects.megatron.defaults import FALSE, NONE, OTHERS, TRUE, USUAL
 from llmsim.job.records import Job
 from llmsim.model.architecture import visited_experts
 from llmsim.physics.hardware.stages import stage_layers
-from llmsim.physics.learning import learning_rate
 from llmsim.physics.speed.batch_ramp import consumed
 from llmsim.run import cluster
 
 WIDTH = 48  # a name and its dots
 
 DATA, SAVED = "/workspace/data", "/workspace/checkpoints"
-
-_DECAYS = {"cosine": "cosine", "linear": "linear", "wsd": "WSD"}
 
 
 def distributed_optimizer(job: Job) -> bool:
@@ -109,22 +106,12 @@ def ramp(job: Job) -> tuple[int, int, int]:
 def _lengths(job: Job) -> dict[str, object]:
     """The arguments for the lengths of run, warmup and decay: in samples if the batch grows."""
     schedule = job.schedule
-    stable = schedule.decay == "wsd"
     if not schedule.ramp:
-        decaying = round((1 - learning_rate.STABLE) * (schedule.steps - schedule.warmup))
-        return {
-            "lr_warmup_iters": schedule.warmup,
-            "lr_wsd_decay_iters": decaying if stable else None,
-            "train_iters": schedule.steps,
-        }
+        return {"lr_warmup_iters": schedule.warmup, "train_iters": schedule.steps}
     samples, warmup = consumed(schedule, schedule.steps), schedule.warmup * schedule.global_batch
     return {
         "lr_warmup_iters": 0,
         "lr_warmup_samples": warmup,
-        "lr_wsd_decay_iters": None,
-        "lr_wsd_decay_samples": round((1 - learning_rate.STABLE) * (samples - warmup))
-        if stable
-        else None,
         "rampup_batch_size": [str(number) for number in ramp(job)],
         "train_iters": None,
         "train_samples": samples,
@@ -135,7 +122,6 @@ def of(job: Job) -> dict[str, object]:
     """The arguments that a job sets."""
     config, layout, schedule = job.architecture, job.layout, job.schedule
     full = layout.recompute == "full"
-    stable = schedule.decay == "wsd"
     experts = config.experts if config.experts > 1 else None
     return {
         "attention_backend": "AttnBackend.auto" if layout.engine.flash else "AttnBackend.unfused",
@@ -158,13 +144,14 @@ def of(job: Job) -> dict[str, object]:
         "load": released(job) if job.recipe.released else checkpoint_path(job),
         "log_interval": schedule.log_every,
         "lr": schedule.peak_lr,
-        "lr_decay_style": _DECAYS[schedule.decay],
-        "lr_wsd_decay_style": "minus_sqrt" if stable else "exponential",
+        "lr_decay_style": schedule.decay,
         "max_position_embeddings": schedule.sequence,
         "micro_batch_size": layout.micro_batch,
         "min_lr": schedule.final_lr,
-        "moe_ffn_hidden_size": config.feed_forward if experts else None,
+        "expert_tensor_parallel_size": layout.tp,
+        "moe_ffn_hidden_size": config.feed_forward,
         "moe_grouped_gemm": experts is not None,
+        "moe_router_load_balancing_type": "none" if experts else "aux_loss",
         "moe_router_topk": config.active_experts if experts else 2,
         "num_attention_heads": config.heads,
         "num_experts": experts,
@@ -181,6 +168,7 @@ def of(job: Job) -> dict[str, object]:
         "seq_length": schedule.sequence,
         "sequence_parallel": layout.tp > 1 and layout.sequence_parallel,
         "tensor_model_parallel_size": layout.tp,
+        "transformer_pipeline_model_parallel_size": layout.pp,
         "tokenizer_model": f"{SAVED}/tokenizer",
         "untie_embeddings_and_output_weights": not config.tied,
         "use_distributed_optimizer": distributed_optimizer(job),
@@ -205,6 +193,7 @@ def dump(job: Job) -> Iterator[str]:
         **dict.fromkeys(TRUE.split(), True),
         **dict.fromkeys(NONE.split()),
         **OTHERS,
+        **USUAL,
         **of(job),
     }
     lines = [f"  {name} {'.' * (WIDTH - len(name))} {value}" for name, value in values.items()]

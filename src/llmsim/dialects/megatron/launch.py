@@ -4,15 +4,21 @@ from collections.abc import Iterator
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.megatron import arguments
-from llmsim.dialects.megatron.log_lines import CALCULATOR
+from llmsim.dialects.megatron.log_lines import CALCULATOR, last
+from llmsim.dialects.parts import process_group
 from llmsim.dialects.parts.nccl import info
 from llmsim.dialects.parts.torchrun import greeting
 from llmsim.job.records import Job
 from llmsim.run import cluster, events
+from llmsim.run.cluster import hostname
 from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
+ONE_LOGGER = (
+    "WARNING: one_logger package is required to enable e2e metrics tracking. please go to "
+    "https://confluence.nvidia.com/display/MLWFO/Package+Repositories for details to install it"
+)
 _DATASETS = "/workspace/Megatron-LM/megatron/core/datasets"
 
 
@@ -21,13 +27,15 @@ def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
 
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
-    """All ranks have read their arguments, and rank 0 prints them."""
+    """All ranks have read their arguments, and rank 0 prints them; two words of the first line
+    run together in the original, too.
+    """
     layout, vocabulary = job.layout, job.architecture.vocabulary
     yield Line(
         f"using world size: {layout.gpus}, data-parallel size: {layout.dp}, "
-        f"context-parallel size: {layout.cp}, hierarchical context-parallel sizes: None, "
-        f"tensor-model-parallel size: {layout.tp}, "
-        f"pipeline-model-parallel size: {layout.pp}"
+        f"context-parallel size: {layout.cp}, hierarchical context-parallel sizes: None"
+        f"tensor-model-parallel size: {layout.tp}, encoder-tensor-model-parallel size: 0, "
+        f"pipeline-model-parallel size: {layout.pp}, encoder-pipeline-model-parallel size: 0"
     )
     pieces = arguments.virtual_stages(job)
     yield Line(f"Number of virtual stages per pipeline stage: {pieces}")
@@ -39,6 +47,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     dummies = -vocabulary % layout.tp
     size = f"(new size: {vocabulary + dummies})"
     yield Line(f" > padded vocab (size: {vocabulary}) with {dummies} dummy tokens {size}")
+    yield last(job, ONE_LOGGER)
     machinery = "WARNING:megatron.core.rerun_state_machine"
     yield Line(f"{machinery}:RerunStateMachine initialized in mode RerunMode.DISABLED")
     yield Line("> initializing torch distributed ...")
@@ -60,7 +69,7 @@ def _batch(job: Job) -> Lines:
 
 
 def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
-    """NCCL's lines: it is initialized at the first barrier."""
+    """NCCL is initialized at the first barrier, while rank 0 loads the fused kernels."""
     yield Line(f"> initialized tensor model parallel with size {job.layout.tp}")
     yield Line(f"> initialized pipeline model parallel with size {job.layout.pp}")
     yield Line(f"> setting random seeds to {job.seed} ...")
@@ -71,8 +80,31 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
     seconds = cluster.setup_seconds(job, "index builder")
     done = ">>> done with dataset index builder. Compilation time:"
     yield Line(f"{done} {seconds:.3f} seconds")
+    if not fuses_softmax(job):
+        yield Line(
+            "WARNING: constraints for invoking optimized fused softmax kernel are not met. We "
+            "default back to unfused kernel invocations."
+        )
+    yield Line("> compiling and loading fused kernels ...")
+    yield from process_group.barrier(job, event.at - event.seconds)
     if job.layout.gpus > 1:
-        yield from map(Line, info(job, event.seconds, event.channels))
+        yield from _nccl(event, job)
+    done = ">>> done with compiling and loading fused kernels. Compilation time:"
+    yield Line(f"{done} {event.seconds:.3f} seconds")
+
+
+def fuses_softmax(job: Job) -> bool:
+    """Whether the lengths suit the fused softmax (initialize.py:196)."""
+    length, heads = job.schedule.sequence, job.architecture.heads / job.layout.tp
+    fits = 16 < length <= 16_384 and length % 4 == 0
+    return fits and heads * job.layout.micro_batch % 4 == 0
+
+
+def _nccl(event: events.BackendReady, job: Job) -> Lines:
+    """NCCL's lines, of the first node: the script sets NCCL_DEBUG=INFO there alone."""
+    own = f"{hostname(job, 0)}:{cluster.worker(job, 0)}:"
+    for text in info(job, event.seconds, event.channels):
+        yield Line(text, rank=int(":" in text and not text.startswith((own, "NCCL version"))))
 
 
 LINES: dict[type, Render] = {

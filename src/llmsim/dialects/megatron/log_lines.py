@@ -23,10 +23,21 @@ def dated(job: Job, at: float, what: str) -> Line:
 
 def timers(job: Job, index: int, spent: dict[str, float]) -> Iterator[Line]:
     """Seconds by name, of the ranks' fastest and slowest (timers.py:341-355)."""
-    yield Line("(min, max) time across ranks (ms):")
+    yield last(job, "(min, max) time across ranks (ms):")
     for name, seconds in spent.items():
         first = seconds - min(cluster.barrier_skew(job, name, index), 0.1 * seconds)
-        yield Line(f"    {f'{name} ':.<48}: ({1000 * first:.2f}, {1000 * seconds:.2f})")
+        text = f"    {f'{name} ':.<48}: ({1000 * first:.2f}, {1000 * seconds:.2f})"
+        yield last(job, text)
+
+
+def last(job: Job, text: str) -> Line:
+    """A line of the last rank, which prints iterations, timers and validations."""
+    return Line(text, rank=job.layout.gpus - 1)
+
+
+def stage_rank(job: Job, stage: int, slice_: int = 0) -> int:
+    """The first data rank of a slice of a pipeline's stage."""
+    return stage * (job.layout.gpus // job.layout.pp) + slice_
 
 
 def split(job: Job) -> str:

@@ -1,15 +1,9 @@
-"""How Megatron-LM dies, and what it prints when it loads a checkpoint (checkpointing.py)."""
+"""How Megatron-LM dies."""
 
-from collections.abc import Iterator
-
-from llmsim.dialects.line import Bar, Line, Render
-from llmsim.dialects.megatron import arguments
-from llmsim.dialects.megatron.log_lines import split, timers
+from llmsim.dialects.line import Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
-from llmsim.job.records import Job
 from llmsim.run import events
-from llmsim.text.screen import Screen
 
 _HOME = "/opt/megatron-lm"
 _TRAINING = f"{_HOME}/megatron/training/training.py"
@@ -38,18 +32,4 @@ CODE = code_of(
                 "raise RuntimeError(full_message)"),
 )  # fmt: skip
 
-
-def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:
-    del screen
-    if not event.step:
-        return
-    path = arguments.checkpoint_path(job)
-    yield Line(f" loading distributed checkpoint from {path} at iteration {event.step}")
-    yield Line(" checkpoint version 3.0")
-    yield Line(
-        f"  successfully loaded checkpoint from {path} {split(job)} at iteration {event.step}"
-    )
-    yield from timers(job, event.step, {"load-checkpoint": event.seconds})
-
-
-LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE)}

@@ -6,7 +6,7 @@ TensorBoard has several tags twice, the second time over the samples consumed; W
 
 from collections.abc import Iterator
 
-from llmsim.dialects.megatron.training import in_loop, iteration
+from llmsim.dialects.megatron.training import iteration
 from llmsim.dialects.scalar import Point
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory
@@ -40,8 +40,6 @@ def _values(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
 
 
 def _evaluation(event: events.Validated, job: Job) -> tuple[tuple[str, float], ...]:
-    if not in_loop(job, event.step):
-        return ()
     return (("lm loss validation", event.loss), ("lm loss validation ppl", event.perplexity))
 
 

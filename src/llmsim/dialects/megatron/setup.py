@@ -5,13 +5,13 @@ from math import lcm
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.megatron import arguments
-from llmsim.dialects.megatron.log_lines import INFO, dated, split, timers
+from llmsim.dialects.megatron.log_lines import INFO, dated, split, stage_rank, timers
 from llmsim.dialects.parts.interleaving import joined
 from llmsim.job.records import Job
 from llmsim.model.architecture import embedding_parameters, expert_parameters
 from llmsim.physics.hardware import stages, storage
 from llmsim.physics.speed import batch_ramp
-from llmsim.run import cluster, events
+from llmsim.run import cluster, events, hardware_ids
 from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
@@ -25,18 +25,22 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     yield Line(f"time to initialize megatron (seconds): {begun:.3f}")
     yield dated(job, begun, "after megatron is initialized")
     yield Line("building GPT model ...")
-    yield from map(Line, joined(job, "parameters", list(_parameters(job))))
+    if job.layout.nodes == 1:  # one terminal, on which two lines may run together
+        yield from map(Line, joined(job, "parameters", [text for text, _ in _parameters(job)]))
+    else:
+        yield from (Line(text, rank=rank) for text, rank in _parameters(job))
 
 
-def _parameters(job: Job) -> Iterator[str]:
-    """One line for each slice of the model, in the order in which the ranks print."""
+def _parameters(job: Job) -> Iterator[tuple[str, int]]:
+    """One line for each slice of the model, with its first rank, in the order of printing."""
     tensor, layout = job.layout.tp, job.layout
     count = tensor * layout.pp
     for place in range(count) if job.tidy else cluster.arrivals(job, "megatron", count):
         stage, slice_ = divmod(place, tensor)
         parameters = stages.stage_parameters(job.architecture, layout, stage)
         rank = f"model parallel rank ({slice_}, {stage})"
-        yield f" > number of parameters on (tensor, pipeline) {rank}: {parameters}"
+        text = f" > number of parameters on (tensor, pipeline) {rank}: {parameters}"
+        yield text, stage_rank(job, stage, slice_)
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
@@ -44,7 +48,9 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
     yield Line(
         f"{wrapper}:Setting up DistributedDataParallel with config {arguments.ddp_config(job)}"
     )
-    yield from map(Line, _buckets(job))
+    for stage in range(job.layout.pp):
+        rank = stage_rank(job, stage)
+        yield from (Line(text, rank=rank) for text in _buckets(job, stage))
     yield Line(
         f"{INFO}optimizer:Setting up optimizer with config {arguments.optimizer_config(job)}"
     )
@@ -52,31 +58,38 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         yield Line(f"setting training iterations to {job.schedule.steps}")
     style = arguments.of(job)["lr_decay_style"]
     yield Line(f"{INFO}optimizer_param_scheduler:> learning rate decay style: {style}")
-    if not job.recipe.released:
-        path = f"{arguments.checkpoint_path(job)}/latest_checkpointed_iteration.txt"
-        yield Line(f"WARNING: could not find the metadata file {path}")
-        yield Line("    will not load any checkpoints and will start from random")
-        yield from timers(job, 0, {"load-checkpoint": cluster.setup_seconds(job, "no checkpoint")})
+    if not job.recipe.released and job.attempt == 1:  # else what is loaded comes later
+        yield from _from_random(job)
         yield dated(job, event.at, _BUILT)
 
 
-def _buckets(job: Job) -> Iterator[str]:
-    """The lines of the gradient buckets: one for each piece of the model on the first stage.
+def _from_random(job: Job) -> Lines:
+    path = f"{arguments.checkpoint_path(job)}/latest_checkpointed_iteration.txt"
+    yield Line(f"WARNING: could not find the metadata file {path}")
+    yield Line("    will not load any checkpoints and will start from random")
+    yield from timers(job, 0, {"load-checkpoint": cluster.setup_seconds(job, "no checkpoint")})
+
+
+def _buckets(job: Job, stage: int) -> Iterator[str]:
+    """The lines of a stage's gradient buckets: one for each piece of the model on it.
 
     Where ranks share the experts, these have a bucket of their own.
     """
     config, layout = job.architecture, job.layout
-    layers, count = stages.stage_layers(config, layout, 0), max(1, layout.interleave)
-    whole = stages.stage_parameters(config, layout, 0)
+    layers, count = stages.stage_layers(config, layout, stage), max(1, layout.interleave)
+    whole, last = stages.stage_parameters(config, layout, stage), layout.pp - 1
     outside = -(-embedding_parameters(config) // layout.tp) if count > 1 else 0
+    ends = {piece for piece in (0, count - 1) if (stage, piece) in ((0, 0), (last, count - 1))}
     shared = 0
     if layout.ep > 1:
         shared = layers * config.experts // layout.ep * expert_parameters(config) // layout.tp
     for piece in range(count):
         own = layers * (piece + 1) // count - layers * piece // count
         experts = shared * own // layers
-        size = (whole - outside) * own // layers + outside * (piece == 0) - experts
-        yield from _bucket(job, size, _weights(job, own, first=piece == 0, shared=bool(shared)))
+        size = (whole - outside * len(ends)) * own // layers + outside * (piece in ends) - experts
+        first, final = (stage, piece) == (0, 0), (stage, piece) == (last, count - 1)
+        weights = _weights(job, own, first=first, last=final, shared=bool(shared))
+        yield from _bucket(job, size, weights)
         if shared:
             names = [f"decoder.layers.{n}.{name}" for n in reversed(range(own)) for name in EXPERTS]
             yield from _bucket(job, experts, names, layout.ep)
@@ -91,7 +104,7 @@ def _bucket(job: Job, count: int, names: Iterable[str], groups: int = 1) -> Iter
     part = lcm(ranks, 128) if arguments.distributed_optimizer(job) else 1
     yield f"Params for bucket 1 ({count} elements, {-(-count // part) * part} padded size):"
     for name in names:
-        yield f"        module.{name}"
+        yield f"\tmodule.{name}"
 
 
 EXPERTS = ("mlp.experts.weight2", "mlp.experts.weight1")
@@ -104,11 +117,11 @@ _LATENT = (
 )  # fmt: skip
 
 
-def _weights(job: Job, layers: int, *, first: bool, shared: bool) -> Iterator[str]:
+def _weights(job: Job, layers: int, *, first: bool, last: bool, shared: bool) -> Iterator[str]:
     """The weights of a piece from the last to the first; without experts that are `shared`."""
     config = job.architecture
-    if job.layout.pp == 1:
-        if not config.tied:
+    if last:
+        if not (config.tied and first):
             yield "output_layer.weight"
         yield "decoder.final_layernorm.weight"
     inner = _DENSE
@@ -124,10 +137,33 @@ def _weights(job: Job, layers: int, *, first: bool, shared: bool) -> Iterator[st
 
 
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
+    if job.attempt == 1:
+        yield from _released(job, event.seconds)
+        yield dated(job, event.at, _BUILT)
+
+
+def _released(job: Job, seconds: float) -> Lines:
     path = arguments.released(job)
     yield Line(f" loading release distributed checkpoint from {path}")
-    yield Line(f"  successfully loaded checkpoint from {path} {split(job)} at iteration 0")
-    yield from timers(job, 0, {"load-checkpoint": event.seconds})
+    yield from _loaded(job, path, 0, seconds)
+
+
+def _loaded(job: Job, path: str, step: int, seconds: float) -> Lines:
+    yield Line(" checkpoint version 3.0")
+    yield Line(f"  successfully loaded checkpoint from {path} {split(job)} at iteration {step}")
+    yield from timers(job, step, {"load-checkpoint": seconds})
+
+
+def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
+    """What another attempt loads: its own last checkpoint, or what the first one began from."""
+    if event.step:
+        path = arguments.checkpoint_path(job)
+        yield Line(f" loading distributed checkpoint from {path} at iteration {event.step}")
+        yield from _loaded(job, path, event.step, event.seconds)
+    elif job.recipe.released:
+        yield from _released(job, storage.load_seconds(job))
+    else:
+        yield from _from_random(job)
     yield dated(job, event.at, _BUILT)
 
 
@@ -148,7 +184,8 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     }
     yield from timers(job, 0, spent)
     yield Line("training ...")
-    yield Line("Setting rerun_state_machine.current_iteration to 0...")
+    done = event.first_step - 1
+    yield Line(f"Setting rerun_state_machine.current_iteration to {done}...")
     yield dated(job, event.at, "before the start of training step")
 
 
@@ -173,17 +210,29 @@ def _data(job: Job) -> Iterator[str]:
     index = f"{INFO}datasets.indexed_dataset"
     yield f"{index}:Load the _IndexReader from {prefix}.idx"
     for what in ("sequence lengths", "sequence pointers", "document indices"):
-        yield f"{index}:    Extract the {what}"
+        yield f"{index}:\tExtract the {what}"
     corpus = job.dataset.tokens
     documents = round(corpus / cluster.document_tokens(job))
     yield f"{index}:> total number of sequences: {documents}"
     yield f"{index}:> total number of documents: {documents}"
     gpt = f"{INFO}datasets.gpt_dataset"
-    for (name, size), (low, high) in zip(sizes.items(), SPLIT, strict=True):
+    for place, ((name, size), (low, high)) in enumerate(zip(sizes.items(), SPLIT, strict=True)):
         part = (high - low) * corpus
         epochs = -(-(size * schedule.sequence + 1) // round(part))
+        samples = (
+            f"{gpt}:> total number of samples: {round(part * epochs - 1) // schedule.sequence}"
+        )
+        if job.attempt > 1:  # they were saved the first time
+            yield f"{gpt}:Load the GPTDataset {name} indices"
+            digest = hardware_ids.register(job, "index", 2 * place, 16)
+            digest += hardware_ids.register(job, "index", 2 * place + 1, 16)
+            for what in ("document", "sample", "shuffle"):
+                file = f"{digest}-GPTDataset-{name}-{what}_index.npy"
+                yield f"{gpt}:\tLoad the {what} index from {file}"
+            yield samples
+            continue
         yield f"{gpt}:Build and save the GPTDataset {name} indices"
-        yield f"{gpt}:> total number of samples: {round(part * epochs - 1) // schedule.sequence}"
+        yield samples
         yield f"{gpt}:> total number of epochs: {epochs}"
     yield "> finished creating GPT datasets ..."
 
@@ -195,10 +244,10 @@ def _dataset_config(job: Job) -> str:
         f"blend=(['{arguments.data_path(job)}'], None), blend_per_split=None, split='949,50,1', "
         f"split_matrix={list(SPLIT)}, num_dataset_builder_threads=1, path_to_cache=None, "
         "mmap_bin_files=True, mock=False, tokenizer=<megatron.training.tokenizer.tokenizer."
-        f"_HuggingFaceTokenizer object at {tokenizer}>, mid_level_dataset_surplus=0.005, "
+        f"_HuggingFaceTokenizer object at {tokenizer}>, "
         "reset_position_ids=False, reset_attention_mask=False, eod_mask_loss=False, "
         "create_attention_mask=True, drop_last_partial_validation_sequence=True, "
-        "add_extra_token_to_sequence=True, object_storage_cache_path=None)"
+        "add_extra_token_to_sequence=True, s3_cache_path=None)"
     )
 
 
@@ -206,5 +255,6 @@ LINES: dict[type, Render] = {
     events.ModelBuilt: _model_built,
     events.ModelSharded: _model_sharded,
     events.WeightsLoaded: _weights_loaded,
+    events.Resumed: _resumed,
     events.TrainerReady: _trainer_ready,
 }

@@ -5,13 +5,22 @@ from math import exp
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.megatron import arguments
-from llmsim.dialects.megatron.log_lines import CALCULATOR, clock, dated, split, timers
-from llmsim.job.milestones import blocking_checkpoint
+from llmsim.dialects.megatron.log_lines import (
+    CALCULATOR,
+    clock,
+    dated,
+    last,
+    split,
+    stage_rank,
+    timers,
+)
+from llmsim.dialects.parts import process_group
+from llmsim.job.milestones import blocking_checkpoint, save_is_due
 from llmsim.job.records import Job
 from llmsim.model.architecture import embedding_parameters, parameter_count
-from llmsim.physics.hardware import allocator, memory
+from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.learning import loss
-from llmsim.physics.speed import batch_ramp, step_time, throughput
+from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import events
 from llmsim.text.screen import Screen
 from llmsim.typed import NamedTuple
@@ -43,7 +52,20 @@ def iteration(event: events.Step, job: Job) -> Iteration | None:
     )
     mean = loss.averaged(job, event.step - every + 1, event.step)
     rate = batch_ramp.tokens(job, event.step, event.step) / seconds / job.layout.gpus
-    return Iteration(seconds, rate * throughput.job_flops_per_token(job) / 1e12, mean)
+    return Iteration(seconds, rate * flops_per_token(job) / 1e12, mean)
+
+
+def flops_per_token(job: Job) -> float:
+    """FLOPs of a token as num_floating_point_operations counts them: products alone, and of the
+    attention's matrix the half that is not masked.
+    """
+    config, layout = job.architecture, job.layout
+    width, query = config.hidden_size, config.heads * config.head_width
+    shared = 1 + config.kv_heads / config.heads + job.schedule.sequence / width / 2
+    attention = width * query * shared
+    inner = 1.5 * width * config.feed_forward * max(1, config.active_experts)
+    padded = config.vocabulary + -config.vocabulary % layout.tp
+    return 12 * config.layers * (attention + inner) + 6 * width * padded
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
@@ -52,7 +74,8 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         return
     schedule, first = job.schedule, event.step == job.schedule.log_every
     seconds, teraflops, mean = means
-    yield Line(
+    yield last(
+        job,
         f" [{clock(job, event.at)}] iteration {event.step:8d}/{schedule.steps:8d} |"
         f" consumed samples: {batch_ramp.consumed(schedule, event.step):12d} |"
         f" elapsed time per iteration (ms): {1000 * seconds:.1f} |"
@@ -61,11 +84,11 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         f" global batch size: {batch_ramp.batch(schedule, event.step):5d} |"
         f" lm loss: {mean:.6E} |"
         f" loss scale: 1.0 | grad norm: {event.gradient_norm:.3f} |"
-        f" number of skipped iterations:   0 | number of nan iterations:   0 |"
+        f" number of skipped iterations:   0 | number of nan iterations:   0 |",
     )
     if first:
         yield from map(Line, _theory(job))
-        yield from map(Line, _memory(event, job))
+        yield from _memory(event, job)
 
 
 def _batch_grew(event: events.BatchGrew, job: Job, screen: Screen) -> Lines:
@@ -90,7 +113,7 @@ def _theory(job: Job) -> Iterator[str]:
     yield f"Number of parameters in embedding layers in billions: {embeddings / 1e9:.2f}"
     yield f"Total number of parameters in billions: {(blocks + embeddings) / 1e9:.2f}"
     yield f"Number of parameters in most loaded shard in billions: {loaded / 1e9:.4f}"
-    if layout.tp == 1 or layout.recompute != "selective":
+    if layout.tp == 1 or layout.recompute != "selective":  # without sequence parallelism
         yield f"Theoretical memory footprints: weight and optimizer={states:.2f} MB"
         return
     estimate = memory.estimate(config, layout, job.schedule.sequence)
@@ -99,9 +122,10 @@ def _theory(job: Job) -> Iterator[str]:
         f"Theoretical memory footprints: weight and optimizer={states:.2f} MB, "
         f"activation={activations:.2f} MB, total={states + activations:.2f} MB"
     )
+    yield ""  # the message ends with a line end
 
 
-def _memory(event: events.Step, job: Job) -> Iterator[str]:
+def _memory(event: events.Step, job: Job) -> Lines:
     """torch's memory statistics on the first data rank of each slice (common_utils.py:313)."""
     layout, config = job.layout, job.architecture
     part = event.allocated / event.reserved
@@ -111,97 +135,91 @@ def _memory(event: events.Step, job: Job) -> Iterator[str]:
         least = min(held, estimate.weights + estimate.gradients + estimate.optimizer) // 512 * 512
         most = least + int((held - least) * part) // 512 * 512  # only what comes and goes fragments
         for slice_ in range(layout.tp):
-            rank = stage * (layout.gpus // layout.pp) + slice_
-            yield (
+            rank = stage_rank(job, stage, slice_)
+            yield Line(
                 f"[Rank {rank}] (after {event.step} iterations) memory (MB) |"
                 f" allocated: {least / MIB} | max allocated: {most / MIB} |"
-                f" reserved: {held / MIB} | max reserved: {held / MIB}"
+                f" reserved: {held / MIB} | max reserved: {held / MIB}",
+                rank=rank,
             )
 
 
 # --- validation and checkpoints ----------------------------------------------------------
 
 
-def in_loop(job: Job, step: int) -> bool:
-    """Whether Megatron evaluates after an iteration: in its loop it does so at the interval
-    alone.
-    """
-    return step % job.schedule.validate_every == 0
-
-
-def _saved_in_loop(job: Job) -> bool:
-    """Whether the last save happens in the loop, at its interval; otherwise it follows the loop."""
-    return job.schedule.steps % job.schedule.save_every == 0
-
-
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
-    if in_loop(job, event.step):
-        yield from _evaluation(job, event.step)
-    if event.step == job.schedule.steps and not _saved_in_loop(job):
-        yield _done(job, event.at)
-
-
-def _done(job: Job, at: float) -> Line:
-    """The line at the end of the loop, at `at` or before the evaluation that follows it."""
-    last = job.schedule.steps
-    before = 0.0 if in_loop(job, last) else step_time.validation_seconds(job, last)
-    return dated(job, at - before, "after training is done")
-
-
-def _after_training(job: Job) -> Lines:
-    """The lines at the end of pretrain(): evaluations of validation and test set, batch by
-    batch.
-    """
-    last = job.schedule.steps
-    yield from _evaluation(job, last, "validation", "more validation" * in_loop(job, last))
-    yield from _evaluation(job, last, "test", "test")
-
-
-def _evaluation(job: Job, step: int, named: str = "", part: str = "") -> Lines:
-    """The lines of evaluate() for a part of the held-out data; `named` is its name in the last
-    line.
-    """
-    part, batches = part or "validation", job.schedule.validation_batches
+    """evaluate() in the loop, or on the parts of the held-out data after it, batch by batch."""
+    batches, step = job.schedule.validation_batches, event.step
     yield Line(_RERUN)
-    if named:
+    if event.part:
         yield Line(f"Evaluating on {batches * job.schedule.global_batch} samples")
         for batch in range(1, batches + 1):
             yield Line(f"Evaluating iter {batch}/{batches}")
-    index = step + len(named)  # each barrier has a skew of its own
-    yield from timers(job, index, {"evaluate": step_time.validation_seconds(job, step, part)})
+    index = step + len(event.part)  # each barrier has a skew of its own
+    yield from timers(job, index, {"evaluate": event.seconds})
     yield Line(_RERUN)
     yield Line(_RERUN)
-    value = loss.validation(job, step, part)
-    at = f"iteration {step} on {named} set" if named else f"iteration {step}"
+    at = f"iteration {step} on {event.part} set" if event.part else f"iteration {step}"
     text = (
-        f" validation loss at {at} | lm loss value: {value:.6E} |"
-        f" lm loss PPL: {exp(min(20.0, value)):.6E} | "
+        f" validation loss at {at} | lm loss value: {event.loss:.6E} |"
+        f" lm loss PPL: {exp(min(20.0, event.loss)):.6E} | "
     )
     rule = "-" * (len(text) + 1)
-    yield from (Line(rule), Line(text), Line(rule))
+    yield from (last(job, rule), last(job, text), last(job, rule))
+    if event.part == job.framework.final_evaluations[-1]:
+        if job.background_saves and not save_is_due(job, step):  # it has been written meanwhile
+            yield _saved(job, step)
+        yield from process_group.leaked(job, event.at)
+
+
+def _done(job: Job, at: float) -> Line:
+    """The line at the end of the loop."""
+    return dated(job, at, "after training is done")
+
+
+def _ends(job: Job, step: int) -> bool:
+    """Whether this is a last save that comes after the loop."""
+    return step == job.schedule.steps and not save_is_due(job, step)
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    if _ends(job, event.step):
+        yield _done(job, event.at)
     path = arguments.checkpoint_path(job)
     yield Line(f"saving checkpoint at iteration {event.step:7d} to {path} in torch_dist format")
+    if arguments.distributed_optimizer(job):
+        kind = "fully_sharded_model_space"
+        yield Line(f"Storing distributed optimizer sharded state of type {kind}")
+
+
+def _scheduled(job: Job, step: int) -> Line:
+    path = arguments.checkpoint_path(job)
+    return Line(f"  scheduled an async checkpoint save at iteration {step:7d} to {path}")
+
+
+def _saved(job: Job, step: int) -> Line:
+    start = f"  successfully saved checkpoint from iteration {step:7d}"
+    return Line(f"{start} to {arguments.checkpoint_path(job)} {split(job)}")
 
 
 def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:
-    path = arguments.checkpoint_path(job)
-    yield Line(f"  scheduled an async checkpoint save at iteration {event.step:7d} to {path}")
+    yield _scheduled(job, event.step)
     yield from timers(job, event.step, {"save-checkpoint": event.seconds})
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    path = arguments.checkpoint_path(job)
-    start = f"  successfully saved checkpoint from iteration {event.step:7d}"
-    yield Line(f"{start} to {path} {split(job)}")
-    if blocking_checkpoint(job, event.step):
-        yield from timers(job, event.step, {"save-checkpoint": event.seconds})
-    if event.step == job.schedule.steps:
-        if _saved_in_loop(job):
-            yield _done(job, event.at)
-        yield from _after_training(job)
+    """A save after the loop is not timed; in the background it is over when all is evaluated."""
+    step, final = event.step, event.step == job.schedule.steps
+    behind = final and job.background_saves
+    if behind:
+        yield _scheduled(job, step)
+    if not (behind and _ends(job, step)):
+        yield _saved(job, step)
+    if blocking_checkpoint(job, step) and not _ends(job, step):
+        copied = storage.staging_seconds(job, step) if behind else event.seconds
+        yield from timers(job, step, {"save-checkpoint": copied})
+    if final and not _ends(job, step):
+        yield _done(job, event.at)
 
 
 LINES: dict[type, Render] = {

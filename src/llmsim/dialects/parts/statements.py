@@ -1,8 +1,10 @@
 """The statements of what several frameworks' logs share: nvidia-smi, torchrun."""
 
 from llmsim.dialects import statement
+from llmsim.dialects.parts import process_group
 from llmsim.dialects.statement import Statement
-from llmsim.job.records import gpus_per_node
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run.symptoms import torch_release
 
 # One name for all lines of the table that stands before some logs; a narrow log has none.
 SMI = (
@@ -29,3 +31,36 @@ def bar(label: str, unit: str = "it", note: str = "", *, inverts: bool = True) -
         rf"{label} *\d+%\|[ ▏▎▍▌▋▊▉█]{{10}}\| [\d.]+[kMGT]?/[\d.]+[kMGT]? "
         rf"\[(?:\d+:)?\d\d:\d\d<(?:(?:\d+:)?\d\d:\d\d|\?), +(?:{rate}){note}\]"
     )
+
+
+# Lines of NCCL_DEBUG=INFO; how many there are depends on ranks and channels.
+NCCL = (
+    Statement("nccl", "NCCL init.cc and others",
+              r"[\w.-]+:\d+:\d+ \[\d+\] NCCL INFO .*|(?:NCCL|RCCL) version .*|000 commId .*",
+              None, "each", "NCCL_DEBUG=INFO"),
+)  # fmt: skip
+
+
+def _warned(job: Job) -> bool:
+    return job.layout.gpus > 1 and job.layout.nodes <= process_group.MOST_NODES
+
+
+def _first_barrier(job: Job) -> tuple[int, ...]:
+    """Python's warning, of torch 2.8 and newer, has two lines."""
+    return (0,) * (1 if torch_release(job) < (2, 8) else 2)
+
+
+_CPP = "torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp"
+_WARNING = r"\[rank\d+\]:\[W\d{3,4} [\d:.]+ ProcessGroupNCCL\.cpp:\d+\] "
+BARRIER = (
+    Statement("barrier", _CPP,
+              rf"{_WARNING}\[PG ID 0 PG GUID 0 Rank \d+\]  using GPU \d+ to perform barrier as .*|"
+              r"/\S+/distributed_c10d\.py:\d+: UserWarning: barrier\(\): using the device .*|"
+              r"  warnings\.warn\(  # warn only once",
+              statement.where(_warned, _first_barrier), "each", "no device_id is said"),
+)  # fmt: skip
+LEAKED = (
+    Statement("leaked", _CPP,
+              rf"{_WARNING}Warning: WARNING: destroy_process_group\(\) was not called before .*",
+              statement.where(_warned), "launcher", "the first process of each node"),
+)  # fmt: skip

@@ -17,6 +17,7 @@ class Validated(NamedTuple):
     seconds: float
     accuracy: float | None = None  # DPO: pairs ranked right; GRPO: problems solved; 0 .. 1
     training_seconds: float = 0.0  # as of a Step
+    part: str = ""  # of an evaluation after the training: "validation" or "test"
 
 
 class CheckpointStarted(NamedTuple):

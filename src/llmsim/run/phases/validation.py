@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from math import fsum
 
 from llmsim.job.milestones import validated_steps
 from llmsim.job.records import Job
@@ -17,6 +18,21 @@ def seconds(job: Job, step: int) -> float:
     """Seconds that training pauses for a validation, its benchmarks included."""
     passes = step_time.validation_seconds(job, step)
     return round(passes + (evaluation.seconds(job, step) if _evaluates(job, step) else 0.0), 6)
+
+
+def _parts(job: Job) -> tuple[tuple[str, str], ...]:
+    """What is evaluated after the training, and the stream that its noise comes from: held-out
+    data that a validation after the last step has not seen.
+    """
+    due = job.schedule.steps in validated_steps(job)
+    seen = {"validation": "more validation"} if due else {}
+    return tuple((part, seen.get(part, part)) for part in job.framework.final_evaluations)
+
+
+def final_seconds(job: Job) -> float:
+    """Seconds of all evaluations after the training."""
+    last = job.schedule.steps
+    return round(fsum(step_time.validation_seconds(job, last, part) for _, part in _parts(job)), 6)
 
 
 def _evaluates(job: Job, step: int) -> bool:
@@ -50,23 +66,24 @@ def validation(run: Run, number: int) -> Iterator[Event]:
     job, segment = run.job, whole(run, number)
     at, step, clock = segment.began, segment.last, training_began(run, segment.attempt)
     yield PhaseStarted(at, "validation", segment.ended - at)
-    seconds = step_time.validation_seconds(job, step)
-    batches = job.schedule.validation_batches
-    yield from progress(job, at, seconds, "validation", "Validating", batches, "batch", clock)
-    at = round(at + seconds, 6)
-    taught = learner(run, segment)
-    value = loss.validation(taught, step)
-    yield Validated(
-        at=at,
-        step=step,
-        loss=value,
-        perplexity=loss.perplexity(value),
-        best=best(run, segment, step),
-        tokens=objectives.held_out_tokens(job, step),
-        seconds=seconds,
-        accuracy=metrics.accuracy(taught, step),
-        training_seconds=round(at - clock, 6),
-    )
-    if _evaluates(job, step):
+    batches, taught = job.schedule.validation_batches, learner(run, segment)
+    for part, stream in _parts(job) if segment.final else (("", "validation"),):
+        seconds = step_time.validation_seconds(job, step, stream)
+        yield from progress(job, at, seconds, "validation", "Validating", batches, "batch", clock)
+        at = round(at + seconds, 6)
+        value = loss.validation(taught, step, stream)
+        yield Validated(
+            at=at,
+            step=step,
+            loss=value,
+            perplexity=loss.perplexity(value),
+            best=best(run, segment, step),
+            tokens=objectives.held_out_tokens(job, step),
+            seconds=seconds,
+            accuracy=metrics.accuracy(taught, step),
+            training_seconds=round(at - clock, 6),
+            part=part,
+        )
+    if _evaluates(job, step) and not segment.final:
         yield from evaluation.evaluated(taught, at, step, clock)
     yield PhaseEnded(segment.ended, "validation", segment.ended - segment.began)
