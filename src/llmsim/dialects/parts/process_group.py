@@ -1,8 +1,8 @@
 """Two warnings of torch's process group that everybody knows: at the first barrier, and at exit.
 
 Each process prints the first, if it did not say which GPU is its own; the first process of each
-node prints the second, if the program ends without destroy_process_group. The C++ statement's
-line numbers are those of public logs of torch 2.6 to 2.8; newer ones are taken from the nearest.
+node prints the second, if the program ends without destroy_process_group. The line numbers of the
+C++ statements come from public logs of torch 2.6 to 2.8, and serve newer releases as well.
 """
 
 from collections.abc import Iterator
