@@ -49,6 +49,11 @@ PATTERNS = (
         r"encoder-tensor-model-parallel size: 0, pipeline-model-parallel size: \d+, "
         r"encoder-pipeline-model-parallel size: 0"
     ),
+    (
+        r"WARNING: Setting args\.overlap_p2p_comm and args\.align_param_gather to False since "
+        r"non-interleaved schedule does not support overlapping p2p communication and aligned "
+        r"param AG"
+    ),
     r"Number of virtual stages per pipeline stage: (None|\d+)",
     r"accumulate and all-reduce gradients in fp32 for bfloat16 data type\.",
     r"using torch\.(bfloat16|float16) for parameters \.\.\.",
@@ -384,13 +389,18 @@ def test_every_weight_is_on_one_stage(options: dict[str, object]) -> None:
     # Stages are equal, but for the first and the last, for which there are arguments.
     layers, stages = int(shown["num_layers"]), int(shown["pipeline_model_parallel_size"])
     ends = [shown[f"decoder_{end}_pipeline_num_layers"] for end in ("first", "last")]
-    if layers % stages:
+    pieces = shown["num_virtual_stages_per_pipeline_rank"]
+    if pieces != "None":  # the embedding and the loss count as a layer each
+        assert ends == ["None", "None"]
+        assert (layers + 2) % (stages * int(pieces)) == 0
+    elif layers % stages:
         assert (layers - sum(map(int, ends))) % (stages - 2) == 0
     else:
         assert ends == ["None", "None"]
     blocks = "\n".join(log).split("Params for bucket 1")[1:]  # the first rank's of each stage
     listed = [len(set(re.findall(r"module\.decoder\.layers\.(\d+)\.", block))) for block in blocks]
-    assert len(listed) == stages
+    each = shown["virtual_pipeline_model_parallel_size"]
+    assert len(listed) == stages * (1 if each == "None" else int(each))
     assert sum(listed) == layers
 
 

@@ -72,11 +72,12 @@ def test_megatron() -> None:
         "num_layers_per_virtual_pipeline_stage": 4, "moe_token_dispatcher_type": "alltoall",
         "virtual_pipeline_model_parallel_size": 4,
     }.items():  # fmt: skip
-        assert re.search(rf"\n  {name} \.+ {value}\n", log), name
+        assert re.search(rf"\n0:   {name} \.+ {value}\n", log), name
     # Each of four pieces has a bucket of its own and one of experts; they add up to the stage.
     sizes = [int(size) for size in re.findall(r"Params for bucket 1 \((\d+) elements", log)]
-    assert len(sizes) == 8
-    assert abs(sum(sizes) - stage_parameters(job.architecture, job.layout, 0)) < 16
+    assert len(sizes) == 2 * 8
+    for stage, own in enumerate((sizes[:8], sizes[8:])):
+        assert abs(sum(own) - stage_parameters(job.architecture, job.layout, stage)) < 16
 
 
 def test_the_others() -> None:

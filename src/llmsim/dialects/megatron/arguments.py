@@ -38,7 +38,10 @@ def _interleaving(job: Job) -> dict[str, object]:
     config, layout, pieces = job.architecture, job.layout, virtual_stages(job)
     uneven = config.layers % (layout.pp * (pieces or 1)) > 0
     last = layout.pp - 1
-    told: dict[str, object] = {"virtual_pipeline_model_parallel_size": pieces}
+    told: dict[str, object] = {
+        "virtual_pipeline_model_parallel_size": pieces,
+        "overlap_p2p_comm": pieces is not None,
+    }
     if pieces and uneven:
         told |= dict.fromkeys(_ACCOUNTS, True)
         told["num_virtual_stages_per_pipeline_rank"] = pieces

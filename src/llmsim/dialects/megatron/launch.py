@@ -38,6 +38,12 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
         f"pipeline-model-parallel size: {layout.pp}, encoder-pipeline-model-parallel size: 0"
     )
     pieces = arguments.virtual_stages(job)
+    if pieces is None and layout.pp > 1:
+        yield Line(
+            "WARNING: Setting args.overlap_p2p_comm and args.align_param_gather to False since "
+            "non-interleaved schedule does not support overlapping p2p communication and aligned "
+            "param AG"
+        )
     yield Line(f"Number of virtual stages per pipeline stage: {pieces}")
     yield Line("accumulate and all-reduce gradients in fp32 for bfloat16 data type.")
     yield Line("using torch.bfloat16 for parameters ...")

@@ -64,7 +64,12 @@ def _slices(job: Job) -> Iterable[int]:
 
 
 def _stages(job: Job) -> Iterable[int]:
-    return (0,) * job.layout.pp
+    """A bucket for each piece of the model, and where ranks share experts one for theirs."""
+    return (0,) * job.layout.pp * max(1, job.layout.interleave) * (1 + (job.layout.ep > 1))
+
+
+def _plain(job: Job) -> bool:
+    return job.layout.pp > 1 and job.layout.interleave <= 1
 
 
 def _released(job: Job) -> bool:
@@ -82,8 +87,12 @@ _LAUNCH = (
               r"hierarchical context-parallel sizes: Nonetensor-model-parallel size: \d+, "
               r"encoder-tensor-model-parallel size: 0, pipeline-model-parallel size: \d+, "
               r"encoder-pipeline-model-parallel size: 0", guard="args.rank == 0"),
+    Statement("no-overlap", "training/arguments.py:474",
+              r"WARNING: Setting args\.overlap_p2p_comm and args\.align_param_gather to False "
+              r"since non-interleaved schedule does not support overlapping p2p communication and "
+              r"aligned param AG", where(_plain), guard="args.pipeline_model_parallel_size > 1"),
     Statement("virtual", "training/arguments.py:493",
-              r"Number of virtual stages per pipeline stage: None"),
+              r"Number of virtual stages per pipeline stage: (?:None|\d+)"),
     Statement("fp32", "training/arguments.py:596",
               r"accumulate and all-reduce gradients in fp32 for bfloat16 data type\."),
     Statement("weights", "training/arguments.py:600",
@@ -279,8 +288,8 @@ STATEMENTS = (*_LAUNCH, *_TRAINING)
 # In the loop an evaluation comes before a save; a save in the background ends at any step.
 _FINAL = "mode evaluating batch+ timers evaluate-timer mode mode rule final rule"
 ORDER = f"""
-torchrun* world virtual fp32 weights arguments argument+ arguments-end (constant | ramp initial)
-tokenizer padded one-logger rerun distributed tensor pipeline seeds builder make+ builder-done
+torchrun* world no-overlap? virtual fp32 weights arguments argument+ arguments-end
+(constant | ramp initial) tokenizer padded one-logger rerun distributed tensor pipeline seeds builder make+ builder-done
 unfused? kernels barrier* nccl* kernels-done initialized dated building parameters+ wrapper
 (buckets bucket bucket-weight+)+ optimizer iterations? decay
 (missing random | release version loaded) timers load-timer dated
