@@ -289,7 +289,8 @@ STATEMENTS = (*_LAUNCH, *_TRAINING)
 _FINAL = "mode evaluating batch+ timers evaluate-timer mode mode rule final rule"
 ORDER = f"""
 torchrun* world no-overlap? virtual fp32 weights arguments argument+ arguments-end
-(constant | ramp initial) tokenizer padded one-logger rerun distributed tensor pipeline seeds builder make+ builder-done
+(constant | ramp initial) tokenizer padded one-logger rerun distributed tensor pipeline seeds
+builder make+ builder-done
 unfused? kernels barrier* nccl* kernels-done initialized dated building parameters+ wrapper
 (buckets bucket bucket-weight+)+ optimizer iterations? decay
 (missing random | release version loaded) timers load-timer dated
