@@ -188,6 +188,7 @@ def test_no_refusal_names_gpus_that_nobody_asked_for() -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
+@pytest.mark.long
 def test_the_largest_model_is_not_refused_for_what_the_planner_chose_itself(seed: int) -> None:
     job = plan(Options("any", seed=seed, start=START, model="A-100T"))
     assert job.model.parameters == 100 * 10**12

@@ -4,7 +4,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -29,6 +29,33 @@ READER, WRITER = "catalog.records", "telemetry.sinks"
 INNER = [
     name for name in MODULES if name.partition(".")[0] not in EDGE and name not in (READER, WRITER)
 ]
+
+
+Law = Callable[[str], None]
+
+
+def in_rooms(modules: Iterable[str]) -> Callable[[Law], Law]:
+    """Makes one test a room of a law about modules: one a module took longer to run than to hold.
+
+    A failure names the module.
+    """
+    rooms: dict[str, list[str]] = {}
+    for name in modules:
+        rooms.setdefault(name.partition(".")[0], []).append(name)
+
+    def tested(law: Law) -> Law:
+        @pytest.mark.parametrize("room", rooms)
+        def test(room: str) -> None:
+            for module in rooms[room]:
+                try:
+                    law(module)
+                except AssertionError as error:
+                    raise AssertionError(f"{module}: {error}") from None
+
+        test.__name__ = law.__name__
+        return test
+
+    return tested
 
 
 def is_in(module: str, room: str) -> bool:
@@ -65,7 +92,7 @@ FORBIDDEN_CALLS = ("print", "open", "input", "exec", "eval", "breakpoint", "hash
 CLOCKS = ("now", "today", "utcnow", "fromtimestamp")
 
 
-@pytest.mark.parametrize("module", INNER)
+@in_rooms(INNER)
 def test_inner_modules_do_no_io_and_know_no_clock_and_no_chance(module: str) -> None:
     found = [
         f"{module}:{line} imports {name}"
@@ -110,7 +137,7 @@ def is_set(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and dotted(node.func) in ("set", "frozenset")
 
 
-@pytest.mark.parametrize("module", INNER)
+@in_rooms(INNER)
 def test_nothing_depends_on_the_order_of_a_set(module: str) -> None:
     ordered: list[ast.AST] = []
     for node in ast.walk(TREES[module]):
@@ -177,7 +204,7 @@ FILES = ("telemetry.kinds", "telemetry.lightning")
 OTHERS = [name for name in MODULES if not is_in(name, "dialects") and name not in FILES]
 
 
-@pytest.mark.parametrize("module", OTHERS)
+@in_rooms(OTHERS)
 def test_only_dialects_know_a_framework_by_its_name(module: str) -> None:
     """Everybody else asks for its traits, which are fields of job.framework."""
     found = [
@@ -254,7 +281,7 @@ def said(tree: ast.Module) -> Iterator[ast.Constant]:
             yield text
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if not may_know_gpus(name)])
+@in_rooms([name for name in MODULES if not may_know_gpus(name)])
 def test_only_one_room_looks_at_a_gpus_name(module: str) -> None:
     found = [
         f"{module}:{node.lineno} {ast.unparse(node)}"
@@ -290,7 +317,7 @@ def decides_by_recipe(node: ast.AST) -> bool:
     return isinstance(node, ast.MatchValue) and is_recipes_name(node.value)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "job.recipes"])
+@in_rooms([name for name in MODULES if name != "job.recipes"])
 def test_only_one_room_looks_at_a_recipes_name(module: str) -> None:
     """A framework's folder says which recipes it does; whatever else differs is a trait."""
     found = [
@@ -366,7 +393,7 @@ def test_imports_run_one_way(room: str) -> None:
 MOST_LINES = 300  # that have something on them
 
 
-@pytest.mark.parametrize("module", MODULES)
+@in_rooms(MODULES)
 def test_a_file_can_be_read_in_one_go(module: str) -> None:
     lines = MODULES[module].read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line.strip()]) <= MOST_LINES
@@ -380,7 +407,7 @@ def public(tree: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef | ast.Cl
                 yield from public(node)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@in_rooms(MODULES)
 def test_whatever_is_public_says_what_it_is(module: str) -> None:
     tree = TREES[module]
     assert ast.get_docstring(tree), "a module says in a docstring what it is for"
@@ -413,7 +440,7 @@ def prose(module: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
 
 
-@pytest.mark.parametrize("module", MODULES)
+@in_rooms(MODULES)
 def test_sentences_name_what_they_mean(module: str) -> None:
     found = [f"{module}:{number} {line.strip()}" for number, line in prose(module)
              if RIDDLES.search(line)]  # fmt: skip

@@ -15,6 +15,8 @@ from llmsim.fleet import command
 from llmsim.fleet.mix import member
 from llmsim.fleet.spec import spec_of
 
+pytestmark = pytest.mark.long  # whole fleets, some of them in processes of their own
+
 SPEC = """runs = 6
 seed = 11
 [export]

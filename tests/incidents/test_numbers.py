@@ -100,6 +100,7 @@ def test_a_mean_over_steps_is_the_mean_of_the_steps(shape: str) -> None:
             assert bends.loss_excess(job, last, first) == pytest.approx(mean, abs=1e-12), seed
 
 
+@pytest.mark.long
 def test_a_norm_is_none_a_step_before_the_loss_or_with_it() -> None:
     leads = set()
     for seed in SEEDS:
@@ -121,6 +122,7 @@ def all_of(told: tuple[Event, ...], kind: type[E]) -> list[E]:
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("nan", ""), ("sdc", ""), ("loss-spike", "permanent")])
+@pytest.mark.long
 def test_what_does_not_heal_ends_before_it_began(kind: str, shape: str) -> None:
     """The step number goes back past the trouble, and the second pass is without it."""
     for seed in range(6):
@@ -149,6 +151,7 @@ def test_what_does_not_heal_ends_before_it_began(kind: str, shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", ["fast", "slow"])
+@pytest.mark.long
 def test_what_heals_ends_no_process(shape: str) -> None:
     for seed in range(6):
         run, told = run_with(seed, "loss-spike", shape)
@@ -182,6 +185,7 @@ def test_each_framework_does_at_a_nan_what_its_source_does(dialect: str) -> None
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("nan", ""), ("sdc", ""), ("loss-spike", "permanent")])
+@pytest.mark.long
 def test_from_any_moment_on_the_rest_is_the_same(kind: str, shape: str) -> None:
     run, told = run_with(1, kind, shape)
     (label,) = all_of(told, events.Incident)

@@ -229,6 +229,7 @@ def test_what_nobody_dies_of_only_takes_time(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nccl-timeout", "disk-full", "link-flap", "init-fail", "preempt"])
+@pytest.mark.long
 def test_from_any_moment_on_the_rest_is_the_same(kind: str) -> None:
     for seed in SEEDS:
         run, told = run_with(seed, kind)

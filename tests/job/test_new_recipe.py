@@ -64,6 +64,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
         ("distillation", {"job/recipes.py", "physics/learning/distillation.py"}, (0.9, 1.1)),
     ],
 )
+@pytest.mark.long
 def test_a_new_recipe_is_one_row_and_at_most_one_module(
     objective: str, touched: set[str], first_losses: tuple[float, float], tmp_path: Path
 ) -> None:

@@ -130,6 +130,7 @@ def test_what_cannot_be_is_refused_with_the_arithmetic(
         },
     )
 )
+@pytest.mark.long
 def test_whatever_is_asked_for_is_planned_and_played_or_refused(options: dict[str, Any]) -> None:
     try:
         job = plan(Options(start=START)._replace(**options))

@@ -52,6 +52,7 @@ def add(monkeypatch: pytest.MonkeyPatch) -> Iterator[Add]:
         ),
     ],
 )
+@pytest.mark.long
 def test_a_new_row_is_planned_with(
     add: Add, file_name: str, row: str, options: dict[str, object]
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_new_row_is_planned_with(
     ],
     ids=["model", "data set", "GPU", "version"],
 )
+@pytest.mark.long
 def test_a_new_row_changes_only_the_runs_that_draw_it(
     add: Add, file_name: str, row: str, name: str
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_new_row_changes_only_the_runs_that_draw_it(
         ("torch | 2.12.0+cu130 | nccl=2.29.7 driver=580", {"2.12.0+cu130"}),
     ],
 )
+@pytest.mark.long
 def test_a_new_version_is_drawn_sooner_or_later(add: Add, rows: str, versions: set[str]) -> None:
     add("llm_frameworks.txt", rows)
     drawn = {version for seed in range(60) for version in job_of(seed).software}

@@ -33,6 +33,7 @@ def test_nodes_have_private_addresses_of_their_own(job: Job) -> None:
     assert ip_address(cluster.address(job, job.layout.nodes - 1)).is_private
 
 
+@pytest.mark.long
 def test_ranks_are_told_with_their_process_and_bus() -> None:
     for seed in range(20):
         run = run_of(seed)

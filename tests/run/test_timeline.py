@@ -53,6 +53,7 @@ def fresh(seed: int) -> Run:
 
 @settings(max_examples=60, deadline=None)
 @given(SEEDS, PARTS, st.booleans())
+@pytest.mark.long
 def test_the_events_since_a_moment_are_the_tail_of_all(seed: int, part: float, on: bool) -> None:
     every = told(seed)
     at = every[int(part * (len(every) - 1))].at if on else part * every[-1].at
@@ -74,6 +75,7 @@ def test_segments_follow_one_another_and_events_never_go_back(seed: int) -> None
 
 @settings(max_examples=40, deadline=None)
 @given(SEEDS, PARTS)
+@pytest.mark.long
 def test_a_state_agrees_with_the_events_around_it(seed: int, part: float) -> None:
     run, every = fresh(seed), told(seed)
     at = part * every[-1].at
@@ -98,6 +100,7 @@ def test_a_state_agrees_with_the_events_around_it(seed: int, part: float) -> Non
 
 
 @pytest.mark.parametrize("seed", range(0, 40, 5))
+@pytest.mark.long
 def test_any_step_is_the_one_that_is_logged(seed: int) -> None:
     for event in told(seed):
         if isinstance(event, Step):

@@ -367,6 +367,7 @@ def dcgm_start() -> float:
     return started(RUN.job)
 
 
+@pytest.mark.long
 def test_every_layout_has_a_page_for_every_kind_of_labels() -> None:
     for layout in VERSIONS:
         for labels in dcgm_page.LABELS:

@@ -174,6 +174,7 @@ def test_the_log_folder_is_torchruns(tmp_path: Path) -> None:
 # --- all of them ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_exports_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     ours = [kind.name for kind in KINDS if kind.name not in ("parquet", "lightning",
                                                              "trainer_state", "cast")]  # fmt: skip
@@ -202,6 +203,7 @@ def broken(kind: str) -> tuple[Run, events.Incident]:
     raise AssertionError(f"no seed has a {kind}")
 
 
+@pytest.mark.long
 def test_a_gpu_that_falls_off_the_bus_leaves_the_page_of_openmetrics(tmp_path: Path) -> None:
     """Its samples vanish, and come back with the next attempt (dcgm-exporter, issue 348)."""
     run, incident = broken("gpu-lost")

@@ -197,6 +197,7 @@ def test_a_stopped_show_has_written_what_it_showed(number: int, tmp_path: Path) 
     assert [child.name for child in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.long
 def test_what_a_killed_process_leaves_under_its_name_is_whole(tmp_path: Path) -> None:
     """Killed at twenty sizes of the file, the last of them beyond its end."""
     assert ran("--quiet", "--export", f"jsonl={tmp_path}/all").returncode == 0
