@@ -1,7 +1,7 @@
 """A run as frames: when each comes, and what a terminal and a pipe make of them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
 from itertools import accumulate
@@ -10,12 +10,13 @@ import pyte
 import pytest
 
 from llmsim.dialects.line import NOTCHES, Bar, Line, in_pipe
-from llmsim.dialects.registry import lines_of
+from llmsim.dialects.registry import NAMES, lines_of
 from llmsim.job.records import Job
 from llmsim.options.parsing import REAL_TIME
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.run.simulation import simulate
+from llmsim.run.events import Event
+from llmsim.run.simulation import run_of, simulate
 from llmsim.show.player import Frame, farewell, on_terminal, play
 from llmsim.text.screen import Screen, blank_row
 
@@ -231,3 +232,18 @@ def test_goodbyes_are_one_line_that_fits() -> None:
         assert 0 < len(text) <= 30
         assert text.isprintable()
     assert len({farewell(seed, PIPE) for seed in range(40)}) > 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dialect", NAMES)
+def test_a_file_has_the_same_lines_without_the_moves_that_it_does_not_show(dialect: str) -> None:
+    """The traits of a framework say which moves of a bar its file shows; its lines decide."""
+    options = Options(seed=3, start=START, dialect=dialect, incidents="typical")
+    run = run_of(plan(options))
+
+    def everything(coming: Iterable[Event]) -> Iterable[Event]:
+        return coming
+
+    whole = "".join(frame.text for frame in play(run, options, lambda: PIPE, 0.0, everything))
+    thin = "".join(frame.text for frame in play(run, options, lambda: PIPE, 0.0))
+    assert thin == whole, f"seed 3, {dialect}"
