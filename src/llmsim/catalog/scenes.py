@@ -36,7 +36,21 @@ def scene_named(name: str) -> Scene:
 def parse_scenes(text: str, source: str) -> tuple[Scene, ...]:
     """The scenes of a list's text. Raises CatalogError with source and line."""
     columns = {"name": plain_name, "sentence": _sentence, "options": _options}
-    return parsed(text, source, columns, Scene)
+    return parsed(_joined(text), source, columns, Scene)
+
+
+def _joined(text: str) -> str:
+    """The text with each line that goes on as one; blank lines keep the numbers of the others."""
+    whole: list[str] = []
+    begun = ""
+    for line in text.splitlines():
+        begun += line.rstrip("\\ ") if (more := line.endswith("\\")) else line
+        if more:
+            whole.append("")
+        else:
+            whole.append(begun)
+            begun = ""
+    return "\n".join([*whole, begun])
 
 
 def _sentence(cell: str) -> str:

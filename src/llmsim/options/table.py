@@ -132,7 +132,7 @@ OPTIONS = (
     *JOB_OPTIONS,
     Option(
         "evaluate", parse_switch, "yes or no",
-        "benchmarks at every validation, not only at the end (in pytorch's log)", "no", "",
+        "benchmarks at every validation (pytorch's log)", "no", "",
         names_job=True,
     ),
     Option(
@@ -185,7 +185,7 @@ OPTIONS = (
     ),
     Option(
         "view", choice(*VIEWS), either(VIEWS),
-        "board below the log, log alone, wall, or auto",
+        "board below the log, log alone, or wall",
         "auto", "VIEW",
     ),
     Option(
@@ -199,7 +199,7 @@ OPTIONS = (
     ),
     Option(
         "theme", choice(*THEMES), either(THEMES),
-        either(THEMES), "auto", "NAME", in_url=False,
+        either(THEMES[1:]), "auto", "NAME", in_url=False,
     ),
     Option(
         "scene", parse_scene, "a name from --list scenes",
@@ -236,7 +236,7 @@ OPTIONS = (
         "", "", in_url=False, in_config=False,
     ),
     Option(
-        "toml", parse_switch, "yes or no", "with --print-config: as a job file that plays the run",
+        "toml", parse_switch, "yes or no", "with --print-config: as a job file",
         "", "", in_url=False, in_config=False,
     ),
     Option(
