@@ -75,7 +75,8 @@ def test_every_default_can_be_kept_in_a_variable_and_in_the_file(option: Any, fi
         "sharding": "zero1", "recompute": "full", "precision": "bf16", "steps": "1000",
         "tokens": "20B", "lr": "3e-4", "log-every": "10",
         "release": "v0.2.0", "capture": "all",
-        "theme": "amber", "scene": "hang", "incidents": "typical", "incident": "nan@40%", "stream": "all", "from": "40%",
+        "theme": "amber", "scene": "hang",
+        "incidents": "typical", "incident": "nan@40%", "stream": "all", "from": "40%",
     }  # fmt: skip
     text = texts[option.name]
     by_variable = default_options({variable_of(option): text})
