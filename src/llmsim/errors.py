@@ -84,6 +84,10 @@ class NvidiaSmiError(LlmsimError):
         self.status = status
 
 
+class GradeError(LlmsimError):
+    """A file of rules or panels cannot be judged: it is none, or its expression is none."""
+
+
 def kind_of(value: object) -> str:
     """The type of a value with its article, for a sentence that refuses it."""
     name = type(value).__name__

@@ -24,6 +24,7 @@ from llmsim.typed import Literal, NamedTuple
 
 Labels = Literal["none", "k8s", "exported", "slurm"]
 LABELS: tuple[Labels, ...] = ("none", "k8s", "exported", "slurm")
+ENERGY = 156  # the field that needs the integral of power
 NAMESPACE, CONTAINER = "train", "trainer"
 
 
@@ -54,7 +55,8 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     at = max(0.0, at // every * every if every else at)
     size = gpus_per_node(run.job)
     ranks = range(node * size, (node + 1) * size)
-    seen = gauges_of(run, tick_of(run, at), ranks)
+    energy = any(each.id == ENERGY for each in exporter.counters)
+    seen = gauges_of(run, tick_of(run, at), ranks, energy=energy)
     cards = _cards(run, exporter, node)
     heads = [cards[each.gpu - ranks.start] for each in seen]
     tail = attributes(run, node, at, exporter)

@@ -6,7 +6,7 @@ Every family is a gauge but the few that end in _total by the exporter's own nam
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
@@ -142,18 +142,23 @@ def page(run: Run, node: int, at: float, epoch: float | None = None, speed: floa
 
 
 def families(
-    run: Run, node: int, at: float, epoch: float | None = None, speed: float = 1.0
+    run: Run,
+    node: int,
+    at: float,
+    epoch: float | None = None,
+    speed: float = 1.0,
+    only: Collection[str] = NAMES,
 ) -> list[Family]:
-    """The families of a node at a simulated second."""
+    """The families of a node at a simulated second, or the ones that are named."""
     job, at, size = run.job, max(0.0, at), gpus_per_node(run.job)
-    seen = gauges_of(run, tick_of(run, at), range(node * size, (node + 1) * size))
+    ranks, energy = range(node * size, (node + 1) * size), "nvidia_smi_energy_joules_total" in only
+    seen = gauges_of(run, tick_of(run, at), ranks, energy=energy)
     cards = [((("uuid", uuid(job, each.gpu)),), each) for each in seen]
     origin = started(job) if epoch is None else epoch
-    now = origin + at / speed
     found = [
         Family(f"nvidia_smi_{name}", "gauge", meaning,
                tuple((card, value(job, each)) for card, each in cards))
-        for name, meaning, value in _FIELDS
+        for name, meaning, value in _FIELDS if f"nvidia_smi_{name}" in only
     ]  # fmt: skip
     found.append(
         Family("nvidia_smi_energy_joules_total", "counter",
@@ -167,8 +172,13 @@ def families(
                tuple((card, _recovery(run, each.gpu, at)) for card, each in cards))
     )  # fmt: skip
     found.append(_info(job, node, [each.gpu for each in seen]))
-    found += _errors(run, node, at, origin, speed)
-    found += [
+    found += [*_errors(run, node, at, origin, speed), *_own(origin + at / speed)]
+    return [family for family in found if family.name in only]
+
+
+def _own(now: float) -> list[Family]:
+    """What the exporter says of itself."""
+    return [
         Family("nvidia_smi_last_collect_success", "gauge",
                "Whether the most recent collection succeeded (1) or not (0)", (((), 1),)),
         Family("nvidia_smi_last_collect_success_timestamp_seconds", "gauge",
@@ -180,7 +190,6 @@ def families(
         Family("nvidia_smi_nvml_return_code", "gauge",
                "NVML return code of the most recent collection (0 = success)", (((), 0),)),
     ]  # fmt: skip
-    return found
 
 
 def uuid(job: Job, gpu: int) -> str:

@@ -101,8 +101,13 @@ def ended_by(run: Run, at: float) -> float:
     return ended if ended < at and not run.timeline.has(number + 1) else 0.0
 
 
-def gauges_of(run: Run, tick: Tick, ranks: Iterable[int]) -> tuple[Gauges, ...]:
-    """The gauges of some GPUs at a moment; one that has fallen off the bus has none."""
+def gauges_of(
+    run: Run, tick: Tick, ranks: Iterable[int], *, energy: bool = True
+) -> tuple[Gauges, ...]:
+    """The gauges of some GPUs at a moment; one that has fallen off the bus has none.
+
+    Without `energy` the joules are 0: they take as long as all others together.
+    """
     job, at, seen = run.job, tick.at, []
     for gpu in ranks:
         fault = tick.faults.get(gpu, HEALTHY)
@@ -112,7 +117,7 @@ def gauges_of(run: Run, tick: Tick, ranks: Iterable[int]) -> tuple[Gauges, ...]:
             tick.done, tick.past, tick.felt,
         )  # fmt: skip
         state = telemetry.latent(job, gpu, at, felt)
-        joules = energy_of(run, at, gpu, done)
+        joules = energy_of(run, at, gpu, done) if energy else 0.0
         seen.append(gauges(job, gpu, at, state, joules, past, fault))
     return tuple(seen)
 

@@ -61,13 +61,19 @@ def flicker(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> f
     return (_draw(seed, stream, knot, gpu) - earlier) * _SCALE
 
 
+@lru_cache(maxsize=20_000)  # a page of each of 2,048 nodes asks for them every 15 seconds
+def _first_draws(seed: int, stream: str, gpu: int) -> tuple[float, ...]:
+    """The draws before the run began, the latest first: they are the same at any moment."""
+    return tuple(_draw(seed, stream, -back, gpu) for back in range(1, _LEVELS_APART + 1))
+
+
 @lru_cache(maxsize=4096)
 def flicker_integral(seed: int, stream: str, at: float, period: float, gpu: int = 0) -> float:
     """The integral of flicker from 0 to `at`, in seconds: the levels' sum telescopes."""
     knot = int(at // period)
     summed = fsum(
-        _draw(seed, stream, knot - back, gpu) - _draw(seed, stream, -back, gpu)
-        for back in range(1, _LEVELS_APART + 1)
+        _draw(seed, stream, knot - back, gpu) - first
+        for back, first in enumerate(_first_draws(seed, stream, gpu), 1)
     )
     share = at / period - knot
     return period * (summed * _SCALE + share * flicker(seed, stream, at, period, gpu))

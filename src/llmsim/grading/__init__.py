@@ -1,0 +1,1 @@
+"""The judge of other people's rules and dashboards: what is empty, what never fires, what pages."""

@@ -1,0 +1,172 @@
+"""Rules and panels in other people's files: Prometheus rule files, PrometheusRules, dashboards.
+
+    items(text, shown)  ->  Item ...      an alert, a recording rule, a panel, or a variable
+
+Grafana's variables are filled in: a time with five minutes, a name with whatever there is.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from llmsim.errors import GradeError
+from llmsim.options.parsing import parse_duration
+from llmsim.typed import Any, Literal, NamedTuple
+
+Kind = Literal["alert", "record", "panel", "variable"]
+
+
+class Item(NamedTuple):
+    """One expression of a file."""
+
+    file: str
+    kind: Kind
+    name: str  # an alert's or a record's, or a panel's title
+    expression: str
+    seconds: float = 0.0  # that an alert waits (`for`)
+    severity: str = ""
+    written: str = ""  # the expression as it stands in the file
+
+
+def items(text: str, shown: str) -> list[Item]:
+    """The expressions of a file, in its order. Raises GradeError where it has none."""
+    loaded = _loaded(text, shown)
+    found: list[Item] = []
+    for document in loaded:
+        if not isinstance(document, dict):
+            continue
+        body = document.get("spec", document) if document.get("kind") else document
+        board = document.get("dashboard", document)
+        if isinstance(body, dict) and isinstance(body.get("groups"), list):
+            found += _rules(body["groups"], shown)
+        elif isinstance(board, dict) and ("panels" in board or "rows" in board):
+            found += _board(board, shown)
+    if not found:
+        raise GradeError(f"{shown} has no rules and no panels.")
+    return found
+
+
+def _loaded(text: str, shown: str) -> list[Any]:
+    if text.lstrip()[:1] == "{":
+        try:
+            return [json.loads(text)]
+        except ValueError as error:
+            raise GradeError(f"{shown} is not JSON: {error}.") from None
+    import yaml
+
+    try:
+        return [*yaml.safe_load_all(text)]
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        said = getattr(error, "problem", None) or "it cannot be read"
+        hint = ": render the template first" if "{{" in text else ""
+        raise GradeError(f"{shown}{line} is not YAML: {said}{hint}.") from None
+
+
+def _rules(groups: Iterable[Any], shown: str) -> Iterator[Item]:
+    for group in groups:
+        rules = group.get("rules") if isinstance(group, dict) else None
+        for rule in rules if isinstance(rules, list) else ():
+            if not isinstance(rule, dict):
+                continue
+            expression = str(rule.get("expr", ""))
+            labels = rule.get("labels") if isinstance(rule.get("labels"), dict) else {}
+            severity = str((labels or {}).get("severity", ""))
+            if "alert" in rule:
+                yield Item(shown, "alert", str(rule["alert"]), expression,
+                           _seconds(rule.get("for", 0)), severity, expression)  # fmt: skip
+            elif "record" in rule:
+                yield Item(shown, "record", str(rule["record"]), expression, 0.0, "", expression)
+
+
+def _seconds(value: Any) -> float:
+    """The seconds of `for`: 5m, 1h30m, 0s."""
+    text = str(value).strip()
+    if text in ("0", "0s", "0m", "None", ""):
+        return 0.0
+    try:
+        return parse_duration(text.replace("w", "d") if "w" not in text else _weeks(text))
+    except ValueError:
+        raise GradeError(f"'{text}' is no time to wait: give one such as 5m.") from None
+
+
+def _weeks(text: str) -> str:
+    number, _, rest = text.partition("w")
+    return f"{7 * int(number)}d{rest}" if number.isdigit() else text
+
+
+def _board(board: dict[str, Any], shown: str) -> Iterator[Item]:
+    """The targets of all panels, nested ones too, and the queries of variables."""
+    templating = board.get("templating")
+    for variable in (templating.get("list") if isinstance(templating, dict) else None) or ():
+        if isinstance(variable, dict) and variable.get("type") == "query":
+            query = variable.get("query")
+            text = str(query.get("query", "")) if isinstance(query, dict) else str(query or "")
+            if expression := _of_variable(text):
+                yield Item(shown, "variable", f"${variable.get('name', '?')}",
+                           filled(expression), written=text)  # fmt: skip
+    panels = list(board.get("panels") or ())
+    for row in board.get("rows") or ():
+        panels += row.get("panels") or () if isinstance(row, dict) else ()
+    for panel in panels:
+        yield from _panel(panel, shown)
+
+
+def _panel(panel: Any, shown: str) -> Iterator[Item]:
+    if not isinstance(panel, dict):
+        return
+    title = str(panel.get("title") or f"panel {panel.get('id', '?')}")
+    for target in panel.get("targets") or ():
+        expression = target.get("expr") if isinstance(target, dict) else None
+        if isinstance(expression, str) and expression.strip():
+            yield Item(shown, "panel", title, filled(expression), written=expression)
+    for nested in panel.get("panels") or ():
+        yield from _panel(nested, shown)
+
+
+def _of_variable(text: str) -> str:
+    """The expression of label_values(EXPR, label) or query_result(EXPR)."""
+    text = text.strip()
+    if found := re.fullmatch(r"label_values\((.+),\s*[\w$]+\s*\)", text, re.DOTALL):
+        return found[1]
+    if found := re.fullmatch(r"query_result\((.+)\)", text, re.DOTALL):
+        return found[1]
+    return ""
+
+
+_TIMES = re.compile(
+    r"\$__(?:interval|rate_interval|range)\b|\$\{__(?:interval|rate_interval|range)\}"
+    r"|\[\[__interval\]\]|\$\{?(?:interval|rate_interval|resolution|step|window)\}?"
+)
+_VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)|\[\[(\w+)(?::\w+)?\]\]")
+_MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')')
+
+
+def filled(expression: str) -> str:
+    """An expression with Grafana's variables filled in: matchers on them match anything."""
+    text = _TIMES.sub("5m", re.sub(r"\$__(?:interval|range)_(?:ms|s)|\$\{__(?:interval|range)_s\}",
+                                   "300", expression))  # fmt: skip
+
+    def free(match: re.Match[str]) -> str:
+        if not _VARIABLE.search(match[3]):
+            return match[0]
+        rest = _VARIABLE.sub(".*", match[3]) if match[2] in ("=~", "=") else '""'
+        return f"{match[1]}{'=~' if match[2] in ('=~', '=') else match[2]}{rest}"
+
+    return _VARIABLE.sub("5", _MATCHER.sub(free, text))
+
+
+def loosened(expression: str, keeps: "Any") -> str:
+    """An expression without the matchers on labels that every site sets in its own way.
+
+    `keeps` says of a label whether its matchers stay.
+    """
+
+    def block(match: re.Match[str]) -> str:
+        found = [each for each in _MATCHER.finditer(match[0])]
+        kept = [each[0] for each in found if keeps(each[1]) or each[1] == "__name__"]
+        return "{" + ",".join(kept) + "}"
+
+    selector = re.compile(r'\{(?:[^{}"\']|"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')*\}')
+    return selector.sub(block, expression)

@@ -1,0 +1,167 @@
+"""What monitoring sees of runs: a healthy one, and one for each kind of incident, as series.
+
+    healthy(seed)  ->  Scenario        two nodes of H100 from the command to the end
+    struck(kind)   ->  Scenario        the same cluster around an incident of this kind
+
+A series is a text with its labels, and a value for each scrape. Of all metrics only the ones that
+somebody asks for are computed.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from llmsim.job.records import Job
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.events import Incident
+from llmsim.run.incident_kinds import KINDS, kind_named
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import Run, run_ended
+from llmsim.telemetry import (
+    discovery,
+    gpu_exporter_page,
+    node_page,
+    trainer_page,
+)
+from llmsim.telemetry.dcgm_counters import OWN, Counter, names
+from llmsim.telemetry.dcgm_page import Exporter, Labels, page
+from llmsim.telemetry.dcgm_versions import Version
+from llmsim.telemetry.exposition import Family, number
+from llmsim.telemetry import dcgm
+from llmsim.typed import NamedTuple
+
+SCRAPE = 30.0  # seconds
+BEFORE, AFTER = 1200.0, 2700.0  # seconds of a scenario around its incident
+START = datetime(2026, 1, 30, 12)
+SEED = 4
+GPU = "H100 80GB HBM3"
+NODES = 2
+_FIELDS = {field.id: field for field in dcgm.FIELDS}
+
+
+class Scenario(NamedTuple):
+    """A stretch of a run that is scraped, and what happens in it."""
+
+    name: str  # healthy, or the kind of the incident
+    run: Run
+    began: float  # the simulated second of the first scrape
+    ended: float
+    struck: float = 0.0  # when the incident strikes
+    over: float = 0.0
+
+    @property
+    def scrapes(self) -> int:
+        """How many scrapes there are."""
+        return int((self.ended - self.began) // SCRAPE) + 1
+
+
+def kinds() -> tuple[str, ...]:
+    """The incidents that a cluster of H100 can have."""
+    return tuple(kind.name for kind in KINDS if kind.needs != "fp16")
+
+
+def _run(seed: int, incident: tuple[str, ...] = (), **asked: object) -> Run:
+    options = Options(
+        seed=seed, start=START, gpu=f"NVIDIA {GPU}", gpus=8 * NODES, recipe="pretrain",
+        incidents="none", incident=incident,
+    )._replace(**asked)  # type: ignore[arg-type]  # any option  # fmt: skip
+    return run_of(plan(options))
+
+
+def healthy(seed: int = SEED) -> Scenario:
+    """A run in which nothing breaks, from its command to its end."""
+    run = _run(seed)
+    return Scenario("healthy", run, 0.0, run_ended(run))
+
+
+def struck(kind: str, seed: int = SEED) -> Scenario:
+    """The same run around an incident."""
+    when = "checkpoint" if kind_named(kind).layer == "storage" else "45%"
+    when = "launch" if kind == "init-fail" else when
+    run = _run(seed, (f"{kind}@{when}:rank=5" if kind_named(kind).node_fault else f"{kind}@{when}",))
+    found = next(
+        event for segment in run.timeline for event in segment.told
+        if isinstance(event, Incident) and event.kind == kind
+    )  # fmt: skip
+    began = max(0.0, found.at // SCRAPE * SCRAPE - BEFORE)
+    return Scenario(kind, run, began, found.at + AFTER, found.at, found.over)
+
+
+# --- series --------------------------------------------------------------------------------------
+
+Series = dict[str, list[str]]
+
+
+def series(
+    scenario: Scenario, wanted: Iterable[str], version: Version, labels: Labels = "none"
+) -> Series:
+    """The values of metrics at each scrape, by series; "_" where a scrape has no sample."""
+    asked = frozenset(wanted)
+    exporter = Exporter(version, _counters(asked), labels, SCRAPE)
+    count, found = scenario.scrapes, Series()
+    for scrape in range(count):
+        at = scenario.began + scrape * SCRAPE
+        for name, value in _samples(scenario, at, asked, exporter):
+            known = found.get(name)
+            if known is None:
+                known = found[name] = []
+            known += ["_"] * (scrape - len(known))
+            known.append(value)
+    for values in found.values():
+        values += ["_"] * (count - len(values))
+    return found
+
+
+def _counters(asked: frozenset[str]) -> tuple[Counter, ...]:
+    """A list with the fields that are asked for, under the names that they are asked by."""
+    made = []
+    for name in asked:
+        identity = names().get(name)
+        if identity in _FIELDS:
+            field = _FIELDS[identity]
+            made.append(Counter(name, field.kind, field.help, identity, field))
+        elif name in OWN:
+            made.append(Counter(name, "counter", "", OWN[name]))
+    label = Counter("DCGM_FI_DRIVER_VERSION", "label", "Driver Version", 1)
+    return (*sorted(made, key=lambda each: (each.id, each.name)), label)
+
+
+def _samples(
+    scenario: Scenario, at: float, asked: frozenset[str], exporter: Exporter
+) -> Iterator[tuple[str, str]]:
+    """The samples of a scrape of every page: the series with its target's labels, and the value."""
+    run, job = scenario.run, scenario.run.job
+    epoch = -scenario.began  # promtool's clock begins with the first scrape, at 0
+    for node in range(job.layout.nodes):
+        if len(exporter.counters) > 1:
+            target = _target(job, node, 0)
+            for line in page(run, node, at, exporter).splitlines():
+                if not line.startswith("#"):
+                    name, _, value = line.rpartition("} ")
+                    yield f"{name},{target}}}", value
+        if any(name.startswith("node_") for name in asked):
+            yield from _plain(node_page.families(run, node, at), asked, _target(job, node, 1))
+        if any(name.startswith("nvidia_smi_") for name in asked):
+            made = gpu_exporter_page.families(run, node, at, epoch, only=asked)
+            yield from _plain(made, asked, _target(job, node, 2))
+        if "up" in asked:
+            for kind in range(3):
+                yield f"up{{{_target(job, node, kind)}}}", "1"
+    if any(name.startswith("trainer_") for name in asked):
+        yield from _plain(trainer_page.families(run, at, epoch), asked, _target(job, 0, 3))
+
+
+def _target(job: Job, node: int, kind: int) -> str:
+    host = dcgm.target(job, 8 * node).partition('"')[2].partition(":")[0]
+    exporter = discovery.KINDS[kind]
+    return f'instance="{host}:{exporter.port}",job="{exporter.job}"'
+
+
+def _plain(
+    families: Iterable[Family], asked: frozenset[str], target: str
+) -> Iterator[tuple[str, str]]:
+    for family in families:
+        if family.name in asked:
+            for labels, value in family.samples:
+                own = "".join(f'{name}="{each}",' for name, each in sorted(labels))
+                yield f"{family.name}{{{own}{target}}}", number(value)

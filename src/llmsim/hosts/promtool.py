@@ -1,0 +1,29 @@
+"""promtool, if it is there: `promtool test rules` on files of ours, in a folder that goes away."""
+
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import which
+
+HINT = (
+    "promtool is not installed, so that no rule was tried on a run: apt install prometheus, "
+    "brew install prometheus, or https://prometheus.io/download."
+)
+
+
+def is_there() -> bool:
+    """Whether there is a promtool on the path."""
+    return which("promtool") is not None
+
+
+def tested(files: Mapping[str, str]) -> str:
+    """What `promtool test rules test.json` says of these files, on both of its outputs."""
+    with tempfile.TemporaryDirectory(prefix="llmsim-grade-") as folder:
+        for name, text in files.items():
+            Path(folder, name).write_text(text, encoding="utf-8")
+        made = subprocess.run(
+            ["promtool", "test", "rules", "test.json"],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    return made.stdout + made.stderr
