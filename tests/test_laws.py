@@ -352,10 +352,11 @@ ROOMS = {
     "telemetry": "catalog dialects errors job model physics run text typed",
     "options": "catalog dialects errors job model run telemetry text typed",
     "planning": "catalog dialects errors job model options physics run text typed",
+    "grading": "catalog errors job options physics planning run telemetry text typed",
     "show": "board catalog dialects errors job options physics run text typed",
     "hosts": "board dialects errors job options planning run show telemetry text typed",
-    "cli": "catalog dialects errors hosts job model options physics planning run show telemetry "
-    "text typed",
+    "cli": "catalog dialects errors grading hosts job model options physics planning run show "
+    "telemetry text typed",
     "fleet": "catalog cli dialects errors hosts job model options physics planning run telemetry "
     "text typed",
 }

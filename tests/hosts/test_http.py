@@ -12,6 +12,7 @@ from llmsim.hosts.http import IDLE, LARGEST_HEAD, READING, WRITING, Answer, Conn
 from llmsim.hosts.serve import Live, Pages, Serving, listening
 from llmsim.options.serving import Listen, parse_listen
 from llmsim.options.table import Options
+from llmsim.run.events import Incident
 from llmsim.telemetry.dcgm_counters import counters
 from llmsim.telemetry.dcgm_page import Exporter
 from llmsim.telemetry.dcgm_versions import version_named
@@ -308,6 +309,20 @@ def test_after_the_last_run_nodes_are_idle_and_runs_follow_one_another() -> None
     assert pages_of(one).answer("/trainer/metrics", "").body == b""
     assert many.at() >= 0.0
     assert many.run.job.run_name != first
+
+
+def test_a_dead_node_does_not_answer_and_its_neighbour_does() -> None:
+    day = Day()
+    live = Live(options(incident=("node-fail@40%:rank=9",)), day)
+    pages = pages_of(live)
+    (dead,) = [
+        event for segment in live.run.timeline for event in segment.told
+        if isinstance(event, Incident)
+    ]  # fmt: skip
+    day.now += dead.at + 60.0
+    for path in ("metrics", "node_exporter/metrics", "nvidia_gpu_exporter/metrics"):
+        assert pages.answer(f"/node/1/{path}", "").status == 503, path
+        assert pages.answer(f"/node/0/{path}", "").status == 200, path
 
 
 # --- addresses -----------------------------------------------------------------------------------

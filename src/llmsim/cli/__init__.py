@@ -9,6 +9,7 @@ from llmsim.errors import (
     FLAG,
     CatalogError,
     ExportError,
+    GradeError,
     OptionError,
     PlanError,
     ServeError,
@@ -21,7 +22,7 @@ from llmsim.options.table import Options, parse_options
 from llmsim.options.wanted import lifted
 
 # Commands that are no show: each has a module of its name here, with a `main` like this one's.
-COMMANDS = ("serve", "smi")
+COMMANDS = ("grade", "serve", "smi")
 # Options that print an answer instead of playing a run.
 QUESTIONS = ("list", "print_config", "print_completions", "print_manpage")
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:
     except (OptionError, PlanError) as error:
         _complain(error.sentence(FLAG))
         return ExitStatus.USAGE
-    except (CatalogError, ExportError, ServeError) as error:
+    except (CatalogError, ExportError, GradeError, ServeError) as error:
         _complain(error.sentence(FLAG))
     except MissingExtraError as error:
         _complain(str(error))

@@ -145,7 +145,7 @@ def _call(node: Node) -> Span:
     name, arguments = function(node), [*node.args]
     if name in _SAME and arguments:
         return bounds(arguments[0])
-    if name in ("quantile_over_time",):
+    if name == "quantile_over_time":
         return bounds(arguments[1])
     if name in ("rate", "irate", "increase"):
         selected = next(selectors(arguments[0]), None)
@@ -211,7 +211,7 @@ def _is_part(node: Node) -> bool:
     if len(above) != 1 or bounds(node.lhs).low < 0:
         return False
     whole = any(name.endswith(("FB_TOTAL", "memory_total_bytes")) for name in below)
-    return above[0] in below and len(below) > 1 or whole and len(below) == 1
+    return (above[0] in below and len(below) > 1) or (whole and len(below) == 1)
 
 
 def _arithmetic(sign: str, left: Span, right: Span) -> Span:
@@ -270,12 +270,12 @@ def outcome(node: Node) -> Outcome:
         return "never" if "never" in parts and not function(node).startswith("absent") else "maybe"
     if name != "BinaryExpr":
         return "maybe"
-    sign, parts = operator(node), (outcome(node.lhs), outcome(node.rhs))
+    sign, left, right = operator(node), outcome(node.lhs), outcome(node.rhs)
     if sign == "or":
-        return "never" if parts == ("never", "never") else "maybe"
+        return "never" if left == right == "never" else "maybe"
     if sign == "unless":
-        return "never" if parts[0] == "never" else "maybe"
-    if "never" in parts:
+        return "never" if left == "never" else "maybe"
+    if "never" in (left, right):
         return "never"
     if sign in COMPARING and not returns_bool(node):
         return compared(sign, bounds(node.lhs), bounds(node.rhs))
@@ -321,6 +321,44 @@ def _conjuncts(node: Node) -> Iterator[Node]:
         yield from _conjuncts(node.rhs)
     else:
         yield node
+
+
+def joined(node: Node) -> tuple[str, str, str] | None:
+    """The two sides of a conjunction without their thresholds, and both joined as they stand.
+
+    None for anything but a conjunction of two vectors.
+    """
+    while kind(node) == "ParenExpr":
+        node = node.expr
+    if kind(node) != "BinaryExpr" or operator(node) != "and":
+        return None
+    left, right = _without_thresholds(node.lhs), _without_thresholds(node.rhs)
+    return left, right, f"({left}) and {_matching(node)} ({right})"
+
+
+def _matching(node: Node) -> str:
+    """The on (...) or ignoring (...) of a binary expression."""
+    matching = getattr(getattr(node, "modifier", None), "matching", None)
+    if matching is None:
+        return ""
+    word = "ignoring" if "exclude" in str(matching.type).lower() else "on"
+    return f"{word} ({', '.join(matching.labels)})"
+
+
+def _without_thresholds(node: Node) -> str:
+    if kind(node) == "ParenExpr":
+        return _without_thresholds(node.expr)
+    if kind(node) == "BinaryExpr" and operator(node) in COMPARING and not returns_bool(node):
+        sides = [node.lhs, node.rhs]
+        vectors = [side for side in sides if [*selectors(side)]]
+        if len(vectors) == 1:
+            return _without_thresholds(vectors[0])
+    if kind(node) == "BinaryExpr" and operator(node) == "and":
+        left, right = _without_thresholds(node.lhs), _without_thresholds(node.rhs)
+        return f"({left}) and {_matching(node)} ({right})"
+    if kind(node) == "BinaryExpr" and operator(node) in ("or", "unless"):
+        return _without_thresholds(node.lhs)
+    return str(node.prettify())
 
 
 def metric_of(selected: Selected) -> Metric | None:

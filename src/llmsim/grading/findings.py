@@ -30,6 +30,7 @@ from llmsim.typed import Literal, NamedTuple
 Code = Literal[
     "syntax", "no-such-metric", "old-name", "not-collected", "no-such-label", "never-fires",
     "always-fires", "unit", "rate-of-gauge", "missing-for", "fires-on-health", "empty",
+    "fails",
 ]  # fmt: skip
 
 
@@ -84,14 +85,19 @@ def _names(item: Item, node: Node, site: Site) -> Iterator[Finding]:
             today = known.todays_name(name, site.version)
             hint = f"; it is called {today}" if today else ""
             yield Finding(item, "no-such-metric", f"no exporter has {name}{hint}.")
-        elif name.startswith(("DCGM_", "dcgm_")) and name not in collected:
-            if not _is_alternative(name, whole, collected):
-                yield from _uncollected(item, name, site)
+        elif _is_dcgms(name) and not _is_alternative(name, whole, collected):
+            yield from _uncollected(item, name, site)
+
+
+def _is_dcgms(name: str) -> bool:
+    return name.startswith(("DCGM_", "dcgm_"))
 
 
 def _is_alternative(name: str, whole: list[Selected], collected: set[str]) -> bool:
-    """Whether another name of the same field stands beside it, as in `new or old`."""
+    """Whether it is collected, or another name of its field beside it is, as in `new or old`."""
     number = names()[name]
+    if name in collected:
+        return True
     return any(each.name in collected and names().get(each.name) == number for each in whole)
 
 
@@ -109,7 +115,7 @@ def _uncollected(item: Item, name: str, site: Site) -> Iterator[Finding]:
 
 
 def _labels(item: Item, node: Node, site: Site) -> Iterator[Finding]:
-    used = {label for label in labels_used(node)}
+    used = set(labels_used(node))
     said: set[tuple[str, str]] = set()
     for selected in selectors(node):
         own = [label for label, _, value in selected.matchers if value not in ("", ".*")]
@@ -229,6 +235,8 @@ def _patience(item: Item, node: Node) -> list[Finding]:
             metric = known.metric_named(selected.name)
             smooth = any(part in word for word in selected.around for part in _SMOOTHING)
             if metric and metric.wavers and not smooth and "count" not in selected.around:
-                text = f"{selected.name} jumps from one scrape to the next: add a `for`, such as 5m."
+                text = (
+                    f"{selected.name} jumps from one scrape to the next: add a `for`, such as 5m."
+                )
                 return [Finding(item, "missing-for", text)]
     return []

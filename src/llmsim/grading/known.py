@@ -49,7 +49,7 @@ _GAUGES: dict[int, tuple[float, float, str, bool]] = {
     **dict.fromkeys(range(1001, 1009), (0, 1, "a ratio from 0 to 1", True)),
     dcgm_counters.OWN[dcgm_counters.HEALTH]: (0, 20, "0, 10 or 20", False),
     dcgm_counters.OWN[dcgm_counters.XID_COUNT]: (0, inf, "", False),
-    dcgm_counters.OWN[dcgm_counters.CLOCK_EVENTS]: (0, inf, "", True),
+    dcgm_counters.OWN[dcgm_counters.CLOCK_EVENTS]: (0, inf, "", False),
 }  # fmt: skip
 # The most that a counter rises in a second.
 _COUNTERS: dict[int, tuple[float, str]] = {

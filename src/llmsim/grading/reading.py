@@ -164,7 +164,7 @@ def loosened(expression: str, keeps: "Any") -> str:
     """
 
     def block(match: re.Match[str]) -> str:
-        found = [each for each in _MATCHER.finditer(match[0])]
+        found = list(_MATCHER.finditer(match[0]))
         kept = [each[0] for each in found if keeps(each[1]) or each[1] == "__name__"]
         return "{" + ",".join(kept) + "}"
 

@@ -10,14 +10,18 @@ somebody asks for are computed.
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from llmsim.catalog.gpus import has_fast_link, is_nvidia
+from llmsim.catalog.records import gpus
 from llmsim.job.records import Job
 from llmsim.options.table import Options
+from llmsim.physics.hardware.host import CALM
 from llmsim.planning.plan import plan
 from llmsim.run.events import Incident
 from llmsim.run.incident_kinds import KINDS, kind_named
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run, run_ended
 from llmsim.telemetry import (
+    dcgm,
     discovery,
     gpu_exporter_page,
     node_page,
@@ -27,15 +31,16 @@ from llmsim.telemetry.dcgm_counters import OWN, Counter, names
 from llmsim.telemetry.dcgm_page import Exporter, Labels, page
 from llmsim.telemetry.dcgm_versions import Version
 from llmsim.telemetry.exposition import Family, number
-from llmsim.telemetry import dcgm
+from llmsim.telemetry.samples import tick_of
 from llmsim.typed import NamedTuple
 
 SCRAPE = 30.0  # seconds
 BEFORE, AFTER = 1200.0, 2700.0  # seconds of a scenario around its incident
 START = datetime(2026, 1, 30, 12)
 SEED = 4
-GPU = "H100 80GB HBM3"
 NODES = 2
+STEPS = 1800  # of the run, which are about three hours
+CORES = 8  # of a node that are looked at
 _FIELDS = {field.id: field for field in dcgm.FIELDS}
 
 
@@ -55,17 +60,33 @@ class Scenario(NamedTuple):
         return int((self.ended - self.began) // SCRAPE) + 1
 
 
+# What node_exporter's page of ours has of InfiniBand.
+INFINIBAND = (
+    "port_data_received_bytes_total", "port_data_transmitted_bytes_total",
+    "port_packets_received_total", "port_packets_transmitted_total", "link_downed_total",
+    "link_error_recovery_total", "port_errors_received_total", "port_discards_received_total",
+    "port_discards_transmitted_total", "port_transmit_wait_total", "state_id",
+    "physical_state_id", "rate_bytes_per_second",
+)  # fmt: skip
+
+
 def kinds() -> tuple[str, ...]:
     """The incidents that a cluster of H100 can have."""
     return tuple(kind.name for kind in KINDS if kind.needs != "fp16")
 
 
-def _run(seed: int, incident: tuple[str, ...] = (), **asked: object) -> Run:
-    options = Options(
-        seed=seed, start=START, gpu=f"NVIDIA {GPU}", gpus=8 * NODES, recipe="pretrain",
-        incidents="none", incident=incident,
-    )._replace(**asked)  # type: ignore[arg-type]  # any option  # fmt: skip
-    return run_of(plan(options))
+def _gpu() -> str:
+    """The first listed GPU of NVIDIA's with NVLink and a limit of 700 W."""
+    return next(
+        gpu.name for gpu in gpus() if is_nvidia(gpu) and has_fast_link(gpu) and gpu.tdp_watts == 700
+    )
+
+
+def _run(seed: int, incident: tuple[str, ...] = ()) -> Run:
+    return run_of(plan(Options(
+        seed=seed, start=START, gpu=_gpu(), gpus=8 * NODES, recipe="pretrain",
+        incidents="none", incident=incident, steps=STEPS,
+    )))  # fmt: skip
 
 
 def healthy(seed: int = SEED) -> Scenario:
@@ -74,17 +95,16 @@ def healthy(seed: int = SEED) -> Scenario:
     return Scenario("healthy", run, 0.0, run_ended(run))
 
 
-def struck(kind: str, seed: int = SEED) -> Scenario:
-    """The same run around an incident."""
-    when = "checkpoint" if kind_named(kind).layer == "storage" else "45%"
-    when = "launch" if kind == "init-fail" else when
-    run = _run(seed, (f"{kind}@{when}:rank=5" if kind_named(kind).node_fault else f"{kind}@{when}",))
-    found = next(
-        event for segment in run.timeline for event in segment.told
-        if isinstance(event, Incident) and event.kind == kind
-    )  # fmt: skip
-    began = max(0.0, found.at // SCRAPE * SCRAPE - BEFORE)
-    return Scenario(kind, run, began, found.at + AFTER, found.at, found.over)
+def struck(kind: str, seed: int = SEED) -> Scenario | None:
+    """The same run around an incident; None where it cannot have that one."""
+    asked = f"{kind}@45%" + ":rank=5" * kind_named(kind).node_fault
+    run = _run(seed, (asked,))
+    for segment in run.timeline:
+        for event in segment.told:
+            if isinstance(event, Incident) and event.kind == kind:
+                began = max(0.0, event.at // SCRAPE * SCRAPE - BEFORE)
+                return Scenario(kind, run, began, event.at + AFTER, event.at, event.over)
+    return None
 
 
 # --- series --------------------------------------------------------------------------------------
@@ -105,11 +125,18 @@ def series(
             known = found.get(name)
             if known is None:
                 known = found[name] = []
-            known += ["_"] * (scrape - len(known))
+            known += gone(known, scrape)
             known.append(value)
     for values in found.values():
-        values += ["_"] * (count - len(values))
+        values.extend(gone(values, count))
     return found
+
+
+def gone(values: list[str], count: int) -> list[str]:
+    """What is missing up to this number of scrapes: a series that ends is marked as stale."""
+    missing = count - len(values)
+    first = ["stale"] if values and missing else ["_"] * min(1, missing)
+    return first + ["_"] * (missing - 1)
 
 
 def _counters(asked: frozenset[str]) -> tuple[Counter, ...]:
@@ -140,15 +167,23 @@ def _samples(
                     name, _, value = line.rpartition("} ")
                     yield f"{name},{target}}}", value
         if any(name.startswith("node_") for name in asked):
-            yield from _plain(node_page.families(run, node, at), asked, _target(job, node, 1))
+            seen = [each for each in node_page.families(run, node, at) if each.name in asked]
+            yield from _plain(map(_few_cores, seen), asked, _target(job, node, 1))
         if any(name.startswith("nvidia_smi_") for name in asked):
             made = gpu_exporter_page.families(run, node, at, epoch, only=asked)
             yield from _plain(made, asked, _target(job, node, 2))
         if "up" in asked:
+            dead = tick_of(run, at).troubles.get(node, CALM).silent
             for kind in range(3):
-                yield f"up{{{_target(job, node, kind)}}}", "1"
+                yield f"up{{{_target(job, node, kind)}}}", str(int(not dead))
     if any(name.startswith("trainer_") for name in asked):
         yield from _plain(trainer_page.families(run, at, epoch), asked, _target(job, 0, 3))
+
+
+def _few_cores(family: Family) -> Family:
+    """The samples of the first cores alone: promtool loads 10,000 samples for a query at most."""
+    few = tuple(each for each in family.samples if int(dict(each[0]).get("cpu", 0)) < CORES)
+    return family._replace(samples=few)
 
 
 def _target(job: Job, node: int, kind: int) -> str:

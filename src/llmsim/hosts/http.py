@@ -21,7 +21,7 @@ SWEEP = 0.5  # seconds between two looks for clients that are late
 _REASONS = {
     200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
     408: "Request Timeout", 414: "URI Too Long", 431: "Request Header Fields Too Large",
-    500: "Internal Server Error", 505: "HTTP Version Not Supported",
+    500: "Internal Server Error", 503: "Service Unavailable", 505: "HTTP Version Not Supported",
 }  # fmt: skip
 LONGEST_LINE = 4_096  # bytes of "GET /path HTTP/1.1"
 

@@ -36,6 +36,7 @@ from llmsim.show.pace import Pace
 from llmsim.show.player import beginning
 from llmsim.telemetry import discovery, gpu_exporter_page, node_page, trainer_page
 from llmsim.telemetry.dcgm_page import Exporter, page
+from llmsim.telemetry.samples import is_silent
 from llmsim.typed import NamedTuple
 
 INDEX = """<html>
@@ -47,6 +48,8 @@ INDEX = """<html>
 			</body>
 			</html>"""
 NOT_FOUND = Answer(b"404 page not found\n", 404)
+# A node that is dead does not answer; a scrape fails either way, and `up` is 0.
+DEAD = Answer(b"the node does not answer\n", 503)
 
 
 class Serving(NamedTuple):
@@ -114,15 +117,15 @@ class Pages:
             text = self._text(path, host)
         except (ArithmeticError, LookupError, TypeError, ValueError):
             return Answer(b"internal server error\n", 500)
-        if text is None:
-            return NOT_FOUND
+        if text is None or isinstance(text, Answer):
+            return text or NOT_FOUND
         kind = "application/json" if path.startswith("/sd") else "text/plain; charset=utf-8"
         if path == "/":
             kind = "text/html; charset=utf-8"
         more = (("X-Registry-Available", "true"),) if path == "/health" else ()
         return Answer(text.encode(), kind=kind, more=more)
 
-    def _text(self, path: str, host: str) -> str | None:
+    def _text(self, path: str, host: str) -> str | Answer | None:
         if path == "/":
             return INDEX
         if path == "/health":
@@ -143,9 +146,12 @@ class Pages:
             return None
         return self._node("/".join(parts[3:]), node, at)
 
-    def _node(self, what: str, node: int, at: float) -> str | None:
+    def _node(self, what: str, node: int, at: float) -> str | Answer | None:
         """A page of a node, by the end of its path."""
-        live = self.live
+        live, at = self.live, float(int(at))  # nodes that are asked in one second share its work
+        every = self.serving.exporter.collect
+        if is_silent(live.run, node, at // every * every if every else at):
+            return DEAD
         kinds = {kind.path: kind.name for kind in discovery.kinds_of(live.run.job) if kind.path}
         kind = kinds.get(what)
         if kind == "dcgm":

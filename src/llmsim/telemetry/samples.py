@@ -74,6 +74,7 @@ class Tick(NamedTuple):
     faults: dict[int, Fault]  # of ranks whose GPU has or had something wrong
     troubles: dict[int, Trouble]  # of nodes
     odd: frozenset[int]  # ranks whose GPUs have had loads of their own
+    known: dict[tuple[int, bool], Gauges]  # what was computed already, by rank
 
 
 def tick_of(run: Run, at: float) -> Tick:
@@ -89,7 +90,7 @@ def tick_of(run: Run, at: float) -> Tick:
         done = (telemetry.Load("idle", over), *done)
     felt = tuple(telemetry.recent(run.job, done, at))
     past = spent(done, at)
-    made = Tick(at, done, past, felt, faults(run, at), troubles(run, at), odd(run, at))
+    made = Tick(at, done, past, felt, faults(run, at), troubles(run, at), odd(run, at), {})
     run.memo["tick"] = made
     return made
 
@@ -113,12 +114,15 @@ def gauges_of(
         fault = tick.faults.get(gpu, HEALTHY)
         if fault.lost or tick.troubles.get(gpu // gpus_per_node(job), CALM).silent:
             continue
-        done, past, felt = _own(run, tick, gpu) if gpu in tick.odd else (
-            tick.done, tick.past, tick.felt,
-        )  # fmt: skip
-        state = telemetry.latent(job, gpu, at, felt)
-        joules = energy_of(run, at, gpu, done) if energy else 0.0
-        seen.append(gauges(job, gpu, at, state, joules, past, fault))
+        made = tick.known.get((gpu, energy))
+        if made is None:
+            done, past, felt = _own(run, tick, gpu) if gpu in tick.odd else (
+                tick.done, tick.past, tick.felt,
+            )  # fmt: skip
+            state = telemetry.latent(job, gpu, at, felt)
+            joules = energy_of(run, at, gpu, done) if energy else 0.0
+            made = tick.known[gpu, energy] = gauges(job, gpu, at, state, joules, past, fault)
+        seen.append(made)
     return tuple(seen)
 
 
@@ -130,6 +134,11 @@ def _own(
     if over := ended_by(run, tick.at):
         done = (telemetry.Load("idle", over), *done)
     return done, spent(done, tick.at), tuple(telemetry.recent(run.job, done, tick.at))
+
+
+def is_silent(run: Run, node: int, at: float) -> bool:
+    """Whether a node is dead at a moment, so that none of its pages answers."""
+    return tick_of(run, at).troubles.get(node, CALM).silent
 
 
 def host_of(run: Run, tick: Tick, node: int) -> Host | None:

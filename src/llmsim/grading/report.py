@@ -1,0 +1,156 @@
+"""The verdict as a table for people, as JSON for programs, and as JUnit XML for a CI."""
+
+import json
+from collections.abc import Iterator
+from textwrap import wrap
+from xml.sax.saxutils import escape, quoteattr
+
+from llmsim.grading.findings import Finding
+from llmsim.grading.judge import Noticed, Verdict
+from llmsim.grading.reading import Item
+
+
+def table(verdict: Verdict, width: int) -> str:
+    """What is wrong, file by file, then which incident is noticed by what."""
+    parts = []
+    for file in dict.fromkeys(item.file for item in verdict.items):
+        mine = [finding for finding in verdict.findings if finding.item.file == file]
+        parts.append(f"{file}: {_counted(verdict.items, file)}, {_found(len(mine))}\n")
+        parts += [_row(finding, width) for finding in mine]
+    if verdict.incidents:
+        parts.append("\nincidents, and the alert that notices each\n")
+        parts += [_noticed(each, width) for each in verdict.incidents]
+    if verdict.unjudged:
+        names = ", ".join(verdict.unjudged)
+        text = f"not tried, for they ask for what no page of ours has: {names}"
+        parts.append("\n" + "\n".join(wrap(text, width)) + "\n")
+    return "".join(parts)
+
+
+def _counted(items: tuple[Item, ...], file: str) -> str:
+    kinds = [item.kind for item in items if item.file == file]
+    words = (("alert", "alert"), ("record", "recording rule"), ("panel", "panel query"),
+             ("variable", "variable"))  # fmt: skip
+    said = [
+        f"{kinds.count(kind)} {_plural(word, kinds.count(kind))}"
+        for kind, word in words if kind in kinds
+    ]  # fmt: skip
+    return ", ".join(said)
+
+
+def _plural(word: str, count: int) -> str:
+    if count == 1:
+        return word
+    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+
+
+def _found(count: int) -> str:
+    return "nothing wrong" if not count else f"{count} {_plural('finding', count)}"
+
+
+def _row(finding: Finding, width: int) -> str:
+    head = f"  {finding.code:<16}{finding.item.name}: "
+    lines = wrap(head + finding.text, width, subsequent_indent=" " * 18, drop_whitespace=True)
+    return "\n".join(lines) + "\n"
+
+
+def _noticed(noticed: Noticed, width: int) -> str:
+    if noticed.alerts:
+        said = ", ".join(f"{name} {_after(seconds)}" for name, seconds in noticed.alerts[:4])
+        more = len(noticed.alerts) - 4
+        said += f" and {more} more" if more > 0 else ""
+    elif noticed.advice:
+        said = f"nobody; this would: {noticed.advice}"
+    else:
+        said = "nobody, and no public rule that we know of"
+    text = f"  {noticed.kind:<16}{said}"
+    return "\n".join(wrap(text, width, subsequent_indent=" " * 18)) + "\n"
+
+
+def _after(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"+{minutes}m{rest:02d}s" if minutes else f"+{rest}s"
+
+
+# --- for programs --------------------------------------------------------------------------------
+
+
+def as_json(verdict: Verdict, tried: bool) -> str:
+    """The verdict as one object: findings, incidents, and what was not judged."""
+    made = {
+        "schema_version": 1,
+        "wrong": bool(verdict.findings),
+        "tried_on_runs": tried,
+        "items": [
+            {"file": item.file, "kind": item.kind, "name": item.name} for item in verdict.items
+        ],
+        "findings": [
+            {
+                "file": each.item.file, "kind": each.item.kind, "name": each.item.name,
+                "code": each.code, "text": each.text,
+                "expression": each.item.written or each.item.expression,
+            }
+            for each in verdict.findings
+        ],
+        "incidents": [
+            {
+                "kind": each.kind,
+                "noticed_by": [
+                    {"alert": name, "after_seconds": round(after, 1)}
+                    for name, after in each.alerts
+                ],
+                "advice": each.advice or None,
+            }
+            for each in verdict.incidents
+        ],
+        "not_tried": list(verdict.unjudged),
+    }  # fmt: skip
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_junit(verdict: Verdict) -> str:
+    """The verdict as JUnit XML: a suite a file, a case an expression."""
+    files = [*dict.fromkeys(item.file for item in verdict.items)]
+    failed = {(each.item.file, _case(each.item)) for each in verdict.findings}
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>\n',
+        (
+            f'<testsuites name="llmsim grade" tests="{len(verdict.items)}" '
+            f'failures="{len(failed)}">\n'
+        ),
+    ]
+    for file in files:
+        cases = [item for item in verdict.items if item.file == file]
+        mine = sum(1 for each, _ in failed if each == file)
+        lines.append(
+            f'  <testsuite name={quoteattr(file)} tests="{len(cases)}" failures="{mine}">\n'
+        )
+        for item in cases:
+            lines += _junit_case(item, verdict)
+        lines.append("  </testsuite>\n")
+    return "".join([*lines, "</testsuites>\n"])
+
+
+def _case(item: Item) -> str:
+    return f"{item.kind} {item.name}: {item.expression}"
+
+
+def _junit_case(item: Item, verdict: Verdict) -> Iterator[str]:
+    head = f"    <testcase classname={quoteattr(item.file)} name={quoteattr(_clean(_case(item)))}"
+    found = [
+        each for each in verdict.findings
+        if each.item.file == item.file and _case(each.item) == _case(item)
+    ]  # fmt: skip
+    if not found:
+        yield f"{head}/>\n"
+        return
+    yield f"{head}>\n"
+    text = "\n".join(each.text for each in found)
+    message = quoteattr(_clean(found[0].text))
+    yield f"      <failure type={quoteattr(found[0].code)} message={message}>"
+    yield f"{escape(_clean(text))}</failure>\n    </testcase>\n"
+
+
+def _clean(text: str) -> str:
+    """A text without the control characters that XML does not have."""
+    return "".join(c if c >= " " or c in "\n\t" else " " for c in text)

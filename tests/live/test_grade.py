@@ -1,0 +1,177 @@
+"""The judge of rules and dashboards, with the real promtool: mistakes, sound files, public ones."""
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from llmsim.grading import scenarios, trials
+from llmsim.grading.findings import Site, static
+from llmsim.grading.judge import Verdict, judge
+from llmsim.grading.public_rules import RULES
+from llmsim.grading.reading import Item, items
+from llmsim.grading.scenarios import SCRAPE
+from llmsim.hosts import promtool
+from llmsim.run.timeline import run_ended
+from llmsim.telemetry.dcgm_counters import counters
+from llmsim.telemetry.dcgm_versions import version_named
+from tests.live.planted import MISTAKES, SOUND, Planted, text_of
+
+pytestmark = pytest.mark.live
+
+
+def site(version: str = "4.8.2", which: str = "any") -> Site:
+    """A site with an exporter of this release."""
+    layout = version_named(version)
+    return Site(layout, counters("full" if which == "any" else which, layout),
+                strict=which == "default")  # fmt: skip
+
+
+# --- mistakes ------------------------------------------------------------------------------------
+
+
+@cache
+def tried() -> Verdict:
+    """All mistakes of today's exporter, judged together."""
+    found = []
+    for number, planted in enumerate(MISTAKES):
+        if (planted.version, planted.counters) == ("4.8.2", "any"):
+            found += items(text_of(planted, f"mistake {number}"), f"{number}.yml")
+    return judge(found, site(), promtool.tested)
+
+
+@pytest.mark.parametrize("planted", MISTAKES, ids=lambda planted: planted.expression)
+def test_a_planted_mistake_is_found(planted: Planted) -> None:
+    if (planted.version, planted.counters) == ("4.8.2", "any"):
+        name = f"{MISTAKES.index(planted)}.yml"
+        found = [each for each in tried().findings if each.item.file == name]
+    else:
+        (item,) = items(text_of(planted), "planted.yml")
+        found = static(item, site(planted.version, planted.counters))
+    said = [each.text for each in found if each.code == planted.code]
+    assert any(planted.said in text for text in said), found
+
+
+def test_nothing_is_said_of_sound_files() -> None:
+    whole = [item for name, text in SOUND.items() for item in items(text, name)]
+    verdict = judge(whole, site(), promtool.tested)
+    assert len(SOUND) == 10
+    assert [(each.item.file, each.item.name, each.text) for each in verdict.findings] == []
+    assert verdict.unjudged == ("Pods",)
+    noticed = {each.kind: [name for name, _ in each.alerts] for each in verdict.incidents}
+    for kind, name in (("hbm-ecc", "Ecc"), ("gpu-lost", "Gone"), ("thermal", "Hot"),
+                       ("nccl-timeout", "Stall"), ("link-flap", "LinkDowned"),
+                       ("node-fail", "Down")):  # fmt: skip
+        assert name in noticed[kind], kind
+
+
+# --- public rules --------------------------------------------------------------------------------
+
+
+@cache
+def public() -> Verdict:
+    """The public rules, judged together."""
+    made = [Item("public", "alert", each.name, each.expression, each.seconds) for each in RULES]
+    return judge(made, site(), promtool.tested)
+
+
+MATCHES = [(rule, kind) for rule in RULES for kind in rule.kinds if not rule.wrong]
+
+
+def test_forty_public_rules_have_an_incident() -> None:
+    assert len({rule.name for rule, _ in MATCHES}) >= 40
+
+
+@pytest.mark.parametrize(("rule", "kind"), MATCHES, ids=lambda each: getattr(each, "name", each))
+def test_a_public_rule_fires_in_its_incident(rule: object, kind: str) -> None:
+    """Within its `for` and two scrapes, and the time that the expression itself looks back."""
+    mine = next(each for each in RULES if each is rule)
+    noticed = next(each for each in public().incidents if each.kind == kind)
+    after = dict(noticed.alerts).get(mine.name)
+    assert after is not None, f"{mine.name} does not notice {kind}"
+    assert after <= mine.seconds + mine.looks + 2 * SCRAPE
+
+
+def test_public_rules_are_silent_on_a_healthy_run_unless_they_are_known_to_be_wrong() -> None:
+    fired = {each.item.name for each in public().findings if each.code == "fires-on-health"}
+    assert fired <= {rule.name for rule in RULES if rule.wrong}
+
+
+def test_public_rules_are_silent_over_thirty_healthy_days() -> None:
+    """Thirty runs of other seeds; from each a third of an hour in each of its phases."""
+    numbered = [
+        (number, Item("public", "alert", rule.name, rule.expression, rule.seconds))
+        for number, rule in enumerate(RULES) if not rule.wrong
+    ]  # fmt: skip
+    wanted = frozenset(
+        word for rule in RULES for word in rule.expression.replace("(", " ").replace("[", " ")
+        .replace("{", " ").replace(")", " ").split() if "_" in word or word == "up"
+    )  # fmt: skip
+    made, days = [], 0.0
+    for seed in range(100, 130):
+        whole = scenarios.healthy(seed)
+        days += run_ended(whole.run) / 86_400
+        part = whole._replace(name=f"healthy {seed}", ended=min(whole.ended, 3600.0))
+        seen = scenarios.series(part, wanted, site().version)
+        asked = trials.firing(part, [number for number, _ in numbered])
+        made.append(trials.Trial(part, seen, asked))
+    said = promtool.tested(trials.files(made, trials.rules(numbered)))
+    assert trials.broken(said) == {}
+    assert [(each.tag, RULES[each.alert].name) for each in trials.answers(said)] == []
+    assert days > 0
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def graded(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    """What `llmsim grade` says."""
+    environment = {"PATH": path} if path is not None else None
+    return subprocess.run(
+        [sys.executable, "-m", "llmsim", "grade", *arguments],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+
+
+def test_the_command_says_what_is_wrong_as_table_json_and_junit(tmp_path: Path) -> None:
+    bad, good = tmp_path / "bad.yml", tmp_path / "good.yml"
+    bad.write_text(text_of(MISTAKES[8], "Hot"))
+    good.write_text(SOUND["memory.yml"])
+    report = tmp_path / "report.xml"
+    made = graded("--no-runs", "--json", "--junit", str(report), str(bad), str(good))
+    assert made.returncode == 1
+    told = json.loads(made.stdout)
+    assert [each["code"] for each in told["findings"]] == ["no-such-metric"]
+    assert told["wrong"] is True
+    suites = ET.parse(report).getroot()
+    assert suites.attrib["failures"] == "1"
+    assert [each.attrib["failures"] for each in suites] == ["1", "0"]
+    assert graded("--no-runs", str(good)).returncode == 0
+    assert "DCGM_FI_DEV_GPU_TEMP" in graded("--no-runs", str(bad)).stdout
+
+
+def test_without_promtool_it_says_how_to_get_it(tmp_path: Path) -> None:
+    good = tmp_path / "good.yml"
+    good.write_text(SOUND["memory.yml"])
+    made = graded(str(good), path="/nowhere")
+    assert made.returncode == 0
+    assert "apt install prometheus" in made.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("groups: [", "is not YAML"), ("{", "is not JSON"), ("a: 1\n", "has no rules and no panels"),
+     ("{{- if x }}\na: b: c\n", "render the template first")],
+)  # fmt: skip
+def test_what_is_no_file_of_rules_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "x.yml"
+    path.write_text(text)
+    made = graded(str(path))
+    assert made.returncode == 1
+    assert made.stdout == ""
+    assert said in made.stderr
+    assert made.stderr.count("\n") == 1
