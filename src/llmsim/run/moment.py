@@ -116,14 +116,32 @@ def energy(run: Run, at: float, gpu: int) -> float:
     return energy_of(run, at, gpu, tuple(loads(run, at, gpu)))
 
 
+MARK_EVERY = 32  # loads from one remembered total to the next
+
+
 def energy_of(run: Run, at: float, gpu: int, latest_first: tuple[Load, ...]) -> float:
     """The same, for callers that have asked for the loads until that moment already."""
-    known: dict[int, list[float]] = run.memo.setdefault("energy", {})
-    totals = known.setdefault(gpu, [0.0])
-    done = latest_first[::-1]
-    for index in range(len(totals) - 1, len(done) - 1):
-        totals.append(
-            totals[-1] + telemetry.energy(run.job, gpu, done[index], done[index + 1].began)
-        )
-    last = len(done) - 1
-    return totals[last] + telemetry.energy(run.job, gpu, done[last], at)
+    last = len(latest_first) - 1
+    before = _joules_before(run, gpu, latest_first, last)
+    return before + telemetry.energy(run.job, gpu, latest_first[0], at)
+
+
+def _joules_before(run: Run, gpu: int, latest_first: tuple[Load, ...], last: int) -> float:
+    """Joules of a GPU until its load of this number, counted from the launch, begins.
+
+    The latest total is remembered, and some on the way, so that time may go back as well.
+    """
+    known: dict[int, tuple[list[float], list[float]]] = run.memo.setdefault("energy", {})
+    marks, latest = known.setdefault(gpu, ([0.0], [0, 0.0]))
+    if latest[0] <= last:
+        index, total = int(latest[0]), latest[1]
+    else:
+        index, total = last - last % MARK_EVERY, marks[last // MARK_EVERY]
+    for number in range(index, last):
+        load, after = latest_first[last - number], latest_first[last - number - 1]
+        total += telemetry.energy(run.job, gpu, load, after.began)
+        if (number + 1) % MARK_EVERY == 0 and len(marks) == (number + 1) // MARK_EVERY:
+            marks.append(total)
+    if last > latest[0]:
+        latest[:] = [last, total]
+    return total
