@@ -233,6 +233,23 @@ def exports() -> list[Figure]:
     ]  # fmt: skip
 
 
+def pages() -> list[Figure]:
+    """A node's live page, and a large cluster that is scraped every 15 seconds for a day."""
+    from tools.bench_pages import measured, page_microseconds
+
+    known, anew = page_microseconds()
+    day = measured()
+    share, memory = max(day["share 12"], day["share 24"]), day["MB 24"]
+    return [
+        Figure("a live page", known, "us", known / 100, "100 us, of gauges that are known", 1),
+        Figure("with its gauges", anew, "us", anew / 1500, "1.5 ms, eight GPUs computed anew", 1),
+        Figure("2,048 nodes", share * 100, "%", share / 0.25, "a quarter of a core", 1),
+        Figure("their memory", memory, "MB", memory / 300, "300 MB after a day", 1),
+        Figure("its growth", memory - day["MB 12"], "MB", memory / day["MB 12"],
+               "the memory after half a day", 1.2),
+    ]  # fmt: skip
+
+
 def figures() -> list[Figure]:
     """Everything that is measured."""
     return [
@@ -243,6 +260,7 @@ def figures() -> list[Figure]:
         long_run(),
         watched(),
         *exports(),
+        *pages(),
     ]
 
 

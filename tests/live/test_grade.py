@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 from llmsim.grading import scenarios, trials
+from llmsim.grading.expressions import parsed, selectors
 from llmsim.grading.findings import Site, static
 from llmsim.grading.judge import Verdict, judge
+from llmsim.grading.known import is_meaningful
 from llmsim.grading.public_rules import RULES
-from llmsim.grading.reading import Item, items
+from llmsim.grading.reading import Item, filled, items, loosened
 from llmsim.grading.scenarios import SCRAPE
 from llmsim.hosts import promtool
 from llmsim.run.timeline import run_ended
 from llmsim.telemetry.dcgm_counters import counters
 from llmsim.telemetry.dcgm_versions import version_named
+from tests.live.panels import EMPTY, METRICSQL, PANELS
 from tests.live.planted import MISTAKES, SOUND, Planted, text_of
 
 pytestmark = pytest.mark.live
@@ -123,6 +126,32 @@ def test_public_rules_are_silent_over_thirty_healthy_days() -> None:
     assert trials.broken(said) == {}
     assert [(each.tag, RULES[each.alert].name) for each in trials.answers(said)] == []
     assert days > 0
+
+
+# --- dashboards ----------------------------------------------------------------------------------
+
+
+def test_expressions_of_public_dashboards_return_data() -> None:
+    """Each of them on a healthy run, or on a list with the reason."""
+    made = [
+        Item(source, "panel", expression[:40], filled(expression)) for source, expression in PANELS
+    ]
+    healthy = scenarios.healthy()
+    names = frozenset(each.name for item in made for each in selectors(parsed(item.expression)))
+    asked = tuple(
+        trials.Question(f"panel {number}", f"count({loosened(item.expression, is_meaningful)})",
+                        healthy.ended // 2 // SCRAPE * SCRAPE)
+        for number, item in enumerate(made)
+    )  # fmt: skip
+    series = scenarios.series(healthy, names, site().version, "exported")
+    said = promtool.tested(trials.files([trials.Trial(healthy, series, asked)], trials.rules([])))
+    assert [*trials.failed(said)] == []
+    answered = {each.tag for each in trials.answers(said)}
+    empty = {made[number].file for number in range(len(made)) if f"panel {number}" not in answered}
+    assert empty == {*EMPTY}
+    for source, expression in METRICSQL:
+        (found,) = static(Item(source, "panel", "x", filled(expression)), site())
+        assert found.code == "syntax"
 
 
 # --- the command ---------------------------------------------------------------------------------

@@ -164,9 +164,11 @@ def loosened(expression: str, keeps: "Any") -> str:
     """
 
     def block(match: re.Match[str]) -> str:
+        if match[0][0] != "{":
+            return match[0]  # a text, whatever stands in it
         found = list(_MATCHER.finditer(match[0]))
         kept = [each[0] for each in found if keeps(each[1]) or each[1] == "__name__"]
         return "{" + ",".join(kept) + "}"
 
-    selector = re.compile(r'\{(?:[^{}"\']|"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')*\}')
-    return selector.sub(block, expression)
+    text = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
+    return re.sub(rf"\{{(?:[^{{}}\"']|{text})*\}}|{text}", block, expression)

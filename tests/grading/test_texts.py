@@ -1,0 +1,164 @@
+"""The judge's texts: Grafana's variables, what promtool says, the reports. No parser is needed."""
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from llmsim.grading import known, trials
+from llmsim.grading.findings import Finding
+from llmsim.grading.judge import Noticed, Verdict
+from llmsim.grading.known import metric_named, right_label, todays_name
+from llmsim.grading.public_rules import RULES
+from llmsim.grading.reading import Item, filled, items, loosened
+from llmsim.grading.report import as_json, as_junit, table
+from llmsim.grading.scenarios import SCRAPE, gone, kinds
+from llmsim.run.incident_kinds import NAMES
+from llmsim.telemetry.dcgm_versions import version_named
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # Grafana 12239, deepops, GCP, AWS and soperator.
+        ('x{instance=~"$instance", gpu=~"$gpu"}', 'x{instance=~".*", gpu=~".*"}'),
+        ('x{instance="$hostname:9400"}', 'x{instance=~".*:9400"}'),
+        ("avg_over_time(x[${__interval}])", "avg_over_time(x[5m])"),
+        ("rate(x[$__rate_interval])", "rate(x[5m])"),
+        ('x{Hostname=~"${Hostname}"}', 'x{Hostname=~".*"}'),
+        ('x{Hostname=~"${Hostname:regex}"}', 'x{Hostname=~".*"}'),
+        ("avg_over_time((count(x > 100))[$__range:])", "avg_over_time((count(x > 100))[5m:])"),
+        ("sum(x) / $__range_s", "sum(x) / 300"),
+        ("topk($n, x)", "topk(5, x)"),
+        ('x{a!~"$b"}', 'x{a!~""}'),
+        ('x{err_code="79"}', 'x{err_code="79"}'),
+    ],
+)  # fmt: skip
+def test_variables_are_filled_in(text: str, expected: str) -> None:
+    assert filled(text) == expected
+
+
+def test_matchers_that_a_site_sets_are_left_out() -> None:
+    text = 'sum(x{job="a",err_code=~"4|8"}) by (gpu) / on() y{namespace!="b"} > 1'
+    assert loosened(text, known.is_meaningful) == 'sum(x{err_code=~"4|8"}) by (gpu) / on() y{} > 1'
+    quoted = 'label_replace(x{a="}"}, "b", "{$1}", "c", "(.*)")'
+    assert loosened(quoted, known.is_meaningful) == ('label_replace(x{}, "b", "{$1}", "c", "(.*)")')
+
+
+def test_a_dashboards_panels_rows_and_variables_are_read() -> None:
+    board = {
+        "templating": {"list": [
+            {"type": "query", "name": "h", "query": "label_values(a{b=\"c\"}, instance)"},
+            {"type": "query", "name": "q", "query": {"query": "query_result(count(d))"}},
+            {"type": "custom", "name": "x", "query": "1,2"},
+        ]},
+        "panels": [
+            {"title": "A", "targets": [{"expr": "e"}, {"expr": ""}, {"rawSql": "select"}]},
+            {"type": "row", "panels": [{"id": 7, "targets": [{"expr": "f"}]}]},
+        ],
+        "rows": [{"panels": [{"title": "B", "targets": [{"expr": "g"}]}]}],
+    }  # fmt: skip
+    found = [(each.kind, each.name, each.expression) for each in items(json.dumps(board), "x")]
+    assert found == [
+        ("variable", "$h", 'a{b="c"}'), ("variable", "$q", "count(d)"), ("panel", "A", "e"),
+        ("panel", "panel 7", "f"), ("panel", "B", "g"),
+    ]  # fmt: skip
+
+
+# What promtool 2.42 printed of a test that expects nothing, and of a rule that it cannot evaluate.
+SAID = """\
+Unit Testing:  test.json
+  FAILED:
+    expr: "label_replace(x, \\"asked\\", \\"first gpu-lost\\", \\"\\", \\"\\")", time: 1h25m,
+        exp: nil
+        got: {alertname="alert12", asked="first gpu-lost"} 1.83E+03
+    expr: "label_replace(y, \\"asked\\", \\"panel 3\\", \\"\\", \\"\\")", time: 5m,
+        exp: nil
+        got: {asked="panel 3"} 1E+00, {asked="panel 3", gpu="1"} 2E+00
+    expr: "label_replace(z, \\"asked\\", \\"panel 4\\", \\"\\", \\"\\")", time: 5m, err: bad thing
+    rule: alert5, time: 30s, err: found duplicate series
+"""
+
+
+def test_what_promtool_says_is_understood() -> None:
+    assert [*trials.answers(SAID)] == [
+        trials.Answer("first gpu-lost", 12, 1830.0), trials.Answer("panel 3", -1, 1.0),
+        trials.Answer("panel 3", -1, 2.0),
+    ]  # fmt: skip
+    assert [*trials.failed(SAID)] == [("panel 4", "bad thing")]
+    assert trials.broken(SAID) == {"alert5": "found duplicate series"}
+
+
+def test_a_series_that_ends_is_stale_at_once() -> None:
+    assert gone(["1", "2"], 5) == ["stale", "_", "_"]
+    assert gone([], 2) == ["_", "_"]
+    assert gone(["1"], 1) == []
+
+
+def test_rules_and_tests_are_yaml_that_is_json() -> None:
+    alert = Item("f", "alert", "A", "x > 1", 300.0)
+    record = Item("f", "record", "a:b", "y")
+    (group,) = trials.rules([(4, record), (7, alert)])["groups"]
+    assert group["rules"][:2] == [
+        {"record": "a:b", "expr": "y"}, {"alert": "alert7", "expr": "x > 1", "for": "300s"},
+    ]  # fmt: skip
+    assert group["interval"] == f"{SCRAPE:g}s"
+
+
+# --- what is known -------------------------------------------------------------------------------
+
+
+def test_names_and_labels_follow_the_release() -> None:
+    old, today, coming = (version_named(each) for each in ("old", "4.8.2", "next"))
+    assert todays_name("DCGM_FI_DEV_GPU_TEMPERATUR", today) == "DCGM_FI_DEV_GPU_TEMP"
+    assert todays_name("DCGM_FI_DEV_GPU_TEMPERATUR", old) == "dcgm_gpu_temp"
+    assert right_label("DCGM_FI_DEV_GPU_TEMP", "Hostname", coming) == "hostname"  # #655
+    assert right_label("DCGM_FI_DEV_GPU_TEMP", "hostname", today) == "Hostname"
+    assert right_label("DCGM_FI_DEV_GPU_TEMP", "cluster_name", today) is None
+    assert right_label("DCGM_FI_DEV_XID_ERRORS", "err_code", today) is None
+    assert metric_named("DCGM_FI_DEV_NO_SUCH") is None
+    assert metric_named("node_infiniband_link_downed_total") is not None
+
+
+def test_public_rules_name_incidents_that_there_are() -> None:
+    names = [rule.name for rule in RULES]
+    assert len(names) == len(set(names)) >= 50
+    assert {kind for rule in RULES for kind in rule.kinds} <= set(NAMES)
+    assert {*kinds()} <= set(NAMES)
+
+
+# --- reports -------------------------------------------------------------------------------------
+
+BAD = Item("a.yml", "alert", "Hot & <cold>", 'x{a="b"} > 1')
+GOOD = Item("b.json", "panel", "Power", "y")
+VERDICT = Verdict(
+    (BAD, GOOD),
+    (Finding(BAD, "no-such-label", "x has no label a: it is A."),),
+    (Noticed("gpu-lost", (("Hot", 61.0),)), Noticed("nvlink", (), "up == 0 (somebody)")),
+    ("Pods",),
+)
+
+
+def test_the_table_has_files_findings_and_incidents() -> None:
+    text = table(VERDICT, 80)
+    assert "a.yml: 1 alert, 1 finding\n" in text
+    assert "b.json: 1 panel query, nothing wrong\n" in text
+    assert "  no-such-label   Hot & <cold>: x has no label a: it is A.\n" in text
+    assert "  gpu-lost        Hot +1m01s\n" in text
+    assert "  nvlink          nobody; this would: up == 0 (somebody)\n" in text
+    assert "not tried, for they ask for what no page of ours has: Pods\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_programs_read_the_verdict() -> None:
+    told = json.loads(as_json(VERDICT, tried=True))
+    assert told["wrong"]
+    assert told["findings"][0]["code"] == "no-such-label"
+    assert told["incidents"][0]["noticed_by"] == [{"alert": "Hot", "after_seconds": 61.0}]
+    suites = ET.fromstring(as_junit(VERDICT))
+    assert (suites.attrib["tests"], suites.attrib["failures"]) == ("2", "1")
+    (case,) = suites.findall("testsuite[@name='a.yml']/testcase")
+    failure = case.find("failure")
+    assert failure is not None
+    assert failure.attrib["type"] == "no-such-label"
+    assert "Hot & <cold>" in case.attrib["name"]
