@@ -75,7 +75,7 @@ PASSES = {
         "Extracting prompt from train dataset", "Tokenizing train dataset",
         "Dropping fully truncated examples from train dataset",
     ],
-    "grpo": ["Map"],
+    "grpo": [],
 }  # fmt: skip
 
 
@@ -96,12 +96,12 @@ END = entry(
 )
 LABELS = (
     r"(?:Converting|Tokenizing|Building labels for|Packing|Extracting prompt from|Dropping "
-    r"fully truncated examples from) train dataset(?: to ChatML)?"
+    r"fully truncated examples from) (?:train|eval) dataset(?: to ChatML)?"
 )
 PATTERNS = (
     TORCHRUN,
     BAR,
-    rf"(?:{LABELS}|Map|Downloading data|Loading weights|Writing model shards): {BAR}",
+    rf"(?:{LABELS}|Downloading data|Loading weights|Writing model shards): {BAR}",
     entry(*STEP, *SFT, "epoch"),
     entry(*STEP, *DPO, "epoch"),
     entry(*STEP, *GRPO, "step_time", "epoch"),
@@ -109,6 +109,9 @@ PATTERNS = (
     evaluated(DPO),
     evaluated(GRPO),
     END,
+    # trl/scripts/sft.py, after trainer.train() and after trainer.save_model().
+    r"✅ Training completed\.",
+    r"💾 Model saved to checkpoints/[\w-]+\.",
     *CLIENT,
 )
 REAL = """\
@@ -349,13 +352,17 @@ def test_the_passes_over_the_data_are_tqdms(recipe: str) -> None:
     told = list(lines_of("trl")[events.Progress](last, run.job, PIPE))
     assert all(isinstance(line, Bar) for line in told)
     shown = [re.fullmatch(rf"(?P<label>[\w ]+): {BAR}", line.text) for line in told]
-    assert [match and match["label"] for match in shown] == PASSES[recipe]
-    counts = {re.findall(r"\| (\d+)/(\d+) \[", line.text)[0] for line in told}
-    ((done, rows),) = counts  # all of the rows, in each pass
-    assert done == rows
+    trained, held_out = PASSES[recipe], [at.replace("train", "eval") for at in PASSES[recipe]]
+    assert [match and match["label"] for match in shown] == [*trained, *held_out]
+    if not trained:  # GRPO takes prompts as they are
+        return
+    counts = [re.findall(r"\| (\d+)/(\d+) \[", line.text)[0] for line in told]
+    assert all(done == rows for done, rows in counts)  # all of the rows, in each pass
     rates = [float(re.findall(r" ([\d.]+) examples/s", line.text)[0]) for line in told]
-    assert len(set(rates)) == len(rates)
-    assert int(rows) == run.job.dataset.rows  # whatever the run then reads of them
+    assert len(set(rates[: len(trained)])) == len(trained)
+    # Whatever the run then reads of them.
+    assert {int(rows) for _, rows in counts[: len(trained)]} == {run.job.dataset.rows}
+    assert len({rows for _, rows in counts[len(trained) :]}) == 1
     if recipe in ("sft", "lora"):
         length = run.job.dataset.tokens / run.job.dataset.rows
         assert 1e6 <= rates[1] * length <= 2e6  # one process: a template and a fast tokenizer

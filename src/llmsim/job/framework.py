@@ -109,6 +109,7 @@ class Framework(NamedTuple):
     ramps_batch: bool = False  # its batch can grow in the first part of a run
     file_bar: FileBar = "every"  # where its log in a file has the bar of an epoch
     gc_every: int = 0  # steps between garbage collections on all ranks at once; 0: Python decides
+    model_first: bool = False  # the model is loaded between the data's download and preparation
     single_process_map: bool = False  # one process tokenizes the data, pass by pass
     shuffles: bool = False  # its samples are shuffled; otherwise it reads its data as a stream
     max_shard_gb: int = 5  # the largest file of an exported model, in GB

@@ -6,15 +6,16 @@ all steps, the evaluations' bars, which are erased, and the tables of metrics at
 
 from math import exp
 
-from llmsim.dialects.hf import recovery
+from llmsim.dialects.hf import arguments, recovery
 from llmsim.dialects.line import Line, Render
-from llmsim.dialects.parts import shell, wandb
-from llmsim.dialects.parts.transformers import bars, log_lines, report, values
+from llmsim.dialects.parts import shell, torch_exit, wandb
+from llmsim.dialects.parts.transformers import bars, loading, log_lines, report, values
 from llmsim.dialects.parts.transformers.bars import Lines
 from llmsim.dialects.parts.transformers.log_lines import info
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.model.architecture import trained_parameter_count
 from llmsim.physics.hardware import storage
+from llmsim.physics.learning import loss, metrics
 from llmsim.run import events
 from llmsim.text import units
 from llmsim.text.screen import Screen
@@ -48,15 +49,34 @@ def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
         yield _script(job, event.at, "WARNING", text)
 
 
+def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
+    """The first process's arguments: all of them."""
+    first, *rest = arguments.printed(job)
+    yield _script(job, event.at, "INFO", f"Training/evaluation parameters {first}")
+    yield from map(Line, rest)
+
+
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
-    if not job.recipe.released:
+    """The model's configuration; then it is new, or its weights are going to be loaded."""
+    yield from loading.loaded_config(job, event.at)
+    if job.recipe.released:
+        yield from loading.loading_weights(job, event.at)
+    else:
+        yield from loading.generation(job, event.at, file=False)
         size = f"{event.parameters / 2**20:.2f}M"
         text = f"Training new model from scratch - Total size={size} params"
         yield _script(job, event.at, "INFO", text)
 
 
+def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
+    yield from loading.generation(job, event.at, file=True)
+
+
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     schedule, layout = job.schedule, job.layout
+    if job.dataset.rows:
+        text = "max_steps is given, it will override any value given in num_train_epochs"
+        yield from info(job, event.at, "trainer.py:727", text)
     texts = {
         1618: "***** Running training *****",
         1619: f"  Num examples = {values.examples(job):,}",
@@ -75,16 +95,42 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     yield bars.redrawn(job, screen, event.first_step - 1, 0.0)
 
 
+_TOKENIZING = 0.7  # of the time for the data: tokenizing takes longer than putting together
+
+
 # --- training ----------------------------------------------------------------------------
 
 
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     if event.task == "tokenize":
-        yield bars.data_bar(event, job, screen, "Map")
+        yield from bars.passes(event, screen, _passes(job))
     elif event.task == "evaluation":
         yield bars.last_evaluation_bar(event, job, screen)
     else:
         yield from bars.progress(event, job, screen)
+
+
+def _passes(job: Job) -> list[bars.Pass]:
+    """run_clm.py tokenizes rows of text, and puts them together to blocks: data, then held out.
+
+    Of a data set without rows every block is told as a row of its own.
+    """
+    held_out, blocks = values.evaluated_rows(job), values.examples(job)
+    rows = job.dataset.rows or blocks
+    few = max(1, rows * held_out // blocks)
+    part = few / (rows + few)
+    grouping = f"Grouping texts in chunks of {job.schedule.sequence}"
+    return [
+        bars.Pass("Running tokenizer on dataset", rows, _TOKENIZING * (1 - part)),
+        bars.Pass("Running tokenizer on dataset", few, _TOKENIZING * part),
+        bars.Pass(grouping, rows, (1 - _TOKENIZING) * (1 - part)),
+        bars.Pass(grouping, few, (1 - _TOKENIZING) * part),
+    ]
+
+
+def scores(job: Job, step: int) -> values.Values:
+    """run_clm.py's compute_metrics: the share of tokens that are guessed right."""
+    return (("accuracy", metrics.token_accuracy(loss.validation(job, step))),)
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
@@ -97,14 +143,14 @@ def _phase_started(event: events.PhaseStarted, job: Job, screen: Screen) -> Line
 
 
 def _evaluating(job: Job, at: float) -> Lines:
-    samples = job.schedule.validation_batches * job.schedule.global_batch
+    samples = values.evaluated_rows(job)
     yield from info(job, at, "trainer.py:2949", "", "***** Running Evaluation *****")
     yield from info(job, at, "trainer.py:2951", f"  Num examples = {samples}")
     yield from info(job, at, "trainer.py:2954", f"  Batch size = {job.layout.micro_batch}")
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
-    yield from log_lines.evaluated(event, job, screen)
+    yield from log_lines.evaluated(event, job, screen, scores=scores(job, event.step))
 
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
@@ -191,6 +237,7 @@ def _train_metrics(job: Job, seconds: float) -> Lines:
             "total_flos": f"{int(values.flops(job)) >> 30}GF",
             "train_loss": f"{round(results['train_loss'], 4)}",
             "train_runtime": log_lines.clock(results["train_runtime"]),
+            "train_samples": f"{values.examples(job)}",
             "train_samples_per_second": f"{results['train_samples_per_second']}",
             "train_steps_per_second": f"{results['train_steps_per_second']}",
         },
@@ -201,13 +248,16 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
     """The table of the evaluation that run_clm.py ends with."""
     if event.step < job.schedule.steps:
         return
-    results = values.evaluation_values(job, job.schedule.steps)
+    step = job.schedule.steps
+    results = values.evaluation_values(job, step, scores=scores(job, step))
     yield from log_lines.block(
         "eval",
         {
             "epoch": f"{round(results['epoch'], 4)}",
+            "eval_accuracy": f"{round(results['eval_accuracy'], 4)}",
             "eval_loss": f"{round(results['eval_loss'], 4)}",
             "eval_runtime": log_lines.clock(results["eval_runtime"]),
+            "eval_samples": f"{values.evaluated_rows(job)}",
             "eval_samples_per_second": f"{results['eval_samples_per_second']}",
             "eval_steps_per_second": f"{results['eval_steps_per_second']}",
             "perplexity": f"{round(exp(results['eval_loss']), 4)}",
@@ -216,7 +266,8 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
-    yield from report.finished(event, job, screen)
+    yield from report.finished(event, job, screen, scores=scores)
+    yield from torch_exit.not_destroyed(job, event.at)
 
 
 LINES: dict[type, Render] = {
@@ -224,7 +275,9 @@ LINES: dict[type, Render] = {
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
     events.RankJoined: _rank_joined,
+    events.RanksJoined: _ranks_joined,
     events.ModelBuilt: _model_built,
+    events.WeightsLoaded: _weights_loaded,
     events.TrainerReady: _trainer_ready,
     events.Progress: _progress,
     events.Step: _step,

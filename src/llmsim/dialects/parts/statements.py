@@ -20,6 +20,35 @@ TORCHRUN = (
               "launcher", "several processes on a node and no OMP_NUM_THREADS"),
 )  # fmt: skip
 
+_RUN = r"run-\d{8}_\d{6}-[a-z0-9]{8}"
+_URL = r"https://wandb\.ai/[\w-]+/[\w-]+"
+_KEY = r"(?:eval|train)/\w+(?:/\w+)*|total_flos|train_\w+"
+# The client's lines (0.31.0), which stand at the beginning of a run and at its end.
+WANDB = (
+    Statement("wandb", "wandb 0.31.0", r"wandb: (?:"
+              r"|Currently logged in as: [\w-]+ \([\w-]+\) to https://api\.wandb\.ai\. .*"
+              r"|Tracking run with wandb version \d+\.\d+\.\d+"
+              rf"|Run data is saved locally in /[\w/-]+/wandb/{_RUN}"
+              r"|Run `wandb offline` to turn off syncing\."
+              r"|Syncing run [\w-]+"
+              rf"|⭐️ View project at:? {_URL}"
+              rf"|🚀 View run (?:at|[\w-]+ at:) {_URL}/runs/[a-z0-9]{{8}}"
+              r"|Run (?:history|summary):"
+              rf"| *(?:{_KEY}) [▁▂▃▄▅▆▇█]{{1,40}}"
+              rf"| *(?:{_KEY}) -?\d+(?:\.\d{{1,5}})?(?:e-\d+)?"
+              r"| *\+\d+ \.\.\."
+              r"|Synced 5 W&B file\(s\), 0 media .*, 0 artifact file\(s\) and 0 other file\(s\)"
+              rf"|Find logs at: \./wandb/{_RUN}/logs)", None, guard="report_to wandb"),
+)  # fmt: skip
+# How torch ends where a script leaves its process group.
+NOT_DESTROYED = (
+    Statement("not-destroyed", "torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp",
+              r"\[rank0\]:\[W\d{3,4} \d\d:\d\d:\d\d\.\d{9} ProcessGroupNCCL\.cpp:\d+\] Warning: "
+              r"WARNING: destroy_process_group\(\) was not called before program exit, .*",
+              statement.where(lambda job: job.layout.gpus > 1),
+              guard="rank_ % localDeviceCount_ == 0, and no destroy_process_group()"),
+)  # fmt: skip
+
 
 def bar(label: str, unit: str = "it", note: str = "", *, inverts: bool = True) -> str:
     """A bar of tqdm's in a pipe, ten cells wide: a regular expression.

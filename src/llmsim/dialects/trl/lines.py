@@ -1,15 +1,15 @@
 """TRL's trainers (1.16.0) for SFT, LoRA, DPO and GRPO: the Trainer's dicts with many more keys.
 
 Its scripts leave the library's logger at warnings, so that there are no INFO lines: bars of the
-data's preparation, then dicts above one bar of all steps.
+data's preparation, dicts above one bar of all steps, and two sentences at the end. They leave the
+process group in order (trainer.end).
 """
 
 from math import fsum
 
-from llmsim.dialects.line import Render
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts import shell, wandb
-from llmsim.dialects.parts.tqdm import bar
-from llmsim.dialects.parts.transformers import bars, log_lines, report
+from llmsim.dialects.parts.transformers import bars, log_lines, report, values
 from llmsim.dialects.parts.transformers.bars import Lines
 from llmsim.dialects.trl import recovery
 from llmsim.job.records import Job
@@ -18,15 +18,14 @@ from llmsim.physics.learning import metrics
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
-# The label of each pass over the data.
+# The label of each pass over a data set, train or eval (sft_trainer.py, dpo_trainer.py).
 LABELS = {
-    "convert": "Converting train dataset to ChatML",
-    "tokenize": "Tokenizing train dataset",
-    "label": "Building labels for train dataset",
-    "pack": "Packing train dataset",
-    "extract": "Extracting prompt from train dataset",
-    "drop": "Dropping fully truncated examples from train dataset",
-    "map": "Map",
+    "convert": "Converting {} dataset to ChatML",
+    "tokenize": "Tokenizing {} dataset",
+    "label": "Building labels for {} dataset",
+    "pack": "Packing {} dataset",
+    "extract": "Extracting prompt from {} dataset",
+    "drop": "Dropping fully truncated examples from {} dataset",
 }
 # The script of each objective, trl/scripts/NAME.py.
 SCRIPTS = {"supervised": "sft", "preference": "dpo", "reinforcement": "grpo"}
@@ -45,19 +44,19 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 
 def _prepared(event: events.Progress, job: Job, screen: Screen) -> Lines:
-    """The passes over the data: a terminal shows the one at work, and at the end all bars stay."""
-    rows, part, begun = job.dataset.rows, event.done / event.total, 0.0
+    """The passes over the data, in the time that each takes: train, then eval.
+
+    GRPOTrainer prepares nothing: it takes prompts as they are.
+    """
     seconds = preparation.passes(job)
-    for name, taken in zip(job.recipe.preparation, seconds, strict=True):
-        label = LABELS[name]
-        share = taken / fsum(seconds)
-        if part == 1.0:
-            yield bar(screen, label, rows, rows, event.elapsed * share, " examples")
-        elif screen.live and begun <= part < begun + share:
-            done = (part - begun) / share
-            elapsed = event.elapsed * (part - begun) / part if part else 0.0
-            yield bar(screen, label, int(rows * done), rows, elapsed, " examples")
-        begun += share
+    rows, few = job.dataset.rows, values.evaluated_rows(job)
+    wanted = [
+        bars.Pass(LABELS[name].format(split), count, taken / fsum(seconds) * count / (rows + few))
+        for split, count in (("train", rows), ("eval", few))
+        for name, taken in zip(job.recipe.preparation, seconds, strict=True)
+        if name in LABELS
+    ]
+    yield from bars.passes(event, screen, wanted)
 
 
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
@@ -88,14 +87,24 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     yield from log_lines.evaluated(event, job, screen, metrics.held_out(job, event.step))
 
 
-def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
-    if event.phase == "training":
-        yield from log_lines.trained(event, job, screen)
-
-
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
     """The training bar is there again."""
     yield bars.training_bar(job, screen, event.step, event.training_seconds)
+
+
+def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    """The end of trainer.train(), then the script's own word."""
+    if event.phase == "training":
+        yield from log_lines.trained(event, job, screen)
+        yield Line(_said("✅ ", "Training completed.", screen))
+
+
+def _exported(event: events.Exported, job: Job, screen: Screen) -> Lines:
+    yield Line(_said("💾 ", f"Model saved to checkpoints/{job.run_name}.", screen))
+
+
+def _said(sign: str, text: str, screen: Screen) -> str:
+    return sign + text if screen.unicode else text
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
@@ -112,5 +121,6 @@ LINES: dict[type, Render] = {
     events.Validated: _validated,
     events.CheckpointSaved: _checkpoint_saved,
     events.PhaseEnded: _phase_ended,
+    events.Exported: _exported,
     events.Summary: _summary,
 }

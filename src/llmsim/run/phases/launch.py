@@ -68,8 +68,10 @@ def launch(job: Job, at: float) -> Phase:
     at = round(at + sampled_seconds(job, "import torch", 5.8), 6)
     yield WorkersStarted(at, hostname(job, 0), cluster.PORT)
     at = yield from _cluster(job, at)
-    at = yield from _data(job, at)
-    return (yield from _model(job, at))
+    at = yield from _download(job, at)
+    for phase in (_model, _data) if job.framework.model_first else (_data, _model):
+        at = yield from phase(job, at)
+    return (yield from _trainer(job, at))
 
 
 def _cluster(job: Job, at: float) -> Phase:
@@ -146,24 +148,42 @@ def _ranks(job: Job, at: float) -> Phase:
     return at
 
 
-def _data(job: Job, at: float) -> Phase:
-    """The events of the tokenizer and of the data, which is downloaded and tokenized."""
+def _download(job: Job, at: float) -> Phase:
+    """The events of the tokenizer and of the text; a later attempt has the text already."""
     seconds = sampled_seconds(job, "tokenizer", 0.7)
     at = round(at + seconds, 6)
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
+    if job.attempt > 1:
+        return at
+    size, seconds = _text_bytes(job), _download_seconds(job)
+    yield from progress(job, at, seconds, "download", job.dataset.name, size, "B")
+    return round(at + seconds, 6)
+
+
+def _text_bytes(job: Job) -> int:
+    """Bytes of the text of a run's tokens."""
+    return int(_taken(job)[0] * TEXT_BYTES_PER_TOKEN)
+
+
+def _download_seconds(job: Job) -> float:
+    """Seconds that the text takes; a later attempt does not wait for it."""
+    if job.attempt > 1:
+        return 0.0
+    speed = min(job.layout.nodes, MOST_READERS) * DOWNLOAD_BYTES_PER_SECOND
+    return sampled_seconds(job, "download", 2 + _text_bytes(job) / speed)
+
+
+def _data(job: Job, at: float) -> Phase:
+    """The events of the data, which are tokenized; in a later attempt all of it is there."""
     tokens, sequences = _taken(job)
     shards = ceil(tokens / SHARD_TOKENS)
-    size = int(tokens * TEXT_BYTES_PER_TOKEN)
-    begun = at
     width = 2 if job.architecture.vocabulary <= 65_536 else 4
-    if job.attempt > 1:  # all of it is there from the attempt before
+    begun = at - _download_seconds(job)
+    if job.attempt > 1:
         at = round(at + sampled_seconds(job, "tokenize", 1.5), 6)
         yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
         return at
     readers = min(job.layout.nodes, MOST_READERS)
-    seconds = sampled_seconds(job, "download", 2 + size / (readers * DOWNLOAD_BYTES_PER_SECOND))
-    yield from progress(job, at, seconds, "download", job.dataset.name, size, "B")
-    at = round(at + seconds, 6)
     if job.framework.single_process_map:
         label, preparing = "Tokenizing", fsum(preparation.passes(job))
     elif tokens > TOKENIZED_TOKENS:
@@ -189,7 +209,7 @@ def _taken(job: Job) -> tuple[int, int]:
 
 
 def _model(job: Job, at: float) -> Phase:
-    """The events of the model, which is built on the meta device, sharded and counted."""
+    """The events of the model, which is built on the meta device, sharded, counted and loaded."""
     config, layout = job.architecture, job.layout
     seconds = sampled_seconds(job, "build", 0.2 + 0.01 * config.layers)
     at = round(at + seconds, 6)
@@ -212,6 +232,11 @@ def _model(job: Job, at: float) -> Phase:
         at = round(at + seconds, 6)
         shards = len(storage.released_shards(job))
         yield WeightsLoaded(at, f"models/{job.model.name}", size, shards, seconds)
+    return at
+
+
+def _trainer(job: Job, at: float) -> Phase:
+    """The events of the trainer: the first broadcast, the memory, and that it is ready."""
     broadcast = traffic.startup_broadcast(job)
     at = round(at + sampled_seconds(job, "broadcast", 0.02) + broadcast.seconds, 6)
     yield Broadcast(at, broadcast)
@@ -219,7 +244,7 @@ def _model(job: Job, at: float) -> Phase:
     yield MemoryPlanned(
         at,
         allocator.after_build(job),
-        memory.estimate(config, layout, job.schedule.sequence),
+        memory.estimate(job.architecture, job.layout, job.schedule.sequence),
         memory.capacity(job.gpu),
     )
     at = round(at + sampled_seconds(job, "trainer", preparation.optimizer_seconds(job)), 6)

@@ -1,17 +1,17 @@
 """The bars of Hugging Face's libraries: transformers, datasets, huggingface_hub."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from llmsim.dialects.line import Bar, Line
 from llmsim.dialects.parts.tqdm import bar
-from llmsim.dialects.parts.transformers.values import examples
 from llmsim.job.milestones import steps_per_epoch
-from llmsim.job.records import Job
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
 from llmsim.run import events
 from llmsim.text.screen import Screen
+from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line | Bar]
 
@@ -67,18 +67,37 @@ def saving_bar(event: events.Progress, job: Job, screen: Screen) -> Lines:
     yield bar(screen, "Writing model shards", done, len(sizes), event.elapsed)
 
 
-def loading_bar(event: events.Progress, job: Job, screen: Screen) -> Bar:
-    """The bar of the released weights: nine tensors a layer, mixtures' experts fused."""
+def loading_bar(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    """The bar of the released weights: nine tensors a layer, mixtures' experts fused.
+
+    Every process loads them, and leaves its bar when it is full.
+    """
     config = job.architecture
     tensors = 9 * config.layers + (2 if config.tied else 3)
     done = tensors * event.done // event.total
-    return bar(screen, "Loading weights", done, tensors, event.elapsed)
+    drawn = bar(screen, "Loading weights", done, tensors, event.elapsed)
+    yield from [drawn] * (gpus_per_node(job) if done == tensors else 1)
 
 
-def data_bar(event: events.Progress, job: Job, screen: Screen, label: str) -> Bar:
-    """The bar of `datasets` that maps every example."""
-    rows = job.dataset.rows or examples(job)
-    return bar(screen, label, rows * event.done // event.total, rows, event.elapsed, " examples")
+class Pass(NamedTuple):
+    """A pass of `datasets` over rows, and the share of the whole time that it takes."""
+
+    label: str
+    rows: int
+    share: float
+
+
+def passes(event: events.Progress, screen: Screen, wanted: Sequence[Pass]) -> Lines:
+    """The passes over the data: a terminal shows the one at work, and at the end all bars stay."""
+    part, begun = event.done / event.total, 0.0
+    for label, rows, share in wanted:
+        if part == 1.0:
+            yield bar(screen, label, rows, rows, event.elapsed * share, " examples")
+        elif screen.live and begun <= part < begun + share:
+            done = (part - begun) / share
+            elapsed = event.elapsed * (part - begun) / part if part else 0.0
+            yield bar(screen, label, int(rows * done), rows, elapsed, " examples")
+        begun += share
 
 
 def progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
@@ -91,7 +110,7 @@ def progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     elif event.task in ("checkpoint", "export"):
         yield from saving_bar(event, job, screen)
     elif event.task == "load":
-        yield loading_bar(event, job, screen)
+        yield from loading_bar(event, job, screen)
     elif event.task == "download":
         yield bar(
             screen, "Downloading data", event.done, event.total, event.elapsed, "B", scale=True

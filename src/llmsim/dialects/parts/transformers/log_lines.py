@@ -79,9 +79,11 @@ def stepped(event: events.Step, job: Job, screen: Screen, extra: Values = ()) ->
     yield redrawn(job, screen, event.step, event.training_seconds)
 
 
-def evaluated(event: events.Validated, job: Job, screen: Screen, extra: Values = ()) -> Lines:
+def evaluated(
+    event: events.Validated, job: Job, screen: Screen, extra: Values = (), scores: Values = ()
+) -> Lines:
     """The dict that an evaluation logs, and the training bar below it."""
-    yield logged(evaluation_values(job, event.step, extra).items())
+    yield logged(evaluation_values(job, event.step, extra, scores).items())
     yield redrawn(job, screen, event.step, event.training_seconds)
 
 

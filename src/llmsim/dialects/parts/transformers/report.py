@@ -35,10 +35,12 @@ def finished(
     screen: Screen,
     extra: Watched = nothing,
     held_out: Extra = nothing,
+    scores: Extra = nothing,
 ) -> Iterator[Line]:
     """The client's summary of all logged values, renamed to train/ and eval/.
 
-    `extra` and `held_out` are the further values of a step and of an evaluation.
+    `extra` and `held_out` are the further values of a step and of an evaluation, `scores` those
+    that the script's own metrics give.
     """
     schedule, logs = job.schedule, list(intervals(job))
 
@@ -53,7 +55,7 @@ def finished(
         }
 
     def evaluated(step: int) -> dict[str, float]:
-        found = evaluation_values(job, step, held_out(job, step))
+        found = evaluation_values(job, step, held_out(job, step), scores(job, step))
         return {key.replace("eval_", "eval/", 1): found[key] for key in found if key != "epoch"}
 
     training = [trained(*interval) for interval in wandb.downsampled(logs)]

@@ -9,6 +9,8 @@ from llmsim.job.records import Job
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
+_PLACES = (1631, 1635)
+
 
 def resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
     """Where the training continues, and how many batches are skipped; nothing from the start."""
@@ -19,11 +21,12 @@ def resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
     batches = (event.step - epoch * per_epoch) * job.layout.accumulation
     folder = f"checkpoints/{job.run_name}/checkpoint-{event.step}"
     yield from info(
-        job, event.at - event.seconds, "trainer.py:2930", f"Loading model from {folder}."
+        job, event.at - event.seconds, "trainer.py:3659", f"Loading model from {folder}."
     )
     new = int(job.software.transformers.partition(".")[0]) >= 5
-    for text in (_new if new else _old)(event.step, epoch, batches):
-        yield from info(job, event.at, "trainer.py:1650", text)
+    texts = (_new if new else _old)(event.step, epoch, batches)
+    for line, text in zip(_PLACES if new else (1650,) * 4, texts, strict=False):
+        yield from info(job, event.at, f"trainer.py:{line}", text)
 
 
 def _new(step: int, epoch: int, batches: int) -> Iterator[str]:

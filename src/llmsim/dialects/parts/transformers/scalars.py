@@ -27,7 +27,7 @@ def no_more(*_about: object) -> Values:
     return ()
 
 
-def history(logged: StepMetrics, held_out: HeldOut) -> Table:
+def history(logged: StepMetrics, held_out: HeldOut, scores: HeldOut = no_more) -> Table:
     """The Trainer's log_history, with the further values of a subclass for steps and
     evaluations.
     """
@@ -36,7 +36,9 @@ def history(logged: StepMetrics, held_out: HeldOut) -> Table:
         yield Point(event.at, event.step, tuple(step_values(event, job, logged(event, job))))
 
     def validated(event: events.Validated, job: Job) -> Iterator[Point]:
-        values = evaluation_values(job, event.step, held_out(job, event.step))
+        values = evaluation_values(
+            job, event.step, held_out(job, event.step), scores(job, event.step)
+        )
         yield Point(event.at, event.step, tuple(values.items()))
 
     def ended(event: events.PhaseEnded, job: Job) -> Iterator[Point]:

@@ -107,13 +107,21 @@ def flops(job: Job) -> float:
 # --- evaluation --------------------------------------------------------------------------
 
 
-def evaluation_values(job: Job, step: int, extra: Values = ()) -> dict[str, float]:
-    """The values that an evaluation logs, in the Trainer's order."""
+def evaluated_rows(job: Job) -> int:
+    """Rows of the held-out data."""
+    return job.schedule.validation_batches * step_rows(job)
+
+
+def evaluation_values(
+    job: Job, step: int, extra: Values = (), scores: Values = ()
+) -> dict[str, float]:
+    """The values that an evaluation logs, in the Trainer's order: `scores` are the script's."""
     schedule, seconds = job.schedule, step_time.validation_seconds(job, step)
-    samples = schedule.validation_batches * step_rows(job)
+    samples = evaluated_rows(job)
     steps = schedule.validation_batches * job.layout.accumulation
     return {
         "eval_loss": loss.validation(job, step),
+        **{f"eval_{key}": number for key, number in scores},
         "eval_runtime": round(seconds, 4),
         "eval_samples_per_second": round(samples / seconds, 3),
         "eval_steps_per_second": round(steps / seconds, 3),
