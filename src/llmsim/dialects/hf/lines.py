@@ -8,7 +8,7 @@ from math import exp
 
 from llmsim.dialects.hf import arguments, recovery
 from llmsim.dialects.line import Line, Render
-from llmsim.dialects.parts import shell, torch_exit, wandb
+from llmsim.dialects.parts import process_group, shell, wandb
 from llmsim.dialects.parts.transformers import bars, loading, log_lines, report, values
 from llmsim.dialects.parts.transformers.bars import Lines
 from llmsim.dialects.parts.transformers.log_lines import info
@@ -267,7 +267,7 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
     yield from report.finished(event, job, screen, scores=scores)
-    yield from torch_exit.not_destroyed(job, event.at)
+    yield from process_group.leaked(job, event.at)
 
 
 LINES: dict[type, Render] = {

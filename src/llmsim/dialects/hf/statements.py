@@ -8,7 +8,7 @@ and its save come in this order (trainer.py, _maybe_log_save_evaluate).
 from collections.abc import Iterable
 
 from llmsim.dialects import statement
-from llmsim.dialects.parts.statements import NOT_DESTROYED, TORCHRUN, WANDB, bar
+from llmsim.dialects.parts.statements import LEAKED, TORCHRUN, WANDB, bar
 from llmsim.dialects.parts.transformers.statements import BARS, info, is_released, pairs, sharded
 from llmsim.dialects.statement import Statement, Steps, where
 from llmsim.job.records import Job
@@ -52,7 +52,7 @@ STATEMENTS = (
     *TORCHRUN,
     *WANDB,
     *BARS,
-    *NOT_DESTROYED,
+    *LEAKED,
     Statement("rank", "run_clm.py", _SCRIPT + r"Process rank: \d+, device: cuda:\d+, n_gpu: 1, "
               r"distributed training: (?:True|False), 16-bits training: False", ranks="each"),
     _written("arguments", r"Training/evaluation parameters TrainingArguments\("),
@@ -154,5 +154,5 @@ saving config-saved? generation-saved? files* (one-file | many-files)? tokenizer
 train-table epoch-row flos train-loss train-time train-samples train-rate train-steps
 evaluate evaluating evaluating-text held-out eval-batch training-bar+
 eval-table epoch-row eval-accuracy eval-loss eval-time eval-samples eval-rate eval-steps perplexity
-wandb+ not-destroyed?
+wandb+ leaked*
 """

@@ -15,6 +15,7 @@ FRAMEWORK = Framework(
     source="pypi.org/project/lightning",
     release="2.6.6",
     commit="2bcbd6ee840071cd076c7dc9953d7ac1040df92f1c5fa76583aae644f037ab85",
+    validates_end=False,
     blocking_checkpoints=True,
     shuffles=True,
     file_bar="logged",

@@ -197,8 +197,14 @@ def _epoch_ended(event: events.EpochEnded, job: Job, screen: Screen) -> Lines:
         batches = steps_per_epoch(job) * job.layout.accumulation
         yield bar(
             screen, f"Epoch {event.epoch - 1}", batches, batches, event.seconds,
-            note=lambda: _note(job, schedule.steps, schedule.steps), inverts=False,
+            note=lambda: _note(job, schedule.steps, _last_validated(job)), inverts=False,
         )  # fmt: skip
+
+
+def _last_validated(job: Job) -> int:
+    """The last step that val_check_interval divides; 0 if there is none."""
+    every = job.schedule.validate_every
+    return job.schedule.steps // every * every
 
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:

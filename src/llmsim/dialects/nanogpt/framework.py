@@ -10,6 +10,7 @@ FRAMEWORK = Framework(
     source="github.com/karpathy/nanoGPT",
     release="master of 2025-11-12",
     commit="3adf61e154c3fe3fca428ad6bc3818b27a3b8291",
+    validates_end=False,
     blocking_checkpoints=True,
     saves_with_validation=True,
     dense_only=True,

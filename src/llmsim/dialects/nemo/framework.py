@@ -11,6 +11,7 @@ FRAMEWORK = Framework(
     commit="2381f42f6979449b5b99538f8f80135831009b51",
     device="NVIDIA GPU",
     logs_every_step=True,  # ProgressPrinter's interval is 1
+    validates_end=False,
     saves_first=True,  # at the end of the batch, before the validation
     shuffles=True,
     stops_at_nan=True,

@@ -2,7 +2,7 @@
 
 Each process prints the first, if it did not say which GPU is its own; the first process of each
 node prints the second, if the program ends without destroy_process_group. The line numbers of the
-C++ statements come from public logs of torch 2.6 to 2.8, and serve newer releases as well.
+C++ statements come from public logs of torch 2.6 to 2.9, and serve newer releases as well.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from llmsim.run.symptoms import torch_release
 MOST_NODES = 8  # a script for more nodes sets TORCH_CPP_LOG_LEVEL=ERROR
 # Of the barrier in 2.6, in C++; since 2.8 it is Python's warning, whose text has changed once.
 _BARRIER, _PYTHON_BARRIER = 4561, 4876
-_LEAKS = {(2, 6): 1496, (2, 7): 1479}
-_LEAK = 1538
+_LEAKS = {(2, 6): 1496, (2, 7): 1479, (2, 8): 1538}
+_LEAK = 1524
 _UNKNOWN = (
     "devices used by this process are currently unknown. This can potentially cause a hang if "
     "this rank to GPU mapping is incorrect. Specify device_ids in barrier() to force use of a "

@@ -1,7 +1,8 @@
-"""The statements of what several frameworks' logs share: nvidia-smi, torchrun."""
+"""The statements that several logs share: nvidia-smi, torchrun, W&B, torch."""
 
 from llmsim.dialects import statement
 from llmsim.dialects.parts import process_group
+from llmsim.dialects.parts.torchrun import MOST_NODES
 from llmsim.dialects.statement import Statement
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run.symptoms import torch_release
@@ -11,12 +12,19 @@ SMI = (
     Statement("smi", "nvidia-smi",
               r"\w{3} \w{3} [\d ]\d \d\d:\d\d:\d\d \d{4} {7}|[+|].{89}[+|]| {89}", None),
 )  # fmt: skip
+
+
+def _launches(job: Job) -> bool:
+    """Whether a launcher starts several processes, and nobody has set OMP_NUM_THREADS."""
+    return gpus_per_node(job) > 1 and job.layout.nodes <= MOST_NODES
+
+
 TORCHRUN = (
     Statement("torchrun", "torch/distributed/run.py",
               r"W\d{4} \d\d:\d\d:\d\d\.\d{3}000 \d+ torch/distributed/run\.py:\d+\] "
               r"(?:|\*{41}|Setting OMP_NUM_THREADS environment variable for each process to be "
               r".* needed\. )",
-              statement.where(lambda job: gpus_per_node(job) > 1, lambda _job: (0,) * 4),
+              statement.where(_launches, lambda _job: (0,) * 4),
               "launcher", "several processes on a node and no OMP_NUM_THREADS"),
 )  # fmt: skip
 
@@ -39,14 +47,6 @@ WANDB = (
               r"| *\+\d+ \.\.\."
               r"|Synced 5 W&B file\(s\), 0 media .*, 0 artifact file\(s\) and 0 other file\(s\)"
               rf"|Find logs at: \./wandb/{_RUN}/logs)", None, guard="report_to wandb"),
-)  # fmt: skip
-# How torch ends where a script leaves its process group.
-NOT_DESTROYED = (
-    Statement("not-destroyed", "torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp",
-              r"\[rank0\]:\[W\d{3,4} \d\d:\d\d:\d\d\.\d{9} ProcessGroupNCCL\.cpp:\d+\] Warning: "
-              r"WARNING: destroy_process_group\(\) was not called before program exit, .*",
-              statement.where(lambda job: job.layout.gpus > 1),
-              guard="rank_ % localDeviceCount_ == 0, and no destroy_process_group()"),
 )  # fmt: skip
 
 
