@@ -20,6 +20,7 @@ from llmsim.run.events import Event, Step, Validated
 from llmsim.run.simulation import simulate
 from llmsim.text.screen import Screen
 from tools.generated import ROOT, written
+from tools.known_readers import OLDER, READERS
 
 PAGE = ROOT / "docs" / "dialects.md"
 SEED = 5
@@ -35,6 +36,15 @@ The same run, as each framework prints it. Made by `make docs` from run {seed}
 (`llmsim --dialect NAME --seed {seed} --start 2026-01-30T12:00:00`); long lines are cut here.
 What a framework does not print is not added; the default dialect, `pytorch`, prints every event.
 
+"""
+
+READERS_HEAD = """\
+## Known readers
+
+Public parsers whose expressions tests read thirty runs with, and what they find in run 5.
+
+| dialect | parser | finds |
+|---|---|---|
 """
 
 TAIL = """\
@@ -107,6 +117,22 @@ def release(framework: Framework) -> str:
     return text + ".\n\n"
 
 
+def readers() -> str:
+    """The table of public parsers: what each finds in a log of run 5, and which find nothing."""
+    text = READERS_HEAD
+    for each in READERS:
+        options = Options(seed=SEED, start=datetime(2026, 1, 30, 12), dialect=each.dialect)
+        job = plan(options._replace(incidents="none", **each.asked))  # type: ignore[arg-type]
+        found = ", ".join(
+            f"{'at least ' * part.at_least}{len([*part.steps(job)]):,} {part.what}"
+            for part in each.found
+        )
+        text += f"| `{each.dialect}` | {each.source} | {found} |\n"
+    for older in OLDER:
+        text += f"| `{older.dialect}` | {older.source} | nothing: {older.why} |\n"
+    return text + "\n"
+
+
 def page() -> str:
     """The whole page."""
     text = HEAD.format(seed=SEED)
@@ -115,7 +141,7 @@ def page() -> str:
         text += f"## {framework.name}\n\n{framework.meaning}. Recipes: {recipes}.\n\n"
         text += release(framework)
         text += f"```\n{excerpt(framework.name)}\n```\n\n"
-    return text + TAIL
+    return text + readers() + TAIL
 
 
 def main() -> int:

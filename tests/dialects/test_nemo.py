@@ -20,7 +20,7 @@ V = r"-?\d[\d.]*(?:e[+-]\d\d)?"
 RUN = r"(?:(?:\[[\dT:+-]+\] )?\w+/\d (?:\[\w+\]:)?)?"
 KEYS = (
     "lr", "global_batch_size", "global_step", "reduced_train_loss", "train_step_timing in s",
-    "consumed_samples", "val_loss",
+    "TFLOPS_per_GPU", "consumed_samples", "val_loss",
 )  # fmt: skip
 LINE = (
     rf"{RUN}Training epoch 0, iteration (?P<iteration>\d+)/(?P<last>\d+) \| "
@@ -36,10 +36,6 @@ GLOBAL = (
 REAL = """\
 retraining/0 [default0]:[NeMo W 2025-08-19 14:27:47 rerun_state_machine:239] RerunStateMachine \
 initialized in mode RerunMode.DISABLED
-retraining/0 [default0]:Training epoch 0, iteration 0/99 | lr: 9.804e-08 | global_batch_size: 4 | \
-global_step: 0 | reduced_train_loss: 14.66 | train_step_timing in s: 5.276
-retraining/0 [default0]:Training epoch 0, iteration 1/99 | lr: 1.961e-07 | global_batch_size: 4 | \
-global_step: 1 | reduced_train_loss: 15.07 | train_step_timing in s: 2.008 | consumed_samples: 8
 [NeMo I 2025-06-18 16:52:43 nemo_logging:393] Global Checkpoint Save : Rank: 0 : Iteration: 49 : \
 Start time: 1750290740.432s : Save duration: 23.107s
 Validation: iteration 1/20

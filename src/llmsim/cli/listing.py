@@ -13,7 +13,7 @@ from llmsim.job.framework import Framework
 from llmsim.model.architecture import active_parameter_count, config_for, parameter_count
 from llmsim.run.incident_kinds import KINDS, Kind, per_million_gpu_hours
 
-NUMBERS = ("parameters", "active", "tokens", "memory", "TDP", "TFLOP/s", "node", "rate")
+NUMBERS = ("parameters", "active", "tokens", "memory", "TDP", "TFLOP/s", "node", "rate", "rows")
 GAP = "  "
 # The narrowest column of prose; with less room the column is left out, as columns of numbers are.
 NARROWEST_PROSE = 16
@@ -70,8 +70,9 @@ def _table(kind: str) -> list[Row]:
                  for m in records.models()]  # fmt: skip
         return [("model", "parameters", "active"), *sizes]
     if kind == "datasets":
-        data = [(d.name, _count(d.tokens), d.kind) for d in records.datasets()]
-        return [("dataset", "tokens", "kind"), *data]
+        data = [(d.name, _count(d.tokens), d.kind, f"{d.rows:,}" if d.rows else "-")
+                for d in records.datasets()]  # fmt: skip
+        return [("dataset", "tokens", "kind", "rows"), *data]
     if kind == "gpus":
         cards = [(g.name, f"{g.memory_mib} MiB", f"{g.tdp_watts} W", f"{g.tflops:g}",
                   f"{g.per_node}") for g in records.gpus()]  # fmt: skip

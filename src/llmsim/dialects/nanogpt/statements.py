@@ -9,18 +9,18 @@ from llmsim.dialects.statement import Statement
 from llmsim.job.records import Job
 
 
-def _iterations(job: Job) -> Iterable[int]:
-    """iter_num % log_interval == 0."""
+def iterations(job: Job) -> Iterable[int]:
+    """The iterations with a line: iter_num % log_interval == 0."""
     return (estimates.iteration(job, step) for step in statement.logged(job))
 
 
-def _evaluated(job: Job) -> Iterable[int]:
-    """iter_num % eval_interval == 0, iteration 0 included."""
+def evaluations(job: Job) -> Iterable[int]:
+    """The iterations before which train.py evaluates, 0 included: iter_num % eval_interval == 0."""
     return range(0, estimates.last_iteration(job) + 1, job.schedule.validate_every)
 
 
 def _saves(job: Job) -> Iterable[int]:
-    return (step for step in _evaluated(job) if step)
+    return (step for step in evaluations(job) if step)
 
 
 STATEMENTS = (
@@ -55,13 +55,13 @@ STATEMENTS = (
     Statement("resuming", "train.py:159", r"Resuming training from \S+", statement.never,
               "each", "init_from == 'resume'"),
     Statement("evaluation", "train.py:265",
-              r"step (?P<step>\d+): train loss \d+\.\d{4}, val loss \d+\.\d{4}", _evaluated,
+              r"step (?P<step>\d+): train loss \d+\.\d{4}, val loss \d+\.\d{4}", evaluations,
               guard="iter_num % eval_interval == 0 and master_process"),
     Statement("saving", "train.py:285", r"saving checkpoint to \S+", _saves,
               guard="iter_num > 0, and a better loss or always_save_checkpoint"),
     Statement("iteration", "train.py:327",
               r"iter (?P<step>\d+): loss \d+\.\d{4}, time \d+\.\d\dms, mfu -?\d+\.\d\d%",
-              _iterations, guard="iter_num % log_interval == 0 and master_process"),
+              iterations, guard="iter_num % log_interval == 0 and master_process"),
 )  # fmt: skip
 
 ORDER = """

@@ -2,7 +2,8 @@
 
 Iterations count from 0, and all of a run is epoch 0. ProgressPrinter speaks when the number of
 iterations so far is a multiple of its interval, of the mean of each value over that interval; a
-value that has been there only in a part of it counts as 0 before (progress_printer.py).
+value that has been there only in a part of it counts as 0 before (progress_printer.py). The
+recipe has FLOPsMeasurementCallback, as NVIDIA's benchmarks have it.
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nemo import launch, recovery
 from llmsim.dialects.nemo.log_lines import said
 from llmsim.job.milestones import blocking_checkpoint, saved_steps
-from llmsim.job.records import Job
+from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import learning_rate, loss
-from llmsim.physics.speed import step_time
+from llmsim.physics.speed import step_time, throughput
 from llmsim.run import events
 from llmsim.run.phases.timing import REPORTS
 from llmsim.text import units
@@ -54,12 +55,14 @@ def iteration(event: events.Step, job: Job) -> dict[str, float]:
     first = last - schedule.log_every + 1
     steps, batch = range(first, last + 1), schedule.global_batch
     seconds = step_time.interval_seconds(job, first, last) / len(steps)
+    flops = throughput.job_flops_per_token(job) * batch_tokens(job)
     values: dict[str, float] = {
         "lr": fsum([lagged_rate(job, step) for step in steps]) / len(steps),
         "global_batch_size": batch,
         "global_step": last - 1,
         "reduced_train_loss": loss.averaged(job, first, last),
         "train_step_timing in s": seconds,
+        "TFLOPS_per_GPU": flops / seconds / job.layout.gpus / 1e12,
     }
     if consumed := sum(step * batch for step in steps if step > 1):
         values["consumed_samples"] = consumed / len(steps)

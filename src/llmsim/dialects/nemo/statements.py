@@ -150,8 +150,9 @@ STATEMENTS = (
     Statement("iteration", "nemo/lightning/pytorch/callbacks/progress_printer.py:142",
               rf"Training epoch 0, iteration (?P<step>\d+)/\d+ \| lr: {_V} \| global_batch_size: "
               rf"\d+ \| global_step: \d+ \| reduced_train_loss: {_V} \| "
-              rf"train_step_timing in s: {_V}(?: \| consumed_samples: {_V})?"
-              rf"(?: \| val_loss: {_V})?", _iterations, guard="n % log_interval == 0"),
+              rf"train_step_timing in s: {_V} \| TFLOPS_per_GPU: {_V}"
+              rf"(?: \| consumed_samples: {_V})?(?: \| val_loss: {_V})?", _iterations,
+              guard="n % log_interval == 0"),
     Statement("validation", "nemo/lightning/pytorch/callbacks/progress_printer.py:183",
               r"Validation: iteration \d+/\d+", _batches, guard="n % log_interval == 0"),
     _said("strategy", f"{_IO}:361",
