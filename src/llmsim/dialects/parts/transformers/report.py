@@ -39,8 +39,8 @@ def finished(
 ) -> Iterator[Line]:
     """The client's summary of all logged values, renamed to train/ and eval/.
 
-    `extra` and `held_out` are the further values of a step and of an evaluation, `scores` those
-    that the script's own metrics give.
+    `extra` and `held_out` are the further values of a step and of an evaluation,
+    `scores` the values of the script's own metrics.
     """
     schedule, logs = job.schedule, list(intervals(job))
 
