@@ -7,11 +7,11 @@ With --rows each row of throughput and memory is printed, the worst first.
 
 import argparse
 from collections.abc import Callable, Sequence
-from statistics import fmean, median
+from statistics import median, quantiles
 
+from tools import truth_machines, truth_series, truth_tuning
 from tools.truth_curves import points
 from tools.truth_rows import Row, predicted, rows
-from tools.truth_series import lines
 
 SPEED = ("tok/s/GPU", "TFLOP/s/GPU")
 
@@ -79,11 +79,16 @@ def curve_table() -> None:
 
 
 def series_table() -> None:
-    """Noise, gradient norms, step times and telemetry beside public logs."""
-    print(f"{'series':42} {'public logs':12} ours: mean (least .. most)")
-    for name, real, values in lines():
-        print(f"{name:42} {real:12} {fmean(values):.2f} ({min(values):.2f} .. {max(values):.2f})")
-    print()
+    """Noise, gradient norms, tuning, step times and telemetry beside public logs, 30 seeds."""
+    print(f"{'series':44} {'public logs':>16}  ours: {'median':>7} (quartiles)")
+    out = 0
+    for each in (*truth_series.lines(), *truth_tuning.lines(), *truth_machines.lines()):
+        low, middle, high = quantiles(each.ours, n=4, method="inclusive")
+        outside = "" if each.low <= middle <= each.high else "  OUTSIDE"
+        out += bool(outside)
+        real = f"{each.low:g} .. {each.high:g}"
+        print(f"{each.name:44} {real:>16}  {middle:13.3f} ({low:.3f} .. {high:.3f}){outside}")
+    print(f"{out} medians outside\n")
 
 
 TABLES: tuple[Callable[[], None], ...] = (

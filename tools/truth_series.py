@@ -1,120 +1,124 @@
-"""What varies from step to step and from second to second, beside what public logs show."""
+"""What varies from step to step in pretraining, beside what public logs show."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from math import log, sqrt
-from statistics import fmean, median, pstdev
+from statistics import fmean, median
 
+from llmsim.dialects.registry import framework_of
+from llmsim.job.layout import Layout
 from llmsim.job.records import Job, batch_tokens
-from llmsim.physics.hardware import telemetry
-from llmsim.physics.learning import gradient, loss
-from llmsim.physics.speed import step_time
-from tests.physics import jobs
+from llmsim.physics.learning import gradient, loss, spikes
 from tests.physics.loss_jobs import dense_15b, gpt2_124m, make_job
-
-SEEDS = range(6)
-STEPS = range(2000, 3500)
-_STEADY: tuple[telemetry.Load, ...] = (
-    telemetry.Load("training", 0.0),
-    telemetry.Load("idle", 0.0),
+from tools.truth_measures import (
+    Statistic,
+    lagged,
+    local,
+    robust,
+    scaled,
+    share,
+    skewness,
+    together,
 )
 
-
-def _lagged(values: Sequence[float], lag: int = 1) -> float:
-    mean, spread = fmean(values), pstdev(values)
-    pairs = zip(values, values[lag:], strict=False)
-    return fmean((a - mean) * (b - mean) for a, b in pairs) / spread**2
+SEEDS = range(30)
+STEPS = range(3000, 4500)
 
 
-def _clipped(values: Sequence[float]) -> list[float]:
-    """In robust standard deviations from the median, at most 4."""
-    middle = median(values)
-    robust = 1.4826 * median(abs(value - middle) for value in values)
-    return [max(-4.0, min(4.0, (value - middle) / robust)) for value in values]
+def _left(job: Job) -> list[float]:
+    """The noise of the loss."""
+    return [loss.training(job, step) - loss.expected(job, step) for step in STEPS]
 
 
-def _noise(job: Job) -> float:
-    left = [loss.training(job, step) - loss.expected(job, step) for step in STEPS]
-    middle = median(left)
-    return 1.4826 * median(abs(each - middle) for each in left) * sqrt(batch_tokens(job))
+def _small(seed: int, tokens: int, dialect: str) -> Job:
+    """A 124M with a small batch, read as a framework reads its data."""
+    job = gpt2_124m(seed)
+    schedule = job.schedule._replace(global_batch=tokens // job.schedule.sequence)
+    return job._replace(schedule=schedule, framework=framework_of(dialect))
 
 
-def _norms(job: Job, steps: range = STEPS) -> list[float]:
-    return [log(gradient.norm(job, step) / gradient.expected(job, step)) for step in steps]
+def _ordered(seed: int) -> Job:
+    return gpt2_124m(seed)._replace(loader="ordered")
 
 
-def _tuning(seed: int) -> float:
-    job = make_job(seed=seed, recipe="sft", steps=1000, warmup=30)
-    norms = [gradient.norm(job, step) for step in range(1, 1001)]
-    return fmean(norms[:50]) / median(norms)
+def _micro(seed: int) -> list[float]:
+    """One rank's micro-batches of 64 rows of a stream, as modded-nanogpt prints them."""
+    job = gpt2_124m(seed)._replace(layout=Layout(gpus=8, nodes=1, dp=8, micro_batch=64))
+    return [loss.micro_batch(job, step) - loss.expected(job, step) for step in STEPS]
 
 
-def _times(seed: int, gpus: int) -> list[float]:
-    job = jobs.job(spread=jobs.layout(gpus), seed=seed, steps=4000)
-    return _clipped([step_time.interval_seconds(job, step, step) for step in STEPS])
+def noise_lines() -> Iterator[Statistic]:
+    """The noise of the loss."""
+    size = [robust(_left(job)) * sqrt(batch_tokens(job)) for job in map(dense_15b, SEEDS)]
+    yield Statistic("loss noise x sqrt(tokens), 15B", 25, 37, size)
+    shuffled = [_left(_small(seed, 98_304, "megatron")) for seed in SEEDS]
+    yield Statistic("skewness, shuffled, 98k tokens", -0.25, 0.0, [*map(skewness, shuffled)])
+    streams = [scaled(_left(_small(seed, 98_304, "llmc"))) for seed in SEEDS]
+    yield Statistic("skewness, contiguous, 98k tokens", 1.1, 3.4, [*map(skewness, streams)])
+    yield Statistic("z > 4 in %, contiguous", 0.8, 1.7, [share(each, 4.0) for each in streams])
+    lower = [share([-value for value in each], 4.0) for each in streams]
+    yield Statistic("z < -4 in %, contiguous", 0.1, 0.3, lower)
+    micro = [*map(_micro, SEEDS)]
+    yield Statistic("skewness of a micro-batch, 65k", 1.1, 3.4, [*map(skewness, micro)])
+    half = [_left(gpt2_124m(seed)) for seed in SEEDS]
+    yield Statistic("z > 4 in %, GPT-2 124M, 0.5M", 0.2, 0.8, [share(scaled(h), 4.0) for h in half])
+    late = [_left(dense_15b(seed)) for seed in SEEDS]
+    yield Statistic("loss noise at lag 1, shuffled", -0.03, 0.03, [*map(lagged, late)])
+    ordered = [_left(_ordered(seed)) for seed in SEEDS]
+    yield Statistic("loss noise at lag 1, ordered", 0.28, 0.46, [*map(lagged, ordered)])
+    yield Statistic("loss noise at lag 5, ordered", 0.14, 0.23, [lagged(o, 5) for o in ordered])
 
 
-def _power(seed: int, index: int = 0) -> list[float]:
-    job = jobs.job(seed=seed)
-    moments = range(2000, 2400)
-    return [telemetry.reading(job, index, at + 0.4, _STEADY).power_watts for at in moments]
+def gap_lines() -> Iterator[Statistic]:
+    """Validation less training, and spikes."""
+    jobs = [make_job(seed=seed) for seed in SEEDS]
+    named = [job._replace(dataset=job.dataset._replace(name=f"set {job.seed}")) for job in jobs]
+    gaps = [loss.validation(job, 4000) - loss.expected(job, 4001) for job in named]
+    yield Statistic("validation - training, nats", -0.031, 0.029, gaps)
+    for name, factor, low, high in (("usual", 1.0, 0, 1), ("twice the usual", 2.0, 3, 15)):
+        found = []
+        for seed in SEEDS:
+            job = make_job(seed=seed, parameters=10**10, steps=200_000, peak_lr=3e-4 * factor)
+            blocks = range(1000, 101_000, spikes.BLOCK)
+            found.append(sum(spikes.in_block(job, step) is not None for step in blocks) / 10)
+        yield Statistic(f"spikes in 10,000 steps, {name} rate", low, high, found)
 
 
-def _together(seed: int) -> float:
-    one, other = _power(seed), _power(seed, 1)
-    means = fmean(one), fmean(other)
-    products = [(a - means[0]) * (b - means[1]) for a, b in zip(one, other, strict=True)]
-    return fmean(products) / pstdev(one) / pstdev(other)
+def _norms(job: Job) -> list[float]:
+    return [gradient.norm(job, step) for step in STEPS]
 
 
-def _quantile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[int(share * len(values))]
+def norm_lines() -> Iterator[Statistic]:
+    """The gradient norm of pretraining."""
+    jobs = [gpt2_124m(seed) for seed in SEEDS]
+    norms = [_norms(job) for job in jobs]
+    logs = [[log(value) for value in local(each)] for each in norms]
+    for lag, low, high in ((1, 0.18, 0.34), (2, 0.20, 0.33), (3, 0.13, 0.25), (5, 0.07, 0.13)):
+        yield Statistic(f"log norm at lag {lag}", low, high, [lagged(each, lag) for each in logs])
+    above = [share(local(each), 1.25) for each in norms]
+    yield Statistic("norm > 1.25 local medians in %", 0.75, 1.8, above)
+    yield Statistic("norm > 2 local medians in %", 0.03, 0.19, [share(local(n), 2) for n in norms])
+    both = [together(_left(job), each) for job, each in zip(jobs, logs, strict=True)]
+    yield Statistic("norm and loss", 0.14, 0.20, both)
+    for parameters, first, low, high in (
+        (30e6, 6.5, 0.59, 0.71),
+        (124e6, 14.5, 0.25, 0.29),
+        (254e6, 21.0, 0.21, 0.25),
+    ):
+        made = [
+            gpt2_124m(seed)._replace(model=job.model._replace(
+                parameters=int(parameters), active_parameters=int(parameters)
+            ))
+            for seed, job in zip(SEEDS, jobs, strict=True)
+        ]  # fmt: skip
+        name = f"{parameters / 1e6:.0f}M"
+        early = [fmean(gradient.norm(job, step) for step in range(1, 6)) for job in made]
+        yield Statistic(f"first five norms, {name}", 0.75 * first, 1.3 * first, early)
+        late = [median(gradient.norm(job, step) for step in range(15_000, 15_200)) for job in made]
+        yield Statistic(f"late norm, {name}", low, high, late)
 
 
-def _busy(seed: int) -> float:
-    job = jobs.job(seed=seed)
-    moments = range(2000, 2200)
-    return median(telemetry.reading(job, 0, at, _STEADY).utilization for at in moments)
-
-
-def lines() -> list[tuple[str, str, list[float]]]:
-    """Name, what public logs show, and ours of each seed."""
-    return [
-        (
-            "noise of the loss x sqrt(tokens), 15B",
-            "25 to 37",
-            [_noise(dense_15b(s)) for s in SEEDS],
-        ),
-        *(
-            (
-                f"log gradient norm at lag {lag}",
-                real,
-                [_lagged(_norms(gpt2_124m(s)), lag) for s in SEEDS],
-            )
-            for lag, real in (
-                (1, "0.18 to 0.34"),
-                (2, "0.20 to 0.33"),
-                (3, "0.13 to 0.25"),
-                (5, "0.07 to 0.13"),
-            )
-        ),
-        ("SFT: first 5 % of norms / median", "1.2 to 2.9", [_tuning(s) for s in SEEDS]),
-        (
-            "step times, 5th percentile, sigma",
-            "-1.6",
-            [_quantile(_times(s, 64), 0.05) for s in SEEDS],
-        ),
-        (
-            "step times, 95th percentile, sigma",
-            "+1.6",
-            [_quantile(_times(s, 64), 0.95) for s in SEEDS],
-        ),
-        ("step times at lag 1, 512 GPUs", "0.2 to 0.75", [_lagged(_times(s, 512)) for s in SEEDS]),
-        (
-            "power at 1 Hz, spread in %",
-            "1.6 to 1.9",
-            [100 * pstdev(_power(s)) / fmean(_power(s)) for s in SEEDS],
-        ),
-        ("power at 1 Hz at lag 1", "0.02 to 0.10", [_lagged(_power(s)) for s in SEEDS]),
-        ("power of two GPUs of a node", "0.75 to 0.81", [_together(s) for s in SEEDS]),
-        ("GPU-Util of 8B on H100, median", "91 to 92", [_busy(s) for s in SEEDS]),
-    ]
+def lines() -> Iterator[Statistic]:
+    """All statistics of pretraining."""
+    yield from noise_lines()
+    yield from gap_lines()
+    yield from norm_lines()

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsim.dialects.registry import framework_of
 from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, batch_tokens
-from llmsim.physics.learning import curve, loss, reinforcement
+from llmsim.physics.learning import batch_noise, curve, loss, reinforcement
 from tests.physics.loss_jobs import (
     MEASURED,
     ROWS,
@@ -53,10 +54,12 @@ def test_real_runs_are_met_at_every_row(
 
 
 def test_a_run_starts_at_the_uniform_loss_and_a_bit() -> None:
-    """Measured: ln V + 0.18 (llm.c), + 0.45 (Llama-2-7B), + 0.50 (15B)."""
+    """Measured: ln V + 0.06 to 0.26 (GPT-2), + 0.45 (Llama-2-7B), + 0.50 (15B), + 0.79 (8B)."""
     above = [loss.expected(gpt2_124m(seed), 1) - log(50_257) for seed in SEEDS]
-    assert 0.0 <= min(above) < 0.1
-    assert 0.4 < max(above) <= 0.5
+    assert 0.06 < min(above) < 0.12
+    assert 0.2 < max(above) < 0.3
+    large = [loss.expected(dense_15b(seed), 1) - log(256_000) for seed in SEEDS]
+    assert 0.22 < min(large) < 0.45 < max(large) < 0.8
 
 
 def test_the_first_printed_loss_has_no_noise_to_speak_of() -> None:
@@ -166,14 +169,16 @@ def _share_of_ups(steps: range) -> float:
 
 
 def test_small_batches_are_skewed_and_large_ones_are_not() -> None:
-    """llm.c at 0.5M tokens: z > 4 in 0.34 %, z > 5 in 0.16 % of the steps; none above 1M."""
-    small, large = gpt2_124m(), dense_15b()
-    z = [loss.residual(small, step) for step in range(40_000)]
+    """llm.c at 0.5M tokens: z > 4 in 0.34 %, z > 5 in 0.16 % of the steps; none above 1M where
+    samples are shuffled.
+    """
+    small, large = gpt2_124m(2), dense_15b()._replace(framework=framework_of("megatron"))
+    z = [batch_noise.residual(small, step) for step in range(40_000)]
     assert 0.002 < sum(x > 4 for x in z) / len(z) < 0.005
     assert 0.0008 < sum(x > 5 for x in z) / len(z) < 0.0025
     assert 0.5 < fsum(x**3 for x in z) / len(z) < 1.3
     assert fsum(x * x for x in z) / len(z) == pytest.approx(1.0, abs=0.05)
-    assert max(loss.residual(large, step) for step in range(20_000)) < 5
+    assert max(batch_noise.residual(large, step) for step in range(20_000)) < 5
 
 
 def test_an_average_is_the_mean_with_less_noise() -> None:
@@ -191,12 +196,16 @@ def test_an_average_is_the_mean_with_less_noise() -> None:
     assert 24 < sigma * sqrt(10 * batch_tokens(job)) < 41
 
 
-def test_validation_is_steady_and_a_little_lower() -> None:
-    """llm.c: 3.272 on the validation set where training averages 3.289; noise 0.0004."""
-    gaps = [
-        loss.expected(gpt2_124m(s), 15_000) - loss.validation(gpt2_124m(s), 15_000) for s in SEEDS
-    ]
-    assert fsum(gaps) / 20 == pytest.approx(0.016, abs=0.006)
+def test_validation_is_steady_and_near_the_training_loss() -> None:
+    """FineWeb -0.011 to -0.031, FineWeb-Edu +0.016 to +0.029, C4 +0.022; noise 0.0004."""
+    gaps = []
+    for seed in SEEDS:
+        job = gpt2_124m(seed)
+        job = job._replace(dataset=job.dataset._replace(name=f"set {seed}"))
+        gaps.append(loss.validation(job, 15_000) - loss.expected(job, 15_001))
+    assert sum(gap > 0.0 for gap in gaps) in range(4, 17)
+    assert max(map(abs, gaps)) < 0.06
+    assert 0.008 < sorted(map(abs, gaps))[10] < 0.03
     job = gpt2_124m()
     values = [loss.validation(job, step) for step in range(250, 19_000, 250)]
     assert all(after < before + 0.0015 for before, after in pairwise(values))
@@ -229,26 +238,26 @@ def test_continued_pretraining_bumps_and_declines() -> None:
 
 @pytest.mark.parametrize("recipe", ["sft", "lora"])
 def test_fine_tuning_starts_low_and_takes_a_stair_per_epoch(recipe: str) -> None:
+    """First loss 2.23 (1.64 to 2.44); stairs of 0.09 to 0.47 nats, of adapters 0 to 0.08."""
+    stairs = []
     for seed in SEEDS:
         job = make_job(seed=seed, recipe=recipe, kind="chat", steps=600, warmup=18, epochs=3)
         at = {step: loss.expected(job, step) for step in (1, 150, 200, 201, 400, 401)}
-        assert 1.2 <= at[1] <= 2.0
-        assert 0.7 < at[150] < 1.2
-        for last in (200, 400):
-            stair = at[last] - at[last + 1]
-            assert 0.03 < stair < 0.2
-            assert stair > 10 * (loss.expected(job, last - 1) - at[last])
+        assert 1.2 <= at[1] <= 3.4
+        assert 0.3 < at[150] < 2.0
+        stairs.append(at[200] - at[201])
+    assert 0.0 <= min(stairs) < max(stairs) < 0.6
+    low, high = (0.09, 0.47) if recipe == "sft" else (0.0, 0.08)
+    assert low < sorted(stairs)[10] < high
 
 
-@pytest.mark.parametrize(
-    ("parameters", "low", "high"), [(1_000_000_000, 1.6, 2.0), (34_000_000_000, 1.1, 1.4)]
-)
-def test_fine_tuning_of_a_larger_model_starts_lower(
-    parameters: int, low: float, high: float
-) -> None:
+def test_fine_tuning_of_a_larger_model_starts_lower() -> None:
     for seed in SEEDS:
-        job = make_job(seed=seed, recipe="sft", parameters=parameters, kind="chat")
-        assert low <= loss.expected(job, 1) <= high
+        firsts = [
+            loss.expected(make_job(seed=seed, recipe="sft", parameters=size, kind="chat"), 1)
+            for size in (1_000_000_000, 34_000_000_000)
+        ]
+        assert firsts[1] < 0.85 * firsts[0]
 
 
 def test_fine_tuning_falls_with_the_learning_rate() -> None:
@@ -277,7 +286,7 @@ def test_preferences_start_at_the_logarithm_of_two() -> None:
     for seed in SEEDS:
         job = make_job(seed=seed, recipe="dpo", kind="preference", steps=400, warmup=40)
         assert f"{loss.training(job, 1):.4f}" == "0.6931"
-        assert 0.4 < loss.expected(job, 400) < 0.61
+        assert 0.1 < loss.expected(job, 400) < 0.65
 
 
 def test_reinforcement_has_no_loss_and_a_rising_reward() -> None:

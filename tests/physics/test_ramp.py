@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmsim.job.layout import Layout
 from llmsim.job.records import Job
 from llmsim.job.schedule import Schedule
-from llmsim.physics.learning import learning_rate, loss, objectives
+from llmsim.physics.learning import batch_noise, learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time, traffic
 from tests.physics import jobs, loss_jobs
 
@@ -163,7 +163,7 @@ def test_a_small_batch_has_a_noisier_loss() -> None:
     """sigma = 25 to 37 / sqrt(tokens of the printed loss) from run to run, in public logs."""
     job = ramped()
     schedule, shape = job.schedule, objectives.curve(job)
-    early, late = (loss.batch_sigma(job, shape, 3.0, step, step) for step in (1, schedule.steps))
+    early, late = (batch_noise.sigma(job, shape, 3.0, step, step) for step in (1, schedule.steps))
     assert 24 <= early * sqrt(schedule.ramp[0].batch * schedule.sequence) <= 38
     assert early == pytest.approx(2 * late)
 

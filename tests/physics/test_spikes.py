@@ -10,8 +10,9 @@ STEPS = 1_000_000
 
 def _job(seed: int = 1) -> Job:
     return make_job(
-        seed=seed, parameters=176_000_000_000, global_batch=1024, steps=STEPS, warmup=2000
-    )
+        seed=seed, parameters=176_000_000_000, global_batch=1024, steps=STEPS, warmup=2000,
+        peak_lr=1.2e-4,
+    )  # fmt: skip
 
 
 def _all(job: Job) -> list[spikes.Spike]:
@@ -27,6 +28,15 @@ def test_a_large_model_has_one_in_thirty_thousand_steps() -> None:
 def test_smaller_models_have_fewer() -> None:
     job = make_job(parameters=1_000_000_000, steps=STEPS)
     assert len(_all(job)) < 25
+
+
+def test_twice_the_usual_rate_brings_many_and_large_ones() -> None:
+    """Public runs: 3 to 15 in 10,000 steps, 0.3 to 3.7 nats high, 40 to 100 steps long."""
+    job = make_job(parameters=10_000_000_000, steps=STEPS, peak_lr=6e-4)
+    found = _all(job)
+    assert 3 < len(found) / (STEPS / 10_000) < 15
+    assert min(spike.height for spike in found) >= 0.3
+    assert max(spike.height for spike in found) <= 3.7
 
 
 def test_most_are_harmless_and_some_are_not() -> None:

@@ -160,7 +160,8 @@ def test_a_temperature_has_no_steps(seed: int) -> None:
 def test_energy_is_the_integral_of_power(seed: int) -> None:
     """By the midpoint rule, in each load of a launch and around the first checkpoint.
 
-    Power is white at 1 Hz: the rule misses a change of level by half a width at most.
+    A reading is the mean of the last second and at most what the power control lets pass, so that
+    the sum differs by some thousandths.
     """
     run = fresh(seed)
     number = next(at for at, each in enumerate(run.timeline) if each.kind == "checkpoint")
@@ -170,13 +171,12 @@ def test_energy_is_the_integral_of_power(seed: int) -> None:
     for began, ended in (*pairwise(launched), *pieces):
         parts = 2000
         width = (ended - began) / parts
-        activity = next(loads(run, (began + ended) / 2.0)).activity
+        load = next(loads(run, (began + ended) / 2.0))
         power = (
-            telemetry.power(run.job, 0, began + (part + 0.5) * width, activity)
-            for part in range(parts)
+            telemetry.power(run.job, 0, began + (part + 0.5) * width, load) for part in range(parts)
         )
         taken = energy(run, ended, 0) - energy(run, began, 0)
-        assert taken == pytest.approx(width * fsum(power), rel=1e-4), activity
+        assert taken == pytest.approx(width * fsum(power), rel=3e-3), load
 
 
 def test_energy_is_the_same_in_whatever_order_it_is_asked_for() -> None:

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from llmsim.catalog.gpus import highest_power
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
 from llmsim.physics.hardware.gauges import Gauges
@@ -51,7 +52,7 @@ def violations(job: Job, each: Gauges) -> list[str]:
         <= each.gr_engine_active
         <= 1,
         "no kernel, no tensor": each.utilization_percent > 0 or each.tensor_active == 0,
-        "power is limited": 0 < each.power_watts <= 1.03 * limit,
+        "power is limited": 0 < each.power_watts <= highest_power(job.gpu) * limit,
         "DRAM's practical peak": 0 <= each.dram_active <= 0.8,
         "memory is busy only at work": each.memory_utilization_percent <= each.utilization_percent,
         "heat is slowed": each.clock_event_reasons & 0x60 or each.temperature_c < 90,

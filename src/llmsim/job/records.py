@@ -11,7 +11,11 @@ from llmsim.job.layout import Layout
 from llmsim.job.recipes import Recipe
 from llmsim.job.schedule import Schedule
 from llmsim.model.architecture import Architecture
-from llmsim.typed import Any, NamedTuple
+from llmsim.typed import Any, Literal, NamedTuple
+
+# Samples in a random order, rows of a stream that goes on from step to step, or documents in the
+# order of the data set.
+Loader = Literal["shuffled", "contiguous", "ordered"]
 
 
 class Software(NamedTuple):
@@ -85,6 +89,7 @@ class _Fields(NamedTuple):
     bends: tuple[Bend, ...] = ()  # what incidents do to loss and norm; run_of finds them
     slow_saves: tuple[tuple[int, float], ...] = ()  # steps whose saves take these seconds longer
     cured: tuple[int, ...] = ()  # incidents whose bends this attempt has left behind
+    loader: Loader | None = None  # how it reads its data; None: as its framework does
 
 
 class Job(_Fields):

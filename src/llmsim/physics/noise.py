@@ -62,31 +62,25 @@ _LANE = 128
 
 @lru_cache(maxsize=8)
 def _lanes(count: int) -> tuple[int, int, Callable[[bytes], tuple[int, ...]]]:
-    """A one in each lane, the counters of the indexes 0, -1, -2 ..., one in each lane, and what
-    reads the lowest 32 bits of each lane.
+    """A one in each lane, the counters of the indexes 0, 1, 2 ..., one in each lane, and what
+    reads the lowest 64 bits of each lane.
     """
     from struct import Struct
 
     ones = sum(1 << _LANE * lane for lane in range(count))
-    back = sum((-lane * _GOLDEN & _MASK) << _LANE * lane for lane in range(count))
-    return ones, back, Struct("<" + "I12x" * count).unpack
+    ahead = sum((lane * _GOLDEN & _MASK) << _LANE * lane for lane in range(count))
+    return ones, ahead, Struct("<" + "Q8x" * count).unpack
 
 
-def sums_of_quarters(seed: int, stream: str, last: int, count: int) -> tuple[int, ...]:
-    """The sums of the four 16-bit parts of bits() at `last`, `last` - 1 ...: `count` of them.
-
-    Asked for together they take a quarter of the time.
-    """
-    ones, back, numbers = _lanes(count)
+def words(seed: int, stream: str, first: int, count: int) -> tuple[int, ...]:
+    """The values of `bits` at `count` indices from `first` on, in a quarter of the time."""
+    ones, ahead, numbers = _lanes(count)
     whole = ones * _MASK
-    words = ((_key(seed, stream) + last * _GOLDEN & _MASK) * ones + back) & whole
-    words = ((words ^ (words >> 30)) & whole) * _FIRST & whole
-    words = ((words ^ (words >> 27)) & whole) * _SECOND & whole
-    words = (words ^ (words >> 31)) & whole
-    parts = ones * 0x0000FFFF0000FFFF
-    pairs = (words & parts) + (words >> 16 & parts)
-    sums = (pairs & ones * 0xFFFFFFFF) + (pairs >> 32 & ones * 0xFFFFFFFF)
-    return numbers(sums.to_bytes(_LANE // 8 * count, "little"))
+    made = ((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead) & whole
+    made = ((made ^ (made >> 30)) & whole) * _FIRST & whole
+    made = ((made ^ (made >> 27)) & whole) * _SECOND & whole
+    made = (made ^ (made >> 31)) & whole
+    return numbers(made.to_bytes(_LANE // 8 * count, "little"))
 
 
 def uniform(seed: int, stream: str, index: int = 0) -> float:

@@ -201,10 +201,10 @@ def gauges(
     """All gauges of a GPU whose latent state, energy, past and faults are given."""
     activity, card, total = state.activity, _card(job), job.gpu.memory_mib
     busy = _BUSY.get(activity, 0.0)
-    small = 1.0 + 0.01 * max(-1.0, min(1.0, state.own))
-    own = 1.0 + 0.02 * max(-1.0, min(1.0, state.own))
+    small = 1.0 + 0.006 * max(-2.0, min(2.0, state.own))
+    own = 1.0 + 0.012 * max(-2.0, min(2.0, state.own))
     sm_active = (
-        min(0.97, (0.921 + 0.014 * max(-1.0, min(1.0, state.common))) * own) if busy else 0.0
+        min(0.97, (0.921 + 0.008 * max(-2.0, min(2.0, state.common))) * own) if busy else 0.0
     )
     if activity == "hang":  # one kernel of NCCL's spins on a few SMs
         sm_active = 0.1 * own
@@ -220,8 +220,7 @@ def gauges(
     return Gauges(
         gpu=gpu,
         activity=activity,
-        # The power control lets nothing pass by more than 3 %.
-        power_watts=round(min(state.power_watts, 1.03 * job.gpu.tdp_watts), 3),
+        power_watts=round(state.power_watts, 3),
         energy_joules=joules,
         temperature_c=celsius,
         memory_temperature_c=round(15 + 0.68 * celsius) if card.has_hbm else 0,

@@ -12,12 +12,16 @@ from llmsim.physics.speed.step_time import step_seconds
 from llmsim.physics.speed.throughput import expected_mfu
 from llmsim.typed import NamedTuple
 
+# Of TDP, the mean that a GPU's power control holds: lower where it lets peaks pass.
+HIGHEST_MEAN, HIGHEST_MEAN_OF_PEAKS = 0.99, 0.982
+
 
 class Site(NamedTuple):
     """Thermal and electrical constants that all GPUs of a run share."""
 
     idle: float  # share of TDP without a process
     training: float  # while training
+    highest: float  # mean that its power control holds
     inlet: float  # degrees C of the air at the chassis
     rise: float  # degrees C above it at full power
     lag: float  # seconds
@@ -73,8 +77,9 @@ def site_of(job: Job) -> Site:
     return Site(
         idle=gpus.idle_share(job.gpu),
         # H100: 690 W at the MFU of dense models, 550 W for a mixture of experts, 380 W where
-        # the GPU mostly waits for the network (NCCL's kernels spin).
-        training=0.50 + 0.47 * min(1.0, reached / 1.1),
+        # the GPU mostly waits for the network (NCCL's kernels spin). Adapters leave it waiting.
+        training=(0.50 + 0.47 * min(1.0, reached / 1.1)) * (0.87 if job.recipe.adapter_rank else 1),
+        highest=HIGHEST_MEAN if gpus.highest_power(job.gpu) < 1.05 else HIGHEST_MEAN_OF_PEAKS,
         inlet=noise.between(job.seed, "gpu hall", 22.0, 27.0),
         # Degrees C above the air at full power: SXM 33-42.
         rise=noise.between(job.seed, "gpu cooling", 33.0, 42.0) * gpus.cooling(job.gpu),

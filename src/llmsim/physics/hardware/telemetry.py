@@ -1,7 +1,7 @@
 """The gauges of one GPU, all computed from one latent load.
 
-    power        (context + (training - context) * load) * ripples  W; training follows MFU
-    energy       the integral of power over all that the GPU did, ripples included
+    power        (context + (training - context) * load) * swings  W; training follows MFU
+    energy       the integral of power over all that the GPU did, swings included
     temperature  inlet air + rise * w, w a first-order lag of power / TDP, tau 35-55 s
     clock        falls as power nears the limit, and when hot
     memory       allocator's pages + CUDA context (allocator.py, memory.py)
@@ -14,9 +14,10 @@ section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle
 from collections.abc import Iterable, Iterator, Sequence
 from math import exp, log10, pi, sin
 
+from llmsim.catalog.gpus import highest_power
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.hardware import allocator, memory, ripples
+from llmsim.physics.hardware import allocator, memory, ripples, swings
 from llmsim.physics.hardware.sites import Chip, Site, chip_of, site_of
 from llmsim.typed import Literal, NamedTuple
 
@@ -59,8 +60,6 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
 _CONTEXT_SHARE = 0.175  # of the power limit: H100 111-150 of 700 W
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
 _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
-_HIGHEST_MEAN = 0.99  # of TDP: the limit that a GPU's power control holds
-PERIOD = 1.0  # seconds in which power keeps its level: it is white at 1 Hz
 # Utilization of an 8B job on H100s, whose median is 91 to 92 and whose 5th percentile is 84 to 86;
 # the larger the model, the closer to 100 (Acme's fleet: 75th percentile 99 to 100).
 _BUSY, _BUSY_SPREAD = 91.5, 4.0
@@ -101,19 +100,9 @@ def _power_share(site: Site, chip: Chip, activity: Activity, pace: float = 1.0) 
         if pace < 1.0:
             load = _LOAD["hang"] + (load - _LOAD["hang"]) * pace
         share = _CONTEXT_SHARE + (site.training - _CONTEXT_SHARE) * load
-    share = min(_HIGHEST_MEAN, share * chip.power)
+    share = min(site.highest, share * chip.power)
     hot = site.inlet + chip.inlet + site.rise * chip.rise * share
     return share * max(0.6, 1.0 - 0.02 * max(0.0, hot - _THROTTLE))
-
-
-def _swings(activity: Activity) -> tuple[float, float]:
-    """Amplitudes of the common ripple and of a GPU's own one, as shares of its mean power.
-
-    In steady training power has a standard deviation of 1.6 to 1.9 % from second to second,
-    and the GPUs of a node correlate at 0.75 to 0.81.
-    """
-    load = _LOAD[activity]
-    return 0.008 + 0.019 * load, 0.004 + 0.010 * load
 
 
 def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
@@ -193,20 +182,20 @@ def thermal_state(celsius: float) -> Warmth:
     return "hot" if celsius >= _THROTTLE else "warm" if celsius >= _WARM else "cool"
 
 
-def _rippled(site: Site, chip: Chip, load: Load, common: float, own: float) -> float:
-    """A GPU's power at a moment, as a share of TDP; `common` and `own` are its ripples."""
-    swing, own_swing = _swings(load.activity)
-    mean = _power_share(site, chip, load.activity, load.pace)
-    return mean * (1.0 + swing * common + own_swing * own)
+def power(job: Job, index: int, at: float, load: Load) -> float:
+    """The watts that a GPU draws at a simulated second, under a load; at most what its power
+    control lets pass.
+    """
+    return _power(job, index, load, _swing(job, index, at, load))
 
 
-def power(job: Job, index: int, at: float, activity: Activity) -> float:
-    """The watts that a GPU draws at a simulated second, in an activity."""
-    common = ripples.flicker(job.seed, "gpu ripple", at, PERIOD)
-    own = ripples.flicker(job.seed, "gpu own ripple", at, PERIOD, index)
-    load = Load(activity, 0.0)
-    share = _rippled(site_of(job), chip_of(job, index), load, common, own)
-    return share * job.gpu.tdp_watts
+def _swing(job: Job, index: int, at: float, load: Load) -> swings.Swing:
+    return swings.swing(job, index, at, _LOAD[load.activity], load.began)
+
+
+def _power(job: Job, index: int, load: Load, swing: swings.Swing) -> float:
+    mean = _power_share(site_of(job), chip_of(job, index), load.activity, load.pace)
+    return min(mean * swing.factor, highest_power(job.gpu)) * job.gpu.tdp_watts
 
 
 class Latent(NamedTuple):
@@ -218,8 +207,8 @@ class Latent(NamedTuple):
     sm_clock_mhz: int
     memory_mib: int
     link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
-    common: float  # the ripple that all GPUs share, about -1..1
-    own: float  # the ripple of this one
+    common: float  # the noise of its node's power, in standard deviations
+    own: float  # the noise of its own
     pace: float = 1.0  # speed of the job's steps, as a share of the usual one
     reasons: int = 0  # NVML's mask of an incident's reasons for lower clocks
 
@@ -227,33 +216,32 @@ class Latent(NamedTuple):
 def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
     """The state of one GPU at simulated second `at`; `loads` is what it did, the latest first.
 
-    power up to 1.05 TDP, temperature 20..95 C, memory within capacity.
+    power up to 1.03 TDP (A100: 1.10), temperature 20..95 C, memory within capacity.
     """
     site, chip = site_of(job), chip_of(job, index)
     load = loads[0]
     activity = load.activity
-    common = ripples.flicker(job.seed, "gpu ripple", at, PERIOD)
-    own = ripples.flicker(job.seed, "gpu own ripple", at, PERIOD, index)
+    swing = _swing(job, index, at, load)
     day = sin(site.phase + 2.0 * pi * at / 86_400.0)
     air = site.inlet + 1.2 * day + 0.5 * ripples.ripple(job.seed, "gpu air", at, 300.0)
 
-    power = _rippled(site, chip, load, common, own)
+    watts = _power(job, index, load, swing)
     hot = air + chip.inlet + site.rise * chip.rise * _warmth(site, chip, at, loads)
     sent = site.link * load.pace * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
     if load.clock < 1.0:  # it is as much lower as the usual clock of that activity is
         usual = _clock(site, chip, activity, _power_share(site, chip, activity), 0.0)
         clock = round(usual * load.clock / 15.0) * 15
     else:
-        clock = _clock(site, chip, activity, power, hot)
+        clock = _clock(site, chip, activity, watts / job.gpu.tdp_watts, hot)
     return Latent(
         activity=activity,
-        power_watts=power * job.gpu.tdp_watts,
+        power_watts=watts,
         temperature_c=max(20.0, min(95.0, hot)),
         sm_clock_mhz=clock,
         memory_mib=_memory_mib(job, chip, index, activity),
-        link_gb_s=min(job.gpu.link_gb_s, sent * (1.0 + 0.03 * common + 0.03 * own)),
-        common=common,
-        own=own,
+        link_gb_s=min(job.gpu.link_gb_s, sent * (1.0 + 0.02 * swing.node + 0.02 * swing.own)),
+        common=swing.node,
+        own=swing.own,
         pace=load.pace,
         reasons=load.reasons,
     )
@@ -298,13 +286,8 @@ def is_hot(job: Job, index: int, activity: Activity) -> bool:
 
 def energy(job: Job, index: int, load: Load, until: float) -> float:
     """Joules that a GPU uses from the start of a load until a moment: the integral of its power."""
-    site, chip = site_of(job), chip_of(job, index)
-    swing, own_swing = _swings(load.activity)
-
-    def rippled(at: float) -> float:
-        common = ripples.flicker_integral(job.seed, "gpu ripple", at, PERIOD)
-        own = ripples.flicker_integral(job.seed, "gpu own ripple", at, PERIOD, index)
-        return at + swing * common + own_swing * own
-
-    mean = _power_share(site, chip, load.activity, load.pace) * job.gpu.tdp_watts
-    return mean * (rippled(until) - rippled(load.began))
+    work = _LOAD[load.activity]
+    mean = _power_share(site_of(job), chip_of(job, index), load.activity, load.pace)
+    done = swings.integral(job, index, until, work, load.began)
+    done -= swings.integral(job, index, load.began, work, load.began)
+    return mean * job.gpu.tdp_watts * done

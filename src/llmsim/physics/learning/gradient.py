@@ -1,42 +1,45 @@
 """The global gradient norm, before clipping; dimensionless.
 
-    norm = mean(step) * exp(spread * x) * outlier * spike
-    mean = base + warm * exp(-max(0, s - W) / 0.35 W) + early * (12.2 exp(-s) + 2 exp(-s / 50))
-    mean = base * (1 + drift * s / steps)                      of a model that was trained before
+    norm = mean(step) * signal(step) * exp(spread * x) * outlier * spike
+    mean = base + warm * exp(-max(0, s - W) / 0.35 W) + early * (0.84 u**9 + 0.16 u**1.5)
+    mean = base * (1 + drift * s / steps) * (1 + transient * exp(-s / 0.04 steps))     when tuned
 
-s counts the updates done, W is the warmup. The shape is GPT-2 124M's in llm.c (warmup
-700, clip 1.0): 15.4 at step 0, then on average 3.0 (to 25), 1.95 (to 50), 1.2 (to 100),
-0.9 (to 400), 0.80 (to 700), 0.43 (to 1500), 0.28 and at last 0.26. Its relative spread is
-5.5 % (robust), x has a memory of some steps and correlates with the loss residual at
-0.13; 0.22 % of the steps exceed 1.5 medians, 0.14 % exceed 2. Larger models lie lower
-(BLOOM-176B: 0.13 to 0.25), fine-tuning of Llama-2-70B at 0.23 to 0.36. Supervised
-fine-tuning starts at 1.2 to 2.9 times its median (first 5 % of the steps), and its spread is
-0.11 to 0.25 from run to run; other further training lies at its level from the first step.
+s counts the updates done, W is the warmup, u the part of the unigram drop that is still to come:
+the norm stays where the loss has its plateau, and falls with it. The shape is GPT-2 124M's in
+llm.c (warmup 700, clip 1.0): 15.4 at step 0, then 3.0 (to 25), 1.95 (to 50), 1.2 (to 100),
+0.9 (to 400), 0.80 (to 700), 0.43 (to 1500), 0.28 and at last 0.26. The first five steps lie at
+6.5 (30M), 14.5 (124M) and 21 (254M), late ones at 0.59 to 0.71, 0.27 and 0.23; BLOOM-176B's at
+0.13 to 0.25, fine-tuning of Llama-2-70B at 0.23 to 0.36.
+
+x has a memory of some steps, leans to the right and correlates with the loss residual at 0.14 to
+0.20. In 31 supervised fine-tunings the first 5 % lie at 1.6 (1.2 to 2.9) times the median, log
+norms spread by 0.17 (0.11 to 0.25), 2.3 % of the rows lie above 1.5 medians, the highest at 3.3
+(1.9 to 25), and the correlation with the loss is 0.19 (0.05 to 0.44). In preference tuning and
+reinforcement the norm follows the share of the samples that still teach (`signal`). docs/physics.md
+section 8.
 """
 
-from math import exp, fsum, log, sqrt
+from math import exp, log, sqrt
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
-from llmsim.physics import noise
-from llmsim.physics.learning import bends, loss, objectives, spikes
-from llmsim.physics.learning.objectives import GradientShape
+from llmsim.physics import autoregressive, noise
+from llmsim.physics.learning import batch_noise, bends, objectives, spikes
+from llmsim.physics.learning.curve import value
+from llmsim.physics.learning.objectives import GradientShape, curve
 from llmsim.physics.speed import batch_ramp
 
-LOSS_SHARE = 0.16  # correlation with the loss residual
-# Slow weather, an AR(1) over as many steps as matter, has this part of the log norm's variance:
-# at lags 1, 2, 3 and 5 public runs correlate at .18-.34, .20-.33, .13-.25 and .07-.13.
-MEMORY, PERSISTENCE, REMEMBERED = 0.40, 0.84, 16
-# Share of the steps and mean of the factor minus 1: 0.75 to 1.8 % lie above 1.25 local medians,
+LOSS_SHARE = 0.17  # correlation with the loss residual
+# Slow weather has this part of the log norm's variance: at lags 1, 2, 3 and 5 public runs
+# correlate at .18-.34, .20-.33, .13-.25 and .07-.13.
+MEMORY, PERSISTENCE = 0.65, 0.82
+LEAN = 0.04  # a sixth of the skewness of the core
+# Mean of an outlier's factor minus 1: 0.75 to 1.8 % lie above 1.25 local medians,
 # 0.03 to 0.19 % above 2.
-OUTLIERS, OUTLIER_SIZE = 0.014, 0.38
+OUTLIER_SIZE = 0.36
+TUNED_OUTLIERS, TUNED_OUTLIER = 0.02, 1.45  # the same of fine-tuning, whose tail is a power law
 
-_OWN = sqrt((1.0 - MEMORY) * (1.0 - LOSS_SHARE**2))
-_WEIGHTS = tuple(
-    sqrt(MEMORY * (1.0 - LOSS_SHARE**2) * (1.0 - PERSISTENCE**2)) * PERSISTENCE**back
-    for back in range(REMEMBERED)
-)
-_QUARTERS = sqrt(3.0)  # four 16-bit numbers sum to a variance of 4/12
+_LANES = 2.0  # three 16-bit lanes sum to a variance of 3/12
 
 
 @remembered(64)
@@ -66,19 +69,20 @@ def tuned(job: Job, factor: float) -> GradientShape:
     """The gradient norm of a fine-tuning, as a factor on that of full supervised fine-tuning."""
     size = job.model.parameters / 124e6
     base = 1.3 * factor * float(size**-0.2) * level(job)
-    return GradientShape(base, 0.0, 0.0, warmup(job), 0.12, drift(job))
+    power = noise.between(job.seed, "gradient outliers", 0.15, 0.8)
+    return GradientShape(
+        base, 0.0, 0.0, warmup(job), 0.12, drift(job),
+        outliers=TUNED_OUTLIERS, outlier_power=power,
+    )  # fmt: skip
 
 
 def supervised(job: Job, factor: float) -> GradientShape:
-    """The same of supervised fine-tuning, whose norm falls at first and varies more.
-
-    In 31 public runs the first 5 % lie at 1.6 (1.2 to 2.9) times the median, and the spread of
-    the log is 0.17 (0.11 to 0.25).
-    """
+    """The same of supervised fine-tuning, whose norm falls at first and varies more."""
     seed = job.seed
     return tuned(job, factor)._replace(
-        spread=noise.between(seed, "gradient-spread", 0.11, 0.23),
-        transient=0.3 + 1.6 * noise.uniform(seed, "gradient-transient") ** 2,
+        spread=noise.between(seed, "gradient-spread", 0.12, 0.22),
+        transient=0.5 + 2.2 * noise.uniform(seed, "gradient-transient") ** 1.5,
+        with_loss=0.05 + 0.35 * noise.uniform(seed, "gradient with loss") ** 1.4,
     )
 
 
@@ -93,26 +97,55 @@ def _mean(shape: GradientShape, job: Job, step: int) -> float:
         part = done / job.schedule.steps
         falling = 1.0 + shape.transient * exp(-part / 0.04)
         return shape.base * (1.0 + shape.drift * min(1.0, part)) * falling
-    mean = shape.base + shape.early * (12.2 * exp(-done) + 2.0 * exp(-done / 50.0))
+    mean = shape.base
+    if left := _unigrams_left(job, step):
+        mean += shape.early * (0.84 * left**9 + 0.16 * left**1.5)
     over = max(0.0, done - shape.warmup)
     return mean + shape.warm * exp(-over / (0.35 * shape.warmup))
+
+
+def _unigrams_left(job: Job, step: int) -> float:
+    """The part of the loss's first drop that is still to come, 1..0."""
+    if step > _learnt(job):
+        return 0.0
+    shape = curve(job)
+    return max(0.0, min(1.0, 1.0 - (shape.start - value(shape, job, step)) / shape.drop))
+
+
+@remembered()
+def _learnt(job: Job) -> int:
+    """The first step at which the unigrams are learnt."""
+    shape = curve(job)
+    low, high = 1, job.schedule.steps
+    while low < high:
+        middle = (low + high) // 2
+        learnt = value(shape, job, middle) <= shape.start - shape.drop
+        low, high = (low, middle) if learnt else (middle + 1, high)
+    return high
 
 
 def norm(job: Job, step: int) -> float:
     """The gradient norm of this step, before clipping."""
     shape, seed = _shape(job, batch_ramp.tokens(job, step, step)), job.seed
-    sums = noise.sums_of_quarters(seed, "gradient memory", step, REMEMBERED)
-    slow = [w * ((total / 65536.0 - 2.0) * _QUARTERS) for w, total in zip(_WEIGHTS, sums)]  # noqa: B905  # as _shock
-    own = noise.bits(seed, "gradient", step)
-    total = (own & 0xFFFF) + (own >> 16 & 0xFFFF) + (own >> 32 & 0xFFFF) + (own >> 48)
-    x = _OWN * _shock(total) + fsum(slow) + LOSS_SHARE * loss.residual(job, step)
-    u = noise.uniform(seed, "gradient-tail", step)
-    outlier = 1.0 + OUTLIER_SIZE * log(OUTLIERS / u) if u < OUTLIERS else 1.0
-    mean = _mean(shape, job, step)
+    word = noise.bits(seed, "gradient", step)
+    # A nearly normal number: three 16-bit parts of one random number. The fourth finds outliers.
+    own = ((word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF)) / 65_536.0 - 1.5
+    rest = 1.0 - shape.with_loss**2
+    x = (
+        sqrt((1.0 - MEMORY) * rest) * _LANES * own
+        + sqrt(MEMORY * rest) * autoregressive.value(seed, "gradient memory", step, PERSISTENCE)
+        + shape.with_loss * batch_noise.residual(job, step)
+    )
+    x += LEAN * (x * x - 1.0)
+    u = ((word >> 48) + 0.5) / 65_536.0
+    outlier = _outlier(shape, u) if u < shape.outliers else 1.0
+    mean = _mean(shape, job, step) * objectives.signal(job, step)
     raised = spikes.gradient_factor(job, step) * bends.gradient_factor(job, step)
     return mean * exp(shape.spread * x) * outlier * raised
 
 
-def _shock(total: int) -> float:
-    """A nearly normal number, mean 0, variance 1, from the sum of four 16-bit random numbers."""
-    return (total / 65536.0 - 2.0) * _QUARTERS
+def _outlier(shape: GradientShape, u: float) -> float:
+    """The factor of an outlier, from a number between 0 and the share of outliers."""
+    if shape.outlier_power:
+        return TUNED_OUTLIER * float((shape.outliers / u) ** shape.outlier_power)
+    return 1.0 + OUTLIER_SIZE * log(shape.outliers / u)

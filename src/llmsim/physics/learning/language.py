@@ -5,11 +5,11 @@ learning rate warms up again, then falls slowly. gradient.py has the gradient no
 random weights has no noise at first: under the uniform distribution every token costs ln V.
 """
 
-from math import log, sqrt
+from math import exp, log, sqrt
 
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
-from llmsim.physics.learning import benchmarks, gradient, learning_rate, loss
+from llmsim.physics.learning import batch_noise, benchmarks, gradient, learning_rate, loss
 from llmsim.physics.learning.benchmarks import BENCHMARKS, Benchmark
 from llmsim.physics.learning.curve import (
     ANNEAL,
@@ -38,7 +38,7 @@ def _curve(job: Job) -> Curve:
 def _from_scratch(job: Job) -> Curve:
     """The curve of a run from random weights: unigrams, context, power law."""
     uniform = log(job.architecture.vocabulary)  # the loss of a model that knows nothing
-    start = uniform + noise.between(job.seed, "loss-start", 0.0, 0.5)
+    start = uniform + _first_excess(job)
     floor, below = entropy(job)
     rest = capacity(job) - below
     unigram = min(1.36 + 0.531 * uniform, 0.8 * uniform)
@@ -60,6 +60,15 @@ def _from_scratch(job: Job) -> Curve:
     )
 
 
+def _first_excess(job: Job) -> float:
+    """Nats by which the first loss lies above ln V: .06 to .26 for GPT-2, .45 to .79 for 7B and 8B,
+    1.44 for one mixture, .22 to .50 for 15B and 8x7B.
+    """
+    size = min(1.0, max(0.0, log(job.model.parameters / 300e6) / log(10.0)))
+    luck = max(-1.8, min(1.8, noise.normal(job.seed, "loss-start")))
+    return (0.15 + 0.27 * size) * exp((0.35 - 0.13 * size) * luck)
+
+
 def _further(job: Job) -> Curve:
     """The curve of a trained model on new data."""
     floor, below = entropy(job)
@@ -78,7 +87,7 @@ def _further(job: Job) -> Curve:
 
 def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
     """Standard deviation by the batch's tokens, nats; from random weights it first grows from 0."""
-    full = loss.batch_sigma(job, shape, clean, first, last)
+    full = batch_noise.sigma(job, shape, clean, first, last)
     if job.recipe.released:
         return full
     return full * min(1.0, max(0.0, (shape.start - clean) / shape.drop))
@@ -86,15 +95,16 @@ def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float
 
 def _gradient(job: Job, tokens: int) -> GradientShape:
     luck, warmup = gradient.level(job), gradient.warmup(job)
-    # 30M .59 to .71, 124M .26, BLOOM-176B .13 to .25.
+    # 30M .59 to .71, 124M .27, 254M .23, BLOOM-176B .13 to .25.
     relative = job.model.parameters / 124e6
-    size = float(relative ** (-0.5 if relative < 1.0 else -0.07))
+    size = float(relative**-0.62) if relative < 1.0 else float(min(8.0, relative) ** -0.225)
     if job.recipe.released:
         base = 0.3 * size * luck
         return GradientShape(base, 0.0, 0.0, warmup, 0.055, gradient.drift(job))
-    # First steps: 30M 6.5, 124M 14.5, 254M 21.
-    early = 0.6 + 0.8 * noise.uniform(job.seed, "gradient-start")
-    early *= float(min(2.0, relative) ** 0.5)
+    # First steps: 30M 6.5, 124M 14.5, 254M 21; models of some billions, with a head of their own
+    # and smaller initial weights, 4 to 12.
+    early = 16.0 * (0.75 + 0.5 * noise.uniform(job.seed, "gradient-start"))
+    early *= float(min(2.1, relative) ** 0.55) * float(max(1.0, min(16.0, relative / 4.0)) ** -0.45)
     # Half of the squared norm is the batch's own noise and shrinks with its tokens.
     base = 0.26 * size * sqrt(0.5 + 0.5 * 524_288 / tokens) * luck
     return GradientShape(base, 0.56 * luck, early, warmup, 0.055)

@@ -24,11 +24,14 @@ class GradientShape(NamedTuple):
 
     base: float  # the norm at the end
     warm: float  # added during the warmup; it disappears soon after
-    early: float  # factor on the excess of the first steps; 0 for weights that were trained before
+    early: float  # excess of the first step; 0 for weights that were trained before
     warmup: float  # steps
     spread: float  # standard deviation of log norm
     drift: float = 0.0  # relative change from the first step to the last
     transient: float = 0.0  # what the first step of a fine-tuning lies above the level, relative
+    with_loss: float = 0.17  # correlation with the noise of the loss
+    outliers: float = 0.0165  # share of the steps
+    outlier_power: float = 0.0  # of their power law; 0: an exponential
 
 
 class Score(NamedTuple):
@@ -71,6 +74,10 @@ class Objective(NamedTuple):
     # Tokens of steps first..last, and of a validation after a step, where sequences are not full.
     tokens: Callable[[Job, int, int], int] = batch_ramp.tokens
     held_out_tokens: Callable[[Job, int], int] | None = None
+    # A factor on the gradient norm of a step: the share of its samples that still teach.
+    signal: Callable[[Job, int], float] | None = None
+    # The mean loss of steps first..last where it is no curve with noise on it.
+    training: Callable[[Job, int, int], float] | None = None
     # Whether the loss spikes now and then; see spikes.py.
     spikes: bool = False
 
@@ -92,6 +99,12 @@ def curve(job: Job) -> Curve:
     epochs = job.schedule.epochs
     made = of(job).curve(job)
     return made._replace(epoch=max(1, steps_per_epoch(job)), last_epoch=epochs - 1)
+
+
+def signal(job: Job, step: int) -> float:
+    """A factor on the gradient norm of this step: 1, but where samples cease to teach."""
+    share = of(job).signal
+    return share(job, step) if share else 1.0
 
 
 def tokens(job: Job, first: int, last: int) -> int:

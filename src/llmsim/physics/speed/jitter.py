@@ -1,34 +1,33 @@
 """The random time of steps, as a cumulative time that can be computed directly at any step.
 
-    elapsed(k) = first + k s + s sigma (G(k) - k) + levels + outliers + gc + drift + warming
-                 + slowdowns
+    elapsed(k) = first + k s + s sigma W(k) + bursts + hours + outliers + gc + drift + slowdowns
 
-s mean seconds of a step. G is a gamma process whose shares are nearly normal, as real steps'
-cores are (5th and 95th percentile at -1.6 and +1.6 sigma). Levels keep for some dozen steps: in
-runs over many nodes neighbouring steps correlate at 0.2 to 0.75. Outliers, one in 60 to 250 steps,
-make the tail heavy, as on a 15B Megatron run, whose 99th percentile is at +12 %;
+s mean seconds of a step. W sums white noise whose core is near normal, as real steps' is (5th and
+95th percentile at -1.6 and +1.6 sigma). Bursts keep a level for some dozen steps, so that in runs
+over many nodes neighbouring steps correlate at 0.2 to 0.75; hours keep one for hours, and shift
+by some per cent. Outliers are of two kinds: one step in some hundreds takes a fifth longer, one in
+some thousands several times as long (Megatron's logs: up to 4 to 10 times).
 sigma itself lies between 0.25 % (torchtitan, nanoGPT) and 4 % (MoE). Drift is
 the day's 1-2 % with the temperature of the hall (Llama 3 paper, section 3.3.4), warming
 the 0.7 % that a cold GPU is faster in its first minute. Source: docs/physics.md section 9.
 
-Because the process is cumulative, the times of intervals add up exactly.
-A sum over steps is found by halving: a node of a binary tree holds the sum over 2**level
-steps, and the share of its left half is a symmetric beta variate, which is what conditioning
-a gamma process on its total gives. Cost: one draw per level, cached.
+Because the process is cumulative, the times of intervals add up exactly. White noise and levels
+are balanced.py's. The sizes of outliers are a gamma process: a node of a binary tree holds the
+sum over 2**level outliers, and the share of its left half is a symmetric beta variate, which is
+what conditioning a gamma process on its total gives.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
 from math import cos, exp, fsum, pi, sqrt
 
-from llmsim.physics import noise
+from llmsim.physics import balanced, noise
 from llmsim.typed import Literal, NamedTuple
 
 Kind = Literal["straggler", "data stall", "network retry"]
 
-_SHAPE = 40.0  # of a step's gamma share: skewness 2 / sqrt(40) = 0.3
-LEVEL = 40  # steps that a level of the network lasts
-_SPREAD = 1.0 / sqrt(_SHAPE)  # standard deviation of a share of mean 1
+_SHAPE = 0.8  # of the sizes of outliers: many are small, one in twenty is three times the mean
+LEAN = -0.14  # of ordinary steps: skewness .3, as MLPerf's 8B has
 _DAY = 86_400.0
 _WARMING, _WARM = 0.007, 60.0
 
@@ -43,6 +42,14 @@ class Slowdown(NamedTuple):
     steps: int  # the number of slow steps
 
 
+class Outliers(NamedTuple):
+    """Single slow steps of one kind."""
+
+    stream: str
+    every: int  # steps, in which one of them happens
+    seconds: float  # mean that it takes longer
+
+
 class StepTiming(NamedTuple):
     """The constants of one run's timing."""
 
@@ -51,9 +58,11 @@ class StepTiming(NamedTuple):
     mean: float  # seconds of a steady step
     sigma: float  # relative spread of ordinary steps
     first_extra: float  # seconds that step 1 takes longer
-    level: float  # relative spread of the levels
-    outlier_every: int
-    outlier: float  # mean seconds that an outlier takes longer
+    burst: float  # relative spread of the levels that last for some dozen steps
+    burst_steps: int
+    hour: float  # relative spread of the levels that last for hours
+    hour_steps: int
+    outliers: tuple["Outliers", ...]
     gc_every: int
     gc: float  # seconds of a garbage collection
     diurnal_drift: float  # its relative amplitude
@@ -117,36 +126,27 @@ def gamma_sum(seed: int, stream: str, count: int, limit: int) -> float:
 
 
 @lru_cache(maxsize=1024)
-def _cell(seed: int, every: int, steps: int, cell: int) -> tuple[float, int, float]:
-    """Of a cell of steps: the outliers before it, its outlier's step in it, and that one's size."""
-    cells = steps // every + 1
-    before = gamma_sum(seed, "hiccup size", cell, cells)
-    place = noise.integer(seed, "hiccup place", 1, every, cell)
-    return before, place, _share(seed, "hiccup size", cells, cell)
+def _cell(seed: int, stream: str, every: int, cells: int, cell: int) -> tuple[float, float, int]:
+    """The sizes of the outliers before a cell, the size of its own, and that one's place in it."""
+    before = gamma_sum(seed, stream, cell, cells)
+    own = _share(seed, stream, cells, cell)
+    return before, own, noise.integer(seed, f"{stream} place", 1, every, cell)
 
 
-def _outliers(timing: StepTiming, step: int) -> float:
+def _outliers(timing: StepTiming, kind: Outliers, step: int) -> float:
     """Seconds lost to outliers up to a step, less their mean: one in each cell of steps."""
-    cell, within = divmod(step, timing.outlier_every)
-    happened, place, size = _cell(timing.seed, timing.outlier_every, timing.steps, cell)
-    if within >= place:
-        happened += size
-    return timing.outlier * (happened - step / timing.outlier_every)
+    cell, within = divmod(step, kind.every)
+    cells = timing.steps // kind.every + 1
+    before, own, place = _cell(timing.seed, kind.stream, kind.every, cells, cell)
+    happened = before + own if within >= place else before
+    return kind.seconds * (happened - step / kind.every)
 
 
-@lru_cache(maxsize=1024)
-def _block(seed: int, steps: int, block: int) -> tuple[float, float]:
-    """The levels of the blocks before a block of steps, added up, and its own level."""
-    blocks = steps // LEVEL + 1
-    return gamma_sum(seed, "step level", block, blocks), _share(seed, "step level", blocks, block)
-
-
-def _levels(timing: StepTiming, step: int) -> float:
+def _level(timing: StepTiming, stream: str, spread: float, length: int, step: int) -> float:
     """Seconds by which the levels of the steps so far lie above or below the mean."""
-    block, within = divmod(step, LEVEL)
-    before, level = _block(timing.seed, timing.steps, block)
-    shares = before + within / LEVEL * level
-    return timing.mean * timing.level / _SPREAD * LEVEL * (shares - step / LEVEL)
+    if not spread:
+        return 0.0
+    return timing.mean * spread * length * balanced.total(timing.seed, stream, step / length)
 
 
 def _drift(timing: StepTiming, step: int) -> float:
@@ -165,17 +165,17 @@ def elapsed(timing: StepTiming, step: int) -> float:
     """Seconds from the start of training to the end of a step; 0 for step 0. In microseconds."""
     if step <= 0:
         return 0.0
-    shares = gamma_sum(timing.seed, "step time", step, timing.steps)
     return round(
         fsum((
             timing.first_extra,
             step * timing.mean,
-            timing.mean * timing.sigma / _SPREAD * (shares - step),
-            _levels(timing, step) if timing.level else 0.0,
-            _outliers(timing, step),
+            timing.mean * timing.sigma * balanced.total(timing.seed, "step time", step, 0, LEAN),
+            _level(timing, "step burst", timing.burst, timing.burst_steps, step),
+            _level(timing, "step hours", timing.hour, timing.hour_steps, step),
+            *[_outliers(timing, kind, step) for kind in timing.outliers],
             timing.gc * (step // timing.gc_every - step / timing.gc_every),
             _drift(timing, step),
-            *(slowdown.seconds * _overlap(slowdown, step) for slowdown in timing.slowdowns),
+            *[slowdown.seconds * _overlap(slowdown, step) for slowdown in timing.slowdowns],
         )),
         6,
     )  # fmt: skip

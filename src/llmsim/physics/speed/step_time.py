@@ -14,6 +14,7 @@ from llmsim.physics import noise
 from llmsim.physics.learning import benchmarks, objectives
 from llmsim.physics.speed import batch_ramp, jitter
 from llmsim.physics.speed.compute import AGAIN
+from llmsim.physics.speed.jitter import Outliers
 from llmsim.physics.speed.throughput import layout_seconds
 
 # Generation takes 60 to 80 % of a GRPO step in reports of RLHF systems (HybridFlow, 2024).
@@ -79,9 +80,22 @@ def timing(job: Job, number: int = 0) -> jitter.StepTiming:
         mean=mean,
         sigma=sigma,
         first_extra=_first_extra(job, mean) * noise.between(seed, "compile", 0.85, 1.15),
-        level=sigma * min(1.2, 0.2 * doublings) * noise.between(seed, "step levels", 0.5, 1.5),
-        outlier_every=noise.integer(seed, "hiccup every", 60, 250),
-        outlier=noise.between(seed, "hiccup", 6.0, 20.0) * sigma * mean,
+        burst=sigma * min(1.2, 0.2 * doublings) * noise.between(seed, "step bursts", 0.5, 1.5),
+        burst_steps=noise.integer(seed, "step burst", 8, 60),
+        hour=noise.between(seed, "step hour", 0.001, 0.002 + 0.002 * min(8.0, doublings)),
+        hour_steps=max(200, round(noise.between(seed, "step hours", 2.0, 6.0) * 3600.0 / mean)),
+        outliers=(
+            Outliers(
+                "hiccup",
+                noise.integer(seed, "hiccup every", 150, 600),
+                mean * noise.between(seed, "hiccup", 0.1, 0.5),
+            ),
+            Outliers(
+                "long hiccup",
+                noise.integer(seed, "long hiccup every", 2500, 8000),
+                mean * noise.between(seed, "long hiccup", 1.0, 3.0),
+            ),
+        ),
         gc_every=collected or 1,
         gc=min(noise.between(seed, "gc", 0.03, 0.12), 0.15 * mean) if collected else 0.0,
         diurnal_drift=noise.between(seed, "swing", 0.005, 0.01),

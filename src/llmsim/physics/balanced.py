@@ -1,0 +1,55 @@
+"""White noise in levels, of mean 0 and variance 1, whose sum up to any moment is known.
+
+Levels come in groups of 32, and each group has its mean taken off: whole groups sum to 0, so that
+a sum over a long run costs one group. Two levels of a group then correlate at -1/31, which no
+spectrum shows. A level is the sum of two uniform numbers: its 5th and 95th percentile lie at -1.6
+and +1.6, as a normal number's do, and it never leaves -2.6 .. 2.6.
+"""
+
+from functools import lru_cache
+from math import exp, fsum, sqrt
+
+from llmsim.physics import noise
+
+GROUP = 32  # levels
+_SCALE = sqrt(6.0 * GROUP / (GROUP - 1)) / 65_536.0
+_APART = 1 << 40  # groups between two series of a stream
+
+
+@lru_cache(maxsize=4096)
+def _sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
+    """The sums of a group's first 0..32 levels; the last is 0."""
+    half = GROUP // 2
+    drawn = []
+    for word in noise.words(seed, stream, group * half, half):
+        drawn.append(((word & 0xFFFF) + (word >> 16 & 0xFFFF) - 65_535) * _SCALE)
+        drawn.append(((word >> 32 & 0xFFFF) + (word >> 48) - 65_535) * _SCALE)
+    if lean:
+        spread = exp(lean * lean / 2.0) * sqrt(exp(lean * lean) - 1.0)
+        side = 1.0 if lean < 0.0 else -1.0
+        drawn = [side * exp(abs(lean) * each) / spread for each in drawn]
+    mean, total, sums = fsum(drawn) / GROUP, 0.0, [0.0]
+    for each in drawn[:-1]:
+        total += each - mean
+        sums.append(total)
+    return (*sums, 0.0)
+
+
+def level(seed: int, stream: str, index: int, series: int = 0, lean: float = 0.0) -> float:
+    """The level of this index. Each series of a stream is independent of the others.
+
+    With a `lean` the noise leans to below, as a log-normal number with this spread does to above,
+    which is where it leans if `lean` is negative.
+    """
+    group, within = divmod(index, GROUP)
+    sums = _sums(seed, stream, group + series * _APART, lean)
+    return sums[within + 1] - sums[within]
+
+
+def total(seed: int, stream: str, position: float, series: int = 0, lean: float = 0.0) -> float:
+    """The sum of the levels before a position; of the level around it, the part before it."""
+    whole = int(position // 1.0)
+    group, within = divmod(whole, GROUP)
+    sums = _sums(seed, stream, group + series * _APART, lean)
+    here = sums[within]
+    return here + (sums[within + 1] - here) * (position - whole)

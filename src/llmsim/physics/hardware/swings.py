@@ -1,0 +1,103 @@
+"""How a GPU's power moves around its mean from second to second, and the integral of that.
+
+In steady training power at 1 Hz spreads by 1.6 to 1.9 %, is nearly white (0.02 to 0.10 from one
+second to the next), and the GPUs of a node correlate at 0.75 to 0.81: most of it is the node's.
+The end of each step, where all GPUs reduce, clip and update, is a dip of some tenths of a second.
+A reading is the mean of the last second, so that the dip shows as an alias of the step: at steps
+of three seconds a B200 node correlates at -0.3, -0.3 and +0.6 at lags 1, 2 and 3. Adapters leave
+GPUs waiting for their host: a node of 8 H100s spends 45 % of the seconds of a LoRA below 90 % of
+its highest power, down to 43 % of it. Sources: docs/physics.md section 9.
+"""
+
+from math import sqrt
+
+from llmsim.job.memo import remembered
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics import balanced, noise
+from llmsim.physics.speed.step_time import step_seconds
+from llmsim.typed import NamedTuple
+
+SPREAD = 0.0174  # of power from second to second, as a share of its mean
+OWN = 0.21  # part of its variance that is a GPU's own
+SLOW, SLOW_SECONDS = 0.05, 7.0  # part of the variance that lasts for some seconds
+ALIAS = 0.0130  # the largest spread that the step's dips make
+DIP_SECONDS, DIP_PART = 0.6, 0.3  # the length of a dip; at most this part of a step
+QUIET = 0.3  # part of the spread that GPUs without work have
+# Adapters and small fine-tunings: spread of the node's power, and how it leans to below.
+WAITING, WAITING_LEAN = 0.12, 0.8
+TUNING, TUNING_LEAN = 0.035, 0.6
+
+
+class _Law(NamedTuple):
+    """The amplitudes of a job's power in training, as shares of its mean."""
+
+    node: float
+    lean: float
+    slow: float
+    own: float
+    dip: float  # depth
+    dip_seconds: float
+    period: float  # seconds of a step
+
+
+@remembered()
+def _law(job: Job) -> _Law:
+    period = step_seconds(job)
+    dip = min(DIP_SECONDS, DIP_PART * period)
+    # The variance of a dip's mean over a second, at any phase of the step.
+    seen = (1.0 - dip / 3.0) / period - 1.0 / period**2
+    alias = ALIAS * noise.uniform(job.seed, "gpu alias") ** 1.5 if period > 1.2 else 0.0
+    depth = min(0.12 / dip, alias / (dip * sqrt(seen))) if alias else 0.0
+    shared = SPREAD**2 * (1.0 - OWN - SLOW) - (depth * dip) ** 2 * max(0.0, seen)
+    node, lean = sqrt(shared), 0.0
+    if not job.recipe.relative:
+        adapters = job.recipe.adapter_rank > 0
+        node, lean = (WAITING, WAITING_LEAN) if adapters else (TUNING, TUNING_LEAN)
+    slow, own = SPREAD * sqrt(SLOW), SPREAD * sqrt(OWN)
+    return _Law(node, lean, slow, own, depth, dip, period)
+
+
+def _dipped(law: _Law, seconds: float) -> float:
+    """The integral of the dips over the first seconds of training; 0 over each whole step."""
+    within = seconds % law.period
+    rise = law.dip_seconds / law.period * within
+    return law.dip * (rise - min(within, law.dip_seconds))
+
+
+class Swing(NamedTuple):
+    """Where a GPU's power is: factors of its mean, and the noise in standard deviations."""
+
+    factor: float
+    node: float  # of all GPUs of the node
+    own: float
+
+
+def swing(job: Job, index: int, at: float, load: float, since: float) -> Swing:
+    """A GPU's power at a moment, relative to its mean, under a load that began at `since`.
+
+    `load` is 1 in training, 0 without work.
+    """
+    law, second, node = _law(job), int(at), index // gpus_per_node(job)
+    lean = law.lean if load > 0.5 else 0.0
+    common = balanced.level(job.seed, "gpu power", second, node, lean)
+    slow = balanced.level(job.seed, "gpu slow power", int(at // SLOW_SECONDS), node)
+    own = balanced.level(job.seed, "gpu own power", second, index)
+    moved = law.node * common + law.slow * slow + law.own * own
+    moved *= QUIET + (1.0 - QUIET) * load
+    if load > 0.5 and law.dip and at - since >= 1.0:
+        moved += _dipped(law, at - since) - _dipped(law, at - since - 1.0)
+    return Swing(1.0 + moved, common, own)
+
+
+def integral(job: Job, index: int, at: float, load: float, since: float) -> float:
+    """The integral of the factor from 0 to a moment, in seconds."""
+    law, node = _law(job), index // gpus_per_node(job)
+    lean = law.lean if load > 0.5 else 0.0
+    common = balanced.total(job.seed, "gpu power", at, node, lean)
+    slow = SLOW_SECONDS * balanced.total(job.seed, "gpu slow power", at / SLOW_SECONDS, node)
+    own = balanced.total(job.seed, "gpu own power", at, index)
+    moved = law.node * common + law.slow * slow + law.own * own
+    moved *= QUIET + (1.0 - QUIET) * load
+    if load > 0.5 and law.dip:
+        moved += _dipped(law, at - since)
+    return at + moved
