@@ -53,8 +53,8 @@ def _excess(job: Job, step: int) -> float:
 def micro_batch(job: Job, step: int) -> float:
     """The loss of one rank's last micro-batch of a step, in nats: noisier than the step's own.
 
-    The micro-batch is one of dp x accumulation in the global batch and shares its noise. Its
-    tails are those of its own tokens: a few sequences may all be of one hard document, even where
+    The micro-batch is one of dp x accumulation in the global batch and shares its noise. It
+    has the tails of its own tokens: a few sequences may all be of one hard document, even where
     samples are shuffled.
     """
     layout, shape = batch_ramp.layout_at(job, step), curve(job)
