@@ -232,7 +232,8 @@ def test_a_step_without_a_learning_rate_changes_nothing(seed: int) -> None:
     grpo = run_of(seed, dialect="trl", recipe="grpo").job
     distances = [dict(metrics.metrics(grpo, step))["kl"] for step in (1, 2, 3, 4)]
     assert distances[:2] == [0, 0]
-    assert 0 < distances[2] < distances[3]
+    # The divergence of a step varies by 0.19 to 1.8 of its level (public runs).
+    assert min(distances[2:]) > 0
 
 
 def test_small_models_are_less_sure_of_the_answers() -> None:
@@ -273,14 +274,19 @@ def test_reinforcement_agrees_with_itself() -> None:
             assert values["completions/max_terminated_length"] < longest
             assert (values["completions/max_length"] == longest) == (cut > 0)
             reward = values["reward"]
-            for share, count in (
-                (reward, answers), (cut, answers),
-                (values["frac_reward_zero_std"], answers // COMPLETIONS),
-            ):  # fmt: skip
+            whole = [(cut, answers)]
+            if told.job.schedule.log_every == 1:  # otherwise they are means over the interval
+                groups = answers // COMPLETIONS
+                whole += [(reward, answers), (values["frac_reward_zero_std"], groups)]
+            for share, count in whole:
                 assert share * count == pytest.approx(round(share * count), abs=6e-4 * count)
             assert values["rewards/accuracy_reward/mean"] == reward
             spread = sqrt(reward * (1 - reward) * answers / (answers - 1))
-            assert values["reward_std"] == pytest.approx(spread, abs=2e-3)
+            assert values["rewards/accuracy_reward/std"] == pytest.approx(spread, abs=2e-3)
+            # The mean of the groups' own: 0 in groups without a spread, at most that of a tie.
+            most = sqrt(COMPLETIONS / (COMPLETIONS - 1) / 4)
+            mixed = 1 - values["frac_reward_zero_std"]
+            assert 0.6 * most * mixed <= values["reward_std"] <= most * mixed + 2e-3
         if told.job.schedule.log_every == 1:
             for before, values in pairwise(trained):
                 gained = values["num_tokens"] - before["num_tokens"]

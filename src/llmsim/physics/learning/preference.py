@@ -126,7 +126,7 @@ def expected(job: Job, step: int) -> Pairs:
     return Pairs(*(a + (b - a) * share for a, b in zip(here, there, strict=True)))
 
 
-def _margin(job: Job, step: int, mean_loss: float, seen: int, stream: str = "") -> float:
+def _margin(job: Job, step: int, mean_loss: float, seen: int) -> float:
     """The mean margin of pairs with this mean loss: partly its mirror, partly their own."""
     found = expected(job, step)
     if not found.spread:
@@ -134,7 +134,7 @@ def _margin(job: Job, step: int, mean_loss: float, seen: int, stream: str = "") 
     clean = value(curve(job), job, step)
     mirrored = noise.between(job.seed, "dpo mirror", 0.2, 0.45)
     luck = (mean_loss - clean) / (ROUGHNESS * found.loss_spread / sqrt(seen))
-    own = noise.normal(job.seed, f"{stream}dpo margin", step)
+    own = noise.normal(job.seed, "dpo margin", step)
     moved = -mirrored * max(-4.0, min(4.0, luck)) + sqrt(1.0 - mirrored**2) * own
     margin = found.margin + ROUGHNESS * found.spread / sqrt(seen) * moved
     # Whatever the pairs, their mean loss is no less than that of their mean margin (Jensen).
@@ -191,15 +191,24 @@ def _metrics(job: Job, step: int, first: int) -> Metrics:
 
 
 def _held_out(job: Job, step: int) -> Metrics:
-    seen = pairs(job) * job.schedule.validation_batches
-    return _logged_metrics(job, step, loss.validation(job, step), seen, "held-out ")
+    value, found = loss.validation(job, step), held_out_pairs(job, step)
+    seen = pairs(job) * max(1, job.schedule.validation_batches)
+    return _logged_metrics(job, step, value, seen, "held-out ", found)
+
+
+def held_out_pairs(job: Job, step: int) -> Pairs:
+    """The held-out pairs: their margins grow less, and spread as far as their loss says."""
+    trained = expected(job, step)
+    if not trained.spread:
+        return _SAME
+    value = min(600.0, loss.validation(job, step))
+    return pairs_with(value, max(0.85 * trained.margin, 1.05 * -log(expm1(value))))
 
 
 def _accuracy(job: Job, step: int) -> float:
     """The share of held-out pairs ranked right."""
-    seen = pairs(job) * max(1, job.schedule.validation_batches)
-    margin = _margin(job, step, loss.validation(job, step), seen, "held-out ")
-    return ranked_right(margin, expected(job, step).spread)
+    found = held_out_pairs(job, step)
+    return ranked_right(found.margin, found.spread)
 
 
 def _scores(job: Job, step: int) -> tuple[Score, ...]:
@@ -225,10 +234,12 @@ def _answer_tokens(job: Job) -> float:
     return max(SHORTEST_ANSWER, min(answers, job.schedule.sequence - PROMPT_TOKENS))
 
 
-def _logged_metrics(job: Job, step: int, value: float, pairs: int, stream: str = "") -> Metrics:
+def _logged_metrics(
+    job: Job, step: int, value: float, pairs: int, stream: str = "", held_out: Pairs | None = None
+) -> Metrics:
     """The metrics that belong to a mean loss of this many pairs."""
-    found = expected(job, step)
-    margin = _margin(job, step, value, pairs, stream)
+    found = held_out or expected(job, step)
+    margin = held_out.margin if held_out else _margin(job, step, value, pairs)
     chosen = 0.4 * margin - noise.between(job.seed, "dpo chosen", 0.2, 0.9) * found.margin
     rejected = chosen - margin
     ranked = ranked_right(0.5 * (margin + found.margin), found.spread)
