@@ -138,6 +138,8 @@ def dollars_per_hour(gpu: Gpu) -> float:
     lists of several clouds of 2025, which differ by half.
     """
     return 0.0035 * gpu.tdp_watts * (0.25 if gpu.form == "geforce" else 1.0)
+
+
 def highest_power(gpu: Gpu) -> float:
     """The highest reading of its power, as a share of the limit: an A100's goes up to 440 of 400 W
     in 5 to 10 % of the samples, later controls let pass 3 %.
