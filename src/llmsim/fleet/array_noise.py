@@ -1,11 +1,10 @@
-"""Random numbers by numpy: physics/noise.py and physics/hardware/ripples.py for whole arrays."""
+"""Random numbers by numpy: physics/noise.py, balanced.py and ripples.py for whole arrays."""
 
-from math import pi, sqrt
+from math import pi
 
 import numpy as np
 
-from llmsim.physics import noise
-from llmsim.physics.hardware import ripples, telemetry
+from llmsim.physics import balanced, noise
 from llmsim.typed import Any
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -59,29 +58,31 @@ def normals(seed: int, stream: str, index: Array) -> Array:
     return radius
 
 
-def flicker(seed: int, stream: str, at: Array, ranks: Array) -> Array:
-    """White noise about -1..1 of every moment and GPU; each level is drawn once."""
-    knot = np.floor_divide(at, telemetry.PERIOD).astype(np.int64)
-    earlier = knot - ripples._LEVELS_APART  # noqa: SLF001  # as above
-    knots, places = np.unique(np.concatenate([knot, earlier]), return_inverse=True)
-    drawn = uniforms(seed, stream, knots[:, None] + ranks[None, :] * PLACES)
-    drawn *= 2.0
-    drawn -= 1.0
-    made = drawn[places[: len(at)]]
-    made -= drawn[places[len(at) :]]
-    made *= 1.0 / sqrt(2.0)
+def levels(seed: int, stream: str, index: Array, series: Array, lean: float = 0.0) -> Array:
+    """balanced.level of many indices and series: indices x series."""
+    group, within = np.divmod(index, balanced.GROUP)
+    groups, places = np.unique(group, return_inverse=True)
+    half = balanced.GROUP // 2
+    first = (groups[:, None] + series[None, :] * balanced.APART) * half
+    with np.errstate(over="ignore"):
+        words = _mix(_counters(seed, stream, first[..., None] + np.arange(half)))
+    parts = [
+        ((words >> np.uint64(16 * lane)) & np.uint64(0xFFFF)).astype(np.int64) for lane in range(4)
+    ]
+    drawn: Array = np.empty((*first.shape, balanced.GROUP))
+    drawn[..., 0::2] = (parts[0] + parts[1] - 65_535) * balanced.SCALE
+    drawn[..., 1::2] = (parts[2] + parts[3] - 65_535) * balanced.SCALE
+    if lean:
+        side = 1.0 if lean < 0.0 else -1.0
+        drawn = side * np.exp(abs(lean) * drawn) / balanced.spread_of(lean)
+    drawn -= drawn.mean(axis=-1, keepdims=True)
+    made: Array = drawn[places, :, within]
     return made
 
 
 def ripple(seed: int, stream: str, at: Array, period: float) -> Array:
-    """Smooth noise about -1..1 of every moment."""
+    """Smooth noise between -1 and 1 of every moment."""
     knot = np.floor_divide(at, period).astype(np.int64)
-    apart = ripples._KNOTS_APART  # noqa: SLF001  # as above
-    scale = 1.0 / sqrt(2.0)
-
-    def drawn(index: Array) -> Array:
-        return 2.0 * uniforms(seed, stream, index) - 1.0
-
-    here = (drawn(knot) - drawn(knot - apart)) * scale
-    there = (drawn(knot + 1) - drawn(knot + 1 - apart)) * scale
+    here = 2.0 * uniforms(seed, stream, knot) - 1.0
+    there = 2.0 * uniforms(seed, stream, knot + 1) - 1.0
     return here + (there - here) * (at / period - knot)

@@ -12,10 +12,10 @@ from math import log10, pi
 import numpy as np
 
 from llmsim.catalog import gpus
-from llmsim.fleet.array_noise import PLACES, Array, flicker, normals, ripple, uniforms
+from llmsim.fleet.array_noise import PLACES, Array, levels, normals, ripple, uniforms
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import gauges as plain
-from llmsim.physics.hardware import telemetry
+from llmsim.physics.hardware import swings, telemetry
 from llmsim.physics.hardware.sites import Chip, Site, chip_of, site_of
 from llmsim.run.complaints import faults, troubles
 from llmsim.run.events import Symptom
@@ -55,8 +55,7 @@ class _Group(NamedTuple):
     warmth: Array  # the same for the temperature
     memory: Array  # MiB
     held: Array  # MHz of a clock that is held back; 0: it is not
-    swing: Array  # of the common ripple: loads
-    own_swing: Array
+    work: Array  # of each load, 1 in training: how far its power swings
     busy: Array  # loads
     inlet: Array  # GPUs, and all below
     rise: Array
@@ -71,7 +70,6 @@ def _group(run: Run, ranks: list[int], odd_one: int | None) -> _Group:
     what = [load._replace(began=0.0, reasons=0) for load in done]
     kinds = tuple(dict.fromkeys(what))
     chips = [chip_of(job, rank) for rank in ranks]
-    swings = [telemetry._swings(load.activity) for load in kinds]  # noqa: SLF001
     most = job.gpu.memory_mib - gpus.reserved_mib(job.gpu)
     share = np.array([
         [telemetry._power_share(site, chip, load.activity, load.pace) for chip in chips]  # noqa: SLF001
@@ -89,8 +87,7 @@ def _group(run: Run, ranks: list[int], odd_one: int | None) -> _Group:
             for load in kinds
         ], dtype=np.int32),
         held=np.array([[_held(site, chip, load) for chip in chips] for load in kinds]),
-        swing=np.array([swing for swing, _ in swings]),
-        own_swing=np.array([own for _, own in swings]),
+        work=np.array([telemetry._LOAD[load.activity] for load in kinds]),  # noqa: SLF001
         busy=np.array([
             plain._BUSY.get(load.activity, 0.0) * load.pace for load in kinds  # noqa: SLF001
         ]),
@@ -179,10 +176,9 @@ def chunks(run: Run, every: float) -> Iterator[Chunk]:
     size = max(1, ROWS // count)
     for first in range(0, len(moments), size):
         at = moments[first : first + size] * every
-        common = flicker(run.job.seed, "gpu ripple", at, np.zeros(1, dtype=np.int64))[:, 0]
-        columns = _columns(run.job, groups[0], at, common)
+        columns = _columns(run.job, groups[0], at)
         for group in groups[1:]:
-            for column, own in zip(columns, _columns(run.job, group, at, common), strict=True):
+            for column, own in zip(columns, _columns(run.job, group, at), strict=True):
                 column[:, group.ranks[0]] = own[:, 0]
         codes, there = broken.read(at, count)
         flat = [column.reshape(-1) for column in columns]
@@ -193,28 +189,57 @@ def chunks(run: Run, every: float) -> Iterator[Chunk]:
         yield Chunk(at, count, kept, *flat)
 
 
-def _columns(job: Job, group: _Group, at: Array, common: Array) -> list[Array]:
+def _columns(job: Job, group: _Group, at: Array) -> list[Array]:
     """The gauges of a group of GPUs, moments x GPUs, in the order of Chunk."""
     # A load that begins at this very moment does not count yet.
     number = np.maximum(np.searchsorted(group.began, at, side="left") - 1, 0)
     load = group.kinds[number]
-    own = flicker(job.seed, "gpu own ripple", at, group.ranks)
-    power = group.own_swing[load][:, None] * own
-    power += (1.0 + group.swing[load] * common)[:, None]
+    power, common, own = _swings(job, group, at, load, group.began[number])
     power *= group.share[load]
+    np.minimum(power, gpus.highest_power(job.gpu), out=power)
     hot = _lagged(group, number, at, site_of(job).lag) @ group.warmth
     hot *= group.rise
     hot += _air(job, at)[:, None] + group.inlet
     clock = _clocks(job, group, load, power, hot)
-    watts = np.minimum(power * job.gpu.tdp_watts, 1.03 * job.gpu.tdp_watts)
     return [
-        _tenths(watts * 1000.0),
+        _tenths(power * job.gpu.tdp_watts * 1000.0),
         np.rint(np.clip(hot, 20.0, 95.0)).astype(np.int16),
         clock.astype(np.int16),
         _utilization(job, group, load, at),
         group.memory[load],
         _tensor(job, group, load, clock, common, own),
     ]
+
+
+def _swings(
+    job: Job, group: _Group, at: Array, load: Array, since: Array
+) -> tuple[Array, Array, Array]:
+    """The factor of each mean power, and the noise of the nodes and of the GPUs, moments x GPUs:
+    see swings.swing.
+    """
+    law = swings.law_of(job)
+    node, second, work = group.ranks // gpus_per_node(job), at.astype(np.int64), group.work[load]
+    slow_second = np.floor_divide(at, swings.SLOW_SECONDS).astype(np.int64)
+    nodes, places = np.unique(node, return_inverse=True)
+    common = levels(job.seed, "gpu power", second, nodes)
+    if law.lean and bool((work > 0.5).any()):
+        leaning = levels(job.seed, "gpu power", second, nodes, law.lean)
+        common = np.where((work > 0.5)[:, None], leaning, common)
+    slow = levels(job.seed, "gpu slow power", slow_second, nodes)[:, places]
+    common = common[:, places]
+    own = levels(job.seed, "gpu own power", second, group.ranks)
+    moved = law.node * common + law.slow * slow + law.own * own
+    moved *= (swings.QUIET + (1.0 - swings.QUIET) * work)[:, None]
+    if law.dip:
+        dipped = _dipped(law, at - since) - _dipped(law, at - since - 1.0)
+        moved += np.where((work > 0.5) & (at - since >= 1.0), dipped, 0.0)[:, None]
+    return 1.0 + moved, common, own
+
+
+def _dipped(law: swings.Law, seconds: Array) -> Array:
+    within = np.mod(seconds, law.period)
+    rise = law.dip_seconds / law.period * within
+    return law.dip * (rise - np.minimum(within, law.dip_seconds))
 
 
 def _tenths(values: Array) -> Array:
@@ -248,11 +273,11 @@ def _clocks(job: Job, group: _Group, load: Array, power: Array, hot: Array) -> A
 
 def _tensor(job: Job, group: _Group, load: Array, clock: Array, common: Array, own: Array) -> Array:
     """Tensor activity in ten-thousandths, moments x GPUs: see gauges.gauges."""
-    small = np.clip(own, -1.0, 1.0)
-    sm_active = (0.921 + 0.014 * np.clip(common, -1.0, 1.0))[:, None] * (1.0 + 0.02 * small)
+    small = np.clip(own, -2.0, 2.0)
+    sm_active = (0.921 + 0.008 * np.clip(common, -2.0, 2.0)) * (1.0 + 0.012 * small)
     np.minimum(sm_active, 0.97, out=sm_active)
     tensor = (group.busy[load] * plain._card(job).tensor_mhz)[:, None] / clock  # noqa: SLF001
-    tensor *= 1.0 + 0.01 * small
+    tensor *= 1.0 + 0.006 * small
     np.minimum(tensor, sm_active, out=tensor)
     return _tenths(tensor * 1e6)
 

@@ -12,8 +12,8 @@ from math import exp, fsum, sqrt
 from llmsim.physics import noise
 
 GROUP = 32  # levels
-_SCALE = sqrt(6.0 * GROUP / (GROUP - 1)) / 65_536.0
-_APART = 1 << 40  # groups between two series of a stream
+SCALE = sqrt(6.0 * GROUP / (GROUP - 1)) / 65_536.0
+APART = 1 << 40  # groups between two series of a stream
 
 
 @lru_cache(maxsize=4096)
@@ -22,10 +22,10 @@ def _sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
     half = GROUP // 2
     drawn = []
     for word in noise.words(seed, stream, group * half, half):
-        drawn.append(((word & 0xFFFF) + (word >> 16 & 0xFFFF) - 65_535) * _SCALE)
-        drawn.append(((word >> 32 & 0xFFFF) + (word >> 48) - 65_535) * _SCALE)
+        drawn.append(((word & 0xFFFF) + (word >> 16 & 0xFFFF) - 65_535) * SCALE)
+        drawn.append(((word >> 32 & 0xFFFF) + (word >> 48) - 65_535) * SCALE)
     if lean:
-        spread = exp(lean * lean / 2.0) * sqrt(exp(lean * lean) - 1.0)
+        spread = spread_of(lean)
         side = 1.0 if lean < 0.0 else -1.0
         drawn = [side * exp(abs(lean) * each) / spread for each in drawn]
     mean, total, sums = fsum(drawn) / GROUP, 0.0, [0.0]
@@ -35,6 +35,11 @@ def _sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
     return (*sums, 0.0)
 
 
+def spread_of(lean: float) -> float:
+    """The standard deviation of exp(lean * z), z a standard normal number."""
+    return exp(lean * lean / 2.0) * sqrt(exp(lean * lean) - 1.0)
+
+
 def level(seed: int, stream: str, index: int, series: int = 0, lean: float = 0.0) -> float:
     """The level of this index. Each series of a stream is independent of the others.
 
@@ -42,7 +47,7 @@ def level(seed: int, stream: str, index: int, series: int = 0, lean: float = 0.0
     which is where it leans if `lean` is negative.
     """
     group, within = divmod(index, GROUP)
-    sums = _sums(seed, stream, group + series * _APART, lean)
+    sums = _sums(seed, stream, group + series * APART, lean)
     return sums[within + 1] - sums[within]
 
 
@@ -50,6 +55,6 @@ def total(seed: int, stream: str, position: float, series: int = 0, lean: float 
     """The sum of the levels before a position; of the level around it, the part before it."""
     whole = int(position // 1.0)
     group, within = divmod(whole, GROUP)
-    sums = _sums(seed, stream, group + series * _APART, lean)
+    sums = _sums(seed, stream, group + series * APART, lean)
     here = sums[within]
     return here + (sums[within + 1] - here) * (position - whole)

@@ -28,7 +28,7 @@ WAITING, WAITING_LEAN = 0.12, 0.8
 TUNING, TUNING_LEAN = 0.035, 0.6
 
 
-class _Law(NamedTuple):
+class Law(NamedTuple):
     """The amplitudes of a job's power in training, as shares of its mean."""
 
     node: float
@@ -41,7 +41,7 @@ class _Law(NamedTuple):
 
 
 @remembered()
-def _law(job: Job) -> _Law:
+def law_of(job: Job) -> Law:
     period = step_seconds(job)
     dip = min(DIP_SECONDS, DIP_PART * period)
     # The variance of a dip's mean over a second, at any phase of the step.
@@ -54,10 +54,10 @@ def _law(job: Job) -> _Law:
         adapters = job.recipe.adapter_rank > 0
         node, lean = (WAITING, WAITING_LEAN) if adapters else (TUNING, TUNING_LEAN)
     slow, own = SPREAD * sqrt(SLOW), SPREAD * sqrt(OWN)
-    return _Law(node, lean, slow, own, depth, dip, period)
+    return Law(node, lean, slow, own, depth, dip, period)
 
 
-def _dipped(law: _Law, seconds: float) -> float:
+def _dipped(law: Law, seconds: float) -> float:
     """The integral of the dips over the first seconds of training; 0 over each whole step."""
     within = seconds % law.period
     rise = law.dip_seconds / law.period * within
@@ -77,7 +77,7 @@ def swing(job: Job, index: int, at: float, load: float, since: float) -> Swing:
 
     `load` is 1 in training, 0 without work.
     """
-    law, second, node = _law(job), int(at), index // gpus_per_node(job)
+    law, second, node = law_of(job), int(at), index // gpus_per_node(job)
     lean = law.lean if load > 0.5 else 0.0
     common = balanced.level(job.seed, "gpu power", second, node, lean)
     slow = balanced.level(job.seed, "gpu slow power", int(at // SLOW_SECONDS), node)
@@ -91,7 +91,7 @@ def swing(job: Job, index: int, at: float, load: float, since: float) -> Swing:
 
 def integral(job: Job, index: int, at: float, load: float, since: float) -> float:
     """The integral of the factor from 0 to a moment, in seconds."""
-    law, node = _law(job), index // gpus_per_node(job)
+    law, node = law_of(job), index // gpus_per_node(job)
     lean = law.lean if load > 0.5 else 0.0
     common = balanced.total(job.seed, "gpu power", at, node, lean)
     slow = SLOW_SECONDS * balanced.total(job.seed, "gpu slow power", at / SLOW_SECONDS, node)
