@@ -42,6 +42,7 @@ class Law(NamedTuple):
 
 @remembered()
 def law_of(job: Job) -> Law:
+    """The amplitudes of the job's power."""
     period = step_seconds(job)
     dip = min(DIP_SECONDS, DIP_PART * period)
     # The variance of a dip's mean over a second, at any phase of the step.
