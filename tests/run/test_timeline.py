@@ -168,7 +168,8 @@ def test_energy_is_the_integral_of_power(seed: int) -> None:
     segments = [run.timeline[each] for each in (number - 1, number, number + 1)]
     pieces = [(each.began, min(each.ended, each.began + 300.0)) for each in segments]
     launched = [load.began for load in loads(run, segments[0].began - 1e-3)][::-1]
-    for began, ended in (*pairwise(launched), *pieces):
+    loaded = [(began, min(ended, began + 300.0)) for began, ended in pairwise(launched)]
+    for began, ended in (*loaded, *pieces):
         parts = 2000
         width = (ended - began) / parts
         load = next(loads(run, (began + ended) / 2.0))

@@ -11,6 +11,7 @@ from llmsim.cli.sheet import Facts, sheet
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.job.milestones import checkpoints, validations
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
+from llmsim.job.schedule import whole_run
 from llmsim.model.architecture import (
     active_parameter_count,
     embedding_parameters,
@@ -144,6 +145,8 @@ def _schedule(job: Job) -> dict[str, object]:
     schedule = job.schedule
     return {
         "steps": schedule.steps,
+        "first_step": schedule.first_step,
+        "whole_run_steps": whole_run(schedule),
         "tokens": objectives.tokens(job, 1, schedule.steps),
         # With a growing batch, the warmup is counted in sequences.
         "warmup_steps": None if schedule.ramp else schedule.warmup,

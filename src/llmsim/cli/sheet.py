@@ -167,12 +167,21 @@ def _at_most(job: Job) -> str:
     return "up to " if job.recipe.generates else ""
 
 
+def _part(schedule: Mapping[str, Any]) -> Iterator[str]:
+    """Which part of a longer run it is, if it is one."""
+    if schedule["first_step"] > 1:
+        yield f"from step {schedule['first_step']:,} on"
+    if schedule["whole_run_steps"] > schedule["steps"]:
+        yield f"of {schedule['whole_run_steps']:,}"
+
+
 def _schedule_clauses(schedule: Mapping[str, Any]) -> list[Clause]:
     steps, sequences = schedule["warmup_steps"], schedule["warmup_sequences"]
     warmup = f"{sequences:,} sequences" if steps is None else f"{steps:,}"
     peak, final = schedule["peak_learning_rate"], schedule["final_learning_rate"]
     return _said(
         ("number", f"{schedule['steps']:,} steps"),
+        *_part(schedule),
         f"{warmup} of warmup",
         ("rate", f"{schedule['decay']} {peak:.2e} -> {final:.2e}"),
         f"{units.short(schedule['tokens'])} tokens in all",

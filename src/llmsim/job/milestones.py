@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.job.records import Job
+from llmsim.job.schedule import Schedule
 
 KEPT_SAVES = 2  # checkpoints kept on disk; the one before them goes when a new one is safe
 
@@ -28,10 +29,23 @@ def logged(job: Job, step: int) -> bool:
 def validated_steps(job: Job) -> tuple[int, ...]:
     """After which steps the run validates: at its interval, and at the end or the beginning."""
     schedule = job.schedule
-    every = range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)
-    first = {1} if job.framework.validates_first_step else set[int]()
-    last = {schedule.steps} if job.framework.validates_end and not first else set[int]()
-    return tuple(sorted({*every, *first, *last}))
+    every = _every(schedule.validate_every, schedule.validate_every, schedule)
+    begins = job.framework.validates_first_step
+    first = {1} if begins and schedule.first_step == 1 else set[int]()
+    last = {schedule.steps} if job.framework.validates_end and not begins else set[int]()
+    return tuple(sorted({*every, *first, *last} or {schedule.steps}))
+
+
+def part_done(job: Job, step: int) -> float:
+    """The part of the run's own steps that is done after a step, 0..1."""
+    first = job.schedule.first_step
+    return (step - first + 1) / (job.schedule.steps - first + 1)
+
+
+def step_of_part(job: Job, part: float) -> float:
+    """The step after which this part of the run's own steps is done."""
+    first = job.schedule.first_step
+    return first - 1 + part * (job.schedule.steps - first + 1)
 
 
 def validations(job: Job) -> int:
@@ -44,8 +58,14 @@ def saved_steps(job: Job) -> tuple[int, ...]:
     schedule = job.schedule
     grows = (stage.first - 1 for stage in schedule.ramp[1:])
     first = 1 if job.framework.saves_first_step else schedule.save_every
-    every = range(first, schedule.steps + 1, schedule.save_every)
+    every = _every(first, schedule.save_every, schedule)
     return tuple(sorted({*every, *grows, schedule.steps}))
+
+
+def _every(first: int, every: int, schedule: Schedule) -> range:
+    """The steps first, first + every ... that the run has."""
+    skipped = max(0, -(-(schedule.first_step - first) // every))
+    return range(first + skipped * every, schedule.steps + 1, every)
 
 
 def save_is_due(job: Job, step: int) -> bool:

@@ -29,3 +29,10 @@ class Schedule(NamedTuple):
     validation_batches: int  # global batches in one validation, forward only
     save_every: int
     ramp: tuple[BatchStage, ...] = ()  # stages of a growing batch, the full one last; () if none
+    first_step: int = 1  # of this run: a later one goes on from a checkpoint of a longer run
+    horizon: int = 0  # steps of the whole run, of which this is a part; 0: `steps`
+
+
+def whole_run(schedule: Schedule) -> int:
+    """The steps of the whole run, over which the learning rate falls."""
+    return max(schedule.steps, schedule.horizon)

@@ -75,6 +75,8 @@ class Wanted(NamedTuple):
     # The section schedule:
     steps: int | None = None
     tokens: int | None = None
+    first_step: int | None = None
+    horizon: int | None = None
     epochs: int | None = None
     warmup: int | None = None
     lr: float | None = None

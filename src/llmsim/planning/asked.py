@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from llmsim.errors import PlanError, Setting
-from llmsim.job.schedule import BatchStage, Schedule
+from llmsim.job.schedule import BatchStage, Schedule, whole_run
 from llmsim.options.wanted import Wanted
 from llmsim.planning.draw import Candidate
 
@@ -26,6 +26,8 @@ def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, .
         "validate_every": wanted.validate_every,
         "validation_batches": wanted.validation_batches,
         "save_every": wanted.save_every,
+        "first_step": wanted.first_step,
+        "horizon": wanted.horizon,
         "final_lr": final if wanted.final_lr is None else wanted.final_lr,
     }
     if candidate.framework.saves_with_validation and not wanted.save_every:
@@ -65,7 +67,10 @@ def _beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Se
     """The sentence that refuses a schedule which the framework cannot run or no show can hold."""
     wanted, framework = candidate.wanted, candidate.framework
     speaker = Setting("dialect", framework.name)
-    if schedule.warmup > schedule.steps:
+    if schedule.first_step >= schedule.steps:
+        first = f"[schedule] first_step = {schedule.first_step:,} is not before the run's"
+        yield (f"{first} {schedule.steps:,} steps.",)
+    if schedule.warmup > whole_run(schedule):
         warmup = f"[schedule] warmup = {schedule.warmup:,} is more than the run's"
         yield (f"{warmup} {schedule.steps:,} steps.",)
     if not framework.validates and schedule.validate_every != schedule.steps:
@@ -79,8 +84,9 @@ def _beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Se
         yield speaker, " logs every step: leave out ", asked, "."
     yield from _ramp_beyond(candidate, schedule)
     for pause, every in (("validations", schedule.validate_every), ("saves", schedule.save_every)):
-        if (times := ceil(schedule.steps / every)) > MOST_PAUSES:
-            made = f"{schedule.steps:,} steps with {pause} every {every:,} are {times:,} of them"
+        done = schedule.steps - schedule.first_step + 1
+        if (times := ceil(done / every)) > MOST_PAUSES:
+            made = f"{done:,} steps with {pause} every {every:,} are {times:,} of them"
             yield (f"{made}, where {MOST_PAUSES:,} are the most.",)
 
 

@@ -50,6 +50,8 @@ def length(job: Job, wanted: Wanted, draw: float) -> tuple[int, int]:
     if asked or wanted.epochs:
         made = min(max(asked, wanted.epochs or 1), MOST_STEPS)
         return made, min(made, wanted.epochs or ceil(made / max(1, round(supply))))
+    if wanted.first_step:  # the planner draws the steps that are left
+        return _left(wanted.first_step, fewest, most, draw)
     epochs = 1 + noise.bits(job.seed, "plan/epochs") % recipe.epochs
     if not recipe.relative and FEWEST_STEPS <= supply * epochs <= min(most, affordable):
         return int(supply * epochs), epochs
@@ -60,6 +62,12 @@ def length(job: Job, wanted: Wanted, draw: float) -> tuple[int, int]:
         return round(steps), 1
     passes = max(passes, ceil(FEWEST_STEPS / supply))
     return int(supply * passes), passes
+
+
+def _left(first: int, fewest: int, most: int, draw: float) -> tuple[int, int]:
+    """Steps and epochs of a run that begins with a later step than 1: its own length is drawn."""
+    drawn = round(exp(log(fewest) + draw * log(most / fewest)))
+    return min(MOST_STEPS, first - 1 + drawn), 1
 
 
 def _asked(job: Job, wanted: Wanted) -> int:
@@ -95,19 +103,21 @@ def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float
     layout, recipe = candidate.layout, candidate.recipe
     parameters = parameter_count(candidate.config)
     framework = candidate.framework
-    log_every = 1 if framework.logs_every_step else round_number(steps / LOGGED_STEPS)
+    # Intervals are for the steps that are shown: of a resumed run those that are left.
+    shown = max(1, steps - (candidate.wanted.first_step or 1) + 1)
+    log_every = 1 if framework.logs_every_step else round_number(shown / LOGGED_STEPS)
     # Rounded down: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every
     wanted = candidate.wanted
-    asked = wanted.steps or wanted.tokens or wanted.epochs
+    asked = wanted.steps or wanted.tokens or wanted.epochs or wanted.first_step
     if epochs == 1 and not asked:
         per_epoch = _two_digits(per_epoch, log_every)
     steps = steps if asked else per_epoch * epochs
-    validate_every = min(steps, near_number(steps / VALIDATIONS, log_every))
+    validate_every = min(steps, near_number(shown / VALIDATIONS, log_every))
     if not framework.validates:
         validate_every = steps
-    hours = min(steps / 4, SAVE_SECONDS / step_seconds)
-    save_every = near_number(max(hours, steps / MOST_SAVES), log_every)
+    hours = min(shown / 4, SAVE_SECONDS / step_seconds)
+    save_every = near_number(max(hours, shown / MOST_SAVES), log_every)
     if framework.saves_with_validation:
         save_every = validate_every
     warmup = min(steps * recipe.warmup, learning_rate.warmup_steps(parameters, steps))

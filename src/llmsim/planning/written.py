@@ -138,6 +138,8 @@ def _schedule(job: Job) -> dict[str, Value]:
         "validate_every": schedule.validate_every,
         "validation_batches": schedule.validation_batches,
         "save_every": schedule.save_every,
+        **({"first_step": schedule.first_step} if schedule.first_step > 1 else {}),
+        **({"horizon": schedule.horizon} if schedule.horizon else {}),
         "background_saves": job.background_saves,
     }
 

@@ -36,7 +36,9 @@ MOST_LOST = 3
 def segments(job: Job) -> Iterator[Segment]:
     """The segments of a run, in order and without a gap."""
     faults = Faults(job, planned(job))
-    attempt: Attempt | None = Attempt(1, 0.0, 0, 0, 0.0, ())
+    before = job.schedule.first_step - 1  # the step of the checkpoint that the run begins with
+    durable = ((0.0, before),) if before else ()
+    attempt: Attempt | None = Attempt(1, 0.0, before, 0, 0.0, durable)
     while attempt:
         attempt = yield from _marked(_attempt(job, faults, attempt), attempt.cured)
 

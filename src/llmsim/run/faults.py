@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import count
 
+from llmsim.job.milestones import step_of_part
 from llmsim.job.records import Asked, Job
 from llmsim.run.incident_kinds import Consequence, kind_named
 from llmsim.run.incidents import ASKED, Incident, incidents, place
@@ -143,8 +144,8 @@ def _asked_moment(job: Job, asked: Asked, segment: Segment) -> float | None:
             late = only == "launch" or segment.ended >= asked.value
             return middle if segment.kind == only and late else None
         return asked.value if segment.began <= asked.value < segment.ended else None
-    step = asked.value if asked.unit == "step" else asked.value * job.schedule.steps
-    before = min(max(0, round(step)), job.schedule.steps - 1)
+    step = asked.value if asked.unit == "step" else step_of_part(job, asked.value)
+    before = min(max(job.schedule.first_step - 1, round(step)), job.schedule.steps - 1)
     if only:
         late = only == "launch" or segment.last >= before
         return middle if segment.kind == only and late else None

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from math import ceil, exp, inf, nan, sqrt
 
 from llmsim.job.memo import remembered
-from llmsim.job.milestones import saved_steps
+from llmsim.job.milestones import saved_steps, step_of_part
 from llmsim.job.records import Asked, Bend, Job
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time
@@ -71,7 +71,7 @@ def _found(job: Job, steps: Steps, planned: float) -> list[tuple[Incident, int]]
         for each in incidents(job, planned, planned):
             if is_of_numbers(each.kind):
                 onset = steps(job, "seconds", each.at, "") + 1
-                if 1 < onset < job.schedule.steps:
+                if job.schedule.first_step < onset < job.schedule.steps:
                     found.append((each, onset))
     for index, asked in enumerate(job.asked):
         if is_of_numbers(asked.kind):
@@ -107,10 +107,10 @@ def ending(met: tuple[Course, ...], cured: tuple[int, ...], segment: Segment) ->
 
 def _asked_onset(job: Job, asked: Asked, steps: Steps) -> int:
     if asked.unit in ("share", "step"):
-        done = asked.value if asked.unit == "step" else asked.value * job.schedule.steps
+        done = asked.value if asked.unit == "step" else step_of_part(job, asked.value)
     else:
         done = steps(job, asked.unit, asked.value, asked.phase)
-    return min(max(2, round(done) + 1), job.schedule.steps)
+    return min(max(job.schedule.first_step + 1, round(done) + 1), job.schedule.steps)
 
 
 def course(job: Job, incident: Incident, onset: int) -> Course:

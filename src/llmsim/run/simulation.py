@@ -34,8 +34,9 @@ def step(run: Run, number: int, attempt: int | None = None) -> Step:
     Of an attempt, or of the latest before it that ran the step; without one, of the first.
     Raises IndexError if the run does not have the step.
     """
-    if not 1 <= number <= run.job.schedule.steps:
-        raise IndexError(f"the run has steps 1 to {run.job.schedule.steps}, and no step {number}")
+    first, last = run.job.schedule.first_step, run.job.schedule.steps
+    if not first <= number <= last:
+        raise IndexError(f"the run has steps {first} to {last}, and no step {number}")
     from llmsim.run.phases.training import logged_step
 
     return logged_step(run, number, attempt)

@@ -181,7 +181,8 @@ def _executed(job: Job, count: int) -> float:
         return step_time.interval_seconds(job, 1, count)
     rounds, rest = divmod(count, steps)
     compiled = rounds if rest else rounds - 1  # times that the first step's extra is counted
-    whole = rounds * step_time.training_seconds(job) + step_time.interval_seconds(job, 1, rest)
+    whole = rounds * step_time.interval_seconds(job, 1, steps)
+    whole += step_time.interval_seconds(job, 1, rest)
     return whole - compiled * step_time.compile_seconds(job)
 
 
@@ -315,7 +316,7 @@ def steps_took(run: Run, first: int, last: int, segment: Segment) -> float:
 def first_step(run: Run, attempt: int | None = None) -> int:
     """The first optimizer step that the processes of an attempt ran."""
     if attempt is None or attempt == 1:
-        return 1
+        return run.job.schedule.first_step
     numbers, _ = _trainings(run, attempt)
     return run.timeline[numbers[0]].first
 
@@ -325,7 +326,8 @@ def training_began(run: Run, attempt: int | None = None) -> float:
     attempt = attempt or 1
     known: dict[int, float] = run.memo.setdefault("training began", {})
     if attempt not in known:
-        first = number_of_step(run, 1) if attempt == 1 else _trainings(run, attempt)[0][0]
+        step = run.job.schedule.first_step
+        first = number_of_step(run, step) if attempt == 1 else _trainings(run, attempt)[0][0]
         known[attempt] = run.timeline[first].began
     return known[attempt]
 

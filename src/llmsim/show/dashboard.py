@@ -15,7 +15,7 @@ from llmsim.board.gauges import Fault as Blame
 from llmsim.board.plots import Training
 from llmsim.board.poster import Closing
 from llmsim.catalog.gpus import short_name
-from llmsim.job.milestones import last_logged, validated_steps
+from llmsim.job.milestones import last_logged, part_done, validated_steps
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.gauges import HEALTHY, Fault
@@ -57,7 +57,7 @@ def phase_of(moment: Moment) -> PhaseName:
 def _share(run: Run, moment: Moment) -> float:
     segment = moment.segment
     if segment.kind == "training":
-        return moment.step / run.job.schedule.steps
+        return part_done(run.job, moment.step)
     return min(1.0, (moment.at - segment.began) / ((segment.ended - segment.began) or 1.0))
 
 
@@ -159,7 +159,7 @@ class Dashboard:
             epoch = f"epoch {moment.epoch}/{schedule.epochs}"
             if moment.attempt > 1:
                 epoch = f"attempt {moment.attempt}"
-            return doing, epoch, moment.step / schedule.steps, left.strip()
+            return doing, epoch, part_done(self.run.job, moment.step), left.strip()
         left = units.hours(max(0.0, segment.ended - moment.at))
         if segment.kind == "failure":
             left = ""  # nobody knows

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from llmsim.dialects.line import Bar
 from llmsim.errors import OptionError, Setting
+from llmsim.job.milestones import step_of_part
 from llmsim.options.parsing import starting_point
 from llmsim.run.events import Event
 from llmsim.run.simulation import events
@@ -25,11 +26,14 @@ def moment_of(run: Run, text: str) -> float:
     kind, value = starting_point(text)
     steps = run.job.schedule.steps
     if kind == "share":
-        done = int(float(value) * steps)
+        done = int(step_of_part(run.job, float(value)))
         return step_began(run, done + 1) if done < steps else step_done(run, steps)
     if kind == "step":
+        first = run.job.schedule.first_step
         if int(value) > steps:
             raise _refused(text, f"the run has {steps:,} steps")
+        if int(value) < first:
+            raise _refused(text, f"the run goes on from step {first:,}")
         return step_began(run, int(value))
     if kind == "time":
         if float(value) > run_ended(run):

@@ -4,6 +4,7 @@ The names are as in transformers: LlamaConfig, MixtralConfig, Qwen3MoeConfig, Tr
 """
 
 import json
+import re
 
 from llmsim.dialects.configurations import Configuration, Given, sorted_into
 from llmsim.typed import Any
@@ -47,7 +48,7 @@ _USED = (
     "_name_or_path", "model_type", "architectures", "max_steps", "num_train_epochs",
     "warmup_steps", "warmup_ratio", "lr_scheduler_type", "gradient_checkpointing", "fsdp", "bf16",
     "fp16", "quantization_config", "load_in_4bit", "attn_implementation", "parallelism_config",
-    "peft_type", "v_head_dim", "qk_head_dim",
+    "peft_type", "v_head_dim", "qk_head_dim", "resume_from_checkpoint",
 )  # fmt: skip
 # The defaults of TrainingArguments.
 _DEFAULTS = {
@@ -97,6 +98,8 @@ def _precision(given: Given, job: dict[str, dict[str, Any]]) -> None:
         job.setdefault("precision", {})["attention"] = "eager"
 
 
+_CHECKPOINT = re.compile(r"checkpoint-(\d{1,7})/?$")  # the Trainer's folder of a step
+
 # Sizes of Accelerate's ParallelismConfig.
 _SIZES = ("dp_replicate_size", "dp_shard_size", "cp_size")
 
@@ -144,6 +147,8 @@ def _schedule(given: Given, unused: list[str]) -> dict[str, Any]:
         told["steps"] = steps
     else:
         told["epochs"] = max(1, round(_number(given, "num_train_epochs")))
+    if found := _CHECKPOINT.search(str(given.get("resume_from_checkpoint", ""))):
+        told["first_step"] = int(found[1]) + 1
     decay = given["lr_scheduler_type"]
     if decay in _DECAYS:
         told |= {"decay": decay, "final_lr": 0.0}

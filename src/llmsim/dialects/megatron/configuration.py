@@ -47,7 +47,7 @@ _USED = (
     "sequence-parallel", "fp8-format", "fp8-recipe", "fp16", "attention-backend",
     "num-layers-per-virtual-pipeline-stage", "num-virtual-stages-per-pipeline-rank",
     "multi-latent-attention", "v-head-dim", "moe-shared-expert-intermediate-size",
-    "moe-layer-freq",
+    "moe-layer-freq", "ckpt-step", "exit-interval",
 )  # fmt: skip
 _LATENT = ("kv_latent", "query_latent", "rope_dim")
 _DENSE = re.compile(r"\[0\]\*(\d+)")  # in --moe-layer-freq ([0]*3+[1]*58): the dense layers
@@ -159,6 +159,11 @@ def _schedule(given: Given, job: dict[str, dict[str, Any]], unused: list[str]) -
         told["warmup"] = int(_number(given, "lr-warmup-fraction") * float(over))
     elif "lr-warmup-iters" not in given:
         told["warmup"] = 0
+    if "ckpt-step" in given:
+        told["first_step"] = int(_number(given, "ckpt-step")) + 1
+    if "exit-interval" in given and isinstance(steps, int):  # the job ends, its schedule goes on
+        stop = int(_number(given, "exit-interval"))
+        told |= {"steps": min(stop, steps), "horizon": steps} if 0 < stop < steps else {}
     return told
 
 

@@ -58,7 +58,8 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         yield Line(f"setting training iterations to {job.schedule.steps}")
     style = arguments.of(job)["lr_decay_style"]
     yield Line(f"{INFO}optimizer_param_scheduler:> learning rate decay style: {style}")
-    if not job.recipe.released and job.attempt == 1:  # else what is loaded comes later
+    fresh = job.attempt == 1 and job.schedule.first_step == 1
+    if not job.recipe.released and fresh:  # else what is loaded comes later
         yield from _from_random(job)
         yield dated(job, event.at, _BUILT)
 

@@ -48,8 +48,8 @@ _USED = (
     "lr_scheduler.min_lr_factor", "training.local_batch_size", "training.global_batch_size",
     "training.dataset", "parallelism.data_parallel_replicate_degree",
     "parallelism.data_parallel_shard_degree", "parallelism.pipeline_parallel_microbatch_size",
-    "checkpoint.interval", "checkpoint.enable", "checkpoint.async_mode", "validation.enable",
-    "validation.freq", "compile.enable", "model.converters", "training.dtype",
+    "checkpoint.interval", "checkpoint.enable", "checkpoint.async_mode", "checkpoint.load_step",
+    "validation.enable", "validation.freq", "compile.enable", "model.converters", "training.dtype",
     "parallelism.pipeline_parallel_schedule", "parallelism.pipeline_parallel_layers_per_stage",
 )  # fmt: skip
 # Of the names of model converters: what they multiply matrices in (float8, quantize.linear.mx ...).
@@ -176,7 +176,9 @@ def _rates(given: Given, unused: list[str]) -> dict[str, Any]:
 def _pauses(given: Given) -> dict[str, Any]:
     steps = given["training.steps"]
     saves, validates = given.get("checkpoint.enable"), given.get("validation.enable")
-    return {
+    loaded = given.get("checkpoint.load_step", -1)
+    resumed = {"first_step": loaded + 1} if isinstance(loaded, int) and loaded > 0 else {}
+    return resumed | {
         "save_every": given["checkpoint.interval"] if saves else steps,
         "background_saves": given.get("checkpoint.async_mode", "disabled") != "disabled",
         "validate_every": given.get("validation.freq", 10) if validates else steps,

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from math import cos, exp, log, log2, pi, sqrt
 
 from llmsim.job.records import Job
-from llmsim.job.schedule import Schedule
+from llmsim.job.schedule import Schedule, whole_run
 from llmsim.physics.speed.batch_ramp import position
 
 # Parameters, peak learning rate, tokens per step; see above.
@@ -83,9 +83,8 @@ def remaining(schedule: Schedule, step: int) -> float:
     done = position(schedule, step)
     if done <= schedule.warmup:
         return 1.0
-    t = min(
-        1.0, (done - schedule.warmup) / max(1, position(schedule, schedule.steps) - schedule.warmup)
-    )
+    whole = position(schedule, whole_run(schedule))
+    t = min(1.0, (done - schedule.warmup) / max(1, whole - schedule.warmup))
     if schedule.decay == "cosine":
         return 0.5 * (1.0 + cos(pi * t))
     if schedule.decay == "linear":

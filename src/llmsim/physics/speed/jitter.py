@@ -197,16 +197,21 @@ def ended(timing: StepTiming, first: int, last: int) -> Slowdown | None:
     return max(found, key=lambda slowdown: slowdown.seconds * slowdown.steps, default=None)
 
 
-def slowdowns(seed: int, steps: int, mean: float, gpus: int, nodes: int) -> tuple[Slowdown, ...]:
-    """The run's slowdowns: none in a very short run, one to four in others.
+def slowdowns(
+    seed: int, steps: int, mean: float, gpus: int, nodes: int, begins: int = 1
+) -> tuple[Slowdown, ...]:
+    """The slowdowns of a run that begins with a step: none in a very short run, one to four in
+    others.
 
     A straggler costs 2-6 % in some dozens of steps (BLOOM: 105.2 -> 111.1 s until the node was
     excluded), a data stall up to 2.3 times the step, a network retry some seconds.
     """
-    if steps < 12:
+    many = steps - begins + 1
+    if many < 12:
         return ()
-    count = 1 + noise.integer(seed, "episodes", 0, 1 if steps < 100 else 3)
-    return tuple(_slowdown(seed, steps, mean, gpus, nodes, i) for i in range(count))
+    count = 1 + noise.integer(seed, "episodes", 0, 1 if many < 100 else 3)
+    made = (_slowdown(seed, many, mean, gpus, nodes, i) for i in range(count))
+    return tuple(each._replace(first=each.first + begins - 1) for each in made)
 
 
 # The delay of a step: parts of a mean step, or seconds of a network retry.

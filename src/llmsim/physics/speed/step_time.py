@@ -100,7 +100,9 @@ def timing(job: Job, number: int = 0) -> jitter.StepTiming:
         gc=min(noise.between(seed, "gc", 0.03, 0.12), 0.15 * mean) if collected else 0.0,
         diurnal_drift=noise.between(seed, "swing", 0.005, 0.01),
         phase=2.0 * pi * (clock / 86_400.0 - 9.0 / 24.0),  # slowest 6 h after 9:00
-        slowdowns=jitter.slowdowns(seed, job.schedule.steps, mean, layout.gpus, layout.nodes),
+        slowdowns=jitter.slowdowns(
+            seed, job.schedule.steps, mean, layout.gpus, layout.nodes, job.schedule.first_step
+        ),
     )
 
 
@@ -167,7 +169,7 @@ def dispatch_seconds(job: Job, step: int) -> float:
 
 def training_seconds(job: Job) -> float:
     """Seconds of all executed steps together: the sum of all intervals."""
-    return interval_seconds(job, 1, job.schedule.steps)
+    return interval_seconds(job, job.schedule.first_step, job.schedule.steps)
 
 
 def validation_seconds(job: Job, step: int, part: str = "validation") -> float:

@@ -30,7 +30,7 @@ def launching(run: Run, number: int) -> Iterator[Event]:
         )
     yield PhaseStarted(began, phase, ended - began)
     for event in launched(run, number):
-        if isinstance(event, TrainerReady) and segment.attempt > 1:
+        if isinstance(event, TrainerReady) and (segment.attempt > 1 or segment.last):
             yield _resumed(run, number, ended)
             yield event._replace(at=ended, first_step=segment.last + 1)
             continue
@@ -50,7 +50,7 @@ def _resumed(run: Run, number: int, at: float) -> Resumed:
 
     job, segment = run.job, run.timeline[number]
     step = segment.last
-    lost = _failed(run, number).step - step
+    lost = _failed(run, number).step - step if segment.attempt > 1 else 0
     if not step:
         return Resumed(at, 0, "", 0, 0.0, lost)
     path, size = checkpoint.path(job, step), storage.checkpoint_bytes(job)

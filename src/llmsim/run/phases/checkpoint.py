@@ -49,7 +49,7 @@ def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[S
     old = evicted_checkpoint(job, step)
     if not old:
         return (saved,)
-    seconds = storage.delete_seconds(job, step)
+    seconds, size = storage.delete_seconds(job, step), storage.checkpoint_bytes(job, old)
     return saved, CheckpointDeleted(round(at + seconds, 6), old, path(job, old), size, seconds)
 
 

@@ -87,8 +87,8 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
 
 def _summary(run: Run, segment: Segment, exported: int) -> Summary:
     job, at, began = run.job, segment.ended, training_began(run)
-    steps = job.schedule.steps
-    tokens = objectives.tokens(job, 1, steps)
+    first, steps = job.schedule.first_step, job.schedule.steps
+    tokens = objectives.tokens(job, first, steps)
     rate = tokens / step_time.training_seconds(job)
     taught = learner(run, segment)
     final = loss.validation(taught, validated_steps(job)[-1])
@@ -101,7 +101,7 @@ def _summary(run: Run, segment: Segment, exported: int) -> Summary:
         training_began=began,
         training_seconds=round(segment.began - began, 6),
         gpu_hours=at * job.layout.gpus / 3600,
-        first_loss=loss.training(taught, 1),
+        first_loss=loss.training(taught, first),
         final_loss=loss.training(taught, steps),
         best_validation=best(run, segment, steps),
         final_validation=final,

@@ -153,11 +153,16 @@ def _download(job: Job, at: float) -> Phase:
     seconds = sampled_seconds(job, "tokenizer", 0.7)
     at = round(at + seconds, 6)
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
-    if job.attempt > 1:
+    if _goes_on(job):
         return at
     size, seconds = _text_bytes(job), _download_seconds(job)
     yield from progress(job, at, seconds, "download", job.dataset.name, size, "B")
     return round(at + seconds, 6)
+
+
+def _goes_on(job: Job) -> bool:
+    """Whether it goes on from a checkpoint: then all of the data is there."""
+    return job.attempt > 1 or job.schedule.first_step > 1
 
 
 def _text_bytes(job: Job) -> int:
@@ -167,7 +172,7 @@ def _text_bytes(job: Job) -> int:
 
 def _download_seconds(job: Job) -> float:
     """Seconds that the text takes; a later attempt does not wait for it."""
-    if job.attempt > 1:
+    if _goes_on(job):
         return 0.0
     speed = min(job.layout.nodes, MOST_READERS) * DOWNLOAD_BYTES_PER_SECOND
     return sampled_seconds(job, "download", 2 + _text_bytes(job) / speed)
@@ -179,7 +184,7 @@ def _data(job: Job, at: float) -> Phase:
     shards = ceil(tokens / SHARD_TOKENS)
     width = 2 if job.architecture.vocabulary <= 65_536 else 4
     begun = at - _download_seconds(job)
-    if job.attempt > 1:
+    if _goes_on(job):
         at = round(at + sampled_seconds(job, "tokenize", 1.5), 6)
         yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
         return at

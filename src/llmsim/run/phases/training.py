@@ -9,6 +9,7 @@ from llmsim.job.milestones import (
     logged,
     logged_before,
     previous_logged,
+    step_of_part,
     steps_per_epoch,
 )
 from llmsim.job.records import Job, gpus_per_node
@@ -173,7 +174,7 @@ def _disturbances(job: Job, at: float, repeated: int, before: int, step: int) ->
 @remembered()
 def _look_steps(job: Job) -> frozenset[int]:
     every = job.schedule.log_every
-    return frozenset(max(1, round(part * job.schedule.steps / every)) * every for part in LOOKS)
+    return frozenset(max(1, round(step_of_part(job, part) / every)) * every for part in LOOKS)
 
 
 def _moves(job: Job, before: int, step: int, anew: bool, moving: bool) -> Iterable[int]:
