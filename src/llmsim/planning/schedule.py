@@ -103,7 +103,7 @@ def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float
     layout, recipe = candidate.layout, candidate.recipe
     parameters = parameter_count(candidate.config)
     framework = candidate.framework
-    # Intervals are for the steps that are shown: of a resumed run those that are left.
+    # Intervals are for the steps that are shown: of a resumed run its own steps.
     shown = max(1, steps - (candidate.wanted.first_step or 1) + 1)
     log_every = 1 if framework.logs_every_step else round_number(shown / LOGGED_STEPS)
     # Rounded down: an epoch has no more tokens than the data set.
