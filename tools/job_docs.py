@@ -61,6 +61,36 @@ log_every = 10
 dialect = "torchtitan"
 ```
 
+A mixture in fp8 whose sequences are shared, seen for some hours in the middle of a longer run:
+
+```toml
+[model]
+name = "OurMixture-8x7B"
+
+[cluster]
+gpu = "H100 80GB HBM3"
+gpus = 128
+
+[parallel]
+tp = 2
+cp = 2
+ep = 8
+
+[batch]
+sequence = 32768
+
+[precision]
+compute = "fp8"
+
+[schedule]
+first_step = 240001
+steps = 244000
+horizon = 500000
+
+[framework]
+dialect = "megatron"
+```
+
 In Python the same sections are a dictionary: `plan(Options(job={"parallel": {"tp": 8}}, seed=7,
 start=...))`.
 

@@ -19,6 +19,7 @@ from llmsim.job.records import Job
 from llmsim.model.architecture import parameter_count
 from llmsim.options.job_keys import KEYS, wanted_of
 from llmsim.options.table import Options
+from llmsim.physics.speed.collectives import flows
 from llmsim.planning.plan import plan
 from llmsim.planning.written import tables_of
 from tests.cli.asked import Captured, refused, shown
@@ -230,8 +231,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, capfd: Captured) -> N
 def test_the_page_has_every_key() -> None:
     page = job_docs.page()
     assert all(f"| `{key.name}` |" in page for key in KEYS)
-    (example,) = re.findall(r"(?s)```toml\n(.*?)```", page)
+    example, middle = re.findall(r"(?s)```toml\n(.*?)```", page)
     assert asked(example).layout.tp == 8
+    job = asked(middle)
+    assert (job.layout.cp, job.layout.ep, job.layout.precision) == (2, 8, "fp8")
+    assert (job.schedule.first_step, job.schedule.horizon) == (240_001, 500_000)
+    purposes = {f.operation for f in flows(job.architecture, job.gpu, job.layout, 32_768)}
+    assert {"all-to-all", "all-gather", "all-reduce"} <= purposes
 
 
 SOME = st.one_of(

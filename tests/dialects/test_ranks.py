@@ -10,7 +10,10 @@ import tomllib
 from itertools import islice
 from typing import Any
 
+import pytest
+
 from llmsim.job.records import Job
+from llmsim.model.architecture import PUBLISHED_LATENT, parameter_count
 from llmsim.options.job_keys import wanted_of
 from llmsim.options.table import Options
 from llmsim.physics.hardware.stages import stage_parameters
@@ -110,3 +113,33 @@ def test_the_others() -> None:
     )  # fmt: skip
     assert "CP 2" in log
     assert "Precision: products in MXFP8" in log
+
+
+@pytest.mark.parametrize(
+    ("dialect", "said"),
+    [
+        ("pytorch", "61 layers, width 7,168, 128 heads"),
+        ("megatron", "  multi_latent_attention .......................... True"),
+        ("torchtitan", "DeepSeekV3ModelArgs(max_batch_size=8"),
+        ("maxtext", "Config param decoder_block: DecoderBlockType.DEEPSEEK"),
+        ("hf", "Number of trainable parameters = 671,026,404,352"),
+        ("mlperf", ":::MLLOG"),
+    ],
+)
+def test_deepseek_v3_plays_to_its_end(dialect: str, said: str) -> None:
+    gpu = "TPU v5p" if dialect == "maxtext" else "NVIDIA H200"
+    job = job_of(
+        3, dialect=dialect, model="Fathom-671B-A37B", recipe="pretrain", gpu=gpu, gpus=1024,
+        steps=40, log_every=1 if dialect == "maxtext" else 10,
+    )  # fmt: skip
+    assert job.architecture == PUBLISHED_LATENT[0]._replace(context=job.architecture.context)
+    frames = play(job, SHOWN, lambda: PIPE)
+    log = "".join(frame.text for frame in frames)
+    assert said in log
+
+
+def test_a_framework_without_latent_attention_has_the_usual_one() -> None:
+    options = {"model": "Fathom-671B-A37B", "recipe": "pretrain", "gpu": "NVIDIA H200"}
+    job = job_of(3, dialect="olmo", gpus=1024, **options)
+    assert not job.architecture.latent_width
+    assert parameter_count(job.architecture) == pytest.approx(671e9, rel=0.03)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llmsim.dialects.registry import framework_of
 from llmsim.job.records import Job
-from llmsim.model.architecture import Architecture, parameter_count
+from llmsim.model.architecture import PUBLISHED_LATENT, Architecture, parameter_count
 from llmsim.model.gpt2 import gpt2_config
 from llmsim.physics.hardware import storage
 from tests.physics import jobs
@@ -68,7 +68,9 @@ GPT2 = tuple(gpt2_config(124_000_000, biases=biases) for biases in (True, False)
 
 
 @pytest.mark.parametrize(
-    "config", [*jobs.SHAPES, *GPT2], ids=lambda s: f"{parameter_count(s) / 1e9:.1f}B"
+    "config",
+    [*jobs.SHAPES, *GPT2, PUBLISHED_LATENT[0]],
+    ids=lambda s: f"{parameter_count(s) / 1e9:.1f}B",
 )
 def test_shards_sum_to_the_weights(config: Architecture) -> None:
     shards = storage.export_shards(jobs.job(config))

@@ -18,6 +18,7 @@ from llmsim.physics.hardware import memory
 from llmsim.physics.hardware.stages import stage_parameters
 from llmsim.physics.speed.collectives import flows
 from llmsim.physics.speed.step_time import step_seconds
+from llmsim.physics.speed.throughput import expected_mfu
 from tests.runs import job_of
 
 BIG = {"recipe": "pretrain", "gpu": "NVIDIA H100 80GB HBM3"}
@@ -54,6 +55,8 @@ def test_long_sequences_are_shared_by_themselves() -> None:
     job = job_of(3, model="Llama-8B", gpus=16, sequence=131_072, **BIG)
     assert job.layout.cp > 1
     assert job_of(3, model="Llama-8B", gpus=16, sequence=8192, **BIG).layout.cp == 1
+    layout = job.layout  # all of a sequence's ranks count: no GPU is faster than its peak
+    assert 0.2 < expected_mfu(job.architecture, job.gpu, layout, 131_072) < 0.7
 
 
 def test_expert_ranks_share_the_experts() -> None:

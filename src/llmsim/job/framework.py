@@ -64,7 +64,8 @@ NEMO = MEGATRON._replace(
         wire=0.83,
         fp8=1.63,
         fp8_copies=2.0,
-    )
+    ),
+    latent_attention=False,
 )
 
 

@@ -88,7 +88,7 @@ class Parallelism(NamedTuple):
     bf16_states: bool = True  # weights and moments can be in bf16 alone
     four_bit_base: bool = True  # LoRA can keep the frozen weights in NF4
     switches: tuple[Switch, ...] = SWITCHES
-    latent_attention: bool = True  # it builds latent attention and shared experts (DeepSeek-V3)
+    latent_attention: bool = True  # its log knows latent attention and shared experts
 
 
 def shards_weights(layout: Layout) -> bool:

@@ -197,6 +197,19 @@ PUBLISHED = (
     Architecture(48, 2048, 32, 4, 128, 768, 151_936, 8192, 128, 8),  # 30.5B-A3.3B, Qwen3
 )
 
+# Published configurations with latent attention, for frameworks that build it: DeepSeek-V3 and
+# Kimi K2 (their config.json).
+PUBLISHED_LATENT = (
+    Architecture(
+        61, 7168, 128, 128, 128, 2048, 129_280, 4096, 256, 8, shared_experts=1, dense_layers=3,
+        latent_width=512, query_latent_width=1536, rope_width=64,
+    ),  # 671B-A37B
+    Architecture(
+        61, 7168, 64, 64, 128, 2048, 163_840, 4096, 384, 8, shared_experts=1, dense_layers=1,
+        latent_width=512, query_latent_width=1536, rope_width=64,
+    ),  # 1,026B-A33B
+)  # fmt: skip
+
 _CONTEXTS = ((0.5e9, 1024), (1.5e9, 2048), (6e9, 4096))  # up to this size, this many tokens
 _LONGEST_CONTEXT = 8192
 _SMALL = 1_500_000_000  # below this, GPT-2's proportions; from here on, Llama's
@@ -219,6 +232,16 @@ def config_for(parameters: int, active: int | None = None, experts: int = 1) -> 
     if experts > 1:
         return _mixture_config(parameters, active, experts)
     return _dense_config(parameters)
+
+
+def latent_config(parameters: int, active: int, experts: int) -> Architecture | None:
+    """The published architecture with latent attention of this nominal size; None if none is."""
+    for config in PUBLISHED_LATENT:
+        near = _close(parameter_count(config), parameters)
+        part = active_parameter_count(config) / active
+        if near and config.experts == experts and 0.95 < part < 1.05:
+            return config
+    return None
 
 
 def _close(exact: int, nominal: int) -> bool:

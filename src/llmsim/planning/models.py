@@ -11,6 +11,7 @@ from llmsim.model.architecture import (
     Architecture,
     active_parameter_count,
     config_for,
+    latent_config,
     parameter_count,
 )
 from llmsim.options.wanted import Wanted
@@ -53,7 +54,9 @@ def config_of(framework: Framework, model: Model, wanted: Wanted) -> Architectur
 
         config = gpt2_config(model.parameters, biases=framework.has_biases)
     else:
-        config = config_for(model.parameters, model.active_parameters, model.experts)
+        size = model.parameters, model.active_parameters, model.experts
+        builds = framework.parallelism.latent_attention
+        config = (latent_config(*size) if builds else None) or config_for(*size)
     if wanted.biases not in (None, config.biases):
         biases = " gives its models biases." if config.biases else " gives its models no biases."
         raise PlanError(Setting("dialect", framework.name), biases)

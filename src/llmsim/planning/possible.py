@@ -165,8 +165,8 @@ def _unbuilt(framework: Framework, config: Architecture) -> Iterator[Sentence]:
     """Models that the framework does not build."""
     special = config.latent_width or config.shared_experts or config.dense_layers
     if special and not framework.parallelism.latent_attention:
-        kinds = "no latent attention, shared experts or dense first layers"
-        yield Setting("dialect", framework.name), f" has {kinds}."
+        kinds = "latent attention, shared experts or dense first layers"
+        yield Setting("dialect", framework.name), f" is not simulated with {kinds}."
 
 
 def _pointless(config: Architecture, wish: Wish) -> Iterator[Sentence]:

@@ -6,6 +6,7 @@ src/MaxText/pyconfig.py of v0.1.0 puts them together, and prints every key but a
 from llmsim.dialects.maxtext.defaults import EMPTY, FALSE, OTHERS, RULES, TRUE
 from llmsim.job.layout import Layout, shards_weights
 from llmsim.job.records import Job
+from llmsim.model.architecture import Architecture, visited_experts
 
 # The mesh, outermost first; what a job does not split has size 1.
 AXES = (
@@ -111,8 +112,33 @@ def model(job: Job) -> dict[str, object]:
         "logits_via_embedding": config.tied,
         "normalization_layer_epsilon": 1e-05,
         **(sparse if config.experts > 1 else {}),
+        **_latent(config),
         "rope_max_timescale": 500_000,
-        "decoder_block": "mixtral" if config.experts > 1 else "llama2",
+        "decoder_block": _decoder(config),
+    }
+
+
+def _decoder(config: Architecture) -> str:
+    """MaxText's kind of block."""
+    if config.latent_width:
+        return "deepseek"
+    return "mixtral" if config.experts > 1 else "llama2"
+
+
+def _latent(config: Architecture) -> dict[str, object]:
+    """The keys of latent attention, shared experts and dense first layers (deepseek3-671b.yml)."""
+    if not config.latent_width:
+        return {}
+    return {
+        "attention_type": "mla",
+        "q_lora_rank": config.query_latent_width,
+        "kv_lora_rank": config.latent_width,
+        "qk_nope_head_dim": config.head_width,
+        "qk_rope_head_dim": config.rope_width,
+        "v_head_dim": config.head_width,
+        "first_num_dense_layers": config.dense_layers,
+        "shared_experts": config.shared_experts,
+        "base_mlp_dim": visited_experts(config) * config.feed_forward,
     }
 
 
@@ -157,7 +183,7 @@ def _derived(job: Job) -> dict[str, object]:
         "context_parallel_size": layout.cp,
         "data_sharding": (tuple(sizes),),
         "dcn_parallelism": [-1 if name == "data" else 1 for name in sizes],
-        "decoder_block": f"DecoderBlockType.{'MIXTRAL' if architecture.experts > 1 else 'LLAMA2'}",
+        "decoder_block": f"DecoderBlockType.{_decoder(architecture).upper()}",
         "emb_dim": architecture.hidden_size,
         "final_logits_soft_cap": None,
         "global_batch_size_to_eval_on": batch,

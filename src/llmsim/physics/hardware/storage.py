@@ -19,11 +19,13 @@ from llmsim.model.architecture import (
     Architecture,
     padded_vocabulary,
     trained_parameter_count,
+    visited_experts,
 )
 from llmsim.physics import noise
 from llmsim.typed import NamedTuple
 
 GB = 10**9
+Tensor = tuple[str, tuple[int, ...]]  # its name, and its sides in elements
 SHARD_LIMIT = 5 * GB
 _FULL_STATE, _BESIDE_BF16 = 12, 14  # bytes per parameter
 
@@ -117,29 +119,57 @@ def restore_seconds(job: Job, step: int) -> float:
     return round(_barrier_seconds(job) + reading, 6)
 
 
-def _layer_tensors(config: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _layer_tensors(config: Architecture, index: int = 0) -> Iterator[Tensor]:
     """Names and shapes of one layer's tensors, in the order of Hugging Face's modules."""
-    query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
-    yield "self_attn.q_proj", (query, config.hidden_size)
-    yield "self_attn.k_proj", (key_value, config.hidden_size)
-    yield "self_attn.v_proj", (key_value, config.hidden_size)
-    yield "self_attn.o_proj", (config.hidden_size, query)
+    yield from _latent_tensors(config) if config.latent_width else _attention_tensors(config)
     up, down = (config.feed_forward, config.hidden_size), (config.hidden_size, config.feed_forward)
-    if config.experts > 1:
+    if config.experts > 1 and index >= config.dense_layers:
         yield "block_sparse_moe.gate", (config.experts, config.hidden_size)
         for expert in range(config.experts):
             yield f"block_sparse_moe.experts.{expert}.w1", up
             yield f"block_sparse_moe.experts.{expert}.w2", down
             yield f"block_sparse_moe.experts.{expert}.w3", up
+        if config.shared_experts:
+            yield from _block_tensors("mlp.shared_experts", config, config.shared_experts)
     else:
-        yield "mlp.gate_proj", up
-        yield "mlp.up_proj", up
-        yield "mlp.down_proj", down
+        yield from _block_tensors("mlp", config, visited_experts(config))
     yield "input_layernorm", (config.hidden_size,)
     yield "post_attention_layernorm", (config.hidden_size,)
 
 
-def _gpt2_tensors(config: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _attention_tensors(config: Architecture) -> Iterator[Tensor]:
+    query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
+    yield "self_attn.q_proj", (query, config.hidden_size)
+    yield "self_attn.k_proj", (key_value, config.hidden_size)
+    yield "self_attn.v_proj", (key_value, config.hidden_size)
+    yield "self_attn.o_proj", (config.hidden_size, query)
+
+
+def _latent_tensors(config: Architecture) -> Iterator[Tensor]:
+    """The tensors of latent attention, as DeepseekV3Attention names them."""
+    hidden, latent, queries = config.hidden_size, config.latent_width, config.query_latent_width
+    query = config.heads * (config.head_width + config.rope_width)
+    if queries:
+        yield "self_attn.q_a_proj", (queries, hidden)
+        yield "self_attn.q_a_layernorm", (queries,)
+        yield "self_attn.q_b_proj", (query, queries)
+    else:
+        yield "self_attn.q_proj", (query, hidden)
+    yield "self_attn.kv_a_proj_with_mqa", (latent + config.rope_width, hidden)
+    yield "self_attn.kv_a_layernorm", (latent,)
+    yield "self_attn.kv_b_proj", (2 * config.heads * config.head_width, latent)
+    yield "self_attn.o_proj", (hidden, config.heads * config.head_width)
+
+
+def _block_tensors(name: str, config: Architecture, experts: int) -> Iterator[Tensor]:
+    """The tensors of a feed-forward block that is as wide as some experts."""
+    up = (experts * config.feed_forward, config.hidden_size)
+    yield f"{name}.gate_proj", up
+    yield f"{name}.up_proj", up
+    yield f"{name}.down_proj", up[::-1]
+
+
+def _gpt2_tensors(config: Architecture) -> Iterator[Tensor]:
     """Names and shapes of GPT-2's tensors, in the order of Hugging Face's modules."""
     hidden, inner = config.hidden_size, config.feed_forward
     yield "transformer.wte.weight", (padded_vocabulary(config), hidden)
@@ -161,14 +191,15 @@ def _gpt2_tensors(config: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]
             yield f"transformer.{name}.bias", sides[-1:]
 
 
-def _tensors(config: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _tensors(config: Architecture) -> Iterator[Tensor]:
     if config.family == "gpt2":
         yield from _gpt2_tensors(config)
         return
     yield "model.embed_tokens.weight", (config.vocabulary, config.hidden_size)
-    layer = tuple(_layer_tensors(config))
+    usual = tuple(_layer_tensors(config, config.dense_layers))
+    dense = tuple(_layer_tensors(config)) if config.dense_layers else ()
     for index in range(config.layers):
-        for name, sides in layer:
+        for name, sides in dense if index < config.dense_layers else usual:
             yield f"model.layers.{index}.{name}.weight", sides
     yield "model.norm.weight", (config.hidden_size,)
     if not config.tied:

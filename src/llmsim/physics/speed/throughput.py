@@ -96,7 +96,7 @@ def expected_mfu(
     sequence = sequence or config.context
     tokens = layout.micro_batch * layout.accumulation * sequence
     tokens_per_second = tokens / layout_seconds(config, gpu, layout, sequence)[1]
-    peak = gpu.tflops * 1e12 * layout.tp * layout.pp
+    peak = gpu.tflops * 1e12 * layout.tp * layout.pp * layout.cp
     flops = flops_per_token(config, sequence) * passes(config, layout) / 3.0
     return tokens_per_second * flops / peak
 
