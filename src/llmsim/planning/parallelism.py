@@ -61,6 +61,7 @@ def _splits(
                 and wish.dp in (0, gpus // split.ranks)
                 and wish.tp in (0, tp)
                 and wish.pp in (0, pp)
+                and (wish.interleave <= 1 or 1 < pp <= config.layers // wish.interleave)
             ):
                 yield split
 
@@ -98,8 +99,8 @@ def _shardings(
     """Shardings to try: for small models plain data parallelism first, then ZeRO-1, then FSDP."""
     if wish.sharding:
         return (wish.sharding,) if wish.sharding in shardings(able, split) else ()
-    if gpus == 1:
-        return ("ddp",)
+    if gpus == 1:  # nothing is shared, whatever it is called
+        return able.whole[:1]
     if split and able.split:
         return (able.split,)
     return able.whole if parameter_count(config) < 1_000_000_000 else able.whole[-1:]
