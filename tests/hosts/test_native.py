@@ -155,8 +155,10 @@ def is_goodbye(line: str) -> bool:
 
 
 def a_bar_stands(seen: bytes) -> bool:
-    """Whether the last thing shown is a bar that is not full."""
-    return seen.removesuffix(END.encode()).endswith(b"\r") and b"%|" in seen.rpartition(b"\n")[2]
+    """Whether a bar that is not full has been shown since the last line, or beside a board."""
+    if END.encode() in seen:  # a board, whose rows are drawn in any order
+        return b"%|" in seen
+    return seen.endswith(b"\r") and b"%|" in seen.rpartition(b"\n")[2]
 
 
 # --- how a show ends ---------------------------------------------------------------------------
@@ -174,7 +176,7 @@ def a_bar_stands(seen: bytes) -> bool:
 def test_a_signal_ends_the_show_and_gives_the_terminal_back(
     launch: Launch, number: signal.Signals, status: int, color: str
 ) -> None:
-    terminal = launch(*SEVEN, "--speed-factor", "30", "--color", color)
+    terminal = launch(*SEVEN, "--runs", "0", "--speed-factor", "30", "--color", color)
     terminal.until(a_bar_stands)
     terminal.process.send_signal(number)
     assert terminal.finish() == status
@@ -194,7 +196,7 @@ def test_a_signal_ends_the_show_and_gives_the_terminal_back(
 
 
 def test_what_is_echoed_is_wiped_with_the_bar(launch: Launch) -> None:
-    terminal = launch(*SEVEN, "--speed-factor", "30", stdin=subprocess.DEVNULL)
+    terminal = launch(*SEVEN, "--runs", "0", "--speed-factor", "30", stdin=subprocess.DEVNULL)
     terminal.until(a_bar_stands)
     os.write(terminal.master, b"hello\x14")  # nobody listens to keys, so the terminal echoes
     terminal.until(lambda seen: b"hello" in seen)
@@ -222,7 +224,7 @@ def test_what_a_reader_had_no_time_for_comes_before_the_goodbye(text: str) -> No
 
 
 def test_an_impatient_finger_on_ctrl_c_does_no_harm(launch: Launch) -> None:
-    terminal = launch(*SEVEN, "--speed-factor", "30")
+    terminal = launch(*SEVEN, "--runs", "0", "--speed-factor", "30")
     terminal.until(a_bar_stands)
     for _ in range(50):
         terminal.process.send_signal(signal.SIGINT)
@@ -299,7 +301,7 @@ def test_a_stalled_pipe_does_not_keep_the_show_from_ending(
     process.send_signal(number)
     stopped = time.monotonic()
     assert process.wait(PATIENCE) == status
-    assert time.monotonic() - stopped < 2
+    assert time.monotonic() - stopped < PATIENCE / 3
     assert process.communicate()[1] == b""
     os.close(reading)
     os.close(writing)
@@ -318,7 +320,7 @@ def test_a_stalled_terminal_does_not_keep_the_show_from_ending(launch: Launch) -
     terminal.process.send_signal(signal.SIGINT)
     stopped = time.monotonic()
     assert terminal.process.wait(PATIENCE) == 130
-    assert time.monotonic() - stopped < 2
+    assert time.monotonic() - stopped < PATIENCE / 3
 
 
 def test_a_stopped_log_ends_with_whole_lines() -> None:

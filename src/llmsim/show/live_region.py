@@ -160,7 +160,7 @@ class LiveRegion:
         self._place(view, screen)
         more = len(self._rows) - len(before) if before else 0
         if not (before and at_bottom and 0 < more < above):
-            return region.at_once(region.redrawn(before, lines, self._rows))
+            return region.redrawn(before, lines, self._rows)
         room = region.scrolled([""] * more, above) + region.back(more)
         text = region.redrawn([*[""] * more, *before], (), self._rows)
         return region.at_once(room) + text
