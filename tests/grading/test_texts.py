@@ -15,6 +15,7 @@ from llmsim.grading.report import as_json, as_junit, table
 from llmsim.grading.scenarios import SCRAPE, gone, kinds
 from llmsim.run.incident_kinds import NAMES
 from llmsim.telemetry.dcgm_versions import version_named
+from llmsim.telemetry.promtest import ended_at_once
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,10 @@ def test_a_series_that_ends_is_stale_at_once() -> None:
     assert gone(["1", "2"], 5) == ["stale", "_", "_"]
     assert gone([], 2) == ["_", "_"]
     assert gone(["1"], 1) == []
+
+
+def test_the_export_for_promtool_marks_the_end_of_a_series_too() -> None:
+    assert ended_at_once(["_", "1", "_", "_", "2", "_"]) == ["_", "1", "stale", "_", "2", "stale"]
 
 
 def test_rules_and_tests_are_yaml_that_is_json() -> None:

@@ -15,7 +15,7 @@ from llmsim.grading import known, public_rules, scenarios, trials
 from llmsim.grading.expressions import joined, parsed, selectors
 from llmsim.grading.findings import Finding, Site, static
 from llmsim.grading.reading import Item, loosened
-from llmsim.grading.scenarios import SCRAPE, Scenario
+from llmsim.grading.scenarios import Scenario
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.dcgm_counters import OWN, names
 from llmsim.typed import NamedTuple
@@ -185,7 +185,8 @@ def _name(number: int, item: Item) -> str:
 def _looks(healthy: Scenario) -> tuple[float, ...]:
     """Moments of the healthy run at which panels are looked at: early and late in its training."""
     length = healthy.ended - healthy.began
-    return tuple(share * length // SCRAPE * SCRAPE for share in (0.3, 0.6))
+    every = healthy.every
+    return tuple(share * length // every * every for share in (0.3, 0.6))
 
 
 def _is_vector(expression: str) -> bool:
@@ -211,7 +212,7 @@ def _on_health(
         if item.kind != "alert" or not count or not [*selectors(parsed(item.expression))]:
             continue  # an alert without any series is meant to fire always
         first = said.values.get(("first healthy", number), 0.0)
-        lasted, share = count * SCRAPE, count / healthy.scrapes
+        lasted, share = count * healthy.every, count / healthy.scrapes
         text = (
             f"it fires on a healthy run: first {_time(first)} after the launch, "
             f"for {_time(lasted)} ({100 * share:.0f} % of the run)."

@@ -47,7 +47,7 @@ def items(text: str, shown: str) -> list[Item]:
 
 
 def _loaded(text: str, shown: str) -> list[Any]:
-    if text.lstrip()[:1] == "{":
+    if text.lstrip()[:1] == "{" and text.lstrip()[:2] != "{{":
         try:
             return [json.loads(text)]
         except ValueError as error:

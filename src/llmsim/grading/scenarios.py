@@ -53,11 +53,12 @@ class Scenario(NamedTuple):
     ended: float
     struck: float = 0.0  # when the incident strikes
     over: float = 0.0
+    every: float = SCRAPE  # seconds from one scrape to the next
 
     @property
     def scrapes(self) -> int:
         """How many scrapes there are."""
-        return int((self.ended - self.began) // SCRAPE) + 1
+        return int((self.ended - self.began) // self.every) + 1
 
 
 # What node_exporter's page of ours has of InfiniBand.
@@ -82,16 +83,16 @@ def _gpu() -> str:
     )
 
 
-def _run(seed: int, incident: tuple[str, ...] = ()) -> Run:
+def _run(seed: int, incident: tuple[str, ...] = (), steps: int = STEPS) -> Run:
     return run_of(plan(Options(
         seed=seed, start=START, gpu=_gpu(), gpus=8 * NODES, recipe="pretrain",
-        incidents="none", incident=incident, steps=STEPS,
+        incidents="none", incident=incident, steps=steps,
     )))  # fmt: skip
 
 
-def healthy(seed: int = SEED) -> Scenario:
+def healthy(seed: int = SEED, steps: int = STEPS) -> Scenario:
     """A run in which nothing breaks, from its command to its end."""
-    run = _run(seed)
+    run = _run(seed, steps=steps)
     return Scenario("healthy", run, 0.0, run_ended(run))
 
 
@@ -117,10 +118,10 @@ def series(
 ) -> Series:
     """The values of metrics at each scrape, by series; "_" where a scrape has no sample."""
     asked = frozenset(wanted)
-    exporter = Exporter(version, _counters(asked), labels, SCRAPE)
+    exporter = Exporter(version, _counters(asked), labels, scenario.every)
     count, found = scenario.scrapes, Series()
     for scrape in range(count):
-        at = scenario.began + scrape * SCRAPE
+        at = scenario.began + scrape * scenario.every
         for name, value in _samples(scenario, at, asked, exporter):
             known = found.get(name)
             if known is None:
@@ -167,7 +168,7 @@ def _samples(
                     name, _, value = line.rpartition("} ")
                     yield f"{name},{target}}}", value
         if any(name.startswith("node_") for name in asked):
-            seen = [each for each in node_page.families(run, node, at) if each.name in asked]
+            seen = node_page.families(run, node, at, asked)
             yield from _plain(map(_few_cores, seen), asked, _target(job, node, 1))
         if any(name.startswith("nvidia_smi_") for name in asked):
             made = gpu_exporter_page.families(run, node, at, epoch, only=asked)

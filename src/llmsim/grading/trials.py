@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 FIRING = "graded:firing"  # how many series of each alert fire at a moment
 
 
-def rules(items: Iterable[tuple[int, Item]]) -> dict[str, Any]:
+def rules(items: Iterable[tuple[int, Item]], every: float = SCRAPE) -> dict[str, Any]:
     """A file with the rules of these numbers: recording rules by name, alerts as alert0, alert1."""
     made: list[dict[str, Any]] = []
     for number, item in items:
@@ -55,7 +55,7 @@ def rules(items: Iterable[tuple[int, Item]]) -> dict[str, Any]:
                          "for": interval(item.seconds)})  # fmt: skip
     counting = 'count by (alertname) (ALERTS{alertstate="firing"})'
     made.append({"record": FIRING, "expr": counting})
-    return {"groups": [{"name": "graded", "interval": interval(SCRAPE), "rules": made}]}
+    return {"groups": [{"name": "graded", "interval": interval(every), "rules": made}]}
 
 
 def firing(scenario: Scenario, alerts: Iterable[int]) -> tuple[Question, ...]:
@@ -63,11 +63,12 @@ def firing(scenario: Scenario, alerts: Iterable[int]) -> tuple[Question, ...]:
 
     Each alert is asked for by itself: promtool loads 10,000 samples for a query at most.
     """
-    window, at = interval(scenario.scrapes * SCRAPE), (scenario.scrapes - 1) * SCRAPE
+    every = scenario.every
+    window, at = interval(scenario.scrapes * every), (scenario.scrapes - 1) * every
     asked = []
     for number in alerts:
         fired = f'{FIRING}{{alertname="alert{number}"}}'
-        steps = f"[{window}:{interval(SCRAPE)}]"
+        steps = f"[{window}:{interval(every)}]"
         first = f"min_over_time(timestamp({fired}){steps})"
         asked.append(Question(f"first {scenario.name}", first, at))
         asked.append(Question(f"count {scenario.name}", f"count_over_time({fired}[{window}])", at))
@@ -75,10 +76,11 @@ def firing(scenario: Scenario, alerts: Iterable[int]) -> tuple[Question, ...]:
 
 
 def files(trials: Iterable[Trial], rule_file: dict[str, Any]) -> dict[str, str]:
-    """The two files of a test, by their names."""
+    """The two files of a test, by their names; all its scenarios have one interval."""
+    trials = [*trials]
     tests = [
         {
-            "interval": interval(SCRAPE),
+            "interval": interval(trial.scenario.every),
             "name": trial.scenario.name,
             "input_series": [
                 {"series": name, "values": encoded(values)} for name, values in trial.series.items()
@@ -90,7 +92,11 @@ def files(trials: Iterable[Trial], rule_file: dict[str, Any]) -> dict[str, str]:
         }
         for trial in trials
     ]
-    test = {"rule_files": ["rules.json"], "evaluation_interval": interval(SCRAPE), "tests": tests}
+    test = {
+        "rule_files": ["rules.json"],
+        "evaluation_interval": interval(trials[0].scenario.every),
+        "tests": tests,
+    }
     return {"rules.json": json.dumps(rule_file), "test.json": json.dumps(test)}
 
 

@@ -4,6 +4,7 @@ Names, types and help texts are from prometheus/node_exporter, collector/infinib
 and its neighbours; only the families that dashboards of GPU clusters join are there.
 """
 
+from collections.abc import Collection
 from math import fsum
 
 from llmsim.job.records import Job, gpus_per_node
@@ -48,16 +49,18 @@ def page(run: Run, node: int, at: float) -> str:
     return text(families(run, node, at))
 
 
-def families(run: Run, node: int, at: float) -> list[Family]:
-    """The families of a node at a moment."""
+def families(run: Run, node: int, at: float, only: Collection[str] | None = None) -> list[Family]:
+    """The families of a node at a moment, or the ones that are named; a dead node has none."""
     tick = tick_of(run, max(0.0, at))
     seen = host_of(run, tick, node)
-    if seen is None:  # the node is dead
+    if seen is None:
         return []
-    return [*_machine(run.job, node, at, seen), *_cards(run.job, seen)]
+    cores = CORES if only is None or "node_cpu_seconds_total" in only else 0
+    found = [*_machine(run.job, node, at, seen, cores), *_cards(run.job, seen)]
+    return [family for family in found if only is None or family.name in only]
 
 
-def _machine(job: Job, node: int, at: float, seen: Host) -> list[Family]:
+def _machine(job: Job, node: int, at: float, seen: Host, cores: int) -> list[Family]:
     uptime = hardware_ids.boot_seconds(job, node)
     total = cluster.host_memory(job) * _GIB
     used = cluster.host_memory_used(job, 0) * _GIB
@@ -81,7 +84,7 @@ def _machine(job: Job, node: int, at: float, seen: Host) -> list[Family]:
                "Seconds the CPUs spent in each mode.",
                tuple(
                    ((("cpu", str(core)), ("mode", mode)), round(seconds / CORES, 2))
-                   for core in range(CORES) for mode, seconds in modes
+                   for core in range(cores) for mode, seconds in modes
                )),
         Family("node_load1", "gauge", "1m load average.", (((), seen.load1),)),
         Family("node_load5", "gauge", "5m load average.", (((), seen.load1),)),

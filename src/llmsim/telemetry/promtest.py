@@ -24,6 +24,17 @@ def encoded(values: list[str]) -> str:
     return " ".join(value if count == 1 else f"{value}x{count - 1}" for value, count in runs)
 
 
+def ended_at_once(values: list[str]) -> list[str]:
+    """The values of a series in which the first scrape without a sample is marked as stale.
+
+    So does a scrape: a series that is gone has no value from then on, not after five minutes.
+    """
+    return [
+        "stale" if value == "_" and before != "_" else value
+        for value, before in zip(values, ["_", *values], strict=False)
+    ]
+
+
 def begin(run: Run, settings: Settings) -> Writer:
     """A writer that keeps the values until the end, a text for each series."""
     job = run.job
@@ -53,6 +64,8 @@ def begin(run: Run, settings: Settings) -> Writer:
                     labels = f"{dcgm.labels(job, gpu, extra)},{dcgm.target(job, gpu)}"
                     name = f"{dcgm.metric(field)}{{{labels}}}"
                     mine = [value if code in ("", value) else "_" for value in values]
-                    yield Piece(f"  - series: '{name}'\n    values: '{encoded(mine)}'\n")
+                    yield Piece(
+                        f"  - series: '{name}'\n    values: '{encoded(ended_at_once(mine))}'\n"
+                    )
 
     return Writer(sample=taken, end=ended)
