@@ -83,7 +83,7 @@ def _ramped(job: Job) -> bool:
 _LAUNCH = (
     *TORCHRUN,
     Statement("world", "training/arguments.py:328",
-              r"using world size: \d+, data-parallel size: \d+, context-parallel size: 1, "
+              r"using world size: \d+, data-parallel size: \d+, context-parallel size: \d+, "
               r"hierarchical context-parallel sizes: Nonetensor-model-parallel size: \d+, "
               r"encoder-tensor-model-parallel size: 0, pipeline-model-parallel size: \d+, "
               r"encoder-pipeline-model-parallel size: 0", guard="args.rank == 0"),

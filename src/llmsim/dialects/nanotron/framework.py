@@ -22,6 +22,9 @@ FRAMEWORK = Framework(
     blocking_checkpoints=True,
     validates=False,
     shuffles=True,
+    capture="all",
+    marks="none",  # a script for Slurm: srun torchrun
+    speaker="last stage",
     file_bar="never",
     source="github.com/huggingface/nanotron",
     release="0.4 (main of 2026-04-07)",
@@ -33,5 +36,7 @@ FRAMEWORK = Framework(
         precisions=("bf16",),
         switches=("sequence_parallel",),  # its tp_mode: all-reduce or reduce-scatter
         latent_attention=False,
+        context=False,  # its first weights cannot be made with context parallelism
+        experts=False,
     ),
 )

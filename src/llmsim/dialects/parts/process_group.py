@@ -41,7 +41,8 @@ def barrier(job: Job, at: float) -> Iterator[Line]:
             text = f"[PG ID 0 PG GUID 0 Rank {rank}]  using GPU {rank % size} to perform barrier as"
             yield Line(f"{start} {text} {_UNKNOWN}", rank=rank)
             continue
-        place = "/usr/local/lib/python3.12/dist-packages/torch/distributed/distributed_c10d.py"
+        python = ".".join(job.software.python.split(".")[:2])
+        place = f"/usr/local/lib/python{python}/dist-packages/torch/distributed/distributed_c10d.py"
         text = "barrier(): using the device under current context. You can specify `device_id` in"
         yield Line(
             f"{place}:{_PYTHON_BARRIER}: UserWarning: {text} `init_process_group` to mute this "
