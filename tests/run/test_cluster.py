@@ -107,3 +107,24 @@ def test_a_communicators_parts_leave_time_for_waiting() -> None:
         parts = cluster.communicator_seconds(job_of(2, gpus=8), 0, seconds)
         assert 0 < fsum(parts.values()) < seconds
         assert fsum(parts.values()) < 4.0  # what takes longer is waiting
+
+
+@pytest.mark.parametrize(
+    ("gpu", "addresses", "last"),
+    [
+        ("NVIDIA GB200", ("00000008:01:00.0", "00000009:01:00.0", "00000018:01:00.0"), 143),
+        ("NVIDIA GB300", ("00000008:06:00.0", "00000009:06:00.0", "00000018:06:00.0"), 143),
+        ("NVIDIA H100 80GB HBM3", (), 191),
+    ],
+)
+def test_a_tray_of_grace_has_domains_and_72_cores_a_cpu(
+    gpu: str, addresses: tuple[str, ...], last: int
+) -> None:
+    """As public nvidia-smi tables of GB200 and GB300 show it."""
+    job = job_of(1, gpu=gpu, gpus=8)
+    assert tuple(cluster.bus_address(job, rank) for rank in range(len(addresses))) == addresses
+    cores = [cluster.core(job, "proxy", rank) for rank in range(8)]
+    assert max(cores) <= last
+    assert [cluster.socket(job, rank) for rank in (0, 1, 2, 3)] == (
+        [0, 0, 1, 1] if addresses else [0, 0, 0, 0]
+    )

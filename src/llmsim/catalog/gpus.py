@@ -117,6 +117,26 @@ def bus_domain_digits(gpu: Gpu) -> int:
 # --- power and cooling -------------------------------------------------------------------
 
 
+def is_on_grace(gpu: Gpu) -> bool:
+    """Whether its node's CPUs are NVIDIA's own, which are ARM: GH200, GB200, GB300."""
+    return gpu.form == "superchip"
+
+
+def superchip_bus(gpu: Gpu) -> str:
+    """The bus and the slot of a superchip's GPU, which has a PCI domain of its own."""
+    return "06:00.0" if generation(gpu) == "Blackwell Ultra" else "01:00.0"
+
+
+def socket_cores(gpu: Gpu) -> int:
+    """Cores of a CPU beside it: Grace has 72."""
+    return 72 if is_on_grace(gpu) else 96
+
+
+def socket_gpus(gpu: Gpu) -> int:
+    """GPUs of one CPU: a Grace has up to two."""
+    return min(2, gpu.per_node) if is_on_grace(gpu) else 4
+
+
 def typical_mfu(gpu: Gpu) -> float:
     """MFU of a dense 7B model on one node of this GPU, 0..1."""
     return gpu.mfu / 100.0

@@ -22,6 +22,9 @@ BUSES = (
     ("19", "2D", "3F", "66", "9B", "AE", "BF", "E4"),
 )
 
+# PCI domains of the GPUs on a compute tray of GB200 and GB300, as public nvidia-smi tables have it.
+_GRACE_DOMAINS = ("08", "09", "18", "19")
+
 INTERFACES = ("eth0", "bond0", "ens3", "eno1", "enp41s0np0")
 
 # Below this a node's network is Ethernet without RDMA, GB/s a GPU (100 Gb/s).
@@ -138,6 +141,8 @@ def cards(job: Job) -> tuple[str, ...]:
 
 def bus_address(job: Job, local_rank: int) -> str:
     """A GPU's PCI address, as nvidia-smi or rocm-smi prints it; it is the same on all nodes."""
+    if gpus.is_on_grace(job.gpu):
+        return f"000000{_GRACE_DOMAINS[local_rank % 4]}:{gpus.superchip_bus(job.gpu)}"
     buses = noise.pick(job.seed, "launch/buses", BUSES)
     # From the ninth on, the GPUs of a node belong to a second PCI domain.
     domain, slot = divmod(local_rank, len(buses))
@@ -163,9 +168,17 @@ def driver_cuda(driver: str) -> str:
 
 
 def core(job: Job, name: str, rank: int) -> int:
-    """The CPU core of a rank's helper thread, on the socket of its GPU; a socket has 96 cores."""
-    socket = rank % 8 // 4
-    return 96 * socket + noise.integer(job.seed, f"machine/{name}", 0, 95, rank)
+    """The CPU core of a rank's helper thread, on the socket of its GPU."""
+    cores = gpus.socket_cores(job.gpu)
+    return cores * socket(job, rank) + noise.integer(
+        job.seed, f"machine/{name}", 0, cores - 1, rank
+    )
+
+
+def socket(job: Job, rank: int) -> int:
+    """The number of the CPU beside a rank's GPU."""
+    each = gpus.socket_gpus(job.gpu)
+    return rank % (2 * each) // each
 
 
 # --- communicators -----------------------------------------------------------------------

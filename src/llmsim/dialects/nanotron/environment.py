@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from llmsim.catalog.gpus import is_on_grace
 from llmsim.job.records import Job, gpus_per_node
 
 _LIBC = "glibc-2.39"
@@ -12,7 +13,7 @@ def environment(job: Job) -> Iterator[str]:
     software = job.software
     cuda = software.platform == "CUDA"
     version, none = software.platform_version, "N/A"
-    machine = "aarch64" if "GB" in job.gpu.name else "x86_64"  # Grace
+    machine = "aarch64" if is_on_grace(job.gpu) else "x86_64"
     short = ".".join(version.split(".")[:2])
     yield "Collecting environment information..."
     yield f"PyTorch version: {software.torch}"

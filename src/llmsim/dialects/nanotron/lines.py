@@ -75,8 +75,9 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
     yield say(job, event.at, screen, text, "WARNING")
 
 
-def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
-    yield from process_group.leaked(job, event.at)
+def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
+    if event.phase == "training":
+        yield from process_group.leaked(job, event.at)
 
 
 LINES: dict[type, Render] = {
@@ -84,5 +85,5 @@ LINES: dict[type, Render] = {
     **launch.LINES,
     events.Step: _step,
     events.CheckpointStarted: _checkpoint_started,
-    events.Summary: _summary,
+    events.PhaseEnded: _phase_ended,
 }

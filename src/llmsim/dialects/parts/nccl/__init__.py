@@ -7,7 +7,7 @@ src/transport/{p2p,net,nvls}.cc, and public logs of 2.18 to 2.29. AMD's RCCL pri
 
 from collections.abc import Callable
 
-from llmsim.catalog.gpus import has_fast_link
+from llmsim.catalog.gpus import has_fast_link, socket_cores
 from llmsim.dialects.parts.interleaving import interleaved, split
 from llmsim.dialects.parts.nccl import graph
 from llmsim.dialects.parts.nccl.log_lines import communicator, release, says, version_line
@@ -83,12 +83,14 @@ def _network(job: Job, rank: int) -> list[str]:
 
 
 def _affinity(job: Job, rank: int) -> str:
-    """The cores near a GPU, of 96 on each of two sockets: a mask, or from 2.26 on a list."""
-    near = rank % 8 // 4
+    """The cores near a GPU: a mask in groups of 32, or from 2.26 on a list."""
+    near, cores = cluster.socket(job, rank), socket_cores(job.gpu)
     if release(job) < (2, 26):
-        return "ffffffff,ffffffff,ffffffff" + ",00000000" * 3 * near
-    cores = f"{96 * near}-{96 * near + 95}"
-    return f"{cores}. (GPU affinity = {cores} ; CPU affinity = 0-191)."
+        digits = f"{(2**cores - 1) << cores * near:x}"
+        digits = digits.zfill(-(-len(digits) // 8) * 8)
+        return ",".join(digits[at : at + 8] for at in range(0, len(digits), 8))
+    own = f"{cores * near}-{cores * (near + 1) - 1}"
+    return f"{own}. (GPU affinity = {own} ; CPU affinity = 0-{2 * cores - 1})."
 
 
 def _topology(job: Job, rank: int, channels: int) -> list[str]:
