@@ -94,6 +94,7 @@ class Framework(NamedTuple):
     dispatches_ahead: bool = False  # the host hands out steps without waiting for its devices
     blocking_checkpoints: bool = False  # training waits for every save
     saves_first_step: bool = False  # it saves after step 1, too: its steps count from 0
+    saves_before: bool = False  # a run from random weights saves them and loads them again first
     saves_with_validation: bool = False  # a save follows each validation
     validates: bool = True  # it validates between steps; False: only after the training
     saves_first: bool = False  # a save comes before the validation of the same step

@@ -1,65 +1,36 @@
 """OLMo: blocks of name=value below a line with the step.
 
-OLMo@59a53e3, olmo/train.py:964-989 and :1050-1130, scripts/train.py, and public logs of 2024. On a
-terminal it prints with Rich, elsewhere with tabs (olmo/util.py, setup_logging).
+OLMo v0.6.0: scripts/train.py, whose logger is "train", and olmo/train.py.
 """
 
-from collections.abc import Iterable, Iterator
-from math import exp
+from collections.abc import Iterator
+from math import exp, log
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.olmo import recovery
+from llmsim.dialects.olmo.configuration import (
+    configuration,
+    flat,
+    pretty,
+    strategy,
+    validation_label,
+)
+from llmsim.dialects.olmo.log_lines import CHECKPOINTS, MAIN, SAVER, TRAINER, block, say
+from llmsim.dialects.parts import process_group
 from llmsim.dialects.parts.modules import Module, linear, printed, repeated
 from llmsim.dialects.parts.torchrun import greeting
-from llmsim.job.layout import shards_weights, state_ranks
-from llmsim.job.records import Job, batch_tokens
+from llmsim.job import milestones
+from llmsim.job.layout import state_ranks
+from llmsim.job.records import Job, batch_tokens, gpus_per_node
 from llmsim.model.architecture import Architecture, embedding_parameters, parameter_count
+from llmsim.physics.hardware import storage
 from llmsim.run import events
-from llmsim.run.cluster import hostname
-from llmsim.text import units
 from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
-Metrics = Iterable[tuple[str, float]]
 
 MEGABYTE = 1_000_000
-CHECKPOINTS = "/checkpoints"
-
-# Modules and line numbers of the messages.
-_MAIN, _METRICS, _TRAINER, _EVAL = "scripts.train:{}", "olmo.train:981", "olmo.train:{}", 1085
 _DROPOUT, _NORM = Module("Dropout", "p=0.0, inplace=False"), Module("RMSLayerNorm")
-_TIME, _INFO, _PLACE, _RESET = "\x1b[2;36m", "\x1b[34m", "\x1b[2m", "\x1b[0m"
-
-
-def number(value: float) -> str:
-    """A number with the decimals that OLMo gives to its size (train.py:966)."""
-    if value < 0.0001:
-        return str(value)
-    if value > 1000:
-        return f"{int(value):,d}"
-    if value > 100:
-        return f"{value:.1f}"
-    if value > 10:
-        return f"{value:.2f}"
-    return f"{value:.3f}" if value > 1 else f"{value:.4f}"
-
-
-def _say(job: Job, at: float, screen: Screen, place: str, text: str) -> Line:
-    now = units.stamp(job.start, at)
-    if not screen.live:
-        stamp = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}"
-        return Line(f"{stamp}\t{hostname(job, 0)}:0\t{place}\tINFO\t{text}")
-    stamp, level, origin = f"[{now:%Y-%m-%d %H:%M:%S}]", f"{'INFO':<8}", f"[{place}, rank=0]"
-    if screen.color:
-        stamp, level = f"{_TIME}{stamp}{_RESET}", f"{_INFO}{level}{_RESET}"
-        origin = f"{_PLACE}{origin}{_RESET}"
-    return Line(f"{stamp} {level} {origin} {text}")
-
-
-def _block(job: Job, at: float, screen: Screen, head: str, metrics: Metrics) -> Lines:
-    yield _say(job, at, screen, _METRICS, head)
-    for name, value in metrics:
-        yield Line(f"    {name}={number(value)}")
 
 
 # --- launch ------------------------------------------------------------------------------
@@ -70,64 +41,92 @@ def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
 
 
 def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
-    for line, text in (
-        (310, "Multiprocessing start method set to 'spawn'"),
-        (318, "Process group initialized"),
-        (321, "CLI environment prepared"),
-        (71, f"Saving config to {CHECKPOINTS}/{job.run_name}/config.yaml"),
-    ):
-        yield _say(job, event.at, screen, _MAIN.format(line), text)
+    """Logging is set up only here; what comes before it, no one prints."""
+    yield say(job, event.at, screen, MAIN.format(380), "CLI environment prepared")
+    yield from _configuration(job, event.at, screen)
+    path = f"{CHECKPOINTS}/{job.run_name}/config.yaml"
+    yield say(job, event.at, screen, MAIN.format(98), f"Saving config to {path}")
+
+
+def _configuration(job: Job, at: float, screen: Screen) -> Lines:
+    """A dataclass, which Rich shows over several lines."""
+    yield say(job, at, screen, MAIN.format(90), "Configuration:")
+    config = configuration(job)
+    if not screen.live:
+        yield say(job, at, screen, MAIN.format(91), flat(config))
+        return
+    head = say(job, at, screen, MAIN.format(91), "")
+    yield head._replace(text=head.text.rstrip(" "))
+    yield from map(Line, pretty(config))
+
+
+def _dataset_ready(event: events.DatasetReady, job: Job, screen: Screen) -> Lines:
+    """The order of all samples is written down (olmo/data/iterable_dataset.py)."""
+    path, place = f"{CHECKPOINTS}/{job.run_name}/train_data", "olmo.data.iterable_dataset:{}"
+    yield say(job, event.at, screen, place.format(78), "Saving global data order indices...")
+    text = f"Global data order indices saved to '{path}/global_indices.npy'"
+    yield say(job, event.at, screen, place.format(87), text)
 
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
-    config = job.architecture
+    config, at = job.architecture, event.at
     inner = parameter_count(config) - embedding_parameters(config)
-    yield _say(job, event.at - event.seconds, screen, _MAIN.format(105), "Building model...")
+    yield say(job, at - event.seconds, screen, MAIN.format(132), "Building model...")
+    if config.vocabulary % 128:
+        yield from _throughput_warning(job, at, screen)
     for line, text in (
-        (107, f"Total number of parameters: {event.parameters:,d}"),
-        (108, f"Number of non-embedding parameters: {inner:,d}"),
-        (109, f"Peak GPU Memory (MB) before {_strategy(job)}: 0"),
+        (134, f"Total number of parameters: {event.parameters:,d}"),
+        (135, f"Number of non-embedding parameters: {inner:,d}"),
+        (136, f"Peak GPU Memory (MB) before {strategy(job)}: 0"),
     ):
-        yield _say(job, event.at, screen, _MAIN.format(line), text)
+        yield say(job, at, screen, MAIN.format(line), text)
 
 
-def _strategy(job: Job) -> str:
-    if job.layout.gpus == 1:
-        return "single"
-    return "fsdp" if shards_weights(job.layout) else "ddp"
+def _throughput_warning(job: Job, at: float, screen: Screen) -> Lines:
+    """A warning, which every rank logs; the line is that of Python's warnings.py."""
+    release = int(job.software.python.split(".")[1])
+    place = f"py.warnings:{109 if release < 12 else 110 if release == 12 else 112}"
+    for rank in range(gpus_per_node(job)):
+        text = (
+            "/workspace/OLMo/olmo/model.py:1083: UserWarning: Embedding size is not a multiple of "
+            "128! This could hurt throughput performance."
+        )
+        yield say(job, at, screen, place, text, "WARNING", rank)
+        yield Line("  warnings.warn(", rank=rank)
+        yield Line("", rank=rank)
 
 
 def _wrapped_bytes(job: Job) -> int:
     """Bytes of a wrapped model: fp32 weights, sharded by FSDP; with DDP also gradient buckets."""
     weights = 4 * parameter_count(job.architecture)
-    if _strategy(job) == "fsdp":
+    if strategy(job) == "fsdp":
         return weights // state_ranks(job.layout)
-    return 2 * weights if _strategy(job) == "ddp" else weights
+    return 2 * weights
 
 
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
-    wrapped, used = _strategy(job), _wrapped_bytes(job) // MEGABYTE
-    begun = event.at - event.seconds
-    if wrapped != "single":
-        text = f"Wrapping model with {wrapped.upper()}..."
-        yield _say(job, begun, screen, _MAIN.format(120), text)
+    wrapped, used, at = strategy(job), _wrapped_bytes(job) // MEGABYTE, event.at
+    line = 165 if wrapped == "fsdp" else 148
+    text = f"Wrapping model with {wrapped.upper()}..."
+    yield say(job, at - event.seconds, screen, MAIN.format(line), text)
+    yield say(job, at, screen, "olmo.model:1168", "Initializing model parameters...")
     text = f"Peak GPU Memory (MB) after {wrapped}: {used}"
-    yield _say(job, event.at, screen, _MAIN.format(172), text)
-    yield _say(job, event.at, screen, _MAIN.format(173), "Model:")
+    yield say(job, at, screen, MAIN.format(221), text)
+    yield say(job, at, screen, MAIN.format(222), "Model:")
     first, *rest = printed(_wrapped(job))
-    yield _say(job, event.at, screen, _MAIN.format(174), first)
+    yield say(job, at, screen, MAIN.format(223), first)
     yield from map(Line, rest)
     text = "Constructing optimizer with 2 param groups"
-    yield _say(job, event.at, screen, "olmo.optim:944", text)
+    yield say(job, at, screen, "olmo.optim:944", text)
 
 
 def _wrapped(job: Job) -> Module:
     """The model as training sees it (scripts/train.py); FSDP wraps each block, too (by_block)."""
-    block, strategy = _block_modules(job.architecture), _strategy(job)
-    if strategy == "fsdp":
-        return _sharded(_modules(job.architecture, _sharded(block)))
-    name = {"ddp": "DistributedDataParallel", "single": "SingleAccelerator"}[strategy]
-    return Module(name, children=(("module", _modules(job.architecture, block)),))
+    inner = _block_modules(job.architecture)
+    if strategy(job) == "fsdp":
+        return _sharded(_modules(job.architecture, _sharded(inner)))
+    children = (("module", _modules(job.architecture, inner)),)
+    return Module("DistributedDataParallel", children=children)
 
 
 def _sharded(module: Module) -> Module:
@@ -149,47 +148,113 @@ def _modules(config: Architecture, block: Module) -> Module:
 
 
 def _block_modules(config: Architecture) -> Module:
-    """OLMoSequentialBlock, or OLMoEBlock with the experts of megablocks."""
+    """OLMoSequentialBlock: what OLMoBlock makes, and its own after it."""
     hidden, inner = config.hidden_size, config.feed_forward
     query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
-    projection = linear(hidden, query + 2 * key_value)
-    begin = (
+    return Module("OLMoSequentialBlock", children=(
         ("dropout", _DROPOUT),
         ("act", Module("SwiGLU")),
         ("attn_out", linear(query, hidden)),
-    )
-    norms = (("rotary_emb", Module("RotaryEmbedding")), ("attn_norm", _NORM), ("ff_norm", _NORM))
-    if config.experts > 1:
-        router = Module("LearnedRouter", children=(("layer", linear(hidden, config.experts)),))
-        experts = Module("ParallelDroplessMLP", children=(("mlp", Module("SparseGLU")),))
-        mixture = Module("dMoE", children=(("router", router), ("experts", experts)))
-        children = (*begin, ("ffn", mixture), *norms, ("att_proj", projection))
-        return Module("OLMoEBlock", children=children)
-    return Module("OLMoSequentialBlock", children=(
-        *begin,
         ("ff_out", linear(inner, hidden)),
-        *norms,
-        ("att_proj", projection),
+        ("rotary_emb", Module("RotaryEmbedding")),
+        ("att_proj", linear(hidden, query + 2 * key_value)),
         ("ff_proj", linear(hidden, 2 * inner)),
+        ("attn_norm", _NORM),
+        ("ff_norm", _NORM),
     ))  # fmt: skip
 
 
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
     begun = event.at - event.seconds
-    text = f"Loading checkpoint from {event.path}..."
-    yield _say(job, begun, screen, _MAIN.format(236), text)
-    yield _say(job, event.at, screen, _MAIN.format(242), "Checkpoint successfully loaded")
+    yield from _loaded(job, begun, event.at, screen, event.path)
+
+
+def _loaded(job: Job, begun: float, at: float, screen: Screen, path: str) -> Lines:
+    yield say(job, begun, screen, MAIN.format(329), f"Loading checkpoint from {path}...")
+    yield from _states(job, begun, at, screen)
+    if not job.recipe.released or job.attempt > 1:
+        yield from _trainer_state(job, at, screen)
+    yield say(job, at, screen, MAIN.format(336), "Checkpoint successfully loaded")
+
+
+def _states(job: Job, begun: float, at: float, screen: Screen) -> Lines:
+    """TorchLegacyShardedCheckpointer tells what it loads; the one of whole checkpoints nothing."""
+    if strategy(job) == "ddp":
+        return
+    for part, line, text in (
+        (0.2, 1038, "Loading model state..."),
+        (0.5, 1042, "Loading optimizer state..."),
+        (0.5, 219, "Flattening sharded optimizer state..."),
+        (0.9, 233, "Loading flattened optimizer state..."),
+    ):
+        yield say(job, begun + part * (at - begun), screen, SAVER.format(line), text)
+
+
+def _trainer_state(job: Job, at: float, screen: Screen) -> Lines:
+    yield say(job, at, screen, TRAINER.format(407), "Resetting learning rate...")
+    yield say(job, at, screen, TRAINER.format(419), "Restoring RNG states...")
 
 
 def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
-    if event.step:
-        begun = event.at - event.seconds
-        yield _say(job, begun, screen, "train:188", f"Loading checkpoint from {event.path}...")
-        yield _say(job, event.at, screen, "train:198", "Checkpoint successfully loaded")
+    if not event.step:
+        return
+    begun, path = event.at - event.seconds, f"{CHECKPOINTS}/{job.run_name}/{_name(job, event.step)}"
+    text = f"Setting load path to local checkpoint {path}"
+    yield say(job, begun, screen, MAIN.format(257), text)
+    if job.recipe.released:
+        yield say(job, begun, screen, MAIN.format(273), _KEEPS_STATE)
+    yield from _loaded(job, begun, event.at, screen, path)
+
+
+_KEEPS_STATE = (
+    "You set both reset_trainer_state=True, and try_load_latest_save=True. If we were to run like "
+    "this, it would reset your trainer state right now even though we're in the middle of a run. I "
+    "will assume you didn't mean that, and set reset_trainer_state=False."
+)
+
+
+def _name(job: Job, step: int) -> str:
+    """The folder of a checkpoint."""
+    return f"step{step}{'' if strategy(job) == 'fsdp' else '-unsharded'}"
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    yield _say(job, event.at, screen, _MAIN.format(263), "Starting training...")
+    at = event.at
+    if job.attempt == 1 and not job.recipe.released:
+        yield from _pre_train(job, at, screen)
+    yield say(job, at, screen, MAIN.format(352), "Starting training...")
+    if event.first_step < 4 or event.first_step % 10 == 1:
+        peak = ("System/Peak GPU Memory (MB)", _wrapped_bytes(job) / MEGABYTE)
+        yield from block(job, at, screen, "Pre-train system metrics", (peak,))
+
+
+def _pre_train(job: Job, at: float, screen: Screen) -> Lines:
+    """A checkpoint of step 0 is saved and loaded, so that no disk is full at the first one."""
+    saved = at - storage.restore_seconds(job, 0)
+    begun, path = (
+        saved - storage.save_seconds(job, 0),
+        f"{CHECKPOINTS}/{job.run_name}/{_name(job, 0)}",
+    )
+    yield say(job, begun, screen, MAIN.format(312), "Saving pre-train checkpoint...")
+    yield from _written(job, begun, saved, screen)
+    yield say(job, saved, screen, MAIN.format(314), f"Checkpoint saved to {path}")
+    text = "Attempting to load pre-train checkpoint..."
+    yield say(job, saved, screen, MAIN.format(317), text)
+    yield from _states(job, saved, at, screen)
+    yield from _trainer_state(job, at, screen)
+    yield say(job, at, screen, MAIN.format(321), "Checkpoint successfully loaded")
+
+
+def _written(job: Job, begun: float, at: float, screen: Screen) -> Lines:
+    """What a checkpointer tells while it saves: whole ones their parts, all the configuration."""
+    if strategy(job) == "ddp":
+        for part, line, text in (
+            (0.0, 794, "Saving model state..."),
+            (0.3, 809, "Saving optim state..."),
+            (1.0, 668, "Saving trainer state..."),
+        ):
+            yield say(job, begun + part * (at - begun), screen, SAVER.format(line), text)
+    yield say(job, at, screen, SAVER.format(606), "Saving config...")
 
 
 # --- training ----------------------------------------------------------------------------
@@ -199,7 +264,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if event.step % job.schedule.log_every:  # step 1 has no line of its own
         return
     head = f"[step={event.step}/{job.schedule.steps},epoch={event.epoch - 1}]"
-    yield from _block(job, event.at, screen, head, metrics(event, job))
+    yield from block(job, event.at, screen, head, metrics(event, job))
 
 
 def metrics(event: events.Step, job: Job) -> Iterator[tuple[str, float]]:
@@ -208,6 +273,9 @@ def metrics(event: events.Step, job: Job) -> Iterator[tuple[str, float]]:
     yield "train/CrossEntropyLoss", event.loss
     yield "train/Perplexity", exp(event.loss)
     yield "throughput/total_tokens", event.tokens
+    gigaflops = flops(job) * event.tokens / 1e9
+    yield "throughput/total_training_Gflops", gigaflops
+    yield "throughput/total_training_log_Gflops", log(gigaflops)
     if event.step > 1:  # OLMo does not time the first step, which compiles
         rate = event.tokens_per_second / job.layout.gpus
         yield "throughput/device/tokens_per_second", rate
@@ -216,48 +284,70 @@ def metrics(event: events.Step, job: Job) -> Iterator[tuple[str, float]]:
         yield "System/Peak GPU Memory (MB)", event.allocated / MEGABYTE
 
 
+def flops(job: Job) -> int:
+    """Of a token (model.py:1569, 1587): twice and four times the weights, and the attention."""
+    config, count = job.architecture, parameter_count(job.architecture)
+    attention = 12 * config.layers * config.hidden_size * job.schedule.sequence
+    return 2 * (count - embedding_parameters(config)) + 4 * count + attention
+
+
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     """The line about the progress of an evaluation, at intervals."""
     if event.task != "validation" or event.done == 0:
         return
     if event.done % job.schedule.log_every == 0 or event.done == event.total:
         text = f"[eval_step={event.done}/{event.total}]"
-        yield _say(job, event.at, screen, _TRAINER.format(_EVAL), text)
+        yield say(job, event.at, screen, TRAINER.format(1030), text)
 
 
 def _phase_started(event: events.PhaseStarted, job: Job, screen: Screen) -> Lines:
     if event.phase == "validation":
-        text = f"Starting evaluation for '{job.dataset.name}-validation'..."
-        yield _say(job, event.at, screen, _TRAINER.format(1058), text)
+        text = f"Running evaluation for '{validation_label(job)}'..."
+        yield say(job, event.at, screen, TRAINER.format(1006), text)
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
-    label = f"{job.dataset.name}-validation"
-    yield from _block(job, event.at, screen, label, evaluation(event, job))
+    yield from block(job, event.at, screen, validation_label(job), evaluation(event, job))
 
 
 def evaluation(event: events.Validated, job: Job) -> tuple[tuple[str, float], ...]:
     """The values that an evaluation logs, by OLMo's names."""
-    label = f"{job.dataset.name}-validation"
+    label = validation_label(job)
     return (
         (f"eval/{label}/CrossEntropyLoss", event.loss),
         (f"eval/{label}/Perplexity", event.perplexity),
     )
 
 
+def _save(job: Job, step: int) -> tuple[str, int, str]:
+    """What it tells of a save, in which line, and as what it is saved: the last may come later."""
+    whole, due = strategy(job) == "ddp", milestones.save_is_due(job, step)
+    if whole:
+        line, what = (
+            (1292, "unsharded checkpoint") if due else (1354, "final unsharded model checkpoint")
+        )
+        return f"Saving {what}...", line, "Unsharded checkpoint"
+    line, what = (1259, "checkpoint") if due else (1362, "final checkpoint")
+    return f"Saving {what}...", line, "Checkpoint"
+
+
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    yield _say(job, event.at, screen, _TRAINER.format(1260), "Saving checkpoint...")
+    text, line, _ = _save(job, event.step)
+    yield say(job, event.at, screen, TRAINER.format(line), text)
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    text = f"Checkpoint saved to {CHECKPOINTS}/{job.run_name}/step{event.step}"
-    yield _say(job, event.at, screen, _TRAINER.format(1262), text)
+    _, line, what = _save(job, event.step)
+    yield from _written(job, event.at - event.seconds, event.at, screen)
+    path = f"{CHECKPOINTS}/{job.run_name}/{_name(job, event.step)}"
+    yield say(job, event.at, screen, TRAINER.format(line + 2), f"{what} saved to {path}")
 
 
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
-    if event.phase == "training":
-        yield _say(job, event.at, screen, _TRAINER.format(1352), "Training loop complete")
-        yield _say(job, event.at, screen, _MAIN.format(265), "Training complete")
+    if event.phase != "training":
+        return
+    yield say(job, event.at, screen, MAIN.format(354), "Training complete")
+    yield from process_group.leaked(job, event.at)
 
 
 LINES: dict[type, Render] = {
@@ -265,6 +355,7 @@ LINES: dict[type, Render] = {
     events.Resumed: _resumed,
     events.Rendezvous: _rendezvous,
     events.BackendReady: _backend_ready,
+    events.DatasetReady: _dataset_ready,
     events.ModelBuilt: _model_built,
     events.ModelSharded: _model_sharded,
     events.WeightsLoaded: _weights_loaded,

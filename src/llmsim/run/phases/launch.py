@@ -253,6 +253,8 @@ def _trainer(job: Job, at: float) -> Phase:
         memory.capacity(job.gpu),
     )
     at = round(at + sampled_seconds(job, "trainer", preparation.optimizer_seconds(job)), 6)
+    if job.framework.saves_before and job.attempt == 1 and not job.recipe.released:
+        at = round(at + storage.save_seconds(job, 0) + storage.restore_seconds(job, 0), 6)
     yield TrainerReady(
         at,
         throughput.job_flops_per_token(job),
