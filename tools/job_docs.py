@@ -110,8 +110,8 @@ read; nothing is run.
 
 What cannot be is refused in one sentence with the arithmetic: memory by part, what does not divide
 (gpus = dp x cp x tp x pp, batch = dp x micro x accumulation, heads by tp, experts by ep), what the
-framework cannot do, and what the GPU does not multiply in. A key that is simulated with one value
-alone refuses the others, and a key that is not in the table is refused with the nearest one.
+framework cannot do, and what the GPU does not multiply in. A key that is not in the table is
+refused with the nearest one.
 
 A flag says more than the file, and the file more than variables and the config file. `command` in
 [run] is what the log says plays the run again; it counts as long as no flag changes the run. Take

@@ -6,7 +6,7 @@ from statistics import fmean, median, pstdev
 
 from llmsim.dialects.registry import framework_of
 from llmsim.job.records import Job
-from llmsim.physics.learning import gradient, loss, metrics, reinforcement
+from llmsim.physics.learning import gradient, loss, metrics
 from tests.physics.loss_jobs import make_job
 from tools.truth_measures import Statistic, robust, share, together
 
@@ -103,7 +103,7 @@ def reinforcement_lines() -> Iterator[Statistic]:
     rough = []
     for job, each in zip(jobs, column("kl"), strict=True):
         steps = range(STEPS // 2, STEPS)
-        clean = [loss.expected(job, step) / reinforcement.BETA for step in steps]
+        clean = [loss.expected(job, step) / job.recipe.beta for step in steps]
         rough.append(pstdev([each[s - 1] / c for s, c in zip(steps, clean, strict=True)]))
     yield Statistic("GRPO: kl, relative noise of a step", 0.19, 1.8, rough)
     pairs = zip(column("completions/mean_length"), column("reward"), strict=True)

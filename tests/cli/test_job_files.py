@@ -128,7 +128,10 @@ def test_the_file_of_any_run_plays_the_same_run(seed: int) -> None:
     "options",
     [
         {"incidents": "none"}, {"incidents": "typical", "incident": ("cuda-oom@step=50",)},
-        {"recipe": "dpo"}, {"recipe": "grpo"}, {"recipe": "lora"}, {"evaluate": True},
+        {"recipe": "dpo"}, {"recipe": "grpo"},
+        {"recipe": "grpo", "job": {"recipe": {"group": 16, "beta": 0.001}}},
+        {"recipe": "pretrain", "job": {"data": {"loader": "ordered"}}},
+        {"recipe": "lora"}, {"evaluate": True},
         {"model": "Basalt-405B", "gpus": 4096, "recipe": "pretrain"}, {"gpus": 3}, {"tidy": True},
         {"model": "Archipelago-8x7B", "recipe": "pretrain"}, {"lr": 1e-5, "log_every": 7},
         {"model": "Archipelago-8x7B", "recipe": "pretrain", "ep": 8, "gpu": "H200", "gpus": 64},

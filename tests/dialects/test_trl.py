@@ -257,7 +257,7 @@ def test_the_policy_gains_what_the_rewards_say() -> None:
     for step in range(1, job.schedule.steps + 1, 7):
         values = dict(metrics.metrics(job, step))
         for side in ("chosen", "rejected"):
-            reference = values[f"logps/{side}"] - values[f"rewards/{side}"] / preference.BETA
+            reference = values[f"logps/{side}"] - values[f"rewards/{side}"] / job.recipe.beta
             assert -700 < reference < -80
 
 

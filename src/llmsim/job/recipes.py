@@ -44,6 +44,7 @@ class Recipe(NamedTuple):
     generates: bool = False  # the policy writes its completions itself, in each step
     preparation: tuple[str, ...] = ()  # passes over the rows where one process maps the data
     largest_cluster: int = 64  # GPUs that an auto-sized run takes at most
+    beta: float = 0.0  # weight of what binds the policy to its reference (TRL's defaults)
 
 
 _ROWS = (
@@ -69,11 +70,13 @@ _ROWS = (
         "dpo", "preference", "direct preference optimization", ("preference",),
         5e-7, False, 1 << 18, 2048, (150, 2000), 1, 0.1, "linear", 0.0, 1 << 20, reference=True,
         row_sequences=2, preparation=("extract", "tokenize", "drop"), largest_cluster=32,
+        beta=0.1,
     ),
     Recipe(
         "grpo", "reinforcement", "reinforcement learning on problems with answers", ("problems",),
         1e-6, False, 1 << 20, 2048, (200, 600), 1, 0.1, "cosine", 0.1, 1 << 21, reference=True,
         row_sequences=COMPLETIONS, generates=True, preparation=("map",), largest_cluster=32,
+        beta=0.04,
     ),
 )  # fmt: skip
 RECIPES = {recipe.name: recipe for recipe in _ROWS}

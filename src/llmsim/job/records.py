@@ -16,6 +16,7 @@ from llmsim.typed import Any, Literal, NamedTuple
 # Samples in a random order, rows of a stream that goes on from step to step, or documents in the
 # order of the data set.
 Loader = Literal["shuffled", "contiguous", "ordered"]
+LOADERS: tuple[Loader, ...] = ("shuffled", "contiguous", "ordered")
 
 
 class Software(NamedTuple):

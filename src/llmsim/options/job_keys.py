@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from llmsim.catalog.records import KINDS
 from llmsim.errors import CatalogError, OptionError
+from llmsim.job.records import LOADERS
 from llmsim.model.architecture import FAMILIES
 from llmsim.options.job_values import (
     Kind,
@@ -18,7 +19,6 @@ from llmsim.options.job_values import (
     name,
     number,
     one_of,
-    only,
     ramp,
     shown,
     size,
@@ -40,7 +40,7 @@ class Key(NamedTuple):
 
     section: str
     name: str
-    field: str  # of Wanted; "" where one value alone is possible so far
+    field: str  # of Wanted
     take: Take  # raises ValueError or OptionError for what cannot be
     expected: str  # completes "give ..."
     meaning: str
@@ -79,7 +79,8 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("data", "kind", "kind", one_of(*KINDS), "what it is made of"),
     ("data", "tokens", "data_tokens", size(), "tokens of all of it"),
     ("data", "rows", "rows", whole(1, 10**12), "conversations, pairs or problems"),
-    ("data", "loader", "", only("shuffled", "another order"), "order of the samples"),
+    ("data", "loader", "loader", one_of(*LOADERS),
+     "order of the samples: shuffled, in streams of neighbours, or as the documents stand"),
     ("cluster", "gpu", "gpu", as_option("gpu"), "a listed GPU"),
     ("cluster", "gpus", "gpus", as_option("gpus"), "GPUs of the job"),
     ("cluster", "gpus_per_node", "gpus_per_node", whole(1, 1024),
@@ -144,9 +145,9 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("framework", "versions", "versions", versions(), "versions of the software"),
     ("recipe", "name", "recipe", as_option("recipe"), "what it trains for"),
     ("recipe", "rank", "rank", whole(1, 4096), "rank of LoRA's adapters"),
-    ("recipe", "beta", "", only(0.1, "another strength of DPO's reference"), "DPO's beta"),
-    ("recipe", "group", "", only(8, "another number of completions"),
-     "completions of a prompt in GRPO"),
+    ("recipe", "beta", "beta", number(1e-4, 10.0),
+     "weight of what binds the policy to its reference in DPO and GRPO"),
+    ("recipe", "group", "group", whole(2, 64), "completions of a prompt in GRPO"),
     ("run", "seed", "seed", as_option("seed"), "names the run"),
     ("run", "start", "start", as_option("start"), "time of the first line"),
     ("run", "evaluate", "evaluate", as_option("evaluate"), "benchmarks at every validation"),
@@ -173,8 +174,7 @@ def wanted_of(tables: Tables, source: str = "") -> Wanted:
             raise OptionError(f"[{section}]{where} is {shown(table)}: give a section with keys.")
         for key, value in _keys(section, table, where):
             taken = _taken(key, value, where)
-            if key.field:
-                fields[key.field] = taken
+            fields[key.field] = taken
     return ANYTHING._replace(**fields, source=source)
 
 

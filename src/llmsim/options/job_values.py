@@ -9,7 +9,7 @@ from datetime import datetime
 from math import isfinite
 
 from llmsim.catalog.lists import parse_size, plain_name, quoted
-from llmsim.errors import CatalogError, OptionError
+from llmsim.errors import CatalogError
 from llmsim.options.table import OPTIONS
 from llmsim.text.wording import either
 
@@ -135,17 +135,6 @@ def versions() -> Kind:
         return tuple((name, str(plain(value[name]))) for name in VERSIONS if name in value)
 
     return take, f"a table with any of {either(VERSIONS)}"
-
-
-def only(right: object, why: str) -> Kind:
-    """A key that has one value so far: what else people give it is refused, never ignored."""
-
-    def take(value: object) -> object:
-        if value != right or isinstance(value, bool) != isinstance(right, bool):
-            raise OptionError(f"cannot be {shown(value)}: {why} is not simulated yet.")
-        return value
-
-    return take, f"{str(right).lower() if isinstance(right, bool) else right}"
 
 
 def as_option(name: str) -> Kind:

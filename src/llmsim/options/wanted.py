@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from llmsim.job.layout import Precision, Recompute
+from llmsim.job.records import Loader
 from llmsim.job.schedule import Decay
 from llmsim.typed import Any, NamedTuple
 
@@ -42,6 +43,7 @@ class Wanted(NamedTuple):
     kind: str | None = None
     data_tokens: int | None = None
     rows: int | None = None
+    loader: Loader | None = None
     # The section cluster:
     gpu: str | None = None
     gpus: int | None = None
@@ -95,6 +97,8 @@ class Wanted(NamedTuple):
     # The section recipe:
     recipe: str | None = None
     rank: int | None = None
+    beta: float | None = None
+    group: int | None = None
     # The section run:
     seed: int | None = None
     start: datetime | None = None

@@ -33,6 +33,7 @@ from llmsim.planning.possible import (
     refuse_uneven,
     wish_of,
 )
+from llmsim.planning.recipe import asked_recipe, refuse_uneven_groups
 from llmsim.planning.speech import decay_of
 from llmsim.planning.wish import FREE, Wish, unit
 from llmsim.typed import NamedTuple, TypeVar
@@ -75,7 +76,7 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
         speaker, able = Setting("dialect", framework.name), Setting("dialect", DEFAULT)
         wish = Setting("evaluate")
         raise PlanError(speaker, " does not do ", wish, ": leave it out, or give ", able, ".")
-    recipe = RECIPES[_recipe(options, seed, framework)]
+    recipe = asked_recipe(RECIPES[_recipe(options, seed, framework)], asked)
 
     def drawn(stream: str, rows: Iterable[Row]) -> Row:
         by_name = {row.name: row for row in rows}
@@ -112,6 +113,7 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
         config = config._replace(context=max(config.context, sequence))
     demand = Demand(model, config, gpu, sequence, recipe, framework, wish_of(asked))
     layout = _cluster(options, demand, noise.bits(seed, "plan/cluster", index))
+    refuse_uneven_groups(recipe, layout.dp * layout.micro_batch * layout.accumulation)
     # One pretraining in five keeps its learning rate and decays only at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = decay_of(framework, asked.decay, "wsd" if stable else recipe.decay)

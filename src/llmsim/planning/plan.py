@@ -173,6 +173,7 @@ def _job(options: Options, seed: int, index: int) -> Job:
         framework=framework,
         evaluates=options.evaluate,
         tidy=options.tidy,
+        loader=wanted.loader,
         release=release_of(framework, wanted.release),
         capture=capture_of(framework, layout, wanted.capture),
         background_saves=(

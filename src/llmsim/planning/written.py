@@ -111,6 +111,7 @@ def _data(job: Job) -> dict[str, Value]:
     told: dict[str, Value] = {"name": dataset.name, "tokens": dataset.tokens}
     if dataset.kind in KINDS:
         told["kind"] = dataset.kind
+    told |= {"loader": job.loader} if job.loader else {}
     return told | ({"rows": dataset.rows} if dataset.rows else {})
 
 
@@ -145,5 +146,7 @@ def _schedule(job: Job) -> dict[str, Value]:
 
 
 def _recipe(job: Job) -> dict[str, Value]:
-    rank = job.architecture.adapter_rank
-    return {"name": job.recipe.name} | ({"rank": rank} if rank else {})
+    recipe, rank = job.recipe, job.architecture.adapter_rank
+    told: dict[str, Value] = {"name": recipe.name} | ({"rank": rank} if rank else {})
+    told |= {"beta": recipe.beta} if recipe.beta else {}
+    return told | ({"group": recipe.row_sequences} if recipe.generates else {})

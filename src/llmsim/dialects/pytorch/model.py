@@ -6,7 +6,6 @@ from math import fsum
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.pytorch.log_lines import alone, say
 from llmsim.job.layout import Layout, Sharding
-from llmsim.job.recipes import COMPLETIONS
 from llmsim.job.records import Job, batch_tokens
 from llmsim.job.schedule import Schedule
 from llmsim.physics.hardware import memory
@@ -181,9 +180,10 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     ]
     product = " x ".join(factor for factor in factors if factor)
     answers = job.recipe.generates
-    prompts = max(1, schedule.global_batch // COMPLETIONS)
+    group = job.recipe.row_sequences or 1
+    prompts = max(1, schedule.global_batch // group)
     size = f"{schedule.global_batch:,} answers" if answers else f"{batch_tokens(job):,} tokens"
-    made_of = (prompts, COMPLETIONS) if answers else (schedule.global_batch, schedule.sequence)
+    made_of = (prompts, group) if answers else (schedule.global_batch, schedule.sequence)
     yield say(
         event, job, screen,
         (("", "Batch "), ("number", size)),

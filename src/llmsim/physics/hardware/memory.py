@@ -17,8 +17,9 @@ Transformer Engine keeps a copy of the weights in fp8 and its transpose: 2 P mor
 weights as it needs them (torchtitan's published 8B: 77.0 GiB without, 76.8 with fp8).
 With all states in bf16: 2 + 2 + 4 P, divided as above.
 
-LoRA keeps the weights frozen, in bf16 or in NF4 (0.516 P), and pays 16 bytes for each weight of
-its adapters; a reference model (DPO, GRPO) is one more copy of the weights in bf16.
+LoRA keeps the weights frozen, in bf16 or, but for embeddings, in NF4 (0.516 P), and pays 16
+bytes for each weight of its adapters; a reference model (DPO, GRPO) is one more copy of the
+weights in bf16.
 
 Activations are counted tensor by tensor for a Llama block with flash attention and divided by
 the tensor ranks (sequence parallelism; Korthikanti et al. 2022 count 34 s b h for GPT-3's
@@ -227,13 +228,22 @@ def _states(config: Architecture, layout: Layout, index: int) -> tuple[int, int,
     if layout.fp32_gradients and not layout.bf16_states:
         gradients *= 2
     shards = state_ranks(layout) if _SHARDED[layout.sharding][0] else 1
-    frozen = 2.0 * layout.reference  # bytes a parameter of copies that do not train
+    frozen = 2.0 * layout.reference * parameters  # bytes of copies that do not train
     if config.adapter_rank:
-        frozen += NF4 if layout.four_bit_base else 2.0
-    kept = -(-int(frozen * parameters) // shards)
+        frozen += _base(config, layout, index, parameters)
+    kept = -(-int(frozen) // shards)
     if layout.precision in ("fp8", "mxfp8"):
         kept += int(layout.engine.fp8_copies * parameters)
     return weights + kept, gradients, optimizer
+
+
+def _base(config: Architecture, layout: Layout, index: int, parameters: int) -> float:
+    """Bytes of LoRA's frozen weights: in bf16, or the blocks' in NF4 (embeddings stay in bf16)."""
+    if not layout.four_bit_base:
+        return 2.0 * parameters
+    block = block_parameters(config, -(-config.experts // layout.ep))
+    blocks = stage_layers(config, layout, index) * block // layout.tp
+    return NF4 * blocks + 2.0 * (parameters - blocks)
 
 
 @lru_cache(maxsize=1024)

@@ -41,7 +41,6 @@ from llmsim.physics.learning.objectives import (
 )
 from llmsim.typed import NamedTuple
 
-BETA = 0.1  # TRL's default
 EASY = 0.35  # share of the runs whose pairs are easy to tell apart
 KNOTS = 32  # of a run's course; denser at its beginning
 ROUGHNESS = 1.8  # pairs of one batch are alike: its noise is larger than that of independent pairs
@@ -249,7 +248,7 @@ def _logged_metrics(
 
     # The reference model's loss per token of an answer.
     tokens, nats = _answer_tokens(job), answer_nats(job)
-    logps = -tokens * nats * (1.0 + 0.35 * batch("chosen")) + chosen / BETA
+    logps = -tokens * nats * (1.0 + 0.35 * batch("chosen")) + chosen / job.recipe.beta
     worse = noise.between(job.seed, "dpo worse", 0.95, 1.2)
     other = -tokens * nats * worse * (1.0 + 0.35 * batch("rejected"))
     logits = noise.between(job.seed, "dpo logits", -2.8, -1.2)
@@ -264,7 +263,7 @@ def _logged_metrics(
         ("rewards/accuracies", noise.part(job.seed, f"{stream}dpo accuracy", ranked, pairs, step)),
         ("rewards/margins", margin),
         ("logps/chosen", logps),
-        ("logps/rejected", other + rejected / BETA),
+        ("logps/rejected", other + rejected / job.recipe.beta),
     )  # fmt: skip
 
 

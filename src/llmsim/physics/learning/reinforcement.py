@@ -25,7 +25,7 @@ from itertools import accumulate
 from math import ceil, exp, fsum, log, pi, sqrt
 
 from llmsim.job.memo import remembered
-from llmsim.job.recipes import COMPLETIONS, PROMPT_TOKENS
+from llmsim.job.recipes import PROMPT_TOKENS
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.learning import benchmarks, gradient, learning_rate, loss
@@ -41,7 +41,7 @@ from llmsim.physics.learning.objectives import (
 )
 from llmsim.typed import NamedTuple
 
-BETA = 0.04  # weight of the KL divergence (TRL's long-time default)
+USUAL_BETA = 0.04  # weight of the KL divergence (TRL's long-time default)
 DIFFICULTY = 2.2  # standard deviation of the problems' log-odds
 BATCH_DIFFICULTY = 0.35  # of the batches', beside that of their problems
 GROUP_STD = 0.43  # mean standard deviation of the rewards in a group that has any
@@ -74,17 +74,20 @@ def _batch_luck(job: Job, step: int) -> float:
 @remembered(8)
 def answers(job: Job, step: int) -> Answers:
     """The rewards of this step, group by group."""
-    size, groups = COMPLETIONS, _groups(job)
+    size, groups = job.recipe.row_sequences, _groups(job)
     mean = expected_reward(job, step)
     spread = sqrt(1.0 + pi * (DIFFICULTY**2 + BATCH_DIFFICULTY**2) / 8.0)
     centre = log(mean / (1.0 - mean)) * spread + BATCH_DIFFICULTY * _batch_luck(job, step)
-    drawn = noise.words(job.seed, "answers", 2 * groups * step, 2 * groups)
+    each = 1 + -(-size // 8)  # words of a problem: its difficulty, and a byte for each answer
+    drawn = noise.words(job.seed, "answers", each * groups * step, each * groups)
     right, deviation, same = 0, 0.0, 0
-    for problem, luck in zip(drawn[::2], drawn[1::2], strict=True):
+    for first in range(0, each * groups, each):
+        problem, lucks = drawn[first], drawn[first + 1 : first + each]
         z = (problem & 0xFFFF) + (problem >> 16 & 0xFFFF) + (problem >> 32 & 0xFFFF)
         odds = centre + DIFFICULTY * 2.0 * (z / 65_536.0 - 1.5)
         limit = round(256.0 / (1.0 + exp(-odds)))
-        solved = sum([byte < limit for byte in luck.to_bytes(size, "little")])
+        luck = b"".join(word.to_bytes(8, "little") for word in lucks)[:size]
+        solved = sum([byte < limit for byte in luck])
         right += solved
         same += solved in (0, size)
         deviation += sqrt(solved * (size - solved) / (size * (size - 1)))
@@ -93,7 +96,7 @@ def answers(job: Job, step: int) -> Answers:
 
 def _groups(job: Job) -> int:
     """The problems of a step."""
-    return max(1, job.schedule.global_batch // COMPLETIONS)
+    return max(1, job.schedule.global_batch // job.recipe.row_sequences)
 
 
 def expected_reward(job: Job, step: int) -> float:
@@ -132,7 +135,7 @@ def divergence(job: Job, first: int, last: int) -> float:
     shape, total = curve(job), 0.0
     for step in range(first, last + 1):
         z = noise.normal(job.seed, "kl", step)
-        clean = max(0.0, value(shape, job, step)) / BETA
+        clean = max(0.0, value(shape, job, step)) / job.recipe.beta
         total += clean * exp(wild * z - 0.5 * wild * wild)
     return total / (last - first + 1)
 
@@ -170,11 +173,10 @@ def _mean_length(job: Job, step: int, stream: str = "") -> float:
 
 
 def _prompt_length(job: Job, step: int, stream: str = "") -> float:
-    """Mean tokens of a step's prompts: problems differ, and COMPLETIONS answers share each of
+    """Mean tokens of a step's prompts: problems differ, and a group's answers share each of
     them.
     """
-    groups = max(1, job.schedule.global_batch // COMPLETIONS)
-    spread = PROMPT_SPREAD / sqrt(groups)
+    spread = PROMPT_SPREAD / sqrt(_groups(job))
     luck = max(-2.5, min(2.5, noise.normal(job.seed, f"{stream}prompt length", step)))
     return PROMPT_TOKENS * max(0.3, 1.0 + spread * luck)
 
@@ -238,7 +240,7 @@ def _lengths(job: Job, step: int, stream: str) -> Metrics:
 
 def _curve(job: Job) -> Curve:
     """The advantages cancel, so the loss is the KL penalty, which grows from 0 to about 0.01."""
-    end = noise.between(job.seed, "loss-end", 0.004, 0.02)
+    end = noise.between(job.seed, "loss-end", 0.004, 0.02) * job.recipe.beta / USUAL_BETA
     return Curve(
         floor=-0.5,
         rest=0.5 + end,
@@ -256,7 +258,7 @@ def _training(job: Job, first: int, last: int) -> float:
     """Beta times the divergence, and what the advantages leave."""
     distance = divergence(job, first, last)
     left = KL_LEFT * noise.normal(job.seed, "loss", last) if distance else 0.0
-    return BETA * distance + left
+    return job.recipe.beta * distance + left
 
 
 def _gradient(job: Job, tokens: int) -> GradientShape:
@@ -283,11 +285,11 @@ def _metrics(job: Job, step: int, first: int) -> Metrics:
 def _held_out(job: Job, step: int) -> Metrics:
     """The held-out problems are many: their shares are the expected ones, in whole answers."""
     groups = _groups(job) * job.schedule.validation_batches
-    count = groups * COMPLETIONS
+    count = groups * job.recipe.row_sequences
     mean = round(expected_reward(job, step + 1) * count) / count
     same = round(answers(job, step).same * groups) / groups
     found = Answers(mean, GROUP_STD * (1.0 - same), same)
-    kl = max(0.0, loss.expected(job, step)) / BETA
+    kl = max(0.0, loss.expected(job, step)) / job.recipe.beta
     return _logged_metrics(job, step, found, kl, "held-out ")
 
 
