@@ -28,6 +28,7 @@ from llmsim.planning.schedule import (
     LONGEST_RUN_SECONDS,
     MOST_EPOCHS,
     length,
+    often_saved,
     ramped,
     scheduled,
     step_range,
@@ -182,6 +183,7 @@ def _job(options: Options, seed: int, index: int) -> Job:
     )
     steps, epochs = length(job, candidate.wanted, noise.uniform(seed, "plan/steps", index))
     schedule = scheduled(candidate, steps, epochs, step_time.step_seconds(job))
+    schedule = often_saved(job._replace(schedule=schedule))
     ramp = ramped(candidate, schedule, seed)
     return job._replace(schedule=as_asked(candidate, schedule, ramp))
 

@@ -21,7 +21,7 @@ from llmsim.run.faults import Fault, Faults
 from llmsim.run.incidents import ASKED
 from llmsim.run.phases.launch import first_launch, launch
 from llmsim.run.stretches import Attempt, cut, pause_after, pauses, until
-from llmsim.run.timeline import Segment, step_ended, step_in
+from llmsim.run.timeline import Segment, Timeline, step_ended, step_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def bent(job: Job) -> Job:
     """The job with what its incidents do to loss, norm and saves; the same job if nothing."""
     found = tuple(bend for course in _courses(job) for bend in course.bends)
     slow = tuple((each.step, each.seconds) for each in _slow_saves(job))
-    return job._replace(bends=found, slow_saves=slow) if found or slow else job
+    if not found and not slow:
+        return job
+    made = job._replace(bends=found, slow_saves=slow)
+    made.memo.update(job.memo)  # what has been worked out so far depends on neither
+    return made
 
 
 def job_after(job: Job, event: object) -> Job:
@@ -72,13 +76,22 @@ def _slow_saves(job: Job) -> tuple[numbers.SlowSave, ...]:
 
 def _undisturbed_step(job: Job, unit: str, seconds: float, phase: str) -> int:
     """The steps done at a moment, or at the middle of a phase, of a run without incidents."""
-    calm = job._replace(incidents="none", asked=(), bends=(), slow_saves=())
-    for segment in segments(calm):
-        if unit == "phase" and segment.kind == phase:
-            return (max(0, segment.first - 1) + segment.last) // 2
-        if unit == "seconds" and segment.ended > seconds:
-            return step_in(calm, segment, seconds) if segment.kind == "training" else segment.last
-    return job.schedule.steps
+    calm = _calm(job)
+    if unit == "phase":
+        for segment in calm:
+            if segment.kind == phase:
+                return (max(0, segment.first - 1) + segment.last) // 2
+        return job.schedule.steps
+    segment = calm[calm.number_at(seconds)]
+    if segment.ended <= seconds:
+        return job.schedule.steps
+    return step_in(job, segment, seconds) if segment.kind == "training" else segment.last
+
+
+@remembered()
+def _calm(job: Job) -> Timeline:
+    """The timeline of the job without incidents, drawn as far as somebody asks."""
+    return Timeline(segments(job._replace(incidents="none", asked=(), bends=(), slow_saves=())))
 
 
 @remembered()
@@ -295,9 +308,13 @@ def _outage(attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
     yield Segment("outage", dead, again, done, done, attempt.number, attempt.repeated)
     # An orderly end, which comes after the fault, has waited for its save.
     whole = dead if failure.began > fault.at else fault.at
-    resumed = max(
-        (step for saved, step in attempt.durable if _usable(fault, saved, step, whole)), default=0
+    usable = (
+        number
+        for number in range(len(attempt.durable), 0, -1)
+        if _usable(fault, *attempt.durable[number - 1], whole)
     )
+    kept = attempt.durable[: next(usable, 0)]
+    resumed = kept[-1][1] if kept else 0
     cured = (*attempt.cured, fault.incident.number) if fault.shows else attempt.cured
     return Attempt(
         attempt.number + 1,
@@ -305,7 +322,7 @@ def _outage(attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
         resumed,
         attempt.repeated + done - resumed,
         attempt.uptime + fault.at - attempt.began,
-        tuple(each for each in attempt.durable if each[1] <= resumed),
+        kept,
         cured,
         max(attempt.reached, done),
         attempt.lost + 1 if resumed == attempt.resumed else 0,

@@ -15,6 +15,7 @@ Marin 32B's that never healed (1.96 to 1.975 nats), PaLM's way back past the bat
 Llama 3's six cases of silent corruption in 54 days.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from math import ceil, exp, inf, nan, sqrt
 
@@ -70,7 +71,7 @@ def _found(job: Job, steps: Steps, planned: float) -> list[tuple[Incident, int]]
     if job.incidents != "none":
         for each in incidents(job, planned, planned):
             if is_of_numbers(each.kind):
-                onset = steps(job, "seconds", each.at, "") + 1
+                onset = _about(job, each.at, planned) + 1
                 if job.schedule.first_step < onset < job.schedule.steps:
                     found.append((each, onset))
     for index, asked in enumerate(job.asked):
@@ -78,6 +79,14 @@ def _found(job: Job, steps: Steps, planned: float) -> list[tuple[Incident, int]]
             each = place(job, ASKED + index, asked.kind, "", 0.0, asked.rank)
             found.append((each, _asked_onset(job, asked, steps)))
     return found
+
+
+def _about(job: Job, uptime: float, planned: float) -> int:
+    """The steps done after some uptime, if all steps took equally long: chance needs no more."""
+    launched = planned - step_time.training_seconds(job)
+    share = max(0.0, uptime - launched) / (planned - launched)
+    begun = job.schedule.first_step - 1
+    return begun + int(share * (job.schedule.steps - begun))
 
 
 def is_of_numbers(kind: str) -> bool:
@@ -166,7 +175,7 @@ def slow_saves(job: Job, steps: Steps, planned: float) -> tuple[SlowSave, ...]:
     due: list[tuple[Incident, int]] = []
     if job.incidents != "none":
         due += [
-            (each, steps(job, "seconds", each.at, ""))
+            (each, _about(job, each.at, planned))
             for each in incidents(job, planned, planned)
             if each.kind == "slow-fs"
         ]
@@ -175,10 +184,11 @@ def slow_saves(job: Job, steps: Steps, planned: float) -> tuple[SlowSave, ...]:
             incident = place(job, ASKED + index, asked.kind, "", 0.0, asked.rank)
             due.append((incident, _asked_onset(job, asked, steps) - 1))
     found: dict[int, SlowSave] = {}
+    saves = saved_steps(job) if due else ()
     for incident, done in due:
         from llmsim.run.symptoms import story  # not on the way to the first line
 
-        step = next((step for step in saved_steps(job) if step >= done), job.schedule.steps)
+        step = saves[min(bisect_left(saves, done), len(saves) - 1)]
         found.setdefault(step, SlowSave(incident, step, story(job, incident, 1.0).over))
     return tuple(found[step] for step in sorted(found))
 

@@ -1,7 +1,9 @@
 """The parts of an attempt: training up to the next pause, validations and saves."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
+from llmsim.job.memo import remembered
 from llmsim.job.milestones import save_is_due, saved_steps, validated_steps
 from llmsim.job.records import Job
 from llmsim.run.timeline import Segment, delayed, steps_seconds
@@ -61,19 +63,28 @@ def cut(segment: Segment, at: float) -> Segment:
 
 def pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Pause, ...]]]:
     """The steps after a checkpoint at which training pauses, and for what, in order."""
+    steps, kinds = _pauses(job)
+    for number in range(bisect_right(steps, after), len(steps)):
+        yield steps[number], kinds[number]
+
+
+@remembered()
+def _pauses(job: Job) -> tuple[tuple[int, ...], tuple[tuple[Pause, ...], ...]]:
+    """All steps at which training pauses, and for what at each of them."""
     saves, checks = set(saved_steps(job)), set(validated_steps(job))
     kinds: tuple[tuple[Pause, set[int]], ...] = (("validation", checks), ("checkpoint", saves))
     if job.framework.saves_first or not job.framework.validates:
         kinds = kinds[::-1]
-    for step in sorted(saves | checks):
-        if step > after:
-            found = tuple(kind for kind, steps in kinds if step in steps)
-            late = job.framework.saves_after_loop and step == job.schedule.steps
-            if late and not save_is_due(job, step):
-                found = tuple(sorted(found, key=_LAST.index))
-            if job.framework.final_evaluations and step == job.schedule.steps:
-                found = (*found, "evaluation")
-            yield step, found
+    steps, last = tuple(sorted(saves | checks)), job.schedule.steps
+    found: list[tuple[Pause, ...]] = [
+        tuple(kind for kind, among in kinds if step in among) for step in steps
+    ]
+    if steps[-1] == last:
+        if job.framework.saves_after_loop and not save_is_due(job, last):
+            found[-1] = tuple(sorted(found[-1], key=_LAST.index))
+        if job.framework.final_evaluations:
+            found[-1] = (*found[-1], "evaluation")
+    return steps, tuple(found)
 
 
 _LAST = ("validation", "checkpoint")  # the order of pauses where the last save ends the run
