@@ -143,3 +143,16 @@ NVRX_HARDWARE_IN_LOG = Detector(
     re.IGNORECASE,
     blind="uncorrectable ECC error: the words are in another order",
 )
+
+# nvrx's rule for numbers that are none. It reads the lines of a step, which frameworks with a check
+# of their own do not print any more, and those of Hugging Face's Trainer hide: blind by design.
+NVRX_NAN = Detector(
+    "nvrx nan",
+    r"(?:loss|grad(?:ient)?|activation)[=:\s]+(?:nan|[-+]?inf(?:inity)?)\b",
+    "log",
+    ("nan",),
+    re.IGNORECASE,
+    blind="Hugging Face: 'loss': 0.0; Megatron-LM, NeMo and OLMo end before the line",
+)
+SEES_NAN = ("pytorch", "torchtitan", "nanotron", "deepspeed", "maxtext", "nanogpt", "llmc",
+            "lightning")  # fmt: skip

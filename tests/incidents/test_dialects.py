@@ -92,3 +92,12 @@ def test_streams_have_their_own_lines_and_all_has_each_of_them(dialect: str) -> 
     assert all(line.startswith(("srun: ", "slurmstepd: ")) for line in one["slurm"])
     assert not any("NVRM" in line for line in one["log"])
     assert len(one["all"]) == len(one["log"]) + len(one["kernel"]) + len(one["slurm"])
+
+
+@pytest.mark.transcripts
+def test_launchers_have_a_stream_of_their_own() -> None:
+    """What torchrun prints: its start, SIGTERM lines and the block of failures; no worker's line."""
+    told = lines("pytorch", "hbm-ecc", 3, "launcher")
+    assert any("Sending process" in line for line in told)
+    assert any("failed (exitcode: -6) local_rank: 0" in line for line in told)
+    assert not any("CUDA error" in line or "INFO step" in line for line in told)

@@ -171,6 +171,19 @@ def test_the_log_folder_is_torchruns(tmp_path: Path) -> None:
     assert "\x1b" not in log
 
 
+def test_last_words_stand_in_each_process_own_file(tmp_path: Path) -> None:
+    """Rank 3's traceback in its stderr.log; torchrun's block where the job's own stderr goes."""
+    asked = ("cuda-oom@50%:rank=3",)
+    job = job_of(5, gpu="H100 80GB HBM3", gpus=8, dialect="pytorch", incident=asked)
+    folder = exported(timeline_of(job), tmp_path, "logs")["logs"]
+    errors = {path.parent.name: path.read_text() for path in folder.rglob("attempt_0/*/stderr.log")}
+    assert "CUDA out of memory" in errors["3"]
+    assert {text for rank, text in errors.items() if rank != "3"} == {""}
+    (batch,) = folder.glob("slurm-*.out")
+    assert "exitcode: 1) local_rank: 3" in batch.read_text()
+    assert "CUDA out of memory" not in batch.read_text()
+
+
 # --- all of them ---------------------------------------------------------------------------------
 
 

@@ -97,7 +97,7 @@ LISTS = ("dialects", "recipes", "models", "datasets", "gpus", "releases", "incid
 OLD_LISTS = ("frameworks",)  # what --list took before; it still does
 COLORS = ("auto", "always", "never")
 LEVELS = ("none", "rare", "typical", "chaos")
-STREAMS = ("all", "log", "kernel", "slurm")
+STREAMS = ("all", "log", "launcher", "kernel", "slurm")
 VIEWS = ("auto", "board", "log", "wall")
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 

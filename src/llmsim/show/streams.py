@@ -1,4 +1,4 @@
-"""Which of a run's streams is shown: the training log, the kernel's, Slurm's, or all of them."""
+"""Which of a run's streams is shown: the log, its launchers alone, the kernel, Slurm, or all."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,7 @@ from llmsim.dialects.capture import captured
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
-from llmsim.run.events import Symptom
+from llmsim.run.events import Event, Symptom
 from llmsim.text.screen import Screen
 
 
@@ -15,6 +15,8 @@ def tellers(job: Job, stream: str) -> Mapping[type, Render]:
     log = captured(job, lines_of(job.framework.name))
     if stream == "log":
         return log
+    if stream == "launcher":
+        return {event: _launchers(render) for event, render in log.items()}
     if stream != "all":
         return {Symptom: lambda event, job, screen: _other(event, job, screen, stream)}
     own = log.get(Symptom)
@@ -25,6 +27,17 @@ def tellers(job: Job, stream: str) -> Mapping[type, Render]:
         yield from _other(event, job, screen, event.stream)
 
     return {**log, Symptom: everything}
+
+
+def _launchers(render: Render) -> Render:
+    """Of what a function gives only the lines that a launcher prints."""
+
+    def chosen(event: Event, job: Job, screen: Screen) -> Iterator[Line]:
+        for line in render(event, job, screen):
+            if isinstance(line, Line) and line.launcher:
+                yield line
+
+    return chosen
 
 
 def _other(event: Symptom, job: Job, screen: Screen, stream: str) -> Iterator[Line]:

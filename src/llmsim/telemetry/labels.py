@@ -1,10 +1,12 @@
-"""The ground truth of a run's incidents, one JSON object a line: what broke, where, and when.
+"""The ground truth of a run's incidents, one JSON object a line: what broke, where, and when;
+and what a monitor should make of it: cause, action, and the rules of public tools that react.
 
 The first line is the run's record; a run in which nothing breaks has no other line.
 """
 
 from llmsim.run.events.incidents import Incident
 from llmsim.run.timeline import Run
+from llmsim.run.verdicts import VERDICTS
 from llmsim.telemetry.jsonl import line
 from llmsim.telemetry.records import run_record, timed
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
@@ -18,7 +20,8 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     def told(event: Any) -> Pieces:
         text = opening.pop() if opening else ""
         if isinstance(event, Incident):
-            text += line(timed(event, run.job))
+            verdict = VERDICTS[event.kind]
+            text += line(timed(event, run.job) | verdict._asdict())
         if text:
             yield Piece(text)
 

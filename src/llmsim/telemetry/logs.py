@@ -2,14 +2,17 @@
 
     RDZV_SUFFIX/attempt_N/LOCAL_RANK/{stdout,stderr}.log   of the first node (--redirects 3)
     kernel/HOST.log                                        each node's, as syslog writes it
-    slurm-JOB.out                                          what Slurm says
+    slurm-JOB.out                                          what Slurm and the launchers say
 
 A framework's log is that of its first process; the others of the node are silent, as they are
-with the frameworks' own filters. The words of incidents come from dialects/parts.
+with the frameworks' own filters, until something breaks: then each has its last words in its own
+stderr.log. The words of incidents come from dialects/parts.
 """
 
+from collections.abc import Iterable
+
 from llmsim.dialects.capture import captured
-from llmsim.dialects.line import in_pipe
+from llmsim.dialects.line import Bar, Line, in_pipe
 from llmsim.dialects.parts import kernel, slurm
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job, gpus_per_node
@@ -48,11 +51,23 @@ def _beside(event: Symptom, job: Job) -> Pieces:
         yield Piece(made, f"slurm-{hardware_ids.slurm_job(job)}.out")
 
 
+def _last_words(lines: Iterable[Line | Bar], job: Job, attempt: int) -> Pieces:
+    """What processes and launchers say of a symptom: each process of the first node in its file."""
+    for line in lines:
+        if isinstance(line, Bar):
+            continue
+        if line.launcher:
+            yield Piece(f"{line.text}\n", f"slurm-{hardware_ids.slurm_job(job)}.out")
+        elif line.rank < gpus_per_node(job):
+            yield Piece(f"{line.text}\n", f"{folder(job, attempt)}/{line.rank}/stderr.log")
+
+
 def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike
     """A writer of the whole folder."""
     job = run.job
     job = job._replace(capture="rank0")
     table = captured(job, lines_of(job.framework.name))
+    everyone = captured(job._replace(capture="all"), lines_of(job.framework.name)).get(Symptom)
     notches: dict[str, int] = {}
     attempt = [0]
     speaking = [job]  # the job with the processes of the attempt
@@ -66,6 +81,10 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
             yield from _opened(job, attempt[0])
         elif isinstance(event, Symptom):
             yield from _beside(event, speaking[0])
+            if everyone and event.stream == "log":
+                heard = everyone(event, speaking[0]._replace(capture="node"), SCREEN)
+                yield from _last_words(heard, speaking[0], attempt[0])
+            return
         if tell := table.get(type(event)):
             text = in_pipe(tell(event, speaking[0], SCREEN), notches)
             if text:
