@@ -96,7 +96,7 @@ def test_streams_have_their_own_lines_and_all_has_each_of_them(dialect: str) -> 
 
 @pytest.mark.transcripts
 def test_launchers_have_a_stream_of_their_own() -> None:
-    """What torchrun prints: its start, SIGTERM lines, the block of failures; no worker says that."""
+    """What torchrun prints: its start, SIGTERM lines, the block of failures; no line of workers."""
     told = lines("pytorch", "hbm-ecc", 3, "launcher")
     assert any("Sending process" in line for line in told)
     assert any("failed (exitcode: -6) local_rank: 0" in line for line in told)
