@@ -7,6 +7,7 @@ import pytest
 from llmsim.dialects.registry import NAMES
 from llmsim.errors import PlanError
 from llmsim.options.table import Options
+from llmsim.run.names import FAILED_LINES
 from llmsim.show.player import play
 from tests.dialects.logs import PIPE, log_of
 from tests.incidents.detectors import DETECTORS
@@ -92,6 +93,16 @@ def test_streams_have_their_own_lines_and_all_has_each_of_them(dialect: str) -> 
     assert all(line.startswith(("srun: ", "slurmstepd: ")) for line in one["slurm"])
     assert not any("NVRM" in line for line in one["log"])
     assert len(one["all"]) == len(one["log"]) + len(one["kernel"]) + len(one["slurm"])
+
+
+@pytest.mark.transcripts
+def test_a_dry_line_follows_a_failure_and_stands_in_no_line_that_a_tool_reads() -> None:
+    told = lines("pytorch", "gpu-lost", 3)
+    jokes = [line for line in told if line in FAILED_LINES["gpu-lost"]]
+    assert len(jokes) == 1
+    assert not any(rule.finds(jokes[0]) for rule in DETECTORS)
+    last = max(index for index, line in enumerate(told) if "traceback : Signal" in line)
+    assert last < told.index(jokes[0])
 
 
 @pytest.mark.transcripts

@@ -48,6 +48,7 @@ LINES: dict[type, Render] = {
     **later(
         "pytorch.recovery",
         events.Symptom,
+        events.Failed,
         events.Restarted,
         events.Resumed,
     ),
