@@ -9,7 +9,10 @@ from math import exp
 
 import pytest
 
+from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.deepspeed import lines as deepspeed
+from llmsim.dialects.deepspeed.config import settings as settings_of
+from llmsim.dialects.parts.statements import BARRIER, LEAKED
 from llmsim.dialects.registry import lines_of
 from llmsim.run import events
 from tests.dialects.logs import rate as rate_of
@@ -94,6 +97,10 @@ ENGINE = (
         rf"{INFO}\[utils\.py:\d+:is_zero_supported_optimizer\] "
         r"Checking ZeRO support for optimizer=\w+ type=<class '[\w.]+'>"
     ),
+    (
+        rf"{RANK}Creating fp16 ZeRO stage 3 optimizer, MiCS is enabled False, Hierarchical params "
+        r"gather False"
+    ),
     rf"{RANK}Creating torch\.bfloat16 ZeRO stage [123] optimizer",
     (
         rf"{INFO}\[stage\w+\.py:\d+:\w+\] (?:(?:Reduce|Allgather|Prefetch) bucket size \d+"
@@ -129,13 +136,14 @@ SCRIPT = (
 )
 CHECKPOINT = (
     rf"{RANK}\[Torch\] Checkpoint global_step\d+ is about to be saved!",
-    rf"{RANK}Saving model checkpoint: {PATH}",
+    rf"{INFO}\[logging\.py:107:log_dist\] \[Rank [01]\] Saving model checkpoint: {PATH}",
     rf"{TORCH}Saving {PATH}\.\.\.",
     rf"{TORCH}Saved {PATH}\.",
     rf"{INFO}\[engine\.py:\d+:_save_zero_checkpoint\] (?:bf16_)?zero checkpoint saved {PATH}",
     rf"{TORCH}Checkpoint global_step\d+ is ready now!",
 )
-PATTERNS = (*LAUNCH, *ENGINE, PROGRESS, THROUGHPUT, PIPELINE, *SCRIPT, *CHECKPOINT)
+SHARED = [f"{HOST}(?:{one.text})" for one in (*BARRIER, *LEAKED)]
+PATTERNS = (*SHARED, *LAUNCH, *ENGINE, PROGRESS, THROUGHPUT, PIPELINE, *SCRIPT, *CHECKPOINT)
 
 # Of a run of 2025-02-20 with 0.15.4, of BigScience's, and of DeepSpeed's issues.
 AT = "[2025-02-20 02:13:56,542] [INFO] "
@@ -363,7 +371,8 @@ def test_every_save_becomes_ready(seed: int) -> None:
     told = told_by(seed)
     begun = told.found(rf"{RANK}\[Torch\] Checkpoint (?P<tag>\w+) is about to be saved!")
     ready = told.found(rf"{TORCH}Checkpoint (?P<tag>\w+) is ready now!")
-    assert [match["tag"] for match in begun] == [match["tag"] for match in ready]
+    assert [match["tag"] for match in begun] == [*dict.fromkeys(match["tag"] for match in ready)]
+    assert len(ready) == len(begun) * len(ranks_kept(told.job))  # every process commits
     saving = told.found(rf"{TORCH}Saving (?P<path>{PATH})\.\.\.")
     saved = told.found(rf"{TORCH}Saved (?P<path>{PATH})\.")
     assert [match["path"] for match in saving] == [match["path"] for match in saved]
@@ -374,7 +383,10 @@ def test_stage_3_has_its_weights_in_the_optimizers_files() -> None:
     stages = set()
     for seed in range(20):
         told = told_by(seed)
-        model, optimizer = r"\S+_model_states\.pt", r"\S+_optim_states\.pt"
+        model, optimizer = (
+            r"\S+/(?:zero_pp_rank_0_)?mp_rank_00_model_states\.pt",
+            (r"\S+_pp_rank_0_mp_rank_00_optim_states\.pt"),
+        )
         times = [
             [instant(match) for match in told.found(line)]
             for line in (
@@ -431,3 +443,9 @@ def test_a_pipeline_speaks_of_steps_and_a_large_cluster_of_slurm() -> None:
 
 def test_the_table_of_events_is_whole() -> None:
     assert set(deepspeed.LINES) >= {events.Step, events.Validated, events.TrainerReady}
+
+
+def test_every_setting_of_the_release_is_there() -> None:
+    """Counted in DeepSpeedConfig of runtime/config.py (v0.16.5), without _param_dict."""
+    for seed in range(5):
+        assert len({name for name, _ in settings_of(told_by(seed).job)}) == 76

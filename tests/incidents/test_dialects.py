@@ -73,7 +73,7 @@ RESUMES = {
     "lightning": r"Restored all states from the checkpoint at \S+",
     "nemo": r"Restored all states from the checkpoint at \S+",
     "nanotron": r"Loading weights from \S+",
-    "olmo": r"Checkpoint successfully loaded",
+    "olmo": r"train:336\tINFO\tCheckpoint successfully loaded",
     "nanogpt": r"Resuming training from out",
 }
 

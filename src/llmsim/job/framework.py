@@ -123,6 +123,7 @@ class Framework(NamedTuple):
     parallelism: Parallelism = Parallelism()  # how it can split a model
     collective_timeout: float = 600.0  # seconds after which a hanging collective ends the job
     older: tuple[tuple[str, str], ...] = ()  # other releases for --release, with their commits
+    streams_nodes: int = 0  # of more nodes people keep one node's output; 0: of any number all
     capture: Capture = "node"  # what people keep of a run on several nodes
     marks: Mark = "task"
     speaker: Speaker = "first"  # rank 0, the last stage's first rank, or the last of all

@@ -41,4 +41,5 @@ def capture_of(framework: Framework, layout: Layout, asked: str | None) -> Captu
     for capture in CAPTURES:
         if asked == capture:
             return capture
-    return "node" if layout.nodes == 1 else framework.capture
+    most = framework.streams_nodes or layout.nodes
+    return "node" if layout.nodes == 1 or layout.nodes > most else framework.capture

@@ -80,6 +80,78 @@ _PIPELINE = {
     "stages": "auto", "partition": "best", "seed_layers": False,
     "activation_checkpoint_interval": 0, "pipe_partitioned": True, "grad_partitioned": True,
 }  # fmt: skip
+_FLOPS = {
+    "enabled": False, "recompute_fwd_factor": 0.0, "profile_step": 1, "module_depth": -1,
+    "top_modules": 1, "detailed": True, "output_file": None,
+}  # fmt: skip
+_NEBULA = {
+    "enabled": False, "persistent_storage_path": None, "persistent_time_interval": 100,
+    "num_of_version_in_retention": 2, "enable_nebula_load": True, "load_path": None,
+}  # fmt: skip
+_AUTOTUNING = {
+    "enabled": False, "start_step": None, "end_step": None, "metric_path": None,
+    "arg_mappings": None, "metric": "throughput", "model_info": None,
+    "results_dir": "autotuning_results", "exps_dir": "autotuning_exps", "overwrite": True,
+    "fast": True, "start_profile_step": 3, "end_profile_step": 5, "tuner_type": "gridsearch",
+    "tuner_early_stopping": 5, "tuner_num_trials": 50, "model_info_path": None, "mp_size": 1,
+    "max_train_batch_size": None, "min_train_batch_size": 1,
+    "max_train_micro_batch_size_per_gpu": 1024, "min_train_micro_batch_size_per_gpu": 1,
+    "num_tuning_micro_batch_sizes": 3,
+}  # fmt: skip
+_TENSOR_PARALLEL = (
+    "dtype=torch.float16 autotp_size=0 tensor_parallel=TPConfig(tp_size=1, tp_grain_size=1, "
+    "mpu=None, tp_group=None) injection_policy_tuple=None keep_module_on_host=False "
+    "replace_with_kernel_inject=False"
+)
+_MONITOR = (
+    "tensorboard=TensorBoardConfig(enabled=False, output_path='', job_name='DeepSpeedJobName') "
+    "comet=CometConfig(enabled=False, samples_log_interval=100, project=None, workspace=None, "
+    "api_key=None, experiment_name=None, experiment_key=None, online=None, mode=None) "
+    "wandb=WandbConfig(enabled=False, group=None, team=None, project='deepspeed') "
+    "csv_monitor=CSVConfig(enabled=False, output_path='', job_name='DeepSpeedJobName')"
+)
+_DATA_EFFICIENCY = {
+    "enabled": False,
+    "seed": 1234,
+    "data_sampling": {
+        "enabled": False, "num_epochs": 1000, "num_workers": 0, "pin_memory": False,
+        "curriculum_learning": {"enabled": False},
+        "dynamic_batching": {
+            "enabled": False, "lr_scaling_method": "linear", "min_batch_size": 1,
+            "max_batch_size": None, "sequence_picking_order": "dataloader", "verbose": False,
+        },
+    },
+    "data_routing": {
+        "enabled": False,
+        "random_ltd": {"enabled": False, "layer_token_lr_schedule": {"enabled": False}},
+    },
+}  # fmt: skip
+
+
+def _pruned(method: str) -> dict[str, object]:
+    shared = {"enabled": False, "method": method, "schedule_offset": 1000}
+    return {"shared_parameters": shared, "different_groups": {}}
+
+
+_WEIGHTS = {
+    "enabled": False, "quantizer_kernel": False, "schedule_offset": 0, "quantize_groups": 1,
+    "quantize_verbose": False, "quantization_type": "symmetric",
+    "quantize_weight_in_forward": False, "rounding": "nearest", "fp16_mixed_quantize": False,
+    "quantize_change_ratio": 0.001,
+}  # fmt: skip
+_ACTIVATION = {
+    "enabled": False, "quantization_type": "symmetric", "range_calibration": "dynamic",
+    "schedule_offset": 1000,
+}  # fmt: skip
+_COMPRESSION = {
+    "weight_quantization": {"shared_parameters": _WEIGHTS, "different_groups": {}},
+    "activation_quantization": {"shared_parameters": _ACTIVATION, "different_groups": {}},
+    "sparse_pruning": _pruned("l1"),
+    "row_pruning": _pruned("l1"),
+    "head_pruning": _pruned("topk"),
+    "channel_pruning": _pruned("l1"),
+    "layer_reduction": {"enabled": False},
+}
 _HYBRID = (
     "enabled=False max_out_tokens=512 inference_tp_size=1 release_inference_cache=False "
     "pin_parameters=True tp_gather_partition_size=8"
@@ -101,15 +173,13 @@ def user_config(job: Job) -> dict[str, object]:
             "stage3_max_live_parameters": LIVE,
             "sub_group_size": SUB_GROUP,
         }
-    # Without ZeRO the weights stay in fp32 and torch casts.
-    half = {"bf16": {"enabled": True}} if stage else {"torch_autocast": {"enabled": True}}
     return {
         "train_batch_size": schedule.global_batch,
         "train_micro_batch_size_per_gpu": layout.micro_batch,
         "gradient_accumulation_steps": layout.accumulation,
         "steps_per_print": schedule.log_every,
         "zero_optimization": zero,
-        **half,
+        "bf16": {"enabled": True},
         "gradient_clipping": 1.0,
         "prescale_gradients": False,
         "wall_clock_breakdown": False,
@@ -139,7 +209,14 @@ def settings(job: Job) -> Iterator[tuple[str, str]]:
     values |= {
         "activation_checkpointing_config": json(_ACTIVATIONS),
         "aio_config": str(_AIO),
-        "bfloat16_enabled": str(stage > 0),
+        "autotuning_config": json(_AUTOTUNING),
+        "compression_config": str(_COMPRESSION),
+        "data_efficiency_config": str(_DATA_EFFICIENCY),
+        "flops_profiler_config": json(_FLOPS),
+        "monitor_config": _MONITOR,
+        "nebula_config": json(_NEBULA),
+        "tensor_parallel_config": _TENSOR_PARALLEL,
+        "bfloat16_enabled": "True",
         "bfloat16_immediate_grad_update": "False",
         "comms_config": f"<{config} object at {cluster.pointer(job, 'comms config')}>",
         "gradient_accumulation_steps": str(layout.accumulation),
@@ -170,13 +247,15 @@ def _zero_config(stage: int) -> str:
         f"param_persistence_threshold={PERSISTENT if third else 100_000} "
         "model_persistence_threshold=9223372036854775807 "
         f"max_live_parameters={LIVE if third else 10**9} max_reuse_distance=1000000000 "
-        "gather_16bit_weights_on_model_save=False use_all_reduce_for_fetch_params=False "
+        "gather_16bit_weights_on_model_save=False module_granularity_threshold=0 "
+        "use_all_reduce_for_fetch_params=False "
         "stage3_gather_fp16_weights_on_model_save=False ignore_unused_parameters=True "
         "legacy_stage1=False round_robin_gradients=False zero_hpz_partition_size=1 "
         "zero_quantized_weights=False zero_quantized_nontrainable_weights=False "
         "zero_quantized_gradients=False zeropp_loco_param=None mics_shard_size=-1 "
         "mics_hierarchical_params_gather=False memory_efficient_linear=True "
-        "pipeline_loading_checkpoint=False override_module_apply=True"
+        "pipeline_loading_checkpoint=False override_module_apply=True "
+        "log_trace_cache_warnings=False"
     )
 
 

@@ -13,7 +13,7 @@ from llmsim.dialects.deepspeed.config import (
     settings,
     user_config,
 )
-from llmsim.dialects.deepspeed.log_lines import info, plain, zero_stage
+from llmsim.dialects.deepspeed.log_lines import LOG_DIST, each, info, plain, zero_stage
 from llmsim.dialects.line import Line, Render
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, preparation, stages
@@ -30,7 +30,7 @@ BETAS = (0.9, 0.95)
 # The part of the trainer's set-up during which lines appear, and the prefix of memory reports.
 _USED = 0.75
 _LOOKED = ("Stage 3 initialize", "DeepSpeedZeRoOffload", "Before ", "After ")
-_RANK = "logging.py:128:log_dist"
+_RANK = LOG_DIST
 _FIRST, _SECOND, _THIRD = "utils.py:781", "utils.py:782", "utils.py:789"
 
 
@@ -40,6 +40,14 @@ class Seen(NamedTuple):
     message: str
     held: int
     most: int
+
+
+WORLD = "config.py:734:__init__"
+
+
+def world(job: Job) -> str:
+    """The first line of a DeepSpeedConfig."""
+    return f"Config mesh_device None world_size = {job.layout.dp}"
 
 
 def first(rates: object) -> str:
@@ -119,9 +127,9 @@ def _between(job: Job, message: str) -> Iterator[tuple[str, str]]:
         yield "stage3.py:170:__init__", f"Reduce bucket size {BUCKET}"
         yield "stage3.py:171:__init__", f"Prefetch bucket size {PREFETCH}"
     elif message == "After initializing optimizer states":
-        where = "stage3.py:528:_setup_for_real_optimizer"
+        where = "stage3.py:534:_setup_for_real_optimizer"
         if zero_stage(job) < 3:
-            where = "stage_1_and_2.py:544:__init__"
+            where = "stage_1_and_2.py:556:__init__"
         yield where, "optimizer state initialized"
 
 
@@ -142,9 +150,8 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
     """Pairs of source location and text of the engine's lines, in order."""
     rank = "[Rank 0] "
     stage, optimizer = zero_stage(job), "FusedAdam"
-    world = f"Config mesh_device None world_size = {job.layout.dp}"
     yield _RANK, f"{rank}DeepSpeed info: version={VERSION}, git-hash=unknown, git-branch=unknown"
-    yield "config.py:733:__init__", world
+    yield WORLD, world(job)
     yield _RANK, f"{rank}DeepSpeed Flops Profiler Enabled: False"
     yield _RANK, f"{rank}Using client Optimizer as basic optimizer"
     yield _RANK, f"{rank}Removing param_group that has no 'params' in the basic Optimizer"
@@ -153,6 +160,9 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
         kind = "<class 'deepspeed.ops.adam.fused_adam.FusedAdam'>"
         support = f"Checking ZeRO support for optimizer={optimizer} type={kind}"
         yield "utils.py:59:is_zero_supported_optimizer", support
+        if stage == 3:
+            mics = "MiCS is enabled False, Hierarchical params gather False"
+            yield _RANK, f"{rank}Creating fp16 ZeRO stage 3 optimizer, {mics}"
         yield _RANK, f"{rank}Creating torch.bfloat16 ZeRO stage {stage} optimizer"
         yield from _wrapped(job)
         optimizer = "DeepSpeedZeroOptimizer" + "_Stage3" * (stage == 3)
@@ -161,10 +171,10 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
     yield _RANK, f"{rank}DeepSpeed using client LR scheduler"
     yield _RANK, f"{rank}DeepSpeed LR Scheduler = {scheduler}"
     yield _RANK, f"{rank}step=0, skipped=0, lr={first(0.0)}, mom={first(BETAS)}"
-    yield "config.py:999:print", "DeepSpeedEngine configuration:"
+    yield "config.py:1000:print", "DeepSpeedEngine configuration:"
     for name, value in settings(job):
-        yield "config.py:1003:print", setting(name, value)
-    yield "config.py:989:print_user_config", f"  json = {json(user_config(job))}"
+        yield "config.py:1004:print", setting(name, value)
+    yield "config.py:990:print_user_config", f"  json = {json(user_config(job))}"
 
 
 def _wrapped(job: Job) -> Iterator[tuple[str, str]]:
@@ -192,11 +202,14 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     """The engine's lines, spread over the time that the optimizer's set-up takes."""
     lines = list(_initialized(job))
     waits = [_wait(text) for _, text in lines]
-    each = _USED * preparation.optimizer_seconds(job) / fsum(waits)
-    at = event.at - each * fsum(waits)
+    unit = _USED * preparation.optimizer_seconds(job) / fsum(waits)
+    at = event.at - unit * fsum(waits)
     for wait, (place, text) in zip(waits, lines, strict=True):
-        at += each * wait
+        at += unit * wait
         begin, *rest = text.split("\n")
+        if place == WORLD:
+            yield from each(job, at, place, text)
+            continue
         yield info(job, at, place, begin) if place else plain(job, begin)
         for more in rest:
             yield plain(job, more)

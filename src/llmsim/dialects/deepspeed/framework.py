@@ -25,6 +25,9 @@ FRAMEWORK = Framework(
     blocking_checkpoints=True,
     shuffles=True,
     file_bar="never",
+    capture="all",
+    marks="none",  # pdsh's are its own lines'
+    streams_nodes=8,
     parallelism=Parallelism(
         ("zero1", "zero2", "zero3"),
         "zero1",

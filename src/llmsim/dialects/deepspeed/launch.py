@@ -3,9 +3,18 @@
 from binascii import b2a_base64
 from collections.abc import Iterator
 
-from llmsim.dialects.deepspeed.log_lines import dated, has_launcher, info, plain, zero_stage
+from llmsim.dialects.capture import ranks_kept
+from llmsim.dialects.deepspeed.engine import WORLD, world
+from llmsim.dialects.deepspeed.log_lines import (
+    dated,
+    each,
+    has_launcher,
+    info,
+    plain,
+    zero_stage,
+)
 from llmsim.dialects.line import Line, Render
-from llmsim.dialects.parts import shell
+from llmsim.dialects.parts import process_group, shell
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.model.architecture import parameter_count
 from llmsim.physics.hardware.stages import stage_layers
@@ -17,7 +26,7 @@ Lines = Iterator[Line]
 
 PYTHON = "/usr/bin/python"
 _LAUNCHER = f"{PYTHON} -u -m deepspeed.launcher.launch"
-_ACCELERATOR = "real_accelerator.py:219:get_accelerator"
+_ACCELERATOR = "real_accelerator.py:239:get_accelerator"
 _AUTODETECTED = "Setting ds_accelerator to cuda (auto detect)"
 
 
@@ -70,8 +79,11 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
 
 def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
     """The runner's own lines, which have no node before them."""
-    yield Line(dated(job, event.at, _ACCELERATOR, _AUTODETECTED))
-    yield Line(dated(job, event.at, "runner.py:607:main", f"cmd = {_command(job)}"))
+    for place, text in (
+        (_ACCELERATOR, _AUTODETECTED),
+        ("runner.py:605:main", f"cmd = {_command(job)}"),
+    ):
+        yield Line(dated(job, event.at, place, text), launcher=True)
 
 
 def _node_detected(event: events.NodeDetected, job: Job, screen: Screen) -> Lines:
@@ -90,27 +102,35 @@ def _node_detected(event: events.NodeDetected, job: Job, screen: Screen) -> Line
         164: f"dist_world_size={job.layout.gpus}",
         168: f"Setting CUDA_VISIBLE_DEVICES={','.join(map(str, range(event.gpus)))}",
     }
+    yield _by_launcher(info(job, event.at, _ACCELERATOR, _AUTODETECTED, event.node))
     for number, text in texts.items():
-        yield info(job, event.at, f"launch.py:{number}:main", text, event.node)
+        yield _by_launcher(info(job, event.at, f"launch.py:{number}:main", text, event.node))
     script, *arguments = _arguments(job)
     for local in range(event.gpus):
         command = [PYTHON, "-u", script, f"--local_rank={local}", *arguments]
         text = f"process {cluster.worker(job, first + local)} spawned with command: {command}"
-        yield info(job, event.at, "launch.py:256:main", text, event.node)
+        yield _by_launcher(info(job, event.at, "launch.py:256:main", text, event.node))
+
+
+def _by_launcher(line: Line) -> Line:
+    return line._replace(launcher=True)
 
 
 def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
-    node = event.rank // gpus_per_node(job)
-    yield info(job, event.at, _ACCELERATOR, _AUTODETECTED, node)
-    yield info(job, event.at, "comm.py:652:init_distributed", "cdb=None", node)
+    yield info(job, event.at, _ACCELERATOR, _AUTODETECTED, rank=event.rank)
+    yield info(job, event.at, "comm.py:658:init_distributed", "cdb=None", rank=event.rank)
 
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     text = "Initializing TorchBackend in DeepSpeed with backend nccl"
-    yield info(job, event.at, "comm.py:683:init_distributed", text)
+    yield info(job, event.at, "comm.py:689:init_distributed", text)
 
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
+    for line in process_group.barrier(job, event.at - event.seconds):
+        yield plain(job, line.text, rank=line.rank)
+    if zero_stage(job) == 3:  # zero.Init reads the configuration, too
+        yield from each(job, event.at - event.seconds, WORLD, world(job))
     if job.layout.pp > 1:
         yield from (plain(job, text) for text in _pipeline(job))
 
@@ -143,7 +163,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         size = parameter_count(job.architecture) / 1e9
         text = f"finished initializing model - num_params = {tensors(job)}, num_elems = {size:.2f}B"
         yield info(job, event.at, "partition_parameters.py:348:__exit__", text)
-    yield from (plain(job, text) for text in _extension(job))
+    yield from (plain(job, text, rank=rank) for text, rank in _extension(job))
 
 
 def tensors(job: Job) -> int:
@@ -153,29 +173,42 @@ def tensors(job: Job) -> int:
     return config.layers * (4 + 2 + inner) + 2 + (not config.tied)
 
 
-def _extension(job: Job) -> Iterator[str]:
-    """torch finds the compiled kernel of an earlier run; each process of the node loads it."""
+def _extension(job: Job) -> Iterator[tuple[str, int]]:
+    """torch finds the compiled kernel of an earlier run; each process of a node loads it. The
+    texts come with the ranks that print them.
+    """
     software, name = job.software, "fused_adam"
     python = "".join(software.python.split(".")[:2])
     device = f"cu{software.platform_version.replace('.', '')}"
     device = device if software.platform == "CUDA" else "cpu"
     root = f"/root/.cache/torch_extensions/py{python}_{device}"
-    yield f"Using {root} as PyTorch extensions root..."
-    yield "Detected CUDA files, patching ldflags"
-    yield f"Emitting ninja build file {root}/{name}/build.ninja..."
-    yield f"Building extension module {name}..."
-    yield "ninja: no work to do."
-    for rank in range(gpus_per_node(job)):
-        yield f"Loading extension module {name}..."
-        yield f"Time to load {name} op: {cluster.setup_seconds(job, name, rank)} seconds"
+    size = gpus_per_node(job)
+    kept = ranks_kept(job)
+    for rank in kept:
+        yield f"Using {root} as PyTorch extensions root...", rank
+    for first in range(kept[0], kept[-1] + 1, size):  # one of a node builds, the others wait
+        for text in (
+            "Detected CUDA files, patching ldflags",
+            f"Emitting ninja build file {root}/{name}/build.ninja...",
+            f"Building extension module {name}...",
+            "ninja: no work to do.",
+        ):
+            yield text, first
+    for rank in kept:
+        yield f"Loading extension module {name}...", rank
+        seconds = cluster.setup_seconds(job, name, rank)
+        yield f"Time to load {name} op: {seconds} seconds", rank
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
-    """The launchers report that their processes have ended."""
+    """The processes end, and the launchers report that they have."""
+    for line in process_group.leaked(job, event.at):
+        yield plain(job, line.text, rank=line.rank)
     if has_launcher(job):
         for rank in range(job.layout.gpus):
             text = f"Process {cluster.worker(job, rank)} exits successfully."
-            yield info(job, event.at, "launch.py:351:main", text, rank // gpus_per_node(job))
+            node = rank // gpus_per_node(job)
+            yield _by_launcher(info(job, event.at, "launch.py:351:main", text, node))
 
 
 LINES: dict[type, Render] = {

@@ -1,7 +1,10 @@
 """DeepSpeed's log lines, whether it launches the processes, and the ZeRO stage of a job."""
 
+from collections.abc import Iterator
+
+from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.line import Line
-from llmsim.job.records import Job
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.run.cluster import hostname
 from llmsim.text import units
 
@@ -14,10 +17,12 @@ def has_launcher(job: Job) -> bool:
     return job.layout.nodes <= MOST_LAUNCHED_NODES
 
 
-def plain(job: Job, text: str, node: int = 0) -> Line:
+def plain(job: Job, text: str, node: int = 0, rank: int | None = None) -> Line:
     """A line that a process of a node prints; pdsh puts the node's name before it."""
+    rank = node * gpus_per_node(job) if rank is None else rank
+    node = rank // gpus_per_node(job)
     labelled = job.layout.nodes > 1 and has_launcher(job)
-    return Line(f"{hostname(job, node)}: {text}" if labelled else text)
+    return Line(f"{hostname(job, node)}: {text}" if labelled else text, rank=rank)
 
 
 def dated(job: Job, at: float, place: str, text: str) -> str:
@@ -25,14 +30,24 @@ def dated(job: Job, at: float, place: str, text: str) -> str:
     return f"[{units.asctime(job.start, at)}] [INFO] [{place}] {text}"
 
 
-def info(job: Job, at: float, place: str, text: str, node: int = 0) -> Line:
+def info(
+    job: Job, at: float, place: str, text: str, node: int = 0, rank: int | None = None
+) -> Line:
     """A logger's message of a process on a node; pdsh puts the node's name before it."""
-    return plain(job, dated(job, at, place, text), node)
+    return plain(job, dated(job, at, place, text), node, rank)
+
+
+def each(job: Job, at: float, place: str, text: str) -> Iterator[Line]:
+    """A message that no guard keeps to rank 0: every process prints it."""
+    return (info(job, at, place, text, rank=rank) for rank in ranks_kept(job))
 
 
 def rank_zero(job: Job, at: float, text: str) -> Line:
     """A message that `log_dist` prints on rank 0 alone."""
-    return info(job, at, "logging.py:128:log_dist", f"[Rank 0] {text}")
+    return info(job, at, LOG_DIST, f"[Rank 0] {text}")
+
+
+LOG_DIST = "logging.py:107:log_dist"
 
 
 def zero_stage(job: Job) -> int:

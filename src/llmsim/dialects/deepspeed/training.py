@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from math import exp
 from struct import pack, unpack
 
+from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.deepspeed.engine import BETAS, first, states
-from llmsim.dialects.deepspeed.log_lines import info, plain, rank_zero, zero_stage
+from llmsim.dialects.deepspeed.log_lines import LOG_DIST, info, plain, rank_zero, zero_stage
 from llmsim.dialects.line import Line, Render
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job
@@ -98,25 +99,46 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 # --- checkpoints -------------------------------------------------------------------------
 
 
-def _files(job: Job, step: int) -> Iterator[str]:
-    """The files that rank 0 writes: the model's, and the optimizer's if ZeRO shards it."""
-    folder = f"checkpoints/{job.run_name}/global_step{step}"
-    model = "zero_pp_rank_0_mp_rank_00" if zero_stage(job) == 3 else "mp_rank_00"
-    yield f"{folder}/{model}_model_states.pt"
-    if zero_stage(job):
-        yield f"{folder}/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt"
+def _slices(job: Job, rank: int) -> tuple[int, int]:
+    """The data rank and the slice of the model of a rank."""
+    return rank // job.layout.tp % job.layout.dp, rank % job.layout.tp
+
+
+def _model(job: Job, step: int, rank: int) -> str:
+    """The file of the model that a rank writes; empty if another one writes it."""
+    data, slice_ = _slices(job, rank)
+    own = f"zero_pp_rank_{data}_" if zero_stage(job) == 3 else ""
+    if data and not own:
+        return ""
+    return f"checkpoints/{job.run_name}/global_step{step}/{own}mp_rank_{slice_:02d}_model_states.pt"
+
+
+def _optimizer(job: Job, step: int, rank: int) -> str:
+    """The file of the optimizer's part that a rank writes; empty without ZeRO."""
+    if not zero_stage(job):
+        return ""
+    data, slice_ = _slices(job, rank)
+    name = f"bf16_zero_pp_rank_{data}_mp_rank_{slice_:02d}_optim_states.pt"
+    return f"checkpoints/{job.run_name}/global_step{step}/{name}"
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    model, *_ = _files(job, event.step)
     tag = f"global_step{event.step}"
     yield rank_zero(job, event.at, f"[Torch] Checkpoint {tag} is about to be saved!")
-    yield rank_zero(job, event.at, f"Saving model checkpoint: {model}")
-    yield _engine(job, event.at, "21:save", f"Saving {model}...")
+    for rank in ranks_kept(job):
+        if not (model := _model(job, event.step, rank)):
+            continue
+        if rank < TOLD_RANKS:
+            text = f"[Rank {rank}] Saving model checkpoint: {model}"
+            yield info(job, event.at, LOG_DIST, text, rank=rank)
+        yield _engine(job, event.at, "21:save", f"Saving {model}...", rank)
 
 
-def _engine(job: Job, at: float, place: str, text: str) -> Line:
-    return info(job, at, f"torch_checkpoint_engine.py:{place}", f"[Torch] {text}")
+TOLD_RANKS = 2  # log_dist(ranks=[0, 1])
+
+
+def _engine(job: Job, at: float, place: str, text: str, rank: int) -> Line:
+    return info(job, at, f"torch_checkpoint_engine.py:{place}", f"[Torch] {text}", rank=rank)
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
@@ -125,16 +147,19 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     In stage 3 the model's file holds only shapes; zero_to_fp32.py builds the weights from the
     optimizer's files alone.
     """
-    model, *optimizer = _files(job, event.step)
     part = 1.0 - _SHAPES if zero_stage(job) == 3 else 12 / 14
-    switch = event.at - event.seconds * part if optimizer else event.at
-    yield _engine(job, switch, "23:save", f"Saved {model}.")
-    for name in optimizer:
-        yield _engine(job, switch, "21:save", f"Saving {name}...")
-        yield _engine(job, event.at, "23:save", f"Saved {name}.")
+    switch = event.at - event.seconds * part if zero_stage(job) else event.at
+    ranks, step, at = ranks_kept(job), event.step, event.at
+    models = [(rank, name) for rank in ranks if (name := _model(job, step, rank))]
+    parts = [(rank, name) for rank in ranks if (name := _optimizer(job, step, rank))]
+    yield from (_engine(job, switch, "23:save", f"Saved {name}.", rank) for rank, name in models)
+    yield from (_engine(job, switch, "21:save", f"Saving {name}...", rank) for rank, name in parts)
+    for rank, name in parts:
+        yield _engine(job, at, "23:save", f"Saved {name}.", rank)
         text = f"zero checkpoint saved {name}"
-        yield info(job, event.at, "engine.py:3645:_save_zero_checkpoint", text)
-    yield _engine(job, event.at, "33:commit", f"Checkpoint global_step{event.step} is ready now!")
+        yield info(job, at, "engine.py:3672:_save_zero_checkpoint", text, rank=rank)
+    for rank in ranks:
+        yield _engine(job, at, "33:commit", f"Checkpoint global_step{step} is ready now!", rank)
 
 
 def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Lines:
