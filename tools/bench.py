@@ -24,6 +24,7 @@ from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.show.player import play
 from llmsim.text.screen import Screen
+from tools import bench_fleet
 
 REPEATS = 9
 SCREEN = Screen(200, 40, color=True, unicode=True, live=False)
@@ -261,6 +262,7 @@ def figures() -> list[Figure]:
         watched(),
         *exports(),
         *pages(),
+        *(Figure(*each) for each in bench_fleet.figures()),
     ]
 
 
