@@ -33,6 +33,7 @@ class SampleColumns:
         micro = np.rint(chunk.at * 1e6).astype(np.int64)
         run, ranks, hosts, healthy = self._same(len(chunk.at) * chunk.gpus, chunk.gpus)
         common = [
+            healthy,
             run,
             np.repeat(micro + self._clock.utc, chunk.gpus),
             np.repeat(micro + self._clock.local, chunk.gpus),
@@ -42,7 +43,7 @@ class SampleColumns:
         ]
         if chunk.kept is not None:
             common = [column[chunk.kept] for column in common]
-        run, utc, local, at, ranks, hosts = common
+        healthy, run, utc, local, at, ranks, hosts = common
         return [
             pa.DictionaryArray.from_arrays(pa.array(run), self._run, safe=False),
             pa.array(utc).view(pa.timestamp("us", tz="UTC")),
