@@ -18,7 +18,10 @@ from llmsim.fleet.spec import Spec
 from llmsim.typed import Any
 
 WINDOW = 4  # tasks that a worker has before it: a scheduler needs no list of them all
-ALLOWED_FAILURES = 10  # workers that may die with a task: pre-emptible machines come and go
+# Workers of a cluster of ours that may die with a task or with one that waits behind it. A cluster
+# that is named has a setting of its own: 10 and more where machines come and go.
+ALLOWED_FAILURES = 3
+TURNS = 3  # times that a part is given out again when no run of it is to blame
 
 
 def by_dask(
@@ -46,6 +49,8 @@ def by_dask(
             number = int(future.key.split("-")[1])
             outcome = _outcome_of(client, spec, places, size, number, future)
             yield outcome
+            if isinstance(outcome, Problem) and outcome.hopeless:
+                return
             if waiting:
                 coming.add(_submit(client, spec, places, size, waiting.pop(), {}))
 
@@ -55,6 +60,8 @@ def _client(scheduler: str, workers: int) -> Iterator[Any]:
     """A client of the named scheduler, or of a cluster on this machine: loopback, no dashboard."""
     import dask
     from distributed import Client, LocalCluster
+
+    _silence()
 
     settings = {
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
@@ -84,6 +91,14 @@ def _client(scheduler: str, workers: int) -> Iterator[Any]:
             yield client
 
 
+def _silence() -> None:
+    """Keeps Dask's own loggers quiet: what is lost is said in a sentence."""
+    import logging
+
+    for name in ("distributed", "distributed.client", "distributed.nanny", "distributed.worker"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
 def _versions() -> tuple[str, ...]:
     """What the bytes of a data set depend on, as this process has it."""
     found = [f"llmsim {__version__}"]
@@ -108,12 +123,17 @@ def _same_everywhere(client: Any) -> None:
 
 
 def _submit(
-    client: Any, spec: Spec, places: Places, size: int, number: int, spoilt: dict[int, str]
+    client: Any,
+    spec: Spec,
+    places: Places,
+    size: int,
+    number: int,
+    spoilt: dict[int, str],
+    turn: int = 0,
 ) -> Any:
-    """The future of a part. Its key says what is left out, so that no result is taken for it."""
+    """The future of a part. Its key is of this turn, so that no older result is taken for it."""
     where = sha256(places.root.encode()).hexdigest()[:8]  # the same SPEC may go to two places
-    left_out = "".join(f"-{run}" for run in sorted(spoilt))
-    key = f"part-{number:05d}-{places.digest[:12]}-{where}{left_out}"
+    key = f"part-{number:05d}-{places.digest[:12]}-{where}-{turn}"
     return client.submit(_write, spec, places, size, number, spoilt, key=key, pure=False)
 
 
@@ -137,41 +157,39 @@ def _outcome_of(
     client: Any, spec: Spec, places: Places, size: int, number: int, future: Any
 ) -> Brief | Problem:
     """What a part has come to; if it killed its workers, the runs that did are left out."""
-    error = _error_of(future)
-    if error is None:
-        outcome: Brief | Problem = future.result()
-        return outcome
-    if future.status in ("cancelled", "lost"):
-        return Problem(number, "the scheduler is gone", hopeless=True)
-    if type(error).__name__ != "KilledWorker":
-        return Problem(number, f"{type(error).__name__}: {error}")
-    spoilt = dict(_culprits(client, spec, size, number))
-    if not spoilt:
-        return Problem(number, "its workers died, and none died with any of its runs alone")
-    again = _submit(client, spec, places, size, number, spoilt)
-    if (error := _error_of(again)) is not None:
-        return Problem(number, f"{type(error).__name__}: {error}")
-    made: Brief | Problem = again.result()
-    return made
+    outcome, killed = _came_to(number, future)
+    for turn in range(1, TURNS + 1):
+        if not killed:
+            break
+        spoilt = dict(_culprits(client, spec, size, number))
+        again = _submit(client, spec, places, size, number, spoilt, turn)
+        outcome, killed = _came_to(number, again)
+    return outcome
 
 
-def _error_of(future: Any) -> BaseException | None:
-    """What a task has raised, when it is over. A result that was lost with its worker is made
-    again meanwhile.
+def _came_to(number: int, future: Any) -> tuple[Brief | Problem, bool]:
+    """What a task has given when it is over, and whether it killed its workers.
+
+    A result that was lost with its worker is made again meanwhile. With the scheduler all
+    futures are lost, and Dask has no way back to them.
     """
     from concurrent.futures import CancelledError
 
     try:
         error: BaseException | None = future.exception()
-    except (CancelledError, OSError, TimeoutError) as lost:
-        return lost
-    return error
+        if error is None:
+            made: Brief | Problem = future.result()
+            return made, False
+    except (CancelledError, OSError, TimeoutError):
+        return Problem(number, "the scheduler is gone", hopeless=True), False
+    killed = type(error).__name__ == "KilledWorker"
+    return Problem(number, f"{type(error).__name__}: {error}"), killed
 
 
 def _culprits(client: Any, spec: Spec, size: int, number: int) -> Iterator[tuple[int, str]]:
     """The runs of a part with which workers die, each tried alone and one after another."""
     for each in members_of(spec, size, number):
         key = f"try-{number:05d}-{each.number}"
-        error = _error_of(client.submit(play_alone, spec, each.number, key=key, pure=False))
-        if type(error).__name__ == "KilledWorker":
+        alone = client.submit(play_alone, spec, each.number, key=key, pure=False)
+        if _came_to(number, alone)[1]:
             yield each.number, f"{ALLOWED_FAILURES + 1} workers died while they played it"
