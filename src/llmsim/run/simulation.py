@@ -153,5 +153,7 @@ def _planned(run: Run, number: int, since: float, moving: Moving) -> Iterator[Ev
         from llmsim.run.phases import export
         from llmsim.run.phases.training import training_ended
 
-        yield from training_ended(run, number)
+        # An attempt that resumes from the last save has nothing left to train.
+        if run.timeline[number - 1].kind != "launch":
+            yield from training_ended(run, number)
         yield from export.export(run, number)

@@ -1,0 +1,20 @@
+"""A run that is ended after its last save: the next attempt has nothing left to train."""
+
+from datetime import datetime
+
+import pytest
+
+from llmsim import Options, events, plan, run_of
+from llmsim.run.events import Step, Summary
+
+
+@pytest.mark.parametrize("kind", ["preempt", "maintenance"])
+def test_an_attempt_without_a_step_exports_what_was_saved(kind: str) -> None:
+    options = Options(seed=3, start=datetime(2026, 1, 30), steps=300, gpus=8, recipe="pretrain",
+                      incidents="none", incident=(f"{kind}@step=300",))  # fmt: skip
+    run = run_of(plan(options))
+    assert [segment.kind for segment in run.timeline][-2:] == ["launch", "export"], "seed 3"
+    told = [*events(run)]
+    steps = [event.step for event in told if isinstance(event, Step)]
+    assert steps[-1] == 300
+    assert [event.attempts for event in told if isinstance(event, Summary)] == [2]
