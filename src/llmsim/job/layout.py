@@ -25,6 +25,7 @@ class Engine(NamedTuple):
     kernels: float = 1.0  # speed of its matrix products against the default's
     attention: float = 1.2  # speed of its attention against the products' share of the peak
     mixtures: float = 0.7  # speed of products with experts against dense ones
+    expert_seconds: float = 0.0  # that each expert of a rank costs a layer in its forward pass
     again: float = 1.0  # cost of a recomputed forward pass against the default's
     overlap: float = 0.76  # part of the traffic between data ranks that can hide
     tensor_overlap: float = 0.1  # the same between tensor ranks

@@ -51,6 +51,9 @@ AGAIN = {"none": 0.0, "selective": 0.13, "full": 0.856}
 # Speed of the products in mxfp8 against fp8: blocks of 32 elements have scales of their own
 # (Megatron-Bridge's tables of B200 have both).
 MXFP8 = 0.97
+# Part of the gain of fp8 that a mixture has: each expert's few tokens are quantized on their own
+# (fitted to Megatron-Bridge's mixtures, of which fp8 and bf16 are nearly as fast).
+EXPERTS_GAIN = 0.5
 # Bytes that a score moves in each forward pass where attention writes its scores to memory: bf16
 # products, an fp32 softmax and its bf16 copy, each written and read (Hugging Face's eager path).
 SCORE = 18.0
@@ -87,14 +90,17 @@ def _rate(config: Architecture, gpu: Gpu, layout: Layout, tokens: float) -> floa
     share = part / (part + SLICE * size) * tokens / (tokens + TOKENS * size)
     if config.experts > 1:
         share *= engine.mixtures
-    return peak * share * _precision_speed(layout)
+    return peak * share * _precision_speed(config, layout)
 
 
-def _precision_speed(layout: Layout) -> float:
+def _precision_speed(config: Architecture, layout: Layout) -> float:
     """Speed of matrix products against bf16."""
-    if layout.precision == "fp8":
-        return layout.engine.fp8
-    return layout.engine.fp8 * MXFP8 if layout.precision == "mxfp8" else 1.0
+    if layout.precision not in ("fp8", "mxfp8"):
+        return 1.0
+    gain = layout.engine.fp8 - 1.0
+    if config.experts > 1:
+        gain *= EXPERTS_GAIN
+    return (1.0 + gain) * (MXFP8 if layout.precision == "mxfp8" else 1.0)
 
 
 def _exponentials(config: Architecture, gpu: Gpu) -> float:
@@ -151,6 +157,9 @@ def micro_seconds(config: Architecture, gpu: Gpu, layout: Layout, sequence: int)
     forward = products + attention + tokens * moved / bandwidth + unpacked
     launch = layers * (LAUNCH if engine.compiled else EAGER_LAUNCH)
     forward = max(forward, launch) + tokens * logits / bandwidth
+    if config.experts > 1:
+        held = -(-config.experts // layout.ep)
+        forward += layers * held * engine.expert_seconds
     trained = 1.0 if config.adapter_rank else 2.0
     again = AGAIN[layout.recompute] * engine.again * forward
     return Micro(forward * (1 + layout.reference), trained * forward + 0.5 * attention, again)
