@@ -140,6 +140,6 @@ def test_deepseek_v3_plays_to_its_end(dialect: str, said: str) -> None:
 
 def test_a_framework_without_latent_attention_has_the_usual_one() -> None:
     options = {"model": "Fathom-671B-A37B", "recipe": "pretrain", "gpu": "NVIDIA H200"}
-    job = job_of(3, dialect="olmo", gpus=1024, **options)
+    job = job_of(3, dialect="nemo", gpus=1024, **options)
     assert not job.architecture.latent_width
     assert parameter_count(job.architecture) == pytest.approx(671e9, rel=0.03)
