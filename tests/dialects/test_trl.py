@@ -3,17 +3,19 @@
 import ast
 import re
 from itertools import pairwise
-from math import exp, fsum, log1p, sqrt
+from math import ceil, exp, fsum, log1p, sqrt
 from math import log as ln
 from statistics import NormalDist, fmean, stdev
 
 import pytest
 
 from llmsim.dialects.line import Bar
+from llmsim.dialects.parts.transformers import values as trainer_values
 from llmsim.dialects.registry import lines_of
 from llmsim.job.recipes import COMPLETIONS, PROMPT_TOKENS
 from llmsim.job.records import Job
 from llmsim.physics.learning import loss, metrics, preference
+from llmsim.physics.speed import step_time
 from llmsim.run import events
 from tests.dialects.transcripts import (
     BAR,
@@ -28,7 +30,7 @@ from tests.dialects.transcripts import (
     unmatched,
 )
 from tests.physics.loss_jobs import make_job
-from tests.runs import run_of
+from tests.runs import job_of, run_of
 
 RECIPES = ("sft", "lora", "dpo", "grpo")
 V = r"'-?\d[\d.]*(?:e[+-]\d\d+)?'"
@@ -393,3 +395,20 @@ def test_a_terminal_shows_no_leftovers(width: int, height: int, recipe: str) -> 
         if unfinished:
             assert [row for row in rows if row][-1] == unfinished[0]
     assert seen > 10
+
+
+def test_the_last_step_of_an_epoch_takes_what_is_left() -> None:
+    """trainer.py: num_batches is the remainder of the epoch's batches in its last update."""
+    seen = 0
+    for seed in (20, 22, 23, 39, 56):
+        job = job_of(seed, dialect="trl", recipe="sft")
+        accumulation = job.layout.accumulation
+        rows, batch = trainer_values.examples(job), job.schedule.global_batch
+        batches = ceil(rows / (batch // accumulation))
+        last = trainer_values.updates_per_epoch(job)
+        rest = batches % accumulation or accumulation
+        seconds = step_time.interval_seconds(job, last, last)
+        whole = step_time.step_seconds(job)
+        assert seconds == pytest.approx(whole * rest / accumulation, abs=0.06 * whole), seed
+        seen += rest < accumulation
+    assert seen >= 3

@@ -119,6 +119,7 @@ class Framework(NamedTuple):
     gc_every: int = 0  # steps between garbage collections on all ranks at once; 0: Python decides
     model_first: bool = False  # the model is loaded between the data's download and preparation
     single_process_map: bool = False  # one process tokenizes the data, pass by pass
+    takes_rest: bool = False  # the last step of an epoch has the micro-batches that are left
     shuffles: bool = False  # its samples are shuffled; otherwise it reads its data as a stream
     max_shard_gb: int = 5  # the largest file of an exported model, in GB
     dense_only: bool = False  # it has no mixtures of experts

@@ -14,6 +14,7 @@ FRAMEWORK = Framework(
     max_shard_gb=50,  # transformers 5, modeling_utils.py: max_shard_size
     blocking_checkpoints=True,
     shuffles=True,
+    takes_rest=True,
     file_bar="never",
     parallelism=DATA_PARALLEL,
     collective_timeout=1800.0,

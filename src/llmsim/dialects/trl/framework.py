@@ -15,6 +15,7 @@ FRAMEWORK = Framework(
     max_shard_gb=50,
     blocking_checkpoints=True,
     shuffles=True,
+    takes_rest=True,
     file_bar="never",
     parallelism=DATA_PARALLEL,
     collective_timeout=1800.0,

@@ -12,7 +12,7 @@ from llmsim.job.milestones import (
     step_of_part,
     steps_per_epoch,
 )
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, batch_tokens, gpus_per_node
 from llmsim.physics.hardware import allocator, memory
 from llmsim.physics.learning import gradient, learning_rate, loss, metrics, objectives
 from llmsim.physics.speed import batch_ramp, slowdown, step_time, throughput, traffic
@@ -257,7 +257,8 @@ def _step(run: Run, segment: Segment, step: int, at: float, earlier: Earlier | N
     schedule, before = job.schedule, previous_logged(job, step)
     before = max(before, first_step(run, attempt) - 1)
     seconds = steps_took(run, before + 1, step, segment)
-    tokens = objectives.tokens(job, before + 1, step)
+    missing = step_time.unfilled(job, before + 1, step)
+    tokens = objectives.tokens(job, before + 1, step) - round(missing * batch_tokens(job))
     sequences = batch_ramp.consumed(schedule, step)
     whole = batch_ramp.consumed(schedule, schedule.steps)
     return Step(
@@ -272,7 +273,10 @@ def _step(run: Run, segment: Segment, step: int, at: float, earlier: Earlier | N
         tokens=objectives.tokens(job, 1, step),
         host_seconds=_host_seconds(run, segment, before, step, at, earlier),
         tokens_per_second=tokens / seconds,
-        samples_per_second=(sequences - batch_ramp.consumed(schedule, before)) / seconds,
+        samples_per_second=(
+            sequences - batch_ramp.consumed(schedule, before) - missing * schedule.global_batch
+        )
+        / seconds,
         mfu=throughput.mfu(job, tokens / seconds),
         allocated=allocator.allocated(job, step),
         reserved=allocator.reserved(job, step),
