@@ -138,7 +138,9 @@ def walked(dialect: str, job: Job, lines: Sequence[str]) -> list[str]:
         exact = [other for other, _ in found if other != name and len(found) > 1]
         if exact and read.statements[name].place != read.statements[exact[0]].place:
             faults.append(f"{told} belongs to {name} and to {exact[0]}")
-        seen[name].append(int(match["step"]) if "step" in match.re.groupindex else 0)
+        seen[name].append(
+            int(match["step"].replace(",", "")) if "step" in match.re.groupindex else 0
+        )
         after = [
             then
             for state in now
