@@ -6,6 +6,7 @@ all steps, the evaluations' bars, which are erased, and the tables of metrics at
 
 from math import exp
 
+from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.hf import arguments, recovery
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts import process_group, shell, wandb
@@ -73,10 +74,13 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    schedule, layout = job.schedule, job.layout
+    schedule, layout, done = job.schedule, job.layout, event.first_step - 1
     if job.dataset.rows:
         text = "max_steps is given, it will override any value given in num_train_epochs"
         yield from info(job, event.at, "trainer.py:727", text)
+    if done:
+        text = f"Loading model from {_folder(job, done)}."
+        yield from info(job, event.at, "trainer.py:3659", text)
     texts = {
         1618: "***** Running training *****",
         1619: f"  Num examples = {values.examples(job):,}",
@@ -91,11 +95,27 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     }
     for number, text in texts.items():
         yield from info(job, event.at, f"trainer.py:{number}", text)
+    if done:
+        yield from _goes_on(job, event.at, done)
     yield from wandb.start(job, screen, report.PROJECT, event.at)
-    yield bars.redrawn(job, screen, event.first_step - 1, 0.0)
+    yield bars.redrawn(job, screen, 0, 0.0)  # it jumps to where it goes on
+
+
+def _goes_on(job: Job, at: float, done: int) -> Lines:
+    """Where a run goes on that resumes after `done` steps."""
+    epoch, steps = divmod(done, values.updates_per_epoch(job))
+    batches = steps * job.layout.accumulation
+    text = f"  Resuming training from checkpoint with epoch {epoch} and global step {done}"
+    yield from info(job, at, "trainer.py:1631", text)
+    text = (
+        f"  Fast-forwarding the dataloader past {epoch} epochs and {batches} batches to resume "
+        "from the exact training state."
+    )
+    yield from info(job, at, "trainer.py:1635", text)
 
 
 _TOKENIZING = 0.7  # of the time for the data: tokenizing takes longer than putting together
+_TOKENIZED = 2  # passes: over the data, and over what is held out
 
 
 # --- training ----------------------------------------------------------------------------
@@ -103,11 +123,29 @@ _TOKENIZING = 0.7  # of the time for the data: tokenizing takes longer than putt
 
 def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
     if event.task == "tokenize":
-        yield from bars.passes(event, screen, _passes(job))
+        yield from _tokenized(event, job, screen)
     elif event.task == "evaluation":
         yield bars.last_evaluation_bar(event, job, screen)
     else:
         yield from bars.progress(event, job, screen)
+
+
+def _tokenized(event: events.Progress, job: Job, screen: Screen) -> Lines:
+    """The passes over the data; main_process_first() lets the first process of a node tokenize.
+
+    The others wait at a barrier before it, and the first comes to the same barrier after it.
+    """
+    shown = list(bars.passes(event, screen, _passes(job)))
+    if event.done < event.total:
+        yield from shown
+        return
+    begun, size = event.at - event.elapsed, gpus_per_node(job)
+    first = [rank for rank in ranks_kept(job) if rank % size == 0]
+    others = [rank for rank in ranks_kept(job) if rank % size]
+    yield from process_group.barrier(job, begun, others)
+    yield from shown[:_TOKENIZED]
+    yield from process_group.barrier(job, begun + _TOKENIZING * event.elapsed, first)
+    yield from shown[_TOKENIZED:]
 
 
 def _passes(job: Job) -> list[bars.Pass]:

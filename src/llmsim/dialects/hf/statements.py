@@ -8,7 +8,7 @@ and its save come in this order (trainer.py, _maybe_log_save_evaluate).
 from collections.abc import Iterable
 
 from llmsim.dialects import statement
-from llmsim.dialects.parts.statements import LEAKED, TORCHRUN, WANDB, bar
+from llmsim.dialects.parts.statements import BARRIER, LEAKED, TORCHRUN, WANDB, bar
 from llmsim.dialects.parts.transformers.statements import BARS, info, is_released, pairs, sharded
 from llmsim.dialects.statement import Statement, Steps, where
 from llmsim.job.records import Job
@@ -52,6 +52,7 @@ STATEMENTS = (
     *TORCHRUN,
     *WANDB,
     *BARS,
+    *BARRIER,
     *LEAKED,
     Statement("rank", "run_clm.py", _SCRIPT + r"Process rank: \d+, device: cuda:\d+, n_gpu: 1, "
               r"distributed training: (?:True|False), 16-bits training: False", ranks="each"),
@@ -142,7 +143,7 @@ torchrun* rank+ arguments argument+ bracket downloading+
 config-file config json+ brace blank
 (weights generation json+ brace blank loading+ generation-file generation json+ brace blank
  | generation json+ brace blank scratch)
-tokenizing+ grouping+
+barrier* tokenizing+ barrier* grouping+
 max-steps? running examples epochs updates device-batch batch accumulation steps trainable
 wandb+ training-bar
 (logged training-bar

@@ -5,7 +5,7 @@ node prints the second, if the program ends without destroy_process_group. The l
 C++ statements come from public logs of torch 2.6 to 2.9, and serve newer releases as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llmsim.dialects.capture import nodes_kept, ranks_kept
 from llmsim.dialects.line import Line
@@ -30,12 +30,12 @@ _LEAKED = (
 )
 
 
-def barrier(job: Job, at: float) -> Iterator[Line]:
-    """What each process prints at its first barrier."""
+def barrier(job: Job, at: float, ranks: Sequence[int] | None = None) -> Iterator[Line]:
+    """What each process prints at its first barrier, or each of these ranks."""
     if job.layout.nodes > MOST_NODES or job.layout.gpus == 1:
         return
     size, old = gpus_per_node(job), torch_release(job) < (2, 8)
-    for rank in ranks_kept(job):
+    for rank in ranks_kept(job) if ranks is None else ranks:
         if old:
             start = prefix(job, at, rank, "W", _BARRIER)
             text = f"[PG ID 0 PG GUID 0 Rank {rank}]  using GPU {rank % size} to perform barrier as"

@@ -1,25 +1,35 @@
-"""How a run of TRL's trainers dies, and goes on: the Trainer below them does it."""
+"""How a run of TRL's scripts (1.16.0) dies; of a resume they say nothing at their log level."""
 
 from llmsim.dialects.line import Render
-from llmsim.dialects.parts.last_words import code_of, spoken
-from llmsim.dialects.parts.transformers.resume import resumed
+from llmsim.dialects.parts.last_words import spoken
+from llmsim.dialects.parts.transformers.bars import Lines
+from llmsim.dialects.parts.transformers.frames import trainer_code
 from llmsim.dialects.parts.worker_errors import Place
+from llmsim.job.records import Job
 from llmsim.run import events
+from llmsim.text.screen import Screen
 
-_TRAINER = "/usr/local/lib/python3/dist-packages/transformers/trainer.py"
-_SCRIPT = "/workspace/trl/scripts/sft.py"
-CODE = code_of(
-    "trl/scripts/sft.py",
-    (Place(_SCRIPT, 162, "<module>", "main(script_args, training_args, model_args)"),
-     Place(_SCRIPT, 141, "main", "trainer.train()"),
-     Place(_TRAINER, 2672, "_inner_training_loop",
-           "tr_loss_step = self.training_step(model, inputs, num_items_in_batch)")),
-    Place(_TRAINER, 2691, "_inner_training_loop", "tr_loss = tr_loss + tr_loss_step.item()"),
-    Place(_TRAINER, 4071, "compute_loss", "outputs = model(**inputs)"),
-    Place(_TRAINER, 5557, "get_batch_samples", "batch_samples.append(next(epoch_iterator))"),
-    Place(_TRAINER, 3306, "_save_optimizer_and_scheduler",
-          "torch.save(self.optimizer.state_dict(), os.path.join(output_dir, OPTIMIZER_NAME))"),
-    Place("/usr/local/lib/python3/dist-packages/transformers/training_args.py", 2314,
-          "_setup_devices", "self.distributed_state = PartialState(**accelerator_state_kwargs)"),
-)  # fmt: skip
-LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: resumed}
+
+def _of(name: str, main: int, trains: int) -> Render:
+    """What is said when one of TRL's scripts dies, with the lines of its calls."""
+    script = f"trl/scripts/{name}.py"
+    arguments = "script_args, training_args, model_args, dataset_args"
+    trained = "trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)"
+    return spoken(
+        trainer_code(
+            script,
+            Place(f"/workspace/{script}", main, "<module>", f"main({arguments})"),
+            Place(f"/workspace/{script}", trains, "main", trained),
+        )
+    )
+
+
+_SCRIPTS = {"dpo": _of("dpo", 151, 119), "grpo": _of("grpo", 182, 150)}
+_SFT = _of("sft", 145, 113)
+
+
+def _symptom(event: events.Symptom, job: Job, screen: Screen) -> Lines:
+    yield from _SCRIPTS.get(job.recipe.name, _SFT)(event, job, screen)
+
+
+LINES: dict[type, Render] = {events.Symptom: _symptom}
