@@ -224,8 +224,9 @@ STATEMENTS = (*_LAUNCH, *_TRAINING)
 # In a step: garbage, the metrics, the save, the validation. A thread deletes meanwhile.
 ORDER = """
 trace+ command torchrun* starting overridden mesh gc nccl? tokenizer preparing building
-tensorboard capacity unknown? counts? size loss-compiled stage? tensor? recomputed? compiled
-applied? bubble? schedule? invisible? unknown? peak held active mixed-warning? mixed preparing
+tensorboard capacity unknown? counts? size (float8 swapped | mx)? loss-compiled
+stage? tensor? recomputed? compiled applied? context? bubble? schedule? invisible?
+unknown? peak held active mixed-warning? mixed preparing
 initialized released? (loading load-gc loaded)? starts
 step (saving save-gc* finished)? validated timeout
 ((deleting deleted)? looped? periodic-gc* looped? (deleting deleted)? step
