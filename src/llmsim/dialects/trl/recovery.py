@@ -24,12 +24,15 @@ def _of(name: str, main: int, trains: int) -> Render:
     )
 
 
-_SCRIPTS = {"dpo": _of("dpo", 151, 119), "grpo": _of("grpo", 182, 150)}
-_SFT = _of("sft", 145, 113)
+_SAID = {  # by objective
+    "supervised": _of("sft", 145, 113),
+    "preference": _of("dpo", 151, 119),
+    "reinforcement": _of("grpo", 182, 150),
+}
 
 
 def _symptom(event: events.Symptom, job: Job, screen: Screen) -> Lines:
-    yield from _SCRIPTS.get(job.recipe.name, _SFT)(event, job, screen)
+    yield from _SAID[job.recipe.objective](event, job, screen)
 
 
 LINES: dict[type, Render] = {events.Symptom: _symptom}
