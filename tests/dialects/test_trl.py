@@ -409,6 +409,6 @@ def test_the_last_step_of_an_epoch_takes_what_is_left() -> None:
         rest = batches % accumulation or accumulation
         seconds = step_time.interval_seconds(job, last, last)
         whole = step_time.step_seconds(job)
-        assert seconds == pytest.approx(whole * rest / accumulation, abs=0.06 * whole), seed
+        assert seconds == pytest.approx(whole * rest / accumulation, abs=0.1 * whole), seed
         seen += rest < accumulation
     assert seen >= 3
