@@ -1,13 +1,19 @@
 """What a job file says of its recipe and its data: beta, group and the order of the samples."""
 
+import tomllib
 from statistics import correlation, fmean
 from typing import Any
 
 import pytest
 
+from llmsim.cli.job_toml import text_of
 from llmsim.errors import FLAG, PlanError
 from llmsim.job.records import Job
+from llmsim.options.job_keys import wanted_of
+from llmsim.options.table import Options
 from llmsim.physics.learning import loss, metrics
+from llmsim.planning.plan import plan
+from llmsim.planning.written import tables_of
 from tests.runs import job_of
 
 
@@ -84,3 +90,9 @@ def test_what_a_recipe_has_not_is_refused(recipe: str, keys: dict[str, Any], sen
     with pytest.raises(PlanError) as error:
         asked(recipe, **keys)
     assert sentence in error.value.sentence(FLAG)
+
+
+def test_a_group_that_nobody_asks_for_is_no_reason_to_refuse() -> None:
+    job = job_of(0, recipe="grpo", gpus=131_071)
+    again = plan(Options(job=wanted_of(tomllib.loads(text_of(tables_of(job))), "x.toml")))
+    assert again == job

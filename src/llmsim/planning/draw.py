@@ -113,7 +113,8 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
         config = config._replace(context=max(config.context, sequence))
     demand = Demand(model, config, gpu, sequence, recipe, framework, wish_of(asked))
     layout = _cluster(options, demand, noise.bits(seed, "plan/cluster", index))
-    refuse_uneven_groups(recipe, layout.dp * layout.micro_batch * layout.accumulation)
+    if asked.group:
+        refuse_uneven_groups(recipe, layout.dp * layout.micro_batch * layout.accumulation)
     # One pretraining in five keeps its learning rate and decays only at the end.
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = decay_of(framework, asked.decay, "wsd" if stable else recipe.decay)

@@ -2,6 +2,7 @@
 
 from llmsim.catalog.records import KINDS
 from llmsim.job.layout import Layout
+from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, gpus_per_node
 
 Value = object
@@ -149,4 +150,5 @@ def _recipe(job: Job) -> dict[str, Value]:
     recipe, rank = job.recipe, job.architecture.adapter_rank
     told: dict[str, Value] = {"name": recipe.name} | ({"rank": rank} if rank else {})
     told |= {"beta": recipe.beta} if recipe.beta else {}
-    return told | ({"group": recipe.row_sequences} if recipe.generates else {})
+    usual = RECIPES[recipe.name].row_sequences
+    return told | ({"group": recipe.row_sequences} if recipe.row_sequences != usual else {})
