@@ -1,10 +1,15 @@
 """What the build writes down of Python's tables for the page's code."""
 
+import ast
 import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from llmsim.hosts.keys import KEYS
 from tools.build_web import module, tables
+from tools.library import SOURCE, importable, modules
 
 
 def exported() -> dict[str, Any]:
@@ -45,3 +50,30 @@ def test_buttons_lead_to_speeds_that_double_to_the_ends() -> None:
 def test_switches_are_the_options_of_the_page_without_a_value() -> None:
     """commandOf in web/address.js writes `--tidy` where others have a value after them."""
     assert exported()["SWITCHES"] == ["evaluate", "tidy"]
+
+
+def begun_with(file: Path) -> Iterator[str]:
+    """What a module imports before its first function is called."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = (f"{node.module}.{alias.name}" for alias in node.names)
+            submodules = [name for name in inner if is_module(name)]
+            yield from submodules or [node.module]
+
+
+def is_module(name: str) -> bool:
+    place = SOURCE.joinpath(*name.split("."))
+    return place.with_suffix(".py").exists() or (place / "__init__.py").exists()
+
+
+def test_page_needs_python_and_its_own_modules_alone() -> None:
+    """A browser has no other packages, and the library leaves out what only a terminal needs."""
+    served = modules()
+    for importer, file in served.items():
+        for name in begun_with(file):
+            known = name in served or name.partition(".")[0] in sys.stdlib_module_names
+            assert known, f"{importer} imports {name}, which the page has not"
+    foreign = {name.partition(".")[0] for name in importable()} - sys.stdlib_module_names
+    assert foreign == {"llmsim"}

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from llmsim.catalog.scenes import scenes
 from llmsim.hosts.keys import KEYS
 from llmsim.options.choices import choices
 from llmsim.options.table import OPTIONS
@@ -203,6 +204,12 @@ def write_options() -> None:
     (MADE / "options.json").write_text(json.dumps(rows), encoding="utf-8")
 
 
+def write_scenes() -> None:
+    """The list of scenes, for the dialog in which one is chosen."""
+    rows = [{"name": scene.name, "sentence": scene.sentence} for scene in scenes()]
+    (MADE / "scenes.json").write_text(json.dumps(rows), encoding="utf-8")
+
+
 def prepare() -> None:
     """Make what is not in the sources."""
     shutil.rmtree(MADE, ignore_errors=True)
@@ -210,6 +217,7 @@ def prepare() -> None:
     engine.make(MADE)
     library.make(MADE / "library.zip")
     write_options()
+    write_scenes()
     (MADE / "tables.js").write_text(module(tables()), encoding="utf-8")
     (MADE / "prelude.json").write_text(prelude(), encoding="ascii")
     build_wheels()

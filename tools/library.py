@@ -8,12 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
-# What only a terminal or an export needs, but for what follows.
+# What only a terminal, a fleet or an export needs, but for what follows.
 NATIVE = (
     "llmsim.__main__",
     "llmsim.cli",
+    "llmsim.fleet",
     "llmsim.hosts",
     "llmsim.options.choices",
+    "llmsim.options.serving",
     "llmsim.telemetry",
 )
 PAGE = (

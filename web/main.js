@@ -24,7 +24,7 @@ let run;
 let speed = 1;
 let paused = false;
 let board = true;
-let wall = new URLSearchParams(location.search).get("view") === "wall";
+let wall = false;
 let reached = ""; // phase and percentage
 let at = 0; // simulated seconds
 let command = ""; // that the show begins with
@@ -90,6 +90,7 @@ function hear(message) {
       break;
     case "timeline":
       timeline.lay(message.length, message.marks);
+      showWall(message.wall);
       element("timeline").hidden = address.kiosk;
       break;
     case "reached":
@@ -179,8 +180,13 @@ function setBoard(shown) {
 
 /** @param {boolean} shown */
 function setWall(shown) {
-  wall = shown;
   tell({ type: "wall", shown });
+  showWall(shown);
+}
+
+/** @param {boolean} shown */
+function showWall(shown) {
+  wall = shown;
   controls.button("wall").ariaPressed = String(shown);
 }
 
@@ -209,8 +215,24 @@ async function changeSettings() {
   const { ask } = await import("./settings.js");
   const wanted = await ask(asked);
   if (!wanted) return;
-  asked = wanted;
+  visit(wanted);
+}
+
+async function changeScene() {
+  const { pick } = await import("./scenes.js");
+  const scene = await pick(new Map(asked).get("scene"));
+  if (scene) visit([["scene", scene]]);
+}
+
+/**
+ * Play what somebody has chosen, in the view that it asks for. The browser's back button leads back.
+ *
+ * @param {Query} query
+ */
+function visit(query) {
+  asked = query;
   history.pushState(null, "", addressOf(asked));
+  tell({ type: "wall" });
   play(asked);
 }
 
@@ -242,6 +264,7 @@ const controls = listen(element("controls"), {
   board: () => setBoard(!board),
   wall: () => setWall(!wall),
   stop: () => tell({ type: "stop" }),
+  scenes: () => changeScene().catch((error) => fall(error, "The scenes could not be fetched.")),
   settings: () => changeSettings().catch((error) => fall(error, "The settings could not be fetched.")),
   share: async () => notice(await share(new URL(addressOf(moment()), location.href).href)),
   // The command works without an installed llmsim: uv fetches it and plays the run.
@@ -322,7 +345,6 @@ async function start() {
   draw = module.drawer(terminal);
   followSystem(setTheme);
   setTheme(chosenTheme());
-  controls.button("wall").ariaPressed = String(wall);
   terminal.onResize(({ cols, rows }) => tell({ type: "resize", columns: cols, rows }));
   module.onInterrupt(terminal, () => tell({ type: "stop" }));
   if (window.top === window) terminal.focus(); // in a frame the focus stays with the outer page
@@ -331,6 +353,7 @@ async function start() {
 
 window.addEventListener("popstate", () => {
   asked = readAddress(location.search).query;
+  tell({ type: "wall" });
   play(asked);
 });
 element("welcome").querySelector("button")?.addEventListener("click", greeted);

@@ -24,8 +24,11 @@ export type ToWorker =
   | { type: "speed"; factor: number }
   /** Show the board below the log, or the log alone. */
   | { type: "board"; shown: boolean }
-  /** Fill the window with the run, as a control room shows it, or show the log and the board. */
-  | { type: "wall"; shown: boolean }
+  /**
+   * Fill the window with the run, as a control room shows it, or show the log and the board. Without
+   * `shown` the options of the next show decide.
+   */
+  | { type: "wall"; shown?: boolean }
   /** Go on at this show second of the run. */
   | { type: "seek"; position: number }
   /** Go on so many show seconds later, or earlier if negative. */
@@ -41,8 +44,11 @@ export type FromWorker =
   | { type: "began" }
   /** A run of it begins. */
   | { type: "run"; run: Run }
-  /** How many show seconds it takes, and the show second of each pause of its training. */
-  | { type: "timeline"; length: number; marks: [kind: string, shown: number][] }
+  /**
+   * How many show seconds it takes, the show second of each pause of its training and of each
+   * failure, and whether the wall shows it.
+   */
+  | { type: "timeline"; length: number; marks: [kind: string, shown: number][]; wall: boolean }
   /** So much of a phase of it is over; when that is, in show seconds and simulated ones. */
   | { type: "reached"; phase: string; percent: number; shown: number; at: number }
   /** For the terminal; `size` comes back in "drawn". */

@@ -1,4 +1,4 @@
-// The timeline: where the run is, with marks where it validates and saves; who moves it seeks.
+// The timeline: where the run is, with marks where it validates, saves and fails; who moves it seeks.
 
 import { element } from "./loading.js";
 

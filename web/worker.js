@@ -276,7 +276,7 @@ self.onmessage = ({ data }) => {
       break;
     case "wall":
       wall = data.shown;
-      page?.wall(wall);
+      if (wall !== undefined) page?.wall(wall);
       break;
     case "seek":
       page?.seek(data.position);

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from llmsim.catalog.records import gpus
+from llmsim.catalog.scenes import scenes
 from llmsim.options.table import OPTIONS
 from tests.browser.visit import Visit
 from tools.build_web import PACKAGES
@@ -67,6 +68,8 @@ def test_all_controls_are_reached_by_tab_in_order(visit: Visitor) -> None:
     shown = play(visit)
     buttons = shown.page.locator("#controls button").count()
     reached = []
+    shown.page.keyboard.press("Tab")
+    assert shown.page.evaluate("document.activeElement.id") == "position"  # the timeline
     for _ in range(buttons):
         shown.page.keyboard.press("Tab")
         focused = "document.activeElement"
@@ -80,13 +83,13 @@ def test_all_controls_are_reached_by_tab_in_order(visit: Visitor) -> None:
 
 
 def test_title_shows_phase_and_percentage(visit: Visitor) -> None:
-    shown = play(visit, speed_factor=32, runs=1)
+    shown = play(visit, speed_factor=8, runs=1)
     shown.wait_for("/^training [1-9][0-9]?% · llmsim$/.test(document.title)")
     shown.press("pause")
     assert re.fullmatch(r"paused · [a-z]+ \d+% · llmsim", shown.page.title())
     shown.press("pause")
-    shown.wait_for("/^export [0-9]+% · llmsim$/.test(document.title)")
-    shown.wait_for_state("ended")
+    shown.wait_for("/^export [0-9]+% · llmsim$/.test(document.title)", seconds=120)
+    shown.wait_for_state("ended", seconds=120)
     assert shown.page.title() == "llmsim"
 
 
@@ -252,6 +255,44 @@ def test_settings_change_the_run_and_back_brings_it_back(visit: Visitor) -> None
     assert shown.page.url == before
 
 
+def test_scene_is_chosen_from_the_list_and_back_leads_back(visit: Visitor) -> None:
+    """`planet` asks for the wall, and the button knows it; names are those of --list scenes."""
+    shown = play(visit)
+    before = shown.page.url
+    shown.press("scenes")
+    shown.page.wait_for_selector("#scenes[open]")
+    offered = shown.page.eval_on_selector_all(
+        "#scene-list button", "all => all.map(({ value, textContent }) => [value, textContent])"
+    )
+    assert offered == [[it.name, f"{it.name} {it.sentence}"] for it in scenes()]
+    shown.page.click("#scene-list [value=planet]")
+    shown.wait_for("history.state?.run.some(([name, value]) => name === 'gpus' && value > 100000)")
+    asked = dict(parse_qsl(urlsplit(shown.page.url).query))
+    assert (asked["scene"], asked["seed"]) == ("planet", "11")
+    wall = "document.querySelector('[data-action=wall]').ariaPressed"
+    shown.wait_for(f"{wall} === 'true'")
+    shown.page.go_back()
+    shown.wait_for("history.state?.run.some(([name, value]) => name === 'seed' && value === '4')")
+    shown.wait_for(f"{wall} === 'false'")
+    assert shown.page.url == before
+
+
+def test_die_throws_another_scene_each_time(visit: Visitor) -> None:
+    shown = play(visit, scene="hang")
+    names = {scene.name for scene in scenes()}
+    before = "hang"
+    for _ in range(3):
+        shown.press("scenes")
+        shown.page.wait_for_selector("#scenes[open]")
+        playing = "#scene-list [data-playing]"
+        assert shown.page.get_attribute(playing, "value") == before
+        shown.page.click("#scenes [value='*']")
+        here = "new URLSearchParams(location.search).get('scene')"
+        shown.wait_for(f"{here} !== '{before}'")
+        before = str(shown.page.evaluate(here))
+        assert before in names
+
+
 def test_cancelled_settings_change_nothing(visit: Visitor) -> None:
     shown = play(visit)
     before = shown.page.url
@@ -326,7 +367,7 @@ def test_less_motion_is_honoured(visit: Visitor) -> None:
     assert shown.page.evaluate(moving) == 0
 
 
-@pytest.mark.parametrize("scene", ["playing", "settings", "failed", "light"])
+@pytest.mark.parametrize("scene", ["playing", "settings", "scenes", "failed", "light"])
 def test_axe_finds_no_violation(visit: Visitor, scene: str) -> None:
     shown = visit()
     if scene == "failed":

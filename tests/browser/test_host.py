@@ -374,6 +374,22 @@ def test_page_hears_how_far_the_run_is() -> None:
     assert [phase for phase, _ in groupby(outer)] == ["launch", "training", "export"]
 
 
+def test_every_failure_is_marked_and_of_many_saves_some() -> None:
+    query = [("seed", "4"), ("incidents", "none"), ("incident", "gpu-lost@50%"), ("runs", "1")]
+    (told,) = announcements("timeline", *query, ("view", "log"), FULL_SPEED)
+    marks = {kind: [at for it, at in told["marks"] if it == kind] for kind, _ in told["marks"]}
+    assert len(marks["failure"]) == 1
+    assert len(marks["outage"]) == 1
+    assert 0 < marks["failure"][0] <= marks["outage"][0] < told["length"]
+    assert len(marks["validation"]) + len(marks["checkpoint"]) <= browser.MOST_MARKS
+
+
+@pytest.mark.parametrize(("view", "wall"), [("wall", True), ("auto", False), ("log", False)])
+def test_page_hears_whether_the_wall_shows_the_run(view: str, wall: bool) -> None:
+    asked = (("seed", "4"), ("runs", "1"), FULL_SPEED, ("view", view))
+    assert [it["wall"] for it in announcements("timeline", *asked)] == [wall]
+
+
 def test_nothing_new_is_not_announced() -> None:
     told: list[str] = []
     page = Page(lambda _text, _size: None, 80, 24, told.append)

@@ -16,16 +16,21 @@ Visitor = Callable[..., Visit]
 PHONE, LAPTOP, DESKTOP = (390, 844), (1280, 800), (2560, 1440)
 CURVE = "/[\u2801-\u28ff]/.test(document.querySelector('.xterm-rows').textContent)"
 TRAINING = "/^training [1-9][0-9]%/.test(document.title)"
+WALL = "document.querySelector('[data-action=wall]').ariaPressed"
+ROWS = "[...document.querySelectorAll('.xterm-rows > div')]"
+FROM = {"from": "60%"}
 BOXES = """[...document.querySelectorAll('.xterm-rows > div')].map((row) => {
     const { left, top, right, bottom } = row.getBoundingClientRect();
     return [left, top, right, bottom];
 })"""
 
 
-def in_training(visit: Visitor, size: tuple[int, int]) -> Visit:
-    """A visit whose run stands still, well into its training."""
+def in_training(visit: Visitor, size: tuple[int, int], greeted: bool = True) -> Visit:
+    """A visit whose run stands still, well into its training; `greeted` were here before."""
     width, height = size
     shown = visit(width=width, height=height)
+    if greeted:
+        shown.page.add_init_script("localStorage.setItem('welcome', 'read')")
     shown.open(seed=4, start="2026-01-30T12:00:00", dialect="pytorch", speed_factor=8)
     shown.wait_for(TRAINING, seconds=90)
     shown.page.keyboard.press("Space")
@@ -72,11 +77,48 @@ def test_picture_is_full(visit: Visitor, size: tuple[int, int]) -> None:
     assert "eta" in rows[-1]
 
 
-def test_low_window_has_the_log_alone(visit: Visitor) -> None:
-    shown = in_training(visit, (800, 80))
+@pytest.mark.parametrize("greeted", [False, True])
+def test_low_window_has_the_log_alone(visit: Visitor, greeted: bool) -> None:
+    """Whoever is here for the first time sees a log there, too, and no greeting in its place."""
+    shown = in_training(visit, (800, 80), greeted=greeted)
     assert shown.screen.height < SHORTEST
     assert not shown.page.evaluate(CURVE)
     assert any("loss" in row for row in shown.rows)
+
+
+def test_wall_fills_every_row(visit: Visitor) -> None:
+    width, height = LAPTOP
+    shown = visit(width=width, height=height)
+    shown.page.add_init_script("localStorage.setItem('welcome', 'read')")
+    shown.open(seed=4, start="2026-01-30T12:00:00", dialect="pytorch", view="wall", **FROM)
+    shown.wait_for(f"{CURVE} && {WALL} === 'true'")
+    shown.page.keyboard.press("Space")
+    shown.wait_for("document.title.startsWith('paused')")
+    shown.wait_for(f"{ROWS}.every((row) => row.textContent.trim())")
+    assert len(shown.rows) == shown.screen.height
+    text = "\n".join(shown.rows)
+    assert "kettles boiled" in text  # what the wall has, and the board has not
+    assert "paused" in shown.rows[0]
+
+
+@pytest.mark.parametrize("by", ["button", "key"])
+def test_wall_comes_and_goes(visit: Visitor, by: str) -> None:
+    def toggle() -> None:
+        shown.press("wall") if by == "button" else shown.page.keyboard.press("w")
+
+    shown = visit(width=1280, height=800)
+    shown.open(seed=4, start="2026-01-30T12:00:00", dialect="pytorch", **FROM)
+    shown.wait_for(CURVE)
+    assert shown.page.evaluate(WALL) == "false"
+    kettles = f"{ROWS}.some((row) => row.textContent.includes('kettles boiled'))"
+    assert not shown.page.evaluate(kettles)
+    toggle()
+    assert shown.page.evaluate(WALL) == "true"
+    shown.wait_for(kettles)
+    toggle()
+    assert shown.page.evaluate(WALL) == "false"
+    shown.wait_for(f"!{kettles}")
+    shown.wait_for(CURVE)
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP])

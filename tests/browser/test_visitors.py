@@ -364,6 +364,18 @@ def test_timeline_shows_and_seeks(visit: Visitor, by: str) -> None:
     assert value.startswith("training")
 
 
+def test_timeline_marks_trouble_in_a_colour_of_its_own(visit: Visitor) -> None:
+    shown = visit(width=1280, height=800)
+    shown.open(scene="fallen")
+    shown.wait_for("document.querySelectorAll('#marks .failure').length > 0")
+    ink = "(kind) => getComputedStyle(document.querySelector(`#marks .${kind}`)).backgroundColor"
+    kinds = ("validation", "checkpoint", "failure")
+    colours = [shown.page.evaluate(ink, kind) for kind in kinds]
+    assert len(set(colours)) == len(kinds)
+    left = shown.page.eval_on_selector("#marks .failure", "it => parseFloat(it.style.left)")
+    assert 20 < left < 60  # at 35 per cent of the training
+
+
 def test_share_names_the_moment(visit: Visitor) -> None:
     shown = visit()
     shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -38,8 +38,10 @@ LONGEST_SLEEP = 3600.0
 WINDOW = 131_072
 # Sentences about an address that a visitor reads.
 MOST_COMPLAINTS = 3
-# The segments that the page's timeline has marks for, and the most marks that it has.
+# The segments that the page's timeline has marks for. Of those that a schedule brings it shows
+# some, up to MOST_MARKS; every trouble has its mark.
 MARKED = ("validation", "checkpoint")
+TROUBLE = ("failure", "outage")
 MOST_MARKS = 100
 # Seconds at speed 1 to look at a summary before the next run begins.
 PAUSE = 5.0
@@ -181,11 +183,12 @@ def _introduction(run: Options) -> dict[str, object]:
 
 
 def _timeline(run: Run, pace: Pace) -> dict[str, object]:
-    """The page's timeline: the run's length in show seconds, and the places of its pauses."""
+    """The page's timeline: the run's length in show seconds, and the places of what it marks."""
     pauses = [segment for segment in run.timeline if segment.kind in MARKED]
-    marks = [(segment.kind, pace.shown(segment.began)) for segment in pauses]
-    some = marks[:: max(1, -(-len(marks) // MOST_MARKS))]
-    return {"type": "timeline", "length": pace.shown(run_ended(run)), "marks": some}
+    some = pauses[:: max(1, -(-len(pauses) // MOST_MARKS))]
+    trouble = [segment for segment in run.timeline if segment.kind in TROUBLE]
+    marks = [(segment.kind, pace.shown(segment.began)) for segment in (*some, *trouble)]
+    return {"type": "timeline", "length": pace.shown(run_ended(run)), "marks": marks}
 
 
 async def _play(run: Run, options: Options, page: Page, since: float) -> None:
@@ -196,7 +199,7 @@ async def _play(run: Run, options: Options, page: Page, since: float) -> None:
         at = pace.simulated(shown)
         page.reach(*progress(run, at), shown, at)
 
-    page.announce(_timeline(run, pace))
+    page.announce({**_timeline(run, pace), "wall": bool(region and region.wall)})
     page.playback.begin(time.monotonic(), since)
     await _write(play(run, options, page.screen, since, iter, region), page, reach)
     while page.playback.asked == "seek":
