@@ -1,4 +1,4 @@
-"""Take docs/board-80.png, -120 and -200: runs with the board on terminals of these widths.
+"""Take the pictures of docs/: the board at three widths, the wall, and a scene as an old terminal.
 
 The text goes through a terminal emulator (pyte), its cells become an SVG, and a browser draws
 that. Lines, blocks and braille are drawn as shapes, so that no font can misplace them.
@@ -14,23 +14,19 @@ import pyte
 from playwright.sync_api import sync_playwright
 from pyte.screens import Char
 
-from llmsim.options.table import Options
+from llmsim.options.table import Options, parse_options
 from llmsim.planning.plan import plan
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.playback import Playback
 from llmsim.show.player import play
 from llmsim.text.screen import TRUECOLOR, Screen
+from llmsim.typed import NamedTuple
 from tools.browser import launch
 
 DOCS = Path(__file__).parent.parent / "docs"
 START = datetime(2026, 1, 30, 12)
 RUN = Options(start=START, dialect="pytorch", recipe="pretrain")
-# Width and height, which run at which second of its show, and pixels per pixel.
-PICTURES = (
-    (80, 24, RUN._replace(seed=3, gpus=8), 116.0, 2.0),
-    (120, 40, RUN._replace(seed=4, gpus=64), 130.0, 1.5),
-    (200, 50, RUN._replace(seed=4, gpus=1024), 122.0, 1.0),
-)
+BEFORE = 15.0  # show seconds that are played before the moment of a picture
 CELL, LINE, SIZE = 8, 17, 13.3  # pixels: a cell's width and height, and the font's size
 BASELINE = 12.8
 MARGIN = 14
@@ -38,6 +34,11 @@ FONT = "'JetBrains Mono', 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 FAINT_OPACITY = 0.4
 DARK = {"page": "#0c0f14", "default": "#c8d0da"}
 LIGHT = {"page": "#fbfbf9", "default": "#2a2f36"}
+# Themes of one colour are for a black screen.
+GROUNDS = {
+    "phosphor": {"page": "#040a05", "default": "#45c463"},
+    "amber": {"page": "#0a0702", "default": "#c98a26"},
+}
 NAMES = {
     "black": "#1b222c", "red": "#e0616a", "green": "#5fb572", "brown": "#c99a3c",
     "blue": "#5a9ae0", "magenta": "#b584e0", "cyan": "#45b5ba", "white": "#c8d0da",
@@ -57,12 +58,47 @@ class Terminal(pyte.Screen):
         )
 
 
-def screen_at(screen: Screen, options: Options, moment: float) -> Terminal:
-    """The terminal at this second of a show."""
+class Picture(NamedTuple):
+    """A terminal's size, which run it shows at which second of its show, and how."""
+
+    name: str
+    width: int
+    height: int
+    options: Options
+    moment: float
+    scale: float  # pixels per pixel
+    theme: str = "auto"
+
+
+def scene(name: str, **more: str) -> Options:
+    """The options of a scene, on the wall unless it asks for another view."""
+    options, complaints = parse_options([("scene", name), ("view", "wall"), *more.items()], "--")
+    assert not complaints
+    return options
+
+
+PICTURES = (
+    Picture("board-80", 80, 24, RUN._replace(seed=3, gpus=8), 116.0, 2.0),
+    Picture("board-120", 120, 40, RUN._replace(seed=4, gpus=64), 130.0, 1.5),
+    Picture("board-200", 200, 50, RUN._replace(seed=4, gpus=1024), 122.0, 1.0),
+    Picture("wall-160", 160, 45, scene("planet"), 146.0, 1.25),
+    Picture("wall-phosphor", 120, 36, scene("red"), 120.0, 1.5, "phosphor"),
+)
+
+
+def screen_at(picture: Picture) -> Terminal:
+    """The terminal at the picture's moment."""
+    screen = Screen(
+        picture.width, picture.height, color=True, unicode=True, live=True, colors=TRUECOLOR,
+        theme=picture.theme,
+    )  # fmt: skip
+    options, moment = picture.options, picture.moment
     terminal = Terminal(screen.width, screen.height)
     terminal.set_mode(pyte.modes.LNM)
     stream, region = pyte.Stream(terminal), LiveRegion(lambda: screen, Playback(0.0))
-    for frame in play(plan(options), options, lambda: screen, region=region):
+    region.wall = options.view == "wall"
+    since = max(0.0, moment - BEFORE)
+    for frame in play(plan(options), options, lambda: screen, since, region=region):
         if frame.shown > moment:
             break
         stream.feed(frame.text)
@@ -162,13 +198,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--light", action="store_true", help="on a light background")
     parser.add_argument("--folder", type=Path, default=DOCS)
+    parser.add_argument("names", nargs="*", help="which pictures, if not all")
     given = parser.parse_args()
-    theme = LIGHT if given.light else DARK
     pictures = []
-    for width, height, options, moment, scale in PICTURES:
-        screen = Screen(width, height, color=True, unicode=True, live=True, colors=TRUECOLOR)
-        terminal = screen_at(screen, options, moment)
-        pictures.append((svg(terminal, theme), given.folder / f"board-{width}.png", scale))
+    for picture in PICTURES:
+        if given.names and picture.name not in given.names:
+            continue
+        ground = GROUNDS.get(picture.theme, LIGHT if given.light else DARK)
+        image = svg(screen_at(picture), ground)
+        pictures.append((image, given.folder / f"{picture.name}.png", picture.scale))
     shoot(pictures)
 
 

@@ -53,10 +53,8 @@ def test_controls_come_with_movement_and_go(visit: Visitor) -> None:
     shown = play(visit)
     opacity = "getComputedStyle(document.getElementById('controls')).opacity"
     shown.wait_for(f"{opacity} === '0'")
-    shown.page.mouse.move(100, 300)
-    shown.page.mouse.move(120, 300)
-    shown.wait_for(f"{opacity} === '1'")
-    shown.wait_for(f"{opacity} === '0'", seconds=6)
+    shown.stir_until(f"{opacity} === '1'")
+    shown.wait_for(f"{opacity} === '0'")
     shown.press("pause")  # who has pressed a button does not keep them there
     shown.page.mouse.move(100, 500)
     shown.wait_for(f"{opacity} === '0'")

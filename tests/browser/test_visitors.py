@@ -347,11 +347,11 @@ def test_timeline_shows_and_seeks(visit: Visitor, by: str) -> None:
     shown.wait_for("document.querySelectorAll('#marks .validation').length > 0")
     shown.wait_for("Number(document.getElementById('position').value) > 0")
     if by == "mouse":
-        shown.page.mouse.move(200, 200)
-        shown.page.mouse.move(210, 210)
         box = shown.page.locator("#position").bounding_box()
         assert box
-        shown.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        shown.page.mouse.move(left - 50, top)  # which brings it
+        shown.page.mouse.click(left, top)
     else:
         shown.page.focus("#position")
         shown.page.keyboard.press("End")

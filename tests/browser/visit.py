@@ -51,10 +51,17 @@ class Visit:
             self.complaints.append(text)
 
     def press(self, action: str) -> None:
-        """Press a button of the controls, which are hidden until somebody looks for them."""
-        self.page.mouse.move(200, 200)
-        self.page.mouse.move(210, 210)
-        self.page.click(f'[data-action="{action}"]')
+        """Press a button of the controls, which are hidden until somebody looks for them.
+
+        The pointer goes to the button at once: there it keeps them, however slow the machine is.
+        """
+        button = self.page.locator(f'[data-action="{action}"]')
+        button.scroll_into_view_if_needed()
+        box = button.bounding_box()
+        assert box, f"there is no button {action}"
+        self.page.mouse.move(box["x"] + 4, box["y"] + 4)
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        button.click()
 
     def open(self, **query: object) -> "Visit":
         """Go to the page; an underscore in a parameter's name stands for a dash."""
@@ -76,6 +83,15 @@ class Visit:
                 raise AssertionError(f"{expression} was not true within {seconds} s")
             self.page.wait_for_timeout(25)
         return value
+
+    def stir_until(self, expression: str, seconds: float = 30) -> None:
+        """Move the mouse over the log until the JavaScript expression is true."""
+        end = time.monotonic() + seconds
+        left = 100
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < end, f"{expression} was not true within {seconds} s"
+            left = 220 - left
+            self.page.mouse.move(left, 200)
 
     def wait_for_state(self, state: str, seconds: float = 30) -> None:
         """Poll until the page is loading, playing or ended."""
