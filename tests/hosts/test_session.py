@@ -19,7 +19,7 @@ from llmsim.hosts.session import BATCH, HINT_TIME, LONGEST_SLEEP, NOTE_TIME, SHO
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.show.player import play
+from llmsim.show.player import Frame, play
 from llmsim.text.screen import Screen
 from tests.board.stage import Terminal
 
@@ -201,6 +201,67 @@ def test_a_pause_holds_the_show_and_costs_it_nothing() -> None:
     assert theatre.terminal.shown() == usual.terminal.shown()
     held = [text for moment, text in theatre.written if 1010.0 < moment < 4610.0]
     assert held == []
+
+
+# --- type to advance -----------------------------------------------------------------------------
+
+TYPED = SHORT._replace(type=True, view="log")
+ANY = ("unknown", "pause", "next", "faster", "board", "back")  # as the keys are otherwise called
+
+
+def told(frames: Iterable[Frame], keys: int) -> str:
+    """What a show writes until each of these keys has had its lines; all before a wait is free."""
+    text, waited, left = "", False, keys
+    for frame in frames:
+        waited = waited or frame.delay > 0
+        if waited and left == 0:
+            break
+        text += frame.text
+        left -= waited and frame.lines
+    return text
+
+
+@pytest.mark.parametrize("keys", [0, 1, 6, 60])
+def test_each_key_brings_the_next_line_and_nothing_else_does(keys: int) -> None:
+    typed = [(10.0 + number, ANY[number % len(ANY)]) for number in range(keys)]
+    theatre, clock, ended = played(*typed, until=1000.0, options=TYPED)
+    assert not ended  # however long it waits
+    assert clock.now >= 2000.0
+    frames = play(plan(SHORT), SHORT._replace(view="log"), theatre.screen)
+    told_so_far = Theatre(Clock(), 50, 12)
+    told_so_far.write(told(frames, keys))
+    assert theatre.terminal.shown() == told_so_far.terminal.shown()
+    moments = {moment for moment, _ in theatre.written}
+    assert moments <= {1000.0, 1000 + HINT_TIME, *(1000 + moment for moment, _ in typed)}
+
+
+def test_keys_typed_together_bring_a_line_each() -> None:
+    apart, _, _ = played(*((10.0 + key, "unknown") for key in range(7)), until=30, options=TYPED)
+    at_once, _, _ = played(*[(10.0, "unknown")] * 7, until=30, options=TYPED)
+    assert at_once.terminal.shown() == apart.terminal.shown()
+
+
+def test_who_types_can_end_the_show_and_see_its_end() -> None:
+    _, clock, ended = played((10.0, "unknown"), (12.0, "quit"), until=100, options=TYPED)
+    assert not ended
+    assert clock.now == pytest.approx(1012, abs=0.1)
+    many = [(1.0 + key / 100, "unknown") for key in range(3000)]
+    _, _, ended = played(*many, until=100, options=TYPED)
+    assert ended
+
+
+def test_the_board_comes_along_with_what_is_typed() -> None:
+    board = TYPED._replace(view="board", from_="50%")
+    some, _, _ = played(*((10.0 + key, "unknown") for key in range(3)), until=20, options=board)
+    more, _, _ = played(*((10.0 + key, "unknown") for key in range(30)), until=50, options=board)
+    steps = [re.search(r"step +([\d,]+)/", " ".join(it.below())) for it in (some, more)]
+    first, second = (int(step[1].replace(",", "")) for step in steps if step)
+    assert first < second
+
+
+def test_where_nobody_can_type_the_show_goes_on_by_itself() -> None:
+    clock = Clock()
+    assert Session(TYPED, Recorder(clock), inf, clock, clock.sleep).play()
 
 
 def heading(theatre: Theatre) -> str:

@@ -52,6 +52,7 @@ class Session:
         self.clock, self.sleep = clock, sleep
         self.keyboard, self.signals = keyboard, signals or Signals()
         self.playback = Playback(clock(), options.speed_factor)
+        self.playback.typing = options.type and keyboard is not None  # else nobody can type
         self.failures: list[str] = []  # a sentence for each export that could not be written
         self._region: LiveRegion | None = None
         self._seekable = True
@@ -120,6 +121,8 @@ class Session:
             if playback.asked or now >= deadline:
                 return
             batch += frame.text
+            if frame.lines:
+                playback.told()
         output.write(batch, deadline)
         self._attend()  # a run may be over without ever having waited
 
@@ -154,7 +157,7 @@ class Session:
                 from llmsim.hosts.keys import hint
 
                 self._hinted = True
-                self._say(hint, HINT_TIME)
+                self._say(_typing if self.playback.typing else hint, HINT_TIME)
 
     def _cleared(self) -> str:
         """What takes the live region of a run away that is left."""
@@ -167,6 +170,8 @@ class Session:
 
     def _wait(self) -> None:
         """Waits until the next frame is due, and attends to keys and signals meanwhile."""
+        if self.playback.typing and self._region:  # the board, too, has come to this line
+            self.output.write(self._region.redrawn(), self.deadline)
         while True:
             self._attend()
             now = self.clock()
@@ -186,7 +191,7 @@ class Session:
         if changed:
             self._look_up()
         for name in keyboard.pressed() if keyboard else ():
-            self._obey(name)
+            (self._type if self.playback.typing else self._obey)(name)
             changed = True
         if self.clock() >= self._note_ends:
             self._rest()
@@ -212,6 +217,13 @@ class Session:
             self._region.forget()
 
     # --- keys ------------------------------------------------------------------------------
+
+    def _type(self, name: str) -> None:
+        """Has a key, whichever it is, bring the next line; those that end the show end it."""
+        if name == "quit":
+            self._obey(name)
+        else:
+            self.playback.type()
 
     def _obey(self, name: str) -> None:
         """Does what the key of this name asks for."""
@@ -277,6 +289,10 @@ class Session:
         if self._region:
             board = self._region.board  # a board says it in its heading
             self._region.note = _paused if self.playback.paused and not board else None
+
+
+def _typing(width: int) -> str:
+    return "type: each key prints the next line; Esc ends"[:width]
 
 
 def _paused(width: int) -> str:

@@ -81,6 +81,7 @@ class Options(NamedTuple):
     color: str = "auto"
     theme: str = "auto"
     scene: str | None = None
+    type: bool = False
     inhibit: bool = False
     export: tuple[Export, ...] = ()
     sample: float = 15.0  # simulated seconds
@@ -204,6 +205,10 @@ OPTIONS = (
     Option(
         "scene", parse_scene, "a name from --list scenes",
         "a hand-picked run; flags beside it count more", "", "NAME",
+    ),
+    Option(
+        "type", parse_switch, "yes or no", "each key prints the log's next line; Esc ends",
+        "no", "", in_url=False,
     ),
     Option(
         "inhibit", parse_switch, "yes or no", "keep the machine and its screen awake",

@@ -246,8 +246,9 @@ def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[flo
 
 def render(
     timed: Timed, live: LiveRegion, at_once: int, stream: str = "log"
-) -> Iterator[tuple[float, str, float]]:
-    """Show seconds to wait, then text to write, and the show second that it belongs to.
+) -> Iterator[tuple[float, str, float, bool]]:
+    """Show seconds to wait, then text to write, the show second that it belongs to, and whether it
+    has lines of the log.
 
     Only what has no text is waited for: a text that waited could have the size of a terminal
     that was resized meanwhile. At a higher speed ticks are further apart, so that they stay
@@ -261,18 +262,18 @@ def render(
     printing, dashboard = tellers(run.job, stream), Dashboard(run)
     clock, printed, job = timed.since, 0, timed.job
     if not timed.recent:  # else lines come first: they are there sooner than a board
-        yield 0.0, live.draw(dashboard.seen(0.0, clock, live.pace())), clock
+        yield 0.0, live.draw(dashboard.seen(0.0, clock, live.pace())), clock, False
     for shown, event in timed.events():
         start, clock = clock, shown
         before = start
         for now in moments(start, clock, tick) if shown > start and printed >= at_once else ():
-            yield now - before, "", now
+            yield now - before, "", now, False
             before = now
             view = dashboard.seen(simulated(now), now, live.pace())
             if now < clock and (text := live.draw(view)):
-                yield 0.0, text, now
+                yield 0.0, text, now, False
         job = job_after(job, event)
         if (tell := printing.get(type(event))) and (lines := live.lines(tell, event, job)):
-            yield 0.0, live.draw(dashboard.seen(event.at, clock, live.pace()), lines), clock
+            yield 0.0, live.draw(dashboard.seen(event.at, clock, live.pace()), lines), clock, True
             printed += len(lines)
-    yield 0.0, live.cleared(), clock
+    yield 0.0, live.cleared(), clock, False

@@ -25,6 +25,7 @@ class Playback:
         """`now` is in seconds of the host's clock, here as in every method."""
         self.speed = speed
         self.paused = False
+        self.typing = False  # whether each line of the log waits for a key
         self.asked = ""  # "next", "quit" or "seek": what is to come instead of the next frame
         self.target = 0.0  # show second that a seek leads to
         self.begin(now)
@@ -37,6 +38,7 @@ class Playback:
         self.asked = ""
         self._due, self._owed = position, 0.0  # show seconds: of the next frame, and until then
         self._arrived = False
+        self._keys = 0  # typed, of which each has a line to come
         self._now = now
 
     @property
@@ -55,11 +57,14 @@ class Playback:
         return self.left(now)
 
     def left(self, now: float) -> float:
-        """Seconds until the next frame is due: below zero when it is late, inf in a pause."""
+        """Seconds until the next frame is due: below zero when it is late.
+
+        It is inf in a pause, and while a line waits for a key.
+        """
         past, self._now = now - self._now, now
-        if self.paused and self._arrived:
+        if self._arrived and (self.paused or (self.typing and not self._keys)):
             return inf
-        if self.speed == inf:
+        if self.speed == inf or self.typing:
             self._owed = 0.0
             return 0.0
         self._owed = max(self._owed - past * self.speed, -ARREARS * self.speed)
@@ -88,6 +93,14 @@ class Playback:
         """Holds the show, or lets it go on where it was held."""
         self.left(now)
         self.paused = paused
+
+    def type(self) -> None:
+        """Takes a key: what comes before the next line of the log, and that line, are due now."""
+        self._keys += 1
+
+    def told(self) -> None:
+        """Notes that a line of the log has come."""
+        self._keys = max(0, self._keys - 1)
 
     def ask(self, what: str) -> None:
         """Ends the run under way, paused or not: for the "next", or to "quit"."""

@@ -30,11 +30,15 @@ if TYPE_CHECKING:
 
 
 class Frame(NamedTuple):
-    """Text to write after waiting `delay` show seconds; it belongs to the show second `shown`."""
+    """Text to write after waiting `delay` show seconds; it belongs to the show second `shown`.
+
+    `lines` says whether the log has new lines by it.
+    """
 
     delay: float
     text: str
     shown: float = 0.0
+    lines: bool = False
 
 
 def on_terminal(lines: Iterable[Line | Bar], live: str, screen: Screen) -> tuple[str, str]:
@@ -126,8 +130,8 @@ def _frames(
 
     region = region or LiveRegion(screen, Playback(0.0, options.speed_factor))
     at_once, stream = options.instant_print_lines, options.stream
-    for delay, text, shown in render(timed, region, at_once, stream):
-        yield Frame(delay, text, shown)
+    for each in render(timed, region, at_once, stream):
+        yield Frame(*each)
 
 
 def _log(timed: Timed, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
@@ -152,7 +156,7 @@ def _log(timed: Timed, options: Options, screen: Callable[[], Screen]) -> Iterat
             text = in_pipe(lines, notches)
         if text:
             delay = 0.0 if printed < options.instant_print_lines else shown - before
-            yield Frame(delay, text, shown)
+            yield Frame(delay, text, shown, "\n" in text)
             printed += text.count("\n")
             before = shown
 
