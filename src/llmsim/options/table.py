@@ -128,7 +128,7 @@ OPTIONS = (
     ),
     Option(
         "gpus", whole_number(1, MOST_GPUS), f"a whole number from 1 to {MOST_GPUS}",
-        f"number of GPUs, up to {MOST_GPUS}", "what the model needs", "N", names_job=True,
+        f"GPUs, up to {MOST_GPUS}", "what the model needs", "N", names_job=True,
     ),
     *JOB_OPTIONS,
     Option(
@@ -207,7 +207,7 @@ OPTIONS = (
         "a hand-picked run; flags beside it count more", "", "NAME",
     ),
     Option(
-        "type", parse_switch, "yes or no", "each key prints the log's next line; Esc ends",
+        "type", parse_switch, "yes or no", "each key prints the next line; Esc ends",
         "no", "", in_url=False,
     ),
     Option(
