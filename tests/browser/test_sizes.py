@@ -88,7 +88,7 @@ def test_low_window_has_the_log_alone(visit: Visitor, greeted: bool) -> None:
     assert not shown.page.evaluate(CURVE)
 
 
-def test_wall_fills_every_row(visit: Visitor) -> None:
+def test_wall_fills_the_window(visit: Visitor) -> None:
     width, height = LAPTOP
     shown = visit(width=width, height=height)
     shown.page.add_init_script("localStorage.setItem('welcome', 'read')")
@@ -96,11 +96,13 @@ def test_wall_fills_every_row(visit: Visitor) -> None:
     shown.wait_for(f"{CURVE} && {WALL} === 'true'")
     shown.page.keyboard.press("Space")
     shown.wait_for("document.title.startsWith('paused')")
-    shown.wait_for(f"{ROWS}.every((row) => row.textContent.trim())")
-    assert len(shown.rows) == shown.screen.height
-    text = "\n".join(shown.rows)
-    assert "kettles boiled" in text  # what the wall has, and the board has not
-    assert "paused" in shown.rows[0]
+    shown.wait_for(f"{ROWS}[0].textContent.includes('paused')")
+    rows = shown.rows
+    assert len(rows) == shown.screen.height
+    filled = [row for row in rows if row.strip()]
+    assert len(filled) > 0.9 * len(rows)  # a row between two parts may be empty
+    assert "eta" in rows[-1]
+    assert "kettles boiled" in "\n".join(rows)  # what the wall has, and the board has not
 
 
 @pytest.mark.parametrize("by", ["button", "key"])
