@@ -274,6 +274,42 @@ def test_pause_holds_the_show_and_costs_it_nothing(act: Callable[[Script], None]
     assert terminal.text == "0 1 2 3 4 5 6 7 "
 
 
+def test_what_is_asked_for_in_a_pause_shows_at_once() -> None:
+    """The heading says that it is paused; the wall comes and goes, and a resize is followed."""
+    terminal = Terminal()
+    terminal.page.resize(100, 30)
+    asked = (("seed", "4"), ("view", "board"), ("from", "50%"), ("dialect", "pytorch"))
+
+    async def said(change: Callable[[], None]) -> str:
+        before = len(terminal.text)
+        change()
+        await asyncio.sleep(0.05)
+        return terminal.text[before:]
+
+    async def watched() -> list[str]:
+        show = asyncio.create_task(terminal.show(*asked))
+        await asyncio.sleep(2.0)
+        page = terminal.page
+        texts = [
+            await said(lambda: page.pause(True)),
+            await said(lambda: page.wall(True)),
+            await said(lambda: page.resize(120, 40)),
+            await said(lambda: page.wall(False)),
+            await said(lambda: None),
+        ]
+        page.stop()
+        await show
+        return texts
+
+    paused, wall, resized, back, nothing = perform(watched())
+    assert "paused" in paused
+    assert "kettles boiled" in wall
+    assert "kettles boiled" in resized
+    assert "step" in back
+    assert "kettles boiled" not in back
+    assert nothing == ""
+
+
 def test_sleep_of_the_machine_is_not_made_up_for(act: Callable[[Script], None]) -> None:
     act(lambda _: (Frame(0.05, "x") for _number in range(1000)))
     terminal = Terminal()

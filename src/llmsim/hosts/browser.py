@@ -66,7 +66,7 @@ class Page:
         self._announce = announce
         self._reached = ("", -1, -1)
         self.playback = Playback(time.monotonic())
-        self._changed = asyncio.Event()  # of the playback: a wait begins anew
+        self._changed = asyncio.Event()  # something, by somebody: a wait begins anew
         self._board = True
         self._wall: bool | None = None  # until somebody chooses, the options do
         self._region: LiveRegion | None = None
@@ -80,6 +80,7 @@ class Page:
         """Take the window's new size."""
         width, height = fitted(columns), max(rows, 1)
         self._screen = Screen(width, height, color=True, unicode=True, live=True, colors=TRUECOLOR)
+        self._changed.set()
 
     def screen(self) -> Screen:
         """The screen as it is now."""
@@ -98,12 +99,14 @@ class Page:
         self._board = shown
         if self._region:
             self._region.board = shown
+        self._changed.set()
 
     def wall(self, shown: bool) -> None:
         """Fill the terminal with the run, or show the log and the board."""
         self._wall = shown
         if self._region:
             self._region.wall = shown
+        self._changed.set()
 
     def pause(self, paused: bool) -> None:
         """Hold the show, or let it go on."""
@@ -126,13 +129,20 @@ class Page:
         self.playback.skip(seconds)
         self._changed.set()
 
-    async def wait(self, seekable: bool = True) -> None:
-        """Wait until the next frame is due, or until another moment of the run is asked for."""
+    async def wait(self, seekable: bool = True, drawn: bool = True) -> None:
+        """Wait until the next frame is due, or until another moment of the run is asked for.
+
+        What changes meanwhile shows at once, in a pause too, if all that was `drawn` has been sent.
+        """
         await asyncio.sleep(0)  # messages come in even when there is no time to sleep
         while (left := self.playback.left(time.monotonic())) >= TICK:
             if seekable and self.playback.asked:
                 return
-            self._changed.clear()
+            if self._changed.is_set():
+                self._changed.clear()
+                if self._region and drawn:
+                    await self.write(self._region.redrawn())
+                continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), min(left, LONGEST_SLEEP))
 
@@ -220,7 +230,7 @@ async def _write(frames: Iterable[Frame], page: Page, reach: Callable[[float], N
             await page.write(batch)
             reach(shown)
             batch = ""
-            await page.wait()
+            await page.wait(drawn=not frame.text)
             if page.playback.asked:
                 return
             sent = time.monotonic()
