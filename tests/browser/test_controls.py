@@ -138,7 +138,7 @@ def test_speed_is_changed_by_keys_and_shown(visit: Visitor) -> None:
     for _ in range(12):
         shown.press("faster")
     assert shown.page.text_content("#speed") == "1024×"
-    shown.wait_for("transcript.length > 100_000", seconds=20)
+    shown.wait_for("transcript.length > 100_000", seconds=90)
 
 
 def test_arrows_and_home_go_to_other_moments(visit: Visitor) -> None:
