@@ -17,7 +17,8 @@ from llmsim.hosts.keys import IMPORTANCE, KEYS, NAMES, PASTE, UNKNOWN, Decoder, 
         (b"q", ["quit"]),
         (b"++ ", ["faster", "faster", "pause"]),
         (b"x", [UNKNOWN]),
-        ("é".encode(), []),
+        ("é".encode(), [UNKNOWN]),
+        ("жq".encode(), [UNKNOWN, "quit"]),
     ],
 )
 def test_keys(typed: bytes, names: list[str]) -> None:
@@ -51,7 +52,7 @@ def test_an_arrow_that_repeats_is_no_paste_while_somebody_can_type_it() -> None:
 
 @pytest.mark.parametrize("text", ["ø", "ﾟ", "\U0010ffff", "\xfc"])
 def test_no_letter_is_taken_for_an_arrow(text: str) -> None:
-    assert Decoder().feed(text.encode()) == []
+    assert Decoder().feed(text.encode()) == [UNKNOWN]
     assert Decoder().feed(text.encode("latin-1", "ignore")) == []
     assert Decoder().feed(b"\x1b[1;5D" + b"\x1b\x1b[D") == []
 

@@ -60,6 +60,7 @@ MARKS = {sequence: mark for mark, key in STANDING.items() for sequence in key.se
 FOREIGN = bytes.maketrans(b"".join(STANDING), b"\x80" * len(STANDING))
 NAMES_OF_MARKS = {mark[0]: key.name for mark, key in STANDING.items()}
 UNKNOWN = "unknown"  # a key that asks for nothing
+LETTERS = range(0xC2, 0xF5)  # the first bytes of UTF-8's characters that are not ASCII
 # Where there is no room for all, the first of these are shown.
 IMPORTANCE = ("quit", "pause", "faster", "slower", "next", "board", "back", "forward")
 GAP = "  "
@@ -99,7 +100,7 @@ class Decoder:
         return [
             NAMES_OF_MARKS.get(byte) or NAMES.get(chr(byte), UNKNOWN)
             for byte in data
-            if byte < 128 or byte in NAMES_OF_MARKS
+            if byte < 128 or byte in LETTERS or byte in NAMES_OF_MARKS
         ]
 
     def quiet(self) -> list[str]:
