@@ -336,7 +336,7 @@ def test_kiosk_shows_nothing_but_the_terminal(visit: Visitor) -> None:
 
 def test_screen_reader_hears_a_few_lines_of_the_log_at_a_time(visit: Visitor) -> None:
     """Words of the log, no curves and bars, and nothing like xterm's "Too much output"."""
-    shown = play(visit, view="auto", speed_factor=16)
+    shown = play(visit, view="auto", speed_factor=2, **{"from": "training"})
     shown.wait_for("/^training/.test(document.title)")
     shown.press("reader")
     assert shown.page.get_attribute('[data-action="reader"]', "aria-pressed") == "true"
@@ -347,7 +347,7 @@ def test_screen_reader_hears_a_few_lines_of_the_log_at_a_time(visit: Visitor) ->
         counts.append(len(shown.page.evaluate(spoken)))
     assert 1 <= counts[1] - counts[0] <= 6
     lines = shown.page.evaluate(spoken)
-    assert any("loss" in line for line in lines)
+    shown.wait_for(f"{spoken}.some((line) => line.includes('loss'))", seconds=60)
     assert not any(re.search(r"[\u2500-\u259f\u2800-\u28ff]|Too much output", it) for it in lines)
     assert shown.page.get_attribute("#spoken", "aria-live") == "polite"
     shown.press("reader")
