@@ -38,8 +38,8 @@ LONGEST_SLEEP = 3600.0
 WINDOW = 131_072
 # Sentences about an address that a visitor reads.
 MOST_COMPLAINTS = 3
-# The segments that the page's timeline has marks for. Of those that a schedule brings it shows
-# some, up to MOST_MARKS; every trouble has its mark.
+# The segments that the page's timeline has marks for. Of many planned pauses it marks some, up to
+# MOST_MARKS; every trouble has its mark.
 MARKED = ("validation", "checkpoint")
 TROUBLE = ("failure", "outage")
 MOST_MARKS = 100
