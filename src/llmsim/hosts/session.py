@@ -219,7 +219,7 @@ class Session:
     # --- keys ------------------------------------------------------------------------------
 
     def _type(self, name: str) -> None:
-        """Has a key, whichever it is, bring the next line; those that end the show end it."""
+        """Has a key bring the next line, whichever key it is; q and Esc end the show."""
         if name == "quit":
             self._obey(name)
         else:
