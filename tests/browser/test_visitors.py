@@ -191,7 +191,7 @@ def test_controls_leave_the_page_alone_at_a_zoom_of_400_per_cent(visit: Visitor)
     """1280 by 800 at 400 %: WCAG 1.4.10."""
     shown = visit(width=320, height=200)
     shown.open(**ASKED)
-    shown.wait_for("transcript.length > 200")
+    shown.wait_for_state("playing")  # before that there are no controls
     shown.page.mouse.move(100, 50)
     height = shown.page.evaluate("document.getElementById('controls').offsetHeight")
     assert height < 200 / 4
