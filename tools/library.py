@@ -8,13 +8,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
-# What only a terminal, a fleet or an export needs, but for what follows.
+# What only a terminal, a fleet, a judge or an export needs, but for what follows.
 NATIVE = (
     "llmsim.__main__",
     "llmsim.cli",
     "llmsim.fleet",
+    "llmsim.grading",
     "llmsim.hosts",
     "llmsim.options.choices",
+    "llmsim.options.grading",
     "llmsim.options.serving",
     "llmsim.telemetry",
 )

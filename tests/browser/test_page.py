@@ -56,14 +56,13 @@ def test_speed_one_shows_text_and_no_error(visit: Visitor) -> None:
 def test_five_phases_follow_each_other(visit: Visitor) -> None:
     shown = visit(width=1280, height=720)
     shown.open(seed=4, start=START.isoformat(), duration="6s", runs=1, dialect="pytorch")
-    signs = ["torchrun", "Epoch 1/", "Validating", "Saving", "Exporting"]
-    for sign in signs:
-        shown.wait_for_text(sign)
-        if sign != signs[-1]:
-            assert signs[-1] not in shown.plain
-    shown.wait_for_state("ended")
-    first_seen = [shown.plain.index(sign) for sign in signs]
-    assert first_seen == sorted(first_seen)
+    shown.wait_for_state("ended", seconds=90)
+    began, trained, validated, saved, exported = (
+        shown.plain.index(sign)
+        for sign in ("torchrun", "Epoch 1/", "Validating", "Saving", "Exporting")
+    )
+    assert began < trained < min(validated, saved)
+    assert max(validated, saved) < exported
 
 
 def test_terminal_refits_and_python_hears_of_it(visit: Visitor) -> None:
