@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from llmsim.dialects import statement
+from llmsim.dialects.megatron import statements as megatron
 from llmsim.dialects.nanogpt.statements import evaluations, iterations
 from llmsim.dialects.statement import Steps
 from llmsim.job.records import Job
@@ -56,7 +57,85 @@ def _measured(job: Job) -> range:
     return range(11, 45)
 
 
+def _megatron_evaluated(job: Job) -> tuple[int, ...]:
+    """Megatron's evaluations: the loop's, and two after it."""
+    return (0,) * (len([*megatron.evaluated(job)]) + 2)
+
+
+def _timed(job: Job) -> list[int]:
+    """The steps with DeepSpeed's timer, which leaves out the first two; a pipeline has none."""
+    every = job.schedule.log_every
+    steps = range(every, job.schedule.steps + 1, every)
+    return [] if job.layout.pp > 1 else [step for step in steps if step > 2]
+
+
+def _console(job: Job) -> range:
+    """The steps that are multiples of the interval."""
+    return range(job.schedule.log_every, job.schedule.steps + 1, job.schedule.log_every)
+
+
+def _two_digits(job: Job) -> list[int]:
+    """Steps and validations of torchtitan: before a step of one digit stands a second blank."""
+    both = (*statement.logged(job), *statement.validated(job))
+    return [step for step in both if step > 9]
+
+
+def _once(job: Job) -> tuple[int, ...]:
+    return (job.schedule.steps,)
+
+
 READERS = (
+    Reader(
+        "megatron",
+        "NVIDIA/Megatron-LM: tests/performance_tests/shell_test_utils/determinism/"
+        "print_nsys_leaderboard.py",
+        (Found("iterations",
+               r"iteration\s+(\d+)/\s*\d+.*elapsed time per iteration \(ms\):\s*([\d.]+)",
+               _console),),
+    ),
+    Reader(
+        "megatron", "mingjielu/Pai-Megatron-Patch: examples/mistral/parse_log.sh",
+        (Found("throughputs", r".*throughput per GPU \(TFLOP\/s\/GPU\): ([0-9\.]+).*", _console),
+         Found("timings", r".*elapsed time per iteration \(ms\): ([0-9\.]+).*", _console)),
+    ),
+    Reader(
+        "megatron", "NVIDIA/TransformerEngine: plots of its CI's Megatron logs",
+        (Found("evaluations",
+               r"validation loss at iteration \d* on validation set | lm loss"
+               r" value: ([\d.]*)E\+(\d*) | lm loss PPL: ([\d.]*)E\+(\d*)",
+               _megatron_evaluated),),
+    ),
+    Reader(
+        "torchtitan", "pytorch/ao: benchmarks/float8/training/parse_torchtitan_logs.py",
+        (Found("steps", r"step: (\d+).*?memory: ([\d.]+)GiB.*?tps: ([\d,]+)", _two_digits),),
+    ),
+    Reader(
+        "maxtext", "Google's plot_loss_curves.py, which reads MaxText's logs",
+        (Found("steps",
+               r"completed step: (\d+), seconds: ([\d.]+), TFLOP/s/device: ([\d.]+), "
+               r"Tokens/s/device: ([\d.]+), total_weights: (\d+), loss: ([\d.]+)",
+               statement.each_step),),
+    ),
+    Reader(
+        "deepspeed", "a ReFrame test of DeepSpeed's BERT (deepspeed_bert_qa_train)",
+        (Found("rates", r"RunningAvgSamplesPerSec=(?P<samples_per_sec>\S+),", _timed),),
+    ),
+    Reader(
+        "olmo", "a public plotter of OLMo's losses",
+        (Found("steps", r"\[step=(\d+)/(\d+),epoch=(\d+)\]", _console),
+         Found("losses", r"\s+train/CrossEntropyLoss=([0-9eE+\-.]+)", _console),
+         Found("evaluations", r"\s+eval/([^/]+)/CrossEntropyLoss=([0-9eE+\-.]+)",
+               statement.validated)),
+    ),
+    Reader(
+        "mlperf", "GoogleCloudPlatform/PerfKitBenchmarker: linux_benchmarks/mlperf_benchmark.py",
+        (Found("events", r":::MLLOG (.*)", statement.logged, at_least=True),),
+    ),
+    Reader(
+        "mlperf", "a public reader of MLPerf's times",
+        (Found("run_start", r':::MLLOG (.*"run_start",.*)', _once),
+         Found("run_stop", r':::MLLOG (.*"run_stop",.*)', _once)),
+    ),
     Reader(
         "nanogpt", "yusuf-kundgol/train_ChessGPT: plot_training.py",
         (Found("iterations", r"iter (\d+): loss ([\d.]+).*mfu ([-\d.]+)%", iterations),
@@ -102,6 +181,18 @@ READERS = (
 )  # fmt: skip
 
 OLDER = (
+    Older(
+        "nanotron", "huggingface/bench_cluster: bench_cluster/report.py",
+        r"\[default\d+\]:\S+ \S+ \[INFO\|DP=\d+\|PP=\d+\|TP=\d+\|\S+\]: iteration: (\d+) / \d+ \| "
+        r"consumed_tokens: ([\d\.KM]+) \| elapsed_time_per_iteration_ms: ([\d\.KM]+) \| ",
+        "nanotron of 2024 called it elapsed_time_per_iteration_ms, and named ranks of which there "
+        "is one",
+    ),
+    Older(
+        "megatron", "AMD-AGI/Primus-SaFE: Lens/modules/telemetry-processor",
+        r"elapsed\stime\sper\siteration\s\(ms\):\s+(\d+(?:\.\d+)*)/\d+(?:\.\d+)*\s+\|",
+        "AMD's Primus has a mean beside each time, which Megatron-LM has not",
+    ),
     Older(
         "hf", "huggingface/hub-docs: metric_definitions for SageMaker",
         r"'loss': ([0-9]+(.|e\-)[0-9]+),?",

@@ -25,7 +25,8 @@ def _logged(job: Job) -> Iterable[int]:
     return range(every, job.schedule.steps + 1, every)
 
 
-def _evaluated(job: Job) -> list[int]:
+def evaluated(job: Job) -> list[int]:
+    """The steps after which the loop evaluates."""
     every = job.schedule.validate_every
     return [*range(every, job.schedule.steps + 1, every)]
 
@@ -47,7 +48,7 @@ def _grown(job: Job) -> Iterable[int]:
 
 def _evaluations(job: Job) -> tuple[int, ...]:
     """Each of the loop, and two after it."""
-    return (0,) * (len(_evaluated(job)) + 2)
+    return (0,) * (len(evaluated(job)) + 2)
 
 
 def _modes(job: Job) -> Iterable[int]:
@@ -259,7 +260,7 @@ _TRAINING = (
               "last"),
     Statement("validation", "training/training.py:2306",
               rf" validation loss at iteration (?P<step>\d+) \| lm loss value: {_FLOAT} \| "
-              rf"lm loss PPL: {_FLOAT} \| ", _evaluated, "last",
+              rf"lm loss PPL: {_FLOAT} \| ", evaluated, "last",
               "iteration % eval_interval == 0"),
     Statement("saving", "training/checkpointing.py:361",
               r"saving checkpoint at iteration +(?P<step>\d+) to \S+ in torch_dist format", _saved),
