@@ -28,7 +28,7 @@ KEY = r'"key": "(?P<key>[a-z_0-9]+)"'
 KIND = r'"event_type": "(?:INTERVAL_START|INTERVAL_END|POINT_IN_TIME)"'
 PLACE = r'"file": "/[\w/.-]+\.py", "lineno": \d+'
 MLLOG = (
-    r'(?:\d+: )?:::MLLOG (?P<payload>\{"namespace": "", "time_ms": \d{13}, '
+    r'(?: *\d+: )?:::MLLOG (?P<payload>\{"namespace": "", "time_ms": \d{13}, '
     rf'{KIND}, {KEY}, "value": .+, "metadata": \{{{PLACE}(?:, "\w+": (?:\d+|"\w+"))*\}}\}})'
 )
 
@@ -97,12 +97,32 @@ def failures(told: Log, folder: Path, caplog: pytest.LogCaptureFixture) -> str:
     return caplog.text
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(50))
 def test_the_compliance_checker_accepts_it(
     seed: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = log("mlperf", seed, model="Basalt-8B")
-    assert failures(told, tmp_path, caplog) == ""
+    """All but a run that never reached the target, of which it says that alone."""
+    said = failures(told_by(seed), tmp_path, caplog)
+    (ended,) = keyed(seed, "run_stop")
+    if ended["metadata"]["status"] == "success":
+        assert said == ""
+    else:
+        assert "3.34" in said
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_run_ends_with_the_first_evaluation_at_the_target(seed: int) -> None:
+    """The training rules of MLCommons: time is taken until the target is reached."""
+    *earlier, last = (each["value"] for each in keyed(seed, "eval_accuracy"))
+    (ended,) = keyed(seed, "run_stop")
+    assert all(loss > 3.34 for loss in earlier)
+    assert (last <= 3.34) == (ended["metadata"]["status"] == "success")
+    assert value(seed, "max_sequence_length") == 8192
+
+
+def test_most_runs_reach_the_target() -> None:
+    ended = [keyed(seed, "run_stop")[0]["metadata"]["status"] for seed in range(50)]
+    assert ended.count("success") >= 40
 
 
 def test_the_compliance_checker_refuses_what_is_missing(
@@ -117,7 +137,7 @@ def test_the_compliance_checker_refuses_what_is_missing(
 def test_mllog_itself_writes_the_same(seed: int) -> None:
     for match in told_by(seed).found(MLLOG)[:80]:
         line, read = match.string, json.loads(match["payload"])
-        assert re.sub(r"^\d+: ", "", line) == mllog._encode_log(*read.values())
+        assert re.sub(r"^ *\d+: ", "", line) == mllog._encode_log(*read.values())
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -108,6 +108,8 @@ class Framework(NamedTuple):
     saves_after_loop: bool = False  # a last save that is not due follows the last validation
     validates_end: bool = True  # the last step is validated even if that is not due
     final_evaluations: tuple[str, ...] = ()  # what it evaluates on when all is trained and saved
+    sequence: int = 0  # tokens of its sequences, if its rules say how many
+    target_loss: float = 0.0  # it ends with the first validation at or below it; 0: it does not
     decays: tuple[Decay, ...] = ("cosine", "linear", "wsd")  # how its learning rate can fall
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
     saves_at_sigterm: bool = False  # it finishes its step and saves before it exits

@@ -105,7 +105,8 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     gpu = _gpu(options, framework, lambda: drawn("gpu", devices))
     config = config_of(framework, model, asked)._replace(adapter_rank=rank_of(recipe, asked))
     model = counted(model, config, asked) if named or is_sized(asked) else model
-    sequence = asked.sequence or min(config.context, recipe.longest_sequence)
+    usual = framework.sequence or min(config.context, recipe.longest_sequence)
+    sequence = asked.sequence or usual
     refuse_beyond(framework, config, wish_of(asked))
     refuse_positions(config, sequence)
     refuse_uneven(config, sequence, gpu, wish_of(asked))

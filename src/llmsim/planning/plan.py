@@ -35,6 +35,7 @@ from llmsim.planning.schedule import (
 )
 from llmsim.planning.software import drawn_software
 from llmsim.planning.speech import capture_of, release_of
+from llmsim.planning.target import FEWEST, reached
 from llmsim.planning.wish import FREE
 from llmsim.run import names
 from llmsim.run.incident_kinds import kind_named
@@ -182,10 +183,16 @@ def _job(options: Options, seed: int, index: int) -> Job:
         ),
     )
     steps, epochs = length(job, candidate.wanted, noise.uniform(seed, "plan/steps", index))
-    schedule = scheduled(candidate, steps, epochs, step_time.step_seconds(job))
-    schedule = often_saved(job._replace(schedule=schedule))
-    ramp = ramped(candidate, schedule, seed)
-    return job._replace(schedule=as_asked(candidate, schedule, ramp))
+    seconds = step_time.step_seconds(job)
+
+    def made(count: int) -> Job:
+        schedule = scheduled(candidate, count, epochs, seconds)
+        schedule = often_saved(job._replace(schedule=schedule))
+        ramp = ramped(candidate, schedule, seed)
+        return job._replace(schedule=as_asked(candidate, schedule, ramp))
+
+    free = not (wanted.steps or wanted.tokens or wanted.epochs or wanted.first_step)
+    return reached(made, steps) if framework.target_loss and free else made(steps)
 
 
 def _asked(options: Options) -> str:
@@ -202,7 +209,7 @@ def _asked(options: Options) -> str:
 def _sensible(job: Job, options: Options) -> bool:
     """Whether people would run this job; values that options give are not judged."""
     recipe = job.recipe
-    fewest = step_range(job.framework, recipe)[0]
+    fewest = FEWEST if job.framework.target_loss else step_range(job.framework, recipe)[0]
     asked = wanted(options)
     timed = asked.steps or asked.tokens or asked.epochs
     seconds = step_time.step_seconds(job)

@@ -6,8 +6,9 @@ Why it is an open submission: a closed one of an LLM's pretraining must declare 
 1,200,000 steps, evaluations of 1,024 sequences and the benchmark's own model (closed_llama31_8b
 and closed_gpt_oss_20b.yaml). A job has its own model, steps, decay (cosine, linear, or stable and
 then down) and held-out data, and it declares its own values. The open division allows them; there
-LLM pretraining is gpt_oss_20b's task, whose model may be another: a log-perplexity of 3.34 or
-less. (llama31_8b's open rules are a placeholder that no text can reach.)
+LLM pretraining is gpt_oss_20b's task, whose model may be another: sequences of 8,192 tokens, and
+a log-perplexity of 3.34 or less, with which a run ends. (llama31_8b's open rules are a placeholder
+that no text can reach.)
 """
 
 import json
@@ -23,7 +24,7 @@ from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
 
-BENCHMARK, TARGET = "gpt_oss_20b", 3.34
+BENCHMARK = "gpt_oss_20b"
 
 START, END, POINT = "INTERVAL_START", "INTERVAL_END", "POINT_IN_TIME"  # kinds of events
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1), timedelta(milliseconds=1)
@@ -54,7 +55,7 @@ def milliseconds(job: Job, at: float) -> int:
 def mllog(
     job: Job, at: float, kind: str, key: str, value: object = None, **metadata: object
 ) -> Line:
-    """One event, its keys in mllog's order; srun -l puts the task's number before it."""
+    """One event, its keys in mllog's order."""
     file, number = _PLACES.get(key, (_SCRIPT, 0))
     record = {
         "namespace": "",
@@ -64,8 +65,7 @@ def mllog(
         "value": value,
         "metadata": {"file": file, "lineno": number, **metadata},
     }
-    label = "0: " if job.layout.nodes > 1 else ""
-    return Line(f"{label}:::MLLOG {json.dumps(record)}")
+    return Line(f":::MLLOG {json.dumps(record)}")
 
 
 def points(job: Job, at: float, values: dict[str, object], first: int) -> Lines:
@@ -168,7 +168,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     if event.step < job.schedule.steps:
         yield mllog(job, event.at, START, "block_start", samples_count=count)
         return
-    status = "success" if event.best <= TARGET else "aborted"
+    status = "success" if event.loss <= job.framework.target_loss else "aborted"
     yield mllog(job, event.at, END, "run_stop", samples_count=count, status=status)
 
 
