@@ -16,7 +16,7 @@ from llmsim.grading.expressions import parsed, selectors
 from llmsim.grading.findings import Site, static
 from llmsim.grading.judge import Verdict, judge
 from llmsim.grading.known import is_meaningful
-from llmsim.grading.public_rules import RULES
+from llmsim.grading.public_rules import OURS, RULES
 from llmsim.grading.reading import Item, filled, items, loosened
 from llmsim.grading.scenarios import SCRAPE
 from llmsim.hosts import promtool
@@ -87,7 +87,7 @@ MATCHES = [(rule, kind) for rule in RULES for kind in rule.kinds if not rule.wro
 
 
 def test_forty_public_rules_have_an_incident() -> None:
-    assert len({rule.name for rule, _ in MATCHES}) >= 40
+    assert len({rule.name for rule, _ in MATCHES if rule.source != OURS}) >= 40
 
 
 @pytest.mark.parametrize(("rule", "kind"), MATCHES, ids=lambda each: getattr(each, "name", each))

@@ -1,7 +1,8 @@
 """Alert rules that people have published, re-typed as facts, with the incidents they are made for.
 
 `wrong` says of a rule why it pages on healthy hardware as well: it is kept as it is.
-Sources are repositories and the file in them; "in the wild" is a public code search.
+Sources are repositories and the file in them, or a public code search. "after" stands before a
+published threshold that we have put into PromQL; the few rules that are ours say so.
 """
 
 from llmsim.typed import NamedTuple
@@ -10,10 +11,11 @@ OCI = "oracle-quickstart/oci-hpc: roles/grafana/files/alert-rules.yaml"
 OCI_RECORDS = "oracle-quickstart/oci-hpc: roles/prometheus/files/recording_rules.yml"
 CANONICAL = "canonical/hardware-observer-operator: src/prometheus_alert_rules/dcgm.yaml"
 CHART = "utkuozdemir/nvidia_gpu_exporter: charts/nvidia-gpu-exporter/templates/prometheusrule.yaml"
-WILD = "public code search"
+WILD, OURS = "public code search", "ours"
 AWS = "aws-samples/awsome-distributed-training: README-grafana-alerts"
-SOPERATOR = "nebius/soperator: helm/soperator-monitoring-dashboards"
-AZURE = "Azure/cyclecloud-healthagent: defaults.yaml"
+AZURE = "after Azure/cyclecloud-healthagent: defaults.yaml"
+GCM = "after facebookresearch/gcm: health checks"
+DCGM = "after NVIDIA/DCGM: modules/health/DcgmHealthWatch.cpp"
 SAMBER = "samber/awesome-prometheus-alerts: _data/rules.yml"
 MINUTE = 60.0
 
@@ -55,11 +57,12 @@ RULES: tuple[Rule, ...] = (
     Rule("XidCritical", f'{_X}{{err_code=~"{_FATAL}"}} > 0', 0, OCI_RECORDS, ()),
     Rule("XidResetReboot", f'{_X}{{err_code=~"{_RESET}"}} > 0', 0, OCI_RECORDS, ()),
     Rule("XidPersistent", f"({_X} > 0) and (changes({_X}[1h]) == 0)", 0, OCI_RECORDS, _TELLING),
-    Rule("XidFor5m", f"{_X} > 0", 5 * MINUTE, WILD, _TELLING),
     Rule("GpusWithErrors",
          f"count(DCGM_FI_DEV_GPU_UTIL unless ({_X} > 0 or DCGM_FI_DEV_ECC_DBE_VOL_TOTAL > 0)) "
-         "< count(DCGM_FI_DEV_GPU_UTIL)", 0, AWS, ("hbm-ecc",)),  # err_code keeps XIDs apart
-    Rule("XidCount", "sum by (Hostname, gpu) (DCGM_EXP_XID_ERRORS_COUNT) > 0", 0, WILD, _TELLING),
+         "< count(DCGM_FI_DEV_GPU_UTIL)", 0, f"after {AWS}",
+         ("hbm-ecc",)),  # not the XIDs: `unless` compares err_code, which utilization has not
+    Rule("XidCount", "sum by (Hostname, gpu) (DCGM_EXP_XID_ERRORS_COUNT) > 0", 0,
+         "after NVIDIA/dcgm-exporter#239", _TELLING),
     Rule("ChartXidCritical",
          f'time() - nvidia_smi_xid_last_timestamp_seconds{{xid=~"{_CHART_CODES}"}} < 600', 0,
          CHART, ("gpu-lost", "hbm-ecc", "nvlink", "gsp")),
@@ -68,11 +71,17 @@ RULES: tuple[Rule, ...] = (
     Rule("ChartRecoveryAction", "nvidia_smi_gpu_recovery_action > 0", 0, CHART, ("nvlink", "gsp")),
     Rule("HealthAll",
          'min by (Hostname) (DCGM_EXP_GPU_HEALTH_STATUS{health_watch="ALL"} == bool 0) == 0', 0,
-         OCI_RECORDS, ("hbm-ecc", "nvlink", "gsp")),
+         OURS, ("hbm-ecc", "nvlink", "gsp")),
     Rule("HealthMemory",
          'min by (Hostname) (DCGM_EXP_GPU_HEALTH_STATUS{health_watch="MEM"} == bool 0) == 0', 0,
          OCI_RECORDS, ("hbm-ecc", "illegal-memory")),
+    Rule("ChartDocsXid",
+         f'time() - nvidia_smi_xid_last_timestamp_seconds{{xid=~"{_CHART_CODES}"}} < 300', 0,
+         "utkuozdemir/nvidia_gpu_exporter: docs/METRICS.md",
+         ("gpu-lost", "hbm-ecc", "nvlink", "gsp")),
     # Memory.
+    Rule("SingleBitRate", "rate(DCGM_FI_DEV_ECC_SBE_VOL_TOTAL[1h]) > 10/3600", 0, WILD,
+         ("hbm-ecc",)),
     Rule("DoubleBit", "increase(DCGM_FI_DEV_ECC_DBE_VOL_TOTAL[5m]) > 0 "
          "or increase(DCGM_FI_DEV_ECC_DBE_AGG_TOTAL[5m]) > 0", 0, OCI_RECORDS, ("hbm-ecc",)),
     Rule("DoubleBitLevel", "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL > 0", 0, AWS, ("hbm-ecc",)),
@@ -83,27 +92,26 @@ RULES: tuple[Rule, ...] = (
          ("hbm-ecc",)),
     Rule("ChartRemapPending", "nvidia_smi_remapped_rows_pending == 1", 0, CHART, ("hbm-ecc",)),
     # GPUs that vanish.
-    Rule("GpuGone", "count by (Hostname) (DCGM_FI_DEV_GPU_TEMP) < 8", 0, WILD, ("gpu-lost",)),
-    Rule("GpuGoneUtil", "count by (Hostname) (DCGM_FI_DEV_GPU_UTIL) < 8", 5 * MINUTE, WILD,
-         ("gpu-lost",)),
+    Rule("GpuGone", "count by (Hostname) (DCGM_FI_DEV_GPU_TEMP) < 8", 0, OURS, ("gpu-lost",)),
     Rule("ChartGpuMissing", _MISSING, 10 * MINUTE, CHART, ("gpu-lost",)),
     Rule("TargetDown", "up == 0", 5 * MINUTE, SAMBER, ("node-fail",)),
-    Rule("TargetsMissing", "count(up == 1) < count(up)", 5 * MINUTE, SAMBER, ("node-fail",)),
+    Rule("PcieReplays", "increase(DCGM_FI_DEV_PCIE_REPLAY_COUNTER[2m]) > 16", 0, DCGM,
+         ("gpu-lost",)),
     # NVLink and InfiniBand.
+    Rule("NvlinkCrcRate", "rate(DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL[2m]) >= 100", 0,
+         DCGM, ()),
     Rule("NvlinkCrc", "increase(DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL[10m]) > 0", 0, WILD,
          ("nvlink",)),
     Rule("NvlinkReplay", "increase(DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL[10m]) > 0", 0,
-         "facebookresearch/gcm: health checks", ("nvlink",)),
+         GCM, ("nvlink",)),
     Rule("NvlinkRecovery", "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL > 0", 0,
-         "facebookresearch/gcm: health checks", ("nvlink",)),
+         GCM, ("nvlink",)),
     Rule("LinkDowned", f"increase({_IB}_link_downed_total[10m]) > 0", 0, WILD,
-         ("link-flap", "link-down")),
-    Rule("LinkDownedChanges", f"changes({_IB}_link_downed_total[10m]) > 0", 0, WILD,
          ("link-flap", "link-down")),
     Rule("PortState", f"{_IB}_state_id != 4", 0, AZURE, ("link-down",)),
     Rule("PortPhysicalState", f"{_IB}_physical_state_id != 5", 0, AZURE, ("link-down",)),
     Rule("NoRdmaTraffic", f"rate({_IB}_port_data_transmitted_bytes_total[5m]) == 0", 10 * MINUTE,
-         "ByteRobust (arXiv 2509.16293): no RDMA traffic for ten minutes is a hang",
+         "after ByteRobust (arXiv 2509.16293): no RDMA traffic for ten minutes is a hang",
          ("nccl-timeout", "gsp"), looks=300),
     # Heat and power.
     Rule("ThermalViolation", "increase(DCGM_FI_DEV_THERMAL_VIOLATION[5m]) / 300000000 > 0.20",
@@ -116,31 +124,32 @@ RULES: tuple[Rule, ...] = (
     Rule("ThermalClockEvents",
          'sum by (Hostname, gpu) (DCGM_EXP_CLOCK_EVENTS_COUNT{clock_event=~"hw_thermal|sw_thermal|'
          'hw_power_brake"}) > 0', 0, WILD, ("thermal",)),
+    Rule("LlmkubeHot", "DCGM_FI_DEV_GPU_TEMP > 85", 5 * MINUTE, "defilantech/LLMKube#1356",
+         ("thermal",)),
+    Rule("GcmHot", "DCGM_FI_DEV_GPU_TEMP >= 85", MINUTE, GCM, ("thermal",)),
+    Rule("SwThermalReason", f"{_REASONS} % 64 >= 32", 5 * MINUTE, CANONICAL, ("thermal",)),
     Rule("ChartThermal", _HW_THERMAL, 5 * MINUTE, CHART, ("thermal",)),
     Rule("ChartHot", "nvidia_smi_temperature_gpu > 85", 10 * MINUTE, CHART, ("thermal",)),
     Rule("Hot", "avg_over_time(DCGM_FI_DEV_GPU_TEMP[5m]) > 85", 0, WILD, ("thermal",),
          looks=300),
     Rule("NearSlowdown", "(DCGM_FI_DEV_GPU_TEMP / DCGM_FI_DEV_SLOWDOWN_TEMP) > 0.98", 5 * MINUTE,
          OCI, ("thermal",)),
-    Rule("AzureThrottle", f"{_REASONS} > 7", MINUTE, "Azure/azurehpc-health-checks: throttling",
-         ("thermal",)),
+    Rule("AzureThrottle", f"{_REASONS} > 7", MINUTE,
+         "after Azure/azurehpc-health-checks: throttling", ("thermal",)),
     # Hangs, and nodes that do nothing.
     Rule("TrainerStall", "time() - trainer_last_step_timestamp_seconds > 600", 0,
          "PrimeIntellect-ai/prime-rl#1547", ("nccl-timeout", "gsp"), looks=600),
     Rule("HeldAndIdle",
          "(avg by (gpu, UUID) (DCGM_FI_DEV_FB_USED) > 1024) unless "
          "(avg by (gpu, UUID) (DCGM_FI_PROF_GR_ENGINE_ACTIVE * 100) > 5)", 0,
-         "Tiriyon/dcgm-grafonnet: gpu-util-intelligence", (),
+         "after Tiriyon/dcgm-grafonnet: gpu-util-intelligence", (),
          "a launch holds memory before it computes"),
     Rule("BusyWithoutTensor",
          "DCGM_FI_DEV_GPU_UTIL > 90 and DCGM_FI_PROF_PIPE_TENSOR_ACTIVE < 0.01", 5 * MINUTE,
-         SOPERATOR, ("nccl-timeout", "gsp")),
-    Rule("StuckPower", "DCGM_FI_DEV_FB_USED > 2000 and DCGM_FI_DEV_POWER_USAGE < 200",
-         5 * MINUTE, SOPERATOR, ("nccl-timeout", "gsp")),
+         OURS, ("nccl-timeout", "gsp")),
     Rule("IdleNode",
          'count(label_replace(DCGM_FI_DEV_GPU_UTIL == 0, "node", "$1", "Hostname", "(.+)")) '
          "by (node) == 8", 5 * MINUTE, "IBM/autopilot: grafana/autopilot-dashboard.json", _DEATHS),
-    Rule("ClusterIdle", "avg(DCGM_FI_DEV_GPU_UTIL) < 5", 10 * MINUTE, WILD, _DEATHS),
     # Hosts.
     Rule("HostOutOfMemory", "node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes < .10",
          2 * MINUTE, SAMBER, ("data-killed",)),
@@ -148,7 +157,7 @@ RULES: tuple[Rule, ...] = (
          "(node_filesystem_avail_bytes * 100) / node_filesystem_size_bytes < 10", 2 * MINUTE,
          SAMBER, ("disk-full",)),
     Rule("BlockedTasks", "node_procs_blocked > 0", MINUTE,
-         "kubernetes/node-problem-detector: config/kernel-monitor.json", ("slow-fs",)),
+         "after kubernetes/node-problem-detector: config/kernel-monitor.json", ("slow-fs",)),
     # Rules that page on healthy hardware, too.
     Rule("PowerViolation", "increase(DCGM_FI_DEV_POWER_VIOLATION[5m]) / 300000000 > 0.20",
          15 * MINUTE, OCI, (), "the counter is in ns: 0.02 % of the time at the power limit"),

@@ -229,7 +229,7 @@ def listening(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = found[0]
         ear = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # a label of more than 63 letters is the latter
         raise ServeError(shown, ": there is no such address here.") from None
     try:
         if os.name == "posix":
