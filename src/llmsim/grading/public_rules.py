@@ -77,7 +77,7 @@ RULES: tuple[Rule, ...] = (
          OCI_RECORDS, ("hbm-ecc", "illegal-memory")),
     Rule("ChartDocsXid",
          f'time() - nvidia_smi_xid_last_timestamp_seconds{{xid=~"{_CHART_CODES}"}} < 300', 0,
-         "utkuozdemir/nvidia_gpu_exporter: docs/METRICS.md",
+         "utkuozdemir/nvidia_gpu_exporter: its page on metrics",
          ("gpu-lost", "hbm-ecc", "nvlink", "gsp")),
     # Memory.
     Rule("SingleBitRate", "rate(DCGM_FI_DEV_ECC_SBE_VOL_TOTAL[1h]) > 10/3600", 0, WILD,
