@@ -34,7 +34,7 @@ PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools
 	$(wildcard tools/make_library.*) $(shell find src tools/stand_ins -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-fleets test-live test-all test-readers web bench-web dist workflows long-runs detectors icons serve \
+.PHONY: help run check test lint format types style unit transcripts browser test-browser test-browsers test-exports test-fleets test-live test-all test-readers web bench-web dist workflows long-runs detectors consistency icons serve \
 	screenshots constraints clean docs statistics bench compare truth cluster-days
 
 help: ## show what can be made
@@ -185,6 +185,9 @@ long-runs: $(DEV) ## 200 runs of 54 days on 16,384 GPUs against Llama 3's table;
 
 detectors: $(DEV) ## public detectors over every kind of incident in six dialects, and over 300 runs without; minutes
 	$(BIN)/python -m tools.detectors
+
+consistency: $(DEV) ## a million samples of GPU gauges, in health and through incidents; minutes
+	$(BIN)/python -m tools.consistency
 
 constraints: ## renew constraints.txt: the newest of what the dev extra names
 	rm -rf build/constraints
