@@ -41,8 +41,15 @@ phase (`launch`, `training`, `validation`, `checkpoint`).
 
 A deadly fault cuts the run. The processes say their last words, Slurm takes the job off the nodes
 and puts it into the queue again, and the next attempt loads the last checkpoint that was durable
-when the fault came: the steps after it are run again. `--stream kernel`, `slurm` or `all` shows
-the logs beside the training's. The summary of the run has its goodput.
+when the fault came: the steps after it are run again. A framework that handles SIGTERM finishes its
+step and saves before it exits, if the grace lasts: 30 s after a time limit, 30 to 300 s before a
+preemption. A straggler, and half of the hot nodes, are taken out by a person. `--stream launcher`,
+`kernel`, `slurm` or `all` shows the logs beside the training's. The summary of the run has its
+goodput; the board has it from the second attempt on.
+
+Every gauge, page and export follows: see "telemetry" of each kind. `--export labels=FILE` has the
+truth with which a monitor can be graded: what broke, where, when it began, showed, was found and
+was over, its cause, what to do, and the rules of public tools that react to its lines.
 
 Rates are per million GPU-hours. Those of kinds that slow a run, and of what people do, are
 estimates. `scale-collapse` needs a loss scale, which no run has yet: it cannot be asked for.

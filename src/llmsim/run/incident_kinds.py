@@ -142,13 +142,13 @@ KINDS: tuple[Kind, ...] = (
         "thermal", "GPU", "drain", "a GPU is too hot and clocks down",
         "the event itself: 84 to 90 C", "nobody prints an error", "",
         "steps 10 to 80 % longer, equally on all ranks", "",
-        "clock 1,980 to 1,200-1,400 MHz, throttle reasons 0x8 0x20 0x40 0x80",
+        "its clock falls with reasons 0x8 0x20 0x40, or braked 0x88; the others' tensor activity falls",
         "fan or node replaced, planned restart", 8.0, None,
     ),
     Kind(
         "straggler", "host", "drain", "one node is slow, so that all are",
         "none", "nobody prints an error", "", "steps 4 to 7 % longer until the node is excluded",
-        "", "the slow rank waits least", "planned restart without the node", 6.0, None,
+        "", "one GPU's clock 4 to 7 % lower, all others wait", "planned restart without the node", 6.0, None,
         extra_rate=1.5, needs="nodes",
     ),
     Kind(
