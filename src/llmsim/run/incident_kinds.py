@@ -142,13 +142,14 @@ KINDS: tuple[Kind, ...] = (
         "thermal", "GPU", "drain", "a GPU is too hot and clocks down",
         "the event itself: 84 to 90 C", "nobody prints an error", "",
         "steps 10 to 80 % longer, equally on all ranks", "",
-        "its clock falls with reasons 0x8 0x20 0x40, or braked 0x88; the others' tensor activity falls",
+        "its clock falls (reasons 0x8 0x20 0x40, or 0x88 braked); others' tensor activity falls",
         "fan or node replaced, planned restart", 8.0, None,
     ),
     Kind(
         "straggler", "host", "drain", "one node is slow, so that all are",
         "none", "nobody prints an error", "", "steps 4 to 7 % longer until the node is excluded",
-        "", "one GPU's clock 4 to 7 % lower, all others wait", "planned restart without the node", 6.0, None,
+        "", "one GPU's clock 4 to 7 % lower, all others wait",
+        "planned restart without the node", 6.0, None,
         extra_rate=1.5, needs="nodes",
     ),
     Kind(
