@@ -18,6 +18,7 @@ from llmsim.physics import noise
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import run_ended
 from llmsim.telemetry.samples import sample
+from llmsim.typed import Any
 from tests.runs import job_of
 from tests.telemetry.test_samples import RUNS, violations
 
@@ -32,7 +33,7 @@ COUNTERS = ("energy_joules", "power_capped_seconds", "thermal_slowdown_seconds",
 
 def checked(number: int) -> tuple[int, Counter[str]]:
     """How many samples of a run were looked at, and what was wrong how often."""
-    asked = dict(RUNS[number % len(RUNS)]) | {"seed": number, "dialect": "pytorch"}
+    asked: dict[str, Any] = dict(RUNS[number % len(RUNS)]) | {"seed": number, "dialect": "pytorch"}
     job = job_of(**asked)
     kind = BROKEN[number // len(RUNS) % len(BROKEN)]
     if kind and "H100" in job.gpu.name:
