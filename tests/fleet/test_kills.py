@@ -260,9 +260,10 @@ def test_an_object_store_has_the_same_files(
 ) -> None:
     """moto stands in for S3, with its conditional puts; two fleets write to it at once."""
     moto = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with subprocess.Popen(moto, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        port = next(line.rpartition(":")[2] for line in server.stderr if "Running on" in line)
+    log = tmp_path / "moto.log"
+    with log.open("w") as said_by_moto, subprocess.Popen(moto, stderr=said_by_moto) as server:
+        wait_for(lambda: "Running on" in log.read_text(), server)
+        port = log.read_text().partition("Running on")[2].splitlines()[0].rpartition(":")[2]
         url = f"http://127.0.0.1:{port.strip()}"
         secrets = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
                    "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
