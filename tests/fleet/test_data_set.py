@@ -246,5 +246,5 @@ def test_answers_apart_leave_no_seed_and_no_label(data: Path, tmp_path: Path) ->
     kept = duckdb.sql(f"SELECT count(seed) FROM '{answers}/runs/*.parquet'").fetchall()
     assert kept == [(24,)]
     assert not (out / "labels").exists()
-    same = "SELECT count(*), sum(learning_rate) FROM '{}/steps/*.parquet'"
+    same = "SELECT count(*), sum(tokens) FROM '{}/steps/*.parquet'"
     assert duckdb.sql(same.format(out)).fetchall() == duckdb.sql(same.format(data)).fetchall()
