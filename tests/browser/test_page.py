@@ -22,7 +22,7 @@ Visitor = Callable[..., Visit]
 START = datetime(2026, 1, 30, 12)
 
 
-def native_transcript(seed: int, screen: Screen, dialect: str = "auto", runs: int = 1) -> str:
+def native_transcript(seed: int, screen: Screen, dialect: str = "pytorch", runs: int = 1) -> str:
     """The same runs, played here."""
     given = Options(
         dialect=dialect, seed=seed, start=START, speed_factor=inf, runs=runs, view="log"
