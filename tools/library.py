@@ -20,6 +20,8 @@ NATIVE = (
     "llmsim.options.serving",
     "llmsim.telemetry",
 )
+# Modules of a dialect that play nothing: tests and docs read the statements of its framework.
+UNPLAYED = ("statement", "statements")
 PAGE = (
     "llmsim.hosts",
     "llmsim.hosts.browser",
@@ -36,7 +38,8 @@ def _name(file: Path) -> str:
 
 def _is_native(module: str) -> bool:
     native = any(module == name or module.startswith(f"{name}.") for name in NATIVE)
-    return native and module not in PAGE
+    unplayed = module.startswith("llmsim.dialects.") and module.rpartition(".")[2] in UNPLAYED
+    return (native or unplayed) and module not in PAGE
 
 
 def modules() -> dict[str, Path]:

@@ -151,7 +151,8 @@ def test_both_boots_play_the_same(visit: Visitor, boot: str) -> None:
 
 
 def test_command_is_typed_and_stays(visit: Visitor) -> None:
-    shown = visit()
+    """In a window that is higher than what a launch prints at once."""
+    shown = visit(height=2000)
     shown.open(seed=5, start=START, model="ButtGPT-7B")
     shown.wait_for_state("playing")
     typed = shown.page.text_content("#loading .command")
