@@ -151,12 +151,12 @@ def test_both_boots_play_the_same(visit: Visitor, boot: str) -> None:
 
 
 def test_command_is_typed_and_stays(visit: Visitor) -> None:
-    """In a window that is higher than what a launch prints at once."""
+    """Above the log, where no board takes the whole window, and the window holds the launch."""
     shown = visit(height=2000)
-    shown.open(seed=5, start=START, model="ButtGPT-7B")
+    shown.open(seed=5, start=START, model="ButtGPT-7B", view="log")
     shown.wait_for_state("playing")
     typed = shown.page.text_content("#loading .command")
-    assert typed == f"python -m llmsim --seed 5 --start {START} --model ButtGPT-7B"
+    assert typed == f"python -m llmsim --seed 5 --start {START} --model ButtGPT-7B --view log"
     shown.wait_for_state("playing")
     shown.wait_for("document.querySelectorAll('.xterm-rows > div')[1].textContent.trim()")
     assert shown.rows[0].rstrip() == f"$ {typed}"
