@@ -322,6 +322,8 @@ def test_prelude_plays_while_python_loads_and_python_goes_on_from_there(visit: V
     shown.open()
     shown.wait_for("document.querySelectorAll('#prelude > div').length > 6")
     prelude = shown.page.inner_text("#prelude").split("\n")
+    while not held:  # on a busy machine the worker asks later than the prelude plays
+        shown.page.wait_for_timeout(25)
     held[0].continue_()
     shown.wait_for_state("playing")
     # The screen may be too low for all of it: its last line stands there, in this screen's width.
