@@ -20,13 +20,10 @@ from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import Panel, gpu_panel
 from llmsim.board.letters import titled
 from llmsim.board.plots import Training
+from llmsim.board.wall_content import Wall
 from llmsim.text.screen import NARROWEST, Screen
 from llmsim.text.style import Row, Span, clipped, length
 from llmsim.typed import NamedTuple
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from llmsim.board.wall import Wall
 
 SHORTEST = 5  # rows of a screen that has room for a board
 SHARE = 0.4  # of the screen's rows
@@ -51,7 +48,7 @@ class View(NamedTuple):
     cluster: Cluster
     pace: str = ""  # how the show goes, if not at speed 1: "paused 4x"
     titled: bool = False  # whether the name stands in big letters elsewhere
-    wall: "Callable[[], Wall] | None" = None  # what the wall shows beside all this
+    wall: Callable[[], Wall] | None = None  # what the wall shows beside all this
 
 
 def rows_of(screen: Screen) -> int:

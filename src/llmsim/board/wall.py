@@ -23,9 +23,9 @@ from llmsim.board.gpu_panel import gpu_panel
 from llmsim.board.graphs import LABELS, Mark, history, log_curve
 from llmsim.board.letters import ROWS, big, titled
 from llmsim.board.letters import width as width_of
+from llmsim.board.wall_content import Wall
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, clipped, length
-from llmsim.typed import NamedTuple
 
 LEAST = 60, 16  # cells and rows of a screen with room for a wall
 BIG = 100, 28  # of a screen with room for big numbers
@@ -41,21 +41,6 @@ MARKS = {
     "checkpoint": ("checkpoint", "┊", ":"),
     "failure": ("failure", "┃", "#"),
 }
-
-
-class Wall(NamedTuple):
-    """What the wall shows beside what the board shows."""
-
-    numbers: tuple[tuple[str, str, str], ...]  # role, name, number: the big ones
-    doing: tuple[tuple[str, str], ...]  # what the GPUs do: role, text
-    gradient: Callable[[int, int], float]  # the mean gradient norm of steps
-    gradient_number: str
-    power: tuple[float, ...]  # of all GPUs, kW, the latest last
-    links: tuple[float, ...]  # what they send each other, GB/s
-    power_number: str
-    links_number: str
-    marks: tuple[tuple[str, int], ...]  # of the curve: kind and step
-    odometers: tuple[tuple[str, str], ...]  # number and what it counts, the most important first
 
 
 def has_room(screen: Screen) -> bool:

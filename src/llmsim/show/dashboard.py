@@ -14,6 +14,7 @@ from llmsim.board.gauges import Cluster, Gauge
 from llmsim.board.gauges import Fault as Blame
 from llmsim.board.plots import Training
 from llmsim.board.poster import Closing
+from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import short_name
 from llmsim.job.milestones import last_logged, part_done, validated_steps
 from llmsim.job.records import Job, gpus_per_node
@@ -29,10 +30,6 @@ from llmsim.run.moment import Moment, readings, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run, learner
 from llmsim.text import units
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from llmsim.board.wall import Wall
 
 # Show seconds after which the gauges are read anew, and of a large cluster the page turned.
 REFRESH, REFRESH_LARGE = 1.0, 2.0
@@ -139,7 +136,7 @@ class Dashboard:
             wall=lambda: self._wall(moment, logged),
         )
 
-    def _wall(self, moment: Moment, logged: Step | None) -> "Wall":
+    def _wall(self, moment: Moment, logged: Step | None) -> Wall:
         """What the wall shows beside the board."""
         from llmsim.show.wall_view import content  # only a wall needs it
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from math import fsum
 
-from llmsim.board.wall import Wall
+from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import dollars_per_hour
 from llmsim.job.records import Job
 from llmsim.physics.learning import objectives

@@ -1,0 +1,20 @@
+"""What the wall shows of a moment beside what the board shows."""
+
+from collections.abc import Callable
+
+from llmsim.typed import NamedTuple
+
+
+class Wall(NamedTuple):
+    """What the wall shows beside what the board shows."""
+
+    numbers: tuple[tuple[str, str, str], ...]  # role, name, number: the big ones
+    doing: tuple[tuple[str, str], ...]  # what the GPUs do: role, text
+    gradient: Callable[[int, int], float]  # the mean gradient norm of steps
+    gradient_number: str
+    power: tuple[float, ...]  # of all GPUs, kW, the latest last
+    links: tuple[float, ...]  # what they send each other, GB/s
+    power_number: str
+    links_number: str
+    marks: tuple[tuple[str, int], ...]  # of the curve: kind and step
+    odometers: tuple[tuple[str, str], ...]  # number and what it counts, the most important first
