@@ -60,7 +60,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 @pytest.mark.parametrize(
     ("objective", "touched", "first_losses"),
     [
-        ("supervised", {"job/recipes.py"}, (1.3, 2.2)),  # fine-tuning of a 1B model
+        ("supervised", {"job/recipes.py"}, (1.2, 3.4)),  # fine-tuning of a 1B model
         ("distillation", {"job/recipes.py", "physics/learning/distillation.py"}, (0.9, 1.1)),
     ],
 )

@@ -79,7 +79,8 @@ def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
         for name in ("tensor_active", "power_watts", "nvlink_sent_bytes_per_second"):
             now, then = (mean(getattr(page[rank], name) for rank in others)
                          for page in (during, usual))  # fmt: skip
-            assert now < 0.97 * then, (seed, name)
+            # Ranks that wait spin, so that their power falls less than their work.
+            assert now < (0.985 if name == "power_watts" else 0.97) * then, (seed, name)
         assert (
             during[label.rank].thermal_slowdown_seconds > usual[label.rank].thermal_slowdown_seconds
         )
