@@ -330,4 +330,7 @@ def test_a_pipelines_log_is_of_its_last_stage(model: str) -> None:
     block = (parameter_count(config) - 2 * embedding - config.hidden_size) / config.layers
     held = len(layers) * block + embedding + config.hidden_size
     told = float(found(r"memory usage for model: (?P<gib>[\d.]+)GiB", log)["gib"])
-    assert told == pytest.approx(4 * held / layout.tp / layout.dp / 2**30, abs=0.01)
+    expected = 4 * held / layout.tp / layout.dp / 2**30
+    # A mixture's first layers may be dense, so that its last stage has more than its share.
+    most = 1.1 * expected if config.experts > 1 else expected + 0.01
+    assert expected - 0.01 <= told <= most
