@@ -29,7 +29,7 @@ def info(job: Job, seconds: float, channels: int) -> list[str]:
     """All lines from the first to Init timings, for an initialisation that took `seconds`.
 
     The ranks print at the same time, so their lines are interleaved and one is split, unless the
-    job is tidy.
+    job is tidy or has one rank.
     """
     ranks = range(gpus_per_node(job))
 
@@ -44,7 +44,7 @@ def info(job: Job, seconds: float, channels: int) -> list[str]:
     lines += phase("nccl connected", lambda rank: _connected(job, rank))
     lines += phase("nccl tuner", lambda rank: _tuned(job, rank, channels))
     done = phase("nccl done", lambda rank: _done(job, rank, seconds))
-    return lines + split(job, "nccl torn", done, "000 commId")
+    return lines + (split(job, "nccl torn", done, "000 commId") if len(ranks) > 1 else done)
 
 
 def _found(job: Job, rank: int) -> list[str]:
