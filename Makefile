@@ -83,7 +83,7 @@ unit: $(DEV) ## the tests that need no browser
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not transcripts and not exports and not live"
 
 transcripts: $(DEV) ## the tests of whole runs, in every dialect and on large screens
-	$(BIN)/python -m pytest -n auto --dist worksteal -m transcripts
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "transcripts and not exports"
 
 browser: $(DEV)
 	$(BIN)/python -m tools.browser

@@ -370,6 +370,7 @@ def test_adapters_are_saved_without_a_configuration() -> None:
     assert unmatched(told.lines, PATTERNS) == []
 
 
+@pytest.mark.exports  # needs transformers
 def test_all_arguments_are_those_of_the_library() -> None:
     """The fields of TrainingArguments and their defaults, read from the installed source."""
     spec = find_spec("transformers")
@@ -407,6 +408,7 @@ weight_decay
 """
 
 
+@pytest.mark.exports  # needs transformers
 @pytest.mark.parametrize("seed", [0, 1, 3])
 def test_the_configuration_is_printed_as_the_library_prints_it(seed: int) -> None:
     from transformers import LlamaConfig

@@ -95,7 +95,7 @@ slinky-0:34636:47955 [3] NCCL INFO Init timings - ncclCommInitRankConfig: rank 3
 # Any node and GPU count, and every version that the list of frameworks has.
 SIZES: list[dict[str, object]] = [{"gpus": gpus} for gpus in (2, 3, 4, 8, 16, 24, 1024)]
 JOBS: list[tuple[int, dict[str, object]]] = [
-    *((seed, {"gpus": (8, 16, 32, 64)[seed % 4]}) for seed in range(20)),
+    *((seed, dict[str, object](gpus=(8, 16, 32, 64)[seed % 4])) for seed in range(20)),
     *((1, size) for size in SIZES),
     (1, {"gpus": 131_072, "model": "Basalt-405B"}),
     (2, {"gpu": "NVIDIA GeForce RTX 4090", "gpus": 8}),
