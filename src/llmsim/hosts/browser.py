@@ -9,7 +9,6 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 from llmsim.errors import PARAMETER, LlmsimError
 from llmsim.hosts.runs import fresh_seed, runs_of
@@ -143,8 +142,12 @@ class Page:
                 if self._region and drawn:
                     await self.write(self._region.redrawn())
                 continue
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), min(left, LONGEST_SLEEP))
+            # asyncio.wait counts from now; a moment reckoned before may be past on a slow machine.
+            changed = asyncio.ensure_future(self._changed.wait())
+            try:
+                await asyncio.wait({changed}, timeout=min(left, LONGEST_SLEEP))
+            finally:
+                changed.cancel()
 
     def drawn(self, size: int) -> None:
         """Take back the credit of a text that the terminal has drawn."""
