@@ -40,7 +40,7 @@ def query_row(job: Job, at: float, gauges: Gauges) -> str:
         f"{gauges.memory_utilization_percent} %", f"{gauges.total_mib} MiB",
         f"{gauges.reserved_mib} MiB", f"{gauges.used_mib} MiB", f"{gauges.free_mib} MiB",
         f"{gauges.sm_clock_mhz} MHz", f"{gauges.memory_clock_mhz} MHz",
-        f"0x{gauges.clock_event_reasons:016x}",
+        f"0x{gauges.clock_event_reasons:016X}",
     )  # fmt: skip
     return ", ".join(map(str, cells)) + "\n"
 
