@@ -11,7 +11,7 @@ from llmsim.catalog import gpus as catalog
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.telemetry.smi import node as of
 from llmsim.telemetry.smi.node import Node
-from llmsim.telemetry.smi.properties import SUPPORTED_REASONS, generation
+from llmsim.telemetry.smi.properties import SUPPORTED_REASONS, generation, video_mhz
 from llmsim.telemetry.smi.readings import bar1_mib
 from llmsim.typed import NamedTuple
 
@@ -148,9 +148,9 @@ def _limits(device: Device, least: Any, most: Any) -> int:
 
 def _clock(device: Device, which: Any, clock: Any) -> int:
     """Clocks by their number: graphics, multiprocessors, memory, video."""
-    gauges, video = device.gauges, of.board_of(device.node).video_mhz
+    gauges = device.gauges
     shown = (gauges.sm_clock_mhz, gauges.sm_clock_mhz, gauges.memory_clock_mhz,
-             min(video, round(0.78 * gauges.sm_clock_mhz)))  # fmt: skip
+             video_mhz(device.node, gauges))  # fmt: skip
     return _chosen(shown, which, clock)
 
 

@@ -76,7 +76,7 @@ def _rows(node: Node, asked: Request, chosen: Sequence[Gauges], look: int) -> st
     marks += [time[:8]] * ("T" in asked.stamps)
     if not marks:
         return head + rows
-    gaps = ["#YYYYMMDD"[:9]] * ("D" in asked.stamps) + ["HH:MM:SS"] * ("T" in asked.stamps)
+    gaps = ["#YYYYMMDD"] * ("D" in asked.stamps) + ["HH:MM:SS"] * ("T" in asked.stamps)
     names = head.splitlines()
     named = [" ".join([*gaps, line.replace("# ", "  ", 1)]) for line in names]
     return "".join(line + "\n" for line in (

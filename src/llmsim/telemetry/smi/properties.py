@@ -142,7 +142,7 @@ def _top(node: Node, _gauges: Gauges) -> object:
     return node.job.gpu.clock_mhz
 
 
-def _video(node: Node, gauges: Gauges) -> object:
+def video_mhz(node: Node, gauges: Gauges) -> int:
     """The video engines' clock: it follows that of the multiprocessors."""
     return min(of.board_of(node).video_mhz, round(0.78 * gauges.sm_clock_mhz))
 
@@ -255,7 +255,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("clocks.current.graphics", _SM, "MHz", ("clocks.gr",)),
     Property("clocks.current.sm", _SM, "MHz", ("clocks.sm",)),
     Property("clocks.current.memory", _MEMORY_CLOCK, "MHz", ("clocks.mem",)),
-    Property("clocks.current.video", _video, "MHz", ("clocks.video",)),
+    Property("clocks.current.video", video_mhz, "MHz", ("clocks.video",)),
     *(Property(f"clocks.{which}.{name}", _same(DEPRECATED), "MHz", (f"clocks.{which}.{short}",))
       for which in ("applications", "default_applications") for name, short in _CLOCK_NAMES),
     Property("clocks.max.graphics", _top, "MHz", ("clocks.max.gr",)),
@@ -276,6 +276,9 @@ PROPERTIES: tuple[Property, ...] = (
 )  # fmt: skip
 
 
+_BY_NAME = {name: each for each in PROPERTIES for name in (each.name, *each.aliases)}
+
+
 def generation(node: Node) -> int:
     """The PCIe generation of a node's GPUs: 4 of Ampere and Ada, 5 of Hopper, 6 of Blackwell
     Ultra.
@@ -286,7 +289,6 @@ def generation(node: Node) -> int:
 
 def property_named(name: str) -> Property:
     """The property of a name or an alias. Raises NvidiaSmiError in nvidia-smi's own words."""
-    for each in PROPERTIES:
-        if name == each.name or name in each.aliases:
-            return each
-    raise NvidiaSmiError(f'Field "{name}" is not a valid field to query.')
+    if name not in _BY_NAME:
+        raise NvidiaSmiError(f'Field "{name}" is not a valid field to query.')
+    return _BY_NAME[name]
