@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.board.graphs import Mark, history, log_curve, scale, ticks
+from llmsim.board.graphs import Mark, history, log_curve, plain_curve, scale, ticks
 from llmsim.board.wall import has_room, wall
 from llmsim.options.table import Options
 from llmsim.show.dashboard import Dashboard
@@ -167,6 +167,14 @@ def test_a_history_has_its_size(values: list[float], width: int, rows: int) -> N
     for unicode in (True, False):
         drawn = history(tuple(values), width, rows, screen_of(100, 30, unicode=unicode))
         assert [length(row) for row in drawn] == [width] * rows
+
+
+@pytest.mark.parametrize("values", [(nan,), (1.0, nan, 2.0), (nan, nan, 3.0), ()])
+def test_a_strip_has_gaps_where_a_run_has_no_number(values: tuple[float, ...]) -> None:
+    rows = plain_curve(values, 8, 3, False)
+    assert [len(row) for row in rows] == [8, 8, 8]
+    for column, value in enumerate(values):
+        assert any(row[column] != " " for row in rows) == isfinite(value), column
 
 
 def test_marks_stand_where_they_belong() -> None:

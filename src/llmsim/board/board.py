@@ -203,5 +203,5 @@ def _narrow(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     if view.pace and (rows < 3 or inner + 1 < PACE_NEEDS):  # no heading says so
         view = view._replace(doing=view.pace)
     lines.append(progress(view, inner, screen))
-    heading = _ruled(inner + 1, _heading(view, inner + 1, screen), screen)
+    heading = heading_of(view, inner + 1, screen)
     return [heading] * (rows >= 3) + [(("", " "), *line) for line in lines]

@@ -88,12 +88,6 @@ class Scale(NamedTuple):
             return (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
         return (value - self.low) / (self.high - self.low)
 
-    def value(self, height: float) -> float:
-        """The value at a height."""
-        if self.logarithmic:
-            return float(self.low * (self.high / self.low) ** height)
-        return self.low + height * (self.high - self.low)
-
 
 def scale(values: Sequence[float]) -> Scale:
     """An axis that holds all values, with a little room at both ends."""
@@ -169,6 +163,20 @@ def _shade(cells: list[list[Span]], screen: Screen) -> None:
                 below = True
             elif below:
                 cells[row][column] = (f"fill{min(7, 8 * row // rows)}", glyph)
+
+
+@lru_cache(maxsize=4)
+def plain_curve(
+    values: tuple[float, ...], columns: int, rows: int, unicode: bool
+) -> tuple[str, ...]:
+    """A curve from its lowest to its highest value, without a scale; a gap where there is none."""
+    known = [value for value in values if isfinite(value)]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    heights: list[Height] = [
+        (value - low) / ((high - low) or 1.0) if isfinite(value) else None for value in values
+    ]
+    heights += [None] * (columns - len(values))
+    return tuple(curve(heights, rows, unicode))
 
 
 def _edge(numbered: bool, screen: Screen) -> str:

@@ -14,13 +14,12 @@ Parts that have no room are left out, the least important first.
 """
 
 from collections.abc import Callable, Sequence
-from math import nan
+from math import isfinite, nan
 
 from llmsim.board import plots
 from llmsim.board.board import View, heading_of, padded, progress
-from llmsim.board.curves import curve
 from llmsim.board.gpu_panel import gpu_panel
-from llmsim.board.graphs import LABELS, Mark, history, log_curve
+from llmsim.board.graphs import LABELS, Mark, history, log_curve, plain_curve
 from llmsim.board.letters import ROWS, big, titled
 from llmsim.board.letters import width as width_of
 from llmsim.board.wall_content import Wall
@@ -157,12 +156,11 @@ def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> li
     steps = plots.span(training.step, training.steps)
     values = plots.samples(training, training.loss, columns, steps)
     marks = [Mark(step / steps, nan, *MARKS[kind]) for kind, step in more.marks if step <= steps]
-    if training.validated:
-        marks += [
-            Mark(step / steps, loss, *MARKS["validation"])
-            for step, loss in training.validated
-            if step <= steps
-        ]
+    marks += [
+        Mark(step / steps, loss, *MARKS["validation"])
+        for step, loss in training.validated
+        if step <= steps and isfinite(loss)
+    ]
     return log_curve(values, columns, rows, tuple(marks), screen)
 
 
@@ -179,10 +177,7 @@ def _strip(
     """A named curve of a few rows, on the loss curve's axis."""
     steps = plots.span(training.step, training.steps)
     values = plots.samples(training, mean, columns, steps)
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    heights = [(value - low) / ((high - low) or 1.0) for value in values]
-    heights += [None] * (columns - len(values))  # type: ignore[list-item]
-    lines = curve(heights, rows, screen.unicode)
+    lines = plain_curve(values, columns, rows, screen.unicode)
     head: Row = (("label", f"{name} "), (role, number))
     return [head, *((("", " " * LABELS), (role, line)) for line in lines)]
 
