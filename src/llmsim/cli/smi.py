@@ -12,6 +12,7 @@ from llmsim.hosts.status import ExitStatus
 from llmsim.hosts.watching import Watched, watched
 from llmsim.options.command import identity
 from llmsim.options.table import OPTIONS, Options
+from llmsim.telemetry.smi.request import FLAGS
 from llmsim.typed import NamedTuple
 
 USAGE = """usage: llmsim smi [flag of a run ...] [--at WHEN] [--node N] [nvidia-smi's flags ...]
@@ -99,7 +100,7 @@ def taken_apart(arguments: Sequence[str]) -> Arguments:
         word = arguments[place]
         place += 1
         name, equals, value = word.partition("=")
-        whose = "words" if name in host.WORDS or not name.startswith("--") else "flags"
+        whose = "words" if name in FLAGS or not name.startswith("--") else "flags"
         takes = name[2:] in OWN or (whose == "flags" and valued.get(name[2:], False))
         if takes and not equals:
             if place == len(arguments):

@@ -19,10 +19,8 @@ from llmsim.hosts.watching import Watched
 from llmsim.options.command import quoted_word
 from llmsim.telemetry.smi.answer import answer
 from llmsim.telemetry.smi.node import missing, node_at
-from llmsim.telemetry.smi.request import FLAGS, Request, request_of
+from llmsim.telemetry.smi.request import Request, request_of
 
-# The flags that are nvidia-smi's, and not a run's.
-WORDS = FLAGS
 MARK = "# Written by llmsim smi: this nvidia-smi answers for a simulated cluster."
 # nvidia-smi's exit status when a GPU cannot be reached.
 GPU_IS_LOST = 15

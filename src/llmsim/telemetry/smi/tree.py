@@ -4,11 +4,12 @@ An empty label stands in XML alone, an empty tag in the text alone.
 """
 
 from llmsim.physics.hardware.gauges import Gauges
+from llmsim.telemetry.smi import properties
 from llmsim.telemetry.smi.node import Node
 from llmsim.telemetry.smi.properties import property_named
 from llmsim.typed import Any, NamedTuple
 
-DEPRECATED = "Requested functionality has been deprecated"
+DEPRECATED = properties.DEPRECATED.strip("[]")
 NONE = "N/A"
 
 
