@@ -1,15 +1,10 @@
 """A new GPU is one row: in a copy of the project nothing else is touched, and whole runs play."""
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.catalog.new_row import played_with
 
 PLAY = """
 import json, sys
@@ -51,18 +46,7 @@ for dialect in dialects:
 def test_a_new_gpu_is_one_row(
     row: str, dialects: tuple[str, ...], texts: tuple[str, ...], tmp_path: Path
 ) -> None:
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "data", tmp_path / "data")
-    with (tmp_path / "data/llm_gpus.txt").open("a", encoding="ascii") as listed:
-        listed.write(f"{row}\n")
+    output = played_with(row, "llm_gpus.txt", PLAY, dialects, tmp_path)
     name = row.partition(" |")[0]
-    played = subprocess.run(
-        [sys.executable, "-c", PLAY, json.dumps([name, dialects])],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "src"), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (played.returncode, played.stderr) == (0, "")
-    missing = [text for text in texts if text not in played.stdout]
+    missing = [text for text in texts if text not in output]
     assert missing == [], f"seed 1, {name}, {dialects}"

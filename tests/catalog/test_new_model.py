@@ -1,15 +1,10 @@
 """A new model is one row: in a copy of the project nothing else is touched, and whole runs play."""
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.catalog.new_row import played_with
 
 PLAY = """
 import json, sys
@@ -34,21 +29,10 @@ for dialect in dialects:
 def test_a_new_model_is_one_row(
     row: str, dialects: tuple[str, ...], parameters: float, tmp_path: Path
 ) -> None:
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "data", tmp_path / "data")
-    with (tmp_path / "data/llm_models.txt").open("a", encoding="ascii") as listed:
-        listed.write(f"{row}\n")
+    output = played_with(row, "llm_models.txt", PLAY, dialects, tmp_path)
     name = row.partition(" |")[0]
-    played = subprocess.run(
-        [sys.executable, "-c", PLAY, json.dumps([name, dialects])],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "src"), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (played.returncode, played.stderr) == (0, "")
     says = f"INFO {name}: "
-    told = next(line for line in played.stdout.splitlines() if says in line)
+    told = next(line for line in output.splitlines() if says in line)
     counted = int(told.partition(says)[2].partition(" parameters")[0].replace(",", ""))
     assert counted == pytest.approx(parameters, rel=0.05), told
-    assert name in played.stdout.partition("Training complete")[2], f"the run of {dialects[1]}"
+    assert name in output.partition("Training complete")[2], f"the run of {dialects[1]}"

@@ -8,13 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from llmsim.cli.job_files import job_of_file
 from llmsim.job.records import Job
 from llmsim.model.architecture import PUBLISHED_LATENT
-from llmsim.options.table import Options
-from llmsim.planning.plan import plan
+from tests.cli import test_foreign_jobs
 from tests.cli.test_foreign_jobs import ARGUMENTS, CONFIG, MEGATRON, TORCHTITAN
-from tests.runs import START
 
 # deepseek-ai/DeepSeek-V3, config.json.
 DEEPSEEK = {
@@ -29,13 +26,8 @@ DEEPSEEK = {
 
 
 def played_from(folder: Path, *texts: str, **options: Any) -> tuple[Job, str]:
-    """The job of a framework's files, and the remark about what has no effect."""
-    paths = [folder / f"configuration{number}" for number in range(len(texts))]
-    for path, text in zip(paths, texts, strict=True):
-        path.write_text(text, encoding="utf-8")
-    job, remark = job_of_file(",".join(map(str, paths)))
-    usual = {"gpu": "NVIDIA H200"}
-    return plan(Options(seed=4, start=START, job=job)._replace(**(usual | options))), remark
+    """The job of a framework's files on H200s, and the remark about what has no effect."""
+    return test_foreign_jobs.played_from(folder, *texts, **({"gpu": "NVIDIA H200"} | options))
 
 
 def test_torchtitan_says_ranks_and_float8(tmp_path: Path) -> None:
