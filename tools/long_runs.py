@@ -45,13 +45,13 @@ class Outcome(NamedTuple):
 
 
 @cache
-def job() -> Job:
-    """The job of which each run is a seed: 405B, with a save every ten minutes."""
+def job(days: int = DAYS, save_every: int = SAVE_EVERY) -> Job:
+    """The job of which each run is a seed: 405B, with a save every so many steps."""
     asked = Options(seed=1, start=datetime(2026, 1, 1), gpus=GPUS, gpu="NVIDIA H100 80GB HBM3",
                     model="Basalt-405B", recipe="pretrain", dialect="pytorch")  # fmt: skip
     made = plan(asked)
-    steps = round(DAYS * 86_400 / step_time.step_seconds(made))
-    schedule = made.schedule._replace(steps=steps, validate_every=steps, save_every=SAVE_EVERY)
+    steps = round(days * 86_400 / step_time.step_seconds(made))
+    schedule = made.schedule._replace(steps=steps, validate_every=steps, save_every=save_every)
     return made._replace(schedule=schedule)
 
 
@@ -64,9 +64,17 @@ def restarts(segments: list[Segment]) -> float:
     )
 
 
-def outcome(seed: int) -> Outcome:
-    """One run of the job."""
-    this = job()._replace(seed=seed)
+class Share(NamedTuple):
+    """Effective time as a share of all time: as it was, and by the formula."""
+
+    effective: float
+    formula: float
+    failures: int
+    seconds: float  # from the command to the end of the training
+
+
+def effective_time(this: Job) -> Share:
+    """The effective time of a run. Raises ZeroDivisionError if nothing failed in it."""
     segments = [*run_of(this).timeline]
     wall, failures = segments[-1].began, segments[-1].attempt - 1
     interval = this.schedule.save_every * step_time.step_seconds(this)
@@ -75,11 +83,16 @@ def outcome(seed: int) -> Outcome:
     )
     lost = restarts(segments) / failures + interval / 2
     formula = (1.0 - lost * failures / wall) / (1.0 + write / interval)
-    effective = step_time.training_seconds(this) / wall
+    return Share(step_time.training_seconds(this) / wall, formula, failures, wall)
+
+
+def outcome(seed: int) -> Outcome:
+    """One run of the job."""
+    this = job()._replace(seed=seed)
+    share = effective_time(this)
     found = incidents(this, DAYS * 86_400.0, DAYS * 86_400.0)
-    return Outcome(
-        effective, formula, failures, Counter(each.cause for each in found if each.cause)
-    )
+    causes = Counter(each.cause for each in found if each.cause)
+    return Outcome(share.effective, share.formula, share.failures, causes)
 
 
 def chi_square(counts: Counter[str]) -> float:
