@@ -10,7 +10,7 @@ from math import ceil, exp
 from pathlib import Path
 
 import pytest
-from tqdm.std import tqdm
+from tqdm.std import EMA, tqdm
 
 from llmsim.dialects.hf import arguments
 from llmsim.dialects.hf import lines as hf
@@ -28,6 +28,7 @@ from tests.dialects.transcripts import (
     log,
     number,
     screens,
+    seconds,
     unmatched,
 )
 from tests.runs import job_of, run_of
@@ -437,3 +438,34 @@ def test_weights_and_biases_begins_with_the_training(seed: int) -> None:
     assert len(folders) == 2
     for folder in folders:
         assert 0 <= (datetime.strptime(folder, "%Y%m%d_%H%M%S") - began).total_seconds() <= 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("dialect", ["hf", "trl"])
+def test_a_resumed_call_counts_its_own_steps(dialect: str, seed: int) -> None:
+    """trainer.py, _finalize_training: samples, steps and loss of this call. Its bar begins at 0,
+    jumps with the first step, and tqdm's moving mean forgets the jump.
+    """
+    told = log(dialect, seed, recipe="sft", gpus=8, incident=("segfault@60%",))
+    steps, batch = told.job.schedule.steps, told.job.schedule.global_batch
+    second = max(at for at, line in enumerate(told.lines) if line.startswith("  0%|"))
+    lines = told.lines[second:]
+    bars = [
+        bar for line in lines if (bar := re.fullmatch(BAR, line)) and bar["total"] == str(steps)
+    ]
+    found = int(bars[1]["done"]) // told.job.schedule.save_every * told.job.schedule.save_every
+    assert 0 < found < steps
+    (ended,) = dicts(Log(told.job, lines), "train_runtime")
+    runtime = ended["train_runtime"]
+    assert close(ended["train_samples_per_second"], (steps - found) * batch / runtime, digits=2)
+    assert close(ended["train_steps_per_second"], (steps - found) / runtime, digits=1)
+    for bar in bars[1:]:
+        done, elapsed = int(bar["done"]), seconds(bar["elapsed"])
+        units, times = EMA(0.3), EMA(0.3)
+        for update in range(done - found):
+            units(1 if update else found + 1)
+            times(1.0)
+        each = times() / units() * elapsed / (done - found)
+        shown = number(bar["rate"])
+        shown = shown if bar["unit"].startswith("s/") else 1 / shown
+        assert shown == pytest.approx(each, rel=0.02, abs=0.02), bar.string

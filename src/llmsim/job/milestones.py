@@ -36,6 +36,11 @@ def validated_steps(job: Job) -> tuple[int, ...]:
     return tuple(sorted({*every, *first, *last} or {schedule.steps}))
 
 
+def steps_found(job: Job) -> int:
+    """Optimizer steps that the attempt's processes find in the checkpoint they go on from."""
+    return max(job.resumed, job.schedule.first_step - 1)
+
+
 def part_done(job: Job, step: int) -> float:
     """The part of the run's own steps that is done after a step, 0..1."""
     first = job.schedule.first_step

@@ -155,8 +155,12 @@ def cluster_name(seed: int) -> str:
 
 
 def run_id(job: Job) -> str:
-    """The eight letters and digits by which Weights & Biases knows a run: "2j7nk4to"."""
+    """The eight letters and digits by which Weights & Biases knows a run: "2j7nk4to".
+
+    A restart is a run of its own there: its processes call wandb.init again.
+    """
     own = "" if job.run_name == run_name(job.seed) else f"/{job.run_name}"
+    own += f"/attempt {job.attempt}" if job.attempt > 1 else ""
     return "".join([noise.pick(job.seed, f"wandb/id{own}", _LETTERS, i) for i in range(8)])
 
 

@@ -134,7 +134,9 @@ def learner(run: Run, segment: Segment) -> Job:
 
 def speaker(run: Run, segment: Segment) -> Job:
     """The job as the processes of a segment's attempt know it."""
-    return run.job._replace(attempt=segment.attempt, cured=segment.cured)
+    scan(run, run.timeline.number_at(segment.began))
+    resumed = run.memo["found", segment.attempt] if segment.attempt > 1 else 0
+    return run.job._replace(attempt=segment.attempt, cured=segment.cured, resumed=resumed)
 
 
 def segment_at(run: Run, at: float) -> Segment:
@@ -254,9 +256,11 @@ def _trainings(run: Run, attempt: int) -> tuple[list[int], list[int]]:
 
 
 def scan(run: Run, number: int) -> None:
-    """Know the training segments up to a segment's number."""
+    """Know the training segments up to a segment's number, and what each launch found."""
     for upcoming in range(run.memo.get("scanned", -1) + 1, number + 1):
         run.memo["scanned"], segment = upcoming, run.timeline[upcoming]
+        if segment.kind == "launch":
+            run.memo["found", segment.attempt] = segment.last
         if segment.kind == "training":
             numbers, lasts = _trainings(run, segment.attempt)
             numbers.append(upcoming)

@@ -38,6 +38,7 @@ _UNITS = {
 _OWN_UNITS = {
     ("Summary", "exported"): "exported_bytes",
     ("Summary", "training_began"): "training_began_seconds",
+    ("Summary", "attempt_began"): "attempt_began_seconds",
     ("Slowed", "part"): "share_of_step",
     **{
         ("Memory", name): f"{name}_bytes"

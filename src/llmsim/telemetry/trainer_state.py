@@ -7,6 +7,7 @@ which is free.
 
 import json
 
+from llmsim.dialects.parts.transformers.values import flops
 from llmsim.dialects.scalar import Point
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job
@@ -51,7 +52,7 @@ def state(job: Job, step: int, history: list[dict[str, Any]], *, last: bool) -> 
         "num_train_epochs": max(1, -(-schedule.steps // steps_per_epoch(job))),
         "save_steps": schedule.save_every,
         "stateful_callbacks": {"TrainerControl": _control(stops=last)},
-        "total_flos": _flops(job, step),
+        "total_flos": flops(job, step),
         "train_batch_size": job.layout.micro_batch,
         "trial_name": "simulated by llmsim",
         "trial_params": None,
@@ -71,12 +72,6 @@ def _control(*, stops: bool) -> dict[str, Any]:
         },
         "attributes": {},
     }
-
-
-def _flops(job: Job, step: int) -> float:
-    from llmsim.dialects.parts.transformers.values import flops
-
-    return flops(job) * step / job.schedule.steps
 
 
 def text(made: dict[str, Any]) -> str:

@@ -57,6 +57,7 @@ def meter(
     unicode: bool = True,
     inverts: bool = True,
     initial: int = 0,
+    rate: float | None = None,
 ) -> str:
     """One bar: `label:  42%|████▏     | 420/1000 [00:42<00:58, 10.00it/s, note]`.
 
@@ -64,9 +65,10 @@ def meter(
     leaves, at least one cell; without a width it takes ten), `scale` writes counts with SI
     prefixes. A rate below 1 is seconds per unit where it `inverts`, as in tqdm's own format; a
     program whose bar_format has rate_noinv_fmt stays with units per second. The rate counts what
-    was done after the `initial` units.
+    was done after the `initial` units, unless it is given.
     """
-    rate = (done - initial) / elapsed if elapsed else None
+    if rate is None:
+        rate = (done - initial) / elapsed if elapsed else None
     left = interval((total - done) / rate) if rate else "?"
     count = f"{scaled(done)}/{scaled(total)}" if scale else f"{done}/{total}"
     tail = f", {note}" if note else ""

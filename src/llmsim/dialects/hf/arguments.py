@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from llmsim.dialects.parts.transformers.values import epochs
 from llmsim.job.layout import shards_weights
+from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job
 from llmsim.physics.learning.learning_rate import STABLE
 
@@ -136,6 +137,8 @@ def _set(job: Job) -> dict[str, object]:
         "seed": job.seed,
         "warmup_steps": float(schedule.warmup),
     }
+    if found := steps_found(job):
+        told["resume_from_checkpoint"] = f"checkpoints/{job.run_name}/checkpoint-{found}"
     if job.dataset.rows:
         told["max_steps"] = schedule.steps
     else:

@@ -13,6 +13,7 @@ from llmsim.dialects.parts import process_group, shell, wandb
 from llmsim.dialects.parts.transformers import bars, loading, log_lines, report, values
 from llmsim.dialects.parts.transformers.bars import Lines
 from llmsim.dialects.parts.transformers.log_lines import info
+from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.model.architecture import trained_parameter_count
 from llmsim.physics.hardware import storage
@@ -74,7 +75,7 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    schedule, layout, done = job.schedule, job.layout, event.first_step - 1
+    schedule, layout, done = job.schedule, job.layout, steps_found(job)
     if job.dataset.rows:
         text = "max_steps is given, it will override any value given in num_train_epochs"
         yield from info(job, event.at, "trainer.py:727", text)
@@ -272,7 +273,7 @@ def _train_metrics(job: Job, seconds: float) -> Lines:
         "train",
         {
             "epoch": f"{round(results['epoch'], 4)}",
-            "total_flos": f"{int(values.flops(job)) >> 30}GF",
+            "total_flos": f"{int(values.flops(job, job.schedule.steps)) >> 30}GF",
             "train_loss": f"{round(results['train_loss'], 4)}",
             "train_runtime": log_lines.clock(results["train_runtime"]),
             "train_samples": f"{values.examples(job)}",

@@ -24,7 +24,6 @@ from llmsim.text.screen import Screen
 Lines = Iterator[Line]
 
 MIB = 2**20
-BEGINS = "nanotron's first step of this attempt"  # in the job's memo
 _HELPERS = "/workspace/nanotron/src/nanotron/data/nemo_dataset"
 
 
@@ -146,7 +145,6 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         f"{done * schedule.global_batch} samples and has {_left(job, done)} remaining train steps\n"
         f"Consumed tokens per dataset folder: {_consumed(job, done)}",
     )  # fmt: skip
-    job.memo[BEGINS] = event.first_step
 
 
 def _left(job: Job, done: int) -> int:

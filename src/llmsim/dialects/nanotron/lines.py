@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nanotron import launch, recovery
-from llmsim.dialects.nanotron.launch import BEGINS, MIB, built
+from llmsim.dialects.nanotron.launch import MIB, built
 from llmsim.dialects.nanotron.log_lines import human, say
 from llmsim.dialects.parts import process_group
+from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.hardware import allocator, memory
 from llmsim.physics.speed import throughput
@@ -41,14 +42,14 @@ def _before(event: events.Step, job: Job) -> str:
     """The memory of rank 0 before an iteration: before the first, gradients have their place."""
     estimate = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
     states = estimate.weights + estimate.gradients
-    if event.step == job.memo.get(BEGINS, 1) == 1:
+    if event.step == 1:
         return _memory(states / MIB, states / MIB, max(states / MIB, built(job, 0)[1]))
     used, _, held = _held(event._replace(step=event.step + 1), job)
     return _memory(used, used, held)
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    if event.step < job.memo.get(BEGINS, 1) + MEMORY_STEPS:
+    if event.step <= steps_found(job) + MEMORY_STEPS:
         used, most, held = _held(event, job)
         begun = event.at - event.step_seconds
         yield say(job, begun, screen, f"Before train_batch_iter\n{_before(event, job)}")

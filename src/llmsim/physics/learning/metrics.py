@@ -6,14 +6,13 @@ of tokens with this loss in nats (public TRL logs: 0.83 at 0.6, 0.72 at 1.1, 0.5
 5.9). The module of each objective has the names and their values.
 """
 
-from math import ceil, exp, nan
+from math import exp, nan
 
 from llmsim.job.records import Job
 from llmsim.physics.learning import bends, objectives
 from llmsim.physics.learning.objectives import Metrics
 
 GUESSED = 0.31  # ln(share of tokens guessed right) / loss
-EMPTY = 0.008  # the largest part of a sequence that packing leaves empty
 
 
 def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
@@ -62,12 +61,3 @@ def token_accuracy(nats: float) -> float:
 def row_tokens(job: Job) -> float:
     """Mean tokens of a row of the data: a conversation, a pair with its prompt, or a problem."""
     return job.dataset.tokens / job.dataset.rows
-
-
-def samples(job: Job) -> int:
-    """The samples in one epoch of a fine-tuning: packed sequences, or the rows (pairs,
-    problems).
-    """
-    if job.recipe.row_sequences:
-        return job.dataset.rows
-    return ceil(job.dataset.tokens / (job.schedule.sequence * (1.0 - EMPTY / 2.0)))

@@ -29,7 +29,7 @@ from llmsim.job.memo import remembered
 from llmsim.job.recipes import PROMPT_TOKENS
 from llmsim.job.records import Job, step_rows
 from llmsim.physics import noise
-from llmsim.physics.learning import benchmarks, gradient, loss, metrics
+from llmsim.physics.learning import benchmarks, epochs, gradient, loss, metrics
 from llmsim.physics.learning.curve import Curve, capacity, value
 from llmsim.physics.learning.objectives import (
     Effort,
@@ -270,8 +270,11 @@ def _logged_metrics(
 @remembered()
 def _tokens_seen(job: Job) -> tuple[int, ...]:
     """Tokens, padding left out, of all examples after each step, from step 0 on."""
-    batch, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
-    return (0, *accumulate(round(batch * _example_length(job, step)) for step in steps))
+    batches = (
+        (job.schedule.global_batch * epochs.batch_part(job, step), step)
+        for step in range(1, job.schedule.steps + 1)
+    )
+    return (0, *accumulate(round(batch * _example_length(job, step)) for batch, step in batches))
 
 
 def _example_length(job: Job, step: int) -> float:

@@ -16,9 +16,10 @@ from math import exp, log
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.learning import benchmarks, gradient, loss, metrics
+from llmsim.physics.learning import benchmarks, epochs, gradient, loss, metrics
 from llmsim.physics.learning.benchmarks import ANSWER_TOKENS, ANSWERS
 from llmsim.physics.learning.curve import Curve
+from llmsim.physics.learning.epochs import EMPTY
 from llmsim.physics.learning.objectives import Effort, GradientShape, Metrics, Objective, Score
 
 ROW_NOISE, ROW_SPREAD = 0.084, 0.33  # of the level; of its logarithm from run to run
@@ -93,9 +94,11 @@ def _logged_metrics(job: Job, step: int, value: float, stream: str = "") -> Metr
 def _tokens_seen(job: Job) -> tuple[int, ...]:
     """Tokens in all packed sequences after each step, from step 0 on, without their empty ends."""
     full, seed = job.schedule.sequence, job.seed
-    batch, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
-    lengths = (full * (1.0 - metrics.EMPTY * noise.uniform(seed, "packed", s)) for s in steps)
-    return (0, *accumulate(round(batch * length) for length in lengths))
+    tokens = [
+        epochs.batch_part(job, step) * full * (1.0 - EMPTY * noise.uniform(seed, "packed", step))
+        for step in range(1, job.schedule.steps + 1)
+    ]
+    return (0, *accumulate(round(job.schedule.global_batch * each) for each in tokens))
 
 
 def _scores(job: Job, step: int) -> tuple[Score, ...]:

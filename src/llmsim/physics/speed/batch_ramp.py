@@ -19,6 +19,7 @@ from operator import attrgetter
 from llmsim.job.layout import Layout
 from llmsim.job.records import Job
 from llmsim.job.schedule import BatchStage, Schedule
+from llmsim.physics.learning import epochs
 
 # A full batch may be divided into this many parts; the ramp starts with one part.
 PARTS = (2, 3, 4, 5)
@@ -59,10 +60,11 @@ def steps_until(schedule: Schedule, sequences: float) -> int:
 
 
 def tokens(job: Job, first: int, last: int) -> int:
-    """Tokens of the steps first..last, both included."""
+    """Tokens of the steps first..last, both included; an epoch's last step has what is left."""
     schedule = job.schedule
     if not schedule.ramp:
-        return (last - first + 1) * schedule.global_batch * schedule.sequence
+        batches = last - first + 1 - epochs.unfilled(job, first, last)
+        return round(batches * schedule.global_batch * schedule.sequence)
     return (consumed(schedule, last) - consumed(schedule, first - 1)) * schedule.sequence
 
 

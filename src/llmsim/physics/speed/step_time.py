@@ -9,9 +9,9 @@ learnt. Without a rollback it equals the optimizer step. Units are seconds and t
 from math import ceil, log2, pi
 
 from llmsim.job.memo import remembered
-from llmsim.job.records import Job, batch_tokens, step_rows
+from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
-from llmsim.physics.learning import benchmarks, metrics, objectives
+from llmsim.physics.learning import benchmarks, epochs, objectives
 from llmsim.physics.speed import batch_ramp, jitter
 from llmsim.physics.speed.compute import AGAIN
 from llmsim.physics.speed.jitter import Outliers
@@ -45,23 +45,6 @@ def step_seconds(job: Job, step: int | None = None) -> float:
     if step is not None:
         training *= _filled(job, step, step)
     return training / (1.0 - ROLLOUT_SHARE) if job.recipe.generates else training
-
-
-def unfilled(job: Job, first: int, last: int) -> float:
-    """Full batches that the executed steps first..last lack: an epoch's last step takes what is
-    left.
-
-    An epoch has whole micro-batches on all ranks, and its last step has the rest of them: a part
-    of the accumulation. 0 where a framework drops the rest, or where text has no epochs' ends.
-    """
-    if not (job.framework.takes_rest and job.dataset.rows) or job.recipe.generates:
-        return 0.0
-    accumulation, rows, taken = job.layout.accumulation, metrics.samples(job), step_rows(job)
-    rest = ceil(rows * accumulation / taken) % accumulation
-    if not rest:
-        return 0.0
-    updates = ceil(rows / taken)
-    return (last // updates - (first - 1) // updates) * (1.0 - rest / accumulation)
 
 
 def rollout_seconds(job: Job) -> float:
@@ -149,7 +132,7 @@ def elapsed(job: Job, step: int) -> float:
         own = timing(job)
         return round(jitter.elapsed(own, step) + own.mean * ahead, 6)
     whole = jitter.elapsed(timing(job, number), step) + (_offset(job, number) if number else 0.0)
-    missing = unfilled(job, 1, step)
+    missing = epochs.unfilled(job, 1, step)
     return round(whole - missing * timing(job).mean, 6) if missing else whole
 
 

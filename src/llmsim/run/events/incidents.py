@@ -59,6 +59,7 @@ class Restarted(NamedTuple):
     hostname: str  # of the node that is replaced or to blame
     rank: int
     cured: tuple[int, ...] = ()  # incidents of the numbers whose data this attempt leaves out
+    step: int = 0  # the last optimizer step in the checkpoint that it goes on from
 
 
 class Resumed(NamedTuple):

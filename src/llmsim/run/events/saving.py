@@ -95,7 +95,7 @@ class Exported(NamedTuple):
     size: int
     shards: int
     seconds: float  # since the export began
-    training_seconds: float  # the whole training's, as of a Step
+    training_seconds: float  # of the last attempt, as of a Step
 
 
 class Evaluated(NamedTuple):
@@ -130,3 +130,5 @@ class Summary(NamedTuple):
     attempts: int = 1  # launches that it took
     lost_seconds: float = 0.0  # of steps that no checkpoint held
     waiting_seconds: float = 0.0  # from faults to the first steps of the next attempts
+    attempt_began: float = 0.0  # seconds from the launch to the last attempt's first step
+    attempt_seconds: float = 0.0  # from there to the last step, nested phases included

@@ -26,7 +26,13 @@ def launching(run: Run, number: int) -> Iterator[Event]:
     if segment.attempt > 1:
         failed = _failed(run, number)
         yield Restarted(
-            began, segment.attempt, failed.kind, failed.hostname, failed.rank, segment.cured
+            began,
+            segment.attempt,
+            failed.kind,
+            failed.hostname,
+            failed.rank,
+            segment.cured,
+            segment.last,
         )
     yield PhaseStarted(began, phase, ended - began)
     for event in launched(run, number):

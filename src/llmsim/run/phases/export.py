@@ -78,7 +78,7 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
         written += shard.size
         if len(shards) <= LISTED_SHARDS:
             yield ShardWritten(at, shard, seconds)
-    trained = round(segment.began - training_began(run), 6)
+    trained = round(segment.began - training_began(run, segment.attempt), 6)
     yield Exported(at, path(job), size, len(shards), at - segment.began, trained)
     yield status(job, at, loads(run, at), "after training")
     yield from evaluation.evaluated(job, at, job.schedule.steps)
@@ -93,6 +93,7 @@ def _summary(run: Run, segment: Segment, exported: int) -> Summary:
     taught = learner(run, segment)
     final = loss.validation(taught, validated_steps(job)[-1])
     account = goodput(run)
+    resumed = training_began(run, segment.attempt)
     return Summary(
         at=at,
         steps=steps,
@@ -114,4 +115,6 @@ def _summary(run: Run, segment: Segment, exported: int) -> Summary:
         attempts=account.attempts,
         lost_seconds=account.lost,
         waiting_seconds=account.waiting,
+        attempt_began=resumed,
+        attempt_seconds=round(segment.began - resumed, 6),
     )

@@ -12,9 +12,9 @@ from llmsim.job.milestones import (
     step_of_part,
     steps_per_epoch,
 )
-from llmsim.job.records import Job, batch_tokens, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import allocator, memory
-from llmsim.physics.learning import gradient, learning_rate, loss, metrics, objectives
+from llmsim.physics.learning import epochs, gradient, learning_rate, loss, metrics, objectives
 from llmsim.physics.speed import batch_ramp, slowdown, step_time, throughput, traffic
 from llmsim.run.cluster import hostname
 from llmsim.run.events import (
@@ -257,8 +257,8 @@ def _step(run: Run, segment: Segment, step: int, at: float, earlier: Earlier | N
     schedule, before = job.schedule, previous_logged(job, step)
     before = max(before, first_step(run, attempt) - 1)
     seconds = steps_took(run, before + 1, step, segment)
-    missing = step_time.unfilled(job, before + 1, step)
-    tokens = objectives.tokens(job, before + 1, step) - round(missing * batch_tokens(job))
+    missing = epochs.unfilled(job, before + 1, step)
+    tokens = objectives.tokens(job, before + 1, step)
     sequences = batch_ramp.consumed(schedule, step)
     whole = batch_ramp.consumed(schedule, schedule.steps)
     return Step(

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from llmsim.dialects.line import Bar, Line
 from llmsim.dialects.parts.tqdm import bar
-from llmsim.job.milestones import steps_per_epoch
+from llmsim.job.milestones import steps_found, steps_per_epoch
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
@@ -17,8 +17,13 @@ Lines = Iterator[Line | Bar]
 
 
 def training_bar(job: Job, screen: Screen, step: int, elapsed: float, ended: bool = False) -> Bar:
-    """The bar of all steps; a run has only one, whatever its epochs, and leaves it when it ends."""
-    drawn = bar(screen, "", step, job.schedule.steps, elapsed, leave=ended)
+    """The bar of all steps; a run has only one, whatever its epochs, and leaves it when it ends.
+
+    It begins at 0 after a resume, too: trainer_callback.py gives tqdm no `initial`, and the first
+    update brings all steps that the checkpoint has.
+    """
+    found = steps_found(job)
+    drawn = bar(screen, "", step, job.schedule.steps, elapsed, leave=ended, found=found)
     return drawn._replace(task="train")
 
 

@@ -13,6 +13,7 @@ from llmsim.dialects.parts.transformers.values import (
     logged_loss,
     train_values,
 )
+from llmsim.job.milestones import steps_found, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.learning import gradient, learning_rate
 from llmsim.run import events
@@ -37,7 +38,7 @@ def finished(
     held_out: Extra = nothing,
     scores: Extra = nothing,
 ) -> Iterator[Line]:
-    """The client's summary of all logged values, renamed to train/ and eval/.
+    """The client's summary of all values logged since wandb.init, renamed to train/ and eval/.
 
     `extra` and `held_out` are the further values of a step and of an evaluation,
     `scores` the values of the script's own metrics.
@@ -59,19 +60,18 @@ def finished(
         return {key.replace("eval_", "eval/", 1): found[key] for key in found if key != "epoch"}
 
     training = [trained(*interval) for interval in wandb.downsampled(logs)]
-    ends = [
-        *range(schedule.validate_every, schedule.steps, schedule.validate_every),
-        schedule.steps,
-    ]
+    ends = [step for step in validated_steps(job) if step > steps_found(job)]
     evaluations = [evaluated(step) for step in ends]
     history = {
-        key: [values[key] for values in rows] for rows in (training, evaluations) for key in rows[0]
+        key: [values[key] for values in rows]
+        for rows in (training, evaluations)
+        for key in (rows[0] if rows else ())
     }
     summary = {
-        **trained(*logs[-1]),
+        **(trained(*logs[-1]) if logs else {}),
         **evaluated(schedule.steps),
-        **train_values(job, event.training_seconds),
-        "total_flos": flops(job),
+        **train_values(job, event.attempt_seconds),
+        "total_flos": flops(job, schedule.steps),
     }
-    del summary["epoch"]
-    yield from wandb.finish(job, screen, PROJECT, event.training_began, history, summary)
+    del summary["epoch"]  # it is there as train/epoch
+    yield from wandb.finish(job, screen, PROJECT, event.attempt_began, history, summary)

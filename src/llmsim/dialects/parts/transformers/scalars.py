@@ -43,7 +43,9 @@ def history(logged: StepMetrics, held_out: HeldOut, scores: HeldOut = no_more) -
 
     def ended(event: events.PhaseEnded, job: Job) -> Iterator[Point]:
         if event.phase == "training":
-            values = train_values(job, event.lasted) | {"total_flos": flops(job)}
+            values = train_values(job, event.lasted) | {
+                "total_flos": flops(job, job.schedule.steps)
+            }
             yield Point(event.at, job.schedule.steps, tuple(values.items()))
 
     return {events.Step: step, events.Validated: validated, events.PhaseEnded: ended}

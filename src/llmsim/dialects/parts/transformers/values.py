@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from math import ceil, fsum
 
 from llmsim.job.memo import remembered
-from llmsim.job.milestones import steps_per_epoch
-from llmsim.job.records import Job, batch_tokens, step_rows
+from llmsim.job.milestones import steps_found, steps_per_epoch
+from llmsim.job.records import Job, step_rows
 from llmsim.model.architecture import embedding_parameters, parameter_count
-from llmsim.physics.learning import bends, loss, metrics
-from llmsim.physics.speed import step_time
+from llmsim.physics.learning import bends, loss
+from llmsim.physics.learning.epochs import samples
+from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import events
 
 Values = Iterable[tuple[str, float]]
@@ -21,7 +22,7 @@ def examples(job: Job) -> int:
     """Rows of the training data; for text the number of sequences that the command asks for."""
     if not job.dataset.rows:
         return steps_per_epoch(job) * job.schedule.global_batch
-    return metrics.samples(job)
+    return samples(job)
 
 
 def updates_per_epoch(job: Job) -> int:
@@ -69,39 +70,49 @@ def logged_loss(job: Job, first: int, last: int) -> float:
 
 
 def intervals(job: Job) -> Iterator[tuple[int, int]]:
-    """First and last step of each logged interval: step 1, then up to each interval's end."""
-    every, steps = job.schedule.log_every, job.schedule.steps
-    if every > 1:
+    """First and last step of each logged interval of this call of train(): the first step, then
+    up to each interval's end; after a resume from the first step that is left.
+    """
+    every, begin = job.schedule.log_every, steps_found(job) + 1
+    if begin == 1 and every > 1:
         yield 1, 1
-        yield 2, every
-    for last in range(every + every * (every > 1), steps + 1, every):
-        yield last - every + 1, last
+        begin = 2
+    while (last := -(-begin // every) * every) <= job.schedule.steps:
+        yield begin, last
+        begin = last + 1
 
 
 @remembered()
 def mean_loss(job: Job) -> float:
-    """The mean training loss of the whole run, from the logged means."""
-    sums = [logged_loss(job, first, last) * (last - first + 1) for first, last in intervals(job)]
-    return fsum(sums) / job.schedule.steps
+    """The mean training loss of this call of train(): of its logged intervals, and of the rest."""
+    steps, found = job.schedule.steps, list(intervals(job))
+    last = found[-1][1] if found else steps_found(job)
+    found += [(last + 1, steps)] if last < steps else []
+    sums = [logged_loss(job, first, last) * (last - first + 1) for first, last in found]
+    return fsum(sums) / (steps - steps_found(job))
 
 
 def train_values(job: Job, seconds: float) -> dict[str, float]:
-    """The values that the Trainer logs at its end, after `seconds`, in its order."""
-    schedule = job.schedule
+    """The values that the Trainer logs at its end, after `seconds`, in its order.
+
+    They count the steps of this call: trainer.py, _finalize_training, takes from the planned
+    samples, max_steps full batches or num_train_epochs times the data, the share of its steps.
+    """
+    steps = job.schedule.steps - steps_found(job)
     return {
         "train_runtime": round(seconds, 4),
-        "train_samples_per_second": round(schedule.steps * step_rows(job) / seconds, 3),
-        "train_steps_per_second": round(schedule.steps / seconds, 3),
+        "train_samples_per_second": round(steps * step_rows(job) / seconds, 3),
+        "train_steps_per_second": round(steps / seconds, 3),
         "train_loss": mean_loss(job),
-        "epoch": epoch(job, schedule.steps),
+        "epoch": epoch(job, job.schedule.steps),
     }
 
 
-def flops(job: Job) -> float:
-    """The Trainer's FLOPs of the whole run: 6 x tokens x weights without the embedding."""
+def flops(job: Job, step: int) -> float:
+    """The Trainer's FLOPs up to a step: 6 x tokens x weights without the embedding."""
     config = job.architecture
     weights = parameter_count(config) - embedding_parameters(config)
-    return 6.0 * job.schedule.steps * batch_tokens(job) * weights
+    return 6.0 * batch_ramp.tokens(job, 1, step) * weights
 
 
 # --- evaluation --------------------------------------------------------------------------
