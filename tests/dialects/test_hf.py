@@ -10,7 +10,7 @@ from math import ceil, exp
 from pathlib import Path
 
 import pytest
-from tqdm.std import EMA, tqdm
+from tqdm.std import EMA, tqdm  # type: ignore[attr-defined]  # EMA is not in its stubs
 
 from llmsim.dialects.hf import arguments
 from llmsim.dialects.hf import lines as hf
