@@ -36,12 +36,11 @@ def main(options: Options, ends_process: bool = False) -> int:
         return _quiet(options, ends_process)
     begun = time.monotonic()
     limit = options.exit_after_time
-    seed = fresh_seed() if options.seed is None else options.seed
     signals, keyboard = Signals(), _keyboard()
     rich = options.view in ("board", "wall")
     output = Output(options.color, rich, signals, keys=bool(keyboard), theme=options.theme)
     session = Session(
-        options._replace(seed=seed),
+        options,
         output,
         inf if limit is None else begun + limit,
         sleep=_waiting(signals, keyboard),
@@ -50,23 +49,25 @@ def main(options: Options, ends_process: bool = False) -> int:
     )
     console = _escape_codes() if sys.platform == "win32" else None
     status: int = ExitStatus.FINISHED
-    goodbye = ""
+    stopped, gone = True, False
     try:
         signals.catch(terminal=os.isatty(1))
         if keyboard:
             keyboard.open()
-        if not session.play():
-            goodbye = farewell(seed, output.screen())
+        stopped = not session.play()
     except Stopped as stop:
-        status, goodbye = stop.status, farewell(seed, output.screen())
+        status = stop.status
     except BrokenPipeError:
-        status = ExitStatus.CLOSED_PIPE
+        status, gone = ExitStatus.CLOSED_PIPE, True
     finally:
         signals.ignore()  # from here on nothing may interrupt
         if keyboard:
             keyboard.close()
         with suppress(OSError):  # the reader has gone; an error was reported already
-            output.end(goodbye)
+            seed = session.options.seed or 0
+            output.end(farewell(seed, output.screen()) if stopped and not gone else "")
+        if stopped:
+            session.say_again()
         if console is not None:
             _escape_codes(console)
         output.close()

@@ -180,9 +180,24 @@ class Output:
 
 
 def complain(sentence: str) -> None:
-    """Writes a sentence for the person at the terminal to standard error."""
-    with suppress(OSError):  # the reader has gone
-        os.write(2, f"llmsim: {sentence}\n".encode(errors="replace"))
+    """Writes to standard error what is wrong, for the person at the terminal."""
+    remark(f"llmsim: {sentence}")
+
+
+def remark(sentence: str) -> None:
+    """Writes a sentence to standard error, for the person at the terminal.
+
+    A terminal that Ctrl+S has stopped is not waited for.
+    """
+    if not sentence:
+        return
+    with suppress(OSError):  # the reader has gone, or has no room
+        descriptor = _unwaiting(2) if os.isatty(2) else 2
+        try:
+            os.write(descriptor, f"{sentence}\n".encode(errors="replace"))
+        finally:
+            if descriptor != 2:
+                os.close(descriptor)
 
 
 def _unwaiting(descriptor: int) -> int:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from math import ceil
 
+from llmsim.dialects.registry import says_command
+from llmsim.job.records import Job
 from llmsim.options.table import LARGEST_SEED, Options
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
@@ -29,6 +31,18 @@ def runs_of(options: Options) -> Iterator[Options]:
         run += 1
         ended = _end(this)
         start = ended if options.start else max(ended, _now())
+
+
+def again(asked: Options, job: Job, ended: bool, poster: bool = False) -> str:
+    """The sentence with the command that plays this run again; "" where nobody needs it.
+
+    Whoever has `asked` for this seed and this start has the command already. A run that has
+    `ended` says it at the end of its log, if its log is not a framework's own, or on the board's
+    `poster`.
+    """
+    known = (asked.seed, asked.start) == (job.seed, job.start)
+    said = ended and (poster or says_command(job.framework.name))
+    return "" if known or said else f"Same run again: {job.command}"
 
 
 def _now() -> datetime:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from math import inf, isfinite
 
 from llmsim.hosts.exports import Outlets, outlets
-from llmsim.hosts.output import Output
-from llmsim.hosts.runs import runs_of
+from llmsim.hosts.output import Output, remark
+from llmsim.hosts.runs import again, fresh_seed, runs_of
 from llmsim.hosts.signals import Signals
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
@@ -48,7 +48,10 @@ class Session:
         signals: Signals | None = None,
     ) -> None:
         """Plays nothing yet; `sleep` may end early when there is a key or a signal."""
-        self.options, self.output, self.deadline = options, output, deadline
+        self.asked = options
+        drawn = fresh_seed() if options.seed is None else options.seed
+        self.options, self.output, self.deadline = options._replace(seed=drawn), output, deadline
+        self.run: Run | None = None  # the newest
         self.clock, self.sleep = clock, sleep
         self.keyboard, self.signals = keyboard, signals or Signals()
         self.playback = Playback(clock(), options.speed_factor)
@@ -73,6 +76,7 @@ class Session:
                 continue
             if self.playback.asked or self.clock() >= self.deadline:
                 return False
+            self.say_again(ended=True)
             left -= 1
             if left == 0:
                 break
@@ -84,6 +88,7 @@ class Session:
         since = beginning(run, options)  # before anything is written: it may be refused
         with outlets(options, run, self.failures) as out:
             self.output.begin()
+            self.run = run
             self._open_region(options)
             self._seekable = out.exports is None
             self.playback.begin(began, since)
@@ -165,6 +170,12 @@ class Session:
         if self._region:
             return self._region.cleared()
         return blank_row(screen) if screen.live else ""
+
+    def say_again(self, ended: bool = False) -> None:
+        """Tells the person at the terminal which command plays the newest run again."""
+        if self.run:
+            board = bool(self._region and self._region.board)
+            remark(again(self.asked, self.run.job, ended, board))
 
     # --- waiting ---------------------------------------------------------------------------
 
