@@ -21,6 +21,9 @@ from tests.cli.asked import Captured, refused, shown
 # --- flags -------------------------------------------------------------------------------------
 
 
+IN_A_JOB = ": a job file says it, as {} (--job, docs/jobs.md)."
+
+
 @pytest.mark.parametrize(
     ("line", "options"),
     [
@@ -54,9 +57,19 @@ def test_flags_become_options(line: str, options: Options, played: list[Options]
         ("-s", "--speed-factor needs a value: give a number above 0, or max."),
         ("--seed --gpus 8", "--seed needs a value: give a whole number from 0 to 2^64 - 1."),
         ("--modle x", "there is no option '--modle': did you mean --model?"),
-        ("--speed 2", "there is no option '--speed': did you mean --speed-factor?"),
+        ("--speed 2", "there is no option '--speed': --speed-factor X does that."),
+        ("--loop", "there is no option '--loop': --runs 0 does that."),
+        ("--nodes=4", "there is no option '--nodes': --gpus N does that."),
+        (
+            "--epochs 3",
+            f"there is no option '--epochs'{IN_A_JOB.format('epochs in [schedule]')}",
+        ),
+        (
+            "--run_name x",
+            f"there is no option '--run_name'{IN_A_JOB.format('name in [run]')}",
+        ),
         ("--speedfactor=2", "there is no option '--speedfactor': did you mean --speed-factor?"),
-        ("--MODEL x", "there is no option '--MODEL': see --help."),
+        ("--MODEL x", "there is no option '--MODEL': did you mean --model?"),
         ("-x", "there is no option '-x': see --help."),
         ("-hx", "there is no option '-hx': see --help."),
         ("train", "there is no option 'train': see --help."),

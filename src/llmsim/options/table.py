@@ -29,7 +29,7 @@ from llmsim.options.scenes import parse_scene, with_scenes
 from llmsim.options.wanted import Wanted
 from llmsim.telemetry.kinds import Export
 from llmsim.text.themes import THEMES
-from llmsim.text.wording import either, nearest
+from llmsim.text.wording import either
 from llmsim.typed import NamedTuple
 
 LARGEST_SEED = 2**64 - 1
@@ -257,9 +257,10 @@ OPTIONS = (
 
 def unknown(name: str, prefix: str) -> str:
     """The sentence that refuses an option which is not in the table."""
-    near = nearest(name, [prefix + option.name for option in _offered(prefix)])
-    hint = f": did you mean {near}?" if near else ": see --help." if prefix else "."
-    return f"there is no option {quoted(name)}{hint}"
+    from llmsim.options.elsewhere import answer  # only for what is wrong
+
+    names = (option.name for option in _offered(prefix))
+    return f"there is no option {quoted(name)}{answer(name, prefix, names)}"
 
 
 def _offered(prefix: str) -> Iterator[Option]:
