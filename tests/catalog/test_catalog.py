@@ -329,7 +329,7 @@ GOOD_LINES: dict[Parse, str] = {
 # A line -> what is said of it.
 BAD_LINES: dict[Parse, str] = {
     records.parse_models: """
-        Foo                              -> mixture of experts, but this line has 1.
+        Foo                              -> traits, but this line has 1.
         Foo | 7B | active=1B experts=2 | -> but this line has 4.
         Foo | many                       -> total parameters 'many' is not a positive size
         Foo | 7                          -> total parameters '7' is not a positive size
@@ -342,10 +342,11 @@ BAD_LINES: dict[Parse, str] = {
         | 7B                             -> name '' is not a name
         first-1b | 1B                    -> 'first-1b' is listed already
         Foo | 7B | eight experts         -> is not of the form active=12.9B experts=8
+        Foo | 7B | serious               -> is not of the form active=12.9B experts=8
         Foo | 7B | active=1B             -> is not of the form active=12.9B experts=8
-        Foo | 7B | active=1 experts=8    -> mixture of experts '1' is not a positive size
-        Foo | 7B | active=1B experts=.5  -> mixture of experts '.5' is not a whole number
-        Foo | 7B | active=1B experts=0   -> mixture of experts '0' is not positive
+        Foo | 7B | active=1 experts=8    -> traits '1' is not a positive size
+        Foo | 7B | active=1B experts=.5  -> traits '.5' is not a whole number
+        Foo | 7B | active=1B experts=0   -> traits '0' is not positive
         Foo | 7B | active=8B experts=8   -> 'Foo' has 8,000,000,000 active parameters
     """,
     records.parse_datasets: """

@@ -43,7 +43,7 @@ def test_lists_are_tables_in_80_columns(capfd: Captured, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "line"),
     [
-        ("models", "ButtGPT-420B                                 420B    420B"),
+        ("models", "ButtGPT-420B                                 420B    420B  funny"),
         ("gpus", "NVIDIA H200                                   143771 MiB   700 W      989     8"),
         ("datasets", r"FineWeb +15T  web +-"),
         ("releases", r"torch         2.9.1\+cu128"),

@@ -32,6 +32,7 @@ class Model(NamedTuple):
     parameters: int  # nominal, from the suffix: "ButtGPT-420B" has 420e9
     active_parameters: int  # weights that one token uses; equals parameters in a dense model
     experts: int = 1  # feed-forward experts per layer; 1 is a dense model
+    funny: bool = False  # whether its name is a joke
 
 
 class Dataset(NamedTuple):
@@ -237,7 +238,7 @@ def _mixture_of(experts: int, nominal: int, name: str) -> Model:
 
 
 def _plausible(model: Model) -> Model:
-    name, total, active, _ = model
+    name, total, active = model[:3]
     if not SMALLEST_MODEL <= total <= LARGEST_MODEL:
         raise CatalogError(f"{name!r} has {total:,} parameters, where 20M to 100T would be right.")
     if not 0 < active <= total:
@@ -289,16 +290,27 @@ def _per_cent(cell: str) -> float:
     return share
 
 
-def _mixture(cell: str) -> tuple[int, int]:
-    """Active parameters and experts, from "active=12.9B experts=8"."""
-    active, _, experts = cell.partition(" ")
-    good = active.startswith("active=") and experts.strip().startswith("experts=")
-    checked(cell, "is not of the form active=12.9B experts=8", good=good)
-    return parse_size(active.partition("=")[2]), whole_number_in(experts.partition("=")[2])
+def _traits(cell: str) -> tuple[int, int, bool]:
+    """Active parameters, experts and a joke, from "active=12.9B experts=8 funny".
+
+    A dense model has 0 experts here, since it does not say how many of its weights are active.
+    """
+    words = cell.split()
+    funny = words[-1:] == ["funny"]
+    sizes = words[: len(words) - funny]
+    names = [word.partition("=")[0] for word in sizes]
+    good = names == ["active", "experts"] or (funny and not names)
+    checked(cell, "is not of the form active=12.9B experts=8 funny", good=good)
+    if not sizes:
+        return 0, 0, funny
+    active, experts = (word.partition("=")[2] for word in sizes)
+    return parse_size(active), whole_number_in(experts), funny
 
 
-def _model(name: str, parameters: int, mixture: tuple[int, int] | None = None) -> Model:
-    return _plausible(Model(name, parameters, *(mixture or (parameters, 1))))
+def _model(name: str, parameters: int, traits: tuple[int, int, bool] = (0, 0, False)) -> Model:
+    active, experts, funny = traits
+    mixture = (active, experts) if experts else (parameters, 1)
+    return _plausible(Model(name, parameters, *mixture, funny))
 
 
 # Tokens of a usual row, for a set that does not say how many it has: Tulu 3's conversations and
@@ -365,7 +377,7 @@ def _release(name: str, version: str, needs: dict[str, str] | None = None) -> Re
     return Release(name, version, out, nccl, int(driver))
 
 
-_MODEL = {"name": plain_name, "total parameters": parse_size, "mixture of experts": _mixture}
+_MODEL = {"name": plain_name, "total parameters": parse_size, "traits": _traits}
 _DATASET = {"name": plain_name, "tokens": parse_size, "kind": _kind, "rows": whole_number_in}
 _GPU = {
     "name": device_name, "memory": whole_number_in, "TDP": whole_number_in, "bf16": number_in,

@@ -66,9 +66,9 @@ def _table(kind: str) -> list[Row]:
         aims = [(name, recipe.meaning) for name, recipe in recipes.RECIPES.items()]
         return [("recipe", "trains"), *aims]
     if kind == "models":
-        sizes = [(m.name, _count(m.parameters), _count(m.active_parameters))
-                 for m in records.models()]  # fmt: skip
-        return [("model", "parameters", "active"), *sizes]
+        sizes = [(m.name, _count(m.parameters), _count(m.active_parameters),
+                  "funny" if m.funny else "serious") for m in records.models()]  # fmt: skip
+        return [("model", "parameters", "active", "name"), *sizes]
     if kind == "datasets":
         data = [(d.name, _count(d.tokens), d.kind, f"{d.rows:,}" if d.rows else "-")
                 for d in records.datasets()]  # fmt: skip

@@ -36,7 +36,7 @@ def runs_of(options: Options) -> Iterator[Options]:
 def again(asked: Options, job: Job, ended: bool, poster: bool = False) -> str:
     """The sentence with the command that plays this run again; "" where nobody needs it.
 
-    Whoever has `asked` for this seed and this start has the command already. A run that has
+    It is not said to somebody who has `asked` for this seed and this start. A run that has
     `ended` says it at the end of its log, if its log is not a framework's own, or on the board's
     `poster`.
     """
