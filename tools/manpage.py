@@ -57,7 +57,7 @@ def _variables() -> Iterator[tuple[str, str]]:
 
 def _statuses() -> Iterator[tuple[str, str]]:
     for statuses, meaning in MEANINGS:
-        yield ", ".join(str(status.value) for status in statuses), meaning
+        yield ", ".join(map(str, statuses)), meaning
 
 
 def page() -> str:

@@ -65,7 +65,7 @@ def status_table() -> str:
     """The README's table of exit statuses."""
     rows = ["| exit status | meaning |", "|---|---|"]
     for statuses, meaning in MEANINGS:
-        rows.append(f"| {', '.join(str(status.value) for status in statuses)} | {meaning} |")
+        rows.append(f"| {', '.join(map(str, statuses))} | {meaning} |")
     return "\n".join(rows)
 
 

@@ -6,13 +6,16 @@ as typing makes them, and text in the place of what only a checker reads:
 typing.get_type_hints makes of it what typing would have made.
 """
 
-__all__ = ["Any", "Literal", "NamedTuple", "NoReturn", "TypeVar"]
+__all__ = ["Any", "Literal", "NamedTuple", "NoReturn", "TypeVar", "later_type"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal, NamedTuple, NoReturn, TypeVar
+
+    def later_type(module: str, name: str) -> Any:
+        """See below."""
 else:
-    from collections import _tuplegetter, namedtuple
+    from _collections import _tuplegetter
 
     class _Written(str):
         """A type as text; typing.get_type_hints turns it into a type when it is called."""
@@ -24,6 +27,10 @@ else:
 
         def __ror__(self, other):
             return _Written(f"{getattr(other, '__qualname__', other)} | {self}")
+
+    def later_type(module, name):
+        """A type of a module that only an annotation needs, so that nothing imports it early."""
+        return _Written(f"__import__('importlib').import_module({module!r}).{name}")
 
     _typing = "__import__('typing')"
     Any, NoReturn = _Written(f"{_typing}.Any"), _Written(f"{_typing}.NoReturn")
@@ -79,17 +86,47 @@ else:
         "_asdict": _asdict,
         "__getnewargs__": _plain,
     }
+    # The functions that make tuples of 0, 1, 2 ... fields are compiled with this module, since to
+    # compile one takes longer than all else about a record.
+    _tuple_new = tuple.__new__
+    # fmt: off
+    _makers = [
+        lambda _cls: _tuple_new(_cls, ()),
+        lambda _cls, a: _tuple_new(_cls, (a,)),
+        lambda _cls, a, b: _tuple_new(_cls, (a, b)),
+        lambda _cls, a, b, c: _tuple_new(_cls, (a, b, c)),
+        lambda _cls, a, b, c, d: _tuple_new(_cls, (a, b, c, d)),
+        lambda _cls, a, b, c, d, e: _tuple_new(_cls, (a, b, c, d, e)),
+        lambda _cls, a, b, c, d, e, f: _tuple_new(_cls, (a, b, c, d, e, f)),
+        lambda _cls, a, b, c, d, e, f, g: _tuple_new(_cls, (a, b, c, d, e, f, g)),
+        lambda _cls, a, b, c, d, e, f, g, h: _tuple_new(_cls, (a, b, c, d, e, f, g, h)),
+        lambda _cls, a, b, c, d, e, f, g, h, i: _tuple_new(_cls, (a, b, c, d, e, f, g, h, i)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q)),
+    ]
+    # fmt: on
     _Function = type(_make)
-    _codes = {}  # of the functions that make tuples, by the number of arguments
+    _codes = {count: maker.__code__ for count, maker in enumerate(_makers)}
 
     def _new(name, fields, defaults):
-        """The function (cls, *fields) that makes a record; one is compiled for each number of
-        fields.
-        """
+        """The function (cls, *fields) that makes a record."""
         code = _codes.get(len(fields))
         if code is None:
-            sample = namedtuple("Sample", [f"field{number}" for number in range(len(fields))])  # noqa: PYI024
-            code = _codes[len(fields)] = sample.__new__.__code__
+            given = ", ".join([f"f{number}" for number in range(len(fields))])
+            code = eval(f"lambda _cls, {given}: _tuple_new(_cls, ({given}))").__code__
+            _codes[len(fields)] = code
         code = code.replace(
             co_varnames=("_cls", *fields), co_name="__new__", co_qualname=f"{name}.__new__"
         )

@@ -4,7 +4,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tqdm.std import tqdm
 
-from llmsim.text.progress_bar import blocks, interval, meter, scaled
+from llmsim.text.progress_bar import blocks, interval, meter
+from llmsim.text.units import scaled
 
 TOTALS = st.integers(1, 10**15)
 WIDTHS = st.none() | st.integers(1, 400)

@@ -14,7 +14,7 @@ from llmsim.errors import (
     PlanError,
     ServeError,
 )
-from llmsim.hosts import exports, native
+from llmsim.hosts import native
 from llmsim.hosts.output import Output
 from llmsim.hosts.output import complain as _complain
 from llmsim.hosts.status import ExitStatus
@@ -70,7 +70,10 @@ def _perform(arguments: Sequence[str], ends_process: bool) -> int:
     options = options_of([*pairs(arguments)])
     if any(getattr(options, question) for question in QUESTIONS):
         return _say(_answer(options), options.color)
-    exports.refuse(options)
+    if options.export or options.quiet:
+        from llmsim.hosts import exports
+
+        exports.refuse(options)
     if options.inhibit:
         from llmsim.cli.awake import kept_awake
 
@@ -139,6 +142,6 @@ def _answer(options: Options) -> str:
     return manpage()
 
 
-def _say(text: str, color: str = "auto") -> ExitStatus:
+def _say(text: str, color: str = "auto") -> int:
     Output(color).write(text)
     return ExitStatus.FINISHED

@@ -254,7 +254,7 @@ async def show(options: Options, page: Page) -> int:
             run = run_of(plan(each))
         except LlmsimError as error:
             await page.write(_complaint(error.sentence(PARAMETER)))
-            return ExitStatus.USAGE.value
+            return ExitStatus.USAGE
         page.announce(_introduction(each))
         since = 0.0
         try:
@@ -262,7 +262,7 @@ async def show(options: Options, page: Page) -> int:
         except LlmsimError as error:  # the show goes on without it
             await page.write(_complaint(error.sentence(PARAMETER)))
         await _play(run, each, page, since)
-    return ExitStatus.FINISHED.value
+    return ExitStatus.FINISHED
 
 
 def _complaint(sentence: str) -> str:
@@ -289,9 +289,9 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
         async with asyncio.timeout(options.exit_after_time):
             return await show(options._replace(seed=seed), page)
     except TimeoutError:
-        status = ExitStatus.FINISHED.value
+        status = ExitStatus.FINISHED
     except asyncio.CancelledError:
-        status = ExitStatus.SIGINT.value
+        status = ExitStatus.SIGINT
     screen = page.screen()
     page.post(f"{blank_row(screen)}{farewell(seed, screen)}\n", 0)
     return status

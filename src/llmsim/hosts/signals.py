@@ -6,14 +6,19 @@ So the host obeys a signal where it waits, and nowhere else.
 """
 
 import os
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from types import FrameType
 
-Handler = Callable[[int, FrameType | None], object] | int
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from types import FrameType
+else:  # signal makes enumerations of all its names, for which the first line would have to wait
+    import _signal as signal
+
+Handler = Callable[[int, "FrameType | None"], object] | int
 
 
 class Stopped(BaseException):
@@ -31,7 +36,7 @@ ALWAYS = ("SIGINT", "SIGTERM")
 SUSPENDING, RETURNING, RESIZING = "SIGTSTP", "SIGCONT", "SIGWINCH"
 
 
-def _numbers(*names: str) -> list[signal.Signals]:
+def _numbers(*names: str) -> list[int]:
     """The numbers of these signals, as far as the system has them."""
     return [getattr(signal, name) for name in names if hasattr(signal, name)]
 
@@ -117,12 +122,12 @@ class Signals:
         os.kill(os.getpid(), number)  # without effect if no shell could continue the process
         signal.signal(number, self._suspend)
 
-    def _end(self, number: int, _frame: FrameType | None) -> None:
+    def _end(self, number: int, _frame: "FrameType | None") -> None:
         if not self.asked:
             self.asked, self.asked_at = number, time.monotonic()
 
-    def _suspend(self, _number: int, _frame: FrameType | None) -> None:
+    def _suspend(self, _number: int, _frame: "FrameType | None") -> None:
         self.suspended = True
 
-    def _disturb(self, _number: int, _frame: FrameType | None) -> None:
+    def _disturb(self, _number: int, _frame: "FrameType | None") -> None:
         self.disturbed = True

@@ -1,10 +1,11 @@
 """The exit statuses and their meanings."""
 
-from enum import IntEnum
 
+class ExitStatus:
+    """The exit status of the process; 128 plus a signal's number if the signal ended it.
 
-class ExitStatus(IntEnum):
-    """The exit status of the process; 128 plus a signal's number if the signal ended it."""
+    These are plain numbers: the first line would have to wait for enum.
+    """
 
     FINISHED = 0
     ERROR = 1
@@ -16,7 +17,7 @@ class ExitStatus(IntEnum):
 
 
 # For the man page and the README, by number.
-MEANINGS: tuple[tuple[tuple[ExitStatus, ...], str], ...] = (
+MEANINGS: tuple[tuple[tuple[int, ...], str], ...] = (
     ((ExitStatus.FINISHED,), "The runs have ended, or the time was up."),
     (
         (ExitStatus.ERROR,),

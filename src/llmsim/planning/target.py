@@ -8,7 +8,6 @@ from math import sqrt
 
 from llmsim.job import milestones
 from llmsim.job.records import Job
-from llmsim.physics.learning import loss
 
 FEWEST, HALVINGS = 200, 9  # steps, and how often the range of steps is halved
 _LONGER = (1.0, 1.02, 1.05, 1.1, 1.15)  # what is tried from the shortest run on that gets there
@@ -33,6 +32,8 @@ def reached(made: Callable[[int], Job], steps: int) -> Job:
 
 
 def _last(job: Job) -> float:
+    from llmsim.physics.learning import loss  # a plan without a target does without
+
     return loss.validation(job, job.schedule.steps)
 
 
@@ -42,5 +43,7 @@ def _reaches(job: Job) -> bool:
 
 def _reaches_early(job: Job) -> bool:
     """Whether a validation before the last is at the target, too."""
+    from llmsim.physics.learning import loss
+
     *earlier, _ = milestones.validated_steps(job)
     return any(loss.validation(job, step) <= job.framework.target_loss for step in earlier)

@@ -1,8 +1,9 @@
 """Progress bars in tqdm's format, byte for byte (tqdm 4.70, `tqdm.std.tqdm.format_meter`)."""
 
+from llmsim.text.units import scaled
+
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _ASCII = " 123456789#"
-_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
 
 
 def interval(seconds: float) -> str:
@@ -10,19 +11,6 @@ def interval(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute:02d}:{second:02d}"
-
-
-def scaled(number: float, divisor: float = 1000) -> str:
-    """A number with three digits and an SI prefix: 1.23k, 12.3M, 123G."""
-    for prefix in _PREFIXES:
-        if abs(number) < 9.995:
-            return f"{number:1.2f}{prefix}"
-        if abs(number) < 99.95:
-            return f"{number:2.1f}{prefix}"
-        if abs(number) < 999.5:
-            return f"{number:3.0f}{prefix}"
-        number /= divisor
-    return f"{number:3.1f}Y"
 
 
 def blocks(fraction: float, width: int, unicode: bool = True) -> str:

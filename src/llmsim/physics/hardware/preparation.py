@@ -11,7 +11,6 @@ states come to be in small parts, with garbage collected between: about 15 GB a 
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import memory
-from llmsim.physics.learning import metrics
 
 # Rows per second, lowest and highest.
 PASSES = {
@@ -35,7 +34,11 @@ def _rate(job: Job, name: str) -> float:
     """Rows per second."""
     rates = TOKENIZED if name == "tokenize" else PASSES[name]
     drawn = noise.between(job.seed, f"preparation/{name}", *rates)
-    return drawn / metrics.row_tokens(job) if name == "tokenize" else drawn
+    if name != "tokenize":
+        return drawn
+    from llmsim.physics.learning import metrics
+
+    return drawn / metrics.row_tokens(job)
 
 
 def optimizer_seconds(job: Job) -> float:

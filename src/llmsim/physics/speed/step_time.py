@@ -11,7 +11,7 @@ from math import ceil, log2, pi
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
-from llmsim.physics.learning import benchmarks, epochs, objectives
+from llmsim.physics.learning import epochs
 from llmsim.physics.speed import batch_ramp, jitter
 from llmsim.physics.speed.compute import AGAIN
 from llmsim.physics.speed.jitter import Outliers
@@ -30,6 +30,8 @@ def _filled(job: Job, first: int, last: int) -> float:
     """The tokens of these steps as a share of full batches; 1 except in GRPO."""
     if not job.recipe.generates:
         return 1.0
+    from llmsim.physics.learning import objectives  # the first line does without
+
     return objectives.tokens(job, first, last) / ((last - first + 1) * batch_tokens(job))
 
 
@@ -127,6 +129,8 @@ def elapsed(job: Job, step: int) -> float:
     """
     number = batch_ramp.stage_number(job.schedule, step)
     if job.recipe.generates and step > 0:
+        from llmsim.physics.learning import objectives
+
         steps, seen = job.schedule.steps, objectives.tokens(job, 1, step)
         ahead = steps * seen / objectives.tokens(job, 1, job.schedule.steps) - step
         own = timing(job)
@@ -190,6 +194,8 @@ def validation_seconds(job: Job, step: int, part: str = "validation") -> float:
 
 def evaluation_seconds(job: Job) -> float:
     """Mean seconds of running the benchmarks, on one node unless that would take over an hour."""
+    from llmsim.physics.learning import benchmarks
+
     load = 20.0 + 20.0 * noise.uniform(job.seed, "evaluation-load")
     training = step_seconds(job) - rollout_seconds(job)
     size = max(1.0, job.model.active_parameters / 1e9)

@@ -1,8 +1,13 @@
 """Validations, checkpoints, the export and its summary."""
 
 from llmsim.physics.hardware.storage import Shard
-from llmsim.physics.learning.objectives import Score
-from llmsim.typed import NamedTuple
+from llmsim.typed import NamedTuple, later_type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.physics.learning.objectives import Score
+else:
+    Score = later_type("llmsim.physics.learning.objectives", "Score")
 
 
 class Validated(NamedTuple):

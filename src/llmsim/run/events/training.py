@@ -1,9 +1,16 @@
 """Steps, epochs, and slow steps."""
 
-from llmsim.physics.hardware.nodes import NodeReading
-from llmsim.physics.hardware.telemetry import Reading
-from llmsim.physics.speed.traffic import StepTransfer
-from llmsim.typed import NamedTuple
+from llmsim.typed import NamedTuple, later_type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.physics.hardware.nodes import NodeReading
+    from llmsim.physics.hardware.telemetry import Reading
+    from llmsim.physics.speed.traffic import StepTransfer
+else:
+    NodeReading = later_type("llmsim.physics.hardware.nodes", "NodeReading")
+    Reading = later_type("llmsim.physics.hardware.telemetry", "Reading")
+    StepTransfer = later_type("llmsim.physics.speed.traffic", "StepTransfer")
 
 
 class EpochStarted(NamedTuple):
