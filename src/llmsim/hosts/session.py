@@ -112,9 +112,12 @@ class Session:
         return out.taped(play(run, options, screen, since, through, self._region, complete), screen)
 
     def _write(self, frames: Iterable[Frame]) -> None:
-        """Writes each frame when it is due, until something else is asked for or time is up."""
+        """Writes each frame when it is due, until something else is asked for or time is up.
+
+        The first text does not wait until the frame after it is made.
+        """
         output, clock, deadline, playback = self.output, self.clock, self.deadline, self.playback
-        batch = ""
+        batch, begun = "", False
         for frame in frames:
             now = clock()
             left = playback.owe(frame.delay, now, frame.shown)
@@ -126,6 +129,9 @@ class Session:
             if playback.asked or now >= deadline:
                 return
             batch += frame.text
+            if batch and not begun:
+                output.write(batch, deadline)
+                batch, begun = "", True
             if frame.lines:
                 playback.told()
         output.write(batch, deadline)

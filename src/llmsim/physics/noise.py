@@ -162,11 +162,11 @@ def choose(
     """
     if not names:
         raise IndexError(f"nothing to choose from in stream {stream!r}")
-    key = _key(seed, stream)
-    draws = (_unit(_mix(key ^ _name(name)) + index * _GOLDEN) for name in names)
+    key, ahead = _key(seed, stream), index * _GOLDEN
+    draws = [_unit(_mix(key ^ _name(name)) + ahead) for name in names]
     if weights is None:
         return max(zip(draws, names, strict=True))[1]
-    scores = (log(u) / weight for u, weight in zip(draws, weights, strict=True))
+    scores = [log(u) / weight for u, weight in zip(draws, weights, strict=True)]
     return max(zip(scores, names, strict=True))[1]
 
 

@@ -205,29 +205,31 @@ def _context(layout: Layout) -> int:
     if layout.gpus == 1:
         return 6 * GIB // 10
     sizes = (layout.dp, layout.tp, layout.pp, layout.cp, layout.ep, layout.replicas)
-    dimensions = sum(ranks > 1 for ranks in sizes)
+    dimensions = len(sizes) - sizes.count(1)
     return (120 + 30 * dimensions + 4 * layout.nodes.bit_length()) * GIB // 100
 
 
-def _states(config: Architecture, layout: Layout, index: int) -> tuple[int, int, int]:
-    """Bytes of weights, gradients and optimizer of a GPU of a stage.
+def _states(
+    config: Architecture, layout: Layout, index: int, parameters: int
+) -> tuple[int, int, int]:
+    """Bytes of weights, gradients and optimizer of a GPU of a stage with this many parameters.
 
     With states in bf16 these take 2 + 2 + 4 bytes a parameter.
     """
-    parameters = stage_parameters(config, layout, index)
-    trained = parameters  # with expert parallelism, whose shares are of all experts all the same
-    every = stage_parameters(config, layout._replace(ep=1), index)
+    trained = every = parameters
+    if layout.ep > 1:  # shares of the states are of all experts all the same
+        every = stage_parameters(config, layout._replace(ep=1), index)
     if config.adapter_rank:
-        ranks = layout.tp * layout.pp
-        trained = every = -(-trained_parameter_count(config) // ranks)
+        trained = every = -(-trained_parameter_count(config) // (layout.tp * layout.pp))
     sizes: tuple[int, int, int] = (2, 2, 4) if layout.bf16_states else _STATES[layout.sharding]
-    weights, gradients, optimizer = (
-        -(-size * every // state_ranks(layout)) if sharded else size * trained
-        for size, sharded in zip(sizes, _SHARDED[layout.sharding], strict=True)
-    )
+    ranks, sharding = state_ranks(layout), _SHARDED[layout.sharding]
+    weights, gradients, optimizer = [
+        -(-size * every // ranks) if sharded else size * trained
+        for size, sharded in zip(sizes, sharding, strict=True)
+    ]
     if layout.fp32_gradients and not layout.bf16_states:
         gradients *= 2
-    shards = state_ranks(layout) if _SHARDED[layout.sharding][0] else 1
+    shards = ranks if sharding[0] else 1
     frozen = 2.0 * layout.reference * parameters  # bytes of copies that do not train
     if config.adapter_rank:
         frozen += _base(config, layout, index, parameters)
@@ -255,7 +257,7 @@ def stage(
 ) -> Memory:
     """Bytes on one GPU of pipeline stage `index`, counted from 0. Source: module docstring."""
     parameters = stage_parameters(config, layout, index)
-    weights, gradients, optimizer = _states(config, layout, index)
+    weights, gradients, optimizer = _states(config, layout, index, parameters)
     tokens = layout.micro_batch * sequence // layout.cp
     logits = 0
     if index == layout.pp - 1:
@@ -285,11 +287,10 @@ def estimate(
     The framework's switches (layout.engine) say whether the blocks are compiled, and whether
     the loss is (docs/physics.md section 5).
     """
-    ends = {0, min(1, layout.pp - 1), layout.pp - 1}
-    return max(
-        (stage(config, layout, sequence, end) for end in sorted(ends)),
-        key=total,
-    )
+    if layout.pp == 1:
+        return stage(config, layout, sequence, 0)
+    ends = (0, 1, layout.pp - 1) if layout.pp > 2 else (0, 1)
+    return max([stage(config, layout, sequence, end) for end in ends], key=total)
 
 
 def parts_gib(needed: Memory) -> dict[str, float]:

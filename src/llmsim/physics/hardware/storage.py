@@ -212,7 +212,7 @@ def _header_bytes(tensors: list[tuple[str, tuple[int, ...]]]) -> int:
     offset = 0
     for name, sides in sorted(tensors):
         end = offset + 2 * prod(sides)
-        listed = ",".join(map(str, sides))
+        listed = f"{sides[0]},{sides[1]}" if len(sides) == 2 else f"{sides[0]}"
         size += len(
             f',"{name}":{{"dtype":"BF16","shape":[{listed}],"data_offsets":[{offset},{end}]}}'
         )
