@@ -125,7 +125,8 @@ else:
         code = _codes.get(len(fields))
         if code is None:
             given = ", ".join([f"f{number}" for number in range(len(fields))])
-            code = eval(f"lambda _cls, {given}: _tuple_new(_cls, ({given}))").__code__
+            text = f"lambda _cls, {given}: _tuple_new(_cls, ({given}))"
+            code = compile(text, __file__, "eval").co_consts[0]
             _codes[len(fields)] = code
         code = code.replace(
             co_varnames=("_cls", *fields), co_name="__new__", co_qualname=f"{name}.__new__"

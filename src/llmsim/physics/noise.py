@@ -11,9 +11,8 @@ of its name, mixed with the seed.
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from math import cos, erf, log, pi, sqrt
-from sys import byteorder
 
-from llmsim.typed import TypeVar
+from llmsim.typed import Literal, TypeVar
 
 T = TypeVar("T")
 
@@ -71,7 +70,10 @@ def _lanes(count: int) -> tuple[int, int]:
 
 # The numbers of a lane are read in the machine's order of bytes; the lower halves are every other
 # number, from the beginning or from the end.
-_LOWER = slice(None, None, 2 if byteorder == "little" else -2)
+_ORDER: Literal["little", "big"] = (
+    "little" if memoryview(b"\1" + bytes(7)).cast("Q")[0] == 1 else "big"
+)
+_LOWER = slice(None, None, 2 if _ORDER == "little" else -2)
 
 
 def words(seed: int, stream: str, first: int, count: int) -> list[int]:
@@ -82,7 +84,7 @@ def words(seed: int, stream: str, first: int, count: int) -> list[int]:
     made = ((made ^ (made >> 30)) & whole) * _FIRST & whole
     made = ((made ^ (made >> 27)) & whole) * _SECOND & whole
     made = (made ^ (made >> 31)) & whole
-    return memoryview(made.to_bytes(_LANE // 8 * count, byteorder)).cast("Q")[_LOWER].tolist()
+    return memoryview(made.to_bytes(_LANE // 8 * count, _ORDER)).cast("Q")[_LOWER].tolist()
 
 
 def uniform(seed: int, stream: str, index: int = 0) -> float:
