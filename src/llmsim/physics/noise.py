@@ -70,9 +70,8 @@ def _lanes(count: int) -> tuple[int, int]:
 
 # The numbers of a lane are read in the machine's order of bytes; the lower halves are every other
 # number, from the beginning or from the end.
-_ORDER: Literal["little", "big"] = (
-    "little" if memoryview(b"\1" + bytes(7)).cast("Q")[0] == 1 else "big"
-)
+Order = Literal["little", "big"]
+_ORDER: Order = "little" if memoryview(b"\1" + bytes(7)).cast("Q")[0] == 1 else "big"
 _LOWER = slice(None, None, 2 if _ORDER == "little" else -2)
 
 
