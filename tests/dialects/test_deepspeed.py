@@ -81,7 +81,16 @@ LAUNCH = (
     rf"{HOST}ninja: no work to do\.",
     rf"{HOST}Time to load fused_adam op: {FLOAT} seconds",
     rf"{HOST}SEED_LAYERS=False BASE_SEED=\d+ SEED_FN=None",
-    rf"{HOST}Partitioning pipeline stages with method type:transformer",
+    (
+        rf"{HOST}(?:{STAMP} \[INFO\] \[module\.py:\d+:_partition_layers\] )?"
+        r"Partitioning pipeline stages with method type:transformer"
+    ),
+    (
+        rf"{INFO}\[engine\.py:\d+:__init__\] (?:CONFIG: micro_batches=\d+ micro_batch_size=\d+"
+        r"|is_pipe_partitioned= \w+ is_grad_partitioned= \w+"
+        r"|RANK=\d+ STAGE=\d+ LAYERS=\d+ \[\d+, \d+\) STAGE_PARAMS=\d+ \(\d+\.\d{3}M\) "
+        r"TOTAL_PARAMS=\d+ \(\d+\.\d{3}M\) UNIQUE_PARAMS=\d+ \(\d+\.\d{3}M\))"
+    ),
     rf"{HOST}stage=\d+ layers=\d+",
     rf"{HOST} +\d+: \w+",
     rf"{HOST}  loss: CrossEntropy",
@@ -209,6 +218,25 @@ def test_every_line_is_one_of_the_frameworks(seed: int) -> None:
 
 def test_the_real_lines_are_matched_too() -> None:
     assert unmatched(REAL.splitlines(), PATTERNS) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_process_reads_its_part_of_a_checkpoint(seed: int) -> None:
+    """engine.py, load_checkpoint: the model, a stage's modules, the optimizer's part."""
+    told = log("deepspeed", seed, incident=("segfault@60%",), tidy=True)
+    ranks, layout = ranks_kept(told.job), told.job.layout
+    read = told.found(
+        rf"{INFO}\[engine\.py:3212:\w+\] successfully read (?P<parts>\d+) "
+        r"ZeRO state_dicts for rank (?P<rank>\d+)"
+    )
+    assert [int(match["rank"]) for match in read] == list(ranks)
+    assert {int(match["parts"]) for match in read} == {layout.dp}
+    loading = told.found(rf"{TORCH}Loading checkpoint from (?P<path>{PATH})\.\.\.")
+    loaded = told.found(rf"{TORCH}Loaded checkpoint from (?P<path>{PATH})\.")
+    assert sorted(m["path"] for m in loading) == sorted(m["path"] for m in loaded)
+    written = {m["path"] for m in told.found(rf"{TORCH}Saved (?P<path>{PATH})\.")}
+    if told.job.capture == "all" or layout.nodes == 1:
+        assert {match["path"] for match in loaded} <= written
 
 
 def user_config(told: Log) -> dict[str, object]:
@@ -387,10 +415,11 @@ def test_stage_3_has_its_weights_in_the_optimizers_files() -> None:
             r"\S+/(?:zero_pp_rank_0_)?mp_rank_00_model_states\.pt",
             (r"\S+_pp_rank_0_mp_rank_00_optim_states\.pt"),
         )
+        first = model if told.job.layout.pp == 1 else r"\S+/layer_00-model_00-model_states\.pt"
         times = [
             [instant(match) for match in told.found(line)]
             for line in (
-                rf"{TORCH}Saving {model}\.\.\.", rf"{TORCH}Saved {model}\.",
+                rf"{TORCH}Saving {first}\.\.\.", rf"{TORCH}Saved {model}\.",
                 rf"{TORCH}Saved {optimizer}\."
             )
         ]  # fmt: skip
@@ -449,3 +478,34 @@ def test_every_setting_of_the_release_is_there() -> None:
     """Counted in DeepSpeedConfig of runtime/config.py (v0.16.5), without _param_dict."""
     for seed in range(5):
         assert len({name for name, _ in settings_of(told_by(seed).job)}) == 76
+
+
+def test_a_pipelines_grid_names_each_part_of_the_model_once() -> None:
+    """runtime/pipe/topology.py: axes pipe, data, model; a part's number counts stages and slices.
+
+    module.py: data rank 0 writes a file for each module and slice of its stage.
+    """
+    seen = 0
+    for seed in range(20):
+        told = told_by(seed)
+        layout = told.job.layout
+        if layout.pp == 1 or told.job.capture != "all":
+            continue
+        seen += 1
+        saved = [match["path"] for match in told.found(rf"{TORCH}Saved (?P<path>{PATH})\.")]
+        last = [
+            path.rpartition("/")[2] for path in saved if f"step{told.job.schedule.steps}/" in path
+        ]
+        assert len(set(last)) == len(last)
+        models = {name for name in last if name.startswith("mp_rank_")}
+        parts = layout.pp * layout.tp
+        assert models == {f"mp_rank_{part:02d}_model_states.pt" for part in range(parts)}
+        assert sum("_optim_states" in name for name in last) == layout.gpus
+        modules = told.job.architecture.layers + 3  # embedding, norm and head
+        assert sum(name.startswith("layer_") for name in last) == modules * layout.tp
+        stages = re.findall(r"STAGE=(\d+) LAYERS=(\d+) \[(\d+), (\d+)\)", told.text)
+        spans = sorted({(int(a), int(b)) for _, _, a, b in stages})
+        assert spans[0][0] == 0
+        assert spans[-1][1] == modules
+        assert all(before[1] == after[0] for before, after in pairwise(spans))
+    assert seen >= 3

@@ -163,7 +163,9 @@ def user_config(job: Job) -> dict[str, object]:
     schedule, layout, stage = job.schedule, job.layout, zero_stage(job)
     zero: dict[str, object] = {"stage": stage}
     if stage:
-        zero |= {"overlap_comm": True, "contiguous_gradients": True, "reduce_bucket_size": BUCKET}
+        overlaps = layout.pp == 1  # a pipeline does not support it
+        zero |= {"overlap_comm": True} if overlaps else {}
+        zero |= {"contiguous_gradients": True, "reduce_bucket_size": BUCKET}
     if stage in (1, 2):
         zero["allgather_bucket_size"] = BUCKET
     if stage == 3:
@@ -226,21 +228,21 @@ def settings(job: Job) -> Iterator[tuple[str, str]]:
         "train_batch_size": str(schedule.global_batch),
         "train_micro_batch_size_per_gpu": str(layout.micro_batch),
         "world_size": str(layout.dp),
-        "zero_config": _zero_config(stage),
+        "zero_config": _zero_config(stage, stage > 0 and layout.pp == 1),
         "zero_enabled": str(stage > 0),
         "zero_optimization_stage": str(stage),
     }
     yield from sorted(values.items())
 
 
-def _zero_config(stage: int) -> str:
+def _zero_config(stage: int, overlaps: bool) -> str:
     """The settings of ZeRO as pydantic shows them."""
     third = stage == 3
     return (
         f"stage={stage} contiguous_gradients=True reduce_scatter=True "
         f"reduce_bucket_size={BUCKET} use_multi_rank_bucket_allreduce=True "
         f"allgather_partitions=True allgather_bucket_size={BUCKET} "
-        f"overlap_comm={stage > 0} load_from_fp32_weights=True elastic_checkpoint=False "
+        f"overlap_comm={overlaps} load_from_fp32_weights=True elastic_checkpoint=False "
         f"offload_param=None offload_optimizer=None sub_group_size={SUB_GROUP} "
         "cpu_offload_param=None cpu_offload_use_pin_memory=None cpu_offload=None "
         f"prefetch_bucket_size={PREFETCH if third else 50_000_000} "

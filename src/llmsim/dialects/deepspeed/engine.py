@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from math import fsum
 
+from llmsim.dialects.deepspeed import pipeline
 from llmsim.dialects.deepspeed.config import (
     BUCKET,
     PERSISTENT,
@@ -213,6 +214,8 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         yield info(job, at, place, begin) if place else plain(job, begin)
         for more in rest:
             yield plain(job, more)
+    if job.layout.pp > 1:
+        yield from pipeline.engine(job, event.at)
     yield plain(job, "***** Running training *****")
 
 

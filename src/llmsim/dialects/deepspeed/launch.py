@@ -4,6 +4,7 @@ from binascii import b2a_base64
 from collections.abc import Iterator
 
 from llmsim.dialects.capture import ranks_kept
+from llmsim.dialects.deepspeed import pipeline
 from llmsim.dialects.deepspeed.engine import WORLD, world
 from llmsim.dialects.deepspeed.log_lines import (
     dated,
@@ -17,9 +18,9 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts import process_group, shell
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.model.architecture import parameter_count
-from llmsim.physics.hardware.stages import stage_layers
 from llmsim.run import cluster, events
 from llmsim.run.cluster import hostname
+from llmsim.run.phases.launch import LISTED_RANKS
 from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
@@ -117,11 +118,19 @@ def _by_launcher(line: Line) -> Line:
 
 
 def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
-    yield info(job, event.at, _ACCELERATOR, _AUTODETECTED, rank=event.rank)
-    yield info(job, event.at, "comm.py:658:init_distributed", "cdb=None", rank=event.rank)
+    yield from _joined(job, event.at, event.rank)
+
+
+def _joined(job: Job, at: float, rank: int) -> Lines:
+    yield info(job, at, _ACCELERATOR, _AUTODETECTED, rank=rank)
+    yield info(job, at, "comm.py:658:init_distributed", "cdb=None", rank=rank)
 
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
+    """The processes without an event of their own join; then rank 0 goes on."""
+    for rank in ranks_kept(job):
+        if rank >= LISTED_RANKS:
+            yield from _joined(job, event.at, rank)
     text = "Initializing TorchBackend in DeepSpeed with backend nccl"
     yield info(job, event.at, "comm.py:689:init_distributed", text)
 
@@ -132,26 +141,19 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     if zero_stage(job) == 3:  # zero.Init reads the configuration, too
         yield from each(job, event.at - event.seconds, WORLD, world(job))
     if job.layout.pp > 1:
+        yield plain(job, f"SEED_LAYERS=False BASE_SEED={job.seed} SEED_FN=None")
+        text = "Partitioning pipeline stages with method type:transformer"
+        yield info(job, event.at, "module.py:398:_partition_layers", text)
         yield from (plain(job, text) for text in _pipeline(job))
 
 
 def _pipeline(job: Job) -> Iterator[str]:
     """How the layers are spread over the stages (runtime/pipe/module.py)."""
-    stages = job.layout.pp
-    yield f"SEED_LAYERS=False BASE_SEED={job.seed} SEED_FN=None"
-    yield "Partitioning pipeline stages with method type:transformer"
-    place = 0
-    for stage in range(stages):
-        count = stage_layers(job.architecture, job.layout, stage)
-        names = ["ParallelTransformerLayerPipe"] * count
-        if stage == 0:
-            names.insert(0, "EmbeddingPipe")
-        if stage == stages - 1:
-            names += ["RMSNorm", "ParallelLMHead"]
+    for stage in range(job.layout.pp):
+        begin, names = pipeline.modules(job, stage)
         yield f"stage={stage} layers={len(names)}"
-        for name in names:
+        for place, name in enumerate(names, begin):
             yield f"    {place:2d}: {name}"
-            place += 1
     yield "  loss: CrossEntropy"
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.deepspeed.log_lines import has_launcher, info
+from llmsim.dialects.capture import ranks_kept
+from llmsim.dialects.deepspeed import training
+from llmsim.dialects.deepspeed.log_lines import has_launcher, info, zero_stage
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
@@ -24,7 +26,6 @@ _CODE = code_of(
           "cdb = TorchBackend(dist_backend, timeout, init_method, rank, world_size)"),
     launcher="deepspeed",
 )  # fmt: skip
-_ENGINE = "torch_checkpoint_engine.py:27:load"
 
 
 def _symptom(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
@@ -33,12 +34,46 @@ def _symptom(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
 
 
 def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    """Every process reads its model's states, then its part of the optimizer's."""
     del screen
-    if event.step:
-        path = f"{event.path.rpartition('/')[0]}/global_step{event.step}/mp_rank_00_model_states.pt"
-        begun = event.at - event.seconds
-        yield info(job, begun, _ENGINE, f"[Torch] Loading checkpoint from {path}...")
-        yield info(job, event.at, _ENGINE, f"[Torch] Loaded checkpoint from {path}.")
+    if not event.step:
+        return
+    begun, ranks = event.at - event.seconds, ranks_kept(job)
+    for rank in ranks:
+        files = [training.model_file(job, event.step, rank)]
+        if job.layout.pp > 1:
+            files += training.layer_files(job, event.step, rank)
+        for name in files:
+            yield from _loaded(job, (begun, begun), name, rank)
+    if not zero_stage(job):
+        return
+    for rank in ranks:
+        name = training.optimizer_file(job, event.step, rank)
+        yield _engine(job, begun, f"Loading checkpoint from {name}...", rank)
+    for rank in ranks:
+        name = training.optimizer_file(job, event.step, rank)
+        yield _engine(job, event.at, f"Loaded checkpoint from {name}.", rank)
+        for place, text in (
+            (
+                "3212:_get_all_zero_checkpoint_state_dicts",
+                f"successfully read {job.layout.dp} ZeRO state_dicts for rank {rank}",
+            ),
+            (
+                "3162:_load_zero_checkpoint",
+                f"loading {job.layout.dp} zero partition checkpoints for rank {rank}",
+            ),
+        ):
+            yield info(job, event.at, f"engine.py:{place}", text, rank=rank)
+
+
+def _loaded(job: Job, times: tuple[float, float], name: str, rank: int) -> Iterator[Line]:
+    yield _engine(job, times[0], f"Loading checkpoint from {name}...", rank)
+    yield _engine(job, times[1], f"Loaded checkpoint from {name}.", rank)
+
+
+def _engine(job: Job, at: float, text: str, rank: int) -> Line:
+    number = 29 if text.startswith("Loaded") else 27
+    return info(job, at, f"torch_checkpoint_engine.py:{number}:load", f"[Torch] {text}", rank=rank)
 
 
 LINES: dict[type, Render] = {events.Symptom: _symptom, events.Resumed: _resumed}

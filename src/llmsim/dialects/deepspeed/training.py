@@ -1,10 +1,11 @@
 """Steps, evaluations and checkpoints: the engine's lines and the script's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import exp
 from struct import pack, unpack
 
 from llmsim.dialects.capture import ranks_kept
+from llmsim.dialects.deepspeed import pipeline
 from llmsim.dialects.deepspeed.engine import BETAS, first, states
 from llmsim.dialects.deepspeed.log_lines import LOG_DIST, info, plain, rank_zero, zero_stage
 from llmsim.dialects.line import Line, Render
@@ -99,42 +100,64 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 # --- checkpoints -------------------------------------------------------------------------
 
 
-def _slices(job: Job, rank: int) -> tuple[int, int]:
-    """The data rank and the slice of the model of a rank."""
-    return rank // job.layout.tp % job.layout.dp, rank % job.layout.tp
+def folder(job: Job, step: int) -> str:
+    """The folder of a step's checkpoint."""
+    return f"checkpoints/{job.run_name}/global_step{step}"
 
 
-def _model(job: Job, step: int, rank: int) -> str:
-    """The file of the model that a rank writes; empty if another one writes it."""
-    data, slice_ = _slices(job, rank)
+def model_file(job: Job, step: int, rank: int) -> str:
+    """The file of the model's states that a rank reads, and data rank 0 writes; in stage 3 each
+    rank its own.
+    """
+    data = pipeline.place(job, rank)[1]
     own = f"zero_pp_rank_{data}_" if zero_stage(job) == 3 else ""
-    if data and not own:
-        return ""
-    return f"checkpoints/{job.run_name}/global_step{step}/{own}mp_rank_{slice_:02d}_model_states.pt"
+    part = pipeline.model_rank(job, rank)
+    return f"{folder(job, step)}/{own}mp_rank_{part:02d}_model_states.pt"
 
 
-def _optimizer(job: Job, step: int, rank: int) -> str:
+def writes_model(job: Job, rank: int) -> bool:
+    """Whether a rank writes a file of the model's states."""
+    return zero_stage(job) == 3 or not pipeline.place(job, rank)[1]
+
+
+def optimizer_file(job: Job, step: int, rank: int) -> str:
     """The file of the optimizer's part that a rank writes; empty without ZeRO."""
     if not zero_stage(job):
         return ""
-    data, slice_ = _slices(job, rank)
-    name = f"bf16_zero_pp_rank_{data}_mp_rank_{slice_:02d}_optim_states.pt"
-    return f"checkpoints/{job.run_name}/global_step{step}/{name}"
+    data, part = pipeline.place(job, rank)[1], pipeline.model_rank(job, rank)
+    name = f"bf16_zero_pp_rank_{data}_mp_rank_{part:02d}_optim_states.pt"
+    return f"{folder(job, step)}/{name}"
+
+
+def layer_files(job: Job, step: int, rank: int) -> list[str]:
+    """The files of the modules of a rank's stage, as far as its slice of the model goes."""
+    stage, _, part = pipeline.place(job, rank)
+    begin, names = pipeline.modules(job, stage)
+    files = (pipeline.layer_file(begin + number, part) for number in range(len(names)))
+    return [f"{folder(job, step)}/{name}" for name in files]
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
+    """A pipeline's stages begin with a file a module, others with the model's states."""
     tag = f"global_step{event.step}"
     yield rank_zero(job, event.at, f"[Torch] Checkpoint {tag} is about to be saved!")
     for rank in ranks_kept(job):
-        if not (model := _model(job, event.step, rank)):
-            continue
-        if rank < TOLD_RANKS:
-            text = f"[Rank {rank}] Saving model checkpoint: {model}"
-            yield info(job, event.at, LOG_DIST, text, rank=rank)
-        yield _engine(job, event.at, "21:save", f"Saving {model}...", rank)
+        if job.layout.pp > 1 and writes_model(job, rank):
+            first, *_ = layer_files(job, event.step, rank)
+            yield _engine(job, event.at, "21:save", f"Saving {first}...", rank)
+        elif writes_model(job, rank):
+            yield from _saving(job, event.at, event.step, rank)
 
 
 TOLD_RANKS = 2  # log_dist(ranks=[0, 1])
+
+
+def _saving(job: Job, at: float, step: int, rank: int) -> Lines:
+    name = model_file(job, step, rank)
+    if rank < TOLD_RANKS:
+        text = f"[Rank {rank}] Saving model checkpoint: {name}"
+        yield info(job, at, LOG_DIST, text, rank=rank)
+    yield _engine(job, at, "21:save", f"Saving {name}...", rank)
 
 
 def _engine(job: Job, at: float, place: str, text: str, rank: int) -> Line:
@@ -145,14 +168,19 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     """The model's 2 bytes a weight come first, then the optimizer's 12.
 
     In stage 3 the model's file holds only shapes; zero_to_fp32.py builds the weights from the
-    optimizer's files alone.
+    optimizer's files alone. A pipeline's model is in its modules' files.
     """
     part = 1.0 - _SHAPES if zero_stage(job) == 3 else 12 / 14
     switch = event.at - event.seconds * part if zero_stage(job) else event.at
     ranks, step, at = ranks_kept(job), event.step, event.at
-    models = [(rank, name) for rank in ranks if (name := _model(job, step, rank))]
-    parts = [(rank, name) for rank in ranks if (name := _optimizer(job, step, rank))]
-    yield from (_engine(job, switch, "23:save", f"Saved {name}.", rank) for rank, name in models)
+    writers = [rank for rank in ranks if writes_model(job, rank)]
+    if job.layout.pp > 1:
+        yield from _modules_saved(job, step, (at - event.seconds, switch), writers)
+        for rank in writers:
+            yield from _saving(job, switch, step, rank)
+    parts = [(rank, name) for rank in ranks if (name := optimizer_file(job, step, rank))]
+    for rank in writers:
+        yield _engine(job, switch, "23:save", f"Saved {model_file(job, step, rank)}.", rank)
     yield from (_engine(job, switch, "21:save", f"Saving {name}...", rank) for rank, name in parts)
     for rank, name in parts:
         yield _engine(job, at, "23:save", f"Saved {name}.", rank)
@@ -160,6 +188,22 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
         yield info(job, at, "engine.py:3672:_save_zero_checkpoint", text, rank=rank)
     for rank in ranks:
         yield _engine(job, at, "33:commit", f"Checkpoint global_step{step} is ready now!", rank)
+
+
+def _modules_saved(
+    job: Job, step: int, times: tuple[float, float], writers: Sequence[int]
+) -> Lines:
+    """The files of the stages' modules, one after the other on each rank; the first is begun."""
+    files = {rank: layer_files(job, step, rank) for rank in writers}
+    most = max((len(names) for names in files.values()), default=0)
+    begun, ended = times
+    for number in range(most):
+        at = begun + (ended - begun) * (number + 1) / most
+        for rank, names in files.items():
+            if number < len(names):
+                yield _engine(job, at, "23:save", f"Saved {names[number]}.", rank)
+            if number + 1 < len(names):
+                yield _engine(job, at, "21:save", f"Saving {names[number + 1]}...", rank)
 
 
 def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Lines:

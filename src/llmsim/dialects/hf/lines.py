@@ -19,6 +19,7 @@ from llmsim.model.architecture import trained_parameter_count
 from llmsim.physics.hardware import storage
 from llmsim.physics.learning import loss, metrics
 from llmsim.run import events
+from llmsim.run.phases.launch import LISTED_RANKS
 from llmsim.text import units
 from llmsim.text.screen import Screen
 
@@ -42,17 +43,23 @@ def _script(job: Job, at: float, level: str, text: str) -> Line:
 
 
 def _rank_joined(event: events.RankJoined, job: Job, screen: Screen) -> Lines:
-    """Each process of the first node prints its device; the other nodes have logs of their own."""
-    if event.rank < gpus_per_node(job):
-        text = (
-            f"Process rank: {event.local_rank}, device: cuda:{event.local_rank}, n_gpu: 1, "
-            f"distributed training: {job.layout.gpus > 1}, 16-bits training: False"
-        )
-        yield _script(job, event.at, "WARNING", text)
+    yield _joined(job, event.at, event.rank)
+
+
+def _joined(job: Job, at: float, rank: int) -> Line:
+    """What each process prints of itself."""
+    local = rank % gpus_per_node(job)
+    text = (
+        f"Process rank: {local}, device: cuda:{local}, n_gpu: 1, "
+        f"distributed training: {job.layout.gpus > 1}, 16-bits training: False"
+    )
+    return _script(job, at, "WARNING", text)._replace(rank=rank)
 
 
 def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
-    """The first process's arguments: all of them."""
+    """The processes without an event of their own; then the first process's arguments, all."""
+    late = (rank for rank in ranks_kept(job) if rank >= LISTED_RANKS)
+    yield from (_joined(job, event.at, rank) for rank in late)
     first, *rest = arguments.printed(job)
     yield _script(job, event.at, "INFO", f"Training/evaluation parameters {first}")
     yield from map(Line, rest)
