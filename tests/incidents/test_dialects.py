@@ -69,7 +69,7 @@ RESUMES = {
     "torchtitan": r"Finished loading the checkpoint in \d+\.\d\d seconds\.",
     "megatron": r"  successfully loaded checkpoint from \S+ \[ t \S+ p \S+ \] at iteration",
     "hf": r"  (Continuing training from global step|Resuming training from checkpoint with epoch)",
-    "deepspeed": r"\[Torch\] Loaded checkpoint from \S+\.$",
+    "deepspeed": r"loading \d+ zero partition checkpoints for rank 0$",
     "lightning": r"Restored all states from the checkpoint at \S+",
     "nemo": r"Restored all states from the checkpoint at \S+",
     "nanotron": r"Loading weights from \S+",

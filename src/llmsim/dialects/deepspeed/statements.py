@@ -90,7 +90,7 @@ def _modules(job: Job) -> Iterable[int]:
 
 
 def _first_copies(job: Job) -> Iterable[int]:
-    """Processes with data rank 0 among those whose output is there."""
+    """Processes with data rank 0, of the nodes whose output the log has."""
     return [0 for rank in ranks_kept(job) if not pipeline.place(job, rank)[1]]
 
 
