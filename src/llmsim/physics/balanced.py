@@ -7,6 +7,7 @@ and +1.6, as a normal number's do, and it never leaves -2.6 .. 2.6.
 """
 
 from functools import lru_cache
+from itertools import accumulate
 from math import exp, fsum, sqrt
 
 from llmsim.physics import noise
@@ -20,21 +21,20 @@ APART = 1 << 40  # groups between two series of a stream
 def _sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
     """The sums of a group's first 0..32 levels; the last is 0."""
     half = GROUP // 2
-    drawn = []
-    for word in noise.words(seed, stream, group * half, half):
-        drawn.append(((word & 0xFFFF) + (word >> 16 & 0xFFFF) - 65_535) * SCALE)
-        drawn.append(((word >> 32 & 0xFFFF) + (word >> 48) - 65_535) * SCALE)
+    drawn = [
+        (two - 65_535) * SCALE
+        for a, b, c, d in zip(*noise.quarters(seed, stream, group * half, half), strict=True)
+        for two in (a + b, c + d)
+    ]
     if lean:
-        spread = spread_of(lean)
+        spread, steep = spread_of(lean), abs(lean)
         side = 1.0 if lean < 0.0 else -1.0
-        drawn = [side * exp(abs(lean) * each) / spread for each in drawn]
-    mean, total, sums = fsum(drawn) / GROUP, 0.0, [0.0]
-    for each in drawn[:-1]:
-        total += each - mean
-        sums.append(total)
-    return (*sums, 0.0)
+        drawn = [side * exp(steep * each) / spread for each in drawn]
+    mean = fsum(drawn) / GROUP
+    return (*accumulate([each - mean for each in drawn[:-1]], initial=0.0), 0.0)
 
 
+@lru_cache(maxsize=16)
 def spread_of(lean: float) -> float:
     """The standard deviation of exp(lean * z), z a standard normal number."""
     return exp(lean * lean / 2.0) * sqrt(exp(lean * lean) - 1.0)

@@ -73,17 +73,29 @@ def _lanes(count: int) -> tuple[int, int]:
 Order = Literal["little", "big"]
 _ORDER: Order = "little" if memoryview(b"\1" + bytes(7)).cast("Q")[0] == 1 else "big"
 _LOWER = slice(None, None, 2 if _ORDER == "little" else -2)
+_ONE_BY_ONE = slice(None, None, 1 if _ORDER == "little" else -1)
 
 
 def words(seed: int, stream: str, first: int, count: int) -> list[int]:
     """The values of `bits` at `count` indices from `first` on, in a quarter of the time."""
+    return _mixed(seed, stream, first, count).cast("Q")[_LOWER].tolist()
+
+
+def quarters(seed: int, stream: str, first: int, count: int) -> tuple[list[int], ...]:
+    """The same values as four lists of 16 bits of each: the lowest, and so on to the highest."""
+    parts = _mixed(seed, stream, first, count).cast("H")[_ONE_BY_ONE].tolist()
+    return parts[::8], parts[1::8], parts[2::8], parts[3::8]
+
+
+def _mixed(seed: int, stream: str, first: int, count: int) -> memoryview:
+    """The bytes of the values of `bits` at `count` indices, in the lower halves of lanes."""
     ones, ahead = _lanes(count)
     whole = ones * _MASK
     made = ((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead) & whole
     made = ((made ^ (made >> 30)) & whole) * _FIRST & whole
     made = ((made ^ (made >> 27)) & whole) * _SECOND & whole
     made = (made ^ (made >> 31)) & whole
-    return memoryview(made.to_bytes(_LANE // 8 * count, _ORDER)).cast("Q")[_LOWER].tolist()
+    return memoryview(made.to_bytes(_LANE // 8 * count, _ORDER))
 
 
 def uniform(seed: int, stream: str, index: int = 0) -> float:

@@ -8,6 +8,7 @@ the outage until a person or a script launches the job again. The next attempt b
 checkpoint that was durable when the fault came: one that was still being written is lost.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterator
 
 from llmsim.job.memo import remembered
@@ -20,8 +21,9 @@ from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.faults import Fault, Faults
 from llmsim.run.incidents import ASKED
 from llmsim.run.phases.launch import first_launch, launch
-from llmsim.run.stretches import Attempt, cut, pause_after, pauses, until
-from llmsim.run.timeline import Segment, Timeline, step_ended, step_in
+from llmsim.run.stretches import Attempt, Durable, cut, pause_after, pauses, until
+from llmsim.run.timeline import Kind, Segment, Timeline, step_ended, step_in
+from llmsim.typed import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,12 +39,13 @@ def segments(job: Job) -> Iterator[Segment]:
     """The segments of a run, in order and without a gap."""
     faults = Faults(job, planned(job))
     before = job.schedule.first_step - 1  # the step of the checkpoint that the run begins with
-    durable = ((0.0, before),) if before else ()
+    durable = Durable(0.0, before, None) if before else None
     attempt: Attempt | None = Attempt(1, 0.0, before, 0, 0.0, durable)
     while attempt:
-        attempt = yield from _marked(_attempt(job, faults, attempt), attempt.cured)
+        attempt = yield from _attempt(job, faults, attempt)
 
 
+@remembered()
 def planned(job: Job) -> float:
     """Seconds of uptime without incidents."""
     return launch_seconds(job, 1) + step_time.training_seconds(job)
@@ -66,8 +69,29 @@ def job_after(job: Job, event: object) -> Job:
     return job
 
 
+@remembered()
 def _courses(job: Job) -> tuple[numbers.Course, ...]:
     return numbers.courses(job, _undisturbed_step, planned(job))
+
+
+class _Turns(NamedTuple):
+    """The steps at which incidents of the numbers begin to show, and those at which they end an
+    attempt; both in order. Most segments have none, which a look at them tells.
+    """
+
+    shows: list[int]
+    ends: list[int]
+
+
+@remembered()
+def _turns(job: Job) -> _Turns:
+    courses = _courses(job)
+    return _Turns(sorted(each.shows for each in courses), sorted(each.until for each in courses))
+
+
+def _within(steps: list[int], segment: Segment) -> bool:
+    """Whether one of these steps, which are in order, lies in a segment."""
+    return bisect_left(steps, segment.first) < bisect_right(steps, segment.last)
 
 
 def _slow_saves(job: Job) -> tuple[numbers.SlowSave, ...]:
@@ -103,19 +127,6 @@ def launch_seconds(job: Job, attempt: int) -> float:
     return last.at
 
 
-def _marked(walk: "Walk", cured: tuple[int, ...]) -> "Walk":
-    """The segments of an attempt, each with the incidents whose bends are left behind."""
-    if not cured:
-        return (yield from walk)
-    while True:
-        try:
-            segment = next(walk)
-        except StopIteration as stop:
-            following: Attempt | None = stop.value
-            return following
-        yield segment._replace(cured=cured)
-
-
 # Gives segments, and returns where the next attempt begins; None after the export.
 Walk = Generator[Segment, None, "Attempt | None"]
 
@@ -126,8 +137,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
     loading = storage.restore_seconds(job, resumed) if resumed else 0.0
     ended = round(began + launch_seconds(job, attempt.number) + loading, 6)
     offset = attempt.uptime - began
-    numbers = (attempt.number, attempt.repeated)
-    whole = Segment("launch", began, ended, resumed, resumed, *numbers)
+    whole = _segment(attempt, "launch", began, ended, resumed)
     if fault := _strike(job, faults, attempt, whole, offset):
         yield cut(whole, fault.at)
         return (yield from _end(job, attempt, fault, fault.at, resumed))
@@ -142,34 +152,39 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
             yield stretch
             at, done = stretch.ended, step
         for kind in kinds:
-            pause, free, saved = pause_after(job, attempt, kind, at, step, free)
+            pause, free, durable = pause_after(job, attempt, kind, at, step, free)
             pause = _held_up(job, attempt, pause)
             if fault := _strike(job, faults, attempt, pause, offset):
                 yield cut(pause, fault.at)
                 return (yield from _end(job, attempt, fault, fault.at, done))
             yield pause
             at = pause.ended
-            if saved:
-                attempt = attempt._replace(durable=attempt.durable + saved)
+            if durable is not attempt.durable:
+                attempt = attempt._replace(durable=durable)
     from llmsim.run.phases import export  # each phase is imported when it comes
 
-    yield Segment("export", at, round(at + export.seconds(job), 6), done, done, *numbers)
+    yield _segment(attempt, "export", at, round(at + export.seconds(job), 6), done)
     return None
+
+
+def _segment(attempt: Attempt, kind: Kind, began: float, ended: float, done: int) -> Segment:
+    """A stretch of an attempt in which no step is made."""
+    numbers = (done, done, attempt.number, attempt.repeated)
+    return Segment(kind, began, ended, *numbers, cured=attempt.cured)
 
 
 def _noted(job: Job, attempt: Attempt, stretch: Segment, free: float) -> Segment:
     """A training segment with the labels of what bends its numbers."""
-    courses = _courses(job)
-    if not courses:
+    if not _within(_turns(job).shows, stretch):
         return stretch
     from llmsim.run.labels import noted
 
-    return noted(job, attempt, stretch, free, courses)
+    return noted(job, attempt, stretch, free, _courses(job))
 
 
 def _held_up(job: Job, attempt: Attempt, pause: Segment) -> Segment:
     """A save with the lines of what holds it up, if something does."""
-    if pause.kind != "checkpoint" or not job.slow_saves:
+    if pause.kind != "checkpoint" or not storage.held_up(job, pause.last):
         return pause
     from llmsim.run.labels import held_up
 
@@ -185,7 +200,7 @@ def _broken_off(
     if last := orderly(job, attempt, fault, stretch, free, clock):
         yield last.training
         yield last.saving
-        attempt = attempt._replace(durable=(*attempt.durable, last.durable))
+        attempt = attempt._replace(durable=last.durable)
         return (yield from _outage(attempt, fault, last.failure))
     at, done, reached = stretch.began, stretch.first - 1, step_in(job, stretch, fault.at)
     if reached > done:
@@ -199,12 +214,21 @@ def _strike(
     job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float
 ) -> Fault | None:
     """The fault that ends an attempt in a segment, if there is one; see MOST_LOST."""
-    known = [*_bad_numbers(job, attempt, segment), *_drain(job, segment)]
-    if known:
+    if known := _foreseen(job, attempt, segment):
         first = min(known, key=lambda fault: fault.at)
         earlier = segment._replace(ended=min(segment.ended, first.at))
         return _others(faults, attempt, earlier, offset) or first
     return _others(faults, attempt, segment, offset)
+
+
+def _foreseen(job: Job, attempt: Attempt, segment: Segment) -> list[Fault]:
+    """The ends of an attempt in a training segment that its own incidents bring about."""
+    if segment.kind != "training":
+        return []
+    known = [*_drain(job, segment)] if segment.told else []
+    if _within(_turns(job).ends, segment):
+        known += _bad_numbers(job, attempt, segment)
+    return known
 
 
 def _bad_numbers(job: Job, attempt: Attempt, segment: Segment) -> Iterator[Fault]:
@@ -216,7 +240,7 @@ def _bad_numbers(job: Job, attempt: Attempt, segment: Segment) -> Iterator[Fault
 
 def _drain(job: Job, segment: Segment) -> Iterator[Fault]:
     """A person takes out the node that has slowed the steps of a training segment."""
-    for event in segment.told if segment.kind == "training" else ():
+    for event in segment.told:
         if isinstance(event, Label):
             from llmsim.run.incidents import place
             from llmsim.run.slowing import drained
@@ -229,7 +253,7 @@ def _drain(job: Job, segment: Segment) -> Iterator[Fault]:
 def _others(faults: Faults, attempt: Attempt, segment: Segment, offset: float) -> Fault | None:
     """The fault that ends an attempt in a segment and bends no numbers."""
     fault = faults.deadly(segment, offset)
-    saved = bool(attempt.durable) and attempt.durable[-1][1] > attempt.resumed
+    saved = attempt.durable is not None and attempt.durable.step > attempt.resumed
     if attempt.lost < MOST_LOST or saved:
         return fault
     while fault and fault.incident.number < ASKED:
@@ -245,8 +269,8 @@ def _stretch(
     restarted = fresh and attempt.resumed + attempt.repeated > 0
     warmup = step_time.compile_seconds(job) if restarted else 0.0
     numbers = (attempt.number, attempt.repeated)
-    segment = Segment("training", at, at, first, last, *numbers, fresh, warmup)
-    segment = until(job, segment, last)
+    plain = Segment("training", at, at, first, last, *numbers, fresh, warmup, cured=attempt.cured)
+    segment = until(job, plain, last)
     for fault in faults.slow(segment, attempt.uptime - attempt.began):
         from llmsim.run.labels import label_of, said
         from llmsim.run.slowing import slowed
@@ -293,10 +317,9 @@ def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk
     spoken = said(fault, told, at, done - attempt.resumed, done)
     failed = Failed(dead, attempt.number, done, label.kind, label.rank, label.hostname, wait)
     labels = () if _noted_before(job, fault) else (label,)
-    numbers = (done, done, attempt.number, attempt.repeated)
     events: list[Label | Symptom | Failed] = [*labels, *spoken, failed]
     events.sort(key=lambda event: event.at)
-    failure = Segment("failure", at, dead, *numbers, told=tuple(events))
+    failure = _segment(attempt, "failure", at, dead, done)._replace(told=tuple(events))
     return (yield from _outage(attempt, fault, failure))
 
 
@@ -305,16 +328,13 @@ def _outage(attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
     done, dead = failure.last, failure.ended
     yield failure
     again = round(dead + round(fault.incident.repair, 6), 6)
-    yield Segment("outage", dead, again, done, done, attempt.number, attempt.repeated)
+    yield _segment(attempt, "outage", dead, again, done)
     # An orderly end, which comes after the fault, has waited for its save.
     whole = dead if failure.began > fault.at else fault.at
-    usable = (
-        number
-        for number in range(len(attempt.durable), 0, -1)
-        if _usable(fault, *attempt.durable[number - 1], whole)
-    )
-    kept = attempt.durable[: next(usable, 0)]
-    resumed = kept[-1][1] if kept else 0
+    kept = attempt.durable
+    while kept and not _usable(fault, kept, whole):
+        kept = kept.before
+    resumed = kept.step if kept else 0
     cured = (*attempt.cured, fault.incident.number) if fault.shows else attempt.cured
     return Attempt(
         attempt.number + 1,
@@ -329,9 +349,9 @@ def _outage(attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
     )
 
 
-def _usable(fault: Fault, saved: float, step: int, until: float) -> bool:
+def _usable(fault: Fault, saved: Durable, until: float) -> bool:
     """Whether a checkpoint can be loaded: it was durable, and none of its weights are spoilt."""
-    return saved <= until and (not fault.shows or step < fault.shows)
+    return saved.at <= until and (not fault.shows or saved.step < fault.shows)
 
 
 def _noted_before(job: Job, fault: Fault) -> bool:

@@ -1,12 +1,11 @@
 """The next incident of a run: random ones, and the ones that --incident asks for."""
 
-from collections.abc import Iterator
-from itertools import count
+from math import inf
 
 from llmsim.job.milestones import step_of_part
 from llmsim.job.records import Asked, Job
 from llmsim.run.incident_kinds import Consequence, kind_named
-from llmsim.run.incidents import ASKED, Incident, incidents, place
+from llmsim.run.incidents import ASKED, Incident, endless, place
 from llmsim.run.timeline import Segment, step_ended
 from llmsim.typed import Any, NamedTuple
 
@@ -31,8 +30,9 @@ class Faults:
     def __init__(self, job: Job, planned: float) -> None:
         """`planned` is the run's uptime without incidents, in seconds."""
         self._job = job
-        self._coming = drawn(job, planned)
+        self._coming = endless(job, planned)
         self._waiting: list[Incident] = []  # drawn, and not yet met
+        self._earliest = inf  # uptime at which the first of them is due
         self._drawn_until = 0.0
         self._asked = list(enumerate(job.asked))
 
@@ -41,22 +41,20 @@ class Faults:
 
         `offset` turns the run's seconds into uptime.
         """
-        found = min(
-            (each for each in self._within(segment, offset) if _ends(each[0], segment)),
-            key=lambda each: each[0].at,
-            default=None,
-        )
-        if found is None:
+        ends = [each for each in self._within(segment, offset) if _ends(each[0], segment)]
+        if not ends:
             return None
+        found = min(ends, key=lambda each: each[0].at)
         self._forget(found)
         return found[0]
 
-    def slow(self, segment: Segment, offset: float) -> Iterator[Fault]:
-        """The faults within a training segment that slow its steps, in order."""
+    def slow(self, segment: Segment, offset: float) -> list[Fault]:
+        """The faults within a training segment that slow its steps, in order; they are met."""
         slow = [each for each in self._within(segment, offset) if _slows(each[0])]
-        for each in sorted(slow, key=lambda each: each[0].at):
+        slow.sort(key=lambda each: each[0].at)
+        for each in slow:
             self._forget(each)
-            yield each[0]
+        return [each[0] for each in slow]
 
     def _within(self, segment: Segment, offset: float) -> list[tuple[Fault, Any]]:
         """Pairs (fault, what to forget when it is met) of the faults in a segment's time.
@@ -64,6 +62,8 @@ class Faults:
         `offset` turns the run's seconds into uptime.
         """
         self._draw_until(segment.ended + offset)
+        if not self._asked and self._earliest - offset >= segment.ended:
+            return []
         found: list[tuple[Fault, Any]] = [
             (Fault(at, incident), incident)
             for incident in self._waiting
@@ -79,6 +79,7 @@ class Faults:
     def _forget(self, met: tuple[Fault, Any]) -> None:
         if isinstance(met[1], Incident):
             self._waiting.remove(met[1])
+            self._earliest = min([each.at for each in self._waiting], default=inf)
         else:
             self._asked.remove(met[1])
 
@@ -86,22 +87,12 @@ class Faults:
         while self._drawn_until <= uptime:
             upcoming = next(self._coming, None)
             if upcoming is None:
-                self._drawn_until = float("inf")
+                self._drawn_until = inf
                 return
             if upcoming.kind in SLOWED or kind_named(upcoming.kind).consequence in DEADLY:
                 self._waiting.append(upcoming)
+                self._earliest = min(self._earliest, upcoming.at)
             self._drawn_until = upcoming.at
-
-
-def drawn(job: Job, planned: float) -> Iterator[Incident]:
-    """The incidents that chance draws, one after another, without an end unless there is none."""
-    if job.incidents == "none":
-        return
-    given = 0
-    for factor in count():
-        found = incidents(job, planned, planned * 2.0**factor)
-        yield from found[given:]
-        given = len(found)
 
 
 def _ends(fault: Fault, segment: Segment) -> bool:

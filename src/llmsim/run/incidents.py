@@ -15,9 +15,12 @@ GPUs last 47.7 days, where the rate per GPU-hour gives 264 (same paper).
 
 from collections.abc import Iterator
 from functools import lru_cache
+from heapq import heappop, heappush
+from itertools import count, takewhile
 from math import exp, log
 
 from llmsim.catalog import gpus
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 from llmsim.run.incident_kinds import (
@@ -80,17 +83,31 @@ def _offers(job: Job) -> tuple[Need, ...]:
     return tuple(need for need, there in zip(needs, has, strict=True) if there)
 
 
+@remembered(2)
 def incidents(job: Job, planned: float, seconds: float) -> tuple[Incident, ...]:
     """What happens in the first `seconds` of uptime, in order of time.
 
     `planned` is how long the run takes undisturbed, in seconds: "typical" and "chaos" expect
     a number of incidents in it. A longer time only adds incidents at the end.
     """
-    rate = rate_per_second(job, planned)
+    return tuple(takewhile(lambda each: each.at < seconds, endless(job, planned)))
+
+
+def endless(job: Job, planned: float) -> Iterator[Incident]:
+    """The same without an end, unless a job has no incidents; each is drawn when it is asked for.
+
+    A cluster may last until after the next has begun, whose incidents then come between its own.
+    """
+    rate = rate_per_second(job, planned) * (1.0 - FOLLOWED)
     if rate <= 0.0:
-        return ()
-    found = [each for each in _drawn(job, rate * (1.0 - FOLLOWED), seconds) if each.at < seconds]
-    return tuple(sorted(found, key=lambda each: (each.at, each.number)))
+        return
+    waiting: list[tuple[float, int, Incident]] = []  # a heap, by time
+    for each in _clusters(job, rate):
+        begun = each[0].at
+        while waiting and waiting[0][:2] < (begun, each[0].number):
+            yield heappop(waiting)[-1]
+        for incident in each:
+            heappush(waiting, (incident.at, incident.number, incident))
 
 
 def rate_per_second(job: Job, planned: float) -> float:
@@ -105,14 +122,11 @@ def rate_per_second(job: Job, planned: float) -> float:
 _LONGEST_CLUSTER = 64
 
 
-def _drawn(job: Job, rate: float, seconds: float) -> Iterator[Incident]:
-    at, cluster = 0.0, 0
-    while True:
+def _clusters(job: Job, rate: float) -> Iterator[tuple[Incident, ...]]:
+    at = 0.0
+    for cluster in count():
         at -= log(noise.uniform(job.seed, "incident/gap", cluster)) / rate
-        if at >= seconds:
-            return
-        yield from _cluster(job, at, cluster * _LONGEST_CLUSTER)
-        cluster += 1
+        yield tuple(_cluster(job, at, cluster * _LONGEST_CLUSTER))
 
 
 def _cluster(job: Job, at: float, number: int) -> Iterator[Incident]:

@@ -13,7 +13,7 @@ from llmsim.run.faults import Fault
 from llmsim.run.incident_kinds import kind_named
 from llmsim.run.labels import label_of, relabelled, said
 from llmsim.run.phases import checkpoint
-from llmsim.run.stretches import Attempt, pause_after, until
+from llmsim.run.stretches import Attempt, Durable, pause_after, until
 from llmsim.run.symptoms import handled
 from llmsim.run.timeline import Segment, step_in
 from llmsim.typed import NamedTuple
@@ -29,7 +29,7 @@ class Orderly(NamedTuple):
     saving: Segment
     failure: Segment
     step: int
-    durable: tuple[float, int]
+    durable: Durable
 
 
 def grace(job: Job, fault: Fault) -> float:
@@ -55,8 +55,10 @@ def orderly(
         return None
     last = min(step_in(job, stretch, fault.at) + 1, stretch.last)
     training = until(job, stretch, last)
-    saving, _, ((whole, _),) = pause_after(job, attempt, "checkpoint", training.ended, last, free)
-    done = max(saving.ended, whole)
+    saving, _, durable = pause_after(job, attempt, "checkpoint", training.ended, last, free)
+    if durable is None:  # a save leaves one
+        return None
+    done = max(saving.ended, durable.at)
     if done > fault.at + grace(job, fault):
         return None
     dead, wait = round(done + _EXIT, 6), round(fault.incident.repair, 6)
@@ -73,12 +75,13 @@ def orderly(
     kind, rank = fault.incident.kind, fault.incident.rank
     failed = Failed(dead, attempt.number, last, kind, rank, _host(job, rank), wait)
     late: list[Symptom | Failed | CheckpointSaved] = [spoken[-1], failed]
-    if whole > saving.ended:
+    if durable.at > saving.ended:
         late += _saved(job, saving, clock)
     numbers = (last, last, attempt.number, attempt.repeated)
     ordered = tuple(sorted(late, key=lambda event: event.at))
     failure = Segment("failure", saving.ended, dead, *numbers, told=ordered)
-    return Orderly(training, saving, failure, last, (whole, last))
+    failure = failure._replace(cured=attempt.cured)
+    return Orderly(training, saving, failure, last, durable)
 
 
 def _host(job: Job, rank: int) -> str:

@@ -13,6 +13,14 @@ from llmsim.typed import Literal, NamedTuple
 Pause = Literal["validation", "checkpoint", "evaluation"]
 
 
+class Durable(NamedTuple):
+    """A checkpoint that an attempt may begin from, and the one before it."""
+
+    at: float  # when it was durable
+    step: int
+    before: "Durable | None"
+
+
 class Attempt(NamedTuple):
     """Where an attempt begins."""
 
@@ -21,7 +29,7 @@ class Attempt(NamedTuple):
     resumed: int  # the optimizer step of the checkpoint that it loads; 0: none
     repeated: int  # executed steps minus optimizer steps
     uptime: float  # seconds of the attempts before it, repairs left out
-    durable: tuple[tuple[float, int], ...]  # (when it was durable, step) of the checkpoints
+    durable: Durable | None  # the latest checkpoint
     cured: tuple[int, ...] = ()  # incidents whose bends are left behind
     reached: int = 0  # the last step that any attempt before it has done
     lost: int = 0  # attempts in a row that ended before they had saved anything new
@@ -30,29 +38,30 @@ class Attempt(NamedTuple):
 def until(job: Job, segment: Segment, last: int) -> Segment:
     """A training segment that ends with a step."""
     usual = steps_seconds(job, segment.first, last, segment.repeated)
-    segment = segment._replace(last=last)
     ended = round(segment.began + usual + delayed(segment, segment.first, last), 6)
-    told = tuple(each for each in segment.told if each.at <= ended)
-    return segment._replace(ended=ended, told=told)
+    told = segment.told and tuple([each for each in segment.told if each.at <= ended])
+    return segment._replace(ended=ended, last=last, told=told)
 
 
 def pause_after(
     job: Job, attempt: Attempt, kind: Pause, at: float, step: int, free: float
-) -> tuple[Segment, float, tuple[tuple[float, int], ...]]:
-    """A validation or a save; when saves in the background are done; what is durable then."""
+) -> tuple[Segment, float, Durable | None]:
+    """A validation or a save; when saves in the background are done; the latest checkpoint then."""
     from llmsim.run.phases import checkpoint, validation  # a launch does without
 
-    numbers = (step, step, attempt.number, attempt.repeated)
+    numbers, cured = (step, step, attempt.number, attempt.repeated), attempt.cured
     if kind == "evaluation":
         ended = round(at + validation.final_seconds(job), 6)
-        return Segment("validation", at, ended, *numbers, final=True), free, ()
+        made = Segment("validation", at, ended, *numbers, final=True, cured=cured)
+        return made, free, attempt.durable
     if kind == "validation":
         ended = round(at + validation.seconds(job, step), 6)
-        return Segment(kind, at, ended, *numbers), free, ()
+        return Segment(kind, at, ended, *numbers, cured=cured), free, attempt.durable
     started = max(at, free)
     ended = round(started + checkpoint.seconds(job, step), 6)
-    ends = checkpoint.finished(job, step, started)
-    return Segment(kind, at, ended, *numbers), ends[-1].at, ((ends[0].at, step),)
+    durable, done = checkpoint.ends(job, step, started)
+    made = Segment(kind, at, ended, *numbers, cured=cured)
+    return made, done, Durable(durable, step, attempt.durable)
 
 
 def cut(segment: Segment, at: float) -> Segment:

@@ -191,8 +191,10 @@ def _executed(job: Job, count: int) -> float:
 def delayed(segment: Segment, first: int, last: int) -> float:
     """Seconds by which these steps of a segment took longer than usual."""
     slow = fsum(
-        each.seconds * max(0, min(each.last, last) - max(each.first, first) + 1)
-        for each in segment.delays
+        [
+            each.seconds * max(0, min(each.last, last) - max(each.first, first) + 1)
+            for each in segment.delays
+        ]
     )
     return slow + (segment.warmup if first <= segment.first <= last else 0.0)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from math import exp, log2, prod
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.model.architecture import (
     GPT2_POSITIONS,
@@ -45,7 +46,13 @@ def checkpoint_bytes(job: Job, step: int = 0) -> int:
     last = job.framework.last_save_bytes if step == job.schedule.steps else 0
     beside = job.layout.sharding in ("zero1", "zero2", "zero3") or job.layout.fp32_gradients
     each = last or (_BESIDE_BF16 if beside else _FULL_STATE)
-    return each * trained_parameter_count(job.architecture)
+    return each * _trained(job)
+
+
+@remembered()
+def _trained(job: Job) -> int:
+    """The weights that the optimizer changes."""
+    return trained_parameter_count(job.architecture)
 
 
 def _spread(job: Job, stream: str, index: int) -> float:
@@ -58,12 +65,14 @@ def _slowdown(job: Job, stream: str, index: int) -> float:
     return exp(0.1 * min(3.0, abs(noise.normal(job.seed, stream, index))))
 
 
+@remembered()
 def _bandwidth(job: Job) -> float:
     """Bytes per second that the job writes: all nodes write, up to the file system's bandwidth."""
     per_node = noise.between(job.seed, "storage node", 2.5, 6.0)
     return min(job.storage_gb_s, job.layout.nodes * per_node) * GB
 
 
+@remembered()
 def _barrier_seconds(job: Job) -> float:
     """Seconds of planning, metadata and the barrier at the end of a save; they grow with the
     ranks.
@@ -74,12 +83,18 @@ def _barrier_seconds(job: Job) -> float:
 def save_seconds(job: Job, step: int) -> float:
     """Seconds until a checkpoint is durable. BLOOM: 2.3 TB in 40 s at 57 GB/s."""
     writing = checkpoint_bytes(job, step) / _bandwidth(job) * _slowdown(job, "storage save", step)
-    return round(_barrier_seconds(job) + writing + _held_up(job, step), 6)
+    return round(_barrier_seconds(job) + writing + held_up(job, step), 6)
 
 
-def _held_up(job: Job, step: int) -> float:
+def held_up(job: Job, step: int) -> float:
     """Seconds that an incident of the file system adds to the save after a step."""
-    return next((seconds for slow, seconds in job.slow_saves if slow == step), 0.0)
+    return _delays(job).get(step, 0.0) if job.slow_saves else 0.0
+
+
+@remembered()
+def _delays(job: Job) -> dict[int, float]:
+    """The same by step, of the saves that are held up."""
+    return dict(job.slow_saves)
 
 
 def delete_seconds(job: Job, step: int) -> float:
@@ -93,8 +108,7 @@ def staging_seconds(job: Job, step: int) -> float:
     12 GB/s per GPU over PCIe, typically 0.5-5 s in all.
     """
     copying = checkpoint_bytes(job, step) / job.layout.gpus / (12 * GB)
-    held = _held_up(job, step)
-    return round(0.3 + copying * _spread(job, "storage staging", step) + held, 6)
+    return round(0.3 + copying * _spread(job, "storage staging", step) + held_up(job, step), 6)
 
 
 def released_shards(job: Job) -> tuple[Shard, ...]:

@@ -37,6 +37,14 @@ def seconds(job: Job, step: int) -> float:
     return round(storage.save_seconds(job, step) + deleting, 6)
 
 
+def ends(job: Job, step: int, started: float) -> tuple[float, float]:
+    """When a save that began at `started` is durable, and when the one it replaces is deleted."""
+    at = round(started + storage.save_seconds(job, step), 6)
+    if not evicted_checkpoint(job, step):
+        return at, at
+    return at, round(at + storage.delete_seconds(job, step), 6)
+
+
 def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[Saving, ...]:
     """The events at the end of a save that began at `started`: saved, and perhaps an old one
     deleted.
