@@ -20,7 +20,13 @@ def slowed(job: Job, fault: Fault, segment: Segment) -> tuple[tuple[Delay, ...],
     usual = step_time.step_seconds(job, step)
     told = story(job, fault.incident, usual)
     steps, seconds = _SLOWER[fault.incident.kind](job, fault.incident.number, usual, told)
-    return (Delay(step, min(step + steps - 1, segment.last), round(seconds, 6)),), told
+    steps = min(steps, segment.last - step + 1)
+    if fault.incident.kind in _UNTIL_OVER:
+        seconds = max(seconds, told.over / steps)
+    return (Delay(step, step + steps - 1, round(seconds, 6)),), told
+
+
+_UNTIL_OVER = ("data-stall",)  # kinds whose slow steps last until what they wait for is back
 
 
 DRAINED = {"straggler": 1.0, "thermal": 0.5}  # share that a person ends; the others pass

@@ -21,6 +21,7 @@ POLL = 0.1  # seconds between two looks of the watchdog, and of the launcher at 
 PAUSE = 60.0  # between the watchdog's finding and the abort, torch 2.6 and newer: 4 x 15 s
 NODE_SILENT = 300.0  # SlurmdTimeout: a silent node is declared down
 KILL_WAIT = 30.0  # seconds from SIGTERM to SIGKILL
+_MOST_STALLED = 45.0  # steps: a loader without data makes one up to 50 times as long
 FLAP = (3.0, 8.0)  # seconds that a flapping port stays down
 
 
@@ -292,8 +293,8 @@ def _disk_full(fault: Fault) -> Iterator[Symptom]:
 
 
 def _data_stall(fault: Fault) -> Iterator[Symptom]:
-    yield from _kernel(fault, (0.0, "nfs silent"))
-    yield from _kernel(fault, (_draw(fault, "nfs", 20.0, 90.0), "nfs back"))
+    back = min(_draw(fault, "nfs", 20.0, 90.0), _MOST_STALLED * fault.step_seconds)
+    yield from _kernel(fault, (0.0, "nfs silent"), (round(back, 6), "nfs back"))
 
 
 def _slow_fs(fault: Fault) -> Iterator[Symptom]:
