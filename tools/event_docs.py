@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple, get_args
 
@@ -107,9 +108,9 @@ def named(name: str, module: ModuleType) -> Any:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             literal = ast.unparse(node.value).removeprefix("Literal")
             return ast.literal_eval(f"({literal.strip('[]()')},)")
-    for node in source(module)[0].body:
+    for node in ast.walk(source(module)[0]):  # also what only a type checker imports
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
-            other = sys.modules[str(node.module)]
+            other = import_module(str(node.module))
             found = getattr(other, name)
             return found if hasattr(found, "_fields") else named(name, other)
     return getattr(module, name)
