@@ -108,9 +108,9 @@ def named(name: str, module: ModuleType) -> Any:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             literal = ast.unparse(node.value).removeprefix("Literal")
             return ast.literal_eval(f"({literal.strip('[]()')},)")
-    for node in ast.walk(source(module)[0]):  # also what only a type checker imports
-        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
-            other = import_module(str(node.module))
+    for each in ast.walk(source(module)[0]):  # also what only a type checker imports
+        if isinstance(each, ast.ImportFrom) and name in [alias.name for alias in each.names]:
+            other = import_module(str(each.module))
             found = getattr(other, name)
             return found if hasattr(found, "_fields") else named(name, other)
     return getattr(module, name)
