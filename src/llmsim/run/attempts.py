@@ -75,8 +75,8 @@ def _courses(job: Job) -> tuple[numbers.Course, ...]:
 
 
 class _Turns(NamedTuple):
-    """The steps at which incidents of the numbers begin to show, and those at which they end an
-    attempt; both in order. Most segments have none, which a look at them tells.
+    """The steps at which incidents of the numbers begin to show, and the steps at which they end
+    an attempt; both in order. Most segments have none.
     """
 
     shows: list[int]
