@@ -49,9 +49,24 @@ def ranks_kept(job: Job) -> tuple[int, ...]:
 
 def captured(job: Job, table: Mapping[type, Render]) -> Mapping[type, Render]:
     """A dialect's table of functions that give the lines of the job's log, with marks of nodes."""
-    if job.capture == "node" and job.layout.nodes == 1:
-        return table
+    if job.capture == "node":
+        return table if job.layout.nodes == 1 else _of_node(job, table)
     return {event: _kept(render) for event, render in table.items()}
+
+
+def _of_node(job: Job, table: Mapping[type, Render]) -> Mapping[type, Render]:
+    """The same of one node's launcher: its ranks' lines and the bars, without marks."""
+    size, node = gpus_per_node(job), kept_node(job)
+    first, last = node * size, (node + 1) * size - 1
+
+    def kept(render: Render) -> Render:
+        def chosen(event: Any, job: Job, screen: Screen) -> list[Line | Bar]:
+            lines = render(event, job, screen)
+            return [line for line in lines if isinstance(line, Bar) or first <= line.rank <= last]
+
+        return chosen
+
+    return {event: kept(render) for event, render in table.items()}
 
 
 def _kept(render: Render) -> Render:
@@ -71,13 +86,13 @@ def keep(lines: Iterable[Line | Bar], job: Job, live: bool = False) -> Iterator[
         if isinstance(line, Bar):
             if kind == "all" and not live:
                 yield line._replace(draw=partial(_marked, node_mark(job, node), line))
-            elif kind != "rank0" or speaking_rank(job) == 0:
+            elif kind == "all" or speaking_rank(job) == 0:
                 yield line
         elif kind == "all":
             mark = node_mark(job, line.rank // size)
             text = line.text.replace("\n", f"\n{mark}") if "\n" in line.text else line.text
             yield line._replace(text=f"{mark}{text}")
-        elif (line.rank // size == node) if kind == "node" else not (line.rank or line.launcher):
+        elif not (line.rank or line.launcher):
             yield line
 
 

@@ -32,15 +32,17 @@ def _alone(function: Any) -> bool:
     return bool(function.__code__.co_argcount == 1)
 
 
+_UNKNOWN = object()
+
+
 def _single(function: Any) -> Callable[..., Any]:
     @wraps(function)
     def asked(job: Job) -> Any:
         memo = job.memo
-        try:
-            return memo[function]
-        except KeyError:
+        value = memo.get(function, _UNKNOWN)
+        if value is _UNKNOWN:
             value = memo[function] = function(job)
-            return value
+        return value
 
     return asked
 
@@ -49,14 +51,15 @@ def _kept(function: Any, most: int) -> Callable[..., Any]:
     @wraps(function)
     def asked(job: Job, *about: object) -> Any:
         memo = job.memo
-        try:
-            return memo[function][about]
-        except KeyError:
+        values: dict[tuple[object, ...], Any] | None = memo.get(function)
+        if values is None:
+            values = memo[function] = {}
+        value = values.get(about, _UNKNOWN)
+        if value is _UNKNOWN:
             value = function(job, *about)
-        values = memo.setdefault(function, {})
-        if len(values) >= most:
-            del values[next(iter(values))]  # the oldest: a dictionary keeps its order
-        values[about] = value
+            if len(values) >= most:
+                del values[next(iter(values))]  # the oldest: a dictionary keeps its order
+            values[about] = value
         return value
 
     return asked

@@ -190,6 +190,8 @@ def _executed(job: Job, count: int) -> float:
 
 def delayed(segment: Segment, first: int, last: int) -> float:
     """Seconds by which these steps of a segment took longer than usual."""
+    if not (segment.delays or segment.warmup):
+        return 0.0
     slow = fsum(
         [
             each.seconds * max(0, min(each.last, last) - max(each.first, first) + 1)
@@ -329,13 +331,14 @@ def first_step(run: Run, attempt: int | None = None) -> int:
 
 def training_began(run: Run, attempt: int | None = None) -> float:
     """When the first step began, of an attempt or of the run, in simulated seconds."""
-    attempt = attempt or 1
-    known: dict[int, float] = run.memo.setdefault("training began", {})
-    if attempt not in known:
+    about = ("training began", attempt or 1)
+    if (known := run.memo.get(about)) is None:
         step = run.job.schedule.first_step
-        first = number_of_step(run, step) if attempt == 1 else _trainings(run, attempt)[0][0]
-        known[attempt] = run.timeline[first].began
-    return known[attempt]
+        numbers = () if about[1] == 1 else _trainings(run, about[1])[0]
+        first = numbers[0] if numbers else number_of_step(run, step)
+        known = run.memo[about] = run.timeline[first].began
+    began: float = known
+    return began
 
 
 def run_ended(run: Run) -> float:

@@ -145,11 +145,12 @@ def _log(timed: Timed, options: Options, screen: Callable[[], Screen]) -> Iterat
         if tell is None:
             continue
         surface = screen()
-        text, lines = "", tell(event, job, surface)
-        if live and surface.width < width:  # the next bar will fit again
-            text, live = blank_row(surface), ""
-        width = surface.width
+        lines = tell(event, job, surface)
         if surface.live:
+            text = ""
+            if live and surface.width < width:  # the next bar will fit again
+                text, live = blank_row(surface), ""
+            width = surface.width
             more, live = on_terminal(lines, live, surface)
             text += more
         else:

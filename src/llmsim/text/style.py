@@ -248,6 +248,16 @@ def _codes(colors: int, theme: str) -> dict[str, str]:
     return {"": ""}
 
 
+MOST_TEMPLATES = 512  # that are kept: a log has some dozens
+
+
+@lru_cache(maxsize=16)
+def _templates(colors: int, theme: str) -> dict[tuple[str, ...], str]:
+    """By the roles of a line's spans: the line's codes, with a place for the text of each span."""
+    del colors, theme  # they name the dictionary
+    return {}
+
+
 _row_colored = lru_cache(maxsize=1024)(
     colored
 )  # most rows of a board stay the same from tick to tick
@@ -260,9 +270,17 @@ def paint(spans: Sequence[Span], screen: Screen) -> str:
 
 def paint_whole(spans: Sequence[Span], screen: Screen) -> str:
     """The same of a line that is known to fit."""
-    if not screen.color:
+    if not screen.color or not spans:
         return "".join([text for _, text in spans])
-    return colored(spans, min(screen.colors, LOG_COLORS), screen.theme)
+    roles, texts = zip(*spans, strict=True)
+    templates = _templates(min(screen.colors, LOG_COLORS), screen.theme)
+    template = templates.get(roles)
+    if template is None:
+        if len(templates) >= MOST_TEMPLATES:
+            templates.clear()
+        shape = [(role, "%s") for role in roles]
+        template = templates[roles] = colored(shape, min(screen.colors, LOG_COLORS), screen.theme)
+    return template % texts
 
 
 def painted(row: Row, screen: Screen) -> str:

@@ -16,13 +16,13 @@ def alone(job: Job) -> bool:
 
 def prefix(at: float, job: Job, width: int, level: str = "INFO") -> list[Span]:
     """The time stamp and level: full from 220 columns on, without the date below 60."""
-    now = units.stamp(job.start, at)
     warns = "warning" if level == "WARNING" else "time"
     if width >= 220 and not alone(job):
         stamp = units.asctime(job.start, at)
         return [("time", f"[{stamp}] [rank0] "), (warns, level), ("time", " ")]
     if width >= 100:
         return [("time", units.asctime(job.start, at) + " "), (warns, level), ("time", " ")]
+    now = units.stamp(job.start, at)
     if width >= 60:
         return [(warns, f"{now:%m-%d %H:%M:%S} ")]
     return [(warns, f"{now:%H:%M:%S} ")] if width >= 36 else []

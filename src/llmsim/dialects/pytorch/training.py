@@ -24,11 +24,28 @@ _GAP: Span = ("", "  ")
 # Cells of a bar's label where its own is too long.
 LABEL = 13
 
-# The fields of a step's line by importance; they are shown in the order of _fields.
+# The fields of a step's line by importance.
 IMPORTANCE = (
-    "step", "loss", "throughput", "rate", "perplexity", "metrics", "gradient", "mfu", "memory",
-    "pace", "remaining", "epoch", "samples",
+    "step", "loss", "throughput", "rate", "perplexity", "gradient", "mfu", "memory", "pace",
+    "remaining", "epoch", "samples",
 )  # fmt: skip
+
+# The same in the order of the line, with the roles of their spans. What the objective measures
+# beside the loss stands in the place of the perplexity.
+FIELDS = {
+    "step": ("step",),
+    "epoch": ("muted",),
+    "loss": ("loss",),
+    "perplexity": ("perplexity",),
+    "gradient": ("gradient",),
+    "rate": ("rate",),
+    "throughput": ("throughput",),
+    "samples": ("throughput",),
+    "pace": ("muted",),
+    "memory": ("memory", "memory"),
+    "mfu": ("mfu",),
+    "remaining": ("muted",),
+}
 
 # Names in the step's line for the metrics of preference tuning and reinforcement learning.
 METRICS = {
@@ -56,54 +73,64 @@ def _widest(job: Job) -> tuple[str, str, int, int, int]:
     return f"{job.schedule.steps:,}", f"{job.schedule.epochs}", tokens, samples, memory
 
 
-def _fields(event: events.Step, job: Job) -> dict[str, Clause]:
-    """Every field of a step's line, in the order of the line.
+def _texts(event: events.Step, job: Job) -> list[str]:
+    """The texts of the line's spans, in the order of FIELDS.
 
     Numbers are padded to the widest that the run will show, so that columns stand still.
     """
     steps, epochs, tokens, samples, memory = _widest(job)
     shown = round(event.loss, 4)
     metrics = [METRICS[name].format(value) for name, value in event.metrics if name in METRICS]
-    fields: dict[str, Clause] = {
-        "step": (("step", f"step {event.step:>{len(steps)},}/{steps}"),),
-        "epoch": (("muted", f"ep {event.epoch:>{len(epochs)}}/{epochs}"),),
-        "loss": (("loss", f"loss {shown:7.4f}"),),
-        "perplexity": (("perplexity", f"ppl {units.perplexity(shown):>7}"),),
-        "metrics": (("perplexity", "  ".join(metrics)),),
-        "gradient": (("gradient", f"gnorm {units.at_most_five(event.gradient_norm)}"),),
-        "rate": (("rate", f"lr {event.learning_rate:.2e}"),),
-        "throughput": (("throughput", f"{event.tokens_per_second:>{tokens},.0f} tok/s"),),
-        "samples": (("throughput", f"{event.samples_per_second:{samples}.1f} seq/s"),),
-        "pace": (("muted", f"{units.at_most_five(event.step_seconds)} s/step"),),
-        "memory": (
-            ("memory", f"mem {units.gib(event.reserved):>{memory}}"),
-            ("memory", f" {event.reserved / event.capacity:3.0%}"),
-        ),
-        "mfu": (("mfu", f"mfu {event.mfu:6.2%}"),),
-        "remaining": (("muted", f"eta {units.hours(event.remaining):>8}"),),
-    }
-    # exp of a preference loss or a KL penalty is no perplexity.
-    del fields["perplexity" if metrics else "metrics"]
-    return fields
+    return [
+        f"step {event.step:>{len(steps)},}/{steps}",
+        f"ep {event.epoch:>{len(epochs)}}/{epochs}",
+        f"loss {shown:7.4f}",
+        # exp of a preference loss or a KL penalty is no perplexity.
+        "  ".join(metrics) if metrics else f"ppl {units.perplexity(shown):>7}",
+        f"gnorm {units.at_most_five(event.gradient_norm)}",
+        f"lr {event.learning_rate:.2e}",
+        f"{event.tokens_per_second:>{tokens},.0f} tok/s",
+        f"{event.samples_per_second:{samples}.1f} seq/s",
+        f"{units.at_most_five(event.step_seconds)} s/step",
+        f"mem {units.gib(event.reserved):>{memory}}",
+        f" {event.reserved / event.capacity:3.0%}",
+        f"mfu {event.mfu:6.2%}",
+        f"eta {units.hours(event.remaining):>8}",
+    ]
+
+
+def _fields(texts: Iterable[str]) -> dict[str, Clause]:
+    """The fields of a step's line with these texts, by name, in the order of the line."""
+    coming = iter(texts)
+    return {name: tuple((role, next(coming)) for role in roles) for name, roles in FIELDS.items()}
+
+
+@remembered(4)
+def _whole(job: Job, stamps: int, screen: Screen) -> str:
+    """The line with all its fields, with a %s for each text, behind these spans of the stamp."""
+    del job
+    places = ["%s"] * sum(map(len, FIELDS.values()))
+    stamp = [("time", "%s")] * stamps
+    return paint_whole([*stamp, *_apart(_fields(places).values())], screen)
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    start = prefix(event.at, job, screen.width)
-    fields = _fields(event, job)
-    spans = [*start, *_apart(fields.values())]
-    if length(spans) > screen.width:
-        spans = [*start, *_apart(_kept(fields, screen.width - length(start)))]
-        yield Line(paint(spans, screen))
+    start, texts = prefix(event.at, job, screen.width), _texts(event, job)
+    room = screen.width - length(start)
+    if sum(map(len, texts)) + 2 * (len(FIELDS) - 1) <= room:
+        stamp = [text for _, text in start]
+        yield Line(_whole(job, len(start), screen) % (*stamp, *texts))
     else:
-        yield Line(paint_whole(spans, screen))
+        yield Line(paint([*start, *_apart(_kept(_fields(texts), room))], screen))
 
 
 def _apart(clauses: Iterable[Clause]) -> list[Span]:
     """The spans of the clauses, two cells apart."""
     spans: list[Span] = []
     for clause in clauses:
-        spans += (_GAP, *clause) if spans else clause
-    return spans
+        spans.append(_GAP)
+        spans += clause
+    return spans[1:]
 
 
 def _kept(fields: dict[str, Clause], room: int) -> Iterator[Clause]:
@@ -111,7 +138,7 @@ def _kept(fields: dict[str, Clause], room: int) -> Iterator[Clause]:
     if length(fields["step"]) + 2 + length(fields["loss"]) > room:
         number = fields["step"][0][1].removeprefix("step ").partition("/")[0]
         fields["step"] = (("step", number),)
-    kept = fitting([fields[name] for name in IMPORTANCE if name in fields], room, between=2)
+    kept = fitting([fields[name] for name in IMPORTANCE], room, between=2)
     return (clause for clause in fields.values() if clause in kept)
 
 

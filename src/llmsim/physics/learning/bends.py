@@ -23,7 +23,9 @@ def active(job: Job) -> tuple[Bend, ...]:
 
 def broken(job: Job, step: int) -> bool:
     """Whether the loss of a step is not a number any more."""
-    return any(isnan(bend.height) and step >= bend.onset for bend in active(job))
+    return bool(job.bends) and any(
+        isnan(bend.height) and step >= bend.onset for bend in active(job)
+    )
 
 
 def loss_excess(job: Job, step: int, first: int | None = None) -> float:
@@ -53,6 +55,8 @@ def _decay(steps: float, begun: int, ended: int) -> float:
 
 def gradient_factor(job: Job, step: int) -> float:
     """The factor by which bends raise the gradient's norm in a step."""
+    if not job.bends:
+        return 1.0
     factor = 1.0
     for bend in active(job):
         if step >= bend.onset:

@@ -118,20 +118,21 @@ def value(shape: Curve, job: Job, step: int) -> float:
 
 def unclamped(shape: Curve, job: Job, step: int) -> float:
     """Nats above the floor by Chinchilla's law alone, which may fall below the floor."""
-    done, trained = max(0, step - 1), max(0, step - 1 - job.framework.lr_lag_steps)
-    read = batch_ramp.position(job.schedule, trained)  # full batches
-    full = learning_rate.full_rate_steps(read, job.schedule.warmup)
+    schedule, scheduled = job.schedule, step - job.framework.lr_lag_steps
+    trained = scheduled - 1 if scheduled > 1 else 0
+    read = batch_ramp.position(schedule, trained)  # full batches
+    full = learning_rate.full_rate_steps(read, schedule.warmup)
     clock = fresh(full * shape.pace, shape.epoch)
     above = shape.rest + fsum([a * exp(-k * clock) for a, k in shape.terms])
     if shape.early is not None:
-        above += _early(shape.early, trained, full * job.schedule.peak_lr)
+        above += _early(shape.early, trained, full * schedule.peak_lr)
     if shape.epoch_gain != 1.0:
-        above *= shape.epoch_gain ** min(done // shape.epoch, shape.last_epoch)
+        epoch = max(0, step - 1) // shape.epoch
+        above *= shape.epoch_gain ** min(epoch, shape.last_epoch)
     if shape.rewarm:
-        above += shape.anneal * learning_rate.learning_rate(job, step) / job.schedule.peak_lr
+        above += shape.anneal * learning_rate.learning_rate(job, step) / schedule.peak_lr
     elif shape.anneal:
-        scheduled = step - job.framework.lr_lag_steps
-        above += shape.anneal * learning_rate.remaining(job.schedule, scheduled)
+        above += shape.anneal * learning_rate.remaining(schedule, scheduled)
     return above
 
 

@@ -75,16 +75,21 @@ def learning_rate(job: Job, step: int) -> float:
     done = position(schedule, step)
     if done <= schedule.warmup:
         return schedule.peak_lr * (done / max(1, schedule.warmup))
-    return schedule.final_lr + (schedule.peak_lr - schedule.final_lr) * remaining(schedule, step)
+    return schedule.final_lr + (schedule.peak_lr - schedule.final_lr) * _remaining(schedule, done)
 
 
 def remaining(schedule: Schedule, step: int) -> float:
     """The decaying part of the rate: 1 until the warmup ends, 0 at the last step."""
-    done = position(schedule, step)
-    if done <= schedule.warmup:
+    return _remaining(schedule, position(schedule, step))
+
+
+def _remaining(schedule: Schedule, done: float) -> float:
+    """The same after a number of full batches."""
+    warmup = schedule.warmup
+    if done <= warmup:
         return 1.0
     whole = position(schedule, whole_run(schedule))
-    t = min(1.0, (done - schedule.warmup) / max(1, whole - schedule.warmup))
+    t = min(1.0, (done - warmup) / max(1, whole - warmup))
     if schedule.decay == "cosine":
         return 0.5 * (1.0 + cos(pi * t))
     if schedule.decay == "linear":

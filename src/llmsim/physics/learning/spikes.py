@@ -61,9 +61,15 @@ def _spike(seed: int, block: int, chance: float, hot: bool) -> Spike | None:
 
 def in_block(job: Job, step: int) -> Spike | None:
     """The spike in the block of 1000 steps around this step, if it holds one."""
+    return _in_block(job, step // BLOCK)
+
+
+@remembered(4)
+def _in_block(job: Job, block: int) -> Spike | None:
+    """The spike in the block of this number."""
     if not objectives.of(job).spikes:
         return None
-    return _spike(job.seed, step // BLOCK, *_rate(job))
+    return _spike(job.seed, block, *_rate(job))
 
 
 @remembered()

@@ -93,10 +93,11 @@ def _logged_metrics(job: Job, step: int, value: float, stream: str = "") -> Metr
 @remembered()
 def _tokens_seen(job: Job) -> tuple[int, ...]:
     """Tokens in all packed sequences after each step, from step 0 on, without their empty ends."""
-    full, seed = job.schedule.sequence, job.seed
+    full, steps = job.schedule.sequence, job.schedule.steps
+    drawn = noise.uniforms(job.seed, "packed", 1, steps)
     tokens = [
-        epochs.batch_part(job, step) * full * (1.0 - EMPTY * noise.uniform(seed, "packed", step))
-        for step in range(1, job.schedule.steps + 1)
+        epochs.batch_part(job, step) * full * (1.0 - EMPTY * empty)
+        for step, empty in enumerate(drawn, 1)
     ]
     return (0, *accumulate(round(job.schedule.global_batch * each) for each in tokens))
 

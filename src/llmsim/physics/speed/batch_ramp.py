@@ -63,8 +63,11 @@ def tokens(job: Job, first: int, last: int) -> int:
     """Tokens of the steps first..last, both included; an epoch's last step has what is left."""
     schedule = job.schedule
     if not schedule.ramp:
-        batches = last - first + 1 - epochs.unfilled(job, first, last)
-        return round(batches * schedule.global_batch * schedule.sequence)
+        missing = epochs.unfilled(job, first, last) if job.framework.takes_rest else 0.0
+        full = schedule.global_batch * schedule.sequence
+        if not missing:
+            return (last - first + 1) * full
+        return round((last - first + 1 - missing) * schedule.global_batch * schedule.sequence)
     return (consumed(schedule, last) - consumed(schedule, first - 1)) * schedule.sequence
 
 

@@ -144,8 +144,6 @@ def _outliers(timing: StepTiming, kind: Outliers, step: int) -> float:
 
 def _level(timing: StepTiming, stream: str, spread: float, length: int, step: int) -> float:
     """Seconds by which the levels of the steps so far lie above or below the mean."""
-    if not spread:
-        return 0.0
     return timing.mean * spread * length * balanced.total(timing.seed, stream, step / length)
 
 
@@ -157,28 +155,29 @@ def _drift(timing: StepTiming, step: int) -> float:
     return drift - _WARMING * _WARM * (1.0 - exp(-nominal / _WARM))
 
 
-def _overlap(slowdown: Slowdown, step: int) -> int:
-    return min(max(step - slowdown.first + 1, 0), slowdown.steps)
-
-
 def elapsed(timing: StepTiming, step: int) -> float:
     """Seconds from the start of training to the end of a step; 0 for step 0. In microseconds."""
     if step <= 0:
         return 0.0
-    return round(
-        fsum((
-            timing.first_extra,
-            step * timing.mean,
-            timing.mean * timing.sigma * balanced.total(timing.seed, "step time", step, 0, LEAN),
-            _level(timing, "step burst", timing.burst, timing.burst_steps, step),
-            _level(timing, "step hours", timing.hour, timing.hour_steps, step),
-            *[_outliers(timing, kind, step) for kind in timing.outliers],
-            timing.gc * (step // timing.gc_every - step / timing.gc_every),
-            _drift(timing, step),
-            *[slowdown.seconds * _overlap(slowdown, step) for slowdown in timing.slowdowns],
-        )),
-        6,
-    )  # fmt: skip
+    seed, mean = timing.seed, timing.mean
+    parts = [
+        timing.first_extra,
+        step * mean,
+        mean * timing.sigma * balanced.total(seed, "step time", step, 0, LEAN),
+        _level(timing, "step hours", timing.hour, timing.hour_steps, step),
+        _drift(timing, step),
+    ]
+    if timing.burst:
+        parts.append(_level(timing, "step burst", timing.burst, timing.burst_steps, step))
+    if timing.gc:
+        parts.append(timing.gc * (step // timing.gc_every - step / timing.gc_every))
+    parts += [_outliers(timing, kind, step) for kind in timing.outliers]
+    parts += [
+        slow.seconds * min(step - slow.first + 1, slow.steps)
+        for slow in timing.slowdowns
+        if step >= slow.first
+    ]
+    return round(fsum(parts), 6)
 
 
 def begun(timing: StepTiming, first: int, last: int) -> Slowdown | None:
