@@ -91,6 +91,7 @@ PATTERNS = (
     rf"{WARNING}Number of microbatches \(\d+\) is less than the total number of stages .+",
     rf"{WARNING}Pipeline Parallel loss is not visible\. Please add rank \d+ to LOG_RANK .+",
     rf"{WARNING}Mixed precision training with TP or PP is only supported when FSDP/HSDP/CP .+",
+    rf"{WARNING}model\.safetensors\.index\.json not found at hf_assets_path: \S+ {{21}}Default.+",
     rf"{WARNING}(Peak flops undefined for: .+, fallback to A100|Dataset \S+ is being re-looped)",
     PREFIX + METRICS,
     PREFIX + VALIDATION,

@@ -203,6 +203,13 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
     held, capacity = allocator.reserved(job, 0, shown_stage(job)), memory.capacity(job.gpu)
     yield "INFO", f"Peak FLOPS used for computing MFU: {peak_flops(job.gpu):.3e}"
     yield "INFO", f"CUDA memory usage for model: {units.gib(held)}({100 * held / capacity:.2f}%)"
+    if not job.recipe.released:  # its folder has the tokenizer alone
+        index = f"./assets/hf/{job.model.name}/model.safetensors.index.json"
+        text = f"model.safetensors.index.json not found at hf_assets_path: {index}.{' ' * 21}"
+        single = (
+            "Defaulting to saving a single safetensors file if checkpoint is saved in HF format"
+        )
+        yield "WARNING", text + single
     yield (
         "INFO",
         f"Checkpointing active. Checkpoints will be loaded from and saved to {CHECKPOINTS}",

@@ -149,6 +149,10 @@ _LAUNCH = (
               rf"{_INFO}Peak FLOPS used for computing MFU: \d\.\d{{3}}e\+\d\d"),
     Statement("held", "train.py:273",
               rf"{_INFO}CUDA memory usage for model: \d+\.\d\dGiB\(\d+\.\d\d%\)"),
+    Statement("no-index", "protocols/state_dict_adapter.py:92",
+              rf"{_WARNING}model\.safetensors\.index\.json not found at hf_assets_path: \S+\."
+              r" {21}Defaulting to saving a single safetensors file if checkpoint is saved in HF format",
+              where(lambda job: not job.recipe.released), guard="FileNotFoundError"),
     Statement("active", "components/checkpoint.py:315",
               rf"{_INFO}Checkpointing active\. Checkpoints will be loaded from and saved to \S+"),
     Statement("mixed-warning", "distributed/utils.py:227",
@@ -226,7 +230,7 @@ ORDER = """
 trace+ command torchrun* starting overridden mesh gc nccl? tokenizer preparing building
 tensorboard capacity unknown? counts? size (float8 swapped | mx)? loss-compiled
 stage? tensor? recomputed? compiled applied? context? bubble? schedule? invisible?
-unknown? peak held active mixed-warning? mixed preparing
+unknown? peak held no-index? active mixed-warning? mixed preparing
 initialized released? (loading load-gc loaded)? starts
 step (saving save-gc* finished)? validated timeout
 ((deleting deleted)? looped? periodic-gc* looped? (deleting deleted)? step
