@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec
 from math import ceil, exp
 from pathlib import Path
+from struct import pack, unpack
 
 import pytest
 from tqdm.std import EMA, tqdm  # type: ignore[attr-defined]  # EMA is not in its stubs
 
 from llmsim.dialects.hf import arguments
 from llmsim.dialects.hf import lines as hf
-from llmsim.dialects.hf.statements import STATEMENTS
+from llmsim.dialects.hf.statements import OLDER, STATEMENTS
 from llmsim.dialects.line import Bar
 from llmsim.dialects.registry import lines_of
 from llmsim.run import events
@@ -469,3 +470,89 @@ def test_a_resumed_call_counts_its_own_steps(dialect: str, seed: int) -> None:
         shown = number(bar["rate"])
         shown = shown if bar["unit"].startswith("s/") else 1 / shown
         assert shown == pytest.approx(each, rel=0.02, abs=0.02), bar.string
+
+
+# Of public runs with transformers 4: Chinese-LLaMA-Alpaca's issue 534, a trainer_state of
+# Jaong/Checkpoint-of-CPT and others; what a script of 4.57 printed.
+REAL_4 = """\
+{'loss': 1.1409, 'grad_norm': 2.757542133331299, 'learning_rate': 1.817850637522769e-05, \
+'epoch': 0.91}
+{'train_runtime': 472.0904, 'train_samples_per_second': 0.763, 'train_steps_per_second': 0.095, \
+'train_loss': 2.382095660103692, 'epoch': 3.0}
+Loading checkpoint shards: 100%|██████████| 4/4 [00:07<00:00,  1.85s/it]
+"""
+
+
+def raw_dicts(told: Log, first: str) -> list[dict[str, float]]:
+    """The dicts of version 4, whose numbers are Python's."""
+    return [
+        ast.literal_eval(line) for line in told.lines if line.startswith(f"{{'{first}'")
+    ]  # fmt: skip
+
+
+def test_the_real_lines_of_version_4_are_matched_too() -> None:
+    patterns = [each.text for each in OLDER["4.57.1"][0]]
+    assert unmatched(REAL_4.splitlines(), patterns) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("dialect", "release"), [("hf", "4.57.1"), ("trl", "1.16.0+transformers-4.57.1")]
+)
+def test_version_4_writes_the_same_numbers_as_python_does(
+    dialect: str, release: str, seed: int
+) -> None:
+    """trainer.py:3205 rounds the loss, trainer_callback.py:692 the epoch; tensors are float32."""
+    old, new = log(dialect, seed, release=release, recipe="sft"), log(dialect, seed, recipe="sft")
+    pairs = list(zip(raw_dicts(old, "loss"), dicts(new, "loss"), strict=True))
+    assert len(pairs) > 5
+    for raw, text in pairs:
+        assert list(raw) == list(text)
+        assert raw["loss"] == round(raw["loss"], 4)
+        assert raw["epoch"] == round(raw["epoch"], 2)
+        assert raw["grad_norm"] == unpack("f", pack("f", raw["grad_norm"]))[0]
+        for key in ("grad_norm", "learning_rate"):
+            assert close(raw[key], text[key])  # of four digits
+    for raw in raw_dicts(old, "eval_loss"):
+        assert raw["eval_loss"] == unpack("f", pack("f", raw["eval_loss"]))[0]
+        assert raw["eval_runtime"] == round(raw["eval_runtime"], 4)
+    (ended,) = raw_dicts(old, "train_runtime")
+    assert ended["train_runtime"] == round(ended["train_runtime"], 4)
+
+
+# training_args.py:216 of 4.57.1 beside that of 5.23.0; per_gpu_* are not shown.
+ONLY_4 = """
+overwrite_output_dir warmup_ratio logging_dir save_safetensors no_cuda use_mps_device jit_mode_eval
+fp16_opt_level half_precision_backend tpu_num_cores tpu_metrics_debug past_index
+fsdp_min_num_params fsdp_transformer_layer_cls_to_wrap adafactor group_by_length
+use_legacy_prediction_loop include_inputs_for_metrics fp16_backend push_to_hub_model_id
+push_to_hub_organization push_to_hub_token _n_gpu mp_parameters torchdynamo ray_scope
+include_tokens_per_second
+"""
+ONLY_5 = """
+activation_checkpointing activation_checkpointing_kwargs use_cache trackio_bucket_id
+trackio_static_space_id enable_jit_checkpoint dataloader_multiprocessing_context dataloader_in_order
+train_sampling_strategy ddp_static_graph
+"""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_all_arguments_of_version_4_are_there(seed: int) -> None:
+    told = log("hf", seed, release="4.57.1")
+    first = next(at for at, line in enumerate(told.lines) if "parameters TrainingArgu" in line)
+    lines = told.lines[first + 1 : told.lines.index(")", first)]
+    names = [line.partition("=")[0] for line in lines]
+    assert names == sorted(names)
+    new = set(arguments.fields(job_of(seed, dialect="hf")))
+    assert set(names) - new == set(ONLY_4.split())
+    assert new - set(names) == set(ONLY_5.split())
+    assert len(names) == 131
+
+
+def test_a_resumed_run_of_version_4_counts_all_steps() -> None:
+    """trainer.py:2816-2825 of 4.57.1: num_train_samples and max_steps, whatever was resumed."""
+    told = log("hf", 1, recipe="sft", gpus=8, incident=("segfault@60%",), release="4.57.1")
+    (ended,) = raw_dicts(told, "train_runtime")
+    steps, runtime = told.job.schedule.steps, ended["train_runtime"]
+    assert ended["train_steps_per_second"] == pytest.approx(steps / runtime, abs=6e-4)
+    assert told.found(rf"{INFO}  Continuing training from global step \d+")

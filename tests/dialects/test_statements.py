@@ -8,7 +8,7 @@ import pytest
 from llmsim.dialects.capture import node_mark
 from llmsim.dialects.registry import NAMES, framework_of
 from tests.dialects.transcripts import log
-from tests.dialects.walk import table, unmarked, walked
+from tests.dialects.walk import table, table_module, unmarked, walked
 
 HOUSE = "pytorch"  # nobody's release: its source is its folder
 # The dialects that have a table.
@@ -20,6 +20,18 @@ TABLES = [name for name in NAMES if find_spec(f"llmsim.dialects.{name}.statement
 def test_every_line_is_a_statements_at_its_place(dialect: str, seed: int) -> None:
     told = log(dialect, seed, tidy=True)
     faults = walked(dialect, told.job, told.lines)
+    assert not faults, "\n".join(faults[:10])
+
+
+# The older releases that have a table of their own.
+OLDER = [(name, release) for name in TABLES for release in getattr(table_module(name), "OLDER", {})]
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize(("dialect", "release"), OLDER)
+def test_an_older_release_prints_its_own_statements(dialect: str, release: str, seed: int) -> None:
+    told = log(dialect, seed, tidy=True, release=release)
+    faults = walked(dialect, told.job, told.lines, release)
     assert not faults, "\n".join(faults[:10])
 
 

@@ -33,14 +33,17 @@ class Table(NamedTuple):
 
 
 @cache
-def table(dialect: str) -> Table:
-    """The table of a dialect; its names and those in its order are the same."""
+def table(dialect: str, release: str = "") -> Table:
+    """The table of a dialect in its usual release or in an older one; its names and those in its
+    order are the same.
+    """
     module = table_module(dialect)
-    statements = {each.name: each for each in module.STATEMENTS}
-    assert len(statements) == len(module.STATEMENTS), f"{dialect}: a name stands twice"
+    rows, order = module.OLDER[release] if release else (module.STATEMENTS, module.ORDER)
+    statements = {each.name: each for each in rows}
+    assert len(statements) == len(rows), f"{dialect}: a name stands twice"
     states: list[State] = []
-    words = [match[1] for match in TOKEN.finditer(module.ORDER)]
-    assert "".join(words) == re.sub(r"\s", "", module.ORDER), f"{dialect}: ORDER has other signs"
+    words = [match[1] for match in TOKEN.finditer(order)]
+    assert "".join(words) == re.sub(r"\s", "", order), f"{dialect}: ORDER has other signs"
     first, last = choice(words, states)
     assert not words, f"{dialect}: ORDER has a bracket too many, before {words[:3]}"
     named = {state.name for state in states if state.name}
@@ -121,9 +124,9 @@ def unmarked(job: Job, lines: Sequence[str]) -> list[str]:
     return [line[len(mark[0]) :] for line, mark in zip(lines, found, strict=True)]
 
 
-def walked(dialect: str, job: Job, lines: Sequence[str]) -> list[str]:
+def walked(dialect: str, job: Job, lines: Sequence[str], release: str = "") -> list[str]:
     """The faults of a log, one sentence each: seed, line number, line, and what is wrong."""
-    read = table(dialect)
+    read = table(dialect, release)
     faults: list[str] = []
     seen: dict[str, list[int]] = {name: [] for name in read.statements}
     now = closed(read.states, [read.first])

@@ -124,6 +124,7 @@ class Framework(NamedTuple):
     takes_rest: bool = False  # the last step of an epoch has the micro-batches that are left
     shuffles: bool = False  # its samples are shuffled; otherwise it reads its data as a stream
     max_shard_gb: int = 5  # the largest file of an exported model, in GB
+    older_shard_gb: int = 0  # the same in its older releases; 0: as in this one
     dense_only: bool = False  # it has no mixtures of experts
     model_family: Family = "llama"  # the architecture that its models have
     has_biases: bool = False  # its GPT-2 has biases

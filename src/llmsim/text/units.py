@@ -100,3 +100,11 @@ def stamp(start: datetime, at: float) -> datetime:
 def asctime(start: datetime, at: float) -> str:
     """A moment of the run as Python's logging writes it (formatTime): 2026-01-30 12:00:09,483."""
     return stamp(start, at).isoformat(" ", "milliseconds").replace(".", ",")
+
+
+def single(value: float) -> float:
+    """The float32 nearest to a value, which Python then prints in full."""
+    from struct import pack, unpack
+
+    (rounded,) = unpack("f", pack("f", value))
+    return float(rounded)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from math import exp
-from struct import pack, unpack
 
 from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.deepspeed import pipeline
@@ -15,7 +14,7 @@ from llmsim.physics.learning import learning_rate, loss
 from llmsim.physics.speed import step_time
 from llmsim.run import events
 from llmsim.text.screen import Screen
-from llmsim.text.units import GIB
+from llmsim.text.units import GIB, single
 
 Lines = Iterator[Line]
 
@@ -24,12 +23,6 @@ WARMING = 2
 
 # The part of a save's time that writing the shapes of the weights takes.
 _SHAPES = 0.002
-
-
-def single(value: float) -> float:
-    """The float32 nearest to a value, which Python then prints in full."""
-    (rounded,) = unpack("f", pack("f", value))
-    return float(rounded)
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:

@@ -1,15 +1,19 @@
-"""TrainingArguments as run_clm.py prints them: all 114 fields of transformers 5.23.0, sorted.
+"""TrainingArguments as run_clm.py prints them: all 114 fields of transformers 5.23.0, sorted, or
+all 131 that 4.57.1 shows.
 
 A field that nobody sets has the default of its dataclass, or what __post_init__ makes of it.
 """
 
 from collections.abc import Iterator
 
+from llmsim.dialects.parts.transformers.releases import is_fourth
 from llmsim.dialects.parts.transformers.values import epochs
 from llmsim.job.layout import shards_weights
 from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job
 from llmsim.physics.learning.learning_rate import STABLE
+from llmsim.run.cluster import hostname
+from llmsim.text import units
 
 _NONE = """
 activation_checkpointing_kwargs data_seed dataloader_multiprocessing_context
@@ -80,6 +84,39 @@ _ENUMERATIONS = {
     "logging_strategy": "IntervalStrategy.STEPS",
     "save_strategy": "SaveStrategy.STEPS",
 }
+# The fields of version 4 (4.57.1, training_args.py:216) that version 5 has not, or sets otherwise.
+_FOURTH_FALSE = """
+adafactor group_by_length include_inputs_for_metrics include_tokens_per_second jit_mode_eval
+no_cuda overwrite_output_dir tpu_metrics_debug use_legacy_prediction_loop use_mps_device
+"""
+_FOURTH_NONE = """
+fsdp_transformer_layer_cls_to_wrap push_to_hub_model_id push_to_hub_organization torchdynamo
+tpu_num_cores
+"""
+_FOURTH: dict[str, object] = {
+    **dict.fromkeys(_FOURTH_FALSE.split(), False),
+    **dict.fromkeys(_FOURTH_NONE.split()),
+    "_n_gpu": 1,
+    "fp16_backend": "auto",
+    "fp16_opt_level": "O1",
+    "fsdp": [],
+    "fsdp_config": _SHARDED,
+    "fsdp_min_num_params": 0,
+    "half_precision_backend": "auto",
+    "local_rank": 0,
+    "mp_parameters": "",
+    "past_index": -1,
+    "push_to_hub_token": "<PUSH_TO_HUB_TOKEN>",
+    "ray_scope": "last",
+    "save_safetensors": True,
+    "trackio_space_id": "trackio",
+    "warmup_ratio": 0.0,
+}
+_FIFTH = """
+activation_checkpointing activation_checkpointing_kwargs dataloader_in_order
+dataloader_multiprocessing_context ddp_static_graph enable_jit_checkpoint trackio_bucket_id
+trackio_static_space_id train_sampling_strategy use_cache
+"""
 _SCHEDULERS = {
     ("cosine", True): "SchedulerType.COSINE_WITH_MIN_LR",
     ("cosine", False): "SchedulerType.COSINE",
@@ -89,20 +126,24 @@ _SCHEDULERS = {
 }
 
 
-def printed(job: Job) -> Iterator[str]:
-    """TrainingArguments.__str__: a line for each field, from the class to the bracket."""
+def printed(job: Job, at: float) -> Iterator[str]:
+    """TrainingArguments.__str__ at a moment: a line a field, from the class to the bracket."""
     yield "TrainingArguments("
-    for name, value in sorted(fields(job).items()):
+    for name, value in sorted(fields(job, at).items()):
         yield f"{name}={value},"
     yield ")"
 
 
-def fields(job: Job) -> dict[str, object]:
+def fields(job: Job, at: float = 0.0) -> dict[str, object]:
     """All fields with their values; an enumeration prints its value before Python 3.11."""
     shared: dict[str, object] = dict.fromkeys(_NONE.split())
     shared |= dict.fromkeys(_FALSE.split(), False) | dict.fromkeys(_TRUE.split(), True)
     shared |= dict.fromkeys(_EMPTY.split(), "[]") | _OTHERS
     told = shared | _set(job)
+    if is_fourth(job):
+        told |= _FOURTH | _set_in_fourth(job, told, at)
+        for name in _FIFTH.split():
+            del told[name]
     fused = not job.software.torch.startswith(("2.6.", "2.7."))  # the default from torch 2.8 on
     enumerations = _ENUMERATIONS | {
         "lr_scheduler_type": _scheduler(job),
@@ -154,3 +195,18 @@ def _set(job: Job) -> dict[str, object]:
     elif schedule.final_lr:
         told["lr_scheduler_kwargs"] = {"min_lr": schedule.final_lr}
     return told
+
+
+def _set_in_fourth(job: Job, told: dict[str, object], at: float) -> dict[str, object]:
+    """The fields that version 4 sets otherwise: its folder for TensorBoard has a stamp."""
+    stamp = f"{units.stamp(job.start, at):%b%d_%H-%M-%S}_{hostname(job, 0)}"
+    made: dict[str, object] = {
+        "logging_dir": f"checkpoints/{job.run_name}/runs/{stamp}",
+        "lr_scheduler_kwargs": told["lr_scheduler_kwargs"] or {},
+        "warmup_steps": job.schedule.warmup,
+    }
+    if shards_weights(job.layout):
+        made["fsdp"] = (
+            "[<FSDPOption.FULL_SHARD: 'full_shard'>, <FSDPOption.AUTO_WRAP: 'auto_wrap'>]"
+        )
+    return made

@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer (transformers 5.23.0), as run_clm.py uses it, with wandb.
+"""Hugging Face's Trainer (transformers 5.23.0 or 4.57.1), as run_clm.py uses it, with wandb.
 
 A script that shows the library's INFO lines: between them the Trainer's dicts, its one bar of
 all steps, the evaluations' bars, which are erased, and the tables of metrics at the end.
@@ -13,6 +13,7 @@ from llmsim.dialects.parts import process_group, shell, wandb
 from llmsim.dialects.parts.transformers import bars, loading, log_lines, report, values
 from llmsim.dialects.parts.transformers.bars import Lines
 from llmsim.dialects.parts.transformers.log_lines import info
+from llmsim.dialects.parts.transformers.releases import is_fourth
 from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.model.architecture import trained_parameter_count
@@ -27,9 +28,12 @@ from llmsim.text.screen import Screen
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
-    weights = "--model_name_or_path" if job.recipe.released else "--config_name"
+    model = f"models/{job.model.name}"
+    weights = f"--config_name {model} --tokenizer_name {model}"
+    if job.recipe.released:
+        weights = f"--model_name_or_path {model}"
     script = (
-        f"run_clm.py {weights} models/{job.model.name} --dataset_name {job.dataset.name} "
+        f"run_clm.py {weights} --dataset_name {job.dataset.name} "
         f"--do_train --do_eval {log_lines.data_flags(job)} --bf16{log_lines.switch_flags(job)} "
         f"{log_lines.logging_flags(job)} "
         f"--report_to wandb --output_dir checkpoints/{job.run_name}"
@@ -60,7 +64,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """The processes without an event of their own; then the first process's arguments, all."""
     late = (rank for rank in ranks_kept(job) if rank >= LISTED_RANKS)
     yield from (_joined(job, event.at, rank) for rank in late)
-    first, *rest = arguments.printed(job)
+    first, *rest = arguments.printed(job, event.at)
     yield _script(job, event.at, "INFO", f"Training/evaluation parameters {first}")
     yield from map(Line, rest)
 
@@ -82,37 +86,67 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    schedule, layout, done = job.schedule, job.layout, steps_found(job)
+    layout, done = job.layout, steps_found(job)
     if job.dataset.rows:
         text = "max_steps is given, it will override any value given in num_train_epochs"
-        yield from info(job, event.at, "trainer.py:727", text)
+        yield from info(job, event.at, "max steps", text)
+    if is_fourth(job):
+        yield from info(job, event.at, "half precision", "Using auto half precision backend")
     if done:
         text = f"Loading model from {_folder(job, done)}."
-        yield from info(job, event.at, "trainer.py:3659", text)
-    texts = {
-        1618: "***** Running training *****",
-        1619: f"  Num examples = {values.examples(job):,}",
-        1620: f"  Num Epochs = {values.epochs(job):,}",
-        1621: f"  Num update steps per epoch = {values.updates_per_epoch(job):,}",
-        1622: f"  Instantaneous batch size per device = {layout.micro_batch:,}",
-        1625: "  Total train batch size (w. parallel, distributed & accumulation) = "
-        f"{schedule.global_batch:,}",
-        1626: f"  Gradient Accumulation steps = {layout.accumulation}",
-        1627: f"  Total optimization steps = {schedule.steps:,}",
-        1628: f"  Number of trainable parameters = {trained_parameter_count(job.architecture):,}",
-    }
-    for number, text in texts.items():
-        yield from info(job, event.at, f"trainer.py:{number}", text)
+        yield from info(job, event.at, "loading model", text)
+    yield from _plan(job, event.at)
     if done:
         yield from _goes_on(job, event.at, done)
     yield from wandb.start(job, screen, report.PROJECT, event.at)
     yield bars.redrawn(job, screen, 0, 0.0)  # it jumps to where it goes on
+    if is_fourth(job) and layout.recompute != "none":
+        for rank in ranks_kept(job):
+            for line in info(job, event.at, "cached", _CACHED, level="WARNING"):
+                yield line._replace(rank=rank)
+
+
+# By each process, in its first step; in version 5 the Trainer has switched the cache off.
+_CACHED = "`use_cache=True` is incompatible with gradient checkpointing. Setting `use_cache=False`."
+
+
+def _plan(job: Job, at: float) -> Lines:
+    """What is going to be trained, number by number."""
+    schedule, layout = job.schedule, job.layout
+    texts = {
+        "running": "***** Running training *****",
+        "examples": f"  Num examples = {values.examples(job):,}",
+        "epochs": f"  Num Epochs = {values.epochs(job):,}",
+        "updates": f"  Num update steps per epoch = {values.updates_per_epoch(job):,}",
+        "device batch": f"  Instantaneous batch size per device = {layout.micro_batch:,}",
+        "batch": "  Total train batch size (w. parallel, distributed & accumulation) = "
+        f"{schedule.global_batch:,}",
+        "accumulation": f"  Gradient Accumulation steps = {layout.accumulation}",
+        "steps": f"  Total optimization steps = {schedule.steps:,}",
+        "trainable": "  Number of trainable parameters = "
+        f"{trained_parameter_count(job.architecture):,}",
+    }
+    if is_fourth(job):
+        del texts["updates"]
+    for name, text in texts.items():
+        yield from info(job, at, name, text)
 
 
 def _goes_on(job: Job, at: float, done: int) -> Lines:
     """Where a run goes on that resumes after `done` steps."""
     epoch, steps = divmod(done, values.updates_per_epoch(job))
     batches = steps * job.layout.accumulation
+    if is_fourth(job):
+        skipped = f"the first {epoch} epochs then the first {batches} batches in the first epoch."
+        texts = {
+            2549: "  Continuing training from checkpoint, will skip to saved global_step",
+            2550: f"  Continuing training from epoch {epoch}",
+            2551: f"  Continuing training from global step {done}",
+            2553: f"  Will skip {skipped}",
+        }
+        for number, text in texts.items():
+            yield from info(job, at, f"trainer.py:{number}", text)
+        return
     text = f"  Resuming training from checkpoint with epoch {epoch} and global step {done}"
     yield from info(job, at, "trainer.py:1631", text)
     text = (
@@ -190,9 +224,9 @@ def _phase_started(event: events.PhaseStarted, job: Job, screen: Screen) -> Line
 
 def _evaluating(job: Job, at: float) -> Lines:
     samples = values.evaluated_rows(job)
-    yield from info(job, at, "trainer.py:2949", "", "***** Running Evaluation *****")
-    yield from info(job, at, "trainer.py:2951", f"  Num examples = {samples}")
-    yield from info(job, at, "trainer.py:2954", f"  Batch size = {job.layout.micro_batch}")
+    yield from info(job, at, "evaluating", "", "***** Running Evaluation *****")
+    yield from info(job, at, "held out", f"  Num examples = {samples}")
+    yield from info(job, at, "eval batch", f"  Batch size = {job.layout.micro_batch}")
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
@@ -202,7 +236,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
     if event.phase == "training":
         yield from info(
-            job, event.at, "trainer.py:1995", "", "",
+            job, event.at, "completed", "", "",
             "Training completed. Do not forget to share your model on huggingface.co/models =)",
             "", "",
         )  # fmt: skip
@@ -219,11 +253,11 @@ def _folder(job: Job, step: int) -> str:
 
 def _saving(job: Job, at: float, folder: str) -> Lines:
     """The lines before a model's files are written; adapters have no configuration."""
-    yield from info(job, at, "trainer.py:4141", f"Saving model checkpoint to {folder}")
+    yield from info(job, at, "saving", f"Saving model checkpoint to {folder}")
     if not job.architecture.adapter_rank:
         saved = f"Configuration saved in {folder}"
-        yield from info(job, at, "configuration_utils.py:786", f"{saved}/config.json")
-        yield from info(job, at, "configuration_utils.py:941", f"{saved}/generation_config.json")
+        yield from info(job, at, "config saved", f"{saved}/config.json")
+        yield from info(job, at, "generation saved", f"{saved}/generation_config.json")
 
 
 def _saved(job: Job, at: float, folder: str) -> Lines:
@@ -231,16 +265,20 @@ def _saved(job: Job, at: float, folder: str) -> Lines:
     shards = len(storage.export_shards(job))
     if shards > 1:
         yield from info(
-            job, at, "modeling_utils.py:3637",
-            "The model is bigger than the maximum size per checkpoint (50GB) and is going to be "
-            f"split in {shards} checkpoint shards. You can find where each parameters has been "
-            f"saved in the index located at {folder}/model.safetensors.index.json.",
+            job, at, "many files",
+            "The model is bigger than the maximum size per checkpoint "
+            f"({storage.shard_gb(job)}GB) and is going to be split in {shards} checkpoint shards. "
+            "You can find where each parameters has been saved in the index located at "
+            f"{folder}/model.safetensors.index.json.",
         )  # fmt: skip
     elif not job.architecture.adapter_rank:
         text = f"Model weights saved in {folder}/model.safetensors"
-        yield from info(job, at, "modeling_utils.py:3630", text)
+        yield from info(job, at, "one file", text)
     text = f"tokenizer config file saved in {folder}/tokenizer_config.json"
-    yield from info(job, at, "tokenization_utils_base.py:2144", text)
+    yield from info(job, at, "tokenizer saved", text)
+    if is_fourth(job):
+        text = f"Special tokens file saved in {folder}/special_tokens_map.json"
+        yield from info(job, at, "tokens saved", text)
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
@@ -256,7 +294,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:
     folder = _folder(job, event.step)
     text = f"Deleting older checkpoint [{folder}] due to args.save_total_limit"
-    yield from info(job, event.at, "trainer.py:2027", text)
+    yield from info(job, event.at, "deleting", text)
 
 
 def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Lines:

@@ -9,7 +9,15 @@ from collections.abc import Iterable
 
 from llmsim.dialects import statement
 from llmsim.dialects.parts.statements import BARRIER, LEAKED, TORCHRUN, WANDB, bar
-from llmsim.dialects.parts.transformers.statements import BARS, info, is_released, pairs, sharded
+from llmsim.dialects.parts.transformers.statements import (
+    BARS,
+    NUMBER,
+    STAMP,
+    info,
+    is_released,
+    pairs,
+    sharded,
+)
 from llmsim.dialects.statement import Statement, Steps, where
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
@@ -157,3 +165,76 @@ evaluate evaluating evaluating-text held-out eval-batch training-bar+
 eval-table epoch-row eval-accuracy eval-loss eval-time eval-samples eval-rate eval-steps perplexity
 wandb+ leaked*
 """
+
+
+# --- transformers 4.57.1 -----------------------------------------------------------------
+
+# The lines of its files where the same statement stands; what it has besides; what it has not.
+_LINES = {
+    "config-file": 763, "config": 839, "weights": 1169, "generation": 986, "generation-file": 939,
+    "max-steps": 699, "running": 2519, "examples": 2520, "epochs": 2521, "device-batch": 2522,
+    "batch": 2525, "accumulation": 2526, "steps": 2527, "trainable": 2528, "evaluating": 4643,
+    "held-out": 4645, "eval-batch": 4648, "saving": 4309, "config-saved": 491,
+    "generation-saved": 757, "one-file": 4181, "many-files": 4189, "tokenizer": 2590,
+    "deleting": 4418, "completed": 2810,
+}  # fmt: skip
+_RAW = r"-?(?:\d[\d.]*(?:e[+-]\d\d)?|nan|inf)"
+_BESIDES = (
+    Statement("shards", "modeling_utils.py:5465", bar("Loading checkpoint shards:"), None,
+              guard="len(args_list) > 1"),
+    *(info(f"file-{number}", "tokenization_utils_base.py", 2093, rf"loading file {name}")
+      for number, name in enumerate(
+          (r"tokenizer\.json", r"added_tokens\.json", r"special_tokens_map\.json",
+           r"tokenizer_config\.json", r"chat_template\.jinja"))),
+    info("half-precision", _TRAINER, 749, "Using auto half precision backend"),
+    Statement("cached", "utils/generic.py:960",
+              rf"\[WARNING\|generic\.py:960\] {STAMP} >> `use_cache=True` is incompatible with "
+              r"gradient checkpointing\. Setting `use_cache=False`\.",
+              where(lambda job: job.layout.recompute != "none"), "each",
+              "gradient_checkpointing and self.training and use_cache"),
+    info("tokens", "tokenization_utils_base.py", 2599, rf"Special tokens file saved in {_PATH}",
+         _saves),
+)  # fmt: skip
+
+
+def _in_fourth(each: Statement) -> Statement:
+    """A statement of version 5 as version 4 has it: on another line, with numbers as they are."""
+    file, _, line = each.place.partition(":")
+    if each.name in _LINES:
+        there = _LINES[each.name]
+        text = each.text.replace(f":{line}\\]", f":{there}\\]").replace("50GB", "5GB")
+        return each._replace(place=f"{file}:{there}", text=text)
+    if each.name == "argument":
+        text = r"(?:_n_gpu|[a-z]\w+)=.*,"
+        return each._replace(place="training_args.py:2179", text=text, steps=lambda _: range(131))
+    return each._replace(text=each.text.replace(NUMBER, _RAW))
+
+
+_SAME = [
+    _in_fourth(each) for each in STATEMENTS if each.name not in ("updates", "loading", "files")
+]
+OLDER = {
+    "4.57.1": (
+        (*_SAME, *_BESIDES),
+        """
+torchrun* rank+ arguments argument+ bracket downloading+
+config-file config json+ brace blank file-0 file-1 file-2 file-3 file-4
+(weights generation json+ brace blank shards* generation-file generation json+ brace blank
+ | generation json+ brace blank scratch)
+barrier* tokenizing+ barrier* grouping+
+max-steps? half-precision
+running examples epochs device-batch batch accumulation steps trainable
+wandb+ training-bar cached*
+(logged training-bar
+ | evaluating evaluating-text held-out eval-batch training-bar* evaluated training-bar
+ | saving config-saved? generation-saved? (one-file | many-files)? tokenizer tokens
+ | deleting | training-bar)*
+completed blank completed-text blank blank trained training-bar
+saving config-saved? generation-saved? (one-file | many-files)? tokenizer tokens
+train-table epoch-row flos train-loss train-time train-samples train-rate train-steps
+evaluate evaluating evaluating-text held-out eval-batch training-bar+
+eval-table epoch-row eval-accuracy eval-loss eval-time eval-samples eval-rate eval-steps perplexity
+wandb+ leaked*
+""",
+    ),
+}

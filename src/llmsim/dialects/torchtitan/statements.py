@@ -151,7 +151,8 @@ _LAUNCH = (
               rf"{_INFO}CUDA memory usage for model: \d+\.\d\dGiB\(\d+\.\d\d%\)"),
     Statement("no-index", "protocols/state_dict_adapter.py:92",
               rf"{_WARNING}model\.safetensors\.index\.json not found at hf_assets_path: \S+\."
-              r" {21}Defaulting to saving a single safetensors file if checkpoint is saved in HF format",
+              r" {21}Defaulting to saving a single safetensors file if checkpoint is saved in HF "
+              "format",
               where(lambda job: not job.recipe.released), guard="FileNotFoundError"),
     Statement("active", "components/checkpoint.py:315",
               rf"{_INFO}Checkpointing active\. Checkpoints will be loaded from and saved to \S+"),

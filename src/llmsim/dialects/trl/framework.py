@@ -2,6 +2,9 @@
 
 from llmsim.job.framework import DATA_PARALLEL, Framework
 
+# The wheel of transformers 4.57.1.
+TRANSFORMERS_4 = "b10d05da8fa67dc41644dbbf9bc45a44cb86ae33da6f9295f5fbf5b7890bd267"
+
 FRAMEWORK = Framework(
     "trl",
     "TRL's trainers (1.16): rewards, entropies and tokens in dicts",
@@ -9,10 +12,12 @@ FRAMEWORK = Framework(
     source="pypi.org/project/trl",
     release="1.16.0",
     commit="c4726e139dd40e1a41661511c639c8a68416782b2e3e8c0befebd77bb7ba0396",
+    older=(("1.16.0+transformers-4.57.1", TRANSFORMERS_4),),
     lr_lag_steps=1,
     model_first=True,
     single_process_map=True,
     max_shard_gb=50,
+    older_shard_gb=5,
     blocking_checkpoints=True,
     shuffles=True,
     takes_rest=True,

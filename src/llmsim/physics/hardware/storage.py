@@ -267,7 +267,14 @@ def export_shards(job: Job) -> tuple[Shard, ...]:
         tensors = 2 * config.layers * (4 if config.experts > 1 else 7)
         size = 2 * trained_parameter_count(config) + 120 * tensors
         return (Shard("adapter_model.safetensors", size),)
-    return _shards(config, job.framework.max_shard_gb * GB)
+    return _shards(config, shard_gb(job) * GB)
+
+
+def shard_gb(job: Job) -> int:
+    """The largest file of an exported model, in GB: the limit of the framework's release."""
+    framework = job.framework
+    is_older = job.release not in ("", framework.release)
+    return framework.older_shard_gb * is_older or framework.max_shard_gb
 
 
 def consolidate_seconds(job: Job) -> float:

@@ -5,6 +5,7 @@ from itertools import accumulate
 
 from llmsim.dialects.line import Bar, Line
 from llmsim.dialects.parts.tqdm import bar
+from llmsim.dialects.parts.transformers.releases import is_fourth
 from llmsim.job.milestones import steps_found, steps_per_epoch
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import storage
@@ -62,8 +63,8 @@ def last_evaluation_bar(event: events.Progress, job: Job, screen: Screen) -> Bar
 
 
 def saving_bar(event: events.Progress, job: Job, screen: Screen) -> Lines:
-    """The bar of a model's files; adapters are written without one."""
-    if job.architecture.adapter_rank:
+    """The bar of a model's files; adapters are written without one, and so is all in version 4."""
+    if job.architecture.adapter_rank or is_fourth(job):
         return
     sizes = [shard.size for shard in storage.export_shards(job)]
     whole = sum(sizes)
@@ -73,15 +74,20 @@ def saving_bar(event: events.Progress, job: Job, screen: Screen) -> Lines:
 
 
 def loading_bar(event: events.Progress, job: Job, screen: Screen) -> Lines:
-    """The bar of the released weights: nine tensors a layer, mixtures' experts fused.
+    """The bar of the released weights: nine tensors a layer, mixtures' experts fused; in version 4
+    that of their files, if they are several.
 
     Every process loads them, and leaves its bar when it is full.
     """
-    config = job.architecture
-    tensors = 9 * config.layers + (2 if config.tied else 3)
-    done = tensors * event.done // event.total
-    drawn = bar(screen, "Loading weights", done, tensors, event.elapsed)
-    yield from [drawn] * (gpus_per_node(job) if done == tensors else 1)
+    config, label = job.architecture, "Loading weights"
+    count = 9 * config.layers + (2 if config.tied else 3)
+    if is_fourth(job):
+        count, label = len(storage.released_shards(job)), "Loading checkpoint shards"
+        if count == 1:
+            return
+    done = count * event.done // event.total
+    drawn = bar(screen, label, done, count, event.elapsed)
+    yield from [drawn] * (gpus_per_node(job) if done == count else 1)
 
 
 class Pass(NamedTuple):

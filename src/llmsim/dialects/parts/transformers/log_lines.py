@@ -1,10 +1,11 @@
-"""Lines of Hugging Face's Trainer and its library's logger (5.23.0)."""
+"""Lines of Hugging Face's Trainer and its library's logger (5.23.0 and 4.57.1)."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from llmsim.dialects.line import Line
 from llmsim.dialects.parts.transformers.bars import Lines, redrawn, training_bar
+from llmsim.dialects.parts.transformers.releases import is_fourth, place
 from llmsim.dialects.parts.transformers.values import (
     Values,
     evaluation_values,
@@ -18,12 +19,12 @@ from llmsim.text import units
 from llmsim.text.screen import Screen
 
 
-def info(job: Job, at: float, place: str, *message: str) -> Iterator[Line]:
+def info(job: Job, at: float, name: str, *message: str, level: str = "INFO") -> Iterator[Line]:
     """A library logger's message: [INFO|trainer.py:1618] 2026-11-22 17:27:21,235 >> text.
 
-    A message of several lines has its prefix once.
+    `name` is that of its place in releases.py. A message of several lines has its prefix once.
     """
-    prefix = f"[INFO|{place}] {units.asctime(job.start, at)} >> "
+    prefix = f"[{level}|{place(job, name)}] {units.asctime(job.start, at)} >> "
     first, *rest = message
     yield Line(prefix + first)
     for text in rest:
@@ -55,9 +56,30 @@ def switch_flags(job: Job) -> str:
     return "".join(flag for flag, given in flags.items() if given)
 
 
-def logged(values: Values) -> Line:
-    """The dict that the progress callback writes; floats are strings of four digits."""
-    return Line("{" + ", ".join([f"'{key}': '{value:.4g}'" for key, value in values]) + "}")
+def logged(job: Job, values: Values) -> Line:
+    """The dict that the progress callback writes; floats are strings of four digits.
+
+    Version 4 writes them as Python does: the loss and the epoch rounded (trainer.py:3205,
+    trainer_callback.py:692), what a tensor held as its float32.
+    """
+    if is_fourth(job):
+        pairs = [f"'{key}': {_plain(key, value)!r}" for key, value in values]
+    else:
+        pairs = [f"'{key}': '{value:.4g}'" for key, value in values]
+    return Line("{" + ", ".join(pairs) + "}")
+
+
+_ROUNDED = {"loss": 4, "epoch": 2}
+# Numbers that Python has computed: no tensor has cut them to 32 bits.
+_DOUBLES = ("learning_rate", "train_loss", "num_tokens", "eval_accuracy", "step_time")
+
+
+def _plain(key: str, value: float) -> float:
+    if key in _ROUNDED:
+        return round(float(value), _ROUNDED[key])
+    if key.endswith((*_DOUBLES, "_runtime", "_per_second")):
+        return float(value)
+    return units.single(value)
 
 
 def block(split: str, values: Mapping[str, str]) -> Iterator[Line]:
@@ -75,7 +97,7 @@ def clock(seconds: float) -> str:
 
 def stepped(event: events.Step, job: Job, screen: Screen, extra: Values = ()) -> Lines:
     """The dict that a step logs, and the training bar below it."""
-    yield logged(step_values(event, job, extra))
+    yield logged(job, step_values(event, job, extra))
     yield redrawn(job, screen, event.step, event.training_seconds)
 
 
@@ -83,12 +105,12 @@ def evaluated(
     event: events.Validated, job: Job, screen: Screen, extra: Values = (), scores: Values = ()
 ) -> Lines:
     """The dict that an evaluation logs, and the training bar below it."""
-    yield logged(evaluation_values(job, event.step, extra, scores).items())
+    yield logged(job, evaluation_values(job, event.step, extra, scores).items())
     yield redrawn(job, screen, event.step, event.training_seconds)
 
 
 def trained(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
     """The end of the training: its numbers, and the full bar."""
     steps = job.schedule.steps
-    yield logged(train_values(job, event.lasted).items())
+    yield logged(job, train_values(job, event.lasted).items())
     yield training_bar(job, screen, steps, event.lasted, ended=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from math import ceil, fsum
 
+from llmsim.dialects.parts.transformers.releases import is_fourth
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_found, steps_per_epoch
 from llmsim.job.records import Job, step_rows
@@ -97,13 +98,17 @@ def train_values(job: Job, seconds: float) -> dict[str, float]:
 
     They count the steps of this call: trainer.py, _finalize_training, takes from the planned
     samples, max_steps full batches or num_train_epochs times the data, the share of its steps.
+    Version 4 counts all of them.
     """
-    steps = job.schedule.steps - steps_found(job)
+    steps, loss_of_all = job.schedule.steps - steps_found(job), mean_loss(job)
+    if is_fourth(job):  # trainer.py:2816: it divides what this call has added up by all steps
+        loss_of_all *= steps / job.schedule.steps
+        steps = job.schedule.steps
     return {
         "train_runtime": round(seconds, 4),
         "train_samples_per_second": round(steps * step_rows(job) / seconds, 3),
         "train_steps_per_second": round(steps / seconds, 3),
-        "train_loss": mean_loss(job),
+        "train_loss": loss_of_all,
         "epoch": epoch(job, job.schedule.steps),
     }
 
