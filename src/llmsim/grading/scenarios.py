@@ -19,7 +19,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Incident
 from llmsim.run.incident_kinds import KINDS, kind_named
 from llmsim.run.simulation import run_of
-from llmsim.run.timeline import Run, run_ended
+from llmsim.run.timeline import Run, owner, run_ended
 from llmsim.telemetry import (
     dcgm,
     discovery,
@@ -158,7 +158,7 @@ def _samples(
     scenario: Scenario, at: float, asked: frozenset[str], exporter: Exporter
 ) -> Iterator[tuple[str, str]]:
     """The samples of a scrape of every page: the series with its target's labels, and the value."""
-    run, job = scenario.run, scenario.run.job
+    run, job = scenario.run, owner(scenario.run, at)
     epoch = -scenario.began  # promtool's clock begins with the first scrape, at 0
     for node in range(job.layout.nodes):
         if len(exporter.counters) > 1:

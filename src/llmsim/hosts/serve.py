@@ -31,7 +31,7 @@ from llmsim.options.command import command, quoted_word
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
-from llmsim.run.timeline import Run, run_ended
+from llmsim.run.timeline import Run, owner, run_ended
 from llmsim.show.pace import Pace
 from llmsim.show.player import beginning
 from llmsim.telemetry import discovery, gpu_exporter_page, node_page, trainer_page
@@ -140,8 +140,8 @@ class Pages:
             which = parts[2] if len(parts) == 3 else "dcgm"
             known = (*(kind.name for kind in discovery.KINDS), "all")
             seen = host if self._public and host else self.address
-            return discovery.targets(live.run.job, seen, which) if which in known else None
-        node = discovery.node_named(live.run.job, parts[2]) if len(parts) > 3 else None
+            return discovery.targets(owner(live.run, at), seen, which) if which in known else None
+        node = discovery.node_named(owner(live.run, at), parts[2]) if len(parts) > 3 else None
         if parts[1] != "node" or node is None:
             return None
         return self._node("/".join(parts[3:]), node, at)

@@ -91,6 +91,7 @@ class _Fields(NamedTuple):
     bends: tuple[Bend, ...] = ()  # what incidents do to loss and norm; run_of finds them
     slow_saves: tuple[tuple[int, float], ...] = ()  # steps whose saves take these seconds longer
     cured: tuple[int, ...] = ()  # incidents whose bends this attempt has left behind
+    spares: tuple[tuple[int, int], ...] = ()  # nodes, and the machines that stand in for them
     loader: Loader | None = None  # how it reads its data; None: as its framework does
 
 

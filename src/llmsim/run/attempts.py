@@ -12,14 +12,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterator
 
 from llmsim.job.memo import remembered
-from llmsim.job.records import Job
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
 from llmsim.run import numbers
 from llmsim.run.events.incidents import Failed, Restarted, Symptom
 from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.faults import Fault, Faults
-from llmsim.run.incidents import ASKED
+from llmsim.run.incidents import ASKED, replaced
 from llmsim.run.phases.launch import first_launch, launch
 from llmsim.run.stretches import Attempt, Durable, cut, pause_after, pauses, until
 from llmsim.run.timeline import Kind, Segment, Timeline, step_ended, step_in
@@ -65,7 +65,9 @@ def bent(job: Job) -> Job:
 def job_after(job: Job, event: object) -> Job:
     """The job with the processes that speak from an event on: a restart has fresh ones."""
     if isinstance(event, Restarted):
-        return job._replace(attempt=event.attempt, cured=event.cured, resumed=event.step)
+        return job._replace(
+            attempt=event.attempt, cured=event.cured, resumed=event.step, spares=event.spares
+        )
     return job
 
 
@@ -170,7 +172,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
 def _segment(attempt: Attempt, kind: Kind, began: float, ended: float, done: int) -> Segment:
     """A stretch of an attempt in which no step is made."""
     numbers = (done, done, attempt.number, attempt.repeated)
-    return Segment(kind, began, ended, *numbers, cured=attempt.cured)
+    return Segment(kind, began, ended, *numbers, cured=attempt.cured, spares=attempt.spares)
 
 
 def _noted(job: Job, attempt: Attempt, stretch: Segment, free: float) -> Segment:
@@ -201,7 +203,7 @@ def _broken_off(
         yield last.training
         yield last.saving
         attempt = attempt._replace(durable=last.durable)
-        return (yield from _outage(attempt, fault, last.failure))
+        return (yield from _outage(job, attempt, fault, last.failure))
     at, done, reached = stretch.began, stretch.first - 1, step_in(job, stretch, fault.at)
     if reached > done:
         stretch = until(job, _ended(job, stretch, fault), reached)
@@ -269,7 +271,8 @@ def _stretch(
     restarted = fresh and attempt.resumed + attempt.repeated > 0
     warmup = step_time.compile_seconds(job) if restarted else 0.0
     numbers = (attempt.number, attempt.repeated)
-    plain = Segment("training", at, at, first, last, *numbers, fresh, warmup, cured=attempt.cured)
+    plain = Segment("training", at, at, first, last, *numbers, fresh, warmup)
+    plain = plain._replace(cured=attempt.cured, spares=attempt.spares)
     segment = until(job, plain, last)
     for fault in faults.slow(segment, attempt.uptime - attempt.began):
         from llmsim.run.labels import label_of, said
@@ -278,7 +281,7 @@ def _stretch(
         delays, told = slowed(job, fault, segment)
         step = delays[0].first - 1
         over = step_ended(job, segment._replace(delays=segment.delays + delays), delays[-1].last)
-        label = label_of(job, attempt.number, fault, told, step, over)
+        label = label_of(job, attempt, fault, told, step, over)
         spoken = said(fault, told, segment.began, step - attempt.resumed, step)
         events = sorted((*segment.told, label, *spoken), key=lambda event: event.at)
         segment = segment._replace(delays=segment.delays + delays, told=tuple(events))
@@ -313,17 +316,17 @@ def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk
 
     told = _story(job, fault, done)
     dead, wait = round(fault.at + told.over, 6), round(fault.incident.repair, 6)
-    label = label_of(job, attempt.number, fault, told, done, dead + wait)
+    label = label_of(job, attempt, fault, told, done, dead + wait)
     spoken = said(fault, told, at, done - attempt.resumed, done)
     failed = Failed(dead, attempt.number, done, label.kind, label.rank, label.hostname, wait)
     labels = () if _noted_before(job, fault) else (label,)
     events: list[Label | Symptom | Failed] = [*labels, *spoken, failed]
     events.sort(key=lambda event: event.at)
     failure = _segment(attempt, "failure", at, dead, done)._replace(told=tuple(events))
-    return (yield from _outage(attempt, fault, failure))
+    return (yield from _outage(job, attempt, fault, failure))
 
 
-def _outage(attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
+def _outage(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
     """A failure, and the time until the next attempt, which is returned."""
     done, dead = failure.last, failure.ended
     yield failure
@@ -346,7 +349,17 @@ def _outage(attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
         cured,
         max(attempt.reached, done),
         attempt.lost + 1 if resumed == attempt.resumed else 0,
+        _swapped(job, attempt, fault),
     )
+
+
+def _swapped(job: Job, attempt: Attempt, fault: Fault) -> tuple[tuple[int, int], ...]:
+    """The nodes that are not the first machines after a fault: a spare has come, or none."""
+    if not replaced(job, fault.incident, drains=fault.drains):
+        return attempt.spares
+    node = fault.incident.rank // gpus_per_node(job)
+    spare = max((used for _, used in attempt.spares), default=job.layout.nodes - 1) + 1
+    return (*(each for each in attempt.spares if each[0] != node), (node, spare))
 
 
 def _usable(fault: Fault, saved: Durable, until: float) -> bool:

@@ -4,6 +4,7 @@ Each value is a pure function of the job and a node or rank, drawn from a stream
 """
 
 from llmsim.catalog import gpus
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 
@@ -101,10 +102,29 @@ def arrivals(job: Job, name: str, count: int) -> list[int]:
     return sorted(range(count), key=lambda place: noise.bits(job.seed, f"{name}/arrival", place))
 
 
+def machine(job: Job, node: int) -> int:
+    """The number of the machine that a job has as a node, counted from 0.
+
+    The first attempt has the first machines in order; the spares come after them.
+    """
+    return _spares(job).get(node, node) if job.spares else node
+
+
+@remembered()
+def _spares(job: Job) -> dict[int, int]:
+    return dict(job.spares)
+
+
+def card(job: Job, rank: int) -> int:
+    """The number of the card that a rank has, counted over all machines."""
+    node, local = divmod(rank, gpus_per_node(job))
+    return machine(job, node) * gpus_per_node(job) + local
+
+
 def hostname(job: Job, node: int) -> str:
-    """The node's name, counted from 1: "toaster-01"."""
+    """The name of a node's machine, counted from 1: "toaster-01"."""
     digits = max(2, len(str(job.layout.nodes)))
-    return f"{job.cluster}-{node + 1:0{digits}d}"
+    return f"{job.cluster}-{machine(job, node) + 1:0{digits}d}"
 
 
 # --- addresses ---------------------------------------------------------------------------
@@ -113,7 +133,8 @@ def hostname(job: Job, node: int) -> str:
 def address(job: Job, node: int) -> str:
     """A node's IP address on the private network: neighbours have neighbouring numbers."""
     first = noise.integer(job.seed, "machine/network", 0, 2**24 - 2**18)
-    number = first - first % 256 + 10 + node + node // 240 * 16  # none ends in 0 or 255
+    place = machine(job, node)
+    number = first - first % 256 + 10 + place + place // 240 * 16  # none ends in 0 or 255
     return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 

@@ -54,7 +54,7 @@ def _before(run: Run, number: int) -> dict[int, Fault]:
 
 def _mended(run: Run, number: int, found: dict[int, Fault]) -> None:
     """What a reset of the node clears while the job waits for its next attempt."""
-    size = gpus_per_node(run.job)
+    size, gone = gpus_per_node(run.job), swapped(run, number)
     for event in run.timeline[number - 1].told:
         if isinstance(event, Incident) and event.kind in _RESETS:
             first = event.rank // size * size
@@ -64,6 +64,16 @@ def _mended(run: Run, number: int, found: dict[int, Fault]) -> None:
                     found[rank] = Fault(
                         aggregate_errors=kept.aggregate_errors, remapped_rows=kept.remapped_rows
                     )
+    for rank in [rank for rank in found if rank // size in gone]:
+        del found[rank]  # the spare's cards have seen nothing yet
+
+
+def swapped(run: Run, number: int) -> frozenset[int]:
+    """The nodes that have another machine after an outage than before it."""
+    if not run.timeline.has(number + 1):
+        return frozenset()
+    before, after = run.timeline[number].spares, run.timeline[number + 1].spares
+    return frozenset(node for node, _ in {*after} - {*before})
 
 
 def _take(found: dict[int, Fault], event: object) -> None:
@@ -148,9 +158,13 @@ def _troubles_before(run: Run, number: int) -> dict[int, Trouble]:
     known: list[dict[int, Trouble]] = run.memo.setdefault("troubles", [{}])
     while len(known) <= number:
         after = dict(known[-1])
-        for event in run.timeline[len(known) - 1].told:
+        segment = run.timeline[len(known) - 1]
+        for event in segment.told:
             if isinstance(event, Incident):
                 _befallen(run.job, after, event)
+        if segment.kind == "outage":
+            for node in swapped(run, len(known) - 1):
+                after.pop(node, None)
         known.append(after)
     return known[number]
 

@@ -10,18 +10,23 @@ from llmsim.run import cluster
 
 
 def gpu_uuid(job: Job, rank: int) -> str:
-    """A card's UUID as nvidia-smi -L prints it: GPU-5f0c2a7e-....; the same in each attempt."""
-    digits = f"{noise.bits(job.seed, 'gpu uuid', 2 * rank):016x}"
-    digits += f"{noise.bits(job.seed, 'gpu uuid', 2 * rank + 1):016x}"
+    """The UUID of a rank's card as nvidia-smi -L prints it: GPU-5f0c2a7e-....
+
+    It is the same in each attempt, unless a spare machine has taken the node's place.
+    """
+    card = cluster.card(job, rank)
+    digits = f"{noise.bits(job.seed, 'gpu uuid', 2 * card):016x}"
+    digits += f"{noise.bits(job.seed, 'gpu uuid', 2 * card + 1):016x}"
     parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
     return "GPU-" + "-".join(parts)
 
 
 def gpu_serial(job: Job, rank: int) -> str:
     """A board's serial number: 13 digits that begin with year and week of its make."""
-    made = noise.integer(job.seed, "gpu serial made", 23, 25, rank)
-    week = noise.integer(job.seed, "gpu serial week", 1, 52, rank)
-    return f"1{made:02d}{week:02d}{noise.integer(job.seed, 'gpu serial', 0, 99_999_999, rank):08d}"
+    card = cluster.card(job, rank)
+    made = noise.integer(job.seed, "gpu serial made", 23, 25, card)
+    week = noise.integer(job.seed, "gpu serial week", 1, 52, card)
+    return f"1{made:02d}{week:02d}{noise.integer(job.seed, 'gpu serial', 0, 99_999_999, card):08d}"
 
 
 def pci(job: Job, rank: int) -> str:
@@ -37,7 +42,8 @@ def register(job: Job, name: str, index: int = 0, digits: int = 8) -> str:
 
 def boot_seconds(job: Job, node: int) -> float:
     """How long a node had been up when the run began: hours to weeks."""
-    return noise.between(job.seed, "node boot", 9_000.0, 1_900_000.0, node)
+    place = cluster.machine(job, node)
+    return noise.between(job.seed, "node boot", 9_000.0, 1_900_000.0, place)
 
 
 def slurm_job(job: Job) -> int:

@@ -177,6 +177,35 @@ def repair(job: Job, number: int, kind: str) -> tuple[float, bool]:
     return min(LONGEST, median * exp(REPAIR_SPREAD * luck)), False
 
 
+# Kinds after which another machine takes the node's place; others leave it where it is: a GPU is
+# reset, a cable is seated, a program is mended.
+_REPLACED = ("gpu-lost", "link-down", "node-fail", "sdc")
+_FEW = 50  # nodes: of fewer, two in a hundred are less than one
+
+
+def replaced(job: Job, incident: Incident, *, drains: bool = False) -> bool:
+    """Whether a spare machine takes the place of the node that an incident is due to.
+
+    A node that will fail again passes its tests after a boot and comes back, which is how
+    lemons stay in a cluster. A person who takes out a slow node knows better.
+    """
+    if drains:
+        return True
+    if incident.kind not in _REPLACED or job.layout.nodes == 1 or _strikes_again(job, incident):
+        return False
+    node = incident.rank // gpus_per_node(job)
+    return job.layout.nodes < _FEW or node not in lemon_nodes(job)
+
+
+def _strikes_again(job: Job, incident: Incident) -> bool:
+    """Whether a drawn incident is followed by another on the same node."""
+    number = incident.number
+    if number >= ASKED or not kind_named(incident.kind).node_fault:
+        return False
+    return noise.uniform(job.seed, "incident/followed", number) <= FOLLOWED
+
+
+@remembered()
 def lemon_nodes(job: Job) -> tuple[int, ...]:
     """The nodes that fail again and again: two in a hundred, and one of a small cluster."""
     nodes = job.layout.nodes

@@ -15,17 +15,24 @@ from llmsim.run.symptoms import Story, story
 from llmsim.run.timeline import Segment, step_ended
 
 
-def label_of(job: Job, attempt: int, fault: Fault, told: Story, step: int, over: float) -> Label:
+def placed(job: Job, attempt: Attempt, rank: int) -> str:
+    """The name of the machine that a rank runs on in an attempt."""
+    return hostname(job._replace(spares=attempt.spares), rank // gpus_per_node(job))
+
+
+def label_of(
+    job: Job, attempt: Attempt, fault: Fault, told: Story, step: int, over: float
+) -> Label:
     """The label of an incident: the truth with which a monitor can be graded."""
     rank, size = fault.incident.rank, gpus_per_node(job)
     streams = tuple(dict.fromkeys(each.stream for each in told.symptoms))
     return Label(
         at=fault.at,
         kind=fault.incident.kind,
-        attempt=attempt,
+        attempt=attempt.number,
         step=step,
         rank=rank,
-        hostname=hostname(job, rank // size),
+        hostname=placed(job, attempt, rank),
         local_rank=rank % size,
         streams=streams,
         visible=round(fault.at + told.visible, 6),
@@ -62,7 +69,7 @@ def held_up(
             began = round(segment.ended - each.seconds - 1e-3, 6)
             fault = Fault(max(segment.began, began), each.incident)
             told, step = story(job, each.incident, 1.0), segment.last
-            label = label_of(job, attempt.number, fault, told, step, segment.ended)
+            label = label_of(job, attempt, fault, told, step, segment.ended)
             lines = said(fault, told, segment.began, step - attempt.resumed, step)
             events: list[Label | Symptom] = sorted((label, *lines), key=lambda event: event.at)
             return segment._replace(told=tuple(each for each in events if each.at <= segment.ended))
@@ -108,8 +115,6 @@ def _bending(
         known = numbers.struck(job, course, later)
         told = story(job, course.incident, step_time.step_seconds(job, course.until - 1))
         over = round(known + told.over, 6) + round(course.incident.repair, 6)
-    label = label_of(
-        job, attempt.number, Fault(at, course.incident, shows=shown), told, shown - 1, over
-    )
+    label = label_of(job, attempt, Fault(at, course.incident, shows=shown), told, shown - 1, over)
     streams = tuple(dict.fromkeys(("log", *label.streams)))
     return label._replace(streams=streams, visible=seen, detected=known)

@@ -4,14 +4,13 @@ Slurm's grace decides whether there is time for it: 30 s after a time limit (Kil
 before a preemption, an hour before maintenance or when a person takes a slow node out.
 """
 
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.run.cluster import hostname
 from llmsim.run.events.incidents import Failed, Symptom
 from llmsim.run.events.saving import CheckpointSaved
 from llmsim.run.faults import Fault
 from llmsim.run.incident_kinds import kind_named
-from llmsim.run.labels import label_of, relabelled, said
+from llmsim.run.labels import label_of, placed, relabelled, said
 from llmsim.run.phases import checkpoint
 from llmsim.run.stretches import Attempt, Durable, pause_after, until
 from llmsim.run.symptoms import handled
@@ -68,24 +67,20 @@ def orderly(
         training = relabelled(training, fault, dead + wait)
         events = list(training.told)
     else:
-        events.append(label_of(job, attempt.number, fault, told, last - 1, dead + wait))
+        events.append(label_of(job, attempt, fault, told, last - 1, dead + wait))
     spoken = [*said(fault, told, fault.at, last - attempt.resumed, last)]
     events += [each._replace(at=min(each.at, training.ended)) for each in spoken[:-1]]
     training = training._replace(told=tuple(sorted(events, key=lambda event: event.at)))
     kind, rank = fault.incident.kind, fault.incident.rank
-    failed = Failed(dead, attempt.number, last, kind, rank, _host(job, rank), wait)
+    failed = Failed(dead, attempt.number, last, kind, rank, placed(job, attempt, rank), wait)
     late: list[Symptom | Failed | CheckpointSaved] = [spoken[-1], failed]
     if durable.at > saving.ended:
         late += _saved(job, saving, clock)
     numbers = (last, last, attempt.number, attempt.repeated)
     ordered = tuple(sorted(late, key=lambda event: event.at))
     failure = Segment("failure", saving.ended, dead, *numbers, told=ordered)
-    failure = failure._replace(cured=attempt.cured)
+    failure = failure._replace(cured=attempt.cured, spares=attempt.spares)
     return Orderly(training, saving, failure, last, durable)
-
-
-def _host(job: Job, rank: int) -> str:
-    return hostname(job, rank // gpus_per_node(job))
 
 
 def _saved(job: Job, saving: Segment, clock: float) -> list[CheckpointSaved]:

@@ -33,6 +33,7 @@ class Attempt(NamedTuple):
     cured: tuple[int, ...] = ()  # incidents whose bends are left behind
     reached: int = 0  # the last step that any attempt before it has done
     lost: int = 0  # attempts in a row that ended before they had saved anything new
+    spares: tuple[tuple[int, int], ...] = ()  # nodes, and the machines that stand in for them
 
 
 def until(job: Job, segment: Segment, last: int) -> Segment:
@@ -49,18 +50,18 @@ def pause_after(
     """A validation or a save; when saves in the background are done; the latest checkpoint then."""
     from llmsim.run.phases import checkpoint, validation  # a launch does without
 
-    numbers, cured = (step, step, attempt.number, attempt.repeated), attempt.cured
+    numbers = (step, step, attempt.number, attempt.repeated)
+    made = Segment("validation", at, at, *numbers, cured=attempt.cured, spares=attempt.spares)
     if kind == "evaluation":
         ended = round(at + validation.final_seconds(job), 6)
-        made = Segment("validation", at, ended, *numbers, final=True, cured=cured)
-        return made, free, attempt.durable
+        return made._replace(ended=ended, final=True), free, attempt.durable
     if kind == "validation":
         ended = round(at + validation.seconds(job, step), 6)
-        return Segment(kind, at, ended, *numbers, cured=cured), free, attempt.durable
+        return made._replace(ended=ended), free, attempt.durable
     started = max(at, free)
     ended = round(started + checkpoint.seconds(job, step), 6)
     durable, done = checkpoint.ends(job, step, started)
-    made = Segment(kind, at, ended, *numbers, cured=cured)
+    made = made._replace(kind=kind, ended=ended)
     return made, done, Durable(durable, step, attempt.durable)
 
 

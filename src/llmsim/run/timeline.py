@@ -53,6 +53,7 @@ class Segment(NamedTuple):
     cut: float = 0.0  # seconds that a fault took from its end
     told: tuple[Any, ...] = ()  # events of incidents within it, in order of time
     cured: tuple[int, ...] = ()  # incidents whose bends of the numbers are left behind
+    spares: tuple[tuple[int, int], ...] = ()  # nodes, and the machines that stand in for them
 
 
 class Timeline:
@@ -136,7 +137,21 @@ def speaker(run: Run, segment: Segment) -> Job:
     """The job as the processes of a segment's attempt know it."""
     scan(run, run.timeline.number_at(segment.began))
     resumed = run.memo["found", segment.attempt] if segment.attempt > 1 else 0
-    return run.job._replace(attempt=segment.attempt, cured=segment.cured, resumed=resumed)
+    return run.job._replace(
+        attempt=segment.attempt, cured=segment.cured, resumed=resumed, spares=segment.spares
+    )
+
+
+def owner(run: Run, at: float) -> Job:
+    """The job with the machines that it has at a moment; its numbers are the run's."""
+    spares = segment_at(run, at).spares
+    if not spares:
+        return run.job
+    known: dict[tuple[tuple[int, int], ...], Job] = run.memo.setdefault("owners", {})
+    if spares not in known:
+        known.clear()
+        known[spares] = run.job._replace(spares=spares)
+    return known[spares]
 
 
 def segment_at(run: Run, at: float) -> Segment:

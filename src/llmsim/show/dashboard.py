@@ -28,7 +28,7 @@ from llmsim.run.cluster import hostname
 from llmsim.run.events import PhaseName, Step, Summary
 from llmsim.run.moment import Moment, readings, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
-from llmsim.run.timeline import Run, learner
+from llmsim.run.timeline import Run, learner, owner
 from llmsim.text import units
 
 # Show seconds after which the gauges are read anew, and of a large cluster the page turned.
@@ -249,7 +249,7 @@ class Dashboard:
         )
 
     def _label(self, node: int) -> str:
-        return hostname(self.run.job, node)
+        return hostname(owner(self.run, self._read_at), node)
 
     def _gauge(self, index: int) -> Gauge:
         card = self.run.job.gpu

@@ -2,7 +2,7 @@
 
 from llmsim.run import events
 from llmsim.run.events import Event
-from llmsim.run.timeline import Run
+from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.samples import sample
 from llmsim.telemetry.tables import gauge_row, host_row, row, step_row
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
@@ -28,7 +28,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
 
     def taken(at: float) -> Pieces:
         seen = sample(run, at)
-        yield table(GPUS, [gauge_row(run.job, at, each) for each in seen.gpus])
-        yield table(NODES, [host_row(run.job, at, each) for each in seen.nodes])
+        yield table(GPUS, [gauge_row(owner(run, at), at, each) for each in seen.gpus])
+        yield table(NODES, [host_row(owner(run, at), at, each) for each in seen.nodes])
 
     return Writer(event=told, sample=taken)

@@ -14,7 +14,7 @@ from operator import attrgetter
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
-from llmsim.run.timeline import Run, segment_at
+from llmsim.run.timeline import Run, owner, segment_at
 from llmsim.telemetry import dcgm, dcgm_counters
 from llmsim.telemetry.dcgm_counters import Counter
 from llmsim.telemetry.dcgm_own import Pairs, own_rows
@@ -57,7 +57,7 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     ranks = range(node * size, (node + 1) * size)
     energy = any(each.id == ENERGY for each in exporter.counters)
     seen = gauges_of(run, tick_of(run, at), ranks, energy=energy)
-    cards = _cards(run, exporter, node)
+    cards = _cards(run, exporter, node, at)
     heads = [cards[each.gpu - ranks.start] for each in seen]
     tail = attributes(run, node, at, exporter)
     closing = "".join(f',{name}="{value}"' for name, value in tail)
@@ -137,15 +137,17 @@ def _error(gauges: Gauges, version: Version) -> Iterator[tuple[Pairs, Pairs, int
 # --- labels --------------------------------------------------------------------------------------
 
 
-def _cards(run: Run, exporter: Exporter, node: int) -> list[str]:
-    """The labels of each GPU of a node that no moment changes, without the closing brace."""
+def _cards(run: Run, exporter: Exporter, node: int, at: float) -> list[str]:
+    """The labels of each GPU of a node's machine at a moment, without the closing brace."""
     known: dict[tuple[Exporter, int], list[str]] = run.memo.setdefault("dcgm cards", {})
-    if (exporter, node) not in known:
-        size = gpus_per_node(run.job)
-        known[exporter, node] = [
-            "{" + card_labels(run.job, node * size + local, exporter) for local in range(size)
+    job = owner(run, at)
+    place = exporter, cluster.machine(job, node)
+    if place not in known:
+        size = gpus_per_node(job)
+        known[place] = [
+            "{" + card_labels(job, node * size + local, exporter) for local in range(size)
         ]
-    return known[exporter, node]
+    return known[place]
 
 
 def card_labels(job: Job, gpu: int, exporter: Exporter) -> str:

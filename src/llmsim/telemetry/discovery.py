@@ -71,6 +71,9 @@ def node_named(job: Job, name: str) -> int | None:
     digits = name.rpartition("-")[2]
     if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
         return None
-    node = int(digits) - (name != digits)  # names are counted from 1
+    if name == digits:
+        return int(digits) if int(digits) < job.layout.nodes else None
+    place = int(digits) - 1  # names are counted from 1
+    node = next((node for node, spare in job.spares if spare == place), place)
     known = 0 <= node < job.layout.nodes
-    return node if known and name in (digits, cluster.hostname(job, node)) else None
+    return node if known and name == cluster.hostname(job, node) else None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
-from llmsim.run.timeline import Run
+from llmsim.run.timeline import Run, owner
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.clock import started
 from llmsim.telemetry.dcgm_own import attempt_symptoms, told_errors
@@ -150,7 +150,8 @@ def families(
     only: Collection[str] = NAMES,
 ) -> list[Family]:
     """The families of a node at a simulated second, or the ones that are named."""
-    job, at, size = run.job, max(0.0, at), gpus_per_node(run.job)
+    at, size = max(0.0, at), gpus_per_node(run.job)
+    job = owner(run, at)
     ranks, energy = range(node * size, (node + 1) * size), "nvidia_smi_energy_joules_total" in only
     seen = gauges_of(run, tick_of(run, at), ranks, energy=energy)
     cards = [((("uuid", uuid(job, each.gpu)),), each) for each in seen]
@@ -232,7 +233,7 @@ def _errors(run: Run, node: int, at: float, origin: float, speed: float) -> list
     for gpu in range(node * size, (node + 1) * size):
         told = told_errors(run, gpu, at)
         for code, count in sorted(Counter(code for _, code in told).items()):
-            labels = (("uuid", uuid(run.job, gpu)), ("xid", str(code)))
+            labels = (("uuid", uuid(owner(run, at), gpu)), ("xid", str(code)))
             counts.append((labels, float(count)))
             when = max(each for each, number in told if number == code)
             latest.append((labels, round(origin + when / speed, 3)))

@@ -10,7 +10,7 @@ from math import fsum
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.host import CORES, Host
 from llmsim.run import cluster, hardware_ids
-from llmsim.run.timeline import Run
+from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.exposition import Family, text
 from llmsim.telemetry.samples import host_of, tick_of
 
@@ -56,7 +56,7 @@ def families(run: Run, node: int, at: float, only: Collection[str] | None = None
     if seen is None:
         return []
     cores = CORES if only is None or "node_cpu_seconds_total" in only else 0
-    found = [*_machine(run.job, node, at, seen, cores), *_cards(run.job, seen)]
+    found = [*_machine(owner(run, at), node, at, seen, cores), *_cards(run.job, seen)]
     return [family for family in found if only is None or family.name in only]
 
 

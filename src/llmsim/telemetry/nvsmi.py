@@ -6,7 +6,7 @@ taken from driver 590's captures (utkuozdemir/nvidia_gpu_exporter, internal/capt
 
 from llmsim.job.records import gpus_per_node
 from llmsim.run import cluster
-from llmsim.run.timeline import Run
+from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.gpu_rows import expect_nvidia
 from llmsim.telemetry.samples import MOST_GPUS, sample
 from llmsim.telemetry.smi.monitor import HEAD_EVERY, METRICS, columns, dmon, dmon_head
@@ -32,7 +32,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         seen, size = sample(run, at).gpus, gpus_per_node(job)
         for node in range(-(-min(job.layout.gpus, MOST_GPUS) // size)):
             these = tuple(each for each in seen if each.gpu // size == node)
-            host = cluster.hostname(job, node)
+            host = cluster.hostname(owner(run, at), node)
             looked = Node(run, node, at, these)
             rows = query_gpu(looked, ASKED, Format(header=count[0] == 0), these)
             yield Piece(rows, f"query-gpu-{host}.csv")

@@ -7,9 +7,12 @@ family is a part of its own with a line "value time" for each GPU in turn; at th
 get their names and labels. The labels job and instance are the ones that a scrape would add.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
-from llmsim.run.timeline import Run
+from llmsim.job.records import Job
+from llmsim.run import cluster
+from llmsim.run.timeline import Run, owner
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.clock import unix
 from llmsim.telemetry.gpu_rows import expect_nvidia
@@ -26,8 +29,10 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     expect_nvidia(job, "openmetrics")
     shown = range(min(job.layout.gpus, MOST_GPUS))
     fields = {field.name: field for field in FIELDS}
+    owners: list[Job] = []  # the job at each sample, with the machines that it has then
 
     def taken(at: float) -> Pieces:
+        owners.append(owner(run, at))
         seen, time = sample(run, at).gpus, f" {int(unix(job, at))}\n"
         number = dcgm.number
         for name, field in fields.items():
@@ -48,20 +53,29 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         kind = "gauge" if field.kind == "gauge" else "unknown"
         yield f"# HELP {name} {field.help}\n# TYPE {name} {kind}\n"
         for gpu in shown:
-            mine = [line for line in lines[gpu :: len(shown)] if line != "\n"]
-            if field.coded:  # each code is a series of its own
-                codes = dict.fromkeys(line.partition(" ")[0] for line in mine)
-                yield from (_series(field, gpu, mine, code) for code in codes)
-            else:
-                yield _series(field, gpu, mine)
-
-    def _series(field: dcgm.Field, gpu: int, lines: list[str], code: str = "") -> str:
-        extra = dcgm.error(code) if code else ""
-        labels = f"{dcgm.labels(job, gpu, extra)},{dcgm.target(job, gpu)}"
-        head = f"{dcgm.metric(field)}{{{labels}}} "
-        return "".join([head + line for line in lines if not code or line.startswith(f"{code} ")])
+            for mine, now in _cards(gpu, lines[gpu :: len(shown)], owners):
+                if field.coded:  # each code is a series of its own
+                    codes = dict.fromkeys(line.partition(" ")[0] for line in mine)
+                    yield from (_series(field, now, gpu, mine, code) for code in codes)
+                else:
+                    yield _series(field, now, gpu, mine)
 
     def ended(_at: float) -> Pieces:
         yield Piece("", END)
 
     return Writer(sample=taken, end=ended, parts=(*fields, END), joined=joined)
+
+
+def _cards(gpu: int, lines: list[str], owners: list[Job]) -> Iterator[tuple[list[str], Job]]:
+    """The lines of each card that was a GPU in turn, and a job that has it."""
+    pairs = zip(lines, owners, strict=True)
+    for _, same in groupby(pairs, key=lambda each: cluster.card(each[1], gpu)):
+        own = [*same]
+        yield [line for line, _ in own if line != "\n"], own[0][1]
+
+
+def _series(field: dcgm.Field, job: Job, gpu: int, lines: list[str], code: str = "") -> str:
+    extra = dcgm.error(code) if code else ""
+    labels = f"{dcgm.labels(job, gpu, extra)},{dcgm.target(job, gpu)}"
+    head = f"{dcgm.metric(field)}{{{labels}}} "
+    return "".join([head + line for line in lines if not code or line.startswith(f"{code} ")])

@@ -11,7 +11,7 @@ from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, events, hardware_ids
 from llmsim.run.events import Event
-from llmsim.run.timeline import Run
+from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.clock import nanoseconds
 from llmsim.telemetry.jsonl import line
 from llmsim.telemetry.samples import MOST_GPUS, sample
@@ -132,13 +132,14 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
 
     def told(event: Event) -> Pieces:
         if isinstance(event, events.Step):
-            yield Piece(line(request(job, cluster.hostname(job, 0), training(job, event))))
+            host = cluster.hostname(owner(run, event.at), 0)
+            yield Piece(line(request(job, host, training(job, event))))
 
     def taken(at: float) -> Pieces:
         seen, size = sample(run, at).gpus, gpus_per_node(job)
         for node in range(-(-min(job.layout.gpus, MOST_GPUS) // size)):
             these = tuple(each for each in seen if each.gpu // size == node)
-            host = cluster.hostname(job, node)
-            yield Piece(line(request(job, host, hardware(job, at, these))))
+            now = owner(run, at)
+            yield Piece(line(request(now, cluster.hostname(now, node), hardware(now, at, these))))
 
     return Writer(event=told, sample=taken)

@@ -5,7 +5,7 @@ import pyarrow.parquet
 
 from llmsim.run import events
 from llmsim.run.events import Event
-from llmsim.run.timeline import Run
+from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.records import run_record
 from llmsim.telemetry.samples import sample
 from llmsim.telemetry.tables import Row, gauge_row, host_row, step_row
@@ -88,8 +88,8 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
 
     def taken(at: float) -> Pieces:
         seen = sample(run, at)
-        yield from cards.add([gauge_row(run.job, at, each) for each in seen.gpus])
-        yield from nodes.add([host_row(run.job, at, each) for each in seen.nodes])
+        yield from cards.add([gauge_row(owner(run, at), at, each) for each in seen.gpus])
+        yield from nodes.add([host_row(owner(run, at), at, each) for each in seen.nodes])
 
     def ended(_at: float) -> Pieces:
         for table in (steps, cards, nodes):

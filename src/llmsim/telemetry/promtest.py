@@ -4,9 +4,12 @@ A file of YAML with one test: add rule_files and the alerts that should fire. A 
 the same is written once, VxN, which is V and N more of it.
 """
 
+from collections.abc import Iterator
 from itertools import groupby
 
-from llmsim.run.timeline import Run
+from llmsim.job.records import Job
+from llmsim.run import cluster
+from llmsim.run.timeline import Run, owner
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.gpu_rows import expect_nvidia
 from llmsim.telemetry.samples import MOST_GPUS, sample
@@ -42,7 +45,10 @@ def begin(run: Run, settings: Settings) -> Writer:
     shown = range(min(job.layout.gpus, MOST_GPUS))
     series: list[list[list[str]]] = [[[] for _ in shown] for _ in dcgm.FIELDS]
 
+    owners: list[Job] = []  # the job at each sample, with the machines that it has then
+
     def taken(at: float) -> Pieces:
+        owners.append(owner(run, at))
         seen = {each.gpu: each for each in sample(run, at).gpus}
         for field, known in zip(dcgm.FIELDS, series, strict=True):
             for gpu, values in enumerate(known):
@@ -58,14 +64,25 @@ def begin(run: Run, settings: Settings) -> Writer:
         )
         for field, known in zip(dcgm.FIELDS, series, strict=True):
             for gpu, values in enumerate(known):
-                codes = dict.fromkeys(value for value in values if value != "_")
-                for code in codes if field.coded else ("",):
-                    extra = dcgm.error(code) if code else ""
-                    labels = f"{dcgm.labels(job, gpu, extra)},{dcgm.target(job, gpu)}"
-                    name = f"{dcgm.metric(field)}{{{labels}}}"
-                    mine = [value if code in ("", value) else "_" for value in values]
-                    yield Piece(
-                        f"  - series: '{name}'\n    values: '{encoded(ended_at_once(mine))}'\n"
-                    )
+                for own, now in _cards(gpu, values, owners):
+                    yield from _series(field, now, gpu, own)
 
     return Writer(sample=taken, end=ended)
+
+
+def _cards(gpu: int, values: list[str], owners: list[Job]) -> Iterator[tuple[list[str], Job]]:
+    """The values of each card that was a GPU in turn, and a job that has it."""
+    cards = [cluster.card(each, gpu) for each in owners]
+    for card in dict.fromkeys(cards):
+        pairs = zip(values, cards, strict=True)
+        yield [value if own == card else "_" for value, own in pairs], owners[cards.index(card)]
+
+
+def _series(field: dcgm.Field, job: Job, gpu: int, values: list[str]) -> Pieces:
+    codes = dict.fromkeys(value for value in values if value != "_")
+    for code in codes if field.coded else ("",):
+        extra = dcgm.error(code) if code else ""
+        labels = f"{dcgm.labels(job, gpu, extra)},{dcgm.target(job, gpu)}"
+        name = f"{dcgm.metric(field)}{{{labels}}}"
+        mine = [value if code in ("", value) else "_" for value in values]
+        yield Piece(f"  - series: '{name}'\n    values: '{encoded(ended_at_once(mine))}'\n")

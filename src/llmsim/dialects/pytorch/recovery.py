@@ -61,6 +61,8 @@ def _restarted(event: events.Restarted, job: Job, screen: Screen) -> Lines:
     why = f", after {event.kind} on {event.hostname}, rank {event.rank:,}"
     if kind_named(event.kind).consequence == "numbers":
         why = f", after {event.kind}: from a checkpoint before it, its batches left out"
+    if event.spare:
+        why += f"; {event.spare} takes its place"
     attempt = f"attempt {event.attempt:,} of {job.run_name}"
     yield warn(event, job, screen, (("warning", attempt),), (("muted", why),))
 

@@ -60,6 +60,8 @@ class Restarted(NamedTuple):
     rank: int
     cured: tuple[int, ...] = ()  # incidents of the numbers whose data this attempt leaves out
     step: int = 0  # the last optimizer step in the checkpoint that it goes on from
+    spare: str = ""  # the name of the machine that takes the node's place; empty: none does
+    spares: tuple[tuple[int, int], ...] = ()  # all nodes, and machines that stand in for them
 
 
 class Resumed(NamedTuple):

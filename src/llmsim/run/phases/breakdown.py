@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from llmsim.job.records import gpus_per_node
+from llmsim.run.cluster import hostname
 from llmsim.run.events import (
     Event,
     Failed,
@@ -15,7 +17,7 @@ from llmsim.run.events import (
     TrainerReady,
 )
 from llmsim.run.phases.launch import launched
-from llmsim.run.timeline import Run, training_began, whole
+from llmsim.run.timeline import Run, speaker, training_began, whole
 
 
 def launching(run: Run, number: int) -> Iterator[Event]:
@@ -33,6 +35,8 @@ def launching(run: Run, number: int) -> Iterator[Event]:
             failed.rank,
             segment.cured,
             segment.last,
+            _spare(run, number, failed.rank),
+            segment.spares,
         )
     yield PhaseStarted(began, phase, ended - began)
     for event in launched(run, number):
@@ -61,6 +65,14 @@ def _resumed(run: Run, number: int, at: float) -> Resumed:
         return Resumed(at, 0, "", 0, 0.0, lost)
     path, size = checkpoint.path(job, step), storage.checkpoint_bytes(job)
     return Resumed(at, step, path, size, storage.restore_seconds(job, step), lost)
+
+
+def _spare(run: Run, number: int, rank: int) -> str:
+    """The machine that has taken the place of the failed rank's before a launch; "" if none has."""
+    before, now = run.timeline[number - 1], run.timeline[number]
+    if before.spares == now.spares:
+        return ""
+    return hostname(speaker(run, now), rank // gpus_per_node(run.job))
 
 
 def _failed(run: Run, number: int) -> Failed:

@@ -276,6 +276,6 @@ def launched(run: Run, number: int) -> tuple[Event, ...]:
         return first_launch(run.job)
     known: dict[int, tuple[Event, ...]] = run.memo.setdefault("launches", {})
     if segment.attempt not in known:
-        job = run.job._replace(attempt=segment.attempt)
+        job = run.job._replace(attempt=segment.attempt, spares=segment.spares)
         known[segment.attempt] = tuple(launch(job, segment.began))
     return known[segment.attempt]

@@ -38,6 +38,7 @@ from llmsim.run.timeline import (
     first_step,
     learner,
     number_of_step,
+    owner,
     step_began,
     step_done,
     step_ended,
@@ -148,7 +149,7 @@ def _logged(run: Run, segment: Segment, step: int, at: float, earlier: Earlier) 
     executed = segment.repeated + step
     before = segment.repeated + record.previous
     if executed <= job.schedule.steps and slowdown.changes(job, before + 1, executed):
-        yield from _disturbances(job, at, segment.repeated, before, executed)
+        yield from _disturbances(owner(run, at), at, segment.repeated, before, executed)
     if logged_before(job, step) % COLLECTIVES_EVERY == 1:
         yield Collectives(at, step, traffic.step_transfers(job, step), record.step_seconds)
     if step in _look_steps(job):

@@ -6,7 +6,7 @@ from llmsim.errors import ExportError
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
-from llmsim.run.timeline import Run
+from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.samples import gauges_of, tick_of
 from llmsim.text.units import stamp
 from llmsim.typed import NamedTuple
@@ -35,8 +35,8 @@ class Node(NamedTuple):
 
     @property
     def job(self) -> Job:
-        """The job of the run."""
-        return self.run.job
+        """The job of the run, with the machines that it has at the moment."""
+        return owner(self.run, self.at)
 
 
 def node_at(run: Run, number: int, at: float) -> Node:
