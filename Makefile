@@ -5,8 +5,8 @@ PORT ?= 8000
 # The page's address, where it is known: previews of links take whole addresses only.
 SITE ?=
 export SITE
-# `make run` plays the default dialect; without the flag the seed chooses one.
-ARGS ?= --dialect pytorch
+# Flags for `make run`.
+ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,6 +21,7 @@ BEFORE ?= 9ed004b
 PACKAGE := $(VENV)/.package
 CHECK := $(VENV)/.check
 DEV := $(VENV)/.dev
+WEB := $(VENV)/.web
 NODE := web/node_modules/.package-lock.json
 PAGE := web/dist/index.html
 
@@ -30,7 +31,8 @@ HEAVY := tests/browser tests/dialects/test_mlperf.py tests/cli/test_awake.py \
 
 BIOME := node_modules/.bin/biome check
 
-PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/*) tools/build_web.py tools/engine.py tools/library.py \
+PAGE_SOURCES := $(wildcard web/*.* web/vendor/* data/* docs/*) README.md CONTRIBUTING.md CHANGELOG.md \
+	tools/docs_site.py tools/build_web.py tools/engine.py tools/library.py \
 	$(wildcard tools/make_library.*) $(shell find src tools/stand_ins -name '*.py') pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -132,10 +134,11 @@ screenshots: $(PAGE) browser ## take docs/page.png anew
 	$(BIN)/python -m tools.screenshot
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(PACKAGE): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --editable .
+	@echo "setting llmsim up in $(VENV), this once; it takes about ten seconds" >&2
+	@$(PIP) install --editable .
 	@touch $@
 
 $(CHECK): pyproject.toml constraints.txt | $(BIN)/python
@@ -146,11 +149,15 @@ $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --editable '.[dev]'
 	@touch $@ $(PACKAGE) $(CHECK)
 
+$(WEB): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --editable '.[web]'
+	@touch $@ $(PACKAGE)
+
 $(NODE): web/package.json web/package-lock.json web/.npmrc
 	npm --prefix web ci --no-audit --no-fund
 	@touch $@
 
-$(PAGE): $(PAGE_SOURCES) $(DEV) $(NODE)
+$(PAGE): $(PAGE_SOURCES) $(WEB) $(NODE)
 	$(BIN)/python -m tools.build_web
 	@touch $@
 

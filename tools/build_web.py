@@ -3,7 +3,7 @@
 Each file stands in a folder that is named by its hash, so that what an address means never
 changes and a cache may keep it for ever: web/dist/<hash>/main.js. The exceptions are those
 whose addresses people and browsers keep: index.html and the service worker. web/dist/files.json
-lists everything.
+lists everything, but the pages of web/dist/docs, which a show does not need.
 """
 
 import json
@@ -22,7 +22,7 @@ from llmsim.hosts.keys import KEYS
 from llmsim.options.choices import choices
 from llmsim.options.table import OPTIONS
 from llmsim.show.playback import FASTEST, SKIP, SLOWEST
-from tools import engine, library
+from tools import docs_site, engine, library
 from tools.prelude import prelude
 
 ROOT = library.ROOT
@@ -112,7 +112,7 @@ class Site:
 def build_wheels() -> None:
     """The package's wheel, and micropip's: what `?boot=micropip` needs."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    # The build backend is in the dev extra already: no environment of its own, no download.
+    # The build backend is in the extra `web` already: no environment of its own, no download.
     options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(MADE)]
     subprocess.run([*pip, "wheel", str(ROOT), *options], check=True)
     options = ["--no-deps", "--only-binary=:all:", "--python-version=3.14", "--dest", str(MADE)]
@@ -242,3 +242,4 @@ def assemble(target: Path) -> None:
 if __name__ == "__main__":
     prepare()
     assemble(DIST)
+    docs_site.build(DIST / "docs")

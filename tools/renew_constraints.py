@@ -27,7 +27,7 @@ def main() -> None:
     build = project["build-system"]["requires"]
     extras = project["project"]["optional-dependencies"]
     dev = [name for name in extras["dev"] if not name.startswith("llmsim[")]  # that is `check`
-    names = ("browsers", "dist", "fleet", "readers-export", "readers-fleet")
+    names = ("browsers", "dist", "fleet", "readers-export", "readers-fleet", "web")
     readers = [package for name in names for package in extras[name]]
     _pip("install", "--quiet", *build, *extras["check"], *dev, *readers)
     (ROOT / "constraints.txt").write_text(HEADER + _pip("freeze"), encoding="utf-8")
