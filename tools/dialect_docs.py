@@ -16,7 +16,7 @@ from llmsim.dialects.registry import frameworks, lines_of
 from llmsim.job.framework import Framework
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.run.events import Event, Step, Validated
+from llmsim.run.events import Event, Progress, Step, Validated
 from llmsim.run.simulation import simulate
 from llmsim.text.screen import Screen
 from tools.generated import ROOT, written
@@ -27,14 +27,22 @@ SEED = 5
 SCREEN = Screen(100, 40, color=False, unicode=True, live=False)
 LONGEST = 180  # characters of a line that are shown
 # Lines of the launch, of the steps and of the first validation that an excerpt shows.
-LAUNCH, STEPS, VALIDATION = 6, 4, 3
+LAUNCH, STEPS, VALIDATION = 4, 3, 2
+# What several logs begin with: torchrun's warning, and the table of nvidia-smi.
+SHARED = ("torch/distributed/run.py", "+-----", "NVIDIA-SMI", "| GPU  Name", "| Fan  Temp", "|   ", "|=====",
+          "Processes:", " " * 60, "variable for each process")  # fmt: skip
 
 HEAD = """\
 # Dialects
 
-The same run, as each framework prints it. Made by `make docs` from run {seed}
+The same run, as each framework prints it: some lines of the training, of a validation, and the
+first lines of the launch that are the framework's own. Made by `make docs` from run {seed}
 (`llmsim --dialect NAME --seed {seed} --start 2026-01-30T12:00:00`); long lines are cut here.
 What a framework does not print is not added; the default dialect, `pytorch`, prints every event.
+
+All have the same seed, and the same job where the framework can train it. Where it cannot, the job
+differs: `mlperf` plays by the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` have
+GPT-2's shape, `trl` fine-tunes.
 
 """
 
@@ -52,27 +60,7 @@ TAIL = """\
 
 [CONTRIBUTING.md](../CONTRIBUTING.md#a-dialect) goes through it step by step.
 
-A package of its own can bring a dialect along, too. It names a module as an entry point:
-
-```toml
-[project.entry-points."llmsim.dialects"]
-laconic = "laconic_dialect"
-```
-
-The module has `FRAMEWORK`, a `llmsim.job.framework.Framework` that is called as the entry point
-is, and `LINES`, as a folder of ours has them in framework.py and lines.py:
-
-```python
-from llmsim.dialects.line import Line
-from llmsim.job.framework import Framework
-from llmsim.run.events import Step
-
-FRAMEWORK = Framework("laconic", "says only that it goes on", ("pretrain",))
-LINES = {Step: lambda event, job, screen: [Line(f"still training at {event.step}")]}
-```
-
-`--list dialects` and the completions show it, `--dialect laconic` plays it, and one sentence says
-which field is wrong, if one is. "auto" never draws it, and the page does not have it.
+A package of its own can bring a dialect along, too: [plugins.md](plugins.md).
 """
 
 
@@ -88,18 +76,20 @@ def rendered(name: str) -> Iterator[tuple[Event, str]]:
 
 
 def excerpt(name: str) -> str:
-    """The launch's first lines, some steps, and the first validation."""
+    """Some steps, the first validation, and the launch's first lines that no other log has."""
     launch: list[str] = []
     steps: list[str] = []
     validation: list[str] = []
+    first: Event | None = None  # a framework's first step prints what its other steps do not
     for event, text in rendered(name):
-        if isinstance(event, Step):
-            steps.append(text)
+        if isinstance(event, Step) or (isinstance(event, Progress) and event.task == "epoch"):
+            first = first or event
+            steps += [] if event is first else [text]
         elif isinstance(event, Validated):
             validation.append(text)
-        elif not steps:
+        elif not (first or text in launch or any(shared in text for shared in SHARED)):
             launch.append(text)
-    parts = (launch[:LAUNCH], steps[1 : STEPS + 1], validation[:VALIDATION])
+    parts = (steps[:STEPS], validation[:VALIDATION], launch[:LAUNCH])
     return "\n...\n".join("\n".join(line[:LONGEST] for line in part) for part in parts if part)
 
 

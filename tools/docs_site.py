@@ -17,7 +17,11 @@ from tools.generated import ROOT
 DOCS = ROOT / "docs"
 STAGE = ROOT / "build" / "docs"
 # Pages that stand beside docs/ in the project, and in it on the site.
-BESIDE = {"README.md": "readme.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+BESIDE = {
+    "README.md": "readme.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+}
 LINK = re.compile(r"(!?\[(?:[^\]`]|`[^`]*`)*\])\(([^)#\s]*)(#[^)\s]*)?\)")
 PICTURES = (".png", ".svg")
 

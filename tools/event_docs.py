@@ -54,6 +54,22 @@ for record in records(run_of(plan(Options(seed=7, start=datetime(2026, 1, 30, 12
         print(record["step"], record["loss"])
 ```
 
+## What a printed loss is
+
+An event has the loss of its own step, over the whole global batch. A log has what its framework
+prints, and that need not be the same number:
+
+| the log of | prints |
+|---|---|
+| `pytorch`, `torchtitan`, `nanotron`, `olmo`, `llmc`, `lightning`, `maxtext`, `mlperf` | the loss of the step itself |
+| `megatron`, `nemo` | the mean over the steps since the line before |
+| `hf`, `trl` | the mean over the steps since the record before |
+| `nanogpt` | at a step the loss of one micro-batch of one rank, which scatters more; at an evaluation an estimate over many batches |
+| `deepspeed` | at a step the loss of one micro-batch; a pipeline prints the step's own |
+
+Rates and step times of a log are means since its line before, in most frameworks; the events'
+`step_seconds`, `tokens_per_second` and `mfu` are means since `previous`, too.
+
 ## run
 
 Which run it is, and the command that plays it again.
@@ -64,6 +80,79 @@ Which run it is, and the command that plays it again.
 ## Records inside of events
 
 {records}"""
+
+
+# What a field means wherever its own record says nothing more about it.
+USUAL: dict[str, str] = {
+    "at_seconds": "simulated seconds since the launch",
+    "seconds": "how long it took, simulated seconds",
+    "step_seconds": "mean seconds of a step",
+    "step": "optimizer step, counted from 1",
+    "steps": "optimizer steps",
+    "epoch": "pass over the data, counted from 1",
+    "attempt": "counted from 1; a relaunch begins the next",
+    "path": "file or folder",
+    "rank": "counted from 0",
+    "local_rank": "on its node, counted from 0",
+    "ranks": "how many",
+    "slowest": "rank that was the last",
+    "process": "its id",
+    "hostname": "name of the node",
+    "node": "counted from 0",
+    "nodes": "how many",
+    "gpus": "how many",
+    "master": "name of the node that the others connect to",
+    "port": "of the master",
+    "phase": "which",
+    "after": "the step before it",
+    "name": "what it is called",
+    "label": "what it is called",
+    "kind": "which",
+    "task": "which",
+    "reason": "in words",
+    "stream": "which log",
+    "shards": "how many files",
+    "shard": "one of the files",
+    "writers": "ranks that write",
+    "tokens": "how many",
+    "sequences": "how many",
+    "questions": "how many",
+    "calls": "how many",
+    "channels": "how many",
+    "checkpoints": "how many were saved",
+    "summarized": "of how many the log says one line",
+    "done": "units",
+    "total": "units",
+    "parameters": "all weights of the model",
+    "active_parameters": "weights that a token passes through",
+    "embedding_parameters": "weights of the embeddings",
+    "parameters_per_gpu": "weights on a GPU",
+    "vocabulary": "tokens that the model knows",
+    "flops_per_token": "forward and backward, of the model alone",
+    "mfu": "model FLOPs utilization, 0..1",
+    "gpu_hours": "GPUs x hours",
+    "loss": "nats per token",
+    "first_loss": "of the first step, nats per token",
+    "final_validation": "loss of the last validation, nats per token",
+    "best_validation": "loss of the best validation, nats per token",
+    "perplexity": "e to the power of the loss",
+    "metric": "which",
+    "value": "of the metric",
+    "stderr": "standard error of the value",
+    "scores": "one for each metric",
+    "operation": "which collective",
+    "transfer": "its size and rate",
+    "transfers": "one for each collective of a step",
+    "dimensions": "ranks by name: dp, tp, pp ...",
+    "expected": "memory by part",
+    "temperature_c": "degrees Celsius",
+    "temperature_min_c": "of the coolest GPU, degrees Celsius",
+    "temperature_max_c": "of the hottest GPU, degrees Celsius",
+    "utilization_min_percent": "of the least busy GPU, 0..100",
+    "power_watts": "watts",
+    "sm_clock_mhz": "MHz",
+    "memory_mib": "MiB",
+}
 
 
 class Field(NamedTuple):
@@ -218,10 +307,17 @@ def about(kind: type) -> str:
 def table(kind: type) -> str:
     """A row for each field."""
     rows = [
-        f"| `{field.name}` | {shown(field, module_of(kind))} | {field.comment} |"
+        f"| `{field.name}` | {shown(field, module_of(kind))} | {meaning(field)} |"
         for field in fields_of(kind)
     ]
     return "\n".join(["| field | type | meaning |", "|---|---|---|", *rows])
+
+
+def meaning(field: Field) -> str:
+    """What a field means, with its unit. Raises KeyError for a field that nothing is said of."""
+    if field.comment or field.name.endswith("_bytes"):
+        return field.comment or "bytes"
+    return USUAL[field.name]
 
 
 def shown(field: Field, module: ModuleType) -> str:
