@@ -29,8 +29,10 @@ LONGEST = 180  # characters of a line that are shown
 # Lines of the launch, of the steps and of the first validation that an excerpt shows.
 LAUNCH, STEPS, VALIDATION = 4, 3, 2
 # What several logs begin with: torchrun's warning, and the table of nvidia-smi.
-SHARED = ("torch/distributed/run.py", "+-----", "NVIDIA-SMI", "| GPU  Name", "| Fan  Temp", "|   ", "|=====",
-          "Processes:", " " * 60, "variable for each process")  # fmt: skip
+SHARED = (
+    "torch/distributed/run.py", "variable for each process", "+-----", "|=====", "NVIDIA-SMI",
+    "| GPU  Name", "| Fan  Temp", "|   ", "|  GPU ", "Processes:", " " * 60,
+)  # fmt: skip
 
 HEAD = """\
 # Dialects

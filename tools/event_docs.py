@@ -61,11 +61,11 @@ prints, and that need not be the same number:
 
 | the log of | prints |
 |---|---|
-| `pytorch`, `torchtitan`, `nanotron`, `olmo`, `llmc`, `lightning`, `maxtext`, `mlperf` | the loss of the step itself |
 | `megatron`, `nemo` | the mean over the steps since the line before |
 | `hf`, `trl` | the mean over the steps since the record before |
-| `nanogpt` | at a step the loss of one micro-batch of one rank, which scatters more; at an evaluation an estimate over many batches |
-| `deepspeed` | at a step the loss of one micro-batch; a pipeline prints the step's own |
+| `nanogpt` | the loss of one micro-batch of one rank, which scatters more |
+| `deepspeed` | the loss of one micro-batch; a pipeline prints the loss of the step |
+| all others | the loss of the step itself |
 
 Rates and step times of a log are means since its line before, in most frameworks; the events'
 `step_seconds`, `tokens_per_second` and `mfu` are means since `previous`, too.
@@ -202,7 +202,9 @@ def named(name: str, module: ModuleType) -> Any:
             other = import_module(str(each.module))
             found = getattr(other, name)
             return found if hasattr(found, "_fields") else named(name, other)
-    return getattr(module, name)
+    found = getattr(module, name)
+    # What later_type gives is the text of an expression, since nothing imports its module early.
+    return eval(found) if isinstance(found, str) else found
 
 
 def schema_of(
