@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 CITING = ("src", "tools", "tests")
 
@@ -66,3 +68,47 @@ def test_what_the_guide_to_contributing_names_is_there() -> None:
     targets = re.findall(r"^([a-z-]+):", written("Makefile"), re.MULTILINE)
     for words in re.findall(r"`make ([a-z -]+)", guide):
         assert set(words.split()) <= set(targets), words
+
+
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(
+    f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))
+))  # fmt: skip
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", written(page), flags=re.MULTILINE | re.DOTALL)
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        found.add(slug if slug not in found else f"{slug}-1")
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_picture_and_anchor_of_a_page_leads_somewhere(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", written(page), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"`[^`]*`", "", text)
+    wrong = []
+    for target, anchor in LINK.findall(text):
+        place = (ROOT / page).parent / target if target else ROOT / page
+        if not place.exists():
+            wrong.append(target)
+        elif anchor and place.suffix == ".md":
+            name = place.resolve().relative_to(ROOT).as_posix()
+            wrong += [f"{target}#{anchor}"] if anchor not in anchors(name) else []
+    assert wrong == []
+
+
+def test_every_page_of_the_docs_is_in_the_list_of_pages() -> None:
+    listed = set(re.findall(r"\]\(([\w-]+\.md)\)", written("docs/index.md")))
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"} == listed
+
+
+def test_every_page_is_reached_from_the_readme_in_two_steps() -> None:
+    first = set(LINK.findall(written("README.md")))
+    near = {target.removeprefix("docs/") for target, _ in first if target.endswith(".md")}
+    for page in [name for name in near if (ROOT / "docs" / name).exists()]:
+        near |= {target for target, _ in LINK.findall(written(f"docs/{page}"))}
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"} <= near

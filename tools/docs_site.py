@@ -17,11 +17,7 @@ from tools.generated import ROOT
 DOCS = ROOT / "docs"
 STAGE = ROOT / "build" / "docs"
 # Pages that stand beside docs/ in the project, and in it on the site.
-BESIDE = {
-    "README.md": "readme.md",
-    "CONTRIBUTING.md": "contributing.md",
-    "CHANGELOG.md": "changelog.md",
-}
+BESIDE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 LINK = re.compile(r"(!?\[(?:[^\]`]|`[^`]*`)*\])\(([^)#\s]*)(#[^)\s]*)?\)")
 PICTURES = (".png", ".svg")
 
@@ -52,7 +48,7 @@ def in_site(text: str, at: Path, repository: str = "") -> str:
             return found[0]
         place = os.path.normpath(at / target)
         if place in BESIDE:
-            return f"{label}({BESIDE[place]}{anchor})"
+            return f"{label}({place}{anchor})"
         if place.startswith("docs/") and place.endswith((".md", *PICTURES)):
             return f"{label}({place.removeprefix('docs/')}{anchor})"
         if repository:
@@ -81,9 +77,9 @@ def stage(repository: str) -> None:
         text = in_site(page.read_text(encoding="utf-8"), Path("docs"), repository)
         text = with_contents(text) if page.stem == "index" else text
         (STAGE / page.name).write_text(text, encoding="utf-8")
-    for name, page in BESIDE.items():
+    for name in BESIDE:
         text = in_site((ROOT / name).read_text(encoding="utf-8"), Path(), repository)
-        (STAGE / page).write_text(text, encoding="utf-8")
+        (STAGE / name).write_text(text, encoding="utf-8")
     for picture in sorted(DOCS.iterdir()):
         if picture.suffix in PICTURES:
             shutil.copy(picture, STAGE)

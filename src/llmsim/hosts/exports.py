@@ -88,7 +88,8 @@ def export_only(
 ) -> bool:
     """Writes the exports of the options' runs and shows nothing; False when time was up first.
 
-    `check` is called at every event and may raise to stop. Raises ExportError if an export fails.
+    `check` is called at every event and may raise to stop. Raises ExportError if an export fails,
+    and BrokenPipeError when the reader of standard output has gone.
     """
     for run in runs_of(options):
         failures = list[str]()
@@ -102,8 +103,10 @@ def export_only(
             for _ in played:
                 if out.exports and out.exports.failed:
                     break
+        if any(failures):
+            raise ExportError(" ".join(filter(None, failures)))
         if failures:
-            raise ExportError(" ".join(failures))
+            raise BrokenPipeError
         if clock() >= deadline:
             return False
     return True

@@ -34,7 +34,7 @@ class Sink:
         """Makes sure that the destination can be written. Raises ExportError when it cannot."""
         self.kind: Kind = kind_named(export.kind)
         self.destination = named_for(export.destination, run.job).rstrip("/") or "/"
-        self.failure: str | None = None
+        self.failure: str | None = None  # a sentence; "" when nobody reads standard output any more
         self._files: dict[str, IO[bytes]] = {}
         self._direct = _is_stream(self.destination)
         self._path = self.destination if self._direct else self.destination + UNFINISHED
@@ -144,7 +144,8 @@ class Sink:
                 os.unlink(self._part(part))
 
     def _fail(self, error: OSError) -> None:
-        self.failure = self._sentence(error)
+        gone = isinstance(error, BrokenPipeError) and self.destination == STANDARD_OUTPUT
+        self.failure = "" if gone else self._sentence(error)
         try:
             self.drop()
         except OSError:
