@@ -54,6 +54,19 @@ def resumed_steps(segments: list[Segment]) -> dict[int, int]:
     return {each.attempt: each.last for each in segments if each.kind == "launch"}
 
 
+def kept_steps(segments: list[Segment]) -> dict[int, int]:
+    """The last optimizer step of each attempt but the last whose result some later one has.
+
+    Silent corruption, found late, may go back past attempts that had gone on in good faith.
+    """
+    resumed, kept, least = resumed_steps(segments), dict[int, int](), None
+    for attempt in sorted(resumed, reverse=True):
+        if least is not None:
+            kept[attempt] = least
+        least = resumed[attempt] if least is None else min(least, resumed[attempt])
+    return kept
+
+
 def fault_in(segment: Segment) -> float:
     """When the fault came that a failure follows from, in simulated seconds.
 
@@ -65,9 +78,9 @@ def fault_in(segment: Segment) -> float:
 
 
 def _lost(run: Run, segments: list[Segment]) -> Iterator[float]:
-    resumed = resumed_steps(segments)
+    last = kept_steps(segments)
     for segment in segments:
-        kept = resumed.get(segment.attempt + 1)
+        kept = last.get(segment.attempt)
         if kept is None:
             continue
         if segment.kind == "training" and segment.last > kept:
