@@ -72,6 +72,23 @@ def test_xids_follow_each_other_as_the_driver_has_them(kind: str, order: list[in
         assert first_of_each == order, seed
 
 
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        ("gpu-lost", ["Xid (", "GPU has fallen off the bus.\n", ": 119, ", ": 154, "]),
+        ("nvlink", [": 74, ", "SXid (", ": 154, ", ": 45, "]),
+        ("gsp", [": 119, ", "Rate limiting GSP RPC error prints", ": 154, "]),
+    ],
+)
+def test_what_the_driver_recommends_comes_after_its_error(kind: str, texts: list[str]) -> None:
+    """79, then 119 of who asks, then 154; 74, the switch's SXid, and last the channels."""
+    for seed in range(50):
+        told = "".join(f"{each.text}\n" for each in lines(seed, kind) if each.stream == "kernel")
+        places = [told.find(text) for text in texts]
+        assert -1 not in places, (seed, places)
+        assert places == sorted(places), (seed, places)
+
+
 def test_a_double_bit_error_takes_the_time_that_was_measured() -> None:
     """On an H100: 63 comes 23.3 ms after 48, and 94 24.9 ms after it."""
     for seed in range(50):
@@ -150,7 +167,7 @@ def test_the_first_failure_of_a_block_is_the_earliest_one() -> None:
 
 
 def test_sigterm_is_sent_before_the_launcher_reports_the_failure() -> None:
-    for seed in SEEDS:
+    for seed in range(50):
         told = [each.text for each in lines(seed, "cuda-oom") if each.stream == "log"]
         sent = [at for at, line in enumerate(told) if "closing signal SIGTERM" in line]
         (failed,) = [at for at, line in enumerate(told) if "failed (exitcode: 1)" in line]
