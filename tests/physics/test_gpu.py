@@ -71,14 +71,16 @@ def test_h100s_in_training(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_idle_h100s(seed: int) -> None:
-    """True idle: 71-76 W, 23-36 C. With a context: 111-150 W and more."""
+    """True idle: 64-76 W, 21-42 C (tables of nvidia-smi in public issues, captures of
+    nvidia_gpu_exporter). With a context: 111-150 W and more.
+    """
     job = jobs.job(seed=seed)
     idle = [telemetry.reading(job, index, 9.0, (Load("idle", 0.0),)) for index in range(8)]
-    assert all(69 <= each.power_watts <= 78 for each in idle)
-    assert all(23 <= each.temperature_c <= 36 for each in idle)
+    assert all(61 <= each.power_watts <= 79 for each in idle)
+    assert all(18 <= each.temperature_c <= 47 for each in idle)
     assert all(each.utilization == 0 and each.memory_mib < 10 for each in idle)
     context = telemetry.reading(job, 0, 9.0, (Load("starting", 0.0), Load("idle", 0.0)))
-    assert 110 <= context.power_watts <= 155
+    assert 105 <= context.power_watts <= 155
     assert 1000 <= context.memory_mib <= 3100
 
 

@@ -142,13 +142,24 @@ def typical_mfu(gpu: Gpu) -> float:
     return gpu.mfu / 100.0
 
 
+# Of SXM GPUs without a process: of the power limit, and of Hopper's for its memory.
+_IDLE_SHARES: dict[Generation, float] = {"Ampere": 0.126, "Blackwell": 0.155}
+_IDLE_WATTS_PER_MIB = 0.0001
+
+
 def idle_share(gpu: Gpu) -> float:
     """Share of its power limit that the GPU draws while no process uses it, 0..1.
 
-    H100 71-76 of 700 W. GeForce cards in P8: RTX 4090 21 of 450 W, 5060 Ti 10 of 180 W, 3060 4
-    of 170 W.
+    H100 67-76 of 700 W, H200, which has more memory, 73-79; A100 49-52 of 400 W, B200 136-195 of
+    1000 W. GeForce cards in P8: RTX 4090 21 of 450 W, 5060 Ti 10 of 180 W, 3060 4 of 170 W.
     """
-    return 0.05 if gpu.form == "geforce" else 0.105
+    if gpu.form == "geforce":
+        return 0.05
+    if gpu.form != "sxm":
+        return 0.105
+    if generation(gpu) == "Hopper":
+        return 0.0885 + _IDLE_WATTS_PER_MIB * gpu.memory_mib / gpu.tdp_watts
+    return _IDLE_SHARES.get(generation(gpu), 0.105)
 
 
 def dollars_per_hour(gpu: Gpu) -> float:

@@ -70,7 +70,9 @@ def _nanoseconds(name: str, _job: Job, gauges: Gauges) -> int:
 
 
 def _nvlink(_job: Job, gauges: Gauges) -> int:
-    return gauges.nvlink_sent_bytes_per_second // 1_000_000
+    """MB/s of both directions: DCGM adds them up."""
+    both = gauges.nvlink_sent_bytes_per_second + gauges.nvlink_received_bytes_per_second
+    return both // 1_000_000
 
 
 def _used_share(_job: Job, gauges: Gauges) -> float:

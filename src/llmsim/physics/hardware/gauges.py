@@ -22,6 +22,7 @@ from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
 from llmsim.physics import noise
 from llmsim.physics.hardware import storage
+from llmsim.physics.hardware.sites import chip_of
 from llmsim.physics.hardware.telemetry import (
     Activity,
     Latent,
@@ -41,7 +42,17 @@ _H100_FLOPS_PER_BYTE = 989 / 3.35
 _DRAM_PEAK = 0.8  # practical peak of the ratio
 _BUSY = {"training": 1.0, "validation": 0.9}
 _PCIE_IDLE = 3.0e6  # B/s
-_PCIE_HOST = 3.5e8  # B/s that a training process gets from its host: batches, kernels' arguments
+# B/s that a training process gets from its host, batches and kernels' arguments, and how far that
+# wavers from one second to the next; and the same of what it sends.
+_PCIE_HOST, _PCIE_HOST_WAVERS = 5.4e8, 0.8
+_PCIE_BACK, _PCIE_BACK_WAVERS = 4.9e7, 0.6
+# How far the links' traffic wavers from one look to the next: 12 to 25 GB/s in four looks at a
+# training, while its GPUs differ by 1 % (KempnerInstitute/kempnerpulse, issues 10 and 11).
+_NVLINK_WAVERS = 0.5
+# Degrees C of HBM over the air: of its own when idle, for each unit of its activity, and for each
+# degree that the GPU beside it is above the air; by how much stacks differ.
+_HBM_IDLE, _HBM_BUSY, _HBM_BESIDE = 7.2, 18.0, 0.42
+_HBM_IDLE_SPREAD, _HBM_BESIDE_SPREAD = 2.0, 0.09
 
 
 class Gauges(NamedTuple):
@@ -166,8 +177,10 @@ def _pcie(job: Job, gpu: int, at: float, state: Latent, busy: float) -> tuple[in
     sent = received = _PCIE_IDLE * _wavering(job, "pcie idle", gpu, at, 0.9)
     if busy:
         network = network_bytes_per_second(job) * busy
-        sent += (network + 0.15 * _PCIE_HOST) * _wavering(job, "pcie sent", gpu, at, 0.3)
-        received += (network + _PCIE_HOST) * _wavering(job, "pcie received", gpu, at, 0.4)
+        sent += network * _wavering(job, "pcie sent", gpu, at, 0.3)
+        sent += _PCIE_BACK * _wavering(job, "pcie back", gpu, at, _PCIE_BACK_WAVERS)
+        received += network * _wavering(job, "pcie received", gpu, at, 0.4)
+        received += _PCIE_HOST * _wavering(job, "pcie host", gpu, at, _PCIE_HOST_WAVERS)
         if not _card(job).has_fast_link:
             sent += state.link_gb_s * 1e9
             received += state.link_gb_s * 1e9
@@ -187,6 +200,17 @@ def _reasons(job: Job, gpu: int, at: float, activity: Activity) -> int:
     capped = noise.uniform(job.seed, "gauge capped", int(at) * 1_000_003 + gpu)
     mask = 0x4 if capped < capped_share(job, gpu, activity) else 0
     return mask | (0x20 if is_hot(job, gpu, activity) else 0)
+
+
+def _memory_celsius(job: Job, gpu: int, state: Latent, dram: float) -> int:
+    """Degrees C of the memory: the air's, its own heat, and what the GPU beside it gives.
+
+    H100: 48 at 41 C of the idle GPU, 59 at 65 C with little traffic; H200: 32 at 28, 42 at 54.
+    """
+    stacks = chip_of(job, gpu).stacks
+    beside = (_HBM_BESIDE + _HBM_BESIDE_SPREAD * stacks) * (state.temperature_c - state.air_c)
+    own = _HBM_IDLE + _HBM_IDLE_SPREAD * stacks + _HBM_BUSY * dram
+    return round(state.air_c + own + beside)
 
 
 def gauges(
@@ -213,8 +237,9 @@ def gauges(
     used = min(state.memory_mib, total - card.reserved_mib)
     pcie_sent, pcie_received = _pcie(job, gpu, at, state, busy * state.pace)
     linked = state.link_gb_s * 1e9 if card.has_fast_link else 0.0
-    sent = int(linked * _wavering(job, "nvlink sent", gpu, at, 0.3)) if linked else 0
-    received = int(linked * _wavering(job, "nvlink received", gpu, at, 0.3)) if linked else 0
+    linked *= _wavering(job, "nvlink", 0, at, _NVLINK_WAVERS)  # all ranks move in one rhythm
+    sent = int(linked * _wavering(job, "nvlink sent", gpu, at, 0.01))
+    received = int(linked * _wavering(job, "nvlink received", gpu, at, 0.01))
     percent = utilization(job, gpu, at, activity)
     celsius = round(state.temperature_c)
     return Gauges(
@@ -223,7 +248,7 @@ def gauges(
         power_watts=round(state.power_watts, 3),
         energy_joules=joules,
         temperature_c=celsius,
-        memory_temperature_c=round(15 + 0.68 * celsius) if card.has_hbm else 0,
+        memory_temperature_c=_memory_celsius(job, gpu, state, dram) if card.has_hbm else 0,
         sm_clock_mhz=state.sm_clock_mhz,
         memory_clock_mhz=card.memory_mhz,
         utilization_percent=percent,

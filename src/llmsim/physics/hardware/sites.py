@@ -14,6 +14,12 @@ from llmsim.typed import NamedTuple
 
 # Of TDP, the mean that a GPU's power control holds: lower where it lets peaks pass.
 HIGHEST_MEAN, HIGHEST_MEAN_OF_PEAKS = 0.99, 0.982
+# Degrees C of the air at the GPUs: what ASHRAE's class A3 allows, warmed by what stands before them
+# in the chassis. Fans turn faster in warm air, so that a GPU rises less over it. An H100 at 41 C
+# idle and 65 C at 634 W has air of 38 C and rises by 28 at its limit; an H200 at 28 and 54 C has
+# air of 24 C and rises by 33 (captures of nvidia_gpu_exporter).
+_AIR = (17.0, 40.0)
+_USUAL_AIR, _FANS = 24.5, 0.6  # degrees C less for each degree above the usual air
 
 
 class Site(NamedTuple):
@@ -38,6 +44,8 @@ class Chip(NamedTuple):
     power: float  # factor
     clock: float  # factor
     memory: int  # MiB
+    leak: float  # -1..1, how much current flows without work: with the clocks low, and high
+    stacks: float  # -1..1, how warm its memory gets beside others
 
 
 @lru_cache(maxsize=4096)
@@ -54,6 +62,8 @@ def _chip(seed: int, index: int, local: int, node: int) -> Chip:
         power=0.975 + 0.05 * noise.uniform(seed, "gpu power", index),
         clock=0.985 + 0.03 * noise.uniform(seed, "gpu clock", index),
         memory=2 * noise.integer(seed, "gpu memory", 0, 24, index) + (420 if index == 0 else 0),
+        leak=2.0 * noise.uniform(seed, "gpu leak", index) - 1.0,
+        stacks=2.0 * noise.uniform(seed, "gpu stacks", index) - 1.0,
     )
 
 
@@ -73,6 +83,7 @@ def site_of(job: Job) -> Site:
     typical = gpus.typical_mfu(job.gpu)
     reached = expected_mfu(job.architecture, job.gpu, job.layout, job.schedule.sequence) / typical
 
+    inlet = noise.between(job.seed, "gpu hall", *_AIR)
     start = job.start.hour * 3600 + job.start.minute * 60 + job.start.second
     return Site(
         idle=gpus.idle_share(job.gpu),
@@ -80,9 +91,10 @@ def site_of(job: Job) -> Site:
         # the GPU mostly waits for the network (NCCL's kernels spin). Adapters leave it waiting.
         training=(0.50 + 0.47 * min(1.0, reached / 1.1)) * (0.87 if job.recipe.adapter_rank else 1),
         highest=HIGHEST_MEAN if gpus.highest_power(job.gpu) < 1.05 else HIGHEST_MEAN_OF_PEAKS,
-        inlet=noise.between(job.seed, "gpu hall", 22.0, 27.0),
-        # Degrees C above the air at full power: SXM 33-42.
-        rise=noise.between(job.seed, "gpu cooling", 33.0, 42.0) * gpus.cooling(job.gpu),
+        inlet=inlet,
+        # Degrees C above the air at full power: SXM 33-42 in usual air.
+        rise=(noise.between(job.seed, "gpu cooling", 33.0, 42.0) - _FANS * (inlet - _USUAL_AIR))
+        * gpus.cooling(job.gpu),
         lag=noise.between(job.seed, "gpu lag", 35.0, 55.0),
         clock=job.gpu.clock_mhz,
         link=_link_rate(job),

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import exp, log10, pi, sin
 
 from llmsim.catalog.gpus import highest_power
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory, ripples, swings
@@ -37,7 +38,7 @@ Activity = Literal[
 # Power of an activity between that of a GPU with only a context (0) and of one that trains (1).
 _LOAD: dict[Activity, float] = {
     "idle": 0.0,
-    "starting": 0.03,
+    "starting": 0.01,
     "loading": 0.08,
     "training": 1.0,
     "validation": 0.90,
@@ -57,7 +58,9 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
     "hang": (100, 100),
     "stalled": (0, 30),
 }
-_CONTEXT_SHARE = 0.175  # of the power limit: H100 111-150 of 700 W
+_CONTEXT_SHARE = 0.176  # of the power limit: H100 111-150 of 700 W
+# How far chips differ without work, by their leakage: H100 67 to 76 W idle, H200 78 W.
+_IDLE_LEAK, _CONTEXT_LEAK = 0.09, 0.18
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
 _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
 # Utilization of an 8B job on H100s, whose median is 91 to 92 and whose 5th percentile is 84 to 86;
@@ -94,12 +97,13 @@ def _power_share(site: Site, chip: Chip, activity: Activity, pace: float = 1.0) 
 
     At a lower pace it spins in a collective for the rest of the time, or runs at a lower clock.
     """
-    share = site.idle
+    share = site.idle * (1.0 + _IDLE_LEAK * chip.leak)
     if activity != "idle":
         load = _LOAD[activity]
         if pace < 1.0:
             load = _LOAD["hang"] + (load - _LOAD["hang"]) * pace
-        share = _CONTEXT_SHARE + (site.training - _CONTEXT_SHARE) * load
+        context = _CONTEXT_SHARE * (1.0 + _CONTEXT_LEAK * chip.leak)
+        share = context + (site.training - context) * load
     share = min(site.highest, share * chip.power)
     hot = site.inlet + chip.inlet + site.rise * chip.rise * share
     return share * max(0.6, 1.0 - 0.02 * max(0.0, hot - _THROTTLE))
@@ -164,10 +168,19 @@ def utilization(job: Job, index: int, at: float, activity: Activity) -> int:
     return low + int((high - low + 1) * draw**2)
 
 
+@remembered()
+def _unused_mib(job: Job) -> int:
+    """MiB that count as used without a process: 0 from the driver's branch 570 on, 1 at 550, and 4
+    before, as tables of nvidia-smi in public issues show.
+    """
+    branch = int(job.software.driver.partition(".")[0] or 0)
+    return 0 if branch >= 570 else 1 if branch >= 550 else 4
+
+
 def _memory_mib(job: Job, chip: Chip, index: int, activity: Activity) -> int:
     """MiB in use: first nothing, then the CUDA context, then also torch's pages (allocator.py)."""
     if activity == "idle":
-        return min(4, job.gpu.memory_mib)
+        return _unused_mib(job)
     layout = job.layout
     stage = index // (layout.gpus // layout.pp)
     step = 0 if activity in ("starting", "loading") else 2
@@ -209,6 +222,7 @@ class Latent(NamedTuple):
     link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
     common: float  # the noise of its node's power, in standard deviations
     own: float  # the noise of its own
+    air_c: float  # of the air that cools it
     pace: float = 1.0  # speed of the job's steps, as a share of the usual one
     reasons: int = 0  # NVML's mask of an incident's reasons for lower clocks
 
@@ -226,7 +240,8 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
     air = site.inlet + 1.2 * day + 0.5 * ripples.ripple(job.seed, "gpu air", at, 300.0)
 
     watts = _power(job, index, load, swing)
-    hot = air + chip.inlet + site.rise * chip.rise * _warmth(site, chip, at, loads)
+    air += chip.inlet
+    hot = air + site.rise * chip.rise * _warmth(site, chip, at, loads)
     sent = site.link * load.pace * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
     if load.clock < 1.0:  # it is as much lower as the usual clock of that activity is
         usual = _clock(site, chip, activity, _power_share(site, chip, activity), 0.0)
@@ -242,6 +257,7 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
         link_gb_s=min(job.gpu.link_gb_s, sent * (1.0 + 0.02 * swing.node + 0.02 * swing.own)),
         common=swing.node,
         own=swing.own,
+        air_c=air,
         pace=load.pace,
         reasons=load.reasons,
     )
