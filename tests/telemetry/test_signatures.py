@@ -17,7 +17,7 @@ from llmsim.run.events import Incident
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run, Segment
 from llmsim.telemetry.node_page import families
-from llmsim.telemetry.samples import sample
+from llmsim.telemetry.samples import gauges_of, sample, tick_of
 from tests.incidents.told import job_on
 from tests.telemetry.test_samples import violations
 
@@ -38,6 +38,18 @@ def run_with(seed: int, kind: str) -> tuple[Run, Incident, Segment]:
 def seen(run: Run, at: float) -> dict[int, Gauges]:
     """The gauges of all GPUs that can be read."""
     return {each.gpu: each for each in sample(run, at).gpus}
+
+
+def links(run: Run, rank: int, begun: float, ended: float) -> float:
+    """The mean traffic of a GPU's NVLinks, B/s: it wavers from one look to the next by a half."""
+    looks = 200
+    return mean(
+        each.nvlink_sent_bytes_per_second
+        for look in range(looks)
+        for each in gauges_of(
+            run, tick_of(run, begun + (ended - begun) * look / looks), (rank,), energy=False
+        )
+    )
 
 
 def late(label: Incident) -> float:
@@ -76,11 +88,14 @@ def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
             assert 80 <= culprit.temperature_c <= 92, seed
         others = [rank for rank in during if rank != label.rank]
         assert not any(during[rank].clock_event_reasons & 0xC8 for rank in others), seed
-        for name in ("tensor_active", "power_watts", "nvlink_sent_bytes_per_second"):
+        for name in ("tensor_active", "power_watts"):
             now, then = (mean(getattr(page[rank], name) for rank in others)
                          for page in (during, usual))  # fmt: skip
             # Ranks that wait spin, so that their power falls less than their work.
             assert now < (0.985 if name == "power_watts" else 0.97) * then, (seed, name)
+        assert links(run, others[0], label.at + 1.0, late(label)) < 0.97 * links(
+            run, others[0], label.at - 400.0, label.at - 1.0
+        ), seed
         assert (
             during[label.rank].thermal_slowdown_seconds > usual[label.rank].thermal_slowdown_seconds
         )

@@ -122,18 +122,29 @@ MARK_EVERY = 32  # loads from one remembered total to the next
 def energy_of(run: Run, at: float, gpu: int, latest_first: tuple[Load, ...]) -> float:
     """The same, for callers that have asked for the loads until that moment already."""
     last = len(latest_first) - 1
-    before = _joules_before(run, gpu, latest_first, last)
-    return before + telemetry.energy(run.job, gpu, latest_first[0], at)
+    before, already = _joules_before(run, gpu, latest_first, last)
+    return before + telemetry.energy(run.job, gpu, latest_first[0], at, already)
 
 
-def _joules_before(run: Run, gpu: int, latest_first: tuple[Load, ...], last: int) -> float:
-    """Joules of a GPU until its load of this number, counted from the launch, begins.
+def _swung(run: Run, gpu: int, load: Load) -> float:
+    return telemetry.swung(run.job, gpu, load, load.began)
+
+
+def _joules_before(
+    run: Run, gpu: int, latest_first: tuple[Load, ...], last: int
+) -> tuple[float, float]:
+    """Joules of a GPU until its load of this number, counted from the launch, begins, and what
+    telemetry.swung says of that moment.
 
     The latest total is remembered, and some on the way, so that time may go back as well.
     """
     known: dict[int, tuple[list[float], list[float]]] = run.memo.setdefault("energy", {})
-    marks, latest = known.setdefault(gpu, ([0.0], [0, 0.0]))
-    if latest[0] <= last:
+    if gpu not in known:
+        known[gpu] = ([0.0], [0, 0.0, _swung(run, gpu, latest_first[-1])])
+    marks, latest = known[gpu]
+    if latest[0] == last:
+        return latest[1], latest[2]
+    if latest[0] < last:
         index, total = int(latest[0]), latest[1]
     else:
         index, total = last - last % MARK_EVERY, marks[last // MARK_EVERY]
@@ -142,6 +153,7 @@ def _joules_before(run: Run, gpu: int, latest_first: tuple[Load, ...], last: int
         total += telemetry.energy(run.job, gpu, load, after.began)
         if (number + 1) % MARK_EVERY == 0 and len(marks) == (number + 1) // MARK_EVERY:
             marks.append(total)
+    already = _swung(run, gpu, latest_first[0])
     if last > latest[0]:
-        latest[:] = [last, total]
-    return total
+        latest[:] = [last, total, already]
+    return total, already

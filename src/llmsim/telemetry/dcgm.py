@@ -10,8 +10,11 @@ from collections.abc import Callable
 from functools import partial
 
 from llmsim.catalog import gpus as catalog
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
+from llmsim.physics.hardware.sites import MOST_CHIPS
+from llmsim.physics.hardware.telemetry import doing
 from llmsim.run import cluster, hardware_ids
 from llmsim.typed import NamedTuple
 
@@ -47,6 +50,11 @@ class Field(NamedTuple):
     default: bool = True  # it is in the exporter's default list
     coded: bool = False  # its value is an error's code, which is a label, too
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether no run of ours has it."""
+        return self.value is _zero
+
 
 def _of(name: str, _job: Job, gauges: Gauges) -> float:
     value: float = getattr(gauges, name)
@@ -59,9 +67,14 @@ def _zero(_job: Job, _gauges: Gauges) -> int:
 
 def energy_millijoules(job: Job, gauges: Gauges) -> int:
     """mJ since the node booted: until the run it was idle."""
-    node = gauges.gpu // gpus_per_node(job)
-    idle = catalog.idle_share(job.gpu) * job.gpu.tdp_watts
-    return int(1e3 * (gauges.energy_joules + idle * hardware_ids.boot_seconds(job, node)))
+    return int(1e3 * (gauges.energy_joules + _joules_since_boot(job, gauges.gpu)))
+
+
+@remembered(MOST_CHIPS)
+def _joules_since_boot(job: Job, gpu: int) -> float:
+    """Joules from the boot of a GPU's node until the run's command."""
+    idle = doing(job, gpu, "idle").share * job.gpu.tdp_watts
+    return idle * hardware_ids.boot_seconds(job, gpu // gpus_per_node(job))
 
 
 def _nanoseconds(name: str, _job: Job, gauges: Gauges) -> int:

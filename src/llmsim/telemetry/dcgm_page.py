@@ -64,26 +64,28 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     opened = [f"{head}{closing}}} " for head in heads]
     parts = []
     for counter, value, begun in _plan(run, exporter):
-        if value:
+        name = counter.name
+        if value is None:
+            parts += _special(run, counter, exporter, at, (*zip(heads, seen, strict=True),), tail)
+        elif opened:
             parts.append(begun)
-            name = counter.name
+            if isinstance(value, str):
+                parts += [f"{name}{labels}{value}\n" for labels in opened]
+                continue
             for labels, each in zip(opened, seen, strict=True):
                 number = value(each)
                 shown = f"{number:f}" if type(number) is float else number
                 parts.append(f"{name}{labels}{shown}\n")
-            if not seen:
-                parts.pop()
-        else:
-            parts += _special(run, counter, exporter, at, (*zip(heads, seen, strict=True),), tail)
     return "".join(parts)
 
 
-Value = Callable[[Gauges], float]
+# How a family's value is read; the value itself, where it is the same for all; None: it needs more.
+Value = Callable[[Gauges], float] | str | None
 
 
-def _plan(run: Run, exporter: Exporter) -> list[tuple[Counter, Value | None, str]]:
-    """Each family with how its value is read, unless it needs more, and with its two comments."""
-    known: dict[Exporter, list[tuple[Counter, Value | None, str]]]
+def _plan(run: Run, exporter: Exporter) -> list[tuple[Counter, Value, str]]:
+    """Each family with how its value is read, and with its two comments."""
+    known: dict[Exporter, list[tuple[Counter, Value, str]]]
     known = run.memo.setdefault("dcgm plan", {})
     if exporter not in known:
         codes = exporter.version.codes
@@ -95,10 +97,12 @@ def _plan(run: Run, exporter: Exporter) -> list[tuple[Counter, Value | None, str
     return known[exporter]
 
 
-def _value(job: Job, counter: Counter, *, codes: bool) -> Value | None:
+def _value(job: Job, counter: Counter, *, codes: bool) -> Value:
     field = counter.field
     if field is None or (field.coded and codes):
         return None
+    if field.is_zero:
+        return "0"
     if name := dcgm.plain(field):
         return attrgetter(name)
     return lambda gauges: field.value(job, gauges)

@@ -25,9 +25,9 @@ from llmsim.physics.hardware import storage
 from llmsim.physics.hardware.sites import chip_of
 from llmsim.physics.hardware.telemetry import (
     Activity,
+    Doing,
     Latent,
-    capped_share,
-    is_hot,
+    doing,
     utilization,
 )
 from llmsim.physics.speed.collectives import flows, sent_per_byte
@@ -40,6 +40,7 @@ _RECOMPUTED = {"none": 1.0, "selective": 1.03, "full": 4 / 3}
 _DRAM_OF_TENSOR = 0.70  # on an H100, which has 989 TFLOP/s and 3.35 TB/s
 _H100_FLOPS_PER_BYTE = 989 / 3.35
 _DRAM_PEAK = 0.8  # practical peak of the ratio
+_STEP = 2.0 / 0xFFFF
 _BUSY = {"training": 1.0, "validation": 0.9}
 _PCIE_IDLE = 3.0e6  # B/s
 # B/s that a training process gets from its host, batches and kernels' arguments, and how far that
@@ -166,40 +167,67 @@ def network_bytes_per_second(job: Job) -> float:
     return min(job.gpu.nic_gb_s * 1e9, sent / step_seconds(job))
 
 
-def _wavering(job: Job, name: str, index: int, at: float, width: float) -> float:
-    """A factor around 1 that is another in each second: rates between two looks waver."""
-    draw = noise.uniform(job.seed, f"gauge {name}", int(at) * 1_000_003 + index)
-    return 1.0 + width * (2.0 * draw - 1.0)
+def _wavering(job: Job, stream: str, index: int, at: float) -> tuple[float, float, float, float]:
+    """Four numbers from -1 to 1 that are others in each second: rates between two looks waver."""
+    word = noise.bits(job.seed, stream, int(at) * 1_000_003 + index)
+    return (
+        (word & 0xFFFF) * _STEP - 1.0,
+        (word >> 16 & 0xFFFF) * _STEP - 1.0,
+        (word >> 32 & 0xFFFF) * _STEP - 1.0,
+        (word >> 48) * _STEP - 1.0,
+    )
 
 
 def _pcie(job: Job, gpu: int, at: float, state: Latent, busy: float) -> tuple[int, int]:
     """Bytes per second over the GPU's PCIe link, sent and received."""
-    sent = received = _PCIE_IDLE * _wavering(job, "pcie idle", gpu, at, 0.9)
+    idle, back, host, cards = _wavering(job, "gauge pcie", gpu, at)
+    card = _card(job)
+    sent = received = _PCIE_IDLE * (1.0 + 0.9 * idle)
     if busy:
-        network = network_bytes_per_second(job) * busy
-        sent += network * _wavering(job, "pcie sent", gpu, at, 0.3)
-        sent += _PCIE_BACK * _wavering(job, "pcie back", gpu, at, _PCIE_BACK_WAVERS)
-        received += network * _wavering(job, "pcie received", gpu, at, 0.4)
-        received += _PCIE_HOST * _wavering(job, "pcie host", gpu, at, _PCIE_HOST_WAVERS)
-        if not _card(job).has_fast_link:
+        network = network_bytes_per_second(job) * busy * (1.0 + 0.3 * cards)
+        sent += network + _PCIE_BACK * (1.0 + _PCIE_BACK_WAVERS * back)
+        received += network + _PCIE_HOST * (1.0 + _PCIE_HOST_WAVERS * host)
+        if not card.has_fast_link:
             sent += state.link_gb_s * 1e9
             received += state.link_gb_s * 1e9
     elif state.activity == "checkpoint":
         seconds = storage.save_seconds(job, job.schedule.save_every)
         sent += storage.checkpoint_bytes(job) / job.layout.gpus / seconds
     elif state.activity == "loading":
-        received += 1.2e9 * _wavering(job, "pcie loading", gpu, at, 0.5)
-    limit = _card(job).pcie_bytes_per_second
+        received += 1.2e9 * (1.0 + 0.5 * host)
+    limit = card.pcie_bytes_per_second
     return int(min(sent, limit)), int(min(received, limit))
 
 
-def _reasons(job: Job, gpu: int, at: float, activity: Activity) -> int:
+def _nvlink(job: Job, gpu: int, at: float, state: Latent) -> tuple[int, int]:
+    """Bytes per second over the GPU's NVLinks, sent and received: all ranks move in one rhythm."""
+    if not state.link_gb_s or not _card(job).has_fast_link:
+        return 0, 0
+    rhythm = _wavering(job, "gauge nvlink rhythm", 0, at)[0]
+    sent, received, _, _ = _wavering(job, "gauge nvlink", gpu, at)
+    rate = state.link_gb_s * 1e9 * (1.0 + _NVLINK_WAVERS * rhythm)
+    return int(rate * (1.0 + 0.01 * sent)), int(rate * (1.0 + 0.01 * received))
+
+
+def _reasons(job: Job, gpu: int, at: float, activity: Activity, usual: Doing) -> int:
     """NVML's mask of why clocks are not higher: idle 1, power limit 4, heat 0x20."""
     if activity == "idle":
         return 0x1
-    capped = noise.uniform(job.seed, "gauge capped", int(at) * 1_000_003 + gpu)
-    mask = 0x4 if capped < capped_share(job, gpu, activity) else 0
-    return mask | (0x20 if is_hot(job, gpu, activity) else 0)
+    mask = 0x20 if usual.hot else 0
+    if usual.capped:
+        draw = noise.uniform(job.seed, "gauge capped", int(at) * 1_000_003 + gpu)
+        mask |= 0x4 if draw < usual.capped else 0
+    return mask
+
+
+def _held_back(job: Job, gpu: int, spent: tuple[Seconds, ...]) -> tuple[float, float]:
+    """Seconds in which the power limit has held the clock back, and in which heat has."""
+    capped, hot = [], []
+    for each in spent:
+        usual = doing(job, gpu, each.activity)
+        capped.append(each.seconds * usual.capped)
+        hot.append(each.hot + (0.3 * each.seconds if usual.hot else 0.0))
+    return fsum(capped), fsum(hot)
 
 
 def _memory_celsius(job: Job, gpu: int, state: Latent, dram: float) -> int:
@@ -236,10 +264,8 @@ def gauges(
     dram = min(_DRAM_PEAK, card.dram_of_tensor * tensor)
     used = min(state.memory_mib, total - card.reserved_mib)
     pcie_sent, pcie_received = _pcie(job, gpu, at, state, busy * state.pace)
-    linked = state.link_gb_s * 1e9 if card.has_fast_link else 0.0
-    linked *= _wavering(job, "nvlink", 0, at, _NVLINK_WAVERS)  # all ranks move in one rhythm
-    sent = int(linked * _wavering(job, "nvlink sent", gpu, at, 0.01))
-    received = int(linked * _wavering(job, "nvlink received", gpu, at, 0.01))
+    sent, received = _nvlink(job, gpu, at, state)
+    power_capped, thermal_slowdown = _held_back(job, gpu, spent)
     percent = utilization(job, gpu, at, activity)
     celsius = round(state.temperature_c)
     return Gauges(
@@ -268,16 +294,12 @@ def gauges(
         pcie_received_bytes_per_second=pcie_received,
         nvlink_sent_bytes_per_second=sent,
         nvlink_received_bytes_per_second=received,
-        power_capped_seconds=fsum(
-            [each.seconds * capped_share(job, gpu, each.activity) for each in spent]
-        ),
-        thermal_slowdown_seconds=fsum(
-            [0.3 * each.seconds for each in spent if is_hot(job, gpu, each.activity)]
-            + [each.hot for each in spent]
-        ),
-        clock_event_reasons=_reasons(job, gpu, at, activity) | state.reasons,
+        power_capped_seconds=power_capped,
+        thermal_slowdown_seconds=thermal_slowdown,
+        clock_event_reasons=_reasons(job, gpu, at, activity, doing(job, gpu, activity))
+        | state.reasons,
         performance_state=8 if activity == "idle" and not card.has_hbm else 0,
-        pcie_replays=noise.integer(job.seed, "gauge replays", 0, 3, gpu) + fault.pcie_replays,
+        pcie_replays=chip_of(job, gpu).replays + fault.pcie_replays,
         xid=fault.xid,
         uncorrectable_errors=fault.uncorrectable_errors,
         remapped_rows=fault.remapped_rows,

@@ -78,27 +78,46 @@ def swing(job: Job, index: int, at: float, load: float, since: float) -> Swing:
 
     `load` is 1 in training, 0 without work.
     """
-    law, second, node = law_of(job), int(at), index // gpus_per_node(job)
+    own = balanced.level(job.seed, "gpu own power", int(at), index)
+    law, node = law_of(job), index // gpus_per_node(job)
+    common, shared, dip = _shared(job, node, at, load, since)
+    moved = (shared + law.own * own) * (QUIET + (1.0 - QUIET) * load) + dip
+    return Swing(1.0 + moved, common, own)
+
+
+@remembered(2)
+def _shared(
+    job: Job, node: int, at: float, load: float, since: float
+) -> tuple[float, float, float]:
+    """What the GPUs of a node share: the noise in standard deviations, its part of the factor
+    with that of the slow noise, and that of the step's end.
+    """
+    law, second = law_of(job), int(at)
     lean = law.lean if load > 0.5 else 0.0
     common = balanced.level(job.seed, "gpu power", second, node, lean)
     slow = balanced.level(job.seed, "gpu slow power", int(at // SLOW_SECONDS), node)
-    own = balanced.level(job.seed, "gpu own power", second, index)
-    moved = law.node * common + law.slow * slow + law.own * own
-    moved *= QUIET + (1.0 - QUIET) * load
+    dip = 0.0
     if load > 0.5 and law.dip and at - since >= 1.0:
-        moved += _dipped(law, at - since) - _dipped(law, at - since - 1.0)
-    return Swing(1.0 + moved, common, own)
+        dip = _dipped(law, at - since) - _dipped(law, at - since - 1.0)
+    return common, law.node * common + law.slow * slow, dip
 
 
 def integral(job: Job, index: int, at: float, load: float, since: float) -> float:
     """The integral of the factor from 0 to a moment, in seconds."""
+    own = balanced.total(job.seed, "gpu own power", at, index)
     law, node = law_of(job), index // gpus_per_node(job)
+    shared, dip = _shared_integral(job, node, at, load, since)
+    return at + (shared + law.own * own) * (QUIET + (1.0 - QUIET) * load) + dip
+
+
+@remembered(2)
+def _shared_integral(
+    job: Job, node: int, at: float, load: float, since: float
+) -> tuple[float, float]:
+    """The integrals of what the GPUs of a node share: of both noises, and of the step's ends."""
+    law = law_of(job)
     lean = law.lean if load > 0.5 else 0.0
     common = balanced.total(job.seed, "gpu power", at, node, lean)
     slow = SLOW_SECONDS * balanced.total(job.seed, "gpu slow power", at / SLOW_SECONDS, node)
-    own = balanced.total(job.seed, "gpu own power", at, index)
-    moved = law.node * common + law.slow * slow + law.own * own
-    moved *= QUIET + (1.0 - QUIET) * load
-    if load > 0.5 and law.dip:
-        moved += _dipped(law, at - since)
-    return at + moved
+    dip = _dipped(law, at - since) if load > 0.5 and law.dip else 0.0
+    return law.node * common + law.slow * slow, dip

@@ -14,12 +14,11 @@ section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle
 from collections.abc import Iterable, Iterator, Sequence
 from math import exp, log10, pi, sin
 
-from llmsim.catalog.gpus import highest_power
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory, ripples, swings
-from llmsim.physics.hardware.sites import Chip, Site, chip_of, site_of
+from llmsim.physics.hardware.sites import MOST_CHIPS, Chip, Site, chip_of, site_of
 from llmsim.typed import Literal, NamedTuple
 
 Warmth = Literal["cool", "warm", "hot"]
@@ -60,7 +59,7 @@ _UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cen
 }
 _CONTEXT_SHARE = 0.176  # of the power limit: H100 111-150 of 700 W
 # How far chips differ without work, by their leakage: H100 67 to 76 W idle, H200 78 W.
-_IDLE_LEAK, _CONTEXT_LEAK = 0.09, 0.18
+_IDLE_LEAK, _CONTEXT_LEAK = 0.09, 0.22
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
 _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
 # Utilization of an 8B job on H100s, whose median is 91 to 92 and whose 5th percentile is 84 to 86;
@@ -92,6 +91,44 @@ class Reading(NamedTuple):
     link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
 
 
+class Doing(NamedTuple):
+    """What an activity means for one GPU, whenever it is.
+
+    A healthy H100 at full load is often at its limit: from 90 % of it on, more and more.
+    """
+
+    share: float  # of TDP: its mean power at full pace
+    capped: float  # share of the time in which the power limit holds its clock back
+    hot: bool  # whether it slows itself down, since it would get too hot
+    memory_mib: int
+
+
+def doing(job: Job, index: int, activity: Activity) -> Doing:
+    """The traits of a GPU in an activity, which the job remembers."""
+    known: dict[int, Doing] = job.memo.setdefault((doing, activity), {})
+    made = known.get(index)
+    if made is None:
+        if len(known) >= MOST_CHIPS:
+            known.clear()
+        site, chip = site_of(job), chip_of(job, index)
+        share = _power_share(site, chip, activity)
+        hot = site.inlet + chip.inlet + site.rise * chip.rise * share
+        made = known[index] = Doing(
+            share,
+            min(1.0, max(0.0, (share - 0.9) / 0.1)),
+            hot > _THROTTLE,
+            _memory_mib(job, chip, index, activity),
+        )
+    return made
+
+
+def _share(job: Job, index: int, activity: Activity, pace: float) -> float:
+    """The mean share of TDP that a GPU draws in an activity at a pace."""
+    if pace == 1.0:
+        return doing(job, index, activity).share
+    return _power_share(site_of(job), chip_of(job, index), activity, pace)
+
+
 def _power_share(site: Site, chip: Chip, activity: Activity, pace: float = 1.0) -> float:
     """Mean share of TDP that a GPU draws in an activity: less where it would get too hot.
 
@@ -121,16 +158,24 @@ def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
             return
 
 
-def _warmth(site: Site, chip: Chip, at: float, loads: Sequence[Load]) -> float:
+@remembered(2)
+def _air(job: Job, at: float) -> float:
+    """Degrees C of the hall's air: it follows the sun, and wavers."""
+    site = site_of(job)
+    day = sin(site.phase + 2.0 * pi * at / 86_400.0)
+    return site.inlet + 1.2 * day + 0.5 * ripples.ripple(job.seed, "gpu air", at, 300.0)
+
+
+def _warmth(job: Job, index: int, at: float, loads: Sequence[Load]) -> float:
     """The share of TDP that a GPU's temperature follows: its power through a first-order lag.
 
     w(t) = sum of p_i (exp(-(t - end_i) / tau) - exp(-(t - began_i) / tau)). The oldest load is
     taken to have lasted for ever.
     """
-    kept, warmth, power = 1.0, 0.0, 0.0
+    kept, warmth, power, lag = 1.0, 0.0, 0.0, site_of(job).lag
     for load in loads:
-        power = _power_share(site, chip, load.activity, load.pace) * load.heat
-        left = exp(-max(0.0, at - load.began) / site.lag)
+        power = _share(job, index, load.activity, load.pace) * load.heat
+        left = exp(-max(0.0, at - load.began) / lag)
         warmth += power * (kept - left)
         kept = left
     return warmth + power * kept
@@ -151,16 +196,21 @@ def _clock(site: Site, chip: Chip, activity: Activity, power: float, hot: float)
     return min(site.clock, round(clock / 15.0) * 15)
 
 
+@remembered()
+def _usual_utilization(job: Job) -> float:
+    """Per cent in training: the larger the model, the more."""
+    middle = _BUSY + 4.5 * log10(job.model.active_parameters / 8e9)
+    return min(99.5, max(86.0, middle))
+
+
 def utilization(job: Job, index: int, at: float, activity: Activity) -> int:
     """Per cent of the last second in which a kernel ran: nearly always 100 in training."""
     low, high = _UTILIZATION[activity]
     moment = int(at) * 1_000_003 + index
-    draw = noise.uniform(job.seed, "gpu utilization", moment)
     if activity == "training":
-        middle = _BUSY + 4.5 * log10(job.model.active_parameters / 8e9)
-        middle = min(99.5, max(86.0, middle))
         spread = _BUSY_SPREAD * noise.normal(job.seed, "gpu busy", moment)
-        return max(low, min(high, round(middle + spread)))
+        return max(low, min(high, round(_usual_utilization(job) + spread)))
+    draw = noise.uniform(job.seed, "gpu utilization", moment)
     if activity == "validation":  # mostly at the top
         return high - int((high - low + 1) * draw**3)
     if activity == "checkpoint" and draw < _SPINNING:
@@ -207,8 +257,8 @@ def _swing(job: Job, index: int, at: float, load: Load) -> swings.Swing:
 
 
 def _power(job: Job, index: int, load: Load, swing: swings.Swing) -> float:
-    mean = _power_share(site_of(job), chip_of(job, index), load.activity, load.pace)
-    return min(mean * swing.factor, highest_power(job.gpu)) * job.gpu.tdp_watts
+    mean = _share(job, index, load.activity, load.pace)
+    return min(mean * swing.factor, site_of(job).peak) * job.gpu.tdp_watts
 
 
 class Latent(NamedTuple):
@@ -236,15 +286,12 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
     load = loads[0]
     activity = load.activity
     swing = _swing(job, index, at, load)
-    day = sin(site.phase + 2.0 * pi * at / 86_400.0)
-    air = site.inlet + 1.2 * day + 0.5 * ripples.ripple(job.seed, "gpu air", at, 300.0)
-
+    air = _air(job, at) + chip.inlet
     watts = _power(job, index, load, swing)
-    air += chip.inlet
-    hot = air + site.rise * chip.rise * _warmth(site, chip, at, loads)
+    hot = air + site.rise * chip.rise * _warmth(job, index, at, loads)
     sent = site.link * load.pace * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
     if load.clock < 1.0:  # it is as much lower as the usual clock of that activity is
-        usual = _clock(site, chip, activity, _power_share(site, chip, activity), 0.0)
+        usual = _clock(site, chip, activity, doing(job, index, activity).share, 0.0)
         clock = round(usual * load.clock / 15.0) * 15
     else:
         clock = _clock(site, chip, activity, watts / job.gpu.tdp_watts, hot)
@@ -253,7 +300,7 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
         power_watts=watts,
         temperature_c=max(20.0, min(95.0, hot)),
         sm_clock_mhz=clock,
-        memory_mib=_memory_mib(job, chip, index, activity),
+        memory_mib=doing(job, index, activity).memory_mib,
         link_gb_s=min(job.gpu.link_gb_s, sent * (1.0 + 0.02 * swing.node + 0.02 * swing.own)),
         common=swing.node,
         own=swing.own,
@@ -280,30 +327,20 @@ def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
 def heating(job: Job, index: int, celsius: float, pace: float) -> float:
     """The factor on a GPU's heat with which training at a pace brings it to a temperature."""
     site, chip = site_of(job), chip_of(job, index)
-    usual = site.rise * chip.rise * _power_share(site, chip, "training", pace)
+    usual = site.rise * chip.rise * _share(job, index, "training", pace)
     return max(1.0, (celsius - site.inlet - chip.inlet) / usual)
 
 
-def capped_share(job: Job, index: int, activity: Activity) -> float:
-    """The share of an activity's time in which the power limit holds a GPU's clock back.
+def energy(job: Job, index: int, load: Load, until: float, already: float | None = None) -> float:
+    """Joules that a GPU uses from the start of a load until a moment: the integral of its power.
 
-    A healthy H100 at full load is often at its limit: from 90 % of it on, more and more.
+    `already` is what `swung` says of the beginning of the load, for callers that know it.
     """
-    share = _power_share(site_of(job), chip_of(job, index), activity)
-    return min(1.0, max(0.0, (share - 0.9) / 0.1))
+    before = swung(job, index, load, load.began) if already is None else already
+    mean = _share(job, index, load.activity, load.pace)
+    return mean * job.gpu.tdp_watts * (swung(job, index, load, until) - before)
 
 
-def is_hot(job: Job, index: int, activity: Activity) -> bool:
-    """Whether a GPU slows itself down because an activity would make it too hot."""
-    site, chip = site_of(job), chip_of(job, index)
-    hot = site.inlet + chip.inlet + site.rise * chip.rise * _power_share(site, chip, activity)
-    return hot > _THROTTLE
-
-
-def energy(job: Job, index: int, load: Load, until: float) -> float:
-    """Joules that a GPU uses from the start of a load until a moment: the integral of its power."""
-    work = _LOAD[load.activity]
-    mean = _power_share(site_of(job), chip_of(job, index), load.activity, load.pace)
-    done = swings.integral(job, index, until, work, load.began)
-    done -= swings.integral(job, index, load.began, work, load.began)
-    return mean * job.gpu.tdp_watts * done
+def swung(job: Job, index: int, load: Load, at: float) -> float:
+    """Seconds until a moment, each counted by the power that a GPU has in it under a load."""
+    return swings.integral(job, index, at, _LOAD[load.activity], load.began)
