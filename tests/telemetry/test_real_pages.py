@@ -101,7 +101,7 @@ def jobs_on(gpu: str, phase: str) -> Iterator[Run]:
             asked["micro_batch"] = 1
         elif phase == "fsdp":
             asked |= {"recipe": RECIPES[seed % 3], "gpus": 4, "sharding": "fsdp2", "micro_batch": 1}
-        yield run_of(job_of(seed=seed, gpu=gpu, dialect="pytorch", incidents="none", **asked))  # type: ignore[arg-type]  # any option
+        yield run_of(job_of(seed=seed, gpu=gpu, dialect="pytorch", incidents="none", **asked))
 
 
 def moments(run: Run, phase: str) -> tuple[float, ...]:
