@@ -9,7 +9,8 @@ import pytest
 
 from llmsim.errors import FLAG, ServeError
 from llmsim.hosts.http import IDLE, LARGEST_HEAD, READING, WRITING, Answer, Connection, Server
-from llmsim.hosts.serve import Live, Pages, Serving, listening
+from llmsim.hosts.live import Live
+from llmsim.hosts.serve import Pages, Serving, listening
 from llmsim.options.serving import Listen, parse_listen
 from llmsim.options.table import Options
 from llmsim.run.events import Incident

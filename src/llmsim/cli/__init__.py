@@ -18,6 +18,7 @@ from llmsim.hosts import native
 from llmsim.hosts.output import Output
 from llmsim.hosts.output import complain as _complain
 from llmsim.hosts.status import ExitStatus
+from llmsim.options.parsing import REAL_TIME
 from llmsim.options.table import Options, parse_options
 from llmsim.options.wanted import lifted
 
@@ -98,6 +99,14 @@ def options_of(given: Sequence[tuple[str, str]]) -> Options:
     if options.job:
         return _of_job(options.job.source, given, base)
     return options if base == Options() else _parsed(given, base)
+
+
+def live_options(given: Sequence[tuple[str, str]]) -> Options:
+    """The options of a run that others watch: a simulated second takes a second, unless a flag
+    says how long the run takes.
+    """
+    options = options_of(given)
+    return options if "duration" in dict(given) else options._replace(duration=REAL_TIME)
 
 
 def _of_job(path: str, given: Sequence[tuple[str, str]], base: Options) -> Options:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from textwrap import fill
 
-from llmsim.cli import QUESTIONS, options_of
+from llmsim.cli import QUESTIONS, live_options
 from llmsim.cli.flags import pairs
 from llmsim.cli.reading import content_of
 from llmsim.errors import OptionError, Setting
 from llmsim.hosts.output import Output
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.option import Option
-from llmsim.options.parsing import REAL_TIME
 from llmsim.options.serving import SERVE_OPTIONS, ServeOptions
 from llmsim.options.table import OPTIONS, Options
 from llmsim.telemetry.dcgm_counters import Counter, counters, parsed
@@ -63,10 +62,7 @@ def parsed_options(arguments: Sequence[str]) -> tuple[Options, ServeOptions]:
             own = _with(own, table[name], text)
         else:
             rest.append((name, text))
-    options = options_of(rest)
-    if "duration" not in dict(rest):
-        options = options._replace(duration=REAL_TIME)
-    return options, own
+    return live_options(rest), own
 
 
 def _with(own: ServeOptions, option: Option, text: str) -> ServeOptions:

@@ -7,10 +7,11 @@ from pathlib import Path
 from llmsim.cli.flags import pairs
 from llmsim.errors import OptionError
 from llmsim.hosts import smi as host
+from llmsim.hosts.live import Watched, watched
 from llmsim.hosts.output import Output
 from llmsim.hosts.status import ExitStatus
-from llmsim.hosts.watching import Watched, watched
 from llmsim.options.command import identity
+from llmsim.options.parsing import REAL_TIME
 from llmsim.options.table import OPTIONS, Options
 from llmsim.telemetry.smi.request import FLAGS
 from llmsim.typed import NamedTuple
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:  # noqa: 
         return ExitStatus.FINISHED
     given = taken_apart(arguments)
     seen, node = seen_by(arguments)
-    words = _words(seen, given.own)
+    words = words_of(seen, given.own)
     if "install" in given.own:
         _refuse(given.words + given.program, "--install")
         return host.install(given.own["install"], words)
@@ -73,10 +74,10 @@ def seen_by(arguments: Sequence[str]) -> tuple[Watched, int]:
 
     Raises OptionError or PlanError.
     """
-    from llmsim.cli import options_of
+    from llmsim.cli import live_options
 
     given = taken_apart(arguments)
-    options = options_of([*pairs(given.flags)])
+    options = live_options([*pairs(given.flags)])
     return watched(options, given.own.get("at", "")), _node(given.own.get("node", "0"))
 
 
@@ -125,11 +126,17 @@ def _node(text: str) -> int:
     return int(text)
 
 
-def _words(seen: Watched, own: dict[str, str]) -> list[str]:
+def words_of(seen: Watched, own: dict[str, str]) -> list[str]:
     """The arguments that name the run, its moment and the node, for another process."""
     options, words = seen.options, []
     for name, text in identity(options):
         words.append(f"--{name}={Path(text).absolute() if name == 'job' else text}")
     if options.speed_factor != Options().speed_factor:
-        words.append(f"--speed-factor={options.speed_factor:g}")
+        words.append(f"--speed-factor={options.speed_factor!r}")
+    if options.duration != REAL_TIME:
+        words.append(f"--duration={options.duration!r}")
+    if options.from_:
+        words.append(f"--from={options.from_}")
+    if options.runs != Options().runs:
+        words.append(f"--runs={options.runs}")
     return words + [f"--{name}={own[name]}" for name in ("at", "node") if name in own]

@@ -60,6 +60,10 @@ class Scenario(NamedTuple):
         """How many scrapes there are."""
         return int((self.ended - self.began) // self.every) + 1
 
+    def clock(self, at: float) -> float:
+        """What promtool's clock shows at a simulated second: the first scrape is at 0."""
+        return at - self.began
+
 
 # What node_exporter's page of ours has of InfiniBand.
 INFINIBAND = (
@@ -159,7 +163,6 @@ def _samples(
 ) -> Iterator[tuple[str, str]]:
     """The samples of a scrape of every page: the series with its target's labels, and the value."""
     run, job = scenario.run, owner(scenario.run, at)
-    epoch = -scenario.began  # promtool's clock begins with the first scrape, at 0
     for node in range(job.layout.nodes):
         if len(exporter.counters) > 1:
             target = _target(job, node, 0)
@@ -171,14 +174,14 @@ def _samples(
             seen = node_page.families(run, node, at, asked)
             yield from _plain(map(_few_cores, seen), asked, _target(job, node, 1))
         if any(name.startswith("nvidia_smi_") for name in asked):
-            made = gpu_exporter_page.families(run, node, at, epoch, only=asked)
+            made = gpu_exporter_page.families(run, node, at, scenario.clock, only=asked)
             yield from _plain(made, asked, _target(job, node, 2))
         if "up" in asked:
             dead = tick_of(run, at).troubles.get(node, CALM).silent
             for kind in range(3):
                 yield f"up{{{_target(job, node, kind)}}}", str(int(not dead))
     if any(name.startswith("trainer_") for name in asked):
-        yield from _plain(trainer_page.families(run, at, epoch), asked, _target(job, 0, 3))
+        yield from _plain(trainer_page.families(run, at, scenario.clock), asked, _target(job, 0, 3))
 
 
 def _few_cores(family: Family) -> Family:

@@ -1,10 +1,8 @@
 """The live host: a run's pages over HTTP, at the pace of the clock, until a signal ends it.
 
-    shown = (now - start) x speed        seconds of the clock since the run's command
-    at    = pace(shown)                  the simulated second that the pages show
-
-Everything that a page says follows from the run, the node and `at`, so that a server that is
-started again with the same seed and start goes on where the clock is.
+Everything that a page says follows from the run, the node and the simulated second, which live.py
+reckons, so that a server that is started again with the same seed and start goes on where the clock
+is.
 """
 
 import asyncio
@@ -12,11 +10,10 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from math import isfinite
 
-from llmsim.errors import OptionError, ServeError, Setting
+from llmsim.errors import ServeError, Setting
 from llmsim.hosts.http import (
     FEWEST_DESCRIPTORS,
     MOST_CONNECTIONS,
@@ -25,15 +22,12 @@ from llmsim.hosts.http import (
     Connection,
     Server,
 )
-from llmsim.hosts.runs import fresh_seed, runs_of
+from llmsim.hosts.live import Live
+from llmsim.hosts.runs import fresh_seed
 from llmsim.hosts.signals import Signals
 from llmsim.options.command import command, quoted_word
 from llmsim.options.table import Options
-from llmsim.planning.plan import plan
-from llmsim.run.simulation import run_of
-from llmsim.run.timeline import Run, owner, run_ended
-from llmsim.show.pace import Pace
-from llmsim.show.player import beginning
+from llmsim.run.timeline import owner, run_ended
 from llmsim.telemetry import discovery, gpu_exporter_page, node_page, trainer_page
 from llmsim.telemetry.dcgm_page import Exporter, page
 from llmsim.telemetry.samples import is_silent
@@ -58,50 +52,6 @@ class Serving(NamedTuple):
     host: str
     port: int
     exporter: Exporter
-
-
-class Live:
-    """The run that is going on, and the runs after it."""
-
-    def __init__(self, options: Options, now: Callable[[], float]) -> None:
-        """Plans the first run. Raises PlanError or OptionError. `now` is the time of day, Unix."""
-        if not isfinite(options.speed_factor):
-            raise OptionError(Setting("speed-factor", "max"), " has no live pages: give a number.")
-        self.now, self.speed = now, options.speed_factor
-        self._coming: Iterator[Options] = runs_of(options._replace(runs=0))
-        self._left = options.runs - 1  # -1: for ever
-        self.options = next(self._coming)
-        started = self.options.start.timestamp() if self.options.start else now()
-        self._begin(self.options, started)
-
-    def _begin(self, options: Options, epoch: float) -> None:
-        self.options, self.epoch = options, epoch
-        self.run: Run = run_of(plan(options))
-        self._pace = Pace(self.run, options.duration)
-        self._since = beginning(self.run, options)
-
-    def at(self) -> float:
-        """The simulated second of this moment, of the run that is going on."""
-        at, over = self._place()
-        while over > 1.0 and self._left:
-            self._left -= 1
-            after = self.epoch + (self._pace.shown(at) - self._since) / self.speed + 1.0
-            self._begin(next(self._coming)._replace(from_=None), after)
-            at, over = self._place()
-        return at + over * (over > 0.0)
-
-    def _place(self) -> tuple[float, float]:
-        """The simulated second, and the seconds of the show since the end of the run."""
-        shown = self._since + max(0.0, (self.now() - self.epoch) * self.speed)
-        at = self._pace.simulated(shown)
-        if at < self.run.timeline[self.run.timeline.number_at(at)].ended:
-            return at, 0.0
-        return at, max(0.0, shown - self._pace.shown(at))
-
-    def is_over(self) -> bool:
-        """Whether the last run has ended already."""
-        self.at()
-        return self._place()[1] > 0.0 and not self._left
 
 
 class Pages:
@@ -134,7 +84,7 @@ class Pages:
         if path == "/metrics":
             return self._node("metrics", 0, at)
         if path == discovery.TRAINER:
-            return trainer_page.page(live.run, at, live.epoch, live.speed)
+            return trainer_page.page(live.run, at, live.clock)
         parts = path.split("/")
         if parts[1] == "sd" and len(parts) <= 3:
             which = parts[2] if len(parts) == 3 else "dcgm"
@@ -159,7 +109,7 @@ class Pages:
         if kind == "node":
             return node_page.page(live.run, node, at)
         if kind == "gpu":
-            return gpu_exporter_page.page(live.run, node, at, live.epoch, live.speed)
+            return gpu_exporter_page.page(live.run, node, at, live.clock)
         return None
 
 

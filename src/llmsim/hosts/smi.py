@@ -12,13 +12,13 @@ from shutil import which
 from tempfile import TemporaryDirectory
 
 from llmsim.errors import FLAG, ExportError, NvidiaSmiError, OptionError
+from llmsim.hosts.live import Watched
 from llmsim.hosts.output import Output, complain
 from llmsim.hosts.stand_in import held_for_a_moment
 from llmsim.hosts.status import ExitStatus
-from llmsim.hosts.watching import Watched
 from llmsim.options.command import quoted_word
 from llmsim.telemetry.smi.answer import answer
-from llmsim.telemetry.smi.node import missing, node_at
+from llmsim.telemetry.smi.node import Node, missing, node_at
 from llmsim.telemetry.smi.request import Request, request_of
 
 MARK = "# Written by llmsim smi: this nvidia-smi answers for a simulated cluster."
@@ -70,11 +70,11 @@ def play(seen: Watched, number: int, words: Sequence[str]) -> int:
 
 
 def _play(seen: Watched, number: int, asked: Request) -> int:
-    output, look, began = Output(), 0, seen.now()
+    output, look = Output(), 0
     while True:
+        run, at = seen.look()
         # A moment that is held goes on by the loop's own interval.
-        at = seen.now() if seen.live else began + look * asked.every
-        node = node_at(seen.run, number, at)
+        node = node_at(run, number, at if seen.live else at + look * asked.every)
         _write(output, asked.filename, answer(node, asked, look), look)
         look += 1
         if not asked.every or look == asked.times:
@@ -161,4 +161,8 @@ def library(seen: Watched, number: int) -> object:
     """NVML's stand-in for a node of a run. Raises ExportError for a node that is not there."""
     from llmsim.telemetry.nvml.library import Library
 
-    return Library(held_for_a_moment(lambda: node_at(seen.run, number, seen.now())))
+    def node() -> Node:
+        run, at = seen.look()
+        return node_at(run, number, at)
+
+    return Library(held_for_a_moment(node))

@@ -1,10 +1,13 @@
 """The simulated clock as numbers; the job's start, a local time, is taken as UTC."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from llmsim.job.records import Job
 
 EPOCH = datetime(1970, 1, 1)
+# What a clock outside of the simulation shows at a simulated second, in Unix seconds.
+Clock = Callable[[float], float]
 
 
 def started(job: Job) -> float:

@@ -7,13 +7,14 @@ Every family is a gauge but the few that end in _total by the exporter's own nam
 
 from collections import Counter
 from collections.abc import Callable, Collection
+from functools import partial
 
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry import dcgm
-from llmsim.telemetry.clock import started
+from llmsim.telemetry.clock import Clock, unix
 from llmsim.telemetry.dcgm_own import attempt_symptoms, told_errors
 from llmsim.telemetry.exposition import Family, text
 from llmsim.telemetry.samples import gauges_of, tick_of
@@ -136,17 +137,16 @@ NAMES = (
 )  # fmt: skip
 
 
-def page(run: Run, node: int, at: float, epoch: float | None = None, speed: float = 1.0) -> str:
-    """The page of a node at a simulated second; `epoch` and `speed` as in trainer_page."""
-    return text(families(run, node, at, epoch, speed))
+def page(run: Run, node: int, at: float, clock: Clock | None = None) -> str:
+    """The page of a node at a simulated second; `clock` as in trainer_page."""
+    return text(families(run, node, at, clock))
 
 
 def families(
     run: Run,
     node: int,
     at: float,
-    epoch: float | None = None,
-    speed: float = 1.0,
+    clock: Clock | None = None,
     only: Collection[str] = NAMES,
 ) -> list[Family]:
     """The families of a node at a simulated second, or the ones that are named."""
@@ -155,7 +155,7 @@ def families(
     ranks, energy = range(node * size, (node + 1) * size), "nvidia_smi_energy_joules_total" in only
     seen = gauges_of(run, tick_of(run, at), ranks, energy=energy)
     cards = [((("uuid", uuid(job, each.gpu)),), each) for each in seen]
-    origin = started(job) if epoch is None else epoch
+    clock = clock or partial(unix, job)
     found = [
         Family(f"nvidia_smi_{name}", "gauge", meaning,
                tuple((card, value(job, each)) for card, each in cards))
@@ -173,7 +173,7 @@ def families(
                tuple((card, _recovery(run, each.gpu, at)) for card, each in cards))
     )  # fmt: skip
     found.append(_info(job, node, [each.gpu for each in seen]))
-    found += [*_errors(run, node, at, origin, speed), *_own(origin + at / speed)]
+    found += [*_errors(run, node, at, clock), *_own(clock(at))]
     return [family for family in found if family.name in only]
 
 
@@ -227,7 +227,7 @@ def _info(job: Job, node: int, gpus: list[int]) -> Family:
     )
 
 
-def _errors(run: Run, node: int, at: float, origin: float, speed: float) -> list[Family]:
+def _errors(run: Run, node: int, at: float, clock: Clock) -> list[Family]:
     """How often each code came, and when last; a lost GPU's codes stay."""
     size, counts, latest = gpus_per_node(run.job), [], []
     for gpu in range(node * size, (node + 1) * size):
@@ -236,7 +236,7 @@ def _errors(run: Run, node: int, at: float, origin: float, speed: float) -> list
             labels = (("uuid", uuid(owner(run, at), gpu)), ("xid", str(code)))
             counts.append((labels, float(count)))
             when = max(each for each, number in told if number == code)
-            latest.append((labels, round(origin + when / speed, 3)))
+            latest.append((labels, round(clock(when), 3)))
     return [
         Family("nvidia_smi_xid_errors_total", "counter",
                "Number of XID errors observed on the GPU since the exporter started. A series "

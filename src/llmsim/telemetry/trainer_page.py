@@ -8,7 +8,7 @@ No convention is shared by trainers; the names follow the one worked precedent
 from llmsim.run.moment import state
 from llmsim.run.simulation import step as step_of
 from llmsim.run.timeline import Run, number_of_step, step_ended
-from llmsim.telemetry.clock import started
+from llmsim.telemetry.clock import Clock, unix
 from llmsim.telemetry.exposition import Family, text
 from llmsim.telemetry.samples import ended_by
 
@@ -16,17 +16,16 @@ PORT = 8000
 GIB = 2**30
 
 
-def page(run: Run, at: float, epoch: float | None = None, speed: float = 1.0) -> str:
+def page(run: Run, at: float, clock: Clock | None = None) -> str:
     """The page at a simulated second; see families."""
-    return text(families(run, at, epoch, speed))
+    return text(families(run, at, clock))
 
 
-def families(run: Run, at: float, epoch: float | None = None, speed: float = 1.0) -> list[Family]:
+def families(run: Run, at: float, clock: Clock | None = None) -> list[Family]:
     """The families at a simulated second; before the first step, and after the end, few or none.
 
-    A time stamp of the page is in the clock of the scraper: `epoch` is what that clock
-    showed, in Unix seconds, when the command was given, and `speed` says how many simulated
-    seconds pass in one of its own.
+    A time stamp of the page is in the clock of the scraper: `clock` says what it shows at a
+    simulated second. Without it, that is the time that stands in the log.
     """
     if at < 0.0 or ended_by(run, at):
         return []
@@ -42,8 +41,8 @@ def families(run: Run, at: float, epoch: float | None = None, speed: float = 1.0
     except IndexError:
         return found  # no step has been done
     last = step_of(run, done, attempt)
-    origin = started(job) if epoch is None else epoch
-    when = round(origin + step_ended(job, segment, done) / speed, 3)
+    done_at = step_ended(job, segment, done)
+    when = round(clock(done_at) if clock else unix(job, done_at), 3)
     peak = round(last.reserved / GIB, 3)
     return [
         *found,
