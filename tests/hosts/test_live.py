@@ -37,7 +37,7 @@ def options(**asked: object) -> Options:
     return Options()._replace(**wanted)  # type: ignore[arg-type]  # any option
 
 
-ASKED = (
+ASKED: tuple[dict[str, object], ...] = (
     {}, {"speed_factor": 60.0}, {"duration": 3600.0}, {"duration": 600.0, "speed_factor": 2.5},
     {"from_": "40%"}, {"from_": "40%", "speed_factor": 10.0}, {"duration": 600.0, "from_": "60%"},
 )  # fmt: skip
