@@ -78,6 +78,22 @@ LAUNCH = (
     rf"{HOST}Detected CUDA files, patching ldflags",
     rf"{HOST}Emitting ninja build file .*/build\.ninja\.\.\.",
     rf"{HOST}(?:Building|Loading) extension module fused_adam\.\.\.",
+    (
+        rf"{HOST}(?:/usr/local/lib/python3\.\d+/dist-packages/torch/utils/cpp_extension\.py:\d+: "
+        r"UserWarning|\[rank\d+\]:W\d{4} [\d:.]{15} \d+ torch/utils/cpp_extension\.py:2425\]):? "
+        r"TORCH_CUDA_ARCH_LIST is not set, all archs for visible cards are included for "
+        r"compilation\. ?"
+    ),
+    (
+        rf"{HOST}(?:\[rank\d+\]:W\d{{4}} [\d:.]{{15}} \d+ torch/utils/cpp_extension\.py:2425\] )?"
+        r"If this is not desired, please set os\.environ\['TORCH_CUDA_ARCH_LIST'\]"
+        r"(?: to specific architectures)?\."
+    ),
+    rf"{HOST}  warnings\.warn\(",
+    (
+        rf"{HOST}Allowing ninja to set a default number of workers\.\.\. \(overridable by "
+        r"setting the environment variable MAX_JOBS=N\)"
+    ),
     rf"{HOST}ninja: no work to do\.",
     rf"{HOST}Time to load fused_adam op: {FLOAT} seconds",
     rf"{HOST}SEED_LAYERS=False BASE_SEED=\d+ SEED_FN=None",
@@ -197,7 +213,17 @@ stage=0 layers=7
   loss: CrossEntropy
 Using /root/.cache/torch_extensions/py311_cu124 as PyTorch extensions root...
 Detected CUDA files, patching ldflags
+/usr/local/lib/python3.10/dist-packages/torch/utils/cpp_extension.py:2059: UserWarning: \
+TORCH_CUDA_ARCH_LIST is not set, all archs for visible cards are included for compilation.
+If this is not desired, please set os.environ['TORCH_CUDA_ARCH_LIST'].
+  warnings.warn(
+[rank0]:W1228 16:05:29.287000 152 torch/utils/cpp_extension.py:2425] TORCH_CUDA_ARCH_LIST is not \
+set, all archs for visible cards are included for compilation.
+[rank0]:W1228 16:05:29.287000 152 torch/utils/cpp_extension.py:2425] If this is not desired, \
+please set os.environ['TORCH_CUDA_ARCH_LIST'] to specific architectures.
 Building extension module fused_adam...
+Allowing ninja to set a default number of workers... (overridable by setting the environment \
+variable MAX_JOBS=N)
 ninja: no work to do.
 Loading extension module fused_adam...
 Time to load fused_adam op: 0.0567 seconds

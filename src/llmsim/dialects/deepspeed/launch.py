@@ -4,7 +4,7 @@ from binascii import b2a_base64
 from collections.abc import Iterator
 
 from llmsim.dialects.capture import ranks_kept
-from llmsim.dialects.deepspeed import pipeline
+from llmsim.dialects.deepspeed import extension, pipeline
 from llmsim.dialects.deepspeed.engine import WORLD, world
 from llmsim.dialects.deepspeed.log_lines import (
     dated,
@@ -165,7 +165,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         size = parameter_count(job.architecture) / 1e9
         text = f"finished initializing model - num_params = {tensors(job)}, num_elems = {size:.2f}B"
         yield info(job, event.at, "partition_parameters.py:348:__exit__", text)
-    yield from (plain(job, text, rank=rank) for text, rank in _extension(job))
+    yield from (plain(job, text, rank=rank) for text, rank in extension.found(job, event.at))
 
 
 def tensors(job: Job) -> int:
@@ -173,33 +173,6 @@ def tensors(job: Job) -> int:
     config = job.architecture
     inner = 3 if config.experts == 1 else 1 + 3 * config.experts
     return config.layers * (4 + 2 + inner) + 2 + (not config.tied)
-
-
-def _extension(job: Job) -> Iterator[tuple[str, int]]:
-    """torch finds the compiled kernel of an earlier run; each process of a node loads it. The
-    texts come with the ranks that print them.
-    """
-    software, name = job.software, "fused_adam"
-    python = "".join(software.python.split(".")[:2])
-    device = f"cu{software.platform_version.replace('.', '')}"
-    device = device if software.platform == "CUDA" else "cpu"
-    root = f"/root/.cache/torch_extensions/py{python}_{device}"
-    size = gpus_per_node(job)
-    kept = ranks_kept(job)
-    for rank in kept:
-        yield f"Using {root} as PyTorch extensions root...", rank
-    for first in range(kept[0], kept[-1] + 1, size):  # one of a node builds, the others wait
-        for text in (
-            "Detected CUDA files, patching ldflags",
-            f"Emitting ninja build file {root}/{name}/build.ninja...",
-            f"Building extension module {name}...",
-            "ninja: no work to do.",
-        ):
-            yield text, first
-    for rank in kept:
-        yield f"Loading extension module {name}...", rank
-        seconds = cluster.setup_seconds(job, name, rank)
-        yield f"Time to load {name} op: {seconds} seconds", rank
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:

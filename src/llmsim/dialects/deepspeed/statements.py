@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from llmsim.dialects import statement
 from llmsim.dialects.capture import nodes_kept, ranks_kept
-from llmsim.dialects.deepspeed import pipeline, training
+from llmsim.dialects.deepspeed import extension, pipeline, training
 from llmsim.dialects.deepspeed.log_lines import has_launcher, zero_stage
 from llmsim.dialects.parts.statements import BARRIER, LEAKED
 from llmsim.dialects.statement import Statement, Steps, where
@@ -126,6 +126,18 @@ def _parts(job: Job) -> Iterable[int]:
 
 _TORCH, _ZERO = "torch_checkpoint_engine.py", "stage_1_and_2.py"
 _CPP = "torch/utils/cpp_extension.py"
+_UNSET = (
+    "TORCH_CUDA_ARCH_LIST is not set, all archs for visible cards are included for compilation\\. "
+)
+_ADVICE = r"If this is not desired, please set os\.environ\['TORCH_CUDA_ARCH_LIST'\]"
+_TORCH_LOG = r"\[rank\d+\]:W\d{4} \d\d:\d\d:\d\d\.\d{6} \d+ torch/utils/cpp_extension\.py:2425\]"
+_WORKERS = (
+    r"Allowing ninja to set a default number of workers\.\.\. \(overridable by setting the "
+    r"environment variable MAX_JOBS=N\)"
+)
+_LOUD = where(extension.speaks)
+_WARNED = where(lambda job: extension.speaks(job) and extension.on_cuda(job))
+_LOGGED = where(lambda job: not extension.speaks(job) and extension.on_cuda(job))
 _ROOT = r"/root/\.cache/torch_extensions/py3\d+_(?:cu\d+|cpu)"
 
 STATEMENTS = (
@@ -164,14 +176,23 @@ STATEMENTS = (
           r"finished initializing model - num_params = \d+, num_elems = \d+\.\d\dB",
           where(_sharded), "0", guard="dist.get_rank() == 0"),
     # --- the optimizer's extension ---
-    _plain("root", _CPP, rf"Using {_ROOT} as PyTorch extensions root\.\.\.", ranks="each"),
-    *(_plain(name, _CPP, text, ranks="launcher") for name, text in (
-        ("cuda-files", "Detected CUDA files, patching ldflags"),
-        ("emitting", rf"Emitting ninja build file {_ROOT}/fused_adam/build\.ninja\.\.\."),
-        ("building", r"Building extension module fused_adam\.\.\."),
-        ("ninja", r"ninja: no work to do\."),
+    _plain("root", _CPP, rf"Using {_ROOT} as PyTorch extensions root\.\.\.", _LOUD, "each"),
+    *(_plain(name, place, text, steps, "launcher") for name, place, text, steps in (
+        ("cuda-files", _CPP, "Detected CUDA files, patching ldflags", _LOUD),
+        ("emitting", _CPP, rf"Emitting ninja build file {_ROOT}/fused_adam/build\.ninja\.\.\.",
+         _LOUD),
+        ("archs", f"{_CPP}:2059, 2356", rf"/[\w./-]+/{_CPP}:(?:2059|2356): UserWarning: {_UNSET}",
+         _WARNED),
+        ("archs-advice", _CPP, rf"{_ADVICE}\.", _WARNED),
+        ("archs-code", _CPP, r"  warnings\.warn\(", _WARNED),
+        ("archs-logged", f"{_CPP}:2425", rf"{_TORCH_LOG} {_UNSET}", _LOGGED),
+        ("advice-logged", f"{_CPP}:2425", rf"{_TORCH_LOG} {_ADVICE} to specific architectures\.",
+         _LOGGED),
+        ("building", _CPP, r"Building extension module fused_adam\.\.\.", _LOUD),
+        ("workers", _CPP, _WORKERS, _LOUD),
+        ("ninja", "ninja", r"ninja: no work to do\.", statement.once),
     )),
-    _plain("loading", _CPP, r"Loading extension module fused_adam\.\.\.", ranks="each"),
+    _plain("loading", _CPP, r"Loading extension module fused_adam\.\.\.", _LOUD, "each"),
     _plain("loaded", "ops/op_builder/builder.py:560",
            rf"Time to load fused_adam op: {_FLOAT} seconds", ranks="each"),
     # --- the engine ---
@@ -279,7 +300,10 @@ accelerator command
 (accelerator | world | nodes | mapping | size | devices | spawned | backend)*
 torch barrier* configured*
 (layer-seeds partitioning (stage module+)+ stage-loss)?
-zero-init? root+ (cuda-files | emitting | building | ninja)+ (loading loaded)+
+zero-init? root*
+(cuda-files | emitting | archs archs-advice archs-code | archs-logged advice-logged | building
+ | workers | ninja)+
+loading* loaded+
 version configured+ flops client-optimizer no-params basic
 (supported mics? creating (reduce-bucket gather-bucket offload robin)?
  (memory-at memory host-memory (bucket-3 prefetch | persistent | state | state-3)?
