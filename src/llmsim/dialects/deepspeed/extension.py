@@ -29,7 +29,7 @@ def speaks(job: Job) -> bool:
 
 
 def on_cuda(job: Job) -> bool:
-    """Whether the build asks for CUDA's architectures: those of ROCm are others."""
+    """Whether the build is for CUDA, and asks for its architectures."""
     return job.software.platform == "CUDA"
 
 
