@@ -84,7 +84,9 @@ def test_nobody_runs_longer_than_the_limit_and_preemption_waits_two_hours(
 def test_arrivals_follow_the_hours_of_helios() -> None:
     """The trough is before nine in the morning, the peak at sixteen."""
     pool = Pool(512, days=28, jobs_a_gpu_day=1.0, weekday=0)
-    hours = Counter(int(job.at // 3600) % 24 for job in submitted(pool) if job.kind != 0)
+    # A sweep of many jobs is one submission.
+    moments = {(job.at, job.kind, job.user) for job in submitted(pool)}
+    hours = Counter(int(at // 3600) % 24 for at, _, _ in moments)
     mean = sum(hours.values()) / 24
     for hour, relative in enumerate(traces.HOURS):
         assert hours[hour] / mean == pytest.approx(relative, abs=0.12), f"hour {hour}"
@@ -100,6 +102,39 @@ def test_sizes_and_ends_are_those_of_the_traces() -> None:
     ends = Counter[str](job.end for job in jobs if job.gpus == 1)
     for name, percent in (("COMPLETED", 66.8), ("CANCELLED", 18.5)):
         assert 100 * ends[name] / sum(ends.values()) == pytest.approx(percent, abs=1.5), name
+
+
+@pytest.mark.long
+def test_waits_by_kind_are_near_serens() -> None:
+    """Half of all jobs wait a second; evaluations have the longest tail, debugging has none."""
+    pool, waits = Pool(2048, days=10), {kind.name: list[int]() for kind in traces.KINDS}
+    for fact in Scheduler(pool).facts():
+        if isinstance(fact, Started) and not fact.running.waiting.restarts:
+            job = fact.running.waiting.job
+            waits[traces.KINDS[job.kind].name].append(int(fact.at) - int(job.at))
+    # Acme: median, 75, 90, 95 and 99 % of the waits of Seren's evaluations and SFT.
+    serens = {"evaluation": (1, 30, 317, 809, 4_206), "sft": (1, 4, 175, 455, 2_476)}
+    for name, theirs in serens.items():
+        looked = sorted(waits[name])
+        for part, seconds in zip((0.5, 0.75, 0.9, 0.95, 0.99), theirs, strict=True):
+            ours = looked[int(part * len(looked))]
+            assert seconds / 4 - 1 <= ours <= seconds * 4 + 4, f"{name} {part}: {ours} s"
+    assert sorted(waits["debug"])[int(0.95 * len(waits["debug"]))] <= 5
+    assert sorted(waits["pretrain"])[int(0.75 * len(waits["pretrain"]))] <= 2
+    every = [wait for each in waits.values() for wait in each]
+    assert 100 < sum(every) / len(every) < 900  # Kalos 214, Seren 446, Helios 862
+
+
+def test_no_user_has_more_than_the_limit(facts: list[Fact]) -> None:
+    has = Counter[tuple[int, int]]()
+    for fact in facts:
+        if isinstance(fact, NodeChanged):
+            continue
+        job = fact.running.waiting.job
+        key, kind = (job.kind, job.user), traces.KINDS[job.kind]
+        has[key] += job.gpus if isinstance(fact, Started) else -job.gpus
+        most = max(kind.user_gpus, kind.user_share * POOL.gpus, job.gpus)
+        assert has[key] <= most, f"seed {POOL.seed}: {kind.name} of user {job.user} at {fact.at}"
 
 
 def test_durations_of_evaluations_have_acmes_quantiles() -> None:

@@ -109,14 +109,22 @@ def test_the_answers_are_apart_from_the_evidence(spec: Path, tmp_path: Path) -> 
     spec.write_text(SPEC.replace("gpus = 8", 'gpus = 8\nincidents = "chaos"'), encoding="utf-8")
     out, answers = tmp_path / "out", tmp_path / "answers"
     assert made(spec, out, "--answers", str(answers)) == 0
+    kept = [json.loads(row) for row in (answers / "runs.jsonl").read_text().splitlines()]
+    assert [row["seed"] for row in kept] == [member(spec_of(str(spec)), n).seed for n in range(6)]
     told = ("incident", "symptom", "failed", "restarted", "slowed", "recovered")
     broken = 0
     for path in sorted((answers / "files/labels").iterdir()):
         broken += gzip.decompress(path.read_bytes()).decode().count('"event":"incident"')
     assert broken, "nothing broke in six runs of chaos: the test shows nothing"
     for path in sorted((out / "files/jsonl").iterdir()):
-        for line in gzip.decompress(path.read_bytes()).decode().splitlines():
+        run, *facts = gzip.decompress(path.read_bytes()).decode().splitlines()
+        assert json.loads(run)["seed"] is json.loads(run)["command"] is None, path.name
+        for line in facts:
             assert json.loads(line)["event"] not in told, path.name
+    texts = [gzip.decompress(path.read_bytes()).decode() for path in out.glob("files/logs/**/*.gz")]
+    assert any("Training complete" in text for text in texts), "no run came to its end"
+    for text in texts:
+        assert "Same run again" not in text
     assert not (out / "files/labels").exists()
     assert not (out / "runs.jsonl").exists()
     assert "seed" not in (out / "README.md").read_text(encoding="utf-8")

@@ -1,7 +1,9 @@
 """Writing a table of the data set as one Parquet file (the extra `fleet`).
 
-Rows are gathered into row groups of whole runs, of 131,072 rows and more. Beside the bytes, which
-belong to one version of the writer, a file has a checksum of its values, which any writer keeps.
+Rows are gathered into row groups of whole runs, of 131,072 rows and more; they become columns a few
+thousand at a time, since a column of a few rows takes far more memory than its values. Beside the
+bytes, which belong to one version of the writer, a file has a checksum of its values, which any
+writer keeps.
 """
 
 from collections.abc import Iterable
@@ -21,6 +23,7 @@ from llmsim.typed import Any
 
 GROUP = 131_072  # rows after which a row group is written; it ends with a whole run
 LARGEST_GROUP = 1_000_000
+BATCH = 4_096  # rows after which rows become columns
 WRITER = f"pyarrow {pa.__version__}"
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())  # texts that come again and again
@@ -64,6 +67,7 @@ class TableFile:
             compression_level=1,
             write_statistics=looked_for,
         )
+        self._rows: list[Row] = []  # are not columns yet
         self._waiting: list[Any] = []
         self._content = blake2b(digest_size=16)
 
@@ -73,10 +77,19 @@ class TableFile:
         if not made:
             return
         self._content.update(repr(made).encode())
+        self._rows += made
+        if len(self._rows) >= BATCH:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Turns the rows into columns."""
+        if not self._rows:
+            return
         columns = [
             pa.array(values, type=field.type)
-            for values, field in zip(zip(*made, strict=True), self._schema, strict=True)
+            for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
         ]
+        self._rows = []
         self._take(pa.Table.from_arrays(columns, schema=self._schema))
 
     def _take(self, table: Any) -> None:
@@ -113,6 +126,7 @@ class TableFile:
 
     def close(self) -> str:
         """Completes the file, and returns the checksum of its values."""
+        self._turn()
         self._write()
         self._writer.close()
         return self._content.hexdigest()

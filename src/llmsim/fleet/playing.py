@@ -1,6 +1,7 @@
 """One run of a fleet, played into the folder of its part: its exports, and its rows of tables."""
 
 import gzip
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from llmsim.run.events import Event, Incident, Step, Summary
 from llmsim.run.events.incidents import Restarted
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
+from llmsim.telemetry.jsonl import line
 from llmsim.telemetry.kinds import Export, kind_named
 from llmsim.telemetry.records import event_name
 from llmsim.telemetry.sinks import Exports
@@ -22,7 +24,8 @@ from llmsim.typed import Any
 # The ending of the one file that a kind of export has; a folder has names of its own.
 _ENDINGS = {"openmetrics": "om", "promtest": "yml"}
 ANSWERS = ("labels",)  # kinds that go to the answers, where these are apart
-_RAW = ("jsonl",)  # kinds that have every event as it is
+# Kinds that have every event as it is, moves of bars too: three of four events. Others do without.
+_RAW = ("jsonl",)
 # TensorBoard's reader takes its files as they are.
 _AS_THEY_ARE = "tfevents"
 _LEVEL = 6  # of gzip
@@ -31,29 +34,37 @@ _LEVEL = 6  # of gzip
 def play_member(spec: Spec, each: Member, work: Path, tables: Any = None) -> None:
     """Plays one run into the folder of its part; `tables` gets its rows.
 
-    With the answers apart (tables or no tables), the folder `answers` gets what tells.
+    With the answers apart (tables or no tables), the folder `answers` gets what tells, and the
+    evidence has no command that plays the run again.
     """
-    run = run_of(plan(each.options))
-    facts = exported(spec, run, each, work)
+    job = plan(each.options)
+    apart = (work / "answers").is_dir()
+    run = run_of(job._replace(command="") if apart else job)
+    facts = exported(spec, run, each, work, job.command)
     if tables:
-        _tabled(spec, run, each, facts, tables)
+        _tabled(spec, run, each, facts, tables, job.command)
 
 
-def exported(spec: Spec, run: Run, each: Member, work: Path) -> list[Event]:
+def exported(spec: Spec, run: Run, each: Member, work: Path, command: str) -> list[Event]:
     """Writes a run's exports, each compressed, and returns its events."""
     apart = (work / "answers").is_dir()
+    whole = run._replace(job=run.job._replace(command=command))
     kinds = [kind for kind in spec.kinds if kind != "parquet"]
     raw = [kind for kind in kinds if apart and kind in _RAW]
     told = [kind for kind in kinds if apart and kind in ANSWERS]
     data = _opened(spec, run, each, work / "data", [k for k in kinds if k not in (*raw, *told)])
-    answers = _opened(spec, run, each, work / "answers", told)
-    facts = [*data.tee(answers.tee(events(run)))]
+    answers = _opened(spec, whole, each, work / "answers", told)
+    every_move = any(kind in _RAW for kind in kinds)
+    facts = [*data.tee(answers.tee(events(run, 0.0, lambda: every_move)))]
     _close(data, answers)
     if raw:
         evidence = _opened(spec, run, each, work / "data", raw)
         for _ in evidence.tee(_evidence(facts)):
             pass
         _close(evidence)
+        for kind in raw:
+            for path in _files_of(work / "data" / "files" / kind, each.run_id):
+                _without_seed(path)
     for folder in ("data", "answers"):
         for kind in kinds:
             for path in _files_of(work / folder / "files" / kind, each.run_id):
@@ -64,6 +75,13 @@ def exported(spec: Spec, run: Run, each: Member, work: Path) -> list[Event]:
 def _evidence(facts: Iterable[Event]) -> Iterable[Event]:
     """The events that an operator could know, without what tells what broke."""
     return (event for event in facts if event_name(type(event)) not in rows.TELLING)
+
+
+def _without_seed(path: Path) -> None:
+    """Takes the seed out of the first record of a file: a log may say one, a label plays it."""
+    first, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    record = json.loads(first) | {"seed": None, "command": None}
+    path.write_text(f"{line(record)}{rest}", encoding="utf-8")
 
 
 def _opened(spec: Spec, run: Run, each: Member, folder: Path, kinds: list[str]) -> Exports:
@@ -113,7 +131,9 @@ def _compress(path: Path, spec: Spec) -> None:
     path.unlink()
 
 
-def _tabled(spec: Spec, run: Run, each: Member, facts: list[Event], tables: Any) -> None:
+def _tabled(
+    spec: Spec, run: Run, each: Member, facts: list[Event], tables: Any, command: str
+) -> None:
     """Gives a run's rows to its part's tables."""
     clock = rows.clock_of(each.start, spec.zone)
     found = [event for event in facts if isinstance(event, Incident)]
@@ -128,10 +148,10 @@ def _tabled(spec: Spec, run: Run, each: Member, facts: list[Event], tables: Any)
     tables["steps"].add(_step_rows(each.run_id, facts, clock))
     _sampled(spec, run, each, clock, tables["samples"])
     # The run's row comes last: all that it counts is known by then.
-    whole = rows.run_row(each, run, clock, spec.zone, len(found), summary, hidden=False)
+    whole = rows.run_row(each, run, clock, spec.zone, len(found), summary, command)
     if tables.apart:
         tables["answers/runs"].add([whole])
-        whole = rows.run_row(each, run, clock, spec.zone, len(found), summary, hidden=True)
+        whole = rows.run_row(each, run, clock, spec.zone, len(found), summary, None)
     tables["runs"].add([whole])
 
 

@@ -47,10 +47,11 @@ def clock_of(start: datetime, zone: str) -> Clock:
 
 
 def run_row(
-    member: Member, run: Run, clock: Clock, zone: str, labels: int, summary: Any, hidden: bool
-) -> Row:
-    """The row of a run; `hidden` leaves out what plays the run again, or counts its labels."""
-    job, account = run.job, goodput(run)
+    member: Member, run: Run, clock: Clock, zone: str, labels: int, summary: Any,
+    command: str | None,
+) -> Row:  # fmt: skip
+    """The row of a run; without `command` it has no seed either, and does not count its labels."""
+    job, account, hidden = run.job, goodput(run), command is None
     return (
         member.run_id,
         member.split,
@@ -85,7 +86,7 @@ def run_row(
         summary.mfu if summary else None,
         summary.tokens if summary else None,
         None if hidden else labels,
-        None if hidden else job.command,
+        command,
     )
 
 

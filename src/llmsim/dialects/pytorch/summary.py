@@ -91,7 +91,12 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Iterator[Line]:
 
 
 def _again(job: Job, screen: Screen) -> Iterator[Line]:
-    """The command that plays this run again, never cut, so that it can be copied."""
+    """The command that plays this run again, never cut, so that it can be copied.
+
+    A fleet that keeps answers apart from evidence leaves it out.
+    """
+    if not job.command:
+        return
     program, *flags = job.command.split(" --")
     words = [program, *(f"--{flag}" for flag in flags)]
     label = "Same run again: "

@@ -35,7 +35,7 @@ class Tally:
         if isinstance(fact, Started):
             if not running.waiting.restarts:
                 self.jobs += 1
-                self._waits[job.kind].append(fact.at - job.at)
+                self._waits[job.kind].append(int(fact.at) - int(job.at))
                 self._sizes[job.gpus] = self._sizes.get(job.gpus, 0) + 1
             return
         self.used(fact)
@@ -63,14 +63,7 @@ class Tally:
         used = sum(round(each) for each in self._seconds)
         yield f"utilisation {100 * used / offered:.1f} % of GPU time ({traces.UTILIZATION})"
         yield ""
-        yield f"{'kind':<12} {'jobs %':>7} {'GPU time %':>10} {'wait 50 %':>10} {'90 %':>8} {'99 %':>8}   Seren 50/90/99 %"  # noqa: E501
-        for kind, waits, seconds in zip(traces.KINDS, self._waits, self._seconds, strict=True):
-            looked = sorted(waits)
-            wait = [_at(looked, part) for part in (0.5, 0.9, 0.99)]
-            theirs = "/".join(map(str, kind.waits))
-            yield (f"{kind.name:<12} {100 * len(waits) / max(1, self.jobs):>7.1f}"
-                   f" {100 * seconds / max(1, used):>10.1f} {wait[0]:>10.0f} {wait[1]:>8.0f}"
-                   f" {wait[2]:>8.0f}   {theirs}")  # fmt: skip
+        yield from self._waited(used)
         yield ""
         yield f"{'state':<14} {'records %':>9}   RSC-1 %"
         for state, count in sorted(self._states.items(), key=lambda each: (-each[1], each[0])):
@@ -86,6 +79,24 @@ class Tally:
             yield f"{most:<8} {100 * below / max(1, self.jobs):>6.1f}   {share}"
         yield ""
         yield from self._failures()
+
+    def _waited(self, used: int) -> Iterator[str]:
+        """What each kind has, and the seconds that its jobs waited."""
+        parts = "/".join(f"{100 * part:g}" for part in traces.WAITS)
+        yield (f"{'kind':<12} {'jobs %':>6} {'GPU time %':>10} {'mean wait':>9}"
+               f"   {f'seconds at {parts} %':<28} Seren's")  # fmt: skip
+        for kind, waits, seconds in zip(traces.KINDS, self._waits, self._seconds, strict=True):
+            looked = sorted(waits)
+            ours = "/".join(f"{_at(looked, part):.0f}" for part in traces.WAITS)
+            mean = sum(int(each) for each in looked) / max(1, len(looked))
+            yield (f"{kind.name:<12} {100 * len(waits) / max(1, self.jobs):>6.1f}"
+                   f" {100 * seconds / max(1, used):>10.1f} {mean:>9.0f}   {ours:<28}"
+                   f" {'/'.join(map(str, kind.waits))}".rstrip())  # fmt: skip
+        all_of_them = [wait for waits in self._waits for wait in waits]
+        mean = sum(int(each) for each in all_of_them) / max(1, len(all_of_them))
+        median = _at(sorted(all_of_them), 0.5)
+        yield (f"all jobs: {mean:.0f} s in the mean, {median:.0f} s in the median"
+               f" ({traces.WAITED})")  # fmt: skip
 
     def _ended(self, most: int) -> str:
         counts = [self._by_size.get((most, state), 0)

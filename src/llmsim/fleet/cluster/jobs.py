@@ -110,8 +110,9 @@ def _batch(pool: Pool, at: float, place: int, index: int) -> Iterator[Submitted]
 
 
 def _gpus(pool: Pool, kind: traces.Kind, drawn: float) -> int:
-    """GPUs by the kind's weights; nobody asks for more than half of the cluster."""
-    possible = [each for each in kind.gpus if each[0] <= pool.gpus // 2] or [kind.gpus[0]]
+    """GPUs by the kind's weights; nobody asks for more than half of what the kind may have."""
+    most = kind.quota * pool.gpus / 2
+    possible = [each for each in kind.gpus if each[0] <= most] or [kind.gpus[0]]
     left = drawn * fsum(weight for _, weight in possible)
     for gpus, weight in possible:
         left -= weight

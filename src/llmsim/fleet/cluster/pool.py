@@ -87,9 +87,12 @@ class Free:
         self.whole -= count
         return tuple(nodes)
 
-    def take_part(self, gpus: int) -> tuple[int, int] | None:
-        """A node and the mask of some of its GPUs: the node with the fewest free ones that do."""
-        for count in range(gpus, self.per_node + 1):
+    def take_part(self, gpus: int, whole: bool = True) -> tuple[int, int] | None:
+        """A node and the mask of some of its GPUs: the node with the fewest free ones that do.
+
+        Without `whole` a node whose GPUs are all free stays as it is.
+        """
+        for count in range(gpus, self.per_node + whole):
             node = self._first(count)
             if node is not None:
                 return node, self._taken(node, gpus)

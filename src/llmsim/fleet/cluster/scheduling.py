@@ -1,21 +1,22 @@
 """A scheduler: priorities, quotas, backfill, pre-emption, requeue and nodes that fail.
 
-It follows Slurm's in kind: who has the higher priority goes first, within a quota by kind; a job
-that does not fit gets a reservation, and others may start before it if they do not move it
-(EASY backfill, by the limits that were asked for, every 30 s as bf_interval has it). A pretraining
-that waits may have jobs pre-empted that have run for two hours. A job whose node fails comes again
-under its own id, from its last checkpoint.
+It follows Slurm's in kind: who has the higher priority goes first, within a quota by kind and a
+limit of each user (queues.py); it looks once a second at what has been handed in. A job that does
+not fit gets a reservation, and others may start before it if they do not move it (EASY backfill,
+by the limits that were asked for, every 30 s as bf_interval has it). A pretraining that waits may
+have jobs pre-empted that have run for two hours. A job whose node fails comes again under its own
+number, from its last checkpoint.
 """
 
 from bisect import bisect_left, insort
-from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from math import exp, log
+from math import exp, floor, log
 
 from llmsim.fleet.cluster import traces
-from llmsim.fleet.cluster.jobs import DAY, Submitted, submitted
+from llmsim.fleet.cluster.jobs import DAY, submitted
 from llmsim.fleet.cluster.pool import Free, Pool
+from llmsim.fleet.cluster.queues import Queues, Waiting
 from llmsim.physics import noise
 from llmsim.run.incident_kinds import KINDS, per_million_gpu_hours
 from llmsim.typed import NamedTuple
@@ -31,15 +32,6 @@ _CAUSES = {
     if kind.node_fault and kind.consequence in ("death", "hang")
     if per_million_gpu_hours(kind.name) > 0
 }
-
-
-class Waiting(NamedTuple):
-    """A job in the queue."""
-
-    job: Submitted
-    since: float  # it was handed in, or came again
-    restarts: int
-    left: float  # seconds that it would still run
 
 
 class Running(NamedTuple):
@@ -90,12 +82,11 @@ class Scheduler:
         self.pool, self.now = pool, 0.0
         self.free = Free(pool.nodes, pool.gpus_per_node)
         self.running: dict[int, Running] = {}
-        self.queues: list[deque[Waiting]] = [deque() for _ in traces.KINDS]
-        self.reason = ""  # why the first job waits: Resources, Priority or QOSGrpGRES
+        self.queues = Queues(pool)
         self._order = sorted(
             range(len(traces.KINDS)), key=lambda place: (-traces.KINDS[place].priority, place)
         )
-        self._used = [0] * len(traces.KINDS)  # GPUs by kind
+        self._looks = 0  # the whole second at which the scheduler looks next
         self._events: list[tuple[float, int, str, int, int]] = []
         self._ends: list[tuple[float, int, int]] = []  # limit's end, number, whole nodes
         self._on: list[set[int]] = [set() for _ in range(pool.nodes)]  # jobs of each node
@@ -116,8 +107,8 @@ class Scheduler:
         while job or self._events:
             if job and (not self._events or job.at <= self._events[0][0]):
                 self.now = job.at
-                self.queues[job.kind].append(Waiting(job, job.at, 0, job.seconds))
-                yield from self._pass(job.kind)
+                self.queues.put(Waiting(job, job.at, 0, job.seconds))
+                self._look_soon()
                 job = next(coming, None)
                 continue
             at, _, what, subject, detail = heappop(self._events)
@@ -139,7 +130,14 @@ class Scheduler:
             if running is None or running.token != detail:
                 return  # it has ended in another way
             yield self._leaves(running, what)
-        yield from self._pass(None)
+        yield from self._pass()
+
+    def _look_soon(self) -> None:
+        """The scheduler sees a job that was handed in when the next whole second begins."""
+        soon = floor(self.now) + 1
+        if soon > self._looks:
+            self._looks = soon
+            self._push(float(soon), "look", 0, 0)
 
     def _push(self, at: float, what: str, subject: int, detail: int) -> None:
         self._count += 1
@@ -147,23 +145,16 @@ class Scheduler:
 
     # --- starting ------------------------------------------------------------------------------
 
-    def _pass(self, kind: int | None) -> Iterator[Fact]:
+    def _pass(self) -> Iterator[Fact]:
         """Starts what can start: by priority, and then what moves nobody who waits before it."""
-        if kind is not None and len(self.queues[kind]) > 1:
-            return  # others of its kind wait already
         blocked: Waiting | None = None
         for place in self._order:
-            if kind is not None and place != kind and not self.queues[place]:
-                continue
-            while self.queues[place]:
-                head = self.queues[place][0]
-                if not self._allowed(head):
+            queue = self.queues.kinds[place]
+            while queue and self.queues.allowed(queue[0].job):
+                if blocked is not None or (made := self._take(queue[0], True)) is None:
+                    blocked = blocked or queue[0]
                     break
-                if blocked is not None or (made := self._take(head)) is None:
-                    blocked = blocked or head
-                    break
-                self.queues[place].popleft()
-                yield self._starts(head, *made)
+                yield self._starts(queue.popleft(), *made)
         if blocked is None:
             return
         self._make_room(blocked)
@@ -171,25 +162,22 @@ class Scheduler:
             self._backfilled = self.now
             yield from self._backfill(blocked)
 
-    def _allowed(self, waiting: Waiting) -> bool:
-        """Whether the quota of its kind has room for a job."""
-        kind = waiting.job.kind
-        most = traces.KINDS[kind].quota * self.pool.gpus
-        return self._used[kind] == 0 or self._used[kind] + waiting.job.gpus <= most
+    def _take(self, waiting: Waiting, whole: bool) -> tuple[tuple[int, ...], int] | None:
+        """Nodes for a job, and the mask of a part of one; None if there are none.
 
-    def _take(self, waiting: Waiting) -> tuple[tuple[int, ...], int] | None:
-        """Nodes for a job, and the mask of a part of one; None if there are none."""
+        Without `whole`, a part of a node is taken of a node that has jobs already.
+        """
         if waiting.job.nodes:
             nodes = self.free.take_whole(waiting.job.nodes)
             return None if nodes is None else (nodes, 0)
-        part = self.free.take_part(waiting.job.gpus)
+        part = self.free.take_part(waiting.job.gpus, whole)
         return None if part is None else ((part[0],), part[1])
 
     def _starts(self, waiting: Waiting, nodes: tuple[int, ...], mask: int) -> Started:
         job, self._count = waiting.job, self._count + 1
         running = Running(waiting, self.now, nodes, mask, self._count)
         self.running[job.number] = running
-        self._used[job.kind] += job.gpus
+        self.queues.started(job)
         for node in nodes:
             self._on[node].add(job.number)
         over, state = waiting.left, job.end if waiting.left <= job.limit else "TIMEOUT"
@@ -205,7 +193,7 @@ class Scheduler:
         job = running.waiting.job
         del self.running[job.number]
         self._leaving.pop(job.number, None)
-        self._used[job.kind] -= job.gpus
+        self.queues.left(job)
         full = (1 << self.pool.gpus_per_node) - 1
         for each in running.nodes:
             self._on[each].discard(job.number)
@@ -217,7 +205,9 @@ class Scheduler:
             kept = (self.now - running.began) // CHECKPOINT * CHECKPOINT
             left = max(1.0, running.waiting.left - kept)
             again = Waiting(job, self.now, running.waiting.restarts + 1, left)
-            self.queues[job.kind].append(again)
+            self.queues.again(again)
+        else:
+            self.queues.ended(job)
         return Ended(self.now, running, state, node, cause)
 
     # --- who waits -----------------------------------------------------------------------------
@@ -237,17 +227,18 @@ class Scheduler:
         """Starts jobs that do not move the reservation of the first that waits."""
         due, spare = self._reserved(first)
         for place in self._order:
-            queue = self.queues[place]
+            queue = self.queues.kinds[place]
             for waiting in [queue[index] for index in range(min(DEPTH, len(queue)))]:
-                if waiting is first or not self._allowed(waiting):
+                if waiting is first or not self.queues.allowed(waiting.job):
                     continue
                 short = self.now + waiting.job.limit <= due
                 if not short and waiting.job.nodes > spare:
                     continue
-                made = self._take(waiting)
+                before = self.free.whole
+                made = self._take(waiting, short or spare > 0)
                 if made is None:
                     continue
-                spare -= 0 if short else waiting.job.nodes
+                spare -= 0 if short else before - self.free.whole
                 queue.remove(waiting)
                 yield self._starts(waiting, *made)
         self._push(self.now + BACKFILL_EVERY, "look", 0, 0)
@@ -284,10 +275,6 @@ class Scheduler:
     def jobs_on(self, node: int) -> int:
         """How many jobs a node has."""
         return len(self._on[node])
-
-    def used(self, kind: int) -> int:
-        """The GPUs that the jobs of a kind have together."""
-        return self._used[kind]
 
     def is_lemon(self, node: int) -> bool:
         """Whether a node fails far more often than the others."""

@@ -106,15 +106,9 @@ _SQUEUE = (
 def squeue(scheduler: Scheduler) -> str:
     """`squeue` at this moment: what runs, and what waits and why."""
     made = [_SQUEUE]
-    first = True
-    for queue in scheduler.queues:
-        for waiting in queue:
-            kind = traces.KINDS[waiting.job.kind]
-            over = kind.quota * scheduler.pool.gpus
-            why = "QOSGrpGRES" if scheduler.used(waiting.job.kind) + waiting.job.gpus > over else (
-                "Resources" if first else "Priority")  # fmt: skip
-            first = first and why == "QOSGrpGRES"
-            made.append(_line(waiting.job, "PD", 0.0, max(1, waiting.job.nodes), f"({why})"))
+    for waiting, why in scheduler.queues.reasons():
+        nodes = max(1, waiting.job.nodes)
+        made.append(_line(waiting.job, "PD", 0.0, nodes, f"({why})"))
     latest = sorted(scheduler.running.values(), key=lambda each: (-each.began, each.token))
     made += [_running(scheduler, running) for running in latest]
     return "\n".join(made) + "\n"

@@ -18,6 +18,7 @@ WEEKEND = 0.7  # of a working day's submissions: ours, no public file has arriva
 
 # Quantiles at which durations are known; Acme's CDFs have 22 points.
 QUANTILES = (0.0, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1.0)
+WAITS = (0.5, 0.75, 0.9, 0.95, 0.99)  # quantiles at which waits are known
 LONGEST = 7 * 86_400.0  # RSC's limit; Seren's is 14 days
 
 
@@ -29,39 +30,42 @@ class Kind(NamedTuple):
     durations: tuple[float, ...]  # seconds at QUANTILES
     gpus: tuple[tuple[int, float], ...]  # GPUs and their weights
     priority: int  # the higher, the earlier
-    quota: float  # of the cluster's GPUs, at most, at once
+    quota: float  # its part of the cluster's GPUs, at most, at once
+    user_gpus: int  # that a user of the kind has at most, at once, in a small cluster
+    user_share: float  # the same as a part of the cluster's GPUs, in a large one
     preemptible: bool
     batch: float  # mean jobs that one submission brings
     busy: float  # median utilization of its GPUs, per cent
     account: str
-    waits: tuple[int, ...] = ()  # seconds that Seren's waited: median, 90 and 99 %
+    waits: tuple[int, ...] = ()  # seconds that Seren's waited, at WAITS
 
 
 # Shares: Seren's, with more pretraining (Kalos has 3.2 % of it) so that a cluster of this size
-# has work. Durations: Seren's quantiles; the quantiles of "other" are ours, as long as RSC's fewer
-# jobs have to be to keep as many GPUs busy. GPUs: ours by kind, so that all kinds together come
-# near Seren's CDF, with RSC's 4,096 as the largest. Priorities, quotas and batches are ours:
-# pretraining has reserved quota and waits least, evaluations come in batches and wait longest, as
-# Acme's paper has it.
+# has work. Durations: Seren's quantiles, the longest of all ours; the quantiles of "other" are
+# ours, as long as RSC's fewer jobs have to be to keep as many GPUs busy. GPUs: ours by kind, so
+# that all kinds together come near Seren's CDF, with RSC's 4,096 as the largest. Waiting comes from
+# what is ours too, priorities, quotas, limits of a user and sizes of batches: pretraining has the
+# whole cluster as its quota and may have others pre-empted, so it waits least; evaluations come by
+# the hundred, and wait for those of the same user, as Acme's paper has it.
 KINDS = (
-    Kind("evaluation", 0.645, (1, 7, 16, 129, 391, 1_208, 2_757, 15_588, LONGEST),
-         ((1, 74.0), (2, 12.0), (4, 2.0), (8, 12.0)), 1, 0.028, False, 30.0, 62.0, "evaluation",
-         (1, 317, 4_206)),
+    Kind("evaluation", 0.645, (1, 7, 16, 129, 391, 1_208, 2_757, 15_588, 86_400),
+         ((1, 74.0), (2, 12.0), (4, 2.0), (8, 12.0)), 1, 0.10, 48, 0.0055, False, 45.0, 62.0,
+         "evaluation", (1, 30, 317, 809, 4_206)),
     Kind("sft", 0.149, (1, 12, 47, 197, 452, 1_128, 2_321, 13_281, LONGEST),
-         ((1, 6.0), (2, 6.0), (8, 78.0), (16, 6.0), (32, 4.0)), 2, 0.15, True, 1.6, 88.0,
-         "alignment", (1, 175, 2_476)),
+         ((1, 6.0), (2, 6.0), (8, 78.0), (16, 6.0), (32, 4.0)), 2, 0.15, 64, 0.0105, True, 10.0,
+         88.0, "alignment", (1, 4, 175, 455, 2_476)),
     Kind("other", 0.140, (1, 20, 120, 900, 5_000, 25_000, 80_000, 400_000, LONGEST),
          ((1, 30.0), (2, 10.0), (4, 4.0), (8, 42.0), (16, 6.0), (32, 5.0), (64, 4.0), (128, 3.0),
-          (256, 1.0)), 1, 0.60, True, 2.0, 55.0, "research"),
+          (256, 1.0)), 1, 0.40, 256, 0.1, True, 2.0, 55.0, "research"),
     Kind("multimodal", 0.027, (1, 9, 28, 253, 795, 5_373, 22_765, 75_630, LONGEST),
-         ((8, 50.0), (16, 15.0), (32, 12.0), (64, 9.0), (128, 8.0), (256, 6.0)), 2, 0.30, True,
-         1.2, 90.0, "multimodal"),
-    Kind("debug", 0.019, (1, 6, 23, 114, 359, 935, 1_889, 22_631, LONGEST),
-         ((1, 40.0), (8, 50.0), (16, 10.0)), 4, 0.03, False, 1.0, 35.0, "research",
-         (1, 2, 88)),
+         ((8, 50.0), (16, 15.0), (32, 12.0), (64, 9.0), (128, 8.0), (256, 6.0)), 2, 0.09, 256,
+         0.1, True, 1.2, 90.0, "multimodal"),
+    Kind("debug", 0.019, (1, 6, 23, 114, 359, 935, 1_889, 22_631, 86_400),
+         ((1, 40.0), (8, 50.0), (16, 10.0)), 4, 0.04, 32, 0.005, False, 1.0, 35.0, "research",
+         (1, 1, 2, 5, 88)),
     Kind("pretrain", 0.020, (1, 4, 50, 297, 1_196, 24_639, 77_333, 313_273, LONGEST),
          ((64, 28.0), (128, 25.0), (256, 22.0), (512, 16.0), (1024, 7.0), (2048, 1.6),
-          (4096, 0.4)), 3, 0.95, False, 1.0, 97.0, "foundation", (1, 26, 968)),
+          (4096, 0.4)), 3, 1.0, 64, 1.0, False, 1.0, 97.0, "foundation", (1, 2, 26, 78, 968)),
 )  # fmt: skip
 
 # Helios: completed, cancelled and failed jobs in per cent, by GPUs up to these.
@@ -90,6 +94,7 @@ ZIPF = 1.1
 
 # Beside what a fleet of ours shows: the traces' figures.
 UTILIZATION = "Seren 59, Helios 79, RSC-1 83, RSC-2 85"
+WAITED = "Seren 446 and 1, Kalos 214 and 17, Helios 862 and 0, Philly 3,761 and 189"
 RSC_STATES = {
     "COMPLETED": "60", "FAILED": "24", "PREEMPTED": "10", "CANCELLED": "~3", "REQUEUED": "2",
     "TIMEOUT": ".6", "NODE_FAIL": ".1", "OUT_OF_MEMORY": ".1",
