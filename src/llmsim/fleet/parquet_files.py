@@ -129,4 +129,5 @@ class TableFile:
         self._turn()
         self._write()
         self._writer.close()
+        pa.default_memory_pool().release_unused()  # the next part begins with as little as this one
         return self._content.hexdigest()

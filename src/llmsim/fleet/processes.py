@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -33,6 +34,8 @@ class Task(NamedTuple):
 def _work(connection: Any, spec: Spec, places: Places, size: int) -> None:
     """A worker: it writes the parts that it is sent until nobody sends any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that waits
+    # pyarrow imports pandas where it can, to know its objects: a second and 60 MB for nothing here.
+    sys.modules["pandas"] = None  # type: ignore[assignment]  # an import of it fails
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             number, spoilt = connection.recv()

@@ -8,6 +8,7 @@ of tokens with this loss in nats (public TRL logs: 0.83 at 0.6, 0.72 at 1.1, 0.5
 
 from math import exp, nan
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics.learning import bends, objectives
 from llmsim.physics.learning.objectives import Metrics
@@ -24,7 +25,7 @@ def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
     if not logged:
         return ()
     if bends.broken(job, step):
-        return _nans(logged(job._replace(bends=()), step, first or step))
+        return _nans(logged(_unbent(job), step, first or step))
     return logged(job, step, first or step)
 
 
@@ -34,8 +35,14 @@ def held_out(job: Job, step: int) -> Metrics:
     if not logged:
         return ()
     if bends.broken(job, step):
-        return _nans(logged(job._replace(bends=()), step))
+        return _nans(logged(_unbent(job), step))
     return logged(job, step)
+
+
+@remembered()
+def _unbent(job: Job) -> Job:
+    """The job without bends, which keeps what its metrics have computed."""
+    return job._replace(bends=())
 
 
 def _nans(values: Metrics) -> Metrics:

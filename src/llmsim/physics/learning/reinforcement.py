@@ -53,6 +53,9 @@ PROMPT_SPREAD = 0.45  # of the prompts' lengths, a part of their mean
 # --- rewards -----------------------------------------------------------------------------
 
 
+_BYTES = bytes(range(256))
+
+
 class Answers(NamedTuple):
     """The rewards of a step's completions."""
 
@@ -80,14 +83,15 @@ def answers(job: Job, step: int) -> Answers:
     centre = log(mean / (1.0 - mean)) * spread + BATCH_DIFFICULTY * _batch_luck(job, step)
     each = 1 + -(-size // 8)  # words of a problem: its difficulty, and a byte for each answer
     drawn = noise.words(job.seed, "answers", each * groups * step, each * groups)
+    lucks = b"".join([word.to_bytes(8, "little") for word in drawn])
     right, deviation, same = 0, 0.0, 0
     for first in range(0, each * groups, each):
-        problem, lucks = drawn[first], drawn[first + 1 : first + each]
+        problem, begun = drawn[first], 8 * first + 8
         z = (problem & 0xFFFF) + (problem >> 16 & 0xFFFF) + (problem >> 32 & 0xFFFF)
         odds = centre + DIFFICULTY * 2.0 * (z / 65_536.0 - 1.5)
         limit = round(256.0 / (1.0 + exp(-odds)))
-        luck = b"".join(word.to_bytes(8, "little") for word in lucks)[:size]
-        solved = sum([byte < limit for byte in luck])
+        # An answer is right if its byte lies below the limit: the bytes above it are left out.
+        solved = len(lucks[begun : begun + size].translate(None, _BYTES[limit:]))
         right += solved
         same += solved in (0, size)
         deviation += sqrt(solved * (size - solved) / (size * (size - 1)))
