@@ -120,3 +120,14 @@ def test_a_job_file_is_taken_and_flags_win_over_it(tmp_path: Path) -> None:
     planned = plan(member(made, 2).options)
     assert (planned.schedule.steps, planned.layout.gpus) == (700, 16)
     assert planned.seed == member(made, 2).seed
+
+
+def test_runs_of_few_steps_share_a_part_so_that_its_files_are_not_small() -> None:
+    """A file of 64 MB has some 800,000 rows of steps; readers take such a size fastest."""
+    text = 'runs = 100_000\nseed = 1\n[export]\nkinds = ["parquet"]\n[[mix]]\n'
+    few, many = (
+        size_of_part(parsed(f"{text}gpus = 8\nlog-every = 1\nsteps = {steps}\n", "fleet.toml"))
+        for steps in (300, 2000)
+    )
+    assert few == pytest.approx(900_000 / 300, abs=1)
+    assert many <= 1000

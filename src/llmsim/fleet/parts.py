@@ -26,8 +26,9 @@ from llmsim.telemetry.samples import MOST_GPUS
 from llmsim.typed import Any, NamedTuple
 
 MOST_RUNS = 1000  # of a part
+MOST_SHORT_RUNS = 4000  # of a part, where runs have few steps
 FEWEST_PARTS = 8
-MOST_SAMPLES = 20_000_000  # rows of a part
+STEPS, MOST_SAMPLES = 900_000, 20_000_000  # rows of a part: 70 MB of steps, 140 MB of samples
 
 
 class Failure(NamedTuple):
@@ -68,31 +69,36 @@ class RunError(Exception):
 
 
 def size_of_part(spec: Spec) -> int:
-    """Runs of a part: as many as 1,000 unless a part's samples would be too large a file.
+    """Runs of a part: as many as 1,000, more where files would be small, fewer where large.
 
-    It follows from the SPEC alone, so that a data set is the same on every machine.
+    A table of 64 to 512 MB is read fastest, and a part that is lost is made anew, so that it
+    should not take long. The size follows from the SPEC alone: a data set is the same on every
+    machine.
     """
     if spec.runs_a_part:
         return spec.runs_a_part
-    most = ceil(spec.runs / FEWEST_PARTS)
+    most = MOST_RUNS
     if "parquet" in spec.kinds and spec.runs:
         looked = [*_looked_at(spec)]
-        samples = sum(looked) / len(looked)
+        samples, steps = (sum(each) / len(looked) for each in zip(*looked, strict=True))
+        most = min(MOST_SHORT_RUNS, max(most, int(STEPS / max(1.0, steps))))
         most = min(most, int(MOST_SAMPLES / max(1.0, samples)))
-    return max(1, min(MOST_RUNS, most))
+    return max(1, min(most, ceil(spec.runs / FEWEST_PARTS)))
 
 
-def _looked_at(spec: Spec, most: int = 12) -> Iterator[float]:
-    """The rows of samples of a few runs, if nothing breaks."""
+def _looked_at(spec: Spec, most: int = 12) -> Iterator[tuple[float, float]]:
+    """The rows of samples and of steps of a few runs, if nothing breaks."""
+    from llmsim.job.milestones import logged_before
     from llmsim.physics.speed.step_time import training_seconds
 
     for number in range(0, spec.runs, max(1, spec.runs // most)):
         try:
             job = plan(member(spec, number).options)
         except LlmsimError:
-            yield 0.0
+            yield 0.0, 0.0
             continue
-        yield training_seconds(job) / spec.sample * min(job.layout.gpus, MOST_GPUS)
+        samples = training_seconds(job) / spec.sample * min(job.layout.gpus, MOST_GPUS)
+        yield samples, float(logged_before(job, job.schedule.steps + 1))
 
 
 def parts_of(spec: Spec, size: int) -> int:
