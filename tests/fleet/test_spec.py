@@ -126,7 +126,9 @@ def test_runs_of_few_steps_share_a_part_so_that_its_files_are_not_small() -> Non
     """A file of 64 MB has some 800,000 rows of steps; readers take such a size fastest."""
     text = 'runs = 100_000\nseed = 1\n[export]\nkinds = ["parquet"]\n[[mix]]\n'
     few, many = (
-        size_of_part(parsed(f"{text}gpus = 8\nlog-every = 1\nsteps = {steps}\n", "fleet.toml"))
+        size_of_part(
+            parsed(f"{text}gpus = 8\nlog-every = 1\nsteps = {steps}\n".encode(), "fleet.toml")
+        )
         for steps in (300, 2000)
     )
     assert few == pytest.approx(900_000 / 300, abs=1)
