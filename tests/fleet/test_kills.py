@@ -8,62 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from llmsim.fleet import command
 from llmsim.physics import noise
+from tests.fleet.undisturbed import SPEC, same, started, wait_for
 
 pytestmark = pytest.mark.fleets
 
-SPEC = """runs = 96
-seed = 9
-sample = "10min"
-runs_a_part = 2
-[export]
-kinds = ["parquet", "jsonl", "labels"]
-[[mix]]
-steps = 400
-gpus = 8
-incidents = "typical"
-"""
 KILLS = 10
 LATEST = 0.6  # the longest pause between two kills, in seconds
-
-
-@pytest.fixture(scope="module")
-def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("spec") / "fleet.toml"
-    path.write_text(SPEC, encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def whole(spec: Path) -> dict[str, bytes]:
-    """The data set that nobody disturbed."""
-    out = spec.parent / "whole"
-    assert command.main([str(spec), "--out", str(out), "--workers", "1", "--quiet"]) == 0
-    return tree(out)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-def same(out: Path, whole: dict[str, bytes]) -> None:
-    """The same files with the same bytes: nothing is lost, and nothing is there twice."""
-    found = tree(out)
-    assert sorted(found) == sorted(whole)
-    assert [name for name in whole if found[name] != whole[name]] == []
-
-
-def started(spec: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "llmsim", "fleet", str(spec), "--out", str(out), "--quiet"]
-    return subprocess.Popen([*words, *more], stderr=subprocess.PIPE, start_new_session=True)
 
 
 def pause(number: int, stream: str) -> None:
@@ -74,11 +31,6 @@ def pause(number: int, stream: str) -> None:
 def parts(out: Path) -> int:
     folder = out / "_parts"
     return len([*folder.iterdir()]) if folder.is_dir() else 0
-
-
-def wait_for(condition: Callable[[], bool], alive: subprocess.Popen[bytes]) -> None:
-    while not condition() and alive.poll() is None:
-        time.sleep(0.01)
 
 
 def children(process: int) -> list[int]:

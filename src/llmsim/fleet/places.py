@@ -26,6 +26,7 @@ BEGUN = "_fleet.json"
 PARTS = "_parts"
 WORK = "_work"
 DONE = "_SUCCESS"
+_MANY = 64  # files of a part, above which one wait for the whole disk is shorter
 # Stores in which a put is whole or nothing, and a rename is a copy.
 _OBJECTS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")
 
@@ -71,15 +72,31 @@ class Places(NamedTuple):
 
     def store(self, number: int, work: Path, mark: Any) -> None:
         """Moves a part's files to their places, and then sets its mark."""
+        written = []
         for folder, root in (("data", self.root), ("answers", self.answers)):
             made = work / folder
             for path in sorted(each for each in made.rglob("*") if each.is_file()):
-                put(root, path.relative_to(made).as_posix(), path)
-        if not is_url(self.root):
-            os.sync()  # the mark must not outlive the files in a power cut
+                name = path.relative_to(made).as_posix()
+                put(root, name, path)
+                if not is_url(root):
+                    written.append(Path(root) / name)
+        _settle(written)  # the mark must not outlive the files in a power cut
         told = work / "mark.json"
         told.write_text(json.dumps(mark._asdict(), separators=(",", ":")), encoding="utf-8")
         put(self.marks, mark_name(number), told)
+
+
+def _settle(files: list[Path]) -> None:
+    """Waits until files and their names are on the disk: of many, until all that there is is."""
+    if len(files) > _MANY:
+        os.sync()
+        return
+    for path in (*files, *sorted({file.parent for file in files})):
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def mark_name(number: int) -> str:

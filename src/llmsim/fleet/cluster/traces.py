@@ -46,7 +46,7 @@ class Kind(NamedTuple):
 # that all kinds together come near Seren's CDF, with RSC's 4,096 as the largest. Waiting comes from
 # what is ours too, priorities, quotas, limits of a user and sizes of batches: pretraining has the
 # whole cluster as its quota and may have others pre-empted, so it waits least; evaluations come by
-# the hundred, and wait for those of the same user, as Acme's paper has it.
+# the hundred, and wait for jobs of the same user, as Acme's paper has it.
 KINDS = (
     Kind("evaluation", 0.645, (1, 7, 16, 129, 391, 1_208, 2_757, 15_588, 86_400),
          ((1, 74.0), (2, 12.0), (4, 2.0), (8, 12.0)), 1, 0.10, 48, 0.0055, False, 45.0, 62.0,
