@@ -5,7 +5,6 @@ import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 from time import process_time
 
 from llmsim.options.table import Options
@@ -23,7 +22,7 @@ steps = 1000
 recipe = "pretrain"
 gpus = 8
 """
-FEW, MANY = 25, 250
+PART, PARTS = 50, 5  # runs of a part, and parts of the fleet
 
 
 def samples_a_second() -> float:
@@ -52,28 +51,33 @@ def samples_a_second() -> float:
     return best
 
 
-def fleet(runs: int) -> tuple[float, int]:
-    """The seconds of a core that a fleet takes, and its peak memory in KiB, in a process."""
+def fleet() -> list[tuple[float, int]]:
+    """The seconds of a core and the memory in KiB at the end of each part, in a process that has
+    the first part as its last one again: runs differ, so that only the same runs can be compared.
+    """
     script = (
-        "import resource, sys\n"
+        "import sys\n"
+        "from time import process_time\n"
         "from llmsim.fleet.parts import write_part\n"
         "from llmsim.fleet.places import Places\n"
+        "from llmsim.fleet.processes import lightened\n"
         "from llmsim.fleet.spec import spec_of\n"
-        "spec = spec_of(sys.argv[1])\n"
-        "for part in range(spec.runs // spec.runs_a_part):\n"
-        "    places = Places(sys.argv[2], '', 'bench')\n"
+        "lightened()\n"
+        "spec, folder = spec_of(sys.argv[1]), sys.argv[2]\n"
+        "first = spec._replace(runs=3)\n"
+        "write_part(first, Places(f'{folder}/warm', '', 'x'), 3, 0, {}, lambda run: None)\n"
+        "for turn, part in enumerate([*range(spec.runs // spec.runs_a_part), 0]):\n"
+        "    begun, places = process_time(), Places(f'{folder}/{turn}', '', 'bench')\n"
         "    write_part(spec, places, spec.runs_a_part, part, {}, lambda run: None)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "    pages = int(open('/proc/self/statm').read().split()[1])\n"
+        "    print(process_time() - begun, pages * 4)\n"
     )
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "fleet.toml"
-        spec.write_text(SPEC.format(runs=max(1, runs), part=FEW), encoding="utf-8")
-        before = getrusage(RUSAGE_CHILDREN)
-        words = [sys.executable, "-c", script, str(spec), f"{folder}/out"]
-        peak = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
-        after = getrusage(RUSAGE_CHILDREN)
-    spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return spent, int(peak)
+        spec.write_text(SPEC.format(runs=PART * PARTS, part=PART), encoding="utf-8")
+        words = [sys.executable, "-c", script, str(spec), folder]
+        told = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [(float(row.split()[0]), int(row.split()[1])) for row in told.splitlines()]
 
 
 def figures() -> list[tuple[str, float, str, float, str, float]]:
@@ -82,15 +86,14 @@ def figures() -> list[tuple[str, float, str, float, str, float]]:
         samples = samples_a_second()
     except ImportError:
         return []
-    empty, _ = fleet(0)
-    (few, small), (many, large) = fleet(FEW), fleet(MANY)
-    each, all_of_them = (few - empty) / FEW, (many - empty) / MANY
+    parts = fleet()
+    (first, small), (again, large) = parts[0], parts[-1]
     return [
         ("GPU samples", samples / 1e6, "M/s", 3e6 / samples, "3,000,000 a second and core", 1),
-        ("a fleet's run", all_of_them * 1e3, "ms", all_of_them / each,
-         f"a run of a fleet of {FEW}, at {MANY}", 1.05),
+        ("a fleet's run", again / PART * 1e3, "ms", again / first,
+         f"the same run, {PART * PARTS} runs before", 1.05),
         ("a fleet's memory", large / 1024, "MiB", large / small,
-         f"that of a fleet of {FEW}, at {MANY}", 1.1),
+         f"that of {PART * PARTS} runs before", 1.1),
     ]  # fmt: skip
 
 

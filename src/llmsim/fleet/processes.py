@@ -32,9 +32,7 @@ class Task(NamedTuple):
 
 
 class _WithoutPandas:
-    """Keeps pandas out of a worker. pyarrow imports it where it can, to know its objects, which
-    takes a second and 50 MB, and there are none here.
-    """
+    """A finder that finds no pandas."""
 
     @staticmethod
     def find_spec(name: str, *_about: object) -> None:
@@ -43,10 +41,17 @@ class _WithoutPandas:
             raise ModuleNotFoundError(name)
 
 
+def lightened() -> None:
+    """Keeps pandas out of a worker. pyarrow imports it where it can, to know its objects, which
+    takes a second and 50 MB, and a worker has none of them.
+    """
+    sys.meta_path.insert(0, _WithoutPandas)  # type: ignore[arg-type]  # a class is a finder, too
+
+
 def _work(connection: Any, spec: Spec, places: Places, size: int) -> None:
     """A worker: it writes the parts that it is sent until nobody sends any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that waits
-    sys.meta_path.insert(0, _WithoutPandas)  # type: ignore[arg-type]  # a class is a finder, too
+    lightened()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             number, spoilt = connection.recv()
