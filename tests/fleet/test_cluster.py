@@ -243,8 +243,8 @@ def test_gauges_agree_with_jobs_and_nodes(tmp_path: Path) -> None:
         f"""WITH busy AS (SELECT job_id, at_seconds, count(*) AS had FROM '{out}/gauges/*.parquet'
                           WHERE job_id > 0 GROUP BY ALL)
             SELECT * FROM busy LEFT JOIN '{out}/jobs/*.parquet' jobs
-              ON busy.job_id = jobs.job_id AND at_seconds > start_seconds
-             AND at_seconds <= coalesce(end_seconds, {end})
+              ON busy.job_id = jobs.job_id AND at_seconds >= start_seconds
+             AND at_seconds < coalesce(end_seconds, {end} + 1)
             WHERE jobs.job_id IS NULL OR had != gpus"""
     ).fetchall()
     assert wrong == []
