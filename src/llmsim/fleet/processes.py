@@ -45,7 +45,7 @@ def lightened() -> None:
     """Keeps pandas out of a worker. pyarrow imports it where it can, to know its objects, which
     takes a second and 50 MB, and a worker has none of them.
     """
-    sys.meta_path.insert(0, _WithoutPandas)  # type: ignore[arg-type]  # a class is a finder, too
+    sys.meta_path.insert(0, _WithoutPandas)  # a class is a finder, too
 
 
 def _work(connection: Any, spec: Spec, places: Places, size: int) -> None:
