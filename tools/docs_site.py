@@ -29,7 +29,7 @@ html_theme = "furo"
 myst_heading_anchors = 3
 html_show_sourcelink = False
 html_copy_source = False
-html_last_updated_fmt = None
+html_show_copyright = False
 suppress_warnings = ["misc.highlighting_failure", "myst.header"]
 html_theme_options = {"top_of_page_buttons": []}
 """
@@ -62,7 +62,8 @@ def with_contents(index: str) -> str:
     """The index with a table of contents for the margin: its own headings and links."""
     contents = ""
     for part in index.split("\n## ")[1:]:
-        pages = re.findall(r"\]\(([\w-]+)\.md", part)
+        links = re.findall(r"\[([^\]]+)\]\(([\w-]+)\.md", part)
+        pages = [f"{label} <{page}>" for label, page in links]
         caption = part.partition("\n")[0]
         contents += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(pages)
         contents += "\n```\n"

@@ -47,7 +47,7 @@ there are neither variables nor a file: its address has the flags as parameters
 
 `llmsim --version` prints the version, `llmsim --help` all options.
 
-A switch can be said no to, which matters where a default says yes: `--tidy=no`. A variable that
+`--tidy=no` switches a switch off, where a default of yours has it on. A variable that
 is empty counts as not set.
 
 ## The config file

@@ -15,7 +15,7 @@ class Option(NamedTuple):
     default: str
     metavar: str
     short: str | None = None
-    names_job: bool = False  # whether it is part of what the job is, so that the run again needs it
+    names_job: bool = False  # whether the command that repeats a run must have it
     page_default: str = ""  # the default in the page, if it differs
     infinite: str = ""  # the text that means infinity, if a value may be infinite
     in_url: bool = True  # whether it makes sense in a page
