@@ -63,7 +63,7 @@ def _config(text: str, sequence: int) -> Architecture:
         hidden_size=number["d"],
         heads=number["h"],
         kv_heads=number["kv"],
-        head_width=number["hd"],
+        head_dim=number["hd"],
         feed_forward=number["ff"],
         vocabulary=number["V"],
         context=sequence,

@@ -22,7 +22,7 @@ def run_with(kind: str, gpus: int = 16) -> tuple[Run, Incident, Segment]:
     """A run, its one incident, and the segment in which it is told."""
     run = run_of(job_on(7, gpus=gpus)._replace(asked=(Asked(kind, "share", 0.5, rank=5),)))
     for segment in run.timeline:
-        for event in segment.told:
+        for event in segment.events:
             if isinstance(event, Incident):
                 return run, event, segment
     raise AssertionError(kind)
@@ -49,7 +49,7 @@ def test_nobody_knows_who_it_was_before_the_watchdog_says_so(size: tuple[int, in
     assert "no step for 0:0" in words(silent)
     assert "nccl-timeout" not in words(silent)
     assert "eta" not in words(silent)
-    (failed,) = [event for event in segment.told if isinstance(event, Failed)]
+    (failed,) = [event for event in segment.events if isinstance(event, Failed)]
     known = rows(run, 0.5 * (label.detected + failed.at), size)
     assert "nccl-timeout" in words(known)
     assert "5" in errors(known)

@@ -161,7 +161,7 @@ def test_mfu_is_what_estimate_mfu_reckons(seed: int) -> None:
     parameters = number(weights["count"]) + number(vectors["count"]) - 1024 * config.hidden_size
     product = only(told, PRODUCT)
     batch, block, accumulation, _ = map(int, re.findall(r"\d+", product["factors"]))
-    attention = 12 * config.layers * config.heads * config.head_width * block
+    attention = 12 * config.layers * config.heads * config.head_dim * block
     flops = (6 * parameters + attention) * block * batch * accumulation
     first = next(m for m in told.found(ITER) if int(m["iter"]) >= estimates.FIRST_MFU)
     seconds = float(first["time"]) / 1000

@@ -116,7 +116,7 @@ def test_the_modules_are_those_of_the_model() -> None:
     tree = TREE.format(
         v=config.vocabulary, d=config.hidden_size, last=config.layers - 1, n=config.layers,
         f=config.feed_forward, ff=2 * config.feed_forward,
-        qkv=(config.heads + 2 * config.kv_heads) * config.head_width,
+        qkv=(config.heads + 2 * config.kv_heads) * config.head_dim,
     ).splitlines()  # fmt: skip
     assert log[begin].endswith("\ttrain:223\tINFO\t" + tree[0])
     assert list(log[begin + 1 : begin + len(tree)]) == tree[1:]

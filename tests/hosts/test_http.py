@@ -317,7 +317,7 @@ def test_a_dead_node_does_not_answer_and_its_neighbour_does() -> None:
     live = Live(options(incident=("node-fail@40%:rank=9",)), day)
     pages = pages_of(live)
     (dead,) = [
-        event for segment in live.run.timeline for event in segment.told
+        event for segment in live.run.timeline for event in segment.events
         if isinstance(event, Incident)
     ]  # fmt: skip
     day.now += dead.at + 60.0

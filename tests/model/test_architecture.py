@@ -53,10 +53,10 @@ def matrices(config: Architecture, experts: int) -> Iterator[tuple[int, ...]]:
     yield (config.hidden_size,)  # the last norm
     for _ in range(config.layers):
         yield from [(config.hidden_size,)] * 2
-        yield config.hidden_size, config.heads * config.head_width  # query
-        yield config.hidden_size, config.kv_heads * config.head_width  # key
-        yield config.hidden_size, config.kv_heads * config.head_width  # value
-        yield config.heads * config.head_width, config.hidden_size  # output
+        yield config.hidden_size, config.heads * config.head_dim  # query
+        yield config.hidden_size, config.kv_heads * config.head_dim  # key
+        yield config.hidden_size, config.kv_heads * config.head_dim  # value
+        yield config.heads * config.head_dim, config.hidden_size  # output
         if config.experts > 1:
             yield config.hidden_size, config.experts  # router
         for _ in range(experts):
@@ -89,7 +89,7 @@ def test_any_size_is_met_within_three_per_cent(size: int) -> None:
 @given(dense_sizes)
 def test_sides_divide_and_keep_the_proportions_of_real_models(size: int) -> None:
     config = config_for(size)
-    assert config.heads * config.head_width == config.hidden_size
+    assert config.heads * config.head_dim == config.hidden_size
     assert config.heads % config.kv_heads == 0
     assert config.hidden_size % 64 == 0
     assert config.feed_forward % 64 == 0
@@ -166,7 +166,7 @@ def test_any_gpt2_is_of_its_family(size: int, biases: bool) -> None:
     assert parameter_count(config) == sum(map(prod, gpt2_tensors(config)))
     assert abs(parameter_count(config) / size - 1) <= 0.05
     assert config.heads == config.kv_heads
-    assert config.heads * config.head_width == config.hidden_size
+    assert config.heads * config.head_dim == config.hidden_size
     assert config.feed_forward == 4 * config.hidden_size
     assert (config.vocabulary, config.context, config.tied) == (50_257, 1024, True)
     if size > 100e6:

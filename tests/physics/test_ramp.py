@@ -162,8 +162,8 @@ def test_each_stage_keeps_its_pace() -> None:
 def test_a_small_batch_has_a_noisier_loss() -> None:
     """sigma = 25 to 37 / sqrt(tokens of the printed loss) from run to run, in public logs."""
     job = ramped()
-    schedule, shape = job.schedule, objectives.curve(job)
-    early, late = (batch_noise.sigma(job, shape, 3.0, step, step) for step in (1, schedule.steps))
+    schedule, curve = job.schedule, objectives.curve_of(job)
+    early, late = (batch_noise.sigma(job, curve, 3.0, step, step) for step in (1, schedule.steps))
     assert 24 <= early * sqrt(schedule.ramp[0].batch * schedule.sequence) <= 38
     assert early == pytest.approx(2 * late)
 

@@ -51,14 +51,14 @@ def flops_per_token(job: Job) -> float:
         weights = config.layers * block + norm + 50_304 * config.hidden_size
     else:
         vocabulary = config.vocabulary * config.hidden_size
-        block = 2 * config.hidden_size * config.head_width * (config.heads + config.kv_heads)
+        block = 2 * config.hidden_size * config.head_dim * (config.heads + config.kv_heads)
         block += (
             3 * config.active_experts * config.hidden_size * config.feed_forward
             + 2 * config.hidden_size
         )
         block += config.hidden_size * config.experts * (config.experts > 1)
         weights = config.layers * block + config.hidden_size + vocabulary
-    attention = 2 * config.layers * config.heads * config.head_width * job.schedule.sequence
+    attention = 2 * config.layers * config.heads * config.head_dim * job.schedule.sequence
     forwards = {"lora": 2, "dpo": 4, "grpo": 4}.get(job.recipe.name, 3)
     return forwards * (2.0 * weights + 2.0 * attention)
 
@@ -289,7 +289,7 @@ def test_validation_loss_has_no_noise_of_steps(pretraining: list[Run]) -> None:
 
 def test_loss_starts_at_chance_and_never_falls_below_its_floor(pretraining: list[Run]) -> None:
     for run in pretraining:
-        floor = objectives.curve(run.job).floor
+        floor = objectives.curve_of(run.job).floor
         losses = [step.loss for step in run.all(events.Step)]
         assert floor >= 1.0
         assert min(losses) >= floor

@@ -29,7 +29,7 @@ def run_with(seed: int, kind: str) -> tuple[Run, Incident, Segment]:
     """A run, the label of its one incident, and the segment that has it."""
     run = run_of(job_on(seed, gpus=16)._replace(asked=(Asked(kind, "share", 0.5),)))
     for segment in run.timeline:
-        for event in segment.told:
+        for event in segment.events:
             if isinstance(event, Incident):
                 return run, event, segment
     raise AssertionError((seed, kind))

@@ -105,7 +105,7 @@ def _model(job: Job) -> dict[str, object]:
         "width": config.hidden_size,
         "heads": config.heads,
         "kv_heads": config.kv_heads,
-        "head_width": config.head_width,
+        "head_dim": config.head_dim,
         "feed_forward_width": config.feed_forward,
         "vocabulary_tokens": config.vocabulary,
         "context_tokens": config.context,

@@ -134,7 +134,7 @@ class _Faults:
         changes = {0.0}
         for segment in run.timeline:
             changes.add(segment.began)
-            changes |= {event.at for event in segment.told if isinstance(event, Symptom)}
+            changes |= {event.at for event in segment.events if isinstance(event, Symptom)}
         self._changes = np.array(sorted(changes))
 
     def read(self, at: Array, ranks: int) -> tuple[Array | None, Array | None]:

@@ -105,7 +105,7 @@ def struck(kind: str, seed: int = SEED) -> Scenario | None:
     asked = f"{kind}@45%" + ":rank=5" * kind_named(kind).node_fault
     run = _run(seed, (asked,))
     for segment in run.timeline:
-        for event in segment.told:
+        for event in segment.events:
             if isinstance(event, Incident) and event.kind == kind:
                 began = max(0.0, event.at // SCRAPE * SCRAPE - BEFORE)
                 return Scenario(kind, run, began, event.at + AFTER, event.at, event.over)

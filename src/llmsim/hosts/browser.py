@@ -33,7 +33,8 @@ TICK = 0.016
 BATCH = 32_768
 # No timer is longer than this: the browser's overflow after 24 days and fire at once.
 LONGEST_SLEEP = 3600.0
-# Characters sent and not yet drawn. Above it the show waits, so that a stop is seen at once.
+# The most characters that are sent and not yet drawn. Then the show waits, so that a stop is seen
+# at once.
 WINDOW = 131_072
 # Sentences about an address that a visitor reads.
 MOST_COMPLAINTS = 3
@@ -49,8 +50,8 @@ PAUSE = 5.0
 class Page:
     """The page's terminal as Python sees it.
 
-    `post` sends it a text and the text's length, `announce` as JSON what else it is to know:
-    what run begins, and how far it is.
+    `post` sends it a text and the text's length. `announce` tells it, as JSON, which run begins and
+    how far the run is.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Page:
         self._announce = announce
         self._reached = ("", -1, -1)
         self.playback = Playback(time.monotonic())
-        self._changed = asyncio.Event()  # something, by somebody: a wait begins anew
+        self._changed = asyncio.Event()  # set at every change: the wait then begins anew
         self._board = True
         self._wall: bool | None = None  # until somebody chooses, the options do
         self._region: LiveRegion | None = None
@@ -131,7 +132,7 @@ class Page:
     async def wait(self, seekable: bool = True, drawn: bool = True) -> None:
         """Wait until the next frame is due, or until another moment of the run is asked for.
 
-        What changes meanwhile shows at once, in a pause too, if all that was `drawn` has been sent.
+        A change meanwhile shows at once, in a pause too, if all text that is `drawn` has been sent.
         """
         await asyncio.sleep(0)  # messages come in even when there is no time to sleep
         while (left := self.playback.left(time.monotonic())) >= TICK:

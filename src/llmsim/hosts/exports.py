@@ -113,7 +113,7 @@ def export_only(
 
 
 def _instead(coming: Iterable[Event]) -> Through:
-    """What gives these events in the place of a run's own, which they are."""
+    """A function for play() that gives these events, which are the run's own, in their place."""
     return lambda _: coming
 
 

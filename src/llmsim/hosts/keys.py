@@ -52,7 +52,8 @@ KEYS = (
     Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too", browser="escape"),
 )  # fmt: skip
 NAMES = {character: key.name for key in KEYS for character in key.characters}
-# While a sequence that is a key is decoded, a byte stands for it; typed bytes like it are no key.
+# A sequence that is a key becomes one byte while it is decoded. If that byte itself is typed, it is
+# no key.
 STANDING = {
     bytes([0xF8 + number]): key for number, key in enumerate(k for k in KEYS if k.sequences)
 }
@@ -79,19 +80,19 @@ def hint(width: int) -> str:
 
 
 class Decoder:
-    """Turns what a terminal sends into keys' names; what is mouse or paste asks for nothing."""
+    """Turns a terminal's bytes into the names of keys. The mouse and pasted text have no effect."""
 
     def __init__(self) -> None:
-        """Nothing has come."""
+        """Begins without any bytes."""
         self._rest = b""  # the beginning of a sequence or of a paste
 
     @property
     def waits(self) -> bool:
-        """Whether something has begun: a sequence, unless nothing follows soon."""
+        """Whether the latest bytes may be the beginning of a sequence."""
         return self._rest.startswith(ESCAPE) and not self._rest.startswith(PASTE_BEGINS)
 
     def feed(self, data: bytes) -> list[str]:
-        """The names of the keys in what has come at once."""
+        """The names of the keys in bytes that came together."""
         data, self._rest = self._rest + data.translate(FOREIGN), b""
         if ESCAPE in data:
             data = self._without_sequences(data)
@@ -104,14 +105,14 @@ class Decoder:
         ]
 
     def quiet(self) -> list[str]:
-        """What it was that had begun when nothing has followed: the key Esc, or nothing."""
+        """The key in a sequence that has begun and does not go on: Esc, or none."""
         if not self.waits:
             return []
         rest, self._rest = self._rest, b""
         return ["quit"] if rest.strip(ESCAPE) == b"" else []
 
     def _without_sequences(self, data: bytes) -> bytes:
-        """What was typed as it stands; the beginning of something longer is kept for later."""
+        """The typed bytes without sequences and pastes; an unfinished one is kept for later."""
         import re  # only here: see law 7
 
         paste, within = re.escape(PASTE_BEGINS), re.DOTALL

@@ -1,4 +1,4 @@
-"""Standard output: the screen behind it, and writes that never block for ever."""
+"""Standard output: its screen, and writes that a slow reader cannot block for ever."""
 
 import codecs
 import os

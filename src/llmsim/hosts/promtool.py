@@ -1,4 +1,4 @@
-"""promtool, if it is there: `promtool test rules` on files of ours, in a folder that goes away."""
+"""Runs promtool, if it is installed: `promtool test rules` in a temporary folder."""
 
 import subprocess
 import tempfile

@@ -35,7 +35,7 @@ SUSPENSION = 2.0
 
 
 class Session:
-    """Runs on an output, one after the other, and what keys have made of them."""
+    """Plays runs on an output, one after the other, as keys change them."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Session:
             self.output.write(self._cleared(), self.deadline)
 
     def _frames(self, run: Run, options: Options, since: float, out: Outlets) -> Iterable[Frame]:
-        """The frames of a run from a show second on, which its exports see in passing."""
+        """The frames of a run from a show second on; its exports get them, too."""
         screen = self.output.screen
 
         def through(coming: Iterable[Event]) -> Iterable[Event]:
@@ -133,12 +133,12 @@ class Session:
                 output.write(batch, deadline)
                 batch, begun = "", True
             if frame.lines:
-                playback.told()
+                playback.line_shown()
         output.write(batch, deadline)
         self._attend()  # a run may be over without ever having waited
 
     def _interruptible(self, coming: Iterable[Event]) -> Iterator[Event]:
-        """What happens, until time is up; a signal is heard however little there is to tell."""
+        """The events, until time is up. Each of them looks for a signal, even if it has no line."""
         for event in coming:
             self.signals.check()
             if self.clock() >= self.deadline:
@@ -146,7 +146,7 @@ class Session:
             yield event
 
     def _empty_screen(self) -> None:
-        """Takes away what the screen shows of the moment that is left."""
+        """Empties the screen before the show goes on at another moment."""
         screen = self.output.screen()
         text = self._region.emptied() if self._region else blank_row(screen) + emptied(screen)
         self.output.write(text, self.deadline)
@@ -171,7 +171,7 @@ class Session:
                 self._say(_typing if self.playback.typing else hint, HINT_TIME)
 
     def _cleared(self) -> str:
-        """What takes the live region of a run away that is left."""
+        """The text that takes away the live region of a run that is skipped."""
         screen = self.output.screen()
         if self._region:
             return self._region.cleared()
@@ -225,7 +225,7 @@ class Session:
         self.signals.disturbed = True
 
     def _look_up(self) -> None:
-        """Takes the terminal as it is now: resized, in other hands, or ours again."""
+        """Adapts to the terminal: it was resized, another job has it, or it is ours again."""
         self.signals.disturbed = False
         if self.keyboard:
             self.keyboard.open()
@@ -236,7 +236,7 @@ class Session:
     # --- keys ------------------------------------------------------------------------------
 
     def _type(self, name: str) -> None:
-        """Has a key bring the next line, whichever key it is; q and Esc end the show."""
+        """Shows the next line for any key; q and Esc end the show."""
         if name == "quit":
             self._obey(name)
         else:
@@ -272,7 +272,7 @@ class Session:
             self._say(hint, NOTE_TIME * 2)
 
     def _say_speed(self) -> None:
-        """Has the speed in a note, where there is no board that has it in its heading."""
+        """Shows the speed in a note, unless a board shows it in its heading."""
         if self._region and self._region.board:
             self._rest()
         else:
@@ -295,13 +295,13 @@ class Session:
         return lambda width: text[:width]
 
     def _say(self, note: "Note", seconds: float) -> None:
-        """Has a note below the log for some time."""
+        """Shows a note below the log for some seconds."""
         self._note_ends = self.clock() + seconds
         if self._region:
             self._region.note = note
 
     def _rest(self) -> None:
-        """Has the note that stays: that the show is paused, or none."""
+        """Shows no note any more, or the one without an end: that the show is paused."""
         self._note_ends = inf
         if self._region:
             board = self._region.board  # a board says it in its heading

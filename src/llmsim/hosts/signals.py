@@ -1,4 +1,4 @@
-"""Signals as flags. A handler that raised could do so between any two bytecodes.
+"""Signals as flags, since a handler that raised an error could do so between any two bytecodes.
 
     signal -> flag, and a byte in a pipe -> select() returns -> the host asks for the flag
 

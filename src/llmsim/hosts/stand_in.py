@@ -1,6 +1,6 @@
-"""What a program's Python gets for libnvidia-ml.so.1: the GPUs of a run.
+"""A stand-in for libnvidia-ml.so.1 in the Python of another program: it shows a run's GPUs.
 
-Python imports this at the start of each program below `llmsim smi -- COMMAND`, so that it must be
+Python imports this at the start of each program below `llmsim smi -- COMMAND`, so it must be
 cheap: the run is planned when a program loads the library.
 """
 
@@ -14,7 +14,7 @@ FRESH = 0.2
 
 
 def lend_library(make: Callable[[], object]) -> None:
-    """Lets ctypes load what `make` gives in the place of NVIDIA's library."""
+    """Has ctypes load the object that `make` gives in the place of NVIDIA's library."""
     original: Any = ctypes.CDLL
 
     class CDLL(original):  # type: ignore[misc]  # a class that is found at run time

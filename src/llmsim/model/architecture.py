@@ -25,7 +25,7 @@ class Architecture(NamedTuple):
     hidden_size: int
     heads: int
     kv_heads: int
-    head_width: int
+    head_dim: int
     feed_forward: int  # inner width of one expert (or of the dense block)
     vocabulary: int
     context: int
@@ -52,15 +52,15 @@ def attention_width(config: Architecture) -> float:
 
     In latent attention a query has 128 + 64 elements, and a value 128 (DeepSeek-V3): 160.
     """
-    return config.head_width + config.rope_width / 2
+    return config.head_dim + config.rope_width / 2
 
 
 def attention_parameters(config: Architecture) -> int:
     """Weights of one attention block: query, key, value and output projections."""
     if config.latent_width:
         return _latent_attention_parameters(config)
-    query = config.heads * config.head_width
-    key_value = config.kv_heads * config.head_width
+    query = config.heads * config.head_dim
+    key_value = config.kv_heads * config.head_dim
     biases = query + 2 * key_value + config.hidden_size if config.biases else 0
     return config.hidden_size * (2 * query + 2 * key_value) + biases
 
@@ -71,11 +71,11 @@ def _latent_attention_parameters(config: Architecture) -> int:
     DeepSeek-V3 (arXiv 2412.19437, section 2.1.1): 187,107,328 in each of its 61 layers.
     """
     hidden, latent, queries = config.hidden_size, config.latent_width, config.query_latent_width
-    query = config.heads * (config.head_width + config.rope_width)
+    query = config.heads * (config.head_dim + config.rope_width)
     down = hidden * (latent + config.rope_width) + latent
-    up = latent * config.heads * 2 * config.head_width
+    up = latent * config.heads * 2 * config.head_dim
     asking = hidden * queries + queries + queries * query if queries else hidden * query
-    return asking + down + up + config.heads * config.head_width * hidden
+    return asking + down + up + config.heads * config.head_dim * hidden
 
 
 def visited_experts(config: Architecture) -> int:
@@ -158,7 +158,7 @@ def trained_parameter_count(config: Architecture) -> int:
     """
     if not config.adapter_rank:
         return parameter_count(config)
-    query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
+    query, key_value = config.heads * config.head_dim, config.kv_heads * config.head_dim
     sides = 2 * (config.hidden_size + query) + 2 * (config.hidden_size + key_value)
     if config.latent_width:
         sides = _latent_sides(config)
@@ -170,10 +170,10 @@ def trained_parameter_count(config: Architecture) -> int:
 def _latent_sides(config: Architecture) -> int:
     """Widths of both sides of every projection of latent attention, added up."""
     hidden, latent, queries = config.hidden_size, config.latent_width, config.query_latent_width
-    query = config.heads * (config.head_width + config.rope_width)
+    query = config.heads * (config.head_dim + config.rope_width)
     asking = hidden + 2 * queries + query if queries else hidden + query
-    down, up = hidden + latent + config.rope_width, latent + 2 * config.heads * config.head_width
-    return asking + down + up + config.heads * config.head_width + hidden
+    down, up = hidden + latent + config.rope_width, latent + 2 * config.heads * config.head_dim
+    return asking + down + up + config.heads * config.head_dim + hidden
 
 
 # Published configurations, used as they are when a size is within 3 % of their exact count.
@@ -255,14 +255,14 @@ def _skeleton(hidden_size: int, size: int) -> Architecture:
     its own keys and values, the hidden size is 64 x layers, and the vocabulary is GPT-2's.
     """
     small = size < _SMALL
-    head_width = 64 if small else 128
-    heads = hidden_size // head_width
+    head_dim = 64 if small else 128
+    heads = hidden_size // head_dim
     return Architecture(
         layers=max(2, 2 * round(hidden_size / _hidden_size_per_layer(size) / 2)),
         hidden_size=hidden_size,
         heads=heads,
         kv_heads=heads if small else 8 if heads % 8 == 0 else 4,
-        head_width=head_width,
+        head_dim=head_dim,
         feed_forward=_rounded(3.5 * hidden_size, 128),
         vocabulary=50_257 if small else 128_256,
         context=next((c for limit, c in _CONTEXTS if size <= limit), _LONGEST_CONTEXT),
@@ -323,16 +323,16 @@ def _skeletons(size: int) -> Iterator[Architecture]:
     The heads divide by 8, for tensor parallelism.
     """
     small = size < _SMALL
-    head_width = 32 if small else 128
+    head_dim = 32 if small else 128
     for hidden_size in range(256, 1024, 256) if small else range(1024, 16_385, 1024):
         for layers in range(max(4, hidden_size // 130 // 4 * 4), hidden_size // 40 + 4, 4):
             for vocabulary in (128_256, 32_000):
                 yield Architecture(
                     layers=layers,
                     hidden_size=hidden_size,
-                    heads=hidden_size // head_width,
+                    heads=hidden_size // head_dim,
                     kv_heads=8,
-                    head_width=head_width,
+                    head_dim=head_dim,
                     feed_forward=0,
                     vocabulary=vocabulary,
                     context=_LONGEST_CONTEXT,

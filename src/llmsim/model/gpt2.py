@@ -56,7 +56,7 @@ def _config(layers: int, hidden_size: int, biases: bool) -> Architecture:
         hidden_size=hidden_size,
         heads=hidden_size // 64,
         kv_heads=hidden_size // 64,
-        head_width=64,
+        head_dim=64,
         feed_forward=4 * hidden_size,
         vocabulary=50_257,
         context=GPT2_POSITIONS,

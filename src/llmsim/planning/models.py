@@ -23,7 +23,7 @@ _SIZES = {
     "hidden_size": "hidden_size",
     "heads": "heads",
     "kv_heads": "kv_heads",
-    "head_dim": "head_width",
+    "head_dim": "head_dim",
     "ffn": "feed_forward",
     "vocabulary": "vocabulary",
     "context": "context",
@@ -70,11 +70,11 @@ def _completed(config: Architecture, sizes: dict[str, Any]) -> Architecture:
     """The architecture with these sizes; a size that follows from another follows."""
     width, heads = sizes.get("hidden_size"), sizes.get("heads")
     if width and width != config.hidden_size:
-        head = sizes.get("head_width") or (64 if width < 2048 else 128)
+        head = sizes.get("head_dim") or (64 if width < 2048 else 128)
         heads = heads or max(1, width // head)
         sizes = {"heads": heads, "feed_forward": _inner(config, width)} | sizes
-    if heads and "head_width" not in sizes:
-        sizes["head_width"] = (width or config.hidden_size) // heads or 1
+    if heads and "head_dim" not in sizes:
+        sizes["head_dim"] = (width or config.hidden_size) // heads or 1
     if heads and "kv_heads" not in sizes:
         same = config.kv_heads == config.heads or heads % config.kv_heads
         sizes["kv_heads"] = heads if same else config.kv_heads

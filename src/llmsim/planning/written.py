@@ -87,7 +87,7 @@ def _model(job: Job) -> dict[str, Value]:
         "hidden_size": config.hidden_size,
         "heads": config.heads,
         "kv_heads": config.kv_heads,
-        "head_dim": config.head_width,
+        "head_dim": config.head_dim,
         "ffn": config.feed_forward,
         "vocabulary": config.vocabulary,
         "context": config.context,

@@ -227,7 +227,7 @@ def _foreseen(job: Job, attempt: Attempt, segment: Segment) -> list[Fault]:
     """The ends of an attempt in a training segment that its own incidents bring about."""
     if segment.kind != "training":
         return []
-    known = [*_drain(job, segment)] if segment.told else []
+    known = [*_drain(job, segment)] if segment.events else []
     if _within(_turns(job).ends, segment):
         known += _bad_numbers(job, attempt, segment)
     return known
@@ -242,7 +242,7 @@ def _bad_numbers(job: Job, attempt: Attempt, segment: Segment) -> Iterator[Fault
 
 def _drain(job: Job, segment: Segment) -> Iterator[Fault]:
     """A person takes out the node that has slowed the steps of a training segment."""
-    for event in segment.told:
+    for event in segment.events:
         if isinstance(event, Label):
             from llmsim.run.incidents import place
             from llmsim.run.slowing import drained
@@ -283,8 +283,8 @@ def _stretch(
         over = step_ended(job, segment._replace(delays=segment.delays + delays), delays[-1].last)
         label = label_of(job, attempt, fault, told, step, over)
         spoken = said(fault, told, segment.began, step - attempt.resumed, step)
-        events = sorted((*segment.told, label, *spoken), key=lambda event: event.at)
-        segment = segment._replace(delays=segment.delays + delays, told=tuple(events))
+        events = sorted((*segment.events, label, *spoken), key=lambda event: event.at)
+        segment = segment._replace(delays=segment.delays + delays, events=tuple(events))
         segment = until(job, segment, last)
     return segment
 
@@ -322,7 +322,7 @@ def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk
     labels = () if _noted_before(job, fault) else (label,)
     events: list[Label | Symptom | Failed] = [*labels, *spoken, failed]
     events.sort(key=lambda event: event.at)
-    failure = _segment(attempt, "failure", at, dead, done)._replace(told=tuple(events))
+    failure = _segment(attempt, "failure", at, dead, done)._replace(events=tuple(events))
     return (yield from _outage(job, attempt, fault, failure))
 
 

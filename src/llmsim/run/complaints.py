@@ -27,7 +27,7 @@ def faults(run: Run, at: float) -> dict[int, Fault]:
     """What is known of each GPU that has or had something wrong, by its rank."""
     number = run.timeline.number_at(at)
     found = dict(_before(run, number))
-    for event in run.timeline[number].told:
+    for event in run.timeline[number].events:
         if event.at <= at:
             _take(found, event)
     for omen in _coming(run, number, at):
@@ -41,7 +41,7 @@ def _before(run: Run, number: int) -> dict[int, Fault]:
     known: list[dict[int, Fault]] = run.memo.setdefault("faults", [{}])
     while len(known) <= number:
         segment, after = run.timeline[len(known) - 1], dict(known[-1])
-        for event in segment.told:
+        for event in segment.events:
             _take(after, event)
             if isinstance(event, Incident):
                 seen = after.get(event.rank, HEALTHY)
@@ -55,7 +55,7 @@ def _before(run: Run, number: int) -> dict[int, Fault]:
 def _mended(run: Run, number: int, found: dict[int, Fault]) -> None:
     """What a reset of the node clears while the job waits for its next attempt."""
     size, gone = gpus_per_node(run.job), swapped(run, number)
-    for event in run.timeline[number - 1].told:
+    for event in run.timeline[number - 1].events:
         if isinstance(event, Incident) and event.kind in _RESETS:
             first = event.rank // size * size
             for rank in range(first, first + size):
@@ -99,7 +99,7 @@ def _coming(run: Run, number: int, at: float) -> Iterator[Incident]:
     """The incidents after a moment whose omens show by then."""
     last = run.timeline.number_at(at + OMENS)
     for index in range(number, last + 1):
-        for event in run.timeline[index].told:
+        for event in run.timeline[index].events:
             if isinstance(event, Incident) and at < event.at < at + OMENS:
                 yield event
 
@@ -144,7 +144,7 @@ def troubles(run: Run, at: float) -> dict[int, Trouble]:
     """What is wrong with nodes at a moment, and how often their ports have been down."""
     number = run.timeline.number_at(at)
     found = dict(_troubles_before(run, number))
-    for event in run.timeline[number].told:
+    for event in run.timeline[number].events:
         if isinstance(event, Incident) and event.at <= at:
             _befallen(run.job, found, event)
             _now(run.job, found, event, at)
@@ -159,7 +159,7 @@ def _troubles_before(run: Run, number: int) -> dict[int, Trouble]:
     while len(known) <= number:
         after = dict(known[-1])
         segment = run.timeline[len(known) - 1]
-        for event in segment.told:
+        for event in segment.events:
             if isinstance(event, Incident):
                 _befallen(run.job, after, event)
         if segment.kind == "outage":
@@ -210,7 +210,7 @@ def _whole(run: Run, number: int, found: dict[int, Trouble]) -> dict[int, Troubl
     for index in (number, number - 1):
         segment: Segment = run.timeline[max(0, index)]
         if segment.kind == "failure" and (index == number or run.timeline[number].kind == "outage"):
-            for event in segment.told:
+            for event in segment.events:
                 if isinstance(event, Incident) and event.kind == "node-fail":
                     node = event.rank // gpus_per_node(run.job)
                     found[node] = found.get(node, CALM)._replace(silent=True)

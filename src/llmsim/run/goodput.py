@@ -72,8 +72,8 @@ def fault_in(segment: Segment) -> float:
 
     Numbers that a person ends have their label earlier: there the failure begins with the end.
     """
-    labels = [event.at for event in segment.told if isinstance(event, Incident)]
-    first: float = segment.told[0].at
+    labels = [event.at for event in segment.events if isinstance(event, Incident)]
+    first: float = segment.events[0].at
     return min(labels, default=first)
 
 

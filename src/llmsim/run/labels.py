@@ -48,9 +48,9 @@ def relabelled(segment: Segment, fault: Fault, over: float) -> Segment:
         each._replace(detected=fault.at, over=round(over, 6))
         if isinstance(each, Label) and each.number == fault.incident.number
         else each
-        for each in segment.told
+        for each in segment.events
     ]
-    return segment._replace(told=tuple(told))
+    return segment._replace(events=tuple(told))
 
 
 def said(fault: Fault, told: Story, since: float, executed: int, step: int) -> Iterator[Symptom]:
@@ -72,7 +72,9 @@ def held_up(
             label = label_of(job, attempt, fault, told, step, segment.ended)
             lines = said(fault, told, segment.began, step - attempt.resumed, step)
             events: list[Label | Symptom] = sorted((label, *lines), key=lambda event: event.at)
-            return segment._replace(told=tuple(each for each in events if each.at <= segment.ended))
+            return segment._replace(
+                events=tuple(each for each in events if each.at <= segment.ended)
+            )
     return segment
 
 
@@ -90,8 +92,8 @@ def noted(
     ]
     if not labels:
         return segment
-    events = sorted((*segment.told, *labels), key=lambda event: event.at)
-    return segment._replace(told=tuple(events))
+    events = sorted((*segment.events, *labels), key=lambda event: event.at)
+    return segment._replace(events=tuple(events))
 
 
 def _bending(

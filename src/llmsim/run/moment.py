@@ -62,7 +62,7 @@ def loads(run: Run, at: float, gpu: int | None = None) -> Iterator[Load]:
             parts = launch_loads(launched(run, number), segment.began)
             ended = min(at, segment.ended)  # a fault may have cut the launch
             yield from (load for load in parts if load.began < ended or load is parts[-1])
-        elif segment.kind in ("training", "failure") and segment.told:
+        elif segment.kind in ("training", "failure") and segment.events:
             parts = strains.parts(run, number, gpu)
             yield from (load for load in parts[::-1] if load.began < at or load is parts[0])
         elif segment.kind == "failure" or segment.kind == "outage":
@@ -96,9 +96,9 @@ def struck(run: Run, at: float) -> tuple[Incident, ...]:
     known: list[tuple[Incident, ...]] = run.memo.setdefault("struck", [()])
     number = run.timeline.number_at(at)
     while len(known) <= number:
-        told = run.timeline[len(known) - 1].told
+        told = run.timeline[len(known) - 1].events
         known.append((*known[-1], *(each for each in told if isinstance(each, Incident))))
-    now = (each for each in run.timeline[number].told if isinstance(each, Incident))
+    now = (each for each in run.timeline[number].events if isinstance(each, Incident))
     return (*known[number], *(each for each in now if each.at <= at))
 
 

@@ -62,15 +62,15 @@ def orderly(
         return None
     dead, wait = round(done + _EXIT, 6), round(fault.incident.repair, 6)
     told = handled(job, fault.incident, fault.drains, done - fault.at)
-    events = list(training.told)
+    events = list(training.events)
     if fault.drains:
         training = relabelled(training, fault, dead + wait)
-        events = list(training.told)
+        events = list(training.events)
     else:
         events.append(label_of(job, attempt, fault, told, last - 1, dead + wait))
     spoken = [*said(fault, told, fault.at, last - attempt.resumed, last)]
     events += [each._replace(at=min(each.at, training.ended)) for each in spoken[:-1]]
-    training = training._replace(told=tuple(sorted(events, key=lambda event: event.at)))
+    training = training._replace(events=tuple(sorted(events, key=lambda event: event.at)))
     kind, rank = fault.incident.kind, fault.incident.rank
     failed = Failed(dead, attempt.number, last, kind, rank, placed(job, attempt, rank), wait)
     late: list[Symptom | Failed | CheckpointSaved] = [spoken[-1], failed]
@@ -78,7 +78,7 @@ def orderly(
         late += _saved(job, saving, clock)
     numbers = (last, last, attempt.number, attempt.repeated)
     ordered = tuple(sorted(late, key=lambda event: event.at))
-    failure = Segment("failure", saving.ended, dead, *numbers, told=ordered)
+    failure = Segment("failure", saving.ended, dead, *numbers, events=ordered)
     failure = failure._replace(cured=attempt.cured, spares=attempt.spares)
     return Orderly(training, saving, failure, last, durable)
 

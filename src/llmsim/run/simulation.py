@@ -101,10 +101,10 @@ def _events_of(run: Run, number: int, since: float, moving: Moving = _always) ->
         from llmsim.run.phases import breakdown
 
         yield from breakdown.breakdown(run, number)
-    elif segment.told:
+    elif segment.events:
         from heapq import merge
 
-        yield from merge(_until_cut(run, number, since, moving), segment.told, key=_moment)
+        yield from merge(_until_cut(run, number, since, moving), segment.events, key=_moment)
     else:
         yield from _until_cut(run, number, since, moving)
 

@@ -30,7 +30,7 @@ def strained(run: Run, number: int) -> tuple[int, ...]:
     """The ranks whose GPUs have loads of their own in a segment."""
     segment = run.timeline[number]
     return tuple(dict.fromkeys(
-        event.rank for event in segment.told
+        event.rank for event in segment.events
         if isinstance(event, Incident) and event.kind in _OWN
     ))  # fmt: skip
 
@@ -49,9 +49,9 @@ def parts(run: Run, number: int, gpu: int | None) -> tuple[Load, ...]:
 
 def _failing(segment: Segment) -> Iterator[Load]:
     """The part of a step before the fault, and the wait of all that are left for the end."""
-    faults = [event.at for event in segment.told if isinstance(event, Incident)]
-    fault = max(segment.began, min(faults, default=segment.told[0].at if segment.told else 0.0))
-    gone = [event.at for event in segment.told if isinstance(event, Failed)]
+    faults = [event.at for event in segment.events if isinstance(event, Incident)]
+    fault = max(segment.began, min(faults, default=segment.events[0].at if segment.events else 0.0))
+    gone = [event.at for event in segment.events if isinstance(event, Failed)]
     if fault > segment.began:
         yield Load("training", segment.began)
     yield Load("hang", fault)
@@ -63,7 +63,7 @@ def _slowed(job: Job, segment: Segment, gpu: int | None) -> Iterator[Load]:
     """Training, and the loads of each incident that slows it, one after another."""
     free = segment.began
     yield Load("training", segment.began)
-    for event in segment.told:
+    for event in segment.events:
         delay = _delay_of(segment, event) if isinstance(event, Incident) else None
         if delay is None or event.at < free:
             continue

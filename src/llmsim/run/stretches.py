@@ -40,8 +40,8 @@ def until(job: Job, segment: Segment, last: int) -> Segment:
     """A training segment that ends with a step."""
     usual = steps_seconds(job, segment.first, last, segment.repeated)
     ended = round(segment.began + usual + delayed(segment, segment.first, last), 6)
-    told = segment.told and tuple([each for each in segment.told if each.at <= ended])
-    return segment._replace(ended=ended, last=last, told=told)
+    told = segment.events and tuple([each for each in segment.events if each.at <= ended])
+    return segment._replace(ended=ended, last=last, events=told)
 
 
 def pause_after(
@@ -103,7 +103,7 @@ _LAST = ("validation", "checkpoint")  # the order of pauses where the last save 
 def with_step(job: Job, attempt: Attempt, segment: Segment, free: float, step: int) -> Segment:
     """The training segment that has a step, if nothing else happens from a segment on."""
     at, done = segment.ended, segment.last
-    plain = segment._replace(fresh=False, warmup=0.0, delays=(), told=())
+    plain = segment._replace(fresh=False, warmup=0.0, delays=(), events=())
     if step <= done:
         return segment
     for pause, kinds in pauses(job, done - 1):

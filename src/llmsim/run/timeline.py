@@ -51,7 +51,7 @@ class Segment(NamedTuple):
     delays: tuple[Delay, ...] = ()
     final: bool = False  # whether a validation comes after the training and its last save
     cut: float = 0.0  # seconds that a fault took from its end
-    told: tuple[Any, ...] = ()  # events of incidents within it, in order of time
+    events: tuple[Any, ...] = ()  # events of incidents within it, in order of time
     cured: tuple[int, ...] = ()  # incidents whose bends of the numbers are left behind
     spares: tuple[tuple[int, int], ...] = ()  # nodes, and the machines that stand in for them
 

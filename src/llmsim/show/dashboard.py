@@ -31,7 +31,8 @@ from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run, learner, owner
 from llmsim.text import units
 
-# Show seconds after which the gauges are read anew, and of a large cluster the page turned.
+# Show seconds from one reading of the gauges to the next. With each reading the panel of a large
+# cluster turns to its next page.
 REFRESH, REFRESH_LARGE = 1.0, 2.0
 LARGE = 64  # GPUs
 
@@ -40,7 +41,9 @@ IN_TRAINING = ("training", "validation", "checkpoint")
 
 
 def progress(run: Run, at: float) -> tuple[PhaseName, float]:
-    """The phase, and how much of it is over, 0 .. 1: of the training the steps, else time."""
+    """The phase, and the part of it that is over, 0 .. 1: of the training the part of its steps, of
+    other phases the part of their time.
+    """
     moment = state(run, at)
     return phase_of(moment), _share(run, moment)
 
@@ -81,12 +84,12 @@ def closing(event: Summary, job: Job) -> Closing:
 
 
 def _curve(job: Job) -> Callable[[int, int], float]:
-    """The mean loss of steps first..last, which remembers what it has computed."""
+    """A function that gives the mean loss of steps first..last and remembers its values."""
     return lru_cache(maxsize=4096)(lambda first, last: loss.averaged(job, first, last))
 
 
 def _norm(job: Job) -> Callable[[int, int], float]:
-    """The gradient norm of the last of some steps, which remembers what it has computed."""
+    """A function that gives the gradient norm of the last of some steps, and remembers values."""
     return lru_cache(maxsize=4096)(lambda _first, last: gradient.norm(job, last))
 
 
@@ -117,7 +120,7 @@ class Dashboard:
     def view(self, at: float, shown: float, pace: float = 1.0) -> View:
         """The view of the board at a simulated moment, `shown` seconds into the show.
 
-        The gauges are read anew every second of the show, `pace` times less often.
+        The gauges are read once in `pace` show seconds.
         """
         job, moment = self.run.job, state(self.run, at)
         last = last_logged(job, moment.step)
@@ -159,7 +162,7 @@ class Dashboard:
             return doing, epoch, part_done(self.run.job, moment.step), left.strip()
         left = units.hours(max(0.0, segment.ended - moment.at))
         if segment.kind == "failure":
-            left = ""  # nobody knows
+            left = ""  # nobody can say when it ends
         return self._task(moment), "", _share(self.run, moment), left
 
     def _task(self, moment: Moment) -> str:
@@ -168,7 +171,7 @@ class Dashboard:
             return f"waiting for attempt {moment.attempt + 1}"
         if moment.segment.kind == "failure":
             *_, last = struck(self.run, moment.at) or (None,)
-            if last is None or moment.at < last.detected:  # nobody knows yet why
+            if last is None or moment.at < last.detected:  # the cause is not known yet
                 silent = units.hours(moment.at - moment.segment.began).strip()
                 return f"no step for {silent}"
             return f"{last.kind}, rank {last.rank:,} on {last.hostname}"

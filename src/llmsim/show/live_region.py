@@ -15,7 +15,7 @@ from llmsim.run.events import Summary
 from llmsim.show.dashboard import Dashboard, closing
 from llmsim.show.pace import Timed
 from llmsim.show.playback import Playback
-from llmsim.show.streams import tellers
+from llmsim.show.streams import renderers
 from llmsim.text.screen import Screen, emptied
 from llmsim.text.style import Row, cells, cut, painted
 from llmsim.typed import Any
@@ -33,8 +33,8 @@ Note = Callable[[int], str]  # a text of no more cells than are given
 class LiveRegion:
     """The rows below the log: the board or, where it has no room, the bar; and a note.
 
-    From its first drawing on the board stands at the bottom of the screen: rows that the log has
-    not reached yet belong to the region as well. The host may change `board` (whether there is
+    From its first drawing on, the board stands at the bottom of the screen. Free rows between the
+    log and the board belong to the region, too. The host may change `board` (whether there is
     one), `note` (what it has to say, in a row at the bottom) and the playback's speed at any
     time, and then write redrawn().
     """
@@ -55,11 +55,13 @@ class LiveRegion:
         self._above = 0  # rows of the log on the screen above the region: at least this many
         self._exact = board  # whether it is known that there are not more
         self._ended: tuple[Summary, Job] | None = None  # the summary of a run that is over
-        self._free = 0  # the region's first rows, which the log has not reached yet
+        self._free = 0  # the number of the region's first rows that are free for the log
         self._tail: deque[str] = deque(maxlen=HIGHEST)  # the last lines of the log
 
     def pace(self) -> float:
-        """How many show seconds a second of ticks takes: these stay ten a second on the wall."""
+        """The factor on the show seconds between two ticks, which are farther apart at a higher
+        speed: there are ten of them in a second of real time.
+        """
         return min(max(self._playback.speed, 1.0), HIGHEST_PACE)
 
     def lines(self, tell: Render, event: Any, job: Job) -> list[str]:
@@ -81,7 +83,7 @@ class LiveRegion:
     def draw(self, view: Callable[[], View], lines: Sequence[str] = ()) -> str:
         """The text that shows the view on the board, and lines above it.
 
-        With lines the board stays as it was: the next tick, which is near, shows the news.
+        If there are lines, the board below them is not drawn anew: the next tick does that.
         """
         self._view = view
         screen, wanted = self._ask(), (self.board, self.wall, self.note)
@@ -106,7 +108,7 @@ class LiveRegion:
         return self._redrawn(view, lines, screen, before == screen)
 
     def _added(self, lines: Sequence[str], screen: Screen) -> str:
-        """Lines at the end of the log: over rows it has not reached, then above the region."""
+        """The text that adds lines to the log: into the free rows first, then above the region."""
         text, more = "", list(lines)
         while more and (taken := max(1, -(-cells(more[0]) // screen.width))) <= self._free:
             text += region.overwritten(more.pop(0), taken)
@@ -137,7 +139,7 @@ class LiveRegion:
         """The wall, which has the whole screen. What stood there before has scrolled away."""
         from llmsim.board.wall import MOST_LINES, wall  # only a wall needs it
 
-        seen = view()._replace(pace=self._pace_told())
+        seen = view()._replace(pace=self._pace_text())
         more = seen.wall() if seen.wall else None
         if more is None:
             return ""
@@ -166,7 +168,7 @@ class LiveRegion:
         return region.at_once(room) + text
 
     def _place(self, view: Callable[[], View], screen: Screen) -> None:
-        """Takes the region's rows as they are now; as many of the log's stay above as there may."""
+        """Makes the region's rows as they are now; the log keeps the rows above that are left."""
         rows = self._low(view, screen)
         self._above = min(self._above, max(0, screen.height - len(rows)))
         card: list[Row] = []
@@ -177,11 +179,11 @@ class LiveRegion:
         self._rows = [*(painted(row, screen) for row in card), *rows]
 
     def _low(self, view: Callable[[], View], screen: Screen, titled: bool = False) -> list[str]:
-        """The rows below the log and below what it has not reached: the bar, the board, a note."""
+        """The rows below the free ones: the bar, the board, a note."""
         rows = [self._quiet(self._bar.text, screen)] if self._bar else []
         if self.board and rows_of(screen):
             rows = rows if screen.height >= BAR_NEEDS else []
-            seen = view()._replace(pace=self._pace_told(), titled=titled)
+            seen = view()._replace(pace=self._pace_text(), titled=titled)
             rows += [painted(row, screen) for row in board(seen, screen)]
         if self.note and screen.height >= NOTE_NEEDS:
             text = self.note(screen.width - 2)
@@ -192,8 +194,8 @@ class LiveRegion:
         """A bar in the colour of labels, unless it has colours of its own."""
         return text if "\x1b" in text else painted((("label", text),), screen)
 
-    def _pace_told(self) -> str:
-        """How the show goes, if not at speed 1."""
+    def _pace_text(self) -> str:
+        """The speed if it is not 1, and whether the show is paused."""
         playback = self._playback
         speed = "" if playback.speed == 1.0 else f"{playback.speed:g}x"
         return " ".join(filter(None, ("paused" * playback.paused, speed)))
@@ -231,7 +233,10 @@ class LiveRegion:
 
 
 def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[float]:
-    """The multiples of a tick, which may change, between two moments, and the second of these."""
+    """The multiples of a tick between two moments, and the later moment itself.
+
+    The tick is asked for each time, since it may change on the way.
+    """
     now = start
     while True:
         step = tick()
@@ -247,21 +252,21 @@ def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[flo
 def render(
     timed: Timed, live: LiveRegion, at_once: int, stream: str = "log"
 ) -> Iterator[tuple[float, str, float, bool]]:
-    """Show seconds to wait, then text to write, the show second that it belongs to, and whether it
-    has lines of the log.
+    """For each piece of text: the show seconds to wait before it, the text, the show second that
+    it belongs to, and whether it has lines of the log.
 
-    Only what has no text is waited for: a text that waited could have the size of a terminal
-    that was resized meanwhile. At a higher speed ticks are further apart, so that they stay
-    ten a second on the wall. The first lines, `at_once` of them, do not wait.
+    A piece with a wait has no text: text is made after the wait, when the terminal may have
+    another size. At a higher speed ticks are farther apart, so that there are ten of them in a
+    second of real time. The first lines, `at_once` of them, do not wait.
     """
 
     def tick() -> float:
         return (WALL_TICK if live.wall else TICK) * live.pace()
 
     run, simulated = timed.run, timed.pace.simulated
-    printing, dashboard = tellers(run.job, stream), Dashboard(run)
+    printing, dashboard = renderers(run.job, stream), Dashboard(run)
     clock, printed, job = timed.since, 0, timed.job
-    if not timed.recent:  # else lines come first: they are there sooner than a board
+    if not timed.recent:  # else lines come first: they take less time than a board
         yield 0.0, live.draw(dashboard.seen(0.0, clock, live.pace())), clock, False
     for shown, event in timed.events():
         start, clock = clock, shown

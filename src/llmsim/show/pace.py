@@ -20,8 +20,8 @@ from llmsim.run.simulation import events
 from llmsim.run.timeline import Run, Segment
 from llmsim.typed import NamedTuple
 
-# Parts of a show: training proper 0.68, with its validations and checkpoints 0.856. A launch takes
-# at most eight seconds of three minutes, and less by its haste.
+# The parts of a show. Training has 0.68, and with its validations and checkpoints 0.856. A launch
+# takes at most eight seconds of three minutes; HASTE makes it shorter.
 SHARES = {
     "launch": 0.044,
     "training": 0.68,
@@ -32,19 +32,21 @@ SHARES = {
 # How many times faster a show goes until all GPUs know each other: too fast for the eye.
 HASTE = 8.0
 
-# What an incident adds to a show, as parts of it: each is over sooner if it is so in truth.
+# The parts of a show that an incident adds. None of them takes longer than in simulated time.
 INTERRUPTIONS = {"failure": 0.03, "outage": 0.015, "relaunch": 0.04}
 
 
 class Pace:
-    """The show seconds of a run that is to take `duration` show seconds, or real time."""
+    """Turns simulated seconds of a run into show seconds, and back. The show takes `duration` show
+    seconds, or real time.
+    """
 
     def __init__(self, run: Run, duration: float) -> None:
-        """Lays no knot yet but the first."""
+        """Lays the first knot."""
         self._run, self._real = run, duration == REAL_TIME
         self._simulated, self._shown, self._laid = [0.0], [0.0], 0  # segments with their knots
         job, launch = run.job, run.timeline[0]
-        # A launch is not stretched: nothing is duller than a slow one. What it leaves, others get.
+        # A launch is never slower than in simulated time; the other phases get what it leaves.
         lasts, share = launch.ended - launch.began, SHARES["launch"]
         self._launch = min(1.0, share * duration / lasts) if lasts and not self._real else 1.0
         self._left = (duration - self._launch * lasts) / (1.0 - share)

@@ -2,8 +2,8 @@
 
     frame -> owe(delay) -> left(now) -> the host sleeps -> the frame is written
 
-It has no clock: each caller gives the time. What is waited for is paid off at the speed of
-the moment and not while the show is paused, so a change of speed takes hold in a wait.
+It has no clock: each caller gives the time. A wait becomes shorter at the present speed, and not
+at all while the show is paused; so a change of speed takes effect within a wait.
 """
 
 from math import inf
@@ -12,9 +12,9 @@ from math import inf
 SLOWEST, FASTEST = 2.0**-6, 2.0**10
 # Show seconds that a key goes back or on.
 SKIP = 10.0
-# A suspended machine or a stalled reader is not caught up with, but for this many seconds.
+# The most seconds that the show makes up for after the machine or the reader has stopped.
 ARREARS = 1.0
-# Seconds that are no wait but what is left over when floats are subtracted.
+# A wait of fewer seconds is only the rounding error of a subtraction.
 DUST = 1e-6
 
 
@@ -31,14 +31,14 @@ class Playback:
         self.begin(now)
 
     def begin(self, now: float, position: float = 0.0) -> None:
-        """Begins a run, or goes on at another position of it: nothing is owed, nothing is asked.
+        """Begins a run, or goes on at another position of it, without a wait or a wish.
 
-        What is to be seen there is shown in a pause, too.
+        The frames without a delay are shown there in a pause, too.
         """
         self.asked = ""
         self._due, self._owed = position, 0.0  # show seconds: of the next frame, and until then
         self._arrived = False
-        self._keys = 0  # typed, of which each has a line to come
+        self._keys = 0  # that were typed, and whose line has not come yet
         self._now = now
 
     @property
@@ -98,8 +98,8 @@ class Playback:
         """Takes a key: what comes before the next line of the log, and that line, are due now."""
         self._keys += 1
 
-    def told(self) -> None:
-        """Notes that a line of the log has come."""
+    def line_shown(self) -> None:
+        """Notes that a line of the log was shown."""
         self._keys = max(0, self._keys - 1)
 
     def ask(self, what: str) -> None:

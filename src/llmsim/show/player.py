@@ -19,7 +19,7 @@ from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, segment_at, speaker
 from llmsim.show.pace import Pace, Timed
-from llmsim.show.streams import tellers
+from llmsim.show.streams import renderers
 from llmsim.text.screen import Screen, blank_row
 from llmsim.text.style import Span, paint
 from llmsim.typed import NamedTuple
@@ -65,7 +65,7 @@ def shows_board(options: Options, screen: Screen) -> bool:
     return options.view in ("board", "wall") and screen.live
 
 
-Through = Callable[[Iterable[Event]], Iterable[Event]]  # looks at events in passing
+Through = Callable[[Iterable[Event]], Iterable[Event]]  # gives the same events
 
 
 def play(
@@ -80,11 +80,12 @@ def play(
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold.
 
     It begins at the show second `since`, or where the options say: the last screenful before
-    that comes at once. Who has a run hands that in, so that its timeline is not drawn again. Who
-    looks on hands in what the events go through, and whether they must be `complete`: if not, moves
-    of a bar are left out where a file does not show them. Who changes the board or the speed in the
-    middle of it hands in a live region of this screen. Raises OptionError at once when the options
-    or the job are wrong, or when the moment is not in the run.
+    that comes at once. A caller that has a run hands it in, so that its timeline is not computed
+    again. A caller that needs the events hands in a function that they pass `through`, and whether
+    they must be `complete`: if not, moves of a bar are left out where a file does not show them. A
+    caller that changes the board or the speed during the run hands in a live region of this screen.
+    Raises OptionError at once when the options or the job are wrong, or when the moment is not in
+    the run.
     """
     options = checked(options)
     run = job if isinstance(job, Run) else run_of(checked_job(job))
@@ -121,7 +122,7 @@ def _frames(
     screen: Callable[[], Screen],
     region: "LiveRegion | None",
 ) -> Iterator[Frame]:
-    """The frames of a run of which all is right."""
+    """The frames of a run whose options are checked."""
     if not region and not shows_board(options, screen()):
         yield from _log(timed, options, screen)
         return
@@ -136,7 +137,7 @@ def _frames(
 
 def _log(timed: Timed, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
     """The lines, and on a terminal the live bar."""
-    job, printing = timed.job, tellers(timed.job, options.stream)
+    job, printing = timed.job, renderers(timed.job, options.stream)
     before, live, width, printed = timed.since, "", 0, 0
     notches = _noted(timed, screen(), options.stream)
     for shown, event in timed.events():
@@ -164,7 +165,7 @@ def _log(timed: Timed, options: Options, screen: Callable[[], Screen]) -> Iterat
 
 def _noted(timed: Timed, screen: Screen, stream: str) -> dict[str, int]:
     """The notches of the bars that a show begins in the middle of: these are not shown again."""
-    table = tellers(timed.job, stream)
+    table = renderers(timed.job, stream)
     notches: dict[str, int] = {}
     for event in timed.recent:
         tell = table.get(type(event))

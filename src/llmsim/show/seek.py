@@ -1,4 +1,4 @@
-"""Another moment of a run: which one somebody means, and what stands on the screen there."""
+"""Another moment of a run: how a text names it, and the screenful of the log before it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,19 +9,20 @@ from llmsim.options.parsing import starting_point
 from llmsim.run.events import Event
 from llmsim.run.simulation import events
 from llmsim.run.timeline import Run, run_ended, segment_at, speaker, step_at, step_began, step_done
-from llmsim.show.streams import tellers
+from llmsim.show.streams import renderers
 from llmsim.text import units
 from llmsim.text.screen import Screen
 
-# The first look back is at this part of a screen's rows, as logged steps; then at twice as many.
+# The first search goes back by the screen's rows divided by this number, in logged steps; each
+# further search goes back twice as far.
 LOOK = 8
 
 
 def moment_of(run: Run, text: str) -> float:
     """The simulated second that a value of --from means in this run.
 
-    A share is of the run's optimizer steps. A step or a phase is meant from its first beginning
-    on. Raises OptionError when the moment is not in the run.
+    A share is a part of the run's optimizer steps. A step or a phase means the moment when it first
+    begins. Raises OptionError when the moment is not in the run.
     """
     kind, value = starting_point(text)
     steps = run.job.schedule.steps
@@ -56,7 +57,7 @@ def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Seque
     a stream that seldom says anything may leave the screen emptier.
     """
     job = speaker(run, segment_at(run, at))
-    table, steps = tellers(job, stream), max(2, screen.height // LOOK)
+    table, steps = renderers(job, stream), max(2, screen.height // LOOK)
     kept: list[Event] = []
     left, until = screen.height, at
     while True:

@@ -10,7 +10,7 @@ from llmsim.run.events import Event, Symptom
 from llmsim.text.screen import Screen
 
 
-def tellers(job: Job, stream: str) -> Mapping[type, Render]:
+def renderers(job: Job, stream: str) -> Mapping[type, Render]:
     """For each kind of event the function that gives its lines in a stream, or in all of them."""
     log = captured(job, lines_of(job.framework.name))
     if stream == "log":

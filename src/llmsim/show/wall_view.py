@@ -1,4 +1,4 @@
-"""What the wall shows of a moment beside what the board shows: histories, marks, odometers."""
+"""What the wall shows of a moment and the board does not: histories, marks, odometers."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -14,7 +14,7 @@ from llmsim.run.moment import Moment, energy, readings, state
 from llmsim.run.timeline import Run
 from llmsim.text import units
 
-POINTS = 160  # of a history at most: two for each cell of the widest graph
+POINTS = 160  # the most points of a history: two for each cell of the widest graph
 FINENESS = 600  # points in the length of the training
 SAMPLED = 6  # GPUs of which a history is made: they differ by a few per cent
 MOST_MARKS = 60
@@ -24,7 +24,7 @@ KETTLE_KWH = 0.103
 # Tokens of a novel of 100,000 words.
 NOVEL = 133_000
 
-# What the GPUs do in an activity, and the role that it is shown in.
+# For each activity the role of its colour, and the word for what the GPUs do.
 DOING = {
     "idle": ("idle", "idle"),
     "starting": ("launch", "starting"),
@@ -79,10 +79,10 @@ def _numbers(job: Job, moment: Moment, logged: Step | None) -> tuple[tuple[str, 
 def _doing(job: Job, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...]:
     role, word = DOING[moment.activity]
     count = job.layout.gpus - (culprit >= 0)
-    told = [(role, f"{count:,} {word}")] if count else []
+    texts = [(role, f"{count:,} {word}")] if count else []
     if culprit >= 0:
-        told.append(("hot", f"1 lost, rank {culprit:,}"))
-    return tuple(told)
+        texts.append(("hot", f"1 lost, rank {culprit:,}"))
+    return tuple(texts)
 
 
 # --- histories -------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def attempt_symptoms(run: Run, gpu: int, at: float) -> list[Symptom]:
     number = run.timeline.number_at(at)
     attempt, found = run.timeline[number].attempt, []
     while number >= 0 and run.timeline[number].attempt == attempt:
-        for event in run.timeline[number].told:
+        for event in run.timeline[number].events:
             of_gpu = isinstance(event, Symptom) and event.stream == "kernel" and event.rank == gpu
             if of_gpu and event.at <= at:
                 found.append(event)

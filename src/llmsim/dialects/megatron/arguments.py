@@ -74,9 +74,9 @@ def _mixture(job: Job) -> dict[str, object]:
             "multi_latent_attention": True,
             "kv_lora_rank": config.latent_width,
             "q_lora_rank": config.query_latent_width or None,
-            "qk_head_dim": config.head_width,
+            "qk_head_dim": config.head_dim,
             "qk_pos_emb_head_dim": config.rope_width,
-            "v_head_dim": config.head_width,
+            "v_head_dim": config.head_dim,
         }
     return told
 
@@ -143,7 +143,7 @@ def of(job: Job) -> dict[str, object]:
         "global_batch_size": schedule.global_batch,
         "group_query_attention": config.kv_heads < config.heads,
         "hidden_size": config.hidden_size,
-        "kv_channels": config.head_width,
+        "kv_channels": config.head_dim,
         "load": released(job) if job.recipe.released else checkpoint_path(job),
         "log_interval": schedule.log_every,
         "lr": schedule.peak_lr,

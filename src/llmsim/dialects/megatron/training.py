@@ -60,7 +60,7 @@ def flops_per_token(job: Job) -> float:
     attention's matrix the half that is not masked.
     """
     config, layout = job.architecture, job.layout
-    width, query = config.hidden_size, config.heads * config.head_width
+    width, query = config.hidden_size, config.heads * config.head_dim
     shared = 1 + config.kv_heads / config.heads + job.schedule.sequence / width / 2
     attention = width * query * shared
     inner = 1.5 * width * config.feed_forward * max(1, config.active_experts)

@@ -24,7 +24,7 @@ FORGOTTEN, BLOCK = 384, 512
 def mfu(job: Job, seconds: float) -> float:
     """The result of estimate_mfu for an iteration of these seconds."""
     config, sequence = job.architecture, job.schedule.sequence
-    attention = 12 * config.layers * config.heads * config.head_width * sequence
+    attention = 12 * config.layers * config.heads * config.head_dim * sequence
     per_token = 6.0 * (parameter_count(config) - position_parameters(config)) + attention
     per_gpu = batch_tokens(job) / job.layout.gpus / seconds
     return per_token * per_gpu / (A100_TFLOPS * 1e12)
@@ -47,7 +47,7 @@ def evaluates(job: Job, step: int) -> bool:
     return 0 < step <= last_iteration(job) and step % job.schedule.validate_every == 0
 
 
-def pause(job: Job, step: int) -> float:
+def pause_seconds(job: Job, step: int) -> float:
     """Seconds of the evaluation and the save after a step, the old file's deletion included, or
     0.
     """
@@ -59,7 +59,7 @@ def pause(job: Job, step: int) -> float:
 
 def iteration_seconds(job: Job, step: int) -> float:
     """Seconds that train.py measures for a step: the step and the pause before it."""
-    return step_time.interval_seconds(job, step, step) + pause(job, iteration(job, step))
+    return step_time.interval_seconds(job, step, step) + pause_seconds(job, iteration(job, step))
 
 
 def running_mfu(job: Job, step: int) -> float:

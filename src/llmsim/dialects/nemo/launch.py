@@ -247,8 +247,8 @@ def _layer(job: Job) -> list[tuple[str, int]]:
             ("mlp.router.weight", config.experts * width),
             ("pre_mlp_layernorm.weight", width),
         ]
-    queries = config.heads * config.head_width * width // layout.tp
-    keys = config.kv_heads * config.head_width * width // layout.tp
+    queries = config.heads * config.head_dim * width // layout.tp
+    keys = config.kv_heads * config.head_dim * width // layout.tp
     return [
         *inner,
         ("self_attention.linear_qkv.weight", queries + 2 * keys),

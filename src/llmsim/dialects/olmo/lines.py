@@ -150,7 +150,7 @@ def _modules(config: Architecture, block: Module) -> Module:
 def _block_modules(config: Architecture) -> Module:
     """OLMoSequentialBlock: what OLMoBlock makes, and its own after it."""
     hidden, inner = config.hidden_size, config.feed_forward
-    query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
+    query, key_value = config.heads * config.head_dim, config.kv_heads * config.head_dim
     return Module("OLMoSequentialBlock", children=(
         ("dropout", _DROPOUT),
         ("act", Module("SwiGLU")),

@@ -63,7 +63,7 @@ def arguments(job: Job) -> str:
     )
     if spec(job) == "qwen3":
         return (
-            f"Qwen3ModelArgs({shared}head_dim={config.head_width}, "
+            f"Qwen3ModelArgs({shared}head_dim={config.head_dim}, "
             f"hidden_dim={config.feed_forward}, norm_eps=1e-06, rope_theta=1000000, "
             f"qk_norm=False, max_seq_len={sequence}, depth_init=True, use_flex_attn=False, "
             f"attn_mask_type='causal', eos_id={config.vocabulary - 1}, "
@@ -90,8 +90,8 @@ def _latent(job: Job) -> str:
         f"n_dense_layers={config.dense_layers}, n_heads={config.heads}, norm_eps=1e-05, "
         f"moe_args={_experts(config)}, n_expert_groups=1, n_limited_groups=1, "
         f"q_lora_rank={config.query_latent_width}, kv_lora_rank={config.latent_width}, "
-        f"qk_nope_head_dim={config.head_width}, qk_rope_head_dim={config.rope_width}, "
-        f"v_head_dim={config.head_width}, use_flex_attn=False, attn_mask_type='causal', "
+        f"qk_nope_head_dim={config.head_dim}, qk_rope_head_dim={config.rope_width}, "
+        f"v_head_dim={config.head_dim}, use_flex_attn=False, attn_mask_type='causal', "
         "original_seq_len=4096, rope_theta=10000.0, rope_factor=40, beta_fast=32, beta_slow=1, "
         "mscale=1.0)"
     )

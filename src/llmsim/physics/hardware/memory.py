@@ -148,10 +148,10 @@ def _widths(config: Architecture) -> tuple[int, int, int]:
 
     Latent attention multiplies its latents out to keys and values for every head, and keeps both.
     """
-    query, key_value = config.heads * config.head_width, 2 * config.kv_heads * config.head_width
+    query, key_value = config.heads * config.head_dim, 2 * config.kv_heads * config.head_dim
     if config.latent_width:
         query += config.heads * config.rope_width // 2  # not in the output of the attention
-        key_value = config.heads * (2 * config.head_width + config.rope_width)
+        key_value = config.heads * (2 * config.head_dim + config.rope_width)
         key_value += config.latent_width + config.query_latent_width
     return config.hidden_size, query, key_value
 

@@ -152,7 +152,7 @@ def _layer_tensors(config: Architecture, index: int = 0) -> Iterator[Tensor]:
 
 
 def _attention_tensors(config: Architecture) -> Iterator[Tensor]:
-    query, key_value = config.heads * config.head_width, config.kv_heads * config.head_width
+    query, key_value = config.heads * config.head_dim, config.kv_heads * config.head_dim
     yield "self_attn.q_proj", (query, config.hidden_size)
     yield "self_attn.k_proj", (key_value, config.hidden_size)
     yield "self_attn.v_proj", (key_value, config.hidden_size)
@@ -162,7 +162,7 @@ def _attention_tensors(config: Architecture) -> Iterator[Tensor]:
 def _latent_tensors(config: Architecture) -> Iterator[Tensor]:
     """The tensors of latent attention, as DeepseekV3Attention names them."""
     hidden, latent, queries = config.hidden_size, config.latent_width, config.query_latent_width
-    query = config.heads * (config.head_width + config.rope_width)
+    query = config.heads * (config.head_dim + config.rope_width)
     if queries:
         yield "self_attn.q_a_proj", (queries, hidden)
         yield "self_attn.q_a_layernorm", (queries,)
@@ -171,8 +171,8 @@ def _latent_tensors(config: Architecture) -> Iterator[Tensor]:
         yield "self_attn.q_proj", (query, hidden)
     yield "self_attn.kv_a_proj_with_mqa", (latent + config.rope_width, hidden)
     yield "self_attn.kv_a_layernorm", (latent,)
-    yield "self_attn.kv_b_proj", (2 * config.heads * config.head_width, latent)
-    yield "self_attn.o_proj", (hidden, config.heads * config.head_width)
+    yield "self_attn.kv_b_proj", (2 * config.heads * config.head_dim, latent)
+    yield "self_attn.o_proj", (hidden, config.heads * config.head_dim)
 
 
 def _block_tensors(name: str, config: Architecture, experts: int) -> Iterator[Tensor]:

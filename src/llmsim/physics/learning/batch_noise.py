@@ -41,9 +41,9 @@ def loader(job: Job) -> Loader:
     return "shuffled" if job.framework.shuffles else "contiguous"
 
 
-def sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+def sigma(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
     """Standard deviation of a loss averaged over the tokens of these steps, in nats."""
-    del shape
+    del curve
     noise_here = NOISE * _loudness(job.seed)
     return min(noise_here / sqrt(batch_ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
 

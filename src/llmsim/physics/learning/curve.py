@@ -27,7 +27,7 @@ fitted to public logs of eleven runs of 64M to 46.7B, each met within 7 % from s
 times counts as fresh, then fades (Muennighoff et al. 2023).
 
 language.py makes the curve of pretraining. Fine-tuning, preference tuning and reinforcement
-learning use fewer fields of the same record, each in its own module. objectives.curve(job) gives
+learning use fewer fields of the same record, each in its own module. objectives.curve_of(job) gives
 the curve of a job.
 """
 
@@ -108,31 +108,31 @@ class Curve(NamedTuple):
     softplus_floor: bool = False  # the law may fall below the floor: a softplus keeps it above
 
 
-def value(shape: Curve, job: Job, step: int) -> float:
+def value(curve: Curve, job: Job, step: int) -> float:
     """The noise-free loss of this step, counted from 1, as seen before its update; nats."""
-    above = unclamped(shape, job, step)
-    if shape.softplus_floor:
+    above = unclamped(curve, job, step)
+    if curve.softplus_floor:
         above = SOFTNESS * log1p(exp(above / SOFTNESS))
-    return shape.floor + above
+    return curve.floor + above
 
 
-def unclamped(shape: Curve, job: Job, step: int) -> float:
+def unclamped(curve: Curve, job: Job, step: int) -> float:
     """Nats above the floor by Chinchilla's law alone, which may fall below the floor."""
     schedule, scheduled = job.schedule, step - job.framework.lr_lag_steps
     trained = scheduled - 1 if scheduled > 1 else 0
     read = batch_ramp.position(schedule, trained)  # full batches
     full = learning_rate.full_rate_steps(read, schedule.warmup)
-    clock = fresh(full * shape.pace, shape.epoch)
-    above = shape.rest + fsum([a * exp(-k * clock) for a, k in shape.terms])
-    if shape.early is not None:
-        above += _early(shape.early, trained, full * schedule.peak_lr)
-    if shape.epoch_gain != 1.0:
-        epoch = max(0, step - 1) // shape.epoch
-        above *= shape.epoch_gain ** min(epoch, shape.last_epoch)
-    if shape.rewarm:
-        above += shape.anneal * learning_rate.learning_rate(job, step) / schedule.peak_lr
-    elif shape.anneal:
-        above += shape.anneal * learning_rate.remaining(schedule, scheduled)
+    clock = fresh(full * curve.pace, curve.epoch)
+    above = curve.rest + fsum([a * exp(-k * clock) for a, k in curve.terms])
+    if curve.early is not None:
+        above += _early(curve.early, trained, full * schedule.peak_lr)
+    if curve.epoch_gain != 1.0:
+        epoch = max(0, step - 1) // curve.epoch
+        above *= curve.epoch_gain ** min(epoch, curve.last_epoch)
+    if curve.rewarm:
+        above += curve.anneal * learning_rate.learning_rate(job, step) / schedule.peak_lr
+    elif curve.anneal:
+        above += curve.anneal * learning_rate.remaining(schedule, scheduled)
     return above
 
 

@@ -26,7 +26,7 @@ from llmsim.job.records import Job
 from llmsim.physics import autoregressive, noise
 from llmsim.physics.learning import batch_noise, bends, objectives, spikes
 from llmsim.physics.learning.curve import value
-from llmsim.physics.learning.objectives import GradientShape, curve
+from llmsim.physics.learning.objectives import GradientShape, curve_of
 from llmsim.physics.speed import batch_ramp
 
 LOSS_SHARE = 0.17  # correlation with the loss residual
@@ -108,18 +108,18 @@ def _unigrams_left(job: Job, step: int) -> float:
     """The part of the loss's first drop that is still to come, 1..0."""
     if step > _learnt(job):
         return 0.0
-    shape = curve(job)
-    return max(0.0, min(1.0, 1.0 - (shape.start - value(shape, job, step)) / shape.drop))
+    curve = curve_of(job)
+    return max(0.0, min(1.0, 1.0 - (curve.start - value(curve, job, step)) / curve.drop))
 
 
 @remembered()
 def _learnt(job: Job) -> int:
     """The first step at which the unigrams are learnt."""
-    shape = curve(job)
+    curve = curve_of(job)
     low, high = 1, job.schedule.steps
     while low < high:
         middle = (low + high) // 2
-        learnt = value(shape, job, middle) <= shape.start - shape.drop
+        learnt = value(curve, job, middle) <= curve.start - curve.drop
         low, high = (low, middle) if learnt else (middle + 1, high)
     return high
 

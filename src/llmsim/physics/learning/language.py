@@ -25,7 +25,7 @@ from llmsim.physics.learning.curve import (
     released,
     unclamped,
 )
-from llmsim.physics.learning.objectives import Effort, GradientShape, Objective, Score, curve
+from llmsim.physics.learning.objectives import Effort, GradientShape, Objective, Score, curve_of
 
 TOKEN_SHARE = 0.446  # part of the nats between unigram and asymptote that falls with the tokens
 DOMAIN_TOKENS = 100e6  # tokens in which a trained model adapts to new data
@@ -85,12 +85,12 @@ def _further(job: Job) -> Curve:
     )
 
 
-def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+def _sigma(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
     """Standard deviation by the batch's tokens, nats; from random weights it first grows from 0."""
-    full = batch_noise.sigma(job, shape, clean, first, last)
+    full = batch_noise.sigma(job, curve, clean, first, last)
     if job.recipe.released:
         return full
-    return full * min(1.0, max(0.0, (shape.start - clean) / shape.drop))
+    return full * min(1.0, max(0.0, (curve.start - clean) / curve.drop))
 
 
 def _gradient(job: Job, tokens: int) -> GradientShape:
@@ -122,8 +122,8 @@ def _benchmark(job: Job, test: Benchmark, step: int) -> Score:
         known = benchmarks.interpolated(released(job), test.scores)
         share = max(test.scores[0], known + nudge * step / job.schedule.steps)
     else:
-        shape = curve(job)
-        at = shape.floor + unclamped(shape, job, step) - data_offset(job)
+        curve = curve_of(job)
+        at = curve.floor + unclamped(curve, job, step) - data_offset(job)
         share = benchmarks.interpolated(at, test.scores)
     return benchmarks.score(job, step, test.name, test.metric, test.questions, share)
 

@@ -17,7 +17,7 @@ from llmsim.physics import noise
 from llmsim.physics.learning import batch_noise, bends, objectives, spikes
 from llmsim.physics.learning.batch_noise import NOISE, RELATIVE_LIMIT, residual
 from llmsim.physics.learning.curve import Curve, value
-from llmsim.physics.learning.objectives import curve
+from llmsim.physics.learning.objectives import curve_of
 from llmsim.physics.speed import batch_ramp
 
 GAP = 0.021  # nats, standard deviation of validation minus training from set to set
@@ -29,12 +29,12 @@ OVERFIT = 0.03  # nats for every epoch after the first, in fine-tuning
 
 def floor(job: Job) -> float:
     """Nats below which no printed loss of this job lies; at least 1 in pretraining."""
-    return curve(job).floor
+    return curve_of(job).floor
 
 
 def expected(job: Job, step: int) -> float:
     """The noise-free training loss of this step, in nats; steps count from 1."""
-    return value(curve(job), job, step) + bends.loss_excess(job, step)
+    return value(curve_of(job), job, step) + bends.loss_excess(job, step)
 
 
 @remembered(2)  # what is logged beside the loss asks for it again
@@ -42,9 +42,9 @@ def training(job: Job, step: int) -> float:
     """The training loss of this single step, the mean over its global batch, in nats."""
     if whole := objectives.of(job).training:
         return whole(job, step, step) + _excess(job, step)
-    shape = curve(job)
-    clean = value(shape, job, step)
-    return _printed(job, shape, clean, step, step) + _excess(job, step)
+    curve = curve_of(job)
+    clean = value(curve, job, step)
+    return _printed(job, curve, clean, step, step) + _excess(job, step)
 
 
 def _excess(job: Job, step: int) -> float:
@@ -59,17 +59,17 @@ def micro_batch(job: Job, step: int) -> float:
     has the tails of its own tokens: a few sequences may all be of one hard document, even where
     samples are shuffled.
     """
-    layout, shape = batch_ramp.layout_at(job, step), curve(job)
+    layout, curve = batch_ramp.layout_at(job, step), curve_of(job)
     parts = layout.dp * layout.accumulation
-    clean = value(shape, job, step)
+    clean = value(curve, job, step)
     tokens = layout.micro_batch * job.schedule.sequence
     kind = batch_noise.loader(job) if tokens > FEW_TOKENS else "contiguous"
     drawn = batch_noise.drawn(job, "loss micro-batch", step, tokens, kind)
     luck = residual(job, step) / sqrt(parts) + sqrt(1.0 - 1.0 / parts) * drawn
-    sigma = objectives.of(job).sigma(job, shape, clean, step, step) * sqrt(parts)
+    sigma = objectives.of(job).sigma(job, curve, clean, step, step) * sqrt(parts)
     sigma = min(MICRO_LIMIT * clean, sigma)
     noisy = clean + sigma * luck
-    return shape.floor + abs(noisy - shape.floor) + _excess(job, step)
+    return curve.floor + abs(noisy - curve.floor) + _excess(job, step)
 
 
 def greatest(job: Job, step: int) -> float:
@@ -78,11 +78,11 @@ def greatest(job: Job, step: int) -> float:
     The loss of one of n ranks has sqrt(n) times the step's standard deviation. The largest lies
     about sqrt(2 ln n) of these deviations above the mean (Fisher and Tippett 1928).
     """
-    layout, shape = batch_ramp.layout_at(job, step), curve(job)
+    layout, curve = batch_ramp.layout_at(job, step), curve_of(job)
     mean, ranks = training(job, step), layout.dp
     if ranks == 1:
         return mean
-    sigma = objectives.of(job).sigma(job, shape, value(shape, job, step), step, step) * sqrt(ranks)
+    sigma = objectives.of(job).sigma(job, curve, value(curve, job, step), step, step) * sqrt(ranks)
     sigma = min(RELATIVE_LIMIT * mean, sigma)
     luck = 1.0 + 0.15 * max(-3.0, min(3.0, noise.normal(job.seed, "loss greatest", step)))
     return mean + sigma * sqrt(2.0 * log(ranks)) * luck
@@ -95,25 +95,25 @@ def averaged(job: Job, first: int, last: int) -> float:
         return training(job, last)
     if whole := objectives.of(job).training:
         return whole(job, first, last) + bends.loss_excess(job, last, first)
-    shape = curve(job)
+    curve = curve_of(job)
     # Simpson's rule
-    ends = value(shape, job, first) + value(shape, job, last)
-    clean = (ends + 4.0 * value(shape, job, (first + last) // 2)) / 6.0
+    ends = value(curve, job, first) + value(curve, job, last)
+    clean = (ends + 4.0 * value(curve, job, (first + last) // 2)) / 6.0
     excess = bends.loss_excess(job, last, first)
     if spikes.in_block(job, last) is not None:
         block = range(max(first, last - spikes.BLOCK), last + 1)
         excess += fsum([spikes.loss_excess(job, step) for step in block]) / steps
-    return _printed(job, shape, clean, first, last) + excess
+    return _printed(job, curve, clean, first, last) + excess
 
 
-def _printed(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+def _printed(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
     """The mean loss of these steps with its noise, never below the floor.
 
     Values below the floor are reflected, not cut off, so that no value comes twice.
     """
-    sigma = objectives.of(job).sigma(job, shape, clean, first, last)
+    sigma = objectives.of(job).sigma(job, curve, clean, first, last)
     noisy = clean + sigma * residual(job, last, first)
-    return shape.floor + abs(noisy - shape.floor)
+    return curve.floor + abs(noisy - curve.floor)
 
 
 def validation(job: Job, step: int, part: str = "validation") -> float:
@@ -129,15 +129,15 @@ def validation(job: Job, step: int, part: str = "validation") -> float:
 
 def held_out(job: Job, step: int, part: str) -> float:
     """The validation loss of an objective whose loss is a mean over tokens, in nats."""
-    shape = curve(job)
-    clean = value(shape._replace(epoch_gain=1.0), job, step + 1)
-    if shape.epoch_gain != 1.0:
-        clean += OVERFIT * max(0.0, step / shape.epoch - 1.0)
+    curve = curve_of(job)
+    clean = value(curve._replace(epoch_gain=1.0), job, step + 1)
+    if curve.epoch_gain != 1.0:
+        clean += OVERFIT * max(0.0, step / curve.epoch - 1.0)
     tokens = batch_tokens(job) * max(1, job.schedule.validation_batches)
     gap = GAP * noise.normal(0, f"validation of {job.dataset.name}")
     gap += min(0.5 * GAP, NOISE / sqrt(tokens)) * noise.normal(job.seed, f"{part}-set")
     wobble = VALIDATION_NOISE * noise.normal(job.seed, part, step)
-    return max(shape.floor, clean + gap * min(1.0, clean / 3.3) + wobble)
+    return max(curve.floor, clean + gap * min(1.0, clean / 3.3) + wobble)
 
 
 def perplexity(loss: float) -> float:

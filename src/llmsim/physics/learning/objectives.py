@@ -55,7 +55,7 @@ class Effort(NamedTuple):
 class Objective(NamedTuple):
     """The functions of an objective. Losses are in nats; optimizer steps count from 1."""
 
-    # The noise-free loss: its own constants; `curve` below adds what all objectives share.
+    # The noise-free loss: its own constants; `curve_of` below adds what all objectives share.
     curve: Callable[[Job], Curve]
     # Standard deviation of a loss averaged over steps first..last: (job, curve, clean loss, ...).
     sigma: Callable[[Job, Curve, float, int, int], float]
@@ -94,7 +94,7 @@ def of(job: Job) -> Objective:
 
 
 @remembered()
-def curve(job: Job) -> Curve:
+def curve_of(job: Job) -> Curve:
     """The parameters of the job's noise-free loss."""
     epochs = job.schedule.epochs
     made = of(job).curve(job)

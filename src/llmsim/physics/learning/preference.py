@@ -37,7 +37,7 @@ from llmsim.physics.learning.objectives import (
     Metrics,
     Objective,
     Score,
-    curve,
+    curve_of,
 )
 from llmsim.typed import NamedTuple
 
@@ -104,12 +104,12 @@ def pairs_with(mean_loss: float, margin: float) -> Pairs:
 @remembered()
 def _course(job: Job) -> tuple[Pairs, ...]:
     """The pairs at moments of the run, which lie closer together at its beginning."""
-    steps, shape = job.schedule.steps, curve(job)
+    steps, curve = job.schedule.steps, curve_of(job)
     growth = noise.between(job.seed, "dpo margins", 0.6, 1.6)
     made = []
     for knot in range(KNOTS + 1):
         part = (knot / KNOTS) ** 2
-        wanted = value(shape, job, 1 + round(part * (steps - 1)))
+        wanted = value(curve, job, 1 + round(part * (steps - 1)))
         if wanted >= log(2.0) - 1e-9:
             made.append(_SAME)
             continue
@@ -121,7 +121,7 @@ def _course(job: Job) -> tuple[Pairs, ...]:
 @remembered(64)
 def expected(job: Job, step: int) -> Pairs:
     """The noise-free pairs of this step: on straight lines between the moments of the course."""
-    if value(curve(job), job, step) >= log(2.0) - 1e-9:
+    if value(curve_of(job), job, step) >= log(2.0) - 1e-9:
         return _SAME
     course = _course(job)
     place = KNOTS * sqrt(min(1.0, (step - 1) / max(1, job.schedule.steps - 1)))
@@ -135,7 +135,7 @@ def _margin(job: Job, step: int, mean_loss: float, seen: int) -> float:
     found = expected(job, step)
     if not found.spread:
         return 0.0
-    clean = value(curve(job), job, step)
+    clean = value(curve_of(job), job, step)
     mirrored = noise.between(job.seed, "dpo mirror", 0.2, 0.45)
     luck = (mean_loss - clean) / (ROUGHNESS * found.loss_spread / sqrt(seen))
     own = noise.normal(job.seed, "dpo margin", step)
@@ -170,7 +170,7 @@ def _curve(job: Job) -> Curve:
     )
 
 
-def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+def _sigma(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
     """Standard deviation of the mean loss over all pairs of these steps, nats."""
     seen = pairs(job) * (last - first + 1)
     return min(0.35 * clean, ROUGHNESS * expected(job, last).loss_spread / sqrt(seen))

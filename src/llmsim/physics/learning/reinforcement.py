@@ -37,7 +37,7 @@ from llmsim.physics.learning.objectives import (
     Metrics,
     Objective,
     Score,
-    curve,
+    curve_of,
 )
 from llmsim.typed import NamedTuple
 
@@ -136,10 +136,10 @@ def _logged_metrics(job: Job, step: int, found: Answers, kl: float, stream: str 
 def divergence(job: Job, first: int, last: int) -> float:
     """The mean KL divergence of steps first..last from the reference, in nats."""
     wild = min(1.2, max(0.2, exp(noise.between(job.seed, "kl noise", log(0.2), log(1.2)))))
-    shape, total = curve(job), 0.0
+    curve, total = curve_of(job), 0.0
     for step in range(first, last + 1):
         z = noise.normal(job.seed, "kl", step)
-        clean = max(0.0, value(shape, job, step)) / job.recipe.beta
+        clean = max(0.0, value(curve, job, step)) / job.recipe.beta
         total += clean * exp(wild * z - 0.5 * wild * wild)
     return total / (last - first + 1)
 
@@ -253,7 +253,7 @@ def _curve(job: Job) -> Curve:
     )
 
 
-def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+def _sigma(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
     """What the advantages of a batch leave, nats: the loss itself is `_training`."""
     return KL_LEFT / sqrt(last - first + 1)
 
@@ -276,7 +276,7 @@ def _signal(job: Job, step: int) -> float:
 
 def _held_out_loss(job: Job, step: int, part: str) -> float:
     """The KL penalty of the held-out problems; the choice of the set adds no noise."""
-    return value(curve(job)._replace(epoch_gain=1.0), job, step + 1)
+    return value(curve_of(job)._replace(epoch_gain=1.0), job, step + 1)
 
 
 def _metrics(job: Job, step: int, first: int) -> Metrics:

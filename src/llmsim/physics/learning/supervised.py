@@ -62,7 +62,7 @@ def _epoch_gain(job: Job, adapters: bool) -> float:
     return 0.92 + 0.09 * u if u < 0.9 else 0.65
 
 
-def _sigma(job: Job, shape: Curve, clean: float, first: int, last: int) -> float:
+def _sigma(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
     """Standard deviation of the loss of a logged row, nats."""
     rows = job.schedule.global_batch * (last - first + 1) / ROW_BATCH
     loud = ROW_NOISE * exp(ROW_SPREAD * max(-2.0, min(2.0, noise.normal(job.seed, "row noise"))))

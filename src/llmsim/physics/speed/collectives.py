@@ -200,7 +200,7 @@ def _context_flows(
     """
     if layout.cp == 1:
         return []
-    size = 2 * 2 * layout.micro_batch * sequence * config.kv_heads * config.head_width // layout.tp
+    size = 2 * 2 * layout.micro_batch * sequence * config.kv_heads * config.head_dim // layout.tp
     near = max(1, min(layout.cp, gpu.per_node // layout.tp))
     calls = (4 if layout.recompute == "full" else 3) * layers * layout.accumulation
     return [

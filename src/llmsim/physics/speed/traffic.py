@@ -88,5 +88,5 @@ def startup_broadcast(job: Job) -> Transfer:
     if not shards_weights(layout):
         size = 2 * parameter_count(config) // (layout.tp * layout.pp)
     else:
-        size = 2 * 4 * job.schedule.sequence * config.head_width
+        size = 2 * 4 * job.schedule.sequence * config.head_dim
     return collective(job.gpu, "broadcast", size, layout.gpus, layout.gpus // layout.nodes)

@@ -77,7 +77,7 @@ def _spare(run: Run, number: int, rank: int) -> str:
 
 def _failed(run: Run, number: int) -> Failed:
     """How the attempt before a launch ended."""
-    for event in run.timeline[number - 2].told:
+    for event in run.timeline[number - 2].events:
         if isinstance(event, Failed):
             return event
     raise IndexError(number)
@@ -91,5 +91,5 @@ def breakdown(run: Run, number: int) -> Iterator[Event]:
         lasted = round(segment.began - training_began(run, segment.attempt), 6)
         yield PhaseCut(segment.began, "training", lasted)
     yield PhaseStarted(segment.began, phase, segment.ended - segment.began)
-    yield from segment.told
+    yield from segment.events
     yield PhaseEnded(segment.ended, phase, segment.ended - segment.began)

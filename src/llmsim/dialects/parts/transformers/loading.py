@@ -70,7 +70,7 @@ def _config(job: Job) -> list[str]:
         "bos_token_id": first,
         "dtype": "bfloat16",
         "eos_token_id": last,
-        "head_dim": config.head_width,
+        "head_dim": config.head_dim,
         "hidden_act": "silu",
         "hidden_size": config.hidden_size,
         "initializer_range": 0.02,
