@@ -20,6 +20,7 @@ from llmsim.run.events import Event, Progress, Step, Validated
 from llmsim.run.simulation import simulate
 from llmsim.text.screen import Screen
 from tools.generated import ROOT, written
+from tools.known_logs import COMPARED
 from tools.known_readers import OLDER, READERS
 
 PAGE = ROOT / "docs" / "dialects.md"
@@ -54,6 +55,16 @@ READERS_HEAD = """\
 Public parsers whose expressions tests read thirty runs with, and what they find in run 5.
 
 | dialect | parser | finds |
+|---|---|---|
+"""
+
+LOGS_HEAD = """\
+## Beside public logs
+
+Logs of real runs that were laid beside ours, line by line, and what still differs. Most of it comes
+from another release than ours, or from other settings; no line of ours is unknown to its release.
+
+| dialect | public logs | what differs |
 |---|---|---|
 """
 
@@ -125,6 +136,12 @@ def readers() -> str:
     return text + "\n"
 
 
+def logs() -> str:
+    """The table of public logs, and of what ours do otherwise."""
+    rows = (f"| `{each.dialect}` | {each.logs} | {each.differs} |\n" for each in COMPARED)
+    return LOGS_HEAD + "".join(rows) + "\n"
+
+
 def page() -> str:
     """The whole page."""
     text = HEAD.format(seed=SEED)
@@ -133,7 +150,7 @@ def page() -> str:
         text += f"## {framework.name}\n\n{framework.meaning}. Recipes: {recipes}.\n\n"
         text += release(framework)
         text += f"```\n{excerpt(framework.name)}\n```\n\n"
-    return text + readers() + TAIL
+    return text + readers() + logs() + TAIL
 
 
 def main() -> int:
