@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.catalog.records import Gpu
-from llmsim.job.layout import Layout
+from llmsim.job.layout import Engine, Layout
 from llmsim.job.records import Job
 from llmsim.model.architecture import Architecture
 from llmsim.physics.speed import slowdown, step_time, throughput
 from tests.physics import jobs
 from tests.physics.jobs import A100, H100, H200, layout
+from tests.runs import job_of
 
 
 def gpt(layers: int, hidden: int, heads: int) -> Architecture:
@@ -291,6 +292,31 @@ def test_the_first_step_compiles(seed: int) -> None:
         first, mean = step_time.interval_seconds(job, 1, 1), step_time.step_seconds(job)
         assert 5 < first - mean < 60
         assert 0.02 <= mean / first <= 0.21 or mean > 12
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_eager_first_step_loads_its_kernels(seed: int) -> None:
+    """DeepSpeed's issue 3742: 6.7 s in all, of which a later step takes the smaller part."""
+    spread = layout(micro_batch=8)._replace(engine=Engine(compiled=False))
+    job = jobs.job(jobs.LLAMA_8B, spread=spread, seed=seed)
+    assert 2 < step_time.compile_seconds(job) < 6.7
+
+
+@pytest.mark.parametrize("dialect", ["nemo", "megatron"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_first_step_loads_the_kernels_that_somebody_wrote(dialect: str, seed: int) -> None:
+    """NeMo's public logs: 2.19 and 0.35 s, 5.28 and 2.01 s, 7.13 and 1.5 s, 61.9 and 53.4 s;
+    Megatron's: 255.9 and 243.4 s.
+    """
+    job = job_of(seed, dialect=dialect)
+    assert 1.5 < step_time.compile_seconds(job) < 13
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_first_step_compiled_ahead_is_hardly_longer(seed: int) -> None:
+    """llm.c's public logs: 3,056 and 2,747 ms, 4,688 and 4,340 ms, 3,091 and 2,680 ms."""
+    job = job_of(seed, dialect="llmc")
+    assert 0.25 < step_time.compile_seconds(job) < 0.45
 
 
 @pytest.mark.parametrize("seed", range(20))

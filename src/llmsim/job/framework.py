@@ -78,6 +78,9 @@ NEMO = MEGATRON._replace(
 # What a log holds: the stream of one node's launcher, all nodes' together, or rank 0's file.
 Capture = Literal["node", "all", "rank0"]
 Mark = Literal["task", "host", "none"]  # of a line's node: srun -l's number, or pdsh's host name
+# What step 1 waits for: a compiler, if the engine compiles blocks; kernels that somebody wrote; or
+# nothing.
+FirstStep = Literal["compiles", "loads", "ready"]
 Speaker = Literal["first", "last stage", "last"]  # the rank that prints the steps
 CAPTURES: tuple[Capture, ...] = ("node", "all", "rank0")
 MARKS: tuple[Mark, ...] = ("task", "host", "none")
@@ -131,6 +134,7 @@ class Framework(NamedTuple):
     max_parameters: int = 0  # of the largest model that people train with it; 0: no limit
     known_gpus: tuple[str, ...] = ()  # GPUs that it knows by name, so one of them is drawn; (): any
     parallelism: Parallelism = Parallelism()  # how it can split a model
+    first_step: FirstStep = "compiles"  # what makes its first step longer than the others
     collective_timeout: float = 600.0  # seconds after which a hanging collective ends the job
     older: tuple[tuple[str, str], ...] = ()  # other releases for --release, with their commits
     streams_nodes: int = 0  # of more nodes people keep one node's output; 0: of any number all

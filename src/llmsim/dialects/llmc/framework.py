@@ -30,6 +30,7 @@ FRAMEWORK = Framework(
     max_parameters=1_000_000_000,
     known_gpus=tuple(PEAKS),
     file_bar="never",
+    first_step="ready",
     parallelism=Parallelism(
         ("ddp", "zero1"),
         None,

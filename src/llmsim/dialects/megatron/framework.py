@@ -16,6 +16,7 @@ FRAMEWORK = Framework(
     shuffles=True,
     stops_at_nan=True,
     file_bar="never",
+    first_step="loads",  # Transformer Engine's
     parallelism=MEGATRON,
     source="github.com/NVIDIA/Megatron-LM",
     release="core_v0.12.0",

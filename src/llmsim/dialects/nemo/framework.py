@@ -17,5 +17,6 @@ FRAMEWORK = Framework(
     stops_at_nan=True,
     saves_at_sigterm=True,
     file_bar="never",
+    first_step="loads",  # Transformer Engine's
     parallelism=NEMO,
 )
