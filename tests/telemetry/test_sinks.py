@@ -14,7 +14,7 @@ from llmsim.errors import FLAG, OptionError
 from llmsim.hosts.exports import refuse
 from llmsim.options.table import Options
 from llmsim.telemetry.kinds import Export
-from tests.telemetry.exporting import command, ran
+from tests.telemetry.exporting import command, files_of, ran
 
 PATIENCE = 120.0  # seconds, for a busy machine
 AT_ONCE = ("--speed-factor", "max")
@@ -197,17 +197,34 @@ def test_a_stopped_show_has_written_what_it_showed(number: int, tmp_path: Path) 
     assert [child.name for child in tmp_path.iterdir()] == ["run"]
 
 
+def contents(path: Path) -> dict[str, bytes]:
+    """The bytes of a file, or of each file in a folder."""
+    if path.is_file():
+        return {"": path.read_bytes()}
+    return {name: (path / name).read_bytes() for name in files_of(path)}
+
+
 @pytest.mark.long
 def test_what_a_killed_process_leaves_under_its_name_is_whole(tmp_path: Path) -> None:
     """Killed at twenty sizes of the file, the last of them beyond its end."""
-    assert ran("--quiet", "--export", f"jsonl={tmp_path}/all").returncode == 0
+    kinds = {"jsonl": "", "csv": ".csv", "promtest": ".yml"}
+    beside = [word for kind in ("csv", "promtest")
+              for word in ("--export", f"{kind}={tmp_path}/{{}}{kinds[kind]}")]  # fmt: skip
+    every = [word.format("all") for word in beside]
+    gpus = ("--gpu", "NVIDIA H100 80GB HBM3", "--gpus", "8", "--sample", "1h")
+    asked = ("--quiet", "--export", f"jsonl={tmp_path}/all", *every, *gpus)
+    assert ran(*asked).returncode == 0
     complete = (tmp_path / "all").read_bytes()
     unfinished = 0
     for attempt in range(20):
         path = tmp_path / f"run-{attempt}"
-        process = begun(path, "--quiet", written=1 + len(complete) * attempt // 19)
+        own = [word.format(path.name) for word in beside]
+        size = 1 + len(complete) * attempt // 19
+        process = begun(path, "--quiet", *own, *gpus, written=size)
         process.kill()
         process.wait(PATIENCE)
         unfinished += not path.exists()
-        assert not path.exists() or path.read_bytes() == complete, f"attempt {attempt}"
+        for ending in kinds.values():
+            left, right = Path(f"{path}{ending}"), tmp_path / f"all{ending}"
+            assert not left.exists() or contents(left) == contents(right), f"attempt {attempt}"
     assert 0 < unfinished < 20

@@ -9,16 +9,19 @@ get their names and labels. The labels job and instance are the ones that a scra
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from operator import attrgetter
 
 from llmsim.job.records import Job
+from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.clock import unix
 from llmsim.telemetry.gpu_rows import expect_nvidia
-from llmsim.telemetry.samples import MOST_GPUS, sample
+from llmsim.telemetry.samples import MOST_GPUS, gauges_of, tick_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 
+Span = tuple[int, int, Job]  # the first sample, the one behind the last, and the job
 FIELDS = tuple(field for field in dcgm.FIELDS if field.default)
 END = "# EOF\n"
 
@@ -30,17 +33,13 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     shown = range(min(job.layout.gpus, MOST_GPUS))
     fields = {field.name: field for field in FIELDS}
     owners: list[Job] = []  # the job at each sample, with the machines that it has then
+    spans: dict[int, list[Span]] = {}
 
     def taken(at: float) -> Pieces:
         owners.append(owner(run, at))
-        seen, time = sample(run, at).gpus, f" {int(unix(job, at))}\n"
-        number = dcgm.number
+        seen, time = gauges_of(run, tick_of(run, at), shown), f" {int(unix(job, at))}\n"
         for name, field in fields.items():
-            value = field.value
-            lines = ["\n"] * len(shown)  # a GPU that is lost has no sample
-            for each in seen:
-                lines[each.gpu] = number(value(job, each)) + time
-            yield Piece("".join(lines), name)
+            yield Piece(_lines(shown, seen, _numbers(job, field, seen), time), name)
 
     def joined(part: str, text: str) -> Iterable[str]:
         if part == END:
@@ -53,7 +52,11 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         kind = "gauge" if field.kind == "gauge" else "unknown"
         yield f"# HELP {name} {field.help}\n# TYPE {name} {kind}\n"
         for gpu in shown:
-            for mine, now in _cards(gpu, lines[gpu :: len(shown)], owners):
+            own = lines[gpu :: len(shown)]
+            if gpu not in spans:
+                spans[gpu] = [*_spans(gpu, owners)]
+            for first, last, now in spans[gpu]:
+                mine = [line for line in own[first:last] if line != "\n"]
                 if field.coded:  # each code is a series of its own
                     codes = dict.fromkeys(line.partition(" ")[0] for line in mine)
                     yield from (_series(field, now, gpu, mine, code) for code in codes)
@@ -66,16 +69,44 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     return Writer(sample=taken, end=ended, parts=(*fields, END), joined=joined)
 
 
-def _cards(gpu: int, lines: list[str], owners: list[Job]) -> Iterator[tuple[list[str], Job]]:
-    """The lines of each card that was a GPU in turn, and a job that has it."""
-    pairs = zip(lines, owners, strict=True)
-    for _, same in groupby(pairs, key=lambda each: cluster.card(each[1], gpu)):
-        own = [*same]
-        yield [line for line, _ in own if line != "\n"], own[0][1]
+def _lines(shown: range, seen: tuple[Gauges, ...], numbers: list[str], time: str) -> str:
+    """A line for each GPU; that of a GPU that is lost has no sample."""
+    if len(numbers) == len(shown):
+        return time.join(numbers) + time
+    found = {each.gpu: number for each, number in zip(seen, numbers, strict=True)}
+    return "".join([found[gpu] + time if gpu in found else "\n" for gpu in shown])
+
+
+def _numbers(job: Job, field: dcgm.Field, seen: tuple[Gauges, ...]) -> list[str]:
+    """The values of a field as the exporter prints them."""
+    if field.is_zero:
+        return ["0"] * len(seen)
+    if name := dcgm.plain(field):
+        values = map(attrgetter(name), seen)
+        return [str(each) if type(each) is int else f"{each:f}" for each in values]
+    return [dcgm.number(field.value(job, each)) for each in seen]
+
+
+def _spans(gpu: int, owners: list[Job]) -> Iterator[Span]:
+    """The samples in which a GPU was one card, one card after another."""
+    begun = 0
+    for _, same in groupby(_runs(owners), key=lambda each: cluster.card(each[1], gpu)):
+        counts = [*same]
+        ended = begun + sum(count for count, _ in counts)
+        yield begun, ended, counts[0][1]
+        begun = ended
+
+
+def _runs(owners: list[Job]) -> Iterator[tuple[int, Job]]:
+    """How many samples in a row have the same machines, and a job that has them."""
+    for _, same in groupby(owners, key=lambda each: each.spares):
+        jobs = [*same]
+        yield len(jobs), jobs[0]
 
 
 def _series(field: dcgm.Field, job: Job, gpu: int, lines: list[str], code: str = "") -> str:
     extra = dcgm.error(code) if code else ""
     labels = f"{dcgm.labels(job, gpu, extra)},{dcgm.target(job, gpu)}"
     head = f"{dcgm.metric(field)}{{{labels}}} "
-    return "".join([head + line for line in lines if not code or line.startswith(f"{code} ")])
+    own = [line for line in lines if line.startswith(f"{code} ")] if code else lines
+    return head + head.join(own) if own else ""
