@@ -21,7 +21,17 @@ MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(SOURCE.rglob("*.py"))
 }
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+class Trees(dict[str, ast.Module]):
+    """The syntax trees of the modules. Each is parsed when a test asks for it first."""
+
+    def __missing__(self, name: str) -> ast.Module:
+        self[name] = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+        return self[name]
+
+
+TREES = Trees()
 
 # The edge of law 6: hosts do I/O and have a clock, sinks write files, the catalogue reads lists.
 EDGE = ("hosts", "cli", "fleet", "__main__")
@@ -119,7 +129,7 @@ def test_only_the_browsers_host_is_asynchronous() -> None:
     kinds = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
     waiting = {
         module
-        for module, tree in TREES.items()
+        for module, tree in ((name, TREES[name]) for name in MODULES)
         if any(isinstance(node, kinds) for node in ast.walk(tree))
     }
     assert waiting == {"hosts.browser"}

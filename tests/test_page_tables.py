@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from llmsim.hosts.keys import KEYS
 from tools.build_web import module, tables
 from tools.library import SOURCE, importable, modules
@@ -68,6 +70,7 @@ def is_module(name: str) -> bool:
     return place.with_suffix(".py").exists() or (place / "__init__.py").exists()
 
 
+@pytest.mark.long
 def test_page_needs_python_and_its_own_modules_alone() -> None:
     """A browser has no other packages, and the library leaves out what only a terminal needs."""
     served = modules()

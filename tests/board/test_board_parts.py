@@ -19,6 +19,7 @@ HEIGHTS = st.lists(st.none() | st.floats(-1, 2), max_size=60)
 
 
 @given(HEIGHTS, st.integers(1, 12), st.booleans())
+@pytest.mark.long
 def test_a_curve_has_its_size(heights: list[float | None], rows: int, unicode: bool) -> None:
     lines = curve(heights, rows, unicode)
     width = -(-len(heights) // 2) if unicode else len(heights)

@@ -53,6 +53,7 @@ def seen(screen: Screen, until: float, gpus: int = GPUS) -> Terminal:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("gpus", [1, 8, 64, 1024, 131_072])
 @pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.long
 def test_the_wall_fills_the_screen_and_no_more(
     size: tuple[int, int], gpus: int, unicode: bool
 ) -> None:
@@ -72,6 +73,7 @@ def test_the_wall_fills_the_screen_and_no_more(
 
 
 @pytest.mark.parametrize("size", [(60, 16), (80, 24), (120, 40)])
+@pytest.mark.long
 def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once(size: tuple[int, int]) -> None:
     """On a terminal, at several moments, against a fresh drawing of the same moment."""
     screen = screen_of(*size)
@@ -87,6 +89,7 @@ def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once(size: tuple[int, int]
     assert checked > 10
 
 
+@pytest.mark.long
 def test_the_newest_lines_of_the_log_are_on_the_wall() -> None:
     screen = screen_of(120, 40)
     terminal = seen(screen, 15.0)
@@ -94,6 +97,7 @@ def test_the_newest_lines_of_the_log_are_on_the_wall() -> None:
     assert len(steps) >= 3
 
 
+@pytest.mark.long
 def test_a_key_makes_a_wall_of_the_board_and_back() -> None:
     screen = screen_of(100, 30)
     region, terminal = LiveRegion(lambda: screen, Playback(0.0)), Terminal(100, 30)
@@ -114,6 +118,7 @@ def test_a_key_makes_a_wall_of_the_board_and_back() -> None:
     assert "%" in terminal.display[-1] or "%" in terminal.display[-2]
 
 
+@pytest.mark.long
 def test_a_resize_leaves_no_debris() -> None:
     sizes = [(120, 40), (80, 24), (60, 16), (50, 10), (100, 30)]
     current = [screen_of(*sizes[0])]
@@ -135,6 +140,7 @@ def test_a_resize_leaves_no_debris() -> None:
     assert number + 1 == len(sizes)
 
 
+@pytest.mark.long
 def test_a_small_screen_has_a_board_instead() -> None:
     assert not has_room(screen_of(50, 10))
     assert shows_board(Options(view="wall"), screen_of(80, 24))

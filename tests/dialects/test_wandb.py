@@ -74,6 +74,7 @@ def test_a_sparkline_is_the_clients() -> None:
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=300))
+@pytest.mark.long
 def test_downsampling_keeps_the_first_and_the_order(values: list[float]) -> None:
     kept = wandb.downsampled(values)
     assert len(kept) == min(len(values), wandb.POINTS)

@@ -24,6 +24,7 @@ def facts() -> list[Fact]:
     return [*Scheduler(POOL).facts()]
 
 
+@pytest.mark.long
 def test_no_gpu_has_two_jobs_and_no_job_is_on_a_node_that_is_down(facts: list[Fact]) -> None:
     free, up = [FULL] * POOL.nodes, [True] * POOL.nodes
     last = 0.0
@@ -144,6 +145,7 @@ def test_durations_of_evaluations_have_acmes_quantiles() -> None:
         assert traces.duration_at(kind, share) == pytest.approx(seconds)
 
 
+@pytest.mark.long
 def test_a_tally_names_every_state() -> None:
     tally = Tally(POOL)
     for fact in Scheduler(POOL).facts():
@@ -195,6 +197,7 @@ STEP = re.compile(
 )
 
 
+@pytest.mark.long
 def test_sacct_has_slurms_form(texts: dict[str, str]) -> None:
     seen = 0
     for name, text in texts.items():

@@ -300,6 +300,7 @@ def test_speed_and_pace_set_the_simulated_second() -> None:
     assert shown.at() > 1000.0
 
 
+@pytest.mark.long
 def test_after_the_last_run_nodes_are_idle_and_runs_follow_one_another() -> None:
     day = Day()
     one, many = Live(options(), day), Live(options(runs=0), day)

@@ -263,6 +263,7 @@ def test_until_something_breaks_a_run_is_as_it_was(level: str) -> None:
     assert broken > 6
 
 
+@pytest.mark.long
 def test_chaos_ends_with_a_summary_all_the_same() -> None:
     for seed in range(4):
         run = run_of(job_on(seed, gpus=64)._replace(incidents="chaos"))

@@ -4,6 +4,8 @@ import pickle
 from datetime import datetime
 from time import process_time
 
+import pytest
+
 from llmsim import Options, plan, simulate
 from llmsim.job.memo import remembered
 from llmsim.job.recipes import RECIPES
@@ -43,6 +45,7 @@ def test_the_jobs_of_a_sweep_have_different_hashes() -> None:
     assert hash(job._replace(recipe=RECIPES["sft"])) != hash(job)
 
 
+@pytest.mark.long
 def test_runs_in_turns_cost_what_they_cost_one_after_another() -> None:
     """Twelve GRPO runs, whose tokens are counted once a run; a shared cache made this 28 times."""
     start = datetime(2026, 1, 30, 12)

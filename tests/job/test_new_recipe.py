@@ -3,15 +3,11 @@
 The steps are those of CONTRIBUTING.md. The copy counts what they touch.
 """
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.copied import Copy
 
 ROW = """
     Recipe(
@@ -52,11 +48,6 @@ cli.main(["--recipe", "novel", "--dialect", "pytorch", "--seed", "1", "--model",
 """
 
 
-def contents(folder: Path) -> dict[Path, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    return {path.relative_to(folder): path.read_bytes() for path in files}
-
-
 @pytest.mark.parametrize(
     ("objective", "touched", "first_losses"),
     [
@@ -68,32 +59,15 @@ def contents(folder: Path) -> dict[Path, bytes]:
 def test_a_new_recipe_is_one_row_and_at_most_one_module(
     objective: str, touched: set[str], first_losses: tuple[float, float], tmp_path: Path
 ) -> None:
-    package = tmp_path / "src" / "llmsim"
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "src" / "llmsim", package, ignore=ignored)
-    shutil.copytree(ROOT / "data", tmp_path / "data")
-    before = contents(package)
-
-    recipes = package / "job" / "recipes.py"
-    rows, end, rest = recipes.read_text(encoding="utf-8").partition("\n)  # fmt: skip\n")
+    copy, end = Copy(tmp_path), "\n)  # fmt: skip\n"
     row = ROW.format(objective=objective).rstrip()
-    recipes.write_text(rows + row + end + rest, encoding="utf-8")
+    copy.replace("src/llmsim/job/recipes.py", end, row + end)
     if objective == "distillation":
-        module = package / "physics" / "learning" / f"{objective}.py"
-        module.write_text(MODULE.lstrip(), encoding="utf-8")
+        copy.write(f"src/llmsim/physics/learning/{objective}.py", MODULE.lstrip())
 
-    after = contents(package)
-    changed = {path.as_posix() for path in after if before.get(path) != after[path]}
-    assert changed == touched
-    played = subprocess.run(
-        [sys.executable, "-c", PLAY],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (played.returncode, played.stderr) == (0, "")
-    (summary,) = (line for line in played.stdout.splitlines() if "| training loss" in line)
+    assert copy.touched() == {f"src/llmsim/{path}" for path in touched}
+    played = copy.python("-c", PLAY)
+    (summary,) = (line for line in played.splitlines() if "| training loss" in line)
     first, last = map(float, summary.strip("| ").removeprefix("training loss").split("->"))
     low, high = first_losses
     assert low < first < high, f"seed 1, pytorch: {summary}"

@@ -18,6 +18,7 @@ def asked(*pairs: tuple[str, str]) -> Options:
 
 
 @pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene.name)
+@pytest.mark.long
 def test_a_scene_can_be_played_and_is_the_same_run_for_everybody(scene: Scene) -> None:
     options = asked(("scene", scene.name))
     assert options.seed is not None

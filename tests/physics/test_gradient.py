@@ -28,6 +28,7 @@ STEPS = range(2001, 4001)
         (15_000, 15_100, 0.26),
     ],
 )
+@pytest.mark.long
 def test_the_mean_follows_the_log(first: int, last: int, measured: float) -> None:
     """Medians over the seeds and these steps."""
     norms = [
@@ -48,6 +49,7 @@ def _logs(seed: int) -> list[float]:
     ]
 
 
+@pytest.mark.long
 def test_spread_tails_and_memory() -> None:
     """Robust spread 5.5 %; 1.5 medians exceeded in 0.22 %, 2 in 0.14 %; lag-1 AC +0.24."""
     everything: list[float] = []
@@ -120,6 +122,7 @@ def test_fine_tuning_begins_above_its_level(recipe: str) -> None:
     assert 1.0 < min(found) < max(found) < 2.9
 
 
+@pytest.mark.long
 def test_the_norm_has_a_memory_of_some_steps() -> None:
     """Public pretrainings, lags 1, 2, 3, 5: .18-.34, .20-.33, .13-.25, .07-.13; give or take."""
     for lag, low, high in ((1, 0.18, 0.34), (2, 0.15, 0.33), (3, 0.10, 0.25), (5, 0.05, 0.17)):

@@ -289,6 +289,7 @@ def test_preferences_start_at_the_logarithm_of_two() -> None:
         assert 0.1 < loss.expected(job, 400) < 0.65
 
 
+@pytest.mark.long
 def test_reinforcement_has_no_loss_and_a_rising_reward() -> None:
     for seed in SEEDS:
         job = make_job(seed=seed, recipe="grpo", steps=500, warmup=10)

@@ -192,6 +192,7 @@ def test_tensor_and_pipeline_traffic() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(jobs.jobs(), st.integers(1, 100_000))
+@pytest.mark.long
 def test_exposed_time_is_part_of_the_step(job: Job, step: int) -> None:
     moved = traffic.step_transfers(job, step)
     for transfer in moved:

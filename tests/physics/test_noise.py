@@ -21,6 +21,7 @@ def chosen(seed: int, weights: dict[str, float], index: int = 0) -> str:
 
 
 @given(SEEDS, WEIGHTED, st.text(min_size=1, max_size=12), st.floats(0.1, 20.0))
+@pytest.mark.long
 def test_a_new_name_changes_only_the_draws_that_it_wins(
     seed: int, weights: dict[str, float], name: str, weight: float
 ) -> None:
@@ -40,6 +41,7 @@ def test_a_removed_name_changes_only_the_draws_that_it_had_won(
 
 
 @given(SEEDS, WEIGHTED, st.integers(0, 60), st.randoms(use_true_random=False))
+@pytest.mark.long
 def test_the_order_of_the_names_has_no_meaning(
     seed: int, weights: dict[str, float], index: int, shuffler: object
 ) -> None:
@@ -64,6 +66,7 @@ def test_equal_weights_choose_as_none(seed: int, weights: dict[str, float]) -> N
     ],
     ids=["recipes", "dialects", "models"],
 )
+@pytest.mark.long
 def test_shares_follow_the_weights(weights: dict[str, float], by: str) -> None:
     """Each count lies within 4.5 standard deviations of a binomial distribution's mean."""
     draws = 12_000

@@ -21,6 +21,7 @@ def runs(request: pytest.FixtureRequest) -> tuple[Run, ...]:
     return many_runs(request.param)
 
 
+@pytest.mark.long
 def test_checkpoints_are_saved_and_deleted_in_turn(runs: tuple[Run, ...]) -> None:
     for run in runs:
         schedule = run.job.schedule
@@ -156,6 +157,7 @@ def test_benchmarks_come_at_the_end_and_when_asked_for(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
+@pytest.mark.long
 def test_what_says_how_long_the_training_lasts_counts_from_its_beginning(seed: int) -> None:
     asked: tuple[dict[str, object], ...] = ({}, {"dialect": "hf"}, {"evaluate": True})
     for options in asked:

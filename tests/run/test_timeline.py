@@ -112,6 +112,7 @@ def test_any_step_is_the_one_that_is_logged(seed: int) -> None:
 
 @pytest.mark.parametrize("log_every", [1, 7, 13, 1000])
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.long
 def test_pauses_need_not_fall_on_a_logged_step(seed: int, log_every: int) -> None:
     job = job_of(seed)
     job = job._replace(schedule=job.schedule._replace(log_every=log_every))

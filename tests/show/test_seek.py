@@ -118,6 +118,7 @@ def test_after_a_moment_the_show_goes_on_as_it_would(text: str) -> None:
 
 
 @pytest.mark.parametrize("height", [5, 24, 100])
+@pytest.mark.long
 def test_no_more_than_a_screenful_comes_at_once(height: int) -> None:
     run, screen = a_run(), PIPE._replace(height=height)
     for part in (0.001, 0.01, 0.2, 0.5, 0.9, 1.0):
@@ -169,6 +170,7 @@ def seconds_to_the_first_line(from_: str | None, screen: Screen) -> float:
 
 @pytest.mark.parametrize("screen", [PIPE, TERMINAL], ids=["pipe", "terminal"])
 @pytest.mark.parametrize("text", ["50%", "step=600000", "export"])
+@pytest.mark.long
 def test_the_middle_of_a_long_run_comes_as_fast_as_its_beginning(text: str, screen: Screen) -> None:
     usual, there = seconds_to_the_first_line(None, screen), seconds_to_the_first_line(text, screen)
     assert there - usual < 0.060, f"{text}: {there:.3f} s, {usual:.3f} s from the beginning"

@@ -230,6 +230,7 @@ def test_between_two_readings_the_page_stays() -> None:
     assert pages[0] == pages[1] == pages[2] != pages[3]
 
 
+@pytest.mark.long
 def test_counters_never_go_back() -> None:
     last: dict[str, float] = {}
     for step in range(60):

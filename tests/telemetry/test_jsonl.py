@@ -34,6 +34,7 @@ def objects(path: Path) -> list[dict[str, object]]:
     [(seed, {"recipe": recipe}) for seed, recipe in enumerate(RECIPES)]
     + [(7, {"gpus": 128, "evaluate": True, "dialect": "pytorch"})],
 )
+@pytest.mark.long
 def test_every_kind_of_record_is_as_the_schema_says(seed: int, asked: dict[str, object]) -> None:
     Draft202012Validator.check_schema(SCHEMA)
     seen: dict[object, int] = {}

@@ -74,6 +74,7 @@ def cast_of(run: Run, place: Path) -> list[Any]:
     return [json.loads(each) for each in place.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.long
 def test_a_cast_ends_on_the_screen_that_the_show_ends_on(tmp_path: Path) -> None:
     """Both are drawn by pyte: the show's text as it is, the cast's output as a player has it."""
     run = small()

@@ -66,6 +66,7 @@ def violations(job: Job, each: Gauges) -> list[str]:
 
 
 @pytest.mark.parametrize("asked", RUNS, ids=lambda asked: str(asked["gpu"]))
+@pytest.mark.long
 def test_a_page_is_consistent_at_any_moment(asked: dict[str, object]) -> None:
     run = run_like(asked)
     for at in moments(run, MOMENTS):
@@ -74,6 +75,7 @@ def test_a_page_is_consistent_at_any_moment(asked: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("asked", RUNS, ids=lambda asked: str(asked["gpu"]))
+@pytest.mark.long
 def test_energy_is_the_integral_of_power(asked: dict[str, object]) -> None:
     """Trapezoids of one second, against the counter, over ten minutes of training."""
     run = run_like(asked)

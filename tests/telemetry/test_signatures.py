@@ -104,6 +104,7 @@ def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
     assert 0 < braked < 12
 
 
+@pytest.mark.long
 def test_a_temperature_never_jumps() -> None:
     run, label, _ = run_with(2, "thermal")
     found = [
@@ -200,6 +201,7 @@ def test_a_dead_node_is_silent() -> None:
 
 
 @pytest.mark.parametrize("kind", ["thermal", "straggler", "data-stall", "nccl-timeout", "hbm-ecc"])
+@pytest.mark.long
 def test_identities_hold_through_an_incident(kind: str) -> None:
     run, label, _ = run_with(1, kind)
     energies: dict[int, float] = {}
@@ -211,6 +213,7 @@ def test_identities_hold_through_an_incident(kind: str) -> None:
             energies[gpu] = each.energy_joules
 
 
+@pytest.mark.long
 def test_energy_is_the_integral_of_power_through_a_throttle() -> None:
     run, label, _ = run_with(3, "thermal")
     begun = label.at - 50.0

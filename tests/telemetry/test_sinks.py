@@ -27,6 +27,7 @@ def whole(path: Path) -> list[dict[str, object]]:
     return [json.loads(each) for each in content.splitlines()]
 
 
+@pytest.mark.long
 def test_the_same_run_is_the_same_bytes_beside_a_show_and_without_one(tmp_path: Path) -> None:
     shown, quiet = tmp_path / "shown", tmp_path / "quiet"
     log = ran(*AT_ONCE, "--export", f"jsonl={shown}")

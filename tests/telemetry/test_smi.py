@@ -206,6 +206,7 @@ def test_a_lost_gpu_is_missing_and_named() -> None:
     at=st.floats(0.0, 80.0),
     gpu=st.sampled_from([H100, "NVIDIA A40", "NVIDIA GeForce RTX 4090", "NVIDIA B200"]),
 )
+@pytest.mark.long
 def test_any_property_answers_at_any_moment(at: float, gpu: str) -> None:
     node = node_at(run_on(gpu), 0, at)
     names = ",".join(each.name for each in PROPERTIES)
@@ -265,6 +266,7 @@ def smi(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.long
 def test_an_installed_nvidia_smi_answers_for_the_run(tmp_path: Path) -> None:
     assert smi("--at", "40%", "--install", str(tmp_path)).returncode == 0
     path = tmp_path / "nvidia-smi"
@@ -282,6 +284,7 @@ def test_an_installed_nvidia_smi_answers_for_the_run(tmp_path: Path) -> None:
     assert "no such folder" in smi("--install", str(tmp_path / "none")).stderr
 
 
+@pytest.mark.long
 def test_a_python_program_gets_the_library_and_nvidia_smi() -> None:
     program = (
         "import ctypes, json, subprocess\n"
@@ -306,6 +309,7 @@ def test_a_python_program_gets_the_library_and_nvidia_smi() -> None:
     assert "not there" in smi("--", "no-such-program").stderr
 
 
+@pytest.mark.long
 def test_mistakes_of_a_command_line_are_one_sentence() -> None:
     for words in (["--at", "nonsense"], ["--node", "x"], ["--node", "9"], ["--bogus"],
                   ["--speed-factor", "max"], ["--install", os.sep, "-q"]):  # fmt: skip
