@@ -137,7 +137,7 @@ function play(query, typed = query) {
   const given = new Map(query).get("speed-factor") ?? "1";
   setSpeed(given === "max" ? Infinity : Number(given) > 0 ? Number(given) : 1);
   setPaused(false);
-  if (terminal) tell({ type: "start", query, columns: terminal.cols, rows: terminal.rows });
+  if (terminal) tell({ type: "start", query, columns: terminal.cols, rows: terminal.rows, theme: chosenTheme() });
 }
 
 /** @param {"playing" | "ended"} state */
@@ -242,6 +242,7 @@ function visit(query) {
 function setTheme(name) {
   controls.button("theme").textContent = name === "light" ? "dark" : "light";
   if (terminal) terminal.options.theme = themeOf(name);
+  tell({ type: "theme", name });
 }
 
 /** @param {string} text */

@@ -16,11 +16,13 @@ export interface Run {
 
 export type ToWorker =
   /** Stop the current show and play another; Python checks the query's pairs. */
-  | ({ type: "start"; query: [string, string][] } & Size)
+  | ({ type: "start"; query: [string, string][]; theme: string } & Size)
   | ({ type: "resize" } & Size)
   /** The terminal has taken in a text of this size: more may come. */
   | { type: "drawn"; size: number }
   | { type: "pause"; paused: boolean }
+  /** The terminal's ground has become light or dark. */
+  | { type: "theme"; name: string }
   | { type: "speed"; factor: number }
   /** Show the board below the log, or the log alone. */
   | { type: "board"; shown: boolean }

@@ -13,6 +13,7 @@ import { boots, files, lock } from "./files.js";
  * @property {(size: number) => void} drawn
  * @property {(paused: boolean) => void} pause
  * @property {(factor: number) => void} speed
+ * @property {(name: string) => void} theme
  * @property {(shown: boolean) => void} board
  * @property {(shown: boolean) => void} wall
  * @property {(position: number) => void} seek
@@ -206,6 +207,7 @@ async function boot() {
 
 /** @type {Size} */
 let size = { columns: 80, rows: 24 };
+let theme = "auto";
 let board = true;
 /** @type {boolean | undefined} */
 let wall; // until somebody chooses, the address does
@@ -233,6 +235,7 @@ async function play(query) {
     size.rows,
     (message) => post(JSON.parse(message)),
   );
+  page.theme(theme);
   page.board(board);
   if (wall !== undefined) page.wall(wall);
   show = host.main(query, page);
@@ -255,6 +258,7 @@ self.onmessage = ({ data }) => {
   switch (data.type) {
     case "start":
       size = data;
+      theme = data.theme;
       play(data.query).catch(crash);
       break;
     case "resize":
@@ -266,6 +270,10 @@ self.onmessage = ({ data }) => {
       break;
     case "pause":
       page?.pause(data.paused);
+      break;
+    case "theme":
+      theme = data.name;
+      page?.theme(theme);
       break;
     case "speed":
       page?.speed(data.factor);

@@ -126,6 +126,9 @@ def still(seed: int, gpus: int, part: float) -> View:
             label=lambda node: f"toaster-{node + 1:02d}",
             moment=part,
             page=5,
+            celsius=lambda gpus: [gauge(index).celsius for index in gpus],
+            trail=lambda index, count: [gauge(index + back) for back in range(count, 0, -1)],
+            power=lambda count: [gauge(back).watts * gpus / 1000 for back in range(count, 0, -1)],
         ),
     )
 

@@ -1,7 +1,8 @@
 """The board at every size: it fits, it says what it may, and asks for no more than it shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from llmsim.board.board import SHARE, View, board, rows_of
 from llmsim.board.heat_map import MOST_CELLS
+from llmsim.board.letters import big
 from llmsim.run import simulation
 from llmsim.run.events import Event, Status, Step, Validated
 from llmsim.show.dashboard import Dashboard
@@ -39,6 +41,14 @@ def view_of(gpus: int, moment: str = "middle") -> View:
     place = moment_of(moment, run.events)
     at = (run.events[place - 1].at + run.events[place].at) / 2
     return Dashboard(simulation.run_of(run.job)).view(at, 60.0)
+
+
+def says(rows: list[Row], number: str) -> bool:
+    """Whether a number is on a board, in the text or in big digits."""
+    text = texts(rows)
+    return any(number in row for row in text) or all(
+        any(line.rstrip() in row for row in text) for line in big(number)
+    )
 
 
 def texts(rows: list[Row]) -> list[str]:
@@ -77,9 +87,10 @@ def test_there_is_no_board_where_there_is_no_terminal_and_no_width() -> None:
 @pytest.mark.parametrize(("width", "height"), [(20, 5), (40, 12), (80, 24), (120, 40), (400, 100)])
 def test_what_matters_most_is_shown_at_every_size(width: int, height: int) -> None:
     view = view_of(8)
-    text = "\n".join(texts(board(view, TERMINAL._replace(width=width, height=height))))
+    rows = board(view, TERMINAL._replace(width=width, height=height))
+    text = "\n".join(texts(rows))
     assert f"{int(view.share * 100)}%" in text
-    assert view.training.numbers[0][2] in text  # the loss
+    assert says(rows, view.training.numbers[0][2])  # the loss
     if height >= 12:
         assert view.titles[0] in text
         assert view.phase in text
@@ -89,11 +100,12 @@ def test_what_matters_most_is_shown_at_every_size(width: int, height: int) -> No
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_a_board_of_usual_size_has_all_parts(width: int) -> None:
     view = view_of(8)
-    text = "\n".join(texts(board(view, TERMINAL._replace(width=width, height=40))))
+    rows = board(view, TERMINAL._replace(width=width, height=40))
+    text = "\n".join(texts(rows))
     parts = ["loss", "val", "lr", "tok/s", "util", "temp", "power", "epoch", "eta", "step"]
     assert [part for part in parts if part not in text] == []
-    assert view.training.rate_number in text
-    assert view.training.throughput_number in text
+    assert says(rows, view.training.rate_number)
+    assert says(rows, view.training.throughput_number)
     assert sum(0x2800 < ord(glyph) <= 0x28FF for glyph in text) > 20
 
 
@@ -115,12 +127,33 @@ def test_sixty_four_gpus_are_all_shown_in_80_columns() -> None:
 
 
 def test_pages_turn_through_all_nodes() -> None:
-    view, seen = view_of(1024), set()
-    for page in range(200):
+    view, seen = view_of(64), set()
+    for page in range(20):
         cluster = view.cluster._replace(page=page)
-        rows = texts(board(view._replace(cluster=cluster), TERMINAL))
-        seen |= {row[40:].split()[0] for row in rows[1:3]}
-    assert seen == {str(node + 1) for node in range(128)}
+        rows = texts(board(view._replace(cluster=cluster), TERMINAL._replace(width=60, height=12)))
+        seen |= {row.split()[0] for row in rows if len(row.split()) == 5}
+    assert seen >= {view.cluster.label(node) for node in range(8)}
+
+
+@pytest.mark.parametrize("gpus", [65, 1024, 131_072])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 50), (400, 100)])
+def test_all_racks_are_on_the_map_and_who_is_at_fault(gpus: int, width: int, height: int) -> None:
+    """Each GPU is in one of the map's cells, which shows it if it is at fault."""
+    read: list[tuple[int, ...]] = []
+
+    def celsius(chosen: tuple[int, ...]) -> list[int]:
+        read.append(chosen)
+        return [50] * len(chosen)
+
+    view, guilty = view_of(gpus), gpus - 2
+    cluster = view.cluster._replace(celsius=celsius, faulty=(guilty,), gone=())
+    board(view._replace(cluster=cluster), TERMINAL._replace(width=width, height=height))
+    (chosen,) = set(read)
+    assert guilty in chosen
+    apart = {after - before for before, after in pairwise(chosen) if guilty not in (before, after)}
+    assert len(apart) == 1
+    assert chosen[0] == 0
+    assert gpus - chosen[-1] <= max(apart)
 
 
 # --- cost --------------------------------------------------------------------------------------
@@ -142,6 +175,13 @@ def counted(view: View) -> tuple[View, list[int]]:
 @pytest.mark.parametrize(("width", "height"), [(20, 5), (80, 24), (200, 50), (400, 100)])
 def test_no_more_gauges_are_read_than_shown(gpus: int, width: int, height: int) -> None:
     view, read = counted(view_of(gpus))
+    look = view.cluster.celsius
+
+    def celsius(chosen: tuple[int, ...]) -> Sequence[int]:
+        read.extend(chosen)
+        return look(chosen)
+
+    view = view._replace(cluster=view.cluster._replace(celsius=celsius))
     board(view, TERMINAL._replace(width=width, height=height))
     assert len(read) <= min(width * height, MOST_CELLS + 8 * 8 * 8)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from llmsim.board import region
 from llmsim.board.curves import curve, level, rule, spark
-from llmsim.board.heat_map import warmth
+from llmsim.board.heat_map import scale_of
 from llmsim.board.plots import span
 from llmsim.text.style import HEAT_STEPS, heat
 from tests.board.stage import Terminal
@@ -75,7 +75,9 @@ def test_the_curve_never_leaves_its_width(step: int, steps: int) -> None:
 
 
 def test_heat_rises_with_the_temperature() -> None:
-    styles = [heat(warmth(celsius)) for celsius in range(20, 96)]
+    warmth = scale_of(range(21, 95))
+    assert warmth == (20, 95)
+    styles = [heat(warmth.share(celsius)) for celsius in range(20, 96)]
     numbers = [int(style[4:]) for style in styles]
     assert numbers == sorted(numbers)
     assert (numbers[0], numbers[-1]) == (0, HEAT_STEPS - 1)

@@ -19,6 +19,7 @@ from llmsim.text.style import (
     merged,
     paint,
     painted,
+    shade,
 )
 
 PLAIN = Screen(width=10, height=5, color=False, unicode=True, live=True)
@@ -121,20 +122,21 @@ def test_a_role_that_nobody_knows_is_no_hue() -> None:
 
 
 def test_codes_follow_the_number_of_colours() -> None:
-    assert code("busy", TRUECOLOR) == "38;2;62;148;88"
+    assert code("busy", TRUECOLOR) == "38;2;0;158;96"
     assert code("busy", 256) == "38;5;65"
     assert code("busy", 16) == "32"
     assert code("busy", 0) == ""
     assert code("hot", 16) == "1;31"
     assert code("hot", 0) == code("title", 256) == "1"
     assert code("heat0 on heat15", 16) == "34;41"
-    assert code("heat0 on heat15", 256) == "38;5;23;48;5;167"
-    assert code("heat0 on heat15", TRUECOLOR) == "38;2;30;52;92;48;2;200;66;54"
+    assert code("heat0 on heat15", 256) == "38;5;18;48;5;223"
+    assert code("heat0 on heat15", TRUECOLOR) == "38;2;26;44;108;48;2;255;214;170"
 
 
 @pytest.mark.parametrize("colors", [0, 16, 256, TRUECOLOR])
 def test_every_style_is_an_sgr_code(colors: int) -> None:
-    for style in (*ROLES, *(f"heat{step}" for step in range(HEAT_STEPS))):
+    shades = [shade(hue, step / 7) for hue in HUES for step in range(8)]
+    for style in (*ROLES, *shades, *(f"heat{step}" for step in range(HEAT_STEPS))):
         assert re.fullmatch(r"([0-9]+(;[0-9]+)*)?", code(style, colors)), style
 
 

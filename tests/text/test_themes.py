@@ -45,7 +45,8 @@ def test_what_is_wrong_is_brighter_than_what_is_well_on_one_colour() -> None:
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("colors", [0, 16, 256, TRUECOLOR])
 def test_a_theme_changes_colours_alone(theme: str, colors: int) -> None:
-    spans = [("loss", "1.5"), ("heat3", "x"), ("heat3 on heat9", "y"), ("fill2", "z"), ("", "w")]
+    spans = [("loss", "1.5"), ("heat3", "x"), ("heat3 on heat9", "y"), ("", "w")]
+    spans.insert(3, ("shade2 green", "z"))
     text = colored(spans, colors, theme)
     assert re.sub(r"\x1b\[[0-9;]*m", "", text) == "1.5xyzw"
     assert ("\x1b[" in text) == bool(colors)

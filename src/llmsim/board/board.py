@@ -31,7 +31,6 @@ SHARE = 0.4  # of the screen's rows
 WIDE, HIGH = 72, 6
 LEAST_HARDWARE = 8  # cells of the GPUs' number and name, cut
 GAP = 3  # cells between the curve and the GPUs
-MOST_PLOT = 10  # rows of the left part: a higher curve shows no more
 
 
 class View(NamedTuple):
@@ -159,7 +158,7 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     body = rows - 2
     panel = _panel(view, inner, body, screen)
     left = inner - panel.width - GAP
-    high = max(len(panel.rows), min(body, MOST_PLOT))
+    high = body
     curves = _titled(view, left, high, screen) or plots.plots(view.training, left, high, screen)
     shift = 1 + left + GAP
     words = _heading(view, left + 2, screen)
@@ -196,7 +195,7 @@ def _narrow(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     panel = gpu_panel(view.cluster, inner, gpus, screen) if gpus else None
     room = rows - 2 - (1 + len(panel.rows) if panel else 0)
     if rows >= 2:
-        lines += plots.plots(view.training, inner, min(max(room, 1), MOST_PLOT), screen)
+        lines += plots.plots(view.training, inner, max(room, 1), screen)
     if panel:
         words = [(place, (("label", word),)) for place, word in panel.words if word]
         lines += [_ruled(inner, words, screen), *panel.rows]

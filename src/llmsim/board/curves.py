@@ -17,6 +17,7 @@ ASCII_LINE = "|"
 SPARKS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
 # The highest glyph leaves a gap to the row above. In ASCII digits are clearer than pictures.
 LEVELS = "▁▂▃▄▅▆", "0123456789"
+TRAIL = "▁▂▃▄▅▆▇", "_.:-=+*#"
 SHADES = "░▒▓█", ".:-=+*#@"
 
 
@@ -45,10 +46,24 @@ def curve(heights: Sequence[Height], rows: int, unicode: bool) -> list[str]:
 
     In braille a cell has two columns of dots, in ASCII one.
     """
-    dots = DOTS if unicode else len(ASCII_DOTS)
-    columns = [_strokes(before, here, rows * dots) for before, here in _pairs(heights)]
-    draw = _braille if unicode else _ascii
-    return [draw(columns, rows * dots - row * dots) for row in range(rows)]
+    columns = strokes(heights, rows * (DOTS if unicode else len(ASCII_DOTS)))
+    if not unicode:
+        return [_ascii(columns, (rows - row) * len(ASCII_DOTS)) for row in range(rows)]
+    return [_braille(columns, (rows - row - 1) * DOTS) for row in range(rows)]
+
+
+def strokes(heights: Sequence[Height], dots: int) -> list[tuple[int, int]]:
+    """For each column its lowest and its highest dot, counted from 1 at the bottom."""
+    return [_strokes(before, here, dots) for before, here in _pairs(heights)]
+
+
+def area(tops: Sequence[int], base: int) -> str:
+    """The row of braille cells above `base` dots, filled from the ground to each column's top."""
+    heights = [min(max(top - base, 0), DOTS) for top in tops]
+    if len(heights) % 2:
+        heights.append(0)
+    pairs = zip(heights[::2], heights[1::2], strict=True)
+    return "".join([_FILLED[left][right] for left, right in pairs])
 
 
 def _pairs(heights: Sequence[Height]) -> Iterable[tuple[Height, Height]]:
@@ -71,16 +86,35 @@ def _strokes(before: Height, here: Height, dots: int) -> tuple[int, int]:
     return (start + 1, end) if start < end else (end, end)
 
 
-def _braille(columns: Sequence[tuple[int, int]], top: int) -> str:
-    """The row of cells whose highest dot is `top`."""
-    text = ""
-    for left, right in zip(columns[::2], [*columns[1::2], (0, -1)], strict=False):
-        bits = 0
-        for dot in range(DOTS):
-            bits |= LEFT[dot] if left[0] <= top - dot <= left[1] else 0
-            bits |= RIGHT[dot] if right[0] <= top - dot <= right[1] else 0
-        text += chr(BRAILLE | bits) if bits else " "
-    return text
+def _braille(columns: Sequence[tuple[int, int]], base: int) -> str:
+    """The row of cells above `base` dots."""
+    parts = [_within(low - base, high - base) for low, high in columns]
+    if len(parts) % 2:
+        parts.append(0)
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return "".join([_CELLS[_SIDES[0][left] | _SIDES[1][right]] for left, right in pairs])
+
+
+def _within(low: int, high: int) -> int:
+    """A number for the dots of a column in a cell, a bit each, the lowest dot first."""
+    low, high = max(low, 1), min(high, DOTS)
+    return (1 << high) - (1 << (low - 1)) if low <= high else 0
+
+
+def _bits(sides: Sequence[int]) -> list[int]:
+    """For each number of `_within` the bits of braille, of a column's dots from the top."""
+    return [
+        sum(bit for dot, bit in enumerate(reversed(sides)) if number >> dot & 1)
+        for number in range(1 << DOTS)
+    ]
+
+
+_SIDES = _bits(LEFT), _bits(RIGHT)
+_CELLS = [chr(BRAILLE | bits) if bits else " " for bits in range(256)]
+_FILLED = [
+    [_CELLS[_SIDES[0][(1 << left) - 1] | _SIDES[1][(1 << right) - 1]] for right in range(DOTS + 1)]
+    for left in range(DOTS + 1)
+]
 
 
 def _ascii(columns: Sequence[tuple[int, int]], top: int) -> str:

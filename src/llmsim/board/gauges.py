@@ -1,6 +1,6 @@
 """The gauges of a cluster for the board; a GPU is read only if it is shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from llmsim.typed import Literal, NamedTuple
 
@@ -20,17 +20,35 @@ class Gauge(NamedTuple):
     fault: Fault = ""  # whether it is to blame for an incident, or cannot be read any more
 
 
+def no_trail(index: int, count: int) -> Sequence[Gauge]:
+    """Nothing is known of the past."""
+    del index, count
+    return ()
+
+
+def no_past(count: int) -> Sequence[float]:
+    """Nothing is known of the past."""
+    del count
+    return ()
+
+
 class Cluster(NamedTuple):
-    """All GPUs, at the moment when they were read last."""
+    """All GPUs. Each is read anew from time to time, not all of them at once."""
 
     name: str
     gpus: int
     per_node: int
     full: Gauge  # everything at its limit
-    read: Callable[[int], Gauge]  # of a GPU's index
+    read: Callable[[int], Gauge]  # of a GPU's index: the newest reading
     label: Callable[[int], str]  # a node's name; nodes count from 0
-    moment: float  # simulated seconds of the readings; another moment needs new readings
+    moment: float  # of the newest readings; another moment needs another look at all
     page: int  # the number of page turns so far
+    celsius: Callable[[tuple[int, ...]], Sequence[int]]  # of GPUs: cheaper than all their gauges
+    faulty: tuple[int, ...] = ()  # GPUs that are to blame or gone
+    gone: tuple[int, ...] = ()  # GPUs that cannot be read
+    trail: Callable[[int, int], Sequence[Gauge]] = no_trail  # a GPU's last readings, oldest first
+    power: Callable[[int], Sequence[float]] = no_past  # of all GPUs, kW, the latest last
+    links: Callable[[int], Sequence[float]] = no_past  # what they send each other, GB/s
 
     @property
     def nodes(self) -> int:

@@ -1,24 +1,28 @@
-"""The GPU panel: cells with bars for up to 64 GPUs, a heat map for more.
+"""The GPU panel: graphs or a row for each of up to 64 GPUs, a heat map for more.
 
-The panel takes the most detailed kind of cell with which all GPUs fit. If even the smallest
-cells do not fit, pages of nodes follow each other.
+The panel takes the most detailed kind of cell with which all GPUs fit. If even the smallest cells
+do not fit, pages of nodes follow each other. What is left below is for the whole cluster.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from math import fsum
 
-from llmsim.board.curves import LEVELS, level, rule
-from llmsim.board.gauges import Cluster, Gauge
+from llmsim.board.gauges import Cluster
+from llmsim.board.gpu_cells import TILE, Kind, by_node, compact, detailed, tile
+from llmsim.board.graphs import history
 from llmsim.board.heat_map import degrees, heat_map
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, length, merged
+from llmsim.text.style import Row, Span, length
 from llmsim.typed import NamedTuple
 
 MOST_GPUS = 64  # shown one by one
-WIDEST_BAR = 14
-COMFORTABLE = 10  # rows from which on the panel also shows optional parts
 GAP = 3  # cells between two columns of cells
+FEW = 4  # GPUs that have graphs each wherever there is room
+MANY_NEED = 1.75  # times that room for each of more GPUs: else a row each is clearer
+LEAST_GRAPH, MOST_GRAPH = 2, 6  # rows of the cluster's power
+SCALE = 10  # cells of its scale
+MAP_SHARE = 0.68  # of the rows of a large cluster's panel, where its power is below its map
 
 
 class Panel(NamedTuple):
@@ -27,164 +31,6 @@ class Panel(NamedTuple):
     words: tuple[tuple[int, str], ...]
     rows: tuple[Row, ...]
     width: int
-
-
-class Metric(NamedTuple):
-    """One of a GPU's bars. Names from the longest to the shortest."""
-
-    names: tuple[str, ...]
-    share: Callable[[Gauge], float]
-    value: Callable[[Gauge], float]
-    style: Callable[[Gauge], str]
-
-
-def _busy(gauge: Gauge) -> str:
-    return "busy" if gauge.busy >= 0.9 else "waiting" if gauge.busy >= 0.3 else "idle"
-
-
-METRICS = (
-    Metric(
-        ("utilization %", "util %", "util", "use"), lambda g: g.busy, lambda g: 100 * g.busy, _busy
-    ),
-    Metric(
-        ("memory GiB", "mem GiB", "mem"), lambda g: g.memory, lambda g: g.gib, lambda _: "filled"
-    ),
-    Metric(
-        ("temperature °C", "temp °C", "temp", "°C"),
-        lambda g: g.celsius / 100,
-        lambda g: g.celsius,
-        lambda g: g.warmth,
-    ),
-    Metric(("power W", "power", "W"), lambda g: g.power, lambda g: g.watts, lambda _: "power"),
-)
-
-
-# A GPU that cannot be read has this in the place of its values.
-GONE = "×", "x"
-
-
-def _styled(gauge: Gauge, style: str) -> str:
-    """The style, or that of an error where a GPU is to blame."""
-    return "error" if gauge.fault else style
-
-
-def _name(metric: Metric, width: int, unicode: bool) -> str:
-    names = (name if unicode else name.replace("°", "") for name in metric.names)
-    return next((name for name in names if len(name) <= width), "")
-
-
-# --- kinds of cells ------------------------------------------------------------------------
-
-
-class Kind(NamedTuple):
-    """Cells of one kind: how many there are, how wide each is at least and at most."""
-
-    cells: int
-    least: int
-    most: int
-    cell: Callable[[int, int], Row]  # index, width
-    words: Callable[[int], Iterator[tuple[int, str]]]  # width
-
-
-def _detailed(cluster: Cluster, screen: Screen) -> Kind:
-    """One cell for each GPU: its number, and for each metric a bar and a value."""
-    digits = len(str(cluster.gpus - 1))
-    values = (3, len(f"{cluster.full.gib:.0f}"), 2, len(f"{cluster.full.watts * 1.05:.0f}"))
-    fixed = digits + sum(2 + 1 + size for size in values)
-
-    def bars(width: int) -> int:
-        return (width - fixed) // len(METRICS)
-
-    def cell(index: int, width: int) -> Row:
-        gauge = cluster.read(index)
-        spans: list[Span] = [(_styled(gauge, "label"), f"{index:{digits}d}")]
-        for metric, size in zip(METRICS, values, strict=True):
-            if gauge.fault == "gone":
-                _, rest = rule(0.0, bars(width), screen.unicode)
-                cross = GONE[not screen.unicode]
-                spans += [("", "  "), ("track", rest), ("error", f" {cross:>{size}}")]
-                continue
-            filled, rest = rule(metric.share(gauge), bars(width), screen.unicode)
-            style = metric.style(gauge)
-            spans += [("", "  "), (style, filled), ("track", rest)]
-            spans.append((style, f" {metric.value(gauge):{size}.0f}"))
-        return tuple(spans)
-
-    def words(width: int) -> Iterator[tuple[int, str]]:
-        place = digits
-        for metric, size in zip(METRICS, values, strict=True):
-            room = bars(width) + 1 + size
-            yield place + 2, _name(metric, room, screen.unicode)
-            place += 2 + room
-
-    most = fixed + len(METRICS) * WIDEST_BAR
-    return Kind(cluster.gpus, fixed + len(METRICS) * 3, most, cell, words)
-
-
-def _compact(cluster: Cluster, screen: Screen) -> Kind:
-    """One cell for each GPU: its number and bars."""
-    digits = len(str(cluster.gpus - 1))
-
-    def bars(width: int) -> int:
-        return (width - digits) // len(METRICS) - 1
-
-    def cell(index: int, width: int) -> Row:
-        gauge = cluster.read(index)
-        spans: list[Span] = [(_styled(gauge, "label"), f"{index:{digits}d}")]
-        for metric in METRICS:
-            if gauge.fault == "gone":
-                _, rest = rule(0.0, bars(width) - 1, screen.unicode)
-                spans += [("", " "), ("error", GONE[not screen.unicode]), ("track", rest)]
-                continue
-            filled, rest = rule(metric.share(gauge), bars(width), screen.unicode)
-            spans += [("", " "), (metric.style(gauge), filled), ("track", rest)]
-        return tuple(spans)
-
-    def words(width: int) -> Iterator[tuple[int, str]]:
-        for number, metric in enumerate(METRICS):
-            place = digits + 1 + number * (bars(width) + 1)
-            yield place, _name(metric, bars(width), screen.unicode)
-
-    least = digits + len(METRICS) * (1 + 3)
-    return Kind(cluster.gpus, least, least + len(METRICS) * 5, cell, words)
-
-
-def _by_node(cluster: Cluster, screen: Screen) -> Kind:
-    """One cell for each node: its name, and for each metric a column for each GPU."""
-    size, name = cluster.per_node, len(cluster.label(cluster.nodes - 1))
-    digits = len(str(cluster.nodes))
-    least = digits + len(METRICS) * (1 + size)
-    glyphs = LEVELS[not screen.unicode]
-
-    def gap(width: int) -> int:
-        return 2 if width >= least + len(METRICS) else 1
-
-    def label(node: int, width: int) -> str:
-        room = width - len(METRICS) * (gap(width) + size)
-        return f"{cluster.label(node) if room >= name else node + 1:>{room}}"
-
-    def cell(node: int, width: int) -> Row:
-        gauges = [cluster.read(node * size + local) for local in range(size)]
-        dead = all(gauge.fault == "gone" for gauge in gauges)
-        spans: list[Span] = [("error" if dead else "label", label(node, width))]
-        for metric in METRICS:
-            spans.append(("", " " * gap(width)))
-            spans += [_glyph(metric, gauge, glyphs, screen) for gauge in gauges]
-        return tuple(merged(spans))
-
-    def words(width: int) -> Iterator[tuple[int, str]]:
-        for number, metric in enumerate(METRICS):
-            place = width - (len(METRICS) - number) * (gap(width) + size) + gap(width)
-            yield place, _name(metric, size, screen.unicode)
-
-    return Kind(cluster.nodes, least, least - digits + len(METRICS) + name, cell, words)
-
-
-def _glyph(metric: Metric, gauge: Gauge, glyphs: str, screen: Screen) -> Span:
-    """One column of a GPU: the height of a value, or a cross where there is none."""
-    if gauge.fault == "gone":
-        return ("error", GONE[not screen.unicode])
-    return (_styled(gauge, metric.style(gauge)), level(metric.share(gauge), glyphs))
 
 
 # --- laid out ------------------------------------------------------------------------------
@@ -198,21 +44,31 @@ def _laid_out(kind: Kind, shown: range, width: int, rows: int) -> Panel:
     """The cells in the fewest columns that the rows allow, filled from the top down."""
     columns = -(-len(shown) // rows)
     deep = -(-len(shown) // columns)
+    high = min(max(1, rows // deep), kind.highest)
     size = min((width + GAP) // columns - GAP, kind.most)
-    lines = []
+    lines: list[Row] = []
     for row in range(deep):
-        spans: list[Span] = []
+        cells = []
         for column in range(columns):
             place = column * deep + row
-            spans += [("", " " * GAP)] if column else []
-            spans += kind.cell(shown[place], size) if place < len(shown) else [("", " " * size)]
-        lines.append(tuple(spans))
+            blank: list[Row] = [(("", " " * size),)] * high
+            cells.append(kind.cell(shown[place], size, high) if place < len(shown) else blank)
+        lines += [_beside([cell[line] for cell in cells]) for line in range(high)]
     words = [
         (column * (size + GAP) + place, word)
         for column in range(columns)
         for place, word in kind.words(size)
     ]
     return Panel(tuple(words), tuple(lines), columns * (size + GAP) - GAP)
+
+
+def _beside(rows: list[Row]) -> Row:
+    """Rows beside each other, with a gap between two."""
+    spans: list[Span] = []
+    for number, row in enumerate(rows):
+        spans += [("", " " * GAP)] if number else []
+        spans += row
+    return tuple(spans)
 
 
 def _page(kind: Kind, width: int, rows: int, page: int) -> Panel:
@@ -224,26 +80,64 @@ def _page(kind: Kind, width: int, rows: int, page: int) -> Panel:
     return _laid_out(kind, range(first, min(first + each, kind.cells)), width, rows)
 
 
+def _tiles(cluster: Cluster, width: int, rows: int, screen: Screen) -> Panel | None:
+    """Each GPU in graphs of its own, if there is room for them."""
+    best, shape = 0.0, (0, 0, 0)
+    for columns in range(1, cluster.gpus + 1):
+        size = (width + GAP) // columns - GAP
+        deep = -(-cluster.gpus // columns)
+        high = (rows + 1) // deep - 1 if deep > 1 and rows // deep > TILE[1] else rows // deep
+        fit = min(size / TILE[0], high / TILE[1])
+        if fit >= (1.0 if cluster.gpus <= FEW else MANY_NEED) and fit > best:
+            best, shape = fit, (columns, size, high)
+    if not best:
+        return None
+    columns, size, high = shape
+    lines: list[Row] = []
+    for first in range(0, cluster.gpus, columns):
+        shown = range(first, min(first + columns, cluster.gpus))
+        cells = [tile(cluster, index, size, high, screen) for index in shown]
+        lines += [()] if first and (rows + 1) // (high + 1) >= -(-cluster.gpus // columns) else []
+        lines += [_beside([cell[row] for cell in cells]) for row in range(high)]
+    return Panel((), tuple(lines), columns * (size + GAP) - GAP)
+
+
 def _one_by_one(cluster: Cluster, width: int, rows: int, screen: Screen) -> Panel | None:
-    kinds = [_detailed(cluster, screen), _compact(cluster, screen), _by_node(cluster, screen)]
+    tiles = _tiles(cluster, width, rows, screen)
+    if tiles:
+        return tiles
+    kinds = [detailed(cluster, screen), compact(cluster, screen), by_node(cluster, screen)]
     for kind in kinds:
         if _columns(kind, width) * rows >= kind.cells:
-            panel = _laid_out(kind, range(kind.cells), width, rows)
-            return _airy(panel, cluster, rows, screen)
+            return _laid_out(kind, range(kind.cells), width, rows)
     return _page(kinds[-1], width, rows, cluster.page) if _columns(kinds[-1], width) else None
 
 
-def _airy(panel: Panel, cluster: Cluster, rows: int, screen: Screen) -> Panel:
-    """The panel with totals of all GPUs below it, if there is room for them."""
-    room = min(rows, COMFORTABLE)
-    lines = list(panel.rows)
-    if len(lines) * 2 + 1 <= room:
-        lines = [line for row in lines for line in (row, ())]
-    elif len(lines) + 2 <= room:
-        lines.append(())
-    else:
+# --- the whole cluster -------------------------------------------------------------------------
+
+
+def _with_whole(panel: Panel, cluster: Cluster, rows: int, screen: Screen) -> Panel:
+    """The panel with totals and the power of all GPUs below it, if there is room for them."""
+    left = rows - len(panel.rows)
+    if left < 2:
         return panel
-    return panel._replace(rows=(*lines, _totals(cluster, panel.width, screen)))
+    graph = _power(cluster, panel.width, left - 1, screen)
+    gap: list[Row] = [] if graph else [()]
+    lines = [*panel.rows, *gap, _totals(cluster, panel.width, screen), *graph]
+    return panel._replace(rows=tuple(lines))
+
+
+def _power(cluster: Cluster, width: int, rows: int, screen: Screen) -> list[Row]:
+    """What all GPUs have drawn, with the ends of its scale at the left."""
+    room = width - SCALE
+    values = tuple(cluster.power(room * (2 if screen.unicode else 1)))
+    if rows < LEAST_GRAPH or not values:
+        return []
+    top = cluster.full.watts * cluster.gpus / 1000 * 1.05
+    graph = history(values, room, min(rows, MOST_GRAPH), screen, "violet", top)
+    middle = [" " * SCALE] * (len(graph) - 2)
+    labels = [f"{kilowatts(top):>{SCALE - 1}} ", *middle, f"{'0 kW':>{SCALE - 1}} "]
+    return [(("label", label), *row) for label, row in zip(labels, graph, strict=True)]
 
 
 def _totals(cluster: Cluster, width: int, screen: Screen) -> Row:
@@ -256,32 +150,47 @@ def _totals(cluster: Cluster, width: int, screen: Screen) -> Row:
         ("busy", f"{100 * fsum(g.busy for g in gauges) / count:.0f}%"),
         ("filled", f"{max(g.gib for g in gauges):.1f}/{cluster.full.gib:.1f} GiB"),
         ("cool", degrees([g.celsius for g in gauges], screen)),
-        ("power", f"{sum(g.watts for g in gauges) / 1000:.2f} kW"),
+        ("power", f"{fsum(g.watts for g in gauges) / 1000:.2f} kW"),
     )
-    row: list[Span] = [("label", "all")]
+    return tuple(_joined("all", parts, width))
+
+
+def _joined(first: str, parts: tuple[Span, ...], width: int) -> Iterator[Span]:
+    """Texts beside each other, as many as there is room for."""
+    used = len(first)
+    yield ("label", first)
     for style, text in parts:
-        if length(row) + 2 + len(text) <= width:
-            row += [("", "  "), (style, text)]
-    return tuple(row)
+        if used + 2 + len(text) <= width:
+            used += 2 + len(text)
+            yield from (("", "  "), (style, text))
 
 
-def _with_heat(cluster: Cluster, width: int, rows: int, screen: Screen) -> Panel:
-    """A heat map of the cluster, and above it the nodes of a page where there is room."""
-    nodes = _by_node(cluster, screen)
-    listed = min(rows // 4, 8) if nodes.least <= width else 0
-    between: tuple[Row, ...] = ((),) if rows >= 10 and listed else ()
-    map_rows = heat_map(cluster, width, rows - listed - len(between), screen)
-    if not listed:
-        return Panel((), map_rows, width)
-    above = _page(nodes, width, listed, cluster.page)
-    return Panel(above.words, (*above.rows, *between, *map_rows), width)
+def _with_heat(cluster: Cluster, width: int, rows: int, screen: Screen, whole: bool) -> Panel:
+    """A map of the cluster, and below it what it draws."""
+    high = max(2, round(rows * MAP_SHARE)) if rows >= 8 else rows
+    values = cluster.power(width * (2 if screen.unicode else 1)) if whole and rows > high else ()
+    shown = heat_map(cluster, width, high if values else rows, screen)
+    if not values:
+        return Panel((), shown, width)
+    left = rows - len(shown)
+    named: Row = (("label", "power  "), ("power", kilowatts(values[-1])))
+    graph = _power(cluster, width, left - 1, screen)
+    return Panel((), (*shown, named, *graph), max(width, *map(length, shown)))
+
+
+def kilowatts(value: float) -> str:
+    """Power for a reader: in MW from 1,000 kW on."""
+    return f"{value / 1000:.2f} MW" if value >= 1000 else f"{value:.1f} kW"
 
 
 @lru_cache(maxsize=8)
-def gpu_panel(cluster: Cluster, width: int, rows: int, screen: Screen) -> Panel:
-    """The panel in at most `width` cells and `rows` rows. Only GPUs that are shown are read."""
+def gpu_panel(cluster: Cluster, width: int, rows: int, screen: Screen, whole: bool = True) -> Panel:
+    """The panel in at most `width` cells and `rows` rows. Only GPUs that are shown are read.
+
+    `whole` says whether there is something about the whole cluster below its GPUs.
+    """
     if cluster.gpus <= MOST_GPUS:
         panel = _one_by_one(cluster, width, rows, screen)
         if panel:
-            return panel
-    return _with_heat(cluster, width, rows, screen)
+            return _with_whole(panel, cluster, rows, screen) if whole else panel
+    return _with_heat(cluster, width, rows, screen, whole)

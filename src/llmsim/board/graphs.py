@@ -1,22 +1,28 @@
 """Graphs for the wall: filled histories of live numbers, and a large curve on a log axis.
 
-Heights are 0 .. 1. A history is filled from its line down to the ground, in colours that rise
-with it; a curve has a scale at its left and marks on it.
+Heights are 0 .. 1. A history is filled from its line down to the ground, in shades of its hue; a
+curve has a scale at its left and marks on it.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil, floor, isfinite, log10
+from math import ceil, exp, floor, isclose, isfinite, log, log10
 
-from llmsim.board.curves import BRAILLE, DOTS, LEFT, RIGHT, Height, curve
+from llmsim.board.curves import BRAILLE, DOTS, LEFT, RIGHT, Height, area, curve, strokes
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, heat, merged
+from llmsim.text.style import Row, Span, merged, shade
 from llmsim.typed import NamedTuple
 
 LABELS = 7  # cells of a curve's scale
-TICKS_APART = 3  # rows between two numbers of the scale, at least
+GLOW = "green"  # the hue below a curve
+NOISE = shade(GLOW, 0.72)
+BEYOND = 2.0  # the height of what is above an axis
+TICKS_APART = 2  # rows between two numbers of the scale, at least
+LEAST_TICKS = 3
+GRID = 0.04  # of the logarithm of an axis's ends
+WIDE = 4.0  # the ends of an axis whose numbers are not at even distances: the ratio
 _NICE = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
-_BLOCKS = " ▁▂▃▄▅▆▇█", " .:-=+*##"
+_BLOCKS = " .:-=+*##"
 
 
 class Mark(NamedTuple):
@@ -32,38 +38,35 @@ class Mark(NamedTuple):
 # --- histories -------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=8)
-def history(values: tuple[float, ...], width: int, rows: int, screen: Screen) -> list[Row]:
+@lru_cache(maxsize=64)
+def history(
+    values: tuple[float, ...],
+    width: int,
+    rows: int,
+    screen: Screen,
+    hue: str = "blue",
+    top: float = 0.0,
+) -> list[Row]:
     """The last values, a dot's column each, filled to the ground; the rows from the top down.
 
-    The scale begins at zero and ends a little above the highest value.
+    The scale begins at zero and ends at `top`, or where that is 0 a little above the highest value.
     """
     columns = width * (2 if screen.unicode else 1)
     shown = [value for value in values if isfinite(value)][-columns:]
-    top = max(shown, default=0.0) * 1.08 or 1.0
-    heights = [None] * (columns - len(shown)) + [value / top for value in shown]
+    top = top or max(shown, default=0.0) * 1.08 or 1.0
+    heights = [None] * (columns - len(shown)) + [min(value / top, 1.0) for value in shown]
     if screen.unicode:
-        return [_filled(heights, rows, row) for row in range(rows)]
+        dots = rows * DOTS
+        tops = [0 if height is None else max(1, round(height * dots)) for height in heights]
+        return [
+            ((shade(hue, (rows - row - 0.5) / rows), area(tops, (rows - row - 1) * DOTS)),)
+            for row in range(rows)
+        ]
     return [_filled_ascii(heights, rows, row) for row in range(rows)]
 
 
-def _filled(heights: Sequence[Height], rows: int, row: int) -> Row:
-    """A row of braille cells, filled below the line; its colour rises with the row."""
-    above = (rows - row) * DOTS  # the number of the row's highest dot, counted from the ground
-    role = heat(0.25 + 0.6 * (rows - row) / rows)
-    text = ""
-    for left, right in zip(heights[::2], heights[1::2], strict=True):
-        bits = 0
-        for column, height in ((LEFT, left), (RIGHT, right)):
-            dots = 0 if height is None else max(1, round(height * rows * DOTS))
-            for dot in range(DOTS):
-                bits |= column[dot] if above - dot <= dots else 0
-        text += chr(BRAILLE | bits) if bits else " "
-    return ((role, text),)
-
-
 def _filled_ascii(heights: Sequence[Height], rows: int, row: int) -> Row:
-    glyphs = _BLOCKS[1]
+    glyphs = _BLOCKS
     text = ""
     for height in heights:
         part = 0.0 if height is None else height * rows - (rows - 1 - row)
@@ -94,8 +97,10 @@ def scale(values: Sequence[float]) -> Scale:
     known = [value for value in values if isfinite(value)]
     low, high = min(known, default=1.0), max(known, default=2.0)
     if low > 0:
-        low, high = low * 0.97, max(high, low * 1.1) * 1.03
-        return Scale(low, high, logarithmic=True)
+        # The ends lie on a grid: an axis that moves with each value would move the whole curve.
+        low, high = low * 0.99, max(high, low * 1.1) * 1.01
+        low = exp(floor(log(low) / GRID) * GRID)
+        return Scale(low, exp(ceil(log(high) / GRID) * GRID), logarithmic=True)
     room = (high - low) * 0.05 or 1.0
     return Scale(low - room, high + room, logarithmic=False)
 
@@ -104,39 +109,62 @@ def ticks(axis: Scale, rows: int) -> dict[int, str]:
     """The numbers of an axis by their rows, counted from the top: round ones, not too close."""
     found: dict[int, str] = {}
     taken: list[int] = []
-    for value in _round_values(axis):
+    for value in sorted(_round_values(axis), key=_roundness):
         row = round((1.0 - axis.height(value)) * (rows - 1))
+        text = f"{value:g}"
+        if len(text) > LABELS - 2:
+            text = f"{value:.0e}".replace("e-0", "e-")
+        if not isclose(float(text), value):
+            continue  # it has more digits than there is room for
         if 0 <= row < rows and all(abs(row - other) >= TICKS_APART for other in taken):
             taken.append(row)
-            text = f"{value:g}"
-            found[row] = text if len(text) <= LABELS - 2 else f"{value:.0e}".replace("e-0", "e-")
+            found[row] = text
     return found
 
 
+def _roundness(value: float) -> tuple[int, float]:
+    """The rounder a number, the sooner it is on an axis."""
+    return len(f"{value:g}".strip("0")), value
+
+
 def _round_values(axis: Scale) -> list[float]:
-    """Round numbers between the ends of an axis."""
-    if axis.logarithmic:
+    """Round numbers between the ends of an axis: of a short one at even distances."""
+    if axis.logarithmic and axis.high > WIDE * axis.low:
         decades = range(floor(log10(axis.low)), ceil(log10(axis.high)) + 1)
         values = [nice * 10.0**decade for decade in decades for nice in _NICE]
     else:
-        step = 10.0 ** floor(log10((axis.high - axis.low) / 2))
+        step = _even((axis.high - axis.low) / LEAST_TICKS)
         first = ceil(axis.low / step)
-        values = [number * step for number in range(first, first + 40)]
+        values = [number * step for number in range(first, first + 4 * LEAST_TICKS)]
     return [round(value, 10) for value in values if axis.low <= value <= axis.high]
 
 
-@lru_cache(maxsize=4)
+def _even(longest: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is not longer."""
+    power = 10.0 ** floor(log10(longest))
+    return max(nice * power for nice in (1, 2, 5) if nice * power <= longest * 1.0001)
+
+
+@lru_cache(maxsize=8)
 def log_curve(
-    values: tuple[float, ...], columns: int, rows: int, marks: tuple[Mark, ...], screen: Screen
+    values: tuple[float, ...],
+    columns: int,
+    rows: int,
+    marks: tuple[Mark, ...],
+    screen: Screen,
+    raw: tuple[float, ...] = (),
+    ends: tuple[float, ...] = (),
 ) -> list[Row]:
-    """A curve with its scale: as many values as are known, of `columns` in all."""
-    axis = scale([*values, *(mark.value for mark in marks)])
-    heights: list[Height] = [axis.height(value) if isfinite(value) else None for value in values]
-    heights += [None] * (columns - len(values))
-    lines = curve(heights, rows, screen.unicode)
+    """A curve with its scale: as many values as are known, of `columns` in all.
+
+    `raw` is what the curve is the mean of, a value for each column. The axis holds `ends`, or where
+    there are none all values; what is above it is left out.
+    """
+    axis = scale(ends or [*values, *(mark.value for mark in marks)])
+    cells = _cells(_heights(values, axis, columns), rows, screen)
+    if filled(screen):
+        _noise(cells, _heights(raw, axis, columns))
     numbers = ticks(axis, rows) if values else {}
-    cells: list[list[Span]] = [[("curve", glyph) for glyph in line] for line in lines]
-    _shade(cells, screen)
     for row in numbers:
         for place, (_, glyph) in enumerate(cells[row]):
             if glyph == " " and place % 4 == 0:
@@ -150,19 +178,68 @@ def log_curve(
     return drawn
 
 
-def _shade(cells: list[list[Span]], screen: Screen) -> None:
-    """Fills what is below the curve, faintly, and fainter towards the ground."""
-    glyph = "⣿" if screen.unicode else ""
-    if not (glyph and screen.color and screen.colors >= 256):
-        return
+def _heights(values: Sequence[float], axis: Scale, columns: int) -> list[Height]:
+    """The heights of values on an axis: BEYOND where one is above it, None where none is known."""
+    heights: list[Height] = [
+        None if not isfinite(value) else axis.height(value) if value <= axis.high else BEYOND
+        for value in values
+    ]
+    return heights + [None] * (columns - len(heights))
+
+
+def filled(screen: Screen) -> bool:
+    """Whether graphs are filled: without colours a filled one hides its line."""
+    return screen.unicode and screen.color
+
+
+def _cells(heights: Sequence[Height], rows: int, screen: Screen) -> list[list[Span]]:
+    """The cells of a curve, a span each; below it, filled, they glow fainter towards the ground."""
+    if not filled(screen):
+        within = [None if height == BEYOND else height for height in heights]
+        lines = curve(within, rows, screen.unicode)
+        return [[("curve", glyph) for glyph in line] for line in lines]
+    dots = rows * DOTS
+    drawn = strokes(heights, dots)
+    lows = [
+        low if height != BEYOND else dots + 1
+        for (low, _), height in zip(drawn, heights, strict=True)
+    ]
+    lows += [0] * (len(lows) % 2)
+    pairs = zip(lows[::2], lows[1::2], strict=True)
+    # The row of a cell's line, counted from the ground: of the lower of the two columns that are
+    # known.
+    edges = [(min(left or right, right or left) - 1) // DOTS for left, right in pairs]
+    tops = [max(high, 0) for _, high in drawn]
+    roles = [_depth(depth) for depth in range(rows + 2)]
+    return [
+        [
+            (roles[max(edge - row, 0)], glyph)
+            for edge, glyph in zip(edges, area(tops, row * DOTS), strict=True)
+        ]
+        for row in reversed(range(rows))
+    ]
+
+
+def _depth(rows: int) -> str:
+    """The role of a cell this many rows below a curve."""
+    return "curve" if rows <= 0 else shade(GLOW, max(0.0, 0.62 - 0.14 * (rows - 1)))
+
+
+def _noise(cells: list[list[Span]], raw: Sequence[Height]) -> None:
+    """A dot for each single value that is not on the curve: what the curve is the mean of."""
     rows = len(cells)
-    for column in range(len(cells[0])):
-        below = False
-        for row in range(rows):
-            if cells[row][column][1] != " ":
-                below = True
-            elif below:
-                cells[row][column] = (f"fill{min(7, 8 * row // rows)}", glyph)
+    for column, height in enumerate(raw):
+        if height is None or height > 1.0:
+            continue
+        dot = 1 + round(min(max(height, 0.0), 1.0) * (rows * DOTS - 1))
+        row, place = rows - 1 - (dot - 1) // DOTS, column // 2
+        role, glyph = cells[row][place]
+        bit = (RIGHT if column % 2 else LEFT)[DOTS - 1 - (dot - 1) % DOTS]
+        if glyph == " " or role == NOISE:
+            bits = (ord(glyph) if glyph != " " else BRAILLE) | bit
+            cells[row][place] = (NOISE, chr(bits))
+        elif role != "curve":
+            cells[row][place] = (NOISE, glyph)
 
 
 @lru_cache(maxsize=4)

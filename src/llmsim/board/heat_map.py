@@ -1,10 +1,12 @@
-"""The heat map of a large cluster: a cell for each GPU, or for each node, by temperature.
+"""The map of a large cluster: a cell for each GPU, or for some of them, by temperature.
 
-With colours a character is two cells, one above the other; without them it is one. What does
-not fit is on other pages.
+Nodes stand above each other in racks, with a gap between two racks. With colours a character is
+two cells, one above the other; without them it is one. The colours go from the coolest to the
+hottest GPU that is shown.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import zip_longest
 
 from llmsim.board.curves import SHADES, level
@@ -13,92 +15,157 @@ from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, heat, merged
 from llmsim.typed import NamedTuple
 
-COOLEST, HOTTEST = 25, 85  # degrees C: the ends of the scale
-MOST_CELLS = 2048  # read at once: 20 ms
+MOST_CELLS = 2048  # read at once
 SCALE = 8  # cells of the legend's scale
-UPPER_HALF = "▀"
+UPPER_HALF, LOWER_HALF = "▀", "▄"
+NARROWEST_RACK = 4  # GPUs beside each other that have a gap after them
+LEAST_RANGE = 10  # degrees C of the scale
+ROUND = 5  # degrees C: the ends of the scale are multiples of it
+UNKNOWN = -1  # in the place of a cell that there is not
 
 
 class Section(NamedTuple):
-    """The GPUs of a page: every `stride`-th one, `wide` of them in a line."""
+    """The GPUs that are shown: every `stride`-th one, in lines that racks of `rack` share."""
 
     shown: range  # GPUs
     stride: int
-    wide: int
+    rack: int  # cells beside each other
+    racks: int  # beside each other
 
 
 def section(cluster: Cluster, width: int, lines: int) -> Section:
-    """The page's part of the cluster: GPU by GPU if all fit, else node by node."""
+    """The cells of a cluster: one for each GPU if all fit, else one for some nodes."""
     size = cluster.per_node
-    wide = width // size * size or width  # whole nodes stand beside each other
-    if cluster.gpus <= min(wide * lines, MOST_CELLS):
-        return Section(range(cluster.gpus), 1, wide)
-    room = min(lines, max(1, MOST_CELLS // width)) * width
-    first = cluster.page % -(-cluster.nodes // room) * room
-    last = min(first + room, cluster.nodes)
-    return Section(range(first * size, last * size, size), size, width)
+    rack = size if NARROWEST_RACK <= size <= width else min(8, width)
+    racks = max(1, (width + 1) // (rack + 1))
+    room = min(racks * rack * lines, MOST_CELLS)
+    if cluster.gpus <= room:
+        return Section(range(cluster.gpus), 1, rack, racks)
+    stride = size * -(-cluster.nodes // room)
+    return Section(range(0, cluster.gpus, stride), stride, rack, racks)
 
 
-def warmth(celsius: float) -> float:
-    """The position of a temperature on the scale, 0 .. 1."""
-    return min(max((celsius - COOLEST) / (HOTTEST - COOLEST), 0.0), 1.0)
+class Warmth(NamedTuple):
+    """A scale of temperatures, degrees C."""
+
+    low: int
+    high: int
+
+    def share(self, celsius: float) -> float:
+        """The position of a temperature on the scale, 0 .. 1."""
+        return min(max((celsius - self.low) / (self.high - self.low), 0.0), 1.0)
+
+
+def scale_of(seen: Sequence[int]) -> Warmth:
+    """A scale that holds all temperatures, with round ends."""
+    low = min(seen, default=ROUND) // ROUND * ROUND
+    high = -(-max(seen, default=low) // ROUND) * ROUND
+    return Warmth(low, max(high, low + LEAST_RANGE))
 
 
 def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[Row, ...]:
     """A map of at most `rows` rows; the last one is its legend."""
     double = screen.color and screen.unicode
     part = section(cluster, width, max(1, rows - 1) * (2 if double else 1))
-    gauges = [cluster.read(index) for index in part.shown]
-    shown = [HOTTEST if each.fault else each.celsius for each in gauges]
-    seen = [each.celsius for each in gauges if each.fault != "gone"] or [COOLEST]
-    lines = [shown[at : at + part.wide] for at in range(0, len(shown), part.wide)]
-    drawn = _doubled(lines) if double else (_single(line, screen) for line in lines)
-    legend = _legend(cluster, part, degrees(seen, screen), width, screen)
+    chosen = _chosen(part, cluster.faulty)
+    celsius = cluster.celsius(chosen)
+    gone, faulty = frozenset(cluster.gone), frozenset(cluster.faulty)
+    seen = [
+        each for index, each in zip(chosen, celsius, strict=True) if not gone or index not in gone
+    ]
+    warmth = scale_of(seen)
+    shown = [*celsius]
+    if faulty:
+        shown = [
+            warmth.high if index in faulty else each
+            for index, each in zip(chosen, celsius, strict=True)
+        ]
+    lines = _lines(shown, part)
+    drawn = _doubled(lines, warmth) if double else (_single(line, warmth, screen) for line in lines)
+    legend = _legend(cluster, part, seen, warmth, width, screen)
     return (*drawn, legend) if rows > 1 else tuple(drawn)
+
+
+@lru_cache(maxsize=8)
+def _chosen(part: Section, faulty: tuple[int, ...]) -> tuple[int, ...]:
+    """The GPU of each cell: the first, or one of the cell's GPUs that is at fault."""
+    instead = {rank // part.stride: rank for rank in faulty}
+    return tuple(instead.get(index // part.stride, index) for index in part.shown)
+
+
+def _lines(shown: Sequence[int], part: Section) -> list[list[int]]:
+    """The cells line by line: racks are filled one after the other, each from its top."""
+    high = -(-len(shown) // (part.rack * part.racks))  # lines
+    lines: list[list[int]] = [[] for _ in range(high)]
+    for number in range(-(-len(shown) // (part.rack * high))):
+        for line in range(high):
+            first = (number * high + line) * part.rack
+            cells = list(shown[first : first + part.rack])
+            gap = [UNKNOWN] if number else []
+            lines[line] += gap + cells + [UNKNOWN] * (part.rack - len(cells))
+    return lines
 
 
 def degrees(seen: Sequence[int], screen: Screen) -> str:
     """The lowest and the highest temperature; one number where they are equal."""
-    low, high = min(seen), max(seen)
+    low, high = min(seen, default=0), max(seen, default=0)
     if low == high:
         return f"{low} °C" if screen.unicode else f"{low} C"
     return f"{low}–{high} °C" if screen.unicode else f"{low}-{high} C"
 
 
-def _doubled(lines: Sequence[Sequence[int]]) -> Iterator[Row]:
+def _doubled(lines: Sequence[Sequence[int]], warmth: Warmth) -> Iterator[Row]:
     """Two lines a row: the upper half of a character has the front colour, the lower the back."""
+    roles = {each: heat(warmth.share(each)) for line in lines for each in line}
+    roles[UNKNOWN] = ""
+    spans: dict[tuple[int, int], Span] = {}
     for upper, lower in zip_longest(lines[::2], lines[1::2], fillvalue=()):
-        cells = [
-            (heat(warmth(above)) + (f" on {heat(warmth(below))}" if below else ""), UPPER_HALF)
-            for above, below in zip_longest(upper, lower, fillvalue=0)
-        ]
-        yield tuple(merged(cells))
+        row: list[Span] = []
+        for pair in zip_longest(upper, lower, fillvalue=UNKNOWN):
+            span = spans.get(pair)
+            if span is None:
+                span = spans[pair] = _two(roles[pair[0]], roles[pair[1]])
+            row.append(span)
+        yield tuple(merged(row))
 
 
-def _single(line: Sequence[int], screen: Screen) -> Row:
+def _two(above: str, below: str) -> Span:
+    if not above:
+        return (below, LOWER_HALF) if below else ("", " ")
+    return (f"{above} on {below}" if below else above, UPPER_HALF)
+
+
+def _single(line: Sequence[int], warmth: Warmth, screen: Screen) -> Row:
     glyphs = SHADES[not screen.unicode]
-    cells = [(heat(warmth(each)), level(warmth(each), glyphs)) for each in line]
+    shares = [warmth.share(each) for each in line]
+    cells = [
+        (heat(share), level(share, glyphs)) if each != UNKNOWN else ("", " ")
+        for each, share in zip(line, shares, strict=True)
+    ]
     return tuple(merged(cells))
 
 
-def _scale(screen: Screen) -> Row:
+def _scale(warmth: Warmth, screen: Screen) -> Row:
     glyphs = SHADES[not screen.unicode]
-    full = "▬" if screen.color and screen.unicode else ""
+    full = LOWER_HALF if screen.color and screen.unicode else ""
     steps = [step / (SCALE - 1) for step in range(SCALE)]
     cells: list[Span] = [(heat(share), full or level(share, glyphs)) for share in steps]
-    return (("label", f"{COOLEST} "), *merged(cells), ("label", f" {HOTTEST}"))
+    unit = " °C" if screen.unicode else " C"
+    return (("label", f"{warmth.low} "), *merged(cells), ("label", f" {warmth.high}{unit}"))
 
 
-def _legend(cluster: Cluster, part: Section, seen: str, width: int, screen: Screen) -> Row:
+def _legend(
+    cluster: Cluster, part: Section, seen: Sequence[int], warmth: Warmth, width: int, screen: Screen
+) -> Row:
     """What a cell is and how the colours are meant, as much as there is room for."""
-    first, last = part.shown[0] // part.stride + 1, part.shown[-1] // part.stride + 1
-    whole = f"{cluster.nodes:,} nodes" if part.stride > 1 else f"{cluster.gpus:,} GPUs"
-    if last - first + 1 < cluster.nodes and part.stride > 1:
-        whole = f"{first:,}-{last:,} of {whole}"
-    used = 2 * len(f"{COOLEST} ") + SCALE
+    texts = [f"{cluster.gpus:,} GPUs", degrees(seen, screen)]
+    if part.stride > 1:
+        texts.append(f"1 cell = {part.stride:,}")
+    scale = _scale(warmth, screen)
+    used = sum(len(text) for _, text in scale)
     row: list[Span] = []
-    for text in (whole, seen):
+    for text in texts:
         if used + len(text) + 2 <= width:
             row += [("label", text), ("", "  ")]
             used += len(text) + 2
-    return (*row, *_scale(screen))
+    return (*row, *scale)

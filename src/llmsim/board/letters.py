@@ -4,6 +4,8 @@ Each letter is five dots high; a cell shows two dots, one above the other. There
 digits and the few signs that names of models and numbers have.
 """
 
+from functools import lru_cache
+
 from llmsim.text.screen import Screen
 
 ROWS = 3  # of cells; the sixth row of dots is blank
@@ -35,20 +37,22 @@ def _dots(letter: str) -> list[str]:
     return _DOTS.get(letter.upper(), _DOTS[" "]).split()
 
 
+@lru_cache(maxsize=64)
 def width(text: str) -> int:
     """Cells that a word takes in big letters."""
     return sum(len(_dots(letter)[0]) + GAP for letter in text) - GAP if text else 0
 
 
-def big(text: str) -> list[str]:
+@lru_cache(maxsize=64)
+def big(text: str) -> tuple[str, ...]:
     """The word in three rows of equal length."""
     dots = [(" " * GAP).join(_dots(letter)[row] for letter in text) for row in range(5)]
     dots.append(" " * len(dots[0]))
     pairs = zip(dots[::2], dots[1::2], strict=True)
-    return [
+    return tuple(
         "".join(_HALVES[above == "#", below == "#"] for above, below in zip(*pair, strict=True))
         for pair in pairs
-    ]
+    )
 
 
 def _pieces(name: str) -> list[str]:

@@ -1,28 +1,36 @@
 """The left part of the board: loss, learning rate and throughput as numbers and curves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from math import isnan
+from math import isfinite, isnan, nan
 
 from llmsim.board.curves import Height, curve, spark
+from llmsim.board.graphs import LABELS, Mark, log_curve
+from llmsim.board.letters import ROWS, big
+from llmsim.board.letters import width as big_width
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, length
+from llmsim.text.style import Row, Span, length, merged
 from llmsim.typed import NamedTuple
 
 Value = Callable[[int], float]
+Number = tuple[str, str, str]  # role, name, number
 Mean = Callable[[int, int], float]  # of the steps from the first to the last, both included
 
 ZOOMS = 5  # the curve's span is doubled this often until it is the whole run
 CLIPPED = 0.08  # the part of the curve that may leave it at the top: the first steep fall
 KEPT = 0.35  # the part of the whole range that is always on the scale
 SENSITIVE = 5.0  # throughput that is 12 % below the usual is at the bottom
-LABELS = 6  # cells of the curve's scale
-NAMES = 6  # cells of the sparklines' names
 LEAST_SPARK = 4  # cells
-VALIDATED = "⣿", "o"  # the mark of a validation on the curve
+VALIDATED = "◆", "o"  # the mark of a validation on the curve
+SAVED = "┊", ":"  # the mark of a checkpoint
 BROKEN = "×", "x"  # the mark of an incident
-TWO_ROWS = 8  # rows from which on there are two rows of numbers, and one time axis for all curves
+TWO_ROWS = 8  # rows from which on there are two rows of numbers
+BIG_NEEDS = 13  # rows of a part that has room for big numbers
+BETWEEN = 3  # cells after a big number
+AXIS_NEEDS = 15  # rows of a part that has room for the numbers of steps
+AXIS_APART = 11  # cells between two of these, at least
+_ROUND = [nice * 10**decade for decade in range(8) for nice in (1, 2, 5)]
 
 
 class Training(NamedTuple):
@@ -33,11 +41,12 @@ class Training(NamedTuple):
     loss: Mean
     rate: Value
     throughput: Mean  # tokens per second
-    numbers: tuple[tuple[str, str, str], ...]  # role, name, number; the most important first
+    numbers: tuple[Number, ...]  # the most important first
     rate_number: str
     throughput_number: str
     validated: tuple[tuple[int, float], ...] = ()  # step and loss of each validation so far
     broken: tuple[int, ...] = ()  # the steps after which incidents struck
+    saved: tuple[int, ...] = ()  # the steps of which there are checkpoints
 
 
 def span(step: int, steps: int) -> int:
@@ -63,23 +72,6 @@ def _scaled(values: Sequence[float], low: float, high: float) -> list[float]:
     return [(value - low) / ((high - low) or 1.0) for value in values]
 
 
-@lru_cache(maxsize=8)
-def _loss_curve(values: tuple[float, ...], columns: int, rows: int, unicode: bool) -> list[Row]:
-    low, high = _bounds(values, columns)
-    heights: list[Height] = [
-        height if height <= 1.0 else None for height in _scaled(values, low, high)
-    ]
-    heights += [None] * (columns - len(values))
-    lines = curve(heights, rows, unicode)
-    labels = [""] * rows
-    if values:
-        labels[-1], labels[0] = _label(low), _label(high)
-    return [
-        (("label", f"{label:>{LABELS - 1}} "), ("curve", line))
-        for label, line in zip(labels, lines, strict=True)
-    ]
-
-
 def _bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
     """The scale: without the first steep fall, but with a part of it, and without what is nan."""
     values = [value for value in values if not isnan(value)]
@@ -90,63 +82,37 @@ def _bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
     return low, max(*steady, low + KEPT * (max(values) - low))
 
 
-def _label(value: float) -> str:
-    return f"{value:.4f}"[: LABELS - 1]
-
-
 def loss_curve(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
-    """The curve with its lowest and highest value at the left."""
+    """The curve with its scale, and marks of what happened on it."""
     columns = (width - LABELS) * (2 if screen.unicode else 1)
     steps = span(training.step, training.steps)
     values = samples(training, training.loss, columns, steps)
-    lines = _loss_curve(values, columns, rows, screen.unicode)
-    return _marked(lines, values, columns, training, screen)
+    ends = _bounds(values, columns) if values else ()
+    raw = samples(training, _single(training.loss), columns, steps)
+    return log_curve(values, columns, rows, _marks(training, values), screen, raw, ends)
 
 
-def _marked(
-    lines: list[Row], values: Sequence[float], columns: int, training: Training, screen: Screen
-) -> list[Row]:
-    """The curve with a mark at each validation that is on the scale."""
-    low, high = _bounds(values, columns)
-    steps, cells = span(training.step, training.steps), columns // (2 if screen.unicode else 1)
-    mark = VALIDATED[not screen.unicode]
-    marked = [*lines]
-    for step, loss in training.validated:
-        height = (loss - low) / ((high - low) or 1.0)
-        cell = min(step * cells // steps, cells - 1)
-        if height <= 1.0:
-            row = len(lines) - 1 - min(int(max(height, 0.0) * len(lines)), len(lines) - 1)
-            label, *curve_spans = marked[row]
-            marked[row] = (label, *_with_mark(curve_spans, cell, ("validation", mark)))
+@lru_cache(maxsize=4)
+def _single(loss: Mean) -> Mean:
+    """The loss of the last of some steps."""
+    return lru_cache(maxsize=4096)(lambda _first, last: loss(last, last))
+
+
+def _marks(training: Training, values: Sequence[float]) -> tuple[Mark, ...]:
+    """Saves, validations and incidents that the curve has room for."""
+    steps = span(training.step, training.steps)
+    marks = [Mark(step / steps, nan, "save", *SAVED) for step in training.saved if step <= steps]
+    marks += [
+        Mark(step / steps, loss, "validation", *VALIDATED)
+        for step, loss in training.validated
+        if step <= steps and isfinite(loss)
+    ]
     for step in training.broken:
-        cell = min(step * cells // steps, cells - 1)
-        row = _row_of(values, cell * columns // cells, (low, high), len(lines))
-        label, *curve_spans = marked[row]
-        cross = ("error", BROKEN[not screen.unicode])
-        marked[row] = (label, *_with_mark(curve_spans, cell, cross))
-    return marked
-
-
-def _row_of(samples: Sequence[float], column: int, bounds: tuple[float, float], rows: int) -> int:
-    """The row of the curve in a column; the lowest where the curve has not come yet."""
-    if column >= len(samples) or isnan(samples[column]):
-        return rows - 1
-    (height,) = _scaled([samples[column]], *bounds)
-    return rows - 1 - min(int(max(height, 0.0) * rows), rows - 1)
-
-
-def _with_mark(spans: Sequence[Span], cell: int, mark: Span) -> Sequence[Span]:
-    """The spans with a mark in the place of one cell."""
-    kept: list[Span] = []
-    place = 0
-    for role, text in spans:
-        if place <= cell < place + len(text):
-            at = cell - place
-            kept += [(role, text[:at]), mark, (role, text[at + 1 :])]
-        else:
-            kept.append((role, text))
-        place += len(text)
-    return [span for span in kept if span[1]]
+        place = min(int(step / steps * len(values)), len(values) - 1)
+        known = values and step <= training.step and isfinite(values[place])
+        value = values[place] if known else min(values, default=nan)
+        marks.append(Mark(min(step / steps, 1.0), value, "error", *BROKEN))
+    return tuple(marks)
 
 
 def rate_line(training: Training, width: int, screen: Screen) -> Row:
@@ -169,12 +135,18 @@ def throughput_line(training: Training, width: int, screen: Screen) -> Row:
     columns = width * (2 if screen.unicode else 1)
     steps = span(training.step, training.steps)
     values = samples(training, training.throughput, columns, steps)
+    return _about_usual(values, columns, width, screen.unicode)
+
+
+@lru_cache(maxsize=4)
+def _about_usual(values: tuple[float, ...], columns: int, width: int, unicode: bool) -> Row:
+    """The line of throughput."""
     if not values:
         return (("", " " * width),)
     usual = sorted(values)[len(values) // 2]
     heights: list[Height] = [0.6 + SENSITIVE * (value / usual - 1.0) for value in values]
     heights += [None] * (columns - len(values))
-    return (("throughput", curve(heights, 1, screen.unicode)[0]),)
+    return (("throughput", curve(heights, 1, unicode)[0]),)
 
 
 def numbers(training: Training, room: int) -> Row:
@@ -189,32 +161,46 @@ def numbers(training: Training, room: int) -> Row:
     return tuple(row)
 
 
-def _named(name: str, number: str, size: int) -> Row:
-    return (("label", f"{name:<{NAMES}}"), ("number", f"{number:>{size}} "))
-
-
 def plots(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
-    """Numbers, the loss curve, and the sparklines where there are rows for them."""
+    """Numbers, the loss curve, and on its axis rate and throughput where there are rows."""
     if rows == 1:
         return [vitals(training, width, screen)]
-    lines = [numbers(training, width)]
-    if rows >= TWO_ROWS:
-        lines.append(_more_numbers(training, width))
-        sparks = _aligned(training, width, screen)
-    else:
-        sparks = _sparks(training, width, screen) if rows >= 4 else []
-    return lines + loss_curve(training, width, rows - len(lines) - len(sparks), screen) + sparks
+    lines = _heading(training, width, rows, screen)
+    below = _aligned(training, width, screen) if rows >= 4 else []
+    if rows >= AXIS_NEEDS and training.step:
+        below.append(_axis(training, width, screen))
+    return lines + loss_curve(training, width, rows - len(lines) - len(below), screen) + below
 
 
-def _more_numbers(training: Training, width: int) -> Row:
-    """The second row of numbers: the learning rate and the throughput."""
-    if not training.numbers:
-        return ()
-    shown = (
+def _heading(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
+    """The newest numbers: two of them big where there is room, else in one row or two."""
+    more = (
         ("rate", "lr", training.rate_number),
         ("throughput", "tok/s", training.throughput_number),
     )
-    return numbers(training._replace(numbers=shown), width)
+    if not training.numbers:
+        return [numbers(training, width), ()] if rows >= TWO_ROWS else [numbers(training, width)]
+    shown = (training.numbers[0], more[1])
+    if rows >= BIG_NEEDS and screen.unicode and _fits(shown, width):
+        rest = training._replace(numbers=(*training.numbers[1:], more[0]))
+        return [*_big(shown), numbers(rest, width)]
+    if rows >= TWO_ROWS:
+        return [numbers(training, width), numbers(training._replace(numbers=more), width)]
+    return [numbers(training._replace(numbers=(*training.numbers, *more)), width)]
+
+
+def _fits(shown: Sequence[Number], room: int) -> bool:
+    return sum(big_width(number) + BETWEEN for _, _, number in shown) <= room
+
+
+def _big(shown: Sequence[Number]) -> list[Row]:
+    """A row of names, and three of large digits."""
+    rows: list[list[Span]] = [[] for _ in range(ROWS + 1)]
+    for role, name, number in shown:
+        size = big_width(number) + BETWEEN
+        for row, text in zip(rows, [name, *big(number)], strict=True):
+            row.append((role if row is not rows[0] else "label", f"{text:<{size}}"))
+    return [tuple(row) for row in rows]
 
 
 def _aligned(training: Training, width: int, screen: Screen) -> list[Row]:
@@ -222,21 +208,29 @@ def _aligned(training: Training, width: int, screen: Screen) -> list[Row]:
     room = width - LABELS
     rate, speed = rate_line(training, room, screen), throughput_line(training, room, screen)
     return [
-        (("label", f"{'lr':>{LABELS - 1}} "), *rate),
-        (("label", f"{'tok/s':>{LABELS - 1}} "), *speed),
+        (("label", f"{'lr':>{LABELS - 2}}  "), *rate),
+        (("label", f"{'tok/s':>{LABELS - 2}}  "), *speed),
     ]
 
 
-def _sparks(training: Training, width: int, screen: Screen) -> list[Row]:
-    """Learning rate and throughput, each with its newest number."""
-    size = max(len(training.rate_number), len(training.throughput_number))
-    rate = _named("lr", training.rate_number, size)
-    speed = _named("tok/s", training.throughput_number, size)
-    room = width - length(rate)
-    if room >= LEAST_SPARK:
-        rate = (*rate, *rate_line(training, room, screen))
-        speed = (*speed, *throughput_line(training, room, screen))
-    return [rate, speed]
+def _axis(training: Training, width: int, screen: Screen) -> Row:
+    """The steps that the curves are over, as numbers on a line."""
+    room, steps = width - LABELS, span(training.step, training.steps)
+    dash = "─" if screen.unicode else "-"
+    apart = next((each for each in _ROUND if each * room // steps >= AXIS_APART), steps)
+    text, unit = "", f"{'step':>{LABELS - 2}} "
+    for step in range(apart, steps + 1, apart):
+        number = f" {step:,} "
+        place = step * room // steps - len(number) // 2
+        if len(text) <= place and place + len(number) <= room:
+            text = text.ljust(place, dash) + number
+    corner = "└" if screen.unicode else "+"
+    return (("label", unit), ("track", corner), *_on_line(text.ljust(room, dash), dash))
+
+
+def _on_line(text: str, dash: str) -> Iterator[Span]:
+    """The text of an axis: its line is a track, its numbers are labels."""
+    yield from merged([("track" if glyph == dash else "label", glyph) for glyph in text])
 
 
 def vitals(training: Training, width: int, screen: Screen) -> Row:

@@ -6,11 +6,14 @@ between: a row is overwritten, and what is left of it erased.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from llmsim.text.style import RESET, cells
 
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: all or nothing is drawn
 ERASE_LINE, ERASE_BELOW = "\x1b[K", "\x1b[J"
+STEPPED = 5  # cells that are written again rather than stepped over: a step costs as much
+MOST_SHIFT = 6  # rows that a part of a screen is scrolled by at once
 LEAST_MARGIN = 2  # rows of a scrolling region, by DEC's manual of the VT510: DECSTBM
 
 
@@ -23,6 +26,30 @@ def redrawn(before: Sequence[str] | None, lines: Sequence[str], after: Sequence[
     if before is not None and not lines and len(before) == len(after):
         return at_once(_differences(before, after))
     return at_once(_whole(lines, after))
+
+
+def rolled(before: Sequence[str], after: Sequence[str]) -> str:
+    """The same for rows that fill the screen from its first: what has moved up is scrolled."""
+    first, last, shift = _moved(before, after)
+    if not shift:
+        return redrawn(before, (), after)
+    text = f"\x1b[{first + 1};{last + shift}r\x1b[{last + shift};1H" + "\n" * shift
+    known = [*before[:first], *before[first + shift : last + shift], *[""] * shift]
+    return at_once(f"{text}\x1b[r\x1b[1;1H{_differences([*known, *before[last + shift :]], after)}")
+
+
+def _moved(before: Sequence[str], after: Sequence[str]) -> tuple[int, int, int]:
+    """The rows, from one until another, that have stood some rows lower before; else zeros."""
+    best = 0, 0, 0
+    for shift in range(1, MOST_SHIFT + 1):
+        first = 0
+        for row in range(len(after)):
+            same = row + shift < len(before) and after[row] == before[row + shift]
+            if not same or after[row] == before[row]:
+                first = row + 1
+            elif row + 1 - first > best[1] - best[0]:
+                best = first, row + 1, shift
+    return best if best[1] - best[0] >= LEAST_MARGIN else (0, 0, 0)
 
 
 def at_once(text: str) -> str:
@@ -77,27 +104,81 @@ def _differences(before: Sequence[str], after: Sequence[str]) -> str:
 
 
 def _changes(old: str, new: str) -> str:
-    """What turns a row into another, from the first piece on that differs.
+    """What turns a row into another: the cells that differ, and what is too short to step over.
 
-    A piece ends where colours end, so that none loses its own.
+    Pieces at both ends that are alike are passed over whole.
     """
     before, after = old.split(RESET), new.split(RESET)
     same = _alike(before[:-1], after[:-1])
-    kept = sum(map(cells, after[:same]))
-    text = RESET.join(after[same:])
-    if cells(old) == cells(new):
-        ending = _alike(before[same:][::-1], after[same:][::-1])
-        left = after[same : len(after) - ending]
-        text = "".join(piece + RESET for piece in left) if ending else text
-    else:
-        text += ERASE_LINE
-    return (f"\x1b[{kept}C" if kept else "") + text
+    place = sum(map(_size, after[:same])) if same else 0
+    ending = _alike(before[same:][::-1], after[same:][::-1])
+    if sum(map(_size, before[same:])) != sum(map(_size, after[same:])):
+        ending = 0  # what follows has another place
+    changed = _cells(after[same : len(after) - ending])
+    known = _cells(before[same : len(before) - ending])
+    text, at = "", 0
+    for first, last in _runs(known, changed):
+        step = first - at + place
+        text += (f"\x1b[{step}C" if step else "") + _written(changed[first:last])
+        at, place = last, 0
+    if len(changed) < len(known):
+        step = len(changed) - at + place
+        text += (f"\x1b[{step}C" if step else "") + ERASE_LINE
+    return text
+
+
+@lru_cache(maxsize=2048)
+def _size(piece: str) -> int:
+    """The cells that a piece takes."""
+    return cells(piece) if "\x1b" in piece else len(piece)
 
 
 def _alike(some: Sequence[str], others: Sequence[str]) -> int:
     """How many pieces are equal, from the first on."""
     pairs = enumerate(zip(some, others, strict=False))
     return next((n for n, (a, b) in pairs if a != b), min(len(some), len(others)))
+
+
+Cell = tuple[str, str]  # the code of its colours, and its character
+
+
+def _cells(pieces: Sequence[str]) -> list[Cell]:
+    """The cells of a painted row's pieces, which end where colours end."""
+    found: list[Cell] = []
+    for piece in pieces:
+        code = ""
+        plain, *coded = piece.split("\x1b[")
+        found += [("", character) for character in plain]
+        for part in coded:
+            more, _, text = part.partition("m")
+            code = f"{code};{more}" if code else more
+            found += [(code, character) for character in text]
+    return found
+
+
+def _runs(before: Sequence[Cell], after: Sequence[Cell]) -> list[tuple[int, int]]:
+    """The first cell and the one after the last of each part that differs, close ones joined."""
+    known = len(before)
+    places = [place for place, cell in enumerate(after) if place >= known or cell != before[place]]
+    runs: list[tuple[int, int]] = []
+    for place in places:
+        if runs and place - runs[-1][1] <= STEPPED:
+            runs[-1] = (runs[-1][0], place + 1)
+        else:
+            runs.append((place, place + 1))
+    return runs
+
+
+def _written(run: Sequence[Cell]) -> str:
+    """Cells as text with their colours."""
+    text, current = "", ""
+    for code, character in run:
+        if code != current:
+            # A code only adds: what was there has to end first.
+            text += (RESET if current else "") + (f"\x1b[{code}m" if code else "")
+            current = code
+        text += character
+    return text + (RESET if current else "")
 
 
 def back(rows: int) -> str:

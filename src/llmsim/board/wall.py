@@ -18,7 +18,7 @@ from math import isfinite, nan
 
 from llmsim.board import plots
 from llmsim.board.board import View, heading_of, padded, progress
-from llmsim.board.gpu_panel import gpu_panel
+from llmsim.board.gpu_panel import gpu_panel, kilowatts
 from llmsim.board.graphs import LABELS, Mark, history, log_curve, plain_curve
 from llmsim.board.letters import ROWS, big, titled
 from llmsim.board.letters import width as width_of
@@ -34,10 +34,11 @@ MOST_LINES = 12  # of the log
 STRIPS = 3  # rows of each strip below the curve on a high screen
 HIGH = 34  # rows of a high screen
 GAP = 2
+PANEL, MANY_ROWS = 0.55, 8  # of the rows, and rows: what the GPUs one by one may have
 LEAST_GRAPH = 9  # rows of a history on a high screen, which has more of them
 MARKS = {
     "validation": ("validation", "◆", "o"),
-    "checkpoint": ("checkpoint", "┊", ":"),
+    "checkpoint": ("save", "┊", ":"),
     "failure": ("failure", "┃", "#"),
 }
 
@@ -188,18 +189,38 @@ def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> l
     for role, text in more.doing:
         doing += [("", "" if len(doing) == 1 else "  "), (role, text)]
     lines: list[Row] = [tuple(clipped(doing, width, "…" if screen.unicode else ">"))]
-    named = (("power", "power ", more.power_number, more.power),
-             ("throughput", "links ", more.links_number, more.links))  # fmt: skip
+    columns = width * (2 if screen.unicode else 1)
+    power, links = view.cluster.power(columns), view.cluster.links(columns)
+    named: tuple[tuple[str, str, str, str, Sequence[float]], ...] = (
+        ("power", "violet", "power ", _last(power, kilowatts), power),
+        ("throughput", "blue", "links ", _last(links, _bytes), links),
+    )
+    if view.cluster.gpus == 1:  # which shows its power itself, and sends nobody anything
+        named = ()
     least = 2 * len(named)  # a name and a row for each history
     if rows - 1 - least >= 3:
-        panel = gpu_panel(view.cluster, width, rows - 2 - least, screen)
-        lines += [_words(panel.words, width), *panel.rows]
+        room = rows - 2 - least
+        room = min(room, max(MANY_ROWS, round(rows * PANEL))) if named else room
+        panel = gpu_panel(view.cluster, width, room, screen, whole=False)
+        lines += [_words(panel.words, width), *panel.rows] if panel.words else panel.rows
     left = rows - len(lines) - len(named)
-    for place, (role, name, number, values) in enumerate(named):
+    for place, (role, hue, name, number, values) in enumerate(named):
         high = max(1, left // len(named) + (place < left % len(named)))
         lines.append((("label", name), (role, number)))
-        lines += history(values, width, min(high, max(LEAST_GRAPH, rows // 4)), screen)
+        most = max(LEAST_GRAPH, rows // 4)
+        lines += history(tuple(values), width, min(high, most), screen, hue)
     return [*lines, *[()] * (rows - len(lines))][:rows]
+
+
+def _last(values: Sequence[float], told: Callable[[float], str]) -> str:
+    return told(values[-1]) if values else "-"
+
+
+def _bytes(gb_s: float) -> str:
+    for unit, size in (("PB/s", 1e6), ("TB/s", 1e3)):
+        if gb_s >= size:
+            return f"{gb_s / size:.2f} {unit}"
+    return f"{gb_s:.1f} GB/s"
 
 
 def _words(words: Sequence[tuple[int, str]], width: int) -> Row:

@@ -12,9 +12,5 @@ class Wall(NamedTuple):
     doing: tuple[tuple[str, str], ...]  # what the GPUs do: role, text
     gradient: Callable[[int, int], float]  # the mean gradient norm of steps
     gradient_number: str
-    power: tuple[float, ...]  # of all GPUs, kW, the latest last
-    links: tuple[float, ...]  # what they send each other, GB/s
-    power_number: str
-    links_number: str
     marks: tuple[tuple[str, int], ...]  # of the curve: kind and step
     odometers: tuple[tuple[str, str], ...]  # number and what it counts, the most important first

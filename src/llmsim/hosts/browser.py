@@ -25,6 +25,7 @@ from llmsim.show.playback import Playback
 from llmsim.show.player import Frame, beginning, farewell, play, shows_board
 from llmsim.text.screen import TRUECOLOR, Screen, blank_row, emptied, fitted
 from llmsim.text.style import colored
+from llmsim.text.themes import THEMES
 
 # A browser paints once in this time (seconds), so what is due within it is sent together.
 # Timers below some 4 ms do not wait at all, and keep the page's messages out.
@@ -70,6 +71,7 @@ class Page:
         self._board = True
         self._wall: bool | None = None  # until somebody chooses, the options do
         self._region: LiveRegion | None = None
+        self._screen = Screen(80, 24, color=True, unicode=True, live=True, colors=TRUECOLOR)
         self.resize(columns, rows)
         self._undrawn = 0
         self._room = asyncio.Event()
@@ -79,7 +81,12 @@ class Page:
     def resize(self, columns: int, rows: int) -> None:
         """Take the window's new size."""
         width, height = fitted(columns), max(rows, 1)
-        self._screen = Screen(width, height, color=True, unicode=True, live=True, colors=TRUECOLOR)
+        self._screen = self._screen._replace(width=width, height=height)
+        self._changed.set()
+
+    def theme(self, name: str) -> None:
+        """Take the theme of the page: whether its terminal is light or dark."""
+        self._screen = self._screen._replace(theme=name if name in THEMES else "auto")
         self._changed.set()
 
     def screen(self) -> Screen:

@@ -16,6 +16,7 @@ from llmsim.text.screen import (
     blank_row,
     color_count,
     fitted,
+    theme_of,
     wants_color,
 )
 
@@ -63,7 +64,7 @@ class Output:
             unicode=_has_blocks(self.encoding),
             live=terminal and os.environ.get("TERM") != "dumb",
             colors=color_count(os.environ),
-            theme=theme,
+            theme=theme_of(theme, os.environ),
         )
         self._begun = self._hidden = False
         self._rest = b""  # the part of the last text that is not written yet

@@ -3,7 +3,7 @@
 The gauges depend on all activities of the GPUs so far, most on the latest ones.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from llmsim.job.milestones import epoch_of
 from llmsim.physics.hardware import telemetry
@@ -85,10 +85,38 @@ def launch_loads(events: Iterable[object], began: float = 0.0) -> tuple[Load, ..
 
 def readings(run: Run, at: float, gpus: Iterable[int] | None = None) -> tuple[Reading, ...]:
     """The gauges of GPUs, all of them unless some are named, at a moment in simulated seconds."""
-    done = tuple(telemetry.recent(run.job, loads(run, at), at))
-    own = {gpu: tuple(telemetry.recent(run.job, loads(run, at, gpu), at)) for gpu in odd(run, at)}
+    done, own = _done(run, at)
     wanted = range(run.job.layout.gpus) if gpus is None else gpus
     return tuple(telemetry.reading(run.job, gpu, at, own.get(gpu, done)) for gpu in wanted)
+
+
+Loads = tuple[Load, ...]
+
+
+def _done(run: Run, at: float) -> tuple[Loads, dict[int, Loads]]:
+    """What all GPUs have done of late, and what some have done instead."""
+    done = tuple(telemetry.recent(run.job, loads(run, at), at))
+    own = {gpu: tuple(telemetry.recent(run.job, loads(run, at, gpu), at)) for gpu in odd(run, at)}
+    return done, own
+
+
+def meter(run: Run, at: float) -> Callable[[int], Reading]:
+    """A function that reads a GPU's gauges at a moment: for one that is asked again and again."""
+    done, own = _done(run, at)
+    return lambda gpu: telemetry.reading(run.job, gpu, at, own.get(gpu, done))
+
+
+def thermometer(run: Run, at: float) -> Callable[[int], int]:
+    """A function that reads a GPU's temperature alone at a moment, which is much cheaper."""
+    done, own = _done(run, at)
+    usual = telemetry.temperatures(run.job, at, done)
+
+    def celsius(gpu: int) -> int:
+        if gpu in own:
+            return telemetry.reading(run.job, gpu, at, own[gpu]).temperature_c
+        return usual(gpu)
+
+    return celsius
 
 
 def struck(run: Run, at: float) -> tuple[Incident, ...]:

@@ -5,39 +5,45 @@
 A dashboard keeps values that it has computed before, and the moment of its gauges.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import lru_cache
 
 from llmsim.board.board import View
-from llmsim.board.gauges import Cluster, Gauge
-from llmsim.board.gauges import Fault as Blame
 from llmsim.board.plots import Training
 from llmsim.board.poster import Closing
 from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import short_name
 from llmsim.job.milestones import last_logged, part_done, validated_steps
-from llmsim.job.records import Job, gpus_per_node
-from llmsim.physics.hardware import telemetry
-from llmsim.physics.hardware.gauges import HEALTHY, Fault
-from llmsim.physics.hardware.host import CALM, Trouble
+from llmsim.job.records import Job
 from llmsim.physics.learning import gradient, learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
-from llmsim.run import complaints, goodput, names
-from llmsim.run.cluster import hostname
+from llmsim.run import goodput, names
 from llmsim.run.events import PhaseName, Step, Summary
-from llmsim.run.moment import Moment, readings, state, struck
+from llmsim.run.moment import Moment, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
-from llmsim.run.timeline import Run, learner, owner
+from llmsim.run.timeline import Run, learner
+from llmsim.show.gauge_readings import Readings, Simulated, culprit
 from llmsim.text import units
 
-# Show seconds from one reading of the gauges to the next. With each reading the panel of a large
-# cluster turns to its next page.
-REFRESH, REFRESH_LARGE = 1.0, 2.0
-LARGE = 64  # GPUs
+MOST_SAVES = 24  # marks of checkpoints on the curve
 
 # The kinds of segment that are a part of the training.
 IN_TRAINING = ("training", "validation", "checkpoint")
+
+
+def saved_steps(run: Run, moment: Moment) -> tuple[int, ...]:
+    """Of the checkpoints until a moment some, by their steps; none that was rolled back."""
+    known: tuple[list[int], list[int]] = run.memo.setdefault("saves", ([], []))
+    number = run.timeline.number_at(moment.at)
+    for index in range(known[0][-1] + 1 if known[0] else 0, number):
+        if run.timeline[index].kind == "checkpoint":
+            known[0].append(index)
+            known[1].append(run.timeline[index].last)
+    saves = known[1][: bisect_left(known[0], number)]
+    return tuple(
+        step for step in saves[:: max(1, -(-len(saves) // MOST_SAVES))] if step <= moment.step
+    )
 
 
 def progress(run: Run, at: float) -> tuple[PhaseName, float]:
@@ -59,14 +65,6 @@ def _share(run: Run, moment: Moment) -> float:
     if segment.kind == "training":
         return part_done(run.job, moment.step)
     return min(1.0, (moment.at - segment.began) / ((segment.ended - segment.began) or 1.0))
-
-
-def _culprit(run: Run, moment: Moment) -> int:
-    """The rank at fault in a failure, once it is known, and in the outage after it; else -1."""
-    if moment.segment.kind not in ("failure", "outage"):
-        return -1
-    *_, last = struck(run, moment.at) or (None,)
-    return last.rank if last and last.detected <= moment.at else -1
 
 
 def closing(event: Summary, job: Job) -> Closing:
@@ -96,8 +94,11 @@ def _norm(job: Job) -> Callable[[int, int], float]:
 class Dashboard:
     """The dashboard of one run."""
 
-    def __init__(self, run: Run) -> None:
-        """Nothing has been computed yet."""
+    def __init__(self, run: Run, simulated: Simulated | None = None) -> None:
+        """Nothing has been computed yet.
+
+        `simulated` gives the simulated second of a show second; without it gauges have no past.
+        """
         self.run = run
         job = run.job
         self._step = lru_cache(maxsize=8)(lambda number, attempt: step(run, number, attempt))
@@ -106,21 +107,16 @@ class Dashboard:
         self._speed = lru_cache(maxsize=2048)(self._throughput)
         self._norms = lru_cache(maxsize=2)(_norm)
         self._marks = lru_cache(maxsize=2)(self._validations)
-        self._read = lru_cache(maxsize=4096)(self._gauge)
-        self._page: tuple[int, str] = (-1, "")
-        self._read_at = 0.0  # the moment that the gauges show
-        self._culprit = -1  # the rank whose GPU is marked; -1: none
-        self._faults: dict[int, Fault] = {}  # of GPUs, by rank
-        self._troubles: dict[int, Trouble] = {}  # of nodes
+        self._readings = Readings(run, simulated)
 
     def seen(self, at: float, shown: float, pace: float = 1.0) -> Callable[[], View]:
         """A function that returns the view of a simulated moment; see `view`."""
-        return lambda: self.view(at, shown, pace)
+        return lru_cache(maxsize=1)(lambda: self.view(at, shown, pace))
 
     def view(self, at: float, shown: float, pace: float = 1.0) -> View:
         """The view of the board at a simulated moment, `shown` seconds into the show.
 
-        The gauges are read once in `pace` show seconds.
+        The gauges are read anew in turns, `pace` times less often in a second of the show.
         """
         job, moment = self.run.job, state(self.run, at)
         last = last_logged(job, moment.step)
@@ -135,7 +131,7 @@ class Dashboard:
             share=share,
             left=left,
             training=self._training(moment, logged),
-            cluster=self._cluster(moment, shown, pace),
+            cluster=self._readings.cluster(moment, shown, pace),
             wall=lambda: self._wall(moment, logged),
         )
 
@@ -144,7 +140,7 @@ class Dashboard:
         from llmsim.show.wall_view import content  # only a wall needs it
 
         norm = self._norms(learner(self.run, moment.segment))
-        return content(self.run, moment, logged, _culprit(self.run, moment), norm)
+        return content(self.run, moment, logged, culprit(self.run, moment), norm)
 
     def _hardware(self) -> str:
         return f"{self.run.job.layout.gpus:,} x {short_name(self.run.job.gpu)}"
@@ -190,7 +186,7 @@ class Dashboard:
         return logged.remaining * (last - now) / (last - then)
 
     def _training(self, moment: Moment, logged: Step | None) -> Training:
-        numbers: list[tuple[str, str, str]] = []
+        job, numbers = self.run.job, list[tuple[str, str, str]]()
         validated = latest_validation(self.run, moment.at)
         taught = learner(self.run, moment.segment)
         if logged:
@@ -198,7 +194,8 @@ class Dashboard:
         if validated:
             numbers.append(("number", "val", f"{loss.validation(taught, validated):.4f}"))
         if logged:
-            numbers.append(("number", "mfu", f"{logged.mfu:.1%}"))
+            # Whose MFU it is: a framework's own may be a share of another peak.
+            numbers.append(("mfu", "mfu", f"{logged.mfu:.1%} of {job.gpu.tflops:,.0f}T"))
             norm = units.at_most_five(logged.gradient_norm).strip()
             numbers.append(("number", "gnorm", norm))
         if moment.attempt > 1:
@@ -213,7 +210,10 @@ class Dashboard:
             numbers=tuple(numbers),
             rate_number=f"{logged.learning_rate:.2e}" if logged else "-",
             throughput_number=f"{logged.tokens_per_second:,.0f}" if logged else "-",
-            validated=self._marks(taught, validated),
+            validated=tuple(
+                each for each in self._marks(taught, validated) if each[0] <= moment.step
+            ),
+            saved=saved_steps(self.run, moment),
             broken=tuple(dict.fromkeys(each.step for each in struck(self.run, moment.at))),
         )
 
@@ -227,50 +227,3 @@ class Dashboard:
         job = self.run.job
         seconds = step_time.interval_seconds(job, first, last)
         return objectives.tokens(job, first, last) / seconds
-
-    # --- gauges ----------------------------------------------------------------------------
-
-    def _cluster(self, moment: Moment, shown: float, pace: float) -> Cluster:
-        job, card = self.run.job, self.run.job.gpu
-        refresh = REFRESH if job.layout.gpus <= LARGE else REFRESH_LARGE
-        page = int(shown / (refresh * pace))
-        if (page, moment.segment.kind) != self._page:
-            self._page, self._read_at = (page, moment.segment.kind), moment.at
-            self._read.cache_clear()
-            self._culprit = _culprit(self.run, moment)
-            self._faults = complaints.faults(self.run, moment.at)
-            self._troubles = complaints.troubles(self.run, moment.at)
-        return Cluster(
-            name=card.name,
-            gpus=job.layout.gpus,
-            per_node=gpus_per_node(job),
-            full=Gauge(1.0, 1.0, 1.0, 100, "hot", card.memory_mib / 1024, card.tdp_watts),
-            read=self._read,
-            label=self._label,
-            moment=self._read_at,
-            page=page,
-        )
-
-    def _label(self, node: int) -> str:
-        return hostname(owner(self.run, self._read_at), node)
-
-    def _gauge(self, index: int) -> Gauge:
-        card = self.run.job.gpu
-        (seen,) = readings(self.run, self._read_at, (index,))
-        return Gauge(
-            busy=seen.utilization / 100,
-            memory=seen.memory_mib / card.memory_mib,
-            power=seen.power_watts / card.tdp_watts,
-            celsius=seen.temperature_c,
-            warmth=telemetry.thermal_state(seen.temperature_c),
-            gib=seen.memory_mib / 1024,
-            watts=seen.power_watts,
-            fault=self._fault(index),
-        )
-
-    def _fault(self, index: int) -> Blame:
-        """Whether a GPU is to blame, or cannot be read."""
-        lost = self._faults.get(index, HEALTHY).lost
-        if lost or self._troubles.get(index // gpus_per_node(self.run.job), CALM).silent:
-            return "gone"
-        return "blamed" if index == self._culprit else ""

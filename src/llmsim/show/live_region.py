@@ -20,8 +20,7 @@ from llmsim.text.screen import Screen, emptied
 from llmsim.text.style import Row, cells, cut, painted
 from llmsim.typed import Any
 
-TICK = 0.1  # show seconds at speed 1 after which the board is drawn anew
-WALL_TICK = 0.25  # the same of the wall, which is larger
+TICK = 0.25  # show seconds at speed 1 after which the board is drawn anew
 HIGHEST_PACE = 100.0
 NOTE_NEEDS = 3  # rows of a screen that has room for a note
 BAR_NEEDS = 16  # rows of a screen that has room for a bar above the board
@@ -59,9 +58,7 @@ class LiveRegion:
         self._tail: deque[str] = deque(maxlen=HIGHEST)  # the last lines of the log
 
     def pace(self) -> float:
-        """The factor on the show seconds between two ticks, which are farther apart at a higher
-        speed: there are ten of them in a second of real time.
-        """
+        """How many show seconds a second of ticks takes: these stay four a second on the wall."""
         return min(max(self._playback.speed, 1.0), HIGHEST_PACE)
 
     def lines(self, tell: Render, event: Any, job: Job) -> list[str]:
@@ -75,7 +72,7 @@ class LiveRegion:
         for line in tell(event, job, self._ask()):
             full = not isinstance(line, Bar) or line.fraction >= 1
             if full and not (self.board and isinstance(line, Line) and line.farewell):
-                kept.append(line.text)
+                kept.append(self._done(line) if isinstance(line, Bar) else line.text)
             if isinstance(line, Bar):
                 self._bar = None if full else line
         return kept
@@ -149,7 +146,7 @@ class LiveRegion:
         before, self._rows = self._rows if same else None, rows
         self._above, self._free, self._exact = 0, 0, True
         if before is not None and len(before) == len(rows):
-            return region.redrawn(before, (), rows)
+            return region.rolled(before, rows)
         return region.at_once(region.replaced(rows, screen.height))
 
     def _redrawn(
@@ -194,8 +191,15 @@ class LiveRegion:
         """A bar in the colour of labels, unless it has colours of its own."""
         return text if "\x1b" in text else painted((("label", text),), screen)
 
-    def _pace_text(self) -> str:
-        """The speed if it is not 1, and whether the show is paused."""
+    def _done(self, bar: Bar) -> str:
+        """A bar that is full: it stays in the log, and nobody need look at it."""
+        screen = self._ask()
+        if "\x1b" in bar.text or not screen.color:
+            return bar.text
+        return painted((("track", bar.text),), screen)
+
+    def _pace_told(self) -> str:
+        """How the show goes, if not at speed 1."""
         playback = self._playback
         speed = "" if playback.speed == 1.0 else f"{playback.speed:g}x"
         return " ".join(filter(None, ("paused" * playback.paused, speed)))
@@ -255,16 +259,16 @@ def render(
     """For each piece of text: the show seconds to wait before it, the text, the show second that
     it belongs to, and whether it has lines of the log.
 
-    A piece with a wait has no text: text is made after the wait, when the terminal may have
-    another size. At a higher speed ticks are farther apart, so that there are ten of them in a
-    second of real time. The first lines, `at_once` of them, do not wait.
+    Only what has no text is waited for: a text that waited could have the size of a terminal
+    that was resized meanwhile. At a higher speed ticks are further apart, so that they stay
+    four a second on the wall. The first lines, `at_once` of them, do not wait.
     """
 
     def tick() -> float:
-        return (WALL_TICK if live.wall else TICK) * live.pace()
+        return TICK * live.pace()
 
     run, simulated = timed.run, timed.pace.simulated
-    printing, dashboard = renderers(run.job, stream), Dashboard(run)
+    printing, dashboard = tellers(run.job, stream), Dashboard(run, simulated)
     clock, printed, job = timed.since, 0, timed.job
     if not timed.recent:  # else lines come first: they take less time than a board
         yield 0.0, live.draw(dashboard.seen(0.0, clock, live.pace())), clock, False

@@ -1,4 +1,4 @@
-"""What the wall shows of a moment and the board does not: histories, marks, odometers."""
+"""What the wall shows of a moment beside what the board shows: numbers, marks, odometers."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -8,15 +8,12 @@ from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import dollars_per_hour
 from llmsim.job.records import Job
 from llmsim.physics.learning import objectives
-from llmsim.physics.speed import step_time
 from llmsim.run.events import Step
-from llmsim.run.moment import Moment, energy, readings, state
+from llmsim.run.moment import Moment, energy
 from llmsim.run.timeline import Run
+from llmsim.show.gauge_readings import sampled
 from llmsim.text import units
 
-POINTS = 160  # the most points of a history: two for each cell of the widest graph
-FINENESS = 600  # points in the length of the training
-SAMPLED = 6  # GPUs of which a history is made: they differ by a few per cent
 MOST_MARKS = 60
 # A kettle: a litre of water from 20 to 100 C takes 4.186 x 80 = 335 kJ, 0.093 kWh, and a kettle
 # loses a tenth.
@@ -49,16 +46,11 @@ def content(
     `norm` is the gradient norm of some steps.
     """
     job = run.job
-    power, links = zip(*_history(run, moment.at), strict=True)
     return Wall(
         numbers=_numbers(job, moment, logged),
         doing=_doing(job, moment, culprit),
         gradient=norm,
         gradient_number=units.at_most_five(logged.gradient_norm).strip() if logged else "-",
-        power=power,
-        links=links,
-        power_number=_watts(power[-1]),
-        links_number=_bytes(links[-1]),
         marks=_marks(run, moment),
         odometers=tuple(_odometers(run, moment)),
     )
@@ -71,7 +63,7 @@ def _numbers(job: Job, moment: Moment, logged: Step | None) -> tuple[tuple[str, 
     return (
         ("curve", "training loss", f"{logged.loss:.4f}"),
         ("throughput", "tokens per second", f"{logged.tokens_per_second:,.0f}"),
-        ("mfu", "MFU %", f"{100 * logged.mfu:.1f}"),
+        ("mfu", f"MFU, % of {job.gpu.tflops:,.0f} TFLOP/s", f"{100 * logged.mfu:.1f}"),
         ("number", "tokens read", units.short(tokens)),
     )
 
@@ -83,43 +75,6 @@ def _doing(job: Job, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...
     if culprit >= 0:
         texts.append(("hot", f"1 lost, rank {culprit:,}"))
     return tuple(texts)
-
-
-# --- histories -------------------------------------------------------------------------------
-
-
-def _history(run: Run, at: float) -> list[tuple[float, float]]:
-    """Kilowatts, and GB/s that the GPUs send each other, at even moments up to this one."""
-    known: dict[int, tuple[float, float]] = run.memo.setdefault("wall", {})
-    apart = max(1.0, step_time.training_seconds(run.job) / FINENESS)
-    last = int(at / apart)
-    for number in range(max(0, last - POINTS + 1), last + 1):
-        if number not in known:
-            known[number] = _seen(run, number * apart)
-    return [known[number] for number in range(max(0, last - POINTS + 1), last + 1)]
-
-
-def _sampled(job: Job) -> range:
-    gpus = job.layout.gpus
-    return range(0, gpus, max(1, gpus // SAMPLED))
-
-
-def _seen(run: Run, at: float) -> tuple[float, float]:
-    chosen = _sampled(run.job)
-    seen = readings(run, at, chosen)
-    share = run.job.layout.gpus / len(chosen)
-    watts = share * fsum(each.power_watts for each in seen)
-    busy = state(run, at).activity in ("training", "validation")
-    links = share * fsum(each.link_gb_s for each in seen) if busy else 0.0
-    return watts / 1000, links
-
-
-def _watts(kilowatts: float) -> str:
-    return f"{kilowatts / 1000:.2f} MW" if kilowatts >= 1000 else f"{kilowatts:.1f} kW"
-
-
-def _bytes(gb_s: float) -> str:
-    return f"{gb_s / 1000:.2f} TB/s" if gb_s >= 1000 else f"{gb_s:.1f} GB/s"
 
 
 # --- marks and odometers -----------------------------------------------------------------------
@@ -135,7 +90,7 @@ def _marks(run: Run, moment: Moment) -> tuple[tuple[str, int], ...]:
 
 
 def _odometers(run: Run, moment: Moment) -> Iterator[tuple[str, str]]:
-    job, chosen = run.job, _sampled(run.job)
+    job, chosen = run.job, sampled(run)
     joules = fsum(energy(run, moment.at, gpu) for gpu in chosen) / len(chosen) * job.layout.gpus
     kwh, hours = joules / 3.6e6, moment.at / 3600 * job.layout.gpus
     yield f"{kwh:,.1f}" if kwh < 1000 else f"{kwh:,.0f}", "kWh"

@@ -59,6 +59,16 @@ def wants_color(choice: str, environment: Mapping[str, str], terminal: bool) -> 
     return terminal
 
 
+def theme_of(choice: str, environment: Mapping[str, str]) -> str:
+    """The theme: of a terminal that says that its ground is light, `light` unless one was chosen.
+
+    COLORFGBG, which rxvt, Konsole and others set, ends in the number of the ground's colour: 7 and
+    15 are whites.
+    """
+    last = environment.get("COLORFGBG", "").rpartition(";")[2]
+    return "light" if choice == "auto" and last in ("7", "15") else choice
+
+
 def color_count(environment: Mapping[str, str]) -> int:
     """How many colours the terminal knows: COLORTERM first, then TERM; FORCE_COLOR=1 means 16.
 

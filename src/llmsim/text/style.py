@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from llmsim.text.screen import TRUECOLOR, Screen
-from llmsim.text.themes import THEMES, basic, cube, has_own_colours, themed
+from llmsim.text.themes import THEMES, basic, cube, ground, has_own_colours, mixed, themed
 from llmsim.typed import NamedTuple
 
 Span = tuple[str, str]  # role, text
@@ -29,14 +29,14 @@ class Hue(NamedTuple):
 
 
 HUES = {
-    "green": Hue((62, 148, 88), 65, 32),
-    "teal": Hue((24, 142, 146), 30, 36),
-    "blue": Hue((66, 132, 200), 67, 34),
-    "violet": Hue((138, 112, 214), 98, 35),
-    "amber": Hue((178, 128, 16), 136, 33),
-    "orange": Hue((206, 104, 44), 166, 33),
-    "vermilion": Hue((206, 104, 44), 166, 31),
-    "red": Hue((216, 86, 86), 167, 31),
+    "green": Hue((0, 158, 96), 65, 32),
+    "teal": Hue((0, 152, 164), 30, 36),
+    "blue": Hue((48, 138, 240), 67, 34),
+    "violet": Hue((146, 108, 255), 98, 35),
+    "amber": Hue((198, 132, 0), 136, 33),
+    "orange": Hue((232, 96, 24), 166, 33),
+    "vermilion": Hue((232, 96, 24), 166, 31),
+    "red": Hue((240, 78, 84), 167, 31),
     "grey": Hue((132, 134, 138), 102, 90),
     "dim": Hue((128, 128, 128), 244, int(FAINT)),
 }
@@ -91,25 +91,26 @@ ROLES: dict[str, tuple[str, str]] = {
     "validation": ("violet", BOLD),
     "checkpoint": ("amber", BOLD),
     "export": ("teal", BOLD),
+    "save": ("amber", FAINT),
     "failure": ("red", BOLD),
     "outage": ("amber", BOLD),
     "relaunch": ("blue", BOLD),
 }
 LOG_COLORS = 256  # The log has no true colour, since real loggers have none.
 
-# Cells of the heat map from cool to hot, in as many steps as the terminal's colours allow.
+# Cells of the heat map from cool to hot, in as many steps as the terminal's colours allow. The
+# hottest glow: they are lighter than all others.
 HEAT_STOPS: Sequence[Rgb] = (
-    (30, 52, 92), (32, 78, 116), (30, 100, 120), (38, 118, 108), (88, 134, 84),
-    (190, 134, 58), (200, 66, 54),
+    (26, 44, 108), (24, 92, 160), (18, 140, 150), (56, 160, 98), (206, 156, 44),
+    (238, 96, 40), (255, 70, 62), (255, 214, 170),
 )  # fmt: skip
-HEAT_256 = (23, 24, 24, 31, 30, 30, 72, 71, 107, 143, 179, 173, 167)
+HEAT_256 = (18, 25, 25, 31, 30, 36, 35, 71, 107, 178, 172, 202, 202, 203, 223)
 HEAT_16 = (34, 36, 32, 33, 31)
 HEAT_STEPS = 16
 
-# What is below a curve, from the top row to the ground: a shade of the curve's colour that is
-# faint on dark and on light backgrounds.
-FILLS: Sequence[Rgb] = tuple((26 + 2 * step, 74 - 5 * step, 58 - 2 * step) for step in range(8))
-FILLS_256 = (23, 23, 23, 236, 236, 235, 235, 234)
+# A shade of a hue, from 0 at the ground to the highest at its graph: what fills a graph. Its share
+# of the hue; the rest is the ground's. With fewer colours faint text mixes them.
+SHADES = (0.20, 0.27, 0.35, 0.44, 0.54, 0.66, 0.80, 1.0)
 
 
 # --- codes ---------------------------------------------------------------------------------
@@ -134,9 +135,6 @@ def _hue(name: str) -> Hue:
         return TEXT
     if name.startswith("heat"):
         return _heat_hue(int(name[4:]))
-    if name.startswith("fill"):
-        step = int(name[4:])
-        return Hue(FILLS[step], FILLS_256[step], 90)
     return HUES[name]
 
 
@@ -159,12 +157,31 @@ def _background(name: str, colors: int, theme: str) -> str:
     return f"48{code[2:]}" if code.startswith("38;") else str(int(code) + 10)
 
 
+def shade(hue: str, share: float) -> str:
+    """The role of what fills a graph of a hue, this far, 0 .. 1, above the ground."""
+    return f"shade{round(min(max(share, 0.0), 1.0) * (len(SHADES) - 1))} {hue}"
+
+
+def _shaded(role: str, colors: int, theme: str) -> str:
+    """The SGR code of a shade."""
+    if not colors:
+        return ""
+    part, hue = SHADES[int(role[5])], role[7:]
+    if colors < TRUECOLOR:
+        weight = f"{FAINT};" if part < 0.7 else ""
+        return weight + _foreground(hue, colors, theme)
+    return "38;2;{};{};{}".format(*mixed(ground(theme), themed(HUES[hue].rgb, theme), part))
+
+
 @lru_cache(maxsize=1024)
 def code(role: str, colors: int, theme: str = "auto") -> str:
-    """The SGR code of a role, of heat ("heat7") or of heat on heat ("heat7 on heat9").
+    """The SGR code of a role, of heat ("heat7"), of heat on heat ("heat7 on heat9"), or of a
+    shade ("shade3 green").
 
     Without colours (0) only bold, faint and italic are left.
     """
+    if role.startswith("shade"):
+        return _shaded(role, colors, theme)
     front, _, back = role.partition(" on ")
     hue, weight = ROLES.get(front, (front, ""))
     if front and not hue and not has_own_colours(theme):

@@ -16,7 +16,8 @@ _LEAST, _MOST = 0.38, 1.0
 _LIGHT = 0.66  # of the theme `contrast`: 7 to 1 on black
 
 
-def _mixed(color: Rgb, other: Rgb, share: float) -> Rgb:
+def mixed(color: Rgb, other: Rgb, share: float) -> Rgb:
+    """A colour with this share, 0 .. 1, of another."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(color, other, strict=True))
     return red, green, blue
 
@@ -32,7 +33,7 @@ def _one_colour(ink: Rgb) -> Callable[[Rgb], Rgb]:
         red, green, _ = color
         alarm = 0.35 if red > 1.6 * green else 0.0
         share = min(_MOST, _LEAST + 0.9 * _lightness(color) + alarm)
-        return _mixed((0, 0, 0), ink, share)
+        return mixed((0, 0, 0), ink, share)
 
     return shade
 
@@ -45,12 +46,12 @@ def _vivid(color: Rgb) -> Rgb:
     red, green, blue = full
     lightness = _lightness((red, green, blue))
     missing = max(0.0, (_LIGHT - lightness) / (1.0 - lightness))
-    return _mixed((red, green, blue), (255, 255, 255), missing)
+    return mixed((red, green, blue), (255, 255, 255), missing)
 
 
 _CHANGES: dict[str, Callable[[Rgb], Rgb]] = {
-    "dark": lambda color: _mixed(color, (255, 255, 255), 0.24),
-    "light": lambda color: _mixed(color, (0, 0, 0), 0.3),
+    "dark": lambda color: mixed(color, (255, 255, 255), 0.24),
+    "light": lambda color: mixed(color, (0, 0, 0), 0.3),
     "contrast": _vivid,
     "phosphor": _one_colour(_PHOSPHOR),
     "amber": _one_colour(_AMBER),
@@ -61,6 +62,11 @@ def themed(color: Rgb, theme: str) -> Rgb:
     """A colour as a theme shows it."""
     change = _CHANGES.get(theme)
     return change(color) if change else color
+
+
+def ground(theme: str) -> Rgb:
+    """What a theme's screen is like where nothing stands: where nobody knows it, dark."""
+    return (250, 250, 248) if theme == "light" else (8, 10, 14)
 
 
 def cube(color: Rgb) -> int:

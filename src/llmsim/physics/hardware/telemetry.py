@@ -11,8 +11,8 @@ each has its silicon, its place in the chassis and its own ripple. Sources: docs
 section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle 71-76 W, 345 MHz.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from math import exp, log10, pi, sin
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import exp, fsum, log10, pi, sin
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
@@ -308,6 +308,32 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
         pace=load.pace,
         reasons=load.reasons,
     )
+
+
+def temperatures(job: Job, at: float, loads: Sequence[Load]) -> Callable[[int], int]:
+    """A function for a GPU's temperature, as `reading` has it, for many that have done the same.
+
+    What they did is summed up once: for each activity the part that it has in the warmth.
+    """
+    site, air = site_of(job), _air(job, at)
+    parts: dict[tuple[Activity, float, float], float] = {}
+    kept, key = 1.0, (loads[0].activity, 1.0, 1.0)
+    for load in loads:
+        left = exp(-max(0.0, at - load.began) / site.lag)
+        key = (load.activity, load.pace, load.heat)
+        parts[key] = parts.get(key, 0.0) + kept - left
+        kept = left
+    parts[key] += kept
+
+    def celsius(index: int) -> int:
+        chip = chip_of(job, index)
+        warmth = fsum(
+            share * heat * _share(job, index, activity, pace)
+            for (activity, pace, heat), share in parts.items()
+        )
+        return round(max(20.0, min(95.0, air + chip.inlet + site.rise * chip.rise * warmth)))
+
+    return celsius
 
 
 def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:

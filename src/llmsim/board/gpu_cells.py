@@ -1,0 +1,289 @@
+"""The kinds of cells that show a GPU or a node: from graphs of all its gauges to a column of dots.
+
+A gauge that moves has a history, which scrolls; one that stands has a bar.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+from llmsim.board.curves import DOTS, LEVELS, TRAIL, level, rule
+from llmsim.board.gauges import Cluster, Gauge
+from llmsim.board.graphs import history
+from llmsim.text.screen import Screen
+from llmsim.text.style import Row, Span, length, merged, shade
+from llmsim.typed import NamedTuple
+
+WIDEST_BAR, WIDEST_TRAIL = 16, 40
+HIGHEST = 3  # rows of a GPU in a list
+SOFT = 0.6  # shade of a history in blocks
+BUSY, WAITING = 0.6, 0.25  # utilization of a GPU that computes, and of one that waits for data
+# A GPU that cannot be read has this in the place of its values.
+GONE = "×", "x"
+
+
+class Metric(NamedTuple):
+    """One of a GPU's gauges. Names from the longest to the shortest."""
+
+    names: tuple[str, ...]
+    share: Callable[[Gauge], float]
+    value: Callable[[Gauge], float]
+    unit: str
+    style: Callable[[Gauge], str]
+    hue: str  # of its graph
+    moves: bool  # whether its history is worth more than its bar
+
+
+def _busy(gauge: Gauge) -> str:
+    return "busy" if gauge.busy >= BUSY else "waiting" if gauge.busy >= WAITING else "idle"
+
+
+METRICS = (
+    Metric(
+        ("utilization %", "util %", "util", "use"), lambda g: g.busy, lambda g: 100 * g.busy,
+        "%", _busy, "green", True,
+    ),
+    Metric(
+        ("memory GiB", "mem GiB", "mem"), lambda g: g.memory, lambda g: g.gib,
+        "GiB", lambda _: "filled", "blue", False,
+    ),
+    Metric(
+        ("temperature °C", "temp °C", "temp", "°C"), lambda g: g.celsius / 100, lambda g: g.celsius,
+        "°C", lambda g: g.warmth, "teal", False,
+    ),
+    Metric(
+        ("power W", "power", "W"), lambda g: g.power, lambda g: g.watts,
+        "W", lambda _: "power", "violet", True,
+    ),
+)  # fmt: skip
+
+
+def styled(gauge: Gauge, style: str) -> str:
+    """The style, or that of an error where a GPU is to blame."""
+    return "error" if gauge.fault else style
+
+
+def name(metric: Metric, width: int, unicode: bool) -> str:
+    """The longest name that fits."""
+    names = (name if unicode else name.replace("°", "") for name in metric.names)
+    return next((name for name in names if len(name) <= width), "")
+
+
+class Kind(NamedTuple):
+    """Cells of one kind: how many there are, how wide each is at least and at most."""
+
+    cells: int
+    least: int
+    most: int
+    cell: Callable[[int, int, int], Sequence[Row]]  # index, width, rows
+    words: Callable[[int], Iterator[tuple[int, str]]]  # width
+    highest: int = 1  # rows that a cell may have
+
+
+def _soft(metric: Metric) -> str:
+    """The role of a history in blocks, which are brighter than dots."""
+    return shade(metric.hue, SOFT)
+
+
+def _trail(past: Sequence[Gauge], metric: Metric, size: int, screen: Screen) -> str:
+    """The last values of a gauge in a row of blocks, the newest at the right."""
+    glyphs = TRAIL[not screen.unicode]
+    return "".join([level(metric.share(gauge), glyphs) for gauge in past[-size:]]).rjust(size)
+
+
+# --- one GPU, in graphs ----------------------------------------------------------------------
+
+TILE = 26, 4  # cells and rows of a GPU in graphs, at least
+VALUE = 9  # cells of a value with its unit
+
+
+def tile(cluster: Cluster, index: int, width: int, rows: int, screen: Screen) -> list[Row]:
+    """A GPU with a graph of each of its gauges, the ones that move higher than the others."""
+    gauge, digits = cluster.read(index), len(str(cluster.gpus - 1))
+    room = width - digits - 7 - VALUE
+    past = cluster.trail(index, room * (2 if screen.unicode else 1)) or (gauge,)
+    heights = _shared(rows, len(METRICS))
+    lines: list[Row] = []
+    for number, (metric, high) in enumerate(zip(METRICS, heights, strict=True)):
+        shown = name(metric, 5, screen.unicode).removesuffix(" W")
+        first = f"{index:{digits}d}" if not number else " " * digits
+        label: list[Span] = [(styled(gauge, "number"), first), ("label", f" {shown:<6}")]
+        if gauge.fault == "gone":
+            label.append(("error", f"{GONE[not screen.unicode]:>{VALUE - 1}} "))
+            graph: list[Row] = [(("", " " * room),)] * high
+        else:
+            unit = metric.unit if screen.unicode else metric.unit.replace("°", "")
+            value = f"{metric.value(gauge):.0f} {unit:<3}"
+            label.append((metric.style(gauge), f"{value:>{VALUE - 1}} "))
+            values = tuple(metric.share(each) for each in past)
+            graph = history(values, room, high, screen, metric.hue, 1.0)
+        blank: Span = ("", " " * length(label))
+        lines += [(*(label if not row else (blank,)), *graph[row]) for row in range(high)]
+    return lines
+
+
+def _shared(rows: int, parts: int) -> list[int]:
+    """Rows for each gauge: as many for all, and of the rest one for those that move."""
+    heights = [rows // parts] * parts
+    for place in (0, 3, 2, 1)[: rows % parts]:
+        heights[place] += 1
+    return heights
+
+
+# --- many GPUs, a row or some for each -------------------------------------------------------
+
+
+def detailed(cluster: Cluster, screen: Screen) -> Kind:
+    """One cell for each GPU: its number, and for each gauge a history or a bar, and a value."""
+    digits = len(str(cluster.gpus - 1))
+    values = (3, len(f"{cluster.full.gib:.0f}"), 2, len(f"{cluster.full.watts * 1.05:.0f}"))
+    fixed = digits + sum(2 + 1 + size for size in values)
+
+    def sizes(width: int) -> tuple[int, ...]:
+        room = width - fixed
+        bar = min(room // 6, WIDEST_BAR)
+        trail = (room - 2 * bar) // 2
+        return tuple(trail if metric.moves else bar for metric in METRICS)
+
+    def cell(index: int, width: int, rows: int) -> Sequence[Row]:
+        rooms = sizes(width)
+        past = cluster.trail(index, max(rooms) * (2 if rows > 1 and screen.unicode else 1))
+        number = f"{index:{digits}d}"
+        return _listed(number, cluster.read(index), tuple(past), values, rooms, rows, screen)
+
+    def words(width: int) -> Iterator[tuple[int, str]]:
+        place = digits
+        for metric, size, room in zip(METRICS, values, sizes(width), strict=True):
+            yield place + 2, name(metric, room + 1 + size, screen.unicode)
+            place += 2 + room + 1 + size
+
+    most = fixed + 2 * (WIDEST_BAR + WIDEST_TRAIL)
+    return Kind(cluster.gpus, fixed + 4 * 3, most, cell, words, HIGHEST)
+
+
+@lru_cache(maxsize=256)
+def _listed(
+    number: str,
+    gauge: Gauge,
+    past: tuple[Gauge, ...],
+    values: tuple[int, ...],
+    rooms: tuple[int, ...],
+    rows: int,
+    screen: Screen,
+) -> tuple[Row, ...]:
+    """A GPU of a list; most of them stay as they are from beat to beat."""
+    lines: list[list[Span]] = [[] for _ in range(rows)]
+    lines[0].append((styled(gauge, "label"), number))
+    for line in lines[1:]:
+        line.append(("", " " * len(number)))
+    for metric, size, room in zip(METRICS, values, rooms, strict=True):
+        shown = _value(metric, gauge, size, screen)
+        graph = _graph(metric, gauge, past, room, rows, screen)
+        for row, line in enumerate(lines):
+            last: Span = shown if not row else ("", " " * (size + 1))
+            line += [("", "  "), *graph[row], last]
+    return tuple(tuple(line) for line in lines)
+
+
+def _graph(
+    metric: Metric, gauge: Gauge, past: Sequence[Gauge], room: int, rows: int, screen: Screen
+) -> list[Row]:
+    """The history of a gauge, or its bar."""
+    empty: list[Row] = [(("", " " * room),)] * rows
+    if gauge.fault == "gone" or not metric.moves:
+        share = 0.0 if gauge.fault == "gone" else metric.share(gauge)
+        filled, rest = rule(share, room, screen.unicode)
+        return [((metric.style(gauge), filled), ("track", rest)), *empty[1:]]
+    if rows == 1:
+        return [((_soft(metric), _trail(past, metric, room, screen)),)]
+    values = tuple(metric.share(each) for each in past)
+    dots = rows * DOTS  # the highest stays free: else the graphs of two GPUs touch
+    return history(values, room, rows, screen, metric.hue, dots / (dots - 1))
+
+
+def _value(metric: Metric, gauge: Gauge, size: int, screen: Screen) -> Span:
+    if gauge.fault == "gone":
+        return ("error", f" {GONE[not screen.unicode]:>{size}}")
+    return (metric.style(gauge), f" {metric.value(gauge):{size}.0f}")
+
+
+def compact(cluster: Cluster, screen: Screen) -> Kind:
+    """One cell for each GPU: its number, histories and bars."""
+    digits = len(str(cluster.gpus - 1))
+
+    def bars(width: int) -> int:
+        return (width - digits) // len(METRICS) - 1
+
+    def cell(index: int, width: int, rows: int) -> Sequence[Row]:
+        del rows
+        gauge, room = cluster.read(index), bars(width)
+        past = cluster.trail(index, room)
+        spans: list[Span] = [(styled(gauge, "label"), f"{index:{digits}d}")]
+        for metric in METRICS:
+            spans.append(("", " "))
+            if gauge.fault == "gone":
+                _, rest = rule(0.0, room - 1, screen.unicode)
+                spans += [("error", GONE[not screen.unicode]), ("track", rest)]
+            elif metric.moves:
+                spans.append((_soft(metric), _trail(past, metric, room, screen)))
+            else:
+                filled, rest = rule(metric.share(gauge), room, screen.unicode)
+                spans += [(metric.style(gauge), filled), ("track", rest)]
+        return (tuple(spans),)
+
+    def words(width: int) -> Iterator[tuple[int, str]]:
+        for number, metric in enumerate(METRICS):
+            place = digits + 1 + number * (bars(width) + 1)
+            yield place, name(metric, bars(width), screen.unicode)
+
+    least = digits + len(METRICS) * (1 + 3)
+    return Kind(cluster.gpus, least, least + len(METRICS) * 9, cell, words)
+
+
+# --- nodes -----------------------------------------------------------------------------------
+
+
+def by_node(cluster: Cluster, screen: Screen) -> Kind:
+    """One cell for each node: its name, and for each gauge a column for each GPU."""
+    size, full = cluster.per_node, len(cluster.label(cluster.nodes - 1))
+    digits = len(str(cluster.nodes))
+    least = digits + len(METRICS) * (1 + size)
+
+    def gap(width: int) -> int:
+        return 2 if width >= least + len(METRICS) else 1
+
+    def label(node: int, width: int) -> str:
+        room = width - len(METRICS) * (gap(width) + size)
+        return f"{cluster.label(node) if room >= full else node + 1:>{room}}"
+
+    def cell(node: int, width: int, rows: int) -> Sequence[Row]:
+        del rows
+        gauges = tuple(cluster.read(node * size + local) for local in range(size))
+        return (_node(label(node, width), gauges, gap(width), screen),)
+
+    def words(width: int) -> Iterator[tuple[int, str]]:
+        for number, metric in enumerate(METRICS):
+            place = width - (len(METRICS) - number) * (gap(width) + size) + gap(width)
+            yield place, name(metric, size, screen.unicode)
+
+    return Kind(cluster.nodes, least, least - digits + len(METRICS) + full, cell, words)
+
+
+@lru_cache(maxsize=256)
+def _node(label: str, gauges: tuple[Gauge, ...], gap: int, screen: Screen) -> Row:
+    """A node of a list."""
+    glyphs = LEVELS[not screen.unicode]
+    dead = all(gauge.fault == "gone" for gauge in gauges)
+    spans: list[Span] = [("error" if dead else "label", label)]
+    for metric in METRICS:
+        spans.append(("", " " * gap))
+        spans += [_glyph(metric, gauge, glyphs, screen) for gauge in gauges]
+    return tuple(merged(spans))
+
+
+def _glyph(metric: Metric, gauge: Gauge, glyphs: str, screen: Screen) -> Span:
+    """One column of a GPU: the height of a value, or a cross where there is none."""
+    if gauge.fault == "gone":
+        return ("error", GONE[not screen.unicode])
+    style = metric.style(gauge)
+    style = _soft(metric) if style in ("busy", "filled", "power") else style
+    return (styled(gauge, style), level(metric.share(gauge), glyphs))

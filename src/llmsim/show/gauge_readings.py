@@ -1,0 +1,220 @@
+"""The gauges of a run's GPUs as a board shows them: read in turns, with what was read before.
+
+A show has beats. At each of them some GPUs are read anew, so that something moves several times a
+second and no moment has much to compute. Readings are of even show seconds: the same ones whether
+a show came there by itself or was sent there.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import ceil, fsum, log2, nan
+
+from llmsim.board.gauges import Cluster, Gauge
+from llmsim.board.gauges import Fault as Blame
+from llmsim.job.records import gpus_per_node
+from llmsim.physics.hardware import telemetry
+from llmsim.physics.hardware.gauges import HEALTHY, Fault
+from llmsim.physics.hardware.host import CALM, Trouble
+from llmsim.physics.hardware.telemetry import Reading
+from llmsim.run import complaints
+from llmsim.run.cluster import hostname
+from llmsim.run.moment import Moment, meter, state, struck, thermometer
+from llmsim.run.timeline import Run, owner
+
+# Show seconds of a beat, and beats until a GPU is read again, of clusters up to a number of GPUs.
+RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (16_384, 1.0, 8), (2**62, 1.0, 16))
+ALONE = 8  # GPUs up to which each has its own turn, and not its node
+PAGE = 2.0  # show seconds of a page
+DRAWN_EVERY = 0.5  # show seconds from one value of the cluster's power to the next
+SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few per cent
+READINGS = 16_384  # that are remembered
+
+Simulated = Callable[[float], float]  # the simulated second of a show second
+
+
+def culprit(run: Run, moment: Moment) -> int:
+    """The rank at fault in a failure, once it is known, and in the outage after it; else -1."""
+    if moment.segment.kind not in ("failure", "outage"):
+        return -1
+    *_, last = struck(run, moment.at) or (None,)
+    return last.rank if last and last.detected <= moment.at else -1
+
+
+def sampled(run: Run) -> range:
+    """The GPUs that stand for all of them."""
+    gpus = run.job.layout.gpus
+    return range(0, gpus, max(1, gpus // SAMPLED))
+
+
+class Readings:
+    """The readings of one run's GPUs. Without `simulated` all are of the moment asked for."""
+
+    def __init__(self, run: Run, simulated: Simulated | None) -> None:
+        """Nothing has been read yet."""
+        self.run, self._simulated = run, simulated
+        self._rhythm = next(each for each in RHYTHMS if run.job.layout.gpus <= each[0])
+        self._size = gpus_per_node(run.job)
+        self._long, self._beat, self._at = self._rhythm[1], 0, 0.0
+        self._simulated_at = lru_cache(maxsize=1024)(self._second)
+        self._meter = lru_cache(maxsize=16)(lambda at: meter(run, at))
+        self._thermometer = lru_cache(maxsize=32)(lambda at: thermometer(run, at))
+        self._gauge = lru_cache(maxsize=READINGS)(self._seen)
+        self._power = lru_cache(maxsize=READINGS)(self._drawn)
+        self._celsius: tuple[tuple[int, ...], list[tuple[float, int]]] = ((), [])
+        self._trails: dict[tuple[int, int], tuple[int, float, tuple[Gauge, ...]]] = {}
+        self._page: tuple[int, str] = (-1, "")
+        self._culprit = -1  # the rank whose GPU is marked; -1: none
+        self._faults: dict[int, Fault] = {}  # of GPUs, by rank
+        self._troubles: dict[int, Trouble] = {}  # of nodes
+        self._faulty: tuple[int, ...] = ()
+        self._gone: tuple[int, ...] = ()
+
+    def cluster(self, moment: Moment, shown: float, pace: float) -> Cluster:
+        """The cluster at a moment, `shown` seconds into the show; at a higher pace it is read as
+        often in a second on the wall.
+        """
+        job, card = self.run.job, self.run.job.gpu
+        self._long = self._rhythm[1] * 2.0 ** max(0, ceil(log2(pace)))
+        self._beat = int(shown / self._long + 1e-9)
+        if not self._simulated:
+            self._at = moment.at
+            self._simulated_at.cache_clear()
+        page = (self._beat, moment.segment.kind)
+        if page != self._page:
+            self._page = page
+            self._look(moment)
+        return Cluster(
+            name=card.name,
+            gpus=job.layout.gpus,
+            per_node=self._size,
+            full=Gauge(1.0, 1.0, 1.0, 100, "hot", card.memory_mib / 1024, card.tdp_watts),
+            read=self._read,
+            label=self._label,
+            moment=self._beat if self._simulated else moment.at,
+            page=int(shown / (PAGE * pace)),
+            celsius=self._heats,
+            faulty=self._faulty,
+            gone=self._gone,
+            trail=self._trail,
+            power=self._watts,
+            links=self._sent,
+        )
+
+    def _look(self, moment: Moment) -> None:
+        """Who is to blame, and what is gone."""
+        run, at = self.run, moment.at
+        self._culprit = culprit(run, moment)
+        self._faults = complaints.faults(run, at)
+        self._troubles = complaints.troubles(run, at)
+        silent = [node for node, each in self._troubles.items() if each.silent]
+        lost = {gpu for gpu, each in self._faults.items() if each.lost}
+        lost |= {gpu for node in silent for gpu in self._of_node(node)}
+        self._gone = tuple(sorted(lost))
+        self._faulty = tuple(sorted(lost | ({self._culprit} - {-1})))
+
+    def _of_node(self, node: int) -> range:
+        return range(node * self._size, (node + 1) * self._size)
+
+    def _label(self, node: int) -> str:
+        return hostname(owner(self.run, self._second(self._beat * self._long)), node)
+
+    def _fault(self, index: int) -> Blame:
+        """Whether a GPU is to blame, or cannot be read."""
+        lost = self._faults.get(index, HEALTHY).lost
+        if lost or self._troubles.get(index // self._size, CALM).silent:
+            return "gone"
+        return "blamed" if index == self._culprit else ""
+
+    # --- when --------------------------------------------------------------------------------
+
+    def _turn(self, index: int) -> tuple[int, int]:
+        """The beat at which a GPU was read last, and the beats from one reading to the next."""
+        period = self._rhythm[2]
+        place = index if self.run.job.layout.gpus <= ALONE else index // self._size
+        first = place % period
+        return first + (self._beat - first) // period * period, period
+
+    def _moment(self, index: int) -> float:
+        """The simulated second at which a GPU was read last."""
+        return self._simulated_at(self._turn(index)[0] * self._long)
+
+    def _second(self, shown: float) -> float:
+        """The simulated second of a show second; without a show the moment asked for."""
+        return self._simulated(max(0.0, shown)) if self._simulated else self._at
+
+    # --- what ----------------------------------------------------------------------------------
+
+    def _read(self, index: int) -> Gauge:
+        """The newest reading of a GPU."""
+        gauge = self._gauge(index, self._moment(index))
+        fault = self._fault(index)
+        return gauge._replace(fault=fault) if fault else gauge
+
+    def _heats(self, gpus: tuple[int, ...]) -> Sequence[int]:
+        """The newest temperatures of GPUs; the ones whose turn it is are read, the others kept."""
+        known = self._celsius[1] if self._celsius[0] == gpus else [(nan, 0)] * len(gpus)
+        moments = [self._moment(place * self._size) for place in range(self._rhythm[2])]
+        size, period = self._size, self._rhythm[2]
+        read: list[tuple[float, int]] = []
+        for index, before in zip(gpus, known, strict=True):
+            at = moments[index // size % period]
+            read.append(before if before[0] == at else (at, self._thermometer(at)(index)))
+        self._celsius = gpus, read
+        return [celsius for _, celsius in read]
+
+    def _trail(self, index: int, count: int) -> Sequence[Gauge]:
+        """The last readings of a GPU, the oldest first."""
+        if not self._simulated:
+            return ()
+        last, period = self._turn(index)
+        known = self._trails.get((index, count), (0, 0.0, ()))
+        if known[:2] == (last, self._long):
+            return known[2]
+        if known[:2] == (last - period, self._long):
+            new = (*known[2], self._gauge(index, self._moment(index)))[-count:]
+        else:
+            beats = range(last - (count - 1) * period, last + 1, period)
+            moments = [self._simulated_at(beat * self._long) for beat in beats if beat >= 0]
+            new = tuple(self._gauge(index, at) for at in moments)
+        self._trails[index, count] = last, self._long, new
+        return new
+
+    def _watts(self, count: int) -> Sequence[float]:
+        """What all GPUs have drawn of late, kW."""
+        return [power for power, _ in self._drawn_of_late(count)]
+
+    def _sent(self, count: int) -> Sequence[float]:
+        """What all GPUs have sent each other of late, GB/s."""
+        return [links for _, links in self._drawn_of_late(count)]
+
+    def _drawn_of_late(self, count: int) -> list[tuple[float, float]]:
+        if not self._simulated:
+            return []
+        apart = DRAWN_EVERY * self._long / self._rhythm[1]
+        last = int(self._beat * self._long / apart)
+        return [self._power(beat * apart) for beat in range(max(0, last - count + 1), last + 1)]
+
+    def _seen(self, index: int, at: float) -> Gauge:
+        return _gauge_of(self.run, self._meter(at)(index))
+
+    def _drawn(self, shown: float) -> tuple[float, float]:
+        """What all GPUs draw at a show second, kW, and what they send each other, GB/s."""
+        at, chosen = self._simulated_at(shown), sampled(self.run)
+        share, read = self.run.job.layout.gpus / len(chosen), self._meter(at)
+        seen = [read(index) for index in chosen]
+        busy = state(self.run, at).activity in ("training", "validation")
+        links = share * fsum(each.link_gb_s for each in seen) if busy else 0.0
+        return share * fsum(each.power_watts for each in seen) / 1000, links
+
+
+def _gauge_of(run: Run, seen: Reading) -> Gauge:
+    card = run.job.gpu
+    return Gauge(
+        busy=seen.utilization / 100,
+        memory=seen.memory_mib / card.memory_mib,
+        power=seen.power_watts / card.tdp_watts,
+        celsius=seen.temperature_c,
+        warmth=telemetry.thermal_state(seen.temperature_c),
+        gib=seen.memory_mib / 1024,
+        watts=seen.power_watts,
+    )
