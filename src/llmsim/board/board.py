@@ -136,6 +136,7 @@ def heading_of(view: View, width: int, screen: Screen) -> Row:
 
 
 PACE_NEEDS = 32  # cells of a heading that has room for the pace
+SHARE_NEEDS = 30  # the same for how much of a phase is over
 
 
 def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
@@ -143,7 +144,7 @@ def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     phase: Row = ((view.phase, view.phase),)
     if view.pace and width >= PACE_NEEDS:
         phase = (("warning", view.pace), ("track", " "), *phase)
-    if view.phase != "training" and width >= 48:
+    if view.phase != "training" and width >= SHARE_NEEDS:
         phase = (*phase, ("label", f" {view.phase_share:3.0%}"))
     place = width - length(phase) - 3
     titles = _titles(view, place - 6, screen) if place > 10 else ()

@@ -15,7 +15,7 @@ from llmsim.typed import NamedTuple
 
 WIDEST_BAR, WIDEST_TRAIL = 16, 40
 HIGHEST = 3  # rows of a GPU in a list
-SOFT = 0.6  # shade of a history in blocks
+SOFT = 0.55  # shade of a history in blocks
 BUSY, WAITING = 0.6, 0.25  # utilization of a GPU that computes, and of one that waits for data
 # A GPU that cannot be read has this in the place of its values.
 GONE = "×", "x"

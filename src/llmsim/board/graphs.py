@@ -15,7 +15,9 @@ from llmsim.typed import NamedTuple
 
 LABELS = 7  # cells of a curve's scale
 GLOW = "green"  # the hue below a curve
-NOISE = shade(GLOW, 0.72)
+GLOW_EDGE = 0.7  # its shade right below
+NOISE = shade(GLOW, 0.86)
+GROUND = "⣀"
 BEYOND = 2.0  # the height of what is above an axis
 TICKS_APART = 2  # rows between two numbers of the scale, at least
 LEAST_TICKS = 3
@@ -58,10 +60,15 @@ def history(
     if screen.unicode:
         dots = rows * DOTS
         tops = [0 if height is None else max(1, round(height * dots)) for height in heights]
-        return [
+        drawn: list[Row] = [
             ((shade(hue, (rows - row - 0.5) / rows), area(tops, (rows - row - 1) * DOTS)),)
             for row in range(rows)
         ]
+        unknown = (columns - len(shown)) // 2
+        if unknown:  # what is not known yet has a ground, too
+            ((role, lowest),) = drawn[-1]
+            drawn[-1] = (("track", GROUND * unknown), (role, lowest[unknown:]))
+        return drawn
     return [_filled_ascii(heights, rows, row) for row in range(rows)]
 
 
@@ -222,7 +229,7 @@ def _cells(heights: Sequence[Height], rows: int, screen: Screen) -> list[list[Sp
 
 def _depth(rows: int) -> str:
     """The role of a cell this many rows below a curve."""
-    return "curve" if rows <= 0 else shade(GLOW, max(0.0, 0.62 - 0.14 * (rows - 1)))
+    return "curve" if rows <= 0 else shade(GLOW, max(0.0, GLOW_EDGE - 0.12 * (rows - 1)))
 
 
 def _noise(cells: list[list[Span]], raw: Sequence[Height]) -> None:

@@ -137,10 +137,18 @@ def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> li
     below: list[Row] = []
     if rows >= 9:
         for name, number, mean, role in strips:
-            below += _strip(name, number, training, mean, columns, high, role, screen)
-    above: list[Row] = [(("label", "loss"), ("", " "), *_newest(view))]
+            below.append(ruled((("label", f"{name} "), (role, number)), width, screen))
+            below += _strip(training, mean, columns, high, role, screen)
+    above = [ruled((("label", "loss"), ("", " "), *_newest(view)), width, screen)]
     left = rows - len(below) - len(above)
     return above + _loss(view, more, columns, left, screen) + below
+
+
+def ruled(words: Sequence[Span], width: int, screen: Screen) -> Row:
+    """A line with words near its beginning: the head of a part."""
+    dash = "─" if screen.unicode else "-"
+    rest = width - length(words) - 3
+    return (("track", f"{dash} "), *words, ("", " "), ("track", dash * max(rest, 0)))
 
 
 def _newest(view: View) -> Row:
@@ -166,8 +174,6 @@ def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> li
 
 
 def _strip(
-    name: str,
-    number: str,
     training: plots.Training,
     mean: Callable[[int, int], float],
     columns: int,
@@ -175,12 +181,11 @@ def _strip(
     role: str,
     screen: Screen,
 ) -> list[Row]:
-    """A named curve of a few rows, on the loss curve's axis."""
+    """A curve of a few rows, on the loss curve's axis."""
     steps = plots.span(training.step, training.steps)
     values = plots.samples(training, mean, columns, steps)
     lines = plain_curve(values, columns, rows, screen.unicode)
-    head: Row = (("label", f"{name} "), (role, number))
-    return [head, *((("", " " * LABELS), (role, line)) for line in lines)]
+    return [(("", " " * LABELS), (role, line)) for line in lines]
 
 
 def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
@@ -188,7 +193,8 @@ def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> l
     doing: list[Span] = [("label", "GPUs  ")]
     for role, text in more.doing:
         doing += [("", "" if len(doing) == 1 else "  "), (role, text)]
-    lines: list[Row] = [tuple(clipped(doing, width, "…" if screen.unicode else ">"))]
+    doing = [*clipped(doing, width - 4, "…" if screen.unicode else ">")]
+    lines: list[Row] = [ruled(doing, width, screen)]
     columns = width * (2 if screen.unicode else 1)
     power, links = view.cluster.power(columns), view.cluster.links(columns)
     named: tuple[tuple[str, str, str, str, Sequence[float]], ...] = (
@@ -206,7 +212,7 @@ def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> l
     left = rows - len(lines) - len(named)
     for place, (role, hue, name, number, values) in enumerate(named):
         high = max(1, left // len(named) + (place < left % len(named)))
-        lines.append((("label", name), (role, number)))
+        lines.append(ruled((("label", name), (role, number)), width, screen))
         most = max(LEAST_GRAPH, rows // 4)
         lines += history(tuple(values), width, min(high, most), screen, hue)
     return [*lines, *[()] * (rows - len(lines))][:rows]

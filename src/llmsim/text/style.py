@@ -110,7 +110,7 @@ HEAT_STEPS = 16
 
 # A shade of a hue, from 0 at the ground to the highest at its graph: what fills a graph. Its share
 # of the hue; the rest is the ground's. With fewer colours faint text mixes them.
-SHADES = (0.20, 0.27, 0.35, 0.44, 0.54, 0.66, 0.80, 1.0)
+SHADES = (0.28, 0.35, 0.43, 0.52, 0.62, 0.73, 0.85, 1.0)
 
 
 # --- codes ---------------------------------------------------------------------------------
