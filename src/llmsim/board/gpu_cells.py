@@ -122,7 +122,7 @@ def tile(cluster: Cluster, index: int, width: int, rows: int, screen: Screen) ->
 
 
 def _shared(rows: int, parts: int) -> list[int]:
-    """Rows for each gauge: as many for all, and of the rest one for those that move."""
+    """The rows of each gauge. All have as many; what is left goes to the gauges that move."""
     heights = [rows // parts] * parts
     for place in (0, 3, 2, 1)[: rows % parts]:
         heights[place] += 1

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from llmsim.job.milestones import epoch_of
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
+from llmsim.physics.hardware.temperatures import temperatures
 from llmsim.run import strains
 from llmsim.run.events import Incident, ModelSharded, RankJoined
 from llmsim.run.phases.launch import launched
@@ -109,7 +110,7 @@ def meter(run: Run, at: float) -> Callable[[int], Reading]:
 def thermometer(run: Run, at: float) -> Callable[[int], int]:
     """A function that reads a GPU's temperature alone at a moment, which is much cheaper."""
     done, own = _done(run, at)
-    usual = telemetry.temperatures(run.job, at, done)
+    usual = temperatures(run.job, at, done)
 
     def celsius(gpu: int) -> int:
         if gpu in own:

@@ -58,7 +58,9 @@ class LiveRegion:
         self._tail: deque[str] = deque(maxlen=HIGHEST)  # the last lines of the log
 
     def pace(self) -> float:
-        """How many show seconds a second of ticks takes: these stay four a second on the wall."""
+        """The factor on the show seconds between two ticks, which are farther apart at a higher
+        speed: there are four of them in a second of real time.
+        """
         return min(max(self._playback.speed, 1.0), HIGHEST_PACE)
 
     def lines(self, tell: Render, event: Any, job: Job) -> list[str]:
@@ -198,8 +200,8 @@ class LiveRegion:
             return bar.text
         return painted((("track", bar.text),), screen)
 
-    def _pace_told(self) -> str:
-        """How the show goes, if not at speed 1."""
+    def _pace_text(self) -> str:
+        """The speed if it is not 1, and whether the show is paused."""
         playback = self._playback
         speed = "" if playback.speed == 1.0 else f"{playback.speed:g}x"
         return " ".join(filter(None, ("paused" * playback.paused, speed)))
@@ -259,16 +261,16 @@ def render(
     """For each piece of text: the show seconds to wait before it, the text, the show second that
     it belongs to, and whether it has lines of the log.
 
-    Only what has no text is waited for: a text that waited could have the size of a terminal
-    that was resized meanwhile. At a higher speed ticks are further apart, so that they stay
-    four a second on the wall. The first lines, `at_once` of them, do not wait.
+    A piece with a wait has no text: text is made after the wait, when the terminal may have
+    another size. At a higher speed ticks are farther apart, so that there are four of them in a
+    second of real time. The first lines, `at_once` of them, do not wait.
     """
 
     def tick() -> float:
         return TICK * live.pace()
 
     run, simulated = timed.run, timed.pace.simulated
-    printing, dashboard = tellers(run.job, stream), Dashboard(run, simulated)
+    printing, dashboard = renderers(run.job, stream), Dashboard(run, simulated)
     clock, printed, job = timed.since, 0, timed.job
     if not timed.recent:  # else lines come first: they take less time than a board
         yield 0.0, live.draw(dashboard.seen(0.0, clock, live.pace())), clock, False

@@ -11,8 +11,8 @@ each has its silicon, its place in the chassis and its own ripple. Sources: docs
 section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle 71-76 W, 345 MHz.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import exp, fsum, log10, pi, sin
+from collections.abc import Iterable, Iterator, Sequence
+from math import exp, log10, pi, sin
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
@@ -122,7 +122,7 @@ def doing(job: Job, index: int, activity: Activity) -> Doing:
     return made
 
 
-def _share(job: Job, index: int, activity: Activity, pace: float) -> float:
+def share(job: Job, index: int, activity: Activity, pace: float) -> float:
     """The mean share of TDP that a GPU draws in an activity at a pace."""
     if pace == 1.0:
         return doing(job, index, activity).share
@@ -159,7 +159,7 @@ def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
 
 
 @remembered(2)
-def _air(job: Job, at: float) -> float:
+def air(job: Job, at: float) -> float:
     """Degrees C of the hall's air: it follows the sun, and wavers."""
     site = site_of(job)
     day = sin(site.phase + 2.0 * pi * at / 86_400.0)
@@ -174,7 +174,7 @@ def _warmth(job: Job, index: int, at: float, loads: Sequence[Load]) -> float:
     """
     kept, warmth, power, lag = 1.0, 0.0, 0.0, site_of(job).lag
     for load in loads:
-        power = _share(job, index, load.activity, load.pace) * load.heat
+        power = share(job, index, load.activity, load.pace) * load.heat
         left = exp(-max(0.0, at - load.began) / lag)
         warmth += power * (kept - left)
         kept = left
@@ -257,7 +257,7 @@ def _swing(job: Job, index: int, at: float, load: Load) -> swings.Swing:
 
 
 def _power(job: Job, index: int, load: Load, swing: swings.Swing) -> float:
-    mean = _share(job, index, load.activity, load.pace)
+    mean = share(job, index, load.activity, load.pace)
     return min(mean * swing.factor, site_of(job).peak) * job.gpu.tdp_watts
 
 
@@ -286,9 +286,9 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
     load = loads[0]
     activity = load.activity
     swing = _swing(job, index, at, load)
-    air = _air(job, at) + chip.inlet
+    inlet = air(job, at) + chip.inlet
     watts = _power(job, index, load, swing)
-    hot = air + site.rise * chip.rise * _warmth(job, index, at, loads)
+    hot = inlet + site.rise * chip.rise * _warmth(job, index, at, loads)
     sent = site.link * load.pace * {"training": 1.0, "validation": 0.95}.get(activity, 0.0)
     if load.clock < 1.0:  # it is as much lower as the usual clock of that activity is
         usual = _clock(site, chip, activity, doing(job, index, activity).share, 0.0)
@@ -304,36 +304,10 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
         link_gb_s=min(job.gpu.link_gb_s, sent * (1.0 + 0.02 * swing.node + 0.02 * swing.own)),
         common=swing.node,
         own=swing.own,
-        air_c=air,
+        air_c=inlet,
         pace=load.pace,
         reasons=load.reasons,
     )
-
-
-def temperatures(job: Job, at: float, loads: Sequence[Load]) -> Callable[[int], int]:
-    """A function for a GPU's temperature, as `reading` has it, for many that have done the same.
-
-    What they did is summed up once: for each activity the part that it has in the warmth.
-    """
-    site, air = site_of(job), _air(job, at)
-    parts: dict[tuple[Activity, float, float], float] = {}
-    kept, key = 1.0, (loads[0].activity, 1.0, 1.0)
-    for load in loads:
-        left = exp(-max(0.0, at - load.began) / site.lag)
-        key = (load.activity, load.pace, load.heat)
-        parts[key] = parts.get(key, 0.0) + kept - left
-        kept = left
-    parts[key] += kept
-
-    def celsius(index: int) -> int:
-        chip = chip_of(job, index)
-        warmth = fsum(
-            share * heat * _share(job, index, activity, pace)
-            for (activity, pace, heat), share in parts.items()
-        )
-        return round(max(20.0, min(95.0, air + chip.inlet + site.rise * chip.rise * warmth)))
-
-    return celsius
 
 
 def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
@@ -353,7 +327,7 @@ def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
 def heating(job: Job, index: int, celsius: float, pace: float) -> float:
     """The factor on a GPU's heat with which training at a pace brings it to a temperature."""
     site, chip = site_of(job), chip_of(job, index)
-    usual = site.rise * chip.rise * _share(job, index, "training", pace)
+    usual = site.rise * chip.rise * share(job, index, "training", pace)
     return max(1.0, (celsius - site.inlet - chip.inlet) / usual)
 
 
@@ -363,7 +337,7 @@ def energy(job: Job, index: int, load: Load, until: float, already: float | None
     `already` is what `swung` says of the beginning of the load, for callers that know it.
     """
     before = swung(job, index, load, load.began) if already is None else already
-    mean = _share(job, index, load.activity, load.pace)
+    mean = share(job, index, load.activity, load.pace)
     return mean * job.gpu.tdp_watts * (swung(job, index, load, until) - before)
 
 
