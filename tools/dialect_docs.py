@@ -126,9 +126,9 @@ def readers() -> str:
     for each in READERS:
         options = Options(seed=SEED, start=datetime(2026, 1, 30, 12), dialect=each.dialect)
         job = plan(options._replace(incidents="none", **each.asked))  # type: ignore[arg-type]
+        counts = ((part, len([*part.steps(job)])) for part in each.found)
         found = ", ".join(
-            f"{'at least ' * part.at_least}{len([*part.steps(job)]):,} {part.what}"
-            for part in each.found
+            f"{'at least ' * part.at_least}{count:,} {part.what}" for part, count in counts if count
         )
         text += f"| `{each.dialect}` | {each.source} | {found} |\n"
     for older in OLDER:

@@ -80,6 +80,26 @@ def _two_digits(job: Job) -> list[int]:
     return [step for step in both if step > 9]
 
 
+def _reported(job: Job) -> list[int]:
+    """The engine's reports, and the one that it makes before its first step."""
+    return [0, *_console(job)]
+
+
+def _piped(job: Job) -> range:
+    """The steps that a pipeline's engine prints."""
+    return _console(job) if job.layout.pp > 1 else range(0)
+
+
+def _after_first(job: Job) -> list[int]:
+    """The steps with a rate: OLMo's meter begins after the first."""
+    return [step for step in _console(job) if step > 1]
+
+
+def _tens(job: Job) -> list[int]:
+    """The printed steps that are multiples of ten, at which OLMo looks at the memory."""
+    return [step for step in _console(job) if step % 10 == 0]
+
+
 def _once(job: Job) -> tuple[int, ...]:
     return (job.schedule.steps,)
 
@@ -110,6 +130,44 @@ READERS = (
         (Found("steps", r"step: (\d+).*?memory: ([\d.]+)GiB.*?tps: ([\d,]+)", _two_digits),),
     ),
     Reader(
+        "torchtitan", "a public collector of results (collect_results.py)",
+        (Found("whole steps",
+               r"step:\s*(\d+)\s+loss:\s*([-\d.]+)\s+grad_norm:\s*([-\d.]+)\s+"
+               r"memory:\s*([\d.]+)GiB\(([\d.]+)%\)\s+"
+               r"tps:\s*([\d,]+)\s+tflops:\s*([\d.]+)\s+mfu:\s*([\d.]+)%",
+               statement.logged),),
+        {"gpu": "NVIDIA H100 80GB HBM3"},  # from 1,000 TFLOP/s on a comma stands in the rate
+    ),
+    Reader(
+        "torchtitan", "a public plotter of its losses",
+        (Found("steps",
+               r"(?<!validate )step:\s*(\d+)\s+loss:\s*([\d.]+)(?:\s+grad_norm:\s*([\d.]+))?",
+               statement.logged),
+         Found("validations", r"validate step:\s*(\d+)\s+loss:\s*([\d.]+)",
+               statement.validated)),
+    ),
+    Reader(
+        "nanotron", "a public plotter of nanotron's losses",
+        (Found("losses",
+               r"\biteration:\s*(?P<step>\d+)\s*/\s*\d+.*?"
+               r"\blm_loss:\s*(?P<loss>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)",
+               statement.each_step),),
+    ),
+    Reader(
+        "nanotron", "a public test of nanotron's gradients",
+        (Found("norms and losses",
+               r"iteration:\s*(\d+)\s*/\s*\d+.*?grad_norm:\s*([\d.eE+\-]+).*?"
+               r"lm_loss:\s*([\d.eE+\-]+)",
+               statement.each_step),),
+    ),
+    Reader(
+        "maxtext", "AMD-AGI/Primus-SaFE: Lens/modules/telemetry-processor",
+        (Found("steps",
+               r"completed\s+step:\s*(\d+).*?seconds:\s*([\d.]+).*?TFLOP/s/device:\s*([\d.]+).*?"
+               r"Tokens/s/device:\s*([\d,]+(?:\.\d+)?)",
+               statement.each_step),),
+    ),
+    Reader(
         "maxtext", "Google's plot_loss_curves.py, which reads MaxText's logs",
         (Found("steps",
                r"completed step: (\d+), seconds: ([\d.]+), TFLOP/s/device: ([\d.]+), "
@@ -119,6 +177,19 @@ READERS = (
     Reader(
         "deepspeed", "a ReFrame test of DeepSpeed's BERT (deepspeed_bert_qa_train)",
         (Found("rates", r"RunningAvgSamplesPerSec=(?P<samples_per_sec>\S+),", _timed),),
+    ),
+    Reader(
+        "deepspeed", "a public collector of a pipeline's steps",
+        (Found("reports", r"step=(\d+), skipped=(\d+), lr=\[(.+)\], mom=\[(.+)\]", _reported),
+         Found("pipeline steps",
+               r"steps: (\d+) loss: ([\d.]+) iter time \(s\): ([\d.]+.\d+) "
+               r"samples/sec: ([\d.]+.\d+)", _piped)),
+    ),
+    Reader(
+        "olmo", "a public benchmark of micro-batches",
+        (Found("rates", r"throughput/device/tokens_per_second=([0-9,.]+)", _after_first),
+         Found("batch rates", r"throughput/device/batches_per_second=([0-9,.]+)", _after_first),
+         Found("peaks", r"System/Peak GPU Memory \(MB\)=([0-9,.]+)", _tens, at_least=True)),
     ),
     Reader(
         "olmo", "a public plotter of OLMo's losses",
@@ -164,6 +235,26 @@ READERS = (
     Reader(
         "hf", "heyibaiyu/deep_learning: post_train_gemma2b/train_log_parser.py",
         (Found("losses", r"\{[^{]*?'loss': .*?\}", statement.logged),),
+    ),
+    Reader(
+        "hf", "a public benchmark of Trainer's throughput",
+        (Found("summary",
+               r"'train_runtime':\s*'?(?P<runtime>[0-9.]+)'?.*?"
+               r"'train_samples_per_second':\s*'?(?P<samples>[0-9.]+)'?.*?"
+               r"'train_steps_per_second':\s*'?(?P<steps>[0-9.]+)'?", _once),
+         Found("evaluations", r"'eval_loss':\s*'?([0-9.eE+-]+)'?", statement.validated,
+               at_least=True)),
+    ),
+    Reader(
+        "hf", "a public dashboard of runs with transformers 4",
+        (Found("steps",
+               r"\{'loss':\s*([-\d.eE+]+),\s*'grad_norm':\s*([-\d.eE+]+).*?"
+               r"'learning_rate':\s*([-\d.eE+]+),\s*'epoch':\s*([\d.]+)\}", statement.logged),
+         Found("summary",
+               r"'train_runtime':\s*([\d.]+),\s*'train_samples_per_second':\s*([\d.]+),\s*"
+               r"'train_steps_per_second':\s*([\d.]+),\s*'train_loss':\s*([\d.eE+]+),\s*"
+               r"'epoch':\s*([\d.]+)\}", _once)),
+        {"release": "4.57.1"},
     ),
     Reader(
         "trl", "heyibaiyu/deep_learning: post_train_gemma2b/train_log_parser.py",
