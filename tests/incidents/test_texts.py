@@ -84,7 +84,9 @@ def test_what_the_driver_recommends_comes_after_its_error(kind: str, texts: list
     """79, then 119 of who asks, then 154; 74, the switch's SXid, and last the channels."""
     for seed in range(50):
         told = "".join(f"{each.text}\n" for each in lines(seed, kind) if each.stream == "kernel")
-        places = [told.find(text) for text in texts]
+        # Drivers before 570 know no 154, "GPU recovery action changed".
+        shown = [text for text in texts if ": 154, " in told or text != ": 154, "]
+        places = [told.find(text) for text in shown]
         assert -1 not in places, (seed, places)
         assert places == sorted(places), (seed, places)
 
