@@ -12,7 +12,7 @@ from llmsim.run.events import Event
 from llmsim.run.goodput import goodput
 from llmsim.run.incident_kinds import KINDS
 from llmsim.run.simulation import events as events_of
-from llmsim.run.simulation import run_of
+from llmsim.run.simulation import latest_validation, run_of
 from llmsim.run.timeline import Run
 from tests.incidents.told import job_on
 
@@ -261,6 +261,20 @@ def test_until_something_breaks_a_run_is_as_it_was(level: str) -> None:
         assert len(odd) <= 6, (seed, odd)
         broken += bool(labels)
     assert broken > 6
+
+
+def test_no_validation_is_shown_that_the_model_has_not_reached() -> None:
+    """A rollback shows the step number going back, and the curve and its marks with it."""
+    hidden = 0
+    for seed in range(4):
+        run, told = run_with(seed, "cuda-oom")
+        resumed = next(event for event in told if isinstance(event, events.Resumed))
+        earlier = [event.step for event in told
+                   if isinstance(event, events.Validated) and event.at < resumed.at]  # fmt: skip
+        shown = latest_validation(run, resumed.at - 1.0)
+        assert shown == max((each for each in earlier if each <= resumed.step), default=0), seed
+        hidden += shown < max(earlier, default=0)
+    assert hidden
 
 
 @pytest.mark.long

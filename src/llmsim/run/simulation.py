@@ -10,7 +10,7 @@ from math import inf
 from llmsim.job.records import Job, expect_job
 from llmsim.run.attempts import bent, segments
 from llmsim.run.events import Event, PhaseCut, PhaseEnded, PhaseStarted, Progress, Step
-from llmsim.run.timeline import Run, Timeline, scan
+from llmsim.run.timeline import Run, Timeline, scan, step_at
 
 
 def run_of(job: Job) -> Run:
@@ -52,13 +52,18 @@ def tasks(run: Run, number: int) -> tuple[tuple[float, str], ...]:
 
 
 def latest_validation(run: Run, at: float) -> int:
-    """The step of the latest validation whose result is known at a moment; 0 if there is none."""
+    """The step of the latest validation whose result is known at a moment; 0 if there is none.
+
+    The model that was validated has to be the one of the moment: an attempt that has gone back to
+    a checkpoint holds none of the steps that were validated later.
+    """
     from llmsim.run.phases import validation
 
+    held = step_at(run, at)
     for number in range(run.timeline.number_at(at), 0, -1):
         segment = run.timeline[number]
         known = validation.known_at(run.job, segment) if segment.kind == "validation" else inf
-        if known <= min(at, segment.ended):
+        if known <= min(at, segment.ended) and segment.last <= held:
             return segment.last
     return 0
 
