@@ -52,7 +52,7 @@ truth with which a monitor can be graded: what broke, where, when it began, show
 was over, its cause, what to do, and the rules of public tools that react to its lines.
 
 Rates are per million GPU-hours. Those of kinds that slow a run, and of what people do, are
-estimates. `scale-collapse` needs a loss scale, which no run has yet: it cannot be asked for.
+estimates. `scale-collapse` needs fp16's loss scale: `--precision fp16`, in the dialect `pytorch`.
 
 Incidents of the numbers bend the loss and the gradient's norm in every log, tracker and board. A
 `loss-spike` has a shape (`loss-spike@60%:shape=slow`): fast, gone after 20 to 40 steps; slow, for

@@ -27,7 +27,7 @@ class Detector(NamedTuple):
 XID = ("hbm-ecc", "gpu-lost", "nvlink", "gsp", "illegal-memory", "device-assert")
 HANGS = ("nccl-timeout", "gsp")
 TORCH = ("hbm-ecc", "gpu-lost", "nvlink", "cuda-oom", "data-killed", "disk-full", "illegal-memory",
-         "device-assert", "init-fail")  # fmt: skip
+         "device-assert", "init-fail", "scale-collapse")  # fmt: skip
 STORAGE = ("data-stall", "slow-fs")
 NETWORK = ("link-flap", "link-down")
 

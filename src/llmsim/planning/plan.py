@@ -103,7 +103,7 @@ _NEEDS = {
     "NVIDIA": "NVIDIA's GPUs",
     "ranks": "more than one GPU",
     "nodes": "more than one node",
-    "fp16": "a loss scale, and all runs are in bf16",
+    "fp16": "a loss scale, which --precision fp16 has",
 }
 
 

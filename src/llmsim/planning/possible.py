@@ -115,9 +115,9 @@ def _beyond(framework: Framework, wish: Wish, mixture: bool) -> Iterator[Sentenc
 def _unable(framework: Framework, wish: Wish) -> Iterator[Sentence]:
     """What the framework cannot do of ranks, precisions and switches."""
     able, speaker = framework.parallelism, Setting("dialect", framework.name)
-    if wish.precision == "fp16":
+    if wish.precision == "fp16" and not framework.shows_loss_scale:
         known = tuple(each for each in able.precisions if each != "fp16")
-        skips = "cannot be: its loss scale skips steps, which no run shows yet"
+        skips = f"cannot be: its loss scale skips steps, which no log of {framework.name} shows yet"
         yield *_about("precision", "fp16", skips), f": give {either(known)}."
     if wish.cp > 1 and not able.context:
         yield (

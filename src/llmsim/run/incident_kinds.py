@@ -206,8 +206,8 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "scale-collapse", "numerics", "numbers", "fp16's loss scale halves to its end",
-        "the gradient's norm climbs for hundreds of steps", "rank 0", "",
-        "every step is skipped, the scale halves each time", "", "none",
+        "the gradient's norm climbs for hundreds of steps", "one of the ranks, which all stop", "",
+        "every step is skipped, the scale halves each time, down to 1", "", "none",
         "back to an earlier checkpoint, lower learning rate", 30.0, 1, node_fault=False,
         needs="fp16",
     ),

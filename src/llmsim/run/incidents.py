@@ -71,15 +71,16 @@ class Incident(NamedTuple):
 
 
 def possible(kind: Kind, job: Job) -> bool:
-    """Whether a job has what a kind needs; none of ours is in fp16, so none has a loss scale."""
+    """Whether a job has what a kind needs."""
     return kind.needs in _offers(job)
 
 
 def _offers(job: Job) -> tuple[Need, ...]:
     """What kinds may need, and this job has."""
     layout = job.layout
-    has = (True, gpus.is_nvidia(job.gpu), layout.gpus > 1, layout.nodes > 1)
-    needs: tuple[Need, ...] = ("anything", "NVIDIA", "ranks", "nodes")
+    scaled = layout.precision == "fp16"
+    has = (True, gpus.is_nvidia(job.gpu), layout.gpus > 1, layout.nodes > 1, scaled)
+    needs: tuple[Need, ...] = ("anything", "NVIDIA", "ranks", "nodes", "fp16")
     return tuple(need for need, there in zip(needs, has, strict=True) if there)
 
 

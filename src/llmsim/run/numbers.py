@@ -7,6 +7,7 @@ incident shows, and the step in which the attempt ends because of it, if it does
                  2,000 steps; permanent: +0.015 to +0.1, until a person goes back
     nan          the norm is not a number one step before the loss, or together with it; a
                  framework that checks ends the run at once, else a person does
+    collapse     fp16's gradients overflow in every step; the trainer ends when the scale is below 1
     sdc          one data rank computes wrongly: the norm jumps, the loss drifts away; found hours
                  later, and the run goes back to a checkpoint from before
 
@@ -29,6 +30,7 @@ from llmsim.run.incidents import ASKED, Incident, incidents, place
 from llmsim.run.timeline import Segment, step_ended
 from llmsim.typed import NamedTuple
 
+ENDS_ITSELF = ("scale-collapse",)  # kinds that no person needs to see, some steps later
 SHAPES = ("fast", "slow", "permanent")
 _SHARES = (0.7, 0.9)  # of the spikes are fast, and fast or slow
 # Median seconds until a person who sees the curve stops the run, and spread of the logarithm.
@@ -97,7 +99,7 @@ def is_of_numbers(kind: str) -> bool:
 def struck(job: Job, each: Course, segment: Segment) -> float:
     """When the attempt ends in a training segment that has the course's last step."""
     begun, ended = (step_ended(job, segment, step) for step in (each.until - 1, each.until))
-    if each.until > each.onset:
+    if each.until > each.onset and each.incident.kind not in ENDS_ITSELF:
         return round(begun + 0.4 * (ended - begun), 6)  # a person does not wait for a step
     if job.framework.prints_nan_step:
         return round(ended + 0.002, 6)  # the step is printed
@@ -146,6 +148,10 @@ def _until(job: Job, incident: Incident, onset: int, shape: str) -> int:
         return 0
     if raises(job, incident.kind):
         return onset
+    if incident.kind in ENDS_ITSELF:
+        from llmsim.physics.learning import loss_scale  # few runs are in fp16
+
+        return min(loss_scale.collapses(job, onset), job.schedule.steps)
     luck = noise.normal(job.seed, "incident/patience", incident.number)
     seconds = _PATIENCE[incident.kind] * exp(_SPREAD * luck)
     seconds = min(seconds, _LONGEST * step_time.training_seconds(job))
@@ -240,6 +246,16 @@ def _not_a_number(
     return (broken, rising) if rising else (broken,)
 
 
+def _overflowing(
+    job: Job, incident: Incident, onset: int, lead: int, shape: str
+) -> tuple[Bend, ...]:
+    """The norm climbs for hundreds of steps, and then no gradient fits into fp16 any more."""
+    del lead, shape
+    climb = noise.integer(job.seed, "incident/climb", 100, 400, incident.number)
+    lead = min(climb, onset - 1)
+    return (Bend(incident.number, onset, lead, 0.0, norm=30.0, after=inf),)
+
+
 def _corrupted(job: Job, incident: Incident, onset: int, lead: int, shape: str) -> tuple[Bend, ...]:
     """Nothing leads; the norm stays higher, and the loss leaves its curve slowly."""
     del lead, shape
@@ -249,4 +265,9 @@ def _corrupted(job: Job, incident: Incident, onset: int, lead: int, shape: str) 
     return (Bend(incident.number, onset, 0, height, rise, inf, jump, 4.0, 1.25),)
 
 
-_BENDS = {"loss-spike": _spike, "nan": _not_a_number, "sdc": _corrupted}
+_BENDS = {
+    "loss-spike": _spike,
+    "nan": _not_a_number,
+    "sdc": _corrupted,
+    "scale-collapse": _overflowing,
+}

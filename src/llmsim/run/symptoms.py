@@ -100,6 +100,7 @@ DETECTIONS = (
     "sigterm handled",
     "init failed",
     "found nan",
+    "scale gone",
 )
 
 
@@ -333,6 +334,12 @@ def _not_a_number(fault: Fault) -> Iterator[Symptom]:
     yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
 
 
+def _scale_gone(fault: Fault) -> Iterator[Symptom]:
+    """The scaler has halved the scale below 1, and the trainer gives up."""
+    yield Symptom(0.0, "log", "scale gone", fault.incident.rank, 1)
+    yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
+
+
 def _stopped(name: str) -> "Teller":
     """SIGTERM from outside: Slurm's line stands before the processes' own last ones."""
 
@@ -384,6 +391,7 @@ _TELLERS: dict[str, Teller] = {
     "segfault": _segfault,
     "init-fail": _init_fail,
     "nan": _not_a_number,
+    "scale-collapse": _scale_gone,
     "loss-spike": _stopped("cancelled"),
     "sdc": _stopped("cancelled"),
 }

@@ -52,7 +52,7 @@ VERDICTS: dict[str, Verdict] = {
     ),
     "loss-spike": Verdict("numerics", "wait"),
     "nan": Verdict("numerics", "go back"),
-    "scale-collapse": Verdict("numerics", "go back"),
+    "scale-collapse": Verdict("numerics", "go back", _RAISED),
     "preempt": Verdict("scheduler", "requeue", ("nvrx policy",)),
     "time-limit": Verdict("scheduler", "requeue", ("nvrx time limit",)),
     "node-fail": Verdict("host", "replace node", ("nvrx policy",)),

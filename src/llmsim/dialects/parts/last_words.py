@@ -241,6 +241,12 @@ def _signal_exception(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     return torchrun.signalled(launcher, code.python)
 
 
+def _scaler(code: Code) -> tuple[Place, ...]:
+    """Where a trainer gives up its loss scale: a few lines below the step."""
+    step = code.step[-1]
+    return (*code.step[:-1], step._replace(line=step.line + 9, source="raise RuntimeError(why)"))
+
+
 Teller = Callable[[Symptom, Job, Code], Iterator[str]]
 _TELLERS: dict[str, Teller] = {
     "watchdog timeout": lambda event, job, _code: watchdog.timeout(job, event),
@@ -253,6 +259,7 @@ _TELLERS: dict[str, Teller] = {
     "loader killed": _raised(worker_errors.loader_killed, lambda code: code.data),
     "no space": _raised(worker_errors.no_space, lambda code: code.save),
     "found nan": _found_nan,
+    "scale gone": _raised(worker_errors.scale_gone, _scaler),
     "init failed": _raised(worker_errors.init_failed, lambda code: code.start),
     "failure": _failure,
     "all failed": _all_failed,

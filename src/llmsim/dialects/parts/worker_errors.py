@@ -133,6 +133,13 @@ def loader_killed(job: Job, symptom: Symptom) -> list[str]:
     ]
 
 
+def scale_gone(job: Job, symptom: Symptom) -> list[str]:
+    """The loss scale of fp16 is below 1, where it is of no use; all ranks end."""
+    del job
+    overflown = "RuntimeError: gradients overflow at every loss scale down to 1"
+    return [f"{overflown}, last at step {symptom.step + 1:,}: exiting."]
+
+
 def no_space(job: Job, symptom: Symptom) -> list[str]:
     """The disk is full in the middle of a save: the writer's error, and the archive's after it."""
     written = int(hardware_ids.register(job, "written", symptom.rank, 7), 16)

@@ -10,6 +10,7 @@ FRAMEWORK = Framework(
     ramps_batch=True,
     evaluates=True,
     saves_at_sigterm=True,
+    shows_loss_scale=True,
     gc_every=50,
     capture="all",
     marks="none",

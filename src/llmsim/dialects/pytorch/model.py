@@ -108,7 +108,11 @@ def _shared(layout: Layout) -> str:
 
 
 # Formats in which matrices are multiplied, as the log calls them.
-_PRECISIONS = {"fp8": "fp8 (E4M3, E5M2 for gradients)", "mxfp8": "MXFP8 (E4M3 in blocks of 32)"}
+_PRECISIONS = {
+    "fp16": "fp16 with a loss scale from 65,536",
+    "fp8": "fp8 (E4M3, E5M2 for gradients)",
+    "mxfp8": "MXFP8 (E4M3 in blocks of 32)",
+}
 
 
 def _numbers(layout: Layout) -> str:

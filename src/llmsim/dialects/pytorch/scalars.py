@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from llmsim.dialects.scalar import Point, prefixed
 from llmsim.job.records import Job
+from llmsim.physics.learning import loss_scale
 from llmsim.run import events
 from llmsim.text.units import GIB
 
@@ -20,8 +21,15 @@ def _step(event: events.Step, job: Job) -> Iterator[Point]:
         ("memory_allocated_gib", event.allocated / GIB),
         ("memory_reserved_gib", event.reserved / GIB),
         *event.metrics,
+        *_scale(event, job),
     )
     yield Point(event.at, event.step, prefixed("train/", values))
+
+
+def _scale(event: events.Step, job: Job) -> Iterator[tuple[str, float]]:
+    """fp16's loss scale."""
+    if loss_scale.scales(job):
+        yield "loss_scale", 2.0 ** loss_scale.scaled(job, event.step).exponent
 
 
 def _validated(event: events.Validated, job: Job) -> Iterator[Point]:

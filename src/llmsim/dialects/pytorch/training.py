@@ -87,7 +87,7 @@ def _texts(event: events.Step, job: Job) -> list[str]:
         f"loss {shown:7.4f}",
         # exp of a preference loss or a KL penalty is no perplexity.
         "  ".join(metrics) if metrics else f"ppl {units.perplexity(shown):>7}",
-        f"gnorm {units.at_most_five(event.gradient_norm)}",
+        f"gnorm {units.at_most_five(event.gradient_norm)}{_scale(event, job)}",
         f"lr {event.learning_rate:.2e}",
         f"{event.tokens_per_second:>{tokens},.0f} tok/s",
         f"{event.samples_per_second:{samples}.1f} seq/s",
@@ -97,6 +97,15 @@ def _texts(event: events.Step, job: Job) -> list[str]:
         f"mfu {event.mfu:6.2%}",
         f"eta {units.hours(event.remaining):>8}",
     ]
+
+
+def _scale(event: events.Step, job: Job) -> str:
+    """fp16's loss scale in this step, as wide as the largest of the run; "" in other precisions."""
+    if job.layout.precision != "fp16":
+        return ""
+    from llmsim.physics.learning import loss_scale  # few runs are in fp16
+
+    return f"  scale {2.0 ** loss_scale.scaled(job, event.step).exponent:>7,.0f}"
 
 
 def _fields(texts: Iterable[str]) -> dict[str, Clause]:

@@ -59,6 +59,8 @@ def gradient_factor(job: Job, step: int) -> float:
         return 1.0
     factor = 1.0
     for bend in active(job):
+        if step >= bend.onset and bend.after == inf:  # gradients overflow in fp16
+            return inf
         if step >= bend.onset:
             factor *= bend.after + (bend.norm - bend.after) * exp(
                 (bend.onset - step) / bend.settling

@@ -19,12 +19,12 @@ reinforcement the norm follows the share of the samples that still teach (`signa
 section 8.
 """
 
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import autoregressive, noise
-from llmsim.physics.learning import batch_noise, bends, objectives, spikes
+from llmsim.physics.learning import batch_noise, bends, loss_scale, objectives, spikes
 from llmsim.physics.learning.curve import value
 from llmsim.physics.learning.objectives import GradientShape, curve_of
 from llmsim.physics.speed import batch_ramp
@@ -125,7 +125,9 @@ def _learnt(job: Job) -> int:
 
 
 def norm(job: Job, step: int) -> float:
-    """The gradient norm of this step, before clipping."""
+    """The gradient norm of this step, before clipping; infinite where gradients overflow."""
+    if loss_scale.scales(job) and loss_scale.scaled(job, step).skipped:
+        return inf
     shape, seed = _shape(job, batch_ramp.tokens(job, step, step)), job.seed
     word = noise.bits(seed, "gradient", step)
     # A nearly normal number: three 16-bit parts of one random number. The fourth finds outliers.
