@@ -21,8 +21,8 @@ from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.faults import Fault, Faults
 from llmsim.run.incidents import ASKED, replaced
 from llmsim.run.phases.launch import first_launch, launch
-from llmsim.run.stretches import Attempt, Durable, cut, pause_after, pauses, until
-from llmsim.run.timeline import Kind, Segment, Timeline, step_ended, step_in
+from llmsim.run.stretches import Attempt, Durable, cut, pause_after, pauses, pausing, until
+from llmsim.run.timeline import Segment, Timeline, step_ended, step_in
 from llmsim.typed import NamedTuple
 
 TYPE_CHECKING = False
@@ -139,7 +139,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
     loading = storage.restore_seconds(job, resumed) if resumed else 0.0
     ended = round(began + launch_seconds(job, attempt.number) + loading, 6)
     offset = attempt.uptime - began
-    whole = _segment(attempt, "launch", began, ended, resumed)
+    whole = pausing(attempt, "launch", began, ended, resumed)
     if fault := _strike(job, faults, attempt, whole, offset):
         yield cut(whole, fault.at)
         return (yield from _end(job, attempt, fault, fault.at, resumed))
@@ -165,14 +165,8 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
                 attempt = attempt._replace(durable=durable)
     from llmsim.run.phases import export  # each phase is imported when it comes
 
-    yield _segment(attempt, "export", at, round(at + export.seconds(job), 6), done)
+    yield pausing(attempt, "export", at, round(at + export.seconds(job), 6), done)
     return None
-
-
-def _segment(attempt: Attempt, kind: Kind, began: float, ended: float, done: int) -> Segment:
-    """A stretch of an attempt in which no step is made."""
-    numbers = (done, done, attempt.number, attempt.repeated)
-    return Segment(kind, began, ended, *numbers, cured=attempt.cured, spares=attempt.spares)
 
 
 def _noted(job: Job, attempt: Attempt, stretch: Segment, free: float) -> Segment:
@@ -271,8 +265,8 @@ def _stretch(
     restarted = fresh and attempt.resumed + attempt.repeated > 0
     warmup = step_time.compile_seconds(job) if restarted else 0.0
     numbers = (attempt.number, attempt.repeated)
-    plain = Segment("training", at, at, first, last, *numbers, fresh, warmup)
-    plain = plain._replace(cured=attempt.cured, spares=attempt.spares)
+    plain = Segment("training", at, at, first, last, *numbers, fresh, warmup,
+                    cured=attempt.cured, spares=attempt.spares)  # fmt: skip
     segment = until(job, plain, last)
     for fault in faults.slow(segment, attempt.uptime - attempt.began):
         from llmsim.run.labels import label_of, said
@@ -322,7 +316,7 @@ def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk
     labels = () if _noted_before(job, fault) else (label,)
     events: list[Label | Symptom | Failed] = [*labels, *spoken, failed]
     events.sort(key=lambda event: event.at)
-    failure = _segment(attempt, "failure", at, dead, done)._replace(events=tuple(events))
+    failure = pausing(attempt, "failure", at, dead, done)._replace(events=tuple(events))
     return (yield from _outage(job, attempt, fault, failure))
 
 
@@ -331,7 +325,7 @@ def _outage(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
     done, dead = failure.last, failure.ended
     yield failure
     again = round(dead + round(fault.incident.repair, 6), 6)
-    yield _segment(attempt, "outage", dead, again, done)
+    yield pausing(attempt, "outage", dead, again, done)
     # An orderly end, which comes after the fault, has waited for its save.
     whole = dead if failure.began > fault.at else fault.at
     kept = attempt.durable

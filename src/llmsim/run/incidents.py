@@ -42,7 +42,7 @@ LEMONS, LEMON_SHARE = (
     1 / 3,
 )  # of the nodes, and of the incidents that a node is to blame for
 PEOPLE_DAYS = 58.0  # between two that no hardware is to blame for: 1 / (1/47.7 - 1/264)
-BY_PEOPLE = ("cuda-oom", "data-killed", "device-assert", "init-fail", "nan")
+BY_PEOPLE = ("cuda-oom", "data-killed", "device-assert", "init-fail", "nan", "scale-collapse")
 
 # A repair that a person makes: 3 of Llama 3's 419 on 16,384 GPUs; OLMo's mean needs 17 % on 1,024.
 PERSON_SHARE, PERSON_GPUS = 0.175, 1024

@@ -17,7 +17,9 @@ from llmsim.run.timeline import Segment, step_ended
 
 def placed(job: Job, attempt: Attempt, rank: int) -> str:
     """The name of the machine that a rank runs on in an attempt."""
-    return hostname(job._replace(spares=attempt.spares), rank // gpus_per_node(job))
+    node = rank // gpus_per_node(job)
+    spares = tuple([each for each in attempt.spares if each[0] == node])
+    return hostname(job._replace(spares=spares) if spares else job, node)
 
 
 def label_of(

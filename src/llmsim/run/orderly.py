@@ -12,7 +12,7 @@ from llmsim.run.faults import Fault
 from llmsim.run.incident_kinds import kind_named
 from llmsim.run.labels import label_of, placed, relabelled, said
 from llmsim.run.phases import checkpoint
-from llmsim.run.stretches import Attempt, Durable, pause_after, until
+from llmsim.run.stretches import Attempt, Durable, pause_after, pausing, until
 from llmsim.run.symptoms import handled
 from llmsim.run.timeline import Segment, step_in
 from llmsim.typed import NamedTuple
@@ -76,10 +76,8 @@ def orderly(
     late: list[Symptom | Failed | CheckpointSaved] = [spoken[-1], failed]
     if durable.at > saving.ended:
         late += _saved(job, saving, clock)
-    numbers = (last, last, attempt.number, attempt.repeated)
     ordered = tuple(sorted(late, key=lambda event: event.at))
-    failure = Segment("failure", saving.ended, dead, *numbers, events=ordered)
-    failure = failure._replace(cured=attempt.cured, spares=attempt.spares)
+    failure = pausing(attempt, "failure", saving.ended, dead, last)._replace(events=ordered)
     return Orderly(training, saving, failure, last, durable)
 
 

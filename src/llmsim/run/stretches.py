@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import save_is_due, saved_steps, validated_steps
 from llmsim.job.records import Job
-from llmsim.run.timeline import Segment, delayed, steps_seconds
+from llmsim.run.timeline import Kind, Segment, delayed, steps_seconds
 from llmsim.typed import Literal, NamedTuple
 
 # Why training pauses: the evaluation after the training is one, too.
@@ -50,19 +50,24 @@ def pause_after(
     """A validation or a save; when saves in the background are done; the latest checkpoint then."""
     from llmsim.run.phases import checkpoint, validation  # a launch does without
 
-    numbers = (step, step, attempt.number, attempt.repeated)
-    made = Segment("validation", at, at, *numbers, cured=attempt.cured, spares=attempt.spares)
+    if kind == "checkpoint":
+        started = max(at, free)
+        ended = round(started + checkpoint.seconds(job, step), 6)
+        durable, done = checkpoint.ends(job, step, started)
+        latest = Durable(durable, step, attempt.durable)
+        return pausing(attempt, kind, at, ended, step), done, latest
     if kind == "evaluation":
         ended = round(at + validation.final_seconds(job), 6)
-        return made._replace(ended=ended, final=True), free, attempt.durable
-    if kind == "validation":
-        ended = round(at + validation.seconds(job, step), 6)
-        return made._replace(ended=ended), free, attempt.durable
-    started = max(at, free)
-    ended = round(started + checkpoint.seconds(job, step), 6)
-    durable, done = checkpoint.ends(job, step, started)
-    made = made._replace(kind=kind, ended=ended)
-    return made, done, Durable(durable, step, attempt.durable)
+        made = pausing(attempt, "validation", at, ended, step)._replace(final=True)
+        return made, free, attempt.durable
+    ended = round(at + validation.seconds(job, step), 6)
+    return pausing(attempt, kind, at, ended, step), free, attempt.durable
+
+
+def pausing(attempt: Attempt, kind: Kind, at: float, ended: float, step: int) -> Segment:
+    """A stretch of an attempt after a step, in which no other is made."""
+    return Segment(kind, at, ended, step, step, attempt.number, attempt.repeated,
+                   cured=attempt.cured, spares=attempt.spares)  # fmt: skip
 
 
 def cut(segment: Segment, at: float) -> Segment:

@@ -120,19 +120,15 @@ def mesh(job: Job) -> tuple[tuple[str, int], ...]:
 
 def _ranks(job: Job, at: float) -> Phase:
     layout, size = job.layout, gpus_per_node(job)
-    begun = at
-    for rank in range(min(layout.gpus, LISTED_RANKS)):
+    begun, listed = at, min(layout.gpus, LISTED_RANKS)
+    buses = [cluster.bus_address(job, local) for local in range(min(size, listed))]
+    for rank in range(listed):
         at = round(at + arrival_gap(job, "rank", 0.045, rank), 6)
         node, local = divmod(rank, size)
-        yield RankJoined(
-            at,
-            rank,
-            hostname(job, node),
-            local,
-            cluster.bus_address(job, local),
-            cluster.worker(job, rank),
-            round(at - begun, 6),
-        )
+        if not local:
+            host, first = hostname(job, node), cluster.worker(job, rank)
+        took = round(at - begun, 6)
+        yield RankJoined(at, rank, host, local, buses[local], first + local, took)
     # All nodes import Python from one file system: with more nodes the last rank takes longer.
     at = round(
         at
