@@ -288,9 +288,14 @@ def _data_killed(fault: Fault) -> Iterator[Symptom]:
     yield Symptom(at + 2.9, "slurm", "oom kill", fault.incident.rank)
 
 
-def _disk_full(fault: Fault) -> Iterator[Symptom]:
-    yield Symptom(0.0, "log", "no space", fault.incident.rank, 1)
-    yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
+def _raises(name: str) -> "Teller":
+    """One process ends at once with an exception of its own."""
+
+    def tell(fault: Fault) -> Iterator[Symptom]:
+        yield Symptom(0.0, "log", name, fault.incident.rank, 1)
+        yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
+
+    return tell
 
 
 def _data_stall(fault: Fault) -> Iterator[Symptom]:
@@ -320,24 +325,12 @@ def _segfault(fault: Fault) -> Iterator[Symptom]:
     yield from _shutdown(fault, 0.02, {fault.incident.rank: -11})
 
 
-def _init_fail(fault: Fault) -> Iterator[Symptom]:
-    yield Symptom(0.0, "log", "init failed", fault.incident.rank, 1)
-    yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
-
-
 def _not_a_number(fault: Fault) -> Iterator[Symptom]:
     """The framework raises its own exception; where it goes on, a person stops the run."""
     if not fault.job.framework.stops_at_nan:
         yield from _stopped("cancelled")(fault)
         return
-    yield Symptom(0.0, "log", "found nan", fault.incident.rank, 1)
-    yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
-
-
-def _scale_gone(fault: Fault) -> Iterator[Symptom]:
-    """The scaler has halved the scale below 1, and the trainer gives up."""
-    yield Symptom(0.0, "log", "scale gone", fault.incident.rank, 1)
-    yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
+    yield from _raises("found nan")(fault)
 
 
 def _stopped(name: str) -> "Teller":
@@ -380,7 +373,7 @@ _TELLERS: dict[str, Teller] = {
     "cuda-oom": _out_of_memory,
     "data-stall": _data_stall,
     "data-killed": _data_killed,
-    "disk-full": _disk_full,
+    "disk-full": _raises("no space"),
     "slow-fs": _slow_fs,
     "preempt": _stopped("preempted"),
     "time-limit": _stopped("time limit"),
@@ -389,9 +382,9 @@ _TELLERS: dict[str, Teller] = {
     "illegal-memory": _illegal_memory,
     "device-assert": _device_assert,
     "segfault": _segfault,
-    "init-fail": _init_fail,
+    "init-fail": _raises("init failed"),
     "nan": _not_a_number,
-    "scale-collapse": _scale_gone,
+    "scale-collapse": _raises("scale gone"),
     "loss-spike": _stopped("cancelled"),
     "sdc": _stopped("cancelled"),
 }
