@@ -327,10 +327,8 @@ def _segfault(fault: Fault) -> Iterator[Symptom]:
 
 def _not_a_number(fault: Fault) -> Iterator[Symptom]:
     """The framework raises its own exception; where it goes on, a person stops the run."""
-    if not fault.job.framework.stops_at_nan:
-        yield from _stopped("cancelled")(fault)
-        return
-    yield from _raises("found nan")(fault)
+    ends = fault.job.framework.stops_at_nan
+    yield from (_raises("found nan") if ends else _stopped("cancelled"))(fault)
 
 
 def _stopped(name: str) -> "Teller":
