@@ -43,7 +43,10 @@ A deadly fault cuts the run. The processes say their last words, Slurm takes the
 and puts it into the queue again, and the next attempt loads the last checkpoint that was durable
 when the fault came: the steps after it are run again. A framework that handles SIGTERM finishes its
 step and saves before it exits, if the grace lasts: 30 s after a time limit, 30 to 300 s before a
-preemption. A straggler, and half of the hot nodes, are taken out by a person. `--stream launcher`,
+preemption. A straggler, and half of the hot nodes, are taken out by a person. After a lost GPU, a
+dead link or node and silent corruption a spare machine takes the node's place: the next attempt has
+another host name, address, UUIDs and serial numbers there, in every stream, page and export. A
+lemon passes its tests after a boot, comes back, and fails again. `--stream launcher`,
 `kernel`, `slurm` or `all` shows the logs beside the training's. The summary of the run has its
 goodput; the board has it from the second attempt on.
 
