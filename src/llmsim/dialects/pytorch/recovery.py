@@ -58,11 +58,12 @@ def _failed(event: events.Failed, job: Job, screen: Screen) -> Lines:
 
 
 def _restarted(event: events.Restarted, job: Job, screen: Screen) -> Lines:
-    why = f", after {event.kind} on {event.hostname}, rank {event.rank:,}"
+    why, place = f", after {event.kind} on {event.hostname}, rank {event.rank:,}", "its place"
     if kind_named(event.kind).consequence == "numbers":
         why = f", after {event.kind}: from a checkpoint before it, its batches left out"
+        place = f"the place of {event.hostname}"
     if event.spare:
-        why += f"; {event.spare} takes its place"
+        why += f"; {event.spare} takes {place}"
     attempt = f"attempt {event.attempt:,} of {job.run_name}"
     yield warn(event, job, screen, (("warning", attempt),), (("muted", why),))
 
