@@ -6,9 +6,11 @@ Python's own archive, and then with a library in which tools/stand_ins replace w
 other modules along. All is compiled by the very Python that will run it, as .pyc files that it
 takes without a question (PEP 552), at -O2, in a zip archive without compression: the server's is
 better. Most is one member, from which tools/sitecustomize.py imports. Only our own code keeps the
-numbers of its lines, for tracebacks; they are a fifth of all.
+numbers of its lines, for tracebacks; they are a fifth of all. Nothing keeps the types of arguments
+and results: Python 3.14 makes a function of them for each function, a third of our code.
 """
 
+import ast
 import asyncio
 import marshal
 import sys
@@ -122,15 +124,35 @@ def _without_lines(code: CodeType) -> CodeType:
     return code.replace(co_linetable=b"", co_consts=tuple(inner))
 
 
-def _compiled(source: bytes, path: str) -> bytes:
-    import py_compile
-    from pathlib import Path
+def _untype(tree: ast.AST) -> None:
+    """Take the types from functions and variables; those of a class are the fields of a record."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        if not isinstance(node, ast.ClassDef):
+            for block in ("body", "orelse", "finalbody"):
+                if isinstance(lines := getattr(node, block, None), list):
+                    lines[:] = map(_plain, lines)
 
-    file, target = Path("/tmp/module.py"), Path("/tmp/module.pyc")
-    file.write_bytes(source)
-    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    place = f"{STDLIB}{path}"  # for tracebacks
-    py_compile.compile(
-        str(file), str(target), place, doraise=True, optimize=2, invalidation_mode=unchecked
-    )
-    return target.read_bytes()
+
+def _plain(line: ast.stmt) -> ast.stmt:
+    """A statement without its type, if it has one."""
+    if not isinstance(line, ast.AnnAssign):
+        return line
+    plain = ast.Assign([line.target], line.value) if line.value else ast.Pass()
+    return ast.copy_location(plain, line)
+
+
+def _compiled(source: bytes, path: str) -> bytes:
+    from importlib.util import MAGIC_NUMBER
+
+    unchecked = (1).to_bytes(4, "little") + bytes(8)  # PEP 552: no source to compare it with
+    return MAGIC_NUMBER + unchecked + marshal.dumps(_code(source, path))
+
+
+def _code(source: bytes, path: str) -> CodeType:
+    tree = ast.parse(source)
+    _untype(tree)
+    return compile(tree, f"{STDLIB}{path}", "exec", dont_inherit=True, optimize=2)
