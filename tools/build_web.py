@@ -22,6 +22,7 @@ from llmsim.hosts.keys import KEYS
 from llmsim.options.choices import choices
 from llmsim.options.table import OPTIONS
 from llmsim.show.playback import FASTEST, SKIP, SLOWEST
+from llmsim.text.themes import THEMES
 from tools import docs_site, engine, library
 from tools.prelude import prelude
 
@@ -45,6 +46,7 @@ VENDOR = (
 # What the worker fetches in each of its ways to start Python: see web/worker.js.
 PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 LIBRARY = (*PYODIDE, "library.zip")
+LATER = "later.bin"  # what the worker fetches when somebody asks for a file
 STOCK = (*PYODIDE, "pyodide-lock.json", "python_stdlib.zip")  # and two wheels
 
 TEXTS = (".css", ".html", ".js", ".webmanifest")  # the page's own files, which name each other
@@ -60,7 +62,7 @@ SITE = os.environ.get("SITE", "")
 NOT_KEPT = (".whl", "/preview.png", "/source.tar.gz")
 
 PAGE_ACTIONS = {"quit": "stop"}  # a page has no shell to go back to
-PAGE_KEYS = {"?": "help"}  # a terminal shows its keys at the bottom
+PAGE_KEYS = {"?": "help", "t": "theme"}  # a terminal shows its keys at the bottom
 
 
 class Site:
@@ -153,6 +155,7 @@ def tables() -> dict[str, object]:
         "FASTEST": FASTEST,
         "OPTIONS": [option.name for option in OPTIONS if option.in_url],
         "SKIP": SKIP,
+        "THEMES": THEMES[1:],
         "SWITCHES": [option.name for option in OPTIONS if option.in_url and not option.metavar],
     }
 
@@ -161,7 +164,7 @@ def write_files_module(site: Site) -> None:
     """web/dist's files.js tells the worker where its files are, and how long."""
     wheels = sorted(name for name in site.sources if name.endswith(".whl"))
     boots = {"library": LIBRARY, "micropip": (*STOCK, *wheels)}
-    names = sorted({name for boot in boots.values() for name in boot})
+    names = sorted({LATER, *(name for boot in boots.values() for name in boot)})
     files = {
         name: {"url": f"../{site.place(name)}", "size": site.sources[name].stat().st_size}
         for name in names
@@ -215,7 +218,7 @@ def prepare() -> None:
     shutil.rmtree(MADE, ignore_errors=True)
     MADE.mkdir(parents=True)
     engine.make(MADE)
-    library.make(MADE / "library.zip")
+    library.make(MADE / "library.zip", MADE / LATER)
     write_options()
     write_scenes()
     (MADE / "tables.js").write_text(module(tables()), encoding="utf-8")

@@ -22,6 +22,14 @@ NATIVE = (
 )
 # Modules of a dialect that play nothing: tests and docs read the statements of its framework.
 UNPLAYED = ("statement", "statements")
+# What makes files for visitors, beside the library: it is fetched when somebody asks for one.
+LATER = (
+    "llmsim.hosts.downloads",
+    "llmsim.telemetry.cast",
+    "llmsim.telemetry.csv",
+    "llmsim.telemetry.jsonl",
+    "llmsim.telemetry.labels",
+)
 PAGE = (
     "llmsim.hosts",
     "llmsim.hosts.browser",
@@ -64,8 +72,9 @@ def importable() -> list[str]:
     return sorted(name for name in names if not _is_native(name))
 
 
-def make(target: Path) -> None:
-    """Write the library."""
-    command = ["node", "tools/make_library.mjs", str(target.relative_to(ROOT))]
-    contents = {"modules": list(modules()), "importable": importable()}
+def make(target: Path, downloads: Path) -> None:
+    """Write the library, and beside it what downloads need."""
+    files = (str(file.relative_to(ROOT)) for file in (target, downloads))
+    command = ["node", "tools/make_library.mjs", *files]
+    contents = {"modules": list(modules()), "importable": importable(), "later": list(LATER)}
     subprocess.run(command, input=json.dumps(contents), text=True, check=True, cwd=ROOT)

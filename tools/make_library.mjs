@@ -1,12 +1,12 @@
 // Runs tools/make_library.py in the Pyodide that the page has, with the project under /project.
 //
-//     node tools/make_library.mjs build/library.zip < what tools/library.py says
+//     node tools/make_library.mjs build/library.zip build/later.bin < what tools/library.py says
 
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { loadPyodide } from "../web/node_modules/pyodide/pyodide.mjs";
 
-const { modules, importable } = JSON.parse(readFileSync(0, "utf8"));
-const target = process.argv[2] ?? "";
+const { modules, importable, later } = JSON.parse(readFileSync(0, "utf8"));
+const [, , target = "", beside = ""] = process.argv;
 
 /**
  * Start Pyodide, with its own library or with one of ours.
@@ -22,6 +22,7 @@ async function start(library) {
     ...(library && { stdLibURL: new URL(library, `file://${process.cwd()}/`).href }),
   });
   pyodide.mountNodeFS("/project", ".");
+  pyodide.mountNodeFS("/pyodide", realpathSync("web/node_modules/pyodide"));
   pyodide.runPython("import sys; sys.path += ['/project', '/project/src']");
   return { pyodide, maker: pyodide.pyimport("tools.make_library") };
 }
@@ -44,6 +45,9 @@ try {
     first.maker.write(first.pyodide.toPy(paths), first.pyodide.toPy(modules), `/project/${target}`);
   write(await used(first));
   write(await used(await start(target)));
+  const { pyodide, maker } = await start(target);
+  const [paths, more] = maker.lacking(pyodide.toPy(later), pyodide.toPy(modules)).toJs();
+  first.maker.write_later(first.pyodide.toPy(paths), first.pyodide.toPy(more), `/project/${beside}`);
 } catch (error) {
   // Node would print Pyodide's one line of a megabyte with it.
   console.error(error instanceof Error ? error.message : error);

@@ -16,13 +16,23 @@ import marshal
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
+from importlib.util import MAGIC_NUMBER
 from types import CodeType
 
 STDLIB = "/lib/python314.zip/"  # where Pyodide puts the archive, be it its own or ours
 PROJECT = "/project/"
+WHOLE = "/pyodide/python_stdlib.zip"  # Python's own archive
 CODE = "modules.marshal"  # as tools/sitecustomize.py calls it
-HEADER = 16  # bytes of a .pyc before its code
+# Of a .pyc that Python does not compare with a source (PEP 552).
+HEADER = MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
 BEFORE = "encodings/"  # is imported before sitecustomize; with it, only what Python holds itself
+# Tracebacks look for the place of each instruction, and would fail where no lines are kept.
+CHANGES = {
+    "traceback.py": (
+        b"return next(itertools.islice(positions_gen, instruction_index // 2, None))",
+        b"return next(itertools.islice(positions_gen, instruction_index // 2, None), (None,) * 4)",
+    )
+}
 # asyncio and shutil do without these, and so does the page.
 LEFT_OUT = ("_ssl", "ssl", "bz2", "lzma", "compression")
 QUERIES: tuple[dict[str, str], ...] = (
@@ -44,12 +54,12 @@ async def _play_and_fail() -> None:
         await asyncio.wait([show])
 
 
-def _names() -> Iterator[str]:
+def _names(archive: str = STDLIB) -> Iterator[str]:
     """The modules of the archive in use; the rest of Python's library is in the interpreter."""
     for name, module in list(sys.modules.items()):
         origin = getattr(getattr(module, "__spec__", None), "origin", None) or ""
-        if origin.startswith(STDLIB) and name.partition(".")[0] not in LEFT_OUT:
-            yield origin.removeprefix(STDLIB).removesuffix("c")  # .pyc, in the second pass
+        if origin.startswith(archive) and name.partition(".")[0] not in LEFT_OUT:
+            yield origin.removeprefix(archive).removesuffix("c")  # .pyc, in the second pass
 
 
 async def used(importable: Iterable[str]) -> list[str]:
@@ -58,6 +68,32 @@ async def used(importable: Iterable[str]) -> list[str]:
         import_module(name)
     await _play_and_fail()
     return sorted(set(_names()))
+
+
+def lacking(later: Iterable[str], modules: Iterable[str]) -> tuple[list[str], list[str]]:
+    """What these of our modules need beside the library, which is in use here.
+
+    Files of Python's archive, and names of our modules.
+    """
+    sys.path.append(WHOLE)
+    for package in {name.rpartition(".")[0] for name in later}:
+        path = import_module(package).__path__
+        path.append(f"{PROJECT}src/{package.replace('.', '/')}")
+    for name in later:
+        import_module(name)
+    known = set(modules)
+    ours = [it for it in sys.modules if it.startswith("llmsim.") and it not in known]
+    return sorted(set(_names(f"{WHOLE}/"))), sorted(ours)
+
+
+def write_later(paths: Iterable[str], modules: Iterable[str], target: str) -> None:
+    """Write what is lacking, as sitecustomize.add() takes it."""
+    from pathlib import Path
+
+    names = list(modules)
+    for name in names:
+        import_module(name)
+    Path(target).write_bytes(marshal.dumps(_packed(_stdlib(paths), _ours(names)), 2))
 
 
 def write(paths: Iterable[str], modules: Iterable[str], target: str) -> None:
@@ -71,7 +107,14 @@ def _stdlib(paths: Iterable[str]) -> dict[str, bytes]:
 
     with ZipFile(STDLIB.rstrip("/")) as archive:
         there = set(archive.namelist())
-        return {path: archive.read(path) for path in paths if path in there}
+        return {path: _changed(path, archive.read(path)) for path in paths if path in there}
+
+
+def _changed(path: str, source: bytes) -> bytes:
+    before, after = CHANGES.get(path, (b"", b""))
+    if before not in source:
+        raise ValueError(f"{path} is not what this Python was known to have")
+    return source.replace(before, after) if before else source
 
 
 def _stand_ins() -> dict[str, bytes]:
@@ -99,20 +142,13 @@ def _write(library: dict[str, bytes], ours: dict[str, bytes], target: str) -> No
         f"llmsim/data/{file.name}": file.read_bytes()
         for file in Path(f"{PROJECT}data").glob("*.txt")
     }
-    code: dict[str, tuple[bool, bytes]] = {}
-    for path, source in sorted({**library, **ours}.items()):
-        pyc = _compiled(source, path)
-        if path in library:
-            pyc = pyc[:HEADER] + marshal.dumps(_without_lines(marshal.loads(pyc[HEADER:])))
-        if path.startswith(BEFORE):
-            members[f"{path}c"] = pyc
-        else:
-            name = path.removesuffix(".py").replace("/", ".")
-            code[name.removesuffix(".__init__")] = (name.endswith(".__init__"), pyc[HEADER:])
-    members["sitecustomize.pyc"] = _compiled(
-        Path(f"{PROJECT}tools/sitecustomize.py").read_bytes(), "sitecustomize.py"
-    )
-    members[CODE] = marshal.dumps(code, 2)  # later versions look at reference counts
+    before = {path: source for path, source in library.items() if path.startswith(BEFORE)}
+    for path, source in before.items():
+        members[f"{path}c"] = HEADER + _marshalled(source, path, lines=False)
+    later = {path: source for path, source in library.items() if path not in before}
+    own = Path(f"{PROJECT}tools/sitecustomize.py").read_bytes()
+    members["sitecustomize.pyc"] = HEADER + _marshalled(own, "sitecustomize.py")
+    members[CODE] = marshal.dumps(_packed(later, ours), 2)  # later versions count references
     with ZipFile(target, "w") as archive:
         for path in sorted(members):
             archive.writestr(ZipInfo(path), members[path])
@@ -145,11 +181,19 @@ def _plain(line: ast.stmt) -> ast.stmt:
     return ast.copy_location(plain, line)
 
 
-def _compiled(source: bytes, path: str) -> bytes:
-    from importlib.util import MAGIC_NUMBER
+def _packed(library: dict[str, bytes], ours: dict[str, bytes]) -> dict[str, tuple[bool, bytes]]:
+    """Whether each module is a package, and its code, by its name; from sources by path."""
+    code: dict[str, tuple[bool, bytes]] = {}
+    for path, source in sorted({**library, **ours}.items()):
+        name = path.removesuffix(".py").replace("/", ".")
+        made = _marshalled(source, path, lines=path in ours)
+        code[name.removesuffix(".__init__")] = (name.endswith(".__init__"), made)
+    return code
 
-    unchecked = (1).to_bytes(4, "little") + bytes(8)  # PEP 552: no source to compare it with
-    return MAGIC_NUMBER + unchecked + marshal.dumps(_code(source, path))
+
+def _marshalled(source: bytes, path: str, *, lines: bool = True) -> bytes:
+    code = _code(source, path)
+    return marshal.dumps(code if lines else _without_lines(code))
 
 
 def _code(source: bytes, path: str) -> CodeType:

@@ -21,6 +21,11 @@ _ARCHIVE = zipimporter(HOME)
 _MODULES: dict[str, tuple[bool, bytes]] = marshal.loads(_ARCHIVE.get_data(CODE))
 
 
+def add(packed: bytes) -> None:
+    """Take more modules in, which are packed as CODE is."""
+    _MODULES.update(marshal.loads(packed))
+
+
 class Library:
     """A finder and loader of modules, as the language reference describes them."""
 

@@ -5,7 +5,7 @@ import { OPTIONS, SWITCHES } from "./tables.js";
 /** @typedef {[name: string, value: string][]} Query */
 
 // Parameters of the page itself. All others are options of llmsim, which Python checks.
-const OWN = ["background", "boot", "kiosk", "theme"];
+const OWN = ["background", "boot", "kiosk", "theme", "type"];
 // Tracking parameters that other sites append to a link; they are ignored.
 const FOREIGN = /^(utm_\w*|[a-z]*cl(k)?id|gbraid|wbraid|igshid?|mc_[ce]id|_ga|_gl|ref|ref_src|source|si)$/i;
 
@@ -15,16 +15,20 @@ export function readAddress(search) {
   /** @type {Query} */
   const query = [...given].filter(([name]) => !OWN.includes(name) && !FOREIGN.test(name));
   const boot = given.get("boot") === "micropip" ? "micropip" : "library";
-  return { query, boot, kiosk: given.has("kiosk") && given.get("kiosk") !== "0" };
+  const on = (/** @type {string} */ name) => !/^(0|no|off|false)$/i.test(given.get(name) ?? "no");
+  return { query, boot, kiosk: on("kiosk"), typing: on("type") };
 }
 
 /**
  * The address at which this page plays a run with the query's options.
  *
  * @param {Query} query
+ * @param {string} [theme] that takes the place of one in the address
  */
-export function addressOf(query) {
-  const own = [...new URLSearchParams(location.search)].filter(([name]) => OWN.includes(name));
+export function addressOf(query, theme) {
+  const own = [...new URLSearchParams(location.search)]
+    .filter(([name]) => OWN.includes(name))
+    .map(([name, value]) => [name, (name === "theme" && theme) || value]);
   const search = new URLSearchParams([...query, ...own]).toString();
   return location.pathname + (search && `?${search}`);
 }

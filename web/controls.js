@@ -10,8 +10,9 @@ const GRACE = 2000; // ms after a dialog has closed in which Escape is taken to 
  *
  * @param {HTMLElement} bar
  * @param {Record<string, (button: HTMLElement) => void>} actions
+ * @param {(key: string) => boolean} typed takes a key before it is looked up; false: it does not
  */
-export function listen(bar, actions) {
+export function listen(bar, actions, typed) {
   const button = (/** @type {string} */ name) =>
     /** @type {HTMLElement} */ (bar.querySelector(`[data-action="${name}"]`));
   const act = (/** @type {string} */ name) => actions[name]?.(button(name));
@@ -27,19 +28,24 @@ export function listen(bar, actions) {
       closed = performance.now();
     });
 
+  const obeyed = (/** @type {KeyboardEvent} */ { key }, /** @type {Element} */ target) => {
+    const name = KEYS[key.toLowerCase()];
+    if (!name || (key === " " && target.closest("[data-action]"))) return false;
+    if (target.matches("input[type=range]") && key.length > 1 && key !== "Escape") return false;
+    act(name);
+    return true;
+  };
+
   // The listener runs before the terminal's, which would handle every key.
   const hear = (/** @type {KeyboardEvent} */ event) => {
-    const name = KEYS[event.key.toLowerCase()];
     const { target, ctrlKey, altKey, metaKey } = event;
-    if (!name || ctrlKey || altKey || metaKey) return;
+    if (ctrlKey || altKey || metaKey) return;
     if (event.key === "Escape" && performance.now() - closed < GRACE) return;
     // Keys in a dialog belong to the dialog, and a space on a button presses the button.
     if (!(target instanceof Element) || target.closest("dialog")) return;
-    if (target.matches("input[type=range]") && event.key.length > 1 && event.key !== "Escape") return;
-    if (event.key !== " " || !target.closest("[data-action]")) {
+    if ((!target.closest("button, input") && typed(event.key)) || obeyed(event, target)) {
       event.preventDefault();
       event.stopPropagation();
-      act(name);
     }
   };
   window.addEventListener("keydown", hear, { capture: true });

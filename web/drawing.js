@@ -10,7 +10,8 @@ const LONGEST = 500; // ms between two drawings: a slow machine is not made to s
 const FLOOD = 8192; // characters that are drawn without a wait: somebody wants to see them fly by
 
 /**
- * A function that writes to the terminal, and calls back when that is taken in.
+ * Writes to the terminal: `draw` calls back when a text is taken in, and after `hurry` the next one
+ * does not wait, as after a resize, when what stands there is wrong.
  *
  * @param {Terminal} terminal
  */
@@ -40,7 +41,7 @@ export function drawer(terminal) {
     cost += (performance.now() - began - cost) / 4; // a mean that forgets
   };
 
-  return (/** @type {string} */ text, /** @type {() => void} */ call = () => {}) => {
+  const draw = (/** @type {string} */ text, /** @type {() => void} */ call = () => {}) => {
     waiting += text;
     calls.push(call);
     if (timer) {
@@ -51,4 +52,10 @@ export function drawer(terminal) {
     if (wait > 4) timer = window.setTimeout(flush, wait);
     else flush();
   };
+  const hurry = () => {
+    clearTimeout(timer);
+    flush();
+    last = -LONGEST;
+  };
+  return { draw, hurry };
 }

@@ -13,7 +13,7 @@
     }
   };
   const theme = given.get("theme") ?? kept("theme") ?? "";
-  if (["dark", "light"].includes(theme)) root.dataset.theme = theme;
+  if (/^[a-z]+$/.test(theme) && theme !== "auto") root.dataset.theme = theme; // see style.css
   if (given.get("background") === "transparent") root.dataset.background = "transparent";
   if (!kept("welcome") && !given.has("kiosk") && window.top === window) root.dataset.welcome = "";
 })();

@@ -8,7 +8,7 @@ import { element, fail, failToStart, rest, showProgress, whenFailed } from "./lo
 import { forget, keepForLater } from "./offline.js";
 import { playPrelude } from "./prelude.js";
 import { FASTEST, OPTIONS, SKIP, SLOWEST } from "./tables.js";
-import { chosenTheme, followSystem, remember, themeOf } from "./themes.js";
+import { chosenTheme, followSystem, nextTheme, remember, themeOf } from "./themes.js";
 import { timelineOf } from "./timeline.js";
 
 /** @import { Query } from "./address.js" */
@@ -25,6 +25,7 @@ let speed = 1;
 let paused = false;
 let board = true;
 let wall = false;
+let typing = false;
 let reached = ""; // phase and percentage
 let at = 0; // simulated seconds
 let command = ""; // that the show begins with
@@ -32,7 +33,7 @@ let command = ""; // that the show begins with
 let worker;
 /** @type {Terminal | undefined} */
 let terminal;
-/** @type {ReturnType<typeof import("./drawing.js").drawer> | undefined} */
+/** @type {ReturnType<typeof import("./drawing.js").drawer>["draw"] | undefined} */
 let draw;
 /** @type {(() => void) | undefined} */
 let silence; // ends what a screen reader is told
@@ -112,6 +113,9 @@ function hear(message) {
       setTitle();
       root.dataset.status = String(message.status);
       break;
+    case "kept":
+      kept(message.name, message.content);
+      break;
     case "failed":
       fail(message.message);
       break;
@@ -190,6 +194,27 @@ function showWall(shown) {
   controls.button("wall").ariaPressed = String(shown);
 }
 
+/** @param {boolean} on */
+function setTyping(on) {
+  typing = on;
+  tell({ type: "typing", on });
+  controls.button("type").ariaPressed = String(on);
+  if (on) terminal?.focus();
+}
+
+/**
+ * Take a key while each key brings a line of the log, whichever key it is; Esc ends that.
+ *
+ * @param {string} key
+ */
+function typed(key) {
+  if (!typing || root.dataset.state !== "playing") return false;
+  if (key === "Escape") setTyping(false);
+  else if (key.length === 1 || key === "Enter" || key === "Backspace") tell({ type: "type" });
+  else return false;
+  return true;
+}
+
 /** @param {number} factor */
 function setSpeed(factor) {
   speed = factor;
@@ -240,9 +265,15 @@ function visit(query) {
 
 /** @param {string} name */
 function setTheme(name) {
-  controls.button("theme").textContent = name === "light" ? "dark" : "light";
   if (terminal) terminal.options.theme = themeOf(name);
   tell({ type: "theme", name });
+}
+
+function changeTheme() {
+  const name = remember("theme", nextTheme());
+  setTheme(name);
+  history.replaceState(history.state, "", addressOf(readAddress(location.search).query, name));
+  notice(name);
 }
 
 /** @param {string} text */
@@ -251,7 +282,7 @@ function notice(text) {
   setTimeout(() => (element("notice").textContent = ""), 2000);
 }
 
-const controls = listen(element("controls"), {
+const actions = {
   // After the end there is nothing to pause: the same key plays the run again.
   pause: () =>
     root.dataset.state === "ended" ? again() : root.dataset.state === "playing" && setPaused(!paused),
@@ -271,10 +302,14 @@ const controls = listen(element("controls"), {
   // The command works without an installed llmsim: uv fetches it and plays the run.
   command: async () => notice(await share(`uvx ${run?.command ?? "llmsim"}`, true)),
   screen: toggleFullScreen,
-  theme: () => setTheme(remember("theme", chosenTheme() === "light" ? "dark" : "light")),
-  reader: (button) => read(button).catch((error) => fall(error, "The reader could not be fetched.")),
+  theme: changeTheme,
+  type: () => setTyping(!typing),
+  save: () => save().catch((error) => fall(error, "The files could not be fetched.")),
+  reader: (/** @type {HTMLElement} */ button) =>
+    read(button).catch((error) => fall(error, "The reader could not be fetched.")),
   help: () => showHelp().catch((error) => fall(error, "The help could not be fetched.")),
-});
+};
+const controls = listen(element("controls"), actions, typed);
 
 const timeline = timelineOf((position) => tell({ type: "seek", position }));
 
@@ -295,6 +330,28 @@ async function read(button) {
   silence?.();
   silence = on ? readAloud(on, element("spoken"), () => reached) : undefined;
   button.ariaPressed = String(Boolean(silence));
+}
+
+/** Ask what is to be kept of the run: the picture of this moment, or a file that Python makes. */
+async function save() {
+  const { choose, handOver, picture } = await import("./save.js");
+  const kind = await choose();
+  if (!kind || !terminal) return;
+  if (kind === "png") handOver(`${new Map(run?.options).get("seed")}.png`, await picture(terminal));
+  else {
+    element("notice").textContent = "one moment ...";
+    tell({ type: "keep", kind });
+  }
+}
+
+/**
+ * @param {string} name of the file
+ * @param {Uint8Array<ArrayBuffer>} [content]
+ */
+async function kept(name, content) {
+  const { handOver } = await import("./save.js");
+  if (content) handOver(name, new Blob([content]));
+  notice(content ? name : "The file could not be made.");
 }
 
 async function showHelp() {
@@ -343,10 +400,16 @@ async function start() {
   const module = await import("./terminal.js").catch((error) => failToStart(NO_TERMINAL, error));
   if (!module) return;
   terminal = module.openTerminal(element("terminal"), themeOf(chosenTheme()));
-  draw = module.drawer(terminal);
+  const drawer = module.drawer(terminal);
+  draw = drawer.draw;
   followSystem(setTheme);
   setTheme(chosenTheme());
-  terminal.onResize(({ cols, rows }) => tell({ type: "resize", columns: cols, rows }));
+  setTyping(address.typing);
+  element("terminal").addEventListener("click", () => typed(" ")); // for those who have no keys
+  terminal.onResize(({ cols, rows }) => {
+    drawer.hurry();
+    tell({ type: "resize", columns: cols, rows });
+  });
   module.onInterrupt(terminal, () => tell({ type: "stop" }));
   if (window.top === window) terminal.focus(); // in a frame the focus stays with the outer page
   if (!prelude) play(asked);

@@ -35,6 +35,12 @@ export type ToWorker =
   | { type: "seek"; position: number }
   /** Go on so many show seconds later, or earlier if negative. */
   | { type: "skip"; seconds: number }
+  /** Let each line of the log wait for a key, or not. */
+  | { type: "typing"; on: boolean }
+  /** A key: the next line is due. */
+  | { type: "type" }
+  /** Make a file of the run, of a kind in src/llmsim/hosts/downloads.py. */
+  | { type: "keep"; kind: string }
   | { type: "stop" };
 
 export type FromWorker =
@@ -57,4 +63,6 @@ export type FromWorker =
   | { type: "text"; text: string; size: number }
   /** All runs are over, with the exit status that a shell would see. */
   | { type: "ended"; status: number }
+  /** The file that was asked for; without a content it could not be made. */
+  | { type: "kept"; name: string; content?: Uint8Array<ArrayBuffer> }
   | { type: "failed"; message: string };

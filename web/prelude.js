@@ -1,7 +1,7 @@
 // The prelude: how one fixed run opens, shown while Python loads. The build has written it down, as
 // Python prints it (tools/prelude.py); it is drawn here as the terminal will draw it.
 
-import { chosenTheme, themeOf } from "./themes.js";
+import { chosenTheme, indexed, themeOf } from "./themes.js";
 
 /** @import { Query } from "./address.js" */
 
@@ -14,27 +14,6 @@ import { chosenTheme, themeOf } from "./themes.js";
 /** @typedef {[shown: number, at: number, text: string]} Line */
 
 const SOURCE = new URL("./prelude.json", import.meta.url);
-const NAMES = /** @type {const} */ (["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"]);
-const LEVELS = [0, 95, 135, 175, 215, 255]; // of xterm's colour cube
-
-/**
- * A colour of the 256 that terminals have.
- *
- * @param {number} number
- */
-function indexed(number) {
-  const name = NAMES[number % 8] ?? "white";
-  if (number < 8) return String(themeOf(chosenTheme())[name]);
-  if (number < 16) return "currentcolor";
-  const grey = 8 + (number - 232) * 10;
-  const cube = number - 16;
-  const [red, green, blue] =
-    number >= 232
-      ? [grey, grey, grey]
-      : [LEVELS[Math.floor(cube / 36)], LEVELS[Math.floor(cube / 6) % 6], LEVELS[cube % 6]];
-  return `rgb(${red} ${green} ${blue})`;
-}
-
 /**
  * Apply an SGR sequence's numbers.
  *
@@ -43,11 +22,13 @@ function indexed(number) {
  */
 function paint(style, numbers) {
   const [first = 0, second, third = 0] = numbers;
-  if (first === 38 && second === 5) style.color = indexed(third);
+  const theme = themeOf(chosenTheme());
+  if (first === 38 && second === 5) style.color = indexed(third, theme);
   else if (first === 38) style.color = `rgb(${numbers.slice(2, 5).join(" ")})`;
   else if (first === 1) style.fontWeight = "bold";
   else if (first === 2) style.opacity = "0.7";
-  else if (first >= 30 && first < 38) style.color = indexed(first - 30);
+  else if (first >= 90 && first < 98) style.color = indexed(first - 82, theme);
+  else if (first >= 30 && first < 38) style.color = indexed(first - 30, theme);
   if (first === 1 && second) paint(style, numbers.slice(1));
 }
 

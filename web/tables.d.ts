@@ -11,3 +11,5 @@ export const OPTIONS: string[];
 export const SKIP: number;
 /** Options that need no value; a shell takes one only with an equals sign. */
 export const SWITCHES: string[];
+/** The names of the themes. */
+export const THEMES: string[];

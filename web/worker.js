@@ -13,17 +13,20 @@ import { boots, files, lock } from "./files.js";
  * @property {(size: number) => void} drawn
  * @property {(paused: boolean) => void} pause
  * @property {(factor: number) => void} speed
- * @property {(name: string) => void} theme
  * @property {(shown: boolean) => void} board
  * @property {(shown: boolean) => void} wall
  * @property {(position: number) => void} seek
  * @property {(seconds: number) => void} skip
+ * @property {(name: string) => void} theme
+ * @property {(on: boolean) => void} typing
+ * @property {() => void} key
  * @property {() => void} stop
  *
  * @typedef {object} Host
  * @property {(post: (text: string, size: number) => void, columns: number, rows: number,
  *   announce: (message: string) => void) => Page} Page
  * @property {(query: [string, string][], page: Page) => Promise<number>} main
+ * @property {(kind: string, page: Page) => Promise<{ toJs: () => [string, Uint8Array<ArrayBuffer>] }>} keep
  */
 
 /** @param {FromWorker} message */
@@ -207,8 +210,9 @@ async function boot() {
 
 /** @type {Size} */
 let size = { columns: 80, rows: 24 };
-let theme = "auto";
 let board = true;
+let theme = "auto";
+let typing = false;
 /** @type {boolean | undefined} */
 let wall; // until somebody chooses, the address does
 /** @type {Page | undefined} */
@@ -236,11 +240,40 @@ async function play(query) {
     (message) => post(JSON.parse(message)),
   );
   page.theme(theme);
+  page.typing(typing);
   page.board(board);
   if (wall !== undefined) page.wall(wall);
   show = host.main(query, page);
   const status = await show;
   if (number === shows) post({ type: "ended", status });
+}
+
+/** @type {Promise<void> | undefined} */
+let complete;
+
+/** Fetch what makes files of runs, which is not in the library. */
+async function addMore() {
+  const response = await plainFetch(addressOf("later.bin"));
+  if (!response.ok) throw new Error(`later.bin could not be fetched (status ${response.status}).`);
+  const { pyodide } = /** @type {any} */ (self);
+  pyodide.pyimport("sitecustomize").add(pyodide.toPy(new Uint8Array(await response.arrayBuffer())));
+}
+
+/**
+ * Make a file of the run that plays.
+ *
+ * @param {string} kind
+ */
+async function keep(kind) {
+  const host = await booted;
+  if (self.name === "library") {
+    complete ??= addMore();
+    complete.catch(() => (complete = undefined)); // the next time may be luckier
+    await complete;
+  }
+  if (!page) throw new Error("There is no run.");
+  const [name, content] = (await host.keep(kind, page)).toJs();
+  post({ type: "kept", name, content });
 }
 
 /** @param {unknown} error */
@@ -271,10 +304,6 @@ self.onmessage = ({ data }) => {
     case "pause":
       page?.pause(data.paused);
       break;
-    case "theme":
-      theme = data.name;
-      page?.theme(theme);
-      break;
     case "speed":
       page?.speed(data.factor);
       break;
@@ -291,6 +320,23 @@ self.onmessage = ({ data }) => {
       break;
     case "skip":
       page?.skip(data.seconds);
+      break;
+    case "theme":
+      theme = data.name;
+      page?.theme(theme);
+      break;
+    case "typing":
+      typing = data.on;
+      page?.typing(typing);
+      break;
+    case "type":
+      page?.key();
+      break;
+    case "keep":
+      keep(data.kind).catch((error) => {
+        console.error(error);
+        post({ type: "kept", name: "" });
+      });
       break;
     case "stop":
       page?.stop();

@@ -11,6 +11,7 @@ import pytest
 from llmsim.catalog.records import gpus
 from llmsim.catalog.scenes import scenes
 from llmsim.options.table import OPTIONS
+from llmsim.text.themes import THEMES
 from tests.browser.visit import Visit
 from tools.build_web import PACKAGES
 
@@ -163,6 +164,27 @@ def test_speed_of_the_address_is_shown(visit: Visitor) -> None:
 
 def run_of(shown: Visit) -> dict[str, str]:
     return dict(shown.page.evaluate("history.state.run"))
+
+
+def lines(shown: Visit) -> int:
+    return int(shown.page.evaluate("transcript.split('\\n').length"))
+
+
+@pytest.mark.parametrize("by", ["address", "button", "finger"])
+def test_each_key_types_a_line(visit: Visitor, by: str) -> None:
+    shown = play(visit, **({} if by == "button" else {"type": 1}))
+    if by == "button":
+        shown.press("type")
+    shown.wait_for("document.querySelector('[data-action=type]').ariaPressed === 'true'")
+    assert not is_growing(shown, 2000)
+    for key in ("x", "q", "n", "Space", "Enter"):  # whatever they mean elsewhere
+        before = lines(shown)
+        shown.page.click(".xterm-screen") if by == "finger" else shown.page.keyboard.press(key)
+        shown.wait_for(f"transcript.split('\\n').length > {before}")
+    assert not is_growing(shown, 2000)
+    shown.page.keyboard.press("Escape")
+    assert is_growing(shown)  # by the clock again
+    assert shown.page.evaluate("document.documentElement.dataset.state") == "playing"
 
 
 def test_restart_plays_the_same_run_from_the_top(visit: Visitor) -> None:
@@ -365,7 +387,10 @@ def test_less_motion_is_honoured(visit: Visitor) -> None:
     assert shown.page.evaluate(moving) == 0
 
 
-@pytest.mark.parametrize("scene", ["playing", "settings", "scenes", "failed", "light"])
+STATES = ("playing", "ended", "failed", "settings", "scenes", "save", "help", "reader", "wall")
+
+
+@pytest.mark.parametrize("scene", [*STATES, *THEMES[1:]])
 def test_axe_finds_no_violation(visit: Visitor, scene: str) -> None:
     shown = visit()
     if scene == "failed":
@@ -373,11 +398,13 @@ def test_axe_finds_no_violation(visit: Visitor, scene: str) -> None:
         shown.open()
         shown.wait_for_failure()
     else:
-        shown.open(**ASKED)
+        shown.open(**ASKED, **({"theme": scene} if scene in THEMES else {}))
         shown.wait_for("transcript.length > 1000")
-        shown.press("pause")
-        if scene != "playing":
-            shown.press("theme" if scene == "light" else scene)
+        shown.press("stop" if scene == "ended" else "pause")
+        if scene == "ended":
+            shown.wait_for_state("ended")
+        elif scene in STATES and scene != "playing":
+            shown.press(scene)
     shown.page.evaluate(Path(AXE).read_text(encoding="utf-8"))
     found = shown.page.evaluate("axe.run().then(({ violations }) => violations)")
     assert [(it["id"], [node["html"] for node in it["nodes"]][:5]) for it in found] == []

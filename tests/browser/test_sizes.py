@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from llmsim.board.board import SHORTEST
+from llmsim.physics.noise import uniform
 from tests.browser.visit import Visit
 
 pytestmark = pytest.mark.browser
@@ -123,6 +124,41 @@ def test_wall_comes_and_goes(visit: Visitor, by: str) -> None:
     assert shown.page.evaluate(WALL) == "false"
     shown.wait_for(f"!{kettles}")
     shown.wait_for(CURVE)
+
+
+HEADINGS = f"{ROWS}.map((row) => row.textContent).map((text) => text.startsWith('\u2500\u2500 '))"
+# One board, over the whole width but for a column or two, down to the last row.
+WHOLE = f"""(() => {{
+    const heads = {HEADINGS};
+    const last = {ROWS}.at(-1).textContent;
+    const columns = told.findLast(({{ columns }}) => columns).columns;
+    const free = columns - {ROWS}[heads.indexOf(true)]?.textContent.trimEnd().length;
+    return heads.filter(Boolean).length === 1 && /^ ?step .*eta /.test(last) && free >= 0 && free < 4;
+}})()"""
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_hundred_sizes_leave_nothing_behind(visit: Visitor, paused: bool) -> None:
+    """Turns and drags by chance: the board is whole and alone, and what is above it is the log."""
+    shown = visit(width=1000, height=700)
+    shown.page.add_init_script("localStorage.setItem('welcome', 'read')")
+    shown.open(seed=4, start="2026-01-30T12:00:00", dialect="pytorch", **FROM)
+    shown.wait_for(f"{CURVE} && {WHOLE}")
+    if paused:
+        shown.page.keyboard.press("Space")
+        shown.wait_for("document.title.startsWith('paused')")
+    width, height = 1000, 700
+    for number in range(50):
+        if number % 5 == 4:
+            width, height = height, width
+        else:
+            width = int(uniform(1, "width", number) * 1200) + 640
+            height = int(uniform(1, "height", number) * 700) + 420
+        shown.page.set_viewport_size({"width": width, "height": height})
+        try:
+            shown.wait_for(WHOLE)
+        except AssertionError:
+            pytest.fail(f"{width}x{height}, number {number}:\n" + "\n".join(shown.rows))
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP])

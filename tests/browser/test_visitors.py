@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, Route
 
+from llmsim.text.themes import THEMES
 from tests.browser.visit import Visit
 from tools.build_web import WEB
 from tools.serve import DIST
@@ -160,6 +161,42 @@ def test_chosen_theme_does_not_flash(browser: Browser, origin: str, way: str) ->
         shown.page.goto(f"{origin}/{search}", wait_until="commit")
         shown.page.wait_for_selector("#loading")
         assert shown.page.evaluate(BACKGROUND) == LIGHT
+
+
+@pytest.mark.parametrize("theme", ["contrast", "phosphor", "amber"])
+def test_theme_of_the_address_is_there_from_the_first_paint_on(
+    browser: Browser, origin: str, theme: str
+) -> None:
+    with guest(browser, origin, color_scheme="light") as shown:
+        shown.page.context.route("**/loading.js", lambda _: None)  # no script but the first
+        shown.page.goto(f"{origin}/?theme={theme}", wait_until="commit")
+        shown.page.wait_for_selector("#loading")
+        ground = shown.page.evaluate(BACKGROUND)
+        assert ground not in (DARK, LIGHT)
+    with guest(browser, origin, color_scheme="light") as shown:
+        shown.open(**ASKED, theme=theme)
+        shown.wait_for("transcript.length > 200")
+        assert shown.page.evaluate(TERMINAL) == ground
+        assert {"type": "theme", "name": theme} in shown.page.evaluate("told")  # Python's, too
+
+
+def test_all_themes_come_by_a_key_and_the_address_follows(visit: Visitor) -> None:
+    shown = visit()
+    shown.open(**ASKED, theme="dark")
+    shown.wait_for("transcript.length > 200")
+    seen = []
+    for _ in THEMES[1:]:
+        shown.page.keyboard.press("t")
+        seen.append(parse_qs(urlsplit(shown.page.url).query)["theme"][0])
+    assert sorted(seen) == sorted(THEMES[1:])
+    assert seen[-1] == "dark"
+
+
+def test_theme_that_there_is_not_is_the_systems(browser: Browser, origin: str) -> None:
+    with guest(browser, origin, color_scheme="dark") as shown:
+        shown.open(**ASKED, theme="mauve")
+        shown.wait_for("transcript.length > 200")
+        assert shown.page.evaluate(TERMINAL) == shown.page.evaluate(BACKGROUND) == DARK
 
 
 def test_background_can_be_transparent(visit: Visitor) -> None:

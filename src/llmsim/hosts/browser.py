@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 
-from llmsim.errors import PARAMETER, LlmsimError
+from llmsim.errors import PARAMETER, LlmsimError, OptionError
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.command import command, identity
@@ -70,6 +70,7 @@ class Page:
         self._changed = asyncio.Event()  # set at every change: the wait then begins anew
         self._board = True
         self._wall: bool | None = None  # until somebody chooses, the options do
+        self.run: Options | None = None  # the run that plays, or has played last
         self._region: LiveRegion | None = None
         self._screen = Screen(80, 24, color=True, unicode=True, live=True, colors=TRUECOLOR)
         self.resize(columns, rows)
@@ -87,6 +88,16 @@ class Page:
     def theme(self, name: str) -> None:
         """Take the theme of the page: whether its terminal is light or dark."""
         self._screen = self._screen._replace(theme=name if name in THEMES else "auto")
+        self._changed.set()
+
+    def typing(self, on: bool) -> None:
+        """Have each line of the log wait for a key, or play by the clock."""
+        self.playback.typing = on
+        self._changed.set()
+
+    def key(self) -> None:
+        """Take a key: the log's next line is due."""
+        self.playback.type()
         self._changed.set()
 
     def screen(self) -> Screen:
@@ -188,6 +199,11 @@ class Page:
         self.post(text, len(text))
         await self._room.wait()
 
+    async def follow(self) -> None:
+        """Bring the board to the line that has been typed; by the clock it comes by itself."""
+        if self.playback.typing and self._region:
+            await self.write(self._region.redrawn())
+
     def start(self) -> None:
         """Let stop() end the task that is running now."""
         self._show = asyncio.current_task()
@@ -239,6 +255,7 @@ async def _write(frames: Iterable[Frame], page: Page, reach: Callable[[float], N
         left = page.playback.owe(frame.delay, now, frame.shown)
         if max(left, now - sent) >= TICK or len(batch) >= BATCH:
             await page.write(batch)
+            await page.follow()
             reach(shown)
             batch = ""
             await page.wait(drawn=not frame.text)
@@ -247,6 +264,8 @@ async def _write(frames: Iterable[Frame], page: Page, reach: Callable[[float], N
             sent = time.monotonic()
         batch += frame.text
         shown = frame.shown
+        if frame.lines:
+            page.playback.told()
     await page.write(batch)
 
 
@@ -263,6 +282,7 @@ async def show(options: Options, page: Page) -> int:
         except LlmsimError as error:
             await page.write(_complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE
+        page.run = each
         page.announce(_introduction(each))
         since = 0.0
         try:
@@ -271,6 +291,23 @@ async def show(options: Options, page: Page) -> int:
             await page.write(_complaint(error.sentence(PARAMETER)))
         await _play(run, each, page, since)
     return ExitStatus.FINISHED
+
+
+async def keep(kind: str, page: Page) -> tuple[str, bytes]:
+    """Make a file of the run that plays: its name and its content, of a kind in hosts/downloads.py.
+
+    The show goes on meanwhile.
+    """
+    from llmsim.hosts.downloads import made  # the page fetches it when somebody asks for a file
+
+    if page.run is None:
+        raise OptionError("There is no run yet.")
+    made_file, heard = ("", b""), time.monotonic()
+    for made_file in made(page.run, kind, page.screen()):  # noqa: B007  # the last is the file
+        if time.monotonic() - heard >= TICK:
+            await asyncio.sleep(TICK)
+            heard = time.monotonic()
+    return made_file
 
 
 def _complaint(sentence: str) -> str:

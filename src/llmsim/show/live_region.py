@@ -179,7 +179,7 @@ class LiveRegion:
 
     def _low(self, view: Callable[[], View], screen: Screen, titled: bool = False) -> list[str]:
         """The rows below the free ones: the bar, the board, a note."""
-        rows = [self._quiet(self._bar.text, screen)] if self._bar else []
+        rows = [cut(self._quiet(self._bar.text, screen), screen.width)] if self._bar else []
         if self.board and rows_of(screen):
             rows = rows if screen.height >= BAR_NEEDS else []
             seen = view()._replace(pace=self._pace_text(), titled=titled)

@@ -1,0 +1,68 @@
+"""The files that the page makes are those that the command writes."""
+
+from datetime import datetime
+from io import BytesIO
+from math import inf
+from pathlib import Path
+from time import monotonic
+from zipfile import ZipFile
+
+import pytest
+
+from llmsim.hosts.downloads import ENDINGS, made
+from llmsim.hosts.exports import UNSEEN, export_only
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.show.player import play
+from llmsim.telemetry.kinds import Export
+from llmsim.text.screen import PIPE_WIDTH, Screen
+
+# One GPU, so that its table has every sample; a moment in the middle matters to no file.
+ASKED = Options(
+    dialect="nanogpt",
+    gpus=1,
+    gpu="H100 PCIe",
+    steps=40,
+    seed=4,
+    start=datetime(2026, 1, 30, 12),
+    sample=600.0,
+    from_="50%",
+)
+
+
+def file_of(kind: str, options: Options = ASKED) -> tuple[str, bytes]:
+    return list(made(options, kind, UNSEEN))[-1]
+
+
+@pytest.mark.parametrize("kind", ["cast", "jsonl", "labels"])
+def test_export_is_the_commands_to_the_byte(tmp_path: Path, kind: str) -> None:
+    name, content = file_of(kind)
+    assert name == f"{plan(ASKED).run_name}.{ENDINGS[kind]}"
+    written = tmp_path / name
+    wanted = ASKED._replace(export=(Export(kind, str(written)),), quiet=True, from_=None)
+    assert export_only(wanted, lambda: None, monotonic, inf)
+    assert content == written.read_bytes()
+
+
+def test_tables_are_the_commands_in_an_archive(tmp_path: Path) -> None:
+    _, content = file_of("csv")
+    wanted = ASKED._replace(export=(Export("csv", str(tmp_path / "run")),), quiet=True, from_=None)
+    assert export_only(wanted, lambda: None, monotonic, inf)
+    written = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    with ZipFile(BytesIO(content)) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == written
+
+
+def test_log_is_what_a_pipe_gets() -> None:
+    _, content = file_of("log")
+    pipe = Screen(PIPE_WIDTH, 50, color=False, unicode=True, live=False)
+    frames = play(plan(ASKED), ASKED._replace(view="log", from_=None), lambda: pipe)
+    assert content.decode() == "".join(frame.text for frame in frames)
+
+
+def test_table_of_many_gpus_has_room_in_a_browser() -> None:
+    many = ASKED._replace(dialect="torchtitan", model="llama-3.1-8b", gpus=512, steps=None)
+    _, content = file_of("csv", many._replace(sample=1.0))
+    with ZipFile(BytesIO(content)) as archive:
+        rows = archive.read("gpus.csv").splitlines()
+    assert 512 < len(rows) < 12_000
