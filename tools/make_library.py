@@ -14,7 +14,7 @@ import ast
 import asyncio
 import marshal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from importlib.util import MAGIC_NUMBER
 from types import CodeType
@@ -26,6 +26,7 @@ CODE = "modules.marshal"  # as tools/sitecustomize.py calls it
 # Of a .pyc that Python does not compare with a source (PEP 552).
 HEADER = MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
 BEFORE = "encodings/"  # is imported before sitecustomize; with it, only what Python holds itself
+LINE_ALONE, NOWHERE = 13, 15  # kinds of entries in a table of lines
 # Tracebacks look for the place of each instruction, and would fail where no lines are kept.
 CHANGES = {
     "traceback.py": (
@@ -154,10 +155,43 @@ def _write(library: dict[str, bytes], ours: dict[str, bytes], target: str) -> No
             archive.writestr(ZipInfo(path), members[path])
 
 
-def _without_lines(code: CodeType) -> CodeType:
-    """The code without the table that says which line each instruction is of."""
-    inner = (_without_lines(it) if isinstance(it, CodeType) else it for it in code.co_consts)
-    return code.replace(co_linetable=b"", co_consts=tuple(inner))
+def _relined(code: CodeType, table: Callable[[CodeType], bytes]) -> CodeType:
+    """The code with another table of which line each instruction is of."""
+    inner = (_relined(it, table) if isinstance(it, CodeType) else it for it in code.co_consts)
+    return code.replace(co_linetable=table(code), co_consts=tuple(inner))
+
+
+def _no_lines(_code: CodeType) -> bytes:
+    return b""
+
+
+def _lines(code: CodeType) -> bytes:
+    """The table with an entry for each run of instructions of a line, not for each of them.
+
+    Python's InternalDocs/code_objects.md has the format: a byte with the kind of the entry and its
+    length in pairs of bytes, eight at most; of the kind without columns, then the lines since the
+    last entry.
+    """
+    table, last = bytearray(), code.co_firstlineno
+    for start, end, line in code.co_lines():
+        for left in range((end - start) // 2, 0, -8):
+            length = min(left, 8) - 1
+            if line is None:
+                table.append(0x80 | NOWHERE << 3 | length)
+            else:
+                table.append(0x80 | LINE_ALONE << 3 | length)
+                table += _signed(line - last)
+                last = line
+    return bytes(table)
+
+
+def _signed(number: int) -> bytes:
+    """A number in groups of six bits, the lowest first; its sign is the lowest bit."""
+    rest, made = (-number << 1 | 1) if number < 0 else number << 1, bytearray()
+    while rest >= 64:
+        made.append(64 | rest & 63)
+        rest >>= 6
+    return bytes([*made, rest])
 
 
 def _untype(tree: ast.AST) -> None:
@@ -192,8 +226,7 @@ def _packed(library: dict[str, bytes], ours: dict[str, bytes]) -> dict[str, tupl
 
 
 def _marshalled(source: bytes, path: str, *, lines: bool = True) -> bytes:
-    code = _code(source, path)
-    return marshal.dumps(code if lines else _without_lines(code))
+    return marshal.dumps(_relined(_code(source, path), _lines if lines else _no_lines))
 
 
 def _code(source: bytes, path: str) -> CodeType:
