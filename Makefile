@@ -130,7 +130,7 @@ icons: browser
 serve: $(PAGE) ## build the page and serve it on 127.0.0.1 (PORT=8000)
 	@$(BIN)/python -m tools.serve --port $(PORT)
 
-screenshots: $(PAGE) browser ## take docs/page.png anew
+screenshots: $(PAGE) browser ## take docs/page.png and web/preview.png anew
 	$(BIN)/python -m tools.screenshot
 
 $(BIN)/python:

@@ -1,21 +1,47 @@
-"""Take docs/page.png: the page in the middle of a run, as the README shows it."""
+"""Take the pictures of the page anew: the README's, and the one that links are shown with."""
 
 import time
 from pathlib import Path
 from threading import Thread
+from typing import NamedTuple
 from urllib.parse import urlencode
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tools.browser import launch
 from tools.serve import server
 
-TARGET = Path(__file__).parent.parent / "docs" / "page.png"
-QUERY = {"dialect": "pytorch", "seed": 5, "start": "2026-01-30T12:00:00", "speed-factor": 6}
-# The moment to take: well into the training, with all of these on the screen.
-TITLE = "training 7"
-SIGNS = ("Saved", "util 9", "eta")
-PATIENCE = 120  # seconds
+ROOT = Path(__file__).parent.parent
+PATIENCE = 240  # seconds
+
+
+class Picture(NamedTuple):
+    """A moment of a run: when the tab's title and the terminal have these texts."""
+
+    target: Path
+    size: tuple[int, int]
+    query: dict[str, str]
+    title: str
+    signs: tuple[str, ...]
+
+
+PICTURES = (
+    Picture(
+        ROOT / "docs" / "page.png",
+        (1200, 675),
+        {"dialect": "pytorch", "seed": "5", "start": "2026-01-30T12:00:00", "speed-factor": "6"},
+        "training 7",
+        ("Saved", "util 9", "eta"),
+    ),
+    # A failure and what came of it, validations with their words, and the last save.
+    Picture(
+        ROOT / "web" / "preview.png",
+        (1200, 630),
+        {"scene": "fallen", "view": "wall", "theme": "dark", "kiosk": "1", "from": "82%"},
+        "checkpoint",
+        ("says:", "kettles"),
+    ),
+)
 
 
 def screen_text(page: Page) -> str:
@@ -23,30 +49,40 @@ def screen_text(page: Page) -> str:
     return str(page.evaluate("document.querySelector('.xterm-rows')?.textContent ?? ''"))
 
 
-def wait_for_moment(page: Page) -> None:
+def wait_for_moment(page: Page, picture: Picture) -> None:
     """Watch the run until the moment is there; raises TimeoutError when it does not come."""
     end = time.monotonic() + PATIENCE
-    while not (TITLE in page.title() and all(sign in screen_text(page) for sign in SIGNS)):
+    while picture.title not in page.title() or not all(
+        sign in screen_text(page) for sign in picture.signs
+    ):
         if time.monotonic() > end:
-            raise TimeoutError(f"{SIGNS} were not on the screen together within {PATIENCE} s")
+            raise TimeoutError(f"{picture.signs} were not on the screen within {PATIENCE} s")
         page.wait_for_timeout(20)
 
 
-def main() -> None:
+def take(browser: Browser, address: str, picture: Picture) -> None:
     """Play the run, wait for the moment, take the picture."""
-    TARGET.parent.mkdir(exist_ok=True)
+    width, height = picture.size
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark")
+    page.add_init_script("localStorage.setItem('welcome', 'read')")
+    page.goto(f"{address}/?{urlencode(picture.query)}")
+    wait_for_moment(page, picture)
+    page.screenshot(path=picture.target)
+    page.close()
+    print(f"screenshot: {picture.target}")
+
+
+def main() -> None:
+    """Take all of them."""
     with server() as http, sync_playwright() as playwright:
         Thread(target=http.serve_forever).start()
         try:
             browser = launch(playwright.chromium)
-            page = browser.new_page(viewport={"width": 1200, "height": 675})
-            page.goto(f"http://127.0.0.1:{http.server_port}/?{urlencode(QUERY)}")
-            wait_for_moment(page)
-            page.screenshot(path=TARGET)
+            for picture in PICTURES:
+                take(browser, f"http://127.0.0.1:{http.server_port}", picture)
             browser.close()
         finally:
             http.shutdown()
-    print(f"screenshot: {TARGET}")
 
 
 if __name__ == "__main__":

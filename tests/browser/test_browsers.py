@@ -39,6 +39,26 @@ def wait_for(driver: Driver, expression: str, seconds: float = 120) -> None:
         time.sleep(0.1)  # another process is at work
 
 
+POSITION = "Number(document.getElementById('position').value)"
+ROWS = "document.querySelector('.xterm-rows').textContent"
+RIGHT = "\ue014"  # the arrow, for WebDriver
+
+
+def test_run_seeks_and_has_a_wall(driver: Driver, origin: str) -> None:
+    driver.open(f"{origin}/?seed=4&dialect=pytorch&from=20%25")
+    wait_for(driver, f"{STATE} === 'playing' && {ROWS}.includes('loss')")
+    driver.press(" ")
+    wait_for(driver, "document.title.startsWith('paused')")
+    before = driver.evaluate(POSITION)
+    for _ in range(3):
+        driver.press(RIGHT)
+    wait_for(driver, f"{POSITION} > {before + 25}")  # ten show seconds each
+    driver.press("w")
+    wait_for(driver, f"{ROWS}.includes('kettles boiled')")
+    driver.press("w")
+    wait_for(driver, f"!{ROWS}.includes('kettles boiled')")
+
+
 def test_run_plays_and_stops(driver: Driver, origin: str) -> None:
     driver.open(f"{origin}/?seed=4&dialect=pytorch&duration=30s")
     wait_for(driver, "/^training [1-9][0-9]?% · llmsim$/.test(document.title)")
