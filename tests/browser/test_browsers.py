@@ -40,7 +40,7 @@ def wait_for(driver: Driver, expression: str, seconds: float = 120) -> None:
 
 
 POSITION = "Number(document.getElementById('position').value)"
-ROWS = "document.querySelector('.xterm-rows').textContent"
+ROWS = "(document.querySelector('.xterm-rows')?.textContent ?? '')"
 RIGHT = "\ue014"  # the arrow, for WebDriver
 
 
