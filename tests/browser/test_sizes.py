@@ -133,7 +133,8 @@ WHOLE = f"""(() => {{
     const last = {ROWS}.at(-1).textContent;
     const columns = told.findLast(({{ columns }}) => columns).columns;
     const free = columns - {ROWS}[heads.indexOf(true)]?.textContent.trimEnd().length;
-    return heads.filter(Boolean).length === 1 && /^ ?step .*eta /.test(last) && free >= 0 && free < 4;
+    const ended = /^ ?step .*eta /.test(last);
+    return heads.filter(Boolean).length === 1 && ended && free >= 0 && free < 4;
 }})()"""
 
 
