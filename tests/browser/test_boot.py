@@ -47,7 +47,8 @@ def test_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
 def test_each_file_is_named_by_its_hash_and_listed() -> None:
     listing = json.loads((DIST / "files.json").read_text(encoding="utf-8"))["files"]
     built = contents(DIST)
-    assert set(built) - set(listing) == {"files.json"}
+    pages = {address for address in built if address.startswith("docs/")}  # of tools/docs_site.py
+    assert set(built) - set(listing) - pages == {"files.json"}
     for address, file in listing.items():
         assert file == {"sha256": sha256(built[address]).hexdigest(), "size": len(built[address])}
         if address not in ("index.html", "sw.js"):
@@ -61,7 +62,7 @@ def test_library_holds_compiled_code_alone_and_is_small() -> None:
     assert {member.compress_type for member in members} == {ZIP_STORED}
     assert {Path(member.filename).suffix for member in members} == {".pyc", ".txt", ".marshal"}
     # What travels, as most servers send it: of 4.6 MB for all of the page the engine takes 3.4.
-    assert len(gzip.compress(file.read_bytes())) < 1.1e6
+    assert len(gzip.compress(file.read_bytes())) < 1.0e6
 
 
 def test_engine_has_what_the_page_reaches_alone() -> None:

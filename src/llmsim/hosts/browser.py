@@ -265,7 +265,7 @@ async def _write(frames: Iterable[Frame], page: Page, reach: Callable[[float], N
         batch += frame.text
         shown = frame.shown
         if frame.lines:
-            page.playback.told()
+            page.playback.line_shown()
     await page.write(batch)
 
 
