@@ -168,7 +168,7 @@ def _no_lines(_code: CodeType) -> bytes:
 def _lines(code: CodeType) -> bytes:
     """The table with an entry for each run of instructions of a line, not for each of them.
 
-    Python's InternalDocs/code_objects.md has the format: a byte with the kind of the entry and its
+    CPython's notes about code objects have the format: a byte with the kind of the entry and its
     length in pairs of bytes, eight at most; of the kind without columns, then the lines since the
     last entry.
     """
