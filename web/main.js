@@ -141,7 +141,8 @@ function play(query, typed = query) {
   const given = new Map(query).get("speed-factor") ?? "1";
   setSpeed(given === "max" ? Infinity : Number(given) > 0 ? Number(given) : 1);
   setPaused(false);
-  if (terminal) tell({ type: "start", query, columns: terminal.cols, rows: terminal.rows, theme: chosenTheme() });
+  if (terminal)
+    tell({ type: "start", query, columns: terminal.cols, rows: terminal.rows, theme: chosenTheme() });
 }
 
 /** @param {"playing" | "ended"} state */
