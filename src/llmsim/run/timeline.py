@@ -137,9 +137,11 @@ def speaker(run: Run, segment: Segment) -> Job:
     """The job as the processes of a segment's attempt know it."""
     scan(run, run.timeline.number_at(segment.began))
     resumed = run.memo["found", segment.attempt] if segment.attempt > 1 else 0
-    return run.job._replace(
+    spoken = run.job._replace(
         attempt=segment.attempt, cured=segment.cured, resumed=resumed, spares=segment.spares
     )
+    # The first attempt knows the job as it is, with all that was computed for it.
+    return run.job if spoken == run.job else spoken
 
 
 def owner(run: Run, at: float) -> Job:

@@ -15,7 +15,7 @@ from llmsim.options.checking import checked, checked_job
 from llmsim.options.table import Options
 from llmsim.physics import noise
 from llmsim.run.attempts import job_after
-from llmsim.run.events import Event
+from llmsim.run.events import Event, Progress
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, segment_at, speaker
 from llmsim.show.pace import Pace, Timed
@@ -99,7 +99,8 @@ def play(
         at = pace.simulated(since)
         recent = screenful(run, at, screen(), options.stream)
     speaking = speaker(run, segment_at(run, recent[0].at if recent else 0.0))
-    coming = events(run, at) if complete else events(run, at, lambda: screen().live)
+    draws = Progress in renderers(speaking, options.stream)  # else no screen has a bar that moves
+    coming = events(run, at) if complete else events(run, at, lambda: draws and screen().live)
     timed = Timed(run, speaking, pace, pace.shown(at), recent, through(coming))
     return _frames(timed, options, screen, region)
 

@@ -5,7 +5,6 @@ by its causal half (gpt2_estimate_mfu). throughput.mfu leaves the input embeddin
 attention in full.
 """
 
-from collections.abc import Iterator
 from math import fsum, nan, sqrt
 
 from llmsim.dialects.llmc.framework import PEAKS
@@ -43,36 +42,51 @@ class Detected(NamedTuple):
     tokens_per_second: float
 
 
+class _Known:
+    """The values of a job's first steps, one in each list for every step; the lists grow."""
+
+    def __init__(self) -> None:
+        """No step is known yet."""
+        self.losses: list[float] = []
+        self.norms: list[float] = []
+        self.rates: list[float] = []
+        self.mean = 0.0  # of the rates, tokens per second, before its correction
+
+
 @remembered()
-def detected(job: Job) -> tuple[Detected, ...]:
-    """The derived numbers of every step, from step 1 on."""
-    steps = range(1, job.schedule.steps + 1)
-    losses = _z_scores([loss.training(job, step) for step in steps])
-    norms = _z_scores([gradient.norm(job, step) for step in steps])
-    return tuple(map(Detected, losses, norms, _rates(job)))
+def _known(job: Job) -> _Known:
+    return _Known()
 
 
-def _z_scores(values: list[float]) -> Iterator[float]:
-    """The z-score of each value within the window that ends with it; nan until the window is
-    full.
+def detected(job: Job, step: int) -> Detected:
+    """The derived numbers of a step; steps count from 1.
+
+    A run asks for one step after the other. So each step asks for the loss and the norm that its
+    event has just had, and the first line does not wait for the last.
     """
-    for index, value in enumerate(values):
-        if index < WINDOW:
-            yield nan
-            continue
-        window = values[index - WINDOW + 1 : index + 1]
-        mean = fsum(window) / WINDOW
-        deviation = sqrt(fsum([(each - mean) ** 2 for each in window]) / WINDOW)
-        yield (value - mean) / deviation if deviation else 0.0
+    known = _known(job)
+    for each in range(len(known.losses) + 1, step + 1):
+        known.losses.append(loss.training(job, each))
+        known.norms.append(gradient.norm(job, each))
+        known.rates.append(_rate(job, known, each))
+    last = step - 1
+    return Detected(_z_score(known.losses, last), _z_score(known.norms, last), known.rates[last])
 
 
-def _rates(job: Job) -> Iterator[float]:
+def _z_score(values: list[float], index: int) -> float:
+    """The z-score of a value within the window that ends with it; nan until the window is full."""
+    if index < WINDOW:
+        return nan
+    window = values[index - WINDOW + 1 : index + 1]
+    mean = fsum(window) / WINDOW
+    deviation = sqrt(fsum([(each - mean) ** 2 for each in window]) / WINDOW)
+    return (values[index] - mean) / deviation if deviation else 0.0
+
+
+def _rate(job: Job, known: _Known, step: int) -> float:
     """Tokens per second: the first step's own, then the corrected mean without it."""
-    tokens, mean = batch_tokens(job), 0.0
-    for step in range(1, job.schedule.steps + 1):
-        rate = tokens / step_time.interval_seconds(job, step, step)
-        if step == 1:
-            yield rate
-            continue
-        mean = KEPT * mean + (1.0 - KEPT) * rate
-        yield mean / (1.0 - KEPT ** (step - 1))
+    rate = batch_tokens(job) / step_time.interval_seconds(job, step, step)
+    if step == 1:
+        return rate
+    known.mean = KEPT * known.mean + (1.0 - KEPT) * rate
+    return known.mean / (1.0 - KEPT ** (step - 1))

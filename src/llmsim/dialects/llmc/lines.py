@@ -187,7 +187,7 @@ def _shorter(job: Job) -> Lines:
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
-    derived = estimates.detected(job)[event.step - 1]
+    derived = estimates.detected(job, event.step)
     mfu = estimates.mfu(job, event.step_seconds)
     yield Line(
         f"step {event.step:4d}/{job.schedule.steps} | loss {event.loss:7.6f} "

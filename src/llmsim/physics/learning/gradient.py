@@ -124,6 +124,7 @@ def _learnt(job: Job) -> int:
     return high
 
 
+@remembered(2)  # a framework that watches its norms asks again
 def norm(job: Job, step: int) -> float:
     """The gradient norm of this step, before clipping; infinite where gradients overflow."""
     if loss_scale.scales(job) and loss_scale.scaled(job, step).skipped:

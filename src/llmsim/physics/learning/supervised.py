@@ -95,10 +95,13 @@ def _tokens_seen(job: Job) -> tuple[int, ...]:
     """Tokens in all packed sequences after each step, from step 0 on, without their empty ends."""
     full, steps = job.schedule.sequence, job.schedule.steps
     drawn = noise.uniforms(job.seed, "packed", 1, steps)
-    tokens = [
-        epochs.batch_part(job, step) * full * (1.0 - EMPTY * empty)
-        for step, empty in enumerate(drawn, 1)
-    ]
+    if not job.framework.takes_rest:
+        tokens = [full * (1.0 - EMPTY * empty) for empty in drawn]
+    else:
+        tokens = [
+            epochs.batch_part(job, step) * full * (1.0 - EMPTY * empty)
+            for step, empty in enumerate(drawn, 1)
+        ]
     return (0, *accumulate(round(job.schedule.global_batch * each) for each in tokens))
 
 
