@@ -49,7 +49,8 @@ check: $(CHECK) ## the fast loop: ruff, mypy and the quick tests; no node, no br
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy $(addprefix --exclude=,$(HEAVY))
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(addprefix --ignore=,$(HEAVY)) \
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal --hypothesis-profile=quick \
+		$(addprefix --ignore=,$(HEAVY)) \
 		-m "not transcripts and not long and not extras and not exports and not live"
 
 test: lint unit transcripts ## set up everything and run the checks and the tests, but those of the page

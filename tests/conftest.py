@@ -15,9 +15,10 @@ os.environ["LLMSIM_CONFIG"] = os.devnull
 
 # Speed is measured by `make bench`, never by a test: a busy machine makes no test fail. And the
 # same examples every time, so that a failure belongs to the change that is tested;
-# `pytest --hypothesis-profile=curious` looks further.
+# `pytest --hypothesis-profile=curious` looks further, and `make check` takes fewer.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("curious", deadline=None)
+settings.register_profile("quick", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("steady")
 
 

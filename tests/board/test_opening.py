@@ -40,6 +40,7 @@ def at(seconds: float, screen: Screen, dialect: str, seed: int) -> Terminal:
 
 
 @pytest.mark.parametrize("dialect", NAMES)
+@pytest.mark.long
 def test_the_screen_is_full_after_a_second(dialect: str) -> None:
     """In every dialect; where its log is short, the name of the model stands in its place."""
     terminal = at(1.0, screen_of(80, 24), dialect, seed=3)

@@ -61,6 +61,7 @@ def number(pattern: str, log: str) -> float:
     return float(found(pattern, log).replace(",", ""))
 
 
+@pytest.mark.long
 def test_the_numbers_are_those_of_the_log(asked: dict[str, Any], capfd: Captured) -> None:
     told_of = json.loads(printed(capfd, asked, "--json"))
     _, log = log_of(asked)

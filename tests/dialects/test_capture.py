@@ -83,6 +83,7 @@ def test_every_log_holds_the_steps_of_rank_0(dialect: str, capture: str) -> None
     assert all(marked) if capture == "all" else not any(marked), (dialect, capture)
 
 
+@pytest.mark.long
 def test_a_release_is_one_that_the_dialect_speaks() -> None:
     assert job_of(5, dialect="torchtitan", release="v0.2.0").release == "v0.2.0"
     with pytest.raises(PlanError, match="does not speak release v9"):

@@ -126,6 +126,7 @@ def test_the_others() -> None:
         ("mlperf", ":::MLLOG"),
     ],
 )
+@pytest.mark.long
 def test_deepseek_v3_plays_to_its_end(dialect: str, said: str) -> None:
     gpu = "TPU v5p" if dialect == "maxtext" else "NVIDIA H200"
     job = job_of(

@@ -56,6 +56,7 @@ def test_a_recipe_or_a_gpu_chooses_among_the_dialects() -> None:
 H100 = "NVIDIA H100 80GB HBM3"
 
 
+@pytest.mark.long
 def test_nvidias_framework_is_for_nvidias_gpus() -> None:
     for seed in range(60):
         assert job_of(seed, dialect="nemo").gpu.name.startswith("NVIDIA ")
@@ -65,6 +66,7 @@ def test_nvidias_framework_is_for_nvidias_gpus() -> None:
 
 
 @pytest.mark.parametrize("dialect", ["hf", "trl", "lightning", "olmo"])
+@pytest.mark.long
 def test_trainers_without_tensor_parallelism_split_no_model(dialect: str) -> None:
     for seed in range(40):
         layout = job_of(seed, dialect=dialect).layout
@@ -78,6 +80,7 @@ def test_nemo_shards_adams_states_alone() -> None:
     assert any(layout.tp > 1 for layout in layouts)
 
 
+@pytest.mark.long
 def test_who_splits_no_model_trains_small_dense_ones() -> None:
     """nanoGPT and llm.c have data parallelism alone, llm.c with ZeRO-1."""
     for name, shardings in (("nanogpt", {"ddp"}), ("llmc", {"ddp", "zero1"})):
@@ -107,6 +110,7 @@ def test_auto_draws_nobody_who_could_not_do_it() -> None:
     ]
 
 
+@pytest.mark.long
 def test_megatron_and_nanotron_shard_no_weights() -> None:
     for name in ("megatron", "nanotron"):
         for seed in range(40):

@@ -173,6 +173,7 @@ AT_NAN = {
 
 
 @pytest.mark.parametrize("dialect", AT_NAN)
+@pytest.mark.long
 def test_each_framework_does_at_a_nan_what_its_source_does(dialect: str) -> None:
     framework = framework_of(dialect)
     assert framework.stops_at_nan == (AT_NAN[dialect] != "continue")

@@ -86,6 +86,7 @@ def test_the_last_durable_checkpoint_is_loaded_and_no_other(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", STOPS)
+@pytest.mark.long
 def test_a_stop_with_enough_grace_loses_no_step(kind: str) -> None:
     """Slurm kills 30 s after a time limit (KillWait); the house dialect handles SIGTERM."""
     orderly = 0
@@ -114,6 +115,7 @@ def test_a_stop_with_enough_grace_loses_no_step(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["straggler", "thermal"])
+@pytest.mark.long
 def test_a_node_that_slows_all_is_taken_out_by_a_person(kind: str) -> None:
     drained = 0
     for seed in range(8):

@@ -65,6 +65,7 @@ def xids(seed: int, kind: str) -> list[tuple[float, int]]:
         ("illegal-memory", [31, 43, 45]),
     ],
 )
+@pytest.mark.long
 def test_xids_follow_each_other_as_the_driver_has_them(kind: str, order: list[int]) -> None:
     for seed in range(50):
         numbers = [number for _, number in xids(seed, kind) if number != 154]

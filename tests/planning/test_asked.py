@@ -105,6 +105,7 @@ def test_ranks_alone_say_how_many_gpus_there_are() -> None:
         ),
     ],
 )  # fmt: skip
+@pytest.mark.long
 def test_what_cannot_be_is_refused_with_the_arithmetic(
     options: dict[str, Any], sentence: str
 ) -> None:

@@ -39,6 +39,7 @@ def test_the_loss_of_grpo_is_beta_times_the_divergence(beta: float) -> None:
 
 
 @pytest.mark.parametrize("group", [4, 8, 16])
+@pytest.mark.long
 def test_larger_groups_seldom_agree(group: int) -> None:
     """The larger a group, the seldomer all of its answers are right, or all wrong."""
     usual, larger = asked("grpo", group=2), asked("grpo", group=group)

@@ -140,6 +140,7 @@ def test_gpus_stay_within_their_limits_differ_and_move_together(runs: tuple[Run,
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.long
 def test_benchmarks_come_at_the_end_and_when_asked_for(recipe: str) -> None:
     plain, asked = (
         run_of(3, dialect="pytorch", recipe=recipe, evaluate=asked) for asked in (False, True)

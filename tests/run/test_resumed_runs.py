@@ -132,6 +132,7 @@ def test_a_log_says_where_it_goes_on(dialect: str, line: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["nanogpt", "llmc", "deepspeed", "maxtext", "nemo", "trl"])
+@pytest.mark.long
 def test_every_framework_plays_one_to_its_end(dialect: str) -> None:
     options: dict[str, Any] = {}
     if dialect in ("nanogpt", "llmc"):

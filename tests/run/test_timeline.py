@@ -62,6 +62,7 @@ def test_the_events_since_a_moment_are_the_tail_of_all(seed: int, part: float, o
 
 @settings(max_examples=30, deadline=None)
 @given(SEEDS)
+@pytest.mark.long
 def test_segments_follow_one_another_and_events_never_go_back(seed: int) -> None:
     segments = list(fresh(seed).timeline)
     assert segments[0].began == 0.0
@@ -135,6 +136,7 @@ def test_a_step_that_the_run_has_not_is_refused(number: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(0, 40, 4))
+@pytest.mark.long
 def test_gauges_are_those_of_the_log(seed: int) -> None:
     looks = [event for event in told(seed) if isinstance(event, Status) and event.gpus]
     for event in looks:

@@ -50,6 +50,7 @@ def shares(seed: int, duration: float) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("seed", range(40))
+@pytest.mark.long
 def test_a_run_takes_about_three_minutes_and_each_phase_its_share(seed: int) -> None:
     seconds = shares(seed, Options().duration)
     assert 150 < sum(seconds.values()) < 210
@@ -105,6 +106,7 @@ def by_phases(seed: int, incidents: str, duration: float) -> list[float]:
 @pytest.mark.parametrize("duration", [10.0, 180.0, 86_400.0])
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("incidents", ["none", "chaos"])
+@pytest.mark.long
 def test_events_come_when_their_phases_say(seed: int, duration: float, incidents: str) -> None:
     pace = Pace(of_seed(seed, incidents), duration)
     moments = by_phases(seed, incidents, duration)

@@ -96,6 +96,7 @@ def lines_of(frames: list[Frame]) -> list[str]:
 
 @pytest.mark.parametrize("dialect", ["pytorch", "olmo", "hf", "lightning"])
 @pytest.mark.parametrize("text", ["40%", "step=300", "validation", "export", "100%"])
+@pytest.mark.long
 def test_the_log_from_a_moment_is_the_end_of_the_whole_log(dialect: str, text: str) -> None:
     run = a_run(dialect=dialect)
     whole, part = lines_of(log(run)), log(run, from_=text)

@@ -66,6 +66,7 @@ def test_every_event_of_the_vocabulary_has_a_name_and_a_schema() -> None:
 
 
 @pytest.mark.parametrize("dialect", NAMES)
+@pytest.mark.long
 def test_a_file_has_every_event_of_the_run(dialect: str, tmp_path: Path) -> None:
     job = job_of(3, dialect=dialect)
     told = run_of(3, dialect=dialect).events

@@ -156,6 +156,7 @@ JOB_30 = {
 
 
 @pytest.mark.parametrize("field", JOB_30)
+@pytest.mark.long
 def test_a_real_training_page_lies_in_our_band(field: str) -> None:
     low, high = band(training("H100 80GB HBM3", field))
     for value in JOB_30[field]:

@@ -87,6 +87,7 @@ def test_a_record_is_framed() -> None:
 
 
 @pytest.mark.parametrize("dialect", writing("tensorboard"))
+@pytest.mark.long
 def test_an_event_file_is_complete_and_begins_with_its_version(
     dialect: str, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ PRINTED = {
 
 
 @pytest.mark.parametrize("dialect", PRINTED)
+@pytest.mark.long
 def test_trackers_get_the_loss_that_the_log_prints(dialect: str, tmp_path: Path) -> None:
     key, form = PRINTED[dialect]
     run = run_of(3, dialect=dialect)
@@ -220,6 +222,7 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("dialect", LOSSES)
+@pytest.mark.long
 def test_a_steps_loss_is_the_same_in_every_kind(dialect: str, tmp_path: Path) -> None:
     """Frameworks that log the loss of the very step; the others log means (PRINTED holds those)."""
     key, first = LOSSES[dialect]
