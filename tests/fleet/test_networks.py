@@ -74,7 +74,7 @@ def test_machines_of_a_network_give_the_bytes_of_one_process(
         def start(name: str, *words: str) -> None:
             process = subprocess.Popen([*inside(name), *dask, *words], stderr=subprocess.DEVNULL)
             running.callback(process.wait)
-            running.callback(process.terminate)
+            running.callback(process.kill)
 
         start(scheduler, "distributed.cli.dask_scheduler", "--host", f"{SUBNET}.1", "--port",
               "8786", "--no-dashboard", "--scheduler-file", str(about))  # fmt: skip
@@ -82,7 +82,7 @@ def test_machines_of_a_network_give_the_bytes_of_one_process(
             time.sleep(0.05)
         for number, name in enumerate(workers, 1):
             start(name, "distributed.cli.dask_worker", address, "--host",
-                  f"{SUBNET}.{number + 1}", "--nthreads", "1", "--no-dashboard",
+                  f"{SUBNET}.{number + 1}", "--nthreads", "1", "--no-dashboard", "--no-nanny",
                   "--local-directory", str(tmp_path / name))  # fmt: skip
         out = tmp_path / "out"
         fleet = started(spec, out, "--scheduler", address, inside=inside(client))
