@@ -158,7 +158,8 @@ def test_the_scheduler_killed_ten_times(
         assert b"the same command goes on from here" in said
         kills += 1
     last = started(spec, out, "--workers", "2")
-    assert last.wait() == 0
+    _, said = last.communicate()
+    assert last.returncode == 0, said.decode()
     same(out, whole)
 
 
