@@ -28,11 +28,12 @@ COMPARED = (
         "a whole log of core 0.12 (April 2025); a run of 1.7B on Leonardo (core 0.11, March 2025); "
         "NVIDIA/Megatron-LM issue 756",
         "weights in a bucket stand in the order of a set; number of zeros only if it is asked for; "
-        "core 0.11 and forks mark their lines",
+        "core 0.11 and forks mark their lines; NCCL speaks on the first node alone",
     ),
     Compared(
         "nanotron",
-        "a run on Leonardo (December 2025); two smoke runs of 2026; a log of August 2024",
+        "a run on Leonardo (December 2025); two smoke runs of 2026; huggingface/nanotron issue 390 "
+        "and a log of August 2024",
         "forks drop eta or put the learning rate before lm_loss; 2024's release names times in ms",
     ),
     Compared(
@@ -51,7 +52,8 @@ COMPARED = (
         "maxtext",
         "a v5p-8's log in MaxText's guide; logs of v5e and of GPUs (March 2024); "
         "AI-Hypercomputer/maxtext pull request 4847",
-        "later releases add lm_loss and perplexity, and absl's prefix to each line",
+        "later releases add lm_loss and perplexity, and absl's prefix to each line; with --capture "
+        "all only the first host speaks, theirs all print the same",
     ),
     Compared(
         "mlperf",
@@ -73,8 +75,8 @@ COMPARED = (
     ),
     Compared(
         "nanogpt",
-        "karpathy/nanoGPT issue 110 and pull request 705; a TinyStories run on an A100 with its "
-        "counts of tensors",
+        "karpathy/nanoGPT issues 110 and 178 and pull request 705; a TinyStories run on an A100 with "
+        "its counts of tensors",
         "2023's lines have no MFU; forks add a perplexity",
     ),
     Compared(
