@@ -75,8 +75,8 @@ COMPARED = (
     ),
     Compared(
         "nanogpt",
-        "karpathy/nanoGPT issues 110 and 178 and pull request 705; a TinyStories run on an A100 with "
-        "its counts of tensors",
+        "karpathy/nanoGPT issues 110 and 178 and pull request 705; a TinyStories run on an A100 "
+        "with its counts of tensors",
         "2023's lines have no MFU; forks add a perplexity",
     ),
     Compared(
