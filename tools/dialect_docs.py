@@ -12,8 +12,9 @@ from importlib.util import find_spec
 
 from llmsim.dialects.capture import captured
 from llmsim.dialects.line import Bar
-from llmsim.dialects.registry import frameworks, lines_of
+from llmsim.dialects.registry import DEFAULT, framework_of, frameworks, lines_of
 from llmsim.job.framework import Framework
+from llmsim.options.command import command
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event, Progress, Step, Validated
@@ -34,13 +35,16 @@ SHARED = (
     "torch/distributed/run.py", "variable for each process", "+-----", "|=====", "NVIDIA-SMI",
     "| GPU  Name", "| Fan  Temp", "|   ", "|  GPU ", "Processes:", " " * 60,
 )  # fmt: skip
+MODEL, GPUS, RECIPE = "Basalt-1B", 8, "pretrain"  # of the excerpts, where a framework can do it
+STEPS_IN_ALL, FEW_STEPS = 2700, 270  # of the excerpts' run, and where each step is logged
 
 HEAD = """\
 # Dialects
 
 The same run, as each framework prints it: some lines of the training, of a validation, and the
 first lines of the launch that are the framework's own. Made by `make docs` from run {seed}
-(`llmsim --dialect NAME --seed {seed} --start 2026-01-30T12:00:00`); long lines are cut here.
+(`{command}`);
+long lines are cut here.
 What a framework does not print is not added; the default dialect, `pytorch`, prints every event.
 
 All have the same seed, and the same job where the framework can train it. Where it cannot, the job
@@ -77,9 +81,20 @@ A package of its own can bring a dialect along, too: [plugins.md](plugins.md).
 """
 
 
+def asked(name: str) -> Options:
+    """The same job for all frameworks, if they can train it; a benchmark has rules of its own."""
+    framework = framework_of(name)
+    alone = Options(seed=SEED, start=datetime(2026, 1, 30, 12), dialect=name)
+    if framework.target_loss:
+        return alone
+    recipe = RECIPE if RECIPE in framework.recipes else framework.recipes[0]
+    steps = FEW_STEPS if framework.logs_every_step else STEPS_IN_ALL
+    return alone._replace(recipe=recipe, model=MODEL, gpus=GPUS, steps=steps)
+
+
 def rendered(name: str) -> Iterator[tuple[Event, str]]:
     """Every line of the run with its event, without bars in progress."""
-    job = plan(Options(seed=SEED, start=datetime(2026, 1, 30, 12), dialect=name))
+    job = plan(asked(name))
     table = captured(job, lines_of(name))
     for event in simulate(job):
         render = table.get(type(event))
@@ -144,7 +159,7 @@ def logs() -> str:
 
 def page() -> str:
     """The whole page."""
-    text = HEAD.format(seed=SEED)
+    text = HEAD.format(seed=SEED, command=command(asked(DEFAULT)._replace(dialect="NAME")))
     for framework in frameworks():
         recipes = ", ".join(framework.recipes)
         text += f"## {framework.name}\n\n{framework.meaning}. Recipes: {recipes}.\n\n"

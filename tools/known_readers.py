@@ -52,9 +52,8 @@ _TIMED = (
 
 
 def _measured(job: Job) -> range:
-    """The iterations that NVIDIA's benchmarks count."""
-    del job
-    return range(11, 45)
+    """The iterations that NVIDIA's benchmarks count, from the run's first one on."""
+    return range(max(11, job.schedule.first_step - 1), 45)
 
 
 def _megatron_evaluated(job: Job) -> tuple[int, ...]:
@@ -71,7 +70,8 @@ def _timed(job: Job) -> list[int]:
 
 def _console(job: Job) -> range:
     """The steps that are multiples of the interval."""
-    return range(job.schedule.log_every, job.schedule.steps + 1, job.schedule.log_every)
+    every, first = job.schedule.log_every, job.schedule.first_step
+    return range(-(-first // every) * every, job.schedule.steps + 1, every)
 
 
 def _two_digits(job: Job) -> list[int]:

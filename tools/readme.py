@@ -19,14 +19,14 @@ from tools.generated import ROOT, written
 README = ROOT / "README.md"
 
 EXCERPT_WIDTH = 110
-SEED = 4
+SEED = 43
 # Lines of the log in the excerpt: the text of the first one, and the number of lines.
 EXCERPT_PARTS = (
     ("torchrun --nnodes", 2),
     ("PyTorch", 4),
     ("parameters", 3),
     ("validation at", 3),
-    ("step 1,", 4),
+    ("step 2,", 4),
     ("Training complete", 19),
 )
 

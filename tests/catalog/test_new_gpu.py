@@ -22,7 +22,7 @@ for dialect in dialects:
         (
             "NVIDIA R200 | 294912 | 1800 | 8000 | 20 | 1800 | 100 | 8 | sxm | 2200 | 40",
             ("pytorch", "megatron"),
-            ("8 x NVIDIA R200, 294,912 MiB, ", "NVLS multicast support"),
+            (" x NVIDIA R200, 294,912 MiB, ", "NVLS multicast support"),
         ),
         (
             "NVIDIA GeForce RTX 6090 | 49152 | 600 | 300 | 2.5 | 64 | 6 | 4 | geforce | 2800 | 45",

@@ -35,4 +35,6 @@ def test_a_new_model_is_one_row(
     told = next(line for line in output.splitlines() if says in line)
     counted = int(told.partition(says)[2].partition(" parameters")[0].replace(",", ""))
     assert counted == pytest.approx(parameters, rel=0.05), told
-    assert name in output.partition("Training complete")[2], f"the run of {dialects[1]}"
+    plays = output.split("Same run again: llmsim ")  # the default dialect's last line
+    assert f" {name}, exports/{name}" in plays[0]
+    assert plays[1].count("\n") > 200, f"the run of {dialects[1]}"

@@ -74,7 +74,7 @@ def test_the_numbers_are_those_of_the_log(asked: dict[str, Any], capfd: Captured
     size = found(r"Batch ([\d,]+ \w+)", log).replace(",", "")
     assert size in (f"{batch['tokens']} tokens", f"{batch['sequences']} answers")
     assert batch["tokens"] == batch["sequences"] * batch["sequence_tokens"]
-    assert schedule["steps"] == number(r"([\d,]+) steps, [\d,]+.*? of warmup", log)
+    assert schedule["whole_run_steps"] == number(r"([\d,]+) steps, [\d,]+.*? of warmup", log)
     warmup = found(r"steps, ([\d,]+(?: sequences)?) of warmup", log).replace(",", "")
     if batch["ramp"]:
         assert warmup == f"{schedule['warmup_sequences']} sequences"

@@ -310,7 +310,8 @@ def test_steps_agree_with_each_other(seed: int) -> None:
     told = told_by(seed)
     config = user_config(told)
     every, batch = config["steps_per_print"], config["train_batch_size"]
-    assert isinstance(every, int)
+    assert isinstance(every, int | float)  # DeepSpeed prints 5,000 as 5.000000e+03
+    every = int(every)
     assert isinstance(batch, int | float)
     first, *progress = told.found(PROGRESS)
     assert (first["step"], float(first["rate"])) == ("0", 0.0)
@@ -511,13 +512,10 @@ def test_a_pipelines_grid_names_each_part_of_the_model_once() -> None:
 
     module.py: data rank 0 writes a file for each module and slice of its stage.
     """
-    seen = 0
-    for seed in range(20):
-        told = told_by(seed)
+    for seed in range(4):
+        told = log("deepspeed", seed, recipe="pretrain", model="Basalt-8B", gpus=16, tp=2, pp=4)
         layout = told.job.layout
-        if layout.pp == 1 or told.job.capture != "all":
-            continue
-        seen += 1
+        assert (layout.pp, told.job.capture) == (4, "all")
         saved = [match["path"] for match in told.found(rf"{TORCH}Saved (?P<path>{PATH})\.")]
         last = [
             path.rpartition("/")[2] for path in saved if f"step{told.job.schedule.steps}/" in path
@@ -534,4 +532,3 @@ def test_a_pipelines_grid_names_each_part_of_the_model_once() -> None:
         assert spans[0][0] == 0
         assert spans[-1][1] == modules
         assert all(before[1] == after[0] for before, after in pairwise(spans))
-    assert seen >= 3

@@ -105,7 +105,7 @@ def test_the_real_lines_are_matched_too() -> None:
 @pytest.mark.parametrize("model", COUNTS)
 def test_models_are_gpt2s_in_shape_and_in_count(model: str) -> None:
     start, layers, heads, width, parameters, mib = COUNTS[model]
-    told = log("llmc", 5, model=model, gpus=8, gpu="NVIDIA H100 80GB HBM3")
+    told = log("llmc", 5, model=model, gpus=8, gpu="NVIDIA H100 80GB HBM3", steps=300)
     table = rows(told)
     assert table["weight init method"] == start
     found = [int(table[name]) for name in ("num_layers L", "num_heads NH", "channels C")]
@@ -120,16 +120,18 @@ def test_models_are_gpt2s_in_shape_and_in_count(model: str) -> None:
 def test_every_step_is_told_and_the_table_is_the_runs(seed: int) -> None:
     told = log("llmc", seed)
     table, steps = rows(told), told.found(STEP)
-    assert [int(match["step"]) for match in steps] == [*range(1, int(table["max_steps"]) + 1)]
+    first = told.job.schedule.first_step
+    assert [int(match["step"]) for match in steps] == [*range(first, int(table["max_steps"]) + 1)]
     (batch,) = told.found(BATCH)
     product = int(batch["b"]) * int(batch["t"]) * int(batch["n"])
     (accumulated,) = told.found(ACCUMULATION)
     assert product * int(accumulated["accumulation"]) == int(table["total batch size"])
     (size,) = told.found(SIZE)
     assert int(size["bytes"]) == 2 * int(size["count"]) == 2 * int(table["num_parameters"])
-    assert max(float(match["lr"]) for match in steps) == pytest.approx(
-        float(table["learning rate (LR)"]), rel=6e-3
-    )
+    highest, peak = max(float(match["lr"]) for match in steps), float(table["learning rate (LR)"])
+    assert highest <= 1.006 * peak
+    if first == 1:
+        assert highest == pytest.approx(peak, rel=6e-3)
     for match in told.found(MEMORY):
         assert int(match["used"]) <= int(match["total"])
     for match in told.found(HELLASWAG):
@@ -160,7 +162,7 @@ def test_rates_times_and_mfu_agree(seed: int) -> None:
     tokens = int(rows(told)["total batch size"])
     steps = told.found(STEP)
     mean, scale = 0.0, 0.0
-    for match in steps:
+    for number, match in enumerate(steps):
         step, milliseconds = int(match["step"]), float(match["ms"])
         rate = 1000 * tokens / milliseconds
         if step == 1:
@@ -171,13 +173,15 @@ def test_rates_times_and_mfu_agree(seed: int) -> None:
         rounding = 0.006 / milliseconds + 1e-4
         assert float(match["rate"]) == pytest.approx(corrected, rel=rounding, abs=0.6)
         mfu = float(match["mfu"])
-        if step == 2:
+        if number == 1:
             scale = mfu * milliseconds
-        elif step > 2:
+        elif number > 1:
             assert mfu == pytest.approx(scale / milliseconds, abs=0.11)
     (average,) = told.found(AVERAGE)
-    total = fsum(float(match["ms"]) for match in steps[1:])
-    assert float(average["ms"]) == pytest.approx(total / (len(steps) - 1), abs=0.006)
+    # train_gpt2.cu:1887: step 1 is left out, and the sum is divided by the number of all others.
+    total = fsum(float(match["ms"]) for match in steps if int(match["step"]) > 1)
+    others = int(rows(told)["max_steps"]) - 1
+    assert float(average["ms"]) == pytest.approx(total / others, abs=0.006)
 
 
 @pytest.mark.parametrize("seed", range(20))

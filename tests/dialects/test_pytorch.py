@@ -35,7 +35,8 @@ def few() -> list[Run]:
 
 @pytest.fixture(scope="module")
 def fifty() -> list[Run]:
-    return [run_of(seed, dialect="pytorch") for seed in range(50)]
+    """More than one GPU each: a launch of one waits for nobody."""
+    return [run_of(seed, dialect="pytorch", gpus=8 << seed % 4) for seed in range(50)]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -302,7 +303,8 @@ def test_the_summary_says_what_the_events_say(fifty: list[Run]) -> None:
             f"{told_once.tokens:,}",
             f"{told_once.gpu_hours:,.1f}",
             f"{told_once.first_loss:.4f} -> {told_once.final_loss:.4f}",
-            f"best {told_once.best_validation:.4f}",
+            # The loss of reinforcement learning is a distance: no validation is the best.
+            "" if run.job.recipe.name == "grpo" else f"best {told_once.best_validation:.4f}",
         ):
             assert part in text
 

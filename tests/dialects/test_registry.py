@@ -70,7 +70,7 @@ def test_nvidias_framework_is_for_nvidias_gpus() -> None:
 def test_trainers_without_tensor_parallelism_split_no_model(dialect: str) -> None:
     for seed in range(40):
         layout = job_of(seed, dialect=dialect).layout
-        assert (layout.tp, layout.pp, layout.dp) == (1, 1, layout.gpus)
+        assert (layout.tp, layout.pp, layout.dp * layout.cp) == (1, 1, layout.gpus)
 
 
 def test_nemo_shards_adams_states_alone() -> None:

@@ -59,7 +59,7 @@ def run_with(dialect: str, kind: str) -> tuple[Run, dict[str, float]]:
     facts = tuple(events_of(run))
     (label,) = [each for each in facts if isinstance(each, events.Incident)]
     (failed,) = [each for each in facts if isinstance(each, events.Failed)]
-    (again,) = [each for each in facts if isinstance(each, events.Resumed)]
+    *_, again = [each for each in facts if isinstance(each, events.Resumed)]
     return run, {
         "before": label.at - 20.0,
         "at the fault": label.at,

@@ -30,9 +30,9 @@ class Told(NamedTuple):
 
 @cache
 def job_on(seed: int, gpus: int = 32, **options: object) -> Job:
-    """A job on NVIDIA's cards with several nodes."""
-    gpu = "NVIDIA H100 80GB HBM3"
-    return job_of(seed, gpus=gpus, gpu=gpu, dialect="pytorch", recipe="pretrain", **options)
+    """A whole job on NVIDIA's cards with several nodes."""
+    usual = {"gpu": "NVIDIA H100 80GB HBM3", "recipe": "pretrain", "steps": 4000}
+    return job_of(seed, gpus=gpus, dialect="pytorch", **(usual | options))
 
 
 def symptoms(job: Job, kind: str, rank: int | None = None) -> list[Symptom]:

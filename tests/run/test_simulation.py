@@ -115,7 +115,7 @@ def expected_rate(job: Job, step: int) -> float:
     schedule = job.schedule
     after, full = sequences_after(job), schedule.global_batch
     step -= job.framework.name in ("hf", "trl", "maxtext")
-    now, steps = after[step] / full, after[-1] / full
+    now, steps = after[step] / full, max(after[-1] / full, schedule.horizon)
     if now <= schedule.warmup:
         return schedule.peak_lr * now / schedule.warmup
     done = (now - schedule.warmup) / (steps - schedule.warmup)
@@ -171,8 +171,9 @@ def test_phases_take_as_long_as_they_announce(runs: tuple[Run, ...]) -> None:
 
 def test_between_logged_steps_passes_the_time_that_they_took(runs: tuple[Run, ...]) -> None:
     for run in runs:
-        before, since, spent = 0, 0.0, 0.0
+        before, since, spent = run.job.schedule.first_step - 1, 0.0, 0.0
         done = sequences_after(run.job)
+        earlier = done[before]
         for event in run.events:
             if isinstance(event, events.PhaseStarted | events.PhaseEnded):
                 since = event.at
@@ -181,7 +182,8 @@ def test_between_logged_steps_passes_the_time_that_they_took(runs: tuple[Run, ..
                 took = event.step_seconds * steps
                 assert event.at - since == pytest.approx(took, abs=2e-6), run.job.seed
                 spent += took
-                mean, left = spent / done[event.step], done[-1] - done[event.step]
+                mean = spent / (done[event.step] - earlier)
+                left = done[-1] - done[event.step]
                 assert event.remaining == pytest.approx(left * mean, rel=1e-6)
                 before, since = event.step, event.at
 
@@ -240,9 +242,8 @@ def test_steps_are_logged_at_the_first_and_at_each_interval(runs: tuple[Run, ...
     for run in runs:
         schedule = run.job.schedule
         logged = [step.step for step in run.all(events.Step)]
-        assert logged == sorted(
-            {1, *range(schedule.log_every, schedule.steps + 1, schedule.log_every)}
-        )
+        due = {1, *range(schedule.log_every, schedule.steps + 1, schedule.log_every)}
+        assert logged == sorted(step for step in due if step >= schedule.first_step)
         epochs = [step.epoch for step in run.all(events.Step)]
         assert epochs == [-(-step // steps_per_epoch(run.job)) for step in logged]
 
@@ -253,8 +254,12 @@ def test_epochs_start_and_end_once_and_in_order(runs: tuple[Run, ...]) -> None:
         order = [(type(event), event.epoch) for event in seen]
         epochs = range(1, run.job.schedule.epochs + 1)
         both = (events.EpochStarted, events.EpochEnded)
-        assert order == [(kind, epoch) for epoch in epochs for kind in both]
-        for started, ended in zip(seen[::2], seen[1::2], strict=True):
+        whole = [(kind, epoch) for epoch in epochs for kind in both]
+        # A part of an epoch has neither its beginning nor its end, or one of them.
+        begins = run.job.schedule.first_step > 1
+        ends = run.job.schedule.horizon > run.job.schedule.steps
+        assert order == whole[begins : len(whole) - ends]
+        for started, ended in zip(seen[begins::2], seen[1 + begins :: 2], strict=False):
             assert isinstance(ended, events.EpochEnded)
             assert ended.seconds == pytest.approx(ended.at - started.at, abs=1e-5)
 
@@ -265,7 +270,8 @@ def test_validation_comes_at_its_interval_and_at_the_end(runs: tuple[Run, ...]) 
         every = run.all(events.Validated)
         validated = [event for event in every if not event.part]
         name = run.job.framework.name
-        at_intervals = range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)
+        multiples = range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)
+        at_intervals = [step for step in multiples if step >= schedule.first_step]
         at_end = [schedule.steps] if run.job.framework.validates_end else []
         ends = {"torchtitan": [1], "maxtext": [], "megatron": []}.get(name, at_end)
         due = {*at_intervals, *ends}
@@ -293,6 +299,8 @@ def test_loss_starts_at_chance_and_never_falls_below_its_floor(pretraining: list
         losses = [step.loss for step in run.all(events.Step)]
         assert floor >= 1.0
         assert min(losses) >= floor
+        if run.job.schedule.first_step > 1:
+            continue
         assert 0 <= losses[0] - log(run.job.architecture.vocabulary) <= 0.8
         assert losses[-1] < 0.6 * losses[0]
 
@@ -308,8 +316,12 @@ def test_progress_goes_forward_and_ends_at_its_total(runs: tuple[Run, ...]) -> N
                 assert last.elapsed <= event.elapsed
             assert event.elapsed >= 0
             bars[key] = event
-        assert all(bar.done == bar.total for bar in bars.values())
-        assert {"download", "tokenize", "epoch", "validation", "checkpoint", "consolidate"} <= {
+        stops = run.job.schedule.horizon > run.job.schedule.steps  # within an epoch
+        ended = {bar.task for bar in bars.values() if bar.done == bar.total}
+        unfinished = {bar.task for bar in bars.values()} - ended
+        assert unfinished == ({"epoch"} if stops else set())
+        prepared = {"download", "tokenize"} if run.job.schedule.first_step == 1 else set()
+        assert {*prepared, "epoch", "validation", "checkpoint", "consolidate"} <= {
             task for task, _ in bars
         }
 
@@ -319,13 +331,15 @@ def test_loading_weights_is_a_task_of_its_own(runs: tuple[Run, ...]) -> None:
         bars = {(bar.task, bar.total) for bar in run.all(events.Progress)}
         sizes = {loaded.size for loaded in run.all(events.WeightsLoaded)}
         assert {total for task, total in bars if task == "load"} == sizes, run.job.seed
-        assert len([task for task, _ in bars if task == "download"]) == 1, run.job.seed
+        fresh = run.job.schedule.first_step == 1  # the data of the others is there
+        assert len([task for task, _ in bars if task == "download"]) == fresh, run.job.seed
     assert {bool(run.all(events.WeightsLoaded)) for run in runs} == {True, False}
 
 
 def test_the_summary_agrees_with_the_run(runs: tuple[Run, ...]) -> None:
     for run in runs:
         job, steps, told = run.job, run.all(events.Step), run.only(events.Summary)
+        first = job.schedule.first_step
         validated = [event for event in run.all(events.Validated) if not event.part]
         begun, *_, ended = (
             e for e in run.events
@@ -333,11 +347,14 @@ def test_the_summary_agrees_with_the_run(runs: tuple[Run, ...]) -> None:
         )  # fmt: skip
         in_steps = fsum(
             after.step_seconds * (after.step - before)
-            for before, after in zip([0, *(step.step for step in steps)], steps, strict=False)
+            for before, after in zip(
+                [first - 1, *(step.step for step in steps)], steps, strict=False
+            )
         )
         assert run.events[-2] is told
-        assert (told.steps, told.tokens) == (job.schedule.steps, steps[-1].tokens)
-        assert (told.first_loss, told.final_loss) == (steps[0].loss, steps[-1].loss)
+        own = steps[-1].tokens - tokens_after(job)[first - 1]
+        assert (told.steps, told.tokens) == (job.schedule.steps, own)
+        assert (told.first_loss, told.final_loss) == (loss.training(job, first), steps[-1].loss)
         assert told.best_validation == min(event.loss for event in validated)
         assert told.final_validation == validated[-1].loss
         assert told.perplexity in (None, validated[-1].perplexity)

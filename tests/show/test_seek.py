@@ -40,7 +40,8 @@ SEED = 5
 
 @cache
 def a_run(seed: int = SEED, dialect: str = "pytorch") -> Run:
-    return run_of(plan(Options(seed=seed, start=START, dialect=dialect)))
+    options = Options(seed=seed, start=START, dialect=dialect, recipe="pretrain", gpus=8)
+    return run_of(plan(options))
 
 
 def first(run: Run, phase: str) -> float:
@@ -152,7 +153,7 @@ MANY = 1_200_000  # steps
 
 def long_job(pauses: int) -> Job:
     """A job of many steps that validates and saves this often."""
-    job = plan(Options(seed=SEED, start=START, dialect="pytorch"))
+    job = plan(Options(seed=SEED, start=START, dialect="pytorch", recipe="pretrain", gpus=8))
     every = MANY // pauses
     plan_of = job.schedule._replace(steps=MANY, save_every=every, validate_every=every)
     return job._replace(schedule=plan_of)

@@ -159,6 +159,11 @@ def incident_of(run: Run) -> Incident:
     return next(event for event in events(run) if isinstance(event, Incident))
 
 
+def unnoticed(found: Incident) -> float:
+    """A moment after an error and before the job that it stops is taken down."""
+    return 0.5 * (found.at + found.detected)
+
+
 def test_a_lost_gpu_has_no_samples() -> None:
     found = incident_of(LOST)
     node, local = divmod(found.rank, 8)
@@ -173,14 +178,14 @@ def test_an_error_has_its_code_and_text_among_the_attributes() -> None:
     found = incident_of(run)
     node, local = divmod(found.rank, 8)
     for version in ("3.4.2", "4.7.1", "4.8.2"):
-        text = page(run, node, found.at + 0.5, exporter(version, labels="k8s"))
+        text = page(run, node, unnoticed(found), exporter(version, labels="k8s"))
         rows = families(text)["DCGM_FI_DEV_XID_ERRORS"]
         assert len(rows) == (1 if version == "4.8.2" else 8)
         (row,) = [each for each in rows if f'gpu="{local}"' in each]
         # internal/pkg/collector/xid_errors.go: 94; text/template sorts the map's keys.
         assert ',container="trainer",err_code="94",err_msg="Contained ECC error",namespace=' in row
         assert row.endswith(" 94")
-    bare = page(run, node, found.at + 0.5, exporter("3.4.1"))
+    bare = page(run, node, unnoticed(found), exporter("3.4.1"))
     assert "err_code" not in bare
     assert any(row.endswith(" 94") for row in families(bare)["DCGM_FI_DEV_XID_ERRORS"])
 
@@ -189,7 +194,7 @@ def test_errors_are_counted_and_judged_as_dcgm_does() -> None:
     run = run_like(incident=("hbm-ecc@40%",))
     found = incident_of(run)
     node, local = divmod(found.rank, 8)
-    text = page(run, node, found.at + 0.5, exporter("4.8.2", "full"))
+    text = page(run, node, unnoticed(found), exporter("4.8.2", "full"))
     mine = [line for line in text.splitlines() if f'gpu="{local}"' in line]
     counted = [line for line in mine if line.startswith("DCGM_EXP_XID_ERRORS_COUNT")]
     assert [re.findall(r'window_size_in_ms="300000",xid="(\d+)"}', line) for line in counted] == [

@@ -27,7 +27,9 @@ SEEDS = range(4)
 @cache
 def run_with(seed: int, kind: str) -> tuple[Run, Incident, Segment]:
     """A run, the label of its one incident, and the segment that has it."""
-    run = run_of(job_on(seed, gpus=16)._replace(asked=(Asked(kind, "share", 0.5),)))
+    run = run_of(
+        job_on(seed, gpus=16, model="Basalt-8B")._replace(asked=(Asked(kind, "share", 0.5),))
+    )
     for segment in run.timeline:
         for event in segment.events:
             if isinstance(event, Incident):

@@ -75,6 +75,21 @@ def is_a(gpu: Gpu, device: Device) -> bool:
     return device == "GPU" or (device == "NVIDIA GPU" and is_nvidia(gpu))
 
 
+def is_built(gpu: Gpu, forms: tuple[str, ...]) -> bool:
+    """Whether it has one of these forms of data/llm_gpus.txt."""
+    return gpu.form in forms
+
+
+def is_card(gpu: Gpu) -> bool:
+    """Whether it is a card in a slot: people use the cards of one machine together."""
+    return gpu.form in ("pcie", "geforce", "workstation")
+
+
+def holds_models_whole(gpu: Gpu) -> bool:
+    """Whether people shard a model over it and cut no layers: a card, or a TPU of a slice."""
+    return is_card(gpu) or gpu.form == "tpu"
+
+
 # --- links -------------------------------------------------------------------------------
 
 

@@ -24,6 +24,10 @@ from llmsim.catalog.lists import (
 from llmsim.errors import CatalogError
 from llmsim.typed import Any, Literal, NamedTuple, TypeVar
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.catalog.job_kinds import JobKind
+
 
 class Model(NamedTuple):
     """A model's name and nominal size. The architecture follows from the size."""
@@ -61,6 +65,7 @@ class Gpu(NamedTuple):
     form: Form  # how it is built and sold: catalog/gpus.py says what follows from it
     clock_mhz: int  # the highest clock of its multiprocessors
     mfu: float  # per cent of the peak in the training of a dense 7B model on one node
+    weight: float = 1.0  # how often the planner takes it, against others of its form
 
 
 class Release(NamedTuple):
@@ -114,6 +119,14 @@ def gpus() -> tuple[Gpu, ...]:
 def releases() -> tuple[Release, ...]:
     """data/llm_frameworks.txt, in its order. Raises CatalogError for a missing or bad file."""
     return parse_releases(text_of("llm_frameworks.txt"), "data/llm_frameworks.txt")
+
+
+@cache
+def job_kinds() -> tuple["JobKind", ...]:
+    """data/llm_jobs.txt, in its order. Raises CatalogError for a missing or bad file."""
+    from llmsim.catalog.job_kinds import parse_job_kinds
+
+    return parse_job_kinds(text_of("llm_jobs.txt"), "data/llm_jobs.txt")
 
 
 @cache
@@ -258,7 +271,7 @@ def parse_datasets(text: str, source: str) -> tuple[Dataset, ...]:
 
 def parse_gpus(text: str, source: str) -> tuple[Gpu, ...]:
     """The GPUs in the text of a list. Raises CatalogError, naming source and line."""
-    return parsed(text, source, _GPU, Gpu)
+    return parsed(text, source, _GPU, Gpu, optional=1)
 
 
 def parse_releases(text: str, source: str) -> tuple[Release, ...]:
@@ -383,5 +396,6 @@ _GPU = {
     "name": device_name, "memory": whole_number_in, "TDP": whole_number_in, "bf16": number_in,
     "HBM": number_in, "link": number_in, "NIC": number_in, "GPUs": whole_number_in,
     "form": _form, "clock": whole_number_in, "MFU": _per_cent,
+    "weight": number_in,
 }  # fmt: skip
 _FRAMEWORK = {"software": _software, "version": plain_name, "needs": _needs}

@@ -147,7 +147,7 @@ def _schedule(job: Job) -> dict[str, object]:
         "steps": schedule.steps,
         "first_step": schedule.first_step,
         "whole_run_steps": whole_run(schedule),
-        "tokens": objectives.tokens(job, 1, schedule.steps),
+        "tokens": objectives.tokens(job, schedule.first_step, schedule.steps),
         # With a growing batch, the warmup is counted in sequences.
         "warmup_steps": None if schedule.ramp else schedule.warmup,
         "warmup_sequences": schedule.warmup * schedule.global_batch,

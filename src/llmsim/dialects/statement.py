@@ -43,14 +43,15 @@ def never(job: Job) -> Iterable[int]:
 
 
 def logged(job: Job) -> Iterable[int]:
-    """The first step, and the last of each interval."""
-    every, last = job.schedule.log_every, job.schedule.steps
-    return sorted({1, *range(every, last + 1, every)})
+    """The first step of a whole run, and the last of each interval."""
+    every, first, last = job.schedule.log_every, job.schedule.first_step, job.schedule.steps
+    due = range(-(-first // every) * every, last + 1, every)
+    return sorted({1, *due}) if first == 1 else due
 
 
 def each_step(job: Job) -> Iterable[int]:
     """All steps."""
-    return range(1, job.schedule.steps + 1)
+    return range(job.schedule.first_step, job.schedule.steps + 1)
 
 
 def validated(job: Job) -> Iterable[int]:

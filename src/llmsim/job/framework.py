@@ -114,6 +114,7 @@ class Framework(NamedTuple):
     sequence: int = 0  # tokens of its sequences, if its rules say how many
     target_loss: float = 0.0  # it ends with the first validation at or below it; 0: it does not
     decays: tuple[Decay, ...] = ("cosine", "linear", "wsd")  # how its learning rate can fall
+    stops_early: bool = False  # it can stop, saved, at a step before its schedule's end
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
     saves_at_sigterm: bool = False  # it finishes its step and saves before it exits
     stops_at_nan: bool = False  # it checks the loss, and ends the run when it is not a number

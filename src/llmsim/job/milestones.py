@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 
 from llmsim.job.records import Job
-from llmsim.job.schedule import Schedule
+from llmsim.job.schedule import Schedule, whole_run
 
 KEPT_SAVES = 2  # checkpoints kept on disk; the one before them goes when a new one is safe
 
 
 def steps_per_epoch(job: Job) -> int:
-    """Optimizer steps of one epoch: the run's steps divided by its epochs, rounded up.
+    """Optimizer steps of one epoch: the whole run's steps divided by its epochs, rounded up.
 
-    A run with a given number of steps may end in the middle of its last epoch.
+    A run with a given number of steps may end in the middle of its last epoch, as does one that is
+    a part of a longer run.
     """
-    return -(-job.schedule.steps // job.schedule.epochs)
+    return -(-whole_run(job.schedule) // job.schedule.epochs)
 
 
 def epoch_of(job: Job, step: int) -> int:
@@ -39,6 +40,11 @@ def validated_steps(job: Job) -> tuple[int, ...]:
 def steps_found(job: Job) -> int:
     """Optimizer steps that the attempt's processes find in the checkpoint they go on from."""
     return max(job.resumed, job.schedule.first_step - 1)
+
+
+def is_fresh(job: Job) -> bool:
+    """Whether the first processes begin with the first step, not with a checkpoint."""
+    return job.attempt == 1 and job.schedule.first_step == 1
 
 
 def part_done(job: Job, step: int) -> float:
@@ -120,10 +126,11 @@ def next_logged(job: Job, step: int) -> int:
 
 
 def last_logged(job: Job, step: int) -> int:
-    """The latest logged step up to a step, this step included; 0 where there is none."""
-    if not step:
+    """The latest logged step up to a step, this step included; 0 where the run has none."""
+    if step < job.schedule.first_step:
         return 0
-    return step if logged(job, step) else previous_logged(job, step)
+    found = step if logged(job, step) else previous_logged(job, step)
+    return found if found >= job.schedule.first_step else 0
 
 
 def logged_before(job: Job, step: int) -> int:

@@ -82,5 +82,5 @@ _ROWS = (
 RECIPES = {recipe.name: recipe for recipe in _ROWS}
 NAMES = tuple(RECIPES)
 
-# What "auto" draws from, by weight: mostly pretraining.
-AUTO = {"pretrain": 7, "continue": 1, "sft": 1, "lora": 1}
+# What "auto" draws from, by weight, where no kind of job of data/llm_jobs.txt suits.
+AUTO = {"pretrain": 7, "continue": 1, "dpo": 1, "grpo": 1, "sft": 1, "lora": 1}

@@ -71,7 +71,7 @@ class Candidate(NamedTuple):
 def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     """The candidate of this index. Raises PlanError or CatalogError if nothing fits."""
     asked = wanted(options)
-    framework = _framework(options, seed, asked)
+    framework = framework_for(options, seed, asked)
     if options.evaluate and not framework.evaluates:
         speaker, able = Setting("dialect", framework.name), Setting("dialect", DEFAULT)
         wish = Setting("evaluate")
@@ -89,10 +89,9 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     if framework.dense_only and (asked.experts or model.experts) > 1:
         reason = f" trains dense models, not {model.name}, a mixture of experts."
         raise PlanError(Setting("dialect", framework.name), reason)
-    kinds = CODE_KINDS if recipe.relative and is_for_code(model) else recipe.kinds
+    kinds = kinds_of_data(recipe, model, asked)
     dataset = asked_dataset(asked, kinds[0]) or drawn(
-        "dataset",
-        tuple(d for d in records.datasets() if d.kind in ((asked.kind,) if asked.kind else kinds)),
+        "dataset", tuple(each for each in records.datasets() if each.kind in kinds)
     )
     dataset = records.in_rows(dataset, recipe.kinds[0])
     precision = asked.precision or "bf16"
@@ -122,7 +121,7 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     return Candidate(framework, recipe, model, config, dataset, gpu, layout, sequence, decay, asked)
 
 
-def _framework(options: Options, seed: int, asked: Wanted) -> Framework:
+def framework_for(options: Options, seed: int, asked: Wanted) -> Framework:
     """The given framework, or one that suits the other given options."""
     if options.dialect not in registry.DRAWN:
         return framework_of(options.dialect)
@@ -141,6 +140,13 @@ def _framework(options: Options, seed: int, asked: Wanted) -> Framework:
         suiting = {name: w for name, w in suiting.items() if can_do(framework_of(name), wish)}
     suiting = suiting or {DEFAULT: 1}
     return framework_of(noise.choose(seed, "plan/dialect", suiting, [*suiting.values()]))
+
+
+def kinds_of_data(recipe: Recipe, model: Model, asked: Wanted) -> tuple[str, ...]:
+    """The kinds of data that the recipe trains this model on, or the kind that is asked for."""
+    if asked.kind:
+        return (asked.kind,)
+    return CODE_KINDS if recipe.relative and is_for_code(model) else recipe.kinds
 
 
 def is_tuned(model: Model) -> bool:

@@ -10,33 +10,30 @@ from llmsim.catalog import records
 from llmsim.dialects.registry import DEFAULT, DRAWN, framework_of, runs_on
 from llmsim.errors import PlanError
 from llmsim.job.recipes import AUTO
-from llmsim.job.records import Job, batch_tokens
-from llmsim.model.architecture import parameter_count
+from llmsim.job.records import Job
 from llmsim.options.checking import checked
 from llmsim.options.command import command, identity
 from llmsim.options.incidents import asked
 from llmsim.options.table import Options
-from llmsim.options.wanted import wanted
+from llmsim.options.wanted import wanted as wanted_of
 from llmsim.physics import noise
-from llmsim.physics.speed import step_time, throughput
-from llmsim.planning import hyperparameters
+from llmsim.physics.speed import step_time
 from llmsim.planning.asked import as_asked
-from llmsim.planning.draw import draw_candidate
-from llmsim.planning.possible import wish_of
+from llmsim.planning.draw import Candidate, draw_candidate, framework_for
 from llmsim.planning.schedule import (
     FEWEST_STEPS,
-    LONGEST_RUN_SECONDS,
-    MOST_EPOCHS,
     length,
     often_saved,
+    part_of,
     ramped,
     scheduled,
-    step_range,
+    shown_steps,
 )
+from llmsim.planning.sensible import is_usual, sensible
 from llmsim.planning.software import drawn_software
 from llmsim.planning.speech import capture_of, release_of
-from llmsim.planning.target import FEWEST, reached
-from llmsim.planning.wish import FREE
+from llmsim.planning.target import reached
+from llmsim.planning.usual import usual
 from llmsim.run import names
 from llmsim.run.incident_kinds import kind_named
 from llmsim.run.incidents import possible
@@ -46,14 +43,8 @@ __all__ = ["PlanError", "plan"]
 # Draws before an odd but possible combination is taken.
 DRAWS = 60
 
-# Auto-planned runs take at least this long per step.
-SHORTEST_STEP_SECONDS = 0.1
-# The longest time between two lines of a log that is worth watching.
-LONGEST_LINE_SECONDS = 60
-# The lowest MFU at which people run a cluster.
-LOWEST_MFU = 0.12
-# A pretraining that is over sooner than this is not worth a cluster.
-SHORTEST_RUN_SECONDS = 1200
+# Draws of a usual job before more is left to chance.
+USUAL_DRAWS = 24
 
 
 def plan(options: Options) -> Job:
@@ -129,15 +120,17 @@ def _attempts(options: Options) -> Iterator[Options]:
 
 def _planned(options: Options, seed: int) -> Job:
     """The first sensible of many draws."""
+    if (found := _usual(options, seed)) is not None:
+        return found
     refusal: PlanError | None = None
     odd: Job | None = None
     for index in range(DRAWS):
         try:
-            job = with_incidents(_job(options, seed, index), options)
+            job = with_incidents(_job(options, options, seed, index), options)
         except PlanError as error:
             refusal = error
             continue
-        if _sensible(job, options):
+        if sensible(job, options):
             return job
         odd = odd or job
     if odd is not None:
@@ -145,9 +138,26 @@ def _planned(options: Options, seed: int) -> Job:
     raise refusal or PlanError("nothing fits.")
 
 
-def _job(options: Options, seed: int, index: int) -> Job:
+def _usual(options: Options, seed: int) -> Job | None:
+    """A job of a kind that people run and that goes with the options; None if none is found."""
+    framework = framework_for(options, seed, wanted_of(options))
+    for index in range(USUAL_DRAWS):
+        drawn = usual(options, seed, index, framework)
+        if drawn is None:
+            continue
+        try:
+            job = with_incidents(_job(drawn, options, seed, index), options)
+        except PlanError:
+            continue
+        if is_usual(job, options):
+            return job
+    return None
+
+
+def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
+    """The job of the options, with the planner's choices beside them in `drawn`."""
     assert options.start is not None
-    candidate = draw_candidate(options, seed, index)
+    candidate = draw_candidate(drawn, seed, index)
     wanted, framework = candidate.wanted, candidate.framework
     named = names.naming_seed(seed, _asked(options))
     layout, per_node = candidate.layout, noise.uniform(seed, "plan/storage")
@@ -184,15 +194,29 @@ def _job(options: Options, seed: int, index: int) -> Job:
     )
     steps, epochs = length(job, candidate.wanted, noise.uniform(seed, "plan/steps", index))
     seconds = step_time.step_seconds(job)
+    given = candidate._replace(wanted=wanted_of(options))
+    shown = shown_steps(job, steps, index) if _may_be_a_part(given, drawn, options) else 0
 
     def made(count: int) -> Job:
-        schedule = scheduled(candidate, count, epochs, seconds)
-        schedule = often_saved(job._replace(schedule=schedule))
-        ramp = ramped(candidate, schedule, seed)
-        return job._replace(schedule=as_asked(candidate, schedule, ramp))
+        schedule = scheduled(candidate, count, epochs, seconds, shown)
+        schedule = often_saved(job._replace(schedule=schedule), shown)
+        if shown:
+            schedule = part_of(job, schedule, shown, index)
+        ramp = () if shown else ramped(candidate, schedule, seed)
+        return job._replace(schedule=as_asked(given, schedule, ramp))
 
     free = not (wanted.steps or wanted.tokens or wanted.epochs or wanted.first_step)
     return reached(made, steps) if framework.target_loss and free else made(steps)
+
+
+def _may_be_a_part(given: Candidate, drawn: Options, options: Options) -> bool:
+    """Whether the planner may show a part of the run: it is of a usual kind that it has drawn, and
+    nothing that is asked for says how long it is.
+    """
+    asked = given.wanted
+    told = (asked.steps, asked.tokens, asked.epochs, asked.first_step, asked.horizon, asked.ramp,
+            asked.save_every)  # fmt: skip
+    return drawn is not options and not any(told) and not given.framework.target_loss
 
 
 def _asked(options: Options) -> str:
@@ -204,25 +228,3 @@ def _asked(options: Options) -> str:
         fields = options.job._replace(source="", command=None, lifted=False)._asdict().items()
         told += [(name, str(value)) for name, value in fields if value not in (None, "", False)]
     return " ".join(f"{name}={value}" for name, value in told if name not in shown)
-
-
-def _sensible(job: Job, options: Options) -> bool:
-    """Whether people would run this job; values that options give are not judged."""
-    recipe = job.recipe
-    fewest = FEWEST if job.framework.target_loss else step_range(job.framework, recipe)[0]
-    asked = wanted(options)
-    timed = asked.steps or asked.tokens or asked.epochs
-    seconds = step_time.step_seconds(job)
-    usual = hyperparameters.usual_batch_tokens(recipe, parameter_count(job.architecture))
-    lasts = (timed or job.schedule.steps >= fewest) and job.schedule.epochs <= MOST_EPOCHS
-    mfu = throughput.mfu(job, batch_tokens(job) / seconds)
-    runs_well = (
-        seconds >= SHORTEST_STEP_SECONDS
-        and (seconds <= LONGEST_LINE_SECONDS or not job.framework.logs_every_step)
-        and (seconds * job.schedule.steps <= LONGEST_RUN_SECONDS or timed)
-        and (batch_tokens(job) <= 2 * usual or options.batch is not None)
-        and (mfu >= LOWEST_MFU or recipe.generates)
-        and (seconds * job.schedule.steps >= SHORTEST_RUN_SECONDS or not recipe.relative or timed)
-    )
-    spread = options.gpus is not None or wish_of(asked) != FREE
-    return bool((lasts or asked.dataset) and (runs_well or spread))

@@ -30,6 +30,9 @@ LARGE_CLUSTER, MOST_SAVES_LARGE = 1024, 60
 # Auto-planned runs end within four days.
 LONGEST_RUN_SECONDS = 4 * 86_400
 
+# Hours after which a queue ends a job, and the most steps that a pretraining is shown whole with.
+QUEUE_HOURS, MOST_SHOWN = (6, 12, 24, 48), 50_000
+
 # Passes over the data up to which repeated tokens are worth nearly as much as fresh ones
 # (Muennighoff et al. 2023, "Scaling data-constrained language models").
 MOST_EPOCHS = 4
@@ -99,16 +102,19 @@ def round_number(value: float) -> int:
     return max(number for number in ROUND_NUMBERS if number <= max(1, value))
 
 
-def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float = 1.0) -> Schedule:
+def scheduled(
+    candidate: Candidate, steps: int, epochs: int, step_seconds: float = 1.0, shown: int = 0
+) -> Schedule:
     """A schedule of about `steps` steps, with intervals as people type them.
 
     Epochs and validations are whole logging intervals, so that all of them end on logged steps.
+    Intervals suit the steps that are `shown`, if that is only a part of them.
     """
     layout, recipe = candidate.layout, candidate.recipe
     parameters = parameter_count(candidate.config)
     framework = candidate.framework
-    # Intervals are for the steps that are shown: of a resumed run its own steps.
-    shown = max(1, steps - (candidate.wanted.first_step or 1) + 1)
+    # A resumed run shows its own steps.
+    shown = shown or max(1, steps - (candidate.wanted.first_step or 1) + 1)
     log_every = 1 if framework.logs_every_step else round_number(shown / LOGGED_STEPS)
     # Rounded down: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every
@@ -143,11 +149,48 @@ def scheduled(candidate: Candidate, steps: int, epochs: int, step_seconds: float
     )
 
 
-def often_saved(job: Job) -> Schedule:
+def shown_steps(job: Job, whole: int, index: int) -> int:
+    """How many steps of a long pretraining are shown: the steps of one job in a queue; 0: all.
+
+    A run that is over within some days is shown whole, unless its framework logs each step.
+    docs/plans.md says which frameworks have runs that are shown in part.
+    """
+    if not job.recipe.relative:
+        return 0
+    seconds, often = step_time.step_seconds(job), job.framework.logs_every_step
+    if not (often or job.framework.stops_early):
+        return 0
+    if often:
+        shown = LOGGED_STEPS + noise.bits(job.seed, "plan/shown", index) % LOGGED_STEPS
+    else:
+        shown = int(3600 * noise.pick(job.seed, "plan/shown", QUEUE_HOURS, index) / seconds)
+        shown = min(shown, job.recipe.steps[1])
+    shown = max(FEWEST_STEPS, _two_digits(shown, 1))
+    long = often or seconds * whole > LONGEST_RUN_SECONDS or whole > MOST_SHOWN
+    return shown if long and whole >= 2 * shown else 0
+
+
+def part_of(job: Job, whole: Schedule, shown: int, index: int) -> Schedule:
+    """About this many steps of a schedule, from a checkpoint on.
+
+    They are the last ones, unless the framework can stop before the end of its schedule.
+    """
+    every, before = whole.save_every, whole.steps - shown
+    if job.framework.stops_early:
+        before = int(before * noise.uniform(job.seed, "plan/part", index))
+    first = 1 if job.framework.saves_first_step else 0
+    saved = max(0, (before - first) // every * every + first)
+    if not job.framework.stops_early:
+        return whole._replace(first_step=saved + 1)
+    steps = saved + -(-shown // whole.log_every) * whole.log_every
+    return whole._replace(first_step=saved + 1, steps=steps, horizon=whole.steps)
+
+
+def often_saved(job: Job, shown: int) -> Schedule:
     """The schedule with more saves on a large cluster, which breaks more often than once a day.
 
     The best interval is sqrt(2 x pause x mean time to failure), for Young (1974) and Daly (2006);
-    one in 50,700 GPU-hours is Llama 3's rate.
+    one in 50,700 GPU-hours is Llama 3's rate. `shown` steps are a part of the run; 0: all of it.
     """
     schedule, layout = job.schedule, job.layout
     if layout.gpus < LARGE_CLUSTER or job.framework.saves_with_validation:
@@ -155,7 +198,7 @@ def often_saved(job: Job) -> Schedule:
     waits = storage.staging_seconds if job.background_saves else storage.save_seconds
     failing = GPU_HOURS_EACH * 3600.0 / layout.gpus
     best = sqrt(2.0 * waits(job, schedule.save_every) * failing) / step_time.step_seconds(job)
-    best = max(best, schedule.steps / MOST_SAVES_LARGE)
+    best = max(best, (shown or schedule.steps) / MOST_SAVES_LARGE)
     if best >= schedule.save_every:
         return schedule
     return schedule._replace(save_every=near_number(best, schedule.log_every))

@@ -59,17 +59,17 @@ def _known(job: Job) -> _Known:
 
 
 def detected(job: Job, step: int) -> Detected:
-    """The derived numbers of a step; steps count from 1.
+    """The derived numbers of a step; detectors begin anew with a resumed run.
 
     A run asks for one step after the other. So each step asks for the loss and the norm that its
     event has just had, and the first line does not wait for the last.
     """
-    known = _known(job)
-    for each in range(len(known.losses) + 1, step + 1):
+    known, first = _known(job), job.schedule.first_step
+    for each in range(first + len(known.losses), step + 1):
         known.losses.append(loss.training(job, each))
         known.norms.append(gradient.norm(job, each))
         known.rates.append(_rate(job, known, each))
-    last = step - 1
+    last = step - first
     return Detected(_z_score(known.losses, last), _z_score(known.norms, last), known.rates[last])
 
 
@@ -84,9 +84,20 @@ def _z_score(values: list[float], index: int) -> float:
 
 
 def _rate(job: Job, known: _Known, step: int) -> float:
-    """Tokens per second: the first step's own, then the corrected mean without it."""
-    rate = batch_tokens(job) / step_time.interval_seconds(job, step, step)
+    """Tokens per second: the first step's own, then the corrected mean without it.
+
+    A resumed run's mean begins at 0, and is corrected by the number of the step: its first rates
+    are far too low.
+    """
+    rate = batch_tokens(job) / seconds(job, step)
     if step == 1:
         return rate
     known.mean = KEPT * known.mean + (1.0 - KEPT) * rate
     return known.mean / (1.0 - KEPT ** (step - 1))
+
+
+def seconds(job: Job, step: int) -> float:
+    """Seconds of a step; the first one of a resumed run has its preparation, too."""
+    own = step_time.interval_seconds(job, step, step)
+    again = step == job.schedule.first_step > 1
+    return own + (step_time.compile_seconds(job) if again else 0.0)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.llmc import estimates, recovery
 from llmsim.dialects.parts import shell
-from llmsim.job.milestones import KEPT_SAVES, evicted_checkpoint
+from llmsim.job.milestones import KEPT_SAVES, evicted_checkpoint, is_fresh
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model import gpt2
 from llmsim.model.architecture import padded_vocabulary, parameter_count
@@ -69,6 +69,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
         f"-q {schedule.final_lr / schedule.peak_lr:g} "
         f"-u {schedule.warmup} -n {schedule.save_every} -nk {KEPT_SAVES} "
         f"-v {schedule.validate_every} -m {_batches(job)} -s 0 -h 1 -x {schedule.steps}"
+        f"{'' if is_fresh(job) else ' -y 1'}"
     )
     yield from shell.looked(job, screen)
     yield from shell.typed(screen, f"mpirun -np {layout.gpus} {program}")
@@ -89,7 +90,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
         "val data pattern": _data(job, "val"),
         "output log dir": _folder(job),
         "checkpoint_every": schedule.save_every,
-        "resume": 0,
+        "resume": 0 if is_fresh(job) else 1,
         "micro batch size B": layout.micro_batch,
         "sequence length T": schedule.sequence,
         "total batch size": batch_tokens(job),
@@ -120,7 +121,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     schedule, layout, config = job.schedule, job.layout, job.architecture
     yield from _table({
-        "weight init method": _start(job),
+        "weight init method": _start(job) if is_fresh(job) else "intermediate checkpoint",
         "max_sequence_length T": config.context,
         "vocab_size V": config.vocabulary,
         "padded_vocab_size Vp": padded_vocabulary(config),
@@ -142,7 +143,8 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
         f"num_processes={layout.dp} and total_batch_size={batch_tokens(job)}"
     )
     yield Line(f"=> setting grad_accum_steps={layout.accumulation}")
-    yield Line(f"created directory: {_folder(job)}")
+    if is_fresh(job):
+        yield Line(f"created directory: {_folder(job)}")
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
@@ -164,7 +166,9 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     yield Line(f" -> estimated maximum batch size: {most}")
     if job.schedule.sequence < job.architecture.context:
         yield from _shorter(job)
-    yield Line(f"val loss {loss.validation(job, 0):f}")
+    done = event.first_step - 1
+    if done % job.schedule.validate_every == 0:
+        yield from _evaluated(job, done, loss.validation(job, done))
 
 
 def _shorter(job: Job) -> Lines:
@@ -198,8 +202,13 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
-    yield Line(f"val loss {event.loss:f}")
-    for score in benchmarks.scores(job, event.step):
+    yield from _evaluated(job, event.step, event.loss)
+
+
+def _evaluated(job: Job, step: int, value: float) -> Lines:
+    """The loss before a step's successor is run, and HellaSwag but at step 0."""
+    yield Line(f"val loss {value:f}")
+    for score in benchmarks.scores(job, step) if step else ():
         if score.name == "hellaswag":
             right = round(score.value * score.questions)
             yield Line(f"HellaSwag: {right}/{score.questions} = {score.value:f}")
@@ -224,7 +233,14 @@ def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Scree
 def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
     if event.phase == "training":
         steps = job.schedule.steps
-        seconds = step_time.interval_seconds(job, 2, steps) / (steps - 1)
+        # Of a resumed run it adds up its own steps, and divides by the number of all.
+        first = job.schedule.first_step
+        own = (
+            step_time.seconds_until(job, steps)
+            if first > 1
+            else step_time.interval_seconds(job, 2, steps)
+        )
+        seconds = own / (steps - 1)
         yield Line(f"total average iteration time: {seconds * 1000:f} ms")
 
 

@@ -15,8 +15,14 @@ from llmsim.job.records import Job
 
 
 def _validated(job: Job) -> Iterable[int]:
-    """step % val_loss_every == 0 || last_step, step 0 included."""
-    return (0, *statement.validated(job))
+    """step % val_loss_every == 0 || last_step, the step before the first included."""
+    done = job.schedule.first_step - 1
+    begins = () if done % job.schedule.validate_every else (done,)
+    return (*begins, *statement.validated(job))
+
+
+def _asked(job: Job) -> Iterable[int]:
+    return [step for step in _validated(job) if step]
 
 
 def _deleted(job: Job) -> Iterable[int]:
@@ -83,7 +89,7 @@ STATEMENTS = (
     _row("device", 1554, "device", r"\S.*\S"),
     _row("peak", 1555, "peak TFlops", r"-?\d+\.\d"),
     _row("precision", 1556, "precision", "BF16"),
-    _row("init", 1591, "weight init method", r"\S+"),
+    _row("init", 1591, "weight init method", r"(?:intermediate checkpoint|\S+)"),
     _row("max-sequence", 1592, "max_sequence_length T", _WHOLE),
     _row("vocabulary", 1593, "vocab_size V", _WHOLE),
     _row("padded", 1594, "padded_vocab_size Vp", _WHOLE),
@@ -103,7 +109,8 @@ STATEMENTS = (
     Statement("product", "train_gpt2.cu:1652",
               r"batch_size B=\d+ \* seq_len T=\d+ \* num_processes=\d+ and total_batch_size=\d+"),
     Statement("accumulation", "train_gpt2.cu:1654", r"=> setting grad_accum_steps=\d+"),
-    Statement("created", "llmc/utils.h:188", r"created directory: \S+", guard="process 0"),
+    Statement("created", "llmc/utils.h:188", r"created directory: \S+",
+              where(lambda job: job.schedule.first_step == 1), guard="process 0, a new folder"),
     Statement("gradients", "train_gpt2.cu:368", r"allocating \d+ MiB for parameter gradients"),
     Statement("activations", "train_gpt2.cu:262", r"allocating \d+ MiB for activations"),
     Statement("m", "train_gpt2.cu:398", r"allocating \d+ MiB for AdamW optimizer state m"),
@@ -124,7 +131,7 @@ STATEMENTS = (
     _warned("hint", 1699, r"---> HINT: If you're training GPT-2 use -t 1024\. If GPT-3, .*\."),
     Statement("validation", "train_gpt2.cu:1728", rf"val loss {_FLOAT}", _validated),
     Statement("hellaswag", "train_gpt2.cu:1747", rf"HellaSwag: \d+/10042 = {_FLOAT}",
-              statement.validated, guard="run_hellaswag, and not at step 0"),
+              _asked, guard="run_hellaswag, and not at step 0"),
     Statement("saving", "train_gpt2.cu:1318", r"Writing checkpoint at step (?P<step>\d+)",
               statement.saved, guard="step > 0 && step % checkpoint_every == 0 || last_step"),
     Statement("model", "train_gpt2.cu:432", r"Writing model to \S+/model_(?P<step>\d{8})\.bin",
@@ -147,9 +154,9 @@ warmup final-lr decay skip-loss skip-norm max-steps val-every val-max sample-eve
 master gelu recompute edge device peak precision edge
 init max-sequence vocabulary padded layers heads channels weights edge
 train-batches val-batches edge hellaswag-run edge zero-off? processes zero edge
-bytes allocated product accumulation created gradients activations m v copy usage per-sequence most
+bytes allocated product accumulation created? gradients activations m v copy usage per-sequence most
 (bangs warning training-length model-length attempting unused ignore misconfiguring hint bangs)?
-validation step
+(validation hellaswag?)? step
 (step | validation hellaswag | sample | saving (model state* | state+ model state*) deleting?)*
 average
 """

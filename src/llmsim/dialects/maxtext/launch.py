@@ -9,6 +9,7 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.maxtext.configuration import axes, config, model, typed
 from llmsim.dialects.maxtext.orbax import restored
 from llmsim.dialects.parts import shell
+from llmsim.job.milestones import is_fresh
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import attention_width, parameter_count
 from llmsim.physics.hardware import memory
@@ -75,7 +76,7 @@ def _mesh_built(event: events.MeshBuilt, job: Job, screen: Screen) -> Lines:
 
 def _dataset_ready(event: events.DatasetReady, job: Job, screen: Screen) -> Lines:
     yield Line("checkpoint manager exists so trying to load this run's existing checkpoint")
-    if job.attempt == 1:
+    if is_fresh(job):
         yield Line("No existing checkpoints found, not restoring checkpoint.")
 
 
@@ -93,7 +94,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
     """What the compiler expects of a step: its arguments and results are the same buffers, all
     else is temporary.
     """
-    if job.attempt == 1:
+    if is_fresh(job):
         yield from _compiled(job)
 
 

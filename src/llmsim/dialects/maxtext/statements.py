@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from llmsim.dialects import statement
 from llmsim.dialects.maxtext.configuration import LOG_PERIOD, config, model
-from llmsim.dialects.statement import Statement
+from llmsim.dialects.statement import Statement, where
 from llmsim.job import milestones
 from llmsim.job.records import Job, gpus_per_node
 
@@ -20,20 +19,29 @@ def _background_times(job: Job) -> Iterable[int]:
     return (0,) * len([*_in_background(job)])
 
 
+def _goes_on(job: Job) -> bool:
+    return job.schedule.first_step > 1
+
+
+def _is_fresh(job: Job) -> bool:
+    return not _goes_on(job)
+
+
 def _indices(job: Job) -> Iterable[int]:
     """Steps count from 0."""
-    return range(job.schedule.steps)
+    return range(job.schedule.first_step - 1, job.schedule.steps)
 
 
 def _full(job: Job) -> Iterable[int]:
     """step % log_period == 0."""
-    return range(0, job.schedule.steps, LOG_PERIOD)
+    first = job.schedule.first_step - 1
+    return range(-(-first // LOG_PERIOD) * LOG_PERIOD, job.schedule.steps, LOG_PERIOD)
 
 
 def _evaluated(job: Job) -> Iterable[int]:
     """(step + 1) % eval_interval == 0."""
-    every = job.schedule.validate_every
-    return range(every - 1, job.schedule.steps, every)
+    every, first = job.schedule.validate_every, job.schedule.first_step
+    return range(-(-first // every) * every - 1, job.schedule.steps, every)
 
 
 def _batches(job: Job) -> Iterable[int]:
@@ -94,10 +102,15 @@ _USUAL = (
     Statement("looking", "checkpointing.py:335",
               r"checkpoint manager exists so trying to load this run's existing checkpoint"),
     Statement("nothing", "checkpointing.py:414",
-              r"No existing checkpoints found, not restoring checkpoint\."),
+              r"No existing checkpoints found, not restoring checkpoint\.", where(_is_fresh)),
     Statement("restoring", "checkpointing.py:339",
-              r"restoring from this run's directory step \d+", statement.never,
+              r"restoring from this run's directory step \d+", where(_goes_on),
               guard="a checkpoint is there"),
+    Statement("restoring-from", "async_checkpointer.py:304",
+              rf"{_ABSL}\w+\.py:304\] .*Restoring checkpoint from gs://\S+\.", where(_goes_on)),
+    Statement("restored", "async_checkpointer.py:318",
+              rf"{_ABSL}\w+\.py:318\] .*Finished restoring checkpoint in \d+\.\d\d seconds from "
+              r"gs://\S+\.", where(_goes_on)),
     Statement("memory", "max_utils.py:715",
               r"Total memory size: \d+\.\d GB, Output size: \d+\.\d GB, Temp size: \d+\.\d GB, "
               r"Argument size: \d+\.\d GB, Host temp size: 0\.0 GB\."),
@@ -208,8 +221,9 @@ _BEGIN = """waiting waited (free saving (sync sync-finished syncing synced sync-
 _END = "(committed whole thread-done joined no-errors syncing synced waited-last?)?"
 ORDER = f"""
 typed model following blank model-key+ updated distributing distributed no-emergency
-dataset parameter+ jax jaxlib backend runtime devices creating created looking (nothing | restoring)
+dataset parameter+ jax jaxlib backend runtime devices creating created looking
+(nothing | restoring restoring-from restored)
 memory flops flops-total flops-split size
-{_BEGIN} {_END} blank stats using+ {_END}
+({_BEGIN} {_END})? blank stats using+ {_END}
 (({_BEGIN} {_END})? (batch+ evaluated)? {_END} completed full? {_END})+
 """

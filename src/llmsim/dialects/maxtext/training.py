@@ -42,9 +42,16 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     )
     kept.pop((event.step - _LONGEST,), None)
     if not _pauses(job, event.step):
+        if _starts(job, event.step):
+            yield from _memory(job)
         yield from _written(job, event.step - 1)
         if event.step == job.schedule.steps:
             yield from _written(job, event.step)
+
+
+def _starts(job: Job, step: int) -> bool:
+    """Whether a step is the first one that is run: step == start_step (train.py)."""
+    return step == 1 or (job.attempt == 1 and step == job.schedule.first_step)
 
 
 def _pauses(job: Job, step: int) -> str:
@@ -68,7 +75,7 @@ def _written(job: Job, step: int) -> Lines:
 
 def _paused(job: Job, step: int) -> Lines:
     """The lines after the last pause of a step."""
-    if step == 1:
+    if _starts(job, step):
         yield from _memory(job)
     yield from _written(job, step - 1)
     if step == job.schedule.steps:

@@ -7,6 +7,7 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.log_lines import INFO, dated, split, stage_rank, timers
 from llmsim.dialects.parts.interleaving import joined
+from llmsim.job.milestones import is_fresh
 from llmsim.job.records import Job
 from llmsim.model.architecture import embedding_parameters, expert_parameters
 from llmsim.physics.hardware import stages, storage
@@ -58,7 +59,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         yield Line(f"setting training iterations to {job.schedule.steps}")
     style = arguments.of(job)["lr_decay_style"]
     yield Line(f"{INFO}optimizer_param_scheduler:> learning rate decay style: {style}")
-    fresh = job.attempt == 1 and job.schedule.first_step == 1
+    fresh = is_fresh(job)
     if not job.recipe.released and fresh:  # else what is loaded comes later
         yield from _from_random(job)
         yield dated(job, event.at, _BUILT)

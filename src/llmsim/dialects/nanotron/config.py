@@ -64,6 +64,11 @@ def tokenizer(job: Job) -> str:
     return f"models/{job.model.name}"
 
 
+def _resumed(job: Job) -> str | None:
+    """The folder that a run which goes on loads from: the checkpoints' own, for the latest."""
+    return None if milestones.is_fresh(job) else "PosixPath('checkpoints')"
+
+
 def config(job: Job) -> Record:
     """Config (src/nanotron/config/config.py), most of which a person writes as YAML."""
     layout, schedule = job.layout, job.schedule
@@ -94,7 +99,7 @@ def config(job: Job) -> Record:
         "checkpoints": Record("CheckpointsArgs", {
             "checkpoints_path": "PosixPath('checkpoints')",
             "checkpoint_interval": schedule.save_every, "save_initial_state": False,
-            "save_final_state": not due, "resume_checkpoint_path": None,
+            "save_final_state": not due, "resume_checkpoint_path": _resumed(job),
             "load_lr_scheduler": True, "load_optimizer": True,
             "checkpoints_path_is_shared_file_system": True,
         }),

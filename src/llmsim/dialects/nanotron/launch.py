@@ -15,6 +15,7 @@ from llmsim.dialects.nanotron.environment import environment
 from llmsim.dialects.nanotron.log_lines import human, say, title
 from llmsim.dialects.parts import process_group
 from llmsim.dialects.parts.torchrun import greeting
+from llmsim.job.milestones import is_fresh
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.hardware import allocator, memory
 from llmsim.physics.hardware.stages import stage_layers, stage_parameters
@@ -71,7 +72,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         for slice_ in range(layout.tp):
             for text in _built(job, stage, count):
                 yield say(job, at, screen, text, stage=stage, slice_=slice_)
-    if job.attempt == 1:
+    if is_fresh(job):
         yield from _unloaded(job, at, screen)
 
 
@@ -104,7 +105,7 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
         yield from _unloaded(job, event.at - event.seconds, screen)
         return
     for what in ("checkpoint", "weights"):
-        text = f"Loading {what} from {event.path}"
+        text = f"Loading {what} from checkpoints/{event.step}"
         yield say(job, event.at - event.seconds, screen, text)
 
 

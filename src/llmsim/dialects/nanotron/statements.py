@@ -34,7 +34,19 @@ def _shards(job: Job) -> bool:
 
 
 def _first(job: Job) -> Iterable[int]:
-    return range(min(MEMORY_STEPS, job.schedule.steps))
+    own = job.schedule.steps - job.schedule.first_step + 1
+    return range(min(MEMORY_STEPS, own))
+
+
+def _goes_on(job: Job) -> bool:
+    return job.schedule.first_step > 1
+
+
+def _is_fresh(job: Job) -> bool:
+    return not _goes_on(job)
+
+
+_FOLDERS = r"\{(?:'\S+': \d+)?\}"  # tokens that have been read so far
 
 
 _MODEL = (
@@ -59,10 +71,17 @@ _MODEL = (
     Statement("built", "trainer.py:1151",
               rf"{_INFO}\[After model building\] Memory usage: {_MIB}\. Peak allocated: {_MIB} "
               rf"Peak reserved: {_MIB}", _slices, guard="rank 0 of the data ranks"),
-    Statement("no-checkpoint", "trainer.py:1051", rf"{_INFO}No checkpoint path provided\."),
+    Statement("no-checkpoint", "trainer.py:1051", rf"{_INFO}No checkpoint path provided\.",
+              where(_is_fresh)),
+    Statement("loading", "trainer.py:1025", rf"{_INFO}Loading checkpoint from \S+",
+              where(_goes_on), guard="init_checkpoint_path"),
+    Statement("loading-weights", "serialize/main.py", rf"{_INFO}Loading weights from \S+",
+              where(_goes_on)),
+    Statement("metadata", "trainer.py:232", rf"{_INFO}CheckpointMetadata\(version=.*\)",
+              where(_goes_on)),
     Statement("parametrizing", "models/llama.py:1097",
               rf"{_INFO}Parametrizing model parameters using StandardParametrizator",
-              where(lambda job: not job.recipe.released), guard="RandomInit"),
+              where(lambda job: _is_fresh(job) and not job.recipe.released), guard="RandomInit"),
     Statement("optimizer", "helpers.py:321",
               rf"{_INFO}Building Optimizer and Gradient Accumulator and Learning Rate Scheduler"),
     Statement("rate", "helpers.py:262",
@@ -100,10 +119,11 @@ _DATA = (
     Statement("stages", "run_train.py:326",
               rf"{_INFO}(?:There are 1 training stages |\[Stage [\w ]+\] start from step 1 )",
               lambda _job: range(2)),
-    Statement("starting", "run_train.py:334", rf"{_INFO}Starting new stage [\w ]+"),
+    Statement("starting", "run_train.py:334", rf"{_INFO}Starting new stage [\w ]+",
+              where(_is_fresh)),
     Statement("current", "run_train.py:355",
-              rf"{_INFO}Current stage: [\w ]+ has \d+ remaining training steps and has consumed 0 "
-              r"samplesConsumed tokens per dataset folder: \{\}"),
+              rf"{_INFO}Current stage: [\w ]+ has \d+ remaining training steps and has consumed "
+              rf"\d+ samplesConsumed tokens per dataset folder: {_FOLDERS}"),
     Statement("loader", "run_train.py:181", rf"{_INFO}Using TokenizedBytes Dataloader"),
     Statement("creating", "run_train.py:189",
               rf"{_INFO}\[TokenizedBytes\] Creating TokenizedBytes with 1 dataset folders and \d+ "
@@ -115,12 +135,15 @@ _DATA = (
               lambda _job: range(3)),
     Statement("indices", "data/nemo_dataset/blendable_dataset.py:99",
               rf"{_INFO}> elapsed time for building blendable dataset indices: \d+\.\d\d \(sec\)"),
+    Statement("consumed-before", "data/nemo_dataset/blendable_dataset.py",
+              rf"{_INFO}\[BlendableDataset\] Setting consumed_tokens for dataset 0 \(\S+\) to \d+",
+              where(_goes_on)),
     Statement("ready", "data/tokenized_bytes.py:636", rf"{_INFO}Streamable datasets ready\."),
     Statement("consumed", "data/tokenized_bytes.py:677",
-              rf"{_INFO}Building dataloader with consumed samples for current datastage: 0"),
+              rf"{_INFO}Building dataloader with consumed samples for current datastage: \d+"),
     Statement("sampler", "data/samplers.py:175",
               rf"{_INFO}Instantiating MegatronPretrainingSampler with total_samples: \d+ and "
-              r"consumed_samples: 0"),
+              r"consumed_samples: \d+"),
     Statement("created", "run_train.py:233",
               rf"{_INFO}\[TokenizedBytes\] Time taken to create TokenizedBytes: \d\d:\d\d "
               r"\(MM:SS\)"),
@@ -129,12 +152,13 @@ _TRAINING = (
     Statement("start", "trainer.py:340", rf"{_INFO}Start training"),
     Statement("sizes", "trainer.py:341",
               rf"{_INFO}mbs: \d+ \| grad_accum: \d+ \| cp: 1 \| sequence_length: \d+ \| "
-              r"global_batch_size: \d+ \| train_steps: \d+ \| start_iteration_step: 0 \| "
-              r"consumed_tokens_total: 0"),
+              r"global_batch_size: \d+ \| train_steps: \d+ \| start_iteration_step: \d+ \| "
+              r"consumed_tokens_total: \d+"),
     Statement("resuming", "trainer.py:497",
-              rf"{_INFO}Resuming training from stage [\w ]+, it has trained for 0 samples and has "
-              r"\d+ remaining train steps", guard="the stage of the first iteration"),
-    Statement("folders", "trainer.py:498", rf"{_INFO}Consumed tokens per dataset folder: \{{\}}"),
+              rf"{_INFO}Resuming training from stage [\w ]+, it has trained for \d+ samples and "
+              r"has \d+ remaining train steps", guard="the stage of the first iteration"),
+    Statement("folders", "trainer.py:498",
+              rf"{_INFO}Consumed tokens per dataset folder: {_FOLDERS}"),
     Statement("before", "trainer.py:618", rf"{_INFO}Before train_batch_iter", _first,
               guard="iteration_step < initial_iter_step + 5"),
     Statement("memory", "logging/base.py:287",
@@ -159,9 +183,10 @@ STATEMENTS = (*_MODEL, *_SETTINGS, *_DATA, *_TRAINING)
 
 ORDER = """
 torchrun* barrier* padding? rule building rule rope? ranks block* total (local built)+
-no-checkpoint parametrizing? rule optimizer rule rate excluded (zero zero-rank+)?
+(no-checkpoint | loading loading-weights)? parametrizing? rule optimizer rule rate excluded
+(zero zero-rank+)? metadata?
 rule versions rule version+ environment+ blank environment-record rule config rule parsing
-pretty+ rule model-config rule pretty+ rule plan rule stages+ blank starting current loader
-creating streamable folder make+ indices ready consumed sampler created rule start rule sizes
-resuming folders ((before memory after memory)? iteration saving?)+ leaked*
+pretty+ rule model-config rule pretty+ rule plan rule stages+ blank starting? current loader
+creating streamable folder make+ indices consumed-before? ready consumed sampler created
+rule start rule sizes resuming folders ((before memory after memory)? iteration saving?)+ leaked*
 """

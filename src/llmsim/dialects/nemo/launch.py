@@ -10,6 +10,7 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nemo.log_lines import EACH_STAGE, SINGLE_RANK, said, warned
 from llmsim.dialects.parts import shell
 from llmsim.dialects.parts.interleaving import interleaved
+from llmsim.job.milestones import is_fresh
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.stages import stage_layers
 from llmsim.run import events
@@ -54,10 +55,11 @@ def _workers_started(event: events.WorkersStarted, job: Job, screen: Screen) -> 
         f"max_steps was set to {job.schedule.steps}. Please ensure that max_steps will run for at "
         "least 1 epochs to ensure that checkpointing will not error out.",
     )  # fmt: skip
-    yield warned(
-        job, at, "There were no checkpoints found in checkpoint_dir or no checkpoint folder at "
-        f"checkpoint_dir :{folder(job)}/checkpoints. Training from scratch.",
-    )  # fmt: skip
+    if is_fresh(job):
+        yield warned(
+            job, at, "There were no checkpoints found in checkpoint_dir or no checkpoint folder at "
+            f"checkpoint_dir :{folder(job)}/checkpoints. Training from scratch.",
+        )  # fmt: skip
 
 
 # --- groups ------------------------------------------------------------------------------

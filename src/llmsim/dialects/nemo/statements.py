@@ -24,8 +24,8 @@ _PATH = r"/\S+--val_loss=\d\.\d\d-step=\d+-consumed_samples=\d+\.0-last\.ckpt"
 
 def _iterations(job: Job) -> Iterable[int]:
     """n % log_interval == 0, n the number of iterations so far; iterations count from 0."""
-    every = job.schedule.log_every
-    return range(every - 1, job.schedule.steps, every)
+    every, first = job.schedule.log_every, job.schedule.first_step
+    return range(-(-first // every) * every - 1, job.schedule.steps, every)
 
 
 def _batches(job: Job) -> Iterable[int]:
@@ -38,6 +38,14 @@ def _batches(job: Job) -> Iterable[int]:
 def _indices(job: Job) -> Iterable[int]:
     """The iterations whose state is saved."""
     return (step - 1 for step in saved_steps(job))
+
+
+def _goes_on(job: Job) -> bool:
+    return job.schedule.first_step > 1
+
+
+def _is_fresh(job: Job) -> bool:
+    return not _goes_on(job)
 
 
 def _is_small(job: Job) -> bool:
@@ -59,8 +67,10 @@ def _said(
     return Statement(name, place, rf"\[NeMo {level} {_STAMP} {at}\] {text}", steps, guard=guard)
 
 
-def _warned(name: str, place: str, text: str, at: str = "nemo_logging:405") -> Statement:
-    return _said(name, place, text, at=at, level="W")
+def _warned(
+    name: str, place: str, text: str, steps: Steps = statement.once, at: str = "nemo_logging:405"
+) -> Statement:
+    return _said(name, place, text, steps, at=at, level="W")
 
 
 def _group(name: str, line: int, text: str, *, long: bool = False) -> Statement:
@@ -84,7 +94,8 @@ STATEMENTS = (
     _warned("tensorboard", f"{_LOGGER}:188", r'"update_logger_directory" is True\. Overwriting .*'),
     _warned("monitor", f"{_LOGGER}:237", r"The checkpoint callback was told to monitor .* out\."),
     _warned("scratch", "nemo/lightning/resume.py:240",
-            r"There were no checkpoints found in .*\. Training from scratch\."),
+            r"There were no checkpoints found in .*\. Training from scratch\.",
+            where(_is_fresh)),
     Statement("matmul", "lightning/fabric/accelerators/cuda.py",
               r"You are using a CUDA device \('.+'\) that has Tensor Cores\. To properly .*"),
     _group("dp", 435, rf"Rank 0 has data parallel group : {_LIST}", long=True),
@@ -142,11 +153,17 @@ STATEMENTS = (
     Statement("train-mode", _SUMMARY, r"\d+ +Modules in train mode"),
     Statement("eval-mode", _SUMMARY, r"0 +Modules in eval mode"),
     Statement("flops", _SUMMARY, r"0 +Total Flops"),
+    Statement("restoring", "lightning/pytorch/trainer/connectors/checkpoint_connector.py",
+              r"Restoring states from the checkpoint path at \S+", where(_goes_on),
+              guard="a checkpoint is there"),
+    Statement("restored", "lightning/pytorch/trainer/connectors/checkpoint_connector.py",
+              r"Restored all states from the checkpoint at \S+", where(_goes_on),
+              guard="a checkpoint is there"),
     _warned("implicit", "megatron/core/rerun_state_machine.py:1263",
-            r"Implicit initialization of Rerun State Machine!", "rerun_state_machine:1263"),
+            r"Implicit initialization of Rerun State Machine!", at="rerun_state_machine:1263"),
     _warned("rerun", "megatron/core/rerun_state_machine.py:239",
             r"RerunStateMachine initialized in mode RerunMode\.DISABLED",
-            "rerun_state_machine:239"),
+            at="rerun_state_machine:239"),
     Statement("iteration", "nemo/lightning/pytorch/callbacks/progress_printer.py:142",
               rf"Training epoch 0, iteration (?P<step>\d+)/\d+ \| lr: {_V} \| global_batch_size: "
               rf"\d+ \| global_step: \d+ \| reduced_train_loss: {_V} \| "
@@ -177,12 +194,13 @@ STATEMENTS = (
 )  # fmt: skip
 
 ORDER = """
-torchrun* gpu tpu no-version logged-at tensorboard overwritten monitor scratch matmul
+torchrun* gpu tpu no-version logged-at tensorboard overwritten monitor scratch? matmul
 dp? dp-cp? all-dp? dp-rank cp all-cp? cp-rank mp? all-mp? tp all-tp? tp-rank pp embedding all-pp?
 pp-rank all-embedding? embedding-rank
 rule backend registered rule blank devices+ max-steps
 padded parameters ddp buckets (bucket weight+)+ optimizer
-blank head line module line trainable frozen total size train-mode eval-mode flops implicit rerun
+blank head line module line trainable frozen total size train-mode eval-mode flops
+(restoring restored)? implicit rerun
 (iteration | validation | strategy? saved scheduled? | successful finalized
  | strategy? saved scheduled pending successful finalized)*
 stopped

@@ -6,6 +6,7 @@ from llmsim.dialects.olmo.log_lines import CHECKPOINTS
 from llmsim.job import milestones
 from llmsim.job.layout import shards_weights
 from llmsim.job.records import Job
+from llmsim.job.schedule import whole_run
 from llmsim.typed import NamedTuple
 
 WIDTH = 180  # of Rich's console (util.py:198)
@@ -108,7 +109,7 @@ def _scheduler(job: Job) -> Record:
     schedule = job.schedule
     return Record("SchedulerConfig", {
         "name": f"{schedule.decay}_with_warmup", "units": "steps", "t_warmup": schedule.warmup,
-        "t_max": schedule.steps, "alpha_f": round(schedule.final_lr / schedule.peak_lr, 6),
+        "t_max": whole_run(schedule), "alpha_f": round(schedule.final_lr / schedule.peak_lr, 6),
         "grad_clip_warmup_steps": None, "grad_clip_warmup_factor": None, "warmup_min_lr": 0.0,
     })  # fmt: skip
 
@@ -155,7 +156,7 @@ def configuration(job: Job) -> Record:
         "load_path_sharded_checkpointer": None, "try_load_latest_save": True,
         "reset_optimizer_state": False, "reset_trainer_state": job.recipe.released,
         "sharded_checkpointer": "torch_legacy", "new_style_checkpoints": None,
-        "max_duration": schedule.steps, "global_train_batch_size": schedule.global_batch,
+        "max_duration": whole_run(schedule), "global_train_batch_size": schedule.global_batch,
         "device_train_batch_size": each, "device_train_microbatch_size": layout.micro_batch,
         "device_eval_batch_size": layout.micro_batch,
         "eval_subset_num_batches": schedule.validation_batches, "eval_on_load": False,

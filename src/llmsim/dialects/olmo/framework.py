@@ -13,6 +13,7 @@ FRAMEWORK = Framework(
     saves_before=True,
     saves_first=True,
     saves_after_loop=True,
+    stops_early=True,  # stop_at
     decays=("cosine", "linear"),
     dense_only=True,
     file_bar="never",

@@ -22,6 +22,7 @@ from llmsim.dialects.parts.torchrun import greeting
 from llmsim.job import milestones
 from llmsim.job.layout import state_ranks
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
+from llmsim.job.schedule import whole_run
 from llmsim.model.architecture import Architecture, embedding_parameters, parameter_count
 from llmsim.physics.hardware import storage
 from llmsim.run import events
@@ -165,14 +166,16 @@ def _block_modules(config: Architecture) -> Module:
 
 
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:
-    begun = event.at - event.seconds
-    yield from _loaded(job, begun, event.at, screen, event.path)
+    """Released weights; of a run that goes on its own checkpoint has taken the load path."""
+    if milestones.is_fresh(job):
+        yield from _loaded(job, event.at - event.seconds, event.at, screen, event.path, False)
 
 
-def _loaded(job: Job, begun: float, at: float, screen: Screen, path: str) -> Lines:
+def _loaded(job: Job, begun: float, at: float, screen: Screen, path: str, own: bool) -> Lines:
+    """A checkpoint of the run's own has the state of its trainer; that of others is reset."""
     yield say(job, begun, screen, MAIN.format(329), f"Loading checkpoint from {path}...")
     yield from _states(job, begun, at, screen)
-    if not job.recipe.released or job.attempt > 1:
+    if own:
         yield from _trainer_state(job, at, screen)
     yield say(job, at, screen, MAIN.format(336), "Checkpoint successfully loaded")
 
@@ -197,13 +200,16 @@ def _trainer_state(job: Job, at: float, screen: Screen) -> Lines:
 
 def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
     if not event.step:
+        if job.recipe.released:
+            released = f"models/{job.model.name}"
+            yield from _loaded(job, event.at, event.at, screen, released, False)
         return
     begun, path = event.at - event.seconds, f"{CHECKPOINTS}/{job.run_name}/{_name(job, event.step)}"
     text = f"Setting load path to local checkpoint {path}"
     yield say(job, begun, screen, MAIN.format(257), text)
     if job.recipe.released:
         yield say(job, begun, screen, MAIN.format(273), _KEEPS_STATE)
-    yield from _loaded(job, begun, event.at, screen, path)
+    yield from _loaded(job, begun, event.at, screen, path, True)
 
 
 _KEEPS_STATE = (
@@ -220,7 +226,7 @@ def _name(job: Job, step: int) -> str:
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     at = event.at
-    if job.attempt == 1 and not job.recipe.released:
+    if milestones.is_fresh(job) and not job.recipe.released:
         yield from _pre_train(job, at, screen)
     yield say(job, at, screen, MAIN.format(352), "Starting training...")
     if event.first_step < 4 or event.first_step % 10 == 1:
@@ -263,7 +269,7 @@ def _written(job: Job, begun: float, at: float, screen: Screen) -> Lines:
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     if event.step % job.schedule.log_every:  # step 1 has no line of its own
         return
-    head = f"[step={event.step}/{job.schedule.steps},epoch={event.epoch - 1}]"
+    head = f"[step={event.step}/{whole_run(job.schedule)},epoch={event.epoch - 1}]"
     yield from block(job, event.at, screen, head, metrics(event, job))
 
 

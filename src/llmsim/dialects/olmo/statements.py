@@ -39,11 +39,19 @@ def _sharded(job: Job) -> bool:
 
 
 def _fresh(job: Job) -> bool:
-    return not job.recipe.released
+    return not job.recipe.released and not _goes_on(job)
 
 
-def _released(job: Job) -> bool:
-    return job.recipe.released
+def _loads(job: Job) -> bool:
+    return job.recipe.released or _goes_on(job)
+
+
+def _goes_on(job: Job) -> bool:
+    return job.schedule.first_step > 1
+
+
+def _has_state(job: Job) -> bool:
+    return not job.recipe.released or _goes_on(job)
 
 
 def _odd(job: Job) -> bool:
@@ -51,8 +59,8 @@ def _odd(job: Job) -> bool:
 
 
 def _logged(job: Job) -> Iterable[int]:
-    every = job.schedule.log_every
-    return range(every, job.schedule.steps + 1, every)
+    every, first = job.schedule.log_every, job.schedule.first_step
+    return range(-(-first // every) * every, job.schedule.steps + 1, every)
 
 
 def _due(job: Job) -> list[int]:
@@ -106,7 +114,12 @@ _LOADING = (
     _script("pre-train-saved", 314, r"Checkpoint saved to /\S+/step0(?:-unsharded)?",
             where(_fresh)),
     _script("attempting", 317, r"Attempting to load pre-train checkpoint\.\.\.", where(_fresh)),
-    _script("loading", 329, r"Loading checkpoint from \S+\.\.\.", where(_released),
+    _script("load-path", 257, r"Setting load path to local checkpoint \S+", where(_goes_on),
+            "cfg.try_load_latest_save and a checkpoint is there"),
+    _script("keeping", 273, r"You set both reset_trainer_state=True, .*",
+            where(lambda job: _goes_on(job) and job.recipe.released),
+            "cfg.reset_trainer_state and a checkpoint is there"),
+    _script("loading", 329, r"Loading checkpoint from \S+\.\.\.", where(_loads),
             "cfg.load_path is not None"),
     _said("model-state", "olmo.checkpoint:1038", r"Loading model state\.\.\.", where(_sharded)),
     _said("optimizer-state", "olmo.checkpoint:1042", r"Loading optimizer state\.\.\.",
@@ -115,11 +128,11 @@ _LOADING = (
           where(_sharded)),
     _said("flattened", "olmo.checkpoint:233", r"Loading flattened optimizer state\.\.\.",
           where(_sharded)),
-    _said("resetting", "olmo.train:407", r"Resetting learning rate\.\.\.", where(_fresh),
+    _said("resetting", "olmo.train:407", r"Resetting learning rate\.\.\.", where(_has_state),
           "not cfg.reset_trainer_state"),
-    _said("rng", "olmo.train:419", r"Restoring RNG states\.\.\.", where(_fresh)),
+    _said("rng", "olmo.train:419", r"Restoring RNG states\.\.\.", where(_has_state)),
     _script("pre-train-loaded", 321, "Checkpoint successfully loaded", where(_fresh)),
-    _script("loaded", 336, "Checkpoint successfully loaded", where(_released)),
+    _script("loaded", 336, "Checkpoint successfully loaded", where(_loads)),
 )  # fmt: skip
 _TRAINING = (
     _script("starting", 352, r"Starting training\.\.\."),
@@ -173,7 +186,7 @@ torchrun* prepared configuration config saving-config indices indices-saved buil
 parameters inner before (wrapping-ddp | wrapping-fsdp) initializing after model tree module+
 optimizer
 (pre-train {_SAVED} pre-train-saved attempting {_STATES} resetting rng pre-train-loaded)?
-(loading {_STATES} loaded)?
+(load-path keeping? loading {_STATES} (resetting rng)? loaded | loading {_STATES} loaded)?
 starting system metric
 ((step metric+)?
  (saving {_SAVED} saved | saving-whole {_SAVED} saved-whole)?

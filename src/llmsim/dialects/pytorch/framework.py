@@ -9,6 +9,7 @@ FRAMEWORK = Framework(
     tuple(RECIPES),
     ramps_batch=True,
     evaluates=True,
+    stops_early=True,
     saves_at_sigterm=True,
     shows_loss_scale=True,
     gc_every=50,

@@ -7,7 +7,7 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.pytorch.log_lines import alone, say
 from llmsim.job.layout import Layout, Sharding
 from llmsim.job.records import Job, batch_tokens
-from llmsim.job.schedule import Schedule
+from llmsim.job.schedule import Schedule, whole_run
 from llmsim.physics.hardware import memory
 from llmsim.physics.speed import batch_ramp
 from llmsim.run import events
@@ -175,6 +175,12 @@ def _warmup(schedule: Schedule) -> str:
     return f"{schedule.warmup:,}"
 
 
+def _tokens_in_all(job: Job) -> int:
+    """Tokens of the whole run, of which the job may train a part."""
+    left = whole_run(job.schedule) - job.schedule.steps
+    return batch_ramp.tokens(job, 1, job.schedule.steps) + left * batch_tokens(job)
+
+
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     schedule, layout = job.schedule, job.layout
     factors = [
@@ -203,14 +209,20 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         )  # fmt: skip
     yield say(
         event, job, screen,
-        (("", f"{schedule.steps:,} steps"),),
+        (("", f"{whole_run(schedule):,} steps"),),
         (("", f", {_warmup(schedule)} of warmup"),),
         (("", f", {schedule.decay} {schedule.peak_lr:.2e} -> {schedule.final_lr:.2e}"),),
-        (("", f", {prompts * schedule.steps:,} prompts in all"),)
+        (("", f", {prompts * whole_run(schedule):,} prompts in all"),)
         if answers
-        else (("", f", {units.short(batch_ramp.tokens(job, 1, schedule.steps))} tokens in all"),),
+        else (("", f", {units.short(_tokens_in_all(job))} tokens in all"),),
         (("", f", clip 1.0, {OPTIMIZERS.get(job.recipe.objective, FINE_TUNING)}"),),
     )  # fmt: skip
+    if whole_run(schedule) > schedule.steps:
+        yield say(
+            event, job, screen,
+            (("", f"This job stops after step {schedule.steps:,}"),),
+            (("", ", when its time in the queue is over"),),
+        )  # fmt: skip
     yield say(
         event, job, screen,
         (("", f"{units.at_most_five(event.flops_per_token / 1e9).strip()} GFLOP per token"),),

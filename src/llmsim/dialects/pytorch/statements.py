@@ -3,13 +3,17 @@
 It is nobody's release: the source is this folder, and a place is the module and its function.
 """
 
+import re
 from collections.abc import Iterable
 
 from llmsim.dialects import statement
 from llmsim.dialects.parts.statements import bar
 from llmsim.dialects.pytorch.log_lines import alone
 from llmsim.dialects.statement import Statement, Steps, once, where
+from llmsim.job import milestones
 from llmsim.job.records import Job
+from llmsim.job.schedule import whole_run
+from llmsim.run.names import RESUMED_LINES
 
 _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 _INFO = _STAMP + "INFO "
@@ -33,16 +37,33 @@ def _said(
 
 
 def _epochs(job: Job) -> Iterable[int]:
-    return range(1, job.schedule.epochs + 1)
+    """The epochs that begin in the run: one that goes on is in the middle of its first epoch."""
+    begun = milestones.epoch_of(job, job.schedule.first_step) + _goes_on(job)
+    return range(begun, job.schedule.epochs + 1)
+
+
+def _epochs_done(job: Job) -> Iterable[int]:
+    first, size = job.schedule.first_step, milestones.steps_per_epoch(job)
+    return range((first - 1) // size + 1, job.schedule.steps // size + 1)
 
 
 def _ramped(job: Job) -> Iterable[int]:
     return [part.first for part in job.schedule.ramp[1:]]
 
 
+def _stops_early(job: Job) -> bool:
+    return whole_run(job.schedule) > job.schedule.steps
+
+
+def _goes_on(job: Job) -> bool:
+    return job.schedule.first_step > 1
+
+
 def _scheduled(job: Job) -> bool:
     return bool(job.schedule.ramp)
 
+
+_LETTERS = "|".join(map(re.escape, RESUMED_LINES))
 
 STATEMENTS = (
     Statement("command", "the shell", r"\$ (?:torchrun .*|python )train\.py --model \S+ .*"),
@@ -98,6 +119,11 @@ STATEMENTS = (
     _said("broadcast", "launch.py:_broadcast",
           rf"Broadcast rank 0's (?:buffers|weights): {_SIZE} in {_TIME}, bus bandwidth \d+ GB/s",
           None, "several ranks"),
+    _said("resumed", "recovery.py:_resumed",
+          rf"Resumed after step {_WHOLE} from \S+, {_SIZE} in {_TIME}", where(_goes_on),
+          "it goes on from a checkpoint"),
+    Statement("letter", _HERE + "recovery.py:_resumed", _LETTERS, where(_goes_on),
+              guard="it goes on from a checkpoint"),
     _said("memory", "model.py:_memory_planned",
           rf"Memory: {_GIB} after build \(\d+\.\d% of {_GIB}\)"),
     _said("peak", "model.py:_memory_planned",
@@ -113,6 +139,9 @@ STATEMENTS = (
     _said("schedule", "model.py:_trainer_ready",
           rf"{_WHOLE} steps, {_WHOLE}(?: sequences)? of warmup, \w+ [\de.+-]+ -> [\de.+-]+, "
           rf"(?:{_WHOLE} prompts|{_SHORT} tokens) in all, clip 1\.0, AdamW .+"),
+    _said("stops", "model.py:_trainer_ready",
+          rf"This job stops after step {_WHOLE}, when its time in the queue is over",
+          where(_stops_early), "a part of a longer run"),
     _said("flops", "model.py:_trainer_ready",
           r"[\d.,]+ GFLOP per token, expecting MFU of about \d+%(?:; torch\.compile is on, .*)?"),
     _said("epoch", "training.py:_epoch_started", rf"Epoch {_STEP}/\d+", _epochs),
@@ -147,7 +176,7 @@ STATEMENTS = (
     _said("deleted", "saving.py:_checkpoint_deleted",
           rf"Deleted step[-_]0*{_STEP}, {_SIZE} freed", statement.deleted),
     _said("epoch-done", "training.py:_epoch_ended",
-          rf"Epoch {_STEP}/\d+ done in {_TIME}, last loss {_FLOAT}", _epochs),
+          rf"Epoch {_STEP}/\d+ done in {_TIME}, last loss {_FLOAT}", _epochs_done),
     _said("exporting", "saving.py:_export_started",
           rf"Exporting {_SIZE} of bf16 in {_WHOLE} safetensors shards? to \S+"),
     _said("consolidated", "saving.py:_consolidated", rf"Consolidated {_SIZE} on \S+ in {_TIME}",
@@ -161,21 +190,23 @@ STATEMENTS = (
     _said("evaluation", "saving.py:_evaluated", rf"Evaluation in {_TIME}", None, "benchmarks"),
     _said("score", "saving.py:_evaluated",
           rf"  [\w-]+ +-?[\d.]+ \+- +[\d.]+ +{_WHOLE} questions  \w+", None, "benchmarks"),
-    _said("complete", "summary.py:_summary", r"Training complete: \S+"),
+    _said("complete", "summary.py:_summary",
+          rf"(?:Training complete|Stopped after step {_WHOLE} of {_WHOLE}): \S+"),
     Statement("box", _HERE + "summary.py:_boxed",
               r"\+-+\+|\| [A-Za-z][A-Za-z -]{14} \S.* \|", None),
-    Statement("joke", _HERE + "summary.py:_summary", r"[A-Z].*[.!?]"),
+    Statement("joke", _HERE + "summary.py:_summary", rf"(?!(?:{_LETTERS})$)[A-Z].*[.!?]"),
     Statement("again", _HERE + "summary.py:_again", r"Same run again: llmsim .*"),
 )  # fmt: skip
 
 ORDER = """
 command command-more* banner* rendezvous? software node+ nodes? rank* ranks? communicator? mesh?
 tokenizer data-bar* shard-bar* data model config adapter? sharded precision? recompute?
-weights-bar* loaded? broadcast? memory peak grid* batch ramp? schedule flops
-(epoch
+weights-bar* loaded? broadcast? memory peak grid* (resumed letter)? grid* batch ramp? schedule
+stops? flops
+(epoch?
  (step | collective | epoch-bar | slow | recovered | grid | grows | validation-bar* validation says
   | saving saving-bar* staged? | saving-bar | saved deleted?)*
- epoch-done)+
+ epoch-done?)+
 (saving-bar | saved deleted?)*
 exporting consolidating-bar* consolidated? (export-bar | wrote)* grid* question-bar*
 (evaluation score+)?

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.pytorch.log_lines import say
 from llmsim.job.records import Job
+from llmsim.job.schedule import whole_run
 from llmsim.run import events, names
 from llmsim.text import units
 from llmsim.text.fitting import take_prefix, wrapped
@@ -23,7 +24,7 @@ def _rows(event: events.Summary, job: Job) -> list[Row]:
     return [
         ("model", "name", (job.model.name, f", {event.path}")),
         ("cluster", "", (f"{job.layout.gpus:,} x {job.gpu.name}",)),
-        ("steps", "number", (f"{event.steps:,}",)),
+        ("steps", "number", _steps(event, job)),
         ("tokens", "number", (f"{event.tokens:,}", f" ({units.short(event.tokens)})")),
         ("training time", "", (units.hours(event.training_seconds),)),
         ("wall clock", "", (units.hours(event.seconds),)),
@@ -36,6 +37,19 @@ def _rows(event: events.Summary, job: Job) -> list[Row]:
         ("checkpoints", "", (f"{event.checkpoints}",)),
         ("exported", "", (units.gigabytes(event.exported),)),
     ]
+
+
+def _ended(job: Job) -> str:
+    """That the training is complete, or that its time in the queue is over before it is."""
+    steps, whole = job.schedule.steps, whole_run(job.schedule)
+    return f"Stopped after step {steps:,} of {whole:,}" if whole > steps else "Training complete"
+
+
+def _steps(event: events.Summary, job: Job) -> tuple[str, ...]:
+    """The steps of the run, or the first and the last one of a part, and what it is a part of."""
+    first, whole = job.schedule.first_step, whole_run(job.schedule)
+    own = f"{first:,} to {event.steps:,}" if first > 1 else f"{event.steps:,}"
+    return (own, f" of {whole:,}") if whole > event.steps else (own,)
 
 
 def _attempts(event: events.Summary) -> Iterator[Row]:
@@ -80,7 +94,7 @@ def _listed(rows: list[Row], screen: Screen) -> Iterator[list[Span]]:
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Iterator[Line]:
     yield say(
-        event, job, screen, (("good", "Training complete"),), (("", f": {job.run_name}"),)
+        event, job, screen, (("good", _ended(job)),), (("", f": {job.run_name}"),)
     )  # fmt: skip
     shown = _boxed if screen.width >= BOX_WIDTH else _listed
     for spans in shown(_rows(event, job), screen):

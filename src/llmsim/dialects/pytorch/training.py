@@ -144,9 +144,10 @@ def _apart(clauses: Iterable[Clause]) -> list[Span]:
 
 def _kept(fields: dict[str, Clause], room: int) -> Iterator[Clause]:
     """The fields of a step's line that fit into the room, in the order of the line."""
-    if length(fields["step"]) + 2 + length(fields["loss"]) > room:
+    free = room - 2 - length(fields["loss"])
+    if length(fields["step"]) > free:
         number = fields["step"][0][1].removeprefix("step ").partition("/")[0]
-        fields["step"] = (("step", number),)
+        fields["step"] = (("step", number if len(number) <= free else number.replace(",", "")),)
     kept = fitting([fields[name] for name in IMPORTANCE], room, between=2)
     return (clause for clause in fields.values() if clause in kept)
 

@@ -185,7 +185,16 @@ def dispatch_seconds(job: Job, step: int) -> float:
 
 def training_seconds(job: Job) -> float:
     """Seconds of all executed steps together: the sum of all intervals."""
-    return interval_seconds(job, job.schedule.first_step, job.schedule.steps)
+    return seconds_until(job, job.schedule.steps)
+
+
+def seconds_until(job: Job, step: int) -> float:
+    """Seconds of the run's own steps up to this one; the first of them compiles, in a run that
+    goes on from a checkpoint, too.
+    """
+    first = job.schedule.first_step
+    compiling = compile_seconds(job) if first > 1 else 0.0
+    return round(interval_seconds(job, first, step) + compiling, 6)
 
 
 def validation_seconds(job: Job, step: int, part: str = "validation") -> float:

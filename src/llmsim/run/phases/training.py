@@ -262,6 +262,7 @@ def _step(run: Run, segment: Segment, step: int, at: float, earlier: Earlier | N
     tokens = objectives.tokens(job, before + 1, step)
     sequences = batch_ramp.consumed(schedule, step)
     whole = batch_ramp.consumed(schedule, schedule.steps)
+    begun = batch_ramp.consumed(schedule, schedule.first_step - 1)
     return Step(
         at=at,
         step=step,
@@ -282,7 +283,7 @@ def _step(run: Run, segment: Segment, step: int, at: float, earlier: Earlier | N
         allocated=allocator.allocated(job, step),
         reserved=allocator.reserved(job, step),
         capacity=memory.capacity(job.gpu),
-        remaining=step_time.interval_seconds(job, 1, step) / sequences * (whole - sequences),
+        remaining=step_time.seconds_until(job, step) / (sequences - begun) * (whole - sequences),
         metrics=metrics.metrics(taught, step),
         training_seconds=round(at - training_began(run, attempt), 6),
     )

@@ -1,0 +1,190 @@
+"""The jobs that people run: draws one of data/llm_jobs.txt's kinds, and fills in the options.
+
+What the options give is kept: only kinds that it goes with are drawn from, and only what is open is
+filled in. Where no kind goes with it, the planner leaves more to chance (draw.py).
+"""
+
+from collections.abc import Mapping
+from math import ceil, exp, log
+
+from llmsim.catalog import gpus, records
+from llmsim.catalog.job_kinds import JobKind
+from llmsim.catalog.records import Dataset, Gpu, Model
+from llmsim.dialects import registry
+from llmsim.job.framework import Framework
+from llmsim.job.recipes import RECIPES, Recipe
+from llmsim.options.table import Options
+from llmsim.options.wanted import ANYTHING, Wanted, wanted
+from llmsim.physics import noise
+from llmsim.planning.draw import is_tuned, kinds_of_data
+from llmsim.planning.models import asked_model, is_sized
+from llmsim.typed import Any
+
+
+def usual(options: Options, seed: int, index: int, framework: Framework) -> Options | None:
+    """The options with a usual job's values where they leave them open; None if no kind suits."""
+    asked = wanted(options)
+    kind = _kind(options, asked, seed, index, framework)
+    if kind is None:
+        return None
+    recipe = RECIPES[kind.recipe]
+    model = asked_model(asked) or _model(kind, recipe, framework, seed, index)
+    count = options.gpus or noise.pick(seed, "plan/gpus", kind.gpus, index)
+    gpu = _gpu(options, kind, framework, count, seed, index)
+    if model is None or gpu is None:
+        return None
+    sequence = asked.sequence or _sequence(kind, framework, seed, index)
+    values: dict[str, Any] = {"recipe": kind.recipe, "gpu": gpu.name, "sequence": sequence}
+    options = options._replace(dialect=framework.name)  # the one that the kind was drawn for
+    if not is_sized(asked) and asked.model is None:
+        values["model"] = model.name
+    if not _spread(asked):
+        values["gpus"] = count
+        values["batch"] = asked.batch or max(1, kind.batch // sequence)
+        if gpus.holds_models_whole(gpu):
+            values |= {"tp": 1, "pp": 1}
+    if kind.tokens and not (asked.steps or asked.tokens or asked.epochs):
+        low, high = (log(each) for each in kind.tokens)
+        share = noise.uniform(seed, "plan/tokens", index)
+        tokens = model.active_parameters * exp(low + (high - low) * share)
+        if "batch" in values:
+            values["steps"] = _two_digits(tokens / (values["batch"] * sequence))
+        else:
+            values["tokens"] = _two_digits(tokens)
+        if asked.dataset is None and asked.data_tokens is None:
+            data = _dataset(asked, recipe, model, tokens, seed, index)
+            if data is None:
+                return None
+            values["dataset"] = data.name
+    return _filled(options, asked, kind, values)
+
+
+def _filled(options: Options, asked: Wanted, kind: JobKind, values: dict[str, Any]) -> Options:
+    """The options with these values and what the kind asks for; what they give themselves stays."""
+    beside = {name: _value(value) for name, value in kind.asks if value != "yes"}
+    fields: dict[str, Any] = values | beside
+    given = {name for name in fields if getattr(asked, name, None) is not None}
+    free = {name: value for name, value in fields.items() if name not in given}
+    flags = {name: value for name, value in free.items() if name in Options._fields}
+    keys = {name: value for name, value in free.items() if name not in flags}
+    if keys:
+        job = (options.job or ANYTHING)._replace(**keys, lifted=True)
+        options = options._replace(job=job)
+    return options._replace(**flags)
+
+
+def _value(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
+
+
+def _spread(asked: Wanted) -> bool:
+    """Whether the options say how the model is spread: a usual number of GPUs may not suit it."""
+    return any((asked.dp, asked.tp, asked.pp, asked.accumulation, asked.micro_batch))
+
+
+def _kind(
+    options: Options, asked: Wanted, seed: int, index: int, framework: Framework
+) -> JobKind | None:
+    """A kind of job that goes with the framework and with what is given."""
+    model = asked_model(asked)
+    gpu = None if options.gpu == "auto" else records.gpu_named(options.gpu)
+    devices = [each for each in records.gpus() if registry.is_usual(framework, each)]
+    suiting = [
+        kind
+        for kind in records.job_kinds()
+        if kind.recipe in framework.recipes
+        and options.recipe in ("auto", kind.recipe)
+        and (model is None or _holds(kind, model))
+        and any(gpus.is_built(each, kind.forms) for each in ([gpu] if gpu else devices))
+        and (not options.gpus or min(kind.gpus) <= options.gpus <= max(kind.gpus))
+        and _able(framework, dict(kind.asks))
+    ]
+    if not suiting:
+        return None
+    by_name = {kind.name: kind for kind in suiting}
+    weights = [kind.weight for kind in suiting]
+    return by_name[noise.choose(seed, "plan/kind", by_name, weights, index)]
+
+
+def _able(framework: Framework, asks: Mapping[str, str]) -> bool:
+    """Whether a framework has what a kind asks for."""
+    able = framework.parallelism
+    has = {
+        "mixture": not framework.dense_only,
+        "ep": able.experts,
+        "cp": able.context,
+        "precision": asks.get("precision") in able.precisions,
+        "base": able.four_bit_base,
+    }
+    ends = bool(framework.target_loss) == ("benchmark" in asks)
+    return ends and all(has.get(name, True) for name in asks)
+
+
+def _holds(kind: JobKind, model: Model) -> bool:
+    """Whether the model is of a kind's size, and a mixture where the kind is for them."""
+    low, high = kind.models
+    mixture = "mixture" in dict(kind.asks)
+    return low <= model.active_parameters <= high and mixture == (model.experts > 1)
+
+
+def _model(
+    kind: JobKind, recipe: Recipe, framework: Framework, seed: int, index: int
+) -> Model | None:
+    by_name = {
+        model.name: model
+        for model in records.models()
+        if _holds(kind, model)
+        and registry.suits(framework, model)
+        and not (recipe.relative and is_tuned(model))
+    }
+    return by_name[noise.choose(seed, "plan/model", by_name, index=index)] if by_name else None
+
+
+def _gpu(
+    options: Options, kind: JobKind, framework: Framework, count: int, seed: int, index: int
+) -> Gpu | None:
+    """A GPU of a kind's forms; cards stay within a node."""
+    if options.gpu != "auto":
+        return records.gpu_named(options.gpu)
+    precision = dict(kind.asks).get("precision", "bf16")
+    suiting = [
+        gpu
+        for gpu in records.gpus()
+        if gpus.is_built(gpu, kind.forms)
+        and registry.is_usual(framework, gpu)
+        and gpus.multiplies(gpu, precision)
+        and (not gpus.is_card(gpu) or count <= gpu.per_node)
+    ]
+    if not suiting:
+        return None
+    by_name = {gpu.name: gpu for gpu in suiting}
+    return by_name[noise.choose(seed, "plan/gpu", by_name, [g.weight for g in suiting], index)]
+
+
+def _sequence(kind: JobKind, framework: Framework, seed: int, index: int) -> int:
+    if framework.sequence:
+        return framework.sequence
+    if framework.model_family == "gpt2":
+        return min(kind.sequences[0], 1024)
+    sequence: int = noise.pick(seed, "plan/sequence", kind.sequences, index)
+    return sequence
+
+
+def _dataset(
+    asked: Wanted, recipe: Recipe, model: Model, tokens: float, seed: int, index: int
+) -> Dataset | None:
+    """A set that has enough tokens for the run; None if none has."""
+    kinds = kinds_of_data(recipe, model, asked)
+    by_name = {
+        data.name: data
+        for data in records.datasets()
+        if data.kind in kinds and data.tokens >= tokens
+    }
+    return by_name[noise.choose(seed, "plan/dataset", by_name, index=index)] if by_name else None
+
+
+def _two_digits(number: float) -> int:
+    """This number or a little more, as people type it."""
+    whole = max(1, ceil(number))
+    unit: int = 10 ** max(0, len(str(whole)) - 2)
+    return -(-whole // unit) * unit

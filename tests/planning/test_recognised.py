@@ -1,0 +1,124 @@
+"""Of 300 plans none is one that an expert laughs at, and those that everybody runs are there."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+
+from llmsim.job.records import Job, batch_tokens
+from llmsim.job.schedule import whole_run
+from llmsim.options.table import Options
+from llmsim.physics.speed import step_time, throughput
+from llmsim.planning.plan import plan
+
+SEEDS = range(1, 301)
+CARDS = ("pcie", "geforce", "workstation")
+
+
+def seconds(job: Job) -> float:
+    """Seconds of a step."""
+    return step_time.step_seconds(job)
+
+
+def per_parameter(job: Job) -> float:
+    """Tokens of the whole run for each active parameter: a log may hold its first hours alone."""
+    return whole_run(job.schedule) * batch_tokens(job) / job.model.active_parameters
+
+
+def mfu(job: Job) -> float:
+    """Model FLOPs utilization."""
+    return throughput.mfu(job, batch_tokens(job) / seconds(job))
+
+
+def scratch(job: Job) -> bool:
+    """Whether the weights are random at first."""
+    return not job.recipe.released
+
+
+# What an expert laughs at; each rule has been drawn by a planner that drew evenly.
+LAUGHING: dict[str, Callable[[Job], bool]] = {
+    # 70B from scratch for 10.9B tokens. Practice is 20 (Hoffmann et al. 2022) to 2,000 (Llama 3);
+    # MLPerf's benchmark of Llama 3.1 8B ends at its target loss after about 0.2.
+    "pretraining on next to nothing": lambda job: (
+        scratch(job) and not job.framework.target_loss and not 20 <= per_parameter(job) <= 2050
+    ),
+    "a benchmark of no size that there is": lambda job: (
+        job.framework.target_loss > 0
+        and not (1e9 <= job.model.active_parameters <= 9e9 and job.layout.gpus >= 8)
+    ),
+    # 70B from scratch on 16 GB200, 235B on 16 B300. MLPerf's gpt-oss-20b is over within an hour or
+    # two, and submitted on 8 GPUs.
+    "a large model from scratch on a handful of GPUs": lambda job: (
+        scratch(job)
+        and not job.framework.target_loss
+        and job.model.parameters >= 25e9
+        and job.layout.gpus < 64
+    ),
+    # 212 s on 16 B300, 189 s on 8 L40.
+    "steps of minutes": lambda job: seconds(job) > 60 and not job.recipe.generates,
+    "years of training": lambda job: seconds(job) * whole_run(job.schedule) > 130 * 86_400,
+    # 64 RTX 4090 under NeMo.
+    "a cluster of cards": lambda job: job.gpu.form in CARDS and job.layout.nodes > 1,
+    "slices or stages over PCIe": lambda job: (
+        job.gpu.form in CARDS and job.layout.tp * job.layout.pp > 1
+    ),
+    "a pipeline inside a TPU slice": lambda job: job.gpu.form == "tpu" and job.layout.pp > 1,
+    "a pipeline for a model that fits without": lambda job: (
+        job.layout.pp > 1 and job.model.parameters < 10e9
+    ),
+    "GPT-2 on a rack": lambda job: (
+        job.model.parameters < 400e6 and (job.gpu.form == "superchip" or job.layout.gpus > 8)
+    ),
+    # SFT of 160M on 8 H100.
+    "a toy fine-tuned on a node": lambda job: (
+        not job.recipe.relative and job.model.parameters < 400e6 and job.layout.gpus > 1
+    ),
+    "a cluster that waits": lambda job: mfu(job) < 0.12 and not job.recipe.generates,
+    "dozens of micro-batches on a cluster": lambda job: (
+        job.layout.gpus > 8 and job.layout.accumulation > max(32, 4 * job.layout.pp)
+    ),
+    "adapters on a cluster": lambda job: job.recipe.adapter_rank > 0 and job.layout.gpus > 8,
+    "the same text five times": lambda job: job.schedule.epochs > 4,
+}
+
+
+@pytest.fixture(scope="module")
+def plans() -> list[Job]:
+    """What the seeds draw where nothing is asked for."""
+    start = datetime(2026, 1, 30, 12)
+    return [plan(Options(seed=seed, start=start, dialect="any")) for seed in SEEDS]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rule", LAUGHING)
+def test_nobody_laughs(plans: list[Job], rule: str) -> None:
+    found = [(job.seed, job.framework.name, job.model.name, job.gpu.name, job.layout.gpus)
+             for job in plans if LAUGHING[rule](job)]  # fmt: skip
+    assert found == []
+
+
+@pytest.mark.long
+def test_what_everybody_runs_is_there(plans: list[Job]) -> None:
+    """The jobs that a collection of 300 evenly drawn plans had not a single one of."""
+    recipes = Counter(job.recipe.name for job in plans)
+    assert set(recipes) == {"pretrain", "continue", "sft", "lora", "dpo", "grpo"}
+    assert 0.4 <= recipes["pretrain"] / len(plans) <= 0.7
+    assert any(job.layout.gpus == 1 and job.layout.four_bit_base for job in plans)
+    assert any(job.layout.gpus == 1 and job.recipe.adapter_rank for job in plans)
+    assert any(job.layout.gpus == 8 and job.recipe.name == "sft" for job in plans)
+    seven = [job for job in plans if scratch(job) and 6e9 <= job.model.parameters <= 9e9]
+    assert any(128 <= job.layout.gpus <= 1024 and per_parameter(job) > 100 for job in seven)
+    assert any(job.layout.gpus >= 1024 for job in plans)
+    assert any(job.layout.precision == "fp8" for job in plans)
+    assert any(job.layout.cp > 1 and job.schedule.sequence >= 32_768 for job in plans)
+    assert any(job.layout.ep > 1 for job in plans)
+
+
+@pytest.mark.long
+def test_gpus_are_drawn_as_people_have_them(plans: list[Job]) -> None:
+    """H100 and A100 with NVLink carry more than half, and no gaming card is the most frequent."""
+    cards = Counter(job.gpu.name for job in plans)
+    servers = sum(n for name, n in cards.items() if "H100 80GB HBM3" in name or "A100-SXM4" in name)
+    assert servers > 0.4 * len(plans)
+    assert "GeForce" not in cards.most_common(1)[0][0]
