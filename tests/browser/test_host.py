@@ -178,6 +178,27 @@ def test_time_limit_ends_any_show(act: Callable[[Script], None]) -> None:
     assert perform(Terminal().show(*limit)) == 0
 
 
+def test_show_that_is_always_late_hears_the_page(
+    act: Callable[[Script], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine too slow for the show no frame is waited for: in a browser no message comes."""
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(seconds)
+
+    def late(_screen: Callable[[], Screen]) -> Iterator[Frame]:
+        for _ in range(100):
+            clock.now += 0.05
+            yield Frame(0.02, "x")
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    act(late)
+    assert len([seconds for seconds in waits if seconds >= 0.004]) >= 100 * 0.05 / 0.25
+
+
 def test_resize_reaches_the_next_line(act: Callable[[Script], None]) -> None:
     def script(screen: Callable[[], Screen]) -> Iterator[Frame]:
         for columns in (80, 100, 1000):

@@ -30,6 +30,9 @@ from llmsim.text.themes import THEMES
 # A browser paints once in this time (seconds), so what is due within it is sent together.
 # Timers below some 4 ms do not wait at all, and keep the page's messages out.
 TICK = 0.016
+# A machine that is too slow for the show never waits for a frame, and the page's messages come in
+# during real waits alone: after these seconds without one there is a short one.
+BREATH, SHORTEST = 0.1, 0.005
 # Characters in a batch, about: xterm.js takes these without a long task.
 BATCH = 32_768
 # No timer is longer than this: the browser's overflow after 24 days and fire at once.
@@ -67,6 +70,7 @@ class Page:
         self._announce = announce
         self._reached = ("", -1, -1)
         self.playback = Playback(time.monotonic())
+        self._waited = time.monotonic()  # when messages have come in last
         self._changed = asyncio.Event()  # set at every change: the wait then begins anew
         self._board = True
         self._wall: bool | None = None  # until somebody chooses, the options do
@@ -152,7 +156,7 @@ class Page:
 
         A change meanwhile shows at once, in a pause too, if all text that is `drawn` has been sent.
         """
-        await asyncio.sleep(0)  # messages come in even when there is no time to sleep
+        await self._breathe()
         while (left := self.playback.left(time.monotonic())) >= TICK:
             if seekable and self.playback.asked:
                 return
@@ -167,6 +171,15 @@ class Page:
                 await asyncio.wait({changed}, timeout=min(left, LONGEST_SLEEP))
             finally:
                 changed.cancel()
+            self._waited = time.monotonic()
+
+    async def _breathe(self) -> None:
+        """Let messages come in even when there is no time to wait."""
+        if time.monotonic() - self._waited < BREATH:
+            await asyncio.sleep(0)
+            return
+        await asyncio.sleep(SHORTEST)
+        self._waited = time.monotonic()
 
     def drawn(self, size: int) -> None:
         """Take back the credit of a text that the terminal has drawn."""
