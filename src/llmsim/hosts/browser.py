@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 
-from llmsim.errors import PARAMETER, LlmsimError, OptionError
+from llmsim.errors import PARAMETER, LlmsimError
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.command import command, identity
@@ -175,11 +175,9 @@ class Page:
 
     async def _breathe(self) -> None:
         """Let messages come in even when there is no time to wait."""
-        if time.monotonic() - self._waited < BREATH:
-            await asyncio.sleep(0)
-            return
-        await asyncio.sleep(SHORTEST)
-        self._waited = time.monotonic()
+        late = time.monotonic() - self._waited >= BREATH
+        await asyncio.sleep(SHORTEST if late else 0)
+        self._waited = time.monotonic() if late else self._waited
 
     def drawn(self, size: int) -> None:
         """Take back the credit of a text that the terminal has drawn."""
@@ -313,8 +311,7 @@ async def keep(kind: str, page: Page) -> tuple[str, bytes]:
     """
     from llmsim.hosts.downloads import made  # the page fetches it when somebody asks for a file
 
-    if page.run is None:
-        raise OptionError("There is no run yet.")
+    assert page.run, "the page asks while a run plays"
     made_file, heard = ("", b""), time.monotonic()
     for made_file in made(page.run, kind, page.screen()):  # noqa: B007  # the last is the file
         if time.monotonic() - heard >= TICK:
