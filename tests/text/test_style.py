@@ -128,9 +128,9 @@ def test_codes_follow_the_number_of_colours() -> None:
     assert code("busy", 0) == ""
     assert code("hot", 16) == "1;31"
     assert code("hot", 0) == code("title", 256) == "1"
-    assert code("heat0 on heat15", 16) == "34;41"
-    assert code("heat0 on heat15", 256) == "38;5;18;48;5;223"
-    assert code("heat0 on heat15", TRUECOLOR) == "38;2;26;44;108;48;2;255;214;170"
+    assert code("heat0 on heat11", 16) == "34;41"
+    assert code("heat0 on heat11", 256) == "38;5;18;48;5;223"
+    assert code("heat0 on heat11", TRUECOLOR) == "38;2;26;44;108;48;2;255;214;170"
 
 
 @pytest.mark.parametrize("colors", [0, 16, 256, TRUECOLOR])

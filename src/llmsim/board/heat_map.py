@@ -19,7 +19,7 @@ MOST_CELLS = 2048  # read at once
 SCALE = 8  # cells of the legend's scale
 UPPER_HALF, LOWER_HALF = "▀", "▄"
 NARROWEST_RACK = 4  # GPUs beside each other that have a gap after them
-LEAST_RANGE = 10  # degrees C of the scale
+LEAST_RANGE = 20  # degrees C of the scale
 ROUND = 5  # degrees C: the ends of the scale are multiples of it
 UNKNOWN = -1  # in the place of a cell that there is not
 
@@ -41,7 +41,8 @@ def section(cluster: Cluster, width: int, lines: int) -> Section:
     room = min(racks * rack * lines, MOST_CELLS)
     if cluster.gpus <= room:
         return Section(range(cluster.gpus), 1, rack, racks)
-    stride = size * -(-cluster.nodes // room)
+    parts = (part for part in range(2, size) if size % part == 0 and cluster.gpus <= part * room)
+    stride = next(parts, size * -(-cluster.nodes // room))
     return Section(range(0, cluster.gpus, stride), stride, rack, racks)
 
 

@@ -22,7 +22,7 @@ from llmsim.run.moment import Moment, meter, state, struck, thermometer
 from llmsim.run.timeline import Run, owner
 
 # Show seconds of a beat, and beats until a GPU is read again, of clusters up to a number of GPUs.
-RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (16_384, 1.0, 8), (2**62, 1.0, 16))
+RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (2**62, 1.0, 4))
 ALONE = 8  # GPUs up to which each has its own turn, and not its node
 PAGE = 2.0  # show seconds of a page
 DRAWN_EVERY = 0.5  # show seconds from one value of the cluster's power to the next
@@ -62,6 +62,7 @@ class Readings:
         self._power = lru_cache(maxsize=READINGS)(self._drawn)
         self._celsius: tuple[tuple[int, ...], list[tuple[float, int]]] = ((), [])
         self._trails: dict[tuple[int, int], tuple[int, float, tuple[Gauge, ...]]] = {}
+        self._late: tuple[tuple[float, ...], list[tuple[float, float]]] = ((), [])
         self._page: tuple[int, str] = (-1, "")
         self._culprit = -1  # the rank whose GPU is marked; -1: none
         self._faults: dict[int, Fault] = {}  # of GPUs, by rank
@@ -130,9 +131,17 @@ class Readings:
     def _turn(self, index: int) -> tuple[int, int]:
         """The beat at which a GPU was read last, and the beats from one reading to the next."""
         period = self._rhythm[2]
-        place = index if self.run.job.layout.gpus <= ALONE else index // self._size
-        first = place % period
+        first = self._place(index) % period
         return first + (self._beat - first) // period * period, period
+
+    def _place(self, index: int) -> int:
+        """A GPU's place in the order of reading. A large cluster is read from one end to the other,
+        so that neighbours are of the same moment.
+        """
+        gpus = self.run.job.layout.gpus
+        if gpus > RHYTHMS[-2][0]:
+            return index // self._size * self._rhythm[2] // (gpus // self._size)
+        return index if gpus <= ALONE else index // self._size
 
     def _moment(self, index: int) -> float:
         """The simulated second at which a GPU was read last."""
@@ -153,11 +162,9 @@ class Readings:
     def _heats(self, gpus: tuple[int, ...]) -> Sequence[int]:
         """The newest temperatures of GPUs; the ones whose turn it is are read, the others kept."""
         known = self._celsius[1] if self._celsius[0] == gpus else [(nan, 0)] * len(gpus)
-        moments = [self._moment(place * self._size) for place in range(self._rhythm[2])]
-        size, period = self._size, self._rhythm[2]
         read: list[tuple[float, int]] = []
         for index, before in zip(gpus, known, strict=True):
-            at = moments[index // size % period]
+            at = self._moment(index)
             read.append(before if before[0] == at else (at, self._thermometer(at)(index)))
         self._celsius = gpus, read
         return [celsius for _, celsius in read]
@@ -192,7 +199,10 @@ class Readings:
             return []
         apart = DRAWN_EVERY * self._long / self._rhythm[1]
         last = int(self._beat * self._long / apart)
-        return [self._power(beat * apart) for beat in range(max(0, last - count + 1), last + 1)]
+        if self._late[0] != (last, apart, count):
+            beats = range(max(0, last - count + 1), last + 1)
+            self._late = (last, apart, count), [self._power(beat * apart) for beat in beats]
+        return self._late[1]
 
     def _seen(self, index: int, at: float) -> Gauge:
         return _gauge_of(self.run, self._meter(at)(index))

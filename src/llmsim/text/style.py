@@ -106,7 +106,7 @@ HEAT_STOPS: Sequence[Rgb] = (
 )  # fmt: skip
 HEAT_256 = (18, 25, 25, 31, 30, 36, 35, 71, 107, 178, 172, 202, 202, 203, 223)
 HEAT_16 = (34, 36, 32, 33, 31)
-HEAT_STEPS = 16
+HEAT_STEPS = 12
 
 # A shade of a hue, from 0 at the ground to the highest at its graph: what fills a graph. Its share
 # of the hue; the rest is the ground's. With fewer colours faint text mixes them.
@@ -126,7 +126,9 @@ def _heat_hue(step: int) -> Hue:
     index = min(int(place), len(HEAT_STOPS) - 2)
     pairs = zip(HEAT_STOPS[index], HEAT_STOPS[index + 1], strict=True)
     red, green, blue = (round(a + (b - a) * (place - index)) for a, b in pairs)
-    low, high = (ramp[step * len(ramp) // HEAT_STEPS] for ramp in (HEAT_16, HEAT_256))
+    low, high = (
+        ramp[round(step * (len(ramp) - 1) / (HEAT_STEPS - 1))] for ramp in (HEAT_16, HEAT_256)
+    )
     return Hue((red, green, blue), high, low)
 
 
