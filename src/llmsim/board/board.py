@@ -48,6 +48,7 @@ class View(NamedTuple):
     pace: str = ""  # how the show goes, if not at speed 1: "paused 4x"
     titled: bool = False  # whether the name stands in big letters elsewhere
     wall: Callable[[], Wall] | None = None  # what the wall shows beside all this
+    facts: Callable[[], tuple[tuple[str, str], ...]] = tuple  # names and values, for the opening
 
 
 def rows_of(screen: Screen) -> int:

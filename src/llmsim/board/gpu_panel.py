@@ -10,7 +10,7 @@ from math import fsum
 
 from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_cells import TILE, Kind, by_node, compact, detailed, tile
-from llmsim.board.graphs import history
+from llmsim.board.graphs import edge, history
 from llmsim.board.heat_map import degrees, heat_map
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length
@@ -135,9 +135,11 @@ def _power(cluster: Cluster, width: int, rows: int, screen: Screen) -> list[Row]
         return []
     top = cluster.full.watts * cluster.gpus / 1000 * 1.05
     graph = history(values, room, min(rows, MOST_GRAPH), screen, "violet", top)
-    middle = [" " * SCALE] * (len(graph) - 2)
-    labels = [f"{kilowatts(top):>{SCALE - 1}} ", *middle, f"{'0 kW':>{SCALE - 1}} "]
-    return [(("label", label), *row) for label, row in zip(labels, graph, strict=True)]
+    labels = [kilowatts(top), *[""] * (len(graph) - 2), "0 kW"]
+    return [
+        (("label", f"{label:>{SCALE - 2}} "), ("track", edge(bool(label), screen)), *row)
+        for label, row in zip(labels, graph, strict=True)
+    ]
 
 
 def _totals(cluster: Cluster, width: int, screen: Screen) -> Row:

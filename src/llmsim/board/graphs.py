@@ -181,7 +181,7 @@ def log_curve(
     drawn: list[Row] = []
     for row, line in enumerate(cells):
         label: Span = ("label", f"{numbers.get(row, ''):>{LABELS - 2}} ")
-        drawn.append((label, ("track", _edge(row in numbers, screen)), *merged(line)))
+        drawn.append((label, ("track", edge(row in numbers, screen)), *merged(line)))
     return drawn
 
 
@@ -263,7 +263,7 @@ def plain_curve(
     return tuple(curve(heights, rows, unicode))
 
 
-def _edge(numbered: bool, screen: Screen) -> str:
+def edge(numbered: bool, screen: Screen) -> str:
     """The line at the left of a curve."""
     if not screen.unicode:
         return "+" if numbered else "|"

@@ -1,7 +1,7 @@
 """The opening: what stands between a log that has just begun and the board below it.
 
-The name of the model in big letters, in the middle of the rows that the log has not reached yet.
-As the log grows, it goes.
+The name of the model in big letters, and below it the facts of its run, in the rows that the log
+has not reached yet. As the log grows, they go.
 """
 
 from llmsim.board.board import View
@@ -10,34 +10,40 @@ from llmsim.text.screen import Screen
 from llmsim.text.style import Row
 
 MARGIN = 2  # rows above the letters, and below
+APART = 2  # cells between a fact's name and its value
 CLOSE = 5  # rows of the letters and of the line below them, at least
 
 
 def opening(view: View, rows: int, screen: Screen) -> list[Row]:
-    """As many rows as are free: the name in the lower half of them, or nothing but blanks."""
-    blank: list[Row] = [()] * rows
-    if view.training.step:
-        return blank
+    """As many rows as are free: the name and what there is to know, or nothing but blanks."""
+    if view.training.step or rows < 1:
+        return [()] * rows
     room = screen.width - 4
-    letters = titled(view.titles[0], room, rows - MARGIN - 2, screen)
-    if not letters or rows < CLOSE + MARGIN:
-        return _in_lines(view, rows, room, screen)
-    shown: list[Row] = [(("title", _centered(line, screen)),) for line in letters]
-    words = "   ".join(view.titles[1:])[:room]
-    shown += [(), (("", " " * ((screen.width - len(words)) // 2)), ("label", words))]
-    above = (rows - len(shown)) * 2 // 3
-    return [*blank[:above], *shown, *blank[above + len(shown) :]]
-
-
-def _in_lines(view: View, rows: int, room: int, screen: Screen) -> list[Row]:
-    """The titles, one below the other, where there is no room for big letters."""
-    titles = [title[:room] for title in view.titles[:rows]]
-    shown: list[Row] = [
-        (("title" if not number else "label", _centered(title, screen)),)
-        for number, title in enumerate(titles)
-    ]
+    shown: list[Row] = []
+    if rows >= CLOSE + MARGIN:
+        letters = titled(view.titles[0], room, rows - MARGIN - 2, screen)
+        shown = [(("title", _centered(line, screen)),) for line in letters]
+    shown = [*shown, ()] if shown else [(("title", _centered(view.titles[0][:room], screen)),)]
+    shown += _sheet(view, rows - len(shown), room, screen)
     above = (rows - len(shown)) // 2
     return [*[()] * above, *shown, *[()] * (rows - len(shown) - above)]
+
+
+def is_big(rows: list[Row]) -> bool:
+    """Whether an opening has the name in big letters: the board then does without."""
+    return len(rows) >= CLOSE + MARGIN and any(rows)
+
+
+def _sheet(view: View, rows: int, room: int, screen: Screen) -> list[Row]:
+    """Facts in two columns about the middle; where nobody knows any, the other titles."""
+    facts = view.facts()[:rows]
+    if not facts:
+        return [(("label", _centered(title[:room], screen)),) for title in view.titles[1:][:rows]]
+    middle = max(0, screen.width // 2 - APART)
+    return [
+        (("label", f"{name:>{middle}}"[-middle:]), ("", " " * APART), ("number", value[:middle]))
+        for name, value in facts
+    ]
 
 
 def _centered(line: str, screen: Screen) -> str:

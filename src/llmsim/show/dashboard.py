@@ -133,6 +133,7 @@ class Dashboard:
             training=self._training(moment, logged),
             cluster=self._readings.cluster(moment, shown, pace),
             wall=lambda: self._wall(moment, logged),
+            facts=self._facts,
         )
 
     def _wall(self, moment: Moment, logged: Step | None) -> Wall:
@@ -141,6 +142,11 @@ class Dashboard:
 
         norm = self._norms(learner(self.run, moment.segment))
         return content(self.run, moment, logged, culprit(self.run, moment), norm)
+
+    def _facts(self) -> tuple[tuple[str, str], ...]:
+        from llmsim.show.facts import facts  # the first line waits for nothing
+
+        return facts(self.run.job)
 
     def _hardware(self) -> str:
         return f"{self.run.job.layout.gpus:,} x {short_name(self.run.job.gpu)}"

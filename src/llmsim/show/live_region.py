@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llmsim.board import region
 from llmsim.board.board import View, board, rows_of
-from llmsim.board.opening import opening
+from llmsim.board.opening import is_big, opening
 from llmsim.board.poster import poster
 from llmsim.board.wall import has_room as wall_fits
 from llmsim.dialects.line import Bar, Line, Render
@@ -173,7 +173,7 @@ class LiveRegion:
         card: list[Row] = []
         if self.board and rows_of(screen) and self._exact:
             card = opening(view(), screen.height - self._above - len(rows), screen)
-            rows = self._low(view, screen, titled=True) if any(card) else rows
+            rows = self._low(view, screen, titled=True) if is_big(card) else rows
         self._free = len(card)
         self._rows = [*(painted(row, screen) for row in card), *rows]
 

@@ -1,0 +1,33 @@
+"""The facts of a job, as the opening shows them while there is nothing else to see."""
+
+from llmsim.job.records import Job, batch_tokens
+from llmsim.physics.learning import objectives
+from llmsim.text import units
+
+
+def facts(job: Job) -> tuple[tuple[str, str], ...]:
+    """Names and values, the most telling first."""
+    shape, plan, spread = job.architecture, job.schedule, job.layout
+    ranks = {"dp": spread.dp, "cp": spread.cp, "tp": spread.tp, "pp": spread.pp, "ep": spread.ep}
+    split = "  ".join(f"{name} {count:,}" for name, count in ranks.items() if count > 1)
+    return (
+        ("parameters", units.short(job.model.parameters)),
+        ("GPUs", f"{spread.gpus:,} x {job.gpu.name}"),
+        ("data", f"{job.dataset.name}, {job.dataset.kind}"),
+        ("to read", f"{units.short(objectives.tokens(job, 1, plan.steps))} tokens"),
+        ("steps", f"{plan.steps:,}"),
+        ("a step", f"{units.short(batch_tokens(job))} tokens"),
+        ("sequence", f"{plan.sequence:,} tokens"),
+        ("layers", f"{shape.layers}"),
+        ("width", f"{shape.hidden_size:,}"),
+        ("heads", f"{shape.heads}"),
+        ("vocabulary", f"{shape.vocabulary:,}"),
+        ("learning rate", f"{plan.peak_lr:.1e}, {plan.decay}"),
+        ("warm-up", units.counted(plan.warmup, "step")),
+        ("saves", f"every {plan.save_every:,} steps"),
+        ("validates", f"every {plan.validate_every:,} steps"),
+        ("precision", spread.precision),
+        ("spread", f"{spread.sharding}  {split}".strip()),
+        ("recipe", job.recipe.name),
+        ("run", job.run_name),
+    )
