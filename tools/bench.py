@@ -79,7 +79,7 @@ def first_line() -> Figure:
     shown()  # compiles
     line, interpreter = medians(shown, bare, clock=perf_counter)
     return Figure(
-        "first line", line * 1e3, "ms", line / interpreter, "a bare interpreter's start", 4
+        "first line", line * 1e3, "ms", line / interpreter, "a bare interpreter's start", 3
     )
 
 
@@ -111,7 +111,7 @@ def a_line() -> Figure:
     ours, bare = medians(
         lines_of_runs, lambda: [bare_line(step) for step in range(count)], clock=process_time
     )
-    return Figure("a line", ours / count * 1e6, "us", ours / bare, "a bare f-string", 15)
+    return Figure("a line", ours / count * 1e6, "us", ours / bare, "a bare f-string", 8)
 
 
 def rows_of(dialect: str) -> int:
@@ -131,7 +131,7 @@ def dialects() -> list[Figure]:
     times = medians(*works, clock=process_time)
     house, *others = [taken / count for taken, count in zip(times, counts, strict=True)]
     return [
-        Figure(f"line: {name}", taken * 1e6, "us", taken / house, "the default dialect's line", 2)
+        Figure(f"line: {name}", taken * 1e6, "us", taken / house, "the default dialect's line", 1.5)
         for name, taken in zip(names, others, strict=True)
     ]
 
