@@ -42,6 +42,7 @@ class Answer(NamedTuple):
 
 
 FIRING = "graded:firing"  # how many series of each alert fire at a moment
+WHEN = "graded:when"  # the moment, while an alert fires
 
 
 def rules(items: Iterable[tuple[int, Item]], every: float = SCRAPE) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def rules(items: Iterable[tuple[int, Item]], every: float = SCRAPE) -> dict[str,
                          "for": interval(item.seconds)})  # fmt: skip
     counting = 'count by (alertname) (ALERTS{alertstate="firing"})'
     made.append({"record": FIRING, "expr": counting})
+    made.append({"record": WHEN, "expr": f"0 * {counting} + time()"})
     return {"groups": [{"name": "graded", "interval": interval(every), "rules": made}]}
 
 
@@ -67,11 +69,9 @@ def firing(scenario: Scenario, alerts: Iterable[int]) -> tuple[Question, ...]:
     window, at = interval(scenario.scrapes * every), (scenario.scrapes - 1) * every
     asked = []
     for number in alerts:
-        fired = f'{FIRING}{{alertname="alert{number}"}}'
-        steps = f"[{window}:{interval(every)}]"
-        first = f"min_over_time(timestamp({fired}){steps})"
-        asked.append(Question(f"first {scenario.name}", first, at))
-        asked.append(Question(f"count {scenario.name}", f"count_over_time({fired}[{window}])", at))
+        fired = f'{{alertname="alert{number}"}}[{window}]'
+        asked.append(Question(f"first {scenario.name}", f"min_over_time({WHEN}{fired})", at))
+        asked.append(Question(f"count {scenario.name}", f"count_over_time({FIRING}{fired})", at))
     return tuple(asked)
 
 

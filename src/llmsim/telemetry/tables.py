@@ -17,14 +17,17 @@ Row = dict[str, Any]
 
 
 def row(values: Iterable[Any]) -> str:
-    """A line of CSV: None is a blank, and a text with a comma or a quote is quoted (RFC 4180)."""
+    """A line of CSV: None is a blank, and a text with a comma or a quote is quoted (RFC 4180).
+
+    A tuple is a list in brackets, as DuckDB and pandas read it.
+    """
     return ",".join([_cell(value) for value in values]) + "\n"
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    text = str(value)
+    text = str([*value] if isinstance(value, tuple) else value)
     if '"' in text or "," in text or "\n" in text:
         return '"' + text.replace('"', '""') + '"'
     return text
