@@ -66,7 +66,10 @@ def _client(scheduler: str, workers: int) -> Iterator[Any]:
     settings = {
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
         "distributed.worker.daemon": False,
-        "distributed.comm.timeouts.connect": "10s",
+        # A machine with much to do starts a worker anew in more than the 15 s after which a local
+        # cluster gives it up for good: with no worker left a fleet would wait for ever.
+        "distributed.deploy.lost-worker-timeout": "1h",
+        "distributed.comm.timeouts.connect": "10s" if scheduler else "120s",
     }
     with dask.config.set(settings):
         if scheduler:
