@@ -86,13 +86,13 @@ def keep(lines: Iterable[Line | Bar], job: Job, live: bool = False) -> Iterator[
         if isinstance(line, Bar):
             if kind == "all" and not live:
                 yield line._replace(draw=partial(_marked, node_mark(job, node), line))
-            elif kind == "all" or speaking_rank(job) == 0:
+            elif kind != "rank0" or speaking_rank(job) == 0:
                 yield line
         elif kind == "all":
             mark = node_mark(job, line.rank // size)
             text = line.text.replace("\n", f"\n{mark}") if "\n" in line.text else line.text
             yield line._replace(text=f"{mark}{text}")
-        elif not (line.rank or line.launcher):
+        elif (line.rank // size == node) if kind == "node" else not (line.rank or line.launcher):
             yield line
 
 
