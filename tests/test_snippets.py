@@ -179,7 +179,8 @@ class Losses(list):
 def my_parser(log):
     if not isinstance(log, str):
         return Losses(each["loss"] for each in log if each["event"] == "step")
-    return Losses(re.findall(r"(?<!validate )\bstep:? .*?\bloss:? +([\d.]+)", log))
+    found = re.findall(r"(?<!validate )\bstep:? .*?\bloss:? +([\d.]+)", log)
+    return Losses(map(float, found))
 
 
 """

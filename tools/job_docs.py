@@ -21,7 +21,7 @@ Made by `make docs` from the table in
 ```sh
 llmsim --model Foo-8B --gpus 64 --tp 8 --batch 512 --sequence 8192 --steps 5000 --lr 3e-4
 llmsim --job job.toml                              # the same and more, from a file
-llmsim --job job.toml --steps 100                  # a flag says more than the file
+llmsim --job job.toml --steps 100                  # a flag wins over the file
 llmsim --seed 7 --print-config --toml > seven.toml # any run as such a file
 llmsim --job seven.toml                            # plays that run, byte for byte
 ```
@@ -102,20 +102,22 @@ llmsim --job train_llama3_8b_h100_fp8.sh               # a script with Megatron-
 llmsim --job config.json,training_args.json --gpus 8   # Hugging Face's model and TrainingArguments
 ```
 
-The framework's dialect is taken, and its defaults for what the file leaves out. What of it has no
-effect here is named once on standard error. Of a script, the arguments and simple variables are
-read; nothing is run.
+The framework's dialect is taken, and its defaults for what the file leaves out. Settings that have
+no effect here are listed once on standard error. Of a script, the arguments and simple variables
+are read; nothing is run.
 
 ## What is refused
 
-What cannot be is refused in one sentence with the arithmetic: memory by part, what does not divide
-(gpus = dp x cp x tp x pp, batch = dp x micro x accumulation, heads by tp, experts by ep), what the
-framework cannot do, and what the GPU does not multiply in. A key that is not in the table is
-refused with the nearest one.
+An impossible job is refused in one sentence with the arithmetic: too much memory, what does not
+divide (gpus = dp x cp x tp x pp, batch = dp x micro x accumulation, heads by tp, experts by ep),
+what the framework cannot do, and what the GPU does not multiply in. A key that is not in the table
+is refused with the nearest one.
 
-A flag says more than the file, and the file more than variables and the config file. `command` in
-[run] is what the log says plays the run again; it counts as long as no flag changes the run. Take
-it out of a file that you change.
+Where several say the same thing, a flag wins over the job file, and that over a variable and the
+config file. `command` in [run] is the command that the log ends with. It is ignored where a flag
+changes the run; delete it from a file that you edit. What --batch is on a command line is `global`
+in [batch]; --micro-batch is `micro`, --lr `peak_lr`, --precision `compute`, and the names of
+model, data set and recipe are `name` in their section.
 
 {keys}
 """

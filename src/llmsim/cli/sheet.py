@@ -167,12 +167,11 @@ def _at_most(job: Job) -> str:
     return "up to " if job.recipe.generates else ""
 
 
-def _part(schedule: Mapping[str, Any]) -> Iterator[str]:
-    """Which part of a longer run it is, if it is one."""
-    if schedule["first_step"] > 1:
-        yield f"from step {schedule['first_step']:,} on"
-    if schedule["whole_run_steps"] > schedule["steps"]:
-        yield f"of {schedule['whole_run_steps']:,}"
+def _steps(schedule: Mapping[str, Any]) -> str:
+    """The steps of the run, and which part of a longer run they are, if they are one."""
+    first, last, whole = schedule["first_step"], schedule["steps"], schedule["whole_run_steps"]
+    text = f"steps {first:,} to {last:,}" if first > 1 else f"{last:,} steps"
+    return text + f" of {whole:,}" * (whole > last)
 
 
 def _schedule_clauses(schedule: Mapping[str, Any]) -> list[Clause]:
@@ -180,11 +179,10 @@ def _schedule_clauses(schedule: Mapping[str, Any]) -> list[Clause]:
     warmup = f"{sequences:,} sequences" if steps is None else f"{steps:,}"
     peak, final = schedule["peak_learning_rate"], schedule["final_learning_rate"]
     return _said(
-        ("number", f"{schedule['steps']:,} steps"),
-        *_part(schedule),
+        ("number", _steps(schedule)),
         f"{warmup} of warmup",
         ("rate", f"{schedule['decay']} {peak:.2e} -> {final:.2e}"),
-        f"{units.short(schedule['tokens'])} tokens in all",
+        f"{units.short(schedule['tokens'])} tokens",
     )
 
 

@@ -77,7 +77,7 @@ JOB_OPTIONS = (
     _whole("tp", MOST_GPUS, "tensor-parallel ranks", "what the model needs"),
     _whole("pp", MOST_GPUS, "pipeline stages", "what the model needs"),
     _whole("cp", MOST_GPUS, "ranks that share each sequence", "1, or what fits"),
-    _whole("ep", MOST_GPUS, "data ranks that share a mixture's experts", "1"),
+    _whole("ep", MOST_GPUS, "data and context ranks that share a mixture's experts", "1"),
     Option(
         "sharding", choice(*ASKED_SHARDINGS), either(ASKED_SHARDINGS),
         f"what data ranks share: {either(ASKED_SHARDINGS)}", "what the model needs", "KIND",

@@ -152,7 +152,8 @@ OPTIONS = (
     ),
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
-        "names the run: same seed and start, same run", "fresh, and shown", "N", names_job=True,
+        "names the run, together with the start and the other options",
+        "fresh, and shown", "N", names_job=True,
     ),
     Option(
         "start", parse_start, "an ISO date and time such as 2026-01-30T12:00:00",
@@ -160,7 +161,8 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "how long a run plays at speed 1, or real", "3m", "TIME", infinite="real",
+        "time on the screen at speed 1; real: as long as the run itself", "3m", "TIME",
+        infinite="real",
     ),
     Option(
         "speed-factor", parse_speed, "a number above 0, or max",
@@ -173,7 +175,7 @@ OPTIONS = (
     Option(
         "from", parse_starting_point,
         "a share such as 40%, step=1200, a time such as 1h20m, or a phase such as validation",
-        "begin at 40%, step=120, 1h or export",
+        "begin at 40%, step=120, a simulated 1h, or export",
         "launch", "MOMENT",
     ),
     Option(
@@ -182,7 +184,7 @@ OPTIONS = (
     ),
     Option(
         "exit-after-time", parse_duration, "a time such as 90s or 2h10min",
-        "stop after this long", "never", "TIME",
+        "stop after this time on the screen", "never", "TIME",
     ),
     Option(
         "view", choice(*VIEWS), either(VIEWS),
@@ -221,7 +223,7 @@ OPTIONS = (
     ),
     Option(
         "sample", parse_duration, "a time such as 1s or 5min",
-        "between an export's samples of the GPUs", "15s", "TIME", in_url=False,
+        "simulated time from one sample of an export to the next", "15s", "TIME", in_url=False,
     ),
     Option(
         "quiet", parse_switch, "yes or no",

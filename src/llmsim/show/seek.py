@@ -77,7 +77,7 @@ def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Seque
 def _back(run: Run, at: float, steps: int) -> float:
     """The moment this many logged steps before another; 0 where there are not as many."""
     first = step_at(run, at) + 1 - steps * run.job.schedule.log_every
-    return step_began(run, first) if first > 1 else 0.0
+    return step_began(run, first) if first > run.job.schedule.first_step else 0.0
 
 
 def _before(run: Run, since: float, at: float) -> Iterator[Event]:
