@@ -170,8 +170,8 @@ def _at_most(job: Job) -> str:
 def _steps(schedule: Mapping[str, Any]) -> str:
     """The steps of the run, and which part of a longer run they are, if they are one."""
     first, last, whole = schedule["first_step"], schedule["steps"], schedule["whole_run_steps"]
-    text = f"steps {first:,} to {last:,}" if first > 1 else f"{last:,} steps"
-    return text + f" of {whole:,}" * (whole > last)
+    part = f" of {whole:,}" if whole > last else ""
+    return (f"steps {first:,} to {last:,}" if first > 1 else f"{last:,} steps") + part
 
 
 def _schedule_clauses(schedule: Mapping[str, Any]) -> list[Clause]:

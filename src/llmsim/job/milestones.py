@@ -47,6 +47,11 @@ def is_fresh(job: Job) -> bool:
     return job.attempt == 1 and job.schedule.first_step == 1
 
 
+def steps_before(job: Job) -> int:
+    """The steps before this run, if it is a part of a longer one; curves begin at its own first."""
+    return job.schedule.first_step - 1
+
+
 def part_done(job: Job, step: int) -> float:
     """The part of the run's own steps that is done after a step, 0..1."""
     first = job.schedule.first_step

@@ -14,7 +14,7 @@ from llmsim.board.plots import Training
 from llmsim.board.poster import Closing
 from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import short_name
-from llmsim.job.milestones import last_logged, part_done, validated_steps
+from llmsim.job.milestones import last_logged, part_done, steps_before, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.learning import gradient, learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
@@ -83,12 +83,14 @@ def closing(event: Summary, job: Job) -> Closing:
 
 def _curve(job: Job) -> Callable[[int, int], float]:
     """A function that gives the mean loss of steps first..last and remembers its values."""
-    return lru_cache(maxsize=4096)(lambda first, last: loss.averaged(job, first, last))
+    to = steps_before(job)
+    return lru_cache(maxsize=4096)(lambda first, last: loss.averaged(job, first + to, last + to))
 
 
 def _norm(job: Job) -> Callable[[int, int], float]:
     """A function that gives the gradient norm of the last of some steps, and remembers values."""
-    return lru_cache(maxsize=4096)(lambda _first, last: gradient.norm(job, last))
+    to = steps_before(job)
+    return lru_cache(maxsize=4096)(lambda _first, last: gradient.norm(job, last + to))
 
 
 class Dashboard:
@@ -103,7 +105,9 @@ class Dashboard:
         job = run.job
         self._step = lru_cache(maxsize=8)(lambda number, attempt: step(run, number, attempt))
         self._losses = lru_cache(maxsize=2)(_curve)
-        self._rate = lru_cache(maxsize=1024)(lambda step: learning_rate.learning_rate(job, step))
+        self._rate = lru_cache(maxsize=1024)(
+            lambda step: learning_rate.learning_rate(job, step + steps_before(job))
+        )
         self._speed = lru_cache(maxsize=2048)(self._throughput)
         self._norms = lru_cache(maxsize=2)(_norm)
         self._marks = lru_cache(maxsize=2)(self._validations)
@@ -193,6 +197,7 @@ class Dashboard:
 
     def _training(self, moment: Moment, logged: Step | None) -> Training:
         job, numbers = self.run.job, list[tuple[str, str, str]]()
+        before = steps_before(job)
         validated = latest_validation(self.run, moment.at)
         taught = learner(self.run, moment.segment)
         if logged:
@@ -208,8 +213,8 @@ class Dashboard:
             part = goodput.share(goodput.goodput_until(self.run, moment.at))
             numbers.insert(2, ("warning", "goodput", f"{part:.0%}"))
         return Training(
-            step=moment.step,
-            steps=self.run.job.schedule.steps,
+            step=max(moment.step - before, 0),
+            steps=job.schedule.steps - before,
             loss=self._losses(taught),
             rate=self._rate,
             throughput=self._speed,
@@ -217,10 +222,12 @@ class Dashboard:
             rate_number=f"{logged.learning_rate:.2e}" if logged else "-",
             throughput_number=f"{logged.tokens_per_second:,.0f}" if logged else "-",
             validated=tuple(
-                each for each in self._marks(taught, validated) if each[0] <= moment.step
+                (step - before, value)
+                for step, value in self._marks(taught, validated)
+                if before < step <= moment.step
             ),
-            saved=saved_steps(self.run, moment),
-            broken=tuple(dict.fromkeys(each.step for each in struck(self.run, moment.at))),
+            saved=tuple(step - before for step in saved_steps(self.run, moment)),
+            broken=tuple(dict.fromkeys(each.step - before for each in struck(self.run, moment.at))),
         )
 
     def _validations(self, job: Job, last: int) -> tuple[tuple[int, float], ...]:
@@ -230,6 +237,6 @@ class Dashboard:
 
     def _throughput(self, first: int, last: int) -> float:
         """Tokens per second of these steps."""
-        job = self.run.job
-        seconds = step_time.interval_seconds(job, first, last)
-        return objectives.tokens(job, first, last) / seconds
+        job, before = self.run.job, steps_before(self.run.job)
+        seconds = step_time.interval_seconds(job, first + before, last + before)
+        return objectives.tokens(job, first + before, last + before) / seconds

@@ -6,6 +6,7 @@ from math import fsum
 
 from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import dollars_per_hour
+from llmsim.job.milestones import steps_before
 from llmsim.job.records import Job
 from llmsim.physics.learning import objectives
 from llmsim.run.events import Step
@@ -83,9 +84,9 @@ def _doing(job: Job, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...
 def _marks(run: Run, moment: Moment) -> tuple[tuple[str, int], ...]:
     """Saves and failures up to a moment, by their steps; of many saves some."""
     number = run.timeline.number_at(moment.at)
-    segments = list(islice(run.timeline, number + 1))
-    saves = [("checkpoint", each.last) for each in segments if each.kind == "checkpoint"]
-    failures = [("failure", each.last) for each in segments if each.kind == "failure"]
+    segments, before = list(islice(run.timeline, number + 1)), steps_before(run.job)
+    saves = [("checkpoint", each.last - before) for each in segments if each.kind == "checkpoint"]
+    failures = [("failure", each.last - before) for each in segments if each.kind == "failure"]
     return (*saves[:: max(1, -(-len(saves) // MOST_MARKS))], *failures)
 
 
