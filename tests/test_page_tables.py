@@ -41,7 +41,7 @@ def test_keys_of_the_page_are_named_as_browsers_name_them() -> None:
 
 def test_the_page_has_every_key_of_the_terminal() -> None:
     names = {{"stop": "quit"}.get(name, name) for name in exported()["KEYS"].values()}
-    assert names == {*(key.name for key in KEYS), "help"}
+    assert names == {*(key.name for key in KEYS), "help", "theme"}
 
 
 def test_buttons_lead_to_speeds_that_double_to_the_ends() -> None:

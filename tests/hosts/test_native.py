@@ -33,6 +33,8 @@ SEVEN = ["--seed", "7", *START]
 MAX = [*SEVEN, "--speed-factor", "max"]
 SETTINGS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES")
 PATIENCE = 30.0  # seconds after which a test gives up; none waits so long when all is well
+# How a sentence begins that has the command for the same run.
+AGAIN = "Same run again: llmsim"
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +112,8 @@ class Terminal:
             assert time.monotonic() < limit, self.seen[-2000:]
             self.read()
         assert self.process.stderr is not None
-        assert self.process.stderr.read() == b""
+        remarks = self.process.stderr.read().decode().splitlines()
+        assert all(remark.startswith(AGAIN) for remark in remarks)
         assert termios.tcgetattr(self.slave) == self.attributes
         return self.process.returncode
 
@@ -149,10 +152,6 @@ def shown(seen: bytes, columns: int = 80, rows: int = 24) -> pyte.Screen:
 
 def rows_of(screen: pyte.Screen) -> list[str]:
     return [row.rstrip() for row in screen.display]
-
-
-# How a sentence begins that has the command for the same run.
-AGAIN = "Same run again: llmsim"
 
 
 def is_goodbye(line: str) -> bool:

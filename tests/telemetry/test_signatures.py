@@ -7,7 +7,7 @@ Figures: public reports of hangs (utilization 100 %, 120 to 200 W on an H100), o
 
 from functools import cache
 from itertools import pairwise
-from statistics import mean
+from statistics import mean, median
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_a_hang_is_busy_and_does_nothing(kind: str) -> None:
 
 
 def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
-    braked = 0
+    braked, traffic = 0, list[float]()
     for seed in range(12):
         run, label, _ = run_with(seed, "thermal")
         usual, during = seen(run, label.at - 400.0), seen(run, late(label))
@@ -95,15 +95,16 @@ def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
                          for page in (during, usual))  # fmt: skip
             # Ranks that wait spin, so that their power falls less than their work.
             assert now < (0.985 if name == "power_watts" else 0.97) * then, (seed, name)
-        assert links(run, others[0], label.at + 1.0, late(label)) < 0.97 * links(
-            run, others[0], label.at - 400.0, label.at - 1.0
-        ), seed
+        before = links(run, others[0], label.at - 400.0, label.at - 1.0)
+        traffic.append(links(run, others[0], label.at + 1.0, late(label)) / before)
         assert (
             during[label.rank].thermal_slowdown_seconds > usual[label.rank].thermal_slowdown_seconds
         )
         after = seen(run, label.over + 600.0).get(label.rank)
         assert after is None or not after.clock_event_reasons & 0xC8, seed
     assert 0 < braked < 12
+    # Traffic wavers for minutes on end, so that one run's mean says less than that of all.
+    assert median(traffic) < 0.9
 
 
 @pytest.mark.long

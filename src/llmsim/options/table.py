@@ -152,7 +152,7 @@ OPTIONS = (
     ),
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
-        "names the run, together with the start and the other options",
+        "names the run, with --start",
         "fresh, and shown", "N", names_job=True,
     ),
     Option(
@@ -161,7 +161,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "time on the screen at speed 1; real: as long as the run itself", "3m", "TIME",
+        "time on the screen at speed 1, or real", "3m", "TIME",
         infinite="real",
     ),
     Option(
@@ -175,7 +175,7 @@ OPTIONS = (
     Option(
         "from", parse_starting_point,
         "a share such as 40%, step=1200, a time such as 1h20m, or a phase such as validation",
-        "begin at 40%, step=120, a simulated 1h, or export",
+        "begin at 40%, step=120, 1h or export",
         "launch", "MOMENT",
     ),
     Option(
@@ -223,7 +223,7 @@ OPTIONS = (
     ),
     Option(
         "sample", parse_duration, "a time such as 1s or 5min",
-        "simulated time from one sample of an export to the next", "15s", "TIME", in_url=False,
+        "simulated time from sample to sample", "15s", "TIME", in_url=False,
     ),
     Option(
         "quiet", parse_switch, "yes or no",

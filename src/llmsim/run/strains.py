@@ -70,7 +70,7 @@ def _slowed(job: Job, segment: Segment, gpu: int | None) -> Iterator[Load]:
         usual = step_time.step_seconds(job, delay.first)
         pace = usual / (usual + delay.seconds)
         for load in _STRAINS[event.kind](job, segment, event, delay, pace, gpu):
-            if segment.began < load.began < segment.ended:
+            if segment.began <= load.began < segment.ended:
                 yield load
         free = event.over
 
@@ -95,7 +95,8 @@ def _hot(
     else:
         hot = noise.between(job.seed, "strain/hot", *_HOT, event.number)
         warming = telemetry.heating(job, gpu, 0.5 * (hot + 84.0), 1.0)
-        yield Load("training", max(segment.began + 1e-3, begun - _HEATING), heat=warming)
+        if begun > segment.began + 1e-3:
+            yield Load("training", max(segment.began + 1e-3, begun - _HEATING), heat=warming)
         reasons = HW_THERMAL | HW_SLOWDOWN
         heat = telemetry.heating(job, gpu, hot, pace)
         yield Load("training", begun, pace, pace, heat, reasons | SW_THERMAL)
