@@ -22,6 +22,9 @@ from typing import NamedTuple
 from llmsim.dialects.registry import DEFAULT, NAMES
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
+from llmsim.run.simulation import run_of
+from llmsim.show.live_region import LiveRegion
+from llmsim.show.playback import Playback
 from llmsim.show.player import play
 from llmsim.text.screen import Screen
 from tools import bench_fleet
@@ -192,6 +195,21 @@ def watched() -> Figure:
     return Figure("the board", share * 100, "%", share, "a core", 0.03)
 
 
+def a_seek() -> Figure:
+    """CPU time from a key that seeks to the whole screen of that moment, board and log."""
+    options = Options(seed=5, start=START)
+    run, screen = run_of(plan(options)), Screen(200, 50, color=True, unicode=True, live=True)
+
+    def shown(since: float) -> float:
+        region = LiveRegion(lambda: screen, Playback(since))
+        begun = process_time()
+        next(play(run, options, lambda: screen, since, region=region))
+        return process_time() - begun
+
+    taken = median(shown(20.0 + 15.0 * place) for place in range(REPEATS))
+    return Figure("a seek by key", taken * 1000, "ms", taken / 0.050, "50 ms", 1.0)
+
+
 def exports() -> list[Figure]:
     """Events as JSON lines, TensorBoard's scalars, and a month of 64 GPUs as OpenMetrics."""
     from llmsim.run.simulation import events, run_of
@@ -260,6 +278,7 @@ def figures() -> list[Figure]:
         *large_cluster(),
         long_run(),
         watched(),
+        a_seek(),
         *exports(),
         *pages(),
         *(Figure(*each) for each in bench_fleet.figures()),

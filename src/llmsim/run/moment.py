@@ -107,6 +107,13 @@ def meter(run: Run, at: float) -> Callable[[int], Reading]:
     return lambda gpu: telemetry.reading(run.job, gpu, at, own.get(gpu, done))
 
 
+def wattmeter(run: Run, at: float) -> Callable[[int], tuple[int, float]]:
+    """A function that reads a GPU's watts and the GB/s that it sends at a moment, and no more."""
+    usual, away = next(loads(run, at)), odd(run, at)
+    own = {gpu: next(loads(run, at, gpu)) for gpu in away}
+    return lambda gpu: telemetry.draw(run.job, gpu, at, own.get(gpu, usual))
+
+
 def thermometer(run: Run, at: float) -> Callable[[int], int]:
     """A function that reads a GPU's temperature alone at a moment, which is much cheaper."""
     done, own = _done(run, at)

@@ -18,7 +18,7 @@ from llmsim.physics.hardware.host import CALM, Trouble
 from llmsim.physics.hardware.telemetry import Reading
 from llmsim.run import complaints
 from llmsim.run.cluster import hostname
-from llmsim.run.moment import Moment, meter, state, struck, thermometer
+from llmsim.run.moment import Moment, meter, state, struck, thermometer, wattmeter
 from llmsim.run.timeline import Run, owner
 
 # Show seconds of a beat, and beats until a GPU is read again, of clusters up to a number of GPUs.
@@ -210,11 +210,11 @@ class Readings:
     def _drawn(self, shown: float) -> tuple[float, float]:
         """What all GPUs draw at a show second, kW, and what they send each other, GB/s."""
         at, chosen = self._simulated_at(shown), sampled(self.run)
-        share, read = self.run.job.layout.gpus / len(chosen), self._meter(at)
+        share, read = self.run.job.layout.gpus / len(chosen), wattmeter(self.run, at)
         seen = [read(index) for index in chosen]
         busy = state(self.run, at).activity in ("training", "validation")
-        links = share * fsum(each.link_gb_s for each in seen) if busy else 0.0
-        return share * fsum(each.power_watts for each in seen) / 1000, links
+        links = share * fsum(sent for _, sent in seen) if busy else 0.0
+        return share * fsum(watts for watts, _ in seen) / 1000, links
 
 
 def _gauge_of(run: Run, seen: Reading) -> Gauge:
