@@ -15,7 +15,7 @@ from llmsim.options.table import Options
 from llmsim.run import events, hardware_ids
 from llmsim.run.simulation import events as events_of
 from llmsim.run.simulation import run_of as timeline_of
-from llmsim.run.timeline import Run, run_ended
+from llmsim.run.timeline import Run, owner, run_ended
 from llmsim.show.player import play
 from llmsim.telemetry.kinds import KINDS, Export
 from llmsim.telemetry.samples import sample
@@ -219,22 +219,30 @@ def broken(kind: str) -> tuple[Run, events.Incident]:
 
 @pytest.mark.long
 def test_a_gpu_that_falls_off_the_bus_leaves_the_page_of_openmetrics(tmp_path: Path) -> None:
-    """Its samples vanish, and come back with the next attempt (dcgm-exporter, issue 348)."""
+    """Its samples vanish, and the next attempt has its own or those of a spare machine's GPU
+    (dcgm-exporter, issue 348).
+    """
     run, incident = broken("gpu-lost")
     paths = exported(run, tmp_path, "labels", "logs", "openmetrics", sample=120.0)
     labels = [json.loads(each) for each in paths["labels"].read_text().splitlines()]
     (label,) = [each for each in labels[1:] if each["at_seconds"] == incident.at]
     assert (label["kind"], label["rank"]) == ("gpu-lost", incident.rank)
     begun = int((START - datetime(1970, 1, 1)).total_seconds())
-    uuid = hardware_ids.gpu_uuid(run.job, incident.rank)
-    times = [
-        int(line.rpartition(" ")[2]) - begun
-        for line in paths["openmetrics"].read_text().splitlines()
-        if line.startswith("DCGM_FI_DEV_GPU_TEMP{") and uuid in line
-    ]
-    dead = [at for at in times if incident.at + 1 < at < incident.detected]
-    assert dead == []
-    assert min(times) < incident.at < max(times)
+    lost, next_one = (
+        hardware_ids.gpu_uuid(owner(run, at), incident.rank)
+        for at in (incident.at - 1, incident.over + 1)
+    )
+    times = {
+        uuid: [
+            int(line.rpartition(" ")[2]) - begun
+            for line in paths["openmetrics"].read_text().splitlines()
+            if line.startswith("DCGM_FI_DEV_GPU_TEMP{") and uuid in line
+        ]
+        for uuid in (lost, next_one)
+    }
+    assert [at for at in times[lost] if incident.at + 1 < at < incident.detected] == []
+    assert min(times[lost]) < incident.at
+    assert max(times[next_one]) > incident.over
     kernel = (paths["logs"] / "kernel" / f"{incident.hostname}.log").read_text()
     assert re.search(r"NVRM: Xid \(PCI:[0-9a-f:]+\): 79, ", kernel)
     assert any("attempt_1" in name for name in files_of(paths["logs"]))

@@ -92,13 +92,16 @@ def band(values: list[float]) -> tuple[float, float]:
 
 
 def jobs_on(gpu: str, phase: str) -> Iterator[Run]:
-    """Runs of all recipes: with the micro-batch that fits, and with one sequence, as people try
-    both; the FSDP of that capture moves as much as one sequence at a time does.
+    """Runs of all recipes: with the micro-batch that fits, with one sequence, and with one short
+    sequence, as people try all of them; the FSDP of that capture moves as much as one sequence at
+    a time does.
     """
     for seed in range(SEEDS):
         asked: dict[str, object] = {"recipe": RECIPES[seed % len(RECIPES)], "gpus": 8}
         if phase == "training" and seed % 2:
             asked["micro_batch"] = 1
+            if seed % 4 == 1:
+                asked["sequence"] = 512
         elif phase == "fsdp":
             asked |= {"recipe": RECIPES[seed % 3], "gpus": 4, "sharding": "fsdp2", "micro_batch": 1}
         yield run_of(job_of(seed=seed, gpu=gpu, dialect="pytorch", incidents="none", **asked))
