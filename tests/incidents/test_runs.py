@@ -269,7 +269,9 @@ def test_no_validation_is_shown_that_the_model_has_not_reached() -> None:
     """A rollback shows the step number going back, and the curve and its marks with it."""
     hidden = 0
     for seed in range(4):
-        run, told = run_with(seed, "cuda-oom")
+        # Between a validation, every 500 steps, and the save after it, every 1,000.
+        run = run_of(asking(seed, "cuda-oom", share=0.66))
+        told = tuple(events_of(run))
         resumed = next(event for event in told if isinstance(event, events.Resumed))
         earlier = [event.step for event in told
                    if isinstance(event, events.Validated) and event.at < resumed.at]  # fmt: skip
