@@ -20,7 +20,7 @@ from llmsim.physics.learning import (
 )
 from llmsim.physics.speed import jitter, step_time, throughput
 from llmsim.run import events
-from tests.runs import Run, many_runs
+from tests.runs import Run, job_of, many_runs, run_of
 
 NESTED = ("validation", "checkpoint")
 
@@ -208,10 +208,11 @@ def test_rates_follow_from_tokens_time_and_the_model(runs: tuple[Run, ...]) -> N
 
 
 @pytest.mark.transcripts
-def test_a_batch_grows_between_logged_steps_and_is_told(all_runs: tuple[Run, ...]) -> None:
-    growing = [run for run in all_runs if run.job.schedule.ramp]
-    assert 0.01 < len(growing) / len(all_runs) < 0.25
-    for run in growing:
+def test_a_batch_grows_between_logged_steps_and_is_told() -> None:
+    """As Megatron's does in some of its large pretrainings."""
+    seeds = [seed for seed in range(200) if job_of(seed, dialect="megatron").schedule.ramp]
+    assert 0.01 < len(seeds) / 200 < 0.25
+    for run in (run_of(seed, dialect="megatron") for seed in seeds[:6]):
         sizes = batches(run.job)
         told = {event.step: event for event in run.all(events.BatchGrew)}
         grown = {step: pair for step, pair in enumerate(pairwise(sizes), 2) if pair[0] != pair[1]}
@@ -386,8 +387,10 @@ def test_a_step_is_the_same_when_asked_for_alone(runs: tuple[Run, ...]) -> None:
             assert allocator.reserved(job, number) == step.reserved
             assert objectives.tokens(job, 1, number) == step.tokens
             assert metrics.metrics(job, number) == step.metrics
-            took = step_time.interval_seconds(job, step.previous + 1, number)
-            assert took / (number - step.previous) == step.step_seconds
+            # The first step of a part warms up, which a step alone does not know.
+            if step.previous >= job.schedule.first_step or job.schedule.first_step == 1:
+                took = step_time.interval_seconds(job, step.previous + 1, number)
+                assert took / (number - step.previous) == step.step_seconds
 
 
 @pytest.mark.transcripts

@@ -145,8 +145,9 @@ def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> li
 
 
 def ruled(words: Sequence[Span], width: int, screen: Screen) -> Row:
-    """A line with words near its beginning: the head of a part."""
+    """A line with words near its beginning: the head of a part. Words too many are cut."""
     dash = "─" if screen.unicode else "-"
+    words = [*clipped(list(words), width - 3, "…" if screen.unicode else ">")]
     rest = width - length(words) - 3
     return (("track", f"{dash} "), *words, ("", " "), ("track", dash * max(rest, 0)))
 
@@ -193,7 +194,6 @@ def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> l
     doing: list[Span] = [("label", "GPUs  ")]
     for role, text in more.doing:
         doing += [("", "" if len(doing) == 1 else "  "), (role, text)]
-    doing = [*clipped(doing, width - 4, "…" if screen.unicode else ">")]
     lines: list[Row] = [ruled(doing, width, screen)]
     columns = width * (2 if screen.unicode else 1)
     power, links = view.cluster.power(columns), view.cluster.links(columns)
