@@ -27,7 +27,7 @@ PAGE := web/dist/index.html
 
 # Tests that import what the extra `check` leaves out.
 HEAVY := tests/browser tests/dialects/test_mlperf.py tests/cli/test_awake.py \
-	tests/cli/test_completions.py tests/cli/test_manpage.py
+	tests/cli/test_completions.py tests/cli/test_manpage.py tests/test_publishing.py
 
 BIOME := node_modules/.bin/biome check
 

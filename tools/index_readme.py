@@ -27,7 +27,7 @@ def for_index(text: str, repository: str = "", version: str = "") -> str:
     return LINK.sub(rf"[\1]({pages}/\2)", text)
 
 
-class Readme(MetadataHookInterface):
+class Readme(MetadataHookInterface):  # type: ignore[misc, unused-ignore]  # without hatchling
     """Hands the text to hatchling."""
 
     PLUGIN_NAME = "custom"

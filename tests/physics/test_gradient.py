@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsim.job.recipes import NAMES
 from llmsim.physics.learning import batch_noise, gradient, spikes
 from tests.physics.loss_jobs import gpt2_124m, make_job
 
@@ -138,7 +139,7 @@ def test_the_norm_has_a_memory_of_some_steps() -> None:
 
 @given(
     st.integers(0, 2**32),
-    st.sampled_from(("pretrain", "continue", "sft", "lora", "dpo", "grpo")),
+    st.sampled_from(NAMES),
     st.integers(10**7, 2 * 10**12),
     st.integers(1, 15_000),
     st.lists(st.integers(1, 10**6), min_size=1, max_size=5),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.dialects.registry import framework_of
-from llmsim.job.recipes import RECIPES
+from llmsim.job.recipes import NAMES, RECIPES
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import batch_noise, curve, loss, reinforcement
 from tests.physics.loss_jobs import (
@@ -40,7 +40,7 @@ jobs = st.builds(
     decay=st.sampled_from(("cosine", "linear", "wsd")),
     epochs=st.integers(1, 20),
 )
-recipes = st.sampled_from(("pretrain", "continue", "sft", "lora", "dpo", "grpo"))
+recipes = st.sampled_from(NAMES)
 
 
 @pytest.mark.parametrize(("make", "losses"), MEASURED.values())

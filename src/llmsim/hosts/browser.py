@@ -287,20 +287,19 @@ async def show(options: Options, page: Page) -> int:
         if number:
             page.playback.owe(PAUSE, time.monotonic())
             await page.wait(seekable=False)
-        each = run_options._replace(from_=None) if number else run_options
         try:
-            run = run_of(plan(each))
+            run = run_of(plan(run_options))
         except LlmsimError as error:
             await page.write(_complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE
-        page.run = each
-        page.announce(_introduction(each))
+        page.run = run_options
+        page.announce(_introduction(run_options))
         since = 0.0
         try:
-            since = beginning(run, each)
+            since = beginning(run, run_options)
         except LlmsimError as error:  # the show goes on without it
             await page.write(_complaint(error.sentence(PARAMETER)))
-        await _play(run, each, page, since)
+        await _play(run, run_options, page, since)
     return ExitStatus.FINISHED
 
 

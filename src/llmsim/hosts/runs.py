@@ -21,12 +21,15 @@ def fresh_seed() -> int:
 def runs_of(options: Options) -> Iterator[Options]:
     """The options of each run: the next seed, and a start after the run before has ended.
 
-    The first run starts at the time of day unless a start is given.
+    The first run starts at the time of day unless a start is given. It alone begins in its middle,
+    where that is asked for; but who leaves out the launch leaves out each run's.
     """
     run, start = 0, options.start or _now()
     while options.runs == 0 or run < options.runs:
         seed = ((options.seed or 0) + run) % (LARGEST_SEED + 1)
         this = options._replace(seed=seed, start=start)
+        if run and options.from_ != "training":
+            this = this._replace(from_=None)
         yield this
         run += 1
         ended = _end(this)

@@ -70,8 +70,8 @@ class Session:
         Raises Stopped when a signal asks for the end.
         """
         left = self.options.runs
-        for number, run in enumerate(runs_of(self.options._replace(runs=0))):
-            self._play(run._replace(from_=None) if number else run)
+        for run in runs_of(self.options._replace(runs=0)):
+            self._play(run)
             if self.playback.asked == "next":  # what is skipped does not count
                 continue
             if self.playback.asked or self.clock() >= self.deadline:

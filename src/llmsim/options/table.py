@@ -8,6 +8,7 @@ from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import dataset_named, gpu_named, model_named
 from llmsim.dialects.registry import DEFAULT
 from llmsim.errors import FLAG, PARAMETER, CatalogError, OptionError, Setting
+from llmsim.job.recipes import NAMES as RECIPES
 from llmsim.options.incidents import EXPECTED, parse_incidents
 from llmsim.options.job_options import JOB_OPTIONS, MOST_GPUS
 from llmsim.options.option import Option
@@ -109,7 +110,7 @@ OPTIONS = (
     ),
     Option(
         "recipe", parse_recipe, "a name from --list recipes",
-        "what to train for: pretrain, continue, sft, lora, dpo or grpo", "auto", "NAME",
+        f"what to train for: {either(RECIPES)}", "auto", "NAME",
         names_job=True,
     ),
     Option(
@@ -175,7 +176,7 @@ OPTIONS = (
     Option(
         "from", parse_starting_point,
         "a share such as 40%, step=1200, a time such as 1h20m, or a phase such as validation",
-        "begin at 40%, step=120, 1h or export",
+        "begin at 40%, step=120, 1h or training",
         "launch", "MOMENT",
     ),
     Option(

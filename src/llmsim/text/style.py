@@ -186,7 +186,7 @@ def code(role: str, colors: int, theme: str = "auto") -> str:
         return _shaded(role, colors, theme)
     front, _, back = role.partition(" on ")
     hue, weight = ROLES.get(front, (front, ""))
-    if front and not hue and not has_own_colours(theme):
+    if not hue and not has_own_colours(theme):
         hue = "text"
     codes = [weight] if weight else []
     if hue and colors:
@@ -262,9 +262,11 @@ def colored(spans: Iterable[Span], colors: int, theme: str = "auto") -> str:
 
 @lru_cache(maxsize=16)
 def _codes(colors: int, theme: str) -> dict[str, str]:
-    """The sequences that begin the roles which were painted with this number of colours."""
-    del colors, theme  # they name the dictionary; roles are few, but pairs of heat a few hundred
-    return {"": ""}
+    """The sequences that begin the roles which were painted with this number of colours.
+
+    The two name the dictionary; roles are few, but pairs of heat a few hundred.
+    """
+    return {"": ""} if not colors or has_own_colours(theme) else {}
 
 
 MOST_TEMPLATES = 512  # that are kept: a log has some dozens

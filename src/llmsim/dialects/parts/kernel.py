@@ -9,6 +9,7 @@ with at most 15 characters; a PCI address has no function digit.
 from collections.abc import Callable
 from datetime import datetime
 
+from llmsim.catalog import boards
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.events.incidents import Symptom
@@ -226,14 +227,17 @@ def _recovery(action: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
 
 def _aer(symptom: Symptom, job: Job) -> tuple[str, ...]:
     where = hardware_ids.pci(job, symptom.rank)
-    bridge = f"0000:{int(where[5:7], 16) - 4:02x}:01.0"
+    # The port above a GPU: on Grace each GPU has a PCI domain whose root is that port.
+    bus = int(where[5:7], 16)
+    bridge = f"{where[:5]}{bus - 4:02x}:01.0" if bus >= 4 else f"{where[:5]}00:00.0"
+    device = boards.board(job.gpu).device.lower()
     return (
         f"pcieport {bridge}: AER: Corrected error received: {where}.0",
         (
             f"nvidia {where}.0: PCIe Bus Error: severity=Corrected, type=Data Link Layer, "
             "(Transmitter ID)"
         ),
-        f"nvidia {where}.0:   device [10de:2330] error status/mask=00001000/0000e000",
+        f"nvidia {where}.0:   device [10de:{device}] error status/mask=00001000/0000e000",
         f"nvidia {where}.0:    [12] Timeout               ",
     )
 

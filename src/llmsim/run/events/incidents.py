@@ -19,9 +19,9 @@ class Incident(NamedTuple):
     hostname: str
     local_rank: int
     streams: tuple[str, ...]  # where it shows
-    visible: float  # the first line of any stream
+    visible: float  # the first sign in a stream or a gauge; it may come before the fault
     detected: float  # the first line that a monitor should act on
-    over: float  # training goes on as before
+    over: float  # the launch of the next attempt, or the end of what disturbed the training
     number: int = 0  # distinguishes two incidents of a run
 
 

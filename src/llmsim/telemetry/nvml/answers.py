@@ -9,6 +9,7 @@ from typing import Any
 
 from llmsim.catalog import gpus as catalog
 from llmsim.physics.hardware.gauges import Gauges
+from llmsim.telemetry.dcgm import energy_millijoules
 from llmsim.telemetry.smi import node as of
 from llmsim.telemetry.smi.node import Node
 from llmsim.telemetry.smi.properties import SUPPORTED_REASONS, generation, video_mhz
@@ -52,7 +53,7 @@ def _fill(structure: Any, values: dict[str, object]) -> int:
 
 NUMBERS: dict[str, Callable[[Device], int]] = {
     "nvmlDeviceGetPowerUsage": lambda device: round(1000 * device.gauges.power_watts),
-    "nvmlDeviceGetTotalEnergyConsumption": lambda d: round(1000 * d.gauges.energy_joules),
+    "nvmlDeviceGetTotalEnergyConsumption": lambda d: energy_millijoules(d.node.job, d.gauges),
     "nvmlDeviceGetPowerManagementLimit": lambda device: 1000 * device.node.job.gpu.tdp_watts,
     "nvmlDeviceGetEnforcedPowerLimit": lambda device: 1000 * device.node.job.gpu.tdp_watts,
     "nvmlDeviceGetPowerManagementDefaultLimit": lambda d: 1000 * d.node.job.gpu.tdp_watts,
