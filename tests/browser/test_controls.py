@@ -361,7 +361,8 @@ def test_screen_reader_hears_a_few_lines_of_the_log_at_a_time(visit: Visitor) ->
     shown = play(visit, view="auto", speed_factor=2, **{"from": "training"})
     shown.wait_for("/^training/.test(document.title)")
     shown.press("reader")
-    assert shown.page.get_attribute('[data-action="reader"]', "aria-pressed") == "true"
+    button = "document.querySelector('[data-action=reader]')"
+    shown.wait_for(f"{button}.getAttribute('aria-pressed') === 'true'")
     spoken = "[...document.querySelectorAll('#spoken p')].map(it => it.textContent)"
     counts = []
     for _ in range(2):
@@ -373,7 +374,7 @@ def test_screen_reader_hears_a_few_lines_of_the_log_at_a_time(visit: Visitor) ->
     assert not any(re.search(r"[\u2500-\u259f\u2800-\u28ff]|Too much output", it) for it in lines)
     assert shown.page.get_attribute("#spoken", "aria-live") == "polite"
     shown.press("reader")
-    assert shown.page.evaluate(spoken) == []
+    shown.wait_for(f"{spoken}.length === 0")
 
 
 def test_less_motion_is_honoured(visit: Visitor) -> None:

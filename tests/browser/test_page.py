@@ -27,6 +27,7 @@ def native_transcript(seed: int, screen: Screen, dialect: str = "pytorch", runs:
     given = Options(
         dialect=dialect, seed=seed, start=START, speed_factor=inf, runs=runs, view="log"
     )
+    screen = screen._replace(theme="light")  # the page follows the system, which is light here
     return "".join(
         frame.text
         for options in runs_of(given)
