@@ -80,9 +80,13 @@ def is_built(gpu: Gpu, forms: tuple[str, ...]) -> bool:
     return gpu.form in forms
 
 
+DESKS = ("geforce", "workstation")  # forms of cards for one person's machine
+CARDS = (*DESKS, "pcie")
+
+
 def is_card(gpu: Gpu) -> bool:
     """Whether it is a card in a slot: people use the cards of one machine together."""
-    return gpu.form in ("pcie", "geforce", "workstation")
+    return is_built(gpu, CARDS)
 
 
 def holds_models_whole(gpu: Gpu) -> bool:

@@ -1,5 +1,6 @@
 """Reads data/llm_jobs.txt: the kinds of job that people run."""
 
+from llmsim.catalog.gpus import CARDS, DESKS
 from llmsim.catalog.lists import (
     checked,
     number_in,
@@ -35,12 +36,12 @@ ASKED = {
     "nf4": ("base", "nf4"),
 }
 RANKS = ("ep", "cp")
-_NVLINK, _DESKS = ("sxm", "superchip"), ("geforce", "workstation")
+_NVLINK = ("sxm", "superchip")
 GROUPS = {
     "nvlink": _NVLINK,
     "servers": (*_NVLINK, "instinct"),
-    "desks": _DESKS,
-    "cards": (*_DESKS, "pcie"),
+    "desks": DESKS,
+    "cards": CARDS,
 }
 
 
