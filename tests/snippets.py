@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -104,8 +103,3 @@ def extras() -> set[str]:
     """The extras that pip can be asked for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return set(project["project"]["optional-dependencies"])
-
-
-def is_there(program: str) -> bool:
-    """Whether this machine has a program."""
-    return shutil.which(program) is not None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmsim.options.job_keys import wanted_of
+from tests.dialects.plugged import EXAMPLE, installed
 from tests.snippets import Snippet, commands, extras, furnished, snippets, targets
 
 # Other people's programs that pages show beside ours: no test installs them.
@@ -54,7 +55,7 @@ def test_a_command_of_ours_is_right(command: Snippet, tmp_path: Path) -> None:
     variables = furnished(tmp_path)
     (tmp_path / "logs").mkdir()  # as the command before has it
     if "laconic" in command.text:
-        plug_in(tmp_path)
+        installed(tmp_path, (EXAMPLE / "laconic_dialect.py").read_text(encoding="utf-8"))
     process = subprocess.Popen(
         [
             "bash",
@@ -81,20 +82,6 @@ def test_a_command_of_ours_is_right(command: Snippet, tmp_path: Path) -> None:
 
 def served(command: Snippet) -> bool:
     return command.text.startswith(STOPPED)
-
-
-def plug_in(folder: Path) -> None:
-    """The example of a plug-in, as pip leaves it."""
-    source = Path(__file__).parents[1] / "examples/laconic"
-    project = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    (folder / "laconic_dialect.py").write_bytes((source / "laconic_dialect.py").read_bytes())
-    info = folder / "laconic_dialect-1.0.dist-info"
-    info.mkdir()
-    lines = [f"Name: {project['name']}", f"Version: {project['version']}", "Metadata-Version: 2.1"]
-    (info / "METADATA").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    ((group, points),) = project["entry-points"].items()
-    text = f"[{group}]\n" + "".join(f"{name} = {place}\n" for name, place in points.items())
-    (info / "entry_points.txt").write_text(text, encoding="utf-8")
 
 
 def pythonpath(folder: Path) -> str:

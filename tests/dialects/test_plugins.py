@@ -19,6 +19,7 @@ from llmsim.options.table import Options, parse_options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Step
 from tests.dialects.logs import PIPE, played
+from tests.dialects.plugged import installed
 from tests.runs import job_of
 
 PLUGIN = """
@@ -44,12 +45,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         framework_of.cache_clear()
 
     def install(source: str) -> None:
-        (tmp_path / "laconic_dialect.py").write_text(source)
-        info = tmp_path / "laconic_dialect-1.0.dist-info"
-        info.mkdir(exist_ok=True)
-        metadata = "Metadata-Version: 2.1\nName: laconic-dialect\nVersion: 1.0\n"
-        (info / "METADATA").write_text(metadata)
-        (info / "entry_points.txt").write_text("[llmsim.dialects]\nlaconic = laconic_dialect\n")
+        installed(tmp_path, source)
         monkeypatch.syspath_prepend(str(tmp_path))
         forget()
 

@@ -14,6 +14,7 @@ from llmsim import cli
 from llmsim.fleet import command
 from llmsim.fleet.mix import member
 from llmsim.fleet.spec import spec_of
+from tests.fleet.undisturbed import tree
 
 pytestmark = pytest.mark.long  # whole fleets, some of them in processes of their own
 
@@ -36,12 +37,6 @@ def spec(tmp_path: Path) -> Path:
 
 def made(spec: Path, out: Path, *more: str) -> int:
     return command.main([str(spec), "--out", str(out), "--quiet", *more])
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Every file of a data set but its marks, by path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_a_run_of_a_fleet_is_the_run_played_alone(spec: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ incidents = "typical"
 
 
 def tree(folder: Path) -> dict[str, bytes]:
+    """Every file of a data set, by its path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 

@@ -17,7 +17,7 @@ from llmsim.run.events import Incident
 from llmsim.telemetry.dcgm_counters import counters
 from llmsim.telemetry.dcgm_page import Exporter
 from llmsim.telemetry.dcgm_versions import version_named
-from tests.runs import START
+from tests.hosts.days import Day, run_all_day
 
 
 class Wire(asyncio.Transport):
@@ -205,21 +205,9 @@ def test_where_there_are_too_many_the_one_that_waits_longest_goes(server: Server
 # --- pages and the clock -------------------------------------------------------------------------
 
 
-class Day:
-    """A time of day that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = START.timestamp()
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def options(**asked: object) -> Options:
     """A run on two nodes, in real time."""
-    wanted = {"gpus": 16, "gpu": "NVIDIA H100 80GB HBM3", "recipe": "pretrain", "incidents": "none",
-              "duration": float("inf"), "seed": 4, "start": START, **asked}  # fmt: skip
-    return Options()._replace(**wanted)  # type: ignore[arg-type]  # any option
+    return run_all_day(**{"gpus": 16, **asked})
 
 
 def pages_of(live: Live, address: str = "127.0.0.1:9400", public: bool = False) -> Pages:

@@ -2,40 +2,19 @@
 
 import json
 import re
-from datetime import datetime
 
 import pytest
 
 from llmsim.cli.smi import seen_by, words_of
 from llmsim.errors import OptionError
 from llmsim.hosts.live import Live, watched
-from llmsim.options.table import Options
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import number_of_step, run_ended, step_ended
 from llmsim.show.pace import Pace
 from llmsim.show.seek import moment_of
 from llmsim.telemetry import gpu_exporter_page, trainer_page
-
-START = datetime(2026, 1, 30, 12)
-REAL = float("inf")
-
-
-class Day:
-    """A time of day that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = START.timestamp()
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def options(**asked: object) -> Options:
-    """A healthy run on one node, in real time."""
-    wanted = {"gpus": 8, "gpu": "NVIDIA H100 80GB HBM3", "recipe": "pretrain", "incidents": "none",
-              "duration": REAL, "seed": 4, "start": START, **asked}  # fmt: skip
-    return Options()._replace(**wanted)  # type: ignore[arg-type]  # any option
-
+from tests.hosts.days import Day, run_all_day
+from tests.runs import START
 
 ASKED: tuple[dict[str, object], ...] = (
     {}, {"speed_factor": 60.0}, {"duration": 3600.0}, {"duration": 600.0, "speed_factor": 2.5},
@@ -47,7 +26,7 @@ ASKED: tuple[dict[str, object], ...] = (
 def test_serve_and_smi_show_the_same_second(asked: dict[str, object]) -> None:
     """Second t of the clock at speed s is second pace(since + t s) of the run, for all."""
     day = Day()
-    given = options(**asked)
+    given = run_all_day(**asked)
     live, smi = Live(given, day), watched(given, now=day)
     pace = Pace(live.run, given.duration)
     since = pace.shown(moment_of(live.run, given.from_)) if given.from_ else 0.0
@@ -62,7 +41,7 @@ def test_serve_and_smi_show_the_same_second(asked: dict[str, object]) -> None:
 def test_a_run_without_a_start_is_in_the_middle_of_its_training_now() -> None:
     day = Day()
     for asked in ({}, {"speed_factor": 30.0}, {"duration": 900.0}):
-        smi = watched(options(start=None, **asked), now=day)
+        smi = watched(run_all_day(start=None, **asked), now=day)
         run, at = smi.look()
         usual = moment_of(run, "40%")
         assert at == pytest.approx(usual, abs=0.01 * run_ended(run))  # a start is a whole second
@@ -71,7 +50,7 @@ def test_a_run_without_a_start_is_in_the_middle_of_its_training_now() -> None:
 @pytest.mark.parametrize("asked", ASKED, ids=str)
 def test_another_process_is_told_the_same_run_at_the_same_second(asked: dict[str, object]) -> None:
     day = Day()
-    smi = watched(options(**asked), now=day)
+    smi = watched(run_all_day(**asked), now=day)
     day.now += 123.0
     told = json.loads(json.dumps(words_of(smi, {})))
     again = watched(seen_by(told)[0].options, now=day)
@@ -83,7 +62,7 @@ def test_another_process_is_told_the_same_run_at_the_same_second(asked: dict[str
 def test_time_stamps_are_in_the_scrapers_clock(asked: dict[str, object]) -> None:
     """The last step is as long ago as the show has taken since; collects are now."""
     day = Day()
-    live = Live(options(**{"from_": "50%", **asked}), day)
+    live = Live(run_all_day(**{"from_": "50%", **asked}), day)
     day.now += 60.0
     at = live.at()
     page = trainer_page.page(live.run, at, live.clock)
@@ -103,7 +82,7 @@ def test_time_stamps_are_in_the_scrapers_clock(asked: dict[str, object]) -> None
 def test_after_the_end_the_clock_goes_on() -> None:
     day = Day()
     for asked in ({}, {"duration": 600.0}):
-        live = Live(options(**asked), day)
+        live = Live(run_all_day(**asked), day)
         day.now = START.timestamp() + Pace(live.run, live.options.duration).shown(
             run_ended(live.run)
         ) + 500.0  # fmt: skip
@@ -115,7 +94,7 @@ def test_after_the_end_the_clock_goes_on() -> None:
 def test_no_speed_without_a_present_moment() -> None:
     for make in (Live, watched):
         with pytest.raises(OptionError, match="no present moment"):
-            make(options(speed_factor=float("inf")))
-    held = watched(options(speed_factor=float("inf")), "40%")
+            make(run_all_day(speed_factor=float("inf")))
+    held = watched(run_all_day(speed_factor=float("inf")), "40%")
     run, at = held.look()
     assert at == moment_of(run_of(run.job), "40%")
