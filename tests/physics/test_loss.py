@@ -4,18 +4,20 @@ The three curves (mean over 5 % of the steps around each row) and the noise are 
 GPT-2 124M is llm.c's log on FineWeb, the other two are TensorBoard logs of Megatron runs.
 """
 
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from math import exp, fsum, log, sqrt
+from types import FrameType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.dialects.registry import framework_of
-from llmsim.job.recipes import NAMES, RECIPES
+from llmsim.job.recipes import NAMES, PROMPT_TOKENS, RECIPES
 from llmsim.job.records import Job, batch_tokens
-from llmsim.physics.learning import batch_noise, curve, loss, reinforcement
+from llmsim.physics.learning import batch_noise, completions, curve, loss, metrics, reinforcement
 from tests.physics.loss_jobs import (
     MEASURED,
     ROWS,
@@ -287,6 +289,37 @@ def test_preferences_start_at_the_logarithm_of_two() -> None:
         job = make_job(seed=seed, recipe="dpo", kind="preference", steps=400, warmup=40)
         assert f"{loss.training(job, 1):.4f}" == "0.6931"
         assert 0.1 < loss.expected(job, 400) < 0.65
+
+
+@pytest.mark.parametrize("recipe", ["sft", "lora", "dpo", "grpo"])
+def test_tokens_up_to_a_late_step_are_known_at_once(recipe: str) -> None:
+    """A seek into a long run asks for them: steps before it are not drawn one by one (law 2)."""
+    job = make_job(recipe=recipe, kind="preference", steps=1_200_000, warmup=100)
+    late, steps = 600_000, range(600_000, 600_010)
+    calls = 0
+
+    def count(_frame: FrameType, what: str, _about: object) -> None:
+        nonlocal calls
+        calls += what == "call"
+
+    sys.setprofile(count)
+    try:
+        seen = [dict(metrics.metrics(job, step))["num_tokens"] for step in steps]
+    finally:
+        sys.setprofile(None)
+    assert calls < late / 20
+    full = batch_tokens(job)
+    assert all(0.0 < after - before <= full for before, after in pairwise(seen))
+    assert 0.05 * full * late < seen[0] <= full * late
+
+
+def test_completions_are_as_long_as_their_tokens_say() -> None:
+    """TRL counts prompts and completions in num_tokens, and shows the completions' mean length."""
+    job = make_job(recipe="grpo", steps=500, warmup=40)
+    answers = job.schedule.global_batch
+    means = [completions.mean_length(job, step) for step in range(1, 501)]
+    prompts = completions.tokens(job, 1, 500) - answers * fsum(means)
+    assert prompts / answers / 500 == pytest.approx(PROMPT_TOKENS, rel=0.02)
 
 
 @pytest.mark.long

@@ -107,19 +107,6 @@ def uniform(seed: int, stream: str, index: int = 0) -> float:
     return _unit(_key(seed, stream) + index * _GOLDEN)
 
 
-_TOGETHER = 64  # words of a series that are made at once
-
-
-def uniforms(seed: int, stream: str, first: int, count: int) -> list[float]:
-    """The values of `uniform` at `count` indices from `first` on, in less time."""
-    made = [
-        ((word >> 12) + 0.5) * 2.0**-52
-        for begin in range(first, first + count, _TOGETHER)
-        for word in words(seed, stream, begin, _TOGETHER)
-    ]
-    return made[:count]
-
-
 def pair(seed: int, stream: str, index: int) -> tuple[float, float]:
     """uniform() at 2 `index` and at 2 `index` + 1."""
     counter = _key(seed, stream) + 2 * index * _GOLDEN

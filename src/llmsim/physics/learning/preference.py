@@ -22,13 +22,12 @@ margin = rewards/chosen - rewards/rejected; a reward is beta times the gain of t
 answer's log-probability over the reference model's: logps = reference + reward / beta.
 """
 
-from itertools import accumulate
 from math import exp, expm1, fsum, log, log1p, sqrt
 
 from llmsim.job.memo import remembered
 from llmsim.job.recipes import PROMPT_TOKENS
 from llmsim.job.records import Job, step_rows
-from llmsim.physics import noise
+from llmsim.physics import balanced, noise
 from llmsim.physics.learning import benchmarks, epochs, gradient, loss, metrics
 from llmsim.physics.learning.curve import Curve, capacity, value
 from llmsim.physics.learning.objectives import (
@@ -259,7 +258,7 @@ def _logged_metrics(
     logits = noise.between(job.seed, "dpo logits", -2.8, -1.2)
     return (
         ("entropy", nats * (0.95 + 0.1 * batch("entropy")) / (1.0 + 0.05 * max(0.0, margin))),
-        ("num_tokens", float(_tokens_seen(job)[step])),
+        ("num_tokens", float(_tokens_seen(job, step))),
         ("logits/chosen", logits + 0.1 * chosen + 0.2 * batch("logits")),
         ("logits/rejected", logits + 0.08 + 0.1 * rejected + 0.2 * batch("other logits")),
         ("mean_token_accuracy", metrics.token_accuracy(-logps / tokens)),
@@ -272,22 +271,18 @@ def _logged_metrics(
     )  # fmt: skip
 
 
-@remembered()
-def _tokens_seen(job: Job) -> tuple[int, ...]:
-    """Tokens, padding left out, of all examples after each step, from step 0 on."""
-    batches = (
-        (job.schedule.global_batch * epochs.batch_part(job, step), step)
-        for step in range(1, job.schedule.steps + 1)
-    )
-    return (0, *accumulate(round(batch * _example_length(job, step)) for batch, step in batches))
+def _tokens_seen(job: Job, step: int) -> int:
+    """Tokens, padding left out, of all examples up to a step.
 
-
-def _example_length(job: Job, step: int) -> float:
-    """Mean tokens of a step's sequences; in a larger batch it is closer to the mean of all data."""
+    In a larger batch their mean is closer to that of all data. It lies between a fifth of that and
+    a whole sequence.
+    """
     mean = PROMPT_TOKENS + _answer_tokens(job)
     spread = sqrt((exp(LENGTH_SPREAD**2) - 1.0) / job.schedule.global_batch)
-    length = mean * (1.0 + spread * noise.normal(job.seed, "example lengths", step))
-    return min(float(job.schedule.sequence), max(0.2 * mean, length))
+    room = min(0.8, job.schedule.sequence / mean - 1.0)
+    luck = min(spread, room / balanced.FARTHEST) * balanced.total(job.seed, "example lengths", step)
+    filled = step - epochs.unfilled(job, 1, step)
+    return round(job.schedule.global_batch * mean * (filled + luck))
 
 
 OBJECTIVE = Objective(

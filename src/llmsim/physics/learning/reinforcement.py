@@ -1,8 +1,6 @@
-"""Reinforcement learning with verifiable rewards (GRPO): rewards, completions and their tokens.
+"""Reinforcement learning with verifiable rewards (GRPO): rewards, divergence and what TRL logs.
 
-    reward   r = high - (high - low) exp(-3 s / steps)    s steps at full rate
     problem  solved with probability sigmoid(c + 0.35 w + 2.2 z)     z its own, w its batch's
-    length   0.28..0.45 + g (r - r(1)) of the longest, noise against w
     kl       its course times exp(v z - v**2 / 2), v = 0.2 to 1.2 by the run;  loss = beta kl
 
 n = 8 answers to each problem are right or wrong by themselves. So some groups are all right or
@@ -17,19 +15,29 @@ the divergence of a step varies by 0.19 to 1.8 of its level. Each batch of compl
 once, so that the probability ratio is exactly 1 and nothing is ever clipped. Names and order are
 TRL's (1.16): reward_std is the mean of the groups' own.
 
-Tokens are counted in prompts and completions, as in TRL's num_tokens: padding is removed before
-the model runs, so that the time of a step is proportional to its tokens.
+completions.py has the mean reward that is expected, the lengths and the tokens. Tokens are counted
+in prompts and completions, as in TRL's num_tokens: padding is removed before the model runs, so
+that the time of a step is proportional to its tokens.
 """
 
-from itertools import accumulate
 from math import ceil, exp, fsum, log, pi, sqrt
 
 from llmsim.job.memo import remembered
-from llmsim.job.recipes import PROMPT_TOKENS
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.learning import benchmarks, gradient, learning_rate, loss
+from llmsim.physics.learning import benchmarks, gradient, loss
 from llmsim.physics.learning.benchmarks import ANSWER_TOKENS, GSM8K
+from llmsim.physics.learning.completions import (
+    HELD_OUT,
+    batch_luck,
+    expected_reward,
+    held_out_tokens,
+    limit,
+    mean_length,
+    problems,
+    tokens,
+    tokens_seen,
+)
 from llmsim.physics.learning.curve import Curve, value
 from llmsim.physics.learning.objectives import (
     Effort,
@@ -47,7 +55,6 @@ BATCH_DIFFICULTY = 0.35  # of the batches', beside that of their problems
 GROUP_STD = 0.43  # mean standard deviation of the rewards in a group that has any
 LENGTH_SPREAD = 0.5  # standard deviation of log(length) of completions
 KL_LEFT = 2e-5  # nats: the advantages of a batch do not quite cancel
-PROMPT_SPREAD = 0.45  # of the prompts' lengths, a part of their mean
 
 
 # --- rewards -----------------------------------------------------------------------------
@@ -69,18 +76,13 @@ def reward(job: Job, step: int) -> float:
     return answers(job, step).mean
 
 
-def _batch_luck(job: Job, step: int) -> float:
-    """How much easier a step's problems are than others, in standard deviations."""
-    return noise.normal(job.seed, "reward", step)
-
-
 @remembered(8)
 def answers(job: Job, step: int) -> Answers:
     """The rewards of this step, group by group."""
-    size, groups = job.recipe.row_sequences, _groups(job)
+    size, groups = job.recipe.row_sequences, problems(job)
     mean = expected_reward(job, step)
     spread = sqrt(1.0 + pi * (DIFFICULTY**2 + BATCH_DIFFICULTY**2) / 8.0)
-    centre = log(mean / (1.0 - mean)) * spread + BATCH_DIFFICULTY * _batch_luck(job, step)
+    centre = log(mean / (1.0 - mean)) * spread + BATCH_DIFFICULTY * batch_luck(job, step)
     each = 1 + -(-size // 8)  # words of a problem: its difficulty, and a byte for each answer
     drawn = noise.words(job.seed, "answers", each * groups * step, each * groups)
     lucks = b"".join([word.to_bytes(8, "little") for word in drawn])
@@ -98,25 +100,11 @@ def answers(job: Job, step: int) -> Answers:
     return Answers(right / (size * groups), deviation / groups, same / groups)
 
 
-def _groups(job: Job) -> int:
-    """The problems of a step."""
-    return max(1, job.schedule.global_batch // job.recipe.row_sequences)
-
-
-def expected_reward(job: Job, step: int) -> float:
-    """The noise-free reward of this step: from 0.10..0.35 towards 0.60..0.85."""
-    low = 0.10 + 0.25 * noise.uniform(job.seed, "reward-start")
-    high = 0.60 + 0.25 * noise.uniform(job.seed, "reward-end")
-    moved = max(0, step - 1 - job.framework.lr_lag_steps)
-    done = learning_rate.full_rate_steps(moved, job.schedule.warmup)
-    return high - (high - low) * exp(-3.0 * done / job.schedule.steps)
-
-
 def _logged_metrics(job: Job, step: int, found: Answers, kl: float, stream: str = "") -> Metrics:
     count = job.schedule.global_batch
     spread = sqrt(found.mean * (1.0 - found.mean) * count / max(1, count - 1))
     return (
-        ("num_tokens", float(tokens_seen(job)[step])),
+        ("num_tokens", float(tokens_seen(job, step))),
         *_lengths(job, step, stream),
         ("rewards/accuracy_reward/mean", found.mean),
         ("rewards/accuracy_reward/std", spread),
@@ -159,62 +147,14 @@ def _entropy(job: Job, step: int, stream: str) -> float:
 # --- completions -------------------------------------------------------------------------
 
 
-def _longest(job: Job) -> int:
-    """Tokens that a completion may have."""
-    return max(2, job.schedule.sequence - PROMPT_TOKENS)
-
-
-def _mean_length(job: Job, step: int, stream: str = "") -> float:
-    """Mean tokens of a step's completions; their sum is a whole number."""
-    grown = expected_reward(job, step) - expected_reward(job, 1)
-    against = noise.between(job.seed, "length of the hard", 0.0, 0.6)
-    own = noise.normal(job.seed, f"{stream}length", step)
-    luck = sqrt(1.0 - against**2) * own - against * _batch_luck(job, step)
-    usual = noise.between(job.seed, "length", 0.28, 0.45)
-    usual += noise.between(job.seed, "length trend", -0.3, 0.1) * grown
-    length = max(0.05, min(0.9, usual * (1.0 + 0.06 * luck))) * _longest(job)
-    return round(length * job.schedule.global_batch) / job.schedule.global_batch
-
-
-def _prompt_length(job: Job, step: int, stream: str = "") -> float:
-    """Mean tokens of a step's prompts: problems differ, and a group's answers share each of
-    them.
-    """
-    spread = PROMPT_SPREAD / sqrt(_groups(job))
-    luck = max(-2.5, min(2.5, noise.normal(job.seed, f"{stream}prompt length", step)))
-    return PROMPT_TOKENS * max(0.3, 1.0 + spread * luck)
-
-
-@remembered()
-def tokens_seen(job: Job) -> tuple[int, ...]:
-    """Tokens of all prompts and completions after each step, from step 0 on."""
-    answers, steps = job.schedule.global_batch, range(1, job.schedule.steps + 1)
-    lengths = (_prompt_length(job, step) + _mean_length(job, step) for step in steps)
-    return (0, *accumulate(round(answers * length) for length in lengths))
-
-
-def tokens(job: Job, first: int, last: int) -> int:
-    """Tokens of all prompts and completions of steps first..last, both included."""
-    seen = tokens_seen(job)
-    return seen[last] - seen[first - 1]
-
-
-def held_out_tokens(job: Job, step: int) -> int:
-    """Tokens of all prompts and completions of an evaluation after this step."""
-    answers = job.schedule.global_batch * job.schedule.validation_batches
-    stream = "held-out "
-    length = _prompt_length(job, step, stream) + _mean_length(job, step, stream)
-    return round(answers * length)
-
-
 def _lengths(job: Job, step: int, stream: str) -> Metrics:
     """Lengths are log-normal, cut at the longest: mean = cut * longest + (1 - cut) * terminated.
 
     The longest of the n completions that ended by themselves lies at the quantile u**(1/n) of all
     that do, u a uniform number; the shortest likewise at the other end.
     """
-    answers, longest = job.schedule.global_batch, _longest(job)
-    mean = _mean_length(job, step, stream)
+    answers, longest = job.schedule.global_batch, limit(job)
+    mean = mean_length(job, step, stream)
     median = mean * exp(-0.5 * LENGTH_SPREAD**2)
     ends = noise.normal_share(log(longest / median) / LENGTH_SPREAD)
     cut = noise.part(job.seed, f"{stream}cut", 1.0 - ends, answers, step)
@@ -288,13 +228,13 @@ def _metrics(job: Job, step: int, first: int) -> Metrics:
 
 def _held_out(job: Job, step: int) -> Metrics:
     """The held-out problems are many: their shares are the expected ones, in whole answers."""
-    groups = _groups(job) * job.schedule.validation_batches
+    groups = problems(job) * job.schedule.validation_batches
     count = groups * job.recipe.row_sequences
     mean = round(expected_reward(job, step + 1) * count) / count
     same = round(answers(job, step).same * groups) / groups
     found = Answers(mean, GROUP_STD * (1.0 - same), same)
     kl = max(0.0, loss.expected(job, step)) / job.recipe.beta
-    return _logged_metrics(job, step, found, kl, "held-out ")
+    return _logged_metrics(job, step, found, kl, HELD_OUT)
 
 
 def _accuracy(job: Job, step: int) -> float:

@@ -10,12 +10,10 @@ differ more than pages of text do. With each epoch full fine-tuning falls by 0.0
 adapters by 0 to 0.08, one in ten by 0.24 to 0.36.
 """
 
-from itertools import accumulate
 from math import exp, log
 
-from llmsim.job.memo import remembered
-from llmsim.job.records import Job
-from llmsim.physics import noise
+from llmsim.job.records import Job, batch_tokens
+from llmsim.physics import balanced, noise
 from llmsim.physics.learning import benchmarks, epochs, gradient, loss, metrics
 from llmsim.physics.learning.benchmarks import ANSWER_TOKENS, ANSWERS
 from llmsim.physics.learning.curve import Curve
@@ -86,23 +84,18 @@ def _logged_metrics(job: Job, step: int, value: float, stream: str = "") -> Metr
     return (
         ("entropy", loss.expected(job, step) * unsure),
         ("mean_token_accuracy", metrics.token_accuracy(value)),
-        ("num_tokens", float(_tokens_seen(job)[step])),
+        ("num_tokens", float(_tokens_seen(job, step))),
     )
 
 
-@remembered()
-def _tokens_seen(job: Job) -> tuple[int, ...]:
-    """Tokens in all packed sequences after each step, from step 0 on, without their empty ends."""
-    full, steps = job.schedule.sequence, job.schedule.steps
-    drawn = noise.uniforms(job.seed, "packed", 1, steps)
-    if not job.framework.takes_rest:
-        tokens = [full * (1.0 - EMPTY * empty) for empty in drawn]
-    else:
-        tokens = [
-            epochs.batch_part(job, step) * full * (1.0 - EMPTY * empty)
-            for step, empty in enumerate(drawn, 1)
-        ]
-    return (0, *accumulate(round(job.schedule.global_batch * each) for each in tokens))
+def _tokens_seen(job: Job, step: int) -> int:
+    """Tokens in all packed sequences up to a step, without their empty ends.
+
+    The empty part of a batch's sequences lies around half of the largest.
+    """
+    filled = step - epochs.unfilled(job, 1, step)
+    empty = 0.5 * filled + 0.5 / balanced.FARTHEST * balanced.total(job.seed, "packed", step)
+    return round(batch_tokens(job) * (filled - EMPTY * empty))
 
 
 def _scores(job: Job, step: int) -> tuple[Score, ...]:

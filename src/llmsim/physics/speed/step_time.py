@@ -30,9 +30,9 @@ def _filled(job: Job, first: int, last: int) -> float:
     """The tokens of these steps as a share of full batches; 1 except in GRPO."""
     if not job.recipe.generates:
         return 1.0
-    from llmsim.physics.learning import objectives  # the first line does without
+    from llmsim.physics.learning import completions  # the first line of most runs does without
 
-    return objectives.tokens(job, first, last) / ((last - first + 1) * batch_tokens(job))
+    return completions.tokens(job, first, last) / ((last - first + 1) * batch_tokens(job))
 
 
 def step_seconds(job: Job, step: int | None = None) -> float:
@@ -139,10 +139,10 @@ def elapsed(job: Job, step: int) -> float:
     """
     number = batch_ramp.stage_number(job.schedule, step)
     if job.recipe.generates and step > 0:
-        from llmsim.physics.learning import objectives
+        from llmsim.physics.learning import completions
 
-        steps, seen = job.schedule.steps, objectives.tokens(job, 1, step)
-        ahead = steps * seen / objectives.tokens(job, 1, job.schedule.steps) - step
+        steps, seen = job.schedule.steps, completions.tokens_seen(job, step)
+        ahead = steps * seen / completions.tokens_seen(job, steps) - step
         own = timing(job)
         return round(jitter.elapsed(own, step) + own.mean * ahead, 6)
     whole = jitter.elapsed(timing(job, number), step) + (_offset(job, number) if number else 0.0)
