@@ -31,8 +31,6 @@ METRIC = rf"    (?P<name>{NAMES})=(?P<value>{NUMBER})"
 HEAD = r"\[step=(?P<step>\d+)/(?P<steps>\d+)(?:,epoch=(?P<epoch>\d+))?\]"
 PATTERNS = [re.sub(r"\?P<\w+>", "", one.text) for one in STATEMENTS]
 # The same statements on a terminal, where Rich shows the configuration over many lines.
-STAMPED = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\t[\w-]+:\d+\t"
-
 REAL = """\
     train/CrossEntropyLoss=10.73
     train/Perplexity=45,773

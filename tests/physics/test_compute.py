@@ -73,8 +73,6 @@ def test_a_tied_embedding_counts_as_output_projection() -> None:
 
 # --- MFU, section 4 ------------------------------------------------------------------------
 
-PIPELINED = {"tensor": 8, "pipeline": 16}
-MOSAIC = {"micro_batch": 8}
 # name, model, GPU, layout, tokens in a sequence, published MFU in per cent (low, high)
 PUBLISHED: list[tuple[str, Architecture, Gpu, Layout, int, float, float]] = [
     ("Llama 3 Table 4, 8,192 GPUs", jobs.LLAMA_405B, H100,

@@ -33,7 +33,6 @@ examples:
 """
 # Options of a run that a server has no use for.
 NOT_HERE = (*QUESTIONS, "export", "quiet", "json", "toml")
-LARGEST_LIST = 65_536
 
 
 def main(arguments: Sequence[str], ends_process: bool = False) -> int:

@@ -13,7 +13,7 @@ from math import inf, isfinite
 from operator import ge, gt, le, lt
 
 from llmsim.errors import GradeError
-from llmsim.grading.known import Metric, metric_named
+from llmsim.grading.known import metric_named
 from llmsim.typed import Any, Literal, NamedTuple
 
 Node = Any  # one of promql_parser's classes
@@ -359,8 +359,3 @@ def _without_thresholds(node: Node) -> str:
     if kind(node) == "BinaryExpr" and operator(node) in ("or", "unless"):
         return _without_thresholds(node.lhs)
     return str(node.prettify())
-
-
-def metric_of(selected: Selected) -> Metric | None:
-    """What the metric of a selector can be."""
-    return metric_named(selected.name)

@@ -192,10 +192,6 @@ def listed_name(name: str, version: Version) -> str:
 
 # --- labels --------------------------------------------------------------------------------------
 
-_FREE = (
-    "instance", "job", "cluster", "namespace", "pod", "container", "node", "service", "endpoint",
-    "exported_namespace", "exported_pod", "exported_container", "__name__",
-)  # fmt: skip
 # A label that an exporter does not have, and the one that is meant, by exporter.
 _WRONG_LABELS: dict[str, dict[str, str]] = {
     "DCGM_": {

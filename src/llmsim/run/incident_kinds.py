@@ -80,8 +80,6 @@ CAUSES: tuple[tuple[str, int, tuple[tuple[str, int], ...]], ...] = (
     ("RAM", 2, (("node-fail", 2),)),
 )  # fmt: skip
 
-_CLOSED = "peers: status 12 after NCCL's retries, or the watchdog after its timeout"
-
 KINDS: tuple[Kind, ...] = (
     Kind(
         "nccl-timeout", "GPU", "hang", "one rank stops, the others' watchdog ends all",

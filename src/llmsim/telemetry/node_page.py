@@ -7,7 +7,7 @@ and its neighbours; only the families that dashboards of GPU clusters join are t
 from collections.abc import Collection
 from math import fsum
 
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job
 from llmsim.physics.hardware.host import CORES, Host
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run, owner
@@ -160,8 +160,3 @@ def _cards(job: Job, seen: Host) -> list[Family]:
         for name, text, values in states
     ]
     return found
-
-
-def cards_of(job: Job) -> int:
-    """How many InfiniBand cards a node has."""
-    return gpus_per_node(job)

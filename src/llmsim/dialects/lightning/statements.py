@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from llmsim.dialects import statement
 from llmsim.dialects.parts.statements import TORCHRUN, bar
 from llmsim.dialects.statement import Statement, where
-from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job
 
 _COUNT = r"(?:\d[\d,]*(?:\.\d)? [ KMBT]|0 +)"
@@ -23,10 +22,6 @@ def _is_distributed(job: Job) -> bool:
 def _logged(job: Job) -> Iterable[int]:
     """A file has a bar at every logged step, and the one that stays at the end."""
     return (*statement.logged(job), job.schedule.steps)
-
-
-def _epochs_end(job: Job) -> int:
-    return job.schedule.steps % steps_per_epoch(job)
 
 
 _distributed = where(_is_distributed)

@@ -16,7 +16,6 @@ from llmsim.run.events.incidents import Symptom
 from llmsim.text import units
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _COMM = "pt_main_thread"  # what torch calls its processes since 2.1
 NFS_SERVER = "10.0.0.9"
 
@@ -27,13 +26,6 @@ NFS_SERVER = "10.0.0.9"
 def dmesg(job: Job, at: float, node: int, text: str) -> str:
     """A line with the seconds since the node's start: [155044.078590] text."""
     return f"[{hardware_ids.boot_seconds(job, node) + at:12.6f}] {text}"
-
-
-def dmesg_with_dates(job: Job, at: float, text: str) -> str:
-    """The same as dmesg -T prints it: [Thu Oct  1 14:00:43 2026] text."""
-    now = units.stamp(job.start, at)
-    day = f"{_DAYS[now.weekday()]} {_MONTHS[now.month - 1]} {now.day:2d}"
-    return f"[{day} {now:%H:%M:%S} {now.year}] {text}"
 
 
 def syslog(job: Job, at: float, node: int, text: str) -> str:

@@ -50,11 +50,6 @@ def _deleted(job: Job) -> Iterable[int]:
     return [step for step in gone if step]
 
 
-def _saves_collect(job: Job) -> Iterable[int]:
-    """Once in a blocking save, twice in one in the background, once in the last."""
-    return [0] * (1 + sum(1 for _ in _before_last(job)))
-
-
 def _collected(job: Job) -> Iterable[int]:
     return range(50, job.schedule.steps + 1, 50)
 

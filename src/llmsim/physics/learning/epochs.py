@@ -30,8 +30,3 @@ def unfilled(job: Job, first: int, last: int) -> float:
         return 0.0
     updates = ceil(rows / taken)
     return (last // updates - (first - 1) // updates) * (1.0 - rest / accumulation)
-
-
-def batch_part(job: Job, step: int) -> float:
-    """The part of a full batch that a step has, 0..1."""
-    return 1.0 - unfilled(job, step, step)

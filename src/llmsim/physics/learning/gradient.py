@@ -29,7 +29,6 @@ from llmsim.physics.learning.curve import value
 from llmsim.physics.learning.objectives import GradientShape, curve_of
 from llmsim.physics.speed import batch_ramp
 
-LOSS_SHARE = 0.17  # correlation with the loss residual
 # Slow weather has this part of the log norm's variance: at lags 1, 2, 3 and 5 public runs
 # correlate at .18-.34, .20-.33, .13-.25 and .07-.13.
 MEMORY, PERSISTENCE = 0.65, 0.82

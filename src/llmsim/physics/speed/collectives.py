@@ -16,7 +16,7 @@ InfiniBand, 2x8 B200 with RoCE, 8x H800 in one node; every row within 20 %.
 """
 
 from functools import lru_cache
-from math import fsum, hypot, log2
+from math import hypot, log2
 
 from llmsim.catalog.gpus import fabric, has_fast_link, linked_nodes
 from llmsim.catalog.records import Gpu
@@ -342,8 +342,3 @@ def exposed_seconds(flow: Flow, compute: float, luck: float = 1.0) -> float:
     """
     excess = excess_seconds(flow, compute)
     return min(1.0, flow.visible * luck) * (flow.seconds - excess) + excess
-
-
-def total_excess(found: tuple[Flow, ...], compute: float) -> float:
-    """Seconds that communication adds to a step beyond its compute time."""
-    return fsum(excess_seconds(flow, compute) for flow in found)
