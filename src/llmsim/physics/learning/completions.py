@@ -6,7 +6,8 @@
 The time of a step goes by its tokens, so that a run has to know the tokens of any number of steps
 at once. The mean length over steps is the integral of its curve, which has a closed form (during
 the warmup s grows as a square: the error function), and its noise is balanced.py's, whose sum up to
-any step is known. The tokens of the first steps are a whole number; a step has the difference of two.
+any step is known. The tokens of the first steps are a whole number, and a step has the difference
+of two of them.
 """
 
 from math import erf, exp, pi, sqrt
