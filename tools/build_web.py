@@ -61,6 +61,11 @@ SITE = os.environ.get("SITE", "")
 # What a visit without a network does without.
 NOT_KEPT = (".whl", "/preview.png", "/source.tar.gz")
 
+# xterm.js gives text more contrast, but not to boxes and blocks, which are pictures; so is braille.
+DRAWN = re.compile(rb"return 9472<=(\w)&&\1<=9631(?=})")
+WITH_BRAILLE = rb"return 9472<=\1&&\1<=9631||10240<=\1&&\1<=10495"
+TERMINALS = ("xterm.mjs", "addon-webgl.mjs")
+
 PAGE_ACTIONS = {"quit": "stop"}  # a page has no shell to go back to
 PAGE_KEYS = {"?": "help", "t": "theme"}  # a terminal shows its keys at the bottom
 
@@ -76,6 +81,8 @@ class Site:
     def content(self, name: str) -> bytes:
         """A file as it is served: what it names is placed, and named by its address."""
         file = self.sources[name]
+        if name in TERMINALS:
+            return with_braille(file.read_bytes())
         if file.suffix not in TEXTS or PACKAGES in file.parents:
             return file.read_bytes()
         text = file.read_text(encoding="utf-8")
@@ -109,6 +116,14 @@ class Site:
             address: {"sha256": sha256(content).hexdigest(), "size": len(content)}
             for address, content in sorted(self.placed.items())
         }
+
+
+def with_braille(program: bytes) -> bytes:
+    """A program of xterm.js that draws curves of braille in the colours that they are given."""
+    changed, count = DRAWN.subn(WITH_BRAILLE, program)
+    if count != 1:
+        raise ValueError("xterm.js has changed: see DRAWN in tools/build_web.py")
+    return changed
 
 
 def build_wheels() -> None:

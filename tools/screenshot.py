@@ -26,22 +26,26 @@ class Picture(NamedTuple):
 
 
 PICTURES = (
+    # A pretraining, after a save.
     Picture(
         ROOT / "docs" / "page.png",
         (1200, 675),
-        {"dialect": "pytorch", "seed": "5", "start": "2026-01-30T12:00:00", "speed-factor": "6"},
-        "training 7",
-        ("Saved", "util 9", "eta"),
+        {
+            "dialect": "pytorch", "recipe": "pretrain", "model": "Pebble-160M", "seed": "43",
+            "start": "2026-01-30T12:00:00", "theme": "dark", "from": "57%",
+        },
+        "training 6",
+        ("Saved", "eta"),
     ),
-    # A failure and what came of it, validations with their words, and the last save.
+    # One of 131,072 GPUs is lost.
     Picture(
         ROOT / "web" / "preview.png",
         (1200, 630),
-        {"scene": "fallen", "view": "wall", "theme": "dark", "kiosk": "1", "from": "82%"},
-        "checkpoint",
-        ("says:", "kettles"),
+        {"scene": "planet", "theme": "dark", "kiosk": "1", "from": "step=352"},
+        "failure",
+        ("131,071 computing", "1 lost"),
     ),
-)
+)  # fmt: skip
 
 
 def screen_text(page: Page) -> str:

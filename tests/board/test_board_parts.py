@@ -83,6 +83,11 @@ def test_heat_rises_with_the_temperature() -> None:
     assert (numbers[0], numbers[-1]) == (0, HEAT_STEPS - 1)
 
 
+@pytest.mark.parametrize("coolest", [54, 55, 56])
+def test_one_cool_gpu_among_many_changes_no_colour(coolest: int) -> None:
+    assert scale_of([coolest, *[58, 59, 60] * 300, 63]) == (50, 70)
+
+
 # --- the region --------------------------------------------------------------------------------
 
 ROWS = st.lists(st.text("abc ", min_size=1, max_size=19), max_size=5)

@@ -58,10 +58,18 @@ class Warmth(NamedTuple):
 
 
 def scale_of(seen: Sequence[int]) -> Warmth:
-    """A scale that holds all temperatures, with round ends."""
+    """A scale that holds all temperatures, with round ends.
+
+    Where they are close together, it has the mean in its middle: an end at the coolest of a
+    thousand GPUs would change with a single degree, and with it the colours of all.
+    """
     low = min(seen, default=ROUND) // ROUND * ROUND
     high = -(-max(seen, default=low) // ROUND) * ROUND
-    return Warmth(low, max(high, low + LEAST_RANGE))
+    if high - low > LEAST_RANGE:
+        return Warmth(low, high)
+    middle = round(sum(seen) / max(len(seen), 1) / ROUND) * ROUND
+    low = min(low, max(high - LEAST_RANGE, middle - LEAST_RANGE // 2))
+    return Warmth(low, low + LEAST_RANGE)
 
 
 def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[Row, ...]:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 from llmsim.board import region
 from llmsim.board.board import View, board, rows_of
@@ -17,11 +18,12 @@ from llmsim.show.pace import Timed
 from llmsim.show.playback import Playback
 from llmsim.show.streams import renderers
 from llmsim.text.screen import Screen, emptied
-from llmsim.text.style import Row, cells, cut, painted
+from llmsim.text.style import Row, Span, cells, cut, painted, shade
 from llmsim.typed import Any
 
 TICK = 0.25  # show seconds at speed 1 after which the board is drawn anew
 HIGHEST_PACE = 100.0
+MOVING = shade("blue", 0.55)  # the role of the blocks of a bar that moves
 NOTE_NEEDS = 3  # rows of a screen that has room for a note
 BAR_NEEDS = 16  # rows of a screen that has room for a bar above the board
 HIGHEST = 256  # lines of the log that are kept for a resize
@@ -190,15 +192,17 @@ class LiveRegion:
         return rows
 
     def _quiet(self, text: str, screen: Screen) -> str:
-        """A bar in the colour of labels, unless it has colours of its own."""
-        return text if "\x1b" in text else painted((("label", text),), screen)
+        """A bar that moves, as quiet as what stands around it, unless it has its own colours."""
+        return text if "\x1b" in text else painted(tuple(_bar_parts(text, MOVING)), screen)
 
     def _done(self, bar: Bar) -> str:
-        """A bar that is full: it stays in the log, and nobody need look at it."""
+        """A bar that is full: it stays in the log, and nobody need look at it; its numbers stay
+        readable.
+        """
         screen = self._ask()
         if "\x1b" in bar.text or not screen.color:
             return bar.text
-        return painted((("track", bar.text),), screen)
+        return painted(tuple(_bar_parts(bar.text, "track")), screen)
 
     def _pace_text(self) -> str:
         """The speed if it is not 1, and whether the show is paused."""
@@ -236,6 +240,12 @@ class LiveRegion:
             return []
         event, job = self._ended
         return [painted(row, screen) for row in poster(self._view(), closing(event, job), screen)]
+
+
+def _bar_parts(text: str, role: str) -> Iterator[Span]:
+    """The blocks of a bar in a role, and the text around them."""
+    for block, glyphs in groupby(text, lambda glyph: "\u2588" <= glyph <= "\u258f"):
+        yield role if block else "label", "".join(glyphs)
 
 
 def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[float]:

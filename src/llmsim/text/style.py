@@ -147,10 +147,13 @@ def _foreground(name: str, colors: int, theme: str) -> str:
             return str(OWN[name[4:]])
         name = OWN_HUES[name[4:]]
     hue = _hue(name)
+    # Heat fills whole cells: it needs no contrast with the ground, and keeps its colours.
+    rgb = themed(hue.rgb, theme)
+    filled = name.startswith("heat") and has_own_colours(theme)
     if colors >= TRUECOLOR:
-        return "38;2;{};{};{}".format(*themed(hue.rgb, theme))
+        return "38;2;{};{};{}".format(*(hue.rgb if filled else rgb))
     if colors >= 256:
-        return f"38;5;{hue.cube if theme == THEMES[0] else cube(themed(hue.rgb, theme))}"
+        return f"38;5;{hue.cube if filled or theme == THEMES[0] else cube(rgb)}"
     return str(basic(hue.basic, theme))
 
 
@@ -188,6 +191,10 @@ def code(role: str, colors: int, theme: str = "auto") -> str:
     hue, weight = ROLES.get(front, (front, ""))
     if not hue and not has_own_colours(theme):
         hue = "text"
+    if weight == FAINT and hue and colors >= TRUECOLOR and theme != THEMES[0]:
+        # The ground is known: a mixture is faint in every terminal, SGR 2 only in some.
+        faint = mixed(themed(_hue(hue).rgb, theme), ground(theme), 0.5)
+        return "38;2;{};{};{}".format(*faint)
     codes = [weight] if weight else []
     if hue and colors:
         codes.append(_foreground(hue, colors, theme))
