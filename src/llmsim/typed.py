@@ -87,7 +87,8 @@ else:
         "__getnewargs__": _plain,
     }
     # The functions that make tuples of 0, 1, 2 ... fields are compiled with this module, since to
-    # compile one takes longer than all else about a record.
+    # compile one takes longer than all else about a record. A record of more fields than these is
+    # made from the locals of its function, which are its arguments: slower, and seldom.
     _tuple_new = tuple.__new__
     # fmt: off
     _makers = [
@@ -115,23 +116,29 @@ else:
             _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p)),
         lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q:
             _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t:
+            _tuple_new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t)),
     ]
     # fmt: on
     _Function = type(_make)
-    _codes = {count: maker.__code__ for count, maker in enumerate(_makers)}
+    _codes = [maker.__code__ for maker in _makers]
+    _large = (lambda _cls: _tuple_new(_cls, [*locals().values()][1:])).__code__
 
     def _new(name, fields, defaults):
         """The function (cls, *fields) that makes a record."""
-        code = _codes.get(len(fields))
-        if code is None:
-            given = ", ".join([f"f{number}" for number in range(len(fields))])
-            text = f"lambda _cls, {given}: _tuple_new(_cls, ({given}))"
-            code = compile(text, __file__, "eval").co_consts[0]
-            _codes[len(fields)] = code
+        code = _codes[len(fields)] if len(fields) < len(_codes) else _large
         code = code.replace(
-            co_varnames=("_cls", *fields), co_name="__new__", co_qualname=f"{name}.__new__"
+            co_argcount=1 + len(fields),
+            co_nlocals=1 + len(fields),
+            co_varnames=("_cls", *fields),
+            co_name="__new__",
+            co_qualname=f"{name}.__new__",
         )
-        known = {"_tuple_new": tuple.__new__, "__builtins__": {}}
+        known = {"_tuple_new": tuple.__new__, "__builtins__": {"locals": locals}}
         return _Function(code, known, "__new__", defaults)
 
     class _Record(type):
