@@ -1,4 +1,4 @@
-"""The lines of the launch: the command, the nodes, the ranks, the communicator."""
+"""The lines of the launch: the nodes, the ranks, the communicator."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,7 @@ from llmsim.dialects.parts.torchrun import greeting
 from llmsim.dialects.pytorch.log_lines import alone, say
 from llmsim.job.layout import shards_weights
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.run import cluster, events
-from llmsim.run.cluster import hostname
+from llmsim.run import events
 from llmsim.text import units
 from llmsim.text.fitting import wrapped
 from llmsim.text.screen import Screen
@@ -18,33 +17,6 @@ Lines = Iterator[Line]
 
 # Below this width torchrun's banner would fill the screen.
 BANNER_WIDTH = 60
-
-
-def _command(job: Job) -> list[str]:
-    """The typed command, as words that are not broken at a line's end."""
-    script = [
-        "train.py",
-        f"--model {job.model.name}",
-        f"--data {job.dataset.name}",
-        f"--seed {job.seed}",
-    ]
-    if alone(job):
-        return ["python", *script]
-    return [
-        "torchrun",
-        f"--nnodes {job.layout.nodes}",
-        f"--nproc-per-node {gpus_per_node(job)}",
-        f"--rdzv-id {job.run_name}",
-        "--rdzv-backend c10d",
-        f"--rdzv-endpoint {hostname(job, 0)}:{cluster.PORT}",
-        *script,
-    ]
-
-
-def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
-    for index, text in enumerate(wrapped(_command(job), screen.width - 4, " \\")):
-        start = (("prompt", "$ "),) if index == 0 else (("", "    "),)
-        yield Line(paint((*start, ("title", text)), screen))
 
 
 def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
@@ -171,7 +143,6 @@ def _broadcast(event: events.Broadcast, job: Job, screen: Screen) -> Lines:
 
 
 LINES: dict[type, Render] = {
-    events.Launched: _launched,
     events.Rendezvous: _rendezvous,
     events.WorkersStarted: _workers_started,
     events.NodeDetected: _node_detected,

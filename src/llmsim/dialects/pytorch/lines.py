@@ -5,12 +5,24 @@ clauses; if they do not all fit the width, the least important are left out firs
 """
 
 from llmsim.dialects.line import Render, later
-from llmsim.dialects.pytorch import launch
+from llmsim.dialects.pytorch import command
 from llmsim.run import events
 
-# A run begins with the launch; the other modules come with the first event that they print.
+# A run begins with its command; the other modules come with the first event that they print.
 LINES: dict[type, Render] = {
-    **launch.LINES,
+    **command.LINES,
+    **later(
+        "pytorch.launch",
+        events.Rendezvous,
+        events.WorkersStarted,
+        events.NodeDetected,
+        events.NodesDetected,
+        events.RankJoined,
+        events.RanksJoined,
+        events.BackendReady,
+        events.MeshBuilt,
+        events.Broadcast,
+    ),
     **later(
         "pytorch.model",
         events.TokenizerLoaded,

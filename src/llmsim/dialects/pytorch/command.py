@@ -1,0 +1,41 @@
+"""The first line: the command. What else a launch prints is imported when it comes."""
+
+from collections.abc import Iterator
+
+from llmsim.dialects.line import Line, Render
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run import cluster, events
+from llmsim.run.cluster import hostname
+from llmsim.text.fitting import wrapped
+from llmsim.text.screen import Screen
+from llmsim.text.style import paint
+
+
+def _command(job: Job) -> list[str]:
+    """The typed command, as words that are not broken at a line's end."""
+    script = [
+        "train.py",
+        f"--model {job.model.name}",
+        f"--data {job.dataset.name}",
+        f"--seed {job.seed}",
+    ]
+    if job.layout.gpus == 1:
+        return ["python", *script]
+    return [
+        "torchrun",
+        f"--nnodes {job.layout.nodes}",
+        f"--nproc-per-node {gpus_per_node(job)}",
+        f"--rdzv-id {job.run_name}",
+        "--rdzv-backend c10d",
+        f"--rdzv-endpoint {hostname(job, 0)}:{cluster.PORT}",
+        *script,
+    ]
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Iterator[Line]:
+    for index, text in enumerate(wrapped(_command(job), screen.width - 4, " \\")):
+        start = (("prompt", "$ "),) if index == 0 else (("", "    "),)
+        yield Line(paint((*start, ("title", text)), screen))
+
+
+LINES: dict[type, Render] = {events.Launched: _launched}
