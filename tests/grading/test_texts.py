@@ -9,6 +9,7 @@ from llmsim.grading import known, trials
 from llmsim.grading.findings import Finding
 from llmsim.grading.judge import Noticed, Verdict
 from llmsim.grading.known import metric_named, right_label, todays_name
+from llmsim.grading.margins import Miss, Threshold, miss, peaks
 from llmsim.grading.public_rules import RULES
 from llmsim.grading.reading import Item, filled, items, loosened
 from llmsim.grading.report import as_json, as_junit, table
@@ -153,6 +154,25 @@ def test_the_table_has_files_findings_and_incidents() -> None:
     assert "  nvlink          nobody; this would: up == 0 (somebody)\n" in text
     assert "not tried, for they ask for what no page of ours has: Pods\n" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_an_alert_that_waits_for_more_than_comes_is_named() -> None:
+    """An H100 slows itself at 87 to 89 C and is off at 92; trained on, it has 60 to 70."""
+    hot, calm = Threshold("DCGM_FI_DEV_GPU_TEMP", 90.0), {"DCGM_FI_DEV_GPU_TEMP": 69.0}
+    near = miss("Hot", hot, calm, {"DCGM_FI_DEV_GPU_TEMP": 89.0})
+    assert near == Miss("Hot", 90.0, 89.0)
+    assert miss("Hot", hot, calm, {"DCGM_FI_DEV_GPU_TEMP": 70.0}) is None
+    assert miss("Hot", hot, calm, {}) is None
+    thermal = Noticed("thermal", (), "up == 0 (somebody)", (near,))
+    text = table(VERDICT._replace(incidents=(thermal,)), 120)
+    assert "nobody; Hot waits for 90, and 89 is the most that comes; this would: up == 0" in text
+    told = json.loads(as_json(VERDICT._replace(incidents=(thermal,)), tried=True))
+    assert told["incidents"][0]["missed_by"] == [{"alert": "Hot", "limit": 90.0, "peak": 89.0}]
+
+
+def test_series_have_the_peaks_of_the_metrics_that_alerts_compare() -> None:
+    series = {'a{gpu="0"}': ["_", "3", "stale"], 'a{gpu="1"}': ["4.5"], "b{}": ["9"]}
+    assert peaks(series, [Threshold("a", 5.0)]) == {"a": 4.5}
 
 
 def test_programs_read_the_verdict() -> None:

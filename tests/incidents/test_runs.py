@@ -18,6 +18,7 @@ from tests.incidents.told import job_on
 
 DEADLY = [kind.name for kind in KINDS if kind.consequence in ("death", "hang", "stop")]
 SLOW = [kind.name for kind in KINDS if kind.consequence == "slow"]
+NUMBERS = [kind.name for kind in KINDS if kind.layer == "numerics"]
 STOPS = [kind.name for kind in KINDS if kind.consequence == "stop"]
 SEEDS = range(2)
 
@@ -54,6 +55,24 @@ def test_a_run_goes_on_to_its_summary(kind: str) -> None:
         assert restarted.at == pytest.approx(failed.at + failed.wait, abs=1e-5), (seed, kind)
         assert label.over == pytest.approx(restarted.at, abs=1e-5), (seed, kind)
         assert run.timeline.last().attempt == 2, (seed, kind)
+
+
+def test_what_is_visible_stands_in_a_stream() -> None:
+    """A dying GPU's omens come up to 41 s before it; where nobody could read one, it is none."""
+    omens, kinds = 0, [kind for kind in DEADLY if kind not in NUMBERS]
+    for seed in range(50):
+        for kind in ("gpu-lost", kinds[seed % len(kinds)]):
+            run = run_of(asking(seed, kind, share=0.02 + 0.019 * seed))
+            told = [event for segment in run.timeline for event in segment.events]
+            (label,) = [event for event in told if isinstance(event, events.Incident)]
+            lines = [event for event in told if isinstance(event, events.Symptom)]
+            assert label.visible == min(event.at for event in lines), (seed, kind)
+            assert all(a.at <= b.at for a, b in pairwise(told)), (seed, kind)
+            early = [event.at for event in lines if event.name == "aer"]
+            assert all(0.0 < label.at - at < 42.0 for at in early), (seed, kind)
+            assert len({*early}) == len(early), (seed, kind)
+            omens += len(early) == 2
+    assert omens > 10
 
 
 @pytest.mark.parametrize("kind", DEADLY)

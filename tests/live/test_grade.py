@@ -74,6 +74,17 @@ def test_nothing_is_said_of_sound_files() -> None:
         assert name in noticed[kind], kind
 
 
+def test_a_threshold_that_no_gpu_reaches_is_named() -> None:
+    """`nvidia-smi -q -d TEMPERATURE` of H100s: 87 C at most in use, slowed at 89, off at 92."""
+    late = Item("late.yml", "alert", "Late", "DCGM_FI_DEV_GPU_TEMP > 90", 60.0)
+    verdict = judge([late], site(), promtool.tested)
+    (thermal,) = [each for each in verdict.incidents if each.kind == "thermal"]
+    (missed,) = thermal.missed
+    assert (missed.alert, missed.limit) == ("Late", 90.0)
+    assert 87.0 <= missed.peak <= 90.0
+    assert not any(each.missed for each in verdict.incidents if each.kind != "thermal")
+
+
 # --- public rules --------------------------------------------------------------------------------
 
 

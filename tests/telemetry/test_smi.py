@@ -168,6 +168,14 @@ def test_every_answer_shows_the_gauges_of_the_samples(at: str) -> None:
         assert f": {each.power_watts:.2f} W" in report
 
 
+def test_the_margin_to_the_heat_limit_is_that_of_public_captures() -> None:
+    """H100 80GB HBM3: 32 C and 55 to go, 33 and 54, 34 and 53, 28 and 59, 30 and 57: 87 in all."""
+    node = node_at(run_on(), 0, moment_of(run_on(), "40%"))
+    names = "temperature.gpu,temperature.gpu.tlimit"
+    for row in asked(node, f"--query-gpu={names} --format=csv,noheader").splitlines():
+        assert sum(map(int, row.split(", "))) == 87
+
+
 def test_the_last_node_has_its_own_gpus_and_the_logs_processes() -> None:
     run = run_on(gpus=32)
     moment = moment_of(run, "40%")

@@ -336,5 +336,6 @@ def reserved_mib(gpu: Gpu) -> int:
     return round(302 + 0.00217 * gpu.memory_mib)
 
 
-# Degrees C: where the driver slows a GPU down, and where it switches it off (H100's profile).
-SLOWDOWN_C, SHUTDOWN_C = 87, 92
+# Degrees C of an H100 SXM, as `nvidia-smi -q -d TEMPERATURE` of public captures has them: from the
+# first on the driver lowers clocks, from the second the hardware, at the third it is off.
+MAX_OPERATING_C, SLOWDOWN_C, SHUTDOWN_C = 87, 89, 92

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from llmsim.errors import GradeError
-from llmsim.grading import known, public_rules, scenarios, trials
+from llmsim.grading import known, margins, public_rules, scenarios, trials
 from llmsim.grading.expressions import joined, parsed, selectors
 from llmsim.grading.findings import Finding, Site, static
 from llmsim.grading.reading import Item, loosened
@@ -30,6 +30,7 @@ class Noticed(NamedTuple):
     kind: str
     alerts: tuple[tuple[str, float], ...]  # name, seconds after the fault; the earliest first
     advice: str = ""  # a public rule that would have noticed it, where nobody did
+    missed: tuple[margins.Miss, ...] = ()  # alerts that came near it, where nobody did
 
 
 class Verdict(NamedTuple):
@@ -122,6 +123,8 @@ class _Said(NamedTuple):
     values: dict[tuple[str, int], float]
     failed: frozenset[str]
     broken: dict[str, str]  # rules that cannot be evaluated, and why
+    thresholds: dict[int, margins.Threshold]  # of alerts that compare a metric with a number
+    peaks: dict[str, dict[str, float]]  # of their metrics, by scenario
 
 
 def _try(
@@ -146,7 +149,9 @@ def _try(
                 continue
             seen = scenarios.series(scenario, wanted, site.version)
             made.append(trials.Trial(scenario, seen, trials.firing(scenario, alerts)))
-    return _asked(tried, made, tester), healthy
+    wants = margins.thresholds(tried)
+    peaks = {each.scenario.name: margins.peaks(each.series, wants.values()) for each in made}
+    return _asked(tried, made, tester)._replace(thresholds=wants, peaks=peaks), healthy
 
 
 def _sides(number: int, item: Item, healthy: Scenario) -> Iterable[trials.Question]:
@@ -171,7 +176,7 @@ def _asked(tried: list[tuple[int, Item]], made: list[trials.Trial], tester: Test
     if "FAILED" not in said and "SUCCESS" not in said:
         raise GradeError(f"promtool did not understand the test: {' '.join(said.split())[:300]}")
     answers = {(each.tag, each.alert): each.value for each in trials.answers(said)}
-    return _Said(answers, frozenset(tag for tag, _ in trials.failed(said)), broken)
+    return _Said(answers, frozenset(tag for tag, _ in trials.failed(said)), broken, {}, {})
 
 
 MOST_TRIES = 4  # each without the rules that failed in the one before
@@ -286,8 +291,24 @@ def _coverage(
             if (f"first {kind}", number) in said.values and number not in noisy
         ]
         seen = tuple((name, max(0.0, after)) for after, name in sorted(times))
-        found.append(Noticed(kind, seen, "" if seen else public_rules.advice(kind)))
+        if seen:
+            found.append(Noticed(kind, seen))
+        else:
+            missed = _missed(kind, alerts, said, whole)
+            found.append(Noticed(kind, (), public_rules.advice(kind), missed))
     return tuple(found)
+
+
+def _missed(
+    kind: str, alerts: list[int], said: _Said, whole: tuple[Item, ...]
+) -> tuple[margins.Miss, ...]:
+    """The alerts whose metric an incident drives near their thresholds, and not beyond."""
+    calm, struck = said.peaks["healthy"], said.peaks[kind]
+    found = [
+        margins.miss(whole[number].name, said.thresholds[number], calm, struck)
+        for number in alerts if number in said.thresholds
+    ]  # fmt: skip
+    return tuple(each for each in found if each)
 
 
 def _plain(error: str) -> str:

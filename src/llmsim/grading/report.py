@@ -59,8 +59,11 @@ def _noticed(noticed: Noticed, width: int) -> str:
         said = ", ".join(f"{name} {_after(seconds)}" for name, seconds in noticed.alerts[:4])
         more = len(noticed.alerts) - 4
         said += f" and {more} more" if more > 0 else ""
-    elif noticed.advice:
-        said = f"nobody; this would: {noticed.advice}"
+    elif noticed.advice or noticed.missed:
+        near = [f"{each.alert} waits for {each.limit:g}, and {each.peak:g} is the most that comes"
+                for each in noticed.missed[:4]]  # fmt: skip
+        would = [f"this would: {noticed.advice}"] if noticed.advice else []
+        said = "; ".join(["nobody", *near, *would])
     else:
         said = "nobody, and no public rule that we know of"
     text = f"  {noticed.kind:<16}{said}"
@@ -100,6 +103,7 @@ def as_json(verdict: Verdict, tried: bool) -> str:
                     for name, after in each.alerts
                 ],
                 "advice": each.advice or None,
+                "missed_by": [miss._asdict() for miss in each.missed],
             }
             for each in verdict.incidents
         ],

@@ -142,7 +142,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
     whole = pausing(attempt, "launch", began, ended, resumed)
     if fault := _strike(job, faults, attempt, whole, offset):
         yield cut(whole, fault.at)
-        return (yield from _end(job, attempt, fault, fault.at, resumed))
+        return (yield from _end(job, attempt, fault, fault.at, resumed, fault.at))
     yield whole
     at, done, free = ended, resumed, 0.0
     for step, kinds in pauses(job, resumed):
@@ -158,7 +158,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
             pause = _held_up(job, attempt, pause)
             if fault := _strike(job, faults, attempt, pause, offset):
                 yield cut(pause, fault.at)
-                return (yield from _end(job, attempt, fault, fault.at, done))
+                return (yield from _end(job, attempt, fault, fault.at, done, fault.at))
             yield pause
             at = pause.ended
             if durable is not attempt.durable:
@@ -191,6 +191,7 @@ def _broken_off(
     job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float, clock: float
 ) -> Walk:
     """The end of an attempt within a training segment, in order or not."""
+    from llmsim.run.labels import foretold
     from llmsim.run.orderly import orderly
 
     if last := orderly(job, attempt, fault, stretch, free, clock):
@@ -201,9 +202,9 @@ def _broken_off(
     at, done, reached = stretch.began, stretch.first - 1, step_in(job, stretch, fault.at)
     if reached > done:
         stretch = until(job, _ended(job, stretch, fault), reached)
-        yield stretch
         at, done = stretch.ended, reached
-    return (yield from _end(job, attempt, fault, at, done))
+        yield foretold(job, attempt, fault, _story(job, fault, done), stretch)
+    return (yield from _end(job, attempt, fault, at, done, stretch.began))
 
 
 def _strike(
@@ -275,7 +276,7 @@ def _stretch(
         delays, told = slowed(job, fault, segment)
         step = delays[0].first - 1
         over = step_ended(job, segment._replace(delays=segment.delays + delays), delays[-1].last)
-        label = label_of(job, attempt, fault, told, step, over)
+        label = label_of(job, attempt, fault, told, step, segment.began, over)
         spoken = said(fault, told, segment.began, step - attempt.resumed, step)
         events = sorted((*segment.events, label, *spoken), key=lambda event: event.at)
         segment = segment._replace(delays=segment.delays + delays, events=tuple(events))
@@ -304,13 +305,16 @@ def _ended(job: Job, stretch: Segment, fault: Fault) -> Segment:
     return relabelled(stretch, fault, dead + round(fault.incident.repair, 6))
 
 
-def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> Walk:
-    """The failure, which begins at `at` with `done` steps made, and the outage."""
+def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int, since: float) -> Walk:
+    """The failure, which begins at `at` with `done` steps made, and the outage.
+
+    `since` is when the first line about it may have come: a dying GPU has omens.
+    """
     from llmsim.run.labels import label_of, said
 
     told = _story(job, fault, done)
     dead, wait = round(fault.at + told.over, 6), round(fault.incident.repair, 6)
-    label = label_of(job, attempt, fault, told, done, dead + wait)
+    label = label_of(job, attempt, fault, told, done, since, dead + wait)
     spoken = said(fault, told, at, done - attempt.resumed, done)
     failed = Failed(dead, attempt.number, done, label.kind, label.rank, label.hostname, wait)
     labels = () if _noted_before(job, fault) else (label,)

@@ -12,7 +12,7 @@ from llmsim.run.events.incidents import Symptom
 from llmsim.run.faults import Fault
 from llmsim.run.stretches import Attempt, with_step
 from llmsim.run.symptoms import Story, story
-from llmsim.run.timeline import Segment, step_ended
+from llmsim.run.timeline import Segment, step_ended, step_in
 
 
 def placed(job: Job, attempt: Attempt, rank: int) -> str:
@@ -23,11 +23,16 @@ def placed(job: Job, attempt: Attempt, rank: int) -> str:
 
 
 def label_of(
-    job: Job, attempt: Attempt, fault: Fault, told: Story, step: int, over: float
+    job: Job, attempt: Attempt, fault: Fault, told: Story, step: int, since: float, over: float
 ) -> Label:
-    """The label of an incident: the truth with which a monitor can be graded."""
+    """The label of an incident: the truth with which a monitor can be graded.
+
+    `since` is the moment from which on its lines are in the streams. One without lines shows in
+    gauges, from the fault on.
+    """
     rank, size = fault.incident.rank, gpus_per_node(job)
     streams = tuple(dict.fromkeys(each.stream for each in told.symptoms))
+    seen = next((each.at for each in said(fault, told, since, 0, step)), fault.at)
     return Label(
         at=fault.at,
         kind=fault.incident.kind,
@@ -37,7 +42,7 @@ def label_of(
         hostname=placed(job, attempt, rank),
         local_rank=rank % size,
         streams=streams,
-        visible=round(fault.at + told.visible, 6),
+        visible=round(seen, 6),
         detected=round(fault.at + told.detected, 6),
         over=round(over, 6),
         number=fault.incident.number,
@@ -56,10 +61,22 @@ def relabelled(segment: Segment, fault: Fault, over: float) -> Segment:
 
 
 def said(fault: Fault, told: Story, since: float, executed: int, step: int) -> Iterator[Symptom]:
-    """What is said of a fault, as events of the run; nothing of it before `since`."""
+    """What is said of a fault from `since` on, as events of the run."""
     for each in told.symptoms:
-        at = round(max(since, fault.at + each.at), 6)
-        yield each._replace(at=at, kind=fault.incident.kind, executed=executed, step=step)
+        if each.at >= 0.0 or fault.at + each.at >= since:
+            at = round(max(since, fault.at + each.at), 6)
+            yield each._replace(at=at, kind=fault.incident.kind, executed=executed, step=step)
+
+
+def foretold(job: Job, attempt: Attempt, fault: Fault, told: Story, segment: Segment) -> Segment:
+    """A training segment with what is said in it of a fault that comes after its end."""
+    early = [each for each in told.symptoms if fault.at + each.at < segment.ended]
+    lines: list[Symptom] = []
+    for each in said(fault, told._replace(symptoms=tuple(early)), segment.began, 0, 0):
+        step = step_in(job, segment, each.at)
+        lines.append(each._replace(executed=step - attempt.resumed, step=step))
+    events = sorted((*segment.events, *lines), key=lambda event: event.at)
+    return segment._replace(events=tuple(events))
 
 
 def held_up(
@@ -71,7 +88,7 @@ def held_up(
             began = round(segment.ended - each.seconds - 1e-3, 6)
             fault = Fault(max(segment.began, began), each.incident)
             told, step = story(job, each.incident, 1.0), segment.last
-            label = label_of(job, attempt, fault, told, step, segment.ended)
+            label = label_of(job, attempt, fault, told, step, segment.began, segment.ended)
             lines = said(fault, told, segment.began, step - attempt.resumed, step)
             events: list[Label | Symptom] = sorted((label, *lines), key=lambda event: event.at)
             return segment._replace(
@@ -110,7 +127,7 @@ def _bending(
         step_ended(job, with_step(job, attempt, segment, free, step), step)
         for step in (next_logged(job, each) for each in (course.shows, course.onset))
     )
-    told, shown = Story((), 0.0, 0.0, 0.0), course.shows
+    told, shown = Story((), 0.0, 0.0), course.shows
     if course.heals:
         last = max(course.heals, next_logged(job, course.onset))
         over = step_ended(job, with_step(job, attempt, segment, free, last), last)
@@ -119,6 +136,7 @@ def _bending(
         known = numbers.struck(job, course, later)
         told = story(job, course.incident, step_time.step_seconds(job, course.until - 1))
         over = round(known + told.over, 6) + round(course.incident.repair, 6)
-    label = label_of(job, attempt, Fault(at, course.incident, shows=shown), told, shown - 1, over)
+    fault = Fault(at, course.incident, shows=shown)
+    label = label_of(job, attempt, fault, told, shown - 1, at, over)
     streams = tuple(dict.fromkeys(("log", *label.streams)))
     return label._replace(streams=streams, visible=seen, detected=known)

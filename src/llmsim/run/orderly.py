@@ -67,7 +67,7 @@ def orderly(
         training = relabelled(training, fault, dead + wait)
         events = list(training.events)
     else:
-        events.append(label_of(job, attempt, fault, told, last - 1, dead + wait))
+        events.append(label_of(job, attempt, fault, told, last - 1, fault.at, dead + wait))
     spoken = [*said(fault, told, fault.at, last - attempt.resumed, last)]
     events += [each._replace(at=min(each.at, training.ended)) for each in spoken[:-1]]
     training = training._replace(events=tuple(sorted(events, key=lambda event: event.at)))

@@ -23,7 +23,7 @@ from llmsim.run.timeline import Delay, Run, Segment, step_ended
 HW_SLOWDOWN, SW_THERMAL, HW_THERMAL, POWER_BRAKE = 0x8, 0x20, 0x40, 0x80
 _BRAKED = 0.3  # of the thermal incidents are power brakes; the others are heat
 _HEATING = 150.0  # seconds that a GPU gets hotter before its clock falls
-_HOT = (86.0, 90.0)  # degrees C
+_HOT = (88.0, 89.6)  # degrees C: the hardware's brake, from 89 on, lets it get no hotter
 
 
 def strained(run: Run, number: int) -> tuple[int, ...]:

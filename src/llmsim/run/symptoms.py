@@ -1,6 +1,6 @@
 """What an incident makes visible: who says what, in which stream, and how long after the fault.
 
-    story(job, incident, executed, step_seconds)  ->  Story(symptoms, visible, detected, dead)
+    story(job, incident, step_seconds)  ->  Story(symptoms, detected, over)
 
 Seconds count from the fault. The delays come from public reports: Xid 48, 63 and 94 within
 25 ms on an H100; a CUDA error at the next synchronising call of the one process on that GPU; the
@@ -29,7 +29,6 @@ class Story(NamedTuple):
     """An incident from the fault to the death, in seconds after the fault, as are its symptoms."""
 
     symptoms: tuple[Symptom, ...]
-    visible: float  # the first sign in any stream
     detected: float  # a monitor or a person knows
     over: float  # the last process has ended, or all is well again
 
@@ -76,10 +75,9 @@ def story(job: Job, incident: Incident, step_seconds: float) -> Story:
     teller = _TELLERS.get(incident.kind)
     told = teller(Fault(job, incident, step_seconds)) if teller else ()
     symptoms = tuple(sorted(told, key=lambda each: each.at))
-    first = symptoms[0].at if symptoms else 0.0
     found = [each.at for each in symptoms if each.name in DETECTIONS]
     last = symptoms[-1].at if symptoms else 0.0
-    return Story(symptoms, first, min(found, default=last), last)
+    return Story(symptoms, min(found, default=last), last)
 
 
 # What tells a watching program, or a person, that the job is in trouble.
@@ -353,7 +351,7 @@ def handled(job: Job, incident: Incident, drains: bool, seconds: float) -> Story
         Symptom(heard, "log", "sigterm handled", 0),
         Symptom(seconds + 0.2, "log", "stopped in order", 0),
     )
-    return Story(told, 0.0, heard, seconds)
+    return Story(told, heard, seconds)
 
 
 # What Slurm's line says of each kind of stop.

@@ -134,7 +134,7 @@ def _temperature_v(device: Device, structure: Any) -> int:
 
 
 def _threshold(_device: Device, which: Any, celsius: Any) -> int:
-    marks = {0: catalog.SHUTDOWN_C, 1: catalog.SLOWDOWN_C, 3: catalog.SLOWDOWN_C - 4}
+    marks = {0: catalog.SHUTDOWN_C, 1: catalog.SLOWDOWN_C, 3: catalog.MAX_OPERATING_C}
     if number_of(which) not in marks:
         return NOT_SUPPORTED
     into(celsius).value = marks[number_of(which)]

@@ -239,7 +239,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("temperature.gpu", _gauge("temperature_c")),
     # The margin to the temperature at which clocks begin to fall.
     Property("temperature.gpu.tlimit",
-             lambda _node, gauges: catalog.SLOWDOWN_C - 2 - gauges.temperature_c),
+             lambda _node, gauges: catalog.MAX_OPERATING_C - gauges.temperature_c),
     Property("temperature.memory", _memory_celsius),
     Property("power.management", _same(DEPRECATED)),
     Property("power.draw", _watts(_gauge("power_watts")), "W"),
