@@ -67,6 +67,10 @@ class OptionError(LlmsimError):
     """
 
 
+class DialectError(LlmsimError):
+    """A function of a dialect in another package fails; names the package, function and error."""
+
+
 class ExportError(LlmsimError):
     """An export cannot be written; names its kind and its destination."""
 

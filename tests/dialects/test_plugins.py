@@ -13,7 +13,7 @@ from llmsim.cli.completions import completions
 from llmsim.cli.listing import listing, listing_json
 from llmsim.dialects import plugins, registry
 from llmsim.dialects.registry import DEFAULT, NAMES, framework_of, lines_of, names
-from llmsim.errors import OptionError
+from llmsim.errors import DialectError, OptionError
 from llmsim.options.choices import choices
 from llmsim.options.table import Options, parse_options
 from llmsim.planning.plan import plan
@@ -128,6 +128,27 @@ def test_a_package_that_is_wrong_is_refused_in_one_sentence(
         plan(Options(seed=1, start=datetime(2026, 1, 30), dialect="laconic"))
     assert f"laconic     {begun}" in listing("dialects", 200)
     assert "laconic" not in listing_json("dialects")
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("[Line(str(1 // 0))]", "ZeroDivisionError: integer division or modulo by zero"),
+        ("[Line(event.stpe)]", "AttributeError: 'Step' object has no attribute 'stpe'"),
+        ("None", "TypeError: 'NoneType' object is not iterable"),
+        ("['text']", "it gives a str, and lines are Line or Bar"),
+        ("[Line(event.step)]", "it gives a Line of an int, and a Line has text"),
+        ("(_ for _ in ()).throw(KeyError)", "KeyError"),
+    ],
+)
+def test_a_function_that_fails_is_named_in_one_sentence(
+    install: Install, lines: str, fault: str
+) -> None:
+    install(PLUGIN.replace('[Line(f"still training at {event.step}")]', lines))
+    with pytest.raises(DialectError) as failed:
+        played("laconic", 3, PIPE)
+    begun = "laconic-dialect fails in <lambda>, its function for Step: "
+    assert str(failed.value) == f"{begun}{fault}."
 
 
 def test_entry_points_are_looked_up_once_and_for_our_own_names_never(

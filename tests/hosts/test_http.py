@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import random
+import signal
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from llmsim.errors import FLAG, ServeError
 from llmsim.hosts.http import IDLE, LARGEST_HEAD, READING, WRITING, Answer, Connection, Server
 from llmsim.hosts.live import Live
-from llmsim.hosts.serve import Pages, Serving, listening
+from llmsim.hosts.serve import Pages, Serving, listening, serve
 from llmsim.options.serving import Listen, parse_listen
 from llmsim.options.table import Options
 from llmsim.run.events import Incident
@@ -313,6 +315,17 @@ def test_a_dead_node_does_not_answer_and_its_neighbour_does() -> None:
     for path in ("metrics", "node_exporter/metrics", "nvidia_gpu_exporter/metrics"):
         assert pages.answer(f"/node/1/{path}", "").status == 503, path
         assert pages.answer(f"/node/0/{path}", "").status == 200, path
+
+
+def test_a_signal_that_comes_before_the_first_answer_ends_it() -> None:
+    """SIGINT while the server is being set up: 128 and its number, and no traceback."""
+
+    def interrupt(_greeting: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    exporter = Exporter(version_named("4.8.2"), counters("default", version_named("4.8.2")), "none")
+    serving = Serving("127.0.0.1", 0, exporter)
+    assert serve(run_all_day(), serving, interrupt, now=Day()) == 130
 
 
 # --- addresses -----------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+from llmsim.cli import live_options
 from llmsim.cli.smi import seen_by, words_of
 from llmsim.errors import OptionError
 from llmsim.hosts.live import Live, watched
@@ -89,6 +91,29 @@ def test_after_the_end_the_clock_goes_on() -> None:
         at = live.at()
         assert at == pytest.approx(run_ended(live.run) + 500.0, abs=1e-3)
         assert live.clock(at) == pytest.approx(day.now, abs=1e-3)
+
+
+def test_who_leaves_out_the_launch_leaves_out_each_runs() -> None:
+    """As on a terminal: --from training holds for all runs, any other moment for the first."""
+    day = Day()
+    for from_, begins in (("training", True), ("40%", False)):
+        live = Live(run_all_day(from_=from_, runs=0, steps=30), day)
+        first = live.run
+        day.now = live.clock(run_ended(first)) + 3.0
+        at = live.at()
+        assert live.run is not first
+        assert (at >= moment_of(live.run, "training")) == begins
+
+
+def test_a_job_file_that_somebody_wrote_long_ago_is_going_on_now(tmp_path: Path) -> None:
+    """Its start is of that day; a flag's start sets the clock."""
+    (tmp_path / "job.toml").write_text("[run]\nseed = 4\nstart = 2020-01-30T12:00:00\n")
+    given = [("job", f"{tmp_path}/job.toml"), ("gpus", "8")]
+    run, at = watched(live_options(given), now=(day := Day())).look()
+    assert run.job.seed == 4
+    assert at == pytest.approx(moment_of(run, "40%"), abs=0.01 * run_ended(run))
+    held = watched(live_options([*given, ("start", "2020-01-30T12:00:00")]), now=day).look()
+    assert held[0].job.start.year == 2020
 
 
 def test_no_speed_without_a_present_moment() -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 
 import pyte
 import pytest
@@ -24,6 +25,7 @@ from llmsim.hosts.output import HIDE_CURSOR, PASTES_PLAIN, SHOW_CURSOR, Output
 from llmsim.hosts.runs import runs_of
 from llmsim.options.table import Options
 from llmsim.show.player import FAREWELLS
+from tests.dialects.plugged import EXAMPLE, installed
 
 pytestmark = pytest.mark.long
 
@@ -267,6 +269,30 @@ def test_each_of_several_runs_can_be_had_again() -> None:
     told = played(*arguments, "--runs", "2", "--speed-factor", "max").stderr.splitlines()
     assert len(told) == 1
     assert told[0].startswith(f"{AGAIN} --dialect hf --gpus 1 --seed 6 --start 2026-")
+
+
+def test_a_quiet_run_can_be_had_again_too(tmp_path: Path) -> None:
+    made = played("--quiet", "--gpus", "1", "--export", f"jsonl={tmp_path}/run")
+    assert made.stdout == ""
+    assert made.stderr.startswith(f"{AGAIN} --gpus 1 --seed ")
+
+
+def test_a_function_of_a_plug_in_that_fails_gives_the_terminal_back(
+    launch: Launch, tmp_path: Path
+) -> None:
+    source = (EXAMPLE / "laconic_dialect.py").read_text(encoding="utf-8")
+    installed(tmp_path, source + "\nLINES[Step] = lambda event, job, screen: [event.none]\n")
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    terminal = launch("--dialect", "laconic", "--from", "training", PYTHONPATH=path)
+    while terminal.process.poll() is None:
+        terminal.read()
+    terminal.read()
+    assert terminal.process.returncode == 1
+    assert terminal.process.stderr is not None
+    (said,) = terminal.process.stderr.read().decode().splitlines()
+    assert said.startswith("llmsim: laconic-dialect fails in <lambda>, its function for Step: Attr")
+    assert termios.tcgetattr(terminal.slave) == terminal.attributes
+    assert not shown(terminal.seen).cursor.hidden
 
 
 def test_a_show_that_ends_by_itself_says_no_goodbye(launch: Launch) -> None:

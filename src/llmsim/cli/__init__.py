@@ -8,6 +8,7 @@ from llmsim.cli.flags import pairs
 from llmsim.errors import (
     FLAG,
     CatalogError,
+    DialectError,
     ExportError,
     GradeError,
     OptionError,
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:
     except (OptionError, PlanError) as error:
         _complain(error.sentence(FLAG))
         return ExitStatus.USAGE
-    except (CatalogError, ExportError, GradeError, ServeError) as error:
+    except (CatalogError, DialectError, ExportError, GradeError, ServeError) as error:
         _complain(error.sentence(FLAG))
     except MissingExtraError as error:
         _complain(str(error))
@@ -103,10 +104,13 @@ def options_of(given: Sequence[tuple[str, str]]) -> Options:
 
 def live_options(given: Sequence[tuple[str, str]]) -> Options:
     """The options of a run that others watch: a simulated second takes a second, unless a flag
-    says how long the run takes.
+    says how long the run takes. It is going on now: the start in a job file, which is of the day
+    when somebody wrote it, does not count, and that of a flag does.
     """
-    options = options_of(given)
-    return options if "duration" in dict(given) else options._replace(duration=REAL_TIME)
+    flags, options = dict(given), options_of(given)
+    if options.job and "start" not in flags:
+        options = options._replace(start=None)
+    return options if "duration" in flags else options._replace(duration=REAL_TIME)
 
 
 def _of_job(path: str, given: Sequence[tuple[str, str]], base: Options) -> Options:

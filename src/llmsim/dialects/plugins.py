@@ -5,18 +5,20 @@ attributes, as a folder of ours has two modules: FRAMEWORK, a Framework whose na
 point's, and LINES, which gives for each type of event a function (event, job, screen) -> lines.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 from llmsim.catalog import records
 from llmsim.catalog.gpus import DEVICES
 from llmsim.catalog.lists import quoted
-from llmsim.dialects.line import Render
-from llmsim.errors import OptionError
+from llmsim.dialects.line import Bar, Line, Render
+from llmsim.errors import DialectError, OptionError, kind_of
 from llmsim.job.framework import CAPTURES, FILE_BARS, MARKS, SPEAKERS, Framework
 from llmsim.job.layout import RECOMPUTES, SHARDINGS, Parallelism
 from llmsim.job.recipes import NAMES as RECIPES
+from llmsim.job.records import Job
 from llmsim.model.architecture import FAMILIES
+from llmsim.text.screen import Screen
 from llmsim.text.wording import either
 from llmsim.typed import Any, NamedTuple
 
@@ -57,12 +59,45 @@ def loaded(name: str) -> Plugin:
     try:
         module = entry.load()
     except Exception as error:  # noqa: BLE001  # somebody else's module can raise anything
-        fault = f"cannot be imported: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        fault = f"cannot be imported: {_said(error)}"
     else:
         fault = _fault(module, name)
     if fault:
         raise OptionError(f"cannot be {quoted(name)}: its package {package} {fault}.")
-    return Plugin(module.FRAMEWORK, module.LINES)
+    lines = {kind: _guarded(package, kind, render) for kind, render in module.LINES.items()}
+    return Plugin(module.FRAMEWORK, lines)
+
+
+def _guarded(package: str, kind: type, render: Render) -> Render:
+    """The same function; where it fails, one sentence says in which package, and how."""
+    shown = getattr(render, "__name__", ascii(render))
+
+    def fault(what: str) -> DialectError:
+        return DialectError(
+            f"{package} fails in {shown}, its function for {kind.__name__}: {what}."
+        )
+
+    def lines(event: Any, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+        try:
+            made: Iterable[object] = render(event, job, screen)
+            for each in made:
+                if not isinstance(each, Line | Bar):
+                    raise fault(f"it gives {kind_of(each)}, and lines are Line or Bar")
+                if isinstance(each, Line) and not isinstance(each.text, str):
+                    raise fault(f"it gives a Line of {kind_of(each.text)}, and a Line has text")
+                yield each
+        except DialectError:
+            raise
+        except Exception as error:  # somebody else's function can raise anything
+            raise fault(_said(error)) from error
+
+    return lines
+
+
+def _said(error: Exception) -> str:
+    """An error in a sentence: its type, and the first line of its text."""
+    text = str(error).partition("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _fault(module: object, name: str) -> str:

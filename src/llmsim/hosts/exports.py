@@ -6,6 +6,8 @@ from math import inf
 
 from llmsim.errors import ExportError, OptionError, Setting
 from llmsim.hosts.runs import runs_of
+from llmsim.hosts.signals import Stopped
+from llmsim.job.records import Job
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event
@@ -84,12 +86,17 @@ def refuse(options: Options) -> None:
 
 
 def export_only(
-    options: Options, check: Callable[[], None], clock: Callable[[], float], deadline: float = inf
+    options: Options,
+    check: Callable[[], None],
+    clock: Callable[[], float],
+    deadline: float = inf,
+    say: Callable[[Job], None] = lambda _job: None,
 ) -> bool:
     """Writes the exports of the options' runs and shows nothing; False when time was up first.
 
-    `check` is called at every event and may raise to stop. Raises ExportError if an export fails,
-    and BrokenPipeError when the reader of standard output has gone.
+    `check` is called at every event and may raise Stopped. `say` is called when a run has ended or
+    is stopped. Raises ExportError if an export fails, and BrokenPipeError when the reader of
+    standard output has gone.
     """
     for run in runs_of(options):
         failures = list[str]()
@@ -100,13 +107,18 @@ def export_only(
             if out.exports and out.exports.records_frames:
                 frames = play(played_run, run, lambda: UNSEEN, 0.0, _instead(coming))
                 played = out.taped(frames, lambda: UNSEEN)
-            for _ in played:
-                if out.exports and out.exports.failed:
-                    break
+            try:
+                for _ in played:
+                    if out.exports and out.exports.failed:
+                        break
+            except Stopped:
+                say(played_run.job)
+                raise
         if any(failures):
             raise ExportError(" ".join(filter(None, failures)))
         if failures:
             raise BrokenPipeError
+        say(played_run.job)
         if clock() >= deadline:
             return False
     return True

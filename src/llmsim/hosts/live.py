@@ -56,7 +56,7 @@ class Live:
         while over > 1.0 and self._left:
             self._left -= 1
             after = self.clock(at) + 1.0
-            self._begin(next(self._coming)._replace(from_=None), after)
+            self._begin(next(self._coming), after)
             at, over = self._place()
         return at + over * (over > 0.0)
 

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 
-from llmsim.hosts.output import Output, complain
-from llmsim.hosts.runs import fresh_seed
+from llmsim.errors import LlmsimError
+from llmsim.hosts.output import Output, complain, remark
+from llmsim.hosts.runs import again, fresh_seed
 from llmsim.hosts.session import Session
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.hosts.status import ExitStatus
+from llmsim.job.records import Job
 from llmsim.options.table import Options
 from llmsim.show.player import farewell
 
@@ -59,6 +61,9 @@ def main(options: Options, ends_process: bool = False) -> int:
         status = stop.status
     except BrokenPipeError:
         status, gone = ExitStatus.CLOSED_PIPE, True
+    except LlmsimError:  # it is reported when the terminal is as it was
+        stopped = False
+        raise
     finally:
         signals.ignore()  # from here on nothing may interrupt
         if keyboard:
@@ -92,10 +97,15 @@ def _quiet(options: Options, ends_process: bool) -> int:
     begun, limit = time.monotonic(), options.exit_after_time
     seed = fresh_seed() if options.seed is None else options.seed
     signals = Signals()
+
+    def say_again(job: Job) -> None:
+        remark(again(options, job, ended=False))
+
     try:
         signals.catch(terminal=False)
         deadline = inf if limit is None else begun + limit
-        export_only(options._replace(seed=seed), signals.check, time.monotonic, deadline)
+        named = options._replace(seed=seed)
+        export_only(named, signals.check, time.monotonic, deadline, say_again)
     except Stopped as stop:
         return stop.status
     finally:

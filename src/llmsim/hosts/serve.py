@@ -147,29 +147,33 @@ def serve(
 def _loop(
     loop: asyncio.AbstractEventLoop, ear: socket.socket, server: Server, signals: Signals
 ) -> int:
-    """Answers until a signal; the exit status."""
-    for descriptor in signals.ears():
-        with suppress(NotImplementedError):  # Windows: the sweep looks instead
-            loop.add_reader(descriptor, loop.stop)
+    """Answers until a signal, which may come before the first answer; the exit status."""
+    asked = loop.create_future()
+
+    def hear() -> None:
+        signals.drain()
+        if signals.asked and not asked.done():
+            asked.set_result(128 + signals.asked)
 
     def look() -> None:
         server.sweep()
-        if signals.asked:
-            loop.stop()
-        else:
+        hear()
+        if not asked.done():
             loop.call_later(SWEEP, look)
 
-    opened = loop.create_server(lambda: Connection(server), sock=ear, backlog=512)
-    listener = loop.run_until_complete(opened)
-    look()
-    while not signals.asked:
-        loop.run_forever()
-        signals.drain()
-    listener.close()
-    for connection in [*server.connections]:
-        connection.transport.abort()
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    return 128 + signals.asked
+    async def answering() -> int:
+        listener = await loop.create_server(lambda: Connection(server), sock=ear, backlog=512)
+        look()
+        status: int = await asked
+        listener.close()
+        for connection in [*server.connections]:
+            connection.transport.abort()
+        return status
+
+    for descriptor in signals.ears():
+        with suppress(NotImplementedError):  # Windows: the sweep looks instead
+            loop.add_reader(descriptor, hear)
+    return loop.run_until_complete(answering())
 
 
 def listening(host: str, port: int) -> socket.socket:
