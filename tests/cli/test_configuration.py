@@ -175,3 +175,11 @@ def test_json_has_no_numbers_that_json_lacks(capfd: Captured) -> None:
 def test_a_job_that_cannot_be_is_refused(capfd: Captured) -> None:
     asked = ("--print-config", "--model", "ButtGPT-420B", "--gpu", "RTX 4090", "--gpus", "1")
     assert refused(capfd, *asked).startswith("ButtGPT-420B does not fit on 1 x")
+
+
+def test_what_fits_and_nobody_would_wait_for_has_a_dry_remark(capfd: Captured) -> None:
+    """OPT's, BLOOM's and Llama 3's steps took half a minute to two; 540B on gamers' cards forty."""
+    asked = {"model": "Foo-540B", "gpu": "NVIDIA GeForce RTX 3090", "gpus": 2048, "seed": 1}
+    text = " ".join(printed(capfd, {**asked, "recipe": "pretrain"}).split())
+    assert number(r"remark it fits, so it plays, nobody who pays .* waits (\d+) min", text) > 3
+    assert "remark" not in printed(capfd, {})

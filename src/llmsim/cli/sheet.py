@@ -6,6 +6,7 @@ from typing import Any
 
 from llmsim.job.records import Job
 from llmsim.physics.hardware import memory
+from llmsim.planning.sensible import remark
 from llmsim.run.cluster import hostname
 from llmsim.text import units
 from llmsim.text.fitting import Clause, wrapped
@@ -85,6 +86,8 @@ def _rows(job: Job, subjects: Facts) -> Iterator[tuple[str, list[Clause]]]:
     )
     yield "memory", _memory_clauses(job)
     yield from _expected_rows(job, subjects["expected"], subjects["show"])
+    if said := remark(job):
+        yield "remark", _said(*said.split("; "))
 
 
 def _said(*clauses: str | Span) -> list[Clause]:

@@ -5,7 +5,7 @@ attributes, as a folder of ours has two modules: FRAMEWORK, a Framework whose na
 point's, and LINES, which gives for each type of event a function (event, job, screen) -> lines.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from llmsim.catalog import records
@@ -73,25 +73,31 @@ def _guarded(package: str, kind: type, render: Render) -> Render:
     shown = getattr(render, "__name__", ascii(render))
 
     def fault(what: str) -> DialectError:
-        return DialectError(
-            f"{package} fails in {shown}, its function for {kind.__name__}: {what}."
-        )
+        place = f"{shown}, its function for {kind.__name__}"
+        return DialectError(f"{package} fails in {place}: {what}.")
 
     def lines(event: Any, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+        wrong = ""
         try:
-            made: Iterable[object] = render(event, job, screen)
-            for each in made:
-                if not isinstance(each, Line | Bar):
-                    raise fault(f"it gives {kind_of(each)}, and lines are Line or Bar")
-                if isinstance(each, Line) and not isinstance(each.text, str):
-                    raise fault(f"it gives a Line of {kind_of(each.text)}, and a Line has text")
+            for each in render(event, job, screen):
+                if wrong := _no_line(each):
+                    break
                 yield each
-        except DialectError:
-            raise
         except Exception as error:  # somebody else's function can raise anything
             raise fault(_said(error)) from error
+        if wrong:
+            raise fault(wrong)
 
     return lines
+
+
+def _no_line(made: object) -> str:
+    """Why this is nothing that a dialect gives; empty if it is."""
+    if not isinstance(made, Line | Bar):
+        return f"it gives {kind_of(made)}, and lines are Line or Bar"
+    if isinstance(made, Line) and not isinstance(made.text, str):
+        return f"it gives a Line of {kind_of(made.text)}, and a Line has text"
+    return ""
 
 
 def _said(error: Exception) -> str:

@@ -11,6 +11,7 @@ from llmsim.planning.possible import wish_of
 from llmsim.planning.schedule import LONGEST_RUN_SECONDS, MOST_EPOCHS, step_range
 from llmsim.planning.target import FEWEST
 from llmsim.planning.wish import FREE
+from llmsim.text import units
 
 # Auto-planned runs take at least this long per step.
 SHORTEST_STEP_SECONDS = 0.1
@@ -24,6 +25,7 @@ SHORTEST_RUN_SECONDS = 1200
 # run; the longest of a pretraining (Llama 3 405B took 54 days, BLOOM 117) and of a fine-tuning.
 LONGEST_STEP, LONGEST_ROLLOUT = 45.0, 400.0
 SHORTEST_TUNING = 600.0
+_PATIENCE = 4.0  # longest steps of people: a longer one deserves a remark
 LONGEST_PRETRAINING, LONGEST_TUNING = 120 * 86_400, 5 * 86_400
 SHORTEST_ON_CLUSTER = 0.25  # seconds of a step; a smaller cluster would do
 STAGED = 12e9  # parameters; a smaller model needs no pipeline
@@ -55,6 +57,15 @@ def is_usual(job: Job, options: Options) -> bool:
         and job.schedule.epochs <= MOST_EPOCHS
         and (mfu >= LOWEST_MFU or recipe.generates)
     )
+
+
+def remark(job: Job) -> str:
+    """What to say of a job that fits into the memory and that nobody would wait for; or ""."""
+    seconds = step_time.step_seconds(job)
+    if seconds <= _PATIENCE * (LONGEST_ROLLOUT if job.recipe.generates else LONGEST_STEP):
+        return ""
+    step = units.seconds(seconds)
+    return f"it fits, so it plays; nobody who pays for the power waits {step} for a step"
 
 
 def sensible(job: Job, options: Options) -> bool:
