@@ -178,7 +178,7 @@ def test_a_job_that_cannot_be_is_refused(capfd: Captured) -> None:
 
 
 def test_what_fits_and_nobody_would_wait_for_has_a_dry_remark(capfd: Captured) -> None:
-    """OPT's, BLOOM's and Llama 3's steps took half a minute to two; 540B on gamers' cards forty."""
+    """BLOOM's steps of 176B took 105 s (its chronicles); 540B on gamers' cards takes minutes."""
     asked = {"model": "Foo-540B", "gpu": "NVIDIA GeForce RTX 3090", "gpus": 2048, "seed": 1}
     text = " ".join(printed(capfd, {**asked, "recipe": "pretrain"}).split())
     assert number(r"remark it fits, so it plays, nobody who pays .* waits (\d+) min", text) > 3

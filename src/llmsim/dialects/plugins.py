@@ -95,9 +95,10 @@ def _no_line(made: object) -> str:
     """Why this is nothing that a dialect gives; empty if it is."""
     if not isinstance(made, Line | Bar):
         return f"it gives {kind_of(made)}, and lines are Line or Bar"
-    if isinstance(made, Line) and not isinstance(made.text, str):
-        return f"it gives a Line of {kind_of(made.text)}, and a Line has text"
-    return ""
+    text: object = made.text if isinstance(made, Line) else ""
+    return (
+        "" if isinstance(text, str) else f"it gives a Line of {kind_of(text)}, and a Line has text"
+    )
 
 
 def _said(error: Exception) -> str:
