@@ -161,19 +161,18 @@ def _loop(
         if not asked.done():
             loop.call_later(SWEEP, look)
 
-    async def answering() -> int:
-        listener = await loop.create_server(lambda: Connection(server), sock=ear, backlog=512)
-        look()
-        status: int = await asked
-        listener.close()
-        for connection in [*server.connections]:
-            connection.transport.abort()
-        return status
-
     for descriptor in signals.ears():
         with suppress(NotImplementedError):  # Windows: the sweep looks instead
             loop.add_reader(descriptor, hear)
-    return loop.run_until_complete(answering())
+    opened = loop.create_server(lambda: Connection(server), sock=ear, backlog=512)
+    listener = loop.run_until_complete(opened)
+    look()
+    status: int = loop.run_until_complete(asked)
+    listener.close()
+    for connection in [*server.connections]:
+        connection.transport.abort()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    return status
 
 
 def listening(host: str, port: int) -> socket.socket:
