@@ -17,7 +17,6 @@ from llmsim.job.milestones import (
     validated_steps,
 )
 from llmsim.job.records import Job
-from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.speed import step_time, throughput
 from llmsim.run import events
@@ -84,16 +83,12 @@ def setup_seconds(job: Job) -> float:
 
 
 def _collected(event: events.Step, job: Job) -> Lines:
-    """The lines of the garbage collections in an interval, one at the start of every n-th step.
-
-    Their mean is the one that a step's time has; public logs show .06 to .08 s in one run
-    (pytorch/torchtitan#1287).
-    """
+    """The lines of the garbage collections in an interval, one at the start of every n-th step."""
     timing = step_time.timing(job)
     every = timing.gc_every
     for step in range(event.previous // every * every + every, event.step + 1, every):
         begun = event.at - event.step_seconds * (event.step - step + 1)
-        seconds = timing.gc * noise.between(job.seed, "collected", 0.75, 1.25, step)
+        seconds = step_time.collection_seconds(job, step)
         text = GATHERED.format("Performing periodic GC collection", seconds)
         yield from say(job, begun + timing.gc, text)
 

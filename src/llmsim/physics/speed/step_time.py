@@ -108,6 +108,14 @@ def timing(job: Job, number: int = 0) -> jitter.StepTiming:
     )
 
 
+def collection_seconds(job: Job, step: int) -> float:
+    """Seconds of the garbage collection before a step; their mean is what the step times have.
+
+    One public run shows .06 and .08 s (pytorch/torchtitan#1287).
+    """
+    return timing(job).gc * noise.between(job.seed, "collected", 0.75, 1.25, step)
+
+
 def _first_extra(job: Job, mean: float) -> float:
     """Seconds that step 1 takes longer: compilation block by block, NCCL's lazy connections.
 
