@@ -41,22 +41,26 @@ STEPS_IN_ALL, FEW_STEPS = 2700, 270  # of the excerpts' run, and where each step
 HEAD = """\
 # Dialects
 
-The same run, as each framework prints it: some lines of the training, of a validation, and the
-first lines of the launch that are the framework's own. Made by `make docs` from run {seed}
-(`{command}`);
-long lines are cut here.
-What a framework does not print is not added; the default dialect, `pytorch`, prints every event.
+The same run, as each framework prints it: some lines of the training, then of a validation, then
+the first lines of the launch that no other framework has. Long lines are cut here. `make docs` has
+made this page from run {seed}:
 
-All have the same seed, and the same job where the framework can train it. Where it cannot, the job
-differs: `mlperf` plays by the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` have
-GPT-2's shape, `trl` fine-tunes.
+`{command}`
+
+The default dialect, `pytorch`, prints every event. The others print what their framework prints,
+and nothing else.
+
+All have the same seed, and the same job where the framework can train it. Elsewhere the job differs:
+`mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` have GPT-2's
+shape, `trl` fine-tunes.
 
 """
 
 READERS_HEAD = """\
 ## Known readers
 
-Public parsers whose expressions tests read thirty runs with, and what they find in run 5.
+Public parsers of these logs. Tests read thirty runs with their regular expressions; the table says
+what they find in run 5.
 
 | dialect | parser | finds |
 |---|---|---|
@@ -65,8 +69,9 @@ Public parsers whose expressions tests read thirty runs with, and what they find
 LOGS_HEAD = """\
 ## Beside public logs
 
-Logs of real runs that were laid beside ours, line by line, and what still differs. Most of it comes
-from another release than ours, or from other settings; no line of ours is unknown to its release.
+We compared our logs with logs of real runs, line by line. The table says what still differs. Most
+differences come from another release or from other settings. Each line of ours exists in the release
+that we name.
 
 | dialect | public logs | what differs |
 |---|---|---|

@@ -30,29 +30,30 @@ bytes at every speed.
 
 ## Files
 
-An export is written to `PATH.part` while the run plays, where it can be watched (`tail -F`), and
-gets its name when it is whole: at the end of the run, or when it is stopped. A process that is
-killed leaves nothing half under the final name. A `PATH` that exists is refused; a pipe or a
-device is written to directly.
+While the run plays, an export is written to `PATH.part`, where it can be watched (`tail -F`). It
+gets its own name when it is whole: at the end of the run, or when the run is stopped. If the process
+is killed, no half file has the final name. A `PATH` that exists is refused. A pipe or a device is
+written to directly.
 
-Whatever goes wrong with an export is one sentence that names it. What cannot be begun ends the
-show before its first line; a later failure is reported at the end, and the show goes on. The exit
-status is 1 in both.
+Whatever goes wrong with an export is said in one sentence that names it. If an export cannot be
+begun, the show ends before its first line. If it fails later, the show goes on and the sentence
+comes at the end. In both cases the exit status is 1.
 
 ## Samples
 
-`csv`, `parquet`, `openmetrics`, `promtest`, `nvsmi` and `otlp` look at every GPU each `--sample`
-simulated seconds (15s), on a large cluster at the first 512. All gauges come from one state, so
-energy is the integral of power, used + free + reserved memory is the total, and tensor activity
-follows MFU and clock. In incidents they show what real pages show: a GPU that has fallen off the
-bus has no samples, and one that waits in a hung collective is busy with idle tensor cores.
+`csv`, `parquet`, `openmetrics`, `promtest`, `nvsmi` and `otlp` have samples of the GPUs: one each
+15 simulated seconds, or as often as `--sample` says. Of a large cluster they have the first 512
+GPUs. All gauges come from one state: energy is the integral of power, used + free + reserved memory
+is the total, and tensor activity follows from MFU and clock. In incidents they show what real pages
+show. A GPU that has fallen off the bus has no samples. One that waits in a hung collective has a
+utilization of 100 % while its tensor cores are idle.
 
 ## What each is for
 
 `tensorboard`, `wandb`, `lightning` and `trainer_state` are what the run's framework would have
-written, with its tags and steps; a framework that does not write one refuses it.
+written, with its tags and steps. Where a framework does not write one of them, the option is refused.
 
-A history of Weights & Biases goes into a project of yours with wandb itself:
+With wandb itself a history goes into a Weights & Biases project of yours:
 
 ```python
 import json
@@ -67,7 +68,7 @@ with wandb.init(project="simulated", name=head["name"], config=head["config"]) a
         run.log(row, step=step)
 ```
 
-A run goes into a real Prometheus, and alert rules are tested against it without one:
+`openmetrics` puts a run into a real Prometheus. `promtest` tests alert rules without one:
 
 ```sh
 llmsim --seed 7 --quiet --export openmetrics=run.om --sample 1min --gpu H100-80GB-HBM3
@@ -78,13 +79,12 @@ llmsim --seed 7 --quiet --export promtest=test.yml --sample 15s --gpu H100-80GB-
 promtool test rules test.yml        # after adding rule_files and alert_rule_test
 ```
 
-OpenMetrics knows no counter whose name lacks `_total`, and dcgm-exporter's lack it, so they are
-of type `unknown` there; `rate` works as on the exporter's own page.
+In OpenMetrics the name of a counter has to end in `_total`, and dcgm-exporter's do not. So they are
+of type `unknown` there, and `rate` works as on the exporter's own page.
 
 `labels` has the truth about a run's incidents, for those who score a detector.
 
-Everything says that it is simulated: records and files have a mark where their format has room
-for one.
+Records and files say that they are simulated, wherever their format has room for a mark.
 
 ## In tests
 

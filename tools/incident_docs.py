@@ -32,37 +32,58 @@ llmsim --incident gpu-lost@40% --gpus 16       # this one, when 40 % of the step
 llmsim --incident nccl-timeout@step=500:rank=3 --stream all
 ```
 
-`--incidents rare`, the default, is what such a cluster would meet in the time that the run takes:
-Llama 3 405B was interrupted 419 times in 54 days of 16,384 H100, once in 50,700 GPU-hours
-(arXiv 2407.21783, table 5), so that most runs on a few nodes meet nothing. `typical` expects one
-or two incidents in a run, `chaos` six or three times the real rate. `--incident KIND@WHEN` asks
-for one: WHEN is a share of the steps, `step=500`, a time since the launch such as `2h10min`, or a
-phase (`launch`, `training`, `validation`, `checkpoint`).
+## How to ask for them
 
-A deadly fault cuts the run. The processes say their last words, Slurm takes the job off the nodes
-and puts it into the queue again, and the next attempt loads the last checkpoint that was durable
-when the fault came: the steps after it are run again. A framework that handles SIGTERM finishes its
-step and saves before it exits, if the grace lasts: 30 s after a time limit, 30 to 300 s before a
-preemption. A straggler, and half of the hot nodes, are taken out by a person. After a lost GPU, a
-dead link or node and silent corruption a spare machine takes the node's place: the next attempt has
-another host name, address, UUIDs and serial numbers there, in every stream, page and export. A
-lemon passes its tests after a boot, comes back, and fails again. `--stream launcher`,
-`kernel`, `slurm` or `all` shows the logs beside the training's. The summary of the run has its
-goodput; the board has it from the second attempt on.
+`--incidents` says how much breaks:
 
-Every gauge, page and export follows: see "telemetry" of each kind. `--export labels=FILE` has the
-truth with which a monitor can be graded: what broke, where, when it began, showed, was found and
-was over, its cause, what to do, and the rules of public tools that react to its lines.
+| value | how much |
+|---|---|
+| `none` | nothing |
+| `rare` (the default) | what such a cluster would really meet. Llama 3 405B was interrupted 419 times in 54 days of 16,384 H100 (arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours, so most runs on a few nodes meet nothing |
+| `typical` | one or two incidents in a run; on a large cluster the real rate, if that is more |
+| `chaos` | six incidents in a run, or three times the real rate if that is more |
 
-Rates are per million GPU-hours. Those of kinds that slow a run, and of what people do, are
-estimates. `scale-collapse` needs fp16's loss scale: `--precision fp16`, in the dialect `pytorch`.
+`--incident KIND@WHEN` asks for one. WHEN is a share of the steps (`40%`), a step (`step=500`), a
+time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`, `checkpoint`).
 
-Incidents of the numbers bend the loss and the gradient's norm in every log, tracker and board. A
-`loss-spike` has a shape (`loss-spike@60%:shape=slow`): fast, gone after 20 to 40 steps; slow, for
-hundreds of steps; or permanent. The norm leads by 1 to 5 steps. At a `nan` Megatron-LM, NeMo, OLMo
-and MaxText end the run, as their checks do; the others go on printing `nan` until a person stops
-them. What does not heal is left behind: the next attempt loads a checkpoint from before it, and
-goes past its batches.
+`--stream launcher`, `kernel`, `slurm` or `all` shows the logs beside that of the training.
+`--export labels=FILE` has the truth, with which a monitor can be graded: what broke and where; when
+it began, was visible, was detected and was over; its cause, what to do, and the rules of public tools
+that react to its lines. Gauges, pages and exports show what each kind says below under "telemetry".
+
+## What follows from a failure
+
+1. The processes print their last words.
+2. Slurm takes the job off its nodes and puts it into the queue again.
+3. The next attempt loads a checkpoint: the last one that was on disk when the fault came. The steps
+   after it are run again.
+
+- Some frameworks handle SIGTERM: they finish the step and save before they exit, if there is time
+  for it. A time limit leaves 30 s, a preemption 30 to 300 s.
+- A person takes out a straggler, and half of the hot nodes.
+- A spare machine takes the node's place after a lost GPU, a dead link, a dead node or silent
+  corruption. From the next attempt on the node has another host name, address, UUIDs and serial
+  numbers, in every log, page and export.
+- Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
+- The summary of the run has its goodput. The board has it from the second attempt on.
+
+## Incidents of the numbers
+
+`loss-spike`, `nan`, `sdc` and `scale-collapse` change the loss and the gradient norm, in every log,
+tracker and board.
+
+- A `loss-spike` has a shape (`loss-spike@60%:shape=slow`): `fast` is over after 20 to 40 steps,
+  `slow` after hundreds, `permanent` never. The norm rises 1 to 5 steps before the loss.
+- At a `nan` Megatron-LM, NeMo, OLMo and MaxText end the run, as their checks do. The others go on
+  and print `nan` until a person stops them.
+- `scale-collapse` needs fp16's loss scale: `--precision fp16`, in the dialect `pytorch`.
+- After an incident that does not heal, the next attempt loads a checkpoint from before it and skips
+  the batches that caused it.
+
+## Rates
+
+The rates below are per million GPU-hours. They are estimates for the kinds that only slow a run, and
+for what people do.
 """
 
 

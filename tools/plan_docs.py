@@ -28,31 +28,35 @@ PAGE_TEXT = """\
 
 Made by `make docs` from the plans of seeds 1 to 300 with `--dialect any` and nothing else asked
 for. The planner draws a kind of job from [data/llm_jobs.txt](../data/llm_jobs.txt) by its weight,
-then a model, GPUs, a sequence and a length that the kind has, and takes the first draw that people
-would run: its memory fits, its steps take {shortest} to {longest} seconds (with rollouts up to
-{rollout}), its MFU is {mfu} or more. What the options give is kept, and only kinds that it goes
-with are drawn from; where none does, the planner leaves more to chance.
+then a model, GPUs, a length of the sequences and a length of the run that this kind has. It takes the
+first draw that people would run:
 
-tests/planning/test_recognised.py has what an expert laughs at, as rules: none of these plans is of
-that sort.
+- it fits into the memory,
+- a step takes {shortest} to {longest} seconds (with rollouts up to {rollout}),
+- its MFU is {mfu} or more.
+
+An option that you give is kept: only kinds of job that agree with it are drawn. If none agrees, the
+planner draws from all models and GPUs.
+
+tests/planning/test_recognised.py lists, as rules, the plans at which an expert would laugh. None of
+these plans breaks a rule.
 
 ## What is shown of a long pretraining
 
-Nobody sees a pretraining of weeks as a whole: a job goes on from a checkpoint, and ends when its
-time in the queue is over. So some logs show a part of it, some hundreds or thousands of steps:
+One log seldom has a pretraining of weeks as a whole: a job goes on from a checkpoint, and ends when
+its time in the queue is over. So some logs show a part of it, some hundreds or thousands of steps:
 
 - {early} can stop before the end of the schedule
-  ({stops}): the part lies anywhere in the run, also at its beginning.
-- {late} log each step, so that the part is short.
-  We know no setting of theirs that stops before the schedule's end: the part is the run's last.
+  ({stops}). The part can be anywhere in the run, also at its beginning.
+- {late} log each step, so the part is short. It is
+  the last part of the run, since we know no setting of theirs that stops earlier.
 - {whole}
-  show whole runs. Tables of their statements, by which tests walk their logs, have no run yet that
-  goes on from a checkpoint.
+  show whole runs.
 - A benchmark of {benchmarks} is short: it ends at its target loss.
 
-Rates, losses and the numbers of the steps are those of the whole run.
+Learning rates, losses and the numbers of the steps are those of the whole run.
 
-`--steps`, `--tokens`, `--epochs` and `[schedule] first_step` say what is shown instead.
+To see another part, give `--steps` or `--tokens`, or `epochs` and `first_step` in a job file.
 
 {tables}
 """
@@ -74,7 +78,7 @@ One card for adapters, a node of eight for fine-tuning and GPT-2 (nanoGPT and ll
 Sizes that released families have. In a mixture the active parameters count.""",
     "Tokens of a sequence": """\
 1,024 is GPT-2's, 2,048 and 4,096 are Pythia's, Llama 2's and OLMo 2's, 8,192 is Llama 3's; 32,768
-to 131,072 are a later stage of pretraining with context parallelism (Llama 3, section 3.4.2).""",
+to 131,072 are a later part of pretraining with context parallelism (Llama 3, section 3.4.2).""",
     "Precision of the products": """\
 FP8 pretraining is young (DeepSeek-V3, Nemotron) and needs Hopper or newer; QLoRA keeps the frozen
 weights in NF4.""",

@@ -121,7 +121,7 @@ def ramp() -> Kind:
             stages.append((one(stage[0]), one(stage[1])))
         return tuple(stages)
 
-    return take, "stages such as [[1, 128], [501, 256]]: a first step and its sequences"
+    return take, "pairs such as [[1, 128], [501, 256]]: a first step and its sequences"
 
 
 def versions() -> Kind:
