@@ -50,9 +50,9 @@ made this page from run {seed}:
 The default dialect, `pytorch`, prints every event. The others print what their framework prints,
 and nothing else.
 
-All have the same seed, and the same job where the framework can train it. Elsewhere the job differs:
-`mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` have GPT-2's
-shape, `trl` fine-tunes.
+All have the same seed, and the same job where the framework can train it. Elsewhere the job
+differs: `mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` have
+GPT-2's shape, `trl` fine-tunes.
 
 """
 
@@ -70,8 +70,8 @@ LOGS_HEAD = """\
 ## Beside public logs
 
 We compared our logs with logs of real runs, line by line. The table says what still differs. Most
-differences come from another release or from other settings. Each line of ours exists in the release
-that we name.
+differences come from another release or from other settings. Each line of ours exists in the
+release that we name.
 
 | dialect | public logs | what differs |
 |---|---|---|

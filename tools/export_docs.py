@@ -31,9 +31,9 @@ bytes at every speed.
 ## Files
 
 While the run plays, an export is written to `PATH.part`, where it can be watched (`tail -F`). It
-gets its own name when it is whole: at the end of the run, or when the run is stopped. If the process
-is killed, no half file has the final name. A `PATH` that exists is refused. A pipe or a device is
-written to directly.
+gets its own name when it is whole: at the end of the run, or when the run is stopped. If the
+process is killed, no half file has the final name. A `PATH` that exists is refused. A pipe or a
+device is written to directly.
 
 Whatever goes wrong with an export is said in one sentence that names it. If an export cannot be
 begun, the show ends before its first line. If it fails later, the show goes on and the sentence
@@ -51,7 +51,7 @@ utilization of 100 % while its tensor cores are idle.
 ## What each is for
 
 `tensorboard`, `wandb`, `lightning` and `trainer_state` are what the run's framework would have
-written, with its tags and steps. Where a framework does not write one of them, the option is refused.
+written, with its tags and steps. If the framework does not write one, that kind is refused.
 
 With wandb itself a history goes into a Weights & Biases project of yours:
 

@@ -39,17 +39,22 @@ llmsim --incident nccl-timeout@step=500:rank=3 --stream all
 | value | how much |
 |---|---|
 | `none` | nothing |
-| `rare` (the default) | what such a cluster would really meet. Llama 3 405B was interrupted 419 times in 54 days of 16,384 H100 (arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours, so most runs on a few nodes meet nothing |
+| `rare` (the default) | as much as such a cluster would really meet |
 | `typical` | one or two incidents in a run; on a large cluster the real rate, if that is more |
 | `chaos` | six incidents in a run, or three times the real rate if that is more |
+
+The real rate is Llama 3 405B's, which was interrupted 419 times in 54 days of 16,384 H100
+(arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours, so most runs on a few nodes meet
+nothing.
 
 `--incident KIND@WHEN` asks for one. WHEN is a share of the steps (`40%`), a step (`step=500`), a
 time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`, `checkpoint`).
 
 `--stream launcher`, `kernel`, `slurm` or `all` shows the logs beside that of the training.
 `--export labels=FILE` has the truth, with which a monitor can be graded: what broke and where; when
-it began, was visible, was detected and was over; its cause, what to do, and the rules of public tools
-that react to its lines. Gauges, pages and exports show what each kind says below under "telemetry".
+it began, was visible, was detected and was over; its cause, what to do, and the rules of public
+tools that react to its lines. Gauges, pages and exports show what each kind says below under
+"telemetry".
 
 ## What follows from a failure
 
@@ -82,8 +87,8 @@ tracker and board.
 
 ## Rates
 
-The rates below are per million GPU-hours. They are estimates for the kinds that only slow a run, and
-for what people do.
+The rates below are per million GPU-hours. They are estimates for the kinds that only slow a run,
+and for what people do.
 """
 
 

@@ -28,8 +28,8 @@ PAGE_TEXT = """\
 
 Made by `make docs` from the plans of seeds 1 to 300 with `--dialect any` and nothing else asked
 for. The planner draws a kind of job from [data/llm_jobs.txt](../data/llm_jobs.txt) by its weight,
-then a model, GPUs, a length of the sequences and a length of the run that this kind has. It takes the
-first draw that people would run:
+then a model, GPUs, a length of the sequences and a length of the run that this kind has. It takes
+the first draw that people would run:
 
 - it fits into the memory,
 - a step takes {shortest} to {longest} seconds (with rollouts up to {rollout}),
