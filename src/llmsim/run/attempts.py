@@ -10,6 +10,7 @@ checkpoint that was durable when the fault came: one that was still being writte
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterator
+from math import inf
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
@@ -250,12 +251,17 @@ def _drain(job: Job, segment: Segment) -> Iterator[Fault]:
 def _others(faults: Faults, attempt: Attempt, segment: Segment, offset: float) -> Fault | None:
     """The fault that ends an attempt in a segment and bends no numbers."""
     fault = faults.deadly(segment, offset)
-    saved = attempt.durable is not None and attempt.durable.step > attempt.resumed
-    if attempt.lost < MOST_LOST or saved:
+    if not _spared(attempt):
         return fault
     while fault and fault.incident.number < ASKED:
         fault = faults.deadly(segment, offset)
     return fault
+
+
+def _spared(attempt: Attempt) -> bool:
+    """Whether random faults leave an attempt alone; see MOST_LOST."""
+    saved = attempt.durable is not None and attempt.durable.step > attempt.resumed
+    return attempt.lost >= MOST_LOST and not saved
 
 
 def _stretch(
@@ -269,7 +275,11 @@ def _stretch(
     plain = Segment("training", at, at, first, last, *numbers, fresh, warmup,
                     cured=attempt.cured, spares=attempt.spares)  # fmt: skip
     segment = until(job, plain, last)
-    for fault in faults.slow(segment, attempt.uptime - attempt.began):
+    offset, ends = attempt.uptime - attempt.began, None
+    for fault in faults.slow(segment, offset):
+        ends = _ends(job, faults, attempt, segment, offset) if ends is None else ends
+        if fault.at > ends:
+            break  # the attempt does not live to see it
         from llmsim.run.labels import label_of, said
         from llmsim.run.slowing import slowed
 
@@ -282,6 +292,16 @@ def _stretch(
         segment = segment._replace(delays=segment.delays + delays, events=tuple(events))
         segment = until(job, segment, last)
     return segment
+
+
+_LATER = 7200.0  # seconds that an orderly end may take at most, with its last step and its save
+
+
+def _ends(job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float) -> float:
+    """A moment after the end of an attempt in a training segment; infinity where none is known."""
+    if _spared(attempt):
+        return inf
+    return faults.ends(segment, offset) + _LATER + 100.0 * step_time.step_seconds(job, segment.last)
 
 
 # --- the end of an attempt ---------------------------------------------------------------

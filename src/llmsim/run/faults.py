@@ -7,12 +7,19 @@ from llmsim.job.records import Asked, Job
 from llmsim.run.incident_kinds import Consequence, kind_named
 from llmsim.run.incidents import ASKED, Incident, endless, place
 from llmsim.run.timeline import Segment, step_ended
-from llmsim.typed import Any, NamedTuple
+from llmsim.typed import NamedTuple
 
 DEADLY: tuple[Consequence, ...] = ("death", "hang", "stop")
 
 # Kinds that make the steps of a training segment longer; a slow save is no segment of training.
 SLOWED = ("link-flap", "data-stall", "thermal", "straggler")
+
+
+# Where the kinds strike that strike in one kind of segment alone.
+_ONLY_IN = {"init-fail": "launch", "disk-full": "checkpoint"}
+# The groups of deadly incidents that may strike in a kind of segment, and the ones that slow.
+_DEADLY_IN = {"launch": ("launch",), "checkpoint": ("anywhere", "checkpoint")}
+_ANYWHERE, _SLOW = ("anywhere",), ("slow",)
 
 
 class Fault(NamedTuple):
@@ -31,8 +38,8 @@ class Faults:
         """`planned` is the run's uptime without incidents, in seconds."""
         self._job = job
         self._coming = endless(job, planned)
-        self._waiting: list[Incident] = []  # drawn, and not yet met
-        self._earliest = inf  # uptime at which the first of them is due
+        # What is drawn, and not yet met, by what it does and where.
+        self._waiting = {of: _Waiting() for of in ("slow", "anywhere", *_ONLY_IN.values())}
         self._drawn_until = 0.0
         self._asked = list(enumerate(job.asked))
 
@@ -41,47 +48,65 @@ class Faults:
 
         `offset` turns the run's seconds into uptime.
         """
-        ends = [each for each in self._within(segment, offset) if _ends(each[0], segment)]
+        ends = self._within(_DEADLY_IN.get(segment.kind, _ANYWHERE), segment, offset)
+        if self._asked:
+            ends += [each for each in self._asked_within(segment, offset) if _ends(each, segment)]
         if not ends:
             return None
-        found = min(ends, key=lambda each: each[0].at)
+        found = min(ends, key=_at)
         self._forget(found)
-        return found[0]
+        return found
+
+    def ends(self, segment: Segment, offset: float) -> float:
+        """When a drawn fault ends the attempt within a training segment at the latest.
+
+        Infinity: none does, or it waits since before, and its moment follows from the segment's
+        length, which what slows its steps has yet to make longer.
+        """
+        self._draw_until(segment.ended + offset)
+        waiting = self._waiting["anywhere"]
+        at = waiting.earliest - offset
+        return at if segment.began < at < segment.ended else inf
 
     def slow(self, segment: Segment, offset: float) -> list[Fault]:
         """The faults within a training segment that slow its steps, in order; they are met."""
-        slow = [each for each in self._within(segment, offset) if _slows(each[0])]
-        slow.sort(key=lambda each: each[0].at)
+        slow = self._within(_SLOW, segment, offset)
+        if self._asked:
+            slow += [each for each in self._asked_within(segment, offset) if _slows(each.incident)]
+        slow.sort(key=_at)
         for each in slow:
             self._forget(each)
-        return [each[0] for each in slow]
+        return slow
 
-    def _within(self, segment: Segment, offset: float) -> list[tuple[Fault, Any]]:
-        """Pairs (fault, what to forget when it is met) of the faults in a segment's time.
-
-        `offset` turns the run's seconds into uptime.
-        """
-        self._draw_until(segment.ended + offset)
-        if not self._asked and self._earliest - offset >= segment.ended:
-            return []
-        found: list[tuple[Fault, Any]] = [
-            (Fault(at, incident), incident)
-            for incident in self._waiting
-            if (at := _moment(incident, segment, offset)) is not None
-        ]
-        for index, asked in self._asked:
-            if (at := _asked_moment(self._job, asked, segment)) is not None:
-                number = ASKED + index
-                incident = place(self._job, number, asked.kind, "", at + offset, asked.rank)
-                found.append((Fault(at, incident), (index, asked)))
+    def _within(self, kinds: tuple[str, ...], segment: Segment, offset: float) -> list[Fault]:
+        """The drawn faults of some kinds in a segment's time."""
+        if self._drawn_until <= segment.ended + offset:
+            self._draw_until(segment.ended + offset)
+        found: list[Fault] = []
+        for of in kinds:
+            waiting = self._waiting[of]
+            if waiting.earliest - offset < segment.ended:
+                found += [
+                    Fault(at, incident)
+                    for incident in waiting.incidents
+                    if (at := _moment(incident, segment, offset)) is not None
+                ]
         return found
 
-    def _forget(self, met: tuple[Fault, Any]) -> None:
-        if isinstance(met[1], Incident):
-            self._waiting.remove(met[1])
-            self._earliest = min([each.at for each in self._waiting], default=inf)
+    def _asked_within(self, segment: Segment, offset: float) -> list[Fault]:
+        """The faults in a segment's time that were asked for."""
+        return [
+            Fault(at, place(self._job, ASKED + index, asked.kind, "", at + offset, asked.rank))
+            for index, asked in self._asked
+            if (at := _asked_moment(self._job, asked, segment)) is not None
+        ]
+
+    def _forget(self, met: Fault) -> None:
+        number = met.incident.number
+        if number >= ASKED:
+            self._asked = [each for each in self._asked if each[0] != number - ASKED]
         else:
-            self._asked.remove(met[1])
+            self._waiting[_group(met.incident)].remove(met.incident)
 
     def _draw_until(self, uptime: float) -> None:
         while self._drawn_until <= uptime:
@@ -89,10 +114,37 @@ class Faults:
             if upcoming is None:
                 self._drawn_until = inf
                 return
-            if upcoming.kind in SLOWED or kind_named(upcoming.kind).consequence in DEADLY:
-                self._waiting.append(upcoming)
-                self._earliest = min(self._earliest, upcoming.at)
+            if _slows(upcoming) or kind_named(upcoming.kind).consequence in DEADLY:
+                self._waiting[_group(upcoming)].add(upcoming)
             self._drawn_until = upcoming.at
+
+
+class _Waiting:
+    """Incidents of one group, in order of uptime."""
+
+    def __init__(self) -> None:
+        self.incidents: list[Incident] = []
+        self.earliest = inf  # uptime at which the first of them is due
+
+    def add(self, incident: Incident) -> None:
+        """Put a later incident at the end."""
+        self.incidents.append(incident)
+        self.earliest = self.incidents[0].at
+
+    def remove(self, incident: Incident) -> None:
+        """Take out one that is met."""
+        self.incidents.remove(incident)
+        self.earliest = self.incidents[0].at if self.incidents else inf
+
+
+def _at(fault: Fault) -> tuple[float, int, float, int]:
+    """What orders faults: of two at one moment, the one that was drawn first."""
+    incident = fault.incident
+    return fault.at, incident.number >= ASKED, incident.at, incident.number
+
+
+def _group(incident: Incident) -> str:
+    return "slow" if _slows(incident) else _ONLY_IN.get(incident.kind, "anywhere")
 
 
 def _ends(fault: Fault, segment: Segment) -> bool:
@@ -103,8 +155,8 @@ def _ends(fault: Fault, segment: Segment) -> bool:
     return segment.kind == only if only else segment.kind != "launch"
 
 
-def _slows(fault: Fault) -> bool:
-    return fault.incident.kind in SLOWED
+def _slows(incident: Incident) -> bool:
+    return incident.kind in SLOWED
 
 
 def _moment(incident: Incident, segment: Segment, offset: float) -> float | None:
@@ -118,10 +170,6 @@ def _moment(incident: Incident, segment: Segment, offset: float) -> float | None
         return None
     soon = segment.began + 0.3 * (segment.ended - segment.began)
     return round(at if at > segment.began else soon, 6)
-
-
-# Where the kinds strike that strike in one kind of segment alone.
-_ONLY_IN = {"init-fail": "launch", "disk-full": "checkpoint"}
 
 
 def _asked_moment(job: Job, asked: Asked, segment: Segment) -> float | None:

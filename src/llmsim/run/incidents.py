@@ -13,10 +13,11 @@ On top of what hardware does, every job breaks for its people's reasons whatever
 GPUs last 47.7 days, where the rate per GPU-hour gives 264 (same paper).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from heapq import heappop, heappush
-from itertools import count, takewhile
+from itertools import accumulate, count, takewhile
 from math import exp, log
 
 from llmsim.catalog import gpus
@@ -75,6 +76,7 @@ def possible(kind: Kind, job: Job) -> bool:
     return kind.needs in _offers(job)
 
 
+@remembered()
 def _offers(job: Job) -> tuple[Need, ...]:
     """What kinds may need, and this job has."""
     layout = job.layout
@@ -95,11 +97,30 @@ def incidents(job: Job, planned: float, seconds: float) -> tuple[Incident, ...]:
 
 
 def endless(job: Job, planned: float) -> Iterator[Incident]:
-    """The same without an end, unless a job has no incidents; each is drawn when it is asked for.
+    """The same without an end, unless a job has no incidents; each is drawn when it is first
+    asked for, and kept for who asks again.
+    """
+    drawn, coming = _drawn(job, rate_per_second(job, planned))
+    for number in count():
+        if number == len(drawn):
+            upcoming = next(coming, None)
+            if upcoming is None:
+                return
+            drawn.append(upcoming)
+        yield drawn[number]
+
+
+@remembered(2)
+def _drawn(job: Job, rate: float) -> tuple[list[Incident], Iterator[Incident]]:
+    """The incidents that have been asked for, and the ones after them."""
+    return [], _in_order(job, rate * (1.0 - FOLLOWED))
+
+
+def _in_order(job: Job, rate: float) -> Iterator[Incident]:
+    """The incidents of all clusters by their time.
 
     A cluster may last until after the next has begun, whose incidents then come between its own.
     """
-    rate = rate_per_second(job, planned) * (1.0 - FOLLOWED)
     if rate <= 0.0:
         return
     waiting: list[tuple[float, int, Incident]] = []  # a heap, by time
@@ -144,14 +165,18 @@ def _cluster(job: Job, at: float, number: int) -> Iterator[Incident]:
 
 def draw(job: Job, number: int, at: float, rank: int | None = None) -> Incident:
     """The incident of a number: its kind by the rates, its place and its repair by chance."""
-    hardware = all_per_million_gpu_hours() / 1e6 * job.layout.gpus * 24.0 * PEOPLE_DAYS
-    by_people = noise.uniform(job.seed, "incident/people", number) * (hardware + 1.0) < 1.0
-    if by_people:
+    if noise.uniform(job.seed, "incident/people", number) * (_by_hardware(job) + 1.0) < 1.0:
         able = [name for name in BY_PEOPLE if possible(kind_named(name), job)]
         kind, cause = noise.pick(job.seed, "incident/mistake", able, number), ""
     else:
         kind, cause = _weighted(job, noise.uniform(job.seed, "incident/kind", number))
     return place(job, number, kind, cause, at, rank)
+
+
+@remembered()
+def _by_hardware(job: Job) -> float:
+    """How many incidents hardware causes for each that people cause."""
+    return all_per_million_gpu_hours() / 1e6 * job.layout.gpus * 24.0 * PEOPLE_DAYS
 
 
 def place(
@@ -227,23 +252,19 @@ def _victim(job: Job, number: int, node_fault: bool) -> tuple[int, bool]:
 
 def _weighted(job: Job, chance: float) -> tuple[str, str]:
     """The kind, and the row of Llama 3's table, that this part of all rates falls to."""
-    table = _table(_offers(job))
-    wanted = chance * table[-1][0]
-    return next((kind, cause) for upto, kind, cause in table if wanted < upto)
+    upto, rows = _table(_offers(job))
+    return rows[bisect_right(upto, chance * upto[-1])]
 
 
 @lru_cache(maxsize=16)
-def _table(offered: tuple[Need, ...]) -> tuple[tuple[float, str, str], ...]:
-    """(rates up to and including this one, kind, cause) of the kinds that are possible.
+def _table(offered: tuple[Need, ...]) -> tuple[tuple[float, ...], tuple[tuple[str, str], ...]]:
+    """Of the kinds that are possible: the rates up to and including each, and (kind, cause).
 
     Rates are counts in Llama 3's 54 days, into which the other kinds' are turned.
     """
     hours = RUNS * GPU_HOURS_EACH / 1e6
     rows = [(float(weight), kind, cause) for cause, _, kinds in CAUSES for kind, weight in kinds]
     rows += [(kind.extra_rate * hours, kind.name, "") for kind in KINDS if kind.extra_rate]
-    total, table = 0.0, []
-    for weight, name, cause in rows:
-        if kind_named(name).needs in offered:
-            total += weight
-            table.append((total, name, cause))
-    return tuple(table)
+    able = [row for row in rows if kind_named(row[1]).needs in offered]
+    upto = tuple(accumulate([weight for weight, _, _ in able]))
+    return upto, tuple([(name, cause) for _, name, cause in able])
