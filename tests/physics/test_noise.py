@@ -90,3 +90,13 @@ def test_streams_choose_apart_from_each_other() -> None:
 def test_nothing_to_choose_from_is_an_error() -> None:
     with pytest.raises(IndexError, match="nothing to choose from in stream 'plan/model'"):
         noise.choose(1, STREAM, [])
+
+
+@given(SEEDS, st.lists(st.tuples(st.text(max_size=8), st.integers(0, 10**9)), min_size=1,
+                       max_size=40), st.integers(0, 2**40))  # fmt: skip
+@pytest.mark.long
+def test_draws_made_together_are_those_made_one_by_one(
+    seed: int, places: list[tuple[str, int]], ahead: int
+) -> None:
+    alone = [noise.uniform(seed, stream, index + ahead) for stream, index in places]
+    assert noise.together(seed, tuple(places), ahead) == alone

@@ -60,7 +60,7 @@ def bits(seed: int, stream: str, index: int = 0) -> int:
 _LANE = 128
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _lanes(count: int) -> tuple[int, int]:
     """A one in each lane, and the counters of the indexes 0, 1, 2 ..., one in each lane."""
     ones = sum(1 << _LANE * lane for lane in range(count))
@@ -87,15 +87,41 @@ def quarters(seed: int, stream: str, first: int, count: int) -> tuple[list[int],
     return parts[::8], parts[1::8], parts[2::8], parts[3::8]
 
 
+# A stream and an index.
+Place = tuple[str, int]
+
+
+def together(seed: int, places: tuple[Place, ...], ahead: int) -> list[float]:
+    """The values of `uniform` of several streams, each `ahead` of its own index, in less time."""
+    ones, _ = _lanes(len(places))
+    made = _mix_lanes((ahead * _GOLDEN & _MASK) * ones + _counters(seed, places), ones)
+    return [((word >> 12) + 0.5) * 2.0**-52 for word in made.cast("Q")[_LOWER].tolist()]
+
+
+@lru_cache(maxsize=64)
+def _counters(seed: int, places: tuple[Place, ...]) -> int:
+    """The counters of streams at indices, one in each lane."""
+    made = 0
+    for lane, (stream, index) in enumerate(places):
+        made |= (_key(seed, stream) + index * _GOLDEN & _MASK) << _LANE * lane
+    return made
+
+
 def _mixed(seed: int, stream: str, first: int, count: int) -> memoryview:
     """The bytes of the values of `bits` at `count` indices, in the lower halves of lanes."""
     ones, ahead = _lanes(count)
+    return _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
+
+
+def _mix_lanes(made: int, ones: int) -> memoryview:
+    """The bytes of the mixed counters of all lanes, in the lower halves of lanes."""
     whole = ones * _MASK
-    made = ((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead) & whole
+    made &= whole
     made = ((made ^ (made >> 30)) & whole) * _FIRST & whole
     made = ((made ^ (made >> 27)) & whole) * _SECOND & whole
     made = (made ^ (made >> 31)) & whole
-    return memoryview(made.to_bytes(_LANE // 8 * count, _ORDER))
+    lanes = (ones.bit_length() + _LANE - 1) // _LANE
+    return memoryview(made.to_bytes(_LANE // 8 * lanes, _ORDER))
 
 
 def uniform(seed: int, stream: str, index: int = 0) -> float:

@@ -21,7 +21,7 @@ from llmsim.run.events.incidents import Failed, Restarted, Symptom
 from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.faults import Fault, Faults
 from llmsim.run.incidents import ASKED, replaced
-from llmsim.run.phases.launch import first_launch, launch
+from llmsim.run.phases.launch import first_launch, relaunch_seconds
 from llmsim.run.stretches import Attempt, Durable, cut, pause_after, pauses, pausing, until
 from llmsim.run.timeline import Segment, Timeline, step_ended, step_in
 from llmsim.typed import NamedTuple
@@ -121,13 +121,9 @@ def _calm(job: Job) -> Timeline:
     return Timeline(segments(job._replace(incidents="none", asked=(), bends=(), slow_saves=())))
 
 
-@remembered()
 def launch_seconds(job: Job, attempt: int) -> float:
     """Seconds from the command to the first step, the load of a checkpoint left out."""
-    if attempt == 1:
-        return first_launch(job)[-1].at
-    *_, last = launch(job._replace(attempt=attempt), 0.0)
-    return last.at
+    return first_launch(job)[-1].at if attempt == 1 else relaunch_seconds(job, attempt)
 
 
 # Gives segments, and returns where the next attempt begins; None after the export.

@@ -38,12 +38,22 @@ from llmsim.run.events import (
     WeightsLoaded,
     WorkersStarted,
 )
-from llmsim.run.phases.timing import Phase, arrival_gap, progress, sampled_seconds
+from llmsim.run.phases.timing import (
+    NEXT_ATTEMPT,
+    Phase,
+    arrival_gap,
+    gap,
+    progress,
+    sampled,
+    sampled_seconds,
+)
 from llmsim.run.timeline import Run
 
 # Up to these numbers each node and each rank has an event; the others are summed up in one.
 LISTED_NODES = 8
 LISTED_RANKS = 16
+# Mean seconds between the arrivals of two nodes, and of two ranks.
+NODE_GAP, RANK_GAP = 0.08, 0.045
 
 # Tokenized data is stored in 2 or 4 bytes a token, by the size of the vocabulary; the
 # compressed text that is downloaded takes about 2.1 bytes a token.
@@ -60,12 +70,75 @@ SHARDS_OPENED_PER_SECOND = 24
 SHARD_TOKENS = 100_000_000
 
 
+@remembered()
+def _usual_seconds(job: Job) -> dict[str, float]:
+    """Mean seconds of the launch's operations.
+
+    All nodes import Python from one file system: with more nodes the last rank takes longer.
+    Communicators are ready after 2.5 to 3.7 s on 8 GPUs, later with every doubling of nodes, and
+    after minutes if rank 0 has to connect to a hundred thousand others. A first attempt waits for
+    its data longer than this.
+    """
+    layers, nodes = job.architecture.layers, job.layout.nodes
+    return {
+        "torchrun": 2.6,
+        "import torch": 5.8,
+        "rendezvous": 0.9,
+        "detect": 0.6,
+        "last rank": 0.15 * nodes.bit_length() + 0.003 * nodes,
+        "nccl": 2.6 + 0.9 * nodes.bit_length() + 0.0008 * job.layout.gpus,
+        "mesh": 0.2,
+        "tokenizer": 0.7,
+        "tokenize": 1.5,
+        "build": 0.2 + 0.01 * layers,
+        "shard": 0.8 + 0.03 * layers,
+        "broadcast": 0.02,
+        "memory": 0.02,
+        "trainer": preparation.optimizer_seconds(job),
+    }
+
+
+def _took(job: Job, name: str, index: int = 0) -> float:
+    """Seconds that an operation of the launch takes in the job's attempt."""
+    return sampled_seconds(job, name, _usual_seconds(job)[name], index)
+
+
+def relaunch_seconds(job: Job, attempt: int) -> float:
+    """Seconds of the launch of an attempt after the first: what its events add up to, without
+    them.
+    """
+    places, means, fixed = _durations(job)
+    draws = noise.together(job.seed, places, NEXT_ATTEMPT * (attempt - 1))
+    gaps = min(job.layout.nodes, LISTED_NODES)
+    took = [gap(NODE_GAP, draw) for draw in draws[:gaps]]
+    ranks = gaps + min(job.layout.gpus, LISTED_RANKS)
+    took += [gap(RANK_GAP, draw) for draw in draws[gaps:ranks]]
+    took += map(sampled, means, draws[ranks:])
+    return round(fsum(took) + fixed, 6)
+
+
+@remembered()
+def _durations(job: Job) -> tuple[tuple[noise.Place, ...], tuple[float, ...], float]:
+    """Of a later launch: the places of its draws, the means of all that are no gaps between
+    arrivals, which come first, and seconds that are the same each time.
+    """
+    nodes = [("time/detect", node) for node in range(min(job.layout.nodes, LISTED_NODES))]
+    ranks = [("time/rank", rank) for rank in range(min(job.layout.gpus, LISTED_RANKS))]
+    usual = dict(_usual_seconds(job))
+    if job.layout.nodes <= LISTED_NODES:
+        del usual["detect"]
+    others = [(f"time/{name}", LISTED_NODES if name == "detect" else 0) for name in usual]
+    fixed = traffic.startup_broadcast(job).seconds
+    fixed += storage.load_seconds(job) if job.recipe.released else 0.0
+    return (*nodes, *ranks, *others), tuple(usual.values()), fixed
+
+
 def launch(job: Job, at: float) -> Phase:
     """The events of the launch in order: command, nodes, ranks, data, model. Returns its end."""
     yield Launched(at)
-    at = round(at + sampled_seconds(job, "torchrun", 2.6), 6)
+    at = round(at + _took(job, "torchrun"), 6)
     yield Rendezvous(at, hostname(job, 0), cluster.PORT, cluster.launcher(job, 0))
-    at = round(at + sampled_seconds(job, "import torch", 5.8), 6)
+    at = round(at + _took(job, "import torch"), 6)
     yield WorkersStarted(at, hostname(job, 0), cluster.PORT)
     at = yield from _cluster(job, at)
     at = yield from _download(job, at)
@@ -77,22 +150,18 @@ def launch(job: Job, at: float) -> Phase:
 def _cluster(job: Job, at: float) -> Phase:
     """The events of the cluster: nodes, ranks, communicator, device mesh. Returns their end."""
     layout = job.layout
-    at = round(at + sampled_seconds(job, "rendezvous", 0.9), 6)
+    at = round(at + _took(job, "rendezvous"), 6)
     for node in range(min(layout.nodes, LISTED_NODES)):
-        at = round(at + arrival_gap(job, "detect", 0.08, node), 6)
+        at = round(at + arrival_gap(job, "detect", NODE_GAP, node), 6)
         yield NodeDetected(at, node, hostname(job, node), gpus_per_node(job))
     if layout.nodes > LISTED_NODES:
-        at = round(at + sampled_seconds(job, "detect", 0.6, LISTED_NODES), 6)
+        at = round(at + _took(job, "detect", LISTED_NODES), 6)
         yield NodesDetected(at, layout.nodes, layout.nodes - LISTED_NODES)
     at = yield from _ranks(job, at)
-    # Communicator initialisation: 2.5 to 3.7 s on 8 GPUs, longer with every doubling of nodes,
-    # and minutes if rank 0 has to connect to a hundred thousand others.
-    seconds = sampled_seconds(
-        job, "nccl", 2.6 + 0.9 * layout.nodes.bit_length() + 0.0008 * layout.gpus
-    )
+    seconds = _took(job, "nccl")
     at = round(at + seconds, 6)
     yield BackendReady(at, channels(job), seconds)
-    at = round(at + sampled_seconds(job, "mesh", 0.2), 6)
+    at = round(at + _took(job, "mesh"), 6)
     yield MeshBuilt(at, mesh(job))
     return at
 
@@ -123,20 +192,13 @@ def _ranks(job: Job, at: float) -> Phase:
     begun, listed = at, min(layout.gpus, LISTED_RANKS)
     buses = [cluster.bus_address(job, local) for local in range(min(size, listed))]
     for rank in range(listed):
-        at = round(at + arrival_gap(job, "rank", 0.045, rank), 6)
+        at = round(at + arrival_gap(job, "rank", RANK_GAP, rank), 6)
         node, local = divmod(rank, size)
         if not local:
             host, first = hostname(job, node), cluster.worker(job, rank)
         took = round(at - begun, 6)
         yield RankJoined(at, rank, host, local, buses[local], first + local, took)
-    # All nodes import Python from one file system: with more nodes the last rank takes longer.
-    at = round(
-        at
-        + sampled_seconds(
-            job, "last rank", 0.15 * layout.nodes.bit_length() + 0.003 * layout.nodes
-        ),
-        6,
-    )
+    at = round(at + _took(job, "last rank"), 6)
     summarized = max(0, layout.gpus - LISTED_RANKS)
     first = layout.gpus - max(1, summarized)
     slowest = noise.integer(job.seed, "launch/slowest", first, layout.gpus - 1)
@@ -146,7 +208,7 @@ def _ranks(job: Job, at: float) -> Phase:
 
 def _download(job: Job, at: float) -> Phase:
     """The events of the tokenizer and of the text; a later attempt has the text already."""
-    seconds = sampled_seconds(job, "tokenizer", 0.7)
+    seconds = _took(job, "tokenizer")
     at = round(at + seconds, 6)
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
     if _goes_on(job):
@@ -181,7 +243,7 @@ def _data(job: Job, at: float) -> Phase:
     width = 2 if job.architecture.vocabulary <= 65_536 else 4
     begun = at - _download_seconds(job)
     if _goes_on(job):
-        at = round(at + sampled_seconds(job, "tokenize", 1.5), 6)
+        at = round(at + _took(job, "tokenize"), 6)
         yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
         return at
     readers = min(job.layout.nodes, MOST_READERS)
@@ -212,7 +274,7 @@ def _taken(job: Job) -> tuple[int, int]:
 def _model(job: Job, at: float) -> Phase:
     """The events of the model, which is built on the meta device, sharded, counted and loaded."""
     config, layout = job.architecture, job.layout
-    seconds = sampled_seconds(job, "build", 0.2 + 0.01 * config.layers)
+    seconds = _took(job, "build")
     at = round(at + seconds, 6)
     yield ModelBuilt(
         at,
@@ -224,7 +286,7 @@ def _model(job: Job, at: float) -> Phase:
     )
     split = layout.tp * layout.pp
     sharded = state_ranks(layout) if shards_weights(layout) else 1
-    seconds = sampled_seconds(job, "shard", 0.8 + 0.03 * config.layers)
+    seconds = _took(job, "shard")
     at = round(at + seconds, 6)
     yield ModelSharded(at, ceil(parameter_count(config) / split / sharded), seconds)
     if job.recipe.released:
@@ -239,16 +301,16 @@ def _model(job: Job, at: float) -> Phase:
 def _trainer(job: Job, at: float) -> Phase:
     """The events of the trainer: the first broadcast, the memory, and that it is ready."""
     broadcast = traffic.startup_broadcast(job)
-    at = round(at + sampled_seconds(job, "broadcast", 0.02) + broadcast.seconds, 6)
+    at = round(at + _took(job, "broadcast") + broadcast.seconds, 6)
     yield Broadcast(at, broadcast)
-    at = round(at + sampled_seconds(job, "memory", 0.02), 6)
+    at = round(at + _took(job, "memory"), 6)
     yield MemoryPlanned(
         at,
         allocator.after_build(job),
         memory.estimate(job.architecture, job.layout, job.schedule.sequence),
         memory.capacity(job.gpu),
     )
-    at = round(at + sampled_seconds(job, "trainer", preparation.optimizer_seconds(job)), 6)
+    at = round(at + _took(job, "trainer"), 6)
     if job.framework.saves_before and job.attempt == 1 and not job.recipe.released:
         at = round(at + storage.save_seconds(job, 0) + storage.restore_seconds(job, 0), 6)
     yield TrainerReady(

@@ -16,20 +16,29 @@ WAVER = 0.15
 # Tasks whose noise stream has another name: loading weights was once a kind of download.
 STREAMS: dict[Task, str] = {"load": "download"}
 # How far apart the draws of two attempts are.
-_NEXT_ATTEMPT = 1_000_003
+NEXT_ATTEMPT = 1_000_003
 
 
 def sampled_seconds(job: Job, name: str, mean: float, index: int = 0) -> float:
-    """Seconds an operation takes, to the microsecond: 0.8 to 1.25 of the mean, mostly below 1.1."""
-    draw = noise.uniform(job.seed, f"time/{name}", index + _NEXT_ATTEMPT * (job.attempt - 1))
-    return round(mean * (0.8 + 0.35 * draw + 0.1 * draw**8), 6)
+    """Seconds an operation takes: see `sampled`."""
+    place = index + NEXT_ATTEMPT * (job.attempt - 1)
+    return sampled(mean, noise.uniform(job.seed, f"time/{name}", place))
 
 
 def arrival_gap(job: Job, name: str, mean: float, index: int) -> float:
-    """Seconds between two independent arrivals, exponentially distributed: -mean ln(u)."""
-    place = index + _NEXT_ATTEMPT * (job.attempt - 1)
-    gap = -mean * log(noise.uniform(job.seed, f"time/{name}", place))
-    return round(min(gap, 5 * mean), 6)
+    """Seconds between two independent arrivals: see `gap`."""
+    place = index + NEXT_ATTEMPT * (job.attempt - 1)
+    return gap(mean, noise.uniform(job.seed, f"time/{name}", place))
+
+
+def sampled(mean: float, draw: float) -> float:
+    """The seconds for a number in (0, 1): 0.8 to 1.25 of the mean, mostly below 1.1."""
+    return round(mean * (0.8 + 0.35 * draw + 0.1 * draw**8), 6)
+
+
+def gap(mean: float, draw: float) -> float:
+    """The same, exponentially distributed: -mean ln(u), at most five times the mean."""
+    return round(min(-mean * log(draw), 5 * mean), 6)
 
 
 def progress(
