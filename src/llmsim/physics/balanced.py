@@ -22,15 +22,12 @@ FARTHEST = 3.2  # standard deviations between a level and the mean
 def _sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
     """The sums of a group's first 0..32 levels; the last is 0."""
     half = GROUP // 2
-    drawn = [
-        (two - 65_535) * SCALE
-        for a, b, c, d in zip(*noise.quarters(seed, stream, group * half, half), strict=True)
-        for two in (a + b, c + d)
-    ]
+    sums = noise.sums_of_two(seed, stream, group * half, half)
+    drawn = [(two - 65_535) * SCALE for two in sums]
     if lean:
         spread, steep = spread_of(lean), abs(lean)
         side = 1.0 if lean < 0.0 else -1.0
-        drawn = [side * exp(steep * each) / spread for each in drawn]
+        drawn = [side * each / spread for each in map(exp, [steep * each for each in drawn])]
     mean = fsum(drawn) / GROUP
     return (*accumulate([each - mean for each in drawn[:-1]], initial=0.0), 0.0)
 
@@ -57,5 +54,5 @@ def total(seed: int, stream: str, position: float, series: int = 0, lean: float 
     whole = int(position // 1.0)
     group, within = divmod(whole, GROUP)
     sums = _sums(seed, stream, group + series * APART, lean)
-    here = sums[within]
-    return here + (sums[within + 1] - here) * (position - whole)
+    here, part = sums[within], position - whole
+    return here + (sums[within + 1] - here) * part if part else here

@@ -16,13 +16,18 @@ def samples(job: Job) -> int:
     return ceil(job.dataset.tokens / (job.schedule.sequence * (1.0 - EMPTY / 2.0)))
 
 
+def have_rests(job: Job) -> bool:
+    """Whether the last step of an epoch may have less than a full batch."""
+    return bool(job.framework.takes_rest and job.dataset.rows) and not job.recipe.generates
+
+
 def unfilled(job: Job, first: int, last: int) -> float:
     """Full batches that the steps first..last lack: an epoch's last step takes what is left.
 
     An epoch has whole micro-batches on all ranks, and its last step has the rest of them: a part
     of the accumulation. 0 where a framework drops the rest, or where text has no epochs' ends.
     """
-    if not (job.framework.takes_rest and job.dataset.rows) or job.recipe.generates:
+    if not have_rests(job):
         return 0.0
     accumulation, rows, taken = job.layout.accumulation, samples(job), step_rows(job)
     rest = ceil(rows * accumulation / taken) % accumulation

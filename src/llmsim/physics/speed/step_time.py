@@ -145,6 +145,8 @@ def elapsed(job: Job, step: int) -> float:
     step on, moved to the end of the earlier stage.
     In GRPO time goes by tokens: the longer the answers, the slower a step.
     """
+    if plain := _plain(job):
+        return jitter.elapsed(plain, step)
     number = batch_ramp.stage_number(job.schedule, step)
     if job.recipe.generates and step > 0:
         from llmsim.physics.learning import completions
@@ -156,6 +158,13 @@ def elapsed(job: Job, step: int) -> float:
     whole = jitter.elapsed(timing(job, number), step) + (_offset(job, number) if number else 0.0)
     missing = epochs.unfilled(job, 1, step)
     return round(whole - missing * timing(job).mean, 6) if missing else whole
+
+
+@remembered()
+def _plain(job: Job) -> jitter.StepTiming | None:
+    """The timing of a job whose steps all have the same work; None for others."""
+    same = not (job.schedule.ramp or job.recipe.generates or epochs.have_rests(job))
+    return timing(job) if same else None
 
 
 @remembered(8)
