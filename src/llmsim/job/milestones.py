@@ -98,16 +98,18 @@ def blocking_checkpoint(job: Job, step: int) -> bool:
 def evicted_checkpoint(job: Job, step: int) -> int:
     """The step whose checkpoint is deleted once the one of `step` is safe; 0 if none is."""
     for _ in range(KEPT_SAVES):
-        step = _saved_before(job, step)
+        step = saved_before(job, step)
     return step
 
 
-def _saved_before(job: Job, step: int) -> int:
+def saved_before(job: Job, step: int) -> int:
     """The last saved step before another; 0 if there is none. A long run has too many to list."""
     schedule = job.schedule
     every = schedule.save_every
     first = 1 if job.framework.saves_first_step else every
     regular = first + (step - 1 - first) // every * every if step > first else 0
+    if not schedule.ramp:
+        return regular
     grows = (stage.first - 1 for stage in schedule.ramp[1:] if stage.first <= step)
     return max(regular, max(grows, default=0))
 

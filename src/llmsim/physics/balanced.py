@@ -23,11 +23,12 @@ def _sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
     """The sums of a group's first 0..32 levels; the last is 0."""
     half = GROUP // 2
     sums = noise.sums_of_two(seed, stream, group * half, half)
-    drawn = [(two - 65_535) * SCALE for two in sums]
     if lean:
-        spread, steep = spread_of(lean), abs(lean)
-        side = 1.0 if lean < 0.0 else -1.0
-        drawn = [side * each / spread for each in map(exp, [steep * each for each in drawn])]
+        steep, unit = abs(lean), spread_of(lean) if lean < 0.0 else -spread_of(lean)
+        powers = [steep * ((two - 65_535) * SCALE) for two in sums]
+        drawn = [each / unit for each in map(exp, powers)]
+    else:
+        drawn = [(two - 65_535) * SCALE for two in sums]
     mean = fsum(drawn) / GROUP
     return (*accumulate([each - mean for each in drawn[:-1]], initial=0.0), 0.0)
 

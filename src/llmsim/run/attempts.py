@@ -23,7 +23,7 @@ from llmsim.run.faults import Fault, Faults
 from llmsim.run.incidents import ASKED, replaced
 from llmsim.run.phases.launch import first_launch, relaunch_seconds
 from llmsim.run.stretches import Attempt, Durable, cut, pause_after, pauses, pausing, until
-from llmsim.run.timeline import Segment, Timeline, step_ended, step_in
+from llmsim.run.timeline import Segment, Timeline, step_ended, step_in, steps_seconds
 from llmsim.typed import NamedTuple
 
 TYPE_CHECKING = False
@@ -168,7 +168,8 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
 
 def _noted(job: Job, attempt: Attempt, stretch: Segment, free: float) -> Segment:
     """A training segment with the labels of what bends its numbers."""
-    if not _within(_turns(job).shows, stretch):
+    shows = _turns(job).shows
+    if not (shows and _within(shows, stretch)):
         return stretch
     from llmsim.run.labels import noted
 
@@ -208,7 +209,7 @@ def _strike(
     job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float
 ) -> Fault | None:
     """The fault that ends an attempt in a segment, if there is one; see MOST_LOST."""
-    if known := _foreseen(job, attempt, segment):
+    if segment.kind == "training" and (known := _foreseen(job, attempt, segment)):
         first = min(known, key=lambda fault: fault.at)
         earlier = segment._replace(ended=min(segment.ended, first.at))
         return _others(faults, attempt, earlier, offset) or first
@@ -217,10 +218,9 @@ def _strike(
 
 def _foreseen(job: Job, attempt: Attempt, segment: Segment) -> list[Fault]:
     """The ends of an attempt in a training segment that its own incidents bring about."""
-    if segment.kind != "training":
-        return []
     known = [*_drain(job, segment)] if segment.events else []
-    if _within(_turns(job).ends, segment):
+    ends = _turns(job).ends
+    if ends and _within(ends, segment):
         known += _bad_numbers(job, attempt, segment)
     return known
 
@@ -267,10 +267,9 @@ def _stretch(
     fresh = first == attempt.resumed + 1
     restarted = fresh and attempt.resumed + attempt.repeated > 0
     warmup = step_time.compile_seconds(job) if restarted else 0.0
-    numbers = (attempt.number, attempt.repeated)
-    plain = Segment("training", at, at, first, last, *numbers, fresh, warmup,
-                    cured=attempt.cured, spares=attempt.spares)  # fmt: skip
-    segment = until(job, plain, last)
+    ended = round(at + (steps_seconds(job, first, last, attempt.repeated) + warmup), 6)
+    segment = Segment("training", at, ended, first, last, attempt.number, attempt.repeated,
+                      fresh, warmup, cured=attempt.cured, spares=attempt.spares)  # fmt: skip
     offset, ends = attempt.uptime - attempt.began, None
     for fault in faults.slow(segment, offset):
         ends = _ends(job, faults, attempt, segment, offset) if ends is None else ends

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import save_is_due, saved_steps, validated_steps
 from llmsim.job.records import Job
-from llmsim.run.timeline import Kind, Segment, delayed, steps_seconds
+from llmsim.run.timeline import Kind, Segment, step_ended
 from llmsim.typed import Literal, NamedTuple
 
 # Why training pauses: the evaluation after the training is one, too.
@@ -38,8 +38,7 @@ class Attempt(NamedTuple):
 
 def until(job: Job, segment: Segment, last: int) -> Segment:
     """A training segment that ends with a step."""
-    usual = steps_seconds(job, segment.first, last, segment.repeated)
-    ended = round(segment.began + usual + delayed(segment, segment.first, last), 6)
+    ended = step_ended(job, segment, last)
     told = segment.events and tuple([each for each in segment.events if each.at <= ended])
     return segment._replace(ended=ended, last=last, events=told)
 
@@ -47,15 +46,20 @@ def until(job: Job, segment: Segment, last: int) -> Segment:
 def pause_after(
     job: Job, attempt: Attempt, kind: Pause, at: float, step: int, free: float
 ) -> tuple[Segment, float, Durable | None]:
-    """A validation or a save; when saves in the background are done; the latest checkpoint then."""
-    from llmsim.run.phases import checkpoint, validation  # a launch does without
-
+    """A validation or a save; when the latest save in the background is durable; the latest
+    checkpoint then.
+    """
+    # A launch does without these phases.
     if kind == "checkpoint":
-        started = max(at, free)
+        from llmsim.run.phases import checkpoint
+
+        started = checkpoint.begins(job, step, at, free)
         ended = round(started + checkpoint.seconds(job, step), 6)
-        durable, done = checkpoint.ends(job, step, started)
+        durable = checkpoint.durable(job, step, started)
         latest = Durable(durable, step, attempt.durable)
-        return pausing(attempt, kind, at, ended, step), done, latest
+        return pausing(attempt, kind, at, ended, step), durable, latest
+    from llmsim.run.phases import validation
+
     if kind == "evaluation":
         ended = round(at + validation.final_seconds(job), 6)
         made = pausing(attempt, "validation", at, ended, step)._replace(final=True)

@@ -89,9 +89,9 @@ class Timeline:
 
     def __iter__(self) -> Iterator[Segment]:
         """All segments, from the launch on."""
-        index = 0
-        while self.has(index):
-            yield self._drawn[index]
+        index, drawn = 0, self._drawn
+        while index < len(drawn) or self._draw():
+            yield drawn[index]
             index += 1
 
     def number_at(self, at: float) -> int:
@@ -197,7 +197,7 @@ def _executed(job: Job, count: int) -> float:
     """
     steps = job.schedule.steps
     if count <= steps:
-        return step_time.interval_seconds(job, 1, count)
+        return step_time.elapsed(job, count)
     rounds, rest = divmod(count, steps)
     compiled = rounds if rest else rounds - 1  # times that the first step's extra is counted
     whole = rounds * step_time.interval_seconds(job, 1, steps)

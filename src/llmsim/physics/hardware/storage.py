@@ -97,8 +97,13 @@ def _delays(job: Job) -> dict[int, float]:
     return dict(job.slow_saves)
 
 
+LONGEST_DELETE = 0.5  # seconds
+
+
 def delete_seconds(job: Job, step: int) -> float:
-    """Seconds to delete the old checkpoint that the one of a step replaces: about 0.4."""
+    """Seconds to delete the old checkpoint that the one of a step replaces: about 0.4, and less
+    than LONGEST_DELETE.
+    """
     return round(0.4 * _spread(job, "storage delete", step), 6)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import inf
 
-from llmsim.job.milestones import blocking_checkpoint, evicted_checkpoint
+from llmsim.job.milestones import blocking_checkpoint, evicted_checkpoint, saved_before
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import batch_ramp
@@ -37,12 +37,21 @@ def seconds(job: Job, step: int) -> float:
     return round(storage.save_seconds(job, step) + deleting, 6)
 
 
-def ends(job: Job, step: int, started: float) -> tuple[float, float]:
-    """When a save that began at `started` is durable, and when the one it replaces is deleted."""
-    at = round(started + storage.save_seconds(job, step), 6)
-    if not evicted_checkpoint(job, step):
-        return at, at
-    return at, round(at + storage.delete_seconds(job, step), 6)
+def begins(job: Job, step: int, at: float, earlier: float) -> float:
+    """When the save after a step begins that is due at a moment: it waits for the end of the save
+    before it, which is durable at `earlier` and then deletes the one that it replaces.
+    """
+    if at >= earlier + storage.LONGEST_DELETE:
+        return at
+    before = saved_before(job, step)
+    if evicted_checkpoint(job, before):
+        earlier = round(earlier + storage.delete_seconds(job, before), 6)
+    return max(at, earlier)
+
+
+def durable(job: Job, step: int, started: float) -> float:
+    """When a save that began at `started` is durable."""
+    return round(started + storage.save_seconds(job, step), 6)
 
 
 def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[Saving, ...]:
