@@ -171,11 +171,13 @@ def elapsed(timing: StepTiming, step: int) -> float:
         parts.append(_level(timing, "step burst", timing.burst, timing.burst_steps, step))
     if timing.gc:
         parts.append(timing.gc * (step // timing.gc_every - step / timing.gc_every))
-    for kind in timing.outliers:
-        parts.append(_outliers(timing, kind, step))
-    for slow in timing.slowdowns:
-        if step >= slow.first:
-            parts.append(slow.seconds * min(step - slow.first + 1, slow.steps))
+    parts += [_outliers(timing, kind, step) for kind in timing.outliers]
+    if timing.slowdowns:
+        parts += [
+            slow.seconds * min(step - slow.first + 1, slow.steps)
+            for slow in timing.slowdowns
+            if step >= slow.first
+        ]
     return round(fsum(parts), 6)
 
 
