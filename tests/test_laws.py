@@ -33,6 +33,17 @@ class Trees(dict[str, ast.Module]):
 
 TREES = Trees()
 
+
+class Nodes(dict[str, list[ast.AST]]):
+    """The nodes of the modules' trees, in no order: a dozen laws go through all of them."""
+
+    def __missing__(self, name: str) -> list[ast.AST]:
+        self[name] = [*ast.walk(TREES[name])]
+        return self[name]
+
+
+NODES = Nodes()
+
 # The edge of law 6: hosts do I/O and have a clock, sinks write files, the catalogue reads lists.
 EDGE = ("hosts", "cli", "fleet", "__main__")
 READER, WRITER = "catalog.records", "telemetry.sinks"
@@ -74,7 +85,7 @@ def is_in(module: str, room: str) -> bool:
 
 def imports(module: str) -> Iterator[tuple[str, int]]:
     """Every name that a module imports, also late, as "package.module.name", and its line."""
-    for node in ast.walk(TREES[module]):
+    for node in NODES[module]:
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -109,7 +120,7 @@ def test_inner_modules_do_no_io_and_know_no_clock_and_no_chance(module: str) -> 
         for name, line in imports(module)
         if name.partition(".")[0] in FORBIDDEN_MODULES
     ]
-    for node in ast.walk(TREES[module]):
+    for node in NODES[module]:
         if isinstance(node, ast.Call) and dotted(node.func) in FORBIDDEN_CALLS:
             found.append(f"{module}:{node.lineno} calls {dotted(node.func)}()")
         if isinstance(node, ast.Attribute) and node.attr in CLOCKS:
@@ -120,7 +131,7 @@ def test_inner_modules_do_no_io_and_know_no_clock_and_no_chance(module: str) -> 
 def test_the_catalogue_reads_its_lists_and_nothing_else() -> None:
     taken = {name for name, _ in imports(READER) if name.partition(".")[0] in FORBIDDEN_MODULES}
     assert taken <= {"os.sep"}
-    calls = [dotted(node.func) for node in ast.walk(TREES[READER]) if isinstance(node, ast.Call)]
+    calls = [dotted(node.func) for node in NODES[READER] if isinstance(node, ast.Call)]
     assert not set(calls) & set(FORBIDDEN_CALLS)
     assert calls.count("loader.get_data") == 1
 
@@ -128,9 +139,7 @@ def test_the_catalogue_reads_its_lists_and_nothing_else() -> None:
 def test_only_the_browsers_host_is_asynchronous() -> None:
     kinds = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
     waiting = {
-        module
-        for module, tree in ((name, TREES[name]) for name in MODULES)
-        if any(isinstance(node, kinds) for node in ast.walk(tree))
+        module for module in MODULES if any(isinstance(node, kinds) for node in NODES[module])
     }
     assert waiting == {"hosts.browser"}
 
@@ -150,7 +159,7 @@ def is_set(node: ast.AST) -> bool:
 @in_rooms(INNER)
 def test_nothing_depends_on_the_order_of_a_set(module: str) -> None:
     ordered: list[ast.AST] = []
-    for node in ast.walk(TREES[module]):
+    for node in NODES[module]:
         if isinstance(node, ast.For | ast.comprehension):
             ordered.append(node.iter)
         elif isinstance(node, ast.Starred):
@@ -219,7 +228,7 @@ def test_only_dialects_know_a_framework_by_its_name(module: str) -> None:
     """Everybody else asks for its traits, which are fields of job.framework."""
     found = [
         f"{module}:{node.lineno} {ast.unparse(node)}"
-        for node in ast.walk(TREES[module])
+        for node in NODES[module]
         if isinstance(node, ast.expr) and names_a_framework(node)
     ]
     assert found == []
@@ -276,18 +285,17 @@ def decides_by_name(node: ast.AST) -> bool:
     return False
 
 
-def said(tree: ast.Module) -> Iterator[ast.Constant]:
+def said(module: str) -> Iterator[ast.Constant]:
     """The texts of a module that are no docstrings."""
-    documents = [
-        node.body[0].value
-        for node in ast.walk(tree)
+    documents = {
+        id(node.body[0].value)
+        for node in NODES[module]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
-    ]
-    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    for text in constants:
-        if isinstance(text.value, str) and not any(text is other for other in documents):
+    }
+    for text in (node for node in NODES[module] if isinstance(node, ast.Constant)):
+        if isinstance(text.value, str) and id(text) not in documents:
             yield text
 
 
@@ -295,12 +303,12 @@ def said(tree: ast.Module) -> Iterator[ast.Constant]:
 def test_only_one_room_looks_at_a_gpus_name(module: str) -> None:
     found = [
         f"{module}:{node.lineno} {ast.unparse(node)}"
-        for node in ast.walk(TREES[module])
+        for node in NODES[module]
         if isinstance(node, ast.Compare | ast.Call) and decides_by_name(node)
     ]
     found += [
         f"{module}:{text.lineno} {text.value!r}"
-        for text in said(TREES[module])
+        for text in said(module)
         if GPU_WORDS.search(str(text.value))
     ]
     assert found == []
@@ -332,7 +340,7 @@ def test_only_one_room_looks_at_a_recipes_name(module: str) -> None:
     """A framework's folder says which recipes it does; whatever else differs is a trait."""
     found = [
         f"{module}:{node.lineno} {ast.unparse(node)}"
-        for node in ast.walk(TREES[module])
+        for node in NODES[module]
         if isinstance(node, ast.expr | ast.pattern) and decides_by_recipe(node)
     ]
     assert found == []
@@ -439,13 +447,14 @@ RIDDLES = re.compile(
 def prose(module: str) -> Iterator[tuple[int, str]]:
     """The lines of a module's docstrings and comments, with their numbers."""
     text = MODULES[module].read_text(encoding="utf-8")
-    for node in ast.walk(TREES[module]):
+    lines = text.splitlines()
+    for node in NODES[module]:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
             node
         ):
             docstring = node.body[0]
             for number in range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1):
-                yield number, text.splitlines()[number - 1]
+                yield number, lines[number - 1]
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string

@@ -21,21 +21,24 @@ def remembered(most: int = 1) -> Callable[[F], F]:
     """
 
     def keeping(function: F) -> F:
-        asked: Any = _single(function) if _alone(function) else _kept(function, most)
+        asked: Any = _KEEPERS.get(_arguments(function), _kept)(function, most)
         return asked  # type: ignore[no-any-return]
 
     return keeping
 
 
-def _alone(function: Any) -> bool:
-    """Whether a function has no argument but the job."""
-    return bool(function.__code__.co_argcount == 1)
+def _arguments(function: Any) -> int:
+    """How many arguments a function always has, the job included; 0 if some may be left out."""
+    return 0 if function.__defaults__ else int(function.__code__.co_argcount)
 
 
 _UNKNOWN = object()
 
 
-def _single(function: Any) -> Callable[..., Any]:
+def _single(function: Any, most: int) -> Callable[..., Any]:
+    """A function of the job alone, which has one value."""
+    del most
+
     @wraps(function)
     def asked(job: Job) -> Any:
         memo = job.memo
@@ -47,7 +50,29 @@ def _single(function: Any) -> Callable[..., Any]:
     return asked
 
 
+def _of_one(function: Any, most: int) -> Callable[..., Any]:
+    """A function of the job and one more argument, such as a step: a line asks for dozens."""
+
+    @wraps(function)
+    def asked(job: Job, about: object) -> Any:
+        memo = job.memo
+        values: dict[object, Any] | None = memo.get(function)
+        if values is None:
+            values = memo[function] = {}
+        value = values.get(about, _UNKNOWN)
+        if value is _UNKNOWN:
+            value = function(job, about)
+            if len(values) >= most:
+                del values[next(iter(values))]  # the oldest: a dictionary keeps its order
+            values[about] = value
+        return value
+
+    return asked
+
+
 def _kept(function: Any, most: int) -> Callable[..., Any]:
+    """A function of the job and any other arguments."""
+
     @wraps(function)
     def asked(job: Job, *about: object) -> Any:
         memo = job.memo
@@ -63,3 +88,7 @@ def _kept(function: Any, most: int) -> Callable[..., Any]:
         return value
 
     return asked
+
+
+# By the number of arguments.
+_KEEPERS = {1: _single, 2: _of_one}

@@ -10,7 +10,7 @@ of its name, mixed with the seed.
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
-from math import cos, erf, log, pi, sqrt
+from math import cos, erf, exp, log, pi, sqrt
 
 from llmsim.typed import Literal, TypeVar
 
@@ -181,14 +181,19 @@ def normal_share(z: float) -> float:
 
 
 def normal_quantile(share: float) -> float:
-    """The z below which this share of the standard normal distribution lies; by bisection,
-    +-8.5.
+    """The z below which this share of the standard normal distribution lies, +-8.5.
+
+    Halving comes near it, and Newton's steps make up the rest: the density is the slope.
     """
     low, high = -8.5, 8.5
-    for _ in range(40):
+    for _ in range(7):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if normal_share(middle) < share else (low, middle)
-    return high
+    z = 0.5 * (low + high)
+    for _ in range(4):
+        z -= (normal_share(z) - share) * sqrt(2.0 * pi) * exp(min(0.5 * z * z, 36.0))
+        z = min(high, max(low, z))
+    return z
 
 
 def part(seed: int, stream: str, share: float, count: int, index: int = 0) -> float:

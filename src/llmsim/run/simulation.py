@@ -149,11 +149,11 @@ def _planned(run: Run, number: int, since: float, moving: Moving) -> Iterator[Ev
     elif segment.kind == "validation":
         from llmsim.run.phases import validation
 
-        yield from validation.validation(run, number)
+        yield from validation.validation(run, number, moving())
     elif segment.kind == "checkpoint":
         from llmsim.run.phases import checkpoint
 
-        yield from checkpoint.checkpoint(run, number)
+        yield from checkpoint.checkpoint(run, number, moving())
     else:
         from llmsim.run.phases import export
         from llmsim.run.phases.training import training_ended

@@ -21,6 +21,7 @@ that the time of a step is proportional to its tokens.
 """
 
 from math import ceil, exp, fsum, log, pi, sqrt
+from struct import pack
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
@@ -85,19 +86,21 @@ def answers(job: Job, step: int) -> Answers:
     centre = log(mean / (1.0 - mean)) * spread + BATCH_DIFFICULTY * batch_luck(job, step)
     each = 1 + -(-size // 8)  # words of a problem: its difficulty, and a byte for each answer
     drawn = noise.words(job.seed, "answers", each * groups * step, each * groups)
-    lucks = b"".join([word.to_bytes(8, "little") for word in drawn])
-    right, deviation, same = 0, 0.0, 0
+    lucks = pack(f"<{len(drawn)}Q", *drawn)
+    solved = []
     for first in range(0, each * groups, each):
         problem, begun = drawn[first], 8 * first + 8
         z = (problem & 0xFFFF) + (problem >> 16 & 0xFFFF) + (problem >> 32 & 0xFFFF)
         odds = centre + DIFFICULTY * 2.0 * (z / 65_536.0 - 1.5)
         limit = round(256.0 / (1.0 + exp(-odds)))
         # An answer is right if its byte lies below the limit: the bytes above it are left out.
-        solved = len(lucks[begun : begun + size].translate(None, _BYTES[limit:]))
-        right += solved
-        same += solved in (0, size)
-        deviation += sqrt(solved * (size - solved) / (size * (size - 1)))
-    return Answers(right / (size * groups), deviation / groups, same / groups)
+        solved.append(len(lucks[begun : begun + size].translate(None, _BYTES[limit:])))
+    spreads = [sqrt(right * (size - right) / (size * (size - 1))) for right in range(size + 1)]
+    return Answers(
+        sum(solved) / (size * groups),
+        fsum([spreads[right] for right in solved]) / groups,
+        (solved.count(0) + solved.count(size)) / groups,
+    )
 
 
 def _logged_metrics(job: Job, step: int, found: Answers, kl: float, stream: str = "") -> Metrics:
@@ -121,10 +124,16 @@ def _logged_metrics(job: Job, step: int, found: Answers, kl: float, stream: str 
     )
 
 
+@remembered()
+def _wildness(job: Job) -> float:
+    """The relative deviation of the divergence of a step."""
+    return min(1.2, max(0.2, exp(noise.between(job.seed, "kl noise", log(0.2), log(1.2)))))
+
+
+@remembered()  # the loss and the metrics of a step
 def divergence(job: Job, first: int, last: int) -> float:
     """The mean KL divergence of steps first..last from the reference, in nats."""
-    wild = min(1.2, max(0.2, exp(noise.between(job.seed, "kl noise", log(0.2), log(1.2)))))
-    curve, total = curve_of(job), 0.0
+    wild, curve, total = _wildness(job), curve_of(job), 0.0
     for step in range(first, last + 1):
         z = noise.normal(job.seed, "kl", step)
         clean = max(0.0, value(curve, job, step)) / job.recipe.beta
@@ -132,16 +141,22 @@ def divergence(job: Job, first: int, last: int) -> float:
     return total / (last - first + 1)
 
 
+@remembered()
+def _entropies(job: Job) -> tuple[float, float, float]:
+    """The first entropy's exponential less 1, the first expected reward, and the highest."""
+    start = 0.35 + 0.5 * noise.uniform(job.seed, "grpo entropy")
+    most = expected_reward(job, 100 * job.schedule.steps) * 1.08
+    return exp(start) - 1.0, expected_reward(job, 1), most
+
+
 def _entropy(job: Job, step: int, stream: str) -> float:
     """The policy's entropy H by r = b - a exp(H): H0 at the first step, 0 near the highest
     reward.
     """
-    start = 0.35 + 0.5 * noise.uniform(job.seed, "grpo entropy")
-    low, now = expected_reward(job, 1), expected_reward(job, step)
-    most = expected_reward(job, 100 * job.schedule.steps) * 1.08
-    left = (most - now) / (most - low)
+    start, low, most = _entropies(job)
+    left = (most - expected_reward(job, step)) / (most - low)
     unsure = 1.0 + 0.02 * noise.normal(job.seed, f"{stream}entropy", step)
-    return log(1.0 + (exp(start) - 1.0) * left) * unsure
+    return log(1.0 + start * left) * unsure
 
 
 # --- completions -------------------------------------------------------------------------

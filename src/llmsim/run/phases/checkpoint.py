@@ -70,15 +70,17 @@ def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[S
     return saved, CheckpointDeleted(round(at + seconds, 6), old, path(job, old), size, seconds)
 
 
-def checkpoint(run: Run, number: int) -> Iterator[Event]:
-    """The events of a checkpoint: the end of the earlier save, then this save or its staging."""
+def checkpoint(run: Run, number: int, moving: bool = True) -> Iterator[Event]:
+    """The events of a checkpoint: the end of the earlier save, then this save or its staging; see
+    timing.progress for `moving`.
+    """
     job, segment = run.job, whole(run, number)
     yield from _growth(job, segment.began, segment.last)
     yield PhaseStarted(segment.began, "checkpoint", segment.ended - segment.began)
     yield from noticed(run, number)
     save = _save if blocking_checkpoint(job, segment.last) else _stage
     began = training_began(run, segment.attempt)
-    yield from save(job, _started(job, segment), segment.last, began)
+    yield from save(job, _started(job, segment), segment.last, began, moving)
     yield PhaseEnded(segment.ended, "checkpoint", segment.ended - segment.began)
 
 
@@ -142,18 +144,18 @@ def _start(job: Job, at: float, step: int) -> CheckpointStarted:
     )
 
 
-def _save(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
+def _save(job: Job, at: float, step: int, clock: float, moving: bool) -> Iterator[Event]:
     yield _start(job, at, step)
     seconds = storage.save_seconds(job, step)
     size = storage.checkpoint_bytes(job, step)
-    yield from progress(job, at, seconds, "checkpoint", "Saving", size, "B", clock)
+    yield from progress(job, at, seconds, "checkpoint", "Saving", size, "B", clock, moving)
     yield from finished(job, step, at, clock)
 
 
-def _stage(job: Job, at: float, step: int, clock: float) -> Iterator[Event]:
+def _stage(job: Job, at: float, step: int, clock: float, moving: bool) -> Iterator[Event]:
     yield _start(job, at, step)
     seconds = storage.staging_seconds(job, step)
     size = storage.checkpoint_bytes(job, step)
-    yield from progress(job, at, seconds, "checkpoint", "Staging", size, "B", clock)
+    yield from progress(job, at, seconds, "checkpoint", "Staging", size, "B", clock, moving)
     ended = round(at + seconds, 6)
     yield CheckpointStaged(ended, step, seconds, round(ended - clock, 6))

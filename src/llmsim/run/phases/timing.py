@@ -11,6 +11,8 @@ Phase = Generator[Event, None, float]
 
 # The number of progress events of a task.
 REPORTS = 12
+# The parts of a task or an epoch at whose ends some frameworks' files have the bar.
+QUARTERS = 4
 # The largest relative deviation of its rate from the mean.
 WAVER = 0.15
 # Tasks whose noise stream has another name: loading weights was once a kind of download.
@@ -50,14 +52,24 @@ def progress(
     total: int,
     unit: str,
     clock: float | None = None,
+    moving: bool = True,
 ) -> Iterator[Progress]:
     """The progress events of a task from 0 to its total; its rate varies by some per cent.
 
-    `clock` is when the training began; it is given for a task during the training.
+    `clock` is when the training began; it is given for a task during the training. `moving` says
+    whether bars are drawn at every move just now: if not, a framework whose file has bars at their
+    quarters gets the moves that reach one.
     """
     reports, stream = min(REPORTS, total), f"bar/{STREAMS.get(task, task)}"
     gain = WAVER * (2 * noise.uniform(job.seed, stream, round(at * 1000)) - 1)
+    quarters = not moving and job.framework.file_bar == "quarters"
+    reached = -1
     for report in range(reports + 1):
+        done = total * report // reports
+        if quarters:
+            before, reached = reached, int(done / total * QUARTERS)
+            if before == reached:
+                continue
         part = report / reports
         # The task is faster at its beginning or at its end; both ends stay where they are.
         wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, f"{stream}/{label}", report) - 1)
@@ -68,7 +80,7 @@ def progress(
             now,
             task,
             label,
-            total * report // reports,
+            done,
             total,
             unit,
             elapsed,

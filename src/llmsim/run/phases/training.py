@@ -32,6 +32,7 @@ from llmsim.run.events import (
 from llmsim.run.moment import loads
 from llmsim.run.phases.checkpoint import Saving, in_background, noticed_at
 from llmsim.run.phases.status import status
+from llmsim.run.phases.timing import QUARTERS
 from llmsim.run.timeline import (
     Run,
     Segment,
@@ -49,8 +50,6 @@ from llmsim.run.timeline import (
 
 # Between two logged steps the epoch's bar moves this often.
 BAR_MOVES = 4
-# The parts of an epoch at whose ends some frameworks' files have the bar.
-QUARTERS = 4
 
 # Collectives have an event at the second logged step, the first after compilation, and at every
 # n-th logged step after it.

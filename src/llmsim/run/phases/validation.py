@@ -61,15 +61,19 @@ def best(run: Run, segment: Segment, step: int) -> float:
     return lowest[count]
 
 
-def validation(run: Run, number: int) -> Iterator[Event]:
-    """The events of a validation: its progress, its result, and benchmarks."""
+def validation(run: Run, number: int, moving: bool = True) -> Iterator[Event]:
+    """The events of a validation: its progress, its result, and benchmarks; see timing.progress for
+    `moving`.
+    """
     job, segment = run.job, whole(run, number)
     at, step, clock = segment.began, segment.last, training_began(run, segment.attempt)
     yield PhaseStarted(at, "validation", segment.ended - at)
     batches, taught = job.schedule.validation_batches, learner(run, segment)
     for part, stream in _parts(job) if segment.final else (("", "validation"),):
         seconds = step_time.validation_seconds(job, step, stream)
-        yield from progress(job, at, seconds, "validation", "Validating", batches, "batch", clock)
+        yield from progress(
+            job, at, seconds, "validation", "Validating", batches, "batch", clock, moving
+        )
         at = round(at + seconds, 6)
         value = loss.validation(taught, step, stream)
         yield Validated(
