@@ -11,7 +11,7 @@ import pytest
 
 from llmsim.catalog import gpus as catalog
 from llmsim.catalog.records import Gpu
-from llmsim.physics.hardware.gauges import Gauges, gauges
+from llmsim.physics.hardware.gauges import HEALTHY, Gauges, gauges
 from llmsim.physics.hardware.telemetry import Latent
 from llmsim.run.moment import loads
 from llmsim.run.simulation import run_of
@@ -163,10 +163,11 @@ def test_memory_under_little_traffic_is_as_warm_as_in_gpu_burn() -> None:
         made = []
         for run in jobs_on(gpu, "idle"):
             job = run.job
-            for rank in range(8):
-                state = Latent("hang", watts, celsius, 1980, 20_000, 0.0, 0.0, 0.0, air)
-                warm = gauges(job, rank, 0.0, state, 0.0, ()).memory_temperature_c
-                made.append(warm + 18.0 * 0.08 / 1.15)  # the traffic of that load
+            state = Latent("hang", watts, celsius, 1980, 20_000, 0.0, 0.0, 0.0, air)
+            ranks = range(8)
+            seen = gauges(job, ranks, 0.0, [state] * 8, [0.0] * 8, (), [HEALTHY] * 8)
+            # The traffic of that load.
+            made += [each.memory_temperature_c + 18.0 * 0.08 / 1.15 for each in seen]
         low, high = band(made)
         assert all(low - 0.5 <= value <= high + 0.5 for value in found), (gpu, low, high)
 

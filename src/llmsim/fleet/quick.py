@@ -7,7 +7,7 @@ powers to 0.1 W, tensor activity to 0.0001, all else in whole numbers. A test co
 """
 
 from collections.abc import Iterator
-from math import log10, pi
+from math import pi
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from llmsim.catalog import gpus
 from llmsim.fleet.array_noise import PLACES, Array, levels, normals, ripple, uniforms
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import gauges as plain
-from llmsim.physics.hardware import swings, telemetry
+from llmsim.physics.hardware import swings, telemetry, utilization
 from llmsim.physics.hardware.sites import Chip, Site, chip_of, site_of
 from llmsim.run.complaints import faults, troubles
 from llmsim.run.events import Symptom
@@ -108,7 +108,7 @@ def _held(site: Site, chip: Chip, load: telemetry.Load) -> int:
 
 
 def _lagged(group: _Group, number: Array, at: Array, lag: float) -> Array:
-    """The weight of each load in a temperature, moments x loads: see telemetry._warmth."""
+    """The weight of each load in a temperature, moments x loads: see telemetry.warmth."""
     began, kinds = group.began, group.kinds
     weights = np.zeros((len(at), len(group.loads)))
     rows = np.arange(len(at))
@@ -215,7 +215,7 @@ def _swings(
     job: Job, group: _Group, at: Array, load: Array, since: Array
 ) -> tuple[Array, Array, Array]:
     """The factor of each mean power, and the noise of the nodes and of the GPUs, moments x GPUs:
-    see swings.swing.
+    see swings.swings.
     """
     law = swings.law_of(job)
     node, second, work = group.ranks // gpus_per_node(job), at.astype(np.int64), group.work[load]
@@ -283,7 +283,7 @@ def _tensor(job: Job, group: _Group, load: Array, clock: Array, common: Array, o
 
 
 def _utilization(job: Job, group: _Group, load: Array, at: Array) -> Array:
-    """Per cent, moments x GPUs: see telemetry.utilization."""
+    """Per cent, moments x GPUs: see utilization.utilizations."""
     made: Array = np.empty((len(at), len(group.ranks)), dtype=np.int16)
     moment = at.astype(np.int64)[:, None] * PLACES + group.ranks[None, :]
     for kind in np.unique(load):
@@ -293,19 +293,17 @@ def _utilization(job: Job, group: _Group, load: Array, at: Array) -> Array:
 
 
 def _used_in(job: Job, activity: telemetry.Activity, moment: Array) -> Array:
-    low, high = telemetry._UTILIZATION[activity]  # noqa: SLF001  # as above
+    low, high = utilization.RANGES[activity]
     if activity == "training":
-        middle = telemetry._BUSY + 4.5 * log10(job.model.active_parameters / 8e9)  # noqa: SLF001
-        middle = min(99.5, max(86.0, middle))
         spread = normals(job.seed, "gpu busy", moment)
-        spread *= telemetry._BUSY_SPREAD  # noqa: SLF001
-        spread += middle
+        spread *= utilization.BUSY_SPREAD
+        spread += utilization.usual_utilization(job)
         return np.clip(np.rint(spread), low, high)
     draw = uniforms(job.seed, "gpu utilization", moment)
     if activity == "validation":
         return high - ((high - low + 1) * draw**3).astype(np.int64)
     some = low + ((high - low + 1) * draw**2).astype(np.int64)
     if activity == "checkpoint":
-        spinning = telemetry._SPINNING  # noqa: SLF001  # as above
+        spinning = utilization.SPINNING
         return np.where(draw < spinning, 95 + (6 * draw / spinning).astype(np.int64), some)
     return some

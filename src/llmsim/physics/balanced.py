@@ -6,6 +6,7 @@ spectrum shows. A level is the sum of two uniform numbers: its 5th and 95th perc
 and +1.6, as a normal number's do, and it never leaves -3.2 .. 3.2.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
 from math import exp, fsum, sqrt
@@ -57,3 +58,46 @@ def total(seed: int, stream: str, position: float, series: int = 0, lean: float 
     sums = _sums(seed, stream, group + series * APART, lean)
     here, part = sums[within], position - whole
     return here + (sums[within + 1] - here) * part if part else here
+
+
+@lru_cache(maxsize=1024)
+def _drawn(seed: int, stream: str, group: int, series: range) -> tuple[int, ...]:
+    """The running sum of whole numbers, which are levels but for their mean and SCALE: a group of
+    a series, then the same group of the next one, and so on: all in little more time than one.
+    """
+    half = GROUP // 2
+    first = (group + series.start * APART) * half
+    return (0, *accumulate(
+        noise.sums_of_two(seed, stream, first, half, len(series), APART * half)
+    ))  # fmt: skip
+
+
+def levels(seed: int, stream: str, index: int, series: range) -> list[float]:
+    """The levels of this index of series that follow one another, in less time than one by one."""
+    if len(series) == 1:
+        return [level(seed, stream, index, series.start)]
+    group, within = divmod(index, GROUP)
+    return [
+        (after - here - (end - begin) / GROUP) * SCALE
+        for begin, here, after, end in _around(_drawn(seed, stream, group, series), within)
+    ]
+
+
+def totals(seed: int, stream: str, position: float, series: range) -> list[float]:
+    """`total` of series that follow one another."""
+    if len(series) == 1:
+        return [total(seed, stream, position, series.start)]
+    whole = int(position // 1.0)
+    group, within = divmod(whole, GROUP)
+    part = position - whole
+    done = (within + part) / GROUP
+    return [
+        (here - begin + (after - here) * part - (end - begin) * done) * SCALE
+        for begin, here, after, end in _around(_drawn(seed, stream, group, series), within)
+    ]
+
+
+def _around(sums: tuple[int, ...], within: int) -> Iterator[tuple[int, int, int, int]]:
+    """The running sums of each series at its group's begin, around a level, and at the end."""
+    begins, ends = sums[:-1:GROUP], sums[GROUP::GROUP]
+    return zip(begins, sums[within:-1:GROUP], sums[within + 1 :: GROUP], ends, strict=True)

@@ -62,10 +62,13 @@ _EVERY_OTHER = 0x0000_FFFF_0000_FFFF  # of a counter's four numbers of 16 bits
 
 
 @lru_cache(maxsize=16)
-def _lanes(count: int) -> tuple[int, int]:
-    """A one in each lane, and the counters of the indexes 0, 1, 2 ..., one in each lane."""
-    ones = sum(1 << _LANE * lane for lane in range(count))
-    ahead = sum((lane * _GOLDEN & _MASK) << _LANE * lane for lane in range(count))
+def _lanes(count: int, blocks: int = 1, apart: int = 0) -> tuple[int, int]:
+    """A one in each lane, and the counters of the indexes 0, 1, 2 ..., one in each lane; then of
+    as many from `apart` on, and so on for each block.
+    """
+    indexes = [block * apart + each for block in range(blocks) for each in range(count)]
+    ones = sum(1 << _LANE * lane for lane in range(len(indexes)))
+    ahead = sum((index * _GOLDEN & _MASK) << _LANE * lane for lane, index in enumerate(indexes))
     return ones, ahead
 
 
@@ -84,18 +87,29 @@ def words(seed: int, stream: str, first: int, count: int) -> list[int]:
     return _bytes(made, ones).cast("Q")[_LOWER].tolist()
 
 
-def sums_of_two(seed: int, stream: str, first: int, count: int) -> list[int]:
+def sums_of_two(
+    seed: int, stream: str, first: int, count: int, blocks: int = 1, apart: int = 0
+) -> list[int]:
     """Two sums of two 16-bit numbers, 0..131,070, from each of the same values: of its lower
-    half, and of its upper half.
+    half, and of its upper half; then of `count` values from first + apart on, and so on for each
+    block.
     """
-    ones, ahead = _lanes(count)
+    ones, ahead = _lanes(count, blocks, apart)
     made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
     every_other = ones * _EVERY_OTHER
     both = (made & every_other) + (made >> 16 & every_other)
     parts = _bytes(both, ones).cast("I")[_ONE_BY_ONE].tolist()
-    sums = [0] * (2 * count)
+    sums = [0] * (2 * count * blocks)
     sums[::2], sums[1::2] = parts[::4], parts[1::4]
     return sums
+
+
+def quarters(seed: int, stream: str, first: int, count: int) -> tuple[list[int], ...]:
+    """The same values as four lists of 16 bits of each: the lowest, and so on to the highest."""
+    ones, ahead = _lanes(count)
+    made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
+    parts = _bytes(made, ones).cast("H")[_ONE_BY_ONE].tolist()
+    return parts[::8], parts[1::8], parts[2::8], parts[3::8]
 
 
 # A stream and an index.
@@ -140,6 +154,23 @@ def uniform(seed: int, stream: str, index: int = 0) -> float:
     the sum exactly, and log(u) is always finite.
     """
     return _unit(_key(seed, stream) + index * _GOLDEN)
+
+
+def uniforms(seed: int, stream: str, first: int, count: int) -> list[float]:
+    """The values of `uniform` at some indices from `first` on, in less time."""
+    if count == 1:
+        return [uniform(seed, stream, first)]
+    return [((word >> 12) + 0.5) * 2.0**-52 for word in words(seed, stream, first, count)]
+
+
+def normals(seed: int, stream: str, first: int, count: int) -> list[float]:
+    """The values of `normal` at some indices from `first` on, in less time."""
+    if count == 1:
+        return [normal(seed, stream, first)]
+    drawn = uniforms(seed, stream, 2 * first, 2 * count)
+    return [
+        sqrt(-2.0 * log(u)) * cos(2.0 * pi * v) for u, v in zip(*[iter(drawn)] * 2, strict=True)
+    ]
 
 
 def pair(seed: int, stream: str, index: int) -> tuple[float, float]:

@@ -6,6 +6,7 @@ The gauges depend on all activities of the GPUs so far, most on the latest ones.
 from collections.abc import Callable, Iterable, Iterator
 
 from llmsim.job.milestones import epoch_of
+from llmsim.job.records import Job
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
 from llmsim.physics.hardware.temperatures import temperatures
@@ -157,39 +158,73 @@ MARK_EVERY = 32  # loads from one remembered total to the next
 
 def energy_of(run: Run, at: float, gpu: int, latest_first: tuple[Load, ...]) -> float:
     """The same, for callers that have asked for the loads until that moment already."""
+    return energies_of(run, at, range(gpu, gpu + 1), latest_first)[0]
+
+
+def energies_of(run: Run, at: float, ranks: range, latest_first: tuple[Load, ...]) -> list[float]:
+    """The same for GPUs of one node that have had the same loads."""
+    job, load = run.job, latest_first[0]
+    swung, before = telemetry.swung(job, ranks, load, at), _before(run, ranks, latest_first)
+    return [
+        total + telemetry.joules(job, gpu, load, seconds - already)
+        for gpu, seconds, (total, already) in zip(ranks, swung, before, strict=True)
+    ]
+
+
+class _Joules(NamedTuple):
+    """What a GPU has taken up until one of its loads begins, counted from the launch."""
+
+    load: int
+    total: float
+    swung: float  # what telemetry.swung says of that moment
+    marks: list[float]  # totals before every 32nd load, so that time may go back as well
+
+
+def _before(run: Run, ranks: range, latest_first: tuple[Load, ...]) -> list[tuple[float, float]]:
+    """Joules of each GPU until its latest load begins, and what telemetry.swung says of then."""
+    known: dict[int, _Joules] = run.memo.setdefault("energy", {})
+    latest = [known[gpu] for gpu in ranks if gpu in known]
+    if not latest:
+        began = telemetry.swung(run.job, ranks, latest_first[-1], latest_first[-1].began)
+        latest = [_Joules(0, 0.0, each, [0.0]) for each in began]
+        known.update(zip(ranks, latest, strict=True))
+    if len(latest) < len(ranks) or len({each.load for each in latest}) > 1:
+        return [each for gpu in ranks for each in _before(run, range(gpu, gpu + 1), latest_first)]
     last = len(latest_first) - 1
-    before, already = _joules_before(run, gpu, latest_first, last)
-    return before + telemetry.energy(run.job, gpu, latest_first[0], at, already)
+    if latest[0].load == last:
+        return [(each.total, each.swung) for each in latest]
+    totals = _totals(run.job, ranks, latest, latest_first)
+    swung = telemetry.swung(run.job, ranks, latest_first[0], latest_first[0].began)
+    if last > latest[0].load:
+        for gpu, total, seconds, each in zip(ranks, totals, swung, latest, strict=True):
+            known[gpu] = _Joules(last, total, seconds, each.marks)
+    return [*zip(totals, swung, strict=True)]
 
 
-def _swung(run: Run, gpu: int, load: Load) -> float:
-    return telemetry.swung(run.job, gpu, load, load.began)
+def _totals(
+    job: Job, ranks: range, latest: list[_Joules], latest_first: tuple[Load, ...]
+) -> list[float]:
+    """Joules of each GPU until its latest load begins, from the nearest total that is known."""
+    number, last = latest[0].load, len(latest_first) - 1
+    totals = [each.total for each in latest]
+    if number > last:
+        number = last - last % MARK_EVERY
+        totals = [each.marks[last // MARK_EVERY] for each in latest]
+    for count in range(number, last):
+        load, after = latest_first[last - count], latest_first[last - count - 1]
+        totals = _later(job, ranks, totals, load, after.began)
+        if (count + 1) % MARK_EVERY == 0:
+            for each, total in zip(latest, totals, strict=True):
+                if len(each.marks) == (count + 1) // MARK_EVERY:
+                    each.marks.append(total)
+    return totals
 
 
-def _joules_before(
-    run: Run, gpu: int, latest_first: tuple[Load, ...], last: int
-) -> tuple[float, float]:
-    """Joules of a GPU until its load of this number, counted from the launch, begins, and what
-    telemetry.swung says of that moment.
-
-    The latest total is remembered, and some on the way, so that time may go back as well.
-    """
-    known: dict[int, tuple[list[float], list[float]]] = run.memo.setdefault("energy", {})
-    if gpu not in known:
-        known[gpu] = ([0.0], [0, 0.0, _swung(run, gpu, latest_first[-1])])
-    marks, latest = known[gpu]
-    if latest[0] == last:
-        return latest[1], latest[2]
-    if latest[0] < last:
-        index, total = int(latest[0]), latest[1]
-    else:
-        index, total = last - last % MARK_EVERY, marks[last // MARK_EVERY]
-    for number in range(index, last):
-        load, after = latest_first[last - number], latest_first[last - number - 1]
-        total += telemetry.energy(run.job, gpu, load, after.began)
-        if (number + 1) % MARK_EVERY == 0 and len(marks) == (number + 1) // MARK_EVERY:
-            marks.append(total)
-    already = _swung(run, gpu, latest_first[0])
-    if last > latest[0]:
-        latest[:] = [last, total, already]
-    return total, already
+def _later(job: Job, ranks: range, totals: list[float], load: Load, until: float) -> list[float]:
+    """The joules of GPUs at the end of a load, from the joules at its beginning."""
+    began = telemetry.swung(job, ranks, load, load.began)
+    ended = telemetry.swung(job, ranks, load, until)
+    return [
+        total + telemetry.joules(job, gpu, load, last - first)
+        for gpu, total, first, last in zip(ranks, totals, began, ended, strict=True)
+    ]

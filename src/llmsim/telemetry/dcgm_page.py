@@ -8,14 +8,15 @@ alphabetical order (pods, error codes, Slurm's job). Whole numbers as %d, others
 without a value is left out. Source: NVIDIA/dcgm-exporter, internal/pkg/rendermetrics.
 """
 
-from collections.abc import Callable, Iterator
-from operator import attrgetter
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run, owner, segment_at
 from llmsim.telemetry import dcgm, dcgm_counters
+from llmsim.telemetry.dcgm import Field
 from llmsim.telemetry.dcgm_counters import Counter
 from llmsim.telemetry.dcgm_own import Pairs, own_rows
 from llmsim.telemetry.dcgm_versions import Version
@@ -62,50 +63,82 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     tail = attributes(run, node, at, exporter)
     closing = "".join(f',{name}="{value}"' for name, value in tail)
     opened = [f"{head}{closing}}} " for head in heads]
+    columns: list[tuple[object, ...]] = [*zip(*seen, strict=True)]
     parts = []
-    for counter, value, begun in _plan(run, exporter):
-        name = counter.name
-        if value is None:
-            parts += _special(run, counter, exporter, at, (*zip(heads, seen, strict=True),), tail)
-        elif opened:
-            parts.append(begun)
-            if isinstance(value, str):
-                parts += [f"{name}{labels}{value}\n" for labels in opened]
-                continue
-            for labels, each in zip(opened, seen, strict=True):
-                number = value(each)
-                shown = f"{number:f}" if type(number) is float else number
-                parts.append(f"{name}{labels}{shown}\n")
+    for part in _parts(run, exporter, len(seen)):
+        if isinstance(part, Counter):
+            parts += _special(run, part, exporter, at, (*zip(heads, seen, strict=True),), tail)
+        elif seen:
+            parts.append(_filled(run.job, part, opened, seen, columns))
     return "".join(parts)
 
 
-# How a family's value is read; the value itself, where it is the same for all; None: it needs more.
-Value = Callable[[Gauges], float] | str | None
+class _Stretch(NamedTuple):
+    """Families in a row whose samples have the same labels: a form, and what goes into it.
+
+    The form takes a sample's labels and its value in turns; a value is a gauge, by its place in
+    Gauges, or what a field makes of the gauges, or 0.
+    """
+
+    form: str
+    values: tuple[int | Field, ...]  # one a family
 
 
-def _plan(run: Run, exporter: Exporter) -> list[tuple[Counter, Value, str]]:
-    """Each family with how its value is read, and with its two comments."""
-    known: dict[Exporter, list[tuple[Counter, Value, str]]]
-    known = run.memo.setdefault("dcgm plan", {})
-    if exporter not in known:
-        codes = exporter.version.codes
-        known[exporter] = [
-            (each, _value(run.job, each, codes=codes or exporter.version.clean), _opening(each))
-            for each in exporter.counters
-            if each.kind != "label" and (each.field or each.name in dcgm_counters.OWN)
-        ]
-    return known[exporter]
+def _parts(run: Run, exporter: Exporter, count: int) -> tuple[_Stretch | Counter, ...]:
+    """The page of this many GPUs: stretches, and between them families with labels of their own."""
+    known: dict[tuple[Exporter, int], tuple[_Stretch | Counter, ...]]
+    known = run.memo.setdefault("dcgm parts", {})
+    if (exporter, count) not in known:
+        made: list[_Stretch | Counter] = []
+        version = exporter.version
+        for own, same in groupby(exporter.counters, key=lambda each: _kind(each, version)):
+            if own == "own":
+                made += same
+            elif own == "shared":
+                made.append(_stretch([*same], count))
+        known[exporter, count] = tuple(made)
+    return known[exporter, count]
 
 
-def _value(job: Job, counter: Counter, *, codes: bool) -> Value:
-    field = counter.field
-    if field is None or (field.coded and codes):
-        return None
-    if field.is_zero:
-        return "0"
-    if name := dcgm.plain(field):
-        return attrgetter(name)
-    return lambda gauges: field.value(job, gauges)
+def _kind(counter: Counter, version: Version) -> str:
+    """Whether a family's samples have labels of their "own" or the "shared" ones; or "none", since
+    a label is no family.
+    """
+    if counter.kind == "label" or not (counter.field or counter.name in dcgm_counters.OWN):
+        return "none"
+    coded = counter.field and counter.field.coded and (version.codes or version.clean)
+    return "own" if coded or not counter.field else "shared"
+
+
+def _stretch(counters: list[Counter], count: int) -> _Stretch:
+    lines, values = [], list[int | Field]()
+    for counter in counters:
+        field = counter.field
+        assert field is not None, counter.name
+        gauge = dcgm.plain(field)
+        sign = "%f" if gauge and Gauges.__annotations__[gauge] is float else "%s"
+        values.append(Gauges._fields.index(gauge) if gauge else field)
+        lines += [_opening(counter).replace("%", "%%"), f"{counter.name}%s{sign}\n" * count]
+    return _Stretch("".join(lines), tuple(values))
+
+
+def _filled(
+    job: Job, stretch: _Stretch, labels: list[str], seen: tuple[Gauges, ...],
+    columns: list[tuple[object, ...]],
+) -> str:  # fmt: skip
+    """The lines of a stretch."""
+    found: list[Iterable[object]] = []
+    for value in stretch.values:
+        if isinstance(value, int):
+            found.append(columns[value])
+        elif value.is_zero:
+            found.append("0" * len(seen))
+        else:
+            found.append([dcgm.number(value.value(job, each)) for each in seen])
+    filling: list[object] = [*labels, *labels] * len(found)
+    filling[::2] = labels * len(found)
+    filling[1::2] = chain.from_iterable(found)
+    return stretch.form % tuple(filling)
 
 
 def _opening(counter: Counter) -> str:

@@ -12,7 +12,7 @@ from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.gauges import HEALTHY, Fault, Gauges, Seconds, gauges
 from llmsim.physics.hardware.host import CALM, Host, Trouble, host
 from llmsim.run.complaints import faults, troubles
-from llmsim.run.moment import energy_of, loads, odd
+from llmsim.run.moment import energies_of, loads, odd
 from llmsim.run.timeline import Run, run_ended, step_at
 from llmsim.typed import NamedTuple
 
@@ -74,7 +74,7 @@ class Tick(NamedTuple):
     faults: dict[int, Fault]  # of ranks whose GPU has or had something wrong
     troubles: dict[int, Trouble]  # of nodes
     odd: frozenset[int]  # ranks whose GPUs have had loads of their own
-    known: dict[tuple[int, bool], Gauges]  # what was computed already, by rank
+    known: dict[tuple[int, bool], list[Gauges | None]]  # what was computed already, by node
 
 
 def tick_of(run: Run, at: float) -> Tick:
@@ -109,26 +109,49 @@ def gauges_of(
 
     Without `energy` the joules are 0: they take as long as all others together.
     """
-    job, at, seen = run.job, tick.at, []
+    size, seen = gpus_per_node(run.job), []
     for gpu in ranks:
-        fault = tick.faults.get(gpu, HEALTHY)
-        if fault.lost or tick.troubles.get(gpu // gpus_per_node(job), CALM).silent:
-            continue
-        made = tick.known.get((gpu, energy))
+        node, local = divmod(gpu, size)
+        made = tick.known.get((node, energy))
         if made is None:
-            done, past, felt = _own(run, tick, gpu) if gpu in tick.odd else (
-                tick.done, tick.past, tick.felt,
-            )  # fmt: skip
-            state = telemetry.latent(job, gpu, at, felt)
-            joules = energy_of(run, at, gpu, done) if energy else 0.0
-            made = tick.known[gpu, energy] = gauges(job, gpu, at, state, joules, past, fault)
-        seen.append(made)
+            made = tick.known[node, energy] = _node(run, tick, node, energy)
+        if (found := made[local]) is not None:
+            seen.append(found)
     return tuple(seen)
 
 
-def _own(
-    run: Run, tick: Tick, gpu: int
-) -> tuple[tuple[telemetry.Load, ...], tuple[Seconds, ...], tuple[telemetry.Load, ...]]:
+def _node(run: Run, tick: Tick, node: int, energy: bool) -> list[Gauges | None]:
+    """The gauges of a node's GPUs; none of a GPU that is off the bus, or of a node that is dead."""
+    size = gpus_per_node(run.job)
+    ranks = range(node * size, (node + 1) * size)
+    if tick.troubles.get(node, CALM).silent:
+        return [None] * size
+    if tick.odd.isdisjoint(ranks):
+        made = _alike(run, tick, ranks, (tick.done, tick.past, tick.felt), energy)
+    else:
+        made = []
+        for gpu in ranks:
+            pasts = _own(run, tick, gpu) if gpu in tick.odd else (tick.done, tick.past, tick.felt)
+            made += _alike(run, tick, range(gpu, gpu + 1), pasts, energy)
+    if tick.faults:
+        lost = [tick.faults.get(gpu, HEALTHY).lost for gpu in ranks]
+        return [None if gone else each for gone, each in zip(lost, made, strict=True)]
+    return [*made]
+
+
+Pasts = tuple[tuple[telemetry.Load, ...], tuple[Seconds, ...], tuple[telemetry.Load, ...]]
+
+
+def _alike(run: Run, tick: Tick, ranks: range, pasts: Pasts, energy: bool) -> list[Gauges]:
+    """The gauges of GPUs of one node that have had the same loads."""
+    done, past, felt = pasts
+    states = telemetry.latents(run.job, ranks, tick.at, felt)
+    joules = energies_of(run, tick.at, ranks, done) if energy else [0.0] * len(ranks)
+    faults = [tick.faults.get(gpu, HEALTHY) for gpu in ranks]
+    return gauges(run.job, ranks, tick.at, states, joules, past, faults)
+
+
+def _own(run: Run, tick: Tick, gpu: int) -> Pasts:
     """All loads of a GPU that has had some of its own, their seconds, and what it still feels."""
     done = tuple(loads(run, tick.at, gpu))
     if over := ended_by(run, tick.at):

@@ -19,18 +19,19 @@ from math import fsum
 
 from llmsim.catalog import gpus
 from llmsim.job.memo import remembered
-from llmsim.job.records import Job, batch_tokens, gpus_per_node
+from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
-from llmsim.physics.hardware import storage
-from llmsim.physics.hardware.sites import chip_of
+from llmsim.physics.hardware import links
+from llmsim.physics.hardware.sites import MOST_CHIPS, chip_of
 from llmsim.physics.hardware.telemetry import (
+    ACTIVITIES,
     Activity,
     Doing,
     Latent,
     doing,
-    utilization,
+    doings,
 )
-from llmsim.physics.speed.collectives import flows, sent_per_byte
+from llmsim.physics.hardware.utilization import utilizations
 from llmsim.physics.speed.step_time import step_seconds
 from llmsim.physics.speed.throughput import mfu
 from llmsim.typed import NamedTuple
@@ -40,16 +41,7 @@ _RECOMPUTED = {"none": 1.0, "selective": 1.03, "full": 4 / 3}
 _DRAM_OF_TENSOR = 0.70  # on an H100, which has 989 TFLOP/s and 3.35 TB/s
 _H100_FLOPS_PER_BYTE = 989 / 3.35
 _DRAM_PEAK = 0.8  # practical peak of the ratio
-_STEP = 2.0 / 0xFFFF
 _BUSY = {"training": 1.0, "validation": 0.9}
-_PCIE_IDLE = 3.0e6  # B/s
-# B/s that a training process gets from its host, batches and kernels' arguments, and how far that
-# wavers from one second to the next; and the same of what it sends.
-_PCIE_HOST, _PCIE_HOST_WAVERS = 5.4e8, 0.8
-_PCIE_BACK, _PCIE_BACK_WAVERS = 4.9e7, 0.6
-# How far the links' traffic wavers from one look to the next: 12 to 25 GB/s in four looks at a
-# training, while its GPUs differ by 1 % (KempnerInstitute/kempnerpulse, issues 10 and 11).
-_NVLINK_WAVERS = 0.5
 # Degrees C of HBM over the air: of its own when idle, for each unit of its activity, and for each
 # degree that the GPU beside it is above the air; by how much stacks differ.
 _HBM_IDLE, _HBM_BUSY, _HBM_BESIDE = 7.2, 18.0, 0.42
@@ -135,8 +127,6 @@ class _Card(NamedTuple):
     memory_mhz: int
     reserved_mib: int
     has_hbm: bool
-    has_fast_link: bool
-    pcie_bytes_per_second: float
 
 
 @remembered()
@@ -150,84 +140,52 @@ def _card(job: Job) -> _Card:
         memory_mhz=gpus.memory_clock_mhz(gpu),
         reserved_mib=gpus.reserved_mib(gpu),
         has_hbm=gpus.has_hbm(gpu),
-        has_fast_link=gpus.has_fast_link(gpu),
-        pcie_bytes_per_second=(32 if gpus.generation(gpu) == "Ampere" else 64) * 1e9,
     )
 
 
-@remembered()
-def network_bytes_per_second(job: Job) -> float:
-    """What one GPU's network card sends while training, B/s; rings carry it, a part each."""
-    per_node = gpus_per_node(job) * gpus.linked_nodes(job.gpu)
-    sent = fsum(
-        flow.calls * flow.size * sent_per_byte(flow.operation, flow.ranks) / flow.ranks_per_node
-        for flow in flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
-        if flow.ranks > min(per_node, flow.ranks_per_node)
-    )
-    return min(job.gpu.nic_gb_s * 1e9, sent / step_seconds(job))
-
-
-def _wavering(job: Job, stream: str, index: int, at: float) -> tuple[float, float, float, float]:
-    """Four numbers from -1 to 1 that are others in each second: rates between two looks waver."""
-    word = noise.bits(job.seed, stream, int(at) * 1_000_003 + index)
-    return (
-        (word & 0xFFFF) * _STEP - 1.0,
-        (word >> 16 & 0xFFFF) * _STEP - 1.0,
-        (word >> 32 & 0xFFFF) * _STEP - 1.0,
-        (word >> 48) * _STEP - 1.0,
-    )
-
-
-def _pcie(job: Job, gpu: int, at: float, state: Latent, busy: float) -> tuple[int, int]:
-    """Bytes per second over the GPU's PCIe link, sent and received."""
-    idle, back, host, cards = _wavering(job, "gauge pcie", gpu, at)
-    card = _card(job)
-    sent = received = _PCIE_IDLE * (1.0 + 0.9 * idle)
-    if busy:
-        network = network_bytes_per_second(job) * busy * (1.0 + 0.3 * cards)
-        sent += network + _PCIE_BACK * (1.0 + _PCIE_BACK_WAVERS * back)
-        received += network + _PCIE_HOST * (1.0 + _PCIE_HOST_WAVERS * host)
-        if not card.has_fast_link:
-            sent += state.link_gb_s * 1e9
-            received += state.link_gb_s * 1e9
-    elif state.activity == "checkpoint":
-        seconds = storage.save_seconds(job, job.schedule.save_every)
-        sent += storage.checkpoint_bytes(job) / job.layout.gpus / seconds
-    elif state.activity == "loading":
-        received += 1.2e9 * (1.0 + 0.5 * host)
-    limit = card.pcie_bytes_per_second
-    return int(min(sent, limit)), int(min(received, limit))
-
-
-def _nvlink(job: Job, gpu: int, at: float, state: Latent) -> tuple[int, int]:
-    """Bytes per second over the GPU's NVLinks, sent and received: all ranks move in one rhythm."""
-    if not state.link_gb_s or not _card(job).has_fast_link:
-        return 0, 0
-    rhythm = _wavering(job, "gauge nvlink rhythm", 0, at)[0]
-    sent, received, _, _ = _wavering(job, "gauge nvlink", gpu, at)
-    rate = state.link_gb_s * 1e9 * (1.0 + _NVLINK_WAVERS * rhythm)
-    return int(rate * (1.0 + 0.01 * sent)), int(rate * (1.0 + 0.01 * received))
-
-
-def _reasons(job: Job, gpu: int, at: float, activity: Activity, usual: Doing) -> int:
-    """NVML's mask of why clocks are not higher: idle 1, power limit 4, heat 0x20."""
+def _reasons(job: Job, ranks: range, at: float, activity: Activity, usual: list[Doing]
+) -> list[int]:  # fmt: skip
+    """NVML's masks of why clocks are not higher: idle 1, power limit 4, heat 0x20."""
     if activity == "idle":
-        return 0x1
-    mask = 0x20 if usual.hot else 0
-    if usual.capped:
-        draw = noise.uniform(job.seed, "gauge capped", int(at) * 1_000_003 + gpu)
-        mask |= 0x4 if draw < usual.capped else 0
-    return mask
+        return [0x1] * len(ranks)
+    if not any(each.capped for each in usual):
+        return [0x20 if each.hot else 0 for each in usual]
+    first = int(at) * 1_000_003 + ranks.start
+    draws = noise.uniforms(job.seed, "gauge capped", first, len(ranks))
+    return [
+        (0x20 if each.hot else 0) | (0x4 if draw < each.capped else 0)
+        for draw, each in zip(draws, usual, strict=True)
+    ]
 
 
-def _held_back(job: Job, gpu: int, spent: tuple[Seconds, ...]) -> tuple[float, float]:
-    """Seconds in which the power limit has held the clock back, and in which heat has."""
-    capped, hot = [], []
-    for each in spent:
-        usual = doing(job, gpu, each.activity)
-        capped.append(each.seconds * usual.capped)
-        hot.append(each.hot + (0.3 * each.seconds if usual.hot else 0.0))
-    return fsum(capped), fsum(hot)
+_HOT_PART = 0.3  # of the seconds of an activity that is too hot at full speed
+
+
+@remembered(MOST_CHIPS)
+def _held_in(job: Job, gpu: int) -> tuple[tuple[Activity, float, float], ...]:
+    """The activities in which a GPU's clock is held back: the parts of their seconds in which the
+    power limit does it, and in which heat does.
+    """
+    found = ((activity, doing(job, gpu, activity)) for activity in ACTIVITIES)
+    return tuple(
+        (activity, usual.capped, _HOT_PART if usual.hot else 0.0)
+        for activity, usual in found
+        if usual.capped or usual.hot
+    )
+
+
+def _held_back(job: Job, ranks: range, spent: tuple[Seconds, ...]) -> list[tuple[float, float]]:
+    """Seconds in which the power limit has held each clock back, and in which heat has."""
+    seconds = {each.activity: each.seconds for each in spent}
+    braked = fsum(each.hot for each in spent)
+    made = []
+    for gpu in ranks:
+        capped, hot = 0.0, braked
+        for activity, limited, heated in _held_in(job, gpu):
+            capped += limited * seconds.get(activity, 0.0)
+            hot += heated * seconds.get(activity, 0.0)
+        made.append((capped, hot))
+    return made
 
 
 def _memory_celsius(job: Job, gpu: int, state: Latent, dram: float) -> int:
@@ -235,78 +193,117 @@ def _memory_celsius(job: Job, gpu: int, state: Latent, dram: float) -> int:
 
     H100: 48 at 41 C of the idle GPU, 59 at 65 C with little traffic; H200: 32 at 28, 42 at 54.
     """
-    stacks = chip_of(job, gpu).stacks
-    beside = (_HBM_BESIDE + _HBM_BESIDE_SPREAD * stacks) * (state.temperature_c - state.air_c)
-    own = _HBM_IDLE + _HBM_IDLE_SPREAD * stacks + _HBM_BUSY * dram
-    return round(state.air_c + own + beside)
+    stacks, air = chip_of(job, gpu).stacks, state.air_c
+    beside = (_HBM_BESIDE + _HBM_BESIDE_SPREAD * stacks) * (state.temperature_c - air)
+    return round(air + (_HBM_IDLE + _HBM_IDLE_SPREAD * stacks + _HBM_BUSY * dram) + beside)
+
+
+class _Working(NamedTuple):
+    """How hard the parts of a GPU work, as shares of cycles in six decimals."""
+
+    engine: float
+    sm: float
+    occupancy: float
+    tensor: float
+    dram: float
+    fp32: float
+
+
+def _working(job: Job, states: list[Latent], busy: float, percents: list[int]) -> list[_Working]:
+    """How hard the GPUs of a node work."""
+    card, first, made = _card(job), states[0], []
+    hangs, dram_of_tensor = first.activity == "hang", card.dram_of_tensor
+    usual = 0.921 + 0.008 * max(-2.0, min(2.0, first.common))
+    tensor_mhz = busy * first.pace * card.tensor_mhz
+    for state, percent in zip(states, percents, strict=True):
+        off = max(-2.0, min(2.0, state.own))
+        own, sm = 1.0 + 0.012 * off, 0.0
+        if busy:
+            sm = min(0.97, usual * own)
+        elif hangs:  # one kernel of NCCL's spins on a few SMs
+            sm = 0.1 * own
+        tensor = min(sm, tensor_mhz / state.sm_clock_mhz * (1.0 + 0.006 * off))
+        made.append(_Working(
+            # Profiling counters are means over the interval, the utilization is one second's.
+            round(1e6 * min(1.0, sm + 0.02)) / 1e6 if sm else percent / 250,
+            round(1e6 * sm) / 1e6,
+            round(0.2665e6 * sm) / 1e6,
+            round(1e6 * tensor) / 1e6,
+            min(_DRAM_PEAK, dram_of_tensor * tensor),
+            round(0.0575e6 * sm * own) / 1e6,
+        ))  # fmt: skip
+    return made
 
 
 def gauges(
     job: Job,
-    gpu: int,
+    ranks: range,
     at: float,
-    state: Latent,
-    joules: float,
+    states: list[Latent],
+    joules: list[float],
     spent: tuple[Seconds, ...],
-    fault: Fault = HEALTHY,
-) -> Gauges:
-    """All gauges of a GPU whose latent state, energy, past and faults are given."""
-    activity, card, total = state.activity, _card(job), job.gpu.memory_mib
-    busy = _BUSY.get(activity, 0.0)
-    small = 1.0 + 0.006 * max(-2.0, min(2.0, state.own))
-    own = 1.0 + 0.012 * max(-2.0, min(2.0, state.own))
-    sm_active = (
-        min(0.97, (0.921 + 0.008 * max(-2.0, min(2.0, state.common))) * own) if busy else 0.0
-    )
-    if activity == "hang":  # one kernel of NCCL's spins on a few SMs
-        sm_active = 0.1 * own
-    tensor = min(sm_active, busy * state.pace * card.tensor_mhz / state.sm_clock_mhz * small)
-    dram = min(_DRAM_PEAK, card.dram_of_tensor * tensor)
-    used = min(state.memory_mib, total - card.reserved_mib)
-    pcie_sent, pcie_received = _pcie(job, gpu, at, state, busy * state.pace)
-    sent, received = _nvlink(job, gpu, at, state)
-    power_capped, thermal_slowdown = _held_back(job, gpu, spent)
-    percent = utilization(job, gpu, at, activity)
-    celsius = round(state.temperature_c)
-    return Gauges(
-        gpu=gpu,
-        activity=activity,
-        power_watts=round(state.power_watts, 3),
-        energy_joules=joules,
-        temperature_c=celsius,
-        memory_temperature_c=_memory_celsius(job, gpu, state, dram) if card.has_hbm else 0,
-        sm_clock_mhz=state.sm_clock_mhz,
-        memory_clock_mhz=card.memory_mhz,
-        utilization_percent=percent,
-        memory_utilization_percent=min(percent, round(115 * dram)),
-        used_mib=used,
-        free_mib=total - card.reserved_mib - used,
-        reserved_mib=card.reserved_mib,
-        total_mib=total,
-        # Profiling counters are means over the interval, the utilization is that of one second.
-        gr_engine_active=round(min(1.0, sm_active + 0.02), 6) if sm_active else percent / 250,
-        sm_active=round(sm_active, 6),
-        sm_occupancy=round(0.2665 * sm_active, 6),
-        tensor_active=round(tensor, 6),
-        dram_active=round(dram, 6),
-        fp32_active=round(0.0575 * sm_active * own, 6),
-        pcie_sent_bytes_per_second=pcie_sent,
-        pcie_received_bytes_per_second=pcie_received,
-        nvlink_sent_bytes_per_second=sent,
-        nvlink_received_bytes_per_second=received,
-        power_capped_seconds=power_capped,
-        thermal_slowdown_seconds=thermal_slowdown,
-        clock_event_reasons=_reasons(job, gpu, at, activity, doing(job, gpu, activity))
-        | state.reasons,
-        performance_state=8 if activity == "idle" and not card.has_hbm else 0,
-        pcie_replays=chip_of(job, gpu).replays + fault.pcie_replays,
-        xid=fault.xid,
-        uncorrectable_errors=fault.uncorrectable_errors,
-        remapped_rows=fault.remapped_rows,
-        remap_pending=fault.remap_pending,
-        aggregate_errors=fault.aggregate_errors,
-        correctable_errors=fault.correctable_errors,
-        link_crc_errors=fault.crc_errors,
-        link_replays=fault.link_replays,
-        link_recoveries=fault.link_recoveries,
-    )
+    faults: list[Fault],
+) -> list[Gauges]:
+    """All gauges of GPUs of one node that have had the same loads: their latent states, energies
+    and faults are given one by one, and their common past.
+    """
+    activity, pace, card, total = states[0].activity, states[0].pace, _card(job), job.gpu.memory_mib
+    has_hbm, reserved = card.has_hbm, card.reserved_mib
+    busy, room = _BUSY.get(activity, 0.0), total - reserved
+    percents = utilizations(job, ranks, at, activity)
+    made = []
+    for gpu, state, energy, percent, working, pcie, nvlink, held, reasons, fault in zip(
+        ranks,
+        states,
+        joules,
+        percents,
+        _working(job, states, busy, percents),
+        links.pcie(job, ranks, at, states, busy * pace),
+        links.nvlink(job, ranks, at, states),
+        _held_back(job, ranks, spent),
+        _reasons(job, ranks, at, activity, doings(job, ranks, activity)),
+        faults,
+        strict=True,
+    ):
+        used, dram = min(state.memory_mib, room), working.dram
+        made.append(Gauges(  # in the order of its fields: naming 38 takes as long as all else
+            gpu,
+            activity,
+            round(1e3 * state.power_watts) / 1e3,
+            energy,
+            round(state.temperature_c),
+            _memory_celsius(job, gpu, state, dram) if has_hbm else 0,
+            state.sm_clock_mhz,
+            card.memory_mhz,
+            percent,
+            min(percent, round(115 * dram)),
+            used,
+            room - used,
+            reserved,
+            total,
+            working.engine,
+            working.sm,
+            working.occupancy,
+            working.tensor,
+            round(1e6 * dram) / 1e6,
+            working.fp32,
+            pcie[0],
+            pcie[1],
+            nvlink[0],
+            nvlink[1],
+            held[0],
+            held[1],
+            reasons | state.reasons,
+            8 if activity == "idle" and not has_hbm else 0,
+            chip_of(job, gpu).replays + fault.pcie_replays,
+            fault.xid,
+            fault.uncorrectable_errors,
+            fault.remapped_rows,
+            fault.remap_pending,
+            fault.aggregate_errors,
+            fault.correctable_errors,
+            fault.crc_errors,
+            fault.link_replays,
+            fault.link_recoveries,
+        ))  # fmt: skip
+    return made

@@ -9,7 +9,8 @@ from math import fsum
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 from llmsim.physics.hardware import storage
-from llmsim.physics.hardware.gauges import Seconds, network_bytes_per_second
+from llmsim.physics.hardware.gauges import Seconds
+from llmsim.physics.hardware.links import network_bytes_per_second
 from llmsim.physics.hardware.telemetry import Activity
 from llmsim.typed import NamedTuple
 

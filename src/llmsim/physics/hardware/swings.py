@@ -73,16 +73,19 @@ class Swing(NamedTuple):
     own: float
 
 
-def swing(job: Job, index: int, at: float, load: float, since: float) -> Swing:
-    """A GPU's power at a moment, relative to its mean, under a load that began at `since`.
+def swings(job: Job, ranks: range, at: float, load: float, since: float) -> list[Swing]:
+    """The power of some GPUs of one node at a moment, relative to its mean, under a load that
+    began at `since`.
 
     `load` is 1 in training, 0 without work.
     """
-    own = balanced.level(job.seed, "gpu own power", int(at), index)
-    law, node = law_of(job), index // gpus_per_node(job)
+    law, node = law_of(job), ranks.start // gpus_per_node(job)
     common, shared, dip = _shared(job, node, at, load, since)
-    moved = (shared + law.own * own) * (QUIET + (1.0 - QUIET) * load) + dip
-    return Swing(1.0 + moved, common, own)
+    scale = QUIET + (1.0 - QUIET) * load
+    return [
+        Swing(1.0 + ((shared + law.own * own) * scale + dip), common, own)
+        for own in balanced.levels(job.seed, "gpu own power", int(at), ranks)
+    ]
 
 
 @remembered(2)
@@ -102,12 +105,15 @@ def _shared(
     return common, law.node * common + law.slow * slow, dip
 
 
-def integral(job: Job, index: int, at: float, load: float, since: float) -> float:
-    """The integral of the factor from 0 to a moment, in seconds."""
-    own = balanced.total(job.seed, "gpu own power", at, index)
-    law, node = law_of(job), index // gpus_per_node(job)
+def integrals(job: Job, ranks: range, at: float, load: float, since: float) -> list[float]:
+    """The integral of the factor from 0 to a moment, in seconds, for some GPUs of one node."""
+    law, node = law_of(job), ranks.start // gpus_per_node(job)
     shared, dip = _shared_integral(job, node, at, load, since)
-    return at + (shared + law.own * own) * (QUIET + (1.0 - QUIET) * load) + dip
+    scale = QUIET + (1.0 - QUIET) * load
+    return [
+        at + (shared + law.own * own) * scale + dip
+        for own in balanced.totals(job.seed, "gpu own power", at, ranks)
+    ]
 
 
 @remembered(2)

@@ -12,13 +12,13 @@ section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from math import exp, log10, pi, sin
+from math import exp, pi, sin
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
-from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory, ripples, swings
 from llmsim.physics.hardware.sites import MOST_CHIPS, Chip, Site, chip_of, site_of
+from llmsim.physics.hardware.utilization import utilization
 from llmsim.typed import Literal, NamedTuple
 
 Warmth = Literal["cool", "warm", "hot"]
@@ -46,26 +46,12 @@ _LOAD: dict[Activity, float] = {
     "hang": 0.10,  # of an H100: 120 to 200 W, estimated
     "stalled": 0.05,
 }
-_UTILIZATION: dict[Activity, tuple[int, int]] = {  # lowest and highest, per cent
-    "idle": (0, 0),
-    "starting": (0, 6),
-    "loading": (0, 18),
-    "training": (70, 100),
-    "validation": (95, 100),
-    "checkpoint": (0, 28),
-    "export": (0, 4),
-    "hang": (100, 100),
-    "stalled": (0, 30),
-}
+ACTIVITIES: tuple[Activity, ...] = (*_LOAD,)
 _CONTEXT_SHARE = 0.176  # of the power limit: H100 111-150 of 700 W
 # How far chips differ without work, by their leakage: H100 67 to 76 W idle, H200 78 W.
 _IDLE_LEAK, _CONTEXT_LEAK = 0.09, 0.22
 _THROTTLE = 84.0  # degrees C at which clocks begin to fall
 _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
-# Utilization of an 8B job on H100s, whose median is 91 to 92 and whose 5th percentile is 84 to 86;
-# the larger the model, the closer to 100 (Acme's fleet: 75th percentile 99 to 100).
-_BUSY, _BUSY_SPREAD = 91.5, 4.0
-_SPINNING = 0.55  # part of the seconds of a save in which ranks spin in a collective, at 95 to 100
 
 
 class Load(NamedTuple):
@@ -122,6 +108,22 @@ def doing(job: Job, index: int, activity: Activity) -> Doing:
     return made
 
 
+def doings(job: Job, ranks: range, activity: Activity) -> list[Doing]:
+    """The same of some GPUs."""
+    if len(ranks) == 1:
+        return [doing(job, ranks.start, activity)]
+    known: dict[int, Doing] = job.memo.get((doing, activity), {})
+    found = [*map(known.get, ranks)]
+    return [made or doing(job, index, activity) for made, index in zip(found, ranks, strict=True)]
+
+
+def shares(job: Job, ranks: range, activity: Activity, pace: float) -> list[float]:
+    """`share` of some GPUs."""
+    if pace < 1.0 or len(ranks) == 1:
+        return [share(job, index, activity, pace) for index in ranks]
+    return [each.share for each in doings(job, ranks, activity)]
+
+
 def share(job: Job, index: int, activity: Activity, pace: float) -> float:
     """The mean share of TDP that a GPU draws in an activity at a pace."""
     if pace == 1.0:
@@ -166,19 +168,21 @@ def air(job: Job, at: float) -> float:
     return site.inlet + 1.2 * day + 0.5 * ripples.ripple(job.seed, "gpu air", at, 300.0)
 
 
-def _warmth(job: Job, index: int, at: float, loads: Sequence[Load]) -> float:
-    """The share of TDP that a GPU's temperature follows: its power through a first-order lag.
+def warmth(job: Job, at: float, loads: Sequence[Load]) -> list[tuple[float, Activity, float]]:
+    """Of what a temperature is made: an activity, a pace, and the weight of the power that a GPU
+    has in it, which all GPUs with these loads share.
 
-    w(t) = sum of p_i (exp(-(t - end_i) / tau) - exp(-(t - began_i) / tau)). The oldest load is
-    taken to have lasted for ever.
+    The power acts through a first-order lag, w(t) = sum of p_i (exp(-(t - end_i) / tau) -
+    exp(-(t - began_i) / tau)). The oldest load is taken to have lasted for ever.
     """
-    kept, warmth, power, lag = 1.0, 0.0, 0.0, site_of(job).lag
-    for load in loads:
-        power = share(job, index, load.activity, load.pace) * load.heat
-        left = exp(-max(0.0, at - load.began) / lag)
-        warmth += power * (kept - left)
+    kept, lag, last = 1.0, site_of(job).lag, len(loads) - 1
+    parts: dict[tuple[Activity, float], float] = {}
+    for number, load in enumerate(loads):
+        left = exp(-max(0.0, at - load.began) / lag) if number < last else 0.0
+        key = load.activity, load.pace
+        parts[key] = parts.get(key, 0.0) + (kept - left) * load.heat
         kept = left
-    return warmth + power * kept
+    return [(weight, *key) for key, weight in parts.items()]
 
 
 def _clock(site: Site, chip: Chip, activity: Activity, power: float, hot: float) -> int:
@@ -194,28 +198,6 @@ def _clock(site: Site, chip: Chip, activity: Activity, power: float, hot: float)
         clock *= chip.clock
     clock *= max(0.5, 1.0 - 0.03 * max(0.0, hot - _THROTTLE))
     return min(site.clock, round(clock / 15.0) * 15)
-
-
-@remembered()
-def _usual_utilization(job: Job) -> float:
-    """Per cent in training: the larger the model, the more."""
-    middle = _BUSY + 4.5 * log10(job.model.active_parameters / 8e9)
-    return min(99.5, max(86.0, middle))
-
-
-def utilization(job: Job, index: int, at: float, activity: Activity) -> int:
-    """Per cent of the last second in which a kernel ran: nearly always 100 in training."""
-    low, high = _UTILIZATION[activity]
-    moment = int(at) * 1_000_003 + index
-    if activity == "training":
-        spread = _BUSY_SPREAD * noise.normal(job.seed, "gpu busy", moment)
-        return max(low, min(high, round(_usual_utilization(job) + spread)))
-    draw = noise.uniform(job.seed, "gpu utilization", moment)
-    if activity == "validation":  # mostly at the top
-        return high - int((high - low + 1) * draw**3)
-    if activity == "checkpoint" and draw < _SPINNING:
-        return 95 + int(6 * draw / _SPINNING)
-    return low + int((high - low + 1) * draw**2)
 
 
 @remembered()
@@ -252,8 +234,12 @@ def power(job: Job, index: int, at: float, load: Load) -> float:
     return _power(job, index, load, _swing(job, index, at, load))
 
 
+def _swings(job: Job, ranks: range, at: float, load: Load) -> list[swings.Swing]:
+    return swings.swings(job, ranks, at, _LOAD[load.activity], load.began)
+
+
 def _swing(job: Job, index: int, at: float, load: Load) -> swings.Swing:
-    return swings.swing(job, index, at, _LOAD[load.activity], load.began)
+    return _swings(job, range(index, index + 1), at, load)[0]
 
 
 def _power(job: Job, index: int, load: Load, swing: swings.Swing) -> float:
@@ -261,17 +247,21 @@ def _power(job: Job, index: int, load: Load, swing: swings.Swing) -> float:
     return min(mean * swing.factor, site_of(job).peak) * job.gpu.tdp_watts
 
 
-def _sent(job: Job, load: Load, swing: swings.Swing) -> float:
-    """GB/s that a GPU sends to the others under a load."""
+def _link(job: Job, load: Load) -> float:
+    """GB/s that GPUs send to the others under a load, in the mean."""
     usual = site_of(job).link * load.pace
-    sent = usual * {"training": 1.0, "validation": 0.95}.get(load.activity, 0.0)
-    return min(job.gpu.link_gb_s, sent * (1.0 + 0.02 * swing.node + 0.02 * swing.own))
+    return usual * {"training": 1.0, "validation": 0.95}.get(load.activity, 0.0)
+
+
+def _sent(job: Job, usual: float, swing: swings.Swing) -> float:
+    """GB/s that a GPU sends to the others at a moment."""
+    return min(job.gpu.link_gb_s, usual * (1.0 + 0.02 * swing.node + 0.02 * swing.own))
 
 
 def draw(job: Job, index: int, at: float, load: Load) -> tuple[int, float]:
     """The watts and the GB/s of `reading` alone, which cost a tenth of it."""
     swing = _swing(job, index, at, load)
-    return round(_power(job, index, load, swing)), round(_sent(job, load, swing), 1)
+    return round(_power(job, index, load, swing)), round(_sent(job, _link(job, load), swing), 1)
 
 
 class Latent(NamedTuple):
@@ -295,31 +285,57 @@ def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
 
     power up to 1.03 TDP (A100: 1.10), temperature 20..95 C, memory within capacity.
     """
-    site, chip = site_of(job), chip_of(job, index)
-    load = loads[0]
-    activity = load.activity
-    swing = _swing(job, index, at, load)
-    inlet = air(job, at) + chip.inlet
-    watts = _power(job, index, load, swing)
-    hot = inlet + site.rise * chip.rise * _warmth(job, index, at, loads)
-    if load.clock < 1.0:  # it is as much lower as the usual clock of that activity is
-        usual = _clock(site, chip, activity, doing(job, index, activity).share, 0.0)
-        clock = round(usual * load.clock / 15.0) * 15
-    else:
-        clock = _clock(site, chip, activity, watts / job.gpu.tdp_watts, hot)
-    return Latent(
-        activity=activity,
-        power_watts=watts,
-        temperature_c=max(20.0, min(95.0, hot)),
-        sm_clock_mhz=clock,
-        memory_mib=doing(job, index, activity).memory_mib,
-        link_gb_s=_sent(job, load, swing),
-        common=swing.node,
-        own=swing.own,
-        air_c=inlet,
-        pace=load.pace,
-        reasons=load.reasons,
-    )
+    return latents(job, range(index, index + 1), at, loads)[0]
+
+
+def latents(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[Latent]:
+    """The same of GPUs of one node that have done the same, in less time than one by one."""
+    site, load, hall = site_of(job), loads[0], air(job, at)
+    activity, pace, tdp, peak = load.activity, load.pace, job.gpu.tdp_watts, site.peak
+    link, held, made = _link(job, load), load.clock < 1.0, []
+    for index, swing, usual, mean, warm in zip(
+        ranks,
+        _swings(job, ranks, at, load),
+        doings(job, ranks, activity),
+        shares(job, ranks, activity, pace),
+        _warm(job, ranks, at, loads),
+        strict=True,
+    ):
+        chip = chip_of(job, index)
+        power = min(mean * swing.factor, peak)
+        inlet = hall + chip.inlet
+        hot = inlet + site.rise * chip.rise * warm
+        clock = _held_clock(job, index, load) if held else _clock(site, chip, activity, power, hot)
+        made.append(Latent(
+            activity,
+            power * tdp,
+            max(20.0, min(95.0, hot)),
+            clock,
+            usual.memory_mib,
+            _sent(job, link, swing),
+            swing.node,
+            swing.own,
+            inlet,
+            pace,
+            load.reasons,
+        ))  # fmt: skip
+    return made
+
+
+def _warm(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[float]:
+    """The share of TDP that each temperature follows."""
+    warm = [0.0] * len(ranks)
+    for weight, activity, pace in warmth(job, at, loads):
+        means = shares(job, ranks, activity, pace)
+        warm = [before + weight * mean for before, mean in zip(warm, means, strict=True)]
+    return warm
+
+
+def _held_clock(job: Job, index: int, load: Load) -> int:
+    """The clock of a GPU that is held back: as much lower as the usual one of the activity is."""
+    usual = doing(job, index, load.activity).share
+    clock = _clock(site_of(job), chip_of(job, index), load.activity, usual, 0.0)
+    return round(clock * load.clock / 15.0) * 15
 
 
 def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
@@ -343,16 +359,13 @@ def heating(job: Job, index: int, celsius: float, pace: float) -> float:
     return max(1.0, (celsius - site.inlet - chip.inlet) / usual)
 
 
-def energy(job: Job, index: int, load: Load, until: float, already: float | None = None) -> float:
-    """Joules that a GPU uses from the start of a load until a moment: the integral of its power.
+def joules(job: Job, index: int, load: Load, seconds: float) -> float:
+    """Joules that a GPU uses in this many seconds of `swung` under a load."""
+    return share(job, index, load.activity, load.pace) * job.gpu.tdp_watts * seconds
 
-    `already` is what `swung` says of the beginning of the load, for callers that know it.
+
+def swung(job: Job, ranks: range, load: Load, at: float) -> list[float]:
+    """Seconds until a moment, each counted by the power that it has in it under a load, for some
+    GPUs of one node.
     """
-    before = swung(job, index, load, load.began) if already is None else already
-    mean = share(job, index, load.activity, load.pace)
-    return mean * job.gpu.tdp_watts * (swung(job, index, load, until) - before)
-
-
-def swung(job: Job, index: int, load: Load, at: float) -> float:
-    """Seconds until a moment, each counted by the power that a GPU has in it under a load."""
-    return swings.integral(job, index, at, _LOAD[load.activity], load.began)
+    return swings.integrals(job, ranks, at, _LOAD[load.activity], load.began)
