@@ -1,6 +1,7 @@
 """A copy of the project that a test changes as CONTRIBUTING.md says; it knows what was touched."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,3 +58,11 @@ class Copy:
         )
         assert (done.returncode, done.stderr) == (0, ""), f"{words}: {done.stderr}"
         return done.stdout
+
+
+def told_by_contributing(heading: str) -> set[str]:
+    """The paths in backquotes below a heading of CONTRIBUTING.md, without what follows a path."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    assert section, heading
+    return set(re.findall(r"`((?:src|data|web|tests)/[^`\s]*)`", section))
