@@ -72,7 +72,9 @@ def test_flags_become_options(line: str, options: Options, played: list[Options]
         ("--MODEL x", "there is no option '--MODEL': did you mean --model?"),
         ("-x", "there is no option '-x': see --help."),
         ("-hx", "there is no option '-hx': see --help."),
-        ("train", "there is no option 'train': see --help."),
+        ("train", "there is no option 'train': a run is played without a command."),
+        ("--tidy yes", "--tidy takes no value: leave 'yes' out."),
+        ("--help=1", "--help takes no value: leave it out."),
         ("--", "there is no option '--': see --help."),
     ],
 )
@@ -83,8 +85,8 @@ def test_refusals(line: str, sentence: str, played: list[Options], capfd: Captur
 
 def test_an_unknown_model_is_refused_with_the_form_of_a_right_one(capfd: Captured) -> None:
     sentence = refused(capfd, "--model", "nosuch")
-    assert sentence.startswith("--model 'nosuch' is not in data/llm_models.txt and does not end in")
-    assert sentence.endswith(("?", "--list shows what there is."))
+    assert sentence.startswith("--model 'nosuch' is not listed and does not end in")
+    assert sentence.endswith(("?", "--list models has all."))
 
 
 def test_of_many_mistakes_the_first_is_told(capfd: Captured) -> None:

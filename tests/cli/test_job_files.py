@@ -174,10 +174,10 @@ def test_the_same_bytes(tmp_path: Path, capfd: Captured) -> None:
         ),
         (
             "[precision]\ncompute = 'fp8'\n[cluster]\ngpu = 'A100-SXM4-80GB'\n",
-            "--precision fp8 is not of NVIDIA A100-SXM4-80GB: it came with Ada, Hopper, MI300",
+            "--precision fp8 needs another GPU than NVIDIA A100-SXM4-80GB: fp8 came with Ada, Hopper, MI300",
         ),
         ("[batch]\nglobal = true\n", "[batch] global in FILE cannot be true: give a whole number"),
-        ("[cluster]\ngpu = 'H2000'\n", "[cluster] gpu in FILE 'H2000' is not in data/llm_gpus.txt"),
+        ("[cluster]\ngpu = 'H2000'\n", "[cluster] gpu in FILE 'H2000' is not listed"),
         ("[model\n", "FILE line 1 is not TOML"),
         (
             "[model]\nlayers = 8\nhidden_size = 512\nheads = 8\nkv_heads = 3\n",

@@ -1,4 +1,4 @@
-"""A new kind of incident, by CONTRIBUTING's steps, in a copy: it breaks a run, says so, is mended."""
+"""A new kind of incident by CONTRIBUTING's steps, in a copy: it breaks a run and is mended."""
 
 import json
 from pathlib import Path

@@ -244,7 +244,7 @@ def test_wrong_values_are_named_with_what_would_be_right(name: str, texts: list[
         ("model", "Foo-1K", "--model 'Foo-1K' has 1,000 parameters, where"),
         ("dataset", "fineweb-edo", "did you mean 'FineWeb-Edu'?"),
         ("gpu", "A100", "--gpu 'A100' may be any of NVIDIA A100-SXM4-40GB,"),
-        ("gpu", "H2000", "--gpu 'H2000' is not in data/llm_gpus.txt; did you mean"),
+        ("gpu", "H2000", "--gpu 'H2000' is not listed; did you mean"),
     ],
 )
 def test_the_nearest_name_is_suggested(name: str, text: str, sentence: str) -> None:

@@ -45,7 +45,7 @@ def test_what_is_given_beside_a_scene_counts_more_wherever_it_stands() -> None:
 
 def test_a_scene_that_is_not_there_is_refused_with_what_there_is() -> None:
     _, complaints = parse_options([("scene", "nope"), ("gpus", "8")], prefix="--")
-    assert complaints[0].startswith("--scene cannot be 'nope': there is no scene 'nope': ")
+    assert complaints[0].startswith("--scene cannot be 'nope': give ")
     assert "buttgpt" in complaints[0]
 
 

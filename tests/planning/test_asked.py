@@ -72,7 +72,7 @@ def test_ranks_alone_say_how_many_gpus_there_are() -> None:
             "--tp 16 does not go with|--tp 16 does not divide the 8 GPUs of a node",
         ),
         ({"pp": 33, "model": "X-8B", "gpus": 33}, "--pp 33 are more stages than .* 32 layers."),
-        ({"gpus": 12, "tp": 8, "model": "X-8B"}, "--gpus 12 is not tp 8 = 8, or a multiple of it."),
+        ({"gpus": 12, "tp": 8, "model": "X-8B"}, "--gpus 12 is no multiple of tp 8."),
         (
             {"gpus": 8, "tp": 1, "pp": 1, "batch": 12, "model": "X-1B"},
             "--batch 12 is no multiple of 8 data ranks x 1 sequences of a micro-batch = 8.",

@@ -1,4 +1,4 @@
-"""A new kind of export is one module and one row, as CONTRIBUTING says: it writes a run in a copy."""
+"""A new kind of export is one module and one row, by CONTRIBUTING: in a copy it writes a run."""
 
 from pathlib import Path
 

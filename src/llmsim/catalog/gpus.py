@@ -232,8 +232,8 @@ def multiplies(gpu: Gpu, precision: str) -> bool:
 def first_precision(precision: str) -> str:
     """Which GPUs have matrix units for a precision, in words."""
     return {
-        "fp8": "it came with Ada, Hopper, MI300 and TPU v7x",
-        "mxfp8": "it came with B200 and MI350",
+        "fp8": "fp8 came with Ada, Hopper, MI300 and TPU v7x",
+        "mxfp8": "mxfp8 came with B200 and MI350",
         "fp16": "TPUs have bf16 and float32 alone",
         "bf16": "every GPU has it",
     }[precision]

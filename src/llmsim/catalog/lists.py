@@ -61,7 +61,7 @@ def checked(cell: str, complaint: str, *, good: bool) -> str:
 def plain_name(cell: str) -> str:
     """A name that needs no quoting anywhere. Raises CatalogError for others."""
     good = cell[:1] in _LETTERS and _IN_NAMES.issuperset(cell) and len(cell) <= LONGEST_NAME
-    rule = "a letter or digit, then up to 47 letters, digits or ._+- would be right"
+    rule = "it begins with a letter or digit and has up to 48 letters, digits or ._+-"
     return checked(cell, f"is not a name: {rule}", good=good)
 
 

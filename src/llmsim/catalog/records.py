@@ -168,8 +168,8 @@ def model_named(name: str) -> Model:
     if made:
         return made
     raise CatalogError(
-        f"model {quoted(name)} is not in data/llm_models.txt and does not end in a size "
-        f"such as -7B, -8x7B or -30B-A3B; {_nearest(name, models())}"
+        f"model {quoted(name)} is not listed and does not end in a size such as -7B, -8x7B or "
+        f"-30B-A3B; {_nearest(name, models(), 'models')}"
     )
 
 
@@ -177,8 +177,8 @@ def dataset_named(name: str) -> Dataset:
     """The listed data set of that name, in any case. Raises CatalogError if there is none."""
     if listed := _exact(name, datasets()):
         return listed
-    hint = _nearest(name, datasets())
-    raise CatalogError(f"data set {quoted(name)} is not in data/llm_datasets.txt; {hint}")
+    hint = _nearest(name, datasets(), "datasets")
+    raise CatalogError(f"data set {quoted(name)} is not listed; {hint}")
 
 
 def gpu_named(name: str) -> Gpu:
@@ -200,8 +200,8 @@ def gpu_named(name: str) -> Gpu:
     if found:
         candidates = ", ".join(gpu.name for gpu in found[:6]) + " ..." * (len(found) > 6)
         raise CatalogError(f"GPU {quoted(name)} may be any of {candidates}: say which.")
-    hint = _nearest(name, gpus())
-    raise CatalogError(f"GPU {quoted(name)} is not in data/llm_gpus.txt; {hint}")
+    hint = _nearest(name, gpus(), "gpus")
+    raise CatalogError(f"GPU {quoted(name)} is not listed; {hint}")
 
 
 def _words(name: str) -> str:
@@ -213,12 +213,12 @@ def _exact(name: str, records: Sequence[Record]) -> Record | None:
     return next((record for record in records if record.name.casefold() == wanted), None)
 
 
-def _nearest(name: str, records: Sequence[Record]) -> str:
+def _nearest(name: str, records: Sequence[Record], listed: str) -> str:
     from difflib import get_close_matches  # imports re: only on the way to an error
 
     names = {record.name.casefold(): record.name for record in records}
     near = get_close_matches(name[:LONGEST_NAME].casefold(), names, n=1, cutoff=0.3)
-    return f"did you mean {names[near[0]]!r}?" if near else "the file lists what there is."
+    return f"did you mean {names[near[0]]!r}?" if near else f"--list {listed} has all."
 
 
 # Mixtral 8x7B has 46.7B parameters, and a token visits 2 of the 8 experts: 12.9B. From

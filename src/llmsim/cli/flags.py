@@ -5,6 +5,7 @@ argparse is not used, since it takes longer to import than a first line may take
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
 from llmsim.options.option import Option
 from llmsim.options.table import OPTIONS, unknown
@@ -18,10 +19,14 @@ def pairs(arguments: Iterable[str], table: Sequence[Option] = OPTIONS) -> Iterat
     """
     flags = {f"--{option.name}": option for option in table}
     flags |= {f"-{option.short}": option for option in table if option.short}
-    words = iter(arguments)
+    words, known = iter(arguments), ""
     for word in words:
         long = word.startswith("--")
         flag, given, text = word.partition("=") if long else (word[:2], word[2:], word[2:])
+        if flag in ("--help", "--version"):
+            raise OptionError(f"{flag} takes no value: leave it out.")
+        if flag not in flags and known and not word.startswith("-"):
+            raise OptionError(f"--{known} takes no value: leave {quoted(word)} out.")
         if flag not in flags:
             raise OptionError(unknown(flag if long else word, prefix="--"))
         option = flags[flag]
@@ -29,4 +34,5 @@ def pairs(arguments: Iterable[str], table: Sequence[Option] = OPTIONS) -> Iterat
             text = next(words, "--")
             if text.startswith("--"):
                 raise OptionError(f"--{option.name} needs a value: give {option.expected}.")
+        known = "" if given or option.metavar else option.name  # a switch, which has said all
         yield option.name, text

@@ -72,6 +72,7 @@ _ANSWERS: tuple[tuple[str, str], ...] = (
     ("llmsim smi is nvidia-smi: see llmsim smi --help", "smi nvidia-smi nvitop nvml"),
     ("llmsim grade judges rules and dashboards: see llmsim grade --help", "grade rules alerts"),
     ("llmsim fleet plays many runs: see llmsim fleet --help", "fleet workers jobs parallel count"),
+    ("a run is played without a command", "run play train simulate go show"),
     (
         "nothing is trained, and nothing says more than the log: see --stream and --export",
         "verbose debug log-level quieter",

@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 
 from llmsim.errors import CatalogError, OptionError
+from llmsim.text.wording import one_of
 
 
 def parse_scene(text: str) -> str:
     """The scene's name as the list has it. Raises OptionError when the list has none like it."""
-    from llmsim.catalog.scenes import scene_named  # only a scene needs the list
+    from llmsim.catalog.scenes import scene_named, scenes  # only a scene needs the list
 
     try:
         return scene_named(text).name
-    except CatalogError as error:
-        raise OptionError(f"cannot be {text[:60]!a}: {error}") from None
+    except CatalogError:
+        known = tuple(scene.name for scene in scenes())
+        raise OptionError(f"cannot be {text[:60]!a}: {one_of(known, text)}") from None
 
 
 def with_scenes(given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -67,7 +67,11 @@ def _beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Se
     """The sentence that refuses a schedule which the framework cannot run or no show can hold."""
     wanted, framework = candidate.wanted, candidate.framework
     speaker = Setting("dialect", framework.name)
-    if schedule.first_step >= schedule.steps:
+    if schedule.steps == 1:
+        shown = Setting("tokens", f"{wanted.tokens:,}") if wanted.tokens else Setting("steps", "1")
+        size = f"{schedule.global_batch * schedule.sequence:,} tokens"
+        yield shown, f" would be one step of {size}, and a run has at least two steps."
+    elif schedule.first_step >= schedule.steps:
         first = f"[schedule] first_step = {schedule.first_step:,} is not before the run's"
         yield (f"{first} {schedule.steps:,} steps.",)
     if schedule.warmup > whole_run(schedule):

@@ -218,7 +218,9 @@ def _too_old(gpu: Gpu, wish: Wish) -> Iterator[Sentence]:
     """A precision that the GPU does not multiply in."""
     asked: Precision = wish.precision or "bf16"
     if not multiplies(gpu, asked):
-        yield _about("precision", asked, f"is not of {gpu.name}: {first_precision(asked)}.")
+        yield _about(
+            "precision", asked, f"needs another GPU than {gpu.name}: {first_precision(asked)}."
+        )
 
 
 def _undivided(config: Architecture, gpus: int, wish: Wish) -> Iterator[Sentence]:
@@ -251,8 +253,9 @@ def _ranks(gpu: Gpu, gpus: int, wish: Wish) -> Iterator[Sentence]:
     parts = {"dp": wish.dp, "tp": wish.tp, "pp": wish.pp} | ({"cp": wish.cp} if wish.cp else {})
     product = " x ".join(f"{name} {ranks}" for name, ranks in parts.items() if ranks)
     if gpus % whole or (all(parts.values()) and gpus != whole):
-        multiple = "" if all(parts.values()) else ", or a multiple of it"
-        yield _about("gpus", gpus, f"is not {product} = {whole:,}{multiple}.")
+        total = f"{product} = {whole:,}" if " x " in product else product
+        known = "not" if all(parts.values()) else "no multiple of"
+        yield _about("gpus", gpus, f"is {known} {total}.")
     if per_node > gpu.per_node:
         yield (f"gpus_per_node = {per_node}, but a node of {gpu.name} has {gpu.per_node}.",)
     if wish.per_node and gpus > per_node and gpus % per_node:

@@ -19,7 +19,9 @@ def release_of(framework: Framework, asked: str | None) -> str:
         return asked
     speaker = Setting("dialect", framework.name)
     if not known:
-        raise PlanError(speaker, " is of no release: leave ", Setting("release"), " out.")
+        raise PlanError(
+            speaker, " has no releases to choose from: leave ", Setting("release"), " out."
+        )
     raise PlanError(speaker, f" does not speak release {asked}: {one_of(known, asked)}")
 
 
