@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsim.catalog.records import releases
+from llmsim.dialects.capture import kept_node
 from llmsim.dialects.parts.nccl import info
 from llmsim.dialects.parts.nccl.graph import binary_tree, double_tree
-from llmsim.job.records import Job
+from llmsim.job.records import Job, gpus_per_node
 from tests.dialects.logs import in_order, unmatched
 from tests.runs import job_of
 
@@ -105,8 +106,14 @@ JOBS: list[tuple[int, dict[str, object]]] = [
 
 
 def lines(seed: int, options: dict[str, object], *, tidy: bool = False) -> tuple[Job, list[str]]:
-    job = job_of(seed, dialect="megatron", **options)._replace(tidy=tidy)
-    return job, info(job, 3.69, 24 if job.layout.nodes == 1 else 16)
+    """The first node's lines."""
+    job = job_of(seed, dialect="megatron", **options)._replace(tidy=tidy, capture="node")
+    job = job._replace(framework=job.framework._replace(speaker="first"))
+    return job, texts(job, 3.69, 24 if job.layout.nodes == 1 else 16)
+
+
+def texts(job: Job, seconds: float, channels: int) -> list[str]:
+    return [line.text for line in info(job, seconds, channels)]
 
 
 @pytest.mark.parametrize(("seed", "options"), JOBS, ids=str)
@@ -123,7 +130,7 @@ def test_real_lines_match_the_same_patterns() -> None:
 def test_every_listed_version_speaks_so(version: str, gpus: int) -> None:
     job = job_of(1, dialect="megatron", gpus=gpus)
     software = job.software._replace(collectives="NCCL", collectives_version=version)
-    told = info(job._replace(software=software), 2.46, 24)
+    told = texts(job._replace(software=software, capture="all"), 2.46, 24)
     assert unmatched(told, ALL) == []
     assert sum(f"NCCL version {version}" in line for line in told) == 1
 
@@ -215,6 +222,45 @@ def test_hops_follow_the_rings(seed: int, options: dict[str, object]) -> None:
             if here != there and (here < size or there < size):  # one GPU sends nothing
                 hop = f"Channel {channel}/0 : {here}[{here % size}] -> {there}[{there % size}]"
                 assert hop in text
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 4, 5, 8])
+def test_the_ranks_of_all_nodes_agree(nodes: int) -> None:
+    """Both ends of a hop name it, but within a node its sender alone; a parent names its child."""
+    job = job_of(3, dialect="megatron", gpus=8 * nodes, gpu="NVIDIA H100 80GB HBM3", capture="all")
+    told = texts(job, 3.69, 16)
+    assert unmatched(told, ALL) == []
+    assert len({line.split(":")[0] for line in told if " NCCL INFO " in line}) == nodes
+    whole = "\n".join(told)
+    for channel, listed in re.findall(r"Channel (\d\d)/16 : *([\d ]+)\n", whole):
+        ring = [int(rank) for rank in listed.split()]
+        for here, there in zip(ring, ring[1:] + ring[:1], strict=True):
+            hop = f"Channel {channel}/0 : {here}[{here % 8}] -> {there}[{there % 8}]"
+            assert whole.count(f"{hop} ") == (1 if here // 8 == there // 8 else 2), hop
+    trees: dict[tuple[str, int], tuple[int, ...]] = {}
+    for channel, *numbers in re.findall(r"\[(\d+)\] (\S+?)/(\S+?)/(\S+?)->(\d+)->(-?\d+)", whole):
+        first, second, third, rank, up = map(int, numbers)
+        trees[channel, rank] = up, first, second, third
+    assert len(trees) == 16 * 8 * nodes
+    for (channel, rank), (up, *children) in trees.items():
+        for child in children:
+            assert child == -1 or trees[channel, child][0] == rank, (channel, rank, child)
+        assert up == -1 or rank in trees[channel, up][1:], (channel, rank, up)
+
+
+def test_a_log_has_nccls_lines_of_its_own_ranks() -> None:
+    """NCCL_DEBUG=INFO on every node; a script for many nodes sets it on the first one alone."""
+    job = job_of(3, dialect="megatron", gpus=32, incidents="none")
+    size = gpus_per_node(job)
+    each = {
+        capture: {line.rank // size for line in info(job._replace(capture=capture), 3.69, 16)}
+        for capture in ("all", "node", "rank0")
+    }
+    assert each == {"all": set(range(job.layout.nodes)), "node": {kept_node(job)}, "rank0": {0}}
+    own = [line.text for line in info(job._replace(capture="rank0"), 3.69, 16)]
+    assert all(" [0] NCCL INFO " in line or line.startswith("NCCL version") for line in own)
+    wide = job_of(3, dialect="megatron", gpus=128)
+    assert {line.rank // gpus_per_node(wide) for line in info(wide, 3.69, 16)} == {0}
 
 
 @given(st.integers(1, 300))

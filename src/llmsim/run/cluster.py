@@ -199,7 +199,7 @@ def core(job: Job, name: str, rank: int) -> int:
 def socket(job: Job, rank: int) -> int:
     """The number of the CPU beside a rank's GPU."""
     each = gpus.socket_gpus(job.gpu)
-    return rank % (2 * each) // each
+    return rank % gpus_per_node(job) % (2 * each) // each
 
 
 # --- communicators -----------------------------------------------------------------------

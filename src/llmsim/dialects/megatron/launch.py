@@ -10,7 +10,6 @@ from llmsim.dialects.parts.nccl import info
 from llmsim.dialects.parts.torchrun import greeting
 from llmsim.job.records import Job
 from llmsim.run import cluster, events
-from llmsim.run.cluster import hostname
 from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
@@ -94,7 +93,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
     yield Line("> compiling and loading fused kernels ...")
     yield from process_group.barrier(job, event.at - event.seconds)
     if job.layout.gpus > 1:
-        yield from _nccl(event, job)
+        yield from info(job, event.seconds, event.channels)
     done = ">>> done with compiling and loading fused kernels. Compilation time:"
     yield Line(f"{done} {event.seconds:.3f} seconds")
 
@@ -104,13 +103,6 @@ def fuses_softmax(job: Job) -> bool:
     length, heads = job.schedule.sequence, job.architecture.heads / job.layout.tp
     fits = 16 < length <= 16_384 and length % 4 == 0
     return fits and heads * job.layout.micro_batch % 4 == 0
-
-
-def _nccl(event: events.BackendReady, job: Job) -> Lines:
-    """NCCL's lines, of the first node: the script sets NCCL_DEBUG=INFO there alone."""
-    own = f"{hostname(job, 0)}:{cluster.worker(job, 0)}:"
-    for text in info(job, event.seconds, event.channels):
-        yield Line(text, rank=int(":" in text and not text.startswith((own, "NCCL version"))))
 
 
 LINES: dict[type, Render] = {

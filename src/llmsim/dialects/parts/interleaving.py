@@ -10,9 +10,12 @@ from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.line import Line
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
+from llmsim.typed import TypeVar
+
+Printed = TypeVar("Printed", str, Line)  # a text, or a line that says whose it is
 
 
-def interleaved(job: Job, name: str, streams: Sequence[Sequence[str]]) -> Iterator[str]:
+def interleaved(job: Job, name: str, streams: Sequence[Sequence[Printed]]) -> Iterator[Printed]:
     """The streams' lines, each stream in its own order; one after another if the job is tidy."""
     if job.tidy:
         for stream in streams:

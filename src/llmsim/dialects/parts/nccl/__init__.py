@@ -1,20 +1,24 @@
 """NCCL's lines at NCCL_DEBUG=INFO while a communicator is initialized, by version.
 
-These are the lines of rank 0's node, the usual part of a log. Formats: nccl@5067397 (2.30.7),
+Every rank prints them, on each node that the log has. Formats: nccl@5067397 (2.30.7),
 src/init.cc:702-1950, src/bootstrap.cc:133, src/graph/connect.cc, src/graph/rings.cc,
 src/transport/{p2p,net,nvls}.cc, and public logs of 2.18 to 2.29. AMD's RCCL prints the same lines.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from llmsim.catalog.gpus import has_fast_link, socket_cores
+from llmsim.dialects.capture import nodes_kept
+from llmsim.dialects.line import Line
 from llmsim.dialects.parts.interleaving import interleaved, split
 from llmsim.dialects.parts.nccl import graph
 from llmsim.dialects.parts.nccl.log_lines import communicator, release, says, version_line
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
 
-__all__ = ["info", "version_line"]
+__all__ = ["info", "speaking_nodes", "version_line"]
+
+MOST_NODES = 8  # a script for more nodes sets NCCL_DEBUG=INFO on the first node alone
 
 # What an initialisation's parts leave of its time is spent waiting in "bootstrap", but for some
 # hundredths of a second that NCCL calls "rest".
@@ -25,32 +29,58 @@ _MULTICAST_CHANNELS = 16
 _SLICE, _OLDER_SLICE = 33_554_432, 201_326_592
 
 
-def info(job: Job, seconds: float, channels: int) -> list[str]:
+def speaking_nodes(job: Job) -> tuple[int, ...]:
+    """The nodes of a log on which NCCL speaks: all that it has, but of many the first alone."""
+    kept = nodes_kept(job) or (0,)
+    return kept if job.layout.nodes <= MOST_NODES else tuple(node for node in kept if node == 0)
+
+
+def info(job: Job, seconds: float, channels: int) -> Iterator[Line]:
     """All lines from the first to Init timings, for an initialisation that took `seconds`.
 
-    The ranks print at the same time, so their lines are interleaved and one is split, unless the
-    job is tidy or has one rank.
+    Ranks print at the same time, so their lines are interleaved and one of a node's is split,
+    unless the job is tidy or has one rank. Nodes wait for each other between the phases.
     """
-    ranks = range(gpus_per_node(job))
+    size = gpus_per_node(job)
+    nodes = {node * size: _of_node(job, node, seconds, channels) for node in speaking_nodes(job)}
+    for phase, *streams in zip(_PHASES, *nodes.values(), strict=True):
+        marked = (
+            [Line(text, rank=rank) for text in stream]
+            for rank, stream in zip(nodes, streams, strict=True)
+        )
+        yield from interleaved(job, f"nccl nodes {phase}", [*marked])
+
+
+_PHASES = ("start", "network", "topology", "connections", "connected", "tuner", "done")
+
+
+def _of_node(job: Job, node: int, seconds: float, channels: int) -> Iterator[list[str]]:
+    """The lines of a node, phase by phase; in rank 0's own file no other rank speaks."""
+    size = 1 if job.capture == "rank0" else gpus_per_node(job)
+    first = node * gpus_per_node(job)
+    ranks = range(first, first + size)
+    # A stream of noise for each node; the first one's has no number.
+    own = f" {node}" if node else ""
 
     def phase(name: str, say: Callable[[int], list[str]]) -> list[str]:
         streams = [[says(job, rank, text) for text in say(rank)] for rank in ranks]
-        return list(interleaved(job, name, streams))
+        return list(interleaved(job, f"nccl {name}{own}", streams))
 
-    lines = list(interleaved(job, "nccl start", [_found(job, rank) for rank in ranks]))
-    lines += phase("nccl network", lambda rank: _network(job, rank))
-    lines += phase("nccl topology", lambda rank: _topology(job, rank, channels))
-    lines += phase("nccl connections", lambda rank: graph.hops(job, rank, channels))
-    lines += phase("nccl connected", lambda rank: _connected(job, rank))
-    lines += phase("nccl tuner", lambda rank: _tuned(job, rank, channels))
-    done = phase("nccl done", lambda rank: _done(job, rank, seconds))
-    return lines + (split(job, "nccl torn", done, "000 commId") if len(ranks) > 1 else done)
+    start = [_found(job, rank) for rank in ranks]
+    yield list(interleaved(job, f"nccl start{own}", start))
+    yield phase("network", lambda rank: _network(job, rank))
+    yield phase("topology", lambda rank: _topology(job, rank, channels))
+    yield phase("connections", lambda rank: graph.hops(job, rank, channels))
+    yield phase("connected", lambda rank: _connected(job, rank))
+    yield phase("tuner", lambda rank: _tuned(job, rank, channels))
+    done = phase("done", lambda rank: _done(job, rank, seconds))
+    yield split(job, f"nccl torn{own}", done, "000 commId") if size > 1 else done
 
 
 def _found(job: Job, rank: int) -> list[str]:
     """The first lines come from the main thread; the version's has no prefix before 2.27."""
     colon = " :" if release(job) <= (2, 24) else ":"
-    bootstrap = f"Bootstrap{colon} Using {_door(job)}"
+    bootstrap = f"Bootstrap{colon} Using {_door(job, rank)}"
     texts = [bootstrap]
     if job.software.collectives == "NCCL":
         major, minor = cluster.driver_cuda(job.software.driver).split(".")
@@ -63,21 +93,23 @@ def _found(job: Job, rank: int) -> list[str]:
     return lines
 
 
-def _door(job: Job) -> str:
-    return f"{cluster.interface(job)}:{cluster.address(job, 0)}<0>"
+def _door(job: Job, rank: int) -> str:
+    node = rank // gpus_per_node(job)
+    return f"{cluster.interface(job)}:{cluster.address(job, node)}<0>"
 
 
 def _network(job: Job, rank: int) -> list[str]:
-    network, using = "Socket", f"NET/Socket : Using [0]{_door(job)}"
+    door, local = _door(job, rank), rank % gpus_per_node(job)
+    network, using = "Socket", f"NET/Socket : Using [0]{door}"
     if cluster.has_rdma(job):
         cards = " ".join(f"[{i}]{name}:1/IB" for i, name in enumerate(cluster.cards(job)))
-        network, using = "IB", f"NET/IB : Using {cards} [RO]; OOB {_door(job)}"
+        network, using = "IB", f"NET/IB : Using {cards} [RO]; OOB {door}"
     lines = ["NET/Plugin: Could not find: libnccl-net.so. ", using]
     if release(job) >= (2, 27):
         lines += [f"Initialized NET plugin {network}", f"Assigned NET plugin {network} to comm"]
     lines.append(f"Using network {network}")
     if network == "IB":
-        lines.append(f"DMA-BUF is available on GPU device {rank}")
+        lines.append(f"DMA-BUF is available on GPU device {local}")
     named = f"[Rank {rank}] " if release(job) >= (2, 29) else ""
     return [*lines, f"{named}{communicator(job, rank)} - Init START"]
 
@@ -95,17 +127,18 @@ def _affinity(job: Job, rank: int) -> str:
 
 def _topology(job: Job, rank: int, channels: int) -> list[str]:
     nodes, size = job.layout.nodes, gpus_per_node(job)
-    lines = [f"Setting affinity for GPU {rank} to {_affinity(job, rank)}"]
+    local = rank % size
+    lines = [f"Setting affinity for GPU {local} to {_affinity(job, rank)}"]
     if cluster.has_multicast(job):
         many = f" (NVLS_NCHANNELS {_MULTICAST_CHANNELS})" if release(job) >= (2, 24) else ""
-        lines.append(f"NVLS multicast support is available on dev {rank}{many}")
+        lines.append(f"NVLS multicast support is available on dev {local}{many}")
     lines.append(
         f"comm {cluster.communicator(job, rank)} rank {rank} nRanks {job.layout.gpus} "
-        f"nNodes {nodes} localRanks {size} localRank {rank} MNNVL 0"
+        f"nNodes {nodes} localRanks {size} localRank {local} MNNVL 0"
     )
     if rank == 0:
         if nodes > 1 and cluster.has_multicast(job):
-            lines += [graph.head(job, local) for local in range(size)]
+            lines += [graph.head(job, place) for place in range(size)]
         lines += [graph.ring(job, channel, channels) for channel in range(channels)]
     trees = (graph.tree(job, rank, channel, channels) for channel in range(channels))
     chunk = 524_288 if nodes == 1 and has_fast_link(job.gpu) else 131_072
@@ -116,8 +149,8 @@ def _topology(job: Job, rank: int, channels: int) -> list[str]:
         lines.append("Check P2P Type isAllDirectP2p 1 directMode 0 isAllCudaP2p 1")
     return [
         *lines,
-        f"[Proxy Service] Device {rank} CPU core {cluster.core(job, 'proxy', rank)}",
-        f"[Proxy Service UDS] Device {rank} CPU core {cluster.core(job, 'proxy uds', rank)}",
+        f"[Proxy Service] Device {local} CPU core {cluster.core(job, 'proxy', rank)}",
+        f"[Proxy Service UDS] Device {local} CPU core {cluster.core(job, 'proxy uds', rank)}",
     ]
 
 
@@ -127,7 +160,7 @@ def _connected(job: Job, rank: int) -> list[str]:
     if not cluster.has_multicast(job):
         return lines
     heads = gpus_per_node(job)
-    start = f"NVLS comm {cluster.communicator(job, rank)} headRank {rank} nHeads {heads}"
+    start = f"NVLS comm {cluster.communicator(job, rank)} headRank {rank % heads} nHeads {heads}"
     if release(job) >= (2, 27):
         sizes = f"nvlsRanks {heads} buffSize 1048576", _SLICE
     else:

@@ -1,4 +1,4 @@
-"""NCCL's channels: the ring and the two trees that each rank of the first node belongs to."""
+"""NCCL's channels: the ring and the two trees that each rank belongs to."""
 
 from llmsim.catalog.gpus import fabric
 from llmsim.dialects.parts.nccl.log_lines import release
@@ -61,12 +61,13 @@ def double_tree(nodes: int, node: int, second: bool) -> tuple[int, ...]:
 def tree(job: Job, rank: int, channel: int, channels: int) -> str:
     """Children, rank and parent: a chain in the node, from the rank that speaks for it."""
     order, size = _order(job, channel), gpus_per_node(job)
-    place = order.index(rank)
-    up = order[place - 1] if place else -1
-    downs = [order[place + 1] if place + 1 < size else -1, -1, -1]
+    node, local = divmod(rank, size)
+    place, first = order.index(local), rank - local
+    up = first + order[place - 1] if place else -1
+    downs = [first + order[place + 1] if place + 1 < size else -1, -1, -1]
     if place == 0:
-        others = double_tree(job.layout.nodes, 0, channel >= channels // 2)
-        up, *downs[1:] = (node * size + rank if node >= 0 else -1 for node in others)
+        others = double_tree(job.layout.nodes, node, channel >= channels // 2)
+        up, *downs[1:] = (other * size + local if other >= 0 else -1 for other in others)
     return f"[{channel}] {downs[0]}/{downs[1]}/{downs[2]}->{rank}->{up}"
 
 
@@ -86,19 +87,22 @@ def _way(job: Job) -> str:
 
 
 def hops(job: Job, rank: int, channels: int) -> list[str]:
-    """A rank's hops on the rings: within its node, and at an end of it to the others."""
+    """A rank's hops on the rings: within its node, and at an end of it to the nodes beside it."""
     size, nodes, lines = gpus_per_node(job), job.layout.nodes, []
-    net = f"NET/IB/{rank}/GDRDMA" if cluster.has_rdma(job) else "NET/Socket/0"
+    node, local = divmod(rank, size)
+    net = f"NET/IB/{local}/GDRDMA" if cluster.has_rdma(job) else "NET/Socket/0"
     for channel in range(channels):
         order = _order(job, channel)
-        place, hop = order.index(rank), f"Channel {channel:02d}/0 :"
+        place, hop = order.index(local), f"Channel {channel:02d}/0 :"
         if nodes > 1 and place == 0:
-            before = (nodes - 1) * size + order[-1]
-            lines.append(f"{hop} {before}[{order[-1]}] -> {rank}[{rank}] [receive] via {net}")
+            before = (node - 1) % nodes * size + order[-1]
+            lines.append(f"{hop} {before}[{order[-1]}] -> {rank}[{local}] [receive] via {net}")
         if nodes > 1 and place == size - 1:
-            after = size + order[0]
-            lines.append(f"{hop} {rank}[{rank}] -> {after}[{order[0]}] [send] via {net}")
+            after = (node + 1) % nodes * size + order[0]
+            lines.append(f"{hop} {rank}[{local}] -> {after}[{order[0]}] [send] via {net}")
         elif size > 1:
-            after = order[(place + 1) % size]
-            lines.append(f"{hop} {rank}[{rank}] -> {after}[{after}] via {_way(job)}")
+            near = order[(place + 1) % size]
+            lines.append(
+                f"{hop} {rank}[{local}] -> {rank - local + near}[{near}] via {_way(job)}"
+            )
     return lines
