@@ -9,7 +9,9 @@ import pytest
 
 from llmsim.catalog import records
 from llmsim.dialects.maxtext import lines as maxtext
+from llmsim.dialects.maxtext.processes import placed
 from llmsim.job.milestones import checkpoints
+from llmsim.job.records import gpus_per_node
 from llmsim.run import events
 from tests.dialects.transcripts import Log, log, unmatched
 from tests.runs import job_of
@@ -302,6 +304,52 @@ def test_the_whole_configuration_is_there(seed: int) -> None:
 def test_tpus_are_for_maxtext_alone(gpu: str) -> None:
     job = job_of(1, gpu=gpu, recipe="pretrain")
     assert (job.framework.name, job.gpu) == ("maxtext", records.gpu_named(gpu))
+
+
+# --- all hosts -----------------------------------------------------------------------------------
+
+NUMBERS = re.compile(r"0x[\da-f]+|\d+(?:\.\d+)?(?:e-\d+)?")
+GUARDED = ("To see full metrics", "Finished async_save")
+
+
+@pytest.mark.parametrize("gpus", [16, 48])
+def test_every_host_prints_what_the_first_one_does(gpus: int) -> None:
+    """JAX has a process on each host; two statements are guarded by its number (metric_logger.py:
+    167, async_checkpointer.py:420), and the others say it themselves."""
+    told = log("maxtext", 5, capture="all", gpus=gpus)
+    job, alone = told.job, log("maxtext", 5, gpus=gpus)
+    hosts: dict[int, list[str]] = {host: [] for host in range(job.layout.nodes)}
+    for line in told.lines:
+        host, _, text = line.lstrip().partition(": ")
+        hosts[int(host)].append(text)
+    assert hosts[0] == [*alone.lines]
+    (typed,) = (at for at, line in enumerate(hosts[0]) if line.startswith("Updating keys from env"))
+    first = [line for line in hosts[0][typed:] if not any(words in line for words in GUARDED)]
+    for host in range(1, job.layout.nodes):
+        assert [NUMBERS.sub("#", line) for line in hosts[host]] == [
+            NUMBERS.sub("#", line) for line in first
+        ]
+        assert {match for line in hosts[host] for match in re.findall(r"process=(\d+)", line)} == {
+            str(host)
+        }
+    text = "\n".join(told.lines)
+    devices = re.findall(r"on TPU_(\d+)\(process=(\d+),\((\d+,\d+,\d+,\d+)\)\)", text)
+    assert sorted(int(device) for device, _, _ in devices) == [*range(job.layout.gpus)]
+    assert len({place for _, _, place in devices}) == job.layout.gpus
+    assert all(int(device) // gpus_per_node(job) == int(host) for device, host, _ in devices)
+
+
+@pytest.mark.parametrize(("chips", "sides"), [(8, "2x2x2"), (16, "2x2x4"), (32, "2x4x4"),
+                                              (64, "4x4x4"), (128, "4x4x8")])  # fmt: skip
+def test_a_slice_has_the_sides_of_googles_table(chips: int, sides: str) -> None:
+    """Cloud TPU, TPU v4: topologies of slices."""
+    job = job_of(5, dialect="maxtext", gpu="TPU v4", gpus=chips)
+    places = [
+        [int(number) for number in placed(job, device).split("(")[2].split(",")[:3]]
+        for device in range(chips)
+    ]
+    longest = [1 + max(place[side] for place in places) for side in range(3)]
+    assert "x".join(map(str, longest)) == sides
 
 
 def test_the_table_of_events_is_whole() -> None:

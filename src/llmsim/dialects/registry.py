@@ -6,9 +6,10 @@ packages bring theirs along: see plugins.py. "any" draws from ours alone, so tha
 the same run wherever it is played.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from llmsim.catalog.gpus import is_a
@@ -20,6 +21,7 @@ from llmsim.job.framework import Framework
 from llmsim.job.recipes import AUTO
 from llmsim.job.records import Job
 from llmsim.text.wording import one_of
+from llmsim.typed import NamedTuple
 
 TYPE_CHECKING = False  # the name that type checkers know; typing itself is slow to import
 if TYPE_CHECKING:
@@ -45,6 +47,13 @@ NAMES = (
 )
 DEFAULT = "pytorch"  # it prints every event
 DRAWN = ("any", "auto")  # names that leave the choice to the seed
+
+
+class LogFile(NamedTuple):
+    """A file that a framework writes beside what it prints: its path, and its lines."""
+
+    path: Callable[[Job], str]
+    lines: Mapping[type, Render]
 
 
 def names() -> tuple[str, ...]:
@@ -98,6 +107,14 @@ def scalars_folder(name: str, job: Job, at: float) -> str:
     """The folder below its output in which a framework keeps what it logs; "" if it has none."""
     made = getattr(_scalars(name), "folder", None)
     return made(job, at) if made else ""
+
+
+def file_of(name: str) -> "LogFile | None":
+    """The file that a framework writes beside what it prints, or None if there is none."""
+    if name not in NAMES or not find_spec(f"llmsim.dialects.{name}.log_file"):
+        return None
+    module = import_module(f"llmsim.dialects.{name}.log_file")
+    return LogFile(module.path, module.LINES)
 
 
 def _scalars(name: str) -> ModuleType | None:

@@ -110,6 +110,7 @@ class Framework(NamedTuple):
     last_save_bytes: int = 0  # a weight in the last checkpoint, if that has the weights alone
     saves_after_loop: bool = False  # a last save that is not due follows the last validation
     validates_end: bool = True  # the last step is validated even if that is not due
+    older_validates_end: bool = True  # the same in its older releases
     final_evaluations: tuple[str, ...] = ()  # what it evaluates on when all is trained and saved
     sequence: int = 0  # tokens of its sequences, if its rules say how many
     target_loss: float = 0.0  # it ends with the first validation at or below it; 0: it does not

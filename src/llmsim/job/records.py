@@ -148,6 +148,11 @@ def step_data_tokens(job: Job) -> float:
     return float(batch_tokens(job))
 
 
+def is_older(job: Job) -> bool:
+    """Whether the log is of an older release of the framework than its usual one."""
+    return job.release not in ("", job.framework.release)
+
+
 def gpus_per_node(job: Job) -> int:
     """GPUs of each node that the job uses; torchrun starts equally many on each."""
     return job.layout.gpus // job.layout.nodes

@@ -3,6 +3,7 @@
     RDZV_SUFFIX/attempt_N/LOCAL_RANK/{stdout,stderr}.log   of the first node (--redirects 3)
     kernel/HOST.log                                        each node's, as syslog writes it
     slurm-JOB.out                                          what Slurm and the launchers say
+    checkpoints/RUN/main.log                               where the framework writes such a file
 
 A framework's log is that of its first process; the others of the node are silent, as they are
 with the frameworks' own filters, until something breaks: then each has its last words in its own
@@ -14,7 +15,7 @@ from collections.abc import Iterable
 from llmsim.dialects.capture import captured
 from llmsim.dialects.line import Bar, Line, in_pipe
 from llmsim.dialects.parts import kernel, slurm
-from llmsim.dialects.registry import lines_of
+from llmsim.dialects.registry import file_of, lines_of
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster, hardware_ids, names
 from llmsim.run.attempts import job_after
@@ -69,6 +70,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     table = captured(job, lines_of(job.framework.name))
     everyone = captured(job._replace(capture="all"), lines_of(job.framework.name)).get(Symptom)
     notches: dict[str, int] = {}
+    beside = file_of(job.framework.name)
     attempt = [0]
     speaking = [job]  # the job with the processes of the attempt
 
@@ -85,6 +87,10 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
                 heard = everyone(event, speaking[0]._replace(capture="node"), SCREEN)
                 yield from _last_words(heard, speaking[0], attempt[0])
             return
+        if beside and (write := beside.lines.get(type(event))):
+            lines = write(event, speaking[0], SCREEN)
+            made = "".join(f"{line.text}\n" for line in lines)
+            yield Piece(made, beside.path(job))
         if tell := table.get(type(event)):
             text = in_pipe(tell(event, speaking[0], SCREEN), notches)
             if text:

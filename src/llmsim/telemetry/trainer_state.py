@@ -1,8 +1,9 @@
 """trainer_state.json as Hugging Face's Trainer saves it: in each checkpoint, and at the end.
 
-The keys belong to the job's release of transformers (trainer_callback.py, TrainerState): a
-release refuses a key that it does not know, so the mark that the run is simulated is trial_name,
-which is free.
+The keys are those of the releases that a log can have, 4.57.1 and 5.23.0 (trainer_callback.py,
+TrainerState): they are the same in both, and both refuse a key that they do not know, so the mark
+that the run is simulated is trial_name, which is free. Numbers are as the run's release holds
+them.
 """
 
 import json
@@ -17,17 +18,7 @@ from llmsim.telemetry.tracked import points, speaking, table_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 from llmsim.typed import Any
 
-# Keys that came with a release; the others are older.
-SINCE = {
-    "stateful_callbacks": (4, 41),
-    "best_global_step": (4, 50),
-}
 DEFAULT_EVERY = 500  # eval_steps and save_steps if the command line has neither
-
-
-def _release(job: Job) -> tuple[int, int]:
-    first, second, *_ = job.software.transformers.split(".")
-    return int(first), int(second)
 
 
 def state(job: Job, step: int, history: list[dict[str, Any]], *, last: bool) -> dict[str, Any]:
@@ -35,7 +26,7 @@ def state(job: Job, step: int, history: list[dict[str, Any]], *, last: bool) -> 
     evaluations = [each for each in history if "eval_loss" in each]
     epoch = history[-1]["epoch"] if history else 0
     schedule = job.schedule
-    made: dict[str, Any] = {
+    return {
         "best_global_step": None,
         "best_metric": None,
         "best_model_checkpoint": None,
@@ -57,7 +48,6 @@ def state(job: Job, step: int, history: list[dict[str, Any]], *, last: bool) -> 
         "trial_name": "simulated by llmsim",
         "trial_params": None,
     }
-    return {key: made[key] for key in made if _release(job) >= SINCE.get(key, (0, 0))}
 
 
 def _control(*, stops: bool) -> dict[str, Any]:

@@ -14,6 +14,7 @@ FRAMEWORK = Framework(
     commit="018e82fd07490ad5bb58414f65e31576033dc7f36bed10c574843f69b90991bf",
     older=(("4.57.1", TRANSFORMERS_4),),
     lr_lag_steps=1,
+    older_validates_end=False,  # trainer_callback.py, DefaultFlowCallback: since transformers 5
     model_first=True,
     max_shard_gb=50,  # transformers 5, modeling_utils.py: max_shard_size
     older_shard_gb=5,

@@ -26,7 +26,8 @@ MIB = 1 << 20
 EDGE = "+-----------------------+----------------------------------------------------+"
 
 
-def _folder(job: Job) -> str:
+def folder(job: Job) -> str:
+    """The folder of a run's files, from where the program has been started."""
     return f"checkpoints/{job.run_name}"
 
 
@@ -62,7 +63,7 @@ def _batches(job: Job) -> int:
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     schedule, layout = job.schedule, job.layout
     program = (
-        f'./train_gpt2cu -i "{_data(job, "train")}" -j "{_data(job, "val")}" -o {_folder(job)} '
+        f'./train_gpt2cu -i "{_data(job, "train")}" -j "{_data(job, "val")}" -o {folder(job)} '
         f"-e {_start(job)} -b {layout.micro_batch} -t {schedule.sequence} "
         f"-d {batch_tokens(job)} -r {_recompute(job)} -z {_zero_stage(job)} -c 0.1 "
         f"-k {schedule.decay} -l {schedule.peak_lr:.2e} "
@@ -88,7 +89,7 @@ def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Line
     yield from _table({
         "train data pattern": _data(job, "train"),
         "val data pattern": _data(job, "val"),
-        "output log dir": _folder(job),
+        "output log dir": folder(job),
         "checkpoint_every": schedule.save_every,
         "resume": 0 if is_fresh(job) else 1,
         "micro batch size B": layout.micro_batch,
@@ -144,7 +145,7 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     )
     yield Line(f"=> setting grad_accum_steps={layout.accumulation}")
     if is_fresh(job):
-        yield Line(f"created directory: {_folder(job)}")
+        yield Line(f"created directory: {folder(job)}")
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
@@ -217,9 +218,9 @@ def _evaluated(job: Job, step: int, value: float) -> Lines:
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
     """One model file for all; each process writes its own state, and mpirun shows all output."""
     yield Line(f"Writing checkpoint at step {event.step}")
-    yield Line(f"Writing model to {_folder(job)}/model_{event.step:08d}.bin")
+    yield Line(f"Writing model to {folder(job)}/model_{event.step:08d}.bin")
     for rank in range(job.layout.gpus):
-        yield Line(f"Writing state to {_folder(job)}/state_{event.step:08d}_{rank:05d}.bin")
+        yield Line(f"Writing state to {folder(job)}/state_{event.step:08d}_{rank:05d}.bin")
 
 
 def _checkpoint_deleted(event: events.CheckpointDeleted, job: Job, screen: Screen) -> Lines:

@@ -7,5 +7,11 @@ its checkpoint library, Orbax, logs with absl's prefix.
 
 from llmsim.dialects.line import Render
 from llmsim.dialects.maxtext import launch, recovery, training
+from llmsim.dialects.maxtext.processes import on_each
+from llmsim.run.events import Launched
 
-LINES: dict[type, Render] = {**launch.LINES, **training.LINES, **recovery.LINES}
+LINES: dict[type, Render] = {
+    **{kind: on_each(render) for kind, render in {**launch.LINES, **training.LINES}.items()},
+    Launched: launch.LINES[Launched],  # the command is typed once
+    **recovery.LINES,
+}

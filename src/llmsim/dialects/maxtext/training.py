@@ -12,6 +12,7 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.maxtext import orbax
 from llmsim.dialects.maxtext.configuration import LOG_PERIOD, output
 from llmsim.dialects.maxtext.launch import held, step_flops
+from llmsim.dialects.maxtext.processes import placed
 from llmsim.job.milestones import (
     blocking_checkpoint,
     save_is_due,
@@ -85,19 +86,13 @@ def _paused(job: Job, step: int) -> Lines:
 
 
 def _memory(job: Job) -> Lines:
-    """What each device of the first host holds after the first step (max_utils.py:672)."""
+    """What each device of a host holds after the first step (max_utils.py:672)."""
     yield Line("")
     yield Line("Memstats: After params initialized:")
     used, limit = (round(size / units.GIB, 2) for size in (held(job), memory.capacity(job.gpu)))
     for device in range(gpus_per_node(job)):
         share = f"{used} / {limit} ({used / limit:%})"
-        yield Line(f"\tUsing (GB) {share} on TPU_{device}(process=0,{_place(job, device)})")
-
-
-def _place(job: Job, device: int) -> str:
-    """The chip's coordinates in the torus, a host having 2 x 2 chips, and the core in it."""
-    chip, core = divmod(device, job.gpu.per_node // 4)
-    return f"({chip % 2},{chip // 2},0,{core})"
+        yield Line(f"\tUsing (GB) {share} on TPU_{placed(job, device)}")
 
 
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:

@@ -15,14 +15,19 @@ from llmsim.typed import TypeVar
 Printed = TypeVar("Printed", str, Line)  # a text, or a line that says whose it is
 
 
-def interleaved(job: Job, name: str, streams: Sequence[Sequence[Printed]]) -> Iterator[Printed]:
-    """The streams' lines, each stream in its own order; one after another if the job is tidy."""
+def interleaved(
+    job: Job, name: str, streams: Sequence[Sequence[Printed]], begin: int = 0
+) -> Iterator[Printed]:
+    """The streams' lines, each stream in its own order; one after another if the job is tidy.
+
+    `begin` tells apart the times at which the same processes print.
+    """
     if job.tidy:
         for stream in streams:
             yield from stream
         return
     waiting = [list(reversed(stream)) for stream in streams if stream]
-    count = 0
+    count = begin
     while waiting:
         # Processes run at about the same speed: one of the three with most lines left is next.
         waiting.sort(key=len, reverse=True)

@@ -14,6 +14,7 @@ FRAMEWORK = Framework(
     commit="c4726e139dd40e1a41661511c639c8a68416782b2e3e8c0befebd77bb7ba0396",
     older=(("1.16.0+transformers-4.57.1", TRANSFORMERS_4),),
     lr_lag_steps=1,
+    older_validates_end=False,  # trainer_callback.py, DefaultFlowCallback: since transformers 5
     model_first=True,
     single_process_map=True,
     max_shard_gb=50,

@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import exp, log2, prod
 
 from llmsim.job.memo import remembered
-from llmsim.job.records import Job
+from llmsim.job.records import Job, is_older
 from llmsim.model.architecture import (
     GPT2_POSITIONS,
     Architecture,
@@ -278,8 +278,7 @@ def export_shards(job: Job) -> tuple[Shard, ...]:
 def shard_gb(job: Job) -> int:
     """The largest file of an exported model, in GB: the limit of the framework's release."""
     framework = job.framework
-    is_older = job.release not in ("", framework.release)
-    return framework.older_shard_gb * is_older or framework.max_shard_gb
+    return framework.older_shard_gb * is_older(job) or framework.max_shard_gb
 
 
 def consolidate_seconds(job: Job) -> float:

@@ -9,6 +9,7 @@ from llmsim.dialects.parts.transformers.releases import is_fourth, place
 from llmsim.dialects.parts.transformers.values import (
     Values,
     evaluation_values,
+    held,
     examples,
     step_values,
     train_values,
@@ -63,23 +64,16 @@ def logged(job: Job, values: Values) -> Line:
     trainer_callback.py:692), what a tensor held as its float32.
     """
     if is_fourth(job):
-        pairs = [f"'{key}': {_plain(key, value)!r}" for key, value in values]
+        pairs = [f"'{key}': {_plain(job, key, value)!r}" for key, value in values]
     else:
         pairs = [f"'{key}': '{value:.4g}'" for key, value in values]
     return Line("{" + ", ".join(pairs) + "}")
 
 
-_ROUNDED = {"loss": 4, "epoch": 2}
-# Numbers that Python has computed: no tensor has cut them to 32 bits.
-_DOUBLES = ("learning_rate", "train_loss", "num_tokens", "eval_accuracy", "step_time")
-
-
-def _plain(key: str, value: float) -> float:
-    if key in _ROUNDED:
-        return round(float(value), _ROUNDED[key])
-    if key.endswith((*_DOUBLES, "_runtime", "_per_second")):
-        return float(value)
-    return units.single(value)
+def _plain(job: Job, key: str, value: float) -> float:
+    """A value as version 4's callback prints it."""
+    kept = held(job, key, value)
+    return round(kept, 2) if key == "epoch" else kept
 
 
 def block(split: str, values: Mapping[str, str]) -> Iterator[Line]:

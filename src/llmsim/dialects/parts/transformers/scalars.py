@@ -10,6 +10,7 @@ from llmsim.dialects.parts.transformers.values import (
     Values,
     evaluation_values,
     flops,
+    held,
     step_values,
     train_values,
 )
@@ -28,25 +29,28 @@ def no_more(*_about: object) -> Values:
 
 
 def history(logged: StepMetrics, held_out: HeldOut, scores: HeldOut = no_more) -> Table:
-    """The Trainer's log_history, with the further values of a subclass for steps and
-    evaluations.
+    """The Trainer's log_history as the run's release of transformers holds it, with the further
+    values of a subclass for steps and evaluations.
     """
 
+    def point(event: events.Event, step: int, values: Values, job: Job) -> Iterator[Point]:
+        yield Point(event.at, step, tuple((key, held(job, key, each)) for key, each in values))
+
     def step(event: events.Step, job: Job) -> Iterator[Point]:
-        yield Point(event.at, event.step, tuple(step_values(event, job, logged(event, job))))
+        yield from point(event, event.step, step_values(event, job, logged(event, job)), job)
 
     def validated(event: events.Validated, job: Job) -> Iterator[Point]:
         values = evaluation_values(
             job, event.step, held_out(job, event.step), scores(job, event.step)
         )
-        yield Point(event.at, event.step, tuple(values.items()))
+        yield from point(event, event.step, values.items(), job)
 
     def ended(event: events.PhaseEnded, job: Job) -> Iterator[Point]:
         if event.phase == "training":
             values = train_values(job, event.lasted) | {
                 "total_flos": flops(job, job.schedule.steps)
             }
-            yield Point(event.at, job.schedule.steps, tuple(values.items()))
+            yield from point(event, job.schedule.steps, values.items(), job)
 
     return {events.Step: step, events.Validated: validated, events.PhaseEnded: ended}
 

@@ -12,8 +12,26 @@ from llmsim.physics.learning import bends, loss
 from llmsim.physics.learning.epochs import samples
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import events
+from llmsim.text import units
 
 Values = Iterable[tuple[str, float]]
+
+# Numbers that Python has computed: no tensor has cut them to 32 bits.
+_DOUBLES = ("learning_rate", "loss", "epoch", "num_tokens", "eval_accuracy", "step_time",
+            "_runtime", "_per_second", "total_flos")  # fmt: skip
+
+
+def held(job: Job, key: str, value: float) -> float:
+    """A logged value as the Trainer holds it: what was a tensor, as its float32.
+
+    Version 4 rounds the loss of steps to four digits (trainer.py:3205), version 5 does not
+    (trainer.py:2254).
+    """
+    if key == "loss" and is_fourth(job):
+        return round(float(value), 4)
+    if key.endswith(_DOUBLES) and key != "eval_loss":
+        return float(value)
+    return units.single(value)
 
 
 # --- training ----------------------------------------------------------------------------
