@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from llmsim.dialects import statement
+from llmsim.dialects.llmc import statements as llmc
 from llmsim.dialects.megatron import statements as megatron
 from llmsim.dialects.nanogpt.statements import evaluations, iterations
 from llmsim.dialects.statement import Steps
@@ -33,6 +34,7 @@ class Reader(NamedTuple):
     source: str
     found: tuple[Found, ...]
     asked: Mapping[str, object] = _ANY  # options of the runs that it can read
+    file: bool = False  # whether it reads the file that the framework writes beside its output
 
 
 class Older(NamedTuple):
@@ -218,6 +220,29 @@ READERS = (
         (Found("losses", r"^iter (\d+): loss ([0-9.]+)", iterations),),
     ),
     Reader(
+        "llmc", "a ReFrame test of llm.c on LUMI (lumi_train_gpt2)",
+        (Found("rates", r"\s(\S+)\stok\/s", statement.each_step),
+         Found("validations", r"val loss\s(\S+)", llmc.validated),
+         Found("mean of the times", r"total average iteration time:\s+(\S+)\sms", _once)),
+    ),
+    Reader(
+        "llmc", "karpathy/llm.c: dev/vislog.ipynb, which reads main.log",
+        (Found("losses", r"^s:(\d+) trl:([\d.]+) \S+ \S+$", statement.each_step),
+         Found("validations", r"^s:(\d+) tel:([\d.]+)$", llmc.validated),
+         Found("evaluations", r"^s:(\d+) eval:([\d.]+)$", llmc.asked)),
+        file=True,
+    ),
+    Reader(
+        "llmc", "a public check of llm.c's main.log (validate_training_log.py)",
+        (Found("steps",
+               r"^s:(?P<step>\d+)\s+trl:(?P<loss>[-+0-9.eE]+)\s+"
+               r"lr:(?P<lr>[-+0-9.eE]+)\s+norm:(?P<norm>[-+0-9.eE]+)\s*$", statement.each_step),
+         Found("validations", r"^s:(?P<step>\d+)\s+tel:(?P<value>[-+0-9.eE]+)\s*$",
+               llmc.validated),
+         Found("evaluations", r"^s:(?P<step>\d+)\s+eval:(?P<value>[-+0-9.eE]+)\s*$", llmc.asked)),
+        file=True,
+    ),
+    Reader(
         "nemo", "NVIDIA/dgxc-benchmarking: common/parse_train_timing.sh",
         (Found("timed iterations 11 to 44", _TIMED, _measured),),
         {"steps": 50},
@@ -288,9 +313,5 @@ OLDER = (
         "hf", "huggingface/hub-docs: metric_definitions for SageMaker",
         r"'loss': ([0-9]+(.|e\-)[0-9]+),?",
         "transformers 5 writes numbers as strings of four digits: 'loss': '4.71'",
-    ),
-    Older(
-        "llmc", "karpathy/llm.c: dev/vislog.ipynb", r"^s:(\d+) trl:([\d.]+)",
-        "it reads the file main.log, not what the program prints",
     ),
 )  # fmt: skip

@@ -320,8 +320,8 @@ def test_every_host_prints_what_the_first_one_does(gpus: int) -> None:
     job, alone = told.job, log("maxtext", 5, gpus=gpus)
     hosts: dict[int, list[str]] = {host: [] for host in range(job.layout.nodes)}
     for line in told.lines:
-        host, _, text = line.lstrip().partition(": ")
-        hosts[int(host)].append(text)
+        number, _, text = line.lstrip().partition(": ")
+        hosts[int(number)].append(text)
     assert hosts[0] == [*alone.lines]
     (typed,) = (at for at, line in enumerate(hosts[0]) if line.startswith("Updating keys from env"))
     first = [line for line in hosts[0][typed:] if not any(words in line for words in GUARDED)]

@@ -172,6 +172,25 @@ def test_the_log_folder_is_torchruns(tmp_path: Path) -> None:
     assert "\x1b" not in log
 
 
+def test_the_log_folder_has_llmcs_main_log(tmp_path: Path) -> None:
+    """llmc/logger.h; the notebook dev/vislog.ipynb splits each line at blanks and colons."""
+    run = timeline_of(job_of(5, dialect="llmc", incidents="none"))
+    folder = exported(run, tmp_path, "logs")["logs"]
+    (path,) = folder.rglob("main.log")
+    streams: dict[str, dict[int, float]] = {}
+    for line in path.read_text().splitlines():
+        step, value, *_ = (part.split(":") for part in line.split())
+        streams.setdefault(value[0], {})[int(step[1])] = float(value[1])
+    assert sorted(streams) == ["eval", "tel", "trl"]
+    first, last = run.job.schedule.first_step - 1, run.job.schedule.steps
+    assert [*streams["trl"]] == [*range(first, last)]
+    printed = next(folder.rglob("0/stdout.log")).read_text()
+    losses = re.findall(r"step +\d+/\d+ \| loss ([\d.]+)", printed)
+    assert [float(each) for each in losses] == pytest.approx([*streams["trl"].values()], abs=6e-5)
+    checked = [float(each) for each in re.findall(r"val loss ([\d.]+)", printed)]
+    assert [*streams["tel"].values()] == pytest.approx(checked, abs=6e-5)
+
+
 def test_last_words_stand_in_each_process_own_file(tmp_path: Path) -> None:
     """Rank 3's traceback in its stderr.log; torchrun's block where the job's own stderr goes."""
     asked = ("cuda-oom@50%:rank=3",)

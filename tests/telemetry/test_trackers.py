@@ -197,14 +197,15 @@ def test_the_trainers_state_is_that_of_the_release(
         folder = tmp_path / release
         folder.mkdir()
         run = timeline_of(job_of(job.seed, **options, release=release))
-        text = (exported(run, folder, "trainer_state")["trainer_state"] / "trainer_state.json")
+        text = exported(run, folder, "trainer_state")["trainer_state"] / "trainer_state.json"
         states[release] = json.loads(text.read_text())
     assert states[job.release].keys() == states[older].keys()
     losses = {
         release: [each["loss"] for each in state["log_history"] if "loss" in each]
         for release, state in states.items()
     }
-    assert losses[older] == [round(value, 4) for value in losses[job.release]] != losses[job.release]
+    rounded = [round(value, 4) for value in losses[job.release]]
+    assert losses[older] == rounded != losses[job.release]
     validated = {
         release: [each["step"] for each in state["log_history"] if "eval_loss" in each]
         for release, state in states.items()

@@ -182,6 +182,7 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         f"some of {either(('cosine', 'linear', 'wsd'))}",
     ),
     "older": (lambda value: type(value) is tuple, "pairs of a release and its commit"),
+    "older_traits": (lambda value: type(value) is tuple, "pairs of a trait's name and its value"),
     "capture": (lambda value: value in CAPTURES, either(CAPTURES)),
     "marks": (lambda value: value in MARKS, either(MARKS)),
     "speaker": (lambda value: value in SPEAKERS, either(SPEAKERS)),

@@ -110,7 +110,6 @@ class Framework(NamedTuple):
     last_save_bytes: int = 0  # a weight in the last checkpoint, if that has the weights alone
     saves_after_loop: bool = False  # a last save that is not due follows the last validation
     validates_end: bool = True  # the last step is validated even if that is not due
-    older_validates_end: bool = True  # the same in its older releases
     final_evaluations: tuple[str, ...] = ()  # what it evaluates on when all is trained and saved
     sequence: int = 0  # tokens of its sequences, if its rules say how many
     target_loss: float = 0.0  # it ends with the first validation at or below it; 0: it does not
@@ -130,7 +129,6 @@ class Framework(NamedTuple):
     takes_rest: bool = False  # the last step of an epoch has the micro-batches that are left
     shuffles: bool = False  # its samples are shuffled; otherwise it reads its data as a stream
     max_shard_gb: int = 5  # the largest file of an exported model, in GB
-    older_shard_gb: int = 0  # the same in its older releases; 0: as in this one
     dense_only: bool = False  # it has no mixtures of experts
     model_family: Family = "llama"  # the architecture that its models have
     has_biases: bool = False  # its GPT-2 has biases
@@ -140,6 +138,7 @@ class Framework(NamedTuple):
     first_step: FirstStep = "compiles"  # what makes its first step longer than the others
     collective_timeout: float = 600.0  # seconds after which a hanging collective ends the job
     older: tuple[tuple[str, str], ...] = ()  # other releases for --release, with their commits
+    older_traits: tuple[tuple[str, object], ...] = ()  # traits that these have instead, by name
     streams_nodes: int = 0  # of more nodes people keep one node's output; 0: of any number all
     capture: Capture = "node"  # what people keep of a run on several nodes
     marks: Mark = "task"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.job.records import Job, is_older
+from llmsim.job.records import Job
 from llmsim.job.schedule import Schedule, whole_run
 
 KEPT_SAVES = 2  # checkpoints kept on disk; the one before them goes when a new one is safe
@@ -33,14 +33,8 @@ def validated_steps(job: Job) -> tuple[int, ...]:
     every = _every(schedule.validate_every, schedule.validate_every, schedule)
     begins = job.framework.validates_first_step
     first = {1} if begins and schedule.first_step == 1 else set[int]()
-    last = {schedule.steps} if _validates_end(job) and not begins else set[int]()
+    last = {schedule.steps} if job.framework.validates_end and not begins else set[int]()
     return tuple(sorted({*every, *first, *last} or {schedule.steps}))
-
-
-def _validates_end(job: Job) -> bool:
-    """Whether the last step is validated, due or not, in the job's release."""
-    framework = job.framework
-    return framework.older_validates_end if is_older(job) else framework.validates_end
 
 
 def steps_found(job: Job) -> int:

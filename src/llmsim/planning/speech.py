@@ -5,6 +5,7 @@ from llmsim.job.framework import CAPTURES, Capture, Framework
 from llmsim.job.layout import Layout
 from llmsim.job.schedule import Decay
 from llmsim.text.wording import either, one_of
+from llmsim.typed import Any
 
 
 def release_of(framework: Framework, asked: str | None) -> str:
@@ -23,6 +24,14 @@ def release_of(framework: Framework, asked: str | None) -> str:
             speaker, " has no releases to choose from: leave ", Setting("release"), " out."
         )
     raise PlanError(speaker, f" does not speak release {asked}: {one_of(known, asked)}")
+
+
+def of_release(framework: Framework, asked: str | None) -> Framework:
+    """The framework as the given release of it is: an older one has some traits of its own."""
+    if asked not in [name for name, _ in framework.older]:
+        return framework
+    traits: dict[str, Any] = dict(framework.older_traits)
+    return framework._replace(**traits)
 
 
 def decay_of(framework: Framework, asked: Decay | None, drawn: Decay) -> Decay:

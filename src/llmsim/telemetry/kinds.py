@@ -39,7 +39,7 @@ KINDS = (
     Kind("lightning", "metrics.csv and hparams.yaml, as CSVLogger writes them", True),
     Kind("wandb", "what the framework logs to Weights & Biases, as JSON lines"),
     Kind("labels", "what broke in the run, where and when: the truth for detectors"),
-    Kind("logs", "the log folder that torchrun leaves, with kernel and Slurm beside it", True),
+    Kind("logs", "torchrun's log folder with the kernel's and Slurm's, or llm.c's main.log", True),
     Kind("cast", "the show for asciinema, with a marker for each phase"),
     Kind("openmetrics", "dcgm-exporter's families, for promtool's backfilling"),
     Kind("promtest", "the same as input series for promtool test rules"),

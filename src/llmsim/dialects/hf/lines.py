@@ -267,7 +267,8 @@ def _saved(job: Job, at: float, folder: str) -> Lines:
         yield from info(
             job, at, "many files",
             "The model is bigger than the maximum size per checkpoint "
-            f"({storage.shard_gb(job)}GB) and is going to be split in {shards} checkpoint shards. "
+            f"({job.framework.max_shard_gb}GB) and is going to be split in {shards} checkpoint "
+            "shards. "
             "You can find where each parameters has been saved in the index located at "
             f"{folder}/model.safetensors.index.json.",
         )  # fmt: skip

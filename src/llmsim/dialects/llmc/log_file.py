@@ -37,7 +37,8 @@ def _evaluated(job: Job, step: int, value: float) -> Lines:
     yield Line(f"s:{step} tel:{value:.4f}")
     for score in benchmarks.scores(job, step) if step else ():
         if score.name == "hellaswag":
-            yield Line(f"s:{step} eval:{round(score.value * score.questions) / score.questions:.4f}")
+            right = round(score.value * score.questions)
+            yield Line(f"s:{step} eval:{right / score.questions:.4f}")
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:

@@ -14,15 +14,16 @@ from llmsim.job.milestones import KEPT_SAVES
 from llmsim.job.records import Job
 
 
-def _validated(job: Job) -> Iterable[int]:
+def validated(job: Job) -> Iterable[int]:
     """step % val_loss_every == 0 || last_step, the step before the first included."""
     done = job.schedule.first_step - 1
     begins = () if done % job.schedule.validate_every else (done,)
     return (*begins, *statement.validated(job))
 
 
-def _asked(job: Job) -> Iterable[int]:
-    return [step for step in _validated(job) if step]
+def asked(job: Job) -> Iterable[int]:
+    """The validations that ask HellaSwag, too: all but that before the first step."""
+    return [step for step in validated(job) if step]
 
 
 def _deleted(job: Job) -> Iterable[int]:
@@ -129,9 +130,9 @@ STATEMENTS = (
     _warned("ignore", 1697, r"If you know what you're doing you can ignore this warning\."),
     _warned("misconfiguring", 1698, r"If you're like \?\?\?, you are .* your training run\."),
     _warned("hint", 1699, r"---> HINT: If you're training GPT-2 use -t 1024\. If GPT-3, .*\."),
-    Statement("validation", "train_gpt2.cu:1728", rf"val loss {_FLOAT}", _validated),
+    Statement("validation", "train_gpt2.cu:1728", rf"val loss {_FLOAT}", validated),
     Statement("hellaswag", "train_gpt2.cu:1747", rf"HellaSwag: \d+/10042 = {_FLOAT}",
-              _asked, guard="run_hellaswag, and not at step 0"),
+              asked, guard="run_hellaswag, and not at step 0"),
     Statement("saving", "train_gpt2.cu:1318", r"Writing checkpoint at step (?P<step>\d+)",
               statement.saved, guard="step > 0 && step % checkpoint_every == 0 || last_step"),
     Statement("model", "train_gpt2.cu:432", r"Writing model to \S+/model_(?P<step>\d{8})\.bin",

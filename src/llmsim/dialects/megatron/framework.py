@@ -21,4 +21,13 @@ FRAMEWORK = Framework(
     source="github.com/NVIDIA/Megatron-LM",
     release="core_v0.12.0",
     commit="d580efc68a9f0dbf1945f834f6f6200cd01d3343",
-)
+    # The last release that saves by torch.save, a file for each slice, unless it is asked not to.
+    older=(("core_v0.8.0", "baf94af3c667248865f23df73b9fb8e2395e6fd0"),),
+    older_traits=(
+        ("blocking_checkpoints", True),  # checkpointing.py:325: only distributed ones do not wait
+        ("parallelism", MEGATRON._replace(
+            latent_attention=False,
+            precisions=tuple(name for name in MEGATRON.precisions if name != "mxfp8"),
+        )),
+    ),
+)  # fmt: skip

@@ -8,7 +8,7 @@ from llmsim.dialects.megatron.log_lines import CALCULATOR, last
 from llmsim.dialects.parts import process_group
 from llmsim.dialects.parts.nccl import info
 from llmsim.dialects.parts.torchrun import greeting
-from llmsim.job.records import Job
+from llmsim.job.records import Job, is_older
 from llmsim.run import cluster, events
 from llmsim.text.screen import Screen
 
@@ -30,20 +30,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     run together in the original, too.
     """
     layout, vocabulary = job.layout, job.architecture.vocabulary
-    yield Line(
-        f"using world size: {layout.gpus}, data-parallel size: {layout.dp}, "
-        f"context-parallel size: {layout.cp}, hierarchical context-parallel sizes: None"
-        f"tensor-model-parallel size: {layout.tp}, encoder-tensor-model-parallel size: 0, "
-        f"pipeline-model-parallel size: {layout.pp}, encoder-pipeline-model-parallel size: 0"
-    )
-    pieces = arguments.virtual_stages(job)
-    if pieces is None and layout.pp > 1:
-        yield Line(
-            "WARNING: Setting args.overlap_p2p_comm and args.align_param_gather to False since "
-            "non-interleaved schedule does not support overlapping p2p communication and aligned "
-            "param AG"
-        )
-    yield Line(f"Number of virtual stages per pipeline stage: {pieces}")
+    yield from _older_sizes(job) if is_older(job) else _sizes(job)
     yield Line("accumulate and all-reduce gradients in fp32 for bfloat16 data type.")
     yield Line("using torch.bfloat16 for parameters ...")
     yield from map(Line, arguments.dump(job))
@@ -54,15 +41,48 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     yield Line(f" > padded vocab (size: {vocabulary}) with {dummies} dummy tokens {size}")
     yield last(job, ONE_LOGGER)
     machinery = "WARNING:megatron.core.rerun_state_machine"
-    yield Line(f"{machinery}:RerunStateMachine initialized in mode RerunMode.DISABLED")
+    if not is_older(job):
+        yield Line(f"{machinery}:RerunStateMachine initialized in mode RerunMode.DISABLED")
     yield Line("> initializing torch distributed ...")
+
+
+def _sizes(job: Job) -> Lines:
+    layout, pieces = job.layout, arguments.virtual_stages(job)
+    yield Line(
+        f"using world size: {layout.gpus}, data-parallel size: {layout.dp}, "
+        f"context-parallel size: {layout.cp}, hierarchical context-parallel sizes: None"
+        f"tensor-model-parallel size: {layout.tp}, encoder-tensor-model-parallel size: 0, "
+        f"pipeline-model-parallel size: {layout.pp}, encoder-pipeline-model-parallel size: 0"
+    )
+    if pieces is None and layout.pp > 1:
+        yield Line(
+            "WARNING: Setting args.overlap_p2p_comm and args.align_param_gather to False since "
+            "non-interleaved schedule does not support overlapping p2p communication and aligned "
+            "param AG"
+        )
+    yield Line(f"Number of virtual stages per pipeline stage: {pieces}")
+
+
+def _older_sizes(job: Job) -> Lines:
+    """The same in core 0.8.0, which warns without a pipeline, too (arguments.py:276)."""
+    layout = job.layout
+    yield Line(
+        f"using world size: {layout.gpus}, data-parallel size: {layout.dp}, "
+        f"context-parallel size: {layout.cp} tensor-model-parallel size: {layout.tp}, "
+        f"pipeline-model-parallel size: {layout.pp} "
+    )
+    if arguments.virtual_stages(job) is None:
+        yield Line(
+            "WARNING: Setting args.overlap_p2p_comm to False since non-interleaved schedule does "
+            "not support overlapping p2p communication"
+        )
 
 
 def _batch(job: Job) -> Lines:
     """The line about micro-batches per step; the original, too, lacks a blank between two words."""
     if not job.schedule.ramp:
-        count = job.layout.accumulation
-        yield Line(f"{CALCULATOR}:setting number of microbatches to constant {count}")
+        count, name = job.layout.accumulation, "micro-batches" if is_older(job) else "microbatches"
+        yield Line(f"{CALCULATOR}:setting number of {name} to constant {count}")
         return
     start, increment, samples = arguments.ramp(job)
     yield Line(
@@ -70,7 +90,8 @@ def _batch(job: Job) -> Lines:
         f"global batch size {job.schedule.global_batch} with batchsize increments {increment} "
         f"over {samples} samples."
     )
-    yield Line(f"{CALCULATOR}:setting initial batch size to {start}")
+    if not is_older(job):
+        yield Line(f"{CALCULATOR}:setting initial batch size to {start}")
 
 
 def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:

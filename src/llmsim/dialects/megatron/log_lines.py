@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.dialects.line import Line
-from llmsim.job.records import Job
+from llmsim.job.records import Job, is_older
 from llmsim.run import cluster
 from llmsim.text import units
 
@@ -41,5 +41,7 @@ def stage_rank(job: Job, stage: int, slice_: int = 0) -> int:
 
 
 def split(job: Job) -> str:
-    """The part of a checkpoint that rank 0 writes: [ t 1/2, p 1/4 ]."""
+    """The part of a checkpoint that rank 0 writes: [ t 1/2, p 1/4 ]; its own places in core 0.8."""
+    if is_older(job):
+        return "[ t 0, p 0 ]"
     return f"[ t 1/{job.layout.tp}, p 1/{job.layout.pp} ]"

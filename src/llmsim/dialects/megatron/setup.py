@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from math import lcm
 
 from llmsim.dialects.line import Line, Render
-from llmsim.dialects.megatron import arguments
+from llmsim.dialects.megatron import arguments, configs
 from llmsim.dialects.megatron.log_lines import INFO, dated, split, stage_rank, timers
 from llmsim.dialects.parts.interleaving import joined
 from llmsim.job.milestones import is_fresh
-from llmsim.job.records import Job
+from llmsim.job.records import Job, is_older
 from llmsim.model.architecture import embedding_parameters, expert_parameters
 from llmsim.physics.hardware import stages, storage
 from llmsim.physics.speed import batch_ramp
@@ -47,18 +47,17 @@ def _parameters(job: Job) -> Iterator[tuple[str, int]]:
 def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Lines:
     wrapper = f"{INFO}distributed.distributed_data_parallel"
     yield Line(
-        f"{wrapper}:Setting up DistributedDataParallel with config {arguments.ddp_config(job)}"
+        f"{wrapper}:Setting up DistributedDataParallel with config {configs.ddp_config(job)}"
     )
     for stage in range(job.layout.pp):
         rank = stage_rank(job, stage)
         yield from (Line(text, rank=rank) for text in _buckets(job, stage))
-    yield Line(
-        f"{INFO}optimizer:Setting up optimizer with config {arguments.optimizer_config(job)}"
-    )
+    yield Line(f"{INFO}optimizer:Setting up optimizer with config {configs.optimizer_config(job)}")
     if job.schedule.ramp:  # the arguments count samples, so Megatron computes the iterations
         yield Line(f"setting training iterations to {job.schedule.steps}")
     style = arguments.of(job)["lr_decay_style"]
-    yield Line(f"{INFO}optimizer_param_scheduler:> learning rate decay style: {style}")
+    logger = "" if is_older(job) else f"{INFO}optimizer_param_scheduler:"
+    yield Line(f"{logger}> learning rate decay style: {style}")
     fresh = is_fresh(job)
     if not job.recipe.released and fresh:  # else what is loaded comes later
         yield from _from_random(job)
@@ -67,7 +66,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 def _from_random(job: Job) -> Lines:
     path = f"{arguments.checkpoint_path(job)}/latest_checkpointed_iteration.txt"
-    yield Line(f"WARNING: could not find the metadata file {path}")
+    yield Line(f"WARNING: could not find the metadata file {path}{' ' * is_older(job)}")
     yield Line("    will not load any checkpoints and will start from random")
     yield from timers(job, 0, {"load-checkpoint": cluster.setup_seconds(job, "no checkpoint")})
 
@@ -104,7 +103,8 @@ def _bucket(job: Job, count: int, names: Iterable[str], groups: int = 1) -> Iter
     # ZeRO-1 cuts the bucket into equal and aligned parts (param_and_grad_buffer.py).
     ranks = layout.dp * layout.cp // groups
     part = lcm(ranks, 128) if arguments.distributed_optimizer(job) else 1
-    yield f"Params for bucket 1 ({count} elements, {-(-count // part) * part} padded size):"
+    padded = "" if is_older(job) else f", {-(-count // part) * part} padded size"
+    yield f"Params for bucket 1 ({count} elements{padded}):"
     for name in names:
         yield f"\tmodule.{name}"
 
@@ -146,8 +146,13 @@ def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Li
 
 def _released(job: Job, seconds: float) -> Lines:
     path = arguments.released(job)
-    yield Line(f" loading release distributed checkpoint from {path}")
+    yield Line(f" loading release {_kind(job)}checkpoint from {path}")
     yield from _loaded(job, path, 0, seconds)
+
+
+def _kind(job: Job) -> str:
+    """core 0.8.0 saves a file of torch's for each slice of the model, later releases in parts."""
+    return "" if is_older(job) else "distributed "
 
 
 def _loaded(job: Job, path: str, step: int, seconds: float) -> Lines:
@@ -160,7 +165,7 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
     """What another attempt loads: its own last checkpoint, or what the first one began from."""
     if event.step:
         path = arguments.checkpoint_path(job)
-        yield Line(f" loading distributed checkpoint from {path} at iteration {event.step}")
+        yield Line(f" loading {_kind(job)}checkpoint from {path} at iteration {event.step}")
         yield from _loaded(job, path, event.step, event.seconds)
     elif job.recipe.released:
         yield from _released(job, storage.load_seconds(job))
@@ -187,7 +192,8 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     yield from timers(job, 0, spent)
     yield Line("training ...")
     done = event.first_step - 1
-    yield Line(f"Setting rerun_state_machine.current_iteration to {done}...")
+    if not is_older(job):
+        yield Line(f"Setting rerun_state_machine.current_iteration to {done}...")
     yield dated(job, event.at, "before the start of training step")
 
 
@@ -207,8 +213,12 @@ def _data(job: Job) -> Iterator[str]:
     config = f"{INFO}datasets.blended_megatron_dataset_config"
     yield f"{config}:Let split_matrix = {list(SPLIT)}"
     yield "> building train, validation, and test datasets for GPT ..."
-    builder = f"{INFO}datasets.blended_megatron_dataset_builder:Building GPTDataset splits"
-    yield f"{builder} with sizes={tuple(sizes.values())} and config={_dataset_config(job)}"
+    builder = f"{INFO}datasets.blended_megatron_dataset_builder:Building"
+    if is_older(job):
+        shown = f"dataset splits with cls=GPTDataset, sizes={tuple(sizes.values())},"
+    else:
+        shown = f"GPTDataset splits with sizes={tuple(sizes.values())}"
+    yield f"{builder} {shown} and config={_dataset_config(job)}"
     index = f"{INFO}datasets.indexed_dataset"
     yield f"{index}:Load the _IndexReader from {prefix}.idx"
     for what in ("sequence lengths", "sequence pointers", "document indices"):
@@ -243,7 +253,8 @@ def _dataset_config(job: Job) -> str:
     tokenizer = cluster.pointer(job, "tokenizer")
     return (
         f"GPTDatasetConfig(random_seed={job.seed}, sequence_length={job.schedule.sequence}, "
-        f"blend=(['{arguments.data_path(job)}'], None), blend_per_split=None, split='949,50,1', "
+        f"blend=(['{arguments.data_path(job)}'], None), "
+        f"blend_per_split={[None] * 3 if is_older(job) else None}, split='949,50,1', "
         f"split_matrix={list(SPLIT)}, num_dataset_builder_threads=1, path_to_cache=None, "
         "mmap_bin_files=True, mock=False, tokenizer=<megatron.training.tokenizer.tokenizer."
         f"_HuggingFaceTokenizer object at {tokenizer}>, "

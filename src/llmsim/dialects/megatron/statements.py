@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from llmsim.dialects.megatron import arguments
 from llmsim.dialects.megatron.launch import fuses_softmax
+from llmsim.dialects.megatron.older_statements import older
+from llmsim.dialects.megatron.theory import with_activations
 from llmsim.dialects.parts.statements import BARRIER, LEAKED, NCCL, TORCHRUN
 from llmsim.dialects.statement import Statement, where
 from llmsim.job import milestones
@@ -242,11 +244,23 @@ _TRAINING = (
               r"Total number of parameters in billions: \d+\.\d\d"),
     Statement("shard", "training/theoretical_memory_usage.py:162",
               r"Number of parameters in most loaded shard in billions: \d+\.\d{4}"),
+    Statement("others", "training/theoretical_memory_usage.py:174",
+              r"Number of parameters in other shards in billions: \d+\.\d{4}",
+              where(lambda job: job.layout.pp > 1), guard="pipeline_model_parallel_size > 1"),
+    Statement("activation", "training/theoretical_memory_usage.py:202",
+              r"Activation memory footprint per transformer layer: \d+\.\d MB",
+              where(with_activations)),
+    Statement("penalty", "training/theoretical_memory_usage.py:232",
+              r"Memory penalty from interleaved schedule: \d\.\d\d",
+              where(lambda job: with_activations(job) and job.layout.interleave > 1)),
+    Statement("in-flight", "training/theoretical_memory_usage.py:234 and 246",
+              r"Number of in-flight microbatches: \d+",
+              where(lambda job: with_activations(job) and job.layout.pp > 1)),
     Statement("footprint", "training/theoretical_memory_usage.py:284",
               r"Theoretical memory footprints: weight and optimizer=\d+\.\d\d MB"
               r"(?:, activation=\d+\.\d\d MB, total=\d+\.\d\d MB)?"),
     Statement("footprint-end", "training/theoretical_memory_usage.py:284", r"",
-              where(lambda job: job.layout.tp > 1 and job.layout.recompute == "selective"),
+              where(with_activations),
               guard="sequence_parallel and recompute_granularity == 'selective'"),
     Statement("memory", "training/utils.py:273",
               r"\[Rank \d+\] \(after \d+ iterations\) memory \(MB\) \| allocated: \d+\.\d+ \| max "
@@ -298,7 +312,8 @@ unfused? kernels barrier* nccl* kernels-done initialized dated building paramete
 datasets sizes size+ matrix for-gpt splits index extract+ documents+ (indices samples epochs)+ built
 dated done timers setup-timer data-timer training current dated
 (saved? iteration
- (blocks embeddings total shard footprint footprint-end? memory+)?
+ (blocks embeddings total shard others? (activation (penalty? in-flight)?)? footprint footprint-end?
+  memory+)?
  (mode timers evaluate-timer mode mode rule validation rule)?
  saved? (grows? saved? saving storing? (scheduled timers save-timer | saved timers save-timer))?
  | saved
@@ -310,3 +325,4 @@ dated done timers setup-timer data-timer training current dated
  | dated)
 {_FINAL} {_FINAL} saved? leaked*
 """
+OLDER = {"core_v0.8.0": older(STATEMENTS)}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import exp
 
 from llmsim.dialects.line import Line, Render
-from llmsim.dialects.megatron import arguments
+from llmsim.dialects.megatron import arguments, theory
 from llmsim.dialects.megatron.log_lines import (
     CALCULATOR,
     clock,
@@ -16,8 +16,7 @@ from llmsim.dialects.megatron.log_lines import (
 )
 from llmsim.dialects.parts import process_group
 from llmsim.job.milestones import blocking_checkpoint, save_is_due
-from llmsim.job.records import Job
-from llmsim.model.architecture import embedding_parameters, parameter_count
+from llmsim.job.records import Job, is_older
 from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.learning import loss
 from llmsim.physics.speed import batch_ramp, step_time
@@ -27,7 +26,7 @@ from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line]
 
-MIB = 2**20
+MIB = theory.MIB
 _RERUN = (
     "WARNING:megatron.core.rerun_state_machine:Setting RerunStateMachine mode RerunMode.DISABLED"
 )
@@ -87,42 +86,17 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         f" number of skipped iterations:   0 | number of nan iterations:   0 |",
     )
     if first:
-        yield from map(Line, _theory(job))
+        yield from map(Line, theory.lines(job, event.step))
         yield from _memory(event, job)
 
 
 def _batch_grew(event: events.BatchGrew, job: Job, screen: Screen) -> Lines:
+    if is_older(job):
+        return
     yield Line(f"{CALCULATOR}:ramping up batch size from {event.before} to {event.after}")
 
 
 # --- memory ------------------------------------------------------------------------------
-
-
-def _theory(job: Job) -> Iterator[str]:
-    """Megatron's own estimate of the memory (theoretical_memory_usage.py): 18 bytes a parameter."""
-    config, layout = job.architecture, job.layout
-    once = embedding_parameters(config)
-    embeddings = once * (1 if config.tied else 2)
-    blocks = parameter_count(config) - embeddings
-    loaded = (blocks / layout.pp + once) / layout.tp
-    if not config.tied and layout.pp == 1:
-        loaded += once / layout.tp
-    each = 6 + 12 / (layout.dp * layout.cp) if arguments.distributed_optimizer(job) else 18
-    states = loaded * each / MIB
-    yield f"Number of parameters in transformer block in billions: {blocks / 1e9: .2f}"
-    yield f"Number of parameters in embedding layers in billions: {embeddings / 1e9:.2f}"
-    yield f"Total number of parameters in billions: {(blocks + embeddings) / 1e9:.2f}"
-    yield f"Number of parameters in most loaded shard in billions: {loaded / 1e9:.4f}"
-    if layout.tp == 1 or layout.recompute != "selective":  # without sequence parallelism
-        yield f"Theoretical memory footprints: weight and optimizer={states:.2f} MB"
-        return
-    estimate = memory.estimate(config, layout, job.schedule.sequence)
-    activations = (estimate.activations + estimate.logits) / MIB
-    yield (
-        f"Theoretical memory footprints: weight and optimizer={states:.2f} MB, "
-        f"activation={activations:.2f} MB, total={states + activations:.2f} MB"
-    )
-    yield ""  # the message ends with a line end
 
 
 def _memory(event: events.Step, job: Job) -> Lines:
@@ -150,15 +124,15 @@ def _memory(event: events.Step, job: Job) -> Lines:
 def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     """evaluate() in the loop, or on the parts of the held-out data after it, batch by batch."""
     batches, step = job.schedule.validation_batches, event.step
-    yield Line(_RERUN)
+    reruns = [] if is_older(job) else [Line(_RERUN)]
+    yield from reruns
     if event.part:
         yield Line(f"Evaluating on {batches * job.schedule.global_batch} samples")
         for batch in range(1, batches + 1):
             yield Line(f"Evaluating iter {batch}/{batches}")
     index = step + len(event.part)  # each barrier has a skew of its own
     yield from timers(job, index, {"evaluate": event.seconds})
-    yield Line(_RERUN)
-    yield Line(_RERUN)
+    yield from (*reruns, *reruns)
     at = f"iteration {step} on {event.part} set" if event.part else f"iteration {step}"
     text = (
         f" validation loss at {at} | lm loss value: {event.loss:.6E} |"
@@ -185,9 +159,9 @@ def _ends(job: Job, step: int) -> bool:
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
     if _ends(job, event.step):
         yield _done(job, event.at)
-    path = arguments.checkpoint_path(job)
-    yield Line(f"saving checkpoint at iteration {event.step:7d} to {path} in torch_dist format")
-    if arguments.distributed_optimizer(job):
+    path, kind = arguments.checkpoint_path(job), "torch" if is_older(job) else "torch_dist"
+    yield Line(f"saving checkpoint at iteration {event.step:7d} to {path} in {kind} format")
+    if arguments.distributed_optimizer(job) and not is_older(job):
         kind = "fully_sharded_model_space"
         yield Line(f"Storing distributed optimizer sharded state of type {kind}")
 
@@ -199,7 +173,8 @@ def _scheduled(job: Job, step: int) -> Line:
 
 def _saved(job: Job, step: int) -> Line:
     start = f"  successfully saved checkpoint from iteration {step:7d}"
-    return Line(f"{start} to {arguments.checkpoint_path(job)} {split(job)}")
+    part = "" if is_older(job) else f" {split(job)}"
+    return Line(f"{start} to {arguments.checkpoint_path(job)}{part}")
 
 
 def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:

@@ -1,9 +1,7 @@
 """What TRL is for, and how it trains."""
 
+from llmsim.dialects.hf.framework import OLDER_TRAITS, TRANSFORMERS_4
 from llmsim.job.framework import DATA_PARALLEL, Framework
-
-# The wheel of transformers 4.57.1.
-TRANSFORMERS_4 = "b10d05da8fa67dc41644dbbf9bc45a44cb86ae33da6f9295f5fbf5b7890bd267"
 
 FRAMEWORK = Framework(
     "trl",
@@ -13,12 +11,11 @@ FRAMEWORK = Framework(
     release="1.16.0",
     commit="c4726e139dd40e1a41661511c639c8a68416782b2e3e8c0befebd77bb7ba0396",
     older=(("1.16.0+transformers-4.57.1", TRANSFORMERS_4),),
+    older_traits=OLDER_TRAITS,
     lr_lag_steps=1,
-    older_validates_end=False,  # trainer_callback.py, DefaultFlowCallback: since transformers 5
     model_first=True,
     single_process_map=True,
     max_shard_gb=50,
-    older_shard_gb=5,
     blocking_checkpoints=True,
     shuffles=True,
     takes_rest=True,

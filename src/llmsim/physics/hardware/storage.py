@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import exp, log2, prod
 
 from llmsim.job.memo import remembered
-from llmsim.job.records import Job, is_older
+from llmsim.job.records import Job
 from llmsim.model.architecture import (
     GPT2_POSITIONS,
     Architecture,
@@ -272,13 +272,7 @@ def export_shards(job: Job) -> tuple[Shard, ...]:
         tensors = 2 * config.layers * (4 if config.experts > 1 else 7)
         size = 2 * trained_parameter_count(config) + 120 * tensors
         return (Shard("adapter_model.safetensors", size),)
-    return _shards(config, shard_gb(job) * GB)
-
-
-def shard_gb(job: Job) -> int:
-    """The largest file of an exported model, in GB: the limit of the framework's release."""
-    framework = job.framework
-    return framework.older_shard_gb * is_older(job) or framework.max_shard_gb
+    return _shards(config, job.framework.max_shard_gb * GB)
 
 
 def consolidate_seconds(job: Job) -> float:

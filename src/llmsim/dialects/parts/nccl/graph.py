@@ -102,7 +102,5 @@ def hops(job: Job, rank: int, channels: int) -> list[str]:
             lines.append(f"{hop} {rank}[{local}] -> {after}[{order[0]}] [send] via {net}")
         elif size > 1:
             near = order[(place + 1) % size]
-            lines.append(
-                f"{hop} {rank}[{local}] -> {rank - local + near}[{near}] via {_way(job)}"
-            )
+            lines.append(f"{hop} {rank}[{local}] -> {rank - local + near}[{near}] via {_way(job)}")
     return lines

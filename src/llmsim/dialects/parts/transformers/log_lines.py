@@ -9,8 +9,8 @@ from llmsim.dialects.parts.transformers.releases import is_fourth, place
 from llmsim.dialects.parts.transformers.values import (
     Values,
     evaluation_values,
-    held,
     examples,
+    held,
     step_values,
     train_values,
 )
