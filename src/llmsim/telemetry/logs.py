@@ -3,7 +3,7 @@
     RDZV_SUFFIX/attempt_N/LOCAL_RANK/{stdout,stderr}.log   of the first node (--redirects 3)
     kernel/HOST.log                                        each node's, as syslog writes it
     slurm-JOB.out                                          what Slurm and the launchers say
-    checkpoints/RUN/main.log                               where the framework writes such a file
+    checkpoints/RUN/main.log                               what llm.c's first process writes itself
 
 A framework's log is that of its first process; the others of the node are silent, as they are
 with the frameworks' own filters, until something breaks: then each has its last words in its own

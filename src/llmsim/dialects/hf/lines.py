@@ -262,13 +262,12 @@ def _saving(job: Job, at: float, folder: str) -> Lines:
 
 def _saved(job: Job, at: float, folder: str) -> Lines:
     """The lines after a model's files are written."""
-    shards = len(storage.export_shards(job))
+    shards, most = len(storage.export_shards(job)), job.framework.max_shard_gb
     if shards > 1:
         yield from info(
             job, at, "many files",
-            "The model is bigger than the maximum size per checkpoint "
-            f"({job.framework.max_shard_gb}GB) and is going to be split in {shards} checkpoint "
-            "shards. "
+            f"The model is bigger than the maximum size per checkpoint ({most}GB) and is going to "
+            f"be split in {shards} checkpoint shards. "
             "You can find where each parameters has been saved in the index located at "
             f"{folder}/model.safetensors.index.json.",
         )  # fmt: skip

@@ -1,29 +1,14 @@
-"""What the processes of all hosts print, for --capture all.
+"""What the processes of all hosts print, for --capture all: JAX has one process on each host."""
 
-JAX has one process on each host, and all of them print what the first one does: its line, with
-their own number, thread, clock and devices in it. Two statements are guarded: the first host
-alone says where the metrics are (metric_logger.py:167), and that a save is committed
-(async_checkpointer.py:420, on the primary host).
-"""
-
-import re
 from collections.abc import Iterator
-from functools import partial
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts.interleaving import interleaved
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.run import cluster
 from llmsim.text.screen import Screen
 from llmsim.typed import Any
 
 _TOGETHER = 8  # hosts whose lines interleave; the next eight follow
-_FIRST_ALONE = ("To see full metrics ", "Finished async_save ")
-_LOGGED = re.compile(r"I(\d{4} [\d:]+)\.(\d{6}) \d+ (.*)", re.DOTALL)
-_THREAD = re.compile(r"\[thread=(\w+)\]")
-_DEVICE = re.compile(r"(.* on TPU)_\d+\(process=0,.*\)")
-_TIMED = re.compile(r"((?:Waited|Time taken:) )(\d+\.\d+)(.*)", re.DOTALL)
-_LATEST = 999_999  # microseconds
 
 
 def on_each(render: Render) -> Render:
@@ -32,47 +17,18 @@ def on_each(render: Render) -> Render:
     def each(event: Any, job: Job, screen: Screen) -> Iterator[Line]:
         lines = [line for line in render(event, job, screen) if isinstance(line, Line)]
         hosts = job.layout.nodes if job.capture == "all" else 1
+        if hosts == 1:
+            yield from lines
+            return
+        from llmsim.dialects.maxtext.other_hosts import spoken
+
         begin = int(1000 * event.at)
         for first in range(0, hosts, _TOGETHER):
             some = range(first, min(first + _TOGETHER, hosts))
-            streams = [[*_spoken(job, host, lines)] for host in some]
+            streams = [[*spoken(job, host, lines)] for host in some]
             yield from interleaved(job, f"hosts {first}", streams, begin)
 
     return each
-
-
-def _spoken(job: Job, host: int, lines: list[Line]) -> Iterator[Line]:
-    """The first process's lines as another host's process prints them."""
-    if host == 0:
-        yield from lines
-        return
-    device = host * gpus_per_node(job)
-    for line in lines:
-        if any(words in line.text for words in _FIRST_ALONE):
-            continue
-        text = _TIMED.sub(partial(_later, job, host), line.text, count=1)
-        if match := _LOGGED.fullmatch(text):
-            text = _logged(job, host, *match.groups())
-        elif match := _DEVICE.fullmatch(text):
-            text = f"{match[1]}_{placed(job, device)}"
-            device += 1
-        yield Line(text, rank=host * gpus_per_node(job))
-
-
-def _later(job: Job, host: int, match: re.Match[str]) -> str:
-    """A time of its own, with as many digits."""
-    seconds = float(match[2]) + cluster.barrier_skew(job, "waiting", host)
-    shown = f"{seconds:f}" if match[1].startswith("Time") else f"{seconds}"
-    return f"{match[1]}{shown}{match[3]}"
-
-
-def _logged(job: Job, host: int, second: str, micro: str, rest: str) -> str:
-    """A line of absl's logger: a little later, from the same thread of another process."""
-    thread = match[1] if (match := _THREAD.search(rest)) else "MainThread"
-    number = int(cluster.pointer(job, f"thread {thread}", host), 16)
-    later = int(1e6 * cluster.barrier_skew(job, "logger", host))
-    shown = min(_LATEST, int(micro) + later)
-    return f"I{second}.{shown:06d} {number} {rest.replace('[process=0]', f'[process={host}]', 1)}"
 
 
 def placed(job: Job, device: int) -> str:
