@@ -1,9 +1,8 @@
 """trainer_state.json as Hugging Face's Trainer saves it: in each checkpoint, and at the end.
 
-The keys are those of the releases that a log can have, 4.57.1 and 5.23.0 (trainer_callback.py,
-TrainerState): they are the same in both, and both refuse a key that they do not know, so the mark
-that the run is simulated is trial_name, which is free. Numbers are as the run's release holds
-them.
+The releases that a log can have, 4.57.1 and 5.23.0, have the same keys (trainer_callback.py,
+TrainerState), and both refuse a key that they do not know, so the mark that the run is simulated is
+trial_name, which is free. Numbers are as the run's release holds them.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How the arguments of core 0.8.0 differ from those of core 0.12.0, which defaults.py has.
+"""How the arguments of core 0.8.0 differ from the ones of core 0.12.0 in defaults.py.
 
 megatron/training/arguments.py: 326 arguments, of which validate_args deletes five and adds nine.
 """
@@ -46,7 +46,7 @@ use_tokenizer_model_from_checkpoint_args use_torch_fsdp2 use_torch_optimizer_for
 v_head_dim
 """
 
-# Arguments that it alone has, and those with another value.
+# Arguments that it alone has, and arguments with another value.
 ALONE: dict[str, object] = {
     "delay_grad_reduce": True, "delay_param_gather": False, "dist_ckpt_format": "torch_dist",
     "inference_batch_times_seqlen_threshold": 512, "local_rank": None,

@@ -1,6 +1,6 @@
 """What Megatron-LM prints at core 0.8.0, of which saves are torch's own files: as data for tests.
 
-Most statements are those of core 0.12.0 at other lines; it has none of a machinery for reruns.
+Most statements of core 0.12.0 are in it, at other lines; it has no machinery for reruns.
 """
 
 from collections.abc import Iterable
