@@ -5,7 +5,7 @@
 
 /** @import { Terminal } from "./vendor/xterm.mjs" */
 
-const SHARE = 0.06; // of the time, for drawing
+const SHARE = 0.05; // of the time, for drawing
 const LONGEST = 500; // ms between two drawings: a slow machine is not made to stand still
 const FLOOD = 8192; // characters that are drawn without a wait: somebody wants to see them fly by
 

@@ -1,5 +1,6 @@
 // The terminal: xterm.js over the whole window.
 
+import { drawChangedRows } from "./rows.js";
 import { scrollByTouch } from "./touch.js";
 import { FitAddon } from "./vendor/addon-fit.mjs";
 import { Terminal } from "./vendor/xterm.mjs";
@@ -104,15 +105,21 @@ export function openTerminal(element, theme) {
   terminal.open(element);
   terminal.textarea?.setAttribute("inputmode", "none");
   terminal.write("\x1b[?25l"); // no cursor, since the terminal takes no input
-  fit.fit();
+  drawChangedRows(terminal);
+  const fill = () => {
+    fit.fit();
+    // xterm.js 6.0.0 forgets at a resize how far apart letters are by default, and says it of every
+    // span, until an option changes.
+    terminal.options.scrollOnUserInput = !terminal.options.scrollOnUserInput; // there is no input
+    measureFor(terminal);
+  };
+  fill();
   scrollByTouch(element, terminal);
-  measureFor(terminal);
   let width = element.clientWidth;
   new ResizeObserver(() => {
     if (element.clientWidth !== width) terminal.options.fontSize = fontSize(element.clientWidth);
     width = element.clientWidth;
-    fit.fit();
-    measureFor(terminal);
+    fill();
   }).observe(element);
   return terminal;
 }

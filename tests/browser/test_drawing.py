@@ -1,0 +1,58 @@
+"""How the terminal is drawn: what has changed, and nothing else."""
+
+from collections.abc import Callable
+
+import pytest
+
+from llmsim.physics import noise
+from llmsim.show.player import FAREWELLS
+from tests.browser.visit import Visit
+
+pytestmark = pytest.mark.browser
+
+Visitor = Callable[..., Visit]
+
+ROWS = "[...document.querySelectorAll('.xterm-rows > div')].map(row => row.innerHTML)"
+# Notes after each drawing how many rows were made anew; a row that has scrolled is not.
+COUNT = """
+    (() => {
+      window.counts = [];
+      const container = document.querySelector('.xterm-rows');
+      new MutationObserver((changes) => {
+        const rows = new Set(changes.map((it) => it.target).filter((it) => it !== container));
+        if (rows.size) counts.push(rows.size);
+      }).observe(container, { childList: true, subtree: true });
+      return true;
+    })()
+"""
+
+
+def test_rows_that_have_not_changed_are_left_alone(visit: Visitor) -> None:
+    window = visit().open(**{"seed": 7, "dialect": "pytorch", "from": "50%"})
+    window.wait_for_state("playing")
+    assert window.page.evaluate(COUNT)
+    window.wait_for("counts.length >= 12")
+    counts = sorted(window.page.evaluate("counts"))
+    assert counts[len(counts) // 2] < len(window.rows) / 2, counts
+
+
+def test_drawn_rows_are_what_a_whole_drawing_shows(visit: Visitor) -> None:
+    window = visit().open(seed=7, dialect="pytorch", speed_factor=8)
+    window.wait_for_state("playing")
+    window.wait_for_text("step")
+    window.page.keyboard.press("g")
+    window.page.keyboard.press("g")
+    window.page.set_viewport_size({"width": 900, "height": 560})
+    window.page.keyboard.press("q")
+    last = noise.pick(7, "farewell", FAREWELLS)
+    window.wait_for(f"document.querySelector('.xterm-rows').textContent.includes({last!r})")
+    before = window.page.evaluate(ROWS)
+    # A selection has all rows drawn, and so has its end.
+    window.page.mouse.move(100, 100)
+    window.page.mouse.down()
+    window.page.mouse.move(400, 200)
+    window.page.mouse.up()
+    window.wait_for("document.querySelector('.xterm-selection').childElementCount > 0")
+    window.page.mouse.click(300, 300)
+    window.wait_for("document.querySelector('.xterm-selection').childElementCount === 0")
+    assert window.page.evaluate(ROWS) == before

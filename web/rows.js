@@ -1,0 +1,111 @@
+// Draws those rows of the terminal that have changed, and moves those that have scrolled.
+//
+// xterm.js 6.0.0 makes anew every row between the first and the last that something was written to,
+// and at each of these times all rows once more, lest the selection has changed. Of a log above a board
+// that is the whole screen twice, several times a second.
+
+/** @import { Terminal } from "./vendor/xterm.mjs" */
+
+/**
+ * What is used of xterm's renderer, which is not part of its interface; the version is pinned.
+ *
+ * @typedef {object} Renderer
+ * @property {HTMLElement[]} _rowElements
+ * @property {{ buffer: { ydisp: number, lines: { get: (row: number) => { _data: Uint32Array } | undefined } } }} _bufferService
+ * @property {(first: number, last: number) => void} renderRows
+ * @property {(start: unknown, ...more: unknown[]) => void} handleSelectionChanged
+ */
+
+const MOST = 8; // rows that are looked for as scrolled
+const LEAST = 3; // rows that are worth moving
+// Each of these changes how rows look: what was drawn is then not worth keeping.
+const CHANGES = ["clear", "handleCharSizeChanged", "handleDevicePixelRatioChange", "_injectCss"];
+
+/**
+ * Whether two rows have the same cells.
+ *
+ * @param {Uint32Array | undefined} one
+ * @param {Uint32Array | undefined} other
+ */
+function same(one, other) {
+  if (!one || one.length !== other?.length) return false;
+  for (let place = 0; place < one.length; place++) if (one[place] !== other[place]) return false;
+  return true;
+}
+
+/**
+ * The rows, from one until another, that stood some rows lower before.
+ *
+ * @param {(Uint32Array | undefined)[]} before
+ * @param {(Uint32Array | undefined)[]} now
+ */
+function moved(before, now) {
+  let best = { first: 0, end: 0, shift: 0 };
+  for (let shift = 1; shift <= MOST; shift++) {
+    let first = 0;
+    for (let row = 0; row + shift < now.length; row++) {
+      const alike = same(now[row], before[row + shift]);
+      if (!alike || same(now[row], before[row])) first = row + 1;
+      else if (row + 1 - first > best.end - best.first) best = { first, end: row + 1, shift };
+    }
+  }
+  return best.end - best.first >= LEAST ? best : undefined;
+}
+
+/**
+ * Spare the terminal what it need not draw. A renderer of another kind is left as it is.
+ *
+ * @param {Terminal} terminal
+ */
+export function drawChangedRows(terminal) {
+  /** @type {(Renderer & Record<string, unknown>) | undefined} */
+  const renderer = /** @type {any} */ (terminal)._core?._renderService?._renderer?.value;
+  if (!renderer?._rowElements) return;
+  const draw = renderer.renderRows.bind(renderer);
+  /** @type {(Uint32Array | undefined)[]} */
+  let drawn = []; // the cells of each row on the screen; undefined: unknown
+
+  for (const name of CHANGES) {
+    const change = renderer[name];
+    if (typeof change !== "function") return;
+    renderer[name] = (/** @type {unknown[]} */ ...given) => {
+      drawn = [];
+      return change.apply(renderer, given);
+    };
+  }
+
+  const select = renderer.handleSelectionChanged.bind(renderer);
+  let selected = false; // it is also said where nothing is selected, before and after
+  renderer.handleSelectionChanged = (start, ...more) => {
+    if (start || selected) drawn = [];
+    selected = Boolean(start);
+    select(start, ...more);
+  };
+
+  /** Moves the elements of rows that have scrolled. */
+  const scroll = (/** @type {(Uint32Array | undefined)[]} */ now) => {
+    const found = moved(drawn, now);
+    if (!found) return;
+    const elements = renderer._rowElements;
+    for (let count = 0; count < found.shift; count++) {
+      const [element] = elements.splice(found.first, 1);
+      drawn.splice(found.first, 1);
+      if (!element) return;
+      const place = found.end + found.shift - 1;
+      element.parentElement?.insertBefore(element, elements[place] ?? null);
+      elements.splice(place, 0, element);
+      drawn.splice(place, 0, undefined);
+    }
+  };
+
+  renderer.renderRows = () => {
+    const { buffer } = renderer._bufferService;
+    const now = renderer._rowElements.map((_, row) => buffer.lines.get(row + buffer.ydisp)?._data);
+    if (drawn.length === now.length) scroll(now);
+    for (const [row, cells] of now.entries()) {
+      if (same(cells, drawn[row])) continue;
+      draw(row, row);
+      drawn[row] = cells?.slice();
+    }
+  };
+}
