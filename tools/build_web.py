@@ -13,13 +13,14 @@ import shutil
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from math import log2
 from pathlib import Path
 
 from llmsim.catalog.scenes import scenes
 from llmsim.hosts.keys import KEYS
-from llmsim.options.choices import choices
+from llmsim.options.choices import choices, closed
 from llmsim.options.table import OPTIONS
 from llmsim.show.playback import FASTEST, SKIP, SLOWEST
 from llmsim.text.themes import THEMES
@@ -65,6 +66,10 @@ NOT_KEPT = (".whl", "/preview.png", "/source.tar.gz")
 DRAWN = re.compile(rb"return 9472<=(\w)&&\1<=9631(?=})")
 WITH_BRAILLE = rb"return 9472<=\1&&\1<=9631||10240<=\1&&\1<=10495"
 TERMINALS = ("xterm.mjs", "addon-webgl.mjs")
+
+# The speeds that the buttons lead to, and without a wait.
+DOUBLINGS = range(round(log2(SLOWEST)), round(log2(FASTEST)) + 1)
+SPEEDS = (*(f"{2.0**power:g}" for power in DOUBLINGS), "max")
 
 PAGE_ACTIONS = {"quit": "stop"}  # a page has no shell to go back to
 PAGE_KEYS = {"?": "help", "t": "theme"}  # a terminal shows its keys at the bottom
@@ -207,18 +212,25 @@ def _base64(digest: bytes) -> str:
     return b64encode(digest).decode()
 
 
+def options_of_the_page() -> Iterator[dict[str, object]]:
+    """The rows of the settings; web/settings.js has their types. The theme is the page's own."""
+    for option in OPTIONS:
+        if option.in_url or option.name == "theme":
+            names = choices(option.name) if option.metavar else ("no", "yes")
+            yield {
+                "name": option.name,
+                "meaning": option.meaning,
+                "preset": option.page_default or option.default,
+                "choices": SPEEDS if option.name == "speed-factor" else names,
+                "closed": option.name == "speed-factor"
+                or not option.metavar
+                or closed(option.name),
+            }
+
+
 def write_options() -> None:
     """The table of options, for the form of the settings."""
-    rows = [
-        {
-            "name": option.name,
-            "meaning": option.meaning,
-            "preset": option.page_default or option.default,
-            "choices": choices(option.name),
-        }
-        for option in OPTIONS
-        if option.in_url
-    ]
+    rows = list(options_of_the_page())
     (MADE / "options.json").write_text(json.dumps(rows), encoding="utf-8")
 
 

@@ -239,9 +239,12 @@ function next() {
 
 async function changeSettings() {
   const { ask } = await import("./settings.js");
-  const wanted = await ask(asked);
+  const theme = root.dataset.theme ?? "auto";
+  const wanted = await ask(merged(asked, [["theme", theme]]));
   if (!wanted) return;
-  visit(wanted);
+  visit(wanted.filter(([name]) => name !== "theme"));
+  const other = new Map(wanted).get("theme") ?? "auto";
+  if (other !== theme) takeTheme(other);
 }
 
 async function changeScene() {
@@ -270,9 +273,10 @@ function setTheme(name) {
   tell({ type: "theme", name });
 }
 
-function changeTheme() {
-  const name = remember("theme", nextTheme());
-  setTheme(name);
+/** @param {string} name of a theme, or auto: the system's */
+function takeTheme(name) {
+  remember("theme", name);
+  setTheme(chosenTheme());
   history.replaceState(history.state, "", addressOf(readAddress(location.search).query, name));
   notice(name);
 }
@@ -303,7 +307,7 @@ const actions = {
   // The command works without an installed llmsim: uv fetches it and plays the run.
   command: async () => notice(await share(`uvx ${run?.command ?? "llmsim"}`, true)),
   screen: toggleFullScreen,
-  theme: changeTheme,
+  theme: () => takeTheme(nextTheme()),
   type: () => setTyping(!typing),
   save: () => save().catch((error) => fall(error, "The files could not be fetched.")),
   reader: (/** @type {HTMLElement} */ button) =>

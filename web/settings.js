@@ -8,6 +8,7 @@
  * @property {string} meaning
  * @property {string} preset the default
  * @property {string[]} choices names to propose
+ * @property {boolean} closed whether there are no other values
  */
 
 const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("settings"));
@@ -34,26 +35,64 @@ function element(tag, attributes, ...children) {
 }
 
 /** @param {Option} option */
-function field({ name, meaning, preset, choices }) {
+function field({ name, meaning, preset, choices, closed }) {
   const id = `option-${name}`;
-  return element(
-    "p",
-    {},
-    element("label", { for: id }, name),
-    element("input", {
-      id,
-      name,
-      placeholder: preset,
-      list: `${id}-list`,
-      "aria-describedby": `${id}-meaning`,
-      autocomplete: "off",
-      spellcheck: "false",
-      autocapitalize: "off",
-    }),
-    element("small", { id: `${id}-meaning` }, meaning),
-    element("datalist", { id: `${id}-list` }, ...choices.map((value) => element("option", { value }))),
-  );
+  const shared = { id, name, "aria-describedby": `${id}-meaning` };
+  const made = closed ? chosen(shared, preset, choices) : written(shared, preset, choices);
+  const label = element("label", { for: id }, name);
+  return element("p", {}, label, ...made, element("small", { id: `${id}-meaning` }, meaning));
 }
+
+/**
+ * A field that takes any text, with proposals.
+ *
+ * @param {Record<string, string>} shared
+ * @param {string} preset
+ * @param {string[]} choices
+ */
+function written(shared, preset, choices) {
+  const list = `${shared.id}-list`;
+  const plain = { autocomplete: "off", spellcheck: "false", autocapitalize: "off" };
+  const proposed = choices.map((value) => element("option", { value }));
+  return [
+    element("input", { ...shared, ...plain, list, placeholder: preset }),
+    element("datalist", { id: list }, ...proposed),
+  ];
+}
+
+/**
+ * A field of which one value is chosen. The first leaves it to llmsim, or to the scene.
+ *
+ * @param {Record<string, string>} shared
+ * @param {string} preset
+ * @param {string[]} choices
+ */
+function chosen(shared, preset, choices) {
+  const options = choices.map((value) => element("option", { value }, value));
+  const first = element("option", { value: "" }, preset && `(${preset})`);
+  return [element("select", shared, first, ...options)];
+}
+
+/**
+ * Show a value in a field. An address may have one that the list has not: Python says what is wrong.
+ *
+ * @param {HTMLInputElement | HTMLSelectElement} field
+ * @param {string} value
+ */
+function show(field, value) {
+  if (field instanceof HTMLSelectElement) {
+    for (const other of field.querySelectorAll("[data-other]")) other.remove();
+    const known = [...field.options].some((option) => option.value === value);
+    if (!known) field.append(element("option", { value, "data-other": "" }, value));
+  }
+  field.value = value;
+}
+
+const inputs = () => [
+  .../** @type {NodeListOf<HTMLInputElement | HTMLSelectElement>} */ (
+    fields.querySelectorAll("input, select")
+  ),
+];
 
 /**
  * Ask for the options of the next runs.
@@ -64,12 +103,12 @@ function field({ name, meaning, preset, choices }) {
 export async function ask(query) {
   if (!fields.childElementCount) fields.append(...(await load()).map(field));
   const now = new Map(query);
-  for (const input of fields.querySelectorAll("input")) input.value = now.get(input.name) ?? "";
+  for (const input of inputs()) show(input, now.get(input.name) ?? "");
   dialog.returnValue = "";
   dialog.showModal();
   await new Promise((closed) => dialog.addEventListener("close", closed, { once: true }));
   if (dialog.returnValue !== "play") return undefined;
-  return [...fields.querySelectorAll("input")]
+  return inputs()
     .map((input) => /** @type {[string, string]} */ ([input.name, input.value.trim()]))
     .filter(([, value]) => value);
 }

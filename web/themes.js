@@ -183,9 +183,10 @@ export function followSystem(call) {
  */
 export function remember(name, value) {
   if (name === "theme" && value) {
-    root.dataset.theme = value;
+    if (value === "auto") delete root.dataset.theme;
+    else root.dataset.theme = value;
     for (const meta of document.querySelectorAll('meta[name="theme-color"]'))
-      meta.setAttribute("content", String(themeOf(value).background));
+      meta.setAttribute("content", String(themeOf(chosenTheme()).background));
   }
   try {
     if (value) localStorage.setItem(name, value);

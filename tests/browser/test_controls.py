@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from llmsim.catalog.records import gpus
+from llmsim.catalog.records import gpus, models
 from llmsim.catalog.scenes import scenes
 from llmsim.options.table import OPTIONS
 from llmsim.text.themes import THEMES
@@ -252,12 +252,34 @@ def test_settings_are_the_table_of_options(visit: Visitor) -> None:
     shown.press("settings")
     shown.page.wait_for_selector("dialog[open]")
     names = shown.page.evaluate(
-        "[...document.querySelectorAll('#fields input')].map(it => it.name)"
+        "[...document.querySelectorAll('#fields :is(input, select)')].map(it => it.name)"
     )
-    assert names == [option.name for option in OPTIONS if option.in_url]
+    asked = [option.name for option in OPTIONS if option.in_url or option.name == "theme"]
+    assert names == asked
     assert shown.page.input_value("[name=seed]") == "4"
-    proposed = shown.page.evaluate("document.querySelector('[name=gpu]').list.options.length")
-    assert proposed == len(gpus())
+    assert shown.page.input_value("[name=view]") == "log"
+    offered = shown.page.evaluate(
+        "[...document.querySelector('select[name=gpu]').options].map(it => it.value)"
+    )
+    assert offered == ["", *(gpu.name for gpu in gpus())]
+    proposed = shown.page.evaluate("document.querySelector('[name=model]').list.options.length")
+    assert proposed == len(models())
+
+
+def test_what_is_chosen_in_the_settings_is_played(visit: Visitor) -> None:
+    shown = play(visit, speed_factor="3")
+    shown.press("settings")
+    assert shown.page.input_value("[name=speed-factor]") == "3"  # which no button leads to
+    shown.page.select_option("[name=dialect]", "megatron")
+    shown.page.select_option("[name=speed-factor]", "16")
+    shown.page.select_option("[name=view]", "")
+    shown.page.select_option("[name=theme]", "phosphor")
+    shown.page.click("#settings [value=play]")
+    shown.wait_for("history.state?.run.some((it) => it.join() === 'dialect,megatron')")
+    query = dict(parse_qsl(urlsplit(shown.page.url).query))
+    assert query["speed-factor"] == "16"
+    assert "view" not in query
+    assert shown.page.evaluate("document.documentElement.dataset.theme") == "phosphor"
 
 
 def test_settings_change_the_run_and_back_brings_it_back(visit: Visitor) -> None:

@@ -6,9 +6,20 @@ from llmsim.catalog import records
 from llmsim.catalog.scenes import scenes
 from llmsim.dialects import registry
 from llmsim.job import recipes
+from llmsim.job.framework import CAPTURES
+from llmsim.job.layout import PRECISIONS, RECOMPUTES
+from llmsim.options.job_options import ASKED_SHARDINGS
 from llmsim.options.parsing import PHASES
-from llmsim.options.table import COLORS, LISTS, SHELLS, VIEWS
+from llmsim.options.table import COLORS, LEVELS, LISTS, SHELLS, STREAMS, VIEWS
 from llmsim.text.themes import THEMES
+
+# Options that take other values beside their proposals.
+OPEN = ("model", "duration", "speed-factor", "from")
+
+
+def closed(name: str) -> bool:
+    """Whether an option takes its proposals and its default alone."""
+    return bool(choices(name)) and name not in OPEN
 
 
 def choices(name: str, *, installed: bool = False) -> Sequence[str]:
@@ -23,10 +34,16 @@ def choices(name: str, *, installed: bool = False) -> Sequence[str]:
         "model": [model.name for model in records.models()],
         "dataset": [dataset.name for dataset in records.datasets()],
         "gpu": [gpu.name for gpu in records.gpus()],
+        "sharding": ASKED_SHARDINGS,
+        "recompute": RECOMPUTES,
+        "precision": PRECISIONS,
+        "capture": ("auto", *CAPTURES),
+        "incidents": LEVELS,
         "duration": ("real",),
         "speed-factor": ("max",),
         "from": PHASES,
         "view": VIEWS,
+        "stream": STREAMS,
         "color": COLORS,
         "list": LISTS,
         "theme": THEMES,
