@@ -38,7 +38,7 @@ class Sink:
         self._files: dict[str, IO[bytes]] = {}
         self._direct = _is_stream(self.destination)
         self._path = self.destination if self._direct else self.destination + UNFINISHED
-        self.writer: Writer = _writer(self.kind, run, settings)
+        self.writer: Writer = writer_of(self.kind, run, settings)
         try:
             self._prepare()
         except OSError as error:
@@ -244,7 +244,8 @@ def named_for(destination: str, job: Job) -> str:
     return destination.replace("{seed}", str(job.seed)).replace("{run}", job.run_name)
 
 
-def _writer(kind: Kind, run: Run, settings: Settings) -> Writer:
+def writer_of(kind: Kind, run: Run, settings: Settings) -> Writer:
+    """The writer of a kind for a run. Raises ExportError where a package is missing."""
     try:
         return begin_of(kind)(run, settings)
     except ImportError as error:
