@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from llmsim import __version__
-from llmsim.fleet import card, places
+from llmsim.fleet import card, joining, places
 from llmsim.fleet.columns import COLUMNS, Table, rows_of_columns
 from llmsim.fleet.parts import Failure, Mark, mark_of, parts_of
 from llmsim.fleet.places import Places
@@ -24,7 +24,6 @@ class Totals(NamedTuple):
 
     runs: int
     rows: dict[str, int]
-    bytes: int
     content: dict[str, str]  # a checksum of each table's values, in order
     files: list[tuple[str, int, str]]
     answers: list[tuple[str, int, str]]
@@ -54,22 +53,23 @@ def totals(spec: Spec, where: Places, size: int) -> Totals:
             counts[name] = counts.get(name, 0) + count
             hashes.setdefault(name, blake2b(digest_size=16)).update(mark.content[name].encode())
     content = {name: made.hexdigest() for name, made in hashes.items()}
-    size_of_all = sum(each[1] for each in (*files, *answers))
-    return Totals(runs, counts, size_of_all, content, files, answers, failed)
+    return Totals(runs, counts, content, files, answers, failed)
 
 
 def finish(spec: Spec, where: Places, size: int) -> list[Failure]:
     """Completes the data set; returns the runs that had to be left out."""
     total = totals(spec, where, size)
+    files = joining.joined(where, where.root, total.files)
+    answers = joining.joined(where, where.answers, total.answers) if where.apart else []
     made = dict(_extras(spec, where, size))
     made["README.md"] = card.readme(spec, total.runs, total.rows, where.apart).encode()
-    made["croissant.json"] = card.croissant(spec, total.files, total.rows, where.apart).encode()
+    made["croissant.json"] = card.croissant(spec, files, total.rows, where.apart).encode()
     for name, content in sorted(made.items()):
         places.put_text(where, where.root, name, content)
     listed = [(name, len(body), sha256(body).hexdigest()) for name, body in made.items()]
-    places.put_text(where, where.root, "SHA256SUMS", _sums([*total.files, *listed]))
+    places.put_text(where, where.root, "SHA256SUMS", _sums([*files, *listed]))
     if where.apart:
-        places.put_text(where, where.answers, "SHA256SUMS", _sums(total.answers))
+        places.put_text(where, where.answers, "SHA256SUMS", _sums(answers))
     manifest = {
         "llmsim": __version__,
         "digest": where.digest,
@@ -78,11 +78,13 @@ def finish(spec: Spec, where: Places, size: int) -> list[Failure]:
         "runs_a_part": size,
         "runs": total.runs,
         "rows": total.rows,
-        "bytes": total.bytes,
+        "bytes": sum(each[1] for each in (*files, *answers)),
         "content": total.content,
         "left_out": [each._asdict() for each in total.failed],
     }
     places.put_text(where, where.root, "manifest.json", json_text(manifest))
+    for root in (where.root, where.answers) if where.apart else (where.root,):
+        joining.swept(root)
     places.put_text(where, where.root, places.DONE, "")
     places.sweep(where)
     return total.failed

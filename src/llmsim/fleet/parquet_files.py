@@ -90,9 +90,10 @@ class TableFile:
             for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
         ]
         self._rows = []
-        self._take(pa.Table.from_arrays(columns, schema=self._schema))
+        self.take(pa.Table.from_arrays(columns, schema=self._schema))
 
-    def _take(self, table: Any) -> None:
+    def take(self, table: Any) -> None:
+        """Takes an Arrow table of whole runs; it does not count for the checksum of values."""
         self.rows += table.num_rows
         self._waiting.append(table)
         if sum(each.num_rows for each in self._waiting) >= GROUP:
@@ -103,7 +104,7 @@ class TableFile:
         for column in (chunk.at, *chunk[2:]):
             if column is not None:
                 self._content.update(np.ascontiguousarray(column).data)
-        self._take(pa.Table.from_arrays(columns.columns(chunk), schema=self._schema))
+        self.take(pa.Table.from_arrays(columns.columns(chunk), schema=self._schema))
 
     def add_arrays(self, columns: list[Array], names: dict[int, list[str]]) -> None:
         """Takes numpy's arrays; the columns in `names` are places in a list of texts."""
@@ -116,7 +117,7 @@ class TableFile:
                 made.append(pa.DictionaryArray.from_arrays(pa.array(column), texts, safe=False))
             else:
                 made.append(pa.array(column).view(field.type))
-        self._take(pa.Table.from_arrays(made, schema=self._schema))
+        self.take(pa.Table.from_arrays(made, schema=self._schema))
 
     def _write(self) -> None:
         if self._waiting:

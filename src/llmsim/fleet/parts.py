@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from llmsim.errors import FLAG, LlmsimError
 from llmsim.fleet.columns import TABLES
+from llmsim.fleet.joining import staged
 from llmsim.fleet.mix import Member, member
 from llmsim.fleet.places import Places
 from llmsim.fleet.playing import play_member
@@ -247,8 +248,8 @@ class _Tables:
 
     @staticmethod
     def _path(work: Path, table: str, number: int, answers: bool) -> str:
-        folder = work / ("answers" if answers else "data") / table
-        folder.mkdir()
+        folder = work / ("answers" if answers else "data") / staged(table)
+        folder.mkdir(parents=True)
         return str(folder / f"part-{number:05d}.parquet")
 
     def __getitem__(self, name: str) -> Any:

@@ -4,6 +4,7 @@
     DEST/files/KIND/                 exports of single runs
     DEST/_work/                      what is being written; nobody reads it
     DEST/_parts/part-00042.json      the mark of a part that is whole
+    DEST/_parts/TABLE/               files of parts that wait to be joined (fleet/joining.py)
     DEST/_fleet.json                 what the data set was begun with
 
 Here a file gets its place by a rename. An object store has none: there a file is put under its
@@ -72,22 +73,23 @@ class Places(NamedTuple):
 
     def store(self, number: int, work: Path, mark: Any) -> None:
         """Moves a part's files to their places, and then sets its mark."""
-        written = []
         for folder, root in (("data", self.root), ("answers", self.answers)):
-            made = work / folder
+            made, written = work / folder, list[str]()
             for path in sorted(each for each in made.rglob("*") if each.is_file()):
                 name = path.relative_to(made).as_posix()
                 put(root, name, path)
-                if not is_url(root):
-                    written.append(Path(root) / name)
-        _settle(written)  # the mark must not outlive the files in a power cut
+                written.append(name)
+            settle(root, written)  # the mark must not outlive the files in a power cut
         told = work / "mark.json"
         told.write_text(json.dumps(mark._asdict(), separators=(",", ":")), encoding="utf-8")
         put(self.marks, mark_name(number), told)
 
 
-def _settle(files: list[Path]) -> None:
+def settle(root: str, names: list[str]) -> None:
     """Waits until files and their names are on the disk: of many, until all that there is is."""
+    if is_url(root):
+        return
+    files = [Path(root) / name for name in names]
     if len(files) > _MANY:
         os.sync()
         return
@@ -162,6 +164,36 @@ def put(root: str, name: str, source: Path) -> None:
     system.makedirs(target_path.rpartition("/")[0], exist_ok=True)
     system.put_file(str(source), waiting)
     system.mv(waiting, target_path)
+
+
+def moved(root: str, name: str, to: str) -> bool:
+    """Gives a file of a data set another name. False where there is no rename, or no file."""
+    if is_url(root) or not (Path(root) / name).exists():
+        return False
+    target = Path(root) / to
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (Path(root) / name).replace(target)
+    return True
+
+
+def remove(root: str, name: str) -> None:
+    """Removes a file of a data set, if it is there."""
+    if not is_url(root):
+        (Path(root) / name).unlink(missing_ok=True)
+        return
+    system, path = _file_system(root)
+    with suppress(FileNotFoundError):
+        system.rm_file(f"{path}/{name}")
+
+
+def remove_folder(root: str, name: str) -> None:
+    """Removes a folder of a data set with all that is in it, if it is there."""
+    if not is_url(root):
+        shutil.rmtree(Path(root) / name, ignore_errors=True)
+        return
+    system, path = _file_system(root)
+    with suppress(FileNotFoundError):
+        system.rm(f"{path}/{name}", recursive=True)
 
 
 def _renamed(source: Path, target: Path) -> None:

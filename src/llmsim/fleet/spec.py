@@ -25,7 +25,7 @@ from llmsim.telemetry import kinds
 from llmsim.text.wording import nearest
 from llmsim.typed import Any, NamedTuple
 
-LAYOUT = 1  # the version of a data set's folders and tables: another one is another fleet
+LAYOUT = 2  # the version of a data set's folders and tables: another one is another fleet
 MOST_RUNS = 10**8
 DAY = 86_400.0
 STREAMS = ("log", "kernel", "slurm")
