@@ -4,8 +4,8 @@ A part has a file of each table, and of a table with few rows a run that file is
 fastest with files of 64 to 512 MB, so that neighbours are joined until they are large enough; a
 file that is large already is moved. The files of parts wait in the folder of marks
 (`_parts/TABLE/`), which no reader looks into, and a joined file has a mark of its own: a fleet
-that is killed here goes on here. Row groups stay whole runs, in the same order, and the checksums
-of values are those of the parts.
+that is killed here goes on here. Row groups stay whole runs, in the same order, and checksums of
+values do not change.
 """
 
 import json
@@ -68,7 +68,7 @@ def groups(table: str, files: list[File]) -> list[Group]:
 def joined(where: Places, root: str, files: list[File]) -> list[File]:
     """Makes the tables of a place, and returns all files of the data set there.
 
-    `files` are those that the marks of the parts name. Raises FleetError if one has gone.
+    `files` are what the marks of the parts name. Raises FleetError if a file has gone.
     """
     made = [file for file in files if not file[0].startswith(f"{PARTS}/")]
     for table in TABLES:
