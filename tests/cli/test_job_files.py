@@ -162,7 +162,7 @@ def test_the_same_bytes(tmp_path: Path, capfd: Captured) -> None:
     [
         ("[modle]\nlayers = 2\n", "there is no section [modle] in FILE: did you mean model?"),
         ("[model]\nlayer = 2\n", "there is no key layer in [model] in FILE: did you mean layers?"),
-        ("layers = 2\n", "there is no section [layers] in FILE"),
+        ("layers = 2\n", "layers in FILE stands outside of its section: put it below [model]."),
         ("model = 2\n", "[model] in FILE is 2: give a section with keys."),
         (
             "[model]\nlayers = '2'\n",

@@ -217,7 +217,7 @@ def _nearest(name: str, records: Sequence[Record], listed: str) -> str:
     from difflib import get_close_matches  # imports re: only on the way to an error
 
     names = {record.name.casefold(): record.name for record in records}
-    near = get_close_matches(name[:LONGEST_NAME].casefold(), names, n=1, cutoff=0.3)
+    near = get_close_matches(name[:LONGEST_NAME].casefold(), names, n=1, cutoff=0.45)
     return f"did you mean {names[near[0]]!r}?" if near else f"--list {listed} has all."
 
 

@@ -3,18 +3,25 @@
 argparse is not used, since it takes longer to import than a first line may take.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
 from llmsim.options.option import Option
 from llmsim.options.table import OPTIONS, unknown
 
+NOTHING: Mapping[str, str] = {}
 
-def pairs(arguments: Iterable[str], table: Sequence[Option] = OPTIONS) -> Iterator[tuple[str, str]]:
+
+def pairs(
+    arguments: Iterable[str],
+    table: Sequence[Option] = OPTIONS,
+    instead: Mapping[str, str] = NOTHING,
+) -> Iterator[tuple[str, str]]:
     """The (name, text) pairs of a command line: `--name text`, `--name=text`, `-n text`, `-ntext`.
 
-    `table` has the flags that there are. Raises OptionError for a flag that is not in the table or
+    `table` has the flags that there are; `instead` has what does the job of some that there are
+    not. Raises OptionError for a flag that is not in the table or
     has no value.
     """
     flags = {f"--{option.name}": option for option in table}
@@ -23,6 +30,8 @@ def pairs(arguments: Iterable[str], table: Sequence[Option] = OPTIONS) -> Iterat
     for word in words:
         long = word.startswith("--")
         flag, given, text = word.partition("=") if long else (word[:2], word[2:], word[2:])
+        if flag in instead:
+            raise OptionError(f"there is no option {quoted(flag)}: {instead[flag]} does that.")
         if flag in ("--help", "--version"):
             raise OptionError(f"{flag} takes no value: leave it out.")
         if flag not in flags and known and not word.startswith("-"):

@@ -33,6 +33,8 @@ examples:
 """
 # Options of a run that a server has no use for.
 NOT_HERE = (*QUESTIONS, "export", "quiet", "json", "toml")
+# What other servers call the option that does this here.
+INSTEAD = dict.fromkeys(("--port", "--host", "--bind", "--address"), "--listen HOST:PORT")
 
 
 def main(arguments: Sequence[str], ends_process: bool = False) -> int:
@@ -54,7 +56,7 @@ def parsed_options(arguments: Sequence[str]) -> tuple[Options, ServeOptions]:
     """The options of the run and of the server. Raises OptionError."""
     table = {option.name: option for option in SERVE_OPTIONS}
     rest, own = [], ServeOptions()
-    for name, text in pairs(arguments, (*OPTIONS, *SERVE_OPTIONS)):
+    for name, text in pairs(arguments, (*OPTIONS, *SERVE_OPTIONS), INSTEAD):
         if name in NOT_HERE:
             raise OptionError(Setting(name), " is no option of llmsim serve: leave it out.")
         if name in table:

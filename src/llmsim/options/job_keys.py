@@ -164,11 +164,21 @@ KEYS = tuple(Key(*row[:3], *row[3], row[4]) for row in _ROWS)
 SECTIONS = tuple(dict.fromkeys(key.section for key in KEYS))
 
 
+def _home(name: str) -> str:
+    """The section that has a key of this name; "" if none has, or if it is a section itself."""
+    homes = (key.section for key in KEYS if key.name == name)
+    return "" if name in SECTIONS else next(homes, "")
+
+
 def wanted_of(tables: Tables, source: str = "") -> Wanted:
     """What a job file asks for. Raises OptionError: one sentence that names section and key."""
     where = f" in {source}" if source else ""
     fields: dict[str, Any] = {}
     for section, table in tables.items():
+        if (home := _home(section)) and not isinstance(table, Mapping):
+            raise OptionError(
+                f"{section}{where} stands outside of its section: put it below [{home}]."
+            )
         if section not in SECTIONS:
             hint = _hint(section, SECTIONS)
             raise OptionError(f"there is no section [{cut(section)}]{where}{hint}")

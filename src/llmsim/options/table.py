@@ -106,7 +106,7 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 OPTIONS = (
     Option(
         "dialect", parse_dialect, "a name from --list dialects",
-        "whose log to speak; any draws one", DEFAULT, "NAME", "d", names_job=True,
+        "whose log to print; any draws one", DEFAULT, "NAME", "d", names_job=True,
     ),
     Option(
         "recipe", parse_recipe, "a name from --list recipes",
@@ -194,7 +194,7 @@ OPTIONS = (
     ),
     Option(
         "stream", choice(*STREAMS), either(STREAMS),
-        "show the log, kernel, slurm or all",
+        "which log: log, launcher, kernel, slurm or all",
         "log", "NAME",
     ),
     Option(
@@ -207,7 +207,7 @@ OPTIONS = (
     ),
     Option(
         "scene", parse_scene, "a name from --list scenes",
-        "a hand-picked run; flags beside it count more", "", "NAME",
+        "a hand-picked run; your own flags win", "", "NAME",
     ),
     Option(
         "type", parse_switch, "yes or no", "each key prints the next line; Esc ends",
@@ -219,7 +219,7 @@ OPTIONS = (
     ),
     Option(
         "export", parse_export, "KIND=PATH such as jsonl=run.jsonl",
-        "write it for other tools: see docs/exports.md",
+        "write the run for other tools: docs/exports.md",
         "", "KIND=PATH", in_url=False, in_config=False, repeats=True,
     ),
     Option(

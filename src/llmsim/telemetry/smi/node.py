@@ -49,7 +49,8 @@ def node_at(run: Run, number: int, at: float) -> Node:
         raise ExportError(f"nvidia-smi reads NVIDIA's GPUs, and this run has {job.gpu.name}.")
     if not 0 <= number < job.layout.nodes:
         last = job.layout.nodes - 1
-        raise ExportError(f"the run has no node {number}: its nodes are 0 to {last}.")
+        known = f"its nodes are 0 to {last}" if last else "it has node 0 alone"
+        raise ExportError(f"the run has no node {number}: {known}.")
     first = number * size
     ranks = range(first, min(first + size, job.layout.gpus))
     return Node(run, number, at, gauges_of(run, tick_of(run, at), ranks))
