@@ -102,22 +102,36 @@ llmsim --job train_llama3_8b_h100_fp8.sh               # a script with Megatron-
 llmsim --job config.json,training_args.json --gpus 8   # Hugging Face's model and TrainingArguments
 ```
 
-The framework's dialect is taken, and its defaults for what the file leaves out. Settings that have
-no effect here are listed once on standard error. Of a script, the arguments and simple variables
-are read; nothing is run.
+The run has that framework's dialect, and its defaults for what the file leaves out. Settings that
+have no effect here are listed once on standard error. A script is read and never run: its arguments
+and simple variables count.
 
 ## What is refused
 
-An impossible job is refused in one sentence with the arithmetic: too much memory, what does not
-divide (gpus = dp x cp x tp x pp, batch = dp x micro x accumulation, heads by tp, experts by ep),
-what the framework cannot do, and what the GPU does not multiply in. A key that is not in the table
-is refused with the nearest one.
+An impossible job is refused in one sentence, with the arithmetic:
 
-Where several say the same thing, a flag wins over the job file, and that over a variable and the
-config file. `command` in [run] is the command that the log ends with. It is ignored where a flag
-changes the run; delete it from a file that you edit. What --batch is on a command line is `global`
-in [batch]; --micro-batch is `micro`, --lr `peak_lr`, --precision `compute`, and the names of
-model, data set and recipe are `name` in their section.
+- it does not fit into the memory,
+- numbers do not divide: gpus = dp x cp x tp x pp, batch = dp x micro x accumulation, heads by tp,
+  experts by ep,
+- the framework cannot do it,
+- the GPU cannot multiply in that precision.
+
+A key that does not exist is refused, and the nearest one is named.
+
+## Job files and flags
+
+A flag wins over the job file, and the job file over a variable and the config file. Some keys have
+another name than their flag:
+
+| flag | key |
+|---|---|
+| `--model`, `--dataset`, `--recipe` | `name` in [model], [data] and [recipe] |
+| `--batch`, `--micro-batch` | `global` and `micro` in [batch] |
+| `--lr` | `peak_lr` in [schedule] |
+| `--precision` | `compute` in [precision] |
+
+`command` in [run] is the command with which the log ends. It does not count where a flag changes
+the run. If you edit a file, delete it.
 
 {keys}
 """
