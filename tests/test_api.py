@@ -186,6 +186,7 @@ def test_a_sentence_names_an_option_as_its_reader_gives_it() -> None:
     ]
 
 
+@pytest.mark.long
 def test_no_refusal_names_gpus_that_nobody_asked_for() -> None:
     with pytest.raises(PlanError, match="does not fit on any cluster of up to 131,072 x NVIDIA"):
         plan(Options(seed=7, start=START, model="A-100T", gpu="NVIDIA GeForce RTX 3090"))

@@ -192,11 +192,16 @@ def test_the_same_bytes(tmp_path: Path, capfd: Captured) -> None:
             "--gpus 8 is not dp 4 x tp 4 x pp 1 = 16.",
         ),
         ("[recipe]\nname = 'sft'\nrank = 8\n", "--recipe sft trains all weights: leave out"),
-        (
+        pytest.param(
             "[batch]\nglobal = 64\nramp = [[1, 32], [100, 48]]\n",
             "[batch] ramp has to grow from step 1 on to the full batch of 64 sequences.",
+            marks=pytest.mark.long,
         ),
-        ("[schedule]\nsteps = 10\nwarmup = 11\n", "[schedule] warmup = 11 is more than the run's"),
+        pytest.param(
+            "[schedule]\nsteps = 10\nwarmup = 11\n",
+            "[schedule] warmup = 11 is more than the run's",
+            marks=pytest.mark.long,
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_sentence(
@@ -274,6 +279,7 @@ def ends_well(tables: dict[str, Any]) -> None:
     assert job.schedule.global_batch == layout.dp * layout.micro_batch * layout.accumulation
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(st.lists(ROWS, max_size=4))
 def test_any_file_is_a_job_or_a_sentence(rows: list[tuple[tuple[str, str], object]]) -> None:

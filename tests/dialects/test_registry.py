@@ -132,6 +132,7 @@ def test_deepspeed_cuts_weights_unless_it_has_stages() -> None:
             assert layout.sharding in ("zero1", "zero2", "zero3")
 
 
+@pytest.mark.long
 def test_benchmarks_in_training_are_for_those_who_run_them() -> None:
     """--evaluate takes minutes to hours of each validation; nobody's log leaves them unsaid."""
     for name in registry.NAMES:

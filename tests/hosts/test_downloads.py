@@ -34,7 +34,7 @@ def file_of(kind: str, options: Options = ASKED) -> tuple[str, bytes]:
     return list(made(options, kind, UNSEEN))[-1]
 
 
-@pytest.mark.parametrize("kind", ["cast", "jsonl", "labels"])
+@pytest.mark.parametrize("kind", [pytest.param("cast", marks=pytest.mark.long), "jsonl", "labels"])
 def test_export_is_the_commands_to_the_byte(tmp_path: Path, kind: str) -> None:
     name, content = file_of(kind)
     assert name == f"{plan(ASKED).run_name}.{ENDINGS[kind]}"
@@ -60,6 +60,7 @@ def test_log_is_what_a_pipe_gets() -> None:
     assert content.decode() == "".join(frame.text for frame in frames)
 
 
+@pytest.mark.long
 def test_table_of_many_gpus_has_room_in_a_browser() -> None:
     many = ASKED._replace(dialect="torchtitan", model="llama-3.1-8b", gpus=512, steps=None)
     _, content = file_of("csv", many._replace(sample=1.0))

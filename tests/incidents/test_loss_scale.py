@@ -61,6 +61,7 @@ def test_a_skipped_step_has_an_infinite_norm_and_no_other_has() -> None:
         assert skipped_steps(made, 1, 30) == max(0, 16 - bears(made)), seed
 
 
+@pytest.mark.long
 def test_a_run_in_bf16_scales_nothing() -> None:
     made = job_on(1, gpus=16)
     assert all(isfinite(gradient.norm(made, step)) for step in range(1, 30))

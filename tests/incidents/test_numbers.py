@@ -67,6 +67,7 @@ def test_a_fast_spike_is_gone_after_tens_of_steps_and_not_at_its_old_value() -> 
         assert found[60] > 0.0, seed
 
 
+@pytest.mark.long
 def test_a_slow_spike_lasts_hundreds_of_steps() -> None:
     """0.05 to 0.3 nats for 200 to 2,000 steps."""
     for seed in SEEDS:

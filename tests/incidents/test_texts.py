@@ -131,6 +131,7 @@ def test_a_hang_is_found_after_the_timeout_and_ended_a_minute_later() -> None:
         assert 60.0 <= ended - found <= 62.0, seed  # torch 2.6 and newer: 4 x 15 s
 
 
+@pytest.mark.long
 def test_sequence_numbers_are_equal_on_all_ranks_and_grow_with_the_steps() -> None:
     for seed in range(50):
         text = [each.text for each in lines(seed, "nccl-timeout", rank=13)]

@@ -156,6 +156,7 @@ def test_whatever_is_read_in_rows_has_rows(recipe: str, dataset: str) -> None:
     assert 50 < data.tokens / data.rows < 1000
 
 
+@pytest.mark.long
 @given(st.integers(0, 2**64 - 1), st.one_of(st.integers(1, 131_072), st.sampled_from(PRIMES)))
 @settings(max_examples=60)
 def test_any_number_of_gpus_gets_a_job(seed: int, gpus: int) -> None:

@@ -44,6 +44,7 @@ def read(path: Path) -> list[dict[str, str]]:
 # --- tables --------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_tables_have_every_step_and_every_sample(tmp_path: Path) -> None:
     run = small()
     folder = exported(run, tmp_path, "csv", sample=600.0)["csv"]

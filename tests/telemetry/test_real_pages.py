@@ -201,6 +201,7 @@ def test_a_clean_gpu_has_a_zero_before_dcgm_4_5_and_nothing_since() -> None:
     assert xid_lines(run, "4.8.2") == ""
 
 
+@pytest.mark.long
 def test_no_training_passes_what_a_synthetic_load_reaches() -> None:
     """dcgmproftester on an A100 (NVIDIA's pages): tensor 0.929, DRAM 0.691, engine 0.9956; the
     used and the free memory, without what is reserved: 40,535 of 40,960 MiB.
@@ -217,6 +218,7 @@ def run_gpu(name: str) -> Gpu:
     return job_of(seed=1, gpu=name, gpus=8, dialect="pytorch").gpu
 
 
+@pytest.mark.long
 def test_memory_of_a_liquid_cooled_rack_is_as_warm_as_in_inference() -> None:
     """Azure/ai-infrastructure-on-azure: GB300 at inference, tensor 0.01-0.12, HBM 40 to 46 C: more
     than idle at the least, less than training at the most.

@@ -74,6 +74,7 @@ def test_a_hang_is_busy_and_does_nothing(kind: str) -> None:
         assert later.temperature_c < usual.temperature_c - 8, seed
 
 
+@pytest.mark.long
 def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
     braked, traffic = 0, list[float]()
     for seed in range(12):
@@ -163,6 +164,7 @@ def test_a_double_bit_error_counts_and_waits_for_a_reset() -> None:
         assert later.aggregate_errors == later.remapped_rows == later.remap_pending == 1, seed
 
 
+@pytest.mark.long
 def test_links_and_buses_complain_before_they_fail() -> None:
     omens = 0
     for seed in range(8):
