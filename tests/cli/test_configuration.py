@@ -103,6 +103,7 @@ def test_the_numbers_are_those_of_the_log(asked: dict[str, Any], capfd: Captured
     )
 
 
+@pytest.mark.long
 def test_the_text_says_what_the_log_says(asked: dict[str, Any], capfd: Captured) -> None:
     text, (run, log) = printed(capfd, asked), log_of(asked)
     assert f"{found(r'wall clock +([^|]+?) *[|]', log)} from launch to export" in text
