@@ -109,16 +109,11 @@ NODE_CELLS: Sequence[Callable[[NodeReading, Job, Screen], Cell]] = (_node, _smal
 
 def grid(event: events.Status, job: Job, screen: Screen) -> Rows:
     """The rows of the grid, as spans: every GPU of a small cluster, nodes of a large one."""
-    kinds = (
-        [[make(reading, job, screen) for reading in event.gpus] for make in GPU_CELLS]
-        if event.gpus
-        else [[make(reading, job, screen) for reading in event.nodes] for make in NODE_CELLS]
-    )
     title = f"{job.layout.gpus:,} x {job.gpu.name}"
-    for cells in kinds:
+    for cells, smallest in _kinds(event, job, screen):
         size = max(map(length, cells))
         most = min((screen.width - 1) // (size + 1), len(cells))
-        rows = MOST_ROWS if cells is not kinds[-1] else TALLEST
+        rows = TALLEST if smallest else MOST_ROWS
         if most * rows < len(cells):
             continue
         columns = _evenly(len(cells), most)
@@ -130,6 +125,18 @@ def grid(event: events.Status, job: Job, screen: Screen) -> Rows:
     yield [("title", title)]
     if totals := _joined(_totals(event, job), screen.width - 1):
         yield [("number", f" {totals}")]
+
+
+def _kinds(event: events.Status, job: Job, screen: Screen) -> Iterator[tuple[list[Cell], bool]]:
+    """The cells of each kind, the most detailed first, and whether it is the smallest kind."""
+    if event.gpus:
+        for make in GPU_CELLS:
+            cells = [make(reading, job, screen) for reading in event.gpus]
+            yield cells, make is GPU_CELLS[-1]
+        return
+    for made in NODE_CELLS:
+        cells = [made(reading, job, screen) for reading in event.nodes]
+        yield cells, made is NODE_CELLS[-1]
 
 
 def _evenly(cells: int, most: int) -> int:

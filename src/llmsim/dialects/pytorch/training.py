@@ -227,9 +227,10 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
 def _bar(event: events.Progress, screen: Screen) -> str:
     """A tqdm bar; in a pipe it is ten wide. One cell is left free, so that no terminal wraps it."""
     width, label = screen.width - 1, event.label
-    if len(_meter(event, label, None, screen)) > width:
-        label = label[:LABEL].rstrip()
     text = _meter(event, label, None, screen)
+    if len(text) > width:
+        label = label[:LABEL].rstrip()
+        text = _meter(event, label, None, screen)
     if len(text) > width:  # the bar itself would be cut: only its number is left
         return f"{label}: {event.done / event.total * 100:3.0f}%"
     return _meter(event, label, width, screen) if screen.live else text

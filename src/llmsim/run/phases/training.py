@@ -76,7 +76,8 @@ def training(run: Run, number: int, since: float, moving: Callable[[], bool]) ->
     for before, step in intervals(job, first, segment.last):
         ended = step_ended(job, segment, step)
         yield from _epochs(run, segment, begun, before, step)
-        moves = _moves(job, before, step, before == first - 1, moving())
+        anew = before == first - 1 and (segment.fresh or first > segment.first)
+        moves = _moves(job, before, step, anew, moving())
         bar = _bar(run, segment, begun, before, step, ended - begun, moves) if moves else ()
         if ends and ends[-1].at > noticed:
             due = (noticed_at(end, max(begun, end.at)) for end in ends if end.at > noticed)
@@ -181,8 +182,8 @@ def _moves(job: Job, before: int, step: int, anew: bool, moving: bool) -> Iterab
     """The moves of the epoch's bar in an interval of steps that somebody shows, counted from 1.
 
     A terminal shows all moves, a file the moves that the framework's trait names. `anew` says that
-    a stretch of steps begins: then all its moves are shown, so that a reader who compares each bar
-    with the bar before it has one to begin with.
+    an attempt's steps begin, or what is shown of them: then all moves are shown, so that a reader
+    who compares each bar with the bar before it has one to begin with.
     """
     moves, shown = min(BAR_MOVES, step - before), job.framework.file_bar
     if moving or shown == "every":
