@@ -1,6 +1,6 @@
 """Loss curves of all runs of a data set, in DuckDB: a table, and a chart if there is matplotlib.
 
-python examples/loss_curves.py data curves.png
+python examples/loss_curves.py fleet curves.png
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Replays a data set as if it happened now, N times as fast: metrics to Prometheus, logs anywhere.
 
-    python examples/replay.py data --speed 600 --prometheus http://localhost:9090/api/v1/write
-    python examples/replay.py data --speed 600 --logs | my-log-pipeline
+    python examples/replay.py fleet --speed 600 --prometheus http://localhost:9090/api/v1/write
+    python examples/replay.py fleet --speed 600 --logs | my-log-pipeline
 
 Prometheus takes it with --web.enable-remote-write-receiver; Mimir, Thanos and VictoriaMetrics have
 the same door. Samples get the time at which they are sent. `--logs` prints each line of the runs'
