@@ -67,10 +67,13 @@ def _numbers(cell: str) -> tuple[int, ...]:
     )
 
 
+_NO_FORMS = f"is not made of {', '.join((*FORMS, *GROUPS))}"
+
+
 def _forms(cell: str) -> tuple[str, ...]:
     parts = tuple(form for part in cell.split() for form in GROUPS.get(part, (part,)))
     good = bool(parts) and set(FORMS).issuperset(parts)
-    checked(cell, f"is not made of {', '.join((*FORMS, *GROUPS))}", good=good)
+    checked(cell, _NO_FORMS, good=good)
     return parts
 
 

@@ -105,9 +105,9 @@ def parsed(
         except CatalogError as error:
             raise CatalogError(f"{source} line {number}: {error}") from None
         name = " ".join(cells[:key])
-        if name.casefold() in records:
+        if (folded := name.casefold()) in records:
             raise CatalogError(f"{source} line {number}: {name!r} is listed already.")
-        records[name.casefold()] = record
+        records[folded] = record
     if not records:
         raise CatalogError(f"{source} lists nothing; its columns are {' | '.join(columns)}.")
     return tuple(records.values())

@@ -289,12 +289,15 @@ def _said(cell: str) -> str:
     return checked(cell, f"is not a text of at most {LONGEST_SAMPLE} characters", good=good)
 
 
+_NO_KIND, _NO_FORM = (f"is not one of {', '.join(names)}" for names in (KINDS, FORMS))
+
+
 def _kind(cell: str) -> str:
-    return checked(cell, f"is not one of {', '.join(KINDS)}", good=cell in KINDS)
+    return checked(cell, _NO_KIND, good=cell in KINDS)
 
 
 def _form(cell: str) -> str:
-    return checked(cell, f"is not one of {', '.join(FORMS)}", good=cell in FORMS)
+    return checked(cell, _NO_FORM, good=cell in FORMS)
 
 
 def _per_cent(cell: str) -> float:

@@ -1,7 +1,6 @@
 """The native host: plays runs on a terminal or into a pipe, with keys and signals."""
 
 import os
-import select
 import sys
 import time
 from collections.abc import Callable
@@ -139,6 +138,8 @@ def _waiting(signals: Signals, keyboard: "Keyboard | None") -> Callable[[float],
     """A sleep that ends as soon as a key is pressed or a signal has come."""
 
     def wait(seconds: float) -> None:
+        import select  # the first line comes without a wait
+
         ears = signals.ears()
         if keyboard and keyboard.is_open:
             ears.append(keyboard.descriptor)

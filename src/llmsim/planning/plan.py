@@ -32,7 +32,6 @@ from llmsim.planning.schedule import (
 from llmsim.planning.sensible import is_usual, sensible
 from llmsim.planning.software import drawn_software
 from llmsim.planning.speech import capture_of, release_of
-from llmsim.planning.target import reached
 from llmsim.planning.usual import usual
 from llmsim.run import names
 from llmsim.run.incident_kinds import kind_named
@@ -206,7 +205,11 @@ def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
         return job._replace(schedule=as_asked(given, schedule, ramp))
 
     free = not (wanted.steps or wanted.tokens or wanted.epochs or wanted.first_step)
-    return reached(made, steps) if framework.target_loss and free else made(steps)
+    if framework.target_loss and free:
+        from llmsim.planning.target import reached  # other plans do without
+
+        return reached(made, steps)
+    return made(steps)
 
 
 def _may_be_a_part(given: Candidate, drawn: Options, options: Options) -> bool:

@@ -9,9 +9,7 @@ from llmsim.physics.speed import step_time, throughput
 from llmsim.planning import hyperparameters
 from llmsim.planning.possible import wish_of
 from llmsim.planning.schedule import LONGEST_RUN_SECONDS, MOST_EPOCHS, step_range
-from llmsim.planning.target import FEWEST
 from llmsim.planning.wish import FREE
-from llmsim.text import units
 
 # Auto-planned runs take at least this long per step.
 SHORTEST_STEP_SECONDS = 0.1
@@ -64,6 +62,8 @@ def remark(job: Job) -> str:
     seconds = step_time.step_seconds(job)
     if seconds <= _PATIENCE * (LONGEST_ROLLOUT if job.recipe.generates else LONGEST_STEP):
         return ""
+    from llmsim.text import units  # a plan says nothing
+
     step = units.seconds(seconds)
     return f"it fits, so it plays; nobody who pays for the power waits {step} for a step"
 
@@ -73,7 +73,11 @@ def sensible(job: Job, options: Options) -> bool:
     not judged.
     """
     recipe = job.recipe
-    fewest = FEWEST if job.framework.target_loss else step_range(job.framework, recipe)[0]
+    fewest = step_range(job.framework, recipe)[0]
+    if job.framework.target_loss:
+        from llmsim.planning.target import FEWEST  # other plans do without
+
+        fewest = FEWEST
     asked, timed = wanted(options), _timed(options)
     seconds = step_time.step_seconds(job)
     usual = hyperparameters.usual_batch_tokens(recipe, parameter_count(job.architecture))

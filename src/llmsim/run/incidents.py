@@ -13,10 +13,9 @@ On top of what hardware does, every job breaks for its people's reasons whatever
 GPUs last 47.7 days, where the rate per GPU-hour gives 264 (same paper).
 """
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Iterator
 from functools import lru_cache
-from heapq import heappop, heappush
 from itertools import accumulate, count, takewhile
 from math import exp, log
 
@@ -123,13 +122,13 @@ def _in_order(job: Job, rate: float) -> Iterator[Incident]:
     """
     if rate <= 0.0:
         return
-    waiting: list[tuple[float, int, Incident]] = []  # a heap, by time
+    waiting: list[tuple[float, int, Incident]] = []  # by time
     for each in _clusters(job, rate):
         begun = each[0].at
         while waiting and waiting[0][:2] < (begun, each[0].number):
-            yield heappop(waiting)[-1]
+            yield waiting.pop(0)[-1]
         for incident in each:
-            heappush(waiting, (incident.at, incident.number, incident))
+            insort(waiting, (incident.at, incident.number, incident))
 
 
 def rate_per_second(job: Job, planned: float) -> float:
