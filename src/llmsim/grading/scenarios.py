@@ -133,7 +133,8 @@ def series(
             known = found.get(name)
             if known is None:
                 known = found[name] = []
-            known += gone(known, scrape)
+            if len(known) < scrape:
+                known += gone(known, scrape)
             known.append(value)
     for values in found.values():
         values.extend(gone(values, count))

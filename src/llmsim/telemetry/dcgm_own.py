@@ -64,17 +64,35 @@ def own_rows(
             yield (("health_error_code", name), ("health_watch", watch)), (), status
 
 
+Heard = dict[int, tuple[Symptom, ...]]  # what the kernel's log has said, by GPU
+
+
 def attempt_symptoms(run: Run, gpu: int, at: float) -> list[Symptom]:
     """What the kernel's log has said of a GPU until a moment, in its attempt."""
     number = run.timeline.number_at(at)
-    attempt, found = run.timeline[number].attempt, []
-    while number >= 0 and run.timeline[number].attempt == attempt:
-        for event in run.timeline[number].events:
-            of_gpu = isinstance(event, Symptom) and event.stream == "kernel" and event.rank == gpu
-            if of_gpu and event.at <= at:
-                found.append(event)
-        number -= 1
+    found = [*_heard_before(run, number).get(gpu, ())]
+    for event in run.timeline[number].events:
+        of_gpu = isinstance(event, Symptom) and event.stream == "kernel" and event.rank == gpu
+        if of_gpu and event.at <= at:
+            found.append(event)
     return sorted(found, key=lambda event: event.at)
+
+
+def _heard_before(run: Run, number: int) -> Heard:
+    """The same of all GPUs before a segment, in its attempt; each beginning is worked out once."""
+    known: list[Heard] = run.memo.setdefault("heard", [{}])
+    while len(known) <= number:
+        last = run.timeline[len(known) - 1]
+        if run.timeline[len(known)].attempt != last.attempt:
+            known.append({})
+            continue
+        said = [each for each in last.events
+                if isinstance(each, Symptom) and each.stream == "kernel"]  # fmt: skip
+        after = {**known[-1]} if said else known[-1]
+        for event in said:
+            after[event.rank] = (*after.get(event.rank, ()), event)
+        known.append(after)
+    return known[number]
 
 
 def told_errors(run: Run, gpu: int, at: float) -> list[tuple[float, int]]:
