@@ -219,7 +219,7 @@ def options_of_the_page() -> Iterator[dict[str, object]]:
             names = choices(option.name) if option.metavar else ("no", "yes")
             yield {
                 "name": option.name,
-                "meaning": option.meaning,
+                "meaning": option.meaning.partition(", from --list")[0],  # a page has no --list
                 "preset": option.page_default or option.default,
                 "choices": SPEEDS if option.name == "speed-factor" else names,
                 "closed": option.name == "speed-factor"

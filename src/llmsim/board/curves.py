@@ -59,7 +59,9 @@ def strokes(heights: Sequence[Height], dots: int) -> list[tuple[int, int]]:
 
 def area(tops: Sequence[int], base: int) -> str:
     """The row of braille cells above `base` dots, filled from the ground to each column's top."""
-    heights = [min(max(top - base, 0), DOTS) for top in tops]
+    # Not by min() and max(), which take twice as long: a wall has thousands of columns.
+    full = base + DOTS
+    heights = [0 if top <= base else top - base if top < full else DOTS for top in tops]
     if len(heights) % 2:
         heights.append(0)
     pairs = zip(heights[::2], heights[1::2], strict=True)

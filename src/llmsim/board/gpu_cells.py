@@ -215,20 +215,9 @@ def compact(cluster: Cluster, screen: Screen) -> Kind:
 
     def cell(index: int, width: int, rows: int) -> Sequence[Row]:
         del rows
-        gauge, room = cluster.read(index), bars(width)
-        past = cluster.trail(index, room)
-        spans: list[Span] = [(styled(gauge, "label"), f"{index:{digits}d}")]
-        for metric in METRICS:
-            spans.append(("", " "))
-            if gauge.fault == "gone":
-                _, rest = rule(0.0, room - 1, screen.unicode)
-                spans += [("error", GONE[not screen.unicode]), ("track", rest)]
-            elif metric.moves:
-                spans.append((_soft(metric), _trail(past, metric, room, screen)))
-            else:
-                filled, rest = rule(metric.share(gauge), room, screen.unicode)
-                spans += [(metric.style(gauge), filled), ("track", rest)]
-        return (tuple(spans),)
+        past = tuple(cluster.trail(index, bars(width)))
+        number = f"{index:{digits}d}"
+        return (_compact(number, cluster.read(index), past, bars(width), screen),)
 
     def words(width: int) -> Iterator[tuple[int, str]]:
         for number, metric in enumerate(METRICS):
@@ -237,6 +226,23 @@ def compact(cluster: Cluster, screen: Screen) -> Kind:
 
     least = digits + len(METRICS) * (1 + 3)
     return Kind(cluster.gpus, least, least + len(METRICS) * 9, cell, words)
+
+
+@lru_cache(maxsize=256)
+def _compact(number: str, gauge: Gauge, past: tuple[Gauge, ...], room: int, screen: Screen) -> Row:
+    """A GPU in a row; most of them stay as they are from beat to beat."""
+    spans: list[Span] = [(styled(gauge, "label"), number)]
+    for metric in METRICS:
+        spans.append(("", " "))
+        if gauge.fault == "gone":
+            _, rest = rule(0.0, room - 1, screen.unicode)
+            spans += [("error", GONE[not screen.unicode]), ("track", rest)]
+        elif metric.moves:
+            spans.append((_soft(metric), _trail(past, metric, room, screen)))
+        else:
+            filled, rest = rule(metric.share(gauge), room, screen.unicode)
+            spans += [(metric.style(gauge), filled), ("track", rest)]
+    return tuple(spans)
 
 
 # --- nodes -----------------------------------------------------------------------------------

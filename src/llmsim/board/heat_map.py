@@ -7,7 +7,7 @@ hottest GPU that is shown.
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from llmsim.board.curves import SHADES, level
 from llmsim.board.gauges import Cluster
@@ -125,7 +125,7 @@ def degrees(seen: Sequence[int], screen: Screen) -> str:
 
 def _doubled(lines: Sequence[Sequence[int]], warmth: Warmth) -> Iterator[Row]:
     """Two lines a row: the upper half of a character has the front colour, the lower the back."""
-    roles = {each: heat(warmth.share(each)) for line in lines for each in line}
+    roles = {each: heat(warmth.share(each)) for each in dict.fromkeys(chain(*lines))}
     roles[UNKNOWN] = ""
     spans: dict[tuple[int, int], Span] = {}
     for upper, lower in zip_longest(lines[::2], lines[1::2], fillvalue=()):

@@ -32,18 +32,29 @@ MOST_SAVES = 24  # marks of checkpoints on the curve
 IN_TRAINING = ("training", "validation", "checkpoint")
 
 
-def saved_steps(run: Run, moment: Moment) -> tuple[int, ...]:
-    """Of the checkpoints until a moment some, by their steps; none that was rolled back."""
-    known: tuple[list[int], list[int]] = run.memo.setdefault("saves", ([], []))
-    number = run.timeline.number_at(moment.at)
+def _ended_steps(run: Run, kind: str, number: int) -> list[int]:
+    """The steps after which segments of a kind came, of the first `number` of all; the run
+    remembers them.
+    """
+    known: tuple[list[int], list[int]] = run.memo.setdefault(("ended steps", kind), ([], []))
     for index in range(known[0][-1] + 1 if known[0] else 0, number):
-        if run.timeline[index].kind == "checkpoint":
+        if run.timeline[index].kind == kind:
             known[0].append(index)
             known[1].append(run.timeline[index].last)
-    saves = known[1][: bisect_left(known[0], number)]
+    return known[1][: bisect_left(known[0], number)]
+
+
+def saved_steps(run: Run, moment: Moment) -> tuple[int, ...]:
+    """Of the checkpoints until a moment some, by their steps; none that was rolled back."""
+    saves = _ended_steps(run, "checkpoint", run.timeline.number_at(moment.at))
     return tuple(
         step for step in saves[:: max(1, -(-len(saves) // MOST_SAVES))] if step <= moment.step
     )
+
+
+def failed_steps(run: Run, moment: Moment) -> list[int]:
+    """The steps after which the run failed, the failure that goes on at a moment too."""
+    return _ended_steps(run, "failure", run.timeline.number_at(moment.at) + 1)
 
 
 def progress(run: Run, at: float) -> tuple[PhaseName, float]:
@@ -144,8 +155,12 @@ class Dashboard:
         """What the wall shows beside the board."""
         from llmsim.show.wall_view import content  # only a wall needs it
 
-        norm = self._norms(learner(self.run, moment.segment))
-        return content(self.run, moment, logged, culprit(self.run, moment), norm)
+        norm, before = self._norms(learner(self.run, moment.segment)), steps_before(self.run.job)
+        marks = (
+            *(("checkpoint", step - before) for step in saved_steps(self.run, moment)),
+            *(("failure", step - before) for step in failed_steps(self.run, moment)),
+        )
+        return content(self.run, moment, logged, culprit(self.run, moment), norm, marks)
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
         from llmsim.show.facts import facts  # the first line waits for nothing

@@ -30,6 +30,9 @@ SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few
 READINGS = 16_384  # that are remembered
 
 Simulated = Callable[[float], float]  # the simulated second of a show second
+# GPUs, the places among them of those that are read together, when each of these parts was read,
+# and the temperature of each GPU.
+Temperatures = tuple[tuple[int, ...], dict[int, list[int]], dict[int, float], list[int]]
 
 
 def culprit(run: Run, moment: Moment) -> int:
@@ -60,7 +63,7 @@ class Readings:
         self._thermometer = lru_cache(maxsize=32)(lambda at: thermometer(run, at))
         self._gauge = lru_cache(maxsize=READINGS)(self._seen)
         self._power = lru_cache(maxsize=READINGS)(self._drawn)
-        self._celsius: tuple[tuple[int, ...], list[tuple[float, int]]] = ((), [])
+        self._celsius: Temperatures = ((), {}, {}, [])
         self._trails: dict[tuple[int, int], tuple[int, float, tuple[Gauge, ...]]] = {}
         self._late: tuple[tuple[float, ...], list[tuple[float, float]]] = ((), [])
         self._page: tuple[int, str] = (-1, "")
@@ -161,13 +164,20 @@ class Readings:
 
     def _heats(self, gpus: tuple[int, ...]) -> Sequence[int]:
         """The newest temperatures of GPUs; the ones whose turn it is are read, the others kept."""
-        known = self._celsius[1] if self._celsius[0] == gpus else [(nan, 0)] * len(gpus)
-        read: list[tuple[float, int]] = []
-        for index, before in zip(gpus, known, strict=True):
-            at = self._moment(index)
-            read.append(before if before[0] == at else (at, self._thermometer(at)(index)))
-        self._celsius = gpus, read
-        return [celsius for _, celsius in read]
+        if self._celsius[0] != gpus:
+            turns: dict[int, list[int]] = {}  # the places of the GPUs whose turn comes together
+            for place, index in enumerate(gpus):
+                turns.setdefault(self._place(index) % self._rhythm[2], []).append(place)
+            self._celsius = gpus, turns, dict.fromkeys(turns, nan), [0] * len(gpus)
+        _, turns, moments, celsius = self._celsius
+        for turn, places in turns.items():
+            at = self._moment(gpus[places[0]])
+            if at != moments[turn]:
+                read = self._thermometer(at)
+                for place in places:
+                    celsius[place] = read(gpus[place])
+                moments[turn] = at
+        return tuple(celsius)
 
     def _trail(self, index: int, count: int) -> Sequence[Gauge]:
         """The last readings of a GPU, the oldest first."""

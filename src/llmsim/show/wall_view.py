@@ -1,12 +1,10 @@
-"""What the wall shows of a moment beside what the board shows: numbers, marks, odometers."""
+"""What the wall shows of a moment beside what the board shows: numbers and odometers."""
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from math import fsum
 
 from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import dollars_per_hour
-from llmsim.job.milestones import steps_before
 from llmsim.job.records import Job
 from llmsim.physics.learning import objectives
 from llmsim.run.events import Step
@@ -15,7 +13,6 @@ from llmsim.run.timeline import Run
 from llmsim.show.gauge_readings import sampled
 from llmsim.text import units
 
-MOST_MARKS = 60
 # A kettle: a litre of water from 20 to 100 C takes 4.186 x 80 = 335 kJ, 0.093 kWh, and a kettle
 # loses a tenth.
 KETTLE_KWH = 0.103
@@ -41,10 +38,11 @@ def content(
     logged: Step | None,
     culprit: int,
     norm: Callable[[int, int], float],
+    marks: tuple[tuple[str, int], ...],
 ) -> Wall:
     """What the wall shows at a moment. `culprit` is the rank at fault in a failure, or -1.
 
-    `norm` is the gradient norm of some steps.
+    `norm` is the gradient norm of some steps, `marks` are kinds and steps to mark on the curve.
     """
     job = run.job
     return Wall(
@@ -52,7 +50,7 @@ def content(
         doing=_doing(job, moment, culprit),
         gradient=norm,
         gradient_number=units.at_most_five(logged.gradient_norm).strip() if logged else "-",
-        marks=_marks(run, moment),
+        marks=marks,
         odometers=tuple(_odometers(run, moment)),
     )
 
@@ -78,16 +76,7 @@ def _doing(job: Job, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...
     return tuple(texts)
 
 
-# --- marks and odometers -----------------------------------------------------------------------
-
-
-def _marks(run: Run, moment: Moment) -> tuple[tuple[str, int], ...]:
-    """Saves and failures up to a moment, by their steps; of many saves some."""
-    number = run.timeline.number_at(moment.at)
-    segments, before = list(islice(run.timeline, number + 1)), steps_before(run.job)
-    saves = [("checkpoint", each.last - before) for each in segments if each.kind == "checkpoint"]
-    failures = [("failure", each.last - before) for each in segments if each.kind == "failure"]
-    return (*saves[:: max(1, -(-len(saves) // MOST_MARKS))], *failures)
+# --- odometers -----------------------------------------------------------------------------------
 
 
 def _odometers(run: Run, moment: Moment) -> Iterator[tuple[str, str]]:
