@@ -15,11 +15,13 @@ from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import PhaseEnded
 from llmsim.run.simulation import events, run_of
+from llmsim.show.live_region import bar_parts
 from llmsim.show.pace import Pace
 from llmsim.text.screen import TRUECOLOR, Screen
+from llmsim.text.style import painted
 
 WIDTHS = (*range(60, 180, 20), 200, 240)
-RUN = Options(dialect="pytorch", seed=28, start=datetime(2026, 1, 30, 12))
+RUN = Options(dialect="pytorch", seed=288, start=datetime(2026, 1, 30, 12))
 
 
 def lines(width: int) -> Iterator[tuple[float, float, str]]:
@@ -31,8 +33,10 @@ def lines(width: int) -> Iterator[tuple[float, float, str]]:
     pace = Pace(run, RUN.duration)
     for event in events(run):
         for line in printing[type(event)](event, job, screen) if type(event) in printing else ():
+            bar = isinstance(line, Bar)
             if not isinstance(line, Bar) or line.fraction >= 1:
-                yield round(pace.shown(event.at), 3), event.at, line.text
+                text = painted(bar_parts(line.text, "track"), screen) if bar else line.text
+                yield round(pace.shown(event.at), 3), event.at, text
         if isinstance(event, PhaseEnded):  # the launch: the rest is Python's
             return
 

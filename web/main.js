@@ -35,6 +35,8 @@ let worker;
 let terminal;
 /** @type {ReturnType<typeof import("./drawing.js").drawer>["draw"] | undefined} */
 let draw;
+/** @type {ReturnType<typeof import("./film.js").film> | undefined} */
+let filming;
 /** @type {(() => void) | undefined} */
 let silence; // ends what a screen reader is told
 
@@ -337,16 +339,31 @@ async function read(button) {
   button.ariaPressed = String(Boolean(silence));
 }
 
-/** Ask what is to be kept of the run: the picture of this moment, or a file that Python makes. */
+/** Ask what is to be kept of the run: a picture or a film of it, or a file that Python makes. */
 async function save() {
   const { choose, handOver, picture } = await import("./save.js");
-  const kind = await choose();
+  const kind = filming ? "film" : await choose();
   if (!kind || !terminal) return;
-  if (kind === "png") handOver(`${new Map(run?.options).get("seed")}.png`, await picture(terminal));
-  else {
+  const name = new Map(run?.options).get("seed");
+  if (kind === "png") handOver(`${name}.png`, await picture(terminal));
+  else if (kind === "film" && filming) {
+    const { content, extension } = await filming();
+    handOver(`${name}.${extension}`, content);
+    showFilming(undefined);
+  } else if (kind === "film") {
+    const { film } = await import("./film.js");
+    showFilming(film(terminal));
+  } else {
     element("notice").textContent = "one moment ...";
     tell({ type: "keep", kind });
   }
+}
+
+/** @param {typeof filming} ending ends the film, if there is one */
+function showFilming(ending) {
+  filming = ending;
+  controls.button("save").textContent = ending ? "end film" : "save";
+  controls.button("save").ariaPressed = String(Boolean(ending));
 }
 
 /**

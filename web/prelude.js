@@ -26,10 +26,10 @@ function paint(style, numbers) {
   if (first === 38 && second === 5) style.color = indexed(third, theme);
   else if (first === 38) style.color = `rgb(${numbers.slice(2, 5).join(" ")})`;
   else if (first === 1) style.fontWeight = "bold";
-  else if (first === 2) style.opacity = "0.7";
+  else if (first === 2) style.opacity = "0.5";
   else if (first >= 90 && first < 98) style.color = indexed(first - 82, theme);
   else if (first >= 30 && first < 38) style.color = indexed(first - 30, theme);
-  if (first === 1 && second) paint(style, numbers.slice(1));
+  if (first < 3 && second) paint(style, numbers.slice(1));
 }
 
 /**

@@ -47,22 +47,31 @@ function coloursOf(cell, theme) {
 }
 
 /**
- * What the terminal shows, as PNG.
+ * The terminal's size in the page's pixels.
  *
  * @param {Terminal} terminal
- * @returns {Promise<Blob>}
  */
-export async function picture(terminal) {
-  const { cols, rows, options } = terminal;
+export function sizeOf(terminal) {
   const screen = terminal.element?.querySelector(".xterm-screen");
-  const [width, height] = [(screen?.clientWidth ?? 0) / cols, (screen?.clientHeight ?? 0) / rows];
+  return { width: screen?.clientWidth ?? 0, height: screen?.clientHeight ?? 0 };
+}
+
+/**
+ * Paint what the terminal shows on a canvas, as wide as that is.
+ *
+ * @param {Terminal} terminal
+ * @param {HTMLCanvasElement} canvas
+ */
+export function paint(terminal, canvas) {
+  const { cols, rows, options } = terminal;
+  const size = sizeOf(terminal);
+  const [width, height] = [size.width / cols, size.height / rows];
   const theme = themeOf(chosenTheme());
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [Math.round(width * cols * SCALE), Math.round(height * rows * SCALE)];
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  pen.scale(SCALE, SCALE);
+  const scale = canvas.width / size.width;
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.fillStyle = String(theme.background);
-  pen.fillRect(0, 0, width * cols, height * rows);
+  pen.fillRect(0, 0, size.width, canvas.height / scale);
   pen.textBaseline = "middle";
   const buffer = terminal.buffer.active;
   const draw = (/** @type {IBufferCell} */ cell, /** @type {number} */ left, /** @type {number} */ top) => {
@@ -71,6 +80,7 @@ export async function picture(terminal) {
       pen.fillStyle = back;
       pen.fillRect(left, top, width + 0.3, height + 0.3);
     }
+    if (!cell.getChars().trim()) return;
     pen.font = `${cell.isBold() ? "bold" : "normal"} ${options.fontSize}px ${options.fontFamily}`;
     pen.globalAlpha = cell.isDim() ? 0.5 : 1;
     pen.fillStyle = front;
@@ -84,6 +94,19 @@ export async function picture(terminal) {
       if (cell) draw(cell, x * width, y * height);
     }
   }
+}
+
+/**
+ * What the terminal shows, as PNG.
+ *
+ * @param {Terminal} terminal
+ * @returns {Promise<Blob>}
+ */
+export async function picture(terminal) {
+  const canvas = document.createElement("canvas");
+  const { width, height } = sizeOf(terminal);
+  [canvas.width, canvas.height] = [width * SCALE, height * SCALE];
+  paint(terminal, canvas);
   return new Promise((resolve, reject) => {
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("There is no picture."))));
   });

@@ -30,8 +30,7 @@ SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few
 READINGS = 16_384  # that are remembered
 
 Simulated = Callable[[float], float]  # the simulated second of a show second
-# GPUs, the places among them of those that are read together, when each of these parts was read,
-# and the temperature of each GPU.
+# GPUs; the places of the GPUs of each turn; when each turn was read; the temperature of each GPU.
 Temperatures = tuple[tuple[int, ...], dict[int, list[int]], dict[int, float], list[int]]
 
 

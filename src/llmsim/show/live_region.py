@@ -18,7 +18,7 @@ from llmsim.show.pace import Timed
 from llmsim.show.playback import Playback
 from llmsim.show.streams import renderers
 from llmsim.text.screen import Screen, emptied
-from llmsim.text.style import Row, Span, cells, cut, painted, shade
+from llmsim.text.style import Row, cells, cut, painted, shade
 from llmsim.typed import Any
 
 TICK = 0.25  # show seconds at speed 1 after which the board is drawn anew
@@ -193,7 +193,7 @@ class LiveRegion:
 
     def _quiet(self, text: str, screen: Screen) -> str:
         """A bar that moves, as quiet as what stands around it, unless it has its own colours."""
-        return text if "\x1b" in text else painted(tuple(_bar_parts(text, MOVING)), screen)
+        return text if "\x1b" in text else painted(bar_parts(text, MOVING), screen)
 
     def _done(self, bar: Bar) -> str:
         """A bar that is full: it stays in the log, and nobody need look at it; its numbers stay
@@ -202,7 +202,7 @@ class LiveRegion:
         screen = self._ask()
         if "\x1b" in bar.text or not screen.color:
             return bar.text
-        return painted(tuple(_bar_parts(bar.text, "track")), screen)
+        return painted(bar_parts(bar.text, "track"), screen)
 
     def _pace_text(self) -> str:
         """The speed if it is not 1, and whether the show is paused."""
@@ -242,10 +242,10 @@ class LiveRegion:
         return [painted(row, screen) for row in poster(self._view(), closing(event, job), screen)]
 
 
-def _bar_parts(text: str, role: str) -> Iterator[Span]:
+def bar_parts(text: str, role: str) -> Row:
     """The blocks of a bar in a role, and the text around them."""
-    for block, glyphs in groupby(text, lambda glyph: "\u2588" <= glyph <= "\u258f"):
-        yield role if block else "label", "".join(glyphs)
+    parts = groupby(text, lambda glyph: "\u2588" <= glyph <= "\u258f")
+    return tuple((role if block else "label", "".join(glyphs)) for block, glyphs in parts)
 
 
 def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[float]:
