@@ -51,10 +51,15 @@ _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _IN_NAMES = _LETTERS.union("._+-")
 
 
+def refused(cell: str, complaint: str) -> CatalogError:
+    """The error that a cell is wrong, with the complaint."""
+    return CatalogError(f"{quoted(cell)} {complaint}.")
+
+
 def checked(cell: str, complaint: str, *, good: bool) -> str:
     """The cell, if it is good. Raises CatalogError with the complaint otherwise."""
     if not good:
-        raise CatalogError(f"{quoted(cell)} {complaint}.")
+        raise refused(cell, complaint)
     return cell
 
 
@@ -74,15 +79,18 @@ def device_name(cell: str) -> str:
 def number_in(cell: str) -> float:
     """A positive number. Raises CatalogError for anything else."""
     digits = cell.removeprefix("-").replace(".", "", 1)
-    number = float(checked(cell, "is not a number", good=is_digits(digits)))
-    checked(cell, "is not positive", good=number > 0)
+    if not is_digits(digits):
+        raise refused(cell, "is not a number")
+    if (number := float(cell)) <= 0:
+        raise refused(cell, "is not positive")
     return number
 
 
 def whole_number_in(cell: str) -> int:
     """A positive whole number. Raises CatalogError for anything else."""
     number = number_in(cell)
-    checked(cell, "is not a whole number", good=number % 1 == 0)
+    if number % 1:
+        raise refused(cell, "is not a whole number")
     return int(number)
 
 
