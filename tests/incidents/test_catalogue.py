@@ -17,7 +17,7 @@ from llmsim.run.incident_kinds import (
     per_million_gpu_hours,
 )
 from llmsim.run.incidents import Incident, incidents, lemon_nodes, possible
-from tests.incidents.told import job_on
+from tests.incidents.told import job_on, symptoms
 
 DAYS_54 = 54 * 86_400.0
 
@@ -55,6 +55,17 @@ def large() -> Job:
 def test_every_kind_is_there_by_its_name() -> None:
     assert sorted(NAMES) == sorted(ASKED_FOR)
     assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.parametrize("gpu", ["NVIDIA H100 80GB HBM3", "AMD Instinct MI300X"])
+def test_whatever_can_break_on_one_gpu_is_told(gpu: str) -> None:
+    """A watchdog watches collectives: on one GPU nobody waits for a GPU that hangs."""
+    job = job_on(1, gpus=1, model="Pebble-160M", gpu=gpu)
+    kinds = [kind for kind in KINDS if possible(kind, job)]
+    assert "hang" not in {kind.consequence for kind in kinds}
+    for kind in kinds:
+        told = symptoms(job, kind.name)
+        assert told or kind.consequence in ("slow", "drain", "numbers", "stop"), kind.name
 
 
 def test_the_table_of_causes_is_the_published_one() -> None:

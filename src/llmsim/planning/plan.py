@@ -92,6 +92,7 @@ def with_incidents(job: Job, options: Options) -> Job:
 _NEEDS = {
     "NVIDIA": "NVIDIA's GPUs",
     "ranks": "more than one GPU",
+    "NVIDIA ranks": "more than one GPU, and NVIDIA's",
     "nodes": "more than one node",
     "fp16": "a loss scale, which --precision fp16 has",
 }

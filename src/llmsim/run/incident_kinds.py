@@ -25,9 +25,9 @@ Layer = Literal[
 ]  # fmt: skip
 
 
-# What a job must have for a kind to be possible: NVIDIA's GPUs, several ranks, several nodes, or
-# a loss scale.
-Need = Literal["anything", "NVIDIA", "ranks", "nodes", "fp16"]
+# What a job must have for a kind to be possible: NVIDIA's GPUs, several ranks, both (ranks that
+# wait for an NVIDIA GPU), several nodes, or a loss scale.
+Need = Literal["anything", "NVIDIA", "ranks", "NVIDIA ranks", "nodes", "fp16"]
 
 
 class Kind(NamedTuple):
@@ -119,7 +119,7 @@ KINDS: tuple[Kind, ...] = (
         "nvidia-smi is slow", "every waiting rank and not the culprit",
         "Xid 119, RPC buffers, rate limit line, 154", "the watchdog's timeout",
         "`Exited with exit code 1`", "a gap in the node's samples", "reset, often a reboot", 5.0,
-        -6, needs="NVIDIA",
+        -6, needs="NVIDIA ranks",
     ),
     Kind(
         "link-flap", "network", "slow", "a network port goes down for some seconds",

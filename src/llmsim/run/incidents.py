@@ -79,10 +79,16 @@ def possible(kind: Kind, job: Job) -> bool:
 def _offers(job: Job) -> tuple[Need, ...]:
     """What kinds may need, and this job has."""
     layout = job.layout
-    scaled = layout.precision == "fp16"
-    has = (True, gpus.is_nvidia(job.gpu), layout.gpus > 1, layout.nodes > 1, scaled)
-    needs: tuple[Need, ...] = ("anything", "NVIDIA", "ranks", "nodes", "fp16")
-    return tuple(need for need, there in zip(needs, has, strict=True) if there)
+    nvidia, several = gpus.is_nvidia(job.gpu), layout.gpus > 1
+    has: dict[Need, bool] = {
+        "anything": True,
+        "NVIDIA": nvidia,
+        "ranks": several,
+        "NVIDIA ranks": nvidia and several,
+        "nodes": layout.nodes > 1,
+        "fp16": layout.precision == "fp16",
+    }
+    return tuple(need for need, there in has.items() if there)
 
 
 @remembered(2)
