@@ -57,7 +57,7 @@ class TableFile:
 
     def __init__(self, table: Table, path: str) -> None:
         """Opens the file; it has no row yet."""
-        self.rows = 0
+        self._taken = 0
         self._schema = schema_of(table)
         looked_for = [column.name for column in table.columns if column.bounds]
         self._writer = pq.ParquetWriter(
@@ -70,6 +70,11 @@ class TableFile:
         self._rows: list[Row] = []  # are not columns yet
         self._waiting: list[Any] = []
         self._content = blake2b(digest_size=16)
+
+    @property
+    def rows(self) -> int:
+        """The rows that the file has, or will have."""
+        return self._taken + len(self._rows)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Takes rows of one run."""
@@ -94,7 +99,7 @@ class TableFile:
 
     def take(self, table: Any) -> None:
         """Takes an Arrow table of whole runs; it does not count for the checksum of values."""
-        self.rows += table.num_rows
+        self._taken += table.num_rows
         self._waiting.append(table)
         if sum(each.num_rows for each in self._waiting) >= GROUP:
             self._write()

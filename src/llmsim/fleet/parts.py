@@ -2,7 +2,8 @@
 
 The part's files are made in a folder of their own and then moved to their places; last comes the
 part's mark. A part that has a mark is done, and another process has nothing to do. A run
-that fails spoils no other: the part begins anew without it, and the mark says what happened.
+that fails spoils no other: the part goes on without it, or begins anew where a table has a half of
+it, and the mark says what happened.
 """
 
 import os
@@ -60,7 +61,7 @@ _Spoilt = dict[int, str]  # runs to leave out, with the reason
 
 
 class RunError(Exception):
-    """A run could not be played; the part begins anew without it."""
+    """A run could not be played; the part has to do without it."""
 
     def __init__(self, number: int, reason: str) -> None:
         """The run's number, and one sentence."""
@@ -161,7 +162,15 @@ def _written(
             failed.append(Failure(each.run_id, each.number, each.seed, spoilt[each.number]))
             continue
         said(each.number)
-        _tried(spec, each, work, tables)
+        before = tables.counts() if tables else {}
+        try:
+            _tried(spec, each, work, tables)
+        except RunError as error:
+            if tables and tables.counts() != before:
+                raise  # half of its rows are there: the part begins anew
+            _removed(work, each.run_id)
+            failed.append(Failure(each.run_id, each.number, each.seed, error.reason))
+            continue
         written.append((each.run_id, each.seed, each.split, each.start.isoformat()))
     content = tables.close() if tables else {}
     return Mark(
@@ -204,6 +213,15 @@ def _tried(spec: Spec, each: Member, work: Path, tables: "_Tables | None") -> No
         raise RunError(each.number, error.sentence(FLAG)) from None
     except Exception as error:  # noqa: BLE001  # whatever it is, the other runs go on
         raise RunError(each.number, f"{type(error).__name__}: {error}") from None
+
+
+def _removed(work: Path, run_id: str) -> None:
+    """Takes away the files that a run has written before it failed."""
+    for path in sorted(work.glob(f"*/files/*/{run_id}*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def play_alone(spec: Spec, number: int) -> bool:
