@@ -154,7 +154,7 @@ else:
                 raise TypeError("a field without a default follows one that has one")
             made = type(name, (tuple,), {
                 **_SHARED,
-                "__doc__": f"{name}({', '.join(fields)})",
+                "__doc__": body.get("__doc__") or f"{name}({', '.join(fields)})",
                 "_fields": fields,
                 "_field_defaults": defaults,
                 "__match_args__": fields,

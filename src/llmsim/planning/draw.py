@@ -3,7 +3,7 @@
 A given value is kept, and refused with the arithmetic when it cannot fit.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from llmsim.catalog import records
 from llmsim.catalog.gpus import multiplies
@@ -82,10 +82,8 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
         by_name = {row.name: row for row in rows}
         return by_name[noise.choose(seed, f"plan/{stream}", by_name, index=index)]
 
-    models = tuple(m for m in records.models() if not (recipe.relative and is_tuned(m)))
-    models = tuple(m for m in models if registry.suits(framework, m))
     named = asked_model(asked)
-    model = named or drawn("model", models)
+    model = named or drawn("model", _models(recipe, framework))
     if framework.dense_only and (asked.experts or model.experts) > 1:
         reason = f" trains dense models, not {model.name}, a mixture of experts."
         raise PlanError(Setting("dialect", framework.name), reason)
@@ -119,6 +117,13 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     stable = recipe.relative and noise.uniform(seed, "plan/decay") < 0.2
     decay = decay_of(framework, asked.decay, "wsd" if stable else recipe.decay)
     return Candidate(framework, recipe, model, config, dataset, gpu, layout, sequence, decay, asked)
+
+
+def _models(recipe: Recipe, framework: Framework) -> Iterator[Model]:
+    """The listed models that a recipe can begin with and that suit a framework."""
+    for model in records.models():
+        if not (recipe.relative and is_tuned(model)) and registry.suits(framework, model):
+            yield model
 
 
 def framework_for(options: Options, seed: int, asked: Wanted) -> Framework:

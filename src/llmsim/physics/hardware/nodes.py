@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from math import fsum
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware.telemetry import Load, reading
+from llmsim.physics.hardware import telemetry
+from llmsim.physics.hardware.telemetry import Load
 from llmsim.typed import NamedTuple
 
 
@@ -27,7 +28,8 @@ class NodeReading(NamedTuple):
 def node_summary(job: Job, node: int, at: float, loads: Sequence[Load]) -> NodeReading:
     """The gauges of a node, counted from 0, at simulated second `at`."""
     count = job.layout.gpus // job.layout.nodes
-    readings = [reading(job, index, at, loads) for index in range(node * count, (node + 1) * count)]
+    ranks = range(node * count, (node + 1) * count)
+    readings = telemetry.readings(job, ranks, at, loads)
     utilizations = [each.utilization for each in readings]
     temperatures = [each.temperature_c for each in readings]
     return NodeReading(

@@ -340,16 +340,23 @@ def _held_clock(job: Job, index: int, load: Load) -> int:
 
 def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
     """What nvidia-smi shows of one GPU at simulated second `at`: its state in whole units."""
-    state = latent(job, index, at, loads)
-    return Reading(
-        index=index,
-        utilization=utilization(job, index, at, state.activity),
-        memory_mib=state.memory_mib,
-        temperature_c=round(state.temperature_c),
-        power_watts=round(state.power_watts),
-        sm_clock_mhz=state.sm_clock_mhz,
-        link_gb_s=round(state.link_gb_s, 1),
-    )
+    return readings(job, range(index, index + 1), at, loads)[0]
+
+
+def readings(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[Reading]:
+    """The same of GPUs of one node."""
+    return [
+        Reading(
+            index=index,
+            utilization=utilization(job, index, at, state.activity),
+            memory_mib=state.memory_mib,
+            temperature_c=round(state.temperature_c),
+            power_watts=round(state.power_watts),
+            sm_clock_mhz=state.sm_clock_mhz,
+            link_gb_s=round(state.link_gb_s, 1),
+        )
+        for index, state in zip(ranks, latents(job, ranks, at, loads), strict=True)
+    ]
 
 
 def heating(job: Job, index: int, celsius: float, pace: float) -> float:

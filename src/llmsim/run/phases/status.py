@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from llmsim.job.records import Job
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import nodes as nodes_of
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Load
@@ -20,7 +20,12 @@ def status(job: Job, at: float, loads: Iterable[Load], reason: str) -> Status:
     layout = job.layout
     done = tuple(telemetry.recent(job, loads, at))
     if layout.gpus <= MOST_GPUS:
-        readings = (telemetry.reading(job, index, at, done) for index in range(layout.gpus))
+        size = gpus_per_node(job)
+        readings = [
+            reading
+            for first in range(0, layout.gpus, size)
+            for reading in telemetry.readings(job, range(first, first + size), at, done)
+        ]
         return Status(at, reason, tuple(readings), (), 0)
     shown = min(layout.nodes, MOST_NODES)
     nodes = (nodes_of.node_summary(job, node, at, done) for node in range(shown))
