@@ -7,25 +7,18 @@ recipe has FLOPsMeasurementCallback, as NVIDIA's benchmarks have it.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from math import fsum
 
-from llmsim.dialects.lightning import lines as lightning
 from llmsim.dialects.line import Line, Render
-from llmsim.dialects.nemo import launch, recovery
-from llmsim.dialects.nemo.log_lines import said
-from llmsim.job.milestones import blocking_checkpoint, saved_steps
+from llmsim.dialects.nemo import launch, recovery, saving
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import learning_rate, loss
 from llmsim.physics.speed import step_time, throughput
 from llmsim.run import events
 from llmsim.run.phases.timing import REPORTS
-from llmsim.text import units
 from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
-
-UNIX = datetime(1970, 1, 1)
 
 
 # --- training ----------------------------------------------------------------------------
@@ -40,13 +33,6 @@ def lagged_rate(job: Job, step: int) -> float:
     if step <= schedule.warmup:
         return schedule.peak_lr * step / (schedule.warmup + 1)
     return learning_rate.learning_rate(job, step - 1)
-
-
-def held_out(job: Job, step: int) -> float | None:
-    """The loss of the latest validation before a step; None before the first."""
-    every = job.schedule.validate_every
-    validated = (step - 1) // every * every
-    return loss.validation(job, validated) if validated else None
 
 
 def iteration(event: events.Step, job: Job) -> dict[str, float]:
@@ -66,7 +52,7 @@ def iteration(event: events.Step, job: Job) -> dict[str, float]:
     }
     if consumed := sum(step * batch for step in steps if step > 1):
         values["consumed_samples"] = consumed / len(steps)
-    found = [value for step in steps if (value := held_out(job, step)) is not None]
+    found = [value for step in steps if (value := saving.held_out(job, step)) is not None]
     if found:
         values["val_loss"] = fsum(found) / len(steps)
     return values
@@ -79,6 +65,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     pairs = [f"{name}: {shown(value)}" for name, value in iteration(event, job).items()]
     told = " | ".join(pairs)
     yield Line(f"Training epoch 0, iteration {event.step - 1}/{schedule.steps - 1} | {told}")
+    yield from saving.looked_at(job, event.at)
 
 
 def shown(value: float) -> str:
@@ -97,73 +84,10 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
                 yield Line(f"Validation: iteration {done}/{event.total}")
 
 
-# --- files -------------------------------------------------------------------------------
-
-
-def _path(job: Job, step: int) -> str:
-    """The folder of a save, with the latest validation's loss in its name."""
-    value, consumed = held_out(job, step) or 0.0, float(step * job.schedule.global_batch)
-    name = f"{job.model.name}--val_loss={value:.2f}-step={step - 1}-consumed_samples={consumed}"
-    return f"{launch.folder(job)}/checkpoints/{name}-last.ckpt"
-
-
-def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
-    """The strategy is made for the first save, and kept."""
-    if event.step == saved_steps(job)[0]:
-        strategy = "FullyParallelSaveStrategyWrapper(torch_dist, 1)"
-        yield said(job, event.at, f"Using {strategy} dist-ckpt save strategy.")
-
-
-def _saved(job: Job, at: float, step: int, seconds: float) -> Lines:
-    """The line about the time that training waited for a save."""
-    began = (units.stamp(job.start, at - seconds) - UNIX).total_seconds()
-    text = (
-        f"Global Checkpoint Save : Rank: 0 : Iteration: {step - 1} : "
-        f"Start time: {began:.3f}s : Save duration: {seconds:.3f}s"
-    )
-    yield said(job, at, text)
-
-
-def _scheduled(job: Job, at: float, step: int, seconds: float) -> Lines:
-    yield from _saved(job, at, step, seconds)
-    yield said(job, at, f"Scheduled async checkpoint save for {_path(job, step)}")
-
-
-def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:
-    yield from _scheduled(job, event.at, event.step, event.seconds)
-
-
-def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:
-    """The end of a save; a synchronous one says no more than its duration.
-
-    The last one is scheduled, too, and the end of fit waits for it.
-    """
-    path, step = _path(job, event.step), event.step
-    if not job.background_saves:
-        yield from _saved(job, event.at, step, event.seconds)
-        return
-    if blocking_checkpoint(job, step):
-        yield from _scheduled(job, event.at, step, event.seconds)
-        text = "Pending async checkpoint saves. Finalizing them synchronously now"
-        yield said(job, event.at, text)
-    text = f"Successfully saved checkpoint from iteration {step - 1:7d} to {path}"
-    yield said(job, event.at, text)
-    text = f"Async checkpoint save for step {step} ({path}) finalized successfully."
-    yield said(job, event.at, text)
-
-
-def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
-    if event.phase == "training":
-        yield lightning.stopped(job)
-
-
 LINES: dict[type, Render] = {
     **launch.LINES,
     **recovery.LINES,
     events.Step: _step,
     events.Progress: _progress,
-    events.CheckpointStarted: _checkpoint_started,
-    events.CheckpointStaged: _checkpoint_staged,
-    events.CheckpointSaved: _checkpoint_saved,
-    events.PhaseEnded: _phase_ended,
+    **saving.LINES,
 }

@@ -2,8 +2,7 @@
 
 NeMo's logger and ProgressPrinter speak on rank 0. Megatron core is 0.13.1, and Lightning that of
 NVIDIA's containers of 2025 (public logs of 25.07 and 25.09: a column of FLOPs, no line about
-HPUs). "Async finalization time took", which the callback repeats after each batch while a save is
-being written, is left out.
+HPUs).
 """
 
 from collections.abc import Iterable
@@ -180,6 +179,9 @@ STATEMENTS = (
           r"\d+\.\d{3}s : Save duration: \d+\.\d{3}s", _indices),
     _said("scheduled", f"{_CHECKPOINT}:632", rf"Scheduled async checkpoint save for {_PATH}",
           where(_saves_behind, statement.saved), guard="async_save"),
+    _said("looked", "nemo/utils/callbacks/dist_ckpt_io.py:155",
+          r"Async finalization time took \d+\.\d{3} s", None,
+          guard="get_num_unfinalized_calls() > 0, after each batch, the epoch and fit"),
     _said("pending", "nemo/utils/callbacks/dist_ckpt_io.py:185",
           r"Pending async checkpoint saves\. Finalizing them synchronously now",
           where(_saves_behind, _last), guard="unfinalized calls at the end of fit"),
@@ -201,7 +203,6 @@ rule backend registered rule blank devices+ max-steps
 padded parameters ddp buckets (bucket weight+)+ optimizer
 blank head line module line trainable frozen total size train-mode eval-mode flops
 (restoring restored)? implicit rerun
-(iteration | validation | strategy? saved scheduled? | successful finalized
- | strategy? saved scheduled pending successful finalized)*
-stopped
+(iteration (successful finalized looked | looked)? | validation | strategy? saved (scheduled looked)?)*
+looked? stopped (pending successful finalized looked)?
 """
