@@ -391,7 +391,7 @@ def test_the_looks_at_memory_are_as_far_apart_as_what_they_look_at(seed: int) ->
     heavy = ("After creating fp32 partitions", "After initializing optimizer states")
     for text in heavy:
         if text in waits:
-            assert waits[text] >= 3 * waits["After initializing ZeRO optimizer"]
+            assert waits[text] >= 2 * waits["After initializing ZeRO optimizer"]
     held = [float(match["gb"]) for match in told.found(rf"{INFO}.* MA (?P<gb>[\d.]+) GB .*")]
     if held and held[-1] > 60:  # GB of weights and states that were made
         assert sum(waits.values()) > 1
