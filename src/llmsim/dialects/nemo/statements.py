@@ -203,6 +203,7 @@ rule backend registered rule blank devices+ max-steps
 padded parameters ddp buckets (bucket weight+)+ optimizer
 blank head line module line trainable frozen total size train-mode eval-mode flops
 (restoring restored)? implicit rerun
-(iteration (successful finalized looked | looked)? | validation | strategy? saved (scheduled looked)?)*
+(iteration (successful finalized looked | looked)?
+    | validation | strategy? saved (scheduled looked)?)*
 looked? stopped (pending successful finalized looked)?
 """
