@@ -205,9 +205,9 @@ weights-bar* loaded? broadcast? memory peak grid* (resumed letter)? grid* batch 
 stops? flops
 (epoch?
  (step | collective | epoch-bar | slow | recovered | grid | grows | validation-bar* validation says
-  | saving saving-bar* staged? | saving-bar | saved deleted?)*
+  | saving saving-bar* staged? | saving-bar | saved | deleted)*
  epoch-done?)+
-(saving-bar | saved deleted?)*
+(saving-bar | saved | deleted)*
 exporting consolidating-bar* consolidated? (export-bar | wrote)* grid* question-bar*
 (evaluation score+)?
 complete box+ joke again
