@@ -60,8 +60,8 @@ def _last(job: Job) -> Iterable[int]:
 
 
 def _said(
-    name: str, place: str, text: str, steps: Steps | None = statement.once, at: str = "nemo_logging:393",
-    level: str = "I", guard: str = "",
+    name: str, place: str, text: str, steps: Steps | None = statement.once,
+    at: str = "nemo_logging:393", level: str = "I", guard: str = "",
 ) -> Statement:  # fmt: skip
     return Statement(name, place, rf"\[NeMo {level} {_STAMP} {at}\] {text}", steps, guard=guard)
 
