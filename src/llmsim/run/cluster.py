@@ -38,6 +38,7 @@ _SETUP_SECONDS = {
     "model setup": (1.0, 0.04),
     "iterators": (0.3, 0.0),
     "fused_adam": (0.1, 0.0),  # a compiled extension is loaded
+    "finalization": (0.3, 0.0),  # the metadata of a whole save are written
 }
 
 # Mean shares of the parts of a communicator's initialisation; the rest of the time is waiting.
@@ -237,7 +238,7 @@ def barrier_skew(job: Job, name: str, index: int = 0) -> float:
 
 
 def setup_seconds(job: Job, name: str, rank: int = 0) -> float:
-    """Seconds of a small operation of the launch, by its name in _SETUP_SECONDS."""
+    """Seconds of a small operation, by its name in _SETUP_SECONDS: of a rank, or of a step."""
     mean, per_layer = _SETUP_SECONDS[name]
     return _jittered(job, name, rank, mean + per_layer * job.architecture.layers)
 

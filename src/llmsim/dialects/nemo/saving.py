@@ -14,7 +14,6 @@ from llmsim.dialects.nemo import launch
 from llmsim.dialects.nemo.log_lines import said
 from llmsim.job.milestones import blocking_checkpoint, saved_steps
 from llmsim.job.records import Job
-from llmsim.physics import noise
 from llmsim.physics.hardware import storage
 from llmsim.physics.learning import loss
 from llmsim.run import cluster, events
@@ -100,7 +99,7 @@ def looked_at(job: Job, at: float) -> Lines:
     if whole:
         yield from _finalized(job, at, step)
         del behind[(job.attempt,)]
-        yield _looked(job, at, step, 0.1 + 0.4 * noise.uniform(job.seed, "finalization", step))
+        yield _looked(job, at, step, cluster.setup_seconds(job, "finalization", step))
     else:
         yield _looked(job, at, step)
 
