@@ -61,7 +61,7 @@ KL_LEFT = 2e-5  # nats: the advantages of a batch do not quite cancel
 # --- rewards -----------------------------------------------------------------------------
 
 
-_BYTES = bytes(range(256))
+_ABOVE = tuple(bytes(range(limit, 256)) for limit in range(257))
 
 
 class Answers(NamedTuple):
@@ -92,9 +92,10 @@ def answers(job: Job, step: int) -> Answers:
         problem, begun = drawn[first], 8 * first + 8
         z = (problem & 0xFFFF) + (problem >> 16 & 0xFFFF) + (problem >> 32 & 0xFFFF)
         odds = centre + DIFFICULTY * 2.0 * (z / 65_536.0 - 1.5)
-        limit = round(256.0 / (1.0 + exp(-odds)))
-        # An answer is right if its byte lies below the limit: the bytes above it are left out.
-        solved.append(len(lucks[begun : begun + size].translate(None, _BYTES[limit:])))
+        # An answer is right if its byte lies below 256 times the chance: the bytes above are left
+        # out.
+        above = _ABOVE[round(256.0 / (1.0 + exp(-odds)))]
+        solved.append(len(lucks[begun : begun + size].translate(None, above)))
     spreads = [sqrt(right * (size - right) / (size * (size - 1))) for right in range(size + 1)]
     return Answers(
         sum(solved) / (size * groups),
