@@ -24,6 +24,7 @@ def printed(width: int) -> list[str]:
     return [line for line in text.split("\n") if not BAR.search(line)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", WIDTHS)
 def test_lines_are_those_that_python_prints(width: int) -> None:
     lines = json.loads(prelude())["widths"][str(width)]

@@ -139,6 +139,7 @@ def rows_at(width: int, **asked: Any) -> Iterator[str]:
     yield from configuration(options, screen).splitlines()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [*range(20, 120, 5), 200, 400])
 def test_no_row_is_wider_than_the_screen(width: int) -> None:
     rows = [*rows_at(width, model="Archipelago-8x7B", recipe="pretrain")]

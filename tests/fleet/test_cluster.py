@@ -15,6 +15,7 @@ from llmsim.fleet.cluster.jobs import DAY, submitted
 from llmsim.fleet.cluster.pool import Pool, folded
 from llmsim.fleet.cluster.scheduling import Ended, Fact, NodeChanged, Scheduler, Started
 
+pytestmark = pytest.mark.long  # each looks at twenty days
 POOL = Pool(64, days=20, seed=4, jobs_a_gpu_day=0.8)
 FULL = (1 << 8) - 1
 
@@ -24,7 +25,6 @@ def facts() -> list[Fact]:
     return [*Scheduler(POOL).facts()]
 
 
-@pytest.mark.long
 def test_no_gpu_has_two_jobs_and_no_job_is_on_a_node_that_is_down(facts: list[Fact]) -> None:
     free, up = [FULL] * POOL.nodes, [True] * POOL.nodes
     last = 0.0
@@ -81,7 +81,6 @@ def test_nobody_runs_longer_than_the_limit_and_preemption_waits_two_hours(
     assert {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "PREEMPTED"} <= set(states)
 
 
-@pytest.mark.long
 def test_arrivals_follow_the_hours_of_helios() -> None:
     """The trough is before nine in the morning, the peak at sixteen."""
     pool = Pool(512, days=28, jobs_a_gpu_day=1.0, weekday=0)
@@ -93,7 +92,6 @@ def test_arrivals_follow_the_hours_of_helios() -> None:
         assert hours[hour] / mean == pytest.approx(relative, abs=0.12), f"hour {hour}"
 
 
-@pytest.mark.long
 def test_sizes_and_ends_are_those_of_the_traces() -> None:
     pool = Pool(2048, days=7)
     jobs = [*submitted(pool)]
@@ -105,7 +103,6 @@ def test_sizes_and_ends_are_those_of_the_traces() -> None:
         assert 100 * ends[name] / sum(ends.values()) == pytest.approx(percent, abs=1.5), name
 
 
-@pytest.mark.long
 def test_waits_by_kind_are_near_serens() -> None:
     """Half of all jobs wait a second; evaluations have the longest tail, debugging has none."""
     pool, waits = Pool(2048, days=10), {kind.name: list[int]() for kind in traces.KINDS}
@@ -145,7 +142,6 @@ def test_durations_of_evaluations_have_acmes_quantiles() -> None:
         assert traces.duration_at(kind, share) == pytest.approx(seconds)
 
 
-@pytest.mark.long
 def test_a_tally_names_every_state() -> None:
     tally = Tally(POOL)
     for fact in Scheduler(POOL).facts():
@@ -197,7 +193,6 @@ STEP = re.compile(
 )
 
 
-@pytest.mark.long
 def test_sacct_has_slurms_form(texts: dict[str, str]) -> None:
     seen = 0
     for name, text in texts.items():

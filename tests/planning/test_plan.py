@@ -124,6 +124,7 @@ def test_versions_go_together(jobs: list[Job]) -> None:
             assert software.platform_version >= "12.8"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", records.models(), ids=lambda model: model.name)
 def test_any_listed_model_can_be_forced(model: records.Model) -> None:
     job = job_of(1, model=model.name)
@@ -140,6 +141,7 @@ def test_any_listed_gpu_can_be_forced(gpu: records.Gpu) -> None:
     assert divides(job)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dataset", records.datasets(), ids=lambda dataset: dataset.name)
 def test_any_listed_data_set_can_be_forced(dataset: records.Dataset) -> None:
     job = job_of(3, dataset=dataset.name, recipe="pretrain")
@@ -166,6 +168,7 @@ def test_any_number_of_gpus_gets_a_job(seed: int, gpus: int) -> None:
     assert divides(job)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gpus", [1, 7, 128, 131_071, 131_072])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_any_recipe_runs_on_any_number_of_gpus(recipe: str, gpus: int) -> None:

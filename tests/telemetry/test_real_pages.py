@@ -142,6 +142,7 @@ def values_of(gpu: str, phase: str, name: str) -> list[float]:
 ROWS = [(capture, name) for capture in CAPTURES for name in capture.values]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("capture", "name"), ROWS, ids=lambda each: getattr(each, "source", each))
 def test_a_real_capture_lies_in_our_band(capture: Capture, name: str) -> None:
     # A driver rounds each part of the memory down by itself: parts and total differ by 1.

@@ -111,6 +111,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(each) for each in path.read_text().splitlines()][1:]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dialect", writing("wandb"))
 def test_rows_for_the_client_have_the_frameworks_keys(dialect: str, tmp_path: Path) -> None:
     run = timeline_of(job_of(3, dialect=dialect))
