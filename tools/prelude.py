@@ -21,7 +21,7 @@ from llmsim.text.screen import TRUECOLOR, Screen
 from llmsim.text.style import painted
 
 WIDTHS = (*range(60, 180, 20), 200, 240)
-RUN = Options(dialect="pytorch", seed=288, start=datetime(2026, 1, 30, 12))
+RUN = Options(dialect="pytorch", seed=461, start=datetime(2026, 1, 30, 12))
 
 
 def lines(width: int) -> Iterator[tuple[float, float, str]]:
