@@ -85,7 +85,14 @@ def test_heat_rises_with_the_temperature() -> None:
 
 @pytest.mark.parametrize("coolest", [54, 55, 56])
 def test_one_cool_gpu_among_many_changes_no_colour(coolest: int) -> None:
-    assert scale_of([coolest, *[58, 59, 60] * 300, 63]) == (50, 70)
+    assert scale_of([coolest, *[58, 59, 60] * 300, 63]) == (52, 72)
+
+
+@given(st.lists(st.integers(20, 95), min_size=1, max_size=50))
+def test_the_scale_holds_all_temperatures(seen: list[int]) -> None:
+    warmth = scale_of(seen)
+    assert warmth.low <= min(seen) <= max(seen) <= warmth.high
+    assert warmth.high - warmth.low >= 20
 
 
 # --- the region --------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ MOST_CELLS = 2048  # read at once
 SCALE = 8  # cells of the legend's scale
 UPPER_HALF, LOWER_HALF = "▀", "▄"
 NARROWEST_RACK = 4  # GPUs beside each other that have a gap after them
+SIZES = 2, 3  # characters and lines of a larger cell
+BELOW = 7  # degrees C from the lower end of a short scale to the mean, which is green there
 LEAST_RANGE = 20  # degrees C of the scale
 ROUND = 5  # degrees C: the ends of the scale are multiples of it
 UNKNOWN = -1  # in the place of a cell that there is not
@@ -31,10 +33,20 @@ class Section(NamedTuple):
     stride: int
     rack: int  # cells beside each other
     racks: int  # beside each other
+    size: int = 1  # characters and lines of a cell
 
 
 def section(cluster: Cluster, width: int, lines: int) -> Section:
-    """The cells of a cluster: one for each GPU if all fit, else one for some nodes."""
+    """The cells of a cluster, as large as there is room for."""
+    part = _section(cluster, width, lines)
+    for size in SIZES:
+        larger = _section(cluster, width // size, lines // size)
+        part = larger._replace(size=size) if larger.stride == part.stride else part
+    return part
+
+
+def _section(cluster: Cluster, width: int, lines: int) -> Section:
+    """The cells, of one character each: one for each GPU if all fit, else one for some nodes."""
     size = cluster.per_node
     rack = size if NARROWEST_RACK <= size <= width else min(8, width)
     racks = max(1, (width + 1) // (rack + 1))
@@ -60,15 +72,15 @@ class Warmth(NamedTuple):
 def scale_of(seen: Sequence[int]) -> Warmth:
     """A scale that holds all temperatures, with round ends.
 
-    Where they are close together, it has the mean in its middle: an end at the coolest of a
-    thousand GPUs would change with a single degree, and with it the colours of all.
+    Where they are close together, the mean has the colour of what is well: an end at the coolest
+    of a thousand GPUs would jump with a single degree, and with it the colours of all.
     """
     low = min(seen, default=ROUND) // ROUND * ROUND
     high = -(-max(seen, default=low) // ROUND) * ROUND
     if high - low > LEAST_RANGE:
         return Warmth(low, high)
-    middle = round(sum(seen) / max(len(seen), 1) / ROUND) * ROUND
-    low = min(low, max(high - LEAST_RANGE, middle - LEAST_RANGE // 2))
+    usual = round(sum(seen) / max(len(seen), 1)) - BELOW
+    low = min(min(seen, default=low), max(*seen, usual + LEAST_RANGE) - LEAST_RANGE)
     return Warmth(low, low + LEAST_RANGE)
 
 
@@ -112,7 +124,8 @@ def _lines(shown: Sequence[int], part: Section) -> list[list[int]]:
             cells = list(shown[first : first + part.rack])
             gap = [UNKNOWN] if number else []
             lines[line] += gap + cells + [UNKNOWN] * (part.rack - len(cells))
-    return lines
+    size = range(part.size)
+    return [[each for each in line for _ in size] for line in lines for _ in size]
 
 
 def degrees(seen: Sequence[int], screen: Screen) -> str:
