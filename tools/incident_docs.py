@@ -81,7 +81,9 @@ tracker and board.
   `slow` after hundreds, `permanent` never. The norm rises 1 to 5 steps before the loss.
 - At a `nan` Megatron-LM, NeMo, OLMo and MaxText end the run, as their checks do. The others go on
   and print `nan` until a person stops them.
-- `scale-collapse` needs fp16's loss scale: `--precision fp16`, in the dialect `pytorch`.
+- `scale-collapse` needs fp16's loss scale: `--precision fp16`, in the dialects `pytorch`,
+  `deepspeed` and `megatron`. Losses that are `nan` make the scale collapse there, too. DeepSpeed
+  ends the run at a scale of 1; Megatron-LM skips every step until a person stops it.
 - After an incident that does not heal, the next attempt loads a checkpoint from before it and skips
   the batches that caused it.
 

@@ -87,6 +87,17 @@ MARKS: tuple[Mark, ...] = ("task", "host", "none")
 SPEAKERS: tuple[Speaker, ...] = ("first", "last stage", "last")
 
 
+class LossScaler(NamedTuple):
+    """How a framework moves fp16's loss scale; the defaults are torch.amp.GradScaler's."""
+
+    begins: int = 16  # the first scale is 2 to this
+    interval: int = 2000  # steps without an overflow after which it doubles
+    patience: int = 1  # overflows until it halves, where it has doubled since the last one
+    ends: bool = True  # the run ends where gradients overflow at a scale of 1; else it goes on
+    holds_rate: bool = False  # a skipped step does not move the learning rate
+    shares_experts: bool = True  # mixtures in fp16 can share their experts between ranks
+
+
 class Framework(NamedTuple):
     """The traits of a framework. A default is what a plain PyTorch trainer does."""
 
@@ -118,7 +129,7 @@ class Framework(NamedTuple):
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
     saves_at_sigterm: bool = False  # it finishes its step and saves before it exits
     stops_at_nan: bool = False  # it checks the loss, and ends the run when it is not a number
-    shows_loss_scale: bool = False  # its log has fp16's loss scale, so its runs can be in fp16
+    loss_scaler: LossScaler | None = None  # of fp16; None: its log shows none, so no run is in fp16
     prints_nan_step: bool = False  # ... after the line of that step, not within the step
     evaluates: bool = False  # it can run its benchmarks at every validation
     ramps_batch: bool = False  # its batch can grow in the first part of a run

@@ -115,7 +115,15 @@ def _beyond(framework: Framework, wish: Wish, mixture: bool) -> Iterator[Sentenc
 def _unable(framework: Framework, wish: Wish) -> Iterator[Sentence]:
     """What the framework cannot do of ranks, precisions and switches."""
     able, speaker = framework.parallelism, Setting("dialect", framework.name)
-    if wish.precision == "fp16" and not framework.shows_loss_scale:
+    scaler = framework.loss_scaler
+    if wish.precision == "fp16" and scaler and wish.ep > 1 and not scaler.shares_experts:
+        yield (
+            speaker,
+            " shares no experts between ranks in fp16: leave out ",
+            Setting("ep", str(wish.ep)),
+            ".",
+        )
+    if wish.precision == "fp16" and not scaler:
         known = tuple(each for each in able.precisions if each != "fp16")
         skips = f"cannot be: its loss scale skips steps, which no log of {framework.name} shows yet"
         yield *_about("precision", "fp16", skips), f": give {either(known)}."

@@ -7,7 +7,8 @@ incident shows, and the step in which the attempt ends because of it, if it does
                  2,000 steps; permanent: +0.015 to +0.1, until a person goes back
     nan          the norm is not a number one step before the loss, or together with it; a
                  framework that checks ends the run at once, else a person does
-    collapse     fp16's gradients overflow in every step; the trainer ends when the scale is below 1
+    collapse     fp16's gradients overflow in every step; the trainer ends when they do at a scale
+                 of 1, or a person ends it, where the framework goes on. So does nan in fp16
     sdc          one data rank computes wrongly: the norm jumps, the loss drifts away; found hours
                  later, and the run goes back to a checkpoint from before
 
@@ -30,11 +31,10 @@ from llmsim.run.incidents import ASKED, Incident, incidents, place
 from llmsim.run.timeline import Segment, step_ended
 from llmsim.typed import NamedTuple
 
-ENDS_ITSELF = ("scale-collapse",)  # kinds that no person needs to see, some steps later
 SHAPES = ("fast", "slow", "permanent")
 _SHARES = (0.7, 0.9)  # of the spikes are fast, and fast or slow
 # Median seconds until a person who sees the curve stops the run, and spread of the logarithm.
-_PATIENCE = {"nan": 900.0, "loss-spike": 7200.0, "sdc": 14_400.0}
+_PATIENCE = {"nan": 900.0, "scale-collapse": 900.0, "loss-spike": 7200.0, "sdc": 14_400.0}
 _SPREAD = 0.8
 _LONGEST = 0.12  # of the whole run: nobody looks away for longer
 
@@ -99,7 +99,7 @@ def is_of_numbers(kind: str) -> bool:
 def struck(job: Job, each: Course, segment: Segment) -> float:
     """When the attempt ends in a training segment that has the course's last step."""
     begun, ended = (step_ended(job, segment, step) for step in (each.until - 1, each.until))
-    if each.until > each.onset and each.incident.kind not in ENDS_ITSELF:
+    if each.until > each.onset and not gives_up(job, each.incident.kind):
         return round(begun + 0.4 * (ended - begun), 6)  # a person does not wait for a step
     if job.framework.prints_nan_step:
         return round(ended + 0.002, 6)  # the step is printed
@@ -148,7 +148,7 @@ def _until(job: Job, incident: Incident, onset: int, shape: str) -> int:
         return 0
     if raises(job, incident.kind):
         return onset
-    if incident.kind in ENDS_ITSELF:
+    if gives_up(job, incident.kind):
         from llmsim.physics.learning import loss_scale  # few runs are in fp16
 
         return min(loss_scale.collapses(job, onset), job.schedule.steps)
@@ -160,8 +160,22 @@ def _until(job: Job, incident: Incident, onset: int, shape: str) -> int:
 
 
 def raises(job: Job, kind: str) -> bool:
-    """Whether the framework itself ends the run at this kind of incident."""
-    return kind == "nan" and job.framework.stops_at_nan
+    """Whether the framework itself ends the run at this kind of incident.
+
+    In fp16 numbers that are none are a sign to the loss scaler, and nobody else looks for them.
+    """
+    return kind == "nan" and job.framework.stops_at_nan and not _overflows(job, kind)
+
+
+def gives_up(job: Job, kind: str) -> bool:
+    """Whether the trainer ends the run some steps later, since no loss scale helps."""
+    scaler = job.framework.loss_scaler
+    return _overflows(job, kind) and scaler is not None and scaler.ends
+
+
+def _overflows(job: Job, kind: str) -> bool:
+    """Whether a kind makes every step overflow that has a loss scale."""
+    return kind in ("nan", "scale-collapse") and job.layout.precision == "fp16"
 
 
 # --- saves -------------------------------------------------------------------------------

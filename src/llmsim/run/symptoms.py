@@ -324,9 +324,23 @@ def _segfault(fault: Fault) -> Iterator[Symptom]:
 
 
 def _not_a_number(fault: Fault) -> Iterator[Symptom]:
-    """The framework raises its own exception; where it goes on, a person stops the run."""
-    ends = fault.job.framework.stops_at_nan
-    yield from (_raises("found nan") if ends else _stopped("cancelled"))(fault)
+    """The framework raises its own exception; where it goes on, a person stops the run.
+
+    In fp16 the loss scaler skips each of the steps; see numbers.gives_up.
+    """
+    job = fault.job
+    if job.layout.precision == "fp16":
+        yield from _scale_collapse(fault)
+    else:
+        ends = job.framework.stops_at_nan
+        yield from (_raises("found nan") if ends else _stopped("cancelled"))(fault)
+
+
+def _scale_collapse(fault: Fault) -> Iterator[Symptom]:
+    """The trainer gives up the loss scale; where it skips steps for ever, a person stops it."""
+    scaler = fault.job.framework.loss_scaler
+    ends = scaler is not None and scaler.ends
+    yield from (_raises("scale gone") if ends else _stopped("cancelled"))(fault)
 
 
 def _stopped(name: str) -> "Teller":
@@ -380,7 +394,7 @@ _TELLERS: dict[str, Teller] = {
     "segfault": _segfault,
     "init-fail": _raises("init failed"),
     "nan": _not_a_number,
-    "scale-collapse": _raises("scale gone"),
+    "scale-collapse": _scale_collapse,
     "loss-spike": _stopped("cancelled"),
     "sdc": _stopped("cancelled"),
 }

@@ -181,10 +181,44 @@ def user_config(job: Job) -> dict[str, object]:
         "gradient_accumulation_steps": layout.accumulation,
         "steps_per_print": schedule.log_every,
         "zero_optimization": zero,
-        "bf16": {"enabled": True},
+        **_precision(job),
         "gradient_clipping": 1.0,
         "prescale_gradients": False,
         "wall_clock_breakdown": False,
+    }
+
+
+# What the documentation's fp16 settings say: www.deepspeed.ai/docs/config-json.
+_FP16 = {
+    "enabled": True,
+    "loss_scale": 0,
+    "initial_scale_power": 16,
+    "loss_scale_window": 1000,
+    "hysteresis": 2,
+    "min_loss_scale": 1,
+}
+
+
+def _precision(job: Job) -> dict[str, object]:
+    """What the matrices are multiplied in."""
+    return {"fp16": _FP16} if job.layout.precision == "fp16" else {"bf16": {"enabled": True}}
+
+
+def _scaling(job: Job) -> dict[str, str]:
+    """The settings of fp16 and of bf16 (runtime/config.py:160 to 241)."""
+    if job.layout.precision != "fp16":
+        return {"bfloat16_enabled": "True"}
+    scaler = {
+        "init_scale": 2**16, "scale_window": 1000, "delayed_shift": 2,
+        "consecutive_hysteresis": False, "min_scale": 1,
+    }  # fmt: skip
+    return {
+        "bfloat16_enabled": "False",
+        "dynamic_loss_scale_args": str(scaler),
+        "fp16_auto_cast": "False",
+        "fp16_enabled": "True",
+        "initial_dynamic_scale": str(2**16),
+        "loss_scale": "0",
     }
 
 
@@ -218,7 +252,7 @@ def settings(job: Job) -> Iterator[tuple[str, str]]:
         "monitor_config": _MONITOR,
         "nebula_config": json(_NEBULA),
         "tensor_parallel_config": _TENSOR_PARALLEL,
-        "bfloat16_enabled": "True",
+        **_scaling(job),
         "bfloat16_immediate_grad_update": "False",
         "comms_config": f"<{config} object at {cluster.pointer(job, 'comms config')}>",
         "gradient_accumulation_steps": str(layout.accumulation),

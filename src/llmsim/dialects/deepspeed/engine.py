@@ -164,7 +164,8 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
         if stage == 3:
             mics = "MiCS is enabled False, Hierarchical params gather False"
             yield _RANK, f"{rank}Creating fp16 ZeRO stage 3 optimizer, {mics}"
-        yield _RANK, f"{rank}Creating torch.bfloat16 ZeRO stage {stage} optimizer"
+        dtype = "float16" if job.layout.precision == "fp16" else "bfloat16"
+        yield _RANK, f"{rank}Creating torch.{dtype} ZeRO stage {stage} optimizer"
         yield from _wrapped(job)
         optimizer = "DeepSpeedZeroOptimizer" + "_Stage3" * (stage == 3)
     scheduler = f"<torch.optim.lr_scheduler.LambdaLR object at {cluster.pointer(job, 'scheduler')}>"

@@ -1,6 +1,6 @@
 """What DeepSpeed is for, and how it trains."""
 
-from llmsim.job.framework import PRETRAINING, Framework
+from llmsim.job.framework import PRETRAINING, Framework, LossScaler
 from llmsim.job.layout import Engine, Parallelism
 
 # As Megatron-DeepSpeed runs: plain 1F1B, eager, reductions after the last micro-batch.
@@ -28,6 +28,7 @@ FRAMEWORK = Framework(
     capture="all",
     marks="none",  # pdsh's are its own lines'
     streams_nodes=8,
+    loss_scaler=LossScaler(16, 1000, patience=2, holds_rate=True),  # runtime/fp16/loss_scaler.py
     parallelism=Parallelism(
         ("zero1", "zero2", "zero3"),
         "zero1",

@@ -28,8 +28,37 @@ _CODE = code_of(
 )  # fmt: skip
 
 
+_SCALE_GONE = (
+    "Exception: Current loss scale already at minimum - cannot decrease scale anymore. Exiting run."
+)
+
+
+def _scaler(job: Job) -> tuple[Place, ...]:
+    """From the step to where the dynamic loss scaler gives up (runtime/fp16/loss_scaler.py)."""
+    scaler = Place(f"{_HOME}/fp16/loss_scaler.py", 175, "update_scale", "raise Exception(")
+    update = "self.loss_scaler.update_scale(has_overflow)"
+    check = "self._update_scale(self.overflow)"
+    optimizer: tuple[Place, ...]
+    if zero_stage(job) == 3:
+        looks, file = "_overflow_check_and_loss_scale_update", f"{_HOME}/zero/stage3.py"
+        optimizer = (
+            Place(file, 2094, "step", f"if self.{looks}():"),
+            Place(file, 2039, looks, check),
+            Place(file, 2464, "_update_scale", update),
+        )
+    else:
+        file = f"{_HOME}/zero/stage_1_and_2.py"
+        optimizer = (
+            Place(file, 1855, "step", check),
+            Place(file, 2096, "_update_scale", update),
+        )
+    taken = Place(f"{_HOME}/engine.py", 2252, "_take_model_step", "self.optimizer.step()")
+    return (*_CODE.step, taken, *optimizer, scaler)
+
+
 def _symptom(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
-    code = _CODE if has_launcher(job) else _CODE._replace(launcher="none")
+    code = _CODE._replace(scaler=_scaler(job), scale_gone=_SCALE_GONE)
+    code = code if has_launcher(job) else code._replace(launcher="none")
     yield from spoken(code)(event, job, screen)
 
 

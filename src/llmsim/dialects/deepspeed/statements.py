@@ -15,12 +15,14 @@ from llmsim.dialects.parts.statements import BARRIER, LEAKED
 from llmsim.dialects.statement import Statement, Steps, where
 from llmsim.job.milestones import saved_steps, validated_steps
 from llmsim.job.records import Job
+from llmsim.physics.learning import loss_scale
 
 _HOST = r"(?:[\w-]+: )?"
 _STAMP = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] \[INFO\] "
 _FLOAT = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _FILE = r"checkpoints/[\w.-]+/global_step\d+/[\w-]+_states\.pt"
 _GIB = r"\d+\.\d+ GB {9}"
+_OVERFLOW = r"\[deepspeed\] OVERFLOW! Rank 0 Skipping step\. Attempted loss scale: \d+"
 
 
 def _info(
@@ -31,6 +33,12 @@ def _info(
     shown = place.replace(".", r"\.")
     line = rf"{_HOST}{_STAMP}\[{shown}\] {text}"
     return Statement(name, folder + place, line, steps, ranks, guard)
+
+
+def _overflows(job: Job, *, halves: bool) -> list[int]:
+    """The steps that fp16's loss scaler skips, and in which the scale halves, or does not yet."""
+    skipped = loss_scale.skips(job, job.schedule.first_step, job.schedule.steps)
+    return [step for step in skipped if (loss_scale.scaled(job, step).patience == 1) == halves]
 
 
 def _rank_zero(
@@ -211,7 +219,7 @@ STATEMENTS = (
                "Creating fp16 ZeRO stage 3 optimizer, MiCS is enabled False, Hierarchical params "
                "gather False", where(_sharded)),
     _rank_zero("creating", "runtime/engine.py:1640, 1712",
-               r"Creating torch\.bfloat16 ZeRO stage [123] optimizer",
+               r"Creating torch\.b?float16 ZeRO stage [123] optimizer",
                where(lambda job: zero_stage(job) > 0)),
     *(_info(name, f"{_ZERO}:{number}:__init__", text, where(_kept_whole), "0", "runtime/zero/")
       for name, number, text in (
@@ -264,6 +272,11 @@ STATEMENTS = (
            lambda job: range(job.schedule.epochs)),
     _plain("loss", "main.py", rf"Epoch: \d+, Step: \d+, Rank: 0, loss = (?:{_FLOAT}|nan)",
            where(_unpiped, _shown)),
+    _info("overflow", "loss_scaler.py:183:update_scale", rf"{_OVERFLOW}, reducing to \d+",
+          lambda job: _overflows(job, halves=True), "0", "runtime/fp16/", "cur_hysteresis == 1"),
+    _info("hesitates", "loss_scaler.py:190:update_scale",
+          rf"{_OVERFLOW}, but hysteresis is 2\. Reducing hysteresis to 1",
+          lambda job: _overflows(job, halves=False), "0", "runtime/fp16/", "cur_hysteresis > 1"),
     _rank_zero("progress", "runtime/engine.py:2516",
                r"step=(?P<step>[1-9]\d*), skipped=\d+, lr=\[.*\], mom=\[.*\]", _shown,
                "(global_steps + 1) % steps_per_print == 0"),
@@ -312,7 +325,7 @@ final client-scheduler scheduler step-zero configuration setting+
 (setting | entry | brace)* json (entry | brace)+
 (micro-batches pipe-partitioned+ pipe-stage*)?
 running
-(epoch | loss progress | progress pipe-steps | progress | rate | evaluating evaluated
- | about-to-save (saving-model | saving | saved | part-saved | ready)+)*
+(epoch | overflow | hesitates | loss progress | progress pipe-steps | progress | rate
+ | evaluating evaluated | about-to-save (saving-model | saving | saved | part-saved | ready)+)*
 final-model leaked* exits*
 """

@@ -10,7 +10,7 @@ from llmsim.dialects.deepspeed.log_lines import LOG_DIST, info, plain, rank_zero
 from llmsim.dialects.line import Line, Render
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job
-from llmsim.physics.learning import learning_rate, loss
+from llmsim.physics.learning import learning_rate, loss, loss_scale
 from llmsim.physics.speed import step_time
 from llmsim.run import events
 from llmsim.text.screen import Screen
@@ -35,7 +35,8 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         yield plain(job, f"Epoch: {epoch}, Step: {micro_step - 1}, Rank: 0, {text}")
     # LambdaLR starts at 0 and has already moved on to the next step (engine.py, _report_progress).
     rate = learning_rate.learning_rate(job, event.step)
-    progress = f"step={event.step}, skipped=0, lr={first(rate)}, mom={first(BETAS)}"
+    skipped = loss_scale.skipped_steps(job, event.step)
+    progress = f"step={event.step}, skipped={skipped}, lr={first(rate)}, mom={first(BETAS)}"
     yield rank_zero(job, event.at, progress)
     if piped:
         yield plain(job, _steps(event, job))
@@ -43,6 +44,19 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
         counted = f"epoch={epoch}/micro_step={micro_step}/global_step={event.step}"
         text = f"{counted}, {_throughput(event, job)}"
         yield info(job, event.at, "timer.py:264:stop", text)
+
+
+def _step_skipped(event: events.StepSkipped, job: Job, screen: Screen) -> Lines:
+    """The dynamic loss scaler of rank 0 (runtime/fp16/loss_scaler.py:170)."""
+    text = "[deepspeed] OVERFLOW! Rank 0 Skipping step. "
+    text += f"Attempted loss scale: {int(event.scale)}, "
+    if event.patience > 1:
+        less = event.patience - 1
+        text += f"but hysteresis is {event.patience}. Reducing hysteresis to {less}"
+        yield info(job, event.at, "loss_scaler.py:190:update_scale", text)
+    else:
+        text += f"reducing to {int(event.scale_after)}"
+        yield info(job, event.at, "loss_scaler.py:183:update_scale", text)
 
 
 def _micro_step(event: events.Step, job: Job) -> int:
@@ -118,7 +132,8 @@ def optimizer_file(job: Job, step: int, rank: int) -> str:
     if not zero_stage(job):
         return ""
     data, part = pipeline.place(job, rank)[1], pipeline.model_rank(job, rank)
-    name = f"bf16_zero_pp_rank_{data}_mp_rank_{part:02d}_optim_states.pt"
+    prefix = "" if job.layout.precision == "fp16" else "bf16_"
+    name = f"{prefix}zero_pp_rank_{data}_mp_rank_{part:02d}_optim_states.pt"
     return f"{folder(job, step)}/{name}"
 
 
@@ -206,6 +221,7 @@ def _export_started(event: events.ExportStarted, job: Job, screen: Screen) -> Li
 LINES: dict[type, Render] = {
     events.EpochStarted: _epoch_started,
     events.Step: _step,
+    events.StepSkipped: _step_skipped,
     events.Validated: _validated,
     events.CheckpointStarted: _checkpoint_started,
     events.CheckpointSaved: _checkpoint_saved,

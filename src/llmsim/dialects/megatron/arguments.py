@@ -81,10 +81,24 @@ def _mixture(job: Job) -> dict[str, object]:
     return told
 
 
+def weights_type(job: Job) -> str:
+    """What the model's weights are in."""
+    return "torch.float16" if job.layout.precision == "fp16" else "torch.bfloat16"
+
+
 def _precision(job: Job) -> dict[str, object]:
-    """The arguments of fp8: Transformer Engine's formats, scaled by tensor or by blocks."""
+    """The arguments of fp16, which has a loss scale in the place of checks; and of fp8:
+    Transformer Engine's formats, scaled by tensor or by blocks.
+    """
     if job.layout.precision == "bf16":
         return {}
+    if job.layout.precision == "fp16":
+        return {
+            "bf16": False,
+            "check_for_nan_in_loss_and_grad": False,
+            "fp16": True,
+            "params_dtype": weights_type(job),
+        }
     recipe = "mxfp8" if job.layout.precision == "mxfp8" else "delayed"
     told = {"fp8": "hybrid" if recipe == "delayed" else "e4m3", "fp8_recipe": recipe}
     return told | ({"fp8_amax_history_len": 1024} if recipe == "delayed" else {})

@@ -1,6 +1,6 @@
 """What Megatron-LM is for, and how it trains."""
 
-from llmsim.job.framework import MEGATRON, PRETRAINING, Framework
+from llmsim.job.framework import MEGATRON, PRETRAINING, Framework, LossScaler
 
 FRAMEWORK = Framework(
     "megatron",
@@ -15,6 +15,10 @@ FRAMEWORK = Framework(
     speaker="last",
     shuffles=True,
     stops_at_nan=True,
+    # arguments.py:2006, core/optimizer/grad_scaler.py
+    loss_scaler=LossScaler(
+        32, 1000, patience=2, ends=False, holds_rate=True, shares_experts=False
+    ),
     file_bar="never",
     first_step="loads",  # Transformer Engine's
     parallelism=MEGATRON,

@@ -31,8 +31,14 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """
     layout, vocabulary = job.layout, job.architecture.vocabulary
     yield from _older_sizes(job) if is_older(job) else _sizes(job)
-    yield Line("accumulate and all-reduce gradients in fp32 for bfloat16 data type.")
-    yield Line("using torch.bfloat16 for parameters ...")
+    if job.layout.precision == "fp16":
+        yield Line(
+            "WARNING: Setting args.check_for_nan_in_loss_and_grad to False since dynamic loss "
+            "scaling is being used"
+        )
+    else:
+        yield Line("accumulate and all-reduce gradients in fp32 for bfloat16 data type.")
+    yield Line(f"using {arguments.weights_type(job)} for parameters ...")
     yield from map(Line, arguments.dump(job))
     yield from _batch(job)
     yield Line("> building HuggingFaceTokenizer tokenizer ...")

@@ -13,7 +13,8 @@ _ARGUMENTS, _SET_UP = "training/arguments.py", "training/initialize.py"
 _LOOP, _SAVES = "training/training.py", "training/checkpointing.py"
 _THEORY = "training/theoretical_memory_usage.py"
 _PLACES = {
-    "world": f"{_ARGUMENTS}:184", "no-overlap": f"{_ARGUMENTS}:276", "fp32": f"{_ARGUMENTS}:307",
+    "world": f"{_ARGUMENTS}:184", "no-overlap": f"{_ARGUMENTS}:276",
+    "unchecked": f"{_ARGUMENTS}:297", "fp32": f"{_ARGUMENTS}:307",
     "weights": f"{_ARGUMENTS}:311", "arguments": f"{_ARGUMENTS}:590",
     "argument": f"{_ARGUMENTS}:597", "arguments-end": f"{_ARGUMENTS}:598",
     "constant": "core/num_microbatches_calculator.py:119",
@@ -81,7 +82,7 @@ _WHOLE_TEXTS = {
 
 _FINAL = "evaluating batch+ timers evaluate-timer rule final rule"
 _ORDER = f"""
-torchrun* world no-overlap? fp32 weights arguments argument+ arguments-end
+torchrun* world no-overlap? (unchecked | fp32) weights arguments argument+ arguments-end
 (constant | ramp) tokenizer padded one-logger distributed tensor pipeline seeds
 builder make+ builder-done
 unfused? kernels barrier* nccl* kernels-done initialized dated building parameters+ wrapper

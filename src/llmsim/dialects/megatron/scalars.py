@@ -24,13 +24,14 @@ def _values(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
     held = memory.stage(job.architecture, layout, schedule.sequence, layout.pp - 1)
     reserved = allocator.reserved(job, event.step, layout.pp - 1)
     states = min(reserved, held.weights + held.gradients + held.optimizer)
+    norm = () if means.norm is None else (("grad-norm", means.norm),)
     return (
         ("learning-rate", event.learning_rate),
         ("batch-size", batch_ramp.batch(schedule, event.step)),
-        ("lm loss", means.loss),
-        ("loss-scale", 1.0),
+        ("lm loss", event.loss if means.loss is None else means.loss),
+        ("loss-scale", means.scale),
         ("world-size", layout.gpus),
-        ("grad-norm", event.gradient_norm),
+        *norm,
         ("mem-reserved-bytes", reserved),
         ("mem-allocated-bytes", states),
         ("mem-max-allocated-bytes", int(reserved * event.allocated / event.reserved)),

@@ -10,6 +10,7 @@ from llmsim.dialects.parts.statements import BARRIER, LEAKED, NCCL, TORCHRUN
 from llmsim.dialects.statement import Statement, where
 from llmsim.job import milestones
 from llmsim.job.records import Job
+from llmsim.physics.learning import loss_scale
 
 _FLOAT = r"\d\.\d{6}E[+-]\d\d"
 _CORE, _CALCULATOR = r"INFO:megatron\.core\.", r"INFO:megatron\.core\.num_microbatches_calculator:"
@@ -96,10 +97,14 @@ _LAUNCH = (
               r"aligned param AG", where(_plain), guard="args.pipeline_model_parallel_size > 1"),
     Statement("virtual", "training/arguments.py:493",
               r"Number of virtual stages per pipeline stage: (?:None|\d+)"),
+    Statement("unchecked", "training/arguments.py:580",
+              r"WARNING: Setting args\.check_for_nan_in_loss_and_grad to False since dynamic loss "
+              r"scaling is being used", where(loss_scale.scales), guard="args.fp16"),
     Statement("fp32", "training/arguments.py:596",
-              r"accumulate and all-reduce gradients in fp32 for bfloat16 data type\."),
+              r"accumulate and all-reduce gradients in fp32 for bfloat16 data type\.",
+              where(lambda job: not loss_scale.scales(job)), guard="args.bf16"),
     Statement("weights", "training/arguments.py:600",
-              r"using torch\.bfloat16 for parameters \.\.\."),
+              r"using torch\.b?float16 for parameters \.\.\."),
     Statement("arguments", "training/arguments.py:978", r"-{24} arguments -{24}"),
     Statement("argument", "training/arguments.py:985", r"  \w+ \.* .*",
               lambda job: (0,) * (len([*arguments.dump(job)]) - 2)),
@@ -233,8 +238,8 @@ _TRAINING = (
               r" \[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] iteration +(?P<step>\d+)/ *\d+ \| consumed "
               r"samples: +\d+ \| elapsed time per iteration \(ms\): \d+\.\d \| throughput per GPU "
               rf"\(TFLOP/s/GPU\): \d+\.\d \| learning rate: {_FLOAT} \| global batch size: +\d+ \| "
-              rf"lm loss: {_FLOAT} \| loss scale: 1\.0 \| grad norm: \d+\.\d{{3}} \| number of "
-              r"skipped iterations:   0 \| number of nan iterations:   0 \|",
+              rf"(?:lm loss: {_FLOAT} \| )?loss scale: \d+\.0 \| (?:grad norm: \d+\.\d{{3}} \| )?"
+              r"number of skipped iterations: [ \d]{3} \| number of nan iterations: [ \d]{3} \|",
               _logged, "last", _BETWEEN),
     Statement("blocks", "training/theoretical_memory_usage.py:136",
               r"Number of parameters in transformer block in billions:  \d+\.\d\d"),
@@ -303,7 +308,7 @@ STATEMENTS = (*_LAUNCH, *_TRAINING)
 # In the loop an evaluation comes before a save; a save in the background ends at any step.
 _FINAL = "mode evaluating batch+ timers evaluate-timer mode mode rule final rule"
 ORDER = f"""
-torchrun* world no-overlap? virtual fp32 weights arguments argument+ arguments-end
+torchrun* world no-overlap? virtual (unchecked | fp32) weights arguments argument+ arguments-end
 (constant | ramp initial) tokenizer padded one-logger rerun distributed tensor pipeline seeds
 builder make+ builder-done
 unfused? kernels barrier* nccl* kernels-done initialized dated building parameters+ wrapper

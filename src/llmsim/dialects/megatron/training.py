@@ -1,7 +1,7 @@
 """Lines of iterations, from the last rank; of memory, validations and checkpoints, from rank 0."""
 
 from collections.abc import Iterator
-from math import exp
+from math import exp, fsum
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.megatron import arguments, theory
@@ -18,7 +18,7 @@ from llmsim.dialects.parts import process_group
 from llmsim.job.milestones import blocking_checkpoint, save_is_due
 from llmsim.job.records import Job, is_older
 from llmsim.physics.hardware import allocator, memory, storage
-from llmsim.physics.learning import loss
+from llmsim.physics.learning import bends, learning_rate, loss, loss_scale
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import events
 from llmsim.text.screen import Screen
@@ -33,11 +33,15 @@ _RERUN = (
 
 
 class Iteration(NamedTuple):
-    """The values of an iteration's line that are means since the earlier line."""
+    """The values of an iteration's line that are of all iterations since the earlier line."""
 
     seconds: float
     teraflops: float  # per GPU
-    loss: float
+    loss: float | None  # of the iterations that were not skipped; None where all were
+    scale: float  # that the next iteration begins with
+    skipped: int  # how many were, since fp16's gradients overflowed
+    norm: float | None  # of the iteration itself, unless it was skipped
+    not_numbers: int  # how many of the skipped ones had a loss that is none
 
 
 def iteration(event: events.Step, job: Job) -> Iteration | None:
@@ -49,9 +53,26 @@ def iteration(event: events.Step, job: Job) -> Iteration | None:
     seconds = (
         step_time.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
     )
-    mean = loss.averaged(job, event.step - every + 1, event.step)
-    rate = batch_ramp.tokens(job, event.step, event.step) / seconds / job.layout.gpus
-    return Iteration(seconds, rate * flops_per_token(job) / 1e12, mean)
+    begun, step = event.step - every + 1, event.step
+    rate = batch_ramp.tokens(job, step, step) / seconds / job.layout.gpus
+    teraflops = rate * flops_per_token(job) / 1e12
+    if not loss_scale.scales(job):
+        mean: float | None = loss.averaged(job, begun, step)
+        return Iteration(seconds, teraflops, mean, 1.0, 0, event.gradient_norm, 0)
+    skipped = [*loss_scale.skips(job, begun, step)]
+    mean = _mean_without(job, begun, step, skipped)
+    norm = None if step in skipped else event.gradient_norm
+    scale = 2.0 ** loss_scale.scaled(job, step + 1).exponent
+    not_numbers = sum(bends.broken(job, each) for each in skipped)
+    return Iteration(seconds, teraflops, mean, scale, len(skipped), norm, not_numbers)
+
+
+def _mean_without(job: Job, begun: int, step: int, skipped: list[int]) -> float | None:
+    """The mean loss of the steps begun..step that are not skipped; None where all are."""
+    if not skipped:
+        return loss.averaged(job, begun, step)
+    learnt = sorted({*range(begun, step + 1)}.difference(skipped))
+    return fsum([loss.training(job, each) for each in learnt]) / len(learnt) if learnt else None
 
 
 def flops_per_token(job: Job) -> float:
@@ -71,23 +92,34 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     means = iteration(event, job)
     if means is None:
         return
-    schedule, first = job.schedule, event.step == job.schedule.log_every
-    seconds, teraflops, mean = means
+    schedule = job.schedule
+    told = f" lm loss: {means.loss:.6E} |" if means.loss is not None else ""
+    norm = f" grad norm: {means.norm:.3f} |" if means.norm is not None else ""
     yield last(
         job,
         f" [{clock(job, event.at)}] iteration {event.step:8d}/{schedule.steps:8d} |"
         f" consumed samples: {batch_ramp.consumed(schedule, event.step):12d} |"
-        f" elapsed time per iteration (ms): {1000 * seconds:.1f} |"
-        f" throughput per GPU (TFLOP/s/GPU): {teraflops:.1f} |"
+        f" elapsed time per iteration (ms): {1000 * means.seconds:.1f} |"
+        f" throughput per GPU (TFLOP/s/GPU): {means.teraflops:.1f} |"
         f" learning rate: {event.learning_rate:.6E} |"
         f" global batch size: {batch_ramp.batch(schedule, event.step):5d} |"
-        f" lm loss: {mean:.6E} |"
-        f" loss scale: 1.0 | grad norm: {event.gradient_norm:.3f} |"
-        f" number of skipped iterations:   0 | number of nan iterations:   0 |",
+        f"{told} loss scale: {means.scale:.1f} |{norm}"
+        f" number of skipped iterations: {means.skipped:3d} |"
+        f" number of nan iterations: {means.not_numbers:3d} |",
     )
-    if first:
+    if _reports_memory(event, job):
         yield from map(Line, theory.lines(job, event.step))
         yield from _memory(event, job)
+
+
+def _reports_memory(event: events.Step, job: Job) -> bool:
+    """Whether memory is reported below an iteration's line: the first one, and in core 0.8.0 the
+    first with a learning rate above 0 (training.py:876).
+    """
+    before = event.step - job.schedule.log_every
+    if is_older(job):
+        return event.learning_rate > 0.0 and not learning_rate.learning_rate(job, before)
+    return not before
 
 
 def _batch_grew(event: events.BatchGrew, job: Job, screen: Screen) -> Lines:

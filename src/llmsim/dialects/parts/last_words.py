@@ -31,6 +31,8 @@ class Code(NamedTuple):
     start: tuple[Place, ...]  # where the processes meet
     nan: str = ""  # what it says of a loss that is not a number; see _found_nan
     check: Place | None = None  # where it raises that
+    scaler: tuple[Place, ...] = ()  # where it gives up its loss scale, if it has code for that
+    scale_gone: str = ""  # what it says then
     first_ranks_only: bool = False  # the launcher shows local rank 0 alone
     tee: bool = False  # the launcher puts [rank3]: before each line of a worker
     launcher: Launcher = "torchrun"
@@ -241,10 +243,13 @@ def _signal_exception(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     return torchrun.signalled(launcher, code.python)
 
 
-def _scaler(code: Code) -> tuple[Place, ...]:
-    """Where a trainer gives up its loss scale: a few lines below the step."""
+def _scale_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """A trainer gives up its loss scale: a few lines below the step, or where its scaler does."""
     step = code.step[-1]
-    return (*code.step[:-1], step._replace(line=step.line + 9, source="raise RuntimeError(why)"))
+    own = step._replace(line=step.line + 9, source="raise RuntimeError(why)")
+    places = code.scaler or (*code.step[:-1], own)
+    message = [code.scale_gone] if code.scale_gone else worker_errors.scale_gone(event)
+    yield from worker_errors.of_rank(job, event.rank, worker_errors.traceback(places, message))
 
 
 Teller = Callable[[Symptom, Job, Code], Iterator[str]]
@@ -259,7 +264,7 @@ _TELLERS: dict[str, Teller] = {
     "loader killed": _raised(worker_errors.loader_killed, lambda code: code.data),
     "no space": _raised(worker_errors.no_space, lambda code: code.save),
     "found nan": _found_nan,
-    "scale gone": _raised(worker_errors.scale_gone, _scaler),
+    "scale gone": _scale_gone,
     "init failed": _raised(worker_errors.init_failed, lambda code: code.start),
     "failure": _failure,
     "all failed": _all_failed,

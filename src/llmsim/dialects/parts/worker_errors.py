@@ -133,9 +133,8 @@ def loader_killed(job: Job, symptom: Symptom) -> list[str]:
     ]
 
 
-def scale_gone(job: Job, symptom: Symptom) -> list[str]:
-    """The loss scale of fp16 is below 1, where it is of no use; all ranks end."""
-    del job
+def scale_gone(symptom: Symptom) -> list[str]:
+    """Gradients overflow at the smallest loss scale of fp16; all ranks end."""
     overflown = "RuntimeError: gradients overflow at every loss scale down to 1"
     return [f"{overflown}, last at step {symptom.step + 1:,}: exiting."]
 

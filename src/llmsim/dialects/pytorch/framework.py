@@ -1,6 +1,6 @@
 """The traits of the default trainer, a good lab's own train.py."""
 
-from llmsim.job.framework import Framework
+from llmsim.job.framework import Framework, LossScaler
 from llmsim.job.recipes import RECIPES
 
 FRAMEWORK = Framework(
@@ -11,7 +11,7 @@ FRAMEWORK = Framework(
     evaluates=True,
     stops_early=True,
     saves_at_sigterm=True,
-    shows_loss_scale=True,
+    loss_scaler=LossScaler(),
     gc_every=50,
     capture="all",
     marks="none",

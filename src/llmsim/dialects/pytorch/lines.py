@@ -38,6 +38,7 @@ LINES: dict[type, Render] = {
         events.EpochStarted,
         events.Progress,
         events.Step,
+        events.StepSkipped,
         events.Collectives,
         events.Slowed,
         events.Recovered,

@@ -189,6 +189,15 @@ def _slowed(event: events.Slowed, job: Job, screen: Screen) -> Lines:
     )  # fmt: skip
 
 
+def _step_skipped(event: events.StepSkipped, job: Job, screen: Screen) -> Lines:
+    halved = f", now {event.scale_after:,.0f}" if event.scale_after < event.scale else ""
+    yield warn(
+        event, job, screen,
+        (("warning", f"step {event.step:,} skipped"),),
+        (("warning", f": gradients overflow at loss scale {event.scale:,.0f}{halved}"),),
+    )  # fmt: skip
+
+
 def _recovered(event: events.Recovered, job: Job, screen: Screen) -> Lines:
     yield say(
         event, job, screen,
@@ -274,6 +283,7 @@ LINES: dict[type, Render] = {
     events.EpochStarted: _epoch_started,
     events.Progress: _progress,
     events.Step: _step,
+    events.StepSkipped: _step_skipped,
     events.Collectives: _collectives,
     events.Slowed: _slowed,
     events.Recovered: _recovered,

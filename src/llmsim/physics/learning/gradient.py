@@ -19,7 +19,7 @@ reinforcement the norm follows the share of the samples that still teach (`signa
 section 8.
 """
 
-from math import exp, inf, log, sqrt
+from math import exp, inf, log, nan, sqrt
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
@@ -127,7 +127,7 @@ def _learnt(job: Job) -> int:
 def norm(job: Job, step: int) -> float:
     """The gradient norm of this step, before clipping; infinite where gradients overflow."""
     if loss_scale.scales(job) and loss_scale.scaled(job, step).skipped:
-        return inf
+        return nan if bends.broken(job, step) else inf
     shape, seed = _shape(job, batch_ramp.tokens(job, step, step)), job.seed
     word = noise.bits(seed, "gradient", step)
     # A nearly normal number: three 16-bit parts of one random number. The fourth finds outliers.

@@ -68,14 +68,24 @@ def learning_rate(job: Job, step: int) -> float:
     """The learning rate of optimizer step `step`, counted from 1; it stays final after the end.
 
     In a framework whose schedule lags by n steps, the first n steps have a rate of 0, and each
-    later one has the rate of n steps earlier.
+    later one has the rate of n steps earlier. So it is with the steps that a loss scaler has
+    skipped, where the schedule does not count them.
     """
     schedule = job.schedule
     step -= job.framework.lr_lag_steps
+    if job.layout.precision == "fp16" and job.framework.loss_scaler:
+        step -= _held(job, step)
     done = position(schedule, step)
     if done <= schedule.warmup:
         return schedule.peak_lr * (done / max(1, schedule.warmup))
     return schedule.final_lr + (schedule.peak_lr - schedule.final_lr) * _remaining(schedule, done)
+
+
+def _held(job: Job, step: int) -> int:
+    """The skipped steps up to this one that the schedule does not count."""
+    from llmsim.physics.learning import loss_scale  # few runs are in fp16
+
+    return loss_scale.skipped_steps(job, step) if loss_scale.scaler_of(job).holds_rate else 0
 
 
 def remaining(schedule: Schedule, step: int) -> float:

@@ -49,6 +49,7 @@ from llmsim.run.events.training import (
     Slowed,
     Status,
     Step,
+    StepSkipped,
 )
 
 __all__ = [
@@ -92,6 +93,7 @@ __all__ = [
     "Slowed",
     "Status",
     "Step",
+    "StepSkipped",
     "Summary",
     "Symptom",
     "Task",
@@ -126,6 +128,7 @@ Event = (
     | TrainerReady
     | EpochStarted
     | Step
+    | StepSkipped
     | Collectives
     | Slowed
     | Recovered

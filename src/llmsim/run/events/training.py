@@ -44,6 +44,16 @@ class Step(NamedTuple):
     training_seconds: float = 0.0  # since the first step began, validations and saves included
 
 
+class StepSkipped(NamedTuple):
+    """Gradients overflow in fp16: the weights stay as they are, and the loss scale may halve."""
+
+    at: float
+    step: int
+    scale: float  # by which the loss of this step was multiplied
+    scale_after: float  # by which the next one's is
+    patience: int  # overflows until the scale halves, this one included
+
+
 class Collectives(NamedTuple):
     """What one step sends between GPUs, timed after its backward pass."""
 

@@ -28,6 +28,7 @@ from llmsim.run.events import (
     Recovered,
     Slowed,
     Step,
+    StepSkipped,
 )
 from llmsim.run.moment import loads
 from llmsim.run.phases.checkpoint import Saving, in_background, noticed_at
@@ -79,9 +80,14 @@ def training(run: Run, number: int, since: float, moving: Callable[[], bool]) ->
         anew = before == first - 1 and (segment.fresh or first > segment.first)
         moves = _moves(job, before, step, anew, moving())
         bar = _bar(run, segment, begun, before, step, ended - begun, moves) if moves else ()
+        due: list[Saving | StepSkipped] = []
         if ends and ends[-1].at > noticed:
-            due = (noticed_at(end, max(begun, end.at)) for end in ends if end.at > noticed)
-            bar = _merged(bar, list(due), ended)
+            due += [noticed_at(end, max(begun, end.at)) for end in ends if end.at > noticed]
+        if job.layout.precision == "fp16":
+            skipped = _skipped(run, segment, before, step)
+            due = sorted((*due, *skipped), key=lambda each: each.at)
+        if due:
+            bar = _merged(bar, due, ended)
         yield from bar
         if logged(job, step):
             yield from _logged(run, segment, step, ended, (before, begun))
@@ -104,9 +110,20 @@ def _first(job: Job, segment: Segment, since: float) -> int:
     return max(segment.first, previous_logged(job, step_in(job, segment, since)) + 1)
 
 
-def _merged(bar: Iterable[Event], due: list[Saving], ended: float) -> Iterator[Event]:
-    """The moves of a bar, and before each of them the ends of saves that fall due by then, as
-    far as the end of the interval.
+def _skipped(run: Run, segment: Segment, before: int, last: int) -> Iterator[StepSkipped]:
+    """The steps of an interval in which gradients overflow in fp16."""
+    from llmsim.physics.learning import loss_scale  # few runs are in fp16
+
+    taught = learner(run, segment)
+    for step in loss_scale.skips(taught, before + 1, last):
+        now, after = (loss_scale.scaled(taught, each) for each in (step, step + 1))
+        at = step_ended(run.job, segment, step)
+        yield StepSkipped(at, step, 2.0**now.exponent, 2.0**after.exponent, now.patience)
+
+
+def _merged(bar: Iterable[Event], due: list[Saving | StepSkipped], ended: float) -> Iterator[Event]:
+    """The moves of a bar, and before each of them the ends of saves and the skipped steps that
+    fall due by then, as far as the end of the interval.
     """
     for event in bar:
         while due and due[0].at <= event.at:
