@@ -184,8 +184,8 @@ def test_what_has_no_effect_is_told_once_on_standard_error(tmp_path: Path, capfd
         ("[parallelism]\ncontext_parallel_degree = 'x'\n", "[parallel] cp in FILE cannot be 'x'"),
         ("[model]\nconverters = 7\n[training]\n", "its model converters are no list."),
         (
-            "--num-layers 2 --fp16",
-            "cannot be: its loss scale skips steps, which no log of megatron",
+            json.dumps({"output_dir": "x", "fp16": True, "per_device_train_batch_size": 1}),
+            "cannot be: its loss scale skips steps, which no log of hf",
         ),
     ],
 )
@@ -229,3 +229,9 @@ def test_two_thousand_texts(
     tmp_path_factory: pytest.TempPathFactory, text: str, cuts: list[tuple[int, int, str]]
 ) -> None:
     ends_well(tmp_path_factory.getbasetemp() / "any", text, cuts)
+
+
+def test_a_megatron_script_in_fp16_is_a_run_in_fp16(tmp_path: Path) -> None:
+    script = "--num-layers 8 --hidden-size 512 --num-attention-heads 8 --seq-length 1024 --fp16"
+    job, _ = played_from(tmp_path, script)
+    assert (job.framework.name, job.layout.precision) == ("megatron", "fp16")
