@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from llmsim.run.cluster import hostname
 from llmsim.run.incident_kinds import NAMES
 from tests.incidents.detectors import DETECTORS, NVRX_HARDWARE_IN_LOG, Detector
 from tests.incidents.told import EXECUTED, FAULT, job_on, lines, symptoms
@@ -193,3 +194,17 @@ def test_numbers_of_a_full_memory_add_up() -> None:
         assert 0.2 < used - allocated - spare < 3.0, seed
         assert asked > free, seed
         assert asked > spare, seed
+
+
+@pytest.mark.parametrize("kind", ORDERLY)
+@pytest.mark.parametrize("rank", [3, 27])
+def test_slurmstepd_names_the_node_that_speaks(kind: str, rank: int) -> None:
+    """slurmstepd of the first node speaks for all (slurmd/slurmstepd/req.c: nodeid ==
+    msg_target_node_id), whichever node is at fault; a first node that is gone says nothing.
+    """
+    for seed in SEEDS:
+        job = job_on(seed)
+        speaks = hostname(job, 1 if kind == "node-fail" and rank < 8 else 0)
+        for told in lines(seed, kind, rank):
+            match = re.search(r"\*\*\* (?:JOB|STEP) [\d.]+ ON (\S+) CANCELLED", told.text)
+            assert not match or match[1] == speaks, (seed, told)

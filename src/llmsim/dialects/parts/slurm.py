@@ -24,19 +24,24 @@ def _host(symptom: Symptom, job: Job) -> str:
 
 
 def _cancelled(what: str, why: str) -> Words:
-    """The banner of slurmstepd, which stands before the processes' own last lines."""
+    """The banner of slurmstepd, which stands before the processes' own last lines.
+
+    One slurmstepd says it: that of the first node, whichever node is at fault (req.c:1103:
+    step->nodeid == msg_target_node_id). It names its own node.
+    """
 
     def render(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
-        name = f"{hardware_ids.slurm_job(job)}{'.0' if what == 'STEP' else ''}"
-        now = f"{units.stamp(job.start, at):%Y-%m-%dT%H:%M:%S}"
-        return (
-            (
-                f"slurmstepd: error: *** {what} {name} ON {_host(symptom, job)} CANCELLED AT {now}"
-                f"{why} ***"
-            ),
-        )
+        del symptom
+        return (_banner(what, why, job, at, 0),)
 
     return render
+
+
+def _banner(what: str, why: str, job: Job, at: float, node: int) -> str:
+    name = f"{hardware_ids.slurm_job(job)}{'.0' if what == 'STEP' else ''}"
+    now = f"{units.stamp(job.start, at):%Y-%m-%dT%H:%M:%S}"
+    host = cluster.hostname(job, node)
+    return f"slurmstepd: error: *** {what} {name} ON {host} CANCELLED AT {now}{why} ***"
 
 
 def _task_exit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
@@ -65,12 +70,12 @@ def _oom_kill(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
 
 
 def _node_failure(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
-    """The scheduler has given up waiting for a node; the survivor on node 1 reports it."""
-    here = symptom._replace(rank=0)
+    """The scheduler has given up waiting for a node; the first node that is left reports it."""
     why = " DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS"
+    first = symptom.rank // gpus_per_node(job) == 0  # the batch script is gone with it
     return (
         f"srun: error: Node failure on {_host(symptom, job)}",
-        *_cancelled("JOB", why)(here, job, at),
+        _banner("STEP" if first else "JOB", why, job, at, int(first)),
     )
 
 
