@@ -10,7 +10,7 @@ from llmsim.dialects.parts.statements import BARRIER, LEAKED, NCCL, TORCHRUN
 from llmsim.dialects.statement import Statement, where
 from llmsim.job import milestones
 from llmsim.job.records import Job
-from llmsim.physics.learning import loss_scale
+from llmsim.physics.learning.loss_scale import scales
 
 _FLOAT = r"\d\.\d{6}E[+-]\d\d"
 _CORE, _CALCULATOR = r"INFO:megatron\.core\.", r"INFO:megatron\.core\.num_microbatches_calculator:"
@@ -98,11 +98,10 @@ _LAUNCH = (
     Statement("virtual", "training/arguments.py:493",
               r"Number of virtual stages per pipeline stage: (?:None|\d+)"),
     Statement("unchecked", "training/arguments.py:580",
-              r"WARNING: Setting args\.check_for_nan_in_loss_and_grad to False since dynamic loss "
-              r"scaling is being used", where(loss_scale.scales), guard="args.fp16"),
+              r"WARNING: Setting args\.check_for_nan_in_loss_and_grad to False .*", where(scales)),
     Statement("fp32", "training/arguments.py:596",
               r"accumulate and all-reduce gradients in fp32 for bfloat16 data type\.",
-              where(lambda job: not loss_scale.scales(job)), guard="args.bf16"),
+              where(lambda job: not scales(job)), guard="args.bf16"),
     Statement("weights", "training/arguments.py:600",
               r"using torch\.b?float16 for parameters \.\.\."),
     Statement("arguments", "training/arguments.py:978", r"-{24} arguments -{24}"),

@@ -26,13 +26,13 @@ def _host(symptom: Symptom, job: Job) -> str:
 def _cancelled(what: str, why: str) -> Words:
     """The banner of slurmstepd, which stands before the processes' own last lines.
 
-    One slurmstepd says it: that of the first node, whichever node is at fault (req.c:1103:
-    step->nodeid == msg_target_node_id). It names its own node.
+    One slurmstepd says it, and names its own node: that of the first node, whichever node is at
+    fault (req.c: step->nodeid == msg_target_node_id), or of the first that is left.
     """
 
     def render(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
-        del symptom
-        return (_banner(what, why, job, at, 0),)
+        gone = symptom.kind == "node-fail"  # the rank is one that is left
+        return (_banner(what, why, job, at, symptom.rank // gpus_per_node(job) if gone else 0),)
 
     return render
 
