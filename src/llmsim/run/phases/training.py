@@ -80,7 +80,7 @@ def training(run: Run, number: int, since: float, moving: Callable[[], bool]) ->
         anew = before == first - 1 and (segment.fresh or first > segment.first)
         moves = _moves(job, before, step, anew, moving())
         bar = _bar(run, segment, begun, before, step, ended - begun, moves) if moves else ()
-        due: list[Saving | StepSkipped] = []
+        due: Due = []
         if ends and ends[-1].at > noticed:
             due += [noticed_at(end, max(begun, end.at)) for end in ends if end.at > noticed]
         if job.layout.precision == "fp16":
