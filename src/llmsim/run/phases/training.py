@@ -15,6 +15,7 @@ from llmsim.job.milestones import (
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import allocator, memory
 from llmsim.physics.learning import epochs, gradient, learning_rate, loss, metrics, objectives
+from llmsim.physics.learning.loss_scale import scaled, skips
 from llmsim.physics.speed import batch_ramp, slowdown, step_time, throughput, traffic
 from llmsim.run.cluster import hostname
 from llmsim.run.events import (
@@ -58,6 +59,7 @@ COLLECTIVES_EVERY = 25
 
 # The moments of the status events, as parts of the run.
 LOOKS = (0.04, 0.36, 0.7)
+Due = list[Saving | StepSkipped]  # what comes between the moves of a bar
 
 
 def training(run: Run, number: int, since: float, moving: Callable[[], bool]) -> Iterator[Event]:
@@ -112,19 +114,15 @@ def _first(job: Job, segment: Segment, since: float) -> int:
 
 def _skipped(run: Run, segment: Segment, before: int, last: int) -> Iterator[StepSkipped]:
     """The steps of an interval in which gradients overflow in fp16."""
-    from llmsim.physics.learning import loss_scale  # few runs are in fp16
-
     taught = learner(run, segment)
-    for step in loss_scale.skips(taught, before + 1, last):
-        now, after = (loss_scale.scaled(taught, each) for each in (step, step + 1))
+    for step in skips(taught, before + 1, last):
+        now, after = (scaled(taught, each) for each in (step, step + 1))
         at = step_ended(run.job, segment, step)
         yield StepSkipped(at, step, 2.0**now.exponent, 2.0**after.exponent, now.patience)
 
 
-def _merged(bar: Iterable[Event], due: list[Saving | StepSkipped], ended: float) -> Iterator[Event]:
-    """The moves of a bar, and before each of them the ends of saves and the skipped steps that
-    fall due by then, as far as the end of the interval.
-    """
+def _merged(bar: Iterable[Event], due: Due, ended: float) -> Iterator[Event]:
+    """The moves of a bar, and before each of them what falls due by then in the interval."""
     for event in bar:
         while due and due[0].at <= event.at:
             yield due.pop(0)
