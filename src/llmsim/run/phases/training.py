@@ -32,7 +32,7 @@ from llmsim.run.events import (
     StepSkipped,
 )
 from llmsim.run.moment import loads
-from llmsim.run.phases.checkpoint import Saving, in_background, noticed_at
+from llmsim.run.phases.checkpoint import in_background, noticed_at
 from llmsim.run.phases.status import status
 from llmsim.run.phases.timing import QUARTERS
 from llmsim.run.timeline import (
@@ -59,7 +59,6 @@ COLLECTIVES_EVERY = 25
 
 # The moments of the status events, as parts of the run.
 LOOKS = (0.04, 0.36, 0.7)
-Due = list[Saving | StepSkipped]  # what comes between the moves of a bar
 
 
 def training(run: Run, number: int, since: float, moving: Callable[[], bool]) -> Iterator[Event]:
@@ -82,12 +81,11 @@ def training(run: Run, number: int, since: float, moving: Callable[[], bool]) ->
         anew = before == first - 1 and (segment.fresh or first > segment.first)
         moves = _moves(job, before, step, anew, moving())
         bar = _bar(run, segment, begun, before, step, ended - begun, moves) if moves else ()
-        due: Due = []
+        due: list[Event] = []
         if ends and ends[-1].at > noticed:
             due += [noticed_at(end, max(begun, end.at)) for end in ends if end.at > noticed]
         if job.layout.precision == "fp16":
-            skipped = _skipped(run, segment, before, step)
-            due = sorted((*due, *skipped), key=lambda each: each.at)
+            due = sorted((*due, *_skipped(run, segment, before, step)), key=lambda each: each.at)
         if due:
             bar = _merged(bar, due, ended)
         yield from bar
@@ -121,7 +119,7 @@ def _skipped(run: Run, segment: Segment, before: int, last: int) -> Iterator[Ste
         yield StepSkipped(at, step, 2.0**now.exponent, 2.0**after.exponent, now.patience)
 
 
-def _merged(bar: Iterable[Event], due: Due, ended: float) -> Iterator[Event]:
+def _merged(bar: Iterable[Event], due: list[Event], ended: float) -> Iterator[Event]:
     """The moves of a bar, and before each of them what falls due by then in the interval."""
     for event in bar:
         while due and due[0].at <= event.at:
