@@ -7,9 +7,12 @@ import pytest
 from llmsim.board.board import board
 from llmsim.job.records import Asked
 from llmsim.run.events import Failed, Incident
+from llmsim.run.moment import state
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run, Segment
 from llmsim.show.dashboard import Dashboard
+from llmsim.show.gauge_readings import Readings
+from llmsim.show.pace import Pace
 from llmsim.text.screen import TRUECOLOR, Screen
 from llmsim.text.style import Row
 from tests.incidents.told import job_on
@@ -92,3 +95,17 @@ def test_the_next_attempt_is_counted_and_so_is_what_the_time_was_good_for(
     assert "goodput" in second
     assert "attempt" not in first
     assert "goodput" not in first
+
+
+def test_an_outage_shows_no_gpu_as_busy() -> None:
+    """An outage of hours takes some seconds of the show, in which few GPUs have their turn."""
+    for kind in ("cuda-oom", "nccl-timeout", "gpu-lost"):
+        run = run_with(kind, gpus=64)[0]
+        outage = next(each for each in run.timeline if each.kind == "outage")
+        pace = Pace(run, 180.0)
+        for after in (0.3, 1.0):  # a beat later, and some
+            shown = pace.shown(outage.began) + after
+            at = pace.simulated(shown)
+            seen = Readings(run, pace.simulated).cluster(state(run, at), shown, 1.0)
+            busy = [seen.read(index).busy for index in range(64)]
+            assert max(busy) < 0.1, (kind, after, busy)

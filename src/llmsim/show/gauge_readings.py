@@ -24,6 +24,7 @@ from llmsim.run.timeline import Run, owner
 # Show seconds of a beat, and beats until a GPU is read again, of clusters up to a number of GPUs.
 RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (2**62, 1.0, 4))
 ALONE = 8  # GPUs up to which each has its own turn, and not its node
+TOGETHER = 64  # GPUs up to which all are read at once when a failure, an outage or a launch begins
 PAGE = 2.0  # show seconds of a page
 DRAWN_EVERY = 0.5  # show seconds from one value of the cluster's power to the next
 SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few per cent
@@ -71,6 +72,7 @@ class Readings:
         self._troubles: dict[int, Trouble] = {}  # of nodes
         self._faulty: tuple[int, ...] = ()
         self._gone: tuple[int, ...] = ()
+        self._changed = 0  # the beat since which the cluster does something else; see TOGETHER
 
     def cluster(self, moment: Moment, shown: float, pace: float) -> Cluster:
         """The cluster at a moment, `shown` seconds into the show; at a higher pace it is read as
@@ -114,6 +116,22 @@ class Readings:
         lost |= {gpu for node in silent for gpu in self._of_node(node)}
         self._gone = tuple(sorted(lost))
         self._faulty = tuple(sorted(lost | ({self._culprit} - {-1})))
+        self._changed = self._since(moment)
+
+    def _since(self, moment: Moment) -> int:
+        """The first beat of a failure, an outage or a launch, or of the training after one; 0 of
+        other phases, and where every GPU has been read since. Hours pass in an outage's seconds.
+        """
+        segment, beat = moment.segment, self._beat
+        new = segment.fresh or segment.kind in ("failure", "outage", "launch")
+        if not (new and self._simulated and self.run.job.layout.gpus <= TOGETHER):
+            return 0
+        if self._simulated_at(beat * self._long) < segment.began:
+            return 0
+        least = max(0, beat - self._rhythm[2])
+        while beat > least and self._simulated_at((beat - 1) * self._long) >= segment.began:
+            beat -= 1
+        return beat
 
     def _of_node(self, node: int) -> range:
         return range(node * self._size, (node + 1) * self._size)
@@ -149,6 +167,10 @@ class Readings:
         """The simulated second at which a GPU was read last."""
         return self._simulated_at(self._turn(index)[0] * self._long)
 
+    def _newest(self, index: int) -> float:
+        """The same, or the second since which the whole cluster does something else."""
+        return self._simulated_at(max(self._turn(index)[0], self._changed) * self._long)
+
     def _second(self, shown: float) -> float:
         """The simulated second of a show second; without a show the moment asked for."""
         return self._simulated(max(0.0, shown)) if self._simulated else self._at
@@ -157,7 +179,7 @@ class Readings:
 
     def _read(self, index: int) -> Gauge:
         """The newest reading of a GPU."""
-        gauge = self._gauge(index, self._moment(index))
+        gauge = self._gauge(index, self._newest(index))
         fault = self._fault(index)
         return gauge._replace(fault=fault) if fault else gauge
 
@@ -170,7 +192,7 @@ class Readings:
             self._celsius = gpus, turns, dict.fromkeys(turns, nan), [0] * len(gpus)
         _, turns, moments, celsius = self._celsius
         for turn, places in turns.items():
-            at = self._moment(gpus[places[0]])
+            at = self._newest(gpus[places[0]])
             if at != moments[turn]:
                 read = self._thermometer(at)
                 for place in places:
