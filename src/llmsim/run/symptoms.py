@@ -18,6 +18,7 @@ from llmsim.run.incidents import Incident
 from llmsim.typed import NamedTuple
 
 POLL = 0.1  # seconds between two looks of the watchdog, and of the launcher at its workers
+_HEARD = 0.21  # from the watchdog's finding to the dump signal in its monitoring thread
 PAUSE = 60.0  # between the watchdog's finding and the abort, torch 2.6 and newer: 4 x 15 s
 NODE_SILENT = 300.0  # SlurmdTimeout: a silent node is declared down
 KILL_WAIT = 30.0  # seconds from SIGTERM to SIGKILL
@@ -161,6 +162,7 @@ def _hang(fault: Fault) -> Iterator[Symptom]:
         ended = found + pause + _draw(fault, "abort", 0.2, 1.4, rank)
         aborts.append((ended, rank))
         yield Symptom(found, "log", "watchdog timeout", rank, round(1000.0 * waited))
+        yield Symptom(found + _HEARD, "log", "watchdog dump", rank)
         yield Symptom(ended, "log", "watchdog abort", rank, round(1000.0 * waited))
     last, size = max(aborts)[0], gpus_per_node(job)
     for node in told_nodes(job, culprit):

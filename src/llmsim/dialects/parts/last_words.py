@@ -159,19 +159,21 @@ def node_ranks(job: Job, rank: int) -> range:
 def _block(event: Symptom, job: Job, code: Code, exits: dict[int, int]) -> Iterator[str]:
     size = gpus_per_node(job)
     node = event.rank // size
+    told, ended = cluster.endings(job, exits, event.at)
     failures = [
         torchrun.Failure(
-            units.stamp(job.start, event.at - (0.4 - 0.02 * place)),
+            units.stamp(job.start, ended[rank]),
             cluster.hostname(job, node),
             rank,
             rank % size,
             cluster.worker(job, rank),
             exitcode,
         )
-        for place, (rank, exitcode) in enumerate(exits.items())
+        for rank, exitcode in exits.items()
     ]
     torch, launcher = job.software.torch, cluster.launcher(job, node)
-    return torchrun.failure(launcher, torch, code.python, code.script, failures)
+    sent = units.stamp(job.start, told)
+    return torchrun.failure(launcher, torch, code.python, code.script, sent, failures)
 
 
 def _by_deepspeed(event: Symptom, job: Job, code: Code) -> Iterator[str]:
@@ -255,6 +257,7 @@ def _scale_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 Teller = Callable[[Symptom, Job, Code], Iterator[str]]
 _TELLERS: dict[str, Teller] = {
     "watchdog timeout": lambda event, job, _code: watchdog.timeout(job, event),
+    "watchdog dump": lambda event, job, _code: watchdog.dumped(job, event),
     "watchdog abort": lambda event, job, _code: watchdog.abort(job, event),
     "network error": lambda event, job, _code: watchdog.network_error(job, event),
     "cuda error": _cuda_error,

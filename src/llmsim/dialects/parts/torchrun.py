@@ -71,7 +71,6 @@ def _prefix(level: str, now: datetime, process: int, file: str, line: int) -> st
 _SIGNALS = {6: "SIGABRT", 7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 _SEE = "To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html"
 _WIDEST = 60  # cells of the block's rules
-PATIENCE = timedelta(seconds=30)  # from SIGTERM to SIGKILL
 _KILLED_AFTER = 19  # lines from the statement of the one to that of the other, in every release
 
 
@@ -86,21 +85,25 @@ class Failure(NamedTuple):
     exitcode: int
 
 
+_APART = timedelta(microseconds=280)  # from one of its lines to the next
+
+
 def failure(
-    launcher: int, torch: str, python: str, script: str, failures: Sequence[Failure]
-) -> Iterator[str]:
+    launcher: int, torch: str, python: str, script: str, sent: datetime,
+    failures: Sequence[Failure],
+) -> Iterator[str]:  # fmt: skip
     """What a node's launcher prints when a process fails: the first in `failures` is the cause.
 
     `launcher` is the launcher's process id, `python` the path of the interpreter. The launcher
-    sends SIGTERM to the other processes, and SIGKILL half a minute later.
+    sends SIGTERM to the other processes at a moment, one after another, and SIGKILL half a minute
+    later; it says what failed when all have ended.
     """
     first, *others = failures
     _, signal, failed = _places(torch)
-    for other in others:
-        sent = other.ended if other.exitcode == -15 else other.ended - PATIENCE
-        if other.exitcode in (-15, -9):
-            prefix = _prefix("W", sent, launcher, _API, signal)
-            yield f"{prefix} Sending process {other.process} closing signal SIGTERM"
+    living = [other for other in others if other.exitcode in (-15, -9)]
+    for number, other in enumerate(living):
+        prefix = _prefix("W", sent + number * _APART, launcher, _API, signal)
+        yield f"{prefix} Sending process {other.process} closing signal SIGTERM"
     for other in others:
         if other.exitcode == -9:  # stuck in a call of CUDA, it has not heard SIGTERM
             prefix = _prefix("W", other.ended, launcher, _API, signal + _KILLED_AFTER)

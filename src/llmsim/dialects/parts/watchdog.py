@@ -95,8 +95,13 @@ def timeout(job: Job, symptom: Symptom) -> Iterator[str]:
     )
     yield f"{prefix(job, at + 0.0003, rank, 'E', trace)} {NO_TRACE}"
     yield f"{prefix(job, at + 0.0009, rank, 'E', dump)} {group(rank)}  {FIRST}"
+
+
+def dumped(job: Job, symptom: Symptom) -> Iterator[str]:
+    """What its monitoring thread says, which looks after the watchdog from time to time."""
+    number, dump = sequence_number(job, symptom.executed), _numbers(job)[3]
     signal = DUMP.format(enqueued=number, completed=number - 1)
-    yield f"{prefix(job, at + 0.21, rank, 'E', dump - 360)} {group(rank)} {signal}"
+    yield f"{prefix(job, symptom.at, symptom.rank, 'E', dump - 360)} {group(symptom.rank)} {signal}"
 
 
 def abort(job: Job, symptom: Symptom) -> Iterator[str]:
