@@ -15,6 +15,7 @@ from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 from llmsim.run.events.incidents import Symptom
 from llmsim.run.incidents import Incident
+from llmsim.run.verdicts import DETECTIONS
 from llmsim.typed import NamedTuple
 
 POLL = 0.1  # seconds between two looks of the watchdog, and of the launcher at its workers
@@ -81,28 +82,6 @@ def story(job: Job, incident: Incident, step_seconds: float) -> Story:
     return Story(symptoms, min(found, default=last), last)
 
 
-# What tells a watching program, or a person, that the job is in trouble.
-DETECTIONS = (
-    "watchdog timeout",
-    "cuda error",
-    "out of memory",
-    "loader killed",
-    "no space",
-    "network error",
-    "failure",
-    "all failed",
-    "preempted",
-    "time limit",
-    "terminated",
-    "node failure",
-    "link up",
-    "sigterm handled",
-    "init failed",
-    "found nan",
-    "scale gone",
-)
-
-
 def _draw(fault: Fault, name: str, low: float, high: float, index: int = 0) -> float:
     """A delay between two numbers, to the microsecond."""
     place = fault.incident.number * 4096 + index
@@ -153,23 +132,26 @@ def _hang(fault: Fault) -> Iterator[Symptom]:
     """
     job, culprit = fault.job, fault.incident.rank
     waiting = [rank for rank in told_ranks(job, culprit) if rank != culprit]
-    spread = 0.06 * min(fault.step_seconds, 10.0)
+    spread, size = 0.06 * min(fault.step_seconds, 10.0), gpus_per_node(job)
     pause = PAUSE if torch_release(job) >= (2, 6) else _draw(fault, "pause", 1.5, 4.0)
     aborts: list[tuple[float, int]] = []
     for rank in waiting:
+        # The ranks of a node get there within milliseconds: its launcher finds all of them dead.
+        late = _draw(fault, "late", 0.0, spread, rank // size)
+        late += _draw(fault, "enqueued", 0.0, 0.02, rank)
         waited = job.framework.collective_timeout + _draw(fault, "poll", 0.001, POLL, rank)
-        found = _draw(fault, "enqueued", 0.0, spread, rank) + waited
-        ended = found + pause + _draw(fault, "abort", 0.2, 1.4, rank)
+        found = late + waited
+        ended = found + pause + _draw(fault, "abort", 0.004, 0.03, rank)
         aborts.append((ended, rank))
         yield Symptom(found, "log", "watchdog timeout", rank, round(1000.0 * waited))
         yield Symptom(found + _HEARD, "log", "watchdog dump", rank)
         yield Symptom(ended, "log", "watchdog abort", rank, round(1000.0 * waited))
-    last, size = max(aborts)[0], gpus_per_node(job)
+    last = max(aborts)[0]
     for node in told_nodes(job, culprit):
-        of_node = min(each for each in aborts if each[1] // size == node)
-        gone = of_node[0] + (KILL_WAIT if culprit // size == node else 0.0)
-        gone = max(gone, last) + _draw(fault, "grace", 0.2, 1.8, node)
-        yield Symptom(gone, "log", "all failed", of_node[1], culprit)
+        of_node = sorted(each for each in aborts if each[1] // size == node)
+        gone = of_node[-1][0] + (KILL_WAIT if culprit // size == node else 0.0)
+        gone += _draw(fault, "grace", 0.12, 0.3, node)
+        yield Symptom(gone, "log", "all failed", of_node[0][1], culprit)
         last = max(last, gone)
     yield from _cancelled(fault, last)
 

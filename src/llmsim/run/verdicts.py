@@ -62,3 +62,24 @@ VERDICTS: dict[str, Verdict] = {
     "segfault": Verdict("software", "restart", ("gpud nccl",)),
     "init-fail": Verdict("software", "restart", _RAISED),
 }  # fmt: skip
+
+# What tells a watching program, or a person, that the job is in trouble.
+DETECTIONS = (
+    "watchdog timeout",
+    "cuda error",
+    "out of memory",
+    "loader killed",
+    "no space",
+    "network error",
+    "failure",
+    "all failed",
+    "preempted",
+    "time limit",
+    "terminated",
+    "node failure",
+    "link up",
+    "sigterm handled",
+    "init failed",
+    "found nan",
+    "scale gone",
+)
