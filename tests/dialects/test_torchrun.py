@@ -104,12 +104,13 @@ Root Cause (first observed failure):
   traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html
 ============================================================""".splitlines()  # noqa: W291
 
+SENT = datetime(2026, 11, 22, 17, 30, 31, 665_000)
 CAUSE = Failure(datetime(2026, 11, 22, 17, 30, 31, 861_000), "localhost", 1, 1, 1827, 1)
-VICTIM = Failure(datetime(2026, 11, 22, 17, 30, 31, 665_000), "localhost", 0, 0, 1826, -15)
+VICTIM = Failure(SENT, "localhost", 0, 0, 1826, -15)
 
 
 def failed(*failures: Failure) -> list[str]:
-    return list(failure(1805, "2.13.0+cu130", "/opt/venv/bin/python3", "ddp.py", failures))
+    return list(failure(1805, "2.13.0+cu130", "/opt/venv/bin/python3", "ddp.py", SENT, failures))
 
 
 def test_the_failure_block_is_that_of_a_real_log() -> None:
