@@ -18,6 +18,7 @@ class Tally:
         """Nothing has been counted yet."""
         self._pool = pool
         self.jobs = 0
+        self._long = 0  # jobs that run long enough to be pre-empted
         self._states: dict[str, int] = {}
         self._by_size: dict[tuple[int, str], int] = {}
         self._waits = [array("d") for _ in traces.KINDS]
@@ -36,6 +37,7 @@ class Tally:
             if not running.waiting.restarts:
                 self.jobs += 1
                 self._waits[job.kind].append(int(fact.at) - int(job.at))
+                self._long += min(job.seconds, job.limit) > traces.PREEMPTED_AFTER
                 self._sizes[job.gpus] = self._sizes.get(job.gpus, 0) + 1
             return
         self.used(fact)
@@ -68,6 +70,9 @@ class Tally:
         yield f"{'state':<14} {'records %':>9}   RSC-1 %"
         for state, count in sorted(self._states.items(), key=lambda each: (-each[1], each[0])):
             yield f"{state:<14} {100 * count / max(1, total):>9.2f}   {traces.RSC_STATES[state]}"
+        share = 100 * self._long / max(1, self.jobs)
+        yield (f"PREEMPTED can be few: {share:.1f} % of the jobs outlast the"
+               f" {traces.PREEMPTED_AFTER / 3600:g} h before which none is pre-empted")  # fmt: skip
         yield ""
         yield f"{'GPUs':<6} {'completed/cancelled/failed %':<30} Helios"
         for most, *shares in traces.STATES:

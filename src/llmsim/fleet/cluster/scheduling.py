@@ -3,9 +3,9 @@
 It follows Slurm's in kind: who has the higher priority goes first, within a quota by kind and a
 limit of each user (queues.py); it looks once a second at what has been handed in. A job that does
 not fit gets a reservation, and others may start before it if they do not move it (EASY backfill,
-by the limits that were asked for, every 30 s as bf_interval has it). A pretraining that waits may
-have jobs pre-empted that have run for two hours. A job whose node fails comes again under its own
-number, from its last checkpoint.
+by the limits that were asked for, every 30 s as bf_interval has it). Long jobs of low priority
+leave some nodes free. Who waits may have jobs of a lower priority pre-empted that have run for two
+hours. A job whose node fails comes again under its own number, from its last checkpoint.
 """
 
 from bisect import bisect_left, insort
@@ -92,7 +92,6 @@ class Scheduler:
         self._on: list[set[int]] = [set() for _ in range(pool.nodes)]  # jobs of each node
         self._count, self._backfilled = 0, -BACKFILL_EVERY
         self._leaving: dict[int, int] = {}  # jobs that are being pre-empted, with their nodes
-        self._for = -1  # the job that they make room for
         self._failed: list[list[float]] = [[] for _ in range(pool.nodes)]
         for node in range(pool.nodes):
             self._push(self._lasts(node, 0), "down", node, 0)
@@ -157,7 +156,7 @@ class Scheduler:
                 yield self._starts(queue.popleft(), *made)
         if blocked is None:
             return
-        self._make_room(blocked)
+        self._make_room()
         if self.now - self._backfilled >= BACKFILL_EVERY:
             self._backfilled = self.now
             yield from self._backfill(blocked)
@@ -167,11 +166,16 @@ class Scheduler:
 
         Without `whole`, a part of a node is taken of a node that has jobs already.
         """
-        if waiting.job.nodes:
-            nodes = self.free.take_whole(waiting.job.nodes)
+        job, kept = waiting.job, self._kept(waiting)
+        if job.nodes:
+            nodes = None if self.free.whole - kept < job.nodes else self.free.take_whole(job.nodes)
             return None if nodes is None else (nodes, 0)
-        part = self.free.take_part(waiting.job.gpus, whole)
+        part = self.free.take_part(job.gpus, whole and self.free.whole > kept)
         return None if part is None else ((part[0],), part[1])
+
+    def _kept(self, waiting: Waiting) -> int:
+        """Whole nodes that a job leaves free for jobs of a higher priority."""
+        return int(traces.KINDS[waiting.job.kind].leaves * self.pool.nodes)
 
     def _starts(self, waiting: Waiting, nodes: tuple[int, ...], mask: int) -> Started:
         job, self._count = waiting.job, self._count + 1
@@ -184,8 +188,6 @@ class Scheduler:
         self._push(self.now + min(over, job.limit), state, job.number, running.token)
         if not mask:
             insort(self._ends, (self.now + job.limit, job.number, len(nodes)))
-        if job.number == self._for:
-            self._for = -1
         return Started(self.now, running)
 
     def _leaves(self, running: Running, state: str, node: int = -1, cause: str = "") -> Ended:
@@ -214,7 +216,7 @@ class Scheduler:
 
     def _reserved(self, waiting: Waiting) -> tuple[float, int]:
         """When a job will have its nodes at the latest, and the whole nodes left over then."""
-        needed, free = max(1, waiting.job.nodes), self.free.whole
+        needed, free = max(1, waiting.job.nodes) + self._kept(waiting), self.free.whole
         for ends, number, nodes in self._ends:
             free += nodes
             if number in self._leaving:
@@ -243,32 +245,49 @@ class Scheduler:
                 yield self._starts(waiting, *made)
         self._push(self.now + BACKFILL_EVERY, "look", 0, 0)
 
-    def _make_room(self, waiting: Waiting) -> None:
-        """Pre-empts jobs for a pretraining: of the jobs that have run long enough the youngest."""
-        job = waiting.job
-        reserved = traces.KINDS[job.kind].quota >= 0.5
-        if not reserved or self._for == job.number or self._leaving:
-            return
-        needed, leaving = job.nodes - self.free.whole, list[Running]()
-        old = self.now - traces.PREEMPTED_AFTER
+    def _make_room(self) -> None:
+        """Pre-empts jobs for who waits and has a higher priority, in the order of the queue."""
+        coming, needed = self.free.whole + sum(self._leaving.values()), 0
+        for place in self._order:
+            priority = traces.KINDS[place].priority
+            if priority < traces.PREEMPTING:
+                return
+            for waiting in self.queues.kinds[place]:
+                if not self.queues.allowed(waiting.job):
+                    break
+                needed += waiting.job.nodes
+                if needed > coming:
+                    made = self._leave(needed - coming, priority)
+                    if not made:
+                        return
+                    coming += made
+
+    def _leave(self, needed: int, priority: int) -> int:
+        """Gives notice to jobs on this many nodes: to the youngest that have run long enough.
+
+        Returns how many nodes they have; 0 if there are not enough, and then nobody leaves.
+        """
+        leaving, nodes, old = list[Running](), 0, self.now - traces.PREEMPTED_AFTER
         candidates = [
             running
             for running in self.running.values()
-            if traces.KINDS[running.waiting.job.kind].preemptible
             if not running.mask and running.began <= old
+            if traces.KINDS[running.waiting.job.kind].preemptible
+            if traces.KINDS[running.waiting.job.kind].priority < priority
+            if running.waiting.job.number not in self._leaving
         ]
         for running in sorted(candidates, key=lambda each: (-each.began, each.token)):
-            if needed <= 0:
-                break
             leaving.append(running)
-            needed -= len(running.nodes)
-        if needed > 0:
-            return
-        self._for = job.number
+            nodes += len(running.nodes)
+            if nodes >= needed:
+                break
+        else:
+            return 0
         for running in leaving:
             number = running.waiting.job.number
             self._leaving[number] = len(running.nodes)
             self._push(self.now + traces.GRACE, "PREEMPTED", number, running.token)
+        return nodes
 
     # --- nodes ---------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ class Kind(NamedTuple):
     batch: float  # mean jobs that one submission brings
     busy: float  # median utilization of its GPUs, per cent
     account: str
+    leaves: float = 0.0  # the part of all nodes that its jobs leave free
     waits: tuple[int, ...] = ()  # seconds that Seren's waited, at WAITS
 
 
@@ -44,28 +45,29 @@ class Kind(NamedTuple):
 # has work. Durations: Seren's quantiles, the longest of all ours; the quantiles of "other" are
 # ours, as long as RSC's fewer jobs have to be to keep as many GPUs busy. GPUs: ours by kind, so
 # that all kinds together come near Seren's CDF, with RSC's 4,096 as the largest. Waiting comes from
-# what is ours too, priorities, quotas, limits of a user and sizes of batches: pretraining has the
-# whole cluster as its quota and may have others pre-empted, so it waits least; evaluations come by
-# the hundred, and wait for jobs of the same user, as Acme's paper has it.
+# what is ours too, priorities, quotas, limits of a user, sizes of batches, and the nodes that long
+# jobs of low priority leave free: pretraining has the whole cluster as its quota, finds 4 % of it
+# free and may have others pre-empted, so it waits least; evaluations come by the hundred, and wait
+# for jobs of the same user, as Acme's paper has it.
 KINDS = (
     Kind("evaluation", 0.645, (1, 7, 16, 129, 391, 1_208, 2_757, 15_588, 86_400),
          ((1, 74.0), (2, 12.0), (4, 2.0), (8, 12.0)), 1, 0.10, 48, 0.0055, False, 45.0, 62.0,
-         "evaluation", (1, 30, 317, 809, 4_206)),
+         "evaluation", 0.0, (1, 30, 317, 809, 4_206)),
     Kind("sft", 0.149, (1, 12, 47, 197, 452, 1_128, 2_321, 13_281, LONGEST),
          ((1, 6.0), (2, 6.0), (8, 78.0), (16, 6.0), (32, 4.0)), 2, 0.15, 64, 0.0105, True, 10.0,
-         88.0, "alignment", (1, 4, 175, 455, 2_476)),
+         88.0, "alignment", 0.0, (1, 4, 175, 455, 2_476)),
     Kind("other", 0.140, (1, 20, 120, 900, 4_500, 20_000, 60_000, 250_000, LONGEST),
          ((1, 30.0), (2, 10.0), (4, 4.0), (8, 42.0), (16, 6.0), (32, 5.0), (64, 4.0), (128, 3.0),
-          (256, 1.0)), 1, 0.40, 256, 0.1, True, 2.0, 55.0, "research"),
+          (256, 1.0)), 1, 0.40, 256, 0.1, True, 2.0, 55.0, "research", 0.04),
     Kind("multimodal", 0.027, (1, 9, 28, 253, 795, 5_373, 22_765, 75_630, LONGEST),
          ((8, 50.0), (16, 15.0), (32, 12.0), (64, 9.0), (128, 8.0), (256, 6.0)), 2, 0.09, 256,
-         0.1, True, 1.2, 90.0, "multimodal"),
+         0.1, True, 1.2, 90.0, "multimodal", 0.04),
     Kind("debug", 0.019, (1, 6, 23, 114, 359, 935, 1_889, 22_631, 86_400),
          ((1, 40.0), (8, 50.0), (16, 10.0)), 4, 0.04, 32, 0.005, False, 1.0, 35.0, "research",
-         (1, 1, 2, 5, 88)),
+         0.0, (1, 1, 2, 5, 88)),
     Kind("pretrain", 0.020, (1, 4, 50, 297, 1_196, 24_639, 77_333, 313_273, LONGEST),
-         ((64, 30.0), (128, 25.5), (256, 21.5), (512, 15.0), (1024, 6.2), (2048, 1.4),
-          (4096, 0.4)), 3, 1.0, 64, 1.0, False, 1.0, 97.0, "foundation", (1, 2, 26, 78, 968)),
+         ((64, 30.0), (128, 25.5), (256, 21.5), (512, 15.5), (1024, 7.0), (2048, 1.2),
+          (4096, 0.15)), 3, 1.0, 64, 1.0, False, 1.0, 97.0, "foundation", 0.0, (1, 2, 26, 78, 968)),
 )  # fmt: skip
 
 # Helios: completed, cancelled and failed jobs in per cent, by GPUs up to these.
@@ -84,6 +86,8 @@ LEMONS = 0.012  # RSC-1: 1.2 % of the nodes hit 13 % of the jobs a day
 LEMON_FACTOR = 12.0  # how much more often they fail: ours
 REPAIR = (4.0 * 3600.0, 0.9)  # median seconds and sigma of a lognormal: ours
 DRAINED_AFTER = 3  # failures within a month, after which a node goes for a week: ours
+
+PREEMPTING = 2  # the priority from which on a job may have others of a lower one pre-empted: ours
 
 # RSC: a job is pre-empted only after two hours; then it has this long to save. The grace is ours.
 PREEMPTED_AFTER, GRACE = 7_200.0, 300.0
