@@ -20,8 +20,8 @@ COMPARED = (
         "torchtitan",
         "a whole log of 8 x H200 (November 2025); Qwen3-0.6B without a filter of ranks (January "
         "2026); pytorch/torchtitan pull requests 1287, 2389, 3393",
-        "2026's releases print the loss with five decimals; without a filter, tokens a second of "
-        "ranks differ by up to 10 in 40,890, ours are equal",
+        "2026's releases print the loss with five decimals; without a filter all ranks of a node "
+        "print, ours are one of each node",
     ),
     Compared(
         "megatron",

@@ -256,6 +256,23 @@ def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
     assert check_identities(log_of("torchtitan", seed)) > 50
 
 
+def test_each_node_has_a_clock_of_its_own() -> None:
+    """Public logs without a filter of ranks: tokens a second differ a little."""
+    nodes: dict[str, list[str]] = {}
+    for line in log_of("torchtitan", 5, gpus=64, capture="all", steps=60):
+        if match := re.match(r" *(?P<node>\d+): (?P<line>\[rank\d\]:.*)", line):
+            nodes.setdefault(match["node"], []).append(match["line"])
+    assert len(nodes) > 1
+    assert all(check_identities(tuple(each)) > 5 for each in nodes.values())
+    rates = {
+        tuple(re.findall(r"step: +\d+ .*tps: ([\d,]+)", "\n".join(each))) for each in nodes.values()
+    }
+    assert len(rates) == len(nodes)
+    for same in zip(*rates, strict=True):
+        values = [number(each) for each in same]
+        assert max(values) - min(values) <= 0.005 * max(values)
+
+
 @pytest.mark.parametrize("options", OTHERS, ids=str)
 def test_they_hold_in_unusual_jobs(options: dict[str, object]) -> None:
     assert check_identities(log_of("torchtitan", 1, **options)) > 50

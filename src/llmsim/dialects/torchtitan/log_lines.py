@@ -53,13 +53,15 @@ def knows_loss(job: Job, rank: int) -> bool:
 
 
 def say(
-    job: Job, at: float, text: str | Callable[[int], str], level: str = "INFO"
-) -> Iterator[Line]:
+    job: Job, at: float, text: str | Callable[[int], str], level: str = "INFO",
+    behind: Callable[[int], float] | None = None,
+) -> Iterator[Line]:  # fmt: skip
     """A line of the logger for each rank that is shown, behind the prefix that torchrun's --tee
-    puts there: the local rank. A file of a rank has no prefix.
+    puts there: the local rank. A file of a rank has no prefix. Ranks may log some seconds behind.
     """
-    now, size = units.asctime(job.start, at), gpus_per_node(job)
+    size = gpus_per_node(job)
     for rank in shown_ranks(job):
         tee = "" if job.capture == "rank0" else f"[rank{rank % size}]:"
+        now = units.asctime(job.start, at + (behind(rank) if behind else 0.0))
         told = text if isinstance(text, str) else text(rank)
         yield Line(f"{tee}[titan] {now} - root - {level} - {told}", rank=rank)

@@ -19,7 +19,7 @@ from llmsim.job.milestones import (
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.speed import step_time, throughput
-from llmsim.run import events
+from llmsim.run import cluster, events
 from llmsim.run.phases import checkpoint
 from llmsim.run.phases.launch import launch
 from llmsim.text import units
@@ -34,11 +34,11 @@ GATHERED = "[GC] {} took {:.2f} seconds"
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     yield from _collected(event, job)
     paint = color(screen)
-    rate, flops = rate_and_flops(event, job)
     held = allocator.reserved(job, event.step, shown_stage(job))
 
     def told(rank: int) -> str:
         value = event.loss if knows_loss(job, rank) else -1.0
+        rate, flops = rate_and_flops(event, job, rank)
         return (
             f"{paint.red}step: {event.step:2}  "
             f"{paint.green}loss: {value:7.4f}  "
@@ -50,19 +50,27 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
             f"{paint.magenta}mfu: {100 * flops / peak_flops(job.gpu):.2f}%{paint.reset}"
         )
 
-    yield from say(job, event.at, told)
+    yield from say(job, event.at, told, behind=lambda rank: _behind(job, rank, event.step))
 
 
-def rate_and_flops(event: events.Step, job: Job) -> tuple[float, float]:
-    """Tokens and FLOPs per second and GPU since the log before.
+def rate_and_flops(event: events.Step, job: Job, rank: int = -1) -> tuple[float, float]:
+    """Tokens and FLOPs per second and GPU since the log before, on the clock of a rank.
 
-    The clock runs on while a checkpoint is saved, so the rate after one is lower, unless a
-    validation has logged, too. At first it runs since the logger was made, before the model.
+    Without a rank it is that of the one that is shown first. The clock runs on while a checkpoint
+    is saved, so the rate after one is lower, unless a validation has logged, too. At first it runs
+    since the logger was made, before the model.
     """
     seconds = event.step_seconds * (event.step - event.previous)
     tokens = event.tokens_per_second / job.layout.gpus * seconds
-    rate = tokens / (seconds + _beside(event, job))
+    late = _behind(job, rank, event.step) - _behind(job, rank, event.previous)
+    rate = tokens / (seconds + _beside(event, job) + late)
     return rate, rate * throughput.job_flops_per_token(job)
+
+
+def _behind(job: Job, rank: int, step: int) -> float:
+    """Seconds by which a rank logs a step behind the one that is shown first."""
+    shown = rank in {-1, shown_rank(job)}
+    return 0.0 if shown else cluster.barrier_skew(job, f"log of rank {rank}", step)
 
 
 def _beside(event: events.Step, job: Job) -> float:
@@ -114,7 +122,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
             f"{paint.blue}tps: {round(rate):,}{paint.reset}"
         )
 
-    yield from say(job, event.at, told)
+    yield from say(job, event.at, told, behind=lambda rank: _behind(job, rank, event.step))
     if event.step == 1:
         text = f"Synchronizing and adjusting timeout for all ProcessGroups to {TIMEOUT}"
         yield from say(job, event.at, text)
