@@ -249,3 +249,28 @@ def test_the_running_mfu_of_any_step_can_be_asked_for(log_every: int, steps: int
     for step, running in reversed(told[-300:]):
         found = estimates.running_mfu(job, step)
         assert found == pytest.approx(running, rel=1e-12), (job.seed, log_every, step)
+
+
+@pytest.mark.transcripts
+@pytest.mark.parametrize("seed", range(3))
+def test_a_restart_begins_as_train_py_does(seed: int) -> None:
+    """With init_from=resume iter_num is the checkpoint's: it evaluates and saves under that number,
+    runs the iteration, and has no MFU yet (train.py:263 to 326). Its data begin anew, since the
+    seed is that of the first process (train.py:106).
+    """
+    lines = log("nanogpt", seed, gpus=8, recipe="pretrain", steps=3000, log_every=10,
+                incident=("cuda-oom@70%:rank=3",)).lines  # fmt: skip
+    at = lines.index("Resuming training from out")
+    told = [re.match(r"iter (\d+): loss (\S+), time (\S+)ms, mfu (\S+)%", line) for line in lines]
+    before = {m[1]: m for m in told[:at] if m}
+    first, *others = [m for m in told[at:] if m]
+    step, saving, *_ = lines[at + 1 :]
+    assert step.startswith(f"step {first[1]}: train loss "), step
+    assert saving.startswith("saving checkpoint to "), saving
+    assert first[4] == "-100.00", first[0]
+    assert others[0][4] == f"{float(others[0][4]):.2f}", others[0][0]
+    again = [(m, before[m[1]]) for m in others if m[1] in before]
+    assert again, f"seed {seed}: no iteration is run twice"
+    for now, then in again:
+        assert now[2] != then[2], (seed, now[0], then[0])
+        assert now[3] != then[3], (seed, now[0], then[0])

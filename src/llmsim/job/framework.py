@@ -130,6 +130,7 @@ class Framework(NamedTuple):
     saves_at_sigterm: bool = False  # it finishes its step and saves before it exits
     stops_at_nan: bool = False  # it checks the loss, and ends the run when it is not a number
     loss_scaler: LossScaler | None = None  # of fp16; None: its log shows none, so no run is in fp16
+    restarts_data: bool = False  # a process that goes on reads the data from their beginning
     prints_nan_step: bool = False  # ... after the line of that step, not within the step
     evaluates: bool = False  # it can run its benchmarks at every validation
     ramps_batch: bool = False  # its batch can grow in the first part of a run

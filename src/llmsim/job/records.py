@@ -88,6 +88,7 @@ class _Fields(NamedTuple):
     release: str = ""  # of the framework, where its dialect speaks several
     attempt: int = 1  # which launch of it this is: a restart has processes of its own
     resumed: int = 0  # optimizer steps in the checkpoint from which a restart goes on
+    repeated: int = 0  # executed steps of earlier attempts whose results are lost
     bends: tuple[Bend, ...] = ()  # what incidents do to loss and norm; run_of finds them
     slow_saves: tuple[tuple[int, float], ...] = ()  # steps whose saves take these seconds longer
     cured: tuple[int, ...] = ()  # incidents whose bends this attempt has left behind

@@ -66,9 +66,8 @@ def bent(job: Job) -> Job:
 def job_after(job: Job, event: object) -> Job:
     """The job with the processes that speak from an event on: a restart has fresh ones."""
     if isinstance(event, Restarted):
-        return job._replace(
-            attempt=event.attempt, cured=event.cured, resumed=event.step, spares=event.spares
-        )
+        return job._replace(attempt=event.attempt, cured=event.cured, resumed=event.step,
+                            spares=event.spares, repeated=event.repeated)  # fmt: skip
     return job
 
 

@@ -124,13 +124,18 @@ class Run(NamedTuple):
 
 
 def learner(run: Run, segment: Segment) -> Job:
-    """The job as its numbers are in a segment: without the bends that are left behind."""
-    if not segment.cured:
+    """The job as its numbers are in a segment: without the bends that are left behind, and with
+    the data that its attempt reads.
+    """
+    anew = segment.attempt if run.job.framework.restarts_data else 1
+    if not segment.cured and anew == 1:
         return run.job
-    known: dict[tuple[int, ...], Job] = run.memo.setdefault("learners", {})
-    if segment.cured not in known:
-        known[segment.cured] = run.job._replace(cured=segment.cured)
-    return known[segment.cured]
+    known: dict[tuple[int, tuple[int, ...]], Job] = run.memo.setdefault("learners", {})
+    if (anew, segment.cured) not in known:
+        resumed = speaker(run, segment).resumed if anew > 1 else run.job.resumed
+        made = run.job._replace(cured=segment.cured, resumed=resumed)
+        known[anew, segment.cured] = made
+    return known[anew, segment.cured]
 
 
 def speaker(run: Run, segment: Segment) -> Job:
@@ -138,8 +143,9 @@ def speaker(run: Run, segment: Segment) -> Job:
     scan(run, run.timeline.number_at(segment.began))
     resumed = run.memo["found", segment.attempt] if segment.attempt > 1 else 0
     spoken = run.job._replace(
-        attempt=segment.attempt, cured=segment.cured, resumed=resumed, spares=segment.spares
-    )
+        attempt=segment.attempt, cured=segment.cured, resumed=resumed, spares=segment.spares,
+        repeated=segment.repeated,
+    )  # fmt: skip
     # The first attempt knows the job as it is, with all that was computed for it.
     return run.job if spoken == run.job else spoken
 

@@ -1,6 +1,7 @@
 """Steps, evaluations and checkpoints: the engine's lines and the script's own."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import exp
 
 from llmsim.dialects.capture import ranks_kept
@@ -11,8 +12,8 @@ from llmsim.dialects.line import Line, Render
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job
 from llmsim.physics.learning import learning_rate, loss, loss_scale
-from llmsim.physics.speed import step_time
 from llmsim.run import events
+from llmsim.run.timeline import steps_seconds
 from llmsim.text.screen import Screen
 from llmsim.text.units import GIB, single
 
@@ -40,8 +41,10 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     yield rank_zero(job, event.at, progress)
     if piped:
         yield plain(job, _steps(event, job))
-    elif event.step > WARMING:
-        counted = f"epoch={epoch}/micro_step={micro_step}/global_step={event.step}"
+    elif (timed := event.step - job.resumed) > WARMING:  # by this process, which counts from 0
+        before = max(0, job.resumed - epoch * steps_per_epoch(job))
+        micro_steps = micro_step - before * job.layout.accumulation
+        counted = f"epoch={epoch}/micro_step={micro_steps}/global_step={timed}"
         text = f"{counted}, {_throughput(event, job)}"
         yield info(job, event.at, "timer.py:264:stop", text)
 
@@ -70,8 +73,9 @@ def _throughput(event: events.Step, job: Job) -> str:
     peak.
     """
     batch, step = job.schedule.global_batch, event.step
-    running = batch / (step_time.interval_seconds(job, WARMING + 1, step) / (step - WARMING))
-    current = batch / step_time.interval_seconds(job, step, step)
+    begun, took = job.resumed + WARMING, partial(steps_seconds, job, repeated=job.repeated)
+    running = batch / (took(begun + 1, step) / (step - begun))
+    current = batch / took(step, step)
     held = min(states(job), event.allocated)
     return (
         f"RunningAvgSamplesPerSec={running}, CurrSamplesPerSec={current}, "
@@ -83,7 +87,7 @@ def _throughput(event: events.Step, job: Job) -> str:
 def _steps(event: events.Step, job: Job) -> str:
     """The pipeline engine's line, with means since its earlier line."""
     every = job.schedule.log_every
-    seconds = step_time.interval_seconds(job, event.step - every + 1, event.step) / every
+    seconds = steps_seconds(job, event.step - every + 1, event.step, job.repeated) / every
     rate = job.schedule.global_batch / seconds
     return (
         f"steps: {event.step} loss: {event.loss:0.4f} "

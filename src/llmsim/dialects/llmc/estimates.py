@@ -9,10 +9,12 @@ from math import fsum, nan, sqrt
 
 from llmsim.dialects.llmc.framework import PEAKS
 from llmsim.job.memo import remembered
+from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count
 from llmsim.physics.learning import gradient, loss
 from llmsim.physics.speed import step_time
+from llmsim.run.timeline import steps_seconds
 from llmsim.typed import NamedTuple
 
 WINDOW = 128  # steps of an outlier detector
@@ -64,7 +66,7 @@ def detected(job: Job, step: int) -> Detected:
     A run asks for one step after the other. So each step asks for the loss and the norm that its
     event has just had, and the first line does not wait for the last.
     """
-    known, first = _known(job), job.schedule.first_step
+    known, first = _known(job), steps_found(job) + 1
     for each in range(first + len(known.losses), step + 1):
         known.losses.append(loss.training(job, each))
         known.norms.append(gradient.norm(job, each))
@@ -98,6 +100,6 @@ def _rate(job: Job, known: _Known, step: int) -> float:
 
 def seconds(job: Job, step: int) -> float:
     """Seconds of a step; the first one of a resumed run has its preparation, too."""
-    own = step_time.interval_seconds(job, step, step)
-    again = step == job.schedule.first_step > 1
+    own = steps_seconds(job, step, step, job.repeated)
+    again = step == steps_found(job) + 1 > 1
     return own + (step_time.compile_seconds(job) if again else 0.0)

@@ -2,7 +2,7 @@
 
 The MFU counts 6 N + 12 L H Q T FLOPs per token, N without the position embeddings, in units of an
 A100's peak (estimate_mfu, model.py): on a faster GPU it may be above 1. The running MFU begins at
-iteration 5; each line keeps nine tenths of the earlier value (train.py:300-327).
+iteration 5 of a process; each line keeps nine tenths of the earlier value (train.py:300-327).
 """
 
 from llmsim.job.memo import remembered
@@ -11,6 +11,7 @@ from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count, position_parameters
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
+from llmsim.run.timeline import steps_seconds
 
 A100_TFLOPS = 312.0  # the peak that nanoGPT assumes for every GPU
 KEPT = 0.9  # part of the running MFU that a line keeps
@@ -58,8 +59,14 @@ def pause_seconds(job: Job, step: int) -> float:
 
 
 def iteration_seconds(job: Job, step: int) -> float:
-    """Seconds that train.py measures for a step: the step and the pause before it."""
-    return step_time.interval_seconds(job, step, step) + pause_seconds(job, iteration(job, step))
+    """Seconds that train.py measures for a step: the step and the pause before it. The first one of
+    a process that goes on from a checkpoint compiles, too.
+    """
+    seconds = steps_seconds(job, step, step, job.repeated)
+    if job.attempt > 1 and step == job.resumed + 1:
+        seconds += step_time.compile_seconds(job) if job.resumed else 0.0
+        return seconds + pause_seconds(job, job.resumed)
+    return seconds + pause_seconds(job, iteration(job, step))
 
 
 def running_mfu(job: Job, step: int) -> float:
@@ -72,12 +79,14 @@ def running_mfu(job: Job, step: int) -> float:
 def _running_mfus(job: Job, block: int) -> tuple[float, ...]:
     """The running MFU at every line of a block; line n belongs to step n * log_every."""
     first, every = block * BLOCK, job.schedule.log_every
+    begun = job.resumed if job.attempt > 1 else 0
     last = min(first + BLOCK, job.schedule.steps // every + 1)
     mean, means = -1.0, []
-    for line in range(max(0, first - FORGOTTEN), last):
-        if iteration(job, line * every) >= FIRST_MFU:
+    for line in range(max(begun // every, first - FORGOTTEN), last):
+        if iteration(job, line * every) - begun >= FIRST_MFU:
             now = mfu(job, iteration_seconds(job, line * every))
             mean = now if mean == -1.0 else KEPT * mean + (1.0 - KEPT) * now
         if line >= first:
             means.append(mean)
+    means = [-1.0] * (last - first - len(means)) + means  # lines of earlier processes
     return tuple(means)

@@ -17,6 +17,7 @@ FRAMEWORK = Framework(
     model_family="gpt2",
     max_parameters=1_000_000_000,
     file_bar="never",
+    restarts_data=True,  # torch.manual_seed(1337 + seed_offset), then get_batch (train.py:106, 116)
     parallelism=Parallelism(
         ("ddp",),
         None,

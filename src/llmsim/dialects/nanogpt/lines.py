@@ -130,7 +130,13 @@ def _tensors(config: Architecture) -> tuple[int, int, int]:
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
-    yield _estimated(job, 0)
+    """The first evaluation; a process that goes on from a checkpoint saves it again (train.py:263
+    to 286).
+    """
+    found = event.first_step - 1
+    yield _estimated(job, found)
+    if found:
+        yield Line(f"saving checkpoint to {_out(job)}")
 
 
 # --- training ----------------------------------------------------------------------------
@@ -142,6 +148,17 @@ def _iteration_line(job: Job, step: int) -> Line:
         f"iter {estimates.iteration(job, step)}: loss {loss.micro_batch(job, step):.4f}, "
         f"time {seconds * 1000:.2f}ms, mfu {estimates.running_mfu(job, step) * 100:.2f}%"
     )
+
+
+def _phase_started(event: events.PhaseStarted, job: Job, screen: Screen) -> Lines:
+    """The first iteration of a process that goes on from a checkpoint has the number of the last
+    one before it.
+    """
+    found, every = job.resumed, job.schedule.log_every
+    if event.phase == "training" and found and every > 1 and found % every == 0:
+        seconds = estimates.iteration_seconds(job, found + 1)
+        value = loss.micro_batch(job, found + 1)
+        yield Line(f"iter {found}: loss {value:.4f}, time {seconds * 1000:.2f}ms, mfu -100.00%")
 
 
 def _waits(job: Job, step: int) -> bool:
@@ -184,6 +201,7 @@ LINES: dict[type, Render] = {
     events.MeshBuilt: _mesh_built,
     events.ModelBuilt: _model_built,
     events.TrainerReady: _trainer_ready,
+    events.PhaseStarted: _phase_started,
     events.Step: _step,
     events.Validated: _validated,
     events.CheckpointStarted: _checkpoint_started,

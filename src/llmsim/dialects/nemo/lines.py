@@ -13,9 +13,10 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nemo import launch, recovery, saving
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import learning_rate, loss
-from llmsim.physics.speed import step_time, throughput
+from llmsim.physics.speed import throughput
 from llmsim.run import events
 from llmsim.run.phases.timing import REPORTS
+from llmsim.run.timeline import steps_seconds
 from llmsim.text.screen import Screen
 
 Lines = Iterator[Line]
@@ -40,7 +41,7 @@ def iteration(event: events.Step, job: Job) -> dict[str, float]:
     schedule, last = job.schedule, event.step
     first = last - schedule.log_every + 1
     steps, batch = range(first, last + 1), schedule.global_batch
-    seconds = step_time.interval_seconds(job, first, last) / len(steps)
+    seconds = steps_seconds(job, first, last, job.repeated) / len(steps)
     flops = throughput.job_flops_per_token(job) * batch_tokens(job)
     values: dict[str, float] = {
         "lr": fsum([lagged_rate(job, step) for step in steps]) / len(steps),

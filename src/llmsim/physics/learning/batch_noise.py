@@ -73,12 +73,19 @@ def _tails(job: Job, tokens: int) -> _Tails:
     return _Tails(excess, mean, 1.0 / sqrt(variance))
 
 
+def batch_number(job: Job, step: int) -> int:
+    """Which batch of the data a step learns from, counted from 1: a process that has restarted may
+    read them from the beginning.
+    """
+    return step - (job.resumed if job.framework.restarts_data else 0)
+
+
 def residual(job: Job, step: int, first: int | None = None) -> float:
     """The noise of a step's tokens, or of the steps first..step, in units of sigma.
 
     Mean 0, variance 1.
     """
-    return _residual(job, step, first or step)
+    return _residual(job, batch_number(job, step), batch_number(job, first or step))
 
 
 @remembered()  # the gradient norm of a step asks for it again

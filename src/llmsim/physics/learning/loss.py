@@ -64,7 +64,8 @@ def micro_batch(job: Job, step: int) -> float:
     clean = value(curve, job, step)
     tokens = layout.micro_batch * job.schedule.sequence
     kind = batch_noise.loader(job) if tokens > FEW_TOKENS else "contiguous"
-    drawn = batch_noise.drawn(job, "loss micro-batch", step, tokens, kind)
+    batch = batch_noise.batch_number(job, step)
+    drawn = batch_noise.drawn(job, "loss micro-batch", batch, tokens, kind)
     luck = residual(job, step) / sqrt(parts) + sqrt(1.0 - 1.0 / parts) * drawn
     sigma = objectives.of(job).sigma(job, curve, clean, step, step) * sqrt(parts)
     sigma = min(MICRO_LIMIT * clean, sigma)

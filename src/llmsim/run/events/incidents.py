@@ -62,6 +62,7 @@ class Restarted(NamedTuple):
     step: int = 0  # the last optimizer step in the checkpoint that it goes on from
     spare: str = ""  # the name of the machine that takes the node's place; empty: none does
     spares: tuple[tuple[int, int], ...] = ()  # all nodes, and machines that stand in for them
+    repeated: int = 0  # executed steps of earlier attempts whose results are lost
 
 
 class Resumed(NamedTuple):

@@ -37,6 +37,7 @@ def launching(run: Run, number: int) -> Iterator[Event]:
             segment.last,
             _spare(run, number, failed.rank),
             segment.spares,
+            segment.repeated,
         )
     yield PhaseStarted(began, phase, ended - began)
     for event in launched(run, number):
