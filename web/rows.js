@@ -38,14 +38,14 @@ function same(one, other) {
  *
  * @param {(Uint32Array | undefined)[]} before
  * @param {(Uint32Array | undefined)[]} now
+ * @param {boolean[]} changed
  */
-function moved(before, now) {
+function moved(before, now, changed) {
   let best = { first: 0, end: 0, shift: 0 };
   for (let shift = 1; shift <= MOST; shift++) {
     let first = 0;
     for (let row = 0; row + shift < now.length; row++) {
-      const alike = same(now[row], before[row + shift]);
-      if (!alike || same(now[row], before[row])) first = row + 1;
+      if (!changed[row] || !same(now[row], before[row + shift])) first = row + 1;
       else if (row + 1 - first > best.end - best.first) best = { first, end: row + 1, shift };
     }
   }
@@ -82,9 +82,14 @@ export function drawChangedRows(terminal) {
     select(start, ...more);
   };
 
-  /** Moves the elements of rows that have scrolled. */
-  const scroll = (/** @type {(Uint32Array | undefined)[]} */ now) => {
-    const found = moved(drawn, now);
+  /**
+   * Move the elements of rows that have scrolled.
+   *
+   * @param {(Uint32Array | undefined)[]} now
+   * @param {boolean[]} changed
+   */
+  const scroll = (now, changed) => {
+    const found = moved(drawn, now, changed);
     if (!found) return;
     const elements = renderer._rowElements;
     for (let count = 0; count < found.shift; count++) {
@@ -101,7 +106,8 @@ export function drawChangedRows(terminal) {
   renderer.renderRows = () => {
     const { buffer } = renderer._bufferService;
     const now = renderer._rowElements.map((_, row) => buffer.lines.get(row + buffer.ydisp)?._data);
-    if (drawn.length === now.length) scroll(now);
+    const changed = now.map((cells, row) => !same(cells, drawn[row]));
+    if (drawn.length === now.length && changed.filter(Boolean).length > LEAST) scroll(now, changed);
     for (const [row, cells] of now.entries()) {
       if (same(cells, drawn[row])) continue;
       draw(row, row);

@@ -65,6 +65,7 @@ def test_controls_come_with_movement_and_go(visit: Visitor) -> None:
 
 def test_all_controls_are_reached_by_tab_in_order(visit: Visitor) -> None:
     shown = play(visit)
+    shown.wait_for_state("playing")  # from then on there are controls
     buttons = shown.page.locator("#controls button").count()
     reached = []
     shown.page.keyboard.press("Tab")
