@@ -33,13 +33,15 @@ def play_member(spec: Spec, each: Member, work: Path, tables: Any = None) -> Non
     job = plan(each.options)
     apart = (work / "answers").is_dir()
     run = run_of(job._replace(command="") if apart else job)
-    facts = exported(spec, run, each, work, job.command)
+    facts = exported(spec, run, each, work, job.command, tables is not None)
     if tables:
         _tabled(spec, run, each, facts, tables, job.command)
 
 
-def exported(spec: Spec, run: Run, each: Member, work: Path, command: str) -> list[Event]:
-    """Writes a run's exports, each compressed, and returns its events."""
+def exported(
+    spec: Spec, run: Run, each: Member, work: Path, command: str, kept: bool
+) -> list[Event]:
+    """Writes a run's exports, each compressed, and returns its events if they shall be kept."""
     apart = (work / "answers").is_dir()
     whole = run._replace(job=run.job._replace(command=command))
     kinds = [kind for kind in spec.kinds if kind != "parquet"]
@@ -50,16 +52,18 @@ def exported(spec: Spec, run: Run, each: Member, work: Path, command: str) -> li
     all_events += [_packing(spec, whole, each, work / "answers", kind) for kind in told]
     evidence = [_packing(spec, run, each, work / "data", kind, _without_seed) for kind in raw]
     every_move = any(kind in _RAW for kind in kinds)
-    facts = []
+    facts, at = list[Event](), 0.0
     for event in events(run, 0.0, lambda: every_move):
-        facts.append(event)
+        at = event.at
+        if kept:
+            facts.append(event)
         for export in all_events:
             export.take(event)
         if evidence and event_name(type(event)) not in rows.TELLING:
             for export in evidence:
                 export.take(event)
     for export in (*all_events, *evidence):
-        export.close(facts[-1].at)
+        export.close(at)
     return facts
 
 
