@@ -1,6 +1,7 @@
 """How often what breaks: against Llama 3's table, and how long it takes to mend."""
 
 from collections import Counter
+from datetime import datetime
 from math import fsum
 from statistics import mean, median
 
@@ -16,7 +17,14 @@ from llmsim.run.incident_kinds import (
     kind_named,
     per_million_gpu_hours,
 )
-from llmsim.run.incidents import Incident, incidents, lemon_nodes, possible
+from llmsim.run.incidents import (
+    Incident,
+    by_the_clock,
+    incidents,
+    lemon_nodes,
+    place,
+    possible,
+)
 from tests.incidents.told import job_on, symptoms
 
 DAYS_54 = 54 * 86_400.0
@@ -169,3 +177,17 @@ def test_a_job_meets_only_what_it_can_meet() -> None:
     assert not possible(kind_named("link-down"), job_on(3, gpus=8))
     assert possible(kind_named("gpu-lost"), alone)
     assert not any(possible(kind_named("scale-collapse"), job_on(seed)) for seed in range(5))
+
+
+def test_people_are_slower_at_night_and_machines_are_not() -> None:
+    """BLOOM's chronicles: 7.3, 18, 6 and 11 hours lost where nobody was awake."""
+    job = job_on(1, gpus=512)._replace(start=datetime(2026, 1, 30))
+    found = [place(job, number, "gpu-lost", "", 0.0, 0) for number in range(400)]
+    for each in found:
+        day = [by_the_clock(job, each, 3600.0 * hour).repair for hour in range(24)]
+        if not each.by_person:
+            assert day == [each.repair] * 24
+            continue
+        assert day[2] >= 1.9 * day[14] or day[2] == 18 * 3600.0, each
+        assert mean(day) == pytest.approx(each.repair, rel=0.01) or max(day) == 18 * 3600.0, each
+    assert sum(each.by_person for each in found) > 40

@@ -5,7 +5,7 @@ from math import inf
 from llmsim.job.milestones import step_of_part
 from llmsim.job.records import Asked, Job
 from llmsim.run.incident_kinds import Consequence, kind_named
-from llmsim.run.incidents import ASKED, Incident, endless, place
+from llmsim.run.incidents import ASKED, Incident, by_the_clock, endless, place
 from llmsim.run.timeline import Segment, step_ended
 from llmsim.typed import NamedTuple
 
@@ -87,7 +87,7 @@ class Faults:
             waiting = self._waiting[of]
             if waiting.earliest - offset < segment.ended:
                 found += [
-                    Fault(at, incident)
+                    Fault(at, by_the_clock(self._job, incident, at))
                     for incident in waiting.incidents
                     if (at := _moment(incident, segment, offset)) is not None
                 ]
@@ -95,18 +95,19 @@ class Faults:
 
     def _asked_within(self, segment: Segment, offset: float) -> list[Fault]:
         """The faults in a segment's time that were asked for."""
-        return [
-            Fault(at, place(self._job, ASKED + index, asked.kind, "", at + offset, asked.rank))
-            for index, asked in self._asked
-            if (at := _asked_moment(self._job, asked, segment)) is not None
-        ]
+        job, found = self._job, list[Fault]()
+        for index, asked in self._asked:
+            if (at := _asked_moment(job, asked, segment)) is not None:
+                made = place(job, ASKED + index, asked.kind, "", at + offset, asked.rank)
+                found.append(Fault(at, by_the_clock(job, made, at)))
+        return found
 
     def _forget(self, met: Fault) -> None:
         number = met.incident.number
         if number >= ASKED:
             self._asked = [each for each in self._asked if each[0] != number - ASKED]
         else:
-            self._waiting[_group(met.incident)].remove(met.incident)
+            self._waiting[_group(met.incident)].remove(number)
 
     def _draw_until(self, uptime: float) -> None:
         while self._drawn_until <= uptime:
@@ -131,9 +132,9 @@ class _Waiting:
         self.incidents.append(incident)
         self.earliest = self.incidents[0].at
 
-    def remove(self, incident: Incident) -> None:
+    def remove(self, number: int) -> None:
         """Take out one that is met."""
-        self.incidents.remove(incident)
+        self.incidents = [each for each in self.incidents if each.number != number]
         self.earliest = self.incidents[0].at if self.incidents else inf
 
 

@@ -15,6 +15,7 @@ GPUs last 47.7 days, where the rate per GPU-hour gives 264 (same paper).
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import lru_cache
 from itertools import accumulate, count, takewhile
 from math import exp, log
@@ -206,6 +207,23 @@ def repair(job: Job, number: int, kind: str) -> tuple[float, bool]:
     if by_person:
         return min(LONGEST, PERSON_MEDIAN * exp(PERSON_SPREAD * luck)), True
     return min(LONGEST, median * exp(REPAIR_SPREAD * luck)), False
+
+
+# People are slower at night, by the clock of the cluster: BLOOM lost 7 to 18 hours a time so. The
+# mean over a day stays.
+NIGHT = (22, 7)  # o'clock
+AWAKE, ASLEEP = 0.64, 1.6  # times the mean repair
+
+
+def by_the_clock(job: Job, incident: Incident, at: float) -> Incident:
+    """An incident with the repair that it has at a second of the run: who waits for a person waits
+    longer at night.
+    """
+    if not incident.by_person:
+        return incident
+    hour = (job.start + timedelta(seconds=at)).hour
+    times = ASLEEP if hour >= NIGHT[0] or hour < NIGHT[1] else AWAKE
+    return incident._replace(repair=min(LONGEST, times * incident.repair))
 
 
 # Kinds after which another machine takes the node's place; others leave it where it is: a GPU is
