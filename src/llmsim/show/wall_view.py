@@ -6,6 +6,7 @@ from math import fsum
 from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import dollars_per_hour
 from llmsim.job.records import Job
+from llmsim.physics.hardware.telemetry import Activity
 from llmsim.physics.learning import objectives
 from llmsim.run.events import Step
 from llmsim.run.moment import Moment, energy
@@ -20,7 +21,7 @@ KETTLE_KWH = 0.103
 NOVEL = 133_000
 
 # For each activity the role of its colour, and the word for what the GPUs do.
-DOING = {
+DOING: dict[Activity, tuple[str, str]] = {
     "idle": ("idle", "idle"),
     "starting": ("launch", "starting"),
     "loading": ("launch", "loading"),
@@ -29,6 +30,7 @@ DOING = {
     "checkpoint": ("checkpoint", "saving"),
     "export": ("export", "exporting"),
     "hang": ("waiting", "waiting"),
+    "stalled": ("waiting", "waiting for data"),
 }
 
 
@@ -88,6 +90,8 @@ def _odometers(run: Run, moment: Moment) -> Iterator[tuple[str, str]]:
     yield f"{hours:,.0f}", "GPU-hours"
     yield f"{kwh / KETTLE_KWH:,.0f}", "kettles boiled"
     if moment.step:
-        yield f"{objectives.tokens(job, 1, moment.step) / NOVEL:,.0f}", "novels read"
+        # What an attempt repeats is read once more.
+        again = moment.executed / moment.step
+        yield f"{objectives.tokens(job, 1, moment.step) * again / NOVEL:,.0f}", "novels read"
     if moment.attempt > 1:
         yield f"{moment.attempt}", "attempts"
