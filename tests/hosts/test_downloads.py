@@ -1,5 +1,6 @@
 """The files that the page makes are those that the command writes."""
 
+import json
 from datetime import datetime
 from io import BytesIO
 from math import inf
@@ -42,6 +43,25 @@ def test_export_is_the_commands_to_the_byte(tmp_path: Path, kind: str) -> None:
     wanted = ASKED._replace(export=(Export(kind, str(written)),), quiet=True, from_=None)
     assert export_only(wanted, lambda: None, monotonic, inf)
     assert content == written.read_bytes()
+
+
+@pytest.mark.long
+def test_a_recording_has_the_size_and_the_theme_that_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("LINES", "45")
+    file = tmp_path / "run.cast"
+    asked = ASKED._replace(
+        export=(Export("cast", str(file)),), quiet=True, from_=None, view="wall", theme="phosphor"
+    )
+    assert export_only(asked, lambda: None, monotonic, inf)
+    header, *frames = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    assert (header["width"], header["height"]) == (160, 45)
+    # Up to four drawings a second of the show, however fast it was made; what stays is not drawn.
+    times = [frame[0] for frame in frames if frame[1] == "o"]
+    assert len(times) > 2 * (times[-1] - times[0])
+    assert "\x1b[38;2;" in "".join(frame[2] for frame in frames)
 
 
 def test_tables_are_the_commands_in_an_archive(tmp_path: Path) -> None:

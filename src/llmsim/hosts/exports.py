@@ -14,14 +14,30 @@ from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
 from llmsim.show.player import Frame, Through, play
-from llmsim.text.screen import Screen
+from llmsim.text.screen import TRUECOLOR, Screen, fitted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llmsim.telemetry.sinks import Exports
 
-# The terminal that a run is recorded for when nothing is shown.
-UNSEEN = Screen(120, 40, color=True, unicode=True, live=True)
+# The terminal that a run is recorded for when nothing is shown and there is no terminal.
+UNSEEN = Screen(120, 40, color=True, unicode=True, live=True, colors=TRUECOLOR)
+
+
+def unseen(options: Options) -> Screen:
+    """The screen that a run is recorded for when nothing is shown.
+
+    It is as large as COLUMNS and LINES say, or as the terminal, or else 120 x 40, and has the
+    theme that was asked for.
+    """
+    import os
+    from shutil import get_terminal_size
+
+    from llmsim.text.screen import theme_of
+
+    width, height = get_terminal_size((UNSEEN.width, UNSEEN.height))
+    theme = theme_of(options.theme, os.environ)
+    return UNSEEN._replace(width=fitted(width), height=height, theme=theme)
 
 
 class Outlets:
@@ -98,6 +114,11 @@ def export_only(
     is stopped. Raises ExportError if an export fails, and BrokenPipeError when the reader of
     standard output has gone.
     """
+    size = unseen(options)
+
+    def screen() -> Screen:
+        return size
+
     for run in runs_of(options):
         failures = list[str]()
         played_run = run_of(plan(run))
@@ -105,8 +126,8 @@ def export_only(
             coming = out.tee(_heard(events(played_run), check, clock, deadline))
             played: Iterable[object] = coming
             if out.exports and out.exports.records_frames:
-                frames = play(played_run, run, lambda: UNSEEN, 0.0, _instead(coming))
-                played = out.taped(frames, lambda: UNSEEN)
+                frames = play(played_run, run, screen, 0.0, _instead(coming))
+                played = out.taped(frames, screen)
             try:
                 for _ in played:
                     if out.exports and out.exports.failed:

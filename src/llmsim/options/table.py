@@ -175,8 +175,8 @@ OPTIONS = (
     ),
     Option(
         "from", parse_starting_point,
-        "a share such as 40%, step=1200, a time such as 1h20m, or a phase such as validation",
-        "begin at 40%, step=120, 1h or training",
+        "40%, step=1200, a time such as 1h20m, or a phase such as validation or failure",
+        "begin at 40%, step=120, 1h, training or failure",
         "launch", "MOMENT",
     ),
     Option(
