@@ -36,9 +36,11 @@ def test_board_and_wall_draw_all_moments_of_an_incident(kind: str) -> None:
         changes = [load.began + 1e-3 for load in loads if load.began > began]
         for part, at in enumerate(sorted(even + changes)):
             view = shown.view(at, 1.0 + part)
-            assert len(wall(view, view.wall(), [], SCREEN)) == SCREEN.height, (kind, at)
+            assert view.wall is not None
+            content = view.wall()
+            assert len(wall(view, content, [], SCREEN)) == SCREEN.height, (kind, at)
             assert board(view, SCREEN), (kind, at)
-            novels = [number for number, unit in view.wall().odometers if unit == "novels read"]
+            novels = [number for number, unit in content.odometers if unit == "novels read"]
             now = float(novels[0].replace(",", "")) if novels else read
             assert now >= read, (kind, at)
             read = now
