@@ -92,6 +92,7 @@ PARALLEL_ARGS=(
 )
 DATA_ARGS+=( "--vocab-size 128256" "--mock-data" )
 torchrun ${DISTRIBUTED_ARGS[@]} pretrain_gpt.py ${MODEL_ARGS[@]} \\
+    ${TRAINING_ARGS[@]} ${PARALLEL_ARGS[@]} ${DATA_ARGS[@]} \\
     --log-interval 1 --eval-iters 32 --eval-interval 100 --save-interval 1000 --save "$PATH_OF"
 """
 CONFIG = {
@@ -235,3 +236,72 @@ def test_a_megatron_script_in_fp16_is_a_run_in_fp16(tmp_path: Path) -> None:
     script = "--num-layers 8 --hidden-size 512 --num-attention-heads 8 --seq-length 1024 --fp16"
     job, _ = played_from(tmp_path, script)
     assert (job.framework.name, job.layout.precision) == ("megatron", "fp16")
+
+
+# What bash passes on: the values are those that `bash -c` prints for the same lines.
+AS_BASH = [
+    ('PAR=(--tensor-model-parallel-size 2 --sequence-parallel)', '"${PAR[@]}"', (2, 1)),
+    ('PAR=(--tensor-model-parallel-size 2)\nPAR+=(--pipeline-model-parallel-size 2)',
+     "${PAR[@]}", (2, 2)),
+    ('PAR="--tensor-model-parallel-size 2 --sequence-parallel"', "$PAR", (2, 1)),
+    ('PAR=" --tensor-model-parallel-size 2 "; PAR+="--pipeline-model-parallel-size 4"',
+     "${PAR}", (2, 4)),
+    ("TP=2; PP=4", "--tensor-model-parallel-size $TP --pipeline-model-parallel-size $PP", (2, 4)),
+    ("export TP=2 PP=4 # both",
+     "--tensor-model-parallel-size $TP --pipeline-model-parallel-size=${PP}", (2, 4)),
+    ('PP=${STAGES:-"4"}',
+     "--tensor-model-parallel-size ${TP:-2} --pipeline-model-parallel-size ${P:-${PP}}", (2, 4)),
+    ("TP=2", "--tensor-model-parallel-size ${TP:-4} --pipeline-model-parallel-size $((TP * 2))",
+     (2, 4)),
+    ('PAR="--tensor-model-parallel-size 2"\nrun="python pretrain.py ${PAR}"',
+     '--log-interval 1\nsrun sh -c "${run}"', (2, 1)),
+    ("PAR=(--tensor-model-parallel-size 2 # of a node\n  --bf16)", "${PAR[@]}", (2, 1)),
+    ('echo "try --tensor-model-parallel-size 8"\nTP=2', "--tensor-model-parallel-size $TP", (2, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "arguments", "layout"), AS_BASH)
+def test_variables_are_what_bash_makes_of_them(
+    before: str, arguments: str, layout: tuple[int, int], tmp_path: Path
+) -> None:
+    sizes = "--num-layers 8 --hidden-size 512 --num-attention-heads 8 --seq-length 1024"
+    script = f"#!/bin/bash\n{before}\ntorchrun pretrain_gpt.py {sizes} {arguments}\n"
+    job, remark = played_from(tmp_path, script, gpus=8)
+    assert (job.layout.tp, job.layout.pp) == layout
+    assert "$" not in remark
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--num-layers 8 $EXTRA", "no effect have $EXTRA."),
+        ("--num-layers 8 --nnodes $SLURM_NNODES", "no effect have --nnodes $SLURM_NNODES."),
+        ("--num-layers 8 --nproc-per-node $(nvidia-smi -L | wc -l)",
+         "no effect have --nproc-per-node $(nvidia-smi -L | wc -l)."),
+    ],
+)  # fmt: skip
+def test_what_only_a_running_shell_knows_is_named(
+    arguments: str, said: str, tmp_path: Path
+) -> None:
+    _, remark = played_from(tmp_path, f"torchrun pretrain_gpt.py {arguments}\n")
+    assert remark.endswith(said)
+
+
+def test_an_array_that_no_command_uses_is_named(tmp_path: Path) -> None:
+    script = "MOE=(--num-experts 8)\ntorchrun pretrain_gpt.py --num-layers 8\n"
+    job, remark = played_from(tmp_path, script)
+    assert job.architecture.experts == 1
+    assert remark.endswith("no effect have MOE (no command uses it).")
+
+
+def test_a_size_that_nothing_sets_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LlmsimError) as error:
+        played_from(tmp_path, "torchrun p.py --num-layers 8 --tensor-model-parallel-size $TP")
+    assert "--tensor-model-parallel-size is $TP, which nothing in it sets" in str(error.value)
+
+
+def test_variables_that_double_at_each_line_end_in_a_sentence(tmp_path: Path) -> None:
+    script = "A=--num-layers\n" + 'A="$A$A"\n' * 60 + "torchrun $A"
+    with pytest.raises(LlmsimError) as error:
+        played_from(tmp_path, script)
+    assert "stand for more than 65,536 characters" in str(error.value)

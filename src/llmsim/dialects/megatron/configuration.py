@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from math import ceil
 
 from llmsim.dialects.configurations import Configuration, Given, sorted_into
+from llmsim.dialects.megatron.shell import Script, is_unknown, read_script
 from llmsim.typed import Any
 
 _PLACES = {
@@ -52,15 +53,13 @@ _USED = (
 _LATENT = ("kv_latent", "query_latent", "rope_dim")
 _DENSE = re.compile(r"\[0\]\*(\d+)")  # in --moe-layer-freq ([0]*3+[1]*58): the dense layers
 _DECAYS = {"cosine": "cosine", "linear": "linear", "WSD": "wsd"}
-_ASSIGNED = re.compile(r"(?m)^\s*(?:export\s+)?([A-Za-z_]\w*)=([^\s()#]+)")
-_NAMED = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?")
-_COMMENT = re.compile(r"(?m)(?:^|\s)#.*$")
-LONGEST = 65_536  # characters of a line, with all that its variables stand for
 
 
 def read_arguments(text: str) -> Configuration:
     """The job of an argument list. Raises ValueError for a number that is none."""
-    given = _arguments(text)
+    script = read_script(text)
+    given = _arguments(script)
+    unknown = [*_without_unknown(given), *script.unknown]
     read = sorted_into(given, _PLACES, _USED)
     job, unused = read.tables, [*read.unused]
     for section in ("model", "batch", "schedule", "parallel", "cluster"):
@@ -74,35 +73,39 @@ def read_arguments(text: str) -> Configuration:
     nodes, each = given.get("nnodes"), job["cluster"].get("gpus_per_node")
     if isinstance(nodes, int) and isinstance(each, int):
         job["cluster"]["gpus"] = nodes * each
-    return Configuration(job, tuple(f"--{name}" for name in unused))
+    return Configuration(job, (*unknown, *(f"--{name}" for name in unused)))
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def _arguments(script: Script) -> dict[str, Any]:
     """The arguments by their names, with - for _; True where one has no value."""
-    text = _COMMENT.sub("", text.replace("\\\n", " "))
-    variables = {name: value.strip("\"'") for name, value in _ASSIGNED.findall(text)}
     given: dict[str, Any] = {}
     name = ""
-    for line in text.splitlines():
-        for piece in _filled(line, variables).split():
-            word = piece.strip("\"'()\\,")
-            if word.startswith("--") and len(word) > 2:
-                name, _, value = word[2:].partition("=")
-                name = name.replace("_", "-")
-                given[name] = _value(value) if value else True
-            elif name and word and given[name] is True:
-                given[name] = _value(word)
+    for each in script.words:
+        word = each if is_unknown(each) else each.strip("\"'()\\,")
+        if word.startswith("--") and len(word) > 2:
+            name, _, value = word[2:].partition("=")
+            name = name.replace("_", "-")
+            given[name] = _value(value) if value else True
+        elif name and word and given[name] is True:
+            given[name] = _value(word)
     return given
 
 
-def _filled(line: str, variables: dict[str, str]) -> str:
-    """A line with what its variables stand for, and with defaults of what nobody has set."""
-    for _ in range(4):
-        filled = _NAMED.sub(lambda m: variables.get(m[1], m[2] or ""), line)
-        if filled == line or len(filled) > LONGEST:
-            break
-        line = filled
-    return line
+def _without_unknown(given: dict[str, Any]) -> list[str]:
+    """Takes away the arguments whose values only a running shell knows, and gives them.
+
+    Raises ValueError for one without which the plan would be another.
+    """
+    unknown = [name for name, value in given.items() if is_unknown(str(value))]
+    said = []
+    for name in unknown:
+        if name in _PLACES and name != "nproc-per-node":
+            raise ValueError(
+                f"--{name} is {given[name]}, which nothing in it sets: write its value"
+            )
+        if name in _PLACES or name in _USED:
+            said.append(f"--{name} {given.pop(name)}")
+    return said
 
 
 def _value(word: str) -> int | float | str:
