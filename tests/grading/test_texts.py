@@ -16,7 +16,7 @@ from llmsim.grading.report import as_json, as_junit, table
 from llmsim.grading.scenarios import SCRAPE, gone, kinds
 from llmsim.run.incident_kinds import NAMES
 from llmsim.telemetry.dcgm_versions import version_named
-from llmsim.telemetry.promtest import ended_at_once
+from llmsim.telemetry.promtest import encoded, ended_at_once
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,13 @@ def test_a_series_that_ends_is_stale_at_once() -> None:
 
 def test_the_export_for_promtool_marks_the_end_of_a_series_too() -> None:
     assert ended_at_once(["_", "1", "_", "_", "2", "_"]) == ["_", "1", "stale", "_", "2", "stale"]
+
+
+def test_values_are_shortened_as_promtool_reads_them() -> None:
+    """Prometheus' "Unit testing for rules": '_x4' becomes '_ _ _ _', and '1x4' '1 1 1 1 1'."""
+    assert encoded(["_"] * 4) == "_x4"
+    assert encoded(["1"] * 5) == "1x4"
+    assert encoded(["_", "_", "7", "stale", "_", "1", "1"]) == "_x2 7 stale _ 1x1"
 
 
 def test_rules_and_tests_are_yaml_that_is_json() -> None:

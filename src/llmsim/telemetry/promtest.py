@@ -1,7 +1,7 @@
 """Input series for `promtool test rules`: dcgm-exporter's fields over the whole run.
 
 A file of YAML with one test: add rule_files and the alerts that should fire. A value that stays
-the same is written once, VxN, which is V and N more of it.
+the same is written once, VxN, which is V and N more of it; N scrapes without a sample are _xN.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,15 @@ def interval(seconds: float) -> str:
 
 
 def encoded(values: list[str]) -> str:
-    """The values of a series, runs of the same shortened."""
+    """The values of a series, runs of the same shortened.
+
+    In promtool's notation 7x3 is four sevens, and _x3 is three scrapes without a sample
+    (prometheus.io/docs, unit testing for rules).
+    """
     runs = ((value, len([*same])) for value, same in groupby(values))
-    return " ".join(value if count == 1 else f"{value}x{count - 1}" for value, count in runs)
+    return " ".join(
+        value if count == 1 else f"{value}x{count - (value != '_')}" for value, count in runs
+    )
 
 
 def ended_at_once(values: list[str]) -> list[str]:
