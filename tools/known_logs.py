@@ -55,8 +55,7 @@ COMPARED = (
         "maxtext",
         "a v5p-8's log in MaxText's guide; a mixture of 295B on v5p-256 and a guide of v7x (2026); "
         "logs of v5e and of GPUs (March 2024); AI-Hypercomputer/maxtext pull request 4847",
-        "later releases add lm_loss and perplexity, and absl's prefix to each line; our hosts "
-        "print equal seconds of a step, theirs differ by milliseconds",
+        "later releases add lm_loss and perplexity, and absl's prefix to each line",
     ),
     Compared(
         "mlperf",

@@ -3,6 +3,7 @@
 import ast
 import re
 from datetime import datetime
+from itertools import chain
 from statistics import median
 
 import pytest
@@ -11,7 +12,7 @@ from llmsim.catalog import records
 from llmsim.dialects.maxtext import lines as maxtext
 from llmsim.dialects.maxtext.processes import placed
 from llmsim.job.milestones import checkpoints
-from llmsim.job.records import gpus_per_node
+from llmsim.job.records import batch_tokens, gpus_per_node
 from llmsim.run import events
 from tests.dialects.transcripts import Log, log, unmatched
 from tests.runs import job_of
@@ -332,6 +333,18 @@ def test_every_host_prints_what_the_first_one_does(gpus: int) -> None:
         assert {match for line in hosts[host] for match in re.findall(r"process=(\d+)", line)} == {
             str(host)
         }
+    timed = [
+        [
+            (float(seconds), float(tokens))
+            for line in lines
+            for seconds, tokens in re.findall(r"completed step.* (\S+), TF.*e: (\S+), tot", line)
+        ]
+        for lines in hosts.values()
+    ]
+    assert len({tuple(each) for each in timed}) == len(hosts)
+    work = batch_tokens(job) / job.layout.gpus
+    for seconds, tokens in chain.from_iterable(timed):
+        assert tokens * (seconds - 0.00051) <= work <= tokens * (seconds + 0.00051)
     text = "\n".join(told.lines)
     devices = re.findall(r"on TPU_(\d+)\(process=(\d+),\((\d+,\d+,\d+,\d+)\)\)", text)
     assert sorted(int(device) for device, _, _ in devices) == [*range(job.layout.gpus)]
