@@ -138,6 +138,27 @@ def test_a_fleet_killed_while_it_joins_goes_on(
 
 
 @pytest.mark.fleets
+def test_a_table_in_several_files_has_the_checksum_of_one(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    from llmsim.fleet.columns import COLUMNS
+    from llmsim.fleet.parquet_files import TableFile, TableFiles
+
+    rows = [[("runs", f"column {number}", "text", None, "?")] * 3 for number in range(9)]
+    (tmp_path / "several").mkdir()
+    several = TableFiles(COLUMNS, tmp_path / "several", most=6)
+    one = TableFile(COLUMNS, str(tmp_path / "one.parquet"))
+    for some in rows:
+        several.add(some)
+        one.add(some)
+    assert several.rows == one.rows == 27
+    assert several.close() == one.close()
+    sizes = [pq.read_metadata(path).num_rows for path in sorted((tmp_path / "several").iterdir())]
+    assert sizes == [6, 6, 6, 6, 3]
+    assert pq.read_table(tmp_path / "several").equals(pq.read_table(tmp_path / "one.parquet"))
+
+
+@pytest.mark.fleets
 def test_a_lost_file_of_a_part_is_said(tmp_path: Path) -> None:
     spec, where = written(tmp_path, 4, "out")
     (Path(where.root) / "_parts/events/part-00001.parquet").unlink()

@@ -8,6 +8,7 @@ writer keeps.
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,7 @@ from llmsim.typed import Any
 
 GROUP = 131_072  # rows after which a row group is written; it ends with a whole run
 LARGEST_GROUP = 1_000_000
+ROWS_OF_A_FILE = 50_000_000  # 150 MB of a cluster's gauges
 BATCH = 4_096  # rows after which rows become columns
 WRITER = f"pyarrow {pa.__version__}"
 
@@ -52,11 +54,15 @@ def schema_of(table: Table) -> Any:
     return pa.schema([_field(column) for column in table.columns], metadata=about)
 
 
+def _checksum() -> Any:
+    return blake2b(digest_size=16)
+
+
 class TableFile:
     """One Parquet file on its way."""
 
-    def __init__(self, table: Table, path: str) -> None:
-        """Opens the file; it has no row yet."""
+    def __init__(self, table: Table, path: str, content: Any = None) -> None:
+        """Opens the file; it has no row yet. Files of one table may share their `content`."""
         self._taken = 0
         self._schema = schema_of(table)
         looked_for = [column.name for column in table.columns if column.bounds]
@@ -69,7 +75,7 @@ class TableFile:
         )
         self._rows: list[Row] = []  # are not columns yet
         self._waiting: list[Any] = []
-        self._content = blake2b(digest_size=16)
+        self._content = content or _checksum()
 
     @property
     def rows(self) -> int:
@@ -137,3 +143,47 @@ class TableFile:
         self._writer.close()
         pa.default_memory_pool().release_unused()  # the next part begins with as little as this one
         return self._content.hexdigest()
+
+
+class TableFiles:
+    """One table on its way into several files, so that none of them is too large for its readers.
+
+    A table of a cluster may have thousands of millions of rows, and comes in one piece.
+    """
+
+    def __init__(self, table: Table, folder: Path, most: int = ROWS_OF_A_FILE) -> None:
+        """Opens the first file of a folder; one that has `most` rows is followed by another."""
+        self._table, self._folder, self._most = table, folder, most
+        self._content = _checksum()
+        self._closed, self._number = 0, 0
+        self._file = self._next()
+
+    def _next(self) -> TableFile:
+        path = self._folder / f"part-{self._number:05d}.parquet"
+        return TableFile(self._table, str(path), self._content)
+
+    @property
+    def rows(self) -> int:
+        """The rows of all files."""
+        return self._closed + self._file.rows
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Takes rows."""
+        self._open().add(rows)
+
+    def add_arrays(self, columns: list[Array], names: dict[int, list[str]]) -> None:
+        """Takes numpy's arrays, as a file does."""
+        self._open().add_arrays(columns, names)
+
+    def _open(self) -> TableFile:
+        """The file that takes the next rows."""
+        if self._file.rows >= self._most:
+            self._closed += self._file.rows
+            self._file.close()
+            self._number += 1
+            self._file = self._next()
+        return self._file
+
+    def close(self) -> str:
+        """Completes the last file, and returns the checksum of all values."""
+        return self._file.close()

@@ -38,7 +38,7 @@ class Writing:
         self._board = self._boarded() if parquet else None
 
     def _opened(self) -> dict[str, Any]:
-        from llmsim.fleet.parquet_files import TableFile
+        from llmsim.fleet.parquet_files import TableFiles
 
         made = {}
         for table in TABLES:
@@ -47,7 +47,7 @@ class Writing:
             answers = self._apart and table.name in ANSWERS
             folder = self._work.parent / ("answers" if answers else "data") / table.name
             folder.mkdir()
-            made[table.name] = TableFile(table, str(folder / "part-00000.parquet"))
+            made[table.name] = TableFiles(table, folder)
         return made
 
     def _boarded(self) -> Any:
