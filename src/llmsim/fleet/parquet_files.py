@@ -142,7 +142,8 @@ class TableFile:
         self._write()
         self._writer.close()
         pa.default_memory_pool().release_unused()  # the next part begins with as little as this one
-        return self._content.hexdigest()
+        digest: str = self._content.hexdigest()
+        return digest
 
 
 class TableFiles:
