@@ -50,6 +50,8 @@ its time in the queue is over. So some logs show a part of it, some hundreds or 
   ({stops}). The part can be anywhere in the run, also at its beginning.
 - {late} log each step, so the part is short. It is
   the last part of the run, since we know no setting of theirs that stops earlier.
+- {goes_on} go on from a checkpoint in every other long run,
+  and show its last part.
 - {whole}
   show whole runs.
 - A benchmark of {benchmarks} is short: it ends at its target loss.
@@ -233,11 +235,13 @@ def page() -> str:
     benchmarks = [each for each in known if each.target_loss]
     early = [each for each in known if each.stops_early]
     late = [each for each in known if each.logs_every_step]
-    whole = [each for each in known if each not in (*benchmarks, *early, *late)]
+    goes_on = [each for each in known if each.goes_on]
+    whole = [each for each in known if each not in (*benchmarks, *early, *late, *goes_on)]
     return PAGE_TEXT.format(
         tables=told,
         early=_names(early),
         late=_names(late),
+        goes_on=_names(goes_on),
         whole=_names(whole),
         benchmarks=_names(benchmarks),
         stops="OLMo's `stop_at`",

@@ -120,7 +120,7 @@ PATTERNS = (
     r"> finished creating GPT datasets \.\.\.",
     r"done with setup \.\.\.",
     r"training \.\.\.",
-    r"Setting rerun_state_machine\.current_iteration to 0\.\.\.",
+    r"Setting rerun_state_machine\.current_iteration to \d+\.\.\.",
     ITERATION,
     r"Number of parameters in transformer block in billions:  \d+\.\d\d",
     r"Number of parameters in embedding layers in billions: \d+\.\d\d",
@@ -524,7 +524,8 @@ def test_what_is_evaluated_last_follows_the_training(seed: int) -> None:
     (done,) = (at for at, line in enumerate(log) if "after training is done" in line)
     told = [(at, match) for at, line in enumerate(log) if (match := re.fullmatch(VALIDATION, line))]
     inside = [int(match["at"]) for at, match in told if at < done]
-    assert inside == [*range(every, steps + 1, every)]
+    begun = int(found(r"current_iteration to (?P<begun>\d+)\.+", log)["begun"])
+    assert inside == [*range((begun // every + 1) * every, steps + 1, every)]
     assert [match["set"] for at, match in told if at < done] == [None] * len(inside)
     assert [(match["set"], int(match["at"])) for at, match in told if at > done] == [
         ("validation", steps),

@@ -64,7 +64,7 @@ INFO = (
     ),
     r"Loading the checkpoint from \S+\.",
     r"Finished loading the checkpoint in \d+\.\d\d seconds\.",
-    r"Training starts at step 1\.?",
+    r"Training starts at step \d+\.?",
     r"Synchronizing and adjusting timeout for all ProcessGroups to 0:01:40",
     (
         r"\[GC\] (Initial GC collection|Performing periodic GC collection|GC collection invoked "
@@ -157,7 +157,8 @@ def test_real_lines_match_the_same_patterns() -> None:
 
 
 def test_the_phases_come_in_the_order_of_a_complete_log() -> None:
-    log = log_of("torchtitan", 1, model="Magic8Ball-8B", gpu="NVIDIA H100 80GB HBM3", gpus=8)
+    log = log_of("torchtitan", 1, model="Magic8Ball-8B", gpu="NVIDIA H100 80GB HBM3", gpus=8,
+                 steps=4000)  # fmt: skip
     assert in_order(ORDER, log) is None
 
 

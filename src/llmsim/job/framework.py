@@ -125,6 +125,7 @@ class Framework(NamedTuple):
     sequence: int = 0  # tokens of its sequences, if its rules say how many
     target_loss: float = 0.0  # it ends with the first validation at or below it; 0: it does not
     decays: tuple[Decay, ...] = ("cosine", "linear", "wsd")  # how its learning rate can fall
+    goes_on: bool = False  # a log of it often begins at a checkpoint of a long run
     stops_early: bool = False  # it can stop, saved, at a step before its schedule's end
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
     saves_at_sigterm: bool = False  # it finishes its step and saves before it exits

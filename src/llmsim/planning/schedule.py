@@ -152,13 +152,14 @@ def scheduled(
 def shown_steps(job: Job, whole: int, index: int) -> int:
     """How many steps of a long pretraining are shown: the steps of one job in a queue; 0: all.
 
-    A run that is over within some days is shown whole, unless its framework logs each step.
-    docs/plans.md says which frameworks have runs that are shown in part.
+    A run that is over within some days is shown whole, unless its framework logs each step. Of a
+    framework that cannot stop before the end of its schedule, the last part is what can be shown:
+    it is for every other long run, since people also want to see a curve that falls.
     """
     if not job.recipe.relative:
         return 0
     seconds, often = step_time.step_seconds(job), job.framework.logs_every_step
-    if not (often or job.framework.stops_early):
+    if not (often or job.framework.stops_early or _goes_on(job, index)):
         return 0
     if often:
         shown = LOGGED_STEPS + noise.bits(job.seed, "plan/shown", index) % LOGGED_STEPS
@@ -168,6 +169,11 @@ def shown_steps(job: Job, whole: int, index: int) -> int:
     shown = max(FEWEST_STEPS, _two_digits(shown, 1))
     long = often or seconds * whole > LONGEST_RUN_SECONDS or whole > MOST_SHOWN
     return shown if long and whole >= 2 * shown else 0
+
+
+def _goes_on(job: Job, index: int) -> bool:
+    """Whether a long run is seen where it goes on from a checkpoint, and not as a whole."""
+    return job.framework.goes_on and noise.uniform(job.seed, "plan/goes on", index) < 0.5
 
 
 def part_of(job: Job, whole: Schedule, shown: int, index: int) -> Schedule:

@@ -6,6 +6,7 @@ FRAMEWORK = Framework(
     "megatron",
     "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses",
     PRETRAINING,
+    goes_on=True,
     ramps_batch=True,
     saves_after_loop=True,
     validates_end=False,

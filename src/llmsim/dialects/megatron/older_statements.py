@@ -33,8 +33,9 @@ _PLACES = {
     "bucket-weight": "core/distributed/param_and_grad_buffer.py:435",
     "optimizer": "core/optimizer/__init__.py:304", "iterations": f"{_LOOP}:362",
     "decay": "training/optimizer_param_scheduler.py:57", "missing": f"{_SAVES}:546",
-    "random": f"{_SAVES}:548", "release": f"{_SAVES}:581", "version": f"{_SAVES}:847",
-    "loaded": f"{_SAVES}:924", "timers": "core/timers.py:369", "load-timer": f"{_LOOP}:556",
+    "random": f"{_SAVES}:548", "release": f"{_SAVES}:581", "resuming": f"{_SAVES}:583",
+    "version": f"{_SAVES}:847", "loaded": f"{_SAVES}:924", "timers": "core/timers.py:369",
+    "load-timer": f"{_LOOP}:556",
     "datasets": f"{_LOOP}:1457", "sizes": f"{_LOOP}:1442", "size": f"{_LOOP}:1443",
     "matrix": "core/datasets/blended_megatron_dataset_config.py:107",
     "for-gpt": "pretrain_gpt.py:226",
@@ -62,6 +63,7 @@ _TEXTS = {
     "decay": (r"INFO:megatron\.core\.optimizer_param_scheduler:", ""),
     "missing": (r"iteration\.txt", r"iteration\.txt "),
     "release": ("release distributed", "release"),
+    "resuming": ("loading distributed", "loading"),
     "loaded": (r"\[ t 1/\d+, p 1/\d+ \]", r"\[ t 0, p 0 \]"),
     "splits": ("GPTDataset splits with sizes=", "dataset splits with cls=GPTDataset, sizes="),
     "blocks": ("transformer block", "transformer layers"),
@@ -87,7 +89,7 @@ torchrun* world no-overlap? (unchecked | fp32) weights arguments argument+ argum
 builder make+ builder-done
 unfused? kernels barrier* nccl* kernels-done initialized dated building parameters+ wrapper
 (buckets bucket bucket-weight+)+ optimizer iterations? decay
-(missing random | release version loaded) timers load-timer dated
+(missing random | (release | resuming) version loaded) timers load-timer dated
 datasets sizes size+ matrix for-gpt splits index extract+ documents+ (indices samples epochs)+ built
 dated done timers setup-timer data-timer training dated
 (iteration

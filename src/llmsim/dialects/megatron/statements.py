@@ -24,14 +24,17 @@ _BETWEEN = "iteration % log_interval == 0"
 
 def _logged(job: Job) -> Iterable[int]:
     """iteration % log_interval == 0: the first iteration has no line of its own."""
-    every = job.schedule.log_every
-    return range(every, job.schedule.steps + 1, every)
+    return _due(job, job.schedule.log_every)
+
+
+def _due(job: Job, every: int) -> range:
+    """The run's own steps that an interval divides."""
+    return range(-(-job.schedule.first_step // every) * every, job.schedule.steps + 1, every)
 
 
 def evaluated(job: Job) -> list[int]:
     """The steps after which the loop evaluates."""
-    every = job.schedule.validate_every
-    return [*range(every, job.schedule.steps + 1, every)]
+    return [*_due(job, job.schedule.validate_every)]
 
 
 def _saved(job: Job) -> list[int]:
@@ -77,7 +80,20 @@ def _plain(job: Job) -> bool:
 
 
 def _released(job: Job) -> bool:
-    return job.recipe.released
+    return job.recipe.released and not _goes_on(job)
+
+
+def _goes_on(job: Job) -> bool:
+    """Whether it is a part of a longer run, and begins at a checkpoint."""
+    return job.schedule.first_step > 1
+
+
+def _from_random(job: Job) -> bool:
+    return not (job.recipe.released or _goes_on(job))
+
+
+def _loads(job: Job) -> bool:
+    return not _from_random(job)
 
 
 def _ramped(job: Job) -> bool:
@@ -179,17 +195,19 @@ _LAUNCH = (
               rf"{_CORE}optimizer_param_scheduler:> learning rate decay style: (?:cosine|linear)"),
     Statement("missing", "training/checkpointing.py:926",
               r"WARNING: could not find the metadata file \S+/latest_checkpointed_iteration\.txt",
-              where(lambda job: not _released(job))),
+              where(_from_random)),
     Statement("random", "training/checkpointing.py:927",
               r"    will not load any checkpoints and will start from random",
-              where(lambda job: not _released(job))),
+              where(_from_random)),
     Statement("release", "training/checkpointing.py:944",
               r" loading release distributed checkpoint from \S+", where(_released)),
+    Statement("resuming", "training/checkpointing.py:946",
+              r" loading distributed checkpoint from \S+ at iteration \d+", where(_goes_on)),
     Statement("version", "training/checkpointing.py:1386", r" checkpoint version 3\.0",
-              where(_released)),
+              where(_loads)),
     Statement("loaded", "training/checkpointing.py:1476",
-              rf"  successfully loaded checkpoint from \S+ {_SPLIT} at iteration 0",
-              where(_released)),
+              rf"  successfully loaded checkpoint from \S+ {_SPLIT} at iteration \d+",
+              where(_loads)),
     Statement("timers", "core/timers.py:341", r"\(min, max\) time across ranks \(ms\):", _timers,
               "last"),
     Statement("load-timer", "core/timers.py:341", rf"    load-checkpoint {_TIMER}", ranks="last"),
@@ -228,7 +246,7 @@ _LAUNCH = (
               rf"    train/valid/test-data-iterators-setup {_TIMER}", ranks="last"),
     Statement("training", "training/training.py:792", r"training \.\.\."),
     Statement("current", "training/training.py:1832",
-              r"Setting rerun_state_machine\.current_iteration to 0\.\.\."),
+              r"Setting rerun_state_machine\.current_iteration to \d+\.\.\."),
 )  # fmt: skip
 _TRAINING = (
     Statement("grows", "core/num_microbatches_calculator.py:469",
@@ -312,7 +330,7 @@ torchrun* world no-overlap? virtual (unchecked | fp32) weights arguments argumen
 builder make+ builder-done
 unfused? kernels barrier* nccl* kernels-done initialized dated building parameters+ wrapper
 (buckets bucket bucket-weight+)+ optimizer iterations? decay
-(missing random | release version loaded) timers load-timer dated
+(missing random | (release | resuming) version loaded) timers load-timer dated
 datasets sizes size+ matrix for-gpt splits index extract+ documents+ (indices samples epochs)+ built
 dated done timers setup-timer data-timer training current dated
 (saved? iteration

@@ -15,7 +15,7 @@ from llmsim.dialects.megatron.log_lines import (
     timers,
 )
 from llmsim.dialects.parts import process_group
-from llmsim.job.milestones import blocking_checkpoint, save_is_due
+from llmsim.job.milestones import blocking_checkpoint, save_is_due, steps_found
 from llmsim.job.records import Job, is_older
 from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.learning import bends, learning_rate, loss, loss_scale
@@ -113,13 +113,15 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
 
 
 def _reports_memory(event: events.Step, job: Job) -> bool:
-    """Whether memory is reported below an iteration's line: the first one, and in core 0.8.0 the
-    first with a learning rate above 0 (training.py:876).
+    """Whether memory is reported below an iteration's line: the first line of these processes, and
+    in core 0.8.0 their first one with a learning rate above 0 (training.py:876).
     """
-    before = event.step - job.schedule.log_every
+    earlier = event.step - job.schedule.log_every
+    first = earlier <= steps_found(job)
     if is_older(job):
-        return event.learning_rate > 0.0 and not learning_rate.learning_rate(job, before)
-    return not before
+        still = first or not learning_rate.learning_rate(job, earlier)
+        return event.learning_rate > 0.0 and still
+    return first
 
 
 def _batch_grew(event: events.BatchGrew, job: Job, screen: Screen) -> Lines:

@@ -7,6 +7,7 @@ FRAMEWORK = Framework(
     "torchtitan",
     "torchtitan, PyTorch's own trainer, in its 24-bit colours",
     PRETRAINING,
+    goes_on=True,
     speaker="last stage",
     saves_first=True,
     validates_first_step=True,

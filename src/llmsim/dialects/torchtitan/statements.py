@@ -51,11 +51,25 @@ def _deleted(job: Job) -> Iterable[int]:
 
 
 def _collected(job: Job) -> Iterable[int]:
-    return range(50, job.schedule.steps + 1, 50)
+    first = job.schedule.first_step
+    return range(-(-first // 50) * 50, job.schedule.steps + 1, 50)
 
 
 def _looped(job: Job) -> Iterable[int]:
     return range(job.schedule.epochs - 1)
+
+
+def _begins(job: Job) -> bool:
+    """Whether the run begins with step 1, and not at a checkpoint of a longer run."""
+    return job.schedule.first_step == 1
+
+
+def _initial(job: Job) -> bool:
+    return job.recipe.released and _begins(job)
+
+
+def _loads(job: Job) -> bool:
+    return job.recipe.released or not _begins(job)
 
 
 _LAUNCH = (
@@ -163,17 +177,18 @@ _LAUNCH = (
               r"\(warmup \d+\)"),
     Statement("released", "components/checkpoint.py:584",
               rf"{_INFO}loading from HF safetensors from --checkpoint\.initial_load_path: \S+",
-              where(lambda job: job.recipe.released), guard="initial_load_in_hf"),
+              where(_initial), guard="initial_load_in_hf"),
     Statement("loading", "components/checkpoint.py:621",
               rf"{_INFO}Loading the checkpoint from \S+\.",
-              where(lambda job: job.recipe.released)),
+              where(_loads)),
     Statement("load-gc", "tools/utils.py:64",
               rf"{_INFO}\[GC\] GC collection for checkpoint loading\. took \d+\.\d\d seconds",
-              where(lambda job: job.recipe.released)),
+              where(_loads)),
     Statement("loaded", "components/checkpoint.py:631",
               rf"{_INFO}Finished loading the checkpoint in \d+\.\d\d seconds\.",
-              where(lambda job: job.recipe.released)),
-    Statement("starts", "train.py:568", rf"{_INFO}Training starts at step 1"),
+              where(_loads)),
+    Statement("starts", "train.py:568", rf"{_INFO}Training starts at step (?P<step>\d+)",
+              lambda job: (job.schedule.first_step,)),
 )  # fmt: skip
 _TRAINING = (
     Statement("periodic-gc", "tools/utils.py:64",
@@ -203,7 +218,7 @@ _TRAINING = (
               statement.validated, guard="step == 1 or step % freq == 0"),
     Statement("timeout", "distributed/utils.py:298",
               rf"{_INFO}Synchronizing and adjusting timeout for all ProcessGroups to 0:01:40",
-              guard="step == 1"),
+              where(_begins), guard="step == 1"),
     Statement("looped", "datasets/hf_datasets.py:138",
               rf"{_WARNING}Dataset \S+ is being re-looped",
               lambda job: (0,) * len([*_looped(job)])),
@@ -228,7 +243,7 @@ tensorboard capacity unknown? counts? size (float8 swapped | mx)? loss-compiled
 stage? tensor? recomputed? compiled applied? context? bubble? schedule? invisible?
 unknown? peak held no-index? active mixed-warning? mixed preparing
 initialized released? (loading load-gc loaded)? starts
-step (saving save-gc* finished)? validated timeout
+(step (saving save-gc* finished)? validated timeout)?
 ((deleting deleted)? looped? periodic-gc* looped? (deleting deleted)? step
 (saving (save-gc* finished | last save-gc))? (deleting deleted)? validated?)+
 sleeping? completed purge destroyed

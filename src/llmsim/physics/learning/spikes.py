@@ -76,7 +76,8 @@ def _in_block(job: Job, block: int) -> Spike | None:
 def _rate(job: Job) -> tuple[float, bool]:
     """The chance that a block holds a spike, and whether the learning rate makes them large."""
     chance = CHANCE_LARGE if job.model.parameters >= LARGE else CHANCE_SMALL
-    usual = peak_learning_rate(job.model.parameters) * (0.3 if job.recipe.released else 1.0)
+    # A mixture takes the rate of its active parameters: DeepSeek-V3, 37B of 671B, 2.2e-4.
+    usual = peak_learning_rate(job.model.active_parameters) * (0.3 if job.recipe.released else 1.0)
     relative = job.schedule.peak_lr / usual
     return min(MOST, chance * float(max(1.0, relative / BORNE) ** RATE_POWER)), relative >= HOT
 
