@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from llmsim.dialects import statement
 from llmsim.dialects.llmc import statements as llmc
-from llmsim.dialects.megatron import statements as megatron
+from llmsim.dialects.megatron import occasions as megatron
 from llmsim.dialects.nanogpt.statements import evaluations, iterations
 from llmsim.dialects.statement import Steps
 from llmsim.job.records import Job

@@ -260,7 +260,8 @@ def test_a_restart_begins_as_train_py_does(seed: int) -> None:
     """
     lines = log("nanogpt", seed, gpus=8, recipe="pretrain", steps=3000, log_every=10,
                 incident=("cuda-oom@70%:rank=3",)).lines  # fmt: skip
-    at = lines.index("Resuming training from out")
+    at = next(at for at, line in enumerate(lines) if line.startswith("Resuming training from "))
+    assert f"out_dir = '{lines[at].removeprefix('Resuming training from ')}'" in lines
     told = [re.match(r"iter (\d+): loss (\S+), time (\S+)ms, mfu (\S+)%", line) for line in lines]
     before = {m[1]: m for m in told[:at] if m}
     first, *others = [m for m in told[at:] if m]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.physics import noise
+from llmsim.physics import balanced, noise
 
 SEEDS = st.integers(min_value=0, max_value=2**64 - 1)
 WEIGHTED = st.dictionaries(
@@ -100,3 +100,19 @@ def test_draws_made_together_are_those_made_one_by_one(
 ) -> None:
     alone = [noise.uniform(seed, stream, index + ahead) for stream, index in places]
     assert noise.together(seed, tuple(places), ahead) == alone
+
+
+@given(SEEDS, st.integers(0, 10**9), st.integers(0, 10**6), st.integers(1, 12))
+def test_numbers_drawn_at_once_are_those_drawn_one_by_one(
+    seed: int, index: int, first: int, count: int
+) -> None:
+    series = range(first, first + count)
+    one_by_one = [balanced.level(seed, STREAM, index, each) for each in series]
+    assert balanced.levels(seed, STREAM, index, series) == pytest.approx(one_by_one, abs=1e-9)
+    before = [balanced.total(seed, STREAM, index + 0.3, each) for each in series]
+    assert balanced.totals(seed, STREAM, index + 0.3, series) == pytest.approx(before, abs=1e-9)
+    at = range(index, index + count)
+    drawn = noise.uniforms(seed, STREAM, index, count)
+    assert drawn == [noise.uniform(seed, STREAM, each) for each in at]
+    drawn = noise.normals(seed, STREAM, index, count)
+    assert drawn == [noise.normal(seed, STREAM, each) for each in at]

@@ -1,15 +1,12 @@
 """What Megatron-LM prints at core 0.12.0, statement by statement, on all ranks."""
 
-from collections.abc import Iterable
-
 from llmsim.dialects.megatron import arguments
+from llmsim.dialects.megatron import occasions as on
 from llmsim.dialects.megatron.launch import fuses_softmax
 from llmsim.dialects.megatron.older_statements import older
 from llmsim.dialects.megatron.theory import with_activations
 from llmsim.dialects.parts.statements import BARRIER, LEAKED, NCCL, TORCHRUN
 from llmsim.dialects.statement import Statement, where
-from llmsim.job import milestones
-from llmsim.job.records import Job
 from llmsim.physics.learning.loss_scale import scales
 
 _FLOAT = r"\d\.\d{6}E[+-]\d\d"
@@ -22,84 +19,6 @@ _DATA = rf"{_CORE}datasets\."
 _BETWEEN = "iteration % log_interval == 0"
 
 
-def _logged(job: Job) -> Iterable[int]:
-    """iteration % log_interval == 0: the first iteration has no line of its own."""
-    return _due(job, job.schedule.log_every)
-
-
-def _due(job: Job, every: int) -> range:
-    """The run's own steps that an interval divides."""
-    return range(-(-job.schedule.first_step // every) * every, job.schedule.steps + 1, every)
-
-
-def evaluated(job: Job) -> list[int]:
-    """The steps after which the loop evaluates."""
-    return [*_due(job, job.schedule.validate_every)]
-
-
-def _saved(job: Job) -> list[int]:
-    return [*milestones.saved_steps(job)]
-
-
-def _timed(job: Job) -> Iterable[int]:
-    """A save in the loop: what follows the loop has no timer."""
-    last = job.schedule.steps
-    ended = not milestones.save_is_due(job, last)
-    return [step for step in _saved(job) if not (ended and step == last)]
-
-
-def _grown(job: Job) -> Iterable[int]:
-    return (0,) * max(0, len(job.schedule.ramp) - 1)
-
-
-def _evaluations(job: Job) -> tuple[int, ...]:
-    """Each of the loop, and two after it."""
-    return (0,) * (len(evaluated(job)) + 2)
-
-
-def _modes(job: Job) -> Iterable[int]:
-    """set_mode is called once before and twice after each."""
-    return _evaluations(job) * 3
-
-
-def _timers(job: Job) -> Iterable[int]:
-    return (0,) * (len(_evaluations(job)) + len([*_timed(job)]) + 2)
-
-
-def _slices(job: Job) -> Iterable[int]:
-    return (0,) * (job.layout.tp * job.layout.pp)
-
-
-def _stages(job: Job) -> Iterable[int]:
-    """A bucket for each piece of the model, and where ranks share experts one for theirs."""
-    return (0,) * job.layout.pp * max(1, job.layout.interleave) * (1 + (job.layout.ep > 1))
-
-
-def _plain(job: Job) -> bool:
-    return job.layout.pp > 1 and job.layout.interleave <= 1
-
-
-def _released(job: Job) -> bool:
-    return job.recipe.released and not _goes_on(job)
-
-
-def _goes_on(job: Job) -> bool:
-    """Whether it is a part of a longer run, and begins at a checkpoint."""
-    return job.schedule.first_step > 1
-
-
-def _from_random(job: Job) -> bool:
-    return not (job.recipe.released or _goes_on(job))
-
-
-def _loads(job: Job) -> bool:
-    return not _from_random(job)
-
-
-def _ramped(job: Job) -> bool:
-    return bool(job.schedule.ramp)
-
-
 _LAUNCH = (
     *TORCHRUN,
     Statement("world", "training/arguments.py:328",
@@ -110,7 +29,7 @@ _LAUNCH = (
     Statement("no-overlap", "training/arguments.py:474",
               r"WARNING: Setting args\.overlap_p2p_comm and args\.align_param_gather to False "
               r"since non-interleaved schedule does not support overlapping p2p communication and "
-              r"aligned param AG", where(_plain), guard="args.pipeline_model_parallel_size > 1"),
+              r"aligned param AG", where(on.plain), guard="args.pipeline_model_parallel_size > 1"),
     Statement("virtual", "training/arguments.py:493",
               r"Number of virtual stages per pipeline stage: (?:None|\d+)"),
     Statement("unchecked", "training/arguments.py:580",
@@ -126,13 +45,13 @@ _LAUNCH = (
     Statement("arguments-end", "training/arguments.py:986", r"-{20} end of arguments -{21}"),
     Statement("constant", "core/num_microbatches_calculator.py:228",
               rf"{_CALCULATOR}setting number of microbatches to constant \d+",
-              where(lambda job: not _ramped(job))),
+              where(lambda job: not on.ramped(job))),
     Statement("ramp", "core/num_microbatches_calculator.py:242",
               rf"{_CALCULATOR}will use batch size rampup starting from global batch size \d+ to "
               r"global batch size \d+ with batchsize increments \d+ over \d+ samples\.",
-              where(_ramped)),
+              where(on.ramped)),
     Statement("initial", "core/num_microbatches_calculator.py:466",
-              rf"{_CALCULATOR}setting initial batch size to \d+", where(_ramped)),
+              rf"{_CALCULATOR}setting initial batch size to \d+", where(on.ramped)),
     Statement("tokenizer", "training/tokenizer/tokenizer.py:23",
               r"> building HuggingFaceTokenizer tokenizer \.\.\."),
     Statement("padded", "training/tokenizer/tokenizer.py:117",
@@ -176,39 +95,39 @@ _LAUNCH = (
     Statement("building", "pretrain_gpt.py:79", r"building GPT model \.\.\."),
     Statement("parameters", "training/training.py:961",
               r" > number of parameters on \(tensor, pipeline\) model parallel rank "
-              r"\(\d+, \d+\): \d+", _slices, guard="mpu.get_data_parallel_rank() == 0"),
+              r"\(\d+, \d+\): \d+", on.slices, guard="mpu.get_data_parallel_rank() == 0"),
     Statement("wrapper", "core/distributed/distributed_data_parallel.py:65",
               rf"{_CORE}distributed\.distributed_data_parallel:Setting up DistributedDataParallel "
               r"with config DistributedDataParallelConfig\(.*\)"),
     Statement("buckets", "core/distributed/param_and_grad_buffer.py:706",
               rf"{_CORE}distributed\.param_and_grad_buffer:Number of buckets for gradient "
-              r"all-reduce / reduce-scatter: 1", _stages, guard="the first rank of each stage"),
+              r"all-reduce / reduce-scatter: 1", on.stages, guard="the first rank of each stage"),
     Statement("bucket", "core/distributed/param_and_grad_buffer.py:706",
-              r"Params for bucket 1 \(\d+ elements, \d+ padded size\):", _stages),
+              r"Params for bucket 1 \(\d+ elements, \d+ padded size\):", on.stages),
     Statement("bucket-weight", "core/distributed/param_and_grad_buffer.py:706",
               r"\tmodule\.[\w.]+", None),
     Statement("optimizer", "core/optimizer/__init__.py:458",
               rf"{_CORE}optimizer:Setting up optimizer with config OptimizerConfig\(.*\)"),
     Statement("iterations", "training/training.py:885",
-              r"setting training iterations to \d+", where(_ramped), guard="args.train_samples"),
+              r"setting training iterations to \d+", where(on.ramped), guard="args.train_samples"),
     Statement("decay", "core/optimizer_param_scheduler.py:96",
               rf"{_CORE}optimizer_param_scheduler:> learning rate decay style: (?:cosine|linear)"),
     Statement("missing", "training/checkpointing.py:926",
               r"WARNING: could not find the metadata file \S+/latest_checkpointed_iteration\.txt",
-              where(_from_random)),
+              where(on.from_random)),
     Statement("random", "training/checkpointing.py:927",
               r"    will not load any checkpoints and will start from random",
-              where(_from_random)),
+              where(on.from_random)),
     Statement("release", "training/checkpointing.py:944",
-              r" loading release distributed checkpoint from \S+", where(_released)),
+              r" loading release distributed checkpoint from \S+", where(on.released)),
     Statement("resuming", "training/checkpointing.py:946",
-              r" loading distributed checkpoint from \S+ at iteration \d+", where(_goes_on)),
+              r" loading distributed checkpoint from \S+ at iteration \d+", where(on.goes_on)),
     Statement("version", "training/checkpointing.py:1386", r" checkpoint version 3\.0",
-              where(_loads)),
+              where(on.loads)),
     Statement("loaded", "training/checkpointing.py:1476",
               rf"  successfully loaded checkpoint from \S+ {_SPLIT} at iteration \d+",
-              where(_loads)),
-    Statement("timers", "core/timers.py:341", r"\(min, max\) time across ranks \(ms\):", _timers,
+              where(on.loads)),
+    Statement("timers", "core/timers.py:341", r"\(min, max\) time across ranks \(ms\):", on.timers,
               "last"),
     Statement("load-timer", "core/timers.py:341", rf"    load-checkpoint {_TIMER}", ranks="last"),
     Statement("datasets", "training/training.py:2355",
@@ -250,14 +169,14 @@ _LAUNCH = (
 )  # fmt: skip
 _TRAINING = (
     Statement("grows", "core/num_microbatches_calculator.py:469",
-              rf"{_CALCULATOR}ramping up batch size from \d+ to \d+", _grown),
+              rf"{_CALCULATOR}ramping up batch size from \d+ to \d+", on.grown),
     Statement("iteration", "training/training.py:1581",
               r" \[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] iteration +(?P<step>\d+)/ *\d+ \| consumed "
               r"samples: +\d+ \| elapsed time per iteration \(ms\): \d+\.\d \| throughput per GPU "
               rf"\(TFLOP/s/GPU\): \d+\.\d \| learning rate: {_FLOAT} \| global batch size: +\d+ \| "
               rf"(?:lm loss: {_FLOAT} \| )?loss scale: \d+\.0 \| (?:grad norm: \d+\.\d{{3}} \| )?"
               r"number of skipped iterations: [ \d]{3} \| number of nan iterations: [ \d]{3} \|",
-              _logged, "last", _BETWEEN),
+              on.logged, "last", _BETWEEN),
     Statement("blocks", "training/theoretical_memory_usage.py:136",
               r"Number of parameters in transformer block in billions:  \d+\.\d\d"),
     Statement("embeddings", "training/theoretical_memory_usage.py:145",
@@ -286,31 +205,32 @@ _TRAINING = (
               guard="sequence_parallel and recompute_granularity == 'selective'"),
     Statement("memory", "training/utils.py:273",
               r"\[Rank \d+\] \(after \d+ iterations\) memory \(MB\) \| allocated: \d+\.\d+ \| max "
-              r"allocated: \d+\.\d+ \| reserved: \d+\.\d+ \| max reserved: \d+\.\d+", _slices,
+              r"allocated: \d+\.\d+ \| reserved: \d+\.\d+ \| max reserved: \d+\.\d+", on.slices,
               guard="mpu.get_data_parallel_rank() == 0, after the first line"),
     Statement("mode", "core/rerun_state_machine.py:245",
-              rf"{_RERUN}Setting RerunStateMachine mode RerunMode\.DISABLED", _modes),
+              rf"{_RERUN}Setting RerunStateMachine mode RerunMode\.DISABLED", on.modes),
     Statement("evaluate-timer", "training/training.py:2252", rf"    evaluate {_TIMER}",
-              _evaluations, "last"),
-    Statement("rule", "training/training.py:2305", r"-{90,}", lambda job: _evaluations(job) * 2,
+              on.evaluations, "last"),
+    Statement("rule", "training/training.py:2305", r"-{90,}", lambda job: on.evaluations(job) * 2,
               "last"),
     Statement("validation", "training/training.py:2306",
               rf" validation loss at iteration (?P<step>\d+) \| lm loss value: {_FLOAT} \| "
-              rf"lm loss PPL: {_FLOAT} \| ", evaluated, "last",
+              rf"lm loss PPL: {_FLOAT} \| ", on.evaluated, "last",
               "iteration % eval_interval == 0"),
     Statement("saving", "training/checkpointing.py:361",
-              r"saving checkpoint at iteration +(?P<step>\d+) to \S+ in torch_dist format", _saved),
+              r"saving checkpoint at iteration +(?P<step>\d+) to \S+ in torch_dist format",
+              on.saved),
     Statement("storing", "training/checkpointing.py:412",
               r"Storing distributed optimizer sharded state of type fully_sharded_model_space",
-              where(arguments.distributed_optimizer, lambda job: (0,) * len(_saved(job)))),
+              where(arguments.distributed_optimizer, lambda job: (0,) * len(on.saved(job)))),
     Statement("scheduled", "training/checkpointing.py:566",
               r"  scheduled an async checkpoint save at iteration +(?P<step>\d+) to \S+",
-              where(lambda job: job.background_saves, _saved), guard="args.async_save"),
+              where(lambda job: job.background_saves, on.saved), guard="args.async_save"),
     Statement("saved", "training/checkpointing.py:529",
               r"  successfully saved checkpoint from iteration +(?P<step>\d+) to \S+ " + _SPLIT,
-              _saved),
+              on.saved),
     Statement("save-timer", "training/training.py:1663", rf"    save-checkpoint {_TIMER}",
-              lambda job: (0,) * len([*_timed(job)]), "last", "not for a save after the loop"),
+              lambda job: (0,) * len([*on.timed(job)]), "last", "not for a save after the loop"),
     Statement("evaluating", "training/training.py:2173", r"Evaluating on \d+ samples",
               lambda _job: (0, 0), guard="verbose"),
     Statement("batch", "training/training.py:2177", r"Evaluating iter \d+/\d+",

@@ -31,10 +31,6 @@ def _config(job: Job) -> str:
     return f"config/train_{name}.py"
 
 
-def _out(job: Job) -> str:
-    return f"checkpoints/{job.run_name}"
-
-
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     yield from shell.looked(job, screen)
     yield from shell.typed(screen, shell.torchrun(job, f"train.py {_config(job)}"))
@@ -46,7 +42,7 @@ def _workers_started(event: events.WorkersStarted, job: Job, screen: Screen) -> 
     # One process evaluates, on training and validation data, in the time of one full validation.
     evaluations = max(1, schedule.validation_batches * layout.accumulation // 2)
     settings = {
-        "out_dir": repr(_out(job)),
+        "out_dir": repr(recovery.out_dir(job)),
         "dataset": repr(job.dataset.name),
         "batch_size": layout.micro_batch,
         "block_size": schedule.sequence,
@@ -136,7 +132,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
     found = event.first_step - 1
     yield _estimated(job, found)
     if found:
-        yield Line(f"saving checkpoint to {_out(job)}")
+        yield Line(f"saving checkpoint to {recovery.out_dir(job)}")
 
 
 # --- training ----------------------------------------------------------------------------
@@ -184,7 +180,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
     if estimates.evaluates(job, event.step):
-        yield Line(f"saving checkpoint to {_out(job)}")
+        yield Line(f"saving checkpoint to {recovery.out_dir(job)}")
 
 
 def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -> Lines:

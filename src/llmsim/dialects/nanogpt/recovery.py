@@ -21,10 +21,15 @@ CODE = code_of(
 )
 
 
+def out_dir(job: Job) -> str:
+    """The folder of a run's checkpoints."""
+    return f"checkpoints/{job.run_name}"
+
+
 def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:
-    del job, screen
+    del screen
     if event.step:
-        yield Line("Resuming training from out")
+        yield Line(f"Resuming training from {out_dir(job)}")
 
 
 LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}
