@@ -124,9 +124,14 @@ def card(job: Job, rank: int) -> int:
 
 
 def hostname(job: Job, node: int) -> str:
-    """The name of a node's machine, counted from 1: "toaster-01"."""
+    """The name of a node's machine: see machine_name."""
+    return machine_name(job, machine(job, node))
+
+
+def machine_name(job: Job, number: int) -> str:
+    """The name of a machine by its number, which names count from 1: "toaster-01"."""
     digits = max(2, len(str(job.layout.nodes)))
-    return f"{job.cluster}-{machine(job, node) + 1:0{digits}d}"
+    return f"{job.cluster}-{number + 1:0{digits}d}"
 
 
 # --- addresses ---------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from llmsim.job.milestones import next_logged
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.speed import step_time
 from llmsim.run import numbers
-from llmsim.run.cluster import hostname
+from llmsim.run.cluster import machine_name
 from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.events.incidents import Symptom
 from llmsim.run.faults import Fault
@@ -18,8 +18,7 @@ from llmsim.run.timeline import Segment, step_ended, step_in
 def placed(job: Job, attempt: Attempt, rank: int) -> str:
     """The name of the machine that a rank runs on in an attempt."""
     node = rank // gpus_per_node(job)
-    spares = tuple([each for each in attempt.spares if each[0] == node])
-    return hostname(job._replace(spares=spares) if spares else job, node)
+    return machine_name(job, dict(attempt.spares).get(node, node))
 
 
 def label_of(
@@ -65,7 +64,7 @@ def said(fault: Fault, told: Story, since: float, executed: int, step: int) -> I
     for each in told.symptoms:
         if each.at >= 0.0 or fault.at + each.at >= since:
             at = round(max(since, fault.at + each.at), 6)
-            yield each._replace(at=at, kind=fault.incident.kind, executed=executed, step=step)
+            yield Symptom(at, *each[1:5], fault.incident.kind, executed, step)
 
 
 def foretold(job: Job, attempt: Attempt, fault: Fault, told: Story, segment: Segment) -> Segment:
