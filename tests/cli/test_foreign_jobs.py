@@ -5,6 +5,7 @@ examples/llama/train_llama3_8b_h100_fp8.sh and of TinyLlama's config.json with T
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from llmsim import cli
 from llmsim.cli.job_files import job_of_file
 from llmsim.errors import LlmsimError
+from llmsim.job.milestones import validated_steps
 from llmsim.job.records import Job
 from llmsim.model.architecture import parameter_count
 from llmsim.options.table import Options
@@ -305,3 +307,37 @@ def test_variables_that_double_at_each_line_end_in_a_sentence(tmp_path: Path) ->
     with pytest.raises(LlmsimError) as error:
         played_from(tmp_path, script)
     assert "stand for more than 65,536 characters" in str(error.value)
+
+
+SHORT_TITAN = TORCHTITAN.replace("steps = 1000", "steps = 20").replace("= 200", "= 2")
+
+
+def test_a_torchtitan_file_plays_without_validation_and_names_its_flavor(
+    tmp_path: Path, capfd: Captured
+) -> None:
+    """torchtitan/config/job_config.py of v0.2.0, class Validation: `enable: bool = False`;
+    train.py prints the name and the flavor of the model.
+    """
+    (tmp_path / "job.toml").write_text(SHORT_TITAN, encoding="utf-8")
+    given = ["--job", str(tmp_path / "job.toml"), "--gpus", "16", "--seed", "4"]
+    assert cli.main([*given, "--view", "log", "--speed-factor", "max"]) == 0
+    log = capfd.readouterr()[0]
+    assert "validat" not in log
+    assert "Building llama3 8B with TransformerModelArgs(" in log
+    assert re.search("Model llama3 8B .*size: 8,030,261,248 total parameters", log)
+    again = TORCHTITAN + "[validation]\nenable = true\nfreq = 500\n"
+    assert validated_steps(played_from(tmp_path, again, gpus=16)[0]) == (1, 500, 1000)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "openmetrics"])
+def test_a_run_without_validation_is_exported(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "job.toml").write_text(SHORT_TITAN, encoding="utf-8")
+    given = ["--job", str(tmp_path / "job.toml"), "--gpus", "16", "--seed", "4", "--quiet"]
+    assert cli.main([*given, "--export", f"{kind}={tmp_path / 'out'}"]) == 0
+
+
+def test_a_framework_that_always_validates_says_so(tmp_path: Path) -> None:
+    (tmp_path / "job.toml").write_text("[schedule]\nvalidates = false\n", encoding="utf-8")
+    with pytest.raises(LlmsimError) as error:
+        plan(Options(seed=4, start=START, job=job_of_file(str(tmp_path / "job.toml"))[0]))
+    assert "always validates: leave out [schedule] validates." in str(error.value)

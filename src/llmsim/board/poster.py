@@ -27,7 +27,8 @@ BIG_NEEDS = 20  # rows of a screen that has room for big numbers
 class Closing(NamedTuple):
     """What there is to say at the end."""
 
-    numbers: tuple[tuple[str, str, str], ...]  # role, name, number: four
+    # Role, name, number: four, or three of a run without validations.
+    numbers: tuple[tuple[str, str, str], ...]
     joke: str
     command: str
 

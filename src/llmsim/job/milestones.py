@@ -28,8 +28,13 @@ def logged(job: Job, step: int) -> bool:
 
 
 def validated_steps(job: Job) -> tuple[int, ...]:
-    """After which steps the run validates: at its interval, and at the end or the beginning."""
+    """After which steps the run validates: at its interval, and at the end or the beginning.
+
+    None where its schedule says so.
+    """
     schedule = job.schedule
+    if not schedule.validates:
+        return ()
     every = _every(schedule.validate_every, schedule.validate_every, schedule)
     begins = job.framework.validates_first_step
     first = {1} if begins and schedule.first_step == 1 else set[int]()

@@ -30,6 +30,7 @@ class Schedule(NamedTuple):
     save_every: int
     ramp: tuple[BatchStage, ...] = ()  # stages of a growing batch, the full one last; () if none
     first_step: int = 1  # of this run: a later one goes on from a checkpoint of a longer run
+    validates: bool = True  # False: the run has no validation; its interval has no meaning then
     horizon: int = 0  # steps of the whole run, of which this is a part; 0: `steps`
 
 

@@ -134,6 +134,8 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("schedule", "final_lr", "final_lr", number(0.0, 10.0), "learning rate at the end"),
     ("schedule", "decay", "decay", one_of(*DECAYS), "how the rate falls"),
     ("schedule", "log_every", "log_every", as_option("log-every"), "steps between logged steps"),
+    ("schedule", "validates", "validates", switch(),
+     "whether it validates at all; not every framework can do without"),
     ("schedule", "validate_every", "validate_every", whole(1, 10**7),
      "steps between validations"),
     ("schedule", "validation_batches", "validation_batches", whole(1, 10**7),

@@ -85,6 +85,7 @@ class Wanted(NamedTuple):
     final_lr: float | None = None
     decay: Decay | None = None
     log_every: int | None = None
+    validates: bool | None = None
     validate_every: int | None = None
     validation_batches: int | None = None
     save_every: int | None = None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from llmsim.errors import PlanError, Setting
+from llmsim.job.framework import Framework
 from llmsim.job.schedule import BatchStage, Schedule, whole_run
 from llmsim.options.wanted import Wanted
 from llmsim.planning.draw import Candidate
@@ -23,6 +24,7 @@ def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, .
     asked = {
         "log_every": wanted.log_every,
         "warmup": wanted.warmup,
+        "validates": wanted.validates,
         "validate_every": wanted.validate_every,
         "validation_batches": wanted.validation_batches,
         "save_every": wanted.save_every,
@@ -77,8 +79,7 @@ def _beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Se
     if schedule.warmup > whole_run(schedule):
         warmup = f"[schedule] warmup = {schedule.warmup:,} is more than the run's"
         yield (f"{warmup} {schedule.steps:,} steps.",)
-    if not framework.validates and schedule.validate_every != schedule.steps:
-        yield speaker, " does not validate between steps: leave out [schedule] validate_every."
+    yield from _unvalidated(framework, schedule)
     if framework.saves_with_validation and schedule.save_every != schedule.validate_every:
         yield speaker, " saves with each validation: leave out [schedule] save_every."
     if wanted.background_saves and framework.blocking_checkpoints:
@@ -92,6 +93,15 @@ def _beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Se
         if (times := ceil(done / every)) > MOST_PAUSES:
             made = f"{done:,} steps with {pause} every {every:,} are {times:,} of them"
             yield (f"{made}, where {MOST_PAUSES:,} are the most.",)
+
+
+def _unvalidated(framework: Framework, schedule: Schedule) -> Iterator[tuple[str | Setting, ...]]:
+    """What the framework cannot do of its validations."""
+    speaker = Setting("dialect", framework.name)
+    if not (schedule.validates or framework.may_skip_validation):
+        yield speaker, " always validates: leave out [schedule] validates."
+    if not framework.validates and schedule.validate_every != schedule.steps:
+        yield speaker, " does not validate between steps: leave out [schedule] validate_every."
 
 
 def _ramp_beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Setting, ...]]:

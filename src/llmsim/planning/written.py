@@ -137,6 +137,7 @@ def _schedule(job: Job) -> dict[str, Value]:
         "final_lr": schedule.final_lr,
         "decay": schedule.decay,
         "log_every": schedule.log_every,
+        **({} if schedule.validates else {"validates": False}),
         "validate_every": schedule.validate_every,
         "validation_batches": schedule.validation_batches,
         "save_every": schedule.save_every,

@@ -80,10 +80,11 @@ def _share(run: Run, moment: Moment) -> float:
 
 def closing(event: Summary, job: Job) -> Closing:
     """The numbers and texts of the poster that a run leaves behind."""
+    checked = event.final_validation
     return Closing(
         numbers=(
             ("loss", "training loss", f"{event.final_loss:.4f}"),
-            ("number", "validation", f"{event.final_validation:.4f}"),
+            *(() if checked is None else (("number", "validation", f"{checked:.4f}"),)),
             ("throughput", "tokens", units.short(event.tokens)),
             ("power", "GPU-hours", f"{event.gpu_hours:,.0f}"),
         ),

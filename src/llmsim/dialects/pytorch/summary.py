@@ -62,6 +62,8 @@ def _attempts(event: events.Summary) -> Iterator[Row]:
 
 
 def _validation(event: events.Summary, job: Job) -> tuple[str, ...]:
+    if event.final_validation is None or event.best_validation is None:
+        return ("none",)
     final, best = round(event.final_validation, 4), round(event.best_validation, 4)
     perplexity = f" (ppl {units.perplexity(final)})" if event.perplexity else ""
     # In reinforcement learning the loss is a distance, and a lower one is not better.

@@ -181,5 +181,6 @@ def _pauses(given: Given) -> dict[str, Any]:
     return resumed | {
         "save_every": given["checkpoint.interval"] if saves else steps,
         "background_saves": given.get("checkpoint.async_mode", "disabled") != "disabled",
+        "validates": bool(validates),
         "validate_every": given.get("validation.freq", 10) if validates else steps,
     }

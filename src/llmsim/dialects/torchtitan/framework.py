@@ -11,6 +11,7 @@ FRAMEWORK = Framework(
     speaker="last stage",
     saves_first=True,
     validates_first_step=True,
+    may_skip_validation=True,
     last_save_bytes=4,
     gc_every=50,
     file_bar="never",

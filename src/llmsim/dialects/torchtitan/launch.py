@@ -11,6 +11,7 @@ from llmsim.dialects.torchtitan.log_lines import color, say, shown_rank, shown_r
 from llmsim.dialects.torchtitan.model import (
     arguments,
     counts,
+    flavor,
     known_peak,
     peak_flops,
     shown_stage,
@@ -102,7 +103,7 @@ def _tokenizer_loaded(event: events.TokenizerLoaded, job: Job, screen: Screen) -
 
 def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     begun, paint = event.at - event.seconds, color(screen)
-    kind = f"{spec(job)} {job.model.name}"
+    kind = f"{spec(job)} {flavor(job)}"
     yield from say(job, begun, f"Building {kind} with {arguments(job)}")
     now = units.stamp(job.start, begun)
     yield from say(job, begun, tensorboard.enabled("./outputs/tb", now))
@@ -224,8 +225,9 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
         yield "INFO", "Mixed precision training is disabled"
     else:
         yield "INFO", "Mixed precision training is handled by AMP"
-    name = f"{job.dataset.name}_validation"
-    yield "INFO", f"Preparing {name} dataset from ./datasets/{name}"
+    if job.schedule.validates:
+        name = f"{job.dataset.name}_validation"
+        yield "INFO", f"Preparing {name} dataset from ./datasets/{name}"
     # A pipeline takes the accumulated micro-batches as one batch.
     piped = layout.pp > 1
     local = layout.micro_batch * (layout.accumulation if piped else 1)

@@ -52,6 +52,11 @@ def spec(job: Job) -> str:
     return "qwen3" if config.tied or config.experts > 1 else "llama3"
 
 
+def flavor(job: Job) -> str:
+    """The flavor of the kind: of a model that is named after both, as llama3-8B, the rest."""
+    return job.model.name.removeprefix(f"{spec(job).replace('_', '-')}-")
+
+
 def arguments(job: Job) -> str:
     """The model's arguments as their dataclass prints itself (models/{llama3,qwen3})."""
     config, sequence = job.architecture, job.schedule.sequence

@@ -96,7 +96,8 @@ _LAUNCH = (
     Statement("tokenizer", "components/tokenizer.py:104",
               rf"{_INFO}Loading tokenizer from tokenizer\.json"),
     Statement("preparing", "datasets/hf_datasets.py:66", rf"{_INFO}Preparing \S+ dataset from \S+",
-              lambda _job: (0, 0), guard="once for training, once for validation"),
+              lambda job: (0, 0)[: 1 + job.schedule.validates],
+              guard="once for training, once for validation"),
     Statement("building", "train.py:146",
               rf"{_INFO}Building (?:llama3|qwen3|deepseek_v3) \S+ with "
               r"(?:TransformerModelArgs|Qwen3ModelArgs|DeepSeekV3ModelArgs)\(\S.*\)"),

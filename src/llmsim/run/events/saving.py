@@ -124,8 +124,8 @@ class Summary(NamedTuple):
     gpu_hours: float
     first_loss: float
     final_loss: float  # training
-    best_validation: float
-    final_validation: float
+    best_validation: float | None  # None, as is the next, if the run has no validation
+    final_validation: float | None
     perplexity: float | None  # exp(final_validation), where the loss is one of tokens
     tokens_per_second: float  # tokens / seconds spent in steps
     mfu: float

@@ -85,13 +85,20 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
     yield _summary(run, segment, size)
 
 
+def _perplexity(job: Job, final: float | None) -> float | None:
+    """That of the last validation, where there was one and its loss is one of tokens."""
+    counts = metrics.accuracy(job, job.schedule.steps) is not None
+    return None if final is None or counts else loss.perplexity(final)
+
+
 def _summary(run: Run, segment: Segment, exported: int) -> Summary:
     job, at, began = run.job, segment.ended, training_began(run)
     first, steps = job.schedule.first_step, job.schedule.steps
     tokens = objectives.tokens(job, first, steps)
     rate = tokens / step_time.training_seconds(job)
     taught = learner(run, segment)
-    final = loss.validation(taught, validated_steps(job)[-1])
+    checked = validated_steps(job)
+    final = loss.validation(taught, checked[-1]) if checked else None
     account = goodput(run)
     resumed = training_began(run, segment.attempt)
     return Summary(
@@ -104,9 +111,9 @@ def _summary(run: Run, segment: Segment, exported: int) -> Summary:
         gpu_hours=at * job.layout.gpus / 3600,
         first_loss=loss.training(taught, first),
         final_loss=loss.training(taught, steps),
-        best_validation=best(run, segment, steps),
+        best_validation=best(run, segment, steps) if checked else None,
         final_validation=final,
-        perplexity=None if metrics.accuracy(taught, steps) is not None else loss.perplexity(final),
+        perplexity=_perplexity(taught, final),
         tokens_per_second=rate,
         mfu=throughput.mfu(job, rate),
         checkpoints=checkpoints(job),
