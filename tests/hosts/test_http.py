@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from llmsim.cli.serve import parsed_options
 from llmsim.errors import FLAG, ServeError
 from llmsim.hosts.http import IDLE, LARGEST_HEAD, READING, WRITING, Answer, Connection, Server
 from llmsim.hosts.live import Live
@@ -326,6 +327,23 @@ def test_a_signal_that_comes_before_the_first_answer_ends_it() -> None:
     exporter = Exporter(version_named("4.8.2"), counters("default", version_named("4.8.2")), "none")
     serving = Serving("127.0.0.1", 0, exporter)
     assert serve(run_all_day(), serving, interrupt, now=Day()) == 130
+
+
+def test_the_command_of_the_same_counters_has_the_servers_own_options() -> None:
+    said: list[str] = []
+
+    def interrupt(greeting: str) -> None:
+        said.append(greeting)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    words = ["--labels", "k8s", "--listen", "127.0.0.1:0", "--duration", "1h", "--from", "40%"]
+    given = ["--seed", "3", "--start", "2026-11-27T11:00:00", "--gpus", "8", *words]
+    options, own, flags = parsed_options(given)
+    exporter = Exporter(own.exporter_version, counters("default", own.exporter_version), "k8s")
+    serving = Serving(own.listen.host, own.listen.port, exporter, flags)
+    assert serve(options, serving, interrupt, now=Day()) == 130
+    again = said[0].partition("The same counters again: llmsim serve ")[2].splitlines()[0]
+    assert parsed_options(again.split()) == (options, own, flags)
 
 
 # --- addresses -----------------------------------------------------------------------------------

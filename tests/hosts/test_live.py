@@ -15,6 +15,7 @@ from llmsim.run.timeline import number_of_step, run_ended, step_ended
 from llmsim.show.pace import Pace
 from llmsim.show.seek import moment_of
 from llmsim.telemetry import gpu_exporter_page, trainer_page
+from llmsim.telemetry.samples import sample
 from tests.hosts.days import Day, run_all_day
 from tests.runs import START
 
@@ -47,6 +48,16 @@ def test_a_run_without_a_start_is_in_the_middle_of_its_training_now() -> None:
         run, at = smi.look()
         usual = moment_of(run, "40%")
         assert at == pytest.approx(usual, abs=0.01 * run_ended(run))  # a start is a whole second
+
+
+@pytest.mark.parametrize(("kind", "seen"), [("gpu-lost", 7), ("hbm-ecc", 8)])
+def test_a_failure_is_held_at_its_fault(kind: str, seen: int) -> None:
+    """NVML finds no GPU that has fallen off the bus, and counts a double-bit error at Xid 48."""
+    given = run_all_day(incidents="none", incident=(f"{kind}@50%:rank=3",), gpus=8)
+    run, at = watched(given, "failure", Day()).look()
+    gauges = sample(run, at).gpus
+    assert len(gauges) == seen
+    assert sum(each.uncorrectable_errors for each in gauges) == (kind == "hbm-ecc")
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=str)

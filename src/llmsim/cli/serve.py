@@ -37,33 +37,40 @@ NOT_HERE = (*QUESTIONS, "export", "quiet", "json", "toml")
 INSTEAD = dict.fromkeys(("--port", "--host", "--bind", "--address"), "--listen HOST:PORT")
 
 
+Typed = tuple[tuple[str, str], ...]  # names and values of options
+
+
 def main(arguments: Sequence[str], ends_process: bool = False) -> int:
     """Serves until a signal ends it. Raises OptionError, PlanError, ServeError and others."""
     if "-h" in arguments or "--help" in arguments:
         Output().write(usage())
         return ExitStatus.FINISHED
-    options, own = parsed_options(arguments)
+    options, own, flags = parsed_options(arguments)
     from llmsim.hosts.serve import Serving, serve
 
     exporter = Exporter(
         own.exporter_version, counters_of(own), _labels(own.labels), own.collect_interval
     )
-    serving = Serving(own.listen.host, own.listen.port, exporter)
+    serving = Serving(own.listen.host, own.listen.port, exporter, flags)
     return serve(options, serving, _say, ends_process)
 
 
-def parsed_options(arguments: Sequence[str]) -> tuple[Options, ServeOptions]:
-    """The options of the run and of the server. Raises OptionError."""
+def parsed_options(arguments: Sequence[str]) -> tuple[Options, ServeOptions, Typed]:
+    """The options of the run and of the server, and the latter as they were typed.
+
+    Raises OptionError.
+    """
     table = {option.name: option for option in SERVE_OPTIONS}
-    rest, own = [], ServeOptions()
+    rest, own, typed = [], ServeOptions(), dict[str, str]()
     for name, text in pairs(arguments, (*OPTIONS, *SERVE_OPTIONS), INSTEAD):
         if name in NOT_HERE:
             raise OptionError(Setting(name), " is no option of llmsim serve: leave it out.")
         if name in table:
             own = _with(own, table[name], text)
+            typed[name] = text
         else:
             rest.append((name, text))
-    return live_options(rest), own
+    return live_options(rest), own, tuple(typed.items())
 
 
 def _with(own: ServeOptions, option: Option, text: str) -> ServeOptions:

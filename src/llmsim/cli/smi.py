@@ -7,12 +7,11 @@ from pathlib import Path
 from llmsim.cli.flags import pairs
 from llmsim.errors import OptionError
 from llmsim.hosts import smi as host
-from llmsim.hosts.live import Watched, watched
+from llmsim.hosts.live import Watched, clock_words, watched
 from llmsim.hosts.output import Output
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.command import identity
-from llmsim.options.parsing import REAL_TIME
-from llmsim.options.table import OPTIONS, Options
+from llmsim.options.table import OPTIONS
 from llmsim.telemetry.smi.request import FLAGS
 from llmsim.typed import NamedTuple
 
@@ -131,12 +130,5 @@ def words_of(seen: Watched, own: dict[str, str]) -> list[str]:
     options, words = seen.options, []
     for name, text in identity(options):
         words.append(f"--{name}={Path(text).absolute() if name == 'job' else text}")
-    if options.speed_factor != Options().speed_factor:
-        words.append(f"--speed-factor={options.speed_factor!r}")
-    if options.duration != REAL_TIME:
-        words.append(f"--duration={options.duration!r}")
-    if options.from_:
-        words.append(f"--from={options.from_}")
-    if options.runs != Options().runs:
-        words.append(f"--runs={options.runs}")
+    words += [f"--{name}={text}" for name, text in clock_words(options)]
     return words + [f"--{name}={own[name]}" for name in ("at", "node") if name in own]

@@ -15,8 +15,10 @@ from math import isfinite
 
 from llmsim.errors import FLAG, OptionError, Setting
 from llmsim.hosts.runs import fresh_seed, runs_of
+from llmsim.options.parsing import REAL_TIME, starting_point
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
+from llmsim.run.events import Incident
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run
 from llmsim.show.pace import Pace
@@ -38,6 +40,7 @@ class Live:
                 Setting("speed-factor", "max"), " has no present moment: give a number."
             )
         self.now, self.speed = now, options.speed_factor
+        self.asked = options
         self._coming: Iterator[Options] = runs_of(options._replace(runs=0))
         self._left = options.runs - 1  # -1: for ever
         self.options = next(self._coming)
@@ -89,6 +92,19 @@ class Live:
         return self.run, at
 
 
+def clock_words(options: Options) -> Iterator[tuple[str, str]]:
+    """The options that say which second of a run is shown when: (name, text) pairs."""
+    usual = Options(duration=REAL_TIME)
+    if options.speed_factor != usual.speed_factor:
+        yield "speed-factor", f"{options.speed_factor!r}".removesuffix(".0")
+    if options.duration != usual.duration:
+        yield "duration", f"{options.duration!r}".removesuffix(".0")
+    if options.from_:
+        yield "from", options.from_
+    if options.runs != usual.runs:
+        yield "runs", str(options.runs)
+
+
 class Watched(NamedTuple):
     """A run and the moment of it that is now."""
 
@@ -122,10 +138,20 @@ def watched(options: Options, at: str = "", now: Callable[[], float] = time.time
     return Watched(options, live=True, look=live.look)
 
 
+def _struck(run: Run, began: float) -> float:
+    """When the incident strikes that the failure which began at a moment is of."""
+    broken = next(each for each in run.timeline if each.kind == "failure" and each.began == began)
+    return next((each.at for each in broken.events if isinstance(each, Incident)), began)
+
+
 def _held(run: Run, at: str) -> float:
-    """The moment that a value of --at means. Raises OptionError."""
+    """The moment that a value of --at means. Raises OptionError.
+
+    A failure begins with the last whole step, before anything is wrong: what is held is the fault.
+    """
     try:
-        return moment_of(run, at)
+        held = moment_of(run, at)
+        return _struck(run, held) if starting_point(at).value == "failure" else held
     except OptionError as error:
         raise OptionError(f"--at{error.sentence(FLAG).removeprefix('--from')}") from None
     except ValueError:

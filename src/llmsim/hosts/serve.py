@@ -22,7 +22,7 @@ from llmsim.hosts.http import (
     Connection,
     Server,
 )
-from llmsim.hosts.live import Live
+from llmsim.hosts.live import Live, clock_words
 from llmsim.hosts.runs import fresh_seed
 from llmsim.hosts.signals import Signals
 from llmsim.options.command import command, quoted_word
@@ -52,6 +52,7 @@ class Serving(NamedTuple):
     host: str
     port: int
     exporter: Exporter
+    flags: tuple[tuple[str, str], ...] = ()  # the server's own that were given: name, text
 
 
 class Pages:
@@ -134,7 +135,7 @@ def serve(
         address = shown_address(*ear.getsockname()[:2])
         wide = serving.host in ("0.0.0.0", "::")  # it is compared, not listened to
         pages = Pages(live, serving, address, wide)
-        say(_greeting(live, address))
+        say(_greeting(live, address, serving.flags))
         return _loop(loop, ear, Server(pages.answer, loop.time, _most()), signals)
     finally:
         ear.close()
@@ -223,13 +224,12 @@ def _most() -> int:
     return max(8, min(MOST_CONNECTIONS, allowed))
 
 
-def _greeting(live: Live, address: str) -> str:
+def _greeting(live: Live, address: str, flags: tuple[tuple[str, str], ...]) -> str:
     job = live.run.job
     again = command(live.options).replace("llmsim", "llmsim serve", 1)
-    if live.options.from_:
-        again += f" --from {quoted_word(live.options.from_)}"
-    if live.speed != 1.0:
-        again += f" --speed-factor {live.speed:g}"
+    asked = live.options._replace(runs=live.asked.runs)
+    for name, value in (*clock_words(asked), *flags):
+        again += f" --{name} {quoted_word(value)}"
     text = (
         f"{job.run_name}: {job.layout.gpus} x {job.gpu.name} on {job.layout.nodes} "
         f"node{'s' * (job.layout.nodes > 1)}, pages at http://{address}/metrics, "
