@@ -336,6 +336,26 @@ def test_a_run_without_validation_is_exported(kind: str, tmp_path: Path) -> None
     assert cli.main([*given, "--export", f"{kind}={tmp_path / 'out'}"]) == 0
 
 
+def test_what_the_seed_draws_is_told(tmp_path: Path, capfd: Captured) -> None:
+    script = MEGATRON.replace("--train-samples 195312", "--train-iters 20")
+    (tmp_path / "job.sh").write_text(script.replace("samples 3906", "iters 2"), encoding="utf-8")
+    given = ["--job", str(tmp_path / "job.sh"), "--seed", "4", "--speed-factor", "max"]
+    assert cli.main([*given, "--exit-after-time", "1s"]) == 0
+    said = [line for line in capfd.readouterr()[1].splitlines() if "seed draws" in line]
+    job = plan(Options(seed=4, start=START, job=job_of_file(str(tmp_path / "job.sh"))[0]))
+    assert job.recipe.name == "pretrain"
+    draws = f"the seed draws dataset {job.dataset.name}; --dataset can set it."
+    assert said == [f"llmsim: the job file leaves it open, so {draws}"]
+    assert cli.main([*given, "--exit-after-time", "1s", "--dataset", "C4"]) == 0
+    assert "seed draws" not in capfd.readouterr()[1]
+
+
+def test_training_arguments_are_of_a_pretraining(tmp_path: Path) -> None:
+    for seed in range(4):
+        job, _ = played_from(tmp_path, json.dumps(CONFIG), json.dumps(ARGUMENTS), seed=seed, gpus=8)
+        assert job.recipe.name == "pretrain"
+
+
 def test_a_framework_that_always_validates_says_so(tmp_path: Path) -> None:
     (tmp_path / "job.toml").write_text("[schedule]\nvalidates = false\n", encoding="utf-8")
     with pytest.raises(LlmsimError) as error:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from math import inf
 
 from llmsim.errors import ExportError, OptionError, Setting
-from llmsim.hosts.runs import runs_of
+from llmsim.hosts.output import remark
+from llmsim.hosts.runs import drawn, runs_of
 from llmsim.hosts.signals import Stopped
 from llmsim.job.records import Job
 from llmsim.options.table import Options
@@ -101,6 +102,14 @@ def refuse(options: Options) -> None:
             raise OptionError(this, " would be written by every run: put {seed} into the name.")
 
 
+def _begun(options: Options, *, first: bool) -> Run:
+    """The run of these options; the first says what the seed has drawn beside a job file."""
+    run = run_of(plan(options))
+    if first:
+        remark(drawn(options, run.job))
+    return run
+
+
 def export_only(
     options: Options,
     check: Callable[[], None],
@@ -119,9 +128,9 @@ def export_only(
     def screen() -> Screen:
         return size
 
-    for run in runs_of(options):
+    for number, run in enumerate(runs_of(options)):
         failures = list[str]()
-        played_run = run_of(plan(run))
+        played_run = _begun(run, first=number == 0)
         with outlets(run, played_run, failures) as out:
             coming = out.tee(_heard(events(played_run), check, clock, deadline))
             played: Iterable[object] = coming

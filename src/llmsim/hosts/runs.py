@@ -8,6 +8,7 @@ from math import ceil
 from llmsim.dialects.registry import says_command
 from llmsim.job.records import Job
 from llmsim.options.table import LARGEST_SEED, Options
+from llmsim.options.wanted import wanted
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import run_ended
@@ -46,6 +47,24 @@ def again(asked: Options, job: Job, ended: bool, poster: bool = False) -> str:
     known = (asked.seed, asked.start) == (job.seed, job.start)
     said = ended and (poster or says_command(job.framework.name))
     return "" if known or said else f"Same run again: {job.command}"
+
+
+def drawn(options: Options, job: Job) -> str:
+    """Which data set and recipe the seed has drawn where a job file says none; "" if it says both.
+
+    A flag counts as said.
+    """
+    if options.job is None:
+        return ""
+    asked = wanted(options)
+    open_ = [("recipe", job.recipe.name)] if asked.recipe is None else []
+    if asked.dataset is None and asked.data_tokens is None:
+        open_.insert(0, ("dataset", job.dataset.name))
+    if not open_:
+        return ""
+    names = " and ".join(f"{flag} {name}" for flag, name in open_)
+    flags = " and ".join(f"--{flag}" for flag, _ in open_)
+    return f"llmsim: the job file leaves it open, so the seed draws {names}; {flags} can set it."
 
 
 def _now() -> datetime:

@@ -6,7 +6,7 @@ from math import inf, isfinite
 
 from llmsim.hosts.exports import Outlets, outlets
 from llmsim.hosts.output import Output, remark
-from llmsim.hosts.runs import again, fresh_seed, runs_of
+from llmsim.hosts.runs import again, drawn, fresh_seed, runs_of
 from llmsim.hosts.signals import Signals
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
@@ -85,6 +85,8 @@ class Session:
     def _play(self, options: Options) -> None:
         began = self.clock()
         run = run_of(plan(options))
+        if self.run is None:
+            remark(drawn(options, run.job))
         since = beginning(run, options)  # before anything is written: it may be refused
         with outlets(options, run, self.failures) as out:
             self.output.begin()

@@ -43,6 +43,7 @@ _TRAINING = {
     "torch_compile": ("precision", "compiled"),
     "use_liger_kernel": ("precision", "fused_loss"),
 }
+_TUNING = ("max_length", "max_seq_length")  # arguments of TRL's trainers alone
 _ADAPTERS = {"r": ("recipe", "rank")}  # PEFT's adapter_config.json
 _USED = (
     "_name_or_path", "model_type", "architectures", "max_steps", "num_train_epochs",
@@ -76,6 +77,8 @@ def read_json(text: str) -> Configuration:
     if tuned:
         job.setdefault("recipe", {})["name"] = "lora"
     _precision(given, job)
+    if "learning_rate" in given and not any(name in given for name in _TUNING):
+        job.setdefault("recipe", {}).setdefault("name", "pretrain")
     path = given.get("_name_or_path")
     if isinstance(path, str) and path.strip("/"):
         job.setdefault("model", {})["name"] = path.rstrip("/").rpartition("/")[2]
