@@ -71,6 +71,14 @@ TERMINALS = ("xterm.mjs", "addon-webgl.mjs")
 DOUBLINGS = range(round(log2(SLOWEST)), round(log2(FASTEST)) + 1)
 SPEEDS = (*(f"{2.0**power:g}" for power in DOUBLINGS), "max")
 
+# Options of a show that do not say what is seen of a run at a moment of it.
+OF_MANY = ("runs", "exit-after-time", "scene")
+# What most visitors choose: the settings have it first, and the rest in a fold.
+FIRST = (
+    "model", "gpu", "gpus", "recipe", "dialect", "duration", "view", "theme", "incident",
+    "speed-factor",
+)  # fmt: skip
+
 PAGE_ACTIONS = {"quit": "stop"}  # a page has no shell to go back to
 PAGE_KEYS = {"?": "help", "t": "theme"}  # a terminal shows its keys at the bottom
 
@@ -174,6 +182,11 @@ def tables() -> dict[str, object]:
         "SLOWEST": SLOWEST,
         "FASTEST": FASTEST,
         "OPTIONS": [option.name for option in OPTIONS if option.in_url],
+        "SHOWN": [
+            option.name
+            for option in OPTIONS
+            if option.in_url and not option.names_job and option.name not in OF_MANY
+        ],
         "SKIP": SKIP,
         "THEMES": THEMES[1:],
         "SWITCHES": [option.name for option in OPTIONS if option.in_url and not option.metavar],
@@ -213,8 +226,11 @@ def _base64(digest: bytes) -> str:
 
 
 def options_of_the_page() -> Iterator[dict[str, object]]:
-    """The rows of the settings; web/settings.js has their types. The theme is the page's own."""
-    for option in OPTIONS:
+    """The rows of the settings, those of FIRST first; web/settings.js has their types. The theme is
+    the page's own.
+    """
+    order = {name: place for place, name in enumerate(FIRST)}
+    for option in sorted(OPTIONS, key=lambda option: order.get(option.name, len(FIRST))):
         if option.in_url or option.name == "theme":
             names = choices(option.name) if option.metavar else ("no", "yes")
             yield {
@@ -225,6 +241,7 @@ def options_of_the_page() -> Iterator[dict[str, object]]:
                 "closed": option.name == "speed-factor"
                 or not option.metavar
                 or closed(option.name),
+                "first": option.name in FIRST,
             }
 
 

@@ -1,6 +1,7 @@
 // The options in the page's address, and the command with the same options for a terminal.
 
-import { OPTIONS, SWITCHES } from "./tables.js";
+import { OPTIONS, SHOWN, SWITCHES } from "./tables.js";
+import { givenTheme } from "./themes.js";
 
 /** @typedef {[name: string, value: string][]} Query */
 
@@ -20,16 +21,15 @@ export function readAddress(search) {
 }
 
 /**
- * The address at which this page plays a run with the query's options.
+ * The address at which this page plays a run with the query's options, in the theme that is chosen.
  *
  * @param {Query} query
- * @param {string} [theme] that takes the place of one in the address
  */
-export function addressOf(query, theme) {
-  const own = [...new URLSearchParams(location.search)]
-    .filter(([name]) => OWN.includes(name))
-    .map(([name, value]) => [name, (name === "theme" && theme) || value]);
-  const search = new URLSearchParams([...query, ...own]).toString();
+export function addressOf(query) {
+  const own = [...new URLSearchParams(location.search)].filter(
+    ([name]) => OWN.includes(name) && name !== "theme",
+  );
+  const search = new URLSearchParams([...query, ...own, ...theme()]).toString();
   return location.pathname + (search && `?${search}`);
 }
 
@@ -42,6 +42,9 @@ export function addressOf(query, theme) {
  */
 export const merged = (query, others) => [...new Map([...query, ...others])];
 
+/** @returns {Query} */
+const theme = () => (givenTheme() ? [["theme", givenTheme()]] : []);
+
 /**
  * The command with a query's options, quoted for a shell. Control characters are removed, since an
  * address may come from an attacker.
@@ -49,11 +52,25 @@ export const merged = (query, others) => [...new Map([...query, ...others])];
  * @param {Query} query
  */
 export function commandOf(query) {
-  const words = ["python", "-m", "llmsim"];
-  for (const [name, value] of query.filter(([name]) => OPTIONS.includes(name)))
+  return ["python -m llmsim", ...flags(query.filter(([name]) => OPTIONS.includes(name)))].join(" ");
+}
+
+/**
+ * The command that shows in a terminal what the page shows.
+ *
+ * @param {string} command that plays the run
+ * @param {Query} query
+ */
+export const shownBy = (command, query) =>
+  [command, ...flags([...query.filter(([name]) => SHOWN.includes(name)), ...theme()])].join(" ");
+
+/** @param {Query} query */
+function flags(query) {
+  const words = [];
+  for (const [name, value] of query)
     if (!SWITCHES.includes(name)) words.push(`--${name}`, value);
     else words.push(value ? `--${name}=${value}` : `--${name}`);
-  return words.map(quoted).join(" ");
+  return words.map(quoted);
 }
 
 /** @param {string} word */

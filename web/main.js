@@ -2,7 +2,7 @@
 //
 // Its state is the root element's data-state: loading, playing, ended or failed.
 
-import { addressOf, commandOf, merged, readAddress } from "./address.js";
+import { addressOf, commandOf, merged, readAddress, shownBy } from "./address.js";
 import { listen, share, toggleFullScreen } from "./controls.js";
 import { element, fail, failToStart, rest, showProgress, whenFailed } from "./loading.js";
 import { forget, keepForLater } from "./offline.js";
@@ -25,6 +25,8 @@ let speed = 1;
 let paused = false;
 let board = true;
 let wall = false;
+let meant = "auto"; // the view that the options ask for
+let hasBoard = true; // whether the run has a board that can be taken away
 let typing = false;
 let reached = ""; // phase and percentage
 let at = 0; // simulated seconds
@@ -84,16 +86,21 @@ function hear(message) {
       rest();
       if (root.dataset.state === "loading") setTimeout(finish, 1000);
       else setState("playing");
+      refuse("");
       draw?.(`\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${command}\n`);
       break;
     case "run":
-      run = message.run;
-      // The address names the run, so that a reload, a return or a shared link plays it again.
-      history.replaceState({ run: run.options }, "", addressOf(merged(asked, run.options)));
+      run = message.run; // "timeline" follows, and what there is to see
+      break;
+    case "refused":
+      asked = asked.filter(([name]) => !message.names.includes(name));
+      refuse(message.sentence);
       break;
     case "timeline":
       timeline.lay(message.length, message.marks);
-      showWall(message.wall);
+      meant = message.view;
+      hasBoard = message.board;
+      showPicture(message.wall, board);
       element("timeline").hidden = address.kiosk;
       break;
     case "reached":
@@ -180,21 +187,74 @@ function setTitle() {
 
 /** @param {boolean} shown */
 function setBoard(shown) {
-  board = shown;
+  if (!hasBoard) return playIn("board");
   tell({ type: "board", shown });
-  controls.button("board").ariaPressed = String(shown);
+  showPicture(wall, shown);
 }
 
 /** @param {boolean} shown */
 function setWall(shown) {
+  if (!hasBoard) return playIn("wall");
   tell({ type: "wall", shown });
-  showWall(shown);
+  showPicture(shown, board);
 }
 
-/** @param {boolean} shown */
-function showWall(shown) {
-  wall = shown;
-  controls.button("wall").ariaPressed = String(shown);
+/**
+ * Go on in a view that the run does not have: it was begun as a log alone.
+ *
+ * @param {string} view
+ */
+function playIn(view) {
+  const here = moment();
+  asked = merged(asked, [["view", view]]);
+  afresh();
+  play(merged(here, [["view", view]]), asked);
+}
+
+/** Have the options decide what is shown, and no longer the buttons. */
+function afresh() {
+  board = true;
+  tell({ type: "wall" });
+  tell({ type: "board", shown: true });
+}
+
+/**
+ * Note what is shown, on the buttons and in the address.
+ *
+ * @param {boolean} shownWall
+ * @param {boolean} shownBoard
+ */
+function showPicture(shownWall, shownBoard) {
+  wall = shownWall;
+  board = shownBoard;
+  controls.button("wall").ariaPressed = String(wall);
+  controls.button("board").ariaPressed = String(hasBoard && board);
+  nameRun();
+}
+
+/** The options of this run as it is shown: the buttons may show another view than was asked for. */
+function shown() {
+  const now = wall ? "wall" : hasBoard && !board ? "log" : meant === "wall" ? "auto" : meant;
+  const here = merged(asked, run?.options ?? []);
+  const given = new Map(here);
+  if (now === (given.get("view") ?? meant)) return here;
+  if (now !== "auto" || given.has("scene")) return merged(here, [["view", now]]);
+  return here.filter(([name]) => name !== "view");
+}
+
+/** The address names the run, so that a reload, a return or a shared link plays it again. */
+function nameRun() {
+  history.replaceState(run ? { run: run.options } : history.state, "", addressOf(shown()));
+}
+
+/**
+ * Say what is wrong with what was asked for.
+ *
+ * @param {string} sentence "" for nothing
+ */
+function refuse(sentence) {
+  element("refused").hidden = !sentence || address.kiosk;
+  element("refusal").textContent = sentence;
 }
 
 /** @param {boolean} on */
@@ -242,7 +302,13 @@ function next() {
 async function changeSettings() {
   const { ask } = await import("./settings.js");
   const theme = root.dataset.theme ?? "auto";
-  const wanted = await ask(merged(asked, [["theme", theme]]));
+  const view = new Map(shown()).get("view") ?? "";
+  const wanted = await ask(
+    merged(asked, [
+      ["theme", theme],
+      ["view", view],
+    ]),
+  );
   if (!wanted) return;
   visit(wanted.filter(([name]) => name !== "theme"));
   const other = new Map(wanted).get("theme") ?? "auto";
@@ -263,7 +329,7 @@ async function changeScene() {
 function visit(query) {
   asked = query;
   history.pushState(null, "", addressOf(asked));
-  tell({ type: "wall" });
+  afresh();
   play(asked);
 }
 
@@ -279,7 +345,7 @@ function setTheme(name) {
 function takeTheme(name) {
   remember("theme", name);
   setTheme(chosenTheme());
-  history.replaceState(history.state, "", addressOf(readAddress(location.search).query, name));
+  nameRun();
   notice(name);
 }
 
@@ -307,7 +373,7 @@ const actions = {
   settings: () => changeSettings().catch((error) => fall(error, "The settings could not be fetched.")),
   share: async () => notice(await share(new URL(addressOf(moment()), location.href).href)),
   // The command works without an installed llmsim: uv fetches it and plays the run.
-  command: async () => notice(await share(`uvx ${run?.command ?? "llmsim"}`, true)),
+  command: async () => notice(await share(`uvx ${shownBy(run?.command ?? "llmsim", moment())}`, true)),
   screen: toggleFullScreen,
   theme: () => takeTheme(nextTheme()),
   type: () => setTyping(!typing),
@@ -322,7 +388,7 @@ const timeline = timelineOf((position) => tell({ type: "seek", position }));
 
 /** The options of this moment of this run. */
 function moment() {
-  const here = merged(asked, run?.options ?? []);
+  const here = shown();
   return at >= 1 && root.dataset.state === "playing" ? merged(here, [["from", `${Math.floor(at)}s`]]) : here;
 }
 
@@ -439,9 +505,12 @@ async function start() {
 
 window.addEventListener("popstate", () => {
   asked = readAddress(location.search).query;
-  tell({ type: "wall" });
+  afresh();
   play(asked);
 });
+element("refused")
+  .querySelector("button")
+  ?.addEventListener("click", () => refuse(""));
 element("welcome").querySelector("button")?.addEventListener("click", greeted);
 element("retry").addEventListener("click", async () => {
   await forget();

@@ -52,11 +52,20 @@ export type FromWorker =
   | { type: "began" }
   /** A run of it begins. */
   | { type: "run"; run: Run }
+  /** Parameters that are wrong and left out, and what is wrong with them. */
+  | { type: "refused"; names: string[]; sentence: string }
   /**
-   * How many show seconds it takes, the show second of each pause of its training and of each
-   * failure, and whether the wall shows it.
+   * How many show seconds it takes, and the show second of each pause of its training and of each
+   * failure; the view that its options ask for, whether it has a board, and whether the wall shows it.
    */
-  | { type: "timeline"; length: number; marks: [kind: string, shown: number][]; wall: boolean }
+  | {
+      type: "timeline";
+      length: number;
+      marks: [kind: string, shown: number][];
+      view: string;
+      board: boolean;
+      wall: boolean;
+    }
   /** So much of a phase of it is over; when that is, in show seconds and simulated ones. */
   | { type: "reached"; phase: string; percent: number; shown: number; at: number }
   /** For the terminal; `size` comes back in "drawn". */

@@ -9,6 +9,7 @@
  * @property {string} preset the default
  * @property {string[]} choices names to propose
  * @property {boolean} closed whether there are no other values
+ * @property {boolean} first whether it stands above the fold
  */
 
 const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("settings"));
@@ -41,6 +42,16 @@ function field({ name, meaning, preset, choices, closed }) {
   const made = closed ? chosen(shared, preset, choices) : written(shared, preset, choices);
   const label = element("label", { for: id }, name);
   return element("p", {}, label, ...made, element("small", { id: `${id}-meaning` }, meaning));
+}
+
+/**
+ * The fields: those that most visitors look for, and the rest in a fold.
+ *
+ * @param {Option[]} options
+ */
+function folded(options) {
+  const of = (/** @type {boolean} */ first) => options.filter((it) => it.first === first).map(field);
+  return [...of(true), element("details", {}, element("summary", {}, "more"), ...of(false))];
 }
 
 /**
@@ -101,7 +112,7 @@ const inputs = () => [
  * @returns {Promise<Query | undefined>} undefined: the options do not change
  */
 export async function ask(query) {
-  if (!fields.childElementCount) fields.append(...(await load()).map(field));
+  if (!fields.childElementCount) fields.append(...folded(await load()));
   const now = new Map(query);
   for (const input of inputs()) show(input, now.get(input.name) ?? "");
   dialog.returnValue = "";

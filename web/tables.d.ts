@@ -9,6 +9,8 @@ export const FASTEST: number;
 export const OPTIONS: string[];
 /** Show seconds that a key goes back or on. */
 export const SKIP: number;
+/** The names of the options that change a show and not its run. */
+export const SHOWN: string[];
 /** Options that need no value; a shell takes one only with an equals sign. */
 export const SWITCHES: string[];
 /** The names of the themes. */

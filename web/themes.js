@@ -128,8 +128,13 @@ const usual = () => (system.matches ? "light" : "dark");
 
 /** The theme that somebody has chosen, else the system's. early.js has looked up who chose what. */
 export function chosenTheme() {
+  return givenTheme() || usual();
+}
+
+/** The name of the theme that somebody has chosen; "" for the system's. */
+export function givenTheme() {
   const { theme } = root.dataset;
-  return theme && theme in COLOURS ? theme : usual();
+  return theme && theme in COLOURS ? theme : "";
 }
 
 /** The theme after the one that is chosen; the system's other one comes first. */

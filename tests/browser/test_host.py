@@ -456,6 +456,19 @@ def test_nothing_new_is_not_announced() -> None:
     assert [json.loads(it)["percent"] for it in told] == [10, 11]
 
 
+def test_page_hears_which_parameters_are_wrong() -> None:
+    """One sentence for the first, and one for all others; the right ones are not named."""
+    wrong = (("model", "Prometheus-9"), ("gpus", "0"), ("colour", "red"))
+    asked = (*wrong, ("seed", "4"), ("runs", "1"), ("view", "log"), FULL_SPEED)
+    (told,) = announcements("refused", *asked)
+    assert told["names"] == ["model", "gpus", "colour"]
+    assert told["sentence"].startswith("model 'Prometheus-9' is not listed")
+    assert told["sentence"].endswith("2 more parameters are wrong, and left out.")
+    (told,) = announcements("refused", ("from", "900h"), *asked[3:])
+    assert told["names"] == ["from"]
+    assert announcements("refused", *asked[3:]) == []
+
+
 def test_address_with_a_thousand_wrong_parameters_gets_two_sentences() -> None:
     terminal = Terminal()
     wrong = [(f"nonsense{number}", "1") for number in range(1000)]

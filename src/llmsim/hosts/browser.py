@@ -200,6 +200,19 @@ class Page:
                 {"type": "reached", "phase": phase, "percent": reached[1], "shown": shown, "at": at}
             )
 
+    def refuse(self, names: list[str], sentences: list[str]) -> None:
+        """Tell the page which parameters are wrong: the first by its sentence, how many others."""
+        if sentences:
+            said = " ".join(_few(sentences, 1))
+            self.announce({"type": "refused", "names": names, "sentence": said})
+
+    def ending(self) -> str:
+        """The text that leaves the end of the log where the wall was, when a show is stopped."""
+        if not (self._region and self._region.wall):
+            return ""
+        self._region.wall = self._region.board = False
+        return self._region.redrawn()
+
     async def write(self, text: str) -> None:
         """Send a text, and wait while the terminal has too much to draw."""
         if not text:
@@ -239,6 +252,11 @@ def _timeline(run: Run, pace: Pace) -> dict[str, object]:
     return {"type": "timeline", "length": pace.shown(run_ended(run)), "marks": marks}
 
 
+def _picture(options: Options, region: LiveRegion | None) -> dict[str, object]:
+    """What is shown of a run: the options' view, and whether there is a board, and the wall."""
+    return {"view": options.view, "board": bool(region), "wall": bool(region and region.wall)}
+
+
 async def _play(run: Run, options: Options, page: Page, since: float) -> None:
     """Play a run from a show second on, and from wherever the page asks for after that."""
     region, pace = page.open_region(options), Pace(run, options.duration)
@@ -247,7 +265,7 @@ async def _play(run: Run, options: Options, page: Page, since: float) -> None:
         at = pace.simulated(shown)
         page.reach(*progress(run, at), shown, at)
 
-    page.announce({**_timeline(run, pace), "wall": bool(region and region.wall)})
+    page.announce({**_timeline(run, pace), **_picture(options, region)})
     page.playback.begin(time.monotonic(), since)
     await _write(play(run, options, page.screen, since, iter, region), page, reach)
     while page.playback.asked == "seek":
@@ -293,14 +311,22 @@ async def show(options: Options, page: Page) -> int:
             await page.write(_complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE
         page.run = run_options
+        since, sentence = _beginning(run, run_options)
+        page.refuse(["from"], [sentence] * bool(sentence))
         page.announce(_introduction(run_options))
-        since = 0.0
-        try:
-            since = beginning(run, run_options)
-        except LlmsimError as error:  # the show goes on without it
-            await page.write(_complaint(error.sentence(PARAMETER)))
+        await page.write(_complaint(sentence) if sentence else "")
         await _play(run, run_options, page, since)
     return ExitStatus.FINISHED
+
+
+def _beginning(run: Run, options: Options) -> tuple[float, str]:
+    """The show second at which a run begins. If the one that is asked for is not in the run: 0, and
+    the sentence that says so.
+    """
+    try:
+        return beginning(run, options), ""
+    except LlmsimError as error:
+        return 0.0, error.sentence(PARAMETER)
 
 
 async def keep(kind: str, page: Page) -> tuple[str, bytes]:
@@ -323,11 +349,13 @@ def _complaint(sentence: str) -> str:
     return colored([("warning", f"llmsim: {sentence}")], TRUECOLOR) + "\n"
 
 
-def _few(sentences: list[str]) -> list[str]:
+def _few(sentences: list[str], most: int = MOST_COMPLAINTS) -> list[str]:
     """The sentences, or the first of many and how many more there are: an address can hold any."""
-    if len(sentences) <= MOST_COMPLAINTS:
+    if len(sentences) <= most:
         return sentences
-    return [sentences[0], f"{len(sentences) - 1:,} more parameters are wrong, and left out."]
+    more = len(sentences) - 1
+    wrong = "parameter is" if more == 1 else "parameters are"
+    return [sentences[0], f"{more:,} more {wrong} wrong, and left out."]
 
 
 async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
@@ -335,10 +363,13 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
 
     What is wrong with the query is said first, and the show goes on without it.
     """
-    options, complaints = from_query(query)
+    pairs = list(query)
+    options, complaints = from_query(pairs)
     seed = fresh_seed() if options.seed is None else options.seed
     page.start()
     try:
+        if complaints:
+            page.refuse([pair[0] for pair in pairs if from_query([pair])[1]], complaints)
         await page.write("".join(map(_complaint, _few(complaints))))
         async with asyncio.timeout(options.exit_after_time):
             return await show(options._replace(seed=seed), page)
@@ -347,5 +378,5 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
     except asyncio.CancelledError:
         status = ExitStatus.SIGINT
     screen = page.screen()
-    page.post(f"{blank_row(screen)}{farewell(seed, screen)}\n", 0)
+    page.post(f"{page.ending()}{blank_row(screen)}{farewell(seed, screen)}\n", 0)
     return status

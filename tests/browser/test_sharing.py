@@ -1,0 +1,110 @@
+"""The address, the link and the command name what is shown, and nothing that is wrong."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import pytest
+
+from tests.browser.visit import Visit
+
+pytestmark = pytest.mark.browser
+
+Visitor = Callable[..., Visit]
+
+ASKED: dict[str, Any] = {
+    "dialect": "pytorch",
+    "seed": 4,
+    "start": "2026-01-30T12:00:00",
+    "from": "60%",
+}
+TRAINING = "/^training/.test(document.title)"
+WALL = "document.querySelector('[data-action=wall]').ariaPressed"
+
+
+def play(visit: Visitor, **query: object) -> Visit:
+    shown = visit(width=1280, height=800)
+    shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown.open(**{**ASKED, **query})
+    shown.wait_for(TRAINING)
+    return shown
+
+
+def address(shown: Visit) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(shown.page.url).query))
+
+
+def copied(shown: Visit, action: str, told: str) -> str:
+    """What a button copies."""
+    shown.page.evaluate("navigator.clipboard.writeText('')")
+    shown.press(action)
+    shown.wait_for(f"document.getElementById('notice').textContent === '{told}'")
+    return str(shown.page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_wrong_values_are_said_and_leave_the_address(visit: Visitor) -> None:
+    shown = play(visit, model="Prometheus-9", gpus=0)
+    said = shown.page.inner_text("#refusal")
+    assert "model 'Prometheus-9' is not listed and does not end in a size" in said
+    assert "1 more parameter is wrong" in said
+    assert {"model", "gpus"}.isdisjoint(address(shown))
+    shown.page.click("#refused button")
+    assert not shown.page.is_visible("#refused")
+
+
+def test_wrong_value_of_the_settings_is_said_until_another_run_plays(visit: Visitor) -> None:
+    shown = play(visit)
+    shown.press("settings")
+    shown.page.fill("[name=model]", "Prometheus-9")
+    shown.page.click("#settings [value=play]")
+    shown.wait_for("document.getElementById('refusal').textContent.includes('Prometheus-9')")
+    shown.wait_for("!location.search.includes('Prometheus')")
+    shown.page.keyboard.press("n")
+    shown.wait_for("document.getElementById('refused').hidden")
+
+
+def test_address_link_and_command_have_the_view_and_the_theme(visit: Visitor) -> None:
+    shown = play(visit)
+    shown.press("wall")
+    shown.press("theme")  # the system's is light
+    shown.wait_for(
+        "location.search.includes('view=wall') && location.search.includes('theme=dark')"
+    )
+    link = parse_qs(urlsplit(copied(shown, "share", "link copied")).query)
+    assert (link["view"], link["theme"]) == (["wall"], ["dark"])
+    command = copied(shown, "command", "copied")
+    assert command.startswith("uvx llmsim ")
+    assert "--view wall" in command
+    assert "--theme dark" in command
+    assert "--from " in command
+    other = visit()
+    other.page.goto(f"{shown.origin}/?{urlsplit(shown.page.url).query}")
+    other.wait_for(f"{WALL} === 'true'")
+    assert other.page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_wall_that_was_closed_is_not_in_the_address(visit: Visitor) -> None:
+    shown = play(visit, view="wall")
+    shown.wait_for(f"{WALL} === 'true'")
+    assert address(shown)["view"] == "wall"
+    shown.press("wall")
+    shown.wait_for("!location.search.includes('view')")
+    shown.press("board")
+    shown.wait_for("location.search.includes('view=log')")
+
+
+def test_closed_wall_of_a_scene_stays_closed_for_others(visit: Visitor) -> None:
+    """The scene asks for a wall, so the address has to say that there is none."""
+    shown = visit(width=1280, height=800)
+    shown.open(scene="planet")
+    shown.wait_for(f"{WALL} === 'true'")
+    shown.press("wall")
+    shown.wait_for("location.search.includes('view=auto')")
+
+
+def test_run_that_began_as_a_log_gets_its_wall(visit: Visitor) -> None:
+    shown = play(visit, view="log")
+    shown.press("wall")
+    shown.wait_for(f"{WALL} === 'true' && {TRAINING}")  # at the same moment
+    shown.wait_for("document.querySelector('.xterm-rows').textContent.includes('kettles boiled')")
+    assert address(shown)["view"] == "wall"
