@@ -33,6 +33,7 @@ LATER = (
 PAGE = (
     "llmsim.hosts",
     "llmsim.hosts.browser",
+    "llmsim.hosts.messages",
     "llmsim.hosts.runs",
     "llmsim.hosts.status",
     "llmsim.telemetry",

@@ -28,6 +28,9 @@ let wall = false;
 let meant = "auto"; // the view that the options ask for
 let hasBoard = true; // whether the run has a board that can be taken away
 let typing = false;
+let making = ""; // the file that Python makes
+/** @type {number | undefined} */
+let wanted; // the show second that a run begins at which has been over
 let reached = ""; // phase and percentage
 let at = 0; // simulated seconds
 let command = ""; // that the show begins with
@@ -101,6 +104,8 @@ function hear(message) {
       meant = message.view;
       hasBoard = message.board;
       showPicture(message.wall, board);
+      if (wanted !== undefined) tell({ type: "seek", position: wanted });
+      wanted = undefined;
       element("timeline").hidden = address.kiosk;
       break;
     case "reached":
@@ -380,11 +385,23 @@ const actions = {
   save: () => save().catch((error) => fall(error, "The files could not be fetched.")),
   reader: (/** @type {HTMLElement} */ button) =>
     read(button).catch((error) => fall(error, "The reader could not be fetched.")),
+  more: (/** @type {HTMLElement} */ button) => showAll(button),
   help: () => showHelp().catch((error) => fall(error, "The help could not be fetched.")),
 };
 const controls = listen(element("controls"), actions, typed);
 
-const timeline = timelineOf((position) => tell({ type: "seek", position }));
+const timeline = timelineOf(seek);
+
+/**
+ * Go to another moment of the run; of one that is over, too.
+ *
+ * @param {number} position in show seconds
+ */
+function seek(position) {
+  if (root.dataset.state !== "ended") return tell({ type: "seek", position });
+  wanted = position;
+  again();
+}
 
 /** The options of this moment of this run. */
 function moment() {
@@ -408,6 +425,7 @@ async function read(button) {
 /** Ask what is to be kept of the run: a picture or a film of it, or a file that Python makes. */
 async function save() {
   const { choose, handOver, picture } = await import("./save.js");
+  if (making) return;
   const kind = filming ? "film" : await choose();
   if (!kind || !terminal) return;
   const name = new Map(run?.options).get("seed");
@@ -420,7 +438,7 @@ async function save() {
     const { film } = await import("./film.js");
     showFilming(film(terminal));
   } else {
-    element("notice").textContent = "one moment ...";
+    showMaking(document.querySelector(`#save [value="${kind}"] b`)?.textContent ?? kind);
     tell({ type: "keep", kind });
   }
 }
@@ -433,10 +451,35 @@ function showFilming(ending) {
 }
 
 /**
+ * Say on the button what Python makes: that takes a while.
+ *
+ * @param {string} what "" for nothing
+ */
+function showMaking(what) {
+  making = what;
+  root.toggleAttribute("data-making", Boolean(what));
+  controls.button("save").textContent = what ? `making ${what} ...` : "save";
+  controls.button("save").ariaBusy = String(Boolean(what));
+  if (what) controls.button("save").scrollIntoView({ inline: "center" });
+}
+
+/**
+ * Show all controls in as many rows as they need, or one row of them, where they have no room in it.
+ *
+ * @param {HTMLElement} button
+ */
+function showAll(button) {
+  const all = element("controls").toggleAttribute("data-all");
+  button.ariaExpanded = String(all);
+  button.textContent = all ? "less" : "more";
+}
+
+/**
  * @param {string} name of the file
  * @param {Uint8Array<ArrayBuffer>} [content]
  */
 async function kept(name, content) {
+  showMaking("");
   const { handOver } = await import("./save.js");
   if (content) handOver(name, new Blob([content]));
   notice(content ? name : "The file could not be made.");
@@ -511,6 +554,12 @@ window.addEventListener("popstate", () => {
 element("refused")
   .querySelector("button")
   ?.addEventListener("click", () => refuse(""));
+for (const button of element("after").querySelectorAll("button"))
+  button.addEventListener("click", () => {
+    if (button.dataset.then === "restart") again();
+    else if (button.dataset.then === "next") next();
+    else actions.scenes();
+  });
 element("welcome").querySelector("button")?.addEventListener("click", greeted);
 element("retry").addEventListener("click", async () => {
   await forget();

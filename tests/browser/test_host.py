@@ -13,7 +13,7 @@ import pytest
 
 from llmsim.cli.flags import pairs
 from llmsim.errors import PlanError
-from llmsim.hosts import browser
+from llmsim.hosts import browser, messages
 from llmsim.hosts.browser import TICK, WINDOW, Page
 from llmsim.hosts.runs import runs_of
 from llmsim.job.records import Job
@@ -439,7 +439,7 @@ def test_every_failure_is_marked_and_of_many_saves_some() -> None:
     assert len(marks["failure"]) == 1
     assert len(marks["outage"]) == 1
     assert 0 < marks["failure"][0] <= marks["outage"][0] < told["length"]
-    assert len(marks["validation"]) + len(marks["checkpoint"]) <= browser.MOST_MARKS
+    assert len(marks["validation"]) + len(marks["checkpoint"]) <= messages.MOST_MARKS
 
 
 @pytest.mark.parametrize(("view", "wall"), [("wall", True), ("auto", False), ("log", False)])

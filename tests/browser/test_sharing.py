@@ -1,10 +1,12 @@
 """The address, the link and the command name what is shown, and nothing that is wrong."""
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.browser.visit import Visit
 
@@ -100,6 +102,73 @@ def test_closed_wall_of_a_scene_stays_closed_for_others(visit: Visitor) -> None:
     shown.wait_for(f"{WALL} === 'true'")
     shown.press("wall")
     shown.wait_for("location.search.includes('view=auto')")
+
+
+def test_pointer_that_rests_on_the_controls_leaves_the_wall_uncovered(visit: Visitor) -> None:
+    shown = play(visit, view="wall")
+    opacity = "getComputedStyle(document.getElementById('controls')).opacity"
+    shown.press("pause")
+    shown.wait_for("document.title.startsWith('paused')")
+    shown.wait_for(f"{opacity} === '0'")
+    shown.page.mouse.down()  # who presses there again presses the same button
+    shown.page.mouse.up()
+    shown.wait_for("document.title.startsWith('training')")
+
+
+def test_controls_of_the_keyboard_stand_below_the_show(visit: Visitor) -> None:
+    shown = play(visit, view="wall")
+    shown.page.keyboard.press("Tab")
+    bottom = "document.getElementById('terminal').getBoundingClientRect().bottom"
+    shown.wait_for(f"{bottom} <= document.getElementById('timeline').getBoundingClientRect().top")
+
+
+def test_stopped_run_is_seen_and_there_is_a_way_on(visit: Visitor) -> None:
+    """The log stands where the wall was; its moments and the next run can be played."""
+    shown = play(visit, view="wall")
+    shown.wait_for(f"{WALL} === 'true'")
+    shown.press("stop")
+    shown.wait_for_state("ended")
+    shown.wait_for("document.querySelector('.xterm-rows').textContent.includes('loss')")
+    assert sum(bool(row.strip()) for row in shown.rows) > len(shown.rows) / 2
+    assert shown.page.locator("#after button").all_inner_texts() == [
+        "play it again", "play the next run", "choose a scene",
+    ]  # fmt: skip
+    line = shown.page.locator("#position")
+    box = line.bounding_box()
+    assert box
+    line.click(position={"x": box["width"] * 0.1, "y": box["height"] / 2})
+    shown.wait_for_state("playing")
+    shown.wait_for("(({ value, max }) => value / max < 0.3)(document.getElementById('position'))")
+    shown.press("stop")
+    shown.wait_for_state("ended")
+    shown.page.click("#after [data-then=next]")
+    shown.wait_for("history.state.run.some(([name, value]) => name === 'seed' && value === '5')")
+    assert not shown.page.is_visible("#after")
+
+
+def test_button_says_what_is_being_made(visit: Visitor) -> None:
+    shown = play(visit)
+    shown.press("save")
+    with shown.page.expect_download(timeout=120_000):
+        shown.page.click("#save [value=cast]")
+        label = "document.querySelector('[data-action=save]').textContent"
+        shown.wait_for(f"{label} === 'making cast ...'")
+    shown.wait_for(f"{label} === 'save'")
+
+
+def test_phone_has_all_controls_behind_a_button_that_is_seen(browser: Browser, origin: str) -> None:
+    with closing(
+        browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    ) as context:
+        shown = Visit(context.new_page(), origin).open(**ASKED)
+        shown.wait_for(TRAINING)
+        edges = "document.querySelector(`[data-action=${name}]`).getBoundingClientRect()"
+        right = f"(name) => {edges}.right"
+        assert shown.page.evaluate(right, "more") <= 390
+        assert shown.page.evaluate(right, "share") > 390
+        shown.page.tap("[data-action=more]")
+        for name in ("share", "wall", "settings", "help"):
+            assert shown.page.evaluate(right, name) <= 390
 
 
 def test_run_that_began_as_a_log_gets_its_wall(visit: Visitor) -> None:

@@ -11,20 +11,19 @@ import time
 from collections.abc import Callable, Iterable
 
 from llmsim.errors import PARAMETER, LlmsimError
+from llmsim.hosts.messages import beginning_of, complaint, few, introduction, picture, timeline
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.hosts.status import ExitStatus
-from llmsim.options.command import command, identity
 from llmsim.options.table import Options, from_query
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
-from llmsim.run.timeline import Run, run_ended
+from llmsim.run.timeline import Run
 from llmsim.show.dashboard import progress
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
-from llmsim.show.player import Frame, beginning, farewell, play, shows_board
+from llmsim.show.player import Frame, farewell, play, shows_board
 from llmsim.text.screen import TRUECOLOR, Screen, blank_row, emptied, fitted
-from llmsim.text.style import colored
 from llmsim.text.themes import THEMES
 
 # A browser paints once in this time (seconds), so what is due within it is sent together.
@@ -40,13 +39,6 @@ LONGEST_SLEEP = 3600.0
 # The most characters that are sent and not yet drawn. Then the show waits, so that a stop is seen
 # at once.
 WINDOW = 131_072
-# Sentences about an address that a visitor reads.
-MOST_COMPLAINTS = 3
-# The segments that the page's timeline has marks for. Of many planned pauses it marks some, up to
-# MOST_MARKS; every trouble has its mark.
-MARKED = ("validation", "checkpoint")
-TROUBLE = ("failure", "outage")
-MOST_MARKS = 100
 # Seconds at speed 1 to look at a summary before the next run begins.
 PAUSE = 5.0
 
@@ -203,7 +195,7 @@ class Page:
     def refuse(self, names: list[str], sentences: list[str]) -> None:
         """Tell the page which parameters are wrong: the first by its sentence, how many others."""
         if sentences:
-            said = " ".join(_few(sentences, 1))
+            said = " ".join(few(sentences, 1))
             self.announce({"type": "refused", "names": names, "sentence": said})
 
     def ending(self) -> str:
@@ -238,25 +230,6 @@ class Page:
             self._show.cancel()
 
 
-def _introduction(run: Options) -> dict[str, object]:
-    """What names a run, for the page: the command that plays it again, and its options."""
-    return {"type": "run", "run": {"command": command(run), "options": list(identity(run))}}
-
-
-def _timeline(run: Run, pace: Pace) -> dict[str, object]:
-    """The page's timeline: the run's length in show seconds, and the places of what it marks."""
-    pauses = [segment for segment in run.timeline if segment.kind in MARKED]
-    some = pauses[:: max(1, -(-len(pauses) // MOST_MARKS))]
-    trouble = [segment for segment in run.timeline if segment.kind in TROUBLE]
-    marks = [(segment.kind, pace.shown(segment.began)) for segment in (*some, *trouble)]
-    return {"type": "timeline", "length": pace.shown(run_ended(run)), "marks": marks}
-
-
-def _picture(options: Options, region: LiveRegion | None) -> dict[str, object]:
-    """What is shown of a run: the options' view, and whether there is a board, and the wall."""
-    return {"view": options.view, "board": bool(region), "wall": bool(region and region.wall)}
-
-
 async def _play(run: Run, options: Options, page: Page, since: float) -> None:
     """Play a run from a show second on, and from wherever the page asks for after that."""
     region, pace = page.open_region(options), Pace(run, options.duration)
@@ -265,7 +238,7 @@ async def _play(run: Run, options: Options, page: Page, since: float) -> None:
         at = pace.simulated(shown)
         page.reach(*progress(run, at), shown, at)
 
-    page.announce({**_timeline(run, pace), **_picture(options, region)})
+    page.announce({**timeline(run, pace), **picture(options, region)})
     page.playback.begin(time.monotonic(), since)
     await _write(play(run, options, page.screen, since, iter, region), page, reach)
     while page.playback.asked == "seek":
@@ -308,25 +281,15 @@ async def show(options: Options, page: Page) -> int:
         try:
             run = run_of(plan(run_options))
         except LlmsimError as error:
-            await page.write(_complaint(error.sentence(PARAMETER)))
+            await page.write(complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE
         page.run = run_options
-        since, sentence = _beginning(run, run_options)
+        since, sentence = beginning_of(run, run_options)
         page.refuse(["from"], [sentence] * bool(sentence))
-        page.announce(_introduction(run_options))
-        await page.write(_complaint(sentence) if sentence else "")
+        page.announce(introduction(run_options))
+        await page.write(complaint(sentence) if sentence else "")
         await _play(run, run_options, page, since)
     return ExitStatus.FINISHED
-
-
-def _beginning(run: Run, options: Options) -> tuple[float, str]:
-    """The show second at which a run begins. If the one that is asked for is not in the run: 0, and
-    the sentence that says so.
-    """
-    try:
-        return beginning(run, options), ""
-    except LlmsimError as error:
-        return 0.0, error.sentence(PARAMETER)
 
 
 async def keep(kind: str, page: Page) -> tuple[str, bytes]:
@@ -345,19 +308,6 @@ async def keep(kind: str, page: Page) -> tuple[str, bytes]:
     return made_file
 
 
-def _complaint(sentence: str) -> str:
-    return colored([("warning", f"llmsim: {sentence}")], TRUECOLOR) + "\n"
-
-
-def _few(sentences: list[str], most: int = MOST_COMPLAINTS) -> list[str]:
-    """The sentences, or the first of many and how many more there are: an address can hold any."""
-    if len(sentences) <= most:
-        return sentences
-    more = len(sentences) - 1
-    wrong = "parameter is" if more == 1 else "parameters are"
-    return [sentences[0], f"{more:,} more {wrong} wrong, and left out."]
-
-
 async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
     """Play what the URL's query asks for and return the exit status.
 
@@ -370,7 +320,7 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
     try:
         if complaints:
             page.refuse([pair[0] for pair in pairs if from_query([pair])[1]], complaints)
-        await page.write("".join(map(_complaint, _few(complaints))))
+        await page.write("".join(map(complaint, few(complaints))))
         async with asyncio.timeout(options.exit_after_time):
             return await show(options._replace(seed=seed), page)
     except TimeoutError:
