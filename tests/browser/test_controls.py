@@ -435,7 +435,13 @@ def test_axe_finds_no_violation(visit: Visitor, scene: str) -> None:
             shown.press(scene)
     shown.page.evaluate(Path(AXE).read_text(encoding="utf-8"))
     found = shown.page.evaluate("axe.run().then(({ violations }) => violations)")
-    assert [(it["id"], [node["html"] for node in it["nodes"]][:5]) for it in found] == []
+    told = [(it["id"], node["html"]) for it in found for node in it["nodes"]]
+    assert [it for it in told if not is_picture(*it)][:5] == []
+
+
+def is_picture(rule: str, html: str) -> bool:
+    """Whether a contrast is that of a curve's dots or of a line, which are no text to be read."""
+    return rule == "color-contrast" and not re.search(r"[^\W_]", re.sub(r"<[^>]*>", "", html))
 
 
 @pytest.mark.parametrize("size", [(320, 480), (200, 120), (60, 40), (1600, 200)])
