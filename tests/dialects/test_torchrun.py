@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsim.catalog import records
-from llmsim.dialects.parts.torchrun import Failure, banner, failure
+from llmsim.dialects.parts.torchrun import Failure, banner, failure, signalled
 
 # Level, month and day, time, process, file, line (torch/_logging, TorchLogsFormatter).
 PREFIX = re.compile(r"^([WEI])(\d{4}) (\d\d:\d\d:\d\d\.\d{6}) (\d+) ([\w/.]+):(\d+)\] ")
@@ -132,3 +132,30 @@ def test_a_killed_process_makes_a_narrower_block() -> None:
     told = failed(CAUSE._replace(exitcode=-9))
     assert "  traceback : Signal 9 (SIGKILL) received by PID 1827" in told
     assert told[-1] == "=" * 53
+
+
+# A public log of torch 2.10 whose launcher was interrupted: api.py handles the signal where it
+# waits between two looks at its workers, so no ChildFailedError is raised.
+REAL_SLEEP = """\
+torch/distributed/launcher/api.py", line 308, in launch_agent
+    result = agent.run()
+             ^^^^^^^^^^^
+torch/distributed/elastic/metrics/api.py", line 134, in wrapper
+    result = f(*args, **kwargs)
+             ^^^^^^^^^^^^^^^^^^
+torch/distributed/elastic/agent/server/api.py", line 731, in run
+    result = self._invoke_run(role)
+             ^^^^^^^^^^^^^^^^^^^^^^
+torch/distributed/elastic/agent/server/api.py", line 908, in _invoke_run
+    time.sleep(monitor_interval)
+torch/distributed/elastic/multiprocessing/api.py", line 86, in _terminate_process_handler
+    raise SignalException(f"Process {os.getpid()} got signal: {sigval}", sigval=sigval)
+torch.distributed.elastic.multiprocessing.api.SignalException: Process 846088 got signal: 15\
+""".splitlines()
+
+
+def test_a_launcher_that_is_told_to_stop_ends_in_its_sleep() -> None:
+    told = [*signalled(846088, "/opt/venv/bin/python3")]
+    plain = [line.partition("site-packages/")[2] or line for line in told]
+    assert plain[-len(REAL_SLEEP) :] == REAL_SLEEP
+    assert not any("ChildFailedError" in line for line in told)

@@ -46,6 +46,9 @@ MISTAKES = (
     Planted("DCGM_FI_DEV_CLOCK_THROTTLE_REASONS and 128 != bool 0", "syntax", "not PromQL"),
     Planted("DCGM_FI_DEV_GPU_UTIL * on (Hostname) DCGM_FI_DEV_GPU_TEMP > 50", "fails",
             "many-to-many"),
+    # A code that another follows at once (dcgm-exporter #239: the gauge shows the last).
+    Planted(f"{X} == 94", "overwritten", "45 follows 94", "0s"),
+    Planted(f'{X}{{err_code=~"48|94"}} > 0', "overwritten", "DCGM_EXP_XID_ERRORS_COUNT", "0s"),
     # What pages on health.
     Planted("DCGM_FI_DEV_POWER_USAGE > 250", "fires-on-health", "healthy run"),
     Planted("DCGM_FI_DEV_FB_USED > 95", "fires-on-health", "healthy run"),

@@ -30,7 +30,7 @@ from llmsim.typed import Literal, NamedTuple
 Code = Literal[
     "syntax", "no-such-metric", "old-name", "not-collected", "no-such-label", "never-fires",
     "always-fires", "unit", "rate-of-gauge", "missing-for", "fires-on-health", "empty",
-    "fails",
+    "fails", "overwritten",
 ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def static(item: Item, site: Site) -> list[Finding]:
         hint = " (MetricsQL is VictoriaMetrics' own)" if _is_metricsql(item.expression) else ""
         return [Finding(item, "syntax", f"it is not PromQL: {error}{hint}")]
     found = [*_names(item, node, site), *_labels(item, node, site)]
-    found += _functions(item, node, site)
+    found += [*_functions(item, node, site), *_overwritten(item, node)]
     if item.kind == "alert" and not any(each.code == "no-such-metric" for each in found):
         found += _thresholds(item, node) or _patience(item, node)
     return found
@@ -159,6 +159,44 @@ def _functions(item: Item, node: Node, site: Site) -> Iterator[Finding]:
                 item, "rate-of-gauge",
                 f"{selected.name} is a rate in MB/s already, whatever its type says.",
             )  # fmt: skip
+
+
+# Codes of the driver that another follows within seconds, on the same GPU: 63 and 94 follow 48 by
+# 25 ms, 45 comes for each process that is killed, 154 with the advice to reset.
+_FOLLOWED = {48: 45, 63: 45, 94: 45, 31: 45, 74: 45, 119: 154}
+
+
+def _overwritten(item: Item, node: Node) -> Iterator[Finding]:
+    """An alert on codes of XID_ERRORS that a scrape seldom sees: the gauge keeps the last code."""
+    asked = [*_codes_compared(node), *_codes_matched(node)] if item.kind == "alert" else []
+    if asked and all(code in _FOLLOWED for code in asked):
+        codes = " and ".join(str(code) for code in dict.fromkeys(asked))
+        after = " and ".join(str(code) for code in dict.fromkeys(_FOLLOWED[c] for c in asked))
+        text = (
+            f"XID_ERRORS keeps the last code, and {after} follows {codes} within seconds, so a "
+            "scrape seldom sees it: ask DCGM_EXP_XID_ERRORS_COUNT, which counts each code."
+        )
+        yield Finding(item, "overwritten", text)
+
+
+def _is_last_code(name: str) -> bool:
+    return name.endswith(("XID_ERRORS", "xid_errors"))
+
+
+def _codes_compared(node: Node) -> Iterator[int]:
+    """The codes in comparisons such as XID_ERRORS == 94."""
+    for each in comparisons(node):
+        exact = operator(each) == "==" and kind(each.rhs) == "NumberLiteral"
+        if exact and any(_is_last_code(selected.name) for selected in selectors(each.lhs)):
+            yield int(each.rhs.val)
+
+
+def _codes_matched(node: Node) -> Iterator[int]:
+    """The codes in matchers such as err_code=~"48|94"."""
+    for selected in selectors(node):
+        for label, sign, value in selected.matchers if _is_last_code(selected.name) else ():
+            if label == "err_code" and sign in ("=", "=~"):
+                yield from (int(code) if code.isdecimal() else 0 for code in value.split("|"))
 
 
 # --- thresholds ----------------------------------------------------------------------------------

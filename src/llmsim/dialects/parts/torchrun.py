@@ -116,7 +116,7 @@ def failure(
         f"{_prefix('E', last, launcher, _API, failed)} failed (exitcode: {first.exitcode}) "
         f"local_rank: {first.local_rank} (pid: {first.process}) of binary: {python}"
     )
-    yield from _traceback(python)
+    yield from _traceback(python, _FAILED)
     yield "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "
     records = {index: _record(index, each) for index, each in enumerate(failures)}
     width = min(_WIDEST, max(len(line) for record in records.values() for line in record))
@@ -144,8 +144,27 @@ def _record(index: int, each: Failure) -> list[str]:
     ]
 
 
-def _traceback(python: str) -> Iterator[str]:
-    """How the launcher itself ends (torch 2.10)."""
+# A file below torch/distributed, its line, function, source and marks.
+Frame = tuple[str, int, str, str, str]
+# Where a launcher ends whose worker has failed, and where one that SIGTERM interrupts in its sleep,
+# as a public log of torch 2.10 shows it. launcher/api.py raises ChildFailedError for the first.
+_FAILED: tuple[Frame, ...] = (
+    ("launcher/api.py", 317, "launch_agent", "raise ChildFailedError(", ""),
+)
+_SIGNALLED: tuple[Frame, ...] = (
+    ("launcher/api.py", 308, "launch_agent", "result = agent.run()", "         ^^^^^^^^^^^"),
+    ("elastic/metrics/api.py", 134, "wrapper", "result = f(*args, **kwargs)",
+     "         ^^^^^^^^^^^^^^^^^^"),
+    ("elastic/agent/server/api.py", 731, "run", "result = self._invoke_run(role)",
+     "         ^^^^^^^^^^^^^^^^^^^^^^"),
+    ("elastic/agent/server/api.py", 908, "_invoke_run", "time.sleep(monitor_interval)", ""),
+    ("elastic/multiprocessing/api.py", 86, "_terminate_process_handler",
+     'raise SignalException(f"Process {os.getpid()} got signal: {sigval}", sigval=sigval)', ""),
+)  # fmt: skip
+
+
+def _traceback(python: str, last: Sequence[Frame]) -> Iterator[str]:
+    """How the launcher itself ends (torch 2.10); `last` are the frames below launch_agent's."""
     home = python.rpartition("/bin/")[0]
     package = f"{home}/lib/python3/site-packages/torch/distributed"
     yield "Traceback (most recent call last):"
@@ -162,7 +181,7 @@ def _traceback(python: str) -> Iterator[str]:
             "return launch_agent(self._config, self._entrypoint, list(args))",
             "       " + "^" * 56,
         ),
-        (f"{package}/launcher/api.py", 317, "launch_agent", "raise ChildFailedError(", ""),
+        *((f"{package}/{file}", *rest) for file, *rest in last),
     ):  # fmt: skip
         yield f'  File "{file}", line {line}, in {function}'
         yield f"    {source}"
@@ -183,6 +202,6 @@ def stopping(now: datetime, launcher: int, torch: str, processes: Sequence[int])
 
 def signalled(launcher: int, python: str) -> Iterator[str]:
     """How it ends then."""
-    yield from _traceback(python)
+    yield from _traceback(python, _SIGNALLED)
     name = "torch.distributed.elastic.multiprocessing.api.SignalException"
     yield f"{name}: Process {launcher} got signal: 15"
