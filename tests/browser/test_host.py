@@ -332,6 +332,30 @@ def test_what_is_asked_for_in_a_pause_shows_at_once() -> None:
     assert nothing == ""
 
 
+def test_pause_shows_that_comes_while_python_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine hears of it when the next line is made already."""
+    terminal, play = Terminal(), browser.play
+
+    def busy(*given: Any) -> Iterator[Frame]:
+        for frame in play(*given):
+            if clock.now > began + 20 and frame.lines:
+                terminal.page.pause(True)
+            clock.now += TICK
+            yield frame
+
+    async def watched() -> str:
+        show = asyncio.create_task(terminal.show(("dialect", "pytorch"), ("seed", "4")))
+        await asyncio.sleep(60)
+        shown = terminal.text
+        terminal.page.stop()
+        await show
+        return shown
+
+    monkeypatch.setattr(browser, "play", busy)
+    began = clock.now
+    assert "paused" in perform(watched())
+
+
 def test_sleep_of_the_machine_is_not_made_up_for(act: Callable[[Script], None]) -> None:
     act(lambda _: (Frame(0.05, "x") for _number in range(1000)))
     terminal = Terminal()

@@ -255,17 +255,21 @@ async def _write(frames: Iterable[Frame], page: Page, reach: Callable[[float], N
     for frame in frames:
         now = time.monotonic()
         left = page.playback.owe(frame.delay, now, frame.shown)
+        # What need not wait goes first: then the board can show a pause that comes now.
+        due = not frame.delay and not page.playback.typing
+        if due:
+            batch, shown = batch + frame.text, frame.shown
         if max(left, now - sent) >= TICK or len(batch) >= BATCH:
             await page.write(batch)
             await page.follow()
             reach(shown)
             batch = ""
-            await page.wait(drawn=not frame.text)
+            await page.wait(drawn=due or not frame.text)
             if page.playback.asked:
                 return
             sent = time.monotonic()
-        batch += frame.text
-        shown = frame.shown
+        if not due:
+            batch, shown = batch + frame.text, frame.shown
         if frame.lines:
             page.playback.line_shown()
     await page.write(batch)
