@@ -1,5 +1,6 @@
 """What visitors bring along: fingers, themes, a large zoom, and addresses that others have sent."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Route
 from llmsim.text.themes import THEMES
 from tests.browser.visit import Visit
 from tools.build_web import WEB
+from tools.prelude import RUN
 from tools.serve import DIST
 
 pytestmark = pytest.mark.browser
@@ -110,7 +112,7 @@ def test_help_shows_the_keys_and_leads_to_the_source(visit: Visitor) -> None:
     shown.page.wait_for_selector("#help[open]")
     keys = shown.page.eval_on_selector_all("#keys dt", "all => all.map(it => it.textContent)")
     assert {"Space", "+", "-", "n", "g", "q Esc", "?"} <= set(keys)
-    source = shown.page.get_attribute("#help a", "href")
+    source = shown.page.get_attribute("#help a[download]", "href")
     assert shown.page.request.get(f"{shown.origin}/{source}").body()[:2] == b"\x1f\x8b"
 
 
@@ -365,10 +367,11 @@ def test_prelude_plays_while_python_loads_and_python_goes_on_from_there(visit: V
     shown.wait_for_state("playing")
     # The screen may be too low for all of it: its last line stands there, in this screen's width.
     last = prelude[-1][:40].rstrip()
-    assert any(row.startswith(last) for row in shown.rows)
+    rows = "[...document.querySelectorAll('.xterm-rows > div')]"
+    shown.wait_for(f"{rows}.some((row) => row.textContent.startsWith({json.dumps(last)}))")
     assert "--from" not in shown.rows[0]  # nobody has asked for it
     assert "no option" not in shown.plain
-    assert "seed=28" in shown.page.url
+    assert seed_of(shown.page.url) == [str(RUN.seed)]
     assert "from=" not in shown.page.url
 
 
