@@ -22,7 +22,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.playback import ARREARS
-from llmsim.show.player import Frame
+from llmsim.show.player import Frame, play
 from llmsim.text.screen import Screen, blank_row
 
 T = TypeVar("T")
@@ -334,7 +334,7 @@ def test_what_is_asked_for_in_a_pause_shows_at_once() -> None:
 
 def test_pause_shows_that_comes_while_python_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow machine hears of it when the next line is made already."""
-    terminal, play = Terminal(), browser.play
+    terminal = Terminal()
 
     def busy(*given: Any) -> Iterator[Frame]:
         for frame in play(*given):
