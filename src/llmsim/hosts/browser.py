@@ -257,8 +257,7 @@ async def _write(frames: Iterable[Frame], page: Page, reach: Callable[[float], N
         left = page.playback.owe(frame.delay, now, frame.shown)
         # What need not wait goes first: then the board can show a pause that comes now.
         due = not frame.delay and not page.playback.typing
-        if due:
-            batch, shown = batch + frame.text, frame.shown
+        batch, shown = (batch + frame.text, frame.shown) if due else (batch, shown)
         if max(left, now - sent) >= TICK or len(batch) >= BATCH:
             await page.write(batch)
             await page.follow()
