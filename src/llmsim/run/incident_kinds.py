@@ -96,7 +96,7 @@ KINDS: tuple[Kind, ...] = (
         "the one rank on that GPU", "Xid 48, 63 after 23 ms, 94 after 25 ms, then 45 per channel",
         "`CUDA error: uncorrectable ECC error encountered`", "`Exited with exit code 1`",
         "double-bit errors +1, remapped rows +1, remap pending until the reset; the Xid gauge has "
-        "94 for seconds, until the process ends, and then 45, the last code",
+        "94 until the process ends, within a step, and then 45, which a scrape sees",
         "restart at once on the same node; reset at the next drain", 4.0, -6, needs="NVIDIA",
     ),
     Kind(
