@@ -36,7 +36,11 @@ def file_of(kind: str, options: Options = ASKED) -> tuple[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", [pytest.param("cast", marks=pytest.mark.long), "jsonl", "labels"])
-def test_export_is_the_commands_to_the_byte(tmp_path: Path, kind: str) -> None:
+def test_export_is_the_commands_to_the_byte(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, size in (("COLUMNS", UNSEEN.width), ("LINES", UNSEEN.height)):
+        monkeypatch.setenv(variable, str(size))
     name, content = file_of(kind)
     assert name == f"{plan(ASKED).run_name}.{ENDINGS[kind]}"
     written = tmp_path / name

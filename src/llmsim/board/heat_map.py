@@ -39,7 +39,7 @@ class Section(NamedTuple):
 def section(cluster: Cluster, width: int, lines: int) -> Section:
     """The cells of a cluster, as large as there is room for."""
     part = _section(cluster, width, lines)
-    for size in SIZES:
+    for size in (size for size in SIZES if size <= min(width, lines)):
         larger = _section(cluster, width // size, lines // size)
         part = larger._replace(size=size) if larger.stride == part.stride else part
     return part

@@ -176,7 +176,7 @@ OPTIONS = (
     Option(
         "from", parse_starting_point,
         "40%, step=1200, a time such as 1h20m, or a phase such as validation or failure",
-        "begin at 40%, step=120, 1h, training or failure",
+        "begin at 40%, step=120, 1h or failure",
         "launch", "MOMENT",
     ),
     Option(
