@@ -74,7 +74,7 @@ RESUMES = {
     "nemo": r"Restored all states from the checkpoint at \S+",
     "nanotron": r"Loading weights from \S+",
     "olmo": r"train:336\tINFO\tCheckpoint successfully loaded",
-    "nanogpt": r"Resuming training from out",
+    "nanogpt": r"^Resuming training from \S+$",
 }
 
 
