@@ -1,5 +1,6 @@
 """The nemo dialect against NeMo 2's own lines, and its text against itself."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from llmsim.dialects.nemo import lines as nemo
 from llmsim.dialects.nemo.statements import STATEMENTS
 from llmsim.model.architecture import parameter_count
 from llmsim.options.table import Options
+from llmsim.run.simulation import run_of
 from llmsim.show.player import play
 from tests.dialects.transcripts import PIPE, Log, log, screens, unmatched
 from tests.physics import jobs as physics_jobs
@@ -152,6 +154,20 @@ def test_saves_say_when_they_began(seed: int) -> None:
         began = datetime(1970, 1, 1) + timedelta(seconds=float(match["start"]))
         passed = (ended - began).total_seconds()
         assert passed == pytest.approx(float(match["duration"]), abs=1.01)
+
+
+def test_who_goes_back_from_the_middle_of_a_save_reads_the_same_log() -> None:
+    """The callback looks where a save is behind the training, and nowhere else (law 3)."""
+    job = job_of(0, dialect="nemo", steps=300, gpus=8, incidents="none")
+    assert job.background_saves
+    run, begun = run_of(job), "Scheduled async checkpoint save"
+
+    def texts() -> Iterator[str]:
+        return (frame.text for frame in play(run, Options(view="log"), lambda: PIPE))
+
+    whole = "".join(texts())
+    assert begun in next(text for text in texts() if begun in text)  # the page leaves it there
+    assert "".join(texts()) == whole
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -66,7 +66,7 @@ def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     pairs = [f"{name}: {shown(value)}" for name, value in iteration(event, job).items()]
     told = " | ".join(pairs)
     yield Line(f"Training epoch 0, iteration {event.step - 1}/{schedule.steps - 1} | {told}")
-    yield from saving.looked_at(job, event.at)
+    yield from saving.looked_at(event, job)
 
 
 def shown(value: float) -> str:

@@ -12,18 +12,27 @@ from llmsim.dialects.lightning import lines as lightning
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nemo import launch
 from llmsim.dialects.nemo.log_lines import said
-from llmsim.job.milestones import blocking_checkpoint, saved_steps
+from llmsim.job.milestones import blocking_checkpoint, saved_before, saved_steps
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
 from llmsim.physics.learning import loss
 from llmsim.run import cluster, events
 from llmsim.text import units
 from llmsim.text.screen import Screen
+from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line]
 
 UNIX = datetime(1970, 1, 1)
 _BEHIND = "nemo: the save in the background"  # its place in the job's memo
+
+
+class _Save(NamedTuple):
+    """The save that an attempt writes in the background."""
+
+    attempt: int
+    step: int
+    durable: float  # simulated second
 
 
 def held_out(job: Job, step: int) -> float | None:
@@ -70,7 +79,8 @@ def _looked(job: Job, at: float, step: int, seconds: float = 0.0) -> Line:
 
 
 def _checkpoint_staged(event: events.CheckpointStaged, job: Job, screen: Screen) -> Lines:
-    job.memo.setdefault(_BEHIND, {})[(job.attempt,)] = (event.step, False)
+    left = storage.save_seconds(job, event.step) - event.seconds
+    job.memo[_BEHIND] = _Save(job.attempt, event.step, event.at + left)
     yield from _scheduled(job, event.at, event.step, event.seconds)
 
 
@@ -86,22 +96,21 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
     elif blocking_checkpoint(job, step):
         copied = storage.staging_seconds(job, step)
         yield from _scheduled(job, event.at - event.seconds + copied, step, copied)
-    elif (job.attempt,) in job.memo.get(_BEHIND, {}):
-        job.memo[_BEHIND][(job.attempt,)] = (step, True)
 
 
-def looked_at(job: Job, at: float) -> Lines:
+def looked_at(event: events.Step, job: Job) -> Lines:
     """What the callback says after a batch, while a save is behind it."""
-    behind = job.memo.get(_BEHIND, {})
-    if (job.attempt,) not in behind:  # none is, or the show began in between
+    save = job.memo.get(_BEHIND)
+    # None is, or the show began in between, or somebody has gone to another place of the run.
+    if save is None or save[:2] != (job.attempt, saved_before(job, event.step)):
         return
-    step, whole = behind[(job.attempt,)]
-    if whole:
-        yield from _finalized(job, at, step)
-        del behind[(job.attempt,)]
-        yield _looked(job, at, step, cluster.setup_seconds(job, "finalization", step))
+    if event.at >= save.durable:
+        del job.memo[_BEHIND]
+        yield from _finalized(job, event.at, save.step)
+        took = cluster.setup_seconds(job, "finalization", save.step)
+        yield _looked(job, event.at, save.step, took)
     else:
-        yield _looked(job, at, step)
+        yield _looked(job, event.at, save.step)
 
 
 def _finalized(job: Job, at: float, step: int) -> Lines:
