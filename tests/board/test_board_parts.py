@@ -95,6 +95,11 @@ def test_the_scale_holds_all_temperatures(seen: list[int]) -> None:
     assert warmth.high - warmth.low >= 20
 
 
+def test_gpus_that_are_all_lost_have_a_scale_too() -> None:
+    warmth = scale_of([])
+    assert warmth.high - warmth.low >= 20
+
+
 # --- the region --------------------------------------------------------------------------------
 
 ROWS = st.lists(st.text("abc ", min_size=1, max_size=19), max_size=5)

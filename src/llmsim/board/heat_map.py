@@ -39,22 +39,23 @@ class Section(NamedTuple):
 def section(cluster: Cluster, width: int, lines: int) -> Section:
     """The cells of a cluster, as large as there is room for."""
     part = _section(cluster, width, lines)
-    for size in (size for size in SIZES if size <= min(width, lines)):
-        larger = _section(cluster, width // size, lines // size)
-        part = larger._replace(size=size) if larger.stride == part.stride else part
+    for size in SIZES:
+        if size <= min(width, lines):
+            larger = _section(cluster, width // size, lines // size)
+            part = larger._replace(size=size) if larger.stride == part.stride else part
     return part
 
 
 def _section(cluster: Cluster, width: int, lines: int) -> Section:
     """The cells, of one character each: one for each GPU if all fit, else one for some nodes."""
-    size = cluster.per_node
-    rack = size if NARROWEST_RACK <= size <= width else min(8, width)
+    node = cluster.per_node
+    rack = node if NARROWEST_RACK <= node <= width else min(8, width)
     racks = max(1, (width + 1) // (rack + 1))
     room = min(racks * rack * lines, MOST_CELLS)
     if cluster.gpus <= room:
         return Section(range(cluster.gpus), 1, rack, racks)
-    parts = (part for part in range(2, size) if size % part == 0 and cluster.gpus <= part * room)
-    stride = next(parts, size * -(-cluster.nodes // room))
+    parts = (part for part in range(2, node) if node % part == 0 and cluster.gpus <= part * room)
+    stride = next(parts, node * -(-cluster.nodes // room))
     return Section(range(0, cluster.gpus, stride), stride, rack, racks)
 
 
@@ -77,10 +78,10 @@ def scale_of(seen: Sequence[int]) -> Warmth:
     """
     low = min(seen, default=ROUND) // ROUND * ROUND
     high = -(-max(seen, default=low) // ROUND) * ROUND
-    if high - low > LEAST_RANGE:
-        return Warmth(low, high)
-    usual = round(sum(seen) / max(len(seen), 1)) - BELOW
-    low = min(min(seen, default=low), max(*seen, usual + LEAST_RANGE) - LEAST_RANGE)
+    if not seen or high - low > LEAST_RANGE:
+        return Warmth(low, max(high, low + LEAST_RANGE))
+    usual = round(sum(seen) / len(seen)) - BELOW
+    low = min(*seen, max(*seen, usual + LEAST_RANGE) - LEAST_RANGE)
     return Warmth(low, low + LEAST_RANGE)
 
 
@@ -124,8 +125,8 @@ def _lines(shown: Sequence[int], part: Section) -> list[list[int]]:
             cells = list(shown[first : first + part.rack])
             gap = [UNKNOWN] if number else []
             lines[line] += gap + cells + [UNKNOWN] * (part.rack - len(cells))
-    size = range(part.size)
-    return [[each for each in line for _ in size] for line in lines for _ in size]
+    copies = range(part.size)
+    return [[each for each in line for _ in copies] for line in lines for _ in copies]
 
 
 def degrees(seen: Sequence[int], screen: Screen) -> str:
