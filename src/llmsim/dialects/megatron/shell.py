@@ -24,8 +24,9 @@ _SUM = r"\$\(\((?:[^()]|\([^()]*\))*\)\)"
 _COMMAND = r"\$\((?:[^()]|\([^()]*\))*\)|`[^`]*`"
 _VALUE = rf"{_BRACES}|{_SUM}|{_COMMAND}|\$\w+|\$[@*#?$!-]"
 _DOUBLE = rf'"(?:\\.|{_VALUE}|[^"\\])*+"'
-_PIECE = re.compile(rf"(?s)\\.|'[^']*'|{_DOUBLE}|{_VALUE}|[^\s;&|<>()]")
-_TOKEN = re.compile(rf"(?s)[ \t\r]+|[\n;&|<>]|[()]|(?:{_PIECE.pattern[4:]})+")
+_PART = rf"\\.|'[^']*'|{_DOUBLE}|{_VALUE}|[^\s;&|<>()]"  # of a word
+_PIECE = re.compile(rf"(?s){_PART}")
+_TOKEN = re.compile(rf"(?s)[ \t\r]+|[\n;&|<>]|[()]|(?:{_PART})+")
 _INNER = re.compile(rf"(?s)\\.|{_VALUE}|[^\\$`]+|.")
 _ASSIGNED = re.compile(r"([A-Za-z_]\w*)(\[\w*\])?(\+?)=")
 _NAMED = re.compile(r"([A-Za-z_]\w*|\d+|[@*#?$!-])(\[[^\]]*\])?(?:(:?)([-=+?])(.*))?", re.DOTALL)
@@ -154,7 +155,7 @@ def _assignments(tokens: list[str], scope: _Scope) -> list[str]:
             scope.values[name] = [*(scope.values.get(name, []) if found[3] else []), *held]
         elif not found[2]:
             before = scope.values.get(name, [""])[:1] if found[3] else []
-            scope.values[name] = ["".join([*before, *_texts(rest, scope)])]
+            scope.values[name] = ["".join([*before, _text(rest, scope)])]
     return []
 
 
@@ -163,21 +164,23 @@ def _assignments(tokens: list[str], scope: _Scope) -> list[str]:
 
 def _words(token: str, scope: _Scope) -> list[str]:
     """The words that a word as it is written stands for."""
-    made = "".join(_piece(piece, scope) for piece in _PIECE.findall(token))
-    if len(made) > LONGEST:
-        raise ValueError(f"its variables stand for more than {LONGEST:,} characters")
-    return [word for word in made.split(_BREAK) if word]
+    return [word for word in _expanded(token, scope, split=True).split(_BREAK) if word]
 
 
-def _texts(token: str, scope: _Scope) -> list[str]:
+def _text(token: str, scope: _Scope) -> str:
     """The same of a value that is assigned, which is not split."""
-    made = "".join(_piece(piece, scope, split=False) for piece in _PIECE.findall(token))
+    return _expanded(token, scope, split=False).replace(_BREAK, " ")
+
+
+def _expanded(token: str, scope: _Scope, *, split: bool) -> str:
+    """A word with what its variables stand for. Raises ValueError if that is too long."""
+    made = "".join(_piece(piece, scope, split=split) for piece in _PIECE.findall(token))
     if len(made) > LONGEST:
         raise ValueError(f"its variables stand for more than {LONGEST:,} characters")
-    return [made.replace(_BREAK, " ")]
+    return made
 
 
-def _piece(piece: str, scope: _Scope, *, split: bool = True) -> str:
+def _piece(piece: str, scope: _Scope, *, split: bool) -> str:
     if piece[0] == "'" and len(piece) > 1:
         return piece[1:-1]
     if piece[0] == '"' and len(piece) > 1:
@@ -220,12 +223,12 @@ def _value(written: str, scope: _Scope) -> str:
     text = None if held is None else _indexed(held, index or "")
     absent = text is None or (colon and not text)
     if sign in ("-", "=") and absent:
-        text = "".join(_texts(default, scope))
+        text = _text(default, scope)
         if sign == "=":
             scope.values[name] = [text]
         return text
     if sign == "+":
-        return "" if absent else "".join(_texts(default, scope))
+        return "" if absent else _text(default, scope)
     if name in "@*":
         return ""  # a script is read as it is called without arguments
     return written if text is None else text
