@@ -279,7 +279,7 @@ def document_tokens(job: Job) -> int:
 
 
 _SHUTDOWN = 0.2  # seconds from the death of a worker to the launcher's last word on all of them
-_PATIENCE = 30.0  # seconds from SIGTERM to SIGKILL
+KILL_WAIT = 30.0  # seconds from SIGTERM to SIGKILL
 
 
 class Endings(NamedTuple):
@@ -296,11 +296,11 @@ def endings(job: Job, exits: dict[int, int], at: float) -> Endings:
     some time to end, and one that SIGTERM does not reach is killed.
     """
     first, *_ = exits
-    begun = at - _SHUTDOWN - (_PATIENCE if -9 in exits.values() else 0.0)
+    begun = at - _SHUTDOWN - (KILL_WAIT if -9 in exits.values() else 0.0)
     told = begun + noise.between(job.seed, "launcher/poll", 0.01, 0.09, first)
     ended = {
         rank: noise.between(job.seed, "launcher/ended", told + 0.01, begun + _SHUTDOWN - 2e-3, rank)
         for rank in exits
     }
-    killed = {rank: told + _PATIENCE + 0.01 for rank, code in exits.items() if code == -9}
+    killed = {rank: told + KILL_WAIT + 0.01 for rank, code in exits.items() if code == -9}
     return Endings(told, ended | killed | {first: begun})

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
+from llmsim.run import numbers
+from llmsim.run.cluster import KILL_WAIT
 from llmsim.run.events.incidents import Symptom
 from llmsim.run.incidents import Incident
 from llmsim.run.verdicts import DETECTIONS
@@ -22,7 +24,6 @@ POLL = 0.1  # seconds between two looks of the watchdog, and of the launcher at 
 _HEARD = 0.21  # from the watchdog's finding to the dump signal in its monitoring thread
 PAUSE = 60.0  # between the watchdog's finding and the abort, torch 2.6 and newer: 4 x 15 s
 NODE_SILENT = 300.0  # SlurmdTimeout: a silent node is declared down
-KILL_WAIT = 30.0  # seconds from SIGTERM to SIGKILL
 _MOST_STALLED = 45.0  # steps: a loader without data makes one up to 50 times as long
 FLAP = (3.0, 8.0)  # seconds that a flapping port stays down
 
@@ -307,24 +308,17 @@ def _segfault(fault: Fault) -> Iterator[Symptom]:
     yield from _shutdown(fault, 0.02, {fault.incident.rank: -11})
 
 
-def _not_a_number(fault: Fault) -> Iterator[Symptom]:
-    """The framework raises its own exception; where it goes on, a person stops the run.
-
-    In fp16 the loss scaler skips each of the steps; see numbers.gives_up.
+def _no_numbers(fault: Fault) -> Iterator[Symptom]:
+    """The framework raises its own exception, or the trainer gives up the loss scale; where it goes
+    on, a person stops the run.
     """
-    job = fault.job
-    if job.layout.precision == "fp16":
-        yield from _scale_collapse(fault)
+    job, kind = fault.job, fault.incident.kind
+    if numbers.gives_up(job, kind):
+        yield from _raises("scale gone")(fault)
+    elif numbers.raises(job, kind):
+        yield from _raises("found nan")(fault)
     else:
-        ends = job.framework.stops_at_nan
-        yield from (_raises("found nan") if ends else _stopped("cancelled"))(fault)
-
-
-def _scale_collapse(fault: Fault) -> Iterator[Symptom]:
-    """The trainer gives up the loss scale; where it skips steps for ever, a person stops it."""
-    scaler = fault.job.framework.loss_scaler
-    ends = scaler is not None and scaler.ends
-    yield from (_raises("scale gone") if ends else _stopped("cancelled"))(fault)
+        yield from _stopped("cancelled")(fault)
 
 
 def _stopped(name: str) -> "Teller":
@@ -377,8 +371,8 @@ _TELLERS: dict[str, Teller] = {
     "device-assert": _device_assert,
     "segfault": _segfault,
     "init-fail": _raises("init failed"),
-    "nan": _not_a_number,
-    "scale-collapse": _scale_collapse,
+    "nan": _no_numbers,
+    "scale-collapse": _no_numbers,
     "loss-spike": _stopped("cancelled"),
     "sdc": _stopped("cancelled"),
 }
