@@ -30,7 +30,7 @@ let hasBoard = true; // whether the run has a board that can be taken away
 let typing = false;
 let making = ""; // the file that Python makes
 /** @type {number | undefined} */
-let wanted; // the show second that a run begins at which has been over
+let sought; // the show second from which a run that is over plays again
 let reached = ""; // phase and percentage
 let at = 0; // simulated seconds
 let command = ""; // that the show begins with
@@ -104,8 +104,8 @@ function hear(message) {
       meant = message.view;
       hasBoard = message.board;
       showPicture(message.wall, board);
-      if (wanted !== undefined) tell({ type: "seek", position: wanted });
-      wanted = undefined;
+      if (sought !== undefined) tell({ type: "seek", position: sought });
+      sought = undefined;
       element("timeline").hidden = address.kiosk;
       break;
     case "reached":
@@ -399,7 +399,7 @@ const timeline = timelineOf(seek);
  */
 function seek(position) {
   if (root.dataset.state !== "ended") return tell({ type: "seek", position });
-  wanted = position;
+  sought = position;
   again();
 }
 

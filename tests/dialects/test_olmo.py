@@ -30,7 +30,6 @@ NAMES = (
 METRIC = rf"    (?P<name>{NAMES})=(?P<value>{NUMBER})"
 HEAD = r"\[step=(?P<step>\d+)/(?P<steps>\d+)(?:,epoch=(?P<epoch>\d+))?\]"
 PATTERNS = [re.sub(r"\?P<\w+>", "", one.text) for one in STATEMENTS]
-# The same statements on a terminal, where Rich shows the configuration over many lines.
 REAL = """\
     train/CrossEntropyLoss=10.73
     train/Perplexity=45,773

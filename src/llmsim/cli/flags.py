@@ -20,13 +20,13 @@ def pairs(
 ) -> Iterator[tuple[str, str]]:
     """The (name, text) pairs of a command line: `--name text`, `--name=text`, `-n text`, `-ntext`.
 
-    `table` has the flags that there are; `instead` has what does the job of some that there are
-    not. Raises OptionError for a flag that is not in the table or
-    has no value.
+    `table` has the flags that there are. `instead` has flags of other programs, each with the flag
+    that does the same here. Raises OptionError for a flag that is not in the table, for one without
+    its value, and for a value after a switch.
     """
     flags = {f"--{option.name}": option for option in table}
     flags |= {f"-{option.short}": option for option in table if option.short}
-    words, known = iter(arguments), ""
+    words, switch = iter(arguments), ""  # the switch just before, which takes no value
     for word in words:
         long = word.startswith("--")
         flag, given, text = word.partition("=") if long else (word[:2], word[2:], word[2:])
@@ -34,8 +34,8 @@ def pairs(
             raise OptionError(f"there is no option {quoted(flag)}: {instead[flag]} does that.")
         if flag in ("--help", "--version"):
             raise OptionError(f"{flag} takes no value: leave it out.")
-        if flag not in flags and known and not word.startswith("-"):
-            raise OptionError(f"--{known} takes no value: leave {quoted(word)} out.")
+        if flag not in flags and switch and not word.startswith("-"):
+            raise OptionError(f"--{switch} takes no value: leave {quoted(word)} out.")
         if flag not in flags:
             raise OptionError(unknown(flag if long else word, prefix="--"))
         option = flags[flag]
@@ -43,5 +43,5 @@ def pairs(
             text = next(words, "--")
             if text.startswith("--"):
                 raise OptionError(f"--{option.name} needs a value: give {option.expected}.")
-        known = "" if given or option.metavar else option.name  # a switch, which has said all
+        switch = "" if given or option.metavar else option.name
         yield option.name, text

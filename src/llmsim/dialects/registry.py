@@ -109,7 +109,7 @@ def scalars_folder(name: str, job: Job, at: float) -> str:
     return made(job, at) if made else ""
 
 
-def file_of(name: str) -> "LogFile | None":
+def file_of(name: str) -> LogFile | None:
     """The file that a framework writes beside what it prints, or None if there is none."""
     if name not in NAMES or not find_spec(f"llmsim.dialects.{name}.log_file"):
         return None

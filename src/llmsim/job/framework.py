@@ -133,7 +133,7 @@ class Framework(NamedTuple):
     stops_at_nan: bool = False  # it checks the loss, and ends the run when it is not a number
     loss_scaler: LossScaler | None = None  # of fp16; None: its log shows none, so no run is in fp16
     restarts_data: bool = False  # a process that goes on reads the data from their beginning
-    prints_nan_step: bool = False  # ... after the line of that step, not within the step
+    prints_nan_step: bool = False  # it ends so after that step's line, not within the step
     evaluates: bool = False  # it can run its benchmarks at every validation
     ramps_batch: bool = False  # its batch can grow in the first part of a run
     file_bar: FileBar = "every"  # where its log in a file has the bar of an epoch

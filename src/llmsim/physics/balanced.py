@@ -3,7 +3,7 @@
 Levels come in groups of 32, and each group has its mean taken off: whole groups sum to 0, so that
 a sum over a long run costs one group. Two levels of a group then correlate at -1/31, which no
 spectrum shows. A level is the sum of two uniform numbers: its 5th and 95th percentile lie at -1.6
-and +1.6, as a normal number's do, and it never leaves -3.2 .. 3.2.
+and +1.6, as a normal number's do. Beyond -3.2 .. 3.2 lies about one in 10^9.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from llmsim.physics import noise
 GROUP = 32  # levels
 SCALE = sqrt(6.0 * GROUP / (GROUP - 1)) / 65_536.0
 APART = 1 << 40  # groups between two series of a stream
-FARTHEST = 3.2  # standard deviations between a level and the mean
+FARTHEST = 3.2  # standard deviations from the mean, which next to no level is beyond
 
 
 @lru_cache(maxsize=4096)

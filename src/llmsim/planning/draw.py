@@ -34,7 +34,7 @@ from llmsim.planning.possible import (
     wish_of,
 )
 from llmsim.planning.recipe import asked_recipe, refuse_uneven_groups
-from llmsim.planning.speech import decay_of, of_release
+from llmsim.planning.speech import decay_of, framework_of_release
 from llmsim.planning.wish import FREE, Wish, unit
 from llmsim.typed import NamedTuple, TypeVar
 
@@ -71,7 +71,7 @@ class Candidate(NamedTuple):
 def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     """The candidate of this index. Raises PlanError or CatalogError if nothing fits."""
     asked = wanted(options)
-    framework = of_release(framework_for(options, seed, asked), asked.release)
+    framework = framework_of_release(framework_for(options, seed, asked), asked.release)
     if options.evaluate and not framework.evaluates:
         speaker, able = Setting("dialect", framework.name), Setting("dialect", DEFAULT)
         wish = Setting("evaluate")

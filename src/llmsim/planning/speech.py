@@ -26,7 +26,7 @@ def release_of(framework: Framework, asked: str | None) -> str:
     raise PlanError(speaker, f" does not speak release {asked}: {one_of(known, asked)}")
 
 
-def of_release(framework: Framework, asked: str | None) -> Framework:
+def framework_of_release(framework: Framework, asked: str | None) -> Framework:
     """The framework as the given release of it is: an older one has some traits of its own."""
     if asked not in [name for name, _ in framework.older]:
         return framework

@@ -73,7 +73,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     beside = file_of(job.framework.name)
     attempt = [0]
     # The run's name takes longer than a line of the log: the file is named once an attempt.
-    first = [f"{folder(job, 0)}/0/stdout.log"]
+    output = [f"{folder(job, 0)}/0/stdout.log"]  # of the first process
     speaking = [job]  # the job with the processes of the attempt
 
     def told(event: Any) -> Pieces:
@@ -81,7 +81,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
             yield from _opened(job, attempt[0])
         elif isinstance(event, Restarted):
             attempt[0] += 1
-            first[0] = f"{folder(job, attempt[0])}/0/stdout.log"
+            output[0] = f"{folder(job, attempt[0])}/0/stdout.log"
             speaking[0] = job_after(job, event)
             yield from _opened(job, attempt[0])
         elif isinstance(event, Symptom):
@@ -97,6 +97,6 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         if tell := table.get(type(event)):
             text = in_pipe(tell(event, speaking[0], SCREEN), notches)
             if text:
-                yield Piece(text, first[0])
+                yield Piece(text, output[0])
 
     return Writer(event=told)

@@ -25,6 +25,8 @@ _PCIE_BACK, _PCIE_BACK_WAVERS = 4.9e7, 0.6
 # training, while its GPUs differ by 1 % (KempnerInstitute/kempnerpulse, issues 10 and 11).
 _NVLINK_WAVERS = 0.5
 
+Rates = list[tuple[int, int]]  # bytes per second of each GPU, sent and received
+
 
 @remembered()
 def network_bytes_per_second(job: Job) -> float:
@@ -45,9 +47,6 @@ def _wavering(job: Job, stream: str, first: int, count: int, at: float) -> tuple
     return noise.quarters(job.seed, stream, int(at) * 1_000_003 + first, count)
 
 
-Rates = list[tuple[int, int]]  # bytes per second of each GPU, sent and received
-
-
 @remembered()
 def _link(job: Job) -> tuple[float, bool]:
     """The most bytes per second over PCIe, and whether GPUs have a faster link beside it."""
@@ -57,7 +56,7 @@ def _link(job: Job) -> tuple[float, bool]:
 
 def pcie(job: Job, ranks: range, at: float, states: list[Latent], busy: float) -> Rates:
     """Bytes per second over the GPUs' PCIe links."""
-    made, activity, (limit, fast) = list[tuple[int, int]](), states[0].activity, _link(job)
+    made, activity, (limit, fast) = Rates(), states[0].activity, _link(job)
     beside, saved = 0.0, 0.0
     network = network_bytes_per_second(job) * busy
     if activity == "checkpoint":

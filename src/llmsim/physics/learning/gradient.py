@@ -125,7 +125,9 @@ def _learnt(job: Job) -> int:
 
 @remembered(2)  # a framework that watches its norms asks again
 def norm(job: Job, step: int) -> float:
-    """The gradient norm of this step, before clipping; infinite where gradients overflow."""
+    """The gradient norm of this step, before clipping. In fp16 it is infinite where gradients
+    overflow, and not a number where the loss is none.
+    """
     if loss_scale.scales(job) and loss_scale.scaled(job, step).skipped:
         return nan if bends.broken(job, step) else inf
     shape, seed = _shape(job, batch_ramp.tokens(job, step, step)), job.seed

@@ -30,7 +30,7 @@ class Scaled(NamedTuple):
     """A step as the scaler sees it."""
 
     exponent: int  # the loss is multiplied by 2 to this
-    skipped: bool  # the gradients overflow: their norm is infinite, and the weights stay
+    skipped: bool  # the gradients overflow: their norm is not finite, and the weights stay
     patience: int = 1  # overflows until the scale halves, this one included
 
 
