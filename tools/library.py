@@ -21,7 +21,7 @@ NATIVE = (
     "llmsim.telemetry",
 )
 # Modules of a dialect that play nothing: tests and docs read the statements of its framework.
-UNPLAYED = ("statement", "statements", "older_statements")
+UNPLAYED = ("statement", "statements", "occasions", "older_statements")
 # What makes files for visitors, beside the library: it is fetched when somebody asks for one.
 LATER = (
     "llmsim.hosts.downloads",

@@ -70,6 +70,16 @@ def deleted(job: Job) -> Iterable[int]:
     return [step for step in gone if step]
 
 
+def goes_on(job: Job) -> bool:
+    """Whether the run is a part of a longer one, and begins at a checkpoint of it."""
+    return job.schedule.first_step > 1
+
+
+def begins(job: Job) -> bool:
+    """Whether the run begins with step 1."""
+    return not goes_on(job)
+
+
 def where(asked: Callable[[Job], bool], steps: Steps = once) -> Steps:
     """These steps in the jobs for which a condition holds, and none in others."""
     return lambda job: steps(job) if asked(job) else ()

@@ -111,7 +111,7 @@ STATEMENTS = (
               r"batch_size B=\d+ \* seq_len T=\d+ \* num_processes=\d+ and total_batch_size=\d+"),
     Statement("accumulation", "train_gpt2.cu:1654", r"=> setting grad_accum_steps=\d+"),
     Statement("created", "llmc/utils.h:188", r"created directory: \S+",
-              where(lambda job: job.schedule.first_step == 1), guard="process 0, a new folder"),
+              where(statement.begins), guard="process 0, a new folder"),
     Statement("gradients", "train_gpt2.cu:368", r"allocating \d+ MiB for parameter gradients"),
     Statement("activations", "train_gpt2.cu:262", r"allocating \d+ MiB for activations"),
     Statement("m", "train_gpt2.cu:398", r"allocating \d+ MiB for AdamW optimizer state m"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from llmsim.dialects.statement import goes_on
 from llmsim.job import milestones
 from llmsim.job.records import Job
 
@@ -64,18 +65,13 @@ def stages(job: Job) -> Iterable[int]:
 
 
 def plain(job: Job) -> bool:
-    """Whether stages have no pieces."""
+    """Whether the model has stages, and they have no pieces."""
     return job.layout.pp > 1 and job.layout.interleave <= 1
 
 
 def released(job: Job) -> bool:
     """Whether it begins with released weights."""
     return job.recipe.released and not goes_on(job)
-
-
-def goes_on(job: Job) -> bool:
-    """Whether it is a part of a longer run, and begins at a checkpoint."""
-    return job.schedule.first_step > 1
 
 
 def from_random(job: Job) -> bool:

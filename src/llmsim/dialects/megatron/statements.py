@@ -6,7 +6,7 @@ from llmsim.dialects.megatron.launch import fuses_softmax
 from llmsim.dialects.megatron.older_statements import older
 from llmsim.dialects.megatron.theory import with_activations
 from llmsim.dialects.parts.statements import BARRIER, LEAKED, NCCL, TORCHRUN
-from llmsim.dialects.statement import Statement, where
+from llmsim.dialects.statement import Statement, goes_on, where
 from llmsim.physics.learning.loss_scale import scales
 
 _FLOAT = r"\d\.\d{6}E[+-]\d\d"
@@ -121,7 +121,7 @@ _LAUNCH = (
     Statement("release", "training/checkpointing.py:944",
               r" loading release distributed checkpoint from \S+", where(on.released)),
     Statement("resuming", "training/checkpointing.py:946",
-              r" loading distributed checkpoint from \S+ at iteration \d+", where(on.goes_on)),
+              r" loading distributed checkpoint from \S+ at iteration \d+", where(goes_on)),
     Statement("version", "training/checkpointing.py:1386", r" checkpoint version 3\.0",
               where(on.loads)),
     Statement("loaded", "training/checkpointing.py:1476",

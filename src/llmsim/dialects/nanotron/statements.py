@@ -6,7 +6,7 @@ from llmsim.dialects import statement
 from llmsim.dialects.nanotron.config import is_qwen
 from llmsim.dialects.nanotron.lines import MEMORY_STEPS
 from llmsim.dialects.parts.statements import BARRIER, LEAKED, TORCHRUN
-from llmsim.dialects.statement import Statement, where
+from llmsim.dialects.statement import Statement, begins, goes_on, where
 from llmsim.job import milestones
 from llmsim.job.records import Job
 
@@ -38,14 +38,6 @@ def _first(job: Job) -> Iterable[int]:
     return range(min(MEMORY_STEPS, own))
 
 
-def _goes_on(job: Job) -> bool:
-    return job.schedule.first_step > 1
-
-
-def _is_fresh(job: Job) -> bool:
-    return not _goes_on(job)
-
-
 _FOLDERS = r"\{(?:'\S+': \d+)?\}"  # tokens that have been read so far
 
 
@@ -72,16 +64,16 @@ _MODEL = (
               rf"{_INFO}\[After model building\] Memory usage: {_MIB}\. Peak allocated: {_MIB} "
               rf"Peak reserved: {_MIB}", _slices, guard="rank 0 of the data ranks"),
     Statement("no-checkpoint", "trainer.py:1051", rf"{_INFO}No checkpoint path provided\.",
-              where(_is_fresh)),
+              where(begins)),
     Statement("loading", "trainer.py:1025", rf"{_INFO}Loading checkpoint from \S+",
-              where(_goes_on), guard="init_checkpoint_path"),
+              where(goes_on), guard="init_checkpoint_path"),
     Statement("loading-weights", "serialize/main.py", rf"{_INFO}Loading weights from \S+",
-              where(_goes_on)),
+              where(goes_on)),
     Statement("metadata", "trainer.py:232", rf"{_INFO}CheckpointMetadata\(version=.*\)",
-              where(_goes_on)),
+              where(goes_on)),
     Statement("parametrizing", "models/llama.py:1097",
               rf"{_INFO}Parametrizing model parameters using StandardParametrizator",
-              where(lambda job: _is_fresh(job) and not job.recipe.released), guard="RandomInit"),
+              where(lambda job: begins(job) and not job.recipe.released), guard="RandomInit"),
     Statement("optimizer", "helpers.py:321",
               rf"{_INFO}Building Optimizer and Gradient Accumulator and Learning Rate Scheduler"),
     Statement("rate", "helpers.py:262",
@@ -120,7 +112,7 @@ _DATA = (
               rf"{_INFO}(?:There are 1 training stages |\[Stage [\w ]+\] start from step 1 )",
               lambda _job: range(2)),
     Statement("starting", "run_train.py:334", rf"{_INFO}Starting new stage [\w ]+",
-              where(_is_fresh)),
+              where(begins)),
     Statement("current", "run_train.py:355",
               rf"{_INFO}Current stage: [\w ]+ has \d+ remaining training steps and has consumed "
               rf"\d+ samplesConsumed tokens per dataset folder: {_FOLDERS}"),
@@ -137,7 +129,7 @@ _DATA = (
               rf"{_INFO}> elapsed time for building blendable dataset indices: \d+\.\d\d \(sec\)"),
     Statement("consumed-before", "data/nemo_dataset/blendable_dataset.py",
               rf"{_INFO}\[BlendableDataset\] Setting consumed_tokens for dataset 0 \(\S+\) to \d+",
-              where(_goes_on)),
+              where(goes_on)),
     Statement("ready", "data/tokenized_bytes.py:636", rf"{_INFO}Streamable datasets ready\."),
     Statement("consumed", "data/tokenized_bytes.py:677",
               rf"{_INFO}Building dataloader with consumed samples for current datastage: \d+"),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from llmsim.dialects import statement
 from llmsim.dialects.nemo.launch import MOST_RANKS
 from llmsim.dialects.parts.statements import TORCHRUN
-from llmsim.dialects.statement import Statement, Steps, where
+from llmsim.dialects.statement import Statement, Steps, begins, goes_on, where
 from llmsim.job.milestones import saved_steps
 from llmsim.job.records import Job
 
@@ -37,14 +37,6 @@ def _batches(job: Job) -> Iterable[int]:
 def _indices(job: Job) -> Iterable[int]:
     """The iterations whose state is saved."""
     return (step - 1 for step in saved_steps(job))
-
-
-def _goes_on(job: Job) -> bool:
-    return job.schedule.first_step > 1
-
-
-def _is_fresh(job: Job) -> bool:
-    return not _goes_on(job)
 
 
 def _is_small(job: Job) -> bool:
@@ -94,7 +86,7 @@ STATEMENTS = (
     _warned("monitor", f"{_LOGGER}:237", r"The checkpoint callback was told to monitor .* out\."),
     _warned("scratch", "nemo/lightning/resume.py:240",
             r"There were no checkpoints found in .*\. Training from scratch\.",
-            where(_is_fresh)),
+            where(begins)),
     Statement("matmul", "lightning/fabric/accelerators/cuda.py",
               r"You are using a CUDA device \('.+'\) that has Tensor Cores\. To properly .*"),
     _group("dp", 435, rf"Rank 0 has data parallel group : {_LIST}", long=True),
@@ -153,10 +145,10 @@ STATEMENTS = (
     Statement("eval-mode", _SUMMARY, r"0 +Modules in eval mode"),
     Statement("flops", _SUMMARY, r"0 +Total Flops"),
     Statement("restoring", "lightning/pytorch/trainer/connectors/checkpoint_connector.py",
-              r"Restoring states from the checkpoint path at \S+", where(_goes_on),
+              r"Restoring states from the checkpoint path at \S+", where(goes_on),
               guard="a checkpoint is there"),
     Statement("restored", "lightning/pytorch/trainer/connectors/checkpoint_connector.py",
-              r"Restored all states from the checkpoint at \S+", where(_goes_on),
+              r"Restored all states from the checkpoint at \S+", where(goes_on),
               guard="a checkpoint is there"),
     _warned("implicit", "megatron/core/rerun_state_machine.py:1263",
             r"Implicit initialization of Rerun State Machine!", at="rerun_state_machine:1263"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from llmsim.dialects import statement
 from llmsim.dialects.parts.statements import bar
 from llmsim.dialects.pytorch.log_lines import alone
-from llmsim.dialects.statement import Statement, Steps, once, where
+from llmsim.dialects.statement import Statement, Steps, goes_on, once, where
 from llmsim.job import milestones
 from llmsim.job.records import Job
 from llmsim.job.schedule import whole_run
@@ -38,7 +38,7 @@ def _said(
 
 def _epochs(job: Job) -> Iterable[int]:
     """The epochs that begin in the run: one that goes on is in the middle of its first epoch."""
-    begun = milestones.epoch_of(job, job.schedule.first_step) + _goes_on(job)
+    begun = milestones.epoch_of(job, job.schedule.first_step) + goes_on(job)
     return range(begun, job.schedule.epochs + 1)
 
 
@@ -53,10 +53,6 @@ def _ramped(job: Job) -> Iterable[int]:
 
 def _stops_early(job: Job) -> bool:
     return whole_run(job.schedule) > job.schedule.steps
-
-
-def _goes_on(job: Job) -> bool:
-    return job.schedule.first_step > 1
 
 
 def _scheduled(job: Job) -> bool:
@@ -120,9 +116,9 @@ STATEMENTS = (
           rf"Broadcast rank 0's (?:buffers|weights): {_SIZE} in {_TIME}, bus bandwidth \d+ GB/s",
           None, "several ranks"),
     _said("resumed", "recovery.py:_resumed",
-          rf"Resumed after step {_WHOLE} from \S+, {_SIZE} in {_TIME}", where(_goes_on),
+          rf"Resumed after step {_WHOLE} from \S+, {_SIZE} in {_TIME}", where(goes_on),
           "it goes on from a checkpoint"),
-    Statement("letter", _HERE + "recovery.py:_resumed", _LETTERS, where(_goes_on),
+    Statement("letter", _HERE + "recovery.py:_resumed", _LETTERS, where(goes_on),
               guard="it goes on from a checkpoint"),
     _said("memory", "model.py:_memory_planned",
           rf"Memory: {_GIB} after build \(\d+\.\d% of {_GIB}\)"),

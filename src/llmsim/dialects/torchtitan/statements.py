@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from llmsim.dialects import statement
 from llmsim.dialects.parts.statements import TORCHRUN
-from llmsim.dialects.statement import Statement, where
+from llmsim.dialects.statement import Statement, begins, goes_on, where
 from llmsim.dialects.torchtitan.launch import is_sharded
 from llmsim.dialects.torchtitan.log_lines import shown_rank
 from llmsim.dialects.torchtitan.model import known_peak, spec
@@ -59,17 +59,12 @@ def _looped(job: Job) -> Iterable[int]:
     return range(job.schedule.epochs - 1)
 
 
-def _begins(job: Job) -> bool:
-    """Whether the run begins with step 1, and not at a checkpoint of a longer run."""
-    return job.schedule.first_step == 1
-
-
 def _initial(job: Job) -> bool:
-    return job.recipe.released and _begins(job)
+    return job.recipe.released and begins(job)
 
 
 def _loads(job: Job) -> bool:
-    return job.recipe.released or not _begins(job)
+    return job.recipe.released or goes_on(job)
 
 
 _LAUNCH = (
@@ -219,7 +214,7 @@ _TRAINING = (
               statement.validated, guard="step == 1 or step % freq == 0"),
     Statement("timeout", "distributed/utils.py:298",
               rf"{_INFO}Synchronizing and adjusting timeout for all ProcessGroups to 0:01:40",
-              where(_begins), guard="step == 1"),
+              where(begins), guard="step == 1"),
     Statement("looped", "datasets/hf_datasets.py:138",
               rf"{_WARNING}Dataset \S+ is being re-looped",
               lambda job: (0,) * len([*_looped(job)])),
