@@ -27,8 +27,9 @@ BROKEN = (
     "link-flap", "node-fail", "preempt", "nan",
 )  # fmt: skip
 GPUS, MOMENTS = 64, 120  # of each run
-COUNTERS = ("energy_joules", "power_capped_seconds", "thermal_slowdown_seconds", "aggregate_errors",
-            "remapped_rows")  # fmt: skip
+COUNTERS = ("energy_joules", "power_capped_seconds", "thermal_slowdown_seconds",
+            "hardware_thermal_slowdown_seconds", "power_brake_slowdown_seconds",
+            "aggregate_errors", "remapped_rows")  # fmt: skip
 
 
 def checked(number: int) -> tuple[int, Counter[str]]:

@@ -91,7 +91,13 @@ def test_energy_is_the_integral_of_power(asked: dict[str, object]) -> None:
 def totals(each: Sample) -> list[float]:
     """All counters of a sample."""
     ours = [
-        (gpu.energy_joules, gpu.power_capped_seconds, gpu.thermal_slowdown_seconds)
+        (
+            gpu.energy_joules,
+            gpu.power_capped_seconds,
+            gpu.thermal_slowdown_seconds,
+            gpu.hardware_thermal_slowdown_seconds,
+            gpu.power_brake_slowdown_seconds,
+        )
         for gpu in each.gpus
     ]
     theirs = [

@@ -69,6 +69,9 @@ def loads(run: Run, at: float, gpu: int | None = None) -> Iterator[Load]:
             yield from (load for load in parts[::-1] if load.began < at or load is parts[0])
         elif segment.kind == "failure" or segment.kind == "outage":
             yield Load("idle", segment.began)
+        elif gpu is not None and gpu in strains.strained(run, number):  # it is heating up
+            parts = strains.parts(run, number, gpu)
+            yield from (load for load in parts[::-1] if load.began < at or load is parts[0])
         else:
             yield Load(segment.kind, segment.began)
         number -= 1

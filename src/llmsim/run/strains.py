@@ -1,7 +1,8 @@
 """What incidents do to the loads of GPUs within a segment: who waits, who is hot, who has no data.
 
-thermal      the GPU at fault gets hot, then its clock falls; all others wait for it. In three
-             cases of ten the chassis brakes its power instead: its clock falls, it stays cool
+thermal      the GPU at fault gets hot, also through a validation or a save, then its clock falls;
+             all others wait for it. In three cases of ten the chassis brakes its power instead:
+             its clock falls, it stays cool
 straggler    the node's slow GPU has a lower clock; all others wait for it
 link-flap    the collective hangs for as long as the port is down
 data-stall   no GPU has anything to do at the beginning of some steps
@@ -18,21 +19,37 @@ from llmsim.physics.hardware.telemetry import Load
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Failed, Incident
 from llmsim.run.timeline import Delay, Run, Segment, step_ended
+from llmsim.typed import NamedTuple
 
 # NVML's reasons for lower clocks: a hot GPU, one that software holds back, a braked one.
 HW_SLOWDOWN, SW_THERMAL, HW_THERMAL, POWER_BRAKE = 0x8, 0x20, 0x40, 0x80
 _BRAKED = 0.3  # of the thermal incidents are power brakes; the others are heat
 _HEATING = 150.0  # seconds that a GPU gets hotter before its clock falls
+_SLOWER = 84.0  # degrees C at which clocks begin to fall
+_WARM = ("training", "validation", "checkpoint")  # segments in which a GPU heats up before that
 _HOT = (88.0, 89.6)  # degrees C: the hardware's brake, from 89 on, lets it get no hotter
+
+
+class _Warming(NamedTuple):
+    """A GPU that gets hot before its clock falls."""
+
+    rank: int
+    began: float  # simulated second, as is the next one
+    ended: float  # when its clock falls
+    celsius: float  # to which it gets
 
 
 def strained(run: Run, number: int) -> tuple[int, ...]:
     """The ranks whose GPUs have loads of their own in a segment."""
-    segment = run.timeline[number]
-    return tuple(dict.fromkeys(
-        event.rank for event in segment.events
-        if isinstance(event, Incident) and event.kind in _OWN
-    ))  # fmt: skip
+    known: dict[int, tuple[int, ...]] = run.memo.setdefault("strained", {})
+    if number not in known:
+        own = [
+            event.rank for event in run.timeline[number].events
+            if isinstance(event, Incident) and event.kind in _OWN
+        ]  # fmt: skip
+        warming = (each.rank for each in _warmings(run, number))
+        known[number] = tuple(dict.fromkeys((*own, *warming)))
+    return known[number]
 
 
 def parts(run: Run, number: int, gpu: int | None) -> tuple[Load, ...]:
@@ -42,9 +59,49 @@ def parts(run: Run, number: int, gpu: int | None) -> tuple[Load, ...]:
         gpu = None
     if (number, gpu) not in known:
         segment = run.timeline[number]
-        made = _failing(segment) if segment.kind == "failure" else _slowed(run.job, segment, gpu)
+        made = [
+            *(_failing(segment) if segment.kind == "failure" else _slowed(run.job, segment, gpu))
+        ]
+        if gpu is not None:
+            for warming in _warmings(run, number):
+                made = [*_warmed(run.job, made, warming)] if warming.rank == gpu else made
         known[number, gpu] = tuple(made)
     return known[number, gpu]
+
+
+def _warmings(run: Run, number: int) -> Iterator[_Warming]:
+    """The GPUs that get hot in a segment; their clocks fall in it or soon after it."""
+    here, following = run.timeline[number], number
+    while run.timeline.has(following):
+        segment = run.timeline[following]
+        if segment.attempt != here.attempt or segment.kind not in _WARM:
+            return
+        if segment.began - _HEATING >= here.ended:
+            return
+        for event, delay in _slowing(segment):
+            if event.kind != "thermal" or _is_braked(run.job, event):
+                continue
+            begun = step_ended(run.job, segment, delay.first - 1)
+            if begun - _HEATING < here.ended:
+                warm = 0.5 * (_hottest(run.job, event) + _SLOWER)
+                yield _Warming(event.rank, begun - _HEATING, begun, warm)
+        following += 1
+
+
+def _warmed(job: Job, loads: list[Load], warming: _Warming) -> Iterator[Load]:
+    """A GPU's loads in a segment, with the heat that comes before its clock falls."""
+    ends = (*(each.began for each in loads[1:]), warming.ended)
+    for load, until in zip(loads, ends, strict=True):
+        heat = telemetry.heating(job, warming.rank, warming.celsius, load.pace, load.activity)
+        warm = load._replace(heat=max(load.heat, heat))
+        if load.began >= warming.ended:
+            yield load
+        elif load.began >= warming.began:
+            yield warm
+        else:
+            yield load
+            if warming.began < until:
+                yield warm._replace(began=warming.began)
 
 
 def _failing(segment: Segment) -> Iterator[Load]:
@@ -60,19 +117,25 @@ def _failing(segment: Segment) -> Iterator[Load]:
 
 
 def _slowed(job: Job, segment: Segment, gpu: int | None) -> Iterator[Load]:
-    """Training, and the loads of each incident that slows it, one after another."""
-    free = segment.began
-    yield Load("training", segment.began)
-    for event in segment.events:
-        delay = _delay_of(segment, event) if isinstance(event, Incident) else None
-        if delay is None or event.at < free:
-            continue
+    """Its activity, and the loads of each incident that slows it, one after another."""
+    kind = segment.kind
+    yield Load(kind if kind == "validation" or kind == "checkpoint" else "training", segment.began)
+    for event, delay in _slowing(segment):
         usual = step_time.step_seconds(job, delay.first)
         pace = usual / (usual + delay.seconds)
         for load in _STRAINS[event.kind](job, segment, event, delay, pace, gpu):
             if segment.began <= load.began < segment.ended:
                 yield load
-        free = event.over
+
+
+def _slowing(segment: Segment) -> Iterator[tuple[Incident, Delay]]:
+    """The incidents that slow a training segment, one after another, with their delays."""
+    free = segment.began
+    for event in segment.events:
+        delay = _delay_of(segment, event) if isinstance(event, Incident) else None
+        if delay is not None and event.at >= free:
+            yield event, delay
+            free = event.over
 
 
 def _delay_of(segment: Segment, event: Incident) -> Delay | None:
@@ -85,22 +148,28 @@ def _delay_of(segment: Segment, event: Incident) -> Delay | None:
 def _hot(
     job: Job, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
 ) -> Iterator[Load]:
-    """A GPU that heats up or is braked; the others wait."""
+    """A GPU that is hot by now or is braked; the others wait."""
     begun = step_ended(job, segment, delay.first - 1)
     ended = step_ended(job, segment, delay.last)
     if gpu is None:
         yield Load("training", begun, pace)
-    elif noise.uniform(job.seed, "strain/braked", event.number) < _BRAKED:
+    elif _is_braked(job, event):
         yield Load("training", begun, pace, pace, 1.0, POWER_BRAKE | HW_SLOWDOWN)
     else:
-        hot = noise.between(job.seed, "strain/hot", *_HOT, event.number)
-        warming = telemetry.heating(job, gpu, 0.5 * (hot + 84.0), 1.0)
-        if begun > segment.began + 1e-3:
-            yield Load("training", max(segment.began + 1e-3, begun - _HEATING), heat=warming)
         reasons = HW_THERMAL | HW_SLOWDOWN
-        heat = telemetry.heating(job, gpu, hot, pace)
+        heat = telemetry.heating(job, gpu, _hottest(job, event), pace)
         yield Load("training", begun, pace, pace, heat, reasons | SW_THERMAL)
     yield Load("training", ended)
+
+
+def _is_braked(job: Job, event: Incident) -> bool:
+    """Whether the chassis brakes the GPU's power, so that it stays cool."""
+    return noise.uniform(job.seed, "strain/braked", event.number) < _BRAKED
+
+
+def _hottest(job: Job, event: Incident) -> float:
+    """Degrees C that the GPU at fault reaches."""
+    return noise.between(job.seed, "strain/hot", *_HOT, event.number)
 
 
 def _slow(

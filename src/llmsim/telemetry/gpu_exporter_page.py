@@ -29,7 +29,8 @@ _REASONS = {
     "hw_power_brake_slowdown": 0x80,
 }  # fmt: skip
 _COUNTED = {
-    "hw_power_brake_slowdown": "", "hw_thermal_slowdown": "", "sync_boost": "",
+    "hw_power_brake_slowdown": "power_brake_slowdown_seconds",
+    "hw_thermal_slowdown": "hardware_thermal_slowdown_seconds", "sync_boost": "",
     "sw_power_cap": "power_capped_seconds", "sw_thermal_slowdown": "thermal_slowdown_seconds",
 }  # fmt: skip
 

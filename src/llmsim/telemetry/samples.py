@@ -13,6 +13,7 @@ from llmsim.physics.hardware.gauges import HEALTHY, Fault, Gauges, Seconds, gaug
 from llmsim.physics.hardware.host import CALM, Host, Trouble, host
 from llmsim.run.complaints import faults, troubles
 from llmsim.run.moment import energies_of, loads, odd
+from llmsim.run.strains import HW_THERMAL, POWER_BRAKE, SW_THERMAL
 from llmsim.run.timeline import Run, run_ended, step_at
 from llmsim.typed import NamedTuple
 
@@ -32,13 +33,17 @@ class Sample(NamedTuple):
 
 def spent(done: Iterable[telemetry.Load], at: float) -> tuple[Seconds, ...]:
     """How long each activity has lasted until a moment, from the loads, the latest first."""
-    totals: dict[telemetry.Activity, tuple[float, float, float]] = {}
+    totals: dict[telemetry.Activity, tuple[float, float, float, float]] = {}
     ended = at
     for load in done:
-        seconds, worked, hot = totals.get(load.activity, (0.0, 0.0, 0.0))
+        seconds, worked, hot, braked = totals.get(load.activity, (0.0, 0.0, 0.0, 0.0))
         more = ended - load.began
-        held = more if load.reasons else 0.0
-        totals[load.activity] = (seconds + more, worked + more * load.pace, hot + held)
+        totals[load.activity] = (
+            seconds + more,
+            worked + more * load.pace,
+            hot + (more if load.reasons & (SW_THERMAL | HW_THERMAL) else 0.0),
+            braked + (more if load.reasons & POWER_BRAKE else 0.0),
+        )
         ended = load.began
     return tuple(Seconds(activity, *times) for activity, times in totals.items())
 

@@ -76,7 +76,9 @@ class Gauges(NamedTuple):
     nvlink_sent_bytes_per_second: int
     nvlink_received_bytes_per_second: int
     power_capped_seconds: float  # since the run's command
-    thermal_slowdown_seconds: float
+    thermal_slowdown_seconds: float  # by software or hardware
+    hardware_thermal_slowdown_seconds: float
+    power_brake_slowdown_seconds: float
     clock_event_reasons: int  # a bit mask, as NVML has it
     performance_state: int  # P0 at work, P8 without a process on boards that have it
     pcie_replays: int
@@ -116,7 +118,8 @@ class Seconds(NamedTuple):
     activity: Activity
     seconds: float
     worked: float = 0.0  # the same with each second counted by its pace
-    hot: float = 0.0  # of them, seconds that heat or a brake held its clock back
+    hot: float = 0.0  # of them, seconds in which an incident's heat held its clock back
+    braked: float = 0.0  # of them, seconds in which the chassis braked its power
 
 
 class _Card(NamedTuple):
@@ -174,17 +177,21 @@ def _held_in(job: Job, gpu: int) -> tuple[tuple[Activity, float, float], ...]:
     )
 
 
-def _held_back(job: Job, ranks: range, spent: tuple[Seconds, ...]) -> list[tuple[float, float]]:
-    """Seconds in which the power limit has held each clock back, and in which heat has."""
+def _held_back(
+    job: Job, ranks: range, spent: tuple[Seconds, ...]
+) -> list[tuple[float, float, float, float]]:
+    """Seconds in which the power limit has held each clock back, in which heat has, in which the
+    hardware has because of heat, and in which the chassis has braked it.
+    """
     seconds = {each.activity: each.seconds for each in spent}
-    braked = fsum(each.hot for each in spent)
+    burning, braked = fsum(each.hot for each in spent), fsum(each.braked for each in spent)
     made = []
     for gpu in ranks:
-        capped, hot = 0.0, braked
+        capped, hot = 0.0, burning
         for activity, limited, heated in _held_in(job, gpu):
             capped += limited * seconds.get(activity, 0.0)
             hot += heated * seconds.get(activity, 0.0)
-        made.append((capped, hot))
+        made.append((capped, hot, burning, braked))
     return made
 
 
@@ -266,7 +273,7 @@ def gauges(
         strict=True,
     ):
         used, dram = min(state.memory_mib, room), working.dram
-        made.append(Gauges(  # in the order of its fields: naming 38 takes as long as all else
+        made.append(Gauges(  # in the order of its fields: naming 40 takes as long as all else
             gpu,
             activity,
             round(1e3 * state.power_watts) / 1e3,
@@ -293,6 +300,8 @@ def gauges(
             nvlink[1],
             held[0],
             held[1],
+            held[2],
+            held[3],
             reasons | state.reasons,
             8 if activity == "idle" and not has_hbm else 0,
             chip_of(job, gpu).replays + fault.pcie_replays,

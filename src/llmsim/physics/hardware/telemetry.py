@@ -359,10 +359,12 @@ def readings(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[R
     ]
 
 
-def heating(job: Job, index: int, celsius: float, pace: float) -> float:
-    """The factor on a GPU's heat with which training at a pace brings it to a temperature."""
+def heating(
+    job: Job, index: int, celsius: float, pace: float, activity: Activity = "training"
+) -> float:
+    """The factor on a GPU's heat with which an activity at a pace brings it to a temperature."""
     site, chip = site_of(job), chip_of(job, index)
-    usual = site.rise * chip.rise * share(job, index, "training", pace)
+    usual = site.rise * chip.rise * share(job, index, activity, pace)
     return max(1.0, (celsius - site.inlet - chip.inlet) / usual)
 
 
