@@ -90,6 +90,8 @@ def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
         else:
             assert culprit.clock_event_reasons & 0x60, seed
             assert 80 <= culprit.temperature_c <= 92, seed
+            if culprit.temperature_c >= 88:
+                assert 95 <= culprit.memory_temperature_c <= 101, seed
         others = [rank for rank in during if rank != label.rank]
         assert not any(during[rank].clock_event_reasons & 0xC8 for rank in others), seed
         for name in ("tensor_active", "power_watts"):
@@ -131,6 +133,9 @@ def test_a_gpu_is_hot_before_the_hardware_slows_it_down() -> None:
         found = [sample(run, label.at + 5.0 * look).gpus[label.rank] for look in range(-40, 20)]
         for each, later in pairwise(found):
             assert not each.clock_event_reasons & 0x40 or each.temperature_c >= 83, seed
+            # Memory: 95 and more in reports of such GPUs.
+            assert each.temperature_c < 88 or 95 <= each.memory_temperature_c <= 101, seed
+            assert abs(later.memory_temperature_c - each.memory_temperature_c) <= 12, seed
             grown = (
                 later.hardware_thermal_slowdown_seconds - each.hardware_thermal_slowdown_seconds,
                 later.power_brake_slowdown_seconds - each.power_brake_slowdown_seconds,

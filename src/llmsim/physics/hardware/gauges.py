@@ -46,6 +46,9 @@ _BUSY = {"training": 1.0, "validation": 0.9}
 # degree that the GPU beside it is above the air; by how much stacks differ.
 _HBM_IDLE, _HBM_BUSY, _HBM_BESIDE = 7.2, 18.0, 0.42
 _HBM_IDLE_SPREAD, _HBM_BESIDE_SPREAD = 2.0, 0.09
+# Where the cooling fails, HBM is at 95 degrees C when the GPU is at its slowdown mark: public
+# reports of hot H100s have 84 to 90 of the GPU, and 95 and more of its memory.
+_HBM_HOT, _GPU_HOT = 95.0, 87.0
 
 
 class Gauges(NamedTuple):
@@ -201,8 +204,13 @@ def _memory_celsius(job: Job, gpu: int, state: Latent, dram: float) -> int:
     H100: 48 at 41 C of the idle GPU, 59 at 65 C with little traffic; H200: 32 at 28, 42 at 54.
     """
     stacks, air = chip_of(job, gpu).stacks, state.air_c
-    beside = (_HBM_BESIDE + _HBM_BESIDE_SPREAD * stacks) * (state.temperature_c - air)
-    return round(air + (_HBM_IDLE + _HBM_IDLE_SPREAD * stacks + _HBM_BUSY * dram) + beside)
+    usual = state.temperature_c - state.excess_c
+    beside = (_HBM_BESIDE + _HBM_BESIDE_SPREAD * stacks) * (usual - air)
+    cooled = air + (_HBM_IDLE + _HBM_IDLE_SPREAD * stacks + _HBM_BUSY * dram) + beside
+    if not state.excess_c:
+        return round(cooled)
+    lost = min(1.0, state.excess_c / max(1.0, _GPU_HOT - usual))
+    return round(cooled + (_HBM_HOT - cooled) * lost + max(0.0, state.temperature_c - _GPU_HOT))
 
 
 class _Working(NamedTuple):

@@ -278,6 +278,7 @@ class Latent(NamedTuple):
     air_c: float  # of the air that cools it
     pace: float = 1.0  # speed of the job's steps, as a share of the usual one
     reasons: int = 0  # NVML's mask of an incident's reasons for lower clocks
+    excess_c: float = 0.0  # of its temperature, what a cooling that fails adds
 
 
 def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
@@ -293,12 +294,16 @@ def latents(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[La
     site, load, hall = site_of(job), loads[0], air(job, at)
     activity, pace, tdp, peak = load.activity, load.pace, job.gpu.tdp_watts, site.peak
     link, held, made = _link(job, load), load.clock < 1.0, []
-    for index, swing, usual, mean, warm in zip(
+    felt = cooled = _warm(job, ranks, at, loads)
+    if any(each.heat > 1.0 for each in loads):
+        cooled = _warm(job, ranks, at, [each._replace(heat=1.0) for each in loads])
+    for index, swing, usual, mean, warm, cool in zip(
         ranks,
         _swings(job, ranks, at, load),
         doings(job, ranks, activity),
         shares(job, ranks, activity, pace),
-        _warm(job, ranks, at, loads),
+        felt,
+        cooled,
         strict=True,
     ):
         chip = chip_of(job, index)
@@ -318,6 +323,7 @@ def latents(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[La
             inlet,
             pace,
             load.reasons,
+            site.rise * chip.rise * (warm - cool),
         ))  # fmt: skip
     return made
 
