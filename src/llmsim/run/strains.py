@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Load
+from llmsim.physics.hardware.temperatures import heating
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Failed, Incident
 from llmsim.run.timeline import Delay, Run, Segment, step_ended
@@ -92,7 +92,7 @@ def _warmed(job: Job, loads: list[Load], warming: _Warming) -> Iterator[Load]:
     """A GPU's loads in a segment, with the heat that comes before its clock falls."""
     ends = (*(each.began for each in loads[1:]), warming.ended)
     for load, until in zip(loads, ends, strict=True):
-        heat = telemetry.heating(job, warming.rank, warming.celsius, load.pace, load.activity)
+        heat = heating(job, warming.rank, warming.celsius, load.pace, load.activity)
         warm = load._replace(heat=max(load.heat, heat))
         if load.began >= warming.ended:
             yield load
@@ -157,7 +157,7 @@ def _hot(
         yield Load("training", begun, pace, pace, 1.0, POWER_BRAKE | HW_SLOWDOWN)
     else:
         reasons = HW_THERMAL | HW_SLOWDOWN
-        heat = telemetry.heating(job, gpu, _hottest(job, event), pace)
+        heat = heating(job, gpu, _hottest(job, event), pace)
         yield Load("training", begun, pace, pace, heat, reasons | SW_THERMAL)
     yield Load("training", ended)
 

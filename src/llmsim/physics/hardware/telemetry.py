@@ -365,15 +365,6 @@ def readings(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[R
     ]
 
 
-def heating(
-    job: Job, index: int, celsius: float, pace: float, activity: Activity = "training"
-) -> float:
-    """The factor on a GPU's heat with which an activity at a pace brings it to a temperature."""
-    site, chip = site_of(job), chip_of(job, index)
-    usual = site.rise * chip.rise * share(job, index, activity, pace)
-    return max(1.0, (celsius - site.inlet - chip.inlet) / usual)
-
-
 def joules(job: Job, index: int, load: Load, seconds: float) -> float:
     """Joules that a GPU uses in this many seconds of `swung` under a load."""
     return share(job, index, load.activity, load.pace) * job.gpu.tdp_watts * seconds

@@ -1,4 +1,6 @@
-"""The temperatures of many GPUs at a moment, without their other gauges."""
+"""The temperatures of many GPUs at a moment, without their other gauges, and what brings a GPU to
+one.
+"""
 
 from collections.abc import Callable, Sequence
 from math import fsum
@@ -21,3 +23,12 @@ def temperatures(job: Job, at: float, loads: Sequence[telemetry.Load]) -> Callab
         return round(max(20.0, min(95.0, hot)))
 
     return celsius
+
+
+def heating(
+    job: Job, index: int, celsius: float, pace: float, activity: telemetry.Activity = "training"
+) -> float:
+    """The factor on a GPU's heat with which an activity at a pace brings it to a temperature."""
+    site, chip = site_of(job), chip_of(job, index)
+    usual = site.rise * chip.rise * telemetry.share(job, index, activity, pace)
+    return max(1.0, (celsius - site.inlet - chip.inlet) / usual)
