@@ -293,3 +293,14 @@ def test_the_identities_hold_on_the_text_alone(seed: int) -> None:
 @pytest.mark.parametrize("options", OTHERS, ids=str)
 def test_they_hold_in_unusual_jobs(options: dict[str, object]) -> None:
     assert check_identities(log_of("nanotron", 1, **options)) > 50
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_reserved_before_the_first_forward_pass_after_a_load(seed: int) -> None:
+    """A process that loads reserves what it keeps: torch's allocator takes pages of 2 MiB."""
+    log = log_of("nanotron", seed)
+    assert any("Loading weights from" in line for line in log), seed
+    first = next(at for at, line in enumerate(log) if "Before train_batch_iter" in line)
+    told = re.search(r"allocated ([\d.]+)MiB\. Peak reserved: ([\d.]+)MiB", log[first + 1])
+    assert told, (seed, log[first + 1])
+    assert float(told[2]) == pytest.approx(float(told[1]), rel=0.01, abs=2.0), seed

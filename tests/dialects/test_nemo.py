@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
+from statistics import median
+from typing import Any
 
 import pytest
 
 from llmsim.dialects.lightning import lines as lightning
 from llmsim.dialects.nemo import lines as nemo
+from llmsim.dialects.nemo import scalars
 from llmsim.dialects.nemo.statements import STATEMENTS
 from llmsim.model.architecture import parameter_count
 from llmsim.options.table import Options
-from llmsim.run.simulation import run_of
+from llmsim.run import events
+from llmsim.run.attempts import job_after
+from llmsim.run.simulation import run_of, simulate
 from llmsim.show.player import play
 from tests.dialects.transcripts import PIPE, Log, log, screens, unmatched
 from tests.physics import jobs as physics_jobs
@@ -192,3 +197,61 @@ def test_the_first_stage_has_fewer_layers() -> None:
         "nemo", 4, model="Basalt-405B", gpus=1024, gpu="NVIDIA H100 80GB HBM3", recipe="pretrain"
     )
     assert any(line.split()[:4] == ["151", "Modules", "in", "train"] for line in told.lines)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("incident", ["data-stall@step=40", "preempt@50%:rank=0"])
+def test_printer_and_loggers_have_one_value_of_a_step(seed: int, incident: str) -> None:
+    """One self.log of the timing feeds both, of slow steps and of an attempt's first, too."""
+    short: dict[str, object] = {"model": "Basalt-1B", "gpus": 8, "steps": 120}
+    job = job_of(seed, dialect="nemo", incident=(incident,), **short)
+    logger: Any = scalars.WANDB[events.Step]
+    times = []
+    for event in simulate(job):
+        job = job_after(job, event)
+        if isinstance(event, events.Step):
+            (point,) = logger(event, job)
+            written, printed = dict(point.values), nemo.iteration(event, job)
+            for name in ("train_step_timing in s", "TFLOPS_per_GPU"):
+                close = pytest.approx(written[name], rel=1e-6)
+                assert printed[name] == close, (seed, event.step, name)
+            times.append(written["train_step_timing in s"])
+    assert max(times[1:]) > 1.2 * median(times), seed
+
+
+_SHORT = {"model": "Basalt-1B", "gpus": 8, "steps": 120}
+# Restarts after a signal and after a fault, and a part of a longer run.
+RESUMING: list[tuple[int, dict[str, object]]] = [
+    (1, {**_SHORT, "incident": ("preempt@50%:rank=0",)}),
+    (1, {**_SHORT, "incident": ("gpu-lost@70%",)}),
+    (4, {}),
+]
+
+
+@pytest.mark.parametrize(("seed", "asked"), RESUMING)
+def test_a_validations_loss_is_that_of_the_same_processes(
+    seed: int, asked: dict[str, object]
+) -> None:
+    """ProgressPrinter reads the trainer's live metrics, which no checkpoint brings back."""
+    validated, before = False, 0
+    for line in log("nemo", seed, **asked).lines:
+        if "Padded vocab_size" in line:
+            validated, before = False, 0
+        validated = validated or line.startswith("Validation: iteration")
+        if line.startswith("Training epoch"):
+            before += not validated
+            assert ("val_loss" in line) == validated, (seed, line)
+    assert before
+
+
+@pytest.mark.parametrize(("seed", "asked"), RESUMING)
+def test_a_resume_names_the_folder_of_the_last_save(seed: int, asked: dict[str, object]) -> None:
+    """AutoResume takes the folder whose name ends in -last; ckpt_to_dir takes .ckpt away."""
+    told = log("nemo", seed, **asked)
+    folder = rf"{PATH}--val_loss=\d\.\d\d-step=(?P<step>\d+)-consumed_samples=\d+\.0-last"
+    saved = {match["path"] for match in told.found(rf".* save for (?P<path>{PATH})\.ckpt")}
+    found = told.found(rf"Restoring states from the checkpoint path at (?P<path>{folder})")
+    assert len(found) == 1
+    done = told.job.schedule.first_step - 1
+    for match in found:
+        assert match["path"] in saved or int(match["step"]) == done - 1, (seed, match["path"])

@@ -32,9 +32,13 @@ def resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | 
     """The checkpoint that fit(ckpt_path=...) was given."""
     del job, screen
     if event.step:
-        path = f"{event.path.rpartition('/')[0]}/step={event.step}.ckpt"
-        yield Line(f"Restoring states from the checkpoint path at {path}")
-        yield Line(f"Restored all states from the checkpoint at {path}")
+        yield from restored(f"{event.path.rpartition('/')[0]}/step={event.step}.ckpt")
+
+
+def restored(path: str) -> Iterator[Line]:
+    """What the checkpoint connector prints of a checkpoint before and after its load."""
+    yield Line(f"Restoring states from the checkpoint path at {path}")
+    yield Line(f"Restored all states from the checkpoint at {path}")
 
 
 LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: resumed}

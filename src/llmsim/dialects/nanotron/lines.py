@@ -39,12 +39,18 @@ def _held(event: events.Step, job: Job) -> tuple[float, float, float]:
 
 
 def _before(event: events.Step, job: Job) -> str:
-    """The memory of rank 0 before an iteration: before the first, gradients have their place."""
+    """The memory of rank 0 before an iteration: before the first, gradients have their place.
+
+    Before an attempt's first iteration no forward pass has reserved anything: what is reserved is
+    what the states take, with those of the optimizer where a checkpoint has brought them.
+    """
     estimate = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
     states = estimate.weights + estimate.gradients
     if event.step == 1:
         return _memory(states / MIB, states / MIB, max(states / MIB, built(job, 0)[1]))
     used, _, held = _held(event._replace(step=event.step + 1), job)
+    if event.step == steps_found(job) + 1:
+        held = max(used, built(job, 0)[1])
     return _memory(used, used, held)
 
 

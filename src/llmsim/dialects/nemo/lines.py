@@ -36,12 +36,24 @@ def lagged_rate(job: Job, step: int) -> float:
     return learning_rate.learning_rate(job, step - 1)
 
 
+def _seconds(event: events.Step, job: Job, first: int) -> float:
+    """Seconds of an interval's steps, with what slowed them: the value that the loggers have, too.
+
+    An event reaches back to the logged step before it, or to the attempt's first step; steps of
+    the interval before that take their usual time.
+    """
+    seconds = event.step_seconds * (event.step - event.previous)
+    if event.previous >= first:
+        seconds += steps_seconds(job, first, event.previous, job.repeated)
+    return seconds
+
+
 def iteration(event: events.Step, job: Job) -> dict[str, float]:
     """The values of an iteration's line, by NeMo's names: means over the interval."""
     schedule, last = job.schedule, event.step
     first = last - schedule.log_every + 1
     steps, batch = range(first, last + 1), schedule.global_batch
-    seconds = steps_seconds(job, first, last, job.repeated) / len(steps)
+    seconds = _seconds(event, job, first) / len(steps)
     flops = throughput.job_flops_per_token(job) * batch_tokens(job)
     values: dict[str, float] = {
         "lr": fsum([lagged_rate(job, step) for step in steps]) / len(steps),

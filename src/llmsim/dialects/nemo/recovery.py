@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.lightning.recovery import resumed
+from llmsim.dialects.lightning.recovery import restored
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.megatron.recovery import NAN
+from llmsim.dialects.nemo import saving
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job
@@ -44,4 +45,10 @@ def _symptom(event: events.Symptom, job: Job, screen: Screen) -> Iterator[Line |
         yield from _spoken(event, job, screen)
 
 
-LINES: dict[type, Render] = {events.Symptom: _symptom, events.Resumed: resumed}
+def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    """The checkpoint that AutoResume has handed to the trainer."""
+    if event.step:
+        yield from restored(saving.restored(job, event.step))
+
+
+LINES: dict[type, Render] = {events.Symptom: _symptom, events.Resumed: _resumed}

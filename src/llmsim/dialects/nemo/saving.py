@@ -12,7 +12,13 @@ from llmsim.dialects.lightning import lines as lightning
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nemo import launch
 from llmsim.dialects.nemo.log_lines import said
-from llmsim.job.milestones import blocking_checkpoint, saved_before, saved_steps
+from llmsim.job.milestones import (
+    blocking_checkpoint,
+    saved_before,
+    saved_steps,
+    steps_before,
+    steps_found,
+)
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
 from llmsim.physics.learning import loss
@@ -36,17 +42,40 @@ class _Save(NamedTuple):
 
 
 def held_out(job: Job, step: int) -> float | None:
-    """The loss of the latest validation before a step; None before the first."""
+    """The loss of the latest validation before a step; None before the attempt's first.
+
+    Lightning's metrics live in the process: a checkpoint does not bring them back.
+    """
+    return _latest(job, step, steps_found(job))
+
+
+def _latest(job: Job, step: int, found: int) -> float | None:
+    """The same of processes that went on from a checkpoint of `found` steps."""
     every = job.schedule.validate_every
     validated = (step - 1) // every * every
-    return loss.validation(job, validated) if validated else None
+    return loss.validation(job, validated) if validated > found else None
+
+
+def restored(job: Job, step: int) -> str:
+    """The folder that AutoResume finds: the latest one whose name ends in -last (resume.py).
+
+    A folder has the name of its save without .ckpt (ckpt_to_dir). The attempt that saved it is
+    taken to be the run's first; what came before the run has validated.
+    """
+    before = steps_before(job)
+    return _folder(job, step, _latest(job, step, before if step > before else 0))
+
+
+def _folder(job: Job, step: int, value: float | None) -> str:
+    """The folder of a save, with a validation's loss in its name, which is 0.00 without one."""
+    consumed = float(step * job.schedule.global_batch)
+    name = f"val_loss={value or 0.0:.2f}-step={step - 1}-consumed_samples={consumed}-last"
+    return f"{launch.folder(job)}/checkpoints/{job.model.name}--{name}"
 
 
 def _path(job: Job, step: int) -> str:
-    """The folder of a save, with the latest validation's loss in its name."""
-    value, consumed = held_out(job, step) or 0.0, float(step * job.schedule.global_batch)
-    name = f"{job.model.name}--val_loss={value:.2f}-step={step - 1}-consumed_samples={consumed}"
-    return f"{launch.folder(job)}/checkpoints/{name}-last.ckpt"
+    """What a save is called while it is written."""
+    return f"{_folder(job, step, held_out(job, step))}.ckpt"
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
