@@ -41,8 +41,8 @@ def _held(event: events.Step, job: Job) -> tuple[float, float, float]:
 def _before(event: events.Step, job: Job) -> str:
     """The memory of rank 0 before an iteration: before the first, gradients have their place.
 
-    Before an attempt's first iteration no forward pass has reserved anything: what is reserved is
-    what the states take, with those of the optimizer where a checkpoint has brought them.
+    Before an attempt's first iteration no forward pass has reserved anything: weights, gradients
+    and the optimizer's states that a checkpoint has brought are all that is reserved.
     """
     estimate = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
     states = estimate.weights + estimate.gradients
