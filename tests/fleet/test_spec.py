@@ -46,6 +46,8 @@ def test_the_smallest_spec_is_enough() -> None:
         ("runs = 1\n[[mix]]\ngpus = [8, 0]", "fleet.toml line 3: gpus cannot be '0': give a whol"),
         ("runs = 1\n[[mix]]\njob = 'none.toml'", "fleet.toml line 3: none.toml: no such file or"),
         ("runs = 1\n[splits]\ntrain = -0.5", "fleet.toml line 3: train cannot be -0.5: give a s"),
+        ("runs = 1\n[splits]\na = 1e308\nb = 1e308", "fleet.toml line 3: a cannot be 1e+308: give"),
+        ("runs = 1\nstart = 9999-12-31T23:59:59", "fleet.toml line 2: start cannot be "),
         ("runs = 1\nruns = 2", "fleet.toml line 2 is not TOML: "),
     ],
 )

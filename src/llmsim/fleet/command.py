@@ -8,6 +8,7 @@ from time import monotonic
 
 from llmsim.errors import FLAG, CatalogError, ExportError, OptionError, PlanError
 from llmsim.fleet.places import FleetError
+from llmsim.hosts.output import spelled
 from llmsim.hosts.status import ExitStatus
 from llmsim.text.wording import nearest
 from llmsim.typed import NamedTuple
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _complain(sentence: str) -> None:
-    sys.stderr.write(f"llmsim fleet: {sentence}\n")
+    sys.stderr.write(f"llmsim fleet: {spelled(sentence)}\n")
 
 
 def parsed(words: Sequence[str]) -> Arguments:

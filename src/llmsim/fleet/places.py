@@ -66,9 +66,9 @@ class Places(NamedTuple):
         content = read(self.marks, mark_name(number))
         if content is None:
             return None
-        told: dict[str, Any] = json.loads(content)
-        if told["digest"] != self.digest:
-            raise FleetError(f"{self.root} has parts of another fleet: give an empty folder.")
+        told = table_in(content, mark_name(number), self.marks)
+        if told.get("digest") != self.digest:
+            raise FleetError(f"{self.marks} has parts of another fleet: give an empty folder.")
         return told
 
     def store(self, number: int, work: Path, mark: Any) -> None:
@@ -223,6 +223,20 @@ def put_text(places: Places, root: str, name: str, text: str | bytes) -> None:
     _renamed(waiting, target)
 
 
+def table_in(content: bytes, name: str, root: str) -> dict[str, Any]:
+    """The JSON object in a file of a fleet's own. Raises FleetError if the file has another."""
+    try:
+        told = json.loads(content)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise FleetError(
+            f"{name} in {root} is not as llmsim fleet writes it: remove that file, and what it"
+            " speaks of is made anew, or give an empty folder."
+        )
+    return told
+
+
 def begin(places: Places, size: int) -> None:
     """Makes the data set's folder, or takes it up again where it was left.
 
@@ -231,7 +245,7 @@ def begin(places: Places, size: int) -> None:
     told = {"digest": places.digest, "llmsim": __version__, "runs_a_part": size}
     told |= {"answers_apart": places.apart}
     if (content := read(places.root, BEGUN)) is not None:
-        if json.loads(content) != told:
+        if table_in(content, BEGUN, places.root) != told:
             raise FleetError(
                 f"{places.root} was begun with another SPEC or another version of llmsim: give"
                 " an empty folder, or the SPEC it was begun with."

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from math import isfinite
 from zoneinfo import ZoneInfo
 
 from llmsim import __version__
@@ -72,6 +71,8 @@ def _seconds(value: object) -> float:
 def _moment(value: object) -> datetime:
     made = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(made, datetime) or made.tzinfo is not None:
+        raise ValueError
+    if not 1970 <= made.year < 9000:  # a run, and what is reckoned from it, ends before 10000
         raise ValueError
     return made.replace(microsecond=0)
 
@@ -221,7 +222,7 @@ def _splits(reader: _Reader) -> tuple[tuple[str, float], ...]:
     for name, value in reader.table("splits").items():
         place = ("splits", 0, name)
         number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
-        if not (isfinite(number) and number >= 0):
+        if not 0 <= number <= 1e6:
             raise reader.wrong(place, f"{name} cannot be {said(value)}: give a share such as 0.8.")
         if not name.isidentifier():
             raise reader.wrong(place, f"a split cannot be called {quoted(name)}.")

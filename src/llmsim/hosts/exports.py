@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llmsim.telemetry.sinks import Exports
 
+TALLEST = 400  # rows of a recording
+
 # The terminal that a run is recorded for when nothing is shown and there is no terminal.
 UNSEEN = Screen(120, 40, color=True, unicode=True, live=True, colors=TRUECOLOR)
 
@@ -38,6 +40,7 @@ def unseen(options: Options) -> Screen:
 
     width, height = get_terminal_size((UNSEEN.width, UNSEEN.height))
     theme = theme_of(options.theme, os.environ)
+    height = min(max(height, 1), TALLEST)
     return UNSEEN._replace(width=fitted(width), height=height, theme=theme)
 
 

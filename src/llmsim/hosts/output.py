@@ -185,13 +185,25 @@ def complain(sentence: str) -> None:
     remark(f"llmsim: {sentence}")
 
 
+def spelled(text: str) -> str:
+    """The text with its control characters, other than line ends, as codes such as \\x1b."""
+    return "".join(
+        each
+        if (each >= " " and not "\x7f" <= each < "\xa0") or each == "\n"
+        else f"\\x{ord(each):02x}"
+        for each in text
+    )
+
+
 def remark(sentence: str) -> None:
     """Writes a sentence to standard error, for the person at the terminal.
 
-    A terminal that Ctrl+S has stopped is not waited for.
+    A terminal that Ctrl+S has stopped is not waited for. Control characters, which a file or an
+    argument may have brought, are written as their codes: they must not reach a terminal.
     """
     if not sentence:
         return
+    sentence = spelled(sentence)
     with suppress(OSError):  # the reader has gone, or has no room
         descriptor = _unwaiting(2) if os.isatty(2) else 2
         try:

@@ -1,0 +1,25 @@
+"""What stands in a data set's folder beside its tables."""
+
+from pathlib import Path
+
+import pytest
+
+from llmsim.fleet.places import BEGUN, FleetError, Places, begin, mark_name
+
+
+def places(root: Path) -> Places:
+    return Places(root=str(root), answers="", digest="d", scratch="")
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "[1]", "3"])
+def test_a_damaged_file_of_its_own_gets_one_sentence(tmp_path: Path, content: str) -> None:
+    mark = tmp_path / mark_name(0)
+    mark.parent.mkdir(parents=True)
+    for file, reads in (
+        (tmp_path / BEGUN, lambda: begin(places(tmp_path), 100)),
+        (mark, lambda: places(tmp_path).mark(0)),
+    ):
+        file.write_text(content, encoding="utf-8")
+        with pytest.raises(FleetError, match="is not as llmsim fleet writes it") as refused:
+            reads()
+        assert file.name in str(refused.value)
