@@ -16,6 +16,7 @@ from llmsim.model import gpt2
 from llmsim.model.architecture import padded_vocabulary, parameter_count
 from llmsim.physics.hardware import memory
 from llmsim.physics.learning import benchmarks, loss
+from llmsim.physics.learning.objectives import Score
 from llmsim.physics.speed import step_time
 from llmsim.run import events
 from llmsim.text.screen import Screen
@@ -209,10 +210,19 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 def _evaluated(job: Job, step: int, value: float) -> Lines:
     """The loss before a step's successor is run, and HellaSwag but at step 0."""
     yield Line(f"val loss {value:f}")
-    for score in benchmarks.scores(job, step) if step else ():
-        if score.name == "hellaswag":
-            right = round(score.value * score.questions)
-            yield Line(f"HellaSwag: {right}/{score.questions} = {score.value:f}")
+    for score in hellaswag(job, step):
+        yield Line(f"HellaSwag: {right_answers(score)}/{score.questions} = {score.value:f}")
+
+
+def hellaswag(job: Job, step: int) -> Iterator[Score]:
+    """The score of HellaSwag after a step: none at step 0, or where the run has no benchmarks."""
+    scores = benchmarks.scores(job, step) if step else ()
+    return (score for score in scores if score.name == "hellaswag")
+
+
+def right_answers(score: Score) -> int:
+    """How many of a benchmark's questions were answered right."""
+    return round(score.value * score.questions)
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:

@@ -9,9 +9,9 @@ first step does so, too; llm.c would empty it.
 from collections.abc import Iterator
 
 from llmsim.dialects.line import Line, Render
-from llmsim.dialects.llmc.lines import folder
+from llmsim.dialects.llmc.lines import folder, hellaswag, right_answers
 from llmsim.job.records import Job
-from llmsim.physics.learning import benchmarks, loss
+from llmsim.physics.learning import loss
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
@@ -35,10 +35,8 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 def _evaluated(job: Job, step: int, value: float) -> Lines:
     yield Line(f"s:{step} tel:{value:.4f}")
-    for score in benchmarks.scores(job, step) if step else ():
-        if score.name == "hellaswag":
-            right = round(score.value * score.questions)
-            yield Line(f"s:{step} eval:{right / score.questions:.4f}")
+    for score in hellaswag(job, step):
+        yield Line(f"s:{step} eval:{right_answers(score) / score.questions:.4f}")
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:

@@ -26,7 +26,6 @@ from llmsim.typed import NamedTuple
 
 Lines = Iterator[Line]
 
-MIB = theory.MIB
 _RERUN = (
     "WARNING:megatron.core.rerun_state_machine:Setting RerunStateMachine mode RerunMode.DISABLED"
 )
@@ -146,8 +145,8 @@ def _memory(event: events.Step, job: Job) -> Lines:
             rank = stage_rank(job, stage, slice_)
             yield Line(
                 f"[Rank {rank}] (after {event.step} iterations) memory (MB) |"
-                f" allocated: {least / MIB} | max allocated: {most / MIB} |"
-                f" reserved: {held / MIB} | max reserved: {held / MIB}",
+                f" allocated: {least / theory.MIB} | max allocated: {most / theory.MIB} |"
+                f" reserved: {held / theory.MIB} | max reserved: {held / theory.MIB}",
                 rank=rank,
             )
 
