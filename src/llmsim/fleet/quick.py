@@ -256,7 +256,7 @@ def _air(job: Job, at: Array) -> Array:
 
 def _clocks(job: Job, group: _Group, load: Array, power: Array, hot: Array) -> Array:
     """The SM clocks in MHz, moments x GPUs: see telemetry._clock."""
-    top, throttle = site_of(job).clock, telemetry._THROTTLE  # noqa: SLF001  # as above
+    top, throttle = site_of(job).clock, telemetry.THROTTLE
     slower = 0.17 * np.clip((power - 0.55) / 0.45, 0.0, 1.0)
     clock = top * (1.0 - slower)
     clock *= np.where(slower > 0.0, group.clock, 1.0)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.hardware.telemetry import Load
+from llmsim.physics.hardware.telemetry import THROTTLE, Load
 from llmsim.physics.hardware.temperatures import heating
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Failed, Incident
@@ -25,7 +25,6 @@ from llmsim.typed import NamedTuple
 HW_SLOWDOWN, SW_THERMAL, HW_THERMAL, POWER_BRAKE = 0x8, 0x20, 0x40, 0x80
 _BRAKED = 0.3  # of the thermal incidents are power brakes; the others are heat
 _HEATING = 150.0  # seconds that a GPU gets hotter before its clock falls
-_SLOWER = 84.0  # degrees C at which clocks begin to fall
 _WARM = ("training", "validation", "checkpoint")  # segments in which a GPU heats up before that
 _HOT = (88.0, 89.6)  # degrees C: the hardware's brake, from 89 on, lets it get no hotter
 
@@ -83,7 +82,7 @@ def _warmings(run: Run, number: int) -> Iterator[_Warming]:
                 continue
             begun = step_ended(run.job, segment, delay.first - 1)
             if begun - _HEATING < here.ended:
-                warm = 0.5 * (_hottest(run.job, event) + _SLOWER)
+                warm = 0.5 * (_hottest(run.job, event) + THROTTLE)
                 yield _Warming(event.rank, begun - _HEATING, begun, warm)
         following += 1
 

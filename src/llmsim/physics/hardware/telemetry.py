@@ -50,7 +50,7 @@ ACTIVITIES: tuple[Activity, ...] = (*_LOAD,)
 _CONTEXT_SHARE = 0.176  # of the power limit: H100 111-150 of 700 W
 # How far chips differ without work, by their leakage: H100 67 to 76 W idle, H200 78 W.
 _IDLE_LEAK, _CONTEXT_LEAK = 0.09, 0.22
-_THROTTLE = 84.0  # degrees C at which clocks begin to fall
+THROTTLE = 84.0  # degrees C at which clocks begin to fall
 _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
 
 
@@ -102,7 +102,7 @@ def doing(job: Job, index: int, activity: Activity) -> Doing:
         made = known[index] = Doing(
             share,
             min(1.0, max(0.0, (share - 0.9) / 0.1)),
-            hot > _THROTTLE,
+            hot > THROTTLE,
             _memory_mib(job, chip, index, activity),
         )
     return made
@@ -145,7 +145,7 @@ def _power_share(site: Site, chip: Chip, activity: Activity, pace: float = 1.0) 
         share = context + (site.training - context) * load
     share = min(site.highest, share * chip.power)
     hot = site.inlet + chip.inlet + site.rise * chip.rise * share
-    return share * max(0.6, 1.0 - 0.02 * max(0.0, hot - _THROTTLE))
+    return share * max(0.6, 1.0 - 0.02 * max(0.0, hot - THROTTLE))
 
 
 def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
@@ -196,7 +196,7 @@ def _clock(site: Site, chip: Chip, activity: Activity, power: float, hot: float)
     clock = site.clock * (1.0 - slower)
     if slower > 0.0:
         clock *= chip.clock
-    clock *= max(0.5, 1.0 - 0.03 * max(0.0, hot - _THROTTLE))
+    clock *= max(0.5, 1.0 - 0.03 * max(0.0, hot - THROTTLE))
     return min(site.clock, round(clock / 15.0) * 15)
 
 
@@ -224,7 +224,7 @@ def _memory_mib(job: Job, chip: Chip, index: int, activity: Activity) -> int:
 
 def thermal_state(celsius: float) -> Warmth:
     """Whether a GPU is cool, warm or hot; a hot GPU lowers its clock."""
-    return "hot" if celsius >= _THROTTLE else "warm" if celsius >= _WARM else "cool"
+    return "hot" if celsius >= THROTTLE else "warm" if celsius >= _WARM else "cool"
 
 
 def power(job: Job, index: int, at: float, load: Load) -> float:
