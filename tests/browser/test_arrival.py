@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, Route
 
-from tests.browser.visit import Visit
+from tests.browser.visit import Visitor
 from tools.serve import DIST
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
 FILES = (
     "loading.js",

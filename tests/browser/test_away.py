@@ -1,16 +1,13 @@
 """A visitor who looks elsewhere: the tab is hidden, or the machine sleeps."""
 
-from collections.abc import Callable
-
 import pytest
 
 from llmsim.hosts.browser import WINDOW
 from llmsim.show.playback import ARREARS
-from tests.browser.visit import Visit
+from tests.browser.visit import Visitor
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
 # What a browser does to a hidden tab: a timer fires once a second, and nothing is painted.
 HIDE = """

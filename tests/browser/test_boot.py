@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 import shlex
-from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,13 +13,12 @@ import pytest
 
 from llmsim.cli.flags import pairs
 from llmsim.options.table import OPTIONS
-from tests.browser.visit import Visit
+from tests.browser.visit import Visit, Visitor
 from tools import build_web, library
 from tools.serve import DIST
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
 START = datetime(2026, 1, 30, 12).isoformat()
 

@@ -1,9 +1,7 @@
 """What a visitor can do: buttons, keys, settings, and the same without eyes or a pointer."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
@@ -12,19 +10,13 @@ from llmsim.catalog.records import gpus, models
 from llmsim.catalog.scenes import scenes
 from llmsim.options.table import OPTIONS
 from llmsim.text.themes import THEMES
-from tests.browser.visit import Visit
+from tests.browser.visit import PINNED, Visit, Visitor
 from tools.build_web import FIRST, PACKAGES
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
-ASKED: dict[str, Any] = {
-    "dialect": "pytorch",
-    "seed": 4,
-    "start": "2026-01-30T12:00:00",
-    "view": "log",
-}
+ASKED = {**PINNED, "view": "log"}
 AXE = PACKAGES / "axe-core" / "axe.min.js"
 
 

@@ -1,16 +1,13 @@
 """How the terminal is drawn: what has changed, and nothing else."""
 
-from collections.abc import Callable
-
 import pytest
 
 from llmsim.physics import noise
 from llmsim.show.player import FAREWELLS
-from tests.browser.visit import Visit
+from tests.browser.visit import Visitor
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
 ROWS = "[...document.querySelectorAll('.xterm-rows > div')].map(row => row.innerHTML)"
 # Notes after each drawing how many rows were made anew; a row that has scrolled is not.

@@ -1,16 +1,14 @@
 """A film that a visitor keeps: a video of the terminal, which the browser itself can play."""
 
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.browser.visit import Visit
+from tests.browser.visit import Visitor
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
 # What a player says of a file: its picture's size, and how much of its last one is bright.
 PLAYED = """

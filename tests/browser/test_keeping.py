@@ -1,21 +1,16 @@
 """What a visitor takes home: pictures, the log, and the files that Python makes."""
 
 import json
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import pytest
 from PIL import Image
 
-from tests.browser.visit import Visit
+from tests.browser.visit import PINNED, Visit, Visitor
 
 pytestmark = pytest.mark.browser
-
-Visitor = Callable[..., Visit]
-ASKED: dict[str, Any] = {"dialect": "pytorch", "seed": 4, "start": "2026-01-30T12:00:00"}
 
 
 def kept(shown: Visit, kind: str) -> tuple[str, bytes]:
@@ -28,7 +23,7 @@ def kept(shown: Visit, kind: str) -> tuple[str, bytes]:
 
 def test_files_of_the_run_are_made_while_it_plays(visit: Visitor) -> None:
     shown = visit()
-    shown.open(**ASKED)
+    shown.open(**PINNED)
     shown.wait_for("transcript.length > 1000")
     files = {kind: kept(shown, kind) for kind in ("log", "cast", "jsonl", "labels", "csv")}
     (name,) = {file.partition(".")[0] for file, _ in files.values()}
@@ -39,7 +34,7 @@ def test_files_of_the_run_are_made_while_it_plays(visit: Visitor) -> None:
     assert {code for _, code, _ in entries} >= {"o", "m"}
     events = [json.loads(line) for line in files["jsonl"][1].splitlines()]
     assert all(event["simulated"] for event in events)
-    assert events[0]["seed"] == ASKED["seed"]
+    assert events[0]["seed"] == PINNED["seed"]
     json.loads(files["labels"][1].splitlines()[0])
     with ZipFile(BytesIO(files["csv"][1])) as archive:
         assert sorted(archive.namelist()) == ["gpus.csv", "nodes.csv", "steps.csv"]
@@ -49,7 +44,7 @@ def test_files_of_the_run_are_made_while_it_plays(visit: Visitor) -> None:
 def test_picture_shows_what_the_terminal_shows(visit: Visitor) -> None:
     """Two pixels for each of the page's, on the theme's ground, with ink where the page has it."""
     shown = visit(width=1280, height=800)
-    shown.open(**ASKED, theme="dark", **{"from": "60%"})
+    shown.open(**PINNED, theme="dark", **{"from": "60%"})
     shown.wait_for("/[\u2801-\u28ff]/.test(document.querySelector('.xterm-rows')?.textContent)")
     shown.press("pause")
     shown.wait_for("document.title.startsWith('paused')")
@@ -72,7 +67,7 @@ def test_picture_shows_what_the_terminal_shows(visit: Visitor) -> None:
 
 def test_file_that_cannot_be_fetched_is_told_and_the_show_goes_on(visit: Visitor) -> None:
     shown = visit()
-    shown.open(**ASKED)
+    shown.open(**PINNED)
     shown.wait_for("transcript.length > 1000")
     shown.page.context.route("**/later.bin", lambda route: route.fulfill(status=404))
     shown.press("save")

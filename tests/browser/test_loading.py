@@ -1,16 +1,13 @@
 """What the page shows before there is anything to play, and when there never will be."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Route
 
-from tests.browser.visit import Visit
+from tests.browser.visit import Visit, Visitor
 
 pytestmark = pytest.mark.browser
-
-Visitor = Callable[..., Visit]
 
 
 def test_first_paint_says_what_is_loading(visit: Visitor) -> None:

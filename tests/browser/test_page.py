@@ -1,7 +1,6 @@
 """The page in a browser: what it plays, and how it answers."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from math import inf
 
@@ -13,11 +12,10 @@ from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.show.player import play
 from llmsim.text.screen import Screen
-from tests.browser.visit import PLAIN, SIZE, Visit
+from tests.browser.visit import PLAIN, SIZE, Visitor
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
 START = datetime(2026, 1, 30, 12)
 

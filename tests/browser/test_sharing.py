@@ -1,25 +1,17 @@
 """The address, the link and the command name what is shown, and nothing that is wrong."""
 
-from collections.abc import Callable
 from contextlib import closing
-from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.visit import Visit
+from tests.browser.visit import PINNED, Visit, Visitor
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
-ASKED: dict[str, Any] = {
-    "dialect": "pytorch",
-    "seed": 4,
-    "start": "2026-01-30T12:00:00",
-    "from": "60%",
-}
+ASKED = {**PINNED, "from": "60%"}
 TRAINING = "/^training/.test(document.title)"
 WALL = "document.querySelector('[data-action=wall]').ariaPressed"
 

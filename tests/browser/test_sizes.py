@@ -1,6 +1,5 @@
 """What is in the picture on screens of several sizes."""
 
-from collections.abc import Callable
 from io import BytesIO
 
 import pytest
@@ -8,11 +7,10 @@ from PIL import Image
 
 from llmsim.board.board import SHORTEST
 from llmsim.physics.noise import uniform
-from tests.browser.visit import Visit
+from tests.browser.visit import Visit, Visitor
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
 PHONE, LAPTOP, DESKTOP = (390, 844), (1280, 800), (2560, 1440)
 CURVE = "/[\u2801-\u28ff]/.test(document.querySelector('.xterm-rows')?.textContent)"

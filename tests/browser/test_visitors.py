@@ -1,7 +1,7 @@
 """What visitors bring along: fingers, themes, a large zoom, and addresses that others have sent."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -10,14 +10,13 @@ import pytest
 from playwright.sync_api import Browser, Route
 
 from llmsim.text.themes import THEMES
-from tests.browser.visit import Visit
+from tests.browser.visit import Visit, Visitor
 from tools.build_web import WEB
 from tools.prelude import RUN
 from tools.serve import DIST
 
 pytestmark = pytest.mark.browser
 
-Visitor = Callable[..., Visit]
 
 ASKED: dict[str, Any] = {"seed": 4, "start": "2026-01-30T12:00:00", "view": "log"}
 DARK, LIGHT = "rgb(12, 15, 20)", "rgb(251, 250, 247)"

@@ -1,6 +1,7 @@
 """A visit to the page, and everything that was said on the way."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -26,6 +27,9 @@ LISTEN = """
       }
     };
 """
+
+# The parameters of a run that is the same each time.
+PINNED: dict[str, Any] = {"dialect": "pytorch", "seed": 4, "start": "2026-01-30T12:00:00"}
 
 PLAIN = r"transcript.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '')"
 SIZE = "told.findLast(({ columns }) => columns)"
@@ -144,6 +148,10 @@ class Visit:
         """The rows that stand on the screen, the empty ones too."""
         script = "[...document.querySelectorAll('.xterm-rows > div')].map(row => row.textContent)"
         return [str(row) for row in self.page.evaluate(script)]
+
+
+# What a test calls for a visit.
+Visitor = Callable[..., Visit]
 
 
 def _origin(url: str) -> str:
