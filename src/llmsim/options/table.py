@@ -129,7 +129,7 @@ OPTIONS = (
     ),
     Option(
         "gpus", whole_number(1, MOST_GPUS), f"a whole number from 1 to {MOST_GPUS}",
-        f"GPUs, up to {MOST_GPUS}", "what the model needs", "N", names_job=True,
+        f"GPUs, up to {MOST_GPUS}", "drawn; enough for the model", "N", names_job=True,
     ),
     *JOB_OPTIONS,
     Option(
