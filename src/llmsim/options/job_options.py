@@ -90,7 +90,8 @@ JOB_OPTIONS = (
     ),
     Option(
         "precision", choice(*PRECISIONS), either(PRECISIONS),
-        f"what matrices are multiplied in: {either(PRECISIONS)}", "drawn; mostly bf16", "TYPE", names_job=True,
+        f"what matrices are multiplied in: {either(PRECISIONS)}", "drawn; mostly bf16", "TYPE",
+        names_job=True,
     ),
     _whole("steps", MOST_STEPS, "optimizer steps of the run", "drawn"),
     Option(
