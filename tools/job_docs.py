@@ -61,7 +61,8 @@ log_every = 10
 dialect = "torchtitan"
 ```
 
-A mixture in fp8 whose sequences are shared, seen for some hours in the middle of a longer run:
+A mixture of experts in fp8, with each sequence divided among two ranks (`cp`). Its log shows steps
+240,001 to 244,000 of a run of 500,000:
 
 ```toml
 [model]
@@ -120,7 +121,8 @@ A key that does not exist is refused, and the nearest one is named.
 
 ## Job files and flags
 
-A flag wins over the job file, and the job file over a variable and the config file. Some keys have
+A flag wins over the job file, and the job file over a variable and the config file. `--steps` is
+the number of the last step, as `steps` is. Some keys have
 another name than their flag:
 
 | flag | key |
@@ -130,8 +132,8 @@ another name than their flag:
 | `--lr` | `peak_lr` in [schedule] |
 | `--precision` | `compute` in [precision] |
 
-`command` in [run] is the command with which the log ends. It does not count where a flag changes
-the run. If you edit a file, delete it.
+`command` in [run] is the command that stands at the end of the log. It is ignored where a flag
+changes the run. If you edit such a file, delete this key from it.
 
 {keys}
 """

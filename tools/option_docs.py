@@ -26,7 +26,7 @@ VARIABLES = (
      "256, `3` all"), "`--color`, `NO_COLOR`"),
     ("CLICOLOR_FORCE", "neither empty nor `0`: colours in a pipe, too", "`--color`, `NO_COLOR`"),
     ("TERM", "`dumb`: no colours, no bars, no board; `*256color`: 256 colours; `*-direct`: all",
-     ("for whether to colour `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`; for how many "
+     ("over `dumb`: `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`; over how many colours: "
      "`FORCE_COLOR`, `COLORTERM`")),
     ("CLICOLOR", "`0`: no colours", "`--color`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
     ("COLORTERM", "`truecolor` or `24bit`: all colours", "`FORCE_COLOR`"),
@@ -39,7 +39,8 @@ PAGE_TEXT = """\
 
 Made by `make docs` from the table in [src/llmsim/options/table.py](../src/llmsim/options/table.py).
 
-What wins: **a flag, then its variable, then the config file, then the default.** In the page
+What wins: **a flag, then a job file, then a scene, then the flag's variable, then the config file,
+then the default.** In the page
 there are neither variables nor a file: its address has the flags as parameters
 (`?seed=7&speed-factor=4`), where the table says so.
 
@@ -67,13 +68,13 @@ tidy = true
 in the file or in a variable, is refused as a wrong flag is: in one sentence that names it, with
 exit status 2.
 
-## Variables of others
+## Other variables
 
 {variables}
 
 ## Completions
 
-`pip install 'llmsim[completions]'`, then once:
+`pip install '.[completions]'` in a clone, then once:
 
 ```sh
 llmsim --print-completions bash > ~/.local/share/bash-completion/completions/llmsim

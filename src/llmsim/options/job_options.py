@@ -76,16 +76,16 @@ JOB_OPTIONS = (
     _whole("micro-batch", LARGEST_BATCH, "sequences a rank takes at once", "what fits"),
     _whole("tp", MOST_GPUS, "tensor-parallel ranks", "what the model needs"),
     _whole("pp", MOST_GPUS, "pipeline stages", "what the model needs"),
-    _whole("cp", MOST_GPUS, "ranks that share each sequence", "1, or what fits"),
-    _whole("ep", MOST_GPUS, "data and context ranks that share a mixture's experts", "1"),
+    _whole("cp", MOST_GPUS, "ranks that divide each sequence", "1, or what fits"),
+    _whole("ep", MOST_GPUS, "ranks that divide the experts of a layer", "1"),
     Option(
         "sharding", choice(*ASKED_SHARDINGS), either(ASKED_SHARDINGS),
-        f"what data ranks share: {either(ASKED_SHARDINGS)}", "what the model needs", "KIND",
+        f"what data ranks divide: {either(ASKED_SHARDINGS)}", "what the model needs", "KIND",
         names_job=True,
     ),
     Option(
         "recompute", choice(*RECOMPUTES), either(RECOMPUTES),
-        f"activations made anew in the backward pass: {either(RECOMPUTES)}",
+        f"activations to compute again: {either(RECOMPUTES)}",
         "what the memory needs", "HOW", names_job=True,
     ),
     Option(
@@ -93,7 +93,7 @@ JOB_OPTIONS = (
         f"what matrices are multiplied in: {either(PRECISIONS)}", "drawn; mostly bf16", "TYPE",
         names_job=True,
     ),
-    _whole("steps", MOST_STEPS, "optimizer steps of the run", "drawn"),
+    _whole("steps", MOST_STEPS, "number of the last optimizer step", "drawn"),
     Option(
         "tokens", parse_tokens, "a count of tokens such as 20B",
         "tokens of the run, such as 20B, instead of steps", "drawn", "N", names_job=True,
@@ -105,11 +105,11 @@ JOB_OPTIONS = (
     _whole("log-every", MOST_STEPS, "steps from one logged step to the next", "drawn"),
     Option(
         "release", parse_release, "a release of the dialect from --list dialects",
-        "which release's log, where a dialect speaks several", "auto", "NAME", names_job=True,
+        "whose log: a name from --list releases", "the newest", "NAME", names_job=True,
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
-        "which ranks' output: of one node, of all, or rank0's file", "auto", "WHAT",
+        "whose output: node, all or rank0", "what is usual", "WHAT",
         names_job=True,
     ),
     Option(

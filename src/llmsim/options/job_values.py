@@ -150,7 +150,7 @@ def as_option(name: str) -> Kind:
             raise ValueError
         return option.parse("yes" if value is True else "no" if value is False else str(value))
 
-    return take, option.expected
+    return take, option.expected if option.metavar else "true or false"
 
 
 def each_as_option(label: str) -> Kind:

@@ -129,12 +129,12 @@ OPTIONS = (
     ),
     Option(
         "gpus", whole_number(1, MOST_GPUS), f"a whole number from 1 to {MOST_GPUS}",
-        f"GPUs, up to {MOST_GPUS}", "drawn; enough for the model", "N", names_job=True,
+        f"GPUs, up to {MOST_GPUS}", "drawn", "N", names_job=True,
     ),
     *JOB_OPTIONS,
     Option(
         "evaluate", parse_switch, "yes or no",
-        "benchmarks at every validation (pytorch's log)", "no", "",
+        "benchmarks at every validation (pytorch)", "no", "",
         names_job=True,
     ),
     Option(
@@ -143,12 +143,12 @@ OPTIONS = (
     ),
     Option(
         "incidents", choice(*LEVELS), either(LEVELS),
-        "faults: none, rare, typical or chaos",
+        "failures: none, rare, typical or chaos",
         "rare", "LEVEL", names_job=True,
     ),
     Option(
         "incident", parse_incidents, EXPECTED,
-        "what breaks, and when: gpu-lost@step=500",
+        "one failure, and when: gpu-lost@step=500",
         "", "KIND@WHEN", names_job=True, repeats=True,
     ),
     Option(
@@ -162,7 +162,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "time on the screen at speed 1, or real", "3m", "TIME",
+        "time of a run at speed 1, or the word real", "3m", "TIME",
         infinite="real",
     ),
     Option(
@@ -171,12 +171,12 @@ OPTIONS = (
     ),
     Option(
         "instant-print-lines", whole_number(0, 10**9), "a whole number from 0",
-        "print this many lines at once first", "0", "N", "i",
+        "show this many lines immediately, then play", "0", "N", "i",
     ),
     Option(
         "from", parse_starting_point,
         "40%, step=1200, a time such as 1h20m, or a phase such as validation or failure",
-        "begin at 40%, step=120, 1h or failure",
+        "begin at 40%, step=9, 1h or training",
         "launch", "MOMENT",
     ),
     Option(
@@ -207,7 +207,7 @@ OPTIONS = (
     ),
     Option(
         "scene", parse_scene, "a name from --list scenes",
-        "a hand-picked run; your own flags win", "", "NAME",
+        "a hand-picked run; flags beside it win", "", "NAME",
     ),
     Option(
         "type", parse_switch, "yes or no", "each key prints the next line; Esc ends",
@@ -224,7 +224,7 @@ OPTIONS = (
     ),
     Option(
         "sample", parse_duration, "a time such as 1s or 5min",
-        "simulated time from sample to sample", "15s", "TIME", in_url=False,
+        "simulated time between telemetry samples", "15s", "TIME", in_url=False,
     ),
     Option(
         "quiet", parse_switch, "yes or no",
