@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llmsim.run.simulation import simulate as simulate
     from llmsim.run.simulation import step as step
     from llmsim.run.timeline import Run as Run
-    from llmsim.show.player import Frame as Frame
+    from llmsim.show.opening import Frame as Frame
     from llmsim.show.player import play as play
     from llmsim.telemetry.records import records as records
     from llmsim.telemetry.samples import samples as samples
@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "CatalogError": "errors",
     "ExportError": "errors",
-    "Frame": "show.player",
+    "Frame": "show.opening",
     "Job": "job.records",
     "LlmsimError": "errors",
     "Moment": "run.moment",

@@ -12,7 +12,8 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.registry import lines_of
 from llmsim.options.table import Options
 from llmsim.show.live_region import TICK
-from llmsim.show.player import play, shows_board
+from llmsim.show.opening import shows_board
+from llmsim.show.player import play
 from llmsim.text.screen import Screen
 from tests.board.stage import DURATION, GOLDEN, GOLDENS, Golden, Terminal, drawn, picture, timed
 

@@ -13,8 +13,9 @@ from llmsim.board.wall import has_room, wall
 from llmsim.options.table import Options
 from llmsim.show.dashboard import Dashboard
 from llmsim.show.live_region import LiveRegion
+from llmsim.show.opening import shows_board
 from llmsim.show.playback import Playback
-from llmsim.show.player import play, shows_board
+from llmsim.show.player import play
 from llmsim.text.screen import Screen
 from llmsim.text.style import cells, length, painted
 from tests.board.stage import DURATION, Terminal, timed

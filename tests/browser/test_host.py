@@ -21,8 +21,9 @@ from llmsim.options.table import Options, from_query, parse_options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.show.live_region import LiveRegion
+from llmsim.show.opening import Frame
 from llmsim.show.playback import ARREARS
-from llmsim.show.player import Frame, play
+from llmsim.show.player import play
 from llmsim.text.screen import Screen, blank_row
 
 T = TypeVar("T")

@@ -18,7 +18,8 @@ from llmsim.hosts.session import BATCH, HINT_TIME, LONGEST_SLEEP, NOTE_TIME, SHO
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.show.player import Frame, play
+from llmsim.show.opening import Frame
+from llmsim.show.player import play
 from llmsim.text.screen import Screen
 from tests.board.stage import Terminal
 

@@ -17,7 +17,8 @@ from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.run.simulation import run_of, simulate
-from llmsim.show.player import Frame, farewell, on_terminal, play
+from llmsim.show.opening import Frame
+from llmsim.show.player import farewell, on_terminal, play
 from llmsim.text.screen import Screen, blank_row
 
 START = datetime(2026, 1, 30, 12)

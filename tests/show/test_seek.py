@@ -26,8 +26,9 @@ from llmsim.run.timeline import (
     step_began,
     step_done,
 )
+from llmsim.show.opening import Frame
 from llmsim.show.pace import Pace
-from llmsim.show.player import Frame, play
+from llmsim.show.player import play
 from llmsim.show.seek import moment_of, screenful
 from llmsim.text.screen import Screen
 from tests.board.stage import Terminal

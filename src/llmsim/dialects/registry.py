@@ -6,7 +6,7 @@ packages bring theirs along: see plugins.py. "any" draws from ours alone, so tha
 the same run wherever it is played.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -25,8 +25,10 @@ from llmsim.typed import NamedTuple
 
 TYPE_CHECKING = False  # the name that type checkers know; typing itself is slow to import
 if TYPE_CHECKING:
+    from llmsim.dialects.line import Line
     from llmsim.dialects.plugins import Plugin
     from llmsim.dialects.scalar import Table
+    from llmsim.text.screen import Screen
 
 # The order of lists, and of the names that "any" draws from.
 NAMES = (
@@ -95,6 +97,19 @@ def lines_of(name: str) -> Mapping[type, Render]:
         return _theirs(name).lines
     ours: Mapping[type, Render] = import_module(f"llmsim.dialects.{name}.lines").LINES
     return ours
+
+
+def command_of(name: str) -> "Callable[[Job, Screen], Iterable[Line]] | None":
+    """What a framework's log has of the typed command where it begins with that; None elsewhere.
+
+    The lines follow from the job alone: they can be shown before the run's timeline is drawn.
+    """
+    try:
+        module = import_module(f"llmsim.dialects.{name}.command")
+    except ModuleNotFoundError:
+        return None
+    typed: Callable[[Job, Screen], Iterable[Line]] = module.typed
+    return typed
 
 
 def scalars_of(name: str, tracker: str) -> "Table | None":

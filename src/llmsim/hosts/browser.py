@@ -20,9 +20,10 @@ from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run
 from llmsim.show.dashboard import progress
 from llmsim.show.live_region import LiveRegion
+from llmsim.show.opening import Frame, shows_board
 from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
-from llmsim.show.player import Frame, farewell, play, shows_board
+from llmsim.show.player import farewell, play
 from llmsim.text.screen import TRUECOLOR, Screen, blank_row, emptied, fitted
 from llmsim.text.themes import THEMES
 

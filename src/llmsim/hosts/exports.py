@@ -1,10 +1,10 @@
-"""The exports of a host's runs: opened for each run, written as it plays, completed at its end."""
+"""Runs that are exported and not shown; which exports go together."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from math import inf
 
 from llmsim.errors import ExportError, OptionError, Setting
+from llmsim.hosts.outlets import outlets
 from llmsim.hosts.output import remark
 from llmsim.hosts.runs import drawn, runs_of
 from llmsim.hosts.signals import Stopped
@@ -14,12 +14,8 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
-from llmsim.show.player import Frame, Through, play
+from llmsim.show.player import Through, play
 from llmsim.text.screen import TRUECOLOR, Screen, fitted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from llmsim.telemetry.sinks import Exports
 
 TALLEST = 400  # rows of a recording
 
@@ -42,49 +38,6 @@ def unseen(options: Options) -> Screen:
     theme = theme_of(options.theme, os.environ)
     height = min(max(height, 1), TALLEST)
     return UNSEEN._replace(width=fitted(width), height=height, theme=theme)
-
-
-class Outlets:
-    """The exports of one run, if any are asked for; a run without them imports nothing for them."""
-
-    def __init__(self, exports: "Exports | None") -> None:
-        """Nothing has been written yet."""
-        self.exports = exports
-        self._shown = 0.0
-
-    def tee(self, events: Iterable[Event]) -> Iterable[Event]:
-        """The same events; the exports get each one first."""
-        return self.exports.tee(events) if self.exports else events
-
-    def taped(self, frames: Iterable[Frame], screen: Callable[[], Screen]) -> Iterable[Frame]:
-        """The same frames; the exports get each one first."""
-        return self._taped(frames, screen) if self.exports else frames
-
-    def _taped(self, frames: Iterable[Frame], screen: Callable[[], Screen]) -> Iterator[Frame]:
-        for frame in frames:
-            self._shown += frame.delay
-            if self.exports:
-                self.exports.frame(self._shown, frame.text, screen())
-            yield frame
-
-
-@contextmanager
-def outlets(options: Options, run: Run, failures: list[str]) -> Iterator[Outlets]:
-    """The exports of a run. They are completed even if it is stopped; failures are listed.
-
-    Raises ExportError when one of them cannot be begun.
-    """
-    if not options.export:
-        yield Outlets(None)
-        return
-    from llmsim.telemetry.sinks import Exports  # a show without exports does not wait for it
-    from llmsim.telemetry.writer import Settings
-
-    exports = Exports(options.export, run, Settings(options.sample))
-    try:
-        yield Outlets(exports)
-    finally:
-        failures += exports.close()
 
 
 def refuse(options: Options) -> None:

@@ -15,7 +15,6 @@ from llmsim.hosts.signals import Signals, Stopped
 from llmsim.hosts.status import ExitStatus
 from llmsim.job.records import Job
 from llmsim.options.table import Options
-from llmsim.show.player import farewell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ def main(options: Options, ends_process: bool = False) -> int:
         if keyboard:
             keyboard.close()
         with suppress(OSError):  # the reader has gone; an error was reported already
+            from llmsim.show.player import farewell  # the first line does not wait for it
+
             seed = session.options.seed or 0
             output.end(farewell(seed, output.screen()) if stopped and not gone else "")
         if stopped:

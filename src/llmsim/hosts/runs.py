@@ -10,8 +10,6 @@ from llmsim.job.records import Job
 from llmsim.options.table import LARGEST_SEED, Options
 from llmsim.options.wanted import wanted
 from llmsim.planning.plan import plan
-from llmsim.run.simulation import run_of
-from llmsim.run.timeline import run_ended
 
 
 def fresh_seed() -> int:
@@ -74,5 +72,8 @@ def _now() -> datetime:
 
 def _end(options: Options) -> datetime:
     """The first whole second after the last line of a run. Raises OptionError or PlanError."""
+    from llmsim.run.simulation import run_of  # the first run does not wait for it
+    from llmsim.run.timeline import run_ended
+
     job = plan(options)
     return job.start + timedelta(seconds=ceil(run_ended(run_of(job))) + 1)

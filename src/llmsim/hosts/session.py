@@ -4,22 +4,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from math import inf, isfinite
 
-from llmsim.hosts.exports import Outlets, outlets
+from llmsim.hosts.outlets import Outlets, outlets
 from llmsim.hosts.output import Output, remark
 from llmsim.hosts.runs import again, drawn, fresh_seed, runs_of
 from llmsim.hosts.signals import Signals
+from llmsim.job.records import Job
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.run.events import Event
-from llmsim.run.simulation import run_of
-from llmsim.run.timeline import Run
+from llmsim.show.opening import Frame, opening, shows_board
 from llmsim.show.playback import SKIP, Playback
-from llmsim.show.player import Frame, beginning, play, shows_board
 from llmsim.text.screen import blank_row, emptied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llmsim.hosts.keyboard import Keyboard
+    from llmsim.run.events import Event
+    from llmsim.run.timeline import Run
     from llmsim.show.live_region import LiveRegion, Note
 
 # Text is gathered up to this many characters while nothing has to be waited for.
@@ -51,7 +51,8 @@ class Session:
         self.asked = options
         drawn = fresh_seed() if options.seed is None else options.seed
         self.options, self.output, self.deadline = options._replace(seed=drawn), output, deadline
-        self.run: Run | None = None  # the newest
+        self.job: Job | None = None  # of the newest run
+        self._run: Run | None = None  # it is made when it is needed: see _made
         self.clock, self.sleep = clock, sleep
         self.keyboard, self.signals = keyboard, signals or Signals()
         self.playback = Playback(clock(), options.speed_factor)
@@ -83,35 +84,57 @@ class Session:
         return True
 
     def _play(self, options: Options) -> None:
-        began = self.clock()
-        run = run_of(plan(options))
-        if self.run is None:
-            remark(drawn(options, run.job))
-        since = beginning(run, options)  # before anything is written: it may be refused
-        with outlets(options, run, self.failures) as out:
+        began, job, before, self._run = self.clock(), plan(options), self.job, None
+        if before is None:
+            remark(drawn(options, job))
+        since = self._beginning(job, options)  # before anything is written: it may be refused
+        exported = self._made(job) if options.export else None
+        with outlets(options, exported, self.failures) as out:
             self.output.begin()
-            self.run = run
+            self.job = job
             self._open_region(options)
             self._seekable = out.exports is None
             self.playback.begin(began, since)
-            self._write(self._frames(run, options, since, out))
+            self._write(self._frames(job, options, since, out))
             while self.playback.asked == "seek":
                 self._empty_screen()
                 since = self.playback.target
                 self.playback.begin(self.clock(), since)
-                self._write(self._frames(run, options, since, out))
+                self._write(self._frames(job, options, since, out))
         if self.playback.asked == "next":
             self.output.write(self._cleared(), self.deadline)
 
-    def _frames(self, run: Run, options: Options, since: float, out: Outlets) -> Iterable[Frame]:
-        """The frames of a run from a show second on; its exports get them, too."""
-        screen = self.output.screen
+    def _made(self, job: Job) -> "Run":
+        """The run of the newest job. It is made once, since a seek needs its timeline again."""
+        from llmsim.run.simulation import run_of  # the typed command does not wait for it
 
-        def through(coming: Iterable[Event]) -> Iterable[Event]:
+        self._run = self._run or run_of(job)
+        return self._run
+
+    def _beginning(self, job: Job, options: Options) -> float:
+        """The show second at which a run begins. Raises OptionError where the run is shorter."""
+        if not options.from_:
+            return 0.0
+        from llmsim.show.player import beginning
+
+        return beginning(self._made(job), options)
+
+    def _frames(self, job: Job, options: Options, since: float, out: Outlets) -> Iterator[Frame]:
+        """The frames of a run from a show second on; its exports get them, too."""
+        screen, first = self.output.screen, None
+        if not (self._run or self._region):  # nothing before the typed command needs a timeline
+            first = opening(job, options, screen())
+        if first:
+            yield first
+        from llmsim.show.player import play  # that is shown before all else is imported
+
+        def through(coming: "Iterable[Event]") -> "Iterable[Event]":
             return out.tee(self._interruptible(coming))
 
-        complete = out.exports is not None
-        return out.taped(play(run, options, screen, since, through, self._region, complete), screen)
+        complete, opened = out.exports is not None, first.text.count("\n") if first else 0
+        run, region = self._made(job), self._region
+        frames = play(run, options, screen, since, through, region, complete, opened)
+        yield from out.taped(frames, screen)
 
     def _write(self, frames: Iterable[Frame]) -> None:
         """Writes each frame when it is due, until something else is asked for or time is up.
@@ -139,7 +162,7 @@ class Session:
         output.write(batch, deadline)
         self._attend()  # a run may be over without ever having waited
 
-    def _interruptible(self, coming: Iterable[Event]) -> Iterator[Event]:
+    def _interruptible(self, coming: "Iterable[Event]") -> "Iterator[Event]":
         """The events, until time is up. Each of them looks for a signal, even if it has no line."""
         for event in coming:
             self.signals.check()
@@ -181,9 +204,9 @@ class Session:
 
     def say_again(self, ended: bool = False) -> None:
         """Tells the person at the terminal which command plays the newest run again."""
-        if self.run:
+        if self.job:
             board = bool(self._region and self._region.board)
-            remark(again(self.asked, self.run.job, ended, board))
+            remark(again(self.asked, self.job, ended, board))
 
     # --- waiting ---------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from llmsim.catalog import records
 from llmsim.dialects.registry import DEFAULT, DRAWN, framework_of, runs_on
 from llmsim.errors import PlanError
 from llmsim.job.recipes import AUTO
-from llmsim.job.records import Job
+from llmsim.job.records import Asked, Job
 from llmsim.options.checking import checked
 from llmsim.options.command import command, identity
 from llmsim.options.incidents import asked
@@ -34,8 +34,6 @@ from llmsim.planning.software import drawn_software
 from llmsim.planning.speech import capture_of, release_of
 from llmsim.planning.usual import usual
 from llmsim.run import names
-from llmsim.run.incident_kinds import kind_named
-from llmsim.run.incidents import possible
 
 __all__ = ["PlanError", "plan"]
 
@@ -77,6 +75,15 @@ def _command(options: Options) -> str:
 def with_incidents(job: Job, options: Options) -> Job:
     """The job with what is to break. Raises PlanError for what cannot break in it."""
     given = asked(options.incident)
+    if given:
+        _refuse_breaks(given, job)
+    return job._replace(incidents=options.incidents, asked=given)
+
+
+def _refuse_breaks(given: tuple[Asked, ...], job: Job) -> None:
+    from llmsim.run.incident_kinds import kind_named  # most plans do without
+    from llmsim.run.incidents import possible
+
     for each in given:
         if not possible(kind_named(each.kind), job):
             needs = _NEEDS[kind_named(each.kind).needs]
@@ -86,7 +93,6 @@ def with_incidents(job: Job, options: Options) -> Job:
                 f"there is no rank {each.rank:,}: the job has {job.layout.gpus:,} GPUs, "
                 "and ranks count from 0."
             )
-    return job._replace(incidents=options.incidents, asked=given)
 
 
 _NEEDS = {

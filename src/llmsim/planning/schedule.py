@@ -11,12 +11,10 @@ from llmsim.model.architecture import parameter_count
 from llmsim.options.job_options import MOST_STEPS
 from llmsim.options.wanted import Wanted
 from llmsim.physics import noise
-from llmsim.physics.hardware import storage
 from llmsim.physics.learning import learning_rate
-from llmsim.physics.speed import batch_ramp, step_time
+from llmsim.physics.speed import step_time
 from llmsim.planning import hyperparameters
 from llmsim.planning.draw import SMALL_MODEL, Candidate
-from llmsim.run.incident_kinds import GPU_HOURS_EACH
 
 # A run shows about this many logged steps
 LOGGED_STEPS = 210
@@ -201,6 +199,9 @@ def often_saved(job: Job, shown: int) -> Schedule:
     schedule, layout = job.schedule, job.layout
     if layout.gpus < LARGE_CLUSTER or job.framework.saves_with_validation:
         return schedule
+    from llmsim.physics.hardware import storage  # the plans of small jobs do without
+    from llmsim.run.incident_kinds import GPU_HOURS_EACH
+
     waits = storage.staging_seconds if job.background_saves else storage.save_seconds
     failing = GPU_HOURS_EACH * 3600.0 / layout.gpus
     best = sqrt(2.0 * waits(job, schedule.save_every) * failing) / step_time.step_seconds(job)
@@ -221,6 +222,8 @@ def ramped(candidate: Candidate, schedule: Schedule, seed: int) -> tuple[BatchSt
         or noise.uniform(seed, "plan/ramp") > 0.25
     ):
         return ()
+    from llmsim.physics.speed import batch_ramp  # most plans do without
+
     share = 0.06 + 0.12 * noise.uniform(seed, "plan/ramp share")
     draw = noise.bits(seed, "plan/ramp parts")
     return batch_ramp.planned(candidate.layout, schedule.steps, schedule.log_every, share, draw)

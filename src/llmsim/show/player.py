@@ -7,7 +7,6 @@ into the other.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import isfinite
 
 from llmsim.dialects.line import NOTCHES, Bar, Line, in_pipe
 from llmsim.job.records import Job
@@ -15,30 +14,18 @@ from llmsim.options.checking import checked, checked_job
 from llmsim.options.table import Options
 from llmsim.physics import noise
 from llmsim.run.attempts import job_after
-from llmsim.run.events import Event, Progress
+from llmsim.run.events import Event, Launched, Progress
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, segment_at, speaker
+from llmsim.show.opening import Frame, shows_board
 from llmsim.show.pace import Pace, Timed
 from llmsim.show.streams import renderers
 from llmsim.text.screen import Screen, blank_row
 from llmsim.text.style import Span, paint
-from llmsim.typed import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llmsim.show.live_region import LiveRegion
-
-
-class Frame(NamedTuple):
-    """Text to write after waiting `delay` show seconds; it belongs to the show second `shown`.
-
-    `lines` says whether the log has new lines by it.
-    """
-
-    delay: float
-    text: str
-    shown: float = 0.0
-    lines: bool = False
 
 
 def on_terminal(lines: Iterable[Line | Bar], live: str, screen: Screen) -> tuple[str, str]:
@@ -58,13 +45,6 @@ def on_terminal(lines: Iterable[Line | Bar], live: str, screen: Screen) -> tuple
     return (text, live) if row == live else (f"{text}{live}\r", live)
 
 
-def shows_board(options: Options, screen: Screen) -> bool:
-    """Whether the board is on: by itself on a coloured terminal, at a speed that can be watched."""
-    if options.view == "auto":
-        return screen.live and screen.color and isfinite(options.speed_factor)
-    return options.view in ("board", "wall") and screen.live
-
-
 Through = Callable[[Iterable[Event]], Iterable[Event]]  # gives the same events
 
 
@@ -76,6 +56,7 @@ def play(
     through: Through = iter,
     region: "LiveRegion | None" = None,
     complete: bool = True,
+    opened: int = 0,
 ) -> Iterator[Frame]:
     """The frames of a run. `screen` is asked anew for each event, so that a resize takes hold.
 
@@ -84,6 +65,7 @@ def play(
     again. A caller that needs the events hands in a function that they pass `through`, and whether
     they must be `complete`: if not, moves of a bar are left out where a file does not show them. A
     caller that changes the board or the speed during the run hands in a live region of this screen.
+    A caller that has shown the opening says how many lines it had, and gets the frames after it.
     Raises OptionError at once when the options or the job are wrong, or when the moment is not in
     the run.
     """
@@ -102,7 +84,7 @@ def play(
     draws = Progress in renderers(speaking, options.stream)  # else no screen has a bar that moves
     coming = events(run, at) if complete else events(run, at, lambda: draws and screen().live)
     timed = Timed(run, speaking, pace, pace.shown(at), recent, through(coming))
-    return _frames(timed, options, screen, region)
+    return _frames(timed, options, screen, region, opened)
 
 
 def beginning(run: Run, options: Options) -> float:
@@ -122,10 +104,11 @@ def _frames(
     options: Options,
     screen: Callable[[], Screen],
     region: "LiveRegion | None",
+    opened: int,
 ) -> Iterator[Frame]:
     """The frames of a run whose options are checked."""
     if not region and not shows_board(options, screen()):
-        yield from _log(timed, options, screen)
+        yield from _log(timed, options, screen, opened)
         return
     from llmsim.show.live_region import LiveRegion, render  # a pipe does without
     from llmsim.show.playback import Playback
@@ -136,12 +119,17 @@ def _frames(
         yield Frame(*each)
 
 
-def _log(timed: Timed, options: Options, screen: Callable[[], Screen]) -> Iterator[Frame]:
+def _log(
+    timed: Timed, options: Options, screen: Callable[[], Screen], opened: int
+) -> Iterator[Frame]:
     """The lines, and on a terminal the live bar."""
     job, printing = timed.job, renderers(timed.job, options.stream)
-    before, live, width, printed = timed.since, "", 0, 0
+    before, live, width, printed = timed.since, "", 0, opened
     notches = _noted(timed, screen(), options.stream)
-    for shown, event in timed.events():
+    coming = timed.events()
+    if opened:  # no event before the typed command has a line
+        next((event for _, event in coming if isinstance(event, Launched)), None)
+    for shown, event in coming:
         job = job_after(job, event)
         tell = printing.get(type(event))
         if tell is None:

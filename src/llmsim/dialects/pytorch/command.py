@@ -1,11 +1,10 @@
-"""The first line: the command. What else a launch prints is imported when it comes."""
+"""The first line: the typed command, which follows from the job alone."""
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Line, Render
+from llmsim.dialects.line import Line
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.run import cluster, events
-from llmsim.run.cluster import hostname
+from llmsim.run.cluster import PORT, hostname
 from llmsim.text.fitting import wrapped
 from llmsim.text.screen import Screen
 from llmsim.text.style import paint
@@ -27,15 +26,13 @@ def _command(job: Job) -> list[str]:
         f"--nproc-per-node {gpus_per_node(job)}",
         f"--rdzv-id {job.run_name}",
         "--rdzv-backend c10d",
-        f"--rdzv-endpoint {hostname(job, 0)}:{cluster.PORT}",
+        f"--rdzv-endpoint {hostname(job, 0)}:{PORT}",
         *script,
     ]
 
 
-def _launched(event: events.Launched, job: Job, screen: Screen) -> Iterator[Line]:
+def typed(job: Job, screen: Screen) -> Iterator[Line]:
+    """The lines of the command, with which the log begins."""
     for index, text in enumerate(wrapped(_command(job), screen.width - 4, " \\")):
         start = (("prompt", "$ "),) if index == 0 else (("", "    "),)
         yield Line(paint((*start, ("title", text)), screen))
-
-
-LINES: dict[type, Render] = {events.Launched: _launched}

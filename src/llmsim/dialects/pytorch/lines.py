@@ -4,13 +4,23 @@ Rank-0 logger lines in the conventions of PyTorch and Hugging Face logs. Every l
 clauses; if they do not all fit the width, the least important are left out first.
 """
 
-from llmsim.dialects.line import Render, later
-from llmsim.dialects.pytorch import command
+from collections.abc import Iterator
+
+from llmsim.dialects.line import Line, Render, later
+from llmsim.dialects.pytorch.command import typed
+from llmsim.job.records import Job
 from llmsim.run import events
+from llmsim.text.screen import Screen
+
+
+def _launched(event: events.Launched, job: Job, screen: Screen) -> Iterator[Line]:
+    del event  # it says no more than that the command was typed
+    return typed(job, screen)
+
 
 # A run begins with its command; the other modules come with the first event that they print.
 LINES: dict[type, Render] = {
-    **command.LINES,
+    events.Launched: _launched,
     **later(
         "pytorch.launch",
         events.Rendezvous,

@@ -6,16 +6,19 @@ A step here is an executed step, counted from 1: it counts what has been run, no
 learnt. Without a rollback it equals the optimizer step. Units are seconds and tokens.
 """
 
+from collections.abc import Callable
+from functools import partial
 from math import ceil, log2, pi
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
-from llmsim.physics.learning import epochs
-from llmsim.physics.speed import batch_ramp, jitter
 from llmsim.physics.speed.compute import AGAIN
-from llmsim.physics.speed.jitter import Outliers
 from llmsim.physics.speed.throughput import layout_seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.physics.speed.jitter import StepTiming
 
 # Generation takes 60 to 80 % of a GRPO step in reports of RLHF systems (HybridFlow, 2024).
 ROLLOUT_SHARE = 0.7
@@ -40,6 +43,8 @@ def step_seconds(job: Job, step: int | None = None) -> float:
     schedule = job.schedule
     layout, batch = job.layout, schedule.global_batch
     if step is not None and schedule.ramp:
+        from llmsim.physics.speed import batch_ramp  # a plan does without
+
         layout, batch = batch_ramp.layout_at(job, step), batch_ramp.batch(schedule, step)
     seconds = layout_seconds(job.architecture, job.gpu, layout, schedule.sequence)[1]
     micro_batches = batch / (layout.dp * layout.micro_batch)
@@ -55,8 +60,10 @@ def rollout_seconds(job: Job) -> float:
 
 
 @remembered(8)
-def timing(job: Job, number: int = 0) -> jitter.StepTiming:
+def timing(job: Job, number: int = 0) -> "StepTiming":
     """The constants of this run's timing, in one stage of its ramp; see elapsed."""
+    from llmsim.physics.speed import jitter  # a plan needs means alone
+
     seed, layout = job.seed, job.layout
     first, begun = 1, 0.0
     if number:
@@ -87,12 +94,12 @@ def timing(job: Job, number: int = 0) -> jitter.StepTiming:
         hour=noise.between(seed, "step hour", 0.001, 0.002 + 0.002 * min(8.0, doublings)),
         hour_steps=max(200, round(noise.between(seed, "step hours", 2.0, 6.0) * 3600.0 / mean)),
         outliers=(
-            Outliers(
+            jitter.Outliers(
                 "hiccup",
                 noise.integer(seed, "hiccup every", 150, 600),
                 mean * noise.between(seed, "hiccup", 0.1, 0.5),
             ),
-            Outliers(
+            jitter.Outliers(
                 "long hiccup",
                 noise.integer(seed, "long hiccup every", 2500, 8000),
                 mean * noise.between(seed, "long hiccup", 1.0, 3.0),
@@ -146,7 +153,10 @@ def elapsed(job: Job, step: int) -> float:
     In GRPO time goes by tokens: the longer the answers, the slower a step.
     """
     if plain := _plain(job):
-        return jitter.elapsed(plain, step)
+        return plain(step)
+    from llmsim.physics.learning import epochs
+    from llmsim.physics.speed import batch_ramp, jitter
+
     number = batch_ramp.stage_number(job.schedule, step)
     if job.recipe.generates and step > 0:
         from llmsim.physics.learning import completions
@@ -161,15 +171,20 @@ def elapsed(job: Job, step: int) -> float:
 
 
 @remembered()
-def _plain(job: Job) -> jitter.StepTiming | None:
-    """The timing of a job whose steps all have the same work; None for others."""
+def _plain(job: Job) -> Callable[[int], float] | None:
+    """What elapsed() is for a job whose steps all have the same work; None for others."""
+    from llmsim.physics.learning import epochs
+    from llmsim.physics.speed import jitter
+
     same = not (job.schedule.ramp or job.recipe.generates or epochs.have_rests(job))
-    return timing(job) if same else None
+    return partial(jitter.elapsed, timing(job)) if same else None
 
 
 @remembered(8)
 def _offset(job: Job, number: int) -> float:
     """Seconds by which a stage begins later than in a run that always has the stage's batch."""
+    from llmsim.physics.speed import jitter
+
     last = job.schedule.ramp[number].first - 1
     return round(elapsed(job, last) - jitter.elapsed(timing(job, number), last), 6)
 
