@@ -46,7 +46,7 @@ KEYS = (
         "beginning", "", "Home", "", "go to the beginning of the run",
         (b"\x1b[H", b"\x1bOH", b"\x1b[1~", b"\x1b[7~"), "home",
     ),
-    Key("next", "nN", "n", "next", "go on to the next run; --runs does not count this one"),
+    Key("next", "nN", "n", "next", "go on to the next run; the one you leave is not counted"),
     Key("board", "gG", "g", "board", "take the board away, and bring it back"),
     Key("wall", "wW", "w", "", "make the whole screen a control room, and back"),
     Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too", browser="escape"),

@@ -26,7 +26,7 @@ MEANINGS: tuple[tuple[tuple[int, ...], str], ...] = (
     ((ExitStatus.USAGE,), "An option, a variable or the config file is wrong."),
     (
         (ExitStatus.SIGHUP, ExitStatus.SIGINT, ExitStatus.SIGTERM),
-        "Stopped by SIGHUP, by Ctrl+C, by SIGTERM; by any other signal it is 128 and its number.",
+        "Stopped by SIGHUP, by Ctrl+C, by SIGTERM; by others it is 128 + their number.",
     ),
     ((ExitStatus.CLOSED_PIPE,), "The reader has closed the pipe."),
 )

@@ -80,7 +80,7 @@ JOB_OPTIONS = (
     _whole("ep", MOST_GPUS, "ranks that divide the experts of a layer", "1"),
     Option(
         "sharding", choice(*ASKED_SHARDINGS), either(ASKED_SHARDINGS),
-        f"what data ranks divide: {either(ASKED_SHARDINGS)}", "what the model needs", "KIND",
+        f"what data ranks split: {either(ASKED_SHARDINGS)}", "what the model needs", "KIND",
         names_job=True,
     ),
     Option(
@@ -90,7 +90,7 @@ JOB_OPTIONS = (
     ),
     Option(
         "precision", choice(*PRECISIONS), either(PRECISIONS),
-        f"what matrices are multiplied in: {either(PRECISIONS)}", "drawn; mostly bf16", "TYPE",
+        f"number format of matrix products: {either(PRECISIONS)}", "drawn; mostly bf16", "TYPE",
         names_job=True,
     ),
     _whole("steps", MOST_STEPS, "number of the last optimizer step", "drawn"),
@@ -105,7 +105,7 @@ JOB_OPTIONS = (
     _whole("log-every", MOST_STEPS, "steps from one logged step to the next", "drawn"),
     Option(
         "release", parse_release, "a release of the dialect from --list dialects",
-        "whose log: a name from --list releases", "the newest", "NAME", names_job=True,
+        "which release of the framework prints the log", "the newest", "NAME", names_job=True,
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),

@@ -106,7 +106,7 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 OPTIONS = (
     Option(
         "dialect", parse_dialect, "a name from --list dialects",
-        "whose log to print; any draws one", DEFAULT, "NAME", "d", names_job=True,
+        "whose log to print; any: the seed chooses", DEFAULT, "NAME", "d", names_job=True,
     ),
     Option(
         "recipe", parse_recipe, "a name from --list recipes",
@@ -153,8 +153,8 @@ OPTIONS = (
     ),
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
-        "names the run, with --start",
-        "fresh, and shown", "N", names_job=True,
+        "with --start it says which run",
+        "new, and shown", "N", names_job=True,
     ),
     Option(
         "start", parse_start, "an ISO date and time such as 2026-01-30T12:00:00",
@@ -189,7 +189,7 @@ OPTIONS = (
     ),
     Option(
         "view", choice(*VIEWS), either(VIEWS),
-        "board below the log, log alone, or wall",
+        "board (with the log), log or wall",
         "auto", "VIEW",
     ),
     Option(
@@ -207,7 +207,7 @@ OPTIONS = (
     ),
     Option(
         "scene", parse_scene, "a name from --list scenes",
-        "a hand-picked run; flags beside it win", "", "NAME",
+        "a hand-picked run; other flags win over it", "", "NAME",
     ),
     Option(
         "type", parse_switch, "yes or no", "each key prints the next line; Esc ends",

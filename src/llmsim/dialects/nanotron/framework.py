@@ -16,7 +16,7 @@ ENGINE = Engine(
 
 FRAMEWORK = Framework(
     "nanotron",
-    "nanotron, three digits and a letter, every iteration",
+    "nanotron: every iteration, with numbers such as 1.23K",
     PRETRAINING,
     logs_every_step=True,
     blocking_checkpoints=True,
