@@ -122,7 +122,7 @@ class Session:
     def _frames(self, job: Job, options: Options, since: float, out: Outlets) -> Iterator[Frame]:
         """The frames of a run from a show second on; its exports get them, too."""
         screen, first = self.output.screen, None
-        if not (self._run or self._region):  # nothing before the typed command needs a timeline
+        if not (since or self._run or self._region):  # the typed command needs no timeline
             first = opening(job, options, screen())
         if first:
             yield first
