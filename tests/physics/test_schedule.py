@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from llmsim.job.records import Job
 from llmsim.job.schedule import Decay
-from llmsim.physics.learning import learning_rate
+from llmsim.physics.learning import learning_rate, usual_rate
 from tests.physics.loss_jobs import make_job
 
 DECAYS: tuple[Decay, ...] = ("cosine", "linear", "wsd")
@@ -54,20 +54,20 @@ def test_the_rate_rises_to_its_peak_and_never_again(decay: Decay) -> None:
     ],
 )
 def test_published_sizes(parameters: int, rate: float, batch: int) -> None:
-    assert learning_rate.peak_learning_rate(parameters) == rate
-    assert learning_rate.batch_tokens_for(parameters) == batch
+    assert usual_rate.peak_learning_rate(parameters) == rate
+    assert usual_rate.batch_tokens_for(parameters) == batch
 
 
 def test_a_short_run_has_a_short_warmup() -> None:
-    assert learning_rate.warmup_steps(7_000_000_000, 500_000) == 2000  # Llama 2
-    assert learning_rate.warmup_steps(7_000_000_000, 300) == 30
-    assert learning_rate.warmup_steps(7_000_000_000, 5) == 1
+    assert usual_rate.warmup_steps(7_000_000_000, 500_000) == 2000  # Llama 2
+    assert usual_rate.warmup_steps(7_000_000_000, 300) == 30
+    assert usual_rate.warmup_steps(7_000_000_000, 5) == 1
 
 
 @given(st.integers(10**7, 2 * 10**12))
 def test_between_the_rows_lie_sensible_values(parameters: int) -> None:
-    assert 0.6e-4 <= learning_rate.peak_learning_rate(parameters) <= 6e-4
-    assert 2**19 <= learning_rate.batch_tokens_for(parameters) <= 2**24
+    assert 0.6e-4 <= usual_rate.peak_learning_rate(parameters) <= 6e-4
+    assert 2**19 <= usual_rate.batch_tokens_for(parameters) <= 2**24
 
 
 def test_full_rate_steps_is_the_integral_of_the_rate() -> None:

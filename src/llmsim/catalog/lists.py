@@ -26,15 +26,17 @@ def parse_size(text: str) -> int:
 
     Raises CatalogError unless the text is a positive number with K, M, B or T.
     """
-    size = size_of(text) or 0
-    checked(text, "is not a positive size such as 124M, 1.1B or 15T", good=size > 0)
-    return size
+    if size := size_of(text):
+        return size
+    raise refused(text, "is not a positive size such as 124M, 1.1B or 15T")
 
 
 def size_of(text: str) -> int | None:
     """The number that a size means: 1_100_000_000 for "1.1B". None if the text is not a size."""
     whole, dot, fraction = text[:-1].partition(".")
     exponent = _EXPONENTS.get(text[-1:].upper(), 0)
+    if exponent and not dot and is_digits(whole):
+        return int(whole + "0" * exponent)
     exact = len(fraction) <= exponent and bool(dot) == bool(fraction)
     if not (whole and exact and is_digits(whole + fraction)):
         return None
@@ -49,6 +51,9 @@ def is_digits(text: str) -> bool:
 LONGEST_NAME = 48
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _IN_NAMES = _LETTERS.union("._+-")
+_NO_NAME = (
+    "is not a name: it begins with a letter or digit and has up to 48 letters, digits or ._+-"
+)
 
 
 def refused(cell: str, complaint: str) -> CatalogError:
@@ -66,8 +71,7 @@ def checked(cell: str, complaint: str, *, good: bool) -> str:
 def plain_name(cell: str) -> str:
     """A name that needs no quoting anywhere. Raises CatalogError for others."""
     good = cell[:1] in _LETTERS and _IN_NAMES.issuperset(cell) and len(cell) <= LONGEST_NAME
-    rule = "it begins with a letter or digit and has up to 48 letters, digits or ._+-"
-    return checked(cell, f"is not a name: {rule}", good=good)
+    return checked(cell, _NO_NAME, good=good)
 
 
 def device_name(cell: str) -> str:
@@ -88,6 +92,8 @@ def number_in(cell: str) -> float:
 
 def whole_number_in(cell: str) -> int:
     """A positive whole number. Raises CatalogError for anything else."""
+    if is_digits(cell) and (whole := int(cell)):
+        return whole
     number = number_in(cell)
     if number % 1:
         raise refused(cell, "is not a whole number")
@@ -104,12 +110,15 @@ def parsed(
 ) -> tuple[Record, ...]:
     """The records of a list's text, in its order. Raises CatalogError with source and line."""
     records: dict[str, Record] = {}
+    readers = tuple(columns.values())
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         cells = [cell.strip() for cell in line.split("|")]
         try:
-            record = make(*_read_cells(cells, columns, optional))
+            if not len(readers) - optional <= len(cells) <= len(readers):
+                raise _miscounted(cells, columns)
+            record = make(*_read_cells(cells, readers, columns))
         except CatalogError as error:
             raise CatalogError(f"{source} line {number}: {error}") from None
         name = " ".join(cells[:key])
@@ -121,13 +130,17 @@ def parsed(
     return tuple(records.values())
 
 
-def _read_cells(cells: list[str], columns: Columns, optional: int) -> list[object]:
-    if not len(columns) - optional <= len(cells) <= len(columns):
-        raise CatalogError(f"columns are {' | '.join(columns)}, but this line has {len(cells)}.")
-    values = []
-    for (column, read), cell in zip(columns.items(), cells, strict=False):
-        try:
-            values.append(read(cell))
-        except CatalogError as error:
-            raise CatalogError(f"{column} {error}") from None
+def _miscounted(cells: list[str], columns: Columns) -> CatalogError:
+    return CatalogError(f"columns are {' | '.join(columns)}, but this line has {len(cells)}.")
+
+
+def _read_cells(
+    cells: list[str], readers: tuple[Callable[[str], object], ...], columns: Columns
+) -> list[object]:
+    values: list[object] = []
+    try:
+        for read, cell in zip(readers, cells, strict=False):
+            values.append(read(cell))  # how many there are names a wrong column
+    except CatalogError as error:
+        raise CatalogError(f"{[*columns][len(values)]} {error}") from None
     return values

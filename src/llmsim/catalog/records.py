@@ -18,6 +18,7 @@ from llmsim.catalog.lists import (
     parsed,
     plain_name,
     quoted,
+    refused,
     size_of,
     whole_number_in,
 )
@@ -311,6 +312,8 @@ def _traits(cell: str) -> tuple[int, int, bool]:
 
     A dense model has 0 experts here, since it does not say how many of its weights are active.
     """
+    if cell == "funny":
+        return 0, 0, True
     words = cell.split()
     funny = words[-1:] == ["funny"]
     sizes = words[: len(words) - funny]
@@ -335,9 +338,10 @@ _ROW_TOKENS = {"chat": 700, "preference": 750, "problems": 200}
 
 
 def _dataset(name: str, tokens: int, kind: str, rows: int | None = None) -> Dataset:
-    fitting = rows is None or kind in _ROW_TOKENS
-    checked(f"{rows}", f"rows, where text of the kind {kind} has none", good=fitting)
-    checked(f"{rows}", f"rows are more than the {tokens} tokens", good=(rows or 0) <= tokens)
+    if rows is not None and kind not in _ROW_TOKENS:
+        raise refused(f"{rows}", f"rows, where text of the kind {kind} has none")
+    if (rows or 0) > tokens:
+        raise refused(f"{rows}", f"rows are more than the {tokens} tokens")
     return in_rows(Dataset(name, tokens, kind, rows or 0), kind)
 
 

@@ -1,7 +1,7 @@
 """What a run trains for. A recipe is a row here, and physics/learning/ has its objective.
 
 Batches, rates and lengths come from public runs: pretraining follows the tables in
-learning_rate.py; fine-tuning the defaults of Tulu 3 and Zephyr (SFT 2e-5, DPO 5e-7,
+usual_rate.py; fine-tuning the defaults of Tulu 3 and Zephyr (SFT 2e-5, DPO 5e-7,
 LoRA 2e-4 at rank 16) and of open-r1 (GRPO 1e-6, 8 completions a prompt).
 """
 

@@ -124,8 +124,11 @@ _LENGTHS = {"steps": "tokens", "tokens": "steps"}
 
 def wanted(options: "Options") -> Wanted:
     """All values that the options give for the job; a flag counts more than the job file."""
+    defaults = options._field_defaults  # what _open() looks at, and a plan asks ten times
     asked: dict[str, Any] = {
-        field: getattr(options, field) for field in Wanted._fields if not _open(options, field)
+        field: value
+        for field in Wanted._fields
+        if field in defaults and (value := getattr(options, field)) != defaults[field]
     }
     return (options.job or ANYTHING)._replace(**asked)
 

@@ -3,7 +3,7 @@
 from math import floor, log10
 
 from llmsim.job.recipes import Recipe
-from llmsim.physics.learning.learning_rate import batch_tokens_for, peak_learning_rate
+from llmsim.physics.learning.usual_rate import batch_tokens_for, peak_learning_rate
 
 # Leading digits of learning rates as people type them.
 TYPED = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)

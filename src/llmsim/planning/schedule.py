@@ -11,7 +11,7 @@ from llmsim.model.architecture import parameter_count
 from llmsim.options.job_options import MOST_STEPS
 from llmsim.options.wanted import Wanted
 from llmsim.physics import noise
-from llmsim.physics.learning import learning_rate
+from llmsim.physics.learning import usual_rate
 from llmsim.physics.speed import step_time
 from llmsim.planning import hyperparameters
 from llmsim.planning.draw import SMALL_MODEL, Candidate
@@ -128,7 +128,7 @@ def scheduled(
     save_every = near_number(max(hours, shown / MOST_SAVES), log_every)
     if framework.saves_with_validation:
         save_every = validate_every
-    warmup = min(steps * recipe.warmup, learning_rate.warmup_steps(parameters, steps))
+    warmup = min(steps * recipe.warmup, usual_rate.warmup_steps(parameters, steps))
     peak = hyperparameters.peak_rate(recipe, parameters)
     global_batch = layout.dp * layout.micro_batch * layout.accumulation
     return Schedule(

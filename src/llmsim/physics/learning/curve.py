@@ -34,7 +34,7 @@ the curve of a job.
 from math import exp, fsum, log1p, sqrt
 
 from llmsim.job.records import Job, batch_tokens
-from llmsim.physics.learning import learning_rate
+from llmsim.physics.learning import learning_rate, usual_rate
 from llmsim.physics.speed import batch_ramp
 from llmsim.typed import NamedTuple
 
@@ -156,7 +156,7 @@ def early(job: Job, unigrams: float, context: float) -> Early:
     steps = CONTEXT_STEPS * float((USUAL_BATCH / batch_tokens(job)) ** CONTEXT_BATCH)
     warmup = batch_ramp.steps_until(schedule, schedule.warmup * schedule.global_batch)
     steps *= 1.0 + UNWARMED * exp(-warmup / UNWARMED_STEPS)
-    usual = learning_rate.peak_learning_rate(model.parameters)
+    usual = usual_rate.peak_learning_rate(model.parameters)
     steps *= min(4.0, max(0.25, (usual / schedule.peak_lr) ** CONTEXT_RATE))
     return Early(unigrams, speed, context, steps)
 

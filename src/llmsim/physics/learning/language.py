@@ -9,7 +9,7 @@ from math import exp, log, sqrt
 
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
-from llmsim.physics.learning import batch_noise, benchmarks, gradient, learning_rate, loss
+from llmsim.physics.learning import batch_noise, benchmarks, gradient, loss, usual_rate
 from llmsim.physics.learning.benchmarks import BENCHMARKS, Benchmark
 from llmsim.physics.learning.curve import (
     ANNEAL,
@@ -46,7 +46,7 @@ def _from_scratch(job: Job) -> Curve:
     by_tokens = TOKEN_SHARE * to_learn
     # At D0 the law's B / D**beta is worth by_tokens: from there on the ladder follows it.
     scale = (DATA_SCALE / by_tokens) ** (1.0 / DATA_EXPONENT)
-    usual = learning_rate.peak_learning_rate(job.model.parameters)
+    usual = usual_rate.peak_learning_rate(job.model.parameters)
     return Curve(
         floor=floor,
         rest=rest,

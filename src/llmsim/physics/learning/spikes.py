@@ -22,7 +22,7 @@ from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.learning import objectives
-from llmsim.physics.learning.learning_rate import peak_learning_rate
+from llmsim.physics.learning.usual_rate import peak_learning_rate
 from llmsim.typed import NamedTuple
 
 BLOCK = 1000  # steps; a spike begins and ends within its block

@@ -26,7 +26,6 @@ from llmsim.model.architecture import (
     trained_parameter_count,
 )
 from llmsim.physics.hardware.stages import pieces
-from llmsim.physics.speed import batch_ramp
 from llmsim.physics.speed.collectives import exposed_seconds, flows
 from llmsim.physics.speed.compute import micro_seconds
 
@@ -115,5 +114,7 @@ def mfu(job: Job, tokens_per_second: float) -> float:
 
 def compute_seconds(job: Job, step: int) -> float:
     """Mean seconds of an executed step if no communication stood in the way."""
+    from llmsim.physics.speed import batch_ramp  # a plan does without
+
     layout = batch_ramp.layout_at(job, step)
     return layout_seconds(job.architecture, job.gpu, layout, job.schedule.sequence)[0]
