@@ -547,13 +547,13 @@ def test_a_run_without_a_seed_tells_how_to_repeat_it() -> None:
 # Each of these takes longer to import than a line takes to write, most of them far longer.
 HEAVY = (
     "argparse", "ast", "asyncio", "base64", "bz2", "calendar", "concurrent", "csv", "ctypes",
-    "dataclasses", "decimal", "difflib", "dis", "email", "fractions", "getpass", "gettext", "gzip",
-    "hashlib", "hmac", "html", "http", "importlib.metadata", "importlib.resources", "inspect",
-    "json", "locale", "logging", "lzma", "multiprocessing", "pathlib", "pickle", "platform",
-    "queue", "random", "re", "rich", "secrets", "selectors", "shlex", "shutil", "socket", "ssl",
-    "statistics", "string", "subprocess", "tempfile", "textwrap", "threading", "timeit",
-    "tokenize", "tqdm", "traceback", "typing", "typing_extensions", "unittest", "urllib", "uuid",
-    "xml", "zipfile",
+    "dataclasses", "datetime", "decimal", "difflib", "dis", "email", "fractions", "getpass",
+    "gettext", "gzip", "hashlib", "hmac", "html", "http", "importlib.metadata",
+    "importlib.resources", "inspect", "json", "locale", "logging", "lzma", "multiprocessing",
+    "pathlib", "pickle", "platform", "queue", "random", "re", "rich", "secrets", "selectors",
+    "shlex", "shutil", "socket", "ssl", "statistics", "string", "subprocess", "tempfile",
+    "textwrap", "threading", "timeit", "tokenize", "tqdm", "traceback", "typing",
+    "typing_extensions", "unittest", "urllib", "uuid", "xml", "zipfile",
 )  # fmt: skip
 
 MODULES_AT_THE_FIRST_LINE = """

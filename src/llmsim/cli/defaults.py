@@ -5,7 +5,6 @@ flag  >  LLMSIM_* variable  >  config file  >  the table's default
 
 import os
 from collections.abc import Iterable, Mapping
-from datetime import date, time
 
 from llmsim.catalog.lists import quoted
 from llmsim.cli.reading import content_of, printable, toml_of
@@ -13,6 +12,7 @@ from llmsim.errors import OptionError
 from llmsim.options.option import Option
 from llmsim.options.table import OPTIONS, Options, with_value
 from llmsim.text.wording import nearest
+from llmsim.typed import date, time
 
 PREFIX = "LLMSIM_"
 ELSEWHERE = "LLMSIM_CONFIG"  # names the config file, if it is not in its place

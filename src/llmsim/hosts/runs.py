@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from math import ceil
 
 from llmsim.dialects.registry import says_command
@@ -10,6 +9,7 @@ from llmsim.job.records import Job
 from llmsim.options.table import LARGEST_SEED, Options
 from llmsim.options.wanted import wanted
 from llmsim.planning.plan import plan
+from llmsim.typed import datetime, timedelta
 
 
 def fresh_seed() -> int:
@@ -67,7 +67,7 @@ def drawn(options: Options, job: Job) -> str:
 
 def _now() -> datetime:
     """The time of day, in whole seconds."""
-    return datetime.now().replace(microsecond=0)  # noqa: DTZ005  # a log shows local time
+    return datetime.now().replace(microsecond=0)  # a log shows local time
 
 
 def _end(options: Options) -> datetime:

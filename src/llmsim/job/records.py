@@ -1,6 +1,5 @@
 """The record of a job: model, data, GPUs, layout, schedule and software. planning/ makes it."""
 
-from datetime import datetime
 from functools import cached_property
 from math import inf
 
@@ -11,7 +10,7 @@ from llmsim.job.layout import Layout
 from llmsim.job.recipes import Recipe
 from llmsim.job.schedule import Schedule
 from llmsim.model.architecture import Architecture
-from llmsim.typed import Any, Literal, NamedTuple
+from llmsim.typed import Any, Literal, NamedTuple, datetime
 
 # Samples in a random order, rows of a stream that goes on from step to step, or documents in the
 # order of the data set.

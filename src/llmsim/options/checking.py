@@ -1,7 +1,6 @@
 """Checks Options that a program has made: wrong values get the sentences of the flags."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from math import isinf
 
 from llmsim.catalog.lists import LONGEST_NAME, quoted
@@ -12,7 +11,7 @@ from llmsim.options.parsing import parse_dialect
 from llmsim.options.table import OPTIONS, Options, field_of
 from llmsim.options.wanted import Wanted, lifted
 from llmsim.telemetry.kinds import Export
-from llmsim.typed import Any
+from llmsim.typed import Any, datetime
 
 LONGEST_NUMBER = 4096  # bits; Python refuses to write much longer numbers
 _TYPES = {

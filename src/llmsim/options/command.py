@@ -1,10 +1,10 @@
 """The command that plays a run again: the options that determine its job."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from llmsim.options.table import OPTIONS, Options, field_of
 from llmsim.options.wanted import NOT_LIFTED
+from llmsim.typed import datetime
 
 _PLAIN_MARKS = {ord(mark): "x" for mark in "@%+=:,./-_"}
 

@@ -5,7 +5,6 @@ after the option's name, or ValueError if the table's `expected` is explanation 
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from math import fsum, inf, isfinite
 
 from llmsim.catalog.lists import quoted
@@ -13,7 +12,7 @@ from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.errors import CatalogError, OptionError
 from llmsim.telemetry.kinds import Export
 from llmsim.text.wording import one_of
-from llmsim.typed import Literal, NamedTuple
+from llmsim.typed import Literal, NamedTuple, datetime
 
 SECONDS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
 REAL_TIME = inf  # the value of --duration real

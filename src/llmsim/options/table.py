@@ -2,7 +2,6 @@
 form, completions, the man page and the tables in the docs all follow from it."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import dataset_named, gpu_named, model_named
@@ -31,7 +30,7 @@ from llmsim.options.wanted import Wanted
 from llmsim.telemetry.kinds import Export
 from llmsim.text.themes import THEMES
 from llmsim.text.wording import either
-from llmsim.typed import NamedTuple
+from llmsim.typed import NamedTuple, datetime
 
 LARGEST_SEED = 2**64 - 1
 

@@ -1,11 +1,9 @@
 """The full wishes for a job: the record of a job file, combined with the flags."""
 
-from datetime import datetime
-
 from llmsim.job.layout import Precision, Recompute
 from llmsim.job.records import Loader
 from llmsim.job.schedule import Decay
-from llmsim.typed import Any, NamedTuple
+from llmsim.typed import Any, NamedTuple, datetime
 
 TYPE_CHECKING = False  # the name that type checkers know; typing itself is slow to import
 if TYPE_CHECKING:

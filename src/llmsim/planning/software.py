@@ -1,13 +1,13 @@
 """Software versions that fit together: CUDA, NCCL and driver follow from the PyTorch build."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from llmsim.catalog import gpus, records
 from llmsim.catalog.records import Gpu, Release
 from llmsim.errors import CatalogError
 from llmsim.job.records import Software
 from llmsim.physics import noise
+from llmsim.typed import datetime
 
 # ROCm with the torch, RCCL and kernel driver of its time (AMD's compatibility matrix).
 ROCM = {

@@ -15,7 +15,6 @@ GPUs last 47.7 days, where the rate per GPU-hour gives 264 (same paper).
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import lru_cache
 from itertools import accumulate, count, takewhile
 from math import exp, log
@@ -34,7 +33,7 @@ from llmsim.run.incident_kinds import (
     all_per_million_gpu_hours,
     kind_named,
 )
-from llmsim.typed import NamedTuple
+from llmsim.typed import NamedTuple, timedelta
 
 FOLLOWED = 1 / 7  # of the incidents are followed by another soon
 SOON = 240.0  # mean seconds of uptime until then

@@ -1,7 +1,8 @@
 """The formats of numbers: sizes, counts, times. Nothing else is computed here."""
 
-from datetime import datetime, timedelta
 from math import exp
+
+from llmsim.typed import datetime, timedelta
 
 GIB = 2**30
 
