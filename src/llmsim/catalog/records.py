@@ -312,8 +312,6 @@ def _traits(cell: str) -> tuple[int, int, bool]:
 
     A dense model has 0 experts here, since it does not say how many of its weights are active.
     """
-    if cell == "funny":
-        return 0, 0, True
     words = cell.split()
     funny = words[-1:] == ["funny"]
     sizes = words[: len(words) - funny]
@@ -346,9 +344,7 @@ def _dataset(name: str, tokens: int, kind: str, rows: int | None = None) -> Data
 
 
 def in_rows(dataset: Dataset, kind: str) -> Dataset:
-    """The data set with rows of this kind; a set that does not count its rows gets a usual
-    number.
-    """
+    """The data set with rows of this kind: a usual number, if it does not count its own."""
     if dataset.rows or kind not in _ROW_TOKENS:
         return dataset
     return dataset._replace(rows=max(1, dataset.tokens // _ROW_TOKENS[kind]))

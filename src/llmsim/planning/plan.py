@@ -32,7 +32,7 @@ from llmsim.planning.schedule import (
 from llmsim.planning.sensible import is_usual, sensible
 from llmsim.planning.software import drawn_software
 from llmsim.planning.speech import capture_of, release_of
-from llmsim.planning.usual import usual
+from llmsim.planning.usual import suiting, usual
 from llmsim.run import names
 
 __all__ = ["PlanError", "plan"]
@@ -147,8 +147,9 @@ def _planned(options: Options, seed: int) -> Job:
 def _usual(options: Options, seed: int) -> Job | None:
     """A job of a kind that people run and that goes with the options; None if none is found."""
     framework = framework_for(options, seed, wanted_of(options))
-    for index in range(USUAL_DRAWS):
-        drawn = usual(options, seed, index, framework)
+    kinds = suiting(options, framework)
+    for index in range(USUAL_DRAWS if kinds else 0):
+        drawn = usual(options, seed, index, framework, kinds)
         if drawn is None:
             continue
         try:

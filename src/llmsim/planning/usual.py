@@ -21,12 +21,16 @@ from llmsim.planning.models import asked_model, is_sized
 from llmsim.typed import Any
 
 
-def usual(options: Options, seed: int, index: int, framework: Framework) -> Options | None:
-    """The options with a usual job's values where they leave them open; None if no kind suits."""
+def usual(
+    options: Options, seed: int, index: int, framework: Framework, kinds: Mapping[str, JobKind]
+) -> Options | None:
+    """The options with a usual job's values where they leave them open; None if nothing suits.
+
+    The job is of one of the kinds, which are suiting() and more than none.
+    """
     asked = wanted(options)
-    kind = _kind(options, asked, seed, index, framework)
-    if kind is None:
-        return None
+    weights = [kind.weight for kind in kinds.values()]
+    kind = kinds[noise.choose(seed, "plan/kind", kinds, weights, index)]
     recipe = RECIPES[kind.recipe]
     model = asked_model(asked) or _model(kind, recipe, framework, seed, index)
     count = options.gpus or noise.pick(seed, "plan/gpus", kind.gpus, index)
@@ -82,15 +86,13 @@ def _spread(asked: Wanted) -> bool:
     return any((asked.dp, asked.tp, asked.pp, asked.accumulation, asked.micro_batch))
 
 
-def _kind(
-    options: Options, asked: Wanted, seed: int, index: int, framework: Framework
-) -> JobKind | None:
-    """A kind of job that goes with the framework and with what is given."""
-    model = asked_model(asked)
+def suiting(options: Options, framework: Framework) -> dict[str, JobKind]:
+    """The kinds of job that go with the framework and with what is given, by their names."""
+    model = asked_model(wanted(options))
     gpu = None if options.gpu == "auto" else records.gpu_named(options.gpu)
     devices = [each for each in records.gpus() if registry.is_usual(framework, each)]
-    suiting = [
-        kind
+    return {
+        kind.name: kind
         for kind in records.job_kinds()
         if kind.recipe in framework.recipes
         and options.recipe in ("auto", kind.recipe)
@@ -98,12 +100,7 @@ def _kind(
         and any(gpus.is_built(each, kind.forms) for each in ([gpu] if gpu else devices))
         and (not options.gpus or min(kind.gpus) <= options.gpus <= max(kind.gpus))
         and _able(framework, dict(kind.asks))
-    ]
-    if not suiting:
-        return None
-    by_name = {kind.name: kind for kind in suiting}
-    weights = [kind.weight for kind in suiting]
-    return by_name[noise.choose(seed, "plan/kind", by_name, weights, index)]
+    }
 
 
 def _able(framework: Framework, asks: Mapping[str, str]) -> bool:
