@@ -91,7 +91,7 @@ def keep(lines: Iterable[Line | Bar], job: Job, live: bool = False) -> Iterator[
         elif kind == "all":
             mark = node_mark(job, line.rank // size)
             text = line.text.replace("\n", f"\n{mark}") if "\n" in line.text else line.text
-            yield line._replace(text=f"{mark}{text}")
+            yield Line(f"{mark}{text}", line.farewell, line.rank, line.launcher)
         elif (line.rank // size == node) if kind == "node" else not (line.rank or line.launcher):
             yield line
 
