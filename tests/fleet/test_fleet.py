@@ -132,6 +132,17 @@ def test_answers_inside_the_evidence_are_refused(
     assert "neither may be in the other" in capsys.readouterr().err
 
 
+def test_a_link_into_the_evidence_is_in_the_evidence(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    answers = str(tmp_path / "link/out/secret")
+    assert made(spec, tmp_path / "real/out", "--answers", answers) == 1
+    assert "neither may be in the other" in capsys.readouterr().err
+    assert not [*(tmp_path / "real").iterdir()]
+
+
 def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

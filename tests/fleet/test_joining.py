@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llmsim.fleet import command, finish, joining, parts, places
+from llmsim.fleet import finish, joining, parts, places
 from llmsim.fleet.joining import File, groups
 from llmsim.fleet.places import Places
 from llmsim.fleet.spec import Spec, digest, spec_of
@@ -55,12 +55,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "LEAST", 30_000)
 
 
-def written(folder: Path, part: int, out: str) -> tuple[Spec, Places]:
+def written(folder: Path, part: int, out: str, *, apart: bool = True) -> tuple[Spec, Places]:
     """The parts of a fleet, whose tables are not joined yet."""
     path = folder / f"{part}.toml"
     path.write_text(SPEC.format(part=part), encoding="utf-8")
     spec = spec_of(str(path))
-    where = Places(str(folder / out), str(folder / f"{out}-answers"), digest(spec))
+    root = out if "://" in out else str(folder / out)
+    where = Places(root, f"{root}-answers" if apart else "", digest(spec))
     places.begin(where, part)
     for number in range(parts.parts_of(spec, part)):
         parts.write_part(spec, where, part, number, {}, lambda _run: None)
@@ -168,10 +169,10 @@ def test_a_lost_file_of_a_part_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.fleets
 def test_an_object_store_joins_too(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.toml"
-    path.write_text(SPEC.format(part=4), encoding="utf-8")
-    assert command.main([str(path), "--out", str(tmp_path / "here"), "--quiet"]) == 0
-    assert command.main([str(path), "--out", "memory://joined", "--quiet"]) == 0
+    made = []
+    for root in (str(tmp_path / "here"), "memory://joined"):
+        made.append(written(tmp_path, 4, root, apart=False))
+        finish.finish(*made[-1], 4)
     import fsspec
 
     store = fsspec.filesystem("memory")

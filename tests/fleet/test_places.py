@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from llmsim.fleet.places import BEGUN, FleetError, Places, begin, mark_name
+from llmsim.fleet.joining import groups, joined, staged
+from llmsim.fleet.parts import mark_of
+from llmsim.fleet.places import BEGUN, Places, begin, held, mark_name
+from llmsim.fleet.stores import FleetError
+
+
+def damaged(name: str) -> str:
+    return f"{name} .* is not as llmsim fleet writes it: remove that file"
 
 
 def places(root: Path) -> Places:
@@ -18,7 +25,44 @@ def test_a_damaged_file_of_its_own_gets_one_sentence(tmp_path: Path, content: st
     begun = tmp_path / BEGUN
     for file in (begun, mark):
         file.write_text(content, encoding="utf-8")
-    with pytest.raises(FleetError, match=f"{begun.name} .* is not as llmsim fleet writes it"):
+    with pytest.raises(FleetError, match=damaged(begun.name)):
         begin(places(tmp_path), 100)
-    with pytest.raises(FleetError, match=f"{mark.name} .* is not as llmsim fleet writes it"):
+    with pytest.raises(FleetError, match=damaged(mark.name)):
         places(tmp_path).mark(0)
+
+
+def test_a_mark_that_lacks_something_is_damaged_too(tmp_path: Path) -> None:
+    mark = tmp_path / mark_name(0)
+    mark.parent.mkdir(parents=True)
+    mark.write_text('{"digest":"d","part":0}', encoding="utf-8")
+    with pytest.raises(FleetError, match=damaged(mark.name)):
+        places(tmp_path).mark(0, mark_of)
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "3", "[]", '["a", "many", "x"]', "{}"])
+def test_a_damaged_mark_of_a_joined_table_gets_the_same_sentence(
+    tmp_path: Path, content: str
+) -> None:
+    (group,) = groups("runs", [(f"{staged('runs')}/part-00000.parquet", 5, "a")])
+    mark = tmp_path / group.mark
+    mark.parent.mkdir(parents=True)
+    mark.write_text(content, encoding="utf-8")
+    with pytest.raises(FleetError, match=damaged(mark.name)):
+        joined(places(tmp_path), str(tmp_path), group.sources)
+
+
+def test_one_folder_has_one_fleet_at_a_time(tmp_path: Path) -> None:
+    where = places(tmp_path)
+    begin(where, 100)
+    at_work = pytest.raises(FleetError, match="another llmsim fleet is at work in")
+    with held(where), at_work, held(where):
+        pytest.fail("two fleets have one folder")
+    with held(where):
+        assert not [*(tmp_path / "_work").iterdir()]
+
+
+def test_whoever_begins_first_has_the_folder(tmp_path: Path) -> None:
+    begin(places(tmp_path), 100)
+    with pytest.raises(FleetError, match="was begun with another SPEC"):
+        begin(places(tmp_path)._replace(digest="other"), 100)
+    begin(places(tmp_path), 100)

@@ -19,7 +19,7 @@ def content_of(path: str, shown: str, what: str, *, must_be: bool, by: str = "")
         return b""
     try:
         kind = os.stat(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         if must_be:
             named = f"{by} names {shown}" if by else shown
             raise OptionError(f"{named}: {_reason(error)}.") from None
@@ -45,8 +45,8 @@ def _unwaiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _reason(error: OSError) -> str:
-    text = error.strerror or "it cannot be opened"
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or "no file can have that name"
     return text[:1].lower() + text[1:]
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from llmsim.errors import FLAG, CatalogError, ExportError, OptionError, PlanError
-from llmsim.fleet.places import FleetError
+from llmsim.fleet.stores import FleetError, lasting
 from llmsim.hosts.output import spelled
 from llmsim.hosts.status import ExitStatus
 from llmsim.text.wording import nearest
@@ -37,6 +37,7 @@ and docs/fleets.md has the rest.
 """
 _VALUES = ("out", "answers", "workers", "scheduler")
 _SWITCHES = ("print-plan", "quiet", "dask")
+_PROTOCOLS = ("tcp", "tls", "ucx", "ws", "wss")  # of Dask
 _SHOWN_EVERY, _PRINTED_EVERY = 0.2, 10.0  # seconds between two looks at the progress
 
 
@@ -101,7 +102,21 @@ def parsed(words: Sequence[str]) -> Arguments:
     made = Arguments(**found | {"workers": int(workers)})  # type: ignore[arg-type]  # by name
     if not (made.out or made.print_plan):
         raise OptionError("say where the data set goes: --out DEST, or ask for --print-plan.")
+    lasting("--out", made.out)
+    lasting("--answers", made.answers)
+    _reachable(made.scheduler)
     return made
+
+
+def _reachable(scheduler: str) -> None:
+    """Raises OptionError for a text that is no address."""
+    protocol, mark, address = scheduler.rpartition("://")
+    host, _, port = address.rpartition(":")
+    right = (not mark or protocol in _PROTOCOLS) and host and port.isascii() and port.isdigit()
+    if scheduler and not (right and 0 < int(port[:9]) < 65_536):
+        raise OptionError(
+            f"--scheduler cannot be {scheduler!r}: give an address such as tcp://10.0.0.1:8786."
+        )
 
 
 def _unknown(word: str) -> str:

@@ -6,15 +6,19 @@ a few words, and an error comes back as a value. With a cluster that is lost not
 what was being written, for the marks say where to go on.
 """
 
+import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
 from llmsim import __version__
+from llmsim.errors import OptionError
 from llmsim.fleet.outcomes import Brief, Outcome, Problem, brief_of, problem_of
 from llmsim.fleet.parts import members_of, play_alone, write_part
-from llmsim.fleet.places import FleetError, Places
+from llmsim.fleet.places import Places
 from llmsim.fleet.spec import Spec
+from llmsim.fleet.stores import FleetError, reason
 from llmsim.typed import Any
 
 WINDOW = 4  # tasks that a worker has before it: a scheduler needs no list of them all
@@ -23,19 +27,58 @@ WINDOW = 4  # tasks that a worker has before it: a scheduler needs no list of th
 ALLOWED_FAILURES = 3
 TURNS = 3  # times that a part is given out again when no run of it is to blame
 
+_REACHED = 5.0  # seconds within which a scheduler answers
+
+
+def reached(scheduler: str) -> None:
+    """Makes sure that a Dask scheduler answers at this address, before anything is begun.
+
+    A Dask client that finds none leaves a thread behind, which ends twenty seconds later with an
+    error. Raises OptionError where nobody is there, or somebody else; FleetError without Dask.
+    """
+    host, _, port = scheduler.rpartition("://")[2].rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED).close()
+    except (OSError, UnicodeError) as error:
+        raise OptionError(f"there is no scheduler at {scheduler}: {reason(error)}.") from None
+    try:
+        told = asyncio.run(asyncio.wait_for(_identity(scheduler), _REACHED))
+    except ImportError as error:
+        raise _without(error) from None
+    except Exception:  # noqa: BLE001  # whatever a server of another kind answers, or does not
+        told = {}
+    if told.get("type") != "Scheduler":
+        raise OptionError(f"there is no scheduler at {scheduler}: what is there is no Dask's.")
+
+
+async def _identity(scheduler: str) -> dict[str, Any]:
+    """What the server at an address says that it is."""
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    _silence()
+    ours = Security().get_connection_args("client")
+    async with rpc(scheduler, timeout=_REACHED, connection_args=ours) as server:
+        told: dict[str, Any] = await server.identity()
+    return told
+
+
+def _without(error: ImportError) -> FleetError:
+    name = error.name or "a package"
+    return FleetError(f"a cluster needs {name}: pip install 'llmsim[fleet]'.")
+
 
 def by_dask(
     spec: Spec, places: Places, size: int, todo: list[int], scheduler: str, workers: int
 ) -> Iterator[Outcome]:
     """Writes the parts by the cluster, and tells what happens.
 
-    Raises FleetError where there is no Dask, no scheduler, or a worker with another version.
+    Raises FleetError where there is no Dask, or a worker with another version.
     """
     try:
         from distributed import as_completed
     except ImportError as error:
-        name = error.name or "a package"
-        raise FleetError(f"a cluster needs {name}: pip install 'llmsim[fleet]'.") from None
+        raise _without(error) from None
     with _client(scheduler, workers) as client:
         _same_everywhere(client)
         window = WINDOW * max(1, len(client.nthreads()))
@@ -73,11 +116,7 @@ def _client(scheduler: str, workers: int) -> Iterator[Any]:
     }
     with dask.config.set(settings):
         if scheduler:
-            try:
-                client = Client(scheduler, set_as_default=False)
-            except (OSError, ValueError) as error:
-                raise FleetError(f"there is no scheduler at {scheduler}: {error}.") from None
-            with client:
+            with Client(scheduler, set_as_default=False) as client:
                 yield client
             return
         with (

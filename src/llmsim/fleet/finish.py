@@ -13,6 +13,7 @@ from llmsim.fleet.parts import Failure, Mark, mark_of, parts_of
 from llmsim.fleet.places import Places
 from llmsim.fleet.rows import json_text
 from llmsim.fleet.spec import Spec
+from llmsim.fleet.stores import FleetError
 from llmsim.typed import Any, NamedTuple
 
 SAMPLED_RUNS = 3
@@ -33,10 +34,10 @@ class Totals(NamedTuple):
 def marks(spec: Spec, where: Places, size: int) -> Iterator[Mark]:
     """The marks of all parts, in order. Raises FleetError if one is missing."""
     for number in range(parts_of(spec, size)):
-        told = where.mark(number)
-        if told is None:
-            raise places.FleetError(f"part {number} of {where.root} has gone.")
-        yield mark_of(told)
+        mark: Mark | None = where.mark(number, mark_of)
+        if mark is None:
+            raise FleetError(f"part {number} of {where.root} has gone.")
+        yield mark
 
 
 def totals(spec: Spec, where: Places, size: int) -> Totals:

@@ -17,8 +17,9 @@ from uuid import uuid4
 
 from llmsim.fleet import places
 from llmsim.fleet.columns import TABLES
-from llmsim.fleet.places import PARTS, FleetError, Places
-from llmsim.typed import NamedTuple
+from llmsim.fleet.places import PARTS, Places
+from llmsim.fleet.stores import FleetError
+from llmsim.typed import Any, NamedTuple
 
 # A joined file has 64 MB and more, though joining saves a little; no part has 448 MB.
 LEAST = 66_000_000
@@ -90,8 +91,13 @@ def _known(root: str, group: Group) -> File | None:
     content = places.read(root, group.mark)
     if content is None:
         return None
-    name, size, digest = json.loads(content)
-    return name, size, digest
+    file: File = places.understood(content, group.mark, root, _file)
+    return file
+
+
+def _file(told: Any) -> File:
+    name, size, digest = told
+    return str(name), int(size), str(digest)
 
 
 def _made(where: Places, root: str, group: Group) -> File:

@@ -1,16 +1,18 @@
 """A fleet from its SPEC to a data set: begins or goes on, writes all parts, then completes it."""
 
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import PurePath
 
 from llmsim.fleet import estimate, places
 from llmsim.fleet.command import Arguments
 from llmsim.fleet.finish import finish
 from llmsim.fleet.outcomes import Brief, Outcome, Playing, Problem
 from llmsim.fleet.parts import Failure, parts_of, size_of_part
-from llmsim.fleet.places import FleetError, Places
-from llmsim.fleet.processes import by_processes, in_this_process, swept
+from llmsim.fleet.places import Places
+from llmsim.fleet.processes import by_processes, swept
 from llmsim.fleet.spec import Spec, digest
+from llmsim.fleet.stores import FleetError, is_url
 from llmsim.hosts.status import ExitStatus
 
 _SMALL = 100  # runs of a fleet whose room on the disk nobody asks for
@@ -32,8 +34,21 @@ def make(
         digest=digest(spec),
     )
     _apart(where)
+    if asked.scheduler:
+        from llmsim.fleet.dask_engine import reached
+
+        reached(asked.scheduler)
     size = size_of_part(spec)
     places.begin(where, size)
+    with places.held(where):
+        return _go_on(spec, where, size, asked, workers, complain, show)
+
+
+def _go_on(
+    spec: Spec, where: Places, size: int, asked: Arguments, workers: int,
+    complain: Callable[[str], None], show: Show,
+) -> int:  # fmt: skip
+    """Writes the parts that are not there yet, and completes the data set."""
     _room(spec, where)
     swept(where)
     total = parts_of(spec, size)
@@ -78,18 +93,21 @@ def _outcomes(
         from llmsim.fleet.dask_engine import by_dask
 
         return by_dask(spec, where, size, todo, asked.scheduler, workers)
-    if where.root.startswith("memory://"):  # what one process has, no other one sees
-        return in_this_process(spec, where, size, todo)
     return by_processes(spec, where, size, todo, workers)
 
 
 def _apart(where: Places) -> None:
     """Raises FleetError if the answers would lie in the evidence, or the other way round."""
-    if not where.answers or places.is_url(where.root) or places.is_url(where.answers):
+    if not where.answers or is_url(where.root) != is_url(where.answers):
         return
-    root, answers = Path(where.root).absolute(), Path(where.answers).absolute()
+    root, answers = map(_followed, (where.root, where.answers))
     if root == answers or root in answers.parents or answers in root.parents:
         raise FleetError("--answers is kept apart from --out: neither may be in the other.")
+
+
+def _followed(place: str) -> PurePath:
+    """A place without links, so that one is seen to lie in another."""
+    return PurePath(place if is_url(place) else os.path.realpath(place))
 
 
 def _room(spec: Spec, where: Places) -> None:

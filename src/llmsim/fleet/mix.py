@@ -1,5 +1,6 @@
 """The runs of a fleet: which job each number has, its seed, its start and its split."""
 
+from collections.abc import Container
 from datetime import datetime, timedelta
 from math import isfinite
 
@@ -75,8 +76,11 @@ def _weight(value: object) -> float:
     return float(value)  # type: ignore[arg-type]  # it is a number
 
 
-def share_of(table: dict[str, object], number: int) -> Share:
-    """One [[mix]] of a SPEC. Raises ShareError, which names the key."""
+def share_of(table: dict[str, object], number: int, above: Container[str] = ()) -> Share:
+    """One [[mix]] of a SPEC, of which `above` are the keys of the whole fleet.
+
+    Raises ShareError, which names the key.
+    """
     weight, job, flags = 1.0, None, []
     for key, value in table.items():
         if key == "weight":
@@ -86,13 +90,21 @@ def share_of(table: dict[str, object], number: int) -> Share:
         elif key in _FLAGS:
             flags.append((key, _values(key, value)))
         else:
-            sentence = unknown(key, prefix="").replace("option", "key", 1)
-            raise ShareError(key, sentence)
+            raise ShareError(key, _misplaced(key, above))
     return Share(weight, number, tuple(flags), job)
 
 
+def _misplaced(key: str, above: Container[str]) -> str:
+    """The sentence that refuses a key of a [[mix]]."""
+    if key in above:
+        return f"{key} is the whole fleet's: write it above the first table, not in [[mix]]."
+    if key in _TABLE:
+        return f"{key} cannot stand in [[mix]]: it says nothing of a job; leave it out."
+    return unknown(key, prefix="").replace("option", "key", 1)
+
+
 def _job(path: object) -> Wanted:
-    if not isinstance(path, str):
+    if not isinstance(path, str) or not path.strip():
         raise ShareError("job", "job names a file: give a text such as job.toml.")
     try:
         return job_of_file(path)[0]._replace(source="")

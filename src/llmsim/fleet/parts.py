@@ -115,8 +115,9 @@ def write_part(
 
     `spoilt` are runs to leave out. Raises OSError when the part cannot be written.
     """
-    if (known := places.mark(number)) is not None:
-        return mark_of(known)
+    known: Mark | None = places.mark(number, mark_of)
+    if known is not None:
+        return known
     left_out = dict(spoilt)
     while True:
         work = places.work / f"part-{number:05d}-{os.getpid()}-{uuid4().hex[:8]}"

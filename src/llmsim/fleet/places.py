@@ -15,12 +15,14 @@ import json
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from llmsim import __version__
-from llmsim.errors import LlmsimError
 from llmsim.fleet.rows import json_text
+from llmsim.fleet.stores import FleetError, is_url, opened
 from llmsim.typed import Any, NamedTuple
 
 BEGUN = "_fleet.json"
@@ -30,10 +32,6 @@ DONE = "_SUCCESS"
 _MANY = 64  # files of a part, above which one wait for the whole disk is shorter
 # Stores in which a put is whole or nothing, and a rename is a copy.
 _OBJECTS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")
-
-
-class FleetError(LlmsimError):
-    """A fleet cannot be made here; one sentence for a person."""
 
 
 class Places(NamedTuple):
@@ -61,15 +59,19 @@ class Places(NamedTuple):
         """Where the marks of the parts are: with the answers, since they name seeds."""
         return self.answers or self.root
 
-    def mark(self, number: int) -> dict[str, Any] | None:
-        """The mark of a part, or None if it is not whole yet. Raises FleetError for another's."""
-        content = read(self.marks, mark_name(number))
+    def mark(self, number: int, made: Callable[[dict[str, Any]], Any] = dict) -> Any:
+        """What `made` makes of the mark of a part; None if the part is not whole yet.
+
+        Raises FleetError for a mark that is damaged, or another fleet's.
+        """
+        name = mark_name(number)
+        content = read(self.marks, name)
         if content is None:
             return None
-        told = table_in(content, mark_name(number), self.marks)
+        told = understood(content, name, self.marks, _table)
         if told.get("digest") != self.digest:
             raise FleetError(f"{self.marks} has parts of another fleet: give an empty folder.")
-        return told
+        return understood(content, name, self.marks, made)
 
     def store(self, number: int, work: Path, mark: Any) -> None:
         """Moves a part's files to their places, and then sets its mark."""
@@ -106,39 +108,18 @@ def mark_name(number: int) -> str:
     return f"{PARTS}/part-{number:05d}.json"
 
 
-def is_url(root: str) -> bool:
-    """Whether a place is a URL, and not a path."""
-    return "://" in root
-
-
 def place_of(text: str) -> str:
     """A place as it is kept: a URL without a slash at its end, or a whole path."""
     text = text.removeprefix("file://")
     return text.rstrip("/") if is_url(text) else str(Path(text).absolute())
 
 
-def _file_system(root: str) -> tuple[Any, str]:
-    """fsspec's file system for a URL, and the path in it."""
-    try:
-        from fsspec.core import url_to_fs
-
-        found: tuple[Any, str] = url_to_fs(root)
-    except ImportError as error:
-        raise FleetError(
-            f"{root} needs {error.name or 'a package'}: pip install 'llmsim[fleet]'"
-            " and what that kind of URL needs."
-        ) from None
-    except ValueError as error:
-        raise FleetError(f"{root} cannot be used: {error}.") from None
-    return found
-
-
 def read(root: str, name: str) -> bytes | None:
     """The bytes of a file of a data set; None if it is not there."""
     try:
         if is_url(root):
-            system, path = _file_system(root)
-            content: bytes = system.cat_file(f"{path}/{name}")
+            with opened(root) as (system, path):
+                content: bytes = system.cat_file(f"{path}/{name}")
             return content
         return (Path(root) / name).read_bytes()
     except FileNotFoundError:
@@ -152,18 +133,22 @@ def put(root: str, name: str, source: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         _renamed(source, target)
         return
-    system, path = _file_system(root)
-    target_path = f"{path}/{name}"
+    with opened(root) as (system, path):
+        target_path = f"{path}/{name}"
+        if _is_object_store(system):
+            with suppress(FileExistsError):  # another worker has put the same bytes there
+                system.pipe_file(target_path, source.read_bytes(), mode="create")
+            return
+        waiting = f"{path}/{WORK}/{source.parent.name}-{source.name}"
+        system.makedirs(waiting.rpartition("/")[0], exist_ok=True)
+        system.makedirs(target_path.rpartition("/")[0], exist_ok=True)
+        system.put_file(str(source), waiting)
+        system.mv(waiting, target_path)
+
+
+def _is_object_store(system: Any) -> bool:
     protocol = system.protocol if isinstance(system.protocol, str) else system.protocol[0]
-    if protocol in _OBJECTS:
-        with suppress(FileExistsError):  # another worker has put the same bytes there
-            system.pipe_file(target_path, source.read_bytes(), mode="create")
-        return
-    waiting = f"{path}/{WORK}/{source.parent.name}-{source.name}"
-    system.makedirs(waiting.rpartition("/")[0], exist_ok=True)
-    system.makedirs(target_path.rpartition("/")[0], exist_ok=True)
-    system.put_file(str(source), waiting)
-    system.mv(waiting, target_path)
+    return protocol in _OBJECTS
 
 
 def moved(root: str, name: str, to: str) -> bool:
@@ -181,8 +166,7 @@ def remove(root: str, name: str) -> None:
     if not is_url(root):
         (Path(root) / name).unlink(missing_ok=True)
         return
-    system, path = _file_system(root)
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError), opened(root) as (system, path):
         system.rm_file(f"{path}/{name}")
 
 
@@ -191,8 +175,7 @@ def remove_folder(root: str, name: str) -> None:
     if not is_url(root):
         shutil.rmtree(Path(root) / name, ignore_errors=True)
         return
-    system, path = _file_system(root)
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError), opened(root) as (system, path):
         system.rm(f"{path}/{name}", recursive=True)
 
 
@@ -212,8 +195,8 @@ def put_text(places: Places, root: str, name: str, text: str | bytes) -> None:
     """Writes a small file of a data set at once; it takes the place of an older one."""
     content = text.encode() if isinstance(text, str) else text
     if is_url(root):
-        system, path = _file_system(root)
-        system.pipe_file(f"{path}/{name}", content)
+        with opened(root) as (system, path):
+            system.pipe_file(f"{path}/{name}", content)
         return
     places.work.mkdir(parents=True, exist_ok=True)
     waiting = places.work / f"{os.getpid()}-{name.replace('/', '-')}"
@@ -223,18 +206,24 @@ def put_text(places: Places, root: str, name: str, text: str | bytes) -> None:
     _renamed(waiting, target)
 
 
-def table_in(content: bytes, name: str, root: str) -> dict[str, Any]:
-    """The JSON object in a file of a fleet's own. Raises FleetError if the file has another."""
-    try:
-        told = json.loads(content)
-    except ValueError:
-        told = None
+def _table(told: Any) -> dict[str, Any]:
     if not isinstance(told, dict):
+        raise TypeError
+    return told
+
+
+def understood(content: bytes, name: str, root: str, made: Callable[[Any], Any]) -> Any:
+    """What `made` makes of the JSON in a file of a fleet's own.
+
+    Raises FleetError where the file is damaged, so that `made` cannot use it.
+    """
+    try:
+        return made(json.loads(content))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise FleetError(
             f"{name} in {root} is not as llmsim fleet writes it: remove that file, and what it"
             " speaks of is made anew, or give an empty folder."
-        )
-    return told
+        ) from None
 
 
 def begin(places: Places, size: int) -> None:
@@ -244,22 +233,75 @@ def begin(places: Places, size: int) -> None:
     """
     told = {"digest": places.digest, "llmsim": __version__, "runs_a_part": size}
     told |= {"answers_apart": places.apart}
-    if (content := read(places.root, BEGUN)) is not None:
-        if table_in(content, BEGUN, places.root) != told:
-            raise FleetError(
-                f"{places.root} was begun with another SPEC or another version of llmsim: give"
-                " an empty folder, or the SPEC it was begun with."
-            )
+    content = read(places.root, BEGUN)
+    if content is None:
+        if not is_url(places.root) and any(_strangers(Path(places.root))):
+            raise FleetError(f"{places.root} is not empty: give a folder that is, or a new name.")
+        _put_first(places, BEGUN, json_text(told))
+        content = read(places.root, BEGUN) or b""
+    if understood(content, BEGUN, places.root, _table) != told:
+        raise FleetError(
+            f"{places.root} was begun with another SPEC or another version of llmsim: give"
+            " an empty folder, or the SPEC it was begun with."
+        )
+
+
+def _put_first(places: Places, name: str, text: str) -> None:
+    """Writes a small file of a data set, unless another fleet has been quicker."""
+    places.work.mkdir(parents=True, exist_ok=True)
+    waiting = places.work / f"{os.getpid()}-{uuid4().hex[:8]}-{name}"
+    waiting.write_text(text, encoding="utf-8")
+    try:
+        if is_url(places.root):
+            put(places.root, name, waiting)
+        else:
+            os.link(waiting, Path(places.root) / name)
+    except FileExistsError:
+        pass  # whoever was quicker is compared with
+    except OSError:  # a disk without links
+        _renamed(waiting, Path(places.root) / name)
+    finally:
+        waiting.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(places: Places) -> Iterator[None]:
+    """Keeps other fleets of this machine out of a data set while this lasts.
+
+    A lock goes with its process, however that ends. Raises FleetError if another fleet has it. At
+    a URL there is no lock: there two fleets write the same files, each once.
+    """
+    if is_url(places.root):
+        yield
         return
-    if not is_url(places.root) and any(_strangers(Path(places.root))):
-        raise FleetError(f"{places.root} is not empty: give a folder that is, or a new name.")
-    put_text(places, places.root, BEGUN, json_text(told))
+    with (Path(places.root) / BEGUN).open("rb") as file:
+        if not _locked(file.fileno()):
+            raise FleetError(
+                f"another llmsim fleet is at work in {places.root}: wait until it has ended, stop"
+                " it, or give another folder."
+            )
+        yield
+
+
+def _locked(number: int) -> bool:
+    """Whether an open file is locked for this process; a disk that knows no locks says yes."""
+    try:
+        import fcntl
+    except ImportError:  # as on Windows
+        return True
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _strangers(folder: Path) -> list[str]:
-    """What is in a folder already, but for our own scratch."""
+    """What is in a folder already, but for what a fleet begins with."""
     try:
-        return [each.name for each in folder.iterdir() if each.name != WORK]
+        return [each.name for each in folder.iterdir() if each.name not in (WORK, BEGUN)]
     except FileNotFoundError:
         return []
 
@@ -267,21 +309,23 @@ def _strangers(folder: Path) -> list[str]:
 def marked(places: Places) -> list[int]:
     """The numbers of the parts that are whole, by one look at the folder of marks."""
     if is_url(places.marks):
-        system, path = _file_system(places.marks)
-        try:
+        names = list[str]()
+        with suppress(FileNotFoundError), opened(places.marks) as (system, path):
             names = [str(each).rpartition("/")[2] for each in system.ls(f"{path}/{PARTS}", False)]
-        except FileNotFoundError:
-            names = []
     else:
         folder = Path(places.marks) / PARTS
         names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
     marks = [name for name in names if name.startswith("part-") and name.endswith(".json")]
-    return sorted(int(name[5:-5]) for name in marks)
+    return sorted(int(name[5:-5]) for name in marks if name[5:-5].isdigit())
 
 
 def sweep(places: Places) -> None:
-    """Removes what a killed fleet has left in the folder for unfinished work."""
-    shutil.rmtree(places.work, ignore_errors=True)
+    """Removes the folder for unfinished work; of a URL another fleet may still have it here."""
+    if is_url(places.root):
+        with suppress(OSError):
+            places.work.rmdir()
+    else:
+        shutil.rmtree(places.work, ignore_errors=True)
 
 
 def free_bytes(root: str) -> int | None:

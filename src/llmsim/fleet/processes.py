@@ -14,10 +14,11 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
 
-from llmsim.fleet.outcomes import Brief, Outcome, Playing, Problem, brief_of, problem_of
+from llmsim.fleet.outcomes import Outcome, Playing, Problem, brief_of, problem_of
 from llmsim.fleet.parts import write_part
-from llmsim.fleet.places import FleetError, Places, is_url
+from llmsim.fleet.places import Places
 from llmsim.fleet.spec import Spec
+from llmsim.fleet.stores import FleetError
 from llmsim.typed import Any, NamedTuple
 
 STRIKES = 3  # workers that may die with a run before it is left out
@@ -100,7 +101,7 @@ class _Worker:
         self.process.kill()
         self.process.join()
         self.connection.close()
-        if self.process.pid and not is_url(places.root):
+        if self.process.pid:
             for folder in places.work.glob(f"part-*-{self.process.pid}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -177,7 +178,7 @@ def _end(status: int | None) -> str:
 
 def swept(places: Places) -> None:
     """Removes the unfinished work of processes of this machine that are no more."""
-    if is_url(places.root) or not places.work.is_dir():
+    if not places.work.is_dir():
         return
     for folder in places.work.iterdir():
         words = folder.name.split("-")
@@ -204,13 +205,3 @@ def by_processes(
         yield from pool.outcomes()
     finally:
         pool.end()
-
-
-def in_this_process(
-    spec: Spec, places: Places, size: int, todo: list[int]
-) -> Iterator[Brief | Problem]:
-    """Writes the parts one after another, without any other process."""
-    for number in todo:
-        outcome = _outcome(spec, places, size, number, {}, lambda _: None)
-        assert not isinstance(outcome, Playing)
-        yield outcome

@@ -239,7 +239,7 @@ def _mix(reader: _Reader) -> Iterator[Share]:
         raise reader.wrong(("", 0, "mix"), "mix is a list of tables: write [[mix]].")
     for index, table in enumerate(tables):
         try:
-            yield share_of(table, index)
+            yield share_of(table, index, _TOP)
         except ShareError as error:
             raise reader.wrong(("mix", index, error.key), error.reason) from None
     if tables and not any(table.get("weight", 1) for table in tables):
