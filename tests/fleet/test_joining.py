@@ -9,6 +9,7 @@ from llmsim.fleet import finish, joining, parts, places
 from llmsim.fleet.joining import File, groups
 from llmsim.fleet.places import Places
 from llmsim.fleet.spec import Spec, digest, spec_of
+from llmsim.fleet.stores import FleetError
 from llmsim.physics import noise
 from tests.fleet.undisturbed import same, tree
 
@@ -163,7 +164,7 @@ def test_a_table_in_several_files_has_the_checksum_of_one(tmp_path: Path) -> Non
 def test_a_lost_file_of_a_part_is_said(tmp_path: Path) -> None:
     spec, where = written(tmp_path, 4, "out")
     (Path(where.root) / "_parts/events/part-00001.parquet").unlink()
-    with pytest.raises(places.FleetError, match="the table of events"):
+    with pytest.raises(FleetError, match="the table of events"):
         finish.finish(spec, where, 4)
 
 
