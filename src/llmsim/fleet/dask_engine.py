@@ -6,7 +6,6 @@ a few words, and an error comes back as a value. With a cluster that is lost not
 what was being written, for the marks say where to go on.
 """
 
-import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +41,7 @@ def reached(scheduler: str) -> None:
     except (OSError, UnicodeError) as error:
         raise OptionError(f"there is no scheduler at {scheduler}: {reason(error)}.") from None
     try:
-        told = asyncio.run(asyncio.wait_for(_identity(scheduler), _REACHED))
+        told = _identity(scheduler)
     except ImportError as error:
         raise _without(error) from None
     except Exception:  # noqa: BLE001  # whatever a server of another kind answers, or does not
@@ -51,15 +50,21 @@ def reached(scheduler: str) -> None:
         raise OptionError(f"there is no scheduler at {scheduler}: what is there is no Dask's.")
 
 
-async def _identity(scheduler: str) -> dict[str, Any]:
+def _identity(scheduler: str) -> dict[str, Any]:
     """What the server at an address says that it is."""
     from distributed.core import rpc
     from distributed.security import Security
+    from distributed.utils import LoopRunner, sync
 
     _silence()
     ours = Security().get_connection_args("client")
-    async with rpc(scheduler, timeout=_REACHED, connection_args=ours) as server:
-        told: dict[str, Any] = await server.identity()
+    server, runner = rpc(scheduler, connection_args=ours), LoopRunner(asynchronous=False)
+    runner.start()
+    try:
+        told: dict[str, Any] = sync(runner.loop, server.identity, callback_timeout=_REACHED)
+    finally:
+        sync(runner.loop, server.close_rpc)
+        runner.stop()
     return told
 
 

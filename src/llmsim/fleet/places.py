@@ -257,7 +257,7 @@ def _put_first(places: Places, name: str, text: str) -> None:
         else:
             os.link(waiting, Path(places.root) / name)
     except FileExistsError:
-        pass  # whoever was quicker is compared with
+        pass  # the file of the quicker one counts
     except OSError:  # a disk without links
         _renamed(waiting, Path(places.root) / name)
     finally:
