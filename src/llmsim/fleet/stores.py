@@ -85,7 +85,7 @@ def lasting(option: str, place: str) -> None:
     try:
         from fsspec.registry import known_implementations, registry
     except ImportError:
-        return  # whoever opens the URL says what is missing
+        return  # opened() names the package
     if protocol not in known_implementations and protocol not in registry:
         raise OptionError(
             f"{option} cannot be {place}: there is no kind of URL {protocol}://; {rather}"
