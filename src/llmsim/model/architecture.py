@@ -8,7 +8,7 @@ times as wide as the model, tied embeddings, with or without biases. A published
 configuration is used as it is; a size between two of them gets the same proportions.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from math import log2
 
@@ -278,20 +278,30 @@ def _rounded(value: float, multiple: int) -> int:
     return max(multiple, round(value / multiple) * multiple)
 
 
-def _hidden_sizes(size: int) -> Iterable[int]:
+def _hidden_sizes(size: int) -> tuple[int, ...]:
     """Hidden sizes to try; heads stay divisible by 2 or 4, for tensor parallelism."""
     if size < _SMALL:
-        return range(128, 2048, 128)
+        return (*range(128, 2048, 128),)
     return (*range(1024, 6144, 512), *range(6144, 65_536, 1024))
 
 
 def _dense_config(size: int) -> Architecture:
-    candidates = (
-        _with_layers_for(size, _skeleton(hidden_size, size)) for hidden_size in _hidden_sizes(size)
-    )
-    usual = _hidden_size_per_layer(size)
+    """The architecture whose hidden size for each layer is nearest to the usual one, as a ratio.
+
+    The wider the layers, the fewer they are: the nearest are the last one below the usual ratio and
+    the first one that is not, which are found by halves.
+    """
+    sizes, usual = _hidden_sizes(size), _hidden_size_per_layer(size)
+    low, high = 0, len(sizes) - 1
+    while low < high:
+        middle = (low + high) // 2
+        made = _with_layers_for(size, _skeleton(sizes[middle], size))
+        enough = made.hidden_size >= usual * made.layers
+        low, high = (low, middle) if enough else (middle + 1, high)
+    nearest = sizes[max(0, low - 1) : low + 1]
     config = min(
-        candidates, key=lambda s: max(s.hidden_size / s.layers, usual**2 * s.layers / s.hidden_size)
+        (_with_layers_for(size, _skeleton(each, size)) for each in nearest),
+        key=lambda s: max(s.hidden_size / s.layers, usual**2 * s.layers / s.hidden_size),
     )
     # The feed-forward width takes up what is still missing, or gives up what is too much.
     missing = size - parameter_count(config)
