@@ -90,8 +90,11 @@ def test_what_asks_for_an_answer_is_no_default() -> None:
         "job", "export", "quiet", "list", "print-config", "json", "toml", "print-completions",
         "print-manpage",
     }  # fmt: skip
-    with pytest.raises(OptionError, match="there is no option 'LLMSIM_LIST'"):
-        default_options({"LLMSIM_LIST": "gpus"})
+    for variable, flag in (("LIST", "list"), ("JOB", "job"), ("PRINT_CONFIG", "print-config")):
+        with pytest.raises(
+            OptionError, match=f"'LLMSIM_{variable}' has no effect: --{flag} is given as a flag"
+        ):
+            default_options({f"LLMSIM_{variable}": "gpus"})
 
 
 @pytest.mark.parametrize(
@@ -177,7 +180,8 @@ def test_another_file_can_be_named_and_none(tmp_path: Path, file: Path) -> None:
         ('view = "bord"', "view in FILE cannot be 'bord': give auto, board, log or wall (did you"),
         ('gpu = "A100"', "gpu in FILE 'A100' may be any of NVIDIA A100-SXM4-40GB, "),
         ("speed_factor = 2", "there is no option 'speed_factor' in FILE: did you mean speed-f"),
-        ("list = 'gpus'", "there is no option 'list' in FILE: see --help for what there is."),
+        ("list = 'gpus'", "'list' in FILE has no effect: --list is given as a flag."),
+        ("export = 'csv'", "'export' in FILE has no effect: --export is given as a flag."),
         ('"\\u001b[31m" = 1', "there is no option '\\x1b[31m' in FILE: see --help"),
         ("seed = 7\ngpus 8", "FILE line 2 is not TOML: expected '=' after a key"),
         ("seed = 7\nseed = 8", "FILE line 2 is not TOML: cannot overwrite a value."),

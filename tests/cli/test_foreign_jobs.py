@@ -176,6 +176,9 @@ def test_what_has_no_effect_is_told_once_on_standard_error(tmp_path: Path, capfd
     ]
 
 
+PIECES = "--num-layers-per-virtual-pipeline-stage"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -183,6 +186,25 @@ def test_what_has_no_effect_is_told_once_on_standard_error(tmp_path: Path, capfd
         ("{} []", "cannot be used: it has something else than objects."),
         ("--num-layers two --hidden-size 64", "[model] layers in FILE cannot be 'two': give"),
         ("--num-layers 2 --train-samples 7", "it counts samples, and says no --global-batch-size."),
+        (
+            "--num-layers 2 --train-samples nan --global-batch-size 8",
+            "cannot be used: --train-samples cannot be nan: give a number.",
+        ),
+        (
+            "--num-layers 2 --train-samples 64 --global-batch-size x",
+            "cannot be used: --global-batch-size cannot be x: give a number.",
+        ),
+        ("--num-layers 2 --exit-interval inf --train-iters 9", "--exit-interval cannot be inf:"),
+        ("--num-layers 2 --global-batch-size 8 --train-samples", "--train-samples has no number."),
+        # What Megatron-LM's own parser and validate_args refuse (megatron/training/arguments.py).
+        ("--num-layers 2 --bf16 --fp16", "--bf16 and --fp16 are both given: Megatron-LM takes"),
+        ("--num-layers 2 --fp8-format e5m9", "--fp8-format cannot be e5m9: give e4m3 or hybrid."),
+        ("--num-layers 2 --recompute-granularity all", "cannot be all: give full or selective."),
+        (
+            f"--num-layers 12 --pipeline-model-parallel-size 4 {PIECES} 5",
+            f"{PIECES} 5 x 4 stages do not divide 12 layers.",
+        ),
+        ('{"max_steps": ' + "1" * 5000 + "}", "cannot be used: a number in it has 5,000 digits."),
         ("[training]\nbatch_size = 'x'\n", "cannot be used: its batch sizes are no whole numbers."),
         ("[parallelism]\ncontext_parallel_degree = 'x'\n", "[parallel] cp in FILE cannot be 'x'"),
         ("[model]\nconverters = 7\n[training]\n", "its model converters are no list."),

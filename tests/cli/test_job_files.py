@@ -157,6 +157,9 @@ def test_the_same_bytes(tmp_path: Path, capfd: Captured) -> None:
     assert "".join(played("pytorch", 4, PIPE))
 
 
+OLDER = "[framework]\ndialect = 'megatron'\nrelease = 'core_v0.8.0'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -179,6 +182,22 @@ def test_the_same_bytes(tmp_path: Path, capfd: Captured) -> None:
         ("[batch]\nglobal = true\n", "[batch] global in FILE cannot be true: give a whole number"),
         ("[cluster]\ngpu = 'H2000'\n", "[cluster] gpu in FILE 'H2000' is not listed"),
         ("[model\n", "FILE line 1 is not TOML"),
+        (
+            "[framework]\nversions = {torch = 3}\n",
+            "[framework] versions in FILE has torch = 3: give a text such as '2.7.1'.",
+        ),
+        (
+            "[framework]\nversions = {troch = '3'}\n",
+            "[framework] versions in FILE has troch: give any of python, torch, ",
+        ),
+        (
+            f"{OLDER}[model]\nlayers = 8\n[parallel]\npp = 2\ninterleave = 3\n",
+            "pp 2 x interleave 3 = 6 does not divide the model's 8 layers: in this release each",
+        ),
+        (
+            f"{OLDER}[model]\nlayers = 9\n[parallel]\npp = 2\n",
+            "pp 2 does not divide the model's 9 layers: in this release each piece of a stage",
+        ),
         (
             "[model]\nlayers = 8\nhidden_size = 512\nheads = 8\nkv_heads = 3\n",
             "8 heads are no multiple of kv_heads = 3.",
@@ -229,6 +248,16 @@ def test_the_plan_as_json_has_units_and_agrees_with_itself(tmp_path: Path, capfd
     assert 12 <= expected["checkpoint_bytes"] / 8_030_261_248 <= 14
     assert set(told["communication"]) == {"all-gather", "reduce-scatter", "all-reduce"}
     assert all(each["bytes_per_step"] > 0 for each in told["communication"].values())
+
+
+@pytest.mark.parametrize("text", ["[]", "[1", "3", ""])
+def test_json_that_is_no_object_is_said_to_be_none(
+    text: str, tmp_path: Path, capfd: Captured
+) -> None:
+    path = tmp_path / "job.json"
+    path.write_text(text, encoding="utf-8")
+    told = refused(capfd, "--job", str(path), "--print-config")
+    assert told.startswith(f"{path} is no JSON object: give Hugging Face's config.json, or")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capfd: Captured) -> None:

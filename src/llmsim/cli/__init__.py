@@ -27,6 +27,8 @@ from llmsim.options.wanted import lifted
 COMMANDS = ("grade", "serve", "smi")
 # Options that print an answer instead of playing a run.
 QUESTIONS = ("list", "print_config", "print_completions", "print_manpage")
+# Options of a show alone: other commands have no use for them.
+SHOWS = (*(name.replace("_", "-") for name in QUESTIONS), "export", "quiet", "json", "toml")
 
 
 class MissingExtraError(Exception):

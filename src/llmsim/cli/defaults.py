@@ -96,6 +96,9 @@ def _as_typed(value: object) -> str | None:
 
 
 def _unknown(name: str, where: str, names: Iterable[str]) -> str:
+    option = name.removeprefix(PREFIX).replace("_", "-").lower()
+    if option in (each.name for each in OPTIONS if not each.in_config):
+        return f"{quoted(name)}{where} has no effect: --{option} is given as a flag."
     near = nearest(name, tuple(names))
     hint = f": did you mean {near}?" if near else ": see --help for what there is."
     return f"there is no option {quoted(name)}{where}{hint}"

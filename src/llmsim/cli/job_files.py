@@ -23,6 +23,10 @@ def job_of_file(path: str) -> tuple[Wanted, str]:
     pieces = [content_of(each, printable(each), OURS, must_be=True) for each in paths]
     content = b"\n".join(piece.removeprefix(b"\xef\xbb\xbf") for piece in pieces)
     text = content.decode("utf-8", "replace")
+    if paths[-1].lower().endswith(".json") and not text.lstrip().startswith("{"):
+        raise OptionError(
+            f"{shown} is no JSON object: give Hugging Face's config.json, or a job as TOML."
+        )
     reader = reader_of(text, lambda: toml_of(content, shown, "tp = 8"))
     if reader is None:
         return wanted_of(toml_of(content, shown, "tp = 8"), shown)._replace(source=path), ""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from textwrap import fill
 
-from llmsim.cli import QUESTIONS, live_options
+from llmsim.cli import SHOWS, live_options
 from llmsim.cli.flags import pairs
 from llmsim.cli.reading import content_of
 from llmsim.errors import OptionError, Setting
@@ -31,8 +31,6 @@ examples:
   llmsim serve --incident gpu-lost@10m --labels k8s  a GPU falls off the bus in ten minutes
   llmsim serve --exporter-version next --counters full
 """
-# Options of a run that a server has no use for.
-NOT_HERE = (*QUESTIONS, "export", "quiet", "json", "toml")
 # What other servers call the option that does this here.
 INSTEAD = dict.fromkeys(("--port", "--host", "--bind", "--address"), "--listen HOST:PORT")
 
@@ -63,7 +61,7 @@ def parsed_options(arguments: Sequence[str]) -> tuple[Options, ServeOptions, Typ
     table = {option.name: option for option in SERVE_OPTIONS}
     rest, own, typed = [], ServeOptions(), dict[str, str]()
     for name, text in pairs(arguments, (*OPTIONS, *SERVE_OPTIONS), INSTEAD):
-        if name in NOT_HERE:
+        if name in SHOWS:
             raise OptionError(Setting(name), " is no option of llmsim serve: leave it out.")
         if name in table:
             own = _with(own, table[name], text)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llmsim.cli.flags import pairs
-from llmsim.errors import OptionError
+from llmsim.errors import OptionError, Setting
 from llmsim.hosts import smi as host
 from llmsim.hosts.live import Watched, clock_words, watched
 from llmsim.hosts.output import Output
@@ -73,10 +73,14 @@ def seen_by(arguments: Sequence[str]) -> tuple[Watched, int]:
 
     Raises OptionError or PlanError.
     """
-    from llmsim.cli import live_options
+    from llmsim.cli import SHOWS, live_options
 
     given = taken_apart(arguments)
-    options = live_options([*pairs(given.flags)])
+    flags = [*pairs(given.flags)]
+    for name, _ in flags:
+        if name in SHOWS:
+            raise OptionError(Setting(name), " is no option of llmsim smi: leave it out.")
+    options = live_options(flags)
     return watched(options, given.own.get("at", "")), _node(given.own.get("node", "0"))
 
 
@@ -108,6 +112,8 @@ def taken_apart(arguments: Sequence[str]) -> Arguments:
             value = arguments[place]
             place += 1
         if name[2:] in OWN:
+            if not value:
+                raise OptionError(f"{name} needs a value: llmsim smi --help says which.")
             own[name[2:]] = value
         else:
             parts[whose].append(f"{name}={value}" if takes else word)

@@ -15,6 +15,7 @@ from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
 from llmsim.show.player import Through, play
+from llmsim.show.seek import moment_of
 from llmsim.text.screen import TRUECOLOR, Screen, fitted
 
 TALLEST = 400  # rows of a recording
@@ -42,6 +43,8 @@ def unseen(options: Options) -> Screen:
 
 def refuse(options: Options) -> None:
     """Raises OptionError if two exports have one destination, or one has that of the log."""
+    from llmsim.telemetry.kinds import kind_named
+
     quiet = Setting("quiet")
     if options.quiet and not options.export:
         raise OptionError(quiet, " shows nothing: give an ", Setting("export"), " with it.")
@@ -52,17 +55,25 @@ def refuse(options: Options) -> None:
             raise OptionError(
                 this, " would write into the log: give ", quiet, " with it, or a file."
             )
+        if place == "-" and kind_named(kind).folder:
+            raise OptionError(this, " is a folder of files, not one: give it a name.")
         if places.count(place) > 1:
             raise OptionError(this, " is asked for twice: give each export its own place.")
         if options.runs != 1 and place != "-" and "{seed}" not in place:
-            raise OptionError(this, " would be written by every run: put {seed} into the name.")
+            who = "two runs of one name" if "{run}" in place else "every run"
+            raise OptionError(this, f" would be written by {who}: put {{seed}} into the name.")
 
 
 def _begun(options: Options, *, first: bool) -> Run:
-    """The run of these options; the first says what the seed has drawn beside a job file."""
+    """The run of these options; the first says what the seed has drawn beside a job file.
+
+    Raises OptionError if the first has no moment that --from names.
+    """
     run = run_of(plan(options))
     if first:
         remark(drawn(options, run.job))
+        if options.from_:
+            moment_of(run, options.from_)
     return run
 
 

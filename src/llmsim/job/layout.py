@@ -89,6 +89,7 @@ class Parallelism(NamedTuple):
     bf16_states: bool = True  # weights and moments can be in bf16 alone
     four_bit_base: bool = True  # LoRA can keep the frozen weights in NF4
     switches: tuple[Switch, ...] = SWITCHES
+    uneven: bool = True  # stages, and pieces of one, can have a layer more than others
     latent_attention: bool = True  # its log knows latent attention and shared experts
 
 

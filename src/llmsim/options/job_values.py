@@ -9,7 +9,7 @@ from datetime import datetime
 from math import isfinite
 
 from llmsim.catalog.lists import parse_size, plain_name, quoted
-from llmsim.errors import CatalogError
+from llmsim.errors import CatalogError, OptionError
 from llmsim.options.table import OPTIONS
 from llmsim.text.wording import either
 
@@ -130,8 +130,13 @@ def versions() -> Kind:
     plain = text()[0]
 
     def take(value: object) -> object:
-        if not isinstance(value, dict) or not set(value) <= set(VERSIONS):
-            raise ValueError
+        if not isinstance(value, dict):
+            raise ValueError  # noqa: TRY004  # the caller says what is wrong
+        for name, told in value.items():
+            if name not in VERSIONS:
+                raise OptionError(f"has {cut(str(name))}: give any of {either(VERSIONS)}.")
+            if not isinstance(told, str):
+                raise OptionError(f"has {name} = {shown(told)}: give a text such as '2.7.1'.")
         return tuple((name, str(plain(value[name]))) for name in VERSIONS if name in value)
 
     return take, f"a table with any of {either(VERSIONS)}"

@@ -137,7 +137,17 @@ def _bases(
             )
             base = as_wished(base, wish)
             if _shares(config, base, wish):
-                yield base._replace(interleave=wish.interleave or pieces(config, base))
+                yield from _pieced(config, base, able, wish)
+
+
+def _pieced(config: Architecture, base: Layout, able: Parallelism, wish: Wish) -> Iterator[Layout]:
+    """The layout with the pieces of its stages, where the framework can cut the layers so."""
+    made = base._replace(interleave=wish.interleave or pieces(config, base))
+    if not able.uneven and config.layers % (made.pp * made.interleave):
+        if wish.interleave or config.layers % made.pp:
+            return
+        made = made._replace(interleave=1)
+    yield made
 
 
 def _shares(config: Architecture, layout: Layout, wish: Wish) -> bool:

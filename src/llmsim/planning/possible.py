@@ -65,6 +65,7 @@ def refuse_beyond(framework: Framework, config: Architecture, wish: Wish) -> Non
         *_unable(framework, wish),
         *_beyond(framework, wish, config.experts > 1),
         *_unbuilt(framework, config),
+        *_uneven(framework, config, wish),
         *_pointless(config, wish),
     )
     for sentence in beyond:
@@ -175,6 +176,15 @@ def _unbuilt(framework: Framework, config: Architecture) -> Iterator[Sentence]:
     if special and not framework.parallelism.latent_attention:
         kinds = "latent attention, shared experts or dense first layers"
         yield Setting("dialect", framework.name), f" is not simulated with {kinds}."
+
+
+def _uneven(framework: Framework, config: Architecture, wish: Wish) -> Iterator[Sentence]:
+    """Layers that do not come out even where the framework needs it."""
+    pp, pieces = max(1, wish.pp), max(1, wish.interleave)
+    if config.layers % (pp * pieces) and not framework.parallelism.uneven:
+        asked = f"pp {pp} x interleave {pieces} = {pp * pieces}" if pieces > 1 else f"pp {pp}"
+        why = "in this release each piece of a stage has equally many"
+        yield (f"{asked} does not divide the model's {config.layers} layers: {why}.",)
 
 
 def _pointless(config: Architecture, wish: Wish) -> Iterator[Sentence]:

@@ -97,6 +97,8 @@ class Sink:
 
     def _prepare(self) -> None:
         if self._direct:
+            if self.kind.folder:
+                raise OSError(0, "it is a folder of files: give a name")
             if len(self.writer.parts) > 1:
                 raise OSError(0, "it is put together at the end, so it needs a file of its own")
             self._opened("")

@@ -63,6 +63,7 @@ _DEFAULTS = {
     "lr_scheduler_type": "linear",
 }
 _DECAYS = ("linear", "cosine")
+_DIGITS = 100  # of a number; no key has as many
 
 
 def read_json(text: str) -> Configuration:
@@ -127,10 +128,17 @@ def _parallel(given: Given, unused: list[str]) -> dict[str, Any]:
     return told
 
 
+def _whole(text: str) -> int:
+    """A whole number of JSON. Raises ValueError where Python would refuse its length."""
+    if len(text) > _DIGITS:
+        raise ValueError(f"a number in it has {len(text):,} digits")
+    return int(text)
+
+
 def _objects(text: str) -> dict[str, Any]:
     """The keys of all objects that stand one after the other."""
     given: dict[str, Any] = {}
-    decoder, rest = json.JSONDecoder(), text.strip()
+    decoder, rest = json.JSONDecoder(parse_int=_whole), text.strip()
     try:
         while rest:
             each, end = decoder.raw_decode(rest)

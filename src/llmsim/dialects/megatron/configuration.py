@@ -6,6 +6,7 @@ from math import ceil
 
 from llmsim.dialects.configurations import Configuration, Given, sorted_into
 from llmsim.dialects.megatron.shell import Script, is_unknown, read_script
+from llmsim.text.wording import either
 from llmsim.typed import Any
 
 _PLACES = {
@@ -48,10 +49,21 @@ _USED = (
     "sequence-parallel", "fp8-format", "fp8-recipe", "fp16", "attention-backend",
     "num-layers-per-virtual-pipeline-stage", "num-virtual-stages-per-pipeline-rank",
     "multi-latent-attention", "v-head-dim", "moe-shared-expert-intermediate-size",
-    "moe-layer-freq", "ckpt-step", "exit-interval",
+    "moe-layer-freq", "ckpt-step", "exit-interval", "account-for-embedding-in-pipeline-split",
+    "account-for-loss-in-pipeline-split",
 )  # fmt: skip
 _LATENT = ("kv_latent", "query_latent", "rope_dim")
+_MOST = 1e18  # of samples and steps, more than any run has
 _DENSE = re.compile(r"\[0\]\*(\d+)")  # in --moe-layer-freq ([0]*3+[1]*58): the dense layers
+# The words that an argument takes, by core_v0.12.0's argparse and later releases' (arguments.py).
+_WORDS = {
+    "fp8-format": ("e4m3", "hybrid"),
+    "fp8-recipe": ("tensorwise", "delayed", "mxfp8", "blockwise", "custom"),
+    "lr-decay-style": ("constant", "linear", "cosine", "inverse-square-root", "WSD"),
+    "recompute-granularity": ("full", "selective"),
+}
+_PIECES = ("num-layers-per-virtual-pipeline-stage", "num-virtual-stages-per-pipeline-rank")
+_COUNTED = ("account-for-embedding-in-pipeline-split", "account-for-loss-in-pipeline-split")
 _DECAYS = {"cosine": "cosine", "linear": "linear", "WSD": "wsd"}
 
 
@@ -60,6 +72,7 @@ def read_arguments(text: str) -> Configuration:
     script = read_script(text)
     given = _arguments(script)
     unknown = [*_without_unknown(given), *script.unknown]
+    _refuse(given)
     read = sorted_into(given, _PLACES, _USED)
     job, unused = read.tables, [*read.unused]
     for section in ("model", "batch", "schedule", "parallel", "cluster"):
@@ -108,6 +121,18 @@ def _without_unknown(given: dict[str, Any]) -> list[str]:
     return said
 
 
+def _refuse(given: Given) -> None:
+    """Raises ValueError for what Megatron-LM's own parser and validate_args refuse."""
+    if given.get("bf16") and given.get("fp16"):
+        raise ValueError("--bf16 and --fp16 are both given: Megatron-LM takes one of them")
+    layers, stages = _PIECES
+    if layers in given and stages in given:
+        raise ValueError(f"--{layers} and --{stages} are both given: Megatron-LM takes one of them")
+    for name, words in _WORDS.items():
+        if name in given and given[name] not in words:
+            raise ValueError(f"--{name} cannot be {given[name]}: give {either(words)}")
+
+
 def _value(word: str) -> int | float | str:
     for kind in (int, float):
         try:
@@ -117,13 +142,15 @@ def _value(word: str) -> int | float | str:
     return word
 
 
-def _mixture(given: Given, sizes: dict[str, Any]) -> dict[str, Any]:
-    """Shared experts and dense layers; the sizes of latent attention count where it is chosen."""
+def _mixture(given: Given, sizes: dict[str, Any], each: object) -> dict[str, Any]:
+    """Shared experts, in experts of `each` width, and dense layers; the sizes of latent attention
+    count where it is chosen.
+    """
     told: dict[str, Any] = {}
     if "multi-latent-attention" not in given:
         for name in _LATENT:
             sizes.pop(name, None)
-    shared, each = given.get("moe-shared-expert-intermediate-size"), sizes.get("ffn")
+    shared = given.get("moe-shared-expert-intermediate-size")
     if isinstance(shared, int) and isinstance(each, int) and each > 0:
         told["shared_experts"] = round(shared / each)
     if found := _DENSE.match(str(given.get("moe-layer-freq", ""))):
@@ -133,14 +160,14 @@ def _mixture(given: Given, sizes: dict[str, Any]) -> dict[str, Any]:
 
 def _model(given: Given, sizes: dict[str, Any]) -> dict[str, Any]:
     """What Megatron derives: tied embeddings, 4 times the width, 8/3 of it with SwiGLU."""
-    if "num-experts" in given:
-        sizes |= _mixture(given, sizes)
     told: dict[str, Any] = {"tied": "untie-embeddings-and-output-weights" not in given}
     width = sizes.get("hidden_size")
     if "ffn" not in sizes and isinstance(width, int):
         told["ffn"] = int(4 * width * 2 / 3 / 64) * 64 if "swiglu" in given else 4 * width
     if "kv_heads" not in sizes or "group-query-attention" not in given:
         told["kv_heads"] = sizes.get("heads")
+    if "num-experts" in given:
+        told |= _mixture(given, sizes, sizes.get("ffn", told.get("ffn")))
     return {key: value for key, value in told.items() if value is not None}
 
 
@@ -150,16 +177,18 @@ def _schedule(given: Given, job: dict[str, dict[str, Any]], unused: list[str]) -
     if told["decay"] is None:
         del told["decay"]
         unused.append("lr-decay-style")
-    batch, steps = job["batch"].get("global"), job["schedule"].get("steps")
+    steps, batch = job["schedule"].get("steps"), None
+    if "global-batch-size" in given:
+        batch = _number(given, "global-batch-size")
     if batch is None and ("train-samples" in given or "lr-warmup-samples" in given):
         raise ValueError("it counts samples, and says no --global-batch-size")
     if "train-samples" in given and steps is None:
-        steps = told["steps"] = ceil(_number(given, "train-samples") / int(batch or 1))
+        steps = told["steps"] = ceil(_number(given, "train-samples") / (batch or 1))
     if "lr-warmup-samples" in given:
-        told["warmup"] = ceil(_number(given, "lr-warmup-samples") / int(batch or 1))
+        told["warmup"] = ceil(_number(given, "lr-warmup-samples") / (batch or 1))
     elif "lr-warmup-fraction" in given and isinstance(steps, int):
-        over = given.get("lr-decay-iters", steps)
-        told["warmup"] = int(_number(given, "lr-warmup-fraction") * float(over))
+        over = _number(given, "lr-decay-iters") if "lr-decay-iters" in given else steps
+        told["warmup"] = int(_number(given, "lr-warmup-fraction") * over)
     elif "lr-warmup-iters" not in given:
         told["warmup"] = 0
     if "ckpt-step" in given:
@@ -171,9 +200,12 @@ def _schedule(given: Given, job: dict[str, dict[str, Any]], unused: list[str]) -
 
 
 def _number(given: Given, name: str) -> float:
-    if not isinstance(given[name], int | float) or given[name] is True:
+    number = given[name]
+    if number is True:
         raise ValueError(f"--{name} has no number")
-    return float(given[name])
+    if not isinstance(number, int | float) or not abs(number) < _MOST:
+        raise ValueError(f"--{name} cannot be {number}: give a number")
+    return float(number)
 
 
 def _precision(given: Given) -> dict[str, Any]:
@@ -187,13 +219,20 @@ def _precision(given: Given) -> dict[str, Any]:
 
 
 def _pieces(given: Given, job: Mapping[str, Given]) -> int:
-    """Pieces of the model on a stage of the pipeline: one without virtual stages."""
-    each = given.get("num-layers-per-virtual-pipeline-stage")
+    """Pieces of the model on a stage of the pipeline: one without virtual stages.
+
+    Raises ValueError for layers that validate_args finds uneven.
+    """
+    if _PIECES[0] not in given:
+        return int(_number(given, _PIECES[1])) if _PIECES[1] in given else 1
+    each = int(_number(given, _PIECES[0]))
     layers, stages = job["model"].get("layers"), job["parallel"].get("pp", 1)
-    if isinstance(each, int) and isinstance(layers, int) and isinstance(stages, int):
-        return max(1, layers // max(1, stages) // max(1, each))
-    pieces = given.get("num-virtual-stages-per-pipeline-rank", 1)
-    return pieces if isinstance(pieces, int) else 1
+    if not (isinstance(layers, int) and isinstance(stages, int)):
+        return 1
+    layers += sum(name in given for name in _COUNTED)  # an embedding, and a loss, like a layer
+    if each < 1 or stages < 1 or layers % (stages * each):
+        raise ValueError(f"--{_PIECES[0]} {each} x {stages} stages do not divide {layers} layers")
+    return layers // stages // each
 
 
 def _parallel(given: Given, job: Mapping[str, Given]) -> dict[str, Any]:

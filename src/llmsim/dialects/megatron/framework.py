@@ -32,6 +32,7 @@ FRAMEWORK = Framework(
         ("blocking_checkpoints", True),  # checkpointing.py:325: only distributed ones do not wait
         ("parallelism", MEGATRON._replace(
             latent_attention=False,
+            uneven=False,  # arguments.py:264, core/transformer/transformer_block.py:50
             precisions=tuple(name for name in MEGATRON.precisions if name != "mxfp8"),
         )),
     ),
