@@ -38,7 +38,10 @@ def step_lines() -> Iterator[Statistic]:
 
 
 def _power(job: Job, index: int = 0) -> list[float]:
-    return [telemetry.latent(job, index, at + 0.4, STEADY).power_watts for at in SECONDS]
+    return [
+        telemetry.latents(job, range(index, index + 1), at + 0.4, STEADY).power_watts[0]
+        for at in SECONDS
+    ]
 
 
 def power_lines() -> Iterator[Statistic]:

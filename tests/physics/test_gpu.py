@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware import memory, nodes, telemetry
+from llmsim.physics.hardware import clocks, memory, nodes, swings, telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
 from tests.physics import jobs
 from tests.physics.jobs import H100, layout
@@ -60,13 +60,45 @@ def test_readings_stay_within_the_card(
 
 @pytest.mark.parametrize("seed", range(8))
 def test_h100s_in_training(seed: int) -> None:
-    """600-699 W, 55 to 75 C, busy for 91 to 92 % in the middle, clocks held down by power."""
+    """600-699 W, 55 to 75 C, busy for 91 to 92 % in the middle, clocks held down by power.
+
+    At 700 W an H200, which is the same chip, holds 1,500 MHz and not 1,830 under full load
+    (tile-ai/TileOPs, issue 1587); in gpu-burn both have their highest clock, 1,980, at 627 to 632 W
+    (captures of nvidia_gpu_exporter).
+    """
     found = training(jobs.job(spread=layout(64), seed=seed))
     assert 600 <= fmean(each.power_watts for each in found) <= 699
     assert 52 <= fmean(each.temperature_c for each in found) <= 75
     assert 90 <= median(each.utilization for each in found) <= 93
-    assert all(1400 <= each.sm_clock_mhz <= 1755 for each in found)
+    assert all(1400 <= each.sm_clock_mhz <= 1980 for each in found)
     assert all(each.sm_clock_mhz % 15 == 0 for each in found)
+    assert all(each.sm_clock_mhz < 1830 for each in found if each.power_watts >= 690)
+    assert all(each.sm_clock_mhz == 1980 for each in found if each.power_watts <= 627)
+
+
+def test_the_power_limit_holds_clocks_back_as_often_as_on_a_real_card() -> None:
+    """An RTX 3090: in 27 % of the samples at a mean of .89 of its limit, in 86 % at .98
+    (noonghunna/club-3090, issue 104); in 98 % at 314 of 315 W (ashalliants/ninfer-3090, 72).
+    """
+    job = jobs.job()
+    near, at_limit = (swings.part_above(job, 1.0, clocks.CAPPED / mean) for mean in (0.89, 0.98))
+    assert 0.1 < near < 0.45
+    assert at_limit > 0.86
+
+
+def test_a_lower_clock_has_its_reason_and_its_seconds() -> None:
+    """NVML's SW power cap is set in those seconds in which the limit holds the clock back, and its
+    counter says what part of the seconds that is.
+    """
+    for seed in range(4):
+        job, ranks = jobs.job(seed=seed, spread=layout(8)), range(8)
+        seen = [telemetry.latents(job, ranks, 2000.4 + each, AT_ONCE) for each in range(1200)]
+        for gpu in ranks:
+            capped = [bool(each.reasons[gpu] & clocks.POWER_CAP) for each in seen]
+            lower = [each.sm_clock_mhz[gpu] < job.gpu.clock_mhz for each in seen]
+            assert capped == lower, (seed, gpu)
+            part = telemetry.held_by_power(job, gpu, "training")
+            assert fmean(capped) == pytest.approx(part, abs=0.06), (seed, gpu)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -12,7 +12,7 @@ import pytest
 from llmsim.catalog import gpus as catalog
 from llmsim.catalog.records import Gpu
 from llmsim.physics.hardware.gauges import HEALTHY, Gauges, gauges
-from llmsim.physics.hardware.telemetry import Latent
+from llmsim.physics.hardware.telemetry import Latents
 from llmsim.run.moment import loads
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run, run_ended
@@ -164,9 +164,12 @@ def test_memory_under_little_traffic_is_as_warm_as_in_gpu_burn() -> None:
         made = []
         for run in jobs_on(gpu, "idle"):
             job = run.job
-            state = Latent("hang", watts, celsius, 1980, 20_000, 0.0, 0.0, 0.0, air)
-            ranks = range(8)
-            seen = gauges(job, ranks, 0.0, [state] * 8, [0.0] * 8, (), [HEALTHY] * 8)
+            ranks, none = range(8), [0.0] * 8
+            state = Latents(
+                "hang", 1.0, 0.0, [watts] * 8, [celsius] * 8, [1980] * 8, [0] * 8, [20_000] * 8,
+                none, none, [air] * 8, none,
+            )  # fmt: skip
+            seen = gauges(job, ranks, 0.0, state, none, (), [HEALTHY] * 8)
             # The traffic of that load.
             made += [each.memory_temperature_c + 18.0 * 0.08 / 1.15 for each in seen]
         low, high = band(made)

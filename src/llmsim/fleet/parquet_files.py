@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmsim import __version__
-from llmsim.fleet.array_noise import Array
 from llmsim.fleet.columns import Column, Table
 from llmsim.fleet.quick import Chunk
 from llmsim.fleet.rows import Row
 from llmsim.fleet.sample_columns import SampleColumns
+from llmsim.physics.array_noise import Array
 from llmsim.typed import Any
 
 GROUP = 131_072  # rows after which a row group is written; it ends with a whole run

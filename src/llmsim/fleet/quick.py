@@ -12,11 +12,11 @@ from math import pi
 import numpy as np
 
 from llmsim.catalog import gpus
-from llmsim.fleet.array_noise import PLACES, Array, levels, normals, ripple, uniforms
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.physics.hardware import gauges as plain
-from llmsim.physics.hardware import swings, telemetry, utilization
-from llmsim.physics.hardware.sites import Chip, Site, chip_of, site_of
+from llmsim.physics.array_noise import PLACES, Array, levels, normals, quarter, ripple, uniforms
+from llmsim.physics.hardware import activities, clocks, swings, telemetry, utilization
+from llmsim.physics.hardware.gauge_arrays import clocks_of
+from llmsim.physics.hardware.sites import chip_of, site_of
 from llmsim.run.complaints import faults, troubles
 from llmsim.run.events import Symptom
 from llmsim.run.moment import loads, odd
@@ -51,15 +51,17 @@ class _Group(NamedTuple):
     loads: tuple[telemetry.Load, ...]
     began: Array  # of each load in the past, the first first
     kinds: Array  # its number in `loads`
-    share: Array  # mean power as a share of TDP: loads x GPUs, as are the next three
+    share: Array  # mean power as a share of TDP: loads x GPUs, as are the next four
     warmth: Array  # the same for the temperature
     memory: Array  # MiB
     held: Array  # MHz of a clock that is held back; 0: it is not
+    hot: Array  # whether it holds itself back, since it would get too hot
     work: Array  # of each load, 1 in training: how far its power swings
     busy: Array  # loads
     inlet: Array  # GPUs, and all below
     rise: Array
     clock: Array
+    filled: Array
     ranks: Array
 
 
@@ -86,25 +88,23 @@ def _group(run: Run, ranks: list[int], odd_one: int | None) -> _Group:
              for rank, chip in zip(ranks, chips, strict=True)]
             for load in kinds
         ], dtype=np.int32),
-        held=np.array([[_held(site, chip, load) for chip in chips] for load in kinds]),
-        work=np.array([telemetry._LOAD[load.activity] for load in kinds]),  # noqa: SLF001
+        held=np.array([
+            [telemetry.held_clock(job, rank, load) if load.clock < 1.0 else 0 for rank in ranks]
+            for load in kinds
+        ]),
+        hot=np.array([
+            [telemetry.doing(job, rank, load.activity).hot for rank in ranks] for load in kinds
+        ]),
+        work=np.array([telemetry.LOAD[load.activity] for load in kinds]),
         busy=np.array([
-            plain._BUSY.get(load.activity, 0.0) * load.pace for load in kinds  # noqa: SLF001
+            activities.BUSY.get(load.activity, 0.0) * load.pace for load in kinds
         ]),
         inlet=np.array([chip.inlet for chip in chips]),
         rise=np.array([site.rise * chip.rise for chip in chips]),
         clock=np.array([chip.clock for chip in chips]),
+        filled=np.array([chip.filled for chip in chips]),
         ranks=np.array(ranks, dtype=np.int64),
     )  # fmt: skip
-
-
-def _held(site: Site, chip: Chip, load: telemetry.Load) -> int:
-    """The clock of a GPU that is held back: as much lower as the usual clock is."""
-    if load.clock >= 1.0:
-        return 0
-    share = telemetry._power_share(site, chip, load.activity)  # noqa: SLF001
-    usual = telemetry._clock(site, chip, load.activity, share, 0.0)  # noqa: SLF001
-    return round(usual * load.clock / 15.0) * 15
 
 
 def _lagged(group: _Group, number: Array, at: Array, lag: float) -> Array:
@@ -207,7 +207,7 @@ def _columns(job: Job, group: _Group, at: Array) -> list[Array]:
         clock.astype(np.int16),
         _utilization(job, group, load, at),
         group.memory[load],
-        _tensor(job, group, load, clock, common, own),
+        _tensor(job, group, at, load, clock, (common, own)),
     ]
 
 
@@ -255,29 +255,31 @@ def _air(job: Job, at: Array) -> Array:
 
 
 def _clocks(job: Job, group: _Group, load: Array, power: Array, hot: Array) -> Array:
-    """The SM clocks in MHz, moments x GPUs: see telemetry._clock."""
-    top, throttle = site_of(job).clock, telemetry.THROTTLE
-    slower = 0.17 * np.clip((power - 0.55) / 0.45, 0.0, 1.0)
-    clock = top * (1.0 - slower)
-    clock *= np.where(slower > 0.0, group.clock, 1.0)
-    if float(hot.max()) > throttle:
-        clock *= np.maximum(0.5, 1.0 - 0.03 * np.maximum(0.0, hot - throttle))
-    clock = np.minimum(top, np.rint(clock / 15.0) * 15)
+    """The SM clocks in MHz, moments x GPUs: see telemetry.latents."""
+    site = site_of(job)
+    clock, _ = clocks_of(site.clock, group.clock, power, hot, group.hot[load])
     for kind, each in enumerate(group.loads):
-        if each.activity == "idle":
-            clock[load == kind] = 345 if top > 1900 else 210
         if each.clock < 1.0:
             clock[load == kind] = group.held[kind]
+        if each.activity == "idle":
+            clock[load == kind] = clocks.idle_clock(site)
     return clock
 
 
-def _tensor(job: Job, group: _Group, load: Array, clock: Array, common: Array, own: Array) -> Array:
-    """Tensor activity in ten-thousandths, moments x GPUs: see gauges.gauges."""
-    small = np.clip(own, -2.0, 2.0)
-    sm_active = (0.921 + 0.008 * np.clip(common, -2.0, 2.0)) * (1.0 + 0.012 * small)
-    np.minimum(sm_active, 0.97, out=sm_active)
-    tensor = (group.busy[load] * plain._card(job).tensor_mhz)[:, None] / clock  # noqa: SLF001
-    tensor *= 1.0 + 0.006 * small
+def _tensor(
+    job: Job, group: _Group, at: Array, load: Array, clock: Array, noise: tuple[Array, Array]
+) -> Array:
+    """Tensor activity in ten-thousandths, moments x GPUs: see activities.py. `noise` is that of the
+    nodes and of the GPUs.
+    """
+    common, own = (np.clip(each, -2.0, 2.0) for each in noise)
+    places = at.astype(np.int64)[:, None] * PLACES + group.ranks[None, :]
+    wavering = quarter(job.seed, "gauge activities", places) * activities.STEP - 1.0
+    sm_active = activities.SM_USUAL + activities.SM_NODE * common
+    sm_active *= 1.0 + (activities.SM_OWN * group.filled + activities.SM_WAVERS * wavering)
+    np.minimum(sm_active, activities.SM_MOST, out=sm_active)
+    tensor = (group.busy[load] * activities.work_of(job).tensor_mhz)[:, None] / clock
+    tensor *= 1.0 + 0.006 * own
     np.minimum(tensor, sm_active, out=tensor)
     return _tenths(tensor * 1e6)
 

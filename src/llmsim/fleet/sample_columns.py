@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from llmsim.fleet.array_noise import Array
 from llmsim.fleet.quick import Chunk
 from llmsim.fleet.rows import Clock
+from llmsim.physics.array_noise import Array
 from llmsim.typed import Any
 
 

@@ -74,8 +74,6 @@ def _drawn(seed: int, stream: str, group: int, series: range) -> tuple[int, ...]
 
 def levels(seed: int, stream: str, index: int, series: range) -> list[float]:
     """The levels of this index of series that follow one another, in less time than one by one."""
-    if len(series) == 1:
-        return [level(seed, stream, index, series.start)]
     group, within = divmod(index, GROUP)
     return [
         (after - here - (end - begin) / GROUP) * SCALE
@@ -85,8 +83,6 @@ def levels(seed: int, stream: str, index: int, series: range) -> list[float]:
 
 def totals(seed: int, stream: str, position: float, series: range) -> list[float]:
     """`total` of series that follow one another."""
-    if len(series) == 1:
-        return [total(seed, stream, position, series.start)]
     whole = int(position // 1.0)
     group, within = divmod(whole, GROUP)
     part = position - whole

@@ -3,7 +3,8 @@
 thermal      the GPU at fault gets hot, also through a validation or a save, then its clock falls;
              all others wait for it. In three cases of ten the chassis brakes its power instead:
              its clock falls, it stays cool
-straggler    the node's slow GPU has a lower clock; all others wait for it
+straggler    the node's slow GPU has a lower clock, since its power limit holds it back earlier;
+             all others wait for it
 link-flap    the collective hangs for as long as the port is down
 data-stall   no GPU has anything to do at the beginning of some steps
 a death      the others spin in the collective until they are ended
@@ -14,15 +15,16 @@ from collections.abc import Iterator
 
 from llmsim.job.records import Job
 from llmsim.physics import noise
-from llmsim.physics.hardware.telemetry import THROTTLE, Load
+from llmsim.physics.hardware.clocks import POWER_CAP, SW_THERMAL, THROTTLE
+from llmsim.physics.hardware.telemetry import Load
 from llmsim.physics.hardware.temperatures import heating
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Failed, Incident
 from llmsim.run.timeline import Delay, Run, Segment, step_ended
 from llmsim.typed import NamedTuple
 
-# NVML's reasons for lower clocks: a hot GPU, one that software holds back, a braked one.
-HW_SLOWDOWN, SW_THERMAL, HW_THERMAL, POWER_BRAKE = 0x8, 0x20, 0x40, 0x80
+# NVML's reasons for lower clocks that only incidents have: hardware, its heat, the chassis.
+HW_SLOWDOWN, HW_THERMAL, POWER_BRAKE = 0x8, 0x40, 0x80
 _BRAKED = 0.3  # of the thermal incidents are power brakes; the others are heat
 _HEATING = 150.0  # seconds that a GPU gets hotter before its clock falls
 _WARM = ("training", "validation", "checkpoint")  # segments in which a GPU heats up before that
@@ -176,8 +178,11 @@ def _slow(
 ) -> Iterator[Load]:
     """One GPU whose clock is lower; the others wait."""
     del event
-    clock = 1.0 if gpu is None else pace
-    yield Load("training", step_ended(job, segment, delay.first - 1), pace, clock)
+    begun = step_ended(job, segment, delay.first - 1)
+    if gpu is None:
+        yield Load("training", begun, pace)
+    else:
+        yield Load("training", begun, pace, pace, 1.0, POWER_CAP)
     yield Load("training", step_ended(job, segment, delay.last))
 
 

@@ -6,16 +6,18 @@ follows MFU and clock, and traffic follows the layout.
 """
 
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
+from llmsim.physics.hardware.clocks import POWER_CAP, SW_THERMAL
 from llmsim.physics.hardware.gauges import HEALTHY, Fault, Gauges, Seconds, gauges
 from llmsim.physics.hardware.host import CALM, Host, Trouble, host
 from llmsim.run.complaints import faults, troubles
 from llmsim.run.moment import energies_of, loads, odd
-from llmsim.run.strains import HW_THERMAL, POWER_BRAKE, SW_THERMAL
+from llmsim.run.strains import HW_THERMAL, POWER_BRAKE
 from llmsim.run.timeline import Run, run_ended, step_at
-from llmsim.typed import NamedTuple
+from llmsim.typed import Any, NamedTuple
 
 # GPUs that exports read, unless the run has fewer: 64 nodes of eight.
 MOST_GPUS = 512
@@ -33,17 +35,21 @@ class Sample(NamedTuple):
 
 def spent(done: Iterable[telemetry.Load], at: float) -> tuple[Seconds, ...]:
     """How long each activity has lasted until a moment, from the loads, the latest first."""
-    totals: dict[telemetry.Activity, tuple[float, float, float, float]] = {}
+    totals: dict[telemetry.Activity, list[float]] = {}
     ended = at
     for load in done:
-        seconds, worked, hot, braked = totals.get(load.activity, (0.0, 0.0, 0.0, 0.0))
+        times = totals.get(load.activity)
+        if times is None:
+            times = totals[load.activity] = [0.0] * 6
         more = ended - load.began
-        totals[load.activity] = (
-            seconds + more,
-            worked + more * load.pace,
-            hot + (more if load.reasons & (SW_THERMAL | HW_THERMAL) else 0.0),
-            braked + (more if load.reasons & POWER_BRAKE else 0.0),
-        )
+        times[0] += more
+        times[1] += more * load.pace
+        if load.pace == 1.0:
+            times[2] += more
+        if load.reasons:
+            times[3] += more if load.reasons & POWER_CAP else 0.0
+            times[4] += more if load.reasons & (SW_THERMAL | HW_THERMAL) else 0.0
+            times[5] += more if load.reasons & POWER_BRAKE else 0.0
         ended = load.began
     return tuple(Seconds(activity, *times) for activity, times in totals.items())
 
@@ -80,6 +86,7 @@ class Tick(NamedTuple):
     troubles: dict[int, Trouble]  # of nodes
     odd: frozenset[int]  # ranks whose GPUs have had loads of their own
     known: dict[tuple[int, bool], list[Gauges | None]]  # what was computed already, by node
+    blocks: dict[int, Any]  # the same of many nodes at once: see blocks.py
 
 
 def tick_of(run: Run, at: float) -> Tick:
@@ -95,7 +102,7 @@ def tick_of(run: Run, at: float) -> Tick:
         done = (telemetry.Load("idle", over), *done)
     felt = tuple(telemetry.recent(run.job, done, at))
     past = spent(done, at)
-    made = Tick(at, done, past, felt, faults(run, at), troubles(run, at), odd(run, at), {})
+    made = Tick(at, done, past, felt, faults(run, at), troubles(run, at), odd(run, at), {}, {})
     run.memo["tick"] = made
     return made
 
@@ -132,6 +139,8 @@ def _node(run: Run, tick: Tick, node: int, energy: bool) -> list[Gauges | None]:
     if tick.troubles.get(node, CALM).silent:
         return [None] * size
     if tick.odd.isdisjoint(ranks):
+        if energy and (quick := _in_block(run, tick, ranks)):
+            return [*quick]
         made = _alike(run, tick, ranks, (tick.done, tick.past, tick.felt), energy)
     else:
         made = []
@@ -142,6 +151,40 @@ def _node(run: Run, tick: Tick, node: int, energy: bool) -> list[Gauges | None]:
         lost = [tick.faults.get(gpu, HEALTHY).lost for gpu in ranks]
         return [None if gone else each for gone, each in zip(lost, made, strict=True)]
     return [*made]
+
+
+BLOCK = 64  # nodes that are computed at once where numpy is installed
+FEWEST = 16  # nodes of a run whose gauges are worth the import of numpy
+
+
+def _in_block(run: Run, tick: Tick, ranks: range) -> list[Gauges] | None:
+    """The gauges of a node's GPUs out of a block of nodes that numpy computes at once, from the
+    second node on that is asked for; None where they are to be computed one by one.
+    """
+    nodes, size = run.job.layout.nodes, len(ranks)
+    if nodes < FEWEST or not tick.faults.keys().isdisjoint(ranks):
+        return None
+    first = ranks.start // size // BLOCK * BLOCK
+    if first not in tick.blocks:
+        tick.blocks[first] = None
+        return None
+    if tick.blocks[first] is None and (made := _arrays(run)):
+        gpus = range(first * size, min(first + BLOCK, nodes) * size)
+        tick.blocks[first] = made(run, gpus, tick.at, (tick.done, tick.past, tick.felt))
+    found = tick.blocks[first]
+    return found.node(ranks) if found else None
+
+
+def _arrays(run: Run) -> Any:
+    """blocks.block, or None where numpy is not installed."""
+    if "arrays" not in run.memo:
+        try:
+            blocks = import_module("llmsim.telemetry.blocks")  # numpy takes a tenth of a second
+        except ImportError:
+            run.memo["arrays"] = None
+        else:
+            run.memo["arrays"] = blocks.block
+    return run.memo["arrays"]
 
 
 Pasts = tuple[tuple[telemetry.Load, ...], tuple[Seconds, ...], tuple[telemetry.Load, ...]]

@@ -6,12 +6,12 @@ import numpy as np
 
 from llmsim.catalog import gpus
 from llmsim.catalog.records import Gpu
-from llmsim.fleet.array_noise import Array, uniforms
 from llmsim.fleet.cluster import traces
 from llmsim.fleet.cluster.pool import Pool
 from llmsim.fleet.cluster.scheduling import Ended, Fact, NodeChanged, Started
 from llmsim.fleet.cluster.slurm_text import job_id
 from llmsim.physics import noise
+from llmsim.physics.array_noise import Array, uniforms
 from llmsim.typed import NamedTuple
 
 _LOADING = 90.0  # seconds from a job's start until its GPUs are busy: ours

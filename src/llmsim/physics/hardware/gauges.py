@@ -1,8 +1,6 @@
-"""Every gauge of one GPU, as views of its one latent state (telemetry.latent).
+"""Every gauge of one GPU, as views of its one latent state (telemetry.latents).
 
-    tensor activity   MFU x peak clock / clock, and what is recomputed on top (hardware FLOPs)
-    DRAM activity     0.7 of the tensor activity on an H100, less where memory is faster
-    SM activity       how long a step has any kernel on an SM: collectives spin there, too
+    activities        activities.py
     memory            used + free + reserved = total
     PCIe              what the network cards and the host take and bring, and saves
     NVLink            what the layout's collectives send inside the node
@@ -15,40 +13,27 @@ evidence of NVIDIA/aicr); H100 memory 48 C idle and 54-59 C at 59-65 C of the GP
 989 TFLOP/s at 1,830 MHz (arXiv 2605.20799).
 """
 
+from collections.abc import Iterable, Mapping
 from math import fsum
+from operator import add
 
 from llmsim.catalog import gpus
 from llmsim.job.memo import remembered
-from llmsim.job.records import Job, batch_tokens
-from llmsim.physics import noise
+from llmsim.job.records import Job
 from llmsim.physics.hardware import links
-from llmsim.physics.hardware.sites import MOST_CHIPS, chip_of
-from llmsim.physics.hardware.telemetry import (
-    ACTIVITIES,
-    Activity,
-    Doing,
-    Latent,
-    doing,
-    doings,
-)
+from llmsim.physics.hardware.activities import BUSY, Column, activities
+from llmsim.physics.hardware.sites import MOST_CHIPS, chips_of
+from llmsim.physics.hardware.telemetry import ACTIVITIES, Activity, Latents, doing, held_by_power
 from llmsim.physics.hardware.utilization import utilizations
-from llmsim.physics.speed.step_time import step_seconds
-from llmsim.physics.speed.throughput import mfu
-from llmsim.typed import NamedTuple
+from llmsim.typed import Any, NamedTuple
 
-# Hardware FLOPs for a model's FLOPs: what recomputation adds.
-_RECOMPUTED = {"none": 1.0, "selective": 1.03, "full": 4 / 3}
-_DRAM_OF_TENSOR = 0.70  # on an H100, which has 989 TFLOP/s and 3.35 TB/s
-_H100_FLOPS_PER_BYTE = 989 / 3.35
-_DRAM_PEAK = 0.8  # practical peak of the ratio
-_BUSY = {"training": 1.0, "validation": 0.9}
 # Degrees C of HBM over the air: of its own when idle, for each unit of its activity, and for each
 # degree that the GPU beside it is above the air; by how much stacks differ.
-_HBM_IDLE, _HBM_BUSY, _HBM_BESIDE = 7.2, 18.0, 0.42
-_HBM_IDLE_SPREAD, _HBM_BESIDE_SPREAD = 2.0, 0.09
+HBM_IDLE, HBM_BUSY, HBM_BESIDE = 7.2, 18.0, 0.42
+HBM_IDLE_SPREAD, HBM_BESIDE_SPREAD = 2.0, 0.09
 # Where the cooling fails, HBM is at 95 degrees C when the GPU is at its slowdown mark: public
 # reports of hot H100s have 84 to 90 of the GPU, and 95 and more of its memory.
-_HBM_HOT, _GPU_HOT = 95.0, 87.0
+HBM_HOT, GPU_HOT = 95.0, 87.0
 
 
 class Gauges(NamedTuple):
@@ -78,7 +63,7 @@ class Gauges(NamedTuple):
     pcie_received_bytes_per_second: int
     nvlink_sent_bytes_per_second: int
     nvlink_received_bytes_per_second: int
-    power_capped_seconds: float  # since the run's command
+    power_capped_seconds: float  # since the run's command: so long held the limit the clock back
     thermal_slowdown_seconds: float  # by software or hardware
     hardware_thermal_slowdown_seconds: float
     power_brake_slowdown_seconds: float
@@ -121,206 +106,175 @@ class Seconds(NamedTuple):
     activity: Activity
     seconds: float
     worked: float = 0.0  # the same with each second counted by its pace
-    hot: float = 0.0  # of them, seconds in which an incident's heat held its clock back
+    steady: float = 0.0  # of them, seconds at the usual pace
+    limited: float = 0.0  # of them, seconds in which an incident's power limit held its clock back
+    hot: float = 0.0  # the same of its heat
     braked: float = 0.0  # of them, seconds in which the chassis braked its power
 
 
-class _Card(NamedTuple):
+class Card(NamedTuple):
     """What is the same for all GPUs of a run at all times."""
 
-    tensor_mhz: float  # tensor activity in a steady step, times the SM clock
-    dram_of_tensor: float
     memory_mhz: int
     reserved_mib: int
     has_hbm: bool
 
 
 @remembered()
-def _card(job: Job) -> _Card:
+def card_of(job: Job) -> Card:
+    """What the card and its driver have."""
     gpu = job.gpu
-    steady = mfu(job, batch_tokens(job) / step_seconds(job))
-    flops_per_byte = gpu.tflops / gpu.hbm_tb_s
-    return _Card(
-        tensor_mhz=steady * _RECOMPUTED[job.layout.recompute] * gpus.peak_clock_mhz(gpu),
-        dram_of_tensor=_DRAM_OF_TENSOR * flops_per_byte / _H100_FLOPS_PER_BYTE,
+    return Card(
         memory_mhz=gpus.memory_clock_mhz(gpu),
         reserved_mib=gpus.reserved_mib(gpu),
         has_hbm=gpus.has_hbm(gpu),
     )
 
 
-def _reasons(job: Job, ranks: range, at: float, activity: Activity, usual: list[Doing]
-) -> list[int]:  # fmt: skip
-    """NVML's masks of why clocks are not higher: idle 1, power limit 4, heat 0x20."""
-    if activity == "idle":
-        return [0x1] * len(ranks)
-    if not any(each.capped for each in usual):
-        return [0x20 if each.hot else 0 for each in usual]
-    first = int(at) * 1_000_003 + ranks.start
-    draws = noise.uniforms(job.seed, "gauge capped", first, len(ranks))
-    return [
-        (0x20 if each.hot else 0) | (0x4 if draw < each.capped else 0)
-        for draw, each in zip(draws, usual, strict=True)
-    ]
-
-
 _HOT_PART = 0.3  # of the seconds of an activity that is too hot at full speed
 
 
-@remembered(MOST_CHIPS)
-def _held_in(job: Job, gpu: int) -> tuple[tuple[Activity, float, float], ...]:
-    """The activities in which a GPU's clock is held back: the parts of their seconds in which the
-    power limit does it, and in which heat does.
+@remembered(MOST_CHIPS // 8)
+def held_in(job: Job, ranks: range) -> tuple[tuple[Activity, Column, Column], ...]:
+    """The activities in which the clocks of GPUs are held back: the parts of their seconds in
+    which the power limit does it, and in which heat does.
     """
-    found = ((activity, doing(job, gpu, activity)) for activity in ACTIVITIES)
-    return tuple(
-        (activity, usual.capped, _HOT_PART if usual.hot else 0.0)
-        for activity, usual in found
-        if usual.capped or usual.hot
-    )
+    found = []
+    for activity in ACTIVITIES:
+        capped = [held_by_power(job, gpu, activity) for gpu in ranks]
+        hot = [_HOT_PART * doing(job, gpu, activity).hot for gpu in ranks]
+        if any(capped) or any(hot):
+            found.append((activity, capped, hot))
+    return tuple(found)
 
 
-def _held_back(
-    job: Job, ranks: range, spent: tuple[Seconds, ...]
-) -> list[tuple[float, float, float, float]]:
-    """Seconds in which the power limit has held each clock back, in which heat has, in which the
-    hardware has because of heat, and in which the chassis has braked it.
-    """
-    seconds = {each.activity: each.seconds for each in spent}
-    burning, braked = fsum(each.hot for each in spent), fsum(each.braked for each in spent)
-    made = []
-    for gpu in ranks:
-        capped, hot = 0.0, burning
-        for activity, limited, heated in _held_in(job, gpu):
-            capped += limited * seconds.get(activity, 0.0)
-            hot += heated * seconds.get(activity, 0.0)
-        made.append((capped, hot, burning, braked))
-    return made
+def limited(spent: tuple[Seconds, ...]) -> float:
+    """Seconds in which an incident's power limit has held clocks back."""
+    return fsum(each.limited for each in spent)
 
 
-def _memory_celsius(job: Job, gpu: int, state: Latent, dram: float) -> int:
+def burning(spent: tuple[Seconds, ...]) -> float:
+    """Seconds in which an incident's heat has held clocks back."""
+    return fsum(each.hot for each in spent)
+
+
+def _held_back(job: Job, ranks: range, spent: tuple[Seconds, ...]) -> dict[str, Column]:
+    """Seconds in which the power limit has held each clock back, and in which heat has."""
+    capped, hot = [limited(spent)] * len(ranks), [burning(spent)] * len(ranks)
+    for activity, limits, heats in held_in(job, ranks):
+        for each in spent:
+            if each.activity == activity:
+                capped = _longer(capped, limits, each.steady)
+                hot = _longer(hot, heats, each.seconds)
+    return {"power_capped_seconds": capped, "thermal_slowdown_seconds": hot}
+
+
+def same(job: Job, activity: Activity, spent: tuple[Seconds, ...]) -> dict[str, object]:
+    """The gauges that are the same for all healthy GPUs that have had the same loads."""
+    card = card_of(job)
+    return {
+        "activity": activity,
+        "memory_clock_mhz": card.memory_mhz,
+        "reserved_mib": card.reserved_mib,
+        "total_mib": job.gpu.memory_mib,
+        "hardware_thermal_slowdown_seconds": burning(spent),
+        "power_brake_slowdown_seconds": fsum(each.braked for each in spent),
+        "performance_state": 8 if activity == "idle" and not card.has_hbm else 0,
+        **dict.fromkeys(_FAULTY, 0),
+    }
+
+
+def _longer(before: Column, parts: Column, seconds: float) -> Column:
+    return [each + part * seconds for each, part in zip(before, parts, strict=True)]
+
+
+def _memory_celsius(job: Job, ranks: range, states: Latents, dram: Column) -> list[int]:
     """Degrees C of the memory: the air's, its own heat, and what the GPU beside it gives.
 
     H100: 48 at 41 C of the idle GPU, 59 at 65 C with little traffic; H200: 32 at 28, 42 at 54.
     """
-    stacks, air = chip_of(job, gpu).stacks, state.air_c
-    usual = state.temperature_c - state.excess_c
-    beside = (_HBM_BESIDE + _HBM_BESIDE_SPREAD * stacks) * (usual - air)
-    cooled = air + (_HBM_IDLE + _HBM_IDLE_SPREAD * stacks + _HBM_BUSY * dram) + beside
-    if not state.excess_c:
-        return round(cooled)
-    lost = min(1.0, state.excess_c / max(1.0, _GPU_HOT - usual))
-    return round(cooled + (_HBM_HOT - cooled) * lost + max(0.0, state.temperature_c - _GPU_HOT))
-
-
-class _Working(NamedTuple):
-    """How hard the parts of a GPU work, as shares of cycles in six decimals."""
-
-    engine: float
-    sm: float
-    occupancy: float
-    tensor: float
-    dram: float
-    fp32: float
-
-
-def _working(job: Job, states: list[Latent], busy: float, percents: list[int]) -> list[_Working]:
-    """How hard the GPUs of a node work."""
-    card, first, made = _card(job), states[0], []
-    hangs, dram_of_tensor = first.activity == "hang", card.dram_of_tensor
-    usual = 0.921 + 0.008 * max(-2.0, min(2.0, first.common))
-    tensor_mhz = busy * first.pace * card.tensor_mhz
-    for state, percent in zip(states, percents, strict=True):
-        off = max(-2.0, min(2.0, state.own))
-        own, sm = 1.0 + 0.012 * off, 0.0
-        if busy:
-            sm = min(0.97, usual * own)
-        elif hangs:  # one kernel of NCCL's spins on a few SMs
-            sm = 0.1 * own
-        tensor = min(sm, tensor_mhz / state.sm_clock_mhz * (1.0 + 0.006 * off))
-        made.append(_Working(
-            # Profiling counters are means over the interval, the utilization is one second's.
-            round(1e6 * min(1.0, sm + 0.02)) / 1e6 if sm else percent / 250,
-            round(1e6 * sm) / 1e6,
-            round(0.2665e6 * sm) / 1e6,
-            round(1e6 * tensor) / 1e6,
-            min(_DRAM_PEAK, dram_of_tensor * tensor),
-            round(0.0575e6 * sm * own) / 1e6,
-        ))  # fmt: skip
+    if not card_of(job).has_hbm:
+        return [0] * len(ranks)
+    made = []
+    for chip, air, celsius, excess, busy in zip(
+        chips_of(job, ranks), states.air_c, states.temperature_c, states.excess_c, dram,
+        strict=True,
+    ):  # fmt: skip
+        usual = celsius - excess
+        beside = (HBM_BESIDE + HBM_BESIDE_SPREAD * chip.stacks) * (usual - air)
+        hot = air + (HBM_IDLE + HBM_IDLE_SPREAD * chip.stacks + HBM_BUSY * busy) + beside
+        if excess:
+            lost = min(1.0, excess / max(1.0, GPU_HOT - usual))
+            hot += (HBM_HOT - hot) * lost + max(0.0, celsius - GPU_HOT)
+        made.append(round(hot))
     return made
+
+
+# Gauges of what is wrong with a GPU, and what they are in Fault.
+_FAULTY = {
+    "xid": "xid",
+    "uncorrectable_errors": "uncorrectable_errors",
+    "remapped_rows": "remapped_rows",
+    "remap_pending": "remap_pending",
+    "aggregate_errors": "aggregate_errors",
+    "correctable_errors": "correctable_errors",
+    "link_crc_errors": "crc_errors",
+    "link_replays": "link_replays",
+    "link_recoveries": "link_recoveries",
+}
 
 
 def gauges(
     job: Job,
     ranks: range,
     at: float,
-    states: list[Latent],
-    joules: list[float],
+    states: Latents,
+    joules: Column,
     spent: tuple[Seconds, ...],
     faults: list[Fault],
 ) -> list[Gauges]:
     """All gauges of GPUs of one node that have had the same loads: their latent states, energies
-    and faults are given one by one, and their common past.
+    and faults, and their common past, are given.
     """
-    activity, pace, card, total = states[0].activity, states[0].pace, _card(job), job.gpu.memory_mib
-    has_hbm, reserved = card.has_hbm, card.reserved_mib
-    busy, room = _BUSY.get(activity, 0.0), total - reserved
+    activity, card, count = states.activity, card_of(job), len(ranks)
+    room, busy = job.gpu.memory_mib - card.reserved_mib, BUSY.get(states.activity, 0.0)
     percents = utilizations(job, ranks, at, activity)
-    made = []
-    for gpu, state, energy, percent, working, pcie, nvlink, held, reasons, fault in zip(
-        ranks,
-        states,
-        joules,
-        percents,
-        _working(job, states, busy, percents),
-        links.pcie(job, ranks, at, states, busy * pace),
-        links.nvlink(job, ranks, at, states),
-        _held_back(job, ranks, spent),
-        _reasons(job, ranks, at, activity, doings(job, ranks, activity)),
-        faults,
-        strict=True,
-    ):
-        used, dram = min(state.memory_mib, room), working.dram
-        made.append(Gauges(  # in the order of its fields: naming 40 takes as long as all else
-            gpu,
-            activity,
-            round(1e3 * state.power_watts) / 1e3,
-            energy,
-            round(state.temperature_c),
-            _memory_celsius(job, gpu, state, dram) if has_hbm else 0,
-            state.sm_clock_mhz,
-            card.memory_mhz,
-            percent,
-            min(percent, round(115 * dram)),
-            used,
-            room - used,
-            reserved,
-            total,
-            working.engine,
-            working.sm,
-            working.occupancy,
-            working.tensor,
-            round(1e6 * dram) / 1e6,
-            working.fp32,
-            pcie[0],
-            pcie[1],
-            nvlink[0],
-            nvlink[1],
-            held[0],
-            held[1],
-            held[2],
-            held[3],
-            reasons | state.reasons,
-            8 if activity == "idle" and not has_hbm else 0,
-            chip_of(job, gpu).replays + fault.pcie_replays,
-            fault.xid,
-            fault.uncorrectable_errors,
-            fault.remapped_rows,
-            fault.remap_pending,
-            fault.aggregate_errors,
-            fault.correctable_errors,
-            fault.crc_errors,
-            fault.link_replays,
-            fault.link_recoveries,
-        ))  # fmt: skip
-    return made
+    used = [min(each, room) for each in states.memory_mib]
+    working = activities(job, ranks, at, states, percents)
+    dram = working["dram_active"]
+    pcie = links.pcie(job, ranks, at, states, busy * states.pace)
+    nvlink = links.nvlink(job, ranks, at, states)
+    columns: dict[str, Iterable[Any]] = {
+        **{name: [value] * count for name, value in same(job, activity, spent).items()},
+        "gpu": ranks,
+        "power_watts": [round(1e3 * each) / 1e3 for each in states.power_watts],
+        "energy_joules": joules,
+        "temperature_c": map(round, states.temperature_c),
+        "memory_temperature_c": _memory_celsius(job, ranks, states, dram),
+        "sm_clock_mhz": states.sm_clock_mhz,
+        "utilization_percent": percents,
+        "memory_utilization_percent": [
+            min(percent, round(115 * each)) for percent, each in zip(percents, dram, strict=True)
+        ],
+        "used_mib": used,
+        "free_mib": [room - each for each in used],
+        **working,
+        "pcie_sent_bytes_per_second": pcie[0],
+        "pcie_received_bytes_per_second": pcie[1],
+        "nvlink_sent_bytes_per_second": nvlink[0],
+        "nvlink_received_bytes_per_second": nvlink[1],
+        **_held_back(job, ranks, spent),
+        "clock_event_reasons": states.reasons,
+        "pcie_replays": [chip.replays for chip in chips_of(job, ranks)],
+    }
+    if any(each is not HEALTHY for each in faults):
+        columns |= {gauge: [getattr(each, of) for each in faults] for gauge, of in _FAULTY.items()}
+        replays = [each.pcie_replays for each in faults]
+        columns["pcie_replays"] = [*map(add, columns["pcie_replays"], replays)]
+    return in_rows(columns)
+
+
+def in_rows(columns: Mapping[str, Iterable[object]]) -> list[Gauges]:
+    """Gauges from a column of each of them, by name: 40 names a GPU would take twice the time."""
+    rows = zip(*map(columns.__getitem__, Gauges._fields), strict=True)
+    return [*map(Gauges._make, rows)]

@@ -11,21 +11,22 @@ from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 from llmsim.physics.hardware import storage
-from llmsim.physics.hardware.telemetry import Latent
+from llmsim.physics.hardware.activities import STEP
+from llmsim.physics.hardware.telemetry import Latents
 from llmsim.physics.speed.collectives import flows, sent_per_byte
 from llmsim.physics.speed.step_time import step_seconds
 
-_STEP = 2.0 / 0xFFFF
-_PCIE_IDLE = 3.0e6  # B/s
+PCIE_IDLE = 3.0e6  # B/s
 # B/s that a training process gets from its host, batches and kernels' arguments, and how far that
 # wavers from one second to the next; and the same of what it sends.
-_PCIE_HOST, _PCIE_HOST_WAVERS = 5.4e8, 0.8
-_PCIE_BACK, _PCIE_BACK_WAVERS = 4.9e7, 0.6
+PCIE_HOST, PCIE_HOST_WAVERS = 5.4e8, 0.8
+PCIE_BACK, PCIE_BACK_WAVERS = 4.9e7, 0.6
+PCIE_LOADING = 1.2e9  # B/s that a GPU gets while the model is loaded
 # How far the links' traffic wavers from one look to the next: 12 to 25 GB/s in four looks at a
 # training, while its GPUs differ by 1 % (KempnerInstitute/kempnerpulse, issues 10 and 11).
 _NVLINK_WAVERS = 0.5
 
-Rates = list[tuple[int, int]]  # bytes per second of each GPU, sent and received
+Rates = tuple[list[int], list[int]]  # bytes per second of each GPU, sent and received
 
 
 @remembered()
@@ -48,54 +49,69 @@ def _wavering(job: Job, stream: str, first: int, count: int, at: float) -> tuple
 
 
 @remembered()
-def _link(job: Job) -> tuple[float, bool]:
+def link(job: Job) -> tuple[float, bool]:
     """The most bytes per second over PCIe, and whether GPUs have a faster link beside it."""
     limit = (32 if gpus.generation(job.gpu) == "Ampere" else 64) * 1e9
     return limit, gpus.has_fast_link(job.gpu)
 
 
-def pcie(job: Job, ranks: range, at: float, states: list[Latent], busy: float) -> Rates:
+def pcie(job: Job, ranks: range, at: float, states: Latents, busy: float) -> Rates:
     """Bytes per second over the GPUs' PCIe links."""
-    made, activity, (limit, fast) = Rates(), states[0].activity, _link(job)
-    beside, saved = 0.0, 0.0
-    network = network_bytes_per_second(job) * busy
-    if activity == "checkpoint":
-        seconds = storage.save_seconds(job, job.schedule.save_every)
-        saved = storage.checkpoint_bytes(job) / job.layout.gpus / seconds
-    drawn = _wavering(job, "gauge pcie", ranks.start, len(ranks), at)
-    for idle, back, host, cards, state in zip(*drawn, states, strict=True):
-        sent = received = _PCIE_IDLE * (1.0 + 0.9 * (idle * _STEP - 1.0))
-        if busy:
-            if not fast:
-                beside = state.link_gb_s * 1e9
-            carried = network * (1.0 + 0.3 * (cards * _STEP - 1.0))
-            sent += carried + _PCIE_BACK * (1.0 + _PCIE_BACK_WAVERS * (back * _STEP - 1.0)) + beside
-            received += (
-                carried + _PCIE_HOST * (1.0 + _PCIE_HOST_WAVERS * (host * _STEP - 1.0)) + beside
-            )
-        elif activity == "loading":
-            received += 1.2e9 * (1.0 + 0.5 * (host * _STEP - 1.0))
-        made.append((int(min(sent + saved, limit)), int(min(received, limit))))
-    return made
+    activity, (limit, fast) = states.activity, link(job)
+    idle, back, host, cards = _wavering(job, "gauge pcie", ranks.start, len(ranks), at)
+    sent = [PCIE_IDLE * (1.0 + 0.9 * (each * STEP - 1.0)) for each in idle]
+    received = sent
+    if busy:
+        network = network_bytes_per_second(job) * busy
+        beside = [0.0 if fast else each * 1e9 for each in states.link_gb_s]
+        carried = [
+            before + network * (1.0 + 0.3 * (each * STEP - 1.0)) + more
+            for before, each, more in zip(sent, cards, beside, strict=True)
+        ]
+        sent = _with(carried, PCIE_BACK, PCIE_BACK_WAVERS, back)
+        received = _with(carried, PCIE_HOST, PCIE_HOST_WAVERS, host)
+    elif activity == "loading":
+        received = _with(sent, PCIE_LOADING, 0.5, host)
+    elif activity == "checkpoint":
+        saved = saved_bytes_per_second(job)
+        sent = [each + saved for each in sent]
+    return [int(min(each, limit)) for each in sent], [int(min(each, limit)) for each in received]
+
+
+def _with(rates: list[float], usual: float, wavers: float, drawn: list[int]) -> list[float]:
+    """Rates, and for each GPU one more that wavers around a usual one."""
+    return [
+        rate + usual * (1.0 + wavers * (each * STEP - 1.0))
+        for rate, each in zip(rates, drawn, strict=True)
+    ]
+
+
+@remembered()
+def saved_bytes_per_second(job: Job) -> float:
+    """What a GPU sends to its host while its part of a checkpoint is written, B/s."""
+    seconds = storage.save_seconds(job, job.schedule.save_every)
+    return storage.checkpoint_bytes(job) / job.layout.gpus / seconds
 
 
 @remembered(2)
-def _rhythm(job: Job, second: int) -> float:
+def rhythm(job: Job, second: int) -> float:
     """The factor of the links' traffic in a second: all ranks move together."""
     drawn = noise.bits(job.seed, "gauge nvlink rhythm", second * 1_000_003) & 0xFFFF
-    return 1.0 + _NVLINK_WAVERS * (drawn * _STEP - 1.0)
+    return 1.0 + _NVLINK_WAVERS * (drawn * STEP - 1.0)
 
 
-def nvlink(job: Job, ranks: range, at: float, states: list[Latent]) -> Rates:
+def nvlink(job: Job, ranks: range, at: float, states: Latents) -> Rates:
     """Bytes per second over the GPUs' NVLinks."""
-    if not states[0].link_gb_s or not _link(job)[1]:
-        return [(0, 0)] * len(ranks)
-    moved, made = _rhythm(job, int(at)), []
-    sent, received, *_ = _wavering(job, "gauge nvlink", ranks.start, len(ranks), at)
-    for out, back, state in zip(sent, received, states, strict=True):
-        rate = state.link_gb_s * 1e9 * moved
-        made.append((
-            int(rate * (1.0 + 0.01 * (out * _STEP - 1.0))),
-            int(rate * (1.0 + 0.01 * (back * _STEP - 1.0))),
-        ))  # fmt: skip
-    return made
+    if not states.link_gb_s[0] or not link(job)[1]:
+        return [0] * len(ranks), [0] * len(ranks)
+    moved = rhythm(job, int(at))
+    out, back, *_ = _wavering(job, "gauge nvlink", ranks.start, len(ranks), at)
+    rates = [each * 1e9 * moved for each in states.link_gb_s]
+    return _moved(rates, out), _moved(rates, back)
+
+
+def _moved(rates: list[float], drawn: list[int]) -> list[int]:
+    return [
+        int(rate * (1.0 + 0.01 * (each * STEP - 1.0)))
+        for rate, each in zip(rates, drawn, strict=True)
+    ]

@@ -51,6 +51,10 @@ class Chip(NamedTuple):
     leak: float  # -1..1, how much current flows without work: with the clocks low, and high
     replays: int  # of its PCIe link, before the run
     stacks: float  # -1..1, how warm its memory gets beside others
+    filled: float  # -1..1, how long its SMs have a warp
+    engine: float  # -1..1, how long it has a kernel but no warp
+    occupied: float  # -1..1, how many warps its SMs have
+    traffic: float  # -1..1, how much of its memory's traffic its caches do not take
 
 
 def _chip(seed: int, index: int, local: int, node: int) -> Chip:
@@ -60,6 +64,10 @@ def _chip(seed: int, index: int, local: int, node: int) -> Chip:
     """
     row = 1.10 if local % 4 in (0, 3) else 0.90
     tired = 1.25 if noise.uniform(seed, "gpu fan", index) < 1 / 300 else 1.0
+    drawn = noise.bits(seed, "gpu activities", index)
+    filled, engine, occupied, traffic = (
+        (drawn >> shift & 0xFFFF) * (2.0 / 0xFFFF) - 1.0 for shift in (0, 16, 32, 48)
+    )
     return Chip(
         rise=row * tired * (0.95 + 0.10 * noise.uniform(seed, "gpu rise", index)),
         inlet=2.4 * (noise.uniform(seed, "gpu inlet", node) - 0.5),
@@ -72,6 +80,10 @@ def _chip(seed: int, index: int, local: int, node: int) -> Chip:
         - 1.0,
         replays=noise.integer(seed, "gauge replays", 0, 3, index),
         stacks=2.0 * noise.uniform(seed, "gpu stacks", index) - 1.0,
+        filled=filled,
+        engine=engine,
+        occupied=occupied,
+        traffic=traffic,
     )
 
 
@@ -109,6 +121,18 @@ def site_of(job: Job) -> Site:
         link=_link_rate(job),
         phase=2.0 * pi * (start / 86_400.0 - 9.0 / 24.0),  # warmest 6 h after 9:00
     )
+
+
+def chips_of(job: Job, ranks: range) -> tuple[Chip, ...]:
+    """The constants of GPUs of one node."""
+    if len(ranks) == 1:
+        return (chip_of(job, ranks.start),)
+    return _node_chips(job, ranks)
+
+
+@remembered(MOST_CHIPS // 8)
+def _node_chips(job: Job, ranks: range) -> tuple[Chip, ...]:
+    return tuple(chip_of(job, index) for index in ranks)
 
 
 def chip_of(job: Job, index: int) -> Chip:

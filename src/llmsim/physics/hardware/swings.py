@@ -9,7 +9,7 @@ GPUs waiting for their host: a node of 8 H100s spends 45 % of the seconds of a L
 its highest power, down to 43 % of it. Sources: docs/physics.md section 9.
 """
 
-from math import sqrt
+from math import exp, fsum, sqrt
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
@@ -38,6 +38,7 @@ class Law(NamedTuple):
     dip: float  # depth
     dip_seconds: float
     period: float  # seconds of a step
+    alias: float  # spread of a dip's mean over a second
 
 
 @remembered()
@@ -50,12 +51,13 @@ def law_of(job: Job) -> Law:
     alias = ALIAS * noise.uniform(job.seed, "gpu alias") ** 1.5 if period > 1.2 else 0.0
     depth = min(0.12 / dip, alias / (dip * sqrt(seen))) if alias else 0.0
     shared = SPREAD**2 * (1.0 - OWN - SLOW) - (depth * dip) ** 2 * max(0.0, seen)
+    alias = depth * dip * sqrt(max(0.0, seen))
     node, lean = sqrt(shared), 0.0
     if not job.recipe.relative:
         adapters = job.recipe.adapter_rank > 0
         node, lean = (WAITING, WAITING_LEAN) if adapters else (TUNING, TUNING_LEAN)
     slow, own = SPREAD * sqrt(SLOW), SPREAD * sqrt(OWN)
-    return Law(node, lean, slow, own, depth, dip, period)
+    return Law(node, lean, slow, own, depth, dip, period, alias)
 
 
 def _dipped(law: Law, seconds: float) -> float:
@@ -65,15 +67,17 @@ def _dipped(law: Law, seconds: float) -> float:
     return law.dip * (rise - min(within, law.dip_seconds))
 
 
-class Swing(NamedTuple):
-    """Where a GPU's power is: factors of its mean, and the noise in standard deviations."""
+class Swings(NamedTuple):
+    """Where the power of a node's GPUs is: factors of its mean, and the noise in standard
+    deviations.
+    """
 
-    factor: float
-    node: float  # of all GPUs of the node
-    own: float
+    factors: list[float]  # of each GPU
+    node: float  # noise of all of them
+    owns: list[float]  # of each one
 
 
-def swings(job: Job, ranks: range, at: float, load: float, since: float) -> list[Swing]:
+def swings(job: Job, ranks: range, at: float, load: float, since: float) -> Swings:
     """The power of some GPUs of one node at a moment, relative to its mean, under a load that
     began at `since`.
 
@@ -81,11 +85,9 @@ def swings(job: Job, ranks: range, at: float, load: float, since: float) -> list
     """
     law, node = law_of(job), ranks.start // gpus_per_node(job)
     common, shared, dip = _shared(job, node, at, load, since)
-    scale = QUIET + (1.0 - QUIET) * load
-    return [
-        Swing(1.0 + ((shared + law.own * own) * scale + dip), common, own)
-        for own in balanced.levels(job.seed, "gpu own power", int(at), ranks)
-    ]
+    scale, own = QUIET + (1.0 - QUIET) * load, law.own
+    owns = balanced.levels(job.seed, "gpu own power", int(at), ranks)
+    return Swings([1.0 + ((shared + own * each) * scale + dip) for each in owns], common, owns)
 
 
 @remembered(2)
@@ -96,13 +98,21 @@ def _shared(
     with that of the slow noise, and that of the step's end.
     """
     law, second = law_of(job), int(at)
-    lean = law.lean if load > 0.5 else 0.0
-    common = balanced.level(job.seed, "gpu power", second, node, lean)
-    slow = balanced.level(job.seed, "gpu slow power", int(at // SLOW_SECONDS), node)
-    dip = 0.0
+    if law.lean and load > 0.5:
+        common = balanced.level(job.seed, "gpu power", second, node, law.lean)
+    else:
+        (common,) = balanced.levels(job.seed, "gpu power", second, range(node, node + 1))
+    (slow,) = balanced.levels(
+        job.seed, "gpu slow power", int(at // SLOW_SECONDS), range(node, node + 1)
+    )
+    return common, law.node * common + law.slow * slow, dipped(law, load, at, since)
+
+
+def dipped(law: Law, load: float, at: float, since: float) -> float:
+    """What the ends of steps add to the factor in the last second."""
     if load > 0.5 and law.dip and at - since >= 1.0:
-        dip = _dipped(law, at - since) - _dipped(law, at - since - 1.0)
-    return common, law.node * common + law.slow * slow, dip
+        return _dipped(law, at - since) - _dipped(law, at - since - 1.0)
+    return 0.0
 
 
 def integrals(job: Job, ranks: range, at: float, load: float, since: float) -> list[float]:
@@ -122,8 +132,47 @@ def _shared_integral(
 ) -> tuple[float, float]:
     """The integrals of what the GPUs of a node share: of both noises, and of the step's ends."""
     law = law_of(job)
-    lean = law.lean if load > 0.5 else 0.0
-    common = balanced.total(job.seed, "gpu power", at, node, lean)
-    slow = SLOW_SECONDS * balanced.total(job.seed, "gpu slow power", at / SLOW_SECONDS, node)
-    dip = _dipped(law, at - since) if load > 0.5 and law.dip else 0.0
-    return law.node * common + law.slow * slow, dip
+    if law.lean and load > 0.5:
+        common = balanced.total(job.seed, "gpu power", at, node, law.lean)
+    else:
+        (common,) = balanced.totals(job.seed, "gpu power", at, range(node, node + 1))
+    (slow,) = balanced.totals(job.seed, "gpu slow power", at / SLOW_SECONDS, range(node, node + 1))
+    shared = law.node * common + law.slow * (SLOW_SECONDS * slow)
+    return shared, dipped_integral(law, load, at, since)
+
+
+def dipped_integral(law: Law, load: float, at: float, since: float) -> float:
+    """The integral of what the ends of steps add to the factor, in seconds."""
+    return _dipped(law, at - since) if load > 0.5 and law.dip else 0.0
+
+
+_PARTS = 32  # of equal probability, into which the noise of a node is divided
+
+
+@remembered()
+def _node_levels(job: Job) -> tuple[float, ...]:
+    """The noise of a node in the middles of its parts: a level is the sum of two uniform numbers,
+    or its exponential where it leans.
+    """
+    lean = law_of(job).lean
+    shares = [(part + 0.5) / _PARTS for part in range(_PARTS)]
+    levels = [
+        sqrt(6.0) * (sqrt(2.0 * each) - 1.0 if each < 0.5 else 1.0 - sqrt(2.0 - 2.0 * each))
+        for each in shares
+    ]
+    if not lean:
+        return tuple(levels)
+    steep = [-exp(lean * each) / balanced.spread_of(lean) for each in levels]
+    mean = fsum(steep) / _PARTS
+    return tuple(each - mean for each in steep)
+
+
+def part_above(job: Job, load: float, factor: float) -> float:
+    """The part of the seconds of a load in which a GPU's power is above this factor of its mean."""
+    law, scale = law_of(job), QUIET + (1.0 - QUIET) * load
+    rest = sqrt((law.slow**2 + law.own**2) * scale**2 + law.alias**2 * (load > 0.5))
+    found = (
+        noise.normal_share((1.0 + law.node * scale * level - factor) / rest)
+        for level in _node_levels(job)
+    )
+    return fsum(found) / _PARTS

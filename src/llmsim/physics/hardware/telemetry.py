@@ -3,7 +3,7 @@
     power        (context + (training - context) * load) * swings  W; training follows MFU
     energy       the integral of power over all that the GPU did, swings included
     temperature  inlet air + rise * w, w a first-order lag of power / TDP, tau 35-55 s
-    clock        falls as power nears the limit, and when hot
+    clock        the highest one, less where the power limit, heat or an incident holds it back
     memory       allocator's pages + CUDA context (allocator.py, memory.py)
 
 GPUs move together (the same load, the hall's day, a common ripple) and are never identical:
@@ -17,7 +17,8 @@ from math import exp, pi, sin
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, ripples, swings
-from llmsim.physics.hardware.sites import MOST_CHIPS, Chip, Site, chip_of, site_of
+from llmsim.physics.hardware.clocks import CAPPED, IDLE, THROTTLE, clock, held_heat, idle_clock
+from llmsim.physics.hardware.sites import MOST_CHIPS, Chip, Site, chip_of, chips_of, site_of
 from llmsim.physics.hardware.utilization import utilization
 from llmsim.typed import Literal, NamedTuple
 
@@ -35,7 +36,7 @@ Activity = Literal[
 ]
 
 # Power of an activity between that of a GPU with only a context (0) and of one that trains (1).
-_LOAD: dict[Activity, float] = {
+LOAD: dict[Activity, float] = {
     "idle": 0.0,
     "starting": 0.01,
     "loading": 0.08,
@@ -46,11 +47,10 @@ _LOAD: dict[Activity, float] = {
     "hang": 0.10,  # of an H100: 120 to 200 W, estimated
     "stalled": 0.05,
 }
-ACTIVITIES: tuple[Activity, ...] = (*_LOAD,)
+ACTIVITIES: tuple[Activity, ...] = (*LOAD,)
 _CONTEXT_SHARE = 0.176  # of the power limit: H100 111-150 of 700 W
 # How far chips differ without work, by their leakage: H100 67 to 76 W idle, H200 78 W.
 _IDLE_LEAK, _CONTEXT_LEAK = 0.09, 0.22
-THROTTLE = 84.0  # degrees C at which clocks begin to fall
 _WARM = 72.0  # degrees C above which a GPU is warmer than in a well-cooled room
 
 
@@ -78,14 +78,10 @@ class Reading(NamedTuple):
 
 
 class Doing(NamedTuple):
-    """What an activity means for one GPU, whenever it is.
-
-    A healthy H100 at full load is often at its limit: from 90 % of it on, more and more.
-    """
+    """What an activity means for one GPU, whenever it is."""
 
     share: float  # of TDP: its mean power at full pace
-    capped: float  # share of the time in which the power limit holds its clock back
-    hot: bool  # whether it slows itself down, since it would get too hot
+    hot: bool  # whether it slows itself down for as long as it lasts, since it would get too hot
     memory_mib: int
 
 
@@ -101,7 +97,6 @@ def doing(job: Job, index: int, activity: Activity) -> Doing:
         hot = site.inlet + chip.inlet + site.rise * chip.rise * share
         made = known[index] = Doing(
             share,
-            min(1.0, max(0.0, (share - 0.9) / 0.1)),
             hot > THROTTLE,
             _memory_mib(job, chip, index, activity),
         )
@@ -138,9 +133,9 @@ def _power_share(site: Site, chip: Chip, activity: Activity, pace: float = 1.0) 
     """
     share = site.idle * (1.0 + _IDLE_LEAK * chip.leak)
     if activity != "idle":
-        load = _LOAD[activity]
+        load = LOAD[activity]
         if pace < 1.0:
-            load = _LOAD["hang"] + (load - _LOAD["hang"]) * pace
+            load = LOAD["hang"] + (load - LOAD["hang"]) * pace
         context = _CONTEXT_SHARE * (1.0 + _CONTEXT_LEAK * chip.leak)
         share = context + (site.training - context) * load
     share = min(site.highest, share * chip.power)
@@ -172,8 +167,8 @@ def warmth(job: Job, at: float, loads: Sequence[Load]) -> list[tuple[float, Acti
     """Of what a temperature is made: an activity, a pace, and the weight of the power that a GPU
     has in it, which all GPUs with these loads share.
 
-    The power acts through a first-order lag, w(t) = sum of p_i (exp(-(t - end_i) / tau) -
-    exp(-(t - began_i) / tau)). The oldest load is taken to have lasted for ever.
+    A first-order lag, w(t) = sum of p_i (exp(-(t - end_i) / tau) - exp(-(t - began_i) / tau)). The
+    oldest load is taken to have lasted for ever.
     """
     kept, lag, last = 1.0, site_of(job).lag, len(loads) - 1
     parts: dict[tuple[Activity, float], float] = {}
@@ -183,21 +178,6 @@ def warmth(job: Job, at: float, loads: Sequence[Load]) -> list[tuple[float, Acti
         parts[key] = parts.get(key, 0.0) + (kept - left) * load.heat
         kept = left
     return [(weight, *key) for key, weight in parts.items()]
-
-
-def _clock(site: Site, chip: Chip, activity: Activity, power: float, hot: float) -> int:
-    """The SM clock, a multiple of 15 MHz: 345 idle, highest with a context, lower under full power.
-
-    H100 in training: 1.4-1.75 of 1.98 GHz, limited by power.
-    """
-    if activity == "idle":
-        return 345 if site.clock > 1900 else 210
-    slower = 0.17 * min(1.0, max(0.0, (power - 0.55) / 0.45))
-    clock = site.clock * (1.0 - slower)
-    if slower > 0.0:
-        clock *= chip.clock
-    clock *= max(0.5, 1.0 - 0.03 * max(0.0, hot - THROTTLE))
-    return min(site.clock, round(clock / 15.0) * 15)
 
 
 @remembered()
@@ -227,105 +207,110 @@ def thermal_state(celsius: float) -> Warmth:
     return "hot" if celsius >= THROTTLE else "warm" if celsius >= _WARM else "cool"
 
 
-def power(job: Job, index: int, at: float, load: Load) -> float:
-    """The watts that a GPU draws at a simulated second, under a load; at most what its power
-    control lets pass.
-    """
-    return _power(job, index, load, _swing(job, index, at, load))
+def _swings(job: Job, ranks: range, at: float, load: Load) -> swings.Swings:
+    return swings.swings(job, ranks, at, LOAD[load.activity], load.began)
 
 
-def _swings(job: Job, ranks: range, at: float, load: Load) -> list[swings.Swing]:
-    return swings.swings(job, ranks, at, _LOAD[load.activity], load.began)
-
-
-def _swing(job: Job, index: int, at: float, load: Load) -> swings.Swing:
-    return _swings(job, range(index, index + 1), at, load)[0]
-
-
-def _power(job: Job, index: int, load: Load, swing: swings.Swing) -> float:
-    mean = share(job, index, load.activity, load.pace)
-    return min(mean * swing.factor, site_of(job).peak) * job.gpu.tdp_watts
-
-
-def _link(job: Job, load: Load) -> float:
+def link(job: Job, load: Load) -> float:
     """GB/s that GPUs send to the others under a load, in the mean."""
     usual = site_of(job).link * load.pace
     return usual * {"training": 1.0, "validation": 0.95}.get(load.activity, 0.0)
 
 
-def _sent(job: Job, usual: float, swing: swings.Swing) -> float:
-    """GB/s that a GPU sends to the others at a moment."""
-    return min(job.gpu.link_gb_s, usual * (1.0 + 0.02 * swing.node + 0.02 * swing.own))
-
-
 def draw(job: Job, index: int, at: float, load: Load) -> tuple[int, float]:
     """The watts and the GB/s of `reading` alone, which cost a tenth of it."""
-    swing = _swing(job, index, at, load)
-    return round(_power(job, index, load, swing)), round(_sent(job, _link(job, load), swing), 1)
+    ranks = range(index, index + 1)
+    swing = _swings(job, ranks, at, load)
+    (power,) = _powers(job, ranks, load, swing)
+    return round(power * job.gpu.tdp_watts), round(_sent(job, load, swing)[0], 1)
 
 
-class Latent(NamedTuple):
-    """The state of one GPU that all of its gauges are views of."""
+def _powers(job: Job, ranks: range, load: Load, swing: swings.Swings) -> list[float]:
+    """The shares of TDP that GPUs draw at a moment."""
+    peak, means = site_of(job).peak, shares(job, ranks, load.activity, load.pace)
+    return [min(mean * each, peak) for mean, each in zip(means, swing.factors, strict=True)]
+
+
+def _sent(job: Job, load: Load, swing: swings.Swings) -> list[float]:
+    """GB/s that GPUs send to the others at a moment."""
+    usual, most = link(job, load), job.gpu.link_gb_s
+    if not usual:
+        return [0.0] * len(swing.owns)
+    return [min(most, usual * (1.0 + 0.02 * swing.node + 0.02 * own)) for own in swing.owns]
+
+
+class Latents(NamedTuple):
+    """The states of GPUs of one node that have done the same: all of their gauges are views of it.
+    What they differ in stands in lists.
+    """
 
     activity: Activity
-    power_watts: float
-    temperature_c: float
-    sm_clock_mhz: int
-    memory_mib: int
-    link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
-    common: float  # the noise of its node's power, in standard deviations
-    own: float  # the noise of its own
-    air_c: float  # of the air that cools it
-    pace: float = 1.0  # speed of the job's steps, as a share of the usual one
-    reasons: int = 0  # NVML's mask of an incident's reasons for lower clocks
-    excess_c: float = 0.0  # of its temperature, what a cooling that fails adds
+    pace: float  # speed of the job's steps, as a share of the usual one
+    common: float  # the noise of the node's power, in standard deviations
+    power_watts: list[float]
+    temperature_c: list[float]
+    sm_clock_mhz: list[int]
+    reasons: list[int]  # NVML's masks of why clocks are lower
+    memory_mib: list[int]
+    link_gb_s: list[float]  # sent over NVLink, XGMI or PCIe, GB/s
+    owns: list[float]  # the noise of each one's power
+    air_c: list[float]  # of the air that cools it
+    excess_c: list[float]  # of its temperature, what a cooling that fails adds
 
 
-def latent(job: Job, index: int, at: float, loads: Sequence[Load]) -> Latent:
-    """The state of one GPU at simulated second `at`; `loads` is what it did, the latest first.
+def latents(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> Latents:
+    """The states of GPUs of one node at simulated second `at`; `loads` is what they did, the
+    latest first.
 
     power up to 1.03 TDP (A100: 1.10), temperature 20..95 C, memory within capacity.
     """
-    return latents(job, range(index, index + 1), at, loads)[0]
-
-
-def latents(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[Latent]:
-    """The same of GPUs of one node that have done the same, in less time than one by one."""
-    site, load, hall = site_of(job), loads[0], air(job, at)
-    activity, pace, tdp, peak = load.activity, load.pace, job.gpu.tdp_watts, site.peak
-    link, held, made = _link(job, load), load.clock < 1.0, []
-    felt = cooled = _warm(job, ranks, at, loads)
+    site, load, hall, chips = site_of(job), loads[0], air(job, at), chips_of(job, ranks)
+    swing, rise = _swings(job, ranks, at, load), site.rise
+    powers, tdp = _powers(job, ranks, load, swing), job.gpu.tdp_watts
+    warm, inlets = _warm(job, ranks, at, loads), [hall + chip.inlet for chip in chips]
+    hot = [
+        inlet + rise * chip.rise * each
+        for inlet, chip, each in zip(inlets, chips, warm, strict=True)
+    ]
+    excess = [0.0] * len(ranks)
     if any(each.heat > 1.0 for each in loads):
-        cooled = _warm(job, ranks, at, [each._replace(heat=1.0) for each in loads])
-    for index, swing, usual, mean, warm, cool in zip(
-        ranks,
-        _swings(job, ranks, at, load),
-        doings(job, ranks, activity),
-        shares(job, ranks, activity, pace),
-        felt,
-        cooled,
-        strict=True,
-    ):
-        chip = chip_of(job, index)
-        power = min(mean * swing.factor, peak)
-        inlet = hall + chip.inlet
-        hot = inlet + site.rise * chip.rise * warm
-        clock = _held_clock(job, index, load) if held else _clock(site, chip, activity, power, hot)
-        made.append(Latent(
-            activity,
-            power * tdp,
-            max(20.0, min(95.0, hot)),
-            clock,
-            usual.memory_mib,
-            _sent(job, link, swing),
-            swing.node,
-            swing.own,
-            inlet,
-            pace,
-            load.reasons,
-            site.rise * chip.rise * (warm - cool),
-        ))  # fmt: skip
-    return made
+        cool = _warm(job, ranks, at, [each._replace(heat=1.0) for each in loads])
+        excess = [
+            rise * chip.rise * (here - usual)
+            for chip, here, usual in zip(chips, warm, cool, strict=True)
+        ]
+    clocks = _clocks(job, ranks, load, powers, hot)
+    return Latents(
+        activity=load.activity,
+        pace=load.pace,
+        common=swing.node,
+        power_watts=[each * tdp for each in powers],
+        temperature_c=[max(20.0, min(95.0, each)) for each in hot],
+        sm_clock_mhz=[mhz for mhz, _ in clocks],
+        reasons=[reasons for _, reasons in clocks],
+        memory_mib=[each.memory_mib for each in doings(job, ranks, load.activity)],
+        link_gb_s=_sent(job, load, swing),
+        owns=swing.owns,
+        air_c=inlets,
+        excess_c=excess,
+    )
+
+
+def _clocks(
+    job: Job, ranks: range, load: Load, powers: list[float], hot: list[float]
+) -> list[tuple[int, int]]:
+    """The SM clocks of GPUs, and NVML's masks: 345 MHz and idle without a process."""
+    site = site_of(job)
+    if load.activity == "idle":
+        return [(idle_clock(site), IDLE)] * len(ranks)
+    if load.clock < 1.0:
+        return [(held_clock(job, index, load), load.reasons) for index in ranks]
+    return [
+        clock(site, chip, power, held_heat(celsius) if usual.hot else celsius)
+        for chip, power, celsius, usual in zip(
+            chips_of(job, ranks), powers, hot, doings(job, ranks, load.activity), strict=True
+        )
+    ]
 
 
 def _warm(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[float]:
@@ -337,11 +322,11 @@ def _warm(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[floa
     return warm
 
 
-def _held_clock(job: Job, index: int, load: Load) -> int:
+def held_clock(job: Job, index: int, load: Load) -> int:
     """The clock of a GPU that is held back: as much lower as the usual one of the activity is."""
     usual = doing(job, index, load.activity).share
-    clock = _clock(site_of(job), chip_of(job, index), load.activity, usual, 0.0)
-    return round(clock * load.clock / 15.0) * 15
+    highest, _ = clock(site_of(job), chip_of(job, index), usual, 0.0)
+    return min(site_of(job).clock - 15, round(highest * load.clock / 15.0) * 15)
 
 
 def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
@@ -351,17 +336,18 @@ def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
 
 def readings(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[Reading]:
     """The same of GPUs of one node."""
+    seen = latents(job, ranks, at, loads)
     return [
         Reading(
             index=index,
-            utilization=utilization(job, index, at, state.activity),
-            memory_mib=state.memory_mib,
-            temperature_c=round(state.temperature_c),
-            power_watts=round(state.power_watts),
-            sm_clock_mhz=state.sm_clock_mhz,
-            link_gb_s=round(state.link_gb_s, 1),
+            utilization=utilization(job, index, at, seen.activity),
+            memory_mib=seen.memory_mib[place],
+            temperature_c=round(seen.temperature_c[place]),
+            power_watts=round(seen.power_watts[place]),
+            sm_clock_mhz=seen.sm_clock_mhz[place],
+            link_gb_s=round(seen.link_gb_s[place], 1),
         )
-        for index, state in zip(ranks, latents(job, ranks, at, loads), strict=True)
+        for place, index in enumerate(ranks)
     ]
 
 
@@ -370,8 +356,17 @@ def joules(job: Job, index: int, load: Load, seconds: float) -> float:
     return share(job, index, load.activity, load.pace) * job.gpu.tdp_watts * seconds
 
 
+def held_by_power(job: Job, index: int, activity: Activity) -> float:
+    """The part of an activity's seconds in which the power limit holds a GPU's clock back."""
+    load, mean = LOAD[activity], share(job, index, activity, 1.0)
+    # Next to no second has more than half as much again, or less than half, of the mean power.
+    if activity == "idle" or mean * 1.5 < CAPPED:
+        return 0.0
+    return swings.part_above(job, load, CAPPED / mean)
+
+
 def swung(job: Job, ranks: range, load: Load, at: float) -> list[float]:
     """Seconds until a moment, each counted by the power that it has in it under a load, for some
     GPUs of one node.
     """
-    return swings.integrals(job, ranks, at, _LOAD[load.activity], load.began)
+    return swings.integrals(job, ranks, at, LOAD[load.activity], load.began)

@@ -1,11 +1,11 @@
 """Random numbers by numpy: physics/noise.py, balanced.py and ripples.py for whole arrays."""
 
-from math import pi
+from math import cos, log, pi
 
 import numpy as np
 
 from llmsim.physics import balanced, noise
-from llmsim.typed import Any
+from llmsim.typed import Any, NamedTuple
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -43,6 +43,77 @@ def uniforms(seed: int, stream: str, index: Array) -> Array:
     """Uniform numbers in (0, 1) of many indices of a stream: noise.uniform for arrays."""
     with np.errstate(over="ignore"):
         return _unit(_counters(seed, stream, index))
+
+
+def quarters(seed: int, stream: str, first: int, count: int) -> tuple[Array, ...]:
+    """noise.quarters: 16 bits of each value, from the lowest to the highest."""
+    with np.errstate(over="ignore"):
+        words = _mix(_counters(seed, stream, np.arange(first, first + count)))
+    return tuple(
+        ((words >> np.uint64(16 * lane)) & np.uint64(0xFFFF)).astype(np.int64) for lane in range(4)
+    )
+
+
+def quarter(seed: int, stream: str, index: Array) -> Array:
+    """The lowest 16 bits of each index: the first of noise.quarters."""
+    with np.errstate(over="ignore"):
+        words = _mix(_counters(seed, stream, index))
+    return (words & np.uint64(0xFFFF)).astype(np.int64)
+
+
+def exact_normals(seed: int, stream: str, first: int, count: int) -> Array:
+    """noise.normals bit for bit: numpy's logarithm and cosine may differ in their last bits."""
+    drawn = uniforms(seed, stream, np.arange(2 * first, 2 * (first + count)))
+    logs = np.fromiter(map(log, drawn[0::2].tolist()), np.float64, count)
+    turns = np.fromiter(map(cos, ((2.0 * pi) * drawn[1::2]).tolist()), np.float64, count)
+    made: Array = np.sqrt(-2.0 * logs) * turns
+    return made
+
+
+class Levels(NamedTuple):
+    """A group of levels of series that follow one another, as running sums of whole numbers: see
+    balanced.py.
+    """
+
+    group: int
+    sums: Array  # series x 33
+
+
+def drawn_levels(seed: int, stream: str, group: int, series: range) -> Levels:
+    """The group of this number."""
+    half = balanced.GROUP // 2
+    begins: Array = (group + np.arange(series.start, series.stop) * balanced.APART) * half
+    with np.errstate(over="ignore"):
+        words = _mix(_counters(seed, stream, begins[:, None] + np.arange(half)))
+    sums: Array = np.zeros((len(series), balanced.GROUP + 1), dtype=np.int64)
+    lower, upper = words & np.uint64(0xFFFF_FFFF), words >> np.uint64(32)
+    sums[:, 1::2], sums[:, 2::2] = _two(lower), _two(upper)
+    np.cumsum(sums, axis=1, out=sums)
+    return Levels(group, sums)
+
+
+def _two(halves: Array) -> Array:
+    """The sums of the two 16-bit numbers of each."""
+    return (halves & np.uint64(0xFFFF)) + (halves >> np.uint64(16))
+
+
+def level_of(drawn: Levels, index: int) -> Array:
+    """balanced.levels bit for bit, of an index of the group."""
+    within, sums = index - drawn.group * balanced.GROUP, drawn.sums
+    mean = sums[:, -1] / balanced.GROUP
+    made: Array = (sums[:, within + 1] - sums[:, within] - mean) * balanced.SCALE
+    return made
+
+
+def total_of(drawn: Levels, position: float) -> Array:
+    """balanced.totals bit for bit, of a position in the group."""
+    whole = int(position // 1.0)
+    within, part, sums = whole - drawn.group * balanced.GROUP, position - whole, drawn.sums
+    here = sums[:, within]
+    added = (sums[:, within + 1] - here) * part
+    done = (within + part) / balanced.GROUP
+    made: Array = (here + added - sums[:, -1] * done) * balanced.SCALE
+    return made
 
 
 def normals(seed: int, stream: str, index: Array) -> Array:
