@@ -16,6 +16,7 @@ from typing import Any
 
 from llmsim.hosts.http import Answer, Connection, Server
 from llmsim.options.table import Options
+from llmsim.physics import noise
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run
@@ -52,7 +53,7 @@ def exporter(collect: float = 30.0) -> Exporter:
 
 
 def page_microseconds() -> tuple[float, float]:
-    """A node's page: of gauges that are known, and with the gauges."""
+    """A node's page: of gauges that are known, and of one node alone, whose gauges are computed."""
     run, own, at = run_on(2), exporter(0.0), 20_000.0
 
     def taken(moment: float) -> float:
@@ -70,6 +71,31 @@ def page_microseconds() -> tuple[float, float]:
     dcgm_page.page(run, 1, at, own)
     known = median(taken(at) for _ in range(15))
     return known * 1e6, median(map(anew, range(1, 60))) * 1e6
+
+
+def new_pages() -> tuple[float, float]:
+    """Microseconds of a page of a cluster of 256 nodes that Prometheus scrapes, every one of them
+    with a new reading: where numpy is installed, and without it.
+
+    Prometheus gives each target a place of its own within the 15 seconds; the exporters read every
+    15 seconds, too, so that no scrape sees a reading twice.
+    """
+    return _new_pages(numpy=True), _new_pages(numpy=False)
+
+
+def _new_pages(numpy: bool) -> float:
+    nodes, run, own = 256, run_on(256), exporter(EVERY)
+    if not numpy:
+        run.memo["arrays"] = None
+    places = sorted((noise.uniform(1, "scraped", node), node) for node in range(nodes))
+
+    def scraped(number: int) -> float:
+        begun = process_time()
+        for place, node in places:
+            dcgm_page.page(run, node, 19_995.0 + EVERY * (number + 0.99 * place), own)
+        return (process_time() - begun) / nodes
+
+    return median([scraped(number) for number in range(14)][2:]) * 1e6
 
 
 def a_round(run: Run, at: float, own: Exporter) -> float:

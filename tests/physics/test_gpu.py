@@ -16,7 +16,7 @@ from tests.physics.jobs import H100, layout
 TRAINING: tuple[Load, ...] = (Load("training", 100.0), Load("loading", 50.0), Load("idle", 0.0))
 STARTED = (Load("training", 1000.0), Load("idle", 0.0))
 AT_ONCE = (Load("training", 0.0), Load("idle", 0.0))
-ACTIVITIES: tuple[Activity, ...] = tuple(telemetry._LOAD)
+ACTIVITIES: tuple[Activity, ...] = tuple(telemetry.LOAD)
 
 
 def training(job: Job, at: float = 4000.0) -> list[Reading]:

@@ -11,7 +11,7 @@ import pytest
 
 from llmsim.catalog import gpus as catalog
 from llmsim.catalog.records import Gpu
-from llmsim.physics.hardware.gauges import HEALTHY, Gauges, gauges
+from llmsim.physics.hardware.gauges import HEALTHY, Gauges, columns_of
 from llmsim.physics.hardware.telemetry import Latents
 from llmsim.run.moment import loads
 from llmsim.run.simulation import run_of
@@ -169,9 +169,9 @@ def test_memory_under_little_traffic_is_as_warm_as_in_gpu_burn() -> None:
                 "hang", 1.0, 0.0, [watts] * 8, [celsius] * 8, [1980] * 8, [0] * 8, [20_000] * 8,
                 none, none, [air] * 8, none,
             )  # fmt: skip
-            seen = gauges(job, ranks, 0.0, state, none, (), [HEALTHY] * 8)
+            seen = columns_of(job, ranks, 0.0, state, none, (), [HEALTHY] * 8)
             # The traffic of that load.
-            made += [each.memory_temperature_c + 18.0 * 0.08 / 1.15 for each in seen]
+            made += [each + 18.0 * 0.08 / 1.15 for each in seen["memory_temperature_c"]]
         low, high = band(made)
         assert all(low - 0.5 <= value <= high + 0.5 for value in found), (gpu, low, high)
 

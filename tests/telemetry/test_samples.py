@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from statistics import correlation, median
 
 import pytest
 
@@ -57,6 +58,8 @@ def violations(job: Job, each: Gauges) -> list[str]:
         "memory is busy only at work": each.memory_utilization_percent <= each.utilization_percent,
         "heat is slowed": each.clock_event_reasons & 0x60 or each.temperature_c < 90,
         "clocks": 0 < each.sm_clock_mhz <= job.gpu.clock_mhz,
+        "a lower clock has a reason": (each.sm_clock_mhz < job.gpu.clock_mhz)
+        == bool(each.clock_event_reasons),
         "temperature": 20 <= each.temperature_c <= 95,
         # With what is recomputed, and the rated clock of Hopper's peak below its highest.
         "tensor activity is the MFU": each.activity != "training"
@@ -116,6 +119,36 @@ def test_counters_never_go_back(asked: dict[str, object]) -> None:
         now = totals(each)
         assert before is None or all(a <= b for a, b in zip(before, now, strict=True)), each.at
         before = now
+
+
+def correlation_of(seen: list[Gauges], one: str, other: str) -> float:
+    """How straight the line is that two gauges make in a scatter plot."""
+    return correlation(
+        [getattr(each, one) for each in seen], [getattr(each, other) for each in seen]
+    )
+
+
+def test_no_activity_is_a_fixed_part_of_another() -> None:
+    """Two H100 of one job have DRAM activities of .76 and .65 of their tensor activities,
+    occupancies of .268 and .266 and fp32 of .059 and .056 of their SM activities
+    (guilbaults/slurm-job-exporter, issue 30).
+    """
+    run = run_like({**RUNS[0], "gpus": 64})
+    begun = 0.5 * run_ended(run)
+    looks = (begun + 7.0 * each for each in range(30))
+    seen = [each for at in looks for each in sample(run, at).gpus if each.activity == "training"]
+    for one, other, low, high in (
+        ("dram_active", "tensor_active", 0.1, 0.2),
+        ("sm_occupancy", "sm_active", 0.005, 0.02),
+        ("fp32_active", "sm_active", 0.02, 0.07),
+    ):
+        ratios = [getattr(each, one) / getattr(each, other) for each in seen]
+        spread = (max(ratios) - min(ratios)) / median(ratios)
+        assert low < spread < 2 * high, (one, spread)
+        assert abs(correlation_of(seen, one, other)) < 0.95, one
+    gaps = [(each.gr_engine_active - each.sm_active) / (1.0 - each.sm_active) for each in seen]
+    assert 0.0 <= min(gaps) < 0.4
+    assert 0.6 < max(gaps) <= 1.0
 
 
 def test_samples_come_at_even_intervals_from_the_command_to_the_end() -> None:

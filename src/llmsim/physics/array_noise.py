@@ -9,6 +9,7 @@ from llmsim.typed import Any, NamedTuple
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_QUARTER, _16, _32, _48 = (np.uint64(each) for each in (0xFFFF, 16, 32, 48))
 PLACES = 1_000_003  # indices of two GPUs do not meet
 
 Array = Any  # numpy's, whose types are not worth their words here
@@ -71,12 +72,13 @@ def exact_normals(seed: int, stream: str, first: int, count: int) -> Array:
 
 
 class Levels(NamedTuple):
-    """A group of levels of series that follow one another, as running sums of whole numbers: see
-    balanced.py.
+    """A group of levels of series that follow one another, as the whole numbers that balanced.py
+    draws.
     """
 
     group: int
-    sums: Array  # series x 33
+    drawn: Array  # series x 32
+    whole: Array  # sums of a series' numbers
 
 
 def drawn_levels(seed: int, stream: str, group: int, series: range) -> Levels:
@@ -84,35 +86,30 @@ def drawn_levels(seed: int, stream: str, group: int, series: range) -> Levels:
     half = balanced.GROUP // 2
     begins: Array = (group + np.arange(series.start, series.stop) * balanced.APART) * half
     with np.errstate(over="ignore"):
-        words = _mix(_counters(seed, stream, begins[:, None] + np.arange(half)))
-    sums: Array = np.zeros((len(series), balanced.GROUP + 1), dtype=np.int64)
-    lower, upper = words & np.uint64(0xFFFF_FFFF), words >> np.uint64(32)
-    sums[:, 1::2], sums[:, 2::2] = _two(lower), _two(upper)
-    np.cumsum(sums, axis=1, out=sums)
-    return Levels(group, sums)
+        words = (
+            _counters(seed, stream, begins)[:, None] + np.arange(half).astype(np.uint64) * _GOLDEN
+        )
+        words = _mix(words)
+    drawn: Array = np.empty((len(series), balanced.GROUP), dtype=np.int32)
+    drawn[:, 0::2] = (words & _QUARTER) + (words >> _16 & _QUARTER)
+    drawn[:, 1::2] = (words >> _32 & _QUARTER) + (words >> _48)
+    return Levels(group, drawn, drawn.sum(axis=1))
 
 
-def _two(halves: Array) -> Array:
-    """The sums of the two 16-bit numbers of each."""
-    return (halves & np.uint64(0xFFFF)) + (halves >> np.uint64(16))
-
-
-def level_of(drawn: Levels, index: int) -> Array:
+def level_of(levels: Levels, index: int) -> Array:
     """balanced.levels bit for bit, of an index of the group."""
-    within, sums = index - drawn.group * balanced.GROUP, drawn.sums
-    mean = sums[:, -1] / balanced.GROUP
-    made: Array = (sums[:, within + 1] - sums[:, within] - mean) * balanced.SCALE
+    mean = levels.whole / balanced.GROUP
+    made: Array = (levels.drawn[:, index - levels.group * balanced.GROUP] - mean) * balanced.SCALE
     return made
 
 
-def total_of(drawn: Levels, position: float) -> Array:
+def total_of(levels: Levels, position: float) -> Array:
     """balanced.totals bit for bit, of a position in the group."""
     whole = int(position // 1.0)
-    within, part, sums = whole - drawn.group * balanced.GROUP, position - whole, drawn.sums
-    here = sums[:, within]
-    added = (sums[:, within + 1] - here) * part
+    within, part, drawn = whole - levels.group * balanced.GROUP, position - whole, levels.drawn
+    here = drawn[:, :within].sum(axis=1)
     done = (within + part) / balanced.GROUP
-    made: Array = (here + added - sums[:, -1] * done) * balanced.SCALE
+    made: Array = (here + drawn[:, within] * part - levels.whole * done) * balanced.SCALE
     return made
 
 

@@ -24,6 +24,7 @@ class _Joules(NamedTuple):
 
     load: int  # counted from the launch
     total: Array
+    swung: Array  # what gauge_arrays.swung says of that moment
     marks: list[Array]  # totals before every 32nd load
 
 
@@ -43,29 +44,31 @@ def _energies(run: Run, ranks: range, at: float, latest_first: Loads) -> Array:
     """moment.energies_of of a block's GPUs."""
     load = latest_first[0]
     seconds = gauge_arrays.swung(run.job, ranks, load, at)
-    before = gauge_arrays.swung(run.job, ranks, load, load.began)
-    return _before(run, ranks, latest_first) + gauge_arrays.joules(
-        run.job, ranks, load, seconds - before
-    )
+    total, before = _before(run, ranks, latest_first)
+    made: Array = total + gauge_arrays.joules(run.job, ranks, load, seconds - before)
+    return made
 
 
-def _before(run: Run, ranks: range, latest_first: Loads) -> Array:
-    """Joules of each GPU until its latest load begins."""
+def _before(run: Run, ranks: range, latest_first: Loads) -> tuple[Array, Array]:
+    """Joules of each GPU until its latest load begins, and what swung says of that moment."""
+    job, last = run.job, len(latest_first) - 1
     known: dict[range, _Joules] = run.memo.setdefault("energy of blocks", {})
     none: Array = np.zeros(len(ranks))
-    latest = known.get(ranks) or _Joules(0, none, [none])
-    last = len(latest_first) - 1
-    number, total, marks = latest
+    latest = known.get(ranks) or _Joules(-1, none, none, [none])
+    if latest.load == last:
+        return latest.total, latest.swung
+    number, total, marks = max(0, latest.load), latest.total, latest.marks
     if number > last:
         number = last - last % MARK_EVERY
         total = marks[last // MARK_EVERY]
     for count in range(number, last):
         load, after = latest_first[last - count], latest_first[last - count - 1]
-        began = gauge_arrays.swung(run.job, ranks, load, load.began)
-        ended = gauge_arrays.swung(run.job, ranks, load, after.began)
-        total = total + gauge_arrays.joules(run.job, ranks, load, ended - began)
+        began = gauge_arrays.swung(job, ranks, load, load.began)
+        ended = gauge_arrays.swung(job, ranks, load, after.began)
+        total = total + gauge_arrays.joules(job, ranks, load, ended - began)
         if (count + 1) % MARK_EVERY == 0 and len(marks) == (count + 1) // MARK_EVERY:
             marks.append(total)
-    if last >= latest.load:
-        known[ranks] = _Joules(last, total, marks)
-    return total
+    swung = gauge_arrays.swung(job, ranks, latest_first[0], latest_first[0].began)
+    if last > latest.load:
+        known[ranks] = _Joules(last, total, swung, marks)
+    return total, swung

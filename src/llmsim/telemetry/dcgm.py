@@ -12,7 +12,7 @@ from functools import partial
 from llmsim.catalog import gpus as catalog
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.physics.hardware.gauges import Gauges
+from llmsim.physics.hardware.gauges import Columns, Gauges, in_rows
 from llmsim.physics.hardware.sites import MOST_CHIPS
 from llmsim.physics.hardware.telemetry import doing
 from llmsim.run import cluster, hardware_ids
@@ -240,6 +240,39 @@ def plain(field: Field) -> str:
     """The gauge whose value a field shows as it is; empty where the value is reckoned."""
     value = field.value
     return str(value.args[0]) if isinstance(value, partial) and value.func is _of else ""
+
+
+def column(job: Job, field: Field, seen: Columns) -> list[float]:
+    """What a field that is no plain gauge makes of the gauges of a node's GPUs."""
+    quick = _COLUMNS.get(field.value)
+    return quick(job, seen) if quick else [field.value(job, each) for each in in_rows(seen)]
+
+
+def _energies(job: Job, seen: Columns) -> list[float]:
+    before = _boot_joules(job, tuple(seen["gpu"]))
+    return [
+        int(1e3 * (taken + already))
+        for taken, already in zip(seen["energy_joules"], before, strict=True)
+    ]
+
+
+def _nvlinks(_job: Job, seen: Columns) -> list[float]:
+    both = zip(
+        seen["nvlink_sent_bytes_per_second"], seen["nvlink_received_bytes_per_second"], strict=True
+    )
+    return [(sent + received) // 1_000_000 for sent, received in both]
+
+
+# The same of the fields that stand on every page, without making rows of the gauges.
+_COLUMNS: dict[Callable[[Job, Gauges], float], Callable[[Job, Columns], list[float]]] = {
+    energy_millijoules: _energies,
+    _nvlink: _nvlinks,
+}
+
+
+@remembered(MOST_CHIPS // 8)
+def _boot_joules(job: Job, gpus: tuple[int, ...]) -> list[float]:
+    return [_joules_since_boot(job, gpu) for gpu in gpus]
 
 
 def number(value: float) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.physics.hardware.gauges import Gauges
+from llmsim.physics.hardware.gauges import Columns, Gauges, in_rows
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run, owner, segment_at
 from llmsim.telemetry import dcgm, dcgm_counters
@@ -20,7 +20,7 @@ from llmsim.telemetry.dcgm import Field
 from llmsim.telemetry.dcgm_counters import Counter
 from llmsim.telemetry.dcgm_own import Pairs, own_rows
 from llmsim.telemetry.dcgm_versions import Version
-from llmsim.telemetry.samples import ended_by, gauges_of, tick_of
+from llmsim.telemetry.samples import ended_by, node_columns, tick_of
 from llmsim.typed import Literal, NamedTuple
 
 Labels = Literal["none", "k8s", "exported", "slurm"]
@@ -57,31 +57,30 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     size = gpus_per_node(run.job)
     ranks = range(node * size, (node + 1) * size)
     energy = any(each.id == ENERGY for each in exporter.counters)
-    seen = gauges_of(run, tick_of(run, at), ranks, energy=energy)
+    seen = node_columns(run, tick_of(run, at), node, energy=energy)
     cards = _cards(run, exporter, node, at)
-    heads = [cards[each.gpu - ranks.start] for each in seen]
+    heads = [cards[gpu - ranks.start] for gpu in seen["gpu"]]
     tail = attributes(run, node, at, exporter)
     closing = "".join(f',{name}="{value}"' for name, value in tail)
     opened = [f"{head}{closing}}} " for head in heads]
-    columns: list[tuple[object, ...]] = [*zip(*seen, strict=True)]
     parts = []
-    for part in _parts(run, exporter, len(seen)):
+    for part in _parts(run, exporter, len(heads)):
         if isinstance(part, Counter):
-            parts += _special(run, part, exporter, at, (*zip(heads, seen, strict=True),), tail)
-        elif seen:
-            parts.append(_filled(run.job, part, opened, seen, columns))
+            parts += _special(run, part, exporter, at, heads, seen, tail)
+        elif heads:
+            parts.append(_filled(run.job, part, opened, seen))
     return "".join(parts)
 
 
 class _Stretch(NamedTuple):
     """Families in a row whose samples have the same labels: a form, and what goes into it.
 
-    The form takes a sample's labels and its value in turns; a value is a gauge, by its place in
-    Gauges, or what a field makes of the gauges, or 0.
+    The form takes a sample's labels and its value in turns; a value is a gauge, by its name, or
+    what a field makes of the gauges, or 0.
     """
 
     form: str
-    values: tuple[int | Field, ...]  # one a family
+    values: tuple[str | Field, ...]  # one a family
 
 
 def _parts(run: Run, exporter: Exporter, count: int) -> tuple[_Stretch | Counter, ...]:
@@ -111,30 +110,27 @@ def _kind(counter: Counter, version: Version) -> str:
 
 
 def _stretch(counters: list[Counter], count: int) -> _Stretch:
-    lines, values = [], list[int | Field]()
+    lines, values = [], list[str | Field]()
     for counter in counters:
         field = counter.field
         assert field is not None, counter.name
         gauge = dcgm.plain(field)
         sign = "%f" if gauge and Gauges.__annotations__[gauge] is float else "%s"
-        values.append(Gauges._fields.index(gauge) if gauge else field)
+        values.append(gauge or field)
         lines += [_opening(counter).replace("%", "%%"), f"{counter.name}%s{sign}\n" * count]
     return _Stretch("".join(lines), tuple(values))
 
 
-def _filled(
-    job: Job, stretch: _Stretch, labels: list[str], seen: tuple[Gauges, ...],
-    columns: list[tuple[object, ...]],
-) -> str:  # fmt: skip
+def _filled(job: Job, stretch: _Stretch, labels: list[str], seen: Columns) -> str:
     """The lines of a stretch."""
     found: list[Iterable[object]] = []
     for value in stretch.values:
-        if isinstance(value, int):
-            found.append(columns[value])
+        if isinstance(value, str):
+            found.append(seen[value])
         elif value.is_zero:
-            found.append("0" * len(seen))
+            found.append("0" * len(labels))
         else:
-            found.append([dcgm.number(value.value(job, each)) for each in seen])
+            found.append(map(dcgm.number, dcgm.column(job, value, seen)))
     filling: list[object] = [*labels, *labels] * len(found)
     filling[::2] = labels * len(found)
     filling[1::2] = chain.from_iterable(found)
@@ -147,11 +143,13 @@ def _opening(counter: Counter) -> str:
 
 def _special(
     run: Run, counter: Counter, exporter: Exporter, at: float,
-    cards: tuple[tuple[str, Gauges], ...], tail: tuple[tuple[str, str], ...],
+    heads: list[str], seen: Columns, tail: tuple[tuple[str, str], ...],
 ) -> list[str]:  # fmt: skip
     """The lines of a family whose samples have labels of their own; none without a sample."""
     lines = []
-    for head, gauges in cards:
+    if counter.field and not exporter.version.clean and not any(seen["xid"]):
+        return []
+    for head, gauges in zip(heads, in_rows(seen), strict=True):
         if counter.field:
             rows = _error(gauges, exporter.version)
         else:

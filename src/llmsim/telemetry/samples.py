@@ -7,11 +7,20 @@ follows MFU and clock, and traffic follows the layout.
 
 from collections.abc import Iterable, Iterator
 from importlib import import_module
+from itertools import compress
 
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.clocks import POWER_CAP, SW_THERMAL
-from llmsim.physics.hardware.gauges import HEALTHY, Fault, Gauges, Seconds, gauges
+from llmsim.physics.hardware.gauges import (
+    HEALTHY,
+    Columns,
+    Fault,
+    Gauges,
+    Seconds,
+    columns_of,
+    in_rows,
+)
 from llmsim.physics.hardware.host import CALM, Host, Trouble, host
 from llmsim.run.complaints import faults, troubles
 from llmsim.run.moment import energies_of, loads, odd
@@ -85,8 +94,12 @@ class Tick(NamedTuple):
     faults: dict[int, Fault]  # of ranks whose GPU has or had something wrong
     troubles: dict[int, Trouble]  # of nodes
     odd: frozenset[int]  # ranks whose GPUs have had loads of their own
-    known: dict[tuple[int, bool], list[Gauges | None]]  # what was computed already, by node
-    blocks: dict[int, Any]  # the same of many nodes at once: see blocks.py
+    # What was computed already, by node and by whether it has energies: as columns and as rows.
+    known: dict[tuple[int, bool], Columns]
+    rows: dict[tuple[int, bool], list[Gauges]]
+    # The same of many nodes at once, by the first of them: see blocks.py. None of one node alone.
+    blocks: dict[int, Any]
+    usual: frozenset[int]  # the blocks of the latest moment, of which many nodes were asked for
 
 
 def tick_of(run: Run, at: float) -> Tick:
@@ -102,7 +115,11 @@ def tick_of(run: Run, at: float) -> Tick:
         done = (telemetry.Load("idle", over), *done)
     felt = tuple(telemetry.recent(run.job, done, at))
     past = spent(done, at)
-    made = Tick(at, done, past, felt, faults(run, at), troubles(run, at), odd(run, at), {}, {})
+    before = known.blocks.items() if known else ()
+    usual = frozenset(first for first, block in before if block)
+    made = Tick(
+        at, done, past, felt, faults(run, at), troubles(run, at), odd(run, at), {}, {}, {}, usual
+    )
     run.memo["tick"] = made
     return made
 
@@ -122,44 +139,65 @@ def gauges_of(
     Without `energy` the joules are 0: they take as long as all others together.
     """
     size, seen = gpus_per_node(run.job), []
-    for gpu in ranks:
-        node, local = divmod(gpu, size)
-        made = tick.known.get((node, energy))
-        if made is None:
-            made = tick.known[node, energy] = _node(run, tick, node, energy)
-        if (found := made[local]) is not None:
-            seen.append(found)
+    wanted = ranks if isinstance(ranks, range) else frozenset(ranks)
+    for node in sorted({gpu // size for gpu in wanted}):
+        place = node, energy
+        if place not in tick.rows:
+            tick.rows[place] = in_rows(node_columns(run, tick, node, energy=energy))
+        seen += [each for each in tick.rows[place] if each.gpu in wanted]
     return tuple(seen)
 
 
-def _node(run: Run, tick: Tick, node: int, energy: bool) -> list[Gauges | None]:
-    """The gauges of a node's GPUs; none of a GPU that is off the bus, or of a node that is dead."""
+def node_columns(run: Run, tick: Tick, node: int, *, energy: bool = True) -> Columns:
+    """The same of the GPUs of a node, a list a gauge; without GPUs off the bus, and without any
+    where the node is dead.
+    """
+    place = node, energy
+    made = tick.known.get(place)
+    if made is None:
+        made = tick.known[place] = _node(run, tick, node, energy)
+    return made
+
+
+NOTHING: Columns = {name: [] for name in Gauges._fields}
+
+
+def _node(run: Run, tick: Tick, node: int, energy: bool) -> Columns:
+    """What node_columns remembers."""
     size = gpus_per_node(run.job)
     ranks = range(node * size, (node + 1) * size)
     if tick.troubles.get(node, CALM).silent:
-        return [None] * size
+        return NOTHING
     if tick.odd.isdisjoint(ranks):
         if energy and (quick := _in_block(run, tick, ranks)):
-            return [*quick]
+            return quick
         made = _alike(run, tick, ranks, (tick.done, tick.past, tick.felt), energy)
     else:
-        made = []
-        for gpu in ranks:
-            pasts = _own(run, tick, gpu) if gpu in tick.odd else (tick.done, tick.past, tick.felt)
-            made += _alike(run, tick, range(gpu, gpu + 1), pasts, energy)
-    if tick.faults:
-        lost = [tick.faults.get(gpu, HEALTHY).lost for gpu in ranks]
-        return [None if gone else each for gone, each in zip(lost, made, strict=True)]
-    return [*made]
+        made = _one_by_one(run, tick, ranks, energy)
+    if any(tick.faults.get(gpu, HEALTHY).lost for gpu in ranks):
+        there = [not tick.faults.get(gpu, HEALTHY).lost for gpu in ranks]
+        return {name: [*compress(column, there)] for name, column in made.items()}
+    return made
+
+
+def _one_by_one(run: Run, tick: Tick, ranks: range, energy: bool) -> Columns:
+    """The gauges of a node of which some GPUs have had loads of their own."""
+    made: dict[str, list[Any]] = {name: [] for name in Gauges._fields}
+    for gpu in ranks:
+        pasts = _own(run, tick, gpu) if gpu in tick.odd else (tick.done, tick.past, tick.felt)
+        for name, (value,) in _alike(run, tick, range(gpu, gpu + 1), pasts, energy).items():
+            made[name].append(value)
+    return made
 
 
 BLOCK = 64  # nodes that are computed at once where numpy is installed
 FEWEST = 16  # nodes of a run whose gauges are worth the import of numpy
 
 
-def _in_block(run: Run, tick: Tick, ranks: range) -> list[Gauges] | None:
+def _in_block(run: Run, tick: Tick, ranks: range) -> Columns | None:
     """The gauges of a node's GPUs out of a block of nodes that numpy computes at once, from the
-    second node on that is asked for; None where they are to be computed one by one.
+    second node on that is asked for, or the first if there were more at the moment before; None
+    where they are to be computed one by one.
     """
     nodes, size = run.job.layout.nodes, len(ranks)
     if nodes < FEWEST or not tick.faults.keys().isdisjoint(ranks):
@@ -167,7 +205,8 @@ def _in_block(run: Run, tick: Tick, ranks: range) -> list[Gauges] | None:
     first = ranks.start // size // BLOCK * BLOCK
     if first not in tick.blocks:
         tick.blocks[first] = None
-        return None
+        if first not in tick.usual:
+            return None
     if tick.blocks[first] is None and (made := _arrays(run)):
         gpus = range(first * size, min(first + BLOCK, nodes) * size)
         tick.blocks[first] = made(run, gpus, tick.at, (tick.done, tick.past, tick.felt))
@@ -190,13 +229,13 @@ def _arrays(run: Run) -> Any:
 Pasts = tuple[tuple[telemetry.Load, ...], tuple[Seconds, ...], tuple[telemetry.Load, ...]]
 
 
-def _alike(run: Run, tick: Tick, ranks: range, pasts: Pasts, energy: bool) -> list[Gauges]:
+def _alike(run: Run, tick: Tick, ranks: range, pasts: Pasts, energy: bool) -> Columns:
     """The gauges of GPUs of one node that have had the same loads."""
     done, past, felt = pasts
     states = telemetry.latents(run.job, ranks, tick.at, felt)
     joules = energies_of(run, tick.at, ranks, done) if energy else [0.0] * len(ranks)
     faults = [tick.faults.get(gpu, HEALTHY) for gpu in ranks]
-    return gauges(run.job, ranks, tick.at, states, joules, past, faults)
+    return columns_of(run.job, ranks, tick.at, states, joules, past, faults)
 
 
 def _own(run: Run, tick: Tick, gpu: int) -> Pasts:

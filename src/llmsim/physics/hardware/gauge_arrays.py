@@ -23,7 +23,7 @@ from llmsim.physics.array_noise import (
 )
 from llmsim.physics.hardware import activities as work
 from llmsim.physics.hardware import clocks, gauges, links, swings, telemetry, utilization
-from llmsim.physics.hardware.gauges import Gauges, Seconds
+from llmsim.physics.hardware.gauges import Columns, Seconds
 from llmsim.physics.hardware.sites import chips_of, site_of
 from llmsim.physics.hardware.telemetry import Activity, Load
 from llmsim.typed import Any, NamedTuple
@@ -38,23 +38,22 @@ class Block(NamedTuple):
     start: int  # the first GPU's rank
     floats: Array
     wholes: Array
-    same: dict[str, Any]  # gauges that are the same for all of them
+    same: dict[str, list[Any]]  # of each node: gauges that are the same for all of its GPUs
 
-    def node(self, ranks: range) -> list[Gauges]:
+    def node(self, ranks: range) -> Columns:
         """The gauges of one of the nodes."""
         here = slice(ranks.start - self.start, ranks.stop - self.start)
-        columns = {name: [value] * len(ranks) for name, value in self.same.items()}
+        columns = self.same.copy()
         columns.update(zip(FLOATS, self.floats[:, here].tolist(), strict=True))
         columns.update(zip(WHOLES, self.wholes[:, here].tolist(), strict=True))
-        columns["gpu"] = [*ranks]
-        return gauges.in_rows(columns)
+        return columns
 
 
 FLOATS = (
     "power_watts", "energy_joules", *work.NAMES, "power_capped_seconds", "thermal_slowdown_seconds",
 )  # fmt: skip
 WHOLES = (
-    "temperature_c", "memory_temperature_c", "sm_clock_mhz", "clock_event_reasons",
+    "gpu", "temperature_c", "memory_temperature_c", "sm_clock_mhz", "clock_event_reasons",
     "utilization_percent", "memory_utilization_percent", "used_mib", "free_mib",
     "pcie_sent_bytes_per_second", "pcie_received_bytes_per_second",
     "nvlink_sent_bytes_per_second", "nvlink_received_bytes_per_second", "pcie_replays",
@@ -317,15 +316,27 @@ def block(
     capped, slowed, used = *_held_back(job, ranks, spent), np.minimum(usual.memory_mib, room)
     floats = [np.rint(1e3 * (power * job.gpu.tdp_watts)) / 1e3, energies, *active, capped, slowed]
     wholes = [
-        np.rint(celsius), _memory_celsius(job, ranks, air, celsius, dram), mhz, reasons,
-        percents, np.minimum(percents, np.rint(115 * dram)), used, room - used,
-        *_pcie(job, ranks, at, load, sent), *_nvlink(job, ranks, at, sent), chips.replays,
-    ]  # fmt: skip
+        np.arange(ranks.start, ranks.stop),
+        np.rint(celsius),
+        _memory_celsius(job, ranks, air, celsius, dram),
+        mhz,
+        reasons,
+        percents,
+        np.minimum(percents, np.rint(115 * dram)),
+        used,
+        room - used,
+        *_pcie(job, ranks, at, load, sent),
+        *_nvlink(job, ranks, at, sent),
+        chips.replays,
+    ]
     return Block(
         ranks.start,
         np.array(floats),
         np.array([each.astype(np.int64) for each in wholes]),
-        gauges.same(job, activity, spent),
+        {
+            name: [value] * gpus_per_node(job)
+            for name, value in gauges.same(job, activity, spent).items()
+        },
     )
 
 

@@ -13,7 +13,7 @@ evidence of NVIDIA/aicr); H100 memory 48 C idle and 54-59 C at 59-65 C of the GP
 989 TFLOP/s at 1,830 MHz (arXiv 2605.20799).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import fsum
 from operator import add
 
@@ -224,7 +224,10 @@ _FAULTY = {
 }
 
 
-def gauges(
+Columns = Mapping[str, list[Any]]  # a list a gauge, with a value a GPU
+
+
+def columns_of(
     job: Job,
     ranks: range,
     at: float,
@@ -232,7 +235,7 @@ def gauges(
     joules: Column,
     spent: tuple[Seconds, ...],
     faults: list[Fault],
-) -> list[Gauges]:
+) -> Columns:
     """All gauges of GPUs of one node that have had the same loads: their latent states, energies
     and faults, and their common past, are given.
     """
@@ -244,12 +247,12 @@ def gauges(
     dram = working["dram_active"]
     pcie = links.pcie(job, ranks, at, states, busy * states.pace)
     nvlink = links.nvlink(job, ranks, at, states)
-    columns: dict[str, Iterable[Any]] = {
+    columns: dict[str, list[Any]] = {
         **{name: [value] * count for name, value in same(job, activity, spent).items()},
-        "gpu": ranks,
+        "gpu": [*ranks],
         "power_watts": [round(1e3 * each) / 1e3 for each in states.power_watts],
         "energy_joules": joules,
-        "temperature_c": map(round, states.temperature_c),
+        "temperature_c": [*map(round, states.temperature_c)],
         "memory_temperature_c": _memory_celsius(job, ranks, states, dram),
         "sm_clock_mhz": states.sm_clock_mhz,
         "utilization_percent": percents,
@@ -271,10 +274,10 @@ def gauges(
         columns |= {gauge: [getattr(each, of) for each in faults] for gauge, of in _FAULTY.items()}
         replays = [each.pcie_replays for each in faults]
         columns["pcie_replays"] = [*map(add, columns["pcie_replays"], replays)]
-    return in_rows(columns)
+    return columns
 
 
-def in_rows(columns: Mapping[str, Iterable[object]]) -> list[Gauges]:
-    """Gauges from a column of each of them, by name: 40 names a GPU would take twice the time."""
+def in_rows(columns: Columns) -> list[Gauges]:
+    """Columns as the gauges of one GPU after the other."""
     rows = zip(*map(columns.__getitem__, Gauges._fields), strict=True)
     return [*map(Gauges._make, rows)]
