@@ -182,7 +182,10 @@ def test_energy_is_the_integral_of_power(seed: int) -> None:
         width = (ended - began) / parts
         load = next(loads(run, (began + ended) / 2.0))
         power = (
-            telemetry.power(run.job, 0, began + (part + 0.5) * width, load) for part in range(parts)
+            telemetry.latents(run.job, range(1), began + (part + 0.5) * width, (load,)).power_watts[
+                0
+            ]
+            for part in range(parts)
         )
         taken = energy(run, ended, 0) - energy(run, began, 0)
         assert taken == pytest.approx(width * fsum(power), rel=3e-3), load

@@ -15,7 +15,7 @@ from llmsim.job.records import Asked
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run.events import Incident
 from llmsim.run.simulation import run_of
-from llmsim.run.timeline import Run, Segment
+from llmsim.run.timeline import Run, Segment, step_began, training_began
 from llmsim.telemetry.node_page import families
 from llmsim.telemetry.samples import gauges_of, sample, tick_of
 from tests.incidents.told import job_on
@@ -147,6 +147,38 @@ def test_a_gpu_is_hot_before_the_hardware_slows_it_down() -> None:
                 assert not neither & bit or seconds == 0.0, seed
             assert abs(later.temperature_c - each.temperature_c) <= 8, seed
     assert after_validations > 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"), [(5.0, 0x80), (40.0, 0x80), (75.0, 0x40), (130.0, 0x40)]
+)
+def test_a_gpu_that_has_just_begun_to_work_is_hot_where_it_says_so(
+    seconds: float, reason: int
+) -> None:
+    """NVML's 0x40 is for a GPU at its slowdown mark, also soon after a launch; a GPU that has had
+    no time to get hot can only have been braked, 0x80.
+    """
+    found = 0
+    for seed in range(6):
+        job = job_on(seed, gpus=16, model="Basalt-1B")
+        healthy = run_of(job)
+        step = 1
+        while step_began(healthy, step + 1) < training_began(healthy) + seconds:
+            step += 1
+        run = run_of(job._replace(asked=(Asked("thermal", "step", step),)))
+        label = next(
+            event for segment in run.timeline for event in segment.events
+            if isinstance(event, Incident)
+        )  # fmt: skip
+        looks = [seen(run, label.at + 2.0 * look)[label.rank] for look in range(30)]
+        masks = {each.clock_event_reasons & 0xC0 for each in looks} - {0}
+        if masks == {0x80} and reason == 0x40:
+            continue  # three of ten are braked, whenever they are
+        found += 1
+        assert masks == {reason}, (seed, label.at)
+        for each in looks:
+            assert not each.clock_event_reasons & 0x40 or each.temperature_c >= 83, (seed, each)
+    assert found > 1
 
 
 @pytest.mark.long

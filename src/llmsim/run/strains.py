@@ -1,8 +1,8 @@
 """What incidents do to the loads of GPUs within a segment: who waits, who is hot, who has no data.
 
 thermal      the GPU at fault gets hot, also through a validation or a save, then its clock falls;
-             all others wait for it. In three cases of ten the chassis brakes its power instead:
-             its clock falls, it stays cool
+             all others wait for it. In three cases of ten, and always within a minute after a
+             launch, the chassis brakes its power instead: its clock falls, it stays cool
 straggler    the node's slow GPU has a lower clock, since its power limit holds it back earlier;
              all others wait for it
 link-flap    the collective hangs for as long as the port is down
@@ -12,10 +12,12 @@ a hang       so do all, until the watchdog's abort
 """
 
 from collections.abc import Iterator
+from math import expm1
 
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware.clocks import POWER_CAP, SW_THERMAL, THROTTLE
+from llmsim.physics.hardware.sites import site_of
 from llmsim.physics.hardware.telemetry import Load
 from llmsim.physics.hardware.temperatures import heating
 from llmsim.physics.speed import step_time
@@ -27,6 +29,7 @@ from llmsim.typed import NamedTuple
 HW_SLOWDOWN, HW_THERMAL, POWER_BRAKE = 0x8, 0x40, 0x80
 _BRAKED = 0.3  # of the thermal incidents are power brakes; the others are heat
 _HEATING = 150.0  # seconds that a GPU gets hotter before its clock falls
+_LEAST_HEATING = 60.0  # a GPU that has worked for less than this cannot be hot yet
 _WARM = ("training", "validation", "checkpoint")  # segments in which a GPU heats up before that
 _HOT = (88.0, 89.6)  # degrees C: the hardware's brake, from 89 on, lets it get no hotter
 
@@ -60,9 +63,7 @@ def parts(run: Run, number: int, gpu: int | None) -> tuple[Load, ...]:
         gpu = None
     if (number, gpu) not in known:
         segment = run.timeline[number]
-        made = [
-            *(_failing(segment) if segment.kind == "failure" else _slowed(run.job, segment, gpu))
-        ]
+        made = [*(_failing(segment) if segment.kind == "failure" else _slowed(run, segment, gpu))]
         if gpu is not None:
             for warming in _warmings(run, number):
                 made = [*_warmed(run.job, made, warming)] if warming.rank == gpu else made
@@ -80,20 +81,40 @@ def _warmings(run: Run, number: int) -> Iterator[_Warming]:
         if segment.began - _HEATING >= here.ended:
             return
         for event, delay in _slowing(segment):
-            if event.kind != "thermal" or _is_braked(run.job, event):
-                continue
             begun = step_ended(run.job, segment, delay.first - 1)
-            if begun - _HEATING < here.ended:
+            if event.kind != "thermal" or _is_braked(run, event, begun):
+                continue
+            since = max(begun - _HEATING, _working_since(run, begun))
+            if since < here.ended:
                 warm = 0.5 * (_hottest(run.job, event) + THROTTLE)
-                yield _Warming(event.rank, begun - _HEATING, begun, warm)
+                yield _Warming(event.rank, since, begun, warm)
         following += 1
 
 
+def _working_since(run: Run, at: float) -> float:
+    """When the GPUs began to work, of the time in which one of them can get hot before a moment."""
+    number = run.timeline.number_at(at)
+    attempt = run.timeline[number].attempt
+    if run.timeline[number].kind not in _WARM:
+        return at
+    while number and run.timeline[number].began > at - _HEATING:
+        before = run.timeline[number - 1]
+        if before.attempt != attempt or before.kind not in _WARM:
+            break
+        number -= 1
+    return run.timeline[number].began
+
+
 def _warmed(job: Job, loads: list[Load], warming: _Warming) -> Iterator[Load]:
-    """A GPU's loads in a segment, with the heat that comes before its clock falls."""
+    """A GPU's loads in a segment, with the heat that comes before its clock falls.
+
+    With less time than usual it gets hot faster: its temperature follows with a lag.
+    """
+    lag = site_of(job).lag
+    faster = -expm1(-_HEATING / lag) / -expm1(-(warming.ended - warming.began) / lag)
     ends = (*(each.began for each in loads[1:]), warming.ended)
     for load, until in zip(loads, ends, strict=True):
-        heat = heating(job, warming.rank, warming.celsius, load.pace, load.activity)
+        heat = faster * heating(job, warming.rank, warming.celsius, load.pace, load.activity)
         warm = load._replace(heat=max(load.heat, heat))
         if load.began >= warming.ended:
             yield load
@@ -117,14 +138,14 @@ def _failing(segment: Segment) -> Iterator[Load]:
         yield Load("idle", gone[0])
 
 
-def _slowed(job: Job, segment: Segment, gpu: int | None) -> Iterator[Load]:
+def _slowed(run: Run, segment: Segment, gpu: int | None) -> Iterator[Load]:
     """Its activity, and the loads of each incident that slows it, one after another."""
     kind = segment.kind
     yield Load(kind if kind == "validation" or kind == "checkpoint" else "training", segment.began)
     for event, delay in _slowing(segment):
-        usual = step_time.step_seconds(job, delay.first)
+        usual = step_time.step_seconds(run.job, delay.first)
         pace = usual / (usual + delay.seconds)
-        for load in _STRAINS[event.kind](job, segment, event, delay, pace, gpu):
+        for load in _STRAINS[event.kind](run, segment, event, delay, pace, gpu):
             if segment.began <= load.began < segment.ended:
                 yield load
 
@@ -147,25 +168,26 @@ def _delay_of(segment: Segment, event: Incident) -> Delay | None:
 
 
 def _hot(
-    job: Job, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
+    run: Run, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
 ) -> Iterator[Load]:
     """A GPU that is hot by now or is braked; the others wait."""
-    begun = step_ended(job, segment, delay.first - 1)
-    ended = step_ended(job, segment, delay.last)
+    begun = step_ended(run.job, segment, delay.first - 1)
+    ended = step_ended(run.job, segment, delay.last)
     if gpu is None:
         yield Load("training", begun, pace)
-    elif _is_braked(job, event):
+    elif _is_braked(run, event, begun):
         yield Load("training", begun, pace, pace, 1.0, POWER_BRAKE | HW_SLOWDOWN)
     else:
         reasons = HW_THERMAL | HW_SLOWDOWN
-        heat = heating(job, gpu, _hottest(job, event), pace)
+        heat = heating(run.job, gpu, _hottest(run.job, event), pace)
         yield Load("training", begun, pace, pace, heat, reasons | SW_THERMAL)
     yield Load("training", ended)
 
 
-def _is_braked(job: Job, event: Incident) -> bool:
-    """Whether the chassis brakes the GPU's power, so that it stays cool."""
-    return noise.uniform(job.seed, "strain/braked", event.number) < _BRAKED
+def _is_braked(run: Run, event: Incident, begun: float) -> bool:
+    """Whether the chassis brakes the GPU's power, so that it stays cool, from a moment on."""
+    drawn = noise.uniform(run.job.seed, "strain/braked", event.number)
+    return drawn < _BRAKED or begun - _working_since(run, begun) < _LEAST_HEATING
 
 
 def _hottest(job: Job, event: Incident) -> float:
@@ -174,34 +196,34 @@ def _hottest(job: Job, event: Incident) -> float:
 
 
 def _slow(
-    job: Job, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
+    run: Run, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
 ) -> Iterator[Load]:
     """One GPU whose clock is lower; the others wait."""
     del event
-    begun = step_ended(job, segment, delay.first - 1)
+    begun = step_ended(run.job, segment, delay.first - 1)
     if gpu is None:
         yield Load("training", begun, pace)
     else:
         yield Load("training", begun, pace, pace, 1.0, POWER_CAP)
-    yield Load("training", step_ended(job, segment, delay.last))
+    yield Load("training", step_ended(run.job, segment, delay.last))
 
 
 def _down(
-    job: Job, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
+    run: Run, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
 ) -> Iterator[Load]:
     """The collective waits for a port."""
-    del job, segment, delay, pace, gpu
+    del run, segment, delay, pace, gpu
     yield Load("hang", event.at)
     yield Load("training", event.over)
 
 
 def _starved(
-    job: Job, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
+    run: Run, segment: Segment, event: Incident, delay: Delay, pace: float, gpu: int | None
 ) -> Iterator[Load]:
     """Each of some steps begins with a wait for its batch."""
     del event, pace, gpu
     for step in range(delay.first, delay.last + 1):
-        begun = step_ended(job, segment, step - 1)
+        begun = step_ended(run.job, segment, step - 1)
         yield Load("stalled", begun)
         yield Load("training", begun + delay.seconds)
 
