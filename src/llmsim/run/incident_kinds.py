@@ -147,7 +147,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "straggler", "host", "drain", "one node is slow, so that all are",
         "none", "nobody prints an error", "", "steps 4 to 7 % longer until the node is excluded",
-        "", "one GPU's clock 4 to 7 % lower, all others wait",
+        "", "one GPU's clock 4 to 7 % lower (reason 0x4), all others wait",
         "planned restart without the node", 6.0, None,
         extra_rate=1.5, needs="nodes",
     ),
