@@ -11,6 +11,7 @@ import numpy as np
 from llmsim.physics.array_noise import Array
 from llmsim.physics.hardware import gauge_arrays
 from llmsim.physics.hardware.gauges import Seconds
+from llmsim.physics.hardware.swing_arrays import swung
 from llmsim.physics.hardware.telemetry import Load
 from llmsim.run.moment import MARK_EVERY
 from llmsim.run.timeline import Run
@@ -24,7 +25,7 @@ class _Joules(NamedTuple):
 
     load: int  # counted from the launch
     total: Array
-    swung: Array  # what gauge_arrays.swung says of that moment
+    before: Array  # what swing_arrays.swung says of that moment
     marks: list[Array]  # totals before every 32nd load
 
 
@@ -43,7 +44,7 @@ def block(
 def _energies(run: Run, ranks: range, at: float, latest_first: Loads) -> Array:
     """moment.energies_of of a block's GPUs."""
     load = latest_first[0]
-    seconds = gauge_arrays.swung(run.job, ranks, load, at)
+    seconds = swung(run.job, ranks, load, at)
     total, before = _before(run, ranks, latest_first)
     made: Array = total + gauge_arrays.joules(run.job, ranks, load, seconds - before)
     return made
@@ -56,19 +57,19 @@ def _before(run: Run, ranks: range, latest_first: Loads) -> tuple[Array, Array]:
     none: Array = np.zeros(len(ranks))
     latest = known.get(ranks) or _Joules(-1, none, none, [none])
     if latest.load == last:
-        return latest.total, latest.swung
+        return latest.total, latest.before
     number, total, marks = max(0, latest.load), latest.total, latest.marks
     if number > last:
         number = last - last % MARK_EVERY
         total = marks[last // MARK_EVERY]
     for count in range(number, last):
         load, after = latest_first[last - count], latest_first[last - count - 1]
-        began = gauge_arrays.swung(job, ranks, load, load.began)
-        ended = gauge_arrays.swung(job, ranks, load, after.began)
+        began = swung(job, ranks, load, load.began)
+        ended = swung(job, ranks, load, after.began)
         total = total + gauge_arrays.joules(job, ranks, load, ended - began)
         if (count + 1) % MARK_EVERY == 0 and len(marks) == (count + 1) // MARK_EVERY:
             marks.append(total)
-    swung = gauge_arrays.swung(job, ranks, latest_first[0], latest_first[0].began)
+    seconds = swung(job, ranks, latest_first[0], latest_first[0].began)
     if last > latest.load:
-        known[ranks] = _Joules(last, total, swung, marks)
-    return total, swung
+        known[ranks] = _Joules(last, total, seconds, marks)
+    return total, seconds

@@ -1,30 +1,22 @@
-"""The gauges of many nodes at a moment by numpy: those of gauges.py, bit for bit.
+"""The gauges of many nodes at a moment by numpy: the values of gauges.py, bit for bit.
 
     telemetry.latents, clocks, activities, links, gauges: the same operations in the same order
 
-Additions, products, quotients and roots of numpy are those of Python's floats. What is not, the
-logarithm and the cosine, is Python's here, too (array_noise.py). For GPUs that have had the same
-loads, and neither a fault nor an incident's load.
+Sums, products, quotients and roots of numpy are the same as Python's; logarithms and cosines may
+differ in their last bits, and so Python computes them (array_noise.py). This is for GPUs that have
+had the same loads, without a fault or an incident's load.
 """
 
 import numpy as np
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.physics import balanced
-from llmsim.physics.array_noise import (
-    Array,
-    Levels,
-    drawn_levels,
-    exact_normals,
-    level_of,
-    quarters,
-    total_of,
-)
+from llmsim.physics.array_noise import Array, exact_normals, quarters
 from llmsim.physics.hardware import activities as work
-from llmsim.physics.hardware import clocks, gauges, links, swings, telemetry, utilization
+from llmsim.physics.hardware import clocks, gauges, links, telemetry, utilization
 from llmsim.physics.hardware.gauges import Columns, Seconds
 from llmsim.physics.hardware.sites import chips_of, site_of
+from llmsim.physics.hardware.swing_arrays import Noise, noise_of
 from llmsim.physics.hardware.telemetry import Activity, Load
 from llmsim.typed import Any, NamedTuple
 
@@ -58,12 +50,6 @@ WHOLES = (
     "pcie_sent_bytes_per_second", "pcie_received_bytes_per_second",
     "nvlink_sent_bytes_per_second", "nvlink_received_bytes_per_second", "pcie_replays",
 )  # fmt: skip
-
-
-def nodes_of(job: Job, ranks: range) -> range:
-    """The nodes of GPUs that begin and end with a node."""
-    size = gpus_per_node(job)
-    return range(ranks.start // size, ranks.stop // size)
 
 
 class _Chips(NamedTuple):
@@ -121,62 +107,6 @@ def _held(job: Job, ranks: range) -> dict[Activity, tuple[Array, Array]]:
     return found
 
 
-@remembered(3)
-def _levels(job: Job, stream: str, group: int, series: range) -> Levels:
-    return drawn_levels(job.seed, stream, group, series)
-
-
-class _Noise(NamedTuple):
-    """Where the power of a block's GPUs is: see swings.Swings."""
-
-    factors: Array
-    common: Array  # of each GPU's node
-    owns: Array
-
-
-def _swings(job: Job, ranks: range, at: float, load: Load) -> _Noise:
-    law, nodes, second = swings.law_of(job), nodes_of(job, ranks), int(at)
-    work_of_load, size = telemetry.LOAD[load.activity], gpus_per_node(job)
-    slow_second = int(at // swings.SLOW_SECONDS)
-    slow = level_of(
-        _levels(job, "gpu slow power", slow_second // balanced.GROUP, nodes), slow_second
-    )
-    group = second // balanced.GROUP
-    if law.lean and work_of_load > 0.5:
-        common = np.array([
-            balanced.level(job.seed, "gpu power", second, node, law.lean) for node in nodes
-        ])  # fmt: skip
-    else:
-        common = level_of(_levels(job, "gpu power", group, nodes), second)
-    shared: Array = np.repeat(law.node * common + law.slow * slow, size)
-    owns = level_of(_levels(job, "gpu own power", group, ranks), second)
-    scale = swings.QUIET + (1.0 - swings.QUIET) * work_of_load
-    dip = swings.dipped(law, work_of_load, at, load.began)
-    factors = 1.0 + ((shared + law.own * owns) * scale + dip)
-    return _Noise(factors, np.repeat(common, size), owns)
-
-
-def swung(job: Job, ranks: range, load: Load, at: float) -> Array:
-    """telemetry.swung of a block's GPUs."""
-    law, nodes, slow_at = swings.law_of(job), nodes_of(job, ranks), at / swings.SLOW_SECONDS
-    work_of_load, group = telemetry.LOAD[load.activity], int(at // 1.0) // balanced.GROUP
-    slow = total_of(
-        _levels(job, "gpu slow power", int(slow_at // 1.0) // balanced.GROUP, nodes), slow_at
-    )
-    if law.lean and work_of_load > 0.5:
-        common = np.array([
-            balanced.total(job.seed, "gpu power", at, node, law.lean) for node in nodes
-        ])  # fmt: skip
-    else:
-        common = total_of(_levels(job, "gpu power", group, nodes), at)
-    shared = law.node * common + law.slow * (swings.SLOW_SECONDS * slow)
-    owns = total_of(_levels(job, "gpu own power", group, ranks), at)
-    scale = swings.QUIET + (1.0 - swings.QUIET) * work_of_load
-    dip = swings.dipped_integral(law, work_of_load, at, load.began)
-    made: Array = at + (np.repeat(shared, gpus_per_node(job)) + law.own * owns) * scale + dip
-    return made
-
-
 def joules(job: Job, ranks: range, load: Load, seconds: Array) -> Array:
     """telemetry.joules of a block's GPUs."""
     made: Array = _means(job, ranks, load.activity, load.pace) * job.gpu.tdp_watts * seconds
@@ -221,7 +151,7 @@ def _percents(job: Job, ranks: range, at: float, activity: Activity) -> Array:
 
 
 def _activities(
-    job: Job, ranks: range, at: float, load: Load, noise: _Noise, mhz: Array, percents: Array
+    job: Job, ranks: range, at: float, load: Load, noise: Noise, mhz: Array, percents: Array
 ) -> list[Array]:
     """In the order of activities.NAMES."""
     busy, hangs = work.BUSY.get(load.activity, 0.0), load.activity == "hang"
@@ -297,7 +227,7 @@ def block(
     joules and their common past are given.
     """
     site, load, chips, card = site_of(job), loads[0], _chips(job, ranks), gauges.card_of(job)
-    noise, activity, count = _swings(job, ranks, at, load), load.activity, len(ranks)
+    noise, activity, count = noise_of(job, ranks, at, load), load.activity, len(ranks)
     usual, room = _usual(job, ranks, activity), job.gpu.memory_mib - card.reserved_mib
     power = np.minimum(_means(job, ranks, activity, load.pace) * noise.factors, site.peak)
     warm: Array = np.zeros(count)
