@@ -4,8 +4,9 @@ Heights are 0 .. 1. A history is filled from its line down to the ground, in sha
 curve has a scale at its left and marks on it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import repeat
 from math import ceil, exp, floor, isclose, isfinite, log, log10
 
 from llmsim.board.curves import BRAILLE, DOTS, LEFT, RIGHT, Height, area, curve, strokes
@@ -93,10 +94,15 @@ class Scale(NamedTuple):
 
     def height(self, value: float) -> float:
         """Where a value is, 0 .. 1 between the ends of the axis; beyond them outside of that."""
-        if self.logarithmic:
-            value = max(value, self.low * 1e-3)
-            return (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
-        return (value - self.low) / (self.high - self.low)
+        return self.heights((value,))[0]
+
+    def heights(self, values: Iterable[float]) -> list[float]:
+        """The same of several values."""
+        if not self.logarithmic:
+            return [(value - self.low) / (self.high - self.low) for value in values]
+        least, ground = self.low * 1e-3, log10(self.low)
+        rise = log10(self.high) - ground
+        return [(log10(value if value > least else least) - ground) / rise for value in values]
 
 
 def scale(values: Sequence[float]) -> Scale:
@@ -187,9 +193,10 @@ def log_curve(
 
 def _heights(values: Sequence[float], axis: Scale, columns: int) -> list[Height]:
     """The heights of values on an axis: BEYOND where one is above it, None where none is known."""
+    high = axis.high
     heights: list[Height] = [
-        None if not isfinite(value) else axis.height(value) if value <= axis.high else BEYOND
-        for value in values
+        height if value <= high else BEYOND if isfinite(value) else None
+        for value, height in zip(values, axis.heights(values), strict=True)
     ]
     return heights + [None] * (columns - len(heights))
 
@@ -205,26 +212,26 @@ def _cells(heights: Sequence[Height], rows: int, screen: Screen) -> list[list[Sp
         within = [None if height == BEYOND else height for height in heights]
         lines = curve(within, rows, screen.unicode)
         return [[("curve", glyph) for glyph in line] for line in lines]
-    dots = rows * DOTS
-    drawn = strokes(heights, dots)
-    lows = [
-        low if height != BEYOND else dots + 1
-        for (low, _), height in zip(drawn, heights, strict=True)
-    ]
-    lows += [0] * (len(lows) % 2)
-    pairs = zip(lows[::2], lows[1::2], strict=True)
-    # The row of a cell's line, counted from the ground: of the lower of the two columns that are
-    # known.
-    edges = [(min(left or right, right or left) - 1) // DOTS for left, right in pairs]
+    drawn = strokes(heights, rows * DOTS)
+    above = [height == BEYOND for height in heights]
+    if len(drawn) % 2:
+        drawn, above = [*drawn, (0, -1)], [*above, False]
+    lows = [rows * DOTS + 1 if far else low for (low, _), far in zip(drawn, above, strict=True)]
     tops = [max(high, 0) for _, high in drawn]
-    roles = [_depth(depth) for depth in range(rows + 2)]
-    return [
-        [
-            (roles[max(edge - row, 0)], glyph)
-            for edge, glyph in zip(edges, area(tops, row * DOTS), strict=True)
-        ]
-        for row in reversed(range(rows))
-    ]
+    columns = map(_column, lows[::2], lows[1::2], tops[::2], tops[1::2], repeat(rows))
+    return [[*row] for row in zip(*columns, strict=True)]
+
+
+@lru_cache(maxsize=2048)  # most of a curve stays as it is while it grows
+def _column(left: int, right: int, top: int, other: int, rows: int) -> tuple[Span, ...]:
+    """The cells below each other of two columns of dots, given by their lowest dots of the line
+    and their tops; 0 where nothing is known.
+    """
+    # The row of the cell's line, counted from the ground: of the lower of the two that are known.
+    edge = (min(left or right, right or left) - 1) // DOTS
+    return tuple(
+        (_depth(max(edge - row, 0)), area((top, other), row * DOTS)) for row in reversed(range(rows))
+    )
 
 
 def _depth(rows: int) -> str:

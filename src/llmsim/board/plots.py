@@ -62,9 +62,14 @@ def _sampled(mean: Mean, columns: int, known: int, steps: int) -> tuple[float, .
     return tuple(mean(min(a + 1, b), b) for a, b in pairwise(ends))
 
 
-def samples(training: Training, mean: Mean, columns: int, steps: int) -> tuple[float, ...]:
-    """The means of the columns that are known, of `columns` that stand for `steps` steps."""
-    known = min(training.step * columns // steps, columns)
+def samples(training: Training, mean: Mean, columns: int, screen: Screen) -> tuple[float, ...]:
+    """The means of the columns that are known, of `columns` that stand for the curve's span.
+
+    Of the two columns of a braille cell none is known without the other: a curve that grew by
+    half a cell would be drawn twice as often, and nobody would see it.
+    """
+    steps, together = span(training.step, training.steps), 2 if screen.unicode else 1
+    known = min(training.step * columns // steps, columns) // together * together
     return _sampled(mean, columns, known, steps)
 
 
@@ -85,10 +90,9 @@ def _bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
 def loss_curve(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
     """The curve with its scale, and marks of what happened on it."""
     columns = (width - LABELS) * (2 if screen.unicode else 1)
-    steps = span(training.step, training.steps)
-    values = samples(training, training.loss, columns, steps)
+    values = samples(training, training.loss, columns, screen)
     ends = _bounds(values, columns) if values else ()
-    raw = samples(training, _single(training.loss), columns, steps)
+    raw = samples(training, _single(training.loss), columns, screen)
     return log_curve(values, columns, rows, _marks(training, values), screen, raw, ends)
 
 
@@ -133,8 +137,7 @@ def _planned(rate: Value, columns: int, steps: int, unicode: bool) -> str:
 def throughput_line(training: Training, width: int, screen: Screen) -> Row:
     """Throughput so far, about the usual in the middle of the line: dips are what matters."""
     columns = width * (2 if screen.unicode else 1)
-    steps = span(training.step, training.steps)
-    values = samples(training, training.throughput, columns, steps)
+    values = samples(training, training.throughput, columns, screen)
     return _about_usual(values, columns, width, screen.unicode)
 
 
@@ -242,7 +245,7 @@ def vitals(training: Training, width: int, screen: Screen) -> Row:
     extended = training._replace(numbers=training.numbers + (more if training.numbers else ()))
     row = numbers(extended, width if width < 40 else width * 3 // 5)
     room = width - length(row) - 2
-    values = samples(training, training.loss, max(room, 1), span(training.step, training.steps))
+    values = samples(training, training.loss, max(room, 1), screen._replace(unicode=False))
     if room < LEAST_SPARK or not values:
         return row
     line = spark(_scaled(values, *_bounds(values, room)), screen.unicode)

@@ -7,6 +7,8 @@ between: a row is overwritten, and what is left of it erased.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain, compress, count, repeat
+from operator import ne
 
 from llmsim.text.style import RESET, cells
 
@@ -104,62 +106,43 @@ def _differences(before: Sequence[str], after: Sequence[str]) -> str:
 
 
 def _changes(old: str, new: str) -> str:
-    """What turns a row into another: the cells that differ, and what is too short to step over.
-
-    Pieces at both ends that are alike are passed over whole.
-    """
-    before, after = old.split(RESET), new.split(RESET)
-    same = _alike(before[:-1], after[:-1])
-    place = sum(map(_size, after[:same])) if same else 0
-    ending = _alike(before[same:][::-1], after[same:][::-1])
-    if sum(map(_size, before[same:])) != sum(map(_size, after[same:])):
-        ending = 0  # what follows has another place
-    changed = _cells(after[same : len(after) - ending])
-    known = _cells(before[same : len(before) - ending])
+    """What turns a row into another: the cells that differ, and what is too short to step over."""
+    known, changed = _cells(old), _cells(new)
     text, at = "", 0
     for first, last in _runs(known, changed):
-        step = first - at + place
-        text += (f"\x1b[{step}C" if step else "") + _written(changed[first:last])
-        at, place = last, 0
+        text += (f"\x1b[{first - at}C" if first > at else "") + _written(changed[first:last])
+        at = last
     if len(changed) < len(known):
-        step = len(changed) - at + place
+        step = len(changed) - at
         text += (f"\x1b[{step}C" if step else "") + ERASE_LINE
     return text
-
-
-@lru_cache(maxsize=2048)
-def _size(piece: str) -> int:
-    """The cells that a piece takes."""
-    return cells(piece) if "\x1b" in piece else len(piece)
-
-
-def _alike(some: Sequence[str], others: Sequence[str]) -> int:
-    """How many pieces are equal, from the first on."""
-    pairs = enumerate(zip(some, others, strict=False))
-    return next((n for n, (a, b) in pairs if a != b), min(len(some), len(others)))
 
 
 Cell = tuple[str, str]  # the code of its colours, and its character
 
 
-def _cells(pieces: Sequence[str]) -> list[Cell]:
-    """The cells of a painted row's pieces, which end where colours end."""
-    found: list[Cell] = []
-    for piece in pieces:
-        code = ""
-        plain, *coded = piece.split("\x1b[")
-        found += [("", character) for character in plain]
-        for part in coded:
-            more, _, text = part.partition("m")
-            code = f"{code};{more}" if code else more
-            found += [(code, character) for character in text]
-    return found
+@lru_cache(maxsize=128)  # what a row has become is what it was at the next drawing
+def _cells(row: str) -> tuple[Cell, ...]:
+    """The cells of a painted row. Its pieces end where colours end; most are as they were."""
+    return tuple(chain.from_iterable(map(_exploded, row.split(RESET))))
+
+
+@lru_cache(maxsize=1024)
+def _exploded(piece: str) -> tuple[Cell, ...]:
+    """The cells of one piece."""
+    plain, *coded = piece.split("\x1b[")
+    found, code = [*zip(repeat(""), plain, strict=False)], ""
+    for part in coded:
+        more, _, text = part.partition("m")
+        code = f"{code};{more}" if code else more
+        found += zip(repeat(code), text, strict=False)
+    return tuple(found)
 
 
 def _runs(before: Sequence[Cell], after: Sequence[Cell]) -> list[tuple[int, int]]:
     """The first cell and the one after the last of each part that differs, close ones joined."""
-    known = len(before)
-    places = [place for place, cell in enumerate(after) if place >= known or cell != before[place]]
+    changed = compress(count(), map(ne, after, before))
+    places = chain(changed, range(len(before), len(after)))
     runs: list[tuple[int, int]] = []
     for place in places:
         if runs and place - runs[-1][1] <= STEPPED:

@@ -164,7 +164,7 @@ def _newest(view: View) -> Row:
 def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> list[Row]:
     training = view.training
     steps = plots.span(training.step, training.steps)
-    values = plots.samples(training, training.loss, columns, steps)
+    values = plots.samples(training, training.loss, columns, screen)
     marks = [Mark(step / steps, nan, *MARKS[kind]) for kind, step in more.marks if step <= steps]
     marks += [
         Mark(step / steps, loss, *MARKS["validation"])
@@ -183,8 +183,7 @@ def _strip(
     screen: Screen,
 ) -> list[Row]:
     """A curve of a few rows, on the loss curve's axis."""
-    steps = plots.span(training.step, training.steps)
-    values = plots.samples(training, mean, columns, steps)
+    values = plots.samples(training, mean, columns, screen)
     lines = plain_curve(values, columns, rows, screen.unicode)
     return [(("", " " * LABELS), (role, line)) for line in lines]
 
