@@ -102,7 +102,7 @@ class Scale(NamedTuple):
             return [(value - self.low) / (self.high - self.low) for value in values]
         least, ground = self.low * 1e-3, log10(self.low)
         rise = log10(self.high) - ground
-        return [(log10(value if value > least else least) - ground) / rise for value in values]
+        return [(log10(max(value, least)) - ground) / rise for value in values]
 
 
 def scale(values: Sequence[float]) -> Scale:
@@ -229,8 +229,9 @@ def _column(left: int, right: int, top: int, other: int, rows: int) -> tuple[Spa
     """
     # The row of the cell's line, counted from the ground: of the lower of the two that are known.
     edge = (min(left or right, right or left) - 1) // DOTS
+    tops = top, other
     return tuple(
-        (_depth(max(edge - row, 0)), area((top, other), row * DOTS)) for row in reversed(range(rows))
+        (_depth(max(edge - row, 0)), area(tops, row * DOTS)) for row in reversed(range(rows))
     )
 
 

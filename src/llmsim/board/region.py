@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import chain, compress, count, repeat
 from operator import ne
 
-from llmsim.text.style import RESET, cells
+from llmsim.text.style import RESET
 
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: all or nothing is drawn
 ERASE_LINE, ERASE_BELOW = "\x1b[K", "\x1b[J"
