@@ -25,6 +25,7 @@ from llmsim.options.table import OPTIONS
 from llmsim.show.playback import FASTEST, SKIP, SLOWEST
 from llmsim.text.themes import THEMES
 from tools import docs_site, engine, library
+from tools.page_parameters import OWN
 from tools.prelude import prelude
 
 ROOT = library.ROOT
@@ -182,6 +183,7 @@ def tables() -> dict[str, object]:
         "SLOWEST": SLOWEST,
         "FASTEST": FASTEST,
         "OPTIONS": [option.name for option in OPTIONS if option.in_url],
+        "OWN": [name for name, _, _ in OWN],
         "SHOWN": [
             option.name
             for option in OPTIONS

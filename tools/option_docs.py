@@ -10,6 +10,7 @@ from llmsim.cli.defaults import ELSEWHERE, variable_of
 from llmsim.options.option import Option
 from llmsim.options.table import OPTIONS
 from tools.generated import ROOT, written
+from tools.page_parameters import OWN, named
 
 PAGE = ROOT / "docs" / "options.md"
 
@@ -50,6 +51,12 @@ there are neither variables nor a file: its address has the flags as parameters
 
 `--tidy=no` switches a switch off, where a default of yours has it on. A variable that
 is empty counts as not set.
+
+## The page's own parameters
+
+The page reads these itself; all others in its address are options, which Python checks.
+
+{parameters}
 
 ## The config file
 
@@ -94,7 +101,7 @@ def _row(option: Option) -> str:
     short = f", `-{option.short}`" if option.short else ""
     variable = f"`{variable_of(option)}`" if option.in_config else ""
     key = f"`{option.name}`" if option.in_config else ""
-    parameter = f"`{option.name}`" if option.in_url else ""
+    parameter = f"`{option.name}`" if named(option.name) else ""
     cells = (f"`--{option.name}`{short}", variable, key, parameter, option.meaning, option.defaults)
     return f"| {' | '.join(cells)} |"
 
@@ -111,9 +118,20 @@ def variable_table() -> str:
     return "\n".join(["| variable | what it does | what wins over it |", "|---|---|---|", *rows])
 
 
+def parameter_table() -> str:
+    """A row for each parameter that the page keeps for itself."""
+    rows = [f"| `{name}` | {value} | {meaning} |" for name, value, meaning in OWN]
+    return "\n".join(["| parameter | value | what it does |", "|---|---|---|", *rows])
+
+
 def page() -> str:
     """The whole page."""
-    return PAGE_TEXT.format(options=option_table(), variables=variable_table(), elsewhere=ELSEWHERE)
+    return PAGE_TEXT.format(
+        options=option_table(),
+        variables=variable_table(),
+        parameters=parameter_table(),
+        elsewhere=ELSEWHERE,
+    )
 
 
 def main() -> int:

@@ -1,12 +1,10 @@
 // The options in the page's address, and the command with the same options for a terminal.
 
-import { OPTIONS, SHOWN, SWITCHES } from "./tables.js";
+import { OPTIONS, OWN, SHOWN, SWITCHES, THEMES } from "./tables.js";
 import { givenTheme } from "./themes.js";
 
 /** @typedef {[name: string, value: string][]} Query */
 
-// Parameters of the page itself. All others are options of llmsim, which Python checks.
-const OWN = ["background", "boot", "kiosk", "theme", "type"];
 // Tracking parameters that other sites append to a link; they are ignored.
 const FOREIGN = /^(utm_\w*|[a-z]*cl(k)?id|gbraid|wbraid|igshid?|mc_[ce]id|_ga|_gl|ref|ref_src|source|si)$/i;
 
@@ -17,19 +15,33 @@ export function readAddress(search) {
   const query = [...given].filter(([name]) => !OWN.includes(name) && !FOREIGN.test(name));
   const boot = given.get("boot") === "micropip" ? "micropip" : "library";
   const on = (/** @type {string} */ name) => !/^(0|no|off|false)$/i.test(given.get(name) ?? "no");
-  return { query, boot, kiosk: on("kiosk"), typing: on("type") };
+  return { query, boot, kiosk: on("kiosk"), typing: on("type"), wrong: wrongTheme(given.get("theme")) };
 }
 
 /**
- * The address at which this page plays a run with the query's options, in the theme that is chosen.
+ * What is wrong with a theme, as Python says it of its options: it knows nothing of this one.
+ *
+ * @param {string | null} name
+ */
+function wrongTheme(name) {
+  const names = ["auto", ...THEMES];
+  if (name === null || names.includes(name)) return "";
+  const shown = name.replace(/\p{C}/gu, "").slice(0, 40);
+  return `theme cannot be '${shown}': give ${names.slice(0, -1).join(", ")} or ${names.at(-1)}.`;
+}
+
+/**
+ * The address at which this page plays a run with the query's options, in the theme that is chosen,
+ * by the clock or by keys.
  *
  * @param {Query} query
  */
 export function addressOf(query) {
   const own = [...new URLSearchParams(location.search)].filter(
-    ([name]) => OWN.includes(name) && name !== "theme",
+    ([name]) => OWN.includes(name) && name !== "theme" && name !== "type",
   );
-  const search = new URLSearchParams([...query, ...own, ...theme()]).toString();
+  const typing = document.documentElement.hasAttribute("data-typing") ? [["type", "1"]] : [];
+  const search = new URLSearchParams([...query, ...own, ...theme(), ...typing]).toString();
   return location.pathname + (search && `?${search}`);
 }
 

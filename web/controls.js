@@ -1,20 +1,23 @@
 // The controls: keys, and buttons that appear when the pointer moves or the focus reaches them.
 
+import { element } from "./loading.js";
 import { KEYS } from "./tables.js";
 
 const IDLE = 2500; // ms without movement until the buttons disappear
 const GRACE = 2000; // ms after a dialog has closed in which Escape is taken to mean that dialog
 
+const bar = element("controls");
+
+/** @param {string} name of an action */
+export const button = (name) => /** @type {HTMLElement} */ (bar.querySelector(`[data-action="${name}"]`));
+
 /**
  * Call the action of each button that is pressed, and of each key that has the same action.
  *
- * @param {HTMLElement} bar
  * @param {Record<string, (button: HTMLElement) => void>} actions
  * @param {(key: string) => boolean} typed takes a key before it is looked up; false: it does not
  */
-export function listen(bar, actions, typed) {
-  const button = (/** @type {string} */ name) =>
-    /** @type {HTMLElement} */ (bar.querySelector(`[data-action="${name}"]`));
+export function listen(actions, typed) {
   const act = (/** @type {string} */ name) => actions[name]?.(button(name));
 
   bar.addEventListener("click", ({ target }) => {
@@ -58,7 +61,27 @@ export function listen(bar, actions, typed) {
   };
   for (const movement of ["pointermove", "pointerdown"])
     window.addEventListener(movement, show, { passive: true });
-  return { button };
+}
+
+/**
+ * Say something in a few words beside the buttons, for two seconds.
+ *
+ * @param {string} text
+ */
+export function notice(text) {
+  element("notice").textContent = text;
+  setTimeout(() => (element("notice").textContent = ""), 2000);
+}
+
+/**
+ * Report that something beside the show is missing, in a short notice.
+ *
+ * @param {unknown} error
+ * @param {string} sentence
+ */
+export function fall(error, sentence) {
+  console.error(error);
+  notice(sentence);
 }
 
 /**

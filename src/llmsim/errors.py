@@ -15,10 +15,20 @@ class Surface(NamedTuple):
     prefix: str
     joint: str
     underscores: bool = False  # whether names are Python's: speed_factor, not speed-factor
+    lists: bool = True  # whether the reader can say --list models; else the page has the list
+
+    def text(self, text: str) -> str:
+        """A text in which "--list models" is what this reader would look at."""
+        before, flag, rest = text.partition("--list ")
+        if self.lists or not flag:
+            return text
+        what = rest[: len(rest) - len(rest.lstrip("abcdefghijklmnopqrstuvwxyz"))]
+        place = "documentation" if what in ("incidents", "releases") else "settings"
+        return f"{before}the list of {what} in the {place}{rest.removeprefix(what)}"
 
 
 FLAG = Surface("--", " ")
-PARAMETER = Surface("", "=")
+PARAMETER = Surface("", "=", lists=False)
 FIELD = Surface("", "=", underscores=True)
 
 
@@ -46,7 +56,7 @@ class LlmsimError(ValueError):
     def sentence(self, surface: Surface) -> str:
         """The sentence for a reader of this surface."""
         pieces = (p.shown(surface) if isinstance(p, Setting) else str(p) for p in self.args)
-        return "".join(pieces)
+        return surface.text("".join(pieces))
 
     def __str__(self) -> str:
         """The sentence as a Python caller should read it."""

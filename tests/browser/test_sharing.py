@@ -46,6 +46,29 @@ def test_wrong_values_are_said_and_leave_the_address(visit: Visitor) -> None:
     assert not shown.page.is_visible("#refused")
 
 
+def test_a_theme_that_there_is_not_is_said_and_leaves_the_address(visit: Visitor) -> None:
+    """As a wrong option of Python's is; the themes are the page's own."""
+    shown = visit().open(theme="solarized", seed=7)
+    shown.wait_for_state("playing")
+    shown.wait_for("document.getElementById('refusal').textContent.includes('solarized')")
+    said = shown.page.inner_text("#refusal")
+    assert said == (
+        "theme cannot be 'solarized': give auto, dark, light, contrast, phosphor or amber."
+    )
+    shown.wait_for("location.search.includes('start=') && !location.search.includes('theme')")
+
+
+def test_the_address_says_whether_each_key_types_a_line(visit: Visitor) -> None:
+    shown = visit().open(seed=7, type=1)
+    shown.wait_for_state("playing")
+    shown.wait_for("location.search.includes('start=')")  # it names the run
+    assert "type=1" in shown.page.evaluate("location.search")
+    shown.page.keyboard.press("Escape")
+    shown.wait_for("!location.search.includes('type')")
+    shown.press("type")
+    shown.wait_for("location.search.includes('type=1')")
+
+
 def test_wrong_value_of_the_settings_is_said_until_another_run_plays(visit: Visitor) -> None:
     shown = play(visit)
     shown.press("settings")

@@ -114,7 +114,7 @@ def test_a_skipped_step_has_an_infinite_norm_and_no_other_has() -> None:
 def test_a_run_in_bf16_scales_nothing() -> None:
     made = job_on(1, gpus=16)
     assert all(isfinite(gradient.norm(made, step)) for step in range(1, 30))
-    with pytest.raises(PlanError, match="it needs a loss scale, which --precision fp16 has"):
+    with pytest.raises(PlanError, match="it needs a loss scale, which precision='fp16' has"):
         job_of(1, dialect="pytorch", incident=("scale-collapse@50%",))
 
 

@@ -286,7 +286,19 @@ def test_a_wrong_query_keeps_what_is_right_and_says_what_a_flag_would_say() -> N
     pairs = [("speed-factor", "0"), ("model", "nosuch"), ("seed", "7"), ("gpus", "x")]
     options, complaints = from_query(pairs)
     assert options == Options(seed=7, runs=0)
-    assert [f"--{complaint}" for complaint in complaints] == parse_options(pairs, "--")[1]
+    flags = [text.replace("--list models", MODELS) for text in parse_options(pairs, "--")[1]]
+    assert [f"--{complaint}" for complaint in complaints] == flags
+
+
+MODELS = "the list of models in the settings"
+
+
+@pytest.mark.parametrize("name", [option.name for option in OPTIONS if option.in_url])
+def test_no_sentence_of_the_page_speaks_of_the_command_line(name: str) -> None:
+    """Issue 17's F10: who reads it has a form and an address, and no flags."""
+    for value in ("", "no such value", "-1", "x@y", "gpu-lost@no such place", "step=x"):
+        for sentence in from_query([(name, value)])[1]:
+            assert "--" not in sentence, sentence
 
 
 def test_what_is_no_parameter_of_the_page_is_refused() -> None:

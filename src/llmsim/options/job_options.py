@@ -104,7 +104,7 @@ JOB_OPTIONS = (
     ),
     _whole("log-every", MOST_STEPS, "steps from one logged step to the next", "drawn"),
     Option(
-        "release", parse_release, "a release of the dialect from --list dialects",
+        "release", parse_release, "a release of the dialect from --list releases",
         "which release of the framework prints the log", "the newest", "NAME", names_job=True,
     ),
     Option(

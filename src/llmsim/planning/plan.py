@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from llmsim.catalog import records
 from llmsim.dialects.registry import DEFAULT, DRAWN, framework_of, runs_on
-from llmsim.errors import PlanError
+from llmsim.errors import PlanError, Setting
 from llmsim.job.recipes import AUTO
 from llmsim.job.records import Asked, Job
 from llmsim.options.checking import checked
@@ -87,7 +87,7 @@ def _refuse_breaks(given: tuple[Asked, ...], job: Job) -> None:
     for each in given:
         if not possible(kind_named(each.kind), job):
             needs = _NEEDS[kind_named(each.kind).needs]
-            raise PlanError(f"{each.kind} cannot happen here: it needs {needs}.")
+            raise PlanError(f"{each.kind} cannot happen here: it needs ", *needs, ".")
         if each.rank is not None and each.rank >= job.layout.gpus:
             raise PlanError(
                 f"there is no rank {each.rank:,}: the job has {job.layout.gpus:,} GPUs, "
@@ -95,12 +95,12 @@ def _refuse_breaks(given: tuple[Asked, ...], job: Job) -> None:
             )
 
 
-_NEEDS = {
-    "NVIDIA": "NVIDIA's GPUs",
-    "ranks": "more than one GPU",
-    "NVIDIA ranks": "more than one GPU, and NVIDIA's",
-    "nodes": "more than one node",
-    "fp16": "a loss scale, which --precision fp16 has",
+_NEEDS: dict[str, tuple[str | Setting, ...]] = {
+    "NVIDIA": ("NVIDIA's GPUs",),
+    "ranks": ("more than one GPU",),
+    "NVIDIA ranks": ("more than one GPU, and NVIDIA's",),
+    "nodes": ("more than one node",),
+    "fp16": ("a loss scale, which ", Setting("precision", "fp16"), " has"),
 }
 
 

@@ -1,0 +1,25 @@
+"""The parameters of the page's address that are the page's own: Python knows nothing of them.
+
+web/address.js leaves them out of what it sends to Python, and docs/options.md lists them. The ones
+that are options of a terminal, too, have the option's name.
+"""
+
+from llmsim.options.table import OPTIONS
+from llmsim.text.themes import THEMES
+from llmsim.text.wording import either
+
+# Name, value and meaning.
+OWN: tuple[tuple[str, str, str], ...] = (
+    ("theme", either(THEMES), "the colours of page and log; the button `theme` changes it"),
+    ("type", "1", "each key prints the next line, Esc ends it; the button `type` changes it"),
+    ("kiosk", "1", "no controls, no pointer, no greeting, and a screen that stays on"),
+    ("background", "transparent", "the text stands on what lies below the page, as OBS wants it"),
+    ("boot", "micropip", "Python starts as in any page, from its stock library: slower"),
+)
+
+
+def named(option: str) -> bool:
+    """Whether an option, by its name, is a parameter of the page: Python's or the page's own."""
+    return option in {name for name, _, _ in OWN} or any(
+        each.in_url and each.name == option for each in OPTIONS
+    )
