@@ -22,6 +22,24 @@ settings.register_profile("quick", deadline=None, derandomize=True, max_examples
 settings.load_profile("steady")
 
 
+def excluded(expression: str) -> set[str]:
+    """The marks whose tests an expression of `-m` leaves out, if it is made of "and" alone."""
+    parts = [part.strip() for part in expression.split(" and ")]
+    plain = not any(" or " in part or "(" in part for part in parts)
+    return {part.removeprefix("not ") for part in parts if plain and part.startswith("not ")}
+
+
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> list[pytest.Item] | None:
+    """Makes no items of functions that `-m` leaves out: two thirds of `make check`'s start."""
+    without = excluded(collector.config.option.markexpr)
+    if not (without and name.startswith("test_")):
+        return None
+    marks = [*collector.iter_markers(), *getattr(obj, "pytestmark", ())]
+    return [] if any(mark.name in without for mark in marks) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what needs programs that a plain machine lacks, unless it is asked for."""
     names = [name for name in ("fleets", "readers") if name not in config.option.markexpr]

@@ -77,11 +77,13 @@ def records() -> list[Any]:
     return list(found.values())
 
 
-@pytest.mark.parametrize("record", records(), ids=lambda record: record.__name__)
-def test_the_types_of_every_record_are_there_at_run_time(record: Any) -> None:
-    hints = get_type_hints(record)
-    assert [*hints] == [*record._fields]
-    assert [name for name, hint in hints.items() if hint is object] == []
+def test_the_types_of_every_record_are_there_at_run_time() -> None:
+    found = records()
+    assert len(found) > 100
+    for record in found:
+        hints = get_type_hints(record)
+        assert [*hints] == [*record._fields], record
+        assert [name for name, hint in hints.items() if hint is object] == [], record
 
 
 def test_literals_keep_their_values() -> None:

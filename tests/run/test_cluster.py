@@ -1,8 +1,10 @@
 """What a launch prints of its machines: plausible, and the same at every asking."""
 
 import re
+from functools import cache
 from ipaddress import ip_address
 from math import fsum
+from typing import Any
 
 import pytest
 
@@ -10,10 +12,25 @@ from llmsim.job.records import Job
 from llmsim.run import cluster, events
 from tests.runs import ASKED_FOR, job_of, run_of
 
-JOBS = [job_of(seed) for seed in range(40)] + [job_of(1, **asked) for asked in ASKED_FOR]
+ASKED: list[tuple[int, dict[str, Any]]] = [
+    *((seed, {}) for seed in range(40)),
+    *((1, asked) for asked in ASKED_FOR),
+]
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.seed}-{job.layout.gpus}")
+@cache
+def jobs() -> list[Job]:
+    """The jobs that are looked at."""
+    return [job_of(seed, **asked) for seed, asked in ASKED]
+
+
+@pytest.fixture(params=range(len(ASKED)))
+def job(request: pytest.FixtureRequest) -> Job:
+    """Each of them: planned when a test asks for it, and not when the tests are collected."""
+    number: int = request.param
+    return jobs()[number]
+
+
 def test_processes_and_threads_of_a_node_are_all_different(job: Job) -> None:
     size = job.layout.gpus // job.layout.nodes
     ids = [cluster.launcher(job, 0)]
@@ -23,7 +40,6 @@ def test_processes_and_threads_of_a_node_are_all_different(job: Job) -> None:
     assert max(ids) < 4_194_304
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.seed}-{job.layout.gpus}")
 def test_nodes_have_private_addresses_of_their_own(job: Job) -> None:
     nodes = range(min(job.layout.nodes, 2000))
     addresses = [ip_address(cluster.address(job, node)) for node in nodes]
@@ -54,7 +70,7 @@ def test_a_bus_number_is_the_address_in_one(local: int) -> None:
 
 
 def test_addresses_in_memory_are_aligned_and_differ_by_rank() -> None:
-    job = JOBS[0]
+    job = jobs()[0]
     for base, found in (
         (0x55, [cluster.communicator(job, rank) for rank in range(64)]),
         (0x7F, [cluster.pointer(job, "timers", rank) for rank in range(64)]),
@@ -85,7 +101,7 @@ def test_multicast_comes_with_hoppers_switch(gpu: str, has: bool) -> None:
 
 
 def test_cards_are_one_a_gpu_and_named_once() -> None:
-    for job in JOBS:
+    for job in jobs():
         cards = cluster.cards(job)
         assert len(set(cards)) == job.layout.gpus // job.layout.nodes
 
