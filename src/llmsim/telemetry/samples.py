@@ -153,9 +153,12 @@ def node_columns(run: Run, tick: Tick, node: int, *, energy: bool = True) -> Col
     where the node is dead.
     """
     place = node, energy
-    made = tick.known.get(place)
-    if made is None:
-        made = tick.known[place] = _node(run, tick, node, energy)
+    if (made := tick.known.get(place)) is not None:
+        return made
+    # A block keeps its numbers in few objects, and lists of them are made anew in no time.
+    if energy and (quick := _in_block(run, tick, node)) is not None:
+        return quick
+    made = tick.known[place] = _node(run, tick, node, energy)
     return made
 
 
@@ -163,14 +166,12 @@ NOTHING: Columns = {name: [] for name in Gauges._fields}
 
 
 def _node(run: Run, tick: Tick, node: int, energy: bool) -> Columns:
-    """What node_columns remembers."""
+    """What node_columns remembers: the gauges of a node by itself."""
     size = gpus_per_node(run.job)
     ranks = range(node * size, (node + 1) * size)
     if tick.troubles.get(node, CALM).silent:
         return NOTHING
     if tick.odd.isdisjoint(ranks):
-        if energy and (quick := _in_block(run, tick, ranks)):
-            return quick
         made = _alike(run, tick, ranks, (tick.done, tick.past, tick.felt), energy)
     else:
         made = _one_by_one(run, tick, ranks, energy)
@@ -194,15 +195,18 @@ BLOCK = 64  # nodes that are computed at once where numpy is installed
 FEWEST = 16  # nodes of a run whose gauges are worth the import of numpy
 
 
-def _in_block(run: Run, tick: Tick, ranks: range) -> Columns | None:
+def _in_block(run: Run, tick: Tick, node: int) -> Columns | None:
     """The gauges of a node's GPUs out of a block of nodes that numpy computes at once, from the
     second node on that is asked for, or the first if there were more at the moment before; None
     where they are to be computed one by one.
     """
-    nodes, size = run.job.layout.nodes, len(ranks)
-    if nodes < FEWEST or not tick.faults.keys().isdisjoint(ranks):
+    nodes, size = run.job.layout.nodes, gpus_per_node(run.job)
+    ranks = range(node * size, (node + 1) * size)
+    if nodes < FEWEST or not (tick.odd.isdisjoint(ranks) and tick.faults.keys().isdisjoint(ranks)):
         return None
-    first = ranks.start // size // BLOCK * BLOCK
+    if tick.troubles.get(node, CALM).silent:
+        return None
+    first = node // BLOCK * BLOCK
     if first not in tick.blocks:
         tick.blocks[first] = None
         if first not in tick.usual:
@@ -211,7 +215,8 @@ def _in_block(run: Run, tick: Tick, ranks: range) -> Columns | None:
         gpus = range(first * size, min(first + BLOCK, nodes) * size)
         tick.blocks[first] = made(run, gpus, tick.at, (tick.done, tick.past, tick.felt))
     found = tick.blocks[first]
-    return found.node(ranks) if found else None
+    columns: Columns | None = found.node(ranks) if found else None
+    return columns
 
 
 def _arrays(run: Run) -> Any:
