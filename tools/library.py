@@ -20,6 +20,8 @@ NATIVE = (
     "llmsim.options.serving",
     "llmsim.telemetry",
 )
+# What computes many GPUs at once with numpy, which a page has not: it asks for a few.
+ARRAYS = ("array_noise", "gauge_arrays", "swing_arrays")
 # Modules of a dialect that play nothing: tests and docs read the statements of its framework.
 UNPLAYED = ("statement", "statements", "occasions", "older_statements")
 # What makes files for visitors, beside the library: it is fetched when somebody asks for one.
@@ -48,7 +50,8 @@ def _name(file: Path) -> str:
 def _is_native(module: str) -> bool:
     native = any(module == name or module.startswith(f"{name}.") for name in NATIVE)
     unplayed = module.startswith("llmsim.dialects.") and module.rpartition(".")[2] in UNPLAYED
-    return (native or unplayed) and module not in PAGE
+    arrays = module.rpartition(".")[2] in ARRAYS
+    return (native or unplayed or arrays) and module not in PAGE
 
 
 def modules() -> dict[str, Path]:
