@@ -56,7 +56,7 @@ INHERITED: dict[signal.Signals, Callable[[int, FrameType | None], object] | int]
 }
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def usual_signals() -> Iterator[None]:
     """Signals that do what they do in a terminal, whatever the tests were started by."""
     ignored = [number for number in INHERITED if signal.getsignal(number) is signal.SIG_IGN]

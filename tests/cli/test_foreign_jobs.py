@@ -378,6 +378,7 @@ def test_training_arguments_are_of_a_pretraining(tmp_path: Path) -> None:
         assert job.recipe.name == "pretrain"
 
 
+@pytest.mark.long
 def test_a_framework_that_always_validates_says_so(tmp_path: Path) -> None:
     (tmp_path / "job.toml").write_text("[schedule]\nvalidates = false\n", encoding="utf-8")
     with pytest.raises(LlmsimError) as error:

@@ -131,6 +131,7 @@ MOVES = st.lists(
 )
 
 
+@pytest.mark.long
 @given(MOVES)
 def test_the_position_never_goes_back_nor_past_the_next_frame(
     moves: list[tuple[float, str, float]],

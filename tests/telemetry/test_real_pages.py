@@ -155,6 +155,7 @@ def test_a_real_capture_lies_in_our_band(capture: Capture, name: str) -> None:
 # --- loads that are no training ------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_memory_under_little_traffic_is_as_warm_as_in_gpu_burn() -> None:
     """An H200 at 628 W: GPU 53, memory 41 or 42 C, memory busy for 8 %; an H100 at 634 W: GPU 64,
     memory 58 or 59 C, memory busy for 9 %. In each the air follows from the idle GPU (24 and 38 C).

@@ -149,6 +149,7 @@ def test_a_gpu_is_hot_before_the_hardware_slows_it_down() -> None:
     assert after_validations > 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("seconds", "reason"), [(5.0, 0x80), (40.0, 0x80), (75.0, 0x40), (130.0, 0x40)]
 )

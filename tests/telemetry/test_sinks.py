@@ -103,6 +103,7 @@ def test_a_place_that_nobody_may_write_to() -> None:
     )
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full_ends_the_export_and_not_the_show() -> None:
     said = "llmsim: cannot write the export jsonl=/dev/full: no space left on device.\n"
     beside = ran(*AT_ONCE, "--export", "jsonl=/dev/full")
