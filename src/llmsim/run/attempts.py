@@ -301,6 +301,7 @@ def _ends(job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: 
 # --- the end of an attempt ---------------------------------------------------------------
 
 
+@remembered()  # the omens of a fault are followed by its end
 def _story(job: Job, fault: Fault, done: int) -> "Story":
     """What follows from a fault; a node is taken out as for maintenance."""
     from llmsim.run.symptoms import story
