@@ -37,7 +37,7 @@ def step(run: Run, number: int, attempt: int | None = None) -> Step:
     first, last = run.job.schedule.first_step, run.job.schedule.steps
     if not first <= number <= last:
         raise IndexError(f"the run has steps {first} to {last}, and no step {number}")
-    from llmsim.run.phases.training import logged_step
+    from llmsim.run.phases.step_records import logged_step
 
     return logged_step(run, number, attempt)
 

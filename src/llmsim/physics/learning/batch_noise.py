@@ -85,11 +85,19 @@ def residual(job: Job, step: int, first: int | None = None) -> float:
 
     Mean 0, variance 1.
     """
-    return _residual(job, batch_number(job, step), batch_number(job, first or step))
+    if first is None:
+        return _residual(job, step)
+    return _drawn(job, batch_number(job, step), batch_number(job, first))
 
 
-@remembered()  # the gradient norm of a step asks for it again
-def _residual(job: Job, step: int, begun: int) -> float:
+@remembered(64)  # of a block of steps the losses ask for it, and then the gradient norms
+def _residual(job: Job, step: int) -> float:
+    batch = batch_number(job, step)
+    return _drawn(job, batch, batch)
+
+
+def _drawn(job: Job, step: int, begun: int) -> float:
+    """The same of the batches with these numbers."""
     kind = loader(job)
     if kind == "ordered":
         lasting = autoregressive.mean(job.seed, "loss order", begun, step, PERSISTENCE)
@@ -97,7 +105,7 @@ def _residual(job: Job, step: int, begun: int) -> float:
         return sqrt(1.0 - LASTING) * noise.normal(job.seed, "loss", step) + (
             sqrt(LASTING) * lasting
         )
-    tokens = batch_ramp.tokens(job, begun, step)
+    tokens = batch_ramp.tokens(job, begun, step) if kind == "contiguous" else 0
     return drawn(job, "loss", step, tokens, kind)
 
 

@@ -94,7 +94,7 @@ def limit(job: Job) -> int:
     return max(2, job.schedule.sequence - PROMPT_TOKENS)
 
 
-@remembered(4)  # the length of a step is a difference of two
+@remembered(128)  # the length of a step is a difference of two
 def _completed(job: Job, steps: int) -> int:
     """Tokens of all completions of the first steps."""
     course = _course(job)
@@ -111,7 +111,7 @@ def _prompted(job: Job, steps: int) -> int:
     return round(job.schedule.global_batch * PROMPT_TOKENS * (steps + spread * luck))
 
 
-@remembered(8)  # a step's time, its rates and its metrics ask for them
+@remembered(128)  # a step's time, its rates and its metrics ask for them
 def tokens_seen(job: Job, step: int) -> int:
     """Tokens of all prompts and completions of the first steps."""
     return _completed(job, step) + _prompted(job, step)

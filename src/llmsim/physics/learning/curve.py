@@ -31,11 +31,13 @@ learning use fewer fields of the same record, each in its own module. objectives
 the curve of a job.
 """
 
+from collections.abc import Callable
 from math import exp, fsum, log1p, sqrt
 
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import learning_rate, usual_rate
 from llmsim.physics.speed import batch_ramp
+from llmsim.physics.speed.batch_ramp import position
 from llmsim.typed import NamedTuple
 
 ENTROPY = 1.8172  # E, nats
@@ -108,31 +110,47 @@ class Curve(NamedTuple):
     softplus_floor: bool = False  # the law may fall below the floor: a softplus keeps it above
 
 
+Law = Callable[[int], float]  # nats at an optimizer step, counted from 1
+
+
 def value(curve: Curve, job: Job, step: int) -> float:
     """The noise-free loss of this step, counted from 1, as seen before its update; nats."""
-    above = unclamped(curve, job, step)
+    return law(curve, job)(step)
+
+
+def law(curve: Curve, job: Job) -> Law:
+    """The same as a function of the step alone."""
+    floor, above = curve.floor, unclamped(curve, job)
     if curve.softplus_floor:
-        above = SOFTNESS * log1p(exp(above / SOFTNESS))
-    return curve.floor + above
+        return lambda step: floor + SOFTNESS * log1p(exp(above(step) / SOFTNESS))
+    return lambda step: floor + above(step)
 
 
-def unclamped(curve: Curve, job: Job, step: int) -> float:
+def unclamped(curve: Curve, job: Job) -> Law:
     """Nats above the floor by Chinchilla's law alone, which may fall below the floor."""
-    schedule, scheduled = job.schedule, step - job.framework.lr_lag_steps
-    trained = scheduled - 1 if scheduled > 1 else 0
-    read = batch_ramp.position(schedule, trained)  # full batches
-    full = learning_rate.full_rate_steps(read, schedule.warmup)
-    clock = fresh(full * curve.pace, curve.epoch)
-    above = curve.rest + fsum([a * exp(-k * clock) for a, k in curve.terms])
-    if curve.early is not None:
-        above += _early(curve.early, trained, full * schedule.peak_lr)
-    if curve.epoch_gain != 1.0:
-        epoch = max(0, step - 1) // curve.epoch
-        above *= curve.epoch_gain ** min(epoch, curve.last_epoch)
-    if curve.rewarm:
-        above += curve.anneal * learning_rate.learning_rate(job, step) / schedule.peak_lr
-    elif curve.anneal:
-        above += curve.anneal * learning_rate.remaining(schedule, scheduled)
+    schedule, lag = job.schedule, job.framework.lr_lag_steps
+    warmup, peak = schedule.warmup, schedule.peak_lr
+    rest, terms, pace, early = curve.rest, curve.terms, curve.pace, curve.early
+    epoch, gain, last_epoch = curve.epoch, curve.epoch_gain, curve.last_epoch
+    rewarm, anneal = curve.rewarm, curve.anneal
+    rate, left = learning_rate.rates_of(job), learning_rate.remaining_of(schedule)
+
+    def above(step: int) -> float:
+        scheduled = step - lag
+        trained = scheduled - 1 if scheduled > 1 else 0
+        full = learning_rate.full_rate_steps(position(schedule, trained), warmup)
+        clock = fresh(full * pace, epoch)
+        nats = rest + fsum([a * exp(-k * clock) for a, k in terms])
+        if early is not None:
+            nats += _early(early, trained, full * peak)
+        if gain != 1.0:
+            nats *= gain ** min(max(0, step - 1) // epoch, last_epoch)
+        if rewarm:
+            nats += anneal * rate(step) / peak
+        elif anneal:
+            nats += anneal * left(position(schedule, scheduled))
+        return nats
+
     return above
 
 

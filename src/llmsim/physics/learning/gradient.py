@@ -19,15 +19,16 @@ reinforcement the norm follows the share of the samples that still teach (`signa
 section 8.
 """
 
+from collections.abc import Callable
 from math import exp, inf, log, nan, sqrt
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import autoregressive, noise
 from llmsim.physics.learning import batch_noise, bends, loss_scale, objectives, spikes
-from llmsim.physics.learning.curve import value
-from llmsim.physics.learning.objectives import GradientShape, curve_of
+from llmsim.physics.learning.objectives import GradientShape, curve_of, law_of
 from llmsim.physics.speed import batch_ramp
+from llmsim.typed import NamedTuple
 
 # Slow weather has this part of the log norm's variance: at lags 1, 2, 3 and 5 public runs
 # correlate at .18-.34, .20-.33, .13-.25 and .07-.13.
@@ -41,10 +42,24 @@ TUNED_OUTLIERS, TUNED_OUTLIER = 0.02, 1.45  # the same of fine-tuning, whose tai
 _LANES = 2.0  # three 16-bit lanes sum to a variance of 3/12
 
 
+class _Parts(NamedTuple):
+    """The mean norm's parameters, and the weights of what x consists of: a step's own number, the
+    slow weather, the noise of the loss.
+    """
+
+    shape: GradientShape
+    own: float
+    weather: float
+    loss: float
+
+
 @remembered(64)
-def _shape(job: Job, tokens: int) -> GradientShape:
-    """The parameters of the gradient norm in steps with this many tokens."""
-    return objectives.of(job).gradient(job, tokens)
+def _parts(job: Job, tokens: int) -> _Parts:
+    """The same in steps with this many tokens."""
+    shape = objectives.of(job).gradient(job, tokens)
+    rest = 1.0 - shape.with_loss**2
+    own, weather = sqrt((1.0 - MEMORY) * rest) * _LANES, sqrt(MEMORY * rest)
+    return _Parts(shape, own, weather, shape.with_loss)
 
 
 def level(job: Job) -> float:
@@ -87,7 +102,7 @@ def supervised(job: Job, factor: float) -> GradientShape:
 
 def expected(job: Job, step: int) -> float:
     """The noise-free gradient norm of this step; steps count from 1."""
-    return _mean(_shape(job, batch_ramp.tokens(job, step, step)), job, step)
+    return _mean(_parts(job, batch_ramp.tokens(job, step, step)).shape, job, step)
 
 
 def _mean(shape: GradientShape, job: Job, step: int) -> float:
@@ -108,17 +123,17 @@ def _unigrams_left(job: Job, step: int) -> float:
     if step > _learnt(job):
         return 0.0
     curve = curve_of(job)
-    return max(0.0, min(1.0, 1.0 - (curve.start - value(curve, job, step)) / curve.drop))
+    return max(0.0, min(1.0, 1.0 - (curve.start - law_of(job)(step)) / curve.drop))
 
 
 @remembered()
 def _learnt(job: Job) -> int:
     """The first step at which the unigrams are learnt."""
     curve = curve_of(job)
-    low, high = 1, job.schedule.steps
+    low, high, law = 1, job.schedule.steps, law_of(job)
     while low < high:
         middle = (low + high) // 2
-        learnt = value(curve, job, middle) <= curve.start - curve.drop
+        learnt = law(middle) <= curve.start - curve.drop
         low, high = (low, middle) if learnt else (middle + 1, high)
     return high
 
@@ -128,24 +143,38 @@ def norm(job: Job, step: int) -> float:
     """The gradient norm of this step, before clipping. In fp16 it is infinite where gradients
     overflow, and not a number where the loss is none.
     """
-    if loss_scale.scales(job) and loss_scale.scaled(job, step).skipped:
-        return nan if bends.broken(job, step) else inf
-    shape, seed = _shape(job, batch_ramp.tokens(job, step, step)), job.seed
-    word = noise.bits(seed, "gradient", step)
-    # A nearly normal number: three 16-bit parts of one random number. The fourth finds outliers.
-    own = ((word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF)) / 65_536.0 - 1.5
-    rest = 1.0 - shape.with_loss**2
-    x = (
-        sqrt((1.0 - MEMORY) * rest) * _LANES * own
-        + sqrt(MEMORY * rest) * autoregressive.value(seed, "gradient memory", step, PERSISTENCE)
-        + shape.with_loss * batch_noise.residual(job, step)
-    )
-    x += LEAN * (x * x - 1.0)
-    u = ((word >> 48) + 0.5) / 65_536.0
-    outlier = _outlier(shape, u) if u < shape.outliers else 1.0
-    mean = _mean(shape, job, step) * objectives.signal(job, step)
-    raised = spikes.gradient_factor(job, step) * bends.gradient_factor(job, step)
-    return mean * exp(shape.spread * x) * outlier * raised
+    return _norms(job)(step)
+
+
+@remembered()
+def _norms(job: Job) -> Callable[[int], float]:
+    """The same as a function of the step alone."""
+    seed, scales = job.seed, loss_scale.scales(job)
+    signal, rises = objectives.of(job).signal, objectives.of(job).spikes or job.bends
+
+    def norm(step: int) -> float:
+        if scales and loss_scale.scaled(job, step).skipped:
+            return nan if bends.broken(job, step) else inf
+        shape, own, weather, loss = _parts(job, batch_ramp.tokens(job, step, step))
+        word = noise.bits(seed, "gradient", step)
+        # A nearly normal number: three 16-bit parts of one random number. The fourth finds
+        # outliers.
+        z = ((word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF)) / 65_536.0 - 1.5
+        slow = autoregressive.value(seed, "gradient memory", step, PERSISTENCE)
+        x = own * z + weather * slow + loss * batch_noise.residual(job, step)
+        x += LEAN * (x * x - 1.0)
+        mean = _mean(shape, job, step)
+        if signal:
+            mean *= signal(job, step)
+        norm = mean * exp(shape.spread * x)
+        u = ((word >> 48) + 0.5) / 65_536.0
+        if u < shape.outliers:
+            norm *= _outlier(shape, u)
+        if rises:
+            norm *= spikes.gradient_factor(job, step) * bends.gradient_factor(job, step)
+        return norm
+
+    return norm
 
 
 def _outlier(shape: GradientShape, u: float) -> float:

@@ -123,7 +123,7 @@ def _benchmark(job: Job, test: Benchmark, step: int) -> Score:
         share = max(test.scores[0], known + nudge * step / job.schedule.steps)
     else:
         curve = curve_of(job)
-        at = curve.floor + unclamped(curve, job, step) - data_offset(job)
+        at = curve.floor + unclamped(curve, job)(step) - data_offset(job)
         share = benchmarks.interpolated(at, test.scores)
     return benchmarks.score(job, step, test.name, test.metric, test.questions, share)
 

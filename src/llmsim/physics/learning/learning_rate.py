@@ -10,8 +10,10 @@ where the batch grows (batch_ramp.py). Rates are dimensionless as every optimize
 Warmup-stable-decay with a minus-sqrt tail is Nemotron's. usual_rate.py has peaks and warmups.
 """
 
+from collections.abc import Callable
 from math import cos, pi, sqrt
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.job.schedule import Schedule, whole_run
 from llmsim.physics.speed.batch_ramp import position
@@ -26,14 +28,25 @@ def learning_rate(job: Job, step: int) -> float:
     later one has the rate of n steps earlier. So it is with the steps that a loss scaler has
     skipped, where the schedule does not count them.
     """
-    schedule = job.schedule
-    step -= job.framework.lr_lag_steps
-    if job.layout.precision == "fp16" and job.framework.loss_scaler:
-        step -= _held(job, step)
-    done = position(schedule, step)
-    if done <= schedule.warmup:
-        return schedule.peak_lr * (done / max(1, schedule.warmup))
-    return schedule.final_lr + (schedule.peak_lr - schedule.final_lr) * _remaining(schedule, done)
+    return rates_of(job)(step)
+
+
+@remembered()
+def rates_of(job: Job) -> Callable[[int], float]:
+    """The same as a function of the step alone."""
+    schedule, lag = job.schedule, job.framework.lr_lag_steps
+    holds = job.layout.precision == "fp16" and job.framework.loss_scaler
+    warmup, peak, final = schedule.warmup, schedule.peak_lr, schedule.final_lr
+    rises, falls, left = max(1, warmup), peak - final, remaining_of(schedule)
+
+    def rate(step: int) -> float:
+        step -= lag
+        if holds:
+            step -= _held(job, step)
+        done = position(schedule, step)
+        return peak * (done / rises) if done <= warmup else final + falls * left(done)
+
+    return rate
 
 
 def _held(job: Job, step: int) -> int:
@@ -43,23 +56,24 @@ def _held(job: Job, step: int) -> int:
     return loss_scale.skipped_steps(job, step) if loss_scale.scaler_of(job).holds_rate else 0
 
 
-def remaining(schedule: Schedule, step: int) -> float:
-    """The decaying part of the rate: 1 until the warmup ends, 0 at the last step."""
-    return _remaining(schedule, position(schedule, step))
+def remaining_of(schedule: Schedule) -> Callable[[float], float]:
+    """The decaying part of the rate as a function of the full batches that are done: 1 until the
+    warmup ends, 0 at the last step.
+    """
+    warmup, decay = schedule.warmup, schedule.decay
+    falls = max(1, position(schedule, whole_run(schedule)) - warmup)
 
+    def remaining(done: float) -> float:
+        if done <= warmup:
+            return 1.0
+        t = min(1.0, (done - warmup) / falls)
+        if decay == "cosine":
+            return 0.5 * (1.0 + cos(pi * t))
+        if decay == "linear":
+            return 1.0 - t
+        return 1.0 if t <= STABLE else 1.0 - sqrt((t - STABLE) / (1.0 - STABLE))
 
-def _remaining(schedule: Schedule, done: float) -> float:
-    """The same after a number of full batches."""
-    warmup = schedule.warmup
-    if done <= warmup:
-        return 1.0
-    whole = position(schedule, whole_run(schedule))
-    t = min(1.0, (done - warmup) / max(1, whole - warmup))
-    if schedule.decay == "cosine":
-        return 0.5 * (1.0 + cos(pi * t))
-    if schedule.decay == "linear":
-        return 1.0 - t
-    return 1.0 if t <= STABLE else 1.0 - sqrt((t - STABLE) / (1.0 - STABLE))
+    return remaining
 
 
 def full_rate_steps(steps: float, warmup: float) -> float:

@@ -16,8 +16,8 @@ from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
 from llmsim.physics.learning import batch_noise, bends, objectives, spikes
 from llmsim.physics.learning.batch_noise import NOISE, RELATIVE_LIMIT, residual
-from llmsim.physics.learning.curve import Curve, value
-from llmsim.physics.learning.objectives import curve_of
+from llmsim.physics.learning.curve import Law, value
+from llmsim.physics.learning.objectives import curve_of, law_of
 from llmsim.physics.speed import batch_ramp
 
 GAP = 0.021  # nats, standard deviation of validation minus training from set to set
@@ -34,17 +34,39 @@ def floor(job: Job) -> float:
 
 def expected(job: Job, step: int) -> float:
     """The noise-free training loss of this step, in nats; steps count from 1."""
-    return value(curve_of(job), job, step) + bends.loss_excess(job, step)
+    return law_of(job)(step) + bends.loss_excess(job, step)
 
 
-@remembered(2)  # what is logged beside the loss asks for it again
+@remembered(64)  # what is logged beside the loss asks for it again
 def training(job: Job, step: int) -> float:
     """The training loss of this single step, the mean over its global batch, in nats."""
-    if whole := objectives.of(job).training:
-        return whole(job, step, step) + _excess(job, step)
-    curve = curve_of(job)
-    clean = value(curve, job, step)
-    return _printed(job, curve, clean, step, step) + _excess(job, step)
+    return _trainings(job)(step)
+
+
+@remembered()
+def _trainings(job: Job) -> Law:
+    """The same as a function of the step alone."""
+    objective, curve, law = objectives.of(job), curve_of(job), law_of(job)
+    whole, sigma, floor = objective.training, objective.sigma, curve.floor
+    rises = objective.spikes or job.bends
+
+    def training(step: int) -> float:
+        if whole:
+            nats = whole(job, step, step)
+        else:
+            clean = law(step)
+            spread = sigma(job, curve, clean, step, step)
+            nats = _reflected(clean + spread * residual(job, step), floor)
+        return nats + _excess(job, step) if rises else nats
+
+    return training
+
+
+def _reflected(noisy: float, floor: float) -> float:
+    """A loss that is never below the floor: it is reflected, not cut off, so that no value comes
+    twice.
+    """
+    return floor + abs(noisy - floor)
 
 
 def _excess(job: Job, step: int) -> float:
@@ -61,7 +83,7 @@ def micro_batch(job: Job, step: int) -> float:
     """
     layout, curve = batch_ramp.layout_at(job, step), curve_of(job)
     parts = layout.dp * layout.accumulation
-    clean = value(curve, job, step)
+    clean = law_of(job)(step)
     tokens = layout.micro_batch * job.schedule.sequence
     kind = batch_noise.loader(job) if tokens > FEW_TOKENS else "contiguous"
     batch = batch_noise.batch_number(job, step)
@@ -70,7 +92,7 @@ def micro_batch(job: Job, step: int) -> float:
     sigma = objectives.of(job).sigma(job, curve, clean, step, step) * sqrt(parts)
     sigma = min(MICRO_LIMIT * clean, sigma)
     noisy = clean + sigma * luck
-    return curve.floor + abs(noisy - curve.floor) + _excess(job, step)
+    return _reflected(noisy, curve.floor) + _excess(job, step)
 
 
 def greatest(job: Job, step: int) -> float:
@@ -83,7 +105,7 @@ def greatest(job: Job, step: int) -> float:
     mean, ranks = training(job, step), layout.dp
     if ranks == 1:
         return mean
-    sigma = objectives.of(job).sigma(job, curve, value(curve, job, step), step, step) * sqrt(ranks)
+    sigma = objectives.of(job).sigma(job, curve, law_of(job)(step), step, step) * sqrt(ranks)
     sigma = min(RELATIVE_LIMIT * mean, sigma)
     luck = 1.0 + 0.15 * max(-3.0, min(3.0, noise.normal(job.seed, "loss greatest", step)))
     return mean + sigma * sqrt(2.0 * log(ranks)) * luck
@@ -96,13 +118,14 @@ def averaged(job: Job, first: int, last: int) -> float:
         return training(job, last)
     if whole := objectives.of(job).training:
         return whole(job, first, last) + bends.loss_excess(job, last, first)
-    curve = curve_of(job)
-    clean = _mean(curve, job, first, last)
+    clean = _mean(law_of(job), first, last)
     excess = bends.loss_excess(job, last, first)
     if spikes.in_block(job, last) is not None:
         block = range(max(first, last - spikes.BLOCK), last + 1)
         excess += fsum([spikes.loss_excess(job, step) for step in block]) / steps
-    return _printed(job, curve, clean, first, last) + excess
+    curve = curve_of(job)
+    sigma = objectives.of(job).sigma(job, curve, clean, first, last)
+    return _reflected(clean + sigma * residual(job, last, first), curve.floor) + excess
 
 
 # Intervals that begin within this many of their own lengths from step 1 bend too much for Simpson's
@@ -110,23 +133,12 @@ def averaged(job: Job, first: int, last: int) -> float:
 _BENT, _FEW = 8, 1024
 
 
-def _mean(curve: Curve, job: Job, first: int, last: int) -> float:
-    """The mean of the curve over steps first..last, both included."""
+def _mean(law: Law, first: int, last: int) -> float:
+    """The mean of a noise-free loss over steps first..last, both included."""
     steps = last - first + 1
     if steps <= _FEW and first <= _BENT * steps:
-        return fsum([value(curve, job, step) for step in range(first, last + 1)]) / steps
-    ends = value(curve, job, first) + value(curve, job, last)
-    return (ends + 4.0 * value(curve, job, (first + last) // 2)) / 6.0
-
-
-def _printed(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
-    """The mean loss of these steps with its noise, never below the floor.
-
-    Values below the floor are reflected, not cut off, so that no value comes twice.
-    """
-    sigma = objectives.of(job).sigma(job, curve, clean, first, last)
-    noisy = clean + sigma * residual(job, last, first)
-    return curve.floor + abs(noisy - curve.floor)
+        return fsum([law(step) for step in range(first, last + 1)]) / steps
+    return (law(first) + law(last) + 4.0 * law((first + last) // 2)) / 6.0
 
 
 def validation(job: Job, step: int, part: str = "validation") -> float:

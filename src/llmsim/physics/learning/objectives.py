@@ -12,7 +12,7 @@ from importlib import import_module
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, batch_tokens
-from llmsim.physics.learning.curve import Curve
+from llmsim.physics.learning.curve import Curve, Law, law
 from llmsim.physics.speed import batch_ramp
 from llmsim.typed import NamedTuple
 
@@ -99,6 +99,12 @@ def curve_of(job: Job) -> Curve:
     epochs = job.schedule.epochs
     made = of(job).curve(job)
     return made._replace(epoch=max(1, steps_per_epoch(job)), last_epoch=epochs - 1)
+
+
+@remembered()
+def law_of(job: Job) -> Law:
+    """The job's noise-free loss in nats as a function of the step, counted from 1."""
+    return law(curve_of(job), job)
 
 
 def signal(job: Job, step: int) -> float:

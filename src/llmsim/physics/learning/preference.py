@@ -29,14 +29,14 @@ from llmsim.job.recipes import PROMPT_TOKENS
 from llmsim.job.records import Job, step_rows
 from llmsim.physics import balanced, noise
 from llmsim.physics.learning import benchmarks, epochs, gradient, loss, metrics
-from llmsim.physics.learning.curve import Curve, capacity, value
+from llmsim.physics.learning.curve import Curve, capacity
 from llmsim.physics.learning.objectives import (
     Effort,
     GradientShape,
     Metrics,
     Objective,
     Score,
-    curve_of,
+    law_of,
 )
 from llmsim.typed import NamedTuple
 
@@ -103,12 +103,12 @@ def pairs_with(mean_loss: float, margin: float) -> Pairs:
 @remembered()
 def _course(job: Job) -> tuple[Pairs, ...]:
     """The pairs at moments of the run, which lie closer together at its beginning."""
-    steps, curve = job.schedule.steps, curve_of(job)
+    steps, law = job.schedule.steps, law_of(job)
     growth = noise.between(job.seed, "dpo margins", 0.6, 1.6)
     made = []
     for knot in range(KNOTS + 1):
         part = (knot / KNOTS) ** 2
-        wanted = value(curve, job, 1 + round(part * (steps - 1)))
+        wanted = law(1 + round(part * (steps - 1)))
         if wanted >= log(2.0) - 1e-9:
             made.append(_SAME)
             continue
@@ -120,7 +120,7 @@ def _course(job: Job) -> tuple[Pairs, ...]:
 @remembered(64)
 def expected(job: Job, step: int) -> Pairs:
     """The noise-free pairs of this step: on straight lines between the moments of the course."""
-    if value(curve_of(job), job, step) >= log(2.0) - 1e-9:
+    if law_of(job)(step) >= log(2.0) - 1e-9:
         return _SAME
     course = _course(job)
     place = KNOTS * sqrt(min(1.0, (step - 1) / max(1, job.schedule.steps - 1)))
@@ -134,7 +134,7 @@ def _margin(job: Job, step: int, mean_loss: float, seen: int) -> float:
     found = expected(job, step)
     if not found.spread:
         return 0.0
-    clean = value(curve_of(job), job, step)
+    clean = law_of(job)(step)
     mirrored = noise.between(job.seed, "dpo mirror", 0.2, 0.45)
     luck = (mean_loss - clean) / (ROUGHNESS * found.loss_spread / sqrt(seen))
     own = noise.normal(job.seed, "dpo margin", step)

@@ -47,6 +47,7 @@ from llmsim.physics.learning.objectives import (
     Objective,
     Score,
     curve_of,
+    law_of,
 )
 from llmsim.typed import NamedTuple
 
@@ -77,7 +78,7 @@ def reward(job: Job, step: int) -> float:
     return answers(job, step).mean
 
 
-@remembered(8)
+@remembered(64)  # a block of steps asks for its gradients, then for its metrics
 def answers(job: Job, step: int) -> Answers:
     """The rewards of this step, group by group."""
     size, groups = job.recipe.row_sequences, problems(job)
@@ -131,13 +132,13 @@ def _wildness(job: Job) -> float:
     return min(1.2, max(0.2, exp(noise.between(job.seed, "kl noise", log(0.2), log(1.2)))))
 
 
-@remembered()  # the loss and the metrics of a step
+@remembered(64)  # the loss and the metrics of a step
 def divergence(job: Job, first: int, last: int) -> float:
     """The mean KL divergence of steps first..last from the reference, in nats."""
-    wild, curve, total = _wildness(job), curve_of(job), 0.0
+    wild, law, total = _wildness(job), law_of(job), 0.0
     for step in range(first, last + 1):
         z = noise.normal(job.seed, "kl", step)
-        clean = max(0.0, value(curve, job, step)) / job.recipe.beta
+        clean = max(0.0, law(step)) / job.recipe.beta
         total += clean * exp(wild * z - 0.5 * wild * wild)
     return total / (last - first + 1)
 

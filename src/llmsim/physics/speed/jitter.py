@@ -17,7 +17,7 @@ sum over 2**level outliers, and the share of its left half is a symmetric beta v
 what conditioning a gamma process on its total gives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import cos, exp, fsum, pi, sqrt
 
@@ -142,43 +142,52 @@ def _outliers(timing: StepTiming, kind: Outliers, step: int) -> float:
     return kind.seconds * (happened - step / kind.every)
 
 
-def _level(timing: StepTiming, stream: str, spread: float, length: int, step: int) -> float:
-    """Seconds by which the levels of the steps so far lie above or below the mean."""
-    return timing.mean * spread * length * balanced.total(timing.seed, stream, step / length)
-
-
-def _drift(timing: StepTiming, step: int) -> float:
-    """Integral of the diurnal drift and of the cold GPUs' head start, in seconds."""
-    nominal = step * timing.mean
-    turn = timing.phase + 2.0 * pi * nominal / _DAY
-    drift = timing.diurnal_drift * _DAY / (2.0 * pi) * (cos(timing.phase) - cos(turn))
-    return drift - _WARMING * _WARM * (1.0 - exp(-nominal / _WARM))
-
-
 def elapsed(timing: StepTiming, step: int) -> float:
     """Seconds from the start of training to the end of a step; 0 for step 0. In microseconds."""
-    if step <= 0:
-        return 0.0
-    seed, mean = timing.seed, timing.mean
-    parts = [
-        timing.first_extra,
-        step * mean,
-        mean * timing.sigma * balanced.total(seed, "step time", step, 0, LEAN),
-        _level(timing, "step hours", timing.hour, timing.hour_steps, step),
-        _drift(timing, step),
-    ]
-    if timing.burst:
-        parts.append(_level(timing, "step burst", timing.burst, timing.burst_steps, step))
-    if timing.gc:
-        parts.append(timing.gc * (step // timing.gc_every - step / timing.gc_every))
-    parts += [_outliers(timing, kind, step) for kind in timing.outliers]
-    if timing.slowdowns:
+    return clock(timing)(step)
+
+
+def clock(timing: StepTiming) -> Callable[[int], float]:
+    """The same as a function of the step alone."""
+    seed, mean, phase, first_extra = timing.seed, timing.mean, timing.phase, timing.first_extra
+    gc, gc_every, outliers, slowdowns = (
+        timing.gc,
+        timing.gc_every,
+        timing.outliers,
+        timing.slowdowns,
+    )
+    hour_steps, burst_steps = timing.hour_steps, timing.burst_steps
+    # Seconds of one standard deviation.
+    white, hour = mean * timing.sigma, mean * timing.hour * hour_steps
+    burst = mean * timing.burst * burst_steps
+    day, morning = timing.diurnal_drift * _DAY / (2.0 * pi), cos(phase)
+
+    def elapsed(step: int) -> float:
+        if step <= 0:
+            return 0.0
+        nominal = step * mean
+        parts = [
+            first_extra,
+            nominal,
+            white * balanced.total(seed, "step time", step, 0, LEAN),
+            hour * balanced.total(seed, "step hours", step / hour_steps),
+            # The integrals of the diurnal drift and of the cold GPUs' head start.
+            day * (morning - cos(phase + 2.0 * pi * nominal / _DAY))
+            - _WARMING * _WARM * (1.0 - exp(-nominal / _WARM)),
+        ]
+        if burst:
+            parts.append(burst * balanced.total(seed, "step burst", step / burst_steps))
+        if gc:
+            parts.append(gc * (step // gc_every - step / gc_every))
+        parts += [_outliers(timing, kind, step) for kind in outliers]
         parts += [
             slow.seconds * min(step - slow.first + 1, slow.steps)
-            for slow in timing.slowdowns
+            for slow in slowdowns
             if step >= slow.first
         ]
-    return round(fsum(parts), 6)
+        return round(fsum(parts), 6)
+
+    return elapsed
 
 
 def begun(timing: StepTiming, first: int, last: int) -> Slowdown | None:

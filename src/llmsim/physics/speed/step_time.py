@@ -7,7 +7,6 @@ learnt. Without a rollback it equals the optimizer step. Units are seconds and t
 """
 
 from collections.abc import Callable
-from functools import partial
 from math import ceil, log2, pi
 
 from llmsim.job.memo import remembered
@@ -152,41 +151,65 @@ def elapsed(job: Job, step: int) -> float:
     step on, moved to the end of the earlier stage.
     In GRPO time goes by tokens: the longer the answers, the slower a step.
     """
-    if plain := _plain(job):
-        return plain(step)
-    from llmsim.physics.learning import epochs
-    from llmsim.physics.speed import batch_ramp, jitter
-
-    number = batch_ramp.stage_number(job.schedule, step)
-    if job.recipe.generates and step > 0:
-        from llmsim.physics.learning import completions
-
-        steps, seen = job.schedule.steps, completions.tokens_seen(job, step)
-        ahead = steps * seen / completions.tokens_seen(job, steps) - step
-        own = timing(job)
-        return round(jitter.elapsed(own, step) + own.mean * ahead, 6)
-    whole = jitter.elapsed(timing(job, number), step) + (_offset(job, number) if number else 0.0)
-    missing = epochs.unfilled(job, 1, step)
-    return round(whole - missing * timing(job).mean, 6) if missing else whole
+    return _times(job)(step)
 
 
 @remembered()
-def _plain(job: Job) -> Callable[[int], float] | None:
-    """What elapsed() is for a job whose steps all have the same work; None for others."""
+def _times(job: Job) -> Callable[[int], float]:
+    """The same as a function of the step alone."""
     from llmsim.physics.learning import epochs
+
+    if job.recipe.generates:
+        return _by_tokens(job)
+    staged = job.schedule.ramp or epochs.have_rests(job)
+    return _by_stages(job) if staged else _clock(job, 0)
+
+
+@remembered(8)
+def _clock(job: Job, number: int) -> Callable[[int], float]:
+    """The same of steps that all have the work of one stage of the ramp."""
     from llmsim.physics.speed import jitter
 
-    same = not (job.schedule.ramp or job.recipe.generates or epochs.have_rests(job))
-    return partial(jitter.elapsed, timing(job)) if same else None
+    return jitter.clock(timing(job, number))
+
+
+def _by_tokens(job: Job) -> Callable[[int], float]:
+    """The same of steps whose answers have more tokens or fewer."""
+    from llmsim.physics.learning import completions
+
+    usual, mean, steps = _clock(job, 0), timing(job).mean, job.schedule.steps
+    whole = completions.tokens_seen(job, steps)
+
+    def elapsed(step: int) -> float:
+        if step <= 0:
+            return usual(step)
+        ahead = steps * completions.tokens_seen(job, step) / whole - step
+        return round(usual(step) + mean * ahead, 6)
+
+    return elapsed
+
+
+def _by_stages(job: Job) -> Callable[[int], float]:
+    """The same of a ramp's steps, and of epochs whose last step has less than a full batch."""
+    from llmsim.physics.learning import epochs
+    from llmsim.physics.speed import batch_ramp
+
+    schedule, mean = job.schedule, timing(job).mean
+
+    def elapsed(step: int) -> float:
+        number = batch_ramp.stage_number(schedule, step)
+        whole = _clock(job, number)(step) + (_offset(job, number) if number else 0.0)
+        missing = epochs.unfilled(job, 1, step)
+        return round(whole - missing * mean, 6) if missing else whole
+
+    return elapsed
 
 
 @remembered(8)
 def _offset(job: Job, number: int) -> float:
     """Seconds by which a stage begins later than in a run that always has the stage's batch."""
-    from llmsim.physics.speed import jitter
-
     last = job.schedule.ramp[number].first - 1
-    return round(elapsed(job, last) - jitter.elapsed(timing(job, number), last), 6)
+    return round(elapsed(job, last) - _clock(job, number)(last), 6)
 
 
 def interval_seconds(job: Job, first: int, last: int) -> float:

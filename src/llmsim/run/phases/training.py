@@ -1,6 +1,7 @@
 """The training loop, with the validations and checkpoints that interrupt it."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import (
@@ -13,10 +14,9 @@ from llmsim.job.milestones import (
     steps_per_epoch,
 )
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.physics.hardware import allocator, memory
-from llmsim.physics.learning import epochs, gradient, learning_rate, loss, metrics, objectives
+from llmsim.physics.learning import loss
 from llmsim.physics.learning.loss_scale import scaled, skips
-from llmsim.physics.speed import batch_ramp, slowdown, step_time, throughput, traffic
+from llmsim.physics.speed import slowdown, step_time, traffic
 from llmsim.run.cluster import hostname
 from llmsim.run.events import (
     Collectives,
@@ -34,21 +34,22 @@ from llmsim.run.events import (
 from llmsim.run.moment import loads
 from llmsim.run.phases.checkpoint import in_background, noticed_at
 from llmsim.run.phases.status import status
+from llmsim.run.phases.step_records import records
 from llmsim.run.phases.timing import QUARTERS
 from llmsim.run.timeline import (
     Run,
     Segment,
     first_step,
     learner,
-    number_of_step,
     owner,
     step_began,
-    step_done,
     step_ended,
     step_in,
-    steps_took,
     training_began,
 )
+
+# The records of this many intervals are made together.
+BLOCK = 32
 
 # Between two logged steps the epoch's bar moves this often.
 BAR_MOVES = 4
@@ -75,8 +76,7 @@ def training(run: Run, number: int, since: float, moving: Callable[[], bool]) ->
     else:
         ends, noticed = in_background(run, number)[0], step_ended(job, segment, first - 1)
     begun = step_ended(job, segment, first - 1)
-    for before, step in intervals(job, first, segment.last):
-        ended = step_ended(job, segment, step)
+    for before, step, ended, record in _intervals(run, segment, first):
         yield from _epochs(run, segment, begun, before, step)
         anew = before == first - 1 and (segment.fresh or first > segment.first)
         moves = _moves(job, before, step, anew, moving())
@@ -89,8 +89,8 @@ def training(run: Run, number: int, since: float, moving: Callable[[], bool]) ->
         if due:
             bar = _merged(bar, due, ended)
         yield from bar
-        if logged(job, step):
-            yield from _logged(run, segment, step, ended, (before, begun))
+        if record:
+            yield from _logged(run, segment, record)
         begun = noticed = ended
 
 
@@ -152,12 +152,24 @@ def _epoch_began(run: Run, epoch: int, attempt: int) -> float:
     return step_began(run, max(first, first_step(run, attempt)), attempt)
 
 
-Earlier = tuple[int, float]  # the step before an interval, and when it was done or training went on
+# The step before an interval, its last step, when that one is done, and its record if it is logged.
+Interval = tuple[int, int, float, Step | None]
 
 
-def _logged(run: Run, segment: Segment, step: int, at: float, earlier: Earlier) -> Iterator[Event]:
+def _intervals(run: Run, segment: Segment, first: int) -> Iterator[Interval]:
+    """The intervals of a segment from a step on. Their records are made a block at a time."""
+    job = run.job
+    coming = intervals(job, first, segment.last)
+    while block := [*islice(coming, BLOCK)]:
+        ends = {step: step_ended(job, segment, step) for _, step in block}
+        made = records(run, segment, [step for step in ends if logged(job, step)])
+        known = {record.step: record for record in made}
+        yield from [(before, step, ends[step], known.get(step)) for before, step in block]
+
+
+def _logged(run: Run, segment: Segment, record: Step) -> Iterator[Event]:
     """What is known when a step is logged."""
-    job, record = run.job, _step(run, segment, step, at, earlier)
+    job, at, step = run.job, record.at, record.step
     yield record
     executed = segment.repeated + step
     before = segment.repeated + record.previous
@@ -250,99 +262,3 @@ def _bar(
             training_seconds=trained,
             initial=earlier,
         )
-
-
-def logged_step(run: Run, step: int, attempt: int | None = None) -> Step:
-    """The record of an optimizer step as if it were logged; see `number_of_step` for `attempt`.
-
-    Rates are means since the logged step before it, or since the attempt's first one.
-    """
-    segment = run.timeline[number_of_step(run, step, attempt)]
-    return _step(run, segment, step, step_ended(run.job, segment, step))
-
-
-def _step(run: Run, segment: Segment, step: int, at: float, earlier: Earlier | None = None) -> Step:
-    """The record of a step that a training segment did at a moment.
-
-    A caller that has the end of an earlier step of the segment hands it in.
-    """
-    job, attempt = run.job, segment.attempt
-    taught = learner(run, segment)
-    schedule, before = job.schedule, previous_logged(job, step)
-    before = max(before, first_step(run, attempt) - 1)
-    seconds = steps_took(run, before + 1, step, segment)
-    missing = epochs.unfilled(job, before + 1, step)
-    tokens = objectives.tokens(job, before + 1, step)
-    sequences = batch_ramp.consumed(schedule, step)
-    whole = batch_ramp.consumed(schedule, schedule.steps)
-    begun = batch_ramp.consumed(schedule, schedule.first_step - 1)
-    return Step(
-        at=at,
-        step=step,
-        previous=before,
-        epoch=epoch_of(job, step),
-        loss=loss.training(taught, step),
-        gradient_norm=gradient.norm(taught, step),
-        learning_rate=learning_rate.learning_rate(job, step),
-        step_seconds=seconds / (step - before),
-        tokens=objectives.tokens(job, 1, step),
-        host_seconds=_host_seconds(run, segment, before, step, at, earlier),
-        tokens_per_second=tokens / seconds,
-        samples_per_second=(
-            sequences - batch_ramp.consumed(schedule, before) - missing * schedule.global_batch
-        )
-        / seconds,
-        mfu=throughput.mfu(job, tokens / seconds),
-        allocated=allocator.allocated(job, step),
-        reserved=allocator.reserved(job, step),
-        capacity=memory.capacity(job.gpu),
-        remaining=step_time.seconds_until(job, step) / (sequences - begun) * (whole - sequences),
-        metrics=metrics.metrics(taught, step),
-        training_seconds=round(at - training_began(run, attempt), 6),
-    )
-
-
-def _host_seconds(
-    run: Run, segment: Segment, before: int, step: int, at: float, since: Earlier | None
-) -> float:
-    """Seconds between two logged steps as the host sees them; see Step."""
-    attempt = segment.attempt
-    if run.job.framework.dispatches_ahead:
-        # The step before was asked for a line ago: its moment is remembered.
-        known: dict[tuple[int, int], float] = run.memo.setdefault("handed", {})
-        earlier = known.pop((before, attempt), None)
-        if earlier is None:
-            earlier = _handed(run, before, attempt)
-        known.clear()
-        known[step, attempt] = _handed(run, step, attempt)
-        return round(known[step, attempt] - earlier, 6)
-    if before < first_step(run, attempt):
-        return round(at - training_began(run, attempt), 6)
-    if since and since[0] == before >= segment.first:
-        return round(at - since[1], 6)
-    if before >= segment.first:
-        return round(at - step_ended(run.job, segment, before), 6)
-    return round(at - step_done(run, before, attempt), 6)
-
-
-# A host that hands a step out without waiting for its devices is never further ahead than this.
-HANDED_AHEAD = 2
-
-
-def _handed(run: Run, step: int, attempt: int, ahead: int = HANDED_AHEAD) -> float:
-    """When a host that runs ahead of its devices has handed a logged step out to them.
-
-    It then reads the metrics of the logged step before, or waits for whatever a pause is for;
-    so it begins when that is done and the step before is handed out.
-    """
-    job, first = run.job, first_step(run, attempt)
-    if step < first:
-        return training_began(run, attempt)
-    before = previous_logged(job, step)
-    if before < first:
-        return training_began(run, attempt) + step_time.compile_seconds(job)
-    paused = step_began(run, before + 1, attempt) > step_done(run, before, attempt)
-    earlier = max(previous_logged(job, before) + 1, first)
-    free = step_began(run, before + 1 if paused else earlier, attempt)
-    handed = _handed(run, before, attempt, ahead - 1) if ahead else free
-    return max(handed, free) + step_time.dispatch_seconds(job, step)

@@ -1,0 +1,156 @@
+"""The records of logged steps: all columns of a block of steps at once, or of a single step."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import chain, repeat
+
+from llmsim.job.milestones import epoch_of, previous_logged
+from llmsim.job.records import Job
+from llmsim.physics.hardware import allocator, memory
+from llmsim.physics.learning import (
+    epochs,
+    gradient,
+    learning_rate,
+    loss,
+    metrics,
+    objectives,
+)
+from llmsim.physics.speed import batch_ramp, step_time, throughput
+from llmsim.run.events import Step
+from llmsim.run.timeline import (
+    Run,
+    Segment,
+    first_step,
+    learner,
+    number_of_step,
+    step_began,
+    step_done,
+    step_ended,
+    steps_took,
+    training_began,
+)
+from llmsim.typed import Any
+
+
+def logged_step(run: Run, step: int, attempt: int | None = None) -> Step:
+    """The record of an optimizer step as if it were logged; see `number_of_step` for `attempt`.
+
+    Rates are means since the logged step before it, or since the attempt's first one.
+    """
+    segment = run.timeline[number_of_step(run, step, attempt)]
+    return records(run, segment, [step])[0]
+
+
+Pair = tuple[int, int]  # the logged step before a step, or the one before the attempt's; the step
+# Values of a field of Step, one for each step of a block.
+Column = Iterable[Any]
+
+
+def records(run: Run, segment: Segment, steps: Sequence[int]) -> list[Step]:
+    """The records of steps that a training segment ran, in their order.
+
+    They are made column by column: what all of them share is asked for once.
+    """
+    job, attempt = run.job, segment.attempt
+    first, began = first_step(run, attempt), training_began(run, attempt)
+    ends = [step_ended(job, segment, step) for step in steps]
+    pairs = [(max(previous_logged(job, step), first - 1), step) for step in steps]
+    columns: dict[str, Column] = {
+        "at": ends,
+        "training_seconds": [round(at - began, 6) for at in ends],
+        "host_seconds": _host_seconds(run, segment, pairs, ends),
+        **_learning(job, learner(run, segment), steps),
+        **_speed(
+            job, pairs, [steps_took(run, before + 1, step, segment) for before, step in pairs]
+        ),
+        "allocated": [allocator.allocated(job, step) for step in steps],
+        "reserved": [allocator.reserved(job, step) for step in steps],
+        "capacity": repeat(memory.capacity(job.gpu)),
+    }
+    return [*map(Step, *[columns[name] for name in Step._fields])]
+
+
+def _learning(job: Job, taught: Job, steps: Sequence[int]) -> dict[str, Column]:
+    """What has been learnt. `taught` is the job as the steps' attempt knows it."""
+    return {
+        "step": steps,
+        "epoch": [epoch_of(job, step) for step in steps],
+        "loss": [loss.training(taught, step) for step in steps],
+        "gradient_norm": [gradient.norm(taught, step) for step in steps],
+        "learning_rate": map(learning_rate.rates_of(job), steps),
+        "tokens": [objectives.tokens(job, 1, step) for step in steps],
+        "metrics": [metrics.metrics(taught, step) for step in steps],
+    }
+
+
+def _speed(job: Job, pairs: Sequence[Pair], took: Sequence[float]) -> dict[str, Column]:
+    """How fast the steps were that took these seconds since the logged step before."""
+    schedule = job.schedule
+    consumed = partial(batch_ramp.consumed, schedule)
+    begun, whole = consumed(schedule.first_step - 1), consumed(schedule.steps)
+    timed = [(before, step, seconds) for (before, step), seconds in zip(pairs, took, strict=True)]
+    rates = [objectives.tokens(job, before + 1, step) / seconds for before, step, seconds in timed]
+    missing = [epochs.unfilled(job, before + 1, step) for before, step in pairs]
+    return {
+        "previous": [before for before, _ in pairs],
+        "step_seconds": [seconds / (step - before) for before, step, seconds in timed],
+        "tokens_per_second": rates,
+        "samples_per_second": [
+            (consumed(step) - consumed(before) - lack * schedule.global_batch) / seconds
+            for (before, step, seconds), lack in zip(timed, missing, strict=True)
+        ],
+        "mfu": [throughput.mfu(job, rate) for rate in rates],
+        "remaining": [
+            step_time.seconds_until(job, step) / (consumed(step) - begun) * (whole - consumed(step))
+            for _, step in pairs
+        ],
+    }
+
+
+def _host_seconds(
+    run: Run, segment: Segment, pairs: Sequence[Pair], ends: Sequence[float]
+) -> list[float]:
+    """Seconds between two logged steps as the host sees them; see Step."""
+    job, attempt = run.job, segment.attempt
+    if job.framework.dispatches_ahead:
+        # The moment of a step is asked for twice, as the step's own and as the next one's earlier.
+        asked = dict.fromkeys(chain(*pairs))
+        moments = {step: _handed(run, step, attempt) for step in asked}
+        return [round(moments[step] - moments[before], 6) for before, step in pairs]
+    known = {step: at for (_, step), at in zip(pairs, ends, strict=True)}
+    known |= {before: _done(run, segment, before) for before, _ in pairs if before not in known}
+    return [round(at - known[before], 6) for (before, _), at in zip(pairs, ends, strict=True)]
+
+
+def _done(run: Run, segment: Segment, before: int) -> float:
+    """When a step of an attempt was done, whose processes began to train after the one before
+    their first.
+    """
+    if before >= segment.first:
+        return step_ended(run.job, segment, before)
+    if before < first_step(run, segment.attempt):
+        return training_began(run, segment.attempt)
+    return step_done(run, before, segment.attempt)
+
+
+# A host that hands a step out without waiting for its devices is never further ahead than this.
+HANDED_AHEAD = 2
+
+
+def _handed(run: Run, step: int, attempt: int, ahead: int = HANDED_AHEAD) -> float:
+    """When a host that runs ahead of its devices has handed a logged step out to them.
+
+    It then reads the metrics of the logged step before, or waits for whatever a pause is for;
+    so it begins when that is done and the step before is handed out.
+    """
+    job, first = run.job, first_step(run, attempt)
+    if step < first:
+        return training_began(run, attempt)
+    before = previous_logged(job, step)
+    if before < first:
+        return training_began(run, attempt) + step_time.compile_seconds(job)
+    paused = step_began(run, before + 1, attempt) > step_done(run, before, attempt)
+    earlier = max(previous_logged(job, before) + 1, first)
+    free = step_began(run, before + 1 if paused else earlier, attempt)
+    handed = _handed(run, before, attempt, ahead - 1) if ahead else free
+    return max(handed, free) + step_time.dispatch_seconds(job, step)
