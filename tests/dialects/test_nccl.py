@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsim.catalog.records import releases
-from llmsim.dialects.capture import kept_node
+from llmsim.dialects.capture import speaking_node
 from llmsim.dialects.parts.nccl import info
 from llmsim.dialects.parts.nccl.graph import binary_tree, double_tree
 from llmsim.job.records import Job, gpus_per_node
@@ -256,7 +256,7 @@ def test_a_log_has_nccls_lines_of_its_own_ranks() -> None:
         capture: {line.rank // size for line in info(job._replace(capture=capture), 3.69, 16)}
         for capture in ("all", "node", "rank0")
     }
-    assert each == {"all": set(range(job.layout.nodes)), "node": {kept_node(job)}, "rank0": {0}}
+    assert each == {"all": set(range(job.layout.nodes)), "node": {speaking_node(job)}, "rank0": {0}}
     own = [line.text for line in info(job._replace(capture="rank0"), 3.69, 16)]
     assert all(" [0] NCCL INFO " in line or line.startswith("NCCL version") for line in own)
     wide = job_of(3, dialect="megatron", gpus=128)

@@ -12,30 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from llmsim.dialects.line import Bar, Line, Render
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, speaking_node, speaking_rank
 from llmsim.run.cluster import hostname
 from llmsim.text.screen import Screen
 from llmsim.typed import Any
-
-
-def speaking_rank(job: Job) -> int:
-    """The rank that prints the steps: rank 0, the first of the last stage, or the last of all."""
-    gpus, stages = job.layout.gpus, job.layout.pp
-    return {"first": 0, "last stage": gpus // stages * (stages - 1), "last": gpus - 1}[
-        job.framework.speaker
-    ]
-
-
-def kept_node(job: Job) -> int:
-    """The node whose output --capture node keeps."""
-    return speaking_rank(job) // gpus_per_node(job)
 
 
 def nodes_kept(job: Job) -> tuple[int, ...]:
     """The numbers of the nodes whose launchers speak in the log."""
     if job.capture == "all":
         return tuple(range(job.layout.nodes))
-    return (kept_node(job),) if job.capture == "node" else ()
+    return (speaking_node(job),) if job.capture == "node" else ()
 
 
 def ranks_kept(job: Job) -> tuple[int, ...]:
@@ -43,7 +30,7 @@ def ranks_kept(job: Job) -> tuple[int, ...]:
     if job.capture == "rank0":
         return (0,)
     size = gpus_per_node(job)
-    first, last = (0, job.layout.nodes - 1) if job.capture == "all" else [kept_node(job)] * 2
+    first, last = (0, job.layout.nodes - 1) if job.capture == "all" else [speaking_node(job)] * 2
     return tuple(range(first * size, (last + 1) * size))
 
 
@@ -56,7 +43,7 @@ def captured(job: Job, table: Mapping[type, Render]) -> Mapping[type, Render]:
 
 def _of_node(job: Job, table: Mapping[type, Render]) -> Mapping[type, Render]:
     """The same of one node's launcher: its ranks' lines and the bars, without marks."""
-    size, node = gpus_per_node(job), kept_node(job)
+    size, node = gpus_per_node(job), speaking_node(job)
     first, last = node * size, (node + 1) * size - 1
 
     def kept(render: Render) -> Render:
@@ -81,7 +68,7 @@ def keep(lines: Iterable[Line | Bar], job: Job, live: bool = False) -> Iterator[
     which they fill, they have no mark.
     """
     size, kind = gpus_per_node(job), job.capture
-    node = kept_node(job)
+    node = speaking_node(job)
     for line in lines:
         if isinstance(line, Bar):
             if kind == "all" and not live:

@@ -156,3 +156,16 @@ def is_older(job: Job) -> bool:
 def gpus_per_node(job: Job) -> int:
     """GPUs of each node that the job uses; torchrun starts equally many on each."""
     return job.layout.gpus // job.layout.nodes
+
+
+def speaking_rank(job: Job) -> int:
+    """The rank that prints the steps: rank 0, the first of the last stage, or the last of all."""
+    gpus, stages = job.layout.gpus, job.layout.pp
+    return {"first": 0, "last stage": gpus // stages * (stages - 1), "last": gpus - 1}[
+        job.framework.speaker
+    ]
+
+
+def speaking_node(job: Job) -> int:
+    """The node of that rank, whose output a log of one node holds."""
+    return speaking_rank(job) // gpus_per_node(job)

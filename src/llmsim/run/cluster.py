@@ -7,7 +7,6 @@ from llmsim.catalog import gpus
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
-from llmsim.typed import NamedTuple
 
 PORT = 29500  # default port of torchrun's and DeepSpeed's rendezvous
 
@@ -276,31 +275,3 @@ def host_memory_used(job: Job, look: int) -> float:
 def document_tokens(job: Job) -> int:
     """The mean length of the data set's documents, in tokens."""
     return noise.integer(job.seed, "machine/document", 500, 1500)
-
-
-_SHUTDOWN = 0.2  # seconds from the death of a worker to the launcher's last word on all of them
-KILL_WAIT = 30.0  # seconds from SIGTERM to SIGKILL
-
-
-class Endings(NamedTuple):
-    """How the workers of a launcher end, in simulated seconds."""
-
-    told: float  # when it sends them SIGTERM
-    ended: dict[int, float]  # by rank
-
-
-def endings(job: Job, exits: dict[int, int], at: float) -> Endings:
-    """How workers end of which the first of `exits` has failed; all have ended by `at`.
-
-    `exits` has their exit codes by rank. The launcher looks at them every 0.1 s; the others take
-    some time to end, and one that SIGTERM does not reach is killed.
-    """
-    first, *_ = exits
-    begun = at - _SHUTDOWN - (KILL_WAIT if -9 in exits.values() else 0.0)
-    told = begun + noise.between(job.seed, "launcher/poll", 0.01, 0.09, first)
-    ended = {
-        rank: noise.between(job.seed, "launcher/ended", told + 0.01, begun + _SHUTDOWN - 2e-3, rank)
-        for rank in exits
-    }
-    killed = {rank: told + KILL_WAIT + 0.01 for rank, code in exits.items() if code == -9}
-    return Endings(told, ended | killed | {first: begun})

@@ -11,16 +11,15 @@ torch 2.6 and newer. Xid lines stand in the kernel's log alone, the watchdog's i
 
 from collections.abc import Callable, Iterator
 
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, speaking_node
 from llmsim.physics import noise
 from llmsim.run import numbers
-from llmsim.run.cluster import KILL_WAIT
 from llmsim.run.events.incidents import Symptom
 from llmsim.run.incidents import Incident
+from llmsim.run.shutdown import POLL, Fault, draw, hung, shut_down, told_nodes, told_ranks
 from llmsim.run.verdicts import DETECTIONS
 from llmsim.typed import NamedTuple
 
-POLL = 0.1  # seconds between two looks of the watchdog, and of the launcher at its workers
 _HEARD = 0.21  # from the watchdog's finding to the dump signal in its monitoring thread
 PAUSE = 60.0  # between the watchdog's finding and the abort, torch 2.6 and newer: 4 x 15 s
 NODE_SILENT = 300.0  # SlurmdTimeout: a silent node is declared down
@@ -34,14 +33,6 @@ class Story(NamedTuple):
     symptoms: tuple[Symptom, ...]
     detected: float  # a monitor or a person knows
     over: float  # the last process has ended, or all is well again
-
-
-class Fault(NamedTuple):
-    """The values from which the story of an incident is made."""
-
-    job: Job
-    incident: Incident
-    step_seconds: float  # of the steps when it happens
 
 
 def torch_release(job: Job) -> tuple[int, int]:
@@ -60,19 +51,6 @@ def nccl_retries(job: Job) -> float:
     return 4.096e-6 * 2.0**timeout * 8.0
 
 
-def told_nodes(job: Job, rank: int) -> tuple[int, ...]:
-    """Whose launchers are heard: the first node's, where the log is, and the node at fault."""
-    node = rank // gpus_per_node(job)
-    return (node,) if node == 0 else (0, node)
-
-
-def told_ranks(job: Job, rank: int) -> list[int]:
-    """The ranks whose lines appear: all of these nodes, in random order."""
-    size = gpus_per_node(job)
-    ranks = [node * size + local for node in told_nodes(job, rank) for local in range(size)]
-    return sorted(ranks, key=lambda each: noise.bits(job.seed, "incident/arrival", each))
-
-
 def story(job: Job, incident: Incident, step_seconds: float) -> Story:
     """What follows from an incident's fault, in order of time."""
     teller = _TELLERS.get(incident.kind)
@@ -83,93 +61,62 @@ def story(job: Job, incident: Incident, step_seconds: float) -> Story:
     return Story(symptoms, min(found, default=last), last)
 
 
-def _draw(fault: Fault, name: str, low: float, high: float, index: int = 0) -> float:
-    """A delay between two numbers, to the microsecond."""
-    place = fault.incident.number * 4096 + index
-    return round(noise.between(fault.job.seed, f"incident/{name}", low, high, place), 6)
-
-
 # --- how a job dies ----------------------------------------------------------------------
-
-
-def _shutdown(fault: Fault, at: float, exits: dict[int, int]) -> Iterator[Symptom]:
-    """The launchers of the nodes told, and then Slurm, which ends the other nodes' processes.
-
-    `exits` has the exit status of each process that ended by itself, the earliest first.
-    """
-    last = at
-    for node in told_nodes(fault.job, fault.incident.rank):
-        ended = [rank for rank in exits if rank // gpus_per_node(fault.job) == node]
-        if ended:
-            gone = at + POLL * 0.5 + _draw(fault, "grace", 0.2, 1.8, node)
-            yield Symptom(gone, "log", "failure", ended[0], exits[ended[0]])
-            last = max(last, gone)
-    yield from _cancelled(fault, last)
-
-
-def _cancelled(fault: Fault, at: float) -> Iterator[Symptom]:
-    """srun's last lines: a task has failed, so the step is ended everywhere."""
-    rank = fault.incident.rank
-    at += _draw(fault, "srun", 0.05, 0.8)
-    yield Symptom(at, "slurm", "task exit", rank, 1)
-    if fault.job.layout.nodes > 1:
-        yield Symptom(at + 0.004, "slurm", "terminating", rank)
-        yield Symptom(at + 0.031, "slurm", "step cancelled", rank)
-    yield Symptom(at + 0.04, "slurm", "requeued", rank)
 
 
 def _error(fault: Fault, name: str, exit_status: int) -> Iterator[Symptom]:
     """One process ends with an error at its next synchronising call; the launcher does the rest."""
-    at = _draw(fault, "noticed", 0.05, 0.9) * min(fault.step_seconds, 30.0)
+    at = draw(fault, "noticed", 0.05, 0.9) * min(fault.step_seconds, 30.0)
     yield Symptom(at, "log", name, fault.incident.rank, exit_status)
-    yield from _shutdown(fault, at, {fault.incident.rank: exit_status})
+    yield from shut_down(fault, at, {fault.incident.rank: exit_status})
 
 
 def _hang(fault: Fault) -> Iterator[Symptom]:
     """Silence, the watchdogs of all ranks that wait, the abort; the culprit says nothing.
 
     A collective is enqueued by each rank when it gets there; the watchdog counts from then on.
-    The culprit is stuck in a kernel: SIGTERM does not reach it, and SIGKILL ends it after 30 s.
+    The culprit is stuck in the driver: SIGTERM does not reach it, and SIGKILL ends it after 30 s.
     """
     job, culprit = fault.job, fault.incident.rank
     waiting = [rank for rank in told_ranks(job, culprit) if rank != culprit]
+    waiting = waiting or [(culprit + 1) % job.layout.gpus]  # of nodes with a single GPU
     spread, size = 0.06 * min(fault.step_seconds, 10.0), gpus_per_node(job)
-    pause = PAUSE if torch_release(job) >= (2, 6) else _draw(fault, "pause", 1.5, 4.0)
+    pause = PAUSE if torch_release(job) >= (2, 6) else draw(fault, "pause", 1.5, 4.0)
     aborts: list[tuple[float, int]] = []
     for rank in waiting:
         # The ranks of a node get there within milliseconds: its launcher finds all of them dead.
-        late = _draw(fault, "late", 0.0, spread, rank // size)
-        late += _draw(fault, "enqueued", 0.0, 0.02, rank)
-        waited = job.framework.collective_timeout + _draw(fault, "poll", 0.001, POLL, rank)
+        late = draw(fault, "late", 0.0, spread, rank // size)
+        late += draw(fault, "enqueued", 0.0, 0.02, rank)
+        waited = job.framework.collective_timeout + draw(fault, "poll", 0.001, POLL, rank)
         found = late + waited
-        ended = found + pause + _draw(fault, "abort", 0.004, 0.03, rank)
+        ended = found + pause + draw(fault, "abort", 0.004, 0.03, rank)
         aborts.append((ended, rank))
-        yield Symptom(found, "log", "watchdog timeout", rank, round(1000.0 * waited))
-        yield Symptom(found + _HEARD, "log", "watchdog dump", rank)
-        yield Symptom(ended, "log", "watchdog abort", rank, round(1000.0 * waited))
-    last = max(aborts)[0]
-    for node in told_nodes(job, culprit):
-        of_node = sorted(each for each in aborts if each[1] // size == node)
-        gone = of_node[-1][0] + (KILL_WAIT if culprit // size == node else 0.0)
-        gone += _draw(fault, "grace", 0.12, 0.3, node)
-        yield Symptom(gone, "log", "all failed", of_node[0][1], culprit)
-        last = max(last, gone)
-    yield from _cancelled(fault, last)
+        ran = round(1000.0 * waited)
+        yield Symptom(found, "log", "watchdog timeout", rank, ran, peer=culprit)
+        yield Symptom(found + _HEARD, "log", "watchdog dump", rank, ran, peer=culprit)
+        yield Symptom(ended, "log", "watchdog abort", rank, ran, peer=culprit)
+    yield from hung(fault, aborts)
 
 
-def _peers(fault: Fault, at: float) -> Iterator[Symptom]:
-    """Half of a node that talked to one that is gone gets a network error, SIGTERM the rest."""
-    size = gpus_per_node(fault.job)
-    first = 0 if fault.incident.rank >= size else size  # the first rank of a node that is there
+def _peers(fault: Fault, at: float, *, gone: bool = False) -> Iterator[Symptom]:
+    """Half of a node that talks to one without a network gets an error, SIGTERM the rest.
+
+    The node where the log is says so if it can: a node that is gone says nothing.
+    """
+    job, size = fault.job, gpus_per_node(fault.job)
+    failed = fault.incident.rank // size
+    node = next((each for each in told_nodes(job, fault.incident.rank) if each != failed), failed)
+    if gone and node == failed:
+        node = (failed + 1) % job.layout.nodes
+    first = node * size  # the first rank of a node that is there
+    peer = fault.incident.rank if node != failed else (first + size) % job.layout.gpus
     moments = sorted(
-        (at + _draw(fault, "retries", 0.0, 0.8, rank), rank)
+        (at + draw(fault, "retries", 0.0, 0.8, rank), rank)
         for rank in range(first, first + max(1, size // 2))
     )
     for moment, rank in moments:
-        yield Symptom(moment, "log", "network error", rank, -6)
-    exits = {rank: -6 for _, rank in moments}
-    seen = fault.incident._replace(rank=moments[0][1])
-    yield from _shutdown(fault._replace(incident=seen), moments[-1][0], exits)
+        yield Symptom(moment, "log", "network error", rank, -6, peer=peer)
+    yield from shut_down(fault, moments[-1][0], {rank: -6 for _, rank in moments})
 
 
 # --- kind by kind ------------------------------------------------------------------------
@@ -239,7 +186,7 @@ def _gsp(fault: Fault) -> Iterator[Symptom]:
 
 
 def _link_flap(fault: Fault) -> Iterator[Symptom]:
-    down = _draw(fault, "flap", *FLAP)
+    down = draw(fault, "flap", *FLAP)
     yield from _kernel(
         fault,
         (0.0, "link down"),
@@ -255,7 +202,7 @@ def _link_down(fault: Fault) -> Iterator[Symptom]:
 
 
 def _node_fail(fault: Fault) -> Iterator[Symptom]:
-    yield from _peers(fault, nccl_retries(fault.job))
+    yield from _peers(fault, nccl_retries(fault.job), gone=True)
     yield Symptom(NODE_SILENT, "slurm", "node failure", fault.incident.rank)
 
 
@@ -265,9 +212,9 @@ def _out_of_memory(fault: Fault) -> Iterator[Symptom]:
 
 def _data_killed(fault: Fault) -> Iterator[Symptom]:
     yield from _kernel(fault, (0.0, "oom invoked"), (0.002, "oom constraint"), (0.011, "oom kill"))
-    at = 0.011 + _draw(fault, "sigchld", 0.01, 0.2)
+    at = 0.011 + draw(fault, "sigchld", 0.01, 0.2)
     yield Symptom(at, "log", "loader killed", fault.incident.rank, 1)
-    yield from _shutdown(fault, at, {fault.incident.rank: 1})
+    yield from shut_down(fault, at, {fault.incident.rank: 1})
     yield Symptom(at + 2.9, "slurm", "oom kill", fault.incident.rank)
 
 
@@ -276,18 +223,18 @@ def _raises(name: str) -> "Teller":
 
     def tell(fault: Fault) -> Iterator[Symptom]:
         yield Symptom(0.0, "log", name, fault.incident.rank, 1)
-        yield from _shutdown(fault, 0.0, {fault.incident.rank: 1})
+        yield from shut_down(fault, 0.0, {fault.incident.rank: 1})
 
     return tell
 
 
 def _data_stall(fault: Fault) -> Iterator[Symptom]:
-    back = min(_draw(fault, "nfs", 20.0, 90.0), _MOST_STALLED * fault.step_seconds)
+    back = min(draw(fault, "nfs", 20.0, 90.0), _MOST_STALLED * fault.step_seconds)
     yield from _kernel(fault, (0.0, "nfs silent"), (round(back, 6), "nfs back"))
 
 
 def _slow_fs(fault: Fault) -> Iterator[Symptom]:
-    back = _draw(fault, "nfs", 130.0, 400.0)
+    back = draw(fault, "nfs", 130.0, 400.0)
     yield from _kernel(fault, (0.0, "nfs silent"), (122.0, "hung task"), (back, "nfs back"))
 
 
@@ -305,7 +252,7 @@ def _device_assert(fault: Fault) -> Iterator[Symptom]:
 
 def _segfault(fault: Fault) -> Iterator[Symptom]:
     yield from _kernel(fault, (0.0, "segfault"))
-    yield from _shutdown(fault, 0.02, {fault.incident.rank: -11})
+    yield from shut_down(fault, 0.02, {fault.incident.rank: -11})
 
 
 def _no_numbers(fault: Fault) -> Iterator[Symptom]:
@@ -326,9 +273,10 @@ def _stopped(name: str) -> "Teller":
 
     def tell(fault: Fault) -> Iterator[Symptom]:
         yield Symptom(0.0, "slurm", name, 0)
-        at = _draw(fault, "handled", 0.02, 0.3)
-        yield Symptom(at, "log", "terminated", 0, -15)
-        yield Symptom(at + _draw(fault, "grace", 0.4, 2.2), "log", "signal exception", 0, -15)
+        at = draw(fault, "handled", 0.02, 0.3)
+        rank = speaking_node(fault.job) * gpus_per_node(fault.job)
+        yield Symptom(at, "log", "terminated", rank, -15)
+        yield Symptom(at + draw(fault, "grace", 0.4, 2.2), "log", "signal exception", rank, -15)
 
     return tell
 
@@ -337,7 +285,7 @@ def handled(job: Job, incident: Incident, drains: bool, seconds: float) -> Story
     """SIGTERM that the framework handles; `seconds` after it, it has saved and exits with 0."""
     fault = Fault(job, incident, 1.0)
     name = "signal" if drains else _STOPS.get(incident.kind, "signal")
-    heard = _draw(fault, "handled", 0.02, 0.3)
+    heard = draw(fault, "handled", 0.02, 0.3)
     told = (
         Symptom(0.0, "slurm", name, 0),
         Symptom(heard, "log", "sigterm handled", 0),

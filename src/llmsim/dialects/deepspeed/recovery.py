@@ -6,6 +6,7 @@ from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.deepspeed import training
 from llmsim.dialects.deepspeed.log_lines import has_launcher, info, zero_stage
 from llmsim.dialects.line import Bar, Line, Render
+from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job
@@ -25,6 +26,7 @@ _CODE = code_of(
     Place("/usr/local/lib/python3/dist-packages/deepspeed/comm/comm.py", 658, "init_distributed",
           "cdb = TorchBackend(dist_backend, timeout, init_method, rank, world_size)"),
     launcher="deepspeed",
+    groups=Names(default=False),
 )  # fmt: skip
 
 

@@ -1,12 +1,18 @@
 """How Megatron-LM dies."""
 
 from llmsim.dialects.line import Render
+from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.run import events
 
 _HOME = "/opt/megatron-lm"
 _TRAINING = f"{_HOME}/megatron/training/training.py"
+# Of megatron/core/parallel_state.py, which hands its names to torch.
+GROUPS = Names(
+    data="DATA_PARALLEL_GROUP_WITH_CP", stages="PIPELINE_MODEL_PARALLEL_GROUP",
+    tensors="TENSOR_MODEL_PARALLEL_GROUP", default=False,
+)  # fmt: skip
 # Of rerun_state_machine.py, whose mode is disabled.
 NAN = (
     "RuntimeError: Rank {{rank}}, node {{host}}, device {{local}}, iteration {{step}}: Unexpected "
@@ -30,6 +36,7 @@ CODE = code_of(
     nan=NAN.format("local forward loss calculation"),
     check=Place(f"{_HOME}/megatron/core/rerun_state_machine.py", 494, "validate_result",
                 "raise RuntimeError(full_message)"),
+    groups=GROUPS,
 )  # fmt: skip
 
 LINES: dict[type, Render] = {events.Symptom: spoken(CODE)}

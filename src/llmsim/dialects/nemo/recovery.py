@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from llmsim.dialects.lightning.recovery import restored
 from llmsim.dialects.line import Bar, Line, Render
-from llmsim.dialects.megatron.recovery import NAN
+from llmsim.dialects.megatron.recovery import GROUPS, NAN
 from llmsim.dialects.nemo import saving
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
@@ -32,6 +32,7 @@ CODE = code_of(
                    "communication collective"),
     check=Place(f"{_HOME}/megatron/core/rerun_state_machine.py", 494, "validate_result",
                 "raise RuntimeError(full_message)"),
+    groups=GROUPS,
 )  # fmt: skip
 _spoken = spoken(CODE)
 

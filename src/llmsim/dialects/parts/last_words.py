@@ -5,12 +5,12 @@ A framework hands in where its own code stands when an error comes up; the rest 
 
 from collections.abc import Callable, Iterator
 
-from llmsim.dialects.capture import kept_node
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts import torchrun, watchdog, worker_errors
+from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.run import cluster
+from llmsim.run import cluster, shutdown
 from llmsim.run.events.incidents import Symptom
 from llmsim.text import units
 from llmsim.text.screen import Screen
@@ -37,6 +37,7 @@ class Code(NamedTuple):
     tee: bool = False  # the launcher puts [rank3]: before each line of a worker
     launcher: Launcher = "torchrun"
     python: str = "/usr/bin/python3"
+    groups: Names = Names()
 
 
 def code_of(script: str, main: tuple[Place, ...], *deepest: Place, **others: Any) -> Code:
@@ -57,9 +58,6 @@ def spoken(code: Code) -> Render:
         local, launched = event.rank % gpus_per_node(job), event.name in LAUNCHERS
         if teller is None or (code.first_ranks_only and local and not launched):
             return
-        if launched and not _speaks(event, job):
-            event = event._replace(rank=kept_node(job) * gpus_per_node(job))
-            teller = teller if event.name in STOPPED else _stopped
         lines = teller(event, job, code)
         if code.tee and not launched:
             lines = (f"[rank{local}]:{line}" for line in lines)
@@ -69,19 +67,10 @@ def spoken(code: Code) -> Render:
     return render
 
 
-def _speaks(event: Symptom, job: Job) -> bool:
-    """Whether the log holds the output of the launcher that reports a failure."""
-    return job.capture != "node" or event.rank // gpus_per_node(job) == kept_node(job)
-
-
-def _stopped(event: Symptom, job: Job, code: "Code") -> Iterator[str]:
-    """A launcher whose processes live: another node's have failed, and srun stops all."""
-    yield from _terminated(event, job, code)
-    yield from _signal_exception(event, job, code)
-
-
-STOPPED = ("terminated", "signal exception")  # of a launcher that is told to stop
-LAUNCHERS = ("failure", "all failed", *STOPPED)
+# What launchers say, as their symptoms are called.
+LAUNCHERS = (
+    "closing", "failure", "all failed", "killing", "store gone", "terminated", "signal exception",
+)  # fmt: skip
 
 
 # --- workers -----------------------------------------------------------------------------
@@ -96,7 +85,7 @@ def _cuda_error(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     yield from worker_errors.of_rank(job, event.rank, lines)
     if event.code == -6 and job.layout.gpus > 1:
         text = "\n".join(worker_errors.cuda_error(job, event.kind))
-        for line in watchdog.cuda_error(job, event, text):
+        for line in watchdog.cuda_error(job, event, code.groups, text):
             yield from line.split("\n")
 
 
@@ -126,28 +115,30 @@ def _found_nan(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 # --- launchers ---------------------------------------------------------------------------
 
 
-def _failure(event: Symptom, job: Job, code: Code) -> Iterator[str]:
-    """One process of the node has failed, and the others were sent SIGTERM."""
+def _closing(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """A launcher sends SIGTERM to its processes that live: one has failed, or it ends itself."""
     if code.launcher != "torchrun":
-        return _OTHERS[code.launcher](event, job, code)
-    ranks = node_ranks(job, event.rank)
-    exits = {event.rank: event.code} | {rank: -15 for rank in ranks if rank != event.rank}
-    return _block(event, job, code, exits)
+        return iter(())
+    if event.code == -9:  # all others have ended, and their launcher has found one alive
+        ranks = [event.peer]
+    elif event.code == -15:
+        ranks = [*node_ranks(job, event.rank)]
+    else:
+        exits = shutdown.exits_of(job, event.rank, event.code, event.peer)
+        ranks = shutdown.living(job, exits)
+    now, node = units.stamp(job.start, event.at), event.rank // gpus_per_node(job)
+    processes = [cluster.worker(job, rank) for rank in ranks]
+    return torchrun.closing(cluster.launcher(job, node), job.software.torch, now, processes)
 
 
-def _all_failed(event: Symptom, job: Job, code: Code) -> Iterator[str]:
-    """All that waited have aborted; the one they waited for, if it is here, had to be killed.
+def _failure(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """One process of the node has failed, and the others were sent SIGTERM.
 
-    `code` of the symptom is that one's rank.
+    After a hang all that waited have aborted; the one they waited for, if it is here, was killed.
     """
     if code.launcher != "torchrun":
-        return _OTHERS[code.launcher](event._replace(code=-6), job, code)
-    ranks = node_ranks(job, event.rank)
-    exits = {event.rank: -6} | {rank: -6 for rank in ranks if rank != event.rank}
-    if event.code in exits:
-        del exits[event.code]
-        exits[event.code] = -9
-    return _block(event, job, code, exits)
+        return _OTHERS[code.launcher](event, job, code)
+    return _block(event, job, code, shutdown.exits_of(job, event.rank, event.code, event.peer))
 
 
 def node_ranks(job: Job, rank: int) -> range:
@@ -159,7 +150,7 @@ def node_ranks(job: Job, rank: int) -> range:
 def _block(event: Symptom, job: Job, code: Code, exits: dict[int, int]) -> Iterator[str]:
     size = gpus_per_node(job)
     node = event.rank // size
-    told, ended = cluster.endings(job, exits, event.at)
+    ended = shutdown.endings(job, exits, event.at).ended
     failures = [
         torchrun.Failure(
             units.stamp(job.start, ended[rank]),
@@ -171,9 +162,22 @@ def _block(event: Symptom, job: Job, code: Code, exits: dict[int, int]) -> Itera
         )
         for rank, exitcode in exits.items()
     ]
-    torch, launcher = job.software.torch, cluster.launcher(job, node)
-    sent = units.stamp(job.start, told)
-    return torchrun.failure(launcher, torch, code.python, code.script, sent, failures)
+    launcher = cluster.launcher(job, node)
+    return torchrun.failure(launcher, job.software, code.python, code.script, failures)
+
+
+def _killing(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """A launcher has waited half a minute for a process that does not hear SIGTERM."""
+    if code.launcher == "torchrun":
+        now, node = units.stamp(job.start, event.at), event.rank // gpus_per_node(job)
+        process = cluster.worker(job, event.peer)
+        yield torchrun.killing(cluster.launcher(job, node), job.software, now, process)
+
+
+def _store_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    if code.launcher == "torchrun":
+        node = event.rank // gpus_per_node(job)
+        yield from torchrun.without_store(job, event.at, node, code.python)
 
 
 def _by_deepspeed(event: Symptom, job: Job, code: Code) -> Iterator[str]:
@@ -231,11 +235,11 @@ def _terminated(event: Symptom, job: Job, code: Code) -> Iterator[str]:
         return iter(("[rank: 0] Received SIGTERM: 15",))
     if code.launcher != "torchrun":
         return iter(())
-    ranks = node_ranks(job, event.rank)
-    now = units.stamp(job.start, event.at)
-    launcher = cluster.launcher(job, ranks[0] // len(ranks))
+    node, now = event.rank // gpus_per_node(job), units.stamp(job.start, event.at)
+    # Of a node whose others have ended, only the stuck one is left.
+    ranks = [event.peer] if event.peer >= 0 else [*node_ranks(job, event.rank)]
     processes = [cluster.worker(job, rank) for rank in ranks]
-    return torchrun.stopping(now, launcher, job.software.torch, processes)
+    return torchrun.stopping(now, cluster.launcher(job, node), job.software, processes)
 
 
 def _signal_exception(event: Symptom, job: Job, code: Code) -> Iterator[str]:
@@ -256,10 +260,10 @@ def _scale_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 
 Teller = Callable[[Symptom, Job, Code], Iterator[str]]
 _TELLERS: dict[str, Teller] = {
-    "watchdog timeout": lambda event, job, _code: watchdog.timeout(job, event),
-    "watchdog dump": lambda event, job, _code: watchdog.dumped(job, event),
-    "watchdog abort": lambda event, job, _code: watchdog.abort(job, event),
-    "network error": lambda event, job, _code: watchdog.network_error(job, event),
+    "watchdog timeout": lambda event, job, code: watchdog.timeout(job, event, code.groups),
+    "watchdog dump": lambda event, job, code: watchdog.dumped(job, event, code.groups),
+    "watchdog abort": lambda event, job, code: watchdog.abort(job, event, code.groups),
+    "network error": lambda event, job, code: watchdog.network_error(job, event, code.groups),
     "cuda error": _cuda_error,
     "out of memory": _raised(
         lambda job, event: [worker_errors.out_of_memory(job, event)], lambda code: code.forward
@@ -270,7 +274,10 @@ _TELLERS: dict[str, Teller] = {
     "scale gone": _scale_gone,
     "init failed": _raised(worker_errors.init_failed, lambda code: code.start),
     "failure": _failure,
-    "all failed": _all_failed,
+    "all failed": _failure,
+    "closing": _closing,
+    "killing": _killing,
+    "store gone": _store_gone,
     "terminated": _terminated,
     "signal exception": _signal_exception,
 }

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from llmsim.dialects.capture import nodes_kept
 from llmsim.dialects.line import Line
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, Software, gpus_per_node
 from llmsim.run import cluster
 from llmsim.text import units
 from llmsim.typed import NamedTuple
@@ -17,7 +17,8 @@ _LINES = {
     "2.10": (852, 1010, 984), "2.11": (851, 1010, 984), "2.13": (874, 1028, 1002),
 }  # fmt: skip
 _NEWEST = _LINES["2.13"]
-_API = "torch/distributed/elastic/multiprocessing/api.py"
+_ELASTIC = "torch/distributed/elastic"
+_API = f"{_ELASTIC}/multiprocessing/api.py"
 
 STARS = "*" * 41
 ADVICE = (
@@ -88,29 +89,47 @@ class Failure(NamedTuple):
 _APART = timedelta(microseconds=280)  # from one of its lines to the next
 
 
-def failure(
-    launcher: int, torch: str, python: str, script: str, sent: datetime,
-    failures: Sequence[Failure],
+def closing(
+    launcher: int, torch: str, sent: datetime, processes: Sequence[int]
 ) -> Iterator[str]:  # fmt: skip
+    """What a node's launcher prints when it sends SIGTERM to its processes, one after another."""
+    _, signal, _ = _places(torch)
+    for number, process in enumerate(processes):
+        prefix = _prefix("W", sent + number * _APART, launcher, _API, signal)
+        yield f"{prefix} Sending process {process} closing signal SIGTERM"
+
+
+def killing(launcher: int, software: Software, sent: datetime, process: int) -> str:
+    """What it prints half a minute later of one that is stuck in the driver, and has not heard it.
+
+    Python prints a signal as its number from 3.11 on, and as Signals.SIGTERM before.
+    """
+    _, signal, _ = _places(software.torch)
+    prefix = _prefix("W", sent, launcher, _API, signal + _KILLED_AFTER)
+    term, kill = _signal(software, "TERM", 15), _signal(software, "KILL", 9)
+    return (
+        f"{prefix} Unable to shutdown process {process} via {term}, forcefully exiting via {kill}"
+    )
+
+
+def _signal(software: Software, name: str, number: int) -> str:
+    _, minor, *_ = software.python.split(".")
+    return str(number) if int(minor) >= 11 else f"Signals.SIG{name}"
+
+
+def failure(
+    launcher: int, software: Software, python: str, script: str, failures: Sequence[Failure]
+) -> Iterator[str]:
     """What a node's launcher prints when a process fails: the first in `failures` is the cause.
 
-    `launcher` is the launcher's process id, `python` the path of the interpreter. The launcher
-    sends SIGTERM to the other processes at a moment, one after another, and SIGKILL half a minute
-    later; it says what failed when all have ended.
+    `launcher` is the launcher's process id, `python` the path of the interpreter. It says what
+    failed when all have ended; the ones that are stuck it kills before (see `killing`).
     """
     first, *others = failures
-    _, signal, failed = _places(torch)
-    living = [other for other in others if other.exitcode in (-15, -9)]
-    for number, other in enumerate(living):
-        prefix = _prefix("W", sent + number * _APART, launcher, _API, signal)
-        yield f"{prefix} Sending process {other.process} closing signal SIGTERM"
+    _, _, failed = _places(software.torch)
     for other in others:
-        if other.exitcode == -9:  # stuck in a call of CUDA, it has not heard SIGTERM
-            prefix = _prefix("W", other.ended, launcher, _API, signal + _KILLED_AFTER)
-            yield (
-                f"{prefix} Unable to shutdown process {other.process} via Signals.SIGTERM, "
-                "forcefully exiting via Signals.SIGKILL"
-            )
+        if other.exitcode == -9:
+            yield killing(launcher, software, other.ended, other.process)
     last = max(each.ended for each in failures)
     yield (
         f"{_prefix('E', last, launcher, _API, failed)} failed (exitcode: {first.exitcode}) "
@@ -162,6 +181,17 @@ _SIGNALLED: tuple[Frame, ...] = (
      'raise SignalException(f"Process {os.getpid()} got signal: {sigval}", sigval=sigval)', ""),
 )  # fmt: skip
 
+_STORELESS: tuple[Frame, ...] = (
+    *_SIGNALLED[:3],
+    ("elastic/agent/server/api.py", 935, "_invoke_run",
+     "num_nodes_waiting = rdzv_handler.num_nodes_waiting()",
+     "                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"),
+    ("elastic/rendezvous/dynamic_rendezvous.py", 1230, "num_nodes_waiting",
+     "self._state_holder.sync()", ""),
+    ("elastic/rendezvous/c10d_rendezvous_backend.py", 162, "_call_store",
+     "raise RendezvousConnectionError(", ""),
+)  # fmt: skip
+
 
 def _traceback(python: str, last: Sequence[Frame]) -> Iterator[str]:
     """How the launcher itself ends (torch 2.10); `last` are the frames below launch_agent's."""
@@ -189,15 +219,39 @@ def _traceback(python: str, last: Sequence[Frame]) -> Iterator[str]:
             yield f"    {marks}"
 
 
-def stopping(now: datetime, launcher: int, torch: str, processes: Sequence[int]) -> Iterator[str]:
+def stopping(
+    now: datetime, launcher: int, software: Software, processes: Sequence[int]
+) -> Iterator[str]:  # fmt: skip
     """What a launcher prints when SIGTERM comes from outside: it passes it on to its workers."""
-    _, signal, _ = _places(torch)
-    agent = "torch/distributed/elastic/agent/server/api.py"
+    agent = f"{_ELASTIC}/agent/server/api.py"
     prefix = _prefix("W", now, launcher, agent, 741)
-    yield f"{prefix} Received 15 death signal, shutting down workers"
-    for process in processes:
-        prefix = _prefix("W", now, launcher, _API, signal)
-        yield f"{prefix} Sending process {process} closing signal SIGTERM"
+    term = _signal(software, "TERM", 15)
+    yield f"{prefix} Received {term} death signal, shutting down workers"
+    yield from closing(launcher, software.torch, now + _APART, processes)
+
+
+def without_store(job: Job, at: float, node: int, python: str) -> Iterator[str]:
+    """How a node's launcher ends that has lost the store, which the first node's launcher has."""
+    launcher, file = cluster.launcher(job, node), f"{_ELASTIC}/rendezvous/dynamic_rendezvous.py"
+    prefix = _prefix("W", units.stamp(job.start, at), launcher, file, 1347)
+    yield (
+        f"{prefix} The node '{cluster.hostname(job, node)}_{launcher}_0' has failed to shutdown "
+        f"the rendezvous '{job.run_name}' due to an error of type RendezvousConnectionError."
+    )
+    home = python.rpartition("/bin/")[0]
+    package = f"{home}/lib/python3/site-packages/torch/distributed"
+    yield "Traceback (most recent call last):"
+    file = f"{package}/elastic/rendezvous/c10d_rendezvous_backend.py"
+    yield f'  File "{file}", line 117, in _call_store'
+    yield "    return getattr(self._store, store_op)(*args, **kwargs)"
+    yield "           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"
+    yield "torch.distributed.DistNetworkError: failed to recv, got 0 bytes"
+    yield from ("", "The above exception was the direct cause of the following exception:", "")
+    yield from _traceback(python, _STORELESS)
+    yield (
+        "torch.distributed.elastic.rendezvous.api.RendezvousConnectionError: The connection to the "
+        "C10d store has failed. See inner exception for details."
+    )
 
 
 def signalled(launcher: int, python: str) -> Iterator[str]:

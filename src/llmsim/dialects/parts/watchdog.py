@@ -7,8 +7,8 @@ the rest are taken from the nearest release.
 
 from collections.abc import Iterator
 
+from llmsim.dialects.parts.groups import Names, Wait, own_group, waits
 from llmsim.job.records import Job
-from llmsim.physics.speed import collectives
 from llmsim.run import hardware_ids
 from llmsim.run.events.incidents import Symptom
 from llmsim.text import units
@@ -51,76 +51,71 @@ def prefix(job: Job, at: float, rank: int, level: str, line: int, file: str = _F
     return f"[rank{rank}]:[{level}{time} {file}:{line}]"
 
 
-def group(rank: int) -> str:
-    """How torch 2.5 and newer name the group of all ranks."""
-    return f"[PG ID 0 PG GUID 0(default_pg) Rank {rank}]"
-
-
-def sequence_number(job: Job, executed: int) -> int:
-    """Collectives of the group of all ranks since the processes began, the hanging one included.
-
-    Each step reduces the gradient's norm and the loss over all, besides what shards need.
-    """
-    flows = collectives.flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
-    whole = sum(round(flow.calls) for flow in flows if flow.ranks == job.layout.gpus)
-    return 12 + executed * (whole + 2) + 1
-
-
 def _numbers(job: Job) -> tuple[int, ...]:
     release = ".".join(job.software.torch.split(".")[:2])
     return _LINES.get(release, _LINES["2.9"])
 
 
-def work(job: Job, symptom: Symptom) -> str:
-    """The sentence that every line of a timeout repeats; `code` is how long it ran, in ms."""
-    number = sequence_number(job, symptom.executed)
+def work(job: Job, symptom: Symptom, wait: Wait) -> str:
+    """The sentence that every line of a timeout repeats; `code` is how long it ran, in ms.
+
+    The rank in it is the one inside the group.
+    """
     timeout = round(1000 * job.framework.collective_timeout)
     return (
-        f"[Rank {symptom.rank}] Watchdog caught collective operation timeout: "
-        f"WorkNCCL(SeqNum={number}, OpType=ALLREDUCE, NumelIn=1, NumelOut=1, "
-        f"Timeout(ms)={timeout}) ran for {symptom.code} milliseconds before timing out."
+        f"[Rank {wait.rank}] Watchdog caught collective operation timeout: "
+        f"{_work(wait, timeout)} ran for {symptom.code} milliseconds before timing out."
     )
 
 
-def timeout(job: Job, symptom: Symptom) -> Iterator[str]:
+def _work(wait: Wait, timeout: int) -> str:
+    return (
+        f"WorkNCCL(SeqNum={wait.number}, OpType={wait.operation}, NumelIn={wait.numel_in}, "
+        f"NumelOut={wait.numel_out}, Timeout(ms)={timeout})"
+    )
+
+
+def timeout(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     """What a rank that waits says when it has waited long enough."""
-    at, rank = symptom.at, symptom.rank
+    at, rank, wait = symptom.at, symptom.rank, waits(job, symptom, names)
     found, summary, trace, dump, *_ = _numbers(job)
-    number = sequence_number(job, symptom.executed)
-    yield f"{prefix(job, at, rank, 'E', found)} {work(job, symptom)}"
+    yield f"{prefix(job, at, rank, 'E', found)} {work(job, symptom, wait)}"
     yield (
-        f"{prefix(job, at + 0.0002, rank, 'E', summary)} {group(rank)}  failure detected by "
-        f"watchdog at work sequence id: {number} PG status: last enqueued work: {number}, last "
-        f"completed work: {number - 1}"
+        f"{prefix(job, at + 0.0002, rank, 'E', summary)} {wait.group}  failure detected by "
+        f"watchdog at work sequence id: {wait.number} PG status: last enqueued work: "
+        f"{wait.enqueued}, last completed work: {wait.number - 1}"
     )
     yield f"{prefix(job, at + 0.0003, rank, 'E', trace)} {NO_TRACE}"
-    yield f"{prefix(job, at + 0.0009, rank, 'E', dump)} {group(rank)}  {FIRST}"
+    yield f"{prefix(job, at + 0.0009, rank, 'E', dump)} {wait.group}  {FIRST}"
 
 
-def dumped(job: Job, symptom: Symptom) -> Iterator[str]:
-    """What its monitoring thread says, which looks after the watchdog from time to time."""
-    number, dump = sequence_number(job, symptom.executed), _numbers(job)[3]
-    signal = DUMP.format(enqueued=number, completed=number - 1)
-    yield f"{prefix(job, symptom.at, symptom.rank, 'E', dump - 360)} {group(symptom.rank)} {signal}"
+def dumped(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
+    """What the monitoring thread of torch's own group says, with the numbers of that group."""
+    dump = _numbers(job)[3]
+    own = own_group(job, symptom, names)
+    signal = DUMP.format(enqueued=own.enqueued, completed=own.number - 1)
+    yield f"{prefix(job, symptom.at, symptom.rank, 'E', dump - 360)} {own.group} {signal}"
 
 
-def abort(job: Job, symptom: Symptom) -> Iterator[str]:
+def abort(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     """How it ends the process a minute later: the text stands in the log and in what()."""
-    at, rank = symptom.at, symptom.rank
+    at, rank, wait = symptom.at, symptom.rank, waits(job, symptom, names)
     *_, failed, down, end = _numbers(job)
-    yield f"{prefix(job, at, rank, 'E', failed)} [Rank {rank}] {FAILED}"
-    yield f"{prefix(job, at, rank, 'E', down)} [Rank {rank}] {DOWN}"
-    exception = f"Process group watchdog thread terminated with exception: {work(job, symptom)}"
+    yield f"{prefix(job, at, rank, 'E', failed)} [Rank {wait.rank}] {FAILED}"
+    yield f"{prefix(job, at, rank, 'E', down)} [Rank {wait.rank}] {DOWN}"
+    text = work(job, symptom, wait)
+    exception = f"Process group watchdog thread terminated with exception: {text}"
     cause = f"Exception raised from checkTimeout at {_PATH}:{_numbers(job)[0]}"
-    yield from terminated(job, symptom, end, exception, cause, _TIMEOUT_FRAMES)
+    yield from terminated(job, symptom, end, wait.group, exception, cause, _TIMEOUT_FRAMES)
 
 
 def terminated(
-    job: Job, symptom: Symptom, line: int, text: str, cause: str, frames: tuple[str, ...]
-) -> Iterator[str]:
+    job: Job, symptom: Symptom, line: int, group: str, text: str, cause: str,
+    frames: tuple[str, ...],
+) -> Iterator[str]:  # fmt: skip
     """The end of a process by an exception in the watchdog's thread, with its C++ frames, twice."""
     stack = [f"{cause} (most recent call first):", *stack_frames(job, symptom.rank, frames), ""]
-    begin = f"{group(symptom.rank)} {text}"
+    begin = f"{group} {text}"
     yield f"{prefix(job, symptom.at + 0.0004, symptom.rank, 'E', line)} {begin}"
     yield from stack
     yield "terminate called after throwing an instance of 'c10::DistBackendError'"
@@ -173,7 +168,7 @@ def stack_frames(job: Job, rank: int, frames: tuple[str, ...]) -> Iterator[str]:
         yield f"frame #{index}: {function} + {offset:#x} (0x7f{high}{low} in {where})"
 
 
-def cuda_error(job: Job, symptom: Symptom, text: str) -> Iterator[str]:
+def cuda_error(job: Job, symptom: Symptom, names: Names, text: str) -> Iterator[str]:
     """How the watchdog of the one rank on a bad GPU ends its process: `text` is the error's."""
     *_, end = _numbers(job)
     exception = f"Process group watchdog thread terminated with exception: {text}"
@@ -181,23 +176,23 @@ def cuda_error(job: Job, symptom: Symptom, text: str) -> Iterator[str]:
         "Exception raised from c10_cuda_check_implementation at "
         "/pytorch/c10/cuda/CUDAException.cpp:43"
     )
-    yield from terminated(job, symptom, end, exception, cause, _CUDA_FRAMES)
+    group = waits(job, symptom, names).group
+    yield from terminated(job, symptom, end, group, exception, cause, _CUDA_FRAMES)
 
 
-def network_error(job: Job, symptom: Symptom) -> Iterator[str]:
+def network_error(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     """A broken connection, which NCCL reports after its retries: no timeout is waited for."""
     *_, end = _numbers(job)
-    number = sequence_number(job, symptom.executed)
+    wait = waits(job, symptom, names)
     version = job.software.collectives_version.partition("+")[0]
     timeout = round(1000 * job.framework.collective_timeout)
     text = (
-        f"[Rank {symptom.rank}] Collective WorkNCCL(SeqNum={number}, OpType=ALLREDUCE, NumelIn=1, "
-        f"NumelOut=1, Timeout(ms)={timeout}) raised the following async exception: NCCL error: "
-        f"remote process exited or there was a network error, NCCL version {version}\n"
-        "ncclRemoteError: A call failed possibly due to a network error or a remote process "
-        "exiting prematurely.\nLast error:\n"
+        f"[Rank {wait.rank}] Collective {_work(wait, timeout)} raised the following async "
+        f"exception: NCCL error: remote process exited or there was a network error, NCCL version "
+        f"{version}\nncclRemoteError: A call failed possibly due to a network error or a remote "
+        "process exiting prematurely.\nLast error:\n"
     )
     cause = f"Exception raised from checkForNCCLErrorsInternal at {_PATH}:{_numbers(job)[1]}"
     exception = f"Process group watchdog thread terminated with exception: {text}"
-    for line in terminated(job, symptom, end, exception, cause, _TIMEOUT_FRAMES):
+    for line in terminated(job, symptom, end, wait.group, exception, cause, _TIMEOUT_FRAMES):
         yield from line.split("\n")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.dialects.line import Bar, Line, Render
+from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.last_words import Code, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.dialects.pytorch.log_lines import say, warn
@@ -33,6 +34,7 @@ CODE = Code(
         Place("/workspace/checkpoint.py", 64, "save_checkpoint", "dcp.save(state, writer)"),
     ),
     start=(_MAIN, Place(_TRAIN, 344, "main", 'dist.init_process_group("nccl")')),
+    groups=Names("mesh_shard", "mesh_replicate", "mesh_stage", "mesh_tensor"),
 )
 
 Lines = Iterator[Line | Bar]

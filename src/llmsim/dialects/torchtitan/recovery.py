@@ -6,6 +6,7 @@ the launcher's block alone."""
 from collections.abc import Iterator
 
 from llmsim.dialects.line import Bar, Line, Render
+from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.dialects.torchtitan.launch import CHECKPOINTS
@@ -27,6 +28,7 @@ CODE = code_of(
     Place(_UTILS, 302, "init_distributed", "torch.distributed.init_process_group("),
     first_ranks_only=True,
     tee=True,
+    groups=Names("mesh_dp_shard", "mesh_dp_replicate", "mesh_pp", "mesh_tp"),
 )  # fmt: skip
 
 

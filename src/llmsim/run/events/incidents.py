@@ -36,6 +36,7 @@ class Symptom(NamedTuple):
     kind: str = ""  # the incident's
     executed: int = 0  # steps that this attempt's processes have run
     step: int = 0  # the last optimizer step that was whole
+    peer: int = -1  # the rank that the process waits for, or that does not end; -1: none
 
 
 class Failed(NamedTuple):

@@ -1,0 +1,188 @@
+"""How the processes of a job end after one has failed: its launcher, Slurm, the other launchers.
+
+By torchrun's source (torch/distributed/elastic: multiprocessing/api.py, agent/server/api.py), a
+launcher looks at its workers every 0.1 s. When one has failed, it sends SIGTERM to those that live,
+waits up to 30 s for them, kills the rest, and says what has failed. It does not look at other
+nodes' workers. What ends those is Slurm: srun --kill-on-bad-exit cancels the step when a launcher
+has ended, and the others get SIGTERM, pass it on and end with a SignalException. A launcher that
+SIGTERM meets while it waits for a worker stuck in the driver begins these 30 s again. When the
+launcher of the first node has ended, its store is gone, and the others find that out at their next
+look, before Slurm has come to them.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from llmsim.job.records import Job, gpus_per_node, speaking_node
+from llmsim.physics import noise
+from llmsim.run.events.incidents import Symptom
+from llmsim.run.incidents import Incident
+from llmsim.typed import NamedTuple
+
+POLL = 0.1  # seconds between two looks of the watchdog, and of the launcher at its workers
+KILL_WAIT = 30.0  # seconds from SIGTERM to SIGKILL
+_SHUTDOWN = 0.2  # seconds from the death of a worker to the launcher's last word on all of them
+
+
+class Fault(NamedTuple):
+    """The values from which the story of an incident is made."""
+
+    job: Job
+    incident: Incident
+    step_seconds: float  # of the steps when it happens
+
+
+def draw(fault: Fault, name: str, low: float, high: float, index: int = 0) -> float:
+    """A delay between two numbers, to the microsecond."""
+    place = fault.incident.number * 4096 + index
+    return round(noise.between(fault.job.seed, f"incident/{name}", low, high, place), 6)
+
+
+def told_nodes(job: Job, rank: int) -> tuple[int, ...]:
+    """Whose launchers are heard: the node's where the log is, and the node's at fault."""
+    heard = 0 if job.capture == "rank0" else speaking_node(job)
+    return tuple(sorted({heard, rank // gpus_per_node(job)}))
+
+
+def told_ranks(job: Job, rank: int) -> list[int]:
+    """The ranks whose lines appear: all of these nodes, in random order."""
+    size = gpus_per_node(job)
+    ranks = [node * size + local for node in told_nodes(job, rank) for local in range(size)]
+    return sorted(ranks, key=lambda each: noise.bits(job.seed, "incident/arrival", each))
+
+
+# --- one launcher --------------------------------------------------------------------------
+
+
+class Endings(NamedTuple):
+    """How the workers of a launcher end, in simulated seconds."""
+
+    told: float  # when it sends SIGTERM to those that live
+    ended: dict[int, float]  # by rank
+
+
+def endings(job: Job, exits: dict[int, int], at: float) -> Endings:
+    """How workers end of which the first of `exits` has failed; all have ended by `at`.
+
+    `exits` has their exit codes by rank. The launcher looks at them every 0.1 s; the others take
+    some time to end, and one that SIGTERM does not reach is killed.
+    """
+    first, *_ = exits
+    begun = at - _SHUTDOWN - (KILL_WAIT if -9 in exits.values() else 0.0)
+    told = begun + noise.between(job.seed, "launcher/poll", 0.01, 0.09, first)
+    ended = {first: begun}
+    for rank, code in exits.items():
+        if code == -9:
+            ended[rank] = told + KILL_WAIT + 0.01
+        elif rank != first:
+            since = told + 0.01 if code == -15 else begun + 0.001  # or it dies by itself
+            until = begun + _SHUTDOWN - 2e-3
+            ended[rank] = noise.between(job.seed, "launcher/ended", since, until, rank)
+    return Endings(told, ended)
+
+
+def living(job: Job, exits: dict[int, int]) -> list[int]:
+    """The ranks that get SIGTERM: those that live when the launcher sees the first one's end."""
+    told, ended = endings(job, exits, 0.0)
+    return [rank for rank in exits if ended[rank] > told]
+
+
+def exits_of(job: Job, rank: int, code: int, stuck: int = -1) -> dict[int, int]:
+    """The exit codes of a node's workers of which one has ended with a code.
+
+    Its neighbours end by SIGTERM. In a hang all end with that code, but for the stuck one, which
+    is killed.
+    """
+    size = gpus_per_node(job)
+    first = rank // size * size
+    others = [each for each in range(first, first + size) if each != rank]
+    if stuck < 0:
+        return {rank: code} | dict.fromkeys(others, -15)
+    found = {rank: code} | {each: code for each in others if each != stuck}
+    return found | ({stuck: -9} if stuck in others else {})
+
+
+def _launcher(
+    fault: Fault, name: str, gone: float, rank: int, code: int, stuck: int = -1
+) -> Iterator[Symptom]:
+    """A launcher's SIGTERM lines, and when all workers have ended its block of failures."""
+    exits = exits_of(fault.job, rank, code, stuck)
+    told = endings(fault.job, exits, gone).told
+    yield Symptom(told, "log", "closing", rank, code, peer=stuck)
+    yield Symptom(gone, "log", name, rank, code, peer=stuck)
+
+
+# --- all of them ---------------------------------------------------------------------------
+
+
+def shut_down(fault: Fault, at: float, exits: dict[int, int]) -> Iterator[Symptom]:
+    """The end of a job after processes of one node have ended by themselves: the earliest first."""
+    rank = next(iter(exits))
+    node = rank // gpus_per_node(fault.job)
+    gone = at + POLL * 0.5 + draw(fault, "grace", 0.2, 1.8, node)
+    yield from _launcher(fault, "failure", gone, rank, exits[rank])
+    others = [each for each in told_nodes(fault.job, fault.incident.rank) if each != node]
+    if fault.incident.kind == "node-fail":  # it has no launcher any more
+        dead = fault.incident.rank // gpus_per_node(fault.job)
+        others = [each for each in others if each != dead]
+    yield from cancelled(fault, gone, rank, others)
+
+
+def hung(fault: Fault, aborts: Sequence[tuple[float, int]]) -> Iterator[Symptom]:
+    """The same after the watchdogs' aborts: pairs (moment, rank). The culprit is stuck."""
+    job, culprit = fault.job, fault.incident.rank
+    size = gpus_per_node(job)
+    at_fault, ended = culprit // size, list[tuple[float, int]]()
+    for node in told_nodes(job, culprit):
+        of_node = sorted(each for each in aborts if each[1] // size == node)
+        begun, first = of_node[0] if of_node else (max(aborts)[0], culprit)
+        gone = max(each for each, _ in of_node or aborts) + draw(fault, "grace", 0.25, 0.45, node)
+        if node != at_fault:
+            yield from _launcher(fault, "all failed", gone, first, -6, culprit)
+            ended.append((gone, first))
+        elif job.layout.nodes == 1:
+            yield from _launcher(fault, "all failed", gone + KILL_WAIT, first, -6, culprit)
+            ended.append((gone + KILL_WAIT, first))
+        elif size > 1:
+            poll = draw(fault, "poll", 0.01, 0.09, size)
+            yield Symptom(begun + poll, "log", "closing", first, -9, peer=culprit)
+    if not ended:  # nodes that nobody listens to have ended
+        after = draw(fault, "grace", 0.3, 0.6, at_fault)
+        ended = [(max(aborts)[0] + after, (at_fault + 1) % job.layout.nodes * size)]
+    stuck = [at_fault] if job.layout.nodes > 1 else []
+    yield from cancelled(fault, *min(ended), stuck, culprit)
+
+
+def cancelled(
+    fault: Fault, at: float, rank: int, others: Sequence[int], stuck: int = -1
+) -> Iterator[Symptom]:
+    """srun's lines when a launcher has ended with an error, and the end of the others told."""
+    size = gpus_per_node(fault.job)
+    last = exited = at + draw(fault, "srun", 0.05, 0.8)
+    yield Symptom(exited, "slurm", "task exit", rank, 1)
+    if fault.job.layout.nodes > 1:
+        yield Symptom(exited + 0.004, "slurm", "terminating", rank)
+        yield Symptom(exited + 0.031, "slurm", "step cancelled", rank)
+    for node in others:
+        storeless = rank < size and stuck < 0  # the first node's launcher had the store
+        moment = at + draw(fault, "look", 0.005, POLL, node) if storeless else exited + 0.031
+        told = [*_interrupted(fault, moment, node, "store gone" if storeless else "", stuck)]
+        yield from told
+        last = max(last, told[-1].at)
+    yield Symptom(last + 0.04, "slurm", "requeued", rank)
+
+
+def _interrupted(fault: Fault, at: float, node: int, name: str, stuck: int) -> Iterator[Symptom]:
+    """The end of a launcher whose own workers have not failed."""
+    rank = node * gpus_per_node(fault.job)
+    heard = at + draw(fault, "heard", 0.005, 0.05, node)
+    over = heard + draw(fault, "grace", 0.2, 1.2, node)
+    if name:
+        yield Symptom(heard, "log", "closing", rank, -15, peer=-2)
+        yield Symptom(over, "log", name, rank, 1)
+    else:
+        yield Symptom(heard, "log", "terminated", rank, -15, peer=stuck)
+        if stuck >= 0:
+            over = heard + KILL_WAIT + 0.01
+            yield Symptom(over, "log", "killing", rank, -9, peer=stuck)
+        yield Symptom(over + 0.02, "log", "signal exception", rank, -15)
+    yield Symptom(over + draw(fault, "srun", 0.05, 0.3, node + 1), "slurm", "task exit", rank, 1)
