@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from llmsim.dialects.capture import keep, ranks_kept, speaking_rank
+from llmsim.dialects.capture import keep, ranks_kept
 from llmsim.dialects.line import Bar, Line
 from llmsim.errors import OptionError, PlanError
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, speaking_rank
 from tests.dialects.logs import PIPE, log_of, played
 from tests.runs import job_of
 

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsim.catalog.records import releases
-from llmsim.dialects.capture import speaking_node
 from llmsim.dialects.parts.nccl import info
 from llmsim.dialects.parts.nccl.graph import binary_tree, double_tree
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, speaking_node
 from tests.dialects.logs import in_order, unmatched
 from tests.runs import job_of
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from llmsim.dialects.megatron.recovery import CODE as MEGATRON
 from llmsim.dialects.parts import kernel, slurm
 from llmsim.dialects.parts.last_words import Code, spoken
 from llmsim.dialects.parts.worker_errors import Place
@@ -32,7 +33,7 @@ class Told(NamedTuple):
 def job_on(seed: int, gpus: int = 32, **options: object) -> Job:
     """A whole job on NVIDIA's cards with several nodes."""
     usual = {"gpu": "NVIDIA H100 80GB HBM3", "recipe": "pretrain", "steps": 4000}
-    return job_of(seed, gpus=gpus, dialect="pytorch", **(usual | options))
+    return job_of(seed, gpus=gpus, **({"dialect": "pytorch"} | usual | options))
 
 
 def symptoms(job: Job, kind: str, rank: int | None = None) -> list[Symptom]:
@@ -43,9 +44,9 @@ def symptoms(job: Job, kind: str, rank: int | None = None) -> list[Symptom]:
 
 
 @cache
-def lines(seed: int, kind: str, rank: int | None = None) -> list[Told]:
+def lines(seed: int, kind: str, rank: int | None = None, **options: object) -> list[Told]:
     """Its lines in every stream, in order."""
-    job = job_on(seed)
+    job = job_on(seed, **options)
     return [line for each in symptoms(job, kind, rank) for line in _lines(each, job)]
 
 
@@ -56,5 +57,6 @@ def _lines(symptom: Symptom, job: Job) -> Iterator[Told]:
     elif symptom.stream == "slurm":
         texts = [*slurm.lines(symptom, job, symptom.at)]
     else:
-        texts = [line.text for line in spoken(CODE)(symptom, job, PIPE)]
+        code = CODE if job.framework.name == "pytorch" else MEGATRON
+        texts = [line.text for line in spoken(code)(symptom, job, PIPE)]
     return (Told(symptom.at, symptom.stream, text, symptom) for text in texts)

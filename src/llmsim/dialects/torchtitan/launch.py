@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.capture import nodes_kept, speaking_rank
+from llmsim.dialects.capture import nodes_kept
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts import tensorboard
 from llmsim.dialects.parts.nccl import version_line
@@ -19,7 +19,7 @@ from llmsim.dialects.torchtitan.model import (
     stage_modules,
 )
 from llmsim.job.layout import shards_weights
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, speaking_rank
 from llmsim.physics.hardware import allocator, memory
 from llmsim.run import cluster, events
 from llmsim.run.cluster import hostname

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from llmsim.dialects.capture import speaking_rank
 from llmsim.dialects.line import Line
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, speaking_rank
 from llmsim.text import units
 from llmsim.text.screen import Screen
 from llmsim.typed import NamedTuple
