@@ -5,11 +5,13 @@ from datetime import datetime
 
 import pytest
 
+from llmsim.dialects.parts.last_words import spoken
 from llmsim.run import incidents
 from llmsim.run.cluster import hostname
 from llmsim.run.incident_kinds import NAMES
+from tests.dialects.logs import PIPE
 from tests.incidents.detectors import DETECTORS, NVRX_HARDWARE_IN_LOG, Detector
-from tests.incidents.told import EXECUTED, FAULT, job_on, lines, symptoms
+from tests.incidents.told import CODE, EXECUTED, FAULT, job_on, lines, symptoms
 from tests.runs import START
 
 SEEDS = range(5)
@@ -202,6 +204,46 @@ def test_what_repeats_the_exception_whole() -> None:
         what = [line for line in text if line.startswith("  what():") and "Rank 0]" in line]
         assert len(what) == 1, seed
         assert what[0].endswith(f"ran for {ran_for[0]} milliseconds before timing out."), seed
+
+
+def last_words(seed: int, **options: object) -> list[str]:
+    """What C++ says of exceptions that nobody catches, rank after rank."""
+    told = lines(seed, "nccl-timeout", 13, **options)
+    return [each.text for each in told if each.symptom.name == "watchdog throw"]
+
+
+def test_last_words_of_ranks_that_end_at_once_stand_in_one_another() -> None:
+    """libstdc++'s vterminate.cc writes five pieces; a public log of several ranks is torn so
+    (open-r1 #620). Nothing is lost, and nothing else is torn.
+    """
+    torn = 0
+    for seed in range(50):
+        found, whole = last_words(seed), last_words(seed, tidy=True)
+        assert sorted("".join(found)) == sorted("".join(whole)), seed
+        torn += found != whole
+        begins = [line for line in whole if line.startswith("terminate called")]
+        thrown = "terminate called after throwing an instance of 'c10::DistBackendError'"
+        assert begins == [thrown] * 15, seed
+        for line in lines(seed, "nccl-timeout", 13):
+            if "Watchdog caught" in line.text and line.symptom.name != "watchdog throw":
+                rank = line.symptom.rank
+                assert line.text.startswith(f"[rank{rank}]:[E"), (seed, line.text)
+                assert line.text.endswith(" milliseconds before timing out."), (seed, line.text)
+    assert torn > 25
+
+
+def test_ranks_whose_launcher_keeps_their_lines_apart_are_not_torn() -> None:
+    """torchrun --tee copies line by line."""
+    for seed in range(10):
+        job = job_on(seed)
+        told = [
+            line.text
+            for each in symptoms(job, "nccl-timeout", 13) if each.stream == "log"
+            for line in spoken(CODE._replace(tee=True))(each, job, PIPE)
+        ]  # fmt: skip
+        begins = [line for line in told if "terminate called" in line]
+        assert len(begins) == 15, seed
+        assert all(re.fullmatch(r"\[rank\d\]:term.* of 'c10::DistB\w+'", each) for each in begins)
 
 
 # --- launchers -------------------------------------------------------------------------------

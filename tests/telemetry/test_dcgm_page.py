@@ -173,6 +173,45 @@ def test_a_lost_gpu_has_no_samples() -> None:
         assert len(lines) == 7, name
 
 
+def test_the_loss_of_a_gpu_is_told_until_the_exporters_next_reading() -> None:
+    """DcgmCacheManager.cpp: the event thread stores an Xid as it comes; from 4.0 on a lost GPU has
+    a blank in every field, XID_ERROR included, at the next update. Before, that field stayed.
+    """
+    found = incident_of(LOST)
+    node, local = divmod(found.rank, 8)
+    fast = exporter("4.8.2")._replace(collect=30.0)
+    reading = (found.at // 30.0 + 1.0) * 30.0
+    for version, at, codes in (
+        ("4.8.2", found.at - 0.5, []),
+        ("4.8.2", found.at + 0.5, ["79"]),  # the next one, 119, comes 5.9 s later
+        ("4.8.2", reading - 0.001, ["154"]),
+        ("4.8.2", reading + 0.001, []),
+        ("3.6.1", reading + 0.001, ["154"]),
+        ("3.6.1", reading + 600.0, ["154"]),
+    ):
+        named = fast._replace(version=version_named(version))
+        if version == "3.6.1" and at > found.over:
+            continue  # the node has been booted
+        rows = families(page(LOST, node, at, named)).get("DCGM_FI_DEV_XID_ERRORS", [])
+        mine = [row for row in rows if f'gpu="{local}"' in row]
+        assert [row.split()[-1] for row in mine if not row.endswith(" 0")] == codes, (version, at)
+
+
+def test_errors_of_a_lost_gpu_are_counted_for_five_minutes() -> None:
+    """expcollector.go counts what DCGM has kept since the window began, of every GPU."""
+    found = incident_of(LOST)
+    node, local = divmod(found.rank, 8)
+    for after, counted in ((60.0, ["119", "154", "79"]), (310.0, [])):
+        text = page(LOST, node, found.at + after, exporter("4.8.2", "full"))
+        mine = [
+            line
+            for line in text.splitlines()
+            if line.startswith("DCGM_EXP_XID_ERRORS_COUNT") and f'gpu="{local}"' in line
+        ]
+        codes = [code for line in mine for code in re.findall(r'xid="(\d+)"', line)]
+        assert sorted(codes) == (counted if found.at + after < found.over else []), after
+
+
 def test_an_error_has_its_code_and_text_among_the_attributes() -> None:
     run = run_like(incident=("hbm-ecc@40%",))
     found = incident_of(run)
@@ -308,7 +347,8 @@ def test_a_version_that_is_none_is_refused(text: str) -> None:
 
 def test_a_release_between_two_has_the_older_layout() -> None:
     assert version_named("4.5.2-4.8.1").tag == version_named("4.8.0").tag == "4.5.2-4.8.1"
-    assert version_named("3.5.0") == version_named("4.2.3-4.1.3") == version_named("4.2.3-4.3.0")
+    assert version_named("3.5.0") == version_named("3.3.9-3.6.1")
+    assert version_named("4.0.0") == version_named("4.2.3-4.1.3") == version_named("4.2.3-4.3.0")
     assert [each.first for each in VERSIONS] == sorted(each.first for each in VERSIONS)
 
 

@@ -162,8 +162,9 @@ def _functions(item: Item, node: Node, site: Site) -> Iterator[Finding]:
 
 
 # Codes of the driver that another follows within seconds, on the same GPU: 63 and 94 follow 48 by
-# 25 ms, 45 comes for each process that is killed, 154 with the advice to reset.
-_FOLLOWED = {48: 45, 63: 45, 94: 45, 31: 45, 74: 45, 119: 154}
+# 25 ms, 45 comes for each process that is killed, 119 for who asks a GPU that is lost, 154 with the
+# advice to reset.
+_FOLLOWED = {48: 45, 63: 45, 94: 45, 31: 45, 74: 45, 79: 119, 119: 154}
 
 
 def _overwritten(item: Item, node: Node) -> Iterator[Finding]:

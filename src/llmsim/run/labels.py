@@ -64,7 +64,7 @@ def said(fault: Fault, told: Story, since: float, executed: int, step: int) -> I
     for each in told.symptoms:
         if each.at >= 0.0 or fault.at + each.at >= since:
             at = round(max(since, fault.at + each.at), 6)
-            yield Symptom(at, *each[1:5], fault.incident.kind, executed, step, each.peer)
+            yield Symptom(at, *each[1:5], fault.incident.kind, executed, step, *each[8:])
 
 
 def foretold(job: Job, attempt: Attempt, fault: Fault, told: Story, segment: Segment) -> Segment:

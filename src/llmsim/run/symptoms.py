@@ -9,7 +9,7 @@ launcher's SIGTERM 0.2 to 1.8 s later; NCCL's retries on InfiniBand 8.6 s (up to
 torch 2.6 and newer. Xid lines stand in the kernel's log alone, the watchdog's in the training log.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from llmsim.job.records import Job, gpus_per_node, speaking_node
 from llmsim.physics import noise
@@ -82,20 +82,47 @@ def _hang(fault: Fault) -> Iterator[Symptom]:
     waiting = waiting or [(culprit + 1) % job.layout.gpus]  # of nodes with a single GPU
     spread, size = 0.06 * min(fault.step_seconds, 10.0), gpus_per_node(job)
     pause = PAUSE if torch_release(job) >= (2, 6) else draw(fault, "pause", 1.5, 4.0)
-    aborts: list[tuple[float, int]] = []
+    aborts: list[tuple[float, int, int]] = []
     for rank in waiting:
         # The ranks of a node get there within milliseconds: its launcher finds all of them dead.
         late = draw(fault, "late", 0.0, spread, rank // size)
         late += draw(fault, "enqueued", 0.0, 0.02, rank)
         waited = job.framework.collective_timeout + draw(fault, "poll", 0.001, POLL, rank)
-        found = late + waited
+        found, ran = late + waited, round(1000.0 * waited)
         ended = found + pause + draw(fault, "abort", 0.004, 0.03, rank)
-        aborts.append((ended, rank))
-        ran = round(1000.0 * waited)
-        yield Symptom(found, "log", "watchdog timeout", rank, ran, peer=culprit)
-        yield Symptom(found + _HEARD, "log", "watchdog dump", rank, ran, peer=culprit)
-        yield Symptom(ended, "log", "watchdog abort", rank, ran, peer=culprit)
-    yield from hung(fault, aborts)
+        aborts.append((ended, rank, ran))
+        for name, after in (
+            ("watchdog timeout", 0.0),
+            ("watchdog summary", draw(fault, "summed", 0.0002, 0.06, rank)),
+            ("watchdog dump", _HEARD),
+            ("watchdog abort", ended - found),
+        ):
+            yield Symptom(found + after, "log", name, rank, ran, peer=culprit)
+    yield from _thrown(fault, aborts)
+    yield from hung(fault, [(ended, rank) for ended, rank, _ in aborts])
+
+
+_TOGETHER, _MOST_MIXED = 0.004, 3  # seconds apart, and ranks, whose last words mix
+
+
+def _thrown(fault: Fault, aborts: Sequence[tuple[float, int, int]]) -> Iterator[Symptom]:
+    """The exceptions that nobody catches, which C++ prints in pieces: those of a node's ranks that
+    end within milliseconds stand in one another.
+    """
+    size = gpus_per_node(fault.job)
+    groups: list[list[tuple[float, int, int]]] = []
+    for each in sorted(aborts, key=lambda abort: (abort[1] // size, abort)):
+        near = groups and groups[-1][-1][1] // size == each[1] // size
+        close = near and each[0] - groups[-1][-1][0] < _TOGETHER
+        if close and len(groups[-1]) < _MOST_MIXED:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    for group in groups:
+        (at, rank, ran), *others = group[::-1]
+        mixed = tuple((other, code) for _, other, code in others)
+        at += draw(fault, "thrown", 0.0005, 0.004, rank)
+        yield Symptom(at, "log", "watchdog throw", rank, ran, peer=fault.incident.rank, mixed=mixed)
 
 
 def _peers(fault: Fault, at: float, *, gone: bool = False) -> Iterator[Symptom]:

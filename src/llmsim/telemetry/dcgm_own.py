@@ -40,12 +40,15 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 def own_rows(
-    run: Run, family: str, gauges: Gauges, at: float
+    run: Run, family: str, gpu: int, gauges: Gauges | None, at: float
 ) -> Iterator[tuple[Pairs, Pairs, int]]:
-    """The samples of a family for one GPU: its labels, its attributes (none), and its value."""
+    """The samples of a family for one GPU: its labels, its attributes (none), and its value.
+
+    The exporter counts what DCGM has kept, also of a GPU that is lost and has no gauges.
+    """
     window = ("window_size_in_ms", f"{1000 * WINDOW:.0f}")
     if family == XID_COUNT:
-        counted = Tally(code for when, code in told_errors(run, gauges.gpu, at)
+        counted = Tally(code for when, code in told_errors(run, gpu, at)
                         if when > at - WINDOW)  # fmt: skip
         for code, count in sorted(counted.items()):
             yield (window, ("xid", str(code))), (), count
@@ -54,13 +57,13 @@ def own_rows(
     elif family == CLOCK_EVENTS:
         found = False
         for bit, event in CLOCK_EVENT_NAMES.items():
-            if gauges.clock_event_reasons & bit:
+            if gauges and gauges.clock_event_reasons & bit:
                 found = True
                 yield (("clock_event", event), window), (), 1
         if not found:
             yield (window,), (), 0
     elif family == HEALTH:
-        for watch, (name, status) in health(run, gauges.gpu, at).items():
+        for watch, (name, status) in health(run, gpu, at).items():
             yield (("health_error_code", name), ("health_watch", watch)), (), status
 
 
@@ -102,6 +105,17 @@ def told_errors(run: Run, gpu: int, at: float) -> list[tuple[float, int]]:
         for event in attempt_symptoms(run, gpu, at)
         if event.name.startswith("xid ")
     ]
+
+
+def latest_errors(run: Run, ranks: range, since: float, until: float) -> dict[int, int]:
+    """The last error code of each of a node's GPUs that has had one after a moment."""
+    timeline, found = run.timeline, dict[int, int]()
+    for number in range(timeline.number_at(since), timeline.number_at(until) + 1):
+        for event in timeline[number].events:
+            told = isinstance(event, Symptom) and since < event.at <= until
+            if told and event.rank in ranks and event.name.startswith("xid "):
+                found[event.rank] = int(event.name.split(" ")[1])
+    return found
 
 
 def health(run: Run, gpu: int, at: float) -> dict[str, tuple[str, int]]:

@@ -14,11 +14,12 @@ from itertools import chain, groupby
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Columns, Gauges, in_rows
 from llmsim.run import cluster, hardware_ids
+from llmsim.run.complaints import faults
 from llmsim.run.timeline import Run, owner, segment_at
 from llmsim.telemetry import dcgm, dcgm_counters
 from llmsim.telemetry.dcgm import Field
 from llmsim.telemetry.dcgm_counters import Counter
-from llmsim.telemetry.dcgm_own import Pairs, own_rows
+from llmsim.telemetry.dcgm_own import Pairs, latest_errors, own_rows
 from llmsim.telemetry.dcgm_versions import Version
 from llmsim.telemetry.samples import ended_by, node_columns, tick_of
 from llmsim.typed import Literal, NamedTuple
@@ -52,7 +53,7 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     Between two of its readings an exporter shows the last one, so that two scrapes within its
     interval get the same bytes.
     """
-    every = exporter.collect
+    every, now = exporter.collect, at
     at = max(0.0, at // every * every if every else at)
     size = gpus_per_node(run.job)
     ranks = range(node * size, (node + 1) * size)
@@ -60,13 +61,15 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     seen = node_columns(run, tick_of(run, at), node, energy=energy)
     cards = _cards(run, exporter, node, at)
     heads = [cards[gpu - ranks.start] for gpu in seen["gpu"]]
+    latest = latest_errors(run, ranks, at, now) if now > at else {}
+    told = _Told(ranks, cards, seen, latest)
     tail = attributes(run, node, at, exporter)
     closing = "".join(f',{name}="{value}"' for name, value in tail)
     opened = [f"{head}{closing}}} " for head in heads]
     parts = []
     for part in _parts(run, exporter, len(heads)):
         if isinstance(part, Counter):
-            parts += _special(run, part, exporter, at, heads, seen, tail)
+            parts += _special(run, part, exporter, at, told, tail)
         elif heads:
             parts.append(_filled(run.job, part, opened, seen))
     return "".join(parts)
@@ -141,32 +144,70 @@ def _opening(counter: Counter) -> str:
     return f"# HELP {counter.name} {counter.help}\n# TYPE {counter.name} {counter.kind}\n"
 
 
+class _Told(NamedTuple):
+    """What is known of a node's GPUs: of the ones that are lost nothing stands in the columns."""
+
+    ranks: range
+    heads: list[str]  # the first labels of each GPU
+    seen: Columns
+    latest: dict[int, int]  # the codes of the errors since the reading, by rank
+
+
+class _Card(NamedTuple):
+    """A GPU whose errors are told; `gauges` is None of one that is lost."""
+
+    gpu: int
+    head: str  # the first labels
+    gauges: Gauges | None
+    error: int | None  # the last one's code; 0: none so far; None: the field has no value
+
+
+def _cards_told(run: Run, version: Version, at: float, told: _Told) -> Iterator[_Card]:
+    """The GPUs of a node in order, with their last errors at a moment, which an event tells as it
+    comes; all other fields wait for the exporter's next reading.
+
+    A lost GPU has no value in any field from that reading on, and no error either (see
+    `Version.forgets`); its counts of errors go on.
+    """
+    known = {each.gpu: each for each in in_rows(told.seen)}
+    if not known and not told.latest:
+        return  # nobody answers for a node that is dead
+    kept = {} if version.forgets or len(known) == len(told.ranks) else faults(run, at)
+    for gpu, head in zip(told.ranks, told.heads, strict=True):
+        gauges, error = known.get(gpu), told.latest.get(gpu)
+        if error is None and gauges:
+            error = gauges.xid
+        elif error is None and gpu in kept:
+            error = kept[gpu].xid
+        yield _Card(gpu, head, gauges, error)
+
+
 def _special(
-    run: Run, counter: Counter, exporter: Exporter, at: float,
-    heads: list[str], seen: Columns, tail: tuple[tuple[str, str], ...],
+    run: Run, counter: Counter, exporter: Exporter, at: float, told: _Told,
+    tail: tuple[tuple[str, str], ...],
 ) -> list[str]:  # fmt: skip
     """The lines of a family whose samples have labels of their own; none without a sample."""
-    lines = []
-    if counter.field and not exporter.version.clean and not any(seen["xid"]):
-        return []
-    for head, gauges in zip(heads, in_rows(seen), strict=True):
+    lines, version = [], exporter.version
+    if counter.field and not version.clean and not told.latest and not any(told.seen["xid"]):
+        return []  # releases that show no error of a clean GPU show none of a lost one
+    for card in _cards_told(run, version, at, told):
         if counter.field:
-            rows = _error(gauges, exporter.version)
+            rows = _error(card.error, exporter.version)
         else:
-            rows = own_rows(run, counter.name, gauges, at)
+            rows = own_rows(run, counter.name, card.gpu, card.gauges, at)
         for labels, more, value in rows:
             pairs = (*labels, *sorted((*tail, *more)))
             text = "".join(f',{name}="{each}"' for name, each in pairs)
-            lines.append(f"{counter.name}{head}{text}}} {value}\n")
+            lines.append(f"{counter.name}{card.head}{text}}} {value}\n")
     return [_opening(counter), *lines] if lines else []
 
 
-def _error(gauges: Gauges, version: Version) -> Iterator[tuple[Pairs, Pairs, int]]:
+def _error(code: int | None, version: Version) -> Iterator[tuple[Pairs, Pairs, int]]:
     """The last error of a GPU, with its text; of a clean GPU only where the release shows it."""
-    if gauges.xid or version.clean:
-        text = dcgm.XID_TEXTS.get(gauges.xid, "Unknown Error")
-        codes = (("err_code", str(gauges.xid)), ("err_msg", text))
-        yield (), codes if version.codes else (), gauges.xid
+    if code or (code == 0 and version.clean):
+        text = dcgm.XID_TEXTS.get(code, "Unknown Error")
+        codes = (("err_code", str(code)), ("err_msg", text))
+        yield (), codes if version.codes else (), code
 
 
 # --- labels --------------------------------------------------------------------------------------

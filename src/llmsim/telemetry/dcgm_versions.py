@@ -20,6 +20,9 @@ class Version(NamedTuple):
     codes: bool = True  # XID_ERRORS has err_code and err_msg (#309)
     reserved: bool = True  # FB_RESERVED is among the defaults
     clean: bool = True  # a GPU without an error shows XID 0; from DCGM 4.5 on nothing (#700)
+    # The last error of a GPU that is lost goes with its other fields at the next reading; before
+    # DCGM 4.0, whose cache manager looks for lost GPUs, it stayed.
+    forgets: bool = True
     pod_uid: bool = False  # a pod's labels have an empty pod_uid beside them (#531)
     nanoseconds: bool = True  # help texts of violations say ns; before #589 they said us
     percent: bool = False  # help texts of ratios end in "(in %)", although they are ratios
@@ -35,13 +38,14 @@ _4_7_1 = _4_8_1._replace(tag="4.4.2-4.7.1", first=(4, 7, 1), clean=True)
 _4_6_0 = _4_7_1._replace(tag="4.4.1-4.6.0", first=(4, 6, 0), nanoseconds=False)
 _4_5_2 = _4_6_0._replace(tag="4.4.1-4.5.2", first=(4, 5, 0), health=False)
 _4_4_1 = _4_5_2._replace(tag="4.3.1-4.4.1", first=(4, 4, 0), pod_uid=False)
-_4_3_0 = _4_4_1._replace(tag="4.2.3-4.3.0", first=(3, 5, 0), reserved=False)
-_3_4_2 = _4_3_0._replace(tag="3.3.6-3.4.2", first=(3, 4, 2), bus=False, percent=True)
+_4_3_0 = _4_4_1._replace(tag="4.2.3-4.3.0", first=(4, 0, 0), reserved=False)
+_3_6_1 = _4_3_0._replace(tag="3.3.9-3.6.1", first=(3, 5, 0), forgets=False)
+_3_4_2 = _3_6_1._replace(tag="3.3.6-3.4.2", first=(3, 4, 2), bus=False, percent=True)
 _3_4_1 = _3_4_2._replace(tag="3.3.5-3.4.1", first=(2, 0, 0), codes=False)
 _OLD = _3_4_1._replace(tag="old", first=(0, 0, 0), uuid="uuid", old_names=True)
 
 VERSIONS = (
-    _OLD, _3_4_1, _3_4_2, _4_3_0, _4_4_1, _4_5_2, _4_6_0, _4_7_1, _4_8_1, _4_8_2, _NEXT,
+    _OLD, _3_4_1, _3_4_2, _3_6_1, _4_3_0, _4_4_1, _4_5_2, _4_6_0, _4_7_1, _4_8_1, _4_8_2, _NEXT,
 )  # fmt: skip
 DEFAULT = "4.8.2"
 EXPECTED = "old, a release such as 3.6.1 or 4.5.3-4.8.2, or next"

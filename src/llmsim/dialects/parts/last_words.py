@@ -50,10 +50,16 @@ def code_of(script: str, main: tuple[Place, ...], *deepest: Place, **others: Any
 
 
 def spoken(code: Code) -> Render:
-    """The function of a dialect's table for Symptom."""
+    """The function of a dialect's table for Symptom; errors are not cut to a terminal's width.
+
+    Where a launcher keeps its workers' lines apart, or a log has one rank's, none mix.
+    """
 
     def render(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
-        del screen  # errors are not cut to the width of a terminal
+        if event.mixed and (code.tee or code.first_ranks_only or job.capture == "rank0"):
+            for rank, number in ((event.rank, event.code), *event.mixed):
+                yield from render(event._replace(rank=rank, code=number, mixed=()), job, screen)
+            return
         teller = _TELLERS.get(event.name) if event.stream == "log" else None
         local, launched = event.rank % gpus_per_node(job), event.name in LAUNCHERS
         if teller is None or (code.first_ranks_only and local and not launched):
@@ -261,6 +267,8 @@ def _scale_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 Teller = Callable[[Symptom, Job, Code], Iterator[str]]
 _TELLERS: dict[str, Teller] = {
     "watchdog timeout": lambda event, job, code: watchdog.timeout(job, event, code.groups),
+    "watchdog summary": lambda event, job, code: watchdog.summary(job, event, code.groups),
+    "watchdog throw": lambda event, job, code: watchdog.thrown(job, event, code.groups),
     "watchdog dump": lambda event, job, code: watchdog.dumped(job, event, code.groups),
     "watchdog abort": lambda event, job, code: watchdog.abort(job, event, code.groups),
     "network error": lambda event, job, code: watchdog.network_error(job, event, code.groups),

@@ -8,6 +8,7 @@ the rest are taken from the nearest release.
 from collections.abc import Iterator
 
 from llmsim.dialects.parts.groups import Names, Wait, own_group, waits
+from llmsim.dialects.parts.interleaving import interleaved
 from llmsim.job.records import Job
 from llmsim.run import hardware_ids
 from llmsim.run.events.incidents import Symptom
@@ -78,15 +79,21 @@ def _work(wait: Wait, timeout: int) -> str:
 def timeout(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     """What a rank that waits says when it has waited long enough."""
     at, rank, wait = symptom.at, symptom.rank, waits(job, symptom, names)
-    found, summary, trace, dump, *_ = _numbers(job)
+    found, *_ = _numbers(job)
     yield f"{prefix(job, at, rank, 'E', found)} {work(job, symptom, wait)}"
+
+
+def summary(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
+    """What it says next: how far the group is, and that it has no stack of the collective."""
+    at, rank, wait = symptom.at, symptom.rank, waits(job, symptom, names)
+    _, found, trace, dump, *_ = _numbers(job)
     yield (
-        f"{prefix(job, at + 0.0002, rank, 'E', summary)} {wait.group}  failure detected by "
-        f"watchdog at work sequence id: {wait.number} PG status: last enqueued work: "
-        f"{wait.enqueued}, last completed work: {wait.number - 1}"
+        f"{prefix(job, at, rank, 'E', found)} {wait.group}  failure detected by watchdog at work "
+        f"sequence id: {wait.number} PG status: last enqueued work: {wait.enqueued}, last "
+        f"completed work: {wait.number - 1}"
     )
-    yield f"{prefix(job, at + 0.0003, rank, 'E', trace)} {NO_TRACE}"
-    yield f"{prefix(job, at + 0.0009, rank, 'E', dump)} {wait.group}  {FIRST}"
+    yield f"{prefix(job, at + 0.0001, rank, 'E', trace)} {NO_TRACE}"
+    yield f"{prefix(job, at + 0.0007, rank, 'E', dump)} {wait.group}  {FIRST}"
 
 
 def dumped(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
@@ -103,10 +110,42 @@ def abort(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     *_, failed, down, end = _numbers(job)
     yield f"{prefix(job, at, rank, 'E', failed)} [Rank {wait.rank}] {FAILED}"
     yield f"{prefix(job, at, rank, 'E', down)} [Rank {wait.rank}] {DOWN}"
+    begin, stack = _uncaught(job, symptom, wait)
+    yield f"{prefix(job, at + 0.0004, rank, 'E', end)} {begin}"
+    yield from stack
+
+
+def _uncaught(job: Job, symptom: Symptom, wait: Wait) -> tuple[str, list[str]]:
+    """The exception of a timeout: its text, and the lines below it."""
     text = work(job, symptom, wait)
-    exception = f"Process group watchdog thread terminated with exception: {text}"
     cause = f"Exception raised from checkTimeout at {_PATH}:{_numbers(job)[0]}"
-    yield from terminated(job, symptom, end, wait.group, exception, cause, _TIMEOUT_FRAMES)
+    exception = f"{wait.group} Process group watchdog thread terminated with exception: {text}"
+    return exception, _stack(job, symptom, cause, _TIMEOUT_FRAMES)
+
+
+def _stack(job: Job, symptom: Symptom, cause: str, frames: tuple[str, ...]) -> list[str]:
+    return [f"{cause} (most recent call first):", *stack_frames(job, symptom.rank, frames), ""]
+
+
+def thrown(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
+    """What C++ says of an exception that nobody catches, of one rank or of several at once.
+
+    libstdc++ writes it in pieces (vterminate.cc), with nothing that keeps processes apart.
+    """
+    streams = []
+    for rank, code in ((symptom.rank, symptom.code), *symptom.mixed):
+        each = symptom._replace(rank=rank, code=code)
+        begin, stack = _uncaught(job, each, waits(job, each, names))
+        streams.append(_pieces("\n".join((begin, *stack))))
+    mixed = interleaved(job, f"thrown {symptom.rank}", streams, symptom.executed)
+    yield from "".join(mixed).removesuffix("\n").split("\n")
+
+
+def _pieces(what: str) -> list[str]:
+    return [
+        "terminate called after throwing an instance of '", "c10::DistBackendError", "'\n",
+        "  what():  ", what, "\n",
+    ]  # fmt: skip
 
 
 def terminated(
@@ -114,13 +153,11 @@ def terminated(
     frames: tuple[str, ...],
 ) -> Iterator[str]:  # fmt: skip
     """The end of a process by an exception in the watchdog's thread, with its C++ frames, twice."""
-    stack = [f"{cause} (most recent call first):", *stack_frames(job, symptom.rank, frames), ""]
-    begin = f"{group} {text}"
+    stack, begin = _stack(job, symptom, cause, frames), f"{group} {text}"
     yield f"{prefix(job, symptom.at + 0.0004, symptom.rank, 'E', line)} {begin}"
     yield from stack
-    yield "terminate called after throwing an instance of 'c10::DistBackendError'"
-    yield f"  what():  {begin}"
-    yield from stack
+    what = "".join(_pieces("\n".join((begin, *stack))))
+    yield from what.removesuffix("\n").split("\n")
 
 
 _TIMEOUT_FRAMES = (

@@ -201,7 +201,11 @@ def _gathered(config: Architecture, layout: Layout, parameters: int) -> int:
 
 
 def _context(layout: Layout) -> int:
-    """CUDA context and cuBLAS workspace 0.6 GiB; NCCL 0.9 GiB, more per mesh dimension."""
+    """CUDA context and cuBLAS workspace 0.6 GiB; NCCL 0.9 GiB, more per mesh dimension.
+
+    Public messages of a full memory: 0.49 and 0.59 GiB on one GPU, 1.43 and 1.49 on several
+    (docs/physics.md section 5).
+    """
     if layout.gpus == 1:
         return 6 * GIB // 10
     sizes = (layout.dp, layout.tp, layout.pp, layout.cp, layout.ep, layout.replicas)
