@@ -84,6 +84,20 @@ def _failed(run: Run, number: int) -> Failed:
     raise IndexError(number)
 
 
+def _written(run: Run, number: int) -> Iterator[Event]:
+    """The end of a save in the background that came after the last whole step, before the fault."""
+    segment = run.timeline[number]
+    if segment.kind != "failure" or not segment.events:
+        return
+    from llmsim.run.goodput import fault_in
+    from llmsim.run.phases.checkpoint import in_background, noticed_at
+
+    ends, until = in_background(run, number)
+    for event in ends:
+        if until < event.at <= fault_in(segment):
+            yield noticed_at(event, max(segment.began, event.at))
+
+
 def breakdown(run: Run, number: int) -> Iterator[Event]:
     """What happens in a failure or in an outage."""
     segment = run.timeline[number]
@@ -92,5 +106,5 @@ def breakdown(run: Run, number: int) -> Iterator[Event]:
         lasted = round(segment.began - training_began(run, segment.attempt), 6)
         yield PhaseCut(segment.began, "training", lasted)
     yield PhaseStarted(segment.began, phase, segment.ended - segment.began)
-    yield from segment.events
+    yield from sorted((*_written(run, number), *segment.events), key=lambda event: event.at)
     yield PhaseEnded(segment.ended, phase, segment.ended - segment.began)

@@ -105,7 +105,7 @@ def in_background(run: Run, number: int) -> tuple[tuple[Saving, ...], float]:
         if segment.kind == "training":
             noticed = max(noticed, segment.ended)
         elif segment.kind == "checkpoint":
-            if blocking_checkpoint(job, segment.last):
+            if segment.cut or blocking_checkpoint(job, segment.last):
                 break
             began = training_began(run, attempt)
             return finished(job, segment.last, _started(job, segment), began), noticed
