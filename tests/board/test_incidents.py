@@ -1,5 +1,6 @@
 """The board when something breaks: who is to blame, what is gone, where the curve was cut."""
 
+import re
 from functools import cache
 
 import pytest
@@ -56,6 +57,35 @@ def test_nobody_knows_who_it_was_before_the_watchdog_says_so(size: tuple[int, in
     known = rows(run, 0.5 * (label.detected + failed.at), size)
     assert "nccl-timeout" in words(known)
     assert "5" in errors(known)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_board_says_no_more_of_a_failure_than_a_person_knows(size: tuple[int, int]) -> None:
+    """How long nothing has come is known, and when the watchdog ends a hang; the end is not. No
+    tokens are read meanwhile, whatever the last line says.
+    """
+    run, label, segment = run_with("nccl-timeout")
+    silent = words(rows(run, label.at + 300.0, size))
+    assert "no step for 0:05:0" in silent
+    assert "50%" in silent  # of the ten minutes of torch's process group
+    assert "failure" in silent
+    assert not re.search(r"failure +\d", silent)  # no part of a time that nobody knows
+    outage = words(rows(run, segment.ended + 60.0, size))
+    assert "down for 0:12:" in outage
+    assert "eta" not in outage
+    assert "%" not in outage.splitlines()[-1]
+    for shown in (silent, outage):
+        assert re.search(r"tok/s +0\b|0\.0% of", shown), shown
+
+
+def test_the_wall_has_a_word_for_what_became_of_the_rank_at_fault() -> None:
+    for kind, word in (("nccl-timeout", "hung"), ("gpu-lost", "lost"), ("cuda-oom", "failed")):
+        run, _, segment = run_with(kind)
+        view = Dashboard(run).view(segment.ended - 0.01, 0.0)
+        assert view.wall
+        shown = view.wall()
+        assert shown.doing[-1][1] == f"1 {word}, rank 5", kind
+        assert [number for _, name, number in shown.numbers if "tokens per" in name] == ["0"]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -38,10 +38,10 @@ class View(NamedTuple):
 
     titles: tuple[str, ...]  # model, run name ..., the most important first
     phase: str  # one of the roles of text/style.py
-    phase_share: float  # how much of the phase is over, 0 .. 1
+    phase_share: float  # how much of the phase is over, 0 .. 1; -1: nobody can say when it ends
     doing: str  # the bar's count: "step 1,045/1,520"
     also: str  # "epoch 2/2"
-    share: float  # 0 .. 1
+    share: float  # 0 .. 1; -1: of nothing
     left: str  # time to the end, if it is known
     training: Training
     cluster: Cluster
@@ -79,8 +79,8 @@ def padded(row: Row, width: int) -> Row:
 
 def progress(view: View, width: int, screen: Screen) -> Row:
     """The progress bar, with the texts around it that fit the width."""
-    percent = f"{int(view.share * 100):3d}%"
-    room = width - len(percent) - 2 - min(8, width // 4)
+    percent = f" {int(view.share * 100):3d}%" if view.share >= 0.0 else ""
+    room = width - len(percent) - 1 - min(8, width // 4)
     left = f"eta {view.left}" if view.left else ""
     kept = []
     for text in (view.doing, left, view.also):
@@ -92,10 +92,10 @@ def progress(view: View, width: int, screen: Screen) -> Row:
         row.append(("number", view.doing + "  "))
     if view.also in kept:
         row.append(("label", view.also + "  "))
-    tail: list[Span] = [("number", f" {percent}")]
+    tail: list[Span] = [("number", percent)]
     if left in kept:
         tail.append(("label", f"  {left}"))
-    filled, rest = rule(view.share, width - length(row) - length(tail), screen.unicode)
+    filled, rest = rule(max(0.0, view.share), width - length(row) - length(tail), screen.unicode)
     return (*row, ("progress", filled), ("track", rest), *tail)
 
 
@@ -145,7 +145,7 @@ def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     phase: Row = ((view.phase, view.phase),)
     if view.pace and width >= PACE_NEEDS:
         phase = (("warning", view.pace), ("track", " "), *phase)
-    if view.phase != "training" and width >= SHARE_NEEDS:
+    if view.phase != "training" and width >= SHARE_NEEDS and view.phase_share >= 0.0:
         phase = (*phase, ("label", f" {view.phase_share:3.0%}"))
     place = width - length(phase) - 3
     titles = _titles(view, place - 6, screen) if place > 10 else ()

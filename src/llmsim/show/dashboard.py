@@ -71,6 +71,16 @@ def phase_of(moment: Moment) -> PhaseName:
     return "relaunch" if again else moment.segment.kind
 
 
+def stands(moment: Moment) -> bool:
+    """Whether the job does nothing because something has failed."""
+    return moment.segment.kind in ("failure", "outage")
+
+
+def is_down(moment: Moment) -> bool:
+    """Whether it makes no steps because something has failed: until the next attempt's first."""
+    return stands(moment) or (moment.segment.kind == "launch" and moment.attempt > 1)
+
+
 def _share(run: Run, moment: Moment) -> float:
     segment = moment.segment
     if segment.kind == "training":
@@ -141,7 +151,7 @@ class Dashboard:
         return View(
             titles=(job.model.name, self._hardware(), job.run_name, job.recipe.name),
             phase=phase_of(moment),
-            phase_share=_share(self.run, moment),
+            phase_share=-1.0 if stands(moment) else _share(self.run, moment),
             doing=doing,
             also=also,
             share=share,
@@ -161,7 +171,9 @@ class Dashboard:
             *(("checkpoint", step - before) for step in saved_steps(self.run, moment)),
             *(("failure", step - before) for step in failed_steps(self.run, moment)),
         )
-        return content(self.run, moment, logged, culprit(self.run, moment), norm, marks)
+        seen = logged and logged._replace(tokens_per_second=0.0, mfu=0.0)
+        shown = seen if is_down(moment) else logged
+        return content(self.run, moment, shown, culprit(self.run, moment), norm, marks)
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
         from llmsim.show.facts import facts  # the first line waits for nothing
@@ -182,21 +194,30 @@ class Dashboard:
             if moment.attempt > 1:
                 epoch = f"attempt {moment.attempt}"
             return doing, epoch, part_done(self.run.job, moment.step), left.strip()
+        if stands(moment):  # nobody can say when it ends
+            return *self._trouble(moment), ""
         left = units.hours(max(0.0, segment.ended - moment.at))
-        if segment.kind == "failure":
-            left = ""  # nobody can say when it ends
         return self._task(moment), "", _share(self.run, moment), left
+
+    def _trouble(self, moment: Moment) -> tuple[str, str, float]:
+        """What is known of a failure or an outage: how long it lasts, what comes next, and the part
+        that is over of the time after which the watchdog ends a hang.
+        """
+        run, at = self.run, moment.at
+        if moment.segment.kind == "outage":
+            since = run.timeline[run.timeline.number_at(at) - 1].began
+            down = units.hours(at - since).strip()
+            return f"down for {down}", f"waiting for attempt {moment.attempt + 1}", -1.0
+        *_, last = struck(run, at) or (None,)
+        if last is None or at < last.detected:  # the cause is not known yet
+            silent, limit = at - moment.segment.began, run.job.framework.collective_timeout
+            ends = f"watchdog at {units.hours(limit).strip()}" if run.job.layout.gpus > 1 else ""
+            share = min(1.0, silent / limit) if ends else -1.0
+            return f"no step for {units.hours(silent).strip()}", ends, share
+        return f"{last.kind}, rank {last.rank:,} on {last.hostname}", "", -1.0
 
     def _task(self, moment: Moment) -> str:
         """The current task of a launch or an export."""
-        if moment.segment.kind == "outage":
-            return f"waiting for attempt {moment.attempt + 1}"
-        if moment.segment.kind == "failure":
-            *_, last = struck(self.run, moment.at) or (None,)
-            if last is None or moment.at < last.detected:  # the cause is not known yet
-                silent = units.hours(moment.at - moment.segment.began).strip()
-                return f"no step for {silent}"
-            return f"{last.kind}, rank {last.rank:,} on {last.hostname}"
         begun = tasks(self.run, self.run.timeline.number_at(moment.at))
         number = bisect_right(begun, moment.at, key=lambda task: task[0])
         return begun[number - 1][1] if number else moment.segment.kind
@@ -222,9 +243,11 @@ class Dashboard:
             numbers.append(("number", "val", f"{loss.validation(taught, validated):.4f}"))
         if logged:
             # Whose MFU it is: a framework's own may be a share of another peak.
-            numbers.append(("mfu", "mfu", f"{logged.mfu:.1%} of {job.gpu.tflops:,.0f}T"))
+            mfu = 0.0 if is_down(moment) else logged.mfu
+            numbers.append(("mfu", "mfu", f"{mfu:.1%} of {job.gpu.tflops:,.0f}T"))
             norm = units.at_most_five(logged.gradient_norm).strip()
             numbers.append(("number", "gnorm", norm))
+        speed = "0" if is_down(moment) else f"{logged.tokens_per_second:,.0f}" if logged else "-"
         if moment.attempt > 1:
             part = goodput.share(goodput.goodput_until(self.run, moment.at))
             numbers.insert(2, ("warning", "goodput", f"{part:.0%}"))
@@ -236,7 +259,7 @@ class Dashboard:
             throughput=self._speed,
             numbers=tuple(numbers),
             rate_number=f"{logged.learning_rate:.2e}" if logged else "-",
-            throughput_number=f"{logged.tokens_per_second:,.0f}" if logged else "-",
+            throughput_number=speed,
             validated=tuple(
                 (step - before, value)
                 for step, value in self._marks(taught, validated)

@@ -9,7 +9,8 @@ from llmsim.job.records import Job
 from llmsim.physics.hardware.telemetry import Activity
 from llmsim.physics.learning import objectives
 from llmsim.run.events import Step
-from llmsim.run.moment import Moment, energy
+from llmsim.run.incident_kinds import kind_named
+from llmsim.run.moment import Moment, energy, struck
 from llmsim.run.timeline import Run
 from llmsim.show.gauge_readings import sampled
 from llmsim.text import units
@@ -49,7 +50,7 @@ def content(
     job = run.job
     return Wall(
         numbers=_numbers(job, moment, logged),
-        doing=_doing(job, moment, culprit),
+        doing=_doing(run, moment, culprit),
         gradient=norm,
         gradient_number=units.at_most_five(logged.gradient_norm).strip() if logged else "-",
         marks=marks,
@@ -69,13 +70,21 @@ def _numbers(job: Job, moment: Moment, logged: Step | None) -> tuple[tuple[str, 
     )
 
 
-def _doing(job: Job, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...]:
+def _doing(run: Run, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...]:
     role, word = DOING[moment.activity]
-    count = job.layout.gpus - (culprit >= 0)
+    count = run.job.layout.gpus - (culprit >= 0)
     texts = [(role, f"{count:,} {word}")] if count else []
     if culprit >= 0:
-        texts.append(("hot", f"1 lost, rank {culprit:,}"))
+        texts.append(("hot", f"1 {_became(run, moment)}, rank {culprit:,}"))
     return tuple(texts)
+
+
+def _became(run: Run, moment: Moment) -> str:
+    """What has become of the rank at fault, in a word."""
+    *_, last = struck(run, moment.at)
+    if last.kind in ("gpu-lost", "node-fail"):
+        return "lost"
+    return "hung" if kind_named(last.kind).consequence == "hang" else "failed"
 
 
 # --- odometers -----------------------------------------------------------------------------------
