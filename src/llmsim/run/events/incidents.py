@@ -37,8 +37,7 @@ class Symptom(NamedTuple):
     executed: int = 0  # steps that this attempt's processes have run
     step: int = 0  # the last optimizer step that was whole
     peer: int = -1  # the rank that the process waits for, or that does not end; -1: none
-    # Other ranks, with their codes, that write at the same time into the same stream.
-    mixed: tuple[tuple[int, int], ...] = ()
+    mixed: tuple[tuple[int, int], ...] = ()  # ranks and codes of who writes at the same time
 
 
 class Failed(NamedTuple):
