@@ -41,6 +41,7 @@ class Faults:
         # What is drawn, and not yet met, by what it does and where.
         self._waiting = {of: _Waiting() for of in ("slow", "anywhere", *_ONLY_IN.values())}
         self._drawn_until = 0.0
+        self._quiet = 0.0  # seconds of uptime before which nothing that is drawn is due
         self._asked = list(enumerate(job.asked))
 
     def deadly(self, segment: Segment, offset: float) -> Fault | None:
@@ -48,6 +49,8 @@ class Faults:
 
         `offset` turns the run's seconds into uptime.
         """
+        if self.is_quiet(segment, offset):
+            return None
         ends = self._within(_DEADLY_IN.get(segment.kind, _ANYWHERE), segment, offset)
         if self._asked:
             ends += [each for each in self._asked_within(segment, offset) if _ends(each, segment)]
@@ -70,6 +73,8 @@ class Faults:
 
     def slow(self, segment: Segment, offset: float) -> list[Fault]:
         """The faults within a training segment that slow its steps, in order; they are met."""
+        if self.is_quiet(segment, offset):
+            return []
         slow = self._within(_SLOW, segment, offset)
         if self._asked:
             slow += [each for each in self._asked_within(segment, offset) if _slows(each.incident)]
@@ -77,6 +82,18 @@ class Faults:
         for each in slow:
             self._forget(each)
         return slow
+
+    def is_quiet(self, segment: Segment, offset: float) -> bool:
+        """Whether nothing is due until the end of a segment: most of a long run's thousands."""
+        ended = segment.ended + offset + 1e-3
+        if ended < self._quiet:
+            return True
+        if self._asked:
+            return False
+        self._draw_until(ended)
+        earliest = [each.earliest for each in self._waiting.values()]
+        self._quiet = min(self._drawn_until, *earliest)
+        return ended < self._quiet
 
     def _within(self, kinds: tuple[str, ...], segment: Segment, offset: float) -> list[Fault]:
         """The drawn faults of some kinds in a segment's time."""
@@ -108,6 +125,7 @@ class Faults:
             self._asked = [each for each in self._asked if each[0] != number - ASKED]
         else:
             self._waiting[_group(met.incident)].remove(number)
+            self._quiet = 0.0
 
     def _draw_until(self, uptime: float) -> None:
         while self._drawn_until <= uptime:

@@ -43,16 +43,17 @@ def checkpoint_bytes(job: Job, step: int = 0) -> int:
     where bf16 weights lie beside the optimizer's, as in ZeRO and in Megatron; the last one of some
     frameworks has the weights alone.
     """
-    last = job.framework.last_save_bytes if step == job.schedule.steps else 0
-    beside = job.layout.sharding in ("zero1", "zero2", "zero3") or job.layout.fp32_gradients
-    each = last or (_BESIDE_BF16 if beside else _FULL_STATE)
-    return each * _trained(job)
+    usual, last = _sizes(job)
+    return last if step == job.schedule.steps else usual
 
 
 @remembered()
-def _trained(job: Job) -> int:
-    """The weights that the optimizer changes."""
-    return trained_parameter_count(job.architecture)
+def _sizes(job: Job) -> tuple[int, int]:
+    """The bytes of a checkpoint, and of the last one."""
+    trained = trained_parameter_count(job.architecture)
+    beside = job.layout.sharding in ("zero1", "zero2", "zero3") or job.layout.fp32_gradients
+    usual = (_BESIDE_BF16 if beside else _FULL_STATE) * trained
+    return usual, job.framework.last_save_bytes * trained or usual
 
 
 def _spread(job: Job, stream: str, index: int) -> float:
