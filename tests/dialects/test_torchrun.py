@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsim.catalog import records
-from llmsim.dialects.parts.torchrun import Failure, banner, failure, signalled
+from llmsim.dialects.parts.torchrun import Failure, banner, closing, failure, signalled
+from llmsim.job.records import Software
 
 # Level, month and day, time, process, file, line (torch/_logging, TorchLogsFormatter).
 PREFIX = re.compile(r"^([WEI])(\d{4}) (\d\d:\d\d:\d\d\.\d{6}) (\d+) ([\w/.]+):(\d+)\] ")
@@ -109,8 +110,13 @@ CAUSE = Failure(datetime(2026, 11, 22, 17, 30, 31, 861_000), "localhost", 1, 1, 
 VICTIM = Failure(SENT, "localhost", 0, 0, 1826, -15)
 
 
+SOFTWARE = Software("3.12.3", "2.13.0+cu130", "CUDA", "13.0", "NCCL", "2.28.9", "580.95.05", "")
+
+
 def failed(*failures: Failure) -> list[str]:
-    return list(failure(1805, "2.13.0+cu130", "/opt/venv/bin/python3", "ddp.py", SENT, failures))
+    living = [each.process for each in failures if each.exitcode == -15]
+    sent = closing(1805, SOFTWARE.torch, SENT, living)
+    return [*sent, *failure(1805, SOFTWARE, "/opt/venv/bin/python3", "ddp.py", failures)]
 
 
 def test_the_failure_block_is_that_of_a_real_log() -> None:
