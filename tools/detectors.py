@@ -17,7 +17,7 @@ from llmsim.options.table import Options
 from llmsim.run.incident_kinds import NAMES as KIND_NAMES
 from llmsim.show.player import play
 from tests.dialects.logs import PIPE
-from tests.incidents.detectors import DETECTORS, HANGS, NVRX_NAN, SEES_NAN
+from tests.incidents.detectors import BLIND, DETECTORS, HANGS, NVRX_NAN, SEES_NAN
 from tests.runs import job_of
 
 SIX = ("pytorch", "torchtitan", "megatron", "hf", "deepspeed", "nemo")
@@ -59,7 +59,11 @@ def _missed(kind: str, dialect: str, seed: int, told: dict[str, list[str]]) -> I
             continue
         if rule is NVRX_NAN and dialect not in SEES_NAN:
             continue
-        if not any(map(rule.finds, told[rule.stream])):
+        found = any(map(rule.finds, told[rule.stream]))
+        unseen = BLIND.get((rule.tool, kind, dialect))
+        if unseen and (found or not any(unseen in line for line in told[rule.stream])):
+            yield f"{rule.tool} is not blind for {kind} in {dialect}'s {rule.stream}, seed {seed}"
+        elif not (found or unseen):
             yield f"{rule.tool} misses {kind} in {dialect}'s {rule.stream}, seed {seed}"
 
 

@@ -156,3 +156,9 @@ NVRX_NAN = Detector(
 )
 SEES_NAN = ("pytorch", "torchtitan", "nanotron", "deepspeed", "maxtext", "nanogpt", "llmc",
             "lightning")  # fmt: skip
+
+# Rules that do not react to a kind in one framework's log, which is right: (tool, kind, dialect),
+# and why. nvrx wants a letter before "Exception:", and DeepSpeed raises a plain Exception.
+BLIND = {
+    ("nvrx exception", "scale-collapse", "deepspeed"): "Exception: Current loss scale already at"
+}

@@ -15,9 +15,9 @@ Ranks are numbered as frameworks number them: tensors innermost, then data, then
 
 from llmsim.job.layout import Layout, state_ranks
 from llmsim.job.records import Job
-from llmsim.physics import noise
 from llmsim.physics.speed import collectives
 from llmsim.physics.speed.collectives import Flow
+from llmsim.run import cluster
 from llmsim.run.events.incidents import Symptom
 from llmsim.typed import Literal, NamedTuple
 
@@ -150,7 +150,7 @@ def _held(job: Job, kind: Kind, executed: int) -> tuple[Flow | None, int]:
         again = layout.accumulation if layout.sharding in ("fsdp2", "zero3", "zero2") else 1
         own = last.calls // again if layout.pp == 1 and kind == "data" else last.calls
         return last, sum(flow.calls for flow in flows) - max(1, own) + 1
-    position = noise.integer(job.seed, "hang/position", 1, _calls(job, kind), executed)
+    position = 1 + cluster.pick_index(job, "hang position", _calls(job, kind), executed)
     share = position / _calls(job, kind)
     upto, whole = 0, sum(flow.calls for flow in flows)
     for flow in flows:
@@ -191,7 +191,7 @@ def waits(job: Job, symptom: Symptom, names: Names) -> Wait:
     flow, position = _held(job, kind, symptom.executed)
     operation, numel_in, numel_out = _moved(flow, layout)
     number = _BEFORE + symptom.executed * _calls(job, kind) + position
-    ahead = noise.integer(job.seed, f"hang/ahead of {kind}", 1, 3, symptom.executed)
+    ahead = 1 + cluster.pick_index(job, f"hang ahead of {kind}", 3, symptom.executed)
     if kind == "tensors":
         ahead *= 9  # a layer's kernels are all asked for before its first one has ended
     label = _label(layout, kind, rank, names)
