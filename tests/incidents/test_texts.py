@@ -280,7 +280,7 @@ def stamped(line: str) -> float | None:
 
 
 def test_a_launchers_lines_stand_at_their_own_time() -> None:
-    """No line of the log comes half a minute after its stamp: SIGTERM's were such."""
+    """No line of the log comes half a minute after its stamp: SIGTERM's lines did."""
     for seed in range(50):
         for rank in (3, 13):
             told = lines(seed, "nccl-timeout", rank)

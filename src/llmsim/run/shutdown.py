@@ -1,9 +1,9 @@
 """How the processes of a job end after one has failed: its launcher, Slurm, the other launchers.
 
 By torchrun's source (torch/distributed/elastic: multiprocessing/api.py, agent/server/api.py), a
-launcher looks at its workers every 0.1 s. When one has failed, it sends SIGTERM to those that live,
+launcher looks at its workers every 0.1 s. When one has failed, it sends SIGTERM to the others,
 waits up to 30 s for them, kills the rest, and says what has failed. It does not look at other
-nodes' workers. What ends those is Slurm: srun --kill-on-bad-exit cancels the step when a launcher
+nodes' workers. Slurm ends them: srun --kill-on-bad-exit cancels the step when a launcher
 has ended, and the others get SIGTERM, pass it on and end with a SignalException. A launcher that
 SIGTERM meets while it waits for a worker stuck in the driver begins these 30 s again. When the
 launcher of the first node has ended, its store is gone, and the others find that out at their next
@@ -56,7 +56,7 @@ def told_ranks(job: Job, rank: int) -> list[int]:
 class Endings(NamedTuple):
     """How the workers of a launcher end, in simulated seconds."""
 
-    told: float  # when it sends SIGTERM to those that live
+    told: float  # when it sends SIGTERM to the ones that live
     ended: dict[int, float]  # by rank
 
 
@@ -81,7 +81,7 @@ def endings(job: Job, exits: dict[int, int], at: float) -> Endings:
 
 
 def living(job: Job, exits: dict[int, int]) -> list[int]:
-    """The ranks that get SIGTERM: those that live when the launcher sees the first one's end."""
+    """The ranks that get SIGTERM: the ones that live when the launcher sees the first one's end."""
     told, ended = endings(job, exits, 0.0)
     return [rank for rank in exits if ended[rank] > told]
 

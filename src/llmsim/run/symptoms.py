@@ -106,8 +106,8 @@ _TOGETHER, _MOST_MIXED = 0.004, 3  # seconds apart, and ranks, whose last words 
 
 
 def _thrown(fault: Fault, aborts: Sequence[tuple[float, int, int]]) -> Iterator[Symptom]:
-    """The exceptions that nobody catches, which C++ prints in pieces: those of a node's ranks that
-    end within milliseconds stand in one another.
+    """The exceptions that nobody catches. C++ prints them in pieces, and the pieces of a node's
+    ranks that end within milliseconds stand in one another.
     """
     size = gpus_per_node(fault.job)
     groups: list[list[tuple[float, int, int]]] = []

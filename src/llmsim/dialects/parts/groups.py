@@ -145,7 +145,7 @@ def _held(job: Job, kind: Kind, executed: int) -> tuple[Flow | None, int]:
     if not flows:
         return None, 1
     if kind == "replicas" or (kind == "data" and layout.tp * layout.pp > 1):
-        # Whoever waits for a whole replica has done all that comes before the last gradients.
+        # A rank that waits for a replica has done all that comes before its last gradients.
         last = flows[-1]
         again = layout.accumulation if layout.sharding in ("fsdp2", "zero3", "zero2") else 1
         own = last.calls // again if layout.pp == 1 and kind == "data" else last.calls
