@@ -20,7 +20,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Step
 from tests.dialects.logs import PIPE, played
 from tests.dialects.plugged import installed
-from tests.runs import job_of
+from tests.runs import PLANNED, job_of
 
 PLUGIN = """
 from llmsim.dialects.line import Line
@@ -43,6 +43,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         sys.modules.pop("laconic_dialect", None)
         plugins.plugins.cache_clear()
         framework_of.cache_clear()
+        PLANNED.clear()
 
     def install(source: str) -> None:
         installed(tmp_path, source)

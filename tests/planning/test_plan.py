@@ -19,7 +19,7 @@ from llmsim.physics.hardware.memory import USABLE
 from llmsim.planning.plan import plan
 from llmsim.planning.schedule import round_number
 from llmsim.run import names
-from tests.runs import START, job_of
+from tests.runs import PLANNED, START, job_of
 
 SEEDS = range(300)
 PRIMES = (2, 3, 5, 7, 13, 61, 127, 1021, 8191, 65_537, 131_071)
@@ -94,6 +94,7 @@ def test_the_model_keeps_its_size(jobs: list[Job]) -> None:
 
 
 def test_the_same_seed_gives_the_same_job_and_another_one_another(jobs: list[Job]) -> None:
+    PLANNED.clear()
     assert [job_of(seed) for seed in range(0, 300, 10)] == jobs[::10]
     assert len({(job.model, job.dataset, job.gpu, job.run_name) for job in jobs}) == len(jobs)
 

@@ -6,7 +6,7 @@ import pytest
 
 from llmsim.catalog import records
 from llmsim.errors import CatalogError
-from tests.runs import job_of
+from tests.runs import PLANNED, job_of
 
 Add = Callable[[str, str], None]
 LISTS = (records.models, records.datasets, records.gpus, records.releases)
@@ -15,6 +15,7 @@ LISTS = (records.models, records.datasets, records.gpus, records.releases)
 def forget() -> None:
     for read in LISTS:
         read.cache_clear()
+    PLANNED.clear()
 
 
 @pytest.fixture
