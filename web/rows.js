@@ -18,6 +18,7 @@
 
 const MOST = 8; // rows that are looked for as scrolled
 const LEAST = 3; // rows that are worth moving
+const PIECE = 16; // ms of a frame for a whole drawing; what is left of it waits for the next frame
 // Each of these changes how rows look: what was drawn is then not worth keeping.
 const CHANGES = ["clear", "handleCharSizeChanged", "handleDevicePixelRatioChange", "_injectCss"];
 
@@ -64,6 +65,7 @@ export function drawChangedRows(terminal) {
   const draw = renderer.renderRows.bind(renderer);
   /** @type {(Uint32Array | undefined)[]} */
   let drawn = []; // the cells of each row on the screen; undefined: unknown
+  let unfinished = false; // whether a whole drawing goes on
 
   for (const name of CHANGES) {
     const change = renderer[name];
@@ -108,8 +110,16 @@ export function drawChangedRows(terminal) {
     const now = renderer._rowElements.map((_, row) => buffer.lines.get(row + buffer.ydisp)?._data);
     const changed = now.map((cells, row) => !same(cells, drawn[row]));
     if (drawn.length === now.length && changed.filter(Boolean).length > LEAST) scroll(now, changed);
+    const whole = unfinished || !drawn.length;
+    const end = performance.now() + PIECE;
+    unfinished = false;
     for (const [row, cells] of now.entries()) {
       if (same(cells, drawn[row])) continue;
+      if (whole && performance.now() > end) {
+        unfinished = true;
+        requestAnimationFrame(() => renderer.renderRows(0, now.length - 1));
+        return;
+      }
       draw(row, row);
       drawn[row] = cells?.slice();
     }

@@ -20,7 +20,7 @@ MOST_GPUS = 64  # shown one by one
 GAP = 3  # cells between two columns of cells
 FEW = 4  # GPUs that have graphs each wherever there is room
 MANY_NEED = 1.75  # times that room for each of more GPUs: else a row each is clearer
-LEAST_GRAPH, MOST_GRAPH = 2, 6  # rows of the cluster's power
+LEAST_GRAPH, MOST_GRAPH = 2, 10  # rows of the cluster's power
 SCALE = 10  # cells of its scale
 MAP_SHARE = 0.68  # of the rows of a large cluster's panel, where its power is below its map
 

@@ -22,6 +22,7 @@ GROUND = "⣀"
 BEYOND = 2.0  # the height of what is above an axis
 TICKS_APART = 2  # rows between two numbers of the scale, at least
 LEAST_TICKS = 3
+LEAST_RISE = 1.04  # from the lowest value to the highest, of an axis of logarithms
 GRID = 0.04  # of the logarithm of an axis's ends
 WIDE = 4.0  # the ends of an axis whose numbers are not at even distances: the ratio
 _NICE = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -111,7 +112,7 @@ def scale(values: Sequence[float]) -> Scale:
     low, high = min(known, default=1.0), max(known, default=2.0)
     if low > 0:
         # The ends lie on a grid: an axis that moves with each value would move the whole curve.
-        low, high = low * 0.99, max(high, low * 1.1) * 1.01
+        low, high = low * 0.99, max(high, low * LEAST_RISE) * 1.01
         low = exp(floor(log(low) / GRID) * GRID)
         return Scale(low, exp(ceil(log(high) / GRID) * GRID), logarithmic=True)
     room = (high - low) * 0.05 or 1.0

@@ -200,9 +200,11 @@ class Page:
             self.announce({"type": "refused", "names": names, "sentence": said})
 
     def ending(self) -> str:
-        """The text that leaves the end of the log where the wall was, when a show is stopped."""
+        """The text that leaves the board as it stands when a show is stopped, or the end of the log
+        where the wall was.
+        """
         if not (self._region and self._region.wall):
-            return ""
+            return self._region.left() if self._region else ""
         self._region.wall = self._region.board = False
         return self._region.redrawn()
 

@@ -18,7 +18,7 @@ from llmsim.show.pace import Timed
 from llmsim.show.playback import Playback
 from llmsim.show.streams import renderers
 from llmsim.text.screen import Screen, emptied
-from llmsim.text.style import Row, cells, cut, painted, shade
+from llmsim.text.style import Row, cells, cut, painted, shade, shortened
 from llmsim.typed import Any
 
 TICK = 0.25  # show seconds at speed 1 after which the board is drawn anew
@@ -145,7 +145,7 @@ class LiveRegion:
         if more is None:
             return ""
         newest = list(self._tail)[-MOST_LINES:]
-        log = [cut(line, screen.width - 2) for line in newest]
+        log = [shortened(line, screen.width - 2, screen.unicode) for line in newest]
         rows = [painted(row, screen) for row in wall(seen, more, log, screen)]
         before, self._rows = self._rows if same else None, rows
         self._above, self._free, self._exact = 0, 0, True
@@ -225,6 +225,11 @@ class LiveRegion:
         self._rows, self._bar, self._view, self._ended = [], None, None, None
         self._above, self._free, self._exact = 0, 0, False
         return region.cleared(last) if screen.live else ""
+
+    def left(self) -> str:
+        """The text that leaves the board as it stands, the cursor below it: the run is stopped."""
+        rows, self._rows = self._rows, []
+        return f"\x1b[{len(rows) - 1}B\n" if len(rows) > 1 else ""
 
     def emptied(self) -> str:
         """The text that takes everything off the screen, for another moment of the run."""

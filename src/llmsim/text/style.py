@@ -244,6 +244,11 @@ def cut(text: str, width: int) -> str:
     return kept
 
 
+def shortened(text: str, width: int, unicode: bool) -> str:
+    """A painted line that ends in an ellipsis where it is wider."""
+    return text if cells(text) <= width else cut(text, width - 1) + ("…" if unicode else ">")
+
+
 def merged(spans: Sequence[Span]) -> Iterator[Span]:
     """The spans; neighbours with the same role are joined."""
     role, text = "", ""
