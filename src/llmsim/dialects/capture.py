@@ -8,7 +8,7 @@
 A line says which rank prints it, or whose launcher; this module keeps what the log holds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from llmsim.dialects.line import Bar, Line, Render
@@ -57,33 +57,44 @@ def _of_node(job: Job, table: Mapping[type, Render]) -> Mapping[type, Render]:
 
 
 def _kept(render: Render) -> Render:
-    def chosen(event: Any, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    def chosen(event: Any, job: Job, screen: Screen) -> list[Line | Bar]:
         return keep(render(event, job, screen), job, live=screen.live)
 
     return chosen
 
 
-def keep(lines: Iterable[Line | Bar], job: Job, live: bool = False) -> Iterator[Line | Bar]:
+def keep(lines: Iterable[Line | Bar], job: Job, live: bool = False) -> list[Line | Bar]:
     """The lines that the log holds. Bars are of the rank that prints the steps; on a terminal,
     which they fill, they have no mark.
     """
-    size, kind = gpus_per_node(job), job.capture
+    size = gpus_per_node(job)
+    if job.capture == "all":
+        return [
+            _marked(line, node_mark(job, line.rank // size))
+            if isinstance(line, Line)
+            else line
+            if live
+            else line._replace(draw=partial(_drawn, node_mark(job, speaking_node(job)), line))
+            for line in lines
+        ]
+    if job.capture == "rank0":
+        speaks = speaking_rank(job) == 0
+        return [
+            line
+            for line in lines
+            if (speaks if isinstance(line, Bar) else not (line.rank or line.launcher))
+        ]
     node = speaking_node(job)
-    for line in lines:
-        if isinstance(line, Bar):
-            if kind == "all" and not live:
-                yield line._replace(draw=partial(_marked, node_mark(job, node), line))
-            elif kind != "rank0" or speaking_rank(job) == 0:
-                yield line
-        elif kind == "all":
-            mark = node_mark(job, line.rank // size)
-            text = line.text.replace("\n", f"\n{mark}") if "\n" in line.text else line.text
-            yield Line(f"{mark}{text}", line.farewell, line.rank, line.launcher)
-        elif (line.rank // size == node) if kind == "node" else not (line.rank or line.launcher):
-            yield line
+    return [line for line in lines if isinstance(line, Bar) or line.rank // size == node]
 
 
-def _marked(mark: str, bar: Bar) -> str:
+def _marked(line: Line, mark: str) -> Line:
+    """A line behind its node's mark, each row of it."""
+    text = line.text.replace("\n", f"\n{mark}") if "\n" in line.text else line.text
+    return Line(f"{mark}{text}", line.farewell, line.rank, line.launcher)
+
+
+def _drawn(mark: str, bar: Bar) -> str:
     return f"{mark}{bar.text}"
 
 

@@ -123,14 +123,13 @@ def _whole(job: Job, stamps: int, screen: Screen) -> str:
     return paint_whole([*stamp, *_apart(_fields(places).values())], screen)
 
 
-def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+def _step(event: events.Step, job: Job, screen: Screen) -> list[Line]:
     start, texts = prefix(event.at, job, screen.width), _texts(event, job)
     room = screen.width - length(start)
-    if sum(map(len, texts)) + 2 * (len(FIELDS) - 1) <= room:
+    if len("".join(texts)) + 2 * (len(FIELDS) - 1) <= room:
         stamp = [text for _, text in start]
-        yield Line(_whole(job, len(start), screen) % (*stamp, *texts))
-    else:
-        yield Line(paint([*start, *_apart(_kept(_fields(texts), room))], screen))
+        return [Line(_whole(job, len(start), screen) % (*stamp, *texts))]
+    return [Line(paint([*start, *_apart(_kept(_fields(texts), room))], screen))]
 
 
 def _apart(clauses: Iterable[Clause]) -> list[Span]:
