@@ -47,7 +47,7 @@ class Nodes(dict[str, list[ast.AST]]):
             each = left.pop()
             if isinstance(each, list):
                 left += each
-            elif isinstance(each, ast.AST):
+            elif isinstance(each, ast.AST) and not isinstance(each, ast.expr_context):
                 found.append(each)
                 left += vars(each).values()
         return found

@@ -104,11 +104,17 @@ JOBS: list[tuple[int, dict[str, object]]] = [
 ]
 
 
+TOLD: dict[str, tuple[Job, list[str]]] = {}
+
+
 def lines(seed: int, options: dict[str, object], *, tidy: bool = False) -> tuple[Job, list[str]]:
-    """The first node's lines."""
+    """The first node's lines, which five tests look at."""
+    if (known := TOLD.get(about := f"{seed} {options} {tidy}")) is not None:
+        return known
     job = job_of(seed, dialect="megatron", **options)._replace(tidy=tidy, capture="node")
     job = job._replace(framework=job.framework._replace(speaker="first"))
-    return job, texts(job, 3.69, 24 if job.layout.nodes == 1 else 16)
+    TOLD[about] = job, texts(job, 3.69, 24 if job.layout.nodes == 1 else 16)
+    return TOLD[about]
 
 
 def texts(job: Job, seconds: float, channels: int) -> list[str]:
