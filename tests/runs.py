@@ -59,8 +59,23 @@ def job_of(seed: int, **options: object) -> Job:
     made = Options(seed=seed, start=START)._replace(**asked)  # type: ignore[arg-type]  # any option
     text = repr(made)
     if text not in PLANNED:
-        PLANNED[text] = plan(made)._replace()
+        job = plan(made)
+        PLANNED[text] = (job if options.get("job") else ending(job))._replace()
     return PLANNED[text]._replace()
+
+
+def ending(job: Job) -> Job:
+    """The job with the last part of its run, as long as the one that Slurm ends, if it does.
+
+    test_time_limit.py has what Slurm does; other tests are of runs that come to their end.
+    """
+    schedule = job.schedule
+    if not schedule.time_limit:
+        return job
+    first, every = int(job.framework.saves_first_step), schedule.save_every
+    before = schedule.steps - (schedule.reached - schedule.first_step + 1)
+    saved = max(0, (before - first) // every * every + first)
+    return job._replace(schedule=schedule._replace(first_step=saved + 1, time_limit=0, reached=0))
 
 
 @cache

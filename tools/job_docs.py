@@ -61,8 +61,9 @@ log_every = 10
 dialect = "torchtitan"
 ```
 
-A mixture of experts in fp8, with each sequence divided among two ranks (`cp`). Its log shows steps
-240,001 to 244,000 of a run of 500,000:
+A mixture of experts in fp8, with each sequence divided among two ranks (`cp`). Its log shows one
+job of a run of 500,000 steps: it goes on after step 240,000, and Slurm ends it after six hours,
+without an export:
 
 ```toml
 [model]
@@ -85,8 +86,8 @@ compute = "fp8"
 
 [schedule]
 first_step = 240001
-steps = 244000
-horizon = 500000
+steps = 500000
+time_limit = "06:00:00"
 
 [framework]
 dialect = "megatron"

@@ -13,7 +13,7 @@ from llmsim.catalog import gpus, records
 from llmsim.dialects import registry
 from llmsim.job.framework import Framework
 from llmsim.job.records import Job, batch_tokens
-from llmsim.job.schedule import whole_run
+from llmsim.job.schedule import last_step, whole_run
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from tools.generated import ROOT, written
@@ -46,19 +46,23 @@ these plans breaks a rule.
 One log seldom has a pretraining of weeks as a whole: a job goes on from a checkpoint, and ends when
 its time in the queue is over. So some logs show a part of it, some hundreds or thousands of steps:
 
-- {early} can stop before the end of the schedule
-  ({stops}). The part can be anywhere in the run, also at its beginning.
-- {late} log each step, so the part is short. It is
-  the last part of the run, since we know no setting of theirs that stops earlier.
-- {goes_on} go on from a checkpoint in every other long run,
-  and show its last part.
-- {whole}
-  show whole runs.
+- {early} show one job in a queue of every long run: it goes on from a
+  checkpoint, or begins the run, and Slurm's time limit ends it.
+- {goes_on} do so in every other long run.
+  In one of three of these the part is the last one of the run, and ends with an export.
+- {late} log each step, so the part is short. TPUs
+  have no Slurm, so what `maxtext` shows is the last part of a run.
+- {whole} shows whole runs, since TRL is for fine-tuning: nothing of it is long.
 - A benchmark of {benchmarks} is short: it ends at its target loss.
+
+A job that Slurm ends has no export. Its log says what its framework does at the signal, and Slurm's
+`CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch` and `nemo` save at SIGTERM; the others lose the
+steps since their last checkpoint. A framework whose save takes longer than the 30 s that Slurm
+leaves is signalled ahead of the limit (`sbatch --signal`), and ends before it.
 
 Learning rates, losses and the numbers of the steps are those of the whole run.
 
-To see another part, give `--steps` or `--tokens`, or `epochs` and `first_step` in a job file.
+To see another part, give `--steps` or `--tokens`, or `first_step` and `time_limit` in a job file.
 
 {tables}
 """
@@ -130,10 +134,10 @@ def _spread(job: Job) -> str:
 
 
 def _shown(job: Job) -> str:
+    if job.schedule.time_limit:
+        return "one job of a run, which Slurm ends"
     if job.schedule.first_step > 1:
-        return "a part of a run, from a checkpoint on"
-    if job.schedule.horizon:
-        return "the beginning of a run"
+        return "the last part of a run, from a checkpoint on"
     return "a whole run"
 
 
@@ -205,7 +209,7 @@ def tables(drawn: Sequence[Job]) -> Iterator[str]:
 def _hours(job: Job) -> float:
     from llmsim.physics.speed.step_time import training_seconds
 
-    own = job.schedule.steps - job.schedule.first_step + 1
+    own = last_step(job.schedule) - job.schedule.first_step + 1
     return training_seconds(job) / own * whole_run(job.schedule) / 3600.0
 
 
@@ -244,7 +248,6 @@ def page() -> str:
         goes_on=_names(goes_on),
         whole=_names(whole),
         benchmarks=_names(benchmarks),
-        stops="OLMo's `stop_at`",
         shortest=f"{sensible.SHORTEST_STEP_SECONDS:g}",
         longest=f"{sensible.LONGEST_STEP:g}",
         rollout=f"{sensible.LONGEST_ROLLOUT:g}",

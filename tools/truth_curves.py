@@ -4,6 +4,7 @@ import json
 from math import exp, log
 from typing import Any, NamedTuple
 
+from llmsim.catalog.records import datasets
 from llmsim.physics.learning import loss
 from tests.physics.loss_jobs import make_job
 from tools.truth_rows import TRUTH
@@ -45,6 +46,9 @@ def _points(curve: dict[str, Any]) -> list[Point]:
         )
         for seed in range(STARTS)
     ]
+    if "data" in job:
+        (listed,) = [each for each in datasets() if each.name == job["data"]]
+        made = [each._replace(dataset=each.dataset._replace(level=listed.level)) for each in made]
     return [
         Point(
             curve["name"],

@@ -148,7 +148,7 @@ def test_a_megatron_script(tmp_path: Path) -> None:
     assert (schedule.warmup, schedule.decay) == (-(-3906 // 128), "cosine")
     assert (schedule.peak_lr, schedule.final_lr) == (1.5e-4, 1e-5)
     assert (schedule.log_every, schedule.validate_every, schedule.save_every) == (1, 100, 1000)
-    assert remark.endswith("no effect have --mock-data, --save.")
+    assert remark.endswith("no effect have --mock-data.")
 
 
 def test_a_pair_of_hugging_face(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_what_has_no_effect_is_told_once_on_standard_error(tmp_path: Path, capfd
     text, remark = capfd.readouterr()
     assert "megatron" in text
     assert remark.splitlines() == [
-        f"llmsim: {path} is read as megatron's; no effect have --mock-data, --save."
+        f"llmsim: {path} is read as megatron's; no effect have --mock-data."
     ]
 
 

@@ -69,7 +69,7 @@ def test_megatron_says_ranks_experts_and_fp8(tmp_path: Path) -> None:
     assert (job.architecture.experts, job.architecture.active_experts) == (8, 2)
     assert job.schedule.first_step == 701
     assert layout.sequence_parallel
-    assert remark.endswith("no effect have --mock-data, --save.")
+    assert remark.endswith("no effect have --mock-data.")
     job, _ = played_from(tmp_path, MEGATRON.replace("    --sequence-parallel\n", ""))
     assert not job.layout.sequence_parallel
     assert played_from(tmp_path, MEGATRON)[0].layout.interleave == 1  # nobody asks for pieces

@@ -13,7 +13,7 @@ from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.show.player import play
 from llmsim.text.screen import PIPE_WIDTH, Screen
-from tests.runs import START
+from tests.runs import START, ending
 
 PIPE = Screen(PIPE_WIDTH, height=40, color=False, unicode=True, live=False)
 
@@ -81,6 +81,7 @@ def log(dialect: str, seed: int, **asked: object) -> Log:
     whole = Options(seed=seed, start=START, dialect=dialect, incidents="none")
     options = whole._replace(**asked)  # type: ignore[arg-type]
     job = plan(options)
+    job = job if options.job else ending(job)
     text = "".join([frame.text for frame in play(job, options, lambda: PIPE)])
     return Log(job, tuple(text.removesuffix("\n").split("\n")))
 

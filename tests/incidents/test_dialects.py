@@ -85,6 +85,7 @@ def test_a_resume_is_said_as_the_framework_says_it(dialect: str) -> None:
     # A part of a longer run resumes at its first launch, too.
     part = job_of(3, dialect=dialect, incident=("preempt@50%:rank=0",), gpus=8)
     expected = 1 + (part.schedule.first_step > 1)
+    expected *= 8 if dialect == "nanogpt" else 1  # train.py:159 has no guard: each process says it
     assert sum(re.search(RESUMES[dialect], line) is not None for line in told) == expected
 
 

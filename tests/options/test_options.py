@@ -152,7 +152,7 @@ def test_every_option_has_a_field_and_a_right_value_above() -> None:
         ("pp", ["0", "two", ""]),
         ("sharding", ["fsdp", "zero4", "ZeRO1", ""]),
         ("recompute", ["all", "yes", ""]),
-        ("steps", ["0", "-5", "10000001", "1e3", ""]),
+        ("steps", ["0", "-5", "100000001", "1e3", ""]),
         ("tokens", ["0", "20X", "1.5", "-1B", "2000T", "0B", ""]),
         ("lr", ["0", "-1e-4", "nan", "inf", "11", "small", ""]),
         ("log-every", ["0", "ten", ""]),

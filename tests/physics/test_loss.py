@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsim.catalog.records import datasets
 from llmsim.dialects.registry import framework_of
 from llmsim.job.recipes import NAMES, PROMPT_TOKENS, RECIPES
 from llmsim.job.records import Job, batch_tokens
@@ -330,3 +331,26 @@ def test_reinforcement_has_no_loss_and_a_rising_reward() -> None:
         rewards = [reinforcement.reward(job, step) for step in range(1, 501)]
         assert 0.0 <= min(rewards) <= max(rewards) <= 1.0
         assert fsum(rewards[400:]) / 100 > fsum(rewards[:100]) / 100 + 0.1
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher", "nats"),
+    [("FineWeb-Edu", "FineWeb", 0.22), ("C4", "RefinedWeb-extract", 0.20)],
+)
+def test_sets_of_a_kind_lie_apart_as_published(lower: str, higher: str, nats: float) -> None:
+    """GPT-2 124M in llm.c after 5.2B tokens, 3.19 and 3.41; OpenLM 1.4B after 28.8B, 2.66 and 2.86
+    (exp_data/models of mlfoundations/scaling).
+    """
+    listed = {each.name: each for each in datasets()}
+    job = gpt2_124m()
+    losses = [
+        loss.expected(job._replace(dataset=listed[name]), job.schedule.steps)
+        for name in (lower, higher)
+    ]
+    assert losses[1] - losses[0] == pytest.approx(nats, abs=0.06)
+
+
+def test_no_two_large_web_sets_have_one_loss() -> None:
+    listed = {each.name: each for each in datasets()}
+    names = ("C4", "FineWeb", "FineWeb-Edu", "DCLM-baseline", "OpenWebText")
+    assert len({listed[name].level for name in names}) == len(names)

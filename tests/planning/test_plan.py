@@ -11,7 +11,7 @@ from llmsim.errors import OptionError, PlanError
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, gpus_per_node, step_data_tokens
-from llmsim.job.schedule import whole_run
+from llmsim.job.schedule import last_step, whole_run
 from llmsim.model.architecture import parameter_count
 from llmsim.options.table import Options
 from llmsim.physics.hardware import memory
@@ -63,8 +63,9 @@ def test_default_runs_have_usual_numbers_of_gpus_and_lines_that_can_be_watched(
     usual = {count for kind in records.job_kinds() for count in kind.gpus}
     assert {job.layout.gpus for job in jobs} <= usual
     for job in jobs:
-        own = job.schedule.steps - job.schedule.first_step + 1
-        assert 70 <= own // job.schedule.log_every <= 530, job.seed
+        own = last_step(job.schedule) - job.schedule.first_step + 1
+        # Of a log with a line for each step, a queue's time decides: see planning/part.py.
+        assert 70 <= own // job.schedule.log_every <= 1100, job.seed
 
 
 def test_the_seed_draws_from_all_of_the_lists(jobs: list[Job]) -> None:

@@ -144,3 +144,20 @@ def _read_cells(
     except CatalogError as error:
         raise CatalogError(f"{[*columns][len(values)]} {error}") from None
     return values
+
+
+def rows_in(cell: str) -> int | None:
+    """A positive whole number, or None in an empty cell. Raises CatalogError for anything else."""
+    return whole_number_in(cell) if cell else None
+
+
+_HIGHEST_LEVEL = 2.0  # nats
+
+
+def level_in(cell: str) -> float:
+    """A signed number of nats: +0.24 or -0.18. Raises CatalogError for anything else."""
+    if cell[:1] not in ("+", "-") or not is_digits(cell[1:].replace(".", "", 1)):
+        raise refused(cell, "is not a signed number of nats such as +0.24")
+    if abs(float(cell)) > _HIGHEST_LEVEL:
+        raise refused(cell, f"is above {_HIGHEST_LEVEL:g} nats")
+    return float(cell)

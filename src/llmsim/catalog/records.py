@@ -13,15 +13,18 @@ from llmsim.catalog.lists import (
     checked,
     device_name,
     is_digits,
+    level_in,
     number_in,
     parse_size,
     parsed,
     plain_name,
     quoted,
     refused,
+    rows_in,
     size_of,
     whole_number_in,
 )
+from llmsim.catalog.releases import needs_in
 from llmsim.errors import CatalogError
 from llmsim.typed import Any, Literal, NamedTuple, TypeVar
 
@@ -47,6 +50,7 @@ class Dataset(NamedTuple):
     tokens: int
     kind: str  # web, code, chat, math, books, multilingual ...
     rows: int = 0  # conversations, pairs of answers or problems; 0 of text, which is not counted
+    level: float = 0.0  # nats by which its loss lies above or below that of its kind
 
 
 Form = Literal["sxm", "pcie", "geforce", "workstation", "superchip", "instinct", "tpu"]
@@ -267,7 +271,7 @@ def parse_models(text: str, source: str) -> tuple[Model, ...]:
 
 def parse_datasets(text: str, source: str) -> tuple[Dataset, ...]:
     """The data sets in the text of a list. Raises CatalogError, naming source and line."""
-    return parsed(text, source, _DATASET, _dataset, optional=1)
+    return parsed(text, source, _DATASET, _dataset, optional=2)
 
 
 def parse_gpus(text: str, source: str) -> tuple[Gpu, ...]:
@@ -335,12 +339,14 @@ def _model(name: str, parameters: int, traits: tuple[int, int, bool] = (0, 0, Fa
 _ROW_TOKENS = {"chat": 700, "preference": 750, "problems": 200}
 
 
-def _dataset(name: str, tokens: int, kind: str, rows: int | None = None) -> Dataset:
+def _dataset(
+    name: str, tokens: int, kind: str, rows: int | None = None, level: float = 0.0
+) -> Dataset:
     if rows is not None and kind not in _ROW_TOKENS:
         raise refused(f"{rows}", f"rows, where text of the kind {kind} has none")
     if (rows or 0) > tokens:
         raise refused(f"{rows}", f"rows are more than the {tokens} tokens")
-    return in_rows(Dataset(name, tokens, kind, rows or 0), kind)
+    return in_rows(Dataset(name, tokens, kind, rows or 0, level), kind)
 
 
 def in_rows(dataset: Dataset, kind: str) -> Dataset:
@@ -351,27 +357,10 @@ def in_rows(dataset: Dataset, kind: str) -> Dataset:
 
 
 SOFTWARE = ("python", "torch", "nccl", "driver", "transformers")  # what a run draws from
-_NEEDS = ("nccl", "driver", "out")
 
 
 def _software(cell: str) -> str:
     return checked(cell, f"is not one of {', '.join(SOFTWARE)}", good=cell in SOFTWARE)
-
-
-def _needs(cell: str) -> dict[str, str]:
-    """The values of "nccl=2.27.5 driver=570 out=2025-10" by name; each of the three may be left
-    out.
-    """
-    parts = [part.partition("=") for part in cell.split()]
-    good = all(name in _NEEDS and value for name, _, value in parts)
-    checked(cell, "is not of the form nccl=2.27.5 driver=570 out=2025-10", good=good)
-    needs = {name: value for name, _, value in parts}
-    month = needs.get("out", "2025-10")
-    dated = len(month) == 7 and month[4] == "-" and is_digits(month[:4] + month[5:])
-    checked(month, "is not a month such as 2025-10", good=dated)
-    checked(needs.get("driver", "570"), "is not a driver's branch such as 570",
-            good=is_digits(needs.get("driver", "570")))  # fmt: skip
-    return needs
 
 
 def _release(name: str, version: str, needs: dict[str, str] | None = None) -> Release:
@@ -394,11 +383,13 @@ def _release(name: str, version: str, needs: dict[str, str] | None = None) -> Re
 
 
 _MODEL = {"name": plain_name, "total parameters": parse_size, "traits": _traits}
-_DATASET = {"name": plain_name, "tokens": parse_size, "kind": _kind, "rows": whole_number_in}
+_DATASET = {
+    "name": plain_name, "tokens": parse_size, "kind": _kind, "rows": rows_in, "level": level_in,
+}  # fmt: skip
 _GPU = {
     "name": device_name, "memory": whole_number_in, "TDP": whole_number_in, "bf16": number_in,
     "HBM": number_in, "link": number_in, "NIC": number_in, "GPUs": whole_number_in,
     "form": _form, "clock": whole_number_in, "MFU": _per_cent,
     "weight": number_in,
 }  # fmt: skip
-_FRAMEWORK = {"software": _software, "version": plain_name, "needs": _needs}
+_FRAMEWORK = {"software": _software, "version": plain_name, "needs": needs_in}

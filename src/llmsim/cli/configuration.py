@@ -11,7 +11,7 @@ from llmsim.cli.sheet import Facts, sheet
 from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.job.milestones import checkpoints, validations
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
-from llmsim.job.schedule import whole_run
+from llmsim.job.schedule import last_step, whole_run
 from llmsim.model.architecture import (
     active_parameter_count,
     embedding_parameters,
@@ -25,7 +25,7 @@ from llmsim.physics.speed import collectives, step_time, throughput
 from llmsim.planning.plan import plan
 from llmsim.run.cluster import hostname
 from llmsim.run.events import Summary
-from llmsim.run.simulation import simulate
+from llmsim.run.simulation import events, run_of
 from llmsim.text.screen import Screen
 
 
@@ -147,7 +147,9 @@ def _schedule(job: Job) -> dict[str, object]:
         "steps": schedule.steps,
         "first_step": schedule.first_step,
         "whole_run_steps": whole_run(schedule),
-        "tokens": objectives.tokens(job, schedule.first_step, schedule.steps),
+        "time_limit_seconds": schedule.time_limit or None,
+        "last_step_within_limit": schedule.reached or None,
+        "tokens": objectives.tokens(job, schedule.first_step, last_step(schedule)),
         # With a growing batch, the warmup is counted in sequences.
         "warmup_steps": None if schedule.ramp else schedule.warmup,
         "warmup_sequences": schedule.warmup * schedule.global_batch,
@@ -157,7 +159,7 @@ def _schedule(job: Job) -> dict[str, object]:
         "log_every_steps": schedule.log_every,
         "validate_every_steps": schedule.validate_every,
         "validations": validations(job),
-        "save_every_steps": schedule.save_every,
+        "save_every_steps": schedule.save_every if schedule.saves else None,
         "checkpoints": checkpoints(job),
         "background_saves": job.background_saves,
     }
@@ -194,7 +196,9 @@ def _expected(job: Job) -> dict[str, object]:
     """The expected rates of a steady step (in GRPO of a full batch) and times of the run."""
     seconds = step_time.step_seconds(job)
     rate = batch_tokens(job) / seconds
-    (summary,) = [event for event in simulate(job) if isinstance(event, Summary)]
+    run = run_of(job)
+    ending = events(run, run.timeline.last().began)  # a long run has too many steps to play
+    (summary,) = [event for event in ending if isinstance(event, Summary)]
     return {
         "step_seconds": seconds,
         "tokens_per_second": rate,

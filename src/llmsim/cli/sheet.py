@@ -80,8 +80,7 @@ def _rows(job: Job, subjects: Facts) -> Iterator[tuple[str, list[Clause]]]:
         _said(
             f"log every {schedule['log_every_steps']:,} steps",
             f"validate every {schedule['validate_every_steps']:,}",
-            f"save every {schedule['save_every_steps']:,}"
-            + " in the background" * schedule["background_saves"],
+            _saves(schedule),
         ),
     )
     yield "memory", _memory_clauses(job)
@@ -172,9 +171,19 @@ def _at_most(job: Job) -> str:
 
 def _steps(schedule: Mapping[str, Any]) -> str:
     """The steps of the run, and which part of a longer run they are, if they are one."""
-    first, last, whole = schedule["first_step"], schedule["steps"], schedule["whole_run_steps"]
+    first, whole, reached = (
+        schedule[name] for name in ("first_step", "whole_run_steps", "last_step_within_limit")
+    )
+    last, about = reached or schedule["steps"], "about " if reached else ""
     part = f" of {whole:,}" if whole > last else ""
-    return (f"steps {first:,} to {last:,}" if first > 1 else f"{last:,} steps") + part
+    steps = f"steps {first:,} to {about}{last:,}" if first > 1 else f"{about}{last:,} steps"
+    return steps + part
+
+
+def _saves(schedule: Mapping[str, Any]) -> str:
+    every = schedule["save_every_steps"]
+    behind = " in the background" if schedule["background_saves"] else ""
+    return "no saves" if every is None else f"save every {every:,}{behind}"
 
 
 def _schedule_clauses(schedule: Mapping[str, Any]) -> list[Clause]:
@@ -215,10 +224,11 @@ def _expected_rows(
     watched, factor = show["duration_seconds"], show["speed_factor"]
     length = "as long" if watched == "real" else units.seconds(watched)
     pace = "at once" if factor == "max" else length + f" at {factor:g}x" * (factor != 1)
+    end = "Slurm's time limit" if job.schedule.reached else "export"
     yield (
         "takes",
         _said(
-            ("number", f"{units.hours(expected['total_seconds'])} from launch to export"),
+            ("number", f"{units.hours(expected['total_seconds'])} from launch to {end}"),
             f"{units.hours(expected['training_seconds'])} of it training",
             f"{expected['gpu_hours']:,.1f} GPU-hours",
             f"to watch: {pace}",

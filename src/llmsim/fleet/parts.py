@@ -23,6 +23,7 @@ from llmsim.fleet.mix import Member, member
 from llmsim.fleet.places import Places
 from llmsim.fleet.playing import play_member
 from llmsim.fleet.spec import Spec
+from llmsim.job.schedule import last_step
 from llmsim.planning.plan import plan
 from llmsim.telemetry.samples import MOST_GPUS
 from llmsim.typed import Any, NamedTuple
@@ -100,7 +101,7 @@ def _looked_at(spec: Spec, most: int = 12) -> Iterator[tuple[float, float]]:
             yield 0.0, 0.0
             continue
         samples = training_seconds(job) / spec.sample * min(job.layout.gpus, MOST_GPUS)
-        yield samples, float(logged_before(job, job.schedule.steps + 1))
+        yield samples, float(logged_before(job, last_step(job.schedule) + 1))
 
 
 def parts_of(spec: Spec, size: int) -> int:

@@ -118,6 +118,7 @@ class Framework(NamedTuple):
     saves_with_validation: bool = False  # a save follows each validation
     validates: bool = True  # it validates between steps; False: only after the training
     may_skip_validation: bool = False  # a run can be without any validation
+    may_skip_saves: bool = False  # a run can be without any checkpoint
     saves_first: bool = False  # a save comes before the validation of the same step
     last_save_bytes: int = 0  # a weight in the last checkpoint, if that has the weights alone
     saves_after_loop: bool = False  # a last save that is not due follows the last validation

@@ -1,9 +1,10 @@
 """After which steps a job logs, validates and saves."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from llmsim.job.records import Job
-from llmsim.job.schedule import Schedule, whole_run
+from llmsim.job.schedule import Schedule, last_step, whole_run
 
 KEPT_SAVES = 2  # checkpoints kept on disk; the one before them goes when a new one is safe
 
@@ -60,23 +61,28 @@ def steps_before(job: Job) -> int:
 def part_done(job: Job, step: int) -> float:
     """The part of the run's own steps that is done after a step, 0..1."""
     first = job.schedule.first_step
-    return (step - first + 1) / (job.schedule.steps - first + 1)
+    return min(1.0, (step - first + 1) / (last_step(job.schedule) - first + 1))
 
 
 def step_of_part(job: Job, part: float) -> float:
     """The step after which this part of the run's own steps is done."""
     first = job.schedule.first_step
-    return first - 1 + part * (job.schedule.steps - first + 1)
+    return first - 1 + part * (last_step(job.schedule) - first + 1)
 
 
 def validations(job: Job) -> int:
-    """How often the run validates."""
-    return len(validated_steps(job))
+    """How often the run validates; about how often where its Slurm time ends it."""
+    return bisect_right(validated_steps(job), last_step(job.schedule))
 
 
 def saved_steps(job: Job) -> tuple[int, ...]:
-    """After which steps the run saves: at its interval, before its batch grows, and at the end."""
+    """After which steps the run saves: at its interval, before its batch grows, and at the end.
+
+    None where its schedule says so.
+    """
     schedule = job.schedule
+    if not schedule.saves:
+        return ()
     grows = (stage.first - 1 for stage in schedule.ramp[1:])
     first = 1 if job.framework.saves_first_step else schedule.save_every
     every = _every(first, schedule.save_every, schedule)
@@ -92,7 +98,7 @@ def _every(first: int, every: int, schedule: Schedule) -> range:
 def save_is_due(job: Job, step: int) -> bool:
     """Whether a step is saved by the interval, and not only because it is the last."""
     first = 1 if job.framework.saves_first_step else job.schedule.save_every
-    return step >= first and (step - first) % job.schedule.save_every == 0
+    return job.schedule.saves and step >= first and (step - first) % job.schedule.save_every == 0
 
 
 def blocking_checkpoint(job: Job, step: int) -> bool:
@@ -120,8 +126,8 @@ def saved_before(job: Job, step: int) -> int:
 
 
 def checkpoints(job: Job) -> int:
-    """How often the run saves."""
-    return len(saved_steps(job))
+    """How often the run saves; about how often where its Slurm time ends it."""
+    return bisect_right(saved_steps(job), last_step(job.schedule))
 
 
 def previous_logged(job: Job, step: int) -> int:

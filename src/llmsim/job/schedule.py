@@ -31,9 +31,17 @@ class Schedule(NamedTuple):
     ramp: tuple[BatchStage, ...] = ()  # stages of a growing batch, the full one last; () if none
     first_step: int = 1  # of this run: a later one goes on from a checkpoint of a longer run
     validates: bool = True  # False: the run has no validation; its interval has no meaning then
+    saves: bool = True  # False: the run saves no checkpoint; its interval has no meaning then
     horizon: int = 0  # steps of the whole run, of which this is a part; 0: `steps`
+    time_limit: int = 0  # seconds that Slurm gives each launch, then it ends the run; 0: none
+    reached: int = 0  # about the last step that is done by then, undisturbed; 0: `steps`
 
 
 def whole_run(schedule: Schedule) -> int:
     """The steps of the whole run, over which the learning rate falls."""
     return max(schedule.steps, schedule.horizon)
+
+
+def last_step(schedule: Schedule) -> int:
+    """The last step of the run; about the last where its Slurm time ends it."""
+    return schedule.reached or schedule.steps

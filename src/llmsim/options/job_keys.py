@@ -10,6 +10,7 @@ from llmsim.catalog.records import KINDS
 from llmsim.errors import CatalogError, OptionError
 from llmsim.job.records import LOADERS
 from llmsim.model.architecture import FAMILIES
+from llmsim.options.job_options import MOST_STEPS
 from llmsim.options.job_values import (
     Kind,
     Take,
@@ -24,6 +25,7 @@ from llmsim.options.job_values import (
     size,
     switch,
     text,
+    time_limit,
     versions,
     whole,
 )  # fmt: skip
@@ -124,23 +126,27 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("schedule", "steps", "steps", as_option("steps"),
      "number of the last step: the count of steps, if `first_step` is 1"),
     ("schedule", "tokens", "tokens", as_option("tokens"), "tokens of the run, instead of steps"),
-    ("schedule", "first_step", "first_step", whole(1, 10**7),
+    ("schedule", "first_step", "first_step", whole(1, MOST_STEPS),
      "number of the first step; if it is more than 1, the run resumes from a checkpoint"),
-    ("schedule", "horizon", "horizon", whole(1, 10**8),
+    ("schedule", "horizon", "horizon", whole(1, 10 * MOST_STEPS),
      "steps over which the learning rate falls, if they are more than this run has"),
+    ("schedule", "time_limit", "time_limit", time_limit(),
+     "what Slurm gives each launch (sbatch --time); the run ends with it, without an export"),
     ("schedule", "epochs", "epochs", whole(1, 10**6), "passes over the data"),
-    ("schedule", "warmup", "warmup", whole(0, 10**7), "steps of warmup"),
+    ("schedule", "warmup", "warmup", whole(0, MOST_STEPS), "steps of warmup"),
     ("schedule", "peak_lr", "lr", as_option("lr"), "peak learning rate"),
     ("schedule", "final_lr", "final_lr", number(0.0, 10.0), "learning rate at the end"),
     ("schedule", "decay", "decay", one_of(*DECAYS), "how the rate falls"),
     ("schedule", "log_every", "log_every", as_option("log-every"), "steps between logged steps"),
     ("schedule", "validates", "validates", switch(),
      "whether it validates at all; not every framework can do without"),
-    ("schedule", "validate_every", "validate_every", whole(1, 10**7),
+    ("schedule", "validate_every", "validate_every", whole(1, MOST_STEPS),
      "steps between validations"),
     ("schedule", "validation_batches", "validation_batches", whole(1, 10**7),
      "global batches of a validation"),
-    ("schedule", "save_every", "save_every", whole(1, 10**7), "steps between checkpoints"),
+    ("schedule", "saves", "saves", switch(),
+     "whether it saves checkpoints at all; not every framework can do without"),
+    ("schedule", "save_every", "save_every", whole(1, MOST_STEPS), "steps between checkpoints"),
     ("schedule", "background_saves", "background_saves", switch(),
      "whether training goes on while it saves"),
     ("framework", "dialect", "dialect", as_option("dialect"), "whose log it writes"),

@@ -19,7 +19,7 @@ MOST_GPUS = 131_072
 MOST_TOKENS = 10**15  # of a run: fifty times as many as the largest public runs have
 LONGEST_SEQUENCE = 1 << 24  # tokens; published contexts end at 10 million
 LARGEST_BATCH = 1 << 20  # sequences of a global batch
-MOST_STEPS = 10**7
+MOST_STEPS = 10**8
 HIGHEST_RATE = 10.0  # a learning rate; Adam's are far below 1
 # What data ranks may share; hsdp is fsdp2 on each of several replicas.
 ASKED_SHARDINGS = (*SHARDINGS, "hsdp")

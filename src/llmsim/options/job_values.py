@@ -6,10 +6,11 @@ ValueError or OptionError for what cannot be.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from math import isfinite
+from math import ceil, isfinite
 
 from llmsim.catalog.lists import parse_size, plain_name, quoted
 from llmsim.errors import CatalogError, OptionError
+from llmsim.options.parsing import parse_duration
 from llmsim.options.table import OPTIONS
 from llmsim.text.wording import either
 
@@ -57,6 +58,28 @@ def number(low: float, high: float) -> Kind:
         return float(value)  # type: ignore[arg-type]  # a number
 
     return take, f"a number from {low:g} to {high:g}"
+
+
+def time_limit() -> Kind:
+    """Times of a queue, as sbatch takes them or as durations: whole minutes, in seconds."""
+
+    def take(value: object) -> object:
+        if not isinstance(value, str):
+            raise ValueError  # noqa: TRY004  # what takes a value raises one kind of error
+        days, dash, clock = value.rpartition("-")
+        parts = clock.split(":")
+        if len(parts) == _CLOCK and all(each.isdecimal() and each.isascii() for each in parts):
+            hours, minutes, rest = map(int, parts)
+            seconds = 3600.0 * hours + 60.0 * minutes + rest
+            seconds += 86_400.0 * int(days) if dash else 0.0
+        else:
+            seconds = parse_duration(value)
+        return whole(60, 366 * 86_400)[0](ceil(seconds / 60.0) * 60)
+
+    return take, "a time such as 24:00:00, 2-00:00:00 or 90m"
+
+
+_CLOCK = 3  # parts of hours, minutes and seconds
 
 
 def switch() -> Kind:

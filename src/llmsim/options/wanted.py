@@ -77,6 +77,7 @@ class Wanted(NamedTuple):
     tokens: int | None = None
     first_step: int | None = None
     horizon: int | None = None
+    time_limit: int | None = None
     epochs: int | None = None
     warmup: int | None = None
     lr: float | None = None
@@ -86,6 +87,7 @@ class Wanted(NamedTuple):
     validates: bool | None = None
     validate_every: int | None = None
     validation_batches: int | None = None
+    saves: bool | None = None
     save_every: int | None = None
     background_saves: bool | None = None
     # The section framework:

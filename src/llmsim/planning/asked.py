@@ -9,7 +9,7 @@ from llmsim.job.schedule import BatchStage, Schedule, whole_run
 from llmsim.options.wanted import Wanted
 from llmsim.planning.draw import Candidate
 
-MOST_PAUSES = 10_000  # validations of a run, and saves
+MOST_PAUSES = 1_000_000  # validations of a run, and saves
 
 
 def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, ...]) -> Schedule:
@@ -27,9 +27,11 @@ def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, .
         "validates": wanted.validates,
         "validate_every": wanted.validate_every,
         "validation_batches": wanted.validation_batches,
+        "saves": wanted.saves,
         "save_every": wanted.save_every,
         "first_step": wanted.first_step,
         "horizon": wanted.horizon,
+        "time_limit": wanted.time_limit,
         "final_lr": final if wanted.final_lr is None else wanted.final_lr,
     }
     if candidate.framework.saves_with_validation and not wanted.save_every:
@@ -96,10 +98,12 @@ def _beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Se
 
 
 def _unvalidated(framework: Framework, schedule: Schedule) -> Iterator[tuple[str | Setting, ...]]:
-    """What the framework cannot do of its validations."""
+    """What the framework cannot do of its validations, or without its saves."""
     speaker = Setting("dialect", framework.name)
     if not (schedule.validates or framework.may_skip_validation):
         yield speaker, " always validates: leave out [schedule] validates."
+    if not (schedule.saves or framework.may_skip_saves):
+        yield speaker, " always saves: leave out [schedule] saves."
     if not framework.validates and schedule.validate_every != schedule.steps:
         yield speaker, " does not validate between steps: leave out [schedule] validate_every."
 

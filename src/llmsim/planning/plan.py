@@ -20,14 +20,13 @@ from llmsim.physics import noise
 from llmsim.physics.speed import step_time
 from llmsim.planning.asked import as_asked
 from llmsim.planning.draw import Candidate, draw_candidate, framework_for
+from llmsim.planning.part import Part, limited, part_of, shown_part
 from llmsim.planning.schedule import (
     FEWEST_STEPS,
     length,
     often_saved,
-    part_of,
     ramped,
     scheduled,
-    shown_steps,
 )
 from llmsim.planning.sensible import is_usual, sensible
 from llmsim.planning.software import drawn_software
@@ -202,15 +201,15 @@ def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
     steps, epochs = length(job, candidate.wanted, noise.uniform(seed, "plan/steps", index))
     seconds = step_time.step_seconds(job)
     given = candidate._replace(wanted=wanted_of(options))
-    shown = shown_steps(job, steps, index) if _may_be_a_part(given, drawn, options) else 0
+    part = shown_part(job, steps, index) if _may_be_a_part(given, drawn, options) else Part()
 
     def made(count: int) -> Job:
-        schedule = scheduled(candidate, count, epochs, seconds, shown)
-        schedule = often_saved(job._replace(schedule=schedule), shown)
-        if shown:
-            schedule = part_of(job, schedule, shown, index)
-        ramp = () if shown else ramped(candidate, schedule, seed)
-        return job._replace(schedule=as_asked(given, schedule, ramp))
+        schedule = scheduled(candidate, count, epochs, seconds, part.steps)
+        schedule = often_saved(job._replace(schedule=schedule), part.steps)
+        if part.steps:
+            schedule = part_of(job, schedule, part, index)
+        ramp = () if part.steps else ramped(candidate, schedule, seed)
+        return limited(job._replace(schedule=as_asked(given, schedule, ramp)))
 
     free = not (wanted.steps or wanted.tokens or wanted.epochs or wanted.first_step)
     if framework.target_loss and free:
@@ -226,7 +225,7 @@ def _may_be_a_part(given: Candidate, drawn: Options, options: Options) -> bool:
     """
     asked = given.wanted
     told = (asked.steps, asked.tokens, asked.epochs, asked.first_step, asked.horizon, asked.ramp,
-            asked.save_every)  # fmt: skip
+            asked.save_every, asked.time_limit)  # fmt: skip
     return drawn is not options and not any(told) and not given.framework.target_loss
 
 

@@ -10,7 +10,7 @@ from llmsim.job.layout import Parallelism, Precision
 from llmsim.model.architecture import GPT2_POSITIONS, Architecture
 from llmsim.options.wanted import Wanted
 from llmsim.planning.parallelism import node_size, shardings, shares_heads
-from llmsim.planning.wish import Wish, unit
+from llmsim.planning.wish import Wish, switched, unit
 from llmsim.text.wording import either
 
 Sentence = tuple[str | Setting, ...]
@@ -156,10 +156,10 @@ def _unable(framework: Framework, wish: Wish) -> Iterator[Sentence]:
 
 def _fixed(speaker: Setting, able: Parallelism, wish: Wish) -> Iterator[Sentence]:
     """What of its engine the framework lets nobody choose."""
-    engine = able.engine
+    engine, without = able.engine, wish._replace(fused_loss=None)
     fixed = {
         "compiled": (wish.compiled, engine.compiled, "true", "false"),
-        "fused_loss": (wish.fused_loss, engine.fused_loss, "true", "false"),
+        "fused_loss": (wish.fused_loss, switched(engine, without).fused_loss, "true", "false"),
         "attention": (wish.flash, engine.flash, "flash", "eager"),
         "sequence_parallel": (wish.sequence_parallel, True, "true", "false"),
     }

@@ -28,9 +28,6 @@ LARGE_CLUSTER, MOST_SAVES_LARGE = 1024, 60
 # Auto-planned runs end within four days.
 LONGEST_RUN_SECONDS = 4 * 86_400
 
-# Hours after which a queue ends a job, and the most steps that a pretraining is shown whole with.
-QUEUE_HOURS, MOST_SHOWN = (6, 12, 24, 48), 50_000
-
 # Passes over the data up to which repeated tokens are worth nearly as much as fresh ones
 # (Muennighoff et al. 2023, "Scaling data-constrained language models").
 MOST_EPOCHS = 4
@@ -113,13 +110,15 @@ def scheduled(
     framework = candidate.framework
     # A resumed run shows its own steps.
     shown = shown or max(1, steps - (candidate.wanted.first_step or 1) + 1)
+    if candidate.wanted.time_limit:
+        shown = min(shown, ceil(candidate.wanted.time_limit / step_seconds))
     log_every = 1 if framework.logs_every_step else round_number(shown / LOGGED_STEPS)
     # Rounded down: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every
     wanted = candidate.wanted
     asked = wanted.steps or wanted.tokens or wanted.epochs or wanted.first_step
     if epochs == 1 and not asked:
-        per_epoch = _two_digits(per_epoch, log_every)
+        per_epoch = two_digits(per_epoch, log_every)
     steps = steps if asked else per_epoch * epochs
     validate_every = min(steps, near_number(shown / VALIDATIONS, log_every))
     if not framework.validates:
@@ -145,49 +144,6 @@ def scheduled(
         validation_batches=max(4, round(recipe.held_out / (global_batch * candidate.sequence))),
         save_every=min(steps, save_every),
     )
-
-
-def shown_steps(job: Job, whole: int, index: int) -> int:
-    """How many steps of a long pretraining are shown: the steps of one job in a queue; 0: all.
-
-    A run that is over within some days is shown whole, unless its framework logs each step. Of a
-    framework that cannot stop before the end of its schedule, the last part is what can be shown:
-    it is for every other long run, since people also want to see a curve that falls.
-    """
-    if not job.recipe.relative:
-        return 0
-    seconds, often = step_time.step_seconds(job), job.framework.logs_every_step
-    if not (often or job.framework.stops_early or _goes_on(job, index)):
-        return 0
-    if often:
-        shown = LOGGED_STEPS + noise.bits(job.seed, "plan/shown", index) % LOGGED_STEPS
-    else:
-        shown = int(3600 * noise.pick(job.seed, "plan/shown", QUEUE_HOURS, index) / seconds)
-        shown = min(shown, job.recipe.steps[1])
-    shown = max(FEWEST_STEPS, _two_digits(shown, 1))
-    long = often or seconds * whole > LONGEST_RUN_SECONDS or whole > MOST_SHOWN
-    return shown if long and whole >= 2 * shown else 0
-
-
-def _goes_on(job: Job, index: int) -> bool:
-    """Whether a long run is seen where it goes on from a checkpoint, and not as a whole."""
-    return job.framework.goes_on and noise.uniform(job.seed, "plan/goes on", index) < 0.5
-
-
-def part_of(job: Job, whole: Schedule, shown: int, index: int) -> Schedule:
-    """About this many steps of a schedule, from a checkpoint on.
-
-    They are the last ones, unless the framework can stop before the end of its schedule.
-    """
-    every, before = whole.save_every, whole.steps - shown
-    if job.framework.stops_early:
-        before = int(before * noise.uniform(job.seed, "plan/part", index))
-    first = 1 if job.framework.saves_first_step else 0
-    saved = max(0, (before - first) // every * every + first)
-    if not job.framework.stops_early:
-        return whole._replace(first_step=saved + 1)
-    steps = saved + -(-shown // whole.log_every) * whole.log_every
-    return whole._replace(first_step=saved + 1, steps=steps, horizon=whole.steps)
 
 
 def often_saved(job: Job, shown: int) -> Schedule:
@@ -229,7 +185,7 @@ def ramped(candidate: Candidate, schedule: Schedule, seed: int) -> tuple[BatchSt
     return batch_ramp.planned(candidate.layout, schedule.steps, schedule.log_every, share, draw)
 
 
-def _two_digits(steps: int, log_every: int) -> int:
+def two_digits(steps: int, log_every: int) -> int:
     """The steps cut to two digits, where that leaves whole logging intervals."""
     unit = 10 ** max(0, len(str(steps)) - 2)
     cut = steps // unit * unit

@@ -40,7 +40,10 @@ def unit(wish: Wish) -> int:
 
 def switched(engine: Engine, wish: Wish) -> Engine:
     """The engine with the switches as they are asked for."""
-    asked = {"compiled": wish.compiled, "fused_loss": wish.fused_loss, "flash": wish.flash}
+    fused = wish.fused_loss
+    if engine.compiles_loss and wish.compiled is False and fused is None:
+        fused = False
+    asked = {"compiled": wish.compiled, "fused_loss": fused, "flash": wish.flash}
     return engine._replace(**{name: on for name, on in asked.items() if on is not None})
 
 

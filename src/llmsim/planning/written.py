@@ -1,6 +1,7 @@
 """A job as a job file says it: every key, so that the file plays the same run."""
 
 from llmsim.catalog.records import KINDS
+from llmsim.dialects.parts.slurm import hours
 from llmsim.job.layout import Layout
 from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, gpus_per_node
@@ -140,9 +141,11 @@ def _schedule(job: Job) -> dict[str, Value]:
         **({} if schedule.validates else {"validates": False}),
         "validate_every": schedule.validate_every,
         "validation_batches": schedule.validation_batches,
+        **({} if schedule.saves else {"saves": False}),
         "save_every": schedule.save_every,
         **({"first_step": schedule.first_step} if schedule.first_step > 1 else {}),
         **({"horizon": schedule.horizon} if schedule.horizon else {}),
+        **({"time_limit": hours(schedule.time_limit)} if schedule.time_limit else {}),
         "background_saves": job.background_saves,
     }
 

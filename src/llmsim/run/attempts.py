@@ -1,6 +1,7 @@
 """The segments of a run, attempt by attempt: what an incident cuts, and where the job goes on.
 
     launch | training ... | failure | outage | launch | training ... | export
+    launch | training ... | failure          where Slurm's time limit ends the run
 
 A deadly fault cuts the segment that it falls into. The failure lasts from the last whole step, or
 from the pause that was interrupted, until the last process has ended and the last line is printed;
@@ -13,22 +14,19 @@ from collections.abc import Generator, Iterator
 from math import inf
 
 from llmsim.job.memo import remembered
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job
+from llmsim.job.schedule import last_step
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
 from llmsim.run import numbers
-from llmsim.run.events.incidents import Failed, Restarted, Symptom
 from llmsim.run.events.incidents import Incident as Label
+from llmsim.run.events.incidents import Restarted
 from llmsim.run.faults import Fault, Faults
-from llmsim.run.incidents import ASKED, replaced
+from llmsim.run.incidents import ASKED, LIMIT
 from llmsim.run.phases.launch import first_launch, relaunch_seconds
 from llmsim.run.stretches import Attempt, Durable, cut, pause_after, pauses, pausing, until
 from llmsim.run.timeline import Segment, Timeline, step_ended, step_in, steps_seconds
 from llmsim.typed import NamedTuple
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from llmsim.run.symptoms import Story
 
 # After this many attempts in a row without a new checkpoint, operators have swapped whatever
 # failed: the next attempt is left alone until it has saved. Without that rule a run whose saves
@@ -107,10 +105,10 @@ def _undisturbed_step(job: Job, unit: str, seconds: float, phase: str) -> int:
         for segment in calm:
             if segment.kind == phase:
                 return (max(0, segment.first - 1) + segment.last) // 2
-        return job.schedule.steps
+        return last_step(job.schedule)
     segment = calm[calm.number_at(seconds)]
     if segment.ended <= seconds:
-        return job.schedule.steps
+        return segment.last
     return step_in(job, segment, seconds) if segment.kind == "training" else segment.last
 
 
@@ -125,12 +123,12 @@ def launch_seconds(job: Job, attempt: int) -> float:
     return first_launch(job)[-1].at if attempt == 1 else relaunch_seconds(job, attempt)
 
 
-# Gives segments, and returns where the next attempt begins; None after the export.
+# Gives segments, and returns where the next attempt begins; None after the last.
 Walk = Generator[Segment, None, "Attempt | None"]
 
 
 def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
-    """The segments of one attempt; returns the next one, or None after the export."""
+    """The segments of one attempt; returns the next one, or None after the last."""
     began, resumed = attempt.began, attempt.resumed
     loading = storage.restore_seconds(job, resumed) if resumed else 0.0
     ended = round(began + launch_seconds(job, attempt.number) + loading, 6)
@@ -141,18 +139,19 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
         return (yield from _end(job, attempt, fault, fault.at, resumed, fault.at))
     yield whole
     at, done, free = ended, resumed, 0.0
+    limit = _time_up(job, attempt, ended)
     for step, kinds in pauses(job, resumed):
         if step > done:
-            stretch = _stretch(job, faults, attempt, at, done + 1, step)
+            stretch = _stretch(job, faults, attempt, at, done + 1, step, limit)
             stretch = _noted(job, attempt, stretch, free)
-            if fault := _strike(job, faults, attempt, stretch, offset):
+            if fault := _strike(job, faults, attempt, stretch, offset, limit):
                 return (yield from _broken_off(job, attempt, fault, stretch, free, ended))
             yield stretch
             at, done = stretch.ended, step
         for kind in kinds:
             pause, free, durable = pause_after(job, attempt, kind, at, step, free)
             pause = _held_up(job, attempt, pause)
-            if fault := _strike(job, faults, attempt, pause, offset):
+            if fault := _strike(job, faults, attempt, pause, offset, limit):
                 yield cut(pause, fault.at)
                 return (yield from _end(job, attempt, fault, fault.at, done, fault.at))
             yield pause
@@ -198,16 +197,40 @@ def _broken_off(
         return (yield from _outage(job, attempt, fault, last.failure))
     at, done, reached = stretch.began, stretch.first - 1, step_in(job, stretch, fault.at)
     if reached > done:
-        stretch = until(job, _ended(job, stretch, fault), reached)
+        from llmsim.run.endings import ended, story_of
+
+        stretch = until(job, ended(job, stretch, fault), reached)
         at, done = stretch.ended, reached
-        yield foretold(job, attempt, fault, _story(job, fault, done), stretch)
+        yield foretold(job, attempt, fault, story_of(job, fault, done), stretch)
     return (yield from _end(job, attempt, fault, at, done, stretch.began))
 
 
 def _strike(
+    job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float,
+    limit: Fault | None = None,
+) -> Fault | None:  # fmt: skip
+    """The fault that ends an attempt in a segment, if there is one; see MOST_LOST."""
+    fault = _drawn(job, faults, attempt, segment, offset)
+    if not limit:
+        return fault
+    from llmsim.run.time_limit import first_of
+
+    return first_of(fault, limit, segment)
+
+
+def _time_up(job: Job, attempt: Attempt, began: float) -> Fault | None:
+    """The end of the run by its time limit, if it has one."""
+    if not job.schedule.time_limit:
+        return None
+    from llmsim.run.time_limit import time_up
+
+    return time_up(job, attempt, began)
+
+
+def _drawn(
     job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float
 ) -> Fault | None:
-    """The fault that ends an attempt in a segment, if there is one; see MOST_LOST."""
+    """The same without the time limit."""
     if segment.kind == "training" and (known := _foreseen(job, attempt, segment)):
         first = min(known, key=lambda fault: fault.at)
         earlier = segment._replace(ended=min(segment.ended, first.at))
@@ -260,8 +283,9 @@ def _spared(attempt: Attempt) -> bool:
 
 
 def _stretch(
-    job: Job, faults: Faults, attempt: Attempt, at: float, first: int, last: int
-) -> Segment:
+    job: Job, faults: Faults, attempt: Attempt, at: float, first: int, last: int,
+    limit: Fault | None,
+) -> Segment:  # fmt: skip
     """The steps up to the next pause, with what slows them."""
     fresh = first == attempt.resumed + 1
     restarted = fresh and attempt.resumed + attempt.repeated > 0
@@ -271,7 +295,7 @@ def _stretch(
                       fresh, warmup, cured=attempt.cured, spares=attempt.spares)  # fmt: skip
     offset, ends = attempt.uptime - attempt.began, None
     for fault in faults.slow(segment, offset):
-        ends = _ends(job, faults, attempt, segment, offset) if ends is None else ends
+        ends = _ends(job, faults, attempt, segment, offset, limit) if ends is None else ends
         if fault.at > ends:
             break  # the attempt does not live to see it
         from llmsim.run.labels import label_of, said
@@ -291,33 +315,19 @@ def _stretch(
 _LATER = 7200.0  # seconds that an orderly end may take at most, with its last step and its save
 
 
-def _ends(job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float) -> float:
+def _ends(
+    job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float,
+    limit: Fault | None,
+) -> float:  # fmt: skip
     """A moment after the end of an attempt in a training segment; infinity where none is known."""
+    over = limit.at if limit else inf
     if _spared(attempt):
-        return inf
-    return faults.ends(segment, offset) + _LATER + 100.0 * step_time.step_seconds(job, segment.last)
+        return over
+    later = _LATER + 100.0 * step_time.step_seconds(job, segment.last)
+    return min(over, faults.ends(segment, offset) + later)
 
 
 # --- the end of an attempt ---------------------------------------------------------------
-
-
-@remembered()  # the omens of a fault are followed by its end
-def _story(job: Job, fault: Fault, done: int) -> "Story":
-    """What follows from a fault; a node is taken out as for maintenance."""
-    from llmsim.run.symptoms import story
-
-    incident = fault.incident._replace(kind="maintenance") if fault.drains else fault.incident
-    return story(job, incident, step_time.step_seconds(job, max(1, done)))
-
-
-def _ended(job: Job, stretch: Segment, fault: Fault) -> Segment:
-    """A training segment whose label knows when a person ends what slows it."""
-    if not fault.drains:
-        return stretch
-    from llmsim.run.labels import relabelled
-
-    dead = round(fault.at + _story(job, fault, stretch.last).over, 6)
-    return relabelled(stretch, fault, dead + round(fault.incident.repair, 6))
 
 
 def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int, since: float) -> Walk:
@@ -325,61 +335,19 @@ def _end(job: Job, attempt: Attempt, fault: Fault, at: float, done: int, since: 
 
     `since` is when the first line about it may have come: a dying GPU has omens.
     """
-    from llmsim.run.labels import label_of, said
+    from llmsim.run.endings import failing
 
-    told = _story(job, fault, done)
-    dead, wait = round(fault.at + told.over, 6), round(fault.incident.repair, 6)
-    label = label_of(job, attempt, fault, told, done, since, dead + wait)
-    spoken = said(fault, told, at, done - attempt.resumed, done)
-    failed = Failed(dead, attempt.number, done, label.kind, label.rank, label.hostname, wait)
-    labels = () if _noted_before(job, fault) else (label,)
-    events: list[Label | Symptom | Failed] = [*labels, *spoken, failed]
-    events.sort(key=lambda event: event.at)
-    failure = pausing(attempt, "failure", at, dead, done)._replace(events=tuple(events))
+    failure = failing(job, attempt, fault, at, done, since)
     return (yield from _outage(job, attempt, fault, failure))
 
 
 def _outage(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
-    """A failure, and the time until the next attempt, which is returned."""
-    done, dead = failure.last, failure.ended
+    """A failure and the time until the next attempt, which is returned: none after the limit."""
+    from llmsim.run.endings import next_attempt
+
     yield failure
-    again = round(dead + round(fault.incident.repair, 6), 6)
-    yield pausing(attempt, "outage", dead, again, done)
-    # An orderly end, which comes after the fault, has waited for its save.
-    whole = dead if failure.began > fault.at else fault.at
-    kept = attempt.durable
-    while kept and not _usable(fault, kept, whole):
-        kept = kept.before
-    resumed = kept.step if kept else 0
-    cured = (*attempt.cured, fault.incident.number) if fault.shows else attempt.cured
-    return Attempt(
-        attempt.number + 1,
-        again,
-        resumed,
-        attempt.repeated + done - resumed,
-        attempt.uptime + fault.at - attempt.began,
-        kept,
-        cured,
-        max(attempt.reached, done),
-        attempt.lost + 1 if resumed == attempt.resumed else 0,
-        _swapped(job, attempt, fault),
-    )
-
-
-def _swapped(job: Job, attempt: Attempt, fault: Fault) -> tuple[tuple[int, int], ...]:
-    """The nodes that are not the first machines after a fault: a spare has come, or none."""
-    if not replaced(job, fault.incident, drains=fault.drains):
-        return attempt.spares
-    node = fault.incident.rank // gpus_per_node(job)
-    spare = max((used for _, used in attempt.spares), default=job.layout.nodes - 1) + 1
-    return (*(each for each in attempt.spares if each[0] != node), (node, spare))
-
-
-def _usable(fault: Fault, saved: Durable, until: float) -> bool:
-    """Whether a checkpoint can be loaded: it was durable, and none of its weights are spoilt."""
-    return saved.at <= until and (not fault.shows or saved.step < fault.shows)
-
-
-def _noted_before(job: Job, fault: Fault) -> bool:
-    """Whether the incident's label stands where its numbers began to bend."""
-    return fault.drains or (fault.shows > 0 and not numbers.raises(job, fault.incident.kind))
+    if fault.incident.number == LIMIT:
+        return None
+    following = next_attempt(job, attempt, fault, failure)
+    yield pausing(attempt, "outage", failure.ended, following.began, failure.last)
+    return following

@@ -28,6 +28,7 @@ class Fault(NamedTuple):
     at: float  # simulated seconds
     incident: Incident
     drains: bool = False  # a person takes out the node that slows all others
+    ahead: float = 0.0  # seconds by which the signal comes before Slurm would end the job
     shows: int = 0  # of an incident of the numbers: the step in which it began to show
 
 

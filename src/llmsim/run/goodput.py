@@ -8,7 +8,7 @@ useful    all the rest: wall clock = useful + lost + waiting
 from collections.abc import Iterator
 from math import fsum
 
-from llmsim.run.events.incidents import Incident
+from llmsim.run.events.incidents import Failed, Incident
 from llmsim.run.timeline import Run, Segment, step_ended
 from llmsim.typed import NamedTuple
 
@@ -25,7 +25,11 @@ class Goodput(NamedTuple):
 def goodput(run: Run) -> Goodput:
     """The account of a whole run."""
     segments = [*run.timeline]
-    lost = fsum(_lost(run, segments))
+    kept = kept_steps(segments)
+    if segments[-1].kind == "failure":  # the time limit has ended the run
+        found = (each.kept for each in segments[-1].events if isinstance(each, Failed))
+        kept[segments[-1].attempt] = next(found)
+    lost = fsum(_lost(run, segments, kept))
     waited = fsum(_waited(segments))
     useful = segments[-1].ended - lost - waited
     return Goodput(segments[-1].attempt, round(useful, 6), round(lost, 6), round(waited, 6))
@@ -37,7 +41,8 @@ def goodput_until(run: Run, at: float) -> Goodput:
     known: dict[int, Goodput] = run.memo.setdefault("goodput", {})
     if number not in known:
         segments = [run.timeline[each] for each in range(number + 1)]
-        lost, waited = fsum(_lost(run, segments)), fsum(_waited(segments[:-1]))
+        lost = fsum(_lost(run, segments, kept_steps(segments)))
+        waited = fsum(_waited(segments[:-1]))
         useful = segments[-1].began - lost - waited
         known.clear()
         known[number] = Goodput(segments[-1].attempt, useful, lost, waited)
@@ -77,8 +82,7 @@ def fault_in(segment: Segment) -> float:
     return min(labels, default=first)
 
 
-def _lost(run: Run, segments: list[Segment]) -> Iterator[float]:
-    last = kept_steps(segments)
+def _lost(run: Run, segments: list[Segment], last: dict[int, int]) -> Iterator[float]:
     for segment in segments:
         kept = last.get(segment.attempt)
         if kept is None:

@@ -55,6 +55,7 @@ LEVELS = {"none": (0.0, 0.0), "rare": (1.0, 0.0), "typical": (1.0, 1.5), "chaos"
 
 # Numbers of incidents that were asked for: no draw of a run comes so far.
 ASKED = 1_000_000_000
+LIMIT = 2 * ASKED  # the number of the end by Slurm's time limit, after which nothing is launched
 
 
 class Incident(NamedTuple):

@@ -25,6 +25,7 @@ from math import ceil, exp, inf, nan, sqrt
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import saved_steps, step_of_part
 from llmsim.job.records import Asked, Bend, Job
+from llmsim.job.schedule import last_step
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time
 from llmsim.run.incident_kinds import kind_named
@@ -80,7 +81,7 @@ def _found(job: Job, steps: Steps, planned: float) -> list[tuple[Incident, int]]
         for each in incidents(job, planned, planned):
             if is_of_numbers(each.kind):
                 onset = _about(job, each.at, planned) + 1
-                if job.schedule.first_step < onset < job.schedule.steps:
+                if job.schedule.first_step < onset < last_step(job.schedule):
                     found.append((each, onset))
     for index, asked in enumerate(job.asked):
         if is_of_numbers(asked.kind):
@@ -94,7 +95,7 @@ def _about(job: Job, uptime: float, planned: float) -> int:
     launched = planned - step_time.training_seconds(job)
     share = max(0.0, uptime - launched) / (planned - launched)
     begun = job.schedule.first_step - 1
-    return begun + int(share * (job.schedule.steps - begun))
+    return begun + int(share * (last_step(job.schedule) - begun))
 
 
 def is_of_numbers(kind: str) -> bool:
@@ -127,7 +128,7 @@ def _asked_onset(job: Job, asked: Asked, steps: Steps) -> int:
         done = asked.value if asked.unit == "step" else step_of_part(job, asked.value)
     else:
         done = steps(job, asked.unit, asked.value, asked.phase)
-    return min(max(job.schedule.first_step + 1, round(done) + 1), job.schedule.steps)
+    return min(max(job.schedule.first_step + 1, round(done) + 1), last_step(job.schedule))
 
 
 def course(job: Job, incident: Incident, onset: int) -> Course:

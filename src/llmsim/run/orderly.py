@@ -35,7 +35,7 @@ def grace(job: Job, fault: Fault) -> float:
     """Seconds from SIGTERM to SIGKILL."""
     kind = fault.incident.kind
     if kind == "time-limit":
-        return _KILL_WAIT
+        return fault.ahead or _KILL_WAIT
     if kind == "preempt":
         return noise.between(job.seed, "incident/grace", *_PREEMPTION, fault.incident.number)
     return _PLANNED
@@ -61,7 +61,7 @@ def orderly(
     if done > fault.at + grace(job, fault):
         return None
     dead, wait = round(done + _EXIT, 6), round(fault.incident.repair, 6)
-    told = handled(job, fault.incident, fault.drains, done - fault.at)
+    told = handled(job, fault.incident, fault.drains, done - fault.at, ahead=fault.ahead > 0.0)
     events = list(training.events)
     if fault.drains:
         training = relabelled(training, fault, dead + wait)
@@ -72,7 +72,7 @@ def orderly(
     events += [each._replace(at=min(each.at, training.ended)) for each in spoken[:-1]]
     training = training._replace(events=tuple(sorted(events, key=lambda event: event.at)))
     kind, rank = fault.incident.kind, fault.incident.rank
-    failed = Failed(dead, attempt.number, last, kind, rank, placed(job, attempt, rank), wait)
+    failed = Failed(dead, attempt.number, last, kind, rank, placed(job, attempt, rank), wait, last)
     late: list[Symptom | Failed | CheckpointSaved] = [spoken[-1], failed]
     if durable.at > saving.ended:
         late += _saved(job, saving, clock)

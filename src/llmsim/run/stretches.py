@@ -94,15 +94,15 @@ def _pauses(job: Job) -> tuple[tuple[int, ...], tuple[tuple[Pause, ...], ...]]:
     kinds: tuple[tuple[Pause, set[int]], ...] = (("validation", checks), ("checkpoint", saves))
     if job.framework.saves_first or not job.framework.validates:
         kinds = kinds[::-1]
-    steps, last = tuple(sorted(saves | checks)), job.schedule.steps
+    last = job.schedule.steps
+    steps = tuple(sorted({*saves, *checks, last}))
     found: list[tuple[Pause, ...]] = [
         tuple(kind for kind, among in kinds if step in among) for step in steps
     ]
-    if steps[-1] == last:
-        if job.framework.saves_after_loop and not save_is_due(job, last):
-            found[-1] = tuple(sorted(found[-1], key=_LAST.index))
-        if job.framework.final_evaluations:
-            found[-1] = (*found[-1], "evaluation")
+    if job.framework.saves_after_loop and not save_is_due(job, last):
+        found[-1] = tuple(sorted(found[-1], key=_LAST.index))
+    if job.framework.final_evaluations:
+        found[-1] = (*found[-1], "evaluation")
     return steps, tuple(found)
 
 

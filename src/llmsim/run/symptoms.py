@@ -299,7 +299,7 @@ def _stopped(name: str) -> "Teller":
     """SIGTERM from outside: Slurm's line stands before the processes' own last ones."""
 
     def tell(fault: Fault) -> Iterator[Symptom]:
-        yield Symptom(0.0, "slurm", name, 0)
+        yield from _banner(name)
         at = draw(fault, "handled", 0.02, 0.3)
         rank = speaking_node(fault.job) * gpus_per_node(fault.job)
         yield Symptom(at, "log", "terminated", rank, -15)
@@ -308,13 +308,25 @@ def _stopped(name: str) -> "Teller":
     return tell
 
 
-def handled(job: Job, incident: Incident, drains: bool, seconds: float) -> Story:
-    """SIGTERM that the framework handles; `seconds` after it, it has saved and exits with 0."""
+def _banner(name: str) -> Iterator[Symptom]:
+    """What Slurm says of the job; of a step it says it in the step's own output, the log."""
+    yield Symptom(0.0, "slurm", name, 0)
+    if name == _STOPS["time-limit"]:
+        yield Symptom(0.0, "log", "step time limit", 0)
+
+
+def handled(
+    job: Job, incident: Incident, drains: bool, seconds: float, *, ahead: bool = False
+) -> Story:
+    """SIGTERM that the framework handles; `seconds` after it, it has saved and exits with 0.
+
+    `ahead` of a time limit Slurm says nothing.
+    """
     fault = Fault(job, incident, 1.0)
     name = "signal" if drains else _STOPS.get(incident.kind, "signal")
     heard = draw(fault, "handled", 0.02, 0.3)
     told = (
-        Symptom(0.0, "slurm", name, 0),
+        *(() if ahead else _banner(name)),
         Symptom(heard, "log", "sigterm handled", 0),
         Symptom(seconds + 0.2, "log", "stopped in order", 0),
     )

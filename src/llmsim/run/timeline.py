@@ -2,6 +2,7 @@
 
     launch | training | validation | checkpoint | training | ... | export
 
+The last segment is the export, or the failure with which Slurm's time limit ends the run.
 A segment is a stretch of simulated time in which the cluster does one thing. Segments follow one
 another without a gap. They are computed when they are first needed, so that the first line
 of a long run comes as early as that of a short one; what was drawn belongs to the run.

@@ -16,6 +16,7 @@ from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import short_name
 from llmsim.job.milestones import last_logged, part_done, steps_before, validated_steps
 from llmsim.job.records import Job
+from llmsim.job.schedule import last_step
 from llmsim.physics.learning import gradient, learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import goodput, names
@@ -253,7 +254,7 @@ class Dashboard:
             numbers.insert(2, ("warning", "goodput", f"{part:.0%}"))
         return Training(
             step=max(moment.step - before, 0),
-            steps=job.schedule.steps - before,
+            steps=max(last_step(job.schedule), moment.step) - before,
             loss=self._losses(taught),
             rate=self._rate,
             throughput=self._speed,

@@ -24,7 +24,7 @@ def facts(job: Job) -> tuple[tuple[str, str], ...]:
         ("vocabulary", f"{shape.vocabulary:,}"),
         ("learning rate", f"{plan.peak_lr:.1e}, {plan.decay}"),
         ("warm-up", units.counted(plan.warmup, "step")),
-        ("saves", f"every {plan.save_every:,} steps"),
+        ("saves", f"every {plan.save_every:,} steps" if plan.saves else "none"),
         ("validates", f"every {plan.validate_every:,} steps"),
         ("precision", spread.precision),
         ("spread", f"{spread.sharding}  {split}".strip()),

@@ -50,7 +50,8 @@ class Pace:
         lasts, share = launch.ended - launch.began, SHARES["launch"]
         self._launch = min(1.0, share * duration / lasts) if lasts and not self._real else 1.0
         self._left = (duration - self._launch * lasts) / (1.0 - share)
-        self._times = {"validation": validations(job), "checkpoint": checkpoints(job)}
+        counts = {"validation": validations(job), "checkpoint": checkpoints(job)}
+        self._times = {kind: max(1, count) for kind, count in counts.items()}
         self._training = step_time.training_seconds(job)
 
     def shown(self, at: float) -> float:

@@ -25,9 +25,10 @@ def moment_of(run: Run, text: str) -> float:
     begins. Raises OptionError when the moment is not in the run.
     """
     kind, value = starting_point(text)
-    steps = run.job.schedule.steps
+    limited = run.job.schedule.time_limit > 0  # by the clock, so only the timeline knows its steps
+    steps = run.timeline.last().last if limited else run.job.schedule.steps
     if kind == "share":
-        done = int(step_of_part(run.job, float(value)))
+        done = min(int(step_of_part(run.job, float(value))), steps)
         return step_began(run, done + 1) if done < steps else step_done(run, steps)
     if kind == "step":
         first = run.job.schedule.first_step

@@ -16,6 +16,7 @@ from llmsim.dialects.deepspeed.config import (
 )
 from llmsim.dialects.deepspeed.log_lines import LOG_DIST, each, info, plain, zero_stage
 from llmsim.dialects.line import Line, Render
+from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, preparation, stages
 from llmsim.run import cluster, events
@@ -201,11 +202,17 @@ def _wrapped(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
+    if not steps_found(job):  # else it stands before the load of the checkpoint
+        yield from set_up(job, event.at)
+    yield plain(job, "***** Running training *****")
+
+
+def set_up(job: Job, ended: float) -> Lines:
     """The engine's lines, spread over the time that the optimizer's set-up takes."""
     lines = list(_initialized(job))
     waits = [_wait(text) for _, text in lines]
     unit = _USED * preparation.optimizer_seconds(job) / fsum(waits)
-    at = event.at - unit * fsum(waits)
+    at = ended - unit * fsum(waits)
     for wait, (place, text) in zip(waits, lines, strict=True):
         at += unit * wait
         begin, *rest = text.split("\n")
@@ -216,8 +223,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         for more in rest:
             yield plain(job, more)
     if job.layout.pp > 1:
-        yield from pipeline.engine(job, event.at)
-    yield plain(job, "***** Running training *****")
+        yield from pipeline.engine(job, ended)
 
 
 def _wait(text: str) -> float:

@@ -47,5 +47,6 @@ FRAMEWORK = Framework(
     ),
     source="github.com/deepspeedai/DeepSpeed",
     release="v0.16.5",
+    goes_on=True,
     commit="20f988eade5217ab0045ba1681030f3d255d67e3",
 )

@@ -177,6 +177,8 @@ def tensors(job: Job) -> int:
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
     """The processes end, and the launchers report that they have."""
+    if event.ended_by:
+        return  # the process is killed before it comes so far
     for line in process_group.leaked(job, event.at):
         yield plain(job, line.text, rank=line.rank)
     if has_launcher(job):

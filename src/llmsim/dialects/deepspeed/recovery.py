@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.dialects.capture import ranks_kept
-from llmsim.dialects.deepspeed import training
+from llmsim.dialects.deepspeed import engine, training
 from llmsim.dialects.deepspeed.log_lines import has_launcher, info, zero_stage
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.groups import Names
@@ -70,6 +70,7 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line |
     if not event.step:
         return
     begun, ranks = event.at - event.seconds, ranks_kept(job)
+    yield from engine.set_up(job, begun)
     for rank in ranks:
         files = [training.model_file(job, event.step, rank)]
         if job.layout.pp > 1:

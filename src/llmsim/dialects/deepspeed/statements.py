@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from llmsim.dialects import statement
 from llmsim.dialects.capture import nodes_kept, ranks_kept
-from llmsim.dialects.deepspeed import extension, pipeline, training
+from llmsim.dialects.deepspeed import extension, loads, pipeline, training
 from llmsim.dialects.deepspeed.log_lines import has_launcher, zero_stage
 from llmsim.dialects.parts.statements import BARRIER, LEAKED
 from llmsim.dialects.statement import Statement, Steps, where
@@ -85,8 +85,8 @@ def _configured(job: Job) -> Iterable[int]:
 
 def _shown(job: Job) -> Iterable[int]:
     """Steps at which the engine reports: steps_per_print."""
-    every = job.schedule.log_every
-    return range(every, job.schedule.steps + 1, every)
+    every, first = job.schedule.log_every, job.schedule.first_step
+    return range(-(-first // every) * every, job.schedule.steps + 1, every)
 
 
 def _stages(job: Job) -> Iterable[int]:
@@ -266,10 +266,19 @@ STATEMENTS = (
           r"RANK=\d+ STAGE=\d+ LAYERS=\d+ \[\d+, \d+\) STAGE_PARAMS=\d+ \(\d+\.\d{3}M\) "
           r"TOTAL_PARAMS=\d+ \(\d+\.\d{3}M\) UNIQUE_PARAMS=\d+ \(\d+\.\d{3}M\)",
           where(_piped, _first_copies), "0", "runtime/pipe/", "data_parallel_id == 0"),
+    # --- the load of a checkpoint ---
+    _info("opening", f"{_TORCH}:27:load", rf"\[Torch\] Loading checkpoint from {_FILE}\.\.\.",
+          loads.opened, "0", guard="load_checkpoint"),
+    _info("opened", f"{_TORCH}:29:load", rf"\[Torch\] Loaded checkpoint from {_FILE}\.",
+          loads.opened, "0", guard="load_checkpoint"),
+    _info("read", "engine.py:3212:_get_all_zero_checkpoint_state_dicts",
+          r"successfully read \d+ ZeRO state_dicts for rank \d+", loads.read, "0"),
+    _info("parts", "engine.py:3162:_load_zero_checkpoint",
+          r"loading \d+ zero partition checkpoints for rank \d+", loads.read, "0"),
     # --- the training ---
     _plain("running", "main.py", r"\*{5} Running training \*{5}"),
     _plain("epoch", "main.py", r"Beginning of Epoch \d+/\d+, Total Micro Batches \d+",
-           lambda job: range(job.schedule.epochs)),
+           loads.begun),
     _plain("loss", "main.py", rf"Epoch: \d+, Step: \d+, Rank: 0, loss = (?:{_FLOAT}|nan)",
            where(_unpiped, _shown)),
     _info("overflow", "loss_scaler.py:183:update_scale", rf"{_OVERFLOW}, reducing to \d+",
@@ -324,6 +333,7 @@ version configured+ flops client-optimizer no-params basic
 final client-scheduler scheduler step-zero configuration setting+
 (setting | entry | brace)* json (entry | brace)+
 (micro-batches pipe-partitioned+ pipe-stage*)?
+(opening | opened | read | parts)*
 running
 (epoch | overflow | hesitates | loss progress | progress pipe-steps | progress | rate
  | evaluating evaluated | about-to-save (saving-model | saving | saved | part-saved | ready)+)*

@@ -175,6 +175,7 @@ def _set(job: Job) -> dict[str, object]:
         "per_device_eval_batch_size": layout.micro_batch,
         "per_device_train_batch_size": layout.micro_batch,
         "save_steps": schedule.save_every,
+        **({} if schedule.saves else {"save_strategy": "SaveStrategy.NO"}),
         "seed": job.seed,
         "warmup_steps": float(schedule.warmup),
     }

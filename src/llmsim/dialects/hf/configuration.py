@@ -49,7 +49,7 @@ _USED = (
     "_name_or_path", "model_type", "architectures", "max_steps", "num_train_epochs",
     "warmup_steps", "warmup_ratio", "lr_scheduler_type", "gradient_checkpointing", "fsdp", "bf16",
     "fp16", "quantization_config", "load_in_4bit", "attn_implementation", "parallelism_config",
-    "peft_type", "v_head_dim", "qk_head_dim", "resume_from_checkpoint",
+    "peft_type", "v_head_dim", "qk_head_dim", "resume_from_checkpoint", "save_strategy",
 )  # fmt: skip
 # The defaults of TrainingArguments.
 _DEFAULTS = {
@@ -160,6 +160,10 @@ def _schedule(given: Given, unused: list[str]) -> dict[str, Any]:
         told["epochs"] = max(1, round(_number(given, "num_train_epochs")))
     if found := _CHECKPOINT.search(str(given.get("resume_from_checkpoint", ""))):
         told["first_step"] = int(found[1]) + 1
+    if (saves := given.get("save_strategy", "steps")) == "no":
+        told["saves"] = False
+    elif saves != "steps":
+        unused.append("save_strategy")
     decay = given["lr_scheduler_type"]
     if decay in _DECAYS:
         told |= {"decay": decay, "final_lr": 0.0}

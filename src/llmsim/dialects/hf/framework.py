@@ -14,6 +14,8 @@ FRAMEWORK = Framework(
     (*PRETRAINING, "sft", "lora"),
     source="pypi.org/project/transformers",
     release="5.23.0",
+    goes_on=True,
+    may_skip_saves=True,
     commit="018e82fd07490ad5bb58414f65e31576033dc7f36bed10c574843f69b90991bf",
     older=(("4.57.1", TRANSFORMERS_4),),
     older_traits=OLDER_TRAITS,

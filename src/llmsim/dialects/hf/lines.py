@@ -97,7 +97,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         yield from info(job, event.at, "loading model", text)
     yield from _plan(job, event.at)
     if done:
-        yield from _goes_on(job, event.at, done)
+        yield from recovery.going_on(job, event.at, done)
     yield from wandb.start(job, screen, report.PROJECT, event.at)
     yield bars.redrawn(job, screen, 0, 0.0)  # it jumps to where it goes on
     if is_fourth(job) and layout.recompute != "none":
@@ -130,30 +130,6 @@ def _plan(job: Job, at: float) -> Lines:
         del texts["updates"]
     for name, text in texts.items():
         yield from info(job, at, name, text)
-
-
-def _goes_on(job: Job, at: float, done: int) -> Lines:
-    """Where a run goes on that resumes after `done` steps."""
-    epoch, steps = divmod(done, values.updates_per_epoch(job))
-    batches = steps * job.layout.accumulation
-    if is_fourth(job):
-        skipped = f"the first {epoch} epochs then the first {batches} batches in the first epoch."
-        texts = {
-            2549: "  Continuing training from checkpoint, will skip to saved global_step",
-            2550: f"  Continuing training from epoch {epoch}",
-            2551: f"  Continuing training from global step {done}",
-            2553: f"  Will skip {skipped}",
-        }
-        for number, text in texts.items():
-            yield from info(job, at, f"trainer.py:{number}", text)
-        return
-    text = f"  Resuming training from checkpoint with epoch {epoch} and global step {done}"
-    yield from info(job, at, "trainer.py:1631", text)
-    text = (
-        f"  Fast-forwarding the dataloader past {epoch} epochs and {batches} batches to resume "
-        "from the exact training state."
-    )
-    yield from info(job, at, "trainer.py:1635", text)
 
 
 _TOKENIZING = 0.7  # of the time for the data: tokenizing takes longer than putting together
@@ -350,6 +326,8 @@ def _evaluated(event: events.Evaluated, job: Job, screen: Screen) -> Lines:
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
+    if event.ended_by:
+        return  # the process is killed before it comes so far
     yield from report.finished(event, job, screen, scores=scores)
     yield from process_group.leaked(job, event.at)
 

@@ -18,7 +18,7 @@ from llmsim.dialects.parts.transformers.statements import (
     pairs,
     sharded,
 )
-from llmsim.dialects.statement import Statement, Steps, where
+from llmsim.dialects.statement import Statement, Steps, goes_on, where
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
 
@@ -32,6 +32,11 @@ _CELL = r" +\d+\.\d+"
 def _evaluations(job: Job) -> Iterable[int]:
     """In the training, and once more at the end of the script."""
     return (*statement.validated(job), job.schedule.steps)
+
+
+def _mapped(job: Job) -> Iterable[int]:
+    """Twice, over the data and what is held out; a run that goes on finds both in the cache."""
+    return () if goes_on(job) else (0, 0)
 
 
 def _saves(job: Job) -> Iterable[int]:
@@ -78,13 +83,15 @@ STATEMENTS = (
     info("generation-file", _CONFIG, 1108, rf"loading configuration file {_PATH}",
          where(is_released)),
     Statement("tokenizing", "run_clm.py", bar("Running tokenizer on dataset:", " examples"),
-              lambda _job: (0, 0)),
+              _mapped),
     Statement("grouping", "run_clm.py", bar(r"Grouping texts in chunks of \d+:", " examples"),
-              lambda _job: (0, 0)),
+              _mapped),
     _written("scratch", r"Training new model from scratch - Total size=\d+\.\d\dM params",
              where(lambda job: not is_released(job))),
     info("max-steps", _TRAINER, 727, r"max_steps is given, it will override any value .*",
          where(lambda job: bool(job.dataset.rows)), "max_steps > 0 and num_train_epochs > 0"),
+    info("loading-model", _TRAINER, 3659, rf"Loading model from {_PATH}\.", where(goes_on),
+         "resume_from_checkpoint is not None"),
     info("running", _TRAINER, 1618, r"\*{5} Running training \*{5}"),
     info("examples", _TRAINER, 1619, rf"  Num examples = {_COUNT}"),
     info("epochs", _TRAINER, 1620, rf"  Num Epochs = {_COUNT}"),
@@ -95,6 +102,11 @@ STATEMENTS = (
     info("accumulation", _TRAINER, 1626, r"  Gradient Accumulation steps = \d+"),
     info("steps", _TRAINER, 1627, rf"  Total optimization steps = {_COUNT}"),
     info("trainable", _TRAINER, 1628, rf"  Number of trainable parameters = {_COUNT}"),
+    info("resuming", _TRAINER, 1631, r"  Resuming training from checkpoint with epoch \d+ and "
+         r"global step \d+", where(goes_on), "resume_from_checkpoint is not None"),
+    info("forwarding", _TRAINER, 1635, r"  Fast-forwarding the dataloader past \d+ epochs and \d+ "
+         r"batches to resume from the exact training state\.", where(goes_on),
+         "not ignore_data_skip"),
     Statement("logged", "trainer_callback.py:690",
               rf"\{{{pairs('loss', 'grad_norm', 'learning_rate', 'epoch')}\}}", statement.logged,
               guard="global_step == 1 or global_step % logging_steps == 0"),
@@ -147,13 +159,14 @@ STATEMENTS = (
 )  # fmt: skip
 
 ORDER = """
-torchrun* rank+ arguments argument+ bracket downloading+
+torchrun* rank+ arguments argument+ bracket downloading*
 config-file config json+ brace blank
 (weights generation json+ brace blank loading+ generation-file generation json+ brace blank
  | generation json+ brace blank scratch)
-barrier* tokenizing+ barrier* grouping+
-max-steps? running examples epochs updates device-batch batch accumulation steps trainable
-wandb+ training-bar
+barrier* tokenizing* barrier* grouping*
+max-steps? loading-model?
+running examples epochs updates device-batch batch accumulation steps trainable
+(resuming forwarding)? wandb+ training-bar
 (logged training-bar
  | evaluating evaluating-text held-out eval-batch training-bar* evaluated training-bar
  | saving config-saved? generation-saved? files* (one-file | many-files)? tokenizer
@@ -172,7 +185,8 @@ wandb+ leaked*
 # The lines of its files where the same statement stands; what it has besides; what it has not.
 _LINES = {
     "config-file": 763, "config": 839, "weights": 1169, "generation": 986, "generation-file": 939,
-    "max-steps": 699, "running": 2519, "examples": 2520, "epochs": 2521, "device-batch": 2522,
+    "loading-model": 2934, "max-steps": 699, "running": 2519, "examples": 2520, "epochs": 2521,
+    "device-batch": 2522,
     "batch": 2525, "accumulation": 2526, "steps": 2527, "trainable": 2528, "evaluating": 4643,
     "held-out": 4645, "eval-batch": 4648, "saving": 4309, "config-saved": 491,
     "generation-saved": 757, "one-file": 4181, "many-files": 4189, "tokenizer": 2590,
@@ -192,6 +206,14 @@ _BESIDES = (
               r"gradient checkpointing\. Setting `use_cache=False`\.",
               where(lambda job: job.layout.recompute != "none"), "each",
               "gradient_checkpointing and self.training and use_cache"),
+    *(info(name, _TRAINER, line, text, where(goes_on), "resume_from_checkpoint is not None")
+      for name, line, text in (
+          ("continuing", 2549,
+           "  Continuing training from checkpoint, will skip to saved global_step"),
+          ("from-epoch", 2550, r"  Continuing training from epoch \d+"),
+          ("from-step", 2551, r"  Continuing training from global step \d+"),
+          ("skipping", 2553, r"  Will skip the first \d+ epochs then the first \d+ batches in .*"),
+      )),
     info("tokens", "tokenization_utils_base.py", 2599, rf"Special tokens file saved in {_PATH}",
          _saves),
 )  # fmt: skip
@@ -211,20 +233,22 @@ def _in_fourth(each: Statement) -> Statement:
 
 
 _SAME = [
-    _in_fourth(each) for each in STATEMENTS if each.name not in ("updates", "loading", "files")
+    _in_fourth(each)
+    for each in STATEMENTS
+    if each.name not in ("updates", "loading", "files", "resuming", "forwarding")
 ]
 OLDER = {
     "4.57.1": (
         (*_SAME, *_BESIDES),
         """
-torchrun* rank+ arguments argument+ bracket downloading+
+torchrun* rank+ arguments argument+ bracket downloading*
 config-file config json+ brace blank file-0 file-1 file-2 file-3 file-4
 (weights generation json+ brace blank shards* generation-file generation json+ brace blank
  | generation json+ brace blank scratch)
-barrier* tokenizing+ barrier* grouping+
-max-steps? half-precision
+barrier* tokenizing* barrier* grouping*
+max-steps? half-precision loading-model?
 running examples epochs device-batch batch accumulation steps trainable
-wandb+ training-bar cached*
+(continuing from-epoch from-step skipping)? wandb+ training-bar cached*
 (logged training-bar
  | evaluating evaluating-text held-out eval-batch training-bar* evaluated training-bar
  | saving config-saved? generation-saved? (one-file | many-files)? tokenizer tokens

@@ -14,6 +14,7 @@ FRAMEWORK = Framework(
     (*PRETRAINING, "sft"),
     source="pypi.org/project/lightning",
     release="2.6.6",
+    goes_on=True,
     commit="2bcbd6ee840071cd076c7dc9953d7ac1040df92f1c5fa76583aae644f037ab85",
     validates_end=False,
     blocking_checkpoints=True,

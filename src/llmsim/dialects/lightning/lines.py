@@ -87,6 +87,15 @@ def backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines
     yield from map(Line, interleaved(job, "devices", lines))
 
 
+def _backend_ready(event: events.BackendReady, job: Job, screen: Screen) -> Lines:
+    """The same of fit(ckpt_path=...), which opens the checkpoint before its strategy is set up."""
+    lines = list(backend_ready(event, job, screen))
+    devices = [line for line in lines if line.text.startswith("LOCAL_RANK: ")]
+    yield from lines[: len(lines) - len(devices)]
+    yield from recovery.restoring(job)
+    yield from devices
+
+
 def registered(job: Job) -> Iterator[Line]:
     """The box that says that all processes have met."""
     text = f"All distributed processes registered. Starting with {job.layout.gpus} processes"
@@ -101,6 +110,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         "Using 32 bits instead."
     )
     yield from summary(job)
+    yield from recovery.restored_all(job)
 
 
 def summary(job: Job) -> Iterator[Line]:
@@ -222,7 +232,7 @@ LINES: dict[type, Render] = {
     events.Launched: _launched,
     events.Rendezvous: shell.rendezvous,
     events.RanksJoined: _ranks_joined,
-    events.BackendReady: backend_ready,
+    events.BackendReady: _backend_ready,
     events.TrainerReady: _trainer_ready,
     events.Progress: _progress,
     events.EpochEnded: _epoch_ended,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from llmsim.dialects.line import Bar, Line, Render
+from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
+from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job
 from llmsim.run import events
-from llmsim.text.screen import Screen
 
 HOME = "/usr/local/lib/python3/dist-packages/lightning/pytorch"
 CODE = code_of(
@@ -28,17 +28,27 @@ CODE = code_of(
 )  # fmt: skip
 
 
-def resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+def _path(job: Job) -> str:
     """The checkpoint that fit(ckpt_path=...) was given."""
-    del job, screen
-    if event.step:
-        yield from restored(f"{event.path.rpartition('/')[0]}/step={event.step}.ckpt")
+    return f"checkpoints/{job.run_name}/step={steps_found(job)}.ckpt"
+
+
+def restoring(job: Job) -> Iterator[Line]:
+    """What the checkpoint connector prints before it loads a checkpoint, if the run has one."""
+    if steps_found(job):
+        yield Line(f"Restoring states from the checkpoint path at {_path(job)}")
+
+
+def restored_all(job: Job) -> Iterator[Line]:
+    """What it prints when all is loaded, below the table of the model."""
+    if steps_found(job):
+        yield Line(f"Restored all states from the checkpoint at {_path(job)}")
 
 
 def restored(path: str) -> Iterator[Line]:
-    """What the checkpoint connector prints of a checkpoint before and after its load."""
+    """Both lines, as NeMo has them."""
     yield Line(f"Restoring states from the checkpoint path at {path}")
     yield Line(f"Restored all states from the checkpoint at {path}")
 
 
-LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: resumed}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE)}

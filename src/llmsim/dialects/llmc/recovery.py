@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.last_words import code_of, spoken
+from llmsim.dialects.parts.slurm import OF_STEPS
 from llmsim.dialects.parts.worker_errors import CUDA_ERRORS, Place
 from llmsim.job.records import Job
 from llmsim.run import events
@@ -30,7 +31,7 @@ def _symptom(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
         yield Line(CUDA_ERRORS[event.kind][0])
     elif event.stream == "log" and event.name in _TEXTS:
         yield from map(Line, _TEXTS[event.name].split("\n"))
-    elif event.name in ("failure", "all failed"):
+    elif event.name in ("failure", "all failed", *OF_STEPS):
         yield from spoken(_CODE)(event, job, screen)
 
 

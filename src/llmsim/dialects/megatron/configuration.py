@@ -50,7 +50,7 @@ _USED = (
     "num-layers-per-virtual-pipeline-stage", "num-virtual-stages-per-pipeline-rank",
     "multi-latent-attention", "v-head-dim", "moe-shared-expert-intermediate-size",
     "moe-layer-freq", "ckpt-step", "exit-interval", "account-for-embedding-in-pipeline-split",
-    "account-for-loss-in-pipeline-split",
+    "account-for-loss-in-pipeline-split", "save",
 )  # fmt: skip
 _LATENT = ("kv_latent", "query_latent", "rope_dim")
 _MOST = 1e18  # of samples and steps, more than any run has
@@ -71,6 +71,7 @@ def read_arguments(text: str) -> Configuration:
     """The job of an argument list. Raises ValueError for a number that is none."""
     script = read_script(text)
     given = _arguments(script)
+    saves = "save" in given  # a path, which has no effect here
     unknown = [*_without_unknown(given), *script.unknown]
     _refuse(given)
     read = sorted_into(given, _PLACES, _USED)
@@ -80,7 +81,7 @@ def read_arguments(text: str) -> Configuration:
     job["framework"] = {"dialect": "megatron"}
     job["recipe"] = {"name": "pretrain"}
     job["model"] |= _model(given, job["model"])
-    job["schedule"] |= _schedule(given, job, unused)
+    job["schedule"] |= _schedule(given, job, unused) | ({} if saves else {"saves": False})
     job["parallel"] |= _parallel(given, job)
     job["precision"] = _precision(given)
     nodes, each = given.get("nnodes"), job["cluster"].get("gpus_per_node")

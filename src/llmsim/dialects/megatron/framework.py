@@ -7,6 +7,7 @@ FRAMEWORK = Framework(
     "Megatron-LM: NCCL's INFO lines, all arguments, timers, E+00 losses",
     PRETRAINING,
     goes_on=True,
+    may_skip_saves=True,
     ramps_batch=True,
     saves_after_loop=True,
     validates_end=False,

@@ -15,7 +15,12 @@ from llmsim.dialects.megatron.log_lines import (
     timers,
 )
 from llmsim.dialects.parts import process_group
-from llmsim.job.milestones import blocking_checkpoint, save_is_due, steps_found
+from llmsim.job.milestones import (
+    blocking_checkpoint,
+    save_is_due,
+    steps_found,
+    validated_steps,
+)
 from llmsim.job.records import Job, is_older
 from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.learning import bends, learning_rate, loss, loss_scale
@@ -88,6 +93,13 @@ def flops_per_token(job: Job) -> float:
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
+    yield from _iterated(event, job)
+    if _ends_unsaved(job, event.step) and event.step not in validated_steps(job):
+        yield _done(job, event.at)
+
+
+def _iterated(event: events.Step, job: Job) -> Lines:
+    """The line of the iterations since the one before, and what stands below the first one."""
     means = iteration(event, job)
     if means is None:
         return
@@ -173,8 +185,10 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     )
     rule = "-" * (len(text) + 1)
     yield from (last(job, rule), last(job, text), last(job, rule))
+    if not event.part and _ends_unsaved(job, step):
+        yield _done(job, event.at)
     if event.part == job.framework.final_evaluations[-1]:
-        if job.background_saves and not save_is_due(job, step):  # it has been written meanwhile
+        if job.background_saves and _ends(job, step):  # it has been written meanwhile
             yield _saved(job, step)
         yield from process_group.leaked(job, event.at)
 
@@ -184,9 +198,15 @@ def _done(job: Job, at: float) -> Line:
     return dated(job, at, "after training is done")
 
 
+def _ends_unsaved(job: Job, step: int) -> bool:
+    """Whether the loop is over after a step, and no save follows."""
+    return step == job.schedule.steps and not job.schedule.saves
+
+
 def _ends(job: Job, step: int) -> bool:
     """Whether this is a last save that comes after the loop."""
-    return step == job.schedule.steps and not save_is_due(job, step)
+    schedule = job.schedule
+    return schedule.saves and step == schedule.steps and not save_is_due(job, step)
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:

@@ -6,7 +6,7 @@ iteration 5 of a process; each line keeps nine tenths of the earlier value (trai
 """
 
 from llmsim.job.memo import remembered
-from llmsim.job.milestones import evicted_checkpoint
+from llmsim.job.milestones import evicted_checkpoint, steps_found
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import parameter_count, position_parameters
 from llmsim.physics.hardware import storage
@@ -63,9 +63,10 @@ def iteration_seconds(job: Job, step: int) -> float:
     a process that goes on from a checkpoint compiles, too.
     """
     seconds = steps_seconds(job, step, step, job.repeated)
-    if job.attempt > 1 and step == job.resumed + 1:
-        seconds += step_time.compile_seconds(job) if job.resumed else 0.0
-        return seconds + pause_seconds(job, job.resumed)
+    found = steps_found(job)
+    if (found or job.attempt > 1) and step == found + 1:
+        seconds += step_time.compile_seconds(job) if found else 0.0
+        return seconds + pause_seconds(job, found)
     return seconds + pause_seconds(job, iteration(job, step))
 
 
@@ -79,7 +80,7 @@ def running_mfu(job: Job, step: int) -> float:
 def _running_mfus(job: Job, block: int) -> tuple[float, ...]:
     """The running MFU at every line of a block; line n belongs to step n * log_every."""
     first, every = block * BLOCK, job.schedule.log_every
-    begun = job.resumed if job.attempt > 1 else 0
+    begun = steps_found(job)
     last = min(first + BLOCK, job.schedule.steps // every + 1)
     mean, means = -1.0, []
     for line in range(max(begun // every, first - FORGOTTEN), last):

@@ -1,7 +1,7 @@
 """What nanoGPT is for, and how it trains."""
 
 from llmsim.job.framework import Framework
-from llmsim.job.layout import Parallelism
+from llmsim.job.layout import Engine, Parallelism
 
 FRAMEWORK = Framework(
     "nanogpt",
@@ -9,6 +9,7 @@ FRAMEWORK = Framework(
     ("pretrain",),
     source="github.com/karpathy/nanoGPT",
     release="master of 2025-11-12",
+    goes_on=True,
     commit="3adf61e154c3fe3fca428ad6bc3818b27a3b8291",
     validates_end=False,
     blocking_checkpoints=True,
@@ -29,6 +30,7 @@ FRAMEWORK = Framework(
         precisions=("bf16", "fp16"),
         bf16_states=False,
         four_bit_base=False,
+        engine=Engine(compiles_loss=True),  # torch.compile has the whole model, loss and all
         switches=("compiled",),
         latent_attention=False,
     ),

@@ -15,6 +15,7 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.nanogpt import estimates, recovery
 from llmsim.dialects.parts import shell
 from llmsim.dialects.parts.interleaving import copies
+from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job, batch_tokens
 from llmsim.model.architecture import Architecture, padded_vocabulary, position_parameters
 from llmsim.physics.learning import loss
@@ -93,9 +94,14 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     counted = event.parameters - position_parameters(config)  # get_num_params leaves wpe out
     tensors, vectors, size = _tensors(config)
     matrices = event.parameters - size
-    built = [
+    begun = [
         "Initializing a new model from scratch",
         f"{_DEFAULTING} to {padded_vocabulary(config)} ({config.vocabulary} rounded up {_WHY})",
+    ]
+    if steps_found(job):
+        begun = [f"Resuming training from {recovery.out_dir(job)}"]
+    built = [
+        *begun,
         f"number of parameters: {counted / 1e6:.2f}M",
         _SCALER,
         f"num decayed parameter tensors: {tensors}, with {matrices:,} parameters",
@@ -150,7 +156,7 @@ def _phase_started(event: events.PhaseStarted, job: Job, screen: Screen) -> Line
     """The first iteration of a process that goes on from a checkpoint has the number of the last
     one before it.
     """
-    found, every = job.resumed, job.schedule.log_every
+    found, every = steps_found(job), job.schedule.log_every
     if event.phase == "training" and found and every > 1 and found % every == 0:
         seconds = estimates.iteration_seconds(job, found + 1)
         value = loss.micro_batch(job, found + 1)

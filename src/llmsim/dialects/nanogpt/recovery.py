@@ -1,13 +1,10 @@
 """How nanoGPT dies under torchrun, and begins again with init_from=resume (train.py)."""
 
-from collections.abc import Iterator
-
-from llmsim.dialects.line import Bar, Line, Render
+from llmsim.dialects.line import Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job
 from llmsim.run import events
-from llmsim.text.screen import Screen
 
 TRAIN = "/workspace/nanoGPT/train.py"
 CODE = code_of(
@@ -26,10 +23,4 @@ def out_dir(job: Job) -> str:
     return f"checkpoints/{job.run_name}"
 
 
-def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:
-    del screen
-    if event.step:
-        yield Line(f"Resuming training from {out_dir(job)}")
-
-
-LINES: dict[type, Render] = {events.Symptom: spoken(CODE), events.Resumed: _resumed}
+LINES: dict[type, Render] = {events.Symptom: spoken(CODE)}

@@ -5,22 +5,32 @@ from collections.abc import Iterable
 from llmsim.dialects import statement
 from llmsim.dialects.nanogpt import estimates
 from llmsim.dialects.parts.statements import SMI, TORCHRUN
-from llmsim.dialects.statement import Statement
+from llmsim.dialects.statement import Statement, where
 from llmsim.job.records import Job
 
 
 def iterations(job: Job) -> Iterable[int]:
-    """The iterations with a line: iter_num % log_interval == 0."""
-    return (estimates.iteration(job, step) for step in statement.logged(job))
+    """The iterations with a line: iter_num % log_interval == 0. A process that goes on runs the
+    number of the checkpoint once more.
+    """
+    every, found = job.schedule.log_every, job.schedule.first_step - 1
+    again = [found] if found and every > 1 and found % every == 0 else []
+    return [*again, *(estimates.iteration(job, step) for step in statement.logged(job))]
 
 
 def evaluations(job: Job) -> Iterable[int]:
     """The iterations before which train.py evaluates, 0 included: iter_num % eval_interval == 0."""
-    return range(0, estimates.last_iteration(job) + 1, job.schedule.validate_every)
+    every, found = job.schedule.validate_every, job.schedule.first_step - 1
+    return range(-(-found // every) * every, estimates.last_iteration(job) + 1, every)
 
 
 def _saves(job: Job) -> Iterable[int]:
     return (step for step in evaluations(job) if step)
+
+
+def _anew(job: Job) -> bool:
+    """Whether the weights are random: init_from == "scratch"."""
+    return not statement.goes_on(job)
 
 
 STATEMENTS = (
@@ -34,10 +44,10 @@ STATEMENTS = (
     Statement("blank", "configurator.py:27", "", ranks="each"),
     Statement("tokens", "train.py:102", r"tokens per iteration will be: \d[\d,]*", ranks="each"),
     Statement("scratch", "train.py:151", "Initializing a new model from scratch",
-              ranks="each", guard="init_from == 'scratch'"),
+              where(_anew), "each", guard="init_from == 'scratch'"),
     Statement("vocabulary", "train.py:154",
               r"defaulting to vocab_size of GPT-2 to 50304 \(50257 rounded up for efficiency\)",
-              ranks="each", guard="meta_vocab_size is None"),
+              where(_anew), "each", guard="meta_vocab_size is None"),
     Statement("parameters", "model.py:148", r"number of parameters: \d+\.\d\dM", ranks="each"),
     Statement("scaler", "train.py:196",
               r"/.*/train\.py:196: FutureWarning: `torch\.cuda\.amp\.GradScaler\(args\.\.\.\)` is "
@@ -52,7 +62,7 @@ STATEMENTS = (
     Statement("fused", "model.py:285", "using fused AdamW: True", ranks="each"),
     Statement("compiling", "train.py:206", r"compiling the model\.\.\. \(takes a ~minute\)",
               ranks="each", guard="compile"),
-    Statement("resuming", "train.py:159", r"Resuming training from \S+", statement.never,
+    Statement("resuming", "train.py:159", r"Resuming training from \S+", where(statement.goes_on),
               "each", "init_from == 'resume'"),
     Statement("evaluation", "train.py:265",
               r"step (?P<step>\d+): train loss \d+\.\d{4}, val loss \d+\.\d{4}", evaluations,
@@ -67,5 +77,5 @@ STATEMENTS = (
 ORDER = """
 smi* torchrun* (overriding comment+ setting+ blank)+ tokens+
 ((scratch vocabulary | resuming) parameters scaler scaler-source decayed undecayed fused compiling)+
-evaluation iteration (evaluation saving | iteration)*
+evaluation saving? iteration (evaluation saving | iteration)*
 """

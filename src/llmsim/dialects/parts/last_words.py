@@ -6,10 +6,10 @@ A framework hands in where its own code stands when an error comes up; the rest 
 from collections.abc import Callable, Iterator
 
 from llmsim.dialects.line import Bar, Line, Render
-from llmsim.dialects.parts import torchrun, watchdog, worker_errors
+from llmsim.dialects.parts import slurm, torchrun, watchdog, worker_errors
 from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.worker_errors import Place
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, speaking_node
 from llmsim.run import cluster, shutdown
 from llmsim.run.events.incidents import Symptom
 from llmsim.text import units
@@ -56,6 +56,9 @@ def spoken(code: Code) -> Render:
     """
 
     def render(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+        if event.name in slurm.OF_STEPS:
+            yield from _of_slurm(event, job)
+            return
         if event.mixed and (code.tee or code.first_ranks_only or job.capture == "rank0"):
             for rank, number in ((event.rank, event.code), *event.mixed):
                 yield from render(event._replace(rank=rank, code=number, mixed=()), job, screen)
@@ -71,6 +74,13 @@ def spoken(code: Code) -> Render:
             yield Line(text, rank=event.rank, launcher=launched)
 
     return render
+
+
+def _of_slurm(event: Symptom, job: Job) -> Iterator[Line]:
+    """What the first node's slurmstepd writes into the output of a job's step, which is the log."""
+    rank = 0 if job.capture == "all" else speaking_node(job) * gpus_per_node(job)
+    for text in slurm.lines(event, job, event.at):
+        yield Line(text, rank=rank, launcher=True)
 
 
 # What launchers say, as their symptoms are called.

@@ -19,6 +19,13 @@ def lines(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
     return MESSAGES[symptom.name](symptom, job, at)
 
 
+def hours(seconds: int) -> str:
+    """A time limit as sbatch takes it and squeue shows it: 12:00:00, or 2-00:00:00."""
+    days, rest = divmod(seconds, 86_400)
+    clock = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    return f"{days}-{clock}" if days else clock
+
+
 def _host(symptom: Symptom, job: Job) -> str:
     return cluster.hostname(job, symptom.rank // gpus_per_node(job))
 
@@ -51,11 +58,14 @@ def _task_exit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
     return (f"srun: error: {_host(symptom, job)}: task {node}: Exited with exit code 1",)
 
 
+_ABORTED = "srun: Job step aborted: Waiting up to 32 seconds for job step to finish."
+
+
 def _terminating(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
     del symptom, at
     return (
         f"srun: Terminating StepId={hardware_ids.slurm_job(job)}.0",
-        "srun: Job step aborted: Waiting up to 32 seconds for job step to finish.",
+        _ABORTED,
     )
 
 
@@ -79,6 +89,17 @@ def _node_failure(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
     )
 
 
+TIME_LIMIT = " DUE TO TIME LIMIT"
+_JOB_OVER = _cancelled("JOB", TIME_LIMIT)
+
+
+def _time_limit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+    """srun's line stands before both banners, of which the step's stands in its own output."""
+    return (_ABORTED, *_JOB_OVER(symptom, job, at))
+
+
+# What slurmstepd writes into the output of the job's step.
+OF_STEPS = ("step time limit",)
 MESSAGES: dict[str, Words] = {
     "task exit": _task_exit,
     "terminating": _terminating,
@@ -86,7 +107,8 @@ MESSAGES: dict[str, Words] = {
     "oom kill": _oom_kill,
     "node failure": _node_failure,
     "preempted": _cancelled("JOB", " DUE TO PREEMPTION"),
-    "time limit": _cancelled("JOB", " DUE TO TIME LIMIT"),
+    "time limit": _time_limit,
+    "step time limit": _cancelled("STEP", TIME_LIMIT),
     "cancelled": _cancelled("JOB", ""),
     "signal": _cancelled("JOB", " DUE to SIGNAL Terminated"),
     "requeued": _cancelled("JOB", " DUE TO JOB REQUEUE"),

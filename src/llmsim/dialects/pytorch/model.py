@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import fsum
 
 from llmsim.dialects.line import Line, Render
+from llmsim.dialects.parts import slurm
 from llmsim.dialects.pytorch.log_lines import alone, say
 from llmsim.job.layout import Layout, Sharding
 from llmsim.job.records import Job, batch_tokens
@@ -217,6 +218,9 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         else (("", f", {units.short(_tokens_in_all(job))} tokens in all"),),
         (("", f", clip 1.0, {OPTIMIZERS.get(job.recipe.objective, FINE_TUNING)}"),),
     )  # fmt: skip
+    if schedule.time_limit:
+        limit = slurm.hours(schedule.time_limit)
+        yield say(event, job, screen, (("", f"Slurm ends this job after {limit}"),))
     if whole_run(schedule) > schedule.steps:
         yield say(
             event, job, screen,

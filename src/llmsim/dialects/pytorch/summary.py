@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.dialects.line import Line, Render
+from llmsim.dialects.parts import slurm
 from llmsim.dialects.pytorch.log_lines import say
 from llmsim.job.records import Job
 from llmsim.job.schedule import whole_run
@@ -22,12 +23,13 @@ _NAMES = 15  # cells of the longest name
 
 def _rows(event: events.Summary, job: Job) -> list[Row]:
     return [
-        ("model", "name", (job.model.name, f", {event.path}")),
+        ("model", "name", (job.model.name, "" if event.ended_by else f", {event.path}")),
         ("cluster", "", (f"{job.layout.gpus:,} x {job.gpu.name}",)),
         ("steps", "number", _steps(event, job)),
         ("tokens", "number", (f"{event.tokens:,}", f" ({units.short(event.tokens)})")),
         ("training time", "", (units.hours(event.training_seconds),)),
         ("wall clock", "", (units.hours(event.seconds),)),
+        *_limit(event, job),
         *_attempts(event),
         ("GPU-hours", "", (f"{event.gpu_hours:,.1f}",)),
         ("throughput", "throughput", (f"{event.tokens_per_second:,.0f} tokens/s",)),
@@ -35,13 +37,31 @@ def _rows(event: events.Summary, job: Job) -> list[Row]:
         ("training loss", "loss", (f"{event.first_loss:.4f} -> {event.final_loss:.4f}",)),
         ("validation loss", "loss", _validation(event, job)),
         ("checkpoints", "", (f"{event.checkpoints}",)),
-        ("exported", "", (units.gigabytes(event.exported),)),
+        _left(event),
     ]
 
 
-def _ended(job: Job) -> str:
+def _limit(event: events.Summary, job: Job) -> Iterator[Row]:
+    """Slurm's time limit, and the state in which sacct shows the job, where that ended the run."""
+    if event.ended_by:
+        limit = slurm.hours(job.schedule.time_limit)
+        yield "time limit", "", (limit, f", state {event.state}")
+
+
+def _left(event: events.Summary) -> Row:
+    """What the run leaves: an exported model, or a checkpoint where its time was over."""
+    if not event.ended_by:
+        return "exported", "", (units.gigabytes(event.exported),)
+    if not event.kept:
+        return "goes on from", "", ("the beginning", ", no checkpoint is whole")
+    return "goes on from", "", (f"step {event.kept:,}", f", {event.path}")
+
+
+def _ended(event: events.Summary, job: Job) -> str:
     """That the training is complete, or that its time in the queue is over before it is."""
-    steps, whole = job.schedule.steps, whole_run(job.schedule)
+    steps, whole = event.steps, whole_run(job.schedule)
+    if event.ended_by:
+        return f"Ended by Slurm's time limit, after step {steps:,} of {whole:,}"
     return f"Stopped after step {steps:,} of {whole:,}" if whole > steps else "Training complete"
 
 
@@ -95,9 +115,8 @@ def _listed(rows: list[Row], screen: Screen) -> Iterator[list[Span]]:
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Iterator[Line]:
-    yield say(
-        event, job, screen, (("good", _ended(job)),), (("", f": {job.run_name}"),)
-    )  # fmt: skip
+    style = "warning" if event.ended_by else "good"
+    yield say(event, job, screen, ((style, _ended(event, job)),), (("", f": {job.run_name}"),))
     shown = _boxed if screen.width >= BOX_WIDTH else _listed
     for spans in shown(_rows(event, job), screen):
         yield Line(paint(spans, screen))

@@ -179,6 +179,7 @@ def _pauses(given: Given) -> dict[str, Any]:
     loaded = given.get("checkpoint.load_step", -1)
     resumed = {"first_step": loaded + 1} if isinstance(loaded, int) and loaded > 0 else {}
     return resumed | {
+        "saves": bool(saves or resumed),
         "save_every": given["checkpoint.interval"] if saves else steps,
         "background_saves": given.get("checkpoint.async_mode", "disabled") != "disabled",
         "validates": bool(validates),

@@ -8,6 +8,7 @@ FRAMEWORK = Framework(
     "torchtitan, PyTorch's own trainer, in its 24-bit colours",
     PRETRAINING,
     goes_on=True,
+    may_skip_saves=True,
     speaker="last stage",
     saves_first=True,
     validates_first_step=True,
@@ -20,6 +21,7 @@ FRAMEWORK = Framework(
         four_bit_base=False,
         switches=("compiled", "interleave"),
         engine=Engine(
+            compiles_loss=True,  # compile.components: model and loss
             interleaves=False,  # its schedule is 1F1B unless another is asked for
             kernels=0.86,
             attention=1.05,

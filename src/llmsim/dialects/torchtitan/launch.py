@@ -211,10 +211,9 @@ def _initialized(job: Job) -> Iterator[tuple[str, str]]:
             "Defaulting to saving a single safetensors file if checkpoint is saved in HF format"
         )
         yield "WARNING", text + single
-    yield (
-        "INFO",
-        f"Checkpointing active. Checkpoints will be loaded from and saved to {CHECKPOINTS}",
-    )
+    if job.schedule.saves:
+        text = f"Checkpointing active. Checkpoints will be loaded from and saved to {CHECKPOINTS}"
+        yield "INFO", text
     if is_sharded(job):
         yield "INFO", "Mixed precision training is handled by fully_shard"
     elif layout.tp * layout.pp > 1:

@@ -43,6 +43,10 @@ def _before_last(job: Job) -> Iterable[int]:
     return [step for step in milestones.saved_steps(job) if step < job.schedule.steps]
 
 
+def _saves(job: Job) -> bool:
+    return job.schedule.saves
+
+
 def _deleted(job: Job) -> Iterable[int]:
     if not _first_rank(job):
         return ()
@@ -160,7 +164,8 @@ _LAUNCH = (
               "format",
               where(lambda job: not job.recipe.released), guard="FileNotFoundError"),
     Statement("active", "components/checkpoint.py:315",
-              rf"{_INFO}Checkpointing active\. Checkpoints will be loaded from and saved to \S+"),
+              rf"{_INFO}Checkpointing active\. Checkpoints will be loaded from and saved to \S+",
+              where(_saves), guard="checkpoint.enable"),
     Statement("mixed-warning", "distributed/utils.py:227",
               rf"{_WARNING}Mixed precision training with TP or PP is only supported when "
               r"FSDP/HSDP/CP is enabled\.",
@@ -220,14 +225,14 @@ _TRAINING = (
               lambda job: (0,) * len([*_looped(job)])),
     Statement("last", "components/checkpoint.py:768",
               rf"{_INFO}Saving a model only checkpoint in torch\.float32 at last step, "
-              r"step (?P<step>\d+)\.", lambda job: (job.schedule.steps,),
+              r"step (?P<step>\d+)\.", lambda job: (job.schedule.steps,) * job.schedule.saves,
               guard="last_save_model_only, which is the default"),
     Statement("sleeping", "train.py:644",
               rf"{_INFO}Sleeping 2 seconds for other ranks to complete", where(_first_rank),
               guard="torch.distributed.get_rank() == 0"),
     Statement("completed", "train.py:647", rf"{_INFO}Training completed"),
     Statement("purge", "components/checkpoint.py:115", rf"{_INFO}Destroying the purge thread\.",
-              guard="keep_latest_k > 0"),
+              where(_saves), guard="keep_latest_k > 0"),
     Statement("destroyed", "train.py:693", rf"{_INFO}Process group destroyed"),
 )  # fmt: skip
 STATEMENTS = (*_LAUNCH, *_TRAINING)
@@ -237,10 +242,10 @@ ORDER = """
 trace+ command torchrun* starting overridden mesh gc nccl? tokenizer preparing building
 tensorboard capacity unknown? counts? size (float8 swapped | mx)? loss-compiled
 stage? tensor? recomputed? compiled applied? context? bubble? schedule? invisible?
-unknown? peak held no-index? active mixed-warning? mixed preparing
+unknown? peak held no-index? active? mixed-warning? mixed preparing
 initialized released? (loading load-gc loaded)? starts
 (step (saving save-gc* finished)? validated timeout)?
 ((deleting deleted)? looped? periodic-gc* looped? (deleting deleted)? step
 (saving (save-gc* finished | last save-gc))? (deleting deleted)? validated?)+
-sleeping? completed purge destroyed
+sleeping? completed purge? destroyed
 """

@@ -190,7 +190,8 @@ def _phase_ended(event: events.PhaseEnded, job: Job, screen: Screen) -> Lines:
     if first:
         yield from _first(job, event.at, "Sleeping 2 seconds for other ranks to complete")
     yield from say(job, event.at + 2 * first, "Training completed")
-    yield from say(job, event.at + 2 * first, "Destroying the purge thread.")
+    if job.schedule.saves:
+        yield from say(job, event.at + 2 * first, "Destroying the purge thread.")
     yield from say(job, event.at + 2, "Process group destroyed")
 
 

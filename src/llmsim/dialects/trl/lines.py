@@ -108,6 +108,8 @@ def _said(sign: str, text: str, screen: Screen) -> str:
 
 
 def _summary(event: events.Summary, job: Job, screen: Screen) -> Lines:
+    if event.ended_by:
+        return  # the process is killed before it comes so far
     yield from report.finished(event, job, screen, metrics.metrics, metrics.held_out)
 
 

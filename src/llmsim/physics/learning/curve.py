@@ -191,8 +191,10 @@ def fresh(steps: float, epoch: int) -> float:
 
 
 def data_offset(job: Job) -> float:
-    """Nats by which this kind of data lies above or below the law's own."""
-    return DATA_OFFSETS.get(job.dataset.kind, 0.0)
+    """Nats by which this data set lies above or below the law's own: its kind, and its own level
+    where published losses say it.
+    """
+    return DATA_OFFSETS.get(job.dataset.kind, 0.0) + job.dataset.level
 
 
 def entropy(job: Job) -> tuple[float, float]:

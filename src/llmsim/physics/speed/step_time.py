@@ -11,6 +11,7 @@ from math import ceil, log2, pi
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens
+from llmsim.job.schedule import last_step
 from llmsim.physics import noise
 from llmsim.physics.speed.compute import AGAIN
 from llmsim.physics.speed.throughput import layout_seconds
@@ -239,8 +240,8 @@ def dispatch_seconds(job: Job, step: int) -> float:
 
 
 def training_seconds(job: Job) -> float:
-    """Seconds of all executed steps together: the sum of all intervals."""
-    return seconds_until(job, job.schedule.steps)
+    """Seconds of all steps that an undisturbed run executes: the sum of all intervals."""
+    return seconds_until(job, last_step(job.schedule))
 
 
 def seconds_until(job: Job, step: int) -> float:

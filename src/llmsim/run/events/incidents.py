@@ -49,7 +49,8 @@ class Failed(NamedTuple):
     kind: str
     rank: int
     hostname: str
-    wait: float  # seconds until a person or a script launches the job again
+    wait: float  # until a person or a script launches the job again; 0 where nobody does
+    kept: int = 0  # the last optimizer step in the checkpoint that is left; 0: there is none
 
 
 class Restarted(NamedTuple):

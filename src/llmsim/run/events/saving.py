@@ -137,3 +137,6 @@ class Summary(NamedTuple):
     waiting_seconds: float = 0.0  # from faults to the first steps of the next attempts
     attempt_began: float = 0.0  # seconds from the launch to the last attempt's first step
     attempt_seconds: float = 0.0  # from there to the last step, nested phases included
+    ended_by: str = ""  # what ended the run before its last step: "time-limit", or nothing
+    state: str = "COMPLETED"  # of its job in Slurm's sacct, or TIMEOUT
+    kept: int = 0  # the last step in the checkpoint that this end leaves; 0: there is none

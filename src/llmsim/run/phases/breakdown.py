@@ -108,3 +108,8 @@ def breakdown(run: Run, number: int) -> Iterator[Event]:
     yield PhaseStarted(segment.began, phase, segment.ended - segment.began)
     yield from sorted((*_written(run, number), *segment.events), key=lambda event: event.at)
     yield PhaseEnded(segment.ended, phase, segment.ended - segment.began)
+    limited = phase == "failure" and run.job.schedule.time_limit
+    if limited and not run.timeline.has(number + 1):
+        from llmsim.run.phases.summary import stopped  # a launch does without
+
+        yield stopped(run, number)

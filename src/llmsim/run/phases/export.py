@@ -1,13 +1,10 @@
-"""The export: from the last checkpoint to files for other programs, and the run's summary."""
+"""The export: from the last checkpoint to files for other programs."""
 
 from collections.abc import Iterator
 from math import fsum
 
-from llmsim.job.milestones import checkpoints, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
-from llmsim.physics.learning import loss, metrics, objectives
-from llmsim.physics.speed import step_time, throughput
 from llmsim.run.events import (
     Consolidated,
     Event,
@@ -17,15 +14,13 @@ from llmsim.run.events import (
     PhaseStarted,
     Progress,
     ShardWritten,
-    Summary,
 )
-from llmsim.run.goodput import goodput
 from llmsim.run.moment import loads
 from llmsim.run.phases import evaluation
 from llmsim.run.phases.status import status
+from llmsim.run.phases.summary import whole
 from llmsim.run.phases.timing import progress, sampled_seconds
-from llmsim.run.phases.validation import best
-from llmsim.run.timeline import Run, Segment, learner, training_began
+from llmsim.run.timeline import Run, Segment, training_began
 
 # Up to this number each shard has an event; more of them have the progress bar alone.
 LISTED_SHARDS = 8
@@ -82,46 +77,4 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
     yield Exported(at, path(job), size, len(shards), at - segment.began, trained)
     yield status(job, at, loads(run, at), "after training")
     yield from evaluation.evaluated(job, at, job.schedule.steps)
-    yield _summary(run, segment, size)
-
-
-def _perplexity(job: Job, final: float | None) -> float | None:
-    """That of the last validation, where there was one and its loss is one of tokens."""
-    counts = metrics.accuracy(job, job.schedule.steps) is not None
-    return None if final is None or counts else loss.perplexity(final)
-
-
-def _summary(run: Run, segment: Segment, exported: int) -> Summary:
-    job, at, began = run.job, segment.ended, training_began(run)
-    first, steps = job.schedule.first_step, job.schedule.steps
-    tokens = objectives.tokens(job, first, steps)
-    rate = tokens / step_time.training_seconds(job)
-    taught = learner(run, segment)
-    checked = validated_steps(job)
-    final = loss.validation(taught, checked[-1]) if checked else None
-    account = goodput(run)
-    resumed = training_began(run, segment.attempt)
-    return Summary(
-        at=at,
-        steps=steps,
-        tokens=tokens,
-        seconds=at,
-        training_began=began,
-        training_seconds=round(segment.began - began, 6),
-        gpu_hours=at * job.layout.gpus / 3600,
-        first_loss=loss.training(taught, first),
-        final_loss=loss.training(taught, steps),
-        best_validation=best(run, segment, steps) if checked else None,
-        final_validation=final,
-        perplexity=_perplexity(taught, final),
-        tokens_per_second=rate,
-        mfu=throughput.mfu(job, rate),
-        checkpoints=checkpoints(job),
-        exported=exported,
-        path=path(job),
-        attempts=account.attempts,
-        lost_seconds=account.lost,
-        waiting_seconds=account.waiting,
-        attempt_began=resumed,
-        attempt_seconds=round(segment.began - resumed, 6),
-    )
+    yield whole(run, segment, size, path(job))

@@ -1,0 +1,96 @@
+"""What follows from a fault that ends an attempt: its failure, what is kept, the next attempt."""
+
+from llmsim.job.memo import remembered
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.speed import step_time
+from llmsim.run import numbers
+from llmsim.run.events.incidents import Failed, Symptom
+from llmsim.run.events.incidents import Incident as Label
+from llmsim.run.faults import Fault
+from llmsim.run.incidents import replaced
+from llmsim.run.labels import label_of, relabelled, said
+from llmsim.run.stretches import Attempt, Durable, pausing
+from llmsim.run.symptoms import Story, story
+from llmsim.run.timeline import Segment
+
+
+@remembered()  # the omens of a fault are followed by its end
+def story_of(job: Job, fault: Fault, done: int) -> Story:
+    """What follows from a fault; a node is taken out as for maintenance."""
+    incident = fault.incident._replace(kind="maintenance") if fault.drains else fault.incident
+    return story(job, incident, step_time.step_seconds(job, max(1, done)))
+
+
+def ended(job: Job, stretch: Segment, fault: Fault) -> Segment:
+    """A training segment whose label knows when a person ends what slows it."""
+    if not fault.drains:
+        return stretch
+    dead = round(fault.at + story_of(job, fault, stretch.last).over, 6)
+    return relabelled(stretch, fault, dead + round(fault.incident.repair, 6))
+
+
+def failing(
+    job: Job, attempt: Attempt, fault: Fault, at: float, done: int, since: float
+) -> Segment:
+    """The failure, which begins at `at` with `done` steps made; `since` is when the first line
+    about it may have come.
+    """
+    told = story_of(job, fault, done)
+    dead, wait = round(fault.at + told.over, 6), round(fault.incident.repair, 6)
+    label = label_of(job, attempt, fault, told, done, since, dead + wait)
+    spoken = said(fault, told, at, done - attempt.resumed, done)
+    kept = _kept(fault, attempt.durable, fault.at)
+    failed = Failed(dead, attempt.number, done, label.kind, label.rank, label.hostname, wait,
+                    kept.step if kept else 0)  # fmt: skip
+    labels = () if _noted_before(job, fault) else (label,)
+    events: list[Label | Symptom | Failed] = [*labels, *spoken, failed]
+    events.sort(key=lambda event: event.at)
+    return pausing(attempt, "failure", at, dead, done)._replace(events=tuple(events))
+
+
+def next_attempt(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> Attempt:
+    """Where the attempt after a failure begins."""
+    done, dead = failure.last, failure.ended
+    # An orderly end, which comes after the fault, has waited for its save.
+    whole = dead if failure.began > fault.at else fault.at
+    kept = _kept(fault, attempt.durable, whole)
+    resumed = kept.step if kept else 0
+    cured = (*attempt.cured, fault.incident.number) if fault.shows else attempt.cured
+    return Attempt(
+        attempt.number + 1,
+        round(dead + round(fault.incident.repair, 6), 6),
+        resumed,
+        attempt.repeated + done - resumed,
+        attempt.uptime + fault.at - attempt.began,
+        kept,
+        cured,
+        max(attempt.reached, done),
+        attempt.lost + 1 if resumed == attempt.resumed else 0,
+        _swapped(job, attempt, fault),
+    )
+
+
+def _swapped(job: Job, attempt: Attempt, fault: Fault) -> tuple[tuple[int, int], ...]:
+    """The nodes that are not the first machines after a fault: a spare has come, or none."""
+    if not replaced(job, fault.incident, drains=fault.drains):
+        return attempt.spares
+    node = fault.incident.rank // gpus_per_node(job)
+    spare = max((used for _, used in attempt.spares), default=job.layout.nodes - 1) + 1
+    return (*(each for each in attempt.spares if each[0] != node), (node, spare))
+
+
+def _kept(fault: Fault, latest: Durable | None, until: float) -> Durable | None:
+    """The latest checkpoint that can be loaded after a fault."""
+    while latest and not _usable(fault, latest, until):
+        latest = latest.before
+    return latest
+
+
+def _usable(fault: Fault, saved: Durable, until: float) -> bool:
+    """Whether a checkpoint can be loaded: it was durable, and none of its weights are spoilt."""
+    return saved.at <= until and (not fault.shows or saved.step < fault.shows)
+
+
+def _noted_before(job: Job, fault: Fault) -> bool:
+    """Whether the incident's label stands where its numbers began to bend."""
+    return fault.drains or (fault.shows > 0 and not numbers.raises(job, fault.incident.kind))

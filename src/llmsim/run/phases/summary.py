@@ -1,0 +1,87 @@
+"""The figures of a run at its end: after the export, or where Slurm's time limit has ended it."""
+
+from llmsim.job.milestones import checkpoints, validated_steps
+from llmsim.job.records import Job
+from llmsim.physics.learning import loss, metrics, objectives
+from llmsim.physics.speed import step_time, throughput
+from llmsim.run.events import Failed, Summary, Symptom
+from llmsim.run.goodput import goodput
+from llmsim.run.phases import checkpoint
+from llmsim.run.phases.validation import best, known_at
+from llmsim.run.time_limit import KIND
+from llmsim.run.timeline import Run, Segment, learner, training_began
+
+
+def whole(run: Run, segment: Segment, exported: int, path: str) -> Summary:
+    """The summary of a run that has done all its steps; `exported` bytes are in a folder."""
+    job, steps = run.job, run.job.schedule.steps
+    found = _figures(run, segment, steps, validated_steps(job))
+    return found._replace(checkpoints=checkpoints(job), exported=exported, path=path)
+
+
+def stopped(run: Run, number: int) -> Summary:
+    """The summary of a run that its time limit has ended: up to the last step that was done.
+
+    It exports nothing: what is left is the last checkpoint.
+    """
+    job, segment = run.job, run.timeline[number]
+    done = [run.timeline[each] for each in range(number)]
+    checked = {
+        each.last
+        for each in done
+        if each.kind == "validation" and known_at(job, each) <= each.ended
+    }
+    saved = {each.last for each in done if each.kind == "checkpoint" and not each.cut}
+    kept = next(each.kept for each in segment.events if isinstance(each, Failed))
+    said = [event for each in (*done[-2:], segment) for event in each.events]
+    timed_out = any(isinstance(each, Symptom) and each.name == "step time limit" for each in said)
+    found = _figures(run, segment, segment.last, tuple(sorted(checked)))
+    return found._replace(
+        checkpoints=len(saved),
+        path=checkpoint.path(job, kept) if kept else "",
+        ended_by=KIND,
+        state="TIMEOUT" if timed_out else "COMPLETED",
+        kept=kept,
+    )
+
+
+def _perplexity(job: Job, final: float | None, step: int) -> float | None:
+    """That of the last validation, where there was one and its loss is one of tokens."""
+    counts = metrics.accuracy(job, step) is not None
+    return None if final is None or counts else loss.perplexity(final)
+
+
+def _figures(run: Run, segment: Segment, steps: int, checked: tuple[int, ...]) -> Summary:
+    """The figures of a run whose last segment it is, after its last step and validations."""
+    job, at, began = run.job, segment.ended, training_began(run)
+    first = job.schedule.first_step
+    tokens = objectives.tokens(job, first, steps)
+    rate = tokens / step_time.seconds_until(job, steps)
+    taught = learner(run, segment)
+    final = loss.validation(taught, checked[-1]) if checked else None
+    account = goodput(run)
+    resumed = training_began(run, segment.attempt)
+    return Summary(
+        at=at,
+        steps=steps,
+        tokens=tokens,
+        seconds=at,
+        training_began=began,
+        training_seconds=round(segment.began - began, 6),
+        gpu_hours=at * job.layout.gpus / 3600,
+        first_loss=loss.training(taught, first),
+        final_loss=loss.training(taught, steps),
+        best_validation=best(run, segment, checked[-1]) if checked else None,
+        final_validation=final,
+        perplexity=_perplexity(taught, final, steps),
+        tokens_per_second=rate,
+        mfu=throughput.mfu(job, rate),
+        checkpoints=0,
+        exported=0,
+        path="",
+        attempts=account.attempts,
+        lost_seconds=account.lost,
+        waiting_seconds=account.waiting,
+        attempt_began=resumed,
+        attempt_seconds=round(segment.began - resumed, 6),
+    )
