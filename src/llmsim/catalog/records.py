@@ -14,6 +14,7 @@ from llmsim.catalog.lists import (
     device_name,
     is_digits,
     level_in,
+    needs_in,
     number_in,
     parse_size,
     parsed,
@@ -24,7 +25,6 @@ from llmsim.catalog.lists import (
     size_of,
     whole_number_in,
 )
-from llmsim.catalog.releases import needs_in
 from llmsim.errors import CatalogError
 from llmsim.typed import Any, Literal, NamedTuple, TypeVar
 
