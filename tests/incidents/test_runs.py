@@ -15,6 +15,7 @@ from llmsim.run.simulation import events as events_of
 from llmsim.run.simulation import latest_validation, run_of
 from llmsim.run.timeline import Run
 from tests.incidents.told import job_on
+from tests.runs import job_of
 
 DEADLY = [kind.name for kind in KINDS if kind.consequence in ("death", "hang", "stop")]
 SLOW = [kind.name for kind in KINDS if kind.consequence == "slow"]
@@ -315,3 +316,24 @@ def test_a_restart_has_processes_of_its_own() -> None:
         joined = [event.process for event in told if isinstance(event, events.RankJoined)]
         half = len(joined) // 2
         assert set(joined[:half]).isdisjoint(joined[half:]), seed
+
+
+# Runs in which a save in the background ended between the last whole step and the fault.
+JUST_SAVED = ((11, "nemo", "node-fail@50%"), (17, "nemo", "node-fail@50%"),
+              (38, "torchtitan", "preempt@50%"), (47, "nemo", "node-fail@50%"))  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("seed", "dialect", "incident"), JUST_SAVED)
+def test_a_checkpoint_that_is_loaded_has_been_reported_as_whole(
+    seed: int, dialect: str, incident: str
+) -> None:
+    """A half-written checkpoint is never loaded, and no whole one comes from nowhere."""
+    gpu = "NVIDIA H100 80GB HBM3"
+    run = run_of(job_of(seed, dialect=dialect, gpu=gpu, gpus=16, incident=(incident,)))
+    told = list(events_of(run))
+    saved = {each.step: each.at for each in told if isinstance(each, events.CheckpointSaved)}
+    (failed,) = [each for each in told if isinstance(each, events.Failed)]
+    *_, loaded = [each for each in told if isinstance(each, events.Resumed)]
+    assert saved[loaded.step] < failed.at < loaded.at
+    assert [each.at for each in told] == sorted(each.at for each in told)

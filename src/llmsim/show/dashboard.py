@@ -210,12 +210,12 @@ class Dashboard:
             down = units.hours(at - since).strip()
             return f"down for {down}", f"waiting for attempt {moment.attempt + 1}", -1.0
         *_, last = struck(run, at) or (None,)
+        silent, limit = at - moment.segment.began, run.job.framework.collective_timeout
+        since = f"no step for {units.hours(silent).strip()}"
         if last is None or at < last.detected:  # the cause is not known yet
-            silent, limit = at - moment.segment.began, run.job.framework.collective_timeout
             ends = f"watchdog at {units.hours(limit).strip()}" if run.job.layout.gpus > 1 else ""
-            share = min(1.0, silent / limit) if ends else -1.0
-            return f"no step for {units.hours(silent).strip()}", ends, share
-        return f"{last.kind}, rank {last.rank:,} on {last.hostname}", "", -1.0
+            return since, ends, min(1.0, silent / limit) if ends else -1.0
+        return f"{last.kind}, rank {last.rank:,} on {last.hostname}", since, -1.0
 
     def _task(self, moment: Moment) -> str:
         """The current task of a launch or an export."""

@@ -33,7 +33,7 @@ SHARES = {
 HASTE = 8.0
 
 # The parts of a show that an incident adds. None of them takes longer than in simulated time.
-INTERRUPTIONS = {"failure": 0.03, "outage": 0.015, "relaunch": 0.04}
+INTERRUPTIONS = {"failure": 0.028, "outage": 0.012, "relaunch": 0.04}
 
 
 class Pace:
