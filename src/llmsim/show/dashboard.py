@@ -206,8 +206,8 @@ class Dashboard:
         """
         run, at = self.run, moment.at
         if moment.segment.kind == "outage":
-            since = run.timeline[run.timeline.number_at(at) - 1].began
-            down = units.hours(at - since).strip()
+            began = run.timeline[run.timeline.number_at(at) - 1].began
+            down = units.hours(at - began).strip()
             return f"down for {down}", f"waiting for attempt {moment.attempt + 1}", -1.0
         *_, last = struck(run, at) or (None,)
         silent, limit = at - moment.segment.began, run.job.framework.collective_timeout
