@@ -336,7 +336,8 @@ def steps_took(run: Run, first: int, last: int, segment: Segment) -> float:
     """
     took = steps_seconds(run.job, first, last, segment.repeated)
     if first >= segment.first:
-        return round(took + delayed(segment, first, last), 6)
+        late = delayed(segment, first, last)
+        return round(took + late, 6) if late else took
     numbers = [number_of_step(run, step, segment.attempt) for step in (first, last)]
     for number in range(numbers[0], numbers[1] + 1):
         segment = run.timeline[number]

@@ -113,13 +113,8 @@ class Curve(NamedTuple):
 Law = Callable[[int], float]  # nats at an optimizer step, counted from 1
 
 
-def value(curve: Curve, job: Job, step: int) -> float:
-    """The noise-free loss of this step, counted from 1, as seen before its update; nats."""
-    return law(curve, job)(step)
-
-
 def law(curve: Curve, job: Job) -> Law:
-    """The same as a function of the step alone."""
+    """The noise-free loss of a step, as seen before its update."""
     floor, above = curve.floor, unclamped(curve, job)
     if curve.softplus_floor:
         return lambda step: floor + SOFTNESS * log1p(exp(above(step) / SOFTNESS))

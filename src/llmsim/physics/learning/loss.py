@@ -16,8 +16,8 @@ from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
 from llmsim.physics.learning import batch_noise, bends, objectives, spikes
 from llmsim.physics.learning.batch_noise import NOISE, RELATIVE_LIMIT, residual
-from llmsim.physics.learning.curve import Law, value
-from llmsim.physics.learning.objectives import curve_of, law_of
+from llmsim.physics.learning.curve import Law
+from llmsim.physics.learning.objectives import curve_of, held_out_law, law_of
 from llmsim.physics.speed import batch_ramp
 
 GAP = 0.021  # nats, standard deviation of validation minus training from set to set
@@ -155,7 +155,7 @@ def validation(job: Job, step: int, part: str = "validation") -> float:
 def held_out(job: Job, step: int, part: str) -> float:
     """The validation loss of an objective whose loss is a mean over tokens, in nats."""
     curve = curve_of(job)
-    clean = value(curve._replace(epoch_gain=1.0), job, step + 1)
+    clean = held_out_law(job)(step + 1)
     if curve.epoch_gain != 1.0:
         clean += OVERFIT * max(0.0, step / curve.epoch - 1.0)
     tokens = batch_tokens(job) * max(1, job.schedule.validation_batches)

@@ -107,6 +107,12 @@ def law_of(job: Job) -> Law:
     return law(curve_of(job), job)
 
 
+@remembered()
+def held_out_law(job: Job) -> Law:
+    """The same without what a model gains on data that it reads again in a second epoch."""
+    return law(curve_of(job)._replace(epoch_gain=1.0), job)
+
+
 def signal(job: Job, step: int) -> float:
     """A factor on the gradient norm of this step: 1, but where samples cease to teach."""
     share = of(job).signal

@@ -39,14 +39,14 @@ from llmsim.physics.learning.completions import (
     tokens,
     tokens_seen,
 )
-from llmsim.physics.learning.curve import Curve, value
+from llmsim.physics.learning.curve import Curve
 from llmsim.physics.learning.objectives import (
     Effort,
     GradientShape,
     Metrics,
     Objective,
     Score,
-    curve_of,
+    held_out_law,
     law_of,
 )
 from llmsim.typed import NamedTuple
@@ -233,7 +233,7 @@ def _signal(job: Job, step: int) -> float:
 
 def _held_out_loss(job: Job, step: int, part: str) -> float:
     """The KL penalty of the held-out problems; the choice of the set adds no noise."""
-    return value(curve_of(job)._replace(epoch_gain=1.0), job, step + 1)
+    return held_out_law(job)(step + 1)
 
 
 def _metrics(job: Job, step: int, first: int) -> Metrics:

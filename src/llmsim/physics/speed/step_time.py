@@ -249,8 +249,9 @@ def seconds_until(job: Job, step: int) -> float:
     goes on from a checkpoint, too.
     """
     first = job.schedule.first_step
-    compiling = compile_seconds(job) if first > 1 else 0.0
-    return round(interval_seconds(job, first, step) + compiling, 6)
+    if first == 1:
+        return elapsed(job, step)
+    return round(interval_seconds(job, first, step) + compile_seconds(job), 6)
 
 
 def validation_seconds(job: Job, step: int, part: str = "validation") -> float:
