@@ -26,8 +26,7 @@ def _sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
     sums = noise.sums_of_two(seed, stream, group * half, half)
     if lean:
         steep, unit = abs(lean), spread_of(lean) if lean < 0.0 else -spread_of(lean)
-        powers = [steep * ((two - 65_535) * SCALE) for two in sums]
-        drawn = [each / unit for each in map(exp, powers)]
+        drawn = [exp(steep * ((two - 65_535) * SCALE)) / unit for two in sums]
     else:
         drawn = [(two - 65_535) * SCALE for two in sums]
     mean = fsum(drawn) / GROUP

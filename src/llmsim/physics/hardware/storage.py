@@ -83,8 +83,16 @@ def _barrier_seconds(job: Job) -> float:
 
 def save_seconds(job: Job, step: int) -> float:
     """Seconds until a checkpoint is durable. BLOOM: 2.3 TB in 40 s at 57 GB/s."""
-    writing = checkpoint_bytes(job, step) / _bandwidth(job) * _slowdown(job, "storage save", step)
-    return round(_barrier_seconds(job) + writing + held_up(job, step), 6)
+    barrier, *writing = _writing(job)
+    plain = writing[step == job.schedule.steps] * _slowdown(job, "storage save", step)
+    return round(barrier + plain + held_up(job, step), 6)
+
+
+@remembered()
+def _writing(job: Job) -> tuple[float, float, float]:
+    """Seconds of the barrier, and to write a checkpoint, and the last one, undisturbed."""
+    usual, last = (size / _bandwidth(job) for size in _sizes(job))
+    return _barrier_seconds(job), usual, last
 
 
 def held_up(job: Job, step: int) -> float:
@@ -113,8 +121,15 @@ def staging_seconds(job: Job, step: int) -> float:
 
     12 GB/s per GPU over PCIe, typically 0.5-5 s in all.
     """
-    copying = checkpoint_bytes(job, step) / job.layout.gpus / (12 * GB)
+    copying = _copying(job)[step == job.schedule.steps]
     return round(0.3 + copying * _spread(job, "storage staging", step) + held_up(job, step), 6)
+
+
+@remembered()
+def _copying(job: Job) -> tuple[float, float]:
+    """Seconds to copy a checkpoint, and the last one, to host memory, undisturbed."""
+    usual, last = (size / job.layout.gpus / (12 * GB) for size in _sizes(job))
+    return usual, last
 
 
 def released_shards(job: Job) -> tuple[Shard, ...]:
