@@ -6,8 +6,9 @@ Counters do not end in _total, NVLINK_BANDWIDTH_TOTAL is a rate in MB/s whatever
 a release of DCGM before 4.5 shows XID 0 on a GPU without an error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 
 from llmsim.catalog import gpus as catalog
 from llmsim.job.memo import remembered
@@ -278,6 +279,16 @@ def _boot_joules(job: Job, gpus: tuple[int, ...]) -> list[float]:
 def number(value: float) -> str:
     """A value as the exporter prints it: whole numbers as they are, others in six decimals."""
     return str(value) if isinstance(value, int) else f"{value:f}"
+
+
+def numbers(job: Job, field: Field, seen: Sequence[Gauges]) -> list[str]:
+    """The values of a field on several GPUs as the exporter prints them."""
+    if field.is_zero:
+        return ["0"] * len(seen)
+    if name := plain(field):
+        values = map(attrgetter(name), seen)
+        return [str(each) if type(each) is int else f"{each:f}" for each in values]
+    return [number(field.value(job, each)) for each in seen]
 
 
 def labels(job: Job, gpu: int, extra: str = "") -> str:

@@ -7,21 +7,17 @@ family is a part of its own with a line "value time" for each GPU in turn; at th
 get their names and labels. The labels job and instance are the ones that a scrape would add.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Iterable
 
 from llmsim.job.records import Job
 from llmsim.physics.hardware.gauges import Gauges
-from llmsim.run import cluster
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.clock import unix
 from llmsim.telemetry.gpu_rows import expect_nvidia
-from llmsim.telemetry.samples import MOST_GPUS, gauges_of, tick_of
+from llmsim.telemetry.samples import MOST_GPUS, Span, gauges_of, spans_of, tick_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 
-Span = tuple[int, int, Job]  # the first sample, the one behind the last, and the job
 FIELDS = tuple(field for field in dcgm.FIELDS if field.default)
 END = "# EOF\n"
 
@@ -39,7 +35,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         owners.append(owner(run, at))
         seen, time = gauges_of(run, tick_of(run, at), shown), f" {int(unix(job, at))}\n"
         for name, field in fields.items():
-            yield Piece(_lines(shown, seen, _numbers(job, field, seen), time), name)
+            yield Piece(_lines(shown, seen, dcgm.numbers(job, field, seen), time), name)
 
     def joined(part: str, text: str) -> Iterable[str]:
         if part == END:
@@ -54,7 +50,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         for gpu in shown:
             own = lines[gpu :: len(shown)]
             if gpu not in spans:
-                spans[gpu] = [*_spans(gpu, owners)]
+                spans[gpu] = spans_of(gpu, owners)
             for first, last, now in spans[gpu]:
                 mine = [line for line in own[first:last] if line != "\n"]
                 if field.coded:  # each code is a series of its own
@@ -75,33 +71,6 @@ def _lines(shown: range, seen: tuple[Gauges, ...], numbers: list[str], time: str
         return time.join(numbers) + time
     found = {each.gpu: number for each, number in zip(seen, numbers, strict=True)}
     return "".join([found[gpu] + time if gpu in found else "\n" for gpu in shown])
-
-
-def _numbers(job: Job, field: dcgm.Field, seen: tuple[Gauges, ...]) -> list[str]:
-    """The values of a field as the exporter prints them."""
-    if field.is_zero:
-        return ["0"] * len(seen)
-    if name := dcgm.plain(field):
-        values = map(attrgetter(name), seen)
-        return [str(each) if type(each) is int else f"{each:f}" for each in values]
-    return [dcgm.number(field.value(job, each)) for each in seen]
-
-
-def _spans(gpu: int, owners: list[Job]) -> Iterator[Span]:
-    """The samples in which a GPU was one card, one card after another."""
-    begun = 0
-    for _, same in groupby(_runs(owners), key=lambda each: cluster.card(each[1], gpu)):
-        counts = [*same]
-        ended = begun + sum(count for count, _ in counts)
-        yield begun, ended, counts[0][1]
-        begun = ended
-
-
-def _runs(owners: list[Job]) -> Iterator[tuple[int, Job]]:
-    """How many samples in a row have the same machines, and a job that has them."""
-    for _, same in groupby(owners, key=lambda each: each.spares):
-        jobs = [*same]
-        yield len(jobs), jobs[0]
 
 
 def _series(field: dcgm.Field, job: Job, gpu: int, lines: list[str], code: str = "") -> str:

@@ -4,15 +4,16 @@ A file of YAML with one test: add rule_files and the alerts that should fire. A 
 the same is written once, VxN, which is V and N more of it; N scrapes without a sample are _xN.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import groupby
 
 from llmsim.job.records import Job
+from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.gpu_rows import expect_nvidia
-from llmsim.telemetry.samples import MOST_GPUS, sample
+from llmsim.telemetry.samples import MOST_GPUS, Span, gauges_of, spans_of, tick_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 
 
@@ -21,23 +22,25 @@ def interval(seconds: float) -> str:
     return f"{seconds:g}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"
 
 
-def encoded(values: list[str]) -> str:
+def encoded(values: Sequence[str]) -> str:
     """The values of a series, runs of the same shortened.
 
     In promtool's notation 7x3 is four sevens, and _x3 is three scrapes without a sample
     (prometheus.io/docs, unit testing for rules).
     """
     runs = ((value, len([*same])) for value, same in groupby(values))
-    return " ".join(
+    return " ".join([
         value if count == 1 else f"{value}x{count - (value != '_')}" for value, count in runs
-    )
+    ])  # fmt: skip
 
 
-def ended_at_once(values: list[str]) -> list[str]:
+def ended_at_once(values: Sequence[str]) -> Sequence[str]:
     """The values of a series in which the first scrape without a sample is marked as stale.
 
     So does a scrape: a series that is gone has no value from then on, not after five minutes.
     """
+    if "_" not in values:
+        return values
     return [
         "stale" if value == "_" and before != "_" else value
         for value, before in zip(values, ["_", *values], strict=False)
@@ -45,21 +48,18 @@ def ended_at_once(values: list[str]) -> list[str]:
 
 
 def begin(run: Run, settings: Settings) -> Writer:
-    """A writer that keeps the values until the end, a text for each series."""
+    """A writer that keeps the values until the end, a text for each sample of a field and GPU."""
     job = run.job
     expect_nvidia(job, "promtest")
     shown = range(min(job.layout.gpus, MOST_GPUS))
-    series: list[list[list[str]]] = [[[] for _ in shown] for _ in dcgm.FIELDS]
-
+    rows: list[list[list[str]]] = [[] for _ in dcgm.FIELDS]  # of each sample, in order of GPUs
     owners: list[Job] = []  # the job at each sample, with the machines that it has then
 
     def taken(at: float) -> Pieces:
         owners.append(owner(run, at))
-        seen = {each.gpu: each for each in sample(run, at).gpus}
-        for field, known in zip(dcgm.FIELDS, series, strict=True):
-            for gpu, values in enumerate(known):
-                each = seen.get(gpu)
-                values.append(dcgm.number(field.value(job, each)) if each else "_")
+        seen = gauges_of(run, tick_of(run, at), shown)
+        for field, known in zip(dcgm.FIELDS, rows, strict=True):
+            known.append(_row(shown, seen, dcgm.numbers(job, field, seen)))
         return ()
 
     def ended(_at: float) -> Pieces:
@@ -68,27 +68,46 @@ def begin(run: Run, settings: Settings) -> Writer:
             f"# Simulated by llmsim: {job.command}\nrule_files: []\n"
             f"evaluation_interval: {step}\ntests:\n- interval: {step}\n  input_series:\n"
         )
-        for field, known in zip(dcgm.FIELDS, series, strict=True):
-            for gpu, values in enumerate(known):
-                for own, now in _cards(gpu, values, owners):
-                    yield from _series(field, now, gpu, own)
+        cards = [_cards(gpu, owners) for gpu in shown]
+        for field, known in zip(dcgm.FIELDS, rows, strict=True):
+            for gpu, values in enumerate(zip(*known, strict=True)):
+                for own in cards[gpu]:
+                    yield from _series(field, own[0][2], gpu, _within(values, own))
 
     return Writer(sample=taken, end=ended)
 
 
-def _cards(gpu: int, values: list[str], owners: list[Job]) -> Iterator[tuple[list[str], Job]]:
-    """The values of each card that was a GPU in turn, and a job that has it."""
-    cards = [cluster.card(each, gpu) for each in owners]
-    for card in dict.fromkeys(cards):
-        pairs = zip(values, cards, strict=True)
-        yield [value if own == card else "_" for value, own in pairs], owners[cards.index(card)]
+def _row(shown: range, seen: tuple[Gauges, ...], numbers: list[str]) -> list[str]:
+    """The numbers of all GPUs; one that is lost has no sample."""
+    if len(numbers) == len(shown):
+        return numbers
+    found = {each.gpu: number for each, number in zip(seen, numbers, strict=True)}
+    return [found.get(gpu, "_") for gpu in shown]
 
 
-def _series(field: dcgm.Field, job: Job, gpu: int, values: list[str]) -> Pieces:
-    codes = dict.fromkeys(value for value in values if value != "_")
-    for code in codes if field.coded else ("",):
+def _cards(gpu: int, owners: list[Job]) -> list[list[Span]]:
+    """When a GPU was which card: a list of each card that it was in turn."""
+    found: dict[int, list[Span]] = {}
+    for span in spans_of(gpu, owners):
+        found.setdefault(cluster.card(span[2], gpu), []).append(span)
+    return [*found.values()]
+
+
+def _within(values: tuple[str, ...], spans: list[Span]) -> Sequence[str]:
+    """The values of one card: at all other samples it has none."""
+    if [span[:2] for span in spans] == [(0, len(values))]:
+        return values
+    own = ["_"] * len(values)
+    for first, last, _ in spans:
+        own[first:last] = values[first:last]
+    return own
+
+
+def _series(field: dcgm.Field, job: Job, gpu: int, values: Sequence[str]) -> Pieces:
+    codes = dict.fromkeys(value for value in values if value != "_") if field.coded else ("",)
+    for code in codes:
         extra = dcgm.error(code) if code else ""
         labels = f"{dcgm.labels(job, gpu, extra)},{dcgm.target(job, gpu)}"
         name = f"{dcgm.metric(field)}{{{labels}}}"
-        mine = [value if code in ("", value) else "_" for value in values]
+        mine = [value if value == code else "_" for value in values] if code else values
         yield Piece(f"  - series: '{name}'\n    values: '{encoded(ended_at_once(mine))}'\n")

@@ -7,9 +7,9 @@ follows MFU and clock, and traffic follows the layout.
 
 from collections.abc import Iterable, Iterator
 from importlib import import_module
-from itertools import compress
+from itertools import compress, groupby
 
-from llmsim.job.records import gpus_per_node
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.clocks import POWER_CAP, SW_THERMAL
 from llmsim.physics.hardware.gauges import (
@@ -22,6 +22,7 @@ from llmsim.physics.hardware.gauges import (
     in_rows,
 )
 from llmsim.physics.hardware.host import CALM, Host, Trouble, host
+from llmsim.run import cluster
 from llmsim.run.complaints import faults, troubles
 from llmsim.run.moment import energies_of, loads, odd
 from llmsim.run.strains import HW_THERMAL, POWER_BRAKE
@@ -262,6 +263,29 @@ def host_of(run: Run, tick: Tick, node: int) -> Host | None:
     if trouble.silent:
         return None
     return host(run.job, node, tick.done[0].activity, tick.past, trouble)
+
+
+Span = tuple[int, int, Job]  # the first sample, the one behind the last, and the job
+
+
+def spans_of(gpu: int, owners: list[Job]) -> list[Span]:
+    """The samples in which a GPU was one card, one card after another; `owners` are the job at
+    each sample, with the machines that it had then.
+    """
+    begun, spans = 0, list[Span]()
+    for _, same in groupby(_machines(owners), key=lambda each: cluster.card(each[1], gpu)):
+        counts = [*same]
+        ended = begun + sum(count for count, _ in counts)
+        spans.append((begun, ended, counts[0][1]))
+        begun = ended
+    return spans
+
+
+def _machines(owners: list[Job]) -> Iterator[tuple[int, Job]]:
+    """How many samples in a row have the same machines, and a job that has them."""
+    for _, same in groupby(owners, key=lambda each: each.spares):
+        jobs = [*same]
+        yield len(jobs), jobs[0]
 
 
 def samples(run: Run, every: float, most: int = MOST_GPUS) -> Iterator[Sample]:
