@@ -4,13 +4,17 @@ import tempfile
 from time import process_time
 
 from llmsim.fleet.cluster.pool import Pool
-from llmsim.fleet.parts import parts_of, size_of_part, write_part
+from llmsim.fleet.parts import parts_of, rows_of, size_of_part, write_part
 from llmsim.fleet.places import Places
 from llmsim.fleet.spec import Spec
 from llmsim.telemetry.samples import MOST_GPUS
 from llmsim.typed import NamedTuple
 
 PLAYED = 8  # runs that an estimate plays
+_SAMPLES = 8_000  # samples of GPUs that it makes of a run: a fifth of a second
+_ROWS = 200_000  # the same where numpy makes them, or nobody asks for any
+_SLOW = {"csv", "nvsmi", "openmetrics", "otlp", "promtest"}  # kinds with samples in plain Python
+_WARM = 864_000.0  # seconds between the samples of a run that is played for nothing
 _ROOM = 1.2  # a fleet needs its estimate and a fifth more, since runs differ
 
 
@@ -30,16 +34,17 @@ def plan_of(spec: Spec, played: int = PLAYED) -> Plan:
     """Plays some runs of a fleet in a folder that goes away, and reckons from them."""
     size = size_of_part(spec)
     numbers = sorted({index * spec.runs // played for index in range(played)}) if spec.runs else []
-    counts: dict[str, int] = {}
-    written, begun = 0, process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        for number in numbers:
-            places = Places(f"{folder}/{number}", "", "")
-            alone = spec._replace(cluster=None)
-            mark = write_part(alone, places, 1, number, {}, lambda _: None)
-            written += sum(each[1] for each in mark.files)
-            for name, count in mark.rows.items():
-                counts[name] = counts.get(name, 0) + count
+    counts: dict[str, float] = {}
+    written = seconds = 0.0
+    if numbers:  # what a process imports once is no cost of a run
+        _played(spec._replace(sample=_WARM), numbers[0])
+    for number in numbers:
+        for sample, weight in _looks(spec, number):
+            rows, size_of_files, taken = _played(spec._replace(sample=sample), number)
+            written += weight * size_of_files
+            seconds += weight * taken
+            for name, count in rows.items():
+                counts[name] = counts.get(name, 0.0) + weight * count
     share = spec.runs / max(1, len(numbers))
     plan = Plan(
         runs=spec.runs,
@@ -47,10 +52,33 @@ def plan_of(spec: Spec, played: int = PLAYED) -> Plan:
         runs_a_part=size,
         played=len(numbers),
         rows={name: round(count * share) for name, count in counts.items()},
-        bytes=round(written * share),
-        seconds=(process_time() - begun) * share,
+        bytes=round(max(0.0, written) * share),
+        seconds=max(0.0, seconds) * share,
     )
     return _with_cluster(plan, spec.cluster, "parquet" in spec.kinds) if spec.cluster else plan
+
+
+def _looks(spec: Spec, number: int) -> list[tuple[float, float]]:
+    """The sampling periods at which a run is played, and what each counts.
+
+    Rows, bytes and seconds grow with the number of samples along a line. So a run of many samples
+    is played with few and with half as many, and the line is followed to all of them.
+    """
+    most = _ROWS if _SLOW.isdisjoint(spec.kinds) else _SAMPLES
+    times = rows_of(spec, number)[0] / most
+    if times <= 2.0:  # two plays would take as long
+        return [(spec.sample, 1.0)]
+    ahead = 2.0 * (times - 1.0)
+    return [(spec.sample * times, 1.0 + ahead), (spec.sample * times * 2.0, -ahead)]
+
+
+def _played(spec: Spec, number: int) -> tuple[dict[str, int], int, float]:
+    """The rows, the bytes and the seconds of a core of a run that is played in a folder."""
+    begun = process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        alone = spec._replace(cluster=None)
+        mark = write_part(alone, Places(folder, "", ""), 1, number, {}, lambda _: None)
+    return mark.rows, sum(each[1] for each in mark.files), process_time() - begun
 
 
 # What a cluster takes, measured: seconds and bytes of a job's records, and of a GPU's sample.

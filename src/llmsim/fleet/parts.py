@@ -90,18 +90,22 @@ def size_of_part(spec: Spec) -> int:
 
 
 def _looked_at(spec: Spec, most: int = 12) -> Iterator[tuple[float, float]]:
-    """The rows of samples and of steps of a few runs, if nothing breaks."""
+    """The rows of samples and of steps of a few runs."""
+    for number in range(0, spec.runs, max(1, spec.runs // most)):
+        yield rows_of(spec, number)
+
+
+def rows_of(spec: Spec, number: int) -> tuple[float, float]:
+    """The rows of samples and of steps that a run has, if nothing breaks; none if it cannot be."""
     from llmsim.job.milestones import logged_before
     from llmsim.physics.speed.step_time import training_seconds
 
-    for number in range(0, spec.runs, max(1, spec.runs // most)):
-        try:
-            job = plan(member(spec, number).options)
-        except LlmsimError:
-            yield 0.0, 0.0
-            continue
-        samples = training_seconds(job) / spec.sample * min(job.layout.gpus, MOST_GPUS)
-        yield samples, float(logged_before(job, last_step(job.schedule) + 1))
+    try:
+        job = plan(member(spec, number).options)
+    except LlmsimError:
+        return 0.0, 0.0
+    samples = training_seconds(job) / spec.sample * min(job.layout.gpus, MOST_GPUS)
+    return samples, float(logged_before(job, last_step(job.schedule) + 1))
 
 
 def parts_of(spec: Spec, size: int) -> int:
