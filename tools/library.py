@@ -8,10 +8,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
-# What only a terminal, a fleet, a judge or an export needs, but for what follows.
+# What only a terminal, a fleet, a judge or an export needs, but for what follows: --job, too, whose
+# files a page cannot open.
 NATIVE = (
     "llmsim.__main__",
     "llmsim.cli",
+    "llmsim.dialects.configurations",
+    "llmsim.dialects.hf.configuration",
+    "llmsim.dialects.megatron.configuration",
+    "llmsim.dialects.megatron.shell",
+    "llmsim.dialects.torchtitan.configuration",
     "llmsim.fleet",
     "llmsim.grading",
     "llmsim.hosts",

@@ -12,7 +12,7 @@ from llmsim.run.events import Event
 from llmsim.run.timeline import Run
 from llmsim.telemetry.kinds import kind_named
 from llmsim.telemetry.sinks import writer_of
-from llmsim.telemetry.writer import Pieces, Settings
+from llmsim.telemetry.writer import Pieces, Settings, Ticks
 
 LEVEL = 6  # of gzip
 _GZIP = 16 + zlib.MAX_WBITS  # zlib writes the head of a gzip file: no name, no time
@@ -74,18 +74,16 @@ class Packing:
         self._folder = kind_named(kind).folder
         ending = _ENDINGS.get(kind, "jsonl")
         self._place = place if self._folder else place.with_name(f"{place.name}.{ending}")
-        self._sample = settings.sample
         self._wanted, self._edit = wanted, edit
         self._writer = writer_of(kind_named(kind), run, settings)
         self._files: dict[str, _Packed | None] = {}
-        self._due = 0  # number of the next sample
+        self._ticks = Ticks(settings.sample)
 
     def take(self, event: Event) -> None:
         """Writes an event, and the samples that are due before it."""
         if self._writer.sample:
-            while self._due * self._sample <= event.at:
-                self._keep(self._writer.sample(self._due * self._sample))
-                self._due += 1
+            for moment in self._ticks.until(event.at):
+                self._keep(self._writer.sample(moment))
         if self._writer.event:
             self._keep(self._writer.event(event))
 

@@ -151,7 +151,8 @@ def _try(
             made.append(trials.Trial(scenario, seen, trials.firing(scenario, alerts)))
     wants = margins.thresholds(tried)
     peaks = {each.scenario.name: margins.peaks(each.series, wants.values()) for each in made}
-    return _asked(tried, made, tester)._replace(thresholds=wants, peaks=peaks), healthy
+    values, failed, broken = _asked(tried, made, tester)
+    return _Said(values, failed, broken, wants, peaks), healthy
 
 
 def _sides(number: int, item: Item, healthy: Scenario) -> Iterable[trials.Question]:
@@ -162,8 +163,12 @@ def _sides(number: int, item: Item, healthy: Scenario) -> Iterable[trials.Questi
             yield trials.Question(f"{name} {number}", f"count({expression})", at)
 
 
-def _asked(tried: list[tuple[int, Item]], made: list[trials.Trial], tester: Tester) -> _Said:
-    """promtool's answers; rules that it cannot evaluate are left out, and asked for no more."""
+def _asked(
+    tried: list[tuple[int, Item]], made: list[trials.Trial], tester: Tester
+) -> tuple[dict[tuple[str, int], float], frozenset[str], dict[str, str]]:
+    """promtool's answers, the first three fields of _Said; rules that it cannot evaluate are left
+    out, and asked for no more.
+    """
     broken: dict[str, str] = {}
     said = ""
     for _ in range(MOST_TRIES):
@@ -176,7 +181,7 @@ def _asked(tried: list[tuple[int, Item]], made: list[trials.Trial], tester: Test
     if "FAILED" not in said and "SUCCESS" not in said:
         raise GradeError(f"promtool did not understand the test: {' '.join(said.split())[:300]}")
     answers = {(each.tag, each.alert): each.value for each in trials.answers(said)}
-    return _Said(answers, frozenset(tag for tag, _ in trials.failed(said)), broken, {}, {})
+    return answers, frozenset(tag for tag, _ in trials.failed(said)), broken
 
 
 MOST_TRIES = 4  # each without the rules that failed in the one before

@@ -17,7 +17,7 @@ from llmsim.job.records import Job
 from llmsim.run.events import Event
 from llmsim.run.timeline import Run
 from llmsim.telemetry.kinds import Export, Kind, begin_of, kind_named
-from llmsim.telemetry.writer import Pieces, Settings, Writer
+from llmsim.telemetry.writer import Pieces, Settings, Ticks, Writer
 from llmsim.text.screen import Screen
 
 # A text is flushed after at most this many seconds, if more text follows.
@@ -168,9 +168,8 @@ class Exports:
     def __init__(self, exports: Iterable[Export], run: Run, settings: Settings) -> None:
         """Opens all exports. If one cannot be opened, removes the others and raises ExportError."""
         self.sinks: list[Sink] = []
-        self._settings = settings
         self._at = 0.0
-        self._due = 0  # number of the next sample
+        self._ticks = Ticks(settings.sample)
         self._flushed = time.monotonic()
         for export in exports:
             try:
@@ -220,12 +219,10 @@ class Exports:
 
     def _sample(self, at: float) -> None:
         """Takes the samples that are due before an event."""
-        while self._due * self._settings.sample <= at:
-            moment = self._due * self._settings.sample
+        for moment in self._ticks.until(at):
             for sink in self.sinks:
                 if take := sink.writer.sample:
                     sink.take(lambda take=take, moment=moment: take(moment))  # type: ignore[misc]  # as above
-            self._due += 1
 
     def _hand_on(self) -> None:
         now = time.monotonic()

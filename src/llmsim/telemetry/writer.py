@@ -4,7 +4,7 @@ A writer is a record of functions. The sinks (telemetry/sinks.py) call them whil
 write the pieces that they return, in order.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from llmsim.run.events import Event
 from llmsim.run.timeline import Run
@@ -23,6 +23,21 @@ class Settings(NamedTuple):
     """The options that all exports share."""
 
     sample: float = 15.0  # simulated seconds between two samples of the gauges
+
+
+class Ticks:
+    """The moments at which samples are due, each given once: 0, one interval, two ..."""
+
+    def __init__(self, interval: float) -> None:
+        """Begins with the moment 0, in simulated seconds."""
+        self._interval = interval
+        self._due = 0  # number of the next one
+
+    def until(self, at: float) -> Iterator[float]:
+        """The moments up to this one that have not been given yet."""
+        while self._due * self._interval <= at:
+            yield self._due * self._interval
+            self._due += 1
 
 
 Pieces = Iterable[Piece]
