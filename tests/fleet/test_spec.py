@@ -51,6 +51,8 @@ def test_the_smallest_spec_is_enough() -> None:
         ('runs = 1\n[[mix]]\njob = "/"', "fleet.toml line 3: / is not a file: a job is read from"),
         ('runs = 1\n[[mix]]\njob = ".."', "fleet.toml line 3: .. is not a file: a job is read f"),
         ('runs = 1\n[[mix]]\njob = ""', "fleet.toml line 3: job names a file: give a text such"),
+        ("runs = 1\n[mix]\nsteps = 3", "fleet.toml line 2: mix is a list of tables: write [["),
+        ("runs = 1\n[[export]]\nkinds = 3", "fleet.toml line 2: export is a table: write [export"),
         ("runs = 1\n[[mix]]\nseed = 3", "fleet.toml line 3: seed is the whole fleet's: write it"),
         ("runs = 1\n[[mix]]\nview = 3", "fleet.toml line 3: view cannot stand in [[mix]]: it say"),
         ("runs = 1\n[splits]\ntrain = -0.5", "fleet.toml line 3: train cannot be -0.5: give a s"),

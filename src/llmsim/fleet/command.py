@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from llmsim.errors import FLAG, CatalogError, ExportError, OptionError, PlanError
-from llmsim.fleet.stores import FleetError, lasting
+from llmsim.fleet.stores import FleetError, lasting, reason
 from llmsim.hosts.output import spelled
 from llmsim.hosts.status import ExitStatus
 from llmsim.text.wording import nearest
@@ -67,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
     except (CatalogError, ExportError, FleetError) as error:
         _complain(error.sentence(FLAG))
     except OSError as error:
-        _complain(f"cannot write the data set: {error.strerror or error}.")
+        place = f": {error.filename}" if error.filename else ""
+        _complain(f"cannot write the data set: {reason(error)}{place}.")
     return ExitStatus.ERROR
 
 

@@ -174,7 +174,9 @@ class _Reader:
 
     def wrong(self, place: Place, sentence: str) -> OptionError:
         """The error of a key, with its line."""
-        line = self._lines.get(place) or self._lines.get((*place[:2], ""))
+        # A table of the wrong kind has its name in its heading.
+        places = (place, (*place[:2], ""), (place[2], 0, ""))
+        line = next((self._lines[each] for each in places if each in self._lines), 0)
         return OptionError(f"{self.shown}{f' line {line}' if line else ''}: {sentence}")
 
     def table(self, name: str) -> Mapping[str, object]:
