@@ -26,6 +26,7 @@ PAGE = ROOT / "docs/api.md"
 PIPE = Screen(width=80, height=24, color=False, unicode=True, live=False)
 
 
+@pytest.mark.long
 def test_the_pages_examples_do_what_they_say() -> None:
     text = PAGE.read_text(encoding="utf-8").replace("```", "")
     example = doctest.DocTestParser().get_doctest(text, {}, PAGE.name, str(PAGE), 0)

@@ -164,7 +164,9 @@ def test_a_temperature_has_no_steps(seed: int) -> None:
     assert 35.0 <= lag(run) <= 55.0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.long)]
+)
 def test_energy_is_the_integral_of_power(seed: int) -> None:
     """By the midpoint rule, in each load of a launch and around the first checkpoint.
 

@@ -116,6 +116,7 @@ def test_a_hot_gpu_slows_all_and_only_it_says_so() -> None:
     assert median(traffic) < 0.9
 
 
+@pytest.mark.long
 def test_a_gpu_is_hot_before_the_hardware_slows_it_down() -> None:
     """NVML's 0x40 is for a GPU at its slowdown mark, which is 87 degrees C on an H100: 84 to 90 in
     reports. Also where a validation of torchtitan comes just before the first slow step.
@@ -191,6 +192,7 @@ def test_a_temperature_never_jumps() -> None:
     assert max(abs(one - other) for one, other in pairwise(found)) <= 3
 
 
+@pytest.mark.long
 def test_of_a_straggler_only_its_clock_tells() -> None:
     for seed in SEEDS:
         run, label, _ = run_with(seed, "straggler")

@@ -45,6 +45,7 @@ def test_standard_output_is_a_place_for_a_quiet_export(tmp_path: Path) -> None:
     assert json.loads(made.stdout.splitlines()[-1])["event"] == "phase_ended"
 
 
+@pytest.mark.long
 def test_runs_have_their_seeds_in_their_names(tmp_path: Path) -> None:
     assert ran("--quiet", "--runs", "2", "--export", f"jsonl={tmp_path}/{{seed}}").returncode == 0
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["7", "8"]
