@@ -6,10 +6,46 @@
 /** @import { Terminal } from "./vendor/xterm.mjs" */
 
 const GAP = 5000; // ms between two announcements
-const MOST = 3; // lines in one of them: the latest
+const MOST = 3; // sentences in one of them: the latest
 const KEPT = 50; // of them in the document
+const LENGTH = 100; // characters of a sentence: more is not heard out before the next one comes
 const DRAWN = /[\u2500-\u259f\u2800-\u28ff]/; // rules, bars and curves
+const STAMP = /^[\d\-:., TZ]{8,} *(\[?(INFO|WARNING|ERROR|DEBUG)\]?)? *:? */; // at a line's beginning
+const FRAME = /^[+|][- ]*|[- ]*[+|]$|-{3,}/g; // of a table
+const STEP = /^step\b|\bloss\b.*\d/; // of these the latest is enough
 const BOARD = /^\u2500\u2500 /; // its first row; the log is above it
+
+/**
+ * A line of the log as somebody would say it: without its stamp, its columns as clauses.
+ *
+ * @param {string} line
+ */
+function sentence(line) {
+  const clauses = line
+    .replace(STAMP, "")
+    .replace(FRAME, " ")
+    .trim()
+    .split(/\s{2,}/);
+  let said = "";
+  for (const clause of clauses) {
+    const value = /^[\d.-]/.test(clause) && !/\d/.test(said.split(", ").at(-1) ?? "");
+    const longer = said && `${said}${value ? " " : ", "}${clause}`;
+    if (longer.length > LENGTH && !value) break;
+    said = longer || clause;
+  }
+  return /[.!?]$/.test(said) ? said : `${said}.`;
+}
+
+/**
+ * What is to be said of some lines: the latest step, and what else there is.
+ *
+ * @param {string[]} lines
+ */
+function sayable(lines) {
+  const said = lines.map(sentence).filter((text) => /\p{L}{2}/u.test(text));
+  const latest = said.findLast((text) => STEP.test(text));
+  return said.filter((text) => text === latest || !STEP.test(text)).slice(-MOST);
+}
 
 /**
  * The rows that are text, from a row of the buffer on, and where to go on, from the cursor's row.
@@ -38,7 +74,9 @@ function linesSince(terminal, since) {
  * @param {() => string} progress
  */
 export function readAloud(terminal, log, progress) {
-  let mark = terminal.registerMarker(0); // it moves with its row when old ones are forgotten
+  // The last row that was told. It moves with its row when old ones are forgotten; one below it, in
+  // the board, would move with the board, below all that is new.
+  let mark = terminal.registerMarker(-1);
   let told = "";
   const add = (/** @type {string} */ text) => {
     const line = document.createElement("p");
@@ -46,10 +84,10 @@ export function readAloud(terminal, log, progress) {
     log.append(line);
   };
   const tell = () => {
-    const { lines, offset } = linesSince(terminal, Math.max(mark.line, 0));
+    const { lines, offset } = linesSince(terminal, mark.line + 1);
     mark.dispose();
-    mark = terminal.registerMarker(offset);
-    for (const line of lines.slice(-MOST)) add(line);
+    mark = terminal.registerMarker(offset - 1);
+    for (const text of sayable(lines)) add(text);
     const now = progress();
     if (now !== told && !lines.length) add(now); // where the log is still, the board goes on
     told = now;

@@ -388,8 +388,15 @@ def test_screen_reader_hears_a_few_lines_of_the_log_at_a_time(visit: Visitor) ->
         shown.page.wait_for_timeout(6000)
         counts.append(len(shown.page.evaluate(spoken)))
     assert 1 <= counts[1] - counts[0] <= 6
-    lines = shown.page.evaluate(spoken)
     shown.wait_for(f"{spoken}.some((line) => line.includes('loss'))", seconds=60)
+    lines = shown.page.evaluate(spoken)
+    steps = [line for line in lines if line.startswith("step")]
+    assert steps, lines
+    for step in steps:  # a sentence: no stamp, clauses with commas, a full stop; soon said
+        assert re.fullmatch(r"step [\d,]+/[\d,]+, .*loss [\d.]+.*\.", step), step
+        assert "INFO" not in step
+        assert "  " not in step
+        assert len(step) <= 120, step
     assert not any(re.search(r"[\u2500-\u259f\u2800-\u28ff]|Too much output", it) for it in lines)
     assert shown.page.get_attribute("#spoken", "aria-live") == "polite"
     shown.press("reader")

@@ -89,7 +89,7 @@ Return = Callable[[], Visit]
 def play(shown: Visit) -> str:
     """Play a run to its end; which build did that?"""
     shown.open(**QUERY)
-    shown.wait_for_state("ended")
+    shown.wait_for_state("ended", seconds=120)
     assert shown.status == 0
     assert shown.complaints == []
     return str(shown.page.evaluate("document.documentElement.dataset.build ?? 'first'"))

@@ -50,8 +50,7 @@ def test_speed_one_shows_text_and_no_error(visit: Visitor) -> None:
     shown = visit()
     shown.open()
     shown.wait_for("document.querySelector('.xterm-rows')?.textContent.trim()")
-    shown.page.wait_for_timeout(1000)
-    assert shown.page.evaluate("document.documentElement.dataset.state") == "playing"
+    shown.wait_for_state("playing")
     assert not shown.page.is_visible("#loading")
     assert any(row.strip() for row in shown.rows)
     assert shown.complaints == []
@@ -135,25 +134,29 @@ def test_interrupt_stops_at_once(visit: Visitor, speed: float | str) -> None:
     assert len(shown.transcript) == sent
 
 
+# The times between sixty frames of a page, the shortest first, ms.
+FRAMES = """async () => {
+  const gaps = [];
+  let before = performance.now();
+  while (gaps.length < 60) {
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    gaps.push(now - before);
+    before = now;
+  }
+  return gaps.sort((one, other) => one - other);
+}"""
+
+
 def test_flood_leaves_the_page_responsive(visit: Visitor) -> None:
     """At full speed for ever, nine in ten frames of the page come soon after one another.
 
-    Not all: a machine that is busy with other things takes its time now and then.
+    Not all: a machine that is busy with other things takes its time now and then. Soon is 250 ms,
+    or where the machine is that busy a few times what an empty page waits for its frames.
     """
     shown = visit()
     shown.open(speed_factor="max")
     shown.wait_for("transcript.length > 100_000")
-    gaps = shown.page.evaluate(
-        """async () => {
-          const gaps = [];
-          let before = performance.now();
-          while (gaps.length < 60) {
-            await new Promise(requestAnimationFrame);
-            const now = performance.now();
-            gaps.push(now - before);
-            before = now;
-          }
-          return gaps.sort((one, other) => one - other);
-        }"""
-    )
-    assert gaps[54] < 250
+    gaps = shown.page.evaluate(FRAMES)
+    shown.page.goto("about:blank")
+    assert gaps[54] < max(250, 5 * shown.page.evaluate(FRAMES)[54])
