@@ -263,10 +263,7 @@ def block(
         ranks.start,
         np.array(floats),
         np.array([each.astype(np.int64) for each in wholes]),
-        {
-            name: [value] * gpus_per_node(job)
-            for name, value in gauges.same(job, activity, spent).items()
-        },
+        dict(gauges.same(job, activity, spent, gpus_per_node(job))),
     )
 
 

@@ -81,6 +81,9 @@ class Gauges(NamedTuple):
     link_recoveries: int
 
 
+Columns = Mapping[str, list[Any]]  # a list a gauge, with a value a GPU
+
+
 class Fault(NamedTuple):
     """What the driver and the counters say of a GPU that has or had something wrong."""
 
@@ -169,10 +172,13 @@ def _held_back(job: Job, ranks: range, spent: tuple[Seconds, ...]) -> dict[str, 
     return {"power_capped_seconds": capped, "thermal_slowdown_seconds": hot}
 
 
-def same(job: Job, activity: Activity, spent: tuple[Seconds, ...]) -> dict[str, object]:
-    """The gauges that are the same for all healthy GPUs that have had the same loads."""
+@remembered(2)
+def same(job: Job, activity: Activity, spent: tuple[Seconds, ...], count: int) -> Columns:
+    """The gauges that are the same for all healthy GPUs that have had the same loads: columns for
+    this many of them, which nobody changes.
+    """
     card = card_of(job)
-    return {
+    values = {
         "activity": activity,
         "memory_clock_mhz": card.memory_mhz,
         "reserved_mib": card.reserved_mib,
@@ -182,6 +188,7 @@ def same(job: Job, activity: Activity, spent: tuple[Seconds, ...]) -> dict[str, 
         "performance_state": 8 if activity == "idle" and not card.has_hbm else 0,
         **dict.fromkeys(_FAULTY, 0),
     }
+    return {name: [value] * count for name, value in values.items()}
 
 
 def _longer(before: Column, parts: Column, seconds: float) -> Column:
@@ -224,9 +231,6 @@ _FAULTY = {
 }
 
 
-Columns = Mapping[str, list[Any]]  # a list a gauge, with a value a GPU
-
-
 def columns_of(
     job: Job,
     ranks: range,
@@ -248,7 +252,7 @@ def columns_of(
     pcie = links.pcie(job, ranks, at, states, busy * states.pace)
     nvlink = links.nvlink(job, ranks, at, states)
     columns: dict[str, list[Any]] = {
-        **{name: [value] * count for name, value in same(job, activity, spent).items()},
+        **same(job, activity, spent, count),
         "gpu": [*ranks],
         "power_watts": [round(1e3 * each) / 1e3 for each in states.power_watts],
         "energy_joules": joules,
