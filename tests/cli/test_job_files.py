@@ -272,7 +272,8 @@ def test_the_page_has_every_key() -> None:
     assert asked(example).layout.tp == 8
     job = asked(middle)
     assert (job.layout.cp, job.layout.ep, job.layout.precision) == (2, 8, "fp8")
-    assert (job.schedule.first_step, job.schedule.horizon) == (240_001, 500_000)
+    assert (job.schedule.first_step, job.schedule.steps) == (240_001, 500_000)
+    assert job.schedule.time_limit == 6 * 3600
     purposes = {f.operation for f in flows(job.architecture, job.gpu, job.layout, 32_768)}
     assert {"all-to-all", "all-gather", "all-reduce"} <= purposes
 

@@ -308,10 +308,10 @@ def test_a_dead_node_does_not_answer_and_its_neighbour_does() -> None:
     day = Day()
     live = Live(options(incident=("node-fail@40%:rank=9",)), day)
     pages = pages_of(live)
-    (dead,) = [
+    dead = next(
         event for segment in live.run.timeline for event in segment.events
         if isinstance(event, Incident)
-    ]  # fmt: skip
+    )  # fmt: skip
     day.now += dead.at + 60.0
     for path in ("metrics", "node_exporter/metrics", "nvidia_gpu_exporter/metrics"):
         assert pages.answer(f"/node/1/{path}", "").status == 503, path

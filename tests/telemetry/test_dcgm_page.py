@@ -151,7 +151,7 @@ def test_an_idle_node_belongs_to_nobody() -> None:
 
 # --- errors --------------------------------------------------------------------------------------
 
-LOST = run_like(incident=("gpu-lost@40%",))
+LOST = run_like(incident=("gpu-lost@3010s",))  # 20 s before a reading each 30 s
 
 
 def incident_of(run: Run) -> Incident:
