@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from llmsim.errors import GradeError
 from llmsim.grading import known, trials
 from llmsim.grading.findings import Finding
 from llmsim.grading.judge import Noticed, Verdict
@@ -38,6 +39,22 @@ from llmsim.telemetry.promtest import encoded, ended_at_once
 )  # fmt: skip
 def test_variables_are_filled_in(text: str, expected: str) -> None:
     assert filled(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"panels": 3}', "f has no rules and no panels."),
+        ('{"panels": [3, null, {"targets": 3, "panels": "x"}], "rows": {"a": 1}}', "f has no rul"),
+        ('{"panels": ' + "1" * 5000 + "}", "f cannot be understood: it is no dashboard."),
+        ('{"panels": ' + "[" * 100_000, "f cannot be understood: it is no dashboard."),
+        ('{"panels": ', "f is not JSON: "),
+    ],
+)
+def test_a_dashboard_that_is_none_gets_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(GradeError) as caught:
+        items(text, "f")
+    assert str(caught.value).startswith(sentence)
 
 
 def test_matchers_that_a_site_sets_are_left_out() -> None:

@@ -229,7 +229,8 @@ def test_without_promtool_it_says_how_to_get_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("groups: [", "is not YAML"), ("{", "is not JSON"), ("a: 1\n", "has no rules and no panels"),
+    [("groups: [", "is not YAML"), ("a: 2026-13-01", "is not YAML"), ("{", "is not JSON"),
+     ("a: 1\n", "has no rules and no panels"),
      ("{{- if x }}\na: b: c\n", "render the template first")],
 )  # fmt: skip
 def test_what_is_no_file_of_rules_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:

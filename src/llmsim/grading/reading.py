@@ -50,13 +50,15 @@ def _loaded(text: str, shown: str) -> list[Any]:
     if text.lstrip()[:1] == "{" and text.lstrip()[:2] != "{{":
         try:
             return [json.loads(text)]
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             raise GradeError(f"{shown} is not JSON: {error}.") from None
+        except (ValueError, RecursionError):  # a number of thousands of digits, lists in lists
+            raise GradeError(f"{shown} cannot be understood: it is no dashboard.") from None
     import yaml
 
     try:
         return [*yaml.safe_load_all(text)]
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # a month 13 is a ValueError
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         said = getattr(error, "problem", None) or "it cannot be read"
@@ -66,8 +68,7 @@ def _loaded(text: str, shown: str) -> list[Any]:
 
 def _rules(groups: Iterable[Any], shown: str) -> Iterator[Item]:
     for group in groups:
-        rules = group.get("rules") if isinstance(group, dict) else None
-        for rule in rules if isinstance(rules, list) else ():
+        for rule in _list(group, "rules"):
             if not isinstance(rule, dict):
                 continue
             expression = str(rule.get("expr", ""))
@@ -99,16 +100,16 @@ def _weeks(text: str) -> str:
 def _board(board: dict[str, Any], shown: str) -> Iterator[Item]:
     """The targets of all panels, nested ones too, and the queries of variables."""
     templating = board.get("templating")
-    for variable in (templating.get("list") if isinstance(templating, dict) else None) or ():
+    for variable in _list(templating, "list"):
         if isinstance(variable, dict) and variable.get("type") == "query":
             query = variable.get("query")
             text = str(query.get("query", "")) if isinstance(query, dict) else str(query or "")
             if expression := _of_variable(text):
                 yield Item(shown, "variable", f"${variable.get('name', '?')}",
                            filled(expression), written=text)  # fmt: skip
-    panels = list(board.get("panels") or ())
-    for row in board.get("rows") or ():
-        panels += row.get("panels") or () if isinstance(row, dict) else ()
+    panels = [*_list(board, "panels")]
+    for row in _list(board, "rows"):
+        panels += _list(row, "panels")
     for panel in panels:
         yield from _panel(panel, shown)
 
@@ -117,12 +118,18 @@ def _panel(panel: Any, shown: str) -> Iterator[Item]:
     if not isinstance(panel, dict):
         return
     title = str(panel.get("title") or f"panel {panel.get('id', '?')}")
-    for target in panel.get("targets") or ():
+    for target in _list(panel, "targets"):
         expression = target.get("expr") if isinstance(target, dict) else None
         if isinstance(expression, str) and expression.strip():
             yield Item(shown, "panel", title, filled(expression), written=expression)
-    for nested in panel.get("panels") or ():
+    for nested in _list(panel, "panels"):
         yield from _panel(nested, shown)
+
+
+def _list(table: Any, key: str) -> list[Any]:
+    """The list that a table has under a key; an empty one for whatever else is there."""
+    found = table.get(key) if isinstance(table, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def _of_variable(text: str) -> str:
