@@ -195,6 +195,12 @@ PIECES = "--num-layers-per-virtual-pipeline-stage"
             "cannot be used: --global-batch-size cannot be x: give a number.",
         ),
         ("--num-layers 2 --exit-interval inf --train-iters 9", "--exit-interval cannot be inf:"),
+        (
+            "--num-layers 2 --global-batch-size 1e-300 --train-samples 1e17",
+            "a number in it is",
+        ),
+        ('{"max_steps": 5, "warmup_ratio": 1e308}', "cannot be used: a number in it is too large."),
+        ('{"max_steps": 5, "warmup_steps": NaN}', "cannot be used: its warmup_steps is no number."),
         ("--num-layers 2 --global-batch-size 8 --train-samples", "--train-samples has no number."),
         # What Megatron-LM's own parser and validate_args refuse (megatron/training/arguments.py).
         ("--num-layers 2 --bf16 --fp16", "--bf16 and --fp16 are both given: Megatron-LM takes"),

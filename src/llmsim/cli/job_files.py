@@ -34,6 +34,8 @@ def job_of_file(path: str) -> tuple[Wanted, str]:
         read = reader()
     except ValueError as error:
         raise OptionError(f"{shown} cannot be used: {error}.") from None
+    except ArithmeticError:  # more than a float holds
+        raise OptionError(f"{shown} cannot be used: a number in it is too large.") from None
     return wanted_of(read.tables, shown)._replace(source=path), _remark(read, shown)
 
 

@@ -5,6 +5,7 @@ The names are as in transformers: LlamaConfig, MixtralConfig, Qwen3MoeConfig, Tr
 
 import json
 import re
+from math import isfinite
 
 from llmsim.dialects.configurations import Configuration, Given, sorted_into
 from llmsim.typed import Any
@@ -179,6 +180,6 @@ def _schedule(given: Given, unused: list[str]) -> dict[str, Any]:
 
 
 def _number(given: Given, name: str) -> float:
-    if not isinstance(given[name], int | float):
-        raise ValueError(f"its {name} is no number")  # noqa: TRY004  # a reader raises one kind
+    if not isinstance(given[name], int | float) or not isfinite(given[name]):
+        raise ValueError(f"its {name} is no number")  # a reader raises one kind
     return float(given[name])
