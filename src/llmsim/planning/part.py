@@ -10,7 +10,6 @@ from llmsim.errors import PlanError
 from llmsim.job.records import Job
 from llmsim.job.schedule import Schedule
 from llmsim.physics import noise
-from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
 from llmsim.planning.schedule import (
     FEWEST_STEPS,
@@ -106,6 +105,8 @@ def limited(job: Job) -> Job:
         return job
     if not is_a(job.gpu, "GPU"):
         raise PlanError("[schedule] time_limit is Slurm's, which has no such device: leave it out.")
+    from llmsim.physics.hardware import storage  # most plans do without
+
     first, seconds = schedule.first_step, step_time.step_seconds(job)
     launch = LAUNCH + step_time.compile_seconds(job)
     launch += storage.restore_seconds(job, first - 1) if first > 1 else 0.0
@@ -120,6 +121,8 @@ def limited(job: Job) -> Job:
 
 def _pauses(job: Job) -> float:
     """Seconds of validations and saves for each step."""
+    from llmsim.physics.hardware import storage
+
     schedule, step = job.schedule, job.schedule.first_step
     checks = schedule.validates and job.framework.validates
     waits = storage.staging_seconds if job.background_saves else storage.save_seconds
