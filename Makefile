@@ -105,7 +105,7 @@ test-exports: $(DEV) ## the exports, by TensorBoard, DuckDB, Prometheus and othe
 
 test-fleets: $(DEV) ## data sets of many runs: kills, object stores, and the readers that people use
 	$(PIP) install --editable '.[fleet,readers-fleet]'
-	$(BIN)/python -m pytest -m fleets tests/fleet tests/test_snippets.py
+	$(BIN)/python -m pytest -m fleets tests/fleet tests/telemetry tests/test_snippets.py
 
 test-live: $(DEV) ## the live pages and the judge, by Prometheus and promtool, which have to be there
 	$(PIP) install --editable '.[readers-export,grade]'
