@@ -134,29 +134,27 @@ def test_interrupt_stops_at_once(visit: Visitor, speed: float | str) -> None:
     assert len(shown.transcript) == sent
 
 
-# The times between sixty frames of a page, the shortest first, ms.
 FRAMES = """async () => {
-  const gaps = [];
-  let before = performance.now();
-  while (gaps.length < 60) {
-    await new Promise(requestAnimationFrame);
-    const now = performance.now();
-    gaps.push(now - before);
-    before = now;
-  }
-  return gaps.sort((one, other) => one - other);
+  for (let count = 0; count < 60; count++) await new Promise(requestAnimationFrame);
 }"""
 
 
 def test_flood_leaves_the_page_responsive(visit: Visitor) -> None:
-    """At full speed for ever, nine in ten frames of the page come soon after one another.
+    """At full speed for ever, a frame of the page takes its thread less than 100 ms of a processor.
 
-    Not all: a machine that is busy with other things takes its time now and then. Soon is 250 ms,
-    or where the machine is that busy a few times what an empty page waits for its frames.
+    Time on the wall says little: another program may have the processor meanwhile.
     """
     shown = visit()
     shown.open(speed_factor="max")
     shown.wait_for("transcript.length > 100_000")
-    gaps = shown.page.evaluate(FRAMES)
-    shown.page.goto("about:blank")
-    assert gaps[54] < max(250, 5 * shown.page.evaluate(FRAMES)[54])
+    session = shown.page.context.new_cdp_session(shown.page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
+
+    before = busy()
+    shown.page.evaluate(FRAMES)
+    each = (busy() - before) / 60
+    assert each < 0.1, each
