@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from llmsim.dialects import statement
 from llmsim.dialects.capture import nodes_kept, ranks_kept
-from llmsim.dialects.deepspeed import extension, loads, pipeline, training
+from llmsim.dialects.deepspeed import extension, occasions, pipeline, training
 from llmsim.dialects.deepspeed.log_lines import has_launcher, zero_stage
 from llmsim.dialects.parts.statements import BARRIER, LEAKED
 from llmsim.dialects.statement import Statement, Steps, where
@@ -268,17 +268,17 @@ STATEMENTS = (
           where(_piped, _first_copies), "0", "runtime/pipe/", "data_parallel_id == 0"),
     # --- the load of a checkpoint ---
     _info("opening", f"{_TORCH}:27:load", rf"\[Torch\] Loading checkpoint from {_FILE}\.\.\.",
-          loads.opened, "0", guard="load_checkpoint"),
+          occasions.opened, "0", guard="load_checkpoint"),
     _info("opened", f"{_TORCH}:29:load", rf"\[Torch\] Loaded checkpoint from {_FILE}\.",
-          loads.opened, "0", guard="load_checkpoint"),
+          occasions.opened, "0", guard="load_checkpoint"),
     _info("read", "engine.py:3212:_get_all_zero_checkpoint_state_dicts",
-          r"successfully read \d+ ZeRO state_dicts for rank \d+", loads.read, "0"),
+          r"successfully read \d+ ZeRO state_dicts for rank \d+", occasions.read, "0"),
     _info("parts", "engine.py:3162:_load_zero_checkpoint",
-          r"loading \d+ zero partition checkpoints for rank \d+", loads.read, "0"),
+          r"loading \d+ zero partition checkpoints for rank \d+", occasions.read, "0"),
     # --- the training ---
     _plain("running", "main.py", r"\*{5} Running training \*{5}"),
     _plain("epoch", "main.py", r"Beginning of Epoch \d+/\d+, Total Micro Batches \d+",
-           loads.begun),
+           occasions.begun),
     _plain("loss", "main.py", rf"Epoch: \d+, Step: \d+, Rank: 0, loss = (?:{_FLOAT}|nan)",
            where(_unpiped, _shown)),
     _info("overflow", "loss_scaler.py:183:update_scale", rf"{_OVERFLOW}, reducing to \d+",
