@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from math import inf, isfinite, nan
 
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from llmsim.board.graphs import Mark, history, log_curve, plain_curve, scale, ticks
 from llmsim.board.wall import has_room, wall
 from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import run_ended
 from llmsim.show.dashboard import Dashboard
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.opening import shows_board
@@ -21,6 +25,7 @@ from llmsim.text.style import cells, length, painted
 from tests.board.stage import DURATION, Terminal, timed
 
 GPUS = 8
+START = datetime(2026, 1, 30)
 SIZES = [(60, 16), (80, 24), (120, 40), (200, 50), (400, 100)]
 
 
@@ -192,3 +197,17 @@ def test_marks_stand_where_they_belong() -> None:
     assert sum("◆" in row for row in text) == 1
     assert all(row[7 + 10] in "┃⢸⡇⣿⠁" or row[7 + 10] != " " for row in text)
     assert inf not in [cells(row) for row in text]
+
+
+def test_the_wall_marks_the_saves_that_the_board_marks() -> None:
+    """Also of a run that goes back to one of them: what was saved after it is gone on both."""
+    wanted = Options(seed=1, start=START, gpus=64, recipe="pretrain", incidents="none")
+    run = run_of(plan(wanted._replace(incident=("gpu-lost@45%",))))
+    shown, counts = Dashboard(run), list[int]()
+    for part in range(1, 11):
+        view = shown.view(run_ended(run) * part / 10, 1.0)
+        assert view.wall is not None
+        saves = tuple(step for kind, step in view.wall().marks if kind == "checkpoint")
+        assert saves == view.training.saved, f"after {part} of 10 parts"
+        counts.append(len(saves))
+    assert counts[-1] > 1
