@@ -12,6 +12,7 @@ import pytest
 from llmsim.dialects.line import Bar
 from llmsim.dialects.parts.transformers import values as trainer_values
 from llmsim.dialects.registry import lines_of
+from llmsim.dialects.trl.framework import FRAMEWORK
 from llmsim.job.recipes import COMPLETIONS, PROMPT_TOKENS
 from llmsim.job.records import Job
 from llmsim.physics.learning import loss, metrics, preference
@@ -32,7 +33,7 @@ from tests.dialects.transcripts import (
 from tests.physics.loss_jobs import make_job
 from tests.runs import job_of, run_of
 
-RECIPES = ("sft", "lora", "dpo", "grpo")
+RECIPES = FRAMEWORK.recipes
 V = r"'-?\d[\d.]*(?:e[+-]\d\d+)?'"
 
 
@@ -58,7 +59,8 @@ GRPO = (
     "entropy", "clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean",
     "clip_ratio/low_min", "clip_ratio/high_max",
 )  # fmt: skip
-KEYS = {"sft": SFT, "lora": SFT, "dpo": DPO, "grpo": GRPO}
+# By the objective of the recipe.
+KEYS = {"supervised": SFT, "preference": DPO, "reinforcement": GRPO}
 
 
 def evaluated(keys: tuple[str, ...]) -> str:
@@ -71,13 +73,12 @@ SUPERVISED = [
     "Building labels for train dataset", "Packing train dataset",
 ]  # fmt: skip
 PASSES = {
-    "sft": SUPERVISED,
-    "lora": SUPERVISED,
-    "dpo": [
+    "supervised": SUPERVISED,
+    "preference": [
         "Extracting prompt from train dataset", "Tokenizing train dataset",
         "Dropping fully truncated examples from train dataset",
     ],
-    "grpo": [],
+    "reinforcement": [],
 }  # fmt: skip
 
 
@@ -139,7 +140,7 @@ def logs(recipe: str, seeds: range) -> list[Log]:
 def test_every_line_is_one_of_the_frameworks(recipe: str, seed: int) -> None:
     told = log("trl", seed, recipe=recipe)
     assert unmatched(told.lines, PATTERNS) == []
-    keys = KEYS[told.job.recipe.name]
+    keys = KEYS[told.job.recipe.objective]
     assert told.found(evaluated(keys))
     last = ("step_time", "epoch") if told.job.recipe.name == "grpo" else ("epoch",)
     assert told.found(entry(*STEP, *keys, *last))
@@ -360,7 +361,7 @@ def test_epochs_are_parts_of_the_data_set(recipe: str) -> None:
         whole = told.job.schedule.steps / per_epoch
         assert ended["epoch"] == pytest.approx(whole, rel=0.02, abs=1.5 / per_epoch)
         ends.append(ended["epoch"])
-        if recipe in ("sft", "lora"):
+        if told.job.recipe.objective == "supervised":
             tokens = dicts(told, "loss")[-1]["num_tokens"]
             assert tokens == pytest.approx(ended["epoch"] * told.job.dataset.tokens, rel=0.02)
     assert sum(end % 1 != 0 for end in ends) > 10
@@ -373,7 +374,8 @@ def test_the_passes_over_the_data_are_tqdms(recipe: str) -> None:
     told = list(lines_of("trl")[events.Progress](last, run.job, PIPE))
     assert all(isinstance(line, Bar) for line in told)
     shown = [re.fullmatch(rf"(?P<label>[\w ]+): {BAR}", line.text) for line in told]
-    trained, held_out = PASSES[recipe], [at.replace("train", "eval") for at in PASSES[recipe]]
+    trained = PASSES[run.job.recipe.objective]
+    held_out = [at.replace("train", "eval") for at in trained]
     assert [match and match["label"] for match in shown] == [*trained, *held_out]
     if not trained:  # GRPO takes prompts as they are
         return
@@ -384,7 +386,7 @@ def test_the_passes_over_the_data_are_tqdms(recipe: str) -> None:
     # Whatever the run then reads of them.
     assert {int(rows) for _, rows in counts[: len(trained)]} == {run.job.dataset.rows}
     assert len({rows for _, rows in counts[len(trained) :]}) == 1
-    if recipe in ("sft", "lora"):
+    if run.job.recipe.objective == "supervised":
         length = run.job.dataset.tokens / run.job.dataset.rows
         assert 1e6 <= rates[1] * length <= 2e6  # one process: a template and a fast tokenizer
     passed = 0
