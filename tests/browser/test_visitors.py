@@ -210,7 +210,7 @@ def test_background_can_be_transparent(visit: Visitor) -> None:
 
 def test_pressed_buttons_show_in_forced_colours(browser: Browser, origin: str) -> None:
     with guest(browser, origin, forced_colors="active") as shown:
-        shown.open(**ASKED)
+        shown.open(**{**ASKED, "view": "board"})
         shown.wait_for_state("playing")  # from then on the buttons are there
         colours = [
             shown.page.eval_on_selector(
