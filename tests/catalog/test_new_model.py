@@ -1,5 +1,6 @@
 """A new model is one row: in a copy of the project nothing else is touched, and whole runs play."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,5 +37,5 @@ def test_a_new_model_is_one_row(
     counted = int(told.partition(says)[2].partition(" parameters")[0].replace(",", ""))
     assert counted == pytest.approx(parameters, rel=0.05), told
     plays = output.split("Same run again: llmsim ")  # the default dialect's last line
-    assert f" {name}, exports/{name}" in plays[0]
+    assert re.search(rf"\| model +{name}\b", plays[0])  # the summary at its end
     assert plays[1].count("\n") > 200, f"the run of {dialects[1]}"

@@ -16,6 +16,7 @@ from llmsim.run.events import Event, MeshBuilt, PhaseEnded, PhaseStarted
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, Segment, Timeline, run_ended
 from llmsim.show.pace import HASTE, INTERRUPTIONS, SHARES, Pace
+from tests.runs import ending
 
 START = datetime(2026, 1, 30, 12)
 
@@ -30,13 +31,19 @@ def facts(seed: int, incidents: str = "none") -> tuple[Event, ...]:
     return tuple(events(of_seed(seed, incidents)))
 
 
+@cache
+def whole(seed: int) -> Run:
+    """The run of a seed with its own end, an export, where Slurm's time limit would end it."""
+    return run_of(ending(of_seed(seed).job))
+
+
 def shares(seed: int, duration: float) -> dict[str, float]:
     """Show seconds of each phase, those of the phases nested in it left out."""
-    pace = Pace(of_seed(seed), duration)
+    pace = Pace(whole(seed), duration)
     seconds: dict[str, float] = {}
     inside: list[str] = []
     before = 0.0
-    for event in facts(seed):
+    for event in events(whole(seed)):
         shown = pace.shown(event.at)
         if inside:
             seconds[inside[-1]] = seconds.get(inside[-1], 0.0) + shown - before
@@ -60,6 +67,15 @@ def test_a_run_takes_about_three_minutes_and_each_phase_its_share(seed: int) -> 
     rest = sum(seconds.values()) / sum(asked.values())
     for phase, share in asked.items():
         assert seconds[phase] == pytest.approx(share * rest, rel=0.15), phase
+
+
+@pytest.mark.long
+def test_a_run_that_slurm_ends_takes_about_three_minutes_too() -> None:
+    limited = [seed for seed in range(40) if of_seed(seed).job.schedule.time_limit]
+    assert limited
+    for seed in limited:
+        run = of_seed(seed)
+        assert 150 < Pace(run, 180.0).shown(run_ended(run)) < 210, seed
 
 
 def test_a_launch_is_not_stretched() -> None:
