@@ -64,10 +64,9 @@ def _megatron_evaluated(job: Job) -> tuple[int, ...]:
 
 
 def _timed(job: Job) -> list[int]:
-    """The steps with DeepSpeed's timer, which leaves out the first two; a pipeline has none."""
-    every = job.schedule.log_every
-    steps = range(every, job.schedule.steps + 1, every)
-    return [] if job.layout.pp > 1 else [step for step in steps if step > 2]
+    """The steps with DeepSpeed's timer, which leaves out its first two; a pipeline has none."""
+    late = job.schedule.first_step + 2
+    return [] if job.layout.pp > 1 else [step for step in _console(job) if step >= late]
 
 
 def _console(job: Job) -> range:
