@@ -7,12 +7,14 @@ from math import exp, sqrt
 
 import pytest
 
+from llmsim.dialects.registry import lines_of
 from llmsim.job.milestones import save_is_due, saved_steps
 from llmsim.physics.learning import loss
+from llmsim.run.events import Step
 from tests.dialects import logs
 from tests.dialects.logs import found, in_order, near, number, rate, unmarked, unmatched
 from tests.dialects.test_nccl import PATTERNS as NCCL
-from tests.runs import job_of
+from tests.runs import job_of, run_of
 
 FLOAT = r"\d\.\d{6}E[+-]\d\d"
 # The time stamp is missing before 2024-03, and has microseconds from 2026-06.
@@ -704,3 +706,22 @@ def test_every_stage_tells_its_memory_once() -> None:
         for first in range(0, int(shown["world_size"]), between)
         for slice_ in range(tensor)
     ]
+
+
+def test_the_first_line_of_an_attempt_is_the_mean_of_its_own_steps() -> None:
+    """A relaunch from step 1 takes its first step anew: its line is not the line before."""
+    asked = {"recipe": "pretrain", "model": "Basalt-8B", "gpus": 64}
+    run = run_of(7, dialect="megatron", incident=("segfault@step=45",), **asked)
+    every = run.job.schedule.log_every
+    steps = [step for step in run.all(Step) if step.step in (1, every)]
+    assert [step.step for step in steps] == [1, every, 1, every]
+    means = [
+        (first.step_seconds + last.step_seconds * (every - 1)) / every
+        for first, last in zip(steps[::2], steps[1::2], strict=True)
+    ]
+    table = lines_of("megatron")
+    said = [line.text for step in steps for line in table[Step](step, run.job, logs.PIPE)]
+    lines = [re.search(ITERATION, line) for line in said]
+    shown = [match["ms"] for match in lines if match and int(match["it"]) == every]
+    assert shown == [f"{1000 * mean:.1f}" for mean in means]
+    assert shown[0] != shown[1]

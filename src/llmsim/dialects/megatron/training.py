@@ -53,10 +53,7 @@ def iteration(event: events.Step, job: Job) -> Iteration | None:
     every = job.schedule.log_every
     if event.step % every:
         return None
-    first = event.step == every
-    seconds = (
-        step_time.interval_seconds(job, 1, event.step) / every if first else event.step_seconds
-    )
+    seconds = _since_the_start(event, job) / every if event.step == every else event.step_seconds
     begun, step = event.step - every + 1, event.step
     rate = batch_ramp.tokens(job, step, step) / seconds / job.layout.gpus
     teraflops = rate * flops_per_token(job) / 1e12
@@ -69,6 +66,17 @@ def iteration(event: events.Step, job: Job) -> Iteration | None:
     scale = 2.0 ** loss_scale.scaled(job, step + 1).exponent
     not_numbers = sum(bends.broken(job, each) for each in skipped)
     return Iteration(seconds, teraflops, mean, scale, len(skipped), norm, not_numbers)
+
+
+def _since_the_start(event: events.Step, job: Job) -> float:
+    """Seconds that the first line's iterations took in this attempt, step 1 among them.
+
+    The timer of the interval stands still in a validation and a save (training.py). Where one falls
+    before the first line, the seconds are those of the first attempt.
+    """
+    if min(job.schedule.validate_every, job.schedule.save_every) < event.step:
+        return step_time.interval_seconds(job, 1, event.step)
+    return event.training_seconds
 
 
 def _mean_without(job: Job, begun: int, step: int, skipped: list[int]) -> float | None:
