@@ -72,7 +72,7 @@ def _since_the_start(event: events.Step, job: Job) -> float:
     """Seconds that the first line's iterations took in this attempt, step 1 among them.
 
     The timer of the interval stands still in a validation and a save (training.py). Where one falls
-    before the first line, the seconds are those of the first attempt.
+    before the first line, they are taken to be as many as in the first attempt.
     """
     if min(job.schedule.validate_every, job.schedule.save_every) < event.step:
         return step_time.interval_seconds(job, 1, event.step)
