@@ -7,13 +7,14 @@ from math import fsum
 import pytest
 
 from llmsim.job.records import Asked, Job
-from llmsim.run import events
+from llmsim.run import cluster, events
 from llmsim.run.events import Event
 from llmsim.run.goodput import goodput
 from llmsim.run.incident_kinds import KINDS
 from llmsim.run.simulation import events as events_of
 from llmsim.run.simulation import latest_validation, run_of
 from llmsim.run.timeline import Run
+from llmsim.telemetry.smi.node import node_at, processes
 from tests.incidents.told import job_on
 from tests.runs import job_of
 
@@ -316,6 +317,25 @@ def test_a_restart_has_processes_of_its_own() -> None:
         joined = [event.process for event in told if isinstance(event, events.RankJoined)]
         half = len(joined) // 2
         assert set(joined[:half]).isdisjoint(joined[half:]), seed
+
+
+def test_a_host_that_is_not_booted_counts_its_processes_upwards() -> None:
+    """kernel/pid.c hands out ids in turn, up to kernel.pid_max: 2^22 where systemd sets it."""
+    for seed in SEEDS:
+        for node in (0, 1):
+            job = job_on(seed)
+            ids = [cluster.worker(job._replace(attempt=each), 8 * node) for each in range(1, 60)]
+            assert ids == sorted(set(ids)), (seed, node)
+            assert max(ids) < 4_194_304, (seed, node)
+
+
+@pytest.mark.parametrize("kind", ["hbm-ecc", "nccl-timeout"])
+def test_an_outage_begins_without_processes(kind: str) -> None:
+    """The launcher has said how its workers ended: their contexts are gone with them."""
+    run = run_with(SEEDS[0], kind)[0]
+    outage = next(each for each in run.timeline if each.kind == "outage")
+    for node in (0, 1):
+        assert not processes(node_at(run, node, outage.began)), node
 
 
 # Runs in which a save in the background ended between the last whole step and the fault.

@@ -15,6 +15,12 @@ WORKERS_AFTER = 67
 
 LARGEST_CLUSTER = 1_000_000  # nodes: streams of two attempts lie further apart than that
 
+# Process ids: a host counts up to pid_max, which systemd sets to 2^22 on 64-bit machines, and then
+# begins again at 300 (the kernel's RESERVED_PIDS). From one attempt to the next, threads and other
+# work on the host take the third number of them; the fourth is the part of it that varies.
+_PID_MAX, _RESERVED_PIDS = 4_194_304, 300
+_PIDS_OF_ATTEMPT, _PIDS_VARY = 16_000, 6_000
+
 # PCI addresses of the eight GPUs of HGX baseboards, as public nvidia-smi tables show them.
 BUSES = (
     ("18", "2A", "3A", "5D", "84", "8B", "91", "E4"),
@@ -63,9 +69,15 @@ _DRIVER_CUDA = {
 
 
 def launcher(job: Job, node: int) -> int:
-    """The process id of torchrun on a node; each node counts its own."""
-    place = node + LARGEST_CLUSTER * (job.attempt - 1)
-    return noise.integer(job.seed, "launch/process", 2_000, 60_000, place)
+    """The process id of torchrun on a node; each machine counts its own, upwards from attempt to
+    attempt: after 240 attempts or more it may begin again from below.
+    """
+    number, attempt = machine(job, node), job.attempt - 1
+    first = noise.integer(job.seed, "launch/process", 2_000, 200_000, number)
+    place = number + LARGEST_CLUSTER * attempt
+    more = noise.integer(job.seed, "launch/later", 0, _PIDS_VARY, place) if attempt else 0
+    room = _PID_MAX - _RESERVED_PIDS - _PIDS_OF_ATTEMPT
+    return _RESERVED_PIDS + (first + _PIDS_OF_ATTEMPT * attempt + more) % room
 
 
 def worker(job: Job, rank: int) -> int:

@@ -21,7 +21,7 @@ from llmsim.physics.hardware.sites import site_of
 from llmsim.physics.hardware.telemetry import Load
 from llmsim.physics.hardware.temperatures import heating
 from llmsim.physics.speed import step_time
-from llmsim.run.events import Failed, Incident
+from llmsim.run.events import Failed, Incident, Symptom
 from llmsim.run.timeline import Delay, Run, Segment, step_ended
 from llmsim.typed import NamedTuple
 
@@ -126,11 +126,17 @@ def _warmed(job: Job, loads: list[Load], warming: _Warming) -> Iterator[Load]:
                 yield warm._replace(began=warming.began)
 
 
+# What launchers say when their last process has ended: no memory is used from then on.
+_ENDED = ("failure", "all failed", "store gone", "signal exception")
+
+
 def _failing(segment: Segment) -> Iterator[Load]:
     """The part of a step before the fault, and the wait of all that are left for the end."""
     faults = [event.at for event in segment.events if isinstance(event, Incident)]
     fault = max(segment.began, min(faults, default=segment.events[0].at if segment.events else 0.0))
     gone = [event.at for event in segment.events if isinstance(event, Failed)]
+    said = [e.at for e in segment.events if isinstance(e, Symptom) and e.name in _ENDED]
+    gone = [min(*gone, max(said))] if gone and said else gone  # Slurm speaks after it
     if fault > segment.began:
         yield Load("training", segment.began)
     yield Load("hang", fault)
