@@ -11,7 +11,7 @@ from llmsim.run.cluster import hostname
 from llmsim.run.incident_kinds import NAMES
 from tests.dialects.logs import PIPE
 from tests.incidents.detectors import DETECTORS, NVRX_HARDWARE_IN_LOG, Detector
-from tests.incidents.told import CODE, EXECUTED, FAULT, job_on, lines, symptoms
+from tests.incidents.told import CODE, EXECUTED, FAULT, heard, job_on, lines, symptoms
 from tests.runs import START
 
 SEEDS = range(5)
@@ -24,7 +24,11 @@ ORDERLY = [kind for kind in NAMES if kind not in (
 def test_a_detector_fires_on_what_it_is_for_and_on_nothing_else(detector: Detector) -> None:
     for seed in SEEDS:
         for kind in NAMES:
-            told = [line.text for line in lines(seed, kind) if line.stream == detector.stream]
+            told = [
+                line.text
+                for line in lines(seed, kind, heard(kind))
+                if line.stream == detector.stream
+            ]
             fired = any(map(detector.finds, told))
             assert fired or kind not in detector.catches, (seed, kind, told)
             if detector.stream == "kernel":  # in the log, many kinds end in the same words
@@ -357,11 +361,28 @@ def test_numbers_of_a_full_memory_add_up() -> None:
 @pytest.mark.parametrize("rank", [3, 27])
 def test_slurmstepd_names_the_node_that_speaks(kind: str, rank: int) -> None:
     """slurmstepd of the first node speaks for all (slurmd/slurmstepd/req.c: nodeid ==
-    msg_target_node_id), whichever node is at fault; a first node that is gone says nothing.
+    msg_target_node_id), whichever node is at fault: that of the batch script.
     """
     for seed in SEEDS:
         job = job_on(seed)
-        speaks = hostname(job, 1 if kind == "node-fail" and rank < 8 else 0)
+        speaks = hostname(job, 0)
         for told in lines(seed, kind, rank):
             match = re.search(r"\*\*\* (?:JOB|STEP) [\d.]+ ON (\S+) CANCELLED", told.text)
             assert not match or match[1] == speaks, (seed, told)
+
+
+def test_a_dead_node_is_found_then_cancels_the_job_then_it_is_requeued() -> None:
+    """slurmctld calls a node down after SlurmdTimeout, 300 s; a step ends once."""
+    for seed in SEEDS:
+        told = [each for each in lines(seed, "node-fail", 27) if each.stream == "slurm"]
+        text = [each.text for each in told]
+        found, ended, requeued = told[-3:]
+        assert "Node failure on" in found.text, seed
+        assert found.at - FAULT == pytest.approx(300.0), seed
+        assert "*** JOB" in ended.text, seed
+        assert "DUE TO NODE FAILURE" in ended.text, seed
+        assert "DUE TO JOB REQUEUE" in requeued.text, seed
+        assert sum("*** STEP" in line for line in text) == 1, seed
+        assert sum("JOB REQUEUE" in line for line in text) == 1, seed
+        # srun and the batch script's output are on the first node, and are gone with it.
+        assert not [each for each in lines(seed, "node-fail", 3) if each.stream == "slurm"], seed

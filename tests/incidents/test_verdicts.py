@@ -11,7 +11,7 @@ from llmsim.run.verdicts import VERDICTS
 from llmsim.telemetry import labels
 from llmsim.telemetry.writer import Settings
 from tests.incidents.detectors import DETECTORS
-from tests.incidents.told import job_on, lines
+from tests.incidents.told import heard, job_on, lines
 
 
 def test_every_kind_has_a_verdict() -> None:
@@ -22,7 +22,7 @@ def test_every_kind_has_a_verdict() -> None:
 def test_a_label_names_the_rules_that_react(kind: str) -> None:
     """By running the tools' own expressions over the incident's lines, in every stream."""
     for seed in range(3):
-        told = lines(seed, kind)
+        told = lines(seed, kind, heard(kind))
         reacting = {
             rule.tool
             for rule in DETECTORS

@@ -36,6 +36,11 @@ def job_on(seed: int, gpus: int = 32, **options: object) -> Job:
     return job_of(seed, gpus=gpus, **({"dialect": "pytorch"} | usual | options))
 
 
+def heard(kind: str) -> int | None:
+    """A rank with which every stream speaks: the first node has Slurm's output, and may not die."""
+    return 27 if kind == "node-fail" else None
+
+
 def symptoms(job: Job, kind: str, rank: int | None = None) -> list[Symptom]:
     """What an incident shows, as events of the run."""
     incident = incidents.place(job, 1, kind, "", FAULT, rank)

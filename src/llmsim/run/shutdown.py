@@ -124,7 +124,14 @@ def shut_down(fault: Fault, at: float, exits: dict[int, int]) -> Iterator[Sympto
     if fault.incident.kind == "node-fail":  # it has no launcher any more
         dead = fault.incident.rank // gpus_per_node(fault.job)
         others = [each for each in others if each != dead]
-    yield from cancelled(fault, gone, rank, others)
+    ended = cancelled(fault, gone, rank, others)
+    silent = srun_is_gone(fault)
+    yield from (each for each in ended if each.stream != "slurm" or not silent)
+
+
+def srun_is_gone(fault: Fault) -> bool:
+    """Whether the host of the batch script has died, on which srun and its output were."""
+    return fault.incident.kind == "node-fail" and fault.incident.rank < gpus_per_node(fault.job)
 
 
 def hung(fault: Fault, aborts: Sequence[tuple[float, int]]) -> Iterator[Symptom]:
@@ -168,7 +175,8 @@ def cancelled(
         told = [*_interrupted(fault, moment, node, "store gone" if storeless else "", stuck)]
         yield from told
         last = max(last, told[-1].at)
-    yield Symptom(last + 0.04, "slurm", "requeued", rank)
+    if fault.incident.kind != "node-fail":  # slurmctld does not know yet why the step has ended
+        yield Symptom(last + 0.04, "slurm", "requeued", rank)
 
 
 def _interrupted(fault: Fault, at: float, node: int, name: str, stuck: int) -> Iterator[Symptom]:

@@ -16,7 +16,16 @@ from llmsim.physics import noise
 from llmsim.run import numbers
 from llmsim.run.events.incidents import Symptom
 from llmsim.run.incidents import Incident
-from llmsim.run.shutdown import POLL, Fault, draw, hung, shut_down, told_nodes, told_ranks
+from llmsim.run.shutdown import (
+    POLL,
+    Fault,
+    draw,
+    hung,
+    shut_down,
+    srun_is_gone,
+    told_nodes,
+    told_ranks,
+)
 from llmsim.run.verdicts import DETECTIONS
 from llmsim.typed import NamedTuple
 
@@ -58,6 +67,8 @@ def story(job: Job, incident: Incident, step_seconds: float) -> Story:
     symptoms = tuple(sorted(told, key=lambda each: each.at))
     found = [each.at for each in symptoms if each.name in DETECTIONS]
     last = symptoms[-1].at if symptoms else 0.0
+    if incident.kind == "node-fail":  # the job waits for slurmctld, also where nobody prints it
+        last = max(last, NODE_SILENT)
     return Story(symptoms, min(found, default=last), last)
 
 
@@ -230,7 +241,10 @@ def _link_down(fault: Fault) -> Iterator[Symptom]:
 
 def _node_fail(fault: Fault) -> Iterator[Symptom]:
     yield from _peers(fault, nccl_retries(fault.job), gone=True)
-    yield Symptom(NODE_SILENT, "slurm", "node failure", fault.incident.rank)
+    if not srun_is_gone(fault):
+        yield Symptom(NODE_SILENT, "slurm", "node failure", fault.incident.rank)
+        after = draw(fault, "requeue", 0.01, 0.2)
+        yield Symptom(NODE_SILENT + after, "slurm", "requeued", fault.incident.rank)
 
 
 def _out_of_memory(fault: Fault) -> Iterator[Symptom]:

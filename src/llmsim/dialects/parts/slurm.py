@@ -33,21 +33,21 @@ def _host(symptom: Symptom, job: Job) -> str:
 def _cancelled(what: str, why: str) -> Words:
     """The banner of slurmstepd, which stands before the processes' own last lines.
 
-    One slurmstepd says it, and names its own node: that of the first node, whichever node is at
-    fault (req.c: step->nodeid == msg_target_node_id), or of the first that is left.
+    One slurmstepd says it, and names its own node: the first one, where the batch script runs,
+    whichever node is at fault (req.c: step->nodeid == msg_target_node_id).
     """
 
     def render(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
-        gone = symptom.kind == "node-fail"  # the rank is one that is left
-        return (_banner(what, why, job, at, symptom.rank // gpus_per_node(job) if gone else 0),)
+        del symptom
+        return (_banner(what, why, job, at),)
 
     return render
 
 
-def _banner(what: str, why: str, job: Job, at: float, node: int) -> str:
+def _banner(what: str, why: str, job: Job, at: float) -> str:
     name = f"{hardware_ids.slurm_job(job)}{'.0' if what == 'STEP' else ''}"
     now = f"{units.stamp(job.start, at):%Y-%m-%dT%H:%M:%S}"
-    host = cluster.hostname(job, node)
+    host = cluster.hostname(job, 0)
     return f"slurmstepd: error: *** {what} {name} ON {host} CANCELLED AT {now}{why} ***"
 
 
@@ -80,12 +80,11 @@ def _oom_kill(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
 
 
 def _node_failure(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
-    """The scheduler has given up waiting for a node; the first node that is left reports it."""
+    """The scheduler has given up waiting for a node: the job, whose step is over, is ended."""
     why = " DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS"
-    first = symptom.rank // gpus_per_node(job) == 0  # the batch script is gone with it
     return (
         f"srun: error: Node failure on {_host(symptom, job)}",
-        _banner("STEP" if first else "JOB", why, job, at, int(first)),
+        _banner("JOB", why, job, at),
     )
 
 
