@@ -211,3 +211,19 @@ def test_the_wall_marks_the_saves_that_the_board_marks() -> None:
         assert saves == view.training.saved, f"after {part} of 10 parts"
         counts.append(len(saves))
     assert counts[-1] > 1
+
+
+def test_a_failure_is_seen_where_a_checkpoint_has_the_same_step() -> None:
+    """On the drawn wall, while the run stands still and after it has gone on."""
+    screen = screen_of(160, 45)
+    wanted = Options(seed=1, start=START, gpus=64, recipe="pretrain", incidents="none")
+    saved = next(s for s in run_of(plan(wanted)).timeline if s.kind == "checkpoint").last
+    run = run_of(plan(wanted._replace(incident=(f"gpu-lost@step={saved + 1}",))))
+    failed = next(segment for segment in run.timeline if segment.kind == "failure")
+    assert failed.last - saved <= 1  # the same column of the curve
+    for at in ((failed.began + failed.ended) / 2, failed.ended + 1.0):
+        view = Dashboard(run).view(at, 1.0)
+        assert view.wall is not None
+        rows = wall(view, view.wall(), ["a line"] * 20, screen)
+        lines = [row for row in rows if any(r == "failure" and "┃" in text for r, text in row)]
+        assert len(lines) > 3, at

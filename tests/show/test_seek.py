@@ -147,6 +147,18 @@ def test_the_board_shows_the_moment_and_not_the_beginning() -> None:
     assert re.search(r"step +(29\d|30\d)/", shown), shown
 
 
+@pytest.mark.parametrize("view", ["board", "wall"])
+def test_the_first_picture_is_the_moment_with_the_last_lines_before_it(view: str) -> None:
+    run, screen = a_run(), TERMINAL._replace(width=120, height=40)
+    frames = play(run, Options(from_="46%", duration=30.0, view=view), lambda: screen)
+    terminal = Terminal(120, 40)
+    terminal.stream.feed(next(frame.text for frame in frames if frame.text))
+    begun = int(0.46 * run.job.schedule.steps)
+    shown = "\n".join(terminal.display)
+    assert f"{begun:,}/{run.job.schedule.steps:,}" in shown, shown
+    assert len(re.findall(r"step +[\d,]+/[\d,]+ .*loss", shown)) >= 4, shown
+
+
 # --- cost --------------------------------------------------------------------------------------
 
 MANY = 1_200_000  # steps

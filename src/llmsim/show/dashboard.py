@@ -168,9 +168,9 @@ class Dashboard:
         from llmsim.show.wall_view import content  # only a wall needs it
 
         norm, before = self._norms(learner(self.run, moment.segment)), steps_before(self.run.job)
-        marks = (
-            *(("checkpoint", step - before) for step in saved_steps(self.run, moment)),
+        marks = (  # of two in one column the first is seen
             *(("failure", step - before) for step in failed_steps(self.run, moment)),
+            *(("checkpoint", step - before) for step in saved_steps(self.run, moment)),
         )
         seen = logged and logged._replace(tokens_per_second=0.0, mfu=0.0)
         shown = seen if is_down(moment) else logged

@@ -237,6 +237,7 @@ class LiveRegion:
         self.cleared()
         self._tail.clear()
         self._screen, self._exact = self._ask(), self.board
+        self._drawn = (self.board, False, self.note)  # no wall stands there any more
         return emptied(self._screen)
 
     def _last(self, screen: Screen) -> list[str]:
@@ -287,9 +288,15 @@ def render(
     run, simulated = timed.run, timed.pace.simulated
     printing, dashboard = renderers(run.job, stream), Dashboard(run, simulated)
     clock, printed, job = timed.since, 0, timed.job
-    if not timed.recent:  # else lines come first: they take less time than a board
-        yield 0.0, live.draw(dashboard.seen(0.0, clock, live.pace())), clock, False
-    for shown, event in timed.events():
+    kept: list[str] = []  # one picture of this moment, and none of the lines' own moments
+    for event in timed.recent:
+        job = job_after(job, event)
+        if tell := printing.get(type(event)):
+            kept += live.lines(tell, event, job)
+    view = dashboard.seen(simulated(clock), clock, live.pace())
+    yield 0.0, live.draw(view, kept), clock, bool(kept)
+    printed += len(kept)
+    for shown, event in timed.later():
         start, clock = clock, shown
         before = start
         for now in moments(start, clock, tick) if shown > start and printed >= at_once else ():

@@ -139,5 +139,9 @@ class Timed(NamedTuple):
         """All of them in order, each with the show second at which it comes."""
         for event in self.recent:
             yield self.since, event
+        yield from self.later()
+
+    def later(self) -> Iterator[tuple[float, Event]]:
+        """Those after the screenful."""
         for event in self.coming:
             yield max(self.since, self.pace.shown(event.at)), event

@@ -131,7 +131,9 @@ def _frames(
     from llmsim.show.live_region import LiveRegion, render  # a pipe does without
     from llmsim.show.playback import Playback
 
-    region = region or LiveRegion(screen, Playback(0.0, options.speed_factor))
+    if region is None:
+        region = LiveRegion(screen, Playback(0.0, options.speed_factor))
+        region.wall = options.view == "wall"
     at_once, stream = options.instant_print_lines, options.stream
     for each in render(timed, region, at_once, stream):
         yield Frame(*each)
