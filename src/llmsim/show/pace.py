@@ -142,6 +142,6 @@ class Timed(NamedTuple):
         yield from self.later()
 
     def later(self) -> Iterator[tuple[float, Event]]:
-        """Those after the screenful."""
+        """The events after the screenful, each with its show second."""
         for event in self.coming:
             yield max(self.since, self.pace.shown(event.at)), event
