@@ -161,7 +161,7 @@ torch.distributed.elastic.multiprocessing.api.SignalException: Process 846088 go
 
 
 def test_a_launcher_that_is_told_to_stop_ends_in_its_sleep() -> None:
-    told = [*signalled(846088, "/opt/venv/bin/python3")]
-    plain = [line.partition("site-packages/")[2] or line for line in told]
+    told = [*signalled(846088, SOFTWARE)]
+    plain = [line.partition("dist-packages/")[2] or line for line in told]
     assert plain[-len(REAL_SLEEP) :] == REAL_SLEEP
     assert not any("ChildFailedError" in line for line in told)

@@ -8,6 +8,7 @@ that warning come from public logs: 2059 in 2.6, 2356 in 2.7, 2425 since 2.8.
 from collections.abc import Iterator
 
 from llmsim.dialects.capture import ranks_kept
+from llmsim.dialects.parts import packages
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
 from llmsim.run.symptoms import torch_release
@@ -60,8 +61,7 @@ def _loud_build(job: Job) -> Iterator[str]:
     yield "Detected CUDA files, patching ldflags"
     yield f"Emitting ninja build file {_root(job)}/{NAME}/build.ninja..."
     if on_cuda(job):
-        python = ".".join(job.software.python.split(".")[:2])
-        file = f"/usr/local/lib/python{python}/dist-packages/torch/utils/cpp_extension.py"
+        file = f"{packages.folder(job.software)}/torch/utils/cpp_extension.py"
         yield f"{file}:{_WARNING_LINES[torch_release(job)]}: UserWarning: {_UNSET}"
         yield f"{_ADVICE}."
         yield "  warnings.warn("

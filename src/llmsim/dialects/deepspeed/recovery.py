@@ -8,13 +8,14 @@ from llmsim.dialects.deepspeed.log_lines import has_launcher, info, zero_stage
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.last_words import code_of, spoken
+from llmsim.dialects.parts.packages import PACKAGES
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job
 from llmsim.run import events
 from llmsim.run.events import Symptom
 from llmsim.text.screen import Screen
 
-_TRAIN, _HOME = "/workspace/train.py", "/usr/local/lib/python3/dist-packages/deepspeed/runtime"
+_TRAIN, _HOME = "/workspace/train.py", f"{PACKAGES}/deepspeed/runtime"
 _CODE = code_of(
     "train.py",
     (Place(_TRAIN, 391, "<module>", "main()"), Place(_TRAIN, 344, "main", "train(args, engine)")),
@@ -23,7 +24,7 @@ _CODE = code_of(
     Place(_TRAIN, 297, "train", "batch = next(data_iterator)"),
     Place(f"{_HOME}/checkpoint_engine/torch_checkpoint_engine.py", 22, "save",
           "torch.save(state_dict, path)"),
-    Place("/usr/local/lib/python3/dist-packages/deepspeed/comm/comm.py", 658, "init_distributed",
+    Place(f"{PACKAGES}/deepspeed/comm/comm.py", 658, "init_distributed",
           "cdb = TorchBackend(dist_backend, timeout, init_method, rank, world_size)"),
     launcher="deepspeed",
     groups=Names(default=False),

@@ -11,7 +11,7 @@ from math import log10
 
 from llmsim.dialects.lightning import recovery
 from llmsim.dialects.line import Bar, Line, Render
-from llmsim.dialects.parts import shell
+from llmsim.dialects.parts import packages, shell
 from llmsim.dialects.parts.interleaving import interleaved
 from llmsim.dialects.parts.tqdm import bar
 from llmsim.job.milestones import logged, steps_per_epoch
@@ -104,8 +104,9 @@ def registered(job: Job) -> Iterator[Line]:
 
 def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Lines:
     """The summary of the model, which counts every weight with 32 bits, and says so first."""
+    home = packages.placed(job.software, recovery.HOME)
     yield Line(
-        f"{recovery.HOME}/utilities/model_summary/model_summary.py:242: Precision bf16-mixed is "
+        f"{home}/utilities/model_summary/model_summary.py:242: Precision bf16-mixed is "
         "not supported by the model summary.  Estimated model size in MB will not be accurate. "
         "Using 32 bits instead."
     )

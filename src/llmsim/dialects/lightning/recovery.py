@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from llmsim.dialects.line import Line, Render
 from llmsim.dialects.parts.last_words import code_of, spoken
+from llmsim.dialects.parts.packages import PACKAGES
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job
 from llmsim.run import events
 
-HOME = "/usr/local/lib/python3/dist-packages/lightning/pytorch"
+HOME = f"{PACKAGES}/lightning/pytorch"
 CODE = code_of(
     "train.py",
     (Place("/workspace/train.py", 118, "<module>", "trainer.fit(model, data)"),

@@ -7,17 +7,17 @@ from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.megatron.recovery import GROUPS, NAN
 from llmsim.dialects.nemo import saving
 from llmsim.dialects.parts.last_words import code_of, spoken
+from llmsim.dialects.parts.packages import PACKAGES
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job
 from llmsim.run import events
 from llmsim.text.screen import Screen
 
-_HOME = "/usr/local/lib/python3/dist-packages"
 CODE = code_of(
     "pretrain.py",
     (Place("/workspace/pretrain.py", 84, "<module>", "llm.pretrain("),
      Place("/opt/NeMo/nemo/collections/llm/api.py", 154, "pretrain", "return train("),
-     Place(f"{_HOME}/lightning/pytorch/loops/training_epoch_loop.py", 276, "advance",
+     Place(f"{PACKAGES}/lightning/pytorch/loops/training_epoch_loop.py", 276, "advance",
            "batch_output = self.manual_optimization.run(kwargs)")),
     Place("/opt/NeMo/nemo/lightning/megatron_parallel.py", 312, "forward",
           "reduced_loss = loss_reduction.reduce(microbatch_outputs).item()"),
@@ -30,7 +30,7 @@ CODE = code_of(
           "torch.distributed.init_process_group("),
     nan=NAN.format("local grad norm for bucket #0 in backward pass before data-parallel "
                    "communication collective"),
-    check=Place(f"{_HOME}/megatron/core/rerun_state_machine.py", 494, "validate_result",
+    check=Place(f"{PACKAGES}/megatron/core/rerun_state_machine.py", 494, "validate_result",
                 "raise RuntimeError(full_message)"),
     groups=GROUPS,
 )  # fmt: skip

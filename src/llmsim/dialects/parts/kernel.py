@@ -238,7 +238,9 @@ def _card(symptom: Symptom, job: Job) -> tuple[str, str, str]:
     """Address, network interface and RDMA name of the network card beside a rank's GPU."""
     local = symptom.rank % gpus_per_node(job)
     bus = int(hardware_ids.pci(job, symptom.rank)[5:7], 16) + 2
-    return f"0000:{bus:02x}:00.0", f"enp{bus}s0f0np0", cluster.cards(job)[local]
+    # Predictable names: an InfiniBand port's begins with ib, an Ethernet port's with en.
+    interface = f"ibp{bus}s0" if cluster.has_rdma(job) else f"enp{bus}s0f0np0"
+    return f"0000:{bus:02x}:00.0", interface, cluster.cards(job)[local]
 
 
 def _link(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
@@ -278,21 +280,31 @@ def _oom_invoked(symptom: Symptom, job: Job) -> tuple[str, ...]:
 
 
 def _oom_constraint(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    """The control group is the one that slurmd makes for a step's task under cgroup v2."""
+    step = f"/system.slice/slurmstepd.scope/job_{hardware_ids.slurm_job(job)}/step_0"
     return (
         (
             "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0-1,"
-            f"global_oom,task_memcg=/slurm,task=pt_data_worker,pid={_loader(symptom, job)},uid=1000"
+            f"global_oom,task_memcg={step}/user/task_0,task=pt_data_worker,"
+            f"pid={_loader(symptom, job)},uid=1000"
         ),
     )
 
 
 def _oom_kill(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    resident = 398_000_000 + int(_word(job, "resident", symptom.rank, 5), 16)
+    """The kernel counts pages of 4 kB; a page of the page table, itself 4 kB, maps 512 of them."""
+    kill = symptom.rank + int(symptom.at * 1e6)
+    resident, file, table = (
+        int(_word(job, name, kill, digits), 16)
+        for name, digits in (("resident", 5), ("file pages", 2), ("table pages", 3))
+    )
+    resident += 99_500_000
     return (
         (
             f"Out of memory: Killed process {_loader(symptom, job)} (pt_data_worker) "
-            f"total-vm:{resident + 13_909_816}kB, anon-rss:{resident}kB, file-rss:12kB, "
-            "shmem-rss:0kB, UID:1000 pgtables:800000kB oom_score_adj:0"
+            f"total-vm:{4 * (resident + 3_477_454)}kB, anon-rss:{4 * resident}kB, "
+            f"file-rss:{4 * (file + 1)}kB, shmem-rss:0kB, UID:1000 "
+            f"pgtables:{4 * (resident // 512 + table)}kB oom_score_adj:0"
         ),
     )
 
@@ -302,17 +314,17 @@ def _nfs(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
 
 
 def _hung_task(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    return (
-        f"INFO: task pt_data_worker:{_loader(symptom, job)} blocked for more than 120 seconds.",
-    )
+    """It is the process that saves which waits for the disk."""
+    process = cluster.worker(job, symptom.rank)
+    return (f"INFO: task {_COMM}:{process} blocked for more than 120 seconds.",)
 
 
 def _segfault(symptom: Symptom, job: Job) -> tuple[str, ...]:
     process = cluster.worker(job, symptom.rank)
-    base = _word(job, "library", symptom.rank, 6)
+    base, stack = _word(job, "library", symptom.rank, 6), _word(job, "stack", symptom.rank, 7)
     return (
         (
-            f"{_COMM}[{process}]: segfault at 18 ip 00007f{base}5a1e sp 00007ffd{base}0130 "
+            f"{_COMM}[{process}]: segfault at 18 ip 00007f{base}5a1e sp 00007ffd{stack}0 "
             f"error 4 in libnccl.so.2[7f{base}0000+f5c0000]"
         ),
     )
@@ -344,7 +356,7 @@ MESSAGES: dict[str, Callable[[Symptom, Job], tuple[str, ...]]] = {
     "oom invoked": _oom_invoked,
     "oom constraint": _oom_constraint,
     "oom kill": _oom_kill,
-    "nfs silent": _nfs("not responding, timed out"),
+    "nfs silent": _nfs("not responding, still trying"),
     "nfs back": _nfs("OK"),
     "hung task": _hung_task,
     "segfault": _segfault,

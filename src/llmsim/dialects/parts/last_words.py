@@ -97,7 +97,7 @@ def _cuda_error(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     if event.kind == "device-assert":
         yield from worker_errors.assertions(job, event)
     message = worker_errors.cuda_exception(job, event.kind)
-    lines = worker_errors.traceback(code.step, message)
+    lines = worker_errors.traceback(job, code.step, message)
     yield from worker_errors.of_rank(job, event.rank, lines)
     if event.code == -6 and job.layout.gpus > 1:
         text = "\n".join(worker_errors.cuda_error(job, event.kind))
@@ -109,7 +109,7 @@ def _raised(
     message: Callable[[Job, Symptom], list[str]], where: Callable[[Code], tuple[Place, ...]]
 ) -> "Teller":
     def render(event: Symptom, job: Job, code: Code) -> Iterator[str]:
-        lines = worker_errors.traceback(where(code), message(job, event))
+        lines = worker_errors.traceback(job, where(code), message(job, event))
         yield from worker_errors.of_rank(job, event.rank, lines)
 
     return render
@@ -124,7 +124,7 @@ def _found_nan(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     message = code.nan.format(
         rank=event.rank, host=cluster.hostname(job, node), local=local, step=event.step + 1
     )
-    lines = worker_errors.traceback((*code.step[:-1], code.check), [message])
+    lines = worker_errors.traceback(job, (*code.step[:-1], code.check), [message])
     yield from worker_errors.of_rank(job, event.rank, lines)
 
 
@@ -193,7 +193,7 @@ def _killing(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 def _store_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     if code.launcher == "torchrun":
         node = event.rank // gpus_per_node(job)
-        yield from torchrun.without_store(job, event.at, node, code.python)
+        yield from torchrun.without_store(job, event.at, node)
 
 
 def _by_deepspeed(event: Symptom, job: Job, code: Code) -> Iterator[str]:
@@ -262,7 +262,7 @@ def _signal_exception(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     if code.launcher != "torchrun":
         return iter(())
     launcher = cluster.launcher(job, event.rank // gpus_per_node(job))
-    return torchrun.signalled(launcher, code.python)
+    return torchrun.signalled(launcher, job.software)
 
 
 def _scale_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
@@ -271,7 +271,7 @@ def _scale_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     own = step._replace(line=step.line + 9, source="raise RuntimeError(why)")
     places = code.scaler or (*code.step[:-1], own)
     message = [code.scale_gone] if code.scale_gone else worker_errors.scale_gone(event)
-    yield from worker_errors.of_rank(job, event.rank, worker_errors.traceback(places, message))
+    yield from worker_errors.of_rank(job, event.rank, worker_errors.traceback(job, places, message))
 
 
 Teller = Callable[[Symptom, Job, Code], Iterator[str]]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from llmsim.dialects.capture import nodes_kept, ranks_kept
 from llmsim.dialects.line import Line
+from llmsim.dialects.parts import packages
 from llmsim.dialects.parts.watchdog import prefix
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run.symptoms import torch_release
@@ -41,8 +42,7 @@ def barrier(job: Job, at: float, ranks: Sequence[int] | None = None) -> Iterator
             text = f"[PG ID 0 PG GUID 0 Rank {rank}]  using GPU {rank % size} to perform barrier as"
             yield Line(f"{start} {text} {_UNKNOWN}", rank=rank)
             continue
-        python = ".".join(job.software.python.split(".")[:2])
-        place = f"/usr/local/lib/python{python}/dist-packages/torch/distributed/distributed_c10d.py"
+        place = f"{packages.folder(job.software)}/torch/distributed/distributed_c10d.py"
         text = "barrier(): using the device under current context. You can specify `device_id` in"
         yield Line(
             f"{place}:{_PYTHON_BARRIER}: UserWarning: {text} `init_process_group` to mute this "

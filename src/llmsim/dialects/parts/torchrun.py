@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from llmsim.dialects.capture import nodes_kept
 from llmsim.dialects.line import Line
+from llmsim.dialects.parts import packages
 from llmsim.job.records import Job, Software, gpus_per_node
 from llmsim.run import cluster
 from llmsim.text import units
@@ -135,7 +136,7 @@ def failure(
         f"{_prefix('E', last, launcher, _API, failed)} failed (exitcode: {first.exitcode}) "
         f"local_rank: {first.local_rank} (pid: {first.process}) of binary: {python}"
     )
-    yield from _traceback(python, _FAILED)
+    yield from _traceback(software, _FAILED)
     yield "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "
     records = {index: _record(index, each) for index, each in enumerate(failures)}
     width = min(_WIDEST, max(len(line) for record in records.values() for line in record))
@@ -193,10 +194,9 @@ _STORELESS: tuple[Frame, ...] = (
 )  # fmt: skip
 
 
-def _traceback(python: str, last: Sequence[Frame]) -> Iterator[str]:
+def _traceback(software: Software, last: Sequence[Frame]) -> Iterator[str]:
     """How the launcher itself ends (torch 2.10); `last` are the frames below launch_agent's."""
-    home = python.rpartition("/bin/")[0]
-    package = f"{home}/lib/python3/site-packages/torch/distributed"
+    home, package = "/usr/local", f"{packages.folder(software)}/torch/distributed"
     yield "Traceback (most recent call last):"
     for file, line, function, source, marks in (
         (f"{home}/bin/torchrun", 10, "<module>", "sys.exit(main())", "         ^^^^^^"),
@@ -230,7 +230,7 @@ def stopping(
     yield from closing(launcher, software.torch, now + _APART, processes)
 
 
-def without_store(job: Job, at: float, node: int, python: str) -> Iterator[str]:
+def without_store(job: Job, at: float, node: int) -> Iterator[str]:
     """How a node's launcher ends that has lost the store, which the first node's launcher has."""
     launcher, file = cluster.launcher(job, node), f"{_ELASTIC}/rendezvous/dynamic_rendezvous.py"
     prefix = _prefix("W", units.stamp(job.start, at), launcher, file, 1347)
@@ -238,8 +238,7 @@ def without_store(job: Job, at: float, node: int, python: str) -> Iterator[str]:
         f"{prefix} The node '{cluster.hostname(job, node)}_{launcher}_0' has failed to shutdown "
         f"the rendezvous '{job.run_name}' due to an error of type RendezvousConnectionError."
     )
-    home = python.rpartition("/bin/")[0]
-    package = f"{home}/lib/python3/site-packages/torch/distributed"
+    package = f"{packages.folder(job.software)}/torch/distributed"
     yield "Traceback (most recent call last):"
     file = f"{package}/elastic/rendezvous/c10d_rendezvous_backend.py"
     yield f'  File "{file}", line 117, in _call_store'
@@ -247,15 +246,15 @@ def without_store(job: Job, at: float, node: int, python: str) -> Iterator[str]:
     yield "           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"
     yield "torch.distributed.DistNetworkError: failed to recv, got 0 bytes"
     yield from ("", "The above exception was the direct cause of the following exception:", "")
-    yield from _traceback(python, _STORELESS)
+    yield from _traceback(job.software, _STORELESS)
     yield (
         "torch.distributed.elastic.rendezvous.api.RendezvousConnectionError: The connection to the "
         "C10d store has failed. See inner exception for details."
     )
 
 
-def signalled(launcher: int, python: str) -> Iterator[str]:
+def signalled(launcher: int, software: Software) -> Iterator[str]:
     """How it ends then."""
-    yield from _traceback(python, _SIGNALLED)
+    yield from _traceback(software, _SIGNALLED)
     name = "torch.distributed.elastic.multiprocessing.api.SignalException"
     yield f"{name}: Process {launcher} got signal: 15"

@@ -7,10 +7,12 @@ the rest are taken from the nearest release.
 
 from collections.abc import Iterator
 
+from llmsim.dialects.parts import packages
 from llmsim.dialects.parts.groups import Names, Wait, own_group, waits
 from llmsim.dialects.parts.interleaving import interleaved
 from llmsim.job.records import Job
-from llmsim.run import hardware_ids
+from llmsim.physics import noise
+from llmsim.run import cluster, hardware_ids
 from llmsim.run.events.incidents import Symptom
 from llmsim.text import units
 
@@ -92,8 +94,15 @@ def summary(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
         f"sequence id: {wait.number} PG status: last enqueued work: {wait.enqueued}, last "
         f"completed work: {wait.number - 1}"
     )
-    yield f"{prefix(job, at + 0.0001, rank, 'E', trace)} {NO_TRACE}"
-    yield f"{prefix(job, at + 0.0007, rank, 'E', dump)} {wait.group}  {FIRST}"
+    looked = at + _gap(job, "trace", rank, 100e-6)
+    yield f"{prefix(job, looked, rank, 'E', trace)} {NO_TRACE}"
+    looked += _gap(job, "dump", rank, 600e-6)
+    yield f"{prefix(job, looked, rank, 'E', dump)} {wait.group}  {FIRST}"
+
+
+def _gap(job: Job, name: str, rank: int, usual: float) -> float:
+    """Seconds from a line of a rank's watchdog to its next: half to 1.5 times the usual ones."""
+    return noise.between(job.seed, f"watchdog/{name}", 0.5 * usual, 1.5 * usual, rank)
 
 
 def dumped(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
@@ -109,9 +118,10 @@ def abort(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     at, rank, wait = symptom.at, symptom.rank, waits(job, symptom, names)
     *_, failed, down, end = _numbers(job)
     yield f"{prefix(job, at, rank, 'E', failed)} [Rank {wait.rank}] {FAILED}"
+    at += _gap(job, "down", rank, 20e-6)
     yield f"{prefix(job, at, rank, 'E', down)} [Rank {wait.rank}] {DOWN}"
     begin, stack = _uncaught(job, symptom, wait)
-    yield f"{prefix(job, at + 0.0004, rank, 'E', end)} {begin}"
+    yield f"{prefix(job, at + _gap(job, 'end', rank, 300e-6), rank, 'E', end)} {begin}"
     yield from stack
 
 
@@ -154,12 +164,20 @@ def terminated(
 ) -> Iterator[str]:  # fmt: skip
     """The end of a process by an exception in the watchdog's thread, with its C++ frames, twice."""
     stack, begin = _stack(job, symptom, cause, frames), f"{group} {text}"
-    yield f"{prefix(job, symptom.at + 0.0004, symptom.rank, 'E', line)} {begin}"
+    at = symptom.at + _gap(job, "end", symptom.rank, 400e-6)
+    yield f"{prefix(job, at, symptom.rank, 'E', line)} {begin}"
     yield from stack
     what = "".join(_pieces("\n".join((begin, *stack))))
     yield from what.removesuffix("\n").split("\n")
 
 
+# Where a thread begins: the libraries of Ubuntu 22.04, which have no names for these places; the
+# offset, after a comma, is from the library's start.
+_THREAD = (
+    "<unknown function>,0xdc253|libstdc++.so.6",
+    "<unknown function>,0x94ac3|libc.so.6",
+    "<unknown function>,0x126850|libc.so.6",
+)
 _TIMEOUT_FRAMES = (
     "c10::Error::Error(c10::SourceLocation, std::string)|libc10.so",
     (
@@ -168,9 +186,19 @@ _TIMEOUT_FRAMES = (
     ),
     "c10d::ProcessGroupNCCL::watchdogHandler()|libtorch_cuda.so",
     "c10d::ProcessGroupNCCL::ncclCommWatchdog()|libtorch_cuda.so",
-    "<unknown function>|libstdc++.so.6",
-    "<unknown function>|libc.so.6",
-    "<unknown function>|libc.so.6",
+    *_THREAD,
+)
+# It is built where a work looks for errors of its communicator (checkAndSetException).
+_NETWORK_FRAMES = (
+    "c10::Error::Error(c10::SourceLocation, std::string)|libc10.so",
+    (
+        "c10d::ProcessGroupNCCL::checkForNCCLErrorsInternal(std::shared_ptr<c10d::NCCLComm>&)"
+        "|libtorch_cuda.so"
+    ),
+    "c10d::ProcessGroupNCCL::WorkNCCL::checkAndSetException()|libtorch_cuda.so",
+    "c10d::ProcessGroupNCCL::watchdogHandler()|libtorch_cuda.so",
+    "c10d::ProcessGroupNCCL::ncclCommWatchdog()|libtorch_cuda.so",
+    *_THREAD,
 )
 _CUDA_FRAMES = (
     "c10::Error::Error(c10::SourceLocation, std::string)|libc10.so",
@@ -186,23 +214,32 @@ _CUDA_FRAMES = (
     "c10d::ProcessGroupNCCL::WorkNCCL::isCompleted()|libtorch_cuda.so",
     "c10d::ProcessGroupNCCL::watchdogHandler()|libtorch_cuda.so",
     "c10d::ProcessGroupNCCL::ncclCommWatchdog()|libtorch_cuda.so",
-    "<unknown function>|libstdc++.so.6",
-    "<unknown function>|libc.so.6",
-    "<unknown function>|libc.so.6",
+    *_THREAD,
 )
 _WHERE = {"libstdc++.so.6": "/lib/x86_64-linux-gnu", "libc.so.6": "/lib/x86_64-linux-gnu"}
-_TORCH = "/usr/local/lib/python3/dist-packages/torch/lib"
 
 
 def stack_frames(job: Job, rank: int, frames: tuple[str, ...]) -> Iterator[str]:
-    """C++ frames with offsets and addresses; the ranks' libraries lie at different places."""
+    """C++ frames with offsets and addresses; the ranks' libraries lie at different places.
+
+    A library begins at a page (4 kB), one of its functions at a multiple of 16; an offset is from
+    the function's start, or from the library's where the function has no name.
+    """
+    torch = f"{packages.folder(job.software)}/torch/lib"
+    place = rank + 8 * cluster.LARGEST_CLUSTER * (job.attempt - 1)
     for index, frame in enumerate(frames):
         function, _, library = frame.partition("|")
-        offset = int(hardware_ids.register(job, f"offset {function}", index, 3), 16)
-        high = hardware_ids.register(job, f"library {library}", rank, 5)
-        low = hardware_ids.register(job, f"function {function}", index, 5)
-        where = f"{_WHERE.get(library, _TORCH)}/{library}"
-        yield f"frame #{index}: {function} + {offset:#x} (0x7f{high}{low} in {where})"
+        base = (
+            int(f"7f{hardware_ids.register(job, f'library {library}', place, 7)}000", 16)
+            & 0x7FEF_FFFF_FFFF
+        )
+        name, _, known = function.partition(",0x")
+        digits = known or hardware_ids.register(job, f"offset {function}", index, 3)
+        offset = int(digits, 16)
+        if not known:
+            base += int(hardware_ids.register(job, f"function {function}", 0, 5), 16) << 4
+        where = f"{_WHERE.get(library, torch)}/{library}"
+        yield f"frame #{index}: {name} + {offset:#x} ({base + offset:#x} in {where})"
 
 
 def cuda_error(job: Job, symptom: Symptom, names: Names, text: str) -> Iterator[str]:
@@ -231,5 +268,5 @@ def network_error(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     )
     cause = f"Exception raised from checkForNCCLErrorsInternal at {_PATH}:{_numbers(job)[1]}"
     exception = f"Process group watchdog thread terminated with exception: {text}"
-    for line in terminated(job, symptom, end, wait.group, exception, cause, _TIMEOUT_FRAMES):
+    for line in terminated(job, symptom, end, wait.group, exception, cause, _NETWORK_FRAMES):
         yield from line.split("\n")

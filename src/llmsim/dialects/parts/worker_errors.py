@@ -6,6 +6,7 @@ traceback gets "[rank3]: " before each line from torch's excepthook where severa
 
 from collections.abc import Iterator, Sequence
 
+from llmsim.dialects.parts import packages
 from llmsim.dialects.parts.kernel import loader_process
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import allocator, memory
@@ -125,7 +126,7 @@ def loader_killed(job: Job, symptom: Symptom) -> list[str]:
         "",
         "Traceback (most recent call last):",
         (
-            '  File "/usr/local/lib/python3/dist-packages/torch/utils/data/dataloader.py", '
+            f'  File "{packages.folder(job.software)}/torch/utils/data/dataloader.py", '
             "line 1275, in _try_get_data"
         ),
         "    raise RuntimeError(",
@@ -151,7 +152,7 @@ def no_space(job: Job, symptom: Symptom) -> list[str]:
         "During handling of the above exception, another exception occurred:",
         "",
         "Traceback (most recent call last):",
-        '  File "/usr/local/lib/python3/dist-packages/torch/serialization.py", line 967, in save',
+        (f'  File "{packages.folder(job.software)}/torch/serialization.py", line 967, in save'),
         "    _save(",
         (
             f"RuntimeError: [enforce fail at inline_container.cc:664] . unexpected pos {written} "
@@ -180,11 +181,12 @@ def init_failed(job: Job, symptom: Symptom) -> list[str]:
     ]
 
 
-def traceback(places: Sequence[Place], message: Sequence[str]) -> Iterator[str]:
+def traceback(job: Job, places: Sequence[Place], message: Sequence[str]) -> Iterator[str]:
     """A Python traceback through these places, the outermost first."""
     yield "Traceback (most recent call last):"
     for place in places:
-        yield f'  File "{place.file}", line {place.line}, in {place.function}'
+        file = packages.placed(job.software, place.file)
+        yield f'  File "{file}", line {place.line}, in {place.function}'
         yield f"    {place.source}"
     yield from message
 

@@ -1,9 +1,10 @@
 """Where the Trainer of transformers 5.23.0 stands when an error comes up, in tracebacks."""
 
 from llmsim.dialects.parts.last_words import Code
+from llmsim.dialects.parts.packages import PACKAGES
 from llmsim.dialects.parts.worker_errors import Place
 
-_HOME = "/usr/local/lib/python3/dist-packages/transformers"
+_HOME = f"{PACKAGES}/transformers"
 _FILE = f"{_HOME}/trainer.py"
 _TRAIN = (
     Place(_FILE, 1576, "train", "return inner_training_loop("),
