@@ -11,7 +11,6 @@ from llmsim.dialects.parts import packages
 from llmsim.dialects.parts.groups import Names, Wait, own_group, waits
 from llmsim.dialects.parts.interleaving import interleaved
 from llmsim.job.records import Job
-from llmsim.physics import noise
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.events.incidents import Symptom
 from llmsim.text import units
@@ -94,15 +93,10 @@ def summary(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
         f"sequence id: {wait.number} PG status: last enqueued work: {wait.enqueued}, last "
         f"completed work: {wait.number - 1}"
     )
-    looked = at + _gap(job, "trace", rank, 100e-6)
+    looked = at + cluster.gap(job, "trace", rank, 100e-6)
     yield f"{prefix(job, looked, rank, 'E', trace)} {NO_TRACE}"
-    looked += _gap(job, "dump", rank, 600e-6)
+    looked += cluster.gap(job, "dump", rank, 600e-6)
     yield f"{prefix(job, looked, rank, 'E', dump)} {wait.group}  {FIRST}"
-
-
-def _gap(job: Job, name: str, rank: int, usual: float) -> float:
-    """Seconds from a line of a rank's watchdog to its next: half to 1.5 times the usual ones."""
-    return noise.between(job.seed, f"watchdog/{name}", 0.5 * usual, 1.5 * usual, rank)
 
 
 def dumped(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
@@ -118,10 +112,10 @@ def abort(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     at, rank, wait = symptom.at, symptom.rank, waits(job, symptom, names)
     *_, failed, down, end = _numbers(job)
     yield f"{prefix(job, at, rank, 'E', failed)} [Rank {wait.rank}] {FAILED}"
-    at += _gap(job, "down", rank, 20e-6)
+    at += cluster.gap(job, "down", rank, 20e-6)
     yield f"{prefix(job, at, rank, 'E', down)} [Rank {wait.rank}] {DOWN}"
     begin, stack = _uncaught(job, symptom, wait)
-    yield f"{prefix(job, at + _gap(job, 'end', rank, 300e-6), rank, 'E', end)} {begin}"
+    yield f"{prefix(job, at + cluster.gap(job, 'end', rank, 300e-6), rank, 'E', end)} {begin}"
     yield from stack
 
 
@@ -164,7 +158,7 @@ def terminated(
 ) -> Iterator[str]:  # fmt: skip
     """The end of a process by an exception in the watchdog's thread, with its C++ frames, twice."""
     stack, begin = _stack(job, symptom, cause, frames), f"{group} {text}"
-    at = symptom.at + _gap(job, "end", symptom.rank, 400e-6)
+    at = symptom.at + cluster.gap(job, "end", symptom.rank, 400e-6)
     yield f"{prefix(job, at, symptom.rank, 'E', line)} {begin}"
     yield from stack
     what = "".join(_pieces("\n".join((begin, *stack))))
