@@ -1,6 +1,7 @@
 """The files that the page makes are those that the command writes."""
 
 import json
+import re
 from datetime import datetime
 from io import BytesIO
 from math import inf
@@ -68,6 +69,22 @@ def test_a_recording_has_the_size_and_the_theme_that_were_asked_for(
     assert "\x1b[38;2;" in "".join(frame[2] for frame in frames)
     first = next(frame[2] for frame in frames if frame[1] == "o")
     assert "kettles" in first  # which no board has
+
+
+def test_a_film_begins_and_ends_where_it_was_asked_to(tmp_path: Path) -> None:
+    """It is a piece of the whole film, however slow the machine: the clock says it is late."""
+    asked = ASKED._replace(view="log", quiet=True, runs=2, from_="50%", exit_after_time=20.0)
+    cut = asked._replace(export=(Export("cast", str(tmp_path / "{seed}.cast")),))
+    assert not export_only(cut, lambda: None, lambda: 1e9, 0.0)
+    assert [file.name for file in tmp_path.iterdir()] == ["4.cast"]  # the time is that of all runs
+    _, *frames = map(json.loads, (tmp_path / "4.cast").read_text(encoding="utf-8").splitlines())
+    assert frames[0][0] == 0.0
+    assert 15.0 < frames[-1][0] <= 20.0
+    text = "".join(frame[2] for frame in frames if frame[1] == "o")
+    steps = [int(step) for step in re.findall(r"iter (\d+): loss", text)]
+    assert steps == list(range(steps[0], steps[-1] + 1))
+    later = "".join(f[2] for f in frames if f[1] == "o" and f[0] > 0.0)
+    assert min(int(step) for step in re.findall(r"iter (\d+): loss", later)) in (19, 20, 21)
 
 
 def test_tables_are_the_commands_in_an_archive(tmp_path: Path) -> None:

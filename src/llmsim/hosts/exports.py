@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
 from llmsim.errors import ExportError, OptionError, Setting
-from llmsim.hosts.outlets import outlets
+from llmsim.hosts.outlets import Outlets, outlets
 from llmsim.hosts.output import remark
 from llmsim.hosts.runs import drawn, runs_of
 from llmsim.hosts.signals import Stopped
@@ -14,7 +14,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
-from llmsim.show.player import Through, play
+from llmsim.show.player import play
 from llmsim.show.seek import moment_of
 from llmsim.text.screen import TRUECOLOR, Screen, fitted
 
@@ -90,22 +90,13 @@ def export_only(
     is stopped. Raises ExportError if an export fails, and BrokenPipeError when the reader of
     standard output has gone.
     """
-    size = unseen(options)
-
-    def screen() -> Screen:
-        return size
-
+    left = inf if options.exit_after_time is None else options.exit_after_time
     for number, run in enumerate(runs_of(options)):
         failures = list[str]()
         played_run = _begun(run, first=number == 0)
         with outlets(run, played_run, failures) as out:
-            coming = out.tee(_heard(events(played_run), check, clock, deadline))
-            played: Iterable[object] = coming
-            if out.exports and out.exports.records_frames:
-                frames = play(played_run, run, screen, 0.0, _instead(coming))
-                played = out.taped(frames, screen)
             try:
-                for _ in played:
+                for _ in _played(played_run, run, out, check, clock, deadline, left):
                     if out.exports and out.exports.failed:
                         break
             except Stopped:
@@ -116,14 +107,35 @@ def export_only(
         if failures:
             raise BrokenPipeError
         say(played_run.job)
-        if clock() >= deadline:
+        left -= out.shown
+        if left < 0.0 or (not out.films and clock() >= deadline):
             return False
     return True
 
 
-def _instead(coming: Iterable[Event]) -> Through:
-    """A function for play() that gives these events, which are the run's own, in their place."""
-    return lambda _: coming
+def _played(
+    run: Run,
+    options: Options,
+    out: Outlets,
+    check: Callable[[], None],
+    clock: Callable[[], float],
+    deadline: float,
+    left: float,
+) -> Iterable[object]:
+    """What happens in a run, each thing written before it is handed on.
+
+    A film begins where --from says, and ends after `left` show seconds: its bytes must not depend
+    on how fast the machine is. Without one all is written from the launch on, until the deadline.
+    """
+    if not out.films:
+        return out.tee(_heard(events(run), check, clock, deadline))
+    size = unseen(options)
+
+    def through(coming: Iterable[Event]) -> Iterable[Event]:
+        return out.tee(_heard(coming, check, clock, inf))
+
+    frames = play(run, options, lambda: size, through=through)
+    return out.taped(frames, lambda: size, left)
 
 
 def _heard(

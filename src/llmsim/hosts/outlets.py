@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 from llmsim.options.table import Options
 from llmsim.text.screen import Screen
@@ -20,21 +21,34 @@ class Outlets:
     def __init__(self, exports: "Exports | None") -> None:
         """Nothing has been written yet."""
         self.exports = exports
-        self._shown = 0.0
+        self.shown = 0.0  # show seconds of the frames that were handed on
+
+    @property
+    def films(self) -> bool:
+        """Whether one of the exports records the frames of the show."""
+        return self.exports is not None and self.exports.records_frames
 
     def tee(self, events: "Iterable[Event]") -> "Iterable[Event]":
         """The same events; the exports get each one first."""
         return self.exports.tee(events) if self.exports else events
 
-    def taped(self, frames: "Iterable[Frame]", screen: Callable[[], Screen]) -> "Iterable[Frame]":
-        """The same frames; the exports get each one first."""
-        return self._taped(frames, screen) if self.exports else frames
+    def taped(
+        self, frames: "Iterable[Frame]", screen: Callable[[], Screen], limit: float = inf
+    ) -> "Iterable[Frame]":
+        """The same frames; the exports get each one first. After `limit` show seconds there are no
+        more; `shown` is then higher.
+        """
+        return self._taped(frames, screen, limit) if self.exports else frames
 
-    def _taped(self, frames: "Iterable[Frame]", screen: Callable[[], Screen]) -> "Iterator[Frame]":
+    def _taped(
+        self, frames: "Iterable[Frame]", screen: Callable[[], Screen], limit: float
+    ) -> "Iterator[Frame]":
         for frame in frames:
-            self._shown += frame.delay
+            self.shown += frame.delay
+            if self.shown > limit:
+                return
             if self.exports:
-                self.exports.frame(self._shown, frame.text, screen())
+                self.exports.frame(self.shown, frame.text, screen())
             yield frame
 
 
