@@ -17,6 +17,7 @@ NATIVE = (
     "llmsim.dialects.hf.configuration",
     "llmsim.dialects.megatron.configuration",
     "llmsim.dialects.megatron.shell",
+    "llmsim.dialects.plugins",
     "llmsim.dialects.torchtitan.configuration",
     "llmsim.fleet",
     "llmsim.grading",
@@ -24,6 +25,7 @@ NATIVE = (
     "llmsim.options.choices",
     "llmsim.options.grading",
     "llmsim.options.serving",
+    "llmsim.planning.written",
     "llmsim.telemetry",
 )
 # What computes many GPUs at once with numpy, which a page has not: it asks for a few.

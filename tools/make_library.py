@@ -34,6 +34,8 @@ CHANGES = {
         b"return next(itertools.islice(positions_gen, instruction_index // 2, None), (None,) * 4)",
     )
 }
+# Of a module of Python's own that is large, what is used here; its other names stay out.
+KEPT = {"difflib.py": ("_calculate_ratio", "Match", "SequenceMatcher", "get_close_matches")}
 # asyncio and shutil do without these, and so does the page.
 LEFT_OUT = ("_ssl", "ssl", "bz2", "lzma", "compression")
 QUERIES: tuple[dict[str, str], ...] = (
@@ -225,11 +227,21 @@ def _packed(library: dict[str, bytes], ours: dict[str, bytes]) -> dict[str, tupl
     return code
 
 
+def _named(line: ast.stmt) -> set[str]:
+    """The names that a function, a class or an assignment gives."""
+    if isinstance(line, ast.FunctionDef | ast.ClassDef):
+        return {line.name}
+    targets = line.targets if isinstance(line, ast.Assign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
 def _marshalled(source: bytes, path: str, *, lines: bool = True) -> bytes:
     return marshal.dumps(_relined(_code(source, path), _lines if lines else _no_lines))
 
 
 def _code(source: bytes, path: str) -> CodeType:
     tree = ast.parse(source)
+    if kept := KEPT.get(path):
+        tree.body = [it for it in tree.body if not (names := _named(it)) or names & {*kept}]
     _untype(tree)
     return compile(tree, f"{STDLIB}{path}", "exec", dont_inherit=True, optimize=2)

@@ -1,0 +1,1 @@
+"""What traceback imports of codeop: nothing here is compiled from a text."""
