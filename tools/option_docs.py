@@ -8,6 +8,7 @@ import sys
 
 from llmsim.cli.defaults import ELSEWHERE, variable_of
 from llmsim.options.option import Option
+from llmsim.options.parsing import PHASES
 from llmsim.options.table import OPTIONS
 from tools.generated import ROOT, written
 from tools.page_parameters import OWN, named
@@ -48,6 +49,11 @@ there are neither variables nor a file: its address has the flags as parameters
 {options}
 
 `llmsim --version` prints the version, `llmsim --help` all options.
+
+`--from` takes a share (`40%`), a step (`step=1200`), simulated time (`1h20m`) or the first moment
+of a phase, in a terminal as in the page:
+{phases}.
+A moment that the run does not have is refused.
 
 `--tidy=no` switches a switch off, where a default of yours has it on. A variable that
 is empty counts as not set.
@@ -131,6 +137,7 @@ def page() -> str:
         variables=variable_table(),
         parameters=parameter_table(),
         elsewhere=ELSEWHERE,
+        phases=", ".join(f"`{phase}`" for phase in PHASES),
     )
 
 
