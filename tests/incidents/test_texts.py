@@ -386,3 +386,24 @@ def test_a_dead_node_is_found_then_cancels_the_job_then_it_is_requeued() -> None
         assert sum("JOB REQUEUE" in line for line in text) == 1, seed
         # srun and the batch script's output are on the first node, and are gone with it.
         assert not [each for each in lines(seed, "node-fail", 3) if each.stream == "slurm"], seed
+
+
+def test_every_captured_node_speaks_of_a_failure() -> None:
+    """torchrun reports on each node; srun folds the tasks that end together (hostlist, bit_fmt)."""
+    for seed in SEEDS:
+        job = job_on(seed, capture="all")
+        hang = symptoms(job, "nccl-timeout", 13)
+        speakers = sorted(each.rank for each in hang if each.name == "watchdog timeout")
+        assert speakers == [rank for rank in range(32) if rank != 13], seed
+        launchers = sorted(each.rank // 8 for each in hang if each.name == "all failed")
+        assert launchers == [0, 2, 3], seed
+        blocks = [each.at for each in hang if each.name == "all failed"]
+        assert max(blocks) < next(each.at for each in hang if each.name == "step cancelled"), seed
+        told = [each.text for each in lines(seed, "hbm-ecc", 3, capture="all")]
+        assert sum("] Received " in line and " death signal" in line for line in told) == 3, seed
+        host = job.cluster
+        folded = f"srun: error: {host}-[02-04]: tasks 1-3: Exited with exit code 1"
+        assert folded in told, seed
+        large = job_on(seed, gpus=128, capture="all")
+        nodes = {each.rank // 8 for each in symptoms(large, "nccl-timeout", 13)}
+        assert nodes <= {0, 1}, seed

@@ -205,6 +205,19 @@ def test_last_words_stand_in_each_process_own_file(tmp_path: Path) -> None:
     assert "CUDA out of memory" not in batch.read_text()
 
 
+def test_the_batch_output_has_the_block_of_whichever_node_has_failed(tmp_path: Path) -> None:
+    """srun brings every task's stderr there, also that of a node whose output the log has not."""
+    asked = ("cuda-oom@50%:rank=13",)
+    job = job_of(5, gpu="H100 80GB HBM3", gpus=32, dialect="pytorch", incident=asked)
+    for capture in ("node", "all"):
+        (place := tmp_path / capture).mkdir()
+        made = exported(timeline_of(job._replace(capture=capture)), place, "logs")["logs"]
+        (batch,) = made.glob("slurm-*.out")
+        text = batch.read_text()
+        assert text.count("errors.ChildFailedError:") == 1, capture
+        assert "exitcode: 1) local_rank: 5" in text, capture
+
+
 # --- all of them ---------------------------------------------------------------------------------
 
 

@@ -20,6 +20,10 @@ from llmsim.typed import NamedTuple
 
 POLL = 0.1  # seconds between two looks of the watchdog, and of the launcher at its workers
 KILL_WAIT = 30.0  # seconds from SIGTERM to SIGKILL
+_MOST_NODES = 8  # of a larger cluster the launch shows few nodes, and so does a failure
+# Seconds until a launcher of torchrun, whose last word is said, has ended: longer than the ranks of
+# one hang are apart, so that srun ends no launcher in the middle of its own report.
+_LEAVING = (1.05, 1.9)
 _SHUTDOWN = 0.2  # seconds from the death of a worker to the launcher's last word on all of them
 
 
@@ -38,7 +42,11 @@ def draw(fault: Fault, name: str, low: float, high: float, index: int = 0) -> fl
 
 
 def told_nodes(job: Job, rank: int) -> tuple[int, ...]:
-    """Whose launchers are heard: the node's where the log is, and the node's at fault."""
+    """Whose launchers are heard: all that the log holds, or the node's where the log is, and the
+    node's at fault.
+    """
+    if job.capture == "all" and job.layout.nodes <= _MOST_NODES:
+        return tuple(range(job.layout.nodes))
     heard = 0 if job.capture == "rank0" else speaking_node(job)
     return tuple(sorted({heard, rank // gpus_per_node(job)}))
 
@@ -156,25 +164,38 @@ def hung(fault: Fault, aborts: Sequence[tuple[float, int]]) -> Iterator[Symptom]
         after = draw(fault, "grace", 0.3, 0.6, at_fault)
         ended = [(max(aborts)[0] + after, (at_fault + 1) % job.layout.nodes * size)]
     stuck = [at_fault] if job.layout.nodes > 1 else []
-    yield from cancelled(fault, *min(ended), stuck, culprit)
+    after = draw(fault, "leaving", *_LEAVING)
+    yield from cancelled(fault, *min(ended), stuck, culprit, after)
 
 
 def cancelled(
-    fault: Fault, at: float, rank: int, others: Sequence[int], stuck: int = -1
+    fault: Fault, at: float, rank: int, others: Sequence[int], stuck: int = -1, after: float = 0.0
 ) -> Iterator[Symptom]:
-    """srun's lines when a launcher has ended with an error, and the end of the others told."""
-    size = gpus_per_node(fault.job)
-    last = exited = at + draw(fault, "srun", 0.05, 0.8)
+    """srun's lines when a launcher has ended with an error, and the end of the others told.
+
+    srun folds the tasks that end together: all nodes but the first to end and a stuck or dead one.
+    """
+    size, nodes = gpus_per_node(fault.job), fault.job.layout.nodes
+    exited = at + (after or draw(fault, "srun", 0.05, 0.8))
     yield Symptom(exited, "slurm", "task exit", rank, 1)
-    if fault.job.layout.nodes > 1:
+    if nodes > 1:
         yield Symptom(exited + 0.004, "slurm", "terminating", rank)
         yield Symptom(exited + 0.031, "slurm", "step cancelled", rank)
+    storeless = (rank < size or srun_is_gone(fault)) and stuck < 0  # the first node had the store
+    ends = [exited + 0.04 + draw(fault, "others", 0.01, 0.2)]
     for node in others:
-        storeless = rank < size and stuck < 0  # the first node's launcher had the store
         moment = at + draw(fault, "look", 0.005, POLL, node) if storeless else exited + 0.031
         told = [*_interrupted(fault, moment, node, "store gone" if storeless else "", stuck)]
         yield from told
-        last = max(last, told[-1].at)
+        ends.append(told[-1].at + draw(fault, "srun", 0.05, 0.3, node + 1))
+    last = max(ends) if others or nodes > 1 else exited
+    kept = (
+        stuck if stuck >= 0 else fault.incident.rank if fault.incident.kind == "node-fail" else -1
+    )
+    if nodes > len({rank // size, kept // size} - {-1}):
+        yield Symptom(ends[0] if stuck >= 0 else last, "slurm", "others exit", rank, 1, peer=kept)
+    if stuck >= 0 and others:
+        yield Symptom(last, "slurm", "task exit", stuck, 1)
     if fault.incident.kind != "node-fail":  # slurmctld does not know yet why the step has ended
         yield Symptom(last + 0.04, "slurm", "requeued", rank)
 
@@ -193,4 +214,3 @@ def _interrupted(fault: Fault, at: float, node: int, name: str, stuck: int) -> I
             over = heard + KILL_WAIT + 0.01
             yield Symptom(over, "log", "killing", rank, -9, peer=stuck)
         yield Symptom(over + 0.02, "log", "signal exception", rank, -15)
-    yield Symptom(over + draw(fault, "srun", 0.05, 0.3, node + 1), "slurm", "task exit", rank, 1)

@@ -314,10 +314,12 @@ def _stopped(name: str) -> "Teller":
 
     def tell(fault: Fault) -> Iterator[Symptom]:
         yield from _banner(name)
-        at = draw(fault, "handled", 0.02, 0.3)
-        rank = speaking_node(fault.job) * gpus_per_node(fault.job)
-        yield Symptom(at, "log", "terminated", rank, -15)
-        yield Symptom(at + draw(fault, "grace", 0.4, 2.2), "log", "signal exception", rank, -15)
+        size = gpus_per_node(fault.job)
+        for node in told_nodes(fault.job, speaking_node(fault.job) * size):
+            at, rank = draw(fault, "handled", 0.02, 0.3, node), node * size
+            over = at + draw(fault, "grace", 0.4, 2.2, node)
+            yield Symptom(at, "log", "terminated", rank, -15)
+            yield Symptom(over, "log", "signal exception", rank, -15)
 
     return tell
 

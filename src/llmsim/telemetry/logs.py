@@ -68,7 +68,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     job = run.job
     job = job._replace(capture="rank0")
     table = captured(job, lines_of(job.framework.name))
-    everyone = captured(job._replace(capture="all"), lines_of(job.framework.name)).get(Symptom)
+    everyone = lines_of(job.framework.name).get(Symptom)  # of every node, without marks
     notches: dict[str, int] = {}
     beside = file_of(job.framework.name)
     attempt = [0]

@@ -248,7 +248,7 @@ def _terminated(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     if code.launcher == "deepspeed":
         return iter(("Main process received SIGTERM, exiting",))
     if code.launcher == "lightning":
-        return iter(("[rank: 0] Received SIGTERM: 15",))
+        return iter((f"[rank: {event.rank}] Received SIGTERM: 15",))
     if code.launcher != "torchrun":
         return iter(())
     node, now = event.rank // gpus_per_node(job), units.stamp(job.start, event.at)

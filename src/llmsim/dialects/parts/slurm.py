@@ -58,6 +58,33 @@ def _task_exit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
     return (f"srun: error: {_host(symptom, job)}: task {node}: Exited with exit code 1",)
 
 
+def _others_exit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+    """All tasks but the one of `rank`, which has ended before, and the one of `peer`."""
+    del at
+    size = gpus_per_node(job)
+    gone = {symptom.rank // size, symptom.peer // size}
+    nodes = [node for node in range(job.layout.nodes) if node not in gone]
+    names = [cluster.hostname(job, node) for node in nodes]
+    numbers = ",".join(_ranges([*map(str, nodes)]))
+    hosts, tasks = names[0], f"task {numbers}"
+    if len(nodes) > 1:
+        head = names[0].rpartition("-")[0]
+        within = ",".join(_ranges([name.rpartition("-")[2] for name in names]))
+        hosts, tasks = f"{head}-[{within}]", f"tasks {numbers}"
+    return (f"srun: error: {hosts}: {tasks}: Exited with exit code 1",)
+
+
+def _ranges(numbers: list[str]) -> list[str]:
+    """Numbers as Slurm folds them: 02-04 and 07."""
+    runs: list[list[str]] = []
+    for each in numbers:
+        if runs and int(each) == int(runs[-1][-1]) + 1:
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return [run[0] if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+
+
 _ABORTED = "srun: Job step aborted: Waiting up to 32 seconds for job step to finish."
 
 
@@ -101,6 +128,7 @@ def _time_limit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
 OF_STEPS = ("step time limit",)
 MESSAGES: dict[str, Words] = {
     "task exit": _task_exit,
+    "others exit": _others_exit,
     "terminating": _terminating,
     "step cancelled": _cancelled("STEP", ""),
     "oom kill": _oom_kill,
