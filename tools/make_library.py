@@ -35,7 +35,10 @@ CHANGES = {
     )
 }
 # Of a module of Python's own that is large, what is used here; its other names stay out.
-KEPT = {"difflib.py": ("_calculate_ratio", "Match", "SequenceMatcher", "get_close_matches")}
+KEPT = {
+    "difflib.py": ("_calculate_ratio", "Match", "SequenceMatcher", "get_close_matches"),
+    "heapq.py": ("nlargest",),  # it takes all else from its module in C
+}
 # asyncio and shutil do without these, and so does the page.
 LEFT_OUT = ("_ssl", "ssl", "bz2", "lzma", "compression")
 QUERIES: tuple[dict[str, str], ...] = (
