@@ -1,7 +1,7 @@
 """What Pyodide and asyncio want of inspect: the kinds of objects, and plain signatures."""
 
 from collections.abc import Awaitable
-from types import CoroutineType, GeneratorType, MethodType
+from types import GeneratorType, MethodType
 from typing import Any
 
 CO_ITERABLE_COROUTINE = 0x100
@@ -79,11 +79,6 @@ def ismethod(thing: object) -> bool:
 def isgenerator(thing: object) -> bool:
     """Whether it is a generator."""
     return isinstance(thing, GeneratorType)
-
-
-def iscoroutine(thing: object) -> bool:
-    """Whether it is what an asynchronous function gives."""
-    return isinstance(thing, CoroutineType)
 
 
 def iscoroutinefunction(thing: object) -> bool:
