@@ -1,7 +1,7 @@
 """What Pyodide and asyncio want of inspect: the kinds of objects, and plain signatures."""
 
 from collections.abc import Awaitable
-from types import GeneratorType, MethodType
+from types import FunctionType, GeneratorType, MethodType
 from typing import Any
 
 CO_ITERABLE_COROUTINE = 0x100
@@ -74,6 +74,18 @@ def isclass(thing: object) -> bool:
 def ismethod(thing: object) -> bool:
     """Whether it is a method of an object."""
     return isinstance(thing, MethodType)
+
+
+def isfunction(thing: object) -> bool:
+    """Whether it is a function of Python."""
+    return isinstance(thing, FunctionType)
+
+
+def unwrap(thing: Any) -> Any:
+    """What decorators have wrapped."""
+    while hasattr(thing, "__wrapped__"):
+        thing = thing.__wrapped__
+    return thing
 
 
 def isgenerator(thing: object) -> bool:
