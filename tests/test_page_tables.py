@@ -11,7 +11,7 @@ import pytest
 
 from llmsim.hosts.keys import KEYS
 from tools.build_web import module, tables
-from tools.library import SOURCE, importable, modules
+from tools.library import SOURCE, import_lines, modules
 
 
 def exported() -> dict[str, Any]:
@@ -78,5 +78,5 @@ def test_page_needs_python_and_its_own_modules_alone() -> None:
         for name in begun_with(file):
             known = name in served or name.partition(".")[0] in sys.stdlib_module_names
             assert known, f"{importer} imports {name}, which the page has not"
-    foreign = {name.partition(".")[0] for name in importable()} - sys.stdlib_module_names
-    assert foreign == {"llmsim"}
+    packages = {line.split()[1].partition(".")[0] for line in import_lines()}
+    assert packages - sys.stdlib_module_names == {"llmsim"}

@@ -169,7 +169,9 @@ def heaps(browser: Browser, ours: str, runs: int) -> tuple[float, float]:
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{ours}?seed=1&speed-factor=max&runs={runs}")
-        poll(page, "document.documentElement.dataset.state === 'ended'", seconds=300)
+        poll(page, "['ended', 'failed'].includes(document.documentElement.dataset.state)", 300)
+        if page.evaluate("document.documentElement.dataset.state") == "failed":
+            raise RuntimeError(f"the page failed at {page.url}: {page.inner_text('#failure')}")
         session = context.new_cdp_session(page)
         session.send("HeapProfiler.collectGarbage")
         page_heap = session.send("Runtime.getHeapUsage")["usedSize"]

@@ -68,25 +68,33 @@ def modules() -> dict[str, Path]:
     return {module: file for module, file in files.items() if not _is_native(module)}
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
+def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """What a module imports: another module, and a name in it where one is asked for."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            yield from ((node.module, alias.name) for alias in node.names)
 
 
-def importable() -> list[str]:
-    """Everything that the page can import: the modules, and what any line in them imports."""
-    names = set(modules())
+def import_lines() -> list[str]:
+    """Every import that the page can reach, a line of Python each: our modules, and theirs.
+
+    A line of its own for each name, so that a library that lacks one name of a module is found.
+    """
+    wanted = {(module, "") for module in modules()}
     for file in modules().values():
-        names.update(_imports(ast.parse(file.read_text(encoding="utf-8"))))
-    return sorted(name for name in names if not _is_native(name))
+        wanted.update(_imports(ast.parse(file.read_text(encoding="utf-8"))))
+    return [
+        f"from {module} import {name}" if name else f"import {module}"
+        for module, name in sorted(wanted)
+        if not _is_native(module) and not _is_native(f"{module}.{name}")
+    ]
 
 
 def make(target: Path, downloads: Path) -> None:
     """Write the library, and beside it what downloads need."""
     files = (str(file.relative_to(ROOT)) for file in (target, downloads))
     command = ["node", "tools/make_library.mjs", *files]
-    contents = {"modules": list(modules()), "importable": importable(), "later": list(LATER)}
+    contents = {"modules": list(modules()), "importing": import_lines(), "later": list(LATER)}
     subprocess.run(command, input=json.dumps(contents), text=True, check=True, cwd=ROOT)

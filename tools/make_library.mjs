@@ -5,7 +5,7 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { loadPyodide } from "../web/node_modules/pyodide/pyodide.mjs";
 
-const { modules, importable, later } = JSON.parse(readFileSync(0, "utf8"));
+const { modules, importing, later } = JSON.parse(readFileSync(0, "utf8"));
 const [, , target = "", beside = ""] = process.argv;
 
 /**
@@ -36,7 +36,7 @@ async function used({ pyodide, maker }) {
   // The ways in which the page enters Python, the failing ones too: they import what they need.
   const wrong = ["1/0", "asyncio", "if", "import nonsense", "import warnings; warnings.warn('')"];
   for (const code of wrong) await pyodide.runPythonAsync(code).catch(() => {});
-  return (await maker.used(pyodide.toPy(importable))).toJs();
+  return (await maker.used(pyodide.toPy(importing))).toJs();
 }
 
 try {

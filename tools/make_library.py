@@ -37,7 +37,7 @@ CHANGES = {
 # Of a module of Python's own that is large, what is used here; its other names stay out.
 KEPT = {
     "difflib.py": ("_calculate_ratio", "Match", "SequenceMatcher", "get_close_matches"),
-    "heapq.py": ("nlargest",),  # it takes all else from its module in C
+    "heapq.py": ("merge", "nlargest"),  # it takes all else from its module in C
 }
 # asyncio and shutil do without these, and so does the page.
 LEFT_OUT = ("_ssl", "ssl", "bz2", "lzma", "compression")
@@ -68,10 +68,10 @@ def _names(archive: str = STDLIB) -> Iterator[str]:
             yield origin.removeprefix(archive).removesuffix("c")  # .pyc, in the second pass
 
 
-async def used(importable: Iterable[str]) -> list[str]:
-    """Import all that is importable, play, and give the files of the archive that this took."""
-    for name in importable:
-        import_module(name)
+async def used(importing: Iterable[str]) -> list[str]:
+    """Run these lines of import, play, and give the files of the archive that this took."""
+    for line in importing:
+        exec(line, {})
     await _play_and_fail()
     return sorted(set(_names()))
 
