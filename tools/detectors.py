@@ -24,7 +24,8 @@ SIX = ("pytorch", "torchtitan", "megatron", "hf", "deepspeed", "nemo")
 H100 = "NVIDIA H100 80GB HBM3"
 # torchtitan's launcher shows the first rank of a node alone, which has to be the one that speaks:
 # at fault where an error is raised, and not at fault where the others wait.
-SPEAKS, WAITED_FOR = 0, 5
+# A node that dies is not the first one, where the batch script's output is.
+SPEAKS, WAITED_FOR, DIES = 0, 5, 8
 STREAMS = ("log", "kernel", "slurm")
 
 
@@ -45,7 +46,7 @@ def missed(task: tuple[str, str, int]) -> list[str]:
     """Where a rule that is for a kind does not react to a run with it."""
     kind, dialect, seed = task
     try:
-        rank = WAITED_FOR if kind in HANGS else SPEAKS
+        rank = WAITED_FOR if kind in HANGS else DIES if kind == "node-fail" else SPEAKS
         told = streams(dialect, seed, f"{kind}@50%:rank={rank}")
     except PlanError as error:
         known = ("cannot happen here", "which no log of")  # a framework without a loss scale

@@ -538,3 +538,29 @@ def test_a_pipelines_grid_names_each_part_of_the_model_once() -> None:
         assert spans[0][0] == 0
         assert spans[-1][1] == modules
         assert all(before[1] == after[0] for before, after in pairwise(spans))
+
+
+def test_a_hang_over_pdsh_names_the_host_of_each_row_and_the_stuck_process_holds_its_launcher() -> (
+    None
+):
+    """launch.py kills its processes one after another and waits up to 30 s for each; its last
+    line repeats the command that it started last.
+    """
+    run = run_of(7, dialect="deepspeed", gpu="NVIDIA H100 80GB HBM3", gpus=16,
+                 incident=("nccl-timeout@50%:rank=2",))  # fmt: skip
+    table, spoken = lines_of("deepspeed"), list[str]()
+    for event in run.events:
+        if isinstance(event, events.Symptom):
+            for line in table[events.Symptom](event, run.job, PIPE):
+                spoken += line.text.split("\n")
+    assert spoken
+    assert all(re.match(r"[a-z]+-0[12]: ", row) for row in spoken)
+    ended = [row for row in spoken if "sigkill_handler" in row]
+    assert sum("--local_rank=7', '--model_name_or_path'" in row for row in ended) == 2
+    times: dict[str, list[datetime]] = {}
+    for row in ended:
+        host, _, rest = row.partition(": ")
+        times.setdefault(host, []).append(datetime.strptime(rest[1:20], "%Y-%m-%d %H:%M:%S"))
+    waits = sorted((max(each) - min(each)).total_seconds() for each in times.values())
+    assert waits[0] == 0.0
+    assert 30.0 <= waits[1] <= 34.0

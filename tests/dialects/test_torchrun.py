@@ -161,7 +161,49 @@ torch.distributed.elastic.multiprocessing.api.SignalException: Process 846088 go
 
 
 def test_a_launcher_that_is_told_to_stop_ends_in_its_sleep() -> None:
-    told = [*signalled(846088, SOFTWARE)]
+    told = [*signalled(846088, SOFTWARE._replace(torch="2.10.0+cu128"))]
     plain = [line.partition("dist-packages/")[2] or line for line in told]
     assert plain[-len(REAL_SLEEP) :] == REAL_SLEEP
     assert not any("ChildFailedError" in line for line in told)
+
+
+# Where a launcher of torch 2.10 on Python 3.12 stands that waits for a worker (the wheel's files).
+REAL_WAIT = """\
+torch/distributed/elastic/agent/server/api.py", line 909, in _invoke_run
+    run_result = self._monitor_workers(self._worker_group)
+                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+torch/distributed/elastic/metrics/api.py", line 134, in wrapper
+    result = f(*args, **kwargs)
+             ^^^^^^^^^^^^^^^^^^
+torch/distributed/elastic/agent/server/local_elastic_agent.py", line 433, in _monitor_workers
+    result = self._pcontext.wait(0)
+             ^^^^^^^^^^^^^^^^^^^^^^
+torch/distributed/elastic/multiprocessing/api.py", line 620, in wait
+    return self._poll()
+           ^^^^^^^^^^^^
+torch/distributed/elastic/multiprocessing/api.py", line 972, in _poll
+    self.close()  # terminate all running procs
+    ^^^^^^^^^^^^
+torch/distributed/elastic/multiprocessing/api.py", line 659, in close
+    self._close(death_sig=death_sig, timeout=timeout)
+torch/distributed/elastic/multiprocessing/api.py", line 1022, in _close
+    handler.proc.wait(time_to_wait)
+""".splitlines()
+
+
+def test_a_launcher_that_is_told_to_stop_while_a_worker_is_stuck_ends_in_its_wait() -> None:
+    software = SOFTWARE._replace(torch="2.10.0+cu128")
+    told = [line.partition("dist-packages/")[2] or line
+            for line in signalled(1805, software, closing=True)]  # fmt: skip
+    at = told.index(REAL_WAIT[0])
+    assert told[at : at + len(REAL_WAIT)] == REAL_WAIT
+    assert any("subprocess.py" in line for line in told[at:])
+
+
+@pytest.mark.parametrize(("python", "marks"), [("3.10.12", ""), ("3.12.3", "^" * 11),
+                                                ("3.13.9", "~" * 9 + "^^")])  # fmt: skip
+def test_python_marks_a_call_as_its_release_does(python: str, marks: str) -> None:
+    told = [*signalled(1805, SOFTWARE._replace(python=python))]
+    after = told[told.index("    result = agent.run()") + 1]
+    assert after.strip() == (marks or after.strip())
+    assert marks or after.startswith("  File"), told

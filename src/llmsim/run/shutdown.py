@@ -213,4 +213,4 @@ def _interrupted(fault: Fault, at: float, node: int, name: str, stuck: int) -> I
         if stuck >= 0:
             over = heard + KILL_WAIT + 0.01
             yield Symptom(over, "log", "killing", rank, -9, peer=stuck)
-        yield Symptom(over + 0.02, "log", "signal exception", rank, -15)
+        yield Symptom(over + 0.02, "log", "signal exception", rank, -15, peer=stuck)

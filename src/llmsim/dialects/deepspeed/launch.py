@@ -31,7 +31,7 @@ _ACCELERATOR = "real_accelerator.py:239:get_accelerator"
 _AUTODETECTED = "Setting ds_accelerator to cuda (auto detect)"
 
 
-def _arguments(job: Job) -> list[str]:
+def arguments(job: Job) -> list[str]:
     """The script and its arguments."""
     return [
         "train.py", "--model_name_or_path", f"models/{job.model.name}",
@@ -55,7 +55,7 @@ def _url_safe(text: str) -> str:
 
 def _command(job: Job) -> str:
     """The command with which the runner starts the processes: local, over pdsh, or under Slurm."""
-    script = " ".join(_arguments(job))
+    script = " ".join(arguments(job))
     if not has_launcher(job):
         return f"srun -n {job.layout.gpus} {PYTHON} -u {script}"
     world = str(_hosts(job)).replace("'", '"')  # as JSON writes it
@@ -75,7 +75,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
     hosts = "" if job.layout.nodes == 1 else " --hostfile=hostfile"
     if not has_launcher(job):
         hosts += " --launcher slurm"
-    yield from shell.typed(screen, f"deepspeed{hosts} {' '.join(_arguments(job))}")
+    yield from shell.typed(screen, f"deepspeed{hosts} {' '.join(arguments(job))}")
 
 
 def _rendezvous(event: events.Rendezvous, job: Job, screen: Screen) -> Lines:
@@ -106,9 +106,9 @@ def _node_detected(event: events.NodeDetected, job: Job, screen: Screen) -> Line
     yield _by_launcher(info(job, event.at, _ACCELERATOR, _AUTODETECTED, event.node))
     for number, text in texts.items():
         yield _by_launcher(info(job, event.at, f"launch.py:{number}:main", text, event.node))
-    script, *arguments = _arguments(job)
+    script, *others = arguments(job)
     for local in range(event.gpus):
-        command = [PYTHON, "-u", script, f"--local_rank={local}", *arguments]
+        command = [PYTHON, "-u", script, f"--local_rank={local}", *others]
         text = f"process {cluster.worker(job, first + local)} spawned with command: {command}"
         yield _by_launcher(info(job, event.at, "launch.py:256:main", text, event.node))
 

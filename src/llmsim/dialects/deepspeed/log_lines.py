@@ -20,9 +20,15 @@ def has_launcher(job: Job) -> bool:
 def plain(job: Job, text: str, node: int = 0, rank: int | None = None) -> Line:
     """A line that a process of a node prints; pdsh puts the node's name before it."""
     rank = node * gpus_per_node(job) if rank is None else rank
-    node = rank // gpus_per_node(job)
-    labelled = job.layout.nodes > 1 and has_launcher(job)
-    return Line(f"{hostname(job, node)}: {text}" if labelled else text, rank=rank)
+    return marked(job, Line(text, rank=rank))
+
+
+def marked(job: Job, line: Line) -> Line:
+    """A line of a node with the node's name before each of its rows, where pdsh passes it on."""
+    if job.layout.nodes == 1 or not has_launcher(job):
+        return line
+    mark = f"{hostname(job, line.rank // gpus_per_node(job))}: "
+    return line._replace(text=mark + line.text.replace("\n", f"\n{mark}"))
 
 
 def dated(job: Job, at: float, place: str, text: str) -> str:

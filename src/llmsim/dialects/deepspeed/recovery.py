@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from llmsim.dialects.capture import ranks_kept
-from llmsim.dialects.deepspeed import engine, training
-from llmsim.dialects.deepspeed.log_lines import has_launcher, info, zero_stage
+from llmsim.dialects.deepspeed import engine, launch, training
+from llmsim.dialects.deepspeed.log_lines import has_launcher, info, marked, zero_stage
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.last_words import code_of, spoken
@@ -61,8 +61,11 @@ def _scaler(job: Job) -> tuple[Place, ...]:
 
 def _symptom(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
     code = _CODE._replace(scaler=_scaler(job), scale_gone=_SCALE_GONE)
+    script, *arguments = launch.arguments(job)
+    code = code._replace(script=script, python=launch.PYTHON, arguments=tuple(arguments))
     code = code if has_launcher(job) else code._replace(launcher="none")
-    yield from spoken(code)(event, job, screen)
+    for line in spoken(code)(event, job, screen):
+        yield marked(job, line) if isinstance(line, Line) else line
 
 
 def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Iterator[Line | Bar]:

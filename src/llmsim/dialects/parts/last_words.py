@@ -37,6 +37,7 @@ class Code(NamedTuple):
     tee: bool = False  # the launcher puts [rank3]: before each line of a worker
     launcher: Launcher = "torchrun"
     python: str = "/usr/bin/python3"
+    arguments: tuple[str, ...] = ()  # the script's own, where the launcher repeats them
     groups: Names = Names()
 
 
@@ -133,6 +134,8 @@ def _found_nan(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 
 def _closing(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     """A launcher sends SIGTERM to its processes that live: one has failed, or it ends itself."""
+    if code.launcher == "deepspeed" and event.code == -9:
+        return _killed(job, event.at, range(node_ranks(job, event.peer).start, event.peer + 1))
     if code.launcher != "torchrun":
         return iter(())
     if event.code == -9:  # all others have ended, and their launcher has found one alive
@@ -183,7 +186,14 @@ def _block(event: Symptom, job: Job, code: Code, exits: dict[int, int]) -> Itera
 
 
 def _killing(event: Symptom, job: Job, code: Code) -> Iterator[str]:
-    """A launcher has waited half a minute for a process that does not hear SIGTERM."""
+    """A launcher has waited half a minute for a process that does not hear SIGTERM.
+
+    DeepSpeed's waits for each process before it goes on to the next one.
+    """
+    if code.launcher == "deepspeed":
+        after = range(event.peer + 1, node_ranks(job, event.peer).stop)
+        yield from _killed(job, event.at, after)
+        yield _returned(job, event.at, -6, code)
     if code.launcher == "torchrun":
         now, node = units.stamp(job.start, event.at), event.rank // gpus_per_node(job)
         process = cluster.worker(job, event.peer)
@@ -198,15 +208,25 @@ def _store_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 
 def _by_deepspeed(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     """DeepSpeed's launcher (launch.py), which looks every second."""
-    stamp = units.asctime(job.start, event.at)
-    for rank in node_ranks(job, event.rank):
+    yield from _killed(job, event.at, node_ranks(job, event.rank))
+    yield _returned(job, event.at, event.code, code)
+
+
+def _killed(job: Job, at: float, ranks: range) -> Iterator[str]:
+    """DeepSpeed's launcher ends processes, dead ones too."""
+    stamp = units.asctime(job.start, at)
+    for rank in ranks:
         process = cluster.worker(job, rank)
         yield f"[{stamp}] [INFO] [launch.py:319:sigkill_handler] Killing subprocess {process}"
-    local = event.rank % gpus_per_node(job)
-    command = f"['{code.python}', '-u', '{code.script}', '--local_rank={local}', ...]"
-    yield (
-        f"[{stamp}] [ERROR] [launch.py:325:sigkill_handler] {command} exits with return code = "
-        f"{event.code}"
+
+
+def _returned(job: Job, at: float, exitcode: int, code: Code) -> str:
+    """What it says at its end: the command is the last one that it has started, whoever failed."""
+    last = f"--local_rank={gpus_per_node(job) - 1}"
+    command = [code.python, "-u", code.script, last, *code.arguments]
+    return (
+        f"[{units.asctime(job.start, at)}] [ERROR] [launch.py:325:sigkill_handler] {command} "
+        f"exits with return code = {exitcode}"
     )
 
 
@@ -245,8 +265,8 @@ _OTHERS: dict[Launcher, "Teller"] = {
 
 def _terminated(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     """SIGTERM from outside: the launcher passes it on."""
-    if code.launcher == "deepspeed":
-        return iter(("Main process received SIGTERM, exiting",))
+    if code.launcher == "deepspeed":  # one that waits for a stuck process ends as it would have
+        return iter(() if event.peer >= 0 else ("Main process received SIGTERM, exiting",))
     if code.launcher == "lightning":
         return iter((f"[rank: {event.rank}] Received SIGTERM: 15",))
     if code.launcher != "torchrun":
@@ -262,7 +282,9 @@ def _signal_exception(event: Symptom, job: Job, code: Code) -> Iterator[str]:
     if code.launcher != "torchrun":
         return iter(())
     launcher = cluster.launcher(job, event.rank // gpus_per_node(job))
-    return torchrun.signalled(launcher, job.software)
+    return torchrun.signalled(
+        launcher, job.software, closing=event.peer >= 0 and gpus_per_node(job) > 1
+    )
 
 
 def _scale_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from llmsim.dialects.capture import nodes_kept
 from llmsim.dialects.line import Line
-from llmsim.dialects.parts import packages
+from llmsim.dialects.parts import launcher_frames, packages
 from llmsim.job.records import Job, Software, gpus_per_node
 from llmsim.run import cluster
 from llmsim.text import units
@@ -15,7 +15,7 @@ from llmsim.typed import NamedTuple
 # failure; newest release last. Public logs of each release.
 _LINES = {
     "2.6": (792, 897, 869), "2.7": (766, 900, 874), "2.8": (774, 900, 874), "2.9": (803, 908, 882),
-    "2.10": (852, 1010, 984), "2.11": (851, 1010, 984), "2.13": (874, 1028, 1002),
+    "2.10": (852, 1010, 984), "2.11": (851, 1012, 986), "2.13": (874, 1028, 1002),
 }  # fmt: skip
 _NEWEST = _LINES["2.13"]
 _ELASTIC = "torch/distributed/elastic"
@@ -56,7 +56,7 @@ def greeting(job: Job, at: float) -> Iterator[Line]:
 
 
 def _places(torch: str) -> tuple[int, int, int]:
-    return _LINES.get(".".join(torch.split(".")[:2]), _NEWEST)
+    return _LINES.get(launcher_frames.release(torch), _NEWEST)
 
 
 def _prefix(level: str, now: datetime, process: int, file: str, line: int) -> str:
@@ -136,7 +136,7 @@ def failure(
         f"{_prefix('E', last, launcher, _API, failed)} failed (exitcode: {first.exitcode}) "
         f"local_rank: {first.local_rank} (pid: {first.process}) of binary: {python}"
     )
-    yield from _traceback(software, _FAILED)
+    yield from launcher_frames.traceback(software, launcher_frames.failed(software))
     yield "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "
     records = {index: _record(index, each) for index, each in enumerate(failures)}
     width = min(_WIDEST, max(len(line) for record in records.values() for line in record))
@@ -164,67 +164,12 @@ def _record(index: int, each: Failure) -> list[str]:
     ]
 
 
-# A file below torch/distributed, its line, function, source and marks.
-Frame = tuple[str, int, str, str, str]
-# Where a launcher ends whose worker has failed, and where one that SIGTERM interrupts in its sleep,
-# as a public log of torch 2.10 shows it. launcher/api.py raises ChildFailedError for the first.
-_FAILED: tuple[Frame, ...] = (
-    ("launcher/api.py", 317, "launch_agent", "raise ChildFailedError(", ""),
-)
-_SIGNALLED: tuple[Frame, ...] = (
-    ("launcher/api.py", 308, "launch_agent", "result = agent.run()", "         ^^^^^^^^^^^"),
-    ("elastic/metrics/api.py", 134, "wrapper", "result = f(*args, **kwargs)",
-     "         ^^^^^^^^^^^^^^^^^^"),
-    ("elastic/agent/server/api.py", 731, "run", "result = self._invoke_run(role)",
-     "         ^^^^^^^^^^^^^^^^^^^^^^"),
-    ("elastic/agent/server/api.py", 908, "_invoke_run", "time.sleep(monitor_interval)", ""),
-    ("elastic/multiprocessing/api.py", 86, "_terminate_process_handler",
-     'raise SignalException(f"Process {os.getpid()} got signal: {sigval}", sigval=sigval)', ""),
-)  # fmt: skip
-
-_STORELESS: tuple[Frame, ...] = (
-    *_SIGNALLED[:3],
-    ("elastic/agent/server/api.py", 935, "_invoke_run",
-     "num_nodes_waiting = rdzv_handler.num_nodes_waiting()",
-     "                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"),
-    ("elastic/rendezvous/dynamic_rendezvous.py", 1230, "num_nodes_waiting",
-     "self._state_holder.sync()", ""),
-    ("elastic/rendezvous/c10d_rendezvous_backend.py", 162, "_call_store",
-     "raise RendezvousConnectionError(", ""),
-)  # fmt: skip
-
-
-def _traceback(software: Software, last: Sequence[Frame]) -> Iterator[str]:
-    """How the launcher itself ends (torch 2.10); `last` are the frames below launch_agent's."""
-    home, package = "/usr/local", f"{packages.folder(software)}/torch/distributed"
-    yield "Traceback (most recent call last):"
-    for file, line, function, source, marks in (
-        (f"{home}/bin/torchrun", 10, "<module>", "sys.exit(main())", "         ^^^^^^"),
-        (
-            f"{package}/elastic/multiprocessing/errors/__init__.py", 362, "wrapper",
-            "return f(*args, **kwargs)", "       ^^^^^^^^^^^^^^^^^^",
-        ),
-        (f"{package}/run.py", 990, "main", "run(args)", ""),
-        (f"{package}/run.py", 981, "run", "elastic_launch(", ""),
-        (
-            f"{package}/launcher/api.py", 170, "__call__",
-            "return launch_agent(self._config, self._entrypoint, list(args))",
-            "       " + "^" * 56,
-        ),
-        *((f"{package}/{file}", *rest) for file, *rest in last),
-    ):  # fmt: skip
-        yield f'  File "{file}", line {line}, in {function}'
-        yield f"    {source}"
-        if marks:
-            yield f"    {marks}"
-
-
 def stopping(
     now: datetime, launcher: int, software: Software, processes: Sequence[int]
 ) -> Iterator[str]:  # fmt: skip
     """What a launcher prints when SIGTERM comes from outside: it passes it on to its workers."""
     agent = f"{_ELASTIC}/agent/server/api.py"
-    prefix = _prefix("W", now, launcher, agent, 741)
+    prefix = _prefix("W", now, launcher, agent, launcher_frames.lines_of(software.torch).heard)
     term = _signal(software, "TERM", 15)
     yield f"{prefix} Received {term} death signal, shutting down workers"
     yield from closing(launcher, software.torch, now + _APART, processes)
@@ -246,15 +191,17 @@ def without_store(job: Job, at: float, node: int) -> Iterator[str]:
     yield "           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"
     yield "torch.distributed.DistNetworkError: failed to recv, got 0 bytes"
     yield from ("", "The above exception was the direct cause of the following exception:", "")
-    yield from _traceback(job.software, _STORELESS)
+    frames = launcher_frames.storeless(job.software)
+    yield from launcher_frames.traceback(job.software, frames)
     yield (
         "torch.distributed.elastic.rendezvous.api.RendezvousConnectionError: The connection to the "
         "C10d store has failed. See inner exception for details."
     )
 
 
-def signalled(launcher: int, software: Software) -> Iterator[str]:
-    """How it ends then."""
-    yield from _traceback(software, _SIGNALLED)
+def signalled(launcher: int, software: Software, *, closing: bool = False) -> Iterator[str]:
+    """How it ends then: in its sleep, or while it waits for a worker to end (`closing`)."""
+    frames = launcher_frames.closing if closing else launcher_frames.asleep
+    yield from launcher_frames.traceback(software, frames(software))
     name = "torch.distributed.elastic.multiprocessing.api.SignalException"
     yield f"{name}: Process {launcher} got signal: 15"
