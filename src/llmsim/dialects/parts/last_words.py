@@ -221,7 +221,7 @@ def _killed(job: Job, at: float, ranks: range) -> Iterator[str]:
 
 
 def _returned(job: Job, at: float, exitcode: int, code: Code) -> str:
-    """What it says at its end: the command is the last one that it has started, whoever failed."""
+    """The last line of DeepSpeed's launcher: it names the command of its last process."""
     last = f"--local_rank={gpus_per_node(job) - 1}"
     command = [code.python, "-u", code.script, last, *code.arguments]
     return (
