@@ -18,42 +18,43 @@ Made by `make docs` from [src/llmsim/telemetry/kinds.py](../src/llmsim/telemetry
 
 ```sh
 llmsim --seed 7 --export jsonl=run.jsonl              # beside the show
-llmsim --seed 7 --quiet --export jsonl=run.jsonl      # without it, as fast as it goes
+llmsim --seed 7 --quiet --export jsonl=run.jsonl      # without the show, as fast as possible
 llmsim --seed 7 --quiet --export jsonl=- | head       # to standard output
-llmsim --runs 3 --quiet --export jsonl={{seed}}.jsonl   # {{seed}} and {{run}} are filled in
+llmsim --runs 3 --quiet --export jsonl={{seed}}.jsonl   # a file for each run, by its seed; {{run}} is its name
 ```
 
-`--export KIND=PATH` may be given several times. The same `--seed` and `--start` give the same
-bytes at every speed.
+You may give `--export KIND=PATH` several times. The same `--seed` and `--start` give the same bytes
+at every speed, with the show and without it. With `--from` the events of an export begin at that
+moment, too; its samples of GPUs are always those of the whole run.
 
 {kinds}
 
 ## Files
 
-While the run plays, an export is written to `PATH.part`, where it can be watched (`tail -F`). It
-gets its own name when it is whole: at the end of the run, or when the run is stopped. If the
-process is killed, no half file has the final name. A `PATH` that exists is refused. A pipe or a
-device is written to directly.
+While the run plays, an export is written to `PATH.part`, where you can watch it (`tail -F`). The
+file gets the name `PATH` when it is whole: at the end of the run, or when you stop the run. If the
+process is killed, no half file has the name `PATH`. If `PATH` exists already, llmsim refuses the
+export. It writes directly to a pipe or a device.
 
-Whatever goes wrong with an export is said in one sentence that names it. If an export cannot be
-begun, the show ends before its first line. If it fails later, the show goes on and the sentence
-comes at the end. In both cases the exit status is 1.
+If something goes wrong with an export, one sentence says what, and names the export. If an export
+cannot be begun, the show ends before its first line. If an export fails later, the show goes on, and
+the sentence comes at the end. In both cases the exit status is 1.
 
 ## Samples
 
-`csv`, `parquet`, `openmetrics`, `promtest`, `nvsmi` and `otlp` have samples of the GPUs: one each
-15 simulated seconds, or as often as `--sample` says. Of a large cluster they have the first 512
-GPUs. All gauges come from one state: energy is the integral of power, used + free + reserved memory
-is the total, and tensor activity follows from MFU and clock. In incidents they show what real pages
-show. A GPU that has fallen off the bus has no samples. One that waits in a hung collective has a
-utilization of 100 % while its tensor cores are idle.
+`csv`, `parquet`, `openmetrics`, `promtest`, `nvsmi` and `otlp` have samples of the GPUs: one sample
+every 15 simulated seconds, or as often as `--sample` says. Of a large cluster they have the first 512
+GPUs. All gauges come from one state: energy is the integral of power; used, free and reserved memory
+add up to the total; tensor activity follows from MFU and clock. During an incident the gauges show
+what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that waits in a hung
+collective has a utilization of 100 %, while its tensor cores are idle.
 
 ## What each is for
 
-`tensorboard`, `wandb`, `lightning` and `trainer_state` are what the run's framework would have
-written, with its tags and steps. If the framework does not write one, that kind is refused.
+`tensorboard`, `wandb`, `lightning` and `trainer_state` have what the run's framework would have
+written, with its tags and steps. A kind that the framework does not write is refused.
 
-With wandb itself a history goes into a Weights & Biases project of yours:
+This program sends an export of the kind `wandb` to a Weights & Biases project of yours:
 
 ```python
 import json
@@ -79,16 +80,16 @@ llmsim --seed 7 --quiet --export promtest=test.yml --sample 15s --gpu H100-80GB-
 promtool test rules test.yml        # after adding rule_files and alert_rule_test
 ```
 
-In OpenMetrics the name of a counter has to end in `_total`, and dcgm-exporter's do not. So they are
-of type `unknown` there, and `rate` works as on the exporter's own page.
+In OpenMetrics the name of a counter has to end in `_total`, but dcgm-exporter's names do not. So its
+counters have the type `unknown` in these files. `rate` works on them as on the exporter's own page.
 
-`labels` has the truth about a run's incidents, for those who score a detector.
+`labels` has the truth about the incidents of a run. With it you can score a detector.
 
-Records and files say that they are simulated, wherever their format has room for a mark.
+Records and files say that they are simulated, if their format has room for a mark.
 
 ## In tests
 
-`records` gives the records of a run to tests of your own code, without a file:
+`records` gives your own tests the records of a run, without a file:
 
 ```python
 from datetime import datetime

@@ -17,19 +17,20 @@ PAGE = ROOT / "docs" / "options.md"
 
 # What else the environment says: its name, what it does, and what wins over it.
 VARIABLES = (
-    (ELSEWHERE, "a path: the config file is this one, and it has to be there", ""),
-    ("XDG_CONFIG_HOME", "an absolute path: the config file is `llmsim/config.toml` in it",
+    (ELSEWHERE, "the path of the config file; the file has to exist", ""),
+    ("XDG_CONFIG_HOME", "an absolute path of a folder: the config file is `llmsim/config.toml` in it",
      f"`{ELSEWHERE}`"),
     ("HOME", "the config file is `.config/llmsim/config.toml` in it",
      f"`{ELSEWHERE}`, `XDG_CONFIG_HOME`"),
-    ("APPDATA", "the same on Windows: `llmsim\\config.toml` in it", f"`{ELSEWHERE}`"),
-    ("NO_COLOR", "not empty: no colours", "`--color`"),
-    ("FORCE_COLOR", ("neither empty nor `0`: colours in a pipe, too; `1` means 16 of them, `2` "
-     "256, `3` all"), "`--color`, `NO_COLOR`"),
-    ("CLICOLOR_FORCE", "neither empty nor `0`: colours in a pipe, too", "`--color`, `NO_COLOR`"),
-    ("TERM", "`dumb`: no colours, no bars, no board; `*256color`: 256 colours; `*-direct`: all",
-     ("over `dumb`: `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`; over how many colours: "
-     "`FORCE_COLOR`, `COLORTERM`")),
+    ("APPDATA", "on Windows: the config file is `llmsim\\config.toml` in it", f"`{ELSEWHERE}`"),
+    ("NO_COLOR", "if it is not empty: no colours", "`--color`"),
+    ("FORCE_COLOR", ("if it is neither empty nor `0`: colours in a pipe, too; `1` gives 16 "
+     "colours, `2` gives 256, `3` gives all"), "`--color`, `NO_COLOR`"),
+    ("CLICOLOR_FORCE", "if it is neither empty nor `0`: colours in a pipe, too", "`--color`, `NO_COLOR`"),
+    ("TERM", ("`dumb`: no colours, no bars, no board; `...256color`: 256 colours; `...-direct`: all "
+     "colours"),
+     ("over `dumb`: `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`; over the number of "
+     "colours: `FORCE_COLOR`, `COLORTERM`")),
     ("CLICOLOR", "`0`: no colours", "`--color`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
     ("COLORTERM", "`truecolor` or `24bit`: all colours", "`FORCE_COLOR`"),
     ("COLUMNS", ("the width of a pipe, which is 200 otherwise, or of a terminal that does not "
@@ -41,33 +42,33 @@ PAGE_TEXT = """\
 
 Made by `make docs` from the table in [src/llmsim/options/table.py](../src/llmsim/options/table.py).
 
-What wins: **a flag, then a job file, then a scene, then the flag's variable, then the config file,
-then the default.** In the page
-there are neither variables nor a file: its address has the flags as parameters
-(`?seed=7&speed-factor=4`), where the table says so.
+If two places give a value for one option, this is the order in which they win: **a flag, a job
+file, a scene, the flag's variable, the config file, the default.** The page in a browser reads
+neither variables nor files. Its address has flags as parameters (`?seed=7&speed-factor=4`); the
+table says which ones.
 
 {options}
 
-`llmsim --version` prints the version, `llmsim --help` all options.
+`llmsim --version` prints the version, and `llmsim --help` prints all options.
 
-`--from` takes a share (`40%`), a step (`step=1200`), simulated time (`1h20m`) or the first moment
-of a phase, in a terminal as in the page:
-{phases}.
-A moment that the run does not have is refused.
+`--from` takes a share of the steps (`40%`), a step (`step=1200`) or simulated time (`1h20m`). It also
+takes the name of a phase, and means the first moment of that phase: {phases}.
+A moment that the run does not have is refused. Exports begin at this moment, too; their samples of
+GPUs are always those of the whole run.
 
-`--tidy=no` switches a switch off, where a default of yours has it on. A variable that
+`=no` switches an option off that your defaults have switched on, as in `--tidy=no`. A variable that
 is empty counts as not set.
 
 ## The page's own parameters
 
-The page reads these itself; all others in its address are options, which Python checks.
+The page reads these parameters itself. All other parameters in its address are options.
 
 {parameters}
 
 ## The config file
 
-`~/.config/llmsim/config.toml`, or `%APPDATA%\\llmsim\\config.toml` on Windows; see the variables
-below. Its keys are the flags without dashes before them:
+The file is `~/.config/llmsim/config.toml`, or `%APPDATA%\\llmsim\\config.toml` on Windows; the
+variables below can name another one. Its keys are the flags without the two dashes:
 
 ```toml
 dialect = "megatron"
@@ -77,9 +78,9 @@ duration = "10min"    # or a number of seconds
 tidy = true
 ```
 
-`{elsewhere}=/dev/null llmsim` does without it for once (`NUL` on Windows). A wrong key or value,
-in the file or in a variable, is refused as a wrong flag is: in one sentence that names it, with
-exit status 2.
+`{elsewhere}=/dev/null llmsim` plays once without the file (on Windows the name is `NUL`). A wrong
+key or value in the file, or in a variable, is refused in one sentence that names it. The exit status
+is 2 then, as for a wrong flag.
 
 ## Other variables
 
@@ -87,7 +88,7 @@ exit status 2.
 
 ## Completions
 
-`pip install '.[completions]'` in a clone, then once:
+Type `pip install '.[completions]'` in a clone, and then one of these:
 
 ```sh
 llmsim --print-completions bash > ~/.local/share/bash-completion/completions/llmsim
@@ -98,8 +99,8 @@ llmsim --print-completions tcsh > ~/.llmsim.tcsh       # source it in ~/.tcshrc
 
 ## The man page
 
-An installed llmsim has it where `man llmsim` looks, in `share/man/man1` of its environment;
-`llmsim --print-manpage` writes it out: `llmsim --print-manpage | man -l -`.
+`man llmsim` shows it where llmsim is installed: it is in `share/man/man1` of the environment.
+`llmsim --print-manpage | man -l -` shows it anywhere.
 """
 
 

@@ -11,10 +11,10 @@ from llmsim.text.wording import either
 # Name, value and meaning.
 OWN: tuple[tuple[str, str, str], ...] = (
     ("theme", either(THEMES), "the colours of page and log; the button `theme` changes it"),
-    ("type", "1", "each key prints the next line, Esc ends it; the button `type` changes it"),
-    ("kiosk", "1", "no controls, no pointer, no greeting, and a screen that stays on"),
-    ("background", "transparent", "the text stands on what lies below the page, as OBS wants it"),
-    ("boot", "micropip", "Python starts as in any page, from its stock library: slower"),
+    ("type", "1", "each key prints the next line, and Esc ends that; the button `type` changes it"),
+    ("kiosk", "1", "no controls, no pointer, no greeting; the screen stays on"),
+    ("background", "transparent", "no background: the text stands on the picture below the page, as in OBS"),
+    ("boot", "micropip", "Python starts as it does on other pages, which is slower"),
 )
 
 

@@ -39,6 +39,22 @@ def test_the_same_run_is_the_same_bytes_beside_a_show_and_without_one(tmp_path: 
     assert whole(shown)[-1]["event"] == "phase_ended"
 
 
+@pytest.mark.long
+def test_without_a_show_an_export_begins_where_from_says_as_beside_one(tmp_path: Path) -> None:
+    shown, quiet, every = tmp_path / "shown", tmp_path / "quiet", tmp_path / "every"
+    ran(*AT_ONCE, "--from", "90%", "--export", f"jsonl={shown}")
+    ran("--quiet", "--from", "90%", "--export", f"jsonl={quiet}")
+    ran("--quiet", "--export", f"jsonl={every}")
+    assert shown.read_bytes() == quiet.read_bytes()
+    run, *late = whole(quiet)
+    since = late[0]["at_seconds"]
+    assert [run, *late] == [
+        each for each in whole(every) if each["event"] == "run" or each["at_seconds"] >= since
+    ]
+    steps = [each["step"] for each in late if each["event"] == "step"]
+    assert min(steps) >= 0.9 * run["steps"]
+
+
 def test_standard_output_is_a_place_for_a_quiet_export(tmp_path: Path) -> None:
     made = ran("--quiet", "--export", "jsonl=-")
     assert made.returncode == 0

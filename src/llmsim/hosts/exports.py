@@ -14,7 +14,8 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
-from llmsim.show.player import play
+from llmsim.show.pace import Pace
+from llmsim.show.player import beginning, play
 from llmsim.show.seek import moment_of
 from llmsim.text.screen import TRUECOLOR, Screen, fitted
 
@@ -124,11 +125,13 @@ def _played(
 ) -> Iterable[object]:
     """What happens in a run, each thing written before it is handed on.
 
-    A film begins where --from says, and ends after `left` show seconds: its bytes must not depend
-    on how fast the machine is. Without one all is written from the launch on, until the deadline.
+    All exports begin where --from says, as those of a shown run do. A film ends after `left` show
+    seconds: its bytes must not depend on how fast the machine is. Without a film everything is
+    written until the deadline.
     """
     if not out.films:
-        return out.tee(_heard(events(run), check, clock, deadline))
+        since = Pace(run, options.duration).simulated(beginning(run, options))
+        return out.tee(_heard(events(run, since), check, clock, deadline))
     size = unseen(options)
 
     def through(coming: Iterable[Event]) -> Iterable[Event]:

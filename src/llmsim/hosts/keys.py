@@ -31,24 +31,24 @@ class Key(NamedTuple):
 
 
 KEYS = (
-    Key("pause", " ", "space", "pause", "hold the show, and let it go on"),
+    Key("pause", " ", "space", "pause", "pause the show, and go on"),
     Key("faster", "+=", "+", "faster", "play twice as fast"),
     Key("slower", "-_", "-", "slower", "play half as fast"),
     Key(
-        "back", "", "left", "back", "go 10 seconds of the show back",
+        "back", "", "left", "back", "go back 10 seconds of the show",
         (b"\x1b[D", b"\x1bOD"), "arrowleft"
     ),
     Key(
-        "forward", "", "right", "on", "go 10 seconds of the show on",
+        "forward", "", "right", "on", "go forward 10 seconds of the show",
         (b"\x1b[C", b"\x1bOC"), "arrowright"
     ),
     Key(
         "beginning", "", "Home", "", "go to the beginning of the run",
         (b"\x1b[H", b"\x1bOH", b"\x1b[1~", b"\x1b[7~"), "home",
     ),
-    Key("next", "nN", "n", "next", "go on to the next run; the one you leave is not counted"),
-    Key("board", "gG", "g", "board", "take the board away, and bring it back"),
-    Key("wall", "wW", "w", "", "make the whole screen a control room, and back"),
+    Key("next", "nN", "n", "next", "go on to the next run; --runs does not count the run that you leave"),
+    Key("board", "gG", "g", "board", "hide the board, and show it again"),
+    Key("wall", "wW", "w", "", "show the wall (the screen as a control room), and go back"),
     Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too", browser="escape"),
 )  # fmt: skip
 NAMES = {character: key.name for key in KEYS for character in key.characters}

@@ -18,15 +18,15 @@ class ExitStatus:
 
 # For the man page and the README, by number.
 MEANINGS: tuple[tuple[tuple[int, ...], str], ...] = (
-    ((ExitStatus.FINISHED,), "The runs have ended, or the time was up."),
+    ((ExitStatus.FINISHED,), "The runs have ended, or the time of --exit-after-time was up."),
     (
         (ExitStatus.ERROR,),
-        "The log could not be written, or a package is missing that an option needs.",
+        "The log could not be written, or an option needs a package that is missing.",
     ),
     ((ExitStatus.USAGE,), "An option, a variable or the config file is wrong."),
     (
         (ExitStatus.SIGHUP, ExitStatus.SIGINT, ExitStatus.SIGTERM),
-        "Stopped by SIGHUP, by Ctrl+C, by SIGTERM; by others it is 128 + their number.",
+        "Stopped by SIGHUP, Ctrl+C or SIGTERM. Another signal gives 128 + its number.",
     ),
-    ((ExitStatus.CLOSED_PIPE,), "The reader has closed the pipe."),
+    ((ExitStatus.CLOSED_PIPE,), "The program that reads the log has closed the pipe."),
 )

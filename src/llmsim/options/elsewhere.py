@@ -17,7 +17,7 @@ _ANSWERS: tuple[tuple[str, str], ...] = (
     ("--duration TIME", "length time minutes show-time"),
     ("--exit-after-time TIME", "timeout stop-after"),
     ("--from training", "skip-launch no-launch skip skip-intro"),
-    ("--from MOMENT", "seek begin offset"),
+    ("--from MOMENT", "seek begin offset at"),
     ("--view wall", "wall fullscreen full-screen dashboard"),
     ("--view log", "no-board plain headless no-tui no-ui"),
     ("--color never", "no-color no-colour monochrome colour"),

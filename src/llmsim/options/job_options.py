@@ -73,14 +73,14 @@ def _whole(name: str, most: int, meaning: str, default: str) -> Option:
 JOB_OPTIONS = (
     _whole("sequence", LONGEST_SEQUENCE, "tokens of a sequence", "the model's"),
     _whole("batch", LARGEST_BATCH, "sequences of the global batch", "what is usual for the model"),
-    _whole("micro-batch", LARGEST_BATCH, "sequences a rank takes at once", "what fits"),
+    _whole("micro-batch", LARGEST_BATCH, "sequences that a rank takes at once", "what fits"),
     _whole("tp", MOST_GPUS, "tensor-parallel ranks", "what the model needs"),
     _whole("pp", MOST_GPUS, "pipeline stages", "what the model needs"),
     _whole("cp", MOST_GPUS, "ranks that divide each sequence", "1, or what fits"),
     _whole("ep", MOST_GPUS, "ranks that divide the experts of a layer", "1"),
     Option(
         "sharding", choice(*ASKED_SHARDINGS), either(ASKED_SHARDINGS),
-        f"what data ranks split: {either(ASKED_SHARDINGS)}", "what the model needs", "KIND",
+        f"how data ranks share the states: {either(ASKED_SHARDINGS)}", "what the model needs", "KIND",
         names_job=True,
     ),
     Option(
@@ -109,12 +109,12 @@ JOB_OPTIONS = (
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
-        "whose output: node, all or rank0", "what is usual", "WHAT",
+        "whose output the log has: node, all or rank0", "what is usual", "WHAT",
         names_job=True,
     ),
     Option(
         "job", parse_job, "the path of a job file",
-        "a file that says the job in full: see docs/jobs.md", "", "FILE", names_job=True,
+        "a file with the whole job: see docs/jobs.md", "", "FILE", names_job=True,
         in_url=False, in_config=False,
     ),
 )  # fmt: skip

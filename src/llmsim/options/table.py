@@ -105,7 +105,7 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 OPTIONS = (
     Option(
         "dialect", parse_dialect, "a name from --list dialects",
-        "whose log to print; any: the seed chooses", DEFAULT, "NAME", "d", names_job=True,
+        "framework whose log to print, or any", DEFAULT, "NAME", "d", names_job=True,
     ),
     Option(
         "recipe", parse_recipe, "a name from --list recipes",
@@ -137,7 +137,7 @@ OPTIONS = (
         names_job=True,
     ),
     Option(
-        "tidy", parse_switch, "yes or no", "no interleaved or torn lines at the launch",
+        "tidy", parse_switch, "yes or no", "no mixed or torn lines at the launch",
         "no", "", names_job=True,
     ),
     Option(
@@ -147,12 +147,12 @@ OPTIONS = (
     ),
     Option(
         "incident", parse_incidents, EXPECTED,
-        "one failure, and when: gpu-lost@step=500",
+        "a failure, and its moment: gpu-lost@step=500",
         "", "KIND@WHEN", names_job=True, repeats=True,
     ),
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
-        "with --start it says which run",
+        "with --start it names the run",
         "new, and shown", "N", names_job=True,
     ),
     Option(
@@ -161,7 +161,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "time of a run at speed 1, or the word real", "3m", "TIME",
+        "length of a show at speed 1, or real", "3m", "TIME",
         infinite="real",
     ),
     Option(
@@ -184,21 +184,21 @@ OPTIONS = (
     ),
     Option(
         "exit-after-time", parse_duration, "a time such as 90s or 2h10min",
-        "stop after this time on the screen", "never", "TIME",
+        "end the show after this time", "never", "TIME",
     ),
     Option(
         "view", choice(*VIEWS), either(VIEWS),
-        "board (with the log), log or wall",
+        "show the board (with the log), log or wall",
         "auto", "VIEW",
     ),
     Option(
         "stream", choice(*STREAMS), either(STREAMS),
-        "which log: log, launcher, kernel, slurm or all",
+        "which log to show: log, launcher, kernel, slurm or all",
         "log", "NAME",
     ),
     Option(
         "color", choice(*COLORS), either(COLORS),
-        either(COLORS), "auto", "WHEN", in_url=False,
+        f"use colours: {either(COLORS)}", "auto", "WHEN", in_url=False,
     ),
     Option(
         "theme", choice(*THEMES), either(THEMES),
@@ -227,31 +227,31 @@ OPTIONS = (
     ),
     Option(
         "quiet", parse_switch, "yes or no",
-        "show nothing: write the exports alone", "no", "",
+        "show nothing, and write only the exports", "no", "",
         in_url=False, in_config=False,
     ),
     Option(
         "list", choice(*LISTS, old=OLD_LISTS), either(LISTS),
-        "show " + either(LISTS), "", "WHAT", in_url=False, in_config=False,
+        "list " + either(LISTS), "", "WHAT", in_url=False, in_config=False,
     ),
     Option(
-        "print-config", parse_switch, "yes or no", "show the plan of the run",
+        "print-config", parse_switch, "yes or no", "print the plan of the run, and play nothing",
         "", "", in_url=False, in_config=False,
     ),
     Option(
-        "json", parse_switch, "yes or no", "with --list or --print-config: as JSON",
+        "json", parse_switch, "yes or no", "answer --list or --print-config as JSON",
         "", "", in_url=False, in_config=False,
     ),
     Option(
-        "toml", parse_switch, "yes or no", "with --print-config: as a job file",
+        "toml", parse_switch, "yes or no", "answer --print-config as a job file",
         "", "", in_url=False, in_config=False,
     ),
     Option(
         "print-completions", choice(*SHELLS), either(SHELLS),
-        f"show completions for {either(SHELLS)}", "", "SHELL", in_url=False, in_config=False,
+        f"print completions for {either(SHELLS)}", "", "SHELL", in_url=False, in_config=False,
     ),
     Option(
-        "print-manpage", parse_switch, "yes or no", "show the man page's source",
+        "print-manpage", parse_switch, "yes or no", "print the source of the man page",
         "", "", in_url=False, in_config=False,
     ),
 )  # fmt: skip

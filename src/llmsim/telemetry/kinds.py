@@ -31,20 +31,20 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("jsonl", "every event, one JSON object a line"),
-    Kind("csv", "the logged steps, and all gauges of GPUs and nodes, as tables", True),
+    Kind("jsonl", "every event as a line of JSON"),
+    Kind("csv", "tables: the logged steps, and all gauges of GPUs and nodes", True),
     Kind("parquet", "the tables of csv, for DuckDB, pandas and others", True, "parquet"),
     Kind("tensorboard", "event files, with the framework's tags and steps", True),
-    Kind("trainer_state", "trainer_state.json of each checkpoint and of the end", True),
+    Kind("trainer_state", "trainer_state.json at each checkpoint and at the end", True),
     Kind("lightning", "metrics.csv and hparams.yaml, as CSVLogger writes them", True),
     Kind("wandb", "what the framework logs to Weights & Biases, as JSON lines"),
     Kind("labels", "what broke in the run, where and when: the truth for detectors"),
-    Kind("logs", "torchrun's log folder with the kernel's and Slurm's, or llm.c's main.log", True),
-    Kind("cast", "the show for asciinema, with a marker for each phase"),
-    Kind("openmetrics", "dcgm-exporter's families, for promtool's backfilling"),
-    Kind("promtest", "the same as input series for promtool test rules"),
-    Kind("nvsmi", "nvidia-smi --query-gpu as CSV, and dmon, of each node", True),
-    Kind("otlp", "OpenTelemetry's metrics of GPUs and training, as JSON lines"),
+    Kind("logs", "torchrun's log folder, the kernel's log and Slurm's log; llm.c's main.log", True),
+    Kind("cast", "the show for asciinema, with a marker for each phase and incident"),
+    Kind("openmetrics", "dcgm-exporter's metrics, which promtool puts into a Prometheus"),
+    Kind("promtest", "the same metrics as input series of promtool test rules"),
+    Kind("nvsmi", "what nvidia-smi --query-gpu and nvidia-smi dmon print on each node", True),
+    Kind("otlp", "metrics of GPUs and training in OpenTelemetry's format, as JSON lines"),
 )
 NAMES = tuple(kind.name for kind in KINDS)
 
