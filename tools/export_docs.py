@@ -20,7 +20,7 @@ Made by `make docs` from [src/llmsim/telemetry/kinds.py](../src/llmsim/telemetry
 llmsim --seed 7 --export jsonl=run.jsonl              # beside the show
 llmsim --seed 7 --quiet --export jsonl=run.jsonl      # without the show, as fast as possible
 llmsim --seed 7 --quiet --export jsonl=- | head       # to standard output
-llmsim --runs 3 --quiet --export jsonl={{seed}}.jsonl   # a file for each run, by its seed; {{run}} is its name
+llmsim --runs 3 --quiet --export jsonl={{seed}}.jsonl   # a file for each seed
 ```
 
 You may give `--export KIND=PATH` several times. The same `--seed` and `--start` give the same bytes
@@ -37,17 +37,17 @@ process is killed, no half file has the name `PATH`. If `PATH` exists already, l
 export. It writes directly to a pipe or a device.
 
 If something goes wrong with an export, one sentence says what, and names the export. If an export
-cannot be begun, the show ends before its first line. If an export fails later, the show goes on, and
-the sentence comes at the end. In both cases the exit status is 1.
+cannot be begun, the show ends before its first line. If an export fails later, the show goes on,
+and the sentence comes at the end. In both cases the exit status is 1.
 
 ## Samples
 
 `csv`, `parquet`, `openmetrics`, `promtest`, `nvsmi` and `otlp` have samples of the GPUs: one sample
-every 15 simulated seconds, or as often as `--sample` says. Of a large cluster they have the first 512
-GPUs. All gauges come from one state: energy is the integral of power; used, free and reserved memory
-add up to the total; tensor activity follows from MFU and clock. During an incident the gauges show
-what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that waits in a hung
-collective has a utilization of 100 %, while its tensor cores are idle.
+every 15 simulated seconds, or as often as `--sample` says. Of a large cluster they have the first
+512 GPUs. All gauges come from one state: energy is the integral of power; used, free and reserved
+memory add up to the total; tensor activity follows from MFU and clock. During an incident the
+gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
+waits in a hung collective has a utilization of 100 %, while its tensor cores are idle.
 
 ## What each is for
 
@@ -80,8 +80,9 @@ llmsim --seed 7 --quiet --export promtest=test.yml --sample 15s --gpu H100-80GB-
 promtool test rules test.yml        # after adding rule_files and alert_rule_test
 ```
 
-In OpenMetrics the name of a counter has to end in `_total`, but dcgm-exporter's names do not. So its
-counters have the type `unknown` in these files. `rate` works on them as on the exporter's own page.
+In OpenMetrics the name of a counter has to end in `_total`, but dcgm-exporter's names do not. So
+its counters have the type `unknown` in these files. `rate` works on them as on the exporter's own
+page.
 
 `labels` has the truth about the incidents of a run. With it you can score a detector.
 

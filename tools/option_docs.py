@@ -18,16 +18,17 @@ PAGE = ROOT / "docs" / "options.md"
 # What else the environment says: its name, what it does, and what wins over it.
 VARIABLES = (
     (ELSEWHERE, "the path of the config file; the file has to exist", ""),
-    ("XDG_CONFIG_HOME", "an absolute path of a folder: the config file is `llmsim/config.toml` in it",
-     f"`{ELSEWHERE}`"),
+    ("XDG_CONFIG_HOME", ("an absolute path of a folder: the config file is `llmsim/config.toml` "
+     "in it"), f"`{ELSEWHERE}`"),
     ("HOME", "the config file is `.config/llmsim/config.toml` in it",
      f"`{ELSEWHERE}`, `XDG_CONFIG_HOME`"),
     ("APPDATA", "on Windows: the config file is `llmsim\\config.toml` in it", f"`{ELSEWHERE}`"),
     ("NO_COLOR", "if it is not empty: no colours", "`--color`"),
-    ("FORCE_COLOR", ("if it is neither empty nor `0`: colours in a pipe, too; `1` gives 16 "
-     "colours, `2` gives 256, `3` gives all"), "`--color`, `NO_COLOR`"),
-    ("CLICOLOR_FORCE", "if it is neither empty nor `0`: colours in a pipe, too", "`--color`, `NO_COLOR`"),
-    ("TERM", ("`dumb`: no colours, no bars, no board; `...256color`: 256 colours; `...-direct`: all "
+    ("FORCE_COLOR", ("if it is neither empty nor `0`: colours in a pipe, too; `1` gives 16, `2` "
+     "gives 256, `3` gives all"), "`--color`, `NO_COLOR`"),
+    ("CLICOLOR_FORCE", "if it is neither empty nor `0`: colours in a pipe, too",
+     "`--color`, `NO_COLOR`"),
+    ("TERM", ("`dumb`: no colours, no bars, no board; `*256color`: 256 colours; `*-direct`: all "
      "colours"),
      ("over `dumb`: `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`; over the number of "
      "colours: `FORCE_COLOR`, `COLORTERM`")),
@@ -51,10 +52,10 @@ table says which ones.
 
 `llmsim --version` prints the version, and `llmsim --help` prints all options.
 
-`--from` takes a share of the steps (`40%`), a step (`step=1200`) or simulated time (`1h20m`). It also
-takes the name of a phase, and means the first moment of that phase: {phases}.
-A moment that the run does not have is refused. Exports begin at this moment, too; their samples of
-GPUs are always those of the whole run.
+`--from` takes a share of the steps (`40%`), a step (`step=1200`) or simulated time (`1h20m`). It
+also takes the name of a phase, and means the first moment of that phase: {phases}. A moment that
+the run does not have is refused. Exports begin at this moment, too; their samples of GPUs are
+always those of the whole run.
 
 `=no` switches an option off that your defaults have switched on, as in `--tidy=no`. A variable that
 is empty counts as not set.
@@ -79,8 +80,8 @@ tidy = true
 ```
 
 `{elsewhere}=/dev/null llmsim` plays once without the file (on Windows the name is `NUL`). A wrong
-key or value in the file, or in a variable, is refused in one sentence that names it. The exit status
-is 2 then, as for a wrong flag.
+key or value in the file, or in a variable, is refused in one sentence that names it. The exit
+status is 2 then, as for a wrong flag.
 
 ## Other variables
 

@@ -46,7 +46,10 @@ KEYS = (
         "beginning", "", "Home", "", "go to the beginning of the run",
         (b"\x1b[H", b"\x1bOH", b"\x1b[1~", b"\x1b[7~"), "home",
     ),
-    Key("next", "nN", "n", "next", "go on to the next run; --runs does not count the run that you leave"),
+    Key(
+        "next", "nN", "n", "next",
+        "go on to the next run; --runs does not count the run that you leave",
+    ),
     Key("board", "gG", "g", "board", "hide the board, and show it again"),
     Key("wall", "wW", "w", "", "show the wall (the screen as a control room), and go back"),
     Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too", browser="escape"),
