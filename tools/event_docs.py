@@ -36,14 +36,16 @@ PAGE_TEXT = """\
 
 Made by `make docs` from the records in [src/llmsim/run/events/](../src/llmsim/run/events/).
 
-`--export jsonl=run.jsonl` writes one JSON object a line: the run's own record first, then every
-event in the order of time. [events.schema.json](events.schema.json) is its JSON Schema, and this
-is version {version} of it: names may be added, and what a name means changes with the version.
+`--export jsonl=run.jsonl` writes one JSON object in each line: first the record of the run, then
+every event in the order of time. [events.schema.json](events.schema.json) is the JSON Schema. This
+is version {version} of it. Within a version names may be added, but no name changes
+its meaning.
 
-Every object has `event`, its kind, and `simulated`, which is always `true`. Every event also has
-`time`, the date and time of the simulated clock, and `at_seconds`, the simulated seconds since
-the launch, which never go back. Durations are simulated seconds, sizes are bytes, GB are 1e9
-bytes, losses are nats per token, shares and MFU are 0..1. A number that is not finite is `null`.
+Every object has `event`, its kind, and `simulated`, which is always `true`. Every event has two
+times: `time` is the date and time of the simulated clock, and `at_seconds` is the number of
+simulated seconds since the first launch, which never goes back. Units: durations are simulated
+seconds, sizes are bytes, GB are 1e9 bytes, losses are nats per token. Shares and MFU lie between 0
+and 1. A number that is not finite is `null`.
 
 ```python
 from datetime import datetime
@@ -56,31 +58,31 @@ for record in records(run_of(plan(Options(seed=7, start=datetime(2026, 1, 30, 12
 
 ## What a printed loss is
 
-An event has the loss of its own step, over the whole global batch. A log has what its framework
-prints, and that need not be the same number:
+An event `step` has the loss of this step, over the whole global batch. A log has the number that
+its framework prints, which can be another one:
 
 | the log of | prints |
 |---|---|
-| `megatron`, `nemo` | the mean over the steps since the line before |
-| `hf`, `trl` | the mean over the steps since the record before |
+| `megatron`, `nemo` | the mean loss of the steps since the last such line |
+| `hf`, `trl` | the mean loss of the steps since the last record |
 | `nanogpt` | the loss of one micro-batch of one rank, which scatters more |
-| `deepspeed` | the loss of one micro-batch; a pipeline prints the loss of the step |
+| `deepspeed` | the loss of one micro-batch; with pipeline stages the loss of the step |
 | all others | the loss of the step itself |
 
-Such a mean has noise of its own: it agrees with the mean of `step(run, k).loss` over its steps to
-about 0.01 nats.
+A printed mean has noise of its own: it differs from the mean of `step(run, k).loss` over its steps
+by about 0.01 nats.
 
-Rates and step times of a log are means since its line before, in most frameworks; the events'
-`step_seconds`, `tokens_per_second` and `mfu` are means since `previous`, too.
+In most frameworks the printed rates and step times are means since the last printed step. The
+fields `step_seconds`, `tokens_per_second` and `mfu` are means since `previous` in the same way.
 
 ## run
 
-Which run it is, and the command that plays it again.
+The first line says which run it is, and which command plays it again.
 
 {run}
 
 {events}
-## Records inside of events
+## Records inside events
 
 {records}"""
 
@@ -91,46 +93,46 @@ USUAL: dict[str, str] = {
     "seconds": "how long it took, simulated seconds",
     "step_seconds": "mean seconds of a step",
     "step": "optimizer step, counted from 1",
-    "steps": "optimizer steps",
+    "steps": "how many optimizer steps",
     "epoch": "pass over the data, counted from 1",
-    "attempt": "counted from 1; a relaunch begins the next",
+    "attempt": "number of the attempt, counted from 1; a relaunch begins the next one",
     "path": "file or folder",
-    "rank": "counted from 0",
-    "local_rank": "on its node, counted from 0",
-    "ranks": "how many",
-    "slowest": "rank that was the last",
-    "process": "its id",
+    "rank": "rank, counted from 0",
+    "local_rank": "number of the rank on its node, counted from 0",
+    "ranks": "how many ranks",
+    "slowest": "the rank that came last",
+    "process": "process id",
     "hostname": "name of the node",
-    "node": "counted from 0",
-    "nodes": "how many",
-    "gpus": "how many",
-    "master": "name of the node that the others connect to",
-    "port": "of the master",
-    "phase": "which",
-    "after": "the step before it",
-    "name": "what it is called",
-    "label": "what it is called",
-    "kind": "which",
-    "task": "which",
-    "reason": "in words",
-    "stream": "which log",
+    "node": "number of the node, counted from 0",
+    "nodes": "how many nodes",
+    "gpus": "how many GPUs",
+    "master": "name of the node to which the others connect",
+    "port": "port of the master",
+    "phase": "name of the phase",
+    "after": "sequences of a global batch from this step on",
+    "name": "name",
+    "label": "text of the bar",
+    "kind": "kind of the incident",
+    "task": "name of the task",
+    "reason": "why the status is shown, in words",
+    "stream": "the stream that has the line",
     "shards": "how many files",
-    "shard": "one of the files",
-    "writers": "ranks that write",
-    "tokens": "how many",
-    "sequences": "how many",
-    "questions": "how many",
-    "calls": "how many",
-    "channels": "how many",
-    "checkpoints": "how many were saved",
-    "summarized": "of how many the log says one line",
-    "done": "units",
-    "total": "units",
+    "shard": "the file",
+    "writers": "how many ranks write",
+    "tokens": "how many tokens",
+    "sequences": "how many sequences",
+    "questions": "how many questions",
+    "calls": "how many calls",
+    "channels": "how many channels of NCCL",
+    "checkpoints": "how many checkpoints were saved",
+    "summarized": "how many of them the log puts into one line",
+    "done": "units that are done",
+    "total": "units of the whole task",
     "parameters": "all weights of the model",
     "active_parameters": "weights that a token passes through",
     "embedding_parameters": "weights of the embeddings",
     "parameters_per_gpu": "weights on a GPU",
-    "vocabulary": "tokens that the model knows",
+    "vocabulary": "how many tokens the vocabulary has",
     "flops_per_token": "forward and backward, of the model alone",
     "mfu": "model FLOPs utilization, 0..1",
     "gpu_hours": "GPUs x hours",
@@ -139,15 +141,15 @@ USUAL: dict[str, str] = {
     "final_validation": "loss of the last validation, nats per token",
     "best_validation": "loss of the best validation, nats per token",
     "perplexity": "e to the power of the loss",
-    "metric": "which",
-    "value": "of the metric",
+    "metric": "name of the metric",
+    "value": "value of the metric",
     "stderr": "standard error of the value",
-    "scores": "one for each metric",
-    "operation": "which collective",
-    "transfer": "its size and rate",
-    "transfers": "one for each collective of a step",
-    "dimensions": "ranks by name: dp, tp, pp ...",
-    "expected": "memory by part",
+    "scores": "one score for each metric",
+    "operation": "name of the collective",
+    "transfer": "size and rate of the transfer",
+    "transfers": "one transfer for each collective of a step",
+    "dimensions": "ranks of each dimension, by name: dp, tp, pp ...",
+    "expected": "memory by purpose",
     "temperature_c": "degrees Celsius",
     "temperature_min_c": "of the coolest GPU, degrees Celsius",
     "temperature_max_c": "of the hottest GPU, degrees Celsius",

@@ -27,70 +27,77 @@ Made by `make docs` from the catalogue in
 [src/llmsim/run/incident_kinds.py](../src/llmsim/run/incident_kinds.py).
 
 ```sh
-llmsim --incidents typical                     # about as many as make a run interesting
-llmsim --incident gpu-lost@40% --gpus 16       # this one, when 40 % of the steps are done
+llmsim --incidents typical                     # one or two incidents in a run
+llmsim --incident gpu-lost@40% --gpus 16       # a lost GPU, when 40 % of the steps are done
 llmsim --incident nccl-timeout@step=500:rank=3 --stream all
 ```
 
-## How to ask for them
+## How to ask for incidents
 
 `--incidents` says how much breaks:
 
-| value | how much |
+| value | how much breaks |
 |---|---|
 | `none` | nothing |
-| `rare` (the default) | as much as such a cluster would really meet |
-| `typical` | one or two incidents in a run; on a large cluster the real rate, if that is more |
-| `chaos` | six incidents in a run, or three times the real rate if that is more |
+| `rare` (the default) | as much as on a real cluster of this size |
+| `typical` | one or two incidents in a run, or as much as in `rare` if that is more |
+| `chaos` | six incidents in a run, or three times as much as in `rare` if that is more |
 
-The real rate is Llama 3 405B's, which was interrupted 419 times in 54 days of 16,384 H100
-(arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours, so most runs on a few nodes meet
-nothing.
+The rate of `rare` is the rate of Llama 3 405B: its training was interrupted 419 times in 54 days on
+16,384 H100 (arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours. So most runs on a few
+nodes meet no incident.
 
-`--incident KIND@WHEN` asks for one. WHEN is a share of the steps (`40%`), a step (`step=500`), a
-time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`, `checkpoint`).
+`--incident KIND@WHEN` asks for one incident. WHEN is a share of the steps (`40%`), a step
+(`step=500`), a time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`,
+`checkpoint`).
 
-`--stream launcher`, `kernel`, `slurm` or `all` shows the logs beside that of the training.
-`--export labels=FILE` has the truth, with which a monitor can be graded: what broke and where; when
-it began, was visible, was detected and was over; its cause, what to do, and the rules of public
-tools that react to its lines. Gauges, pages and exports show what each kind says below under
-"telemetry".
+`--stream` shows another log of the same run: `launcher`, `kernel`, `slurm`, or `all` of
+them. `--export labels=FILE` writes the truth about each incident, with which you can grade a
+monitor:
+
+- what broke, and where;
+- when it began, when it was visible, when it was detected, and when it was over;
+- its cause, what to do, and the rules of public tools that react to its lines.
+
+The row "telemetry" of each kind below says what gauges, pages and exports show.
 
 ## What follows from a failure
 
 1. The processes print their last words.
 2. Slurm takes the job off its nodes and puts it into the queue again.
-3. The next attempt loads a checkpoint: the last one that was on disk when the fault came. The steps
-   after it are run again.
+3. The next attempt loads the last checkpoint that was on disk before the fault. It runs the steps
+   after that checkpoint again.
 
-- Some frameworks handle SIGTERM: they finish the step and save before they exit, if there is time
-  for it. A time limit leaves 30 s, a preemption 30 to 300 s.
-- A person takes out a straggler, and half of the hot nodes.
-- A spare machine takes the node's place after a lost GPU, a dead link, a dead node or silent
-  corruption. From the next attempt on the node has another host name, address, UUIDs and serial
-  numbers, in every log, page and export.
+- Some frameworks handle SIGTERM: they finish the step and save before they exit, if there is time.
+  A time limit leaves 30 s for this, and a preemption leaves 30 to 300 s.
+- A person takes out stragglers, and half of the hot nodes.
+- After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
+  of the node. From the next attempt on, every log, page and export shows the spare's host name,
+  address, UUIDs and serial numbers.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
-- The summary of the run has its goodput. The board has it from the second attempt on.
+- The summary of the run has its goodput. The board shows the goodput from the second attempt on.
 
 ## Incidents of the numbers
 
-`loss-spike`, `nan`, `sdc` and `scale-collapse` change the loss and the gradient norm, in every log,
-tracker and board.
+`loss-spike`, `nan`, `sdc` and `scale-collapse` change the loss and the gradient norm. Every log,
+export and board shows the changed numbers.
 
-- A `loss-spike` has a shape (`loss-spike@60%:shape=slow`): `fast` is over after 20 to 40 steps,
-  `slow` after hundreds, `permanent` never. The norm rises 1 to 5 steps before the loss.
-- At a `nan` Megatron-LM, NeMo, OLMo and MaxText end the run, as their checks do. The others go on
-  and print `nan` until a person stops them.
-- `scale-collapse` needs fp16's loss scale: `--precision fp16`, in the dialects `pytorch`,
-  `deepspeed` and `megatron`. Losses that are `nan` make the scale collapse there, too. DeepSpeed
-  ends the run at a scale of 1; Megatron-LM skips every step until a person stops it.
-- After an incident that does not heal, the next attempt loads a checkpoint from before it and skips
-  the batches that caused it.
+- A `loss-spike` has a shape (`loss-spike@60%:shape=slow`). A `fast` spike is over after 20 to 40
+  steps, a `slow` one after hundreds of steps, and a `permanent` one never. The norm rises 1 to 5
+  steps before the loss.
+- When the loss is `nan`, Megatron-LM, NeMo, OLMo and MaxText end the run by their own checks. Other
+  frameworks go on and print `nan` until a person stops the run.
+- `scale-collapse` needs the loss scale of fp16 (`--precision fp16`, in the dialects `pytorch`,
+  `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. DeepSpeed
+  ends the run when the scale is 1. Megatron-LM skips every step until a person stops the run.
+- If the numbers do not heal, the next attempt loads a checkpoint from before the incident, and
+  skips the batches that caused it.
 
 ## Rates
 
-The rates below are per million GPU-hours. They are estimates for the kinds that only slow a run,
-and for what people do.
+The rates below are incidents in a million GPU-hours. For kinds that only slow a run, and for what
+people do (preemption, time limits, maintenance), they are our estimates. `Caught by` names rules of
+public tools that find the lines of a kind.
 """
 
 
@@ -109,8 +116,8 @@ def section(kind: Kind) -> Iterator[str]:
     yield f"{kind.meaning[0].upper()}{kind.meaning[1:]}.\n"
     rate = f"{per_million_gpu_hours(kind.name):.2f} per million GPU-hours"
     rows = [
-        ("layer", kind.layer), ("rate", rate), ("before", kind.precursors),
-        ("who speaks", kind.speaks), ("telemetry", kind.telemetry),
+        ("layer", kind.layer), ("rate", rate), ("signs before it", kind.precursors),
+        ("who prints it", kind.speaks), ("telemetry", kind.telemetry),
         ("what ends it", kind.recovery),
         ("exit status", "none" if kind.exit_status is None else str(kind.exit_status)),
     ]  # fmt: skip

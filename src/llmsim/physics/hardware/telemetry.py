@@ -68,7 +68,7 @@ class Load(NamedTuple):
 class Reading(NamedTuple):
     """The values that nvidia-smi would show for one GPU."""
 
-    index: int  # type: ignore[assignment]  # rank in the job; tuple.index is not missed
+    index: int  # type: ignore[assignment]  # rank in the job; hides tuple.index
     utilization: int  # per cent
     memory_mib: int
     temperature_c: int

@@ -11,69 +11,69 @@ class Incident(NamedTuple):
     Its moments are simulated seconds of the run, as `at` is.
     """
 
-    at: float  # the fault
+    at: float  # moment of the fault
     kind: str  # a name from --list incidents
     attempt: int
-    step: int  # the last optimizer step that was whole
+    step: int  # the last optimizer step that was complete
     rank: int
     hostname: str
     local_rank: int
-    streams: tuple[str, ...]  # where it shows
-    visible: float  # the first sign in a stream or a gauge; it may come before the fault
-    detected: float  # the first line that a monitor should act on
-    over: float  # the launch of the next attempt, or the end of what disturbed the training
-    number: int = 0  # distinguishes two incidents of a run
+    streams: tuple[str, ...]  # the streams in which it shows
+    visible: float  # moment of the first sign in a log or a gauge; it may come before the fault
+    detected: float  # moment of the first line on which a monitor should act
+    over: float  # moment of the next launch, or the end of what disturbed the training
+    number: int = 0  # a number that tells two incidents of a run apart
 
 
 class Symptom(NamedTuple):
-    """A line of an incident in one stream; each dialect has the text for its name."""
+    """A line of an incident in one stream. Each dialect has its own text for the name."""
 
     at: float
     stream: Stream
     name: str
-    rank: int  # the process that speaks, or whose GPU is meant
-    code: int = 0  # an exit status, a time in milliseconds, or a channel, as the name has it
-    kind: str = ""  # the incident's
+    rank: int  # rank of the process that prints the line, or whose GPU it names
+    code: int = 0  # exit status, milliseconds, or a channel: the name decides
+    kind: str = ""  # kind of the incident
     executed: int = 0  # steps that this attempt's processes have run
-    step: int = 0  # the last optimizer step that was whole
-    peer: int = -1  # the rank that the process waits for, or that does not end; -1: none
-    mixed: tuple[tuple[int, int], ...] = ()  # ranks and codes of who writes at the same time
+    step: int = 0  # the last optimizer step that was complete
+    peer: int = -1  # rank for which the process waits, or which does not end; -1: none
+    mixed: tuple[tuple[int, int], ...] = ()  # ranks and codes of the processes that write meanwhile
 
 
 class Failed(NamedTuple):
-    """The attempt is over before its time: no process of it is left."""
+    """The attempt has failed: none of its processes is left."""
 
     at: float
     attempt: int
-    step: int  # the last whole optimizer step
+    step: int  # the last optimizer step that was complete
     kind: str
     rank: int
     hostname: str
-    wait: float  # until a person or a script launches the job again; 0 where nobody does
-    kept: int = 0  # the last optimizer step in the checkpoint that is left; 0: there is none
+    wait: float  # seconds until the next launch; 0 if there is none
+    kept: int = 0  # last step of the newest whole checkpoint; 0: there is none
 
 
 class Restarted(NamedTuple):
-    """Another attempt begins: the launch follows."""
+    """Another attempt begins, and its launch follows."""
 
     at: float
     attempt: int
-    kind: str  # of the incident that ended the one before
-    hostname: str  # of the node that is replaced or to blame
+    kind: str  # kind of the incident that ended the attempt before
+    hostname: str  # name of the node that is replaced, or that caused the incident
     rank: int
-    cured: tuple[int, ...] = ()  # incidents of the numbers whose data this attempt leaves out
-    step: int = 0  # the last optimizer step in the checkpoint that it goes on from
-    spare: str = ""  # the name of the machine that takes the node's place; empty: none does
-    spares: tuple[tuple[int, int], ...] = ()  # all nodes, and machines that stand in for them
+    cured: tuple[int, ...] = ()  # incidents whose data this attempt skips
+    step: int = 0  # last step of the checkpoint from which it goes on
+    spare: str = ""  # name of the machine that takes the node's place, or empty
+    spares: tuple[tuple[int, int], ...] = ()  # replaced nodes and their machines
     repeated: int = 0  # executed steps of earlier attempts whose results are lost
 
 
 class Resumed(NamedTuple):
-    """The attempt goes on from a checkpoint that is whole; step 0 means from the beginning."""
+    """The attempt goes on from a whole checkpoint. Step 0 means that it begins anew."""
 
     at: float
     step: int
     path: str
     size: int
-    seconds: float  # that the load took
-    lost: int  # optimizer steps that are run again
+    seconds: float  # how long the load took, simulated seconds
+    lost: int  # how many optimizer steps are run again

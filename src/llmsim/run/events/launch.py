@@ -6,7 +6,7 @@ from llmsim.typed import NamedTuple
 
 
 class Launched(NamedTuple):
-    """The command was typed and return was pressed."""
+    """Somebody has typed the command and pressed return."""
 
     at: float
 
@@ -17,7 +17,7 @@ class Rendezvous(NamedTuple):
     at: float
     master: str
     port: int
-    process: int  # the launcher's process id on the first node
+    process: int  # process id of the launcher on the first node
 
 
 class WorkersStarted(NamedTuple):
@@ -38,7 +38,7 @@ class NodeDetected(NamedTuple):
 
 
 class NodesDetected(NamedTuple):
-    """All nodes have reported. `summarized` of them have had no event of their own."""
+    """All nodes have reported. `summarized` of them had no event of their own."""
 
     at: float
     nodes: int
@@ -46,19 +46,19 @@ class NodesDetected(NamedTuple):
 
 
 class RankJoined(NamedTuple):
-    """A rank has joined the process group; ranks join in order, at random intervals."""
+    """A rank has joined the process group. Ranks join in order, at random intervals."""
 
     at: float
     rank: int
     hostname: str
     local_rank: int
-    bus: str  # the GPU's PCI address
+    bus: str  # PCI address of the GPU
     process: int
-    seconds: float  # since rank 0 began to wait
+    seconds: float  # seconds since rank 0 began to wait
 
 
 class RanksJoined(NamedTuple):
-    """All ranks have joined. `summarized` of them have had no event of their own."""
+    """All ranks have joined. `summarized` of them had no event of their own."""
 
     at: float
     ranks: int
@@ -102,13 +102,13 @@ class DatasetReady(NamedTuple):
 
 
 class ModelBuilt(NamedTuple):
-    """The model exists on the meta device: exact counts of its weights."""
+    """The model is built on the meta device; the event has exact counts of its weights."""
 
     at: float
     parameters: int
     active_parameters: int
     embedding_parameters: int
-    trained_parameters: int  # with LoRA the adapters' weights, otherwise all
+    trained_parameters: int  # weights that are trained: with LoRA the adapters', otherwise all
     seconds: float
 
 
@@ -138,7 +138,7 @@ class Broadcast(NamedTuple):
 
 
 class MemoryPlanned(NamedTuple):
-    """The memory of the most loaded GPU: now, and as it is expected in training."""
+    """The memory of the fullest GPU: what it holds now, and what training is expected to need."""
 
     at: float
     allocated: int
@@ -151,5 +151,5 @@ class TrainerReady(NamedTuple):
 
     at: float
     flops_per_token: float
-    expected_mfu: float  # 0 .. 1
-    first_step: int = 1  # later ones after a restart
+    expected_mfu: float  # MFU that is expected in training, 0..1
+    first_step: int = 1  # number of the first step of this attempt

@@ -16,15 +16,15 @@ class PhaseStarted(NamedTuple):
 
     at: float
     phase: PhaseName
-    own_seconds: float  # that it will take if nothing breaks, nested phases left out
+    own_seconds: float  # seconds that it takes if nothing breaks, without phases in it
 
 
 class PhaseCut(NamedTuple):
-    """A phase ends because a fault ends the attempt: nothing of it is complete."""
+    """A phase ends early, because a fault ends the attempt."""
 
     at: float
     phase: PhaseName
-    lasted: float  # seconds since it began
+    lasted: float  # seconds since the phase began
 
 
 class PhaseEnded(NamedTuple):
@@ -32,20 +32,20 @@ class PhaseEnded(NamedTuple):
 
     at: float
     phase: PhaseName
-    lasted: float  # seconds since it began, nested phases included
+    lasted: float  # seconds since the phase began, with the phases in it
 
 
 class Progress(NamedTuple):
-    """The progress bar of a task: `done` of `total` units."""
+    """The progress bar of a task moves: `done` of `total` units are done."""
 
     at: float
     task: Task
     label: str
     done: int
     total: int
-    unit: str  # "it", "B" (bytes) or "tok" ...
-    elapsed: float  # since the task began, nested phases included, as tqdm counts
-    note: str = ""  # text after the rates; tqdm calls it the postfix
-    epoch: int = 0  # counted from 1, of an epoch's bar
-    training_seconds: float = 0.0  # of an epoch's bar: see Step
-    initial: int = 0  # units that were done when this process began: its rate leaves them out
+    unit: str  # unit of `done` and `total`: "it", "B" (bytes), "tok" ...
+    elapsed: float  # seconds since the task began, as tqdm counts: pauses included
+    note: str = ""  # text after the rates (tqdm's postfix)
+    epoch: int = 0  # of an epoch's bar: pass over the data, counted from 1
+    training_seconds: float = 0.0  # of an epoch's bar: as in `step`
+    initial: int = 0  # units done before this process; its rate does not count them

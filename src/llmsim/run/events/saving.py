@@ -11,7 +11,7 @@ else:
 
 
 class Validated(NamedTuple):
-    """A validation has ended: the loss on held-out data; perplexity = exp(loss)."""
+    """A validation has ended. It measures the loss on held-out data; perplexity = exp(loss)."""
 
     at: float
     step: int
@@ -20,9 +20,9 @@ class Validated(NamedTuple):
     best: float  # lowest validation loss so far, this one included
     tokens: int
     seconds: float
-    accuracy: float | None = None  # DPO: pairs ranked right; GRPO: problems solved; 0 .. 1
-    training_seconds: float = 0.0  # as of a Step
-    part: str = ""  # of an evaluation after the training: "validation" or "test"
+    accuracy: float | None = None  # share of right pairs (DPO) or solved problems (GRPO), 0..1
+    training_seconds: float = 0.0  # as in `step`
+    part: str = ""  # data of an evaluation after the training: "validation", "test"
 
 
 class CheckpointStarted(NamedTuple):
@@ -41,25 +41,25 @@ class CheckpointStaged(NamedTuple):
     at: float
     step: int
     seconds: float
-    training_seconds: float = 0.0  # as of a Step
+    training_seconds: float = 0.0  # as in `step`
 
 
 class CheckpointSaved(NamedTuple):
-    """The checkpoint is durable. The end of a save in the background may be noticed later."""
+    """The checkpoint is whole on disk. A save in the background may be reported later."""
 
     at: float
     step: int
     path: str
     size: int
-    seconds: float  # since it began
-    training_seconds: float = 0.0  # as of a Step
+    seconds: float  # seconds since the save began
+    training_seconds: float = 0.0  # as in `step`
 
 
 class CheckpointDeleted(NamedTuple):
     """An old checkpoint has been deleted."""
 
     at: float
-    step: int  # after which it was saved
+    step: int  # the step after which it was saved
     path: str
     size: int
     seconds: float
@@ -72,7 +72,7 @@ class ExportStarted(NamedTuple):
 
     at: float
     path: str
-    size: int  # bf16 weights
+    size: int  # bytes of the weights in bf16
     shards: int
 
 
@@ -99,12 +99,12 @@ class Exported(NamedTuple):
     path: str
     size: int
     shards: int
-    seconds: float  # since the export began
-    training_seconds: float  # of the last attempt, as of a Step
+    seconds: float  # seconds since the export began
+    training_seconds: float  # of the last attempt, as in `step`
 
 
 class Evaluated(NamedTuple):
-    """Benchmark scores of the model after a step: the last one, or when they were asked for."""
+    """Benchmark scores of the model after a step. By default it is the last step."""
 
     at: float
     step: int
@@ -118,25 +118,25 @@ class Summary(NamedTuple):
     at: float
     steps: int
     tokens: int
-    seconds: float  # from launch to now
-    training_began: float  # seconds after the launch
-    training_seconds: float  # from the first step to the last, nested phases included
+    seconds: float  # seconds from the launch to this event
+    training_began: float  # moment of the first step, seconds after the launch
+    training_seconds: float  # seconds from the first step to the last, pauses included
     gpu_hours: float
     first_loss: float
-    final_loss: float  # training
-    best_validation: float | None  # None, as is the next, if the run has no validation
+    final_loss: float  # training loss of the last step
+    best_validation: float | None  # lowest validation loss; null without validations
     final_validation: float | None
-    perplexity: float | None  # exp(final_validation), where the loss is one of tokens
-    tokens_per_second: float  # tokens / seconds spent in steps
+    perplexity: float | None  # exp(final_validation); null if the loss is not one of tokens
+    tokens_per_second: float  # tokens, divided by the seconds spent in steps
     mfu: float
     checkpoints: int
     exported: int  # bytes
     path: str
-    attempts: int = 1  # launches that it took
-    lost_seconds: float = 0.0  # of steps that no checkpoint held
-    waiting_seconds: float = 0.0  # from faults to the first steps of the next attempts
-    attempt_began: float = 0.0  # seconds from the launch to the last attempt's first step
-    attempt_seconds: float = 0.0  # from there to the last step, nested phases included
-    ended_by: str = ""  # what ended the run before its last step: "time-limit", or nothing
-    state: str = "COMPLETED"  # of its job in Slurm's sacct, or TIMEOUT
-    kept: int = 0  # the last step in the checkpoint that this end leaves; 0: there is none
+    attempts: int = 1  # how many launches the run has had
+    lost_seconds: float = 0.0  # seconds of steps whose results were lost
+    waiting_seconds: float = 0.0  # seconds from faults to the next first steps
+    attempt_began: float = 0.0  # first step of the last attempt, seconds after the launch
+    attempt_seconds: float = 0.0  # seconds from that step to the last step, pauses included
+    ended_by: str = ""  # "time-limit" if that ended the run before its last step, or empty
+    state: str = "COMPLETED"  # state of the job, as Slurm's sacct prints it
+    kept: int = 0  # last step of the newest checkpoint at the end; 0: there is none

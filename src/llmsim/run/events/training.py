@@ -25,37 +25,37 @@ class Step(NamedTuple):
 
     at: float
     step: int
-    previous: int  # the logged step before; 0 at the first
+    previous: int  # the logged step before this one; 0 at the first
     epoch: int
-    loss: float  # of this step's global batch alone, nats per token
-    gradient_norm: float  # before clipping
-    learning_rate: float  # used in this step
-    step_seconds: float  # mean seconds of a step since then, pauses left out
-    host_seconds: float  # since the logged step before, as the host sees it: pauses included
-    tokens: int  # consumed so far
-    tokens_per_second: float  # whole cluster
-    samples_per_second: float  # sequences, whole cluster
-    mfu: float  # 0 .. 1
+    loss: float  # loss of this step's global batch alone, nats per token
+    gradient_norm: float  # norm of the gradient before clipping
+    learning_rate: float  # learning rate of this step
+    step_seconds: float  # mean seconds of a step since `previous`, without pauses
+    host_seconds: float  # the same, with pauses: seconds since `previous` by the clock
+    tokens: int  # tokens that have been read so far
+    tokens_per_second: float  # tokens a second, of the whole cluster
+    samples_per_second: float  # sequences a second, of the whole cluster
+    mfu: float  # model FLOPs utilization, 0..1
     allocated: int
     reserved: int
     capacity: int
     remaining: float  # seconds to the last sequence at the mean rate so far
     metrics: tuple[tuple[str, float], ...] = ()  # metrics of DPO and GRPO, by TRL's names
-    training_seconds: float = 0.0  # since the first step began, validations and saves included
+    training_seconds: float = 0.0  # seconds since the first step began, pauses included
 
 
 class StepSkipped(NamedTuple):
-    """Gradients overflow in fp16: the weights stay as they are, and the loss scale may halve."""
+    """Gradients have overflowed in fp16. The weights stay as they are; the scale may halve."""
 
     at: float
     step: int
-    scale: float  # by which the loss of this step was multiplied
-    scale_after: float  # by which the next one's is
+    scale: float  # loss scale of this step
+    scale_after: float  # loss scale of the next step
     patience: int  # overflows until the scale halves, this one included
 
 
 class Collectives(NamedTuple):
-    """What one step sends between GPUs, timed after its backward pass."""
+    """What the GPUs send to each other in one step. The event comes after the backward pass."""
 
     at: float
     step: int
@@ -64,46 +64,46 @@ class Collectives(NamedTuple):
 
 
 class Slowed(NamedTuple):
-    """Steps begin to take longer than they should, and why."""
+    """Steps begin to take longer than they should. `kind` says why."""
 
     at: float
-    step: int  # the first slow one
+    step: int  # the first slow step
     kind: str  # "straggler", "data stall" or "network retry"
     rank: int
     hostname: str
-    seconds: float  # lost in each slow step
-    part: float  # the same, of a step's usual time
+    seconds: float  # seconds that each slow step loses
+    part: float  # the same as a share of a step's usual time
 
 
 class Recovered(NamedTuple):
     """A slow rank is as fast as the others again."""
 
     at: float
-    step: int  # the last slow one
+    step: int  # the last slow step
     rank: int
     hostname: str
-    seconds: float  # lost in all
+    seconds: float  # seconds that all slow steps have lost
     steps: int
 
 
 class Status(NamedTuple):
-    """The cluster at a glance: every GPU of a small one, node by node of a large one."""
+    """The cluster at a glance: every GPU of a small cluster, or the nodes of a large one."""
 
     at: float
     reason: str
-    gpus: tuple[Reading, ...]  # empty above 64 GPUs
-    nodes: tuple[NodeReading, ...]  # the first ones; empty up to 64 GPUs
-    more_nodes: int  # nodes left out
+    gpus: tuple[Reading, ...]  # one for each GPU; empty above 64 GPUs
+    nodes: tuple[NodeReading, ...]  # the first nodes; empty up to 64 GPUs
+    more_nodes: int  # how many nodes are left out
 
 
 class BatchGrew(NamedTuple):
-    """From this step on the global batch is larger."""
+    """The global batch is larger from this step on."""
 
     at: float
     step: int
-    before: int  # sequences
+    before: int  # sequences of a global batch before
     after: int
-    accumulation: int  # micro-batches per step from now on
+    accumulation: int  # micro-batches of a step from now on
 
 
 class EpochEnded(NamedTuple):
@@ -111,5 +111,5 @@ class EpochEnded(NamedTuple):
 
     at: float
     epoch: int
-    loss: float  # training loss of the epoch's last step
-    seconds: float  # validations and checkpoints included
+    loss: float  # training loss of the epoch's last step, nats per token
+    seconds: float  # how long the pass took, validations and saves included
