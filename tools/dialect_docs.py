@@ -41,26 +41,26 @@ STEPS_IN_ALL, FEW_STEPS = 2700, 270  # of the excerpts' run, and where each step
 HEAD = """\
 # Dialects
 
-The same run, as each framework prints it: some lines of the training, then of a validation, then
-the first lines of the launch that no other framework has. Long lines are cut here. `make docs` has
-made this page from run {seed}:
+This page shows the same run, as each framework prints it. An excerpt has three parts: some lines of
+the training, some of a validation, and the first lines of the launch that no other framework has.
+Long lines are cut here. `make docs` makes this page from run {seed}:
 
 `{command}`
 
-The default dialect, `pytorch`, prints every event. The others print what their framework prints,
-and nothing else.
+The default dialect, `pytorch`, prints every event. Every other dialect prints what its framework
+prints, and nothing else.
 
-All have the same seed, and the same job where the framework can train it. Elsewhere the job
-differs: `mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` have
-GPT-2's shape, `trl` fine-tunes.
+All excerpts have the same seed. Most have the same job; a few frameworks cannot train it. `mlperf`
+follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` train models of GPT-2's
+shape, and `trl` fine-tunes.
 
 """
 
 READERS_HEAD = """\
 ## Known readers
 
-Public parsers of these logs. Tests read thirty runs with their regular expressions; the table says
-what they find in run 5.
+These programs are public parsers of the frameworks' logs. Tests apply their regular expressions to
+thirty runs. The table says what each parser finds in run 5.
 
 | dialect | parser | finds |
 |---|---|---|
@@ -71,18 +71,17 @@ LOGS_HEAD = """\
 
 We compared our logs with logs of real runs, line by line. The table says what still differs. Most
 differences come from another release or from other settings. Each line of ours exists in the
-release that we name.
+release that we name above.
 
 | dialect | public logs | what differs |
 |---|---|---|
 """
 
 TAIL = """\
-## How to add one
+## How to add a dialect
 
-[CONTRIBUTING.md](../CONTRIBUTING.md#a-dialect) goes through it step by step.
-
-A package of its own can bring a dialect along, too: [plugins.md](plugins.md).
+[CONTRIBUTING.md](../CONTRIBUTING.md#a-dialect) has the steps for a dialect in this repository.
+[plugins.md](plugins.md) says how a package of your own can add one.
 """
 
 
@@ -134,9 +133,9 @@ def release(framework: Framework) -> str:
     if find_spec(f"llmsim.dialects.{framework.name}.statements"):
         path = f"src/llmsim/dialects/{framework.name}/statements.py"
         count = len(import_module(f"llmsim.dialects.{framework.name}.statements").STATEMENTS)
-        text += f"; [{count} statements of it print]({'../' + path})"
+        text += f"; [the {count} statements that print]({'../' + path})"
     for name, commit in framework.older:
-        text += f"; with `--release {name}` that (`{commit[:12]}`)"
+        text += f"; older: `--release {name}` (`{commit[:12]}`)"
     return text + ".\n\n"
 
 

@@ -20,88 +20,91 @@ COMPARED = (
         "torchtitan",
         "a whole log of 8 x H200 (November 2025); Qwen3-0.6B without a filter of ranks (January "
         "2026); pytorch/torchtitan pull requests 1287, 2389, 3393",
-        "2026's releases print the loss with five decimals; without a filter all ranks of a node "
-        "print, ours are one of each node",
+        "releases of 2026 print the loss with five decimals; without a filter all ranks of a node "
+        "print, and in ours one rank of each node",
     ),
     Compared(
         "megatron",
         "a whole log of core 0.12 (April 2025); a run of 1.7B on Leonardo (core 0.11, March 2025); "
         "a course's logs on 4 GPUs (before core 0.9, September 2024); a fork's on 8 GPUs (November "
         "2025); NVIDIA/Megatron-LM issue 756",
-        "weights in a bucket stand in the order of a set; number of zeros only if it is asked for; "
-        "core 0.11 and forks mark their lines; --release core_v0.8.0 prints 2024's; above 8 nodes "
-        "NCCL speaks on the first alone",
+        "the order of the weights in a bucket, which is that of a Python set; the number of zeros, "
+        "which is printed only if it is asked for; marks before the lines of core 0.11 and of "
+        "forks; on more than 8 nodes our NCCL prints on the first node alone",
     ),
     Compared(
         "nanotron",
         "a run on Leonardo (December 2025); two smoke runs of 2026; huggingface/nanotron issue 390 "
         "and a log of August 2024",
-        "forks drop eta or put the learning rate before lm_loss; 2024's release names times in ms",
+        "forks leave out the eta, or print the learning rate before lm_loss; the release of 2024 "
+        "prints times in ms",
     ),
     Compared(
         "olmo",
         "allenai/OLMo issue 692 (August 2024); a log of April 2024; a reader of 0.6's logs",
-        "on a terminal OLMo's lines are Rich's, ours are always those of a file or a pipe; the "
-        "header of April 2024 has no epoch",
+        "in a terminal OLMo prints with Rich, and our lines are always those of a file or a pipe; "
+        "the header of April 2024 has no epoch",
     ),
     Compared(
         "deepspeed",
         "logs of 0.10, 0.13 and 0.14; a pipeline's log and 0.16.9 under LLaMA-Factory (January "
         "2026); deepspeedai/DeepSpeed issues 1825, 3742, 5779; huggingface/trl issue 2784",
-        "older releases say less of ZeRO's memory; 2026's pipeline says which topology it uses; "
-        "line numbers of 0.16's config.py; memory reports are 0.24 s apart, ours less",
+        "older releases say less about ZeRO's memory; the pipeline of 2026 names its topology; "
+        "line numbers of config.py in 0.16; real memory reports are 0.24 s apart, and ours less",
     ),
     Compared(
         "maxtext",
         "a v5p-8's log in MaxText's guide; a mixture of 295B on v5p-256 and a guide of v7x (2026); "
         "logs of v5e and of GPUs (March 2024); AI-Hypercomputer/maxtext pull request 4847",
-        "later releases add lm_loss and perplexity, and absl's prefix to each line",
+        "later releases print lm_loss and perplexity, and put absl's prefix before each line",
     ),
     Compared(
         "mlperf",
         "Llama 3.1 8B on 8 x MI355X (October 2025, May 2026); AMD-AGI/Primus pull request 656; "
         "NVIDIA's Stable Diffusion; a log beside public results",
-        "those are of the closed division, ours of the open one; files and line numbers are those "
-        "of each submitter's code; some stand behind a rank",
+        "the public logs are of the closed division, and ours are of the open one; each submitter "
+        "has files and line numbers of its own; some logs have a rank before each line",
     ),
     Compared(
         "hf",
         "logs of transformers 5 (2026), one of August; logs of 4.5x with dicts of numbers",
-        "in a file our bars have lines of their own, tqdm's are cut by carriage returns; our rate "
-        "is the mean of the call except after a resume, tqdm's forgets",
+        "in a file each of our bars is a line, and tqdm's bars are joined by carriage returns; our "
+        "rate is the mean since the start (except after a resume), and tqdm's is a moving mean",
     ),
     Compared(
         "trl",
         "SFT logs of 2026, one of August; a GRPO log with strings for numbers (2026) and two of "
         "2025",
-        "they are of older releases, which name entropy, num_tokens and clip_ratio in another "
-        "order, warn of new PAD and BOS tokens, and call a length completion_length",
+        "the public logs are of older releases, which print entropy, num_tokens and clip_ratio in "
+        "another order, warn of new PAD and BOS tokens, and name a length completion_length",
     ),
     Compared(
         "nanogpt",
         "karpathy/nanoGPT issues 110, 178 and 215 and pull request 705; a TinyStories run on an "
         "A100 with its counts of tensors",
-        "2023's lines have no MFU; forks add a perplexity",
+        "the lines of 2023 have no MFU; forks print a perplexity, too",
     ),
     Compared(
         "llmc",
         "1.56B on 8 x H100 (karpathy/llm.c discussion 677); 124M on one A100, on an A800, on an "
-        "RTX 5090 and on a GPU that llm.c has no peak of (2026)",
-        "a build without NCCL says that it has none; theirs generate text now and then, ours has "
-        "that switched off; 2024's allocates in another order",
+        "RTX 5090 and on a GPU whose peak llm.c does not know (2026)",
+        "a build without NCCL says so; the public runs generate text now and then, which is "
+        "switched off in ours; the program of 2024 allocates in another order",
     ),
     Compared(
         "lightning",
         "a benchmark of saves to GCS with 658 M weights (2.3); two runs with the modes of modules "
         "(2.4); a table of 2.6 with FLOPs; a CIFAR run with a monitored metric",
-        "releases before 2.6 have no column of FLOPs, those before 2.3 none of modes; v_num is the "
-        "logger's version; a monitored save says what it reached, ours monitors nothing",
+        "releases before 2.6 have no column of FLOPs, and releases before 2.3 no column of modes; "
+        "v_num is the logger's version; a save that monitors a metric prints its value, and ours "
+        "monitors none",
     ),
     Compared(
         "nemo",
         "a benchmark of B200 and two runs with val_loss (October 2025); BioNeMo's ESM2 and Evo 2 "
         "(May and June 2025); Nemotron's guide on 25.07 (August 2025)",
-        "callbacks add the most memory and tokens a second; BioNeMo adds val_ppl, and says when "
-        "val_loss was not among the best; the guide's lines stand behind torchx's task",
+        "callbacks print the peak of the memory and tokens a second; BioNeMo prints val_ppl, and "
+        "says when val_loss was not among the best; in the guide torchx's task stands before each "
+        "line",
     ),
 )

@@ -300,13 +300,13 @@ OLDER = (
         "nanotron", "huggingface/bench_cluster: bench_cluster/report.py",
         r"\[default\d+\]:\S+ \S+ \[INFO\|DP=\d+\|PP=\d+\|TP=\d+\|\S+\]: iteration: (\d+) / \d+ \| "
         r"consumed_tokens: ([\d\.KM]+) \| elapsed_time_per_iteration_ms: ([\d\.KM]+) \| ",
-        "nanotron of 2024 called it elapsed_time_per_iteration_ms, and named ranks of which there "
-        "is one",
+        "nanotron of 2024 printed elapsed_time_per_iteration_ms, and named PP and TP also where "
+        "there is one rank",
     ),
     Older(
         "megatron", "AMD-AGI/Primus-SaFE: Lens/modules/telemetry-processor",
         r"elapsed\stime\sper\siteration\s\(ms\):\s+(\d+(?:\.\d+)*)/\d+(?:\.\d+)*\s+\|",
-        "AMD's Primus has a mean beside each time, which Megatron-LM has not",
+        "AMD's Primus prints a mean beside each time, and Megatron-LM prints none",
     ),
     Older(
         "hf", "huggingface/hub-docs: metric_definitions for SageMaker",

@@ -125,7 +125,7 @@ def _played(
 ) -> Iterable[object]:
     """What happens in a run, each thing written before it is handed on.
 
-    All exports begin where --from says, as those of a shown run do. A film ends after `left` show
+    All exports begin where --from says, as they do beside a show. A film ends after `left` show
     seconds: its bytes must not depend on how fast the machine is. Without a film everything is
     written until the deadline.
     """

@@ -10,7 +10,7 @@ ENGINE = Engine(
 
 FRAMEWORK = Framework(
     "lightning",
-    "PyTorch Lightning: a table of the model, then one tqdm bar an epoch",
+    "PyTorch Lightning: a table of the model, then a tqdm bar for each epoch",
     (*PRETRAINING, "sft"),
     source="pypi.org/project/lightning",
     release="2.6.6",

@@ -5,7 +5,7 @@ from llmsim.job.layout import Engine, Parallelism
 
 FRAMEWORK = Framework(
     "maxtext",
-    "MaxText on TPUs: a line of seconds, TFLOP/s and loss each step",
+    "MaxText on TPUs: seconds, TFLOP/s and loss of each step in a line",
     ("pretrain",),
     device="TPU",
     logs_every_step=True,

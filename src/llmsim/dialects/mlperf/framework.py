@@ -5,7 +5,7 @@ from llmsim.job.layout import Parallelism
 
 FRAMEWORK = Framework(
     "mlperf",
-    "MLPerf's :::MLLOG lines, which its compliance checker reads",
+    "MLPerf: its :::MLLOG lines, which its compliance checker reads",
     ("pretrain",),
     shuffles=True,
     stops_at_nan=True,

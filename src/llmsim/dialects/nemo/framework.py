@@ -4,7 +4,7 @@ from llmsim.job.framework import NEMO, PRETRAINING, Framework
 
 FRAMEWORK = Framework(
     "nemo",
-    "NeMo 2: keys and values of every iteration, four digits each",
+    "NeMo 2: keys and values of every iteration, with four digits",
     (*PRETRAINING, "sft"),
     source="github.com/NVIDIA-NeMo/NeMo",
     release="v2.4.0",

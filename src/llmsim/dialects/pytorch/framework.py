@@ -5,7 +5,7 @@ from llmsim.job.recipes import RECIPES
 
 FRAMEWORK = Framework(
     "pytorch",
-    "a good lab's own train.py under torchrun: fits any width",
+    "a good lab's own train.py under torchrun: lines fit any width",
     tuple(RECIPES),
     ramps_batch=True,
     evaluates=True,

@@ -5,7 +5,7 @@ from llmsim.job.layout import Engine, Parallelism
 
 FRAMEWORK = Framework(
     "torchtitan",
-    "torchtitan, PyTorch's own trainer, in its 24-bit colours",
+    "torchtitan, PyTorch's own trainer: lines in 24-bit colours",
     PRETRAINING,
     goes_on=True,
     may_skip_saves=True,
