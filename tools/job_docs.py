@@ -20,14 +20,14 @@ Made by `make docs` from the table in
 
 ```sh
 llmsim --model Foo-8B --gpus 64 --tp 8 --batch 512 --sequence 8192 --steps 5000 --lr 3e-4
-llmsim --job job.toml                              # the same and more, from a file
+llmsim --job job.toml                              # a job from a file, which can say more
 llmsim --job job.toml --steps 100                  # a flag wins over the file
-llmsim --seed 7 --print-config --toml > seven.toml # any run as such a file
+llmsim --seed 7 --print-config --toml > seven.toml # writes the job of any run into a file
 llmsim --job seven.toml                            # plays that run, byte for byte
 ```
 
-A job file is TOML. Every section and every key may be left out: the planner fills in the rest, with
-the seed's choices.
+A job file is written in TOML. You may leave out any section and any key: the planner fills in the
+rest, and the seed chooses.
 
 ```toml
 [model]
@@ -61,9 +61,9 @@ log_every = 10
 dialect = "torchtitan"
 ```
 
-A mixture of experts in fp8, with each sequence divided among two ranks (`cp`). Its log shows one
-job of a run of 500,000 steps: it goes on after step 240,000, and Slurm ends it after six hours,
-without an export:
+The next file has a mixture of experts in fp8, in which two ranks share each sequence (`cp`). Its
+log shows a part of a run of 500,000 steps: this part goes on after step 240,000, and Slurm ends it
+after six hours, without an export:
 
 ```toml
 [model]
@@ -104,27 +104,26 @@ llmsim --job train_llama3_8b_h100_fp8.sh               # a script with Megatron-
 llmsim --job config.json,training_args.json --gpus 8   # Hugging Face's model and TrainingArguments
 ```
 
-The run has that framework's dialect, and its defaults for what the file leaves out. Settings that
-have no effect here are listed once on standard error. A script is read and never run: its arguments
-and simple variables count.
+The run has the dialect of this framework, and the framework's defaults for what the file leaves
+out. llmsim lists once, on standard error, which settings have no effect here. It reads a script and
+never runs it: the script's arguments and simple variables count.
 
 ## What is refused
 
-An impossible job is refused in one sentence, with the arithmetic:
+llmsim refuses an impossible job in one sentence, with the arithmetic. A job is impossible if
 
 - it does not fit into the memory,
 - numbers do not divide: gpus = dp x cp x tp x pp, batch = dp x micro x accumulation, heads by tp,
   experts by ep,
-- the framework cannot do it,
-- the GPU cannot multiply in that precision.
+- the framework cannot train it,
+- the GPU cannot multiply in its precision.
 
-A key that does not exist is refused, and the nearest one is named.
+llmsim also refuses a key that does not exist, and names the nearest one.
 
 ## Job files and flags
 
-A flag wins over the job file, and the job file over a variable and the config file. `--steps` is
-the number of the last step, as `steps` is. Some keys have
-another name than their flag:
+A flag wins over the job file. The job file wins over a variable and over the config file. `--steps`
+and `steps` are the number of the last step. Some keys have another name than their flag:
 
 | flag | key |
 |---|---|
@@ -133,8 +132,8 @@ another name than their flag:
 | `--lr` | `peak_lr` in [schedule] |
 | `--precision` | `compute` in [precision] |
 
-`command` in [run] is the command that stands at the end of the log. It is ignored where a flag
-changes the run. If you edit such a file, delete this key from it.
+`command` in [run] is the command in the last line of the log. It is ignored if a flag changes the
+run. If you edit such a file, delete this key.
 
 {keys}
 """

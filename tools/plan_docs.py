@@ -26,43 +26,47 @@ ROWS = 14  # of a table; the others are counted together
 PAGE_TEXT = """\
 # Which jobs are planned
 
-Made by `make docs` from the plans of seeds 1 to 300 with `--dialect any` and nothing else asked
-for. The planner draws a kind of job from [data/llm_jobs.txt](../data/llm_jobs.txt) by its weight,
-then a model, GPUs, a length of the sequences and a length of the run that this kind has. It takes
-the first draw that people would run:
+Made by `make docs` from the plans of seeds 1 to 300, with no option but `--dialect any`. The
+planner draws a kind of job from [data/llm_jobs.txt](../data/llm_jobs.txt) by its weight. Then it
+draws a model, GPUs, a length of the sequences and a length of the run that suit this kind. It takes
+the first plan that people would run:
 
 - it fits into the memory,
-- a step takes {shortest} to {longest} seconds (with rollouts up to {rollout}),
+- a step takes {shortest} to {longest} seconds (up to {rollout} seconds with rollouts),
 - its MFU is {mfu} or more.
 
-An option that you give is kept: only kinds of job that agree with it are drawn. If none agrees, the
+If you give an option, only the kinds of job that agree with it are drawn. If no kind agrees, the
 planner draws from all models and GPUs.
 
-tests/planning/test_recognised.py lists, as rules, the plans at which an expert would laugh. None of
-these plans breaks a rule.
+tests/planning/test_recognised.py has rules about plans at which an expert would laugh. None of the
+300 plans breaks a rule.
 
 ## What is shown of a long pretraining
 
-One log seldom has a pretraining of weeks as a whole: a job goes on from a checkpoint, and ends when
-its time in the queue is over. So some logs show a part of it, some hundreds or thousands of steps:
+A pretraining of weeks is seldom in one log. A cluster gives a job some hours; then Slurm ends the
+job, and the next job goes on from its checkpoint. So some logs show only a part of a long run, with
+hundreds or thousands of steps:
 
-- {early} show one job in a queue of every long run: it goes on from a
-  checkpoint, or begins the run, and Slurm's time limit ends it.
-- {goes_on} do so in every other long run.
-  In one of three of these the part is the last one of the run, and ends with an export.
-- {late} log each step, so the part is short. TPUs
-  have no Slurm, so what `maxtext` shows is the last part of a run.
-- {whole} shows whole runs, since TRL is for fine-tuning: nothing of it is long.
-- A benchmark of {benchmarks} is short: it ends at its target loss.
+- {early} show such a part of every long run. The part begins the run, or goes on from a
+  checkpoint, and Slurm's time limit ends it.
+- {goes_on}
+  show a part of every other long run. One third of these parts
+  is the last part of a run, and ends with an export.
+- {late} log each step, so their parts are short.
+  TPUs have no Slurm, so `maxtext` shows the last part of a run.
+- {whole} shows whole runs, since TRL is for fine-tuning, and no fine-tuning is long.
+- A benchmark of {benchmarks} is short, and ends at its target loss.
 
-A job that Slurm ends has no export. Its log says what its framework does at the signal, and Slurm's
-`CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch` and `nemo` save at SIGTERM; the others lose the
-steps since their last checkpoint. A framework whose save takes longer than the 30 s that Slurm
-leaves is signalled ahead of the limit (`sbatch --signal`), and ends before it.
+A part that Slurm ends has no export. Its log has what the framework does at Slurm's signal, and
+Slurm's line `CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch` and `nemo` save a checkpoint at
+SIGTERM. Other frameworks lose the steps since their last checkpoint. Slurm leaves 30 s for a save.
+If a save takes longer, Slurm sends the signal earlier (`sbatch --signal`), and the job ends before
+its limit.
 
-Learning rates, losses and the numbers of the steps are those of the whole run.
+A part has the learning rates, the losses and the step numbers of the whole run.
 
-To see another part, give `--steps` or `--tokens`, or `first_step` and `time_limit` in a job file.
+To see another part, give `--steps` or `--tokens`, or write `first_step` and `time_limit` into a job
+file.
 
 {tables}
 """
@@ -70,43 +74,46 @@ To see another part, give `--steps` or `--tokens`, or `first_step` and `time_lim
 # What each table counts, and the reason for its shares.
 REASONS = {
     "Recipes": """\
-Most runs that people start adapt a released model; most GPU-hours go into pretraining, and a curve
-that falls from ln V is what people want to see. So half of the weight is pretraining, and
+Most runs that people start adapt a released model. But most GPU-hours go into pretraining, and
+people want to see a curve that falls from ln V. So pretraining has half of the weight, and
 frameworks that only pretrain add to it.""",
     "GPUs": """\
-H100 and A100 with NVLink are what public logs of 2023 to 2026 name most, then H200 and B200; cards
-without NVLink carry LoRA, QLoRA and GPT-2. The weights are a column of data/llm_gpus.txt.""",
+Public logs of 2023 to 2026 name H100 and A100 with NVLink most often, then H200 and B200. Cards
+without NVLink run LoRA, QLoRA and GPT-2. The weights are a column of data/llm_gpus.txt.""",
     "Number of GPUs": """\
-One card for adapters, a node of eight for fine-tuning and GPT-2 (nanoGPT and llm.c take 8 x A100),
-8 to 64 for models up to 2B (Pythia, TinyLlama), 128 to 1,024 for 7B to 34B (OLMo 2, Llama 2), up to
-4,096 for 70B and large mixtures (DeepSeek-V3: 2,048 H800).""",
+Adapters take one card. Fine-tuning and GPT-2 take a node of eight (nanoGPT and llm.c: 8 x A100).
+Models up to 2B take 8 to 64 GPUs (Pythia, TinyLlama), models of 7B to 34B take 128 to 1,024
+(OLMo 2, Llama 2), and 70B and large mixtures take up to 4,096 (DeepSeek-V3: 2,048 H800).""",
     "Active parameters": """\
-Sizes that released families have. In a mixture the active parameters count.""",
+The sizes are those of released models. In a mixture only the active parameters count.""",
     "Tokens of a sequence": """\
-1,024 is GPT-2's, 2,048 and 4,096 are Pythia's, Llama 2's and OLMo 2's, 8,192 is Llama 3's; 32,768
-to 131,072 are a later part of pretraining with context parallelism (Llama 3, section 3.4.2).""",
+GPT-2 has 1,024, Pythia, Llama 2 and OLMo 2 have 2,048 or 4,096, and Llama 3 has 8,192. Sequences of
+32,768 to 131,072 belong to a later part of pretraining with context parallelism (Llama 3, section
+3.4.2).""",
     "Precision of the products": """\
-FP8 pretraining is young (DeepSeek-V3, Nemotron) and needs Hopper or newer; QLoRA keeps the frozen
-weights in NF4.""",
+Pretraining in fp8 is young (DeepSeek-V3, Nemotron) and needs Hopper or a newer generation. QLoRA
+keeps the frozen weights in NF4.""",
     "Tokens for each active parameter, in pretraining": """\
-20 is the optimum of Hoffmann et al. 2022; GPT-2 on OpenWebText has about 70, Llama 2 7B 286, OLMo 2
-7B 560, Llama 3 8B 1,875. Fewer than 20 teach less than a smaller model would.""",
+The optimum of Hoffmann et al. 2022 is 20. GPT-2 on OpenWebText has about 70, Llama 2 7B has 286,
+OLMo 2 7B has 560, and Llama 3 8B has 1,875. With fewer, a smaller model would learn more.""",
     "How a model is spread": """\
-Data ranks with sharded states carry most models; slices and stages are for large models on servers
-with fast links, pipelines for 12B and more, context ranks for long sequences, expert ranks for
-mixtures.""",
+Most models need only data ranks with sharded states. Tensor slices are for large models on servers
+with fast links, pipeline stages for 12B and more, context ranks for long sequences, and expert
+ranks for mixtures.""",
     "What a log shows": """\
-Of pretrainings and continued ones; what is fine-tuned is shown whole.""",
-    "Hours of training": """\
-From a LoRA over lunch to a pretraining of months: BLOOM took 117 days, Llama 3 405B 54.""",
+This table counts pretraining and continued pretraining. The log of a fine-tuning always shows the
+whole run.""",
+    "Time of training": """\
+The runs go from a LoRA over lunch to a pretraining of months. BLOOM took 117 days, and Llama 3 405B
+took 54.""",
 }
 
 SIZES = ((4e8, "up to 0.4B"), (1.5e9, "0.4B to 1.5B"), (4e9, "1.5B to 4B"), (10e9, "4B to 10B"),
-         (35e9, "10B to 35B"), (1e15, "more"))  # fmt: skip
+         (35e9, "10B to 35B"), (1e15, "more than 35B"))  # fmt: skip
 PER_PARAMETER = ((40, "20 to 40"), (100, "40 to 100"), (300, "100 to 300"), (1000, "300 to 1,000"),
                  (1e9, "1,000 to 2,000"))  # fmt: skip
-HOURS = ((1, "up to 1"), (6, "1 to 6"), (24, "6 to 24"), (168, "1 to 7 days"), (720, "to 30 days"),
-         (1e9, "more"))  # fmt: skip
+HOURS = ((1, "up to 1 hour"), (6, "1 to 6 hours"), (24, "6 to 24 hours"), (168, "1 to 7 days"),
+         (720, "7 to 30 days"), (1e9, "more than 30 days"))  # fmt: skip
 
 
 def jobs() -> list[Job]:
@@ -127,7 +134,7 @@ def _spread(job: Job) -> str:
     layout = job.layout
     if layout.gpus == 1:
         return "one GPU"
-    parts = [("slices", layout.tp), ("stages", layout.pp), ("context", layout.cp),
+    parts = [("tensor slices", layout.tp), ("pipeline stages", layout.pp), ("context", layout.cp),
              ("experts", layout.ep)]  # fmt: skip
     found = [name for name, ranks in parts if ranks > 1]
     return f"data ranks{''.join(f' + {name}' for name in found)}"
@@ -202,7 +209,7 @@ def tables(drawn: Sequence[Job]) -> Iterator[str]:
     )
     yield from count("How a model is spread", _spread)
     yield from count(
-        "Hours of training", lambda job: _band(_hours(job), HOURS), [name for _, name in HOURS]
+        "Time of training", lambda job: _band(_hours(job), HOURS), [name for _, name in HOURS]
     )
 
 
