@@ -34,6 +34,7 @@ FILES = (
     "xterm.mjs",
     "addon-fit.mjs",
     "worker.js",
+    "fetching.js",
     "files.js",
     "pyodide.mjs",
     "pyodide.asm.mjs",

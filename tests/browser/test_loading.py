@@ -23,6 +23,7 @@ def test_first_paint_says_what_is_loading(visit: Visitor) -> None:
         ("terminal.js", "terminal.js"),
         ("xterm.mjs", "xterm.mjs"),
         ("worker.js", "worker.js"),
+        ("fetching.js", "fetching.js"),
         ("files.js", "files.js"),
         ("pyodide.mjs", "pyodide.mjs"),
         ("pyodide.asm.mjs", "pyodide.asm.mjs"),
@@ -98,13 +99,13 @@ HOARD = """() => {
 
 
 def before_worker(shown: Visit, script: str) -> None:
-    """Run the script before the worker's own, in this visit's first try."""
+    """Run the script before fetching.js, the worker's first, in this visit's first try."""
 
     def prefix(route: Route) -> None:
         response = route.fetch()
         route.fulfill(response=response, body=script + response.text())
 
-    shown.page.context.route("**/worker.js", prefix, times=1)
+    shown.page.context.route("**/fetching.js", prefix, times=1)
 
 
 def test_memory_that_runs_out_is_told_and_retry_plays(visit: Visitor) -> None:
