@@ -17,9 +17,9 @@ from llmsim.text.wording import nearest
 
 ABOUT = """usage: llmsim grade [option ...] FILE ...
 
-Judges Prometheus rules and Grafana dashboards for GPU clusters: which panels stay
-empty, which alerts can never fire or fire on a healthy run, and which incidents
-nobody notices. Exit status 1 when something is wrong.
+Judges Prometheus rules and Grafana dashboards for GPU clusters. It names panels that
+stay empty, alerts that never fire or that fire on a healthy run, and incidents that
+no alert notices. The exit status is 1 if something is wrong.
 
 FILE is a rule file or a PrometheusRule (YAML), or a dashboard (JSON).
 
@@ -31,7 +31,7 @@ examples:
   llmsim grade --exporter-version next --counters default alerts.yml
   llmsim grade --junit report.xml alerts.yml
 
-Rules are tried on runs by promtool, where it is installed.
+promtool tries the rules on runs, if it is installed.
 """
 LARGEST_FILE = 16 * 2**20
 

@@ -17,13 +17,13 @@ from llmsim.telemetry.dcgm_page import LABELS, Exporter, Labels
 
 ABOUT = """usage: llmsim serve [option ...]
 
-Serves a run's cluster to Prometheus, live: dcgm-exporter's page of every node, node_exporter's,
-nvidia_gpu_exporter's, the trainer's, and lists of them all for service discovery.
+Serves the live pages of a run's cluster to Prometheus: on every node the pages of dcgm-exporter,
+node_exporter and nvidia_gpu_exporter, a page of the trainer, and lists for service discovery.
 
 options of the server, each with its default in brackets:
 """
 REST = """
-All options of a run are taken as well: see llmsim --help. A simulated second takes a second;
+It also takes all options of a run: see llmsim --help. A simulated second takes a real second;
 --speed-factor and --duration change that.
 
 examples:

@@ -19,14 +19,14 @@ USAGE = """usage: llmsim smi [flag of a run ...] [--at WHEN] [--node N] [nvidia-
        llmsim smi [flag of a run ...] [--at WHEN] [--node N] --install DIR
        llmsim smi [flag of a run ...] [--at WHEN] [--node N] -- COMMAND ...
 
-Answers as nvidia-smi on a node of the run: the table, -L, -q [-x], --query-gpu,
+Answers as nvidia-smi does on a node of the run: the table, -L, -q [-x], --query-gpu,
 --query-compute-apps, dmon, pmon, topo -m, nvlink -s, -l N. `llmsim smi -- COMMAND` runs a Python
-program, such as nvitop or gpustat, which sees the GPUs of the run; --install puts an nvidia-smi
+program, such as nvitop or gpustat, which sees the GPUs of the run. --install puts an nvidia-smi
 into a folder.
 
-  --at WHEN      the moment, as --from has it: 40%, step=1200, 1h20m, validation; without it the
-                 run goes on with the time of day, from --start or, without that, from its middle
-  --node N       the node, counted from 0 [0]
+  --at WHEN      a moment of the run, as for --from: 40%, step=1200, 1h20m, validation. Without --at
+                 the run goes on with the time of day. It begins at --start, or is in its middle now
+  --node N       number of the node, counted from 0 [0]
   --install DIR  write DIR/nvidia-smi, and end
 
 examples:

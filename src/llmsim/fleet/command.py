@@ -15,15 +15,15 @@ from llmsim.typed import NamedTuple
 
 USAGE = """usage: llmsim fleet SPEC.toml --out DEST [option ...]
 
-Makes a data set of many runs; the same command goes on where it was stopped.
+Makes a data set of many runs. After a stop, the same command goes on.
 
   --out DEST         a folder, or a URL that fsspec knows (s3://bucket/name)
-  --answers DIR      what broke, and what plays a run again, apart from the evidence
-  --workers N        processes of this machine [its cores]
-  --dask             a Dask cluster on this machine instead of plain processes
-  --scheduler URL    the scheduler of a Dask cluster, such as tcp://10.0.0.1:8786
-  --print-plan       counts, bytes and time; nothing is written
-  --quiet            no progress
+  --answers DIR      a folder for what broke and for the commands that play a run again
+  --workers N        how many processes of this machine work [its cores]
+  --dask             use a Dask cluster on this machine in place of plain processes
+  --scheduler URL    scheduler of a Dask cluster, such as tcp://10.0.0.1:8786
+  --print-plan       print counts, bytes and time, and write nothing
+  --quiet            show no progress
   -h, --help         show this
 
 The smallest SPEC is
@@ -33,7 +33,7 @@ The smallest SPEC is
   [export]
   kinds = ["jsonl", "labels"]
 
-and docs/fleets.md has the rest.
+docs/fleets.md has all other keys.
 """
 _VALUES = ("out", "answers", "workers", "scheduler")
 _SWITCHES = ("print-plan", "quiet", "dask")

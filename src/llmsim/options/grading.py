@@ -19,12 +19,13 @@ class GradeOptions(NamedTuple):
 
 GRADE_OPTIONS = (
     Option("exporter-version", dcgm_versions.version_named, dcgm_versions.EXPECTED,
-           "which dcgm-exporter there is: old, 3.6.1, 4.8.2, next ...", dcgm_versions.DEFAULT,
+           "release of your dcgm-exporter: old, 3.6.1, 4.8.2, next ...", dcgm_versions.DEFAULT,
            "VERSION"),
     Option("counters", parse_counters, "any, default, full or a file",
-           "what it collects: any, default, full, or a file in its csv format", "any", "WHICH"),
-    Option("json", parse_switch, "yes or no", "the verdict as JSON", "no", ""),
-    Option("junit", str, "a path", "write JUnit XML there as well", "", "PATH"),
+           "fields that it collects: any, default, full, or a file in its csv format",
+           "any", "WHICH"),
+    Option("json", parse_switch, "yes or no", "print the verdict as JSON", "no", ""),
+    Option("junit", str, "a path", "write JUnit XML to this file, too", "", "PATH"),
     Option("no-runs", parse_switch, "yes or no",
-           "judge by the expressions alone, and try nothing on runs", "no", ""),
+           "judge only the expressions, and try no rule on runs", "no", ""),
 )  # fmt: skip

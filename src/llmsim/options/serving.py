@@ -58,14 +58,15 @@ def parse_counters(text: str) -> str:
 
 SERVE_OPTIONS = (
     Option("listen", parse_listen, "HOST:PORT such as 127.0.0.1:9400 or [::1]:9400",
-           "where the pages are", f"{LOOPBACK}:{PORT}", "HOST:PORT"),
+           "address of the pages", f"{LOOPBACK}:{PORT}", "HOST:PORT"),
     Option("exporter-version", dcgm_versions.version_named, dcgm_versions.EXPECTED,
-           "whose dcgm-exporter page: old, 3.6.1, 4.8.2, next ...", dcgm_versions.DEFAULT,
+           "release of dcgm-exporter: old, 3.6.1, 4.8.2, next ...", dcgm_versions.DEFAULT,
            "VERSION"),
     Option("counters", parse_counters, "default, full or a file",
-           "default, full, or a file in dcgm-exporter's csv format", "default", "WHICH"),
+           "fields on its page: default, full, or a file in dcgm-exporter's csv format",
+           "default", "WHICH"),
     Option("labels", choice(*LABELS), either(LABELS),
-           "whose GPUs they are: none, k8s, exported or slurm", "none", "WHICH"),
+           "labels that say whose GPUs they are: none, k8s, exported or slurm", "none", "WHICH"),
     Option("collect-interval", parse_collect, "a time such as 30s, or 0",
-           "between dcgm-exporter's own readings; 0 reads at each scrape", "30s", "TIME"),
+           "time between dcgm-exporter's own readings; 0 reads at each scrape", "30s", "TIME"),
 )  # fmt: skip
