@@ -18,6 +18,7 @@ def main() -> int:
         from llmsim import cli  # here, so that an interrupt during the imports is met too
 
         gc.freeze()
+        gc.set_threshold(10_000)  # a plan makes thousands of records, and no circle of them
         gc.enable()
         return cli.main(sys.argv[1:], ends_process=True)
     except KeyboardInterrupt:

@@ -3,13 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.text.fitting import Clause, fitting, take_prefix, wrapped
+from llmsim.text.fitting import Clause, fitting, take_prefix
 from llmsim.text.style import length
 
 clauses = st.lists(st.text("abc ", max_size=12), min_size=1, max_size=8).map(
     lambda texts: [((str(index), text),) for index, text in enumerate(texts)]
 )
-words = st.lists(st.text("abc", min_size=1, max_size=12), max_size=20)
 
 
 def clause(text: str) -> Clause:
@@ -25,13 +24,6 @@ def test_a_long_clause_gives_way_to_a_shorter_less_important_one() -> None:
 def test_a_sentence_ends_where_its_next_clause_does_not_fit() -> None:
     spoken = map(clause, ("Saved", " step 10", ": 168 GB in 10.7 s", " (5 GB/s)"))
     assert take_prefix(spoken, room=25) == [("", "Saved"), ("", " step 10")]
-
-
-def test_words_are_wrapped_with_a_tail_on_all_lines_but_the_last() -> None:
-    command = ["torchrun", "--nnodes 4", "train.py", "--seed 7"]
-    assert wrapped(command, 22, " \\") == ["torchrun --nnodes 4 \\", "train.py --seed 7"]
-    assert wrapped(["abcdefgh", "i"], 5) == ["abcde", "fgh i"]
-    assert wrapped([], 5) == []
 
 
 @given(clauses, st.integers(0, 100), st.integers(0, 3))
@@ -52,11 +44,3 @@ def test_a_sentence_is_a_beginning_of_all_that_could_be_said(told: list[Clause],
     assert spans == everything[: len(spans)]
     assert spans
     assert length(spans) <= max(room, length(told[0]))
-
-
-@given(words, st.integers(3, 40), st.sampled_from(("", " \\")))
-def test_wrapped_lines_fit_and_lose_no_letter(told: list[str], room: int, tail: str) -> None:
-    lines = wrapped(told, room, tail)
-    assert all(0 < len(line) <= room for line in lines)
-    joined = "".join(line.removesuffix(tail) if tail else line for line in lines)
-    assert joined.replace(" ", "") == "".join(told)

@@ -12,9 +12,9 @@
 from llmsim.board import plots
 from llmsim.board.board import View, heading
 from llmsim.board.letters import ROWS, big, width
-from llmsim.text.fitting import wrapped
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length
+from llmsim.text.wording import wrapped
 from llmsim.typed import NamedTuple
 
 MOST_CURVE = 24  # rows of the curve on a high screen

@@ -137,13 +137,16 @@ def _miscounted(cells: list[str], columns: Columns) -> CatalogError:
 def _read_cells(
     cells: list[str], readers: tuple[Callable[[str], object], ...], columns: Columns
 ) -> list[object]:
-    values: list[object] = []
     try:
-        for read, cell in zip(readers, cells, strict=False):
-            values.append(read(cell))  # how many there are names a wrong column
-    except CatalogError as error:
-        raise CatalogError(f"{[*columns][len(values)]} {error}") from None
-    return values
+        return [read(cell) for read, cell in zip(readers, cells, strict=False)]
+    except CatalogError:
+        pass
+    for name, read, cell in zip(columns, readers, cells, strict=False):
+        try:
+            read(cell)  # once more, for the name of the column that is wrong
+        except CatalogError as error:
+            raise CatalogError(f"{name} {error}") from None
+    raise AssertionError("a reader answers a cell as it did before")
 
 
 def rows_in(cell: str) -> int | None:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Mapping
 
 from llmsim.catalog.lists import quoted
-from llmsim.cli.reading import content_of, printable, toml_of
 from llmsim.errors import OptionError
 from llmsim.options.option import Option
 from llmsim.options.table import OPTIONS, Options, with_value
@@ -62,16 +61,15 @@ def _from_variables(environment: Mapping[str, str], options: Options) -> Options
 
 def _from_file(environment: Mapping[str, str]) -> Options:
     named = environment.get(ELSEWHERE, "")
-    path = named or config_path(environment)
-    content = (
-        content_of(path, printable(path), DEFAULTS, must_be=bool(named), by=ELSEWHERE)
-        if path
-        else b""
-    )
-    options = Options()
+    path, options = named or config_path(environment), Options()
+    if not (named or (path and os.path.exists(path))):
+        return options
+    from llmsim.cli.reading import content_of, printable, toml_of  # most people have no file
+
+    shown = printable(path)
+    content = content_of(path, shown, DEFAULTS, must_be=bool(named), by=ELSEWHERE)
     if not content:
         return options
-    shown = printable(path)
     for key, value in toml_of(content, shown, "gpus = 8").items():
         if key not in TABLE:
             raise OptionError(_unknown(key, f" in {shown}", TABLE))

@@ -10,7 +10,6 @@ from llmsim.options.option import Option
 from llmsim.options.parsing import parse_dialect
 from llmsim.options.table import OPTIONS, Options, field_of
 from llmsim.options.wanted import Wanted, lifted
-from llmsim.telemetry.kinds import Export
 from llmsim.typed import Any, datetime
 
 LONGEST_NUMBER = 4096  # bits; Python refuses to write much longer numbers
@@ -20,7 +19,6 @@ _TYPES = {
     float: "a number",
     bool: "True or False",
     datetime: "a datetime",
-    Export: "a tuple of Export",
 }
 _DEFAULTS = Options()
 
@@ -71,6 +69,10 @@ def _checked(option: Option, value: object) -> object:
     """A value as the flag would give it: its text is parsed by the flag's parser."""
     annotation = Options.__annotations__[field_of(option)]
     right = getattr(annotation, "__args__", (annotation,))[0]  # of `int | None` it is int
+    if isinstance(right, str):  # a type that nothing imports until there is a value of it
+        from llmsim.telemetry import kinds
+
+        right = kinds.Export
     if option.repeats and isinstance(value, tuple):
         return tuple(_checked_one(option, each, right) for each in value)
     return _checked_one(option, value, right)
@@ -80,7 +82,8 @@ def _checked_one(option: Option, value: object, right: type) -> object:
     is_right = isinstance(value, int | float if right is float else right)
     if not is_right or isinstance(value, bool) != (right is bool):
         sentence = f" cannot be {_cut(ascii(value))}, which is {kind_of(value)}: "
-        raise OptionError(Setting(option.name), sentence, f"give {_TYPES[right]}.")
+        kind = _TYPES.get(right, f"a tuple of {right.__name__}")
+        raise OptionError(Setting(option.name), sentence, f"give {kind}.")
     text = _typed(option, value)
     try:
         parsed = option.parse(text)

@@ -3,21 +3,11 @@
 from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
 from llmsim.job.records import Asked
-from llmsim.options.parsing import starting_point
+from llmsim.options.parsing import INCIDENTS, starting_point
 from llmsim.text.wording import nearest
 
 PHASES = ("launch", "training", "validation", "checkpoint")
 SHAPES = ("fast", "slow", "permanent")  # of a loss spike
-EXPECTED = (
-    "KIND@WHEN (a kind from --list incidents), for instance gpu-lost@40%, disk-full@checkpoint, "
-    "cuda-oom@step=500, preempt@2h:rank=3 or loss-spike@60%:shape=slow"
-)
-
-
-def parse_incidents(text: str) -> str:
-    """The text, if each incident in it is of the right form. Raises OptionError or ValueError."""
-    asked((text,))
-    return text
 
 
 def asked(texts: str | tuple[str, ...]) -> tuple[Asked, ...]:
@@ -34,7 +24,7 @@ def _one(text: str) -> Asked:
     if kind not in NAMES:
         near = nearest(kind, NAMES)
         hint = f" (did you mean {near}?)" if near else ""
-        sentence = f"cannot be {quoted(text)}: give {EXPECTED}{hint}."
+        sentence = f"cannot be {quoted(text)}: give {INCIDENTS}{hint}."
         raise OptionError(sentence)
     unit, value, phase = moment(when)
     rank, shape = _further(kind, further)

@@ -4,15 +4,18 @@ Each parser takes a text and returns its value. It raises OptionError with the p
 after the option's name, or ValueError if the table's `expected` is explanation enough.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import fsum, inf, isfinite
 
 from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import Dataset, Gpu, Model
 from llmsim.errors import CatalogError, OptionError
-from llmsim.telemetry.kinds import Export
 from llmsim.text.wording import one_of
 from llmsim.typed import Literal, NamedTuple, datetime
+
+TYPE_CHECKING = False  # the name that type checkers know; typing itself is slow to import
+if TYPE_CHECKING:
+    from llmsim.telemetry.kinds import Export
 
 SECONDS = {"d": 86_400, "h": 3600, "min": 60, "m": 60, "s": 1}
 REAL_TIME = inf  # the value of --duration real
@@ -170,9 +173,41 @@ def parse_recipe(text: str) -> str:
     return choice("auto", *NAMES)(text)
 
 
-def parse_export(text: str) -> Export:
+INCIDENTS = (
+    "KIND@WHEN (a kind from --list incidents), for instance gpu-lost@40%, disk-full@checkpoint, "
+    "cuda-oom@step=500, preempt@2h:rank=3 or loss-spike@60%:shape=slow"
+)
+
+
+def parse_scene(text: str) -> str:
+    """A scene's name as the list has it. Raises OptionError when the list has none like it."""
+    from llmsim.options.scenes import listed_scene  # only a scene needs the list
+
+    return listed_scene(text)
+
+
+def with_scenes(given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The (name, text) pairs; if they ask for a scene, its own pairs come first."""
+    pairs = list(given)
+    asked = [text for name, text in pairs if name == "scene"]
+    if not asked:
+        return pairs
+    from llmsim.options.scenes import with_scene
+
+    return with_scene(pairs, asked[-1])
+
+
+def parse_incidents(text: str) -> str:
+    """The text, if each incident in it is of the right form. Raises OptionError or ValueError."""
+    from llmsim.options.incidents import asked  # only what is asked for needs the kinds
+
+    asked((text,))
+    return text
+
+
+def parse_export(text: str) -> "Export":
     """A kind of export and its destination: "jsonl=run.jsonl"."""
-    from llmsim.telemetry.kinds import NAMES
+    from llmsim.telemetry.kinds import NAMES, Export
 
     kind, equals, destination = text.partition("=")
     if kind not in NAMES:

@@ -8,29 +8,36 @@ from llmsim.catalog.records import dataset_named, gpu_named, model_named
 from llmsim.dialects.registry import DEFAULT
 from llmsim.errors import FLAG, PARAMETER, CatalogError, OptionError, Setting
 from llmsim.job.recipes import NAMES as RECIPES
-from llmsim.options.incidents import EXPECTED, parse_incidents
 from llmsim.options.job_options import JOB_OPTIONS, MOST_GPUS
 from llmsim.options.option import Option
 from llmsim.options.parsing import (
+    INCIDENTS,
     choice,
     listed,
     parse_dialect,
     parse_duration,
     parse_export,
+    parse_incidents,
     parse_recipe,
+    parse_scene,
     parse_show_duration,
     parse_speed,
     parse_start,
     parse_starting_point,
     parse_switch,
     whole_number,
+    with_scenes,
 )
-from llmsim.options.scenes import parse_scene, with_scenes
 from llmsim.options.wanted import Wanted
-from llmsim.telemetry.kinds import Export
 from llmsim.text.themes import THEMES
 from llmsim.text.wording import either
-from llmsim.typed import NamedTuple, datetime
+from llmsim.typed import NamedTuple, datetime, later_type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.telemetry.kinds import Export
+else:
+    Export = later_type("llmsim.telemetry.kinds", "Export")
 
 LARGEST_SEED = 2**64 - 1
 
@@ -146,7 +153,7 @@ OPTIONS = (
         "rare", "LEVEL", names_job=True,
     ),
     Option(
-        "incident", parse_incidents, EXPECTED,
+        "incident", parse_incidents, INCIDENTS,
         "a failure, and its moment: gpu-lost@step=500",
         "", "KIND@WHEN", names_job=True, repeats=True,
     ),
@@ -282,8 +289,7 @@ def with_value(options: Options, option: Option, text: str, shown: str | Setting
     """
     try:
         value, field = option.parse(text), field_of(option)
-        if option.repeats:
-            value = (*getattr(options, field), value)
+        value = (*getattr(options, field), value) if option.repeats else value
         return options._replace(**{field: value})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
     except OptionError as error:
         raise OptionError(shown, " ", *error.args) from None
@@ -298,9 +304,8 @@ def parse_options(
 ) -> tuple[Options, list[str]]:
     """Options from (name, text) pairs, and one sentence for each that is wrong.
 
-    A wrong value leaves the default; of a repeated name the last counts, or all
-    where the option repeats. `prefix` is what
-    the user types before a name, "--" or nothing.
+    A wrong value leaves the default; of a repeated name the last counts, or all where the option
+    repeats. `prefix` is what the user types before a name, "--" or nothing.
     """
     surface = FLAG if prefix else PARAMETER
     table = {option.name: option for option in _offered(prefix)}

@@ -114,6 +114,7 @@ class Wanted(NamedTuple):
 
 
 ANYTHING = Wanted()
+_FIELDS = frozenset(Wanted._fields)
 
 
 # What a job file may name that is in no list: no option takes that.
@@ -127,8 +128,8 @@ def wanted(options: "Options") -> Wanted:
     defaults = options._field_defaults  # what _open() looks at, and a plan asks ten times
     asked: dict[str, Any] = {
         field: value
-        for field in Wanted._fields
-        if field in defaults and (value := getattr(options, field)) != defaults[field]
+        for field, value in options._asdict().items()
+        if value != defaults[field] and field in _FIELDS
     }
     return (options.job or ANYTHING)._replace(**asked)
 

@@ -22,7 +22,13 @@ from llmsim.options.wanted import Wanted, wanted
 from llmsim.physics import noise
 from llmsim.physics.hardware import memory
 from llmsim.planning import hyperparameters
-from llmsim.planning.data import asked_dataset
+from llmsim.planning.given import (
+    asked_dataset,
+    asked_recipe,
+    decay_of,
+    framework_of_release,
+    refuse_uneven_groups,
+)
 from llmsim.planning.models import asked_model, config_of, counted, is_sized, rank_of
 from llmsim.planning.parallelism import fits, fitting_layout, leanest_layout
 from llmsim.planning.possible import (
@@ -33,8 +39,6 @@ from llmsim.planning.possible import (
     refuse_uneven,
     wish_of,
 )
-from llmsim.planning.recipe import asked_recipe, refuse_uneven_groups
-from llmsim.planning.speech import decay_of, framework_of_release
 from llmsim.planning.wish import FREE, Wish, unit
 from llmsim.typed import NamedTuple, TypeVar
 

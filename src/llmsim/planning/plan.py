@@ -13,13 +13,13 @@ from llmsim.job.recipes import AUTO
 from llmsim.job.records import Asked, Job
 from llmsim.options.checking import checked
 from llmsim.options.command import command, identity
-from llmsim.options.incidents import asked
 from llmsim.options.table import Options
 from llmsim.options.wanted import wanted as wanted_of
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time
 from llmsim.planning.asked import as_asked
 from llmsim.planning.draw import Candidate, draw_candidate, framework_for
+from llmsim.planning.given import capture_of, release_of
 from llmsim.planning.part import Part, limited, part_of, shown_part
 from llmsim.planning.schedule import (
     FEWEST_STEPS,
@@ -30,7 +30,6 @@ from llmsim.planning.schedule import (
 )
 from llmsim.planning.sensible import is_usual, sensible
 from llmsim.planning.software import drawn_software
-from llmsim.planning.speech import capture_of, release_of
 from llmsim.planning.usual import suiting, usual
 from llmsim.run import names
 
@@ -73,8 +72,11 @@ def _command(options: Options) -> str:
 
 def with_incidents(job: Job, options: Options) -> Job:
     """The job with what is to break. Raises PlanError for what cannot break in it."""
-    given = asked(options.incident)
-    if given:
+    given: tuple[Asked, ...] = ()
+    if options.incident:
+        from llmsim.options.incidents import asked  # most plans do without
+
+        given = asked(options.incident)
         _refuse_breaks(given, job)
     return job._replace(incidents=options.incidents, asked=given)
 
@@ -187,7 +189,7 @@ def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
         run_name=wanted.name or names.run_name(named),
         cluster=wanted.hosts or names.cluster_name(named),
         storage_gb_s=wanted.storage_gb_s or storage,
-        command=command(options),
+        command="",  # plan() knows it
         framework=framework,
         evaluates=options.evaluate,
         tidy=options.tidy,

@@ -34,24 +34,3 @@ def take_prefix(clauses: Iterable[Clause], room: int) -> list[Span]:
             break
         kept.extend(clause)
     return kept
-
-
-def wrapped(words: Iterable[str], room: int, tail: str = "") -> list[str]:
-    """Words as lines of at most `room` cells; all but the last end in `tail`.
-
-    A word that is longer than a line is cut as a terminal would cut it, without a tail.
-    """
-    lines: list[str] = []
-    line = ""
-    for word in words:
-        longer = f"{line} {word}" if line else word
-        if len(longer) + len(tail) <= room:
-            line = longer
-            continue
-        if line:
-            lines.append(line + tail)
-        line = word
-        while len(line) + len(tail) > room:
-            lines.append(line[:room].rstrip())
-            line = line[room:].lstrip()
-    return [*lines, line] if line else lines

@@ -1,6 +1,6 @@
-"""Names in sentences: a list of names, and the name that was probably meant."""
+"""Words in sentences and lines: a list of names, the name that was probably meant, long lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def either(names: Sequence[str]) -> str:
@@ -24,3 +24,24 @@ def one_of(names: Sequence[str], text: str) -> str:
     near = nearest(text, names)
     hint = f" (did you mean {near}?)" if near else ""
     return f"give {either(names)}{hint}."
+
+
+def wrapped(words: Iterable[str], room: int, tail: str = "") -> list[str]:
+    """Words as lines of at most `room` cells; all but the last end in `tail`.
+
+    A word that is longer than a line is cut as a terminal would cut it, without a tail.
+    """
+    lines: list[str] = []
+    line = ""
+    for word in words:
+        longer = f"{line} {word}" if line else word
+        if len(longer) + len(tail) <= room:
+            line = longer
+            continue
+        if line:
+            lines.append(line + tail)
+        line = word
+        while len(line) + len(tail) > room:
+            lines.append(line[:room].rstrip())
+            line = line[room:].lstrip()
+    return [*lines, line] if line else lines

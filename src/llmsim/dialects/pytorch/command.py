@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from llmsim.dialects.line import Line
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run.cluster import PORT, hostname
-from llmsim.text.fitting import wrapped
 from llmsim.text.screen import Screen
-from llmsim.text.style import paint
+from llmsim.text.wording import wrapped
 
 
 def _command(job: Job) -> list[str]:
@@ -34,5 +33,10 @@ def _command(job: Job) -> list[str]:
 def typed(job: Job, screen: Screen) -> Iterator[Line]:
     """The lines of the command, with which the log begins."""
     for index, text in enumerate(wrapped(_command(job), screen.width - 4, " \\")):
-        start = (("prompt", "$ "),) if index == 0 else (("", "    "),)
-        yield Line(paint((*start, ("title", text)), screen))
+        role, start = ("", "    ") if index else ("prompt", "$ ")
+        if not screen.color:
+            yield Line(start + text)
+            continue
+        from llmsim.text.style import paint  # a file has no colours, and its first line no wait
+
+        yield Line(paint(((role, start), ("title", text)), screen))

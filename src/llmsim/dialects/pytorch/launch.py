@@ -9,9 +9,9 @@ from llmsim.job.layout import shards_weights
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import events
 from llmsim.text import units
-from llmsim.text.fitting import wrapped
 from llmsim.text.screen import Screen
 from llmsim.text.style import paint
+from llmsim.text.wording import wrapped
 
 Lines = Iterator[Line]
 

@@ -9,9 +9,10 @@ from llmsim.job.records import Job
 from llmsim.job.schedule import whole_run
 from llmsim.run import events, names
 from llmsim.text import units
-from llmsim.text.fitting import take_prefix, wrapped
+from llmsim.text.fitting import take_prefix
 from llmsim.text.screen import Screen
 from llmsim.text.style import Span, clipped, length, paint
+from llmsim.text.wording import wrapped
 
 # A row: its name, the style of its value, and the value in clauses.
 Row = tuple[str, str, tuple[str, ...]]
