@@ -154,15 +154,21 @@ def peak(gpus: int) -> int:
 
 
 def large_cluster() -> list[Figure]:
-    """Runs on 131,072 GPUs against the same on 8: time of the processor, and memory."""
+    """Runs on 131,072 GPUs against the same on 8: time of the processor for a line, and memory.
+
+    Line for line: 131,072 GPUs fail more often, so a run saves a few times as often, and its log
+    is a third longer.
+    """
 
     def played(gpus: int) -> int:
         return sum(lines_of(seed, gpus=gpus) for seed in RUNS)
 
-    few, many = medians(lambda: played(8), lambda: played(131_072), clock=process_time)
+    counts = played(8), played(131_072)
+    times = medians(lambda: played(8), lambda: played(131_072), clock=process_time)
+    few, many = (taken / count for taken, count in zip(times, counts, strict=True))
     small, large = peak(8), peak(131_072)
     return [
-        Figure("131,072 GPUs", many / len(RUNS) * 1e3, "ms", many / few, "the time of 8", 1.3),
+        Figure("131,072 GPUs", many * 1e6, "us", many / few, "a line's time on 8", 1.3),
         Figure("its memory", large / 1e6, "MB", large / small, "the memory of 8", 1.3),
     ]
 
