@@ -9,9 +9,10 @@ from llmsim.physics.hardware import memory
 from llmsim.planning.sensible import remark
 from llmsim.run.cluster import hostname
 from llmsim.text import units
-from llmsim.text.fitting import Clause, wrapped
+from llmsim.text.fitting import Clause
 from llmsim.text.screen import Screen
 from llmsim.text.style import Span, length, paint
+from llmsim.text.wording import wrapped
 
 Facts = Mapping[str, Mapping[str, Any]]
 
