@@ -24,8 +24,8 @@ llmsim --runs 3 --quiet --export jsonl={{seed}}.jsonl   # a file for each seed
 ```
 
 You may give `--export KIND=PATH` several times. The same `--seed` and `--start` give the same bytes
-at every speed, with the show and without it. With `--from` the events of an export begin at that
-moment, too; its samples of GPUs are always those of the whole run.
+at every speed, with the show and without it. With `--from` the events of an export begin at the
+same moment, but its samples of GPUs are always those of the whole run.
 
 {kinds}
 
@@ -49,7 +49,7 @@ memory add up to the total; tensor activity follows from MFU and clock. During a
 gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
 waits in a hung collective has a utilization of 100 %, while its tensor cores are idle.
 
-## What each is for
+## What each kind is for
 
 `tensorboard`, `wandb`, `lightning` and `trainer_state` have what the run's framework would have
 written, with its tags and steps. A kind that the framework does not write is refused.

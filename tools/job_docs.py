@@ -133,7 +133,7 @@ and `steps` are the number of the last step. Some keys have another name than th
 | `--precision` | `compute` in [precision] |
 
 `command` in [run] is the command in the last line of the log. It is ignored if a flag changes the
-run. If you edit such a file, delete this key.
+run. If you edit a file that has this key, delete the key.
 
 {keys}
 """

@@ -30,12 +30,12 @@ VARIABLES = (
      "`--color`, `NO_COLOR`"),
     ("TERM", ("`dumb`: no colours, no bars, no board; `*256color`: 256 colours; `*-direct`: all "
      "colours"),
-     ("over `dumb`: `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`; over the number of "
-     "colours: `FORCE_COLOR`, `COLORTERM`")),
+     ("if it is `dumb`: `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`; for the number "
+     "of colours: `FORCE_COLOR`, `COLORTERM`")),
     ("CLICOLOR", "`0`: no colours", "`--color`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
     ("COLORTERM", "`truecolor` or `24bit`: all colours", "`FORCE_COLOR`"),
-    ("COLUMNS", ("the width of a pipe, which is 200 otherwise, or of a terminal that does not "
-     "report its size; from 20 to 400"), "the terminal's size"),
+    ("COLUMNS", ("a number from 20 to 400: the width of a pipe (200 without it), or of a terminal "
+     "that does not report its size"), "the terminal's size"),
 )  # fmt: skip
 
 PAGE_TEXT = """\
@@ -43,7 +43,7 @@ PAGE_TEXT = """\
 
 Made by `make docs` from the table in [src/llmsim/options/table.py](../src/llmsim/options/table.py).
 
-If two places give a value for one option, this is the order in which they win: **a flag, a job
+If several places give a value for an option, the first place in this list wins: **a flag, a job
 file, a scene, the flag's variable, the config file, the default.** The page in a browser reads
 neither variables nor files. Its address has flags as parameters (`?seed=7&speed-factor=4`); the
 table says which ones.
@@ -53,9 +53,10 @@ table says which ones.
 `llmsim --version` prints the version, and `llmsim --help` prints all options.
 
 `--from` takes a share of the steps (`40%`), a step (`step=1200`) or simulated time (`1h20m`). It
-also takes the name of a phase, and means the first moment of that phase: {phases}. A moment that
-the run does not have is refused. Exports begin at this moment, too; their samples of GPUs are
-always those of the whole run.
+also takes the name of a phase, and begins at the first moment of this phase:
+{phases}.
+A moment that the run does not have is refused. Exports begin at the same moment, but their samples
+of GPUs are always those of the whole run.
 
 `=no` switches an option off that your defaults have switched on, as in `--tidy=no`. A variable that
 is empty counts as not set.
@@ -100,8 +101,8 @@ llmsim --print-completions tcsh > ~/.llmsim.tcsh       # source it in ~/.tcshrc
 
 ## The man page
 
-`man llmsim` shows it where llmsim is installed: it is in `share/man/man1` of the environment.
-`llmsim --print-manpage | man -l -` shows it anywhere.
+If llmsim is installed, `man llmsim` shows the man page, which lies in `share/man/man1` of the
+environment. `llmsim --print-manpage | man -l -` shows the same page anywhere.
 """
 
 

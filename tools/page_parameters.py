@@ -11,7 +11,7 @@ from llmsim.text.wording import either
 # Name, value and meaning.
 OWN: tuple[tuple[str, str, str], ...] = (
     ("theme", either(THEMES), "the colours of page and log; the button `theme` changes it"),
-    ("type", "1", "each key prints the next line, and Esc ends that; the button `type` changes it"),
+    ("type", "1", "each key prints the next line, and Esc ends it; so does the button `type`"),
     ("kiosk", "1", "no controls, no pointer, no greeting; the screen stays on"),
     ("background", "transparent", "no background, so that OBS shows the picture below the text"),
     ("boot", "micropip", "Python starts as it does on other pages, which is slower"),

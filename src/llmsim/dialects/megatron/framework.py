@@ -4,7 +4,7 @@ from llmsim.job.framework import MEGATRON, PRETRAINING, Framework, LossScaler
 
 FRAMEWORK = Framework(
     "megatron",
-    "Megatron-LM: NCCL's INFO lines, all arguments, timers, losses as 9.1E+00",
+    "Megatron-LM: NCCL's INFO lines, all arguments, timers, losses like 9.1E+00",
     PRETRAINING,
     goes_on=True,
     may_skip_saves=True,
