@@ -50,9 +50,9 @@ Long lines are cut here. `make docs` makes this page from run {seed}:
 The default dialect, `pytorch`, prints every event. Every other dialect prints what its framework
 prints, and nothing else.
 
-All excerpts have the same seed. Most have the same job; a few frameworks cannot train it. `mlperf`
-follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` train models of GPT-2's
-shape, and `trl` fine-tunes.
+All excerpts have the same seed, and most have the same job. A few frameworks cannot train it:
+`mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` train models of
+GPT-2's shape, and `trl` fine-tunes.
 
 """
 

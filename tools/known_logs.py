@@ -21,12 +21,12 @@ COMPARED = (
         "a whole log of 8 x H200 (November 2025); Qwen3-0.6B without a filter of ranks (January "
         "2026); pytorch/torchtitan pull requests 1287, 2389, 3393",
         "releases of 2026 print the loss with five decimals; without a filter all ranks of a node "
-        "print, and in ours one rank of each node",
+        "print, and in our logs one rank of each node prints",
     ),
     Compared(
         "megatron",
         "a whole log of core 0.12 (April 2025); a run of 1.7B on Leonardo (core 0.11, March 2025); "
-        "a course's logs on 4 GPUs (before core 0.9, September 2024); a fork's on 8 GPUs (November "
+        "a course's logs on 4 GPUs (before core 0.9, September 2024); a fork's log on 8 GPUs (November "
         "2025); NVIDIA/Megatron-LM issue 756",
         "the order of the weights in a bucket, which is that of a Python set; the number of zeros, "
         "which is printed only if it is asked for; marks before the lines of core 0.11 and of "
@@ -50,7 +50,7 @@ COMPARED = (
         "logs of 0.10, 0.13 and 0.14; a pipeline's log and 0.16.9 under LLaMA-Factory (January "
         "2026); deepspeedai/DeepSpeed issues 1825, 3742, 5779; huggingface/trl issue 2784",
         "older releases say less about ZeRO's memory; the pipeline of 2026 names its topology; "
-        "line numbers of config.py in 0.16; real memory reports are 0.24 s apart, and ours less",
+        "config.py of 0.16 has other line numbers; real memory reports are 0.24 s apart, and ours less",
     ),
     Compared(
         "maxtext",
@@ -67,14 +67,14 @@ COMPARED = (
     ),
     Compared(
         "hf",
-        "logs of transformers 5 (2026), one of August; logs of 4.5x with dicts of numbers",
+        "logs of transformers 5 (2026, one of them of August); logs of 4.5x with dicts of numbers",
         "in a file each of our bars is a line, and tqdm's bars are joined by carriage returns; our "
         "rate is the mean since the start (except after a resume), and tqdm's is a moving mean",
     ),
     Compared(
         "trl",
-        "SFT logs of 2026, one of August; a GRPO log with strings for numbers (2026) and two of "
-        "2025",
+        "SFT logs of 2026 (one of them of August); a GRPO log of 2026 with strings for numbers, and "
+        "two GRPO logs of 2025",
         "the public logs are of older releases, which print entropy, num_tokens and clip_ratio in "
         "another order, warn of new PAD and BOS tokens, and name a length completion_length",
     ),
@@ -96,8 +96,8 @@ COMPARED = (
         "a benchmark of saves to GCS with 658 M weights (2.3); two runs with the modes of modules "
         "(2.4); a table of 2.6 with FLOPs; a CIFAR run with a monitored metric",
         "releases before 2.6 have no column of FLOPs, and releases before 2.3 no column of modes; "
-        "v_num is the logger's version; a save that monitors a metric prints its value, and ours "
-        "monitors none",
+        "v_num is the logger's version; a save that monitors a metric prints its value, and our "
+        "saves monitor none",
     ),
     Compared(
         "nemo",

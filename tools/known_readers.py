@@ -243,7 +243,7 @@ READERS = (
     ),
     Reader(
         "nemo", "NVIDIA/dgxc-benchmarking: common/parse_train_timing.sh",
-        (Found("timed iterations 11 to 44", _TIMED, _measured),),
+        (Found("timed iterations (11 to 44)", _TIMED, _measured),),
         {"steps": 50},
     ),
     Reader(

@@ -95,7 +95,8 @@ Pretraining in fp8 is young (DeepSeek-V3, Nemotron) and needs Hopper or a newer 
 keeps the frozen weights in NF4.""",
     "Tokens for each active parameter, in pretraining": """\
 The optimum of Hoffmann et al. 2022 is 20. GPT-2 on OpenWebText has about 70, Llama 2 7B has 286,
-OLMo 2 7B has 560, and Llama 3 8B has 1,875. With fewer, a smaller model would learn more.""",
+OLMo 2 7B has 560, and Llama 3 8B has 1,875. With fewer than 20, a smaller
+model would learn more.""",
     "How a model is spread": """\
 Most models need only data ranks with sharded states. Tensor slices are for large models on servers
 with fast links, pipeline stages for 12B and more, context ranks for long sequences, and expert
