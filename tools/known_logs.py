@@ -26,8 +26,8 @@ COMPARED = (
     Compared(
         "megatron",
         "a whole log of core 0.12 (April 2025); a run of 1.7B on Leonardo (core 0.11, March 2025); "
-        "a course's logs on 4 GPUs (before core 0.9, September 2024); a fork's log on 8 GPUs (November "
-        "2025); NVIDIA/Megatron-LM issue 756",
+        "a course's logs on 4 GPUs (before core 0.9, September 2024); a fork's log on 8 GPUs "
+        "(November 2025); NVIDIA/Megatron-LM issue 756",
         "the order of the weights in a bucket, which is that of a Python set; the number of zeros, "
         "which is printed only if it is asked for; marks before the lines of core 0.11 and of "
         "forks; on more than 8 nodes our NCCL prints on the first node alone",
@@ -50,7 +50,8 @@ COMPARED = (
         "logs of 0.10, 0.13 and 0.14; a pipeline's log and 0.16.9 under LLaMA-Factory (January "
         "2026); deepspeedai/DeepSpeed issues 1825, 3742, 5779; huggingface/trl issue 2784",
         "older releases say less about ZeRO's memory; the pipeline of 2026 names its topology; "
-        "config.py of 0.16 has other line numbers; real memory reports are 0.24 s apart, and ours less",
+        "config.py of 0.16 has other line numbers; real memory reports are 0.24 s apart, and "
+        "ours less",
     ),
     Compared(
         "maxtext",
@@ -73,8 +74,8 @@ COMPARED = (
     ),
     Compared(
         "trl",
-        "SFT logs of 2026 (one of them of August); a GRPO log of 2026 with strings for numbers, and "
-        "two GRPO logs of 2025",
+        "SFT logs of 2026 (one of them of August); a GRPO log of 2026 with strings for numbers, "
+        "and two GRPO logs of 2025",
         "the public logs are of older releases, which print entropy, num_tokens and clip_ratio in "
         "another order, warn of new PAD and BOS tokens, and name a length completion_length",
     ),
