@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.job.schedule import Schedule, last_step, whole_run
 
@@ -28,6 +29,7 @@ def logged(job: Job, step: int) -> bool:
     return step == 1 or step % job.schedule.log_every == 0
 
 
+@remembered()
 def validated_steps(job: Job) -> tuple[int, ...]:
     """After which steps the run validates: at its interval, and at the end or the beginning.
 
@@ -75,6 +77,7 @@ def validations(job: Job) -> int:
     return bisect_right(validated_steps(job), last_step(job.schedule))
 
 
+@remembered()
 def saved_steps(job: Job) -> tuple[int, ...]:
     """After which steps the run saves: at its interval, before its batch grows, and at the end.
 

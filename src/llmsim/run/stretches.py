@@ -91,14 +91,17 @@ def pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Pause, ...]]]:
 def _pauses(job: Job) -> tuple[tuple[int, ...], tuple[tuple[Pause, ...], ...]]:
     """All steps at which training pauses, and for what at each of them."""
     saves, checks = set(saved_steps(job)), set(validated_steps(job))
-    kinds: tuple[tuple[Pause, set[int]], ...] = (("validation", checks), ("checkpoint", saves))
+    order: tuple[Pause, Pause] = ("validation", "checkpoint")
     if job.framework.saves_first or not job.framework.validates:
-        kinds = kinds[::-1]
+        order = order[::-1]
     last = job.schedule.steps
     steps = tuple(sorted({*saves, *checks, last}))
-    found: list[tuple[Pause, ...]] = [
-        tuple(kind for kind, among in kinds if step in among) for step in steps
-    ]
+    # By whether a step is validated, and whether it is saved.
+    kinds: dict[tuple[bool, bool], tuple[Pause, ...]] = {
+        (False, False): (), (True, False): ("validation",), (False, True): ("checkpoint",),
+        (True, True): order,
+    }  # fmt: skip
+    found = [kinds[step in checks, step in saves] for step in steps]
     if job.framework.saves_after_loop and not save_is_due(job, last):
         found[-1] = tuple(sorted(found[-1], key=_LAST.index))
     if job.framework.final_evaluations:

@@ -15,6 +15,7 @@ from llmsim.run.cluster import hostname
 from llmsim.text.progress_bar import blocks
 from llmsim.text.screen import Screen
 from llmsim.text.style import Span, length
+from llmsim.typed import Any
 
 MOST_ROWS, TALLEST = 16, 24
 MIB_PER_GIB = 1024
@@ -110,10 +111,16 @@ NODE_CELLS: Sequence[Callable[[NodeReading, Job, Screen], Cell]] = (_node, _smal
 def grid(event: events.Status, job: Job, screen: Screen) -> Rows:
     """The rows of the grid, as spans: every GPU of a small cluster, nodes of a large one."""
     title = f"{job.layout.gpus:,} x {job.gpu.name}"
-    for cells, smallest in _kinds(event, job, screen):
+    readings: Sequence[Any] = event.gpus or event.nodes
+    kinds: Sequence[Callable[[Any, Job, Screen], Cell]] = GPU_CELLS if event.gpus else NODE_CELLS
+    for make in kinds:
+        rows = TALLEST if make is kinds[-1] else MOST_ROWS
+        # All cells are as wide as the widest one: where the first is too wide, so are all.
+        if _columns(length(make(readings[0], job, screen)), screen) * rows < len(readings):
+            continue
+        cells = [make(reading, job, screen) for reading in readings]
         size = max(map(length, cells))
-        most = min((screen.width - 1) // (size + 1), len(cells))
-        rows = TALLEST if smallest else MOST_ROWS
+        most = min(_columns(size, screen), len(cells))
         if most * rows < len(cells):
             continue
         columns = _evenly(len(cells), most)
@@ -127,16 +134,9 @@ def grid(event: events.Status, job: Job, screen: Screen) -> Rows:
         yield [("number", f" {totals}")]
 
 
-def _kinds(event: events.Status, job: Job, screen: Screen) -> Iterator[tuple[list[Cell], bool]]:
-    """The cells of each kind, the most detailed first, and whether it is the smallest kind."""
-    if event.gpus:
-        for make in GPU_CELLS:
-            cells = [make(reading, job, screen) for reading in event.gpus]
-            yield cells, make is GPU_CELLS[-1]
-        return
-    for made in NODE_CELLS:
-        cells = [made(reading, job, screen) for reading in event.nodes]
-        yield cells, made is NODE_CELLS[-1]
+def _columns(size: int, screen: Screen) -> int:
+    """How many cells of a size stand side by side, with bars between them."""
+    return (screen.width - 1) // (size + 1)
 
 
 def _evenly(cells: int, most: int) -> int:

@@ -92,11 +92,20 @@ def _texts(event: events.Step, job: Job) -> list[str]:
         f"{event.tokens_per_second:>{tokens},.0f} tok/s",
         f"{event.samples_per_second:{samples}.1f} seq/s",
         f"{units.at_most_five(event.step_seconds)} s/step",
-        f"mem {units.gib(event.reserved):>{memory}}",
-        f" {event.reserved / event.capacity:3.0%}",
+        *_held(job, (event.reserved, event.capacity, memory)),
         f"mfu {event.mfu:6.2%}",
         f"eta {units.hours(event.remaining):>8}",
     ]
+
+
+@remembered(2)
+def _held(job: Job, held: tuple[int, int, int]) -> tuple[str, str]:
+    """The texts of the memory, which is the same from the second step on: bytes that are held,
+    bytes that there are, and cells for the first text.
+    """
+    del job
+    reserved, capacity, cells = held
+    return f"mem {units.gib(reserved):>{cells}}", f" {reserved / capacity:3.0%}"
 
 
 def _scale(event: events.Step, job: Job) -> str:

@@ -39,6 +39,16 @@ def _reserved(job: Job, stage_index: int | None) -> tuple[int, int, int]:
     return min(_pages(estimate.weights), limit), _pages(int(first)), steady
 
 
+@remembered(16)
+def process_mib(job: Job, step: int | None, stage_index: int) -> int:
+    """MiB that a process of a pipeline stage uses in a step: torch's pages and the CUDA context;
+    without a step the context alone.
+    """
+    torch = 0 if step is None else reserved(job, step, stage_index)
+    context = memory.estimate(job.architecture, job.layout, job.schedule.sequence).context
+    return (torch + context) // memory.MIB
+
+
 def _pages(size: int) -> int:
     return -(-size // (2 * memory.MIB)) * (2 * memory.MIB)
 

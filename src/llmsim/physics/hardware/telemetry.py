@@ -19,7 +19,7 @@ from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, ripples, swings
 from llmsim.physics.hardware.clocks import CAPPED, IDLE, THROTTLE, clock, held_heat, idle_clock
 from llmsim.physics.hardware.sites import MOST_CHIPS, Chip, Site, chip_of, chips_of, site_of
-from llmsim.physics.hardware.utilization import utilization
+from llmsim.physics.hardware.utilization import utilizations
 from llmsim.typed import Literal, NamedTuple
 
 Warmth = Literal["cool", "warm", "hot"]
@@ -195,10 +195,8 @@ def _memory_mib(job: Job, chip: Chip, index: int, activity: Activity) -> int:
         return _unused_mib(job)
     layout = job.layout
     stage = index // (layout.gpus // layout.pp)
-    step = 0 if activity in ("starting", "loading") else 2
-    torch = 0 if activity == "starting" else allocator.reserved(job, step, stage)
-    context = memory.estimate(job.architecture, layout, job.schedule.sequence).context
-    used = (torch + context) // memory.MIB + chip.memory
+    step = None if activity == "starting" else 0 if activity == "loading" else 2
+    used = allocator.process_mib(job, step, stage) + chip.memory
     return min(used, memory.capacity(job.gpu) // memory.MIB)
 
 
@@ -337,10 +335,11 @@ def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
 def readings(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[Reading]:
     """The same of GPUs of one node."""
     seen = latents(job, ranks, at, loads)
+    busy = utilizations(job, ranks, at, seen.activity)
     return [
         Reading(
             index=index,
-            utilization=utilization(job, index, at, seen.activity),
+            utilization=busy[place],
             memory_mib=seen.memory_mib[place],
             temperature_c=round(seen.temperature_c[place]),
             power_watts=round(seen.power_watts[place]),

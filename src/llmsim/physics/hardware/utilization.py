@@ -30,13 +30,10 @@ def usual_utilization(job: Job) -> float:
     return min(99.5, max(86.0, middle))
 
 
-def utilization(job: Job, index: int, at: float, activity: str) -> int:
-    """Per cent of the last second in which a kernel ran: nearly always 100 in training."""
-    return utilizations(job, range(index, index + 1), at, activity)[0]
-
-
 def utilizations(job: Job, ranks: range, at: float, activity: str) -> list[int]:
-    """The same of some GPUs."""
+    """Per cent of the last second in which a kernel ran on each of some GPUs: nearly always 100 in
+    training.
+    """
     low, high = RANGES[activity]
     moment = int(at) * 1_000_003 + ranks.start
     if activity == "training":

@@ -10,6 +10,7 @@ documents correlates from step to step: 0.28 to 0.46 at lag 1, 0.14 to 0.23 at l
 of public logs (docs/physics.md section 7); z counts robust standard deviations.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import exp, log, sqrt
 
@@ -86,19 +87,25 @@ def residual(job: Job, step: int, first: int | None = None) -> float:
     Mean 0, variance 1.
     """
     if first is None:
-        return _residual(job, step)
-    return _drawn(job, batch_number(job, step), batch_number(job, first))
+        return residual_of(job)(step)
+    return _drawn(job, loader(job), batch_number(job, step), batch_number(job, first))
 
 
-@remembered(64)  # of a block of steps the losses ask for it, and then the gradient norms
-def _residual(job: Job, step: int) -> float:
-    batch = batch_number(job, step)
-    return _drawn(job, batch, batch)
+@remembered()
+def residual_of(job: Job) -> Callable[[int], float]:
+    """The same of a step's tokens as a function of the step alone, which keeps its latest values:
+    of a block of steps the losses ask for them, and then the gradient norms.
+    """
+    kind, ahead = loader(job), batch_number(job, 0)
+
+    def residual(step: int) -> float:
+        return _drawn(job, kind, ahead + step, ahead + step)
+
+    return lru_cache(64)(residual)
 
 
-def _drawn(job: Job, step: int, begun: int) -> float:
+def _drawn(job: Job, kind: Loader, step: int, begun: int) -> float:
     """The same of the batches with these numbers."""
-    kind = loader(job)
     if kind == "ordered":
         lasting = autoregressive.mean(job.seed, "loss order", begun, step, PERSISTENCE)
         lasting *= sqrt(step - begun + 1)

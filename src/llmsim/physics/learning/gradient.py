@@ -20,6 +20,7 @@ section 8.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import exp, inf, log, nan, sqrt
 
 from llmsim.job.memo import remembered
@@ -138,19 +139,21 @@ def _learnt(job: Job) -> int:
     return high
 
 
-@remembered(2)  # a framework that watches its norms asks again
 def norm(job: Job, step: int) -> float:
     """The gradient norm of this step, before clipping. In fp16 it is infinite where gradients
     overflow, and not a number where the loss is none.
     """
-    return _norms(job)(step)
+    return norm_of(job)(step)
 
 
 @remembered()
-def _norms(job: Job) -> Callable[[int], float]:
-    """The same as a function of the step alone."""
+def norm_of(job: Job) -> Callable[[int], float]:
+    """The same as a function of the step alone, which keeps its latest values: a framework that
+    watches its norms asks again.
+    """
     seed, scales = job.seed, loss_scale.scales(job)
     signal, rises = objectives.of(job).signal, objectives.of(job).spikes or job.bends
+    residual = batch_noise.residual_of(job)
 
     def norm(step: int) -> float:
         if scales and loss_scale.scaled(job, step).skipped:
@@ -161,7 +164,7 @@ def _norms(job: Job) -> Callable[[int], float]:
         # outliers.
         z = ((word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF)) / 65_536.0 - 1.5
         slow = autoregressive.value(seed, "gradient memory", step, PERSISTENCE)
-        x = own * z + weather * slow + loss * batch_noise.residual(job, step)
+        x = own * z + weather * slow + loss * residual(step)
         x += LEAN * (x * x - 1.0)
         mean = _mean(shape, job, step)
         if signal:
@@ -174,7 +177,7 @@ def _norms(job: Job) -> Callable[[int], float]:
             norm *= spikes.gradient_factor(job, step) * bends.gradient_factor(job, step)
         return norm
 
-    return norm
+    return lru_cache(2)(norm)
 
 
 def _outlier(shape: GradientShape, u: float) -> float:

@@ -9,6 +9,7 @@ validation set has next to no noise: 0.0004 nats. It lies above or below the tra
 FineWeb -0.011 to -0.031, FineWeb-Edu +0.016 to +0.029, C4 +0.022.
 """
 
+from functools import lru_cache
 from math import exp, fsum, log, sqrt
 
 from llmsim.job.memo import remembered
@@ -37,18 +38,19 @@ def expected(job: Job, step: int) -> float:
     return law_of(job)(step) + bends.loss_excess(job, step)
 
 
-@remembered(64)  # what is logged beside the loss asks for it again
 def training(job: Job, step: int) -> float:
     """The training loss of this single step, the mean over its global batch, in nats."""
-    return _trainings(job)(step)
+    return training_of(job)(step)
 
 
 @remembered()
-def _trainings(job: Job) -> Law:
-    """The same as a function of the step alone."""
+def training_of(job: Job) -> Law:
+    """The same as a function of the step alone, which keeps its latest values: what is logged
+    beside the loss asks for them again.
+    """
     objective, curve, law = objectives.of(job), curve_of(job), law_of(job)
     whole, sigma, floor = objective.training, objective.sigma, curve.floor
-    rises = objective.spikes or job.bends
+    rises, residual = objective.spikes or job.bends, batch_noise.residual_of(job)
 
     def training(step: int) -> float:
         if whole:
@@ -56,10 +58,10 @@ def _trainings(job: Job) -> Law:
         else:
             clean = law(step)
             spread = sigma(job, curve, clean, step, step)
-            nats = _reflected(clean + spread * residual(job, step), floor)
+            nats = _reflected(clean + spread * residual(step), floor)
         return nats + _excess(job, step) if rises else nats
 
-    return training
+    return lru_cache(64)(training)
 
 
 def _reflected(noisy: float, floor: float) -> float:

@@ -103,8 +103,10 @@ def curve_of(job: Job) -> Curve:
 
 @remembered()
 def law_of(job: Job) -> Law:
-    """The job's noise-free loss in nats as a function of the step, counted from 1."""
-    return law(curve_of(job), job)
+    """The job's noise-free loss in nats as a function of the step, counted from 1; it keeps its
+    latest values, which metrics ask for after the loss.
+    """
+    return lru_cache(64)(law(curve_of(job), job))
 
 
 @remembered()

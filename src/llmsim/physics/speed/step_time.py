@@ -6,7 +6,8 @@ A step here is an executed step, counted from 1: it counts what has been run, no
 learnt. Without a rollback it equals the optimizer step. Units are seconds and tokens.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import ceil, log2, pi
 
 from llmsim.job.memo import remembered
@@ -144,7 +145,6 @@ def _first_extra(job: Job, mean: float) -> float:
     return min(50.0, max(5.8, 4.5 * mean, min(compiling, 42.0 * mean)))
 
 
-@remembered(64)  # an interval begins where the one before ended
 def elapsed(job: Job, step: int) -> float:
     """Seconds from the first executed step's start to the end of this one, without pauses.
 
@@ -152,18 +152,20 @@ def elapsed(job: Job, step: int) -> float:
     step on, moved to the end of the earlier stage.
     In GRPO time goes by tokens: the longer the answers, the slower a step.
     """
-    return _times(job)(step)
+    return elapsed_of(job)(step)
 
 
 @remembered()
-def _times(job: Job) -> Callable[[int], float]:
-    """The same as a function of the step alone."""
+def elapsed_of(job: Job) -> Callable[[int], float]:
+    """The same as a function of the step alone, which keeps its latest values: an interval begins
+    where the one before ended.
+    """
     from llmsim.physics.learning import epochs
 
     if job.recipe.generates:
-        return _by_tokens(job)
+        return lru_cache(64)(_by_tokens(job))
     staged = job.schedule.ramp or epochs.have_rests(job)
-    return _by_stages(job) if staged else _clock(job, 0)
+    return lru_cache(64)(_by_stages(job) if staged else _clock(job, 0))
 
 
 @remembered(8)
@@ -219,9 +221,16 @@ def interval_seconds(job: Job, first: int, last: int) -> float:
     Validation, checkpoints and logging are not in it. Intervals add up: 1..10 is 1..4 and
     5..10. Rounded to microseconds.
     """
+    return intervals_seconds(job, first, (last,))[0]
+
+
+def intervals_seconds(job: Job, first: int, lasts: Sequence[int]) -> list[float]:
+    """The same of intervals that begin with one step and end with each of some others."""
+    since = elapsed_of(job)
     if first == 1:
-        return elapsed(job, last)
-    return round(elapsed(job, last) - elapsed(job, first - 1), 6)
+        return [*map(since, lasts)]
+    begun = since(first - 1)
+    return [round(since(last) - begun, 6) for last in lasts]
 
 
 def compile_seconds(job: Job) -> float:
@@ -248,10 +257,17 @@ def seconds_until(job: Job, step: int) -> float:
     """Seconds of the run's own steps up to this one; the first of them compiles, in a run that
     goes on from a checkpoint, too.
     """
+    return each_seconds_until(job, (step,))[0]
+
+
+def each_seconds_until(job: Job, steps: Sequence[int]) -> list[float]:
+    """The same up to each of some steps."""
     first = job.schedule.first_step
+    seconds = intervals_seconds(job, first, steps)
     if first == 1:
-        return elapsed(job, step)
-    return round(interval_seconds(job, first, step) + compile_seconds(job), 6)
+        return seconds
+    compiling = compile_seconds(job)
+    return [round(each + compiling, 6) for each in seconds]
 
 
 def validation_seconds(job: Job, step: int, part: str = "validation") -> float:

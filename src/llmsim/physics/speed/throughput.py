@@ -10,6 +10,7 @@ lowered where the network cannot keep up. FLOP/s, seconds and tokens throughout;
 dense bf16.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from math import fsum
 
@@ -109,7 +110,13 @@ def job_flops_per_token(job: Job) -> float:
 
 def mfu(job: Job, tokens_per_second: float) -> float:
     """Model FLOPs utilization, 0..1, from the whole cluster's tokens per second."""
-    return tokens_per_second * job_flops_per_token(job) / (job.layout.gpus * job.gpu.tflops * 1e12)
+    return mfus(job, (tokens_per_second,))[0]
+
+
+def mfus(job: Job, rates: Iterable[float]) -> list[float]:
+    """The same of some rates."""
+    flops, peak = job_flops_per_token(job), job.layout.gpus * job.gpu.tflops * 1e12
+    return [tokens_per_second * flops / peak for tokens_per_second in rates]
 
 
 def compute_seconds(job: Job, step: int) -> float:

@@ -1,8 +1,9 @@
 """The records of logged steps: all columns of a block of steps at once, or of a single step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain, repeat
+from math import inf
 
 from llmsim.job.milestones import epoch_of, previous_logged
 from llmsim.job.records import Job
@@ -46,63 +47,106 @@ Pair = tuple[int, int]  # the logged step before a step, or the one before the a
 Column = Iterable[Any]
 
 
+def _is_disturbed(segment: Segment) -> bool:
+    """Whether a segment's steps may take other seconds than the schedule's steps usually do."""
+    return bool(segment.delays or segment.warmup or segment.repeated)
+
+
+def moments(job: Job, segment: Segment, steps: Sequence[int]) -> list[float]:
+    """`step_ended` of steps that a segment ran."""
+    if _is_disturbed(segment):
+        return [step_ended(job, segment, step) for step in steps]
+    seconds = step_time.intervals_seconds(job, segment.first, steps)
+    return [round(segment.began + usual, 6) for usual in seconds]
+
+
+def _took(run: Run, pairs: Sequence[Pair], segment: Segment) -> list[float]:
+    """`steps_took` of the steps after the first of each pair up to its second, which a segment
+    ran.
+    """
+    since = step_time.elapsed_of(run.job)
+    earliest = inf if _is_disturbed(segment) else segment.first - 1
+    return [
+        round(since(step) - since(before), 6)
+        if before >= earliest
+        else steps_took(run, before + 1, step, segment)
+        for before, step in pairs
+    ]
+
+
 def records(run: Run, segment: Segment, steps: Sequence[int]) -> list[Step]:
     """The records of steps that a training segment ran, in their order.
 
     They are made column by column: what all of them share is asked for once.
     """
+    if not steps:
+        return []
     job, attempt = run.job, segment.attempt
     first, began = first_step(run, attempt), training_began(run, attempt)
-    ends = [step_ended(job, segment, step) for step in steps]
+    ends = moments(job, segment, steps)
     pairs = [(max(previous_logged(job, step), first - 1), step) for step in steps]
     columns: dict[str, Column] = {
         "at": ends,
         "training_seconds": [round(at - began, 6) for at in ends],
         "host_seconds": _host_seconds(run, segment, pairs, ends),
         **_learning(job, learner(run, segment), steps),
-        **_speed(
-            job, pairs, [steps_took(run, before + 1, step, segment) for before, step in pairs]
-        ),
-        "allocated": [allocator.allocated(job, step) for step in steps],
-        "reserved": [allocator.reserved(job, step) for step in steps],
+        **_speed(job, pairs, _took(run, pairs, segment)),
+        "allocated": _constant(partial(allocator.allocated, job), steps),
+        "reserved": _constant(partial(allocator.reserved, job), steps),
         "capacity": repeat(memory.capacity(job.gpu)),
     }
-    return [*map(Step, *[columns[name] for name in Step._fields])]
+    return [*map(Step._make, zip(*[columns[name] for name in Step._fields], strict=False))]
+
+
+def _constant(of: Callable[[int], int], steps: Sequence[int]) -> Column:
+    """What all steps but the first have alike."""
+    return repeat(of(steps[-1])) if steps[0] > 1 else map(of, steps)
+
+
+def _epochs(job: Job, steps: Sequence[int]) -> Column:
+    """The epochs of steps in order, which are nearly always of the same one."""
+    first, last = (epoch_of(job, step) for step in (steps[0], steps[-1]))
+    return repeat(first) if first == last else [epoch_of(job, step) for step in steps]
 
 
 def _learning(job: Job, taught: Job, steps: Sequence[int]) -> dict[str, Column]:
     """What has been learnt. `taught` is the job as the steps' attempt knows it."""
+    tokens = objectives.of(job).tokens
     return {
         "step": steps,
-        "epoch": [epoch_of(job, step) for step in steps],
-        "loss": [loss.training(taught, step) for step in steps],
-        "gradient_norm": [gradient.norm(taught, step) for step in steps],
+        "epoch": _epochs(job, steps),
+        "loss": [*map(loss.training_of(taught), steps)],
+        "gradient_norm": [*map(gradient.norm_of(taught), steps)],
         "learning_rate": map(learning_rate.rates_of(job), steps),
-        "tokens": [objectives.tokens(job, 1, step) for step in steps],
+        "tokens": [tokens(job, 1, step) for step in steps],
         "metrics": [metrics.metrics(taught, step) for step in steps],
     }
 
 
 def _speed(job: Job, pairs: Sequence[Pair], took: Sequence[float]) -> dict[str, Column]:
     """How fast the steps were that took these seconds since the logged step before."""
-    schedule = job.schedule
+    schedule, tokens = job.schedule, objectives.of(job).tokens
     consumed = partial(batch_ramp.consumed, schedule)
     begun, whole = consumed(schedule.first_step - 1), consumed(schedule.steps)
     timed = [(before, step, seconds) for (before, step), seconds in zip(pairs, took, strict=True)]
-    rates = [objectives.tokens(job, before + 1, step) / seconds for before, step, seconds in timed]
-    missing = [epochs.unfilled(job, before + 1, step) for before, step in pairs]
+    rates = [tokens(job, before + 1, step) / seconds for before, step, seconds in timed]
+    missing: Iterable[float] = repeat(0.0)
+    if epochs.have_rests(job):
+        missing = [epochs.unfilled(job, before + 1, step) for before, step in pairs]
     return {
         "previous": [before for before, _ in pairs],
         "step_seconds": [seconds / (step - before) for before, step, seconds in timed],
         "tokens_per_second": rates,
         "samples_per_second": [
             (consumed(step) - consumed(before) - lack * schedule.global_batch) / seconds
-            for (before, step, seconds), lack in zip(timed, missing, strict=True)
+            for (before, step, seconds), lack in zip(timed, missing, strict=False)
         ],
-        "mfu": [throughput.mfu(job, rate) for rate in rates],
+        "mfu": throughput.mfus(job, rates),
         "remaining": [
-            step_time.seconds_until(job, step) / (consumed(step) - begun) * (whole - consumed(step))
-            for _, step in pairs
+            until / (consumed(step) - begun) * (whole - consumed(step))
+            for (_, step), until in zip(
+                pairs, step_time.each_seconds_until(job, [step for _, step in pairs]), strict=True
+            )
         ],
     }
 

@@ -34,7 +34,7 @@ from llmsim.run.events import (
 from llmsim.run.moment import loads
 from llmsim.run.phases.checkpoint import in_background, noticed_at
 from llmsim.run.phases.status import status
-from llmsim.run.phases.step_records import records
+from llmsim.run.phases.step_records import moments, records
 from llmsim.run.phases.timing import QUARTERS
 from llmsim.run.timeline import (
     Run,
@@ -76,21 +76,26 @@ def training(run: Run, number: int, since: float, moving: Callable[[], bool]) ->
     else:
         ends, noticed = in_background(run, number)[0], step_ended(job, segment, first - 1)
     begun = step_ended(job, segment, first - 1)
+    size, in_fp16 = steps_per_epoch(job), job.layout.precision == "fp16"
+    looks, slows = _look_steps(job), _may_slow(job, segment)
     for before, step, ended, record in _intervals(run, segment, first):
-        yield from _epochs(run, segment, begun, before, step)
+        if before % size == 0:
+            yield from _epochs(run, segment, begun, before, step)
         anew = before == first - 1 and (segment.fresh or first > segment.first)
-        moves = _moves(job, before, step, anew, moving())
+        moves = _moves(job, size, before, step, anew, moving())
         bar = _bar(run, segment, begun, before, step, ended - begun, moves) if moves else ()
         due: list[Event] = []
         if ends and ends[-1].at > noticed:
             due += [noticed_at(end, max(begun, end.at)) for end in ends if end.at > noticed]
-        if job.layout.precision == "fp16":
+        if in_fp16:
             due = sorted((*due, *_skipped(run, segment, before, step)), key=lambda each: each.at)
         if due:
             bar = _merged(bar, due, ended)
         yield from bar
         if record:
-            yield from _logged(run, segment, record)
+            yield record
+            if slows or step in looks or logged_before(job, step) % COLLECTIVES_EVERY == 1:
+                yield from _beside(run, segment, record)
         begun = noticed = ended
 
 
@@ -130,10 +135,8 @@ def _merged(bar: Iterable[Event], due: list[Event], ended: float) -> Iterator[Ev
 
 
 def _epochs(run: Run, segment: Segment, at: float, before: int, step: int) -> Iterator[Event]:
-    """The end of an epoch and the beginning of the next, where an epoch ends before a step."""
+    """The end of an epoch, and the beginning of the next where the interval lies in it."""
     job = run.job
-    if before % steps_per_epoch(job):
-        return
     if before >= first_step(run, segment.attempt):
         yield _epoch_ended(run, segment, at, before)
     if epoch_of(job, before + 1) == epoch_of(job, step):
@@ -161,16 +164,22 @@ def _intervals(run: Run, segment: Segment, first: int) -> Iterator[Interval]:
     job = run.job
     coming = intervals(job, first, segment.last)
     while block := [*islice(coming, BLOCK)]:
-        ends = {step: step_ended(job, segment, step) for _, step in block}
-        made = records(run, segment, [step for step in ends if logged(job, step)])
+        steps = [step for _, step in block]
+        ends = dict(zip(steps, moments(job, segment, steps), strict=True))
+        made = records(run, segment, [step for step in steps if logged(job, step)])
         known = {record.step: record for record in made}
         yield from [(before, step, ends[step], known.get(step)) for before, step in block]
 
 
-def _logged(run: Run, segment: Segment, record: Step) -> Iterator[Event]:
-    """What is known when a step is logged."""
+def _may_slow(job: Job, segment: Segment) -> bool:
+    """Whether a slowdown begins or ends in a segment, or in the interval that goes on in it."""
+    before = segment.repeated + previous_logged(job, segment.first)
+    return slowdown.changes(job, before + 1, segment.repeated + segment.last)
+
+
+def _beside(run: Run, segment: Segment, record: Step) -> Iterator[Event]:
+    """What is known beside a logged step's record."""
     job, at, step = run.job, record.at, record.step
-    yield record
     executed = segment.repeated + step
     before = segment.repeated + record.previous
     if executed <= job.schedule.steps and slowdown.changes(job, before + 1, executed):
@@ -203,8 +212,9 @@ def _look_steps(job: Job) -> frozenset[int]:
     return frozenset(max(1, round(step_of_part(job, part) / every)) * every for part in LOOKS)
 
 
-def _moves(job: Job, before: int, step: int, anew: bool, moving: bool) -> Iterable[int]:
-    """The moves of the epoch's bar in an interval of steps that somebody shows, counted from 1.
+def _moves(job: Job, size: int, before: int, step: int, anew: bool, moving: bool) -> Iterable[int]:
+    """The moves of the epoch's bar in an interval of steps that somebody shows, counted from 1;
+    `size` is the steps of an epoch.
 
     A terminal shows all moves, a file the moves that the framework's trait names. `anew` says that
     an attempt's steps begin, or what is shown of them: then all moves are shown, so that a reader
@@ -217,7 +227,6 @@ def _moves(job: Job, before: int, step: int, anew: bool, moving: bool) -> Iterab
         return ()
     if shown == "logged":
         return (moves,) if logged(job, step) else ()
-    size = steps_per_epoch(job)
     if anew or before % size == 0:
         return range(1, moves + 1)
     if step * QUARTERS // size == before * QUARTERS // size:

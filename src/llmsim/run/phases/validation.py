@@ -52,7 +52,7 @@ def best(run: Run, segment: Segment, step: int) -> float:
 
     Bends that the attempt of a segment has left behind do not count.
     """
-    steps: tuple[int, ...] = run.memo.setdefault("validated", validated_steps(run.job))
+    steps = validated_steps(run.job)
     lowest: list[float] = run.memo.setdefault(("best", segment.cured), [float("inf")])
     job = learner(run, segment)
     count = bisect_right(steps, step)
