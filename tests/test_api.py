@@ -211,6 +211,6 @@ def test_the_largest_model_is_not_refused_for_what_the_planner_chose_itself(seed
 def test_a_models_size_has_the_same_bounds_everywhere(size: str, good: bool) -> None:
     complaints = parse_options([("model", f"Foo-{size}")], prefix="--")[1]
     assert bool(complaints) != good
-    assert all("20M to 100T would be right" in complaint for complaint in complaints)
+    assert all("a model has 20M to 100T" in complaint for complaint in complaints)
     if good:
         assert plan(Options(seed=1, start=START, model=f"Foo-{size}"))

@@ -133,11 +133,11 @@ USUAL: dict[str, str] = {
     "embedding_parameters": "weights of the embeddings",
     "parameters_per_gpu": "weights on a GPU",
     "vocabulary": "how many tokens the vocabulary has",
-    "flops_per_token": "forward and backward, of the model alone",
+    "flops_per_token": "FLOPs of a token, forward and backward, of the model alone",
     "mfu": "model FLOPs utilization, 0..1",
     "gpu_hours": "GPUs x hours",
-    "loss": "nats per token",
-    "first_loss": "of the first step, nats per token",
+    "loss": "loss, nats per token",
+    "first_loss": "loss of the first step, nats per token",
     "final_validation": "loss of the last validation, nats per token",
     "best_validation": "loss of the best validation, nats per token",
     "perplexity": "e to the power of the loss",
@@ -150,13 +150,24 @@ USUAL: dict[str, str] = {
     "transfers": "one transfer for each collective of a step",
     "dimensions": "ranks of each dimension, by name: dp, tp, pp ...",
     "expected": "memory by purpose",
-    "temperature_c": "degrees Celsius",
-    "temperature_min_c": "of the coolest GPU, degrees Celsius",
-    "temperature_max_c": "of the hottest GPU, degrees Celsius",
-    "utilization_min_percent": "of the least busy GPU, 0..100",
-    "power_watts": "watts",
-    "sm_clock_mhz": "MHz",
-    "memory_mib": "MiB",
+    "temperature_c": "temperature, degrees Celsius",
+    "temperature_min_c": "temperature of the coolest GPU, degrees Celsius",
+    "temperature_max_c": "temperature of the hottest GPU, degrees Celsius",
+    "utilization_min_percent": "utilization of the least busy GPU, 0..100",
+    "power_watts": "power, watts",
+    "sm_clock_mhz": "clock of the SMs, MHz",
+    "memory_mib": "memory in use, MiB",
+    "size_bytes": "size in bytes",
+    "allocated_bytes": "bytes that torch has allocated on the fullest GPU",
+    "reserved_bytes": "bytes that torch has reserved on the fullest GPU",
+    "capacity_bytes": "bytes of a GPU's memory, as torch counts them",
+    "weights_bytes": "bytes of weights",
+    "gradients_bytes": "bytes of gradients",
+    "optimizer_bytes": "bytes of the optimizer's states",
+    "activations_bytes": "bytes of activations",
+    "logits_bytes": "bytes of logits",
+    "context_bytes": "bytes of CUDA's context and NCCL's buffers",
+    "exported_bytes": "bytes of all exported files",
 }
 
 
@@ -322,9 +333,7 @@ def table(kind: type) -> str:
 
 def meaning(field: Field) -> str:
     """What a field means, with its unit. Raises KeyError for a field that nothing is said of."""
-    if field.comment or field.name.endswith("_bytes"):
-        return field.comment or "bytes"
-    return USUAL[field.name]
+    return field.comment or USUAL[field.name]
 
 
 def shown(field: Field, module: ModuleType) -> str:

@@ -236,10 +236,10 @@ def test_a_name_without_a_size_is_no_model(name: str) -> None:
         ("Fré-7B", "is not a name"),
         ("a\n-7B", "is not a name"),
         ("x" * 46 + "-7B", "is not a name"),
-        ("Fresh-0B", "has 0 parameters, where 20M to 100T would be right"),
+        ("Fresh-0B", "has 0 parameters, but a model has 20M to 100T"),
         ("Fresh-999K", "has 999,000 parameters"),
-        ("Fresh-1000x1T", "parameters, where 20M to 100T would be right"),
-        ("Fresh-3B-A30B", "30,000,000,000 active parameters, where 3,000,000,000 are all"),
+        ("Fresh-1000x1T", "parameters, but a model has 20M to 100T"),
+        ("Fresh-3B-A30B", "30,000,000,000 active parameters, but only 3,000,000,000 in all"),
         ("Fresh-30B-A0B", "has 0 active parameters"),
     ],
 )

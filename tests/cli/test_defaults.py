@@ -191,7 +191,7 @@ def test_another_file_can_be_named_and_none(tmp_path: Path, file: Path) -> None:
         ("seed = " + "9" * 5000, "FILE cannot be understood: give lines such as gpus = 8."),
         ("seed = 0x" + "f" * 5000, "seed in FILE cannot be '0xfff"),
         ("seed = " + "[" * 5000, "FILE "),
-        ("#" * (LARGEST + 1), "FILE has more than 65,536 bytes: a line an option would do."),
+        ("#" * (LARGEST + 1), "FILE has more than 65,536 bytes: one line for each option"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_the_file_is_told_in_one_sentence(

@@ -204,7 +204,7 @@ OLDER = "[framework]\ndialect = 'megatron'\nrelease = 'core_v0.8.0'\n"
         ),
         (
             "[model]\nlayers = 1\nhidden_size = 64\n",
-            "where 20M to 100T would be right.",
+            "but a model has 20M to 100T.",
         ),
         (
             "[cluster]\ngpus = 8\n[parallel]\ndp = 4\ntp = 4\npp = 1\n",

@@ -32,8 +32,8 @@ def said(capsys: pytest.CaptureFixture[str], status: int, *words: str) -> str:
 @pytest.mark.parametrize(
     ("out", "sentence"),
     [
-        ("memory://x", "--out cannot be memory://x: what is there ends with this process"),
-        ("simplecache::memory://x", "--out cannot be simplecache::memory://x: what is there ends"),
+        ("memory://x", "--out cannot be memory://x: its files end with this process"),
+        ("simplecache::memory://x", "--out cannot be simplecache::memory://x: its files end"),
         ("s3://", "--out cannot be s3://: it names no place"),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_server_that_is_no_scheduler_is_said(
 ) -> None:
     address = f"tcp://127.0.0.1:{stranger}"
     told = said(capsys, 2, spec, "--out", str(tmp_path / "out"), "--scheduler", address)
-    assert told.endswith(f"no scheduler at {address}: what is there is no Dask's.\n")
+    assert told.endswith(f"no scheduler at {address}: the server there is not Dask's.\n")
     assert not (tmp_path / "out").exists()
 
 

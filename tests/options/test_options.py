@@ -241,7 +241,7 @@ def test_wrong_values_are_named_with_what_would_be_right(name: str, texts: list[
         ("dialect", "pytroch", "(did you mean pytorch?)."),
         ("color", "alway", "(did you mean always?)."),
         ("model", "ButtGPT", "did you mean 'ButtGPT-420B'?"),
-        ("model", "Foo-1K", "--model 'Foo-1K' has 1,000 parameters, where"),
+        ("model", "Foo-1K", "--model 'Foo-1K' has 1,000 parameters, but a model has"),
         ("dataset", "fineweb-edo", "did you mean 'FineWeb-Edu'?"),
         ("gpu", "A100", "--gpu 'A100' may be any of NVIDIA A100-SXM4-40GB,"),
         ("gpu", "H2000", "--gpu 'H2000' is not listed; did you mean"),

@@ -82,7 +82,7 @@ def test_the_loader_decides_how_neighbouring_losses_hang_together() -> None:
 @pytest.mark.parametrize(
     ("recipe", "keys", "sentence"),
     [
-        ("sft", {"beta": 0.1}, "--recipe sft has no reference that a beta could bind it to"),
+        ("sft", {"beta": 0.1}, "--recipe sft has no reference model, so it takes no beta"),
         ("dpo", {"group": 4}, "--recipe dpo samples no completions: leave out [recipe] group."),
         ("grpo", {"group": 7}, "completions is no multiple of [recipe] group = 7: give a batch"),
     ],

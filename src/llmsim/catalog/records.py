@@ -258,9 +258,9 @@ def _mixture_of(experts: int, nominal: int, name: str) -> Model:
 def _plausible(model: Model) -> Model:
     name, total, active = model[:3]
     if not SMALLEST_MODEL <= total <= LARGEST_MODEL:
-        raise CatalogError(f"{name!r} has {total:,} parameters, where 20M to 100T would be right.")
+        raise CatalogError(f"{name!r} has {total:,} parameters, but a model has 20M to 100T.")
     if not 0 < active <= total:
-        raise CatalogError(f"{name!r} has {active:,} active parameters, where {total:,} are all.")
+        raise CatalogError(f"{name!r} has {active:,} active parameters, but only {total:,} in all.")
     return model
 
 

@@ -36,7 +36,9 @@ def content_of(path: str, shown: str, what: str, *, must_be: bool, by: str = "")
     if content is None:
         raise OptionError(f"{shown} is not a file: {what}.")
     if len(content) > LARGEST:
-        raise OptionError(f"{shown} has more than {LARGEST:,} bytes: a line an option would do.")
+        raise OptionError(
+            f"{shown} has more than {LARGEST:,} bytes: one line for each option is enough."
+        )
     return content
 
 

@@ -47,7 +47,7 @@ def reached(scheduler: str) -> None:
     except Exception:  # noqa: BLE001  # whatever a server of another kind answers, or does not
         told = {}
     if told.get("type") != "Scheduler":
-        raise OptionError(f"there is no scheduler at {scheduler}: what is there is no Dask's.")
+        raise OptionError(f"there is no scheduler at {scheduler}: the server there is not Dask's.")
 
 
 def _identity(scheduler: str) -> dict[str, Any]:
@@ -166,7 +166,9 @@ def _same_everywhere(client: Any) -> None:
     for worker, theirs in sorted(told.items()):
         for here, there in zip(_versions(), theirs, strict=True):
             if here != there:
-                raise FleetError(f"{worker} has {there}, and here is {here}: bytes would differ.")
+                raise FleetError(
+                    f"{worker} has {there}, and this machine has {here}: bytes would differ."
+                )
 
 
 def _submit(

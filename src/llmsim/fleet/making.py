@@ -130,4 +130,4 @@ def _runs_in(spec: Spec, size: int, parts: list[int]) -> int:
 def _say_problems(problems: list[Problem], complain: Callable[[str], None]) -> None:
     for each in problems[:_NAMED]:
         complain(f"part {each.part} could not be written: {each.sentence}.")
-    complain("nothing of what is whole is lost: the same command goes on from here.")
+    complain("whole parts are kept: the same command goes on from here.")

@@ -221,8 +221,8 @@ def understood(content: bytes, name: str, root: str, made: Callable[[Any], Any])
         return made(json.loads(content))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise FleetError(
-            f"{name} in {root} is not as llmsim fleet writes it: remove that file, and what it"
-            " speaks of is made anew, or give an empty folder."
+            f"{name} in {root} is not as llmsim fleet writes it: remove that file, and its part"
+            " is made anew, or give an empty folder."
         ) from None
 
 
@@ -236,13 +236,13 @@ def begin(places: Places, size: int) -> None:
     content = read(places.root, BEGUN)
     if content is None:
         if not is_url(places.root) and any(_strangers(Path(places.root))):
-            raise FleetError(f"{places.root} is not empty: give a folder that is, or a new name.")
+            raise FleetError(f"{places.root} is not empty: give an empty folder, or a new name.")
         _put_first(places, BEGUN, json_text(told))
         content = read(places.root, BEGUN) or b""
     if understood(content, BEGUN, places.root, _table) != told:
         raise FleetError(
             f"{places.root} was begun with another SPEC or another version of llmsim: give"
-            " an empty folder, or the SPEC it was begun with."
+            " an empty folder, or use the first SPEC and version again."
         )
 
 

@@ -79,9 +79,7 @@ def lasting(option: str, place: str) -> None:
     if not name.strip("/") and protocol != "file":
         raise OptionError(f"{option} cannot be {place}: it names no place; {rather}")
     if protocol in _FLEETING:
-        raise OptionError(
-            f"{option} cannot be {place}: what is there ends with this process; {rather}"
-        )
+        raise OptionError(f"{option} cannot be {place}: its files end with this process; {rather}")
     try:
         from fsspec.registry import known_implementations, registry
     except ImportError:

@@ -94,7 +94,7 @@ def _beyond(candidate: Candidate, schedule: Schedule) -> Iterator[tuple[str | Se
         done = schedule.steps - schedule.first_step + 1
         if (times := ceil(done / every)) > MOST_PAUSES:
             made = f"{done:,} steps with {pause} every {every:,} are {times:,} of them"
-            yield (f"{made}, where {MOST_PAUSES:,} are the most.",)
+            yield (f"{made}, and a run has at most {MOST_PAUSES:,}.",)
 
 
 def _unvalidated(framework: Framework, schedule: Schedule) -> Iterator[tuple[str | Setting, ...]]:

@@ -254,8 +254,10 @@ class Demand(NamedTuple):
     def _undivided(self, gpus: int) -> PlanError:
         """The error that no layout matches the given values, although the memory suffices."""
         batch = f"a batch of {self._batch():,} sequences"
-        layout = f"any layout of {gpus:,} GPUs that is as it was asked for"
-        return PlanError(f"{batch} does not come out even on {layout}: leave a part of it open.")
+        layout = f"any layout of {gpus:,} GPUs that you ask for"
+        return PlanError(
+            f"{batch} cannot be divided evenly on {layout}: leave out one of the numbers."
+        )
 
 
 def _cluster(options: Options, demand: Demand, draw: int) -> Layout:
@@ -301,7 +303,7 @@ def _wished(demand: Demand) -> Layout:
         if layout := demand.layout_on(gpus):
             return layout
     if each > MOST_GPUS:
-        raise PlanError(f"{each:,} GPUs are asked for, where {MOST_GPUS:,} are the most.")
+        raise PlanError(f"{each:,} GPUs are too many: a job has at most {MOST_GPUS:,}.")
     raise demand.refusal(larger[-1] if each > CLUSTERS[-1] else larger[0], asked=True)
 
 

@@ -21,7 +21,7 @@ def asked_dataset(wanted: Wanted, kind: str) -> Dataset | None:
     """
     if wanted.dataset is None and wanted.data_tokens is None:
         if wanted.rows is not None:
-            raise PlanError("[data] rows are of a set with a name or tokens: give one of them.")
+            raise PlanError("[data] rows needs a data set: give its name or its tokens.")
         return None
     listed = _listed(wanted)
     changed: dict[str, Any] = {
@@ -56,7 +56,7 @@ def asked_recipe(recipe: Recipe, wanted: Wanted) -> Recipe:
     """
     speaker = Setting("recipe", recipe.name)
     if wanted.beta is not None and not recipe.beta:
-        raise PlanError(speaker, " has no reference that a beta could bind it to: leave it out.")
+        raise PlanError(speaker, " has no reference model, so it takes no beta: leave it out.")
     if wanted.group is not None and not recipe.generates:
         raise PlanError(speaker, " samples no completions: leave out [recipe] group.")
     changed = recipe._replace(beta=recipe.beta if wanted.beta is None else wanted.beta)

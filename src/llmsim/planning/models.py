@@ -133,7 +133,7 @@ def counted(model: Model, config: Architecture, wanted: Wanted) -> Model:
         return model
     if not SMALLEST_MODEL <= exact <= LARGEST_MODEL:
         made = f"a model of these sizes has {exact:,} parameters"
-        raise PlanError(f"{made}, where 20M to 100T would be right.")
+        raise PlanError(f"{made}, but a model has 20M to 100T.")
     name = model.name if wanted.model is not None else f"Custom-{_short(exact)}"
     return Model(name, exact, active_parameter_count(config), config.experts)
 

@@ -79,7 +79,7 @@ def _asked(job: Job, wanted: Wanted) -> int:
         raise PlanError(*both, " both say how long the run is: give one of them.")
     steps = wanted.steps or ceil((wanted.tokens or 0) / batch_tokens(job))
     if steps > MOST_STEPS:
-        made = f" are {steps:,} steps of {batch_tokens(job):,}, where {MOST_STEPS:,} are the most."
+        made = f" are {steps:,} steps of {batch_tokens(job):,} tokens: give {MOST_STEPS:,} at most."
         raise PlanError(Setting("tokens", str(wanted.tokens)), made)
     return steps
 

@@ -128,7 +128,7 @@ class Sink:
             file.close()
         if not self._direct:
             if os.path.lexists(self.destination):
-                raise FileExistsError(0, "it has come to exist meanwhile")
+                raise FileExistsError(0, "another program has made it meanwhile")
             os.rename(self._path, self.destination)
 
     def _join(self) -> None:

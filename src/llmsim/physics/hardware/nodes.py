@@ -14,15 +14,15 @@ class NodeReading(NamedTuple):
 
     node: int
     gpus: int
-    utilization: int  # mean, per cent
+    utilization: int  # mean utilization, per cent
     utilization_min: int
-    memory_mib: int  # of the fullest
-    temperature_c: int  # mean
+    memory_mib: int  # memory in use on the fullest GPU, MiB
+    temperature_c: int  # mean temperature, degrees Celsius
     temperature_min: int
     temperature_max: int
-    power_watts: int  # of all together
-    sm_clock_mhz: int  # mean
-    link_gb_s: float  # mean
+    power_watts: int  # power of all GPUs together, watts
+    sm_clock_mhz: int  # mean clock of the SMs, MHz
+    link_gb_s: float  # mean of what a GPU sends, GB/s
 
 
 def node_summary(job: Job, node: int, at: float, loads: Sequence[Load]) -> NodeReading:

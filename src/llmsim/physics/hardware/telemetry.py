@@ -68,13 +68,13 @@ class Load(NamedTuple):
 class Reading(NamedTuple):
     """The values that nvidia-smi would show for one GPU."""
 
-    index: int  # type: ignore[assignment]  # rank in the job; hides tuple.index
-    utilization: int  # per cent
+    index: int  # type: ignore[assignment]  # rank in the job
+    utilization: int  # utilization, per cent
     memory_mib: int
     temperature_c: int
     power_watts: int
     sm_clock_mhz: int
-    link_gb_s: float  # sent over NVLink, XGMI or PCIe, GB/s
+    link_gb_s: float  # what the GPU sends over NVLink, XGMI or PCIe, GB/s
 
 
 class Doing(NamedTuple):

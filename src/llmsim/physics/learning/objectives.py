@@ -42,7 +42,7 @@ class Score(NamedTuple):
     value: float
     stderr: float
     questions: int
-    percent: bool = False  # 0..100, as BLEU counts; else 0..1
+    percent: bool = False  # true: the value is 0..100, as BLEU counts; false: 0..1
 
 
 class Effort(NamedTuple):

@@ -34,12 +34,12 @@ _WAIT_SPREAD = 0.2  # standard deviation of log(visible share)
 class StepTransfer(NamedTuple):
     """One kind of collective in one optimizer step, as one GPU sees it."""
 
-    purpose: str  # "weights, forward", "gradients" ...
+    purpose: str  # what is sent: "weights, forward", "gradients" ...
     operation: Operation
-    size: int  # bytes per call
+    size: int  # bytes of each call
     calls: int
     ranks: int
-    seconds: float  # of all calls together
+    seconds: float  # seconds of all calls together
     exposed: float  # seconds of these for which the GPU waited
     bus_gb_s: float  # bus bandwidth, as nccl-tests defines it
 
