@@ -104,7 +104,7 @@ def limited(job: Job) -> Job:
     if not schedule.time_limit:
         return job
     if not is_a(job.gpu, "GPU"):
-        raise PlanError("[schedule] time_limit needs Slurm, and this cluster has none: leave it out.")
+        raise PlanError("[schedule] time_limit needs Slurm, and this job has none: leave it out.")
     from llmsim.physics.hardware import storage  # most plans do without
 
     first, seconds = schedule.first_step, step_time.step_seconds(job)
