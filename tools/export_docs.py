@@ -25,7 +25,7 @@ llmsim --runs 3 --quiet --export jsonl={{seed}}.jsonl   # a file for each seed
 
 You may give `--export KIND=PATH` several times. The same `--seed` and `--start` give the same bytes
 at every speed, with the show and without it. With `--from` the events of an export begin at the
-same moment, but its samples of GPUs are always those of the whole run.
+same moment, but its samples of GPUs always cover the whole run.
 
 {kinds}
 

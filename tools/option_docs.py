@@ -55,8 +55,8 @@ table says which ones.
 `--from` takes a share of the steps (`40%`), a step (`step=1200`) or simulated time (`1h20m`). It
 also takes the name of a phase, and begins at the first moment of this phase:
 {phases}.
-A moment that the run does not have is refused. Exports begin at the same moment, but their samples
-of GPUs are always those of the whole run.
+A moment that the run does not have is refused. Exports begin at the same moment, but their
+samples of GPUs always cover the whole run.
 
 `=no` switches an option off that your defaults have switched on, as in `--tidy=no`. A variable that
 is empty counts as not set.

@@ -85,7 +85,7 @@ Adapters take one card. Fine-tuning and GPT-2 take a node of eight (nanoGPT and 
 Models up to 2B take 8 to 64 GPUs (Pythia, TinyLlama), models of 7B to 34B take 128 to 1,024
 (OLMo 2, Llama 2), and 70B and large mixtures take up to 4,096 (DeepSeek-V3: 2,048 H800).""",
     "Active parameters": """\
-The sizes are those of released models. In a mixture only the active parameters count.""",
+The sizes are the sizes of released models. In a mixture only the active parameters count.""",
     "Tokens of a sequence": """\
 GPT-2 has 1,024, Pythia, Llama 2 and OLMo 2 have 2,048 or 4,096, and Llama 3 has 8,192. Sequences of
 32,768 to 131,072 belong to a later part of pretraining with context parallelism (Llama 3, section
