@@ -35,14 +35,26 @@ def validated_steps(job: Job) -> tuple[int, ...]:
 
     None where its schedule says so.
     """
+    every, beside = _validations(job)
+    return tuple(sorted({*every, *beside}))
+
+
+def is_validated(job: Job, step: int) -> bool:
+    """Whether the run validates after a step. A long run has too many to list for each line."""
+    return any(step in steps for steps in _validations(job))
+
+
+def _validations(job: Job) -> tuple[range, tuple[int, ...]]:
+    """The steps at the interval after which the run validates, and the others."""
     schedule = job.schedule
     if not schedule.validates:
-        return ()
+        return range(0), ()
     every = _every(schedule.validate_every, schedule.validate_every, schedule)
-    begins = job.framework.validates_first_step
-    first = {1} if begins and schedule.first_step == 1 else set[int]()
-    last = {schedule.steps} if job.framework.validates_end and not begins else set[int]()
-    return tuple(sorted({*every, *first, *last} or {schedule.steps}))
+    if job.framework.validates_first_step:
+        beside = (1,) if schedule.first_step == 1 else ()
+    else:
+        beside = (schedule.steps,) if job.framework.validates_end else ()
+    return every, beside or (() if every else (schedule.steps,))
 
 
 def steps_found(job: Job) -> int:
@@ -83,13 +95,23 @@ def saved_steps(job: Job) -> tuple[int, ...]:
 
     None where its schedule says so.
     """
+    every, beside = _saves(job)
+    return tuple(sorted({*every, *beside}))
+
+
+def is_saved(job: Job, step: int) -> bool:
+    """Whether the run saves after a step. A long run has too many to list for each line."""
+    return any(step in steps for steps in _saves(job))
+
+
+def _saves(job: Job) -> tuple[range, tuple[int, ...]]:
+    """The steps at the interval after which the run saves, and the others."""
     schedule = job.schedule
     if not schedule.saves:
-        return ()
+        return range(0), ()
     grows = (stage.first - 1 for stage in schedule.ramp[1:])
     first = 1 if job.framework.saves_first_step else schedule.save_every
-    every = _every(first, schedule.save_every, schedule)
-    return tuple(sorted({*every, *grows, schedule.steps}))
+    return _every(first, schedule.save_every, schedule), (*grows, schedule.steps)
 
 
 def _every(first: int, every: int, schedule: Schedule) -> range:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from llmsim.dialects.line import Line
 from llmsim.dialects.maxtext.configuration import output
-from llmsim.job.milestones import blocking_checkpoint, saved_steps, validated_steps
+from llmsim.job.milestones import blocking_checkpoint, is_saved, is_validated
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
@@ -40,7 +40,7 @@ def waited(job: Job, step: int) -> float:
     """
     if step == 1:  # it is handed out when it is compiled
         return step_time.interval_seconds(job, 1, 1) - step_time.compile_seconds(job)
-    paused = step - 1 in validated_steps(job) or step - 1 in saved_steps(job)
+    paused = is_validated(job, step - 1) or is_saved(job, step - 1)
     first = max(2, step if paused else step - 1)
     return step_time.interval_seconds(job, first, step) - step_time.dispatch_seconds(job, step)
 

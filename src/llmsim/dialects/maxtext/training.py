@@ -15,9 +15,9 @@ from llmsim.dialects.maxtext.launch import held, step_flops
 from llmsim.dialects.maxtext.processes import placed
 from llmsim.job.milestones import (
     blocking_checkpoint,
+    is_saved,
+    is_validated,
     save_is_due,
-    saved_steps,
-    validated_steps,
 )
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
 from llmsim.physics.hardware import memory
@@ -59,9 +59,9 @@ def _pauses(job: Job, step: int) -> str:
     """What is last between a step and the next: a save, an evaluation, or nothing."""
     if step == job.schedule.steps and not save_is_due(job, step):
         return "checkpoint"
-    if step in validated_steps(job):
+    if is_validated(job, step):
         return "validation"
-    return "checkpoint" if step in saved_steps(job) else ""
+    return "checkpoint" if is_saved(job, step) else ""
 
 
 def _written(job: Job, step: int) -> Lines:
@@ -109,7 +109,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
     last = event.step == job.schedule.steps and not save_is_due(job, event.step)
-    if last and event.step not in validated_steps(job):
+    if last and not is_validated(job, event.step):
         yield from _written(job, event.step - 1)
     yield from orbax.started(event, job, screen)
 

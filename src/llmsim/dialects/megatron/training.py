@@ -17,9 +17,9 @@ from llmsim.dialects.megatron.log_lines import (
 from llmsim.dialects.parts import process_group
 from llmsim.job.milestones import (
     blocking_checkpoint,
+    is_validated,
     save_is_due,
     steps_found,
-    validated_steps,
 )
 from llmsim.job.records import Job, is_older
 from llmsim.physics.hardware import allocator, memory, storage
@@ -102,7 +102,7 @@ def flops_per_token(job: Job) -> float:
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     yield from _iterated(event, job)
-    if _ends_unsaved(job, event.step) and event.step not in validated_steps(job):
+    if _ends_unsaved(job, event.step) and not is_validated(job, event.step):
         yield _done(job, event.at)
 
 

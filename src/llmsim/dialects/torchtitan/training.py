@@ -13,8 +13,8 @@ from llmsim.dialects.torchtitan.model import peak_flops, shown_stage
 from llmsim.job.milestones import (
     blocking_checkpoint,
     evicted_checkpoint,
-    saved_steps,
-    validated_steps,
+    is_saved,
+    is_validated,
 )
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, storage
@@ -78,7 +78,7 @@ def _beside(event: events.Step, job: Job) -> float:
     if event.training_seconds <= event.host_seconds:  # the first log of these processes
         loading = storage.restore_seconds(job, event.previous) if event.previous else 0.0
         return setup_seconds(job) + loading
-    if event.previous in saved_steps(job) and event.previous not in validated_steps(job):
+    if is_saved(job, event.previous) and not is_validated(job, event.previous):
         return checkpoint.seconds(job, event.previous)
     return 0.0
 
@@ -130,7 +130,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
 
 def validation_seconds(event: events.Validated, job: Job) -> float:
     """Seconds since the step was logged: of a validation, and of a save that came before it."""
-    saved = event.step in saved_steps(job)
+    saved = is_saved(job, event.step)
     return event.seconds + (checkpoint.seconds(job, event.step) if saved else 0.0)
 
 

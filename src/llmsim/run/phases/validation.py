@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from math import fsum
 
-from llmsim.job.milestones import validated_steps
+from llmsim.job.milestones import is_validated, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.learning import loss, metrics, objectives
 from llmsim.physics.speed import step_time
@@ -24,7 +24,7 @@ def _parts(job: Job) -> tuple[tuple[str, str], ...]:
     """What is evaluated after the training, and the stream that its noise comes from: held-out
     data that a validation after the last step has not seen.
     """
-    due = job.schedule.steps in validated_steps(job)
+    due = is_validated(job, job.schedule.steps)
     seen = {"validation": "more validation"} if due else {}
     return tuple((part, seen.get(part, part)) for part in job.framework.final_evaluations)
 
