@@ -160,11 +160,16 @@ def held_out(job: Job, step: int, part: str) -> float:
     clean = held_out_law(job)(step + 1)
     if curve.epoch_gain != 1.0:
         clean += OVERFIT * max(0.0, step / curve.epoch - 1.0)
+    wobble = VALIDATION_NOISE * noise.normal(job.seed, part, step)
+    return max(curve.floor, clean + _gap(job, part) * min(1.0, clean / 3.3) + wobble)
+
+
+@remembered(4)  # parts: the lowest loss of a long run asks for all of its validations
+def _gap(job: Job, part: str) -> float:
+    """How far a held-out set lies from the training data, in nats where the loss is 3.3 or more."""
     tokens = batch_tokens(job) * max(1, job.schedule.validation_batches)
     gap = GAP * noise.normal(0, f"validation of {job.dataset.name}")
-    gap += min(0.5 * GAP, NOISE / sqrt(tokens)) * noise.normal(job.seed, f"{part}-set")
-    wobble = VALIDATION_NOISE * noise.normal(job.seed, part, step)
-    return max(curve.floor, clean + gap * min(1.0, clean / 3.3) + wobble)
+    return gap + min(0.5 * GAP, NOISE / sqrt(tokens)) * noise.normal(job.seed, f"{part}-set")
 
 
 def perplexity(loss: float) -> float:
