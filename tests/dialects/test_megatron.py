@@ -9,8 +9,11 @@ import pytest
 
 from llmsim.dialects.registry import lines_of
 from llmsim.job.milestones import save_is_due, saved_steps
+from llmsim.options.wanted import Wanted
 from llmsim.physics.learning import loss
+from llmsim.run import simulation
 from llmsim.run.events import Step
+from llmsim.run.timeline import speaker
 from tests.dialects import logs
 from tests.dialects.logs import found, in_order, near, number, rate, unmarked, unmatched
 from tests.dialects.test_nccl import PATTERNS as NCCL
@@ -724,4 +727,25 @@ def test_the_first_line_of_an_attempt_is_the_mean_of_its_own_steps() -> None:
     lines = [re.search(ITERATION, line) for line in said]
     shown = [match["ms"] for match in lines if match and int(match["it"]) == every]
     assert shown == [f"{1000 * mean:.1f}" for mean in means]
+    assert shown[0] != shown[1]
+
+
+def test_the_first_line_of_an_attempt_leaves_its_pauses_out() -> None:
+    """The interval's timer stands still in a validation (training.py): the relaunch's, too."""
+    asked: dict[str, object] = {"recipe": "pretrain", "model": "Basalt-8B", "gpus": 64}
+    asked["job"] = Wanted(log_every=100, validate_every=30, save_every=1000)
+    told = run_of(7, dialect="megatron", incidents="none", incident=("segfault@step=145",), **asked)
+    steps = [step for step in told.all(Step) if step.step == 100]
+    assert len(steps) == 2
+    run = simulation.run_of(told.job)
+    parts = [part for part in run.timeline if part.kind == "training" and part.last <= 120]
+    shown = []
+    for attempt, step in enumerate(steps, 1):
+        own = [part for part in parts if part.attempt == attempt]
+        job = speaker(run, own[0])
+        said = [line.text for line in lines_of("megatron")[Step](step, job, logs.PIPE)]
+        shown += [match["ms"] for line in said if (match := re.search(ITERATION, line))]
+        # The last part goes on after the line.
+        taken = sum(part.ended - part.began for part in own[:-1]) + step.at - own[-1].began
+        assert float(shown[-1]) == pytest.approx(10 * taken, abs=0.06)
     assert shown[0] != shown[1]

@@ -26,6 +26,7 @@ from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.learning import bends, learning_rate, loss, loss_scale
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import events
+from llmsim.run.timeline import steps_seconds
 from llmsim.text.screen import Screen
 from llmsim.typed import NamedTuple
 
@@ -53,7 +54,7 @@ def iteration(event: events.Step, job: Job) -> Iteration | None:
     every = job.schedule.log_every
     if event.step % every:
         return None
-    seconds = _since_the_start(event, job) / every if event.step == every else event.step_seconds
+    seconds = _first_mean(event, job) if event.step == every else event.step_seconds
     begun, step = event.step - every + 1, event.step
     rate = batch_ramp.tokens(job, step, step) / seconds / job.layout.gpus
     teraflops = rate * flops_per_token(job) / 1e12
@@ -68,15 +69,20 @@ def iteration(event: events.Step, job: Job) -> Iteration | None:
     return Iteration(seconds, teraflops, mean, scale, len(skipped), norm, not_numbers)
 
 
-def _since_the_start(event: events.Step, job: Job) -> float:
-    """Seconds that the first line's iterations took in this attempt, step 1 among them.
+def _first_mean(event: events.Step, job: Job) -> float:
+    """Mean seconds of the iterations of an attempt's first line, step 1 among them.
 
-    The timer of the interval stands still in a validation and a save (training.py). Where one falls
-    before the first line, they are taken to be as many as in the first attempt.
+    The timer of the interval stands still in a validation and a save (training.py), and counts
+    step 1, of which a line of `event` has told before. An attempt that goes on from a later step
+    has no such line.
     """
-    if min(job.schedule.validate_every, job.schedule.save_every) < event.step:
-        return step_time.interval_seconds(job, 1, event.step)
-    return event.training_seconds
+    if event.previous != 1:
+        return event.step_seconds
+    if min(job.schedule.validate_every, job.schedule.save_every) >= event.step:
+        return event.training_seconds / event.step
+    first = steps_seconds(job, 1, 1, job.repeated)
+    first += step_time.compile_seconds(job) if job.repeated else 0.0
+    return (first + event.step_seconds * (event.step - 1)) / event.step
 
 
 def _mean_without(job: Job, begun: int, step: int, skipped: list[int]) -> float | None:
