@@ -72,9 +72,9 @@ def iteration(event: events.Step, job: Job) -> Iteration | None:
 def _first_mean(event: events.Step, job: Job) -> float:
     """Mean seconds of the iterations of an attempt's first line, step 1 among them.
 
-    The timer of the interval stands still in a validation and a save (training.py), and counts
-    step 1, of which a line of `event` has told before. An attempt that goes on from a later step
-    has no such line.
+    The timer of the interval stands still in a validation and a save (training.py). It counts
+    step 1, which `event` does not: step 1 has an event of its own. An attempt that goes on from a
+    later step does not run it.
     """
     if event.previous != 1:
         return event.step_seconds
