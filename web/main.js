@@ -88,9 +88,11 @@ function hear(message) {
     case "began":
       rest();
       if (root.dataset.state === "loading") setTimeout(finish, 1000);
-      else setState("playing");
       refuse(wrong);
-      draw?.(`\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${show.command}\n`);
+      draw?.(
+        `\x1b[2J\x1b[3J\x1b[H\x1b[32m$\x1b[0m ${show.command}\n`,
+        () => root.dataset.state === "loading" || setState("playing"),
+      );
       break;
     case "run":
       show.run = message.run; // "timeline" follows, and what there is to see
@@ -121,10 +123,13 @@ function hear(message) {
       });
       break;
     case "ended":
-      setState("ended");
-      show.reached = "";
-      setTitle();
-      root.dataset.status = String(message.status);
+      // What has come is drawn first: the terminal is smaller then, and has other rows.
+      draw?.("", () => {
+        setState("ended");
+        show.reached = "";
+        setTitle();
+        root.dataset.status = String(message.status);
+      });
       break;
     case "kept":
       import("./keeping.js").then(({ kept }) => kept(message.name, message.content));

@@ -139,3 +139,21 @@ def test_an_outage_shows_no_gpu_as_busy() -> None:
             seen = Readings(run, pace.simulated).cluster(state(run, at), shown, 1.0)
             busy = [seen.read(index).busy for index in range(64)]
             assert max(busy) < 0.1, (kind, after, busy)
+
+
+@pytest.mark.parametrize("gpus", [4, 8, 64, 256])
+@pytest.mark.parametrize("pace", [8.0, 100.0])
+def test_no_reading_is_older_at_a_higher_speed(gpus: int, pace: float) -> None:
+    """Four show seconds at most: at 1,024x a GPU once showed what it did an eighth of a run ago."""
+    run = run_of(job_on(7, gpus=gpus))
+    shows = Pace(run, 180.0)
+    training = next(each for each in run.timeline if each.kind == "training")
+    moment = state(run, 0.5 * (training.began + training.ended))
+    shown = shows.shown(moment.at)
+    readings = Readings(run, shows.simulated)
+    readings.cluster(state(run, 0.0), 0.0, pace)
+    cluster = readings.cluster(moment, shown, pace)
+    began = shows.shown(training.began)
+    assert shown - began > 4.0, "the moment is too early to tell"
+    assert min(cluster.read(index).busy for index in range(gpus)) > 0.5
+    assert min(cluster.celsius(tuple(range(gpus)))) > 40

@@ -127,3 +127,44 @@ def test_after_a_resize_the_screen_is_that_of_a_fresh_drawing(wide: int, high: i
     stream.feed(other.draw(lambda: view))
     stream.feed(other.draw(lambda: view, told))
     assert list(terminal.display) == list(fresh.display)
+
+
+def title(terminal: Terminal) -> int:
+    """Rows of big letters above the board; a bar has such blocks, too, behind a percentage."""
+    rows = [terminal.row(number) for number in range(terminal.lines)]
+    above = rows[: next(number for number, row in enumerate(rows) if row.startswith("── "))]
+    return sum(bool(set(row) & set("▀▄█")) and "%" not in row for row in above)
+
+
+@pytest.mark.parametrize("size", [(46, 60), (80, 24), (120, 40)])
+def test_no_line_leaves_a_part_of_the_big_name(size: tuple[int, int]) -> None:
+    """A line that runs into the name moves it, at once: no tick comes between them."""
+    screen = screen_of(*size)
+    terminal = Terminal(*size)
+    options = Options("pytorch", model="ButtGPT-420B", seed=7, start=START)
+    region, with_lines, by_the_clock = LiveRegion(lambda: screen, Playback(0.0)), set(), {0}
+    for frame in play(plan(options), options, lambda: screen, region=region):
+        terminal.stream.feed(frame.text)
+        if frame.text:
+            (with_lines if frame.lines else by_the_clock).add(title(terminal))
+        if frame.shown > 12:
+            break
+    assert by_the_clock - {0}, "no name has been seen"
+    assert with_lines <= by_the_clock, size
+
+
+@pytest.mark.parametrize("width", [46, 80])
+def test_lines_that_are_wider_than_a_terminal_are_whole_after_a_resize(width: int) -> None:
+    """As the terminal itself has wrapped them, which is what a terminal does."""
+    before, after = screen_of(width + 30, 30), screen_of(width, 30)
+    screens, lines = [before], [f"{number} " + "log " * 40 + "end" for number in range(40)]
+    region = LiveRegion(lambda: screens[-1], Playback(0.0))
+    region.draw(lambda: still(7, 8, 0.4), lines)
+    screens.append(after)
+    terminal, plain = Terminal(*after[:2]), Terminal(*after[:2])
+    terminal.stream.feed(region.draw(lambda: still(7, 8, 0.4)))
+    rows = [terminal.row(number) for number in range(30)]
+    log = rows[: next(number for number, row in enumerate(rows) if row.startswith("── "))]
+    plain.stream.feed("".join(f"{line}\n" for line in lines))
+    wrapped = [plain.row(number) for number in range(29)]
+    assert log == wrapped[-len(log) :]

@@ -53,3 +53,23 @@ def test_drawn_rows_are_what_a_whole_drawing_shows(visit: Visitor) -> None:
     window.page.mouse.click(300, 300)
     window.wait_for("document.querySelector('.xterm-selection').childElementCount === 0")
     assert window.page.evaluate(ROWS) == before
+
+
+def test_a_stop_leaves_the_board_as_it_stands_on_a_slow_machine(visit: Visitor) -> None:
+    """What has been sent is drawn before what comes after the end takes rows from the terminal."""
+    window = visit().open(**{"seed": 7, "dialect": "pytorch", "from": "50%", "speed-factor": 8})
+    window.wait_for_state("playing")
+    window.wait_for_text("step")
+    session = window.page.context.new_cdp_session(window.page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 8})
+    window.page.wait_for_timeout(3000)  # until it knows how long a drawing takes
+    window.page.keyboard.press("q")
+    window.wait_for_state("ended")
+    last = noise.pick(7, "farewell", FAREWELLS)
+    window.wait_for(f"document.querySelector('.xterm-rows').textContent.includes({last!r})")
+    rows = [row.rstrip() for row in window.rows]
+    end = next(number for number, row in enumerate(rows) if last in row)
+    begin = next(number for number, row in enumerate(rows) if row.startswith("── "))
+    assert rows[end - 1].startswith(" step "), rows
+    assert "eta" in rows[end - 1], rows
+    assert not [row for row in rows[begin : end - 1] if "eta" in row], rows

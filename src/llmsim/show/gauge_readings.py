@@ -31,8 +31,9 @@ SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few
 READINGS = 16_384  # that are remembered
 
 Simulated = Callable[[float], float]  # the simulated second of a show second
-# GPUs; the places of the GPUs of each turn; when each turn was read; the temperature of each GPU.
-Temperatures = tuple[tuple[int, ...], dict[int, list[int]], dict[int, float], list[int]]
+# GPUs; the period; the places of the GPUs of each turn; when each turn was read; the temperature
+# of each GPU.
+Temperatures = tuple[tuple[int, ...], int, dict[int, list[int]], dict[int, float], list[int]]
 
 
 def culprit(run: Run, moment: Moment) -> int:
@@ -57,13 +58,14 @@ class Readings:
         self.run, self._simulated = run, simulated
         self._rhythm = next(each for each in RHYTHMS if run.job.layout.gpus <= each[0])
         self._size = gpus_per_node(run.job)
-        self._long, self._beat, self._at = self._rhythm[1], 0, 0.0
+        self._long, self._period, self._beat = *self._rhythm[1:], 0
+        self._apart, self._shown, self._at = self._long, 0.0, 0.0
         self._simulated_at = lru_cache(maxsize=1024)(self._second)
         self._meter = lru_cache(maxsize=16)(lambda at: meter(run, at))
         self._thermometer = lru_cache(maxsize=32)(lambda at: thermometer(run, at))
         self._gauge = lru_cache(maxsize=READINGS)(self._seen)
         self._power = lru_cache(maxsize=READINGS)(self._drawn)
-        self._celsius: Temperatures = ((), {}, {}, [])
+        self._celsius: Temperatures = ((), 0, {}, {}, [])
         self._trails: dict[tuple[int, int], tuple[int, float, tuple[Gauge, ...]]] = {}
         self._late: tuple[tuple[float, ...], list[tuple[float, float]]] = ((), [])
         self._page: tuple[int, str] = (-1, "")
@@ -75,12 +77,16 @@ class Readings:
         self._changed = 0  # the beat since which the cluster does something else; see TOGETHER
 
     def cluster(self, moment: Moment, shown: float, pace: float) -> Cluster:
-        """The cluster at a moment, `shown` seconds into the show; at a higher pace it is read as
-        often in a second on the wall.
+        """The cluster at a moment, `shown` seconds into the show. At a higher pace more GPUs are
+        read at a beat, in the end all, so that no reading is older; what was read before is as far
+        apart as the beats on the wall.
         """
         job, card = self.run.job, self.run.job.gpu
-        self._long = self._rhythm[1] * 2.0 ** max(0, ceil(log2(pace)))
-        self._beat = int(shown / self._long + 1e-9)
+        _, beat, period = self._rhythm
+        faster = 2 ** max(0, ceil(log2(pace)))
+        together = min(faster, period)
+        self._long, self._period, self._apart = beat * together, period // together, beat * faster
+        self._beat, self._shown = int(shown / self._long + 1e-9), shown
         if not self._simulated:
             self._at = moment.at
             self._simulated_at.cache_clear()
@@ -128,7 +134,7 @@ class Readings:
             return 0
         if self._simulated_at(beat * self._long) < segment.began:
             return 0
-        least = max(0, beat - self._rhythm[2])
+        least = max(0, beat - self._period)
         while beat > least and self._simulated_at((beat - 1) * self._long) >= segment.began:
             beat -= 1
         return beat
@@ -148,11 +154,10 @@ class Readings:
 
     # --- when --------------------------------------------------------------------------------
 
-    def _turn(self, index: int) -> tuple[int, int]:
-        """The beat at which a GPU was read last, and the beats from one reading to the next."""
-        period = self._rhythm[2]
+    def _turn(self, index: int, beat: int, period: int) -> int:
+        """The beat at which a GPU was read last, if each is read once in a period of beats."""
         first = self._place(index) % period
-        return first + (self._beat - first) // period * period, period
+        return first + (beat - first) // period * period
 
     def _place(self, index: int) -> int:
         """A GPU's place in the order of reading. A large cluster is read from one end to the other,
@@ -163,13 +168,12 @@ class Readings:
             return index // self._size * self._rhythm[2] // (gpus // self._size)
         return index if gpus <= ALONE else index // self._size
 
-    def _moment(self, index: int) -> float:
-        """The simulated second at which a GPU was read last."""
-        return self._simulated_at(self._turn(index)[0] * self._long)
-
     def _newest(self, index: int) -> float:
-        """The same, or the second since which the whole cluster does something else."""
-        return self._simulated_at(max(self._turn(index)[0], self._changed) * self._long)
+        """The simulated second at which a GPU was read last: no earlier than the one since which
+        the whole cluster does something else.
+        """
+        turn = self._turn(index, self._beat, self._period)
+        return self._simulated_at(max(turn, self._changed) * self._long)
 
     def _second(self, shown: float) -> float:
         """The simulated second of a show second; without a show the moment asked for."""
@@ -185,12 +189,12 @@ class Readings:
 
     def _heats(self, gpus: tuple[int, ...]) -> Sequence[int]:
         """The newest temperatures of GPUs; the ones whose turn it is are read, the others kept."""
-        if self._celsius[0] != gpus:
+        if self._celsius[:2] != (gpus, self._period):
             turns: dict[int, list[int]] = {}  # the places of the GPUs whose turn comes together
             for place, index in enumerate(gpus):
-                turns.setdefault(self._place(index) % self._rhythm[2], []).append(place)
-            self._celsius = gpus, turns, dict.fromkeys(turns, nan), [0] * len(gpus)
-        _, turns, moments, celsius = self._celsius
+                turns.setdefault(self._place(index) % self._period, []).append(place)
+            self._celsius = gpus, self._period, turns, dict.fromkeys(turns, nan), [0] * len(gpus)
+        *_, turns, moments, celsius = self._celsius
         for turn, places in turns.items():
             at = self._newest(gpus[places[0]])
             if at != moments[turn]:
@@ -204,17 +208,18 @@ class Readings:
         """The last readings of a GPU, the oldest first."""
         if not self._simulated:
             return ()
-        last, period = self._turn(index)
+        apart, period = self._apart, self._rhythm[2]
+        last = self._turn(index, int(self._shown / apart + 1e-9), period)
         known = self._trails.get((index, count), (0, 0.0, ()))
-        if known[:2] == (last, self._long):
+        if known[:2] == (last, apart):
             return known[2]
-        if known[:2] == (last - period, self._long):
-            new = (*known[2], self._gauge(index, self._moment(index)))[-count:]
+        if known[:2] == (last - period, apart):
+            new = (*known[2], self._gauge(index, self._simulated_at(last * apart)))[-count:]
         else:
             beats = range(last - (count - 1) * period, last + 1, period)
-            moments = [self._simulated_at(beat * self._long) for beat in beats if beat >= 0]
+            moments = [self._simulated_at(beat * apart) for beat in beats if beat >= 0]
             new = tuple(self._gauge(index, at) for at in moments)
-        self._trails[index, count] = last, self._long, new
+        self._trails[index, count] = last, apart, new
         return new
 
     def _watts(self, count: int) -> Sequence[float]:
@@ -228,7 +233,7 @@ class Readings:
     def _drawn_of_late(self, count: int) -> list[tuple[float, float]]:
         if not self._simulated:
             return []
-        apart = DRAWN_EVERY * self._long / self._rhythm[1]
+        apart = DRAWN_EVERY * self._apart / self._rhythm[1]
         last = int(self._beat * self._long / apart)
         if self._late[0] != (last, apart, count):
             beats = range(max(0, last - count + 1), last + 1)

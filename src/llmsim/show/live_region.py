@@ -49,6 +49,7 @@ class LiveRegion:
         self._rows: list[str] = []
         self._drawn: tuple[bool, bool, Note | None] = (board, False, None)
         self._bar: Bar | None = None
+        self._barred = False  # whether a bar has been drawn
         self._view: Callable[[], View] | None = None
         self._playback, self.board = playback, board
         self.wall = False  # whether the whole screen is the region; the host may change it, too
@@ -101,17 +102,30 @@ class LiveRegion:
         if was_wall and before is not None:
             return self._repainted(view, screen)
         if before == screen and known and lines and self._rows:
-            return region.at_once(self._added(lines, screen))
+            return self._told(view, lines, screen)
         if before is not None and before != screen and self.board:
             return self._repainted(view, screen)
         if before != screen:
             self._above, self._exact = 0, False
         return self._redrawn(view, lines, screen, before == screen)
 
+    def _told(self, view: Callable[[], View], lines: Sequence[str], screen: Screen) -> str:
+        """The text that adds lines to the log. A bar that they end gives them its row, and a card
+        that they run into moves.
+        """
+        done, self._barred = self._barred and not self._bar, self._barred and bool(self._bar)
+        if done and not self._free:
+            self._free = 1
+        card = self._rows[: self._free]
+        text = region.at_once(self._added(lines, screen))
+        into = any(card[: len(card) - self._free])
+        moves = self._free and (done or into)
+        return text + (self._redrawn(view, (), screen, known=True) if moves else "")
+
     def _added(self, lines: Sequence[str], screen: Screen) -> str:
         """The text that adds lines to the log: into the free rows first, then above the region."""
         text, more = "", list(lines)
-        while more and (taken := max(1, -(-cells(more[0]) // screen.width))) <= self._free:
+        while more and (taken := rows_for(more[:1], screen.width)) <= self._free:
             text += region.overwritten(more.pop(0), taken)
             self._rows, self._free = self._rows[taken:], self._free - taken
             self._above += taken
@@ -119,7 +133,8 @@ class LiveRegion:
             return text
         if self._at_bottom(screen) and self._above >= region.LEAST_MARGIN:
             return text + region.scrolled(more, self._above)
-        self._above = min(self._above + len(more), max(0, screen.height - len(self._rows)))
+        room = max(0, screen.height - len(self._rows))
+        self._above = min(self._above + rows_for(more, screen.width), room)
         return text + region.redrawn(None, more, self._rows)
 
     def _at_bottom(self, screen: Screen) -> bool:
@@ -131,8 +146,8 @@ class LiveRegion:
 
         What the log may have had on the screen is written again, so that no line is lost.
         """
-        lines = [cut(line, screen.width) for line in list(self._tail)[-screen.height :]]
-        self._above, self._exact = len(lines), True
+        lines = list(self._tail)[-screen.height :]
+        self._above, self._exact = rows_for(lines, screen.width), True
         self._place(view, screen)
         return region.at_once(region.repainted(lines, self._rows))
 
@@ -159,7 +174,7 @@ class LiveRegion:
         """The region as it is now, below these lines."""
         before = self._rows if known and not lines else None
         at_bottom, above = self._at_bottom(screen), self._above
-        self._above += len(lines)
+        self._above += rows_for(lines, screen.width)
         self._place(view, screen)
         more = len(self._rows) - len(before) if before else 0
         if not (before and at_bottom and 0 < more < above):
@@ -184,6 +199,7 @@ class LiveRegion:
         rows = [cut(self._quiet(self._bar.text, screen), screen.width)] if self._bar else []
         if self.board and rows_of(screen):
             rows = rows if screen.height >= BAR_NEEDS else []
+            self._barred = bool(rows)
             seen = view()._replace(pace=self._pace_text(), titled=titled)
             rows += [painted(row, screen) for row in board(seen, screen)]
         if self.note and screen.height >= NOTE_NEEDS:
@@ -246,6 +262,11 @@ class LiveRegion:
             return []
         event, job = self._ended
         return [painted(row, screen) for row in poster(self._view(), closing(event, job), screen)]
+
+
+def rows_for(lines: Sequence[str], width: int) -> int:
+    """The rows that lines take on a terminal, which wraps what is wider than it is."""
+    return sum(max(1, -(-cells(line) // width)) for line in lines)
 
 
 def bar_parts(text: str, role: str) -> Row:
