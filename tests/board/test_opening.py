@@ -142,7 +142,7 @@ def test_no_line_leaves_a_part_of_the_big_name(size: tuple[int, int]) -> None:
     screen = screen_of(*size)
     terminal = Terminal(*size)
     options = Options("pytorch", model="ButtGPT-420B", seed=7, start=START)
-    region, with_lines, by_the_clock = LiveRegion(lambda: screen, Playback(0.0)), set(), {0}
+    region, with_lines, by_the_clock = LiveRegion(lambda: screen, Playback(0.0)), {0}, {0}
     for frame in play(plan(options), options, lambda: screen, region=region):
         terminal.stream.feed(frame.text)
         if frame.text:
