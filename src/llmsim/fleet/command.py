@@ -36,6 +36,7 @@ The smallest SPEC is
 docs/fleets.md has all other keys.
 """
 _VALUES = ("out", "answers", "workers", "scheduler")
+_PLACES = ("out", "answers")  # a data set has one: the second would not be a correction
 _SWITCHES = ("print-plan", "quiet", "dask")
 _PROTOCOLS = ("tcp", "tls", "ucx", "ws", "wss")  # of Dask
 _SHOWN_EVERY, _PRINTED_EVERY = 0.2, 10.0  # seconds between two looks at the progress
@@ -90,9 +91,7 @@ def parsed(words: Sequence[str]) -> Arguments:
         if name in _SWITCHES and not equals:
             found[name.replace("-", "_")] = True
         elif name in _VALUES:
-            found[name] = text if equals else next(rest, "")
-            if not found[name]:
-                raise OptionError(f"--{name} needs a value: see llmsim fleet --help.")
+            found[name] = _value(name, text if equals else next(rest, ""), found)
         else:
             raise OptionError(_unknown(word))
     if "spec" not in found:
@@ -107,6 +106,18 @@ def parsed(words: Sequence[str]) -> Arguments:
     lasting("--answers", made.answers)
     _reachable(made.scheduler)
     return made
+
+
+def _value(name: str, text: str, found: dict[str, object]) -> str:
+    """The value of an option: of other options than places the last one counts, as elsewhere."""
+    if not text:
+        raise OptionError(f"--{name} needs a value: see llmsim fleet --help.")
+    if name in _PLACES and found.get(name, text) != text:
+        raise OptionError(
+            f"--{name} is given twice, as {found[name]!r} and as {text!r}: a fleet has one; leave"
+            " one out."
+        )
+    return text
 
 
 def _reachable(scheduler: str) -> None:

@@ -1,8 +1,9 @@
 """The runs of a fleet: which job each number has, its seed, its start and its split."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator
 from datetime import datetime, timedelta
-from math import isfinite
+from itertools import product
+from math import isfinite, prod
 
 from llmsim.cli.job_files import job_of_file
 from llmsim.errors import FLAG, LlmsimError, OptionError
@@ -23,6 +24,7 @@ _FLAGS = {
     for option in OPTIONS
     if option.names_job and option.name not in ("seed", "start", "job")
 }
+MOST_TRIED = 64  # combinations of flags that are planned one by one
 SEED_BITS = 53  # a seed is a whole number that JSON and tables hold exactly
 
 
@@ -129,9 +131,27 @@ def _values(key: str, value: object) -> tuple[str, ...]:
 
 
 def planned(spec: "Spec", share: Share) -> Job:
-    """A job of a part of the mix, to see whether there can be one. Raises a LlmsimError."""
-    options = _options(spec, share, 0, spec.seed % (1 << SEED_BITS), spec.start)
-    return plan(options)
+    """A job of a part of the mix, to see whether there can be one. Raises a LlmsimError.
+
+    Where flags are choices, each of their values is tried, and each with each if these are few.
+    """
+    for each in _combinations(share):
+        job = plan(_options(spec, each, 0, spec.seed % (1 << SEED_BITS), spec.start))
+    return job
+
+
+def _combinations(share: Share) -> Iterator[Share]:
+    """The part of the mix with one value of each of its flags, and then with others."""
+    values = [[(name, (text,)) for text in texts] for name, texts in share.flags]
+    counts = [len(each) for each in values]
+    if prod(counts) <= MOST_TRIED:
+        chosen: Iterable[tuple[tuple[str, tuple[str, ...]], ...]] = product(*values)
+    else:
+        chosen = (
+            tuple(each[turn % len(each)] for each in values) for turn in range(max(counts))
+        )
+    for flags in chosen:
+        yield share._replace(flags=flags)
 
 
 def _options(spec: "Spec", share: Share | None, number: int, seed: int, start: datetime) -> Options:

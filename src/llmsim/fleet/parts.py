@@ -24,6 +24,7 @@ from llmsim.fleet.places import Places
 from llmsim.fleet.playing import play_member
 from llmsim.fleet.spec import Spec
 from llmsim.job.schedule import last_step
+from llmsim.physics import noise
 from llmsim.planning.plan import plan
 from llmsim.telemetry.samples import MOST_GPUS
 from llmsim.typed import Any, NamedTuple
@@ -219,6 +220,8 @@ def _tried(spec: Spec, each: Member, work: Path, tables: "_Tables | None") -> No
         raise RunError(each.number, error.sentence(FLAG)) from None
     except Exception as error:  # noqa: BLE001  # whatever it is, the other runs go on
         raise RunError(each.number, f"{type(error).__name__}: {error}") from None
+    finally:
+        noise.let_go()  # the next run has another seed
 
 
 def _removed(work: Path, run_id: str) -> None:

@@ -5,7 +5,7 @@
     DEST/_work/                      what is being written; nobody reads it
     DEST/_parts/part-00042.json      the mark of a part that is whole
     DEST/_parts/TABLE/               files of parts that wait to be joined (fleet/joining.py)
-    DEST/_fleet.json                 what the data set was begun with
+    DEST/_fleet.json                 what the data set was begun with; the answers have it, too
 
 Here a file gets its place by a rename. An object store has none: there a file is put under its
 name at once, on condition that nobody has put it before, and the mark follows.
@@ -68,10 +68,13 @@ class Places(NamedTuple):
         content = read(self.marks, name)
         if content is None:
             return None
-        told = understood(content, name, self.marks, _table)
-        if told.get("digest") != self.digest:
-            raise FleetError(f"{self.marks} has parts of another fleet: give an empty folder.")
-        return understood(content, name, self.marks, made)
+
+        def ours(told: Any) -> Any:
+            if _table(told).get("digest") != self.digest:
+                raise FleetError(f"{self.marks} has parts of another fleet: give an empty folder.")
+            return made(told)
+
+        return understood(content, name, self.marks, ours)
 
     def store(self, number: int, work: Path, mark: Any) -> None:
         """Moves a part's files to their places, and then sets its mark."""
@@ -227,39 +230,53 @@ def understood(content: bytes, name: str, root: str, made: Callable[[Any], Any])
 
 
 def begin(places: Places, size: int) -> None:
-    """Makes the data set's folder, or takes it up again where it was left.
+    """Makes the folders of the data set and of its answers, or takes them up where they were left.
 
-    Raises FleetError if another fleet is there, or something else.
+    Raises FleetError if another fleet is there, or something else; then nothing is written.
     """
     told = {"digest": places.digest, "llmsim": __version__, "runs_a_part": size}
     told |= {"answers_apart": places.apart}
-    content = read(places.root, BEGUN)
+    roots = (places.root, places.answers) if places.apart else (places.root,)
+    missing = [root for root in roots if not _begun(root, told)]
+    for root in missing:
+        _put_first(places, root, BEGUN, json_text(told))
+        _begun(root, told)
+
+
+def _begun(root: str, told: dict[str, object]) -> bool:
+    """Whether a folder was begun for this fleet, and not if it is still empty.
+
+    Raises FleetError if it was begun for another one, or has other things in it.
+    """
+    content = read(root, BEGUN)
     if content is None:
-        if not is_url(places.root) and any(_strangers(Path(places.root))):
-            raise FleetError(f"{places.root} is not empty: give an empty folder, or a new name.")
-        _put_first(places, BEGUN, json_text(told))
-        content = read(places.root, BEGUN) or b""
-    if understood(content, BEGUN, places.root, _table) != told:
+        if not is_url(root) and any(_strangers(Path(root))):
+            raise FleetError(f"{root} is not empty: give an empty folder, or a new name.")
+        return False
+    if understood(content, BEGUN, root, _table) != told:
         raise FleetError(
-            f"{places.root} was begun with another SPEC or another version of llmsim: give"
-            " an empty folder, or use the first SPEC and version again."
+            f"{root} was begun with another SPEC or another version of llmsim: give an empty"
+            " folder, or use the first SPEC and version again."
         )
+    return True
 
 
-def _put_first(places: Places, name: str, text: str) -> None:
+def _put_first(places: Places, root: str, name: str, text: str) -> None:
     """Writes a small file of a data set, unless another fleet has been quicker."""
     places.work.mkdir(parents=True, exist_ok=True)
     waiting = places.work / f"{os.getpid()}-{uuid4().hex[:8]}-{name}"
     waiting.write_text(text, encoding="utf-8")
+    target = Path(root) / name
     try:
-        if is_url(places.root):
-            put(places.root, name, waiting)
+        if is_url(root):
+            put(root, name, waiting)
         else:
-            os.link(waiting, Path(places.root) / name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(waiting, target)
     except FileExistsError:
         pass  # the file of the quicker one counts
-    except OSError:  # a disk without links
-        _renamed(waiting, Path(places.root) / name)
+    except OSError:  # a disk without links, or another disk
+        _renamed(waiting, target)
     finally:
         waiting.unlink(missing_ok=True)
 

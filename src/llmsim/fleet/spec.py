@@ -27,6 +27,7 @@ from llmsim.typed import Any, NamedTuple
 LAYOUT = 2  # the version of a data set's folders and tables: another one is another fleet
 MOST_RUNS = 10**8
 DAY = 86_400.0
+SHORTEST_PERIOD = 0.1  # seconds between two samples
 STREAMS = ("log", "kernel", "slurm")
 # A recording of the show needs a screen and time: a fleet has neither.
 KINDS = tuple(kind for kind in kinds.NAMES if kind != "cast")
@@ -66,6 +67,14 @@ def _whole(low: int, high: int, value: object) -> int:
 
 def _seconds(value: object) -> float:
     return parse_duration(f"{value}")
+
+
+def _period(value: object) -> float:
+    """Seconds between two samples. Gauges change by the second: ten looks within one are plenty."""
+    seconds = _seconds(value)
+    if seconds < SHORTEST_PERIOD:
+        raise ValueError
+    return seconds
 
 
 def _moment(value: object) -> datetime:
@@ -112,7 +121,7 @@ _TOP = {
     "start": _Key(_moment, "an ISO date and time without a zone, such as 2026-01-30T12:00:00"),
     "zone": _Key(_zone, "a zone's name such as Europe/Berlin"),
     "span": _Key(_seconds, 'a time such as "30d"'),
-    "sample": _Key(_seconds, 'a time such as "60s"'),
+    "sample": _Key(_period, 'a time from 0.1s on, such as "60s"'),
     "incidents": _Key(partial(_one_of, LEVELS), f"one of {', '.join(LEVELS)}"),
     "streams": _Key(partial(_some_of, STREAMS), f"a list of {', '.join(STREAMS)}"),
     "name": _Key(_title, "a text of at most 80 characters"),
@@ -156,7 +165,7 @@ _CLUSTER = {
     "gpu": _Key(_gpu, "a name from --list gpus"),
     "days": _Key(partial(_number, 0.01, 3660.0), "a number of days from 0.01 to 3660"),
     "jobs_a_gpu_day": _Key(partial(_number, 0.001, 100.0), "a number from 0.001 to 100"),
-    "sample": _Key(_seconds, 'a time such as "1h"'),
+    "sample": _Key(_period, 'a time from 0.1s on, such as "1h"'),
     "gauges": _Key(_switch, "true or false"),
     "steps": _Key(_switch, "true or false"),
     "name": _Key(_host, "a name of letters, digits and dashes, such as node"),

@@ -6,7 +6,6 @@ A block of 64 values is made from its own shocks and the 48 before it, of which 
 than 0.1 % up to p = 0.86. The shocks are uniform, and x is nearly normal.
 """
 
-from functools import lru_cache
 from math import fsum, sqrt
 
 from llmsim.physics import noise
@@ -15,7 +14,7 @@ _BLOCK, _BEFORE = 64, 48
 _SHOCK = sqrt(12.0)
 
 
-@lru_cache(maxsize=1024)
+@noise.kept(1024)
 def _block(seed: int, stream: str, number: int, persistence: float) -> tuple[float, ...]:
     """The values of a block."""
     scale = _SHOCK * sqrt(1.0 - persistence**2)

@@ -19,7 +19,7 @@ APART = 1 << 40  # groups between two series of a stream
 FARTHEST = 3.2  # standard deviations from the mean, which next to no level is beyond
 
 
-@lru_cache(maxsize=4096)
+@noise.kept(4096)
 def _sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
     """The sums of a group's first 0..32 levels; the last is 0."""
     half = GROUP // 2
@@ -59,7 +59,7 @@ def total(seed: int, stream: str, position: float, series: int = 0, lean: float 
     return here + (sums[within + 1] - here) * part if part else here
 
 
-@lru_cache(maxsize=1024)
+@noise.kept(1024)
 def _drawn(seed: int, stream: str, group: int, series: range) -> tuple[int, ...]:
     """The running sum of whole numbers, which are levels but for their mean and SCALE: a group of
     a series, then the same group of the next one, and so on: all in little more time than one.

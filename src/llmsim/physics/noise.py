@@ -8,13 +8,14 @@ it is a counter-based generator as it stands. A stream's key is the FNV-1a hash
 of its name, mixed with the seed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from math import cos, erf, exp, log, pi, sqrt
 
-from llmsim.typed import Literal, TypeVar
+from llmsim.typed import Any, Literal, TypeVar
 
 T = TypeVar("T")
+F = TypeVar("F")
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -31,6 +32,30 @@ def _mix(value: int) -> int:
     return value ^ (value >> 31)
 
 
+_KEPT: list[Any] = []
+
+
+def kept(most: int) -> Callable[[F], F]:
+    """A decorator for a function (seed, ...): its latest `most` values are kept until `let_go`."""
+
+    def keeping(function: F) -> F:
+        cached: Any = lru_cache(maxsize=most)(function)  # type: ignore[arg-type]  # a function
+        _KEPT.append(cached)
+        return cached  # type: ignore[no-any-return]
+
+    return keeping
+
+
+def let_go() -> None:
+    """Forgets the values that are kept: whoever is done with a run has no use for its seed's.
+
+    A full cache forgets as well. Until it is full each run makes a process larger, and slower,
+    since what it works with lies farther apart.
+    """
+    for cached in _KEPT:
+        cached.cache_clear()
+
+
 @lru_cache(maxsize=1024)
 def _name(stream: str) -> int:
     """The FNV-1a hash of a name, which all seeds share."""
@@ -40,7 +65,7 @@ def _name(stream: str) -> int:
     return name
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _key(seed: int, stream: str) -> int:
     return _mix(_mix(seed & _MASK) ^ _name(stream))
 
@@ -126,7 +151,7 @@ def together(seed: int, places: tuple[Place, ...], ahead: int) -> list[float]:
     return [((word >> 12) + 0.5) * 2.0**-52 for word in _bytes(made, ones).cast("Q")[_LOWER]]
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _counters(seed: int, places: tuple[Place, ...]) -> int:
     """The counters of streams at indices, one in each lane."""
     made = 0

@@ -11,7 +11,6 @@ of public logs (docs/physics.md section 7); z counts robust standard deviations.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from math import exp, log, sqrt
 
 from llmsim.job.memo import remembered
@@ -49,7 +48,7 @@ def sigma(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
     return min(noise_here / sqrt(batch_ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
 
 
-@lru_cache(maxsize=64)
+@noise.kept(64)
 def _loudness(seed: int) -> float:
     """How noisy the run's data is: sigma x sqrt(tokens) is 25 to 37 from run to run."""
     return exp(NOISE_SPREAD * max(-1.6, min(1.6, noise.normal(seed, "loss loudness"))))

@@ -15,7 +15,6 @@ have 0 to 1 in 10,000 steps; at twice the usual learning rate there are 3 to 15,
 and 40 to 100 steps long, so the rate grows with the learning rate.
 """
 
-from functools import lru_cache
 from math import exp, sqrt
 
 from llmsim.job.memo import remembered
@@ -44,7 +43,7 @@ class Spike(NamedTuple):
     recovery: float  # steps in which the excess falls by a factor e
 
 
-@lru_cache(maxsize=4096)
+@noise.kept(4096)
 def _spike(seed: int, block: int, chance: float, hot: bool) -> Spike | None:
     if block == 0 or noise.uniform(seed, "spike", block) > chance:
         return None

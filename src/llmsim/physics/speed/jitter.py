@@ -18,7 +18,6 @@ what conditioning a gamma process on its total gives.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from math import cos, exp, fsum, pi, sqrt
 
 from llmsim.physics import balanced, noise
@@ -76,7 +75,7 @@ MOST_NODES = 512  # of a tree that are kept
 _EXPONENTS = tuple(2.0 / (2.0 * _SHAPE * (1 << level) - 1.0) for level in range(64))
 
 
-@lru_cache(maxsize=256)
+@noise.kept(256)
 def _tree(seed: int, stream: str, top: int) -> Tree:
     """The nodes that are known of a tree of 2**top shares of mean 1; its sum is its expectation."""
     del seed, stream  # they name the tree
@@ -125,7 +124,7 @@ def gamma_sum(seed: int, stream: str, count: int, limit: int) -> float:
     return fsum(parts)
 
 
-@lru_cache(maxsize=1024)
+@noise.kept(1024)
 def _cell(seed: int, stream: str, every: int, cells: int, cell: int) -> tuple[float, float, int]:
     """The sizes of the outliers before a cell, the size of its own, and that one's place in it."""
     before = gamma_sum(seed, stream, cell, cells)
