@@ -1,15 +1,17 @@
-"""What a fleet costs: samples of GPUs into Parquet, and a run at one fleet size and at another."""
+"""What a fleet costs: samples of GPUs into Parquet, and a run after few runs and after many."""
 
 import subprocess
 import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from time import process_time
 
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
+from llmsim.typed import NamedTuple
 
 START = datetime(2026, 1, 30, 12)
 SPEC = """runs = {runs}
@@ -22,9 +24,10 @@ steps = 1000
 recipe = "pretrain"
 gpus = 8
 """
-PART, PARTS = 50, 8  # runs of a part, and parts of the fleet
-# Parts after which the caches of the physics, which have a size, are full: until then memory grows.
-WARM = 4
+PART = 10  # runs that are played between two looks at the clock
+YOUNG, OLD = 50, 450  # runs that two processes have played before they play the same ones
+FULL = 100  # runs after which a process has imported and cached what every fleet needs
+TURNS = 11  # times that each of the two plays the same runs
 
 
 def samples_a_second() -> float:
@@ -53,34 +56,80 @@ def samples_a_second() -> float:
     return best
 
 
-def fleet() -> list[tuple[float, int]]:
-    """The seconds of a core and the memory in KiB at the end of each part, in a process that has
-    the first part twice, and twice as its last one again: runs differ, so that only the same runs
-    can be compared, and the faster of two is less disturbed by what else the machine does.
-    """
-    script = (
-        "import sys\n"
-        "from time import process_time\n"
-        "from llmsim.fleet.parts import write_part\n"
-        "from llmsim.fleet.places import Places\n"
-        "from llmsim.fleet.processes import lightened\n"
-        "from llmsim.fleet.spec import spec_of\n"
-        "lightened()\n"
-        "spec, folder = spec_of(sys.argv[1]), sys.argv[2]\n"
-        "first = spec._replace(runs=3)\n"
-        "write_part(first, Places(f'{folder}/warm', '', 'x'), 3, 0, {}, lambda run: None)\n"
-        "for turn, part in enumerate([0, *range(spec.runs // spec.runs_a_part), 0, 0]):\n"
-        "    begun, places = process_time(), Places(f'{folder}/{turn}', '', 'bench')\n"
-        "    write_part(spec, places, spec.runs_a_part, part, {}, lambda run: None)\n"
-        "    pages = int(open('/proc/self/statm').read().split()[1])\n"
-        "    print(process_time() - begun, pages * 4)\n"
-    )
+# A worker is told the number of a part, writes it, and says how many seconds of a core that took
+# and how many KiB of memory it has now.
+WORKER = """
+import sys
+from pathlib import Path
+from statistics import median
+from time import process_time
+from llmsim.fleet.parts import write_part
+from llmsim.fleet.places import Places
+from llmsim.fleet.processes import lightened
+from llmsim.fleet.spec import spec_of
+lightened()
+spec, folder = spec_of(sys.argv[1]), sys.argv[2]
+for turn, line in enumerate(sys.stdin):
+    places, begun = Places(f"{folder}/{turn}", "", "bench"), process_time()
+    write_part(spec, places, spec.runs_a_part, int(line), {}, lambda run: None)
+    passed = process_time() - begun
+    print(passed, int(Path("/proc/self/statm").read_text().split()[1]) * 4, flush=True)
+"""
+
+
+class Worker:
+    """A process that plays a fleet's runs, part by part."""
+
+    def __init__(self, spec: Path) -> None:
+        """Starts it; it writes its parts beside the SPEC."""
+        folder = tempfile.mkdtemp(dir=spec.parent)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(spec), folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def plays(self, part: int) -> tuple[float, int]:
+        """The seconds of a core that a part takes, and the KiB of memory after it."""
+        asked, told = self._process.stdin, self._process.stdout
+        assert asked is not None
+        assert told is not None
+        asked.write(f"{part}\n")
+        asked.flush()
+        seconds, memory = told.readline().split()
+        return float(seconds), int(memory)
+
+    def end(self) -> None:
+        """Waits until it has ended."""
+        self._process.communicate()
+
+
+class Ageing(NamedTuple):
+    """What a run costs a process that has played many, beside one that has played few."""
+
+    seconds: float  # of a run, in the old process
+    ratio: float  # to the same run in the young one: the median of turns
+    memory: int  # KiB of the old process at its end
+    before: int  # the same after its first runs
+
+
+def ageing() -> Ageing:
+    """Two workers play the same runs in turns: what else the machine does slows both alike."""
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "fleet.toml"
-        spec.write_text(SPEC.format(runs=PART * PARTS, part=PART), encoding="utf-8")
-        words = [sys.executable, "-c", script, str(spec), folder]
-        told = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return [(float(row.split()[0]), int(row.split()[1])) for row in told.splitlines()]
+        spec.write_text(SPEC.format(runs=OLD + PART, part=PART), encoding="utf-8")
+        old, young = Worker(spec), Worker(spec)
+        grown = [old.plays(part)[1] for part in range(1, OLD // PART + 1)]
+        for part in range(1, YOUNG // PART + 1):
+            young.plays(part)
+        turns = [(old.plays(0), young.plays(0)) for _ in range(TURNS + 1)][1:]
+        old.end()
+        young.end()
+    return Ageing(
+        seconds=median(each[0] for each, _ in turns) / PART,
+        ratio=median(each[0] / other[0] for each, other in turns),
+        memory=turns[-1][0][1],
+        before=grown[FULL // PART - 1],
+    )
 
 
 def figures() -> list[tuple[str, float, str, float, str, float]]:
@@ -89,15 +138,13 @@ def figures() -> list[tuple[str, float, str, float, str, float]]:
         samples = samples_a_second()
     except ImportError:
         return []
-    parts = fleet()
-    first, again = (min(parts[place][0], parts[place + 1][0]) for place in (0, -2))
-    small, large = parts[WARM][1], parts[-1][1]
+    aged = ageing()
     return [
         ("GPU samples", samples / 1e6, "M/s", 3e6 / samples, "3,000,000 a second and core", 1),
-        ("a fleet's run", again / PART * 1e3, "ms", again / first,
-         f"the same run, {PART * PARTS} runs before", 1.05),
-        ("a fleet's memory", large / 1024, "MiB", large / small,
-         f"that of {PART * (PARTS + 2 - WARM)} runs before, its caches full", 1.1),
+        ("a fleet's run", aged.seconds * 1e3, "ms", aged.ratio,
+         f"the same run in a process {OLD - YOUNG} runs younger", 1.05),
+        ("a fleet's memory", aged.memory / 1024, "MiB", aged.memory / aged.before,
+         f"that of {OLD - FULL + PART * (TURNS + 1)} runs before", 1.1),
     ]  # fmt: skip
 
 

@@ -163,6 +163,10 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
         (["a.toml", "--ot", "x"], "there is no option '--ot': did you mean --out?"),
         (["a.toml", "--out", "x", "--workers", "two"], "--workers cannot be 'two': give a whole"),
         (["a.toml", "b.toml", "--out", "x"], "one SPEC makes one fleet: 'b.toml' is a second one."),
+        (
+            ["a.toml", "--out", "x", "--out=y"],
+            "--out is given twice, as 'x' and as 'y': a fleet has",
+        ),
         (["none.toml", "--out", "x"], "none.toml: no such file or directory."),
     ],
 )

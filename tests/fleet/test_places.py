@@ -66,3 +66,26 @@ def test_whoever_begins_first_has_the_folder(tmp_path: Path) -> None:
     with pytest.raises(FleetError, match="was begun with another SPEC"):
         begin(places(tmp_path)._replace(digest="other"), 100)
     begin(places(tmp_path), 100)
+
+
+def test_answers_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
+    out, answers = tmp_path / "out", tmp_path / "answers"
+    where = places(out)._replace(answers=str(answers))
+    answers.mkdir()
+    (answers / "thesis.tex").write_text("years of work", encoding="utf-8")
+    with pytest.raises(FleetError, match=f"{answers} is not empty: give a folder that is"):
+        begin(where, 100)
+    assert not out.exists()
+    (answers / "thesis.tex").unlink()
+    begin(where, 100)
+    with pytest.raises(FleetError, match=f"{answers} was begun with another SPEC"):
+        begin(where._replace(root=str(tmp_path / "new"), digest="other"), 100)
+    begin(where, 100)
+
+
+def test_a_fleet_whose_answers_were_not_begun_goes_on(tmp_path: Path) -> None:
+    where = places(tmp_path / "out")._replace(answers=str(tmp_path / "answers"))
+    begin(where, 100)
+    (tmp_path / "answers" / BEGUN).unlink()
+    begin(where, 100)
+    assert (tmp_path / "answers" / BEGUN).exists()

@@ -58,6 +58,11 @@ def test_the_smallest_spec_is_enough() -> None:
         ("runs = 1\n[splits]\ntrain = -0.5", "fleet.toml line 3: train cannot be -0.5: give a s"),
         ("runs = 1\n[splits]\na = 1e308\nb = 1e308", "fleet.toml line 3: a cannot be 1e+308: give"),
         ("runs = 1\nstart = 9999-12-31T23:59:59", "fleet.toml line 2: start cannot be "),
+        (
+            "runs = 1\nsample = '0.0001s'",
+            'fleet.toml line 2: sample cannot be "0.0001s": give a ti',
+        ),
+        ("runs = 1\n[cluster]\nnodes = 2\nsample = 0.01", "fleet.toml line 4: sample cannot be 0."),
         ("runs = 1\nruns = 2", "fleet.toml line 2 is not TOML: "),
     ],
 )
@@ -74,6 +79,27 @@ def test_an_impossible_mix_gets_the_planners_arithmetic_with_the_line() -> None:
         '[[mix]]\nmodel = "ButtGPT-420B"\ngpus = 1\ngpu = "NVIDIA H200"'
     )
     assert said.startswith("fleet.toml line 4: ButtGPT-420B does not fit on 1 x NVIDIA H200"), said
+
+
+def test_an_incident_after_the_last_step_is_refused_with_the_line() -> None:
+    said = refused(
+        'runs = 9\n[[mix]]\ngpu = "NVIDIA H200"\nsteps = 100\nincident = "gpu-lost@step=101"'
+    )
+    assert said == (
+        "fleet.toml line 2: there is no step 101 at which gpu-lost could happen: the last step"
+        " is 100."
+    )
+
+
+@pytest.mark.parametrize(
+    "models", [["Pebble-160M", "ButtGPT-420B"], ["ButtGPT-420B", "Pebble-160M"]]
+)
+def test_each_value_of_a_choice_must_be_possible(models: list[str]) -> None:
+    many = ", ".join(f"{steps}" for steps in range(100, 140))
+    for more in ("", f"steps = [{many}]\nlr = [1e-4, 2e-4]\n"):
+        text = f'runs = 9\n[[mix]]\nmodel = {models}\ngpus = 1\ngpu = "NVIDIA H200"\n{more}'
+        said = refused(text)
+        assert said.startswith("fleet.toml line 2: ButtGPT-420B does not fit on 1 x"), said
 
 
 def test_comments_and_order_make_no_other_fleet_and_values_do(tmp_path: Path) -> None:

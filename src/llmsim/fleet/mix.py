@@ -147,9 +147,7 @@ def _combinations(share: Share) -> Iterator[Share]:
     if prod(counts) <= MOST_TRIED:
         chosen: Iterable[tuple[tuple[str, tuple[str, ...]], ...]] = product(*values)
     else:
-        chosen = (
-            tuple(each[turn % len(each)] for each in values) for turn in range(max(counts))
-        )
+        chosen = (tuple(each[turn % len(each)] for each in values) for turn in range(max(counts)))
     for flags in chosen:
         yield share._replace(flags=flags)
 

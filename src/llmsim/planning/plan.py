@@ -11,6 +11,7 @@ from llmsim.dialects.registry import DEFAULT, DRAWN, framework_of, runs_on
 from llmsim.errors import PlanError, Setting
 from llmsim.job.recipes import AUTO
 from llmsim.job.records import Asked, Job
+from llmsim.job.schedule import last_step
 from llmsim.options.checking import checked
 from llmsim.options.command import command, identity
 from llmsim.options.table import Options
@@ -85,7 +86,13 @@ def _refuse_breaks(given: tuple[Asked, ...], job: Job) -> None:
     from llmsim.run.incident_kinds import kind_named  # most plans do without
     from llmsim.run.incidents import possible
 
+    last = last_step(job.schedule)
     for each in given:
+        if each.unit == "step" and each.value > last:
+            raise PlanError(
+                f"there is no step {each.value:,.0f} at which {each.kind} could happen: the last"
+                f" step is {last:,}."
+            )
         if not possible(kind_named(each.kind), job):
             needs = _NEEDS[kind_named(each.kind).needs]
             raise PlanError(f"{each.kind} cannot happen here: it needs ", *needs, ".")
