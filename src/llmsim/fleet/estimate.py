@@ -11,9 +11,9 @@ from llmsim.telemetry.samples import MOST_GPUS
 from llmsim.typed import NamedTuple
 
 PLAYED = 8  # runs that an estimate plays
-_SAMPLES = 8_000  # samples of GPUs that it makes of a run: a fifth of a second
+_SAMPLES = 2_000  # samples of GPUs that it makes of a run by plain Python: half a second
 _ROWS = 200_000  # the same where numpy makes them, or nobody asks for any
-_SLOW = {"csv", "nvsmi", "openmetrics", "otlp", "promtest"}  # kinds with samples in plain Python
+_SLOW = {"csv", "nvsmi", "openmetrics", "otlp", "promtest"}  # kinds with such samples
 _WARM = 864_000.0  # seconds between the samples of a run that is played for nothing
 _ROOM = 1.2  # a fleet needs its estimate and a fifth more, since runs differ
 
@@ -64,7 +64,8 @@ def _looks(spec: Spec, number: int) -> list[tuple[float, float]]:
     Rows, bytes and seconds grow with the number of samples along a line. So a run of many samples
     is played with few and with half as many, and the line is followed to all of them.
     """
-    most = _ROWS if _SLOW.isdisjoint(spec.kinds) else _SAMPLES
+    slow = _SLOW.intersection(spec.kinds)
+    most = _SAMPLES // len(slow) if slow else _ROWS
     times = rows_of(spec, number)[0] / most
     if times <= 2.0:  # two plays would take as long
         return [(spec.sample, 1.0)]
