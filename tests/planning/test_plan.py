@@ -206,6 +206,13 @@ def test_what_cannot_fit_is_refused_with_the_arithmetic(model: str, gpu: str, gp
     assert sentence.endswith(".")
 
 
+def test_an_incident_after_the_last_step_is_refused_and_one_at_it_is_not() -> None:
+    options = Options(gpus=8, gpu="NVIDIA H200", steps=100, seed=1, start=START)
+    with pytest.raises(PlanError, match=r"no step 101 .* gpu-lost .* the last step is 100\."):
+        plan(options._replace(incident=("gpu-lost@step=101",)))
+    assert plan(options._replace(incident=("gpu-lost@step=100",))).schedule.steps == 100
+
+
 def test_a_model_that_is_too_small_is_refused() -> None:
     with pytest.raises(OptionError, match="20M to 100T"):
         job_of(6, model="TinyGPT-5M")
