@@ -11,6 +11,7 @@ of public logs (docs/physics.md section 7); z counts robust standard deviations.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import exp, log, sqrt
 
 from llmsim.job.memo import remembered
