@@ -13,7 +13,7 @@ from llmsim.typed import NamedTuple
 PLAYED = 8  # runs that an estimate plays
 _SAMPLES = 2_000  # samples of GPUs that it makes of a run by plain Python: half a second
 _ROWS = 200_000  # the same where numpy makes them, or nobody asks for any
-_SLOW = {"csv", "nvsmi", "openmetrics", "otlp", "promtest"}  # kinds with such samples
+_SLOW = {"csv", "nvsmi", "openmetrics", "otlp", "promtest"}  # kinds sampled in plain Python
 _WARM = 864_000.0  # seconds between the samples of a run that is played for nothing
 _ROOM = 1.2  # a fleet needs its estimate and a fifth more, since runs differ
 

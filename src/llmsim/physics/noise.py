@@ -47,10 +47,10 @@ def kept(most: int) -> Callable[[F], F]:
 
 
 def let_go() -> None:
-    """Forgets the values that are kept: whoever is done with a run has no use for its seed's.
+    """Empties the caches of `kept`, for a process that is done with a run: the next has another seed.
 
     A full cache forgets as well. Until it is full each run makes a process larger, and slower,
-    since what it works with lies farther apart.
+    since the memory that it works with lies farther apart.
     """
     for cached in _KEPT:
         cached.cache_clear()
