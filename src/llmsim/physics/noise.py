@@ -47,7 +47,7 @@ def kept(most: int) -> Callable[[F], F]:
 
 
 def let_go() -> None:
-    """Empties the caches of `kept`, for a process that is done with a run: the next has another seed.
+    """Empties the caches of `kept` when a process is done with a run: the next has another seed.
 
     A full cache forgets as well. Until it is full each run makes a process larger, and slower,
     since the memory that it works with lies farther apart.
