@@ -24,6 +24,7 @@ def spec() -> Spec:
     return parsed(SPEC.encode(), "fleet.toml")
 
 
+@pytest.mark.long
 def test_a_run_of_many_samples_is_not_played_with_all_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

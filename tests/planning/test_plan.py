@@ -21,13 +21,13 @@ from llmsim.planning.schedule import round_number
 from llmsim.run import names
 from tests.runs import PLANNED, START, job_of
 
-SEEDS = range(300)
 PRIMES = (2, 3, 5, 7, 13, 61, 127, 1021, 8191, 65_537, 131_071)
 
 
-@pytest.fixture(scope="module")
-def jobs() -> list[Job]:
-    return [job_of(seed) for seed in SEEDS]
+@pytest.fixture(scope="module", params=[60, pytest.param(300, marks=pytest.mark.long)])
+def jobs(request: pytest.FixtureRequest) -> list[Job]:
+    """The jobs of some seeds, and of many with the longer tests."""
+    return [job_of(seed) for seed in range(request.param)]
 
 
 def fits(job: Job) -> bool:
@@ -68,6 +68,8 @@ def test_default_runs_have_usual_numbers_of_gpus_and_lines_that_can_be_watched(
         assert 70 <= own // job.schedule.log_every <= 1100, job.seed
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("jobs", [300], indirect=True)
 def test_the_seed_draws_from_all_of_the_lists(jobs: list[Job]) -> None:
     for drawn, listed in (
         ({job.model.name for job in jobs}, records.models()),
@@ -96,7 +98,7 @@ def test_the_model_keeps_its_size(jobs: list[Job]) -> None:
 
 def test_the_same_seed_gives_the_same_job_and_another_one_another(jobs: list[Job]) -> None:
     PLANNED.clear()
-    assert [job_of(seed) for seed in range(0, 300, 10)] == jobs[::10]
+    assert [job_of(seed) for seed in range(0, len(jobs), 10)] == jobs[::10]
     assert len({(job.model, job.dataset, job.gpu, job.run_name) for job in jobs}) == len(jobs)
 
 

@@ -20,8 +20,9 @@ from llmsim.physics import noise
 from llmsim.physics.speed import step_time
 from llmsim.planning.asked import as_asked
 from llmsim.planning.draw import Candidate, draw_candidate, framework_for
-from llmsim.planning.given import capture_of, release_of
+from llmsim.planning.given import capture_of, framework_of_release, release_of
 from llmsim.planning.part import Part, limited, part_of, shown_part
+from llmsim.planning.possible import is_certain, wish_of
 from llmsim.planning.schedule import (
     FEWEST_STEPS,
     length,
@@ -58,7 +59,17 @@ def plan(options: Options) -> Job:
             return _planned(attempt, options.seed)._replace(command=_command(options))
         except PlanError as error:
             refusal = error
+            if attempt.dialect not in DRAWN and _is_refused(attempt, options.seed):
+                break
     raise refusal or PlanError("nothing fits.")
+
+
+def _is_refused(options: Options, seed: int) -> bool:
+    """Whether the options are refused whatever is drawn: to draw again would be a second's work."""
+    asked = wanted_of(options)
+    framework = framework_of_release(framework_for(options, seed, asked), asked.release)
+    gpu = None if options.gpu == "auto" else records.gpu_named(options.gpu)
+    return is_certain(framework, gpu, options.gpus, wish_of(asked))
 
 
 def _command(options: Options) -> str:
@@ -138,7 +149,7 @@ def _planned(options: Options, seed: int) -> Job:
         return found
     refusal: PlanError | None = None
     odd: Job | None = None
-    for index in range(DRAWS):
+    for index in range(1 if _is_refused(options, seed) else DRAWS):
         try:
             job = with_incidents(_job(options, options, seed, index), options)
         except PlanError as error:

@@ -49,9 +49,21 @@ def can_do(framework: Framework, wish: Wish, mixture: bool = False) -> bool:
     return not any((*_beyond(framework, wish, mixture), *_unable(framework, wish)))
 
 
+def is_certain(framework: Framework, gpu: Gpu | None, gpus: int | None, wish: Wish) -> bool:
+    """Whether no draw of what is left open can make a job of a wish.
+
+    `gpu` and `gpus` are the given ones, None if they are left open.
+    """
+    if gpus and any(_multiples(gpus, wish)):
+        return True
+    old = gpu is not None and any(_too_old(gpu, wish))
+    return old or not can_do(framework, wish)
+
+
 def refuse_impossible(config: Architecture, gpu: Gpu, gpus: int, wish: Wish) -> None:
     """Raises PlanError for the first thing that cannot be, on this number of GPUs."""
     for sentence in (
+        *_multiples(gpus, wish),
         *_undivided(config, gpus, wish),
         *_ranks(gpu, gpus, wish),
         *_shares(gpu, gpus, wish),
@@ -265,15 +277,20 @@ def _undivided(config: Architecture, gpus: int, wish: Wish) -> Iterator[Sentence
         yield Setting("batch", str(wish.batch)), " is no multiple of ", micro_batch, "."
 
 
-def _ranks(gpu: Gpu, gpus: int, wish: Wish) -> Iterator[Sentence]:
-    """Where ranks, GPUs and nodes do not agree."""
-    tp, whole, per_node = wish.tp or 1, unit(wish), wish.per_node or gpu.per_node
+def _multiples(gpus: int, wish: Wish) -> Iterator[Sentence]:
+    """Where ranks and GPUs do not agree."""
+    whole = unit(wish)
     parts = {"dp": wish.dp, "tp": wish.tp, "pp": wish.pp} | ({"cp": wish.cp} if wish.cp else {})
     product = " x ".join(f"{name} {ranks}" for name, ranks in parts.items() if ranks)
     if gpus % whole or (all(parts.values()) and gpus != whole):
         total = f"{product} = {whole:,}" if " x " in product else product
         known = "not" if all(parts.values()) else "no multiple of"
         yield _about("gpus", gpus, f"is {known} {total}.")
+
+
+def _ranks(gpu: Gpu, gpus: int, wish: Wish) -> Iterator[Sentence]:
+    """Where ranks and nodes do not agree."""
+    tp, per_node = wish.tp or 1, wish.per_node or gpu.per_node
     if per_node > gpu.per_node:
         yield (f"gpus_per_node = {per_node}, but a node of {gpu.name} has {gpu.per_node}.",)
     if wish.per_node and gpus > per_node and gpus % per_node:
