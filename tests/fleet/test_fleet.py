@@ -167,6 +167,9 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
             ["a.toml", "--out", "x", "--out=y"],
             "--out is given twice, as 'x' and as 'y': a fleet has",
         ),
+        (["a.toml", "-o", "x"], "there is no option '-o': see llmsim fleet --help."),
+        (["a.toml", "--out", "--quiet"], "--out needs a value: see llmsim fleet --help."),
+        (["", "--out", "x"], "give a SPEC: llmsim fleet SPEC.toml --out DEST."),
         (["none.toml", "--out", "x"], "none.toml: no such file or directory."),
     ],
 )

@@ -57,6 +57,7 @@ def test_the_smallest_spec_is_enough() -> None:
         ("runs = 1\n[[mix]]\nview = 3", "fleet.toml line 3: view cannot stand in [[mix]]: it say"),
         ("runs = 1\n[splits]\ntrain = -0.5", "fleet.toml line 3: train cannot be -0.5: give a s"),
         ("runs = 1\n[splits]\na = 1e308\nb = 1e308", "fleet.toml line 3: a cannot be 1e+308: give"),
+        ("runs = 1\n[splits.train]\na = 1", 'fleet.toml line 2: train cannot be {"a": 1}: give a'),
         ("runs = 1\nstart = 9999-12-31T23:59:59", "fleet.toml line 2: start cannot be "),
         (
             "runs = 1\nsample = '0.0001s'",

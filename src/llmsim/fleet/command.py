@@ -82,19 +82,19 @@ def parsed(words: Sequence[str]) -> Arguments:
     found: dict[str, object] = {}
     rest = iter(words)
     for word in rest:
-        if not word.startswith("--"):
+        if not word.startswith("-"):
             if "spec" in found:
                 raise OptionError(f"one SPEC makes one fleet: {word!r} is a second one.")
             found["spec"] = word
             continue
-        name, equals, text = word[2:].partition("=")
+        name, equals, text = word.removeprefix("--").partition("=")
         if name in _SWITCHES and not equals:
             found[name.replace("-", "_")] = True
         elif name in _VALUES:
             found[name] = _value(name, text if equals else next(rest, ""), found)
         else:
             raise OptionError(_unknown(word))
-    if "spec" not in found:
+    if not found.get("spec"):
         raise OptionError("give a SPEC: llmsim fleet SPEC.toml --out DEST.")
     workers = str(found.get("workers", "0"))
     if not (workers.isascii() and workers.isdigit() and int(workers) <= 1024):
@@ -110,7 +110,7 @@ def parsed(words: Sequence[str]) -> Arguments:
 
 def _value(name: str, text: str, found: dict[str, object]) -> str:
     """The value of an option: of other options than places the last one counts, as elsewhere."""
-    if not text:
+    if not text or text.startswith("--"):
         raise OptionError(f"--{name} needs a value: see llmsim fleet --help.")
     if name in _PLACES and found.get(name, text) != text:
         raise OptionError(

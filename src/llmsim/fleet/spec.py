@@ -184,7 +184,8 @@ class _Reader:
     def wrong(self, place: Place, sentence: str) -> OptionError:
         """The error of a key, with its line."""
         # A table of the wrong kind has its name in its heading.
-        places = (place, (*place[:2], ""), (place[2], 0, ""))
+        table, number, key = place
+        places = (place, (f"{table}.{key}", 0, ""), (table, number, ""), (key, 0, ""))
         line = next((self._lines[each] for each in places if each in self._lines), 0)
         return OptionError(f"{self.shown}{f' line {line}' if line else ''}: {sentence}")
 
