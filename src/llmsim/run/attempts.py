@@ -94,6 +94,12 @@ def _within(steps: list[int], segment: Segment) -> bool:
     return bool(steps) and bisect_left(steps, segment.first) < bisect_right(steps, segment.last)
 
 
+def _eventful(faults: Faults, turns: _Turns, stretch: Segment, offset: float) -> bool:
+    """Whether anything is due in a training segment; an incident of the numbers may turn in it."""
+    due = not faults.is_quiet(stretch, offset)
+    return due or _within(turns.shows, stretch) or _within(turns.ends, stretch)
+
+
 def _slow_saves(job: Job) -> tuple[numbers.SlowSave, ...]:
     return numbers.slow_saves(job, _undisturbed_step, planned(job))
 
@@ -139,13 +145,16 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
         return (yield from _end(job, attempt, fault, fault.at, resumed, fault.at))
     yield whole
     at, done, free = ended, resumed, 0.0
-    limit = _time_up(job, attempt, ended)
+    limit, turns = _time_up(job, attempt, ended), _turns(job)
     for step, kinds in pauses(job, resumed):
         if step > done:
-            stretch = _stretch(job, faults, attempt, at, done + 1, step, limit)
-            stretch = _noted(job, attempt, stretch, free)
-            if fault := _strike(job, faults, attempt, stretch, offset, limit):
-                return (yield from _broken_off(job, attempt, fault, stretch, free, ended))
+            stretch = _plain(job, attempt, at, done + 1, step)
+            # Most of a long run's thousands of segments are quiet: nothing is due in them.
+            if limit or _eventful(faults, turns, stretch, offset):
+                stretch = _slowed(job, faults, attempt, stretch, limit)
+                stretch = _noted(job, attempt, stretch, free)
+                if fault := _strike(job, faults, attempt, stretch, offset, limit):
+                    return (yield from _broken_off(job, attempt, fault, stretch, free, ended))
             yield stretch
             at, done = stretch.ended, step
         for kind in kinds:
@@ -287,18 +296,21 @@ def _spared(attempt: Attempt) -> bool:
     return attempt.lost >= MOST_LOST and not saved
 
 
-def _stretch(
-    job: Job, faults: Faults, attempt: Attempt, at: float, first: int, last: int,
-    limit: Fault | None,
-) -> Segment:  # fmt: skip
-    """The steps up to the next pause, with what slows them."""
+def _plain(job: Job, attempt: Attempt, at: float, first: int, last: int) -> Segment:
+    """The steps up to the next pause, without what slows them."""
     fresh = first == attempt.resumed + 1
     restarted = fresh and attempt.resumed + attempt.repeated > 0
     warmup = step_time.compile_seconds(job) if restarted else 0.0
     ended = round(at + (steps_seconds(job, first, last, attempt.repeated) + warmup), 6)
-    segment = Segment("training", at, ended, first, last, attempt.number, attempt.repeated,
-                      fresh, warmup, cured=attempt.cured, spares=attempt.spares)  # fmt: skip
-    offset, ends = attempt.uptime - attempt.began, None
+    return Segment("training", at, ended, first, last, attempt.number, attempt.repeated,
+                   fresh, warmup, (), False, 0.0, (), attempt.cured, attempt.spares)  # fmt: skip
+
+
+def _slowed(
+    job: Job, faults: Faults, attempt: Attempt, segment: Segment, limit: Fault | None
+) -> Segment:
+    """A training segment with what slows its steps."""
+    offset, ends, last = attempt.uptime - attempt.began, None, segment.last
     for fault in faults.slow(segment, offset):
         ends = _ends(job, faults, attempt, segment, offset, limit) if ends is None else ends
         if fault.at > ends:

@@ -18,7 +18,7 @@ from llmsim.run.timeline import Segment, step_ended, step_in
 def placed(job: Job, attempt: Attempt, rank: int) -> str:
     """The name of the machine that a rank runs on in an attempt."""
     node = rank // gpus_per_node(job)
-    return machine_name(job, dict(attempt.spares).get(node, node))
+    return machine_name(job, dict(attempt.spares).get(node, node) if attempt.spares else node)
 
 
 def label_of(
@@ -70,6 +70,8 @@ def said(fault: Fault, told: Story, since: float, executed: int, step: int) -> I
 def foretold(job: Job, attempt: Attempt, fault: Fault, told: Story, segment: Segment) -> Segment:
     """A training segment with what is said in it of a fault that comes after its end."""
     early = [each for each in told.symptoms if fault.at + each.at < segment.ended]
+    if not early:
+        return segment
     lines: list[Symptom] = []
     for each in said(fault, told._replace(symptoms=tuple(early)), segment.began, 0, 0):
         step = step_in(job, segment, each.at)

@@ -85,7 +85,7 @@ def save_seconds(job: Job, step: int) -> float:
     """Seconds until a checkpoint is durable. BLOOM: 2.3 TB in 40 s at 57 GB/s."""
     barrier, *writing = _writing(job)
     plain = writing[step == job.schedule.steps] * _slowdown(job, "storage save", step)
-    return round(barrier + plain + held_up(job, step), 6)
+    return round(barrier + plain + (held_up(job, step) if job.slow_saves else 0.0), 6)
 
 
 @remembered()
@@ -122,7 +122,8 @@ def staging_seconds(job: Job, step: int) -> float:
     12 GB/s per GPU over PCIe, typically 0.5-5 s in all.
     """
     copying = _copying(job)[step == job.schedule.steps]
-    return round(0.3 + copying * _spread(job, "storage staging", step) + held_up(job, step), 6)
+    plain = 0.3 + copying * _spread(job, "storage staging", step)
+    return round(plain + (held_up(job, step) if job.slow_saves else 0.0), 6)
 
 
 @remembered()
