@@ -3,6 +3,8 @@
 Each value is a pure function of the job and a node or rank, drawn from a stream of its own.
 """
 
+from math import log2
+
 from llmsim.catalog import gpus
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
@@ -42,7 +44,6 @@ _SETUP_SECONDS = {
     "index builder": (0.06, 0.0),  # make finds that the library is up to date
     "no checkpoint": (2e-4, 0.0),  # the process looks for a file
     "model setup": (1.0, 0.04),
-    "iterators": (0.3, 0.0),
     "fused_adam": (0.1, 0.0),  # a compiled extension is loaded
     "finalization": (0.3, 0.0),  # the metadata of a whole save are written
 }
@@ -263,6 +264,14 @@ def setup_seconds(job: Job, name: str, rank: int = 0) -> float:
     """Seconds of a small operation, by its name in _SETUP_SECONDS: of a rank, or of a step."""
     mean, per_layer = _SETUP_SECONDS[name]
     return _jittered(job, name, rank, mean + per_layer * job.architecture.layers)
+
+
+def iterator_seconds(job: Job) -> float:
+    """Seconds in which an attempt's ranks open the data set's files on the shared file system: more
+    with each doubling of the nodes, and other ones at each launch.
+    """
+    mean = 0.22 + 0.05 * log2(job.layout.nodes)
+    return _jittered(job, "iterators", job.attempt, mean)
 
 
 def communicator_seconds(job: Job, rank: int, seconds: float) -> dict[str, float]:

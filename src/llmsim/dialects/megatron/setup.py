@@ -187,7 +187,7 @@ def _trainer_ready(event: events.TrainerReady, job: Job, screen: Screen) -> Line
         building += storage.load_seconds(job)
     spent = {
         "model-and-optimizer-setup": building,
-        "train/valid/test-data-iterators-setup": cluster.setup_seconds(job, "iterators"),
+        "train/valid/test-data-iterators-setup": cluster.iterator_seconds(job),
     }
     yield from timers(job, 0, spent)
     yield Line("training ...")

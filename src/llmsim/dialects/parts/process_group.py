@@ -12,6 +12,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.parts import packages
 from llmsim.dialects.parts.watchdog import prefix
 from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics import noise
 from llmsim.run.symptoms import torch_release
 
 MOST_NODES = 8  # a script for more nodes sets TORCH_CPP_LOG_LEVEL=ERROR
@@ -19,6 +20,7 @@ MOST_NODES = 8  # a script for more nodes sets TORCH_CPP_LOG_LEVEL=ERROR
 _BARRIER, _PYTHON_BARRIER = 4561, 4876
 _LEAKS = {(2, 6): 1496, (2, 7): 1479, (2, 8): 1538}
 _LEAK = 1524
+_APART = 0.012  # seconds from the first to the last process at the first barrier, or at the exit
 _UNKNOWN = (
     "devices used by this process are currently unknown. This can potentially cause a hang if "
     "this rank to GPU mapping is incorrect. Specify device_ids in barrier() to force use of a "
@@ -32,13 +34,19 @@ _LEAKED = (
 
 
 def barrier(job: Job, at: float, ranks: Sequence[int] | None = None) -> Iterator[Line]:
-    """What each process prints at its first barrier, or each of these ranks."""
+    """What each process prints at its first barrier, or each of these ranks, as they come to it:
+    within some milliseconds of each other.
+    """
     if job.layout.nodes > MOST_NODES or job.layout.gpus == 1:
         return
     size, old = gpus_per_node(job), torch_release(job) < (2, 8)
-    for rank in ranks_kept(job) if ranks is None else ranks:
+    arrived = sorted(
+        (at + noise.between(job.seed, "barrier/arrival", 0.0, _APART, rank), rank)
+        for rank in (ranks_kept(job) if ranks is None else ranks)
+    )
+    for moment, rank in arrived:
         if old:
-            start = prefix(job, at, rank, "W", _BARRIER)
+            start = prefix(job, round(moment, 6), rank, "W", _BARRIER)
             text = f"[PG ID 0 PG GUID 0 Rank {rank}]  using GPU {rank % size} to perform barrier as"
             yield Line(f"{start} {text} {_UNKNOWN}", rank=rank)
             continue
@@ -57,5 +65,10 @@ def leaked(job: Job, at: float) -> Iterator[Line]:
     if job.layout.nodes > MOST_NODES or job.layout.gpus == 1:
         return
     line, size = _LEAKS.get(torch_release(job), _LEAK), gpus_per_node(job)
-    for node in nodes_kept(job) or (0,):
-        yield Line(f"{prefix(job, at, node * size, 'W', line)} {_LEAKED}", rank=node * size)
+    left = sorted(
+        (at + noise.between(job.seed, "exit/arrival", 0.0, _APART, node), node)
+        for node in nodes_kept(job) or (0,)
+    )
+    for moment, node in left:
+        start = prefix(job, round(moment, 6), node * size, "W", line)
+        yield Line(f"{start} {_LEAKED}", rank=node * size)

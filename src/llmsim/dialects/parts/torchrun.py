@@ -7,6 +7,7 @@ from llmsim.dialects.capture import nodes_kept
 from llmsim.dialects.line import Line
 from llmsim.dialects.parts import launcher_frames, packages
 from llmsim.job.records import Job, Software, gpus_per_node
+from llmsim.physics import noise
 from llmsim.run import cluster
 from llmsim.text import units
 from llmsim.typed import NamedTuple
@@ -43,15 +44,21 @@ MOST_NODES = 8  # a script for more nodes sets OMP_NUM_THREADS, and no launcher 
 
 
 def greeting(job: Job, at: float) -> Iterator[Line]:
-    """The banners of the launchers whose output the log holds; there is none where a launcher
-    starts a single process.
+    """The banners of the launchers whose output the log holds, in the order in which they warn,
+    before all have met at `at`; there is none where a launcher starts a single process.
     """
     size = gpus_per_node(job)
     if size == 1 or job.layout.nodes > MOST_NODES:
         return
-    now, torch = units.stamp(job.start, at), job.software.torch
-    for node in nodes_kept(job):
-        for text in banner(now, cluster.launcher(job, node), torch):
+    # srun starts the launchers of all nodes within some tenths of a second.
+    first = cluster.LARGEST_CLUSTER * (job.attempt - 1)
+    warned = sorted(
+        (max(0.0, at - noise.between(job.seed, "launcher/warned", 0.002, 0.3, first + node)), node)
+        for node in nodes_kept(job)
+    )
+    for moment, node in warned:
+        now = units.stamp(job.start, round(moment, 6))
+        for text in banner(now, cluster.launcher(job, node), job.software.torch):
             yield Line(text, rank=node * size, launcher=True)
 
 

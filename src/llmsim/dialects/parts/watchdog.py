@@ -23,6 +23,9 @@ _LINES = {
     "2.8": (688, 2328, 728, 1870, 746, 760, 2068),
     "2.9": (691, 2349, 733, 1890, 750, 764, 2085),
 }
+# Lines from the statement of the summary down to where a communicator's error is raised, in
+# checkForNCCLErrorsInternal: 2363 in 2.6. Of later releases the same distance is an estimate.
+_CHECKED_BELOW = 95
 _FILE = "ProcessGroupNCCL.cpp"
 _PATH = "/pytorch/torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp"
 NO_TRACE = (
@@ -260,7 +263,8 @@ def network_error(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
         f"{version}\nncclRemoteError: A call failed possibly due to a network error or a remote "
         "process exiting prematurely.\nLast error:\n"
     )
-    cause = f"Exception raised from checkForNCCLErrorsInternal at {_PATH}:{_numbers(job)[1]}"
+    raised = _numbers(job)[1] + _CHECKED_BELOW
+    cause = f"Exception raised from checkForNCCLErrorsInternal at {_PATH}:{raised}"
     exception = f"Process group watchdog thread terminated with exception: {text}"
     for line in terminated(job, symptom, end, wait.group, exception, cause, _NETWORK_FRAMES):
         yield from line.split("\n")
