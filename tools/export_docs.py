@@ -7,6 +7,7 @@ python -m tools.export_docs --check    fails when it is out of date
 import sys
 
 from llmsim.telemetry.kinds import KINDS, Kind
+from llmsim.telemetry.logs import FILES
 from tools.generated import ROOT, written
 
 PAGE = ROOT / "docs" / "exports.md"
@@ -48,6 +49,17 @@ every 15 simulated seconds, or as often as `--sample` says. Of a large cluster t
 memory add up to the total; tensor activity follows from MFU and clock. During an incident the
 gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
 waits in a hung collective has a utilization of 100 %, while its tensor cores are idle.
+
+## The folder of logs
+
+`logs` writes these files. The first node's processes have theirs from the launch on, as `torchrun
+--log-dir --redirects 3` makes them; all others come with their first line.
+
+{files}
+
+RUN is the run's name, SUFFIX the launcher's own, N counts attempts from 0, LOCAL_RANK processes of
+a node from 0, HOST is a node's name, and JOB is Slurm's number, which stays after a requeue. Of a
+large cluster the nodes that speak in a failure are in [incidents.md](incidents.md).
 
 ## What each kind is for
 
@@ -127,9 +139,15 @@ def kind_table() -> str:
     return "\n".join(["| kind | PATH is a | what it has |", "|---|---|---|", *map(_row, KINDS)])
 
 
+def file_table() -> str:
+    """A row for each file of the folder of logs."""
+    rows = [f"| `{path}` | {meaning} |" for path, meaning in FILES]
+    return "\n".join(["| file | what it has |", "|---|---|", *rows])
+
+
 def page() -> str:
     """The whole page."""
-    return PAGE_TEXT.format(kinds=kind_table())
+    return PAGE_TEXT.format(kinds=kind_table(), files=file_table())
 
 
 def main() -> int:

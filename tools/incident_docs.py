@@ -61,10 +61,15 @@ monitor:
 
 The row "telemetry" of each kind below says what gauges, pages and exports show.
 
+Of up to eight nodes every node speaks in a failure, if the log is that of all (`--capture all`). Of
+a larger cluster, and where the log is that of one node, the streams show that node and the node at
+fault. The other nodes end as the lines say that srun folds.
+
 ## What follows from a failure
 
 1. The processes print their last words.
-2. Slurm takes the job off its nodes and puts it into the queue again.
+2. Slurm takes the job off its nodes and puts it into the queue again. Its controller's lines, in
+   the stream `slurm`, say which node is drained, why the job is pending, and which nodes it gets.
 3. The next attempt loads the last checkpoint that was on disk before the fault. It runs the steps
    after that checkpoint again.
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from llmsim.dialects.parts import slurm
 from llmsim.job.records import Asked, Job
 from llmsim.options.table import Options
 from llmsim.run import cluster, events, hardware_ids
@@ -110,3 +111,40 @@ def test_a_lemon_passes_its_tests_and_comes_back() -> None:
         lost = place(job, ASKED + number, "gpu-lost", "", 0.0, node * size + 3)
         assert replaced(job, lost) == (node not in lemons), node
         assert replaced(job, lost, drains=True), node
+
+
+@pytest.mark.parametrize("kind", ["gpu-lost", "link-down", "node-fail", "hbm-ecc", "cuda-oom"])
+def test_the_controller_says_who_leaves_and_which_nodes_the_job_gets(kind: str) -> None:
+    """slurmctld.log: a requeued job is pending for two minutes at least, and its nodes are those
+    of the next attempt; a node that is to blame is drained, or down, before.
+    """
+    for seed in (1, 2, 3):
+        run = run_of(asking(kind, seed))
+        (label,) = [e for e in events_of(run) if isinstance(e, events.Incident)]
+        (restarted,) = [e for e in events_of(run) if isinstance(e, events.Restarted)]
+        (failed,) = [e for e in events_of(run) if isinstance(e, events.Failed)]
+        said = [
+            (each, text)
+            for each in events_of(run)
+            if isinstance(each, events.Symptom) and each.name in slurm.CONTROLLER
+            for text in slurm.lines(each, owner(run, each.at), each.at)
+        ]
+        assert all(failed.at <= each.at <= restarted.at for each, _ in said), (kind, seed)
+        stamps = [text[: len("[2026-01-30T12:41:11.129]")] for _, text in said]
+        assert stamps == sorted(stamps), (kind, seed)
+        words = [text.partition("] ")[2] for _, text in said]
+        out = [text for text in words if "DRAINED" in text or "setting DOWN" in text]
+        waits = restarted.at - failed.at > 120.0
+        blamed = kind != "cuda-oom" and (waits or bool(restarted.spare))
+        assert len(out) == blamed or kind == "node-fail", (kind, seed)
+        assert all(f" {label.hostname} " in text for text in out), (kind, seed)
+        held = [text for text in words if "Reason=JobHeldUser" in text]
+        assert bool(held) == (kind == "cuda-oom" and waits), (kind, seed)
+        nodes = names(run, restarted.at)
+        head, within = nodes[0].rpartition("-")[0], words[-1].partition("[")[2].partition("]")[0]
+        given: list[str] = []
+        for part in within.split(","):
+            first, _, last = part.partition("-")
+            numbers = range(int(first), int(last or first) + 1)
+            given += [f"{head}-{number:02d}" for number in numbers]
+        assert given == sorted(nodes), (kind, seed)

@@ -12,7 +12,7 @@ import pytest
 
 from llmsim.errors import FLAG, ExportError
 from llmsim.options.table import Options
-from llmsim.run import events, hardware_ids
+from llmsim.run import cluster, events, hardware_ids
 from llmsim.run.simulation import events as events_of
 from llmsim.run.simulation import run_of as timeline_of
 from llmsim.run.timeline import Run, owner, run_ended
@@ -216,6 +216,19 @@ def test_the_batch_output_has_the_block_of_whichever_node_has_failed(tmp_path: P
         text = batch.read_text()
         assert text.count("errors.ChildFailedError:") == 1, capture
         assert "exitcode: 1) local_rank: 5" in text, capture
+
+
+def test_last_words_of_another_node_stand_below_its_name(tmp_path: Path) -> None:
+    asked = ("cuda-oom@50%:rank=13",)
+    job = job_of(5, gpu="H100 80GB HBM3", gpus=16, dialect="pytorch", incident=asked)
+    folder = exported(timeline_of(job), tmp_path, "logs")["logs"]
+    (path,) = [each for each in folder.rglob("stderr.log") if each.stat().st_size]
+    host, run, attempt, local, _ = path.relative_to(folder).parts
+    assert (host, attempt, local) == (cluster.hostname(job, 1), "attempt_0", "5")
+    assert (folder / run / attempt / local / "stderr.log").read_text() == ""
+    assert "CUDA out of memory" in path.read_text()
+    controller = (folder / "slurmctld.log").read_text()
+    assert re.search(r"^\[\S+\.\d{3}\] Requeuing JobId=\d+$", controller, re.MULTILINE)
 
 
 # --- all of them ---------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def _stream(file: str) -> str:
     """The stream that a file of a log folder belongs to."""
     if file.startswith("kernel/"):
         return "kernel"
-    return "slurm" if file.startswith("slurm-") else "log"
+    return "slurm" if file.startswith("slurm") else "log"
 
 
 def _tabled(

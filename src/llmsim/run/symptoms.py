@@ -191,8 +191,8 @@ def _gpu_lost(fault: Fault) -> Iterator[Symptom]:
         (0.0, "xid 79"),
         (0.00002, "off the bus"),
         (0.00005, "crash dump"),
-        (5.9, "xid 119"),
-        (5.95, "xid 154 reboot"),
+        (6.31, "xid 119"),  # somebody has asked the GPU .3 s after, and waited for 6 s
+        (6.36, "xid 154 reboot"),
     )
     yield from _error(fault, "cuda error", -6)
 
@@ -216,8 +216,8 @@ def _gsp(fault: Fault) -> Iterator[Symptom]:
         (0.0, "gpu seen"),
         (0.0, "xid 119"),
         (0.0001, "rpc buffer"),
-        (6.0, "xid 119"),
-        (6.0001, "rate limit"),
+        (6.004, "xid 119"),  # the next request, which has waited for 6 s, too
+        (6.0041, "rate limit"),
         (6.2, "xid 154 reset"),
     )
     yield from _hang(fault)

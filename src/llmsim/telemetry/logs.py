@@ -1,13 +1,9 @@
-"""The folder of logs that a run leaves: torchrun --log-dir's, the kernel's and Slurm's.
-
-    RDZV_SUFFIX/attempt_N/LOCAL_RANK/{stdout,stderr}.log   of the first node (--redirects 3)
-    kernel/HOST.log                                        each node's, as syslog writes it
-    slurm-JOB.out                                          what Slurm and the launchers say
-    checkpoints/RUN/main.log                               what llm.c's first process writes itself
+"""The folder of logs that a run leaves: torchrun --log-dir's, the kernel's and Slurm's; see FILES.
 
 A framework's log is that of its first process; the others of the node are silent, as they are
 with the frameworks' own filters, until something breaks: then each has its last words in its own
-stderr.log. The words of incidents come from dialects/parts.
+stderr.log; a process of another node, whose launcher has a folder of its own, in one below the
+node's name. The words of incidents come from dialects/parts.
 """
 
 from collections.abc import Iterable
@@ -25,6 +21,17 @@ from llmsim.run.timeline import Run
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 from llmsim.text.screen import PIPE_WIDTH, Screen
 from llmsim.typed import Any
+
+_PROCESS = "RUN_SUFFIX/attempt_N/LOCAL_RANK"
+FILES = (
+    (f"{_PROCESS}/stdout.log", "the log of the first process; of the node's others it is empty"),
+    (f"{_PROCESS}/stderr.log", "a process's last words: tracebacks, the watchdog, NCCL's errors"),
+    (f"HOST/{_PROCESS}/stderr.log", "the same of a process of another node"),
+    ("kernel/HOST.log", "what a node's kernel says of incidents, as syslog writes it"),
+    ("slurm-JOB.out", "the batch script's stderr: srun, slurmstepd, each node's launcher"),
+    ("slurmctld.log", "Slurm's controller: requeue, drained nodes, why the job waits"),
+    ("checkpoints/RUN/main.log", "what llm.c's first process writes itself"),
+)
 
 SCREEN = Screen(PIPE_WIDTH, 24, color=False, unicode=True, live=False)
 
@@ -49,18 +56,21 @@ def _beside(event: Symptom, job: Job) -> Pieces:
         yield Piece(made, f"kernel/{cluster.hostname(job, node)}.log")
     elif event.stream == "slurm":
         made = "".join(f"{text}\n" for text in slurm.lines(event, job, event.at))
-        yield Piece(made, f"slurm-{hardware_ids.slurm_job(job)}.out")
+        output = f"slurm-{hardware_ids.slurm_job(job)}.out"
+        yield Piece(made, "slurmctld.log" if event.name in slurm.CONTROLLER else output)
 
 
 def _last_words(lines: Iterable[Line | Bar], job: Job, attempt: int) -> Pieces:
-    """What processes and launchers say of a symptom: each process of the first node in its file."""
+    """What processes and launchers say of a symptom: each process in its own file."""
     for line in lines:
         if isinstance(line, Bar):
             continue
         if line.launcher:
             yield Piece(f"{line.text}\n", f"slurm-{hardware_ids.slurm_job(job)}.out")
-        elif line.rank < gpus_per_node(job):
-            yield Piece(f"{line.text}\n", f"{folder(job, attempt)}/{line.rank}/stderr.log")
+            continue
+        node, local = divmod(line.rank, gpus_per_node(job))
+        place = f"{cluster.hostname(job, node)}/" if node else ""
+        yield Piece(f"{line.text}\n", f"{place}{folder(job, attempt)}/{local}/stderr.log")
 
 
 def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike

@@ -1,14 +1,17 @@
-"""What Slurm prints when a job ends early: srun's and slurmstepd's lines in the batch's stderr.
+"""What Slurm prints when a job ends early: srun's and slurmstepd's lines in the batch's stderr, and
+the controller's in slurmctld.log until the job runs again.
 
-Formats: src/slurmd/slurmstepd/req.c and src/srun/libsrun of Slurm's source. A requeued job keeps
-its number.
+Formats: src/slurmd/slurmstepd/req.c, src/srun/libsrun and src/slurmctld of Slurm's source. A
+requeued job keeps its number.
 """
 
 from collections.abc import Callable
 
+from llmsim.catalog import gpus
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.events.incidents import Symptom
+from llmsim.run.incident_kinds import kind_named
 from llmsim.text import units
 
 Words = Callable[[Symptom, Job, float], tuple[str, ...]]
@@ -66,11 +69,7 @@ def _others_exit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
     nodes = [node for node in range(job.layout.nodes) if node not in gone]
     names = [cluster.hostname(job, node) for node in nodes]
     numbers = ",".join(_ranges([*map(str, nodes)]))
-    hosts, tasks = names[0], f"task {numbers}"
-    if len(nodes) > 1:
-        head = names[0].rpartition("-")[0]
-        within = ",".join(_ranges([name.rpartition("-")[2] for name in names]))
-        hosts, tasks = f"{head}-[{within}]", f"tasks {numbers}"
+    hosts, tasks = _folded(names), f"task{'s' if len(nodes) > 1 else ''} {numbers}"
     return (f"srun: error: {hosts}: {tasks}: Exited with exit code 1",)
 
 
@@ -124,9 +123,93 @@ def _time_limit(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
     return (_ABORTED, *_JOB_OVER(symptom, job, at))
 
 
+# --- the controller ------------------------------------------------------------------------
+
+# The reason that a site's health check gives when it drains a node.
+_REASONS = {
+    "gpu-lost": "Xid 79: GPU has fallen off the bus",
+    "hbm-ecc": "Xid 94: GPU reset required",
+    "nvlink": "Xid 74: NVLink error",
+    "gsp": "Xid 119: GSP timeout",
+    "link-down": "IB link down",
+    "thermal": "GPU thermal slowdown",
+    "straggler": "slow node",
+    "sdc": "silent data corruption suspected",
+    "nccl-timeout": "NCCL hang",
+    "data-killed": "OOM killer",
+    "maintenance": "maintenance",
+}
+
+
+def _controller(text: Callable[[Symptom, Job], tuple[str, ...]]) -> Words:
+    """Lines of slurmctld.log, which has milliseconds."""
+
+    def render(symptom: Symptom, job: Job, at: float) -> tuple[str, ...]:
+        now = units.stamp(job.start, at)
+        stamp = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}"
+        return tuple(f"[{stamp}] {line}" for line in text(symptom, job))
+
+    return render
+
+
+def _drained(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    host = _host(symptom, job)
+    return (
+        f"update_node: node {host} reason set to: {_REASONS.get(symptom.kind, 'health check')}",
+        f"update_node: node {host} state set to DRAINED",
+    )
+
+
+def _pending(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    """Why the job waits: a requeued one begins after two minutes, later its nodes are missing, or a
+    person holds it who mends what has failed.
+    """
+    reason = "BeginTime" if symptom.code else "Resources"
+    if not symptom.code and kind_named(symptom.kind).layer in ("software", "numerics"):
+        reason = "JobHeldUser"
+    name = f"JobId={hardware_ids.slurm_job(job)}"
+    priority = 0 if reason == "JobHeldUser" else 4_294_901_000 - hardware_ids.slurm_job(job) % 999
+    return (f"sched: {name}. State=PENDING. Reason={reason}. Priority={priority}. Partition=gpu.",)
+
+
+def _allocated(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    """The nodes of the next attempt, with the spares among them."""
+    del symptom
+    names = [cluster.hostname(job, node) for node in range(job.layout.nodes)]
+    sockets = -(-gpus_per_node(job) // gpus.socket_gpus(job.gpu))
+    cores = gpus.socket_cores(job.gpu) * sockets * job.layout.nodes
+    return (
+        (
+            f"sched: Allocate JobId={hardware_ids.slurm_job(job)} NodeList={_folded(names)} "
+            f"#CPUs={cores} Partition=gpu"
+        ),
+    )
+
+
+def _folded(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    within = ",".join(_ranges(sorted(name.rpartition("-")[2] for name in names)))
+    return f"{names[0].rpartition('-')[0]}-[{within}]"
+
+
+CONTROLLER: dict[str, Words] = {
+    "requeuing": _controller(lambda _, job: (f"Requeuing JobId={hardware_ids.slurm_job(job)}",)),
+    "not responding": _controller(
+        lambda symptom, job: (f"error: Nodes {_host(symptom, job)} not responding, setting DOWN",)
+    ),
+    "drained": _controller(_drained),
+    "pending": _controller(_pending),
+    "back": _controller(
+        lambda symptom, job: (f"update_node: node {_host(symptom, job)} state set to IDLE",)
+    ),
+    "allocated": _controller(_allocated),
+}
+
 # What slurmstepd writes into the output of the job's step.
 OF_STEPS = ("step time limit",)
 MESSAGES: dict[str, Words] = {
+    **CONTROLLER,
     "task exit": _task_exit,
     "others exit": _others_exit,
     "terminating": _terminating,

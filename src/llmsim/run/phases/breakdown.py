@@ -14,6 +14,7 @@ from llmsim.run.events import (
     PhaseStarted,
     Restarted,
     Resumed,
+    Symptom,
     TrainerReady,
 )
 from llmsim.run.phases.launch import launched
@@ -39,6 +40,7 @@ def launching(run: Run, number: int) -> Iterator[Event]:
             segment.spares,
             segment.repeated,
         )
+        yield Symptom(began, "slurm", "allocated", 0, kind=failed.kind)
     yield PhaseStarted(began, phase, ended - began)
     for event in launched(run, number):
         if isinstance(event, TrainerReady) and (segment.attempt > 1 or segment.last):
@@ -106,7 +108,12 @@ def breakdown(run: Run, number: int) -> Iterator[Event]:
         lasted = round(segment.began - training_began(run, segment.attempt), 6)
         yield PhaseCut(segment.began, "training", lasted)
     yield PhaseStarted(segment.began, phase, segment.ended - segment.began)
-    yield from sorted((*_written(run, number), *segment.events), key=lambda event: event.at)
+    said: tuple[Event, ...] = segment.events
+    if phase == "outage":
+        from llmsim.run.phases.queue import waiting  # most runs have none
+
+        said = tuple(waiting(run, number))
+    yield from sorted((*_written(run, number), *said), key=lambda event: event.at)
     yield PhaseEnded(segment.ended, phase, segment.ended - segment.began)
     limited = phase == "failure" and run.job.schedule.time_limit
     if limited and not run.timeline.has(number + 1):
