@@ -249,6 +249,14 @@ def _jittered(job: Job, name: str, rank: int, mean: float) -> float:
     return mean * (0.85 + 0.3 * noise.uniform(job.seed, f"machine/{name}", rank))
 
 
+def late(job: Job, name: str, index: int, most: float) -> float:
+    """Seconds after the first of its kind that a process, or a node's launcher, gets somewhere in
+    an attempt: up to `most`.
+    """
+    place = index + 8 * LARGEST_CLUSTER * (job.attempt - 1)
+    return noise.between(job.seed, f"late/{name}", 0.0, most, place)
+
+
 def barrier_skew(job: Job, name: str, index: int = 0) -> float:
     """Seconds between the first and the last rank that leave a barrier; 0 on a single GPU."""
     if job.layout.gpus == 1:

@@ -12,7 +12,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.parts import packages
 from llmsim.dialects.parts.watchdog import prefix
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.physics import noise
+from llmsim.run import cluster
 from llmsim.run.symptoms import torch_release
 
 MOST_NODES = 8  # a script for more nodes sets TORCH_CPP_LOG_LEVEL=ERROR
@@ -41,7 +41,7 @@ def barrier(job: Job, at: float, ranks: Sequence[int] | None = None) -> Iterator
         return
     size, old = gpus_per_node(job), torch_release(job) < (2, 8)
     arrived = sorted(
-        (at + noise.between(job.seed, "barrier/arrival", 0.0, _APART, rank), rank)
+        (at + cluster.late(job, "barrier", rank, _APART), rank)
         for rank in (ranks_kept(job) if ranks is None else ranks)
     )
     for moment, rank in arrived:
@@ -66,8 +66,7 @@ def leaked(job: Job, at: float) -> Iterator[Line]:
         return
     line, size = _LEAKS.get(torch_release(job), _LEAK), gpus_per_node(job)
     left = sorted(
-        (at + noise.between(job.seed, "exit/arrival", 0.0, _APART, node), node)
-        for node in nodes_kept(job) or (0,)
+        (at + cluster.late(job, "exit", node, _APART), node) for node in nodes_kept(job) or (0,)
     )
     for moment, node in left:
         start = prefix(job, round(moment, 6), node * size, "W", line)

@@ -7,7 +7,6 @@ from llmsim.dialects.capture import nodes_kept
 from llmsim.dialects.line import Line
 from llmsim.dialects.parts import launcher_frames, packages
 from llmsim.job.records import Job, Software, gpus_per_node
-from llmsim.physics import noise
 from llmsim.run import cluster
 from llmsim.text import units
 from llmsim.typed import NamedTuple
@@ -40,6 +39,7 @@ def banner(now: datetime, process: int, torch: str) -> list[str]:
     return [f"{prefix} {text}" for text in ("", STARS, ADVICE, STARS)]
 
 
+_STARTS_WITHIN = 0.3  # seconds in which srun starts the launchers of all nodes
 MOST_NODES = 8  # a script for more nodes sets OMP_NUM_THREADS, and no launcher warns
 
 
@@ -50,10 +50,8 @@ def greeting(job: Job, at: float) -> Iterator[Line]:
     size = gpus_per_node(job)
     if size == 1 or job.layout.nodes > MOST_NODES:
         return
-    # srun starts the launchers of all nodes within some tenths of a second.
-    first = cluster.LARGEST_CLUSTER * (job.attempt - 1)
     warned = sorted(
-        (max(0.0, at - noise.between(job.seed, "launcher/warned", 0.002, 0.3, first + node)), node)
+        (max(0.0, at - cluster.late(job, "launcher", node, _STARTS_WITHIN)), node)
         for node in nodes_kept(job)
     )
     for moment, node in warned:
