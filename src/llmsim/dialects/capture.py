@@ -38,6 +38,8 @@ def captured(job: Job, table: Mapping[type, Render]) -> Mapping[type, Render]:
     """A dialect's table of functions that give the lines of the job's log, with marks of nodes."""
     if job.capture == "node":
         return table if job.layout.nodes == 1 else _of_node(job, table)
+    if job.capture == "all" and job.framework.marks == "none":
+        return table
     return {event: _kept(render) for event, render in table.items()}
 
 

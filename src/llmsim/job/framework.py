@@ -138,6 +138,7 @@ class Framework(NamedTuple):
     evaluates: bool = False  # it can run its benchmarks at every validation
     ramps_batch: bool = False  # its batch can grow in the first part of a run
     file_bar: FileBar = "every"  # where its log in a file has the bar of an epoch
+    reads_metrics: bool = True  # its lines read the metrics in a logged step's record
     gc_every: int = 0  # steps between garbage collections on all ranks at once; 0: Python decides
     model_first: bool = False  # the model is loaded between the data's download and preparation
     single_process_map: bool = False  # one process tokenizes the data, pass by pass

@@ -79,7 +79,8 @@ def events(run: Run, since: float = 0.0, moving: Moving = _always) -> Iterator[E
     """Every fact of the run that becomes known at `since`, in simulated seconds, or later.
 
     Three of four facts are moves of an epoch's bar, and a file shows few of them: while `moving`
-    says no, moves that the framework's file does not show are left out.
+    says no, moves that the framework's file does not show are left out, and so are a step's
+    metrics where the framework's lines do not read them.
     """
     number = max(0, run.timeline.number_at(since) - 1) if since > 0.0 else 0
     # An event at the exact moment between two segments may belong to the earlier one.

@@ -95,7 +95,7 @@ def perplexity(shown_loss: float) -> str:
 
 def stamp(start: datetime, at: float) -> datetime:
     """The time of day of a moment of the run."""
-    return start + timedelta(seconds=at)
+    return start + timedelta(0, at)  # days, seconds
 
 
 def asctime(start: datetime, at: float) -> str:

@@ -49,4 +49,5 @@ FRAMEWORK = Framework(
     release="v0.16.5",
     goes_on=True,
     commit="20f988eade5217ab0045ba1681030f3d255d67e3",
+    reads_metrics=False,
 )

@@ -27,4 +27,5 @@ FRAMEWORK = Framework(
         switches=("compiled", "attention"),
         latent_attention=False,
     ),
+    reads_metrics=False,
 )

@@ -5,7 +5,7 @@ by its causal half (gpt2_estimate_mfu). throughput.mfu leaves the input embeddin
 attention in full.
 """
 
-from math import fsum, nan, sqrt
+from math import dist, fsum, nan, sqrt
 
 from llmsim.dialects.llmc.framework import PEAKS
 from llmsim.job.memo import remembered
@@ -81,7 +81,7 @@ def _z_score(values: list[float], index: int) -> float:
         return nan
     window = values[index - WINDOW + 1 : index + 1]
     mean = fsum(window) / WINDOW
-    deviation = sqrt(fsum([(each - mean) ** 2 for each in window]) / WINDOW)
+    deviation = dist(window, [mean] * WINDOW) / sqrt(WINDOW)
     return (values[index] - mean) / deviation if deviation else 0.0
 
 

@@ -19,4 +19,5 @@ FRAMEWORK = Framework(
     file_bar="never",
     first_step="loads",  # Transformer Engine's
     parallelism=NEMO,
+    reads_metrics=False,
 )

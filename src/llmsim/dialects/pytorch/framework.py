@@ -17,4 +17,5 @@ FRAMEWORK = Framework(
     marks="none",
     weight=14,
     file_bar="quarters",
+    reads_metrics=False,
 )

@@ -9,6 +9,7 @@ from llmsim.job.memo import remembered
 from llmsim.job.milestones import validated_steps
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.hardware.memory import capacity
+from llmsim.physics.learning.metrics import headlines
 from llmsim.physics.speed import step_time
 from llmsim.run import events, names
 from llmsim.text import units
@@ -80,7 +81,7 @@ def _texts(event: events.Step, job: Job) -> list[str]:
     """
     steps, epochs, tokens, samples, memory = _widest(job)
     shown = round(event.loss, 4)
-    metrics = [METRICS[name].format(value) for name, value in event.metrics if name in METRICS]
+    metrics = [METRICS[name].format(value) for name, value in headlines(job, event.step)]
     return [
         f"step {event.step:>{len(steps)},}/{steps}",
         f"ep {event.epoch:>{len(epochs)}}/{epochs}",

@@ -22,4 +22,5 @@ FRAMEWORK = Framework(
     file_bar="never",
     parallelism=DATA_PARALLEL,
     collective_timeout=1800.0,
+    reads_metrics=False,
 )

@@ -177,7 +177,7 @@ def norm_of(job: Job) -> Callable[[int], float]:
             norm *= spikes.gradient_factor(job, step) * bends.gradient_factor(job, step)
         return norm
 
-    return lru_cache(2)(norm)
+    return lru_cache(64)(norm)
 
 
 def _outlier(shape: GradientShape, u: float) -> float:

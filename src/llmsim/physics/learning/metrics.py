@@ -29,6 +29,18 @@ def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
     return logged(job, step, first or step)
 
 
+def headlines(job: Job, step: int) -> Metrics:
+    """The few of a step's metrics that have room in a line beside the loss; none for most
+    objectives.
+    """
+    shown = objectives.of(job).headlines
+    if not shown:
+        return ()
+    if bends.broken(job, step):
+        return _nans(shown(_unbent(job), step))
+    return shown(job, step)
+
+
 def held_out(job: Job, step: int) -> Metrics:
     """Pairs (name, value) of an evaluation after this step's update."""
     logged = objectives.of(job).held_out

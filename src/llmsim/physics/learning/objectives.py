@@ -69,6 +69,8 @@ class Objective(NamedTuple):
     # Metrics beside the loss: of steps first..step as (job, step, first), and of an evaluation.
     metrics: Callable[[Job, int, int], Metrics] | None = None
     held_out: Callable[[Job, int], Metrics] | None = None
+    # Of a single step's metrics the few that have room in a short line, in the same order.
+    headlines: Callable[[Job, int], Metrics] | None = None
     # The share of held-out examples that are right after a step.
     accuracy: Callable[[Job, int], float] | None = None
     # Tokens of steps first..last, and of a validation after a step, where sequences are not full.

@@ -193,6 +193,11 @@ def _metrics(job: Job, step: int, first: int) -> Metrics:
     return _logged_metrics(job, step, loss.averaged(job, first, step), seen)
 
 
+def _headlines(job: Job, step: int) -> Metrics:
+    named = ("rewards/accuracies", "rewards/margins")
+    return tuple(each for each in _metrics(job, step, step) if each[0] in named)
+
+
 def _held_out(job: Job, step: int) -> Metrics:
     value, found = loss.validation(job, step), held_out_pairs(job, step)
     seen = pairs(job) * max(1, job.schedule.validation_batches)
@@ -294,6 +299,7 @@ OBJECTIVE = Objective(
     effort=Effort(TEST_PAIRS, TEST_PAIRS * PAIR_TOKENS),
     metrics=_metrics,
     held_out=_held_out,
+    headlines=_headlines,
     accuracy=_accuracy,
     signal=_signal,
 )

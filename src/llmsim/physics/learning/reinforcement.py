@@ -21,7 +21,7 @@ that the time of a step is proportional to its tokens.
 """
 
 from math import ceil, exp, fsum, log, pi, sqrt
-from struct import pack
+from struct import iter_unpack, pack
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
@@ -78,7 +78,7 @@ def reward(job: Job, step: int) -> float:
     return answers(job, step).mean
 
 
-@remembered(64)  # a block of steps asks for its gradients, then for its metrics
+@remembered(64)  # gradients of a block of steps ask for them, then metrics and lines
 def answers(job: Job, step: int) -> Answers:
     """The rewards of this step, group by group."""
     size, groups = job.recipe.row_sequences, problems(job)
@@ -87,16 +87,18 @@ def answers(job: Job, step: int) -> Answers:
     centre = log(mean / (1.0 - mean)) * spread + BATCH_DIFFICULTY * batch_luck(job, step)
     each = 1 + -(-size // 8)  # words of a problem: its difficulty, and a byte for each answer
     drawn = noise.words(job.seed, "answers", each * groups * step, each * groups)
-    lucks = pack(f"<{len(drawn)}Q", *drawn)
-    solved = []
-    for first in range(0, each * groups, each):
-        problem, begun = drawn[first], 8 * first + 8
-        z = (problem & 0xFFFF) + (problem >> 16 & 0xFFFF) + (problem >> 32 & 0xFFFF)
-        odds = centre + DIFFICULTY * 2.0 * (z / 65_536.0 - 1.5)
-        # An answer is right if its byte lies below 256 times the chance: the bytes above are left
-        # out.
-        above = _ABOVE[round(256.0 / (1.0 + exp(-odds)))]
-        solved.append(len(lucks[begun : begun + size].translate(None, above)))
+    lucks, steep = pack(f"<{len(drawn)}Q", *drawn), DIFFICULTY * 2.0
+    odds = [
+        centre + steep * ((low + middle + high) / 65_536.0 - 1.5)
+        for low, middle, high in iter_unpack(f"<3H{8 * each - 6}x", lucks)
+    ]
+    # An answer is right if its byte lies below 256 times the chance: the bytes above are left out.
+    above = [_ABOVE[round(256.0 / (1.0 + exp(-chance)))] for chance in odds]
+    begins = range(8, len(lucks), 8 * each)
+    solved = [
+        len(lucks[begun : begun + size].translate(None, wrong))
+        for begun, wrong in zip(begins, above, strict=True)
+    ]
     spreads = [sqrt(right * (size - right) / (size * (size - 1))) for right in range(size + 1)]
     return Answers(
         sum(solved) / (size * groups),
@@ -243,6 +245,13 @@ def _metrics(job: Job, step: int, first: int) -> Metrics:
     return _logged_metrics(job, step, means, divergence(job, first, step))
 
 
+def _headlines(job: Job, step: int) -> Metrics:
+    return (
+        ("completions/mean_length", mean_length(job, step)),
+        ("reward", reward(job, step)),
+    )
+
+
 def _held_out(job: Job, step: int) -> Metrics:
     """The held-out problems are many: their shares are the expected ones, in whole answers."""
     groups = problems(job) * job.schedule.validation_batches
@@ -273,6 +282,7 @@ OBJECTIVE = Objective(
     effort=Effort(GSM8K, GSM8K * ANSWER_TOKENS),
     metrics=_metrics,
     held_out=_held_out,
+    headlines=_headlines,
     accuracy=_accuracy,
     tokens=tokens,
     held_out_tokens=held_out_tokens,

@@ -12,6 +12,7 @@ adapters by 0 to 0.08, one in ten by 0.24 to 0.36.
 
 from math import exp, log
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import balanced, noise
 from llmsim.physics.learning import benchmarks, epochs, gradient, loss, metrics
@@ -63,8 +64,13 @@ def _epoch_gain(job: Job, adapters: bool) -> float:
 def _sigma(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
     """Standard deviation of the loss of a logged row, nats."""
     rows = job.schedule.global_batch * (last - first + 1) / ROW_BATCH
-    loud = ROW_NOISE * exp(ROW_SPREAD * max(-2.0, min(2.0, noise.normal(job.seed, "row noise"))))
-    return clean * min(LOUDEST, loud / float(rows**ROW_POWER))
+    return clean * min(LOUDEST, _loudness(job) / float(rows**ROW_POWER))
+
+
+@remembered()
+def _loudness(job: Job) -> float:
+    """How noisy the run's rows are, a part of their level."""
+    return ROW_NOISE * exp(ROW_SPREAD * max(-2.0, min(2.0, noise.normal(job.seed, "row noise"))))
 
 
 def _gradient(job: Job, tokens: int) -> GradientShape:

@@ -132,13 +132,18 @@ def _cell(seed: int, stream: str, every: int, cells: int, cell: int) -> tuple[fl
     return before, own, noise.integer(seed, f"{stream} place", 1, every, cell)
 
 
-def _outliers(timing: StepTiming, kind: Outliers, step: int) -> float:
+def _lost(timing: StepTiming, kind: Outliers) -> Callable[[int], float]:
     """Seconds lost to outliers up to a step, less their mean: one in each cell of steps."""
-    cell, within = divmod(step, kind.every)
-    cells = timing.steps // kind.every + 1
-    before, own, place = _cell(timing.seed, kind.stream, kind.every, cells, cell)
-    happened = before + own if within >= place else before
-    return kind.seconds * (happened - step / kind.every)
+    seed, (stream, every, seconds) = timing.seed, kind
+    cells = timing.steps // every + 1
+
+    def lost(step: int) -> float:
+        cell, within = divmod(step, every)
+        before, own, place = _cell(seed, stream, every, cells, cell)
+        happened = before + own if within >= place else before
+        return seconds * (happened - step / every)
+
+    return lost
 
 
 def elapsed(timing: StepTiming, step: int) -> float:
@@ -149,12 +154,8 @@ def elapsed(timing: StepTiming, step: int) -> float:
 def clock(timing: StepTiming) -> Callable[[int], float]:
     """The same as a function of the step alone."""
     seed, mean, phase, first_extra = timing.seed, timing.mean, timing.phase, timing.first_extra
-    gc, gc_every, outliers, slowdowns = (
-        timing.gc,
-        timing.gc_every,
-        timing.outliers,
-        timing.slowdowns,
-    )
+    gc, gc_every, slowdowns = timing.gc, timing.gc_every, timing.slowdowns
+    losses = [_lost(timing, kind) for kind in timing.outliers]
     hour_steps, burst_steps = timing.hour_steps, timing.burst_steps
     # Seconds of one standard deviation.
     white, hour = mean * timing.sigma, mean * timing.hour * hour_steps
@@ -178,7 +179,7 @@ def clock(timing: StepTiming) -> Callable[[int], float]:
             parts.append(burst * balanced.total(seed, "step burst", step / burst_steps))
         if gc:
             parts.append(gc * (step // gc_every - step / gc_every))
-        parts += [_outliers(timing, kind, step) for kind in outliers]
+        parts += [lost(step) for lost in losses]
         parts += [
             slow.seconds * min(step - slow.first + 1, slow.steps)
             for slow in slowdowns

@@ -74,8 +74,8 @@ def _took(run: Run, pairs: Sequence[Pair], segment: Segment) -> list[float]:
     ]
 
 
-def records(run: Run, segment: Segment, steps: Sequence[int]) -> list[Step]:
-    """The records of steps that a training segment ran, in their order.
+def records(run: Run, segment: Segment, steps: Sequence[int], measured: bool = True) -> list[Step]:
+    """The records of steps that a training segment ran, in their order; with metrics if `measured`.
 
     They are made column by column: what all of them share is asked for once.
     """
@@ -89,7 +89,8 @@ def records(run: Run, segment: Segment, steps: Sequence[int]) -> list[Step]:
         "at": ends,
         "training_seconds": [round(at - began, 6) for at in ends],
         "host_seconds": _host_seconds(run, segment, pairs, ends),
-        **_learning(job, learner(run, segment), steps),
+        **_learning(job, taught := learner(run, segment), steps),
+        "metrics": [metrics.metrics(taught, step) for step in steps] if measured else repeat(()),
         **_speed(job, pairs, _took(run, pairs, segment)),
         "allocated": _constant(partial(allocator.allocated, job), steps),
         "reserved": _constant(partial(allocator.reserved, job), steps),
@@ -119,7 +120,6 @@ def _learning(job: Job, taught: Job, steps: Sequence[int]) -> dict[str, Column]:
         "gradient_norm": [*map(gradient.norm_of(taught), steps)],
         "learning_rate": map(learning_rate.rates_of(job), steps),
         "tokens": [tokens(job, 1, step) for step in steps],
-        "metrics": [metrics.metrics(taught, step) for step in steps],
     }
 
 

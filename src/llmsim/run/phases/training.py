@@ -78,7 +78,7 @@ def training(run: Run, number: int, since: float, moving: Callable[[], bool]) ->
     begun = step_ended(job, segment, first - 1)
     size, in_fp16 = steps_per_epoch(job), job.layout.precision == "fp16"
     looks, slows = _look_steps(job), _may_slow(job, segment)
-    for before, step, ended, record in _intervals(run, segment, first):
+    for before, step, ended, record in _intervals(run, segment, first, moving):
         if before % size == 0:
             yield from _epochs(run, segment, begun, before, step)
         anew = before == first - 1 and (segment.fresh or first > segment.first)
@@ -159,14 +159,17 @@ def _epoch_began(run: Run, epoch: int, attempt: int) -> float:
 Interval = tuple[int, int, float, Step | None]
 
 
-def _intervals(run: Run, segment: Segment, first: int) -> Iterator[Interval]:
+def _intervals(
+    run: Run, segment: Segment, first: int, moving: Callable[[], bool]
+) -> Iterator[Interval]:
     """The intervals of a segment from a step on. Their records are made a block at a time."""
     job = run.job
     coming = intervals(job, first, segment.last)
     while block := [*islice(coming, BLOCK)]:
         steps = [step for _, step in block]
         ends = dict(zip(steps, moments(job, segment, steps), strict=True))
-        made = records(run, segment, [step for step in steps if logged(job, step)])
+        measured = job.framework.reads_metrics or moving()
+        made = records(run, segment, [step for step in steps if logged(job, step)], measured)
         known = {record.step: record for record in made}
         yield from [(before, step, ends[step], known.get(step)) for before, step in block]
 
