@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsim.catalog import records
-from llmsim.errors import OptionError, PlanError
+from llmsim.errors import FLAG, OptionError, PlanError
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.recipes import RECIPES
 from llmsim.job.records import Job, gpus_per_node, step_data_tokens
@@ -16,6 +16,8 @@ from llmsim.model.architecture import parameter_count
 from llmsim.options.table import Options
 from llmsim.physics.hardware import memory
 from llmsim.physics.hardware.memory import USABLE
+from llmsim.planning import draw
+from llmsim.planning import plan as planner
 from llmsim.planning.plan import plan
 from llmsim.planning.schedule import round_number
 from llmsim.run import names
@@ -246,3 +248,29 @@ def test_two_jobs_of_a_sweep_have_names_of_their_own() -> None:
 def test_a_run_that_its_seed_alone_names_is_called_by_its_seed() -> None:
     for dialect in ("pytorch", "megatron"):
         assert job_of(4, dialect=dialect).run_name == names.run_name(4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"tp": 16, "gpus": 8}, "8 is no multiple of tp 16"),
+        ({"dialect": "nanogpt", "cp": 2}, "shares no sequence between ranks"),
+        ({"dialect": "any", "tp": 16, "gpus": 8}, "8 is no multiple of tp 16"),
+        ({"precision": "fp8", "gpu": "NVIDIA A100-SXM4-80GB"}, "fp8 came with Ada"),
+    ],
+)
+def test_what_no_draw_can_change_is_refused_after_a_few(
+    asked: dict[str, object], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To draw what is left open again would be hundreds of draws for the same sentence."""
+    drawn: list[int] = []
+
+    def counted(options: Options, seed: int, index: int) -> draw.Candidate:
+        drawn.append(index)
+        return draw.draw_candidate(options, seed, index)
+
+    monkeypatch.setattr(planner, "draw_candidate", counted)
+    with pytest.raises(PlanError) as refused:
+        plan(Options(seed=1, start=START)._replace(**asked))  # type: ignore[arg-type]  # any option
+    assert sentence in refused.value.sentence(FLAG)
+    assert len(drawn) <= 2 * (planner.USUAL_DRAWS + 1)
