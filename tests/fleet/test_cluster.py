@@ -3,7 +3,7 @@
 import gzip
 import re
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -240,6 +240,37 @@ def test_squeue_and_sinfo_have_slurms_columns(texts: dict[str, str]) -> None:
     head, *states = texts["sinfo-day-0002.txt"].splitlines()
     assert head.split() == ["PARTITION", "AVAIL", "TIMELIMIT", "NODES", "STATE", "NODELIST"]
     assert sum(int(line.split()[3]) for line in states) == 24
+
+
+def test_a_quiet_cluster_has_a_file_of_each_day_and_of_each_noon(tmp_path: Path) -> None:
+    """Days go by on which nothing happens: what ended on the seventh is in the seventh's file."""
+    (tmp_path / "fleet.toml").write_text(
+        "[cluster]\nnodes = 2\ngpus_per_node = 1\njobs_a_gpu_day = 0.5\ndays = 30\n"
+        '[export]\nkinds = ["labels"]\n',
+        encoding="utf-8",
+    )
+    out = tmp_path / "out"
+    assert command.main([str(tmp_path / "fleet.toml"), "--out", str(out), "--quiet"]) == 0
+    texts = {path.name.removesuffix(".txt.gz"): gzip.decompress(path.read_bytes()).decode()
+             for path in sorted(out.glob("files/slurm/*.gz"))}  # fmt: skip
+    first, ran, empty = datetime(2026, 1, 1), list[tuple[str, datetime, datetime]](), 0
+    for day in range(30):
+        head, *lines = texts[f"sacct-day-{day + 1:04d}"].splitlines()
+        fields, empty = head.split("|"), empty + (not lines)
+        for line in lines:
+            row = dict(zip(fields, line.split("|"), strict=True))
+            ended = datetime.fromisoformat(row["End"])
+            assert (ended - first).days == day, line
+            if "." not in row["JobID"]:
+                ran.append((row["JobID"], datetime.fromisoformat(row["Start"]), ended))
+    assert ran
+    assert empty, "the cluster is not quiet: the test shows nothing"
+    left = texts.get("sacct-day-0031", "").splitlines()[1:]
+    for day in range(30):
+        noon = first + timedelta(days=day, hours=12)
+        rows = [line.split() for line in texts[f"squeue-day-{day + 1:04d}"].splitlines()[1:]]
+        runs = {row[0] for row in rows if row[4] == "R"} - {line.partition("|")[0] for line in left}
+        assert runs == {job for job, began, ended in ran if began <= noon < ended}, f"day {day}"
 
 
 @pytest.mark.fleets

@@ -73,13 +73,17 @@ def test_answers_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
     where = places(out)._replace(answers=str(answers))
     answers.mkdir()
     (answers / "thesis.tex").write_text("years of work", encoding="utf-8")
-    with pytest.raises(FleetError, match=f"{answers} is not empty: give a folder that is"):
+    with pytest.raises(FleetError, match=f"{answers} is not empty: give an empty folder"):
         begin(where, 100)
     assert not out.exists()
     (answers / "thesis.tex").unlink()
     begin(where, 100)
+    elsewhere = where._replace(root=str(tmp_path / "new"))
     with pytest.raises(FleetError, match=f"{answers} was begun with another SPEC"):
-        begin(where._replace(root=str(tmp_path / "new"), digest="other"), 100)
+        begin(elsewhere._replace(digest="other"), 100)
+    with pytest.raises(FleetError, match=f"{answers} has the answers of another data set"):
+        begin(elsewhere, 100)
+    assert not (tmp_path / "new").exists()
     begin(where, 100)
 
 

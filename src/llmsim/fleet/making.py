@@ -113,7 +113,8 @@ def _followed(place: str) -> PurePath:
 def _room(spec: Spec, where: Places) -> None:
     """Raises FleetError if the data set does not fit on its disk."""
     free = places.free_bytes(where.root)
-    if free is None or spec.runs < _SMALL or places.marked(where):
+    small = spec.runs < _SMALL and spec.cluster is None
+    if free is None or small or places.marked(where):
         return
     needed = estimate.room_for(estimate.plan_of(spec, played=4))
     if needed > free:

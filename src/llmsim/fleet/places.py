@@ -238,6 +238,10 @@ def begin(places: Places, size: int) -> None:
     told |= {"answers_apart": places.apart}
     roots = (places.root, places.answers) if places.apart else (places.root,)
     missing = [root for root in roots if not _begun(root, told)]
+    if places.root in missing and len(missing) < len(roots):  # the answers are begun second
+        raise FleetError(
+            f"{places.answers} has the answers of another data set: give an empty folder."
+        )
     for root in missing:
         _put_first(places, root, BEGUN, json_text(told))
         _begun(root, told)

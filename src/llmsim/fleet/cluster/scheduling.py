@@ -9,9 +9,9 @@ hours. A job whose node fails comes again under its own number, from its last ch
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
-from math import exp, floor, log
+from math import exp, floor, inf, log
 
 from llmsim.fleet.cluster import traces
 from llmsim.fleet.cluster.jobs import DAY, submitted
@@ -74,6 +74,10 @@ class NodeChanged(NamedTuple):
 Fact = Started | Ended | NodeChanged
 
 
+def _nothing() -> None:
+    """Nobody looks at the cluster at noon."""
+
+
 class Scheduler:
     """The state of a cluster from its time zero on."""
 
@@ -98,13 +102,21 @@ class Scheduler:
 
     # --- the loop ------------------------------------------------------------------------------
 
-    def facts(self) -> Iterator[Fact]:
-        """What happens, in order of time, until the last day is over."""
-        end = self.pool.days * DAY
+    def facts(self, at_noon: Callable[[], object] = _nothing) -> Iterator[Fact]:
+        """What happens, in order of time, until the last day is over.
+
+        `at_noon` is called at each noon: then this object has the state of that moment.
+        """
+        end, noon = self.pool.days * DAY, (12 - self.pool.first_hour) % 24 * 3600.0
         coming = submitted(self.pool)
         job = next(coming, None)
         while job or self._events:
-            if job and (not self._events or job.at <= self._events[0][0]):
+            at = min(job.at if job else inf, self._events[0][0] if self._events else inf)
+            while noon <= min(at, end):
+                self.now = noon
+                at_noon()
+                noon += DAY
+            if job and job.at <= at:
                 self.now = job.at
                 self.queues.put(Waiting(job, job.at, 0, job.seconds))
                 self._look_soon()

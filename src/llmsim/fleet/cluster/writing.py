@@ -15,7 +15,6 @@ from llmsim.fleet.cluster.tables import ANSWERS, TABLES
 from llmsim.typed import Any
 
 _ROWS = 20_000  # of a table that wait to be written
-_NOON = DAY / 2
 
 
 class Writing:
@@ -59,7 +58,7 @@ class Writing:
     def write(self) -> None:
         """Lets the cluster's days pass, and writes all of it."""
         end = self._pool.days * DAY
-        for fact in self.scheduler.facts():
+        for fact in self.scheduler.facts(self._noon):
             self._until(fact.at)
             self._heard(fact)
         self._until(end)
@@ -67,7 +66,8 @@ class Writing:
             left = Ended(end, running, "RUNNING", -1, "")
             self.tally.used(left)
             self._ended(left)
-        self._new_day()
+        if self._texts:  # of jobs that run still
+            self._new_day()
         for name in self._rows:
             self._flush(name)
         folder = self._work.parent / ("answers" if self._apart else "data")
@@ -83,21 +83,21 @@ class Writing:
             self._fell(fact)
 
     def _until(self, at: float) -> None:
-        """Writes what is due before a moment: samples, noon's queue, the records of a day."""
+        """Writes what is due before a moment: samples, and the records of days."""
         if self._board:
             for look in self._board.looks(at):
                 self._looked(look)
-        if at >= self._noons * DAY + _NOON:
-            self._noons += 1
-            self._text(f"squeue-day-{self._noons:04d}.txt", slurm_text.squeue(self.scheduler))
-            self._text(f"sinfo-day-{self._noons:04d}.txt", slurm_text.sinfo(self.scheduler))
-        if at >= (self._day + 1) * DAY:
+        while at >= (self._day + 1) * DAY:
             self._new_day()
 
+    def _noon(self) -> None:
+        """Writes what Slurm's commands print at noon."""
+        self._noons += 1
+        self._text(f"squeue-day-{self._noons:04d}.txt", slurm_text.squeue(self.scheduler))
+        self._text(f"sinfo-day-{self._noons:04d}.txt", slurm_text.sinfo(self.scheduler))
+
     def _new_day(self) -> None:
-        """The records that ended in a day, as sacct shows them: by number."""
-        if not self._texts:
-            return
+        """The records that ended in a day, as sacct shows them: by number, and maybe none."""
         self._day += 1
         body = "\n".join([slurm_text.FIELDS, *(text for _, text in sorted(self._texts))])
         self._text(f"sacct-day-{self._day:04d}.txt", body + "\n")
