@@ -27,18 +27,25 @@ class Alarm(NamedTuple):
     why: str
 
 
-# Each row is a moment of a run: how its GPUs are, together and apart.
+# Each row is a moment of a run: how its GPUs are, together and apart. At its power limit a GPU that
+# needs more power than others has a lower clock than they: the clock times the square of the power
+# is the same for all. So a GPU is held back whose clock is low and whose power is not high.
 MOMENTS = """
+WITH apart AS (
+  SELECT *, sm_clock_mhz / median(sm_clock_mhz) OVER moment AS clock,
+         power_w / median(power_w) OVER moment AS power
+  FROM '{data}/samples/*.parquet' WINDOW moment AS (PARTITION BY run_id, at_seconds)
+)
 SELECT run_id, at_seconds, count(*) AS seen, max(sampled_gpus) AS gpus, max(xid) AS xid,
        median(utilization_percent) AS busy, max(utilization_percent) AS busiest,
        median(tensor_active) AS tensor, median(used_mib) AS memory,
-       median(sm_clock_mhz) AS clock, min(sm_clock_mhz) AS slowest,
+       min(clock * greatest(1, power * power)) AS slowest,
        median(temp_c) AS warm, max(temp_c) AS hottest
-FROM '{data}/samples/*.parquet' JOIN '{data}/runs/*.parquet' USING (run_id)
+FROM apart JOIN '{data}/runs/*.parquet' USING (run_id)
 GROUP BY ALL ORDER BY ALL
 """
 # Samples in a row that a sign needs before it is believed: a usual save passes by sooner.
-NEEDED = {"gone": 1, "lost": 1, "xid": 1, "hang": 3, "starved": 1, "saving": 3, "slow": 2,
+NEEDED = {"gone": 1, "lost": 1, "xid": 1, "hang": 3, "starved": 1, "saving": 3, "slow": 1,
           "hot": 2, "lame": 4}  # fmt: skip
 
 
@@ -55,7 +62,7 @@ def signs(now: dict[str, Any], alive: bool, trained: bool, normal: float) -> dic
         # last step, when the model is written, all of them are at 0: neither is a fault.
         "starved": still and now["busy"] >= 3 and 10 <= now["busiest"] < 50,
         "saving": still and now["busy"] < 99 and now["busiest"] >= 90,
-        "slow": working and now["slowest"] < 0.93 * now["clock"],
+        "slow": working and now["slowest"] < 0.93,
         "hot": working and now["hottest"] >= max(84, now["warm"] + 10),
         "lame": working and now["tensor"] < 0.9 * normal,
     }
