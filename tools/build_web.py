@@ -56,6 +56,11 @@ ADDRESS = re.compile(r'"\./(?:vendor/)?([\w.-]+\.\w+)"')  # "./main.js", "./vend
 # What index.html has inside it, so that nothing that does not arrive can hold it up.
 STYLE = re.compile(r'<link rel="stylesheet" href="\./(?:vendor/)?([\w.-]+)" />')
 SCRIPT = re.compile(r'<script src="\./([\w.-]+)"></script>')
+# A comment on lines of its own, in a script, a style sheet or the page. It is not served here: all
+# of the source is served, too.
+COMMENT = re.compile(
+    r"^ *(?://.*|/\*(?:(?!\*/)[\s\S])*\*/|<!--(?:(?!-->)[\s\S])*-->)\n", re.MULTILINE
+)
 POLICY = "script-src 'self'"
 PICTURE = re.compile(r'(<meta property="og:image" content=")\./')
 # Where the page is going to be, for those who draw a preview of it: they take whole addresses only.
@@ -99,12 +104,12 @@ class Site:
             return with_braille(file.read_bytes())
         if file.suffix not in TEXTS or PACKAGES in file.parents:
             return file.read_bytes()
-        text = file.read_text(encoding="utf-8")
+        text = self._text(name)
         return ADDRESS.sub(lambda found: f'"../{self.place(found[1])}"', text).encode()
 
     def page(self) -> bytes:
         """index.html, with its styles and its first script inside it."""
-        text = self.sources["index.html"].read_text(encoding="utf-8")
+        text = self._text("index.html")
         text = STYLE.sub(lambda found: f"<style>\n{self._text(found[1])}</style>", text)
         if found := SCRIPT.search(text):
             script = f"\n{self._text(found[1])}"
@@ -115,7 +120,10 @@ class Site:
         return PICTURE.sub(rf"\g<1>{SITE.rstrip('/')}/" if SITE else r"\g<0>", text).encode()
 
     def _text(self, name: str) -> str:
-        return self.sources[name].read_text(encoding="utf-8")
+        """What a file of text says, without its comments; other projects' files are left whole."""
+        file = self.sources[name]
+        text = file.read_text(encoding="utf-8")
+        return text if PACKAGES in file.parents else COMMENT.sub("", text)
 
     def place(self, name: str) -> str:
         """Give a file its address."""

@@ -8,6 +8,8 @@ import { givenTheme } from "./themes.js";
 // Tracking parameters that other sites append to a link; they are ignored.
 const FOREIGN = /^(utm_\w*|[a-z]*cl(k)?id|gbraid|wbraid|igshid?|mc_[ce]id|_ga|_gl|ref|ref_src|source|si)$/i;
 
+const NOW = ["theme", "type", "paused"]; // of the page's own parameters: they change while it shows
+
 /** @param {string} search */
 export function readAddress(search) {
   const given = new URLSearchParams(search);
@@ -15,7 +17,8 @@ export function readAddress(search) {
   const query = [...given].filter(([name]) => !OWN.includes(name) && !FOREIGN.test(name));
   const boot = given.get("boot") === "micropip" ? "micropip" : "library";
   const on = (/** @type {string} */ name) => !/^(0|no|off|false)$/i.test(given.get(name) ?? "no");
-  return { query, boot, kiosk: on("kiosk"), typing: on("type"), wrong: wrongTheme(given.get("theme")) };
+  const [kiosk, typing, paused] = [on("kiosk"), on("type"), on("paused")];
+  return { query, boot, kiosk, typing, paused, wrong: wrongTheme(given.get("theme")) };
 }
 
 /**
@@ -38,7 +41,7 @@ function wrongTheme(name) {
  */
 export function addressOf(query) {
   const own = [...new URLSearchParams(location.search)].filter(
-    ([name]) => OWN.includes(name) && name !== "theme" && name !== "type",
+    ([name]) => OWN.includes(name) && !NOW.includes(name),
   );
   const typing = document.documentElement.hasAttribute("data-typing") ? [["type", "1"]] : [];
   const search = new URLSearchParams([...query, ...own, ...theme(), ...typing]).toString();

@@ -16,13 +16,18 @@ export const button = (name) => /** @type {HTMLElement} */ (bar.querySelector(`[
  *
  * @param {Record<string, (button: HTMLElement) => void>} actions
  * @param {(key: string) => boolean} typed takes a key before it is looked up; false: it does not
+ * @param {() => void} leave moves the focus back to the terminal
  */
-export function listen(actions, typed) {
+export function listen(actions, typed, leave) {
   const act = (/** @type {string} */ name) => actions[name]?.(button(name));
 
   bar.addEventListener("click", ({ target }) => {
     const pressed = target instanceof Element && target.closest("[data-action]");
     if (pressed instanceof HTMLElement) act(pressed.dataset.action ?? "");
+  });
+  // A space after a click pauses, and does not press that button again. Keys click without a detail.
+  document.addEventListener("click", ({ target, detail }) => {
+    if (detail && target instanceof Element && target.closest("main :is(button, input)")) leave();
   });
 
   let closed = -GRACE; // when the last dialog closed
@@ -63,14 +68,17 @@ export function listen(actions, typed) {
     window.addEventListener(movement, show, { passive: true });
 }
 
+let hush = 0;
+
 /**
- * Say something in a few words beside the buttons, for two seconds.
+ * Say something above the buttons, for as long as it takes to read.
  *
  * @param {string} text
  */
 export function notice(text) {
   element("notice").textContent = text;
-  setTimeout(() => (element("notice").textContent = ""), 2000);
+  clearTimeout(hush);
+  hush = window.setTimeout(() => (element("notice").textContent = ""), 2000 + 30 * text.length);
 }
 
 /**

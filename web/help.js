@@ -4,11 +4,14 @@ import { element } from "./loading.js";
 
 const dialog = /** @type {HTMLDialogElement} */ (element("help"));
 
-/** A row for each button that has a key: the key, and the button's title. */
+/** A row for each button that has a key: the key, and the button's title. Fingers have all buttons. */
 function rows() {
-  return [...document.querySelectorAll("#controls [aria-keyshortcuts]")].flatMap((button) => {
+  const fingers = matchMedia("(pointer: coarse)").matches;
+  const all = document.querySelectorAll(`#controls ${fingers ? "[title]" : "[aria-keyshortcuts]"}`);
+  return [...all].flatMap((button) => {
     const [key, meaning] = [document.createElement("dt"), document.createElement("dd")];
-    key.textContent = button.getAttribute("aria-keyshortcuts")?.replace("Escape", "Esc") ?? "";
+    const keys = button.getAttribute("aria-keyshortcuts")?.replace("Escape", "Esc") ?? "";
+    key.textContent = fingers ? button.textContent : keys;
     meaning.textContent = button.getAttribute("title");
     return [key, meaning];
   });

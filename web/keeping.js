@@ -7,6 +7,7 @@ import { show, tell } from "./show.js";
 let making = ""; // the file that Python makes
 /** @type {ReturnType<typeof import("./film.js").film> | undefined} */
 let filming;
+let filmed = ""; // the film's name
 
 /** Ask what is to be kept of the run: a picture or a film of it, or a file that Python makes. */
 export async function save() {
@@ -14,14 +15,15 @@ export async function save() {
   if (making) return;
   const kind = filming ? "film" : await choose();
   if (!kind || !terminal) return;
-  const name = new Map(run?.options).get("seed");
+  const name = [run?.name, ...(show.reached.match(/\w+/g) ?? [])].join("-"); // run-training-45
   if (kind === "png") handOver(`${name}.png`, await picture(terminal));
   else if (kind === "film" && filming) {
     const { content, extension } = await filming();
-    handOver(`${name}.${extension}`, content);
+    handOver(`${filmed}.${extension}`, content);
     showFilming(undefined);
   } else if (kind === "film") {
     const { film } = await import("./film.js");
+    filmed = name;
     showFilming(film(terminal));
   } else {
     showMaking(document.querySelector(`#save [value="${kind}"] b`)?.textContent ?? kind);

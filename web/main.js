@@ -2,7 +2,7 @@
 //
 // Its state is the root element's data-state: loading, playing, ended or failed.
 
-import { addressOf, commandOf, merged, shownBy } from "./address.js";
+import { commandOf, merged, shownBy } from "./address.js";
 import { fall, listen, notice, share, toggleFullScreen } from "./controls.js";
 import { element, fail, failToStart, rest, showProgress, whenFailed } from "./loading.js";
 import { forget, keepForLater } from "./offline.js";
@@ -15,6 +15,7 @@ import {
   pauseOrPlay,
   play,
   seek,
+  setPaused,
   setState,
   setTitle,
   show,
@@ -24,6 +25,7 @@ import { OPTIONS, SKIP } from "./tables.js";
 import { chosenTheme, followSystem, nextTheme, remember, themeOf } from "./themes.js";
 import { timelineOf } from "./timeline.js";
 import {
+  addressOfMoment,
   beginTyping,
   meet,
   moment,
@@ -38,6 +40,7 @@ import {
   visit,
 } from "./view.js";
 
+/** @import { Query } from "./address.js" */
 /** @import { FromWorker } from "./messages" */
 
 const root = document.documentElement;
@@ -47,6 +50,8 @@ let wrong = address.wrong; // what is wrong in the address and is not for Python
 let draw;
 /** @type {(() => void) | undefined} */
 let silence; // ends what a screen reader is told
+/** @type {(sentence: string) => void} */
+let checked = () => {}; // hears what is wrong with the settings
 
 for (const prompt of document.querySelectorAll(".command")) prompt.textContent = commandOf(show.asked);
 
@@ -64,6 +69,7 @@ const prelude =
 const NO_WORKER =
   "The page may not start a worker here: the browser, or this site's Content-Security-Policy, forbids it.";
 const CRASHED = "Python's worker has stopped: the browser's console says why.";
+const REFUSED = 2; // the exit status of a run that cannot be
 const NO_TERMINAL = "The terminal does not start in this browser: its console says why.";
 
 /** Work that can wait until the show has begun. */
@@ -107,6 +113,8 @@ function hear(message) {
       meet(message);
       if (show.sought !== undefined) tell({ type: "seek", position: show.sought });
       show.sought = undefined;
+      if (address.paused) setPaused(true);
+      address.paused = false; // the runs after it play
       element("timeline").hidden = address.kiosk;
       break;
     case "reached":
@@ -129,7 +137,11 @@ function hear(message) {
         show.reached = "";
         setTitle();
         root.dataset.status = String(message.status);
+        if (message.status === REFUSED) element("timeline").hidden = true; // it is another run's
       });
+      break;
+    case "checked":
+      checked(message.sentence);
       break;
     case "kept":
       import("./keeping.js").then(({ kept }) => kept(message.name, message.content));
@@ -160,18 +172,38 @@ function refuse(sentence) {
 
 // --- the dialogs -------------------------------------------------------------------------------
 
+/** @param {Query} query that the settings have */
+const ofPython = (query) => query.filter(([name]) => name !== "theme");
+
+/**
+ * What is wrong with a query, as Python says it; "" for nothing.
+ *
+ * @param {Query} query
+ * @returns {Promise<string>}
+ */
+const check = (query) =>
+  new Promise((resolve) => {
+    checked = resolve;
+    tell({ type: "check", query: ofPython(query) });
+  });
+
+/** What the scene says of its runs, where one plays. Each run has a seed and a start of its own. */
+const fixed = () =>
+  new Map(show.asked).has("scene")
+    ? (show.run?.options ?? []).filter(([name]) => name !== "seed" && name !== "start")
+    : [];
+
 async function changeSettings() {
   const { ask } = await import("./settings.js");
   const theme = root.dataset.theme ?? "auto";
   const view = new Map(shown()).get("view") ?? "";
-  const wanted = await ask(
-    merged(show.asked, [
-      ["theme", theme],
-      ["view", view],
-    ]),
-  );
+  const now = merged(show.asked, [
+    ["theme", theme],
+    ["view", view],
+  ]);
+  const wanted = await ask(now, fixed(), check);
   if (!wanted) return;
-  visit(wanted.filter(([name]) => name !== "theme"));
+  visit(ofPython(wanted));
   const other = new Map(wanted).get("theme") ?? "auto";
   if (other !== theme) takeTheme(other);
 }
@@ -205,6 +237,7 @@ async function read(button) {
   silence?.();
   silence = on ? readAloud(on, element("spoken"), () => show.reached) : undefined;
   button.ariaPressed = String(Boolean(silence));
+  notice(silence ? "Screen readers now read new lines aloud." : "Screen readers no longer read new lines.");
 }
 
 /**
@@ -234,7 +267,7 @@ const actions = {
   stop: () => tell({ type: "stop" }),
   scenes: () => changeScene().catch((error) => fall(error, "The scenes could not be fetched.")),
   settings: () => changeSettings().catch((error) => fall(error, "The settings could not be fetched.")),
-  share: async () => notice(await share(new URL(addressOf(moment()), location.href).href)),
+  share: async () => notice(await share(new URL(addressOfMoment(), location.href).href)),
   // The command works without an installed llmsim: uv fetches it and plays the run.
   command: async () => notice(await share(`uvx ${shownBy(show.run?.command ?? "llmsim", moment())}`, true)),
   screen: toggleFullScreen,
@@ -249,9 +282,16 @@ const actions = {
   more: (/** @type {HTMLElement} */ button) => showAll(button),
   help: () => showHelp().catch((error) => fall(error, "The help could not be fetched.")),
 };
-listen(actions, typed);
+listen(actions, typed, () => show.terminal?.focus());
 
 const timeline = timelineOf(seek);
+
+/** Pause, or go on, as a click on a video does. */
+function clicked() {
+  if (root.dataset.state !== "playing" || root.hasAttribute("data-typing") || address.kiosk) return;
+  pauseOrPlay();
+  notice(show.paused ? "paused" : "playing");
+}
 
 /** The kiosk mode: only the terminal is shown, and the screen stays on. */
 function keepAwake() {
@@ -283,6 +323,7 @@ async function start() {
   setTheme(chosenTheme());
   beginTyping();
   element("terminal").addEventListener("click", () => typed(" ")); // for those who have no keys
+  module.onClick(terminal, element("terminal"), clicked);
   terminal.onResize(({ cols, rows }) => {
     drawer.hurry();
     tell({ type: "resize", columns: cols, rows });

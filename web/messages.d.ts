@@ -8,6 +8,8 @@ export interface Size {
 
 /** A run, as the page can ask for it again. */
 export interface Run {
+  /** As its log and its files call it. */
+  name: string;
   /** In a terminal. */
   command: string;
   /** In an address. */
@@ -17,6 +19,8 @@ export interface Run {
 export type ToWorker =
   /** Stop the current show and play another; Python checks the query's pairs. */
   | ({ type: "start"; query: [string, string][]; theme: string } & Size)
+  /** Say what is wrong with a query, and play nothing. */
+  | { type: "check"; query: [string, string][] }
   | ({ type: "resize" } & Size)
   /** The terminal has taken in a text of this size: more may come. */
   | { type: "drawn"; size: number }
@@ -72,6 +76,8 @@ export type FromWorker =
   | { type: "text"; text: string; size: number }
   /** All runs are over, with the exit status that a shell would see. */
   | { type: "ended"; status: number }
+  /** What is wrong with the query of "check"; "" for nothing. */
+  | { type: "checked"; sentence: string }
   /** The file that was asked for; without a content it could not be made. */
   | { type: "kept"; name: string; content?: Uint8Array<ArrayBuffer> }
   | { type: "failed"; message: string };

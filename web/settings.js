@@ -14,6 +14,7 @@
 
 const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("settings"));
 const fields = /** @type {HTMLElement} */ (document.getElementById("fields"));
+const wrong = /** @type {HTMLElement} */ (document.getElementById("wrong"));
 
 /** @returns {Promise<Option[]>} */
 async function load() {
@@ -35,11 +36,15 @@ function element(tag, attributes, ...children) {
   return made;
 }
 
+/** @type {Map<string, string>} */
+const presets = new Map();
+
 /** @param {Option} option */
 function field({ name, meaning, preset, choices, closed }) {
   const id = `option-${name}`;
   const shared = { id, name, "aria-describedby": `${id}-meaning` };
-  const made = closed ? chosen(shared, preset, choices) : written(shared, preset, choices);
+  const made = closed ? chosen(shared, choices) : written(shared, choices);
+  presets.set(name, preset);
   const label = element("label", { for: id }, name);
   return element("p", {}, label, ...made, element("small", { id: `${id}-meaning` }, meaning));
 }
@@ -58,40 +63,39 @@ function folded(options) {
  * A field that takes any text, with proposals.
  *
  * @param {Record<string, string>} shared
- * @param {string} preset
  * @param {string[]} choices
  */
-function written(shared, preset, choices) {
+function written(shared, choices) {
   const list = `${shared.id}-list`;
   const plain = { autocomplete: "off", spellcheck: "false", autocapitalize: "off" };
   const proposed = choices.map((value) => element("option", { value }));
-  return [
-    element("input", { ...shared, ...plain, list, placeholder: preset }),
-    element("datalist", { id: list }, ...proposed),
-  ];
+  return [element("input", { ...shared, ...plain, list }), element("datalist", { id: list }, ...proposed)];
 }
 
 /**
  * A field of which one value is chosen. The first leaves it to llmsim, or to the scene.
  *
  * @param {Record<string, string>} shared
- * @param {string} preset
  * @param {string[]} choices
  */
-function chosen(shared, preset, choices) {
+function chosen(shared, choices) {
   const options = choices.map((value) => element("option", { value }, value));
-  const first = element("option", { value: "" }, preset && `(${preset})`);
-  return [element("select", shared, first, ...options)];
+  return [element("select", shared, element("option", { value: "" }), ...options)];
 }
 
 /**
- * Show a value in a field. An address may have one that the list has not: Python says what is wrong.
+ * Show a value in a field, and what holds if it is left open. An address may have a value that the
+ * list has not: Python says what is wrong.
  *
  * @param {HTMLInputElement | HTMLSelectElement} field
  * @param {string} value
+ * @param {string} open
  */
-function show(field, value) {
-  if (field instanceof HTMLSelectElement) {
+function show(field, value, open) {
+  if (field instanceof HTMLInputElement) field.placeholder = open;
+  else {
+    const [first] = field.options;
+    if (first) first.text = open && `(${open})`;
     for (const other of field.querySelectorAll("[data-other]")) other.remove();
     const known = [...field.options].some((option) => option.value === value);
     if (!known) field.append(element("option", { value, "data-other": "" }, value));
@@ -105,21 +109,57 @@ const inputs = () => [
   ),
 ];
 
+/** @returns {Query} */
+const values = () =>
+  inputs()
+    .map((input) => /** @type {[string, string]} */ ([input.name, input.value.trim()]))
+    .filter(([, value]) => value);
+
+/**
+ * Say what is wrong beside the form, and lead to the field that it names.
+ *
+ * @param {string} sentence "" for nothing
+ */
+function refuse(sentence) {
+  wrong.textContent = sentence;
+  for (const input of inputs()) input.ariaInvalid = String(sentence.startsWith(`${input.name} `));
+  const named = inputs().find((input) => input.ariaInvalid === "true");
+  const fold = named?.closest("details");
+  if (fold) fold.open = true;
+  named?.focus();
+}
+
+/** @type {(query: Query) => Promise<string>} */
+let checking;
+
+// The dialog stays open until what is chosen can be played.
+dialog.addEventListener("submit", async (event) => {
+  const { submitter } = event;
+  if (!(submitter instanceof HTMLButtonElement) || submitter.value !== "play") return;
+  event.preventDefault();
+  const sentence = await checking(values());
+  if (!dialog.open) return; // cancelled meanwhile
+  refuse(sentence);
+  if (!sentence) dialog.close("play");
+});
+
 /**
  * Ask for the options of the next runs.
  *
  * @param {Query} query the current options
+ * @param {Query} fixed what holds where nothing is chosen
+ * @param {(query: Query) => Promise<string>} check says what is wrong with options; "" for nothing
  * @returns {Promise<Query | undefined>} undefined: the options do not change
  */
-export async function ask(query) {
+export async function ask(query, fixed, check) {
   if (!fields.childElementCount) fields.append(...folded(await load()));
-  const now = new Map(query);
-  for (const input of inputs()) show(input, now.get(input.name) ?? "");
+  const [now, open] = [new Map(query), new Map(fixed)];
+  for (const input of inputs())
+    show(input, now.get(input.name) ?? "", open.get(input.name) ?? presets.get(input.name) ?? "");
+  refuse("");
+  checking = check;
   dialog.returnValue = "";
   dialog.showModal();
   await new Promise((closed) => dialog.addEventListener("close", closed, { once: true }));
-  if (dialog.returnValue !== "play") return undefined;
-  return inputs()
-    .map((input) => /** @type {[string, string]} */ ([input.name, input.value.trim()]))
-    .filter(([, value]) => value);
+  return dialog.returnValue === "play" ? values() : undefined;
 }

@@ -16,6 +16,8 @@ const FONTS =
 const [SMALLEST, USUAL] = [9, 14]; // px
 const COLUMNS = 80; // that a font should leave room for
 const MOST_COLUMNS = 240; // and no more than these: lines are not so long
+const PAIR = 200; // ms in which a second click may follow, which selects a word
+const STILL = 5; // px that the pointer may move in a click
 
 const pen = document.createElement("canvas").getContext("2d");
 
@@ -135,5 +137,31 @@ export function onInterrupt(terminal, interrupt) {
     if (!ctrlKey || key !== "c") return key !== "Tab"; // Tab goes on to the controls, as on any page
     if (type === "keydown" && !terminal.hasSelection()) interrupt();
     return false;
+  });
+}
+
+/**
+ * Call back on a click or tap on the terminal that has no other meaning: it selects nothing, ends no
+ * selection and no scrolling, and shows no controls that were hidden from a finger.
+ *
+ * @param {Terminal} terminal
+ * @param {HTMLElement} element that the terminal fills
+ * @param {() => void} act
+ */
+export function onClick(terminal, element, act) {
+  let [left, top, plain, timer] = [0, 0, false, 0];
+  const press = (/** @type {PointerEvent} */ { clientX, clientY, pointerType }) => {
+    clearTimeout(timer);
+    [left, top] = [clientX, clientY];
+    const stay = pointerType === "mouse" || matchMedia("(pointer: coarse)").matches; // the controls
+    const seen = stay || "active" in document.documentElement.dataset;
+    plain = seen && !terminal.hasSelection() && !("gliding" in element.dataset);
+  };
+  element.addEventListener("pointerdown", press, { capture: true }); // before the selection ends
+  element.addEventListener("click", ({ clientX, clientY, detail, target }) => {
+    const screen = target instanceof Element && target.closest(".xterm-screen"); // no scrollbar
+    const moved = Math.hypot(clientX - left, clientY - top) > STILL;
+    if (!screen || !plain || moved || detail !== 1 || terminal.hasSelection()) return;
+    timer = window.setTimeout(act, PAIR);
   });
 }

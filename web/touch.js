@@ -29,6 +29,7 @@ export function scrollByTouch(element, terminal) {
       scroll(speed * (now - before));
       speed *= FRICTION ** ((now - before) / (1000 / 60));
       if (Math.abs(speed) > SLOWEST) glide(now);
+      else delete element.dataset.gliding;
     });
   };
 
@@ -36,6 +37,7 @@ export function scrollByTouch(element, terminal) {
     "touchstart",
     ({ touches, timeStamp }) => {
       cancelAnimationFrame(gliding);
+      delete element.dataset.gliding;
       [last, when, speed, rest] = [touches[0]?.clientY ?? 0, timeStamp, 0, 0];
     },
     { passive: true },
@@ -54,6 +56,8 @@ export function scrollByTouch(element, terminal) {
     { passive: false },
   );
   element.addEventListener("touchend", ({ timeStamp }) => {
-    if (timeStamp - when < 50 && Math.abs(speed) > SLOWEST) glide(timeStamp);
+    if (timeStamp - when >= 50 || Math.abs(speed) <= SLOWEST) return;
+    element.dataset.gliding = ""; // the tap that ends it is no other tap
+    glide(timeStamp);
   });
 }

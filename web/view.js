@@ -88,6 +88,10 @@ export function moment() {
   return at >= 1 && root.dataset.state === "playing" ? merged(here, [["from", `${Math.floor(at)}s`]]) : here;
 }
 
+/** The address that opens at this moment, paused if the show is. */
+export const addressOfMoment = () =>
+  addressOf(show.paused && root.dataset.state === "playing" ? [...moment(), ["paused", "1"]] : moment());
+
 /** The address names the run, so that a reload, a return or a shared link plays it again. */
 function nameRun() {
   const { run } = show;
@@ -125,6 +129,11 @@ export function revisit() {
 export function setTyping(on) {
   take(on);
   nameRun();
+  notice(
+    on
+      ? "Each key or tap prints the next line. Esc or this button ends that."
+      : "The lines come by themselves again.",
+  );
 }
 
 /** @param {boolean} on */

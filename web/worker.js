@@ -108,6 +108,22 @@ async function play(query) {
   if (number === shows) post({ type: "ended", status });
 }
 
+/**
+ * Say what is wrong with a query. What Python cannot say, it says when it plays.
+ *
+ * @param {[string, string][]} query
+ */
+async function check(query) {
+  let sentence = "";
+  try {
+    await booted;
+    sentence = /** @type {any} */ (self).pyodide.pyimport("llmsim.hosts.messages").check(query);
+  } catch (error) {
+    console.error(error);
+  }
+  post({ type: "checked", sentence });
+}
+
 /** @type {Promise<void> | undefined} */
 let complete;
 
@@ -153,6 +169,9 @@ self.onmessage = ({ data }) => {
       size = data;
       theme = data.theme;
       play(data.query).catch(crash);
+      break;
+    case "check":
+      check(data.query);
       break;
     case "resize":
       size = data;

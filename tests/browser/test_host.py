@@ -426,6 +426,7 @@ def test_run_is_announced_as_it_can_be_asked_for_again() -> None:
         "llmsim --gpu 'NVIDIA H100 80GB HBM3' --tidy --seed 0 --start 2026-01-30T12:00:00"
     )
     assert ["seed", "1"] in second["options"]
+    assert first["name"] == plan(from_query(first["options"])[0]).run_name
 
 
 def test_command_of_each_run_plays_it_in_a_terminal() -> None:
@@ -492,6 +493,18 @@ def test_page_hears_which_parameters_are_wrong() -> None:
     (told,) = announcements("refused", ("from", "900h"), *asked[3:])
     assert told["names"] == ["from"]
     assert announcements("refused", *asked[3:]) == []
+
+
+def test_query_that_cannot_be_played_is_refused_before_it_plays() -> None:
+    """Each sentence, since a form shows them, and of a moment that the run does not have, too."""
+    small = [("model", "Grandma-900B"), ("gpus", "3"), ("gpu", "NVIDIA GeForce RTX 4090")]
+    assert "Grandma-900B" in messages.check(small)
+    said = messages.check([("gpus", "lots"), ("colour", "red")])
+    assert said.startswith("gpus cannot be 'lots': give a whole number")
+    assert "colour" in said
+    assert "900h" in messages.check([("from", "900h")])
+    assert messages.check([("from", "40%"), ("gpus", "64"), ("seed", "4")]) == ""
+    assert messages.check([]) == ""
 
 
 def test_address_with_a_thousand_wrong_parameters_gets_two_sentences() -> None:

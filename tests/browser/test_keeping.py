@@ -1,6 +1,7 @@
 """What a visitor takes home: pictures, the log, and the files that Python makes."""
 
 import json
+import re
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -50,7 +51,8 @@ def test_picture_shows_what_the_terminal_shows(visit: Visitor) -> None:
     shown.wait_for("document.title.startsWith('paused')")
     name, content = kept(shown, "png")
     picture = Image.open(BytesIO(content)).convert("RGB")
-    assert name == "4.png"
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+-training-\d+\.png", name)
+    assert name.partition("-training-")[0] in shown.plain  # the run's own name
     box = shown.page.locator(".xterm-screen").bounding_box()
     assert box
     assert abs(picture.width - 2 * box["width"]) <= 2

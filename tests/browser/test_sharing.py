@@ -69,11 +69,8 @@ def test_the_address_says_whether_each_key_types_a_line(visit: Visitor) -> None:
     shown.wait_for("location.search.includes('type=1')")
 
 
-def test_wrong_value_of_the_settings_is_said_until_another_run_plays(visit: Visitor) -> None:
-    shown = play(visit)
-    shown.press("settings")
-    shown.page.fill("[name=model]", "Prometheus-9")
-    shown.page.click("#settings [value=play]")
+def test_wrong_value_of_the_address_is_said_until_another_run_plays(visit: Visitor) -> None:
+    shown = play(visit, model="Prometheus-9")
     shown.wait_for("document.getElementById('refusal').textContent.includes('Prometheus-9')")
     shown.wait_for("!location.search.includes('Prometheus')")
     shown.page.keyboard.press("n")

@@ -292,7 +292,7 @@ async def show(options: Options, page: Page) -> int:
         page.run = run_options
         since, sentence = beginning_of(run, run_options)
         page.refuse(["from"], [sentence] * bool(sentence))
-        page.announce(introduction(run_options))
+        page.announce(introduction(run.job.run_name, run_options))
         await page.write(complaint(sentence) if sentence else "")
         await _play(run, run_options, page, since)
     return ExitStatus.FINISHED

@@ -2,9 +2,14 @@
 web/messages.d.ts has the types.
 """
 
+from collections.abc import Iterable
+
 from llmsim.errors import PARAMETER, LlmsimError
+from llmsim.hosts.runs import fresh_seed, runs_of
 from llmsim.options.command import command, identity
-from llmsim.options.table import Options
+from llmsim.options.table import Options, from_query
+from llmsim.planning.plan import plan
+from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run, run_ended
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.pace import Pace
@@ -21,9 +26,10 @@ TROUBLE = ("failure", "outage")
 MOST_MARKS = 100
 
 
-def introduction(run: Options) -> dict[str, object]:
-    """What names a run, for the page: the command that plays it again, and its options."""
-    return {"type": "run", "run": {"command": command(run), "options": list(identity(run))}}
+def introduction(name: str, run: Options) -> dict[str, object]:
+    """What names a run, for the page: its name, the command that plays it again, its options."""
+    said = {"name": name, "command": command(run), "options": list(identity(run))}
+    return {"type": "run", "run": said}
 
 
 def timeline(run: Run, pace: Pace) -> dict[str, object]:
@@ -62,3 +68,20 @@ def few(sentences: list[str], most: int = MOST_COMPLAINTS) -> list[str]:
     more = len(sentences) - 1
     wrong = "parameter is" if more == 1 else "parameters are"
     return [sentences[0], f"{more:,} more {wrong} wrong, and left out."]
+
+
+def check(query: Iterable[tuple[str, str]]) -> str:
+    """What is wrong with a query, in sentences; "" if its first run can be played.
+
+    That run is planned, and the plan is dropped: the show goes on.
+    """
+    options, complaints = from_query(query)
+    if complaints:
+        return " ".join(complaints)
+    seed = fresh_seed() if options.seed is None else options.seed
+    first = next(runs_of(options._replace(seed=seed)))
+    try:
+        job = plan(first)
+    except LlmsimError as error:
+        return error.sentence(PARAMETER)
+    return beginning_of(run_of(job), first)[1] if first.from_ else ""
