@@ -91,6 +91,7 @@ def test_pause_holds_the_show(visit: Visitor, by: str) -> None:
         shown.press("pause") if by == "button" else shown.page.keyboard.press("Space")
 
     shown = play(visit, speed_factor=4)
+    shown.wait_for_state("playing")  # its text may come sooner than it is drawn
     toggle()
     shown.page.wait_for_timeout(300)
     assert not is_growing(shown, 1500)
