@@ -25,9 +25,11 @@ export function listen(actions, typed, leave) {
     const pressed = target instanceof Element && target.closest("[data-action]");
     if (pressed instanceof HTMLElement) act(pressed.dataset.action ?? "");
   });
-  // A space after a click pauses, and does not press that button again. Keys click without a detail.
-  document.addEventListener("click", ({ target, detail }) => {
-    if (detail && target instanceof Element && target.closest("main :is(button, input)")) leave();
+  // A space after a click pauses, and does not press that button again. Keys click without a detail,
+  // and fingers may be those of somebody who listens to where the focus is.
+  document.addEventListener("click", ({ target, detail, pointerType }) => {
+    const pointed = detail && pointerType !== "touch";
+    if (pointed && target instanceof Element && target.closest("main :is(button, input)")) leave();
   });
 
   let closed = -GRACE; // when the last dialog closed
