@@ -18,8 +18,8 @@ NOTICE = "document.getElementById('notice').textContent"
 FOCUSED = "document.activeElement"
 
 
-def play(visit: Visitor, width: int = 1280, height: int = 800, **query: object) -> Visit:
-    shown = visit(width=width, height=height)
+def play(visit: Visitor, **query: object) -> Visit:
+    shown = visit(width=1280, height=800)
     shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     shown.open(**{**ASKED, **query})
     shown.wait_for(TRAINING)
@@ -28,8 +28,9 @@ def play(visit: Visitor, width: int = 1280, height: int = 800, **query: object) 
 
 @contextmanager
 def phone(browser: Browser, origin: str) -> Iterator[Visit]:
-    size = {"width": 390, "height": 844}
-    with closing(browser.new_context(viewport=size, has_touch=True, is_mobile=True)) as context:
+    with closing(
+        browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    ) as context:
         shown = Visit(context.new_page(), origin).open(**ASKED)
         shown.wait_for(TRAINING)
         yield shown
@@ -212,7 +213,9 @@ def test_type_and_reader_say_what_they_change(visit: Visitor) -> None:
 
 def test_all_controls_can_be_reached_at_a_zoom_of_400_per_cent(visit: Visitor) -> None:
     """1280 by 1024 at 400 %: WCAG 1.4.10. A mouse has no wheel that scrolls sideways."""
-    shown = play(visit, width=320, height=256)
+    shown = visit(width=320, height=256)
+    shown.open(**ASKED)
+    shown.wait_for(TRAINING)
     assert box(shown, "[data-action=more]")["x"] < 320
     shown.press("more")
     for button in shown.page.query_selector_all("#controls button"):
