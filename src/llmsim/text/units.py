@@ -13,12 +13,10 @@ _LARGE = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
 def scaled(number: float, divisor: float = 1000) -> str:
     """A number with three digits and an SI prefix: 1.23k, 12.3M, 123G."""
     for prefix in _PREFIXES:
-        if abs(number) < 9.995:
-            return f"{number:1.2f}{prefix}"
-        if abs(number) < 99.95:
-            return f"{number:2.1f}{prefix}"
-        if abs(number) < 999.5:
-            return f"{number:3.0f}{prefix}"
+        size = abs(number)
+        if size < 999.5:
+            digits = f"{number:1.2f}" if size < 9.995 else f"{number:2.1f}"
+            return (digits if size < 99.95 else f"{number:3.0f}") + prefix
         number /= divisor
     return f"{number:3.1f}Y"
 

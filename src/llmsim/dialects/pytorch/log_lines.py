@@ -6,7 +6,7 @@ from llmsim.run.events import Event
 from llmsim.text import units
 from llmsim.text.fitting import Clause, take_prefix
 from llmsim.text.screen import Screen
-from llmsim.text.style import Span, paint
+from llmsim.text.style import Span, length, paint
 
 
 def alone(job: Job) -> bool:
@@ -40,5 +40,5 @@ def warn(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:
 
 def _line(event: Event, job: Job, screen: Screen, level: str, clauses: tuple[Clause, ...]) -> Line:
     start = prefix(event.at, job, screen.width, level)
-    room = screen.width - sum(len(text) for _, text in start)
+    room = screen.width - length(start)
     return Line(paint([*start, *take_prefix(clauses, room)], screen))

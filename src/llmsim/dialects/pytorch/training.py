@@ -124,22 +124,44 @@ def _fields(texts: Iterable[str]) -> dict[str, Clause]:
     return {name: tuple((role, next(coming)) for role in roles) for name, roles in FIELDS.items()}
 
 
-@remembered(4)
-def _whole(job: Job, stamps: int, screen: Screen) -> str:
-    """The line with all its fields, with a %s for each text, behind these spans of the stamp."""
+ALL = tuple(FIELDS)
+
+
+@remembered(8)
+def _template(job: Job, stamps: int, names: tuple[str, ...], screen: Screen) -> str:
+    """The line with these fields, with a %s for each text, behind some spans of the stamp."""
     del job
-    places = ["%s"] * sum(map(len, FIELDS.values()))
     stamp = [("time", "%s")] * stamps
-    return paint_whole([*stamp, *_apart(_fields(places).values())], screen)
+    clauses = [tuple((role, "%s") for role in FIELDS[name]) for name in names]
+    return paint_whole([*stamp, *_apart(clauses)], screen)
+
+
+@remembered(8)
+def _shown(job: Job, sizes: tuple[int, ...], room: int) -> tuple[str, ...]:
+    """The names of the fields that fit into the room, if the texts have these sizes; none where
+    the step's own text has to be shortened. Columns stand still: sizes rarely change.
+    """
+    del job
+    fields = _fields(str(place).ljust(size) for place, size in enumerate(sizes))
+    whole = fields["step"]
+    kept = [*_kept(fields, room)]
+    if fields["step"] is not whole:
+        return ()
+    return tuple(name for name, clause in fields.items() if clause in kept)
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> list[Line]:
     start, texts = prefix(event.at, job, screen.width), _texts(event, job)
     room = screen.width - length(start)
-    if len("".join(texts)) + 2 * (len(FIELDS) - 1) <= room:
-        stamp = [text for _, text in start]
-        return [Line(_whole(job, len(start), screen) % (*stamp, *texts))]
-    return [Line(paint([*start, *_apart(_kept(_fields(texts), room))], screen))]
+    fits = len("".join(texts)) + 2 * (len(FIELDS) - 1) <= room
+    names = ALL if fits else _shown(job, tuple(map(len, texts)), room)
+    if not names:
+        return [Line(paint([*start, *_apart(_kept(_fields(texts), room))], screen))]
+    stamp = [text for _, text in start]
+    if not fits:
+        fields = _fields(texts)
+        texts = [text for name in names for _, text in fields[name]]
+    return [Line(_template(job, len(start), names, screen) % (*stamp, *texts))]
 
 
 def _apart(clauses: Iterable[Clause]) -> list[Span]:

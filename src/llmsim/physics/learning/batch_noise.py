@@ -96,10 +96,16 @@ def residual_of(job: Job) -> Callable[[int], float]:
     """The same of a step's tokens as a function of the step alone, which keeps its latest values:
     of a block of steps the losses ask for them, and then the gradient norms.
     """
-    kind, ahead = loader(job), batch_number(job, 0)
+    kind, ahead, seed = loader(job), batch_number(job, 0), job.seed
+    tokens = batch_ramp.steady_tokens(job)
+    tails = _tails(job, tokens) if kind == "contiguous" and tokens else None
 
     def residual(step: int) -> float:
-        return _drawn(job, kind, ahead + step, ahead + step)
+        batch = ahead + step
+        if tails:
+            z = noise.normal(seed, "loss", batch)
+            return _with_tails(z, noise.uniform(seed, "loss-tail", batch), tails)
+        return _drawn(job, kind, batch, batch)
 
     return lru_cache(64)(residual)
 
@@ -121,8 +127,13 @@ def drawn(job: Job, stream: str, index: int, tokens: int, kind: Loader) -> float
     z = noise.normal(job.seed, stream, index)
     if kind == "shuffled":
         return z + LEAN * (z * z - 1.0)
-    excess, mean, scale = _tails(job, tokens)
     u = noise.uniform(job.seed, f"{stream}-tail", index)
+    return _with_tails(z, u, _tails(job, tokens))
+
+
+def _with_tails(z: float, u: float, tails: _Tails) -> float:
+    """A normal number with the tails of a contiguous stream, where a uniform one is in them."""
+    excess, mean, scale = tails
     if u < HARD:
         z += excess * log(HARD / u)
     elif u > 1.0 - EASY:

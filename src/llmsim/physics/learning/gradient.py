@@ -153,12 +153,14 @@ def norm_of(job: Job) -> Callable[[int], float]:
     """
     seed, scales = job.seed, loss_scale.scales(job)
     signal, rises = objectives.of(job).signal, objectives.of(job).spikes or job.bends
-    residual = batch_noise.residual_of(job)
+    residual, tokens = batch_noise.residual_of(job), batch_ramp.steady_tokens(job)
+    steady = _parts(job, tokens) if tokens else None
 
     def norm(step: int) -> float:
         if scales and loss_scale.scaled(job, step).skipped:
             return nan if bends.broken(job, step) else inf
-        shape, own, weather, loss = _parts(job, batch_ramp.tokens(job, step, step))
+        parts = steady or _parts(job, batch_ramp.tokens(job, step, step))
+        shape, own, weather, loss = parts
         word = noise.bits(seed, "gradient", step)
         # A nearly normal number: three 16-bit parts of one random number. The fourth finds
         # outliers.

@@ -71,6 +71,15 @@ def tokens(job: Job, first: int, last: int) -> int:
     return (consumed(schedule, last) - consumed(schedule, first - 1)) * schedule.sequence
 
 
+def steady_tokens(job: Job) -> int:
+    """Tokens of a step where all steps have equally many; 0 where a batch grows, or where an
+    epoch's last step may have less.
+    """
+    schedule = job.schedule
+    varies = schedule.ramp or (job.framework.takes_rest and epochs.have_rests(job))
+    return 0 if varies else schedule.global_batch * schedule.sequence
+
+
 def position(schedule: Schedule, step: int) -> float:
     """The progress of the schedule after a step, in full batches; without a ramp the step
     itself.
