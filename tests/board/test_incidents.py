@@ -157,3 +157,21 @@ def test_no_reading_is_older_at_a_higher_speed(gpus: int, pace: float) -> None:
     assert shown - began > 4.0, "the moment is too early to tell"
     assert min(cluster.read(index).busy for index in range(gpus)) > 0.5
     assert min(cluster.celsius(tuple(range(gpus)))) > 40
+
+
+@pytest.mark.parametrize(("dialect", "ends"), [("pytorch", "in order"), ("hf", "by Slurm")])
+def test_of_what_slurm_ends_no_rank_is_to_blame(dialect: str, ends: str) -> None:
+    """A preempted run of a framework that handles SIGTERM has saved, and exits with 0."""
+    asked = (Asked("straggler", "share", 0.3, rank=9), Asked("preempt", "share", 0.5, rank=5))
+    run = run_of(job_on(7, gpus=16, dialect=dialect)._replace(asked=asked))
+    (event,) = [
+        event
+        for segment in run.timeline
+        for event in segment.events
+        if isinstance(event, Failed) and event.kind == "preempt"
+    ]
+    for at in (event.at - 1e-3, event.at + 60.0):
+        shown = rows(run, at, (120, 40))
+        assert "5" not in errors(shown), at
+        assert "straggler" not in words(shown), at
+    assert f"preempt, ended {ends}" in words(rows(run, event.at - 1e-3, (120, 40)))

@@ -58,10 +58,27 @@ def plan(options: Options) -> Job:
         try:
             return _planned(attempt, options.seed)._replace(command=_command(options))
         except PlanError as error:
-            refusal = error
+            refusal = _plainer(refusal, error)
             if attempt.dialect not in DRAWN and _is_refused(attempt, options.seed):
                 break
     raise refusal or PlanError("nothing fits.")
+
+
+class _TooLateError(PlanError):
+    """An incident that was asked for comes after the end of a run that was drawn."""
+
+    def __init__(self, asked: Asked, where: str, ended: float) -> None:
+        """`ended` orders the runs by their lengths: steps, or seconds."""
+        super().__init__(f"{asked.text} is too late: the run has ended by then, {where}.")
+        self.ended = ended
+
+
+def _plainer(before: PlanError | None, error: PlanError) -> PlanError:
+    """The refusal of two that helps more: of runs that are too short that of the longest."""
+    if not isinstance(before, _TooLateError):
+        return error
+    longer = isinstance(error, _TooLateError) and error.ended > before.ended
+    return error if longer else before
 
 
 def _is_refused(options: Options, seed: int) -> bool:
@@ -90,7 +107,27 @@ def with_incidents(job: Job, options: Options) -> Job:
 
         given = asked(options.incident)
         _refuse_breaks(given, job)
-    return job._replace(incidents=options.incidents, asked=given)
+    made = job._replace(incidents=options.incidents, asked=given)
+    for each in given:
+        _refuse_late(each, made)
+    return made
+
+
+def _refuse_late(asked: Asked, job: Job) -> None:
+    """Refuse an incident after the end of the run: of the last step, or of the last second."""
+    steps = last_step(job.schedule)
+    if asked.unit == "step" and asked.value > steps:
+        raise _TooLateError(asked, f"at step {steps:,}", steps)
+    if asked.unit != "seconds":
+        return
+    from llmsim.run.attempts import planned  # most plans do without
+    from llmsim.run.simulation import run_of
+    from llmsim.run.timeline import run_ended
+    from llmsim.text.units import hours
+
+    soon = min(planned(job), job.schedule.time_limit or asked.value)
+    if asked.value >= soon and asked.value >= (ended := run_ended(run_of(job))):
+        raise _TooLateError(asked, f"after {hours(ended).strip()}", ended)
 
 
 def _refuse_breaks(given: tuple[Asked, ...], job: Job) -> None:
@@ -153,7 +190,7 @@ def _planned(options: Options, seed: int) -> Job:
         try:
             job = with_incidents(_job(options, options, seed, index), options)
         except PlanError as error:
-            refusal = error
+            refusal = _plainer(refusal, error)
             continue
         if sensible(job, options):
             return job

@@ -11,7 +11,7 @@ from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
 from llmsim.physics.hardware.temperatures import temperatures
 from llmsim.run import strains
-from llmsim.run.events import Incident, ModelSharded, RankJoined
+from llmsim.run.events import Failed, Incident, ModelSharded, RankJoined, Symptom
 from llmsim.run.phases.launch import launched
 from llmsim.run.timeline import Run, Segment, step_in
 from llmsim.typed import NamedTuple
@@ -140,6 +140,17 @@ def struck(run: Run, at: float) -> tuple[Incident, ...]:
         known.append((*known[-1], *(each for each in told if isinstance(each, Incident))))
     now = (each for each in run.timeline[number].events if isinstance(each, Incident))
     return (*known[number], *(each for each in now if each.at <= at))
+
+
+def how_failed(failure: Segment) -> Failed:
+    """How the attempt ended that a failure ends."""
+    return next(event for event in failure.events if isinstance(event, Failed))
+
+
+def is_orderly(failure: Segment) -> bool:
+    """Whether the processes have saved and ended by themselves, as they were asked to."""
+    stopped = "stopped in order"
+    return any(isinstance(each, Symptom) and each.name == stopped for each in failure.events)
 
 
 def odd(run: Run, at: float) -> frozenset[int]:

@@ -255,8 +255,11 @@ def _data_killed(fault: Fault) -> Iterator[Symptom]:
     yield from _kernel(fault, (0.0, "oom invoked"), (0.002, "oom constraint"), (0.011, "oom kill"))
     at = 0.011 + draw(fault, "sigchld", 0.01, 0.2)
     yield Symptom(at, "log", "loader killed", fault.incident.rank, 1)
-    yield from shut_down(fault, at, {fault.incident.rank: 1})
-    yield Symptom(at + 2.9, "slurm", "oom kill", fault.incident.rank)
+    told = [*shut_down(fault, at, {fault.incident.rank: 1})]
+    yield from told
+    # slurmstepd says it when the node's task has ended, before srun hears of that.
+    ended = next(each.at for each in told if each.name == "task exit")
+    yield Symptom(ended - 0.02, "slurm", "oom kill", fault.incident.rank)
 
 
 def _raises(name: str) -> "Teller":

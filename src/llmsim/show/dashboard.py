@@ -21,7 +21,8 @@ from llmsim.physics.learning import gradient, learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import goodput, names
 from llmsim.run.events import PhaseName, Step, Summary
-from llmsim.run.moment import Moment, state, struck
+from llmsim.run.incident_kinds import kind_named
+from llmsim.run.moment import Moment, how_failed, is_orderly, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run, learner
 from llmsim.show.gauge_readings import Readings, Simulated, culprit
@@ -215,7 +216,12 @@ class Dashboard:
         if last is None or at < last.detected:  # the cause is not known yet
             ends = f"watchdog at {units.hours(limit).strip()}" if run.job.layout.gpus > 1 else ""
             return since, ends, min(1.0, silent / limit) if ends else -1.0
-        return f"{last.kind}, rank {last.rank:,} on {last.hostname}", since, -1.0
+        failed = how_failed(moment.segment)
+        if is_orderly(moment.segment):
+            return f"{failed.kind}, ended in order", since, -1.0
+        if kind_named(failed.kind).consequence == "stop":
+            return f"{failed.kind}, ended by Slurm", since, -1.0
+        return f"{failed.kind}, rank {failed.rank:,} on {failed.hostname}", since, -1.0
 
     def _task(self, moment: Moment) -> str:
         """The current task of a launch or an export."""

@@ -18,7 +18,16 @@ from llmsim.physics.hardware.host import CALM, Trouble
 from llmsim.physics.hardware.telemetry import Reading
 from llmsim.run import complaints
 from llmsim.run.cluster import hostname
-from llmsim.run.moment import Moment, meter, state, struck, thermometer, wattmeter
+from llmsim.run.incident_kinds import kind_named
+from llmsim.run.moment import (
+    Moment,
+    how_failed,
+    meter,
+    state,
+    struck,
+    thermometer,
+    wattmeter,
+)
 from llmsim.run.timeline import Run, owner
 
 # Show seconds of a beat, and beats until a GPU is read again, of clusters up to a number of GPUs.
@@ -37,8 +46,14 @@ Temperatures = tuple[tuple[int, ...], int, dict[int, list[int]], dict[int, float
 
 
 def culprit(run: Run, moment: Moment) -> int:
-    """The rank at fault in a failure, once it is known, and in the outage after it; else -1."""
+    """The rank at fault in a failure, once it is known, and in the outage after it; else -1: none
+    is to blame for what Slurm ends.
+    """
     if moment.segment.kind not in ("failure", "outage"):
+        return -1
+    number = run.timeline.number_at(moment.at)
+    failure = run.timeline[number - (moment.segment.kind == "outage")]
+    if kind_named(how_failed(failure).kind).consequence == "stop":
         return -1
     *_, last = struck(run, moment.at) or (None,)
     return last.rank if last and last.detected <= moment.at else -1

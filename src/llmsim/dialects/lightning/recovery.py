@@ -1,4 +1,4 @@
-"""How a run under Lightning dies, whose own launcher starts its processes, and how it goes on."""
+"""How a run under Lightning dies, whose processes torchrun starts, and how it goes on."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ CODE = code_of(
           "self.strategy.save_checkpoint(checkpoint, filepath, storage_options=storage_options)"),
     Place(f"{HOME}/strategies/ddp.py", 200, "setup_distributed",
           "_init_dist_connection(self.cluster_environment, self._process_group_backend)"),
-    launcher="lightning",
+    python_alone=True,
 )  # fmt: skip
 
 

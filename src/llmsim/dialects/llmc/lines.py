@@ -73,7 +73,7 @@ def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
         f"-v {schedule.validate_every} -m {_batches(job)} -s 0 -h 1 -x {schedule.steps}"
         f"{'' if is_fresh(job) else ' -y 1'}"
     )
-    yield from shell.looked(job, screen)
+    yield from shell.looked(job, screen, event.at)
     yield from shell.typed(screen, f"mpirun -np {layout.gpus} {program}")
 
 

@@ -33,7 +33,7 @@ def _config(job: Job) -> str:
 
 
 def _launched(event: events.Launched, job: Job, screen: Screen) -> Lines:
-    yield from shell.looked(job, screen)
+    yield from shell.looked(job, screen, event.at)
     yield from shell.typed(screen, shell.torchrun(job, f"train.py {_config(job)}"))
 
 

@@ -33,6 +33,7 @@ CODE = code_of(
     check=Place(f"{PACKAGES}/megatron/core/rerun_state_machine.py", 494, "validate_result",
                 "raise RuntimeError(full_message)"),
     groups=GROUPS,
+    python_alone=True,
 )  # fmt: skip
 _spoken = spoken(CODE)
 

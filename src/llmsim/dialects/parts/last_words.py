@@ -36,6 +36,7 @@ class Code(NamedTuple):
     first_ranks_only: bool = False  # the launcher shows local rank 0 alone
     tee: bool = False  # the launcher puts [rank3]: before each line of a worker
     launcher: Launcher = "torchrun"
+    python_alone: bool = False  # Python starts a single process, without the launcher
     python: str = "/usr/bin/python3"
     arguments: tuple[str, ...] = ()  # the script's own, where the launcher repeats them
     groups: Names = Names()
@@ -60,6 +61,7 @@ def spoken(code: Code) -> Render:
         if event.name in slurm.OF_STEPS:
             yield from _of_slurm(event, job)
             return
+        known = code._replace(launcher="none") if _is_alone(code, job) else code
         if event.mixed and (code.tee or code.first_ranks_only or job.capture == "rank0"):
             for rank, number in ((event.rank, event.code), *event.mixed):
                 yield from render(event._replace(rank=rank, code=number, mixed=()), job, screen)
@@ -68,13 +70,18 @@ def spoken(code: Code) -> Render:
         local, launched = event.rank % gpus_per_node(job), event.name in LAUNCHERS
         if teller is None or (code.first_ranks_only and local and not launched):
             return
-        lines = teller(event, job, code)
+        lines = teller(event, job, known)
         if code.tee and not launched:
             lines = (f"[rank{local}]:{line}" for line in lines)
         for text in lines:
             yield Line(text, rank=event.rank, launcher=launched)
 
     return render
+
+
+def _is_alone(code: Code, job: Job) -> bool:
+    """Whether no launcher has started the job's single process."""
+    return code.python_alone and job.layout.gpus == 1
 
 
 def _of_slurm(event: Symptom, job: Job) -> Iterator[Line]:

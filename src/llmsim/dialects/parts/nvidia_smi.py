@@ -41,17 +41,17 @@ class Card(NamedTuple):
 Process = tuple[int, int, str, int]
 
 
-def before(job: Job) -> list[str]:
-    """The table on the first node at the job's start; empty without NVIDIA's GPUs."""
+def before(job: Job, at: float) -> list[str]:
+    """The table on the first node before a launch; empty without NVIDIA's GPUs."""
     if not gpus.is_nvidia(job.gpu):
         return []
     state = int(gpus.idle_state(job.gpu)[1:])
     cards = []
     for rank in range(gpus_per_node(job)):
-        read = telemetry.reading(job, rank, 0.0, (telemetry.Load("idle", 0.0),))
+        read = telemetry.reading(job, rank, at, (telemetry.Load("idle", 0.0),))
         cards.append(Card(rank, read.temperature_c, state, read.power_watts, read.memory_mib,
                           read.utilization))  # fmt: skip
-    now = units.stamp(job.start, 0.0)
+    now = units.stamp(job.start, at)
     return table(cards, (), job, f"{now:%a %b} {now.day:2d} {now:%H:%M:%S %Y}")
 
 

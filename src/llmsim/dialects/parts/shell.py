@@ -17,9 +17,9 @@ def typed(screen: Screen, command: str) -> Iterator[Line]:
         yield Line(f"$ {command}")
 
 
-def looked(job: Job, screen: Screen) -> Iterator[Line]:
-    """nvidia-smi's table and its command, if the table fits the width."""
-    rows = nvidia_smi.before(job) if screen.width >= nvidia_smi.WIDTH else []
+def looked(job: Job, screen: Screen, at: float) -> Iterator[Line]:
+    """nvidia-smi's table before a launch, and its command, if the table fits the width."""
+    rows = nvidia_smi.before(job, at) if screen.width >= nvidia_smi.WIDTH else []
     if rows:
         yield from typed(screen, "nvidia-smi")
         yield from map(Line, rows)

@@ -161,12 +161,14 @@ def _drained(symptom: Symptom, job: Job) -> tuple[str, ...]:
 
 
 def _pending(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    """Why the job waits: a requeued one begins after two minutes, later its nodes are missing, or a
-    person holds it who mends what has failed.
+    """Why the job waits: a requeued one begins after two minutes; later others go first, its nodes
+    are missing, or a person holds it who mends what has failed.
     """
     reason = "BeginTime" if symptom.code else "Resources"
     if not symptom.code and kind_named(symptom.kind).layer in ("software", "numerics"):
         reason = "JobHeldUser"
+    elif not symptom.code and symptom.kind in ("preempt", "time-limit"):
+        reason = "Priority"
     name = f"JobId={hardware_ids.slurm_job(job)}"
     priority = 0 if reason == "JobHeldUser" else 4_294_901_000 - hardware_ids.slurm_job(job) % 999
     return (f"sched: {name}. State=PENDING. Reason={reason}. Priority={priority}. Partition=gpu.",)

@@ -141,24 +141,25 @@ def scale_gone(symptom: Symptom) -> list[str]:
 
 
 def no_space(job: Job, symptom: Symptom) -> list[str]:
-    """The disk is full in the middle of a save: the writer's error, and the archive's after it."""
+    """The disk is full in the middle of a save: the file's error, and the archive's after it, which
+    cannot be closed.
+    """
     written = int(hardware_ids.register(job, "written", symptom.rank, 7), 16)
+    file = f"{packages.folder(job.software)}/torch/serialization.py"
     return [
-        (
-            "RuntimeError: [enforce fail at inline_container.cc:862] . PytorchStreamWriter failed "
-            f"writing file data/{written % 400}: file write failed"
-        ),
+        "OSError: [Errno 28] No space left on device",
         "",
         "During handling of the above exception, another exception occurred:",
         "",
         "Traceback (most recent call last):",
-        (f'  File "{packages.folder(job.software)}/torch/serialization.py", line 967, in save'),
-        "    _save(",
+        f'  File "{file}", line 976, in save',
+        "    with _open_zipfile_writer(f) as opened_zipfile:",
+        f'  File "{file}", line 828, in __exit__',
+        "    self.file_like.write_end_of_file()",
         (
             f"RuntimeError: [enforce fail at inline_container.cc:664] . unexpected pos {written} "
             f"vs {written - 108}"
         ),
-        "OSError: [Errno 28] No space left on device",
     ]
 
 

@@ -50,4 +50,5 @@ def trainer_code(script: str, main: Place, trains: Place) -> Code:
         data=(*loop, *_DATA),
         save=(*loop, *_SAVE),
         start=(main, _START),
+        python_alone=True,
     )
