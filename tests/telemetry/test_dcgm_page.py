@@ -197,6 +197,32 @@ def test_the_loss_of_a_gpu_is_told_until_the_exporters_next_reading() -> None:
         assert [row.split()[-1] for row in mine if not row.endswith(" 0")] == codes, (version, at)
 
 
+def test_a_timeout_of_one_gpus_processor_blanks_its_whole_node() -> None:
+    """DcgmCacheManager.cpp, 3.3.8 and newer: an Xid 119 in /dev/kmsg sets m_skipDriverCalls, and
+    every field of every GPU is blank from the next update on; no later error is read. Other nodes'
+    engines go on.
+    """
+    run = run_like(incident=("gsp@3010s:rank=3",))
+    found = incident_of(run)
+    fast = exporter("4.8.2")._replace(collect=30.0)
+    reading = (found.at // 30.0 + 1.0) * 30.0
+    shown = families(page(run, 0, found.at + 0.5, fast))
+    assert [row.split()[-1] for row in shown["DCGM_FI_DEV_XID_ERRORS"]] == ["119"]
+    assert len(shown["DCGM_FI_DEV_GPU_TEMP"]) == 8
+    later = families(page(run, 0, reading - 0.001, fast))
+    assert [row.split()[-1] for row in later["DCGM_FI_DEV_XID_ERRORS"]] == ["119"]  # no 154
+    for version in ("4.8.2", "3.6.1"):
+        named = fast._replace(version=version_named(version))
+        assert families(page(run, 0, reading + 0.001, named)) == {}, version
+        assert len(families(page(run, 1, reading + 0.001, named))["DCGM_FI_DEV_GPU_TEMP"]) == 8
+    old = fast._replace(version=version_named("3.4.2"))
+    assert len(families(page(run, 0, reading + 0.001, old))["DCGM_FI_DEV_GPU_TEMP"]) == 8
+    counted = families(page(run, 0, reading + 1.0, exporter("4.8.2", "full")))
+    assert any('xid="119"' in row for row in counted["DCGM_EXP_XID_ERRORS_COUNT"])
+    back = families(page(run, 0, found.over + 400.0, fast))
+    assert len(back["DCGM_FI_DEV_GPU_TEMP"]) == 8
+
+
 def test_errors_of_a_lost_gpu_are_counted_for_five_minutes() -> None:
     """expcollector.go counts what DCGM has kept since the window began, of every GPU."""
     found = incident_of(LOST)

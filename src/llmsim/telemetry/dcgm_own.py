@@ -7,6 +7,7 @@ come from NVIDIA/DCGM, modules/health/DcgmHealthWatch.cpp.
 
 from collections import Counter as Tally
 from collections.abc import Iterator
+from math import inf
 
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run.events import Symptom
@@ -116,6 +117,22 @@ def latest_errors(run: Run, ranks: range, since: float, until: float) -> dict[in
             if told and event.rank in ranks and event.name.startswith("xid "):
                 found[event.rank] = int(event.name.split(" ")[1])
     return found
+
+
+def gave_up(run: Run, ranks: range, at: float) -> float:
+    """When DCGM has read of a system processor that does not answer, until a moment, in its
+    attempt; infinity: not yet. It calls the driver no more, for no GPU of the node
+    (DcgmCacheManager.cpp: an Xid 119 in /dev/kmsg sets m_skipDriverCalls).
+    """
+    if run.timeline[run.timeline.number_at(at)].kind not in ("failure", "outage"):
+        return inf
+    heard = (
+        event.at
+        for gpu in ranks
+        for event in attempt_symptoms(run, gpu, at)
+        if event.kind == "gsp" and event.name == "xid 119"
+    )
+    return min(heard, default=inf)
 
 
 def health(run: Run, gpu: int, at: float) -> dict[str, tuple[str, int]]:

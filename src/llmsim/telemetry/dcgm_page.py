@@ -10,6 +10,7 @@ without a value is left out. Source: NVIDIA/dcgm-exporter, internal/pkg/renderme
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
+from math import inf
 
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Columns, Gauges, in_rows
@@ -19,7 +20,7 @@ from llmsim.run.timeline import Run, owner, segment_at
 from llmsim.telemetry import dcgm, dcgm_counters
 from llmsim.telemetry.dcgm import Field
 from llmsim.telemetry.dcgm_counters import Counter
-from llmsim.telemetry.dcgm_own import Pairs, latest_errors, own_rows
+from llmsim.telemetry.dcgm_own import Pairs, gave_up, latest_errors, own_rows
 from llmsim.telemetry.dcgm_versions import Version
 from llmsim.telemetry.samples import ended_by, node_columns, tick_of
 from llmsim.typed import Literal, NamedTuple
@@ -60,9 +61,13 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     energy = any(each.id == ENERGY for each in exporter.counters)
     seen = node_columns(run, tick_of(run, at), node, energy=energy)
     cards = _cards(run, exporter, node, at)
+    given_up = gave_up(run, ranks, now) if exporter.version.gives_up else inf
+    blank = given_up <= at
+    if blank:
+        seen = {name: [] for name in seen}
     heads = [cards[gpu - ranks.start] for gpu in seen["gpu"]]
-    latest = latest_errors(run, ranks, at, now) if now > at else {}
-    told = _Told(ranks, cards, seen, latest)
+    latest = latest_errors(run, ranks, at, min(now, given_up)) if now > at else {}
+    told = _Told(ranks, cards, seen, latest, blank)
     tail = attributes(run, node, at, exporter)
     closing = "".join(f',{name}="{value}"' for name, value in tail)
     opened = [f"{head}{closing}}} " for head in heads]
@@ -151,6 +156,7 @@ class _Told(NamedTuple):
     heads: list[str]  # the first labels of each GPU
     seen: Columns
     latest: dict[int, int]  # the codes of the errors since the reading, by rank
+    blank: bool  # whether DCGM has given up calling the driver
 
 
 class _Card(NamedTuple):
@@ -170,9 +176,9 @@ def _cards_told(run: Run, version: Version, at: float, told: _Told) -> Iterator[
     `Version.forgets`); its counts of errors go on.
     """
     known = {each.gpu: each for each in in_rows(told.seen)}
-    if not known and not told.latest:
+    if not (known or told.latest or told.blank):
         return  # nobody answers for a node that is dead
-    kept = {} if version.forgets or len(known) == len(told.ranks) else faults(run, at)
+    kept = {} if version.forgets or told.blank or len(known) == len(told.ranks) else faults(run, at)
     for gpu, head in zip(told.ranks, told.heads, strict=True):
         gauges, error = known.get(gpu), told.latest.get(gpu)
         if error is None and gauges:

@@ -23,6 +23,9 @@ class Version(NamedTuple):
     # The last error of a GPU that is lost goes with its other fields at the next reading; before
     # DCGM 4.0, whose cache manager looks for lost GPUs, it stayed.
     forgets: bool = True
+    # From DCGM 3.3.8 on an Xid 119 in the kernel's log ends all its calls of the driver, until its
+    # host engine is restarted: each field of each GPU of the node is blank.
+    gives_up: bool = True
     pod_uid: bool = False  # a pod's labels have an empty pod_uid beside them (#531)
     nanoseconds: bool = True  # help texts of violations say ns; before #589 they said us
     percent: bool = False  # help texts of ratios end in "(in %)", although they are ratios
@@ -40,7 +43,8 @@ _4_5_2 = _4_6_0._replace(tag="4.4.1-4.5.2", first=(4, 5, 0), health=False)
 _4_4_1 = _4_5_2._replace(tag="4.3.1-4.4.1", first=(4, 4, 0), pod_uid=False)
 _4_3_0 = _4_4_1._replace(tag="4.2.3-4.3.0", first=(4, 0, 0), reserved=False)
 _3_6_1 = _4_3_0._replace(tag="3.3.9-3.6.1", first=(3, 5, 0), forgets=False)
-_3_4_2 = _3_6_1._replace(tag="3.3.6-3.4.2", first=(3, 4, 2), bus=False, percent=True)
+_3_4_2 = _3_6_1._replace(tag="3.3.6-3.4.2", first=(3, 4, 2), bus=False, percent=True,
+                         gives_up=False)  # fmt: skip
 _3_4_1 = _3_4_2._replace(tag="3.3.5-3.4.1", first=(2, 0, 0), codes=False)
 _OLD = _3_4_1._replace(tag="old", first=(0, 0, 0), uuid="uuid", old_names=True)
 
