@@ -67,9 +67,12 @@ def plan(options: Options) -> Job:
 class _TooLateError(PlanError):
     """An incident that was asked for comes after the end of a run that was drawn."""
 
-    def __init__(self, asked: Asked, where: str, ended: float) -> None:
-        """`ended` orders the runs by their lengths: steps, or seconds."""
-        super().__init__(f"{asked.text} is too late: the run has ended by then, {where}.")
+    def __init__(self, asked: Asked, ended: float) -> None:
+        """`ended` is when the run has ended, in simulated seconds."""
+        from llmsim.text.units import hours  # most plans do without
+
+        after = hours(ended).strip()
+        super().__init__(f"{asked.text} is too late: the run has ended by then, after {after}.")
         self.ended = ended
 
 
@@ -114,20 +117,16 @@ def with_incidents(job: Job, options: Options) -> Job:
 
 
 def _refuse_late(asked: Asked, job: Job) -> None:
-    """Refuse an incident after the end of the run: of the last step, or of the last second."""
-    steps = last_step(job.schedule)
-    if asked.unit == "step" and asked.value > steps:
-        raise _TooLateError(asked, f"at step {steps:,}", steps)
+    """Refuse an incident after the last second of the run."""
     if asked.unit != "seconds":
         return
     from llmsim.run.attempts import planned  # most plans do without
     from llmsim.run.simulation import run_of
     from llmsim.run.timeline import run_ended
-    from llmsim.text.units import hours
 
     soon = min(planned(job), job.schedule.time_limit or asked.value)
     if asked.value >= soon and asked.value >= (ended := run_ended(run_of(job))):
-        raise _TooLateError(asked, f"after {hours(ended).strip()}", ended)
+        raise _TooLateError(asked, ended)
 
 
 def _refuse_breaks(given: tuple[Asked, ...], job: Job) -> None:
