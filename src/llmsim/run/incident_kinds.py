@@ -121,7 +121,8 @@ KINDS: tuple[Kind, ...] = (
         "gsp", "GPU", "hang", "the GPU's system processor does not answer",
         "nvidia-smi answers slowly", "every waiting rank and not the culprit",
         "Xid 119, RPC buffers, rate limit line, 154", "the watchdog's timeout",
-        "`Exited with exit code 1`", "a gap in the node's samples", "a reset, often a reboot", 5.0,
+        "`Exited with exit code 1`",
+        "dcgm-exporter's page of the whole node is blank until its reset", "a reset, often a reboot", 5.0,
         -6, needs="NVIDIA ranks",
     ),
     Kind(
