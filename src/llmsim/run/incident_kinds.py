@@ -122,8 +122,8 @@ KINDS: tuple[Kind, ...] = (
         "nvidia-smi answers slowly", "every waiting rank and not the culprit",
         "Xid 119, RPC buffers, rate limit line, 154", "the watchdog's timeout",
         "`Exited with exit code 1`",
-        "dcgm-exporter's page of the whole node is blank until its reset", "a reset, often a reboot", 5.0,
-        -6, needs="NVIDIA ranks",
+        "dcgm-exporter's page of the whole node is blank until its reset",
+        "a reset, often a reboot", 5.0, -6, needs="NVIDIA ranks",
     ),
     Kind(
         "link-flap", "network", "slow", "a network port goes down for some seconds",
