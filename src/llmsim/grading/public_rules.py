@@ -38,6 +38,8 @@ _RESET = "46|62|64|79|95|109|110|119|120|136|140|143"
 _CHART_CODES = "48|62|64|74|79|95|119|120"
 _REASONS = "DCGM_FI_DEV_CLOCK_THROTTLE_REASONS"
 _TELLING = ("nvlink", "gsp", "illegal-memory", "device-assert", "hbm-ecc")
+# Of these the gauge has no sample of 119 at a scrape each 30 s: DCGM then reads nothing any more.
+_SHOWN = ("nvlink", "illegal-memory", "device-assert", "hbm-ecc")
 _DEATHS = ("hbm-ecc", "nvlink", "illegal-memory", "segfault")
 _HW_THERMAL = (
     "nvidia_smi_clocks_event_reasons_hw_thermal_slowdown == 1 "
@@ -53,10 +55,10 @@ _IB = "node_infiniband"
 RULES: tuple[Rule, ...] = (
     # The driver's error codes. The gauge shows the last one alone: 119 is followed by 154, 48 by 94
     # and 45, and 79 by the end of the samples, so that lists of codes may see none of theirs.
-    Rule("XidAny", f"{_X} > 0", 0, WILD, _TELLING),
+    Rule("XidAny", f"{_X} > 0", 0, WILD, _SHOWN),
     Rule("XidCritical", f'{_X}{{err_code=~"{_FATAL}"}} > 0', 0, OCI_RECORDS, ()),
     Rule("XidResetReboot", f'{_X}{{err_code=~"{_RESET}"}} > 0', 0, OCI_RECORDS, ()),
-    Rule("XidPersistent", f"({_X} > 0) and (changes({_X}[1h]) == 0)", 0, OCI_RECORDS, _TELLING),
+    Rule("XidPersistent", f"({_X} > 0) and (changes({_X}[1h]) == 0)", 0, OCI_RECORDS, _SHOWN),
     Rule("GpusWithErrors",
          f"count(DCGM_FI_DEV_GPU_UTIL unless ({_X} > 0 or DCGM_FI_DEV_ECC_DBE_VOL_TOTAL > 0)) "
          "< count(DCGM_FI_DEV_GPU_UTIL)", 0, f"after {AWS}",

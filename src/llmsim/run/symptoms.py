@@ -252,14 +252,13 @@ def _out_of_memory(fault: Fault) -> Iterator[Symptom]:
 
 
 def _data_killed(fault: Fault) -> Iterator[Symptom]:
+    rank, at = fault.incident.rank, 0.011 + draw(fault, "sigchld", 0.01, 0.2)
     yield from _kernel(fault, (0.0, "oom invoked"), (0.002, "oom constraint"), (0.011, "oom kill"))
-    at = 0.011 + draw(fault, "sigchld", 0.01, 0.2)
-    yield Symptom(at, "log", "loader killed", fault.incident.rank, 1)
-    told = [*shut_down(fault, at, {fault.incident.rank: 1})]
-    yield from told
-    # slurmstepd says it when the node's task has ended, before srun hears of that.
-    ended = next(each.at for each in told if each.name == "task exit")
-    yield Symptom(ended - 0.02, "slurm", "oom kill", fault.incident.rank)
+    yield Symptom(at, "log", "loader killed", rank, 1)
+    for each in shut_down(fault, at, {rank: 1}):
+        if each.name == "task exit" and each.rank == rank:  # slurmstepd knows it before srun
+            yield Symptom(each.at - 0.02, "slurm", "oom kill", rank)
+        yield each
 
 
 def _raises(name: str) -> "Teller":
