@@ -183,6 +183,7 @@ def _hbm_ecc(fault: Fault) -> Iterator[Symptom]:
 
 
 def _gpu_lost(fault: Fault) -> Iterator[Symptom]:
+    """Somebody asks the GPU .3 s after the fault, and waits for 6 s."""
     if noise.uniform(fault.job.seed, "incident/aer", fault.incident.number) < 0.6:
         yield from _kernel(fault, (-41.0, "aer"), (-2.2, "aer"))
     yield from _kernel(
@@ -191,7 +192,7 @@ def _gpu_lost(fault: Fault) -> Iterator[Symptom]:
         (0.0, "xid 79"),
         (0.00002, "off the bus"),
         (0.00005, "crash dump"),
-        (6.31, "xid 119"),  # somebody has asked the GPU .3 s after, and waited for 6 s
+        (6.31, "xid 119"),
         (6.36, "xid 154 reboot"),
     )
     yield from _error(fault, "cuda error", -6)
@@ -225,13 +226,8 @@ def _gsp(fault: Fault) -> Iterator[Symptom]:
 
 def _link_flap(fault: Fault) -> Iterator[Symptom]:
     down = draw(fault, "flap", *FLAP)
-    yield from _kernel(
-        fault,
-        (0.0, "link down"),
-        (0.006, "port down"),
-        (down, "link up"),
-        (down + 0.0015, "port up"),
-    )
+    yield from _kernel(fault, (0.0, "link down"), (0.006, "port down"), (down, "link up"),
+                       (down + 0.0015, "port up"))  # fmt: skip
 
 
 def _link_down(fault: Fault) -> Iterator[Symptom]:
