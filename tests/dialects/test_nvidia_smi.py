@@ -73,7 +73,7 @@ def with_driver(job: Job, driver: str) -> Job:
 @pytest.mark.parametrize("gpus", range(1, 9))
 @pytest.mark.parametrize("driver", ["550.163.01", "570.195.03", "580.159.04", "595.71.05"])
 def test_every_row_is_one_that_nvidia_smi_prints(gpus: int, driver: str) -> None:
-    rows = before(with_driver(node(gpus), driver))
+    rows = before(with_driver(node(gpus), driver), 0.0)
     assert unmatched(rows, PATTERNS) == []
     assert {len(row) for row in rows} <= {31, WIDTH - 2, WIDTH}
     assert sum("00000000:" in row for row in rows) == gpus
@@ -87,7 +87,7 @@ def test_real_tables_match_the_same_patterns() -> None:
 def test_a_node_may_have_sixteen_gpus() -> None:
     job = node(8)
     job = job._replace(layout=job.layout._replace(gpus=16, dp=16))
-    rows = before(job)
+    rows = before(job, 0.0)
     assert unmatched(rows, PATTERNS) == []
     buses = [bus for row in rows for bus in re.findall(r"0000000\d:\w\w:00\.0", row)]
     assert len(set(buses)) == 16
@@ -95,7 +95,7 @@ def test_a_node_may_have_sixteen_gpus() -> None:
 
 def test_the_rule_below_the_header_changed_with_580() -> None:
     for driver, ends in (("570.195.03", "||"), ("580.159.04", "++")):
-        rule = before(with_driver(node(8), driver))[3]
+        rule = before(with_driver(node(8), driver), 0.0)[3]
         assert rule[0] + rule[-1] == ends
         assert rule[1:-1] == REAL[3][1:-1]
 
@@ -124,7 +124,7 @@ def test_gpus_rest_before_the_job(gpu: str) -> None:
     }[gpu]
     told = re.findall(
         r"\| (.{3}) +(\d+)C +(P\d) +(\d+)W / .*\| +(\d+)MiB / .*\| +(\d+)% ",
-        "\n".join(before(node(8, gpu))),
+        "\n".join(before(node(8, gpu), 0.0)),
     )
     assert len(told) == 8
     assert {(each[0], each[2]) for each in told} == {(fan, state)}
@@ -136,12 +136,12 @@ def test_gpus_rest_before_the_job(gpu: str) -> None:
 
 
 def test_only_the_first_node_is_shown_and_amd_has_another_tool() -> None:
-    assert sum("00000000:" in row for row in before(node(1024))) == 8
-    assert before(node(8, "AMD Instinct MI300X")) == []
+    assert sum("00000000:" in row for row in before(node(1024), 0.0)) == 8
+    assert before(node(8, "AMD Instinct MI300X"), 0.0) == []
 
 
 def test_long_names_are_cut() -> None:
-    rows = before(node(8, "NVIDIA RTX PRO 6000 Blackwell Server Edition"))
+    rows = before(node(8, "NVIDIA RTX PRO 6000 Blackwell Server Edition"), 0.0)
     assert unmatched(rows, PATTERNS) == []
     assert sum("NVIDIA RTX PRO 6000 Blac...    On  |" in row for row in rows) == 8
 
