@@ -7,7 +7,8 @@ import pytest
 from llmsim.fleet import parts, playing
 from llmsim.fleet.mix import Member
 from llmsim.fleet.places import Places
-from llmsim.fleet.spec import Spec, spec_of
+from llmsim.fleet.spec import Spec, parsed, spec_of
+from llmsim.physics import noise
 from llmsim.typed import Any
 from tests.fleet.undisturbed import tree
 
@@ -21,6 +22,16 @@ steps = 40
 gpus = 8
 """
 CULPRIT = 2
+
+
+def test_a_run_that_is_written_leaves_no_draws_in_memory(tmp_path: Path) -> None:
+    text = SPEC.replace('"parquet", ', "").replace("runs = 4", "runs = 1")
+    spec = parsed(text.encode(), "fleet.toml")
+    parts.write_part(spec, Places(str(tmp_path), "", "x"), 1, 0, {}, lambda _run: None)
+    left = [cache.cache_info() for cache in noise._KEPT]
+    assert not any(each.currsize for each in left), left
+    noise.uniform(1, "a stream")
+    assert any(cache.cache_info().currsize for cache in noise._KEPT), "nothing is kept at all"
 
 
 @pytest.mark.fleets

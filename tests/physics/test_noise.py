@@ -1,7 +1,9 @@
 """Draws among names, against the two promises of rendezvous hashing: shares, and no upset."""
 
+import re
 from collections import Counter
 from math import sqrt
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -116,3 +118,30 @@ def test_numbers_drawn_at_once_are_those_drawn_one_by_one(
     assert drawn == [noise.uniform(seed, STREAM, each) for each in at]
     drawn = noise.normals(seed, STREAM, index, count)
     assert drawn == [noise.normal(seed, STREAM, each) for each in at]
+
+
+def test_what_is_let_go_is_drawn_again_and_is_the_same() -> None:
+    drawn: list[int] = []
+
+    @noise.kept(4)
+    def of_a_seed(seed: int) -> float:
+        drawn.append(seed)
+        return noise.uniform(seed, STREAM)
+
+    first = of_a_seed(7)
+    assert of_a_seed(7) == first
+    assert drawn == [7]
+    noise.let_go()
+    assert of_a_seed(7) == first
+    assert drawn == [7, 7]
+
+
+def test_every_cache_of_a_seeds_values_can_be_let_go() -> None:
+    """Another cache of them would grow from run to run of a fleet."""
+    physics, kept = Path(noise.__file__).parent, 0
+    for path in sorted(physics.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        left = re.findall(r"@lru_cache[^\n]*\ndef (\w+)\(\s*seed\b", text)
+        assert not left, f"{path.name}: {', '.join(left)}"
+        kept += len(re.findall(r"@(?:noise\.)?kept\(\d+\)\ndef \w+\(\s*seed\b", text))
+    assert kept > 5
