@@ -87,6 +87,19 @@ def test_answers_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
     begin(where, 100)
 
 
+def test_a_fleet_goes_on_with_its_answers_or_without_them(tmp_path: Path) -> None:
+    where = places(tmp_path / "out")
+    apart = where._replace(answers=str(tmp_path / "answers"))
+    begin(apart, 100)
+    with pytest.raises(FleetError, match="out was begun with --answers: give the first command"):
+        begin(where, 100)
+    other = places(tmp_path / "other")
+    begin(other, 100)
+    with pytest.raises(FleetError, match="other was begun without --answers: give the first"):
+        begin(other._replace(answers=str(tmp_path / "more")), 100)
+    assert not (tmp_path / "more").exists()
+
+
 def test_a_fleet_whose_answers_were_not_begun_goes_on(tmp_path: Path) -> None:
     where = places(tmp_path / "out")._replace(answers=str(tmp_path / "answers"))
     begin(where, 100)

@@ -257,7 +257,13 @@ def _begun(root: str, told: dict[str, object]) -> bool:
         if not is_url(root) and any(_strangers(Path(root))):
             raise FleetError(f"{root} is not empty: give an empty folder, or a new name.")
         return False
-    if understood(content, BEGUN, root, _table) != told:
+    found = understood(content, BEGUN, root, _table)
+    if found != told and found | {"answers_apart": told["answers_apart"]} == told:
+        how = "without" if told["answers_apart"] else "with"
+        raise FleetError(
+            f"{root} was begun {how} --answers: give the first command again, or an empty folder."
+        )
+    if found != told:
         raise FleetError(
             f"{root} was begun with another SPEC or another version of llmsim: give an empty"
             " folder, or use the first SPEC and version again."
