@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmsim.fleet import finish, joining, parts, places
+from llmsim.fleet.beginning import begin
 from llmsim.fleet.joining import File, groups
 from llmsim.fleet.places import Places
 from llmsim.fleet.spec import Spec, digest, spec_of
@@ -63,7 +64,7 @@ def written(folder: Path, part: int, out: str, *, apart: bool = True) -> tuple[S
     spec = spec_of(str(path))
     root = out if "://" in out else str(folder / out)
     where = Places(root, f"{root}-answers" if apart else "", digest(spec))
-    places.begin(where, part)
+    begin(where, part)
     for number in range(parts.parts_of(spec, part)):
         parts.write_part(spec, where, part, number, {}, lambda _run: None)
     return spec, where

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from llmsim.fleet.beginning import begin, held
 from llmsim.fleet.joining import groups, joined, staged
 from llmsim.fleet.parts import mark_of
-from llmsim.fleet.places import BEGUN, Places, begin, held, mark_name
+from llmsim.fleet.places import BEGUN, Places, mark_name
 from llmsim.fleet.stores import FleetError
 
 

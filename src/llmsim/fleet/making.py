@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 
 from llmsim.fleet import estimate, places
+from llmsim.fleet.beginning import begin, held
 from llmsim.fleet.command import Arguments
 from llmsim.fleet.finish import finish
 from llmsim.fleet.outcomes import Brief, Outcome, Playing, Problem
@@ -39,8 +40,8 @@ def make(
 
         reached(asked.scheduler)
     size = size_of_part(spec)
-    places.begin(where, size)
-    with places.held(where):
+    begin(where, size)
+    with held(where):
         return _go_on(spec, where, size, asked, workers, complain, show)
 
 
