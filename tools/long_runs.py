@@ -126,6 +126,14 @@ def found_late(segments: list[Segment]) -> Iterator[float]:
                 yield segment.began - begun.pop(event.kind)
 
 
+def outside(seed: int, share: Share) -> str:
+    """A run that is farther from the formula than NEAR, and how much of that is what the formula
+    leaves out: the time between the first wrong number and the end that somebody made.
+    """
+    apart, late = share.effective - share.formula, share.late - share.formula
+    return f"    run {seed}: {apart:+.3f} from the formula, of which {late:+.3f} was found late"
+
+
 def outcome(seed: int) -> Outcome:
     """One run of the job."""
     this = job()._replace(seed=seed)
@@ -167,6 +175,9 @@ def main(args: list[str]) -> int:
         print(f"{told:19} {mean(other for _, other in values):.3f}; a single run is off by "
               f"{max(apart):.3f} at most, {sum(each < NEAR for each in apart)} of {len(apart)} "
               f"runs by less than {NEAR}")  # fmt: skip
+    for seed, share in enumerate(shares, 1):
+        if abs(share.effective - share.formula) >= NEAR:
+            print(outside(seed, share))
     print(f"chi-square          {square:.1f} (1 % lies at {AT_ONE_PERCENT})")
     right = LEAST < effective < MOST and square < AT_ONE_PERCENT
     near = abs(effective - mean(each.formula for each in shares)) < NEAR
