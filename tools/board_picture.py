@@ -151,6 +151,9 @@ def ink(color: str, otherwise: str) -> str:
 
 def cell(char: Char, x: float, y: float, theme: dict[str, str]) -> Iterator[str]:
     """The SVG of one cell."""
+    if char.reverse:  # on a screen without colours of its own the ground becomes the letter's
+        front = ink(char.fg, theme["default"])
+        char = char._replace(reverse=False, bg=front.removeprefix("#"), fg=theme["page"][1:])
     if char.bg != "default":
         yield rectangle(x, y, CELL, LINE, fill=ink(char.bg, ""))
     style = {

@@ -17,8 +17,8 @@ from llmsim.run.events import PhaseEnded
 from llmsim.run.simulation import events, run_of
 from llmsim.show.live_region import bar_parts
 from llmsim.show.pace import Pace
+from llmsim.text.painting import painted
 from llmsim.text.screen import TRUECOLOR, Screen
-from llmsim.text.style import painted
 
 WIDTHS = (*range(60, 180, 20), 200, 240)
 RUN = Options(dialect="pytorch", seed=461, start=datetime(2026, 1, 30, 12))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyte
 
 from llmsim.board.board import View
-from llmsim.board.gauges import Cluster, Gauge
+from llmsim.board.gauges import Cluster, Gauge, Trail
 from llmsim.board.plots import Training
 from llmsim.hosts.keys import hint
 from llmsim.options.table import Options
@@ -127,7 +127,9 @@ def still(seed: int, gpus: int, part: float) -> View:
             moment=part,
             page=5,
             celsius=lambda gpus: [gauge(index).celsius for index in gpus],
-            trail=lambda index, count: [gauge(index + back) for back in range(count, 0, -1)],
+            trail=lambda index, count: Trail(
+                tuple(gauge(index + back) for back in range(count, 0, -1))
+            ),
             power=lambda count: [gauge(back).watts * gpus / 1000 for back in range(count, 0, -1)],
         ),
     )

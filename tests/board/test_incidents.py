@@ -6,6 +6,8 @@ from functools import cache
 import pytest
 
 from llmsim.board.board import board
+from llmsim.board.letters import big
+from llmsim.board.wall import wall
 from llmsim.job.records import Asked
 from llmsim.run.events import Failed, Incident
 from llmsim.run.moment import state
@@ -15,7 +17,7 @@ from llmsim.show.dashboard import Dashboard
 from llmsim.show.gauge_readings import Readings
 from llmsim.show.pace import Pace
 from llmsim.text.screen import TRUECOLOR, Screen
-from llmsim.text.style import Row
+from llmsim.text.style import REVERSE, ROLES, Row
 from tests.incidents.told import job_on
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -38,8 +40,8 @@ def rows(run: Run, at: float, size: tuple[int, int]) -> list[Row]:
 
 
 def errors(shown: list[Row]) -> list[str]:
-    """The texts in the colour of errors."""
-    return [text.strip() for row in shown for role, text in row if role == "error"]
+    """The texts in the colour of errors, or filled with it."""
+    return [text.strip() for row in shown for role, text in row if role in ("error", "down")]
 
 
 def words(shown: list[Row]) -> str:
@@ -68,8 +70,8 @@ def test_a_board_says_no_more_of_a_failure_than_a_person_knows(size: tuple[int, 
     silent = words(rows(run, label.at + 300.0, size))
     assert "no step for 0:05:0" in silent
     assert "50%" in silent  # of the ten minutes of torch's process group
-    assert "failure" in silent
-    assert not re.search(r"failure +\d", silent)  # no part of a time that nobody knows
+    assert "FAILURE" in silent
+    assert not re.search(r"FAILURE +\d", silent)  # no part of a time that nobody knows
     outage = words(rows(run, segment.ended + 60.0, size))
     assert "down for 0:12:" in outage
     assert "eta" not in outage
@@ -86,6 +88,50 @@ def test_the_wall_has_a_word_for_what_became_of_the_rank_at_fault() -> None:
         shown = view.wall()
         assert shown.doing[-1][1] == f"1 {word}, rank 5", kind
         assert [number for _, name, number in shown.numbers if "tokens per" in name] == ["0"]
+
+
+SEEN_FROM_AFAR = {
+    "nccl-timeout": ("HANG", "down", "FAILURE"),
+    "gpu-lost": ("LOST", "down", "FAILURE"),
+    "cuda-oom": ("FAILED", "down", "FAILURE"),
+    "preempt": ("STOP", "stopped", "STOPPED"),  # by agreement: nothing is broken
+}
+
+
+@pytest.mark.parametrize("kind", SEEN_FROM_AFAR)
+def test_a_failure_is_seen_from_the_other_end_of_a_room(kind: str) -> None:
+    """A band across the screen, filled, so that a screen of one colour shows it, too; and a word in
+    large letters in the place of a number that would be zero.
+    """
+    run, _, segment = run_with(kind)
+    word, role, phase = SEEN_FROM_AFAR[kind]
+    at = segment.ended - 0.01
+    stands = next(each for each in run.timeline if each.kind == "failure")
+    at = at if segment.kind == "failure" else stands.ended - 0.01
+    view = Dashboard(run).view(at, 0.0)
+    assert view.wall
+    screen = Screen(160, 60, color=True, unicode=True, live=True, colors=TRUECOLOR)
+    for shown in (board(view, screen), wall(view, view.wall(), [], screen)):
+        ((band, text),) = shown[0]
+        assert (band, phase in text, len(text)) == (role, True, screen.width - 1), kind
+        assert REVERSE in ROLES[band][1].split(";")
+        assert big(word)[0] in words(shown), (kind, word)
+    assert "preempt" in view.doing or kind != "preempt"
+    assert view.cluster.faulty == (() if kind == "preempt" else (5,))
+
+
+@pytest.mark.parametrize("width", [100, 160, 240])
+def test_no_number_of_the_wall_moves_when_no_token_is_read(width: int) -> None:
+    run, label, segment = run_with("gpu-lost")
+    screen = Screen(width, 45, color=True, unicode=True, live=True, colors=TRUECOLOR)
+    names = []
+    for at in (label.at - 1.0, segment.ended - 0.01):
+        view = Dashboard(run).view(at, 0.0)
+        assert view.wall
+        shown = words(wall(view, view.wall(), [], screen)).splitlines()
+        row = next(row for row in shown if "MFU" in row)
+        names.append([row.find(name) for name in ("tokens per", "MFU", "tokens read")])
+    assert names[0] == names[1]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsim.text.painting import painted
 from llmsim.text.screen import TRUECOLOR, Screen
 from llmsim.text.style import (
     HEAT_STEPS,
@@ -18,7 +19,6 @@ from llmsim.text.style import (
     length,
     merged,
     paint,
-    painted,
     shade,
 )
 

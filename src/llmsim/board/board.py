@@ -49,6 +49,8 @@ class View(NamedTuple):
     titled: bool = False  # whether the name stands in big letters elsewhere
     wall: Callable[[], Wall] | None = None  # what the wall shows beside all this
     facts: Callable[[], tuple[tuple[str, str], ...]] = tuple  # names and values, for the opening
+    band: str = ""  # the role of a heading that is a band across the screen, if something is wrong
+    word: str = ""  # for the phase, where its own name would not be true
 
 
 def rows_of(screen: Screen) -> int:
@@ -133,7 +135,15 @@ def heading(view: View, screen: Screen) -> Row:
 
 def heading_of(view: View, width: int, screen: Screen) -> Row:
     """The titles at the left and the phase at the right of a line of this width."""
-    return _ruled(width, _heading(view, width, screen), screen)
+    return _banded(view, _ruled(width, _heading(view, width, screen), screen))
+
+
+def _banded(view: View, heading: Row) -> Row:
+    """A heading, or where something is wrong a band in one colour with its words."""
+    if not view.band:
+        return heading
+    words = ((" " * len(text) if role == "track" else text) for role, text in heading)
+    return ((view.band, "".join(words)),)
 
 
 PACE_NEEDS = 32  # cells of a heading that has room for the pace
@@ -142,7 +152,8 @@ SHARE_NEEDS = 30  # the same for how much of a phase is over
 
 def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     """The titles at the left and the phase at the right of a line of this width."""
-    phase: Row = ((view.phase, view.phase),)
+    name = view.word or view.phase
+    phase: Row = ((view.phase, name.upper() if view.band else name),)
     if view.pace and width >= PACE_NEEDS:
         phase = (("warning", view.pace), ("track", " "), *phase)
     if view.phase != "training" and width >= SHARE_NEEDS and view.phase_share >= 0.0:
@@ -165,7 +176,7 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     shift = 1 + left + GAP
     words = _heading(view, left + 2, screen)
     words += [(shift + place, (("label", word),)) for place, word in panel.words if word]
-    lines: list[Row] = [_ruled(inner + 1, words, screen)]
+    lines: list[Row] = [_banded(view, _ruled(inner + 1, words, screen))]
     for number in range(high):
         beside = panel.rows[number] if number < len(panel.rows) else ()
         gap = ("", " " * GAP)

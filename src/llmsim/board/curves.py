@@ -4,6 +4,7 @@ Heights and fractions are 0 .. 1; None is where nothing is known.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 Height = float | None
 
@@ -53,8 +54,23 @@ def curve(heights: Sequence[Height], rows: int, unicode: bool) -> list[str]:
 
 
 def strokes(heights: Sequence[Height], dots: int) -> list[tuple[int, int]]:
-    """For each column its lowest and its highest dot, counted from 1 at the bottom."""
-    return [_strokes(before, here, dots) for before, here in _pairs(heights)]
+    """For each column its lowest and its highest dot, counted from 1 at the bottom; none: (0, -1).
+
+    It begins where the column before it ended, so that the line has no gaps.
+    """
+    most = dots - 1
+    ends = [
+        None if each is None else 1 + round((each if 0.0 <= each <= 1.0 else each > 1.0) * most)
+        for each in heights
+    ]
+    # Without calls: a wall has thousands of columns.
+    return [
+        (0, -1) if end is None
+        else (end, end) if start is None or start == end
+        else (start + 1, end) if start < end
+        else (end, start - 1)
+        for start, end in zip([None, *ends], ends, strict=False)
+    ]  # fmt: skip
 
 
 def area(tops: Sequence[int], base: int) -> str:
@@ -65,27 +81,7 @@ def area(tops: Sequence[int], base: int) -> str:
     if len(heights) % 2:
         heights.append(0)
     pairs = zip(heights[::2], heights[1::2], strict=True)
-    return "".join([_FILLED[left][right] for left, right in pairs])
-
-
-def _pairs(heights: Sequence[Height]) -> Iterable[tuple[Height, Height]]:
-    return zip([None, *heights], heights, strict=False)
-
-
-def _strokes(before: Height, here: Height, dots: int) -> tuple[int, int]:
-    """The lowest and the highest dot of a column, counted from 1 at the bottom; none: (0, -1).
-
-    It begins where the column before it ended, so that the line has no gaps.
-    """
-    if here is None:
-        return 0, -1
-    end = 1 + round(min(max(here, 0.0), 1.0) * (dots - 1))
-    if before is None:
-        return end, end
-    start = 1 + round(min(max(before, 0.0), 1.0) * (dots - 1))
-    if start > end:
-        return end, start - 1
-    return (start + 1, end) if start < end else (end, end)
+    return "".join([_FILLED[pair] for pair in pairs])
 
 
 def _braille(columns: Sequence[tuple[int, int]], base: int) -> str:
@@ -97,6 +93,7 @@ def _braille(columns: Sequence[tuple[int, int]], base: int) -> str:
     return "".join([_CELLS[_SIDES[0][left] | _SIDES[1][right]] for left, right in pairs])
 
 
+@lru_cache(maxsize=4096)  # a column has few dots
 def _within(low: int, high: int) -> int:
     """A number for the dots of a column in a cell, a bit each, the lowest dot first."""
     low, high = max(low, 1), min(high, DOTS)
@@ -113,10 +110,11 @@ def _bits(sides: Sequence[int]) -> list[int]:
 
 _SIDES = _bits(LEFT), _bits(RIGHT)
 _CELLS = [chr(BRAILLE | bits) if bits else " " for bits in range(256)]
-_FILLED = [
-    [_CELLS[_SIDES[0][(1 << left) - 1] | _SIDES[1][(1 << right) - 1]] for right in range(DOTS + 1)]
+_FILLED = {
+    (left, right): _CELLS[_SIDES[0][(1 << left) - 1] | _SIDES[1][(1 << right) - 1]]
     for left in range(DOTS + 1)
-]
+    for right in range(DOTS + 1)
+}
 
 
 def _ascii(columns: Sequence[tuple[int, int]], top: int) -> str:

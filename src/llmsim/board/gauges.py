@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from llmsim.typed import Literal, NamedTuple
 
 Fault = Literal["", "blamed", "gone"]
+# A GPU that cannot be read has this in the place of its values.
+GONE = "×", "x"
 
 
 class Gauge(NamedTuple):
@@ -20,10 +22,25 @@ class Gauge(NamedTuple):
     fault: Fault = ""  # whether it is to blame for an incident, or cannot be read any more
 
 
-def no_trail(index: int, count: int) -> Sequence[Gauge]:
+class Trail:
+    """The last readings of a GPU, the oldest first. It is equal to itself alone: what is drawn of
+    it is found again without a look at each reading.
+    """
+
+    __slots__ = ("gauges",)
+
+    def __init__(self, gauges: tuple[Gauge, ...] = ()) -> None:
+        """Holds these readings."""
+        self.gauges = gauges
+
+
+NO_TRAIL = Trail()
+
+
+def no_trail(index: int, count: int) -> Trail:
     """Nothing is known of the past."""
     del index, count
-    return ()
+    return NO_TRAIL
 
 
 def no_past(count: int) -> Sequence[float]:
@@ -46,7 +63,7 @@ class Cluster(NamedTuple):
     celsius: Callable[[tuple[int, ...]], Sequence[int]]  # of GPUs: cheaper than all their gauges
     faulty: tuple[int, ...] = ()  # GPUs that are to blame or gone
     gone: tuple[int, ...] = ()  # GPUs that cannot be read
-    trail: Callable[[int, int], Sequence[Gauge]] = no_trail  # a GPU's last readings, oldest first
+    trail: Callable[[int, int], Trail] = no_trail  # a GPU's last readings, oldest first
     power: Callable[[int], Sequence[float]] = no_past  # of all GPUs, kW, the latest last
     links: Callable[[int], Sequence[float]] = no_past  # what they send each other, GB/s
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from llmsim.board.curves import DOTS, LEVELS, TRAIL, level, rule
-from llmsim.board.gauges import Cluster, Gauge
+from llmsim.board.gauges import GONE, Cluster, Gauge, Trail
 from llmsim.board.graphs import history
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length, merged, shade
@@ -17,8 +17,6 @@ WIDEST_BAR, WIDEST_TRAIL = 16, 40
 HIGHEST = 3  # rows of a GPU in a list
 SOFT = 0.55  # shade of a history in blocks
 BUSY, WAITING = 0.6, 0.25  # utilization of a GPU that computes, and of one that waits for data
-# A GPU that cannot be read has this in the place of its values.
-GONE = "×", "x"
 
 
 class Metric(NamedTuple):
@@ -62,6 +60,11 @@ def styled(gauge: Gauge, style: str) -> str:
     return "error" if gauge.fault else style
 
 
+def named(gauge: Gauge, style: str) -> str:
+    """The style of a GPU's number, or a filled one where it is to blame: it is seen from afar."""
+    return "down" if gauge.fault else style
+
+
 def name(metric: Metric, width: int, unicode: bool) -> str:
     """The longest name that fits."""
     names = (name if unicode else name.replace("°", "") for name in metric.names)
@@ -96,17 +99,28 @@ TILE = 26, 4  # cells and rows of a GPU in graphs, at least
 VALUE = 9  # cells of a value with its unit
 
 
-def tile(cluster: Cluster, index: int, width: int, rows: int, screen: Screen) -> list[Row]:
+def tile(cluster: Cluster, index: int, width: int, rows: int, screen: Screen) -> Sequence[Row]:
     """A GPU with a graph of each of its gauges, the ones that move higher than the others."""
-    gauge, digits = cluster.read(index), len(str(cluster.gpus - 1))
+    digits = len(str(cluster.gpus - 1))
     room = width - digits - 7 - VALUE
-    past = cluster.trail(index, room * (2 if screen.unicode else 1)) or (gauge,)
-    heights = _shared(rows, len(METRICS))
+    past = cluster.trail(index, room * (2 if screen.unicode else 1))
+    return _tiled(f"{index:{digits}d}", cluster.read(index), past, room, rows, screen)
+
+
+@lru_cache(maxsize=64)
+def _tiled(
+    number: str, gauge: Gauge, past: Trail, room: int, rows: int, screen: Screen
+) -> tuple[Row, ...]:
+    """A GPU in graphs; most of them stay as they are from beat to beat."""
+    seen = past.gauges or (gauge,)
     lines: list[Row] = []
-    for number, (metric, high) in enumerate(zip(METRICS, heights, strict=True)):
+    for place, (metric, high) in enumerate(zip(METRICS, _shared(rows, len(METRICS)), strict=True)):
         shown = name(metric, 5, screen.unicode).removesuffix(" W")
-        first = f"{index:{digits}d}" if not number else " " * digits
-        label: list[Span] = [(styled(gauge, "number"), first), ("label", f" {shown:<6}")]
+        first = " " * len(number) if place else number
+        label: list[Span] = [
+            (named(gauge, "number") if not place else "", first),
+            ("label", f" {shown:<6}"),
+        ]
         if gauge.fault == "gone":
             label.append(("error", f"{GONE[not screen.unicode]:>{VALUE - 1}} "))
             graph: list[Row] = [(("", " " * room),)] * high
@@ -114,11 +128,11 @@ def tile(cluster: Cluster, index: int, width: int, rows: int, screen: Screen) ->
             unit = metric.unit if screen.unicode else metric.unit.replace("°", "")
             value = f"{metric.value(gauge):.0f} {unit:<3}"
             label.append((metric.style(gauge), f"{value:>{VALUE - 1}} "))
-            values = tuple(metric.share(each) for each in past)
+            values = tuple(metric.share(each) for each in seen)
             graph = history(values, room, high, screen, metric.hue, 1.0)
         blank: Span = ("", " " * length(label))
         lines += [(*(label if not row else (blank,)), *graph[row]) for row in range(high)]
-    return lines
+    return tuple(lines)
 
 
 def _shared(rows: int, parts: int) -> list[int]:
@@ -138,6 +152,7 @@ def detailed(cluster: Cluster, screen: Screen) -> Kind:
     values = (3, len(f"{cluster.full.gib:.0f}"), 2, len(f"{cluster.full.watts * 1.05:.0f}"))
     fixed = digits + sum(2 + 1 + size for size in values)
 
+    @lru_cache(maxsize=1)
     def sizes(width: int) -> tuple[int, ...]:
         room = width - fixed
         bar = min(room // 6, WIDEST_BAR)
@@ -148,7 +163,7 @@ def detailed(cluster: Cluster, screen: Screen) -> Kind:
         rooms = sizes(width)
         past = cluster.trail(index, max(rooms) * (2 if rows > 1 and screen.unicode else 1))
         number = f"{index:{digits}d}"
-        return _listed(number, cluster.read(index), tuple(past), values, rooms, rows, screen)
+        return _listed(number, cluster.read(index), past, values, rooms, rows, screen)
 
     def words(width: int) -> Iterator[tuple[int, str]]:
         place = digits
@@ -164,7 +179,7 @@ def detailed(cluster: Cluster, screen: Screen) -> Kind:
 def _listed(
     number: str,
     gauge: Gauge,
-    past: tuple[Gauge, ...],
+    past: Trail,
     values: tuple[int, ...],
     rooms: tuple[int, ...],
     rows: int,
@@ -172,12 +187,12 @@ def _listed(
 ) -> tuple[Row, ...]:
     """A GPU of a list; most of them stay as they are from beat to beat."""
     lines: list[list[Span]] = [[] for _ in range(rows)]
-    lines[0].append((styled(gauge, "label"), number))
+    lines[0].append((named(gauge, "label"), number))
     for line in lines[1:]:
         line.append(("", " " * len(number)))
     for metric, size, room in zip(METRICS, values, rooms, strict=True):
         shown = _value(metric, gauge, size, screen)
-        graph = _graph(metric, gauge, past, room, rows, screen)
+        graph = _graph(metric, gauge, past.gauges, room, rows, screen)
         for row, line in enumerate(lines):
             last: Span = shown if not row else ("", " " * (size + 1))
             line += [("", "  "), *graph[row], last]
@@ -215,7 +230,7 @@ def compact(cluster: Cluster, screen: Screen) -> Kind:
 
     def cell(index: int, width: int, rows: int) -> Sequence[Row]:
         del rows
-        past = tuple(cluster.trail(index, bars(width)))
+        past = cluster.trail(index, bars(width))
         number = f"{index:{digits}d}"
         return (_compact(number, cluster.read(index), past, bars(width), screen),)
 
@@ -229,16 +244,16 @@ def compact(cluster: Cluster, screen: Screen) -> Kind:
 
 
 @lru_cache(maxsize=256)
-def _compact(number: str, gauge: Gauge, past: tuple[Gauge, ...], room: int, screen: Screen) -> Row:
+def _compact(number: str, gauge: Gauge, past: Trail, room: int, screen: Screen) -> Row:
     """A GPU in a row; most of them stay as they are from beat to beat."""
-    spans: list[Span] = [(styled(gauge, "label"), number)]
+    spans: list[Span] = [(named(gauge, "label"), number)]
     for metric in METRICS:
         spans.append(("", " "))
         if gauge.fault == "gone":
             _, rest = rule(0.0, room - 1, screen.unicode)
             spans += [("error", GONE[not screen.unicode]), ("track", rest)]
         elif metric.moves:
-            spans.append((_soft(metric), _trail(past, metric, room, screen)))
+            spans.append((_soft(metric), _trail(past.gauges, metric, room, screen)))
         else:
             filled, rest = rule(metric.share(gauge), room, screen.unicode)
             spans += [(metric.style(gauge), filled), ("track", rest)]
@@ -279,7 +294,7 @@ def _node(label: str, gauges: tuple[Gauge, ...], gap: int, screen: Screen) -> Ro
     """A node of a list."""
     glyphs = LEVELS[not screen.unicode]
     dead = all(gauge.fault == "gone" for gauge in gauges)
-    spans: list[Span] = [("error" if dead else "label", label)]
+    spans: list[Span] = [("down" if dead else "label", label)]
     for metric in METRICS:
         spans.append(("", " " * gap))
         spans += [_glyph(metric, gauge, glyphs, screen) for gauge in gauges]

@@ -106,11 +106,11 @@ def _one_by_one(cluster: Cluster, width: int, rows: int, screen: Screen) -> Pane
     tiles = _tiles(cluster, width, rows, screen)
     if tiles:
         return tiles
-    kinds = [detailed(cluster, screen), compact(cluster, screen), by_node(cluster, screen)]
-    for kind in kinds:
+    for kind_of in (detailed, compact, by_node):
+        kind = kind_of(cluster, screen)
         if _columns(kind, width) * rows >= kind.cells:
             return _laid_out(kind, range(kind.cells), width, rows)
-    return _page(kinds[-1], width, rows, cluster.page) if _columns(kinds[-1], width) else None
+    return _page(kind, width, rows, cluster.page) if _columns(kind, width) else None
 
 
 # --- the whole cluster -------------------------------------------------------------------------

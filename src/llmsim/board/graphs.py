@@ -5,25 +5,21 @@ curve has a scale at its left and marks on it.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from itertools import repeat
+from functools import lru_cache, partial
 from math import ceil, exp, floor, isclose, isfinite, log, log10
 
-from llmsim.board.curves import BRAILLE, DOTS, LEFT, RIGHT, Height, area, curve, strokes
+from llmsim.board.curves import DOTS, Height, area, curve
+from llmsim.board.growing import APART, BEYOND, GRID, Growing, Marked, append
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, merged, shade
+from llmsim.text.style import Row, Span, shade
 from llmsim.typed import NamedTuple
 
 LABELS = 7  # cells of a curve's scale
-GLOW = "green"  # the hue below a curve
-GLOW_EDGE = 0.7  # its shade right below
-NOISE = shade(GLOW, 0.86)
 GROUND = "⣀"
-BEYOND = 2.0  # the height of what is above an axis
 TICKS_APART = 2  # rows between two numbers of the scale, at least
 LEAST_TICKS = 3
 LEAST_RISE = 1.04  # from the lowest value to the highest, of an axis of logarithms
-GRID = 0.04  # of the logarithm of an axis's ends
+ENDS = 0.04  # of the logarithm of an axis's ends
 WIDE = 4.0  # the ends of an axis whose numbers are not at even distances: the ratio
 _NICE = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _BLOCKS = " .:-=+*##"
@@ -58,10 +54,10 @@ def history(
     columns = width * (2 if screen.unicode else 1)
     shown = [value for value in values if isfinite(value)][-columns:]
     top = top or max(shown, default=0.0) * 1.08 or 1.0
-    heights = [None] * (columns - len(shown)) + [min(value / top, 1.0) for value in shown]
     if screen.unicode:
         dots = rows * DOTS
-        tops = [0 if height is None else max(1, round(height * dots)) for height in heights]
+        tops = [0] * (columns - len(shown))
+        tops += [round(value / top * dots) or 1 if value < top else dots for value in shown]
         drawn: list[Row] = [
             ((shade(hue, (rows - row - 0.5) / rows), area(tops, (rows - row - 1) * DOTS)),)
             for row in range(rows)
@@ -71,6 +67,7 @@ def history(
             ((role, lowest),) = drawn[-1]
             drawn[-1] = (("track", GROUND * unknown), (role, lowest[unknown:]))
         return drawn
+    heights = [None] * (columns - len(shown)) + [min(value / top, 1.0) for value in shown]
     return [_filled_ascii(heights, rows, row) for row in range(rows)]
 
 
@@ -103,7 +100,7 @@ class Scale(NamedTuple):
             return [(value - self.low) / (self.high - self.low) for value in values]
         least, ground = self.low * 1e-3, log10(self.low)
         rise = log10(self.high) - ground
-        return [(log10(max(value, least)) - ground) / rise for value in values]
+        return [(log10(max(least, value)) - ground) / rise for value in values]
 
 
 def scale(values: Sequence[float]) -> Scale:
@@ -113,8 +110,8 @@ def scale(values: Sequence[float]) -> Scale:
     if low > 0:
         # The ends lie on a grid: an axis that moves with each value would move the whole curve.
         low, high = low * 0.99, max(high, low * LEAST_RISE) * 1.01
-        low = exp(floor(log(low) / GRID) * GRID)
-        return Scale(low, exp(ceil(log(high) / GRID) * GRID), logarithmic=True)
+        low = exp(floor(log(low) / ENDS) * ENDS)
+        return Scale(low, exp(ceil(log(high) / ENDS) * ENDS), logarithmic=True)
     room = (high - low) * 0.05 or 1.0
     return Scale(low - room, high + room, logarithmic=False)
 
@@ -175,87 +172,83 @@ def log_curve(
     there are none all values; what is above it is left out.
     """
     axis = scale(ends or [*values, *(mark.value for mark in marks)])
-    cells = _cells(_heights(values, axis, columns), rows, screen)
-    if filled(screen):
-        _noise(cells, _heights(raw, axis, columns))
     numbers = ticks(axis, rows) if values else {}
-    for row in numbers:
-        for place, (_, glyph) in enumerate(cells[row]):
-            if glyph == " " and place % 4 == 0:
-                cells[row][place] = ("track", "·" if screen.unicode else ".")
-    for mark in marks:
-        _set(cells, axis, mark, screen)
+    if filled(screen):
+        width = (columns + 1) // 2
+        lines = _growing(axis, rows, width, tuple(numbers), marks).drawn(values, raw)
+    else:
+        lines = _line(values, axis, columns, rows, tuple(numbers), marks, screen)
     drawn: list[Row] = []
-    for row, line in enumerate(cells):
+    for row, line in enumerate(lines):
         label: Span = ("label", f"{numbers.get(row, ''):>{LABELS - 2}} ")
-        drawn.append((label, ("track", edge(row in numbers, screen)), *merged(line)))
+        drawn.append((label, ("track", edge(row in numbers, screen)), *line))
     return drawn
 
 
-def _heights(values: Sequence[float], axis: Scale, columns: int) -> list[Height]:
+@lru_cache(maxsize=4)
+def _growing(
+    axis: Scale, rows: int, width: int, grid: tuple[int, ...], marks: tuple[Mark, ...]
+) -> Growing:
+    """A filled curve on an axis, with these marks."""
+    marked: dict[int, list[Marked]] = {}
+    for mark in marks:
+        row = _row_of(mark, axis, rows)
+        if row is None or 0 <= row < rows:
+            place = min(int(mark.place * width), width - 1)
+            marked.setdefault(place, []).append((row, mark.role, mark.glyph))
+    return Growing(rows, width, partial(_heights, axis), grid, marked)
+
+
+def _row_of(mark: Mark, axis: Scale, rows: int) -> int | None:
+    """The row of a mark, which may lie outside of the axis; none of a line from top to bottom."""
+    if not isfinite(mark.value):
+        return None
+    return round((1.0 - axis.height(mark.value)) * (rows - 1))
+
+
+def _line(
+    values: tuple[float, ...],
+    axis: Scale,
+    columns: int,
+    rows: int,
+    grid: tuple[int, ...],
+    marks: tuple[Mark, ...],
+    screen: Screen,
+) -> list[list[Span]]:
+    """The same curve as a line alone."""
+    heights = [None if each == BEYOND else each for each in _heights(axis, values)]
+    heights += [None] * (columns - len(heights))
+    lines = curve(heights, rows, screen.unicode)
+    cells: list[list[Span]] = [[("curve", glyph) for glyph in line] for line in lines]
+    for row in grid:
+        for place, (_, glyph) in enumerate(cells[row]):
+            if glyph == " " and place % APART == 0:
+                cells[row][place] = ("track", GRID if screen.unicode else ".")
+    for mark in marks:
+        _set(cells, axis, mark, screen)
+    return [_joined(line) for line in cells]
+
+
+def _joined(line: Iterable[Span]) -> list[Span]:
+    """The cells of a row, with neighbours of one role in one span."""
+    spans: list[Span] = [("", "")]
+    for role, glyph in line:
+        append(spans, role, glyph)
+    return spans
+
+
+def _heights(axis: Scale, values: Sequence[float]) -> list[Height]:
     """The heights of values on an axis: BEYOND where one is above it, None where none is known."""
     high = axis.high
-    heights: list[Height] = [
+    return [
         height if value <= high else BEYOND if isfinite(value) else None
         for value, height in zip(values, axis.heights(values), strict=True)
     ]
-    return heights + [None] * (columns - len(heights))
 
 
 def filled(screen: Screen) -> bool:
     """Whether graphs are filled: without colours a filled one hides its line."""
     return screen.unicode and screen.color
-
-
-def _cells(heights: Sequence[Height], rows: int, screen: Screen) -> list[list[Span]]:
-    """The cells of a curve, a span each; below it, filled, they glow fainter towards the ground."""
-    if not filled(screen):
-        within = [None if height == BEYOND else height for height in heights]
-        lines = curve(within, rows, screen.unicode)
-        return [[("curve", glyph) for glyph in line] for line in lines]
-    drawn = strokes(heights, rows * DOTS)
-    above = [height == BEYOND for height in heights]
-    if len(drawn) % 2:
-        drawn, above = [*drawn, (0, -1)], [*above, False]
-    lows = [rows * DOTS + 1 if far else low for (low, _), far in zip(drawn, above, strict=True)]
-    tops = [max(high, 0) for _, high in drawn]
-    columns = map(_column, lows[::2], lows[1::2], tops[::2], tops[1::2], repeat(rows))
-    return [[*row] for row in zip(*columns, strict=True)]
-
-
-@lru_cache(maxsize=2048)  # most of a curve stays as it is while it grows
-def _column(left: int, right: int, top: int, other: int, rows: int) -> tuple[Span, ...]:
-    """The cells below each other of two columns of dots, given by their lowest dots of the line
-    and their tops; 0 where nothing is known.
-    """
-    # The row of the cell's line, counted from the ground: of the lower of the two that are known.
-    edge = (min(left or right, right or left) - 1) // DOTS
-    tops = top, other
-    return tuple(
-        (_depth(max(edge - row, 0)), area(tops, row * DOTS)) for row in reversed(range(rows))
-    )
-
-
-def _depth(rows: int) -> str:
-    """The role of a cell this many rows below a curve."""
-    return "curve" if rows <= 0 else shade(GLOW, max(0.0, GLOW_EDGE - 0.12 * (rows - 1)))
-
-
-def _noise(cells: list[list[Span]], raw: Sequence[Height]) -> None:
-    """A dot for each single value that is not on the curve: what the curve is the mean of."""
-    rows = len(cells)
-    for column, height in enumerate(raw):
-        if height is None or height > 1.0:
-            continue
-        dot = 1 + round(min(max(height, 0.0), 1.0) * (rows * DOTS - 1))
-        row, place = rows - 1 - (dot - 1) // DOTS, column // 2
-        role, glyph = cells[row][place]
-        bit = (RIGHT if column % 2 else LEFT)[DOTS - 1 - (dot - 1) % DOTS]
-        if glyph == " " or role == NOISE:
-            bits = (ord(glyph) if glyph != " " else BRAILLE) | bit
-            cells[row][place] = (NOISE, chr(bits))
-        elif role != "curve":
-            cells[row][place] = (NOISE, glyph)
 
 
 @lru_cache(maxsize=4)
@@ -282,13 +275,8 @@ def edge(numbered: bool, screen: Screen) -> str:
 def _set(cells: list[list[Span]], axis: Scale, mark: Mark, screen: Screen) -> None:
     """Puts a mark into the cells of a curve."""
     width, rows = len(cells[0]), len(cells)
-    place = min(int(mark.place * width), width - 1)
+    place, at = min(int(mark.place * width), width - 1), _row_of(mark, axis, rows)
     glyph = mark.glyph if screen.unicode else mark.ascii
-    if isfinite(mark.value):
-        row = round((1.0 - axis.height(mark.value)) * (rows - 1))
-        if 0 <= row < rows:
-            cells[row][place] = (mark.role, glyph)
-        return
-    for row in range(rows):
-        if cells[row][place][1] in " ·.":
+    for row in range(rows) if at is None else (at,):
+        if 0 <= row < rows and (at is not None or cells[row][place][1] in " ·."):
             cells[row][place] = (mark.role, glyph)

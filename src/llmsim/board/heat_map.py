@@ -10,9 +10,9 @@ from functools import lru_cache
 from itertools import chain, zip_longest
 
 from llmsim.board.curves import SHADES, level
-from llmsim.board.gauges import Cluster
+from llmsim.board.gauges import GONE, Cluster
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, heat, merged
+from llmsim.text.style import Row, Span, ash, heat, merged
 from llmsim.typed import NamedTuple
 
 MOST_CELLS = 2048  # read at once
@@ -24,6 +24,7 @@ BELOW = 7  # degrees C from the lower end of a short scale to the mean, which is
 LEAST_RANGE = 20  # degrees C of the scale
 ROUND = 5  # degrees C: the ends of the scale are multiples of it
 UNKNOWN = -1  # in the place of a cell that there is not
+FAULTY = -2  # the same of a GPU that is to blame or gone
 
 
 class Section(NamedTuple):
@@ -99,8 +100,7 @@ def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[R
     shown = [*celsius]
     if faulty:
         shown = [
-            warmth.high if index in faulty else each
-            for index, each in zip(chosen, celsius, strict=True)
+            FAULTY if index in faulty else each for index, each in zip(chosen, celsius, strict=True)
         ]
     lines = _lines(shown, part)
     drawn = _doubled(lines, warmth) if double else (_single(line, warmth, screen) for line in lines)
@@ -139,8 +139,10 @@ def degrees(seen: Sequence[int], screen: Screen) -> str:
 
 def _doubled(lines: Sequence[Sequence[int]], warmth: Warmth) -> Iterator[Row]:
     """Two lines a row: the upper half of a character has the front colour, the lower the back."""
-    roles = {each: heat(warmth.share(each)) for each in dict.fromkeys(chain(*lines))}
-    roles[UNKNOWN] = ""
+    cells = dict.fromkeys(chain(*lines))
+    role = ash if FAULTY in cells else heat
+    roles = {each: role(warmth.share(each)) for each in cells}
+    roles |= {UNKNOWN: "", FAULTY: "glow"}
     spans: dict[tuple[int, int], Span] = {}
     for upper, lower in zip_longest(lines[::2], lines[1::2], fillvalue=()):
         row: list[Span] = []
@@ -161,8 +163,9 @@ def _two(above: str, below: str) -> Span:
 def _single(line: Sequence[int], warmth: Warmth, screen: Screen) -> Row:
     glyphs = SHADES[not screen.unicode]
     shares = [warmth.share(each) for each in line]
+    odd: dict[int, Span] = {UNKNOWN: ("", " "), FAULTY: ("down", GONE[not screen.unicode])}
     cells = [
-        (heat(share), level(share, glyphs)) if each != UNKNOWN else ("", " ")
+        odd.get(each) or (heat(share), level(share, glyphs))
         for each, share in zip(line, shares, strict=True)
     ]
     return tuple(merged(cells))

@@ -47,6 +47,8 @@ class Training(NamedTuple):
     validated: tuple[tuple[int, float], ...] = ()  # step and loss of each validation so far
     broken: tuple[int, ...] = ()  # the steps after which incidents struck
     saved: tuple[int, ...] = ()  # the steps of which there are checkpoints
+    throughput_usual: str = ""  # while steps are made
+    alarm: tuple[str, ...] = ()  # role and word in capitals for why none are made, if none are
 
 
 def span(step: int, steps: int) -> int:
@@ -56,20 +58,36 @@ def span(step: int, steps: int) -> int:
 
 
 @lru_cache(maxsize=16)
+def _means(mean: Mean, columns: int, steps: int) -> list[float]:
+    """The means of the first columns, of `columns` that stand for `steps` steps: as many as have
+    been asked for.
+    """
+    del mean, columns, steps  # they name the list
+    return []
+
+
+@lru_cache(maxsize=16)
 def _sampled(mean: Mean, columns: int, known: int, steps: int) -> tuple[float, ...]:
     """The mean of each column that is known; all `columns` together stand for `steps` steps."""
-    ends = [max(1, column * steps // columns) for column in range(known + 1)]
-    return tuple(mean(min(a + 1, b), b) for a, b in pairwise(ends))
+    values = _means(mean, columns, steps)
+    ends = [max(1, column * steps // columns) for column in range(len(values), known + 1)]
+    values += [mean(min(a + 1, b), b) for a, b in pairwise(ends)]
+    return tuple(values[:known])
 
 
-def samples(training: Training, mean: Mean, columns: int, screen: Screen) -> tuple[float, ...]:
-    """The means of the columns that are known, of `columns` that stand for the curve's span.
+def _known(training: Training, columns: int, screen: Screen) -> tuple[int, int]:
+    """How many columns are known, of `columns` that stand for the curve's span, and that span.
 
     Of the two columns of a braille cell none is known without the other: a curve that grew by
     half a cell would be drawn twice as often, and nobody would see it.
     """
     steps, together = span(training.step, training.steps), 2 if screen.unicode else 1
-    known = min(training.step * columns // steps, columns) // together * together
+    return min(training.step * columns // steps, columns) // together * together, steps
+
+
+def samples(training: Training, mean: Mean, columns: int, screen: Screen) -> tuple[float, ...]:
+    """The means of the columns that are known, of `columns` that stand for the curve's span."""
+    known, steps = _known(training, columns, screen)
     return _sampled(mean, columns, known, steps)
 
 
@@ -90,10 +108,26 @@ def _bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
 def loss_curve(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
     """The curve with its scale, and marks of what happened on it."""
     columns = (width - LABELS) * (2 if screen.unicode else 1)
-    values = samples(training, training.loss, columns, screen)
+    known, steps = _known(training, columns, screen)
+    reached = tuple(step <= training.step for step in training.broken)
+    marked = training.saved, training.validated, training.broken, reached
+    return _loss_curve(training.loss, columns, rows, known, steps, marked, screen)
+
+
+Marked = tuple[
+    tuple[int, ...], tuple[tuple[int, float], ...], tuple[int, ...], tuple[bool, ...]
+]  # what is saved, validated and broken, and which of the last lie on the curve
+
+
+@lru_cache(maxsize=4)
+def _loss_curve(
+    loss: Mean, columns: int, rows: int, known: int, steps: int, marked: Marked, screen: Screen
+) -> list[Row]:
+    """The same; most of the time nothing of it has changed since the last drawing."""
+    values = _sampled(loss, columns, known, steps)
     ends = _bounds(values, columns) if values else ()
-    raw = samples(training, _single(training.loss), columns, screen)
-    return log_curve(values, columns, rows, _marks(training, values), screen, raw, ends)
+    raw = _sampled(_single(loss), columns, known, steps)
+    return log_curve(values, columns, rows, _marks(marked, steps, values), screen, raw, ends)
 
 
 @lru_cache(maxsize=4)
@@ -102,18 +136,18 @@ def _single(loss: Mean) -> Mean:
     return lru_cache(maxsize=4096)(lambda _first, last: loss(last, last))
 
 
-def _marks(training: Training, values: Sequence[float]) -> tuple[Mark, ...]:
+def _marks(marked: Marked, steps: int, values: Sequence[float]) -> tuple[Mark, ...]:
     """Saves, validations and incidents that the curve has room for."""
-    steps = span(training.step, training.steps)
-    marks = [Mark(step / steps, nan, "save", *SAVED) for step in training.saved if step <= steps]
+    saved, validated, broken, reached = marked
+    marks = [Mark(step / steps, nan, "save", *SAVED) for step in saved if step <= steps]
     marks += [
         Mark(step / steps, loss, "validation", *VALIDATED)
-        for step, loss in training.validated
+        for step, loss in validated
         if step <= steps and isfinite(loss)
     ]
-    for step in training.broken:
+    for step, on_curve in zip(broken, reached, strict=True):
         place = min(int(step / steps * len(values)), len(values) - 1)
-        known = values and step <= training.step and isfinite(values[place])
+        known = values and on_curve and isfinite(values[place])
         value = values[place] if known else min(values, default=nan)
         marks.append(Mark(min(step / steps, 1.0), value, "error", *BROKEN))
     return tuple(marks)
@@ -171,20 +205,25 @@ def plots(training: Training, width: int, rows: int, screen: Screen) -> list[Row
     lines = _heading(training, width, rows, screen)
     below = _aligned(training, width, screen) if rows >= 4 else []
     if rows >= AXIS_NEEDS and training.step:
-        below.append(_axis(training, width, screen))
+        steps = span(training.step, training.steps)
+        below.append(_axis(steps, width - LABELS, screen))
     return lines + loss_curve(training, width, rows - len(lines) - len(below), screen) + below
 
 
 def _heading(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
     """The newest numbers: two of them big where there is room, else in one row or two."""
+    speed = training.alarm[0] if training.alarm else "throughput"
     more = (
         ("rate", "lr", training.rate_number),
-        ("throughput", "tok/s", training.throughput_number),
+        (speed, "tok/s", training.throughput_number),
     )
     if not training.numbers:
         return [numbers(training, width), ()] if rows >= TWO_ROWS else [numbers(training, width)]
     shown = (training.numbers[0], more[1])
     if rows >= BIG_NEEDS and screen.unicode and _fits(shown, width):
+        if training.alarm:
+            (_, name, number), (role, word) = shown[0], training.alarm
+            shown = (("label", name, number), (role, "tok/s 0", word))
         rest = training._replace(numbers=(*training.numbers[1:], more[0]))
         return [*_big(shown), numbers(rest, width)]
     if rows >= TWO_ROWS:
@@ -196,7 +235,8 @@ def _fits(shown: Sequence[Number], room: int) -> bool:
     return sum(big_width(number) + BETWEEN for _, _, number in shown) <= room
 
 
-def _big(shown: Sequence[Number]) -> list[Row]:
+@lru_cache(maxsize=4)
+def _big(shown: tuple[Number, ...]) -> list[Row]:
     """A row of names, and three of large digits."""
     rows: list[list[Span]] = [[] for _ in range(ROWS + 1)]
     for role, name, number in shown:
@@ -216,9 +256,9 @@ def _aligned(training: Training, width: int, screen: Screen) -> list[Row]:
     ]
 
 
-def _axis(training: Training, width: int, screen: Screen) -> Row:
+@lru_cache(maxsize=4)
+def _axis(steps: int, room: int, screen: Screen) -> Row:
     """The steps that the curves are over, as numbers on a line."""
-    room, steps = width - LABELS, span(training.step, training.steps)
     dash = "─" if screen.unicode else "-"
     apart = next((each for each in _ROUND if each * room // steps >= AXIS_APART), steps)
     text, unit = "", f"{'step':>{LABELS - 2}} "

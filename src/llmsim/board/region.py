@@ -5,11 +5,13 @@ the screen, lines scroll in above it, and the region is not touched. Nothing is 
 between: a row is overwritten, and what is left of it erased.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, compress, count, repeat
+from itertools import compress, count
 from operator import ne
 
+from llmsim.text.painting import Painted, Pieces, pieces
 from llmsim.text.style import RESET
 
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: all or nothing is drawn
@@ -107,61 +109,95 @@ def _differences(before: Sequence[str], after: Sequence[str]) -> str:
 
 def _changes(old: str, new: str) -> str:
     """What turns a row into another: the cells that differ, and what is too short to step over."""
-    known, changed = _cells(old), _cells(new)
-    text, at = "", 0
-    for first, last in _runs(known, changed):
-        text += (f"\x1b[{first - at}C" if first > at else "") + _written(changed[first:last])
-        at = last
-    if len(changed) < len(known):
-        step = len(changed) - at
-        text += (f"\x1b[{step}C" if step else "") + ERASE_LINE
+    known, changed = _pieces(old), _pieces(new)
+    text, place, size = "", 0, changed.ends[-1]
+    for first, last in _joined(_differing(known, changed)):
+        text += (f"\x1b[{first - place}C" if first > place else "") + _written(changed, first, last)
+        place = last
+    if size < known.ends[-1]:
+        text += (f"\x1b[{size - place}C" if size > place else "") + ERASE_LINE
     return text
 
 
-Cell = tuple[str, str]  # the code of its colours, and its character
+def _pieces(row: str) -> Pieces:
+    """The pieces of a row."""
+    known = row.pieces if isinstance(row, Painted) else None
+    return known or _read(row)
 
 
-@lru_cache(maxsize=128)  # what a row has become is what it was at the next drawing
-def _cells(row: str) -> tuple[Cell, ...]:
-    """The cells of a painted row. Its pieces end where colours end; most are as they were."""
-    return tuple(chain.from_iterable(map(_exploded, row.split(RESET))))
-
-
-@lru_cache(maxsize=1024)
-def _exploded(piece: str) -> tuple[Cell, ...]:
-    """The cells of one piece."""
-    plain, *coded = piece.split("\x1b[")
-    found, code = [*zip(repeat(""), plain, strict=False)], ""
-    for part in coded:
+@lru_cache(maxsize=32)  # lines of the log, which have their own colours
+def _read(row: str) -> Pieces:
+    """The pieces of a row by its escape codes."""
+    parts, code = list[tuple[str, str]](), ""
+    for part in ("m" + row).split("\x1b["):
         more, _, text = part.partition("m")
-        code = f"{code};{more}" if code else more
-        found += zip(repeat(code), text, strict=False)
-    return tuple(found)
+        code = "" if more == "0" else f"{code};{more}" if code and more else code or more
+        if text:
+            parts.append((code, text))
+    return pieces(parts)
 
 
-def _runs(before: Sequence[Cell], after: Sequence[Cell]) -> list[tuple[int, int]]:
-    """The first cell and the one after the last of each part that differs, close ones joined."""
-    changed = compress(count(), map(ne, after, before))
-    places = chain(changed, range(len(before), len(after)))
-    runs: list[tuple[int, int]] = []
-    for place in places:
-        if runs and place - runs[-1][1] <= STEPPED:
-            runs[-1] = (runs[-1][0], place + 1)
+def _differing(before: Pieces, after: Pieces) -> Iterator[tuple[int, int]]:
+    """The first cell and the one after the last of each part that differs."""
+    (old_parts, old_ends), (new_parts, new_ends) = before, after
+    end = min(old_ends[-1], new_ends[-1])
+    one = other = next(compress(count(), map(ne, old_parts, new_parts)), len(new_parts) - 1)
+    place = min(new_ends[other - 1] if other else 0, end)
+    while place < end:
+        (code, old), (new_code, new) = old_parts[one], new_parts[other]
+        ends, new_end = old_ends[one], new_ends[other]
+        until = min(new_end, ends)
+        if code != new_code:
+            yield place, until
         else:
-            runs.append((place, place + 1))
-    return runs
+            old = old[place - ends :][: until - place]
+            new = new[place - new_end :][: until - place]
+            if old != new:
+                yield from _within(old, new, place)
+        one += ends == until
+        other += new_end == until
+        place = until
+    if place < new_ends[-1]:
+        yield place, new_ends[-1]
 
 
-def _written(run: Sequence[Cell]) -> str:
-    """Cells as text with their colours."""
-    text, current = "", ""
-    for code, character in run:
-        if code != current:
-            # A code only adds: what was there has to end first.
-            text += (RESET if current else "") + (f"\x1b[{code}m" if code else "")
-            current = code
-        text += character
-    return text + (RESET if current else "")
+def _within(old: str, new: str, place: int) -> Iterator[tuple[int, int]]:
+    """The same of two texts of one length, which begin at a cell; close parts are joined."""
+    differs = bytes(map(ne, old, new))
+    first = differs.find(b"\1")
+    while first >= 0:
+        last = differs.find(_APART, first)
+        if last < 0:
+            last = differs.rindex(b"\1") + 1
+        yield place + first, place + last
+        first = differs.find(b"\1", last)
+
+
+_APART = bytes(STEPPED + 1)  # cells that are the same
+
+
+def _joined(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same parts, close ones joined."""
+    found: list[tuple[int, int]] = []
+    for first, last in runs:
+        if found and first - found[-1][1] <= STEPPED:
+            found[-1] = found[-1][0], last
+        else:
+            found.append((first, last))
+    return found
+
+
+def _written(row: Pieces, first: int, last: int) -> str:
+    """The cells of a row, from one until another, as text with their colours."""
+    text, number = "", bisect_right(row.ends, first)
+    while first < last:
+        end = min(row.ends[number], last)
+        code, characters = row.parts[number]
+        part = characters[first - row.ends[number] :][: end - first]
+        # A code only adds: what was there has to end first.
+        text += f"\x1b[{code}m{part}{RESET}" if code else part
+        first, number = end, number + 1
+    return text
 
 
 def back(rows: int) -> str:

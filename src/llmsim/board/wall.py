@@ -39,7 +39,7 @@ LEAST_GRAPH = 9  # rows of a history on a high screen, which has more of them
 MARKS = {
     "validation": ("validation", "◆", "o"),
     "checkpoint": ("save", "┊", ":"),
-    "failure": ("failure", "┃", "#"),
+    "failure": ("down", "┃", "#"),
 }
 
 
@@ -52,7 +52,8 @@ def wall(view: View, more: Wall, log: Sequence[str], screen: Screen) -> list[Row
     """All rows of the screen. `log` are its last lines, painted, the newest last."""
     inner, rows = screen.width - 2, screen.height
     top: list[Row] = [heading_of(view, screen.width - 1, screen)]
-    top += _numbers(more, inner, screen) if more.numbers else _name(view, inner, screen)
+    alarm = view.training.alarm
+    top += _numbers(more, alarm, inner, screen) if more.numbers else _name(view, inner, screen)
     low = [_odometers(more, inner), progress(view, inner, screen)]
     room = rows - len(top) - len(low)
     lines = min(MOST_LINES, max(2, room // 5))
@@ -72,20 +73,33 @@ def _name(view: View, inner: int, screen: Screen) -> list[Row]:
     return [(), *shown, (), ()] if shown else [(("label", "no step yet"),)]
 
 
-def _numbers(more: Wall, inner: int, screen: Screen) -> list[Row]:
-    """The big numbers, each with its name below; a small screen has them in a line."""
-    sizes = [max(width_of(number), len(name)) for _, name, number in more.numbers]
+def _numbers(more: Wall, alarm: tuple[str, ...], inner: int, screen: Screen) -> list[Row]:
+    """The big numbers, each with its name below; a small screen has them in a line.
+
+    While no step is made, the throughput's place has the word for it.
+    """
+    usual = more.usual or tuple(number for *_, number in more.numbers)
+    sizes = [
+        max(width_of(number), width_of(other), len(name))
+        for (_, name, number), other in zip(more.numbers, usual, strict=True)
+    ]
     fits = sum(sizes) + 4 * len(sizes) <= inner
+    numbers = [*more.numbers]
     if not (fits and screen.unicode and screen.width >= BIG[0] and screen.height >= BIG[1]):
         row: list[Span] = []
-        for role, name, number in more.numbers:
-            extra: list[Span] = [("", "   " if row else ""), ("label", f"{name} "), (role, number)]
+        for (role, name, number), other in zip(numbers, usual, strict=True):
+            text = f"{number:<{len(other)}}"
+            extra: list[Span] = [("", "   " if row else ""), ("label", f"{name} "), (role, text)]
             if length(row) + length(extra) <= inner:
                 row += extra
         return [tuple(row)]
+    if alarm:
+        role, word = alarm
+        numbers = [("label", name, number) for _, name, number in numbers]
+        numbers[1] = (role, numbers[1][1], word if width_of(word) <= sizes[1] else numbers[1][2])
     gap = (inner - sum(sizes)) // len(sizes)
     rows: list[list[Span]] = [[] for _ in range(ROWS + 1)]
-    for (role, name, number), size in zip(more.numbers, sizes, strict=True):
+    for (role, name, number), size in zip(numbers, sizes, strict=True):
         for row_, text in zip(rows, [*big(number), name], strict=True):
             row_.append((role if row_ is not rows[-1] else "label", f"{text:<{size + gap}}"))
     return [(), *map(tuple, rows), ()]

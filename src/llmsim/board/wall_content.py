@@ -14,3 +14,4 @@ class Wall(NamedTuple):
     gradient_number: str
     marks: tuple[tuple[str, int], ...]  # of the curve: kind and step
     odometers: tuple[tuple[str, str], ...]  # number and what it counts, the most important first
+    usual: tuple[str, ...] = ()  # the same numbers while steps are made: each keeps their place

@@ -21,11 +21,11 @@ from llmsim.physics.learning import gradient, learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import goodput, names
 from llmsim.run.events import PhaseName, Step, Summary
-from llmsim.run.incident_kinds import kind_named
-from llmsim.run.moment import Moment, how_failed, is_orderly, state, struck
+from llmsim.run.moment import Moment, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run, learner
-from llmsim.show.gauge_readings import Readings, Simulated, culprit
+from llmsim.show.gauge_readings import Readings, Simulated
+from llmsim.show.trouble import culprit, details, trouble
 from llmsim.text import units
 
 MOST_SAVES = 24  # marks of checkpoints on the curve
@@ -150,6 +150,7 @@ class Dashboard:
         last = last_logged(job, moment.step)
         logged = self._step(last, moment.attempt) if last else None
         doing, also, share, left = self._progress(moment, logged)
+        wrong = trouble(self.run, moment)
         return View(
             titles=(job.model.name, self._hardware(), job.run_name, job.recipe.name),
             phase=phase_of(moment),
@@ -162,6 +163,8 @@ class Dashboard:
             cluster=self._readings.cluster(moment, shown, pace),
             wall=lambda: self._wall(moment, logged),
             facts=self._facts,
+            band=wrong.role if wrong else "",
+            word=wrong.phase if wrong else "",
         )
 
     def _wall(self, moment: Moment, logged: Step | None) -> Wall:
@@ -173,9 +176,8 @@ class Dashboard:
             *(("failure", step - before) for step in failed_steps(self.run, moment)),
             *(("checkpoint", step - before) for step in saved_steps(self.run, moment)),
         )
-        seen = logged and logged._replace(tokens_per_second=0.0, mfu=0.0)
-        shown = seen if is_down(moment) else logged
-        return content(self.run, moment, shown, culprit(self.run, moment), norm, marks)
+        down = is_down(moment)
+        return content(self.run, moment, logged, culprit(self.run, moment), norm, marks, down)
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
         from llmsim.show.facts import facts  # the first line waits for nothing
@@ -195,33 +197,13 @@ class Dashboard:
             epoch = f"epoch {moment.epoch}/{schedule.epochs}"
             if moment.attempt > 1:
                 epoch = f"attempt {moment.attempt}"
+            elif schedule.time_limit:
+                epoch = f"time limit {units.hours(schedule.time_limit).strip()}"
             return doing, epoch, part_done(self.run.job, moment.step), left.strip()
         if stands(moment):  # nobody can say when it ends
-            return *self._trouble(moment), ""
+            return *details(self.run, moment), ""
         left = units.hours(max(0.0, segment.ended - moment.at))
         return self._task(moment), "", _share(self.run, moment), left
-
-    def _trouble(self, moment: Moment) -> tuple[str, str, float]:
-        """What is known of a failure or an outage: how long it lasts, what comes next, and the part
-        that is over of the time after which the watchdog ends a hang.
-        """
-        run, at = self.run, moment.at
-        if moment.segment.kind == "outage":
-            began = run.timeline[run.timeline.number_at(at) - 1].began
-            down = units.hours(at - began).strip()
-            return f"down for {down}", f"waiting for attempt {moment.attempt + 1}", -1.0
-        *_, last = struck(run, at) or (None,)
-        silent, limit = at - moment.segment.began, run.job.framework.collective_timeout
-        since = f"no step for {units.hours(silent).strip()}"
-        if last is None or at < last.detected:  # the cause is not known yet
-            ends = f"watchdog at {units.hours(limit).strip()}" if run.job.layout.gpus > 1 else ""
-            return since, ends, min(1.0, silent / limit) if ends else -1.0
-        failed = how_failed(moment.segment)
-        if is_orderly(moment.segment):
-            return f"{failed.kind}, ended in order", since, -1.0
-        if kind_named(failed.kind).consequence == "stop":
-            return f"{failed.kind}, ended by Slurm", since, -1.0
-        return f"{failed.kind}, rank {failed.rank:,} on {failed.hostname}", since, -1.0
 
     def _task(self, moment: Moment) -> str:
         """The current task of a launch or an export."""
@@ -230,14 +212,15 @@ class Dashboard:
         return begun[number - 1][1] if number else moment.segment.kind
 
     def _left(self, done: int, logged: Step) -> float:
-        """Seconds until the last sequence at the mean rate up to the last logged step."""
+        """Seconds until the last sequence at the mean rate up to the last logged step; where a time
+        limit ends the run, until the last before it.
+        """
         if logged.remaining == 0.0:
             return 0.0
         schedule = self.run.job.schedule
-        then, now, last = (
-            batch_ramp.consumed(schedule, s) for s in (logged.step, done, schedule.steps)
-        )
-        return logged.remaining * (last - now) / (last - then)
+        steps = logged.step, done, last_step(schedule), schedule.steps
+        then, now, last, whole = (batch_ramp.consumed(schedule, step) for step in steps)
+        return logged.remaining * max(0, last - now) / (whole - then)
 
     def _training(self, moment: Moment, logged: Step | None) -> Training:
         job, numbers = self.run.job, list[tuple[str, str, str]]()
@@ -254,7 +237,8 @@ class Dashboard:
             numbers.append(("mfu", "mfu", f"{mfu:.1%} of {job.gpu.tflops:,.0f}T"))
             norm = units.at_most_five(logged.gradient_norm).strip()
             numbers.append(("number", "gnorm", norm))
-        speed = "0" if is_down(moment) else f"{logged.tokens_per_second:,.0f}" if logged else "-"
+        usual, wrong = self._usual(logged), trouble(self.run, moment)
+        speed = f"{0:>{len(usual)}}" if is_down(moment) else usual
         if moment.attempt > 1:
             part = goodput.share(goodput.goodput_until(self.run, moment.at))
             numbers.insert(2, ("warning", "goodput", f"{part:.0%}"))
@@ -267,6 +251,8 @@ class Dashboard:
             numbers=tuple(numbers),
             rate_number=f"{logged.learning_rate:.2e}" if logged else "-",
             throughput_number=speed,
+            throughput_usual=usual,
+            alarm=(wrong.letters, wrong.word) if wrong else (),
             validated=tuple(
                 (step - before, value)
                 for step, value in self._marks(taught, validated)
@@ -275,6 +261,11 @@ class Dashboard:
             saved=tuple(step - before for step in saved_steps(self.run, moment)),
             broken=tuple(dict.fromkeys(each.step - before for each in struck(self.run, moment.at))),
         )
+
+    @staticmethod
+    def _usual(logged: Step | None) -> str:
+        """Tokens per second at the last logged step, whose place the number keeps."""
+        return f"{logged.tokens_per_second:,.0f}" if logged else "-"
 
     def _validations(self, job: Job, last: int) -> tuple[tuple[int, float], ...]:
         """Step and loss of the validations up to a step."""

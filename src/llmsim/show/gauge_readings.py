@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil, fsum, log2, nan
 
-from llmsim.board.gauges import Cluster, Gauge
+from llmsim.board.gauges import NO_TRAIL, Cluster, Gauge, Trail
 from llmsim.board.gauges import Fault as Blame
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
@@ -18,17 +18,9 @@ from llmsim.physics.hardware.host import CALM, Trouble
 from llmsim.physics.hardware.telemetry import Reading
 from llmsim.run import complaints
 from llmsim.run.cluster import hostname
-from llmsim.run.incident_kinds import kind_named
-from llmsim.run.moment import (
-    Moment,
-    how_failed,
-    meter,
-    state,
-    struck,
-    thermometer,
-    wattmeter,
-)
+from llmsim.run.moment import Moment, meter, state, thermometer, wattmeter
 from llmsim.run.timeline import Run, owner
+from llmsim.show.trouble import culprit
 
 # Show seconds of a beat, and beats until a GPU is read again, of clusters up to a number of GPUs.
 RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (2**62, 1.0, 4))
@@ -43,20 +35,6 @@ Simulated = Callable[[float], float]  # the simulated second of a show second
 # GPUs; the period; the places of the GPUs of each turn; when each turn was read; the temperature
 # of each GPU.
 Temperatures = tuple[tuple[int, ...], int, dict[int, list[int]], dict[int, float], list[int]]
-
-
-def culprit(run: Run, moment: Moment) -> int:
-    """The rank at fault in a failure, once it is known, and in the outage after it; else -1: none
-    is to blame for what Slurm ends.
-    """
-    if moment.segment.kind not in ("failure", "outage"):
-        return -1
-    number = run.timeline.number_at(moment.at)
-    failure = run.timeline[number - (moment.segment.kind == "outage")]
-    if kind_named(how_failed(failure).kind).consequence == "stop":
-        return -1
-    *_, last = struck(run, moment.at) or (None,)
-    return last.rank if last and last.detected <= moment.at else -1
 
 
 def sampled(run: Run) -> range:
@@ -81,9 +59,10 @@ class Readings:
         self._gauge = lru_cache(maxsize=READINGS)(self._seen)
         self._power = lru_cache(maxsize=READINGS)(self._drawn)
         self._celsius: Temperatures = ((), 0, {}, {}, [])
-        self._trails: dict[tuple[int, int], tuple[int, float, tuple[Gauge, ...]]] = {}
+        self._trails: dict[tuple[int, int], tuple[int, float, Trail]] = {}
+        self._newest_read: dict[int, Gauge] = {}  # by GPU, of this beat
         self._late: tuple[tuple[float, ...], list[tuple[float, float]]] = ((), [])
-        self._page: tuple[int, str] = (-1, "")
+        self._page: tuple[int, float, str] = (-1, 0.0, "")
         self._culprit = -1  # the rank whose GPU is marked; -1: none
         self._faults: dict[int, Fault] = {}  # of GPUs, by rank
         self._troubles: dict[int, Trouble] = {}  # of nodes
@@ -105,9 +84,10 @@ class Readings:
         if not self._simulated:
             self._at = moment.at
             self._simulated_at.cache_clear()
-        page = (self._beat, moment.segment.kind)
-        if page != self._page:
+        page = (self._beat, self._long, moment.segment.kind)
+        if page != self._page or not self._simulated:
             self._page = page
+            self._newest_read.clear()
             self._look(moment)
         return Cluster(
             name=card.name,
@@ -198,9 +178,12 @@ class Readings:
 
     def _read(self, index: int) -> Gauge:
         """The newest reading of a GPU."""
-        gauge = self._gauge(index, self._newest(index))
-        fault = self._fault(index)
-        return gauge._replace(fault=fault) if fault else gauge
+        gauge = self._newest_read.get(index)
+        if gauge is None:
+            gauge, fault = self._gauge(index, self._newest(index)), self._fault(index)
+            gauge = gauge._replace(fault=fault) if fault else gauge
+            self._newest_read[index] = gauge
+        return gauge
 
     def _heats(self, gpus: tuple[int, ...]) -> Sequence[int]:
         """The newest temperatures of GPUs; the ones whose turn it is are read, the others kept."""
@@ -219,23 +202,24 @@ class Readings:
                 moments[turn] = at
         return tuple(celsius)
 
-    def _trail(self, index: int, count: int) -> Sequence[Gauge]:
-        """The last readings of a GPU, the oldest first."""
+    def _trail(self, index: int, count: int) -> Trail:
+        """The last readings of a GPU, the oldest first: one object until one comes."""
         if not self._simulated:
-            return ()
+            return NO_TRAIL
         apart, period = self._apart, self._rhythm[2]
         last = self._turn(index, int(self._shown / apart + 1e-9), period)
-        known = self._trails.get((index, count), (0, 0.0, ()))
-        if known[:2] == (last, apart):
-            return known[2]
-        if known[:2] == (last - period, apart):
-            new = (*known[2], self._gauge(index, self._simulated_at(last * apart)))[-count:]
+        before, long, known = self._trails.get((index, count), (0, 0.0, NO_TRAIL))
+        if (before, long) == (last, apart):
+            return known
+        if (before, long) == (last - period, apart):
+            new = (*known.gauges, self._gauge(index, self._simulated_at(last * apart)))[-count:]
         else:
             beats = range(last - (count - 1) * period, last + 1, period)
             moments = [self._simulated_at(beat * apart) for beat in beats if beat >= 0]
             new = tuple(self._gauge(index, at) for at in moments)
-        self._trails[index, count] = last, apart, new
-        return new
+        trail = Trail(new)
+        self._trails[index, count] = last, apart, trail
+        return trail
 
     def _watts(self, count: int) -> Sequence[float]:
         """What all GPUs have drawn of late, kW."""

@@ -17,8 +17,9 @@ from llmsim.show.dashboard import Dashboard, closing
 from llmsim.show.pace import Timed
 from llmsim.show.playback import Playback
 from llmsim.show.streams import renderers
+from llmsim.text.painting import Painter, painted
 from llmsim.text.screen import Screen, emptied
-from llmsim.text.style import Row, cells, cut, painted, shade, shortened
+from llmsim.text.style import Row, cells, cut, shade, shortened
 from llmsim.typed import Any
 
 TICK = 0.25  # show seconds at speed 1 after which the board is drawn anew
@@ -51,7 +52,7 @@ class LiveRegion:
         self._bar: Bar | None = None
         self._barred = False  # whether a bar has been drawn
         self._view: Callable[[], View] | None = None
-        self._playback, self.board = playback, board
+        self._playback, self.board, self._painter = playback, board, Painter()
         self.wall = False  # whether the whole screen is the region; the host may change it, too
         self.note: Note | None = None
         self._above = 0  # rows of the log on the screen above the region: at least this many
@@ -161,7 +162,7 @@ class LiveRegion:
             return ""
         newest = list(self._tail)[-MOST_LINES:]
         log = [shortened(line, screen.width - 2, screen.unicode) for line in newest]
-        rows = [painted(row, screen) for row in wall(seen, more, log, screen)]
+        rows: list[str] = [*self._painter.paint(wall(seen, more, log, screen), screen)]
         before, self._rows = self._rows if same else None, rows
         self._above, self._free, self._exact = 0, 0, True
         if before is not None and len(before) == len(rows):
@@ -201,7 +202,7 @@ class LiveRegion:
             rows = rows if screen.height >= BAR_NEEDS else []
             self._barred = bool(rows)
             seen = view()._replace(pace=self._pace_text(), titled=titled)
-            rows += [painted(row, screen) for row in board(seen, screen)]
+            rows += self._painter.paint(board(seen, screen), screen)
         if self.note and screen.height >= NOTE_NEEDS:
             text = self.note(screen.width - 2)
             rows.append(painted((("", " "), ("label", text)), screen))

@@ -9,10 +9,10 @@ from llmsim.job.records import Job
 from llmsim.physics.hardware.telemetry import Activity
 from llmsim.physics.learning import objectives
 from llmsim.run.events import Step
-from llmsim.run.incident_kinds import kind_named
-from llmsim.run.moment import Moment, energy, struck
+from llmsim.run.moment import Moment, energy
 from llmsim.run.timeline import Run
 from llmsim.show.gauge_readings import sampled
+from llmsim.show.trouble import became
 from llmsim.text import units
 
 # A kettle: a litre of water from 20 to 100 C takes 4.186 x 80 = 335 kJ, 0.093 kWh, and a kettle
@@ -42,14 +42,17 @@ def content(
     culprit: int,
     norm: Callable[[int, int], float],
     marks: tuple[tuple[str, int], ...],
+    down: bool,
 ) -> Wall:
     """What the wall shows at a moment. `culprit` is the rank at fault in a failure, or -1.
 
-    `norm` is the gradient norm of some steps, `marks` are kinds and steps to mark on the curve.
+    `norm` is the gradient norm of some steps, `marks` are kinds and steps to mark on the curve,
+    `down` says whether no step is made.
     """
     job = run.job
     return Wall(
-        numbers=_numbers(job, moment, logged),
+        numbers=_numbers(job, moment, logged, down),
+        usual=tuple(number for *_, number in _numbers(job, moment, logged, down=False)),
         doing=_doing(run, moment, culprit),
         gradient=norm,
         gradient_number=units.at_most_five(logged.gradient_norm).strip() if logged else "-",
@@ -58,14 +61,17 @@ def content(
     )
 
 
-def _numbers(job: Job, moment: Moment, logged: Step | None) -> tuple[tuple[str, str, str], ...]:
+def _numbers(
+    job: Job, moment: Moment, logged: Step | None, down: bool
+) -> tuple[tuple[str, str, str], ...]:
     if not logged:
         return ()
+    speed, mfu = (0.0, 0.0) if down else (logged.tokens_per_second, logged.mfu)
     tokens = objectives.tokens(job, 1, moment.step) if moment.step else 0
     return (
         ("curve", "training loss", f"{logged.loss:.4f}"),
-        ("throughput", "tokens per second", f"{logged.tokens_per_second:,.0f}"),
-        ("mfu", f"MFU, % of {job.gpu.tflops:,.0f} TFLOP/s", f"{100 * logged.mfu:.1f}"),
+        ("throughput", "tokens per second", f"{speed:,.0f}"),
+        ("mfu", f"MFU, % of {job.gpu.tflops:,.0f} TFLOP/s", f"{100 * mfu:.1f}"),
         ("number", "tokens read", units.short(tokens)),
     )
 
@@ -75,16 +81,8 @@ def _doing(run: Run, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...
     count = run.job.layout.gpus - (culprit >= 0)
     texts = [(role, f"{count:,} {word}")] if count else []
     if culprit >= 0:
-        texts.append(("hot", f"1 {_became(run, moment)}, rank {culprit:,}"))
+        texts.append(("hot", f"1 {became(run, moment)}, rank {culprit:,}"))
     return tuple(texts)
-
-
-def _became(run: Run, moment: Moment) -> str:
-    """What has become of the rank at fault, in a word."""
-    *_, last = struck(run, moment.at)
-    if last.kind in ("gpu-lost", "node-fail"):
-        return "lost"
-    return "hung" if kind_named(last.kind).consequence == "hang" else "failed"
 
 
 # --- odometers -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ Row = tuple[Span, ...]
 Rgb = tuple[int, int, int]
 
 RESET = "\x1b[0m"
-BOLD, FAINT, ITALIC = "1", "2", "3"  # SGR codes that need no colour
+BOLD, FAINT, ITALIC, REVERSE = "1", "2", "3", "7"  # SGR codes that need no colour
 
 
 class Hue(NamedTuple):
@@ -37,6 +37,7 @@ HUES = {
     "orange": Hue((232, 96, 24), 166, 33),
     "vermilion": Hue((232, 96, 24), 166, 31),
     "red": Hue((240, 78, 84), 167, 31),
+    "glow": Hue((255, 36, 44), 196, 91),
     "grey": Hue((132, 134, 138), 102, 90),
     "dim": Hue((128, 128, 128), 244, int(FAINT)),
 }
@@ -93,9 +94,14 @@ ROLES: dict[str, tuple[str, str]] = {
     "export": ("teal", BOLD),
     "save": ("amber", FAINT),
     "failure": ("red", BOLD),
+    # What must be seen from the other end of a room, and on a screen of one colour: a filled band.
+    "down": ("red", f"{BOLD};{REVERSE}"),
+    "stopped": ("amber", f"{BOLD};{REVERSE}"),
+    "fault": ("glow", BOLD),
     "outage": ("amber", BOLD),
     "relaunch": ("blue", BOLD),
 }
+FILLED = frozenset(role for role, (_, more) in ROLES.items() if REVERSE in more.split(";"))
 LOG_COLORS = 256  # The log has no true colour, since real loggers have none.
 
 # Cells of the heat map from cool to hot, in as many steps as the terminal's colours allow. The
@@ -107,6 +113,7 @@ HEAT_STOPS: Sequence[Rgb] = (
 HEAT_256 = (18, 25, 25, 31, 30, 36, 35, 71, 107, 178, 172, 202, 202, 203, 223)
 HEAT_16 = (34, 36, 32, 33, 31)
 HEAT_STEPS = 12
+ASH = 0.45  # of a cell's hue is left where another cell is the one to look at
 
 # A shade of a hue, from 0 at the ground to the highest at its graph: what fills a graph. Its share
 # of the hue; the rest is the ground's. With fewer colours faint text mixes them.
@@ -119,6 +126,11 @@ SHADES = (0.28, 0.35, 0.43, 0.52, 0.62, 0.73, 0.85, 1.0)
 def heat(share: float) -> str:
     """The role of a cell this far, 0 .. 1, on the way from cool to hot."""
     return f"heat{round(min(max(share, 0.0), 1.0) * (HEAT_STEPS - 1))}"
+
+
+def ash(share: float) -> str:
+    """The same of a cell that is not the one to look at: dark, so that another one glows."""
+    return f"ash{round(min(max(share, 0.0), 1.0) * (HEAT_STEPS - 1))}"
 
 
 def _heat_hue(step: int) -> Hue:
@@ -137,6 +149,10 @@ def _hue(name: str) -> Hue:
         return TEXT
     if name.startswith("heat"):
         return _heat_hue(int(name[4:]))
+    if name.startswith("ash"):
+        hue = _heat_hue(int(name[3:]))
+        rgb = mixed(ground(THEMES[0]), hue.rgb, ASH)
+        return Hue(rgb, cube(rgb), hue.basic)
     return HUES[name]
 
 
@@ -149,7 +165,9 @@ def _foreground(name: str, colors: int, theme: str) -> str:
     hue = _hue(name)
     # Heat fills whole cells: it needs no contrast with the ground, and keeps its colours.
     rgb = themed(hue.rgb, theme)
-    filled = name.startswith("heat") and has_own_colours(theme)
+    filled = name.startswith(("heat", "ash", "glow")) and has_own_colours(theme)
+    if name.startswith("ash") and not filled:
+        rgb = mixed(ground(theme), rgb, ASH)
     if colors >= TRUECOLOR:
         return "38;2;{};{};{}".format(*(hue.rgb if filled else rgb))
     if colors >= 256:
@@ -291,11 +309,6 @@ def _templates(colors: int, theme: str) -> dict[tuple[str, ...], str]:
     return {}
 
 
-_row_colored = lru_cache(maxsize=1024)(
-    colored
-)  # most rows of a board stay the same from tick to tick
-
-
 def paint(spans: Sequence[Span], screen: Screen) -> str:
     """A line of the log for the screen: fitted to its width, coloured if it has colours."""
     return paint_whole(clipped(spans, screen.width, "…" if screen.unicode else ">"), screen)
@@ -314,8 +327,3 @@ def paint_whole(spans: Sequence[Span], screen: Screen) -> str:
         shape = [(role, "%s") for role in roles]
         template = templates[roles] = colored(shape, min(screen.colors, LOG_COLORS), screen.theme)
     return template % texts
-
-
-def painted(row: Row, screen: Screen) -> str:
-    """A row of the board for the screen; without colours only bold and faint are left."""
-    return _row_colored(row, screen.colors if screen.color else 0, screen.theme)
