@@ -34,6 +34,7 @@ _MARKS: dict[Vendor, tuple[tuple[Generation, tuple[str, ...]], ...]] = {
 _BRANDS = ("NVIDIA ", "AMD Instinct ", "AMD ")
 
 _FAST_LINK_GB_S = 100.0  # a slower link is PCIe
+_POD = 8960  # chips of a TPU v5p pod, the largest torus (Google Cloud's page of v5p)
 _RACK = 72  # GPUs of an NVL72, which one NVLink domain joins
 _MULTICAST_GB_S = 200.0
 
@@ -118,6 +119,17 @@ def is_rack(gpu: Gpu) -> bool:
 def linked_nodes(gpu: Gpu) -> int:
     """Nodes that NVLink joins: 18 trays of 4 in an NVL72 rack (NVIDIA), else a node alone."""
     return _RACK // gpu.per_node if is_rack(gpu) else 1
+
+
+def slice_domain(gpu: Gpu) -> int:
+    """GPUs among which a tensor slice can lie: of one node, of an NVL72 rack, of a TPU pod.
+
+    A torus goes on from host to host: MaxText's 128B has slices of 8 on hosts of 4 chips
+    (configs/tpu/v5p/128b.sh).
+    """
+    if fabric(gpu) == "torus":
+        return _POD
+    return gpu.per_node * linked_nodes(gpu)
 
 
 def has_multicast(gpu: Gpu) -> bool:

@@ -24,7 +24,9 @@ class Engine(NamedTuple):
     gathers_logits: bool = False  # every tensor rank holds the logits of the whole vocabulary
     interleaves: bool = True  # a pipeline stage has several pieces of the model
     kernels: float = 1.0  # speed of its matrix products against the default's
+    compiled_kernels: float = 0.0  # the same if people compile what it does not; 0: as fast
     attention: float = 1.2  # speed of its attention against the products' share of the peak
+    elements: float = 1.0  # bytes that its element-wise kernels move against the default's
     mixtures: float = 0.7  # speed of products with experts against dense ones
     expert_seconds: float = 0.0  # that each expert of a rank costs a layer in its forward pass
     again: float = 1.0  # cost of a recomputed forward pass against the default's

@@ -2,10 +2,11 @@
 
 Most models have the architecture that decoder-only models share since Llama: rotary
 positions, RMSNorm, grouped-query attention, a gated (SwiGLU) feed-forward block, no
-biases. nanoGPT and llm.c, which are written for GPT-2, have GPT-2's: learned positions,
-LayerNorm, as many keys and values as queries, a GELU feed-forward block that is four
-times as wide as the model, tied embeddings, with or without biases. A published
-configuration is used as it is; a size between two of them gets the same proportions.
+biases. nanoGPT and llm.c, which are written for GPT-2, have GPT-2's, and Megatron-LM has it
+without --swiglu: learned positions, LayerNorm, as many keys and values as queries, a GELU
+feed-forward block that is four times as wide as the model, tied embeddings, with or without
+biases. A published configuration is used as it is; a size between two of them gets the same
+proportions.
 """
 
 from collections.abc import Iterator
@@ -40,11 +41,13 @@ class Architecture(NamedTuple):
     latent_width: int = 0  # of keys and values together: latent attention (MLA); 0 has none
     query_latent_width: int = 0  # of queries in latent attention; 0: queries are not compressed
     rope_width: int = 0  # of the part of a head that carries positions in latent attention
+    padding: int = 128  # GPT-2's embedding has a multiple of it as rows
 
 
-# GPT-2 learns a vector for each of 1,024 positions, and its users pad its 50,257 tokens to a
-# multiple of 128, which matrix products like: 50,304 (train_gpt2.cu, nanoGPT's train.py).
-GPT2_POSITIONS, _PADDING = 1024, 128
+# GPT-2 learns a vector for each of 1,024 positions, GPT-3 for 2,048: its context. Users pad the
+# 50,257 tokens to a multiple of 128, which matrix products like: 50,304 (train_gpt2.cu, nanoGPT's
+# train.py). Megatron-LM pads to 128 for each tensor rank: 51,200 with 8 (tokenizer.py).
+GPT2_POSITIONS = 1024
 
 
 def attention_width(config: Architecture) -> float:
@@ -120,7 +123,7 @@ def padded_vocabulary(config: Architecture) -> int:
     """Rows of the embedding, and so logits of a token: GPT-2's 50,257 tokens are 50,304."""
     if config.family == "llama":
         return config.vocabulary
-    return -(-config.vocabulary // _PADDING) * _PADDING
+    return -(-config.vocabulary // config.padding) * config.padding
 
 
 def embedding_parameters(config: Architecture) -> int:
@@ -130,7 +133,7 @@ def embedding_parameters(config: Architecture) -> int:
 
 def position_parameters(config: Architecture) -> int:
     """Weights of learned positions; 0 where positions are rotary."""
-    return GPT2_POSITIONS * config.hidden_size if config.family == "gpt2" else 0
+    return config.context * config.hidden_size if config.family == "gpt2" else 0
 
 
 def _count(config: Architecture, experts: int) -> int:

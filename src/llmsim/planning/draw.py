@@ -29,7 +29,7 @@ from llmsim.planning.given import (
     framework_of_release,
     refuse_uneven_groups,
 )
-from llmsim.planning.models import asked_model, config_of, counted, is_sized, rank_of
+from llmsim.planning.models import asked_model, config_of, counted, is_sized, padded, rank_of
 from llmsim.planning.parallelism import fits, fitting_layout, leanest_layout
 from llmsim.planning.possible import (
     can_do,
@@ -115,6 +115,7 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
         config = config._replace(context=max(config.context, sequence))
     demand = Demand(model, config, gpu, sequence, recipe, framework, wish_of(asked))
     layout = _cluster(options, demand, noise.bits(seed, "plan/cluster", index))
+    config = padded(framework, config, layout.tp)
     if asked.group:
         refuse_uneven_groups(recipe, layout.dp * layout.micro_batch * layout.accumulation)
     # One pretraining in five keeps its learning rate and decays only at the end.
@@ -143,7 +144,7 @@ def framework_for(options: Options, seed: int, asked: Wanted) -> Framework:
         suiting = {
             name: weight
             for name, weight in suiting.items()
-            if framework_of(name).model_family == asked.family
+            if asked.family in (framework_of(name).model_family, *framework_of(name).families)
         }
     if wish != FREE:
         suiting = {name: w for name, w in suiting.items() if can_do(framework_of(name), wish)}

@@ -37,6 +37,9 @@ _SIZES = {
     "tied": "tied",
 }
 
+# Megatron-LM's --make-vocab-size-divisible-by, by default.
+PADDING = 128
+
 # A name's size counts where the exact count of weights is as near as this.
 NEAR = 0.1
 
@@ -46,13 +49,15 @@ def config_of(framework: Framework, model: Model, wanted: Wanted) -> Architectur
 
     Raises PlanError for sizes that do not go together, or that the framework does not build.
     """
-    if wanted.family not in (None, framework.model_family):
+    if wanted.family not in (None, framework.model_family, *framework.families):
         family = f" builds models of the family {framework.model_family}, not {wanted.family}."
         raise PlanError(Setting("dialect", framework.name), family)
-    if framework.model_family == "gpt2":
+    if (wanted.family or framework.model_family) == "gpt2":
         from llmsim.model.gpt2 import gpt2_config
 
-        config = gpt2_config(model.parameters, biases=framework.has_biases)
+        asked = wanted.biases if framework.families else None  # by an argument, not in its code
+        biased = framework.has_biases if asked is None else asked
+        config = gpt2_config(model.parameters, biases=biased)
     else:
         size = model.parameters, model.active_parameters, model.experts
         builds = framework.parallelism.latent_attention
@@ -64,6 +69,16 @@ def config_of(framework: Framework, model: Model, wanted: Wanted) -> Architectur
         field: value for key, field in _SIZES.items() if (value := getattr(wanted, key)) is not None
     }
     return _completed(config, sizes) if sizes else config
+
+
+def padded(framework: Framework, config: Architecture, tensor_ranks: int) -> Architecture:
+    """GPT-2's architecture with the rows that its embedding has on these tensor ranks.
+
+    A trainer that is written for GPT-2 does not split it. Megatron-LM pads for each rank.
+    """
+    if config.family != "gpt2" or not framework.families:
+        return config
+    return config._replace(padding=PADDING * tensor_ranks)
 
 
 def _completed(config: Architecture, sizes: dict[str, Any]) -> Architecture:

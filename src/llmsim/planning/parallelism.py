@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
+from llmsim.catalog.gpus import slice_domain
 from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Layout, Parallelism, Recompute, Sharding, state_ranks
 from llmsim.model.architecture import Architecture, parameter_count
@@ -45,9 +46,12 @@ class Split(NamedTuple):
 
 
 def _splits(
-    config: Architecture, gpus: int, per_node: int, able: Parallelism, wish: Wish
+    config: Architecture, gpus: int, per_node: int, domain: int, able: Parallelism, wish: Wish
 ) -> Iterator[Split]:
-    """The splits that divide the cluster, the node, the heads, the layers and the sequence."""
+    """The splits that divide the cluster, the node, the heads, the layers and the sequence.
+
+    Slices of several nodes of a domain are for those who ask for them.
+    """
     splits = able.split and (able.mixtures or config.experts == 1)
     for cp in _contexts(config, able, wish):
         for tp, pp in _candidates(wish) if splits else ((1, 1),):
@@ -55,7 +59,7 @@ def _splits(
             if (
                 (able.tensors_alone or pp > 1 or tp == 1)
                 and gpus % split.ranks == 0
-                and per_node % tp == 0
+                and (per_node % tp == 0 or (wish.tp and tp % per_node == 0 and domain % tp == 0))
                 and _slices(config, tp, wish)
                 and pp <= (config.layers if wish.pp else config.layers // 2)
                 and wish.dp in (0, gpus // split.ranks)
@@ -117,7 +121,7 @@ def _bases(
 ) -> Iterator[Layout]:
     """Every split of the cluster with every sharding that suits it, simplest first."""
     size = node_size(gpus, wish.per_node or gpu.per_node)
-    for split in _splits(config, gpus, size, able, wish):
+    for split in _splits(config, gpus, size, slice_domain(gpu), able, wish):
         dp, (tp, pp, cp) = gpus // split.ranks, split
         for sharding in _shardings(config, gpus, tp * pp > 1, able, wish):
             base = Layout(

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from llmsim.catalog.gpus import first_precision, multiplies
+from llmsim.catalog.gpus import first_precision, multiplies, slice_domain
 from llmsim.catalog.records import Gpu
 from llmsim.errors import PlanError, Setting
 from llmsim.job.framework import Framework
 from llmsim.job.layout import Parallelism, Precision
-from llmsim.model.architecture import GPT2_POSITIONS, Architecture
+from llmsim.model.architecture import Architecture
 from llmsim.options.wanted import Wanted
 from llmsim.planning.parallelism import node_size, shardings, shares_heads
 from llmsim.planning.wish import Wish, switched, unit
@@ -94,8 +94,8 @@ def refuse_uneven(config: Architecture, sequence: int, gpu: Gpu, wish: Wish) -> 
 
 def refuse_positions(config: Architecture, sequence: int) -> None:
     """Raises PlanError for a sequence that is longer than the positions that a model learns."""
-    if config.family == "gpt2" and sequence > GPT2_POSITIONS:
-        known = f"is more than the {GPT2_POSITIONS:,} positions that GPT-2 learns."
+    if config.family == "gpt2" and sequence > config.context:
+        known = f"is more than the {config.context:,} positions that GPT-2 learns."
         raise PlanError(*_about("sequence", sequence, known))
 
 
@@ -296,6 +296,6 @@ def _ranks(gpu: Gpu, gpus: int, wish: Wish) -> Iterator[Sentence]:
     if wish.per_node and gpus > per_node and gpus % per_node:
         yield _about("gpus", gpus, f"is no multiple of gpus_per_node = {per_node}.")
     size = node_size(gpus, per_node)
-    if size % tp:
+    if size % tp and (tp % size or slice_domain(gpu) % tp):
         slices = f"does not divide the {size} GPUs of a node: slices stay inside a node."
         yield _about("tp", tp, slices)

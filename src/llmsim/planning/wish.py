@@ -43,6 +43,8 @@ def switched(engine: Engine, wish: Wish) -> Engine:
     fused = wish.fused_loss
     if engine.compiles_loss and wish.compiled is False and fused is None:
         fused = False
+    if wish.compiled and not engine.compiled and engine.compiled_kernels:
+        engine = engine._replace(kernels=engine.compiled_kernels)
     asked = {"compiled": wish.compiled, "fused_loss": fused, "flash": wish.flash}
     return engine._replace(**{name: on for name, on in asked.items() if on is not None})
 

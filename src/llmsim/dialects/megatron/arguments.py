@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from llmsim.dialects.megatron.defaults import FALSE, NONE, OTHERS, TRUE, USUAL
 from llmsim.dialects.megatron.older_defaults import ALONE, NEWER
 from llmsim.job.records import Job, is_older
-from llmsim.model.architecture import visited_experts
+from llmsim.model.architecture import padded_vocabulary, visited_experts
 from llmsim.physics.hardware.stages import stage_layers
 from llmsim.physics.speed.batch_ramp import consumed
 
@@ -54,6 +54,34 @@ def _interleaving(job: Job) -> dict[str, object]:
 
 
 _ACCOUNTS = ("account_for_embedding_in_pipeline_split", "account_for_loss_in_pipeline_split")
+
+
+def padded_tokens(job: Job) -> int:
+    """Rows of the embedding: GPT-2's tokens padded for each rank, Llama's to equally many a rank."""
+    config = job.architecture
+    if config.family == "gpt2":
+        return padded_vocabulary(config)
+    return config.vocabulary + -config.vocabulary % job.layout.tp
+
+
+def _gpt(job: Job) -> dict[str, object]:
+    """The arguments of a GPT, as the scripts of examples/gpt3 leave them: Megatron's defaults."""
+    config = job.architecture
+    if config.family != "gpt2":
+        return {}
+    return {
+        "add_bias_linear": config.biases,
+        "attention_dropout": 0.1,
+        "bias_gelu_fusion": config.biases,
+        "hidden_dropout": 0.1,
+        "make_vocab_size_divisible_by": 128,
+        "max_position_embeddings": config.context,
+        "normalization": "LayerNorm",
+        "position_embedding_type": "learned_absolute",
+        "rotary_base": 10_000,
+        "swiglu": False,
+        "use_rotary_position_embeddings": False,
+    }
 
 
 def _mixture(job: Job) -> dict[str, object]:
@@ -191,6 +219,7 @@ def of(job: Job) -> dict[str, object]:
         "use_distributed_optimizer": distributed_optimizer(job),
         "vocab_size": config.vocabulary,
         "world_size": layout.gpus,
+        **_gpt(job),
         **_lengths(job),
         **_interleaving(job),
         **_mixture(job),

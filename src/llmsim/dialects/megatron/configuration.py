@@ -46,6 +46,7 @@ _USED = (
     "nnodes", "train-samples", "lr-warmup-samples", "lr-warmup-fraction", "lr-decay-style",
     "use-distributed-optimizer", "recompute-granularity", "recompute-activations",
     "group-query-attention", "untie-embeddings-and-output-weights", "swiglu", "bf16",
+    "disable-bias-linear",
     "sequence-parallel", "fp8-format", "fp8-recipe", "fp16", "attention-backend",
     "num-layers-per-virtual-pipeline-stage", "num-virtual-stages-per-pipeline-rank",
     "multi-latent-attention", "v-head-dim", "moe-shared-expert-intermediate-size",
@@ -160,8 +161,13 @@ def _mixture(given: Given, sizes: dict[str, Any], each: object) -> dict[str, Any
 
 
 def _model(given: Given, sizes: dict[str, Any]) -> dict[str, Any]:
-    """What Megatron derives: tied embeddings, 4 times the width, 8/3 of it with SwiGLU."""
+    """What Megatron derives: tied embeddings, 4 times the width, 8/3 of it with SwiGLU.
+
+    Without SwiGLU the model is a GPT: two matrices a block, with biases unless they are disabled.
+    """
     told: dict[str, Any] = {"tied": "untie-embeddings-and-output-weights" not in given}
+    if "swiglu" not in given:
+        told |= {"family": "gpt2", "biases": "disable-bias-linear" not in given}
     width = sizes.get("hidden_size")
     if "ffn" not in sizes and isinstance(width, int):
         told["ffn"] = int(4 * width * 2 / 3 / 64) * 64 if "swiglu" in given else 4 * width

@@ -6,6 +6,8 @@ FRAMEWORK = Framework(
     "megatron",
     "Megatron-LM: NCCL's INFO lines, all arguments, timers, losses like 9.1E+00",
     PRETRAINING,
+    families=("gpt2",),
+    has_biases=True,  # --disable-bias-linear
     goes_on=True,
     may_skip_saves=True,
     ramps_batch=True,

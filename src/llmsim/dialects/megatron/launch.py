@@ -29,7 +29,7 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     """All ranks have read their arguments, and rank 0 prints them; two words of the first line
     run together in the original, too.
     """
-    layout, vocabulary = job.layout, job.architecture.vocabulary
+    vocabulary, padded = job.architecture.vocabulary, arguments.padded_tokens(job)
     yield from _older_sizes(job) if is_older(job) else _sizes(job)
     if job.layout.precision == "fp16":
         yield Line(
@@ -42,9 +42,8 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     yield from map(Line, arguments.dump(job))
     yield from _batch(job)
     yield Line("> building HuggingFaceTokenizer tokenizer ...")
-    dummies = -vocabulary % layout.tp
-    size = f"(new size: {vocabulary + dummies})"
-    yield Line(f" > padded vocab (size: {vocabulary}) with {dummies} dummy tokens {size}")
+    size = f"(new size: {padded})"
+    yield Line(f" > padded vocab (size: {vocabulary}) with {padded - vocabulary} dummy tokens {size}")
     yield last(job, ONE_LOGGER)
     machinery = "WARNING:megatron.core.rerun_state_machine"
     if not is_older(job):

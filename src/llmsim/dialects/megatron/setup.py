@@ -9,7 +9,7 @@ from llmsim.dialects.megatron.log_lines import INFO, dated, split, stage_rank, t
 from llmsim.dialects.parts.interleaving import joined
 from llmsim.job.milestones import is_fresh
 from llmsim.job.records import Job, is_older
-from llmsim.model.architecture import embedding_parameters, expert_parameters
+from llmsim.model.architecture import Architecture, embedding_parameters, expert_parameters
 from llmsim.physics.hardware import stages, storage
 from llmsim.physics.speed import batch_ramp
 from llmsim.run import cluster, events, hardware_ids
@@ -125,17 +125,32 @@ def _weights(job: Job, layers: int, *, first: bool, last: bool, shared: bool) ->
     if last:
         if not (config.tied and first):
             yield "output_layer.weight"
+        if config.family == "gpt2":
+            yield "decoder.final_layernorm.bias"
         yield "decoder.final_layernorm.weight"
     inner = _DENSE
     if config.experts > 1:
         inner = (*(() if shared else EXPERTS), "mlp.router.weight", "pre_mlp_layernorm.weight")
+    inner = (*_with_biases(config, inner),)
+    attention = (*_with_biases(config, _LATENT if config.latent_width else _ATTENTION),)
     for layer in reversed(range(layers)):
         for name in inner:
             yield f"decoder.layers.{layer}.{name}"
-        for name in _LATENT if config.latent_width else _ATTENTION:
+        for name in attention:
             yield f"decoder.layers.{layer}.self_attention.{name}"
     if first:
+        if config.family == "gpt2":
+            yield "embedding.position_embeddings.weight"
         yield "embedding.word_embeddings.weight"
+
+
+def _with_biases(config: Architecture, names: Iterable[str]) -> Iterator[str]:
+    """The weights with the biases that a GPT has after them, which come first from the end."""
+    for name in names:
+        normed = name.endswith("layer_norm_weight")
+        if config.family == "gpt2" and (normed or config.biases):
+            yield name.removesuffix("weight") + "bias"
+        yield name
 
 
 def _weights_loaded(event: events.WeightsLoaded, job: Job, screen: Screen) -> Lines:

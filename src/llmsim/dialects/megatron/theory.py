@@ -67,7 +67,7 @@ def _activations(job: Job, step: int, states: float) -> Iterator[str]:
         held *= min(1, batches / layout.pp)
         yield f"Number of in-flight microbatches: {min(batches, layout.pp)}"
     else:
-        padded = config.vocabulary + -config.vocabulary % layout.tp
+        padded = arguments.padded_tokens(job)
         held += tokens * config.hidden_size * 4 * (1 + padded / config.hidden_size)
     activations = held / layout.tp / MIB
     yield (

@@ -101,9 +101,9 @@ def flops_per_token(job: Job) -> float:
     width, query = config.hidden_size, config.heads * config.head_dim
     shared = 1 + config.kv_heads / config.heads + job.schedule.sequence / width / 2
     attention = width * query * shared
-    inner = 1.5 * width * config.feed_forward * max(1, config.active_experts)
-    padded = config.vocabulary + -config.vocabulary % layout.tp
-    return 12 * config.layers * (attention + inner) + 6 * width * padded
+    gated = 1.0 if config.family == "gpt2" else 1.5  # SwiGLU has a third matrix
+    inner = gated * width * config.feed_forward * max(1, config.active_experts)
+    return 12 * config.layers * (attention + inner) + 6 * width * arguments.padded_tokens(job)
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:

@@ -119,12 +119,13 @@ def _saved_elements(config: Architecture, layout: Layout, recompute: Recompute) 
     """bf16 elements that one block keeps per token and tensor rank for the backward pass."""
     tp = layout.tp
     outer = 1 if layout.sequence_parallel else tp  # ranks that hold what tensor ranks may share
-    if config.family == "gpt2" and layout.engine.compiled:
+    hidden, query, key_value = _widths(config)
+    if config.family == "gpt2" and layout.engine.compiled and recompute != "full":
         # Query, key and value; the attention's output; two residuals; up projection. Without
         # recompute also two norms and GELU. In fp32: two means and deviations, a sum a head.
-        kept = (10 if recompute == "selective" else 16) * config.hidden_size
-        return (kept + 2 * (4 + config.heads)) / tp
-    hidden, query, key_value = _widths(config)
+        kept = (10 if recompute == "selective" else 16) * hidden
+        shared = (2 if recompute == "selective" else 4) * hidden  # residuals and norms
+        return (kept + shared * (outer - 1) + 2 * (4 + config.heads)) / tp
     inner = visited_experts(config) * config.feed_forward
     if config.family == "gpt2":
         inner //= 2  # no gate
@@ -172,7 +173,8 @@ def _activations(
     if config.family == "gpt2":
         elements += _once(config, layout.recompute) / layout.tp
     size = int(2 * elements * tokens)
-    kept = 1 if layout.recompute == "full" else layers * in_flight
+    # Selective recomputation computes the scores again (Korthikanti et al. 2022, section 5).
+    kept = layers * in_flight if layout.recompute == "none" else 1
     scores = kept * _score_bytes(config, layout, sequence) * tokens
     return scores + (size if layout.engine.compiled else int(size * _EAGER_ACTIVATIONS))
 

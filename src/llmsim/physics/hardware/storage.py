@@ -16,7 +16,6 @@ from math import exp, log2, prod
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.model.architecture import (
-    GPT2_POSITIONS,
     Architecture,
     padded_vocabulary,
     trained_parameter_count,
@@ -209,7 +208,7 @@ def _gpt2_tensors(config: Architecture) -> Iterator[Tensor]:
     """Names and shapes of GPT-2's tensors, in the order of Hugging Face's modules."""
     hidden, inner = config.hidden_size, config.feed_forward
     yield "transformer.wte.weight", (padded_vocabulary(config), hidden)
-    yield "transformer.wpe.weight", (GPT2_POSITIONS, hidden)
+    yield "transformer.wpe.weight", (config.context, hidden)
     block = {
         "ln_1": (hidden,),
         "attn.c_attn": (hidden, 3 * hidden),

@@ -133,7 +133,7 @@ def _elements(config: Architecture, layout: Layout) -> float:
     if not layout.sequence_parallel:
         outer *= layout.tp
     inner = INNERS * visited_experts(config) * config.feed_forward
-    size = 2.0 * (outer + inner) / layout.tp
+    size = 2.0 * (outer + inner) / layout.tp * layout.engine.elements
     return size if layout.engine.compiled else size * EAGER
 
 
