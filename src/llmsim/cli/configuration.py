@@ -148,6 +148,7 @@ def _schedule(job: Job) -> dict[str, object]:
         "first_step": schedule.first_step,
         "whole_run_steps": whole_run(schedule),
         "time_limit_seconds": schedule.time_limit or None,
+        "exit_after_seconds": schedule.exit_after or None,
         "last_step_within_limit": schedule.reached or None,
         "tokens": objectives.tokens(job, schedule.first_step, last_step(schedule)),
         # With a growing batch, the warmup is counted in sequences.

@@ -1,7 +1,7 @@
 """The plan of a run as text: one row for each subject, in the order of a log."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import fsum
+from math import fsum, inf
 from typing import Any
 
 from llmsim.job.records import Job
@@ -210,6 +210,15 @@ def _memory_clauses(job: Job) -> list[Clause]:
     ]
 
 
+def _end(job: Job) -> str:
+    """With what the run ends."""
+    schedule = job.schedule
+    if not schedule.reached:
+        return "export"
+    own = 0 < schedule.exit_after < (schedule.time_limit or inf)
+    return "its own exit" if own else "Slurm's time limit"
+
+
 def _expected_rows(
     job: Job, expected: Mapping[str, Any], show: Mapping[str, Any]
 ) -> Iterator[tuple[str, list[Clause]]]:
@@ -225,7 +234,7 @@ def _expected_rows(
     watched, factor = show["duration_seconds"], show["speed_factor"]
     length = "as long" if watched == "real" else units.seconds(watched)
     pace = "at once" if factor == "max" else length + f" at {factor:g}x" * (factor != 1)
-    end = "Slurm's time limit" if job.schedule.reached else "export"
+    end = _end(job)
     yield (
         "takes",
         _said(

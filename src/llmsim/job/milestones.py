@@ -138,6 +138,11 @@ def evicted_checkpoint(job: Job, step: int) -> int:
     return step
 
 
+def exits_loop(job: Job) -> bool:
+    """Whether the framework exits at the last step of this run, before its schedule's end."""
+    return job.framework.exits_loop and whole_run(job.schedule) > job.schedule.steps
+
+
 def saved_before(job: Job, step: int) -> int:
     """The last saved step before another; 0 if there is none. A long run has too many to list."""
     schedule = job.schedule

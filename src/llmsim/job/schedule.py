@@ -34,6 +34,7 @@ class Schedule(NamedTuple):
     saves: bool = True  # False: the run saves no checkpoint; its interval has no meaning then
     horizon: int = 0  # steps of the whole run, of which this is a part; 0: `steps`
     time_limit: int = 0  # seconds that Slurm gives each launch, then it ends the run; 0: none
+    exit_after: int = 0  # seconds from each launch after which the framework ends the run; 0: none
     reached: int = 0  # about the last step that is done by then, undisturbed; 0: `steps`
 
 
@@ -42,6 +43,11 @@ def whole_run(schedule: Schedule) -> int:
     return max(schedule.steps, schedule.horizon)
 
 
+def is_timed(schedule: Schedule) -> bool:
+    """Whether the clock ends the run, Slurm's or the framework's own, if its steps do not before."""
+    return schedule.time_limit > 0 or schedule.exit_after > 0
+
+
 def last_step(schedule: Schedule) -> int:
-    """The last step of the run; about the last where its Slurm time ends it."""
+    """The last step of the run; about the last where the clock ends it."""
     return schedule.reached or schedule.steps

@@ -134,6 +134,8 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
      "steps over which the learning rate falls, if this run is only a part of them"),
     ("schedule", "time_limit", "time_limit", time_limit(),
      "how long Slurm lets a launch run (sbatch --time); then the run ends, without an export"),
+    ("schedule", "exit_after", "exit_after", time_limit(),
+     "how long Megatron-LM runs after a launch; then it saves and exits by itself"),
     ("schedule", "epochs", "epochs", whole(1, 10**6), "passes over the data"),
     ("schedule", "warmup", "warmup", whole(0, MOST_STEPS), "steps of warmup"),
     ("schedule", "peak_lr", "lr", as_option("lr"), "peak learning rate"),

@@ -78,6 +78,7 @@ class Wanted(NamedTuple):
     first_step: int | None = None
     horizon: int | None = None
     time_limit: int | None = None
+    exit_after: int | None = None
     epochs: int | None = None
     warmup: int | None = None
     lr: float | None = None

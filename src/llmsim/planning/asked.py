@@ -32,6 +32,7 @@ def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, .
         "first_step": wanted.first_step,
         "horizon": wanted.horizon,
         "time_limit": wanted.time_limit,
+        "exit_after": wanted.exit_after,
         "final_lr": final if wanted.final_lr is None else wanted.final_lr,
     }
     if candidate.framework.saves_with_validation and not wanted.save_every:

@@ -6,9 +6,9 @@ Slurm ends most parts by the time limit of their job; others are the last part o
 from math import log
 
 from llmsim.catalog.gpus import is_a
-from llmsim.errors import PlanError
+from llmsim.errors import PlanError, Setting
 from llmsim.job.records import Job
-from llmsim.job.schedule import Schedule
+from llmsim.job.schedule import Schedule, is_timed
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time
 from llmsim.planning.schedule import (
@@ -96,24 +96,29 @@ def part_of(job: Job, whole: Schedule, part: Part, index: int) -> Schedule:
 
 
 def limited(job: Job) -> Job:
-    """The job with about the last step that it does within its time limit, if it has one.
+    """The job with about the last step that it does until the clock ends it, if that does.
 
-    Raises PlanError if it cannot have one, or if the time is too short for a step.
+    Raises PlanError if it cannot be so, or if the time is too short for a step.
     """
     schedule = job.schedule
-    if not schedule.time_limit:
+    if not is_timed(schedule):
         return job
-    if not is_a(job.gpu, "GPU"):
+    if schedule.time_limit and not is_a(job.gpu, "GPU"):
         raise PlanError("[schedule] time_limit needs Slurm, and this job has none: leave it out.")
+    if schedule.exit_after and not job.framework.exits_loop:
+        speaker = Setting("dialect", job.framework.name)
+        raise PlanError(speaker, " does not end a run by the clock: leave out exit_after.")
     from llmsim.physics.hardware import storage  # most plans do without
 
     first, seconds = schedule.first_step, step_time.step_seconds(job)
     launch = LAUNCH + step_time.compile_seconds(job)
     launch += storage.restore_seconds(job, first - 1) if first > 1 else 0.0
-    left = schedule.time_limit - launch
+    limits = {"time_limit": schedule.time_limit, "exit_after": schedule.exit_after}
+    name = min((key for key, limit in limits.items() if limit), key=lambda key: limits[key])
+    left = limits[name] - launch
     if left < 2.0 * seconds:
         told = f"a launch of about {launch:,.0f} s and steps of {seconds:.1f} s do not fit into it."
-        raise PlanError(f"[schedule] time_limit = {schedule.time_limit:,} s: {told}")
+        raise PlanError(f"[schedule] {name} = {limits[name]:,} s: {told}")
     made = int(left / (seconds + _pauses(job)))
     reached = first - 1 + max(1, made)
     return job._replace(schedule=schedule._replace(reached=min(reached, schedule.steps)))

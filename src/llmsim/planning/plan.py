@@ -281,7 +281,7 @@ def _may_be_a_part(given: Candidate, drawn: Options, options: Options) -> bool:
     """
     asked = given.wanted
     told = (asked.steps, asked.tokens, asked.epochs, asked.first_step, asked.horizon, asked.ramp,
-            asked.save_every, asked.time_limit)  # fmt: skip
+            asked.save_every, asked.time_limit, asked.exit_after)  # fmt: skip
     return drawn is not options and not any(told) and not given.framework.target_loss
 
 

@@ -110,8 +110,8 @@ def scheduled(
     framework = candidate.framework
     # A resumed run shows its own steps.
     shown = shown or max(1, steps - (candidate.wanted.first_step or 1) + 1)
-    if candidate.wanted.time_limit:
-        shown = min(shown, ceil(candidate.wanted.time_limit / step_seconds))
+    for limit in (candidate.wanted.time_limit, candidate.wanted.exit_after):
+        shown = min(shown, ceil(limit / step_seconds)) if limit else shown
     log_every = 1 if framework.logs_every_step else round_number(shown / LOGGED_STEPS)
     # Rounded down: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every

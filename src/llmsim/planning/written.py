@@ -146,6 +146,7 @@ def _schedule(job: Job) -> dict[str, Value]:
         **({"first_step": schedule.first_step} if schedule.first_step > 1 else {}),
         **({"horizon": schedule.horizon} if schedule.horizon else {}),
         **({"time_limit": hours(schedule.time_limit)} if schedule.time_limit else {}),
+        **({"exit_after": hours(schedule.exit_after)} if schedule.exit_after else {}),
         "background_saves": job.background_saves,
     }
 

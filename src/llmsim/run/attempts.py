@@ -15,7 +15,7 @@ from math import inf
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
-from llmsim.job.schedule import last_step
+from llmsim.job.schedule import is_timed, last_step
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
 from llmsim.run import numbers
@@ -202,7 +202,8 @@ def _broken_off(
 
     if last := orderly(job, attempt, fault, stretch, free, clock):
         yield last.training
-        yield last.saving
+        if last.saving:
+            yield last.saving
         attempt = attempt._replace(durable=last.durable)
         return (yield from _outage(job, attempt, fault, last.failure))
     at, done, reached = stretch.began, stretch.first - 1, step_in(job, stretch, fault.at)
@@ -233,8 +234,8 @@ def _strike(
 
 
 def _time_up(job: Job, attempt: Attempt, began: float) -> Fault | None:
-    """The end of the run by its time limit, if it has one."""
-    if not job.schedule.time_limit:
+    """The end of the run by the clock, if it has one."""
+    if not is_timed(job.schedule):
         return None
     from llmsim.run.time_limit import time_up
 

@@ -29,6 +29,7 @@ class Fault(NamedTuple):
     incident: Incident
     drains: bool = False  # a person takes out the node that slows all others
     ahead: float = 0.0  # seconds by which the signal comes before Slurm would end the job
+    own: bool = False  # no fault: the framework's own clock ends the run
     shows: int = 0  # of an incident of the numbers: the step in which it began to show
 
 

@@ -13,7 +13,7 @@ from llmsim.run.incident_kinds import kind_named
 from llmsim.run.labels import label_of, placed, relabelled, said
 from llmsim.run.phases import checkpoint
 from llmsim.run.stretches import Attempt, Durable, pause_after, pausing, until
-from llmsim.run.symptoms import handled
+from llmsim.run.symptoms import exited, handled
 from llmsim.run.timeline import Segment, step_in
 from llmsim.typed import NamedTuple
 
@@ -25,10 +25,10 @@ class Orderly(NamedTuple):
     """The last segments of an attempt that ends in order, and its last step."""
 
     training: Segment
-    saving: Segment
+    saving: Segment | None  # None: the run saves nothing
     failure: Segment
     step: int
-    durable: Durable
+    durable: Durable | None
 
 
 def grace(job: Job, fault: Fault) -> float:
@@ -49,6 +49,8 @@ def orderly(
     `clock` is when its training began. None: the framework does not handle the signal, or the
     save would take longer than the grace.
     """
+    if fault.own:
+        return _exited(job, attempt, fault, stretch, free, clock)
     stops = fault.drains or kind_named(fault.incident.kind).consequence == "stop"
     if not (stops and job.framework.saves_at_sigterm):
         return None
@@ -78,6 +80,35 @@ def orderly(
         late += _saved(job, saving, clock)
     ordered = tuple(sorted(late, key=lambda event: event.at))
     failure = pausing(attempt, "failure", saving.ended, dead, last)._replace(events=ordered)
+    return Orderly(training, saving, failure, last, durable)
+
+
+def _exited(
+    job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float, clock: float
+) -> Orderly:
+    """The end by the framework's own clock, with the first step that ends after it."""
+    last = min(step_in(job, stretch, fault.at) + 1, stretch.last)
+    training = until(job, stretch, last)
+    saving, durable = None, attempt.durable
+    if job.schedule.saves:
+        saving, _, durable = pause_after(job, attempt, "checkpoint", training.ended, last, free)
+    ended = saving.ended if saving else training.ended
+    done = max(ended, durable.at) if saving and durable else ended
+    dead = round(done + _EXIT, 6)
+    told = exited(round(1000.0 * (training.ended - attempt.began)), done - fault.at)
+    label = label_of(job, attempt, fault, told, last - 1, fault.at, dead)
+    training = training._replace(
+        events=tuple(sorted((*training.events, label), key=lambda event: event.at))
+    )
+    (spoken,) = said(fault, told, fault.at, last - attempt.resumed, last)
+    kind, rank = fault.incident.kind, fault.incident.rank
+    kept = durable.step if durable else 0
+    failed = Failed(dead, attempt.number, last, kind, rank, placed(job, attempt, rank), 0.0, kept)
+    late: list[Symptom | Failed | CheckpointSaved] = [spoken, failed]
+    if saving and done > saving.ended:
+        late += _saved(job, saving, clock)
+    ordered = tuple(sorted(late, key=lambda event: event.at))
+    failure = pausing(attempt, "failure", ended, dead, last)._replace(events=ordered)
     return Orderly(training, saving, failure, last, durable)
 
 

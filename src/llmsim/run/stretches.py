@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from llmsim.job.memo import remembered
-from llmsim.job.milestones import save_is_due, saved_steps, validated_steps
+from llmsim.job.milestones import exits_loop, save_is_due, saved_steps, validated_steps
 from llmsim.job.records import Job
 from llmsim.run.timeline import Kind, Segment, step_ended
 from llmsim.typed import Literal, NamedTuple
@@ -102,6 +102,8 @@ def _pauses(job: Job) -> tuple[tuple[int, ...], tuple[tuple[Pause, ...], ...]]:
         (True, True): order,
     }  # fmt: skip
     found = [kinds[step in checks, step in saves] for step in steps]
+    if exits_loop(job):
+        return steps, tuple(found)
     if job.framework.saves_after_loop and not save_is_due(job, last):
         found[-1] = tuple(sorted(found[-1], key=_LAST.index))
     if job.framework.final_evaluations:

@@ -1,9 +1,12 @@
-"""The end of a run whose Slurm time is over: sbatch's --time, counted anew from each launch.
+"""The end of a run by the clock: of sbatch's --time or the framework's, anew from each launch.
 
 slurmctld looks for jobs beyond their limit every 30 s, and sends SIGTERM to all processes;
 KillWait later, 30 s, it sends SIGKILL. A framework that saves at the signal and needs longer is
 signalled earlier: sbatch's --signal=TERM@SECONDS, of which Slurm prints nothing. The job's state
 in sacct is TIMEOUT, or COMPLETED where it has ended before the limit.
+
+Megatron-LM looks at its own clock after each iteration (--exit-duration-in-mins): with the first
+one that ends later it saves and exits.
 """
 
 from llmsim.job.records import Job
@@ -25,14 +28,33 @@ def time_up(job: Job, attempt: Attempt, began: float) -> Fault:
     """The fault that ends the run in an attempt whose training begins at a moment. Its first step
     is always made.
     """
+    if not job.schedule.time_limit:
+        return _exit(job, attempt, began)
+    limit = _slurms(job, attempt, began)
+    if not job.schedule.exit_after:
+        return limit
+    return min(limit, _exit(job, attempt, began), key=lambda fault: fault.at)
+
+
+def _exit(job: Job, attempt: Attempt, began: float) -> Fault:
+    """The end by the framework's own clock."""
+    at = max(attempt.began + job.schedule.exit_after, began + 1e-3)
+    return Fault(round(at, 6), _incident(attempt, at), own=True)
+
+
+def _incident(attempt: Attempt, at: float) -> Incident:
+    uptime = attempt.uptime + at - attempt.began
+    return Incident(LIMIT, KIND, "", uptime, 0, 0.0, by_person=False, lemon=False)
+
+
+def _slurms(job: Job, attempt: Attempt, began: float) -> Fault:
+    """The end by Slurm's clock."""
     limit = job.schedule.time_limit
     late = noise.between(job.seed, "time limit", 0.0, LOOKS, attempt.number)
     ahead = _ahead(job, attempt)
     step = step_time.compile_seconds(job) + 1.5 * step_time.step_seconds(job, attempt.resumed + 1)
     at = max(attempt.began + limit + (0.0 if ahead else late) - ahead, began + step)
-    uptime = attempt.uptime + at - attempt.began
-    incident = Incident(LIMIT, KIND, "", uptime, 0, 0.0, by_person=False, lemon=False)
-    return Fault(round(at, 6), incident, ahead=ahead)
+    return Fault(round(at, 6), _incident(attempt, at), ahead=ahead)
 
 
 def _ahead(job: Job, attempt: Attempt) -> float:
@@ -54,7 +76,7 @@ def first_of(drawn: Fault | None, limit: Fault, segment: Segment) -> Fault | Non
     """
     if segment.kind == "launch" or limit.at >= segment.ended:
         return drawn
-    if limit.ahead and segment.kind != "training":
+    if (limit.ahead or limit.own) and segment.kind != "training":
         return drawn
     if limit.at < segment.began:
         limit = limit._replace(at=round(segment.began + 1e-3, 6))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from llmsim.dialects.line import Bar
 from llmsim.errors import OptionError, Setting
 from llmsim.job.milestones import step_of_part
+from llmsim.job.schedule import is_timed
 from llmsim.options.parsing import starting_point
 from llmsim.run.events import Event
 from llmsim.run.simulation import events
@@ -25,7 +26,7 @@ def moment_of(run: Run, text: str) -> float:
     begins. Raises OptionError when the moment is not in the run.
     """
     kind, value = starting_point(text)
-    limited = run.job.schedule.time_limit > 0  # by the clock, so only the timeline knows its steps
+    limited = is_timed(run.job.schedule)  # by the clock, so only the timeline knows its steps
     steps = run.timeline.last().last if limited else run.job.schedule.steps
     if kind == "share":
         done = min(int(step_of_part(run.job, float(value))), steps)

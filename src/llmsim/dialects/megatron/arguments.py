@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 from llmsim.dialects.megatron.defaults import FALSE, NONE, OTHERS, TRUE, USUAL
 from llmsim.dialects.megatron.older_defaults import ALONE, NEWER
+from llmsim.job.milestones import exits_loop
 from llmsim.job.records import Job, is_older
+from llmsim.job.schedule import whole_run
 from llmsim.model.architecture import padded_vocabulary, visited_experts
 from llmsim.physics.hardware.stages import stage_layers
 from llmsim.physics.speed.batch_ramp import consumed
@@ -152,8 +154,8 @@ def _lengths(job: Job) -> dict[str, object]:
     """The arguments for the lengths of run, warmup and decay: in samples if the batch grows."""
     schedule = job.schedule
     if not schedule.ramp:
-        return {"lr_warmup_iters": schedule.warmup, "train_iters": schedule.steps}
-    samples, warmup = consumed(schedule, schedule.steps), schedule.warmup * schedule.global_batch
+        return {"lr_warmup_iters": schedule.warmup, "train_iters": whole_run(schedule)}
+    samples, warmup = consumed(schedule, whole_run(schedule)), schedule.warmup * schedule.global_batch
     return {
         "lr_warmup_iters": 0,
         "lr_warmup_samples": warmup,
@@ -180,6 +182,8 @@ def of(job: Job) -> dict[str, object]:
         "encoder_seq_length": schedule.sequence,
         "eval_interval": schedule.validate_every,
         "eval_iters": schedule.validation_batches,
+        "exit_duration_in_mins": schedule.exit_after // 60 or None,
+        "exit_interval": schedule.steps if exits_loop(job) else None,
         "ffn_hidden_size": config.feed_forward,
         "finetune": job.recipe.released,
         "global_batch_size": schedule.global_batch,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from math import ceil
 
 from llmsim.dialects.configurations import Configuration, Given, sorted_into
+from llmsim.dialects.megatron.batch import asked_of_slurm, cluster_of, time_of
 from llmsim.dialects.megatron.shell import Script, is_unknown, read_script
 from llmsim.text.wording import either
 from llmsim.typed import Any
@@ -50,9 +51,11 @@ _USED = (
     "sequence-parallel", "fp8-format", "fp8-recipe", "fp16", "attention-backend",
     "num-layers-per-virtual-pipeline-stage", "num-virtual-stages-per-pipeline-rank",
     "multi-latent-attention", "v-head-dim", "moe-shared-expert-intermediate-size",
-    "moe-layer-freq", "ckpt-step", "exit-interval", "account-for-embedding-in-pipeline-split",
+    "moe-layer-freq", "ckpt-step", "exit-interval", "exit-duration-in-mins", "account-for-embedding-in-pipeline-split",
     "account-for-loss-in-pipeline-split", "save",
 )  # fmt: skip
+# What Megatron-LM's own parser gives where a script says nothing (arguments.py).
+_UNSAID = {"log_every": 100, "validate_every": 1000, "validation_batches": 100, "final_lr": 0.0}
 _LATENT = ("kv_latent", "query_latent", "rope_dim")
 _MOST = 1e18  # of samples and steps, more than any run has
 _DENSE = re.compile(r"\[0\]\*(\d+)")  # in --moe-layer-freq ([0]*3+[1]*58): the dense layers
@@ -88,6 +91,11 @@ def read_arguments(text: str) -> Configuration:
     nodes, each = given.get("nnodes"), job["cluster"].get("gpus_per_node")
     if isinstance(nodes, int) and isinstance(each, int):
         job["cluster"]["gpus"] = nodes * each
+    asked = asked_of_slurm(text)
+    if nodes is None and each is None:
+        job["cluster"] |= cluster_of(asked)
+    if limit := time_of(asked):
+        job["schedule"]["time_limit"] = limit
     return Configuration(job, (*unknown, *(f"--{name}" for name in unused)))
 
 
@@ -198,11 +206,15 @@ def _schedule(given: Given, job: dict[str, dict[str, Any]], unused: list[str]) -
         told["warmup"] = int(_number(given, "lr-warmup-fraction") * over)
     elif "lr-warmup-iters" not in given:
         told["warmup"] = 0
+    told |= {key: value for key, value in _UNSAID.items() if key not in job["schedule"]}
     if "ckpt-step" in given:
         told["first_step"] = int(_number(given, "ckpt-step")) + 1
     if "exit-interval" in given and isinstance(steps, int):  # the job ends, its schedule goes on
-        stop = int(_number(given, "exit-interval"))
-        told |= {"steps": min(stop, steps), "horizon": steps} if 0 < stop < steps else {}
+        every, first = int(_number(given, "exit-interval")), told.get("first_step", 1)
+        stop = -(-first // every) * every if every > 0 else steps
+        told |= {"steps": stop, "horizon": steps} if stop < steps else {}
+    if "exit-duration-in-mins" in given:
+        told["exit_after"] = f"{max(1, int(_number(given, 'exit-duration-in-mins')))}m"
     return told
 
 

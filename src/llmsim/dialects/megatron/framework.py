@@ -9,6 +9,7 @@ FRAMEWORK = Framework(
     families=("gpt2",),
     has_biases=True,  # --disable-bias-linear
     goes_on=True,
+    exits_loop=True,
     may_skip_saves=True,
     ramps_batch=True,
     saves_after_loop=True,

@@ -1,10 +1,16 @@
 """How Megatron-LM dies."""
 
-from llmsim.dialects.line import Render
+from collections.abc import Iterator
+
+from llmsim.dialects.line import Bar, Line, Render
+from llmsim.dialects.megatron.log_lines import dated
+from llmsim.dialects.parts import process_group
 from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
+from llmsim.job.records import Job
 from llmsim.run import events
+from llmsim.text.screen import Screen
 
 _HOME = "/opt/megatron-lm"
 _TRAINING = f"{_HOME}/megatron/training/training.py"
@@ -39,4 +45,16 @@ CODE = code_of(
     groups=GROUPS,
 )  # fmt: skip
 
-LINES: dict[type, Render] = {events.Symptom: spoken(CODE)}
+_spoken = spoken(CODE)
+
+
+def _symptom(event: events.Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    """--exit-duration-in-mins: the time is that before the save (training.py:1768-1782)."""
+    if event.name == "time is over":
+        yield dated(job, event.at, f"exiting program after {event.code / 60_000} minutes")
+        yield from process_group.leaked(job, event.at)
+    else:
+        yield from _spoken(event, job, screen)
+
+
+LINES: dict[type, Render] = {events.Symptom: _symptom}

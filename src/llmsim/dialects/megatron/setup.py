@@ -9,6 +9,7 @@ from llmsim.dialects.megatron.log_lines import INFO, dated, split, stage_rank, t
 from llmsim.dialects.parts.interleaving import joined
 from llmsim.job.milestones import is_fresh
 from llmsim.job.records import Job, is_older
+from llmsim.job.schedule import whole_run
 from llmsim.model.architecture import Architecture, embedding_parameters, expert_parameters
 from llmsim.physics.hardware import stages, storage
 from llmsim.physics.speed import batch_ramp
@@ -54,7 +55,7 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
         yield from (Line(text, rank=rank) for text in _buckets(job, stage))
     yield Line(f"{INFO}optimizer:Setting up optimizer with config {configs.optimizer_config(job)}")
     if job.schedule.ramp:  # the arguments count samples, so Megatron computes the iterations
-        yield Line(f"setting training iterations to {job.schedule.steps}")
+        yield Line(f"setting training iterations to {whole_run(job.schedule)}")
     style = arguments.of(job)["lr_decay_style"]
     logger = "" if is_older(job) else f"{INFO}optimizer_param_scheduler:"
     yield Line(f"{logger}> learning rate decay style: {style}")
@@ -216,8 +217,8 @@ def _data(job: Job) -> Iterator[str]:
     schedule, prefix = job.schedule, arguments.data_path(job)
     held_out = schedule.validation_batches * schedule.global_batch
     sizes = {
-        "train": batch_ramp.consumed(schedule, schedule.steps),
-        "valid": (schedule.steps // schedule.validate_every + 1) * held_out,
+        "train": batch_ramp.consumed(schedule, whole_run(schedule)),
+        "valid": (whole_run(schedule) // schedule.validate_every + 1) * held_out,
         "test": held_out,
     }
     yield "> building train, validation, and test datasets ..."

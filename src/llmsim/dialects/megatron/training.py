@@ -16,12 +16,14 @@ from llmsim.dialects.megatron.log_lines import (
 )
 from llmsim.dialects.parts import process_group
 from llmsim.job.milestones import (
+    exits_loop,
     blocking_checkpoint,
     is_validated,
     save_is_due,
     steps_found,
 )
 from llmsim.job.records import Job, is_older
+from llmsim.job.schedule import whole_run
 from llmsim.physics.hardware import allocator, memory, storage
 from llmsim.physics.learning import bends, learning_rate, loss, loss_scale
 from llmsim.physics.speed import batch_ramp, step_time
@@ -109,7 +111,7 @@ def flops_per_token(job: Job) -> float:
 def _step(event: events.Step, job: Job, screen: Screen) -> Lines:
     yield from _iterated(event, job)
     if _ends_unsaved(job, event.step) and not is_validated(job, event.step):
-        yield _done(job, event.at)
+        yield from _done(job, event.at)
 
 
 def _iterated(event: events.Step, job: Job) -> Lines:
@@ -122,7 +124,7 @@ def _iterated(event: events.Step, job: Job) -> Lines:
     norm = f" grad norm: {means.norm:.3f} |" if means.norm is not None else ""
     yield last(
         job,
-        f" [{clock(job, event.at)}] iteration {event.step:8d}/{schedule.steps:8d} |"
+        f" [{clock(job, event.at)}] iteration {event.step:8d}/{whole_run(schedule):8d} |"
         f" consumed samples: {batch_ramp.consumed(schedule, event.step):12d} |"
         f" elapsed time per iteration (ms): {1000 * means.seconds:.1f} |"
         f" throughput per GPU (TFLOP/s/GPU): {means.teraflops:.1f} |"
@@ -200,16 +202,20 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
     rule = "-" * (len(text) + 1)
     yield from (last(job, rule), last(job, text), last(job, rule))
     if not event.part and _ends_unsaved(job, step):
-        yield _done(job, event.at)
+        yield from _done(job, event.at)
     if event.part == job.framework.final_evaluations[-1]:
         if job.background_saves and _ends(job, step):  # it has been written meanwhile
             yield _saved(job, step)
         yield from process_group.leaked(job, event.at)
 
 
-def _done(job: Job, at: float) -> Line:
-    """The line at the end of the loop."""
-    return dated(job, at, "after training is done")
+def _done(job: Job, at: float) -> Lines:
+    """The end of the loop: --exit-interval ends the program there (training.py:1786-1796)."""
+    if exits_loop(job):
+        yield dated(job, at, f"exiting program at iteration {job.schedule.steps}")
+        yield from process_group.leaked(job, at)
+    else:
+        yield dated(job, at, "after training is done")
 
 
 def _ends_unsaved(job: Job, step: int) -> bool:
@@ -220,12 +226,13 @@ def _ends_unsaved(job: Job, step: int) -> bool:
 def _ends(job: Job, step: int) -> bool:
     """Whether this is a last save that comes after the loop."""
     schedule = job.schedule
-    return schedule.saves and step == schedule.steps and not save_is_due(job, step)
+    after = schedule.saves and step == schedule.steps and not save_is_due(job, step)
+    return after and not exits_loop(job)
 
 
 def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Screen) -> Lines:
     if _ends(job, event.step):
-        yield _done(job, event.at)
+        yield from _done(job, event.at)
     path, kind = arguments.checkpoint_path(job), "torch" if is_older(job) else "torch_dist"
     yield Line(f"saving checkpoint at iteration {event.step:7d} to {path} in {kind} format")
     if arguments.distributed_optimizer(job) and not is_older(job):
@@ -261,7 +268,7 @@ def _checkpoint_saved(event: events.CheckpointSaved, job: Job, screen: Screen) -
         copied = storage.staging_seconds(job, step) if behind else event.seconds
         yield from timers(job, step, {"save-checkpoint": copied})
     if final and not _ends(job, step):
-        yield _done(job, event.at)
+        yield from _done(job, event.at)
 
 
 LINES: dict[type, Render] = {

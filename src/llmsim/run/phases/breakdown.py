@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from llmsim.job.records import gpus_per_node
+from llmsim.job.schedule import is_timed
 from llmsim.run.cluster import hostname
 from llmsim.run.events import (
     Event,
@@ -115,7 +116,7 @@ def breakdown(run: Run, number: int) -> Iterator[Event]:
         said = tuple(waiting(run, number))
     yield from sorted((*_written(run, number), *said), key=lambda event: event.at)
     yield PhaseEnded(segment.ended, phase, segment.ended - segment.began)
-    limited = phase == "failure" and run.job.schedule.time_limit
+    limited = phase == "failure" and is_timed(run.job.schedule)
     if limited and not run.timeline.has(number + 1):
         from llmsim.run.phases.summary import stopped  # a launch does without
 
