@@ -65,6 +65,25 @@ def test_a_run_starts_at_the_uniform_loss_and_a_bit() -> None:
     assert 0.22 < min(large) < 0.45 < max(large) < 0.8
 
 
+def test_a_warmup_begins_with_a_plateau() -> None:
+    """Public logs (tests/truth): 11.009 then 10.960 and 10.955 then 10.903 at GPT-2 124M, 12.956
+    at step 1 and 12.915 at step 5 of the 15B, whose warmup is long.
+    """
+    for seed in SEEDS:
+        small, large = gpt2_124m(seed), dense_15b(seed)
+        assert 0.0 < loss.expected(small, 1) - loss.expected(small, 2) < 0.1
+        assert 0.2 < loss.expected(small, 1) - loss.expected(small, 5) < 0.6  # 0.44
+        assert 0.0 < loss.expected(large, 1) - loss.expected(large, 5) < 0.2
+
+
+def test_a_validation_after_step_1_is_of_a_model_that_has_learnt_next_to_nothing() -> None:
+    """torchtitan validates after step 1 (validate.py, should_validate)."""
+    for seed in SEEDS:
+        job = make_job(seed=seed)._replace(framework=framework_of("torchtitan"))
+        assert loss.validation(job, 1) == pytest.approx(loss.training(job, 1), abs=0.15)
+        assert loss.validation(job, 1) == pytest.approx(loss.training(job, 2), abs=0.1)
+
+
 def test_the_first_printed_loss_has_no_noise_to_speak_of() -> None:
     job = make_job(global_batch=16)
     assert loss.training(job, 1) == pytest.approx(loss.expected(job, 1), abs=1e-9)

@@ -6,9 +6,10 @@ r is the part of the learning rate's decay that is still to come, from 1 to 0. P
 regimes, each on a clock t of its own:
 
 1. The unigram drop, from ln V + 0..0.5 to 1.36 + 0.53 ln V: exp(-g) of it is left, and
-   1 / g = 1 / (c (N / 124M)**0.28 (sum of the rates so far)**0.42) + 1 / (0.52 updates). So a
-   long warmup or a small model makes it late, and without a warmup the updates themselves
-   limit it: 9.0 is passed at step 4.
+   1 / g = 1 / (c (N / 124M)**0.30 (sum of the rates so far)**0.42) + 1 / (0.58 updates), but g
+   is no more than 17,800 (N / 124M)**0.33 n / (n + 3.5) times the sum of the n first rates. So
+   a warmup begins with a plateau, a long warmup or a small model makes the drop late, and
+   without a warmup the updates themselves limit it: 9.0 is passed at step 4.
 2. Learning to use context: exp(-(updates / tau)**1.13), tau about 430, longer where batches
    are small, where there is hardly a warmup or the rate is low.
 3. The power law in tokens, (1 + D/D0)**-beta, on the clock of steps at full learning
@@ -75,8 +76,9 @@ _LADDER = tuple((w / fsum(_WEIGHTS), x) for w, x in zip(_WEIGHTS, _RATES, strict
 Term = tuple[float, float]  # amplitude in nats, rate per step at the peak learning rate
 
 # Of the early regimes; fitted, as the offsets of web and mixed data are, to eleven public runs.
-UNIGRAM_SPEED, UNIGRAM_SIZE, UNIGRAM_POWER = 18.1, 0.278, 0.424
-UNIGRAM_UPDATES = 0.522
+UNIGRAM_SPEED, UNIGRAM_SIZE, UNIGRAM_POWER = 18.0, 0.302, 0.423
+UNIGRAM_UPDATES = 0.58
+ONSET, ONSET_SIZE, ONSET_EDGE, ONSET_UPDATES = 17_800.0, 0.33, 8.0, 3.5
 CONTEXT_STEPS, CONTEXT_POWER = 427.0, 1.13
 CONTEXT_BATCH, USUAL_BATCH = 0.149, 524_288
 UNWARMED, UNWARMED_STEPS = 0.93, 234.0
@@ -88,6 +90,7 @@ class Early(NamedTuple):
 
     unigrams: float  # nats between the first loss and that of unigrams
     speed: float  # of their learning, by the sum of the learning rates
+    onset: float  # the same of the first updates
     context: float  # nats that the use of context takes away
     context_steps: float
 
@@ -156,8 +159,13 @@ def _early(early: Early, updates: int, rates: float) -> float:
     """
     if not updates:
         return early.unigrams + early.context
-    paced = 1.0 / (early.speed * max(1e-12, rates) ** UNIGRAM_POWER)
-    learnt = 1.0 / (paced + 1.0 / (UNIGRAM_UPDATES * updates))
+    rates = max(1e-12, rates)
+    slowed = early.speed * rates**UNIGRAM_POWER
+    # No faster than the first updates, each of which teaches in proportion to its rate.
+    beyond = slowed * (updates + ONSET_UPDATES) / (early.onset * rates * updates)
+    if beyond > 0.2:  # below, the factor is 1
+        slowed *= (1.0 + beyond**ONSET_EDGE) ** (-1.0 / ONSET_EDGE)
+    learnt = 1.0 / (1.0 / slowed + 1.0 / (UNIGRAM_UPDATES * updates))
     used = (updates / early.context_steps) ** CONTEXT_POWER
     return early.unigrams * exp(-learnt) + early.context * exp(-used)
 
@@ -165,13 +173,14 @@ def _early(early: Early, updates: int, rates: float) -> float:
 def early(job: Job, unigrams: float, context: float) -> Early:
     """The first two regimes of a job, with the nats that each takes away."""
     model, schedule = job.model, job.schedule
-    speed = UNIGRAM_SPEED * float((model.active_parameters / 124e6) ** UNIGRAM_SIZE)
+    size = model.active_parameters / 124e6
+    speed, onset = UNIGRAM_SPEED * float(size**UNIGRAM_SIZE), ONSET * float(size**ONSET_SIZE)
     steps = CONTEXT_STEPS * float((USUAL_BATCH / batch_tokens(job)) ** CONTEXT_BATCH)
     warmup = batch_ramp.steps_until(schedule, schedule.warmup * schedule.global_batch)
     steps *= 1.0 + UNWARMED * exp(-warmup / UNWARMED_STEPS)
     usual = usual_rate.peak_learning_rate(model.parameters)
     steps *= min(4.0, max(0.25, (usual / schedule.peak_lr) ** CONTEXT_RATE))
-    return Early(unigrams, speed, context, steps)
+    return Early(unigrams, speed, onset, context, steps)
 
 
 def fresh(steps: float, epoch: int) -> float:
