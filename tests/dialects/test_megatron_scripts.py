@@ -107,7 +107,8 @@ def test_an_exit_after_minutes_is_by_the_clock(tmp_path: Path) -> None:
     text = SMALL.format(more="", arguments=f"--swiglu --exit-duration-in-mins 12 {SAVED}")
     job = job_of(tmp_path, text)
     log = log_of(job)
-    line = found(r"\[exiting program after (?P<minutes>[\d.]+) minutes\] datetime: (?P<at>\S+ \S+)", log)
+    pattern = r"\[exiting program after (?P<minutes>[\d.]+) minutes\] datetime: (?P<at>\S+ \S+)"
+    line = found(pattern, log)
     minutes, stamp = float(line["minutes"]), datetime.fromisoformat(line["at"])
     *facts, summary = simulate(job)
     assert isinstance(summary, events.Summary)

@@ -137,7 +137,7 @@ class Framework(NamedTuple):
     decays: tuple[Decay, ...] = ("cosine", "linear", "wsd")  # how its learning rate can fall
     goes_on: bool = False  # a log of it often begins at a checkpoint of a long run
     stops_early: bool = False  # it can stop, saved, at a step before its schedule's end
-    exits_loop: bool = False  # it can exit at a step or a time: nothing that follows the loop is done
+    exits_loop: bool = False  # it can exit at a step or a time, without what follows the loop
     validates_first_step: bool = False  # it validates after step 1, and not at the end of the run
     saves_at_sigterm: bool = False  # it finishes its step and saves before it exits
     stops_at_nan: bool = False  # it checks the loss, and ends the run when it is not a number

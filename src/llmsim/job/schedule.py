@@ -44,7 +44,7 @@ def whole_run(schedule: Schedule) -> int:
 
 
 def is_timed(schedule: Schedule) -> bool:
-    """Whether the clock ends the run, Slurm's or the framework's own, if its steps do not before."""
+    """Whether the clock, Slurm's or the framework's own, ends the run if its steps do not."""
     return schedule.time_limit > 0 or schedule.exit_after > 0
 
 

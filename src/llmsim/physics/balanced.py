@@ -20,7 +20,7 @@ FARTHEST = 3.2  # standard deviations from the mean, which next to no level is b
 
 
 @noise.kept(4096)
-def _sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
+def group_sums(seed: int, stream: str, group: int, lean: float) -> tuple[float, ...]:
     """The sums of a group's first 0..32 levels; the last is 0."""
     half = GROUP // 2
     sums = noise.sums_of_two(seed, stream, group * half, half)
@@ -46,7 +46,7 @@ def level(seed: int, stream: str, index: int, series: int = 0, lean: float = 0.0
     which is where it leans if `lean` is negative.
     """
     group, within = divmod(index, GROUP)
-    sums = _sums(seed, stream, group + series * APART, lean)
+    sums = group_sums(seed, stream, group + series * APART, lean)
     return sums[within + 1] - sums[within]
 
 
@@ -54,7 +54,7 @@ def total(seed: int, stream: str, position: float, series: int = 0, lean: float 
     """The sum of the levels before a position; of the level around it, the part before it."""
     whole = int(position // 1.0)
     group, within = divmod(whole, GROUP)
-    sums = _sums(seed, stream, group + series * APART, lean)
+    sums = group_sums(seed, stream, group + series * APART, lean)
     here, part = sums[within], position - whole
     return here + (sums[within + 1] - here) * part if part else here
 

@@ -50,7 +50,7 @@ def _splits(
 ) -> Iterator[Split]:
     """The splits that divide the cluster, the node, the heads, the layers and the sequence.
 
-    Slices of several nodes of a domain are for those who ask for them.
+    Slices that span several nodes of a domain come where they are asked for.
     """
     splits = able.split and (able.mixtures or config.experts == 1)
     for cp in _contexts(config, able, wish):

@@ -13,7 +13,7 @@ from llmsim.run.incident_kinds import kind_named
 from llmsim.run.labels import label_of, placed, relabelled, said
 from llmsim.run.phases import checkpoint
 from llmsim.run.stretches import Attempt, Durable, pause_after, pausing, until
-from llmsim.run.symptoms import exited, handled
+from llmsim.run.symptoms import Story, handled
 from llmsim.run.timeline import Segment, step_in
 from llmsim.typed import NamedTuple
 
@@ -95,7 +95,7 @@ def _exited(
     ended = saving.ended if saving else training.ended
     done = max(ended, durable.at) if saving and durable else ended
     dead = round(done + _EXIT, 6)
-    told = exited(round(1000.0 * (training.ended - attempt.began)), done - fault.at)
+    told = _leaving(round(1000.0 * (training.ended - attempt.began)), done - fault.at)
     label = label_of(job, attempt, fault, told, last - 1, fault.at, dead)
     training = training._replace(
         events=tuple(sorted((*training.events, label), key=lambda event: event.at))
@@ -110,6 +110,15 @@ def _exited(
     ordered = tuple(sorted(late, key=lambda event: event.at))
     failure = pausing(attempt, "failure", ended, dead, last)._replace(events=ordered)
     return Orderly(training, saving, failure, last, durable)
+
+
+def _leaving(trained: int, seconds: float) -> Story:
+    """The framework's own end of a run, `seconds` after its time: its save is over, and it exits.
+
+    `trained` is the time since its launch, in milliseconds.
+    """
+    told = (Symptom(seconds + 0.2, "log", "time is over", 0, trained),)
+    return Story(told, 0.0, seconds)
 
 
 def _saved(job: Job, saving: Segment, clock: float) -> list[CheckpointSaved]:

@@ -347,15 +347,6 @@ def handled(
     return Story(told, heard, seconds)
 
 
-def exited(trained: int, seconds: float) -> Story:
-    """The framework's own end of a run, `seconds` after its time: its save is over, and it exits.
-
-    `trained` is the time since its launch, in milliseconds.
-    """
-    told = (Symptom(seconds + 0.2, "log", "time is over", 0, trained),)
-    return Story(told, 0.0, seconds)
-
-
 # What Slurm's line says of each kind of stop.
 _STOPS = {"preempt": "preempted", "time-limit": "time limit"}
 

@@ -59,10 +59,7 @@ def first(rates: object) -> str:
 
 def states(job: Job) -> int:
     """Bytes in tensors between two steps: weights, gradients, optimizer."""
-    estimate = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
-    return min(
-        estimate.weights + estimate.gradients + estimate.optimizer, allocator.allocated(job, 2)
-    )
+    return min(allocator.between_steps(job, 0), allocator.allocated(job, 2))
 
 
 # --- memory ------------------------------------------------------------------------------

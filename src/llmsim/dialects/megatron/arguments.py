@@ -59,7 +59,7 @@ _ACCOUNTS = ("account_for_embedding_in_pipeline_split", "account_for_loss_in_pip
 
 
 def padded_tokens(job: Job) -> int:
-    """Rows of the embedding: GPT-2's tokens padded for each rank, Llama's to equally many a rank."""
+    """Rows of the embedding: GPT-2's are padded for each rank, Llama's to equally many a rank."""
     config = job.architecture
     if config.family == "gpt2":
         return padded_vocabulary(config)
@@ -155,7 +155,8 @@ def _lengths(job: Job) -> dict[str, object]:
     schedule = job.schedule
     if not schedule.ramp:
         return {"lr_warmup_iters": schedule.warmup, "train_iters": whole_run(schedule)}
-    samples, warmup = consumed(schedule, whole_run(schedule)), schedule.warmup * schedule.global_batch
+    samples = consumed(schedule, whole_run(schedule))
+    warmup = schedule.warmup * schedule.global_batch
     return {
         "lr_warmup_iters": 0,
         "lr_warmup_samples": warmup,

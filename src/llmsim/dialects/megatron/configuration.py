@@ -51,8 +51,8 @@ _USED = (
     "sequence-parallel", "fp8-format", "fp8-recipe", "fp16", "attention-backend",
     "num-layers-per-virtual-pipeline-stage", "num-virtual-stages-per-pipeline-rank",
     "multi-latent-attention", "v-head-dim", "moe-shared-expert-intermediate-size",
-    "moe-layer-freq", "ckpt-step", "exit-interval", "exit-duration-in-mins", "account-for-embedding-in-pipeline-split",
-    "account-for-loss-in-pipeline-split", "save",
+    "moe-layer-freq", "ckpt-step", "exit-interval", "exit-duration-in-mins",
+    "account-for-embedding-in-pipeline-split", "account-for-loss-in-pipeline-split", "save",
 )  # fmt: skip
 # What Megatron-LM's own parser gives where a script says nothing (arguments.py).
 _UNSAID = {"log_every": 100, "validate_every": 1000, "validation_batches": 100, "final_lr": 0.0}
@@ -207,6 +207,12 @@ def _schedule(given: Given, job: dict[str, dict[str, Any]], unused: list[str]) -
     elif "lr-warmup-iters" not in given:
         told["warmup"] = 0
     told |= {key: value for key, value in _UNSAID.items() if key not in job["schedule"]}
+    return told | _exits(given, steps)
+
+
+def _exits(given: Given, steps: object) -> dict[str, Any]:
+    """From which checkpoint on a job goes, and where it exits before its last step."""
+    told: dict[str, Any] = {}
     if "ckpt-step" in given:
         told["first_step"] = int(_number(given, "ckpt-step")) + 1
     if "exit-interval" in given and isinstance(steps, int):  # the job ends, its schedule goes on

@@ -42,8 +42,8 @@ def _ranks_joined(event: events.RanksJoined, job: Job, screen: Screen) -> Lines:
     yield from map(Line, arguments.dump(job))
     yield from _batch(job)
     yield Line("> building HuggingFaceTokenizer tokenizer ...")
-    size = f"(new size: {padded})"
-    yield Line(f" > padded vocab (size: {vocabulary}) with {padded - vocabulary} dummy tokens {size}")
+    size = f"{padded - vocabulary} dummy tokens (new size: {padded})"
+    yield Line(f" > padded vocab (size: {vocabulary}) with {size}")
     yield last(job, ONE_LOGGER)
     machinery = "WARNING:megatron.core.rerun_state_machine"
     if not is_older(job):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from llmsim.dialects.megatron.training import iteration
 from llmsim.dialects.scalar import Point
 from llmsim.job.records import Job
-from llmsim.physics.hardware import allocator, memory
+from llmsim.physics.hardware import allocator
 from llmsim.physics.speed import batch_ramp
 from llmsim.run import events
 
@@ -21,9 +21,10 @@ def _values(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
     if means is None:
         return ()
     schedule, layout = job.schedule, job.layout
-    held = memory.stage(job.architecture, layout, schedule.sequence, layout.pp - 1)
-    reserved = allocator.reserved(job, event.step, layout.pp - 1)
-    states = min(reserved, held.weights + held.gradients + held.optimizer)
+    last = layout.pp - 1
+    reserved = allocator.reserved(job, event.step, last)
+    most = allocator.allocated(job, event.step, last)
+    states = min(most, allocator.between_steps(job, last))
     norm = () if means.norm is None else (("grad-norm", means.norm),)
     return (
         ("learning-rate", event.learning_rate),
@@ -34,7 +35,7 @@ def _values(event: events.Step, job: Job) -> tuple[tuple[str, float], ...]:
         *norm,
         ("mem-reserved-bytes", reserved),
         ("mem-allocated-bytes", states),
-        ("mem-max-allocated-bytes", int(reserved * event.allocated / event.reserved)),
+        ("mem-max-allocated-bytes", most),
         ("iteration-time", means.seconds),
         ("throughput", means.teraflops),
     )

@@ -16,15 +16,15 @@ from llmsim.dialects.megatron.log_lines import (
 )
 from llmsim.dialects.parts import process_group
 from llmsim.job.milestones import (
-    exits_loop,
     blocking_checkpoint,
+    exits_loop,
     is_validated,
     save_is_due,
     steps_found,
 )
 from llmsim.job.records import Job, is_older
 from llmsim.job.schedule import whole_run
-from llmsim.physics.hardware import allocator, memory, storage
+from llmsim.physics.hardware import allocator, storage
 from llmsim.physics.learning import bends, learning_rate, loss, loss_scale
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import events
@@ -99,7 +99,7 @@ def flops_per_token(job: Job) -> float:
     """FLOPs of a token as num_floating_point_operations counts them: products alone, and of the
     attention's matrix the half that is not masked.
     """
-    config, layout = job.architecture, job.layout
+    config = job.architecture
     width, query = config.hidden_size, config.heads * config.head_dim
     shared = 1 + config.kv_heads / config.heads + job.schedule.sequence / width / 2
     attention = width * query * shared
@@ -162,13 +162,11 @@ def _batch_grew(event: events.BatchGrew, job: Job, screen: Screen) -> Lines:
 
 def _memory(event: events.Step, job: Job) -> Lines:
     """torch's memory statistics on the first data rank of each slice (common_utils.py:313)."""
-    layout, config = job.layout, job.architecture
-    part = event.allocated / event.reserved
+    layout = job.layout
     for stage in range(layout.pp):
         held = allocator.reserved(job, event.step, stage)
-        estimate = memory.stage(config, layout, job.schedule.sequence, stage)
-        least = min(held, estimate.weights + estimate.gradients + estimate.optimizer) // 512 * 512
-        most = least + int((held - least) * part) // 512 * 512  # only what comes and goes fragments
+        most = allocator.allocated(job, event.step, stage)
+        least = min(most, allocator.between_steps(job, stage))
         for slice_ in range(layout.tp):
             rank = stage_rank(job, stage, slice_)
             yield Line(

@@ -32,9 +32,9 @@ def _memory(used: float, most: float, held: float) -> str:
 def _held(event: events.Step, job: Job) -> tuple[float, float, float]:
     """MiB of rank 0: in tensors after the step, their peak in the step, and reserved."""
     estimate = memory.stage(job.architecture, job.layout, job.schedule.sequence, 0)
-    states = estimate.weights + estimate.gradients + estimate.optimizer * (event.step > 1)
+    states = allocator.between_steps(job, 0) - estimate.optimizer * (event.step == 1)
     held = allocator.reserved(job, event.step, 0)
-    most = int(held * (event.allocated / event.reserved)) // 512 * 512
+    most = allocator.allocated(job, event.step, 0)
     return min(most, states) / MIB, most / MIB, held / MIB
 
 

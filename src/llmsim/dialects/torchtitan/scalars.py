@@ -16,7 +16,7 @@ from llmsim.text import units
 def _memory(job: Job, step: int) -> tuple[tuple[str, float], ...]:
     """GiB of the last stage, which logs, and shares of its capacity."""
     held, capacity = allocator.reserved(job, step, shown_stage(job)), memory.capacity(job.gpu)
-    active = held * allocator.allocated(job, step) / allocator.reserved(job, step)
+    active = allocator.allocated(job, step, shown_stage(job))
     return (
         ("memory/max_active(GiB)", active / units.GIB),
         ("memory/max_active(%)", 100 * active / capacity),

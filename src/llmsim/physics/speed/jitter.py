@@ -146,6 +146,22 @@ def _lost(timing: StepTiming, kind: Outliers) -> Callable[[int], float]:
     return lost
 
 
+@lru_cache(maxsize=1024)
+def _whites(seed: int, group: int) -> tuple[float, ...]:
+    """Sums of white noise up to each step of a group, whose own sums are white noise again.
+
+    balanced.py's groups sum to 0. Alone they would leave the means of some hundred steps much
+    nearer to each other than those of independent steps are.
+    """
+    before, after = (
+        sqrt(balanced.GROUP) * balanced.total(seed, "step time group", each)
+        for each in (group, group + 1)
+    )
+    each = (after - before) / balanced.GROUP
+    sums = balanced.group_sums(seed, "step time", group, LEAN)
+    return tuple([before + each * index + part for index, part in enumerate(sums)])
+
+
 def elapsed(timing: StepTiming, step: int) -> float:
     """Seconds from the start of training to the end of a step; 0 for step 0. In microseconds."""
     return clock(timing)(step)
@@ -169,7 +185,7 @@ def clock(timing: StepTiming) -> Callable[[int], float]:
         parts = [
             first_extra,
             nominal,
-            white * balanced.total(seed, "step time", step, 0, LEAN),
+            white * _whites(seed, step // balanced.GROUP)[step % balanced.GROUP],
             hour * balanced.total(seed, "step hours", step / hour_steps),
             # The integrals of the diurnal drift and of the cold GPUs' head start.
             day * (morning - cos(phase + 2.0 * pi * nominal / _DAY))
