@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from statistics import median, quantiles
 
-from tools import truth_machines, truth_series, truth_tuning
+from tools import truth_machines, truth_others, truth_series, truth_tuning
 from tools.truth_curves import points
 from tools.truth_rows import Row, predicted, rows
 
@@ -43,6 +43,11 @@ def throughput_tables() -> None:
     found = _ratios(SPEED)
     _table("throughput by source", [(row.source, ratio) for row, ratio in found], (0.1, 0.2))
     _table("throughput by GPU", [(row.gpu.name, ratio) for row, ratio in found], (0.1, 0.2))
+
+
+def others_table() -> None:
+    """Throughput of jobs of other sources, as the planner plans them."""
+    _table("jobs of other sources", truth_others.ratios(), (0.1, 0.2))
 
 
 def memory_tables() -> None:
@@ -93,6 +98,7 @@ def series_table() -> None:
 
 TABLES: tuple[Callable[[], None], ...] = (
     throughput_tables,
+    others_table,
     memory_tables,
     curve_table,
     series_table,

