@@ -15,6 +15,7 @@ from llmsim.errors import PlanError
 from llmsim.job.records import Job
 from llmsim.model.architecture import parameter_count
 from llmsim.options.table import Options
+from llmsim.options.wanted import Wanted
 from llmsim.planning.plan import plan
 from llmsim.run import events
 from llmsim.run.simulation import simulate
@@ -131,9 +132,9 @@ def shown_time(log: tuple[str, ...]) -> str:
 
 
 def test_other_frameworks_do_not_end_by_their_clock() -> None:
-    schedule = {"schedule": {"steps": 5000, "exit_after": "1h"}}
+    asked = Wanted(steps=5000, exit_after=3600)
     with pytest.raises(PlanError, match="does not end a run by the clock"):
-        plan(Options(seed=7, start=START, dialect="torchtitan", job=schedule))
+        plan(Options(seed=7, start=START, dialect="torchtitan", job=asked))
 
 
 @pytest.mark.parametrize(

@@ -132,13 +132,12 @@ def _weights(job: Job, layers: int, *, first: bool, last: bool, shared: bool) ->
     inner = _DENSE
     if config.experts > 1:
         inner = (*(() if shared else EXPERTS), "mlp.router.weight", "pre_mlp_layernorm.weight")
-    inner = (*_with_biases(config, inner),)
-    attention = (*_with_biases(config, _LATENT if config.latent_width else _ATTENTION),)
+    blocks = [*_with_biases(config, inner)]
+    attention = [*_with_biases(config, _LATENT if config.latent_width else _ATTENTION)]
+    blocks += [f"self_attention.{name}" for name in attention]
     for layer in reversed(range(layers)):
-        for name in inner:
+        for name in blocks:
             yield f"decoder.layers.{layer}.{name}"
-        for name in attention:
-            yield f"decoder.layers.{layer}.self_attention.{name}"
     if first:
         if config.family == "gpt2":
             yield "embedding.position_embeddings.weight"
