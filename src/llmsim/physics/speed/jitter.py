@@ -150,8 +150,8 @@ def _lost(timing: StepTiming, kind: Outliers) -> Callable[[int], float]:
 def _whites(seed: int, group: int) -> tuple[float, ...]:
     """Sums of white noise up to each step of a group, whose own sums are white noise again.
 
-    balanced.py's groups sum to 0. Alone they would leave the means of some hundred steps much
-    nearer to each other than those of independent steps are.
+    The groups of balanced.py sum to 0. With them alone, means of a hundred steps would vary less
+    than the means of a hundred independent steps do.
     """
     before, after = (
         sqrt(balanced.GROUP) * balanced.total(seed, "step time group", each)
