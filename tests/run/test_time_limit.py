@@ -125,7 +125,7 @@ def test_the_last_lines_say_where_it_goes_on() -> None:
 
 @pytest.mark.parametrize(
     ("limit", "dialect", "sentence"),
-    [("60s", "pytorch", "do not fit into it"), ("24h", "maxtext", "no such device")],
+    [("60s", "pytorch", "do not fit into it"), ("24h", "maxtext", "needs Slurm")],
 )
 def test_what_cannot_be_is_refused(limit: str, dialect: str, sentence: str) -> None:
     gpu = "TPU v5p" if dialect == "maxtext" else "H100 80GB HBM3"
