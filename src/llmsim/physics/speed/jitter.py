@@ -173,6 +173,7 @@ def clock(timing: StepTiming) -> Callable[[int], float]:
     gc, gc_every, slowdowns = timing.gc, timing.gc_every, timing.slowdowns
     losses = [_lost(timing, kind) for kind in timing.outliers]
     hour_steps, burst_steps = timing.hour_steps, timing.burst_steps
+    size = balanced.GROUP
     # Seconds of one standard deviation.
     white, hour = mean * timing.sigma, mean * timing.hour * hour_steps
     burst = mean * timing.burst * burst_steps
@@ -185,7 +186,7 @@ def clock(timing: StepTiming) -> Callable[[int], float]:
         parts = [
             first_extra,
             nominal,
-            white * _whites(seed, step // balanced.GROUP)[step % balanced.GROUP],
+            white * _whites(seed, step // size)[step % size],
             hour * balanced.total(seed, "step hours", step / hour_steps),
             # The integrals of the diurnal drift and of the cold GPUs' head start.
             day * (morning - cos(phase + 2.0 * pi * nominal / _DAY))
