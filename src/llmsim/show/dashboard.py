@@ -191,7 +191,7 @@ class Dashboard:
         """The progress bar: its count, the text beside it, its share and the time left."""
         schedule, segment = self.run.job.schedule, moment.segment
         if segment.kind in IN_TRAINING:
-            total = f"{max(last_step(schedule), moment.step):,}"  # what the clock leaves of it
+            total = f"{schedule.steps:,}"
             left = units.hours(self._left(moment.step, logged)) if logged else ""
             doing = f"step {moment.step:>{len(total)},}/{total}"
             epoch = f"epoch {moment.epoch}/{schedule.epochs}"
