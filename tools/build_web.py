@@ -27,6 +27,7 @@ from llmsim.text.themes import THEMES
 from tools import docs_site, engine, library
 from tools.page_parameters import OWN
 from tools.prelude import prelude
+from tools.short_scripts import shortened
 
 ROOT = library.ROOT
 WEB = ROOT / "web"
@@ -56,8 +57,7 @@ ADDRESS = re.compile(r'"\./(?:vendor/)?([\w.-]+\.\w+)"')  # "./main.js", "./vend
 # What index.html has inside it, so that nothing that does not arrive can hold it up.
 STYLE = re.compile(r'<link rel="stylesheet" href="\./(?:vendor/)?([\w.-]+)" />')
 SCRIPT = re.compile(r'<script src="\./([\w.-]+)"></script>')
-# A comment on lines of its own, in a script, a style sheet or the page. It is not served here: all
-# of the source is served, too.
+# A comment on lines of its own in what index.html has inside it, and in itself: it is not served.
 COMMENT = re.compile(
     r"^ *(?://.*|/\*(?:(?!\*/)[\s\S])*\*/|<!--(?:(?!-->)[\s\S])*-->)\n", re.MULTILINE
 )
@@ -95,6 +95,14 @@ class Site:
     def __init__(self, sources: dict[str, Path]) -> None:
         """Sources by name; nothing is placed yet."""
         self.sources = sources
+        scripts = {name: file for name, file in sources.items() if file.parent == WEB}
+        self._short = shortened(
+            {
+                name: file.read_text(encoding="utf-8")
+                for name, file in scripts.items()
+                if file.suffix == ".js"
+            }
+        )
         self.placed: dict[str, bytes] = {}
 
     def content(self, name: str) -> bytes:
@@ -104,7 +112,7 @@ class Site:
             return with_braille(file.read_bytes())
         if file.suffix not in TEXTS or PACKAGES in file.parents:
             return file.read_bytes()
-        text = self._text(name)
+        text = self._short.get(name) or self._text(name)
         return ADDRESS.sub(lambda found: f'"../{self.place(found[1])}"', text).encode()
 
     def page(self) -> bytes:
