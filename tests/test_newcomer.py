@@ -38,7 +38,7 @@ def test_the_table_has_the_five_questions() -> None:
 
 def test_the_loss_of_step_100_is_made_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loss.__file__ == str(ROOT / FILES["the loss of step 100"])
-    monkeypatch.setattr(loss, "training", lambda *_: 7.25)
+    monkeypatch.setattr(loss, "training_of", lambda _: lambda _: 7.25)
     job = job_of(3, dialect="pytorch")
     told = next(e for e in simulate(job) if isinstance(e, events.Step) and e.step >= 100)
     assert told.loss == 7.25
