@@ -243,7 +243,7 @@ def test_an_object_store_has_the_same_files(
 
             store = s3fs.S3FileSystem(skip_instance_cache=True)
             store.mkdir("fleets")
-            both = [started(spec, Path("x"), "--out", "s3://fleets/data") for _ in range(2)]
+            both = [started(spec, "s3://fleets/data") for _ in range(2)]
             said = [fleet.communicate()[1].decode() for fleet in both]
             assert [fleet.returncode for fleet in both] == [0, 0], said
             names = [name.removeprefix("fleets/data/") for name in store.find("fleets/data")]

@@ -33,7 +33,7 @@ def same(out: Path, whole: dict[str, bytes]) -> None:
 
 
 def started(
-    spec: Path, out: Path, *more: str, inside: Sequence[str] = ()
+    spec: Path, out: Path | str, *more: str, inside: Sequence[str] = ()
 ) -> subprocess.Popen[bytes]:
     """A fleet in a process of its own; `inside` is the beginning of the command."""
     words = [sys.executable, "-m", "llmsim", "fleet", str(spec), "--out", str(out), "--quiet"]
