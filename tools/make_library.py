@@ -39,6 +39,21 @@ KEPT = {
     "difflib.py": ("_calculate_ratio", "Match", "SequenceMatcher", "get_close_matches"),
     "heapq.py": ("merge", "nlargest"),  # it takes all else from its module in C
 }
+# Of others, what nobody here asks for: _checked() sees to that.
+UNUSED = {
+    "ast.py": (
+        "NodeTransformer", "_pad_whitespace", "_splitlines_no_ff", "compare", "dump",
+        "get_docstring", "get_source_segment", "increment_lineno", "literal_eval", "main",
+    ),
+    "collections/__init__.py": ("UserDict", "UserList", "UserString"),
+    "enum.py": ("_old_convert_", "_test_simple_enum", "verify"),
+    "functools.py": (
+        "_c3_merge", "_c3_mro", "_compose_mro", "_find_impl", "_singledispatchmethod_get",
+        "singledispatch", "singledispatchmethod", "total_ordering",
+    ),
+}  # fmt: skip
+# What a module takes from its module in C, too, and is then not the same in Python.
+IN_C = {"functools.py": ("_lru_cache_wrapper", "cmp_to_key", "partial", "reduce")}
 # asyncio and shutil do without these, and so does the page.
 LEFT_OUT = ("_ssl", "ssl", "bz2", "lzma", "compression")
 QUERIES: tuple[dict[str, str], ...] = (
@@ -152,6 +167,7 @@ def _write(library: dict[str, bytes], ours: dict[str, bytes], target: str) -> No
     for path, source in before.items():
         members[f"{path}c"] = HEADER + _marshalled(source, path, lines=False)
     later = {path: source for path, source in library.items() if path not in before}
+    _checked({**later, **ours})
     own = Path(f"{PROJECT}tools/sitecustomize.py").read_bytes()
     members["sitecustomize.pyc"] = HEADER + _marshalled(own, "sitecustomize.py")
     members[CODE] = marshal.dumps(_packed(later, ours), 2)  # later versions count references
@@ -238,13 +254,52 @@ def _named(line: ast.stmt) -> set[str]:
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
+def _checked(library: dict[str, bytes]) -> None:
+    """Raise ValueError if a module asks for a name that UNUSED leaves out of another or of it."""
+    gone = {
+        (path.removesuffix(".py").removesuffix("/__init__"), name)
+        for path, names in UNUSED.items()
+        for name in names
+    }
+    for path, source in library.items():
+        for module, name in _asked(_kept(source, path), path.removesuffix(".py")):
+            if (module, name) in gone:
+                raise ValueError(f"{path} asks for {module}.{name}, which the library leaves out")
+
+
+def _asked(tree: ast.Module, own: str) -> Iterator[tuple[str, str]]:
+    """The names that code asks for: of its own module, and of others by their names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield own.removesuffix("/__init__"), node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield node.value.id.lstrip("_"), node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
 def _marshalled(source: bytes, path: str, *, lines: bool = True) -> bytes:
     return marshal.dumps(_relined(_code(source, path), _lines if lines else _no_lines))
 
 
 def _code(source: bytes, path: str) -> CodeType:
-    tree = ast.parse(source)
-    if kept := KEPT.get(path):
-        tree.body = [it for it in tree.body if not (names := _named(it)) or names & {*kept}]
+    tree = _kept(source, path)
     _untype(tree)
     return compile(tree, f"{STDLIB}{path}", "exec", dont_inherit=True, optimize=2)
+
+
+def _kept(source: bytes, path: str) -> ast.Module:
+    """A module without what is not used of it, and without what it does as a program."""
+    tree = ast.parse(source)
+    kept, gone = {*KEPT.get(path, ())}, {*UNUSED.get(path, ()), *IN_C.get(path, ())}
+    tree.body = [
+        line
+        for line in tree.body
+        if not (names := _named(line)) or (names & kept if kept else not names & gone)
+    ]
+    tree.body = [line for line in tree.body if not _is_program(line)]
+    return tree
+
+
+def _is_program(line: ast.stmt) -> bool:
+    return isinstance(line, ast.If) and ast.unparse(line.test) == "__name__ == '__main__'"
