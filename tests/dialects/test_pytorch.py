@@ -129,6 +129,7 @@ class Shown(NamedTuple):
     sequence: int
     ramp: tuple[tuple[int, int], ...]  # steps, and the sequences from them on
     flops: float
+    flops_off: float  # half of the last digit that is shown
     peak: float
     capacity: float
     warmup: int
@@ -146,6 +147,7 @@ def shown(text: str) -> Shown:
     tokens, batch, sequence = map(number, find(r"Batch ([\d,]+) tokens = ([\d,]+) x ([\d,]+)"))
     assert tokens == batch * sequence
     (gpus,) = map(number, find(r"All ([\d,]+) ranks are up"))
+    (giga,) = find(r"([\d.]+) GFLOP per token")
     (teraflops,) = find(r" ([\d.]+) TFLOP/s dense bf16")
     warmup, _, decay, high, low = find(r" ([\d,]+)( sequences)? of warmup, (\w+) (\S+) -> (\S+),")
     ramp = re.search(r"Batch ramp: .*", text)
@@ -154,7 +156,8 @@ def shown(text: str) -> Shown:
         batch=int(batch),
         sequence=int(sequence),
         ramp=tuple((int(number(first or "1")), int(number(size))) for size, first in stages),
-        flops=float(find(r"([\d.]+) GFLOP per token")[0]) * 1e9,
+        flops=float(giga) * 1e9,
+        flops_off=0.5 * 0.1 ** decimals(giga) * 1e9,
         peak=gpus * float(teraflops) * 1e12,
         capacity=float(find(r"% of ([\d.]+)GiB\)")[0]),
         warmup=int(number(warmup)),
@@ -223,8 +226,8 @@ def check_step(fields: dict[str, str], before: dict[str, str] | None, plan: Show
     assert pace == pytest.approx(batch_of(plan, step) * plan.sequence / value["tokens"], abs=off)
     assert value["samples"] == pytest.approx(value["tokens"] / plan.sequence, rel=1e-4, abs=0.06)
     mfu = 100 * value["tokens"] * plan.flops / plan.peak
-    # The share is rounded to 0.01; GFLOP have four digits, so that they are off by 0.05 % at most.
-    off = 0.005 + mfu * (0.0005 + 0.5 / value["tokens"])
+    # All three numbers are rounded as they are shown: the share to 0.01, tokens/s to whole ones.
+    off = 0.005 + mfu * (plan.flops_off / plan.flops + 0.5 / value["tokens"])
     assert value["mfu"] == pytest.approx(mfu, abs=1.01 * off)
     assert value["percent"] == pytest.approx(100 * value["memory"] / plan.capacity, abs=0.52)
     expected = learning_rate(plan, step, steps)
