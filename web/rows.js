@@ -125,3 +125,24 @@ export function drawChangedRows(terminal) {
     }
   };
 }
+
+const MEASURED = 32; // times that xterm.js writes a glyph to measure it
+const [BOLD, ITALIC] = [1, 2];
+
+/**
+ * Measure new glyphs on a canvas. xterm.js asks the page how wide each of them is, and the page lays
+ * itself out anew for every answer: in the first frames of a board for a tenth of a second.
+ *
+ * @param {Terminal} terminal
+ */
+export function measureOnCanvas(terminal) {
+  const widths = /** @type {any} */ (terminal)._core?._renderService?._renderer?.value?._widthCache;
+  const pen = document.createElement("canvas").getContext("2d");
+  if (typeof widths?._measure !== "function" || !pen || !("fontKerning" in pen)) return;
+  widths._measure = (/** @type {string} */ glyph, /** @type {number} */ style) => {
+    const weight = style & BOLD ? widths._weightBold : widths._weight;
+    pen.font = `${style & ITALIC ? "italic " : ""}${weight} ${widths._fontSize}px ${widths._font}`;
+    pen.fontKerning = "none";
+    return Math.round(pen.measureText(glyph.repeat(MEASURED)).width) / MEASURED;
+  };
+}

@@ -1,6 +1,6 @@
 // The terminal: xterm.js over the whole window.
 
-import { drawChangedRows } from "./rows.js";
+import { drawChangedRows, measureOnCanvas } from "./rows.js";
 import { scrollByTouch } from "./touch.js";
 import { FitAddon } from "./vendor/addon-fit.mjs";
 import { Terminal } from "./vendor/xterm.mjs";
@@ -108,6 +108,7 @@ export function openTerminal(element, theme) {
   terminal.textarea?.setAttribute("inputmode", "none");
   terminal.write("\x1b[?25l"); // no cursor, since the terminal takes no input
   drawChangedRows(terminal);
+  measureOnCanvas(terminal);
   const fill = () => {
     fit.fit();
     // xterm.js 6.0.0 forgets at a resize how far apart letters are by default, and says it of every

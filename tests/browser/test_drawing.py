@@ -73,3 +73,29 @@ def test_a_stop_leaves_the_board_as_it_stands_on_a_slow_machine(visit: Visitor) 
     assert rows[end - 1].startswith(" step "), rows
     assert "eta" in rows[end - 1], rows
     assert not [row for row in rows[begin : end - 1] if "eta" in row], rows
+
+
+# How far each stretch of text is from where its cells are, in cells, of all rows on the screen.
+ASTRAY = """
+    (() => {
+      const screen = document.querySelector('.xterm-screen').getBoundingClientRect();
+      const rows = [...document.querySelectorAll('.xterm-rows > div')];
+      const cell = screen.width / %d;
+      return Math.max(...rows.flatMap((row) => {
+        let before = 0;
+        return [...row.children].map((span) => {
+          const left = span.getBoundingClientRect().left - screen.left - before * cell;
+          before += span.textContent.length;
+          return Math.abs(left) / cell;
+        });
+      }));
+    })()
+"""
+
+
+def test_glyphs_that_a_canvas_measures_stand_in_their_cells(visit: Visitor) -> None:
+    """Letters, blocks and braille, in bold too: a wrong width would shift what is right of them."""
+    window = visit().open(**{"seed": 7, "dialect": "pytorch", "from": "50%"})
+    window.wait_for_state("playing")
+    window.wait_for("document.querySelector('.xterm-rows').textContent.match(/[\\u2801-\\u28ff]/)")
+    assert window.page.evaluate(ASTRAY % window.screen.width) < 0.2
