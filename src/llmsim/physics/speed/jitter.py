@@ -147,8 +147,9 @@ def _lost(timing: StepTiming, kind: Outliers) -> Callable[[int], float]:
 
 
 @noise.kept(1024)
-def _whites(seed: int, group: int) -> tuple[float, ...]:
-    """Sums of white noise up to each step of a group, whose own sums are white noise again.
+def _whites(seed: int, group: int) -> tuple[float, float, tuple[float, ...]]:
+    """White noise of a group of steps, whose own sums are white noise again: its sum before the
+    group, what each step of the group adds to that in the mean, and the sums of the rest.
 
     The groups of balanced.py sum to 0. With them alone, means of a hundred steps would vary less
     than the means of a hundred independent steps do.
@@ -158,8 +159,7 @@ def _whites(seed: int, group: int) -> tuple[float, ...]:
         for each in (group, group + 1)
     )
     each = (after - before) / balanced.GROUP
-    sums = balanced.group_sums(seed, "step time", group, LEAN)
-    return tuple([before + each * index + part for index, part in enumerate(sums)])
+    return before, each, balanced.group_sums(seed, "step time", group, LEAN)
 
 
 def elapsed(timing: StepTiming, step: int) -> float:
@@ -182,11 +182,12 @@ def clock(timing: StepTiming) -> Callable[[int], float]:
     def elapsed(step: int) -> float:
         if step <= 0:
             return 0.0
-        nominal = step * mean
+        nominal, within = step * mean, step % size
+        before, each, sums = _whites(seed, step // size)
         parts = [
             first_extra,
             nominal,
-            white * _whites(seed, step // size)[step % size],
+            white * (before + each * within + sums[within]),
             hour * balanced.total(seed, "step hours", step / hour_steps),
             # The integrals of the diurnal drift and of the cold GPUs' head start.
             day * (morning - cos(phase + 2.0 * pi * nominal / _DAY))
