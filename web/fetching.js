@@ -40,14 +40,15 @@ export const wanted = boots[self.name] ?? [];
 const total = wanted.reduce((sum, name) => sum + (files[name]?.size ?? 0), 0);
 const missing = new Set(wanted); // what has not come whole
 let loaded = 0;
-let told = 0; // when the page was told so last
+let [told, untold] = [0, missing.size]; // when the page was told last, and how many were missing then
 
 /** @param {number} bytes */
 function advance(bytes) {
   loaded += bytes;
   const now = performance.now();
-  if (now - told < 40 && loaded < total && missing.size) return;
-  told = now;
+  // That a file is whole is always told: no more may come, and the page would wait for it by its name.
+  if (now - told < 40 && missing.size === untold) return;
+  [told, untold] = [now, missing.size];
   post({ type: "progress", loaded, total, missing: [...missing] });
 }
 
