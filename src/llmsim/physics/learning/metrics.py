@@ -6,6 +6,7 @@ of tokens with this loss in nats (public TRL logs: 0.83 at 0.6, 0.72 at 1.1, 0.5
 5.9). The module of each objective has the names and their values.
 """
 
+from collections.abc import Callable
 from math import exp, nan
 
 from llmsim.job.memo import remembered
@@ -21,34 +22,28 @@ def metrics(job: Job, step: int, first: int | None = None) -> Metrics:
 
     They belong to the loss that the line shows: this step's, or the mean of steps first..step.
     """
-    logged = objectives.of(job).metrics
-    if not logged:
-        return ()
-    if bends.broken(job, step):
-        return _nans(logged(_unbent(job), step, first or step))
-    return logged(job, step, first or step)
+    return _of(job, objectives.of(job).metrics, step, first or step)
 
 
 def headlines(job: Job, step: int) -> Metrics:
     """The few of a step's metrics that have room in a line beside the loss; none for most
     objectives.
     """
-    shown = objectives.of(job).headlines
-    if not shown:
-        return ()
-    if bends.broken(job, step):
-        return _nans(shown(_unbent(job), step))
-    return shown(job, step)
+    return _of(job, objectives.of(job).headlines, step)
 
 
 def held_out(job: Job, step: int) -> Metrics:
     """Pairs (name, value) of an evaluation after this step's update."""
-    logged = objectives.of(job).held_out
+    return _of(job, objectives.of(job).held_out, step)
+
+
+def _of(job: Job, logged: Callable[..., Metrics] | None, step: int, *more: int) -> Metrics:
+    """What an objective logs of a step, if it logs any: no numbers where the run is broken."""
     if not logged:
         return ()
     if bends.broken(job, step):
-        return _nans(logged(_unbent(job), step))
-    return logged(job, step)
+        return _nans(logged(_unbent(job), step, *more))
+    return logged(job, step, *more)
 
 
 @remembered()
