@@ -7,23 +7,18 @@ from contextlib import closing, contextmanager
 import pytest
 from playwright.sync_api import Browser, FloatRect
 
-from tests.browser.visit import PINNED, Visit, Visitor
+from tests.browser.visit import PINNED, TRAINING, Visit, Visitor, in_training
 
 pytestmark = pytest.mark.browser
 
 ASKED = {**PINNED, "from": "training"}
-TRAINING = "/^training/.test(document.title)"
 PAUSED = "document.title.startsWith('paused')"
 NOTICE = "document.getElementById('notice').textContent"
 FOCUSED = "document.activeElement"
 
 
 def play(visit: Visitor, **query: object) -> Visit:
-    shown = visit(width=1280, height=800)
-    shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    shown.open(**{**ASKED, **query})
-    shown.wait_for(TRAINING)
-    return shown
+    return in_training(visit, **{**ASKED, **query})
 
 
 @contextmanager

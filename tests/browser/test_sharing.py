@@ -6,22 +6,17 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.visit import PINNED, Visit, Visitor
+from tests.browser.visit import PINNED, TRAINING, Visit, Visitor, in_training
 
 pytestmark = pytest.mark.browser
 
 
 ASKED = {**PINNED, "from": "60%"}
-TRAINING = "/^training/.test(document.title)"
 WALL = "document.querySelector('[data-action=wall]').ariaPressed"
 
 
 def play(visit: Visitor, **query: object) -> Visit:
-    shown = visit(width=1280, height=800)
-    shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    shown.open(**{**ASKED, **query})
-    shown.wait_for(TRAINING)
-    return shown
+    return in_training(visit, **{**ASKED, **query})
 
 
 def address(shown: Visit) -> dict[str, str]:

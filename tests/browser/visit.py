@@ -31,6 +31,8 @@ LISTEN = """
 # The parameters of a run that is the same each time.
 PINNED: dict[str, Any] = {"dialect": "pytorch", "seed": 4, "start": "2026-01-30T12:00:00"}
 
+TRAINING = "/^training/.test(document.title)"
+
 PLAIN = r"transcript.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '')"
 SIZE = "told.findLast(({ columns }) => columns)"
 
@@ -152,6 +154,15 @@ class Visit:
 
 # What a test calls for a visit.
 Visitor = Callable[..., Visit]
+
+
+def in_training(visit: Visitor, **query: object) -> Visit:
+    """A large window that plays a training, and may use the clipboard."""
+    shown = visit(width=1280, height=800)
+    shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown.open(**query)
+    shown.wait_for(TRAINING)
+    return shown
 
 
 def _origin(url: str) -> str:
