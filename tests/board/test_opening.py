@@ -141,7 +141,7 @@ def test_no_line_leaves_a_part_of_the_big_name(size: tuple[int, int]) -> None:
     """A line that runs into the name moves it, at once: no tick comes between them."""
     screen = screen_of(*size)
     terminal = Terminal(*size)
-    options = Options("pytorch", model="ButtGPT-420B", seed=7, start=START)
+    options = Options("pytorch", model="ButtGPT-420B", seed=7, start=START, incidents="none")
     region, with_lines, by_the_clock = LiveRegion(lambda: screen, Playback(0.0)), {0}, {0}
     for frame in play(plan(options), options, lambda: screen, region=region):
         terminal.stream.feed(frame.text)
