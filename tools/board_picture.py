@@ -5,6 +5,7 @@ that. Lines, blocks and braille are drawn as shapes, so that no font can misplac
 """
 
 import argparse
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from html import escape
@@ -42,8 +43,11 @@ GROUNDS = {
 NAMES = {
     "black": "#1b222c", "red": "#e0616a", "green": "#5fb572", "brown": "#c99a3c",
     "blue": "#5a9ae0", "magenta": "#b584e0", "cyan": "#45b5ba", "white": "#c8d0da",
-    "brightblack": "#7c8794",
+    "brightblack": "#7c8794", "brightred": "#ff6b74", "brightgreen": "#7fd692",
+    "brightbrown": "#e8bd62", "brightblue": "#82b8f5", "brightmagenta": "#cfa6f2",
+    "brightcyan": "#6bd3d8", "brightwhite": "#f2f5f8",
 }  # fmt: skip
+HEX = re.compile("[0-9a-f]{6}")
 FAINT, STRUCK_OUT = 2, 9  # pyte knows no faint text; it is kept as struck out
 
 
@@ -146,7 +150,9 @@ def rectangle(x: float, y: float, width: float, height: float, **attributes: obj
 
 def ink(color: str, otherwise: str) -> str:
     """A colour of pyte's as one of SVG's."""
-    return otherwise if color == "default" else NAMES.get(color) or f"#{color}"
+    if color == "default":
+        return otherwise
+    return f"#{color}" if HEX.fullmatch(color) else NAMES[color]
 
 
 def cell(char: Char, x: float, y: float, theme: dict[str, str]) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """The board at every size: it fits, it says what it may, and asks for no more than it shows."""
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import cache
 from itertools import pairwise
 
@@ -11,14 +13,19 @@ from hypothesis import strategies as st
 from llmsim.board.board import SHARE, View, board, rows_of
 from llmsim.board.heat_map import MOST_CELLS
 from llmsim.board.letters import big
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
 from llmsim.run import simulation
 from llmsim.run.events import Event, Status, Step, Validated
+from llmsim.run.moment import state
+from llmsim.run.timeline import run_ended
 from llmsim.show.dashboard import Dashboard
 from llmsim.text import units
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, length
 from tests.runs import run_of
 
+START = datetime(2026, 1, 30)
 GPUS = (1, 3, 8, 16, 64, 65, 1024, 131_072)
 MOMENTS = ("launch", "first step", "middle", "export")
 TERMINAL = Screen(80, 24, color=True, unicode=True, live=True)
@@ -192,6 +199,32 @@ def test_a_board_that_shows_the_same_reads_nothing_again() -> None:
     before = len(read)
     assert board(view, TERMINAL) == first
     assert len(read) == before > 0
+
+
+# --- a part of a longer run --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(120, 46), (240, 67)])
+def test_the_axis_of_a_part_has_the_steps_that_the_log_has(size: tuple[int, int]) -> None:
+    """By the axis's numbers the curve of the throughput ends at the newest step."""
+    wanted = Options(seed=4, start=START, gpus=64, recipe="pretrain", dialect="pytorch")
+    run = simulation.run_of(plan(wanted))
+    assert run.job.schedule.first_step > 1000
+    for part in (0.4, 0.6, 0.9):
+        step = state(run, run_ended(run) * part).step
+        view = Dashboard(run).view(run_ended(run) * part, 60.0)
+        rows = texts(board(view, TERMINAL._replace(width=size[0], height=size[1])))
+        axis = next(row for row in rows if row.lstrip().startswith("step └"))
+        axis = axis[: axis.index("   ", axis.index("└"))]
+        found = [*re.finditer(r"[\d,]+", axis)]
+        (one, first), (other, last) = (
+            ((each.start() + each.end()) / 2, int(each[0].replace(",", "")))
+            for each in (found[0], found[-1])
+        )
+        speed = next(row for row in rows if row.lstrip().startswith("tok/s  "))
+        end = max(place for place, glyph in enumerate(speed[: len(axis)]) if "⠀" < glyph <= "⣿")
+        apart = (last - first) / (other - one)  # steps of a cell
+        assert first + (end + 1 - one) * apart == pytest.approx(step, abs=3 * apart), part
 
 
 # --- a dashboard agrees with the log -----------------------------------------------------------

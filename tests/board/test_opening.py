@@ -75,6 +75,13 @@ def test_letters_are_as_wide_as_they_say_and_break_where_words_do() -> None:
     assert titled("ButtGPT-420B", 80, 2, screen_of(80, 24)) == []
 
 
+def test_a_comma_in_big_letters_is_no_point_from_afar() -> None:
+    """It reaches below the digits, where a point has nothing, and takes more room."""
+    below = {text: any(glyph in "▄█" for glyph in big(text)[-1]) for text in "0123456789.,"}
+    assert [text for text, reaches in below.items() if reaches] == [","]
+    assert width("12,345") > width("12.345")
+
+
 def test_a_painted_line_is_cut_by_its_cells_and_keeps_its_codes() -> None:
     assert cut("\x1b[1mabc\x1b[0mdef", 4) == "\x1b[1mabc\x1b[0md"
     assert cut("abc", 5) == "abc"

@@ -1,17 +1,18 @@
 """Big letters: a word in three rows of half blocks, as large print on a terminal.
 
-Each letter is five dots high; a cell shows two dots, one above the other. There are capitals,
-digits and the few signs that names of models and numbers have.
+Each letter is five dots high, and a comma has one more, below the line: from afar it must not look
+like a point. A cell shows two dots, one above the other. There are capitals, digits and the few
+signs that names of models and numbers have.
 """
 
 from functools import lru_cache
 
 from llmsim.text.screen import Screen
 
-ROWS = 3  # of cells; the sixth row of dots is blank
+ROWS = 3  # of cells; only a comma has dots in the sixth row
 GAP = 1  # cells between two letters
 
-# Five rows of dots from the top down; "#" is a dot.
+# Rows of dots from the top down; "#" is a dot.
 _DOTS = {
     "A": ".#. #.# ### #.# #.#", "B": "##. #.# ##. #.# ##.", "C": ".## #.. #.. #.. .##",
     "D": "##. #.# #.# #.# ##.", "E": "### #.. ##. #.. ###", "F": "### #.. ##. #.. #..",
@@ -25,7 +26,7 @@ _DOTS = {
     "0": "### #.# #.# #.# ###", "1": ".#. ##. .#. .#. ###", "2": "### ..# ### #.. ###",
     "3": "### ..# .## ..# ###", "4": "#.# #.# ### ..# ..#", "5": "### #.. ### ..# ###",
     "6": "### #.. ### #.# ###", "7": "### ..# ..# .#. .#.", "8": "### #.# ### #.# ###",
-    "9": "### #.# ### ..# ###", "-": ".. .. ## .. ..", ".": ". . . . #", ",": ". . . # #",
+    "9": "### #.# ### ..# ###", "-": ".. .. ## .. ..", ".": ". . . . #", ",": ".. .. .. .. .# #.",
     " ": ".. .. .. .. ..", "_": "... ... ... ... ###", "+": "... .#. ### .#. ...",
     ":": ". # . # .", "%": "#.# ..# .#. #.. #.#", "/": "..# ..# .#. #.. #..",
 }  # fmt: skip
@@ -34,7 +35,8 @@ _HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (Tru
 
 def _dots(letter: str) -> list[str]:
     """The rows of a letter's dots; a letter that there is not is a blank."""
-    return _DOTS.get(letter.upper(), _DOTS[" "]).split()
+    rows = _DOTS.get(letter.upper(), _DOTS[" "]).split()
+    return [*rows, *["." * len(rows[0])] * (2 * ROWS - len(rows))]
 
 
 @lru_cache(maxsize=64)
@@ -46,8 +48,7 @@ def width(text: str) -> int:
 @lru_cache(maxsize=64)
 def big(text: str) -> tuple[str, ...]:
     """The word in three rows of equal length."""
-    dots = [(" " * GAP).join(_dots(letter)[row] for letter in text) for row in range(5)]
-    dots.append(" " * len(dots[0]))
+    dots = [(" " * GAP).join(_dots(letter)[row] for letter in text) for row in range(2 * ROWS)]
     pairs = zip(dots[::2], dots[1::2], strict=True)
     return tuple(
         "".join(_HALVES[above == "#", below == "#"] for above, below in zip(*pair, strict=True))

@@ -49,6 +49,7 @@ class Training(NamedTuple):
     saved: tuple[int, ...] = ()  # the steps of which there are checkpoints
     throughput_usual: str = ""  # while steps are made
     alarm: tuple[str, ...] = ()  # role and word in capitals for why none are made, if none are
+    before: int = 0  # steps before the first one here, of a part of a longer run
 
 
 def span(step: int, steps: int) -> int:
@@ -205,8 +206,7 @@ def plots(training: Training, width: int, rows: int, screen: Screen) -> list[Row
     lines = _heading(training, width, rows, screen)
     below = _aligned(training, width, screen) if rows >= 4 else []
     if rows >= AXIS_NEEDS and training.step:
-        steps = span(training.step, training.steps)
-        below.append(_axis(steps, width - LABELS, screen))
+        below.append(axis(training, width - LABELS, screen))
     return lines + loss_curve(training, width, rows - len(lines) - len(below), screen) + below
 
 
@@ -256,15 +256,21 @@ def _aligned(training: Training, width: int, screen: Screen) -> list[Row]:
     ]
 
 
+def axis(training: Training, room: int, screen: Screen) -> Row:
+    """The steps that the curves are over, by their numbers in the log."""
+    return _axis(training.before, span(training.step, training.steps), room, screen)
+
+
 @lru_cache(maxsize=4)
-def _axis(steps: int, room: int, screen: Screen) -> Row:
-    """The steps that the curves are over, as numbers on a line."""
+def _axis(before: int, steps: int, room: int, screen: Screen) -> Row:
+    """Numbers on a line that is as long as these steps, which follow others."""
     dash = "─" if screen.unicode else "-"
-    apart = next((each for each in _ROUND if each * room // steps >= AXIS_APART), steps)
+    least = max(AXIS_APART, len(f" {before + steps:,} ") + 1)
+    apart = next((each for each in _ROUND if each * room // steps >= least), steps)
     text, unit = "", f"{'step':>{LABELS - 2}} "
-    for step in range(apart, steps + 1, apart):
+    for step in range(before // apart * apart + apart, before + steps + 1, apart):
         number = f" {step:,} "
-        place = step * room // steps - len(number) // 2
+        place = (step - before) * room // steps - len(number) // 2
         if len(text) <= place and place + len(number) <= room:
             text = text.ljust(place, dash) + number
     corner = "└" if screen.unicode else "+"

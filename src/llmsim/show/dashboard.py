@@ -253,6 +253,7 @@ class Dashboard:
             throughput_number=speed,
             throughput_usual=usual,
             alarm=(wrong.letters, wrong.word) if wrong else (),
+            before=before,
             validated=tuple(
                 (step - before, value)
                 for step, value in self._marks(taught, validated)
