@@ -14,6 +14,7 @@ from llmsim.text.style import (
     ROLES,
     Rgb,
     Span,
+    ash,
     clipped,
     code,
     length,
@@ -107,6 +108,16 @@ def test_the_log_has_256_colours_or_the_terminals_sixteen() -> None:
     assert paint(spans, COLORED._replace(colors=TRUECOLOR)) == "\x1b[38;5;30m61GiB\x1b[0m"
     assert paint(spans, COLORED._replace(colors=16)) == "\x1b[36m61GiB\x1b[0m"
     assert not [role for role in ROLES if "38;" in code(role, 16)]
+
+
+def test_red_is_for_trouble_alone_among_sixteen_colours() -> None:
+    """Of a map with a cell that glows no other cell is red; the hottest GPU of a sound one is."""
+    red = {role for role in ROLES if code(role, 16).split(";")[-1] in ("31", "91")}
+    red |= {role for role in ROLES if ";7" in code(role, 16) and "31" in code(role, 16)}
+    assert red == {"alarm", "error", "hot", "failure", "down", "fault"}
+    steps = [step / (HEAT_STEPS - 1) for step in range(HEAT_STEPS)]
+    assert {code(ash(step), 16) for step in steps} <= {"34", "36", "32", "33"}
+    assert code("glow", 16) == "91"
 
 
 # torchtitan's metrics line (torchtitan/components/metrics.py and tools/utils.py, v0.2): loss green,

@@ -5,15 +5,17 @@ two cells, one above the other; without them it is one. The colours go from the 
 hottest GPU that is shown.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, zip_longest
 
 from llmsim.board.curves import SHADES, level
 from llmsim.board.gauges import GONE, Cluster
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, ash, heat, merged
+from llmsim.text.style import Row, Span, ash, has_shades, heat, merged
 from llmsim.typed import NamedTuple
+
+Role = Callable[[float], str]  # of a cell this far, 0 .. 1, on the way from cool to hot
 
 MOST_CELLS = 2048  # read at once
 SCALE = 8  # cells of the legend's scale
@@ -88,7 +90,7 @@ def scale_of(seen: Sequence[int]) -> Warmth:
 
 def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[Row, ...]:
     """A map of at most `rows` rows; the last one is its legend."""
-    double = screen.color and screen.unicode
+    double = screen.unicode and has_shades(screen)
     part = section(cluster, width, max(1, rows - 1) * (2 if double else 1))
     chosen = _chosen(part, cluster.faulty)
     celsius = cluster.celsius(chosen)
@@ -103,8 +105,12 @@ def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[R
             FAULTY if index in faulty else each for index, each in zip(chosen, celsius, strict=True)
         ]
     lines = _lines(shown, part)
-    drawn = _doubled(lines, warmth) if double else (_single(line, warmth, screen) for line in lines)
-    legend = _legend(cluster, part, seen, warmth, width, screen)
+    role = ash if faulty else heat
+    if double:
+        drawn = _doubled(lines, warmth, role)
+    else:
+        drawn = (_single(line, warmth, role, screen) for line in lines)
+    legend = _legend(cluster, part, seen, _scale(warmth, role, screen), width, screen)
     return (*drawn, legend) if rows > 1 else tuple(drawn)
 
 
@@ -137,10 +143,9 @@ def degrees(seen: Sequence[int], screen: Screen) -> str:
     return f"{low}–{high} °C" if screen.unicode else f"{low}-{high} C"
 
 
-def _doubled(lines: Sequence[Sequence[int]], warmth: Warmth) -> Iterator[Row]:
+def _doubled(lines: Sequence[Sequence[int]], warmth: Warmth, role: Role) -> Iterator[Row]:
     """Two lines a row: the upper half of a character has the front colour, the lower the back."""
     cells = dict.fromkeys(chain(*lines))
-    role = ash if FAULTY in cells else heat
     roles = {each: role(warmth.share(each)) for each in cells}
     roles |= {UNKNOWN: "", FAULTY: "glow"}
     spans: dict[tuple[int, int], Span] = {}
@@ -160,34 +165,33 @@ def _two(above: str, below: str) -> Span:
     return (f"{above} on {below}" if below else above, UPPER_HALF)
 
 
-def _single(line: Sequence[int], warmth: Warmth, screen: Screen) -> Row:
+def _single(line: Sequence[int], warmth: Warmth, role: Role, screen: Screen) -> Row:
     glyphs = SHADES[not screen.unicode]
     shares = [warmth.share(each) for each in line]
     odd: dict[int, Span] = {UNKNOWN: ("", " "), FAULTY: ("down", GONE[not screen.unicode])}
     cells = [
-        odd.get(each) or (heat(share), level(share, glyphs))
+        odd.get(each) or (role(share), level(share, glyphs))
         for each, share in zip(line, shares, strict=True)
     ]
     return tuple(merged(cells))
 
 
-def _scale(warmth: Warmth, screen: Screen) -> Row:
+def _scale(warmth: Warmth, role: Role, screen: Screen) -> Row:
     glyphs = SHADES[not screen.unicode]
-    full = LOWER_HALF if screen.color and screen.unicode else ""
+    full = LOWER_HALF if screen.unicode and has_shades(screen) else ""
     steps = [step / (SCALE - 1) for step in range(SCALE)]
-    cells: list[Span] = [(heat(share), full or level(share, glyphs)) for share in steps]
+    cells: list[Span] = [(role(share), full or level(share, glyphs)) for share in steps]
     unit = " °C" if screen.unicode else " C"
     return (("label", f"{warmth.low} "), *merged(cells), ("label", f" {warmth.high}{unit}"))
 
 
 def _legend(
-    cluster: Cluster, part: Section, seen: Sequence[int], warmth: Warmth, width: int, screen: Screen
+    cluster: Cluster, part: Section, seen: Sequence[int], scale: Row, width: int, screen: Screen
 ) -> Row:
     """What a cell is and how the colours are meant, as much as there is room for."""
     texts = [f"{cluster.gpus:,} GPUs", degrees(seen, screen)]
     if part.stride > 1:
         texts.append(f"1 cell = {part.stride:,}")
-    scale = _scale(warmth, screen)
     used = sum(len(text) for _, text in scale)
     row: list[Span] = []
     for text in texts:

@@ -28,6 +28,7 @@ class Hue(NamedTuple):
     basic: int
 
 
+# Among sixteen colours red is for trouble alone.
 HUES = {
     "green": Hue((0, 158, 96), 65, 32),
     "teal": Hue((0, 152, 164), 30, 36),
@@ -35,7 +36,7 @@ HUES = {
     "violet": Hue((146, 108, 255), 98, 35),
     "amber": Hue((198, 132, 0), 136, 33),
     "orange": Hue((232, 96, 24), 166, 33),
-    "vermilion": Hue((232, 96, 24), 166, 31),
+    "vermilion": Hue((232, 96, 24), 166, 33),
     "red": Hue((240, 78, 84), 167, 31),
     "glow": Hue((255, 36, 44), 196, 91),
     "grey": Hue((132, 134, 138), 102, 90),
@@ -102,6 +103,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "relaunch": ("blue", BOLD),
 }
 FILLED = frozenset(role for role, (_, more) in ROLES.items() if REVERSE in more.split(";"))
+BASIC = 16  # colours of a terminal that has the fewest
 LOG_COLORS = 256  # The log has no true colour, since real loggers have none.
 
 # Cells of the heat map from cool to hot, in as many steps as the terminal's colours allow. The
@@ -112,6 +114,7 @@ HEAT_STOPS: Sequence[Rgb] = (
 )  # fmt: skip
 HEAT_256 = (18, 25, 25, 31, 30, 36, 35, 71, 107, 178, 172, 202, 202, 203, 223)
 HEAT_16 = (34, 36, 32, 33, 31)
+ASH_16 = (34, 36, 32, 33, 33)  # of the cells around one that glows, which alone is red
 HEAT_STEPS = 12
 ASH = 0.45  # of a cell's hue is left where another cell is the one to look at
 
@@ -128,6 +131,11 @@ def heat(share: float) -> str:
     return f"heat{round(min(max(share, 0.0), 1.0) * (HEAT_STEPS - 1))}"
 
 
+def has_shades(screen: Screen) -> bool:
+    """Whether a cell can be filled with its heat: a screen of one colour needs shades of it."""
+    return screen.color and (screen.colors > BASIC or has_own_colours(screen.theme))
+
+
 def ash(share: float) -> str:
     """The same of a cell that is not the one to look at: dark, so that another one glows."""
     return f"ash{round(min(max(share, 0.0), 1.0) * (HEAT_STEPS - 1))}"
@@ -138,10 +146,12 @@ def _heat_hue(step: int) -> Hue:
     index = min(int(place), len(HEAT_STOPS) - 2)
     pairs = zip(HEAT_STOPS[index], HEAT_STOPS[index + 1], strict=True)
     red, green, blue = (round(a + (b - a) * (place - index)) for a, b in pairs)
-    low, high = (
-        ramp[round(step * (len(ramp) - 1) / (HEAT_STEPS - 1))] for ramp in (HEAT_16, HEAT_256)
-    )
-    return Hue((red, green, blue), high, low)
+    return Hue((red, green, blue), _of_ramp(HEAT_256, step), _of_ramp(HEAT_16, step))
+
+
+def _of_ramp(ramp: Sequence[int], step: int) -> int:
+    """The colour of a step of heat."""
+    return ramp[round(step * (len(ramp) - 1) / (HEAT_STEPS - 1))]
 
 
 def _hue(name: str) -> Hue:
@@ -152,7 +162,7 @@ def _hue(name: str) -> Hue:
     if name.startswith("ash"):
         hue = _heat_hue(int(name[3:]))
         rgb = mixed(ground(THEMES[0]), hue.rgb, ASH)
-        return Hue(rgb, cube(rgb), hue.basic)
+        return Hue(rgb, cube(rgb), _of_ramp(ASH_16, int(name[3:])))
     return HUES[name]
 
 
