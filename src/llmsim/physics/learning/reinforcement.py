@@ -62,7 +62,8 @@ KL_LEFT = 2e-5  # nats: the advantages of a batch do not quite cancel
 # --- rewards -----------------------------------------------------------------------------
 
 
-_ABOVE = tuple(bytes(range(limit, 256)) for limit in range(257))
+# By a limit, 0..256: a table that makes bytes below it 1, and all others 0.
+_BELOW = tuple(bytes([1]) * limit + bytes(256 - limit) for limit in range(257))
 
 
 class Answers(NamedTuple):
@@ -88,17 +89,13 @@ def answers(job: Job, step: int) -> Answers:
     each = 1 + -(-size // 8)  # words of a problem: its difficulty, and a byte for each answer
     drawn = noise.words(job.seed, "answers", each * groups * step, each * groups)
     lucks, steep = pack(f"<{len(drawn)}Q", *drawn), DIFFICULTY * 2.0
-    odds = [
-        centre + steep * ((low + middle + high) / 65_536.0 - 1.5)
-        for low, middle, high in iter_unpack(f"<3H{8 * each - 6}x", lucks)
-    ]
-    # An answer is right if its byte lies below 256 times the chance: the bytes above are left out.
-    above = [_ABOVE[round(256.0 / (1.0 + exp(-chance)))] for chance in odds]
-    begins = range(8, len(lucks), 8 * each)
+    # An answer is right if its byte lies below 256 times the chance.
     solved = [
-        len(lucks[begun : begun + size].translate(None, wrong))
-        for begun, wrong in zip(begins, above, strict=True)
-    ]
+        own.translate(_BELOW[round(256.0 / (1.0 + exp(-(
+            centre + steep * ((low + middle + high) / 65_536.0 - 1.5)
+        ))))]).count(1)
+        for low, middle, high, own in iter_unpack(f"<3H2x{size}s{-size % 8}x", lucks)
+    ]  # fmt: skip
     spreads = [sqrt(right * (size - right) / (size * (size - 1))) for right in range(size + 1)]
     return Answers(
         sum(solved) / (size * groups),
