@@ -98,7 +98,8 @@ def stamp(start: datetime, at: float) -> datetime:
 
 def asctime(start: datetime, at: float) -> str:
     """A moment of the run as Python's logging writes it (formatTime): 2026-01-30 12:00:09,483."""
-    return stamp(start, at).isoformat(" ", "milliseconds").replace(".", ",")
+    moment = start + timedelta(0, at)  # `stamp`, written out: each line has one
+    return moment.isoformat(" ", "milliseconds").replace(".", ",")
 
 
 def single(value: float) -> float:

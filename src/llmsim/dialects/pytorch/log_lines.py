@@ -14,18 +14,23 @@ def alone(job: Job) -> bool:
     return job.layout.gpus == 1
 
 
-def prefix(at: float, job: Job, width: int, level: str = "INFO") -> list[Span]:
-    """The time stamp and level: full from 220 columns on, without the date below 60."""
-    warns = "warning" if level == "WARNING" else "time"
-    if width >= 220 and not alone(job):
-        stamp = units.asctime(job.start, at)
-        return [("time", f"[{stamp}] [rank0] "), (warns, level), ("time", " ")]
+def stamped(at: float, job: Job, width: int) -> str:
+    """The text of the time stamp: full from 220 columns on, without the date below 60."""
     if width >= 100:
-        return [("time", units.asctime(job.start, at) + " "), (warns, level), ("time", " ")]
+        stamp = units.asctime(job.start, at)
+        return f"{stamp} " if width < 220 or alone(job) else f"[{stamp}] [rank0] "
     now = units.stamp(job.start, at)
     if width >= 60:
-        return [(warns, f"{now:%m-%d %H:%M:%S} ")]
-    return [(warns, f"{now:%H:%M:%S} ")] if width >= 36 else []
+        return f"{now:%m-%d %H:%M:%S} "
+    return f"{now:%H:%M:%S} " if width >= 36 else ""
+
+
+def prefix(at: float, job: Job, width: int, level: str = "INFO") -> list[Span]:
+    """The time stamp, and from 100 columns on the level."""
+    stamp, warns = stamped(at, job, width), "warning" if level == "WARNING" else "time"
+    if width >= 100:
+        return [("time", stamp), (warns, level), ("time", " ")]
+    return [(warns, stamp)] if stamp else []
 
 
 def say(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:

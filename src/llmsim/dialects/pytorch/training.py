@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.pytorch.grid import grid
-from llmsim.dialects.pytorch.log_lines import alone, prefix, say, warn
+from llmsim.dialects.pytorch.log_lines import alone, prefix, say, stamped, warn
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import validated_steps
 from llmsim.job.records import Job, batch_tokens
@@ -66,47 +66,48 @@ SENTENCE_WIDTH = 60
 
 
 @remembered()
-def _widest(job: Job) -> tuple[str, str, int, int, int]:
-    """Steps and epochs in full; cells for tokens per second, samples per second and memory."""
-    tokens = len(f"{batch_tokens(job) / step_time.step_seconds(job) * 1.1:,.0f}")
-    samples = tokens - 1 if job.recipe.generates else tokens - 2  # answers are not full
-    memory = len(units.gib(capacity(job.gpu)))
-    return f"{job.schedule.steps:,}", f"{job.schedule.epochs}", tokens, samples, memory
-
-
-def _texts(event: events.Step, job: Job) -> list[str]:
-    """The texts of the line's spans, in the order of FIELDS.
+def _formats(job: Job) -> tuple[str, str, str, str, str, str]:
+    """The formats of a step's number, its epoch, tokens per second and samples per second; all
+    steps and all epochs in full.
 
     Numbers are padded to the widest that the run will show, so that columns stand still.
     """
-    steps, epochs, tokens, samples, memory = _widest(job)
+    steps, epochs = f"{job.schedule.steps:,}", f"{job.schedule.epochs}"
+    tokens = len(f"{batch_tokens(job) / step_time.step_seconds(job) * 1.1:,.0f}")
+    samples = tokens - 1 if job.recipe.generates else tokens - 2  # answers are not full
+    rates = f">{tokens},.0f", f"{samples}.1f"
+    return f">{len(steps)},", f">{len(epochs)}", *rates, steps, epochs
+
+
+def _texts(event: events.Step, job: Job) -> tuple[str, ...]:
+    """The texts of the line's spans, in the order of FIELDS."""
+    step, epoch, tokens, samples, steps, epochs = _formats(job)
     shown = round(event.loss, 4)
     metrics = [METRICS[name].format(value) for name, value in headlines(job, event.step)]
-    return [
-        f"step {event.step:>{len(steps)},}/{steps}",
-        f"ep {event.epoch:>{len(epochs)}}/{epochs}",
+    return (
+        f"step {event.step:{step}}/{steps}",
+        f"ep {event.epoch:{epoch}}/{epochs}",
         f"loss {shown:7.4f}",
         # exp of a preference loss or a KL penalty is no perplexity.
         "  ".join(metrics) if metrics else f"ppl {units.perplexity(shown):>7}",
         f"gnorm {units.at_most_five(event.gradient_norm)}{_scale(event, job)}",
         f"lr {event.learning_rate:.2e}",
-        f"{event.tokens_per_second:>{tokens},.0f} tok/s",
-        f"{event.samples_per_second:{samples}.1f} seq/s",
+        f"{event.tokens_per_second:{tokens}} tok/s",
+        f"{event.samples_per_second:{samples}} seq/s",
         f"{units.at_most_five(event.step_seconds)} s/step",
-        *_held(job, (event.reserved, event.capacity, memory)),
+        *_held(job, event.reserved),
         f"mfu {event.mfu:6.2%}",
         f"eta {units.hours(event.remaining):>8}",
-    ]
+    )
 
 
 @remembered(2)
-def _held(job: Job, held: tuple[int, int, int]) -> tuple[str, str]:
-    """The texts of the memory, which is the same from the second step on: bytes that are held,
-    bytes that there are, and cells for the first text.
+def _held(job: Job, reserved: int) -> tuple[str, str]:
+    """The texts of the memory, which is the same from the second step on: bytes that are held, and
+    their share.
     """
-    del job
-    reserved, capacity, cells = held
-    return f"mem {units.gib(reserved):>{cells}}", f" {reserved / capacity:3.0%}"
+    most = capacity(job.gpu)
+    return f"mem {units.gib(reserved):>{len(units.gib(most))}}", f" {reserved / most:3.0%}"
 
 
 def _scale(event: events.Step, job: Job) -> str:
@@ -124,16 +125,24 @@ def _fields(texts: Iterable[str]) -> dict[str, Clause]:
     return {name: tuple((role, next(coming)) for role in roles) for name, roles in FIELDS.items()}
 
 
-ALL = tuple(FIELDS)
+@remembered(8)
+def _template(job: Job, names: tuple[str, ...], screen: Screen) -> tuple[str, int]:
+    """The line with these fields: a %s for the time stamp, if the screen has room for it, and for
+    each text; and how many of its characters take no cell.
+    """
+    stamp = [(role, text if place else "%s") for place, (role, text) in enumerate(
+        prefix(0.0, job, screen.width)
+    )]  # fmt: skip
+    clauses = [tuple((role, "%s") for role in FIELDS[name]) for name in names]
+    spans = [*stamp, *_apart(clauses)]
+    template = paint_whole(spans, screen)
+    return template, len(template) - length(spans)
 
 
 @remembered(8)
-def _template(job: Job, stamps: int, names: tuple[str, ...], screen: Screen) -> str:
-    """The line with these fields, with a %s for each text, behind some spans of the stamp."""
-    del job
-    stamp = [("time", "%s")] * stamps
-    clauses = [tuple((role, "%s") for role in FIELDS[name]) for name in names]
-    return paint_whole([*stamp, *_apart(clauses)], screen)
+def _whole(job: Job, screen: Screen) -> tuple[str, int]:
+    """The same with all fields."""
+    return _template(job, tuple(FIELDS), screen)
 
 
 @remembered(8)
@@ -151,17 +160,20 @@ def _shown(job: Job, sizes: tuple[int, ...], room: int) -> tuple[str, ...]:
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> list[Line]:
-    start, texts = prefix(event.at, job, screen.width), _texts(event, job)
-    room = screen.width - length(start)
-    fits = len("".join(texts)) + 2 * (len(FIELDS) - 1) <= room
-    names = ALL if fits else _shown(job, tuple(map(len, texts)), room)
+    start, texts = stamped(event.at, job, screen.width), _texts(event, job)
+    stamp = (start,) if start else ()
+    template, codes = _whole(job, screen)
+    line = template % (*stamp, *texts)
+    if len(line) - codes <= screen.width:
+        return [Line(line)]
+    room = screen.width - length(prefix(event.at, job, screen.width))
+    names = _shown(job, tuple(map(len, texts)), room)
+    fields = _fields(texts)
     if not names:
-        return [Line(paint([*start, *_apart(_kept(_fields(texts), room))], screen))]
-    stamp = [text for _, text in start]
-    if not fits:
-        fields = _fields(texts)
-        texts = [text for name in names for _, text in fields[name]]
-    return [Line(_template(job, len(start), names, screen) % (*stamp, *texts))]
+        spans = [*prefix(event.at, job, screen.width), *_apart(_kept(fields, room))]
+        return [Line(paint(spans, screen))]
+    shown = [text for name in names for _, text in fields[name]]
+    return [Line(_template(job, names, screen)[0] % (*stamp, *shown))]
 
 
 def _apart(clauses: Iterable[Clause]) -> list[Span]:
