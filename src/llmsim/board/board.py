@@ -29,7 +29,7 @@ SHORTEST = 5  # rows of a screen that has room for a board
 SHARE = 0.4  # of the screen's rows
 # A board of at least this size has the GPUs beside the curve.
 WIDE, HIGH = 72, 6
-LEAST_HARDWARE = 8  # cells of the GPUs' number and name, cut
+LEAST_HARDWARE, HARDWARE = 8, 14  # cells of the GPUs' number and name, cut
 GAP = 3  # cells between the curve and the GPUs
 
 
@@ -117,7 +117,9 @@ def _titles(view: View, room: int, screen: Screen) -> Row:
     """The first titles, as far as they fit the room."""
     between = " · " if screen.unicode else " - "
     dots = "…" if screen.unicode else ">"
-    row: list[Span] = [*clipped([("title", view.titles[0])], room, dots)]
+    kept = len(between) + min(len(view.titles[1]), HARDWARE) if len(view.titles) > 1 else 0
+    first = room - kept if room >= 2 * kept else room
+    row: list[Span] = [*clipped([("title", view.titles[0])], first, dots)]
     for number, title in enumerate(view.titles[1:]):
         left = room - length(row) - len(between)
         if number == 0 and left >= LEAST_HARDWARE:  # what it runs on is always there

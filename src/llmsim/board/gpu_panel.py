@@ -20,7 +20,7 @@ MOST_GPUS = 64  # shown one by one
 GAP = 3  # cells between two columns of cells
 FEW = 4  # GPUs that have graphs each wherever there is room
 MANY_NEED = 1.75  # times that room for each of more GPUs: else a row each is clearer
-LEAST_GRAPH, MOST_GRAPH = 2, 10  # rows of the cluster's power
+LEAST_GRAPH = 2  # rows of the cluster's power
 SCALE = 10  # cells of its scale
 MAP_SHARE = 0.68  # of the rows of a large cluster's panel, where its power is below its map
 
@@ -134,7 +134,7 @@ def _power(cluster: Cluster, width: int, rows: int, screen: Screen) -> list[Row]
     if rows < LEAST_GRAPH or not values:
         return []
     top = cluster.full.watts * cluster.gpus / 1000 * 1.05
-    graph = history(values, room, min(rows, MOST_GRAPH), screen, "violet", top)
+    graph = history(values, room, rows, screen, "violet", top)
     labels = [kilowatts(top), *[""] * (len(graph) - 2), "0 kW"]
     return [
         (("label", f"{label:>{SCALE - 2}} "), ("track", edge(bool(label), screen)), *row)

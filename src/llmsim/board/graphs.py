@@ -18,8 +18,9 @@ LABELS = 7  # cells of a curve's scale
 GROUND = "⣀"
 TICKS_APART = 2  # rows between two numbers of the scale, at least
 LEAST_TICKS = 3
-LEAST_RISE = 1.04  # from the lowest value to the highest, of an axis of logarithms
-ENDS = 0.04  # of the logarithm of an axis's ends
+LEAST_RISE = 1.02  # from the lowest value to the highest, of an axis of logarithms
+ENDS = 0.01, 0.04  # of the logarithm of the ends of an axis that hardly rises, and of others
+FLAT = 0.2  # the rise of the logarithm of an axis that hardly rises
 WIDE = 4.0  # the ends of an axis whose numbers are not at even distances: the ratio
 _NICE = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _BLOCKS = " .:-=+*##"
@@ -109,9 +110,10 @@ def scale(values: Sequence[float]) -> Scale:
     low, high = min(known, default=1.0), max(known, default=2.0)
     if low > 0:
         # The ends lie on a grid: an axis that moves with each value would move the whole curve.
-        low, high = low * 0.99, max(high, low * LEAST_RISE) * 1.01
-        low = exp(floor(log(low) / ENDS) * ENDS)
-        return Scale(low, exp(ceil(log(high) / ENDS) * ENDS), logarithmic=True)
+        low, high = log(low), log(max(high, low * LEAST_RISE))
+        grid = ENDS[high - low > FLAT]
+        low, high = floor(low / grid - 0.25) * grid, ceil(high / grid + 0.25) * grid
+        return Scale(exp(low), exp(high), logarithmic=True)
     room = (high - low) * 0.05 or 1.0
     return Scale(low - room, high + room, logarithmic=False)
 

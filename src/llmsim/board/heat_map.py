@@ -7,7 +7,7 @@ hottest GPU that is shown.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, zip_longest
+from itertools import chain, product, zip_longest
 
 from llmsim.board.curves import SHADES, level
 from llmsim.board.gauges import GONE, Cluster
@@ -21,7 +21,7 @@ MOST_CELLS = 2048  # read at once
 SCALE = 8  # cells of the legend's scale
 UPPER_HALF, LOWER_HALF = "▀", "▄"
 NARROWEST_RACK = 4  # GPUs beside each other that have a gap after them
-SIZES = 2, 3  # characters and lines of a larger cell
+SIZES = 1, 2, 3  # characters and lines that a cell may have
 BELOW = 7  # degrees C from the lower end of a short scale to the mean, which is green there
 LEAST_RANGE = 20  # degrees C of the scale
 ROUND = 5  # degrees C: the ends of the scale are multiples of it
@@ -36,16 +36,19 @@ class Section(NamedTuple):
     stride: int
     rack: int  # cells beside each other
     racks: int  # beside each other
-    size: int = 1  # characters and lines of a cell
+    wide: int = 1  # characters of a cell
+    high: int = 1  # lines of a cell
 
 
 def section(cluster: Cluster, width: int, lines: int) -> Section:
     """The cells of a cluster, as large as there is room for."""
     part = _section(cluster, width, lines)
-    for size in SIZES:
-        if size <= min(width, lines):
-            larger = _section(cluster, width // size, lines // size)
-            part = larger._replace(size=size) if larger.stride == part.stride else part
+    stride = part.stride
+    for wide, high in product(SIZES, SIZES):
+        if wide <= width and high <= lines and wide * high > part.wide * part.high:
+            larger = _section(cluster, width // wide, lines // high)
+            if larger.stride == stride:
+                part = larger._replace(wide=wide, high=high)
     return part
 
 
@@ -131,8 +134,8 @@ def _lines(shown: Sequence[int], part: Section) -> list[list[int]]:
             cells = list(shown[first : first + part.rack])
             gap = [UNKNOWN] if number else []
             lines[line] += gap + cells + [UNKNOWN] * (part.rack - len(cells))
-    copies = range(part.size)
-    return [[each for each in line for _ in copies] for line in lines for _ in copies]
+    wide, high = range(part.wide), range(part.high)
+    return [[each for each in line for _ in wide] for line in lines for _ in high]
 
 
 def degrees(seen: Sequence[int], screen: Screen) -> str:

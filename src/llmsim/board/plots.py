@@ -28,6 +28,7 @@ BROKEN = "×", "x"  # the mark of an incident
 TWO_ROWS = 8  # rows from which on there are two rows of numbers
 BIG_NEEDS = 13  # rows of a part that has room for big numbers
 BETWEEN = 3  # cells after a big number
+ALSO_BIG = "val", "mfu"  # numbers that are big where there is room for more
 AXIS_NEEDS = 15  # rows of a part that has room for the numbers of steps
 AXIS_APART = 11  # cells between two of these, at least
 _ROUND = [nice * 10**decade for decade in range(8) for nice in (1, 2, 5)]
@@ -219,16 +220,27 @@ def _heading(training: Training, width: int, rows: int, screen: Screen) -> list[
     )
     if not training.numbers:
         return [numbers(training, width), ()] if rows >= TWO_ROWS else [numbers(training, width)]
-    shown = (training.numbers[0], more[1])
+    shown = [training.numbers[0], more[1]]
     if rows >= BIG_NEEDS and screen.unicode and _fits(shown, width):
+        rest = [*training.numbers[1:], more[0]]
+        for each in [each for each in rest if each[1] in ALSO_BIG]:
+            if _fits([*shown, _short(each)], width):
+                shown.append(_short(each))
+                rest.remove(each)
         if training.alarm:
-            (_, name, number), (role, word) = shown[0], training.alarm
-            shown = (("label", name, number), (role, "tok/s 0", word))
-        rest = training._replace(numbers=(*training.numbers[1:], more[0]))
-        return [*_big(shown), numbers(rest, width)]
+            shown = [("label", name, number) for _, name, number in shown]
+            shown[1] = (training.alarm[0], "tok/s 0", training.alarm[1])
+        return [*_big(tuple(shown)), numbers(training._replace(numbers=tuple(rest)), width)]
     if rows >= TWO_ROWS:
         return [numbers(training, width), numbers(training._replace(numbers=more), width)]
     return [numbers(training._replace(numbers=(*training.numbers, *more)), width)]
+
+
+def _short(number: Number) -> Number:
+    """A number for large digits: what it is a part of stands above them."""
+    role, name, text = number
+    text, _, of = text.partition(" of ")
+    return role, f"{name} of {of}" if of else name, text
 
 
 def _fits(shown: Sequence[Number], room: int) -> bool:

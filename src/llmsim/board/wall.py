@@ -35,7 +35,6 @@ STRIPS = 3  # rows of each strip below the curve on a high screen
 HIGH = 34  # rows of a high screen
 GAP = 2
 PANEL, MANY_ROWS = 0.55, 8  # of the rows, and rows: what the GPUs one by one may have
-LEAST_GRAPH = 9  # rows of a history on a high screen, which has more of them
 MARKS = {
     "validation": ("validation", "◆", "o"),
     "checkpoint": ("save", "┊", ":"),
@@ -153,6 +152,8 @@ def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> li
         for name, number, mean, role in strips:
             below.append(ruled((("label", f"{name} "), (role, number)), width, screen))
             below += _strip(training, mean, columns, high, role, screen)
+        if high > 1 and training.step:
+            below.append(plots.axis(training, room, screen))
     above = [ruled((("label", "loss"), ("", " "), *_newest(view)), width, screen)]
     left = rows - len(below) - len(above)
     return above + _loss(view, more, columns, left, screen) + below
@@ -226,8 +227,7 @@ def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> l
     for place, (role, hue, name, number, values) in enumerate(named):
         high = max(1, left // len(named) + (place < left % len(named)))
         lines.append(ruled((("label", name), (role, number)), width, screen))
-        most = max(LEAST_GRAPH, rows // 4)
-        lines += history(tuple(values), width, min(high, most), screen, hue)
+        lines += history(tuple(values), width, high, screen, hue)
     return [*lines, *[()] * (rows - len(lines))][:rows]
 
 
