@@ -22,7 +22,7 @@ from llmsim.show.playback import Playback
 from llmsim.show.player import play
 from llmsim.text.painting import painted
 from llmsim.text.screen import Screen
-from llmsim.text.style import cells, length
+from llmsim.text.style import Row, cells, length
 from tests.board.stage import DURATION, Terminal, timed
 
 GPUS = 8
@@ -198,6 +198,26 @@ def test_marks_stand_where_they_belong() -> None:
     assert sum("◆" in row for row in text) == 1
     assert all(row[7 + 10] in "┃⢸⡇⣿⠁" or row[7 + 10] != " " for row in text)
     assert inf not in [cells(row) for row in text]
+
+
+def each_cell(row: Row) -> Iterator[tuple[str, str]]:
+    """Role and glyph of each cell of a row."""
+    yield from ((role, glyph) for role, text in row for glyph in text)
+
+
+@pytest.mark.parametrize(("unicode", "color"), [(True, True), (True, False), (False, False)])
+def test_the_line_of_a_checkpoint_leaves_the_curve_whole(unicode: bool, color: bool) -> None:
+    """In ASCII a curve has dots as the grid has."""
+    screen = screen_of(100, 30, unicode=unicode, color=color)
+    values = tuple(8.0 / (1 + column / 20) for column in range(60))
+    marks = tuple(Mark(place / 20, nan, "save", "┊", ":") for place in range(20))
+    plain, marked = (log_curve(values, 80, 12, each, screen) for each in ((), marks))
+    lines = 0
+    for bare, row in zip(plain, marked, strict=True):
+        for (role, glyph), (seen, other) in zip(each_cell(bare), each_cell(row), strict=True):
+            lines += seen == "save"
+            assert (seen, other) == (role, glyph) or glyph == " " or role == "track"
+    assert lines > 40
 
 
 def test_the_wall_marks_the_saves_that_the_board_marks() -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from math import ceil, exp, floor, isclose, isfinite, log, log10
 
 from llmsim.board.curves import DOTS, Height, area, curve
-from llmsim.board.growing import APART, BEYOND, GRID, Growing, Marked, append
+from llmsim.board.growing import BEYOND, GRID, Growing, Marks, Sign, add
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, shade
 from llmsim.typed import NamedTuple
@@ -34,6 +34,9 @@ class Mark(NamedTuple):
     role: str
     glyph: str
     ascii: str
+
+
+Marked = tuple[tuple[int, ...], tuple[Mark, ...]]  # the rows that have a number, and the marks
 
 
 # --- histories -------------------------------------------------------------------------------
@@ -175,11 +178,12 @@ def log_curve(
     """
     axis = scale(ends or [*values, *(mark.value for mark in marks)])
     numbers = ticks(axis, rows) if values else {}
+    marked = tuple(numbers), marks
     if filled(screen):
         width = (columns + 1) // 2
-        lines = _growing(axis, rows, width, tuple(numbers), marks).drawn(values, raw)
+        lines = _growing(axis, rows, width, marked).drawn(values, raw)
     else:
-        lines = _line(values, axis, columns, rows, tuple(numbers), marks, screen)
+        lines = _line(values, axis, columns, rows, marked, screen)
     drawn: list[Row] = []
     for row, line in enumerate(lines):
         label: Span = ("label", f"{numbers.get(row, ''):>{LABELS - 2}} ")
@@ -188,17 +192,22 @@ def log_curve(
 
 
 @lru_cache(maxsize=4)
-def _growing(
-    axis: Scale, rows: int, width: int, grid: tuple[int, ...], marks: tuple[Mark, ...]
-) -> Growing:
+def _growing(axis: Scale, rows: int, width: int, marks: Marked) -> Growing:
     """A filled curve on an axis, with these marks."""
-    marked: dict[int, list[Marked]] = {}
+    return Growing(rows, width, partial(_heights, axis), _marks(axis, rows, width, marks, True))
+
+
+def _marks(axis: Scale, rows: int, width: int, marked: Marked, unicode: bool) -> Marks:
+    """What stands on a curve of this size: the dots of these rows, and the marks."""
+    grid, marks = marked
+    signs: dict[int, list[Sign]] = {}
     for mark in marks:
         row = _row_of(mark, axis, rows)
         if row is None or 0 <= row < rows:
             place = min(int(mark.place * width), width - 1)
-            marked.setdefault(place, []).append((row, mark.role, mark.glyph))
-    return Growing(rows, width, partial(_heights, axis), grid, marked)
+            glyph = mark.glyph if unicode else mark.ascii
+            signs.setdefault(place, []).append((row, mark.role, glyph))
+    return Marks(grid, GRID[not unicode], signs)
 
 
 def _row_of(mark: Mark, axis: Scale, rows: int) -> int | None:
@@ -213,30 +222,20 @@ def _line(
     axis: Scale,
     columns: int,
     rows: int,
-    grid: tuple[int, ...],
-    marks: tuple[Mark, ...],
+    marked: Marked,
     screen: Screen,
 ) -> list[list[Span]]:
     """The same curve as a line alone."""
     heights = [None if each == BEYOND else each for each in _heights(axis, values)]
     heights += [None] * (columns - len(heights))
     lines = curve(heights, rows, screen.unicode)
-    cells: list[list[Span]] = [[("curve", glyph) for glyph in line] for line in lines]
-    for row in grid:
-        for place, (_, glyph) in enumerate(cells[row]):
-            if glyph == " " and place % APART == 0:
-                cells[row][place] = ("track", GRID if screen.unicode else ".")
-    for mark in marks:
-        _set(cells, axis, mark, screen)
-    return [_joined(line) for line in cells]
-
-
-def _joined(line: Iterable[Span]) -> list[Span]:
-    """The cells of a row, with neighbours of one role in one span."""
-    spans: list[Span] = [("", "")]
-    for role, glyph in line:
-        append(spans, role, glyph)
-    return spans
+    marks = _marks(axis, rows, len(lines[0]), marked, screen.unicode)
+    drawn: list[list[Span]] = [[("", "")] for _ in lines]
+    for place, glyphs in enumerate(zip(*lines, strict=True)):
+        column = [("curve", glyph) for glyph in glyphs]
+        marks.put(place, column)
+        add(drawn, column)
+    return drawn
 
 
 def _heights(axis: Scale, values: Sequence[float]) -> list[Height]:
@@ -272,13 +271,3 @@ def edge(numbered: bool, screen: Screen) -> str:
     if not screen.unicode:
         return "+" if numbered else "|"
     return "┤" if numbered else "│"
-
-
-def _set(cells: list[list[Span]], axis: Scale, mark: Mark, screen: Screen) -> None:
-    """Puts a mark into the cells of a curve."""
-    width, rows = len(cells[0]), len(cells)
-    place, at = min(int(mark.place * width), width - 1), _row_of(mark, axis, rows)
-    glyph = mark.glyph if screen.unicode else mark.ascii
-    for row in range(rows) if at is None else (at,):
-        if 0 <= row < rows and (at is not None or cells[row][place][1] in " ·."):
-            cells[row][place] = (mark.role, glyph)

@@ -8,16 +8,37 @@ from functools import lru_cache
 
 from llmsim.board.curves import BRAILLE, DOTS, LEFT, RIGHT, Height, area, strokes
 from llmsim.text.style import FILLED, Span, shade
+from llmsim.typed import NamedTuple
 
 GLOW = "green"  # the hue below a curve
 GLOW_EDGE = 0.7  # its shade right below
 NOISE = shade(GLOW, 0.86)
-GRID, APART = "·", 4  # the dots of a row that has a number, and the cells from one to the next
+GRID = "·", "."  # the dots of a row that has a number
+APART = 4  # cells from one of them to the next
 BEYOND = 2.0  # the height of what is above an axis
 
 Values = tuple[float, ...]
-# Row, role and glyph of what is marked in a column: in all rows that are free if there is no row.
-Marked = tuple[int | None, str, str]
+# Row, role and glyph of what stands in a column: in all rows that are free if there is no row.
+Sign = tuple[int | None, str, str]
+
+
+class Marks(NamedTuple):
+    """What stands on a curve: the dots of a grid, and signs."""
+
+    grid: tuple[int, ...]  # the rows with dots
+    dot: str
+    signs: dict[int, list[Sign]]  # by the column of cells
+
+    def put(self, place: int, column: list[Span]) -> None:
+        """Adds to a column of cells, which is at this place, what stands there."""
+        if place % APART == 0:
+            for row in self.grid:
+                if column[row][1] == " ":
+                    column[row] = ("track", self.dot)
+        for at, role, glyph in self.signs.get(place, ()):
+            for row in range(len(column)) if at is None else (at,):
+                if at is not None or column[row][1] == " " or column[row][0] == "track":
+                    column[row] = (role, glyph)
 
 
 class Growing:
@@ -28,16 +49,10 @@ class Growing:
         rows: int,
         width: int,
         heights: Callable[[Values], list[Height]],
-        grid: Sequence[int],
-        marks: dict[int, list[Marked]],
+        marks: Marks,
     ) -> None:
-        """Nothing has been drawn yet.
-
-        `heights` gives the heights of values, `grid` has the rows with dots, `marks` what stands
-        in a column of cells.
-        """
-        self._rows, self._width, self._heights = rows, width, heights
-        self._grid, self._marks = grid, marks
+        """Nothing has been drawn yet. `heights` gives the heights of values."""
+        self._rows, self._width, self._heights, self._marks = rows, width, heights, marks
         self._begin()
 
     def _begin(self) -> None:
@@ -58,38 +73,32 @@ class Growing:
         single = self._heights(raw[known:])
         for number, column in enumerate(_filled(before, heights, self._rows)):
             _speckle(column, single[2 * number : 2 * number + 2])
-            self._mark(known // 2 + number, column)
-            for line, (role, glyph) in zip(self._lines, column, strict=True):
-                append(line, role, glyph)
+            self._marks.put(known // 2 + number, column)
+            add(self._lines, column)
         self._values, self._raw = values, raw
         return self._with_rest(len(values) // 2)
 
-    def _mark(self, place: int, column: list[Span]) -> None:
-        """Adds to a column the grid and the marks."""
-        if place % APART == 0:
-            for row in self._grid:
-                if column[row][1] == " ":
-                    column[row] = ("track", GRID)
-        for at, role, glyph in self._marks.get(place, ()):
-            for row in range(self._rows) if at is None else (at,):
-                if at is not None or column[row][1] in (" ", GRID):
-                    column[row] = (role, glyph)
-
     def _with_rest(self, known: int) -> list[list[Span]]:
         """The rows with the columns that are not known yet."""
-        last = max(self._marks, default=-1) + 1
+        last = max(self._marks.signs, default=-1) + 1
         lines = [[*line] for line in self._lines]
         for place in range(known, last):  # a mark may stand where the curve begins to be drawn
             column: list[Span] = [("", " ")] * self._rows
-            self._mark(place, column)
-            for line, (role, glyph) in zip(lines, column, strict=True):
-                append(line, role, glyph)
+            self._marks.put(place, column)
+            add(lines, column)
         first = max(known, last)
         blank = " " * (self._width - first)
-        dots = "".join(" " if place % APART else GRID for place in range(first, self._width))
+        dot = self._marks.dot
+        dots = "".join(" " if place % APART else dot for place in range(first, self._width))
         for row, line in enumerate(lines):
-            append(line, "track", dots if row in self._grid else blank)
+            append(line, "track", dots if row in self._marks.grid else blank)
         return lines
+
+
+def add(lines: list[list[Span]], column: list[Span]) -> None:
+    """Adds a column of cells to the rows."""
+    for line, (role, glyph) in zip(lines, column, strict=True):
+        append(line, role, glyph)
 
 
 def append(line: list[Span], role: str, text: str) -> None:

@@ -134,8 +134,8 @@ def _lines(shown: Sequence[int], part: Section) -> list[list[int]]:
             cells = list(shown[first : first + part.rack])
             gap = [UNKNOWN] if number else []
             lines[line] += gap + cells + [UNKNOWN] * (part.rack - len(cells))
-    wide, high = range(part.wide), range(part.high)
-    return [[each for each in line for _ in wide] for line in lines for _ in high]
+    across, down = range(part.wide), range(part.high)
+    return [[each for each in line for _ in across] for line in lines for _ in down]
 
 
 def degrees(seen: Sequence[int], screen: Screen) -> str:
