@@ -17,7 +17,8 @@ export function readAddress(search) {
   const query = [...given].filter(([name]) => !OWN.includes(name) && !FOREIGN.test(name));
   const boot = given.get("boot") === "micropip" ? "micropip" : "library";
   const on = (/** @type {string} */ name) => !/^(0|no|off|false)$/i.test(given.get(name) ?? "no");
-  const [kiosk, typing, paused] = [on("kiosk"), on("type"), on("paused")];
+  const kiosk = "kiosk" in document.documentElement.dataset; // early.js has read it
+  const [typing, paused] = [on("type"), on("paused")];
   return { query, boot, kiosk, typing, paused, wrong: wrongTheme(given.get("theme")) };
 }
 

@@ -15,5 +15,6 @@
   const theme = given.get("theme") ?? kept("theme") ?? "";
   if (/^[a-z]+$/.test(theme) && theme !== "auto") root.dataset.theme = theme; // see style.css
   if (given.get("background") === "transparent") root.dataset.background = "transparent";
-  if (!kept("welcome") && !given.has("kiosk") && window.top === window) root.dataset.welcome = "";
+  if (!/^(0|no|off|false)$/i.test(given.get("kiosk") ?? "no")) root.dataset.kiosk = ""; // no controls
+  if (!kept("welcome") && !("kiosk" in root.dataset) && window.top === window) root.dataset.welcome = "";
 })();

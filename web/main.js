@@ -293,9 +293,8 @@ function clicked() {
   notice(show.paused ? "paused" : "playing");
 }
 
-/** The kiosk mode: only the terminal is shown, and the screen stays on. */
+/** In the kiosk mode the screen stays on. */
 function keepAwake() {
-  root.dataset.kiosk = "";
   const wake = () => navigator.wakeLock?.request("screen").catch(() => {});
   document.addEventListener("visibilitychange", () => document.hidden || wake());
   wake();

@@ -17,6 +17,8 @@ CURVE = "/[\u2801-\u28ff]/.test(document.querySelector('.xterm-rows')?.textConte
 TRAINING = "/^training [1-9][0-9]%/.test(document.title)"
 WALL = "document.querySelector('[data-action=wall]').ariaPressed"
 ROWS = "[...document.querySelectorAll('.xterm-rows > div')]"
+LINE = "document.getElementById('timeline').getBoundingClientRect()"
+OPACITY = "getComputedStyle(document.getElementById('controls')).opacity"
 FROM = {"from": "60%"}
 BOXES = """[...document.querySelectorAll('.xterm-rows > div')].map((row) => {
     const { left, top, right, bottom } = row.getBoundingClientRect();
@@ -50,13 +52,15 @@ def test_picture_is_full(visit: Visitor, size: tuple[int, int]) -> None:
     rows, boxes = shown.rows, shown.page.evaluate(BOXES)
     assert len(rows) == shown.screen.height
 
-    # The rows fill the window, but for its margins, and nothing is wider than it.
+    # The rows fill the window, but for its margins and the controls' place, and nothing is wider.
     left, top = boxes[0][:2]
     right, bottom = boxes[-1][2:]
     assert left < 12
     assert top < 12
     assert width - 36 < right <= width
-    assert height - 36 < bottom <= height
+    place = shown.page.evaluate(f"{LINE}.top")
+    assert height - 60 <= place
+    assert place - 36 < bottom <= place
     assert shown.page.evaluate("document.documentElement.scrollWidth") == width
     assert max(len(row.rstrip()) for row in rows) <= shown.screen.width
 
@@ -122,6 +126,24 @@ def test_wall_comes_and_goes(visit: Visitor, by: str) -> None:
     assert shown.page.evaluate(WALL) == "false"
     shown.wait_for(f"!{kettles}")
     shown.wait_for(CURVE)
+
+
+@pytest.mark.parametrize("size", [LAPTOP, (1000, 600), (600, 500), (320, 256)])
+def test_controls_cover_nothing(visit: Visitor, size: tuple[int, int]) -> None:
+    """They have a place of their own; a low window, as at a zoom of 400 %, gives them one."""
+    width, height = size
+    shown = visit(width=width, height=height)
+    shown.page.add_init_script("localStorage.setItem('welcome', 'read')")
+    shown.open(seed=4, start="2026-01-30T12:00:00", dialect="pytorch", **FROM)
+    shown.wait_for(TRAINING)
+    shown.wait_for(f"{OPACITY} === '0'")
+    told = "told.filter(({ type }) => type === 'resize').length"
+    before = shown.page.evaluate(told)
+    shown.stir_until(f"{OPACITY} === '1'")
+    shown.wait_for(f"{ROWS}.at(-1).getBoundingClientRect().bottom <= {LINE}.top")
+    assert shown.page.evaluate(f"{LINE}.bottom") < height
+    if height > 400:
+        assert shown.page.evaluate(told) == before  # nothing moved when they came
 
 
 HEADINGS = f"{ROWS}.map((row) => row.textContent).map((text) => text.startsWith('\u2500\u2500 '))"
