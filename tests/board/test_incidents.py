@@ -7,6 +7,7 @@ import pytest
 
 from llmsim.board.board import board
 from llmsim.board.letters import big
+from llmsim.board.plots import Training, loss_curve
 from llmsim.board.wall import wall
 from llmsim.job.records import Asked
 from llmsim.run.events import Failed, Incident
@@ -88,6 +89,32 @@ def test_the_wall_has_a_word_for_what_became_of_the_rank_at_fault() -> None:
         shown = view.wall()
         assert shown.doing[-1][1] == f"1 {word}, rank 5", kind
         assert [number for _, name, number in shown.numbers if "tokens per" in name] == ["0"]
+
+
+@pytest.mark.parametrize("step", [850, 1000, 1200, 1900])
+def test_the_mark_of_an_incident_stands_on_the_curve(step: int) -> None:
+    """Also while the curve has not reached the end of its width."""
+    shown = Training(
+        step=step,
+        steps=2000,
+        loss=lambda _first, last: 2.0 + 8.0 / (1.0 + last / 300),
+        rate=float,
+        throughput=lambda _first, _last: 1.0,
+        numbers=(),
+        rate_number="-",
+        throughput_number="-",
+        broken=(400,),
+    )
+    screen = Screen(120, 40, color=True, unicode=True, live=True)
+    cells = words(loss_curve(shown, 90, 20, screen)).splitlines()
+    ((row, place),) = [
+        (number, line.index("×")) for number, line in enumerate(cells) if "×" in line
+    ]
+    tops = [
+        next(number for number, line in enumerate(cells) if line[beside] not in " ·")
+        for beside in (place - 1, place + 1)
+    ]
+    assert tops[0] - 1 <= row <= tops[1] + 1
 
 
 SEEN_FROM_AFAR = {

@@ -129,7 +129,8 @@ def _loss_curve(
     values = _sampled(loss, columns, known, steps)
     ends = _bounds(values, columns) if values else ()
     raw = _sampled(_single(loss), columns, known, steps)
-    return log_curve(values, columns, rows, _marks(marked, steps, values), screen, raw, ends)
+    marks = _marks(marked, steps, values, columns)
+    return log_curve(values, columns, rows, marks, screen, raw, ends)
 
 
 @lru_cache(maxsize=4)
@@ -138,8 +139,8 @@ def _single(loss: Mean) -> Mean:
     return lru_cache(maxsize=4096)(lambda _first, last: loss(last, last))
 
 
-def _marks(marked: Marked, steps: int, values: Sequence[float]) -> tuple[Mark, ...]:
-    """Saves, validations and incidents that the curve has room for."""
+def _marks(marked: Marked, steps: int, values: Sequence[float], columns: int) -> tuple[Mark, ...]:
+    """Saves, validations and incidents that the curve has room for; it has some of the columns."""
     saved, validated, broken, reached = marked
     marks = [Mark(step / steps, nan, "save", *SAVED) for step in saved if step <= steps]
     marks += [
@@ -148,7 +149,7 @@ def _marks(marked: Marked, steps: int, values: Sequence[float]) -> tuple[Mark, .
         if step <= steps and isfinite(loss)
     ]
     for step, on_curve in zip(broken, reached, strict=True):
-        place = min(int(step / steps * len(values)), len(values) - 1)
+        place = min(int(step / steps * columns), len(values) - 1)
         known = values and on_curve and isfinite(values[place])
         value = values[place] if known else min(values, default=nan)
         marks.append(Mark(min(step / steps, 1.0), value, "error", *BROKEN))
