@@ -1,12 +1,13 @@
 """Themes: each hue stays readable on the ground that a theme is for."""
 
 import re
+from itertools import product
 
 import pytest
 
 from llmsim.text.screen import TRUECOLOR
 from llmsim.text.style import HUES, ROLES, code, colored
-from llmsim.text.themes import THEMES, Rgb, themed
+from llmsim.text.themes import THEMES, Rgb, cube, themed
 from tests.text.test_style import contrast
 
 BLACK, WHITE = (12, 15, 20), (251, 251, 249)
@@ -40,6 +41,29 @@ def test_what_is_wrong_is_brighter_than_what_is_well_on_one_colour() -> None:
     for theme in ("phosphor", "amber"):
         red, green = (contrast(themed(HUES[name].rgb, theme), BLACK) for name in ("red", "green"))
         assert red > green
+
+
+def test_a_grey_is_grey_in_every_theme_of_many_colours() -> None:
+    """Words are grey: as a vivid blue they would look like the tokens per second."""
+    for theme in ("auto", "dark", "light", "contrast"):
+        for name in ("grey", "dim"):
+            parts = themed(HUES[name].rgb, theme)
+            assert max(parts) - min(parts) <= 6, (theme, name)
+
+
+@pytest.mark.parametrize("color", [(41, 115, 58), (8, 10, 14), (24, 60, 35), (250, 77, 56)])
+def test_the_nearest_colour_of_xterms_cube_is_taken(color: Rgb) -> None:
+    """Its steps are not even (256colres.h of xterm: 0, then 55 + 40 n)."""
+    steps = [0, *(55 + 40 * number for number in range(1, 6))]
+    cells = {
+        16 + 36 * red + 6 * green + blue: (steps[red], steps[green], steps[blue])
+        for red, green, blue in product(range(6), repeat=3)
+    }
+    nearest = min(
+        sum(abs(a - b) for a, b in zip(cell, color, strict=True)) for cell in cells.values()
+    )
+    taken = cells[cube(color)]
+    assert sum(abs(a - b) for a, b in zip(taken, color, strict=True)) == nearest
 
 
 @pytest.mark.parametrize("theme", THEMES)

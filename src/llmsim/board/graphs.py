@@ -18,8 +18,8 @@ LABELS = 7  # cells of a curve's scale
 GROUND = "⣀"
 TICKS_APART = 2  # rows between two numbers of the scale, at least
 LEAST_TICKS = 3
-LEAST_RISE = 1.02  # from the lowest value to the highest, of an axis of logarithms
-ENDS = 0.01, 0.04  # of the logarithm of the ends of an axis that hardly rises, and of others
+LEAST_RISE = 0.02  # of the logarithm, from the lowest value of an axis to the highest
+ENDS = 0.005, 0.04  # of the logarithm of the ends of an axis that hardly rises, and of others
 FLAT = 0.2  # the rise of the logarithm of an axis that hardly rises
 WIDE = 4.0  # the ends of an axis whose numbers are not at even distances: the ratio
 _NICE = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -113,8 +113,9 @@ def scale(values: Sequence[float]) -> Scale:
     low, high = min(known, default=1.0), max(known, default=2.0)
     if low > 0:
         # The ends lie on a grid: an axis that moves with each value would move the whole curve.
-        low, high = log(low), log(max(high, low * LEAST_RISE))
-        grid = ENDS[high - low > FLAT]
+        low, high = log(low), log(high)
+        grid, more = ENDS[high - low > FLAT], max(0.0, LEAST_RISE - (high - low)) / 2
+        low, high = low - more, high + more
         low, high = floor(low / grid - 0.25) * grid, ceil(high / grid + 0.25) * grid
         return Scale(exp(low), exp(high), logarithmic=True)
     room = (high - low) * 0.05 or 1.0

@@ -13,6 +13,8 @@ _PHOSPHOR, _AMBER = (92, 255, 128), (255, 176, 48)
 _PLAIN = {"phosphor": 32, "amber": 33}  # SGR codes where there are only sixteen colours
 # Reds stay brighter than all else where there is but one colour: what is wrong must be seen.
 _LEAST, _MOST = 0.38, 1.0
+_STEPS = (0, 95, 135, 175, 215, 255)  # of a part of a colour in xterm's cube
+_GREY = 16  # between the least and the most of a colour's parts, of what counts as grey
 _LIGHT = 0.66  # of the theme `contrast`: 7 to 1 on black
 
 
@@ -39,11 +41,12 @@ def _one_colour(ink: Rgb) -> Callable[[Rgb], Rgb]:
 
 
 def _vivid(color: Rgb) -> Rgb:
-    """The colour as far from grey as it goes, and lighter."""
+    """The colour as far from grey as it goes, and lighter; a grey stays one."""
     least, most = min(color), max(color)
-    spread = (most - least) or 1
-    full = (round(255 * (part - least) / spread) for part in color)
-    red, green, blue = full
+    spread = most - least
+    red, green, blue = (
+        round(255 * (part - least) / spread) if spread > _GREY else 0 for part in color
+    )
     lightness = _lightness((red, green, blue))
     missing = max(0.0, (_LIGHT - lightness) / (1.0 - lightness))
     return mixed((red, green, blue), (255, 255, 255), missing)
@@ -71,7 +74,9 @@ def ground(theme: str) -> Rgb:
 
 def cube(color: Rgb) -> int:
     """The nearest of the 6 x 6 x 6 colours among the 256."""
-    red, green, blue = (round(part / 255 * 5) for part in color)
+    red, green, blue = (
+        min(range(len(_STEPS)), key=lambda step: abs(_STEPS[step] - part)) for part in color
+    )
     return 16 + 36 * red + 6 * green + blue
 
 
