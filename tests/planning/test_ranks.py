@@ -169,3 +169,50 @@ tp = 1
     assert 500 < rate < 1475
     assert "multi_latent_attention" in "".join(dump(job))
     assert sum("kv_lora_rank ..." in line and line.endswith(" 512") for line in dump(job)) == 1
+
+
+# Megatron-Bridge 26.02, Qwen3-235B-A22B on 256 H100: TP2 PP8 EP32, 1,633 tokens/s a GPU.
+QWEN = """
+[model]
+name = "Qwen3-235B"
+layers = 94
+hidden_size = 4096
+heads = 64
+kv_heads = 4
+head_dim = 128
+ffn = 1536
+vocabulary = 151936
+experts = 128
+active_experts = 8
+[cluster]
+gpu = "NVIDIA H100 80GB HBM3"
+gpus = 256
+[parallel]
+tp = 2
+pp = 8
+ep = 32
+[batch]
+sequence = 4096
+micro = 1
+[recipe]
+name = "pretrain"
+"""
+
+
+@pytest.mark.parametrize("dialect", ["nemo", "megatron"])
+def test_ranks_that_share_experts_may_reach_over_tensor_ranks(dialect: str) -> None:
+    """expert_tensor_parallel_size = 1: an expert is whole on its rank, the rest is cut in two."""
+    job = file_of(QWEN, dialect=dialect)
+    config, layout = job.architecture, job.layout
+    assert (layout.dp, layout.tp, layout.pp, layout.ep) == (16, 2, 8, 32)
+    layers = 12  # of a stage in the middle
+    experts = layers * 4 * 3 * 4096 * 1536  # 128 / 32 of them a layer
+    attention = 4096 * 128 * (2 * 64 + 2 * 4) // 2
+    others = layers * (attention + (4096 * 128 + 2 * 4096) // 2)
+    assert config.layers == 94
+    assert stage_parameters(config, layout, 3) == experts + others
+
+
+def test_other_frameworks_cut_experts_with_everything_else() -> None:
+    told = told_by_file(QWEN, dialect="pytorch")
+    assert told == "--ep 32 does not divide the 16 data and context ranks."

@@ -63,6 +63,7 @@ MEGATRON = Parallelism(
         fp8_copies=2.0,
     ),
     replicas=False,
+    whole_experts=True,
     bf16_states=False,
     four_bit_base=False,
     switches=("attention", "sequence_parallel", "interleave"),
@@ -79,6 +80,7 @@ NEMO = MEGATRON._replace(
         fp8=1.63,
         fp8_copies=0.0,  # fp8_param_gather: the weights themselves are in fp8, twice
     ),
+    bf16_gradients=True,  # grad_reduce_in_fp32=False, as scripts/performance has it
     latent_attention=False,
 )
 

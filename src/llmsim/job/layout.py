@@ -55,7 +55,7 @@ class Layout(NamedTuple):
     fp32_gradients: bool = False  # bf16 gradients are added up in fp32 (ddp, ZeRO-1)
     fp32_logits: bool = False  # the loss takes a copy of the logits in fp32
     cp: int = 1  # ranks that share each sequence (context parallelism)
-    ep: int = 1  # data ranks that share the experts of a layer (expert parallelism)
+    ep: int = 1  # ranks that share the experts of a layer (expert parallelism): see expert_slices
     replicas: int = 1  # copies of the sharded states (HSDP); each has dp / replicas ranks
     sequence_parallel: bool = True  # tensor ranks share what lies between split matrices, too
     precision: Precision = "bf16"  # of the matrix products
@@ -83,10 +83,12 @@ class Parallelism(NamedTuple):
     mixtures: bool = True  # whether mixtures of experts can be split
     recomputes: tuple[Recompute, ...] = RECOMPUTES
     fp32_gradients: bool = False
+    bf16_gradients: bool = False  # or in bf16, where a layout that is asked for fits only so
     fp32_logits: bool = False
     engine: Engine = Engine()
     context: bool = True  # ranks can share each sequence
     experts: bool = True  # data ranks can share the experts of a layer
+    whole_experts: bool = False  # tensor ranks, too: then they do not split them
     replicas: bool = True  # weights can be sharded within replicas alone (HSDP)
     precisions: tuple[Precision, ...] = PRECISIONS
     bf16_states: bool = True  # weights and moments can be in bf16 alone
@@ -99,6 +101,15 @@ class Parallelism(NamedTuple):
 def shards_weights(layout: Layout) -> bool:
     """Whether data ranks share the weights; otherwise each has all of them, or of its part."""
     return layout.sharding in ("zero3", "fsdp2")
+
+
+def expert_slices(layout: Layout) -> int:
+    """Into how many slices tensor ranks cut each expert.
+
+    Into as many as the other matrices; or into none, where the ranks that share experts reach over
+    tensor ranks (Megatron's expert_tensor_parallel_size, which is the tensor ranks' number or 1).
+    """
+    return 1 if layout.dp * layout.cp % layout.ep else layout.tp
 
 
 def state_ranks(layout: Layout) -> int:

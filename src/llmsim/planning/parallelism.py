@@ -111,9 +111,16 @@ def _shardings(
 
 
 def shardings(able: Parallelism, split: bool) -> tuple[Sharding, ...]:
-    """The shardings that a framework has over data ranks, for a split or an undivided model."""
+    """The shardings that a framework has over data ranks, for a split or an undivided model.
+
+    Where a split model has ZeRO-1, it has no more of ZeRO: gradients of a pipeline's micro-batches
+    add up on each rank (DeepSpeed's PipelineEngine asserts it).
+    """
     with_split = (able.split,) if split and able.split else ()
-    return tuple(dict.fromkeys((*able.whole, *with_split)))
+    kinds = tuple(dict.fromkeys((*able.whole, *with_split)))
+    if with_split == ("zero1",):
+        return tuple(kind for kind in kinds if kind in ("ddp", "zero1"))
+    return kinds
 
 
 def _bases(
@@ -140,7 +147,7 @@ def _bases(
                 engine=able.engine,
             )
             base = as_wished(base, wish)
-            if _shares(config, base, wish):
+            if _shares(config, base, able, wish):
                 yield from _pieced(config, base, able, wish)
 
 
@@ -154,13 +161,14 @@ def _pieced(config: Architecture, base: Layout, able: Parallelism, wish: Wish) -
     yield made
 
 
-def _shares(config: Architecture, layout: Layout, wish: Wish) -> bool:
+def _shares(config: Architecture, layout: Layout, able: Parallelism, wish: Wish) -> bool:
     """Whether data and context ranks can be divided into replicas and shares of the experts."""
     ranks = state_ranks(layout)
+    sharers = ranks * (layout.tp if able.whole_experts and ranks % layout.ep else 1)
     return (
         layout.dp % layout.replicas == 0
         and not (wish.hybrid and (layout.replicas == 1 or ranks == 1))
-        and ranks % layout.ep == 0
+        and sharers % layout.ep == 0
         and config.experts % layout.ep == 0
     )
 
@@ -180,10 +188,22 @@ def _fitting(
     config: Architecture, gpu: Gpu, gpus: int, sequences: int, reference: bool, able: Parallelism,
     wish: Wish,
 ) -> Iterator[Layout]:  # fmt: skip
-    """Every layout that fits, the simplest first."""
+    """Every layout that fits, the simplest first.
+
+    Where a split that is asked for fits with gradients in bf16 alone, they are in bf16.
+    """
     limit = memory.USABLE * memory.capacity(gpu)
-    for base in _bases(config, gpu, gpus, reference, able, wish):
+    bases = [*_bases(config, gpu, gpus, reference, able, wish)]
+    found = False
+    for base in bases:
         if layout := _with_micro_batch(base, config, limit, sequences, able.recomputes, wish):
+            found = True
+            yield layout
+    if found or not (able.bf16_gradients and wish.tp and wish.pp):
+        return
+    for base in bases:
+        lean = base._replace(fp32_gradients=False)
+        if layout := _with_micro_batch(lean, config, limit, sequences, able.recomputes, wish):
             yield layout
 
 

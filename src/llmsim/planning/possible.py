@@ -60,13 +60,15 @@ def is_certain(framework: Framework, gpu: Gpu | None, gpus: int | None, wish: Wi
     return old or not can_do(framework, wish)
 
 
-def refuse_impossible(config: Architecture, gpu: Gpu, gpus: int, wish: Wish) -> None:
+def refuse_impossible(
+    config: Architecture, gpu: Gpu, gpus: int, wish: Wish, able: Parallelism
+) -> None:
     """Raises PlanError for the first thing that cannot be, on this number of GPUs."""
     for sentence in (
         *_multiples(gpus, wish),
         *_undivided(config, gpus, wish),
         *_ranks(gpu, gpus, wish),
-        *_shares(gpu, gpus, wish),
+        *_shares(gpu, gpus, wish, able),
     ):
         raise PlanError(*sentence)
 
@@ -227,14 +229,18 @@ def _pieces(config: Architecture, sequence: int, wish: Wish) -> Iterator[Sentenc
         yield (f"{pieces} are more pieces than the model's {config.layers} layers.",)
 
 
-def _shares(gpu: Gpu, gpus: int, wish: Wish) -> Iterator[Sentence]:
-    """What does not come out even of the data and context ranks: experts and replicas."""
+def _shares(gpu: Gpu, gpus: int, wish: Wish, able: Parallelism) -> Iterator[Sentence]:
+    """What does not come out even of the data and context ranks: experts and replicas.
+
+    Some frameworks let ranks that share experts reach over tensor ranks.
+    """
     ep, cp = wish.ep or 1, wish.cp or 1
     dp = wish.dp or gpus // ((wish.tp or 1) * (wish.pp or 1) * cp) or 1
     ranks = dp * cp
     known = bool(wish.dp or (wish.tp and wish.pp))
     nodes = gpus // node_size(gpus, wish.per_node or gpu.per_node)
-    if (known or ranks < ep) and ranks % ep:
+    sharers = ranks * (wish.tp or 1) if able.whole_experts else ranks
+    if (known or sharers < ep) and ranks % ep and sharers % ep:
         yield _about("ep", ep, f"does not divide the {ranks:,} data and context ranks.")
     replicas = wish.replicas or nodes
     if wish.hybrid and replicas == 1:

@@ -18,6 +18,7 @@ from llmsim.dialects.deepspeed.log_lines import LOG_DIST, each, info, plain, zer
 from llmsim.dialects.line import Line, Render
 from llmsim.job.milestones import steps_found
 from llmsim.job.records import Job
+from llmsim.model.architecture import Architecture
 from llmsim.physics.hardware import allocator, memory, preparation, stages
 from llmsim.run import cluster, events
 from llmsim.text.screen import Screen
@@ -133,13 +134,20 @@ def _between(job: Job, message: str) -> Iterator[tuple[str, str]]:
 
 
 def _persistent(job: Job) -> str:
-    """The line about weights that are too small to shard: the norms, if the model is not too
-    wide.
+    """The line about weights that are too small to shard: norms and biases, if the model is not
+    too wide.
     """
-    config = job.architecture
-    norms = 2 * config.layers + 1 if config.hidden_size < PERSISTENT else 0
-    total = norms * config.hidden_size
-    return f"Parameter Offload: Total persistent parameters: {total} in {norms} params"
+    small = [size for size in _vectors(job.architecture) if size < PERSISTENT]
+    return f"Parameter Offload: Total persistent parameters: {sum(small)} in {len(small)} params"
+
+
+def _vectors(config: Architecture) -> list[int]:
+    """The sizes of the weights that are no matrices: gains of norms, and a GPT's biases."""
+    width, norms = config.hidden_size, 2 * config.layers + 1
+    if config.family != "gpt2":
+        return [width] * norms
+    biases = [3 * width, width, config.feed_forward, width] * config.layers
+    return [width] * (2 * norms) + (biases if config.biases else [])
 
 
 # --- the engine --------------------------------------------------------------------------

@@ -22,6 +22,8 @@ FRAMEWORK = Framework(
     "deepspeed",
     "DeepSpeed under its launcher: ZeRO's memory, unrounded samples/s",
     (*PRETRAINING, "sft"),
+    families=("gpt2",),  # Megatron-DeepSpeed's examples
+    has_biases=True,  # without --disable-bias-linear
     blocking_checkpoints=True,
     shuffles=True,
     file_bar="never",

@@ -169,8 +169,14 @@ def _model_sharded(event: events.ModelSharded, job: Job, screen: Screen) -> Line
 
 
 def tensors(job: Job) -> int:
-    """Weight tensors of the model: seven projections and two norms a block, or with experts."""
+    """Weight tensors of the model: seven projections and two norms a block, or with experts.
+
+    A block of Megatron-DeepSpeed's GPT has four matrices and two norms, all of them with biases or
+    the norms alone; positions are learned (megatron/model/transformer.py).
+    """
     config = job.architecture
+    if config.family == "gpt2":
+        return config.layers * (12 if config.biases else 8) + 4 + (not config.tied)
     inner = 3 if config.experts == 1 else 1 + 3 * config.experts
     return config.layers * (4 + 2 + inner) + 2 + (not config.tied)
 

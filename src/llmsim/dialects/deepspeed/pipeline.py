@@ -6,6 +6,7 @@ from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.deepspeed.log_lines import info
 from llmsim.dialects.line import Line
 from llmsim.job.records import Job
+from llmsim.model.architecture import embedding_parameters
 from llmsim.physics.hardware.stages import stage_layers, stage_parameters
 
 _ENGINE = "engine.py"
@@ -31,8 +32,14 @@ def modules(job: Job, stage: int) -> tuple[int, Sequence[str]]:
     if stage == 0:
         return 0, ["EmbeddingPipe", *names]
     if stage == layout.pp - 1:
-        names += ["RMSNorm", "ParallelLMHead"]
+        norm = "LayerNorm" if config.family == "gpt2" else "RMSNorm"
+        names += [norm, "EmbeddingPipe" if _shares_embedding(job) else "ParallelLMHead"]
     return before + 1, names
+
+
+def _shares_embedding(job: Job) -> bool:
+    """Whether the last stage has the embedding once more: a TiedLayerSpec of a GPT."""
+    return job.architecture.family == "gpt2" and job.architecture.tied
 
 
 def layer_file(number: int, part: int) -> str:
@@ -52,6 +59,7 @@ def engine(job: Job, at: float) -> Iterator[Line]:
         yield info(job, at, f"{_ENGINE}:146:__init__", text, rank=rank)
     counts = [stage_parameters(job.architecture, layout, stage) for stage in range(layout.pp)]
     total = layout.tp * sum(counts)
+    unique = total - embedding_parameters(job.architecture) * _shares_embedding(job)
     for rank in kept:
         stage, data, _ = place(job, rank)
         if data:
@@ -60,7 +68,7 @@ def engine(job: Job, at: float) -> Iterator[Line]:
         text = (
             f"RANK={rank} STAGE={stage} LAYERS={len(names)} [{begin}, {begin + len(names)}) "
             f"STAGE_PARAMS={_millions(counts[stage])} TOTAL_PARAMS={_millions(total)} "
-            f"UNIQUE_PARAMS={_millions(total)}"
+            f"UNIQUE_PARAMS={_millions(unique)}"
         )
         yield info(job, at, f"{_ENGINE}:165:__init__", text, rank=rank)
 

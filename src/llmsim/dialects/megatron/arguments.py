@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from llmsim.dialects.megatron.defaults import FALSE, NONE, OTHERS, TRUE, USUAL
 from llmsim.dialects.megatron.older_defaults import ALONE, NEWER
+from llmsim.job.layout import expert_slices
 from llmsim.job.milestones import exits_loop
 from llmsim.job.records import Job, is_older
 from llmsim.job.schedule import whole_run
@@ -198,7 +199,7 @@ def of(job: Job) -> dict[str, object]:
         "max_position_embeddings": schedule.sequence,
         "micro_batch_size": layout.micro_batch,
         "min_lr": schedule.final_lr,
-        "expert_tensor_parallel_size": layout.tp,
+        "expert_tensor_parallel_size": expert_slices(layout),
         "moe_ffn_hidden_size": config.feed_forward,
         "moe_grouped_gemm": experts is not None,
         "moe_router_load_balancing_type": "none" if experts else "aux_loss",

@@ -35,6 +35,7 @@ FRAMEWORK = Framework(
     older_traits=(
         ("blocking_checkpoints", True),  # checkpointing.py:325: only distributed ones do not wait
         ("parallelism", MEGATRON._replace(
+            whole_experts=False,
             latent_attention=False,
             uneven=False,  # arguments.py:264, core/transformer/transformer_block.py:50
             precisions=tuple(name for name in MEGATRON.precisions if name != "mxfp8"),

@@ -7,6 +7,7 @@ from llmsim.dialects.line import Line, Render
 from llmsim.dialects.megatron import arguments, configs
 from llmsim.dialects.megatron.log_lines import INFO, dated, split, stage_rank, timers
 from llmsim.dialects.parts.interleaving import joined
+from llmsim.job.layout import expert_slices
 from llmsim.job.milestones import is_fresh
 from llmsim.job.records import Job, is_older
 from llmsim.job.schedule import whole_run
@@ -84,7 +85,8 @@ def _buckets(job: Job, stage: int) -> Iterator[str]:
     ends = {piece for piece in (0, count - 1) if (stage, piece) in ((0, 0), (last, count - 1))}
     shared = 0
     if layout.ep > 1:
-        shared = layers * config.experts // layout.ep * expert_parameters(config) // layout.tp
+        shared = layers * config.experts // layout.ep * expert_parameters(config)
+        shared //= expert_slices(layout)
     for piece in range(count):
         own = layers * (piece + 1) // count - layers * piece // count
         experts = shared * own // layers
@@ -94,7 +96,7 @@ def _buckets(job: Job, stage: int) -> Iterator[str]:
         yield from _bucket(job, size, weights)
         if shared:
             names = [f"decoder.layers.{n}.{name}" for n in reversed(range(own)) for name in EXPERTS]
-            yield from _bucket(job, experts, names, layout.ep)
+            yield from _bucket(job, experts, names, layout.ep * expert_slices(layout) // layout.tp)
 
 
 def _bucket(job: Job, count: int, names: Iterable[str], groups: int = 1) -> Iterator[str]:

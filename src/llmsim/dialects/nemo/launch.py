@@ -7,9 +7,11 @@ from math import lcm
 
 from llmsim.dialects.lightning import lines as lightning
 from llmsim.dialects.line import Line, Render
+from llmsim.dialects.nemo import gpt_block
 from llmsim.dialects.nemo.log_lines import EACH_STAGE, SINGLE_RANK, said, warned
 from llmsim.dialects.parts import shell
 from llmsim.dialects.parts.interleaving import interleaved
+from llmsim.job.layout import expert_slices
 from llmsim.job.milestones import is_fresh
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.stages import stage_layers
@@ -173,7 +175,8 @@ def _ddp_config(job: Job) -> str:
     """DistributedDataParallelConfig of core 0.13 as NeMo's recipes fill it in."""
     sharded = _is_sharded(job)
     return (
-        f"DistributedDataParallelConfig(grad_reduce_in_fp32=True, overlap_grad_reduce=True, "
+        f"DistributedDataParallelConfig(grad_reduce_in_fp32={job.layout.fp32_gradients}, "
+        "overlap_grad_reduce=True, "
         f"overlap_param_gather={sharded}, align_param_gather=False, "
         f"use_distributed_optimizer={sharded}, num_distributed_optimizer_instances=1, "
         "check_for_nan_in_grad=True, check_for_large_grads=False, "
@@ -215,12 +218,16 @@ def weights(job: Job) -> list[tuple[str, int]]:
     """
     config, layout = job.architecture, job.layout
     table = _vocabulary(job) * config.hidden_size // layout.tp
+    gpt, width = config.family == "gpt2", config.hidden_size
     found: list[tuple[str, int]] = []
     if layout.pp == 1:
         found += [("output_layer.weight", table)] * (not config.tied)
-        found.append(("decoder.final_layernorm.weight", config.hidden_size))
+        found += [("decoder.final_layernorm.bias", width)] * gpt
+        found.append(("decoder.final_layernorm.weight", width))
+    block = gpt_block.weights(config, layout.tp) if gpt else _layer(job)
     for layer in reversed(range(stage_layers(config, layout, 0))):
-        found += [(f"decoder.layers.{layer}.{name}", size) for name, size in _layer(job)]
+        found += [(f"decoder.layers.{layer}.{name}", size) for name, size in block]
+    found += [("embedding.position_embeddings.weight", config.context * width)] * gpt
     found.append(("embedding.word_embeddings.weight", table))
     return [(f"module.{name}", size) for name, size in found]
 
@@ -243,6 +250,7 @@ def _layer(job: Job) -> list[tuple[str, int]]:
     ]
     if config.experts > 1:
         experts = -(-config.experts // layout.ep)
+        matrix = config.feed_forward * width // expert_slices(layout)
         inner = [
             ("mlp.experts.linear_fc2.weight", experts * matrix),
             ("mlp.experts.linear_fc1.weight", experts * 2 * matrix),
@@ -281,6 +289,8 @@ def local_modules(job: Job) -> int:
     A Llama of 32 layers has 651 (public log of NeMo 25.07); a mixture has two more in a layer.
     """
     config = job.architecture
+    if config.family == "gpt2":
+        return gpt_block.modules(config) * stage_layers(config, job.layout, 0) + 11
     return (22 if config.experts > 1 else 20) * stage_layers(config, job.layout, 0) + 11
 
 

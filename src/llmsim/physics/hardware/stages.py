@@ -1,11 +1,12 @@
 """The layers and parameters of a model on each stage of a pipeline."""
 
-from llmsim.job.layout import Layout
+from llmsim.job.layout import Layout, expert_slices
 from llmsim.model.architecture import (
     Architecture,
     block_parameters,
     dense_saving,
     embedding_parameters,
+    expert_parameters,
     norm_parameters,
     position_parameters,
 )
@@ -42,7 +43,11 @@ def stage_parameters(config: Architecture, layout: Layout, stage: int) -> int:
         parameters += norm_parameters(config)
         if not (config.tied and first):
             parameters += embedding_parameters(config)
-    return -(-parameters // layout.tp)
+    whole = 0
+    if expert_slices(layout) < layout.tp:  # experts that no tensor rank cuts
+        sparse = stage_layers(config, layout, stage) - config.dense_layers * first
+        whole = max(0, sparse) * experts * expert_parameters(config)
+    return whole - -(parameters - whole) // layout.tp
 
 
 MOST_PIECES = 8
