@@ -11,7 +11,7 @@ from llmsim.model.architecture import Architecture
 def weights(config: Architecture, tensor_ranks: int) -> list[tuple[str, int]]:
     """Names and sizes of a layer's weights on a rank, from the last to the first.
 
-    Tensor ranks split the matrices, and the biases of those that are split by columns.
+    Tensor ranks split the matrices. Where they split the columns, they split the biases, too.
     """
     width = config.hidden_size
     inner = config.feed_forward // tensor_ranks
