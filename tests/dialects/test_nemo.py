@@ -18,6 +18,7 @@ from llmsim.run import events
 from llmsim.run.attempts import job_after
 from llmsim.run.simulation import run_of, simulate
 from llmsim.show.player import play
+from tests.dialects.logs import in_order
 from tests.dialects.transcripts import PIPE, Log, log, screens, unmatched
 from tests.physics import jobs as physics_jobs
 from tests.runs import job_of
@@ -102,13 +103,45 @@ def test_the_table_tells_of_the_weights_on_one_rank(seed: int) -> None:
     megabytes = float(size["megabytes"].replace(",", ""))
     layout, config = told.job.layout, told.job.architecture
     buckets = told.found(r"Params for bucket \d+ \((?P<count>\d+) elements, (?P<padded>\d+) .*")
-    assert sum(int(match["count"]) for match in buckets) == int(local["count"])
+    whole = trained = int(local["count"])
+    if config.adapter_rank:  # the buckets are the adapters', and so is what the first table lacks
+        (adapters,) = told.found(rf"{SAID} > number of trainable parameters: (?P<count>\d+) .*")
+        trained = int(adapters["count"])
+        whole -= trained
+    assert sum(int(match["count"]) for match in buckets) == trained
     assert all(int(match["padded"]) >= int(match["count"]) for match in buckets)
     if layout.tp == layout.pp == layout.ep == 1:
         padding = -config.vocabulary % 128 * config.hidden_size * (1 if config.tied else 2)
-        assert int(local["count"]) == parameter_count(config) + padding
-    assert told.found(r"0 \| module \| DDP +\| .*")
-    assert megabytes == pytest.approx(4e-6 * int(local["count"]), abs=6e-4)
+        assert whole == parameter_count(config) + padding
+    assert told.found(r"0 \| module \| (?:DDP|GPTModel) +\| .*")
+    assert megabytes == pytest.approx(4e-6 * whole, abs=6e-4)
+
+
+def test_adapters_are_on_the_four_joined_matrices() -> None:
+    """Rank 32 on Llama 3 8B: 32 (4096 + 4096) + 32 (4096 + 6144) + 32 (4096 + 28672) + 32 (14336 +
+    4096) weights in each of 32 layers are 71.3 million (collections/llm/peft/lora.py: linear_proj,
+    linear_qkv, linear_fc1, linear_fc2). PEFT's adapters on seven matrices have 83.9 million.
+    """
+    asked = {
+        "model": {"name": "Llama-3-8B"}, "recipe": {"name": "lora", "rank": 32},
+        "cluster": {"gpu": "H100 80GB HBM3", "gpus": 8}, "parallel": {"tp": 1, "pp": 1},
+        "schedule": {"steps": 4}, "batch": {"sequence": 4096, "global": 32, "micro": 1},
+    }  # fmt: skip
+    job = job_of(3, dialect="nemo", job=asked)
+    text = "".join(frame.text for frame in play(job, Options(view="log"), lambda: PIPE))
+    told = Log(job, tuple(text.removesuffix("\n").split("\n")))
+    assert unmatched(told.lines, [each.text for each in STATEMENTS]) == []
+    (found,) = told.found(rf"{SAID} > number of trainable parameters: (?P<count>\d+) .*")
+    assert int(found["count"]) == 32 * 32 * (8192 + 10_240 + 32_768 + 18_432) == 71_303_168
+    added = told.found(rf"{SAID}Adding lora to: 0\.module\.decoder\.layers\.(?P<layer>\d+)\..*")
+    assert [int(match["layer"]) for match in added] == [n for n in range(32) for _ in range(4)]
+    order = [
+        "Doing selective restore",
+        "Adding lora",
+        "Initializing model",
+        "Setting up optimizer ",
+    ]
+    assert in_order(order, told.lines) is None
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -5,7 +5,7 @@ from llmsim.job.framework import NEMO, PRETRAINING, Framework
 FRAMEWORK = Framework(
     "nemo",
     "NeMo 2: keys and values of every iteration, with four digits",
-    (*PRETRAINING, "sft"),
+    (*PRETRAINING, "sft", "lora"),
     source="github.com/NVIDIA-NeMo/NeMo",
     release="v2.4.0",
     commit="2381f42f6979449b5b99538f8f80135831009b51",

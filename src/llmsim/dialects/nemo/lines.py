@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import fsum
 
 from llmsim.dialects.line import Line, Render
-from llmsim.dialects.nemo import launch, recovery, saving
+from llmsim.dialects.nemo import launch, model, recovery, saving
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import learning_rate, loss
 from llmsim.physics.speed import throughput
@@ -99,6 +99,7 @@ def _progress(event: events.Progress, job: Job, screen: Screen) -> Lines:
 
 LINES: dict[type, Render] = {
     **launch.LINES,
+    **model.LINES,
     **recovery.LINES,
     events.Step: _step,
     events.Progress: _progress,

@@ -85,9 +85,14 @@ def _checkpoint_started(event: events.CheckpointStarted, job: Job, screen: Scree
         yield said(job, event.at, f"Using {strategy} dist-ckpt save strategy.")
 
 
+def unix_seconds(job: Job, at: float) -> float:
+    """A second of the run as time.time() counts it."""
+    return (units.stamp(job.start, at) - UNIX).total_seconds()
+
+
 def _saved(job: Job, at: float, step: int, seconds: float) -> Lines:
     """The line about the time that training waited for a save."""
-    began = (units.stamp(job.start, at - seconds) - UNIX).total_seconds()
+    began = unix_seconds(job, at - seconds)
     text = (
         f"Global Checkpoint Save : Rank: 0 : Iteration: {step - 1} : "
         f"Start time: {began:.3f}s : Save duration: {seconds:.3f}s"

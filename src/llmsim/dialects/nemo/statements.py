@@ -69,6 +69,36 @@ def _group(name: str, line: int, text: str, *, long: bool = False) -> Statement:
     return _said(name, f"nemo/lightning/megatron_init.py:{line}", text, steps)
 
 
+def _adapts(job: Job) -> bool:
+    return job.architecture.adapter_rank > 0
+
+
+def _adapts_further(job: Job) -> bool:
+    return _adapts(job) and goes_on(job)
+
+
+def _restores(job: Job) -> bool:
+    return job.recipe.released and begins(job)
+
+
+def _restored(name: str, place: str, text: str) -> Statement:
+    return _said(name, place, text, where(_restores), guard="restore_config and no ckpt_path")
+
+
+def _adapter(name: str, place: str, text: str) -> Statement:
+    return _said(name, place, text, where(_adapts), guard="a callback transforms the model")
+
+
+def _once_more(name: str, text: str) -> Statement:
+    """A line of the summary with adapters, as NeMo's formatter indents it."""
+    steps: Steps = (lambda _job: (0, 0)) if name == "a-line" else statement.once
+    return Statement(name, _TRANSFORM, rf"    {text}", where(_adapts, steps))
+
+
+_TRANSFORM = "nemo/lightning/pytorch/callbacks/model_transform.py:97"
+_PEFT, _LORA = "nemo/lightning/pytorch/callbacks/peft.py", "nemo/collections/llm/peft/lora.py:468"
+_STRATEGY = "nemo/lightning/pytorch/strategies/megatron_strategy.py"
+_CONFIG = r"RestoreConfig\(path='\S+', .*=True\)"
 _LOGGER, _IO = "nemo/lightning/nemo_logger.py", "nemo/lightning/io/pl.py"
 _CHECKPOINT = "nemo/lightning/pytorch/callbacks/model_checkpoint.py"
 _SUMMARY = "lightning/pytorch/utilities/model_summary/model_summary.py"
@@ -136,7 +166,8 @@ STATEMENTS = (
           r"Setting up optimizer with config OptimizerConfig\(.*\)", at="utils:661"),
     Statement("head", _SUMMARY, r"  \| Name +\| Type +\| Params \| Mode  \| FLOPs"),
     Statement("line", _SUMMARY, "-{40,90}", lambda _job: (0, 0)),
-    Statement("module", _SUMMARY, rf"0 \| module \| DDP +\| {_COUNT} +\| train \| 0 +"),
+    Statement("module", _SUMMARY,
+              rf"0 \| module \| (?:DDP|GPTModel) +\| {_COUNT} +\| train \| 0 +"),
     Statement("trainable", _SUMMARY, rf"{_COUNT} *Trainable params"),
     Statement("frozen", _SUMMARY, rf"{_COUNT} *Non-trainable params"),
     Statement("total", _SUMMARY, rf"{_COUNT} *Total params"),
@@ -166,6 +197,38 @@ STATEMENTS = (
     _said("strategy", f"{_IO}:361",
           r"Using FullyParallelSaveStrategyWrapper\(torch_dist, 1\) dist-ckpt save strategy\.",
           guard="the first save"),
+    _adapter("transform", f"{_TRANSFORM[:-2]}67", r"Setting up ModelTransform for stage: .*"),
+    _adapter("found-transform", f"{_TRANSFORM[:-2]}70", "Found model_transform attribute .*"),
+    _adapter("set-transform", f"{_TRANSFORM[:-2]}73",
+             r"Set model_transform to: <function _call_counter.<locals>.wrapper at 0x[0-9a-f]+>"),
+    _restored("restore", f"{_STRATEGY}:991", rf"Doing selective restore from {_CONFIG}"),
+    _restored("load-strategy", f"{_IO}:283",
+              r"Using <[\w.]+ object at 0x[0-9a-f]+> dist-ckpt load strategy\."),
+    _restored("loaded", f"{_IO}:305",
+              r"Global Checkpoint Load : Rank : 0 : Start time : \d+\.\d{3}s : Time spent in "
+              r"load_checkpoint: \d+\.\d{3}s"),
+    _restored("weights-restored", f"{_STRATEGY}:996", rf"Restoring model weights from {_CONFIG}"),
+    _restored("finished", f"{_STRATEGY}:1004",
+              rf"Finished restoring from {_CONFIG}, cleaning up\."),
+    _said("adding", _LORA, r"Adding lora to: 0\.module\.decoder\.layers\.\d+\.[\w.]+", None),
+    _adapter("applied", _TRANSFORM, "After applying model_transform:"),
+    _once_more("a-blank", ""),
+    _once_more("a-head", r"  \| Name +\| Type +\| Params \| Mode  \| FLOPs"),
+    _once_more("a-line", "-{40,90}"),
+    _once_more("a-module", rf"0 \| module \| GPTModel +\| {_COUNT} +\| train \| 0 +"),
+    _once_more("a-trainable", rf"{_COUNT} *Trainable params"),
+    _once_more("a-frozen", rf"{_COUNT} *Non-trainable params"),
+    _once_more("a-total", rf"{_COUNT} *Total params"),
+    _once_more("a-size", r"[\d,]+\.\d{3} *Total estimated model params size \(MB\)"),
+    _once_more("a-train-mode", r"\d+ +Modules in train mode"),
+    _once_more("a-eval-mode", r"0 +Modules in eval mode"),
+    _once_more("a-flops", r"0 +Total Flops"),
+    _said("adapters", f"{_PEFT}:238", r"Loading adapters from \S+", where(_adapts_further),
+          guard="a checkpoint is there"),
+    _adapter("parallel", f"{_PEFT}:245", "Initializing model parallel"),
+    _adapter("trained", "nemo/lightning/megatron_parallel.py:579",
+             r" > number of trainable parameters: \d+ \(\d+\.\d\d% of total\)"),
+    _adapter("optimizers", f"{_PEFT}:249", "Setting up optimizers"),
     _said("saved", f"{_IO}:217",
           r"Global Checkpoint Save : Rank: 0 : Iteration: (?P<step>\d+) : Start time: "
           r"\d+\.\d{3}s : Save duration: \d+\.\d{3}s", _indices),
@@ -191,10 +254,15 @@ ORDER = """
 torchrun* gpu tpu no-version logged-at tensorboard overwritten monitor scratch? matmul
 dp? dp-cp? all-dp? dp-rank cp all-cp? cp-rank mp? all-mp? tp all-tp? tp-rank pp embedding all-pp?
 pp-rank all-embedding? embedding-rank
-rule backend registered rule blank devices+ max-steps
-padded parameters ddp buckets (bucket weight+)+ optimizer
+rule backend registered rule blank (transform found-transform set-transform)? devices+ max-steps
+padded (parameters ddp buckets (bucket weight+)+ optimizer)?
+(restore load-strategy loaded weights-restored finished)?
 blank head line module line trainable frozen total size train-mode eval-mode flops
-(restoring restored)? implicit rerun
+(restoring restored)?
+(adding+ applied a-blank a-head a-line a-module a-line a-trainable a-frozen a-total a-size
+    a-train-mode a-eval-mode a-flops adapters? parallel
+    parameters trained ddp buckets (bucket weight+)+ optimizers optimizer)?
+implicit rerun
 (iteration (successful finalized looked | looked)?
     | validation | strategy? saved (scheduled looked)?)*
 looked? stopped (pending successful finalized looked)?
