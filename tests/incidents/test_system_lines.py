@@ -11,6 +11,7 @@ import pytest
 from llmsim.dialects.lightning.recovery import CODE as LIGHTNING
 from llmsim.dialects.parts import packages, torchrun
 from llmsim.dialects.parts.last_words import spoken
+from llmsim.run.hangs import torch_release
 from tests.dialects.logs import PIPE
 from tests.incidents.told import job_on, lines, symptoms
 
@@ -75,7 +76,9 @@ def test_a_library_begins_at_a_page_and_a_function_at_sixteen_bytes(kind: str) -
                 continue
             for _, name, offset, address, library in FRAME.findall(line.text):
                 start = int(address, 16) - int(offset, 16)
-                assert start % (4096 if "unknown" in name else 16) == 0, (seed, line.text)
+                # Compilers lay the parts of functions that rarely run at every second byte.
+                step = 4096 if "unknown" in name else 2 if "CheckFail" in name else 16
+                assert start % step == 0, (seed, line.text)
                 if "unknown" in name:
                     process = line.symptom.rank, library
                     assert bases.setdefault(process, start) == start, (seed, line.text)
@@ -95,6 +98,8 @@ def test_a_broken_connection_is_found_where_torch_looks_for_it() -> None:
 
 def test_the_watchdogs_of_two_ranks_do_not_keep_the_same_time() -> None:
     for seed in SEEDS:
+        if torch_release(job_on(seed)) < (2, 7):  # there is no first signal of a dump
+            continue
         gaps = set()
         for rank in (1, 2, 3):
             said = re.findall(

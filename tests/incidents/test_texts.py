@@ -7,6 +7,7 @@ import pytest
 
 from llmsim.dialects.parts.last_words import spoken
 from llmsim.run.cluster import hostname
+from llmsim.run.hangs import torch_release
 from llmsim.run.incident_kinds import NAMES
 from tests.dialects.logs import PIPE
 from tests.incidents.detectors import DETECTORS, NVRX_HARDWARE_IN_LOG, Detector
@@ -109,12 +110,16 @@ def test_what_the_driver_recommends_comes_after_its_error(
 
 
 @FIFTY
-def test_a_double_bit_error_takes_the_time_that_was_measured(seeds: range) -> None:
-    """On an H100: 63 comes 23.3 ms after 48, and 94 24.9 ms after it."""
+def test_a_double_bit_error_takes_as_long_as_was_measured(seeds: range) -> None:
+    """63 came 23.3 ms after 48 on an H100 and 94 1.6 ms later, and on an A100 4 ms."""
+    remapped, contained = [], []
     for seed in seeds:
         times = {number: at for at, number in reversed(xids(seed, "hbm-ecc"))}
-        assert times[63] - times[48] == pytest.approx(0.0233, abs=0.001), seed
-        assert times[94] - times[48] == pytest.approx(0.0249, abs=0.001), seed
+        remapped.append(times[63] - times[48])
+        contained.append(times[94] - times[63])
+    assert all(0.002 < each < 0.05 for each in remapped)
+    assert all(0.0002 < each < 0.005 for each in contained)
+    assert len({round(each, 6) for each in remapped}) > 0.8 * len(seeds)
 
 
 @FIFTY
@@ -148,7 +153,9 @@ def test_a_hang_is_found_after_the_timeout_and_ended_a_minute_later(seeds: range
         told = symptoms(job, "nccl-timeout", rank=13)
         found = min(each.at for each in told if each.name == "watchdog timeout")
         ended = min(each.at for each in told if each.name == "watchdog abort")
-        assert 60.0 <= ended - found <= 62.0, seed  # torch 2.6 and newer: 4 x 15 s
+        # Public logs: 2.7 and 2.8 wait 4 x 15 s for dumps, and 2.6 some milliseconds.
+        least, most = (60.0, 62.0) if torch_release(job) >= (2, 7) else (0.0, 0.2)
+        assert least <= ended - found <= most, seed
 
 
 def group_of(line: str) -> str:

@@ -227,7 +227,7 @@ def test_errors_of_a_lost_gpu_are_counted_for_five_minutes() -> None:
     """expcollector.go counts what DCGM has kept since the window began, of every GPU."""
     found = incident_of(LOST)
     node, local = divmod(found.rank, 8)
-    for after, counted in ((60.0, ["119", "154", "79"]), (310.0, [])):
+    for after, counted in ((60.0, ["119", "154", "79"]), (330.0, [])):
         text = page(LOST, node, found.at + after, exporter("4.8.2", "full"))
         mine = [
             line

@@ -235,7 +235,7 @@ def test_a_lost_gpu_has_no_series_until_its_node_is_back() -> None:
 def test_a_double_bit_error_counts_and_waits_for_a_reset() -> None:
     for seed in SEEDS:
         run, label, _ = run_with(seed, "hbm-ecc")
-        before, after = (seen(run, at)[label.rank] for at in (label.at - 1.0, label.at + 0.03))
+        before, after = (seen(run, at)[label.rank] for at in (label.at - 1.0, label.at + 0.05))
         assert (before.xid, after.xid) == (0, 94), seed
         for name in ("uncorrectable_errors", "aggregate_errors", "remapped_rows", "remap_pending"):
             assert (getattr(before, name), getattr(after, name)) == (0, 1), (seed, name)

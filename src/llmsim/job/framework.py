@@ -165,6 +165,7 @@ class Framework(NamedTuple):
     parallelism: Parallelism = Parallelism()  # how it can split a model
     first_step: FirstStep = "compiles"  # what makes its first step longer than the others
     collective_timeout: float = 600.0  # seconds after which a hanging collective ends the job
+    has_watchdog: bool = True  # torch watches its collectives, and ends a process that waits
     older: tuple[tuple[str, str], ...] = ()  # other releases for --release, with their commits
     older_traits: tuple[tuple[str, object], ...] = ()  # traits that these have instead, by name
     streams_nodes: int = 0  # of more nodes people keep one node's output; 0: of any number all

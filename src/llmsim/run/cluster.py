@@ -156,9 +156,18 @@ def gap(job: Job, name: str, rank: int, usual: float) -> float:
 
 def address(job: Job, node: int) -> str:
     """A node's IP address on the private network: neighbours have neighbouring numbers."""
-    first = noise.integer(job.seed, "machine/network", 0, 2**24 - 2**18)
     place = machine(job, node)
-    number = first - first % 256 + 10 + place + place // 240 * 16  # none ends in 0 or 255
+    return _address(job, 10 + place + place // 240 * 16)  # none ends in 0 or 255
+
+
+def storage_address(job: Job) -> str:
+    """The address of the server whose file system the nodes mount: one below the nodes' own."""
+    return _address(job, noise.integer(job.seed, "machine/storage", 2, 9))
+
+
+def _address(job: Job, number: int) -> str:
+    first = noise.integer(job.seed, "machine/network", 0, 2**24 - 2**18)
+    number += first - first % 256
     return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 

@@ -6,31 +6,28 @@ Seconds count from the fault. The delays come from public reports: Xid 48, 63 an
 25 ms on an H100; a CUDA error at the next synchronising call of the one process on that GPU; the
 launcher's SIGTERM 0.2 to 1.8 s later; NCCL's retries on InfiniBand 8.6 s (up to 2.21) or 34 s
 (from 2.23) long; a hang found after exactly the process group's timeout and ended 60 s later by
-torch 2.6 and newer. Xid lines stand in the kernel's log alone, the watchdog's in the training log.
+torch 2.7 and newer (2.6 ends it at once, as public logs of both show). Xid lines stand in the
+kernel's log alone, the watchdog's in the training log. No two incidents have the same delays.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from llmsim.job.records import Job, gpus_per_node, speaking_node
 from llmsim.physics import noise
 from llmsim.run import numbers
 from llmsim.run.events.incidents import Symptom
+from llmsim.run.hangs import hang, nccl_retries, peers
 from llmsim.run.incidents import Incident
 from llmsim.run.shutdown import (
-    POLL,
     Fault,
     draw,
-    hung,
     shut_down,
     srun_is_gone,
     told_nodes,
-    told_ranks,
 )
 from llmsim.run.verdicts import DETECTIONS
 from llmsim.typed import NamedTuple
 
-_HEARD = 0.21  # from the watchdog's finding to the dump signal in its monitoring thread
-PAUSE = 60.0  # between the watchdog's finding and the abort, torch 2.6 and newer: 4 x 15 s
 NODE_SILENT = 300.0  # SlurmdTimeout: a silent node is declared down
 _MOST_STALLED = 45.0  # steps: a loader without data makes one up to 50 times as long
 FLAP = (3.0, 8.0)  # seconds that a flapping port stays down
@@ -42,22 +39,6 @@ class Story(NamedTuple):
     symptoms: tuple[Symptom, ...]
     detected: float  # a monitor or a person knows
     over: float  # the last process has ended, or all is well again
-
-
-def torch_release(job: Job) -> tuple[int, int]:
-    """Torch's version in two numbers: (2, 9)."""
-    major, minor, *_ = job.software.torch.split(".")
-    return int(major), int(minor)
-
-
-def nccl_retries(job: Job) -> float:
-    """Seconds until a broken connection is reported: 4.096 us x 2^timeout x 8 tries.
-
-    NCCL_IB_TIMEOUT is 18 up to 2.21 and 20 from 2.23 on. Sockets tell at once.
-    """
-    major, minor, *_ = job.software.collectives_version.split(".")
-    timeout = 20 if (int(major), int(minor)) >= (2, 23) else 18
-    return 4.096e-6 * 2.0**timeout * 8.0
 
 
 def story(job: Job, incident: Incident, step_seconds: float) -> Story:
@@ -82,81 +63,6 @@ def _error(fault: Fault, name: str, exit_status: int) -> Iterator[Symptom]:
     yield from shut_down(fault, at, {fault.incident.rank: exit_status})
 
 
-def _hang(fault: Fault) -> Iterator[Symptom]:
-    """Silence, the watchdogs of all ranks that wait, the abort; the culprit says nothing.
-
-    A collective is enqueued by each rank when it gets there; the watchdog counts from then on.
-    The culprit is stuck in the driver: SIGTERM does not reach it, and SIGKILL ends it after 30 s.
-    """
-    job, culprit = fault.job, fault.incident.rank
-    waiting = [rank for rank in told_ranks(job, culprit) if rank != culprit]
-    waiting = waiting or [(culprit + 1) % job.layout.gpus]  # of nodes with a single GPU
-    spread, size = 0.06 * min(fault.step_seconds, 10.0), gpus_per_node(job)
-    pause = PAUSE if torch_release(job) >= (2, 6) else draw(fault, "pause", 1.5, 4.0)
-    aborts: list[tuple[float, int, int]] = []
-    for rank in waiting:
-        # The ranks of a node get there within milliseconds: its launcher finds all of them dead.
-        late = draw(fault, "late", 0.0, spread, rank // size)
-        late += draw(fault, "enqueued", 0.0, 0.02, rank)
-        waited = job.framework.collective_timeout + draw(fault, "poll", 0.001, POLL, rank)
-        found, ran = late + waited, round(1000.0 * waited)
-        ended = found + pause + draw(fault, "abort", 0.004, 0.03, rank)
-        aborts.append((ended, rank, ran))
-        for name, after in (
-            ("watchdog timeout", 0.0),
-            ("watchdog summary", draw(fault, "summed", 0.0002, 0.06, rank)),
-            ("watchdog dump", _HEARD),
-            ("watchdog abort", ended - found),
-        ):
-            yield Symptom(found + after, "log", name, rank, ran, peer=culprit)
-    yield from _thrown(fault, aborts)
-    yield from hung(fault, [(ended, rank) for ended, rank, _ in aborts])
-
-
-_TOGETHER, _MOST_MIXED = 0.004, 3  # seconds apart, and ranks, whose last words mix
-
-
-def _thrown(fault: Fault, aborts: Sequence[tuple[float, int, int]]) -> Iterator[Symptom]:
-    """The exceptions that nobody catches. C++ prints them in pieces, and the pieces of a node's
-    ranks that end within milliseconds stand in one another.
-    """
-    size = gpus_per_node(fault.job)
-    groups: list[list[tuple[float, int, int]]] = []
-    for each in sorted(aborts, key=lambda abort: (abort[1] // size, abort)):
-        near = groups and groups[-1][-1][1] // size == each[1] // size
-        close = near and each[0] - groups[-1][-1][0] < _TOGETHER
-        if close and len(groups[-1]) < _MOST_MIXED:
-            groups[-1].append(each)
-        else:
-            groups.append([each])
-    for group in groups:
-        (at, rank, ran), *others = group[::-1]
-        mixed = tuple((other, code) for _, other, code in others)
-        at += draw(fault, "thrown", 0.0005, 0.004, rank)
-        yield Symptom(at, "log", "watchdog throw", rank, ran, peer=fault.incident.rank, mixed=mixed)
-
-
-def _peers(fault: Fault, at: float, *, gone: bool = False) -> Iterator[Symptom]:
-    """Half of a node that talks to one without a network gets an error, SIGTERM the rest.
-
-    The node where the log is says so if it can: a node that is gone says nothing.
-    """
-    job, size = fault.job, gpus_per_node(fault.job)
-    failed = fault.incident.rank // size
-    node = next((each for each in told_nodes(job, fault.incident.rank) if each != failed), failed)
-    if gone and node == failed:
-        node = (failed + 1) % job.layout.nodes
-    first = node * size  # the first rank of a node that is there
-    peer = fault.incident.rank if node != failed else (first + size) % job.layout.gpus
-    moments = sorted(
-        (at + draw(fault, "retries", 0.0, 0.8, rank), rank)
-        for rank in range(first, first + max(1, size // 2))
-    )
-    for moment, rank in moments:
-        yield Symptom(moment, "log", "network error", rank, -6, peer=peer)
-    yield from shut_down(fault, moments[-1][0], {rank: -6 for _, rank in moments})
-
-
 # --- kind by kind ------------------------------------------------------------------------
 
 
@@ -168,14 +74,20 @@ def _kernel(fault: Fault, *rows: tuple[float, str]) -> Iterator[Symptom]:
 def _torn_down(fault: Fault, ended: float, cause: int) -> Iterator[Symptom]:
     """Xid 45: one line for each channel of the process that was killed."""
     channels = noise.integer(fault.job.seed, "incident/channels", 8, 24, fault.incident.number)
+    after = ended + draw(fault, "channels", 0.06, 0.6)
     for channel in range(channels):
-        after = ended + 0.1 + 0.0007 * channel
-        yield Symptom(after, "kernel", "xid 45", fault.incident.rank, 1000 * cause + channel)
+        yield Symptom(
+            round(after, 6), "kernel", "xid 45", fault.incident.rank, 1000 * cause + channel
+        )
+        after += draw(fault, "channel", 0.0002, 0.0016, channel)
 
 
 def _hbm_ecc(fault: Fault) -> Iterator[Symptom]:
+    # 23.3 and 24.9 ms on one H100; 4 ms lie between 63 and 94 of an A100.
+    remapped = draw(fault, "remapped", 0.004, 0.042)
+    contained = remapped + draw(fault, "contained", 0.0004, 0.0044)
     yield from _kernel(
-        fault, (0.0, "gpu seen"), (0.0, "xid 48"), (0.0233, "xid 63"), (0.0249, "xid 94")
+        fault, (0.0, "gpu seen"), (0.0, "xid 48"), (remapped, "xid 63"), (contained, "xid 94")
     )
     errors = list(_error(fault, "cuda error", -6))
     yield from errors
@@ -183,60 +95,82 @@ def _hbm_ecc(fault: Fault) -> Iterator[Symptom]:
 
 
 def _gpu_lost(fault: Fault) -> Iterator[Symptom]:
-    """Somebody asks the GPU .3 s after the fault, and waits for 6 s."""
-    if noise.uniform(fault.job.seed, "incident/aer", fault.incident.number) < 0.6:
-        yield from _kernel(fault, (-41.0, "aer"), (-2.2, "aer"))
+    """A monitor asks the GPU some seconds after the fault, and waits for 6 s.
+
+    Some GPUs complain of their bus in the 40 s before, and more often near the end.
+    """
+    job, number = fault.job, fault.incident.number
+    if noise.uniform(job.seed, "incident/aer", number) < 0.6:
+        for index in range(noise.integer(job.seed, "incident/aer lines", 1, 6, number)):
+            before = 0.4 * 100.0 ** draw(fault, "aer", 0.0, 1.0, index)
+            yield from _kernel(fault, (-round(before, 6), "aer"))
+    asked = 6.0 + draw(fault, "asked", 0.05, 11.0)
     yield from _kernel(
         fault,
         (0.0, "gpu seen"),
         (0.0, "xid 79"),
-        (0.00002, "off the bus"),
-        (0.00005, "crash dump"),
-        (6.31, "xid 119"),
-        (6.36, "xid 154 reboot"),
+        (draw(fault, "said", 0.00001, 0.00009), "off the bus"),
+        (draw(fault, "dumped", 0.0001, 0.0006), "crash dump"),
+        (asked, "xid 119"),
+        (asked + draw(fault, "action", 0.002, 0.12), "xid 154 reboot"),
     )
     yield from _error(fault, "cuda error", -6)
 
 
 def _nvlink(fault: Fault) -> Iterator[Symptom]:
+    switch = draw(fault, "switch", 0.0004, 0.009)
     yield from _kernel(
-        fault, (0.0, "gpu seen"), (0.0, "xid 74"), (0.0021, "sxid"), (0.0042, "xid 154 reset")
+        fault,
+        (0.0, "gpu seen"),
+        (0.0, "xid 74"),
+        (switch, "sxid"),
+        (switch + draw(fault, "action", 0.0005, 0.006), "xid 154 reset"),
     )
     errors = list(_error(fault, "cuda error", -6))
     node, size = fault.incident.rank // gpus_per_node(fault.job), gpus_per_node(fault.job)
     other = node * size + (fault.incident.rank + 1) % size
     if other != fault.incident.rank:
-        yield Symptom(errors[0].at + 0.011, "log", "cuda error", other, -6)
+        later = errors[0].at + draw(fault, "other end", 0.002, 0.04)
+        yield Symptom(later, "log", "cuda error", other, -6)
     yield from errors
     yield from _torn_down(fault, errors[0].at, 74)
 
 
 def _gsp(fault: Fault) -> Iterator[Symptom]:
+    again = 6.0 + draw(fault, "again", 0.0008, 1.9)  # the next request has waited for 6 s, too
+    yield Symptom(again, "kernel", "xid 119", fault.incident.rank, 1)
     yield from _kernel(
         fault,
         (0.0, "gpu seen"),
         (0.0, "xid 119"),
-        (0.0001, "rpc buffer"),
-        (6.004, "xid 119"),  # the next request, which has waited for 6 s, too
-        (6.0041, "rate limit"),
-        (6.2, "xid 154 reset"),
+        (draw(fault, "said", 0.00003, 0.0004), "rpc buffer"),
+        (again + draw(fault, "limited", 0.00002, 0.0003), "rate limit"),
+        (again + draw(fault, "action", 0.01, 0.6), "xid 154 reset"),
     )
-    yield from _hang(fault)
+    yield from hang(fault)
 
 
 def _link_flap(fault: Fault) -> Iterator[Symptom]:
     down = draw(fault, "flap", *FLAP)
-    yield from _kernel(fault, (0.0, "link down"), (0.006, "port down"), (down, "link up"),
-                       (down + 0.0015, "port up"))  # fmt: skip
+    up = down + draw(fault, "port up", 0.0008, 0.003)
+    yield from _kernel(
+        fault, (0.0, "link down"), (_port_down(fault), "port down"), (down, "link up"),
+        (up, "port up"),
+    )  # fmt: skip
+
+
+def _port_down(fault: Fault) -> float:
+    """6 ms in a measured flap."""
+    return draw(fault, "port down", 0.003, 0.011)
 
 
 def _link_down(fault: Fault) -> Iterator[Symptom]:
-    yield from _kernel(fault, (0.0, "link down"), (0.006, "port down"))
-    yield from _peers(fault, nccl_retries(fault.job))
+    yield from _kernel(fault, (0.0, "link down"), (_port_down(fault), "port down"))
+    yield from peers(fault, nccl_retries(fault.job))
 
 
 def _node_fail(fault: Fault) -> Iterator[Symptom]:
-    yield from _peers(fault, nccl_retries(fault.job), gone=True)
+    yield from peers(fault, nccl_retries(fault.job), gone=True)
     if not srun_is_gone(fault):
         yield Symptom(NODE_SILENT, "slurm", "node failure", fault.incident.rank)
         after = draw(fault, "requeue", 0.01, 0.2)
@@ -248,8 +182,12 @@ def _out_of_memory(fault: Fault) -> Iterator[Symptom]:
 
 
 def _data_killed(fault: Fault) -> Iterator[Symptom]:
-    rank, at = fault.incident.rank, 0.011 + draw(fault, "sigchld", 0.01, 0.2)
-    yield from _kernel(fault, (0.0, "oom invoked"), (0.002, "oom constraint"), (0.011, "oom kill"))
+    rank, listed = fault.incident.rank, draw(fault, "listed", 0.001, 0.02)  # all tasks' memory
+    killed = listed + draw(fault, "killed", 0.00002, 0.0002)
+    at = killed + draw(fault, "sigchld", 0.01, 0.2)
+    yield from _kernel(
+        fault, (0.0, "oom invoked"), (listed, "oom constraint"), (killed, "oom kill")
+    )
     yield Symptom(at, "log", "loader killed", rank, 1)
     for each in shut_down(fault, at, {rank: 1}):
         if each.name == "task exit" and each.rank == rank:  # slurmstepd knows it before srun
@@ -273,12 +211,15 @@ def _data_stall(fault: Fault) -> Iterator[Symptom]:
 
 
 def _slow_fs(fault: Fault) -> Iterator[Symptom]:
-    back = draw(fault, "nfs", 130.0, 400.0)
-    yield from _kernel(fault, (0.0, "nfs silent"), (122.0, "hung task"), (back, "nfs back"))
+    """khungtaskd looks every 120 s, so it finds a task that has waited for 120 to 240 s."""
+    hung = draw(fault, "hung", 121.0, 239.0)
+    back = hung + draw(fault, "nfs", 5.0, 170.0)
+    yield from _kernel(fault, (0.0, "nfs silent"), (hung, "hung task"), (back, "nfs back"))
 
 
 def _illegal_memory(fault: Fault) -> Iterator[Symptom]:
-    yield from _kernel(fault, (0.0, "gpu seen"), (0.0, "xid 31"), (0.0008, "xid 43"))
+    stopped = draw(fault, "stopped", 0.0002, 0.004)
+    yield from _kernel(fault, (0.0, "gpu seen"), (0.0, "xid 31"), (stopped, "xid 43"))
     errors = list(_error(fault, "cuda error", -6))
     yield from errors
     yield from _torn_down(fault, errors[0].at, 31)
@@ -291,7 +232,8 @@ def _device_assert(fault: Fault) -> Iterator[Symptom]:
 
 def _segfault(fault: Fault) -> Iterator[Symptom]:
     yield from _kernel(fault, (0.0, "segfault"))
-    yield from shut_down(fault, 0.02, {fault.incident.rank: -11})
+    dumped = draw(fault, "dumped", 0.004, 0.06)
+    yield from shut_down(fault, dumped, {fault.incident.rank: -11})
 
 
 def _no_numbers(fault: Fault) -> Iterator[Symptom]:
@@ -352,7 +294,7 @@ _STOPS = {"preempt": "preempted", "time-limit": "time limit"}
 
 Teller = Callable[[Fault], Iterator[Symptom]]
 _TELLERS: dict[str, Teller] = {
-    "nccl-timeout": _hang,
+    "nccl-timeout": hang,
     "hbm-ecc": _hbm_ecc,
     "gpu-lost": _gpu_lost,
     "nvlink": _nvlink,

@@ -11,7 +11,7 @@ from llmsim.dialects.capture import ranks_kept
 from llmsim.dialects.parts import packages
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
-from llmsim.run.symptoms import torch_release
+from llmsim.run.hangs import torch_release
 from llmsim.text import units
 
 NAME = "fused_adam"

@@ -31,6 +31,7 @@ FRAMEWORK = Framework(
     known_gpus=tuple(PEAKS),
     file_bar="never",
     first_step="ready",
+    has_watchdog=False,
     parallelism=Parallelism(
         ("ddp", "zero1"),
         None,

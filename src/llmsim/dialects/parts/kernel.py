@@ -17,7 +17,6 @@ from llmsim.text import units
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _COMM = "pt_main_thread"  # what torch calls its processes since 2.1
-NFS_SERVER = "10.0.0.9"
 
 
 # --- prefixes ----------------------------------------------------------------------------
@@ -56,14 +55,18 @@ def _driver(job: Job) -> int:
     return int(job.software.driver.partition(".")[0])
 
 
-def _xid(symptom: Symptom, job: Job, number: int, text: str, *, named: bool = False) -> str:
-    """A line of the driver, with the process where one is known.
+def _xid(
+    symptom: Symptom, job: Job, number: int, text: str, *, named: bool = False, asked: str = ""
+) -> str:
+    """A line of the driver, with the process where one is known: the rank's, or who `asked`.
 
     Drivers up to 565 print "unknown" for an unknown process; from 570 on they leave it out.
     """
     process = ""
     if named:
         process = f"pid={cluster.worker(job, symptom.rank)}, name={_COMM}, "
+    elif asked:
+        process = asked
     elif _driver(job) < 570:
         process = "pid='<unknown>', name=<unknown>, "
     return f"NVRM: Xid (PCI:{hardware_ids.pci(job, symptom.rank)}): {number}, {process}{text}"
@@ -81,24 +84,39 @@ def _gpu_seen(symptom: Symptom, job: Job) -> tuple[str, ...]:
     return (f"NVRM: GPU at PCI:{where}: {uuid}", f"NVRM: GPU Board Serial Number: {serial}")
 
 
-def _row(job: Job, rank: int) -> str:
-    return _word(job, "row", rank, 8)
+def _own(job: Job, name: str, symptom: Symptom) -> int:
+    """A random number that an incident's lines share, and that its GPU's next incident has not."""
+    place = symptom.rank + 8 * cluster.LARGEST_CLUSTER * (job.attempt - 1)
+    return int(hardware_ids.register(job, f"{name} {symptom.executed}", place, 12), 16)
+
+
+def _row(job: Job, symptom: Symptom) -> int:
+    """The address of a bad row: anywhere in the GPU's memory, at a multiple of 128 bytes."""
+    return _own(job, "row", symptom) % (job.gpu.memory_mib << 20) & ~0x7F
+
+
+def _channel(job: Job, symptom: Symptom) -> str:
+    return f"{8 + _own(job, 'channel', symptom) % 24:08x}"
 
 
 def _xid_31(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    high, low = _word(job, "fault high", symptom.rank, 3), _word(job, "fault low", symptom.rank)
+    where, unit = _own(job, "fault", symptom), _own(job, "client", symptom) % 18
+    fault = ("PDE", "PTE")[_own(job, "table", symptom) % 2]
+    access = ("READ", "READ", "WRITE")[_own(job, "access", symptom) % 3]
+    address = f"0x7{where >> 36:03x}_{where & 0xFFFFF000:08x}"
     return (
         _xid(
             symptom, job, 31,
-            "Ch 00000008, intr 00000000. MMU Fault: ENGINE GRAPHICS GPCCLIENT_T1_14 faulted @ "
-            f"0x7{high}_{low}. Fault is of type FAULT_PDE ACCESS_TYPE_VIRT_READ",
+            f"Ch {_channel(job, symptom)}, intr 00000000. MMU Fault: ENGINE GRAPHICS "
+            f"GPCCLIENT_T1_{unit} faulted @ {address}. Fault is of type FAULT_{fault} "
+            f"ACCESS_TYPE_VIRT_{access}",
             named=True,
         ),
     )  # fmt: skip
 
 
 def _xid_43(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    return (_xid(symptom, job, 43, "Ch 00000008", named=True),)
+    return (_xid(symptom, job, 43, f"Ch {_channel(job, symptom)}", named=True),)
 
 
 def _xid_45(symptom: Symptom, job: Job) -> tuple[str, ...]:
@@ -109,20 +127,19 @@ def _xid_45(symptom: Symptom, job: Job) -> tuple[str, ...]:
 
 
 def _xid_48(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    where = _row(job, symptom.rank)
+    where, part = _row(job, symptom), _own(job, "partition", symptom)
     return (
         _xid(
             symptom, job, 48,
             "An uncorrectable double bit error (DBE) has been detected on GPU in the framebuffer "
-            f"at physAddr 0x{where} partition {int(where[0], 16)}, "
-            f"subpartition {int(where[1], 16) % 4}.",
+            f"at physAddr {where:#x} partition {part % 20}, subpartition {part // 20 % 4}.",
         ),
     )  # fmt: skip
 
 
 def _xid_63(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    where = _row(job, symptom.rank)
-    text = f"Row Remapper: New row (0x{where:0>16}) marked for remapping, reset gpu to activate."
+    where = _row(job, symptom)
+    text = f"Row Remapper: New row (0x{where:016x}) marked for remapping, reset gpu to activate."
     return (_xid(symptom, job, 63, text),)
 
 
@@ -132,15 +149,14 @@ def _xid_94(symptom: Symptom, job: Job) -> tuple[str, ...]:
 
 
 def _xid_74(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    link = int(_word(job, "link", symptom.rank, 2), 16) % 18
+    link = _own(job, "link", symptom) % 18
     text = f"NVLink: fatal error detected on link {link}(0x0, 0x0, 0x10000, 0x0, 0x0, 0x0, 0x0)"
     return (_xid(symptom, job, 74, text),)
 
 
 def _sxid(symptom: Symptom, job: Job) -> tuple[str, ...]:
     """The switch's own line; its address is in the 80s of HGX boards."""
-    port = int(_word(job, "port", symptom.rank, 2), 16) % 64
-    switch = int(_word(job, "switch", symptom.rank, 1), 16) % 4
+    port, switch = _own(job, "port", symptom) % 64, _own(job, "switch", symptom) % 4
     return (
         (
             f"nvidia-nvswitch{switch}: SXid (PCI:0000:{0x83 + switch:02x}:00.0): 20034, Fatal, "
@@ -174,14 +190,31 @@ def _gsp(symptom: Symptom, job: Job) -> str:
     return f"GPU{symptom.rank % gpus_per_node(job)} GSP"
 
 
+# Who watches GPUs, and by which calls, with the bytes of their parameters: seen in public logs.
+_MONITORS = ("dcgm-exporter", "nv-hostengine", "nvidia-smi")
+_REQUESTS = (
+    "0x2080a068 0x4", "0x20802a02 0x8", "0x90cc0301 0xc", "0x20803032 0x58c", "0x2080014b 0x5",
+    "0x20801348 0x410",
+)  # fmt: skip
+
+
+def _monitor(job: Job, rank: int) -> str:
+    """The process that asks a node's GPUs for their state: the same for days."""
+    node = cluster.machine(job, rank // gpus_per_node(job))
+    number = int(_word(job, "monitor", node, 6), 16)
+    watcher = _MONITORS[int(_word(job, "monitors", 0, 4), 16) % len(_MONITORS)]
+    return f"pid={1_400 + number % 7_000}, name={watcher}, "
+
+
 def _xid_119(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    function, size = f"0x2080{_word(job, 'rpc', symptom.rank, 4)}", "0x58c"
-    sequence = f"sequence {1000 + symptom.rank * 7} " if _driver(job) >= 595 else ""
+    request = _REQUESTS[_own(job, f"rpc {symptom.code}", symptom) % len(_REQUESTS)]
+    asked = 20_000 + _own(job, "sequence", symptom) % 4_000_000
+    sequence = f"sequence {asked} " if _driver(job) >= 595 else ""
     text = (
         f"Timeout after 6s of waiting for RPC response from {_gsp(symptom, job)}! "
-        f"Expected function 76 (GSP_RM_CONTROL) {sequence}({function} {size})."
+        f"Expected function 76 (GSP_RM_CONTROL) {sequence}({request})."
     )
-    return (_xid(symptom, job, 119, text),)
+    return (_xid(symptom, job, 119, text, asked=_monitor(job, symptom.rank)),)
 
 
 def _rpc_buffer(symptom: Symptom, job: Job) -> tuple[str, ...]:
@@ -310,7 +343,7 @@ def _oom_kill(symptom: Symptom, job: Job) -> tuple[str, ...]:
 
 
 def _nfs(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
-    return lambda _symptom, _job: (f"nfs: server {NFS_SERVER} {word}",)
+    return lambda _symptom, job: (f"nfs: server {cluster.storage_address(job)} {word}",)
 
 
 def _hung_task(symptom: Symptom, job: Job) -> tuple[str, ...]:

@@ -309,8 +309,10 @@ _TELLERS: dict[str, Teller] = {
     "watchdog summary": lambda event, job, code: watchdog.summary(job, event, code.groups),
     "watchdog throw": lambda event, job, code: watchdog.thrown(job, event, code.groups),
     "watchdog dump": lambda event, job, code: watchdog.dumped(job, event, code.groups),
+    "watchdog observed": lambda event, job, code: watchdog.observed(job, event, code.groups),
     "watchdog abort": lambda event, job, code: watchdog.abort(job, event, code.groups),
     "network error": lambda event, job, code: watchdog.network_error(job, event, code.groups),
+    "network abort": lambda event, job, code: watchdog.network_abort(job, event, code.groups),
     "cuda error": _cuda_error,
     "out of memory": _raised(
         lambda job, event: [worker_errors.out_of_memory(job, event)], lambda code: code.forward

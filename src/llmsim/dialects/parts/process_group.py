@@ -13,7 +13,7 @@ from llmsim.dialects.parts import packages
 from llmsim.dialects.parts.watchdog import prefix
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
-from llmsim.run.symptoms import torch_release
+from llmsim.run.hangs import torch_release
 
 MOST_NODES = 8  # a script for more nodes sets TORCH_CPP_LOG_LEVEL=ERROR
 # Of the barrier in 2.6, in C++; since 2.8 it is Python's warning, whose text has changed once.

@@ -5,7 +5,7 @@ from llmsim.dialects.parts import process_group
 from llmsim.dialects.parts.torchrun import MOST_NODES
 from llmsim.dialects.statement import Statement
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.run.symptoms import torch_release
+from llmsim.run.hangs import torch_release
 
 # One name for all lines of the table that stands before some logs; a narrow log has none.
 SMI = (

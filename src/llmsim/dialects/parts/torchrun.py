@@ -77,6 +77,7 @@ def _prefix(level: str, now: datetime, process: int, file: str, line: int) -> st
 
 _SIGNALS = {6: "SIGABRT", 7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 _SEE = "To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html"
+_NAMED = ("2.13",)  # public logs show it since June 2026, and none of 2.11 or before
 _WIDEST = 60  # cells of the block's rules
 _KILLED_AFTER = 19  # lines from the statement of the one to that of the other, in every release
 
@@ -143,7 +144,8 @@ def failure(
     )
     yield from launcher_frames.traceback(software, launcher_frames.failed(software))
     yield "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "
-    records = {index: _record(index, each) for index, each in enumerate(failures)}
+    named = launcher_frames.release(software.torch) in _NAMED
+    records = {index: _record(index, each, named) for index, each in enumerate(failures)}
     width = min(_WIDEST, max(len(line) for record in records.values() for line in record))
     yield from ("=" * width, f"{script} FAILED", "-" * width, "Failures:")
     if not others:
@@ -153,17 +155,23 @@ def failure(
     yield from ("-" * width, "Root Cause (first observed failure):", *records[0], "=" * width)
 
 
-def _record(index: int, each: Failure) -> list[str]:
-    """One process in the block (errors/__init__.py, _format_failure)."""
+def _record(index: int, each: Failure, named: bool) -> list[str]:
+    """One process in the block (errors/__init__.py, _format_failure).
+
+    `named`: the template ends an exit code's line with the signal's name, or with an empty one.
+    """
+    signal = ""
     name = _SIGNALS.get(-each.exitcode, "<N/A>")
     killed = each.exitcode < 0
+    if named:
+        signal = f" {f' ({name})' if killed else ''}"
     reason = f"Signal {-each.exitcode} ({name}) received by PID {each.process}" if killed else _SEE
     return [
         f"[{index}]:",
         f"  time      : {each.ended:%Y-%m-%d_%H:%M:%S}",
         f"  host      : {each.hostname}",
         f"  rank      : {each.rank} (local_rank: {each.local_rank})",
-        f"  exitcode  : {each.exitcode} (pid: {each.process}) {f' ({name})' if killed else ''}",
+        f"  exitcode  : {each.exitcode} (pid: {each.process}){signal}",
         "  error_file: <N/A>",
         f"  traceback : {reason}",
     ]
@@ -193,7 +201,7 @@ def without_store(job: Job, at: float, node: int) -> Iterator[str]:
     file = f"{package}/elastic/rendezvous/c10d_rendezvous_backend.py"
     yield f'  File "{file}", line 117, in _call_store'
     yield "    return getattr(self._store, store_op)(*args, **kwargs)"
-    yield "           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"
+    yield "           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"
     yield "torch.distributed.DistNetworkError: failed to recv, got 0 bytes"
     yield from ("", "The above exception was the direct cause of the following exception:", "")
     frames = launcher_frames.storeless(job.software)

@@ -12,7 +12,7 @@ from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import allocator, memory
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.events.incidents import Symptom
-from llmsim.run.symptoms import torch_release
+from llmsim.run.hangs import torch_release
 from llmsim.typed import NamedTuple
 
 GIB, MIB = 2**30, 2**20

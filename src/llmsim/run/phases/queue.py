@@ -37,7 +37,8 @@ def waiting(run: Run, number: int) -> Iterator[Symptom]:
     at = began + drawn("cycle", 1.0, CYCLE)
     while ended - at > BEGINS:
         told.append(said(at, "pending", int(at - began < BEGINS)))
-        at += _OFTEN if at - began >= BEGINS else BEGINS
+        at += drawn(f"cycle {len(told)}", 0.0, CYCLE)
+        at += _OFTEN if told[-1].code == 0 else BEGINS
     if out and not _has_spare(run, number) and ended - began > BEGINS:
         told.append(said(ended - drawn("back", 3.0, 60.0), "back"))
     yield from sorted(told, key=lambda each: each.at)
