@@ -73,7 +73,7 @@ def test_what_is_visible_stands_in_a_stream() -> None:
             early = [event.at for event in lines if event.name == "aer"]
             assert all(0.0 < label.at - at < 42.0 for at in early), (seed, kind)
             assert len({*early}) == len(early), (seed, kind)
-                omens += bool(early)
+            omens += bool(early)
     assert omens > 10
 
 
