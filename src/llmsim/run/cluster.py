@@ -160,6 +160,12 @@ def address(job: Job, node: int) -> str:
     return _address(job, 10 + place + place // 240 * 16)  # none ends in 0 or 255
 
 
+def peer_port(job: Job, rank: int) -> int:
+    """The port of the other side of a rank's connection, from Linux's ip_local_port_range."""
+    place = rank + 8 * LARGEST_CLUSTER * (job.attempt - 1)
+    return noise.integer(job.seed, "machine/peer port", 32_768, 60_999, place)
+
+
 def storage_address(job: Job) -> str:
     """The address of the server whose file system the nodes mount: one below the nodes' own."""
     return _address(job, noise.integer(job.seed, "machine/storage", 2, 9))

@@ -6,19 +6,15 @@ again and again, and the other side has not answered.
 """
 
 from llmsim.job.records import Job, gpus_per_node
-from llmsim.physics import noise
 from llmsim.run import cluster
 from llmsim.run.events.incidents import Symptom
-
-_EPHEMERAL = (32_768, 60_999)  # Linux's ports for outgoing connections (ip_local_port_range)
 
 
 def last_error(job: Job, symptom: Symptom) -> str:
     """The last warning of a rank whose connection to a node is broken; `peer` is a rank there."""
     size = gpus_per_node(job)
     node, local = symptom.peer // size, symptom.rank % size
-    place = symptom.rank + 8 * cluster.LARGEST_CLUSTER * (job.attempt - 1)
-    port = noise.integer(job.seed, "nccl/peer port", *_EPHEMERAL, place)
+    port = cluster.peer_port(job, symptom.rank)
     if not cluster.has_rdma(job):
         host = cluster.hostname(job, node)
         return f"socketProgress: Connection closed by remote peer {host}<{port}>"
