@@ -10,6 +10,7 @@ from llmsim.board.letters import big
 from llmsim.board.plots import Training, loss_curve
 from llmsim.board.wall import wall
 from llmsim.job.records import Asked
+from llmsim.options.table import Options
 from llmsim.run.events import Failed, Incident
 from llmsim.run.moment import state
 from llmsim.run.simulation import run_of
@@ -17,8 +18,10 @@ from llmsim.run.timeline import Run, Segment
 from llmsim.show.dashboard import Dashboard
 from llmsim.show.gauge_readings import Readings
 from llmsim.show.pace import Pace
+from llmsim.show.player import play
 from llmsim.text.screen import TRUECOLOR, Screen
 from llmsim.text.style import REVERSE, ROLES, Row
+from tests.board.stage import Terminal
 from tests.incidents.told import job_on
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -248,3 +251,24 @@ def test_of_what_slurm_ends_no_rank_is_to_blame(dialect: str, ends: str) -> None
         assert "5" not in errors(shown), at
         assert "straggler" not in words(shown), at
     assert f"preempt, ended {ends}" in words(rows(run, event.at - 1e-3, (120, 40)))
+
+
+@pytest.mark.parametrize("view", ["board", "log"])
+def test_a_bar_of_processes_that_are_gone_scrolls_away_with_the_log(view: str) -> None:
+    """While the next attempt starts, no bar of the one before stands below its lines."""
+    run = run_of(job_on(7, gpus=16)._replace(asked=(Asked("gpu-lost", "share", 0.47, rank=5),)))
+    launch = next(each for each in run.timeline if each.kind == "launch" and each.began)
+    options, screen = Options(view=view), Screen(120, 40, color=True, unicode=True, live=True)
+    pace, terminal, bars = Pace(run, options.duration), Terminal(120, 40), 0
+    until = pace.shown(0.4 * launch.began + 0.6 * launch.ended)
+    for frame in play(run, options, lambda: screen, pace.shown(launch.began) - 8.0):
+        if frame.shown > until:
+            break
+        terminal.stream.feed(frame.text)
+        bars += "it/s]" in frame.text or "s/it]" in frame.text
+    assert bars > 1
+    shown = [*terminal.gone, *map(str.rstrip, terminal.display)]
+    left = [number for number, row in enumerate(shown) if re.search(r"(it/s|s/it)\]", row)]
+    up = max(number for number, row in enumerate(shown) if "is up" in row)
+    assert len(left) == 1
+    assert left[0] < up

@@ -12,7 +12,7 @@ from llmsim.board.wall import has_room as wall_fits
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.job.records import Job
 from llmsim.run.attempts import job_after
-from llmsim.run.events import Summary
+from llmsim.run.events import Failed, Summary
 from llmsim.show.dashboard import Dashboard, closing
 from llmsim.show.pace import Timed
 from llmsim.show.playback import Playback
@@ -67,15 +67,18 @@ class LiveRegion:
         """
         return min(max(self._playback.speed, 1.0), HIGHEST_PACE)
 
-    def lines(self, tell: Render, event: Any, job: Job) -> list[str]:
-        """The lines that an event leaves in the log; a bar is noted until it is full.
+    def lines(self, tell: Render | None, event: Any, job: Job) -> list[str]:
+        """The lines that an event leaves in the log; a bar is noted until it is full, or until the
+        processes that draw it are gone: then it stays in the log as it is.
 
         The farewell at the end is left to the poster.
         """
         kept = []
         if isinstance(event, Summary):
             self._ended = event, job
-        for line in tell(event, job, self._ask()):
+        if isinstance(event, Failed) and self._bar:
+            kept, self._bar = [self._done(self._bar)], None
+        for line in tell(event, job, self._ask()) if tell else ():
             full = not isinstance(line, Bar) or line.fraction >= 1
             if full and not (self.board and isinstance(line, Line) and line.farewell):
                 kept.append(self._done(line) if isinstance(line, Bar) else line.text)
@@ -313,8 +316,7 @@ def render(
     kept: list[str] = []  # one picture of this moment, and none of the lines' own moments
     for event in timed.recent:
         job = job_after(job, event)
-        if tell := printing.get(type(event)):
-            kept += live.lines(tell, event, job)
+        kept += live.lines(printing.get(type(event)), event, job)
     view = dashboard.seen(simulated(clock), clock, live.pace())
     yield 0.0, live.draw(view, kept), clock, bool(kept)
     printed += len(kept)
@@ -328,7 +330,7 @@ def render(
             if now < clock and (text := live.draw(view)):
                 yield 0.0, text, now, False
         job = job_after(job, event)
-        if (tell := printing.get(type(event))) and (lines := live.lines(tell, event, job)):
+        if lines := live.lines(printing.get(type(event)), event, job):
             yield 0.0, live.draw(dashboard.seen(event.at, clock, live.pace()), lines), clock, True
             printed += len(lines)
     yield 0.0, live.cleared(), clock, False

@@ -15,7 +15,7 @@ from llmsim.options.checking import checked, checked_job
 from llmsim.options.table import Options
 from llmsim.physics import noise
 from llmsim.run.attempts import job_after
-from llmsim.run.events import Event, Launched, Progress
+from llmsim.run.events import Event, Failed, Launched, Progress
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, segment_at, speaker
 from llmsim.show.opening import Frame, shows_board
@@ -152,14 +152,12 @@ def _log(
     for shown, event in coming:
         job = job_after(job, event)
         tell = printing.get(type(event))
-        if tell is None:
+        if tell is None and type(event) is not Failed:
             continue
         surface = screen()
-        lines = tell(event, job, surface)
+        lines = tell(event, job, surface) if tell else ()
         if surface.live:
-            text = ""
-            if live and surface.width < width:  # the next bar will fit again
-                text, live = blank_row(surface), ""
+            text, live = _settled(event, live, surface.width < width, surface)
             width = surface.width
             more, live = on_terminal(lines, live, surface)
             text += more
@@ -170,6 +168,15 @@ def _log(
             yield Frame(delay, text, shown, "\n" in text)
             printed += text.count("\n")
             before = shown
+
+
+def _settled(event: Event, live: str, narrower: bool, screen: Screen) -> tuple[str, str]:
+    """What comes before an event's lines, and the live line that is left."""
+    if live and isinstance(event, Failed):  # the bar of processes that are gone stays as it is
+        return "\n", ""
+    if live and narrower:  # the next bar will fit again
+        return blank_row(screen), ""
+    return "", live
 
 
 def _noted(timed: Timed, screen: Screen, stream: str) -> dict[str, int]:
