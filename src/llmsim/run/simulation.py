@@ -10,7 +10,7 @@ from math import inf
 from llmsim.job.records import Job, expect_job
 from llmsim.run.attempts import bent, segments
 from llmsim.run.events import Event, PhaseCut, PhaseEnded, PhaseStarted, Progress, Step
-from llmsim.run.timeline import Run, Timeline, scan, step_at
+from llmsim.run.timeline import Run, Segment, Timeline, scan, step_at
 
 
 def run_of(job: Job) -> Run:
@@ -101,32 +101,30 @@ def _events_of(run: Run, number: int, since: float, moving: Moving = _always) ->
     """The events of a segment; of a training segment only events at `since` or later."""
     segment = run.timeline[number]
     if segment.ended < since:
-        return
+        return iter(())
     scan(run, number)
     if segment.kind in ("failure", "outage"):
         from llmsim.run.phases import breakdown
 
-        yield from breakdown.breakdown(run, number)
-    elif segment.events:
-        from heapq import merge
+        return breakdown.breakdown(run, number)
+    planned = _planned(run, number, since, moving)
+    if segment.cut:
+        planned = _until_cut(segment, planned)
+    if not segment.events:
+        return planned
+    from heapq import merge
 
-        yield from merge(_until_cut(run, number, since, moving), segment.events, key=_moment)
-    else:
-        yield from _until_cut(run, number, since, moving)
+    return merge(planned, segment.events, key=_moment)
 
 
 def _moment(event: Event) -> float:
     return event.at
 
 
-def _until_cut(run: Run, number: int, since: float, moving: Moving) -> Iterator[Event]:
-    """What a segment consists of; where a fault cuts it, only what comes before the fault."""
-    segment = run.timeline[number]
-    if not segment.cut:
-        yield from _planned(run, number, since, moving)
-        return
+def _until_cut(segment: Segment, planned: Iterator[Event]) -> Iterator[Event]:
+    """What a segment consists of that a fault cuts: only what comes before the fault."""
     opened: list[PhaseStarted] = []
-    for event in _planned(run, number, since, moving):
+    for event in planned:
         if event.at > segment.ended or isinstance(event, PhaseEnded):
             break
         if isinstance(event, PhaseStarted):
@@ -138,28 +136,32 @@ def _until_cut(run: Run, number: int, since: float, moving: Moving) -> Iterator[
 
 def _planned(run: Run, number: int, since: float, moving: Moving) -> Iterator[Event]:
     """What a segment consists of. Each phase is imported when the first of its segments comes."""
-    segment = run.timeline[number]
-    if segment.kind == "launch":
+    kind = run.timeline[number].kind
+    if kind == "launch":
         from llmsim.run.phases import breakdown
 
-        yield from breakdown.launching(run, number)
-    elif segment.kind == "training":
+        return breakdown.launching(run, number)
+    if kind == "training":
         from llmsim.run.phases.training import training
 
-        yield from training(run, number, since, moving)
-    elif segment.kind == "validation":
+        return training(run, number, since, moving)
+    if kind == "validation":
         from llmsim.run.phases import validation
 
-        yield from validation.validation(run, number, moving())
-    elif segment.kind == "checkpoint":
+        return validation.validation(run, number, moving())
+    if kind == "checkpoint":
         from llmsim.run.phases import checkpoint
 
-        yield from checkpoint.checkpoint(run, number, moving())
-    else:
-        from llmsim.run.phases import export
-        from llmsim.run.phases.training import training_ended
+        return checkpoint.checkpoint(run, number, moving())
+    return _exported(run, number)
 
-        # An attempt that resumes from the last save has nothing left to train.
-        if run.timeline[number - 1].kind != "launch":
-            yield from training_ended(run, number)
-        yield from export.export(run, number)
+
+def _exported(run: Run, number: int) -> Iterator[Event]:
+    """The end of the training, and the export."""
+    from llmsim.run.phases import export
+    from llmsim.run.phases.training import training_ended
+
+    # An attempt that resumes from the last save has nothing left to train.
+    if run.timeline[number - 1].kind != "launch":
+        yield from training_ended(run, number)
+    yield from export.export(run, number)

@@ -10,6 +10,7 @@ are drawn.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 
 from llmsim.job.milestones import checkpoints, validations
 from llmsim.job.records import Job
@@ -45,6 +46,7 @@ class Pace:
         """Lays the first knot."""
         self._run, self._real = run, duration == REAL_TIME
         self._simulated, self._shown, self._laid = [0.0], [0.0], 0  # segments with their knots
+        self._near: Stretch = (inf, 0.0, 1.0, 0.0, 0.0)  # around the latest moment that was asked
         job, launch = run.job, run.timeline[0]
         # A launch is never slower than in simulated time; the other phases get what it leaves.
         lasts, share = launch.ended - launch.began, SHARES["launch"]
@@ -56,10 +58,16 @@ class Pace:
 
     def shown(self, at: float) -> float:
         """The show second of a simulated one; after the run's end it is the last."""
+        low, high, width, value, rise = self._near
+        if low < at <= high:  # as of nearly all events in order
+            return value + (at - low) / width * rise
         if self._real:
             return at
         while self._simulated[-1] < at and self._lay():
             pass
+        index = bisect_left(self._simulated, at)
+        if 0 < index < len(self._simulated):
+            self._near = _stretch(self._simulated, self._shown, index)
         return _between(self._simulated, self._shown, at)
 
     def simulated(self, shown: float) -> float:
@@ -114,6 +122,17 @@ class Pace:
         return share * self._left / lasts if lasts else 0.0
 
 
+# The line between two knots: the places of both, how far they are apart, the value at the earlier
+# knot, and how much higher the later one's is.
+Stretch = tuple[float, float, float, float, float]
+
+
+def _stretch(places: list[float], values: list[float], index: int) -> Stretch:
+    """The line that ends at a knot, which is not the first."""
+    low, high, value = places[index - 1], places[index], values[index - 1]
+    return low, high, high - low, value, values[index] - value
+
+
 def _between(places: list[float], values: list[float], place: float) -> float:
     """The value at a place, on the line through the knots; the nearest end outside of them."""
     index = bisect_left(places, place)
@@ -121,8 +140,8 @@ def _between(places: list[float], values: list[float], place: float) -> float:
         return values[0]
     if index == len(places):
         return values[-1]
-    low, high, value = places[index - 1], places[index], values[index - 1]
-    return value + (place - low) / (high - low) * (values[index] - value)
+    low, _, width, value, rise = _stretch(places, values, index)
+    return value + (place - low) / width * rise
 
 
 class Timed(NamedTuple):
@@ -143,5 +162,6 @@ class Timed(NamedTuple):
 
     def later(self) -> Iterator[tuple[float, Event]]:
         """The events after the screenful, each with its show second."""
+        since, shown = self.since, self.pace.shown
         for event in self.coming:
-            yield max(self.since, self.pace.shown(event.at)), event
+            yield max(since, shown(event.at)), event

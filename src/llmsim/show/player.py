@@ -15,7 +15,7 @@ from llmsim.options.checking import checked, checked_job
 from llmsim.options.table import Options
 from llmsim.physics import noise
 from llmsim.run.attempts import job_after
-from llmsim.run.events import Event, Failed, Launched, Progress
+from llmsim.run.events import Event, Failed, Launched, Progress, Restarted
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, segment_at, speaker
 from llmsim.show.opening import Frame, shows_board
@@ -150,7 +150,8 @@ def _log(
     if opened:  # no event before the typed command has a line
         next((event for _, event in coming if isinstance(event, Launched)), None)
     for shown, event in coming:
-        job = job_after(job, event)
+        if isinstance(event, Restarted):
+            job = job_after(job, event)
         tell = printing.get(type(event))
         if tell is None and type(event) is not Failed:
             continue
