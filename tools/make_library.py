@@ -15,6 +15,7 @@ import asyncio
 import marshal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib import import_module
 from importlib.util import MAGIC_NUMBER
 from types import CodeType
@@ -39,7 +40,7 @@ KEPT = {
     "difflib.py": ("_calculate_ratio", "Match", "SequenceMatcher", "get_close_matches"),
     "heapq.py": ("merge", "nlargest"),  # it takes all else from its module in C
 }
-# Of others, what nobody here asks for: _checked() sees to that.
+# Of others, what nobody here asks for: _check() sees to that.
 UNUSED = {
     "ast.py": (
         "NodeTransformer", "_pad_whitespace", "_splitlines_no_ff", "compare", "dump",
@@ -167,7 +168,6 @@ def _write(library: dict[str, bytes], ours: dict[str, bytes], target: str) -> No
     for path, source in before.items():
         members[f"{path}c"] = HEADER + _marshalled(source, path, lines=False)
     later = {path: source for path, source in library.items() if path not in before}
-    _checked({**later, **ours})
     own = Path(f"{PROJECT}tools/sitecustomize.py").read_bytes()
     members["sitecustomize.pyc"] = HEADER + _marshalled(own, "sitecustomize.py")
     members[CODE] = marshal.dumps(_packed(later, ours), 2)  # later versions count references
@@ -254,17 +254,16 @@ def _named(line: ast.stmt) -> set[str]:
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
-def _checked(library: dict[str, bytes]) -> None:
+def _check(tree: ast.Module, path: str) -> None:
     """Raise ValueError if a module asks for a name that UNUSED leaves out of another or of it."""
     gone = {
         (path.removesuffix(".py").removesuffix("/__init__"), name)
         for path, names in UNUSED.items()
         for name in names
     }
-    for path, source in library.items():
-        for module, name in _asked(_kept(source, path), path.removesuffix(".py")):
-            if (module, name) in gone:
-                raise ValueError(f"{path} asks for {module}.{name}, which the library leaves out")
+    for module, name in _asked(tree, path.removesuffix(".py")):
+        if (module, name) in gone:
+            raise ValueError(f"{path} asks for {module}.{name}, which the library leaves out")
 
 
 def _asked(tree: ast.Module, own: str) -> Iterator[tuple[str, str]]:
@@ -278,12 +277,14 @@ def _asked(tree: ast.Module, own: str) -> Iterator[tuple[str, str]]:
             yield from ((node.module or "", alias.name) for alias in node.names)
 
 
+@cache  # the second library has most of what is in the first
 def _marshalled(source: bytes, path: str, *, lines: bool = True) -> bytes:
     return marshal.dumps(_relined(_code(source, path), _lines if lines else _no_lines))
 
 
 def _code(source: bytes, path: str) -> CodeType:
     tree = _kept(source, path)
+    _check(tree, path)
     _untype(tree)
     return compile(tree, f"{STDLIB}{path}", "exec", dont_inherit=True, optimize=2)
 

@@ -269,7 +269,7 @@ def test_refused_plan_ends_with_its_sentence(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(options: Options) -> Job:
         raise PlanError("that cannot fit.")
 
-    monkeypatch.setattr(browser, "plan", refuse)
+    monkeypatch.setattr(messages, "plan", refuse)
     terminal = Terminal()
     assert perform(terminal.show()) == 2
     assert "llmsim: that cannot fit." in terminal.text

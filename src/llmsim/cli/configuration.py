@@ -8,7 +8,7 @@ from math import fsum, isfinite
 
 from llmsim.cli.listing import gpu_record
 from llmsim.cli.sheet import Facts, sheet
-from llmsim.hosts.runs import fresh_seed, runs_of
+from llmsim.hosts.runs import runs_of, seeded
 from llmsim.job.milestones import checkpoints, validations
 from llmsim.job.records import Job, batch_tokens, gpus_per_node
 from llmsim.job.schedule import last_step, whole_run
@@ -35,8 +35,7 @@ def configuration(options: Options, screen: Screen) -> str:
 
     Raises PlanError or CatalogError when no job can be made of the options.
     """
-    seed = fresh_seed() if options.seed is None else options.seed
-    run = next(runs_of(options._replace(seed=seed, runs=1)))
+    run = next(runs_of(seeded(options)._replace(runs=1)))
     job = plan(run)
     if options.toml:
         from llmsim.cli.job_toml import text_of

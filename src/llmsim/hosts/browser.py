@@ -11,12 +11,10 @@ import time
 from collections.abc import Callable, Iterable
 
 from llmsim.errors import PARAMETER, LlmsimError
-from llmsim.hosts.messages import beginning_of, complaint, few, introduction, picture, timeline
-from llmsim.hosts.runs import fresh_seed, runs_of
+from llmsim.hosts.messages import complaint, few, introduction, opened, picture, timeline
+from llmsim.hosts.runs import runs_of, seeded
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.table import Options, from_query
-from llmsim.planning.plan import plan
-from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run
 from llmsim.show.dashboard import progress
 from llmsim.show.live_region import LiveRegion
@@ -285,12 +283,11 @@ async def show(options: Options, page: Page) -> int:
             page.playback.owe(PAUSE, time.monotonic())
             await page.wait(seekable=False)
         try:
-            run = run_of(plan(run_options))
+            run, since, sentence = opened(run_options)
         except LlmsimError as error:
             await page.write(complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE
         page.run = run_options
-        since, sentence = beginning_of(run, run_options)
         page.refuse(["from"], [sentence] * bool(sentence))
         page.announce(introduction(run.job.run_name, run_options))
         await page.write(complaint(sentence) if sentence else "")
@@ -320,19 +317,19 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
     What is wrong with the query is said first, and the show goes on without it.
     """
     pairs = list(query)
-    options, complaints = from_query(pairs)
-    seed = fresh_seed() if options.seed is None else options.seed
+    asked, complaints = from_query(pairs)
+    options = seeded(asked)
     page.start()
     try:
         if complaints:
             page.refuse([pair[0] for pair in pairs if from_query([pair])[1]], complaints)
         await page.write("".join(map(complaint, few(complaints))))
         async with asyncio.timeout(options.exit_after_time):
-            return await show(options._replace(seed=seed), page)
+            return await show(options, page)
     except TimeoutError:
         status = ExitStatus.FINISHED
     except asyncio.CancelledError:
         status = ExitStatus.SIGINT
     screen = page.screen()
-    page.post(f"{page.ending()}{blank_row(screen)}{farewell(seed, screen)}\n", 0)
+    page.post(f"{page.ending()}{blank_row(screen)}{farewell(options.seed or 0, screen)}\n", 0)
     return status

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 
 from llmsim.errors import FLAG, OptionError, Setting
-from llmsim.hosts.runs import fresh_seed, runs_of
+from llmsim.hosts.runs import runs_of, seeded
 from llmsim.options.parsing import REAL_TIME, starting_point
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
@@ -119,8 +119,7 @@ def watched(options: Options, at: str = "", now: Callable[[], float] = time.time
     A live run that has neither a start nor a --from is in the middle of its training now.
     Raises OptionError or PlanError.
     """
-    if options.seed is None:
-        options = options._replace(seed=fresh_seed())
+    options = seeded(options)
     begins = options.start is None and not options.from_
     if options.start is None:
         today = datetime.fromtimestamp(int(now()))  # noqa: DTZ006  # a log shows local time

@@ -5,7 +5,7 @@ web/messages.d.ts has the types.
 from collections.abc import Iterable
 
 from llmsim.errors import PARAMETER, LlmsimError
-from llmsim.hosts.runs import fresh_seed, runs_of
+from llmsim.hosts.runs import runs_of, seeded
 from llmsim.options.command import command, identity
 from llmsim.options.table import Options, from_query
 from llmsim.planning.plan import plan
@@ -56,6 +56,15 @@ def beginning_of(run: Run, options: Options) -> tuple[float, str]:
         return 0.0, error.sentence(PARAMETER)
 
 
+def opened(options: Options) -> tuple[Run, float, str]:
+    """A run, the show second at which it begins, and the sentence of beginning_of().
+
+    Raises LlmsimError if there cannot be this run.
+    """
+    run = run_of(plan(options))
+    return run, *beginning_of(run, options)
+
+
 def complaint(sentence: str) -> str:
     """The line of a terminal that says what is wrong."""
     return colored([("warning", f"llmsim: {sentence}")], TRUECOLOR) + "\n"
@@ -73,15 +82,12 @@ def few(sentences: list[str], most: int = MOST_COMPLAINTS) -> list[str]:
 def check(query: Iterable[tuple[str, str]]) -> str:
     """What is wrong with a query, in sentences; "" if its first run can be played.
 
-    That run is planned, and the plan is dropped: the show goes on.
+    That run is made, and dropped: the show goes on.
     """
     options, complaints = from_query(query)
     if complaints:
         return " ".join(complaints)
-    seed = fresh_seed() if options.seed is None else options.seed
-    first = next(runs_of(options._replace(seed=seed)))
     try:
-        job = plan(first)
+        return opened(next(runs_of(seeded(options))))[2]
     except LlmsimError as error:
         return error.sentence(PARAMETER)
-    return beginning_of(run_of(job), first)[1] if first.from_ else ""

@@ -9,7 +9,7 @@ from math import inf
 
 from llmsim.errors import LlmsimError
 from llmsim.hosts.output import Output, complain, remark
-from llmsim.hosts.runs import again, fresh_seed
+from llmsim.hosts.runs import again, seeded
 from llmsim.hosts.session import Session
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.hosts.status import ExitStatus
@@ -95,7 +95,6 @@ def _quiet(options: Options, ends_process: bool) -> int:
     from llmsim.hosts.exports import export_only
 
     begun, limit = time.monotonic(), options.exit_after_time
-    seed = fresh_seed() if options.seed is None else options.seed
     signals = Signals()
 
     def say_again(job: Job) -> None:
@@ -104,8 +103,7 @@ def _quiet(options: Options, ends_process: bool) -> int:
     try:
         signals.catch(terminal=False)
         deadline = inf if limit is None else begun + limit
-        named = options._replace(seed=seed)
-        export_only(named, signals.check, time.monotonic, deadline, say_again)
+        export_only(seeded(options), signals.check, time.monotonic, deadline, say_again)
     except Stopped as stop:
         return stop.status
     finally:

@@ -17,6 +17,11 @@ def fresh_seed() -> int:
     return int.from_bytes(os.urandom(4))
 
 
+def seeded(options: Options) -> Options:
+    """The options with a seed: their own, or a random one."""
+    return options if options.seed is not None else options._replace(seed=fresh_seed())
+
+
 def runs_of(options: Options) -> Iterator[Options]:
     """The options of each run: the next seed, and a start after the run before has ended.
 

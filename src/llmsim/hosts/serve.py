@@ -23,7 +23,7 @@ from llmsim.hosts.http import (
     Server,
 )
 from llmsim.hosts.live import Live, clock_words
-from llmsim.hosts.runs import fresh_seed
+from llmsim.hosts.runs import seeded
 from llmsim.hosts.signals import Signals
 from llmsim.options.command import command, quoted_word
 from llmsim.options.table import Options
@@ -125,8 +125,7 @@ def serve(
 
     Raises ServeError where the address cannot be had, PlanError and OptionError before that.
     """
-    seed = fresh_seed() if options.seed is None else options.seed
-    live = Live(options._replace(seed=seed), now)
+    live = Live(seeded(options), now)
     ear = listening(serving.host, serving.port)
     signals, loop = Signals(), asyncio.new_event_loop()
     loop.set_exception_handler(lambda _loop, _context: None)  # a client's fault is no traceback

@@ -6,7 +6,7 @@ from math import inf, isfinite
 
 from llmsim.hosts.outlets import Outlets, outlets
 from llmsim.hosts.output import Output, remark
-from llmsim.hosts.runs import again, drawn, fresh_seed, runs_of
+from llmsim.hosts.runs import again, drawn, runs_of, seeded
 from llmsim.hosts.signals import Signals
 from llmsim.job.records import Job
 from llmsim.options.table import Options
@@ -49,8 +49,7 @@ class Session:
     ) -> None:
         """Plays nothing yet; `sleep` may end early when there is a key or a signal."""
         self.asked = options
-        drawn = fresh_seed() if options.seed is None else options.seed
-        self.options, self.output, self.deadline = options._replace(seed=drawn), output, deadline
+        self.options, self.output, self.deadline = seeded(options), output, deadline
         self.job: Job | None = None  # of the newest run
         self._run: Run | None = None  # it is made when it is needed: see _made
         self.clock, self.sleep = clock, sleep
