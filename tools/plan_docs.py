@@ -233,7 +233,9 @@ def kinds() -> Iterator[str]:
     yield "| kind | recipe | active parameters | GPUs | weight |"
     yield "|---|---|---|---|---|"
     for kind in records.job_kinds():
-        low, high = (f"{size / 1e9:g}B" for size in kind.models)
+        low, high = (
+            f"{size / 1e12:g}T" if size >= 1e12 else f"{size / 1e9:g}B" for size in kind.models
+        )
         count = ", ".join(f"{each:,}" for each in kind.gpus)
         yield f"| {kind.name} | {kind.recipe} | {low} to {high} | {count} | {kind.weight:g} |"
 

@@ -44,7 +44,7 @@ def usual(
         values["model"] = model.name
     if not _spread(asked):
         values["gpus"] = count
-        values["batch"] = asked.batch or max(1, kind.batch // sequence)
+        values["batch"] = asked.batch or _shared(max(1, kind.batch // sequence), count)
         if gpus.holds_models_whole(gpu):
             values |= {"tp": 1, "pp": 1}
     if kind.tokens and not (asked.steps or asked.tokens or asked.epochs):
@@ -178,6 +178,14 @@ def _dataset(
         if data.kind in kinds and data.tokens >= tokens
     }
     return by_name[noise.choose(seed, "plan/dataset", by_name, index=index)] if by_name else None
+
+
+def _shared(batch: int, gpus: int) -> int:
+    """About this many sequences, as many for each GPU as for the others, if they go round.
+
+    512 sequences cannot be shared by 1,000 GPUs as they are, and 500 can by 100.
+    """
+    return max(1, round(batch / gpus)) * gpus if 2 * batch > gpus else batch
 
 
 def _two_digits(number: float) -> int:
