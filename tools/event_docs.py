@@ -69,7 +69,7 @@ its framework prints, which can be another one:
 | `deepspeed` | the loss of one micro-batch; with pipeline stages the loss of the step |
 | all others | the loss of the step itself |
 
-A printed mean has noise of its own: it differs from the mean of `step(run, k).loss` over its steps
+A printed mean has noise of its own: it differs from the mean loss of the steps that the line covers
 by about 0.01 nats.
 
 In most frameworks the printed rates and step times are means since the last printed step. The
@@ -147,7 +147,7 @@ USUAL: dict[str, str] = {
     "scores": "one score for each metric",
     "operation": "name of the collective",
     "transfer": "size and rate of the transfer",
-    "transfers": "one transfer for each collective of a step",
+    "transfers": "one transfer for each kind of collective in a step",
     "dimensions": "ranks of each dimension, by name: dp, tp, pp ...",
     "expected": "memory by purpose",
     "temperature_c": "temperature, degrees Celsius",
@@ -344,6 +344,7 @@ def shown(field: Field, module: ModuleType) -> str:
             return " or ".join(f"`{value}`" for value in meaning)
     text = field.annotation.replace("tuple[tuple[str, float], ...]", "object of numbers")
     text = text.replace("tuple[tuple[str, int], ...]", "object of integers")
+    text = text.replace("tuple[tuple[int, int], ...]", "array of pairs of integers")
     text = re.sub(r"tuple\[(\w+), \.\.\.\]", r"array of \1", text)
     for name, word in PLAIN.items():
         text = re.sub(rf"\b{name}\b", word, text)

@@ -51,19 +51,21 @@ nodes meet no incident.
 (`step=500`), a time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`,
 `checkpoint`).
 
-`--stream` shows another log of the same run: `launcher`, `kernel`, `slurm`, or `all` of
-them. `--export labels=FILE` writes the truth about each incident, with which you can grade a
-monitor:
+`--stream` shows another log of the same run: `launcher`, `kernel` or `slurm`. `all` shows these
+and the training log together. `--export labels=FILE` writes the truth about each incident, with
+which you can grade a monitor:
 
 - what broke, and where;
 - when it began, when it was visible, when it was detected, and when it was over;
 - its cause, what to do, and the rules of public tools that react to its lines.
 
-The row "telemetry" of each kind below says what gauges, pages and exports show.
+The row "telemetry" of each kind below says what the gauges show: those of `llmsim serve`, of
+`llmsim smi` and of the exports.
 
-Of up to eight nodes every node speaks in a failure, if the log is that of all (`--capture all`). Of
-a larger cluster, and where the log is that of one node, the streams show that node and the node at
-fault. The other nodes end as the lines say that srun folds.
+With `--capture all` and at most eight nodes, every node prints lines in a failure. On a larger
+cluster, or if the log has the output of one node, two nodes print lines: the node whose output the
+log has, and the node at fault. For the other nodes there is one line of srun, which joins their
+names (`srun: error: raclette-[03-04]: tasks 2-3: ...`).
 
 ## What follows from a failure
 
@@ -75,9 +77,10 @@ fault. The other nodes end as the lines say that srun folds.
 
 - Some frameworks handle SIGTERM: they finish the step and save before they exit, if there is time.
   A time limit leaves 30 s for this, and a preemption leaves 30 to 300 s.
-- A person takes out stragglers, and half of the hot nodes.
+- A straggler is removed from the job by a person, not by Slurm. So is a hot node, in half of the
+  cases.
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
-  of the node. From the next attempt on, every log, page and export shows the spare's host name,
+  of the node. From the next attempt on, every log, gauge and export shows the spare's host name,
   address, UUIDs and serial numbers.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
 - The summary of the run has its goodput. The board shows the goodput from the second attempt on.
@@ -88,10 +91,10 @@ fault. The other nodes end as the lines say that srun folds.
 export and board shows the changed numbers.
 
 - A `loss-spike` has a shape (`loss-spike@60%:shape=slow`). A `fast` spike is over after 20 to 40
-  steps, a `slow` one after hundreds of steps, and a `permanent` one never. The norm rises 1 to 5
-  steps before the loss.
-- When the loss is `nan`, Megatron-LM, NeMo, OLMo and MaxText end the run by their own checks. Other
-  frameworks go on and print `nan` until a person stops the run.
+  steps, a `slow` one after hundreds of steps, and a `permanent` one never. The gradient norm
+  begins to rise 1 to 5 steps earlier than the loss.
+- When the loss is `nan`, Megatron-LM (not in fp16), NeMo, OLMo and MaxText end the run by their own
+  checks. Other frameworks go on and print `nan` until a person stops the run.
 - `scale-collapse` needs the loss scale of fp16 (`--precision fp16`, in the dialects `pytorch`,
   `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. DeepSpeed
   ends the run when the scale is 1. Megatron-LM skips every step until a person stops the run.
@@ -101,8 +104,8 @@ export and board shows the changed numbers.
 ## Rates
 
 The rates below are incidents in a million GPU-hours. For kinds that only slow a run, and for what
-people do (preemption, time limits, maintenance), they are our estimates. `Caught by` names rules of
-public tools that find the lines of a kind.
+people do (preemption, time limits, maintenance), the rates are our own estimates. `Caught by` names
+rules of public tools that find the lines of a kind.
 """
 
 
@@ -124,7 +127,7 @@ def section(kind: Kind) -> Iterator[str]:
         ("layer", kind.layer), ("rate", rate), ("signs before it", kind.precursors),
         ("who prints it", kind.speaks), ("telemetry", kind.telemetry),
         ("what ends it", kind.recovery),
-        ("exit status", "none" if kind.exit_status is None else str(kind.exit_status)),
+        ("exit status of the process", str(kind.exit_status).lower()),
     ]  # fmt: skip
     yield "| | |\n|---|---|"
     yield from (f"| {name} | {text} |" for name, text in rows)

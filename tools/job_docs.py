@@ -61,9 +61,9 @@ log_every = 10
 dialect = "torchtitan"
 ```
 
-The next file has a mixture of experts in fp8, in which two ranks share each sequence (`cp`). Its
-log shows a part of a run of 500,000 steps: this part goes on after step 240,000, and Slurm ends it
-after six hours, without an export:
+The next file describes a mixture of experts in fp8. Two ranks divide each sequence between them
+(`cp`). The whole run has 500,000 steps, and this job is a part of it: it goes on after step
+240,000. Slurm ends it after six hours, and nothing is exported:
 
 ```toml
 [model]
@@ -106,17 +106,17 @@ llmsim --job config.json,training_args.json --gpus 8   # Hugging Face's model an
 
 The run has the dialect of this framework, and the framework's defaults for what the file leaves
 out. llmsim lists once, on standard error, which settings have no effect here. It reads a script and
-never runs it: the script's arguments and simple variables count.
+never runs it: it uses only the script's arguments and simple variables.
 
 ## What is refused
 
 llmsim refuses an impossible job in one sentence, with the arithmetic. A job is impossible if
 
 - it does not fit into the memory,
-- numbers do not divide: gpus = dp x cp x tp x pp, batch = dp x micro x accumulation, heads by tp,
-  experts by ep,
+- the numbers do not fit each other: gpus must be dp x cp x tp x pp, batch must be dp x micro x
+  accumulation, tp must divide the heads, and ep must divide the experts,
 - the framework cannot train it,
-- the GPU cannot multiply in its precision.
+- the GPU cannot multiply in the job's precision.
 
 llmsim also refuses a key that does not exist, and names the nearest one.
 

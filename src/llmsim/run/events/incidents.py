@@ -8,7 +8,7 @@ Stream = Literal["log", "kernel", "slurm"]
 class Incident(NamedTuple):
     """A label: what breaks, where, and when it is noticed. No log has a line for it.
 
-    Its moments are simulated seconds of the run, as `at` is.
+    Its moments are simulated seconds since the first launch.
     """
 
     at: float  # moment of the fault
@@ -26,7 +26,8 @@ class Incident(NamedTuple):
 
 
 class Symptom(NamedTuple):
-    """A line of an incident in one stream. Each dialect has its own text for the name."""
+    """A line that an incident causes in one stream. `name` says which line it is; each
+    dialect has its own text for it."""
 
     at: float
     stream: Stream
@@ -37,7 +38,7 @@ class Symptom(NamedTuple):
     executed: int = 0  # steps that this attempt's processes have run
     step: int = 0  # the last optimizer step that was complete
     peer: int = -1  # rank for which the process waits, or which does not end; -1: none
-    mixed: tuple[tuple[int, int], ...] = ()  # ranks and codes of the processes that write meanwhile
+    mixed: tuple[tuple[int, int], ...] = ()  # rank and code of each process that writes meanwhile
 
 
 class Failed(NamedTuple):
@@ -64,7 +65,7 @@ class Restarted(NamedTuple):
     cured: tuple[int, ...] = ()  # incidents whose data this attempt skips
     step: int = 0  # last step of the checkpoint from which it goes on
     spare: str = ""  # name of the machine that takes the node's place, or empty
-    spares: tuple[tuple[int, int], ...] = ()  # replaced nodes and their machines
+    spares: tuple[tuple[int, int], ...] = ()  # each replaced node, and its new machine's number
     repeated: int = 0  # executed steps of earlier attempts whose results are lost
 
 

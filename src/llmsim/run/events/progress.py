@@ -16,7 +16,7 @@ class PhaseStarted(NamedTuple):
 
     at: float
     phase: PhaseName
-    own_seconds: float  # seconds that it takes if nothing breaks, without phases in it
+    own_seconds: float  # seconds of the phase if nothing breaks, without the phases inside it
 
 
 class PhaseCut(NamedTuple):
@@ -32,7 +32,7 @@ class PhaseEnded(NamedTuple):
 
     at: float
     phase: PhaseName
-    lasted: float  # seconds since the phase began, with the phases in it
+    lasted: float  # seconds since the phase began, with the phases inside it
 
 
 class Progress(NamedTuple):
@@ -46,6 +46,6 @@ class Progress(NamedTuple):
     unit: str  # unit of `done` and `total`: "it", "B" (bytes), "tok" ...
     elapsed: float  # seconds since the task began, as tqdm counts: pauses included
     note: str = ""  # text after the rates (tqdm's postfix)
-    epoch: int = 0  # of an epoch's bar: pass over the data, counted from 1
-    training_seconds: float = 0.0  # of an epoch's bar: as in `step`
-    initial: int = 0  # units done before this process; its rate does not count them
+    epoch: int = 0  # only in the bar of an epoch: which pass over the data it is, from 1
+    training_seconds: float = 0.0  # only in the bar of an epoch: as in `step`
+    initial: int = 0  # units done before this process began; the rate does not count them

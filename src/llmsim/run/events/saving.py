@@ -22,7 +22,7 @@ class Validated(NamedTuple):
     seconds: float
     accuracy: float | None = None  # share of right pairs (DPO) or solved problems (GRPO), 0..1
     training_seconds: float = 0.0  # as in `step`
-    part: str = ""  # data of an evaluation after the training: "validation", "test"
+    part: str = ""  # of an evaluation after the training: "validation" or "test"; else ""
 
 
 class CheckpointStarted(NamedTuple):
@@ -45,7 +45,8 @@ class CheckpointStaged(NamedTuple):
 
 
 class CheckpointSaved(NamedTuple):
-    """The checkpoint is whole on disk. A save in the background may be reported later."""
+    """The checkpoint is whole on disk. A save in the background is whole some time
+    before this event."""
 
     at: float
     step: int
@@ -126,7 +127,7 @@ class Summary(NamedTuple):
     final_loss: float  # training loss of the last step
     best_validation: float | None  # lowest validation loss; null without validations
     final_validation: float | None
-    perplexity: float | None  # exp(final_validation); null if the loss is not one of tokens
+    perplexity: float | None  # exp(final_validation); null if the loss is not measured per token
     tokens_per_second: float  # tokens, divided by the seconds spent in steps
     mfu: float
     checkpoints: int
@@ -134,7 +135,7 @@ class Summary(NamedTuple):
     path: str
     attempts: int = 1  # how many launches the run has had
     lost_seconds: float = 0.0  # seconds of steps whose results were lost
-    waiting_seconds: float = 0.0  # seconds from faults to the next first steps
+    waiting_seconds: float = 0.0  # from each fault to the first step of the next attempt, in sum
     attempt_began: float = 0.0  # first step of the last attempt, seconds after the launch
     attempt_seconds: float = 0.0  # seconds from that step to the last step, pauses included
     ended_by: str = ""  # "time-limit" if that ended the run before its last step, or empty

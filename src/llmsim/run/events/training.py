@@ -31,7 +31,7 @@ class Step(NamedTuple):
     gradient_norm: float  # norm of the gradient before clipping
     learning_rate: float  # learning rate of this step
     step_seconds: float  # mean seconds of a step since `previous`, without pauses
-    host_seconds: float  # the same, with pauses: seconds since `previous` by the clock
+    host_seconds: float  # since the logged step before, by the clock, with pauses: a sum, no mean
     tokens: int  # tokens that have been read so far
     tokens_per_second: float  # tokens a second, of the whole cluster
     samples_per_second: float  # sequences a second, of the whole cluster
