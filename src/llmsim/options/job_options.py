@@ -94,7 +94,7 @@ JOB_OPTIONS = (
         f"number format of matrix products: {either(PRECISIONS)}", "drawn; mostly bf16", "TYPE",
         names_job=True,
     ),
-    _whole("steps", MOST_STEPS, "index of the last optimizer step, counted from 1", "drawn"),
+    _whole("steps", MOST_STEPS, "index of the last optimizer step", "drawn"),
     Option(
         "tokens", parse_tokens, "a count of tokens such as 20B",
         "tokens of the run, such as 20B, instead of steps", "drawn", "N", names_job=True,
@@ -110,7 +110,7 @@ JOB_OPTIONS = (
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
-        "processes in the log: of one node, of all nodes (all), or rank0", "what is usual", "WHAT",
+        "which processes the log has: node, all or rank0", "what is usual", "WHAT",
         names_job=True,
     ),
     Option(

@@ -159,7 +159,7 @@ OPTIONS = (
     ),
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
-        "decides, together with --start, which run it is",
+        "with --start it decides the run",
         "new, and shown", "N", names_job=True,
     ),
     Option(
@@ -168,7 +168,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "how long the show takes at speed 1; real: as long as a real run", "3m", "TIME",
+        "length of a show at speed 1, or `real`", "3m", "TIME",
         infinite="real",
     ),
     Option(

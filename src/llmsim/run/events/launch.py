@@ -38,7 +38,7 @@ class NodeDetected(NamedTuple):
 
 
 class NodesDetected(NamedTuple):
-    """All nodes have reported. `summarized` counts those that had no event of their own."""
+    """All nodes have reported. `summarized` counts the nodes that had no event of their own."""
 
     at: float
     nodes: int
@@ -58,7 +58,7 @@ class RankJoined(NamedTuple):
 
 
 class RanksJoined(NamedTuple):
-    """All ranks have joined. `summarized` counts those that had no event of their own."""
+    """All ranks have joined. `summarized` counts the ranks that had no event of their own."""
 
     at: float
     ranks: int
