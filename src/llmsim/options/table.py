@@ -159,7 +159,7 @@ OPTIONS = (
     ),
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
-        "with --start it decides the run",
+        "decides the run, with --start",
         "new, and shown", "N", names_job=True,
     ),
     Option(
