@@ -61,7 +61,8 @@ A part that Slurm ends has no export. Its log has what the framework does at Slu
 Slurm's line `CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch` and `nemo` save a checkpoint at
 SIGTERM. Other frameworks lose the steps since their last checkpoint. Slurm leaves 30 s for a save.
 If a save takes longer, Slurm sends the signal earlier (`sbatch --signal`), and the job ends before
-its limit.
+its limit. No limit is planned for a large cluster that breaks more often than the limit would be
+met: Slurm gives each new launch the whole limit again.
 
 A part has the learning rates, the losses and the step numbers of the whole run.
 

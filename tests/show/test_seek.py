@@ -193,7 +193,7 @@ def test_the_middle_of_a_long_run_comes_as_fast_as_its_beginning(text: str, scre
 
 def test_the_middle_of_a_run_with_incidents_draws_nothing_beyond_it() -> None:
     options = Options(seed=SEED, start=START, dialect="pytorch", gpus=16_384, incidents="rare")
-    job = plan(options._replace(recipe="pretrain"))
+    job = plan(options._replace(recipe="pretrain", model="Basalt-8B"))
     every = MANY // 120
     schedule = job.schedule._replace(steps=MANY, save_every=every, validate_every=every)
     job = job._replace(schedule=schedule)

@@ -33,6 +33,10 @@ MOST_LINES = 1000
 # by Slurm; the others are the last part of the run.
 LIMITED = 2 / 3
 
+# A job that breaks is queued again with a new limit. If it breaks more often than this within a
+# limit, it seldom meets the limit: Slurm would end it after weeks, or never.
+MOST_BREAKS = 0.5
+
 # Seconds from the command to the training that an estimate counts with; a restart has its data.
 LAUNCH = 100.0
 
@@ -69,7 +73,15 @@ def shown_part(job: Job, whole: int, index: int) -> Part:
     drawn = framework.stops_early or noise.uniform(job.seed, "plan/limit", index) < LIMITED
     within = int((limit - LAUNCH) / seconds)  # steps
     fits = FEWEST_STEPS <= within <= (MOST_LINES if often else whole)
-    return Part(within, limit) if drawn and fits and is_a(job.gpu, "GPU") else Part(shown)
+    fits = fits and is_a(job.gpu, "GPU") and _breaks(job, limit) < MOST_BREAKS
+    return Part(within, limit) if drawn and fits else Part(shown)
+
+
+def _breaks(job: Job, seconds: float) -> float:
+    """How often a cluster of this size breaks in a time, by Llama 3's rate."""
+    from llmsim.run.incident_kinds import GPU_HOURS_EACH  # most plans do without
+
+    return seconds / 3600.0 * job.layout.gpus / GPU_HOURS_EACH
 
 
 def _goes_on(job: Job, index: int) -> bool:

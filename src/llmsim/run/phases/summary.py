@@ -1,6 +1,6 @@
 """The figures of a run at its end: after the export, or where Slurm's time limit has ended it."""
 
-from llmsim.job.milestones import checkpoints, validated_steps
+from llmsim.job.milestones import saved_steps, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.learning import loss, metrics, objectives
 from llmsim.physics.speed import step_time, throughput
@@ -16,7 +16,7 @@ def whole(run: Run, segment: Segment, exported: int, path: str) -> Summary:
     """The summary of a run that has done all its steps; `exported` bytes are in a folder."""
     job, steps = run.job, run.job.schedule.steps
     found = _figures(run, segment, steps, validated_steps(job))
-    return found._replace(checkpoints=checkpoints(job), exported=exported, path=path)
+    return found._replace(checkpoints=len(saved_steps(job)), exported=exported, path=path)
 
 
 def stopped(run: Run, number: int) -> Summary:
