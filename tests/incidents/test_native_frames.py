@@ -10,11 +10,17 @@ from itertools import pairwise
 
 import pytest
 
+from llmsim.dialects.maxtext.recovery import LINES
 from llmsim.dialects.parts import kernel, native_frames
 from llmsim.dialects.parts.last_words import spoken
+from llmsim.job.records import gpus_per_node
+from llmsim.run import hardware_ids
+from llmsim.run.events import Symptom
 from llmsim.run.hangs import torch_release
+from llmsim.run.incident_kinds import kind_named
+from llmsim.run.incidents import possible
 from tests.dialects.logs import PIPE
-from tests.incidents.told import CODE, job_on, lines, symptoms
+from tests.incidents.told import CODE, FAULT, job_on, lines, symptoms
 
 FRAME = re.compile(r"frame #\d+: (.+) \+ (0x[0-9a-f]+) \((0x[0-9a-f]+) in \S+/(\S+)\)")
 
@@ -224,3 +230,32 @@ def test_a_program_without_torch_ends_at_once_when_its_network_is_gone() -> None
         found = min(each.at for each in told if each.name == "network error")
         (block,) = [each.at for each in told if each.name == "failure"]
         assert block - found < 3.0, seed
+
+
+def test_nothing_of_torch_speaks_on_a_tpu() -> None:
+    """JAX's page on fault tolerance: the processes share the fate of one without heartbeats."""
+    for seed in range(4):
+        job = job_on(seed, dialect="maxtext", gpu="TPU v5p")
+        assert not possible(kind_named("nccl-timeout"), job)
+        size = gpus_per_node(job)
+        for kind in ("node-fail", "link-down"):
+            told = symptoms(job, kind, 2 * size + 1)
+            text = [line.text for each in told if each.stream == "log"
+                    for line in LINES[Symptom](each, job, PIPE)]  # fmt: skip
+            assert any("Terminating process because the JAX distributed" in each for each in text)
+            assert "/job:jax_worker/replica:0/task:2" in text, (seed, kind)
+            assert not any("c10d" in each or "NCCL" in each for each in text), (seed, kind)
+            assert min(each.at for each in told if each.name == "network abort") > FAULT + 100.0
+
+
+def test_no_two_devices_of_a_node_have_one_address() -> None:
+    for seed in range(30):
+        gpus = {hardware_ids.pci(job_on(seed), rank) for rank in range(8)}
+        told = {line.text for line in lines(seed, "nvlink", 3) if "SXid" in line.text}
+        cards = {line.text for line in lines(seed, "link-down", 3) if "mlx5_core" in line.text}
+        others = {each for text in (*told, *cards)
+                  for each in re.findall(r"0000:[0-9a-f]{2}:00", text)}  # fmt: skip
+        assert told, seed
+        assert cards, seed
+        assert len(others) == 2, (seed, others)
+        assert not gpus & others, (seed, gpus, others)

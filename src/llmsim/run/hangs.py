@@ -7,12 +7,14 @@ ends it at once, as public logs of both show.
 
 from collections.abc import Iterator, Sequence
 
+from llmsim.catalog import gpus
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 from llmsim.run.events.incidents import Symptom
 from llmsim.run.shutdown import POLL, Fault, draw, hung, shut_down, told_nodes, told_ranks
 
 _HEARD = (0.02, 0.98)  # the monitoring thread looks once a second whether somebody has timed out
+_HEARTBEATS = 100.0  # jax.distributed.initialize, heartbeat_timeout_seconds
 PAUSE = 60.0  # between the watchdog's finding and the abort, torch 2.7 and newer: 4 x 15 s
 _AT_ONCE = (0.0004, 0.004)  # the same in 2.6, which signals no dump
 
@@ -26,8 +28,11 @@ def torch_release(job: Job) -> tuple[int, int]:
 def nccl_retries(job: Job) -> float:
     """Seconds until a broken connection is reported: 4.096 us x 2^timeout x 8 tries.
 
-    NCCL_IB_TIMEOUT is 18 up to 2.21 and 20 from 2.23 on. Sockets tell at once.
+    NCCL_IB_TIMEOUT is 18 up to 2.21 and 20 from 2.23 on. Sockets tell at once. TPUs have no NCCL:
+    JAX's coordination service misses a process's heartbeats.
     """
+    if not gpus.is_a(job.gpu, "GPU"):
+        return _HEARTBEATS
     major, minor, *_ = job.software.collectives_version.split(".")
     timeout = 20 if (int(major), int(minor)) >= (2, 23) else 18
     return 4.096e-6 * 2.0**timeout * 8.0

@@ -25,8 +25,8 @@ Layer = Literal[
 ]  # fmt: skip
 
 
-# What a job must have for a kind to be possible: NVIDIA's GPUs, several ranks, both (ranks that
-# wait for an NVIDIA GPU), several nodes, or a loss scale.
+# What a job must have for a kind to be possible: NVIDIA's GPUs, several ranks whose collectives
+# NCCL or RCCL makes, both (ranks that wait for an NVIDIA GPU), several nodes, or a loss scale.
 Need = Literal["anything", "NVIDIA", "ranks", "NVIDIA ranks", "nodes", "fp16"]
 
 
@@ -87,7 +87,7 @@ KINDS: tuple[Kind, ...] = (
         "none, or steps of one rank that get slower",
         "every waiting rank and not the culprit",
         "", "silence for the timeout, then `Watchdog caught collective operation timeout`; after "
-        "60 s (torch 2.6 and later) the abort", "`Exited with exit code 1`",
+        "60 s (torch 2.7 and later) the abort", "`Exited with exit code 1`",
         "utilization 100 %, power near idle, tensor activity 0, no traffic",
         "a restart; a node that hangs again is excluded", 4.0, -6, needs="ranks",
     ),

@@ -84,7 +84,7 @@ def _offers(job: Job) -> tuple[Need, ...]:
     has: dict[Need, bool] = {
         "anything": True,
         "NVIDIA": nvidia,
-        "ranks": several,
+        "ranks": several and gpus.is_a(job.gpu, "GPU"),
         "NVIDIA ranks": nvidia and several,
         "nodes": layout.nodes > 1,
         "fp16": layout.precision == "fp16",

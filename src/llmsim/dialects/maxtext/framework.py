@@ -20,6 +20,7 @@ FRAMEWORK = Framework(
     stops_at_nan=True,
     prints_nan_step=True,
     file_bar="never",
+    has_watchdog=False,
     parallelism=Parallelism(
         precisions=("bf16", "fp8"),
         four_bit_base=False,

@@ -1,9 +1,19 @@
-"""How MaxText dies, which nobody launches but the cluster."""
+"""How MaxText dies, which nobody launches but the cluster.
 
-from llmsim.dialects.line import Render
+JAX's processes share their fate: each one ends when the coordination service misses the heartbeats
+of another one (JAX's own page on fault tolerance shows the lines).
+"""
+
+from collections.abc import Iterator
+
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts.last_words import code_of, spoken
 from llmsim.dialects.parts.worker_errors import Place
-from llmsim.run import events
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.run import cluster, events
+from llmsim.run.events import Symptom
+from llmsim.text import units
+from llmsim.text.screen import Screen
 
 _TRAIN = "/deps/src/MaxText/train.py"
 _CODE = code_of(
@@ -20,4 +30,46 @@ _CODE = code_of(
     nan="Aborting training due to NaN loss.",
 )  # fmt: skip
 
-LINES: dict[type, Render] = {events.Symptom: spoken(_CODE)}
+_SAY = spoken(_CODE)
+
+
+def _symptom(event: Symptom, job: Job, screen: Screen) -> Iterator[Line | Bar]:
+    """Of a broken connection JAX says the end alone, once for each of its processes."""
+    if event.stream == "log" and event.name == "network abort":
+        yield from (Line(text, rank=event.rank) for text in _shared_fate(event, job))
+    elif event.name != "network error":
+        yield from _SAY(event, job, screen)
+
+
+def _shared_fate(event: Symptom, job: Job) -> Iterator[str]:
+    """`peer` is a rank of the process whose heartbeats are missed: a host has one process."""
+    task = event.peer // gpus_per_node(job)
+    process = cluster.worker(job, event.rank // gpus_per_node(job) * gpus_per_node(job))
+    polled, ended = (
+        f"{units.stamp(job.start, event.at + after):%m%d %H:%M:%S.%f} {process:>7}"
+        for after in (0.0, cluster.gap(job, "fate", event.rank, 180e-6))
+    )
+    yield (
+        f"E{polled} coordination_service_agent.cc:332] Polled an error from coordination service "
+        "(this can be an error from this or another task)."
+    )
+    yield (
+        f"F{ended} client.h:77] Terminating process because the JAX distributed service detected "
+        "fatal errors. This most likely indicates that another task died; see the other task logs "
+        "for more details. Disable Python buffering, i.e. `python -u`, to be sure to see all the "
+        "previous output. absl::Status: UNAVAILABLE: The following tasks are unhealthy (stopped "
+        "sending heartbeats):"
+    )
+    yield f"/job:jax_worker/replica:0/task:{task}"
+    yield (
+        "The tasks have crashed. Check the task logs for an earlier error, or scheduler events "
+        "(e.g. preemption, eviction) to debug further."
+    )
+    yield ""
+    yield (
+        "RPC: /tensorflow.CoordinationService/PollForError "
+        "[type.googleapis.com/tensorflow.CoordinationServiceError='']"
+    )
+
+
+LINES: dict[type, Render] = {events.Symptom: _symptom}

@@ -155,11 +155,11 @@ def _xid_74(symptom: Symptom, job: Job) -> tuple[str, ...]:
 
 
 def _sxid(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    """The switch's own line; its address is in the 80s of HGX boards."""
+    """The switch's own line; on a DGX H100 the four are on buses 05 to 08, where no GPU is."""
     port, switch = _own(job, "port", symptom) % 64, _own(job, "switch", symptom) % 4
     return (
         (
-            f"nvidia-nvswitch{switch}: SXid (PCI:0000:{0x83 + switch:02x}:00.0): 20034, Fatal, "
+            f"nvidia-nvswitch{switch}: SXid (PCI:0000:{5 + switch:02x}:00.0): 20034, Fatal, "
             f"Link {port:02d} LTSSM Fault Up"
         ),
     )
