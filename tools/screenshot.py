@@ -41,9 +41,9 @@ PICTURES = (
     Picture(
         ROOT / "web" / "preview.png",
         (1200, 630),
-        {"scene": "planet", "theme": "dark", "kiosk": "1", "from": "step=352"},
+        {"scene": "planet", "theme": "dark", "kiosk": "1", "from": "step=1296"},
         "failure",
-        ("131,071 computing", "1 lost"),
+        ("131,071 idle", "1 lost"),
     ),
 )  # fmt: skip
 
@@ -71,6 +71,9 @@ def take(browser: Browser, address: str, picture: Picture) -> None:
     page.add_init_script("localStorage.setItem('welcome', 'read')")
     page.goto(f"{address}/?{urlencode(picture.query)}")
     wait_for_moment(page, picture)
+    if "kiosk" not in picture.query:
+        page.mouse.move(width / 2, height / 3)  # the controls come
+        page.wait_for_timeout(500)
     page.screenshot(path=picture.target)
     page.close()
     print(f"screenshot: {picture.target}")
