@@ -10,6 +10,12 @@ from llmsim.options.job_values import cut
 from llmsim.options.wanted import Wanted
 
 OURS = "a job is read from a file"
+# Kinds of configurations that people have, too, and what of the same framework is read.
+_OTHERS = {
+    ".yaml": ("YAML", "TOML, or Hugging Face's JSON as config.json,training_args.json"),
+    ".yml": ("YAML", "TOML, or Hugging Face's JSON as config.json,training_args.json"),
+    ".py": ("Python", "TOML, such as torchtitan's of releases before 0.3, or a Megatron-LM script"),
+}
 
 
 def job_of_file(path: str) -> tuple[Wanted, str]:
@@ -27,7 +33,14 @@ def job_of_file(path: str) -> tuple[Wanted, str]:
         raise OptionError(
             f"{shown} is no JSON object: give Hugging Face's config.json, or a job as TOML."
         )
-    reader = reader_of(text, lambda: toml_of(content, shown, "tp = 8"))
+    try:
+        reader = reader_of(text, lambda: toml_of(content, shown, "tp = 8"))
+    except OptionError:
+        kind, read = _OTHERS.get(os.path.splitext(paths[-1])[1].lower(), ("", ""))
+        if kind:
+            sentence = f"{shown} is {kind}, which --job does not read: give {read}."
+            raise OptionError(sentence) from None
+        raise
     if reader is None:
         return wanted_of(toml_of(content, shown, "tp = 8"), shown)._replace(source=path), ""
     try:

@@ -58,7 +58,7 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("model", "head_dim", "head_dim", whole(1, 65_536), "width of a head"),
     ("model", "ffn", "ffn", whole(1, 1 << 22),
      "inner width of the feed-forward block, or of one expert"),
-    ("model", "vocabulary", "vocabulary", whole(1, 10**7), "how many tokens the vocabulary has"),
+    ("model", "vocabulary", "vocabulary", whole(32, 10**7), "how many tokens the vocabulary has"),
     ("model", "context", "context", whole(1, 1 << 24),
      "the longest sequence for which the model is made, in tokens"),
     ("model", "experts", "experts", whole(1, 10_000),

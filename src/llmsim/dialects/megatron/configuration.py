@@ -206,7 +206,13 @@ def _schedule(given: Given, job: dict[str, dict[str, Any]], unused: list[str]) -
         told["warmup"] = int(_number(given, "lr-warmup-fraction") * over)
     elif "lr-warmup-iters" not in given:
         told["warmup"] = 0
-    told |= {key: value for key, value in _UNSAID.items() if key not in job["schedule"]}
+    if job["schedule"].get("validation_batches") == 0:  # Megatron's log here always validates
+        del job["schedule"]["validation_batches"]
+        unused.append("eval-iters 0")
+        if isinstance(steps, int):
+            told["validate_every"] = steps
+    said = job["schedule"] | told
+    told |= {key: value for key, value in _UNSAID.items() if key not in said}
     return told | _exits(given, steps)
 
 
@@ -235,7 +241,7 @@ def _number(given: Given, name: str) -> float:
 
 def _precision(given: Given) -> dict[str, Any]:
     """What matrices are multiplied in, and the kernel of the attention."""
-    told: dict[str, Any] = {"compute": "fp16"} if "fp16" in given else {}
+    told: dict[str, Any] = {"compute": "fp16" if "fp16" in given else "bf16"}
     if "fp8-format" in given:
         told["compute"] = "mxfp8" if given.get("fp8-recipe") == "mxfp8" else "fp8"
     if given.get("attention-backend") == "unfused":

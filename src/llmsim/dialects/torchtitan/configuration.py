@@ -63,6 +63,26 @@ _LLAMA_3 = {
     "70B": (80, 8192, 64, 8, 28_672),
     "405B": (126, 16_384, 128, 8, 53_248),
 }
+# torchtitan/models/qwen3/__init__.py: the same, and whether the embeddings are one; heads of 128.
+_QWEN_3 = {
+    "0.6B": (28, 1024, 16, 8, 3072, True),
+    "1.7B": (28, 2048, 16, 8, 6144, True),
+    "4B": (36, 2560, 32, 8, 9728, True),
+    "8B": (36, 4096, 32, 8, 12_288, False),
+    "14B": (40, 5120, 40, 8, 17_408, False),
+    "32B": (64, 5120, 64, 8, 25_600, False),
+}
+# torchtitan/models/deepseek_v3/__init__.py: layers, hidden size, heads, width of an expert,
+# experts, visited and shared ones, dense layers, latent of queries, tokens of the vocabulary.
+_DEEPSEEK_V3 = {
+    "16B": (27, 2048, 16, 1408, 64, 6, 2, 1, 0, 102_400),
+    "236B": (60, 5120, 128, 1536, 160, 6, 2, 1, 1536, 102_400),
+    "671B": (61, 7168, 128, 2048, 256, 8, 1, 3, 1536, 129_280),
+}
+_DEEPSEEK_KEYS = (
+    "layers", "hidden_size", "heads", "ffn", "experts", "active_experts", "shared_experts",
+    "dense_layers", "query_latent", "vocabulary",
+)  # fmt: skip
 _DATASETS = {"c4": "C4", "c4_test": "C4"}
 
 
@@ -93,7 +113,16 @@ def _model(given: Given) -> dict[str, Any]:
         keys = ("layers", "hidden_size", "heads", "kv_heads", "ffn")
         sizes = dict(zip(keys, _LLAMA_3[flavor], strict=True))
         return {"name": f"{name}-{flavor}", **sizes, "vocabulary": 128_256, "tied": False}
-    return {"name": f"{name}-{flavor}".replace("_", "-")}
+    told: dict[str, Any] = {"name": f"{name}-{flavor}".replace("_", "-")}
+    if name == "qwen3" and flavor in _QWEN_3:
+        keys = ("layers", "hidden_size", "heads", "kv_heads", "ffn", "tied")
+        told |= dict(zip(keys, _QWEN_3[flavor], strict=True))
+        told |= {"head_dim": 128, "vocabulary": 151_936}
+    elif name == "deepseek_v3" and flavor in _DEEPSEEK_V3:
+        told |= dict(zip(_DEEPSEEK_KEYS, _DEEPSEEK_V3[flavor], strict=True))
+        told |= {"kv_heads": told["heads"], "head_dim": 128, "kv_latent": 512, "rope_dim": 64}
+        told["tied"] = False
+    return told
 
 
 def _data_parallel(given: Given) -> dict[str, Any]:
@@ -130,7 +159,7 @@ def _precision(given: Given, unused: list[str]) -> dict[str, Any]:
     converters = given.get("model.converters", [])
     if not isinstance(converters, list):
         raise ValueError("its model converters are no list")  # noqa: TRY004  # readers raise one kind
-    told: dict[str, Any] = {"compiled": bool(given["compile.enable"])}
+    told: dict[str, Any] = {"compute": "bf16", "compiled": bool(given["compile.enable"])}
     for converter in converters:
         kind = str(converter).rpartition(".")[2]
         if kind in _CONVERTERS:

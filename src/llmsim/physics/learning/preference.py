@@ -83,6 +83,7 @@ class Pairs(NamedTuple):
     loss_spread: float  # nats
 
 
+LEAST = 1e-6  # nats: a mean loss below it is that of pairs learnt by heart, over hundreds of epochs
 _SAME = Pairs(0.0, 0.0, 0.0)  # while the policy is the reference
 
 
@@ -108,7 +109,7 @@ def _course(job: Job) -> tuple[Pairs, ...]:
     made = []
     for knot in range(KNOTS + 1):
         part = (knot / KNOTS) ** 2
-        wanted = law(1 + round(part * (steps - 1)))
+        wanted = max(LEAST, law(1 + round(part * (steps - 1))))
         if wanted >= log(2.0) - 1e-9:
             made.append(_SAME)
             continue
