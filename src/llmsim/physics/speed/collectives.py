@@ -20,7 +20,7 @@ from math import hypot, log2
 
 from llmsim.catalog.gpus import fabric, has_fast_link, linked_nodes
 from llmsim.catalog.records import Gpu
-from llmsim.job.layout import Layout, expert_slices, state_ranks
+from llmsim.job.layout import Layout, state_ranks
 from llmsim.model.architecture import (
     Architecture,
     expert_parameters,
@@ -216,7 +216,7 @@ def _expert_flow(config: Architecture, gpu: Gpu, layout: Layout, hidden: int, la
     Within a node a token goes to each of its k experts. Between m nodes it goes once to every
     node that has one of them (DeepSeek-V3, section 3.2.2; DeepEP): to m (1 - (1 - 1/m)^k).
     """
-    near = max(1, min(layout.ep, gpu.per_node // expert_slices(layout))) * linked_nodes(gpu)
+    near = max(1, min(layout.ep, gpu.per_node // layout.tp)) * linked_nodes(gpu)
     nodes, visits = -(-layout.ep // near), float(config.active_experts)
     if nodes > 1:
         visits = nodes * (1.0 - (1.0 - 1.0 / nodes) ** visits)
@@ -291,18 +291,15 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
 
 
 def held_parameters(config: Architecture, layout: Layout) -> int:
-    """Weights of the whole model that data ranks share: of experts each rank has its part, which
-    counts for every tensor rank that does not cut it.
+    """Weights of the whole model that data ranks share: of experts each rank has its part.
+
+    An expert that no tensor rank cuts is larger, but has fewer copies whose gradients are added up.
     """
     if config.experts == 1 or layout.ep == 1:
         return parameter_count(config)
     sparse = config.layers - config.dense_layers
     all_experts = sparse * config.experts * expert_parameters(config)
-    return (
-        parameter_count(config)
-        - all_experts
-        + all_experts // layout.ep * (layout.tp // expert_slices(layout))
-    )
+    return parameter_count(config) - all_experts + all_experts // layout.ep
 
 
 @lru_cache(maxsize=1024)
