@@ -36,9 +36,9 @@ def job_of_file(path: str) -> tuple[Wanted, str]:
     try:
         reader = reader_of(text, lambda: toml_of(content, shown, "tp = 8"))
     except OptionError:
-        kind, read = _OTHERS.get(os.path.splitext(paths[-1])[1].lower(), ("", ""))
+        kind, taken = _OTHERS.get(os.path.splitext(paths[-1])[1].lower(), ("", ""))
         if kind:
-            sentence = f"{shown} is {kind}, which --job does not read: give {read}."
+            sentence = f"{shown} is {kind}, which --job does not read: give {taken}."
             raise OptionError(sentence) from None
         raise
     if reader is None:

@@ -109,14 +109,13 @@ def _model(given: Given) -> dict[str, Any]:
     name, flavor = given.get("model.name"), given.get("model.flavor")
     if not isinstance(name, str) or not isinstance(flavor, str):
         return {}
+    keys = ("layers", "hidden_size", "heads", "kv_heads", "ffn")
     if name == "llama3" and flavor in _LLAMA_3:
-        keys = ("layers", "hidden_size", "heads", "kv_heads", "ffn")
         sizes = dict(zip(keys, _LLAMA_3[flavor], strict=True))
         return {"name": f"{name}-{flavor}", **sizes, "vocabulary": 128_256, "tied": False}
     told: dict[str, Any] = {"name": f"{name}-{flavor}".replace("_", "-")}
     if name == "qwen3" and flavor in _QWEN_3:
-        keys = ("layers", "hidden_size", "heads", "kv_heads", "ffn", "tied")
-        told |= dict(zip(keys, _QWEN_3[flavor], strict=True))
+        told |= dict(zip((*keys, "tied"), _QWEN_3[flavor], strict=True))
         told |= {"head_dim": 128, "vocabulary": 151_936}
     elif name == "deepseek_v3" and flavor in _DEEPSEEK_V3:
         told |= dict(zip(_DEEPSEEK_KEYS, _DEEPSEEK_V3[flavor], strict=True))
