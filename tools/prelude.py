@@ -20,7 +20,8 @@ from llmsim.show.pace import Pace
 from llmsim.text.painting import painted
 from llmsim.text.screen import TRUECOLOR, Screen
 
-WIDTHS = (*range(60, 180, 20), 200, 240)
+# Many phones have some 70 columns, and a screen of 1920 pixels 237: these are close below.
+WIDTHS = (60, 68, *range(80, 180, 20), 220, 240)
 RUN = Options(dialect="pytorch", seed=461, start=datetime(2026, 1, 30, 12))
 
 
