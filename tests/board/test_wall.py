@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from math import inf, isfinite, nan
 
 import pytest
@@ -232,6 +233,23 @@ def test_the_wall_marks_the_saves_that_the_board_marks() -> None:
         assert saves == view.training.saved, f"after {part} of 10 parts"
         counts.append(len(saves))
     assert counts[-1] > 1
+
+
+def test_many_validations_leave_the_curve_to_be_seen() -> None:
+    """Their marks stand at even distances, at some of the validations, and none comes late."""
+    wanted = Options(seed=9, start=START, gpus=64, recipe="pretrain", incidents="none")
+    run = run_of(plan(wanted._replace(steps=200_000)))
+    validated = {segment.last for segment in run.timeline if segment.kind == "validation"}
+    assert len(validated) > 18
+    shown, before = Dashboard(run), set[int]()
+    for part in range(2, 11):
+        marks = shown.view(run_ended(run) * part / 10, 1.0).training.validated
+        steps = [step for step, _ in marks]
+        assert 1 <= len(steps) <= 16
+        assert set(steps) <= validated
+        assert len({after - step for step, after in pairwise(steps)}) <= 1
+        assert all(step in before or step > max(before, default=0) for step in steps)
+        before = set(steps)
 
 
 def test_a_failure_is_seen_where_a_checkpoint_has_the_same_step() -> None:

@@ -29,6 +29,7 @@ from llmsim.show.trouble import culprit, details, trouble
 from llmsim.text import units
 
 MOST_SAVES = 24  # marks of checkpoints on the curve
+MOST_VALIDATIONS = 16  # the same of validations: more would hide it
 
 # The kinds of segment that are a part of the training.
 IN_TRAINING = ("training", "validation", "checkpoint")
@@ -269,9 +270,12 @@ class Dashboard:
         return f"{logged.tokens_per_second:,.0f}" if logged else "-"
 
     def _validations(self, job: Job, last: int) -> tuple[tuple[int, float], ...]:
-        """Step and loss of the validations up to a step."""
-        steps = (step for step in validated_steps(job) if step <= last)
-        return tuple((step, loss.validation(job, step)) for step in steps)
+        """Step and loss of the validations up to a step; of many every second, every fourth ..."""
+        steps = [step for step in validated_steps(job) if step <= last]
+        every = 1
+        while len(steps) > MOST_VALIDATIONS * every:
+            every *= 2
+        return tuple((step, loss.validation(job, step)) for step in steps[every - 1 :: every])
 
     def _throughput(self, first: int, last: int) -> float:
         """Tokens per second of these steps."""
