@@ -70,7 +70,11 @@ def job(days: int = DAYS, save_every: int = SAVE_EVERY) -> Job:
                     model="Basalt-405B", recipe="pretrain", dialect="pytorch")  # fmt: skip
     made = plan(asked)
     steps = round(days * 86_400 / step_time.step_seconds(made))
-    schedule = made.schedule._replace(steps=steps, validate_every=steps, save_every=save_every)
+    # From the first step on, and without a limit, also if the seed plans a part of a longer run.
+    schedule = made.schedule._replace(
+        steps=steps, validate_every=steps, save_every=save_every, first_step=1, horizon=0,
+        time_limit=0,
+    )  # fmt: skip
     return made._replace(schedule=schedule)
 
 
