@@ -45,8 +45,21 @@ def loader(job: Job) -> Loader:
 def sigma(job: Job, curve: Curve, clean: float, first: int, last: int) -> float:
     """Standard deviation of a loss averaged over the tokens of these steps, in nats."""
     del curve
-    noise_here = NOISE * _loudness(job.seed)
-    return min(noise_here / sqrt(batch_ramp.tokens(job, first, last)), RELATIVE_LIMIT * clean)
+    usual = _steady_sigma(job) if first == last else 0.0
+    usual = usual or _sigma(job, batch_ramp.tokens(job, first, last))
+    return min(usual, RELATIVE_LIMIT * clean)
+
+
+def _sigma(job: Job, tokens: int) -> float:
+    """The same of a mean over this many tokens, without its limit."""
+    return NOISE * _loudness(job.seed) / sqrt(tokens)
+
+
+@remembered()
+def _steady_sigma(job: Job) -> float:
+    """The same of a single step where all have equally many tokens, else 0."""
+    tokens = batch_ramp.steady_tokens(job)
+    return _sigma(job, tokens) if tokens else 0.0
 
 
 @noise.kept(64)

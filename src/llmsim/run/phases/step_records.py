@@ -74,16 +74,23 @@ def _took(run: Run, pairs: Sequence[Pair], segment: Segment) -> list[float]:
     ]
 
 
-def records(run: Run, segment: Segment, steps: Sequence[int], measured: bool = True) -> list[Step]:
+def records(
+    run: Run,
+    segment: Segment,
+    steps: Sequence[int],
+    measured: bool = True,
+    ended: Sequence[float] | None = None,
+) -> list[Step]:
     """The records of steps that a training segment ran, in their order; with metrics if `measured`.
 
-    They are made column by column: what all of them share is asked for once.
+    They are made column by column: what all of them share is asked for once. A caller that knows
+    when the steps `ended` says it.
     """
     if not steps:
         return []
     job, attempt = run.job, segment.attempt
     first, began = first_step(run, attempt), training_began(run, attempt)
-    ends = moments(job, segment, steps)
+    ends = moments(job, segment, steps) if ended is None else ended
     pairs = [(max(previous_logged(job, step), first - 1), step) for step in steps]
     columns: dict[str, Column] = {
         "at": ends,

@@ -166,12 +166,15 @@ def _intervals(
     job = run.job
     coming = intervals(job, first, segment.last)
     while block := [*islice(coming, BLOCK)]:
-        steps = [step for _, step in block]
-        ends = dict(zip(steps, moments(job, segment, steps), strict=True))
+        ends = moments(job, segment, [step for _, step in block])
+        due = [(step, at) for (_, step), at in zip(block, ends, strict=True) if logged(job, step)]
         measured = job.framework.reads_metrics or moving()
-        made = records(run, segment, [step for step in steps if logged(job, step)], measured)
+        made = records(run, segment, [step for step, _ in due], measured, [at for _, at in due])
         known = {record.step: record for record in made}
-        yield from [(before, step, ends[step], known.get(step)) for before, step in block]
+        yield from [
+            (before, step, at, known.get(step))
+            for (before, step), at in zip(block, ends, strict=True)
+        ]
 
 
 def _may_slow(job: Job, segment: Segment) -> bool:
