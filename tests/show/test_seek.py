@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from math import inf
 
 import pytest
@@ -126,13 +127,13 @@ def test_no_more_than_a_screenful_comes_at_once(height: int) -> None:
     run, screen = a_run(), PIPE._replace(height=height)
     for part in (0.001, 0.01, 0.2, 0.5, 0.9, 1.0):
         at = part * run_ended(run)
-        found = screenful(run, at, screen)
+        found = screenful(run, at, screen).events
         facts = [event for event in events(run) if event.at < at]
         assert list(found) == facts[len(facts) - len(found) :], part
         frames = play(run, Options(view="log"), lambda: screen, Pace(run, 180.0).shown(at))
         at_once = [f for f in frames if f.delay == 0.0 and f.shown < Pace(run, 180.0).shown(at)]
         lines = [line for line in lines_of(at_once) if "%|" not in line]
-        assert len(lines) <= max(height, 30), part  # one event may print a table
+        assert len(lines) <= height, part
 
 
 def test_the_board_shows_the_moment_and_not_the_beginning() -> None:
@@ -157,6 +158,72 @@ def test_the_first_picture_is_the_moment_with_the_last_lines_before_it(view: str
     shown = "\n".join(terminal.display)
     assert f"{begun:,}/{run.job.schedule.steps:,}" in shown, shown
     assert len(re.findall(r"step +[\d,]+/[\d,]+ .*loss", shown)) >= 4, shown
+
+
+# --- around a failure --------------------------------------------------------------------------
+
+
+@cache
+def broken_run(dialect: str) -> tuple[Run, dict[str, float]]:
+    """A run that loses a GPU, and moments while it lies dead, waits and starts again."""
+    asked = Options(seed=7, start=START, dialect=dialect, gpus=16, incidents="none")
+    kind = "node-fail" if dialect == "maxtext" else "gpu-lost"  # its machines are TPUs
+    run = run_of(plan(asked._replace(incident=(f"{kind}@40%:rank=13",))))
+    failure, outage, relaunch = (
+        next(each for each in run.timeline if each.kind == kind and each.began > 0.0)
+        for kind in ("failure", "outage", "launch")
+    )
+    moments = {
+        f"{segment.kind} {share:.0%}": segment.began + share * (segment.ended - segment.began)
+        for segment in (failure, outage, relaunch)
+        for share in (0.01, 0.3, 0.6, 0.99)
+    }
+    return run, moments | {"just after": relaunch.ended + 1.0}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "stream"),
+    [*((each, "log") for each in ("pytorch", "hf", "deepspeed", "maxtext", "nemo", "trl")),
+     *(("pytorch", each) for each in ("all", "kernel", "slurm"))],
+)  # fmt: skip
+@pytest.mark.long
+def test_around_a_failure_the_last_screenful_is_there(dialect: str, stream: str) -> None:
+    run, moments = broken_run(dialect)
+    whole, asked = log(run, stream=stream), Options(view="log", stream=stream)
+    for name, at in moments.items():
+        since = Pace(run, 180.0).shown(at)
+        now = Pace(run, 180.0).shown(Pace(run, 180.0).simulated(since))
+        before, after = (
+            "".join([each.text for each in whole if (each.shown < now) == earlier])
+            for earlier in (True, False)
+        )
+        part = list(islice(play(run, asked, lambda: PIPE, since), 200))
+        shown = "".join([each.text for each in part if each.shown <= now])
+        assert before.endswith(shown), (dialect, stream, name)
+        rows = min(PIPE.height, before.count("\n"))
+        lines = [line for line in shown.splitlines() if "%|" not in line]
+        assert rows <= shown.count("\n"), (dialect, stream, name)
+        assert len(lines) <= PIPE.height + 3, (dialect, stream, name)  # MaxText holds lines back
+        later = "".join([each.text for each in part if each.shown > now])
+        assert after.startswith(later), (dialect, stream, name)
+
+
+@pytest.mark.parametrize("dialect", ["pytorch", "hf", "lightning"])
+def test_around_a_failure_a_terminal_shows_what_it_would_have_come_to(dialect: str) -> None:
+    run, moments = broken_run(dialect)
+    asked = Options(view="log")
+    whole = list(play(run, asked, lambda: TERMINAL))
+    for name in ("failure 60%", "outage 30%", "launch 60%", "just after"):
+        since = Pace(run, 180.0).shown(moments[name])
+        now = Pace(run, 180.0).shown(Pace(run, 180.0).simulated(since))
+        usual, there = Terminal(80, 24), Terminal(80, 24)
+        usual.stream.feed("".join([f.text for f in whole if f.shown < now][-400:]))
+        frames = play(run, asked, lambda: TERMINAL, since)
+        there.stream.feed("".join(f.text for f in frames if f.shown <= now))
+        rows, wanted = (
+            [row.rstrip() for row in each.display[: each.cursor.y + 1]] for each in (there, usual)
+        )
+        assert rows == wanted, (dialect, name)
 
 
 # --- cost --------------------------------------------------------------------------------------

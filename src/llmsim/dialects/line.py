@@ -34,6 +34,27 @@ class Bar(NamedTuple):
         return self.draw()
 
 
+def rows_left(line: Line | Bar) -> int:
+    """The rows that a line leaves in the log; a bar leaves one when it is full."""
+    if isinstance(line, Bar):
+        return int(line.fraction >= 1)
+    return line.text.count("\n") + 1
+
+
+def parted(lines: Iterable[Line | Bar], rows: int) -> tuple[list[Line | Bar], list[Line | Bar]]:
+    """The lines of the first rows, and the lines after them; a line may be cut in two."""
+    above, rest = list[Line | Bar](), list(lines)
+    while rest and rows > 0:
+        line = rest.pop(0)
+        rows -= rows_left(line)
+        if isinstance(line, Line) and rows < 0:
+            upper = line.text.split("\n")
+            rest.insert(0, line._replace(text="\n".join(upper[rows:])))
+            line = line._replace(text="\n".join(upper[:rows]))
+        above.append(line)
+    return above, rest
+
+
 # Turns an event into lines: (event, job, screen) -> lines and bars.
 Render = Callable[[Any, Job, Screen], Iterable[Line | Bar]]
 

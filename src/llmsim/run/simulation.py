@@ -46,7 +46,7 @@ def tasks(run: Run, number: int) -> tuple[tuple[float, str], ...]:
     """Pairs (moment, label) of all progress events in a segment."""
     known: dict[int, tuple[tuple[float, str], ...]] = run.memo.setdefault("tasks", {})
     if number not in known:
-        found = _events_of(run, number, 0.0)
+        found = events_of(run, number)
         known[number] = tuple((e.at, e.label) for e in found if isinstance(e, Progress))
     return known[number]
 
@@ -90,14 +90,16 @@ def events(run: Run, since: float = 0.0, moving: Moving = _always) -> Iterator[E
         if not run.timeline.has(each):
             return
         if run.timeline[each].began >= since:
-            yield from _events_of(run, each, since, moving)
+            yield from events_of(run, each, since, moving)
             continue
-        for event in _events_of(run, each, since, moving):
+        for event in events_of(run, each, since, moving):
             if event.at >= since:
                 yield event
 
 
-def _events_of(run: Run, number: int, since: float, moving: Moving = _always) -> Iterator[Event]:
+def events_of(
+    run: Run, number: int, since: float = 0.0, moving: Moving = _always
+) -> Iterator[Event]:
     """The events of a segment; of a training segment only events at `since` or later."""
     segment = run.timeline[number]
     if segment.ended < since:

@@ -75,9 +75,10 @@ def pausing(attempt: Attempt, kind: Kind, at: float, ended: float, step: int) ->
 
 
 def cut(segment: Segment, at: float) -> Segment:
-    """The part of a segment before a fault."""
+    """The part of a segment before a fault, without the events that would have come later."""
     at = round(max(segment.began, at), 6)
-    return segment._replace(ended=at, cut=round(segment.ended - at, 6))
+    told = segment.events and tuple([each for each in segment.events if each.at <= at])
+    return segment._replace(ended=at, cut=round(segment.ended - at, 6), events=told)
 
 
 def pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Pause, ...]]]:

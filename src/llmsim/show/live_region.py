@@ -314,9 +314,13 @@ def render(
     printing, dashboard = renderers(run.job, stream), Dashboard(run, simulated)
     clock, printed, job = timed.since, 0, timed.job
     kept: list[str] = []  # one picture of this moment, and none of the lines' own moments
-    for event in timed.recent:
+    for event in timed.recent.before:  # their lines are not shown, but others follow from them
+        job = job_after(job, event)
+        live.lines(printing.get(type(event)), event, job)
+    for event in timed.recent.events:
         job = job_after(job, event)
         kept += live.lines(printing.get(type(event)), event, job)
+    kept = "\n".join(kept).split("\n")[timed.recent.hidden :] if timed.recent.hidden else kept
     view = dashboard.seen(simulated(clock), clock, live.pace())
     yield 0.0, live.draw(view, kept), clock, bool(kept)
     printed += len(kept)

@@ -144,6 +144,18 @@ def _between(places: list[float], values: list[float], place: float) -> float:
     return value + (place - low) / width * rise
 
 
+class Screenful(NamedTuple):
+    """The last events before a moment, whose lines fill a screen."""
+
+    before: Sequence[Event]  # in order; their lines are above the screen
+    events: Sequence[Event]  # the ones after them, in order
+    hidden: int  # rows of the first of `events` for which the screen has no room
+    notches: dict[str, int]  # of the bars that moved before all these events, by task
+
+
+NOTHING = Screenful((), (), 0, {})  # at the beginning of a run
+
+
 class Timed(NamedTuple):
     """The events of a run from a show second on, and the screenful before it."""
 
@@ -151,12 +163,12 @@ class Timed(NamedTuple):
     job: Job  # with the processes that speak at first
     pace: Pace
     since: float  # show seconds
-    recent: Sequence[Event]
+    recent: Screenful
     coming: Iterable[Event]
 
     def events(self) -> Iterator[tuple[float, Event]]:
         """All of them in order, each with the show second at which it comes."""
-        for event in self.recent:
+        for event in self.recent.events:
             yield self.since, event
         yield from self.later()
 

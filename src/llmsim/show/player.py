@@ -6,10 +6,10 @@
 into the other.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
-from llmsim.dialects.line import NOTCHES, Bar, Line, in_pipe
+from llmsim.dialects.line import Bar, Line, Render, in_pipe, parted
 from llmsim.job.records import Job
 from llmsim.options.checking import checked, checked_job
 from llmsim.options.table import Options
@@ -19,7 +19,7 @@ from llmsim.run.events import Event, Failed, Launched, Progress, Restarted
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, segment_at, speaker
 from llmsim.show.opening import Frame, shows_board
-from llmsim.show.pace import Pace, Timed
+from llmsim.show.pace import NOTHING, Pace, Timed
 from llmsim.show.streams import renderers
 from llmsim.text.screen import Screen, blank_row
 from llmsim.text.style import Span, paint
@@ -75,13 +75,14 @@ def play(
     since = beginning(run, options) if since is None else since
     complete = complete and through is not iter
     pace, at = Pace(run, options.duration), 0.0
-    recent: Sequence[Event] = ()
+    recent = NOTHING
     if since > 0.0:
         from llmsim.show.seek import screenful
 
         at = pace.simulated(since)
         recent = screenful(run, at, screen(), options.stream)
-    speaking = speaker(run, segment_at(run, recent[0].at if recent else 0.0))
+    begun = [*recent.before, *recent.events][:1]
+    speaking = speaker(run, segment_at(run, begun[0].at if begun else 0.0))
     draws = Progress in renderers(speaking, options.stream)  # else no screen has a bar that moves
     coming = events(run, at) if complete else events(run, at, lambda: draws and screen().live)
     if through is iter and not screen().live:  # nobody else waits for an event's moment
@@ -143,10 +144,12 @@ def _log(
     timed: Timed, options: Options, screen: Callable[[], Screen], opened: int
 ) -> Iterator[Frame]:
     """The lines, and on a terminal the live bar."""
-    job, printing = timed.job, renderers(timed.job, options.stream)
-    before, live, width, printed = timed.since, "", 0, opened
-    notches = _noted(timed, screen(), options.stream)
-    coming = timed.events()
+    printing, notches = renderers(timed.job, options.stream), dict(timed.recent.notches)
+    job, live = _above(timed, printing, notches, screen())
+    if live:
+        yield Frame(0.0, f"{live}\r", timed.since)
+    before, width, printed = timed.since, screen().width, opened
+    coming, hidden = timed.events(), timed.recent.hidden
     if opened:  # no event before the typed command has a line
         next((event for _, event in coming if isinstance(event, Launched)), None)
     for shown, event in coming:
@@ -157,6 +160,9 @@ def _log(
             continue
         surface = screen()
         lines = tell(event, job, surface) if tell else ()
+        if hidden:
+            above, lines = parted(lines, hidden)
+            (_, live), hidden = _written(above, live, notches, surface), 0
         if surface.live:
             text, live = _settled(event, live, surface.width < width, surface)
             width = surface.width
@@ -180,16 +186,29 @@ def _settled(event: Event, live: str, narrower: bool, screen: Screen) -> tuple[s
     return "", live
 
 
-def _noted(timed: Timed, screen: Screen, stream: str) -> dict[str, int]:
-    """The notches of the bars that a show begins in the middle of: these are not shown again."""
-    table = renderers(timed.job, stream)
-    notches: dict[str, int] = {}
-    for event in timed.recent:
-        tell = table.get(type(event))
-        for line in tell(event, timed.job, screen) if tell else ():
-            if isinstance(line, Bar):
-                notches.setdefault(line.task, int(line.fraction * NOTCHES) % NOTCHES)
-    return notches
+def _above(
+    timed: Timed, printing: Mapping[type, Render], notches: dict[str, int], screen: Screen
+) -> tuple[Job, str]:
+    """The job and the live line after the events whose lines are above the first screenful: some
+    lines, and the notches, follow from them.
+    """
+    job, live = timed.job, ""
+    for event in timed.recent.before:
+        job = job_after(job, event)
+        tell = printing.get(type(event))
+        if screen.live:
+            _, live = _settled(event, live, narrower=False, screen=screen)
+        _, live = _written(tell(event, job, screen) if tell else (), live, notches, screen)
+    return job, live
+
+
+def _written(
+    lines: Iterable[Line | Bar], live: str, notches: dict[str, int], screen: Screen
+) -> tuple[str, str]:
+    """The text that shows the lines, and the new live line; a pipe has none."""
+    if screen.live:
+        return on_terminal(lines, live, screen)
+    return in_pipe(lines, notches), ""
 
 
 FAREWELLS = (

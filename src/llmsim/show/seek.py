@@ -1,15 +1,27 @@
 """Another moment of a run: how a text names it, and the screenful of the log before it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
 
-from llmsim.dialects.line import Bar
+from llmsim.dialects.line import Bar, Render, in_pipe, rows_left
 from llmsim.errors import OptionError, Setting
 from llmsim.job.milestones import step_of_part
 from llmsim.job.schedule import is_timed
 from llmsim.options.parsing import starting_point
+from llmsim.run.attempts import job_after
 from llmsim.run.events import Event
-from llmsim.run.simulation import events
-from llmsim.run.timeline import Run, run_ended, segment_at, speaker, step_at, step_began, step_done
+from llmsim.run.simulation import events, events_of
+from llmsim.run.timeline import (
+    Run,
+    run_ended,
+    segment_at,
+    speaker,
+    step_began,
+    step_done,
+    step_ended,
+    step_in,
+)
+from llmsim.show.pace import NOTHING, Screenful
 from llmsim.show.streams import renderers
 from llmsim.text import units
 from llmsim.text.screen import Screen
@@ -17,6 +29,8 @@ from llmsim.text.screen import Screen
 # The first search goes back by the screen's rows divided by this number, in logged steps; each
 # further search goes back twice as far.
 LOOK = 8
+AHEAD = 2  # logged steps that come before a screenful: some lines follow from the ones above them
+TRAINING = ("log", "all")  # streams that training speaks in
 
 
 def moment_of(run: Run, text: str) -> float:
@@ -52,34 +66,102 @@ def _refused(text: str, reason: str) -> OptionError:
     return OptionError(Setting("from"), f" cannot be {text}: {reason}.")
 
 
-def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Sequence[Event]:
-    """The last events before a moment whose lines fill a screen, in order; one of them at least.
+def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Screenful:
+    """The last screenful before a moment; one event of it at least.
 
     It looks back by logged steps, further each time, so that its cost is that of what it finds;
-    a stream that seldom says anything may leave the screen emptier.
+    a log that seldom says anything may leave the screen emptier. In other streams only failures,
+    outages and launches speak, and what segments have of incidents: it looks at these alone.
     """
-    job = speaker(run, segment_at(run, at))
-    table, steps = renderers(job, stream), max(2, screen.height // LOOK)
+    table, left = renderers(run.job, stream), screen.height
     kept: list[Event] = []
-    left, until = screen.height, at
-    while True:
+    window, since = list[Event](), at
+    for stretch in _windows(run, at, screen) if stream in TRAINING else _rare(run, at):
+        since, window = stretch
+        rows = _rows(run, window, table, screen)
+        while window and left > 0:
+            kept.append(window.pop())
+            left -= rows.pop()
+        if left <= 0:
+            break
+    if not kept:
+        return NOTHING
+    begun = _back(run, kept[-1].at, AHEAD) if stream in TRAINING else since
+    if begun < since:
+        window = [*_before(run, begun, since), *window]
+    before = [event for event in window if event.at >= begun]
+    notches = {} if screen.live else _notches(run, begun, table, screen)
+    return Screenful(before, kept[::-1], max(0, -left), notches)
+
+
+def _rows(run: Run, told: list[Event], table: Mapping[type, Render], screen: Screen) -> list[int]:
+    """The rows that each of these events leaves in the log."""
+    job = speaker(run, segment_at(run, told[0].at)) if told else run.job
+    found: list[int] = []
+    for event in told:
+        job = job_after(job, event)
+        tell = table.get(type(event))
+        found.append(sum(map(rows_left, tell(event, job, screen) if tell else ())))
+    return found
+
+
+Windows = Iterator[tuple[float, list[Event]]]  # stretches of time: their beginnings, their events
+
+
+def _windows(run: Run, at: float, screen: Screen) -> Windows:
+    """All events before a moment, from the latest stretch of time back, each longer."""
+    steps, until = max(2, screen.height // LOOK), at
+    while until > 0.0 and steps <= 2 * screen.height * LOOK:
         since = _back(run, at, steps)
-        for event in reversed(list(_before(run, since, until))):
+        yield since, [*_before(run, since, until)]
+        until, steps = since, steps * 2
+
+
+def _rare(run: Run, at: float) -> Windows:
+    """The events before a moment that incidents bring, segment by segment from the latest back."""
+    for number in range(run.timeline.number_at(at), -1, -1):
+        segment = run.timeline[number]
+        if segment.kind in ("launch", "failure", "outage"):
+            yield segment.began, [each for each in events_of(run, number) if each.at < at]
+        elif segment.events:
+            yield segment.began, [each for each in segment.events if each.at < at]
+
+
+def _notches(run: Run, at: float, table: Mapping[type, Render], screen: Screen) -> dict[str, int]:
+    """The notches that a pipe has shown of the bars which moved before a moment: in the latest
+    validation and in the latest save.
+    """
+    shown: dict[str, int] = {}
+    numbers, missing = list[int](), {"validation", "checkpoint"}  # their bars a pipe shows
+    for number in range(run.timeline.number_at(at), -1, -1):
+        segment = run.timeline[number]
+        if segment.kind in missing and segment.began < at:
+            numbers.insert(0, number)
+            missing -= set() if segment.cut else {segment.kind}
+        if not missing:
+            break
+    for number in numbers:
+        job = speaker(run, run.timeline[number])
+        for event in takewhile(lambda each: each.at < at, events_of(run, number)):
             tell = table.get(type(event))
             lines = tell(event, job, screen) if tell else ()
-            left -= sum(not isinstance(line, Bar) or line.fraction >= 1 for line in lines)
-            if left < 0 and kept:
-                return kept[::-1]
-            kept.append(event)
-        if left <= 0 or since == 0.0 or steps > screen.height * LOOK:
-            return kept[::-1]
-        until, steps = min(until, since), steps * 2
+            in_pipe([line for line in lines if isinstance(line, Bar)], shown)
+    return shown
 
 
 def _back(run: Run, at: float, steps: int) -> float:
-    """The moment this many logged steps before another; 0 where there are not as many."""
-    first = step_at(run, at) + 1 - steps * run.job.schedule.log_every
-    return step_began(run, first) if first > run.job.schedule.first_step else 0.0
+    """The moment this many logged steps before another; 0 where there are not as many.
+
+    It counts the steps as they were run: also those that were lost in a failure.
+    """
+    number, wanted = run.timeline.number_at(at), steps * run.job.schedule.log_every
+    for segment in map(run.timeline.__getitem__, range(number, -1, -1)):
+        if segment.kind == "training":
+            done = step_in(run.job, segment, at) if at < segment.ended else segment.last
+            if done - wanted >= segment.first - 1:
+                return step_ended(run.job, segment, done - wanted)
+            wanted -= done - segment.first + 1
+    return 0.0
 
 
 def _before(run: Run, since: float, at: float) -> Iterator[Event]:
