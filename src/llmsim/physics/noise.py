@@ -191,6 +191,13 @@ def uniforms(seed: int, stream: str, first: int, count: int) -> list[float]:
     return [((word >> 12) + 0.5) * 2.0**-52 for word in words(seed, stream, first, count)]
 
 
+def spaced(seed: int, stream: str, first: int, count: int, apart: int) -> list[float]:
+    """The values of `uniform` at `count` indices, each `apart` from the one before it."""
+    ones, ahead = _lanes(1, count, apart)
+    made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
+    return [((word >> 12) + 0.5) * 2.0**-52 for word in _bytes(made, ones).cast("Q")[_LOWER]]
+
+
 def normals(seed: int, stream: str, first: int, count: int) -> list[float]:
     """The values of `normal` at some indices from `first` on, in less time."""
     if count == 1:

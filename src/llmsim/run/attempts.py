@@ -152,8 +152,9 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
             # Most of a long run's thousands of segments are quiet: nothing is due in them.
             if limit or _eventful(faults, turns, stretch, offset):
                 stretch = _slowed(job, faults, attempt, stretch, limit)
+                fault = _strike(job, faults, attempt, stretch, offset, limit)
                 stretch = _noted(job, attempt, stretch, free)
-                if fault := _strike(job, faults, attempt, stretch, offset, limit):
+                if fault:
                     return (yield from _broken_off(job, attempt, fault, stretch, free, ended))
             yield stretch
             at, done = stretch.ended, step

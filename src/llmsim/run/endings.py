@@ -11,7 +11,7 @@ from llmsim.run.incidents import replaced
 from llmsim.run.labels import label_of, relabelled, said
 from llmsim.run.stretches import Attempt, Durable, pausing
 from llmsim.run.symptoms import Story, story
-from llmsim.run.timeline import Segment
+from llmsim.run.timeline import Later, Segment
 
 
 @remembered()  # the omens of a fault are followed by its end
@@ -37,15 +37,17 @@ def failing(
     """
     told = story_of(job, fault, done)
     dead, wait = round(fault.at + told.over, 6), round(fault.incident.repair, 6)
-    label = label_of(job, attempt, fault, told, done, since, dead + wait)
-    spoken = said(fault, told, at, done - attempt.resumed, done)
-    kept = _kept(fault, attempt.durable, fault.at)
-    failed = Failed(dead, attempt.number, done, label.kind, label.rank, label.hostname, wait,
-                    kept.step if kept else 0)  # fmt: skip
-    labels = () if _noted_before(job, fault) else (label,)
-    events: list[Label | Symptom | Failed] = [*labels, *spoken, failed]
-    events.sort(key=lambda event: event.at)
-    return pausing(attempt, "failure", at, dead, done)._replace(events=tuple(events))
+
+    def events() -> list[Label | Symptom | Failed]:
+        label = label_of(job, attempt, fault, told, done, since, dead + wait)
+        spoken = said(fault, told, at, done - attempt.resumed, done)
+        kept = _kept(fault, attempt.durable, fault.at)
+        failed = Failed(dead, attempt.number, done, label.kind, label.rank, label.hostname, wait,
+                        kept.step if kept else 0)  # fmt: skip
+        labels = () if _noted_before(job, fault) else (label,)
+        return sorted((*labels, *spoken, failed), key=lambda event: event.at)
+
+    return pausing(attempt, "failure", at, dead, done)._replace(events=Later(events))
 
 
 def next_attempt(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> Attempt:

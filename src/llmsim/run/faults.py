@@ -53,7 +53,8 @@ class Faults:
         """
         if self.is_quiet(segment, offset):
             return None
-        ends = self._within(_DEADLY_IN.get(segment.kind, _ANYWHERE), segment, offset)
+        groups = _DEADLY_IN.get(segment.kind, _ANYWHERE)
+        ends = self._within(groups, segment, offset, first=True)
         if self._asked:
             ends += [each for each in self._asked_within(segment, offset) if _ends(each, segment)]
         if not ends:
@@ -97,19 +98,26 @@ class Faults:
         self._quiet = min(self._drawn_until, *earliest)
         return ended < self._quiet
 
-    def _within(self, kinds: tuple[str, ...], segment: Segment, offset: float) -> list[Fault]:
-        """The drawn faults of some kinds in a segment's time."""
+    def _within(
+        self, kinds: tuple[str, ...], segment: Segment, offset: float, *, first: bool = False
+    ) -> list[Fault]:
+        """The drawn faults of some kinds in a segment's time; the first of them is among the ones
+        that are given where only the `first` matters.
+        """
         if self._drawn_until <= segment.ended + offset:
             self._draw_until(segment.ended + offset)
         found: list[Fault] = []
         for of in kinds:
             waiting = self._waiting[of]
-            if waiting.earliest - offset < segment.ended:
-                found += [
-                    Fault(at, by_the_clock(self._job, incident, at))
-                    for incident in waiting.incidents
-                    if (at := _moment(incident, segment, offset)) is not None
-                ]
+            for number, incident in enumerate(waiting.incidents):  # in order of uptime
+                at = _moment(incident, segment, offset)
+                if at is None:
+                    break
+                late = incident.at - offset <= segment.began  # these strike at one moment
+                if not (first and late and number):
+                    found.append(Fault(at, by_the_clock(self._job, incident, at)))
+                if first and not late:
+                    break
         return found
 
     def _asked_within(self, segment: Segment, offset: float) -> list[Fault]:

@@ -14,7 +14,7 @@ GPUs last 47.7 days, where the rate per GPU-hour gives 264 (same paper).
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from itertools import accumulate, count, takewhile
 from math import exp, log
@@ -120,6 +120,37 @@ def endless(job: Job, planned: float) -> Iterator[Incident]:
 def _drawn(job: Job, rate: float) -> tuple[list[Incident], Iterator[Incident]]:
     """The incidents that have been asked for, and the ones after them."""
     return [], _in_order(job, rate * (1.0 - FOLLOWED))
+
+
+_AT_ONCE = 32  # clusters of which something is drawn at once
+
+
+def of_kinds(job: Job, planned: float, wanted: Collection[str]) -> list[Incident]:
+    """The incidents of some kinds within the planned uptime, in order of their clusters.
+
+    A cluster is drawn whole where it may have one of them. Most have none, and cost a few draws.
+    """
+    rate = rate_per_second(job, planned) * (1.0 - FOLLOWED)
+    if rate <= 0.0:
+        return []
+    upto, rows = _table(_offers(job))
+    fit = [name in wanted for name, _ in rows]
+    found, at, seed, people = list[Incident](), 0.0, job.seed, 1.0 / (_by_hardware(job) + 1.0)
+    for first in count(0, _AT_ONCE):
+        gaps = noise.uniforms(seed, "incident/gap", first, _AT_ONCE)
+        mistakes, kinds, followers = (
+            noise.spaced(seed, stream, first * _LONGEST_CLUSTER, _AT_ONCE, _LONGEST_CLUSTER)
+            for stream in ("incident/people", "incident/kind", "incident/followed")
+        )
+        for index, gap in enumerate(gaps):
+            at -= log(gap) / rate
+            if at >= planned:
+                return found
+            alone = followers[index] > FOLLOWED and mistakes[index] > 1.001 * people
+            if not alone or fit[bisect_right(upto, kinds[index] * upto[-1])]:
+                cluster = _cluster(job, at, (first + index) * _LONGEST_CLUSTER)
+                found += [each for each in cluster if each.kind in wanted and each.at < planned]
+    return found
 
 
 def _in_order(job: Job, rate: float) -> Iterator[Incident]:

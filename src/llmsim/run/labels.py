@@ -12,7 +12,7 @@ from llmsim.run.events.incidents import Symptom
 from llmsim.run.faults import Fault
 from llmsim.run.stretches import Attempt, with_step
 from llmsim.run.symptoms import Story, story
-from llmsim.run.timeline import Segment, step_ended, step_in
+from llmsim.run.timeline import Later, Segment, step_ended, step_in
 
 
 def placed(job: Job, attempt: Attempt, rank: int) -> str:
@@ -72,12 +72,15 @@ def foretold(job: Job, attempt: Attempt, fault: Fault, told: Story, segment: Seg
     early = [each for each in told.symptoms if fault.at + each.at < segment.ended]
     if not early:
         return segment
-    lines: list[Symptom] = []
-    for each in said(fault, told._replace(symptoms=tuple(early)), segment.began, 0, 0):
-        step = step_in(job, segment, each.at)
-        lines.append(each._replace(executed=step - attempt.resumed, step=step))
-    events = sorted((*segment.events, *lines), key=lambda event: event.at)
-    return segment._replace(events=tuple(events))
+
+    def events() -> list[Label | Symptom]:
+        lines: list[Symptom] = []
+        for each in said(fault, told._replace(symptoms=tuple(early)), segment.began, 0, 0):
+            step = step_in(job, segment, each.at)
+            lines.append(each._replace(executed=step - attempt.resumed, step=step))
+        return sorted((*segment.events, *lines), key=lambda event: event.at)
+
+    return segment._replace(events=Later(events))
 
 
 def held_up(
@@ -102,18 +105,22 @@ def noted(
     job: Job, attempt: Attempt, segment: Segment, free: float, met: tuple[numbers.Course, ...]
 ) -> Segment:
     """A training segment with the labels of the incidents that begin to bend its numbers."""
-    labels = [
-        _bending(job, attempt, segment, course, free)
+    shown = [
+        course
         for course in met
         if segment.first <= course.shows <= segment.last
         and course.shows > attempt.reached
         and course.incident.number not in attempt.cured
         and not numbers.raises(job, course.incident.kind)
     ]
-    if not labels:
+    if not shown:
         return segment
-    events = sorted((*segment.events, *labels), key=lambda event: event.at)
-    return segment._replace(events=tuple(events))
+
+    def events() -> list[Label | Symptom]:
+        labels = (_bending(job, attempt, segment, course, free) for course in shown)
+        return sorted((*segment.events, *labels), key=lambda event: event.at)
+
+    return segment._replace(events=Later(events))
 
 
 def _bending(

@@ -28,8 +28,8 @@ from llmsim.job.records import Asked, Bend, Job
 from llmsim.job.schedule import last_step
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time
-from llmsim.run.incident_kinds import kind_named
-from llmsim.run.incidents import ASKED, Incident, incidents, place
+from llmsim.run.incident_kinds import KINDS
+from llmsim.run.incidents import ASKED, Incident, of_kinds, place
 from llmsim.run.timeline import Segment, step_ended
 from llmsim.typed import NamedTuple
 
@@ -78,16 +78,23 @@ def _found(job: Job, steps: Steps, planned: float) -> list[tuple[Incident, int]]
     """Pairs (incident, onset), in no order."""
     found: list[tuple[Incident, int]] = []
     if job.incidents != "none":
-        for each in incidents(job, planned, planned):
-            if is_of_numbers(each.kind):
-                onset = _about(job, each.at, planned) + 1
-                if job.schedule.first_step < onset < last_step(job.schedule):
-                    found.append((each, onset))
+        for each in _drawn(job, planned):
+            if each.kind == "slow-fs":
+                continue
+            onset = _about(job, each.at, planned) + 1
+            if job.schedule.first_step < onset < last_step(job.schedule):
+                found.append((each, onset))
     for index, asked in enumerate(job.asked):
         if is_of_numbers(asked.kind):
             each = place(job, ASKED + index, asked.kind, "", 0.0, asked.rank)
             found.append((each, _asked_onset(job, asked, steps)))
     return found
+
+
+@remembered()
+def _drawn(job: Job, planned: float) -> list[Incident]:
+    """The random incidents of the numbers, and the ones that hold up saves, in no order."""
+    return of_kinds(job, planned, (*_OF_NUMBERS, "slow-fs"))
 
 
 def _about(job: Job, uptime: float, planned: float) -> int:
@@ -98,9 +105,12 @@ def _about(job: Job, uptime: float, planned: float) -> int:
     return begun + int(share * (last_step(job.schedule) - begun))
 
 
+_OF_NUMBERS = frozenset(kind.name for kind in KINDS if kind.consequence == "numbers")
+
+
 def is_of_numbers(kind: str) -> bool:
     """Whether a kind of incident bends numbers, and ends no process by itself."""
-    return kind_named(kind).consequence == "numbers"
+    return kind in _OF_NUMBERS
 
 
 def struck(job: Job, each: Course, segment: Segment) -> float:
@@ -202,11 +212,9 @@ def slow_saves(job: Job, steps: Steps, planned: float) -> tuple[SlowSave, ...]:
     """The saves that are held up, in order; `planned` is the uptime without incidents."""
     due: list[tuple[Incident, int]] = []
     if job.incidents != "none":
-        due += [
-            (each, _about(job, each.at, planned))
-            for each in incidents(job, planned, planned)
-            if each.kind == "slow-fs"
-        ]
+        slow = [each for each in _drawn(job, planned) if each.kind == "slow-fs"]
+        slow.sort(key=lambda each: (each.at, each.number))
+        due += [(each, _about(job, each.at, planned)) for each in slow]
     for index, asked in enumerate(job.asked):
         if asked.kind == "slow-fs":
             incident = place(job, ASKED + index, asked.kind, "", 0.0, asked.rank)

@@ -1,13 +1,13 @@
 """The parts of an attempt: training up to the next pause, validations and saves."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import exits_loop, save_is_due, saved_steps, validated_steps
 from llmsim.job.records import Job
-from llmsim.run.timeline import Kind, Segment, step_ended
-from llmsim.typed import Literal, NamedTuple
+from llmsim.run.timeline import Kind, Later, Segment, step_ended
+from llmsim.typed import Any, Literal, NamedTuple
 
 # Why training pauses: the evaluation after the training is one, too.
 Pause = Literal["validation", "checkpoint", "evaluation"]
@@ -39,8 +39,14 @@ class Attempt(NamedTuple):
 def until(job: Job, segment: Segment, last: int) -> Segment:
     """A training segment that ends with a step."""
     ended = step_ended(job, segment, last)
-    told = segment.events and tuple([each for each in segment.events if each.at <= ended])
-    return segment._replace(ended=ended, last=last, events=told)
+    return segment._replace(ended=ended, last=last, events=_told(segment.events, ended))
+
+
+def _told(events: Sequence[Any], until: float) -> Sequence[Any]:
+    """The events up to a moment."""
+    if isinstance(events, Later):
+        return Later(lambda: [each for each in events if each.at <= until])
+    return events and tuple([each for each in events if each.at <= until])
 
 
 def pause_after(
@@ -77,8 +83,8 @@ def pausing(attempt: Attempt, kind: Kind, at: float, ended: float, step: int) ->
 def cut(segment: Segment, at: float) -> Segment:
     """The part of a segment before a fault, without the events that would have come later."""
     at = round(max(segment.began, at), 6)
-    told = segment.events and tuple([each for each in segment.events if each.at <= at])
-    return segment._replace(ended=at, cut=round(segment.ended - at, 6), events=told)
+    short = round(segment.ended - at, 6)
+    return segment._replace(ended=at, cut=short, events=_told(segment.events, at))
 
 
 def pauses(job: Job, after: int) -> Iterator[tuple[int, tuple[Pause, ...]]]:

@@ -1,6 +1,6 @@
 """The events of failures, outages and launches: of the first launch, and of later ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llmsim.job.records import gpus_per_node
 from llmsim.job.schedule import is_timed
@@ -109,7 +109,7 @@ def breakdown(run: Run, number: int) -> Iterator[Event]:
         lasted = round(segment.began - training_began(run, segment.attempt), 6)
         yield PhaseCut(segment.began, "training", lasted)
     yield PhaseStarted(segment.began, phase, segment.ended - segment.began)
-    said: tuple[Event, ...] = segment.events
+    said: Sequence[Event] = segment.events
     if phase == "outage":
         from llmsim.run.phases.queue import waiting  # most runs have none
 
