@@ -76,17 +76,30 @@ def _courses(job: Job) -> tuple[numbers.Course, ...]:
 
 class _Turns(NamedTuple):
     """The steps at which incidents of the numbers begin to show, and the steps at which they end
-    an attempt; both in order. Most segments have none.
+    an attempt; both in order, with their courses. Most segments have none.
     """
 
     shows: list[int]
     ends: list[int]
+    showing: list[numbers.Course]
+    ending: list[numbers.Course]
 
 
 @remembered()
 def _turns(job: Job) -> _Turns:
-    courses = _courses(job)
-    return _Turns(sorted(each.shows for each in courses), sorted(each.until for each in courses))
+    showing = sorted(_courses(job), key=lambda each: each.shows)
+    ending = sorted(_courses(job), key=lambda each: each.until)
+    return _Turns(
+        [each.shows for each in showing], [each.until for each in ending], showing, ending
+    )
+
+
+def _of(
+    courses: list[numbers.Course], steps: list[int], segment: Segment
+) -> tuple[numbers.Course, ...]:
+    """The courses whose steps, which are in order, lie in a segment; in order of their onsets."""
+    first, last = bisect_left(steps, segment.first), bisect_right(steps, segment.last)
+    return tuple(sorted(courses[first:last], key=numbers.order))
 
 
 def _within(steps: list[int], segment: Segment) -> bool:
@@ -177,12 +190,12 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
 
 def _noted(job: Job, attempt: Attempt, stretch: Segment, free: float) -> Segment:
     """A training segment with the labels of what bends its numbers."""
-    shows = _turns(job).shows
-    if not (shows and _within(shows, stretch)):
+    turns = _turns(job)
+    if not _within(turns.shows, stretch):
         return stretch
     from llmsim.run.labels import noted
 
-    return noted(job, attempt, stretch, free, _courses(job))
+    return noted(job, attempt, stretch, free, _of(turns.showing, turns.shows, stretch))
 
 
 def _held_up(job: Job, attempt: Attempt, pause: Segment) -> Segment:
@@ -265,7 +278,9 @@ def _foreseen(job: Job, attempt: Attempt, segment: Segment) -> list[Fault]:
 
 def _bad_numbers(job: Job, attempt: Attempt, segment: Segment) -> Iterator[Fault]:
     """The end of an attempt whose numbers are spoilt, if it comes in a segment."""
-    if course := numbers.ending(_courses(job), attempt.cured, segment):
+    turns = _turns(job)
+    met = _of(turns.ending, turns.ends, segment)
+    if course := numbers.ending(met, attempt.cured, segment):
         at = numbers.struck(job, course, segment)
         yield Fault(at, course.incident, shows=course.shows)
 

@@ -62,6 +62,11 @@ class Course(NamedTuple):
 Steps = Callable[[Job, str, float, str], int]
 
 
+def order(each: Course) -> tuple[int, int]:
+    """What orders courses: their onset, and of one onset which was drawn first."""
+    return each.onset, each.incident.number
+
+
 @remembered()
 def courses(job: Job, steps: Steps, planned: float) -> tuple[Course, ...]:
     """The incidents of the numbers that a run may meet, in order of their steps.
@@ -71,7 +76,7 @@ def courses(job: Job, steps: Steps, planned: float) -> tuple[Course, ...]:
     if job.incidents == "none" and not any(is_of_numbers(asked.kind) for asked in job.asked):
         return ()
     found = [course(job, each, onset) for each, onset in _found(job, steps, planned)]
-    return tuple(sorted(found, key=lambda each: (each.onset, each.incident.number)))
+    return tuple(sorted(found, key=order))
 
 
 def _found(job: Job, steps: Steps, planned: float) -> list[tuple[Incident, int]]:
