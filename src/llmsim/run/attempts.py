@@ -89,9 +89,8 @@ class _Turns(NamedTuple):
 def _turns(job: Job) -> _Turns:
     showing = sorted(_courses(job), key=lambda each: each.shows)
     ending = sorted(_courses(job), key=lambda each: each.until)
-    return _Turns(
-        [each.shows for each in showing], [each.until for each in ending], showing, ending
-    )
+    shows, ends = [each.shows for each in showing], [each.until for each in ending]
+    return _Turns(shows, ends, showing, ending)
 
 
 def _of(

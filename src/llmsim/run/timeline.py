@@ -65,7 +65,7 @@ class Later(Sequence[Any]):
 
     def __hash__(self) -> int:
         """The hash of the events."""
-        return hash(self._all())
+        return tuple.__hash__(self._all())
 
 
 class Segment(NamedTuple):

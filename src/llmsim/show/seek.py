@@ -152,7 +152,7 @@ def _notches(run: Run, at: float, table: Mapping[type, Render], screen: Screen) 
 def _back(run: Run, at: float, steps: int) -> float:
     """The moment this many logged steps before another; 0 where there are not as many.
 
-    It counts the steps as they were run: also those that were lost in a failure.
+    It counts the steps as they were run, with the ones that a failure has lost.
     """
     number, wanted = run.timeline.number_at(at), steps * run.job.schedule.log_every
     for segment in map(run.timeline.__getitem__, range(number, -1, -1)):
