@@ -9,9 +9,10 @@ from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.faults import Fault
 from llmsim.run.incidents import replaced
 from llmsim.run.labels import label_of, relabelled, said
+from llmsim.run.later import Later
 from llmsim.run.stretches import Attempt, Durable, pausing
 from llmsim.run.symptoms import Story, story
-from llmsim.run.timeline import Later, Segment
+from llmsim.run.timeline import Segment
 
 
 @remembered()  # the omens of a fault are followed by its end

@@ -10,9 +10,10 @@ from llmsim.run.cluster import machine_name
 from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.events.incidents import Symptom
 from llmsim.run.faults import Fault
+from llmsim.run.later import Later
 from llmsim.run.stretches import Attempt, with_step
 from llmsim.run.symptoms import Story, story
-from llmsim.run.timeline import Later, Segment, step_ended, step_in
+from llmsim.run.timeline import Segment, step_ended, step_in
 
 
 def placed(job: Job, attempt: Attempt, rank: int) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import exits_loop, save_is_due, saved_steps, validated_steps
 from llmsim.job.records import Job
-from llmsim.run.timeline import Kind, Later, Segment, step_ended
+from llmsim.run.later import Later
+from llmsim.run.timeline import Kind, Segment, step_ended
 from llmsim.typed import Any, Literal, NamedTuple
 
 # Why training pauses: the evaluation after the training is one, too.
