@@ -14,7 +14,7 @@ import ast
 import asyncio
 import marshal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from importlib.util import MAGIC_NUMBER
@@ -176,14 +176,18 @@ def _write(library: dict[str, bytes], ours: dict[str, bytes], target: str) -> No
             archive.writestr(ZipInfo(path), members[path])
 
 
-def _relined(code: CodeType, table: Callable[[CodeType], bytes]) -> CodeType:
-    """The code with another table of which line each instruction is of."""
-    inner = (_relined(it, table) if isinstance(it, CodeType) else it for it in code.co_consts)
-    return code.replace(co_linetable=table(code), co_consts=tuple(inner))
+def _lean(code: CodeType, lines: bool) -> CodeType:
+    """The code with a short table of which line each instruction is of, or with none.
 
-
-def _no_lines(_code: CodeType) -> bytes:
-    return b""
+    Nobody asks for a function's name with that of its class, which is long.
+    """
+    inner = (_lean(it, lines) if isinstance(it, CodeType) else it for it in code.co_consts)
+    return code.replace(
+        co_consts=tuple(inner),
+        co_firstlineno=code.co_firstlineno if lines else 1,
+        co_linetable=_lines(code) if lines else b"",
+        co_qualname=code.co_name,
+    )
 
 
 def _lines(code: CodeType) -> bytes:
@@ -279,7 +283,7 @@ def _asked(tree: ast.Module, own: str) -> Iterator[tuple[str, str]]:
 
 @cache  # the second library has most of what is in the first
 def _marshalled(source: bytes, path: str, *, lines: bool = True) -> bytes:
-    return marshal.dumps(_relined(_code(source, path), _lines if lines else _no_lines))
+    return marshal.dumps(_lean(_code(source, path), lines))
 
 
 def _code(source: bytes, path: str) -> CodeType:
