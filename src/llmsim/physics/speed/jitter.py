@@ -28,8 +28,8 @@ from llmsim.typed import Literal, NamedTuple
 Kind = Literal["straggler", "data stall", "network retry"]
 
 _SHAPE = 0.8  # of the sizes of outliers: many are small, one in twenty is three times the mean
-# Outliers whose places are drawn in one stretch of steps, each for itself: the spread of the gaps is
-# 0.9 of their mean, where chance alone has 1. One outlier in each stretch has gaps alike.
+# Outliers whose places are drawn in one stretch of steps, each for itself: the spread of the gaps
+# is 0.9 of their mean, where chance alone has 1. One outlier in each stretch has gaps alike.
 TOGETHER = 8
 LEAN = -0.14  # of ordinary steps: skewness .3, as MLPerf's 8B has
 _DAY = 86_400.0
