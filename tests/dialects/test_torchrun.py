@@ -201,9 +201,44 @@ def test_a_launcher_that_is_told_to_stop_while_a_worker_is_stuck_ends_in_its_wai
 
 
 @pytest.mark.parametrize(("python", "marks"), [("3.10.12", ""), ("3.12.3", "^" * 11),
-                                                ("3.13.9", "~" * 9 + "^^")])  # fmt: skip
+                                                ("3.13.9", "")])  # fmt: skip
 def test_python_marks_a_call_as_its_release_does(python: str, marks: str) -> None:
+    """traceback.py of 3.13, _should_show_carets: not where a call is all of an assigned value."""
     told = [*signalled(1805, SOFTWARE._replace(python=python))]
     after = told[told.index("    result = agent.run()") + 1]
     assert after.strip() == (marks or after.strip())
     assert marks or after.startswith("  File"), told
+
+
+# A public log of torch 2.11 on Python 3.13.
+REAL_313 = """\
+torch/distributed/elastic/multiprocessing/errors/__init__.py", line 362, in wrapper
+    return f(*args, **kwargs)
+torch/distributed/run.py", line 990, in main
+    run(args)
+    ~~~^^^^^^
+torch/distributed/run.py", line 981, in run
+    elastic_launch(
+    ~~~~~~~~~~~~~~~
+        config=config,
+        ~~~~~~~~~~~~~~
+        entrypoint=cmd,
+        ~~~~~~~~~~~~~~~
+    )(*cmd_args)
+    ~^^^^^^^^^^^
+torch/distributed/launcher/api.py", line 170, in __call__
+    return launch_agent(self._config, self._entrypoint, list(args))
+torch/distributed/launcher/api.py", line 317, in launch_agent
+    raise ChildFailedError(
+    ...<2 lines>...
+    )
+torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \
+""".splitlines()
+
+
+def test_a_traceback_of_3_13_is_that_of_a_real_log() -> None:
+    software = SOFTWARE._replace(torch="2.11.0+cu130", python="3.13.9")
+    told = [line.partition("dist-packages/")[2] or line
+            for line in failure(1805, software, "/usr/bin/python3", "ddp.py", [CAUSE])]  # fmt: skip
+    at = told.index(REAL_313[0])
+    assert told[at : at + len(REAL_313)] == REAL_313

@@ -150,16 +150,41 @@ def traceback(software: Software, last: Sequence[Frame]) -> Iterator[str]:
     ):  # fmt: skip
         place = file if file.startswith("/") else f"{package}/{file}"
         yield f'  File "{place}", line {line}, in {function}'
-        yield from _shown(source, software)
+        yield from shown(source, software)
 
 
-def _shown(source: str, software: Software) -> Iterator[str]:
-    """A line of source, and the marks below its call; 3.11 and 3.12 do not mark a whole line."""
+def shown(source: str, software: Software) -> Iterator[str]:
+    """A line of source, and the marks below its call, as Python's traceback.py sets them.
+
+    3.11 and 3.12 do not mark a call that is the whole line. 3.13 marks it, and does not mark one
+    that is all of an assigned value, or all that a function returns if the call has a plain name;
+    it prints all lines of a statement, and of four or more the first and the last.
+    """
     before, _, rest = source.partition("|")
     call, _, after = rest.partition("|")
     yield f"    {before}{call}{after}"
     _, minor, *_ = software.python.split(".")
+    if int(minor) >= 13:
+        yield from (f"    {line}" for line in _MORE_LINES.get(source, ()))
     if not call or int(minor) < 11 or (int(minor) < 13 and not (before or after)):
         return
-    name = len(call.partition("(")[0]) if int(minor) >= 13 else 0
+    function = call[: call.rindex(")(") + 1] if ")(" in call else call.partition("(")[0]
+    returned = before == "return " and function.isidentifier()
+    if int(minor) >= 13 and not after and (returned or before.endswith(" = ")):
+        return
+    name = len(function) if int(minor) >= 13 else 0
     yield f"    {' ' * len(before)}{'~' * name}{'^' * (len(call) - name)}"
+
+
+# What follows a statement's first line in 3.13, with its marks; the sources are torch's own.
+_MORE_LINES = {
+    "elastic_launch(": (
+        "~~~~~~~~~~~~~~~", "    config=config,", "    ~~~~~~~~~~~~~~", "    entrypoint=cmd,",
+        "    ~~~~~~~~~~~~~~~", ")(*cmd_args)", "~^^^^^^^^^^^",
+    ),
+    "raise ChildFailedError(": ("...<2 lines>...", ")"),
+    "raise RendezvousConnectionError(": (
+        '    "The connection to the C10d store has failed. See inner exception for details."',
+        ") from exc",
+    ),
+}  # fmt: skip

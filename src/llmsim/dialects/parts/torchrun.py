@@ -200,8 +200,8 @@ def without_store(job: Job, at: float, node: int) -> Iterator[str]:
     yield "Traceback (most recent call last):"
     file = f"{package}/elastic/rendezvous/c10d_rendezvous_backend.py"
     yield f'  File "{file}", line 117, in _call_store'
-    yield "    return getattr(self._store, store_op)(*args, **kwargs)"
-    yield "           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"
+    call = "return |getattr(self._store, store_op)(*args, **kwargs)|"
+    yield from launcher_frames.shown(call, job.software)
     yield "torch.distributed.DistNetworkError: failed to recv, got 0 bytes"
     yield from ("", "The above exception was the direct cause of the following exception:", "")
     frames = launcher_frames.storeless(job.software)
