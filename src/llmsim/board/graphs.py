@@ -136,7 +136,15 @@ def ticks(axis: Scale, rows: int) -> dict[int, str]:
         if 0 <= row < rows and all(abs(row - other) >= TICKS_APART for other in taken):
             taken.append(row)
             found[row] = text
-    return found
+    return found if axis.logarithmic and axis.high > WIDE * axis.low else _alike(found)
+
+
+def _alike(numbers: dict[int, str]) -> dict[int, str]:
+    """The numbers with as many decimals each: 1.99, 2.00 and 2.01."""
+    if any("e" in text for text in numbers.values()):
+        return numbers
+    decimals = max((len(text.partition(".")[2]) for text in numbers.values()), default=0)
+    return {row: f"{float(text):.{decimals}f}" for row, text in numbers.items()}
 
 
 def _roundness(value: float) -> tuple[int, float]:
