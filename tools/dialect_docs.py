@@ -47,8 +47,8 @@ Long lines are cut here. `make docs` makes this page from run {seed}:
 
 `{command}`
 
-The default dialect, `pytorch`, prints every event. Every other dialect prints what its framework
-prints, and nothing else.
+The default dialect, `pytorch`, has a line for nearly every event. Every other dialect prints what
+its framework prints, and nothing else.
 
 All excerpts have the same seed, and most have the same job. A few frameworks cannot train it:
 `mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` train models of

@@ -34,7 +34,8 @@ PLAIN = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"
 PAGE_TEXT = """\
 # Events
 
-Made by `make docs` from the records in [src/llmsim/run/events/](../src/llmsim/run/events/).
+This page is made by `make docs` from the records in
+[src/llmsim/run/events/](../src/llmsim/run/events/).
 
 `--export jsonl=run.jsonl` writes one JSON object in each line: first the record of the run, then
 every event in the order of time. [events.schema.json](events.schema.json) is the JSON Schema. This

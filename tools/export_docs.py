@@ -15,7 +15,8 @@ PAGE = ROOT / "docs" / "exports.md"
 PAGE_TEXT = """\
 # Exports
 
-Made by `make docs` from [src/llmsim/telemetry/kinds.py](../src/llmsim/telemetry/kinds.py).
+This page is made by `make docs` from
+[src/llmsim/telemetry/kinds.py](../src/llmsim/telemetry/kinds.py).
 
 ```sh
 llmsim --seed 7 --export jsonl=run.jsonl              # beside the show

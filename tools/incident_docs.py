@@ -23,7 +23,7 @@ NAMES = {"log": "training log", "kernel": "kernel", "slurm": "Slurm"}
 HEAD = """\
 # Incidents
 
-Made by `make docs` from the catalogue in
+This page is made by `make docs` from the catalogue in
 [src/llmsim/run/incident_kinds.py](../src/llmsim/run/incident_kinds.py).
 
 ```sh

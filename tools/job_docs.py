@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "jobs.md"
 PAGE_TEXT = """\
 # Jobs
 
-Made by `make docs` from the table in
+This page is made by `make docs` from the table in
 [src/llmsim/options/job_keys.py](../src/llmsim/options/job_keys.py).
 
 ```sh
@@ -27,7 +27,7 @@ llmsim --job seven.toml                            # plays that run, byte for by
 ```
 
 A job file is written in TOML. You may leave out any section and any key: the planner fills in the
-rest, and the seed chooses.
+rest; where several values are usual, the seed chooses one.
 
 ```toml
 [model]
@@ -62,8 +62,8 @@ dialect = "torchtitan"
 ```
 
 The next file describes a mixture of experts in fp8. Two ranks divide each sequence between them
-(`cp`). The whole run has 500,000 steps, and this job is a part of it: it goes on after step
-240,000. Slurm ends it after six hours, and nothing is exported:
+(`cp`). The whole training has 500,000 steps. This job is a part of it: it resumes from the
+checkpoint of step 240,000. Slurm ends the job after six hours, so no model is exported:
 
 ```toml
 [model]
@@ -122,7 +122,8 @@ llmsim also refuses a key that does not exist, and names the nearest one.
 
 ## Job files and flags
 
-A flag wins over the job file. The job file wins over a variable and over the config file. `--steps`
+A flag wins over the job file. The job file wins over an environment variable and over the config
+file. `--steps`
 and `steps` are the number of the last step. Some keys have another name than their flag:
 
 | flag | key |

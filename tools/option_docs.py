@@ -41,7 +41,8 @@ VARIABLES = (
 PAGE_TEXT = """\
 # Options
 
-Made by `make docs` from the table in [src/llmsim/options/table.py](../src/llmsim/options/table.py).
+This page is made by `make docs` from the table in
+[src/llmsim/options/table.py](../src/llmsim/options/table.py).
 
 If several places give a value for an option, the first place in this list wins: **a flag, a job
 file, a scene, the flag's variable, the config file, the default.** The page in a browser reads

@@ -76,11 +76,11 @@ JOB_OPTIONS = (
     _whole("micro-batch", LARGEST_BATCH, "sequences that a rank takes at once", "what fits"),
     _whole("tp", MOST_GPUS, "tensor-parallel ranks", "what the model needs"),
     _whole("pp", MOST_GPUS, "pipeline stages", "what the model needs"),
-    _whole("cp", MOST_GPUS, "ranks that divide each sequence", "1, or what fits"),
+    _whole("cp", MOST_GPUS, "ranks that divide each sequence", "1, or more to fit"),
     _whole("ep", MOST_GPUS, "ranks that divide the experts of a layer", "1"),
     Option(
         "sharding", choice(*ASKED_SHARDINGS), either(ASKED_SHARDINGS),
-        f"how data ranks share the states: {either(ASKED_SHARDINGS)}",
+        f"what data ranks divide among them: {either(ASKED_SHARDINGS)}",
         "what the model needs", "KIND",
         names_job=True,
     ),
@@ -110,7 +110,7 @@ JOB_OPTIONS = (
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
-        "which processes the log has: node, all or rank0", "what is usual", "WHAT",
+        "processes that the log shows: node, all or rank0", "what is usual", "WHAT",
         names_job=True,
     ),
     Option(
