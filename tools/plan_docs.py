@@ -28,8 +28,8 @@ PAGE_TEXT = """\
 
 This page is made by `make docs` from the plans of seeds 1 to 300, with no option but
 `--dialect any`. The planner draws a kind of job from [data/llm_jobs.txt](../data/llm_jobs.txt) by
-its weight. Then it draws a model, GPUs, a length of the sequences and a length of the run that suit this kind. It takes
-the first plan that people would run:
+its weight. Then it draws a model, GPUs, a length of the sequences and a length of the run that suit
+this kind. It takes the first plan that people would run:
 
 - it fits into the memory,
 - a step takes {shortest} to {longest} seconds (up to {rollout} seconds with rollouts),
