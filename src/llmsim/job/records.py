@@ -92,6 +92,7 @@ class _Fields(NamedTuple):
     slow_saves: tuple[tuple[int, float], ...] = ()  # steps whose saves take these seconds longer
     cured: tuple[int, ...] = ()  # incidents whose bends this attempt has left behind
     spares: tuple[tuple[int, int], ...] = ()  # nodes, and the machines that stand in for them
+    boots: tuple[tuple[int, float], ...] = ()  # nodes that were booted again, and the seconds
     loader: Loader | None = None  # how it reads its data; None: as its framework does
 
 

@@ -65,7 +65,8 @@ def job_after(job: Job, event: object) -> Job:
     """The job with the processes that speak from an event on: a restart has fresh ones."""
     if isinstance(event, Restarted):
         return job._replace(attempt=event.attempt, cured=event.cured, resumed=event.step,
-                            spares=event.spares, repeated=event.repeated)  # fmt: skip
+                            spares=event.spares, boots=event.boots,
+                            repeated=event.repeated)  # fmt: skip
     return job
 
 
@@ -319,7 +320,8 @@ def _plain(job: Job, attempt: Attempt, at: float, first: int, last: int) -> Segm
     warmup = step_time.compile_seconds(job) if restarted else 0.0
     ended = round(at + (steps_seconds(job, first, last, attempt.repeated) + warmup), 6)
     return Segment("training", at, ended, first, last, attempt.number, attempt.repeated,
-                   fresh, warmup, (), False, 0.0, (), attempt.cured, attempt.spares)  # fmt: skip
+                   fresh, warmup, (), False, 0.0, (), attempt.cured, attempt.spares,
+                   attempt.boots)  # fmt: skip
 
 
 def _slowed(

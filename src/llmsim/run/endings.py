@@ -2,12 +2,13 @@
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics import noise
 from llmsim.physics.speed import step_time
 from llmsim.run import numbers
 from llmsim.run.events.incidents import Failed, Symptom
 from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.faults import Fault
-from llmsim.run.incidents import replaced
+from llmsim.run.incidents import boots, replaced
 from llmsim.run.labels import label_of, relabelled, said
 from llmsim.run.later import Later
 from llmsim.run.stretches import Attempt, Durable, pausing
@@ -59,9 +60,10 @@ def next_attempt(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> 
     kept = _kept(fault, attempt.durable, whole)
     resumed = kept.step if kept else 0
     cured = (*attempt.cured, fault.incident.number) if fault.shows else attempt.cured
+    spares, began = _swapped(job, attempt, fault), round(dead + round(fault.incident.repair, 6), 6)
     return Attempt(
         attempt.number + 1,
-        round(dead + round(fault.incident.repair, 6), 6),
+        began,
         resumed,
         attempt.repeated + done - resumed,
         attempt.uptime + fault.at - attempt.began,
@@ -69,7 +71,8 @@ def next_attempt(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> 
         cured,
         max(attempt.reached, done),
         attempt.lost + 1 if resumed == attempt.resumed else 0,
-        _swapped(job, attempt, fault),
+        spares,
+        _booted(job, attempt, fault, spares, dead, began),
     )
 
 
@@ -80,6 +83,24 @@ def _swapped(job: Job, attempt: Attempt, fault: Fault) -> tuple[tuple[int, int],
     node = fault.incident.rank // gpus_per_node(job)
     spare = max((used for _, used in attempt.spares), default=job.layout.nodes - 1) + 1
     return (*(each for each in attempt.spares if each[0] != node), (node, spare))
+
+
+def _booted(
+    job: Job, attempt: Attempt, fault: Fault, spares: tuple[tuple[int, int], ...], dead: float,
+    began: float,
+) -> tuple[tuple[int, float], ...]:  # fmt: skip
+    """The nodes whose kernels count from a boot within the run: one may boot in the outage from
+    `dead` to `began`, and is back some time before the launch; a spare has a clock of its own.
+    """
+    incident = fault.incident
+    node = incident.rank // gpus_per_node(job)
+    others = tuple(each for each in attempt.boots if each[0] != node)
+    if spares != attempt.spares:
+        return others
+    if not boots(job, incident):
+        return attempt.boots
+    share = noise.between(job.seed, "incident/boot", 0.2, 0.5, incident.number)
+    return (*others, (node, round(dead + share * (began - dead), 6)))
 
 
 def _kept(fault: Fault, latest: Durable | None, until: float) -> Durable | None:

@@ -46,6 +46,14 @@ def boot_seconds(job: Job, node: int) -> float:
     return noise.between(job.seed, "node boot", 9_000.0, 1_900_000.0, place)
 
 
+def uptime(job: Job, node: int, at: float) -> float:
+    """Seconds since the boot of a node's machine, at a simulated second of the run."""
+    for booted, when in job.boots:
+        if booted == node:
+            return at - when
+    return boot_seconds(job, node) + at
+
+
 def slurm_job(job: Job) -> int:
     """The number of the job in Slurm's queue, the same after each requeue."""
     return noise.integer(job.seed, "slurm job", 4_200, 1_900_000)

@@ -260,6 +260,7 @@ def by_the_clock(job: Job, incident: Incident, at: float) -> Incident:
 # Kinds after which another machine takes the node's place; others leave it where it is: a GPU is
 # reset, a cable is seated, a program is mended.
 _REPLACED = ("gpu-lost", "link-down", "node-fail", "sdc")
+_GSP_BOOTS = 0.5  # share of the GSP timeouts after which a reset is not enough; an estimate
 _FEW = 50  # nodes: of fewer, two in a hundred are less than one
 
 
@@ -275,6 +276,16 @@ def replaced(job: Job, incident: Incident, *, drains: bool = False) -> bool:
         return False
     node = incident.rank // gpus_per_node(job)
     return job.layout.nodes < _FEW or node not in lemon_nodes(job)
+
+
+def boots(job: Job, incident: Incident) -> bool:
+    """Whether the node that an incident is due to is booted before the next launch, if it stays.
+
+    Power was lost, a person maintained the host, or the GPU came back only with a boot.
+    """
+    if incident.kind == "gsp":
+        return noise.uniform(job.seed, "incident/gsp boot", incident.number) < _GSP_BOOTS
+    return incident.kind in (*_REPLACED, "maintenance")
 
 
 def _strikes_again(job: Job, incident: Incident) -> bool:

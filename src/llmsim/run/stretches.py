@@ -35,6 +35,7 @@ class Attempt(NamedTuple):
     reached: int = 0  # the last step that any attempt before it has done
     lost: int = 0  # attempts in a row that ended before they had saved anything new
     spares: tuple[tuple[int, int], ...] = ()  # nodes, and the machines that stand in for them
+    boots: tuple[tuple[int, float], ...] = ()  # nodes that were booted again, and the seconds
 
 
 def until(job: Job, segment: Segment, last: int) -> Segment:
@@ -78,7 +79,7 @@ def pause_after(
 def pausing(attempt: Attempt, kind: Kind, at: float, ended: float, step: int) -> Segment:
     """A stretch of an attempt after a step, in which no other is made."""
     return Segment(kind, at, ended, step, step, attempt.number, attempt.repeated,
-                   cured=attempt.cured, spares=attempt.spares)  # fmt: skip
+                   cured=attempt.cured, spares=attempt.spares, boots=attempt.boots)  # fmt: skip
 
 
 def cut(segment: Segment, at: float) -> Segment:

@@ -55,6 +55,7 @@ class Segment(NamedTuple):
     events: Sequence[Any] = ()  # events of incidents within it, in order of time
     cured: tuple[int, ...] = ()  # incidents whose bends of the numbers are left behind
     spares: tuple[tuple[int, int], ...] = ()  # nodes, and the machines that stand in for them
+    boots: tuple[tuple[int, float], ...] = ()  # nodes that were booted again, and the seconds
 
 
 class Timeline:
@@ -145,7 +146,7 @@ def speaker(run: Run, segment: Segment) -> Job:
     resumed = run.memo["found", segment.attempt] if segment.attempt > 1 else 0
     spoken = run.job._replace(
         attempt=segment.attempt, cured=segment.cured, resumed=resumed, spares=segment.spares,
-        repeated=segment.repeated,
+        boots=segment.boots, repeated=segment.repeated,
     )  # fmt: skip
     # The first attempt knows the job as it is, with all that was computed for it.
     return run.job if spoken == run.job else spoken
@@ -153,14 +154,15 @@ def speaker(run: Run, segment: Segment) -> Job:
 
 def owner(run: Run, at: float) -> Job:
     """The job with the machines that it has at a moment; its numbers are the run's."""
-    spares = segment_at(run, at).spares
-    if not spares:
+    segment = segment_at(run, at)
+    about = segment.spares, segment.boots
+    if about == ((), ()):
         return run.job
-    known: dict[tuple[tuple[int, int], ...], Job] = run.memo.setdefault("owners", {})
-    if spares not in known:
+    known: dict[object, Job] = run.memo.setdefault("owners", {})
+    if about not in known:
         known.clear()
-        known[spares] = run.job._replace(spares=spares)
-    return known[spares]
+        known[about] = run.job._replace(spares=about[0], boots=about[1])
+    return known[about]
 
 
 def segment_at(run: Run, at: float) -> Segment:

@@ -27,7 +27,7 @@ FILES = (
     (f"{_PROCESS}/stdout.log", "the log of the first process; of the node's others it is empty"),
     (f"{_PROCESS}/stderr.log", "a process's last words: tracebacks, the watchdog, NCCL's errors"),
     (f"HOST/{_PROCESS}/stderr.log", "the same of a process of another node"),
-    ("kernel/HOST.log", "what a node's kernel says of incidents, as syslog writes it"),
+    ("kernel/HOST.log", "what a node's kernel says, with the seconds since its machine's boot"),
     ("slurm-JOB.out", "the batch script's stderr: srun, slurmstepd, each node's launcher"),
     ("slurmctld.log", "Slurm's controller: requeue, drained nodes, why the job waits"),
     ("checkpoints/RUN/main.log", "what llm.c's first process writes itself"),

@@ -5,12 +5,12 @@ and its neighbours; only the families that dashboards of GPU clusters join are t
 """
 
 from collections.abc import Collection
-from math import fsum
 
 from llmsim.job.records import Job
 from llmsim.physics.hardware.host import CORES, Host
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run, owner
+from llmsim.telemetry.clock import unix
 from llmsim.telemetry.exposition import Family, text
 from llmsim.telemetry.samples import host_of, tick_of
 
@@ -62,6 +62,7 @@ def families(run: Run, node: int, at: float, only: Collection[str] | None = None
 
 def _machine(job: Job, node: int, at: float, seen: Host, cores: int) -> list[Family]:
     uptime = hardware_ids.boot_seconds(job, node)
+    now = unix(job, at)
     total = cluster.host_memory(job) * _GIB
     used = cluster.host_memory_used(job, 0) * _GIB
     used += seen.memory_leak_share * (total - used)
@@ -118,7 +119,9 @@ def _machine(job: Job, node: int, at: float, seen: Host, cores: int) -> list[Fam
         Family("node_network_transmit_bytes_total", "counter",
                "Network device statistic transmit_bytes.", ((net, seen.network_sent_bytes),)),
         Family("node_time_seconds", "gauge",
-               "System time in seconds since epoch (1970).", (((), fsum([uptime, at])),)),
+               "System time in seconds since epoch (1970).", (((), now),)),
+        Family("node_boot_time_seconds", "gauge", "Node boot time, in unixtime.",
+               (((), int(now - hardware_ids.uptime(job, node, at))),)),
     ]  # fmt: skip
 
 

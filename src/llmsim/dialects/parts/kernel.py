@@ -23,15 +23,14 @@ _COMM = "pt_main_thread"  # what torch calls its processes since 2.1
 
 
 def dmesg(job: Job, at: float, node: int, text: str) -> str:
-    """A line with the seconds since the node's start: [155044.078590] text."""
-    return f"[{hardware_ids.boot_seconds(job, node) + at:12.6f}] {text}"
+    """A line with the seconds since the node's boot: [155044.078590] text."""
+    return f"[{hardware_ids.uptime(job, node, at):12.6f}] {text}"
 
 
 def syslog(job: Job, at: float, node: int, text: str) -> str:
-    """The same in /var/log/messages: Oct  1 14:00:43 node-17 kernel: text."""
-    return (
-        f"{_syslog_date(units.stamp(job.start, at))} {cluster.hostname(job, node)} kernel: {text}"
-    )
+    """The same in Ubuntu's kern.log: Oct  1 14:00:43 node-17 kernel: [155044.078590] text."""
+    date = _syslog_date(units.stamp(job.start, at))
+    return f"{date} {cluster.hostname(job, node)} kernel: {dmesg(job, at, node, text)}"
 
 
 def _syslog_date(now: datetime) -> str:

@@ -67,6 +67,7 @@ class Restarted(NamedTuple):
     spare: str = ""  # name of the machine that takes the node's place, or empty
     spares: tuple[tuple[int, int], ...] = ()  # each replaced node, and its new machine's number
     repeated: int = 0  # executed steps of earlier attempts whose results are lost
+    boots: tuple[tuple[int, float], ...] = ()  # each node that was booted again, and the second
 
 
 class Resumed(NamedTuple):

@@ -40,6 +40,7 @@ def launching(run: Run, number: int) -> Iterator[Event]:
             _spare(run, number, failed.rank),
             segment.spares,
             segment.repeated,
+            segment.boots,
         )
         yield Symptom(began, "slurm", "allocated", 0, kind=failed.kind)
     yield PhaseStarted(began, phase, ended - began)

@@ -1,0 +1,111 @@
+"""The kernel's clock counts from its machine's boot: `dmesg -T` adds it to that moment.
+
+So each line of a host's log says when the machine was booted: its date minus its seconds. Ubuntu
+up to 22.04, whose kernel node_exporter names here, writes both (rsyslog's imklog).
+"""
+
+import re
+from collections import defaultdict
+from datetime import UTC, datetime
+from functools import cache
+
+import pytest
+
+from llmsim.job.records import Asked, Job
+from llmsim.options.table import Options
+from llmsim.run import cluster, events
+from llmsim.run.simulation import events as events_of
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import owner, run_ended
+from llmsim.show.player import play
+from llmsim.telemetry import logs, node_page
+from llmsim.telemetry.writer import Settings
+from tests.dialects.logs import PIPE
+from tests.incidents.told import job_on
+
+RANK, NODE = 13, 1
+LINE = re.compile(r"(\w{3} [ \d]\d \d\d:\d\d:\d\d) (\S+) kernel: \[ *(\d+\.\d{6})\] \S")
+ECC = [Asked("hbm-ecc", "share", share, rank=RANK) for share in (0.2, 0.3, 0.7, 0.8)]
+
+
+@cache
+def asking(kind: str, gpus: int = 32) -> Job:
+    """A run whose second node has an Xid twice before a kind strikes it, and twice after it."""
+    return job_on(1, gpus)._replace(asked=(*ECC, Asked(kind, "share", 0.5, rank=RANK)))
+
+
+def shown(job: Job) -> list[str]:
+    pieces = play(job, Options(view="log", stream="kernel"), lambda: PIPE)
+    return [line for piece in pieces for line in piece.text.splitlines()]
+
+
+def booted(job: Job, lines: list[str]) -> dict[str, list[float]]:
+    """For each host, when each of its lines has it that the machine was booted."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for line in lines:
+        match = LINE.match(line)
+        assert match, line
+        date = datetime.strptime(f"{job.start.year} {match[1]}", "%Y %b %d %H:%M:%S")
+        found[match[2]].append((date - job.start).total_seconds() - float(match[3]))
+    return found
+
+
+def boots(moments: list[float]) -> list[float]:
+    """The boots that lines tell of, in order: a date has whole seconds."""
+    return [
+        at for at, before in zip(moments, [None, *moments], strict=False)
+        if before is None or abs(at - before) > 1.5
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["maintenance", "hbm-ecc", "nvlink", "gpu-lost"])
+def test_a_kernels_clock_starts_again_with_a_boot_and_with_nothing_else(kind: str) -> None:
+    """A reset GPU needs no boot; a maintained host does; a spare has been up for a while itself."""
+    job = asking(kind)
+    run = run_of(job)
+    seen = booted(job, shown(job))
+    first, last = (cluster.hostname(owner(run, at), NODE) for at in (0.0, run_ended(run)))
+    assert (first != last) == (kind == "gpu-lost")
+    own = boots(seen[first])
+    assert own[0] < -3600.0, own  # it was up before the run
+    if kind == "gpu-lost":
+        assert len(own) == 1, own
+        (other,) = boots(seen[last])
+        assert other < -3600.0
+        assert abs(other - own[0]) > 60.0
+        return
+    assert len(own) == 1 + (kind == "maintenance"), own
+    if kind == "maintenance":
+        failed = next(
+            e for e in events_of(run) if isinstance(e, events.Failed) and e.kind == kind
+        )  # fmt: skip
+        assert failed.at < own[1] < failed.at + failed.wait
+    for at in (0.0, run_ended(run) - 1.0):  # node_exporter reads the same boot from /proc/stat
+        page = node_page.page(run, NODE, at)
+        values = dict(re.findall(r"^(node_\w*time_seconds) (\S+)$", page, re.MULTILINE))
+        start = job.start.replace(tzinfo=UTC).timestamp()
+        assert abs(float(values["node_time_seconds"]) - start - at) < 1e-3
+        since = float(values["node_boot_time_seconds"]) - start
+        assert abs(since - own[-1 if at else 0]) < 2.5
+
+
+def test_a_host_without_spares_boots_again_after_its_gpu_was_lost() -> None:
+    """A reboot is what Xid 154 asks for then: 0x2 (Node Reboot Required)."""
+    job = asking("gpu-lost", 8)._replace(
+        asked=tuple(each._replace(rank=3) for each in asking("gpu-lost").asked)
+    )
+    (own,) = booted(job, shown(job)).values()
+    assert len(boots(own)) == 2
+    assert own[-1] > 0.0
+
+
+def test_the_exported_file_of_a_host_has_the_streams_lines() -> None:
+    job = asking("maintenance")
+    run, files = run_of(job), defaultdict(list)
+    writer = logs.begin(run, Settings())
+    assert writer.event
+    for event in events_of(run):
+        for piece in writer.event(event):
+            files[piece.file] += str(piece.content).splitlines()
+    kernels = [line for path in files if path.startswith("kernel/") for line in files[path]]
+    assert sorted(kernels) == sorted(shown(job))
