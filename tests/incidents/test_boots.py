@@ -101,7 +101,8 @@ def test_a_host_without_spares_boots_again_after_its_gpu_was_lost() -> None:
 
 def test_the_exported_file_of_a_host_has_the_streams_lines() -> None:
     job = asking("maintenance")
-    run, files = run_of(job), defaultdict(list)
+    run = run_of(job)
+    files: dict[str, list[str]] = defaultdict(list)
     writer = logs.begin(run, Settings())
     assert writer.event
     for event in events_of(run):
