@@ -319,9 +319,8 @@ def _plain(job: Job, attempt: Attempt, at: float, first: int, last: int) -> Segm
     restarted = fresh and attempt.resumed + attempt.repeated > 0
     warmup = step_time.compile_seconds(job) if restarted else 0.0
     ended = round(at + (steps_seconds(job, first, last, attempt.repeated) + warmup), 6)
-    return Segment("training", at, ended, first, last, attempt.number, attempt.repeated,
-                   fresh, warmup, (), False, 0.0, (), attempt.cured, attempt.spares,
-                   attempt.boots)  # fmt: skip
+    stretch = pausing(attempt, "training", at, ended, last)
+    return stretch._replace(first=first, fresh=fresh, warmup=warmup)
 
 
 def _slowed(
