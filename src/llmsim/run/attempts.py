@@ -65,8 +65,7 @@ def job_after(job: Job, event: object) -> Job:
     """The job with the processes that speak from an event on: a restart has fresh ones."""
     if isinstance(event, Restarted):
         return job._replace(attempt=event.attempt, cured=event.cured, resumed=event.step,
-                            spares=event.spares, boots=event.boots,
-                            repeated=event.repeated)  # fmt: skip
+            spares=event.spares, boots=event.boots, repeated=event.repeated)  # fmt: skip
     return job
 
 
