@@ -71,6 +71,8 @@ STATEMENTS = (
     ("2.9.1+cu128", "Received a dump", 1858), ("2.9.1+cu128", "preparing to dump", 1575),
     ("2.9.1+cu128", "Observed flight", 1794), ("2.9.1+cu128", "Some NCCL operations", 744),
     ("2.9.1+cu128", "watchdog thread terminated", 2057),
+    ("2.11.0+cu130", "Stack trace of the failed collective: ", 733),
+    ("2.13.0+cu130", "Stack trace of the failed collective: ", 801),
     ("2.11.0+cu130", "Watchdog caught", 689), ("2.11.0+cu130", "Received a dump", 1914),
     ("2.11.0+cu130", "To avoid data", 764), ("2.11.0+cu130", "watchdog thread terminated", 2119),
     ("2.13.0+cu130", "Watchdog caught", 757), ("2.13.0+cu130", "failure detected", 2395),

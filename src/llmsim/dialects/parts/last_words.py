@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.parts import slurm, torchrun, watchdog, worker_errors
+from llmsim.dialects.parts.flight_recorder import Callers
 from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.worker_errors import Place
 from llmsim.job.records import Job, gpus_per_node, speaking_node
@@ -40,6 +41,7 @@ class Code(NamedTuple):
     python: str = "/usr/bin/python3"
     arguments: tuple[str, ...] = ()  # the script's own, where the launcher repeats them
     groups: Names = Names()
+    records: bool = False  # it gives torch's flight recorder a buffer
 
 
 def code_of(script: str, main: tuple[Place, ...], *deepest: Place, **others: Any) -> Code:
@@ -98,6 +100,10 @@ LAUNCHERS = (
 
 
 # --- workers -----------------------------------------------------------------------------
+
+
+def _callers(code: Code) -> Callers:
+    return Callers(code.step, code.forward, code.records)
 
 
 def _cuda_error(event: Symptom, job: Job, code: Code) -> Iterator[str]:
@@ -306,12 +312,16 @@ def _scale_gone(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 Teller = Callable[[Symptom, Job, Code], Iterator[str]]
 _TELLERS: dict[str, Teller] = {
     "watchdog timeout": lambda event, job, code: watchdog.timeout(job, event, code.groups),
-    "watchdog summary": lambda event, job, code: watchdog.summary(job, event, code.groups),
+    "watchdog summary": lambda event, job, code: watchdog.summary(
+        job, event, code.groups, _callers(code)
+    ),
     "watchdog throw": lambda event, job, code: watchdog.thrown(job, event, code.groups),
     "watchdog dump": lambda event, job, code: watchdog.dumped(job, event, code.groups),
     "watchdog observed": lambda event, job, code: watchdog.observed(job, event, code.groups),
     "watchdog abort": lambda event, job, code: watchdog.abort(job, event, code.groups),
-    "network error": lambda event, job, code: watchdog.network_error(job, event, code.groups),
+    "network error": lambda event, job, code: watchdog.network_error(
+        job, event, code.groups, _callers(code)
+    ),
     "network abort": lambda event, job, code: watchdog.network_abort(job, event, code.groups),
     "cuda error": _cuda_error,
     "out of memory": _raised(

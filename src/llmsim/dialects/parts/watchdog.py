@@ -9,6 +9,7 @@ from 2.7 on a watchdog tells the monitoring threads of all ranks to dump, and wa
 from collections.abc import Generator, Iterator
 
 from llmsim.dialects.parts import connections, native_frames
+from llmsim.dialects.parts.flight_recorder import Callers, stack
 from llmsim.dialects.parts.groups import Names, Wait, own_group, waits
 from llmsim.dialects.parts.interleaving import interleaved
 from llmsim.job.records import Job
@@ -23,7 +24,7 @@ class _Lines(NamedTuple):
 
     found: int  # the timeout
     summary: int
-    trace: int  # that there is no stack trace of the collective
+    trace: int  # the stack trace of the collective; three below: that there is none
     first: int  # that this group signals the dump; 0: this release does not
     heard: int  # that the monitoring thread has heard of it
     prepare: int
@@ -34,10 +35,10 @@ class _Lines(NamedTuple):
 
 
 _LINES = {
-    "2.6": _Lines(629, 2168, 667, 0, 0, 0, 681, 695, 1895),
-    "2.7": _Lines(632, 2271, 670, 2106, 1746, 1536, 684, 698, 1899, 1682),
-    "2.8": _Lines(685, 2252, 732, 2584, 1870, 1589, 746, 760, 2068, 1806),
-    "2.9": _Lines(683, 2241, 730, 2573, 1858, 1575, 744, 758, 2057, 1794),
+    "2.6": _Lines(629, 2168, 664, 0, 0, 0, 681, 695, 1895),
+    "2.7": _Lines(632, 2271, 667, 2106, 1746, 1536, 684, 698, 1899, 1682),
+    "2.8": _Lines(685, 2252, 729, 2584, 1870, 1589, 746, 760, 2068, 1806),
+    "2.9": _Lines(683, 2241, 727, 2573, 1858, 1575, 744, 758, 2057, 1794),
     "2.10": _Lines(689, 2288, 733, 2620, 1890, 1604, 750, 764, 2090, 1826),
     "2.11": _Lines(689, 2317, 733, 2649, 1914, 1628, 750, 764, 2119, 1849),
     "2.13": _Lines(757, 2395, 801, 2732, 1987, 1700, 818, 832, 2197, 1922),
@@ -50,6 +51,7 @@ _CHECKED_BELOW, _SET_ABOVE = 95, 87
 _CUDA_CHECK = {"2.6": 43, "2.7": 43, "2.8": 42}  # lines of CUDAException.cpp; 44 since 2.9
 _FILE = "ProcessGroupNCCL.cpp"
 _PATH = "/pytorch/torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp"
+TRACE, _UNKNOWN_BELOW = "Stack trace of the failed collective: ", 3
 NO_TRACE = (
     "Stack trace of the failed collective not found, potentially because FlightRecorder is "
     "disabled. You can enable it by setting TORCH_NCCL_TRACE_BUFFER_SIZE to a non-zero value."
@@ -115,8 +117,8 @@ def timeout(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     yield f"{prefix(job, at, rank, 'E', _lines(job).found)} {work(job, symptom, wait)}"
 
 
-def summary(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
-    """What it says next: how far the group is, and that it has no stack of the collective."""
+def summary(job: Job, symptom: Symptom, names: Names, callers: Callers) -> Iterator[str]:
+    """What it says next: how far the group is, and who has asked for the collective."""
     at, rank, wait, lines = symptom.at, symptom.rank, waits(job, symptom, names), _lines(job)
     yield (
         f"{prefix(job, at, rank, 'E', lines.summary)} {wait.group}  failure detected by watchdog "
@@ -124,7 +126,12 @@ def summary(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
         f"completed work: {wait.number - 1}"
     )
     looked = at + cluster.gap(job, "trace", rank, 100e-6)
-    yield f"{prefix(job, looked, rank, 'E', lines.trace)} {NO_TRACE}"
+    if frames := stack(job, _release(job), wait, callers):
+        yield f"{prefix(job, looked, rank, 'E', lines.trace)} {TRACE}"
+        yield from frames
+    else:
+        line = lines.trace + _UNKNOWN_BELOW
+        yield f"{prefix(job, looked, rank, 'E', line)} {NO_TRACE}"
     if lines.first:
         looked += cluster.gap(job, "dump", rank, 600e-6)
         yield f"{prefix(job, looked, rank, 'E', lines.first)} {wait.group} {FIRST}"
@@ -251,7 +258,7 @@ def _broken(job: Job, symptom: Symptom) -> tuple[str, list[str]]:
     return text, _stack(job, symptom, cause, "network")
 
 
-def network_error(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
+def network_error(job: Job, symptom: Symptom, names: Names, callers: Callers) -> Iterator[str]:
     """A broken connection, which NCCL reports after its retries: no timeout is waited for."""
     wait, (text, stack) = waits(job, symptom, names), _broken(job, symptom)
     timeout = round(1000 * job.framework.collective_timeout)
@@ -262,7 +269,7 @@ def network_error(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:
     )
     yield from stack
     after = symptom.at + cluster.gap(job, "told", symptom.rank, 300e-6)
-    yield from summary(job, symptom._replace(at=after), names)
+    yield from summary(job, symptom._replace(at=after), names, callers)
 
 
 def network_abort(job: Job, symptom: Symptom, names: Names) -> Iterator[str]:

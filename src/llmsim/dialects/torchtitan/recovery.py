@@ -29,6 +29,7 @@ CODE = code_of(
     first_ranks_only=True,
     tee=True,
     groups=Names("mesh_dp_shard", "mesh_dp_replicate", "mesh_pp", "mesh_tp"),
+    records=True,  # comm.trace_buf_size is 20,000
 )  # fmt: skip
 
 
