@@ -2,7 +2,7 @@
 
 The watchdog prints it innermost first (FlightRecorder.hpp, getTraceback). Torch 2.11 records by
 default; up to 2.10 the recorder is on only where a framework asks for a buffer, as torchtitan does.
-Lines are those of the calls in the wheels of each release.
+Each line is where the wheel of a release makes the call.
 """
 
 from collections.abc import Iterator, Sequence
