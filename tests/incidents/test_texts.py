@@ -429,3 +429,33 @@ def test_every_captured_node_speaks_of_a_failure() -> None:
         large = job_on(seed, gpus=128, capture="all")
         nodes = {each.rank // 8 for each in symptoms(large, "nccl-timeout", 13)}
         assert nodes <= {0, 1}, seed
+
+
+# gpud, components/accelerator/nvidia/xid/kmsg.go: RegexNVRMXidExtended, for NVLink 5.
+UNIT = re.compile(
+    r"NVRM: Xid \(PCI:([0-9a-fA-F:]+)\): (\d+)(?:, pid=(\d+), name=([^,]+))?, "
+    r"([A-Z_]+(?:/[A-Z_]+)?)\s+(Nonfatal|Fatal)\s+(XC[01])\s+(i\d+)\s+Link\s+(-?\d+)\s+"
+    r"\((0x[0-9a-fA-F]+)\s+(0x[0-9a-fA-F]+)(?:\s+(0x[0-9a-fA-F]+))?"
+)
+
+
+@pytest.mark.parametrize("gpu", ["NVIDIA B200", "NVIDIA GB200"])
+def test_blackwells_links_have_errors_of_their_units(gpu: str) -> None:
+    """NVIDIA's catalogue: 144 to 150 are NVLink 5's, 74 is of NVLinks before; bits 20 to 25 of the
+    first word are a fatal NETIR_LINK_EVT's cause, 33 and 37 in gpud's and NVSentinel's tests.
+    """
+    for seed in range(10):
+        told = [each.text for each in lines(seed, "nvlink", gpu=gpu, gpus=16)
+                if each.stream == "kernel"]  # fmt: skip
+        found = [match for text in told if (match := UNIT.search(text))]
+        assert [(each[2], each[5], each[6]) for each in found] == [
+            ("149", "NETIR_LINK_EVT", "Fatal"), ("145", "RLW_SRC_TRACK", "Nonfatal"),
+        ]  # fmt: skip
+        assert found[0][1] != found[1][1], "a peer of the GPU misses it"
+        assert int(found[0][10], 16) >> 20 & 0x3F in (33, 37)
+        assert not any("SXid" in text or ": 74, " in text for text in told), seed
+        (action,) = [text for text in told if ": 154, " in text]
+        assert action.endswith("from 0x0 (None) to 0x4 (Drain and Reset)")
+        torn = [text for text in told if ": 45, " in text]
+        assert torn
+        assert all(text.endswith("caused by previous Xid 149") for text in torn), seed

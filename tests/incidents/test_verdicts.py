@@ -7,7 +7,7 @@ import pytest
 from llmsim.job.records import Asked
 from llmsim.run.incident_kinds import NAMES
 from llmsim.run.simulation import events, run_of
-from llmsim.run.verdicts import VERDICTS
+from llmsim.run.verdicts import VERDICTS, verdict
 from llmsim.telemetry import labels
 from llmsim.telemetry.writer import Settings
 from tests.incidents.detectors import DETECTORS
@@ -16,6 +16,20 @@ from tests.incidents.told import heard, job_on, lines
 
 def test_every_kind_has_a_verdict() -> None:
     assert sorted(VERDICTS) == sorted(NAMES)
+
+
+def test_rules_for_older_links_do_not_react_to_blackwells() -> None:
+    """azurehpc-health-checks lists Xid 74, and Xid 144 to 150 do not bring a switch's SXid."""
+    for seed in range(5):
+        told = lines(seed, "nvlink", gpu="NVIDIA B200", gpus=16)
+        reacting = {
+            rule.tool
+            for rule in DETECTORS
+            if "nvlink" in rule.catches
+            and any(rule.finds(line.text) for line in told if line.stream == rule.stream)
+        }
+        job = job_on(seed, gpu="NVIDIA B200", gpus=16)
+        assert set(verdict(job, "nvlink").detectors) == reacting, seed
 
 
 @pytest.mark.parametrize("kind", NAMES)

@@ -111,6 +111,11 @@ def fabric(gpu: Gpu) -> Fabric:
     return links[vendor(gpu)]
 
 
+def reports_links(gpu: Gpu) -> bool:
+    """Whether the driver has an Xid for each unit of a link, 144 to 150: fifth NVLinks on."""
+    return _is_blackwell(gpu) and has_fast_link(gpu)
+
+
 def is_rack(gpu: Gpu) -> bool:
     """Whether the GPU comes as a rack of one NVLink domain, with liquid cooling: GB200, GB300."""
     return gpu.form == "superchip" and _is_blackwell(gpu)

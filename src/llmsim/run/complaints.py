@@ -88,7 +88,7 @@ def _take(found: dict[int, Fault], event: object) -> None:
         aggregate_errors=fault.aggregate_errors + (code == 48),
         remapped_rows=fault.remapped_rows + (code == 63),
         remap_pending=int(fault.remap_pending or code == 63),
-        link_recoveries=fault.link_recoveries + (code == 74),
+        link_recoveries=fault.link_recoveries + (code in (74, 149)),
     )
 
 

@@ -111,7 +111,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "nvlink", "fabric", "death", "an error of NVLink or NVSwitch",
         "CRC and replay counters of one link rise at both ends",
-        "several ranks of that node", "Xid 74, SXid on the switch, fabric manager's error",
+        "several ranks of that node", "Xid 74, SXid on the switch; Blackwell: Xid 149, then 145",
         "`CUDA error: uncorrectable NVLink error detected during the execution`",
         "`Exited with exit code 1`", "counters of NVLink errors and recoveries rise",
         "a reset of all eight GPUs", 6.0,

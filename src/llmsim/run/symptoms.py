@@ -12,6 +12,7 @@ kernel's log alone, the watchdog's in the training log. No two incidents have th
 
 from collections.abc import Callable, Iterator
 
+from llmsim.catalog.gpus import reports_links
 from llmsim.job.records import Job, gpus_per_node, speaking_node
 from llmsim.physics import noise
 from llmsim.run import numbers
@@ -118,22 +119,31 @@ def _gpu_lost(fault: Fault) -> Iterator[Symptom]:
 
 
 def _nvlink(fault: Fault) -> Iterator[Symptom]:
+    """An Xid 74 and the switch's own line; Blackwell has an Xid for each unit of a link, and a
+    neighbour that speaks as well.
+    """
     switch = draw(fault, "switch", 0.0004, 0.009)
-    yield from _kernel(
-        fault,
-        (0.0, "gpu seen"),
-        (0.0, "xid 74"),
-        (switch, "sxid"),
-        (switch + draw(fault, "action", 0.0005, 0.006), "xid 154 reset"),
-    )
-    errors = list(_error(fault, "cuda error", -6))
+    after = draw(fault, "action", 0.0005, 0.006)
     node, size = fault.incident.rank // gpus_per_node(fault.job), gpus_per_node(fault.job)
     other = node * size + (fault.incident.rank + 1) % size
+    units = reports_links(fault.job.gpu)
+    if units:
+        yield from _kernel(
+            fault, (0.0, "gpu seen"), (0.0, "xid 149"), (after, "xid 154 drain")
+        )  # fmt: skip
+        for name in ("gpu seen", "xid 145") if other != fault.incident.rank else ():
+            yield Symptom(after + switch, "kernel", name, other)
+    else:
+        yield from _kernel(
+            fault, (0.0, "gpu seen"), (0.0, "xid 74"), (switch, "sxid"),
+            (switch + after, "xid 154 reset"),
+        )  # fmt: skip
+    errors = list(_error(fault, "cuda error", -6))
     if other != fault.incident.rank:
         later = errors[0].at + draw(fault, "other end", 0.002, 0.04)
         yield Symptom(later, "log", "cuda error", other, -6)
     yield from errors
-    yield from _torn_down(fault, errors[0].at, 74)
+    yield from _torn_down(fault, errors[0].at, 149 if units else 74)
 
 
 def _gsp(fault: Fault) -> Iterator[Symptom]:

@@ -5,6 +5,8 @@ imbue's cluster-health, oci-hpc, awsome-distributed-training, node-problem-detec
 resiliency extension (nvrx). Rules of the training log need a framework that shows the line.
 """
 
+from llmsim.catalog.gpus import reports_links
+from llmsim.job.records import Job
 from llmsim.typed import Literal, NamedTuple
 
 Cause = Literal["hardware", "network", "storage", "software", "scheduler", "numerics", "host"]
@@ -62,6 +64,18 @@ VERDICTS: dict[str, Verdict] = {
     "segfault": Verdict("software", "restart", ("gpud nccl",)),
     "init-fail": Verdict("software", "restart", _RAISED),
 }  # fmt: skip
+
+# Rules that know Xid 74 and the switch's lines, and not the Xids of Blackwell's links.
+_OLDER = ("azure xid", "gpud sxid", "gpud sxid place", "imbue sxid")
+
+
+def verdict(job: Job, kind: str) -> Verdict:
+    """What is right to say of a kind of incident on a job's GPUs."""
+    row = VERDICTS[kind]
+    if kind != "nvlink" or not reports_links(job.gpu):
+        return row
+    return row._replace(detectors=tuple(each for each in row.detectors if each not in _OLDER))
+
 
 # What tells a watching program, or a person, that the job is in trouble.
 DETECTIONS = (

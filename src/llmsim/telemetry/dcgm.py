@@ -36,6 +36,8 @@ XID_TEXTS = {
     94: "Contained ECC error",
     95: "Uncontained ECC error",
     119: "GSP RPC Timeout",
+    145: "NVLINK: RLW Error",
+    149: "NVLINK: NETIR Error",
     154: "GPU Recovery Action Changed",
 }
 

@@ -22,7 +22,7 @@ from llmsim.telemetry.samples import gauges_of, tick_of
 PORT = 9835
 MIB = 2**20
 # What the driver recommends after an error: its words in Xid 154, and NVML's number for it.
-RECOVERY = {"reset": 1, "reboot": 2}
+RECOVERY = {"reset": 1, "reboot": 2, "drain": 4}
 _REASONS = {
     "gpu_idle": 0x1, "applications_clocks_setting": 0x2, "sw_power_cap": 0x4, "hw_slowdown": 0x8,
     "sync_boost": 0x10, "sw_thermal_slowdown": 0x20, "hw_thermal_slowdown": 0x40,

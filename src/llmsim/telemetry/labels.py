@@ -6,7 +6,7 @@ The first line is the run's record; a run in which nothing breaks has no other l
 
 from llmsim.run.events.incidents import Incident
 from llmsim.run.timeline import Run
-from llmsim.run.verdicts import VERDICTS
+from llmsim.run.verdicts import verdict
 from llmsim.telemetry.jsonl import line
 from llmsim.telemetry.records import run_record, timed
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
@@ -20,8 +20,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     def told(event: Any) -> Pieces:
         text = opening.pop() if opening else ""
         if isinstance(event, Incident):
-            verdict = VERDICTS[event.kind]
-            text += line(timed(event, run.job) | verdict._asdict())
+            text += line(timed(event, run.job) | verdict(run.job, event.kind)._asdict())
         if text:
             yield Piece(text)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from llmsim.catalog import boards
+from llmsim.dialects.parts import oom_killer
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.events.incidents import Symptom
@@ -153,6 +154,26 @@ def _xid_74(symptom: Symptom, job: Job) -> tuple[str, ...]:
     return (_xid(symptom, job, 74, text),)
 
 
+# Two units of Blackwell's links, and words of their registers in public logs: the end of a link
+# that is down (gpud's and NVSentinel's tests), and a peer that misses it (open-gpu #1150).
+_LINK_DOWN = ("0x021425c6", "0x025525c6")
+
+
+def _xid_149(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    first = _LINK_DOWN[_own(job, "word", symptom) % len(_LINK_DOWN)]
+    return (_unit(symptom, job, 149, "NETIR_LINK_EVT  Fatal   XC0", first, "0x00000000"),)
+
+
+def _xid_145(symptom: Symptom, job: Job) -> tuple[str, ...]:
+    return (_unit(symptom, job, 145, "RLW_SRC_TRACK Nonfatal XC1", "0x040988e2", "0x00000008"),)
+
+
+def _unit(symptom: Symptom, job: Job, number: int, text: str, *words: str) -> str:
+    link = _own(job, "link", symptom) % 18
+    registers = " ".join((*words, *("0x00000000",) * 4))
+    return _xid(symptom, job, number, f"{text} i0 Link {link:02d} ({registers})")
+
+
 def _sxid(symptom: Symptom, job: Job) -> tuple[str, ...]:
     """The switch's own line; on a DGX H100 the four are on buses 05 to 08, where no GPU is."""
     port, switch = _own(job, "port", symptom) % 64, _own(job, "switch", symptom) % 4
@@ -291,56 +312,6 @@ def _port(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
     return render
 
 
-def _loader(symptom: Symptom, job: Job) -> int:
-    """The process id of a rank's data loader's worker."""
-    return loader_process(job, symptom.rank)
-
-
-def loader_process(job: Job, rank: int) -> int:
-    """The process id of the worker that loads a rank's data, as kernel and traceback have it."""
-    return cluster.thread(job, rank) + 1200 + 4 * (rank % gpus_per_node(job))
-
-
-def _oom_invoked(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    del symptom, job
-    return (
-        (
-            "pt_data_worker invoked oom-killer: "
-            "gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0, oom_score_adj=0"
-        ),
-    )
-
-
-def _oom_constraint(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    """The control group is the one that slurmd makes for a step's task under cgroup v2."""
-    step = f"/system.slice/slurmstepd.scope/job_{hardware_ids.slurm_job(job)}/step_0"
-    return (
-        (
-            "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0-1,"
-            f"global_oom,task_memcg={step}/user/task_0,task=pt_data_worker,"
-            f"pid={_loader(symptom, job)},uid=1000"
-        ),
-    )
-
-
-def _oom_kill(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    """The kernel counts pages of 4 kB; a page of the page table, itself 4 kB, maps 512 of them."""
-    kill = symptom.rank + int(symptom.at * 1e6)
-    resident, file, table = (
-        int(_word(job, name, kill, digits), 16)
-        for name, digits in (("resident", 5), ("file pages", 2), ("table pages", 3))
-    )
-    resident += 99_500_000
-    return (
-        (
-            f"Out of memory: Killed process {_loader(symptom, job)} (pt_data_worker) "
-            f"total-vm:{4 * (resident + 3_477_454)}kB, anon-rss:{4 * resident}kB, "
-            f"file-rss:{4 * (file + 1)}kB, shmem-rss:0kB, UID:1000 "
-            f"pgtables:{4 * (resident // 512 + table)}kB oom_score_adj:0"
-        ),
-    )
-
-
 def _nfs(word: str) -> Callable[[Symptom, Job], tuple[str, ...]]:
     return lambda _symptom, job: (f"nfs: server {cluster.storage_address(job)} {word}",)
 
@@ -370,10 +341,13 @@ MESSAGES: dict[str, Callable[[Symptom, Job], tuple[str, ...]]] = {
     "xid 48": _xid_48,
     "xid 63": _xid_63,
     "xid 74": _xid_74,
+    "xid 145": _xid_145,
+    "xid 149": _xid_149,
     "xid 79": _xid_79,
     "xid 94": _xid_94,
     "xid 119": _xid_119,
     "xid 154 reset": _recovery("0x1 (GPU Reset Required)"),
+    "xid 154 drain": _recovery("0x4 (Drain and Reset)"),
     "xid 154 reboot": _recovery("0x2 (Node Reboot Required)"),
     "sxid": _sxid,
     "off the bus": _off_the_bus,
@@ -385,9 +359,7 @@ MESSAGES: dict[str, Callable[[Symptom, Job], tuple[str, ...]]] = {
     "link up": _link("up"),
     "port down": _port("DOWN"),
     "port up": _port("ACTIVE"),
-    "oom invoked": _oom_invoked,
-    "oom constraint": _oom_constraint,
-    "oom kill": _oom_kill,
+    **oom_killer.MESSAGES,
     "nfs silent": _nfs("not responding, still trying"),
     "nfs back": _nfs("OK"),
     "hung task": _hung_task,

@@ -153,9 +153,11 @@ def _controller(text: Callable[[Symptom, Job], tuple[str, ...]]) -> Words:
 
 
 def _drained(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    host = _host(symptom, job)
+    host, reason = _host(symptom, job), _REASONS.get(symptom.kind, "health check")
+    if gpus.reports_links(job.gpu):
+        reason = reason.replace("Xid 74:", "Xid 149:")
     return (
-        f"update_node: node {host} reason set to: {_REASONS.get(symptom.kind, 'health check')}",
+        f"update_node: node {host} reason set to: {reason}",
         f"update_node: node {host} state set to DRAINED",
     )
 

@@ -7,7 +7,7 @@ traceback gets "[rank3]: " before each line from torch's excepthook where severa
 from collections.abc import Iterator, Sequence
 
 from llmsim.dialects.parts import packages
-from llmsim.dialects.parts.kernel import loader_process
+from llmsim.dialects.parts.oom_killer import loader_process
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import allocator, memory
 from llmsim.run import cluster, hardware_ids
