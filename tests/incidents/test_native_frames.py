@@ -250,6 +250,37 @@ def test_nothing_of_torch_speaks_on_a_tpu() -> None:
             assert min(each.at for each in told if each.name == "network abort") > FAULT + 100.0
 
 
+def test_maxtext_speaks_of_a_full_disk_and_a_failed_launch_as_jax_does() -> None:
+    """MaxText v0.1.0: checkpointing.py:500 and train.py:453, data in threads (tfds). Jaxlib 0.7's
+    coordination service counts the tasks at its barrier of the launch, and names the late ones.
+    """
+    for seed in range(6):
+        job = job_on(seed, dialect="maxtext", gpu="TPU v5p", gpus=16)
+        told = {kind: [line.text for each in symptoms(job, kind, 2) if each.stream == "log"
+                       for line in LINES[Symptom](each, job, PIPE)]
+                for kind in ("disk-full", "data-killed", "init-fail")}  # fmt: skip
+        assert told["disk-full"] == [
+            "Training stopped: Checkpointing failed. [Errno 28] No space left on device"
+        ]
+        assert told["data-killed"] == []
+        text = "\n".join(told["init-fail"])
+        assert "torch" not in text, seed
+        assert "[rank" not in text, seed
+        found = re.search(
+            r"DEADLINE_EXCEEDED: Barrier timed out\. Id: \[Init\]\S+::0\. .*\n# of tasks that "
+            r"reached the barrier: (\d+)/(\d+)\.\nThe first task at the barrier: (\S+)\. Some "
+            r"timed out task names:\n(\S+)\n\n\nRPC: /tensorflow\.CoordinationService/Register",
+            text,
+        )  # fmt: skip
+        assert found, text
+        assert int(found[1]) == int(found[2]) - 1 == job.layout.nodes - 1
+        assert found[3] != found[4]
+        killed = [text for each in symptoms(job, "data-killed", 2) if each.stream == "kernel"
+                  for text in kernel.lines(each, job)]  # fmt: skip
+        assert any("(python3) total-vm" in each for each in killed), killed
+        assert not any("pt_" in each for each in killed)
+
+
 def test_no_two_devices_of_a_node_have_one_address() -> None:
     for seed in range(30):
         gpus = {hardware_ids.pci(job_on(seed), rank) for rank in range(8)}

@@ -1,7 +1,8 @@
-"""What the kernel's OOM killer says of a data loader's worker that it ends (mm/oom_kill.c)."""
+"""What the kernel's OOM killer says of the process that it ends (mm/oom_kill.c)."""
 
 from collections.abc import Callable
 
+from llmsim.catalog import gpus
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.events.incidents import Symptom
@@ -12,11 +13,20 @@ def loader_process(job: Job, rank: int) -> int:
     return cluster.thread(job, rank) + 1200 + 4 * (rank % gpus_per_node(job))
 
 
+def _victim(job: Job, rank: int) -> tuple[str, int]:
+    """The name and the id of the process that has the most memory: torch's data loaders are
+    processes; JAX loads in threads of the host's one process.
+    """
+    if not gpus.is_a(job.gpu, "GPU"):
+        size = gpus_per_node(job)
+        return "python3", cluster.worker(job, rank // size * size)
+    return "pt_data_worker", loader_process(job, rank)
+
+
 def _oom_invoked(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    del symptom, job
     return (
         (
-            "pt_data_worker invoked oom-killer: "
+            f"{_victim(job, symptom.rank)[0]} invoked oom-killer: "
             "gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0, oom_score_adj=0"
         ),
     )
@@ -24,18 +34,20 @@ def _oom_invoked(symptom: Symptom, job: Job) -> tuple[str, ...]:
 
 def _oom_constraint(symptom: Symptom, job: Job) -> tuple[str, ...]:
     """The control group is the one that slurmd makes for a step's task under cgroup v2."""
+    name, process = _victim(job, symptom.rank)
     step = f"/system.slice/slurmstepd.scope/job_{hardware_ids.slurm_job(job)}/step_0"
     return (
         (
             "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0-1,"
-            f"global_oom,task_memcg={step}/user/task_0,task=pt_data_worker,"
-            f"pid={loader_process(job, symptom.rank)},uid=1000"
+            f"global_oom,task_memcg={step}/user/task_0,task={name},"
+            f"pid={process},uid=1000"
         ),
     )
 
 
 def _oom_kill(symptom: Symptom, job: Job) -> tuple[str, ...]:
     """The kernel counts pages of 4 kB; a page of the page table, itself 4 kB, maps 512 of them."""
+    name, process = _victim(job, symptom.rank)
     kill = symptom.rank + int(symptom.at * 1e6)
     resident, file, table = (
         int(hardware_ids.register(job, name, kill, digits), 16)
@@ -44,7 +56,7 @@ def _oom_kill(symptom: Symptom, job: Job) -> tuple[str, ...]:
     resident += 99_500_000
     return (
         (
-            f"Out of memory: Killed process {loader_process(job, symptom.rank)} (pt_data_worker) "
+            f"Out of memory: Killed process {process} ({name}) "
             f"total-vm:{4 * (resident + 3_477_454)}kB, anon-rss:{4 * resident}kB, "
             f"file-rss:{4 * (file + 1)}kB, shmem-rss:0kB, UID:1000 "
             f"pgtables:{4 * (resident // 512 + table)}kB oom_score_adj:0"
