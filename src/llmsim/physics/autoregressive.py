@@ -7,6 +7,7 @@ than 0.1 % up to p = 0.86. The shocks are uniform, and x is nearly normal.
 """
 
 from math import fsum, sqrt
+from struct import unpack
 
 from llmsim.physics import noise
 
@@ -20,10 +21,10 @@ def _block(seed: int, stream: str, number: int, persistence: float) -> tuple[flo
     scale = _SHOCK * sqrt(1.0 - persistence**2)
     value, values = 0.0, []
     first = number * _BLOCK - _BEFORE
-    for word in noise.words(seed, stream, first // 4, (_BLOCK + _BEFORE) // 4):
-        for lane in (word & 0xFFFF, word >> 16 & 0xFFFF, word >> 32 & 0xFFFF, word >> 48):
-            value = persistence * value + scale * (lane / 65_536.0 - 0.5)
-            values.append(value)
+    drawn = noise.packed(seed, stream, first // 4, (_BLOCK + _BEFORE) // 4)
+    for lane in unpack(f"<{_BLOCK + _BEFORE}H", drawn):
+        value = persistence * value + scale * (lane / 65_536.0 - 0.5)
+        values.append(value)
     return tuple(values[_BEFORE:])
 
 

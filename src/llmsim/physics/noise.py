@@ -105,7 +105,7 @@ _LOWER = slice(None, None, 2 if _ORDER == "little" else -2)
 _ONE_BY_ONE = slice(None, None, 1 if _ORDER == "little" else -1)
 
 
-# The next three write out how the values are made: a call more is a tenth of a short draw's time.
+# The next four write out how the values are made: a call more is a tenth of a short draw's time.
 
 
 def words(seed: int, stream: str, first: int, count: int) -> list[int]:
@@ -113,6 +113,13 @@ def words(seed: int, stream: str, first: int, count: int) -> list[int]:
     ones, ahead = _lanes(count)
     made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
     return _bytes(made, ones).cast("Q")[_LOWER].tolist()
+
+
+def packed(seed: int, stream: str, first: int, count: int) -> bytes:
+    """The same as bytes, eight of each value, the lowest byte first."""
+    ones, ahead = _lanes(count)
+    made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
+    return memoryview(made.to_bytes(_LANE // 8 * count, "little")).cast("Q")[::2].tobytes()
 
 
 def sums_of_two(

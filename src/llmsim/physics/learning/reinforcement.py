@@ -20,8 +20,9 @@ in prompts and completions, as in TRL's num_tokens: padding is removed before th
 that the time of a step is proportional to its tokens.
 """
 
+from functools import lru_cache
 from math import ceil, exp, fsum, log, pi, sqrt
-from struct import iter_unpack, pack
+from struct import iter_unpack
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
@@ -74,6 +75,12 @@ class Answers(NamedTuple):
     same: float  # share of the groups that are all right or all wrong
 
 
+@lru_cache(maxsize=16)
+def _spreads(size: int) -> tuple[float, ...]:
+    """The standard deviation of a group's rewards, by how many of its answers are right."""
+    return tuple(sqrt(right * (size - right) / (size * (size - 1))) for right in range(size + 1))
+
+
 def reward(job: Job, step: int) -> float:
     """The mean reward of this step's completions in reinforcement learning, 0..1."""
     return answers(job, step).mean
@@ -87,8 +94,8 @@ def answers(job: Job, step: int) -> Answers:
     spread = sqrt(1.0 + pi * (DIFFICULTY**2 + BATCH_DIFFICULTY**2) / 8.0)
     centre = log(mean / (1.0 - mean)) * spread + BATCH_DIFFICULTY * batch_luck(job, step)
     each = 1 + -(-size // 8)  # words of a problem: its difficulty, and a byte for each answer
-    drawn = noise.words(job.seed, "answers", each * groups * step, each * groups)
-    lucks, steep = pack(f"<{len(drawn)}Q", *drawn), DIFFICULTY * 2.0
+    lucks = noise.packed(job.seed, "answers", each * groups * step, each * groups)
+    steep, spreads = DIFFICULTY * 2.0, _spreads(size)
     # An answer is right if its byte lies below 256 times the chance.
     solved = [
         own.translate(_BELOW[round(256.0 / (1.0 + exp(-(
@@ -96,7 +103,6 @@ def answers(job: Job, step: int) -> Answers:
         ))))]).count(1)
         for low, middle, high, own in iter_unpack(f"<3H2x{size}s{-size % 8}x", lucks)
     ]  # fmt: skip
-    spreads = [sqrt(right * (size - right) / (size * (size - 1))) for right in range(size + 1)]
     return Answers(
         sum(solved) / (size * groups),
         fsum([spreads[right] for right in solved]) / groups,
