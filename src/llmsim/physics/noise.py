@@ -86,7 +86,7 @@ _LANE = 128
 _EVERY_OTHER = 0x0000_FFFF_0000_FFFF  # of a counter's four numbers of 16 bits
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _lanes(count: int, blocks: int = 1, apart: int = 0) -> tuple[int, int]:
     """A one in each lane, and the counters of the indexes 0, 1, 2 ..., one in each lane; then of
     as many from `apart` on, and so on for each block.
@@ -108,15 +108,19 @@ _ONE_BY_ONE = slice(None, None, 1 if _ORDER == "little" else -1)
 # The next four write out how the values are made: a call more is a tenth of a short draw's time.
 
 
-def words(seed: int, stream: str, first: int, count: int) -> list[int]:
-    """The values of `bits` at `count` indices from `first` on, in a quarter of the time."""
-    ones, ahead = _lanes(count)
+def words(
+    seed: int, stream: str, first: int, count: int, blocks: int = 1, apart: int = 0
+) -> list[int]:
+    """The values of `bits` at `count` indices from `first` on, in a quarter of the time; then at
+    `count` from first + apart on, and so on for each block.
+    """
+    ones, ahead = _lanes(count, blocks, apart)
     made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
     return _bytes(made, ones).cast("Q")[_LOWER].tolist()
 
 
 def packed(seed: int, stream: str, first: int, count: int) -> bytes:
-    """The same as bytes, eight of each value, the lowest byte first."""
+    """The same of one block as bytes, eight of each value, the lowest byte first."""
     ones, ahead = _lanes(count)
     made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
     return memoryview(made.to_bytes(_LANE // 8 * count, "little")).cast("Q")[::2].tobytes()
@@ -191,25 +195,23 @@ def uniform(seed: int, stream: str, index: int = 0) -> float:
     return _unit(_key(seed, stream) + index * _GOLDEN)
 
 
-def uniforms(seed: int, stream: str, first: int, count: int) -> list[float]:
-    """The values of `uniform` at some indices from `first` on, in less time."""
-    if count == 1:
+def uniforms(
+    seed: int, stream: str, first: int, count: int, blocks: int = 1, apart: int = 0
+) -> list[float]:
+    """The values of `uniform` at the indices of `words`, in less time."""
+    if count * blocks == 1:
         return [uniform(seed, stream, first)]
-    return [((word >> 12) + 0.5) * 2.0**-52 for word in words(seed, stream, first, count)]
+    drawn = words(seed, stream, first, count, blocks, apart)
+    return [((word >> 12) + 0.5) * 2.0**-52 for word in drawn]
 
 
-def spaced(seed: int, stream: str, first: int, count: int, apart: int) -> list[float]:
-    """The values of `uniform` at `count` indices, each `apart` from the one before it."""
-    ones, ahead = _lanes(1, count, apart)
-    made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
-    return [((word >> 12) + 0.5) * 2.0**-52 for word in _bytes(made, ones).cast("Q")[_LOWER]]
-
-
-def normals(seed: int, stream: str, first: int, count: int) -> list[float]:
-    """The values of `normal` at some indices from `first` on, in less time."""
-    if count == 1:
+def normals(
+    seed: int, stream: str, first: int, count: int, blocks: int = 1, apart: int = 0
+) -> list[float]:
+    """The values of `normal` at the indices of `words`, in less time."""
+    if count * blocks == 1:
         return [normal(seed, stream, first)]
-    drawn = uniforms(seed, stream, 2 * first, 2 * count)
+    drawn = uniforms(seed, stream, 2 * first, 2 * count, blocks, 2 * apart)
     return [
         sqrt(-2.0 * log(u)) * cos(2.0 * pi * v) for u, v in zip(*[iter(drawn)] * 2, strict=True)
     ]

@@ -139,7 +139,7 @@ def of_kinds(job: Job, planned: float, wanted: Collection[str]) -> list[Incident
     for first in count(0, _AT_ONCE):
         gaps = noise.uniforms(seed, "incident/gap", first, _AT_ONCE)
         mistakes, kinds, followers = (
-            noise.spaced(seed, stream, first * _LONGEST_CLUSTER, _AT_ONCE, _LONGEST_CLUSTER)
+            noise.uniforms(seed, stream, first * _LONGEST_CLUSTER, 1, _AT_ONCE, _LONGEST_CLUSTER)
             for stream in ("incident/people", "incident/kind", "incident/followed")
         )
         for index, gap in enumerate(gaps):

@@ -10,7 +10,7 @@ documents correlates from step to step: 0.28 to 0.46 at lag 1, 0.14 to 0.23 at l
 of public logs (docs/physics.md section 7); z counts robust standard deviations.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import exp, log, sqrt
 
@@ -19,7 +19,7 @@ from llmsim.job.records import Job, Loader
 from llmsim.physics import autoregressive, noise
 from llmsim.physics.learning.curve import Curve
 from llmsim.physics.speed import batch_ramp
-from llmsim.typed import NamedTuple
+from llmsim.typed import NamedTuple, TypeVar
 
 NOISE = 30.0  # nats x sqrt(tokens), of a middling run
 NOISE_SPREAD = 0.13  # of its logarithm, from run to run
@@ -113,14 +113,42 @@ def residual_of(job: Job) -> Callable[[int], float]:
     tokens = batch_ramp.steady_tokens(job)
     tails = _tails(job, tokens) if kind == "contiguous" and tokens else None
 
-    def residual(step: int) -> float:
-        batch = ahead + step
-        if tails:
-            z = noise.normal(seed, "loss", batch)
-            return _with_tails(z, noise.uniform(seed, "loss-tail", batch), tails)
-        return _drawn(job, kind, batch, batch)
+    def alone(step: int) -> float:
+        return _drawn(job, kind, ahead + step, ahead + step)
 
-    return lru_cache(64)(residual)
+    if not tails:
+        return lru_cache(64)(alone)
+
+    def block(first: int, every: int) -> list[float]:
+        normals = noise.normals(seed, "loss", ahead + first, 1, BLOCK, every)
+        uniforms = noise.uniforms(seed, "loss-tail", ahead + first, 1, BLOCK, every)
+        return [_with_tails(z, u, tails) for z, u in zip(normals, uniforms, strict=True)]
+
+    return lru_cache(64)(by_blocks(job, block, alone))
+
+
+BLOCK = 32  # logged steps whose numbers are drawn at once
+
+T = TypeVar("T")
+
+
+def by_blocks(
+    job: Job, block: Callable[[int, int], Sequence[T]], alone: Callable[[int], T]
+) -> Callable[[int], T]:
+    """A number of a step, which is one of a block's where the step is logged, and else drawn
+    `alone`. `block` gives the numbers of BLOCK steps: of the first, and of each that is as many
+    steps after the one before as the second argument says.
+    """
+    every, known = job.schedule.log_every, lru_cache(4)(block)
+
+    def number(step: int) -> T:
+        place, away = divmod(step, every)
+        if away:
+            return alone(step)
+        within = place % BLOCK
+        return known(step - within * every, every)[within]
+
+    return number
 
 
 def _drawn(job: Job, kind: Loader, step: int, begun: int) -> float:

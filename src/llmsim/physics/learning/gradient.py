@@ -155,13 +155,18 @@ def norm_of(job: Job) -> Callable[[int], float]:
     signal, rises = objectives.of(job).signal, objectives.of(job).spikes or job.bends
     residual, tokens = batch_noise.residual_of(job), batch_ramp.steady_tokens(job)
     steady = _parts(job, tokens) if tokens else None
+    drawn = batch_noise.by_blocks(
+        job,
+        lambda first, every: noise.words(seed, "gradient", first, 1, batch_noise.BLOCK, every),
+        lambda step: noise.bits(seed, "gradient", step),
+    )
 
     def norm(step: int) -> float:
         if scales and loss_scale.scaled(job, step).skipped:
             return nan if bends.broken(job, step) else inf
         parts = steady or _parts(job, batch_ramp.tokens(job, step, step))
         shape, own, weather, loss = parts
-        word = noise.bits(seed, "gradient", step)
+        word = drawn(step)
         # A nearly normal number: three 16-bit parts of one random number. The fourth finds
         # outliers.
         z = ((word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF)) / 65_536.0 - 1.5
