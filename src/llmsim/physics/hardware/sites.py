@@ -57,34 +57,54 @@ class Chip(NamedTuple):
     traffic: float  # -1..1, how much of its memory's traffic its caches do not take
 
 
-def _chip(seed: int, index: int, local: int, node: int) -> Chip:
-    """The constants of a GPU by its silicon and its place: two rows of a chassis differ by degrees.
+def _chips(seed: int, ranks: range, size: int) -> list[Chip]:
+    """The constants of GPUs of one node of this size, by their silicon and their places: two rows
+    of a chassis differ by degrees.
 
     A real 8-GPU node: 54 42 41 54 53 40 42 52 C. One GPU in about 300 has a weak fan.
     """
-    row = 1.10 if local % 4 in (0, 3) else 0.90
-    tired = 1.25 if noise.uniform(seed, "gpu fan", index) < 1 / 300 else 1.0
-    drawn = noise.bits(seed, "gpu activities", index)
-    filled, engine, occupied, traffic = (
-        (drawn >> shift & 0xFFFF) * (2.0 / 0xFFFF) - 1.0 for shift in (0, 16, 32, 48)
-    )
-    return Chip(
-        rise=row * tired * (0.95 + 0.10 * noise.uniform(seed, "gpu rise", index)),
-        inlet=2.4 * (noise.uniform(seed, "gpu inlet", node) - 0.5),
-        power=0.975 + 0.05 * noise.uniform(seed, "gpu power", index),
-        clock=0.985 + 0.03 * noise.uniform(seed, "gpu clock", index),
-        memory=2 * noise.integer(seed, "gpu memory", 0, 24, index) + (420 if index == 0 else 0),
-        # Cards of one delivery are alike: a node idles at 67 to 71 W, another one at 74 to 78.
-        leak=1.3 * noise.uniform(seed, "gpu batch")
-        + 0.7 * noise.uniform(seed, "gpu leak", index)
-        - 1.0,
-        replays=noise.integer(seed, "gauge replays", 0, 3, index),
-        stacks=2.0 * noise.uniform(seed, "gpu stacks", index) - 1.0,
-        filled=filled,
-        engine=engine,
-        occupied=occupied,
-        traffic=traffic,
-    )
+
+    def drawn(stream: str) -> list[float]:
+        return noise.uniforms(seed, stream, ranks.start, len(ranks))
+
+    inlet = 2.4 * (noise.uniform(seed, "gpu inlet", ranks.start // size) - 0.5)
+    # Cards of one delivery are alike: a node idles at 67 to 71 W, another one at 74 to 78.
+    batch = 1.3 * noise.uniform(seed, "gpu batch")
+    activities = noise.quarters(seed, "gpu activities", ranks.start, len(ranks))
+    return [
+        Chip(
+            rise=(1.10 if index % size % 4 in (0, 3) else 0.90)
+            * (1.25 if fan < 1 / 300 else 1.0)
+            * (0.95 + 0.10 * rise),
+            inlet=inlet,
+            power=0.975 + 0.05 * power,
+            clock=0.985 + 0.03 * clock,
+            memory=2 * (memory % 25) + (420 if index == 0 else 0),
+            leak=batch + 0.7 * leak - 1.0,
+            replays=replays % 4,
+            stacks=2.0 * stacks - 1.0,
+            filled=filled * (2.0 / 0xFFFF) - 1.0,
+            engine=engine * (2.0 / 0xFFFF) - 1.0,
+            occupied=occupied * (2.0 / 0xFFFF) - 1.0,
+            traffic=traffic * (2.0 / 0xFFFF) - 1.0,
+        )
+        for (
+            index, fan, rise, power, clock, leak, stacks, memory, replays,
+            filled, engine, occupied, traffic,
+        ) in zip(
+            ranks,
+            drawn("gpu fan"),
+            drawn("gpu rise"),
+            drawn("gpu power"),
+            drawn("gpu clock"),
+            drawn("gpu leak"),
+            drawn("gpu stacks"),
+            noise.words(seed, "gpu memory", ranks.start, len(ranks)),
+            noise.words(seed, "gauge replays", ranks.start, len(ranks)),
+            *activities,
+            strict=True,
+        )
+    ]  # fmt: skip
 
 
 def _link_rate(job: Job) -> float:
@@ -132,16 +152,25 @@ def chips_of(job: Job, ranks: range) -> tuple[Chip, ...]:
 
 @remembered(MOST_CHIPS // 8)
 def _node_chips(job: Job, ranks: range) -> tuple[Chip, ...]:
-    return tuple(chip_of(job, index) for index in ranks)
+    made = tuple(_chips(job.seed, ranks, job.layout.gpus // job.layout.nodes))
+    _known(job, len(ranks)).update(zip(ranks, made, strict=True))
+    return made
 
 
 def chip_of(job: Job, index: int) -> Chip:
     """The constants of a GPU of the job, which remembers them."""
-    known: dict[int, Chip] = job.memo.setdefault(chip_of, {})
+    known = _known(job, 1)
     made = known.get(index)
     if made is None:
-        if len(known) >= MOST_CHIPS:
-            known.clear()
-        node, local = divmod(index, job.layout.gpus // job.layout.nodes)
-        made = known[index] = _chip(job.seed, index, local, node)
+        size = job.layout.gpus // job.layout.nodes
+        (made,) = _chips(job.seed, range(index, index + 1), size)
+        known[index] = made
     return made
+
+
+def _known(job: Job, more: int) -> dict[int, Chip]:
+    """The constants that a job remembers, with room for those of `more` GPUs."""
+    known: dict[int, Chip] = job.memo.setdefault(chip_of, {})
+    if len(known) + more > MOST_CHIPS:
+        known.clear()
+    return known

@@ -92,24 +92,32 @@ def doing(job: Job, index: int, activity: Activity) -> Doing:
     if made is None:
         if len(known) >= MOST_CHIPS:
             known.clear()
-        site, chip = site_of(job), chip_of(job, index)
-        share = _power_share(site, chip, activity)
-        hot = site.inlet + chip.inlet + site.rise * chip.rise * share
-        made = known[index] = Doing(
-            share,
-            hot > THROTTLE,
-            _memory_mib(job, chip, index, activity),
-        )
+        (made,) = _doings(job, (index,), (chip_of(job, index),), activity)
+        known[index] = made
     return made
 
 
-def doings(job: Job, ranks: range, activity: Activity) -> list[Doing]:
+def doings(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
     """The same of some GPUs."""
     if len(ranks) == 1:
-        return [doing(job, ranks.start, activity)]
-    known: dict[int, Doing] = job.memo.get((doing, activity), {})
-    found = [*map(known.get, ranks)]
-    return [made or doing(job, index, activity) for made, index in zip(found, ranks, strict=True)]
+        return (doing(job, ranks.start, activity),)
+    return _doings_together(job, ranks, activity)
+
+
+@remembered(MOST_CHIPS // 2)  # a node's GPUs in four activities
+def _doings_together(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
+    return tuple(_doings(job, ranks, [chip_of(job, index) for index in ranks], activity))
+
+
+def _doings(
+    job: Job, ranks: Sequence[int], chips: Sequence[Chip], activity: Activity
+) -> Iterator[Doing]:
+    """The traits of GPUs, which are these chips, in an activity."""
+    site = site_of(job)
+    for index, chip in zip(ranks, chips, strict=True):
+        share = _power_share(site, chip, activity)
+        hot = site.inlet + chip.inlet + site.rise * chip.rise * share
+        yield Doing(share, hot > THROTTLE, _memory_mib(job, chip, index, activity))
 
 
 def shares(job: Job, ranks: range, activity: Activity, pace: float) -> list[float]:
