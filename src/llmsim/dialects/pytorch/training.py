@@ -9,6 +9,7 @@ from llmsim.job.memo import remembered
 from llmsim.job.milestones import validated_steps
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.hardware.memory import capacity
+from llmsim.physics.learning import objectives
 from llmsim.physics.learning.metrics import headlines
 from llmsim.physics.speed import step_time
 from llmsim.run import events, names
@@ -66,9 +67,9 @@ SENTENCE_WIDTH = 60
 
 
 @remembered()
-def _formats(job: Job) -> tuple[str, str, str, str, str, str]:
+def _formats(job: Job) -> tuple[str, str, str, str, str, str, bool]:
     """The formats of a step's number, its epoch, tokens per second and samples per second; all
-    steps and all epochs in full.
+    steps and all epochs in full; whether the objective measures something beside the loss.
 
     Numbers are padded to the widest that the run will show, so that columns stand still.
     """
@@ -76,20 +77,20 @@ def _formats(job: Job) -> tuple[str, str, str, str, str, str]:
     tokens = len(f"{batch_tokens(job) / step_time.step_seconds(job) * 1.1:,.0f}")
     samples = tokens - 1 if job.recipe.generates else tokens - 2  # answers are not full
     rates = f">{tokens},.0f", f"{samples}.1f"
-    return f">{len(steps)},", f">{len(epochs)}", *rates, steps, epochs
+    measures = bool(objectives.of(job).headlines)
+    return f">{len(steps)},", f">{len(epochs)}", *rates, steps, epochs, measures
 
 
 def _texts(event: events.Step, job: Job) -> tuple[str, ...]:
     """The texts of the line's spans, in the order of FIELDS."""
-    step, epoch, tokens, samples, steps, epochs = _formats(job)
+    step, epoch, tokens, samples, steps, epochs, measures = _formats(job)
     shown = round(event.loss, 4)
-    metrics = [METRICS[name].format(value) for name, value in headlines(job, event.step)]
     return (
         f"step {event.step:{step}}/{steps}",
         f"ep {event.epoch:{epoch}}/{epochs}",
         f"loss {shown:7.4f}",
         # exp of a preference loss or a KL penalty is no perplexity.
-        "  ".join(metrics) if metrics else f"ppl {units.perplexity(shown):>7}",
+        _measured(event, job) if measures else f"ppl {units.perplexity(shown):>7}",
         f"gnorm {units.at_most_five(event.gradient_norm)}{_scale(event, job)}",
         f"lr {event.learning_rate:.2e}",
         f"{event.tokens_per_second:{tokens}} tok/s",
@@ -99,6 +100,12 @@ def _texts(event: events.Step, job: Job) -> tuple[str, ...]:
         f"mfu {event.mfu:6.2%}",
         f"eta {units.hours(event.remaining):>8}",
     )
+
+
+def _measured(event: events.Step, job: Job) -> str:
+    """The text of what the objective measures beside the loss."""
+    found = headlines(job, event.step)
+    return "  ".join([METRICS[name].format(value) for name, value in found])
 
 
 @remembered(2)
