@@ -85,39 +85,29 @@ class Doing(NamedTuple):
     memory_mib: int
 
 
+@remembered(4 * MOST_CHIPS)
 def doing(job: Job, index: int, activity: Activity) -> Doing:
     """The traits of a GPU in an activity, which the job remembers."""
-    known: dict[int, Doing] = job.memo.setdefault((doing, activity), {})
-    made = known.get(index)
-    if made is None:
-        if len(known) >= MOST_CHIPS:
-            known.clear()
-        (made,) = _doings(job, (index,), (chip_of(job, index),), activity)
-        known[index] = made
-    return made
+    return _doing(job, index, chip_of(job, index), activity)
 
 
 def doings(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
     """The same of some GPUs."""
     if len(ranks) == 1:
         return (doing(job, ranks.start, activity),)
-    return _doings_together(job, ranks, activity)
+    return _together(job, ranks, activity)
 
 
 @remembered(MOST_CHIPS // 2)  # a node's GPUs in four activities
-def _doings_together(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
-    return tuple(_doings(job, ranks, [chip_of(job, index) for index in ranks], activity))
+def _together(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
+    return tuple([_doing(job, index, chip_of(job, index), activity) for index in ranks])
 
 
-def _doings(
-    job: Job, ranks: Sequence[int], chips: Sequence[Chip], activity: Activity
-) -> Iterator[Doing]:
-    """The traits of GPUs, which are these chips, in an activity."""
+def _doing(job: Job, index: int, chip: Chip, activity: Activity) -> Doing:
     site = site_of(job)
-    for index, chip in zip(ranks, chips, strict=True):
-        share = _power_share(site, chip, activity)
-        hot = site.inlet + chip.inlet + site.rise * chip.rise * share
-        yield Doing(share, hot > THROTTLE, _memory_mib(job, chip, index, activity))
+    share = _power_share(site, chip, activity)
+    hot = site.inlet + chip.inlet + site.rise * chip.rise * share
+    return Doing(share, hot > THROTTLE, _memory_mib(job, chip, index, activity))
 
 
 def shares(job: Job, ranks: range, activity: Activity, pace: float) -> list[float]:
