@@ -152,25 +152,12 @@ def chips_of(job: Job, ranks: range) -> tuple[Chip, ...]:
 
 @remembered(MOST_CHIPS // 8)
 def _node_chips(job: Job, ranks: range) -> tuple[Chip, ...]:
-    made = tuple(_chips(job.seed, ranks, job.layout.gpus // job.layout.nodes))
-    _known(job, len(ranks)).update(zip(ranks, made, strict=True))
-    return made
+    return tuple(_chips(job.seed, ranks, job.layout.gpus // job.layout.nodes))
 
 
+@remembered(MOST_CHIPS)
 def chip_of(job: Job, index: int) -> Chip:
     """The constants of a GPU of the job, which remembers them."""
-    known = _known(job, 1)
-    made = known.get(index)
-    if made is None:
-        size = job.layout.gpus // job.layout.nodes
-        (made,) = _chips(job.seed, range(index, index + 1), size)
-        known[index] = made
-    return made
-
-
-def _known(job: Job, more: int) -> dict[int, Chip]:
-    """The constants that a job remembers, with room for those of `more` GPUs."""
-    known: dict[int, Chip] = job.memo.setdefault(chip_of, {})
-    if len(known) + more > MOST_CHIPS:
-        known.clear()
-    return known
+    size = job.layout.gpus // job.layout.nodes
+    place = index % size
+    return _node_chips(job, range(index - place, index - place + size))[place]
