@@ -137,9 +137,9 @@ def sums_of_two(
     made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
     every_other = ones * _EVERY_OTHER
     both = (made & every_other) + (made >> 16 & every_other)
-    parts = _bytes(both, ones).cast("I")[_ONE_BY_ONE].tolist()
-    sums = [0] * (2 * count * blocks)
-    sums[::2], sums[1::2] = parts[::4], parts[1::4]
+    sums = memoryview(_bytes(both, ones).cast("Q")[_LOWER].tobytes()).cast("I").tolist()
+    if _ORDER == "big":  # of each value the upper half came first
+        sums[::2], sums[1::2] = sums[1::2], sums[::2]
     return sums
 
 

@@ -61,6 +61,7 @@ def progress(
     quarters gets the moves that reach one.
     """
     reports, stream = min(REPORTS, total), f"bar/{STREAMS.get(task, task)}"
+    waves = f"{stream}/{label}"
     gain = WAVER * (2 * noise.uniform(job.seed, stream, round(at * 1000)) - 1)
     quarters = not moving and job.framework.file_bar == "quarters"
     reached = -1
@@ -72,7 +73,7 @@ def progress(
                 continue
         part = report / reports
         # The task is faster at its beginning or at its end; both ends stay where they are.
-        wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, f"{stream}/{label}", report) - 1)
+        wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, waves, report) - 1)
         elapsed = round(seconds * (part + (gain + wave) * part * (1 - part)), 6)
         now = round(at + elapsed, 6)
         trained = 0.0 if clock is None else round(now - clock, 6)
