@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from llmsim import Options, events, plan, run_of
-from llmsim.run.events import Step, Summary
+from llmsim.run.events import CheckpointSaved, Step, Summary
 
 
 @pytest.mark.parametrize("kind", ["preempt", "maintenance"])
@@ -18,3 +18,18 @@ def test_an_attempt_without_a_step_exports_what_was_saved(kind: str) -> None:
     steps = [event.step for event in told if isinstance(event, Step)]
     assert steps[-1] == 300
     assert [event.attempts for event in told if isinstance(event, Summary)] == [2]
+
+
+@pytest.mark.parametrize("dialect", ["pytorch", "nemo"])
+@pytest.mark.parametrize("kind", ["preempt", "maintenance", "time-limit"])
+def test_a_save_at_a_signal_is_reported_once(dialect: str, kind: str) -> None:
+    """Also where it runs in the background, and the processes wait for its end."""
+    for seed in range(1, 7):
+        options = Options(dialect, seed=seed, start=datetime(2026, 1, 30), gpus=512, steps=400,
+                          recipe="pretrain", incidents="none",
+                          incident=(f"{kind}@50%",))  # fmt: skip
+        job = plan(options)._replace(background_saves=True)
+        told = [(event.at, event.step) for event in events(run_of(job))
+                if isinstance(event, CheckpointSaved)]  # fmt: skip
+        assert told, f"seed {seed}, dialect {dialect}"
+        assert len(told) == len(set(told)), f"seed {seed}, dialect {dialect}: {told}"

@@ -167,7 +167,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
                 fault = _strike(job, faults, attempt, stretch, offset, limit)
                 stretch = _noted(job, attempt, stretch, free)
                 if fault:
-                    return (yield from _broken_off(job, attempt, fault, stretch, free, ended))
+                    return (yield from _broken_off(job, attempt, fault, stretch, free))
             yield stretch
             at, done = stretch.ended, step
         for kind in kinds:
@@ -206,14 +206,12 @@ def _held_up(job: Job, attempt: Attempt, pause: Segment) -> Segment:
     return held_up(job, attempt, pause, _slow_saves(job))
 
 
-def _broken_off(
-    job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float, clock: float
-) -> Walk:
+def _broken_off(job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float) -> Walk:
     """The end of an attempt within a training segment, in order or not."""
     from llmsim.run.labels import foretold
     from llmsim.run.orderly import orderly
 
-    if last := orderly(job, attempt, fault, stretch, free, clock):
+    if last := orderly(job, attempt, fault, stretch, free):
         yield last.training
         if last.saving:
             yield last.saving

@@ -7,11 +7,9 @@ before a preemption, an hour before maintenance or when a person takes a slow no
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.run.events.incidents import Failed, Symptom
-from llmsim.run.events.saving import CheckpointSaved
 from llmsim.run.faults import Fault
 from llmsim.run.incident_kinds import kind_named
 from llmsim.run.labels import label_of, placed, relabelled, said
-from llmsim.run.phases import checkpoint
 from llmsim.run.stretches import Attempt, Durable, pause_after, pausing, until
 from llmsim.run.symptoms import Story, handled
 from llmsim.run.timeline import Segment, step_in
@@ -42,15 +40,15 @@ def grace(job: Job, fault: Fault) -> float:
 
 
 def orderly(
-    job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float, clock: float
+    job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float
 ) -> Orderly | None:
     """The end of an attempt that is asked to stop within a training segment.
 
-    `clock` is when its training began. None: the framework does not handle the signal, or the
+    None: the framework does not handle the signal, or the
     save would take longer than the grace.
     """
     if fault.own:
-        return _exited(job, attempt, fault, stretch, free, clock)
+        return _exited(job, attempt, fault, stretch, free)
     stops = fault.drains or kind_named(fault.incident.kind).consequence == "stop"
     if not (stops and job.framework.saves_at_sigterm):
         return None
@@ -75,17 +73,13 @@ def orderly(
     training = training._replace(events=tuple(sorted(events, key=lambda event: event.at)))
     kind, rank = fault.incident.kind, fault.incident.rank
     failed = Failed(dead, attempt.number, last, kind, rank, placed(job, attempt, rank), wait, last)
-    late: list[Symptom | Failed | CheckpointSaved] = [spoken[-1], failed]
-    if durable.at > saving.ended:
-        late += _saved(job, saving, clock)
-    ordered = tuple(sorted(late, key=lambda event: event.at))
-    failure = pausing(attempt, "failure", saving.ended, dead, last)._replace(events=ordered)
+    # A save in the background is told where the failure is: phases/breakdown.py.
+    late: list[Symptom | Failed] = sorted([spoken[-1], failed], key=lambda event: event.at)
+    failure = pausing(attempt, "failure", saving.ended, dead, last)._replace(events=tuple(late))
     return Orderly(training, saving, failure, last, durable)
 
 
-def _exited(
-    job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float, clock: float
-) -> Orderly:
+def _exited(job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: float) -> Orderly:
     """The end by the framework's own clock, with the first step that ends after it."""
     last = min(step_in(job, stretch, fault.at) + 1, stretch.last)
     training = until(job, stretch, last)
@@ -104,11 +98,8 @@ def _exited(
     kind, rank = fault.incident.kind, fault.incident.rank
     kept = durable.step if durable else 0
     failed = Failed(dead, attempt.number, last, kind, rank, placed(job, attempt, rank), 0.0, kept)
-    late: list[Symptom | Failed | CheckpointSaved] = [spoken, failed]
-    if saving and done > saving.ended:
-        late += _saved(job, saving, clock)
-    ordered = tuple(sorted(late, key=lambda event: event.at))
-    failure = pausing(attempt, "failure", ended, dead, last)._replace(events=ordered)
+    late: list[Symptom | Failed] = sorted([spoken, failed], key=lambda event: event.at)
+    failure = pausing(attempt, "failure", ended, dead, last)._replace(events=tuple(late))
     return Orderly(training, saving, failure, last, durable)
 
 
@@ -119,13 +110,3 @@ def _leaving(trained: int, seconds: float) -> Story:
     """
     told = (Symptom(seconds + 0.2, "log", "time is over", 0, trained),)
     return Story(told, 0.0, seconds)
-
-
-def _saved(job: Job, saving: Segment, clock: float) -> list[CheckpointSaved]:
-    """The end of a save in the background, for which the processes wait."""
-    started = round(saving.ended - checkpoint.seconds(job, saving.last), 6)
-    return [
-        each
-        for each in checkpoint.finished(job, saving.last, started, clock)
-        if isinstance(each, CheckpointSaved)
-    ]
