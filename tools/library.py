@@ -26,6 +26,7 @@ NATIVE = (
     "llmsim.options.grading",
     "llmsim.options.serving",
     "llmsim.planning.written",
+    "llmsim.run.verdicts",
     "llmsim.telemetry",
 )
 # What computes many GPUs at once with numpy, which a page has not: it asks for a few.
@@ -35,6 +36,7 @@ UNPLAYED = ("statement", "statements", "occasions", "older_statements")
 # What makes files for visitors, beside the library: it is fetched when somebody asks for one.
 LATER = (
     "llmsim.hosts.downloads",
+    "llmsim.run.verdicts",
     "llmsim.telemetry.cast",
     "llmsim.telemetry.csv",
     "llmsim.telemetry.jsonl",

@@ -26,12 +26,33 @@ from llmsim.run.shutdown import (
     srun_is_gone,
     told_nodes,
 )
-from llmsim.run.verdicts import DETECTIONS
 from llmsim.typed import NamedTuple
 
 NODE_SILENT = 300.0  # SlurmdTimeout: a silent node is declared down
 _MOST_STALLED = 45.0  # steps: a loader without data makes one up to 50 times as long
 FLAP = (3.0, 8.0)  # seconds that a flapping port stays down
+
+
+# What tells a watching program, or a person, that the job is in trouble.
+DETECTIONS = (
+    "watchdog timeout",
+    "cuda error",
+    "out of memory",
+    "loader killed",
+    "no space",
+    "network error",
+    "failure",
+    "all failed",
+    "preempted",
+    "time limit",
+    "terminated",
+    "node failure",
+    "link up",
+    "sigterm handled",
+    "init failed",
+    "found nan",
+    "scale gone",
+)
 
 
 class Story(NamedTuple):

@@ -75,25 +75,3 @@ def verdict(job: Job, kind: str) -> Verdict:
     if kind != "nvlink" or not reports_links(job.gpu):
         return row
     return row._replace(detectors=tuple(each for each in row.detectors if each not in _OLDER))
-
-
-# What tells a watching program, or a person, that the job is in trouble.
-DETECTIONS = (
-    "watchdog timeout",
-    "cuda error",
-    "out of memory",
-    "loader killed",
-    "no space",
-    "network error",
-    "failure",
-    "all failed",
-    "preempted",
-    "time limit",
-    "terminated",
-    "node failure",
-    "link up",
-    "sigterm handled",
-    "init failed",
-    "found nan",
-    "scale gone",
-)
