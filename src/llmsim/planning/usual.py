@@ -181,11 +181,14 @@ def _dataset(
 
 
 def _shared(batch: int, gpus: int) -> int:
-    """About this many sequences, as many for each GPU as for the others, if they go round.
+    """About this many sequences, which the GPUs share evenly, or else groups of 2, 4, 8 ... GPUs.
 
-    512 sequences cannot be shared by 1,000 GPUs as they are, and 500 can by 100.
+    512 sequences cannot be shared by 1,000 GPUs as they are, and 500 can by pairs.
     """
-    return max(1, round(batch / gpus)) * gpus if 2 * batch > gpus else batch
+    share = gpus
+    while share > 1.5 * batch and share % 2 == 0:
+        share //= 2
+    return max(1, round(batch / share)) * share if share <= 1.5 * batch else batch
 
 
 def _two_digits(number: float) -> int:
