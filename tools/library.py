@@ -15,6 +15,7 @@ NATIVE = (
     "llmsim.cli",
     "llmsim.dialects.configurations",
     "llmsim.dialects.hf.configuration",
+    "llmsim.dialects.megatron.batch",
     "llmsim.dialects.megatron.configuration",
     "llmsim.dialects.megatron.shell",
     "llmsim.dialects.plugins",
@@ -31,8 +32,11 @@ NATIVE = (
 )
 # What computes many GPUs at once with numpy, which a page has not: it asks for a few.
 ARRAYS = ("array_noise", "gauge_arrays", "swing_arrays")
-# Modules of a dialect that play nothing: tests and docs read the statements of its framework.
-UNPLAYED = ("statement", "statements", "occasions", "older_statements")
+# Modules of a dialect that play nothing: tests and docs read the statements of its framework, and
+# exports that a page has not read its scalars and its own log file.
+UNPLAYED = (
+    "statement", "statements", "occasions", "older_statements", "scalars", "log_file",
+)  # fmt: skip
 # What makes files for visitors, beside the library: it is fetched when somebody asks for one.
 LATER = (
     "llmsim.hosts.downloads",
