@@ -33,9 +33,7 @@ def in_python(shown: Visit, code: str) -> object:
     return shown.page.workers[0].evaluate("code => self.pyodide.runPython(code)", code)
 
 
-def test_same_sources_give_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_same_sources_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Built beside the page, which other tests read meanwhile."""
     monkeypatch.setattr(build_web, "MADE", tmp_path / "made")
     builds = []
