@@ -9,7 +9,7 @@ from llmsim.run.goodput import goodput
 from llmsim.run.simulation import run_of
 from tools.long_runs import effective_time, job
 
-DAYS, SAVE_EVERY = 20, 170  # a save about every eighteen minutes
+DAYS, SAVE_EVERY = 20, 95  # a save about every eighteen minutes
 
 
 @pytest.mark.transcripts
