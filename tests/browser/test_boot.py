@@ -35,7 +35,7 @@ def in_python(shown: Visit, code: str) -> object:
 
 def test_same_sources_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Built beside the page, which other tests read meanwhile."""
-    monkeypatch.setattr(build_web, "MADE", tmp_path / "made")
+    monkeypatch.setattr(build_web, "MADE", build_web.ROOT / "build" / "web-again")
     builds = []
     for name in ("one", "other"):
         build_web.prepare()

@@ -32,6 +32,7 @@ def test_what_cannot_be_played_is_said_beside_the_form(
     shown.press("settings")
     if wrong is IMPOSSIBLE:
         shown.page.select_option("[name=gpu]", "NVIDIA GeForce RTX 4090")
+    shown.page.wait_for_selector("#settings details")  # the form is filled when it opens
     for name, value in wrong.items():
         shown.page.evaluate("document.querySelector('#settings details').open = true")
         shown.page.fill(f"[name={name}]", value)
