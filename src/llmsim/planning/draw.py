@@ -235,7 +235,7 @@ class Demand(NamedTuple):
 
         If the number of GPUs was not `asked` for, the sentence calls it the largest possible one.
         """
-        refuse_impossible(self.config, self.gpu, gpus, self.wish, self.framework.parallelism)
+        refuse_impossible(self.config, self.gpu, gpus, self.wish, self.able)
         leanest = leanest_layout(
             self.config, self.gpu, gpus, self.sequence, self.recipe.reference, self.able, self.wish
         )
@@ -264,9 +264,7 @@ class Demand(NamedTuple):
 def _cluster(options: Options, demand: Demand, draw: int) -> Layout:
     """A layout on the given number of GPUs, or on one of the small clusters that fit."""
     if gpus := _given_gpus(options, demand.wish):
-        refuse_impossible(
-            demand.config, demand.gpu, gpus, demand.wish, demand.framework.parallelism
-        )
+        refuse_impossible(demand.config, demand.gpu, gpus, demand.wish, demand.able)
         layout = demand.layout_on(gpus)
         if layout is None:
             raise demand.refusal(gpus, asked=True)

@@ -15,6 +15,7 @@ from llmsim.planning.schedule import (
     FEWEST_STEPS,
     LOGGED_STEPS,
     LONGEST_RUN_SECONDS,
+    seconds_to_failure,
     two_digits,
 )
 from llmsim.typed import NamedTuple
@@ -73,15 +74,10 @@ def shown_part(job: Job, whole: int, index: int) -> Part:
     drawn = framework.stops_early or noise.uniform(job.seed, "plan/limit", index) < LIMITED
     within = int((limit - LAUNCH) / seconds)  # steps
     fits = FEWEST_STEPS <= within <= (MOST_LINES if often else whole)
-    fits = fits and is_a(job.gpu, "GPU") and _breaks(job, limit) < MOST_BREAKS
+    fits = (
+        fits and is_a(job.gpu, "GPU") and limit < MOST_BREAKS * seconds_to_failure(job.layout.gpus)
+    )
     return Part(within, limit) if drawn and fits else Part(shown)
-
-
-def _breaks(job: Job, seconds: float) -> float:
-    """How often a cluster of this size breaks in a time, by Llama 3's rate."""
-    from llmsim.run.incident_kinds import GPU_HOURS_EACH  # most plans do without
-
-    return seconds / 3600.0 * job.layout.gpus / GPU_HOURS_EACH
 
 
 def _goes_on(job: Job, index: int) -> bool:

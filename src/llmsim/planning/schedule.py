@@ -156,15 +156,22 @@ def often_saved(job: Job, shown: int) -> Schedule:
     if layout.gpus < LARGE_CLUSTER or job.framework.saves_with_validation:
         return schedule
     from llmsim.physics.hardware import storage  # the plans of small jobs do without
-    from llmsim.run.incident_kinds import GPU_HOURS_EACH
 
     waits = storage.staging_seconds if job.background_saves else storage.save_seconds
-    failing = GPU_HOURS_EACH * 3600.0 / layout.gpus
-    best = sqrt(2.0 * waits(job, schedule.save_every) * failing) / step_time.step_seconds(job)
+    best = sqrt(
+        2.0 * waits(job, schedule.save_every) * seconds_to_failure(layout.gpus)
+    ) / step_time.step_seconds(job)
     best = max(best, (shown or schedule.steps) / MOST_SAVES_LARGE)
     if best >= schedule.save_every:
         return schedule
     return schedule._replace(save_every=near_number(best, schedule.log_every))
+
+
+def seconds_to_failure(gpus: int) -> float:
+    """Mean seconds until a cluster of this size breaks, by Llama 3's rate."""
+    from llmsim.run.incident_kinds import GPU_HOURS_EACH  # the plans of small jobs do without
+
+    return GPU_HOURS_EACH * 3600.0 / gpus
 
 
 def ramped(candidate: Candidate, schedule: Schedule, seed: int) -> tuple[BatchStage, ...]:
