@@ -34,78 +34,88 @@ llmsim --incident nccl-timeout@step=500:rank=3 --stream all
 
 ## How to ask for incidents
 
-`--incidents` says how much breaks:
+`--incidents` says how much breaks in a run:
 
 | value | how much breaks |
 |---|---|
 | `none` | nothing |
 | `rare` (the default) | as much as on a real cluster of this size |
-| `typical` | one or two incidents in a run, or as much as in `rare` if that is more |
-| `chaos` | six incidents in a run, or three times as much as in `rare` if that is more |
+| `typical` | one or two incidents in a run; on a large cluster as much as `rare` |
+| `chaos` | six incidents in a run; on a large cluster three times as much as `rare` |
 
 The rate of `rare` is the rate of Llama 3 405B: its training was interrupted 419 times in 54 days on
-16,384 H100 (arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours. So most runs on a few
-nodes meet no incident.
+16,384 H100 (arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours. Most runs on a few nodes
+have no incident.
 
 `--incident KIND@WHEN` asks for one incident. WHEN is a share of the steps (`40%`), a step
 (`step=500`), a time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`,
 `checkpoint`).
 
-`--stream` shows another log of the same run: `launcher`, `kernel` or `slurm`. `all` shows these
-and the training log together. `--export labels=FILE` writes the truth about each incident, with
-which you can grade a monitor:
+`--stream` shows another log of the same run: `launcher`, `kernel` or `slurm`. `--stream all` shows
+all logs together, the training log too.
+
+`--export labels=FILE` writes a file with the truth about each incident. You can compare the alarms
+of your monitor with this file. It says
 
 - what broke, and where;
-- when it began, when it was visible, when it was detected, and when it was over;
-- its cause, what to do, and the rules of public tools that react to its lines.
+- when the incident began, was visible, was detected and was over;
+- the cause of the incident, and what to do;
+- which rules of public tools match the lines of the incident.
 
-The row "telemetry" of each kind below says what the gauges show: those of `llmsim serve`, of
-`llmsim smi` and of the exports.
+Below, each kind of incident has a table. The row "telemetry" says what you see in the gauges of
+`llmsim serve`, of `llmsim smi` and of the exports.
 
-With `--capture all` and at most eight nodes, every node prints lines in a failure. On a larger
-cluster, or if the log has the output of one node, two nodes print lines: the node whose output the
-log has, and the node at fault. For the other nodes there is one line of srun, which joins their
-names (`srun: error: raclette-[03-04]: tasks 2-3: ...`).
+After a failure the log has lines of two nodes: of the node at fault, and of the node whose output
+the log shows. srun prints one line for the remaining nodes, with their names in short form
+(`srun: error: raclette-[03-04]: tasks 2-3: ...`). With `--capture all` a cluster of up to eight
+nodes prints the lines of every node.
 
 ## What follows from a failure
 
-1. The processes print their last words.
-2. Slurm takes the job off its nodes and puts it into the queue again. Its controller's lines, in
-   the stream `slurm`, say which node is drained, why the job is pending, and which nodes it gets.
-3. The next attempt loads the last checkpoint that was on disk before the fault. It runs the steps
-   after that checkpoint again.
+1. The processes print their errors and end.
+2. Slurm takes the job off its nodes and puts the job into the queue again. Slurm's controller
+   prints lines about it, which `--stream slurm` shows. The lines say which node is drained (gets
+   no new job), why the job waits, and on which nodes it starts again.
+3. A new attempt loads the last checkpoint that was on disk before the fault. The attempt repeats
+   the steps after that checkpoint.
 
-- Some frameworks handle SIGTERM: they finish the step and save before they exit, if there is time.
-  A time limit leaves 30 s for this, and a preemption leaves 30 to 300 s.
-- A straggler is removed from the job by a person, not by Slurm. So is a hot node, in half of the
-  cases.
+Details:
+
+- At a time limit or a preemption, Slurm sends the signal SIGTERM. Some frameworks then finish the
+  step and save, if there is time for a save. A time limit leaves 30 s, and a preemption leaves 30
+  to 300 s.
+- A person, not Slurm, removes a slow node (`straggler`) from the job. A person removes a hot node
+  (`thermal`) in half of the cases. In the other half the node cools down, and the job goes on.
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
   of the node. From the next attempt on, every log, gauge and export shows the spare's host name,
   address, UUIDs and serial numbers.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
-- The summary of the run has its goodput. The board shows the goodput from the second attempt on.
+- The summary of the run gives the goodput. It is the share of the time that was spent on steps
+  whose results were kept. The board shows the goodput from the second attempt on.
 
 ## Incidents of the numbers
 
 `loss-spike`, `nan`, `sdc` and `scale-collapse` change the loss and the gradient norm. Every log,
 export and board shows the changed numbers.
 
-- A `loss-spike` has a shape (`loss-spike@60%:shape=slow`). A `fast` spike is over after 20 to 40
-  steps, a `slow` one after hundreds of steps, and a `permanent` one never. The gradient norm
-  begins to rise 1 to 5 steps earlier than the loss.
-- When the loss is `nan`, Megatron-LM (not in fp16), NeMo, OLMo and MaxText end the run by their own
-  checks. Other frameworks go on and print `nan` until a person stops the run.
+- A `loss-spike` has a shape (`loss-spike@60%:shape=slow`). A `fast` spike ends after 20 to 40
+  steps, and a `slow` spike ends after hundreds of steps. A `permanent` spike does not end. The
+  gradient norm begins to rise 1 to 5 steps earlier than the loss.
+- NeMo, OLMo, MaxText and (except in fp16) Megatron-LM check the loss, and end the run when the loss
+  is `nan`. All other frameworks go on and print `nan` until a person stops the run.
 - `scale-collapse` needs the loss scale of fp16 (`--precision fp16`, in the dialects `pytorch`,
   `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. DeepSpeed
   ends the run when the scale is 1. Megatron-LM skips every step until a person stops the run.
-- If the numbers do not heal, the next attempt loads a checkpoint from before the incident, and
-  skips the batches that caused it.
+- If the loss stays wrong, the attempt ends. The next attempt loads a checkpoint from before
+  the incident, and skips the batches that caused the incident.
 
 ## Rates
 
-The rates below are incidents in a million GPU-hours. For kinds that only slow a run, and for what
-people do (preemption, time limits, maintenance), the rates are our own estimates. `Caught by` names
-rules of public tools that find the lines of a kind.
+The rates below count incidents in a million GPU-hours. Some rates are our own estimates: the rates
+of incidents that only slow a run, and of what people do (preemption, time limits, maintenance).
+
+Public monitors search logs for known lines. For each incident, `Caught by` names the rules of
+public monitors that find the lines of this incident.
 """
 
 

@@ -20,7 +20,7 @@ PAGE = ROOT / "src" / "llmsim" / "llmsim.1"
 
 EXAMPLES = (
     ("llmsim", "A run of about three minutes."),
-    ("llmsim --model ButtGPT-420B --runs 0", "Serious research, for ever."),
+    ("llmsim --model ButtGPT-420B --runs 0", "A funny model, one run after another."),
     ("llmsim --seed 7 --speed-factor max > train.log", "The whole log of run 7, at once."),
     ("llmsim --seed 7 --print-config", "What run 7 is going to be."),
 )

@@ -14,7 +14,7 @@ options, each with its default in brackets:
 EXAMPLES = """
 examples:
   llmsim                                  a run of about three minutes
-  llmsim --model ButtGPT-420B --runs 0    serious research, for ever
+  llmsim --model ButtGPT-420B --runs 0    a funny model, one run after another
   llmsim --seed 7 --speed-factor max      the whole log of run 7, at once
 
 commands with a --help of their own: llmsim serve, smi, fleet, grade

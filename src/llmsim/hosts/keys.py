@@ -48,7 +48,7 @@ KEYS = (
     ),
     Key(
         "next", "nN", "n", "next",
-        "go on to the next run; --runs does not count the run that you leave",
+        "go on to the next run; a run that you leave does not count for --runs",
     ),
     Key("board", "gG", "g", "board", "hide the board, and show it again"),
     Key("wall", "wW", "w", "", "show the wall (the screen as a control room), and go back"),

@@ -76,7 +76,7 @@ JOB_OPTIONS = (
     _whole("micro-batch", LARGEST_BATCH, "sequences that a rank takes at once", "what fits"),
     _whole("tp", MOST_GPUS, "tensor-parallel ranks", "what the model needs"),
     _whole("pp", MOST_GPUS, "pipeline stages", "what the model needs"),
-    _whole("cp", MOST_GPUS, "ranks that divide each sequence", "1, or more to fit"),
+    _whole("cp", MOST_GPUS, "ranks that divide each sequence", "what the model needs"),
     _whole("ep", MOST_GPUS, "ranks that divide the experts of a layer", "1"),
     Option(
         "sharding", choice(*ASKED_SHARDINGS), either(ASKED_SHARDINGS),

@@ -140,11 +140,11 @@ OPTIONS = (
     *JOB_OPTIONS,
     Option(
         "evaluate", parse_switch, "yes or no",
-        "benchmarks at every validation (pytorch)", "no", "",
+        "benchmarks at validations (only pytorch)", "no", "",
         names_job=True,
     ),
     Option(
-        "tidy", parse_switch, "yes or no", "no mixed or torn lines at the launch",
+        "tidy", parse_switch, "yes or no", "print launch lines whole and in order",
         "no", "", names_job=True,
     ),
     Option(
