@@ -231,10 +231,13 @@ def test_any_property_answers_at_any_moment(at: float, gpu: str) -> None:
     [
         ("--query-gpu=index,foo --format=csv", 'Field "foo" is not a valid field', 2),
         ("--query-compute-apps=foo --format=csv", 'Field "foo" is not a valid field', 2),
-        ("--query-gpu=index", "--format=", 2),
+        ("--query-gpu=index", '"--format=" switch is missing.', 2),
         ("--query-gpu=index --format=xml", "--format=", 2),
         ("-i 9", "No devices were found", 6),
-        ("--frobnicate", "Invalid combination", 2),
+        ("--frobnicate", "ERROR: Option --frobnicate is not recognized.", 2),
+        ("-l 1 --count=1", "ERROR: Option --count=1 is not recognized.", 2),
+        ("--format=csv", "Invalid combination of input arguments.", 2),
+        ("--query-accounted-apps=foo --format=csv", 'Field "foo" is not a valid field', 2),
         ("-q -d FOO", "FOO", 2),
         ("-l 0", "Invalid value", 2),
         ("dmon -s z", "'z'", 2),
@@ -248,6 +251,65 @@ def test_mistakes_are_answered_as_nvidia_smi_does(line: str, text: str, status: 
     assert met.value.status == status
 
 
+@pytest.mark.parametrize(
+    ("line", "pattern", "status"),
+    [
+        (
+            "-pl 300",
+            "Failed to set power management limit for GPU BUS: Insufficient Permissions\nEARLY",
+            4,
+        ),
+        (
+            "-pl 10",
+            (
+                r"Provided power limit 10\.00 W is not a valid power limit which should be between "
+                r"\d+\.00 W and 700\.00 W for GPU BUS\nEARLY"
+            ),
+            2,
+        ),
+        ("-pm 0", "Unable to set persistence mode for GPU BUS: Insufficient Permissions\nEARLY", 4),
+        (
+            "-lgc 1410,1410",
+            r"The current user does not have permission to change clocks for GPU BUS\.\nEARLY",
+            4,
+        ),
+        ("--gpu-reset -i 0", "Unable to reset GPU BUS: Insufficient Permissions", 4),
+    ],
+)
+def test_a_user_changes_no_gpu(line: str, pattern: str, status: int) -> None:
+    """The sentences and exit statuses of public captures, of users who are not root."""
+    early = r"Terminating early due to previous errors\."
+    pattern = pattern.replace("BUS", r"[0-9A-F]{8}:[0-9A-F]{2}:00\.0").replace("EARLY", early)
+    with pytest.raises(NvidiaSmiError) as met:
+        asked(node_of(), line)
+    assert re.fullmatch(pattern, str(met.value)), str(met.value)
+    assert met.value.status == status
+
+
+def test_what_is_so_already_is_said_of_every_gpu() -> None:
+    """Captures: nvidia-smi -pm 1 on GPUs whose persistence mode is on."""
+    *rows, last = asked(node_of(), "-pm 1").splitlines()
+    assert last == "All done."
+    assert len(rows) == 8
+    for row in rows:
+        assert re.fullmatch(
+            r"Persistence mode is already Enabled for GPU [0-9A-F]{8}:[0-9A-F]{2}:00\.0\.", row
+        ), row
+
+
+def test_links_of_one_gpu_and_accounted_processes() -> None:
+    links = asked(node_of(), "nvlink -s -i 0").splitlines()
+    assert links[0].startswith("GPU 0: ")
+    assert len(links) == 1 + 18  # an H100 has 18 links
+    assert asked(node_of(), "nvlink --status --id=0").splitlines() == links
+    # A public capture's header; no row, since the accounting mode is disabled.
+    names = "gpu_name,pid,time,gpu_util,mem_util,max_memory_usage"
+    assert asked(node_of(), f"--query-accounted-apps={names} --format=csv") == (
+        "gpu_name, pid, time [ms], gpu_utilization [%], mem_utilization [%], "
+        "max_memory_usage [MiB]\n"
+    )
+
+
 def test_other_vendors_have_other_tools() -> None:
     with pytest.raises(ExportError, match="AMD Instinct MI300X"):
         node_of("AMD Instinct MI300X")
@@ -256,6 +318,11 @@ def test_other_vendors_have_other_tools() -> None:
 def test_a_command_line_is_taken_apart() -> None:
     line = "--seed 7 -q --gpus=8 --at 40% -x --node=1 dmon -c 2 -- nvitop -1 --seed"
     given_ = taken_apart(line.split())
+    assert taken_apart(["--gpu-reset", "-i", "0", "--gpus", "8"]).words == (
+        "--gpu-reset",
+        "-i",
+        "0",
+    )
     assert given_.flags == ("--seed=7", "--gpus=8")
     assert given_.own == {"at": "40%", "node": "1"}
     assert given_.words == ("-q", "-x", "dmon", "-c", "2")

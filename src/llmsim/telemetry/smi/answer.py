@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from llmsim.errors import NvidiaSmiError
 from llmsim.physics.hardware.gauges import Gauges
-from llmsim.telemetry.smi import monitor, query, report, table, topology
+from llmsim.telemetry.smi import changes, monitor, query, report, table, topology
 from llmsim.telemetry.smi import node as of
 from llmsim.telemetry.smi.node import Node
 from llmsim.telemetry.smi.properties import PROPERTIES
@@ -16,11 +16,13 @@ NVIDIA System Management Interface, as a simulated cluster answers it.
 nvidia-smi [-L] [-q [-x] [-d DISPLAY,...]] [-i ID,...] [-l SECONDS] [-lms MS] [-f FILE]
 nvidia-smi --query-gpu=NAME,... --format=csv[,noheader][,nounits]
 nvidia-smi --query-compute-apps=NAME,... --format=csv[,noheader][,nounits]
+nvidia-smi --query-accounted-apps=NAME,... --format=csv[,noheader][,nounits]
 nvidia-smi dmon [-i ID] [-d SECONDS] [-c COUNT] [-s pucvmet] [-o DT]
 nvidia-smi pmon [-i ID] [-d SECONDS] [-c COUNT]
 nvidia-smi topo -m
-nvidia-smi nvlink -s
-nvidia-smi --version | --help-query-gpu | --help-query-compute-apps
+nvidia-smi nvlink -s [-i ID,...]
+nvidia-smi --version | --help-query-gpu | --help-query-compute-apps | --help-query-accounted-apps
+nvidia-smi -pm 0|1 | -pl WATTS | -c MODE | -mig 0|1 | -ac, -lgc, -lmc CLOCKS | -rac, -rgc, -rmc | -r
 """
 
 
@@ -36,6 +38,9 @@ def answer(node: Node, asked: Request, look: int = 0) -> str:
         form = asked.format._replace(header=asked.format.header and look == 0)
         ask = query.query_gpu if asked.kind == "query-gpu" else query.query_apps
         return lost + ask(node, asked.names, form, chosen)
+    if asked.kind == "query-accounted-apps":
+        form = asked.format._replace(header=asked.format.header and look == 0)
+        return lost + query.query_accounted(asked.names, form)
     if asked.kind in ("dmon", "pmon"):
         return _rows(node, asked, chosen, look)
     if asked.kind == "report":
@@ -55,11 +60,15 @@ def _about(node: Node, asked: Request, chosen: Sequence[Gauges]) -> str:
         return table.nvlink(node, chosen)
     if asked.kind == "version":
         return table.version(node)
+    if asked.kind == "change":
+        return changes.told(node, asked.change, chosen)
     if asked.kind == "help":
         return HELP
     names = [(each.name, *each.aliases) for each in PROPERTIES]
     if asked.kind == "help-query-compute-apps":
         names = [(name,) for name in query.APP_PROPERTIES]
+    if asked.kind == "help-query-accounted-apps":
+        names = [(name,) for name in query.ACCOUNTED_PROPERTIES]
     shown = ("".join(["\n", " or ".join(f'"{name}"' for name in each), "\n"]) for each in names)
     switch = asked.kind.removeprefix("help-")
     return f'List of valid properties to query for the switch "--{switch}":\n' + "".join(shown)

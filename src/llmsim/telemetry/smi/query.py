@@ -1,6 +1,6 @@
-"""--query-gpu and --query-compute-apps as CSV."""
+"""--query-gpu, --query-compute-apps and --query-accounted-apps as CSV."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from llmsim.errors import NvidiaSmiError
 from llmsim.physics.hardware.gauges import Gauges
@@ -30,6 +30,14 @@ APP_PROPERTIES: dict[str, tuple[str, _AppValue, str]] = {
     "used_gpu_memory": ("used_gpu_memory", lambda _node, _gauges, process: process.mib, "MiB"),
     "used_memory": ("used_gpu_memory", lambda _node, _gauges, process: process.mib, "MiB"),
 }
+# What --query-accounted-apps knows: the name in the header, and the unit.
+ACCOUNTED_PROPERTIES = {
+    **{name: (name, "") for name in ("timestamp", "gpu_name", "gpu_bus_id", "gpu_serial",
+                                     "gpu_uuid", "vgpu_instance", "pid")},
+    "gpu_utilization": ("gpu_utilization", "%"), "gpu_util": ("gpu_utilization", "%"),
+    "mem_utilization": ("mem_utilization", "%"), "mem_util": ("mem_utilization", "%"),
+    "max_memory_usage": ("max_memory_usage", "MiB"), "time": ("time", "ms"),
+}  # fmt: skip
 
 
 def query_gpu(node: Node, names: Sequence[str], form: Format, chosen: Sequence[Gauges]) -> str:
@@ -42,9 +50,7 @@ def query_gpu(node: Node, names: Sequence[str], form: Format, chosen: Sequence[G
 
 def query_apps(node: Node, names: Sequence[str], form: Format, chosen: Sequence[Gauges]) -> str:
     """The processes on the chosen GPUs of a node, a row each, with these properties."""
-    for name in names:
-        if name not in APP_PROPERTIES:
-            raise NvidiaSmiError(f'Field "{name}" is not a valid field to query.')
+    _check(names, APP_PROPERTIES)
     asked = [APP_PROPERTIES[name] for name in names]
     units = [unit for _, _, unit in asked]
     by_number = {of.local(node, gauges): gauges for gauges in chosen}
@@ -54,6 +60,19 @@ def query_apps(node: Node, names: Sequence[str], form: Format, chosen: Sequence[
         if each.gpu in by_number
     ]
     return _head([name for name, _, _ in asked], units, form) + "".join(rows)
+
+
+def query_accounted(names: Sequence[str], form: Format) -> str:
+    """The header alone: accounting mode is disabled, as it is until root enables it."""
+    _check(names, ACCOUNTED_PROPERTIES)
+    asked = [ACCOUNTED_PROPERTIES[name] for name in names]
+    return _head([name for name, _ in asked], [unit for _, unit in asked], form)
+
+
+def _check(names: Sequence[str], known: Container[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise NvidiaSmiError(f'Field "{name}" is not a valid field to query.')
 
 
 def _head(names: Sequence[str], units: Sequence[str], form: Format) -> str:

@@ -3,30 +3,65 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from llmsim.errors import NvidiaSmiError
+from llmsim.telemetry.smi import changes
+from llmsim.telemetry.smi.changes import Change
 from llmsim.telemetry.smi.query import Format
 from llmsim.telemetry.smi.report import DISPLAYS
 from llmsim.typed import Literal, NamedTuple
 
 Kind = Literal[
-    "table", "list", "report", "query-gpu", "query-compute-apps", "dmon", "pmon", "topo", "nvlink",
-    "version", "help", "help-query-gpu", "help-query-compute-apps",
+    "table", "list", "report", "query-gpu", "query-compute-apps", "query-accounted-apps", "dmon",
+    "pmon", "topo", "nvlink", "version", "help", "help-query-gpu", "help-query-compute-apps",
+    "help-query-accounted-apps", "change",
 ]  # fmt: skip
 
 HELP = "Please run 'nvidia-smi -h' for help."
 
-# Flags with a value and flags without one; the long form of each.
-VALUES = {
-    "-i": "--id", "-f": "--filename", "-l": "--loop", "-lms": "--loop-ms", "-d": "--display",
-    "-c": "--count", "-s": "--select", "-o": "--options",
-}  # fmt: skip
-VALUED = (*VALUES.values(), "--query-gpu", "--query-compute-apps", "--format")
-SWITCHES = {
-    "-L": "--list-gpus", "-q": "--query", "-x": "--xml-format", "-h": "--help", "-m": "--matrix",
-}  # fmt: skip
-SWITCHED = (*SWITCHES.values(), "--version", "--help-query-gpu", "--help-query-compute-apps",
-            "--status")  # fmt: skip
-COMMANDS: tuple[Kind, ...] = ("dmon", "pmon", "topo", "nvlink")
-FLAGS = frozenset((*VALUES, *VALUED, *SWITCHES, *SWITCHED))
+
+class _Flags(NamedTuple):
+    """Flags with a value and flags without one: the long form of each short one."""
+
+    values: dict[str, str]
+    switches: dict[str, str]
+
+
+_QUERIES: tuple[Kind, ...] = ("query-gpu", "query-compute-apps", "query-accounted-apps")
+# What nvidia-smi takes without a command; those that change a GPU are in changes.py.
+_PLAIN = _Flags(
+    {
+        "-i": "--id", "-f": "--filename", "-l": "--loop", "-lms": "--loop-ms",
+        "-d": "--display", "--format": "--format",
+        **{f"--{name}": f"--{name}" for name in _QUERIES}, **changes.VALUES,
+    },
+    {
+        "-L": "--list-gpus", "-q": "--query", "-x": "--xml-format", "-h": "--help",
+        **{f"--help-{name}": f"--help-{name}" for name in _QUERIES}, "--version": "--version",
+        **changes.SWITCHES,
+    },
+)  # fmt: skip
+# dmon and pmon, which alone have a count: -c is the compute mode elsewhere.
+_MONITOR = _Flags(
+    {
+        "-i": "--id", "-f": "--filename", "-d": "--delay", "-c": "--count", "-s": "--select",
+        "-o": "--options",
+    },
+    {"-h": "--help"},
+)  # fmt: skip
+_OF_COMMANDS: dict[Kind, _Flags] = {
+    "dmon": _MONITOR,
+    "pmon": _MONITOR,
+    "topo": _Flags({"-i": "--id"}, {"-m": "--matrix", "-h": "--help"}),
+    "nvlink": _Flags({"-i": "--id"}, {"-s": "--status", "-h": "--help"}),
+}
+FLAGS = frozenset(
+    name
+    for known in (_PLAIN, *_OF_COMMANDS.values())
+    for table in known
+    for name in (*table, *table.values())
+)
+
+
+_NONE = Change()
 
 
 class Request(NamedTuple):
@@ -43,12 +78,14 @@ class Request(NamedTuple):
     displays: tuple[str, ...] = ()
     metrics: str = "puc"
     stamps: str = ""  # dmon -o: D a date, T a time before each row
+    change: Change = _NONE
 
 
 def request_of(words: Sequence[str]) -> Request:
     """The request of a command line. Raises NvidiaSmiError in nvidia-smi's own words."""
-    command = next((word for word in words if word in COMMANDS), None)
-    given = dict(_flags([word for word in words if word != command]))
+    command = next((word for word in _OF_COMMANDS if word in words), None)
+    known = _OF_COMMANDS[command] if command else _PLAIN
+    given = dict(_flags([word for word in words if word != command], known))
     if command in ("dmon", "pmon"):
         return _monitor(command, given)
     asked = Request(
@@ -58,45 +95,50 @@ def request_of(words: Sequence[str]) -> Request:
         filename=given.get("--filename", ""),
         xml="--xml-format" in given,
         displays=_displays(given.get("--display", "")),
+        change=next((Change(*each) for each in given.items() if each[0] in changes.FLAGS), _NONE),
     )
-    if asked.kind not in ("query-gpu", "query-compute-apps"):
-        return asked
-    names = _list(given[f"--{asked.kind}"])
-    return asked._replace(names=names, format=_format(given.get("--format")))
+    if asked.kind in _QUERIES:
+        names = _list(given[f"--{asked.kind}"])
+        return asked._replace(names=names, format=_format(given.get("--format")))
+    if "--format" in given:
+        raise NvidiaSmiError(f"Invalid combination of input arguments. {HELP}")
+    return asked
 
 
-def _flags(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _flags(words: Iterable[str], known: _Flags) -> Iterator[tuple[str, str]]:
     """The flags with their values, by their long names."""
     rest = iter(words)
     for word in rest:
         name, equals, value = word.partition("=")
-        name = VALUES.get(name, SWITCHES.get(name, name))
-        if name in VALUED:
+        name = known.values.get(name, known.switches.get(name, name))
+        if name in known.values.values():
             value = value if equals else next(rest, "")
             if not value:
                 raise NvidiaSmiError(f"Missing value for option {word}. {HELP}")
             yield name, value
-        elif name in SWITCHED and not equals:
+        elif name in known.switches.values() and not equals:
             yield name, ""
         else:
-            raise NvidiaSmiError(f"Invalid combination of input arguments. {HELP}")
+            raise NvidiaSmiError(f"ERROR: Option {_printable(word)} is not recognized. {HELP}")
 
 
 def _kind(command: Kind | None, given: dict[str, str]) -> Kind:
     if command:
-        return command
+        return "help" if "--help" in given else command
+    if not changes.FLAGS.isdisjoint(given):
+        return "change"
     asked: tuple[tuple[str, Kind], ...] = (
         ("--help", "help"), ("--version", "version"), ("--help-query-gpu", "help-query-gpu"),
-        ("--help-query-compute-apps", "help-query-compute-apps"), ("--list-gpus", "list"),
-        ("--query-gpu", "query-gpu"), ("--query-compute-apps", "query-compute-apps"),
-        ("--query", "report"),
+        ("--help-query-compute-apps", "help-query-compute-apps"),
+        ("--help-query-accounted-apps", "help-query-accounted-apps"), ("--list-gpus", "list"),
+        *((f"--{name}", name) for name in _QUERIES), ("--query", "report"),
     )  # fmt: skip
     return next((kind for flag, kind in asked if flag in given), "table")
 
 
 def _monitor(command: Kind, given: dict[str, str]) -> Request:
     """dmon and pmon: -d is their interval, -s their columns."""
-    every = _positive(given.get("--display", "1"), "-d")
+    every = _positive(given.get("--delay", "1"), "-d")
     return Request(
         kind=command,
         ids=_list(given.get("--id", "")),
@@ -133,9 +175,11 @@ def _displays(text: str) -> tuple[str, ...]:
 
 
 def _format(text: str | None) -> Format:
-    parts = _list(text or "")
+    if text is None:
+        raise NvidiaSmiError(f'"--format=" switch is missing. {HELP}')
+    parts = _list(text)
     if "csv" not in parts or not {*parts} <= {"csv", "noheader", "nounits"}:
-        raise NvidiaSmiError(f'"--format=" switch is missing or wrong: give csv. {HELP}')
+        raise NvidiaSmiError(f'"--format=" switch is wrong: give csv. {HELP}')
     return Format("noheader" not in parts, "nounits" not in parts)
 
 
