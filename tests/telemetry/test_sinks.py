@@ -143,6 +143,40 @@ def test_a_small_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "promtest", "tensorboard"])
+def test_a_second_writer_is_refused_at_its_start(kind: str, tmp_path: Path) -> None:
+    """A file, one that is put together at its end, and a folder: each while a run writes it."""
+    place = tmp_path / "run"
+    asked = ("--export", f"{kind}={place}", "--gpu", "NVIDIA H100 80GB HBM3", "--gpus", "8")
+    first = subprocess.Popen(
+        command("--duration", "1h", *asked), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert first.stdout is not None
+    assert first.stdout.readline()  # it plays, so its exports are open
+    second = ran("--quiet", *asked)
+    said = f"llmsim: cannot write the export {kind}={place}: another run is writing it: "
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr == said + "give another name.\n"
+    first.kill()
+    first.communicate(timeout=PATIENCE)
+    if kind == "jsonl":  # a run that was killed is in nobody's way
+        assert ran("--quiet", *asked).returncode == 0
+        assert whole(place)[-1]["event"] == "phase_ended"
+
+
+def test_a_name_that_the_locale_cannot_decode_is_written(tmp_path: Path) -> None:
+    """PEP 383: in the C locale without UTF-8 mode, a name's other bytes are lone surrogates."""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}
+    job, made = tmp_path / "añejo.toml", tmp_path / "añejo.jsonl"
+    job.write_text(ran("--print-config", "--toml").stdout, encoding="utf-8")
+    told = subprocess.run(
+        command("--quiet", "--job", str(job), "--export", f"jsonl={made}"),
+        env=environment, capture_output=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert whole(made)[-1]["event"] == "phase_ended"
+
+
 def test_a_reader_that_goes_away_is_one_sentence(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

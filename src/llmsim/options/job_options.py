@@ -11,7 +11,7 @@ from llmsim.errors import CatalogError
 from llmsim.job.framework import CAPTURES
 from llmsim.job.layout import PRECISIONS, RECOMPUTES, SHARDINGS
 from llmsim.options.option import Option
-from llmsim.options.parsing import choice, whole_number
+from llmsim.options.parsing import choice, is_path, whole_number
 from llmsim.options.wanted import ANYTHING, Wanted
 from llmsim.text.wording import either
 
@@ -59,7 +59,7 @@ LONGEST_PATH = 4096  # characters: Linux's PATH_MAX
 
 def parse_job(text: str) -> Wanted:
     """A job file by its path, which the host reads: what is in it is not known yet."""
-    if not text or len(text) > LONGEST_PATH or not text.isprintable():
+    if len(text) > LONGEST_PATH or not is_path(text):
         raise ValueError
     return ANYTHING._replace(source=text)
 

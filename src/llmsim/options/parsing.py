@@ -205,6 +205,14 @@ def parse_incidents(text: str) -> str:
     return text
 
 
+def is_path(text: str) -> bool:
+    """Whether each character of a file's name can be printed. A byte that the locale cannot decode
+    (a lone surrogate from U+DC80 to U+DCFF, as PEP 383 has it) is part of a name as well.
+    """
+    plain = (each for each in text if not "\udc80" <= each <= "\udcff")
+    return bool(text) and "".join(plain).isprintable()
+
+
 def parse_export(text: str) -> "Export":
     """A kind of export and its destination: "jsonl=run.jsonl"."""
     from llmsim.telemetry.kinds import NAMES, Export
@@ -212,6 +220,10 @@ def parse_export(text: str) -> "Export":
     kind, equals, destination = text.partition("=")
     if kind not in NAMES:
         return Export(choice(*NAMES)(kind), "")
-    if not (equals and destination and destination.isprintable()):
+    if not (equals and destination):
         raise OptionError(f"{kind} needs a place to write to: give {kind}=PATH.")
+    if not is_path(destination):
+        raise OptionError(
+            f"{kind}={destination!a} has a character that cannot be printed: give another name."
+        )
     return Export(kind, destination)

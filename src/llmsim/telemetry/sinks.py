@@ -2,7 +2,8 @@
 
 An export is written to DEST.part, which can be watched, and becomes DEST when it is complete.
 An error in one export is one sentence that names DEST; the other exports and the show go on.
-A DEST that is a pipe or a device is written to directly.
+While it is written, DEST.part is locked: another llmsim that would write it is refused at its
+start. A DEST that is a pipe or a device is written to directly.
 """
 
 import os
@@ -36,12 +37,14 @@ class Sink:
         self.destination = named_for(export.destination, run.job).rstrip("/") or "/"
         self.failure: str | None = None  # a sentence; "" when nobody reads standard output any more
         self._files: dict[str, IO[bytes]] = {}
+        self._lock: int | None = None  # a descriptor
         self._direct = _is_stream(self.destination)
         self._path = self.destination if self._direct else self.destination + UNFINISHED
         self.writer: Writer = writer_of(self.kind, run, settings)
         try:
             self._prepare()
         except OSError as error:
+            self._unlock()
             raise ExportError(self._sentence(error)) from None
 
     def take(self, make: Callable[[], Pieces]) -> None:
@@ -80,6 +83,7 @@ class Sink:
         for file in self._files.values():
             _closed(file)
         self._files.clear()
+        self._unlock()
         if self._direct:
             return
         for part in (self._path, *map(self._part, self.writer.parts)):
@@ -106,10 +110,21 @@ class Sink:
         if os.path.lexists(self.destination):
             raise FileExistsError(0, "it exists already: give another name, or remove it")
         if self.kind.folder:
-            shutil.rmtree(self._path, ignore_errors=True)  # of a run that was killed
+            if os.path.isdir(self._path):  # of a run that was killed, or of one that plays
+                self._lock = _locked(self._path, os.O_RDONLY)
+                self._unlock()
+                shutil.rmtree(self._path, ignore_errors=True)
             os.mkdir(self._path)
+            self._lock = _locked(self._path, os.O_RDONLY)
         else:
+            first = self._part(self.writer.parts[0])
+            self._lock = _locked(first, os.O_WRONLY | os.O_CREAT)
             self._opened(self.writer.parts[0])
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _opened(self, file: str) -> IO[bytes]:
         """The open file of a piece."""
@@ -130,6 +145,7 @@ class Sink:
             if os.path.lexists(self.destination):
                 raise FileExistsError(0, "another program has made it meanwhile")
             os.rename(self._path, self.destination)
+        self._unlock()
 
     def _join(self) -> None:
         """Puts the parts of a single file together, and takes them away."""
@@ -236,6 +252,27 @@ def _opened(path: str) -> IO[bytes]:
     if path == STANDARD_OUTPUT:
         return open(1, "wb", closefd=False)
     return open(path, "wb")
+
+
+def _locked(path: str, flags: int) -> int | None:
+    """A descriptor that locks a file or a folder; None on a system that has no lock of this kind.
+
+    Raises FileExistsError if another process has it. The lock ends with the process.
+    """
+    try:
+        import fcntl  # Windows and the browser do not have it
+    except ImportError:
+        return None
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise FileExistsError(0, "another run is writing it: give another name") from None
+    except OSError:  # a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def named_for(destination: str, job: Job) -> str:
