@@ -123,9 +123,25 @@ def test_the_last_lines_say_where_it_goes_on() -> None:
     assert re.search(r"time limit +02:00:00, state TIMEOUT", told)
 
 
+@pytest.mark.parametrize("limit", ["00:00:01", "1s", "00:01:01"])
+def test_a_time_that_is_too_short_is_named_as_asked_and_with_what_is_enough(limit: str) -> None:
+    """sbatch's manual: seconds are rounded up to the next minute."""
+    asked = limit if ":" in limit else "00:00:01"
+
+    def planned(limit: str) -> Job:
+        return job_of(7, dialect="pytorch", gpu="H100 80GB HBM3", model="Foo-8B", gpus=64,
+                      recipe="pretrain",
+                      job={"schedule": {"steps": 5000, "time_limit": limit}})  # fmt: skip
+
+    with pytest.raises(PlanError, match=f'time_limit = "{asked}" is too short: a launch') as met:
+        planned(limit)
+    (enough,) = re.findall(r'Give "(\d\d:\d\d:00)" or more', str(met.value))
+    assert planned(enough).schedule.time_limit == int(enough[3:5]) * 60
+
+
 @pytest.mark.parametrize(
     ("limit", "dialect", "sentence"),
-    [("60s", "pytorch", "do not fit into it"), ("24h", "maxtext", "needs Slurm")],
+    [("60s", "pytorch", '"00:01:00" is too short'), ("24h", "maxtext", "needs Slurm")],
 )
 def test_what_cannot_be_is_refused(limit: str, dialect: str, sentence: str) -> None:
     gpu = "TPU v5p" if dialect == "maxtext" else "H100 80GB HBM3"

@@ -48,6 +48,11 @@ def is_timed(schedule: Schedule) -> bool:
     return schedule.time_limit > 0 or schedule.exit_after > 0
 
 
+def whole_minutes(seconds: int) -> int:
+    """A time limit in seconds, rounded up to the next minute, as Slurm rounds it (man sbatch)."""
+    return -(-seconds // 60) * 60
+
+
 def last_step(schedule: Schedule) -> int:
     """The last step of the run; about the last where the clock ends it."""
     return schedule.reached or schedule.steps

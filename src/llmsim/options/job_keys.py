@@ -134,7 +134,7 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("schedule", "horizon", "horizon", whole(1, 10 * MOST_STEPS),
      "steps of the whole schedule of the learning rate, if it is longer than this run"),
     ("schedule", "time_limit", "time_limit", time_limit(),
-     "Slurm's time limit of each attempt (sbatch --time); it ends the run without an export"),
+     "Slurm's time limit of each attempt (sbatch --time), in whole minutes; no export follows"),
     ("schedule", "exit_after", "exit_after", time_limit(),
      "time after a launch at which Megatron-LM saves and exits by itself"),
     ("schedule", "epochs", "epochs", whole(1, 10**6), "passes over the data"),

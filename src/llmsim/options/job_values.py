@@ -61,7 +61,7 @@ def number(low: float, high: float) -> Kind:
 
 
 def time_limit() -> Kind:
-    """Times of a queue, as sbatch takes them or as durations: whole minutes, in seconds."""
+    """Times of a queue, as sbatch takes them or as durations, in whole seconds."""
 
     def take(value: object) -> object:
         if not isinstance(value, str):
@@ -74,7 +74,7 @@ def time_limit() -> Kind:
             seconds += 86_400.0 * int(days) if dash else 0.0
         else:
             seconds = parse_duration(value)
-        return whole(60, 366 * 86_400)[0](ceil(seconds / 60.0) * 60)
+        return whole(1, 366 * 86_400)[0](ceil(seconds))
 
     return take, "a time such as 24:00:00, 2-00:00:00 or 90m"
 

@@ -5,7 +5,7 @@ from math import ceil
 
 from llmsim.errors import PlanError, Setting
 from llmsim.job.framework import Framework
-from llmsim.job.schedule import BatchStage, Schedule, whole_run
+from llmsim.job.schedule import BatchStage, Schedule, whole_minutes, whole_run
 from llmsim.options.wanted import Wanted
 from llmsim.planning.draw import Candidate
 
@@ -31,8 +31,8 @@ def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, .
         "save_every": wanted.save_every,
         "first_step": wanted.first_step,
         "horizon": wanted.horizon,
-        "time_limit": wanted.time_limit,
-        "exit_after": wanted.exit_after,
+        "time_limit": wanted.time_limit and whole_minutes(wanted.time_limit),
+        "exit_after": wanted.exit_after and whole_minutes(wanted.exit_after),
         "final_lr": final if wanted.final_lr is None else wanted.final_lr,
     }
     if candidate.framework.saves_with_validation and not wanted.save_every:

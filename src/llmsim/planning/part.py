@@ -3,12 +3,13 @@
 Slurm ends most parts by the time limit of their job; others are the last part of the run.
 """
 
-from math import log
+from math import ceil, log
 
 from llmsim.catalog.gpus import is_a
 from llmsim.errors import PlanError, Setting
 from llmsim.job.records import Job
-from llmsim.job.schedule import Schedule, is_timed
+from llmsim.job.schedule import Schedule, is_timed, whole_minutes
+from llmsim.options.wanted import Wanted
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time
 from llmsim.planning.schedule import (
@@ -103,8 +104,10 @@ def part_of(job: Job, whole: Schedule, part: Part, index: int) -> Schedule:
     return made._replace(steps=steps, horizon=whole.steps)
 
 
-def limited(job: Job) -> Job:
+def limited(job: Job, wanted: Wanted) -> Job:
     """The job with about the last step that it does until the clock ends it, if that does.
+
+    `wanted` has the times as they were asked for, in seconds.
 
     Raises PlanError if it cannot be so, or if the time is too short for a step.
     """
@@ -116,7 +119,8 @@ def limited(job: Job) -> Job:
     if schedule.exit_after and not job.framework.exits_loop:
         speaker = Setting("dialect", job.framework.name)
         raise PlanError(speaker, " does not end a run by the clock: leave out exit_after.")
-    from llmsim.physics.hardware import storage  # most plans do without
+    from llmsim.dialects.parts.slurm import hours  # most plans do without
+    from llmsim.physics.hardware import storage
 
     first, seconds = schedule.first_step, step_time.step_seconds(job)
     launch = LAUNCH + step_time.compile_seconds(job)
@@ -125,8 +129,13 @@ def limited(job: Job) -> Job:
     name = min((key for key, limit in limits.items() if limit), key=lambda key: limits[key])
     left = limits[name] - launch
     if left < 2.0 * seconds:
-        told = f"a launch of about {launch:,.0f} s and steps of {seconds:.1f} s do not fit into it."
-        raise PlanError(f"[schedule] {name} = {limits[name]:,} s: {told}")
+        asked = {"time_limit": wanted.time_limit, "exit_after": wanted.exit_after}[name]
+        least = whole_minutes(ceil(launch + 2.0 * seconds))
+        raise PlanError(
+            f'[schedule] {name} = "{hours(asked or limits[name])}" is too short: a '
+            f"launch takes about {launch:,.0f} s, and a step {seconds:.1f} s. Give "
+            f'"{hours(least)}" or more: times are whole minutes, rounded up.'
+        )
     made = int(left / (seconds + _pauses(job)))
     reached = first - 1 + max(1, made)
     return job._replace(schedule=schedule._replace(reached=min(reached, schedule.steps)))

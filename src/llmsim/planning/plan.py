@@ -265,7 +265,7 @@ def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
         if part.steps:
             schedule = part_of(job, schedule, part, index)
         ramp = () if part.steps else ramped(candidate, schedule, seed)
-        return limited(job._replace(schedule=as_asked(given, schedule, ramp)))
+        return limited(job._replace(schedule=as_asked(given, schedule, ramp)), given.wanted)
 
     free = not (wanted.steps or wanted.tokens or wanted.epochs or wanted.first_step)
     if framework.target_loss and free:

@@ -6,7 +6,7 @@ from llmsim.errors import PlanError, Setting
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import Recipe
 from llmsim.job.records import Job, batch_tokens, step_data_tokens
-from llmsim.job.schedule import BatchStage, Schedule
+from llmsim.job.schedule import BatchStage, Schedule, whole_minutes
 from llmsim.model.architecture import parameter_count
 from llmsim.options.job_options import MOST_STEPS
 from llmsim.options.wanted import Wanted
@@ -111,7 +111,7 @@ def scheduled(
     # A resumed run shows its own steps.
     shown = shown or max(1, steps - (candidate.wanted.first_step or 1) + 1)
     for limit in (candidate.wanted.time_limit, candidate.wanted.exit_after):
-        shown = min(shown, ceil(limit / step_seconds)) if limit else shown
+        shown = min(shown, ceil(whole_minutes(limit) / step_seconds)) if limit else shown
     log_every = 1 if framework.logs_every_step else round_number(shown / LOGGED_STEPS)
     # Rounded down: an epoch has no more tokens than the data set.
     per_epoch = max(1, int(steps / epochs / log_every)) * log_every

@@ -1,8 +1,8 @@
-"""What nvidia-smi says to whoever would change a GPU and is not root.
+"""What nvidia-smi says to a user who is not root and asks it to change a GPU.
 
-A change leaves the simulated GPUs as they are, as it leaves real ones for a user of a cluster. The
-sentences are those of public captures: persistence, power limit, clocks and reset in these words;
-compute mode and MIG in the same form, which real ones have with other errors.
+Nothing changes, as on a real cluster. The sentences about persistence, the power limit, clocks and
+a reset are from public captures. No capture has the sentences about the compute mode and MIG: their
+form is that of nvidia-smi's other sentences.
 """
 
 from collections.abc import Sequence

@@ -26,7 +26,7 @@ class _Flags(NamedTuple):
 
 
 _QUERIES: tuple[Kind, ...] = ("query-gpu", "query-compute-apps", "query-accounted-apps")
-# What nvidia-smi takes without a command; those that change a GPU are in changes.py.
+# What nvidia-smi takes without a command. changes.py has the flags that change a GPU.
 _PLAIN = _Flags(
     {
         "-i": "--id", "-f": "--filename", "-l": "--loop", "-lms": "--loop-ms",
