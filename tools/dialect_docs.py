@@ -41,26 +41,26 @@ STEPS_IN_ALL, FEW_STEPS = 2700, 270  # of the excerpts' run, and where each step
 HEAD = """\
 # Dialects
 
-This page shows the same run, as each framework prints it. An excerpt has three parts: some lines of
-the training, some of a validation, and the first lines of the launch that no other framework has.
-Long lines are cut here. `make docs` makes this page from run {seed}:
+A dialect is the log of one framework. This page shows the same run as each framework prints it.
+Each excerpt has lines of the training, then lines of a validation, and then the first lines of the
+launch that no other framework has. Long lines are cut. `make docs` makes this page from run {seed}:
 
 `{command}`
 
 The default dialect, `pytorch`, has a line for nearly every event. Every other dialect prints what
 its framework prints, and nothing else.
 
-All excerpts have the same seed, and most have the same job. A few frameworks cannot train it:
-`mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` train models of
-GPT-2's shape, and `trl` fine-tunes.
+All excerpts have the same seed. Most excerpts have the same job, but a few frameworks cannot train
+this job. `mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` train
+models of GPT-2's shape, and `trl` fine-tunes.
 
 """
 
 READERS_HEAD = """\
 ## Known readers
 
-These programs are public parsers of the frameworks' logs. Tests apply their regular expressions to
-thirty runs. The table says what each parser finds in run 5.
+These programs are public parsers of the frameworks' logs. Tests apply the parsers' regular
+expressions to thirty runs. The table says what each parser finds in run 5.
 
 | dialect | parser | finds |
 |---|---|---|
@@ -69,9 +69,9 @@ thirty runs. The table says what each parser finds in run 5.
 LOGS_HEAD = """\
 ## Beside public logs
 
-We compared our logs with logs of real runs, line by line. The table says what still differs. Most
-differences come from another release or from other settings. Each line of ours exists in the
-release that we name above.
+We compared llmsim's logs with logs of real runs, line by line. The table says what still differs.
+Most differences come from another release or from other settings. Each line that llmsim prints
+exists in the release that this page names above.
 
 | dialect | public logs | what differs |
 |---|---|---|
@@ -81,7 +81,7 @@ TAIL = """\
 ## How to add a dialect
 
 [CONTRIBUTING.md](../CONTRIBUTING.md#a-dialect) has the steps for a dialect in this repository.
-[plugins.md](plugins.md) says how a package of your own can add one.
+[plugins.md](plugins.md) says how a package of your own can add a dialect.
 """
 
 

@@ -39,14 +39,14 @@ This page is made by `make docs` from the records in
 
 `--export jsonl=run.jsonl` writes one JSON object in each line: first the record of the run, then
 every event in the order of time. [events.schema.json](events.schema.json) is the JSON Schema. This
-is version {version} of it. Within a version names may be added, but no name changes
-its meaning.
+is version {version} of the schema. Within a version, llmsim may add names, but no name changes its
+meaning.
 
-Every object has `event`, its kind, and `simulated`, which is always `true`. Every event has two
-times: `time` is the date and time of the simulated clock, and `at_seconds` is the number of
-simulated seconds since the first launch, which never goes back. Units: durations are simulated
-seconds, sizes are bytes, GB are 1e9 bytes, losses are nats per token. Shares and MFU lie between 0
-and 1. A number that is not finite is `null`.
+Every object has two fields: `event` is the kind of the event, and `simulated` is always `true`.
+Every event has two times: `time` is the date and time of the simulated clock, and `at_seconds` is
+the number of simulated seconds since the first launch. `at_seconds` never goes back. Units:
+durations are simulated seconds, sizes are bytes, GB are 1e9 bytes, losses are nats per token.
+Shares and MFU lie between 0 and 1. A number that is not finite is `null`.
 
 ```python
 from datetime import datetime
@@ -60,21 +60,21 @@ for record in records(run_of(plan(Options(seed=7, start=datetime(2026, 1, 30, 12
 ## What a printed loss is
 
 An event `step` has the loss of this step, over the whole global batch. A log has the number that
-its framework prints, which can be another one:
+the framework prints, which can be another number:
 
 | the log of | prints |
 |---|---|
-| `megatron`, `nemo` | the mean loss of the steps since the last such line |
+| `megatron`, `nemo` | the mean loss of the steps since the last logged step |
 | `hf`, `trl` | the mean loss of the steps since the last record |
-| `nanogpt` | the loss of one micro-batch of one rank, which scatters more |
+| `nanogpt` | the loss of one micro-batch of one rank, which has more noise |
 | `deepspeed` | the loss of one micro-batch; with pipeline stages the loss of the step |
 | all others | the loss of the step itself |
 
-A printed mean has noise of its own: it differs from the mean loss of the steps that the line covers
-by about 0.01 nats.
+A printed mean has additional noise: it differs by about 0.01 nats from the mean loss of the steps
+that the line covers.
 
 In most frameworks the printed rates and step times are means since the last printed step. The
-fields `step_seconds`, `tokens_per_second` and `mfu` are means since `previous` in the same way.
+fields `step_seconds`, `tokens_per_second` and `mfu` are also means since the step `previous`.
 
 ## run
 
@@ -91,12 +91,12 @@ The first line says which run it is, and which command plays it again.
 # What a field means wherever its own record says nothing more about it.
 USUAL: dict[str, str] = {
     "at_seconds": "simulated seconds since the launch",
-    "seconds": "how long it took, simulated seconds",
+    "seconds": "duration, simulated seconds",
     "step_seconds": "mean seconds of a step",
     "step": "optimizer step, counted from 1",
     "steps": "how many optimizer steps",
     "epoch": "pass over the data, counted from 1",
-    "attempt": "number of the attempt, counted from 1; a relaunch begins the next one",
+    "attempt": "number of the attempt, counted from 1; each relaunch begins the next attempt",
     "path": "file or folder",
     "rank": "rank, counted from 0",
     "local_rank": "number of the rank on its node, counted from 0",
@@ -107,7 +107,7 @@ USUAL: dict[str, str] = {
     "node": "number of the node, counted from 0",
     "nodes": "how many nodes",
     "gpus": "how many GPUs",
-    "master": "name of the node to which the others connect",
+    "master": "name of the node to which the other nodes connect",
     "port": "port of the master",
     "phase": "name of the phase",
     "after": "sequences of a global batch from this step on",
@@ -126,7 +126,7 @@ USUAL: dict[str, str] = {
     "calls": "how many calls",
     "channels": "how many channels of NCCL",
     "checkpoints": "how many checkpoints were saved",
-    "summarized": "how many of them the log puts into one line",
+    "summarized": "how many the log puts into one line",
     "done": "units that are done",
     "total": "units of the whole task",
     "parameters": "all weights of the model",

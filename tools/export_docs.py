@@ -26,46 +26,47 @@ llmsim --runs 3 --quiet --export jsonl={{seed}}.jsonl   # a file for each seed
 ```
 
 You may give `--export KIND=PATH` several times. The same `--seed` and `--start` give the same bytes
-at every speed, with the show and without it. With `--from` the events of an export begin at the
-same moment, but its samples of GPUs always cover the whole run.
+at every speed, with the show and without the show. With `--from` the events of an export begin at
+this moment, but the samples of GPUs always cover the whole run.
 
 {kinds}
 
 ## Files
 
 While the run plays, an export is written to `PATH.part`, where you can watch it (`tail -F`). The
-file gets the name `PATH` when it is whole: at the end of the run, or when you stop the run. If the
-process is killed, no half file has the name `PATH`. If `PATH` exists already, llmsim refuses the
-export. It writes directly to a pipe or a device.
+file gets the name `PATH` at the end of the run, or when you stop the run. So a file with the name
+`PATH` is always complete, also if the process is killed. If `PATH` exists already, llmsim refuses
+the export. If `PATH` is a pipe or a device, llmsim writes directly to `PATH`.
 
-If something goes wrong with an export, one sentence says what, and names the export. If an export
-cannot be begun, the show ends before its first line. If an export fails later, the show goes on,
-and the sentence comes at the end. In both cases the exit status is 1.
+If an export fails, one sentence names the export and says what went wrong. If the export fails at
+its beginning, the show ends before the first line. If the export fails later, the show goes on, and
+the sentence comes at the end. In both cases the exit status is 1.
 
 ## Samples
 
 `csv`, `parquet`, `openmetrics`, `promtest`, `nvsmi` and `otlp` have samples of the GPUs: one sample
-every 15 simulated seconds, or as often as `--sample` says. Of a large cluster they have the first
-512 GPUs. All gauges come from one state: energy is the integral of power; used, free and reserved
-memory add up to the total; tensor activity follows from MFU and clock. During an incident the
-gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
+every 15 simulated seconds, or as often as `--sample` says. Of a large cluster the exports have the
+first 512 GPUs. All gauges agree with each other: energy is the integral of power; used, free and
+reserved memory add up to the total; tensor activity follows from MFU and clock. During an incident
+the gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
 waits in a hung collective has a utilization of 100 %, while its tensor cores are idle.
 
 ## The folder of logs
 
-`logs` writes these files. The first node's processes have theirs from the launch on, as `torchrun
---log-dir --redirects 3` makes them; all others come with their first line.
+`logs` writes these files. The files of the first node's processes exist from the launch on, as with
+`torchrun --log-dir --redirects 3`. Each other file is made when it gets its first line.
 
 {files}
 
-RUN is the run's name, SUFFIX the launcher's own, N counts attempts from 0, LOCAL_RANK processes of
-a node from 0, HOST is a node's name, and JOB is Slurm's number, which stays after a requeue. Of a
-large cluster the nodes that speak in a failure are in [incidents.md](incidents.md).
+RUN is the name of the run, and SUFFIX is a suffix that the launcher adds. N is the number of the
+attempt, counted from 0. LOCAL_RANK is the number of the process on its node, counted from 0. HOST
+is the name of a node. JOB is Slurm's number of the job, which stays the same after a requeue.
+[incidents.md](incidents.md) says which nodes of a large cluster print lines in a failure.
 
 ## What each kind is for
 
-`tensorboard`, `wandb`, `lightning` and `trainer_state` have what the run's framework would have
-written, with its tags and steps. A kind that the framework does not write is refused.
+`tensorboard`, `wandb`, `lightning` and `trainer_state` have what the real framework writes, with
+its tags and steps. llmsim refuses a kind that the framework does not write.
 
 This program sends an export of the kind `wandb` to a Weights & Biases project of yours:
 
@@ -93,13 +94,13 @@ llmsim --seed 7 --quiet --export promtest=test.yml --sample 15s --gpu H100-80GB-
 promtool test rules test.yml        # after adding rule_files and alert_rule_test
 ```
 
-In OpenMetrics the name of a counter has to end in `_total`, but dcgm-exporter's names do not. So
-its counters have the type `unknown` in these files. `rate` works on them as on the exporter's own
-page.
+In OpenMetrics the name of a counter has to end in `_total`, but the names of dcgm-exporter's
+counters do not end in `_total`. So these counters have the type `unknown` in the files. `rate`
+works all the same.
 
-`labels` has the truth about the incidents of a run. With it you can score a detector.
+`labels` has the truth about the incidents of a run, with which you can score a detector.
 
-Records and files say that they are simulated, if their format has room for a mark.
+Records and files say that they are simulated, if the format has room for a mark.
 
 ## In tests
 

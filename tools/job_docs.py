@@ -26,8 +26,8 @@ llmsim --seed 7 --print-config --toml > seven.toml # writes the job of any run i
 llmsim --job seven.toml                            # plays that run, byte for byte
 ```
 
-A job file is written in TOML. You may leave out any section and any key: the planner fills in the
-rest; where several values are usual, the seed chooses one.
+A job file is written in TOML. You may leave out any section and any key. The planner fills in what
+is missing. If several values are usual, the seed chooses one of them.
 
 ```toml
 [model]
@@ -62,8 +62,8 @@ dialect = "torchtitan"
 ```
 
 The next file describes a mixture of experts in fp8. Two ranks divide each sequence between them
-(`cp`). The whole training has 500,000 steps. This job is a part of it: it resumes from the
-checkpoint of step 240,000. Slurm ends the job after six hours, so no model is exported:
+(`cp`). The whole training has 500,000 steps. This job is a part of the training: the job resumes
+from the checkpoint of step 240,000. Slurm ends the job after six hours, so no model is exported:
 
 ```toml
 [model]
@@ -104,27 +104,27 @@ llmsim --job train_llama3_8b_h100_fp8.sh               # a script with Megatron-
 llmsim --job config.json,training_args.json --gpus 8   # Hugging Face's model and TrainingArguments
 ```
 
-The run has the dialect of this framework, and the framework's defaults for what the file leaves
-out. llmsim lists once, on standard error, which settings have no effect here. It reads a script and
-never runs it: it uses only the script's arguments and simple variables.
+The run has the dialect of this framework. What the file leaves out has the framework's default.
+llmsim lists once, on standard error, which settings have no effect. llmsim reads a script but never
+runs the script: it uses only the script's arguments and simple variables.
 
 ## What is refused
 
 llmsim refuses an impossible job in one sentence, with the arithmetic. A job is impossible if
 
-- it does not fit into the memory,
+- the job does not fit into the memory,
 - the numbers do not fit each other: gpus must be dp x cp x tp x pp, batch must be dp x micro x
   accumulation, tp must divide the heads, and ep must divide the experts,
-- the framework cannot train it,
+- the framework cannot train the job,
 - the GPU cannot multiply in the job's precision.
 
-llmsim also refuses a key that does not exist, and names the nearest one.
+llmsim also refuses a key that does not exist, and names the most similar key.
 
 ## Job files and flags
 
 A flag wins over the job file. The job file wins over an environment variable and over the config
 file. `--steps`
-and `steps` are the number of the last step. Some keys have another name than their flag:
+and `steps` are the number of the last step. Some keys do not have the name of the flag:
 
 | flag | key |
 |---|---|
@@ -133,8 +133,8 @@ and `steps` are the number of the last step. Some keys have another name than th
 | `--lr` | `peak_lr` in [schedule] |
 | `--precision` | `compute` in [precision] |
 
-`command` in [run] is the command in the last line of the log. It is ignored if a flag changes the
-run. If you edit a file that has this key, delete the key.
+`command` in [run] is the command in the last line of the log. llmsim ignores this key if a flag
+changes the run. If you edit a file that has this key, delete the key.
 
 {keys}
 """

@@ -21,15 +21,15 @@ COMPARED = (
         "a whole log of 8 x H200 (November 2025); Qwen3-0.6B without a filter of ranks (January "
         "2026); pytorch/torchtitan pull requests 1287, 2389, 3393",
         "releases of 2026 print the loss with five decimals; without a filter all ranks of a node "
-        "print, and in our logs one rank of each node prints",
+        "print, but in our logs only one rank of each node prints",
     ),
     Compared(
         "megatron",
         "a whole log of core 0.12 (April 2025); a run of 1.7B on Leonardo (core 0.11, March 2025); "
         "a course's logs on 4 GPUs (before core 0.9, September 2024); a fork's log on 8 GPUs "
         "(November 2025); NVIDIA/Megatron-LM issue 756",
-        "the order of the weights in a bucket, which is that of a Python set; the number of zeros, "
-        "which is printed only if it is asked for; marks before the lines of core 0.11 and of "
+        "the order of the weights in a bucket, which is the order of a Python set; the number of "
+        "zeros, which is printed only on request; marks before the lines of core 0.11 and of "
         "forks; on more than 8 nodes our NCCL prints on the first node alone",
     ),
     Compared(
@@ -42,8 +42,8 @@ COMPARED = (
     Compared(
         "olmo",
         "allenai/OLMo issue 692 (August 2024); a log of April 2024; a reader of 0.6's logs",
-        "in a terminal OLMo prints with Rich, and our lines are always those of a file or a pipe; "
-        "the header of April 2024 has no epoch",
+        "in a terminal OLMo prints with Rich, but our lines are always as in a file or a pipe; the "
+        "header of April 2024 has no epoch",
     ),
     Compared(
         "deepspeed",
@@ -51,7 +51,7 @@ COMPARED = (
         "2026); deepspeedai/DeepSpeed issues 1825, 3742, 5779; huggingface/trl issue 2784",
         "older releases say less about ZeRO's memory; the pipeline of 2026 names its topology; "
         "config.py of 0.16 has other line numbers; real memory reports are 0.24 s apart, and "
-        "ours less",
+        "our reports follow faster",
     ),
     Compared(
         "maxtext",
@@ -63,18 +63,18 @@ COMPARED = (
         "mlperf",
         "Llama 3.1 8B on 8 x MI355X (October 2025, May 2026); AMD-AGI/Primus pull request 656; "
         "NVIDIA's Stable Diffusion; a log beside public results",
-        "the public logs are of the closed division, and ours are of the open one; each submitter "
-        "has files and line numbers of its own; some logs have a rank before each line",
+        "the public logs are of the closed division, and our logs are of the open division; each "
+        "submitter has other files and line numbers; some logs have a rank before each line",
     ),
     Compared(
         "hf",
-        "logs of transformers 5 (2026, one of them of August); logs of 4.5x with dicts of numbers",
-        "in a file each of our bars is a line, and tqdm's bars are joined by carriage returns; our "
-        "rate is the mean since the start (except after a resume), and tqdm's is a moving mean",
+        "logs of transformers 5 (2026, one log of August); logs of 4.5x with dicts of numbers",
+        "in a file each of our bars is a line, but tqdm joins bars by carriage returns; our rate "
+        "is the mean since the start (except after a resume), but tqdm's rate is a moving mean",
     ),
     Compared(
         "trl",
-        "SFT logs of 2026 (one of them of August); a GRPO log of 2026 with strings for numbers, "
+        "SFT logs of 2026 (one log of August); a GRPO log of 2026 with strings for numbers, "
         "and two GRPO logs of 2025",
         "the public logs are of older releases, which print entropy, num_tokens and clip_ratio in "
         "another order, warn of new PAD and BOS tokens, and name a length completion_length",
@@ -89,16 +89,16 @@ COMPARED = (
         "llmc",
         "1.56B on 8 x H100 (karpathy/llm.c discussion 677); 124M on one A100, on an A800, on an "
         "RTX 5090 and on a GPU whose peak llm.c does not know (2026)",
-        "a build without NCCL says so; the public runs generate text now and then, which is "
-        "switched off in ours; the program of 2024 allocates in another order",
+        "a build without NCCL prints a line about it; the public runs generate text now and then, "
+        "and our runs do not; the program of 2024 allocates in another order",
     ),
     Compared(
         "lightning",
         "a benchmark of saves to GCS with 658 M weights (2.3); two runs with the modes of modules "
         "(2.4); a table of 2.6 with FLOPs; a CIFAR run with a monitored metric",
         "releases before 2.6 have no column of FLOPs, and releases before 2.3 no column of modes; "
-        "v_num is the logger's version; a save that monitors a metric prints its value, and our "
-        "saves monitor none",
+        "v_num is the logger's version; a save that monitors a metric prints the metric, "
+        "but our saves monitor no metric",
     ),
     Compared(
         "nemo",

@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "options.md"
 
 # What else the environment says: its name, what it does, and what wins over it.
 VARIABLES = (
-    (ELSEWHERE, "the path of the config file; the file has to exist", ""),
+    (ELSEWHERE, "the path of the config file; the file must exist", ""),
     ("XDG_CONFIG_HOME", ("an absolute path of a folder: the config file is `llmsim/config.toml` "
      "in it"), f"`{ELSEWHERE}`"),
     ("HOME", "the config file is `.config/llmsim/config.toml` in it",
@@ -46,8 +46,8 @@ This page is made by `make docs` from the table in
 
 If several places give a value for an option, the first place in this list wins: **a flag, a job
 file, a scene, the flag's variable, the config file, the default.** The page in a browser reads
-neither variables nor files. Its address has flags as parameters (`?seed=7&speed-factor=4`); the
-table says which ones.
+neither variables nor files. The address of the page takes flags as parameters
+(`?seed=7&speed-factor=4`). The table says which flags.
 
 {options}
 
@@ -56,22 +56,23 @@ table says which ones.
 `--from` takes a share of the steps (`40%`), a step (`step=1200`) or simulated time (`1h20m`). It
 also takes the name of a phase, and begins at the first moment of this phase:
 {phases}.
-A moment that the run does not have is refused. Exports begin at the same moment, but their
+llmsim refuses a moment that the run does not have. Exports begin at the same moment, but the
 samples of GPUs always cover the whole run.
 
-`=no` switches an option off that your defaults have switched on, as in `--tidy=no`. A variable that
-is empty counts as not set.
+If your defaults switch an option on, `=no` switches it off, as in `--tidy=no`. An empty variable
+counts as not set.
 
 ## The page's own parameters
 
-The page reads these parameters itself. All other parameters in its address are options.
+The page has parameters of its own. All other parameters in the address of the page are options.
 
 {parameters}
 
 ## The config file
 
-The file is `~/.config/llmsim/config.toml`, or `%APPDATA%\\llmsim\\config.toml` on Windows; the
-variables below can name another one. Its keys are the flags without the two dashes:
+The config file is `~/.config/llmsim/config.toml`, or `%APPDATA%\\llmsim\\config.toml` on Windows.
+The variables below can name another file. The keys of the file are the flags without the two
+dashes:
 
 ```toml
 dialect = "megatron"
@@ -81,9 +82,9 @@ duration = "10min"    # or a number of seconds
 tidy = true
 ```
 
-`{elsewhere}=/dev/null llmsim` plays once without the file (on Windows the name is `NUL`). A wrong
-key or value in the file, or in a variable, is refused in one sentence that names it. The exit
-status is 2 then, as for a wrong flag.
+`{elsewhere}=/dev/null llmsim` plays once without the config file. (On Windows write `NUL` in place
+of `/dev/null`.) If a key or a value in the file or in a variable is wrong, one sentence names it,
+and the exit status is 2, as for a wrong flag.
 
 ## Other variables
 
@@ -91,7 +92,7 @@ status is 2 then, as for a wrong flag.
 
 ## Completions
 
-Type `pip install '.[completions]'` in a clone, and then one of these:
+Type `pip install '.[completions]'` in a clone, and then one of these commands:
 
 ```sh
 llmsim --print-completions bash > ~/.local/share/bash-completion/completions/llmsim
@@ -102,8 +103,8 @@ llmsim --print-completions tcsh > ~/.llmsim.tcsh       # source it in ~/.tcshrc
 
 ## The man page
 
-If llmsim is installed, `man llmsim` shows the man page, which lies in `share/man/man1` of the
-environment. `llmsim --print-manpage | man -l -` shows the same page anywhere.
+If llmsim is installed, `man llmsim` shows the man page. The page lies in `share/man/man1` of the
+environment. `llmsim --print-manpage | man -l -` shows the same page in every terminal.
 """
 
 

@@ -11,11 +11,15 @@ from llmsim.text.wording import either
 # Name, value and meaning.
 OWN: tuple[tuple[str, str, str], ...] = (
     ("theme", either(THEMES), "the colours of page and log; the button `theme` changes it"),
-    ("type", "1", "each key prints the next line, and Esc ends it; so does the button `type`"),
-    ("paused", "1", "the first run is paused where it begins; a link of a paused show has it"),
-    ("kiosk", "1", "no controls, no pointer, no greeting; the screen stays on"),
-    ("background", "transparent", "no background, so that OBS shows the picture below the text"),
-    ("boot", "micropip", "Python starts as it does on other pages, which is slower"),
+    (
+        "type",
+        "1",
+        "each key prints the next line, Esc ends the typing; the same as the button `type`",
+    ),
+    ("paused", "1", "the first run begins paused; a link of a paused show has this parameter"),
+    ("kiosk", "1", "the page hides controls, pointer and greeting; the screen stays on"),
+    ("background", "transparent", "no background, so that OBS shows the picture behind the text"),
+    ("boot", "micropip", "Python starts in the usual way of Pyodide, which is slower"),
 )
 
 

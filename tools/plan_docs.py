@@ -29,25 +29,25 @@ PAGE_TEXT = """\
 This page is made by `make docs` from the plans of seeds 1 to 300, with no option but
 `--dialect any`. The planner draws a kind of job from [data/llm_jobs.txt](../data/llm_jobs.txt) by
 its weight. Then it draws a model, GPUs, a length of the sequences and a length of the run that suit
-this kind. It takes the first plan that people would run:
+this kind. It takes the first plan with these properties:
 
 - it fits into the memory,
 - a step takes {shortest} to {longest} seconds (up to {rollout} seconds with rollouts),
 - its MFU is {mfu} or more.
 
-If you give an option, only the kinds of job that agree with it are drawn. If no kind agrees, the
-planner draws from all models and GPUs.
+If you give an option, the planner draws only kinds of job that agree with the option. If no kind
+agrees, the planner draws from all models and GPUs.
 
-tests/planning/test_recognised.py has rules about plans at which an expert would laugh. None of the
-300 plans breaks a rule.
+tests/planning/test_recognised.py has rules that refuse absurd plans. None of the 300 plans breaks a
+rule.
 
 ## What is shown of a long pretraining
 
-A pretraining of weeks is seldom in one log. A cluster gives a job some hours; then Slurm ends the
-job, and the next job goes on from its checkpoint. So some logs show only a part of a long run, with
-hundreds or thousands of steps:
+A pretraining of weeks is seldom in one log. A cluster gives a job some hours. Then Slurm ends the
+job, and the next job goes on from the checkpoint of this job. So some logs show only a part of a
+long run, with hundreds or thousands of steps:
 
-- {early} show such a part of every long run. The part begins the run, or goes on from a
+- {early} show a part of every long run. The part begins the run, or goes on from a
   checkpoint, and Slurm's time limit ends it.
 - {goes_on}
   show a part of every other long run. One third of these parts
@@ -57,12 +57,12 @@ hundreds or thousands of steps:
 - {whole} shows whole runs, since TRL is for fine-tuning, and no fine-tuning is long.
 - A benchmark of {benchmarks} is short, and ends at its target loss.
 
-A part that Slurm ends has no export. Its log has what the framework does at Slurm's signal, and
-Slurm's line `CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch` and `nemo` save a checkpoint at
-SIGTERM. Other frameworks lose the steps since their last checkpoint. Slurm leaves 30 s for a save.
-If a save takes longer, Slurm sends the signal earlier (`sbatch --signal`), and the job ends before
-its limit. No limit is planned for a large cluster that breaks more often than the limit would be
-met: Slurm gives each new launch the whole limit again.
+A part that Slurm ends has no export. The log of the part has the lines that the framework prints at
+Slurm's signal, and Slurm's line `CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch` and `nemo` save a
+checkpoint at SIGTERM. Other frameworks lose the steps since their last checkpoint. Slurm leaves 30
+s for a save. If a save takes longer, Slurm sends the signal earlier (`sbatch --signal`), and the
+job ends before the limit. Slurm gives each new launch the whole limit again. So a large cluster
+that breaks often never reaches the limit, and its jobs are planned without a limit.
 
 A part has the learning rates, the losses and the step numbers of the whole run.
 
@@ -75,29 +75,30 @@ file.
 # What each table counts, and the reason for its shares.
 REASONS = {
     "Recipes": """\
-Most runs that people start adapt a released model. But most GPU-hours go into pretraining, and
-people want to see a curve that falls from ln V. So pretraining has half of the weight, and
-frameworks that only pretrain add to it.""",
+Most runs of real people adapt a released model. But most GPU-hours go into pretraining, and a
+viewer wants to see a loss that falls from ln V (V: the size of the vocabulary). So pretraining has
+half of the weight. The share below is higher, since some frameworks can only pretrain.""",
     "GPUs": """\
 Public logs of 2023 to 2026 name H100 and A100 with NVLink most often, then H200 and B200. Cards
 without NVLink run LoRA, QLoRA and GPT-2. The weights are a column of data/llm_gpus.txt.""",
     "Number of GPUs": """\
 Adapters take one card. Fine-tuning and GPT-2 take a node of eight (nanoGPT and llm.c: 8 x A100).
-Models up to 2B take 8 to 64 GPUs (Pythia, TinyLlama), models of 7B to 34B take 128 to 1,024
-(OLMo 2, Llama 2), and 70B and large mixtures take up to 4,096 (DeepSeek-V3: 2,048 H800).""",
+Models up to 2B take 8 to 64 GPUs (Pythia, TinyLlama). Models of 7B to 34B take 128 to 1,024 GPUs
+(OLMo 2, Llama 2). Models of 70B and large mixtures take up to 4,096 GPUs (DeepSeek-V3: 2,048
+H800).""",
     "Active parameters": """\
-The sizes are the sizes of released models. In a mixture only the active parameters count.""",
+The sizes are the sizes of released models. Of a mixture only the active parameters count.""",
     "Tokens of a sequence": """\
 GPT-2 has 1,024, Pythia, Llama 2 and OLMo 2 have 2,048 or 4,096, and Llama 3 has 8,192. Sequences of
 32,768 to 131,072 belong to a later part of pretraining with context parallelism (Llama 3, section
 3.4.2).""",
     "Precision of the products": """\
-Pretraining in fp8 is young (DeepSeek-V3, Nemotron) and needs Hopper or a newer generation. QLoRA
+Pretraining in fp8 is new (DeepSeek-V3, Nemotron), and needs GPUs of Hopper or later. QLoRA
 keeps the frozen weights in NF4.""",
     "Tokens for each active parameter, in pretraining": """\
 The optimum of Hoffmann et al. 2022 is 20. GPT-2 on OpenWebText has about 70, Llama 2 7B has 286,
-OLMo 2 7B has 560, and Llama 3 8B has 1,875. With fewer than 20, a smaller
-model would learn more.""",
+OLMo 2 7B has 560, and Llama 3 8B has 1,875. With fewer than 20 tokens, a
+smaller model would learn more.""",
     "How a model is spread": """\
 Most models need only data ranks with sharded states. Tensor slices are for large models on servers
 with fast links, pipeline stages for 12B and more, context ranks for long sequences, and expert
@@ -106,8 +107,8 @@ ranks for mixtures.""",
 This table counts pretraining and continued pretraining. The log of a fine-tuning always shows the
 whole run.""",
     "Time of training": """\
-The runs go from a LoRA over lunch to a pretraining of months. BLOOM took 117 days, and Llama 3 405B
-took 54.""",
+The shortest runs are a LoRA of less than an hour, and the longest are a pretraining of
+months. BLOOM took 117 days, and Llama 3 405B took 54 days.""",
 }
 
 SIZES = ((4e8, "up to 0.4B"), (1.5e9, "0.4B to 1.5B"), (4e9, "1.5B to 4B"), (10e9, "4B to 10B"),

@@ -24,13 +24,13 @@ from llmsim.typed import Any
 
 _PROCESS = "RUN_SUFFIX/attempt_N/LOCAL_RANK"
 FILES = (
-    (f"{_PROCESS}/stdout.log", "the log of the first process; of the node's others it is empty"),
-    (f"{_PROCESS}/stderr.log", "a process's last words: tracebacks, the watchdog, NCCL's errors"),
-    (f"HOST/{_PROCESS}/stderr.log", "the same of a process of another node"),
-    ("kernel/HOST.log", "what a node's kernel says, with the seconds since its machine's boot"),
+    (f"{_PROCESS}/stdout.log", "the first process's log; empty for the node's other processes"),
+    (f"{_PROCESS}/stderr.log", "a process's errors: tracebacks, the watchdog, NCCL's errors"),
+    (f"HOST/{_PROCESS}/stderr.log", "the errors of a process of another node"),
+    ("kernel/HOST.log", "the kernel's lines of a node, with the seconds since the node's boot"),
     ("slurm-JOB.out", "the batch script's stderr: srun, slurmstepd, each node's launcher"),
-    ("slurmctld.log", "Slurm's controller: requeue, drained nodes, why the job waits"),
-    ("checkpoints/RUN/main.log", "what llm.c's first process writes itself"),
+    ("slurmctld.log", "the lines of Slurm's controller: requeue, drained nodes, why the job waits"),
+    ("checkpoints/RUN/main.log", "the log that llm.c's first process writes"),
 )
 
 SCREEN = Screen(PIPE_WIDTH, 24, color=False, unicode=True, live=False)

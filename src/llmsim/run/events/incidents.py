@@ -8,7 +8,7 @@ Stream = Literal["log", "kernel", "slurm"]
 class Incident(NamedTuple):
     """A label: what breaks, where, and when it is noticed. No log has a line for it.
 
-    Its moments are simulated seconds since the first launch.
+    The moments are simulated seconds since the first launch.
     """
 
     at: float  # moment of the fault
@@ -18,10 +18,10 @@ class Incident(NamedTuple):
     rank: int
     hostname: str
     local_rank: int
-    streams: tuple[str, ...]  # the streams in which it shows
+    streams: tuple[str, ...]  # the streams that show the incident
     visible: float  # moment of the first sign in a log or a gauge; it may come before the fault
     detected: float  # moment of the first line on which a monitor should act
-    over: float  # moment of the next launch, or the end of what disturbed the training
+    over: float  # moment of the next launch, or of the end of the disturbance
     number: int = 0  # a number that tells two incidents of a run apart
 
 
@@ -33,16 +33,16 @@ class Symptom(NamedTuple):
     stream: Stream
     name: str
     rank: int  # rank of the process that prints the line, or whose GPU it names
-    code: int = 0  # exit status, milliseconds, or a channel: the name decides
+    code: int = 0  # exit status, milliseconds or a channel, depending on `name`
     kind: str = ""  # kind of the incident
     executed: int = 0  # steps that this attempt's processes have run
     step: int = 0  # the last optimizer step that was complete
-    peer: int = -1  # rank for which the process waits, or which does not end; -1: none
+    peer: int = -1  # rank that the process waits for, or that does not end; -1: none
     mixed: tuple[tuple[int, int], ...] = ()  # rank and code of each process that writes meanwhile
 
 
 class Failed(NamedTuple):
-    """The attempt has failed: none of its processes is left."""
+    """The attempt has failed, and all its processes have ended."""
 
     at: float
     attempt: int
@@ -50,8 +50,8 @@ class Failed(NamedTuple):
     kind: str
     rank: int
     hostname: str
-    wait: float  # seconds until the next launch; 0 if there is none
-    kept: int = 0  # last step of the newest whole checkpoint; 0: there is none
+    wait: float  # seconds until the next launch; 0: no next launch
+    kept: int = 0  # last step of the newest whole checkpoint; 0: no checkpoint
 
 
 class Restarted(NamedTuple):
@@ -63,11 +63,11 @@ class Restarted(NamedTuple):
     hostname: str  # name of the node that is replaced, or that caused the incident
     rank: int
     cured: tuple[int, ...] = ()  # incidents whose data this attempt skips
-    step: int = 0  # last step of the checkpoint from which it goes on
+    step: int = 0  # last step of the checkpoint from which the attempt goes on
     spare: str = ""  # name of the machine that takes the node's place, or empty
     spares: tuple[tuple[int, int], ...] = ()  # each replaced node, and its new machine's number
     repeated: int = 0  # executed steps of earlier attempts whose results are lost
-    boots: tuple[tuple[int, float], ...] = ()  # each node that was booted again, and the second
+    boots: tuple[tuple[int, float], ...] = ()  # each node that was booted again, and when
 
 
 class Resumed(NamedTuple):

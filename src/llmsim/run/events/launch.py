@@ -108,7 +108,7 @@ class ModelBuilt(NamedTuple):
     parameters: int
     active_parameters: int
     embedding_parameters: int
-    trained_parameters: int  # weights that are trained: with LoRA the adapters', otherwise all
+    trained_parameters: int  # weights that are trained: with LoRA those of adapters, else all
     seconds: float
 
 

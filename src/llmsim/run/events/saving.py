@@ -22,7 +22,7 @@ class Validated(NamedTuple):
     seconds: float
     accuracy: float | None = None  # share of right pairs (DPO) or solved problems (GRPO), 0..1
     training_seconds: float = 0.0  # as in `step`
-    part: str = ""  # of an evaluation after the training: "validation" or "test"; else ""
+    part: str = ""  # after the training "validation" or "test"; otherwise empty
 
 
 class CheckpointStarted(NamedTuple):
@@ -60,7 +60,7 @@ class CheckpointDeleted(NamedTuple):
     """An old checkpoint has been deleted."""
 
     at: float
-    step: int  # the step after which it was saved
+    step: int  # the step after which the checkpoint was saved
     path: str
     size: int
     seconds: float
@@ -105,7 +105,7 @@ class Exported(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """Benchmark scores of the model after a step. By default it is the last step."""
+    """Benchmark scores of the model after a step. By default this step is the last step."""
 
     at: float
     step: int
@@ -137,7 +137,7 @@ class Summary(NamedTuple):
     lost_seconds: float = 0.0  # seconds of steps whose results were lost
     waiting_seconds: float = 0.0  # from each fault to the first step of the next attempt, in sum
     attempt_began: float = 0.0  # first step of the last attempt, seconds after the launch
-    attempt_seconds: float = 0.0  # seconds from that step to the last step, pauses included
-    ended_by: str = ""  # "time-limit" if that ended the run before its last step, or empty
+    attempt_seconds: float = 0.0  # seconds from then to the last step, pauses included
+    ended_by: str = ""  # "time-limit" if Slurm's time limit ended the run; else empty
     state: str = "COMPLETED"  # state of the job, as Slurm's sacct prints it
-    kept: int = 0  # last step of the newest checkpoint at the end; 0: there is none
+    kept: int = 0  # last step of the newest checkpoint at the end; 0: no checkpoint

@@ -25,13 +25,13 @@ class Step(NamedTuple):
 
     at: float
     step: int
-    previous: int  # the logged step before this one; 0 at the first
+    previous: int  # the logged step before this step; 0 at the first step
     epoch: int
     loss: float  # loss of this step's global batch alone, nats per token
     gradient_norm: float  # norm of the gradient before clipping
     learning_rate: float  # learning rate of this step
     step_seconds: float  # mean seconds of a step since `previous`, without pauses
-    host_seconds: float  # since the logged step before, by the clock, with pauses: a sum, no mean
+    host_seconds: float  # seconds since step `previous` by the clock, pauses included
     tokens: int  # tokens that have been read so far
     tokens_per_second: float  # tokens a second, of the whole cluster
     samples_per_second: float  # sequences a second, of the whole cluster
@@ -72,7 +72,7 @@ class Slowed(NamedTuple):
     rank: int
     hostname: str
     seconds: float  # seconds that each slow step loses
-    part: float  # the same as a share of a step's usual time
+    part: float  # `seconds` as a share of a step's usual time
 
 
 class Recovered(NamedTuple):
@@ -101,7 +101,7 @@ class BatchGrew(NamedTuple):
 
     at: float
     step: int
-    before: int  # sequences of a global batch before
+    before: int  # sequences of a global batch before this step
     after: int
     accumulation: int  # micro-batches of a step from now on
 
