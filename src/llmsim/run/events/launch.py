@@ -108,7 +108,7 @@ class ModelBuilt(NamedTuple):
     parameters: int
     active_parameters: int
     embedding_parameters: int
-    trained_parameters: int  # weights that are trained: with LoRA those of adapters, else all
+    trained_parameters: int  # weights that are trained: all, or with LoRA only the adapters
     seconds: float
 
 
