@@ -23,8 +23,8 @@ node_exporter and nvidia_gpu_exporter, a page of the trainer, and lists for serv
 options of the server, each with its default in brackets:
 """
 REST = """
-It also takes all options of a run: see llmsim --help. A simulated second takes a real second;
---speed-factor and --duration change that.
+llmsim serve also takes all options of a run: see llmsim --help. A simulated second takes a real
+second; --speed-factor and --duration change this speed.
 
 examples:
   llmsim serve --gpus 512 --tokens 20B               64 nodes, at http://127.0.0.1:9400/sd

@@ -25,7 +25,7 @@ program, such as nvitop or gpustat, which sees the GPUs of the run. --install pu
 into a folder.
 
   --at WHEN      a moment of the run, as for --from: 40%, step=1200, 1h20m, validation. Without --at
-                 the run goes on with the time of day. It begins at --start, or is in its middle now
+                 the run goes on with the time of day. Without --start it is in its middle now
   --node N       number of the node, counted from 0 [0]
   --install DIR  write DIR/nvidia-smi, and end
 

@@ -17,7 +17,7 @@ examples:
   llmsim --model ButtGPT-420B --runs 0    a funny model, one run after another
   llmsim --seed 7 --speed-factor max      the whole log of run 7, at once
 
-commands with a --help of their own: llmsim serve, smi, fleet, grade
+other commands, each with --help: llmsim serve, smi, fleet, grade
 your own defaults: ~/.config/llmsim/config.toml, or variables like LLMSIM_GPUS
 """
 COLUMNS = 80

@@ -15,11 +15,11 @@ from llmsim.typed import NamedTuple
 
 USAGE = """usage: llmsim fleet SPEC.toml --out DEST [option ...]
 
-Makes a data set of many runs. After a stop, the same command goes on.
+Makes a data set of many runs. After a stop, type the same command to go on.
 
   --out DEST         a folder, or a URL that fsspec knows (s3://bucket/name)
-  --answers DIR      a folder for what broke and for the commands that play a run again
-  --workers N        how many processes of this machine work [its cores]
+  --answers DIR      a folder for the labels and for the commands that play a run again
+  --workers N        how many processes work on this machine [one for each core]
   --dask             use a Dask cluster on this machine in place of plain processes
   --scheduler URL    scheduler of a Dask cluster, such as tcp://10.0.0.1:8786
   --print-plan       print counts, bytes and time, and write nothing

@@ -22,7 +22,7 @@ GRADE_OPTIONS = (
            "release of your dcgm-exporter: old, 3.6.1, 4.8.2, next ...", dcgm_versions.DEFAULT,
            "VERSION"),
     Option("counters", parse_counters, "any, default, full or a file",
-           "fields that it collects: any, default, full, or a file in its csv format",
+           "fields that the exporter collects: any, default, full, or a csv file",
            "any", "WHICH"),
     Option("json", parse_switch, "yes or no", "print the verdict as JSON", "no", ""),
     Option("junit", str, "a path", "write JUnit XML to this file, too", "", "PATH"),

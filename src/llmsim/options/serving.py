@@ -63,10 +63,10 @@ SERVE_OPTIONS = (
            "release of dcgm-exporter: old, 3.6.1, 4.8.2, next ...", dcgm_versions.DEFAULT,
            "VERSION"),
     Option("counters", parse_counters, "default, full or a file",
-           "fields on its page: default, full, or a file in dcgm-exporter's csv format",
+           "fields on the page: default, full, or a file in dcgm-exporter's csv format",
            "default", "WHICH"),
     Option("labels", choice(*LABELS), either(LABELS),
-           "labels that say whose GPUs they are: none, k8s, exported or slurm", "none", "WHICH"),
+           "labels that name a GPU's user: none, k8s, exported or slurm", "none", "WHICH"),
     Option("collect-interval", parse_collect, "a time such as 30s, or 0",
            "time between dcgm-exporter's own readings; 0 reads at each scrape", "30s", "TIME"),
 )  # fmt: skip
