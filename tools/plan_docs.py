@@ -38,6 +38,13 @@ this kind. It takes the first plan with these properties:
 If you give an option, the planner draws only kinds of job that agree with the option. If no kind
 agrees, the planner draws from all models and GPUs.
 
+With `--gpus`, `--dialect any` draws only frameworks that people use for a cluster of this size. So
+nanoGPT is never drawn for 1,024 GPUs. If you ask for both, nanoGPT trains one of the largest models
+that it can train. In general, a framework may have no kind of job for a number of GPUs. Then the
+planner takes the kind with the nearest number. With n times as many GPUs, the model and the batch
+are larger by the square root of n. So the training takes as long, and reads as many tokens for each
+parameter.
+
 tests/planning/test_recognised.py has rules that refuse absurd plans. None of the 300 plans breaks a
 rule.
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from llmsim.dialects import registry
 from llmsim.job.records import Job, batch_tokens
 from llmsim.job.schedule import whole_run
 from llmsim.options.table import Options
@@ -86,8 +87,7 @@ LAUGHING: dict[str, Callable[[Job], bool]] = {
 @pytest.fixture(scope="module")
 def plans() -> list[Job]:
     """What the seeds draw where nothing is asked for."""
-    start = datetime(2026, 1, 30, 12)
-    return [plan(Options(seed=seed, start=start, dialect="any")) for seed in SEEDS]
+    return [plan(Options(seed=seed, start=START, dialect="any")) for seed in SEEDS]
 
 
 @pytest.mark.long
@@ -96,6 +96,46 @@ def test_nobody_laughs(plans: list[Job], rule: str) -> None:
     found = [(job.seed, job.framework.name, job.model.name, job.gpu.name, job.layout.gpus)
              for job in plans if LAUGHING[rule](job)]  # fmt: skip
     assert found == []
+
+
+START = datetime(2026, 1, 30, 12)
+# Rules that hold at any number of GPUs. Llama 3.1 405B and GPT-3 are benchmarks of thousands, and
+# our seeds have the two small ones alone, so that rule is for the plans above.
+AT_ANY_COUNT = {
+    **{name: rule for name, rule in LAUGHING.items() if "benchmark" not in name},
+    "a small model on a large cluster": lambda job: (
+        job.layout.gpus >= 1024 and job.model.parameters < 2e6 * job.layout.gpus
+    ),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("gpus", [8, 64, 1024, 4096, 16_384, 131_072])
+def test_nobody_laughs_at_what_is_drawn_for_a_number_of_gpus(gpus: int) -> None:
+    """nanoGPT trained 410M on 131,072 GPUs. A cluster's framework is one that runs it."""
+    for seed in range(1, 13):
+        job = plan(Options(seed=seed, start=START, dialect="any", gpus=gpus))
+        found = [name for name, rule in AT_ANY_COUNT.items() if rule(job)]
+        assert found == [], f"seed {seed}: {job.framework.name}, {job.model.name}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dialect", registry.NAMES)
+def test_a_framework_makes_the_best_of_a_number_of_gpus_that_it_seldom_has(dialect: str) -> None:
+    """A framework for one node can be given 131,072 GPUs. It then has no cluster of gaming cards,
+    no steps of minutes, and one of the largest models that it trains.
+    """
+    framework = registry.framework_of(dialect)
+    for gpus in (1, 64, 1024, 16_384, 131_072):
+        job = plan(Options(seed=4, start=START, dialect=dialect, gpus=gpus))
+        who = f"{dialect} on {gpus}: {job.model.name} on {job.gpu.name}"
+        assert not LAUGHING["a cluster of cards"](job), who
+        assert not LAUGHING["steps of minutes"](job), who
+        assert not LAUGHING["a toy fine-tuned on a node"](job), who
+        assert not LAUGHING["adapters on a cluster"](job), who
+        if gpus >= 16_384 and not framework.target_loss:
+            least = min(1e6 * gpus, (framework.max_parameters or 1e12) / 2)
+            assert job.model.parameters >= least, who
 
 
 @pytest.mark.long

@@ -29,7 +29,16 @@ from llmsim.planning.given import (
     framework_of_release,
     refuse_uneven_groups,
 )
-from llmsim.planning.models import asked_model, config_of, counted, is_sized, padded, rank_of
+from llmsim.planning.kinds import runs_clusters
+from llmsim.planning.models import (
+    asked_model,
+    config_of,
+    counted,
+    is_sized,
+    is_tuned,
+    padded,
+    rank_of,
+)
 from llmsim.planning.parallelism import fits, fitting_layout, leanest_layout
 from llmsim.planning.possible import (
     can_do,
@@ -52,8 +61,6 @@ SMALLER_CLUSTERS = (4, 2, 1)
 # The largest auto-sized cluster for small models; a recipe has a limit of its own.
 SMALL_MODEL, SMALL_CLUSTER = 3_000_000_000, 16
 
-# Marks in the names of fine-tuned models, which are not trained from random weights.
-TUNED = ("Instruct", "Chat", "-it")
 CODE, CODE_KINDS = "Code", ("code",)
 
 
@@ -148,6 +155,9 @@ def framework_for(options: Options, seed: int, asked: Wanted) -> Framework:
         }
     if wish != FREE:
         suiting = {name: w for name, w in suiting.items() if can_do(framework_of(name), wish)}
+    if options.gpus:
+        clusters = {n: w for n, w in suiting.items() if runs_clusters(options, framework_of(n))}
+        suiting = clusters or suiting
     suiting = suiting or {DEFAULT: 1}
     return framework_of(noise.choose(seed, "plan/dialect", suiting, [*suiting.values()]))
 
@@ -157,11 +167,6 @@ def kinds_of_data(recipe: Recipe, model: Model, asked: Wanted) -> tuple[str, ...
     if asked.kind:
         return (asked.kind,)
     return CODE_KINDS if recipe.relative and is_for_code(model) else recipe.kinds
-
-
-def is_tuned(model: Model) -> bool:
-    """Whether a model's name says that it has been fine-tuned."""
-    return any(mark in model.name for mark in TUNED)
 
 
 def is_for_code(model: Model) -> bool:

@@ -40,6 +40,9 @@ _SIZES = {
 # Megatron-LM's --make-vocab-size-divisible-by, by default.
 PADDING = 128
 
+# Marks in the names of fine-tuned models, which are not trained from random weights.
+TUNED = ("Instruct", "Chat", "-it")
+
 # A name's size counts where the exact count of weights is as near as this.
 NEAR = 0.1
 
@@ -170,3 +173,8 @@ def rank_of(recipe: Recipe, wanted: Wanted) -> int:
         rank = f" trains all weights: leave out [recipe] rank = {wanted.rank}."
         raise PlanError(Setting("recipe", recipe.name), rank)
     return wanted.rank or recipe.adapter_rank
+
+
+def is_tuned(model: Model) -> bool:
+    """Whether a model's name says that it has been fine-tuned."""
+    return any(mark in model.name for mark in TUNED)

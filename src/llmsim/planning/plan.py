@@ -4,11 +4,13 @@ Values that the options leave open are drawn again and again (each draw has its 
 until model, data set, GPU and cluster suit each other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from llmsim.catalog import records
+from llmsim.catalog.job_kinds import JobKind
 from llmsim.dialects.registry import DEFAULT, DRAWN, framework_of, runs_on
 from llmsim.errors import PlanError, Setting
+from llmsim.job.framework import Framework
 from llmsim.job.recipes import AUTO
 from llmsim.job.records import Asked, Job
 from llmsim.job.schedule import last_step
@@ -21,6 +23,7 @@ from llmsim.physics.speed import step_time
 from llmsim.planning.asked import as_asked
 from llmsim.planning.draw import Candidate, draw_candidate, framework_for
 from llmsim.planning.given import capture_of, framework_of_release, release_of
+from llmsim.planning.kinds import nearest, suiting
 from llmsim.planning.part import Part, limited, part_of, shown_part
 from llmsim.planning.possible import is_certain, wish_of
 from llmsim.planning.schedule import (
@@ -30,9 +33,9 @@ from llmsim.planning.schedule import (
     ramped,
     scheduled,
 )
-from llmsim.planning.sensible import is_usual, sensible
+from llmsim.planning.sensible import is_usual, oddities, sensible
 from llmsim.planning.software import drawn_software
-from llmsim.planning.usual import suiting, usual
+from llmsim.planning.usual import usual
 from llmsim.run import names
 
 __all__ = ["PlanError", "plan"]
@@ -180,9 +183,18 @@ def _attempts(options: Options) -> Iterator[Options]:
 
 
 def _planned(options: Options, seed: int) -> Job:
-    """The first sensible of many draws."""
+    """A usual job, or else the first sensible of many draws. If this one is odd, and the number of
+    GPUs is given, it is the least odd of the jobs whose usual numbers of GPUs are the nearest.
+    """
     if (found := _usual(options, seed)) is not None:
         return found
+    job = _sensible(options, seed)
+    odd = oddities(job, options) if options.gpus else 0
+    return _least_odd(options, seed, odd) or job if odd else job
+
+
+def _sensible(options: Options, seed: int) -> Job:
+    """The first sensible of many draws, or else the first of them."""
     refusal: PlanError | None = None
     odd: Job | None = None
     for index in range(1 if _is_refused(options, seed) else DRAWS):
@@ -202,18 +214,40 @@ def _planned(options: Options, seed: int) -> Job:
 def _usual(options: Options, seed: int) -> Job | None:
     """A job of a kind that people run and that goes with the options; None if none is found."""
     framework = framework_for(options, seed, wanted_of(options))
-    kinds = suiting(options, framework)
+    drawn = _of_kinds(options, seed, framework, suiting(options, framework))
+    return next((job for job in drawn if is_usual(job, options)), None)
+
+
+def _least_odd(options: Options, seed: int, odd: int) -> Job | None:
+    """The least odd job of the kinds that people run on nearly this number of GPUs; None if none
+    has fewer oddities than `odd`.
+    """
+    framework = framework_for(options, seed, wanted_of(options))
+    found: Job | None = None
+    kinds = nearest(options, framework)
+    for job in _of_kinds(options, seed, framework, kinds, stretched=True):
+        if (own := oddities(job, options)) < odd:
+            found, odd = job, own
+    return found
+
+
+def _of_kinds(
+    options: Options,
+    seed: int,
+    framework: Framework,
+    kinds: Mapping[str, JobKind],
+    *,
+    stretched: bool = False,
+) -> Iterator[Job]:
+    """Jobs of these kinds, which go with the options, or are `stretched` to their GPUs."""
     for index in range(USUAL_DRAWS if kinds else 0):
-        drawn = usual(options, seed, index, framework, kinds)
+        drawn = usual(options, seed, index, framework, kinds, stretched=stretched)
         if drawn is None:
             continue
         try:
-            job = with_incidents(_job(drawn, options, seed, index), options)
+            yield with_incidents(_job(drawn, options, seed, index), options)
         except PlanError:
             continue
-        if is_usual(job, options):
-            return job
-    return None
 
 
 def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:

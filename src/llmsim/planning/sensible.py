@@ -1,5 +1,6 @@
 """Whether people would run a job: what a planner's draw has to meet before it is shown."""
 
+from llmsim.catalog.gpus import holds_models_whole, is_card
 from llmsim.job.records import Job, batch_tokens
 from llmsim.job.schedule import whole_run
 from llmsim.model.architecture import parameter_count
@@ -7,6 +8,7 @@ from llmsim.options.table import Options
 from llmsim.options.wanted import wanted
 from llmsim.physics.speed import step_time, throughput
 from llmsim.planning import hyperparameters
+from llmsim.planning.models import is_sized
 from llmsim.planning.possible import wish_of
 from llmsim.planning.schedule import LONGEST_RUN_SECONDS, MOST_EPOCHS, step_range
 from llmsim.planning.wish import FREE
@@ -27,6 +29,9 @@ _PATIENCE = 4.0  # longest steps of people: a longer one deserves a remark
 LONGEST_PRETRAINING, LONGEST_TUNING = 120 * 86_400, 5 * 86_400
 SHORTEST_ON_CLUSTER = 0.25  # seconds of a step; a smaller cluster would do
 STAGED = 12e9  # parameters; a smaller model needs no pipeline
+# Parameters for each GPU: no kind of job in data/llm_jobs.txt has fewer. Tokens for each parameter
+# (the optimum of Hoffmann et al. 2022 is 20).
+LEAST_SHARE, LEAST_TEXT = 2e6, 19.0
 # Llama 3 405B took 1.2 million steps; the reports of the other runs have fewer than a million.
 MOST_USUAL_STEPS = 999_000
 # One GPU adds up as many micro-batches as it has to; on a cluster a batch is spread instead.
@@ -55,6 +60,32 @@ def is_usual(job: Job, options: Options) -> bool:
         and job.schedule.epochs <= MOST_EPOCHS
         and (mfu >= LOWEST_MFU or recipe.generates)
     )
+
+
+def oddities(job: Job, options: Options) -> int:
+    """How many traits of a job an expert would laugh at, if its GPUs are asked for."""
+    recipe, layout, generates = job.recipe, job.layout, job.recipe.generates
+    seconds = step_time.step_seconds(job)
+    steps = whole_run(job.schedule)
+    free = not _timed(options) and not job.framework.target_loss
+    text = steps * batch_tokens(job) / job.model.active_parameters
+    return sum((
+        is_card(job.gpu) and layout.nodes > 1,
+        not generates and throughput.mfu(job, batch_tokens(job) / seconds) < LOWEST_MFU,
+        not generates and seconds > LONGEST_LINE_SECONDS,
+        layout.gpus > 8 and job.model.parameters < LEAST_SHARE * layout.gpus,
+        layout.gpus > 8 and recipe.adapter_rank > 0,
+        layout.pp > 1 and (job.model.parameters < STAGED or holds_models_whole(job.gpu)),
+        job.schedule.epochs > MOST_EPOCHS,
+        free and not recipe.released and text < LEAST_TEXT and not is_named(options),
+        free and seconds * steps > LONGEST_PRETRAINING,
+    ))  # fmt: skip
+
+
+def is_named(options: Options) -> bool:
+    """Whether the options say which model it is, or how large."""
+    asked = wanted(options)
+    return asked.model is not None or is_sized(asked)
 
 
 def remark(job: Job) -> str:

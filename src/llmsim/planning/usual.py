@@ -5,7 +5,7 @@ filled in. Where no kind goes with it, the planner leaves more to chance (draw.p
 """
 
 from collections.abc import Mapping
-from math import ceil, exp, log
+from math import ceil, exp, log, log2, sqrt
 
 from llmsim.catalog import gpus, records
 from llmsim.catalog.job_kinds import JobKind
@@ -16,24 +16,35 @@ from llmsim.job.recipes import RECIPES, Recipe
 from llmsim.options.table import Options
 from llmsim.options.wanted import ANYTHING, Wanted, wanted
 from llmsim.physics import noise
-from llmsim.planning.draw import is_tuned, kinds_of_data
+from llmsim.planning.draw import kinds_of_data
+from llmsim.planning.kinds import models_of, stretch
 from llmsim.planning.models import asked_model, is_sized
 from llmsim.typed import Any
 
 
 def usual(
-    options: Options, seed: int, index: int, framework: Framework, kinds: Mapping[str, JobKind]
+    options: Options,
+    seed: int,
+    index: int,
+    framework: Framework,
+    kinds: Mapping[str, JobKind],
+    *,
+    stretched: bool = False,
 ) -> Options | None:
     """The options with a usual job's values where they leave them open; None if nothing suits.
 
-    The job is of one of the kinds, which are suiting() and more than none.
+    The job is of one of the kinds, which are more than none: suiting(), or nearest() for a job
+    that is `stretched` to the GPUs that are asked for. With n times as many GPUs as the kind has,
+    its model and its batch are larger by the square root of n: so it is trained in the same time,
+    if each parameter learns from as many tokens (Hoffmann et al. 2022).
     """
     asked = wanted(options)
     weights = [kind.weight for kind in kinds.values()]
     kind = kinds[noise.choose(seed, "plan/kind", kinds, weights, index)]
     recipe = RECIPES[kind.recipe]
-    model = asked_model(asked) or _model(kind, recipe, framework, seed, index)
     count = options.gpus or noise.pick(seed, "plan/gpus", kind.gpus, index)
+    scale = 1.0 if framework.target_loss else sqrt(stretch(kind, count))
+    model = asked_model(asked) or _model(kind, framework, scale, seed, index)
     gpu = _gpu(options, kind, framework, count, seed, index)
     if model is None or gpu is None:
         return None
@@ -44,8 +55,8 @@ def usual(
         values["model"] = model.name
     if not _spread(asked):
         values["gpus"] = count
-        values["batch"] = asked.batch or _shared(max(1, kind.batch // sequence), count)
-        if gpus.holds_models_whole(gpu):
+        values["batch"] = asked.batch or _batch(kind, sequence, count, framework, stretched)
+        if not stretched and gpus.holds_models_whole(gpu):
             values |= {"tp": 1, "pp": 1}
     if kind.tokens and not (asked.steps or asked.tokens or asked.epochs):
         low, high = (log(each) for each in kind.tokens)
@@ -86,54 +97,10 @@ def _spread(asked: Wanted) -> bool:
     return any((asked.dp, asked.tp, asked.pp, asked.accumulation, asked.micro_batch))
 
 
-def suiting(options: Options, framework: Framework) -> dict[str, JobKind]:
-    """The kinds of job that go with the framework and with what is given, by their names."""
-    model = asked_model(wanted(options))
-    gpu = None if options.gpu == "auto" else records.gpu_named(options.gpu)
-    devices = [each for each in records.gpus() if registry.is_usual(framework, each)]
-    return {
-        kind.name: kind
-        for kind in records.job_kinds()
-        if kind.recipe in framework.recipes
-        and options.recipe in ("auto", kind.recipe)
-        and (model is None or _holds(kind, model))
-        and any(gpus.is_built(each, kind.forms) for each in ([gpu] if gpu else devices))
-        and (not options.gpus or min(kind.gpus) <= options.gpus <= max(kind.gpus))
-        and _able(framework, dict(kind.asks))
-    }
-
-
-def _able(framework: Framework, asks: Mapping[str, str]) -> bool:
-    """Whether a framework has what a kind asks for."""
-    able = framework.parallelism
-    has = {
-        "mixture": not framework.dense_only,
-        "ep": able.experts,
-        "cp": able.context,
-        "precision": asks.get("precision") in able.precisions,
-        "base": able.four_bit_base,
-    }
-    ends = bool(framework.target_loss) == ("benchmark" in asks)
-    return ends and all(has.get(name, True) for name in asks)
-
-
-def _holds(kind: JobKind, model: Model) -> bool:
-    """Whether the model is of a kind's size, and a mixture where the kind is for them."""
-    low, high = kind.models
-    mixture = "mixture" in dict(kind.asks)
-    return low <= model.active_parameters <= high and mixture == (model.experts > 1)
-
-
 def _model(
-    kind: JobKind, recipe: Recipe, framework: Framework, seed: int, index: int
+    kind: JobKind, framework: Framework, scale: float, seed: int, index: int
 ) -> Model | None:
-    by_name = {
-        model.name: model
-        for model in records.models()
-        if _holds(kind, model)
-        and registry.suits(framework, model)
-        and not (recipe.relative and is_tuned(model))
-    }
+    by_name = {model.name: model for model in models_of(kind, framework, scale)}
     return by_name[noise.choose(seed, "plan/model", by_name, index=index)] if by_name else None
 
 
@@ -178,6 +145,18 @@ def _dataset(
         if data.kind in kinds and data.tokens >= tokens
     }
     return by_name[noise.choose(seed, "plan/dataset", by_name, index=index)] if by_name else None
+
+
+def _batch(kind: JobKind, sequence: int, count: int, framework: Framework, stretched: bool) -> int:
+    """The sequences of a batch: as many tokens as the kind has, evenly shared by the GPUs.
+
+    In a job that is stretched each GPU gets one or more, if the framework splits no model.
+    """
+    larger = 2.0 ** round(log2(stretch(kind, count)) / 2)  # batches are powers of two
+    batch = max(1, int(kind.batch * larger) // sequence)
+    if stretched and not framework.parallelism.split:
+        batch = max(batch, count)
+    return _shared(batch, count)
 
 
 def _shared(batch: int, gpus: int) -> int:
