@@ -101,7 +101,7 @@ def test_nobody_laughs(plans: list[Job], rule: str) -> None:
 START = datetime(2026, 1, 30, 12)
 # Rules that hold at any number of GPUs. Llama 3.1 405B and GPT-3 are benchmarks of thousands, and
 # our seeds have the two small ones alone, so that rule is for the plans above.
-AT_ANY_COUNT = {
+AT_ANY_COUNT: dict[str, Callable[[Job], bool]] = {
     **{name: rule for name, rule in LAUGHING.items() if "benchmark" not in name},
     "a small model on a large cluster": lambda job: (
         job.layout.gpus >= 1024 and job.model.parameters < 2e6 * job.layout.gpus
