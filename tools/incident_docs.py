@@ -55,7 +55,7 @@ have no incident.
 all logs together, the training log too.
 
 `--export labels=FILE` writes a file with the truth about each incident. You can compare the alarms
-of your monitor with this file. It says
+of your monitor with this file. The file says
 
 - what broke, and where;
 - when the incident began, was visible, was detected and was over;
