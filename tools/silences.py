@@ -1,19 +1,23 @@
 """Measure how long a show stands still: a table of silences, and the rows a screen has at first.
 
     python -m tools.silences --seeds 12
+    python -m tools.silences --seeds 2 --size 40x15 trl
     python -m tools.silences --seeds 2 --incidents pytorch megatron
 
-For each dialect and phase the longest time, in show seconds at speed 1, in which nothing on the
-screen changed, and the longest without a new line of the log; how long a launch takes of three
-minutes; and of the screens' rows the least share that is filled a second after the first line.
+For each dialect and phase the longest time, in show seconds at speed 1, in which no cell of a
+terminal with the board changed, and the longest without a new line of the log; how long a launch
+takes of three minutes; and of the screens' rows the least share that is filled a second after the
+first line, and after a stroke the same if an empty line that the framework prints counts as filled.
 With --incidents a row for each kind of incident, with the phases that it adds.
 """
 
 import argparse
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import pyte
 
+from llmsim.board.board import View
 from llmsim.dialects.registry import NAMES, framework_of
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
@@ -22,7 +26,7 @@ from llmsim.run.incident_kinds import kind_named
 from llmsim.run.moment import state
 from llmsim.run.simulation import run_of
 from llmsim.show.dashboard import phase_of
-from llmsim.show.live_region import LiveRegion
+from llmsim.show.live_region import LiveRegion, rows_for
 from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
 from llmsim.show.player import play
@@ -38,16 +42,38 @@ def screen_of(width: int, height: int) -> Screen:
     return Screen(width, height, color=True, unicode=True, live=True, colors=TRUECOLOR)
 
 
-def longest(options: Options) -> tuple[dict[str, tuple[float, float]], float]:
+def shown_on(width: int, height: int) -> tuple[pyte.Screen, pyte.Stream]:
+    """An empty terminal, and the stream that it reads."""
+    terminal = pyte.Screen(width, height)
+    terminal.set_mode(pyte.modes.LNM)
+    return terminal, pyte.Stream(terminal)
+
+
+def changes(terminal: pyte.Screen, seen: dict[int, tuple[pyte.screens.Char, ...]]) -> bool:
+    """Whether a cell is another one than was seen last, which is noted."""
+    changed = False
+    for number in terminal.dirty:
+        row = tuple(terminal.buffer[number][column] for column in range(terminal.columns))
+        changed = changed or seen.get(number) != row
+        seen[number] = row
+    terminal.dirty.clear()
+    return changed
+
+
+def longest(
+    options: Options, size: tuple[int, int]
+) -> tuple[dict[str, tuple[float, float]], float]:
     """For each phase the longest time without a change and without a line; the launch's seconds."""
-    screen = screen_of(*SIZES[0])
+    screen, (terminal, stream) = screen_of(*size), shown_on(*size)
+    seen: dict[int, tuple[pyte.screens.Char, ...]] = {}
     run = run_of(plan(options))
     pace = Pace(run, options.duration)
     found: dict[str, tuple[float, float]] = {}
     changed = told = 0.0
     region = LiveRegion(lambda: screen, Playback(0.0))
     for frame in play(run, options, lambda: screen, region=region):
-        if not frame.text:
+        stream.feed(frame.text)
+        if not changes(terminal, seen):
             continue
         middle = pace.simulated((changed + frame.shown) / 2)
         phase = phase_of(state(run, middle))
@@ -59,18 +85,33 @@ def longest(options: Options) -> tuple[dict[str, tuple[float, float]], float]:
     return found, pace.shown(run.timeline[0].ended)
 
 
-def filled(options: Options, width: int, height: int) -> float:
-    """The share of rows with something on them a second after the first line."""
-    terminal, first = pyte.Screen(width, height), -1.0
-    terminal.set_mode(pyte.modes.LNM)
-    stream, screen = pyte.Stream(terminal), screen_of(width, height)
-    region = LiveRegion(lambda: screen, Playback(0.0))
+class Counted(LiveRegion):
+    """A live region that counts the rows of its log."""
+
+    rows = 0
+
+    def draw(self, view: Callable[[], View], lines: Sequence[str] = ()) -> str:
+        """The text that shows the view on the board, and lines above it."""
+        self.rows += rows_for(lines, self._ask().width)
+        return super().draw(view, lines)
+
+
+def filled(options: Options, width: int, height: int) -> tuple[float, float]:
+    """The share of rows with something on them a second after the first line; and the share of
+    these and of the log's empty lines together.
+    """
+    (terminal, stream), first = shown_on(width, height), -1.0
+    screen = screen_of(width, height)
+    region = Counted(lambda: screen, Playback(0.0))
     for frame in play(plan(options), options, lambda: screen, region=region):
         if first >= 0.0 and frame.shown > first + 1.0:
             break
         first = frame.shown if frame.lines and first < 0.0 else first
         stream.feed(frame.text)
-    return sum(bool(row.strip()) for row in terminal.display) / height
+    full = [bool(row.strip()) for row in terminal.display]
+    board = next(number for number, row in enumerate(terminal.display) if row.startswith("── "))
+    log = min(region.rows, board)
+    return sum(full) / height, (log + sum(full[log:])) / height
 
 
 STRICKEN = ("training", "checkpoint", "failure", "outage", "relaunch")
@@ -89,7 +130,7 @@ def stricken(dialect: str, seeds: int) -> None:
                 if framework_of(dialect).loss_scaler is None:
                     break
                 asked = asked._replace(precision="fp16")
-            add(worst, longest(asked)[0])
+            add(worst, longest(asked, SIZES[0])[0])
         print(f"{kind:<16}" + cells(worst, STRICKEN), flush=True)
 
 
@@ -110,6 +151,7 @@ def main() -> None:
     """Print a row for each dialect."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--size", default="80x24", help="of the terminal for the silences")
     parser.add_argument("--incidents", action="store_true", help="a row for each kind of incident")
     parser.add_argument("dialects", nargs="*", help="which ones, if not all")
     given = parser.parse_args()
@@ -129,17 +171,19 @@ def main() -> None:
     )
     for dialect in given.dialects or NAMES:
         worst: dict[str, tuple[float, float]] = {}
-        launch, shares = 0.0, [1.0] * len(SIZES)
+        launch, shares = 0.0, [(1.0, 1.0)] * len(SIZES)
         for seed in range(1, given.seeds + 1):
             options = Options(start=START, dialect=dialect, seed=seed)
-            found, took = longest(options)
+            wide, high = map(int, given.size.split("x"))
+            found, took = longest(options, (wide, high))
             launch = max(launch, took)
             add(worst, found)
+            more = [filled(options, *size) for size in SIZES]
             shares = [
-                min(share, filled(options, *size))
-                for share, size in zip(shares, SIZES, strict=True)
+                (min(share, least), min(told, other))
+                for (share, told), (least, other) in zip(shares, more, strict=True)
             ]
-        rows = "  ".join(f"{share:4.0%}" for share in shares)
+        rows = "  ".join(f"{share:4.0%}/{told:.0%}" for share, told in shares)
         print(
             f"{dialect:<12}" + cells(worst, PHASES),
             f" {launch:6.1f}   {rows}",

@@ -18,8 +18,9 @@ from llmsim.planning.plan import plan
 from llmsim.run import simulation
 from llmsim.run.events import Event, Status, Step, Validated
 from llmsim.run.moment import state
-from llmsim.run.timeline import run_ended
+from llmsim.run.timeline import run_ended, training_began
 from llmsim.show.dashboard import Dashboard
+from llmsim.show.pace import Pace
 from llmsim.text import units
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, length
@@ -249,6 +250,44 @@ def test_the_board_shows_the_numbers_of_the_last_logged_step() -> None:
 def test_time_left_is_the_logs() -> None:
     for shown, step in steps():
         assert shown.left == units.hours(step.remaining).strip(), step.step
+
+
+def test_time_goes_on_within_a_step() -> None:
+    """By the seconds that the step has taken: something moves however long it takes."""
+    told = run_of(7, gpus=8, dialect="pytorch")
+    run, compared = simulation.run_of(told.job), 0
+    dashboard = Dashboard(run)
+    began = training_began(run)
+    assert dashboard.view(began, 0.0).doing == "first step 0:00:00"
+    assert dashboard.view(began + 3.0, 0.0).doing == "first step 0:00:03"
+    for step in told.all(Step)[:-1]:
+        assert dashboard.view(step.at, 0.0).doing.startswith("step "), step.step
+        passed = 0.5 * step.step_seconds
+        now = state(run, step.at + passed)
+        if (now.segment.kind, now.step) == ("training", step.step):
+            left = units.hours(step.remaining - passed).strip()
+            assert dashboard.view(now.at, 0.0).left == left, step.step
+            compared += 1
+    assert compared > 10
+
+
+@pytest.mark.parametrize("gpus", [8, 16, 32, 64])
+def test_some_gpus_are_read_four_times_a_second(gpus: int) -> None:
+    """In turns; each of them every four seconds, of at most eight every second."""
+    run = simulation.run_of(run_of(7, gpus=gpus, dialect="pytorch").job)
+    pace = Pace(run, 180.0)
+    dashboard, trails = Dashboard(run, pace.simulated), list[list[object]]()
+    for beat in range(80, 97):
+        shown = 0.25 * beat
+        cluster = dashboard.view(pace.simulated(shown), shown).cluster
+        trails.append([cluster.trail(index, 8) for index in range(gpus)])
+    read = [
+        {index for index in range(gpus) if one[index] is not other[index]}
+        for one, other in pairwise(trails)
+    ]
+    assert all(read)
+    assert set().union(*read) == set(range(gpus))
+    assert max(map(len, read)) <= max(2, gpus // 16)
 
 
 def test_gauges_agree_with_the_grid_of_the_log() -> None:

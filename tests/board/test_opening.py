@@ -51,6 +51,46 @@ def test_the_screen_is_full_after_a_second(dialect: str) -> None:
     assert rows[-1].endswith(tuple("0123456789")), rows[-1]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50), (40, 15)])
+@pytest.mark.parametrize(("dialect", "seed"), [("nanogpt", 6), ("hf", 8), ("pytorch", 6)])
+def test_one_gpu_fills_nine_rows_of_ten(dialect: str, seed: int, size: tuple[int, int]) -> None:
+    """A second after the first line: the graphs of a GPU that does nothing yet leave most of the
+    board's rows to the name and the facts.
+    """
+    terminal, first = Terminal(*size), 0.0
+    options, screen = Options(dialect, seed=seed, start=START), screen_of(*size)
+    job = plan(options)
+    assert job.layout.gpus == 1
+    for frame in play(job, options, lambda: screen):
+        first = first or frame.shown * frame.lines
+        if frame.shown > first + 1.0:
+            break
+        terminal.stream.feed(frame.text)
+    rows = [terminal.row(number) for number in range(size[1])]
+    assert sum(bool(row.strip()) for row in rows) >= 0.9 * size[1], rows
+
+
+# A first step of each that takes long, on 16 or on 64 GPUs.
+WAITING = [("nanotron", 9), ("maxtext", 11), ("mlperf", 3), ("mlperf", 4), ("trl", 8), ("nemo", 9)]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 15)])
+@pytest.mark.parametrize(("dialect", "seed"), WAITING)
+def test_something_moves_within_a_second_of_a_long_step(
+    dialect: str, seed: int, size: tuple[int, int]
+) -> None:
+    terminal, seen, changed = Terminal(*size), "", 0.0
+    options, screen = Options(dialect, seed=seed, start=START), screen_of(*size)
+    for frame in play(plan(options), options, lambda: screen):
+        terminal.stream.feed(frame.text)
+        shown = "\n".join(terminal.row(number) for number in range(size[1]))
+        if shown != seen:
+            assert frame.shown - changed <= 1.0, (changed, shown)
+            seen, changed = shown, frame.shown
+        if frame.shown > 15.0:
+            break
+
+
 def test_the_board_stands_at_the_bottom_from_the_first_frame() -> None:
     screen = screen_of(80, 24)
     terminal = at(0.0, screen, "pytorch", seed=3)

@@ -14,8 +14,10 @@ from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event, MeshBuilt, PhaseEnded, PhaseStarted
 from llmsim.run.simulation import events, run_of
-from llmsim.run.timeline import Run, Segment, Timeline, run_ended
+from llmsim.run.timeline import Run, Segment, Timeline, run_ended, segment_at
 from llmsim.show.pace import HASTE, INTERRUPTIONS, SHARES, Pace
+from llmsim.show.player import play
+from llmsim.text.screen import Screen
 from tests.runs import ending
 
 START = datetime(2026, 1, 30, 12)
@@ -128,6 +130,37 @@ def test_events_come_when_their_phases_say(seed: int, duration: float, incidents
     moments = by_phases(seed, incidents, duration)
     for event, expected in zip(facts(seed, incidents), moments, strict=True):
         assert pace.shown(event.at) == pytest.approx(expected, rel=1e-6, abs=1e-6), event
+
+
+# First steps that compile for long, and a job that fails again and again.
+SILENT = [4, 11, 13, 126, 222, 349]
+
+
+@pytest.mark.parametrize("seed", SILENT)
+def test_the_house_log_is_silent_for_at_most_four_seconds(seed: int) -> None:
+    """In three minutes, but for a checkpoint, which says that it takes long."""
+    options = Options("pytorch", seed=seed, start=START)
+    run = run_of(plan(options))
+    pace, told = Pace(run, options.duration), 0.0
+    screen = Screen(80, 24, color=False, unicode=True, live=False)
+    for frame in play(run, options, lambda: screen):
+        if segment_at(run, pace.simulated((told + frame.shown) / 2)).kind != "checkpoint":
+            assert frame.shown - told <= 4.0, told
+        told = frame.shown
+
+
+@pytest.mark.parametrize("seed", SILENT)
+def test_a_wait_takes_no_time_from_a_show(seed: int) -> None:
+    """What a first step that compiles gives up the other steps get: training has its share."""
+    run = run_of(plan(Options("pytorch", seed=seed, start=START, incidents="none")))
+    pace, seconds = Pace(run, 180.0), dict.fromkeys(SHARES, 0.0)
+    number = 0
+    while run.timeline.has(number):
+        each = run.timeline[number]
+        seconds[each.kind] += pace.shown(each.ended) - pace.shown(each.began)
+        number += 1
+    share = SHARES["training"] / SHARES["export"]
+    assert seconds["training"] / seconds["export"] == pytest.approx(share, rel=1e-5)
 
 
 def test_real_time_is_simulated_time() -> None:

@@ -31,6 +31,7 @@ SHARE = 0.4  # of the screen's rows
 WIDE, HIGH = 72, 6
 LEAST_HARDWARE, HARDWARE = 8, 14  # cells of the GPUs' number and name, cut
 GAP = 3  # cells between the curve and the GPUs
+NAMES, APART = 13, 2  # cells of the names of facts, and after them
 
 
 class View(NamedTuple):
@@ -187,15 +188,26 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
 
 
 def _titled(view: View, width: int, rows: int, screen: Screen) -> list[Row]:
-    """The name in big letters as long as there is no curve yet, where there is room."""
+    """The name in big letters and facts, as long as there is no curve yet, where there is room."""
     if view.titled or view.training.step:
         return []
     letters = titled(view.titles[0], width, rows - 1, screen)
     if not letters:
         return []
-    above = (rows - len(letters)) // 2
     shown: list[Row] = [(("title", line),) for line in letters]
-    return [*[()] * above, *shown, *[()] * (rows - above - len(letters))]
+    facts = sheet(view, rows - len(letters) - 1, width, NAMES, screen)
+    shown += [(), *facts] if facts else []
+    above = (rows - len(shown)) // 2
+    return [*[()] * above, *shown, *[()] * (rows - above - len(shown))]
+
+
+def sheet(view: View, rows: int, width: int, middle: int, screen: Screen) -> list[Row]:
+    """Facts of the run in two columns, the names in as many cells as `middle` says."""
+    dots, facts = "…" if screen.unicode else ">", view.facts()[: max(0, rows)]
+    named = [
+        (("label", name.rjust(middle) + " " * APART), ("number", text)) for name, text in facts
+    ]
+    return [tuple(clipped(row, width, dots)) for row in named]
 
 
 def _panel(view: View, inner: int, body: int, screen: Screen) -> Panel:
@@ -209,13 +221,17 @@ def _narrow(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     gpus = max((rows - 2) // 2, rows - 8) if rows >= 5 else 0
     panel = gpu_panel(view.cluster, inner, gpus, screen) if gpus else None
     room = rows - 2 - (1 + len(panel.rows) if panel else 0)
+    if view.pace and (rows < 3 or inner + 1 < PACE_NEEDS):  # no heading says so
+        view = view._replace(doing=view.pace)
+    bar, training = progress(view, inner, screen), view.training
+    if training.numbers and not any(view.left in text for _, text in bar):
+        first, *rest = training.numbers
+        training = training._replace(numbers=(first, ("number", "eta", view.left), *rest))
     if rows >= 2:
-        lines += plots.plots(view.training, inner, max(room, 1), screen)
+        lines += plots.plots(training, inner, max(room, 1), screen)
     if panel:
         words = [(place, (("label", word),)) for place, word in panel.words if word]
         lines += [_ruled(inner, words, screen), *panel.rows]
-    if view.pace and (rows < 3 or inner + 1 < PACE_NEEDS):  # no heading says so
-        view = view._replace(doing=view.pace)
-    lines.append(progress(view, inner, screen))
+    lines.append(bar)
     heading = heading_of(view, inner + 1, screen)
     return [heading] * (rows >= 3) + [(("", " "), *line) for line in lines]

@@ -4,13 +4,12 @@ The name of the model in big letters, and below it the facts of its run, in the 
 has not reached yet. As the log grows, they go.
 """
 
-from llmsim.board.board import View
+from llmsim.board.board import APART, View, sheet
 from llmsim.board.letters import titled
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row
 
 MARGIN = 2  # rows above the letters, and below
-APART = 2  # cells between a fact's name and its value
 CLOSE = 5  # rows of the letters and of the line below them, at least
 
 
@@ -36,14 +35,10 @@ def is_big(rows: list[Row]) -> bool:
 
 def _sheet(view: View, rows: int, room: int, screen: Screen) -> list[Row]:
     """Facts in two columns about the middle; where nobody knows any, the other titles."""
-    facts = view.facts()[:rows]
+    facts = sheet(view, rows, screen.width - APART, screen.width // 2 - APART, screen)
     if not facts:
         return [(("label", _centered(title[:room], screen)),) for title in view.titles[1:][:rows]]
-    middle = max(0, screen.width // 2 - APART)
-    return [
-        (("label", f"{name:>{middle}}"[-middle:]), ("", " " * APART), ("number", value[:middle]))
-        for name, value in facts
-    ]
+    return facts
 
 
 def _centered(line: str, screen: Screen) -> str:

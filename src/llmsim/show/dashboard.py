@@ -23,7 +23,7 @@ from llmsim.run import goodput, names
 from llmsim.run.events import PhaseName, Step, Summary
 from llmsim.run.moment import Moment, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
-from llmsim.run.timeline import Run, learner
+from llmsim.run.timeline import Run, learner, step_ended
 from llmsim.show.gauge_readings import Readings, Simulated
 from llmsim.show.trouble import culprit, details, trouble
 from llmsim.text import units
@@ -193,8 +193,11 @@ class Dashboard:
         schedule, segment = self.run.job.schedule, moment.segment
         if segment.kind in IN_TRAINING:
             total = f"{schedule.steps:,}"
-            left = units.hours(self._left(moment.step, logged)) if logged else ""
+            spent = self._spent(moment)  # so that something moves however long a step takes
+            left = units.hours(max(0.0, self._left(moment.step, logged) - spent)) if logged else ""
             doing = f"step {moment.step:>{len(total)},}/{total}"
+            if segment.fresh and moment.step < segment.first:
+                doing = f"first step {units.hours(spent).strip()}"
             epoch = f"epoch {moment.epoch}/{schedule.epochs}"
             if moment.attempt > 1:
                 epoch = f"attempt {moment.attempt}"
@@ -205,6 +208,12 @@ class Dashboard:
             return *details(self.run, moment), ""
         left = units.hours(max(0.0, segment.ended - moment.at))
         return self._task(moment), "", _share(self.run, moment), left
+
+    def _spent(self, moment: Moment) -> float:
+        """Seconds since the last step was done, or the training went on, while steps are made."""
+        if moment.segment.kind != "training":
+            return 0.0
+        return moment.at - step_ended(self.run.job, moment.segment, moment.step)
 
     def _task(self, moment: Moment) -> str:
         """The current task of a launch or an export."""

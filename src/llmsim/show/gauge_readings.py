@@ -24,7 +24,6 @@ from llmsim.show.trouble import culprit
 
 # Show seconds of a beat, and beats until a GPU is read again, of clusters up to a number of GPUs.
 RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (2**62, 1.0, 4))
-ALONE = 8  # GPUs up to which each has its own turn, and not its node
 TOGETHER = 64  # GPUs up to which all are read at once when a failure, an outage or a launch begins
 PAGE = 2.0  # show seconds of a page
 DRAWN_EVERY = 0.5  # show seconds from one value of the cluster's power to the next
@@ -155,13 +154,13 @@ class Readings:
         return first + (beat - first) // period * period
 
     def _place(self, index: int) -> int:
-        """A GPU's place in the order of reading. A large cluster is read from one end to the other,
-        so that neighbours are of the same moment.
+        """A GPU's place in the order of reading. A cluster is read from one end to the other, the
+        nodes of a large one whole, so that neighbours are of the same moment.
         """
-        gpus = self.run.job.layout.gpus
+        gpus, period = self.run.job.layout.gpus, self._rhythm[2]
         if gpus > RHYTHMS[-2][0]:
-            return index // self._size * self._rhythm[2] // (gpus // self._size)
-        return index if gpus <= ALONE else index // self._size
+            return index // self._size * period // (gpus // self._size)
+        return index * period // max(gpus, period)
 
     def _newest(self, index: int) -> float:
         """The simulated second at which a GPU was read last: no earlier than the one since which

@@ -18,7 +18,7 @@ from llmsim.options.parsing import REAL_TIME
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Event, MeshBuilt, PhaseCut, PhaseEnded
 from llmsim.run.simulation import events
-from llmsim.run.timeline import Run, Segment
+from llmsim.run.timeline import Delay, Run, Segment, step_ended
 from llmsim.typed import NamedTuple
 
 # Parts of a show: training proper 0.765, with its validations and checkpoints 0.941. A launch takes
@@ -33,8 +33,11 @@ SHARES = {
 # How many times faster a show goes until all GPUs know each other: too fast for the eye.
 HASTE = 8.0
 
-# The parts of a show that an incident adds. None of them takes longer than in simulated time.
-INTERRUPTIONS = {"failure": 0.028, "outage": 0.012, "relaunch": 0.04}
+# The parts of a show that an incident adds. None of them takes longer than in simulated time, and
+# a failure, in which a log may be silent, no longer than four seconds of three minutes.
+INTERRUPTIONS = {"failure": 0.019, "outage": 0.012, "relaunch": 0.04}
+# The largest part in which one step waits for the compiler, or is held up: no line comes then.
+WAIT = 0.011
 
 
 class Pace:
@@ -55,6 +58,10 @@ class Pace:
         counts = {"validation": validations(job), "checkpoint": checkpoints(job)}
         self._times = {kind: max(1, count) for kind, count in counts.items()}
         self._training = step_time.training_seconds(job)
+        # The other steps get what a compiler's wait leaves.
+        compiling, share = step_time.compile_seconds(job), SHARES["training"]
+        if compiling * share > WAIT * self._training:
+            self._training = (self._training - compiling) * share / (share - WAIT)
 
     def shown(self, at: float) -> float:
         """The show second of a simulated one; after the run's end it is the last."""
@@ -93,6 +100,13 @@ class Pace:
         rate = self._rate(segment)
         if number == 0 and rate < 1.0:
             self._knot(self._mesh_built(), rate / HASTE)
+        for first, last, seconds in held_up(self._run.job, segment):
+            most = WAIT * self._left
+            for step in range(first, last + 1) if rate * seconds > most else ():
+                began = max(step_ended(self._run.job, segment, step - 1), self._simulated[-1])
+                if began + seconds < segment.ended:
+                    self._knot(began, rate)
+                    self._knot(began + seconds, most / seconds)
         self._knot(segment.ended, rate)
         return True
 
@@ -120,6 +134,15 @@ class Pace:
         lasts = self._training if segment.kind == "training" else lasts
         share = SHARES[segment.kind] / self._times.get(segment.kind, 1)
         return share * self._left / lasts if lasts else 0.0
+
+
+def held_up(job: Job, segment: Segment) -> Iterator[Delay]:
+    """The steps of a segment that wait, and the seconds of each wait: for the compiler, or for the
+    end of an incident.
+    """
+    if segment.fresh:
+        yield Delay(segment.first, segment.first, segment.warmup or step_time.compile_seconds(job))
+    yield from segment.delays
 
 
 # The line between two knots: the places of both, how far they are apart, the value at the earlier
