@@ -116,7 +116,7 @@ def test_the_text_says_what_the_log_says(asked: dict[str, Any], capfd: Captured)
     text, (run, log) = printed(capfd, asked), log_of(asked)
     end = "Slurm's time limit" if run.job.schedule.time_limit else "export"
     assert f"{found(r'wall clock +([^|]+?) *[|]', log)} from launch to {end}" in text
-    assert f"{found(r'training time +([^|]+?) *[|]', log)} of it training" in text
+    assert f"{found(r'training time +([^|,]+?), ', log)} of it training" in text
     assert f"memory        {found(r'Expected peak: ([.0-9]+GiB)', log)} of" in text
     assert found(r"Expected peak: [.0-9]+GiB = (.*)", log) in text
     assert (

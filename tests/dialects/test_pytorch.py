@@ -325,6 +325,34 @@ def test_the_summary_says_what_the_events_say(fifty: list[Run]) -> None:
             assert part in text
 
 
+def test_tokens_by_the_time_in_steps_are_the_throughput(fifty: list[Run]) -> None:
+    """A reader's arithmetic on the printed numbers alone; the times are rounded to a second."""
+    checked = 0
+    for run in fifty:
+        text = "\n".join(lines(run, 200, events.Summary))
+        whole, in_steps = (
+            seconds_of(found) for found in re.findall(r"training time +(.+?), (.+?) of it", text)[0]
+        )
+        tokens, rate = (
+            int(re.findall(f"{name} +([\\d,]+)", text)[0].replace(",", ""))
+            for name in ("tokens", "throughput")
+        )
+        assert in_steps <= whole + 1, run.job.command
+        if in_steps < 360_000:  # a longer time is rounded to an hour
+            checked += 1
+            assert abs(tokens / rate - in_steps) <= 0.5 + in_steps / rate, run.job.command
+    assert checked > 20
+
+
+def seconds_of(text: str) -> int:
+    """Seconds in 2:31:12, or in 20d 07h."""
+    if "d" in text:
+        days, hours = re.findall(r"\d+", text)
+        return int(days) * 86_400 + int(hours) * 3600 + 3599
+    hours, minutes, seconds = text.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+
+
 def test_shards_are_named_where_their_names_fit(few: list[Run]) -> None:
     for run in few:
         assert lines(run, SHARD_WIDTH - 1, events.ShardWritten) == []

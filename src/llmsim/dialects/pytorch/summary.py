@@ -28,18 +28,26 @@ def _rows(event: events.Summary, job: Job) -> list[Row]:
         ("cluster", "", (f"{job.layout.gpus:,} x {job.gpu.name}",)),
         ("steps", "number", _steps(event, job)),
         ("tokens", "number", (f"{event.tokens:,}", f" ({units.short(event.tokens)})")),
-        ("training time", "", (units.hours(event.training_seconds),)),
+        ("training time", "", _training_time(event)),
         ("wall clock", "", (units.hours(event.seconds),)),
         *_limit(event, job),
         *_attempts(event),
         ("GPU-hours", "", (f"{event.gpu_hours:,.1f}",)),
-        ("throughput", "throughput", (f"{event.tokens_per_second:,.0f} tokens/s",)),
+        ("throughput", "throughput", (f"{event.tokens_per_second:,.0f} tokens/s", " in steps")),
         ("mean MFU", "mfu", (f"{event.mfu:.2%}",)),
         ("training loss", "loss", (f"{event.first_loss:.4f} -> {event.final_loss:.4f}",)),
         ("validation loss", "loss", _validation(event, job)),
         ("checkpoints", "", (f"{event.checkpoints}",)),
         _left(event),
     ]
+
+
+def _training_time(event: events.Summary) -> tuple[str, ...]:
+    """The time from the first step to the last, and the part of it that was spent in steps. The
+    rest is validations and saves, and what failures cost. The throughput is of the part in steps.
+    """
+    in_steps = event.tokens / event.tokens_per_second if event.tokens else 0.0
+    return units.hours(event.training_seconds), f", {units.hours(in_steps)} of it in steps"
 
 
 def _limit(event: events.Summary, job: Job) -> Iterator[Row]:
