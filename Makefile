@@ -69,6 +69,7 @@ lint: $(DEV) types style workflows ## ruff, mypy, tsc, biome and actionlint
 	$(BIN)/python -m tools.incident_docs --check
 	$(BIN)/python -m tools.export_docs --check
 	$(BIN)/python -m tools.job_docs --check
+	$(BIN)/python -m tools.config_docs --check
 	$(BIN)/python -m tools.plan_docs --check
 
 types: $(NODE)
@@ -172,6 +173,7 @@ docs: $(DEV) ## fill the README's generated parts, write docs/ and the man page
 	$(BIN)/python -m tools.incident_docs
 	$(BIN)/python -m tools.export_docs
 	$(BIN)/python -m tools.job_docs
+	$(BIN)/python -m tools.config_docs
 	$(BIN)/python -m tools.plan_docs
 	$(BIN)/python -m tools.plot_run --seed 43 --output docs/run.png
 

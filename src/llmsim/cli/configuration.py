@@ -52,33 +52,36 @@ def facts(job: Job, options: Options) -> Facts:
     """The plan by subject, with units in the names; GB are 1e9 bytes, MFU is 0 .. 1."""
     return {
         "run": {
-            "name": job.run_name,
-            "dialect": job.framework.name,
-            "recipe": job.recipe.name,
-            "seed": job.seed,
-            "start": job.start.isoformat(),
-            "command": job.command,
+            "name": job.run_name,  # name of the run
+            "dialect": job.framework.name,  # framework whose log is printed
+            "recipe": job.recipe.name,  # what it trains for: a name from --list recipes
+            "seed": job.seed,  # decides the run, with `start`
+            "start": job.start.isoformat(),  # ISO date and time of the first line
+            "command": job.command,  # command line that plays the run again
         },
         "model": _model(job),
         "dataset": {
-            "name": job.dataset.name,
-            "kind": job.dataset.kind,
-            "tokens": job.dataset.tokens,
-            "epochs": job.schedule.epochs,
+            "name": job.dataset.name,  # name from --list datasets, or from the job file
+            "kind": job.dataset.kind,  # what it has: web, code, chat ...
+            "tokens": job.dataset.tokens,  # tokens of the whole data set
+            "epochs": job.schedule.epochs,  # passes over the data
         },
         "cluster": {
-            "gpus": job.layout.gpus,
-            "nodes": job.layout.nodes,
-            "gpus_per_node": gpus_per_node(job),
-            "first_node": hostname(job, 0),
+            "gpus": job.layout.gpus,  # how many GPUs
+            "nodes": job.layout.nodes,  # how many nodes
+            "gpus_per_node": gpus_per_node(job),  # GPUs of a node
+            "first_node": hostname(job, 0),  # host name of node 0
+            # what all nodes together write to the file system
             "storage_gb_per_s": job.storage_gb_s,
             "gpu": gpu_record(job.gpu),
         },
         "layout": _layout(job),
         "batch": {
+            # sequences of an optimizer step; with a ramp, of the full batch
             "sequences": job.schedule.global_batch,
-            "sequence_tokens": job.schedule.sequence,
-            "tokens": batch_tokens(job),
+            "sequence_tokens": job.schedule.sequence,  # length of a sequence
+            "tokens": batch_tokens(job),  # tokens of an optimizer step
+            # stages of a batch that grows: `sequences` from `first_step` on; empty: no ramp
             "ramp": [
                 {"first_step": stage.first, "sequences": stage.batch} for stage in job.schedule.ramp
             ],
@@ -95,72 +98,93 @@ def facts(job: Job, options: Options) -> Facts:
 def _model(job: Job) -> dict[str, object]:
     config = job.architecture
     return {
-        "name": job.model.name,
-        "parameters": parameter_count(config),
-        "active_parameters": active_parameter_count(config),
-        "embedding_parameters": embedding_parameters(config),
+        "name": job.model.name,  # name of the model
+        "parameters": parameter_count(config),  # all weights
+        "active_parameters": active_parameter_count(config),  # weights that a token passes through
+        "embedding_parameters": embedding_parameters(config),  # weights of the embeddings
+        # weights that the optimizer changes; with LoRA the adapters'
         "trained_parameters": trained_parameter_count(config),
-        "layers": config.layers,
-        "width": config.hidden_size,
-        "heads": config.heads,
-        "kv_heads": config.kv_heads,
-        "head_dim": config.head_dim,
+        "layers": config.layers,  # how many layers
+        "width": config.hidden_size,  # hidden size
+        "heads": config.heads,  # attention heads of a layer
+        "kv_heads": config.kv_heads,  # heads of keys and values
+        "head_dim": config.head_dim,  # width of a head
+        # inner width of the feed-forward block; of a mixture, of one expert
         "feed_forward_width": config.feed_forward,
-        "vocabulary_tokens": config.vocabulary,
-        "context_tokens": config.context,
-        "experts": config.experts,
-        "active_experts": config.active_experts,
-        "tied_embeddings": config.tied,
-        "adapter_rank": config.adapter_rank,
+        "vocabulary_tokens": config.vocabulary,  # size of the vocabulary
+        "context_tokens": config.context,  # longest sequence of the model
+        "experts": config.experts,  # experts of a layer; 1: a dense model
+        "active_experts": config.active_experts,  # experts that a token passes through
+        "tied_embeddings": config.tied,  # whether input and output embeddings are the same weights
+        "adapter_rank": config.adapter_rank,  # rank of LoRA; 0: no adapters
     }
 
 
 def _layout(job: Job) -> dict[str, object]:
     layout = job.layout
     return {
-        "data_parallel": layout.dp,
-        "tensor_parallel": layout.tp,
-        "pipeline_parallel": layout.pp,
-        "context_parallel": layout.cp,
-        "expert_parallel": layout.ep,
+        "data_parallel": layout.dp,  # ranks that train on different sequences
+        "tensor_parallel": layout.tp,  # ranks that divide each matrix
+        "pipeline_parallel": layout.pp,  # stages of the pipeline
+        "context_parallel": layout.cp,  # ranks that divide each sequence
+        "expert_parallel": layout.ep,  # ranks that divide the experts of a layer
+        # what the data ranks divide: ddp, zero1, zero2, zero3 or fsdp2
         "sharding": layout.sharding,
-        "replicas": layout.replicas,
+        "replicas": layout.replicas,  # groups of HSDP that each hold all weights; 1: no HSDP
+        # activations that are computed again: none, selective or full
         "recompute": layout.recompute,
+        # whether tensor ranks also divide activations along the sequence
         "sequence_parallel": layout.sequence_parallel,
+        # pieces of the model on a pipeline stage; 0: as many as go
         "interleaved_pieces": layout.interleave,
-        "micro_batch_sequences": layout.micro_batch,
+        "micro_batch_sequences": layout.micro_batch,  # sequences that a rank takes at once
+        # micro-batches of an optimizer step, for each data rank
         "accumulated_micro_batches": layout.accumulation,
+        # whether a frozen copy is in the memory too, as in DPO
         "reference_model": layout.reference,
-        "precision": layout.precision,
+        "precision": layout.precision,  # number format of matrix products
+        # number format of the master weights and the moments
         "optimizer_states": "bf16" if layout.bf16_states else "fp32",
+        # number format of the frozen weights under an adapter; null: as the others
         "frozen_base": "nf4" if layout.four_bit_base else None,
-        "compiled": layout.engine.compiled,
+        "compiled": layout.engine.compiled,  # whether torch.compile or XLA compiles the model
+        # whether the loss is computed without all logits in the memory
         "fused_loss": layout.engine.fused_loss,
-        "flash_attention": layout.engine.flash,
+        "flash_attention": layout.engine.flash,  # whether attention keeps no matrix of scores
     }
 
 
 def _schedule(job: Job) -> dict[str, object]:
     schedule = job.schedule
     return {
-        "steps": schedule.steps,
+        "steps": schedule.steps,  # last optimizer step of this run
+        # first optimizer step; above 1 the run goes on from a checkpoint
         "first_step": schedule.first_step,
+        # steps over which the learning rate falls, if this run is a part
         "whole_run_steps": whole_run(schedule),
+        # Slurm's time limit of each attempt; null: none
         "time_limit_seconds": schedule.time_limit or None,
+        # time after a launch at which Megatron-LM ends the run; null: none
         "exit_after_seconds": schedule.exit_after or None,
+        # about the last step before a time limit; null: no limit
         "last_step_within_limit": schedule.reached or None,
+        # tokens that the run trains on
         "tokens": objectives.tokens(job, schedule.first_step, last_step(schedule)),
         # With a growing batch, the warmup is counted in sequences.
+        # steps in which the learning rate grows; null with a ramp
         "warmup_steps": None if schedule.ramp else schedule.warmup,
+        # sequences in which the learning rate grows
         "warmup_sequences": schedule.warmup * schedule.global_batch,
-        "decay": schedule.decay,
-        "peak_learning_rate": schedule.peak_lr,
-        "final_learning_rate": schedule.final_lr,
-        "log_every_steps": schedule.log_every,
-        "validate_every_steps": schedule.validate_every,
-        "validations": validations(job),
+        "decay": schedule.decay,  # how the learning rate falls
+        "peak_learning_rate": schedule.peak_lr,  # highest learning rate
+        "final_learning_rate": schedule.final_lr,  # learning rate at the last step of the whole run
+        "log_every_steps": schedule.log_every,  # steps from one logged step to the next
+        "validate_every_steps": schedule.validate_every,  # steps from one validation to the next
+        "validations": validations(job),  # how many validations
+        # steps from one checkpoint to the next; null: no checkpoints
         "save_every_steps": schedule.save_every if schedule.saves else None,
-        "checkpoints": checkpoints(job),
+        "checkpoints": checkpoints(job),  # how many checkpoints
+        # whether the training goes on while a checkpoint is written
         "background_saves": job.background_saves,
     }
 
@@ -171,10 +195,10 @@ def _memory(job: Job) -> dict[str, object]:
     total, capacity = memory.total(estimate), memory.capacity(job.gpu)
     return {
         **parts,
-        "expected_bytes": total,
-        "capacity_bytes": capacity,
-        "peak_memory_gib": round(total / memory.GIB, 3),
-        "fits": total <= memory.USABLE * capacity,
+        "expected_bytes": total,  # sum of the purposes: the planned peak
+        "capacity_bytes": capacity,  # memory of a GPU
+        "peak_memory_gib": round(total / memory.GIB, 3),  # `expected_bytes` in GiB
+        "fits": total <= memory.USABLE * capacity,  # whether the peak leaves 5 % of the memory free
     }
 
 
@@ -183,9 +207,13 @@ def _communication(job: Job) -> dict[str, dict[str, object]]:
     flows = collectives.flows(job.architecture, job.gpu, job.layout, job.schedule.sequence)
     return {
         operation: {
+            # what the calls are for
             "purposes": [flow.purpose for flow in flows if flow.operation == operation],
+            # bytes that one GPU gives to the calls
             "bytes_per_step": sum(f.size * f.calls for f in flows if f.operation == operation),
+            # how many calls
             "calls_per_step": sum(f.calls for f in flows if f.operation == operation),
+            # time of the calls on an idle network; they overlap with the work
             "seconds_per_step": fsum(f.seconds for f in flows if f.operation == operation),
         }
         for operation in dict.fromkeys(flow.operation for flow in flows)
@@ -200,24 +228,29 @@ def _expected(job: Job) -> dict[str, object]:
     ending = events(run, run.timeline.last().began)  # a long run has too many steps to play
     (summary,) = [event for event in ending if isinstance(event, Summary)]
     return {
-        "step_seconds": seconds,
-        "tokens_per_second": rate,
-        "tokens_per_second_per_gpu": rate / job.layout.gpus,
+        "step_seconds": seconds,  # time of a steady optimizer step
+        "tokens_per_second": rate,  # tokens of a step by the time of a step, of the whole cluster
+        "tokens_per_second_per_gpu": rate / job.layout.gpus,  # the same for one GPU
+        # FLOPs of a token, forward and backward, of the model alone
         "flops_per_token": throughput.job_flops_per_token(job),
-        "mfu": throughput.mfu(job, rate),
+        "mfu": throughput.mfu(job, rate),  # model FLOPs utilization
+        # TFLOP/s of the model's FLOPs that a GPU reaches
         "tflops_per_gpu": throughput.mfu(job, rate) * job.gpu.tflops,
+        # time from the first step to the last, with validations and saves
         "training_seconds": summary.training_seconds,
-        "total_seconds": summary.seconds,
-        "hours": summary.seconds / 3600.0,
-        "gpu_hours": summary.gpu_hours,
-        "checkpoint_bytes": storage.checkpoint_bytes(job),
-        "export_bytes": summary.exported,
+        "total_seconds": summary.seconds,  # time from the launch to the end of the run
+        "hours": summary.seconds / 3600.0,  # `total_seconds` in hours
+        "gpu_hours": summary.gpu_hours,  # GPUs x hours
+        "checkpoint_bytes": storage.checkpoint_bytes(job),  # size of a checkpoint
+        "export_bytes": summary.exported,  # size of the exported model
     }
 
 
 def _show(options: Options) -> dict[str, object]:
     return {
+        # length of the show at speed 1, or "real"
         "duration_seconds": options.duration if isfinite(options.duration) else "real",
+        # how fast the show is played, or "max"
         "speed_factor": options.speed_factor if isfinite(options.speed_factor) else "max",
-        "runs": options.runs,
+        "runs": options.runs,  # runs that are played; 0: without end
     }

@@ -206,15 +206,15 @@ def _model(model: records.Model) -> dict[str, object]:
 def gpu_record(gpu: records.Gpu) -> dict[str, object]:
     """An accelerator, with the units in the names; peaks are dense, links one direction."""
     return {
-        "name": gpu.name,
-        "memory_mib": gpu.memory_mib,
-        "tdp_watts": gpu.tdp_watts,
-        "bf16_tflop_per_s": gpu.tflops,
-        "memory_bandwidth_tb_per_s": gpu.hbm_tb_s,
-        "link_gb_per_s": gpu.link_gb_s,
-        "network_gb_per_s": gpu.nic_gb_s,
-        "gpus_per_node": gpu.per_node,
-        "form": gpu.form,
-        "clock_mhz": gpu.clock_mhz,
-        "mfu_per_cent": gpu.mfu,
+        "name": gpu.name,  # name from --list gpus
+        "memory_mib": gpu.memory_mib,  # memory, as nvidia-smi prints it
+        "tdp_watts": gpu.tdp_watts,  # power limit
+        "bf16_tflop_per_s": gpu.tflops,  # peak of dense bf16 matrix products
+        "memory_bandwidth_tb_per_s": gpu.hbm_tb_s,  # peak of its memory
+        "link_gb_per_s": gpu.link_gb_s,  # peak to the other GPUs of its node, in one direction
+        "network_gb_per_s": gpu.nic_gb_s,  # peak to other nodes, in one direction
+        "gpus_per_node": gpu.per_node,  # GPUs of a usual node
+        "form": gpu.form,  # sxm, superchip, pcie, geforce, workstation, instinct or tpu
+        "clock_mhz": gpu.clock_mhz,  # highest clock
+        "mfu_per_cent": gpu.mfu,  # usual MFU of a dense 7B model on one node
     }

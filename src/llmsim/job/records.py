@@ -21,14 +21,14 @@ LOADERS: tuple[Loader, ...] = ("shuffled", "contiguous", "ordered")
 class Software(NamedTuple):
     """The software versions that a launch prints."""
 
-    python: str
-    torch: str
+    python: str  # version of Python
+    torch: str  # version of PyTorch
     platform: str  # "CUDA", or "ROCm" on AMD
-    platform_version: str
+    platform_version: str  # version of CUDA or ROCm
     collectives: str  # the communication library: "NCCL", or "RCCL" on AMD
-    collectives_version: str
-    driver: str
-    transformers: str
+    collectives_version: str  # version of NCCL or RCCL
+    driver: str  # version of the GPUs' driver
+    transformers: str  # version of Hugging Face's transformers
 
 
 class Asked(NamedTuple):
