@@ -50,8 +50,8 @@ KEYS = (
         "next", "nN", "n", "next",
         "go on to the next run; a run that you leave does not count for --runs",
     ),
-    Key("board", "gG", "g", "board", "hide the board, and show it again"),
-    Key("wall", "wW", "w", "", "show the wall (the screen as a control room), and go back"),
+    Key("board", "gG", "g", "board", "hide the board, or show the board again"),
+    Key("wall", "wW", "w", "", "show the wall (a control room), or leave the wall"),
     Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too", browser="escape"),
 )  # fmt: skip
 NAMES = {character: key.name for key in KEYS for character in key.characters}

@@ -5,7 +5,7 @@ from llmsim.job.layout import Parallelism
 
 FRAMEWORK = Framework(
     "mlperf",
-    "MLPerf: its :::MLLOG lines, which its compliance checker reads",
+    "MLPerf: the :::MLLOG lines that the compliance checker of MLPerf reads",
     ("pretrain",),
     shuffles=True,
     stops_at_nan=True,

@@ -5,7 +5,7 @@ from llmsim.job.framework import DATA_PARALLEL, Framework
 
 FRAMEWORK = Framework(
     "trl",
-    "TRL's trainers (1.16): rewards, entropies and tokens in dicts",
+    "TRL's trainers (release 1.16): rewards, entropies and tokens in dicts",
     ("sft", "lora", "dpo", "grpo"),
     source="pypi.org/project/trl",
     release="1.16.0",
