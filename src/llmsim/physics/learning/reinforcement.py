@@ -20,9 +20,12 @@ in prompts and completions, as in TRL's num_tokens: padding is removed before th
 that the time of a step is proportional to its tokens.
 """
 
+from bisect import bisect_left
 from functools import lru_cache
-from math import ceil, exp, fsum, log, pi, sqrt
-from struct import iter_unpack
+from itertools import pairwise
+from math import ceil, comb, exp, fsum, log, pi, sqrt
+from operator import mul
+from struct import unpack_from
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
@@ -63,10 +66,6 @@ KL_LEFT = 2e-5  # nats: the advantages of a batch do not quite cancel
 # --- rewards -----------------------------------------------------------------------------
 
 
-# By a limit, 0..256: a table that makes bytes below it 1, and all others 0.
-_BELOW = tuple(bytes([1]) * limit + bytes(256 - limit) for limit in range(257))
-
-
 class Answers(NamedTuple):
     """The rewards of a step's completions."""
 
@@ -86,6 +85,32 @@ def reward(job: Job, step: int) -> float:
     return answers(job, step).mean
 
 
+# The odds of a step's problems for which `_at_most` is known are this far apart, on a logarithmic
+# scale; between them it is a straight line, which is right to 0.0003.
+_ODDS_APART = 0.25
+# Standard deviations: at a half of one apart a sum over a normal distribution is right to 1e-7.
+_DEVIATIONS = tuple(half / 2.0 for half in range(-8, 9))
+
+
+@lru_cache(maxsize=128)
+def _at_most(size: int, place: int) -> tuple[float, ...]:
+    """The chance that at most 0, 1, .. size - 1 of a group's answers are right, in parts of 65,536.
+
+    A problem is solved with probability p = sigmoid(place / 4 + 2.2 z), so that k answers of n are
+    right with C(n, k) p**k (1 - p)**(n - k), in the mean over z.
+    """
+    weights = [exp(-0.5 * z * z) for z in _DEVIATIONS]
+    odds = [exp(place * _ODDS_APART + DIFFICULTY * z) for z in _DEVIATIONS]
+    whole, total, chances = 65_536.0 / fsum(weights), 0.0, list[float]()
+    # p**k (1 - p)**(n - k) = odds**k / (1 + odds)**n
+    terms = [weight * (1.0 + each) ** -size for weight, each in zip(weights, odds, strict=True)]
+    for right in range(size):
+        total += comb(size, right) * fsum(terms) * whole
+        chances.append(total)
+        terms = [term * each for term, each in zip(terms, odds, strict=True)]
+    return tuple(chances)
+
+
 @remembered(64)  # gradients of a block of steps ask for them, then metrics and lines
 def answers(job: Job, step: int) -> Answers:
     """The rewards of this step, group by group."""
@@ -93,20 +118,20 @@ def answers(job: Job, step: int) -> Answers:
     mean = expected_reward(job, step)
     spread = sqrt(1.0 + pi * (DIFFICULTY**2 + BATCH_DIFFICULTY**2) / 8.0)
     centre = log(mean / (1.0 - mean)) * spread + BATCH_DIFFICULTY * batch_luck(job, step)
-    each = 1 + -(-size // 8)  # words of a problem: its difficulty, and a byte for each answer
-    lucks = noise.packed(job.seed, "answers", each * groups * step, each * groups)
-    steep, spreads = DIFFICULTY * 2.0, _spreads(size)
-    # An answer is right if its byte lies below 256 times the chance.
-    solved = [
-        own.translate(_BELOW[round(256.0 / (1.0 + exp(-(
-            centre + steep * ((low + middle + high) / 65_536.0 - 1.5)
-        ))))]).count(1)
-        for low, middle, high, own in iter_unpack(f"<3H2x{size}s{-size % 8}x", lucks)
-    ]  # fmt: skip
+    place, between = divmod(centre / _ODDS_APART, 1.0)
+    words = -(-groups // 4)  # each has the luck of four groups
+    lucks = noise.packed(job.seed, "answers", words * step, words)
+    drawn = sorted(unpack_from(f"<{groups}H", lucks))
+    # Groups with at most 0, 1, .. size - 1 right answers.
+    poor = [
+        bisect_left(drawn, low + between * (high - low))
+        for low, high in zip(_at_most(size, int(place)), _at_most(size, int(place) + 1), strict=True)
+    ]
+    counts = [after - before for before, after in pairwise((0, *poor, groups))]
     return Answers(
-        sum(solved) / (size * groups),
-        fsum([spreads[right] for right in solved]) / groups,
-        (solved.count(0) + solved.count(size)) / groups,
+        (size * groups - sum(poor)) / (size * groups),
+        fsum(map(mul, counts, _spreads(size))) / groups,
+        (counts[0] + counts[-1]) / groups,
     )
 
 
