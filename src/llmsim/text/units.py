@@ -1,5 +1,6 @@
 """The formats of numbers: sizes, counts, times. Nothing else is computed here."""
 
+from functools import lru_cache
 from math import exp
 
 from llmsim.typed import datetime, timedelta
@@ -98,8 +99,18 @@ def stamp(start: datetime, at: float) -> datetime:
 
 def asctime(start: datetime, at: float) -> str:
     """A moment of the run as Python's logging writes it (formatTime): 2026-01-30 12:00:09,483."""
-    moment = start + timedelta(0, at)  # `stamp`, written out: each line has one
-    return moment.isoformat(" ", "milliseconds").replace(".", ",")
+    into = 60_000 * start.minute + 1000 * start.second
+    moment = into + (start.microsecond + round(at * 1e6)) // 1000  # ms since the start's hour
+    hour, rest = divmod(moment, 3_600_000)
+    minute, rest = divmod(rest, 60_000)
+    second, millisecond = divmod(rest, 1000)
+    return f"{_hour(start, hour)}{minute:02d}:{second:02d},{millisecond:03d}"
+
+
+@lru_cache(maxsize=16)
+def _hour(start: datetime, number: int) -> str:
+    """What the moments of an hour have alike; hours count from that of the start."""
+    return (start + timedelta(0, 3600 * number)).isoformat(" ", "hours") + ":"
 
 
 def single(value: float) -> float:

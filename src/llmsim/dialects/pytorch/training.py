@@ -132,8 +132,7 @@ def _fields(texts: Iterable[str]) -> dict[str, Clause]:
     return {name: tuple((role, next(coming)) for role in roles) for name, roles in FIELDS.items()}
 
 
-@remembered(8)
-def _template(job: Job, names: tuple[str, ...], screen: Screen) -> tuple[str, int]:
+def _template(job: Job, names: Iterable[str], screen: Screen) -> tuple[str, int]:
     """The line with these fields: a %s for the time stamp, if the screen has room for it, and for
     each text; and how many of its characters take no cell.
     """
@@ -149,21 +148,28 @@ def _template(job: Job, names: tuple[str, ...], screen: Screen) -> tuple[str, in
 @remembered(8)
 def _whole(job: Job, screen: Screen) -> tuple[str, int]:
     """The same with all fields."""
-    return _template(job, tuple(FIELDS), screen)
+    return _template(job, FIELDS, screen)
 
 
 @remembered(8)
-def _shown(job: Job, sizes: tuple[int, ...], room: int) -> tuple[str, ...]:
-    """The names of the fields that fit into the room, if the texts have these sizes; none where
-    the step's own text has to be shortened. Columns stand still: sizes rarely change.
+def _shown(job: Job, sizes: tuple[int, ...], screen: Screen) -> tuple[str, tuple[int, ...]]:
+    """The line with the fields for which the screen has room, if the texts have these sizes, and
+    the places of their texts; none where the step's own text has to be shortened. Columns stand
+    still: sizes rarely change.
     """
-    del job
     fields = _fields(str(place).ljust(size) for place, size in enumerate(sizes))
     whole = fields["step"]
-    kept = [*_kept(fields, room)]
+    kept = [*_kept(fields, _room(job, screen))]
     if fields["step"] is not whole:
-        return ()
-    return tuple(name for name, clause in fields.items() if clause in kept)
+        return "", ()
+    names = [name for name, clause in fields.items() if clause in kept]
+    places = [int(text) for name in names for _, text in fields[name]]
+    return _template(job, names, screen)[0], tuple(places)
+
+
+def _room(job: Job, screen: Screen) -> int:
+    """The cells after the time stamp and the level."""
+    return screen.width - length(prefix(0.0, job, screen.width))
 
 
 def _step(event: events.Step, job: Job, screen: Screen) -> list[Line]:
@@ -173,14 +179,11 @@ def _step(event: events.Step, job: Job, screen: Screen) -> list[Line]:
     line = template % (*stamp, *texts)
     if len(line) - codes <= screen.width:
         return [Line(line)]
-    room = screen.width - length(prefix(event.at, job, screen.width))
-    names = _shown(job, tuple(map(len, texts)), room)
-    fields = _fields(texts)
-    if not names:
-        spans = [*prefix(event.at, job, screen.width), *_apart(_kept(fields, room))]
-        return [Line(paint(spans, screen))]
-    shown = [text for name in names for _, text in fields[name]]
-    return [Line(_template(job, names, screen)[0] % (*stamp, *shown))]
+    template, places = _shown(job, tuple(map(len, texts)), screen)
+    if places:
+        return [Line(template % (*stamp, *[texts[place] for place in places]))]
+    clauses = _kept(_fields(texts), _room(job, screen))
+    return [Line(paint([*prefix(event.at, job, screen.width), *_apart(clauses)], screen))]
 
 
 def _apart(clauses: Iterable[Clause]) -> list[Span]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain, repeat
 from math import inf
+from operator import truediv
 
 from llmsim.job.milestones import epoch_of, previous_logged
 from llmsim.job.records import Job
@@ -135,25 +136,26 @@ def _speed(job: Job, pairs: Sequence[Pair], took: Sequence[float]) -> dict[str, 
     schedule, tokens = job.schedule, objectives.of(job).tokens
     consumed = partial(batch_ramp.consumed, schedule)
     begun, whole = consumed(schedule.first_step - 1), consumed(schedule.steps)
+    steps = [step for _, step in pairs]
     timed = [(before, step, seconds) for (before, step), seconds in zip(pairs, took, strict=True)]
     rates = [tokens(job, before + 1, step) / seconds for before, step, seconds in timed]
-    missing: Iterable[float] = repeat(0.0)
+    done = [*map(consumed, steps)]  # sequences up to each step
+    taken = [after - consumed(before) for (before, _), after in zip(pairs, done, strict=True)]
     if epochs.have_rests(job):
-        missing = [epochs.unfilled(job, before + 1, step) for before, step in pairs]
+        batch = schedule.global_batch
+        taken = [
+            most - epochs.unfilled(job, before + 1, step) * batch
+            for most, (before, step) in zip(taken, pairs, strict=True)
+        ]
     return {
         "previous": [before for before, _ in pairs],
         "step_seconds": [seconds / (step - before) for before, step, seconds in timed],
         "tokens_per_second": rates,
-        "samples_per_second": [
-            (consumed(step) - consumed(before) - lack * schedule.global_batch) / seconds
-            for (before, step, seconds), lack in zip(timed, missing, strict=False)
-        ],
+        "samples_per_second": map(truediv, taken, took),
         "mfu": throughput.mfus(job, rates),
         "remaining": [
-            until / (consumed(step) - begun) * (whole - consumed(step))
-            for (_, step), until in zip(
-                pairs, step_time.each_seconds_until(job, [step for _, step in pairs]), strict=True
-            )
+            until / (after - begun) * (whole - after)
+            for until, after in zip(step_time.each_seconds_until(job, steps), done, strict=True)
         ],
     }
 

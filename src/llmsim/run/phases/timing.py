@@ -1,6 +1,7 @@
 """The durations of small operations, and the progress of longer ones."""
 
 from collections.abc import Generator, Iterator
+from functools import lru_cache
 from math import log
 
 from llmsim.job.records import Job
@@ -43,6 +44,24 @@ def gap(mean: float, draw: float) -> float:
     return round(min(-mean * log(draw), 5 * mean), 6)
 
 
+# A move of a bar, counted from 0, and what is done by then.
+Report = tuple[int, int]
+
+
+def _reported(reports: int, total: int) -> list[Report]:
+    """All moves of a bar."""
+    return [(report, total * report // reports) for report in range(reports + 1)]
+
+
+@lru_cache(maxsize=256)
+def _at_quarters(reports: int, total: int) -> list[Report]:
+    """The first moves of a bar in each quarter."""
+    first = dict[int, Report]()
+    for report, done in _reported(reports, total):
+        first.setdefault(int(done / total * QUARTERS), (report, done))
+    return [*first.values()]
+
+
 def progress(
     job: Job,
     at: float,
@@ -64,13 +83,7 @@ def progress(
     waves = f"{stream}/{label}"
     gain = WAVER * (2 * noise.uniform(job.seed, stream, round(at * 1000)) - 1)
     quarters = not moving and job.framework.file_bar == "quarters"
-    reached = -1
-    for report in range(reports + 1):
-        done = total * report // reports
-        if quarters:
-            before, reached = reached, int(done / total * QUARTERS)
-            if before == reached:
-                continue
+    for report, done in _at_quarters(reports, total) if quarters else _reported(reports, total):
         part = report / reports
         # The task is faster at its beginning or at its end; both ends stay where they are.
         wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, waves, report) - 1)
