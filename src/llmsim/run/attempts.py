@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterator
 from math import inf
 
 from llmsim.job.memo import remembered
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.job.schedule import is_timed, last_step
 from llmsim.physics.hardware import storage
@@ -149,7 +150,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
     """The segments of one attempt; returns the next one, or None after the last."""
     began, resumed = attempt.began, attempt.resumed
     loading = storage.restore_seconds(job, resumed) if resumed else 0.0
-    ended = round(began + launch_seconds(job, attempt.number) + loading, 6)
+    ended = to_the_microsecond(began + launch_seconds(job, attempt.number) + loading)
     offset = attempt.uptime - began
     whole = pausing(attempt, "launch", began, ended, resumed)
     if fault := _strike(job, faults, attempt, whole, offset):
@@ -183,7 +184,7 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
                 attempt = attempt._replace(durable=durable)
     from llmsim.run.phases import export  # each phase is imported when it comes
 
-    yield pausing(attempt, "export", at, round(at + export.seconds(job), 6), done)
+    yield pausing(attempt, "export", at, to_the_microsecond(at + export.seconds(job)), done)
     return None
 
 
@@ -315,7 +316,7 @@ def _plain(job: Job, attempt: Attempt, at: float, first: int, last: int) -> Segm
     fresh = first == attempt.resumed + 1
     restarted = fresh and attempt.resumed + attempt.repeated > 0
     warmup = step_time.compile_seconds(job) if restarted else 0.0
-    ended = round(at + (steps_seconds(job, first, last, attempt.repeated) + warmup), 6)
+    ended = to_the_microsecond(at + (steps_seconds(job, first, last, attempt.repeated) + warmup))
     stretch = pausing(attempt, "training", at, ended, last)
     return stretch._replace(first=first, fresh=fresh, warmup=warmup)
 

@@ -1,6 +1,7 @@
 """What follows from a fault that ends an attempt: its failure, what is kept, the next attempt."""
 
 from llmsim.job.memo import remembered
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time
@@ -27,8 +28,8 @@ def ended(job: Job, stretch: Segment, fault: Fault) -> Segment:
     """A training segment whose label knows when a person ends what slows it."""
     if not fault.drains:
         return stretch
-    dead = round(fault.at + story_of(job, fault, stretch.last).over, 6)
-    return relabelled(stretch, fault, dead + round(fault.incident.repair, 6))
+    dead = to_the_microsecond(fault.at + story_of(job, fault, stretch.last).over)
+    return relabelled(stretch, fault, dead + to_the_microsecond(fault.incident.repair))
 
 
 def failing(
@@ -38,7 +39,7 @@ def failing(
     about it may have come.
     """
     told = story_of(job, fault, done)
-    dead, wait = round(fault.at + told.over, 6), round(fault.incident.repair, 6)
+    dead, wait = to_the_microsecond(fault.at + told.over), to_the_microsecond(fault.incident.repair)
 
     def events() -> list[Label | Symptom | Failed]:
         label = label_of(job, attempt, fault, told, done, since, dead + wait)
@@ -60,7 +61,10 @@ def next_attempt(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> 
     kept = _kept(fault, attempt.durable, whole)
     resumed = kept.step if kept else 0
     cured = (*attempt.cured, fault.incident.number) if fault.shows else attempt.cured
-    spares, began = _swapped(job, attempt, fault), round(dead + round(fault.incident.repair, 6), 6)
+    spares, began = (
+        _swapped(job, attempt, fault),
+        to_the_microsecond(dead + to_the_microsecond(fault.incident.repair)),
+    )
     return Attempt(
         attempt.number + 1,
         began,
@@ -100,7 +104,7 @@ def _booted(
     if not boots(job, incident):
         return attempt.boots
     share = noise.between(job.seed, "incident/boot", 0.2, 0.5, incident.number)
-    return (*others, (node, round(dead + share * (began - dead), 6)))
+    return (*others, (node, to_the_microsecond(dead + share * (began - dead))))
 
 
 def _kept(fault: Fault, latest: Durable | None, until: float) -> Durable | None:

@@ -2,6 +2,7 @@
 
 from math import inf
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import step_of_part
 from llmsim.job.records import Asked, Job
 from llmsim.run.incident_kinds import Consequence, kind_named
@@ -198,12 +199,12 @@ def _moment(incident: Incident, segment: Segment, offset: float) -> float | None
     if at >= segment.ended:
         return None
     soon = segment.began + 0.3 * (segment.ended - segment.began)
-    return round(at if at > segment.began else soon, 6)
+    return to_the_microsecond(at if at > segment.began else soon)
 
 
 def _asked_moment(job: Job, asked: Asked, segment: Segment) -> float | None:
     """When an incident that was asked for strikes in a segment; None: not in this one."""
-    middle = round(0.5 * (segment.began + segment.ended), 6)
+    middle = to_the_microsecond(0.5 * (segment.began + segment.ended))
     if asked.unit == "phase":
         return middle if segment.kind == asked.phase else None
     only = _ONLY_IN.get(asked.kind)
@@ -220,4 +221,4 @@ def _asked_moment(job: Job, asked: Asked, segment: Segment) -> float | None:
     if segment.kind != "training" or not segment.first <= before + 1 <= segment.last:
         return None
     begun, ended = (step_ended(job, segment, each) for each in (before, before + 1))
-    return round(begun + 0.4 * (ended - begun), 6)
+    return to_the_microsecond(begun + 0.4 * (ended - begun))

@@ -8,6 +8,7 @@ useful    all the rest: wall clock = useful + lost + waiting
 from collections.abc import Iterator
 from math import fsum
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.run.events.incidents import Failed, Incident
 from llmsim.run.timeline import Run, Segment, step_ended
 from llmsim.typed import NamedTuple
@@ -32,7 +33,12 @@ def goodput(run: Run) -> Goodput:
     lost = fsum(_lost(run, segments, kept))
     waited = fsum(_waited(segments))
     useful = segments[-1].ended - lost - waited
-    return Goodput(segments[-1].attempt, round(useful, 6), round(lost, 6), round(waited, 6))
+    return Goodput(
+        segments[-1].attempt,
+        to_the_microsecond(useful),
+        to_the_microsecond(lost),
+        to_the_microsecond(waited),
+    )
 
 
 def goodput_until(run: Run, at: float) -> Goodput:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import next_logged
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.speed import step_time
@@ -42,9 +43,9 @@ def label_of(
         hostname=placed(job, attempt, rank),
         local_rank=rank % size,
         streams=streams,
-        visible=round(seen, 6),
-        detected=round(fault.at + told.detected, 6),
-        over=round(over, 6),
+        visible=to_the_microsecond(seen),
+        detected=to_the_microsecond(fault.at + told.detected),
+        over=to_the_microsecond(over),
         number=fault.incident.number,
     )
 
@@ -52,7 +53,7 @@ def label_of(
 def relabelled(segment: Segment, fault: Fault, over: float) -> Segment:
     """A segment whose incident a person ends by taking the node out: that is when it is over."""
     told = [
-        each._replace(detected=fault.at, over=round(over, 6))
+        each._replace(detected=fault.at, over=to_the_microsecond(over))
         if isinstance(each, Label) and each.number == fault.incident.number
         else each
         for each in segment.events
@@ -64,7 +65,7 @@ def said(fault: Fault, told: Story, since: float, executed: int, step: int) -> I
     """What is said of a fault from `since` on, as events of the run."""
     for each in told.symptoms:
         if each.at >= 0.0 or fault.at + each.at >= since:
-            at = round(max(since, fault.at + each.at), 6)
+            at = to_the_microsecond(max(since, fault.at + each.at))
             yield Symptom(at, *each[1:5], fault.incident.kind, executed, step, *each[8:])
 
 
@@ -90,7 +91,7 @@ def held_up(
     """A save with the label and the lines of the incident that makes it longer, if one does."""
     for each in slow:
         if each.step == segment.last and each.step > attempt.reached:
-            began = round(segment.ended - each.seconds - 1e-3, 6)
+            began = to_the_microsecond(segment.ended - each.seconds - 1e-3)
             fault = Fault(max(segment.began, began), each.incident)
             told, step = story(job, each.incident, 1.0), segment.last
             label = label_of(job, attempt, fault, told, step, segment.began, segment.ended)
@@ -144,7 +145,7 @@ def _bending(
         later = with_step(job, attempt, segment, free, course.until)
         known = numbers.struck(job, course, later)
         told = story(job, course.incident, step_time.step_seconds(job, course.until - 1))
-        over = round(known + told.over, 6) + round(course.incident.repair, 6)
+        over = to_the_microsecond(known + told.over) + to_the_microsecond(course.incident.repair)
     fault = Fault(at, course.incident, shows=shown)
     label = label_of(job, attempt, fault, told, shown - 1, at, over)
     streams = tuple(dict.fromkeys(("log", *label.streams)))

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from math import ceil, exp, inf, nan, sqrt
 
 from llmsim.job.memo import remembered
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import saved_steps, step_of_part
 from llmsim.job.records import Asked, Bend, Job
 from llmsim.job.schedule import last_step
@@ -122,10 +123,12 @@ def struck(job: Job, each: Course, segment: Segment) -> float:
     """When the attempt ends in a training segment that has the course's last step."""
     begun, ended = (step_ended(job, segment, step) for step in (each.until - 1, each.until))
     if each.until > each.onset and not gives_up(job, each.incident.kind):
-        return round(begun + 0.4 * (ended - begun), 6)  # a person does not wait for a step
+        return to_the_microsecond(
+            begun + 0.4 * (ended - begun)
+        )  # a person does not wait for a step
     if job.framework.prints_nan_step:
-        return round(ended + 0.002, 6)  # the step is printed
-    return round(begun + 0.9 * (ended - begun), 6)
+        return to_the_microsecond(ended + 0.002)  # the step is printed
+    return to_the_microsecond(begun + 0.9 * (ended - begun))
 
 
 def ending(met: tuple[Course, ...], cured: tuple[int, ...], segment: Segment) -> Course | None:

@@ -4,6 +4,7 @@ Slurm's grace decides whether there is time for it: 30 s after a time limit (Kil
 before a preemption, an hour before maintenance or when a person takes a slow node out.
 """
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.run.events.incidents import Failed, Symptom
@@ -60,7 +61,7 @@ def orderly(
     done = max(saving.ended, durable.at)
     if done > fault.at + grace(job, fault):
         return None
-    dead, wait = round(done + _EXIT, 6), round(fault.incident.repair, 6)
+    dead, wait = to_the_microsecond(done + _EXIT), to_the_microsecond(fault.incident.repair)
     told = handled(job, fault.incident, fault.drains, done - fault.at, ahead=fault.ahead > 0.0)
     events = list(training.events)
     if fault.drains:
@@ -88,7 +89,7 @@ def _exited(job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: fl
         saving, _, durable = pause_after(job, attempt, "checkpoint", training.ended, last, free)
     ended = saving.ended if saving else training.ended
     done = max(ended, durable.at) if saving and durable else ended
-    dead = round(done + _EXIT, 6)
+    dead = to_the_microsecond(done + _EXIT)
     told = _leaving(round(1000.0 * (training.ended - attempt.began)), done - fault.at)
     label = label_of(job, attempt, fault, told, last - 1, fault.at, dead)
     training = training._replace(

@@ -12,6 +12,7 @@ look, before Slurm has come to them.
 
 from collections.abc import Iterator, Sequence
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job, gpus_per_node, speaking_node
 from llmsim.physics import noise
 from llmsim.run.events.incidents import Symptom
@@ -38,7 +39,7 @@ class Fault(NamedTuple):
 def draw(fault: Fault, name: str, low: float, high: float, index: int = 0) -> float:
     """A delay between two numbers, to the microsecond."""
     place = fault.incident.number * 4096 + index
-    return round(noise.between(fault.job.seed, f"incident/{name}", low, high, place), 6)
+    return to_the_microsecond(noise.between(fault.job.seed, f"incident/{name}", low, high, place))
 
 
 def told_nodes(job: Job, rank: int) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Incidents that end no process: the steps that they slow, by how much, and their lines."""
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.speed import step_time
@@ -23,7 +24,7 @@ def slowed(job: Job, fault: Fault, segment: Segment) -> tuple[tuple[Delay, ...],
     steps = min(steps, segment.last - step + 1)
     if fault.incident.kind in _UNTIL_OVER:
         seconds = max(seconds, told.over / steps)
-    return (Delay(step, step + steps - 1, round(seconds, 6)),), told
+    return (Delay(step, step + steps - 1, to_the_microsecond(seconds)),), told
 
 
 _UNTIL_OVER = ("data-stall",)  # kinds whose slow steps last until what they wait for is back

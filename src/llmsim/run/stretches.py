@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from llmsim.job.memo import remembered
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import exits_loop, save_is_due, saved_steps, validated_steps
 from llmsim.job.records import Job
 from llmsim.run.later import Later
@@ -62,17 +63,17 @@ def pause_after(
         from llmsim.run.phases import checkpoint
 
         started = checkpoint.begins(job, step, at, free)
-        ended = round(started + checkpoint.seconds(job, step), 6)
+        ended = to_the_microsecond(started + checkpoint.seconds(job, step))
         durable = checkpoint.durable(job, step, started)
         latest = Durable(durable, step, attempt.durable)
         return pausing(attempt, kind, at, ended, step), durable, latest
     from llmsim.run.phases import validation
 
     if kind == "evaluation":
-        ended = round(at + validation.final_seconds(job), 6)
+        ended = to_the_microsecond(at + validation.final_seconds(job))
         made = pausing(attempt, "validation", at, ended, step)._replace(final=True)
         return made, free, attempt.durable
-    ended = round(at + validation.seconds(job, step), 6)
+    ended = to_the_microsecond(at + validation.seconds(job, step))
     return pausing(attempt, kind, at, ended, step), free, attempt.durable
 
 
@@ -84,8 +85,8 @@ def pausing(attempt: Attempt, kind: Kind, at: float, ended: float, step: int) ->
 
 def cut(segment: Segment, at: float) -> Segment:
     """The part of a segment before a fault, without the events that would have come later."""
-    at = round(max(segment.began, at), 6)
-    short = round(segment.ended - at, 6)
+    at = to_the_microsecond(max(segment.began, at))
+    short = to_the_microsecond(segment.ended - at)
     return segment._replace(ended=at, cut=short, events=_told(segment.events, at))
 
 

@@ -13,6 +13,7 @@ kernel's log alone, the watchdog's in the training log. No two incidents have th
 from collections.abc import Callable, Iterator
 
 from llmsim.catalog.gpus import reports_links
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job, gpus_per_node, speaking_node
 from llmsim.physics import noise
 from llmsim.run import numbers
@@ -99,7 +100,11 @@ def _torn_down(fault: Fault, ended: float, cause: int) -> Iterator[Symptom]:
     after = ended + draw(fault, "channels", 0.06, 0.6)
     for channel in range(channels):
         yield Symptom(
-            round(after, 6), "kernel", "xid 45", fault.incident.rank, 1000 * cause + channel
+            to_the_microsecond(after),
+            "kernel",
+            "xid 45",
+            fault.incident.rank,
+            1000 * cause + channel,
         )
         after += draw(fault, "channel", 0.0002, 0.0016, channel)
 
@@ -125,7 +130,7 @@ def _gpu_lost(fault: Fault) -> Iterator[Symptom]:
     if noise.uniform(job.seed, "incident/aer", number) < 0.6:
         for index in range(noise.integer(job.seed, "incident/aer lines", 1, 6, number)):
             before = 0.4 * 100.0 ** draw(fault, "aer", 0.0, 1.0, index)
-            yield from _kernel(fault, (-round(before, 6), "aer"))
+            yield from _kernel(fault, (-to_the_microsecond(before), "aer"))
     asked = 6.0 + draw(fault, "asked", 0.05, 11.0)
     yield from _kernel(
         fault,
@@ -238,7 +243,7 @@ def _raises(name: str) -> "Teller":
 
 def _data_stall(fault: Fault) -> Iterator[Symptom]:
     back = min(draw(fault, "nfs", 20.0, 90.0), _MOST_STALLED * fault.step_seconds)
-    yield from _kernel(fault, (0.0, "nfs silent"), (round(back, 6), "nfs back"))
+    yield from _kernel(fault, (0.0, "nfs silent"), (to_the_microsecond(back), "nfs back"))
 
 
 def _slow_fs(fault: Fault) -> Iterator[Symptom]:

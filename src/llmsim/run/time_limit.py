@@ -9,6 +9,7 @@ Megatron-LM looks at its own clock after each iteration (--exit-duration-in-mins
 one that ends later it saves and exits.
 """
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.physics.hardware import storage
@@ -39,7 +40,7 @@ def time_up(job: Job, attempt: Attempt, began: float) -> Fault:
 def _exit(job: Job, attempt: Attempt, began: float) -> Fault:
     """The end by the framework's own clock."""
     at = max(attempt.began + job.schedule.exit_after, began + 1e-3)
-    return Fault(round(at, 6), _incident(attempt, at), own=True)
+    return Fault(to_the_microsecond(at), _incident(attempt, at), own=True)
 
 
 def _incident(attempt: Attempt, at: float) -> Incident:
@@ -54,7 +55,7 @@ def _slurms(job: Job, attempt: Attempt, began: float) -> Fault:
     ahead = _ahead(job, attempt)
     step = step_time.compile_seconds(job) + 1.5 * step_time.step_seconds(job, attempt.resumed + 1)
     at = max(attempt.began + limit + (0.0 if ahead else late) - ahead, began + step)
-    return Fault(round(at, 6), _incident(attempt, at), ahead=ahead)
+    return Fault(to_the_microsecond(at), _incident(attempt, at), ahead=ahead)
 
 
 def _ahead(job: Job, attempt: Attempt) -> float:
@@ -79,5 +80,5 @@ def first_of(drawn: Fault | None, limit: Fault, segment: Segment) -> Fault | Non
     if (limit.ahead or limit.own) and segment.kind != "training":
         return drawn
     if limit.at < segment.began:
-        limit = limit._replace(at=round(segment.began + 1e-3, 6))
+        limit = limit._replace(at=to_the_microsecond(segment.began + 1e-3))
     return drawn if drawn and drawn.at < limit.at else limit

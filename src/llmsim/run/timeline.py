@@ -16,6 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from math import fsum
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.physics.speed import step_time
 from llmsim.typed import Any, Literal, NamedTuple
@@ -175,7 +176,7 @@ def whole(run: Run, number: int) -> Segment:
     segment = run.timeline[number]
     if not segment.cut:
         return segment
-    return segment._replace(ended=round(segment.ended + segment.cut, 6), cut=0.0)
+    return segment._replace(ended=to_the_microsecond(segment.ended + segment.cut), cut=0.0)
 
 
 def step_ended(job: Job, segment: Segment, step: int) -> float:
@@ -185,7 +186,7 @@ def step_ended(job: Job, segment: Segment, step: int) -> float:
     if step < segment.first:
         return segment.began
     usual = steps_seconds(job, segment.first, step, segment.repeated)
-    return round(segment.began + usual + delayed(segment, segment.first, step), 6)
+    return to_the_microsecond(segment.began + usual + delayed(segment, segment.first, step))
 
 
 def steps_seconds(job: Job, first: int, last: int, repeated: int) -> float:
@@ -197,7 +198,9 @@ def steps_seconds(job: Job, first: int, last: int, repeated: int) -> float:
     """
     if not repeated or job.schedule.ramp or job.recipe.generates:
         return step_time.interval_seconds(job, first, last)
-    return round(_executed(job, last + repeated) - _executed(job, first - 1 + repeated), 6)
+    return to_the_microsecond(
+        _executed(job, last + repeated) - _executed(job, first - 1 + repeated)
+    )
 
 
 def _executed(job: Job, count: int) -> float:
@@ -339,13 +342,13 @@ def steps_took(run: Run, first: int, last: int, segment: Segment) -> float:
     took = steps_seconds(run.job, first, last, segment.repeated)
     if first >= segment.first:
         late = delayed(segment, first, last)
-        return round(took + late, 6) if late else took
+        return to_the_microsecond(took + late) if late else took
     numbers = [number_of_step(run, step, segment.attempt) for step in (first, last)]
     for number in range(numbers[0], numbers[1] + 1):
         segment = run.timeline[number]
         if segment.kind == "training" and (segment.delays or segment.warmup):
             took += delayed(segment, max(first, segment.first), min(last, segment.last))
-    return round(took, 6)
+    return to_the_microsecond(took)
 
 
 def first_step(run: Run, attempt: int | None = None) -> int:

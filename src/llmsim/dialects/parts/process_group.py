@@ -11,6 +11,7 @@ from llmsim.dialects.capture import nodes_kept, ranks_kept
 from llmsim.dialects.line import Line
 from llmsim.dialects.parts import packages
 from llmsim.dialects.parts.watchdog import prefix
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.run import cluster
 from llmsim.run.hangs import torch_release
@@ -46,7 +47,7 @@ def barrier(job: Job, at: float, ranks: Sequence[int] | None = None) -> Iterator
     )
     for moment, rank in arrived:
         if old:
-            start = prefix(job, round(moment, 6), rank, "W", _BARRIER)
+            start = prefix(job, to_the_microsecond(moment), rank, "W", _BARRIER)
             text = f"[PG ID 0 PG GUID 0 Rank {rank}]  using GPU {rank % size} to perform barrier as"
             yield Line(f"{start} {text} {_UNKNOWN}", rank=rank)
             continue
@@ -69,5 +70,5 @@ def leaked(job: Job, at: float) -> Iterator[Line]:
         (at + cluster.late(job, "exit", node, _APART), node) for node in nodes_kept(job) or (0,)
     )
     for moment, node in left:
-        start = prefix(job, round(moment, 6), node * size, "W", line)
+        start = prefix(job, to_the_microsecond(moment), node * size, "W", line)
         yield Line(f"{start} {_LEAKED}", rank=node * size)

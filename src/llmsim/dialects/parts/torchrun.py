@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from llmsim.dialects.capture import nodes_kept
 from llmsim.dialects.line import Line
 from llmsim.dialects.parts import launcher_frames, packages
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job, Software, gpus_per_node
 from llmsim.run import cluster
 from llmsim.text import units
@@ -55,7 +56,7 @@ def greeting(job: Job, at: float) -> Iterator[Line]:
         for node in nodes_kept(job)
     )
     for moment, node in warned:
-        now = units.stamp(job.start, round(moment, 6))
+        now = units.stamp(job.start, to_the_microsecond(moment))
         for text in banner(now, cluster.launcher(job, node), job.software.torch):
             yield Line(text, rank=node * size, launcher=True)
 

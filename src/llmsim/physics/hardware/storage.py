@@ -14,6 +14,7 @@ from functools import lru_cache
 from math import exp, log2, prod
 
 from llmsim.job.memo import remembered
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.model.architecture import (
     Architecture,
@@ -84,7 +85,7 @@ def save_seconds(job: Job, step: int) -> float:
     """Seconds until a checkpoint is durable. BLOOM: 2.3 TB in 40 s at 57 GB/s."""
     barrier, *writing = _writing(job)
     plain = writing[step == job.schedule.steps] * _slowdown(job, "storage save", step)
-    return round(barrier + plain + (held_up(job, step) if job.slow_saves else 0.0), 6)
+    return to_the_microsecond(barrier + plain + (held_up(job, step) if job.slow_saves else 0.0))
 
 
 @remembered()
@@ -112,7 +113,7 @@ def delete_seconds(job: Job, step: int) -> float:
     """Seconds to delete the old checkpoint that the one of a step replaces: about 0.4, and less
     than LONGEST_DELETE.
     """
-    return round(0.4 * _spread(job, "storage delete", step), 6)
+    return to_the_microsecond(0.4 * _spread(job, "storage delete", step))
 
 
 def staging_seconds(job: Job, step: int) -> float:
@@ -122,7 +123,7 @@ def staging_seconds(job: Job, step: int) -> float:
     """
     copying = _copying(job)[step == job.schedule.steps]
     plain = 0.3 + copying * _spread(job, "storage staging", step)
-    return round(plain + (held_up(job, step) if job.slow_saves else 0.0), 6)
+    return to_the_microsecond(plain + (held_up(job, step) if job.slow_saves else 0.0))
 
 
 @remembered()
@@ -145,13 +146,13 @@ def released_bytes(job: Job) -> int:
 def load_seconds(job: Job) -> float:
     """Seconds to read the released weights; reading is 1.4 times as fast as writing."""
     reading = released_bytes(job) / (1.4 * _bandwidth(job)) * _spread(job, "storage load", 0)
-    return round(_barrier_seconds(job) + reading, 6)
+    return to_the_microsecond(_barrier_seconds(job) + reading)
 
 
 def restore_seconds(job: Job, step: int) -> float:
     """Seconds to read a checkpoint into all ranks; reading is 1.4 times as fast as writing."""
     reading = checkpoint_bytes(job) / (1.4 * _bandwidth(job)) * _spread(job, "restore", step)
-    return round(_barrier_seconds(job) + reading, 6)
+    return to_the_microsecond(_barrier_seconds(job) + reading)
 
 
 def _layer_tensors(config: Architecture, index: int = 0) -> Iterator[Tensor]:
@@ -298,10 +299,10 @@ def consolidate_seconds(job: Job) -> float:
     """
     weights = 2 * trained_parameter_count(job.architecture)
     rate = noise.between(job.seed, "storage consolidate", 4.0, 7.0) * GB
-    return round(0.8 + weights / rate, 6)
+    return to_the_microsecond(0.8 + weights / rate)
 
 
 def write_seconds(job: Job, size: int, index: int = 0) -> float:
     """Seconds to write one exported file of `size` bytes: 1-2 GB/s for one process."""
     rate = min(job.storage_gb_s, noise.between(job.seed, "storage export", 1.15, 1.75)) * GB
-    return round(0.02 + size / rate * _spread(job, "storage export file", index), 6)
+    return to_the_microsecond(0.02 + size / rate * _spread(job, "storage export file", index))

@@ -125,7 +125,9 @@ def answers(job: Job, step: int) -> Answers:
     # Groups with at most 0, 1, .. size - 1 right answers.
     poor = [
         bisect_left(drawn, low + between * (high - low))
-        for low, high in zip(_at_most(size, int(place)), _at_most(size, int(place) + 1), strict=True)
+        for low, high in zip(
+            _at_most(size, int(place)), _at_most(size, int(place) + 1), strict=True
+        )
     ]
     counts = [after - before for before, after in pairwise((0, *poor, groups))]
     return Answers(

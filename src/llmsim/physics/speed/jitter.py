@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from math import cos, exp, fsum, pi, sqrt
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.physics import balanced, noise
 from llmsim.typed import Literal, NamedTuple
 
@@ -215,7 +216,7 @@ def clock(timing: StepTiming) -> Callable[[int], float]:
             for slow in slowdowns
             if step >= slow.first
         ]
-        return round(fsum(parts), 6)
+        return to_the_microsecond(fsum(parts))
 
     return elapsed
 

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from math import fsum
 
 from llmsim.job.memo import remembered
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.physics.speed import batch_ramp, jitter, step_time
 from llmsim.physics.speed.jitter import Slowdown
@@ -53,4 +54,4 @@ def ended(job: Job, first: int, last: int) -> Slowdown | None:
 
 def _rounded(slowdown: Slowdown | None) -> Slowdown | None:
     """The slowdown with its seconds rounded to microseconds, as intervals are."""
-    return slowdown and slowdown._replace(seconds=round(slowdown.seconds, 6))
+    return slowdown and slowdown._replace(seconds=to_the_microsecond(slowdown.seconds))

@@ -11,6 +11,7 @@ from functools import lru_cache
 from math import ceil, log2, pi
 
 from llmsim.job.memo import remembered
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job, batch_tokens
 from llmsim.job.schedule import last_step
 from llmsim.physics import noise
@@ -187,7 +188,7 @@ def _by_tokens(job: Job) -> Callable[[int], float]:
         if step <= 0:
             return usual(step)
         ahead = steps * completions.tokens_seen(job, step) / whole - step
-        return round(usual(step) + mean * ahead, 6)
+        return to_the_microsecond(usual(step) + mean * ahead)
 
     return elapsed
 
@@ -203,7 +204,7 @@ def _by_stages(job: Job) -> Callable[[int], float]:
         number = batch_ramp.stage_number(schedule, step)
         whole = _clock(job, number)(step) + (_offset(job, number) if number else 0.0)
         missing = epochs.unfilled(job, 1, step)
-        return round(whole - missing * mean, 6) if missing else whole
+        return to_the_microsecond(whole - missing * mean) if missing else whole
 
     return elapsed
 
@@ -212,7 +213,7 @@ def _by_stages(job: Job) -> Callable[[int], float]:
 def _offset(job: Job, number: int) -> float:
     """Seconds by which a stage begins later than in a run that always has the stage's batch."""
     last = job.schedule.ramp[number].first - 1
-    return round(elapsed(job, last) - _clock(job, number)(last), 6)
+    return to_the_microsecond(elapsed(job, last) - _clock(job, number)(last))
 
 
 def interval_seconds(job: Job, first: int, last: int) -> float:
@@ -230,12 +231,12 @@ def intervals_seconds(job: Job, first: int, lasts: Sequence[int]) -> list[float]
     if first == 1:
         return [*map(since, lasts)]
     begun = since(first - 1)
-    return [round(since(last) - begun, 6) for last in lasts]
+    return [to_the_microsecond(since(last) - begun) for last in lasts]
 
 
 def compile_seconds(job: Job) -> float:
     """The part of step 1 in which the host compiles; its devices wait."""
-    return round(timing(job).first_extra, 6)
+    return to_the_microsecond(timing(job).first_extra)
 
 
 def dispatch_seconds(job: Job, step: int) -> float:
@@ -245,7 +246,7 @@ def dispatch_seconds(job: Job, step: int) -> float:
     """
     usual = 0.25 + 0.15 * noise.uniform(job.seed, "dispatch")
     spread = 0.95 + 0.1 * noise.uniform(job.seed, "dispatch of a step", step)
-    return round(min(usual, 0.1 * step_seconds(job)) * spread, 6)
+    return to_the_microsecond(min(usual, 0.1 * step_seconds(job)) * spread)
 
 
 def training_seconds(job: Job) -> float:
@@ -267,7 +268,7 @@ def each_seconds_until(job: Job, steps: Sequence[int]) -> list[float]:
     if first == 1:
         return seconds
     compiling = compile_seconds(job)
-    return [round(each + compiling, 6) for each in seconds]
+    return [to_the_microsecond(each + compiling) for each in seconds]
 
 
 def validation_seconds(job: Job, step: int, part: str = "validation") -> float:
@@ -281,7 +282,7 @@ def validation_seconds(job: Job, step: int, part: str = "validation") -> float:
     forward = step_seconds(job) * filled / (3.0 + AGAIN[job.layout.recompute])
     spread = 1.0 + 0.015 * noise.normal(job.seed, f"{part} time", step)
     overhead = 0.4 + 0.8 * noise.uniform(job.seed, f"{part} overhead", step)
-    return round(batches * forward * max(0.9, spread) + overhead, 6)
+    return to_the_microsecond(batches * forward * max(0.9, spread) + overhead)
 
 
 def evaluation_seconds(job: Job) -> float:
@@ -305,4 +306,4 @@ def loading_seconds(job: Job, step: int) -> float:
     """
     usual = noise.between(job.seed, "data loading", 0.002, 0.015)
     spread = 0.8 + 0.4 * noise.uniform(job.seed, "data loading of a step", step)
-    return round(min(usual, 0.05 * step_seconds(job)) * spread, 6)
+    return to_the_microsecond(min(usual, 0.05 * step_seconds(job)) * spread)

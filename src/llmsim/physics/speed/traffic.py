@@ -9,6 +9,7 @@ in bytes, bandwidth in GB/s (1e9), times in seconds. Source: docs/physics.md sec
 from math import exp, fsum
 
 from llmsim.job.layout import shards_weights
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.model.architecture import parameter_count
 from llmsim.physics import noise
@@ -72,7 +73,7 @@ def step_transfers(job: Job, step: int) -> tuple[StepTransfer, ...]:
         transfers.append(
             StepTransfer(
                 flow.purpose, flow.operation, flow.size, flow.calls, flow.ranks,
-                round(seconds, 6), round(wait * part, 6), round(bus, 2),
+                to_the_microsecond(seconds), to_the_microsecond(wait * part), round(bus, 2),
             )
         )  # fmt: skip
     return tuple(transfers)

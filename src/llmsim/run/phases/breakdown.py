@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import gpus_per_node
 from llmsim.job.schedule import is_timed
 from llmsim.run.cluster import hostname
@@ -107,7 +108,7 @@ def breakdown(run: Run, number: int) -> Iterator[Event]:
     segment = run.timeline[number]
     phase: PhaseName = "failure" if segment.kind == "failure" else "outage"
     if phase == "failure" and run.timeline[number - 1].kind != "launch":
-        lasted = round(segment.began - training_began(run, segment.attempt), 6)
+        lasted = to_the_microsecond(segment.began - training_began(run, segment.attempt))
         yield PhaseCut(segment.began, "training", lasted)
     yield PhaseStarted(segment.began, phase, segment.ended - segment.began)
     said: Sequence[Event] = segment.events

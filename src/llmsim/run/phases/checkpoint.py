@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from math import inf
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import blocking_checkpoint, evicted_checkpoint, saved_before
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
@@ -34,7 +35,7 @@ def seconds(job: Job, step: int) -> float:
     if not blocking_checkpoint(job, step):
         return storage.staging_seconds(job, step)
     deleting = storage.delete_seconds(job, step) if evicted_checkpoint(job, step) else 0.0
-    return round(storage.save_seconds(job, step) + deleting, 6)
+    return to_the_microsecond(storage.save_seconds(job, step) + deleting)
 
 
 def begins(job: Job, step: int, at: float, earlier: float) -> float:
@@ -45,13 +46,13 @@ def begins(job: Job, step: int, at: float, earlier: float) -> float:
         return at
     before = saved_before(job, step)
     if evicted_checkpoint(job, before):
-        earlier = round(earlier + storage.delete_seconds(job, before), 6)
+        earlier = to_the_microsecond(earlier + storage.delete_seconds(job, before))
     return max(at, earlier)
 
 
 def durable(job: Job, step: int, started: float) -> float:
     """When a save that began at `started` is durable."""
-    return round(started + storage.save_seconds(job, step), 6)
+    return to_the_microsecond(started + storage.save_seconds(job, step))
 
 
 def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[Saving, ...]:
@@ -61,13 +62,17 @@ def finished(job: Job, step: int, started: float, clock: float = 0.0) -> tuple[S
     `clock` is when the training began. All times are simulated seconds.
     """
     size, seconds = storage.checkpoint_bytes(job, step), storage.save_seconds(job, step)
-    at = round(started + seconds, 6)
-    saved = CheckpointSaved(at, step, path(job, step), size, seconds, round(at - clock, 6))
+    at = to_the_microsecond(started + seconds)
+    saved = CheckpointSaved(
+        at, step, path(job, step), size, seconds, to_the_microsecond(at - clock)
+    )
     old = evicted_checkpoint(job, step)
     if not old:
         return (saved,)
     seconds, size = storage.delete_seconds(job, step), storage.checkpoint_bytes(job, old)
-    return saved, CheckpointDeleted(round(at + seconds, 6), old, path(job, old), size, seconds)
+    return saved, CheckpointDeleted(
+        to_the_microsecond(at + seconds), old, path(job, old), size, seconds
+    )
 
 
 def checkpoint(run: Run, number: int, moving: bool = True) -> Iterator[Event]:
@@ -86,7 +91,7 @@ def checkpoint(run: Run, number: int, moving: bool = True) -> Iterator[Event]:
 
 def _started(job: Job, segment: Segment) -> float:
     """When the save of a checkpoint began, after the wait for the earlier save."""
-    return round(segment.ended - seconds(job, segment.last), 6)
+    return to_the_microsecond(segment.ended - seconds(job, segment.last))
 
 
 def in_background(run: Run, number: int) -> tuple[tuple[Saving, ...], float]:
@@ -126,7 +131,7 @@ def noticed_at(event: Saving, at: float) -> Saving:
     if isinstance(event, CheckpointDeleted):
         return event._replace(at=at)
     trained = event.training_seconds + at - event.at
-    return event._replace(at=at, training_seconds=round(trained, 6))
+    return event._replace(at=at, training_seconds=to_the_microsecond(trained))
 
 
 def _growth(job: Job, at: float, step: int) -> Iterator[BatchGrew]:
@@ -157,5 +162,5 @@ def _stage(job: Job, at: float, step: int, clock: float, moving: bool) -> Iterat
     seconds = storage.staging_seconds(job, step)
     size = storage.checkpoint_bytes(job, step)
     yield from progress(job, at, seconds, "checkpoint", "Staging", size, "B", clock, moving)
-    ended = round(at + seconds, 6)
-    yield CheckpointStaged(ended, step, seconds, round(ended - clock, 6))
+    ended = to_the_microsecond(at + seconds)
+    yield CheckpointStaged(ended, step, seconds, to_the_microsecond(ended - clock))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.physics.learning import benchmarks
 from llmsim.physics.speed import step_time
@@ -26,4 +27,4 @@ def evaluated(job: Job, at: float, step: int, clock: float | None = None) -> Ite
     task: Task = "evaluation" if last else "benchmark"
     duration = seconds(job, step)
     yield from progress(job, at, duration, task, "Evaluating", questions, "question", clock)
-    yield Evaluated(round(at + duration, 6), step, benchmarks.scores(job, step), duration)
+    yield Evaluated(to_the_microsecond(at + duration), step, benchmarks.scores(job, step), duration)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from math import fsum
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.physics.hardware import storage
 from llmsim.run.events import (
@@ -35,7 +36,7 @@ def seconds(job: Job) -> float:
     )
     benchmarks = evaluation.seconds(job, job.schedule.steps)
     summing = sampled_seconds(job, "summary", 0.5)
-    return round(storage.consolidate_seconds(job) + writing + benchmarks + summing, 6)
+    return to_the_microsecond(storage.consolidate_seconds(job) + writing + benchmarks + summing)
 
 
 def export(run: Run, number: int) -> Iterator[Event]:
@@ -58,22 +59,28 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
     yield ExportStarted(at, path(job), size, len(shards))
     seconds = storage.consolidate_seconds(job)
     yield from progress(job, at, seconds, "consolidate", "Consolidating", size, "B")
-    at = round(at + seconds, 6)
+    at = to_the_microsecond(at + seconds)
     yield Consolidated(at, size, seconds)
     begun, written = at, 0
     for index, shard in enumerate(shards):
         seconds = storage.write_seconds(job, shard.size, index)
         for part in range(1, WRITING_REPORTS + 1):
             done = written + shard.size * part // WRITING_REPORTS
-            now = round(at + seconds * part / WRITING_REPORTS, 6)
+            now = to_the_microsecond(at + seconds * part / WRITING_REPORTS)
             yield Progress(
-                now, "export", "Writing model shards", done, size, "B", round(now - begun, 6)
+                now,
+                "export",
+                "Writing model shards",
+                done,
+                size,
+                "B",
+                to_the_microsecond(now - begun),
             )
-        at = round(at + seconds, 6)
+        at = to_the_microsecond(at + seconds)
         written += shard.size
         if len(shards) <= LISTED_SHARDS:
             yield ShardWritten(at, shard, seconds)
-    trained = round(segment.began - training_began(run, segment.attempt), 6)
+    trained = to_the_microsecond(segment.began - training_began(run, segment.attempt))
     yield Exported(at, path(job), size, len(shards), at - segment.began, trained)
     yield status(job, at, loads(run, at), "after training")
     yield from evaluation.evaluated(job, at, job.schedule.steps)

@@ -5,6 +5,7 @@ from math import ceil, fsum
 from llmsim.catalog import gpus
 from llmsim.job.layout import shards_weights, state_ranks
 from llmsim.job.memo import remembered
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import steps_per_epoch
 from llmsim.job.records import Job, batch_tokens, gpus_per_node, step_data_tokens, step_rows
 from llmsim.model.architecture import (
@@ -114,7 +115,7 @@ def relaunch_seconds(job: Job, attempt: int) -> float:
     ranks = gaps + min(job.layout.gpus, LISTED_RANKS)
     took += [gap(RANK_GAP, draw) for draw in draws[gaps:ranks]]
     took += map(sampled, means, draws[ranks:])
-    return round(fsum(took) + fixed, 6)
+    return to_the_microsecond(fsum(took) + fixed)
 
 
 @remembered()
@@ -136,9 +137,9 @@ def _durations(job: Job) -> tuple[tuple[noise.Place, ...], tuple[float, ...], fl
 def launch(job: Job, at: float) -> Phase:
     """The events of the launch in order: command, nodes, ranks, data, model. Returns its end."""
     yield Launched(at)
-    at = round(at + _took(job, "torchrun"), 6)
+    at = to_the_microsecond(at + _took(job, "torchrun"))
     yield Rendezvous(at, hostname(job, 0), cluster.PORT, cluster.launcher(job, 0))
-    at = round(at + _took(job, "import torch"), 6)
+    at = to_the_microsecond(at + _took(job, "import torch"))
     yield WorkersStarted(at, hostname(job, 0), cluster.PORT)
     at = yield from _cluster(job, at)
     at = yield from _download(job, at)
@@ -150,18 +151,18 @@ def launch(job: Job, at: float) -> Phase:
 def _cluster(job: Job, at: float) -> Phase:
     """The events of the cluster: nodes, ranks, communicator, device mesh. Returns their end."""
     layout = job.layout
-    at = round(at + _took(job, "rendezvous"), 6)
+    at = to_the_microsecond(at + _took(job, "rendezvous"))
     for node in range(min(layout.nodes, LISTED_NODES)):
-        at = round(at + arrival_gap(job, "detect", NODE_GAP, node), 6)
+        at = to_the_microsecond(at + arrival_gap(job, "detect", NODE_GAP, node))
         yield NodeDetected(at, node, hostname(job, node), gpus_per_node(job))
     if layout.nodes > LISTED_NODES:
-        at = round(at + _took(job, "detect", LISTED_NODES), 6)
+        at = to_the_microsecond(at + _took(job, "detect", LISTED_NODES))
         yield NodesDetected(at, layout.nodes, layout.nodes - LISTED_NODES)
     at = yield from _ranks(job, at)
     seconds = _took(job, "nccl")
-    at = round(at + seconds, 6)
+    at = to_the_microsecond(at + seconds)
     yield BackendReady(at, channels(job), seconds)
-    at = round(at + _took(job, "mesh"), 6)
+    at = to_the_microsecond(at + _took(job, "mesh"))
     yield MeshBuilt(at, mesh(job))
     return at
 
@@ -192,30 +193,30 @@ def _ranks(job: Job, at: float) -> Phase:
     begun, listed = at, min(layout.gpus, LISTED_RANKS)
     buses = [cluster.bus_address(job, local) for local in range(min(size, listed))]
     for rank in range(listed):
-        at = round(at + arrival_gap(job, "rank", RANK_GAP, rank), 6)
+        at = to_the_microsecond(at + arrival_gap(job, "rank", RANK_GAP, rank))
         node, local = divmod(rank, size)
         if not local:
             host, first = hostname(job, node), cluster.worker(job, rank)
-        took = round(at - begun, 6)
+        took = to_the_microsecond(at - begun)
         yield RankJoined(at, rank, host, local, buses[local], first + local, took)
-    at = round(at + _took(job, "last rank"), 6)
+    at = to_the_microsecond(at + _took(job, "last rank"))
     summarized = max(0, layout.gpus - LISTED_RANKS)
     first = layout.gpus - max(1, summarized)
     slowest = noise.integer(job.seed, "launch/slowest", first, layout.gpus - 1)
-    yield RanksJoined(at, layout.gpus, summarized, slowest, round(at - begun, 6))
+    yield RanksJoined(at, layout.gpus, summarized, slowest, to_the_microsecond(at - begun))
     return at
 
 
 def _download(job: Job, at: float) -> Phase:
     """The events of the tokenizer and of the text; a later attempt has the text already."""
     seconds = _took(job, "tokenizer")
-    at = round(at + seconds, 6)
+    at = to_the_microsecond(at + seconds)
     yield TokenizerLoaded(at, job.architecture.vocabulary, seconds)
     if _goes_on(job):
         return at
     size, seconds = _text_bytes(job), _download_seconds(job)
     yield from progress(job, at, seconds, "download", job.dataset.name, size, "B")
-    return round(at + seconds, 6)
+    return to_the_microsecond(at + seconds)
 
 
 def _goes_on(job: Job) -> bool:
@@ -243,8 +244,10 @@ def _data(job: Job, at: float) -> Phase:
     width = 2 if job.architecture.vocabulary <= 65_536 else 4
     begun = at - _download_seconds(job)
     if _goes_on(job):
-        at = round(at + _took(job, "tokenize"), 6)
-        yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
+        at = to_the_microsecond(at + _took(job, "tokenize"))
+        yield DatasetReady(
+            at, tokens, sequences, shards, tokens * width, to_the_microsecond(at - begun)
+        )
         return at
     readers = min(job.layout.nodes, MOST_READERS)
     if job.framework.single_process_map:
@@ -255,8 +258,10 @@ def _data(job: Job, at: float) -> Phase:
         label, preparing = "Tokenizing", tokens / (readers * TOKENS_PER_SECOND)
     seconds = sampled_seconds(job, "tokenize", 1.5 + preparing)
     yield from progress(job, at, seconds, "tokenize", label, shards, "shard")
-    at = round(at + seconds, 6)
-    yield DatasetReady(at, tokens, sequences, shards, tokens * width, round(at - begun, 6))
+    at = to_the_microsecond(at + seconds)
+    yield DatasetReady(
+        at, tokens, sequences, shards, tokens * width, to_the_microsecond(at - begun)
+    )
     return at
 
 
@@ -275,7 +280,7 @@ def _model(job: Job, at: float) -> Phase:
     """The events of the model, which is built on the meta device, sharded, counted and loaded."""
     config, layout = job.architecture, job.layout
     seconds = _took(job, "build")
-    at = round(at + seconds, 6)
+    at = to_the_microsecond(at + seconds)
     yield ModelBuilt(
         at,
         parameter_count(config),
@@ -287,12 +292,12 @@ def _model(job: Job, at: float) -> Phase:
     split = layout.tp * layout.pp
     sharded = state_ranks(layout) if shards_weights(layout) else 1
     seconds = _took(job, "shard")
-    at = round(at + seconds, 6)
+    at = to_the_microsecond(at + seconds)
     yield ModelSharded(at, ceil(parameter_count(config) / split / sharded), seconds)
     if job.recipe.released:
         size, seconds = storage.released_bytes(job), storage.load_seconds(job)
         yield from progress(job, at, seconds, "load", "Loading weights", size, "B")
-        at = round(at + seconds, 6)
+        at = to_the_microsecond(at + seconds)
         shards = len(storage.released_shards(job))
         yield WeightsLoaded(at, f"models/{job.model.name}", size, shards, seconds)
     return at
@@ -301,18 +306,18 @@ def _model(job: Job, at: float) -> Phase:
 def _trainer(job: Job, at: float) -> Phase:
     """The events of the trainer: the first broadcast, the memory, and that it is ready."""
     broadcast = traffic.startup_broadcast(job)
-    at = round(at + _took(job, "broadcast") + broadcast.seconds, 6)
+    at = to_the_microsecond(at + _took(job, "broadcast") + broadcast.seconds)
     yield Broadcast(at, broadcast)
-    at = round(at + _took(job, "memory"), 6)
+    at = to_the_microsecond(at + _took(job, "memory"))
     yield MemoryPlanned(
         at,
         allocator.after_build(job),
         memory.estimate(job.architecture, job.layout, job.schedule.sequence),
         memory.capacity(job.gpu),
     )
-    at = round(at + _took(job, "trainer"), 6)
+    at = to_the_microsecond(at + _took(job, "trainer"))
     if job.framework.saves_before and job.attempt == 1 and not job.recipe.released:
-        at = round(at + storage.save_seconds(job, 0) + storage.restore_seconds(job, 0), 6)
+        at = to_the_microsecond(at + storage.save_seconds(job, 0) + storage.restore_seconds(job, 0))
     yield TrainerReady(
         at,
         throughput.job_flops_per_token(job),

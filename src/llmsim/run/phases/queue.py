@@ -6,6 +6,7 @@ the node's return, and the nodes that the job gets. All but the last are said in
 
 from collections.abc import Iterator
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.physics import noise
 from llmsim.run.events import Failed, Symptom
 from llmsim.run.incident_kinds import kind_named
@@ -24,7 +25,7 @@ def waiting(run: Run, number: int) -> Iterator[Symptom]:
     place, out = outage.attempt, is_taken_out(run, number)
 
     def said(at: float, name: str, code: int = 0) -> Symptom:
-        return Symptom(round(at, 6), "slurm", name, failed.rank, code, failed.kind)
+        return Symptom(to_the_microsecond(at), "slurm", name, failed.rank, code, failed.kind)
 
     def drawn(name: str, low: float, high: float) -> float:
         return noise.between(job.seed, f"controller/{name}", low, high, place)

@@ -6,6 +6,7 @@ from itertools import chain, repeat
 from math import inf
 from operator import truediv
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import epoch_of, previous_logged
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory
@@ -58,7 +59,7 @@ def moments(job: Job, segment: Segment, steps: Sequence[int]) -> list[float]:
     if _is_disturbed(segment):
         return [step_ended(job, segment, step) for step in steps]
     seconds = step_time.intervals_seconds(job, segment.first, steps)
-    return [round(segment.began + usual, 6) for usual in seconds]
+    return [to_the_microsecond(segment.began + usual) for usual in seconds]
 
 
 def _took(run: Run, pairs: Sequence[Pair], segment: Segment) -> list[float]:
@@ -68,7 +69,7 @@ def _took(run: Run, pairs: Sequence[Pair], segment: Segment) -> list[float]:
     since = step_time.elapsed_of(run.job)
     earliest = inf if _is_disturbed(segment) else segment.first - 1
     return [
-        round(since(step) - since(before), 6)
+        to_the_microsecond(since(step) - since(before))
         if before >= earliest
         else steps_took(run, before + 1, step, segment)
         for before, step in pairs
@@ -95,7 +96,7 @@ def records(
     pairs = [(max(previous_logged(job, step), first - 1), step) for step in steps]
     columns: dict[str, Column] = {
         "at": ends,
-        "training_seconds": [round(at - began, 6) for at in ends],
+        "training_seconds": [to_the_microsecond(at - began) for at in ends],
         "host_seconds": _host_seconds(run, segment, pairs, ends),
         **_learning(job, taught := learner(run, segment), steps),
         "metrics": [metrics.metrics(taught, step) for step in steps] if measured else repeat(()),
@@ -169,10 +170,12 @@ def _host_seconds(
         # The moment of a step is asked for twice, as the step's own and as the next one's earlier.
         asked = dict.fromkeys(chain(*pairs))
         moments = {step: _handed(run, step, attempt) for step in asked}
-        return [round(moments[step] - moments[before], 6) for before, step in pairs]
+        return [to_the_microsecond(moments[step] - moments[before]) for before, step in pairs]
     known = {step: at for (_, step), at in zip(pairs, ends, strict=True)}
     known |= {before: _done(run, segment, before) for before, _ in pairs if before not in known}
-    return [round(at - known[before], 6) for (before, _), at in zip(pairs, ends, strict=True)]
+    return [
+        to_the_microsecond(at - known[before]) for (before, _), at in zip(pairs, ends, strict=True)
+    ]
 
 
 def _done(run: Run, segment: Segment, before: int) -> float:

@@ -1,5 +1,6 @@
 """The figures of a run at its end: after the export, or where Slurm's time limit has ended it."""
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import saved_steps, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.learning import loss, metrics, objectives
@@ -67,7 +68,7 @@ def _figures(run: Run, segment: Segment, steps: int, checked: tuple[int, ...]) -
         tokens=tokens,
         seconds=at,
         training_began=began,
-        training_seconds=round(segment.began - began, 6),
+        training_seconds=to_the_microsecond(segment.began - began),
         gpu_hours=at * job.layout.gpus / 3600,
         first_loss=loss.training(taught, first),
         final_loss=loss.training(taught, steps),
@@ -83,5 +84,5 @@ def _figures(run: Run, segment: Segment, steps: int, checked: tuple[int, ...]) -
         lost_seconds=account.lost,
         waiting_seconds=account.waiting,
         attempt_began=resumed,
-        attempt_seconds=round(segment.began - resumed, 6),
+        attempt_seconds=to_the_microsecond(segment.began - resumed),
     )

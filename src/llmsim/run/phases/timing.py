@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from functools import lru_cache
 from math import log
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job
 from llmsim.physics import noise
 from llmsim.run.events import Event, Progress, Task
@@ -36,12 +37,12 @@ def arrival_gap(job: Job, name: str, mean: float, index: int) -> float:
 
 def sampled(mean: float, draw: float) -> float:
     """The seconds for a number in (0, 1): 0.8 to 1.25 of the mean, mostly below 1.1."""
-    return round(mean * (0.8 + 0.35 * draw + 0.1 * draw**8), 6)
+    return to_the_microsecond(mean * (0.8 + 0.35 * draw + 0.1 * draw**8))
 
 
 def gap(mean: float, draw: float) -> float:
     """The same, exponentially distributed: -mean ln(u), at most five times the mean."""
-    return round(min(-mean * log(draw), 5 * mean), 6)
+    return to_the_microsecond(min(-mean * log(draw), 5 * mean))
 
 
 # A move of a bar, counted from 0, and what is done by then.
@@ -87,9 +88,9 @@ def progress(
         part = report / reports
         # The task is faster at its beginning or at its end; both ends stay where they are.
         wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, waves, report) - 1)
-        elapsed = round(seconds * (part + (gain + wave) * part * (1 - part)), 6)
-        now = round(at + elapsed, 6)
-        trained = 0.0 if clock is None else round(now - clock, 6)
+        elapsed = to_the_microsecond(seconds * (part + (gain + wave) * part * (1 - part)))
+        now = to_the_microsecond(at + elapsed)
+        trained = 0.0 if clock is None else to_the_microsecond(now - clock)
         yield Progress(
             now,
             task,

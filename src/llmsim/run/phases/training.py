@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from llmsim.job.memo import remembered
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import (
     epoch_of,
     intervals,
@@ -105,7 +106,7 @@ def training_ended(run: Run, number: int) -> Iterator[Event]:
     at, attempt = segment.began, segment.attempt
     if steps % steps_per_epoch(run.job) == 0:
         yield _epoch_ended(run, segment, at, steps)
-    yield PhaseEnded(at, "training", round(at - training_began(run, attempt), 6))
+    yield PhaseEnded(at, "training", to_the_microsecond(at - training_began(run, attempt)))
 
 
 def _first(job: Job, segment: Segment, since: float) -> int:
@@ -145,7 +146,7 @@ def _epochs(run: Run, segment: Segment, at: float, before: int, step: int) -> It
 
 def _epoch_ended(run: Run, segment: Segment, at: float, step: int) -> EpochEnded:
     epoch = epoch_of(run.job, step)
-    lasted = round(at - _epoch_began(run, epoch, segment.attempt), 6)
+    lasted = to_the_microsecond(at - _epoch_began(run, epoch, segment.attempt))
     return EpochEnded(at, epoch, loss.training(learner(run, segment), step), lasted)
 
 
@@ -263,8 +264,8 @@ def _bar(
     earlier = max(0, first_step(run, segment.attempt) - 1 - (epoch - 1) * per_epoch)
     for move in shown:
         done = before + (step - before) * move // moves - (epoch - 1) * per_epoch
-        at = round(begun + seconds * move / moves, 6)
-        elapsed, trained = round(at - epoch_began, 6), round(at - clock, 6)
+        at = to_the_microsecond(begun + seconds * move / moves)
+        elapsed, trained = to_the_microsecond(at - epoch_began), to_the_microsecond(at - clock)
         yield Progress(
             at,
             "epoch",

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from math import fsum
 
+from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import is_validated, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.learning import loss, metrics, objectives
@@ -17,7 +18,9 @@ from llmsim.run.timeline import Run, Segment, learner, training_began, whole
 def seconds(job: Job, step: int) -> float:
     """Seconds that training pauses for a validation, its benchmarks included."""
     passes = step_time.validation_seconds(job, step)
-    return round(passes + (evaluation.seconds(job, step) if _evaluates(job, step) else 0.0), 6)
+    return to_the_microsecond(
+        passes + (evaluation.seconds(job, step) if _evaluates(job, step) else 0.0)
+    )
 
 
 def _parts(job: Job) -> tuple[tuple[str, str], ...]:
@@ -32,7 +35,9 @@ def _parts(job: Job) -> tuple[tuple[str, str], ...]:
 def final_seconds(job: Job) -> float:
     """Seconds of all evaluations after the training."""
     last = job.schedule.steps
-    return round(fsum(step_time.validation_seconds(job, last, part) for _, part in _parts(job)), 6)
+    return to_the_microsecond(
+        fsum(step_time.validation_seconds(job, last, part) for _, part in _parts(job))
+    )
 
 
 def _evaluates(job: Job, step: int) -> bool:
@@ -44,7 +49,7 @@ def _evaluates(job: Job, step: int) -> bool:
 
 def known_at(job: Job, segment: Segment) -> float:
     """When the result of a validation is known, in simulated seconds; benchmarks come after it."""
-    return round(segment.began + step_time.validation_seconds(job, segment.last), 6)
+    return to_the_microsecond(segment.began + step_time.validation_seconds(job, segment.last))
 
 
 def best(run: Run, segment: Segment, step: int) -> float:
@@ -74,7 +79,7 @@ def validation(run: Run, number: int, moving: bool = True) -> Iterator[Event]:
         yield from progress(
             job, at, seconds, "validation", "Validating", batches, "batch", clock, moving
         )
-        at = round(at + seconds, 6)
+        at = to_the_microsecond(at + seconds)
         value = loss.validation(taught, step, stream)
         yield Validated(
             at=at,
@@ -85,7 +90,7 @@ def validation(run: Run, number: int, moving: bool = True) -> Iterator[Event]:
             tokens=objectives.held_out_tokens(job, step),
             seconds=seconds,
             accuracy=metrics.accuracy(taught, step),
-            training_seconds=round(at - clock, 6),
+            training_seconds=to_the_microsecond(at - clock),
             part=part,
         )
     if _evaluates(job, step) and not segment.final:
