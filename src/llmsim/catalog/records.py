@@ -193,6 +193,8 @@ def gpu_named(name: str) -> Gpu:
     "H200" is the NVIDIA H200 and neither the H200 NVL nor the GH200.
     Raises CatalogError for an unknown name and for a part that several names share.
     """
+    if listed := _exact(name, gpus()):
+        return listed
     part = _words(name)
     words = {gpu: _words(gpu.name) for gpu in gpus()}
     found = (

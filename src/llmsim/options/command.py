@@ -1,8 +1,9 @@
 """The command that plays a run again: the options that determine its job."""
 
 from collections.abc import Iterator
+from functools import cache
 
-from llmsim.options.table import OPTIONS, Options, field_of
+from llmsim.options.table import OPTIONS, Option, Options, field_of
 from llmsim.options.wanted import NOT_LIFTED
 from llmsim.typed import datetime
 
@@ -15,14 +16,19 @@ def quoted_word(word: str) -> str:
     return word if plain else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
+@cache
+def _naming() -> tuple[tuple[Option, str], ...]:
+    """The options that determine a job, each with its field."""
+    return tuple((option, field_of(option)) for option in OPTIONS if option.names_job)
+
+
 def identity(options: Options) -> Iterator[tuple[str, str]]:
     """The options that determine the job, not its show: (name, text) pairs, "yes" for a switch.
 
     What a job file says is not repeated beside the file's name.
     """
     job = options.job if options.job and options.job.source else None
-    for option in (option for option in OPTIONS if option.names_job):
-        field = field_of(option)
+    for option, field in _naming():
         value = getattr(options, field)
         said = None if field in NOT_LIFTED and value == "auto" else getattr(job, field, None)
         if value == (Options._field_defaults[field] if said is None else said):

@@ -126,11 +126,11 @@ _LENGTHS = {"steps": "tokens", "tokens": "steps"}
 
 def wanted(options: "Options") -> Wanted:
     """All values that the options give for the job; a flag counts more than the job file."""
-    defaults = options._field_defaults  # what _open() looks at, and a plan asks ten times
+    defaults = options._field_defaults.values()  # what _open() looks at; a plan asks ten times
     asked: dict[str, Any] = {
         field: value
-        for field, value in options._asdict().items()
-        if value != defaults[field] and field in _FIELDS
+        for field, value, default in zip(options._fields, options, defaults, strict=True)
+        if value is not default and value != default and field in _FIELDS
     }
     return (options.job or ANYTHING)._replace(**asked)
 

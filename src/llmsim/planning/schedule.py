@@ -1,5 +1,6 @@
 """The length of a job and its intervals, in round numbers as people type them."""
 
+from bisect import bisect_right
 from math import ceil, exp, log, sqrt
 
 from llmsim.errors import PlanError, Setting
@@ -202,4 +203,6 @@ def two_digits(steps: int, log_every: int) -> int:
 def near_number(value: float, multiple: int) -> int:
     """The round number (1, 2, 5, 10 ...) nearest to the value that `multiple` divides."""
     round_numbers = [number for number in ROUND_NUMBERS if number % multiple == 0]
-    return min(round_numbers, key=lambda number: abs(log(number / max(value, 1.0))))
+    place = max(1, bisect_right(round_numbers, value))
+    below, *above = round_numbers[place - 1 : place + 1]
+    return above[0] if above and value * value > below * above[0] else below

@@ -84,13 +84,13 @@ def _formats(job: Job) -> tuple[str, str, str, str, str, str, bool]:
 def _texts(event: events.Step, job: Job) -> tuple[str, ...]:
     """The texts of the line's spans, in the order of FIELDS."""
     step, epoch, tokens, samples, steps, epochs, measures = _formats(job)
-    shown = round(event.loss, 4)
+    loss = f"{event.loss:7.4f}"
     return (
         f"step {event.step:{step}}/{steps}",
         f"ep {event.epoch:{epoch}}/{epochs}",
-        f"loss {shown:7.4f}",
+        f"loss {loss}",
         # exp of a preference loss or a KL penalty is no perplexity.
-        _measured(event, job) if measures else f"ppl {units.perplexity(shown):>7}",
+        _measured(event, job) if measures else f"ppl {units.perplexity(float(loss)):>7}",
         f"gnorm {units.at_most_five(event.gradient_norm)}{_scale(event, job)}",
         f"lr {event.learning_rate:.2e}",
         f"{event.tokens_per_second:{tokens}} tok/s",

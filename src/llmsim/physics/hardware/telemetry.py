@@ -12,6 +12,7 @@ section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from math import exp, pi, sin
 
 from llmsim.job.memo import remembered
@@ -88,7 +89,8 @@ class Doing(NamedTuple):
 @remembered(4 * MOST_CHIPS)
 def doing(job: Job, index: int, activity: Activity) -> Doing:
     """The traits of a GPU in an activity, which the job remembers."""
-    return _doing(job, index, chip_of(job, index), activity)
+    (used,) = _process_mib(job, range(index, index + 1), activity)
+    return _doing(job, site_of(job), chip_of(job, index), activity, used)
 
 
 def doings(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
@@ -100,14 +102,22 @@ def doings(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
 
 @remembered(MOST_CHIPS // 2)  # a node's GPUs in four activities
 def _together(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
-    return tuple([_doing(job, index, chip_of(job, index), activity) for index in ranks])
+    site, used = site_of(job), _process_mib(job, ranks, activity)
+    return tuple(
+        [
+            _doing(job, site, chip, activity, each)
+            for chip, each in zip(chips_of(job, ranks), used, strict=True)
+        ]
+    )
 
 
-def _doing(job: Job, index: int, chip: Chip, activity: Activity) -> Doing:
-    site = site_of(job)
+def _doing(job: Job, site: Site, chip: Chip, activity: Activity, used_mib: int) -> Doing:
+    """What an activity means for a chip with these MiB in use, beside those of its own."""
     share = _power_share(site, chip, activity)
     hot = site.inlet + chip.inlet + site.rise * chip.rise * share
-    return Doing(share, hot > THROTTLE, _memory_mib(job, chip, index, activity))
+    if activity != "idle":
+        used_mib = min(used_mib + chip.memory, memory.capacity(job.gpu) // memory.MIB)
+    return Doing(share, hot > THROTTLE, used_mib)
 
 
 def shares(job: Job, ranks: range, activity: Activity, pace: float) -> list[float]:
@@ -137,8 +147,8 @@ def _power_share(site: Site, chip: Chip, activity: Activity, pace: float = 1.0) 
         context = _CONTEXT_SHARE * (1.0 + _CONTEXT_LEAK * chip.leak)
         share = context + (site.training - context) * load
     share = min(site.highest, share * chip.power)
-    hot = site.inlet + chip.inlet + site.rise * chip.rise * share
-    return share * max(0.6, 1.0 - 0.02 * max(0.0, hot - THROTTLE))
+    over = site.inlet + chip.inlet + site.rise * chip.rise * share - THROTTLE
+    return share * max(0.6, 1.0 - 0.02 * over) if over > 0.0 else share
 
 
 def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
@@ -187,15 +197,19 @@ def _unused_mib(job: Job) -> int:
     return 0 if branch >= 570 else 1 if branch >= 550 else 4
 
 
-def _memory_mib(job: Job, chip: Chip, index: int, activity: Activity) -> int:
-    """MiB in use: first nothing, then the CUDA context, then also torch's pages (allocator.py)."""
+def _process_mib(job: Job, ranks: range, activity: Activity) -> Iterable[int]:
+    """MiB in use on some GPUs: first nothing, then the CUDA context, then also torch's pages
+    (allocator.py), which differ from stage to stage.
+    """
     if activity == "idle":
-        return _unused_mib(job)
-    layout = job.layout
-    stage = index // (layout.gpus // layout.pp)
+        return repeat(_unused_mib(job), len(ranks))
     step = None if activity == "starting" else 0 if activity == "loading" else 2
-    used = allocator.process_mib(job, step, stage) + chip.memory
-    return min(used, memory.capacity(job.gpu) // memory.MIB)
+    size = job.layout.gpus // job.layout.pp
+    stages = range(ranks[0] // size, ranks[-1] // size + 1)
+    used = [allocator.process_mib(job, step, stage) for stage in stages]
+    if len(stages) == 1:
+        return used * len(ranks)
+    return [used[index // size - stages.start] for index in ranks]
 
 
 def thermal_state(celsius: float) -> Warmth:
