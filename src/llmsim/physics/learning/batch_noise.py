@@ -116,11 +116,13 @@ def residual_of(job: Job) -> Callable[[int], float]:
     def alone(step: int) -> float:
         return _drawn(job, kind, ahead + step, ahead + step)
 
-    if not tails:
+    if not tails and kind != "shuffled":
         return lru_cache(64)(alone)
 
     def block(first: int, every: int) -> list[float]:
         normals = noise.normals(seed, "loss", ahead + first, 1, BLOCK, every)
+        if not tails:
+            return [_leaning(z) for z in normals]
         uniforms = noise.uniforms(seed, "loss-tail", ahead + first, 1, BLOCK, every)
         return [_with_tails(z, u, tails) for z, u in zip(normals, uniforms, strict=True)]
 
@@ -167,9 +169,14 @@ def drawn(job: Job, stream: str, index: int, tokens: int, kind: Loader) -> float
     """The noise of a mean over this many tokens, read by this loader."""
     z = noise.normal(job.seed, stream, index)
     if kind == "shuffled":
-        return z + LEAN * (z * z - 1.0)
+        return _leaning(z)
     u = noise.uniform(job.seed, f"{stream}-tail", index)
     return _with_tails(z, u, _tails(job, tokens))
+
+
+def _leaning(z: float) -> float:
+    """A normal number with the skewness of shuffled samples."""
+    return z + LEAN * (z * z - 1.0)
 
 
 def _with_tails(z: float, u: float, tails: _Tails) -> float:

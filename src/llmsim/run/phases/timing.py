@@ -45,6 +45,13 @@ def gap(mean: float, draw: float) -> float:
     return to_the_microsecond(min(-mean * log(draw), 5 * mean))
 
 
+@noise.kept(64)  # all saves have the same
+def _waves(seed: int, stream: str, reports: int) -> tuple[float, ...]:
+    """By how much the rate of a task wavers at each move of its bar."""
+    draws = noise.uniforms(seed, stream, 0, reports + 1)
+    return tuple([0.3 * WAVER * (2 * draw - 1) for draw in draws])
+
+
 # A move of a bar, counted from 0, and what is done by then.
 Report = tuple[int, int]
 
@@ -81,14 +88,14 @@ def progress(
     quarters gets the moves that reach one.
     """
     reports, stream = min(REPORTS, total), f"bar/{STREAMS.get(task, task)}"
-    waves = f"{stream}/{label}"
+    waves = _waves(job.seed, f"{stream}/{label}", reports)
     gain = WAVER * (2 * noise.uniform(job.seed, stream, round(at * 1000)) - 1)
     quarters = not moving and job.framework.file_bar == "quarters"
     for report, done in _at_quarters(reports, total) if quarters else _reported(reports, total):
         part = report / reports
         # The task is faster at its beginning or at its end; both ends stay where they are.
-        wave = 0.3 * WAVER * (2 * noise.uniform(job.seed, waves, report) - 1)
-        elapsed = to_the_microsecond(seconds * (part + (gain + wave) * part * (1 - part)))
+        wavered = part + (gain + waves[report]) * part * (1 - part)
+        elapsed = to_the_microsecond(seconds * wavered)
         now = to_the_microsecond(at + elapsed)
         trained = 0.0 if clock is None else to_the_microsecond(now - clock)
         yield Progress(
