@@ -86,9 +86,10 @@ class Timeline:
 
     def __getitem__(self, index: int) -> Segment:
         """The segment of this number. Raises IndexError past the end."""
-        if not self.has(index):
+        drawn = self._drawn
+        if index >= len(drawn) and not self.has(index):
             raise IndexError(index)
-        return self._drawn[index]
+        return drawn[index]
 
     def __iter__(self) -> Iterator[Segment]:
         """All segments, from the launch on."""

@@ -1,12 +1,14 @@
 """A logger's line: time stamp, level and clauses, as much of each as the width allows."""
 
+from itertools import chain
+
 from llmsim.dialects.line import Line
 from llmsim.job.records import Job
 from llmsim.run.events import Event
 from llmsim.text import units
 from llmsim.text.fitting import Clause, take_prefix
 from llmsim.text.screen import Screen
-from llmsim.text.style import Span, length, paint
+from llmsim.text.style import Span, length, paint, paint_whole
 
 
 def alone(job: Job) -> bool:
@@ -45,5 +47,8 @@ def warn(event: Event, job: Job, screen: Screen, *clauses: Clause) -> Line:
 
 def _line(event: Event, job: Job, screen: Screen, level: str, clauses: tuple[Clause, ...]) -> Line:
     start = prefix(event.at, job, screen.width, level)
+    whole = [*start, *chain.from_iterable(clauses)]
+    if length(whole) <= screen.width:
+        return Line(paint_whole(whole, screen))
     room = screen.width - length(start)
     return Line(paint([*start, *take_prefix(clauses, room)], screen))

@@ -107,7 +107,7 @@ def expected(job: Job, step: int) -> float:
 
 
 def _mean(shape: GradientShape, job: Job, step: int) -> float:
-    done = max(0, step - 1)
+    done = step - 1 if step > 1 else 0
     if not shape.early:
         part = done / job.schedule.steps
         falling = 1.0 + shape.transient * exp(-part / 0.04)
