@@ -88,8 +88,7 @@ def reward(job: Job, step: int) -> float:
 # The odds of a step's problems for which `_at_most` is known are this far apart, on a logarithmic
 # scale; between them it is a straight line, which is right to 0.0003.
 _ODDS_APART = 0.25
-# Standard deviations: at a half of one apart a sum over a normal distribution is right to 1e-7.
-_DEVIATIONS = tuple(half / 2.0 for half in range(-8, 9))
+_FARTHEST = 4.5  # standard deviations of the problems' own: beyond lie seven in a million
 
 
 @lru_cache(maxsize=128)
@@ -97,10 +96,14 @@ def _at_most(size: int, place: int) -> tuple[float, ...]:
     """The chance that at most 0, 1, .. size - 1 of a group's answers are right, in parts of 65,536.
 
     A problem is solved with probability p = sigmoid(place / 4 + 2.2 z), so that k answers of n are
-    right with C(n, k) p**k (1 - p)**(n - k), in the mean over z.
+    right with C(n, k) p**k (1 - p)**(n - k), in the mean over z. That is a bell in z of a width of
+    2 / (2.2 sqrt(n)) or more, so a sum over z that is 1 / sqrt(n) apart is right to 2e-5.
     """
-    weights = [exp(-0.5 * z * z) for z in _DEVIATIONS]
-    odds = [exp(place * _ODDS_APART + DIFFICULTY * z) for z in _DEVIATIONS]
+    apart = ceil(sqrt(size))
+    most = int(_FARTHEST * apart)
+    deviations = [number / apart for number in range(-most, most + 1)]
+    weights = [exp(-0.5 * z * z) for z in deviations]
+    odds = [exp(place * _ODDS_APART + DIFFICULTY * z) for z in deviations]
     whole, total, chances = 65_536.0 / fsum(weights), 0.0, list[float]()
     # p**k (1 - p)**(n - k) = odds**k / (1 + odds)**n
     terms = [weight * (1.0 + each) ** -size for weight, each in zip(weights, odds, strict=True)]
