@@ -84,8 +84,7 @@ def _group(run: Run, ranks: list[int], odd_one: int | None) -> _Group:
         share=share,
         warmth=share * np.array([[load.heat] for load in kinds]),
         memory=np.array([
-            [min(most, telemetry._memory_mib(job, chip, rank, load.activity))  # noqa: SLF001
-             for rank, chip in zip(ranks, chips, strict=True)]
+            [min(most, telemetry.doing(job, rank, load.activity).memory_mib) for rank in ranks]
             for load in kinds
         ], dtype=np.int32),
         held=np.array([

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from functools import cache
 
-from llmsim.options.table import OPTIONS, Option, Options, field_of
+from llmsim.options.option import Option
+from llmsim.options.table import OPTIONS, Options, field_of
 from llmsim.options.wanted import NOT_LIFTED
 from llmsim.typed import datetime
 

@@ -141,7 +141,9 @@ def _speed(job: Job, pairs: Sequence[Pair], took: Sequence[float]) -> dict[str, 
     timed = [(before, step, seconds) for (before, step), seconds in zip(pairs, took, strict=True)]
     rates = [tokens(job, before + 1, step) / seconds for before, step, seconds in timed]
     done = [*map(consumed, steps)]  # sequences up to each step
-    taken = [after - consumed(before) for (before, _), after in zip(pairs, done, strict=True)]
+    taken: list[float] = [
+        after - consumed(before) for (before, _), after in zip(pairs, done, strict=True)
+    ]
     if epochs.have_rests(job):
         batch = schedule.global_batch
         taken = [
