@@ -9,6 +9,9 @@ the estimate). What stays from step to step does not fragment. Of the pages for 
 tensors fill p, 92 to 98 %.
 """
 
+from collections.abc import Iterable
+from itertools import repeat
+
 from llmsim.catalog.gpus import generation, is_a, vendor
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
@@ -71,6 +74,30 @@ def process_mib(job: Job, step: int | None, stage_index: int) -> int:
     torch = 0 if step is None else reserved(job, step, stage_index)
     context = memory.estimate(job.architecture, job.layout, job.schedule.sequence).context
     return (torch + context) // memory.MIB
+
+
+@remembered()
+def _unused_mib(job: Job) -> int:
+    """MiB that count as used without a process: 0 from the driver's branch 570 on, 1 at 550, and 4
+    before, as tables of nvidia-smi in public issues show.
+    """
+    branch = int(job.software.driver.partition(".")[0] or 0)
+    return 0 if branch >= 570 else 1 if branch >= 550 else 4
+
+
+def used_mib(job: Job, ranks: range, activity: str) -> Iterable[int]:
+    """MiB in use on some GPUs in an activity of telemetry.py: first nothing, then the CUDA context,
+    then also torch's pages, which differ from stage to stage.
+    """
+    if activity == "idle":
+        return repeat(_unused_mib(job), len(ranks))
+    step = None if activity == "starting" else 0 if activity == "loading" else 2
+    size = job.layout.gpus // job.layout.pp
+    stages = range(ranks[0] // size, ranks[-1] // size + 1)
+    used = [process_mib(job, step, stage) for stage in stages]
+    if len(stages) == 1:
+        return used * len(ranks)
+    return [used[index // size - stages.start] for index in ranks]
 
 
 def workspace(job: Job) -> int:

@@ -12,7 +12,6 @@ section 9, nvidia-smi tables under load: H100 698 W 56-63 C, 464 W 41-43 C, idle
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
 from math import exp, pi, sin
 
 from llmsim.job.memo import remembered
@@ -89,7 +88,7 @@ class Doing(NamedTuple):
 @remembered(4 * MOST_CHIPS)
 def doing(job: Job, index: int, activity: Activity) -> Doing:
     """The traits of a GPU in an activity, which the job remembers."""
-    (used,) = _process_mib(job, range(index, index + 1), activity)
+    (used,) = allocator.used_mib(job, range(index, index + 1), activity)
     return _doing(job, site_of(job), chip_of(job, index), activity, used)
 
 
@@ -102,7 +101,7 @@ def doings(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
 
 @remembered(MOST_CHIPS // 2)  # a node's GPUs in four activities
 def _together(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
-    site, used = site_of(job), _process_mib(job, ranks, activity)
+    site, used = site_of(job), allocator.used_mib(job, ranks, activity)
     return tuple(
         [
             _doing(job, site, chip, activity, each)
@@ -112,7 +111,8 @@ def _together(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
 
 
 def _doing(job: Job, site: Site, chip: Chip, activity: Activity, used_mib: int) -> Doing:
-    """What an activity means for a chip with these MiB in use, beside those of its own."""
+    """What an activity means for a chip; its process uses these MiB, and the chip some of its own.
+    """
     share = _power_share(site, chip, activity)
     hot = site.inlet + chip.inlet + site.rise * chip.rise * share
     if activity != "idle":
@@ -186,30 +186,6 @@ def warmth(job: Job, at: float, loads: Sequence[Load]) -> list[tuple[float, Acti
         parts[key] = parts.get(key, 0.0) + (kept - left) * load.heat
         kept = left
     return [(weight, *key) for key, weight in parts.items()]
-
-
-@remembered()
-def _unused_mib(job: Job) -> int:
-    """MiB that count as used without a process: 0 from the driver's branch 570 on, 1 at 550, and 4
-    before, as tables of nvidia-smi in public issues show.
-    """
-    branch = int(job.software.driver.partition(".")[0] or 0)
-    return 0 if branch >= 570 else 1 if branch >= 550 else 4
-
-
-def _process_mib(job: Job, ranks: range, activity: Activity) -> Iterable[int]:
-    """MiB in use on some GPUs: first nothing, then the CUDA context, then also torch's pages
-    (allocator.py), which differ from stage to stage.
-    """
-    if activity == "idle":
-        return repeat(_unused_mib(job), len(ranks))
-    step = None if activity == "starting" else 0 if activity == "loading" else 2
-    size = job.layout.gpus // job.layout.pp
-    stages = range(ranks[0] // size, ranks[-1] // size + 1)
-    used = [allocator.process_mib(job, step, stage) for stage in stages]
-    if len(stages) == 1:
-        return used * len(ranks)
-    return [used[index // size - stages.start] for index in ranks]
 
 
 def thermal_state(celsius: float) -> Warmth:

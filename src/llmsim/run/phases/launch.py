@@ -18,7 +18,6 @@ from llmsim.physics import noise
 from llmsim.physics.hardware import allocator, memory, preparation, storage
 from llmsim.physics.speed import batch_ramp, step_time, throughput, traffic
 from llmsim.run import cluster
-from llmsim.run.cluster import hostname
 from llmsim.run.events import (
     BackendReady,
     Broadcast,
@@ -138,9 +137,9 @@ def launch(job: Job, at: float) -> Phase:
     """The events of the launch in order: command, nodes, ranks, data, model. Returns its end."""
     yield Launched(at)
     at = to_the_microsecond(at + _took(job, "torchrun"))
-    yield Rendezvous(at, hostname(job, 0), cluster.PORT, cluster.launcher(job, 0))
+    yield Rendezvous(at, cluster.hostname(job, 0), cluster.PORT, cluster.launcher(job, 0))
     at = to_the_microsecond(at + _took(job, "import torch"))
-    yield WorkersStarted(at, hostname(job, 0), cluster.PORT)
+    yield WorkersStarted(at, cluster.hostname(job, 0), cluster.PORT)
     at = yield from _cluster(job, at)
     at = yield from _download(job, at)
     for phase in (_model, _data) if job.framework.model_first else (_data, _model):
@@ -154,7 +153,7 @@ def _cluster(job: Job, at: float) -> Phase:
     at = to_the_microsecond(at + _took(job, "rendezvous"))
     for node in range(min(layout.nodes, LISTED_NODES)):
         at = to_the_microsecond(at + arrival_gap(job, "detect", NODE_GAP, node))
-        yield NodeDetected(at, node, hostname(job, node), gpus_per_node(job))
+        yield NodeDetected(at, node, cluster.hostname(job, node), gpus_per_node(job))
     if layout.nodes > LISTED_NODES:
         at = to_the_microsecond(at + _took(job, "detect", LISTED_NODES))
         yield NodesDetected(at, layout.nodes, layout.nodes - LISTED_NODES)
@@ -196,7 +195,7 @@ def _ranks(job: Job, at: float) -> Phase:
         at = to_the_microsecond(at + arrival_gap(job, "rank", RANK_GAP, rank))
         node, local = divmod(rank, size)
         if not local:
-            host, first = hostname(job, node), cluster.worker(job, rank)
+            host, first = cluster.hostname(job, node), cluster.worker(job, rank)
         took = to_the_microsecond(at - begun)
         yield RankJoined(at, rank, host, local, buses[local], first + local, took)
     at = to_the_microsecond(at + _took(job, "last rank"))
