@@ -111,8 +111,7 @@ def _together(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
 
 
 def _doing(job: Job, site: Site, chip: Chip, activity: Activity, used_mib: int) -> Doing:
-    """What an activity means for a chip; its process uses these MiB, and the chip some of its own.
-    """
+    """What an activity means for a chip. Its process uses these MiB, the chip some of its own."""
     share = _power_share(site, chip, activity)
     hot = site.inlet + chip.inlet + site.rise * chip.rise * share
     if activity != "idle":
