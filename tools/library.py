@@ -25,6 +25,8 @@ NATIVE = (
     "llmsim.hosts",
     "llmsim.options.choices",
     "llmsim.options.grading",
+    "llmsim.options.job_keys",
+    "llmsim.options.job_values",
     "llmsim.options.serving",
     "llmsim.planning.written",
     "llmsim.run.verdicts",

@@ -32,7 +32,7 @@ export function listen(actions, typed, leave) {
     if (pointed && target instanceof Element && target.closest("main :is(button, input)")) leave();
   });
 
-  let closed = -GRACE; // when the last dialog closed
+  let closed = -GRACE; // when the last dialog closed, or had a key
   for (const dialog of document.querySelectorAll("dialog"))
     dialog.addEventListener("close", () => {
       closed = performance.now();
@@ -50,10 +50,12 @@ export function listen(actions, typed, leave) {
   const hear = (/** @type {KeyboardEvent} */ event) => {
     const { target, ctrlKey, altKey, metaKey } = event;
     if (ctrlKey || altKey || metaKey) return;
-    if (event.key === "Escape" && performance.now() - closed < GRACE) return;
-    // Keys in a dialog belong to the dialog, and a space on a button presses the button.
-    if (!(target instanceof Element) || target.closest("dialog")) return;
-    if ((!target.closest("button, input") && typed(event.key)) || obeyed(event, target)) {
+    if (!(target instanceof Element)) return;
+    // Keys in a dialog belong to the dialog, and a space on a button presses the button. A busy browser
+    // says later that the dialog has closed, after another key.
+    if (target.closest("dialog")) closed = performance.now();
+    else if (event.key === "Escape" && performance.now() - closed < GRACE) return;
+    else if ((!target.closest("button, input") && typed(event.key)) || obeyed(event, target)) {
       event.preventDefault();
       event.stopPropagation();
     }
@@ -73,7 +75,7 @@ export function listen(actions, typed, leave) {
 let hush = 0;
 
 /**
- * Say something above the buttons, for as long as it takes to read.
+ * Say something beside the line above the buttons, for as long as it takes to read.
  *
  * @param {string} text
  */

@@ -4,6 +4,7 @@ A visitor must never look at an empty page, whatever a host does to it.
 """
 
 import gzip
+import os
 import re
 from collections.abc import Callable, Iterator
 
@@ -43,7 +44,7 @@ FILES = (
 )
 FIRST = "loading.js"  # whose absence no script can report
 SECONDS = 10.0  # in which there is something to see, on a machine that has the time
-BUSY = 2  # times as long while other tests run
+BUSY = 2  # times as long while other tests run, and longer where more does
 TOGETHER = 4  # pages
 
 # What stands on the page in the end. With `late`, what it says of a file that it waits for counts.
@@ -106,7 +107,8 @@ def verdict(page: Page | Frame, late: str = "") -> str:
     `late` is a file for which it waits: on a busy machine it waits for others first, and says so.
     """
     said = ""
-    for _ in range(int(SECONDS * BUSY * 10)):
+    busy = max(BUSY, 2 * os.getloadavg()[0] / (os.cpu_count() or 1))
+    for _ in range(int(SECONDS * busy * 10)):
         said = str(page.evaluate(VERDICT, bool(late)))
         # The silence is there until a script comes.
         if said and not said.startswith(SILENCE) and late in said:

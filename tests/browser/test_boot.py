@@ -139,7 +139,7 @@ def test_both_boots_play_the_same(visit: Visitor, boot: str) -> None:
     shown = visit()
     asked = {"seed": 5, "start": START, "speed_factor": "max", "runs": 1}
     shown.open(**asked, boot=boot)
-    shown.wait_for_state("ended", seconds=60)
+    shown.wait_for_state("ended", seconds=120)
     other = visit()
     other.open(**asked)
     other.wait_for_state("ended")

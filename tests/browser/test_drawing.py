@@ -28,6 +28,11 @@ COUNT = """
 """
 
 
+# After the end the terminal makes room for what there is to do then.
+ABOVE = """document.querySelector('.xterm-rows').getBoundingClientRect().bottom <=
+    document.getElementById('after').getBoundingClientRect().top"""
+
+
 def test_rows_that_have_not_changed_are_left_alone(visit: Visitor) -> None:
     window = visit().open(**{"seed": 7, "dialect": "pytorch", "from": "50%"})
     window.wait_for_state("playing")
@@ -55,6 +60,8 @@ def test_drawn_rows_are_what_a_whole_drawing_shows(visit: Visitor) -> None:
     window.page.keyboard.press("q")
     last = noise.pick(7, "farewell", FAREWELLS)
     window.wait_for(f"document.querySelector('.xterm-rows').textContent.includes({last!r})")
+    window.wait_for_state("ended")
+    window.wait_for(ABOVE)
     before = looks(window)
     # A selection has all rows drawn, and so has its end.
     window.page.mouse.move(100, 100)

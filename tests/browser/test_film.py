@@ -27,8 +27,13 @@ PLAYED = """
       const canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
       const pen = canvas.getContext("2d");
-      pen.drawImage(video, 0, 0);
-      const pixels = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+      const seen = (value, place) => place % 4 < 3 && value;
+      let pixels;
+      do { // a busy player has its picture later than it says: until then there is nothing to see
+        await new Promise((then) => setTimeout(then, 100));
+        pen.drawImage(video, 0, 0);
+        pixels = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+      } while (!pixels.some(seen) && performance.now() < 60_000);
       let bright = 0;
       for (let place = 0; place < pixels.length; place += 4) bright += pixels[place + 1] > 100;
       return { width: canvas.width, height: canvas.height, bright: bright / (pixels.length / 4) };

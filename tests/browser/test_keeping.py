@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 from PIL import Image
 
-from tests.browser.visit import PINNED, Visit, Visitor
+from tests.browser.visit import NOTICE, PINNED, Visit, Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -49,6 +49,7 @@ def test_picture_shows_what_the_terminal_shows(visit: Visitor) -> None:
     shown.wait_for("/[\u2801-\u28ff]/.test(document.querySelector('.xterm-rows')?.textContent)")
     shown.press("pause")
     shown.wait_for("document.title.startsWith('paused')")
+    shown.settle()
     name, content = kept(shown, "png")
     picture = Image.open(BytesIO(content)).convert("RGB")
     assert re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+-training-\d+\.png", name)
@@ -74,7 +75,7 @@ def test_file_that_cannot_be_fetched_is_told_and_the_show_goes_on(visit: Visitor
     shown.page.context.route("**/later.bin", lambda route: route.fulfill(status=404))
     shown.press("save")
     shown.page.click("#save button[value=jsonl]")
-    shown.wait_for("document.getElementById('notice').textContent.includes('could not be made')")
+    shown.wait_for(f"{NOTICE}?.includes('could not be made')")
     before = shown.page.evaluate("transcript.length")
     shown.wait_for(f"transcript.length > {before}")
     shown.page.context.unroute("**/later.bin")

@@ -3,15 +3,20 @@
 import re
 from datetime import datetime
 from math import inf
+from typing import Any
 
 import pytest
 
 from llmsim.dialects.registry import NAMES
+from llmsim.hosts.browser import WINDOW
+from llmsim.hosts.messages import opened, timeline
 from llmsim.hosts.runs import runs_of
-from llmsim.options.table import Options
+from llmsim.options.table import Options, from_query
 from llmsim.planning.plan import plan
+from llmsim.run.timeline import Run
+from llmsim.show.pace import Pace
 from llmsim.show.player import play
-from llmsim.text.screen import Screen
+from llmsim.text.screen import Screen, blank_row, emptied
 from tests.browser.visit import PLAIN, SIZE, Visitor
 
 pytestmark = pytest.mark.browser
@@ -38,12 +43,54 @@ def test_twenty_transcripts_equal_the_native_ones(visit: Visitor, dialect: str) 
     shown = visit()
     asked = {"seed": 3, "start": START.isoformat(), "dialect": dialect, "view": "log"}
     shown.open(**asked, speed_factor="max", runs=20)
-    shown.wait_for_state("ended", seconds=240)
+    shown.wait_for_state("ended", seconds=600)
     assert shown.status == 0
     same = shown.transcript == native_transcript(3, shown.screen, dialect, runs=20)
     assert same  # a difference of megabytes takes pytest hours to show
     assert shown.complaints == []
     assert shown.origins == {shown.origin}
+
+
+SEEK = """(moment) => {
+    const line = document.getElementById("position");
+    line.value = moment;
+    line.dispatchEvent(new Event("input"));
+    return Number(line.value);
+}"""
+
+
+def native_text(run: Run, options: Options, screen: Screen, since: float) -> str:
+    """The run from a show second on, as a terminal of this size has it."""
+    return "".join(frame.text for frame in play(run, options, lambda: screen, since))
+
+
+@pytest.mark.parametrize("incident", ["nccl-timeout@50%", "gpu-lost@50%"])
+def test_moments_around_an_incident_are_the_native_ones(visit: Visitor, incident: str) -> None:
+    """Before it, in it and after it: from each of them on the page has a terminal's bytes."""
+    asked = {"dialect": "pytorch", "seed": "4", "start": START.isoformat(), "view": "log"}
+    asked |= {"incidents": "none", "incident": incident, "runs": "1"}
+    options, _ = from_query(list(asked.items()))
+    run, _, _ = opened(options)
+    marks: Any = timeline(run, Pace(run, options.duration))["marks"]
+    failed, lost = (dict(marks)[kind] for kind in ("failure", "outage"))
+    assert failed < lost
+    shown = visit(width=1280, height=800)
+    for moment in (failed - 3, (failed + lost) / 2, lost + 12):
+        shown.open(**asked)
+        shown.wait_for("document.querySelector('#marks .outage')")
+        shown.wait_for_state("playing")
+        shown.settle()
+        screen = shown.screen._replace(theme="light")  # after the end it has fewer rows
+        since = shown.page.evaluate(SEEK, moment)
+        shown.wait_for("told.some(({ type }) => type === 'seek')")
+        for _ in range(10):  # doublings
+            shown.page.keyboard.press("+")
+        shown.wait_for_state("ended")
+        native = native_text(run, options, screen, since)
+        assert native
+        after = shown.transcript.rpartition(blank_row(screen) + emptied(screen))[2]
+        same = after == native
+        assert same, (incident, moment)
 
 
 def test_speed_one_shows_text_and_no_error(visit: Visitor) -> None:
@@ -78,6 +125,7 @@ def test_terminal_refits_and_python_hears_of_it(visit: Visitor) -> None:
     shown.wait_for(f"{SIZE}.columns < {wide.width / 2}")
     narrow = shown.screen
     assert narrow.height < wide.height
+    shown.settle()
     assert len(shown.rows) == narrow.height
     # What was on its way at the old width is through when a screenful has come since.
     sent = len(shown.plain)
@@ -126,10 +174,14 @@ def test_interrupt_stops_at_once(visit: Visitor, speed: float | str) -> None:
     shown = visit()
     shown.open(speed_factor=speed)
     shown.wait_for("transcript.length > 500")
+    shown.page.evaluate(
+        "addEventListener('keydown', () => (window.before = transcript.length), { capture: true })"
+    )
     shown.page.keyboard.press("Control+c")
-    shown.wait_for_state("ended", seconds=2)
+    shown.wait_for_state("ended")  # of no other end: runs follow each other for ever
     assert shown.status == 130
     sent = len(shown.transcript)
+    assert sent - shown.page.evaluate("before") < 2 * WINDOW  # what was on its way
     shown.page.wait_for_timeout(500)
     assert len(shown.transcript) == sent
 

@@ -28,7 +28,7 @@ def test_what_cannot_be_played_is_said_beside_the_form(
     visit: Visitor, wrong: dict[str, str], told: str, faulty: list[str]
 ) -> None:
     shown = play(visit, **{"from": "training"})
-    before, run = shown.page.url, shown.page.evaluate("history.state.run")
+    before, run = shown.address, shown.page.evaluate("history.state.run")
     shown.press("settings")
     if wrong is IMPOSSIBLE:
         shown.page.select_option("[name=gpu]", "NVIDIA GeForce RTX 4090")
@@ -45,7 +45,7 @@ def test_what_cannot_be_played_is_said_beside_the_form(
     assert shown.page.is_visible("#settings")
     before_it = shown.page.evaluate("transcript.length")
     shown.wait_for(f"transcript.length > {before_it}")  # the show goes on, and is the same
-    assert (shown.page.url, shown.page.evaluate("history.state.run")) == (before, run)
+    assert (shown.address, shown.page.evaluate("history.state.run")) == (before, run)
     assert not shown.page.evaluate("told.some((it) => it.type === 'stop')")
     assert shown.page.evaluate("told.filter((it) => it.type === 'start').length") == 1
     for name in wrong:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.visit import PINNED, TRAINING, Visit, Visitor, in_training
+from tests.browser.visit import NOTICE, PINNED, TRAINING, Visit, Visitor, in_training
 
 pytestmark = pytest.mark.browser
 
@@ -20,14 +20,14 @@ def play(visit: Visitor, **query: object) -> Visit:
 
 
 def address(shown: Visit) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(shown.page.url).query))
+    return dict(parse_qsl(urlsplit(shown.address).query))
 
 
 def copied(shown: Visit, action: str, told: str) -> str:
     """What a button copies."""
     shown.page.evaluate("navigator.clipboard.writeText('')")
     shown.press(action)
-    shown.wait_for(f"document.getElementById('notice').textContent === '{told}'")
+    shown.wait_for(f"{NOTICE} === '{told}'")
     return str(shown.page.evaluate("navigator.clipboard.readText()"))
 
 
@@ -87,7 +87,7 @@ def test_address_link_and_command_have_the_view_and_the_theme(visit: Visitor) ->
     assert "--theme dark" in command
     assert "--from " in command
     other = visit()
-    other.page.goto(f"{shown.origin}/?{urlsplit(shown.page.url).query}")
+    other.page.goto(f"{shown.origin}/?{urlsplit(shown.address).query}")
     other.wait_for(f"{WALL} === 'true'")
     assert other.page.evaluate("document.documentElement.dataset.theme") == "dark"
 
@@ -150,6 +150,7 @@ def test_stopped_run_is_seen_and_there_is_a_way_on(visit: Visitor) -> None:
     shown.wait_for_state("ended")
     shown.page.click("#after [data-then=next]")
     shown.wait_for("history.state.run.some(([name, value]) => name === 'seed' && value === '5')")
+    shown.wait_for_state("playing")
     assert not shown.page.is_visible("#after")
 
 

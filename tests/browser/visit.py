@@ -14,6 +14,12 @@ from llmsim.text.screen import Screen
 LISTEN = """
     window.transcript = "";
     window.told = [];
+    window.notices = []; // all that has been said beside the line, if only for two seconds
+    addEventListener("DOMContentLoaded", () => {
+      const notice = document.getElementById("notice");
+      const note = () => notice.textContent && notices.push(notice.textContent);
+      if (notice) new MutationObserver(note).observe(notice, { childList: true });
+    });
     window.Worker = class extends Worker {
       constructor(...given) {
         super(...given);
@@ -31,10 +37,17 @@ LISTEN = """
 # The parameters of a run that is the same each time.
 PINNED: dict[str, Any] = {"dialect": "pytorch", "seed": 4, "start": "2026-01-30T12:00:00"}
 
+# Seconds until something that a machine does in one or two has surely failed, and not met a crowd.
+PATIENCE = 60.0
+
+NOTICE = "notices.at(-1)"
 TRAINING = "/^training/.test(document.title)"
 
 PLAIN = r"transcript.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '')"
 SIZE = "told.findLast(({ columns }) => columns)"
+# Waits for whatever waits already; web/drawing.js gathers what is drawn for half a second at most.
+TURN = "new Promise((then) => setTimeout(then, %d))"
+PAINT = "new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))"
 
 
 class Visit:
@@ -46,6 +59,7 @@ class Visit:
         self.origin = origin
         self.complaints: list[str] = []  # errors and warnings of the console
         self.origins: set[str] = set()
+        page.set_default_timeout(PATIENCE * 1000)
         page.add_init_script(LISTEN)
         page.on("console", lambda message: self._note(message.type, message.text))
         page.on("pageerror", lambda error: self._note("error", str(error)))
@@ -75,7 +89,13 @@ class Visit:
         self.page.goto(f"{self.origin}/?{urlencode(pairs)}")
         return self
 
-    def wait_for(self, expression: str, seconds: float = 30) -> Any:
+    def settle(self) -> None:
+        """Wait until Python has heard what it was told, and what it sent until then is drawn."""
+        self.page.workers[-1].evaluate(TURN % 100)
+        self.page.evaluate(TURN % 600)
+        self.page.evaluate(PAINT)
+
+    def wait_for(self, expression: str, seconds: float = PATIENCE) -> Any:
         """Poll until the JavaScript expression is true and return its value.
 
         Raises AssertionError when the page fails, or after so many seconds. Playwright's
@@ -90,7 +110,7 @@ class Visit:
             self.page.wait_for_timeout(25)
         return value
 
-    def stir_until(self, expression: str, seconds: float = 30) -> None:
+    def stir_until(self, expression: str, seconds: float = PATIENCE) -> None:
         """Move the mouse over the log until the JavaScript expression is true."""
         end = time.monotonic() + seconds
         left = 100
@@ -99,7 +119,7 @@ class Visit:
             left = 220 - left
             self.page.mouse.move(left, 200)
 
-    def wait_for_state(self, state: str, seconds: float = 30) -> None:
+    def wait_for_state(self, state: str, seconds: float = PATIENCE) -> None:
         """Poll until the page is loading, playing or ended."""
         self.wait_for(f"document.documentElement.dataset.state === '{state}'", seconds)
 
@@ -108,7 +128,7 @@ class Visit:
         self.page.wait_for_selector("#failure", state="visible")
         return self.page.inner_text("#reason")
 
-    def wait_for_text(self, text: str, seconds: float = 30) -> None:
+    def wait_for_text(self, text: str, seconds: float = PATIENCE) -> None:
         """Poll until the worker has sent the text, in whatever colours."""
         self.wait_for(f"{PLAIN}.includes({text!r})", seconds)
 
@@ -123,6 +143,11 @@ class Visit:
             """navigator.serviceWorker.getRegistration().then(
               (it) => it && !it.installing && !it.waiting && it.active?.state === "activated")"""
         )
+
+    @property
+    def address(self) -> str:
+        """What the page has made of its address; the browser tells Playwright of it later."""
+        return str(self.page.evaluate("location.href"))
 
     @property
     def status(self) -> int:
