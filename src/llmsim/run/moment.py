@@ -6,7 +6,7 @@ The gauges depend on all activities of the GPUs so far, most on the latest ones.
 from collections.abc import Callable, Iterable, Iterator
 
 from llmsim.job.milestones import epoch_of
-from llmsim.job.records import Job
+from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
 from llmsim.physics.hardware.temperatures import temperatures
@@ -111,11 +111,27 @@ def meter(run: Run, at: float) -> Callable[[int], Reading]:
     return lambda gpu: telemetry.reading(run.job, gpu, at, own.get(gpu, done))
 
 
-def wattmeter(run: Run, at: float) -> Callable[[int], tuple[int, float]]:
-    """A function that reads a GPU's watts and the GB/s that it sends at a moment, and no more."""
-    usual, away = next(loads(run, at)), odd(run, at)
-    own = {gpu: next(loads(run, at, gpu)) for gpu in away}
-    return lambda gpu: telemetry.draw(run.job, gpu, at, own.get(gpu, usual))
+def draws(run: Run, at: float, gpus: range) -> tuple[Activity, list[telemetry.Draw]]:
+    """What nearly all GPUs do at a moment, and what some of them draw."""
+    job, usual = run.job, next(loads(run, at))
+    own = {gpu: next(loads(run, at, gpu)) for gpu in odd(run, at)}
+    seen = list[telemetry.Draw]()
+    for ranks in _by_node(job, gpus):
+        if own.keys().isdisjoint(ranks):
+            seen += telemetry.draws(job, ranks, at, usual)
+            continue
+        for gpu in ranks:
+            seen += telemetry.draws(job, range(gpu, gpu + 1), at, own.get(gpu, usual))
+    return usual.activity, seen
+
+
+def _by_node(job: Job, gpus: range) -> list[range]:
+    """GPUs in order, those of a node together if they are neighbours."""
+    if gpus.step > 1:
+        return [range(gpu, gpu + 1) for gpu in gpus]
+    size = gpus_per_node(job)
+    nodes = range(gpus.start // size * size, gpus.stop, size)
+    return [range(max(first, gpus.start), min(first + size, gpus.stop)) for first in nodes]
 
 
 def thermometer(run: Run, at: float) -> Callable[[int], int]:

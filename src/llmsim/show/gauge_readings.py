@@ -18,7 +18,7 @@ from llmsim.physics.hardware.host import CALM, Trouble
 from llmsim.physics.hardware.telemetry import Reading
 from llmsim.run import complaints
 from llmsim.run.cluster import hostname
-from llmsim.run.moment import Moment, meter, state, thermometer, wattmeter
+from llmsim.run.moment import Moment, draws, meter, thermometer
 from llmsim.run.timeline import Run, owner
 from llmsim.show.trouble import culprit
 
@@ -53,7 +53,7 @@ class Readings:
         self._long, self._period, self._beat = *self._rhythm[1:], 0
         self._apart, self._shown, self._at = self._long, 0.0, 0.0
         self._simulated_at = lru_cache(maxsize=1024)(self._second)
-        self._meter = lru_cache(maxsize=16)(lambda at: meter(run, at))
+        self._meter = lru_cache(maxsize=64)(lambda at: meter(run, at))
         self._thermometer = lru_cache(maxsize=32)(lambda at: thermometer(run, at))
         self._gauge = lru_cache(maxsize=READINGS)(self._seen)
         self._power = lru_cache(maxsize=READINGS)(self._drawn)
@@ -243,10 +243,10 @@ class Readings:
 
     def _drawn(self, shown: float) -> tuple[float, float]:
         """What all GPUs draw at a show second, kW, and what they send each other, GB/s."""
-        at, chosen = self._simulated_at(shown), sampled(self.run)
-        share, read = self.run.job.layout.gpus / len(chosen), wattmeter(self.run, at)
-        seen = [read(index) for index in chosen]
-        busy = state(self.run, at).activity in ("training", "validation")
+        chosen = sampled(self.run)
+        share = self.run.job.layout.gpus / len(chosen)
+        activity, seen = draws(self.run, self._simulated_at(shown), chosen)
+        busy = activity in ("training", "validation")
         links = share * fsum(sent for _, sent in seen) if busy else 0.0
         return share * fsum(watts for watts, _ in seen) / 1000, links
 

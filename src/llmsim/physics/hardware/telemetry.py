@@ -202,12 +202,14 @@ def link(job: Job, load: Load) -> float:
     return usual * {"training": 1.0, "validation": 0.95}.get(load.activity, 0.0)
 
 
-def draw(job: Job, index: int, at: float, load: Load) -> tuple[int, float]:
-    """The watts and the GB/s of `reading` alone, which cost a tenth of it."""
-    ranks = range(index, index + 1)
-    swing = _swings(job, ranks, at, load)
-    (power,) = _powers(job, ranks, load, swing)
-    return round(power * job.gpu.tdp_watts), round(_sent(job, load, swing)[0], 1)
+Draw = tuple[int, float]  # watts, and GB/s that a GPU sends to the others
+
+
+def draws(job: Job, ranks: range, at: float, load: Load) -> list[Draw]:
+    """The watts and the GB/s of `readings` alone, which cost a tenth of it."""
+    swing, tdp = _swings(job, ranks, at, load), job.gpu.tdp_watts
+    powers, sent = _powers(job, ranks, load, swing), _sent(job, load, swing)
+    return [(round(power * tdp), round(gb_s, 1)) for power, gb_s in zip(powers, sent, strict=True)]
 
 
 def _powers(job: Job, ranks: range, load: Load, swing: swings.Swings) -> list[float]:
