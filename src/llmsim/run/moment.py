@@ -126,7 +126,7 @@ def draws(run: Run, at: float, gpus: range) -> tuple[Activity, list[telemetry.Dr
 
 
 def _by_node(job: Job, gpus: range) -> list[range]:
-    """GPUs in order, those of a node together if they are neighbours."""
+    """GPUs in order, in ranges within nodes: one range where GPUs of a node are neighbours."""
     if gpus.step > 1:
         return [range(gpu, gpu + 1) for gpu in gpus]
     size = gpus_per_node(job)
