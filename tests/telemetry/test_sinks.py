@@ -170,11 +170,13 @@ def test_a_name_that_the_locale_cannot_decode_is_written(tmp_path: Path) -> None
     job, made = tmp_path / "añejo.toml", tmp_path / "añejo.jsonl"
     job.write_text(ran("--print-config", "--toml").stdout, encoding="utf-8")
     told = subprocess.run(
-        command("--quiet", "--job", str(job), "--export", f"jsonl={made}"),
+        command("--quiet", "--job", str(job), "--lr", "1e-3", "--export", f"jsonl={made}"),
         env=environment, capture_output=True, check=False,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
-    assert whole(made)[-1]["event"] == "phase_ended"
+    first, *_, last = whole(made)
+    assert last["event"] == "phase_ended"
+    assert f"--job '{job}'" in str(first["command"])
 
 
 def test_a_reader_that_goes_away_is_one_sentence(tmp_path: Path) -> None:

@@ -45,7 +45,11 @@ def identity(options: Options) -> Iterator[tuple[str, str]]:
 
 
 def command(options: Options) -> str:
-    """The command line that plays the same run again."""
+    """The command line that plays the same run again.
+
+    A file's name of bytes that the locale cannot decode (lone surrogates, PEP 383) is read as
+    UTF-8: what an export says of the run has to be text.
+    """
     switches = {option.name for option in OPTIONS if not option.metavar}
     words = ["llmsim"]
     for name, text in identity(options):
@@ -53,4 +57,5 @@ def command(options: Options) -> str:
             words.append(f"--{name}" if text == "yes" else f"--{name}={text}")
         else:
             words += [f"--{name}", text]
-    return " ".join(map(quoted_word, words))
+    line = " ".join(map(quoted_word, words))
+    return line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
