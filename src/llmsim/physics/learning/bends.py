@@ -11,13 +11,18 @@ the metrics: in bf16 nothing scales or skips, and the weights never recover.
 
 from math import exp, expm1, fsum, inf, isnan
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Bend, Job
 
 
 def active(job: Job) -> tuple[Bend, ...]:
     """The bends that the processes of this attempt meet."""
-    if not job.bends:
-        return ()
+    return _left(job) if job.bends else ()
+
+
+@remembered()  # a long run on a large cluster has hundreds
+def _left(job: Job) -> tuple[Bend, ...]:
+    """The same of a job that has bends."""
     return tuple(bend for bend in job.bends if bend.incident not in job.cured)
 
 
