@@ -60,7 +60,7 @@ for record in records(run_of(plan(Options(seed=7, start=datetime(2026, 1, 30, 12
 ## What a printed loss is
 
 An event `step` has the loss of this step, over the whole global batch. A log has the number that
-the framework prints, which can be another number:
+the framework prints. This number may differ from the loss of the step:
 
 | the log of | prints |
 |---|---|
@@ -70,11 +70,11 @@ the framework prints, which can be another number:
 | `deepspeed` | the loss of one micro-batch; with pipeline stages the loss of the step |
 | all others | the loss of the step itself |
 
-A printed mean has additional noise: it differs by about 0.01 nats from the mean loss of the steps
-that the line covers.
+A printed mean has additional noise. It differs by about 0.01 nats from the mean of the losses of
+these steps.
 
-In most frameworks the printed rates and step times are means since the last printed step. The
-fields `step_seconds`, `tokens_per_second` and `mfu` are also means since the step `previous`.
+In most frameworks the printed rates and step times are means since the last printed step. In the
+events the fields `step_seconds`, `tokens_per_second` and `mfu` are means since the step `previous`.
 
 ## run
 

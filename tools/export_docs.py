@@ -83,7 +83,7 @@ with wandb.init(project="simulated", name=head["name"], config=head["config"]) a
         run.log(row, step=step)
 ```
 
-`openmetrics` puts a run into a real Prometheus. `promtest` tests alert rules without one:
+`openmetrics` puts a run into a real Prometheus. `promtest` tests alert rules without a Prometheus:
 
 ```sh
 llmsim --seed 7 --quiet --export openmetrics=run.om --sample 1min --gpu H100-80GB-HBM3
@@ -98,7 +98,7 @@ In OpenMetrics the name of a counter has to end in `_total`, but the names of dc
 counters do not end in `_total`. So these counters have the type `unknown` in the files. `rate`
 works all the same.
 
-`labels` has the truth about the incidents of a run, with which you can score a detector.
+`labels` has the truth about the incidents of a run. Compare it with the alarms of a detector.
 
 Records and files say that they are simulated, if the format has room for a mark.
 

@@ -90,8 +90,8 @@ Details:
   of the node. From the next attempt on, every log, gauge and export shows the spare's host name,
   address, UUIDs and serial numbers.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
-- The summary of the run gives the goodput. It is the share of the time that was spent on steps
-  whose results were kept. The board shows the goodput from the second attempt on.
+- The summary of the run gives the goodput: the time of all steps whose results were kept, as a
+  share of the whole time. The board shows the goodput from the second attempt on.
 
 ## Incidents of the numbers
 

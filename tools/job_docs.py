@@ -104,13 +104,15 @@ llmsim --job train_llama3_8b_h100_fp8.sh               # a script with Megatron-
 llmsim --job config.json,training_args.json --gpus 8   # Hugging Face's model and TrainingArguments
 ```
 
-The run has the dialect of this framework. What the file leaves out has the framework's default.
+The run has the dialect of this framework. Settings that the file leaves out have the framework's
+defaults.
 llmsim lists once, on standard error, which settings have no effect. llmsim reads a script but never
 runs the script: it uses only the script's arguments and simple variables.
 
 ## What is refused
 
-llmsim refuses an impossible job in one sentence, with the arithmetic. A job is impossible if
+llmsim refuses an impossible job in one sentence, which shows the calculation. A job is impossible
+if
 
 - the job does not fit into the memory,
 - the numbers do not fit each other: gpus must be dp x cp x tp x pp, batch must be dp x micro x

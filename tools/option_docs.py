@@ -59,7 +59,7 @@ also takes the name of a phase, and begins at the first moment of this phase:
 llmsim refuses a moment that the run does not have. Exports begin at the same moment, but the
 samples of GPUs always cover the whole run.
 
-If your defaults switch an option on, `=no` switches it off, as in `--tidy=no`. An empty variable
+If your defaults switch an option on, `=no` switches this option off: `--tidy=no`. An empty variable
 counts as not set.
 
 ## The page's own parameters

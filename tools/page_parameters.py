@@ -10,7 +10,7 @@ from llmsim.text.wording import either
 
 # Name, value and meaning.
 OWN: tuple[tuple[str, str, str], ...] = (
-    ("theme", either(THEMES), "the colours of page and log; the button `theme` changes it"),
+    ("theme", either(THEMES), "the colours of page and log; the button `theme` sets them, too"),
     (
         "type",
         "1",

@@ -29,11 +29,11 @@ PAGE_TEXT = """\
 This page is made by `make docs` from the plans of seeds 1 to 300, with no option but
 `--dialect any`. The planner draws a kind of job from [data/llm_jobs.txt](../data/llm_jobs.txt) by
 its weight. Then it draws a model, GPUs, a length of the sequences and a length of the run that suit
-this kind. It takes the first plan with these properties:
+this kind. The planner takes the first plan with these properties:
 
-- it fits into the memory,
+- the job fits into the memory,
 - a step takes {shortest} to {longest} seconds (up to {rollout} seconds with rollouts),
-- its MFU is {mfu} or more.
+- the MFU is {mfu} or more.
 
 If you give an option, the planner draws only kinds of job that agree with the option. If no kind
 agrees, the planner draws from all models and GPUs.
@@ -41,9 +41,9 @@ agrees, the planner draws from all models and GPUs.
 With `--gpus`, `--dialect any` draws only frameworks that people use for a cluster of this size. So
 nanoGPT is never drawn for 1,024 GPUs. If you ask for both, nanoGPT trains one of the largest models
 that it can train. In general, a framework may have no kind of job for a number of GPUs. Then the
-planner takes the kind with the nearest number. With n times as many GPUs, the model and the batch
-are larger by the square root of n. So the training takes as long, and reads as many tokens for each
-parameter.
+planner takes the kind with the nearest number. If your number of GPUs is n times this number, the
+planner makes the model and the batch larger by the square root of n. So the time of the training
+and the tokens for each parameter stay as they are.
 
 tests/planning/test_recognised.py has rules that refuse absurd plans. None of the 300 plans breaks a
 rule.
@@ -57,8 +57,8 @@ long run, with hundreds or thousands of steps:
 - {early} show a part of every long run. The part begins the run, or goes on from a
   checkpoint, and Slurm's time limit ends it.
 - {goes_on}
-  show a part of every other long run. One third of these parts
-  is the last part of a run, and ends with an export.
+  show half of the long runs whole. Of the other half they show a
+  part. One third of these parts are the last parts of runs, and end with an export.
 - {late} log each step, so their parts are short.
   TPUs have no Slurm, so `maxtext` shows the last part of a run.
 - {whole} shows whole runs, since TRL is for fine-tuning, and no fine-tuning is long.
@@ -68,8 +68,8 @@ A part that Slurm ends has no export. The log of the part has the lines that the
 Slurm's signal, and Slurm's line `CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch` and `nemo` save a
 checkpoint at SIGTERM. Other frameworks lose the steps since their last checkpoint. Slurm leaves 30
 s for a save. If a save takes longer, Slurm sends the signal earlier (`sbatch --signal`), and the
-job ends before the limit. Slurm gives each new launch the whole limit again. So a large cluster
-that breaks often never reaches the limit, and its jobs are planned without a limit.
+job ends before the limit. Slurm gives each new launch the whole limit again. So a job on a large
+cluster that breaks often never reaches the limit. The planner gives this job no limit.
 
 A part has the learning rates, the losses and the step numbers of the whole run.
 
@@ -84,7 +84,7 @@ REASONS = {
     "Recipes": """\
 Most runs of real people adapt a released model. But most GPU-hours go into pretraining, and a
 viewer wants to see a loss that falls from ln V (V: the size of the vocabulary). So pretraining has
-half of the weight. The share below is higher, since some frameworks can only pretrain.""",
+half of the weight. The share in the table is higher, since some frameworks can only pretrain.""",
     "GPUs": """\
 Public logs of 2023 to 2026 name H100 and A100 with NVLink most often, then H200 and B200. Cards
 without NVLink run LoRA, QLoRA and GPT-2. The weights are a column of data/llm_gpus.txt.""",
@@ -96,9 +96,9 @@ H800).""",
     "Active parameters": """\
 The sizes are the sizes of released models. Of a mixture only the active parameters count.""",
     "Tokens of a sequence": """\
-GPT-2 has 1,024, Pythia, Llama 2 and OLMo 2 have 2,048 or 4,096, and Llama 3 has 8,192. Sequences of
-32,768 to 131,072 belong to a later part of pretraining with context parallelism (Llama 3, section
-3.4.2).""",
+GPT-2 has sequences of 1,024 tokens. Pythia, Llama 2 and OLMo 2 have 2,048 or 4,096, and Llama 3 has
+8,192. Sequences of 32,768 to 131,072 belong to a later part of pretraining with context parallelism
+(Llama 3, section 3.4.2).""",
     "Precision of the products": """\
 Pretraining in fp8 is new (DeepSeek-V3, Nemotron), and needs GPUs of Hopper or later. QLoRA
 keeps the frozen weights in NF4.""",

@@ -135,7 +135,7 @@ def _layout(job: Job) -> dict[str, object]:
         "recompute": layout.recompute,
         # whether tensor ranks also divide activations along the sequence
         "sequence_parallel": layout.sequence_parallel,
-        # pieces of the model on a pipeline stage; 0: as many as go
+        # pieces of the model on a pipeline stage; 0: as many as possible
         "interleaved_pieces": layout.interleave,
         "micro_batch_sequences": layout.micro_batch,  # sequences that a rank takes at once
         # micro-batches of an optimizer step, for each data rank
@@ -145,7 +145,7 @@ def _layout(job: Job) -> dict[str, object]:
         "precision": layout.precision,  # number format of matrix products
         # number format of the master weights and the moments
         "optimizer_states": "bf16" if layout.bf16_states else "fp32",
-        # number format of the frozen weights under an adapter; null: as the others
+        # number format of the frozen weights under an adapter; null: bf16, or no adapter
         "frozen_base": "nf4" if layout.four_bit_base else None,
         "compiled": layout.engine.compiled,  # whether torch.compile or XLA compiles the model
         # whether the loss is computed without all logits in the memory
@@ -195,10 +195,11 @@ def _memory(job: Job) -> dict[str, object]:
     total, capacity = memory.total(estimate), memory.capacity(job.gpu)
     return {
         **parts,
-        "expected_bytes": total,  # sum of the purposes: the planned peak
+        "expected_bytes": total,  # highest memory use that is expected: the sum of the rows above
         "capacity_bytes": capacity,  # memory of a GPU
         "peak_memory_gib": round(total / memory.GIB, 3),  # `expected_bytes` in GiB
-        "fits": total <= memory.USABLE * capacity,  # whether the peak leaves 5 % of the memory free
+        # whether `expected_bytes` leave 5 % of the memory free
+        "fits": total <= memory.USABLE * capacity,
     }
 
 
@@ -213,7 +214,7 @@ def _communication(job: Job) -> dict[str, dict[str, object]]:
             "bytes_per_step": sum(f.size * f.calls for f in flows if f.operation == operation),
             # how many calls
             "calls_per_step": sum(f.calls for f in flows if f.operation == operation),
-            # time of the calls on an idle network; they overlap with the work
+            # time of the calls on an idle network; the GPU computes during some of this time
             "seconds_per_step": fsum(f.seconds for f in flows if f.operation == operation),
         }
         for operation in dict.fromkeys(flow.operation for flow in flows)
@@ -229,12 +230,12 @@ def _expected(job: Job) -> dict[str, object]:
     (summary,) = [event for event in ending if isinstance(event, Summary)]
     return {
         "step_seconds": seconds,  # time of a steady optimizer step
-        "tokens_per_second": rate,  # tokens of a step by the time of a step, of the whole cluster
+        "tokens_per_second": rate,  # tokens of a step / time of a step, of the whole cluster
         "tokens_per_second_per_gpu": rate / job.layout.gpus,  # the same for one GPU
         # FLOPs of a token, forward and backward, of the model alone
         "flops_per_token": throughput.job_flops_per_token(job),
         "mfu": throughput.mfu(job, rate),  # model FLOPs utilization
-        # TFLOP/s of the model's FLOPs that a GPU reaches
+        # model FLOPs that a GPU computes in a second, / 1e12
         "tflops_per_gpu": throughput.mfu(job, rate) * job.gpu.tflops,
         # time from the first step to the last, with validations and saves
         "training_seconds": summary.training_seconds,

@@ -27,17 +27,17 @@ class Incident(NamedTuple):
 
 class Symptom(NamedTuple):
     """A line that an incident causes in one stream. `name` says which line it is; each
-    dialect has its own text for it."""
+    dialect has its own text for this line."""
 
     at: float
     stream: Stream
     name: str
-    rank: int  # rank of the process that prints the line, or whose GPU it names
+    rank: int  # rank of the process that prints the line, or whose GPU the line names
     code: int = 0  # exit status, milliseconds or a channel, depending on `name`
     kind: str = ""  # kind of the incident
     executed: int = 0  # steps that this attempt's processes have run
     step: int = 0  # the last optimizer step that was complete
-    peer: int = -1  # rank that the process waits for, or that does not end; -1: none
+    peer: int = -1  # rank for which the process waits, or whose process does not end; -1: none
     mixed: tuple[tuple[int, int], ...] = ()  # rank and code of each process that writes meanwhile
 
 
@@ -71,7 +71,7 @@ class Restarted(NamedTuple):
 
 
 class Resumed(NamedTuple):
-    """The attempt goes on from a whole checkpoint. Step 0 means that it begins anew."""
+    """The attempt goes on from a whole checkpoint. Step 0 means a beginning anew."""
 
     at: float
     step: int

@@ -135,9 +135,9 @@ class Summary(NamedTuple):
     path: str
     attempts: int = 1  # how many launches the run has had
     lost_seconds: float = 0.0  # seconds of steps whose results were lost
-    waiting_seconds: float = 0.0  # from each fault to the first step of the next attempt, in sum
+    waiting_seconds: float = 0.0  # sum of the waits, from a fault to the next attempt's first step
     attempt_began: float = 0.0  # first step of the last attempt, seconds after the launch
-    attempt_seconds: float = 0.0  # seconds from then to the last step, pauses included
+    attempt_seconds: float = 0.0  # seconds of the last attempt, first to last step, pauses included
     ended_by: str = ""  # "time-limit" if Slurm's time limit ended the run; else empty
     state: str = "COMPLETED"  # state of the job, as Slurm's sacct prints it
     kept: int = 0  # last step of the newest checkpoint at the end; 0: no checkpoint
