@@ -206,11 +206,15 @@ def parse_incidents(text: str) -> str:
 
 
 def is_path(text: str) -> bool:
-    """Whether each character of a file's name can be printed. A byte that the locale cannot decode
-    (a lone surrogate from U+DC80 to U+DCFF, as PEP 383 has it) is part of a name as well.
+    """Whether each character of a file's name can be printed.
+
+    In the C locale a name of UTF-8 has lone surrogates for its bytes (PEP 383): these are decoded.
     """
-    plain = (each for each in text if not "\udc80" <= each <= "\udcff")
-    return bool(text) and "".join(plain).isprintable()
+    try:
+        plain = text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return False
+    return bool(plain) and plain.isprintable()
 
 
 def parse_export(text: str) -> "Export":
