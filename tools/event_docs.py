@@ -66,7 +66,7 @@ the framework prints. This number may differ from the loss of the step:
 |---|---|
 | `megatron`, `nemo` | the mean loss of the steps since the last logged step |
 | `hf`, `trl` | the mean loss of the steps since the last record |
-| `nanogpt` | the loss of one micro-batch of one rank, which has more noise |
+| `nanogpt` | the loss of one micro-batch of one rank. This loss has more noise |
 | `deepspeed` | the loss of one micro-batch; with pipeline stages the loss of the step |
 | all others | the loss of the step itself |
 
@@ -126,7 +126,7 @@ USUAL: dict[str, str] = {
     "calls": "how many calls",
     "channels": "how many channels of NCCL",
     "checkpoints": "how many checkpoints were saved",
-    "summarized": "how many the log puts into one line",
+    "summarized": "how many nodes or ranks the log puts into one line",
     "done": "units that are done",
     "total": "units of the whole task",
     "parameters": "all weights of the model",

@@ -83,8 +83,8 @@ tidy = true
 ```
 
 `{elsewhere}=/dev/null llmsim` plays once without the config file. (On Windows write `NUL` in place
-of `/dev/null`.) If a key or a value in the file or in a variable is wrong, one sentence names it,
-and the exit status is 2, as for a wrong flag.
+of `/dev/null`.) If a key or a value in the file or in a variable is wrong, one sentence names the
+mistake. The exit status is then 2, as for a wrong flag.
 
 ## Other variables
 

@@ -107,9 +107,9 @@ The optimum of Hoffmann et al. 2022 is 20. GPT-2 on OpenWebText has about 70, Ll
 OLMo 2 7B has 560, and Llama 3 8B has 1,875. With fewer than 20 tokens, a
 smaller model would learn more.""",
     "How a model is spread": """\
-Most models need only data ranks with sharded states. Tensor slices are for large models on servers
-with fast links, pipeline stages for 12B and more, context ranks for long sequences, and expert
-ranks for mixtures.""",
+Most models need only data ranks with sharded states. Large models on servers with fast links have
+tensor slices. Models of 12B and more have pipeline stages. Long sequences need context ranks, and
+mixtures need expert ranks.""",
     "What a log shows": """\
 This table counts pretraining and continued pretraining. The log of a fine-tuning always shows the
 whole run.""",

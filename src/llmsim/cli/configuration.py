@@ -231,7 +231,7 @@ def _expected(job: Job) -> dict[str, object]:
     return {
         "step_seconds": seconds,  # time of a steady optimizer step
         "tokens_per_second": rate,  # tokens of a step / time of a step, of the whole cluster
-        "tokens_per_second_per_gpu": rate / job.layout.gpus,  # the same for one GPU
+        "tokens_per_second_per_gpu": rate / job.layout.gpus,  # tokens/s of one GPU
         # FLOPs of a token, forward and backward, of the model alone
         "flops_per_token": throughput.job_flops_per_token(job),
         "mfu": throughput.mfu(job, rate),  # model FLOPs utilization

@@ -48,7 +48,7 @@ KEYS = (
     ),
     Key(
         "next", "nN", "n", "next",
-        "go on to the next run; a run that you leave does not count for --runs",
+        "go on to the next run; --runs does not count the run that you leave",
     ),
     Key("board", "gG", "g", "board", "hide the board, or show the board again"),
     Key("wall", "wW", "w", "", "show the wall (a control room), or leave the wall"),

@@ -160,7 +160,7 @@ OPTIONS = (
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
         "decides the run, with --start",
-        "a new one", "N", names_job=True,
+        "a new seed", "N", names_job=True,
     ),
     Option(
         "start", parse_start, "an ISO date and time such as 2026-01-30T12:00:00",

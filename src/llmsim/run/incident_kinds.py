@@ -84,12 +84,12 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "nccl-timeout", "GPU", "hang",
         "one rank stops, and the watchdogs of the other ranks end the job",
-        "none, or steps of one rank that get slower",
+        "none, or one rank whose steps get slower",
         "every rank that waits; the rank that has stopped prints nothing",
         "", "silence for the timeout, then `Watchdog caught collective operation timeout`; after "
         "60 s (torch 2.7 and later) the abort", "`Exited with exit code 1`",
         "utilization 100 %, power near idle, tensor activity 0, no traffic",
-        "a restart; a node that hangs again is excluded", 4.0, -6, needs="ranks",
+        "a restart; if the node hangs again, it is excluded", 4.0, -6, needs="ranks",
     ),
     Kind(
         "hbm-ecc", "GPU", "death", "an uncorrectable error in HBM or SRAM",

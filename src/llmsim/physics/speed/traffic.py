@@ -41,7 +41,7 @@ class StepTransfer(NamedTuple):
     calls: int
     ranks: int
     seconds: float  # seconds of all calls together
-    exposed: float  # seconds of these for which the GPU waited
+    exposed: float  # the part of `seconds` in which the GPU waited
     bus_gb_s: float  # bus bandwidth, as nccl-tests defines it
 
 

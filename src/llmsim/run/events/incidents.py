@@ -71,7 +71,7 @@ class Restarted(NamedTuple):
 
 
 class Resumed(NamedTuple):
-    """The attempt goes on from a whole checkpoint. Step 0 means a beginning anew."""
+    """The attempt goes on from a whole checkpoint. Step 0 means that the attempt begins anew."""
 
     at: float
     step: int
