@@ -220,7 +220,8 @@ def _heading(training: Training, width: int, rows: int, screen: Screen) -> list[
         (speed, "tok/s", training.throughput_number),
     )
     if not training.numbers:
-        return [numbers(training, width), ()] if rows >= TWO_ROWS else [numbers(training, width)]
+        coming = numbers(training._replace(numbers=more), width)
+        return [numbers(training, width), coming][: 1 + (rows >= TWO_ROWS)]
     shown = [training.numbers[0], more[1]]
     if rows >= BIG_NEEDS and screen.unicode and _fits(shown, width):
         rest = [*training.numbers[1:], more[0]]
