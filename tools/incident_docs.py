@@ -74,8 +74,8 @@ nodes prints the lines of every node.
 
 1. The processes print their errors and end.
 2. Slurm takes the job off its nodes and puts the job into the queue again. Slurm's controller
-   prints lines about it, which `--stream slurm` shows. The lines say which node is drained (gets
-   no new job), why the job waits, and on which nodes it starts again.
+   prints lines about the job, and `--stream slurm` shows these lines. They say which node is
+   drained (gets no new job), why the job waits, and on which nodes the job starts again.
 3. A new attempt loads the last checkpoint that was on disk before the fault. The attempt repeats
    the steps after that checkpoint.
 

@@ -26,7 +26,7 @@ MEANINGS: tuple[tuple[tuple[int, ...], str], ...] = (
     ((ExitStatus.USAGE,), "An option, a variable or the config file is wrong."),
     (
         (ExitStatus.SIGHUP, ExitStatus.SIGINT, ExitStatus.SIGTERM),
-        "Stopped by SIGHUP, Ctrl+C or SIGTERM. Another signal gives 128 + its number.",
+        "Stopped by SIGHUP (129), Ctrl+C (130) or SIGTERM (143). Another signal: 128 + its number.",
     ),
     ((ExitStatus.CLOSED_PIPE,), "The program that reads the log has closed the pipe."),
 )
