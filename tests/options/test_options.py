@@ -254,21 +254,11 @@ def test_the_nearest_name_is_suggested(name: str, text: str, sentence: str) -> N
 @pytest.mark.parametrize("text", ["\x1b[31mred\x1b[0m", "\x07", "a\nb", "x" * 10_000, "\udcff"])
 def test_what_a_terminal_would_obey_is_escaped_and_what_is_long_is_cut(text: str) -> None:
     for option in OPTIONS:
-        if option.name == "job" and text == "\udcff":
-            continue  # a file's name may have a byte that the locale cannot decode: see below
         complaint = refused(option.name, text)
         assert complaint.isascii()
         assert complaint.isprintable()
         assert complaint.startswith(f"--{option.name} ")
         assert len(complaint) < 400
-
-
-def test_a_byte_that_the_locale_cannot_decode_is_part_of_the_name_of_a_job_file() -> None:
-    """Python has the byte as a lone surrogate (PEP 383); other surrogates stand for no byte."""
-    name = "run-\udcff.toml"
-    parsed = parse_options([("job", name)], prefix="--")
-    assert parsed == (Options(job=Wanted(source=name)), [])
-    assert refused("job", "run-\ud800.toml").startswith("--job ")
 
 
 def test_unknown_options_are_refused_with_the_nearest() -> None:
