@@ -55,7 +55,7 @@ def facts(job: Job, options: Options) -> Facts:
             "name": job.run_name,  # name of the run
             "dialect": job.framework.name,  # framework whose log is printed
             "recipe": job.recipe.name,  # what it trains for: a name from --list recipes
-            "seed": job.seed,  # decides the run, with `start`
+            "seed": job.seed,  # decides the run, together with `start`
             "start": job.start.isoformat(),  # ISO date and time of the first line
             "command": job.command,  # command line that plays the run again
         },
@@ -128,7 +128,7 @@ def _layout(job: Job) -> dict[str, object]:
         "pipeline_parallel": layout.pp,  # stages of the pipeline
         "context_parallel": layout.cp,  # ranks that divide each sequence
         "expert_parallel": layout.ep,  # ranks that divide the experts of a layer
-        # what the data ranks divide: ddp, zero1, zero2, zero3 or fsdp2
+        # how data ranks divide weights, gradients and moments: ddp, zero1, zero2, zero3 or fsdp2
         "sharding": layout.sharding,
         "replicas": layout.replicas,  # groups of HSDP that each hold all weights; 1: no HSDP
         # activations that are computed again: none, selective or full

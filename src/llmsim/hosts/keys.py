@@ -48,7 +48,7 @@ KEYS = (
     ),
     Key(
         "next", "nN", "n", "next",
-        "go on to the next run; --runs does not count the run that you leave",
+        "skip to the next run; the skipped run does not count for --runs",
     ),
     Key("board", "gG", "g", "board", "hide the board, or show the board again"),
     Key("wall", "wW", "w", "", "show the wall (a control room), or leave the wall"),

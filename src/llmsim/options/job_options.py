@@ -80,7 +80,8 @@ JOB_OPTIONS = (
     _whole("ep", MOST_GPUS, "ranks that divide the experts of a layer", "1"),
     Option(
         "sharding", choice(*ASKED_SHARDINGS), either(ASKED_SHARDINGS),
-        f"what the data ranks divide: {either(ASKED_SHARDINGS)}",
+        "how the data ranks divide weights, gradients and optimizer states: "
+        f"{either(ASKED_SHARDINGS)}",
         "what the model needs", "KIND",
         names_job=True,
     ),
