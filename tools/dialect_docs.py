@@ -42,9 +42,9 @@ HEAD = """\
 # Dialects
 
 A dialect is the log of one framework. This page shows the same run as each framework prints it.
-Each excerpt has lines of the training, then lines of a validation, and then lines of the launch:
-the first lines that no other framework prints. Long lines are cut. `make docs` makes this page from
-run {seed}:
+An excerpt has three parts: lines of the training, lines of a validation, and lines of the launch.
+The third part has the first lines of the launch that no other framework prints. Long lines are
+cut. `make docs` makes this page from run {seed}:
 
 `{command}`
 

@@ -74,7 +74,8 @@ A printed mean has additional noise. It differs by about 0.01 nats from the mean
 these steps.
 
 In most frameworks the printed rates and step times are means since the last printed step. In the
-events the fields `step_seconds`, `tokens_per_second` and `mfu` are means since the step `previous`.
+events the fields `step_seconds`, `tokens_per_second` and `mfu` are means since
+the step whose number is in the field `previous`.
 
 ## run
 

@@ -81,9 +81,9 @@ nodes prints the lines of every node.
 
 Details:
 
-- At a time limit or a preemption, Slurm sends the signal SIGTERM. Some frameworks then finish the
-  step and save, if there is time for a save. A time limit leaves 30 s, and a preemption leaves 30
-  to 300 s.
+- At a time limit or a preemption, Slurm sends the signal SIGTERM. At this signal some
+  frameworks finish the step and save, if there is time for a save. A time limit leaves 30 s, and a
+  preemption leaves 30 to 300 s.
 - A person, not Slurm, removes a slow node (`straggler`) from the job. A person removes a hot node
   (`thermal`) in half of the cases. In the other half the node cools down, and the job goes on.
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place

@@ -175,8 +175,8 @@ def test_the_table_has_files_findings_and_incidents() -> None:
     assert "b.json: 1 panel query, nothing wrong\n" in text
     assert "  no-such-label   Hot & <cold>: x has no label a: it is A.\n" in text
     assert "  gpu-lost        Hot +1m01s\n" in text
-    assert "  nvlink          nobody; this would: up == 0 (somebody)\n" in text
-    assert "not tried, for they ask for what no page of ours has: Pods\n" in text
+    assert "  nvlink          no alert; this rule would: up == 0 (somebody)\n" in text
+    assert "not tried, for they use metrics that llmsim does not simulate: Pods\n" in text
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -189,7 +189,8 @@ def test_an_alert_that_waits_for_more_than_comes_is_named() -> None:
     assert miss("Hot", hot, calm, {}) is None
     thermal = Noticed("thermal", (), "up == 0 (somebody)", (near,))
     text = table(VERDICT._replace(incidents=(thermal,)), 120)
-    assert "nobody; Hot waits for 90, and 89 is the most that comes; this would: up == 0" in text
+    said = "no alert; Hot waits for 90, and 89 is the most that comes; this rule would: up == 0"
+    assert said in text
     told = json.loads(as_json(VERDICT._replace(incidents=(thermal,)), tried=True))
     assert told["incidents"][0]["missed_by"] == [{"alert": "Hot", "limit": 90.0, "peak": 89.0}]
 

@@ -22,7 +22,7 @@ def table(verdict: Verdict, width: int) -> str:
         parts += [_noticed(each, width) for each in verdict.incidents]
     if verdict.unjudged:
         names = ", ".join(verdict.unjudged)
-        text = f"not tried, for they ask for what no page of ours has: {names}"
+        text = f"not tried, for they use metrics that llmsim does not simulate: {names}"
         parts.append("\n" + "\n".join(wrap(text, width)) + "\n")
     return "".join(parts)
 
@@ -62,10 +62,10 @@ def _noticed(noticed: Noticed, width: int) -> str:
     elif noticed.advice or noticed.missed:
         near = [f"{each.alert} waits for {each.limit:g}, and {each.peak:g} is the most that comes"
                 for each in noticed.missed[:4]]  # fmt: skip
-        would = [f"this would: {noticed.advice}"] if noticed.advice else []
-        said = "; ".join(["nobody", *near, *would])
+        would = [f"this rule would: {noticed.advice}"] if noticed.advice else []
+        said = "; ".join(["no alert", *near, *would])
     else:
-        said = "nobody, and no public rule that we know of"
+        said = "no alert, and no public rule that we know of"
     text = f"  {noticed.kind:<16}{said}"
     return "\n".join(wrap(text, width, subsequent_indent=" " * 18)) + "\n"
 

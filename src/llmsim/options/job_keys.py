@@ -97,9 +97,9 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("parallel", "pp", "pp", as_option("pp"), "pipeline stages"),
     ("parallel", "cp", "cp", as_option("cp"), "context-parallel ranks: they divide each sequence"),
     ("parallel", "ep", "ep", as_option("ep"),
-     "expert-parallel ranks: data and context ranks that divide the experts of a layer"),
+     "how many data and context ranks divide the experts of a layer; these are no further ranks"),
     ("parallel", "sharding", "sharding", as_option("sharding"),
-     "what data ranks divide: weights, gradients, optimizer states"),
+     "how data ranks divide weights, gradients and optimizer states"),
     ("parallel", "replicas", "replicas", whole(1, 131_072),
      "copies of the weights in hsdp; by default one copy for each node"),
     ("parallel", "recompute", "recompute", as_option("recompute"), "activations to compute again"),
@@ -114,7 +114,7 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
      "micro-batches of a rank in a step: global = dp x micro x accumulation"),
     ("batch", "sequence", "sequence", as_option("sequence"), "tokens of a sequence"),
     ("batch", "ramp", "ramp", ramp(),
-     "how the batch grows: pairs of a step and the sequences from that step on"),
+     "how the global batch grows"),
     ("precision", "compute", "precision", as_option("precision"),
      "number format of matrix products"),
     ("precision", "states", "states", one_of("fp32", "bf16"),
@@ -134,7 +134,8 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("schedule", "horizon", "horizon", whole(1, 10 * MOST_STEPS),
      "steps of the learning rate's whole schedule, if the schedule is longer than this run"),
     ("schedule", "time_limit", "time_limit", time_limit(),
-     "Slurm's time limit of each attempt (sbatch --time), in whole minutes; no export follows"),
+     ("Slurm's time limit of each attempt (sbatch --time), rounded up to whole minutes; "
+      "a job that the limit ends exports no model")),
     ("schedule", "exit_after", "exit_after", time_limit(),
      "time after a launch at which Megatron-LM saves and exits"),
     ("schedule", "epochs", "epochs", whole(1, 10**6), "passes over the data"),
@@ -173,7 +174,7 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("run", "incident", "incident", each_as_option("incident"), "what breaks, and when"),
     ("run", "name", "name", name(), "name of the run"),
     ("run", "command", "command", text(),
-     "the command in the log's last line; ignored if a flag changes the run"),
+     "text that the log's last line shows as the command; ignored if a flag changes the run"),
 )  # fmt: skip
 KEYS = tuple(Key(*row[:3], *row[3], row[4]) for row in _ROWS)
 SECTIONS = tuple(dict.fromkeys(key.section for key in KEYS))

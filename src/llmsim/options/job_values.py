@@ -144,7 +144,7 @@ def ramp() -> Kind:
             stages.append((one(stage[0]), one(stage[1])))
         return tuple(stages)
 
-    return take, "pairs such as [[1, 128], [501, 256]]: a first step and its sequences"
+    return take, "pairs such as [[1, 128], [501, 256]]: 128 sequences from step 1, 256 from 501"
 
 
 def versions() -> Kind:
