@@ -131,7 +131,7 @@ export function setTyping(on) {
   nameRun();
   notice(
     on
-      ? "Each key or tap prints the next line. Esc or this button ends that."
+      ? "Each key or tap prints the next line. Esc or this button ends it."
       : "The lines come by themselves again.",
   );
 }

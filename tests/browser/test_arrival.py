@@ -6,7 +6,7 @@ A visitor must never look at an empty page, whatever a host does to it.
 import gzip
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, Route
@@ -101,20 +101,36 @@ FAILURES: dict[str, Callable[[Route], None]] = {
 }
 
 
-def verdict(page: Page | Frame, late: str = "") -> str:
-    """What the page says in the end, or "plays".
+def verdicts(
+    pages: Mapping[str, Page | Frame], late: bool = False, silent: Collection[str] = ()
+) -> dict[str, str]:
+    """What each page says in the end, or "plays", by the file that it misses. They are asked in
+    turns, since a page that has waited for long says something else.
 
-    `late` is a file for which it waits: on a busy machine it waits for others first, and says so.
+    With `late` it is what a page says of this file while it waits: on a busy machine it waits for
+    others first, and says so. The silence is there until a script comes, but in those that are
+    `silent` none can come.
     """
-    said = ""
+    said = dict.fromkeys(pages, "")
+    asked = set(pages)
     busy = max(BUSY, 2 * os.getloadavg()[0] / (os.cpu_count() or 1))
     for _ in range(int(SECONDS * busy * 10)):
-        said = str(page.evaluate(VERDICT, bool(late)))
-        # The silence is there until a script comes.
-        if said and not said.startswith(SILENCE) and late in said:
-            return said
-        page.wait_for_timeout(100)
+        for file in sorted(asked):
+            said[file] = str(pages[file].evaluate(VERDICT, late))
+            if said[file].startswith(SILENCE):
+                ended = file in silent
+            else:
+                ended = bool(said[file]) and (not late or file in said[file])
+            asked -= {file} if ended else set()
+        if not asked:
+            break
+        next(iter(pages.values())).wait_for_timeout(100)
     return said
+
+
+def verdict(page: Page | Frame, late: str = "", silent: bool = False) -> str:
+    """What the page says in the end, or "plays"; with `late`, of this file while it waits."""
+    return verdicts({late: page}, bool(late), {late} if silent else ())[late]
 
 
 @pytest.fixture
@@ -150,8 +166,7 @@ def test_each_file_may_fail_in_each_way(
             context.route(f"**/{file}", FAILURES[failure])
             pages[file] = context.new_page()
             pages[file].goto(f"{origin}/?seed=1", wait_until="commit")
-        late = failure == "no answer"
-        said |= {file: verdict(page, file if late else "") for file, page in pages.items()}
+        said |= verdicts(pages, late=failure == "no answer", silent={FIRST})
     wrong = {}
     for file, sentence in said.items():
         named = file in sentence and sentence.endswith(".")
@@ -185,13 +200,14 @@ def test_policy_of_the_host(visit: Visitor, policy: str) -> None:
     for pattern in (re.compile(r"/\?seed"), "**/worker.js"):
         shown.page.context.route(pattern, add)
     shown.page.goto(f"{shown.origin}/?seed=1", wait_until="commit")
-    assert POLICIES[policy] in verdict(shown.page)
+    told = POLICIES[policy]
+    assert told in verdict(shown.page, silent=told == SILENCE)
 
 
 def test_page_from_disk_says_what_it_needs(visit: Visitor) -> None:
     shown = visit()
     shown.page.goto((DIST / "index.html").as_uri(), wait_until="commit")
-    said = verdict(shown.page)
+    said = verdict(shown.page, silent=True)
     assert said.startswith(SILENCE)
     assert "not file://" in said
 
@@ -204,7 +220,7 @@ def test_sandboxed_frame_says_what_it_needs(visit: Visitor, motion: str) -> None
     shown.page.goto(f"{shown.origin}/icon.svg", wait_until="commit")
     shown.page.set_content('<iframe src="/?seed=4" sandbox="allow-scripts"></iframe>')
     shown.page.wait_for_selector("iframe")
-    assert verdict(shown.page.frames[1]).startswith(SILENCE)
+    assert verdict(shown.page.frames[1], silent=True).startswith(SILENCE)
 
 
 def test_page_needs_no_style_sheet_that_could_hold_it_up(visit: Visitor) -> None:
